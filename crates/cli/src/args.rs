@@ -1,0 +1,303 @@
+//! The command line.
+
+mod sandbox;
+
+use std::path::PathBuf;
+
+use clap::{ArgAction, Args as ClapArgs, Parser, Subcommand, ValueEnum};
+use matrix_qr_device::Announce;
+use matrix_qr_protocol::{homeserver::Homeserver, revision::Dialect};
+use url::Url;
+
+pub(crate) use self::sandbox::Sandbox;
+use crate::{exit, help};
+
+/// Sign in a Matrix device by QR code, from the terminal.
+#[derive(Debug, Parser)]
+#[command(name = "matrix-qr", version, about, long_about = help::ABOUT, after_help = help::START, after_long_help = format!("{}\n\n{}", help::START, exit::table()))]
+#[command(arg_required_else_help = true, disable_help_subcommand = true)]
+pub(crate) struct Args {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+
+    /// Colours: auto, always or never; NO_COLOR is respected, too
+    #[arg(long, global = true, value_enum, default_value_t, value_name = "WHEN")]
+    #[arg(hide_possible_values = true, hide_default_value = true, display_order = 900)]
+    pub(crate) color: Color,
+
+    /// Say on standard error what goes on inside, twice for more; or set MATRIX_QR_LOG=debug
+    #[arg(short, long, global = true, action = ArgAction::Count, display_order = 901)]
+    pub(crate) verbose: u8,
+}
+
+#[derive(Debug, Clone, Copy, Default, ValueEnum)]
+pub(crate) enum Color {
+    /// In a terminal, unless NO_COLOR is set
+    #[default]
+    Auto,
+    Always,
+    Never,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Watch a whole sign-in, with both devices and all servers in this one process
+    #[command(after_help = help::DEMO)]
+    Demo(Demo),
+    /// Run a homeserver of your own to try `login` and `link` against, on this machine only
+    #[command(after_help = help::SANDBOX, after_long_help = format!("{}\n\n{}", help::SANDBOX, help::faults()))]
+    Sandbox(Sandbox),
+    /// Sign in this device, with the help of one that is signed in already
+    #[command(after_help = help::LOGIN, after_long_help = format!("{}\n\n{}", help::LOGIN, exit::table()))]
+    Login(Login),
+    /// Sign in another device, with this one that is signed in already
+    #[command(after_help = help::LINK, after_long_help = format!("{}\n\n{}", help::LINK, exit::table()))]
+    Link(Link),
+    /// Say what is in a QR code, without contacting anyone
+    #[command(after_help = help::INSPECT)]
+    Inspect(Inspect),
+    /// Examine a homeserver: does signing in by QR code work there, and if not, why
+    #[command(after_help = help::DOCTOR)]
+    Doctor(Doctor),
+    /// Show who is signed in here; no secrets
+    #[command(after_help = help::SESSION)]
+    Session(Session),
+    /// Bring the keys of old messages from the key backup
+    #[command(after_help = help::RESTORE_KEYS)]
+    RestoreKeys(Online),
+    /// Sign this device out: its access ends, and its keys here are wiped
+    #[command(after_help = help::LOGOUT)]
+    Logout(Logout),
+}
+
+impl Command {
+    /// Whether a script reads what it says.
+    pub(crate) fn is_json(&self) -> bool {
+        match self {
+            Self::Demo(args) => args.json,
+            Self::Sandbox(args) => args.json,
+            Self::Login(args) => args.online.json,
+            Self::Link(args) => args.online.json,
+            Self::Inspect(args) => args.json,
+            Self::Doctor(args) => args.json,
+            Self::Session(args) => args.json,
+            Self::RestoreKeys(args) => args.json,
+            Self::Logout(args) => args.online.json,
+        }
+    }
+}
+
+/// Which device shows the QR code.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ShownBy {
+    /// The device that is being signed in
+    New,
+    /// The device that is signed in already
+    Existing,
+}
+
+/// Where the proposal's text and the apps that are in use differ.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Reading {
+    /// As the apps in use do
+    AsDeployed,
+    /// As the proposal's text says
+    AsWritten,
+}
+
+impl From<Reading> for Dialect {
+    fn from(reading: Reading) -> Self {
+        match reading {
+            Reading::AsDeployed => Self::AsDeployed,
+            Reading::AsWritten => Self::AsWritten,
+        }
+    }
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct Demo {
+    /// Play the person, too: compare the digits, agree to the sign-in
+    #[arg(long)]
+    pub(crate) auto: bool,
+
+    /// Which device shows the QR code
+    #[arg(long, value_enum, default_value = "new", value_name = "DEVICE")]
+    pub(crate) shown_by: ShownBy,
+
+    /// Which reading of the key derivation the scanning device follows
+    #[arg(long, value_enum, default_value = "as-deployed", value_name = "READING")]
+    pub(crate) dialect: Reading,
+
+    /// Four sign-ins, one after the other: either device shows the code, in both dialects
+    #[arg(long, conflicts_with_all = ["shown_by", "dialect"])]
+    pub(crate) all_paths: bool,
+
+    /// One JSON object a line on standard output: events, and a summary at the end
+    #[arg(long, requires = "auto")]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct Login {
+    /// The homeserver whose rendezvous server is used: a server name or a URL. Asked for when missing
+    #[arg(long, value_name = "NAME|URL", value_parser = homeserver, conflicts_with_all = ["rendezvous", "scan"])]
+    pub(crate) homeserver: Option<Homeserver>,
+
+    #[command(flatten)]
+    pub(crate) exchange: Exchange,
+
+    /// A client ID that the authorization server knows already, instead of registering one
+    #[arg(long, value_name = "ID")]
+    pub(crate) client_id: Option<String>,
+
+    #[command(flatten)]
+    pub(crate) online: Online,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct Link {
+    #[command(flatten)]
+    pub(crate) exchange: Exchange,
+
+    /// How to name the homeserver to the new device; some apps only know server names
+    #[arg(long, value_enum, default_value = "base-url", value_name = "AS")]
+    pub(crate) announce: Naming,
+
+    /// Print the link to the consent page, do not open a browser
+    #[arg(long)]
+    pub(crate) no_browser: bool,
+
+    #[command(flatten)]
+    pub(crate) online: Online,
+}
+
+/// How the existing device names its homeserver to the new one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Naming {
+    /// The URL of its client API
+    BaseUrl,
+    /// The name in user IDs, which must lead to that URL (.well-known)
+    ServerName,
+}
+
+impl From<Naming> for Announce {
+    fn from(naming: Naming) -> Self {
+        match naming {
+            Naming::BaseUrl => Self::BaseUrl,
+            Naming::ServerName => Self::ServerName,
+        }
+    }
+}
+
+/// How the two devices meet.
+#[derive(Debug, ClapArgs)]
+pub(crate) struct Exchange {
+    /// Scan the other device's code: a picture, a file with the code as text, or `-` for standard input
+    #[arg(long, value_name = "FILE|-", conflicts_with_all = ["rendezvous", "qr"])]
+    pub(crate) scan: Option<PathBuf>,
+
+    /// Write the QR code to this file (.png or .svg) instead of drawing it; removed at the end
+    #[arg(long, value_name = "FILE")]
+    pub(crate) qr: Option<PathBuf>,
+
+    /// Where to create the rendezvous session, instead of on the homeserver
+    #[arg(long, value_name = "URL", value_parser = endpoint)]
+    pub(crate) rendezvous: Option<Url>,
+
+    /// Which reading of the key derivation to follow when scanning
+    #[arg(long, value_enum, default_value = "as-deployed", value_name = "READING")]
+    pub(crate) dialect: Reading,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct Inspect {
+    /// A picture, a file with the code as text, the text itself (base64 or hexadecimal), or `-` for standard input
+    #[arg(value_name = "PICTURE|TEXT|-")]
+    pub(crate) code: String,
+
+    /// One JSON object on standard output
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct Doctor {
+    /// The homeserver: the server name, which examines the way to it, too, or its URL
+    #[arg(value_name = "HOMESERVER", value_parser = homeserver)]
+    pub(crate) homeserver: Homeserver,
+
+    /// Permit http to this machine itself, as the sandbox needs it; anything else must be https
+    #[arg(long)]
+    pub(crate) allow_loopback_http: bool,
+
+    /// One JSON object a line on standard output: a finding each, and a summary at the end
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct Session {
+    #[command(flatten)]
+    pub(crate) directory: Directory,
+
+    /// One JSON object on standard output
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct Logout {
+    /// Do not ask
+    #[arg(long)]
+    pub(crate) yes: bool,
+
+    #[command(flatten)]
+    pub(crate) online: Online,
+}
+
+/// What every command needs that speaks to a server.
+#[derive(Debug, ClapArgs)]
+pub(crate) struct Online {
+    #[command(flatten)]
+    pub(crate) directory: Directory,
+
+    /// Permit http to this machine itself, as the sandbox needs it; anything else must be https
+    #[arg(long)]
+    pub(crate) allow_loopback_http: bool,
+
+    /// One JSON object a line on standard output; questions are answered a line each on standard input
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct Directory {
+    /// Where the session of this device is kept; a directory of your own by default
+    #[arg(long, value_name = "DIR")]
+    pub(crate) directory: Option<PathBuf>,
+}
+
+fn homeserver(text: &str) -> Result<Homeserver, String> {
+    Homeserver::parse(text).map_err(|error| error.to_string())
+}
+
+fn endpoint(text: &str) -> Result<Url, String> {
+    let url = Url::parse(text).map_err(|error| error.to_string())?;
+    if matches!(url.scheme(), "https" | "http") {
+        Ok(url)
+    } else {
+        Err("it is neither https nor http".to_owned())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_holds_together() {
+        Args::command().debug_assert();
+    }
+}

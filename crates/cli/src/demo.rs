@@ -1,0 +1,118 @@
+//! `demo`: a whole sign-in in one process. Both devices are real, and so is all that they do; only the servers are the sandbox's.
+
+mod actor;
+mod board;
+mod consent;
+mod stage;
+mod truth;
+
+use std::time::Instant;
+
+use matrix_qr_device::{
+    Granted, Manner, Rendezvous, Setup, SignedIn, Start, http::Policy, oauth::Client, sign_in,
+};
+use matrix_qr_protocol::{error::Error, homeserver::Homeserver, qr::QrCode, revision::Role};
+use matrix_qr_sandbox::Options;
+use tokio::sync::oneshot;
+
+use self::{actor::Actor, board::Board, stage::Stage, truth::Truth};
+use crate::{
+    args::{self, Reading, ShownBy},
+    cancel::Cancel,
+    exit::Failure,
+    keyboard::Keyboard,
+    output::Output,
+    world::{World, temporary_directory},
+};
+
+/// One of the ways in which two devices can meet.
+#[derive(Debug, Clone, Copy)]
+struct Path {
+    shown_by: ShownBy,
+    dialect: Reading,
+}
+
+pub(crate) async fn run(args: &args::Demo) -> Result<(), Failure> {
+    let out = Output::new(args.json);
+    let cancel = Cancel::on_signals(move || out.say("\nCancelling. Ctrl-C again leaves at once."))
+        .map_err(|error| Failure::here(format!("signals cannot be heard: {error}"), "Begin again."))?;
+    let keyboard = Keyboard::default();
+    for path in paths(args) {
+        let stage = Stage::new(Board::new(out), cancel.clone(), (!args.auto).then_some(&keyboard));
+        let truth = perform(path, &stage).await?;
+        truth.report(out);
+        truth.verdict()?;
+    }
+    Ok(())
+}
+
+fn paths(args: &args::Demo) -> Vec<Path> {
+    if !args.all_paths {
+        return vec![Path { shown_by: args.shown_by, dialect: args.dialect }];
+    }
+    let dialects =
+        |shown_by| [Reading::AsDeployed, Reading::AsWritten].map(|dialect| Path { shown_by, dialect });
+    [ShownBy::New, ShownBy::Existing].into_iter().flat_map(dialects).collect()
+}
+
+async fn perform(path: Path, stage: &Stage<'_>) -> Result<Truth, Failure> {
+    let began = Instant::now();
+    let directory = temporary_directory()?;
+    let world = World::start(Options::default(), &directory.path().join("existing")).await?;
+    stage.mark("servers and account");
+    stage.board.open(path.shown_by, &world.sandbox.user_id());
+    let setup = Setup {
+        directory: directory.path().join("new"),
+        policy: Policy::HttpsOrLoopback,
+        dialect: path.dialect.into(),
+        client: Client::default(),
+    };
+    let both = meet((path, stage), &setup, &world);
+    let (signed_in, granted) = tokio::select! {
+        ends = both => ends?,
+        never = consent::person(stage, &world.sandbox) => match never {},
+    };
+    stage.mark("verified");
+    let truth = truth::look(&world, (&setup, &signed_in, &granted)).await?;
+    stage.mark("old messages");
+    world.sandbox.stop().await;
+    Ok(truth.told(path, stage.steps(), began.elapsed()))
+}
+
+/// The two devices, at the same time; one of them has a code for the other.
+async fn meet(
+    (path, stage): (Path, &Stage<'_>),
+    setup: &Setup,
+    world: &World,
+) -> Result<(SignedIn, Granted), Failure> {
+    let (showing, code) = oneshot::channel();
+    let (new_shows, existing_shows) = match path.shown_by {
+        ShownBy::New => (Some(showing), None),
+        ShownBy::Existing => (None, Some(showing)),
+    };
+    let (new_scans, existing_scans) = match path.shown_by {
+        ShownBy::New => (None, Some(code)),
+        ShownBy::Existing => (Some(code), None),
+    };
+    let new = async {
+        let actor = Actor::new(stage, Role::New, new_shows);
+        sign_in(setup, start(new_scans, world).await?, &actor).await
+    };
+    let existing = async {
+        let actor = Actor::new(stage, Role::Existing, existing_shows);
+        let manner = Manner { dialect: path.dialect.into(), ..Manner::default() };
+        world.existing.grant(start(existing_scans, world).await?, manner, &actor).await
+    };
+    let (new, existing) = tokio::join!(new, existing);
+    Ok((new.inspect_err(|_| stage.board.close())?, existing.inspect_err(|_| stage.board.close())?))
+}
+
+/// To scan what the other device shows, when it does; or to show a code.
+async fn start(scans: Option<oneshot::Receiver<Box<QrCode>>>, world: &World) -> Result<Start, Error> {
+    if let Some(code) = scans {
+        // The other device ended before it showed one, and says why.
+        return code.await.map(|code| Start::Scan(*code)).map_err(|_| Error::Gone);
+    }
+    let homeserver = Homeserver::parse(world.sandbox.homeserver().as_str()).map_err(|_| Error::Gone)?;
+    Ok(Start::Show(Rendezvous::Homeserver(homeserver)))
+}

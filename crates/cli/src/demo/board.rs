@@ -1,0 +1,168 @@
+//! The demonstration's board: two columns, one for each device, a line for each step as it happens.
+
+use std::{
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Instant,
+};
+
+use anstyle::Style;
+use matrix_qr_device::News;
+use matrix_qr_protocol::{driver::Progress, qr::QrCode, revision::Role};
+use serde_json::json;
+
+use crate::{
+    args::ShownBy,
+    keyboard, news,
+    output::{BOLD, DIM, GOOD, Output, harmless, paint, result_room, wrap},
+    qr_picture::{Drawing, drawing},
+    qr_text,
+};
+
+/// The columns and what is between them make 80 characters.
+const COLUMN: usize = 35;
+const PLAIN: Style = Style::new();
+
+#[derive(Clone)]
+pub(super) struct Board {
+    out: Output,
+    began: Instant,
+    /// The question that stands below the columns.
+    question: Arc<Mutex<Option<String>>>,
+}
+
+impl Board {
+    pub(super) fn new(out: Output) -> Self {
+        Self { out, began: Instant::now(), question: Arc::default() }
+    }
+
+    pub(super) fn open(&self, shown_by: ShownBy, user_id: &str) {
+        let (new, existing) = match shown_by {
+            ShownBy::New => ("shows the code", "scans it"),
+            ShownBy::Existing => ("scans it", "shows the code"),
+        };
+        self.line(&format!("{user_id} gets a new device; its homeserver lives in this process.\n"));
+        self.row("", [&format!("NEW DEVICE ({new})"), &format!("EXISTING DEVICE ({existing})")], BOLD);
+        self.row("", ["─".repeat(COLUMN).as_str(), "─".repeat(COLUMN).as_str()], DIM);
+    }
+
+    /// A step of one of the two.
+    pub(super) fn note(&self, role: Role, news: &News<'_>) {
+        if self.out == Output::Json {
+            let mut event = news::event(news);
+            if let Some(event) = event.as_object_mut() {
+                event.insert("device".to_owned(), json!(name(role)));
+                event.insert("at_ms".to_owned(), json!(self.began.elapsed().as_millis() as u64));
+            }
+            return self.out.event(event);
+        }
+        let loud = matches!(news, News::Progress(Progress::Secure(_)) | News::UserCode { .. });
+        self.write(role, &news::words(news, role), if loud { BOLD } else { PLAIN });
+    }
+
+    /// What the person at one of the two does.
+    pub(super) fn act(&self, role: Role, words: &str) {
+        self.write(role, &format!("you: {words}"), GOOD);
+    }
+
+    fn write(&self, role: Role, words: &str, style: Style) {
+        let time = format!("{:>4.1}", self.began.elapsed().as_secs_f64());
+        for (place, words) in wrap(&harmless(words), COLUMN).iter().enumerate() {
+            let time = if place == 0 { time.as_str() } else { "" };
+            let texts = if role == Role::New { [words.as_str(), ""] } else { ["", words.as_str()] };
+            self.row(time, texts, style);
+        }
+    }
+
+    fn row(&self, time: &str, [new, existing]: [&str; 2], style: Style) {
+        let new = paint(style, format_args!("{new:<COLUMN$}"));
+        let left = format!("{} {new} {}", paint(DIM, format_args!("{time:>4}")), paint(DIM, "│"));
+        self.line(&if existing.is_empty() { left } else { format!("{left} {}", paint(style, existing)) });
+    }
+
+    pub(super) fn draw(&self, code: &QrCode) {
+        if self.out == Output::Json {
+            return;
+        }
+        match drawing(&code.encode().unwrap_or_default(), result_room()) {
+            Some(Drawing::Lines { text, .. }) => self.line(&format!("\n{text}\n")),
+            _ => self.line(&format!(
+                "\nThis window is too narrow for the QR code. As text:\n  {}\n",
+                qr_text::encode(code)
+            )),
+        }
+    }
+
+    pub(super) fn announce(&self, text: &str) {
+        self.line(&format!("\n{text}"));
+    }
+
+    /// Puts a question below the columns; it stays there until it is answered or dropped.
+    pub(super) fn ask(&self, question: &str) -> Question {
+        *self.question() = Some(question.to_owned());
+        self.print_question();
+        Question(self.clone())
+    }
+
+    /// Whatever is said next begins on a line of its own.
+    pub(super) fn close(&self) {
+        self.withdraw();
+    }
+
+    fn line(&self, text: &str) {
+        if self.out == Output::Json {
+            return;
+        }
+        if self.question().is_some() {
+            // Over the question, which comes again below. What was typed so far is still in the terminal's hands.
+            self.out.prompt("\r\u{1b}[K");
+        }
+        self.out.result(text, json!(null));
+        self.print_question();
+    }
+
+    fn print_question(&self) {
+        if let Some(question) = self.question().as_deref() {
+            self.out.prompt(question);
+        }
+    }
+
+    fn withdraw(&self) {
+        if self.question().take().is_some() {
+            self.out.say("");
+        }
+    }
+
+    fn question(&self) -> MutexGuard<'_, Option<String>> {
+        self.question.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn name(role: Role) -> &'static str {
+    match role {
+        Role::New => "new",
+        Role::Existing => "existing",
+    }
+}
+
+/// A question on the board.
+pub(super) struct Question(Board);
+
+impl Question {
+    /// What came was no answer.
+    pub(super) fn again(&mut self) {
+        self.0.print_question();
+    }
+
+    /// Where the person typed, their Enter has ended the line.
+    pub(super) fn answered(&mut self) {
+        if keyboard::is_terminal() {
+            *self.0.question() = None;
+        }
+    }
+}
+
+impl Drop for Question {
+    fn drop(&mut self) {
+        self.0.withdraw();
+    }
+}

@@ -1,0 +1,216 @@
+//! What is true after a sign-in, asked of those who know: the homeserver, and the new device itself.
+
+use std::time::Duration;
+
+use matrix_qr_device::{
+    Device, Granted, Setup, SignedIn, encryption::BackupState, first_device, http::Policy,
+};
+use serde_json::{Value, json};
+
+use super::{Path, stage::Step};
+use crate::{
+    args::{Reading, ShownBy},
+    exit::Failure,
+    output::{BAD, BOLD, DIM, GOOD, Output, paint, wrap},
+    world::{OLD_MESSAGES, World},
+};
+
+#[derive(Debug)]
+pub(super) struct Truth {
+    user_id: String,
+    device_id: String,
+    /// The public master key that signed for the new device.
+    master_key: String,
+    /// The homeserver shows the new device as signed by the identity that both devices know, and both saw it.
+    verified: bool,
+    /// The account's signatures on the new device's keys, as the homeserver publishes them.
+    signatures: Vec<String>,
+    key_uploads: usize,
+    signed_twice: bool,
+    unsigned_moments: u32,
+    backup_connected: bool,
+    keys_restored: usize,
+    messages: Vec<String>,
+    told: Option<(Path, Vec<Step>, Duration)>,
+}
+
+/// Opens the new device as a later process would, and looks.
+pub(super) async fn look(
+    world: &World,
+    (setup, signed_in, granted): (&Setup, &SignedIn, &Granted),
+) -> Result<Truth, Failure> {
+    let record = world.sandbox.record();
+    let uploads: Vec<_> =
+        record.key_uploads.iter().filter(|upload| upload.device_id == signed_in.device_id).collect();
+    let new = Device::open(&setup.directory, Policy::HttpsOrLoopback).await.map_err(Failure::not_ready)?;
+    let seen = new.verification().await.map_err(Failure::not_ready)?;
+    let owner = world.existing.verification().await.map_err(Failure::not_ready)?;
+    let one_owner = seen.master_key == signed_in.master_key && seen.master_key == owner.master_key;
+    let restored = new.restore_keys().await.map_err(Failure::not_ready)?;
+    Ok(Truth {
+        user_id: signed_in.user_id.clone(),
+        device_id: signed_in.device_id.clone(),
+        verified: seen.verified && granted.verified && one_owner,
+        master_key: seen.master_key,
+        signatures: seen.signatures,
+        key_uploads: uploads.len(),
+        signed_twice: uploads
+            .iter()
+            .all(|upload| upload.has_device_signature && upload.has_self_signing_signature),
+        unsigned_moments: record.unsigned_moments,
+        backup_connected: matches!(signed_in.backup, BackupState::Connected { .. }),
+        keys_restored: restored.keys,
+        messages: messages(&new, &world.room).await?,
+        told: None,
+    })
+}
+
+async fn messages(new: &Device, room: &str) -> Result<Vec<String>, Failure> {
+    let unread =
+        |why: String| Failure::here(format!("the old messages could not be read: {why}"), "Begin again.");
+    let room = room.try_into().map_err(|error| unread(format!("{error}")))?;
+    let texts = first_device::latest_messages(new.homeserver(), new.encryption(), room).await;
+    texts.map_err(|error| unread(error.to_string()))
+}
+
+impl Truth {
+    pub(super) fn told(mut self, path: Path, steps: Vec<Step>, total: Duration) -> Self {
+        self.told = Some((path, steps, total));
+        self
+    }
+
+    /// What the demonstration claims, and whether it is so.
+    fn claims(&self) -> [(bool, String); 5] {
+        let read = self.messages.first().map_or_else(String::new, |text| format!(": “{text}”"));
+        [
+            (self.verified, format!("{} has the verified device {}", self.user_id, self.device_id)),
+            (
+                self.key_uploads == 1 && self.signed_twice && !self.signatures.is_empty(),
+                format!("its keys came in {} upload, signed by itself and by the account", self.key_uploads),
+            ),
+            (self.unsigned_moments == 0, "there was no moment at which it was seen unverified".to_owned()),
+            (
+                self.backup_connected,
+                format!("the key backup is connected; room keys restored from it: {}", self.keys_restored),
+            ),
+            (
+                self.messages == OLD_MESSAGES,
+                format!("{} old messages can be read{read}", self.messages.len()),
+            ),
+        ]
+    }
+
+    pub(super) fn verdict(&self) -> Result<(), Failure> {
+        match self.claims().into_iter().find(|(is_so, _)| !is_so) {
+            None => Ok(()),
+            Some((_, claim)) => {
+                Err(Failure::here(format!("this is not true: {claim}"), "Report it: this is a defect."))
+            }
+        }
+    }
+
+    pub(super) fn report(&self, out: Output) {
+        out.result(self.human(), self.machine());
+    }
+
+    fn human(&self) -> String {
+        let mut lines = vec![paint(BOLD, "\nWhat is true now, as the homeserver shows it:")];
+        for (is_so, claim) in self.claims() {
+            let mark = if is_so { paint(GOOD, "✓") } else { paint(BAD, "✗") };
+            lines.push(format!("  {mark} {claim}"));
+        }
+        lines.push(format!("    verified by the master key {}", self.master_key));
+        if let Some((_, steps, total)) = &self.told {
+            let slowest = steps.iter().map(|(name, took)| format!("{name} {:.1}", took.as_secs_f64()));
+            let steps = slowest.collect::<Vec<_>>().join(", ");
+            let times = wrap(&format!("{:.1} s in all: {steps}", total.as_secs_f64()), 80);
+            lines.push(format!("\n{}", paint(DIM, times.join("\n"))));
+        }
+        lines.join("\n")
+    }
+
+    fn machine(&self) -> Value {
+        let mut summary = json!({
+            "event": "summary",
+            "user_id": self.user_id,
+            "device_id": self.device_id,
+            "verified": self.verified,
+            "verified_by": self.master_key,
+            "signatures": self.signatures,
+            "key_uploads": self.key_uploads,
+            "unsigned_moments": self.unsigned_moments,
+            "backup_connected": self.backup_connected,
+            "keys_restored": self.keys_restored,
+            "messages_restored": self.messages.len(),
+            "messages": self.messages,
+        });
+        if let (Some(summary), Some((path, steps, total))) = (summary.as_object_mut(), &self.told) {
+            let steps = steps.iter().map(|(name, took)| json!({ "name": name, "ms": milliseconds(*took) }));
+            summary.insert("shown_by".to_owned(), json!(shown_by(path.shown_by)));
+            summary.insert("dialect".to_owned(), json!(dialect(path.dialect)));
+            summary.insert("steps".to_owned(), steps.collect());
+            summary.insert("total_ms".to_owned(), json!(milliseconds(*total)));
+        }
+        summary
+    }
+}
+
+fn milliseconds(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
+}
+
+fn shown_by(shown_by: ShownBy) -> &'static str {
+    match shown_by {
+        ShownBy::New => "new",
+        ShownBy::Existing => "existing",
+    }
+}
+
+fn dialect(dialect: Reading) -> &'static str {
+    match dialect {
+        Reading::AsDeployed => "as-deployed",
+        Reading::AsWritten => "as-written",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn truth() -> Truth {
+        Truth {
+            user_id: "@alice:example.org".to_owned(),
+            device_id: "NEWDEVICE".to_owned(),
+            master_key: "key".to_owned(),
+            verified: true,
+            signatures: vec!["ed25519:NEWDEVICE".to_owned(), "ed25519:key".to_owned()],
+            key_uploads: 1,
+            signed_twice: true,
+            unsigned_moments: 0,
+            backup_connected: true,
+            keys_restored: 1,
+            messages: OLD_MESSAGES.map(str::to_owned).into(),
+            told: None,
+        }
+    }
+
+    #[test]
+    fn one_thing_that_is_not_true_is_enough() {
+        assert_eq!(truth().verdict(), Ok(()));
+        let lies: [fn(&mut Truth); 8] = [
+            |truth| truth.verified = false,
+            |truth| truth.signatures.clear(),
+            |truth| truth.key_uploads = 2,
+            |truth| truth.key_uploads = 0,
+            |truth| truth.signed_twice = false,
+            |truth| truth.unsigned_moments = 1,
+            |truth| truth.backup_connected = false,
+            |truth| truth.messages.truncate(2),
+        ];
+        for (place, lie) in lies.iter().enumerate() {
+            let mut truth = truth();
+            lie(&mut truth);
+            assert!(truth.verdict().is_err(), "lie {place}");
+        }
+    }
+}

@@ -1,0 +1,207 @@
+//! How the command ends: the exit codes, which scripts may rely on, and the one table from errors to them.
+
+use std::{fmt::Write as _, process::ExitCode};
+
+use matrix_qr_protocol::{
+    error::{Error, Side, Trouble},
+    login::message::Reason,
+};
+
+/// What the exit code says. The numbers are documented in `--help` and do not change.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+pub(crate) enum Exit {
+    Done = 0,
+    Failed = 1,
+    Usage = 2,
+    Cancelled = 3,
+    OtherDevice = 4,
+    Time = 5,
+    QrCode = 6,
+    Security = 7,
+    Server = 8,
+    Network = 9,
+    NotReady = 10,
+}
+
+/// The second Ctrl-C: the shell's own number for a command that was ended by it.
+pub(crate) const LEFT_AT_ONCE: u8 = 130;
+
+const TABLE: [(Exit, &str); 11] = [
+    (Exit::Done, "done"),
+    (Exit::Failed, "failed on this machine: a file, the browser, or a defect"),
+    (Exit::Usage, "wrong usage: nothing was begun"),
+    (Exit::Cancelled, "cancelled here: Ctrl-C, or \"no\" to a question"),
+    (Exit::OtherDevice, "the other device ended it, or it was declined on the consent page"),
+    (Exit::Time, "time ran out"),
+    (Exit::QrCode, "no usable QR code: not one, damaged, another version, or of the same role"),
+    (Exit::Security, "a security check failed: wrong digits, tampering, or refused secrets"),
+    (Exit::Server, "the homeserver or its authorization server failed, or lacks what is needed"),
+    (Exit::Network, "the network or the rendezvous server failed"),
+    (Exit::NotReady, "this device cannot do it: no session, or cross-signing keys are missing"),
+];
+
+/// The exit codes, for `--help`.
+pub(crate) fn table() -> String {
+    let mut text = "Exit codes:\n".to_owned();
+    for (exit, about) in TABLE {
+        let _ = writeln!(text, "  {:>3}  {about}", exit as u8);
+    }
+    let _ = write!(text, "  {LEFT_AT_ONCE:>3}  left at once: Ctrl-C, pressed twice");
+    text
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> Self {
+        Self::from(exit as u8)
+    }
+}
+
+/// Why a command failed, in the three lines that a person sees.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Failure {
+    pub(crate) exit: Exit,
+    pub(crate) what: String,
+    pub(crate) side: Option<Side>,
+    pub(crate) advice: String,
+}
+
+impl Failure {
+    pub(crate) fn new(exit: Exit, what: impl Into<String>, advice: impl Into<String>) -> Self {
+        Self { exit, what: what.into(), side: None, advice: advice.into() }
+    }
+
+    /// Something on this machine, which is neither device nor server.
+    pub(crate) fn here(what: impl Into<String>, advice: impl Into<String>) -> Self {
+        Self::new(Exit::Failed, what, advice)
+    }
+
+    /// From an error's text, which says what happened and then, after `mark`, what to do: two lines for a person.
+    pub(crate) fn split(exit: Exit, (text, mark): (&str, &str), otherwise: &str) -> Self {
+        let (what, advice) = text.split_once(mark).unwrap_or((text, otherwise));
+        let mut letters = advice.chars();
+        let first = letters.next().map(char::to_uppercase).into_iter().flatten();
+        Self::new(exit, what, format!("{}.", first.chain(letters).collect::<String>().trim_end_matches('.')))
+    }
+
+    pub(crate) fn cancelled() -> Self {
+        Error::Cancelled.into()
+    }
+
+    /// This device has no session, or not what the command needs; or a server failed.
+    pub(crate) fn not_ready(trouble: Trouble) -> Self {
+        Self::told(trouble, Exit::NotReady)
+    }
+
+    /// A server failed; or this machine did.
+    pub(crate) fn of_server(trouble: Trouble) -> Self {
+        Self::told(trouble, Exit::Failed)
+    }
+
+    fn told(trouble: Trouble, here: Exit) -> Self {
+        let exit = match trouble.side {
+            Side::Homeserver | Side::AuthorizationServer => Exit::Server,
+            Side::RendezvousServer => Exit::Network,
+            _ => here,
+        };
+        Self { exit, what: trouble.what, side: Some(trouble.side), advice: trouble.advice }
+    }
+}
+
+impl From<Error> for Failure {
+    fn from(error: Error) -> Self {
+        Self {
+            exit: exit_of(&error),
+            what: error.to_string(),
+            side: Some(error.side()),
+            advice: error.advice().to_owned(),
+        }
+    }
+}
+
+/// Every way in which a sign-in ends, and its exit code.
+fn exit_of(error: &Error) -> Exit {
+    match error {
+        Error::SameRole(_) => Exit::QrCode,
+        Error::Channel(_) | Error::Tampered | Error::WrongCheckCode | Error::SecretsRefused(_) => {
+            Exit::Security
+        }
+        Error::Cancelled | Error::LinkRefused => Exit::Cancelled,
+        Error::Expired | Error::AuthorizationExpired | Error::Peer(Reason::AuthorizationExpired) => {
+            Exit::Time
+        }
+        Error::Gone | Error::Peer(_) | Error::Declined => Exit::OtherDevice,
+        Error::UnexpectedMessage(_) | Error::Unreadable(_) => Exit::OtherDevice,
+        Error::Rendezvous(_) => Exit::Network,
+        Error::UnsupportedProtocol(_) | Error::DeviceUnknown(_) => Exit::Server,
+        Error::DeviceAlreadyExists(_) | Error::DeviceNotFound(_) => Exit::Server,
+        Error::NotAuthorized(trouble) | Error::NotSetUp(trouble) => server_unless_here(trouble),
+        // What the other device sends to be opened is checked before it is: a refusal is not a browser's failure.
+        Error::LinkUnusable(trouble) if trouble.side == Side::Here => Exit::Failed,
+        Error::LinkUnusable(_) => Exit::Security,
+        Error::NoSecrets(_) => Exit::NotReady,
+    }
+}
+
+fn server_unless_here(trouble: &Trouble) -> Exit {
+    match trouble.side {
+        Side::Here | Side::Person => Exit::Failed,
+        _ => Exit::Server,
+    }
+}
+
+/// Whose side it was on, for a person. Where it goes without saying, nothing.
+pub(crate) fn whose(side: Side) -> Option<&'static str> {
+    Some(match side {
+        Side::Person => return None,
+        Side::Here => "this device",
+        Side::OtherDevice => "the other device",
+        Side::RendezvousServer => "the rendezvous server",
+        Side::Homeserver => "the homeserver",
+        Side::AuthorizationServer => "the homeserver's authorization server",
+        Side::Clock => "nobody: the time was up",
+        Side::ThirdParty => "neither device: somebody in between",
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use matrix_qr_protocol::{channel::ChannelError, revision::Role};
+
+    use super::*;
+
+    #[test]
+    fn the_table_has_every_code_once_and_in_order() {
+        for (place, (exit, _)) in TABLE.iter().enumerate() {
+            assert_eq!(usize::from(*exit as u8), place);
+        }
+    }
+
+    #[test]
+    fn each_kind_of_end_has_the_code_that_the_table_promises() {
+        let trouble = |side| Trouble::new(side, "what", "advice");
+        let cases = [
+            (Error::SameRole(Role::New), Exit::QrCode),
+            (Error::Channel(ChannelError::NotAuthentic), Exit::Security),
+            (Error::Tampered, Exit::Security),
+            (Error::WrongCheckCode, Exit::Security),
+            (Error::SecretsRefused(trouble(Side::OtherDevice)), Exit::Security),
+            (Error::LinkUnusable(trouble(Side::OtherDevice)), Exit::Security),
+            (Error::LinkUnusable(trouble(Side::Here)), Exit::Failed),
+            (Error::Cancelled, Exit::Cancelled),
+            (Error::LinkRefused, Exit::Cancelled),
+            (Error::Expired, Exit::Time),
+            (Error::Peer(Reason::AuthorizationExpired), Exit::Time),
+            (Error::Peer(Reason::UserCancelled), Exit::OtherDevice),
+            (Error::Gone, Exit::OtherDevice),
+            (Error::Declined, Exit::OtherDevice),
+            (Error::Rendezvous(trouble(Side::RendezvousServer)), Exit::Network),
+            (Error::NotAuthorized(trouble(Side::AuthorizationServer)), Exit::Server),
+            (Error::NotSetUp(trouble(Side::Here)), Exit::Failed),
+            (Error::NoSecrets(trouble(Side::Here)), Exit::NotReady),
+        ];
+        for (error, exit) in cases {
+            assert_eq!(Failure::from(error.clone()).exit, exit, "{error:?}");
+        }
+    }
+}

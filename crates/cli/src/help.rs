@@ -1,0 +1,98 @@
+//! The texts of `--help` that teach.
+
+use std::fmt::Write as _;
+
+use matrix_qr_sandbox::Fault;
+
+pub(crate) const ABOUT: &str = "\
+Sign in a Matrix device by QR code, from the terminal.
+
+A device that is signed in already vouches for a new one (MSC4108): one of the two shows a QR code, the other scans it, \
+two digits prove that nobody is in between, and you agree once in the browser. The new device is then verified, and can \
+read your old messages.";
+
+pub(crate) const START: &str = "\
+Where to begin:
+  matrix-qr demo --auto                     watch how it works; nothing is needed
+  matrix-qr login --homeserver example.org  sign in this device
+  matrix-qr link                            sign in another device from this one
+
+`matrix-qr COMMAND --help` has examples. Ctrl-C cancels, and tells the other device; a second one leaves at once.";
+
+pub(crate) const DEMO: &str = "\
+Examples:
+  matrix-qr demo                       you are the person: type the digits, agree in the browser
+  matrix-qr demo --auto                watch
+  matrix-qr demo --shown-by existing   the device that is signed in already shows the code
+  matrix-qr demo --auto --json --all-paths | tail -n 1
+
+The exit code is 0 only if everything is true at the end: the new device is verified, its keys were uploaded once and \
+signed, the key backup is connected, and the old messages can be read.";
+
+pub(crate) const SANDBOX: &str = "\
+Examples:
+  matrix-qr sandbox                            then paste the two commands that it prints
+  matrix-qr sandbox --misbehave devices-error  see how the two devices take it
+
+It listens on this machine only, keeps everything in memory, and runs until Ctrl-C.";
+
+pub(crate) const LOGIN: &str = "\
+Examples:
+  matrix-qr login --homeserver example.org                   show a QR code, in the terminal
+  matrix-qr login --homeserver example.org --qr code.png     in a file
+  matrix-qr login --scan photo.jpg                           the other device shows the code
+  matrix-qr login --scan -                                   paste the code as text
+
+The two digits are typed, never given as an argument. In scripts (--json) each question is an event, and one line on \
+standard input answers it.";
+
+pub(crate) const LINK: &str = "\
+Examples:
+  matrix-qr link                        show a QR code, in the terminal
+  matrix-qr link --scan photo.jpg       the new device shows the code
+  matrix-qr link --scan - --no-browser  paste the code as text; open the consent page by hand
+
+Nothing secret leaves this device before the digits are right, you have agreed, and the homeserver shows the new \
+device. In scripts (--json) each question is an event, and one line on standard input answers it: `y` agrees, anything \
+else refuses.";
+
+pub(crate) const INSPECT: &str = "\
+Examples:
+  matrix-qr inspect photo.png
+  matrix-qr inspect TUFUUklYAgPYhmhqsZ…
+  wl-paste | matrix-qr inspect - --json";
+
+pub(crate) const DOCTOR: &str = "\
+Examples:
+  matrix-qr doctor example.org                         from the server name on
+  matrix-qr doctor https://matrix.example.org          only what is behind this URL
+  matrix-qr doctor example.org --json | jq 'select(.verdict == \"bad\")'
+
+It sees what a client sees, from where you are: run it outside of the server's own network. It needs no account, signs \
+nobody in, registers no client and deletes the rendezvous sessions that it makes.
+
+The exit code is 0 if nothing is bad (there may be warnings), 8 if something is, and 3 after Ctrl-C. With --json the \
+last line is the summary, whatever was found.";
+
+pub(crate) const SESSION: &str = "\
+Examples:
+  matrix-qr session
+  matrix-qr session --json | jq -r .user_id";
+
+pub(crate) const RESTORE_KEYS: &str = "\
+Examples:
+  matrix-qr restore-keys";
+
+pub(crate) const LOGOUT: &str = "\
+Examples:
+  matrix-qr logout
+  matrix-qr logout --yes    in scripts";
+
+/// What the sandbox can be told to do wrong.
+pub(crate) fn faults() -> String {
+    let mut text = "Ways to misbehave:".to_owned();
+    for known in Fault::all() {
+        let _ = write!(text, "\n  {:<22} {}", known.name, known.about);
+    }
+    text
+}

@@ -1,0 +1,75 @@
+//! `link`: this device signs in another one.
+
+use matrix_qr_device::{Device, Facts, Granted, Manner, Rendezvous, Start, encryption::CrossSigningError};
+use matrix_qr_protocol::{homeserver::Homeserver, revision::Role};
+use serde_json::json;
+
+use crate::{
+    account, args,
+    exit::{Exit, Failure},
+    login,
+    output::{BAD, BOLD, GOOD, Output, harmless, paint},
+    person::Terminal,
+};
+
+pub(crate) async fn run(args: &args::Link) -> Result<(), Failure> {
+    let out = Output::new(args.online.json);
+    login::check(&args.exchange, &args.online)?;
+    let directory = account::directory(&args.online.directory)?;
+    let facts = Facts::read(&directory).map_err(Failure::not_ready)?;
+    let device = Device::open(&directory, account::policy(&args.online)).await.map_err(Failure::not_ready)?;
+    let mut person = Terminal::new(out, Role::Existing, args.exchange.qr.clone())?;
+    person.browser = !args.no_browser;
+    if args.exchange.scan.is_some() {
+        person.unless_cancelled(check_keys(&device)).await?;
+    }
+    let given = person.unless_cancelled(login::given(&args.exchange, &person)).await?;
+    let start = given.map_or_else(|| at_home(&facts), Ok)?;
+    let manner = Manner { dialect: args.exchange.dialect.into(), announce: args.announce.into() };
+    let granted = device.grant(start, manner, &person).await;
+    drop(person);
+    report(out, &facts, &granted?);
+    Ok(())
+}
+
+/// "Secret sharing": a device without the account's keys says so before it touches a camera. `grant` does so before all else.
+async fn check_keys(device: &Device) -> Result<(), Failure> {
+    device.stay_signed_in().await.map_err(Failure::not_ready)?;
+    let checked = device.encryption().check_cross_signing(device.homeserver()).await;
+    let exit = |error: &CrossSigningError| match error {
+        CrossSigningError::Homeserver(_) => Exit::Server,
+        _ => Exit::NotReady,
+    };
+    checked
+        .map(drop)
+        .map_err(|error| Failure::split(exit(&error), (&error.to_string(), ": "), "begin again in a moment"))
+}
+
+fn at_home(facts: &Facts) -> Result<Start, Failure> {
+    let homeserver = Homeserver::parse(facts.homeserver.as_str());
+    let homeserver = homeserver.map_err(|error| {
+        Failure::new(Exit::NotReady, format!("the session is of no use: {error}"), "Sign in again.")
+    })?;
+    Ok(Start::Show(Rendezvous::Homeserver(homeserver)))
+}
+
+fn report(out: Output, facts: &Facts, granted: &Granted) {
+    let signed_in = format!(
+        "{} {} has a new device, {}.",
+        paint(GOOD, "✓"),
+        paint(BOLD, harmless(&facts.user_id)),
+        granted.device_id
+    );
+    let verified = if granted.verified {
+        "  It is verified, and has the keys to your messages.".to_owned()
+    } else {
+        format!("  {} it was not seen verified yet; look at the new device.", paint(BAD, "warning:"))
+    };
+    let json = json!({
+        "event": "granted",
+        "user_id": facts.user_id,
+        "device_id": granted.device_id.as_str(),
+        "verified": granted.verified,
+    });
+    out.result(format!("{signed_in}\n{verified}"), json);
+}

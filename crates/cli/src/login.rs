@@ -1,0 +1,143 @@
+//! `login`: this machine becomes a new device.
+
+use std::path::PathBuf;
+
+use matrix_qr_device::{
+    Rendezvous, Setup, SignedIn, Start,
+    encryption::BackupState,
+    http::Policy,
+    oauth::{Client, ClientMetadata},
+    sign_in,
+};
+use matrix_qr_protocol::{
+    homeserver::{Homeserver, HomeserverKind},
+    revision::Role,
+};
+use serde_json::json;
+
+use crate::{
+    account,
+    args::{self, Exchange, Online},
+    exit::{Exit, Failure},
+    keyboard,
+    output::{BOLD, GOOD, Output, harmless, paint},
+    person::Terminal,
+    qr_picture::PictureFile,
+    scan,
+};
+
+pub(crate) async fn run(args: &args::Login) -> Result<(), Failure> {
+    let out = Output::new(args.online.json);
+    check(&args.exchange, &args.online)?;
+    if let Some(HomeserverKind::BaseUrl(url)) = args.homeserver.as_ref().map(Homeserver::kind) {
+        account::check_address(&args.online, url)?;
+    }
+    let setup = setup(args)?;
+    let person = Terminal::new(out, Role::New, args.exchange.qr.clone())?;
+    let start = person.unless_cancelled(start(args, &person)).await?;
+    let signed_in = sign_in(&setup, start, &person).await;
+    drop(person);
+    report(out, &setup, &signed_in?);
+    Ok(())
+}
+
+fn setup(args: &args::Login) -> Result<Setup, Failure> {
+    Ok(Setup {
+        directory: account::directory(&args.online.directory)?,
+        policy: account::policy(&args.online),
+        dialect: args.exchange.dialect.into(),
+        client: match &args.client_id {
+            Some(id) => Client::Registered(id.clone()),
+            None => Client::Dynamic(ClientMetadata::default()),
+        },
+    })
+}
+
+async fn start(args: &args::Login, person: &Terminal) -> Result<Start, Failure> {
+    if let Some(start) = given(&args.exchange, person).await? {
+        return Ok(start);
+    }
+    let homeserver = match &args.homeserver {
+        Some(homeserver) => homeserver.clone(),
+        None => ask_homeserver(person).await?,
+    };
+    Ok(Start::Show(Rendezvous::Homeserver(homeserver)))
+}
+
+/// A mistake in the command is said before anything is begun.
+pub(crate) fn check(exchange: &Exchange, online: &Online) -> Result<(), Failure> {
+    exchange.rendezvous.as_ref().map_or(Ok(()), |url| account::check_address(online, url))?;
+    exchange.qr.as_deref().map_or(Ok(()), PictureFile::check)
+}
+
+/// How the devices meet, as far as the command says it.
+pub(crate) async fn given(exchange: &Exchange, person: &Terminal) -> Result<Option<Start>, Failure> {
+    match (&exchange.scan, &exchange.rendezvous) {
+        (Some(path), _) => scanned(path.clone(), person).await.map(Some),
+        (None, Some(url)) => Ok(Some(Start::Show(Rendezvous::Endpoint(url.clone())))),
+        (None, None) => Ok(None),
+    }
+}
+
+/// On a thread of its own: a picture takes a while, and a person who pastes takes longer.
+async fn scanned(path: PathBuf, person: &Terminal) -> Result<Start, Failure> {
+    if path.as_os_str() == "-" && keyboard::is_terminal() {
+        person.say("Paste the other device's code as text, then press Enter:");
+    }
+    let read = tokio::task::spawn_blocking(move || scan::from_path(&path));
+    let unreadable = |_| {
+        Failure::new(Exit::QrCode, "the picture cannot be read", "Take it again, or use the code's text.")
+    };
+    Ok(Start::Scan(read.await.map_err(unreadable)??.code))
+}
+
+async fn ask_homeserver(person: &Terminal) -> Result<Homeserver, Failure> {
+    let missing =
+        || Failure::new(Exit::Usage, "no homeserver is given", "Say which: --homeserver example.org");
+    if !keyboard::is_terminal() {
+        return Err(missing());
+    }
+    let question = json!({ "event": "question", "question": "homeserver" });
+    let mut prompt = "Your homeserver, for example matrix.org: ".to_owned();
+    while let Some(name) = person.ask(&prompt, question.clone()).await {
+        match Homeserver::parse(&name) {
+            Ok(homeserver) => return Ok(homeserver),
+            Err(error) => prompt = format!("That does not work: {error}. Your homeserver: "),
+        }
+    }
+    Err(missing())
+}
+
+fn report(out: Output, setup: &Setup, signed_in: &SignedIn) {
+    let backup = match &signed_in.backup {
+        BackupState::Connected { .. } => {
+            let loopback =
+                if setup.policy == Policy::HttpsOrLoopback { " --allow-loopback-http" } else { "" };
+            format!(
+                "For old messages: matrix-qr restore-keys --directory {}{loopback}",
+                setup.directory.display()
+            )
+        }
+        BackupState::Unused(why) => {
+            format!("Old messages cannot be read here: {}.", harmless(&why.to_string()))
+        }
+    };
+    let text = format!(
+        "{} Signed in as {}, device {}.\n  Verified by the account's master key: {}\n  Kept in {}\n  {backup}",
+        paint(GOOD, "✓"),
+        paint(BOLD, harmless(&signed_in.user_id)),
+        signed_in.device_id,
+        signed_in.master_key,
+        setup.directory.display(),
+    );
+    let json = json!({
+        "event": "signed_in",
+        "user_id": signed_in.user_id,
+        "device_id": signed_in.device_id,
+        "homeserver": signed_in.homeserver,
+        "master_key": signed_in.master_key,
+        "backup_connected": matches!(signed_in.backup, BackupState::Connected { .. }),
+        "directory": setup.directory,
+    });
+    out.result(text, json);
+}

@@ -1,0 +1,72 @@
+//! `matrix-qr`: sign in a Matrix device by QR code, from the terminal.
+
+mod account;
+mod args;
+mod cancel;
+mod demo;
+mod doctor;
+mod exit;
+mod help;
+mod inspect;
+mod keyboard;
+mod link;
+mod logging;
+mod login;
+mod news;
+mod output;
+mod person;
+mod qr_picture;
+mod qr_text;
+mod sandbox;
+mod scan;
+mod world;
+
+use std::process::ExitCode;
+
+use clap::Parser as _;
+use tokio::runtime::Runtime;
+
+use crate::{
+    args::{Args, Command},
+    exit::{Exit, Failure},
+    output::Output,
+};
+
+fn main() -> ExitCode {
+    let args = Args::parse();
+    output::use_colours(args.color);
+    logging::start(args.verbose);
+    let exit = match run(&args.command) {
+        Ok(exit) => exit,
+        Err(failure) => {
+            Output::new(args.command.is_json()).failure(&failure);
+            failure.exit
+        }
+    };
+    exit.into()
+}
+
+fn run(command: &Command) -> Result<Exit, Failure> {
+    let runtime =
+        Runtime::new().map_err(|error| Failure::here(format!("no threads: {error}"), "Begin again."))?;
+    let result = runtime.block_on(dispatch(command));
+    // A thread may still wait for a line from the keyboard: nobody waits for it.
+    runtime.shutdown_background();
+    result
+}
+
+/// A command that ends, has done what it is for; an examination has, whatever it found.
+async fn dispatch(command: &Command) -> Result<Exit, Failure> {
+    match command {
+        Command::Demo(args) => demo::run(args).await,
+        Command::Sandbox(args) => sandbox::run(args).await,
+        Command::Login(args) => login::run(args).await,
+        Command::Link(args) => link::run(args).await,
+        Command::Inspect(args) => inspect::run(args),
+        Command::Doctor(args) => return doctor::run(args).await,
+        Command::Session(args) => account::session(args),
+        Command::RestoreKeys(args) => account::restore_keys(args).await,
+        Command::Logout(args) => account::logout(args).await,
+    }?;
+    Ok(Exit::Done)
+}

@@ -1,0 +1,84 @@
+//! What happens at a sign-in: as an event for scripts, and as a few words for the demonstration.
+
+use matrix_qr_device::{News, encryption::BackupState};
+use matrix_qr_protocol::{driver::Progress, revision::Role};
+use serde_json::{Value, json};
+
+use crate::qr_text;
+
+/// One object; `event` names it. The check code and the user code are in it: a script has to pass them on.
+pub(crate) fn event(news: &News<'_>) -> Value {
+    match news {
+        News::Progress(progress) => progress_event(progress),
+        News::Checking => json!({ "event": "checking" }),
+        News::Session { time_left } => json!({ "event": "session", "seconds_left": time_left.as_secs() }),
+        News::UserCode { code, link } => {
+            json!({ "event": "user_code", "user_code": code, "link": link.to_open() })
+        }
+        News::Token => json!({ "event": "token" }),
+        News::LookingForDevice(id) => json!({ "event": "looking_for_device", "device_id": id.as_str() }),
+        News::DeviceFound(id) => json!({ "event": "device_found", "device_id": id.as_str() }),
+        News::SharingSecrets => json!({ "event": "sharing_secrets" }),
+        News::ImportingSecrets => json!({ "event": "importing_secrets" }),
+        News::KeysUploaded => json!({ "event": "keys_uploaded" }),
+        News::Backup(state) => backup_event(state),
+        News::Verified(id) => json!({ "event": "verified", "device_id": id.as_str() }),
+        News::LeftBehind(what) => json!({ "event": "left_behind", "what": what }),
+        other => json!({ "event": "other", "what": format!("{other:?}") }),
+    }
+}
+
+fn progress_event(progress: &Progress<'_>) -> Value {
+    match progress {
+        Progress::Show(code) => json!({ "event": "show", "code": qr_text::encode(code) }),
+        Progress::Connected => json!({ "event": "connected" }),
+        Progress::Secure(digits) => json!({ "event": "check_code", "digits": digits.to_string() }),
+        Progress::Confirmed => json!({ "event": "confirmed" }),
+        Progress::Sent(message) => json!({ "event": "sent", "message": message }),
+        Progress::Received(message) => json!({ "event": "received", "message": message }),
+    }
+}
+
+fn backup_event(state: &BackupState) -> Value {
+    match state {
+        BackupState::Connected { version } => {
+            json!({ "event": "backup", "connected": true, "version": version })
+        }
+        BackupState::Unused(why) => json!({ "event": "backup", "connected": false, "why": why.to_string() }),
+    }
+}
+
+/// What a device does now, in a few words.
+pub(crate) fn words(news: &News<'_>, role: Role) -> String {
+    match news {
+        News::Progress(progress) => progress_words(progress),
+        News::Checking if role == Role::Existing => "checks its own keys and its homeserver".to_owned(),
+        News::Checking => "checks what the homeserver can do".to_owned(),
+        News::Session { time_left } => {
+            format!("rendezvous session: {} s left", time_left.as_secs())
+        }
+        News::UserCode { code, .. } => format!("waits for the consent; user code {code}"),
+        News::Token => "has an access token".to_owned(),
+        News::LookingForDevice(id) => format!("is the device ID {id} free?"),
+        News::DeviceFound(_) => "the homeserver shows the new device".to_owned(),
+        News::SharingSecrets => "takes the secrets out of its store".to_owned(),
+        News::ImportingSecrets => "checks the secrets, signs itself".to_owned(),
+        News::KeysUploaded => "uploads its keys, signed twice".to_owned(),
+        News::Backup(BackupState::Connected { version }) => format!("connects key backup {version}"),
+        News::Backup(BackupState::Unused(why)) => format!("does not use the key backup: {why}"),
+        News::Verified(_) => "sees the new device verified".to_owned(),
+        News::LeftBehind(what) => format!("left behind: {what}"),
+        other => format!("{other:?}"),
+    }
+}
+
+fn progress_words(progress: &Progress<'_>) -> String {
+    match progress {
+        Progress::Show(_) => "shows the QR code".to_owned(),
+        Progress::Connected => "somebody scanned it; is it the right one?".to_owned(),
+        Progress::Secure(digits) => format!("shows the digits {digits}"),
+        Progress::Confirmed => "the digits are right: it is".to_owned(),
+        Progress::Sent(message) => format!("→ {message}"),
+        Progress::Received(message) => format!("← {message}"),
+    }
+}

@@ -1,0 +1,225 @@
+//! Everything that is printed goes through here: results to standard output, the dialogue to standard error, and with
+//! `--json` one object a line on standard output and nothing else.
+
+use std::{
+    fmt::Display,
+    io::Write as _,
+    time::{Duration, Instant},
+};
+
+use anstyle::{AnsiColor, Effects, Style};
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle};
+pub(crate) use matrix_qr_protocol::harmless;
+use serde_json::{Value, json};
+use terminal_size::terminal_size_of;
+
+use crate::{
+    args::Color,
+    exit::{Failure, whose},
+    qr_picture::Room,
+};
+
+pub(crate) const BOLD: Style = Style::new().effects(Effects::BOLD);
+pub(crate) const DIM: Style = Style::new().effects(Effects::DIMMED);
+pub(crate) const GOOD: Style = AnsiColor::Green.on_default();
+pub(crate) const BAD: Style = AnsiColor::Red.on_default().effects(Effects::BOLD);
+
+/// A text in a style. The colours are taken out again where they are not wanted.
+pub(crate) fn paint(style: Style, text: impl Display) -> String {
+    format!("{style}{text}{style:#}")
+}
+
+/// Overrides what the environment (NO_COLOR, CLICOLOR_FORCE, the terminal) says.
+pub(crate) fn use_colours(when: Color) {
+    match when {
+        Color::Auto => {}
+        Color::Always => anstream::ColorChoice::Always.write_global(),
+        Color::Never => anstream::ColorChoice::Never.write_global(),
+    }
+}
+
+/// For a person, or for a script.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Output {
+    Human,
+    Json,
+}
+
+impl Output {
+    pub(crate) fn new(json: bool) -> Self {
+        if json { Self::Json } else { Self::Human }
+    }
+
+    /// What the command is for: to standard output.
+    pub(crate) fn result(self, text: impl Display, json: Value) {
+        match self {
+            Self::Human => line(anstream::stdout().lock(), text),
+            Self::Json => line(anstream::stdout().lock(), json),
+        }
+    }
+
+    /// A part of the dialogue, for people only: to standard error.
+    pub(crate) fn say(self, text: impl Display) {
+        if self == Self::Human {
+            line(anstream::stderr().lock(), text);
+        }
+    }
+
+    /// Something that happened, for scripts only.
+    pub(crate) fn event(self, json: Value) {
+        if self == Self::Json {
+            line(anstream::stdout().lock(), json);
+        }
+    }
+
+    /// The cursor stays behind it.
+    pub(crate) fn prompt(self, text: impl Display) {
+        if self == Self::Human {
+            let mut stderr = anstream::stderr().lock();
+            // A person who closed the terminal cannot be told about it.
+            let _ = write!(stderr, "{text}").and_then(|()| stderr.flush());
+        }
+    }
+
+    pub(crate) fn failure(self, failure: &Failure) {
+        let side = failure.side.and_then(whose);
+        self.say(format_args!("{} {}", paint(BAD, "error:"), harmless(&failure.what)));
+        if let Some(side) = side {
+            self.say(format_args!("  {} {side}", paint(DIM, "whose side:")));
+        }
+        self.say(format_args!("  {} {}", paint(DIM, "what to do:"), harmless(&failure.advice)));
+        self.event(json!({
+            "event": "error",
+            "exit_code": failure.exit as u8,
+            "what": failure.what,
+            "side": side,
+            "advice": failure.advice,
+        }));
+    }
+
+    /// A line that lives in place until it is dropped: what is waited for, and the time that is left.
+    pub(crate) fn waiting(self, text: impl Display, until: Option<Instant>) -> Waiting {
+        let hidden = self == Self::Json;
+        let bar = ProgressBar::with_draw_target(None, target(hidden));
+        let left = move |_: &ProgressState, w: &mut dyn std::fmt::Write| {
+            let _ = w.write_str(&until.map(time_left).unwrap_or_default());
+        };
+        if let Ok(style) = ProgressStyle::with_template("{spinner} {msg} {left}") {
+            bar.set_style(style.with_key("left", left));
+        }
+        bar.set_message(text.to_string());
+        if bar.is_hidden() {
+            self.say(format_args!("{text}"));
+        } else {
+            bar.enable_steady_tick(Duration::from_millis(120));
+        }
+        Waiting(bar)
+    }
+}
+
+/// A line in place; it disappears with this value.
+#[derive(Debug)]
+pub(crate) struct Waiting(ProgressBar);
+
+impl Drop for Waiting {
+    fn drop(&mut self) {
+        self.0.finish_and_clear();
+    }
+}
+
+/// The room for a drawing in the dialogue. What is no terminal has no edges.
+pub(crate) fn dialogue_room() -> Room {
+    room(terminal_size_of(std::io::stderr()), anstream::stderr().current_choice())
+}
+
+/// The same, among the results.
+pub(crate) fn result_room() -> Room {
+    room(terminal_size_of(std::io::stdout()), anstream::stdout().current_choice())
+}
+
+fn room(size: Option<(terminal_size::Width, terminal_size::Height)>, choice: anstream::ColorChoice) -> Room {
+    let (columns, rows) =
+        size.map_or((usize::MAX, usize::MAX), |(width, height)| (width.0.into(), height.0.into()));
+    Room { columns, rows, colours: choice != anstream::ColorChoice::Never }
+}
+
+fn target(hidden: bool) -> ProgressDrawTarget {
+    if hidden { ProgressDrawTarget::hidden() } else { ProgressDrawTarget::stderr() }
+}
+
+fn time_left(until: Instant) -> String {
+    let seconds = until.saturating_duration_since(Instant::now()).as_secs();
+    format!("({}:{:02} left)", seconds / 60, seconds % 60)
+}
+
+fn line(mut stream: impl std::io::Write, text: impl Display) {
+    // Whoever closed the other end does not want to know.
+    let _ = writeln!(stream, "{text}").and_then(|()| stream.flush());
+}
+
+/// A few characters that nobody can miss.
+pub(crate) fn large(text: &str) -> String {
+    let spaced: String = harmless(text).chars().flat_map(|c| [' ', c]).collect();
+    let inner = format!(" {spaced}  ");
+    let rule = "─".repeat(inner.chars().count());
+    format!("    ┌{rule}┐\n    │{}│\n    └{rule}┘", paint(BOLD, inner))
+}
+
+/// A fact among others, under its name.
+pub(crate) fn row(name: &str, value: &str) -> String {
+    format!("  {} {}", paint(DIM, format_args!("{name:<12}")), harmless(value))
+}
+
+/// Words in lines that are no longer than this many characters; a longer word is broken.
+pub(crate) fn wrap(text: &str, width: usize) -> Vec<String> {
+    let mut lines = vec![String::new()];
+    for word in text.split_whitespace() {
+        for piece in pieces(word, width) {
+            let last = lines.pop().unwrap_or_default();
+            if last.is_empty() {
+                lines.push(piece);
+            } else if last.chars().count() + 1 + piece.chars().count() <= width {
+                lines.push(format!("{last} {piece}"));
+            } else {
+                lines.extend([last, piece]);
+            }
+        }
+    }
+    lines
+}
+
+fn pieces(word: &str, width: usize) -> Vec<String> {
+    let letters: Vec<char> = word.chars().collect();
+    letters.chunks(width.max(1)).map(|piece| piece.iter().collect()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_long_text_keeps_to_its_column() {
+        assert_eq!(wrap("one two  three", 7), ["one two", "three"]);
+        assert_eq!(wrap("abcdefgh ij", 3), ["abc", "def", "gh", "ij"]);
+        assert_eq!(wrap("", 3), [""]);
+    }
+
+    #[test]
+    fn the_digits_are_in_the_box_with_their_zero() {
+        assert!(large("07").contains(" 0 7 "));
+    }
+
+    #[test]
+    fn what_others_wrote_cannot_drive_the_terminal() {
+        let long = "x".repeat(250);
+        assert_eq!(harmless(&long), long);
+        assert_eq!(harmless("a\u{1b}[2Jb\nc\u{202e}"), "a\u{fffd}[2Jb\u{fffd}c\u{fffd}");
+        assert!(large("A\u{1b}B").contains(" A \u{fffd} B "));
+        assert!(row("name", "\u{9b}2J").ends_with("\u{fffd}2J"));
+    }
+
+    #[test]
+    fn the_time_left_is_never_negative() {
+        assert_eq!(time_left(Instant::now()), "(0:00 left)");
+    }
+}

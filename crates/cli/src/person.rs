@@ -1,0 +1,111 @@
+//! The person at this terminal: shows, asks and tells, one thing at a time.
+
+mod questions;
+mod screen;
+
+use std::{future::pending, path::PathBuf};
+
+use matrix_qr_device::{News, Opening, Person};
+use matrix_qr_protocol::{channel::CheckCode, revision::Role};
+use serde_json::json;
+use url::Url;
+
+use self::screen::Screen;
+use crate::{cancel::Cancel, exit::Failure, keyboard::Keyboard, news, output::Output};
+
+/// Also for scripts: then what is told is an event, and a question is an event that a line answers.
+pub(crate) struct Terminal {
+    out: Output,
+    screen: Screen,
+    keyboard: Keyboard,
+    cancel: Cancel,
+    /// Whether to open links, rather than to print them.
+    pub(crate) browser: bool,
+}
+
+impl Terminal {
+    /// From here on Ctrl-C is heard.
+    pub(crate) fn new(out: Output, role: Role, qr: Option<PathBuf>) -> Result<Self, Failure> {
+        let heard = move || out.say("\nCancelling: the other device is told. Ctrl-C again leaves at once.");
+        let cancel = Cancel::on_signals(heard)
+            .map_err(|error| Failure::here(format!("signals cannot be heard: {error}"), "Begin again."))?;
+        Ok(Self {
+            out,
+            screen: Screen::new(out, role, qr),
+            keyboard: Keyboard::default(),
+            cancel,
+            browser: true,
+        })
+    }
+
+    pub(crate) fn say(&self, text: &str) {
+        self.out.say(text);
+    }
+
+    /// What `work` gives, unless the person gives up first.
+    pub(crate) async fn unless_cancelled<T>(
+        &self,
+        work: impl Future<Output = Result<T, Failure>>,
+    ) -> Result<T, Failure> {
+        tokio::select! {
+            biased;
+            () = self.cancel.cancelled() => Err(Failure::cancelled()),
+            result = work => result,
+        }
+    }
+}
+
+impl Person for Terminal {
+    fn tell(&self, news: News<'_>) {
+        // A script that hears of the code may look for its picture at once.
+        self.screen.tell(&news);
+        self.out.event(news::event(&news));
+    }
+
+    async fn enter_check_code(&self) -> CheckCode {
+        let question = json!({ "event": "question", "question": "check_code" });
+        let mut prompt = "Type the two digits that it shows: ";
+        while let Some(line) = self.ask(prompt, question.clone()).await {
+            if let Ok(digits) = line.parse() {
+                self.screen.wait("Comparing the digits.");
+                return digits;
+            }
+            prompt = "Two digits, with a leading zero if there is one: ";
+        }
+        // Nobody is there to type them.
+        self.cancel.cancel();
+        pending().await
+    }
+
+    async fn open_link(&self, link: &Url) -> Opening {
+        let host = link.host_str().unwrap_or_default();
+        let question = json!({ "event": "question", "question": "open_link", "host": host, "link": link });
+        self.screen.introduce(link, self.browser);
+        let prompt =
+            if self.browser { "Open it in your browser? [y/N] " } else { "Will you open it? [y/N] " };
+        if !self.agrees(prompt, question).await {
+            return Opening::Refused;
+        }
+        if self.browser && self.out == Output::Human {
+            self.open(link).await;
+        }
+        self.screen.wait("Waiting for your consent; the new device shows the code for it.");
+        Opening::Opened
+    }
+
+    async fn cancelled(&self) {
+        self.cancel.cancelled().await;
+    }
+}
+
+impl Terminal {
+    /// A browser that does not come is no reason to stop: the person can open the link by hand.
+    async fn open(&self, link: &Url) {
+        let url = link.to_string();
+        let opened = tokio::task::spawn_blocking(move || open::that_detached(url)).await;
+        match opened {
+            Ok(Ok(())) => self.out.say(format_args!("If nothing opens, open it yourself:\n  {link}")),
+            _ => self.out.say(format_args!("No browser could be opened. Open this yourself:\n  {link}")),
+        }
+    }
+}

@@ -1,0 +1,200 @@
+//! What a person sees of a sign-in: what to do now, what has been done, and what is waited for.
+
+use std::{
+    path::PathBuf,
+    sync::{Mutex, MutexGuard, PoisonError},
+    time::{Duration, Instant},
+};
+
+use matrix_qr_device::{News, encryption::BackupState};
+use matrix_qr_protocol::{driver::Progress, qr::QrCode, revision::Role};
+use url::Url;
+
+use crate::{
+    output::{BAD, BOLD, DIM, GOOD, Output, Waiting, dialogue_room, harmless, large, paint},
+    qr_picture::{Drawing, PictureFile, drawing},
+    qr_text,
+};
+
+pub(super) struct Screen {
+    out: Output,
+    role: Role,
+    qr: Option<PathBuf>,
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    waiting: Option<Waiting>,
+    /// When the session, and the sign-in with it, ends.
+    until: Option<Instant>,
+    /// Stays in view until the person has agreed: the consent page may ask for it.
+    user_code: Option<String>,
+    /// Lives as long as the screen does.
+    picture: Option<PictureFile>,
+}
+
+impl Screen {
+    pub(super) fn new(out: Output, role: Role, qr: Option<PathBuf>) -> Self {
+        Self { out, role, qr, state: Mutex::default() }
+    }
+
+    pub(super) fn tell(&self, news: &News<'_>) {
+        match news {
+            News::Progress(progress) => self.progress(progress),
+            News::Checking if self.role == Role::Existing => {
+                self.wait("Looking at this device's keys and its homeserver.")
+            }
+            News::Checking => self.wait("Looking at the homeserver."),
+            News::Session { time_left } => self.ends_in(*time_left),
+            News::UserCode { code, .. } => self.user_code(code),
+            News::Token => self.agreed(),
+            News::LookingForDevice(_) => self.wait("Looking whether the new device's ID is free."),
+            News::DeviceFound(_) => self.done("Sharing the keys.", "The homeserver shows the new device"),
+            News::SharingSecrets => self.wait("Sharing the keys."),
+            News::ImportingSecrets => self.wait("Checking the keys, and signing this device with them."),
+            News::KeysUploaded => self.done("Connecting the key backup.", "This device is verified"),
+            News::Backup(BackupState::Connected { .. }) => {
+                self.done("Finishing.", "The key backup is connected")
+            }
+            News::Backup(BackupState::Unused(why)) => {
+                self.warn(&format!("the key backup is not used: {why}"))
+            }
+            News::Verified(_) => self.done("Finishing.", "The new device is verified"),
+            News::LeftBehind(what) => self.warn(&format!("could not be removed, do it yourself: {what}")),
+            _ => {}
+        }
+    }
+
+    fn progress(&self, progress: &Progress<'_>) {
+        match progress {
+            Progress::Show(code) => self.show(code),
+            Progress::Connected => self.done("", "The other device is here"),
+            Progress::Secure(digits) => {
+                self.clear();
+                self.out.say(format_args!(
+                    "Type these two digits on the other device:\n{}",
+                    large(&digits.to_string())
+                ));
+                self.wait("Waiting for the other device.");
+            }
+            Progress::Confirmed => self.done("Waiting for the other device.", "Nobody is in between"),
+            Progress::Sent(_) | Progress::Received(_) => {}
+        }
+    }
+
+    fn show(&self, code: &QrCode) {
+        self.clear();
+        let text = qr_text::encode(code);
+        match &self.qr {
+            Some(_) => self.write(code),
+            None => self.draw(code),
+        }
+        self.out.say(format_args!("{} {text}", paint(DIM, "No camera? The same as text:")));
+        self.wait("Waiting for the other device. Ctrl-C cancels.");
+    }
+
+    fn draw(&self, code: &QrCode) {
+        self.out.say(paint(BOLD, self.invitation()));
+        match drawing(&code.encode().unwrap_or_default(), dialogue_room()) {
+            Some(Drawing::Lines { text, rows, too_tall }) => {
+                self.out.say(text);
+                if too_tall {
+                    self.warn(&format!("this window is too low for the code: make it {} lines high", rows + 3));
+                }
+            }
+            Some(Drawing::TooNarrow(columns)) => self.warn(&format!(
+                "this window is too narrow for the code, which needs {columns} columns: begin again in a wider one, or \
+                 with --qr FILE.png"
+            )),
+            None => self.warn("the code is too long to be drawn: use the text"),
+        }
+    }
+
+    fn write(&self, code: &QrCode) {
+        let Some(path) = &self.qr else { return };
+        match PictureFile::write(path, &code.encode().unwrap_or_default()) {
+            Ok(picture) => {
+                self.out.say(paint(BOLD, self.invitation()));
+                self.out.say(format_args!("  {}", picture.path().display()));
+                self.state().picture = Some(picture);
+            }
+            Err(failure) => self.warn(&format!("{}: use the text", failure.what)),
+        }
+    }
+
+    fn invitation(&self) -> &'static str {
+        match self.role {
+            Role::New => {
+                "On the device that is signed in already, choose to link a new device, and scan this code:"
+            }
+            Role::Existing => "On the new device, choose to sign in with a QR code, and scan this one:",
+        }
+    }
+
+    fn user_code(&self, code: &str) {
+        self.clear();
+        self.out.say(format_args!(
+            "The other device opens a page in its browser. Agree there; if it asks for a code:\n{}",
+            large(code)
+        ));
+        self.state().user_code = Some(code.to_owned());
+        self.wait("Waiting until you have agreed there.");
+    }
+
+    fn agreed(&self) {
+        self.state().user_code = None;
+        self.done("Waiting for the keys.", "You agreed: this device may sign in");
+    }
+
+    /// Before the question whether to open the link: where it leads.
+    pub(super) fn introduce(&self, link: &Url, browser: bool) {
+        self.clear();
+        let host = link.host_str().unwrap_or_default();
+        self.out
+            .say("To sign in the new device, you agree on a page of your homeserver's authorization server:");
+        self.out.say(format_args!("  host  {}", paint(BOLD, host)));
+        if !browser {
+            self.out.say(format_args!("  link  {link}"));
+        }
+    }
+
+    /// Something is true from now on; something else is waited for.
+    fn done(&self, next: &str, what: &str) {
+        self.clear();
+        self.out.say(format_args!("{} {what}.", paint(GOOD, "✓")));
+        if !next.is_empty() {
+            self.wait(next);
+        }
+    }
+
+    fn warn(&self, what: &str) {
+        self.clear();
+        self.out.say(format_args!("{} {}.", paint(BAD, "warning:"), harmless(what)));
+    }
+
+    fn ends_in(&self, time: Duration) {
+        self.state().until = Instant::now().checked_add(time);
+    }
+
+    /// In place of what was waited for before.
+    pub(super) fn wait(&self, text: &str) {
+        self.clear();
+        let mut state = self.state();
+        let text = match &state.user_code {
+            Some(code) => format!("{text} Code: {}", harmless(code)),
+            None => text.to_owned(),
+        };
+        state.waiting = Some(self.out.waiting(text, state.until));
+    }
+
+    /// Nothing is waited for.
+    pub(super) fn clear(&self) {
+        self.state().waiting = None;
+    }
+
+    /// A panic elsewhere is no reason to show nothing more.
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

@@ -1,0 +1,111 @@
+//! A QR code in a file, PNG or SVG by its name, for as long as it is of use.
+
+use std::{
+    fs,
+    io::{self, Write as _},
+    path::{Path, PathBuf},
+};
+
+use image::{ExtendedColorType, ImageEncoder as _, Luma, codecs::png::PngEncoder};
+use qrcode::{EcLevel, render::svg};
+
+use super::{QUIET_ZONE, code};
+use crate::exit::{Exit, Failure};
+
+/// The side of a module in a PNG, in pixels: large enough for a camera that looks at the screen.
+const MODULE: u32 = 8;
+
+/// What a file name says about the picture in it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Format {
+    Png,
+    Svg,
+}
+
+/// A picture that this program wrote. It is removed with this value: the code can be used once.
+#[derive(Debug)]
+pub(crate) struct PictureFile(PathBuf);
+
+impl PictureFile {
+    /// To be called before anything is begun: a name that will not do is a mistake in the command.
+    pub(crate) fn check(path: &Path) -> Result<(), Failure> {
+        format(path)?;
+        if path.exists() { Err(exists(path)) } else { Ok(()) }
+    }
+
+    /// Writes it beside its place first, so that whoever waits for the file never reads half of it.
+    pub(crate) fn write(path: &Path, bytes: &[u8]) -> Result<Self, Failure> {
+        let picture = match format(path)? {
+            Format::Png => png(bytes),
+            Format::Svg => svg(bytes).map(String::into_bytes),
+        };
+        let picture = picture
+            .ok_or_else(|| Failure::here("the QR code could not be drawn", "Report it: this is a defect."))?;
+        let failed = |error: io::Error| {
+            Failure::here(
+                format!("{} could not be written: {error}", path.display()),
+                "Choose another file for --qr.",
+            )
+        };
+        place(path, &picture).map_err(|error| match error.kind() {
+            io::ErrorKind::AlreadyExists => exists(path),
+            _ => failed(error),
+        })?;
+        Ok(Self(path.to_owned()))
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        &self.0
+    }
+}
+
+impl Drop for PictureFile {
+    fn drop(&mut self) {
+        // A file that is gone already is as it should be.
+        let _ = fs::remove_file(&self.0);
+    }
+}
+
+fn exists(path: &Path) -> Failure {
+    Failure::new(
+        Exit::Usage,
+        format!("{} exists already", path.display()),
+        "Remove it, or choose another file for --qr.",
+    )
+}
+
+fn format(path: &Path) -> Result<Format, Failure> {
+    let extension = path.extension().map(|e| e.to_ascii_lowercase());
+    match extension.as_deref().and_then(|e| e.to_str()) {
+        Some("png") => Ok(Format::Png),
+        Some("svg") => Ok(Format::Svg),
+        _ => Err(Failure::new(
+            Exit::Usage,
+            format!("{} is neither a .png nor an .svg file", path.display()),
+            "Give --qr a file name that ends in .png or .svg.",
+        )),
+    }
+}
+
+/// In one step, and never over a file that is there; readable by its owner only.
+fn place(path: &Path, picture: &[u8]) -> io::Result<()> {
+    let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let mut file = tempfile::NamedTempFile::new_in(directory)?;
+    file.write_all(picture)?;
+    file.persist_noclobber(path).map(drop).map_err(|error| error.error)
+}
+
+pub(super) fn png(bytes: &[u8]) -> Option<Vec<u8>> {
+    let code = code(bytes, EcLevel::Q).ok()?;
+    let image = code.render::<Luma<u8>>().module_dimensions(MODULE, MODULE).build();
+    debug_assert_eq!(image.width() as usize, (code.width() + 2 * QUIET_ZONE) * MODULE as usize);
+    let mut png = Vec::new();
+    let encoder = PngEncoder::new(&mut png);
+    encoder.write_image(image.as_raw(), image.width(), image.height(), ExtendedColorType::L8).ok()?;
+    Some(png)
+}
+
+pub(super) fn svg(bytes: &[u8]) -> Option<String> {
+    let code = code(bytes, EcLevel::Q).ok()?;
+    Some(code.render::<svg::Color<'_>>().module_dimensions(MODULE, MODULE).build())
+}

@@ -1,0 +1,212 @@
+//! `sandbox`: the servers, standing, and an account to try `login` and `link` with.
+
+use std::{
+    env, fs,
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use matrix_qr_device::session::SessionDir;
+use matrix_qr_sandbox::{Options, Sandbox, Synapse};
+use serde_json::json;
+use zeroize::Zeroizing;
+
+use crate::{
+    args,
+    cancel::Cancel,
+    exit::{Exit, Failure},
+    output::{BOLD, Output, paint, row},
+    world::{World, temporary_directory},
+};
+
+pub(crate) async fn run(args: &args::Sandbox) -> Result<(), Failure> {
+    let out = Output::new(args.json);
+    let cancel = Cancel::on_signals(move || out.say("\nStopping."))
+        .map_err(|error| Failure::here(format!("signals cannot be heard: {error}"), "Begin again."))?;
+    let temporary;
+    let directory = match &args.directory {
+        Some(directory) => directory.as_path(),
+        None => {
+            temporary = temporary_directory()?;
+            temporary.path()
+        }
+    };
+    let existing = directory.join("existing");
+    let synapse = synapse(args)?;
+    let options = options(args, synapse.clone());
+    let world = World::start(options, &existing).await;
+    let World { sandbox, existing: device, room } = world.map_err(|failure| match synapse {
+        Some(_) => Failure { advice: SYNAPSE_ADVICE.to_owned(), ..failure },
+        None => failure,
+    })?;
+    // Its directory is for `link` now.
+    drop(device);
+    args.misbehave.iter().for_each(|fault| sandbox.faults().set(fault.clone()));
+    announce(out, (&sandbox, &room), directory);
+    cancel.cancelled().await;
+    sandbox.stop().await;
+    let left = |error| Failure::here(format!("{error}"), "Remove the directory yourself.");
+    SessionDir::new(existing).wipe().map_err(left)
+}
+
+/// The Synapse to stand in front of, if one is named; and nothing is asked of it that it does not do.
+fn synapse(args: &args::Sandbox) -> Result<Option<Synapse>, Failure> {
+    let (Some(homeserver), Some(file)) = (&args.synapse, &args.synapse_secret_file) else { return Ok(None) };
+    let refused = |what: String| Failure::new(Exit::Usage, what, SYNAPSE_ADVICE);
+    if let Some(fault) = args.misbehave.iter().find(|fault| !fault.acts_before_synapse()) {
+        let advice = "Leave it out, or use the sandbox's own homeserver: without --synapse.";
+        return Err(Failure::new(
+            Exit::Usage,
+            format!("Synapse cannot be told to misbehave: {fault}"),
+            advice,
+        ));
+    }
+    let secret = fs::read_to_string(file).map(Zeroizing::new);
+    let secret = secret.map_err(|error| refused(format!("{} cannot be read: {error}", file.display())))?;
+    let secret = Zeroizing::new(secret.trim().to_owned());
+    Synapse::new(homeserver.clone(), secret).map(Some).map_err(|error| refused(error.to_string()))
+}
+
+const SYNAPSE_ADVICE: &str = "Compare with Synapse's configuration and its log. The account must be a new one there: name \
+                              another with --account.";
+
+fn options(args: &args::Sandbox, synapse: Option<Synapse>) -> Options {
+    Options {
+        homeserver_port: args.port,
+        oauth_port: args.oauth_port.unwrap_or_default(),
+        localpart: args.account.clone(),
+        access_token_lifetime: Duration::from_secs(args.token_lifetime),
+        synapse,
+        ..Options::default()
+    }
+}
+
+fn announce(out: Output, (sandbox, room): (&Sandbox, &str), directory: &Path) {
+    let [login, link] = commands(sandbox, directory);
+    let faults: Vec<String> = sandbox.faults().active().iter().map(ToString::to_string).collect();
+    let rendezvous = sandbox.rendezvous();
+    let is_synapse = rendezvous.origin() != sandbox.homeserver().origin();
+    let what = if is_synapse {
+        "An authorization server for a Synapse"
+    } else {
+        "A homeserver for trying things out"
+    };
+    let mut lines = vec![
+        paint(BOLD, format!("{what}, on this machine only. Ctrl-C stops it.")),
+        row("homeserver", sandbox.homeserver().as_str()),
+        row("account", &sandbox.user_id()),
+    ];
+    if is_synapse {
+        lines.push(row("signs in at", sandbox.issuer().as_str()));
+        lines.push(row("rendezvous", &format!("the Synapse's own; or --rendezvous {rendezvous}")));
+    }
+    if !faults.is_empty() {
+        lines.push(row("misbehaves", &faults.join(", ")));
+    }
+    lines.extend([
+        "\nIn a second terminal, the new device:\n".to_owned(),
+        format!("  {login}"),
+        "\nIn a third one, the device that is signed in already:\n".to_owned(),
+        format!("  {link}\n"),
+    ]);
+    let json = json!({
+        "event": "ready",
+        "homeserver": sandbox.homeserver(),
+        "issuer": sandbox.issuer(),
+        "rendezvous": rendezvous,
+        "user_id": sandbox.user_id(),
+        "room_id": room,
+        "existing_directory": directory.join("existing"),
+        "misbehave": faults,
+        "login": login,
+        "link": link,
+    });
+    out.result(lines.join("\n"), json);
+}
+
+/// To be pasted, the first one first.
+fn commands(sandbox: &Sandbox, directory: &Path) -> [String; 2] {
+    let (program, code) = (quoted(&program()), quoted(&directory.join("code.png")));
+    let [new, existing] = ["new", "existing"].map(|name| quoted(&directory.join(name)));
+    let homeserver = sandbox.homeserver();
+    [
+        format!(
+            "{program} login --allow-loopback-http --homeserver {homeserver} --directory {new} --qr {code}"
+        ),
+        format!("{program} link --allow-loopback-http --directory {existing} --scan {code}"),
+    ]
+}
+
+/// As it was called where the shell finds it by name, else where it is.
+fn program() -> PathBuf {
+    let called = env::args_os().next().map(PathBuf::from).unwrap_or_default();
+    if called.components().count() == 1 { called } else { env::current_exe().unwrap_or(called) }
+}
+
+/// For a POSIX shell.
+fn quoted(path: &Path) -> String {
+    let text = path.display().to_string();
+    let plain = |c: char| c.is_ascii_alphanumeric() || "/._-+:@".contains(c);
+    if !text.is_empty() && text.chars().all(plain) {
+        text
+    } else {
+        format!("'{}'", text.replace('\'', r"'\''"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::panic)]
+
+    use clap::Parser as _;
+
+    use super::*;
+    use crate::args::{Args, Command};
+
+    fn sandbox(args: &[&str]) -> Option<args::Sandbox> {
+        let args = Args::try_parse_from(["matrix-qr", "sandbox"].iter().chain(args)).ok()?;
+        let Command::Sandbox(args) = args.command else { panic!("another command") };
+        Some(args)
+    }
+
+    /// In front of this Synapse, with this secret in the file.
+    fn in_front_of(url: &str, secret: &str, more: &[&str]) -> Result<Option<Synapse>, Failure> {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        fs::write(&file, secret).unwrap();
+        let file = file.path().to_str().unwrap();
+        let args = ["--synapse", url, "--synapse-secret-file", file, "--oauth-port", "8090"];
+        synapse(&sandbox(&[&args, more].concat()).unwrap())
+    }
+
+    #[test]
+    fn a_synapse_needs_its_secret_and_a_port_that_it_knows() {
+        assert!(synapse(&sandbox(&[]).unwrap()).unwrap().is_none());
+        let url = "http://localhost:8008";
+        assert!(sandbox(&["--synapse", url]).is_none());
+        assert!(sandbox(&["--synapse", url, "--synapse-secret-file", "secret"]).is_none());
+        assert!(sandbox(&["--synapse", url, "--oauth-port", "8090"]).is_none());
+        assert!(sandbox(&["--synapse-secret-file", "secret"]).is_none());
+
+        let synapse = in_front_of(url, "secret\n", &[]).unwrap().unwrap();
+        let same = Synapse::new(url.parse().unwrap(), Zeroizing::new("secret".to_owned())).unwrap();
+        assert!(synapse == same, "a file's last line end is not part of the secret");
+        for (url, secret) in [("https://matrix.example", "secret"), (url, "\n")] {
+            assert_eq!(in_front_of(url, secret, &[]).unwrap_err().exit, Exit::Usage);
+        }
+    }
+
+    #[test]
+    fn a_synapse_is_not_told_to_misbehave() {
+        let told = |fault| in_front_of("http://localhost:8008", "secret", &["--misbehave", fault]);
+        assert!(told("consent-denied").is_ok());
+        let refused = told("devices-hang").unwrap_err();
+        assert_eq!(refused.what, "Synapse cannot be told to misbehave: devices-hang");
+    }
+
+    #[test]
+    fn a_path_can_be_pasted_into_a_shell() {
+        assert_eq!(quoted(Path::new("/tmp/a-b")), "/tmp/a-b");
+        assert_eq!(quoted(Path::new("/my files/it's")), r"'/my files/it'\''s'");
+        assert_eq!(quoted(Path::new("")), "''");
+    }
+}

@@ -1,0 +1,326 @@
+//! From what a QR code says of a homeserver to the endpoints of its OAuth server.
+//!
+//! MSC4108, section "Discoverability of the capability"; MSC2965 in its final, its unstable and its first form.
+
+use matrix_qr_protocol::homeserver::{Homeserver, HomeserverKind};
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use url::Url;
+
+use crate::http::{Http, HttpError, Policy, Response};
+
+mod fetch;
+
+use fetch::Found;
+pub(crate) use fetch::well_known_url;
+
+/// MSC2965: the final path, then the unstable one.
+const AUTH_METADATA: [&str; 2] =
+    ["/_matrix/client/v1/auth_metadata", "/_matrix/client/unstable/org.matrix.msc2965/auth_metadata"];
+
+/// What MSC4108 of April 2024 names; the answer holds the issuer only.
+const AUTH_ISSUER: [&str; 2] =
+    ["/_matrix/client/v1/auth_issuer", "/_matrix/client/unstable/org.matrix.msc2965/auth_issuer"];
+
+pub(crate) const OPENID_CONFIGURATION: &str = "/.well-known/openid-configuration";
+
+/// RFC 8628's name for its grant.
+pub const DEVICE_GRANT: &str = "urn:ietf:params:oauth:grant-type:device_code";
+
+/// Why a homeserver or its OAuth server was not found.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum DiscoveryError {
+    /// A server could not be spoken to, or must not be.
+    #[error(transparent)]
+    Http(#[from] HttpError),
+    /// A server name without the document that says where its homeserver is.
+    #[error(
+        "{name} does not say where its homeserver is (no /.well-known/matrix/client); give the homeserver's https:// address instead"
+    )]
+    NoWellKnown {
+        /// The server name.
+        name: String,
+    },
+    /// `.well-known` names a homeserver that cannot be one.
+    #[error("{name} names a homeserver that is not a usable base URL; tell its administrator")]
+    BadBaseUrl {
+        /// The server name.
+        name: String,
+    },
+    /// `.well-known` redirects too often, or to where it must not.
+    #[error("{host} redirects its .well-known document {why}")]
+    BadRedirect {
+        /// Who redirects.
+        host: String,
+        /// The rule that it breaks.
+        why: &'static str,
+    },
+    /// 404 from every form of the discovery.
+    #[error("{host} does not support OAuth 2.0, which signing in by QR code needs; sign in another way")]
+    NoOauth {
+        /// The homeserver's host.
+        host: String,
+    },
+    /// An OAuth server without the device authorization grant (RFC 8628).
+    #[error(
+        "{issuer} does not offer the device authorization grant, which signing in by QR code needs; sign in another way"
+    )]
+    NoDeviceGrant {
+        /// The OAuth server.
+        issuer: Url,
+    },
+    /// A status that is neither "here it is" nor "there is none".
+    #[error("{host} answered with status {status}{}; try again later", .errcode.as_deref().map(|code| format!(" ({code})")).unwrap_or_default())]
+    Refused {
+        /// Who answered.
+        host: String,
+        /// The status.
+        status: u16,
+        /// Matrix's error code, when there was one; bounded, without control characters.
+        errcode: Option<String>,
+    },
+    /// An answer that is not what it should be.
+    #[error("{host} sent discovery data that is not usable: {what}; tell its administrator")]
+    Malformed {
+        /// Who answered.
+        host: String,
+        /// What is wrong with it.
+        what: &'static str,
+    },
+}
+
+impl DiscoveryError {
+    /// Whether the same may succeed a little later.
+    pub fn is_transient(&self) -> bool {
+        match self {
+            Self::Http(error) => error.is_transient(),
+            Self::Refused { status, .. } => *status == 429 || *status >= 500,
+            _ => false,
+        }
+    }
+}
+
+/// Finds the base URL of the Client-Server API: a base URL is one already, a server name is looked up.
+///
+/// # Errors
+///
+/// See [`DiscoveryError`].
+pub async fn resolve(http: &Http, homeserver: &Homeserver) -> Result<Url, DiscoveryError> {
+    match homeserver.kind() {
+        HomeserverKind::BaseUrl(url) => permitted(http.policy(), url.clone()),
+        HomeserverKind::ServerName(name) => {
+            let base_url = permitted(http.policy(), fetch::well_known(http, name).await?)?;
+            tracing::debug!(name, host = base_url.host_str(), "found the homeserver");
+            Ok(base_url)
+        }
+    }
+}
+
+/// `path` below `base`, whether `base` ends in a slash or not.
+pub fn join(base: &Url, path: &str) -> Url {
+    let mut url = base.clone();
+    url.set_path(&format!("{}{path}", base.path().trim_end_matches('/')));
+    url
+}
+
+/// What an OAuth server says of itself (RFC 8414), as far as a device needs it. Every URL has passed the policy.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ServerMetadata {
+    /// Its name.
+    pub issuer: Url,
+    /// Where tokens are given and refreshed.
+    pub token_endpoint: Url,
+    /// RFC 7591: where a client registers.
+    pub registration_endpoint: Option<Url>,
+    /// RFC 7009: where tokens end.
+    pub revocation_endpoint: Option<Url>,
+    /// RFC 8628: where the device authorization grant begins.
+    pub device_authorization_endpoint: Option<Url>,
+    /// The grants, when it lists them.
+    pub grant_types_supported: Option<Vec<String>>,
+    /// The scopes, when it lists them.
+    pub scopes_supported: Option<Vec<String>>,
+}
+
+impl ServerMetadata {
+    /// Where the device authorization grant begins.
+    ///
+    /// # Errors
+    ///
+    /// [`DiscoveryError::NoDeviceGrant`] when there is no such place, or when the listed grants lack it (RFC 8628, section 4).
+    pub fn device_grant(&self) -> Result<&Url, DiscoveryError> {
+        let listed = self.grant_types_supported.as_ref();
+        let offered = listed.is_none_or(|grants| grants.iter().any(|grant| grant == DEVICE_GRANT));
+        self.device_authorization_endpoint
+            .as_ref()
+            .filter(|_| offered)
+            .ok_or_else(|| DiscoveryError::NoDeviceGrant { issuer: self.issuer.clone() })
+    }
+}
+
+/// Finds the OAuth server of a homeserver: `auth_metadata`, then its unstable form, then `auth_issuer` in both forms.
+///
+/// # Errors
+///
+/// [`DiscoveryError::NoOauth`] when none of them exists; any other trouble is its own error and ends the search.
+pub async fn server_metadata(http: &Http, homeserver: &Url) -> Result<ServerMetadata, DiscoveryError> {
+    for path in AUTH_METADATA {
+        if let Found::Yes(stated) = fetch::json::<Stated>(http, &join(homeserver, path)).await? {
+            return stated.check(http.policy(), homeserver);
+        }
+    }
+    for path in AUTH_ISSUER {
+        if let Found::Yes(advertised) = fetch::json::<Advertised>(http, &join(homeserver, path)).await? {
+            return openid_configuration(http, homeserver, &advertised.issuer).await;
+        }
+    }
+    Err(DiscoveryError::NoOauth { host: host(homeserver) })
+}
+
+#[derive(Deserialize)]
+struct Advertised {
+    issuer: Url,
+}
+
+/// OpenID Connect Discovery 1.0, section 4.3: the document must name the issuer that led to it.
+async fn openid_configuration(
+    http: &Http,
+    homeserver: &Url,
+    issuer: &Url,
+) -> Result<ServerMetadata, DiscoveryError> {
+    let issuer = check_issuer(http.policy(), homeserver, issuer.clone())?;
+    let malformed = |what| DiscoveryError::Malformed { host: host(&issuer), what };
+    match fetch::json::<Stated>(http, &join(&issuer, OPENID_CONFIGURATION)).await? {
+        Found::No => Err(malformed("the issuer has no openid-configuration")),
+        Found::Yes(stated) if stated.issuer != issuer => {
+            Err(malformed("it is of another issuer than advertised"))
+        }
+        Found::Yes(stated) => stated.check(http.policy(), &issuer),
+    }
+}
+
+/// The metadata as it arrives. Absent and `null` are the same.
+#[derive(Deserialize)]
+struct Stated {
+    issuer: Url,
+    token_endpoint: Url,
+    registration_endpoint: Option<Url>,
+    revocation_endpoint: Option<Url>,
+    device_authorization_endpoint: Option<Url>,
+    grant_types_supported: Option<Vec<String>>,
+    scopes_supported: Option<Vec<String>>,
+}
+
+impl Stated {
+    fn check(self, policy: Policy, from: &Url) -> Result<ServerMetadata, DiscoveryError> {
+        let optional = |url: Option<Url>| url.map(|url| permitted(policy, url)).transpose();
+        Ok(ServerMetadata {
+            issuer: check_issuer(policy, from, self.issuer)?,
+            token_endpoint: permitted(policy, self.token_endpoint)?,
+            registration_endpoint: optional(self.registration_endpoint)?,
+            revocation_endpoint: optional(self.revocation_endpoint)?,
+            device_authorization_endpoint: optional(self.device_authorization_endpoint)?,
+            grant_types_supported: self.grant_types_supported,
+            scopes_supported: self.scopes_supported,
+        })
+    }
+}
+
+/// RFC 8414, section 2: an issuer has neither a query nor a fragment.
+fn check_issuer(policy: Policy, from: &Url, issuer: Url) -> Result<Url, DiscoveryError> {
+    if issuer.query().is_some() || issuer.fragment().is_some() {
+        return Err(DiscoveryError::Malformed {
+            host: host(from),
+            what: "its issuer has a query or a fragment",
+        });
+    }
+    permitted(policy, issuer)
+}
+
+fn permitted(policy: Policy, url: Url) -> Result<Url, DiscoveryError> {
+    if policy.permits(&url) {
+        return Ok(url);
+    }
+    let (scheme, host) = (url.scheme().to_owned(), host(&url));
+    Err(DiscoveryError::Http(HttpError::NotAllowed { scheme, host }))
+}
+
+fn host(url: &Url) -> String {
+    url.host_str().unwrap_or_default().to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    fn url(text: &str) -> Url {
+        Url::parse(text).unwrap()
+    }
+
+    fn stated(json: serde_json::Value) -> Stated {
+        serde_json::from_value(json).unwrap()
+    }
+
+    fn minimal() -> serde_json::Value {
+        serde_json::json!({ "issuer": "https://a.example/", "token_endpoint": "https://a.example/token" })
+    }
+
+    #[test]
+    fn a_path_is_joined_below_the_base_with_or_without_its_slash() {
+        let cases = [
+            ("https://a.example", "https://a.example/_matrix/x"),
+            ("https://a.example/", "https://a.example/_matrix/x"),
+            ("https://a.example/base", "https://a.example/base/_matrix/x"),
+            ("https://a.example/base/", "https://a.example/base/_matrix/x"),
+        ];
+        for (base, whole) in cases {
+            assert_eq!(join(&url(base), "/_matrix/x").as_str(), whole);
+        }
+    }
+
+    #[test]
+    fn every_endpoint_must_pass_the_policy() {
+        let fields = ["issuer", "token_endpoint", "registration_endpoint", "revocation_endpoint"];
+        for field in fields.into_iter().chain(["device_authorization_endpoint"]) {
+            let mut json = minimal();
+            json[field] = "http://a.example/".into();
+            let error = stated(json).check(Policy::HttpsOrLoopback, &url("https://h.example")).unwrap_err();
+            assert!(matches!(error, DiscoveryError::Http(HttpError::NotAllowed { .. })), "{field}");
+        }
+    }
+
+    #[test]
+    fn loopback_http_is_for_those_who_ask() {
+        let json = || serde_json::json!({ "issuer": "http://127.0.0.1:1/", "token_endpoint": "http://[::1]:1/token" });
+        let from = url("http://127.0.0.1:2/");
+        assert!(stated(json()).check(Policy::HttpsOrLoopback, &from).is_ok());
+        assert!(stated(json()).check(Policy::HttpsOnly, &from).is_err());
+    }
+
+    #[test]
+    fn an_issuer_is_a_name_and_nothing_more() {
+        for issuer in ["https://a.example/?x", "https://a.example/#x"] {
+            let mut json = minimal();
+            json["issuer"] = issuer.into();
+            let error = stated(json).check(Policy::HttpsOnly, &url("https://h.example")).unwrap_err();
+            assert!(matches!(error, DiscoveryError::Malformed { .. }), "{issuer}");
+        }
+    }
+
+    #[test]
+    fn the_device_grant_needs_its_endpoint_and_must_not_be_missing_from_the_list() {
+        let check = |endpoint: Option<&str>, grants: Option<Vec<&str>>| {
+            let mut json = minimal();
+            json["device_authorization_endpoint"] = endpoint.into();
+            json["grant_types_supported"] = grants.into();
+            let metadata = stated(json).check(Policy::HttpsOnly, &url("https://h.example")).unwrap();
+            metadata.device_grant().is_ok()
+        };
+        let endpoint = Some("https://a.example/device");
+        assert!(check(endpoint, Some(vec!["refresh_token", DEVICE_GRANT])));
+        assert!(check(endpoint, None));
+        assert!(!check(endpoint, Some(vec!["authorization_code"])));
+        assert!(!check(None, Some(vec![DEVICE_GRANT])));
+    }
+}

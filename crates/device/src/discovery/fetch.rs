@@ -1,0 +1,143 @@
+//! Bounded reading of small JSON documents.
+
+use std::time::Duration;
+
+use matrix_qr_protocol::printable;
+
+use super::*;
+use crate::http::Bounds;
+
+/// Discovery documents are small, and a person waits for them.
+const BOUNDS: Bounds = Bounds { bytes: 256 << 10, time: Duration::from_secs(10) };
+
+/// Well-known documents of bare domains are often behind a redirect to `www`; more hops than this are a loop.
+const MAX_REDIRECTS: usize = 3;
+
+/// Whether a server has a document.
+pub(super) enum Found<T> {
+    Yes(T),
+    No,
+}
+
+#[derive(Deserialize)]
+struct WellKnown {
+    #[serde(rename = "m.homeserver")]
+    homeserver: BaseUrl,
+}
+
+#[derive(Deserialize)]
+struct BaseUrl {
+    base_url: String,
+}
+
+/// Client-Server API, section "Server discovery". This is the only document whose redirects are followed.
+pub(super) async fn well_known(http: &Http, name: &str) -> Result<Url, DiscoveryError> {
+    let bad = || DiscoveryError::BadBaseUrl { name: name.to_owned() };
+    let mut url = well_known_url(http.policy(), name).ok_or_else(bad)?;
+    for _ in 0..=MAX_REDIRECTS {
+        let response = get(http, &url).await?;
+        if response.status().is_redirection() {
+            url = redirected(&url, &response)?;
+            continue;
+        }
+        return match read::<WellKnown>(&url, &response)? {
+            Found::No => Err(DiscoveryError::NoWellKnown { name: name.to_owned() }),
+            Found::Yes(document) => base_url(&document.homeserver.base_url).ok_or_else(bad),
+        };
+    }
+    Err(DiscoveryError::BadRedirect { host: host(&url), why: "too often" })
+}
+
+/// `https`, but for a name that can only mean this machine, where the sandbox speaks `http`.
+pub(crate) fn well_known_url(policy: Policy, name: &str) -> Option<Url> {
+    let at = |scheme| Url::parse(&format!("{scheme}://{name}/.well-known/matrix/client")).ok();
+    at("http").filter(|url| policy.permits(url)).or_else(|| at("https"))
+}
+
+/// Never away from `https`; where `https` may lead is for the policy to say.
+fn redirected(from: &Url, response: &Response) -> Result<Url, DiscoveryError> {
+    let bad = |why| DiscoveryError::BadRedirect { host: host(from), why };
+    let location = response.headers().get("location").and_then(|value| value.to_str().ok());
+    let target = location.and_then(|text| from.join(text).ok()).ok_or_else(|| bad("to no usable place"))?;
+    let safe = target.scheme() == "https" || (from.scheme() == "http" && target.scheme() == "http");
+    if safe { Ok(target) } else { Err(bad("away from https")) }
+}
+
+fn base_url(text: &str) -> Option<Url> {
+    match Homeserver::parse(text).ok()?.kind() {
+        HomeserverKind::BaseUrl(url) => Some(url.clone()),
+        HomeserverKind::ServerName(_) => None,
+    }
+}
+
+/// Reads a document, or learns that there is none.
+pub(super) async fn json<T: DeserializeOwned>(http: &Http, url: &Url) -> Result<Found<T>, DiscoveryError> {
+    read(url, &get(http, url).await?)
+}
+
+fn read<T: DeserializeOwned>(url: &Url, response: &Response) -> Result<Found<T>, DiscoveryError> {
+    let status = response.status().as_u16();
+    let errcode = errcode(response);
+    match status {
+        200 => serde_json::from_slice(response.body())
+            .map(Found::Yes)
+            .map_err(|_| DiscoveryError::Malformed { host: host(url), what: "it is not the expected JSON" }),
+        404 => Ok(Found::No),
+        // Client-Server API, section "Unsupported endpoints"; older servers say it with 400 or 405.
+        400 | 405 if errcode.as_deref() == Some("M_UNRECOGNIZED") => Ok(Found::No),
+        _ => Err(DiscoveryError::Refused { host: host(url), status, errcode }),
+    }
+}
+
+fn errcode(response: &Response) -> Option<String> {
+    let body: serde_json::Value = serde_json::from_slice(response.body()).ok()?;
+    let code = body.get("errcode")?.as_str()?;
+    Some(printable(code))
+}
+
+/// One GET. Whether to try again is for the caller to say, who knows how much time there is.
+async fn get(http: &Http, url: &Url) -> Result<Response, DiscoveryError> {
+    let request = http::Request::get(url.as_str()).header("accept", "application/json").body(Vec::new());
+    Ok(http.send_within(request.map_err(|_| HttpError::BadRequest)?, BOUNDS).await?)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn only_a_loopback_name_is_asked_without_tls_and_only_where_allowed() {
+        let at = |policy, name| well_known_url(policy, name).unwrap().to_string();
+        assert_eq!(at(Policy::HttpsOrLoopback, "localhost:80"), "http://localhost/.well-known/matrix/client");
+        assert_eq!(at(Policy::HttpsOrLoopback, "[::1]:1"), "http://[::1]:1/.well-known/matrix/client");
+        assert_eq!(at(Policy::HttpsOnly, "localhost:1"), "https://localhost:1/.well-known/matrix/client");
+        assert_eq!(at(Policy::HttpsOrLoopback, "a.example"), "https://a.example/.well-known/matrix/client");
+    }
+
+    #[test]
+    fn a_redirect_never_leaves_https() {
+        let target = |from: &str, location: &str| {
+            let response = http::Response::builder().header("location", location).body(Vec::new()).unwrap();
+            redirected(&Url::parse(from).unwrap(), &response).map(String::from)
+        };
+        assert_eq!(
+            target("https://a.example/x", "https://www.a.example/x").unwrap(),
+            "https://www.a.example/x"
+        );
+        assert_eq!(target("https://a.example/x", "/y").unwrap(), "https://a.example/y");
+        for location in
+            ["http://a.example/x", "http://127.0.0.1/x", "file:///etc/passwd", "javascript:1", "https://"]
+        {
+            assert!(target("https://a.example/x", location).is_err(), "{location}");
+        }
+    }
+
+    #[test]
+    fn a_base_url_is_taken_only_if_it_is_one() {
+        assert!(base_url("https://m.example/").is_some());
+        for text in ["m.example", "ftp://m.example", "https://a:b@m.example", "https://m.example/?x", ""] {
+            assert!(base_url(text).is_none(), "{text}");
+        }
+    }
+}

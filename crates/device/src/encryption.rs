@@ -1,0 +1,152 @@
+//! End-to-end encryption: the device's keys and the account's secrets, on matrix-sdk-crypto and its SQLite store.
+//!
+//! MSC4108, "Secret sharing and device verification". Who does what:
+//!
+//! - the existing device: [`Encryption::check_cross_signing`] before anything else happens, then
+//!   [`Encryption::export_bundle`], then [`Encryption::await_verified`];
+//! - the new device: [`Encryption::import_bundle`], which ends in the one `/keys/upload`, then
+//!   [`Encryption::restore_keys`].
+//!
+//! A homeserver that suddenly publishes another identity makes matrix-sdk-crypto forget its private keys. So an answer of
+//! `/keys/query` is first compared with the keys held here, and reaches the store only when it agrees with them.
+
+use std::path::Path;
+
+use matrix_sdk_crypto::{DecryptionSettings, OlmMachine, TrustRequirement};
+use matrix_sdk_sqlite::SqliteCryptoStore;
+use ruma::{
+    DeviceId, RoomId, TransactionId, UserId,
+    api::client::keys::get_keys,
+    events::{AnyMessageLikeEvent, AnyTimelineEvent, room::message::RoomMessageEvent},
+    serde::Raw,
+};
+
+use crate::homeserver::{Effort, Homeserver, HomeserverError};
+
+mod backup;
+mod bundle;
+mod files;
+mod identity;
+mod import;
+mod public_keys;
+mod verification;
+
+pub use backup::{BackupState, BackupTrouble, RestoreError, Restored};
+pub use bundle::{BackupSecret, Bundle, Exported, Key};
+pub use identity::{CrossSigningError, CrossSigningKey, Identity};
+pub use import::{ImportError, Imported, Refused};
+pub use verification::Verification;
+
+/// A device's end-to-end encryption.
+pub struct Encryption {
+    machine: OlmMachine,
+}
+
+/// The encryption store failed: the disk, a damaged file, or a store of another device. Says no secret.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("the encryption store of this device failed: {0}")]
+pub struct StoreError(String);
+
+impl StoreError {
+    pub(crate) fn new(why: impl std::fmt::Display) -> Self {
+        Self(why.to_string())
+    }
+}
+
+/// Why an event could not be read.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum DecryptError {
+    /// The room key is missing, or the event is damaged.
+    #[error("the event cannot be decrypted: {0}")]
+    Undecryptable(String),
+    /// It was decrypted, and is no text message.
+    #[error("the event is not a text message")]
+    NotText,
+}
+
+impl Encryption {
+    /// Opens the store in `dir`, or makes it; the file has the name that matrix-sdk gives it.
+    ///
+    /// The directory ends up 0700 and the files 0600 on Unix: the store holds the account's private keys.
+    ///
+    /// # Errors
+    ///
+    /// The directory or the database cannot be used, or holds the keys of another device.
+    pub async fn open(dir: &Path, user_id: &UserId, device_id: &DeviceId) -> Result<Self, StoreError> {
+        files::prepare(dir).map_err(StoreError::new)?;
+        let store = SqliteCryptoStore::open(dir, None).await.map_err(StoreError::new)?;
+        let machine =
+            OlmMachine::with_store(user_id, device_id, store, None).await.map_err(StoreError::new)?;
+        Ok(Self { machine })
+    }
+
+    /// The account.
+    pub fn user_id(&self) -> &UserId {
+        self.machine.user_id()
+    }
+
+    /// This device.
+    pub fn device_id(&self) -> &DeviceId {
+        self.machine.device_id()
+    }
+
+    /// Decrypts a room event and returns the text of the message.
+    ///
+    /// The sender's device need not be verified: a key from the backup has no sender that could be.
+    ///
+    /// # Errors
+    ///
+    /// See [`DecryptError`].
+    pub async fn decrypt(
+        &self,
+        event: &Raw<AnyTimelineEvent>,
+        room: &RoomId,
+    ) -> Result<String, DecryptError> {
+        let settings = DecryptionSettings { sender_device_trust_requirement: TrustRequirement::Untrusted };
+        let event = self
+            .machine
+            .decrypt_room_event(event.cast_ref_unchecked(), room, &settings)
+            .await
+            .map_err(|error| DecryptError::Undecryptable(error.to_string()))?;
+        match event.event.deserialize() {
+            Ok(AnyTimelineEvent::MessageLike(message)) => text(message).ok_or(DecryptError::NotText),
+            _ => Err(DecryptError::NotText),
+        }
+    }
+
+    pub(crate) fn machine(&self) -> &OlmMachine {
+        &self.machine
+    }
+
+    /// What the homeserver publishes for this account right now. Changes nothing in the store.
+    async fn query(&self, homeserver: &Homeserver) -> Result<get_keys::v3::Response, HomeserverError> {
+        let (_, query) = self.machine.query_keys_for_users([self.user_id()]);
+        let mut request = get_keys::v3::Request::new();
+        request.device_keys = query.device_keys;
+        homeserver.call(request, Effort::REPEATABLE).await
+    }
+
+    /// Gives an answer of `/keys/query` to the store; the caller has compared it with the keys held here.
+    async fn learn(&self, published: &get_keys::v3::Response) -> Result<(), StoreError> {
+        self.machine.mark_request_as_sent(&TransactionId::new(), published).await.map_err(StoreError::new)
+    }
+}
+
+fn text(message: AnyMessageLikeEvent) -> Option<String> {
+    match message {
+        AnyMessageLikeEvent::RoomMessage(RoomMessageEvent::Original(message)) => {
+            Some(message.content.body().to_owned())
+        }
+        _ => None,
+    }
+}
+
+impl std::fmt::Debug for Encryption {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Encryption")
+            .field("user_id", &self.user_id())
+            .field("device_id", &self.device_id())
+            .field("keys", &"[redacted]")
+            .finish()
+    }
+}

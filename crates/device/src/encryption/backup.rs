@@ -1,0 +1,213 @@
+//! The key backup on the homeserver: whether this device's key opens it, connecting to it, reading it.
+
+use matrix_qr_protocol::printable;
+use matrix_sdk_crypto::{
+    olm::ExportedRoomKey,
+    store::types::{BackupDecryptionKey, BackupKeys},
+    types::RoomKeyBackupInfo,
+};
+use ruma::{
+    OwnedRoomId,
+    api::client::backup::{KeyBackupData, RoomKeyBackup, get_backup_keys, get_latest_backup_info},
+    serde::Raw,
+};
+
+use super::{BackupSecret, Encryption, StoreError};
+use crate::{
+    homeserver::{Effort, Homeserver, HomeserverError},
+    secret::Secret,
+};
+
+/// The only algorithm that a key backup has.
+pub(crate) const ALGORITHM: &str = "m.megolm_backup.v1.curve25519-aes-sha2";
+
+/// Whether the new device uses the key backup.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum BackupState {
+    /// Room keys are backed up there, and can be restored from it.
+    Connected {
+        /// The backup's version.
+        version: String,
+    },
+    /// The sign-in went on without it.
+    Unused(BackupTrouble),
+}
+
+/// Why the key backup is not used, or not shared. None of this ends a sign-in.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum BackupTrouble {
+    /// The existing device has no backup key, or sent none.
+    #[error("there is no key for a backup")]
+    NoKey,
+    /// The secret is not a key of 32 bytes in base64.
+    #[error("the backup's key is not a key")]
+    MalformedKey,
+    /// The secret or the homeserver names an algorithm that is not known here.
+    #[error("the backup's algorithm is not known")]
+    UnknownAlgorithm,
+    /// The account has no backup.
+    #[error("the homeserver has no backup for this account")]
+    NoneOnServer,
+    /// The key is for a version that is no longer, or not yet, the homeserver's current one.
+    #[error("the key is for backup version {ours}, and the homeserver's is {current}")]
+    OtherVersion {
+        /// The version that the key is for.
+        ours: String,
+        /// The version that the homeserver has.
+        current: String,
+    },
+    /// The private key does not belong to the backup's public key.
+    #[error("the key does not open the backup that the homeserver has")]
+    OtherKey,
+    /// The homeserver could not say which backup it has.
+    #[error("the backup could not be checked: {0}")]
+    Unchecked(HomeserverError),
+}
+
+/// What came out of the backup.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Restored {
+    /// Room keys that this device did not have, and has now.
+    pub keys: usize,
+    /// Entries that could not be read.
+    pub undecryptable: usize,
+}
+
+/// Why nothing came out of the backup.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum RestoreError {
+    /// This device is not connected to a backup.
+    #[error("this device is not connected to a key backup")]
+    NotConnected,
+    /// The homeserver did not hand it out.
+    #[error("the key backup could not be fetched: {0}")]
+    Homeserver(#[from] HomeserverError),
+    /// The store of this device failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+impl Encryption {
+    /// Fetches the whole backup that this device is connected to, and imports its room keys. At most 256 MiB, 5 minutes.
+    ///
+    /// # Errors
+    ///
+    /// See [`RestoreError`]. Entries that cannot be read are counted, and the others imported.
+    pub async fn restore_keys(&self, homeserver: &Homeserver) -> Result<Restored, RestoreError> {
+        let (key, version) = self.backup_key().await?.ok_or(RestoreError::NotConnected)?;
+        let request = get_backup_keys::v3::Request::new(version.clone());
+        let rooms = homeserver.call(request, Effort::WHOLE_BACKUP).await?.rooms;
+        let total: usize = rooms.values().map(|room| room.sessions.len()).sum();
+        let readable = rooms.into_iter().flat_map(|(id, room)| room_keys(&key, id, room)).collect();
+        let result = self
+            .machine
+            .store()
+            .import_room_keys(readable, Some(&version), |_, _| {})
+            .await
+            .map_err(StoreError::new)?;
+        Ok(Restored { keys: result.imported_count, undecryptable: total - result.total_count })
+    }
+
+    /// The backup's secret for the bundle, if its key is here and opens what the homeserver has now.
+    pub(super) async fn shareable_backup(
+        &self,
+        homeserver: &Homeserver,
+    ) -> Result<BackupSecret, BackupTrouble> {
+        let (key, version) = self.backup_key().await.ok().flatten().ok_or(BackupTrouble::NoKey)?;
+        require_current(homeserver, &key, &version).await?;
+        Ok(BackupSecret {
+            algorithm: ALGORITHM.to_owned(),
+            key: Secret::new(key.to_base64()),
+            backup_version: version,
+        })
+    }
+
+    /// Connects this device to the backup of the bundle, after checking that it is the one that the homeserver has.
+    pub(super) async fn connect_backup(
+        &self,
+        homeserver: &Homeserver,
+        secret: Option<&BackupSecret>,
+    ) -> Result<BackupState, StoreError> {
+        match usable(homeserver, secret).await {
+            Ok((key, version)) => self.enable_backup(key, version).await,
+            Err(trouble) => Ok(BackupState::Unused(trouble)),
+        }
+    }
+
+    pub(crate) async fn enable_backup(
+        &self,
+        key: BackupDecryptionKey,
+        version: String,
+    ) -> Result<BackupState, StoreError> {
+        let backup = self.machine.backup_machine();
+        let public = key.megolm_v1_public_key();
+        public.set_version(version.clone());
+        backup.save_decryption_key(Some(key), Some(version.clone())).await.map_err(StoreError::new)?;
+        backup.enable_backup_v1(public).await.map_err(StoreError::new)?;
+        Ok(BackupState::Connected { version })
+    }
+
+    async fn backup_key(&self) -> Result<Option<(BackupDecryptionKey, String)>, StoreError> {
+        let BackupKeys { decryption_key, backup_version } =
+            self.machine.backup_machine().get_backup_keys().await.map_err(StoreError::new)?;
+        Ok(decryption_key.zip(backup_version))
+    }
+}
+
+async fn usable(
+    homeserver: &Homeserver,
+    secret: Option<&BackupSecret>,
+) -> Result<(BackupDecryptionKey, String), BackupTrouble> {
+    let secret = secret.ok_or(BackupTrouble::NoKey)?;
+    if secret.algorithm != ALGORITHM {
+        return Err(BackupTrouble::UnknownAlgorithm);
+    }
+    let key = BackupDecryptionKey::from_base64(secret.key.expose().trim_end_matches('='))
+        .map_err(|_| BackupTrouble::MalformedKey)?;
+    require_current(homeserver, &key, &secret.backup_version).await?;
+    Ok((key, secret.backup_version.clone()))
+}
+
+/// The version must be the homeserver's current one, and the private key must belong to its public key. That is proof
+/// enough: whoever made the backup had this key. A signature on the backup would say less, so none is asked for.
+async fn require_current(
+    homeserver: &Homeserver,
+    key: &BackupDecryptionKey,
+    version: &str,
+) -> Result<(), BackupTrouble> {
+    let request = get_latest_backup_info::v3::Request::new();
+    let current = match homeserver.call(request, Effort::REPEATABLE).await {
+        Ok(current) => current,
+        Err(error) if error.is_not_found() => return Err(BackupTrouble::NoneOnServer),
+        Err(error) => return Err(BackupTrouble::Unchecked(error)),
+    };
+    if current.version != version {
+        return Err(BackupTrouble::OtherVersion {
+            ours: version.to_owned(),
+            current: printable(&current.version),
+        });
+    }
+    match current.algorithm.deserialize_as_unchecked() {
+        Ok(RoomKeyBackupInfo::Other { .. }) => Err(BackupTrouble::UnknownAlgorithm),
+        Ok(info) if key.backup_key_matches(&info) => Ok(()),
+        _ => Err(BackupTrouble::OtherKey),
+    }
+}
+
+fn room_keys(
+    key: &BackupDecryptionKey,
+    room_id: OwnedRoomId,
+    backup: RoomKeyBackup,
+) -> impl Iterator<Item = ExportedRoomKey> {
+    backup.sessions.into_iter().filter_map(move |(session_id, data)| {
+        let room_key = room_key(key, &data)?;
+        Some(ExportedRoomKey::from_backed_up_room_key(room_id.clone(), session_id, room_key))
+    })
+}
+
+fn room_key(
+    key: &BackupDecryptionKey,
+    data: &Raw<KeyBackupData>,
+) -> Option<matrix_sdk_crypto::olm::BackedUpRoomKey> {
+    key.decrypt_session_data(data.deserialize().ok()?.session_data).ok()
+}

@@ -1,0 +1,158 @@
+//! The account's cross-signing identity: what the homeserver publishes, what this device holds, and whether they agree.
+//!
+//! Cross-signing is what MSC4108 stands on: "The feature is also only available where a user has cross-signing set up and
+//! the existing device to be used has the Master Signing Key, Self Signing Key and User Signing Key stored locally".
+
+use std::fmt;
+
+use ruma::{OwnedUserId, api::client::keys::get_keys};
+
+use super::{Encryption, StoreError, public_keys::PublicKeys};
+use crate::homeserver::{Homeserver, HomeserverError};
+
+/// One of the three cross-signing keys.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CrossSigningKey {
+    /// The master signing key (MSK): the account's identity.
+    Master,
+    /// The self-signing key (SSK): vouches for the account's own devices.
+    SelfSigning,
+    /// The user-signing key (USK): vouches for other people.
+    UserSigning,
+}
+
+impl fmt::Display for CrossSigningKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Master => "master",
+            Self::SelfSigning => "self-signing",
+            Self::UserSigning => "user-signing",
+        })
+    }
+}
+
+/// An account's published identity that the keys of this device agree with.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Identity {
+    /// The account.
+    pub user_id: OwnedUserId,
+    /// The public master key in unpadded base64: what a person compares.
+    pub master_key: String,
+}
+
+/// Why this device cannot sign another one in.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum CrossSigningError {
+    /// Private keys are not on this device.
+    #[error(
+        "this device does not hold the account's private {} key; verify this device from another one first \
+         (or with the recovery key), then try again",
+        list(.0)
+    )]
+    Missing(Vec<CrossSigningKey>),
+    /// The homeserver publishes no such key.
+    #[error(
+        "the homeserver publishes no valid {0} key for this account; set up cross-signing (secure backup) first, \
+         then try again"
+    )]
+    NotPublished(CrossSigningKey),
+    /// The homeserver publishes another key than the one held here.
+    #[error(
+        "the {0} key of this device is not the one that the homeserver publishes: the account's identity was reset, \
+         or the homeserver is not honest; verify this device again before you try again"
+    )]
+    Mismatch(CrossSigningKey),
+    /// The published keys could not be asked for.
+    #[error(transparent)]
+    Homeserver(#[from] HomeserverError),
+    /// The store of this device failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+fn list(keys: &[CrossSigningKey]) -> String {
+    keys.iter().map(ToString::to_string).collect::<Vec<_>>().join(" and ")
+}
+
+impl Encryption {
+    /// Checks that this device may sign another one in: it holds the three private cross-signing keys, and each belongs to
+    /// the public key that the homeserver publishes. Speaks to `/keys/query` only, and leaves the store alone.
+    ///
+    /// To be called before there is a rendezvous session, a QR code or an open camera.
+    ///
+    /// # Errors
+    ///
+    /// See [`CrossSigningError`]; it names the key.
+    pub async fn check_cross_signing(&self, homeserver: &Homeserver) -> Result<Identity, CrossSigningError> {
+        let (_, keys) = self.agreed_keys(homeserver).await?;
+        Ok(Identity { user_id: self.user_id().to_owned(), master_key: keys.fingerprint() })
+    }
+
+    /// Whether the homeserver publishes any part of an identity for this account.
+    pub(crate) async fn has_identity(&self, homeserver: &Homeserver) -> Result<bool, HomeserverError> {
+        let answer = self.query(homeserver).await?;
+        let user_id = self.user_id();
+        Ok(answer.master_keys.contains_key(user_id)
+            || answer.self_signing_keys.contains_key(user_id)
+            || answer.user_signing_keys.contains_key(user_id))
+    }
+
+    /// Stores the published identity, which must be the one whose private keys are held here.
+    pub(crate) async fn learn_own_identity(
+        &self,
+        homeserver: &Homeserver,
+    ) -> Result<PublicKeys, CrossSigningError> {
+        let (answer, published) = self.agreed_keys(homeserver).await?;
+        self.learn(&answer).await?;
+        Ok(published)
+    }
+
+    /// A fresh answer of `/keys/query` whose identity is the one whose private keys are held here.
+    pub(super) async fn agreed_keys(
+        &self,
+        homeserver: &Homeserver,
+    ) -> Result<(get_keys::v3::Response, PublicKeys), CrossSigningError> {
+        let held = self.held_keys().await?;
+        let answer = self.query(homeserver).await?;
+        let published =
+            PublicKeys::published(&answer, self.user_id()).map_err(CrossSigningError::NotPublished)?;
+        if let Some(key) = published.first_difference(&held) {
+            return Err(CrossSigningError::Mismatch(key));
+        }
+        match published.first_unsigned() {
+            Some(key) => Err(CrossSigningError::NotPublished(key)),
+            None => Ok((answer, published)),
+        }
+    }
+
+    /// The public halves of the private keys in the store, without taking a private key out of it.
+    async fn held_keys(&self) -> Result<PublicKeys, CrossSigningError> {
+        self.require_private_keys().await?;
+        // With a complete identity this makes nothing new: it restates the public halves, derived from the private keys.
+        let restated = self
+            .machine
+            .bootstrap_cross_signing(false)
+            .await
+            .map_err(StoreError::new)?
+            .upload_signing_keys_req;
+        let keys = || {
+            Some(PublicKeys {
+                master: restated.master_key?.try_into().ok()?,
+                self_signing: restated.self_signing_key?.try_into().ok()?,
+                user_signing: restated.user_signing_key?.try_into().ok()?,
+            })
+        };
+        Ok(keys().ok_or_else(|| StoreError::new("its cross-signing keys are damaged"))?)
+    }
+
+    async fn require_private_keys(&self) -> Result<(), CrossSigningError> {
+        let status = self.machine.cross_signing_status().await;
+        let held = [
+            (status.has_master, CrossSigningKey::Master),
+            (status.has_self_signing, CrossSigningKey::SelfSigning),
+            (status.has_user_signing, CrossSigningKey::UserSigning),
+        ];
+        let missing: Vec<_> = held.into_iter().filter_map(|(held, key)| (!held).then_some(key)).collect();
+        if missing.is_empty() { Ok(()) } else { Err(CrossSigningError::Missing(missing)) }
+    }
+}

@@ -1,0 +1,216 @@
+//! The new device takes the secrets, signs itself, and tells the homeserver once.
+
+use matrix_sdk_crypto::{
+    DeviceData, SecretImportError,
+    store::types::CrossSigningKeyExport,
+    types::{DeviceKeys, SelfSigningPubkey},
+};
+use ruma::{OwnedTransactionId, api::client::keys::upload_keys, events::secret::request::SecretName};
+
+use super::{BackupState, Bundle, CrossSigningKey, Encryption, StoreError, public_keys::PublicKeys};
+use crate::homeserver::{Effort, Homeserver, HomeserverError};
+
+/// What became of a bundle.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Imported {
+    /// The account's public master key in unpadded base64.
+    pub master_key: String,
+    /// Whether the key backup is connected, and if not, why.
+    pub backup: BackupState,
+}
+
+/// Why a bundle was not taken. Nothing of it is stored.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum Refused {
+    /// There is nothing to compare the keys with.
+    #[error("the homeserver publishes no valid {0} key for this account")]
+    NotPublished(CrossSigningKey),
+    /// A key belongs to another identity.
+    #[error("its {0} key is not the one that the homeserver publishes for this account")]
+    Mismatch(CrossSigningKey),
+    /// The published identity does not hold together: its keys are not signed by its master key.
+    #[error(
+        "the identity that the homeserver publishes for this account is not signed by its own master key"
+    )]
+    InvalidIdentity,
+}
+
+/// Why this device is not set up. Revoke the token and wipe the store: no half-made device may stay behind.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ImportError {
+    /// The bundle was not taken.
+    #[error("the secrets of the other device were refused: {0}")]
+    Refused(#[from] Refused),
+    /// What the homeserver publishes could not be asked for.
+    #[error("the account's published keys could not be fetched: {0}")]
+    Query(#[source] HomeserverError),
+    /// The device's keys would have gone out without both signatures, so they did not.
+    #[error(
+        "this device's keys are not signed by the account's self-signing key, so they were not published"
+    )]
+    Unsigned,
+    /// The one `/keys/upload` failed for good.
+    #[error("this device's keys could not be published: {0}")]
+    Upload(#[source] HomeserverError),
+    /// The store of this device failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+impl Encryption {
+    /// Takes the secrets bundle and makes this device a verified one (MSC4108, "Secret sharing and device verification",
+    /// step 3).
+    ///
+    /// The three keys must be those of the published identity. Then the device signs itself and makes exactly one
+    /// `/keys/upload`, with its own signature and the self-signing key's: no other device ever sees it unverified. The same
+    /// request is repeated, at most three times in 20 seconds, when the connection fails. At last the key backup is
+    /// connected, or it is said why not.
+    ///
+    /// # Errors
+    ///
+    /// See [`ImportError`]. A backup that cannot be used is not an error.
+    pub async fn import_bundle(
+        &self,
+        homeserver: &Homeserver,
+        bundle: &Bundle,
+    ) -> Result<Imported, ImportError> {
+        let published = self.learn_identity(homeserver).await?;
+        self.take_private_keys(bundle).await?;
+        self.upload_signed_keys(homeserver, &published.self_signing).await?;
+        self.see_itself(homeserver).await;
+        let backup = self.connect_backup(homeserver, bundle.backup.as_ref()).await?;
+        Ok(Imported { master_key: published.fingerprint(), backup })
+    }
+
+    async fn learn_identity(&self, homeserver: &Homeserver) -> Result<PublicKeys, ImportError> {
+        let answer = self.query(homeserver).await.map_err(ImportError::Query)?;
+        let published = PublicKeys::published(&answer, self.user_id()).map_err(Refused::NotPublished)?;
+        self.learn(&answer).await?;
+        Ok(published)
+    }
+
+    /// The checked import: each private key against its published public key, all three before any is kept.
+    async fn take_private_keys(&self, bundle: &Bundle) -> Result<(), ImportError> {
+        let keys = CrossSigningKeyExport {
+            master_key: Some(String::clone(&bundle.master_key.to_base64())),
+            self_signing_key: Some(String::clone(&bundle.self_signing_key.to_base64())),
+            user_signing_key: Some(String::clone(&bundle.user_signing_key.to_base64())),
+        };
+        let status = self.machine.import_cross_signing_keys(keys).await.map_err(import_error)?;
+        // Without a valid identity in the store the import does nothing, and does not call that an error.
+        if status.is_complete() { Ok(()) } else { Err(Refused::InvalidIdentity.into()) }
+    }
+
+    /// The one door through which this device's keys leave: closed to keys without the self-signing signature.
+    pub(crate) async fn upload_signed_keys(
+        &self,
+        homeserver: &Homeserver,
+        self_signing: &SelfSigningPubkey,
+    ) -> Result<(), ImportError> {
+        let (id, request) = self.signed_upload(self_signing).await?.ok_or(ImportError::Unsigned)?;
+        let answer = homeserver.call(request, Effort::REPEATABLE).await.map_err(ImportError::Upload)?;
+        Ok(self.machine.mark_request_as_sent(&id, &answer).await.map_err(StoreError::new)?)
+    }
+
+    /// Puts this device into its own store as others see it from now on. matrix-sdk 0.19.1 goes by that store: without this, a
+    /// bot that opens it takes itself for unverified until its first `/keys/query`. The sign-in does not depend on it.
+    async fn see_itself(&self, homeserver: &Homeserver) {
+        let _ = self.learn_own_identity(homeserver).await;
+    }
+
+    async fn signed_upload(
+        &self,
+        self_signing: &SelfSigningPubkey,
+    ) -> Result<Option<(OwnedTransactionId, upload_keys::v3::Request)>, StoreError> {
+        let upload = self.machine.upload_device_keys().await.map_err(StoreError::new)?;
+        Ok(upload.filter(|(_, request)| {
+            let keys = request.device_keys.as_ref().and_then(|keys| keys.deserialize_as::<DeviceKeys>().ok());
+            keys.is_some_and(|keys| is_signed_twice(&keys, self_signing))
+        }))
+    }
+}
+
+/// Signed by the device itself and by the self-signing key, both signatures verified.
+pub(super) fn is_signed_twice(keys: &DeviceKeys, self_signing: &SelfSigningPubkey) -> bool {
+    DeviceData::try_from(keys).is_ok() && self_signing.verify_device_keys(keys).is_ok()
+}
+
+fn import_error(error: SecretImportError) -> ImportError {
+    match error {
+        SecretImportError::MismatchedPublicKeys { name } | SecretImportError::Key { name, .. } => {
+            Refused::Mismatch(which(&name)).into()
+        }
+        other => StoreError::new(other).into(),
+    }
+}
+
+fn which(name: &SecretName) -> CrossSigningKey {
+    match name {
+        SecretName::CrossSigningSelfSigningKey => CrossSigningKey::SelfSigning,
+        SecretName::CrossSigningUserSigningKey => CrossSigningKey::UserSigning,
+        _ => CrossSigningKey::Master,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use matrix_sdk_crypto::OlmMachine;
+    use ruma::{device_id, user_id};
+
+    use super::*;
+
+    async fn device() -> Encryption {
+        let machine = OlmMachine::new(user_id!("@alice:example.org"), device_id!("DEVICE")).await;
+        Encryption { machine }
+    }
+
+    /// A device that made its own identity, and the identity's self-signing key.
+    async fn signed_device() -> (Encryption, SelfSigningPubkey) {
+        let device = device().await;
+        let identity = device.machine.bootstrap_cross_signing(false).await.unwrap();
+        let self_signing = identity.upload_signing_keys_req.self_signing_key.unwrap();
+        (device, self_signing.try_into().unwrap())
+    }
+
+    #[tokio::test]
+    async fn keys_are_not_taken_without_an_identity_to_compare_them_with() {
+        let (giver, _) = signed_device().await;
+        let bundle = giver.private_keys().await.unwrap();
+        let refused = device().await.take_private_keys(&bundle).await;
+        assert_eq!(refused, Err(Refused::InvalidIdentity.into()));
+    }
+
+    #[tokio::test]
+    async fn an_upload_needs_both_signatures() {
+        let (signed, self_signing) = signed_device().await;
+        assert!(signed.signed_upload(&self_signing).await.unwrap().is_some());
+
+        let unsigned = device().await;
+        assert!(unsigned.machine.upload_device_keys().await.unwrap().is_some(), "there would be one");
+        assert!(unsigned.signed_upload(&self_signing).await.unwrap().is_none());
+
+        let (_, another) = signed_device().await;
+        assert!(signed.signed_upload(&another).await.unwrap().is_none(), "signed by another identity");
+    }
+
+    #[tokio::test]
+    async fn both_signatures_are_verified() {
+        let (device, self_signing) = signed_device().await;
+        let (_, request) = device.machine.upload_device_keys().await.unwrap().unwrap();
+        let keys: DeviceKeys = request.device_keys.unwrap().deserialize_as().unwrap();
+        assert!(is_signed_twice(&keys, &self_signing));
+
+        let mut changed = keys.clone();
+        changed.algorithms.pop();
+        assert!(!is_signed_twice(&changed, &self_signing));
+
+        let mut json = serde_json::to_value(&keys).unwrap();
+        let signatures = json.pointer_mut("/signatures/@alice:example.org").unwrap();
+        signatures.as_object_mut().unwrap().remove("ed25519:DEVICE").unwrap();
+        let by_identity_only: DeviceKeys = serde_json::from_value(json).unwrap();
+        assert!(self_signing.verify_device_keys(&by_identity_only).is_ok());
+        assert!(!is_signed_twice(&by_identity_only, &self_signing));
+    }
+}

@@ -1,0 +1,107 @@
+//! Signing in a new device as the existing one.
+
+use matrix_qr_protocol::{
+    driver,
+    error::{Error, Side, Trouble},
+    homeserver::Homeserver as Named,
+    login::message::DeviceId,
+    qr::ShownBy,
+    revision::{Dialect, Role},
+};
+
+use crate::{
+    device::Device,
+    discovery,
+    host::{Sitting, open_session},
+    person::{News, Person},
+    random::rng,
+    retry::patiently,
+    start::{Start, unless_cancelled},
+    trouble::Told,
+};
+
+mod duties;
+
+use self::duties::ExistingDevice;
+
+/// How a sign-in is granted.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Manner {
+    /// How this device derives its keys when it scans.
+    pub dialect: Dialect,
+    /// How it names its homeserver to the new device.
+    pub announce: Announce,
+}
+
+/// The seed says base URL; some deployed clients only know server names.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Announce {
+    /// The base URL of the Client-Server API.
+    #[default]
+    BaseUrl,
+    /// The server name of the account.
+    ServerName,
+}
+
+/// What a grant led to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Granted {
+    /// The new device.
+    pub device_id: DeviceId,
+    /// Whether the homeserver was seen to show it as signed by its owner. It may still happen where it was not.
+    pub verified: bool,
+}
+
+impl Device {
+    /// Signs in a new device: asks the person, and shares this device's secrets with it at the very end.
+    ///
+    /// # Errors
+    ///
+    /// Why it ended. [`Error::NoSecrets`] (a private cross-signing key is missing or is not the published one) and
+    /// [`Error::UnsupportedProtocol`] (the homeserver cannot do it) come before there is a rendezvous session.
+    pub async fn grant<P: Person>(&self, start: Start, manner: Manner, person: &P) -> Result<Granted, Error> {
+        if matches!(&start, Start::Scan(code) if code.role() == Role::Existing) {
+            return Err(Error::SameRole(Role::Existing));
+        }
+        person.tell(News::Checking);
+        let line = unless_cancelled(person, async {
+            Box::pin(self.check()).await?;
+            open_session(self.http(), &start, person).await
+        })
+        .await?;
+        let named = self.named(manner.announce)?;
+        let location = line.location().clone();
+        let sitting = Sitting::new(line, person, ExistingDevice::new(self, person));
+        match &start {
+            Start::Show(_) => driver::show(&sitting, location, ShownBy::Existing(named), &mut rng()).await?,
+            Start::Scan(code) => {
+                driver::scan(&sitting, code, (manner.dialect, Some(named)), &mut rng()).await?
+            }
+        }
+        sitting.device.granted()
+    }
+
+    /// "Cross-signing is mandatory", and so is a homeserver that can sign a device in.
+    async fn check(&self) -> Result<(), Error> {
+        self.stay_signed_in().await.map_err(Error::NoSecrets)?;
+        self.encryption()
+            .check_cross_signing(self.homeserver())
+            .await
+            .map_err(|error| Error::NoSecrets(error.told()))?;
+        let base = self.homeserver().base();
+        patiently(|| discovery::server_metadata(self.http(), base))
+            .await
+            .and_then(|metadata| metadata.device_grant().map(|_| ()))
+            .map_err(|error| Error::UnsupportedProtocol(error.told()))
+    }
+
+    fn named(&self, announce: Announce) -> Result<Named, Error> {
+        let name = match announce {
+            Announce::BaseUrl => self.homeserver().base().as_str().trim_end_matches('/'),
+            Announce::ServerName => self.user_id().server_name().as_str(),
+        };
+        let unnamed =
+            |_| Trouble::new(Side::Here, "this session's homeserver has no usable name", "Sign in again.");
+        Named::parse(name).map_err(|error| Error::NoSecrets(unnamed(error)))
+    }
+}

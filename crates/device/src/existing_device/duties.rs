@@ -1,0 +1,171 @@
+//! What the existing device does when its login asks.
+
+use std::{sync::OnceLock, time::Duration};
+
+use matrix_qr_protocol::{
+    error::{Error, Side, Trouble},
+    login::{
+        Answer, Ask, NotImported, NotOpened, Presence,
+        message::{Backup, CrossSigning, DeviceId, SecretKey, SecretText, Secrets, VerificationLink},
+    },
+};
+use tokio::time::{sleep, timeout};
+
+use super::Granted;
+use crate::{
+    device::Device,
+    encryption::{Bundle, Key},
+    homeserver,
+    host::Duties,
+    person::{News, Opening, Person},
+    trouble::{Told, out_of_order},
+};
+
+/// How long the homeserver may take to say whether it knows a device: less than one call may take, so that this is the end.
+const LOOKUP: Duration = Duration::from_secs(15);
+/// "it can repeat the GET request for up to, say, 10 seconds".
+const APPEAR: Duration = Duration::from_secs(10);
+/// The pause between two of those requests.
+const LOOK_AGAIN: Duration = Duration::from_millis(500);
+/// How long the new device may take to publish its keys, once it has the secrets.
+const SIGN: Duration = Duration::from_secs(10);
+
+/// The existing device, and what it has seen of the new one.
+pub(super) struct ExistingDevice<'a, P> {
+    device: &'a Device,
+    person: &'a P,
+    granted: OnceLock<Granted>,
+}
+
+impl<'a, P: Person> ExistingDevice<'a, P> {
+    pub(super) fn new(device: &'a Device, person: &'a P) -> Self {
+        Self { device, person, granted: OnceLock::new() }
+    }
+
+    pub(super) fn granted(&self) -> Result<Granted, Error> {
+        self.granted.get().cloned().ok_or_else(|| Error::NoSecrets(out_of_order()))
+    }
+
+    /// Step 5: nobody may be signed in under the name of a device that exists.
+    async fn find(&self, id: &DeviceId) -> Result<Presence, Trouble> {
+        self.person.tell(News::LookingForDevice(id));
+        timeout(LOOKUP, self.look(id)).await.unwrap_or_else(|_| Err(no_answer(LOOKUP)))
+    }
+
+    /// Secret sharing, step 1: only a device that the homeserver shows gets the secrets.
+    async fn appear(&self, id: &DeviceId) -> Result<Presence, Trouble> {
+        // A homeserver that never answers does not say that the device is absent.
+        let mut last = Err(no_answer(APPEAR));
+        let appears = async {
+            loop {
+                last = self.look(id).await;
+                match last {
+                    Ok(Presence::Absent) => sleep(LOOK_AGAIN).await,
+                    _ => return,
+                }
+            }
+        };
+        let _ = timeout(APPEAR, appears).await;
+        if last == Ok(Presence::Present) {
+            self.person.tell(News::DeviceFound(id));
+        }
+        last
+    }
+
+    async fn look(&self, id: &DeviceId) -> Result<Presence, Trouble> {
+        self.device.stay_signed_in().await?;
+        match self.device.homeserver().device(id.as_str().into()).await {
+            Ok(homeserver::Presence::Present) => Ok(Presence::Present),
+            Ok(homeserver::Presence::Absent) => Ok(Presence::Absent),
+            Err(error) => Err(error.told()),
+        }
+    }
+
+    async fn open(&self, link: &VerificationLink) -> Result<(), NotOpened> {
+        let url = link.to_open();
+        if !self.device.http().policy().permits(url) {
+            return Err(NotOpened::Unusable(Trouble::new(
+                Side::OtherDevice,
+                format!("the link to agree at is not an https one ({}:)", url.scheme()),
+                "Do not open it. Nothing was given away; tell the homeserver's administrator.",
+            )));
+        }
+        match self.person.open_link(url).await {
+            Opening::Opened => Ok(()),
+            Opening::Refused => Err(NotOpened::Refused),
+            Opening::Failed(why) => Err(NotOpened::Unusable(Trouble::new(
+                Side::Here,
+                format!("the link could not be opened: {why}"),
+                "Begin again with --no-browser and open the link yourself.",
+            ))),
+        }
+    }
+
+    async fn export(&self) -> Result<Secrets, Trouble> {
+        self.person.tell(News::SharingSecrets);
+        let exported = self.device.encryption().export_bundle(self.device.homeserver()).await;
+        let exported = exported.map_err(|error| error.told())?;
+        if let Some(why) = exported.without_backup {
+            tracing::info!(%why, "the key backup is not shared");
+        }
+        secrets(&exported.bundle).ok_or_else(out_of_order)
+    }
+
+    async fn verified(&self, id: DeviceId) -> bool {
+        let verified = timeout(SIGN, self.see_verified(&id)).await.unwrap_or(false);
+        if verified {
+            self.person.tell(News::Verified(&id));
+        }
+        let _ = self.granted.set(Granted { device_id: id, verified });
+        verified
+    }
+
+    async fn see_verified(&self, id: &DeviceId) -> bool {
+        let (device, homeserver) = (self.device, self.device.homeserver());
+        loop {
+            match device.encryption().await_verified(homeserver, id.as_str().into(), SIGN).await {
+                Ok(verified) => return verified,
+                // This device's own token ended meanwhile, which says nothing about the new one.
+                Err(_) if device.stay_signed_in().await.is_ok() => {}
+                Err(_) => return false,
+            }
+        }
+    }
+}
+
+impl<P: Person> Duties for ExistingDevice<'_, P> {
+    async fn answer(&self, ask: Ask) -> Answer {
+        match ask {
+            Ask::FindDevice(id) => Answer::Device(self.find(&id).await),
+            Ask::OpenUri(link) => Answer::Opened(self.open(&link).await),
+            Ask::AwaitDevice(id) => Answer::Device(self.appear(&id).await),
+            Ask::ExportSecrets => Answer::Exported(Box::pin(self.export()).await),
+            Ask::AwaitVerified(id) => Answer::Verified(Box::pin(self.verified(id)).await),
+            // The login of an existing device asks for nothing else.
+            _ => Answer::Imported(Err(NotImported::Failed(out_of_order()))),
+        }
+    }
+}
+
+fn no_answer(time: Duration) -> Trouble {
+    let what = format!(
+        "the homeserver did not say within {} seconds whether it knows the new device",
+        time.as_secs()
+    );
+    Trouble::new(Side::Homeserver, what, "Nothing was given away. Begin again in a moment.")
+}
+
+fn secrets(bundle: &Bundle) -> Option<Secrets> {
+    let key = |key: &Key| SecretKey::from_base64(&key.to_base64());
+    let cross_signing = CrossSigning {
+        master_key: key(&bundle.master_key)?,
+        self_signing_key: key(&bundle.self_signing_key)?,
+        user_signing_key: key(&bundle.user_signing_key)?,
+    };
+    let backup = bundle.backup.as_ref().map(|backup| Backup {
+        algorithm: backup.algorithm.clone(),
+        key: SecretText::new(backup.key.expose().to_owned()),
+        backup_version: backup.backup_version.clone(),
+    });
+    Some(Secrets { cross_signing, backup })
+}

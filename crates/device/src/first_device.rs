@@ -1,0 +1,238 @@
+//! What an account's first device does: it makes the identity, the key backup and something worth restoring. For the
+//! demonstration, the sandbox and tests; a sign-in by QR code needs an account where this has happened.
+
+use std::collections::BTreeMap;
+
+use matrix_sdk_crypto::{
+    EncryptionSettings,
+    store::types::BackupDecryptionKey,
+    types::requests::{ToDeviceRequest, UploadSigningKeysRequest},
+};
+use ruma::{
+    DeviceKeyAlgorithm, DeviceKeyId, OwnedRoomId, RoomId, TransactionId,
+    api::client::{
+        backup::{add_backup_keys, create_backup_version},
+        keys::{
+            upload_signatures::{self, v3::SignedKeys},
+            upload_signing_keys,
+        },
+        message::{get_message_events, send_message_event},
+        room::create_room,
+        to_device::send_event_to_device,
+    },
+    events::{
+        InitialStateEvent, MessageLikeEventType,
+        room::{encryption::RoomEncryptionEventContent, message::RoomMessageEventContent},
+    },
+    serde::Raw,
+    uint,
+};
+
+use crate::{
+    encryption::{CrossSigningError, Encryption, ImportError, StoreError},
+    homeserver::{Effort, Homeserver, HomeserverError},
+};
+
+/// Why the account could not be set up or used.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum FirstDeviceError {
+    /// The account has an identity already: this device is not its first.
+    #[error("the account has a cross-signing identity already: this is not its first device")]
+    NotFirst,
+    /// The identity could not be published.
+    #[error(transparent)]
+    Identity(#[from] CrossSigningError),
+    /// The device's keys could not be published.
+    #[error(transparent)]
+    Keys(#[from] ImportError),
+    /// Another call failed.
+    #[error(transparent)]
+    Homeserver(#[from] HomeserverError),
+    /// The store of this device failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// Makes the account's cross-signing identity, publishes this device signed by it, and creates a key backup; returns the
+/// backup's version.
+///
+/// The identity is published before the device's keys, so that not even the first device is ever seen unverified.
+///
+/// # Errors
+///
+/// See [`FirstDeviceError`]; nothing is changed when the account has an identity already.
+pub async fn set_up(homeserver: &Homeserver, encryption: &Encryption) -> Result<String, FirstDeviceError> {
+    if encryption.has_identity(homeserver).await? {
+        return Err(FirstDeviceError::NotFirst);
+    }
+    let identity = encryption.machine().bootstrap_cross_signing(false).await.map_err(StoreError::new)?;
+    publish_identity(homeserver, encryption, identity.upload_signing_keys_req).await?;
+    create_backup(homeserver, encryption).await
+}
+
+/// Nothing is published before the key that signed it: the identity, then this device, then this device's signature on the
+/// master key.
+async fn publish_identity(
+    homeserver: &Homeserver,
+    encryption: &Encryption,
+    identity: UploadSigningKeysRequest,
+) -> Result<(), FirstDeviceError> {
+    let signed_master = signed_master(&identity, encryption);
+    homeserver.call(signing_keys(identity), Effort::REPEATABLE).await?;
+    let published = encryption.learn_own_identity(homeserver).await?;
+    encryption.upload_signed_keys(homeserver, &published.self_signing).await?;
+    let signatures = BTreeMap::from([(encryption.user_id().to_owned(), signed_master)]);
+    let answer = homeserver.call(upload_signatures::v3::Request::new(signatures), Effort::REPEATABLE).await?;
+    if answer.failures.is_empty() {
+        Ok(())
+    } else {
+        Err(HomeserverError::Malformed { what: "it refused a signature that is valid" }.into())
+    }
+}
+
+fn signing_keys(mut identity: UploadSigningKeysRequest) -> upload_signing_keys::v3::Request {
+    let mut request = upload_signing_keys::v3::Request::new();
+    if let Some(master) = &mut identity.master_key {
+        master.signatures.clear();
+    }
+    request.master_key = identity.master_key.map(|key| key.to_raw());
+    request.self_signing_key = identity.self_signing_key.map(|key| key.to_raw());
+    request.user_signing_key = identity.user_signing_key.map(|key| key.to_raw());
+    request
+}
+
+/// The master key with this device's signature and no other: Synapse (1.163) refuses it with its own.
+fn signed_master(identity: &UploadSigningKeysRequest, encryption: &Encryption) -> SignedKeys {
+    let mut signed = SignedKeys::new();
+    let Some(mut master) = identity.master_key.clone() else { return signed };
+    let (user, device) = (encryption.user_id().to_owned(), encryption.device_id());
+    let device = DeviceKeyId::from_parts(DeviceKeyAlgorithm::Ed25519, device);
+    let signature = master.signatures.get_signature(&user, &device);
+    master.signatures.clear();
+    if let (Some(signature), Some((_, id))) = (signature, master.get_first_key_and_id()) {
+        let id = id.to_base64().into_boxed_str();
+        master.signatures.add_signature(user, device, signature);
+        signed.add_cross_signing_keys(id, master.to_raw());
+    }
+    signed
+}
+
+async fn create_backup(homeserver: &Homeserver, encryption: &Encryption) -> Result<String, FirstDeviceError> {
+    let key = BackupDecryptionKey::new();
+    let mut info = key.to_backup_info();
+    encryption.machine().backup_machine().sign_backup(&mut info).await.map_err(StoreError::new)?;
+    let algorithm = Raw::new(&info).map_err(StoreError::new)?.cast();
+    let request = create_backup_version::v3::Request::new(algorithm);
+    let version = homeserver.call(request, Effort::ONCE).await?.version;
+    encryption.enable_backup(key, version.clone()).await?;
+    Ok(version)
+}
+
+/// Creates an encrypted room and sends these messages to it.
+///
+/// # Errors
+///
+/// See [`FirstDeviceError`].
+pub async fn send_messages(
+    homeserver: &Homeserver,
+    encryption: &Encryption,
+    texts: &[&str],
+) -> Result<OwnedRoomId, FirstDeviceError> {
+    let room = create_room(homeserver).await?;
+    share_room_key(homeserver, encryption, &room).await?;
+    for text in texts {
+        send_message(homeserver, encryption, &room, text).await?;
+    }
+    Ok(room)
+}
+
+async fn create_room(homeserver: &Homeserver) -> Result<OwnedRoomId, FirstDeviceError> {
+    let encryption =
+        InitialStateEvent::with_empty_state_key(RoomEncryptionEventContent::with_recommended_defaults());
+    let mut request = create_room::v3::Request::new();
+    request.initial_state = vec![encryption.to_raw_any()];
+    Ok(homeserver.call(request, Effort::ONCE).await?.room_id)
+}
+
+/// Nobody else is in the room; other devices of the account get the key from the backup.
+async fn share_room_key(
+    homeserver: &Homeserver,
+    encryption: &Encryption,
+    room: &RoomId,
+) -> Result<(), FirstDeviceError> {
+    let machine = encryption.machine();
+    let users = [encryption.user_id()];
+    let requests = machine
+        .share_room_key(room, users.into_iter(), EncryptionSettings::default())
+        .await
+        .map_err(StoreError::new)?;
+    for request in requests {
+        let answer = homeserver.call(to_device(&request), Effort::REPEATABLE).await?;
+        machine.mark_request_as_sent(&request.txn_id, &answer).await.map_err(StoreError::new)?;
+    }
+    Ok(())
+}
+
+fn to_device(request: &ToDeviceRequest) -> send_event_to_device::v3::Request {
+    send_event_to_device::v3::Request::new_raw(
+        request.event_type.clone(),
+        request.txn_id.clone(),
+        request.messages.clone(),
+    )
+}
+
+async fn send_message(
+    homeserver: &Homeserver,
+    encryption: &Encryption,
+    room: &RoomId,
+    text: &str,
+) -> Result<(), FirstDeviceError> {
+    let content = RoomMessageEventContent::text_plain(text);
+    let encrypted = encryption.machine().encrypt_room_event(room, content).await.map_err(StoreError::new)?;
+    let request = send_message_event::v3::Request::new_raw(
+        room.to_owned(),
+        TransactionId::new(),
+        MessageLikeEventType::RoomEncrypted,
+        encrypted.content.cast_unchecked(),
+    );
+    homeserver.call(request, Effort::REPEATABLE).await?;
+    Ok(())
+}
+
+/// Uploads the room keys that are not in the backup yet; returns how many there were.
+///
+/// # Errors
+///
+/// See [`FirstDeviceError`].
+pub async fn back_up(homeserver: &Homeserver, encryption: &Encryption) -> Result<usize, FirstDeviceError> {
+    let mut uploaded = 0;
+    while let Some((id, request)) =
+        encryption.machine().backup_machine().backup().await.map_err(StoreError::new)?
+    {
+        uploaded += request.rooms.values().map(|room| room.sessions.len()).sum::<usize>();
+        let upload = add_backup_keys::v3::Request::new(request.version, request.rooms);
+        let answer = homeserver.call(upload, Effort::REPEATABLE).await?;
+        encryption.machine().mark_request_as_sent(&id, &answer).await.map_err(StoreError::new)?;
+    }
+    Ok(uploaded)
+}
+
+/// The texts of a room's latest messages (at most 50 events), the oldest first; an event that cannot be read, or is no text
+/// message, is left out.
+///
+/// # Errors
+///
+/// See [`HomeserverError`].
+pub async fn latest_messages(
+    homeserver: &Homeserver,
+    encryption: &Encryption,
+    room: &RoomId,
+) -> Result<Vec<String>, HomeserverError> {
+    let mut request = get_message_events::v3::Request::backward(room.to_owned());
+    request.limit = uint!(50);
+    let mut texts = Vec::new();
+    for event in homeserver.call(request, Effort::REPEATABLE).await?.chunk.iter().rev() {
+        texts.extend(encryption.decrypt(event, room).await.ok());
+    }
+    Ok(texts)
+}

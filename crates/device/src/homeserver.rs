@@ -1,0 +1,213 @@
+//! The homeserver's Client-Server API, as much of it as a sign-in needs.
+//!
+//! Every call is bounded in time and size, and one that may be repeated is: a broken connection, a 5xx and a 429
+//! are not the end. Nothing here prints a token, a body or the path of a URL.
+
+use std::{borrow::Cow, collections::BTreeSet, time::Duration};
+
+use http::{StatusCode, header};
+use ruma::{
+    DeviceId, OwnedDeviceId, OwnedUserId,
+    api::{
+        IncomingResponse, MatrixVersion, OutgoingRequest, SupportedVersions,
+        auth_scheme::{AccessToken, SendAccessToken},
+        client::{account::whoami, device::get_device},
+        path_builder::VersionHistory,
+    },
+};
+use tokio::{
+    sync::RwLock,
+    time::{Instant, sleep, timeout_at},
+};
+use url::Url;
+
+use crate::{
+    http::{Bounds, Http, HttpError, Request, Response, USUAL_ANSWER},
+    secret::Secret,
+};
+
+mod error;
+
+pub use error::HomeserverError;
+
+/// One account's session on a homeserver.
+pub struct Homeserver {
+    http: Http,
+    base: Url,
+    token: RwLock<Secret>,
+}
+
+/// Whether a device exists, said by the homeserver and not guessed from a failure.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Presence {
+    /// `GET /devices/{id}` answered 200 with that device.
+    Present,
+    /// `GET /devices/{id}` answered 404 `M_NOT_FOUND`.
+    Absent,
+}
+
+/// Whose session a token is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WhoAmI {
+    /// The account.
+    pub user_id: OwnedUserId,
+    /// The device that the token belongs to.
+    pub device_id: OwnedDeviceId,
+}
+
+/// What one call may cost, the repetitions included.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Effort {
+    tries: u32,
+    within: Duration,
+    bytes: usize,
+}
+
+impl Effort {
+    /// A call that changes nothing when it is repeated with the same body.
+    pub(crate) const REPEATABLE: Self =
+        Self { tries: 4, within: Duration::from_secs(20), bytes: USUAL_ANSWER };
+    /// A call that would do its work twice.
+    pub(crate) const ONCE: Self = Self { tries: 1, ..Self::REPEATABLE };
+    /// A whole key backup: large and slow for an old account (about 500 bytes a room key).
+    pub(crate) const WHOLE_BACKUP: Self =
+        Self { tries: 2, within: Duration::from_secs(300), bytes: 256 << 20 };
+}
+
+/// The pause before the first repetition; it doubles with each one.
+const FIRST_PAUSE: Duration = Duration::from_millis(250);
+
+impl Homeserver {
+    /// Speaks to the homeserver at `base` with an access token.
+    pub fn new(http: Http, base: Url, token: Secret) -> Self {
+        Self { http, base, token: RwLock::new(token) }
+    }
+
+    /// The homeserver's base URL.
+    pub fn base(&self) -> &Url {
+        &self.base
+    }
+
+    /// Uses another access token from now on: the old one was refreshed.
+    pub async fn replace_token(&self, token: Secret) {
+        *self.token.write().await = token;
+    }
+
+    /// Asks whose session the token is.
+    ///
+    /// # Errors
+    ///
+    /// See [`HomeserverError`]; `Malformed` for a token without a device.
+    pub async fn whoami(&self) -> Result<WhoAmI, HomeserverError> {
+        let answer = self.call(whoami::v3::Request::new(), Effort::REPEATABLE).await?;
+        let device_id =
+            answer.device_id.ok_or(HomeserverError::Malformed { what: "whoami without a device" })?;
+        Ok(WhoAmI { user_id: answer.user_id, device_id })
+    }
+
+    /// Asks whether the account has this device.
+    ///
+    /// # Errors
+    ///
+    /// Every answer but a 200 for that very device and a 404 `M_NOT_FOUND` is an error: "I could not find out" is
+    /// neither "present" nor "absent" (MSC4108, "Secret sharing and device verification", step 1).
+    pub async fn device(&self, device_id: &DeviceId) -> Result<Presence, HomeserverError> {
+        if matches!(device_id.as_str(), "" | "." | "..") {
+            // Not even percent-encoding keeps these a path segment of their own.
+            return Err(HomeserverError::Malformed { what: "a device ID that no path can hold" });
+        }
+        match self.call(get_device::v3::Request::new(device_id.to_owned()), Effort::REPEATABLE).await {
+            Ok(answer) if answer.device.device_id == device_id => Ok(Presence::Present),
+            Ok(_) => Err(HomeserverError::Malformed { what: "the answer is about another device" }),
+            Err(error) if error.is_not_found() => Ok(Presence::Absent),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Sends a request of the Client-Server API and parses its answer.
+    pub(crate) async fn call<R>(
+        &self,
+        request: R,
+        effort: Effort,
+    ) -> Result<R::IncomingResponse, HomeserverError>
+    where
+        R: OutgoingRequest<Authentication = AccessToken, PathBuilder = VersionHistory>,
+    {
+        let request = self.build(request).await?;
+        let answer = self.exchange(&request, effort).await?;
+        R::IncomingResponse::try_from_http_response(answer)
+            .map_err(|_| HomeserverError::Malformed { what: "an answer that is not what the API says" })
+    }
+
+    async fn build<R>(&self, request: R) -> Result<Request, HomeserverError>
+    where
+        R: OutgoingRequest<Authentication = AccessToken, PathBuilder = VersionHistory>,
+    {
+        let token = self.token.read().await;
+        let mut request = request
+            .try_into_http_request::<Vec<u8>>(
+                self.base.as_str(),
+                SendAccessToken::IfRequired(token.expose()),
+                Cow::Owned(versions()),
+            )
+            .map_err(|_| HomeserverError::Http(HttpError::BadRequest))?;
+        if let Some(token) = request.headers_mut().get_mut(header::AUTHORIZATION) {
+            token.set_sensitive(true);
+        }
+        Ok(request)
+    }
+
+    /// Repeats the very same bytes while that may help, and no longer than the effort allows.
+    async fn exchange(&self, request: &Request, effort: Effort) -> Result<Response, HomeserverError> {
+        let deadline = Instant::now() + effort.within;
+        let mut pause = FIRST_PAUSE;
+        for _ in 1..effort.tries {
+            match self.attempt(request, effort, deadline).await {
+                Err(error) if error.is_transient() => {
+                    let wait = error.retry_after().unwrap_or(pause);
+                    if Instant::now() + wait >= deadline {
+                        return Err(error);
+                    }
+                    tracing::debug!(%error, "the homeserver is asked again");
+                    sleep(wait).await;
+                    pause *= 2;
+                }
+                outcome => return outcome,
+            }
+        }
+        self.attempt(request, effort, deadline).await
+    }
+
+    /// One try takes at most half of the whole time, so that a connection that hangs is not the only one tried.
+    async fn attempt(
+        &self,
+        request: &Request,
+        effort: Effort,
+        deadline: Instant,
+    ) -> Result<Response, HomeserverError> {
+        let time = if effort.tries > 1 { effort.within / 2 } else { effort.within };
+        let answer = self.http.send_within(request.clone(), Bounds { bytes: effort.bytes, time });
+        let answer = timeout_at(deadline, answer).await.map_err(|_| self.too_late())??;
+        if answer.status() == StatusCode::OK {
+            Ok(answer)
+        } else {
+            Err(HomeserverError::from_answer(&answer))
+        }
+    }
+
+    fn too_late(&self) -> HomeserverError {
+        let host = self.base.host_str().unwrap_or_default().to_owned();
+        HomeserverError::Http(HttpError::Unreachable { host, why: "it did not answer in time".to_owned() })
+    }
+}
+
+/// v3 paths only: every homeserver with OAuth has them.
+fn versions() -> SupportedVersions {
+    SupportedVersions { versions: BTreeSet::from([MatrixVersion::V1_11]), features: BTreeSet::new() }
+}
+
+impl std::fmt::Debug for Homeserver {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Homeserver").field("base", &self.base.as_str()).field("token", &"[redacted]").finish()
+    }
+}

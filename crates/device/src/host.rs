@@ -1,0 +1,132 @@
+//! A device at a sign-in: the rendezvous session, the person and the device's own duties, as the driver wants them.
+
+use std::{
+    future::Future,
+    sync::{Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use matrix_qr_protocol::{
+    channel::CheckCode,
+    driver::{Delivery, Host, Progress},
+    error::Error,
+    login::{Answer, Ask, Ended},
+};
+use tokio::time::{Instant, sleep, sleep_until};
+
+use crate::{
+    discovery,
+    http::Http,
+    person::{News, Person},
+    rendezvous_client::{RendezvousClient, RendezvousError},
+    start::{Rendezvous, Start},
+    trouble::Told,
+};
+
+/// How long a payload of ours stands before another one of ours follows it: the other device counts them ("Secure operations"),
+/// and could not open the second without the first. It polls every second or two. Only a last word follows so closely.
+const TO_BE_READ: Duration = Duration::from_millis(2500);
+/// How long a last word may take to be written, at the end of a sign-in.
+const LAST_WORD: Duration = Duration::from_secs(5);
+
+/// What only one of the two roles does.
+pub(crate) trait Duties {
+    /// Does what is asked.
+    fn answer(&self, ask: Ask) -> impl Future<Output = Answer>;
+}
+
+/// One device at one sign-in.
+pub(crate) struct Sitting<'a, P, D> {
+    pub(crate) line: RendezvousClient,
+    pub(crate) person: &'a P,
+    pub(crate) device: D,
+    /// When we wrote what the other device has not answered.
+    unanswered: Mutex<Option<Instant>>,
+}
+
+impl<'a, P, D> Sitting<'a, P, D> {
+    pub(crate) fn new(line: RendezvousClient, person: &'a P, device: D) -> Self {
+        Self { line, person, device, unanswered: Mutex::new(None) }
+    }
+
+    fn unanswered(&self) -> MutexGuard<'_, Option<Instant>> {
+        self.unanswered.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl<P: Person, D: Duties> Host for Sitting<'_, P, D> {
+    async fn receive(&self) -> Result<Vec<u8>, Ended> {
+        let payload = self.line.receive().await.map_err(ended)?;
+        *self.unanswered() = None;
+        Ok(payload)
+    }
+
+    async fn send(&self, payload: Vec<u8>) -> Result<Delivery, Ended> {
+        let written = *self.unanswered();
+        if let Some(written) = written {
+            sleep_until(written + TO_BE_READ).await;
+        }
+        let delivery = self.line.send(payload).await.map_err(ended)?;
+        *self.unanswered() = Some(Instant::now());
+        Ok(delivery)
+    }
+
+    async fn delete(&self) {
+        self.line.delete().await;
+    }
+
+    async fn answer(&self, ask: Ask) -> Answer {
+        // Somebody reads, types or decides now: the other device's next word will take a while.
+        self.line.relaxed(matches!(ask, Ask::AwaitToken | Ask::OpenUri(_)));
+        // Boxed: a step of the encryption store is a deep one, and this may run on a small stack.
+        Box::pin(self.device.answer(ask)).await
+    }
+
+    async fn enter_check_code(&self) -> CheckCode {
+        self.line.relaxed(true);
+        let code = self.person.enter_check_code().await;
+        self.line.relaxed(false);
+        code
+    }
+
+    async fn cancelled(&self) {
+        self.person.cancelled().await;
+    }
+
+    async fn patience(&self) {
+        sleep(LAST_WORD).await;
+    }
+
+    fn tell(&self, progress: Progress<'_>) {
+        self.person.tell(News::Progress(progress));
+    }
+}
+
+/// Makes a rendezvous session, or joins the one of the scanned code.
+pub(crate) async fn open_session<P: Person>(
+    http: &Http,
+    start: &Start,
+    person: &P,
+) -> Result<RendezvousClient, Error> {
+    let line = match start {
+        Start::Scan(code) => RendezvousClient::join(http.clone(), code.location.clone()).await,
+        Start::Show(Rendezvous::Endpoint(url)) => RendezvousClient::create_at(http.clone(), url).await,
+        Start::Show(Rendezvous::Homeserver(homeserver)) => {
+            let base = discovery::resolve(http, homeserver)
+                .await
+                .map_err(|error| Error::Rendezvous(error.told()))?;
+            RendezvousClient::create(http.clone(), &base).await
+        }
+    };
+    let line = line.map_err(|error| Error::from(ended(error)))?;
+    person.tell(News::Session { time_left: line.time_left() });
+    Ok(line)
+}
+
+fn ended(error: RendezvousError) -> Ended {
+    match error {
+        RendezvousError::Gone => Ended::Gone,
+        RendezvousError::Expired => Ended::Expired,
+        other => Ended::Unusable(other.told()),
+    }
+}

@@ -1,0 +1,33 @@
+//! A Matrix device that signs in, or is signed in, by QR code (MSC4108): HTTP, OAuth 2.0, end-to-end encryption and the session on disk.
+//!
+//! There are two calls. [`sign_in`] makes this machine a new device of an account; [`Device::grant`] signs in
+//! somebody else's machine from a device that exists. A front end implements [`Person`], and is told and asked
+//! everything through it.
+//!
+//! What the two devices say to each other is in [`matrix_qr_protocol`]; this crate does what that asks for.
+
+mod device;
+pub mod discovery;
+pub mod doctor;
+pub mod encryption;
+mod existing_device;
+pub mod first_device;
+pub mod homeserver;
+mod host;
+pub mod http;
+mod new_device;
+pub mod oauth;
+mod person;
+mod random;
+pub mod rendezvous_client;
+mod retry;
+pub mod secret;
+pub mod session;
+mod start;
+mod trouble;
+
+pub use device::{Device, Facts};
+pub use existing_device::{Announce, Granted, Manner};
+pub use new_device::{Setup, SignedIn, sign_in};
+pub use person::{News, Opening, Person};
+pub use start::{Rendezvous, Start};

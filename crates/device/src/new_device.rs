@@ -1,0 +1,96 @@
+//! Signing in as the new device.
+
+use std::path::PathBuf;
+
+use matrix_qr_protocol::{driver, error::Error, qr::ShownBy, revision::Dialect};
+use url::Url;
+
+use crate::{
+    encryption::BackupState,
+    host::{Sitting, open_session},
+    http::{Http, Policy},
+    oauth::Client,
+    person::{News, Person},
+    random::rng,
+    session::{SessionDir, SessionLock},
+    start::{Start, unless_cancelled},
+    trouble::Told,
+};
+
+mod duties;
+mod import;
+
+use self::duties::NewDevice;
+
+/// What a sign-in needs to know.
+#[derive(Debug, Clone)]
+pub struct Setup {
+    /// Where the session and the encryption store will live. It must be empty or not exist.
+    pub directory: PathBuf,
+    /// Which servers may be spoken to.
+    pub policy: Policy,
+    /// How this device derives its keys when it scans.
+    pub dialect: Dialect,
+    /// Who this client is to the authorization server.
+    pub client: Client,
+}
+
+/// A new device that is signed in, verified and on disk.
+#[derive(Debug, Clone)]
+pub struct SignedIn {
+    /// Whose device it is.
+    pub user_id: String,
+    /// Which device it is.
+    pub device_id: String,
+    /// The homeserver's base URL.
+    pub homeserver: Url,
+    /// Who verified it: the account's public master key in unpadded base64.
+    pub master_key: String,
+    /// What became of the key backup.
+    pub backup: BackupState,
+}
+
+/// Signs this machine in as a new device, with the help of one that is signed in already.
+///
+/// # Errors
+///
+/// Why it ended. No token, no device and no file is left behind then; where one had to be, the person was told.
+pub async fn sign_in<P: Person>(setup: &Setup, start: Start, person: &P) -> Result<SignedIn, Error> {
+    let directory = SessionDir::new(&setup.directory);
+    let lock = directory.create().map_err(|error| Error::NotSetUp(error.told()))?;
+    let attempt = Box::pin(attempt((setup, &directory), start, person)).await;
+    if attempt.is_err() {
+        clean_up(&directory, lock, person);
+    }
+    attempt
+}
+
+async fn attempt<P: Person>(
+    (setup, directory): (&Setup, &SessionDir),
+    start: Start,
+    person: &P,
+) -> Result<SignedIn, Error> {
+    let http = Http::new(setup.policy).map_err(|error| Error::NotSetUp(error.told()))?;
+    person.tell(News::Checking);
+    let line = unless_cancelled(person, async {
+        duties::check_homeserver(&http, &start).await?;
+        open_session(&http, &start, person).await
+    })
+    .await?;
+    let location = line.location().clone();
+    let sitting = Sitting::new(line, person, NewDevice::new(setup, (http, directory), person));
+    let end = match &start {
+        Start::Show(_) => driver::show(&sitting, location, ShownBy::New, &mut rng()).await,
+        Start::Scan(code) => driver::scan(&sitting, code, (setup.dialect, None), &mut rng()).await,
+    };
+    sitting.device.close(end).await
+}
+
+/// What was written until the end is removed; what cannot be is named.
+fn clean_up<P: Person>(directory: &SessionDir, lock: SessionLock, person: &P) {
+    let wiped = directory.wipe();
+    drop(lock);
+    if let Err(error) = wiped {
+        person.tell(News::LeftBehind(&error.to_string()));
+    }
+}

@@ -1,0 +1,114 @@
+//! Secret sharing, step 3, as a task of its own.
+//!
+//! A person may give up in the middle of it. What writes the store would go on for a moment after its future was dropped, and
+//! bring back the keys that were just wiped. So it is never dropped: whoever cleans up waits for its end.
+
+use std::{future::Future, path::PathBuf, time::Duration};
+
+use matrix_qr_protocol::login::{
+    NotImported,
+    message::{SecretKey, Secrets},
+};
+use ruma::{OwnedDeviceId, OwnedUserId};
+use tokio::{sync::Mutex, task::JoinHandle, time::timeout};
+
+use crate::{
+    encryption::{BackupSecret, Bundle, Encryption, ImportError, Imported, Key},
+    homeserver::Homeserver,
+    secret::Secret,
+    trouble::{Told, out_of_order},
+};
+
+/// Longer than any call to a homeserver that cannot be reached.
+const LONGEST: Duration = Duration::from_secs(15);
+
+type Outcome = Result<Imported, NotImported>;
+
+/// The import, once it has begun.
+#[derive(Default)]
+pub(super) struct Importing(Mutex<Option<JoinHandle<Outcome>>>);
+
+impl Importing {
+    /// Runs it to its end, or until the caller loses interest.
+    pub(super) async fn run(&self, work: impl Future<Output = Outcome> + Send + 'static) -> Outcome {
+        let mut task = self.0.lock().await;
+        let outcome = task.insert(tokio::spawn(work)).await;
+        *task = None;
+        outcome.unwrap_or_else(|_| Err(NotImported::Failed(out_of_order())))
+    }
+
+    /// Waits for what the caller of [`Self::run`] did not wait for.
+    pub(super) async fn settled(&self) {
+        if let Some(task) = self.0.lock().await.take() {
+            let _ = timeout(LONGEST, task).await;
+        }
+    }
+}
+
+/// What an import needs.
+pub(super) struct Import {
+    pub(super) directory: PathBuf,
+    pub(super) user_id: OwnedUserId,
+    pub(super) device_id: OwnedDeviceId,
+    pub(super) homeserver: Homeserver,
+}
+
+impl Import {
+    /// Checks the secrets, stores them, signs, uploads, connects the backup.
+    pub(super) async fn take(self, secrets: Secrets) -> Outcome {
+        let encryption = Encryption::open(&self.directory, &self.user_id, &self.device_id)
+            .await
+            .map_err(|error| NotImported::Failed(ImportError::Store(error).told()))?;
+        let bundle = bundle(&secrets).ok_or_else(|| NotImported::Failed(out_of_order()))?;
+        drop(secrets);
+        encryption.import_bundle(&self.homeserver, &bundle).await.map_err(not_imported)
+    }
+}
+
+fn bundle(secrets: &Secrets) -> Option<Bundle> {
+    let key = |key: &SecretKey| Key::from_base64(&key.to_base64());
+    Some(Bundle {
+        master_key: key(&secrets.cross_signing.master_key)?,
+        self_signing_key: key(&secrets.cross_signing.self_signing_key)?,
+        user_signing_key: key(&secrets.cross_signing.user_signing_key)?,
+        backup: secrets.backup.as_ref().map(|backup| BackupSecret {
+            algorithm: backup.algorithm.clone(),
+            key: Secret::new(backup.key.as_str()),
+            backup_version: backup.backup_version.clone(),
+        }),
+    })
+}
+
+fn not_imported(error: ImportError) -> NotImported {
+    match error {
+        ImportError::Refused(_) => NotImported::Refused(error.told()),
+        _ => NotImported::Failed(error.told()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use std::sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    };
+
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn an_import_that_nobody_waits_for_is_still_brought_to_its_end() {
+        let (importing, ended) = (Importing::default(), Arc::new(AtomicBool::new(false)));
+        let end = ended.clone();
+        let work = async move {
+            tokio::time::sleep(Duration::from_secs(3)).await;
+            end.store(true, Ordering::Relaxed);
+            Err(NotImported::Failed(out_of_order()))
+        };
+        let dropped = timeout(Duration::from_secs(1), importing.run(work)).await;
+        assert!(dropped.is_err() && !ended.load(Ordering::Relaxed));
+        importing.settled().await;
+        assert!(ended.load(Ordering::Relaxed));
+        importing.settled().await;
+    }
+}

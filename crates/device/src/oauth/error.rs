@@ -1,0 +1,97 @@
+//! What can go wrong with an OAuth server, in words for the person.
+
+use matrix_qr_protocol::printable;
+use oauth2::{ErrorResponse, RequestTokenError, StandardErrorResponse};
+
+use crate::discovery::DiscoveryError;
+use crate::http::HttpError;
+
+/// Why a step with the OAuth server failed. No token or code is in any of them.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum OAuthError {
+    /// No answer, or none that may be asked for.
+    #[error(transparent)]
+    Http(#[from] HttpError),
+    /// The server lacks what this needs.
+    #[error(transparent)]
+    Discovery(#[from] DiscoveryError),
+    /// Not the OAuth server but something before it answered, or it is out of order.
+    #[error("{host} is not available at the moment (status {status}); try again later")]
+    Unavailable {
+        /// Who answered.
+        host: String,
+        /// The status.
+        status: u16,
+    },
+    /// The server does not register clients, and no client ID was given.
+    #[error("{host} does not let clients register; ask its administrator for a client ID and give that")]
+    NoRegistration {
+        /// The OAuth server.
+        host: String,
+    },
+    /// The server has no way to end a token.
+    #[error("{host} has no way to revoke a token; remove the device in the account's settings")]
+    NoRevocation {
+        /// The OAuth server.
+        host: String,
+    },
+    /// The server said no.
+    #[error("{what} was refused: {error}{}", .description.as_deref().map(|text| format!(" ({text})")).unwrap_or_default())]
+    Refused {
+        /// What was asked for.
+        what: &'static str,
+        /// The error code of RFC 6749, 7009, 7591 or 8628.
+        error: String,
+        /// The server's explanation; bounded, without control characters.
+        description: Option<String>,
+    },
+    /// The server has given the token out already, and an answer of it was lost before that.
+    #[error(
+        "the answer with the token was lost on the way; begin again, and remove the device that is left behind in the account's settings"
+    )]
+    TokenLost,
+    /// An answer that makes no sense.
+    #[error("{what} failed: the OAuth server's answer is not usable ({why})")]
+    Malformed {
+        /// What was asked for.
+        what: &'static str,
+        /// What is wrong with the answer.
+        why: &'static str,
+    },
+    /// The operating system gives no random numbers.
+    #[error("this machine gives no random numbers, so no device ID can be made")]
+    NoRandomness,
+}
+
+impl OAuthError {
+    /// Whether the same may succeed a little later.
+    pub fn is_transient(&self) -> bool {
+        match self {
+            Self::Http(error) => error.is_transient(),
+            Self::Unavailable { .. } => true,
+            _ => false,
+        }
+    }
+
+    pub(super) fn refused(what: &'static str, error: &str, description: Option<&str>) -> Self {
+        Self::Refused { what, error: printable(error), description: description.map(printable) }
+    }
+
+    /// Without the answer's body, which the library keeps: it may hold a token.
+    pub(super) fn of<T>(what: &'static str, error: RequestTokenError<Self, StandardErrorResponse<T>>) -> Self
+    where
+        T: oauth2::ErrorResponseType + AsRef<str>,
+        StandardErrorResponse<T>: ErrorResponse,
+    {
+        match error {
+            RequestTokenError::Request(error) => error,
+            RequestTokenError::ServerResponse(said) => {
+                Self::refused(what, said.error().as_ref(), said.error_description().map(String::as_str))
+            }
+            RequestTokenError::Parse(..) => {
+                Self::Malformed { what, why: "fields are missing or of the wrong type" }
+            }
+            RequestTokenError::Other(_) => Self::Malformed { what, why: "it is not JSON" },
+        }
+    }
+}

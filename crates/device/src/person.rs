@@ -1,0 +1,81 @@
+//! The person at the device: what they are shown, what they are asked.
+
+use std::{future::Future, time::Duration};
+
+use matrix_qr_protocol::{
+    channel::CheckCode,
+    driver::Progress,
+    login::message::{DeviceId, VerificationLink},
+};
+use url::Url;
+
+use crate::encryption::BackupState;
+
+/// A front end: it shows, asks and tells. Every future may be dropped when its answer is not needed any more; an
+/// implementation then takes its question off the screen.
+pub trait Person: Sync {
+    /// Shows where the sign-in is. Must return at once.
+    fn tell(&self, news: News<'_>);
+
+    /// Asks for the two digits that the other device shows. There is one attempt: what is not two digits may be asked
+    /// for again, what is two digits is final.
+    fn enter_check_code(&self) -> impl Future<Output = CheckCode> + Send;
+
+    /// Existing device: shows this link's host, asks whether to open it, and opens it. The new device's user code
+    /// may have to be typed there.
+    fn open_link(&self, link: &Url) -> impl Future<Output = Opening> + Send;
+
+    /// Is ready as soon as the person has given up, however often it is asked.
+    fn cancelled(&self) -> impl Future<Output = ()> + Send;
+}
+
+/// What became of a link.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Opening {
+    /// It is open, or the person opens it by hand.
+    Opened,
+    /// The person does not want to.
+    Refused,
+    /// It could not be opened, and the person cannot do it by hand. With what the system said.
+    Failed(String),
+}
+
+/// Where a sign-in is, for the person.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum News<'a> {
+    /// What both devices go through: the code, the digits, the messages.
+    Progress(Progress<'a>),
+    /// Looking at the homeserver and its authorization server.
+    Checking,
+    /// There is a rendezvous session; it ends after this time, and the sign-in with it.
+    Session {
+        /// The time that is left.
+        time_left: Duration,
+    },
+    /// New device: show the user code, large, until the end: the consent page may ask for it.
+    UserCode {
+        /// RFC 8628, section 3.2, `user_code`.
+        code: &'a str,
+        /// Where it is to be typed.
+        link: &'a VerificationLink,
+    },
+    /// New device: the person agreed, there is an access token.
+    Token,
+    /// Existing device: asking whether this device ID is free.
+    LookingForDevice(&'a DeviceId),
+    /// Existing device: the homeserver shows the new device.
+    DeviceFound(&'a DeviceId),
+    /// Existing device: the secrets are taken out of the store.
+    SharingSecrets,
+    /// New device: the secrets are checked, the device signs itself.
+    ImportingSecrets,
+    /// New device: the one upload of the device's keys, with both signatures, is accepted.
+    KeysUploaded,
+    /// New device: what became of the key backup.
+    Backup(&'a BackupState),
+    /// Existing device: the homeserver shows the new device as signed by its owner.
+    Verified(&'a DeviceId),
+    /// Something could not be taken away at the end. What it is, for the person to remove.
+    LeftBehind(&'a str),
+}

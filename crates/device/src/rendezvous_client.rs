@@ -1,0 +1,225 @@
+//! The rendezvous session over HTTP: patient with the network, suspicious of what it brings.
+//!
+//! MSC4108, section "Insecure rendezvous session". `matrix_qr_protocol::rendezvous` says what is sent and what an answer
+//! means; this module knows time, lost connections and the `Prefer: wait` of servers that have it.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use matrix_qr_protocol::driver::Delivery;
+use matrix_qr_protocol::rendezvous::{Location, Sent};
+use tokio::time::{Instant, sleep, timeout, timeout_at};
+use url::Url;
+
+use crate::http::Http;
+
+mod create;
+mod error;
+mod pace;
+mod state;
+mod wire;
+
+pub(crate) use create::PATHS;
+pub use error::RendezvousError;
+use pace::{Backoff, Polls};
+use state::{Heard, State};
+use wire::exchange;
+
+/// How long a server may hold a GET, in seconds (RFC 7240); below the 30 s that many proxies allow.
+const WAIT: u8 = 25;
+/// How long one request may take that the server does not hold.
+const QUICK: Duration = Duration::from_secs(15);
+/// `Expires` and `Date` count whole seconds.
+const GRAIN: Duration = Duration::from_secs(1);
+/// How long the farewell may take.
+const FAREWELL: Duration = Duration::from_secs(5);
+/// A server that refuses a write and then says that nothing has changed contradicts itself. This often is enough.
+const MAX_CONTRADICTIONS: u32 = 3;
+
+/// One device's end of a rendezvous session.
+///
+/// Its `Debug` does not say where: who knows the URL can write there.
+pub struct RendezvousClient {
+    http: Http,
+    location: Location,
+    deadline: Instant,
+    relaxed: AtomicBool,
+    /// Never held across an await: both [`Self::receive`] and [`Self::send`] may be dropped at any point.
+    state: Mutex<State>,
+}
+
+impl RendezvousClient {
+    /// Creates a session at a homeserver: at the stable path, or else at the unstable one (step 2 of "Establishment").
+    ///
+    /// # Errors
+    ///
+    /// [`RendezvousError::NotSupported`] when the homeserver has neither.
+    pub async fn create(http: Http, homeserver: &Url) -> Result<Self, RendezvousError> {
+        create::at_homeserver(http, homeserver).await
+    }
+
+    /// Creates a session at a rendezvous server's own endpoint.
+    ///
+    /// # Errors
+    ///
+    /// See [`RendezvousError`].
+    pub async fn create_at(http: Http, endpoint: &Url) -> Result<Self, RendezvousError> {
+        create::at_endpoint(http, endpoint).await
+    }
+
+    /// Joins the session that a QR code names, and reads it for the first time.
+    ///
+    /// # Errors
+    ///
+    /// [`RendezvousError::AlreadyUsed`] when something is written there: the scanning device is who writes first.
+    pub async fn join(http: Http, location: Location) -> Result<Self, RendezvousError> {
+        create::join(http, location).await
+    }
+
+    /// Where the session is, for the QR code.
+    pub fn location(&self) -> &Location {
+        &self.location
+    }
+
+    /// When the session ends, by the server's own clock: `Expires` minus `Date`, counted from when that answer came.
+    ///
+    /// A later answer does not move it: the lifetime is fixed at creation.
+    pub fn deadline(&self) -> Instant {
+        self.deadline
+    }
+
+    /// What is left until then.
+    pub fn time_left(&self) -> Duration {
+        self.deadline.saturating_duration_since(Instant::now())
+    }
+
+    /// A person is at work: polling every 2 s is enough, where every second is usual.
+    pub fn relaxed(&self, relaxed: bool) {
+        self.relaxed.store(relaxed, Ordering::Relaxed);
+    }
+
+    /// Waits for the next payload that is not our own. Can be dropped at any moment and called again.
+    ///
+    /// # Errors
+    ///
+    /// [`RendezvousError::Gone`], [`RendezvousError::Expired`], or what else ends the session. Lost connections, 5xx and 429
+    /// do not, until the deadline.
+    pub async fn receive(&self) -> Result<Vec<u8>, RendezvousError> {
+        self.in_time(self.next_payload()).await
+    }
+
+    /// Writes a payload. After an answer was lost it looks before it writes again. Can be dropped at any moment; what
+    /// became of the payload is then found out by the next call, whichever that is.
+    ///
+    /// # Errors
+    ///
+    /// As for [`Self::receive`].
+    pub async fn send(&self, payload: Vec<u8>) -> Result<Delivery, RendezvousError> {
+        self.in_time(self.deliver(payload)).await
+    }
+
+    /// Deletes the session, as well as can be: a session that stays expires by itself.
+    pub async fn delete(&self) {
+        let request = self.state().session.delete();
+        let outcome = timeout(FAREWELL, exchange(&self.http, request, FAREWELL)).await;
+        tracing::debug!(answered = matches!(outcome, Ok(Ok(_))), "deleted the rendezvous session");
+    }
+
+    async fn in_time<T>(
+        &self,
+        work: impl Future<Output = Result<T, RendezvousError>>,
+    ) -> Result<T, RendezvousError> {
+        match timeout_at(self.deadline, work).await {
+            // The server forgets a session when its time is up.
+            Ok(Err(RendezvousError::Gone)) if self.time_left() <= GRAIN => Err(RendezvousError::Expired),
+            Ok(outcome) => outcome,
+            Err(_elapsed) => Err(RendezvousError::Expired),
+        }
+    }
+
+    async fn next_payload(&self) -> Result<Vec<u8>, RendezvousError> {
+        let (mut polls, mut backoff) = (Polls::new(), Backoff::new());
+        loop {
+            if let Some(payload) = self.state().overheard.take() {
+                return Ok(payload);
+            }
+            match self.look(Some(WAIT)).await {
+                Ok(heard) => {
+                    backoff = Backoff::new();
+                    sleep(polls.pause(heard, self.relaxed.load(Ordering::Relaxed))).await;
+                }
+                Err(error) if error.is_transient() => sleep(backoff.pause(&error)).await,
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
+    async fn deliver(&self, payload: Vec<u8>) -> Result<Delivery, RendezvousError> {
+        let (mut backoff, mut contradictions) = (Backoff::new(), 0);
+        loop {
+            match self.attempt(&payload).await {
+                Ok(Attempt::Over(delivery)) => return Ok(delivery),
+                Ok(Attempt::Again) => {}
+                Ok(Attempt::Conflict) if contradictions >= MAX_CONTRADICTIONS => {
+                    return Err(RendezvousError::Contradiction);
+                }
+                Ok(Attempt::Conflict) => contradictions += 1,
+                Err(error) if error.is_transient() => sleep(backoff.pause(&error)).await,
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
+    /// One step of a delivery: what is known already, or a look when it is not certain what is there, or else the write.
+    async fn attempt(&self, payload: &[u8]) -> Result<Attempt, RendezvousError> {
+        if let Some(delivery) = self.state().known(payload) {
+            return Ok(Attempt::Over(delivery));
+        }
+        if self.state().in_doubt {
+            if let Heard::Nothing { .. } = self.look(None).await? {
+                self.state().in_doubt = false;
+            }
+            return Ok(Attempt::Again);
+        }
+        let request = self.state().write(payload)?;
+        let response = exchange(&self.http, request, QUICK).await?;
+        Ok(match self.state().written(&response)? {
+            Sent::Accepted => Attempt::Over(Delivery::Done),
+            Sent::Conflict => Attempt::Conflict,
+        })
+    }
+
+    /// One GET. What it brings is in the state before anything can be dropped.
+    async fn look(&self, wait: Option<u8>) -> Result<Heard, RendezvousError> {
+        let asked = Instant::now();
+        let request = self.state().session.receive(wait);
+        let held = Duration::from_secs(wait.unwrap_or_default().into());
+        let response = exchange(&self.http, request, QUICK + held).await?;
+        let heard = self.state().heard(&response)?;
+        // A server that says it waited, and did not, is polled.
+        let at_once = asked.elapsed() < pace::FIRST_PAUSE;
+        Ok(if at_once && matches!(heard, Heard::Nothing { .. }) {
+            Heard::Nothing { waited: false }
+        } else {
+            heard
+        })
+    }
+
+    /// A panic elsewhere leaves the state whole: every change of it is one call.
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+enum Attempt {
+    Over(Delivery),
+    Again,
+    Conflict,
+}
+
+impl std::fmt::Debug for RendezvousClient {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("RendezvousClient").field("time_left", &self.time_left()).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,67 @@
+//! What ends a rendezvous session, in words for the person.
+
+use matrix_qr_protocol::rendezvous::Error;
+
+use crate::http::HttpError;
+
+/// Why a rendezvous session cannot go on. None of these says where it is.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum RendezvousError {
+    /// The server could not be reached, or must not be.
+    #[error(transparent)]
+    Http(#[from] HttpError),
+    /// 404: expired, or deleted by the other device, which is how some clients cancel.
+    #[error(
+        "the rendezvous session is over: it expired or the other device cancelled; start again with a new QR code"
+    )]
+    Gone,
+    /// Its time is up, by the server's clock.
+    #[error("the QR code has expired; start again with a new one")]
+    Expired,
+    /// The homeserver has no rendezvous API.
+    #[error(
+        "{host} does not offer rendezvous sessions, which signing in by QR code needs; name another rendezvous server"
+    )]
+    NotSupported {
+        /// The homeserver.
+        host: String,
+    },
+    /// More than three hops.
+    #[error("{host} and the servers that it names redirect in circles; tell its administrator")]
+    TooManyRedirects {
+        /// The last of them.
+        host: String,
+    },
+    /// Somebody wrote to the session before us.
+    #[error("this QR code has been used already; start again with a new one")]
+    AlreadyUsed,
+    /// The server refuses our writes, and says that nobody else wrote: Apache's mod_deflate makes it so, which adds `-gzip`
+    /// to ETags and does not take it off again.
+    #[error(
+        "a proxy in front of the rendezvous server rewrites its ETags: nothing has changed, yet it refuses to be written to; tell its administrator to turn compression off there (Apache: SetEnv no-gzip 1) and to pass the ETag header on as it is"
+    )]
+    Contradiction,
+    /// Anything else that the server did.
+    #[error(transparent)]
+    Server(Error),
+}
+
+impl From<Error> for RendezvousError {
+    fn from(error: Error) -> Self {
+        match error {
+            Error::Gone => Self::Gone,
+            error => Self::Server(error),
+        }
+    }
+}
+
+impl RendezvousError {
+    /// Whether the same may succeed a little later.
+    pub fn is_transient(&self) -> bool {
+        match self {
+            Self::Http(error) => error.is_transient(),
+            Self::Server(error) => error.is_transient(),
+            _ => false,
+        }
+    }
+}

@@ -1,0 +1,74 @@
+//! What is known of a session between two requests.
+
+use matrix_qr_protocol::rendezvous::{Error, Received, Request, Response, Sent, Session};
+
+use super::Delivery;
+
+/// The session, and what a lost answer or a dropped call leaves open.
+pub(super) struct State {
+    pub(super) session: Session,
+    /// A write was begun, and it is not known whether it happened.
+    pub(super) in_doubt: bool,
+    /// A payload of the other device that nobody has been given yet.
+    pub(super) overheard: Option<Vec<u8>>,
+    /// What we wrote, or tried to, since the other device last wrote: none of it is news.
+    ours: Vec<Vec<u8>>,
+    /// The write in doubt did happen: this is what a look found.
+    landed: Option<Vec<u8>>,
+}
+
+/// What a look found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Heard {
+    /// The other device's payload; it is in `overheard` now.
+    Theirs,
+    /// A payload of our own.
+    Ours,
+    /// Nothing new, and whether the server held the request until that was certain.
+    Nothing { waited: bool },
+}
+
+impl State {
+    pub(super) fn new(session: Session) -> Self {
+        Self { session, in_doubt: false, overheard: None, ours: Vec::new(), landed: None }
+    }
+
+    /// What became of this payload, if that is known without asking.
+    pub(super) fn known(&mut self, payload: &[u8]) -> Option<Delivery> {
+        if self.overheard.is_some() {
+            return Some(Delivery::Overtaken);
+        }
+        (self.landed.take()? == payload).then_some(Delivery::Done)
+    }
+
+    /// Begins a write. Until its answer is here it may have happened.
+    pub(super) fn write(&mut self, payload: &[u8]) -> Result<Request, Error> {
+        let request = self.session.send(payload)?;
+        self.in_doubt = true;
+        self.ours.push(payload.to_vec());
+        Ok(request)
+    }
+
+    /// A conflict stays in doubt: the other payload may be our own, from a request whose answer was lost.
+    pub(super) fn written(&mut self, response: &Response) -> Result<Sent, Error> {
+        let sent = self.session.sent(response)?;
+        self.in_doubt = sent == Sent::Conflict;
+        Ok(sent)
+    }
+
+    pub(super) fn heard(&mut self, response: &Response) -> Result<Heard, Error> {
+        let payload = match self.session.received(response)? {
+            Received::Nothing { waited } => return Ok(Heard::Nothing { waited }),
+            Received::Payload(payload) => payload,
+        };
+        let was_in_doubt = std::mem::take(&mut self.in_doubt);
+        if self.ours.contains(&payload) {
+            self.landed = was_in_doubt.then_some(payload);
+            return Ok(Heard::Ours);
+        }
+        self.ours.clear();
+        self.landed = None;
+        self.overheard = Some(payload);
+        Ok(Heard::Theirs)
+    }
+}

@@ -1,0 +1,39 @@
+//! Between the protocol's requests and those of the HTTP client.
+
+use std::time::Duration;
+
+use matrix_qr_protocol::rendezvous::{Request, Response};
+
+use super::RendezvousError;
+use crate::http::{self, Bounds, Http, HttpError};
+
+/// More than any payload or error, so that it is the protocol that says what is too large, in bytes.
+const MAX_ANSWER: usize = 16 << 10;
+
+/// One exchange, without a redirect.
+pub(super) async fn exchange(
+    http: &Http,
+    request: Request,
+    time: Duration,
+) -> Result<Response, RendezvousError> {
+    let bounds = Bounds { bytes: MAX_ANSWER, time };
+    let method = request.method.as_str();
+    let response = http.send_within(outgoing(request)?, bounds).await?;
+    tracing::trace!(method, status = response.status().as_u16(), "rendezvous");
+    Ok(incoming(response))
+}
+
+fn outgoing(request: Request) -> Result<http::Request, HttpError> {
+    let Request { method, url, headers, body } = request;
+    let builder = ::http::Request::builder().method(method.as_str()).uri(url.as_str());
+    let builder = headers.into_iter().fold(builder, |builder, (name, value)| builder.header(name, value));
+    builder.body(body).map_err(|_| HttpError::BadRequest)
+}
+
+/// A header that is not text is none of those that mean something here.
+fn incoming(response: http::Response) -> Response {
+    let (parts, body) = response.into_parts();
+    let text = |value: &::http::HeaderValue| value.to_str().ok().map(str::to_owned);
+    let headers = parts.headers.iter().filter_map(|(name, value)| Some((name.to_string(), text(value)?)));
+    Response { status: parts.status.as_u16(), headers: headers.collect(), body }
+}

@@ -1,0 +1,38 @@
+//! How a sign-in begins: with a QR code to show, or one that was scanned.
+
+use std::future::Future;
+
+use matrix_qr_protocol::{error::Error, homeserver::Homeserver, qr::QrCode};
+use url::Url;
+
+use crate::person::Person;
+
+/// How this device meets the other one.
+#[derive(Debug, Clone)]
+pub enum Start {
+    /// It shows a QR code, for a session that it makes there.
+    Show(Rendezvous),
+    /// It scanned the other device's QR code.
+    Scan(QrCode),
+}
+
+/// Where a rendezvous session is made ("Choice of server").
+#[derive(Debug, Clone)]
+pub enum Rendezvous {
+    /// At this homeserver, which may send us on to another server.
+    Homeserver(Homeserver),
+    /// At this very URL, of a rendezvous server that stands alone.
+    Endpoint(Url),
+}
+
+/// A step before there is anything to clean up: the person may give up.
+pub(crate) async fn unless_cancelled<P: Person, T>(
+    person: &P,
+    step: impl Future<Output = Result<T, Error>>,
+) -> Result<T, Error> {
+    tokio::select! {
+        biased;
+        () = person.cancelled() => Err(Error::Cancelled),
+        result = step => result,
+    }
+}

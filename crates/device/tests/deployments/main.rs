@@ -1,0 +1,24 @@
+//! Deployments as people have them: what `doctor` says of each, and what a sign-in does there.
+
+#![allow(missing_docs, unreachable_pub, clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
+
+mod between;
+mod doctor;
+mod guide;
+mod homeserver;
+mod nginx;
+mod quirks;
+
+// The two devices and the two people of the sign-in tests.
+#[allow(dead_code)]
+#[path = "../sign_in/meeting.rs"]
+mod meeting;
+#[allow(dead_code)]
+#[path = "../sign_in/puppet.rs"]
+mod puppet;
+#[allow(dead_code)]
+#[path = "../sign_in/tap.rs"]
+mod tap;
+#[allow(dead_code)]
+#[path = "../sign_in/world.rs"]
+mod world;

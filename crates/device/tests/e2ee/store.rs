@@ -1,0 +1,53 @@
+//! The store on disk.
+
+use matrix_qr_device::encryption::Encryption;
+use ruma::device_id;
+
+use crate::world::World;
+
+#[cfg(unix)]
+#[tokio::test]
+async fn only_its_owner_can_read_it() {
+    use std::os::unix::fs::PermissionsExt;
+    let mode = |path: &std::path::Path| std::fs::metadata(path).unwrap().permissions().mode() & 0o777;
+
+    let world = World::start().await;
+    let dir = world.dir("DEVICE");
+    std::fs::create_dir_all(&dir).unwrap();
+    std::fs::set_permissions(&dir, std::fs::Permissions::from_mode(0o755)).unwrap();
+    let open = world.encryption("DEVICE").await;
+    assert_eq!(mode(&dir), 0o700);
+    let files: Vec<_> = std::fs::read_dir(&dir).unwrap().map(|entry| entry.unwrap().path()).collect();
+    assert!(files.len() > 1, "the database and its side files: {files:?}");
+    for file in &files {
+        assert_eq!(mode(file), 0o600, "{file:?}");
+    }
+
+    drop(open);
+    let database = dir.join("matrix-sdk-crypto.sqlite3");
+    std::fs::set_permissions(&database, std::fs::Permissions::from_mode(0o644)).unwrap();
+    let _again = world.encryption("DEVICE").await;
+    assert_eq!(mode(&database), 0o600);
+}
+
+#[tokio::test]
+async fn it_belongs_to_one_device() {
+    let world = World::start().await;
+    drop(world.encryption("DEVICE").await);
+    let other = Encryption::open(&world.dir("DEVICE"), &world.user_id(), device_id!("OTHER")).await;
+    let error = other.unwrap_err().to_string();
+    assert!(error.starts_with("the encryption store of this device failed"), "{error}");
+}
+
+#[tokio::test]
+async fn a_file_that_is_no_database_is_an_error() {
+    let world = World::start().await;
+    let dir = world.dir("DEVICE");
+    std::fs::create_dir_all(&dir).unwrap();
+    std::fs::write(
+        dir.join("matrix-sdk-crypto.sqlite3"),
+        "not a database, whatever its name says".repeat(100),
+    )
+    .unwrap();
+    Encryption::open(&dir, &world.user_id(), device_id!("DEVICE")).await.unwrap_err();
+}

@@ -1,0 +1,228 @@
+//! No secret in anything that is printed: whole sign-ins, good and failed, at the most talkative level, with everything that
+//! is logged (by us, and by all that we and the sandbox build on), told, returned and refused.
+//!
+//! A binary of its own: there is one log to a process.
+
+#![allow(
+    missing_docs,
+    dead_code,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing
+)]
+
+#[path = "sign_in/meeting.rs"]
+mod meeting;
+#[path = "sign_in/tap.rs"]
+mod tap;
+#[path = "sign_in/world.rs"]
+mod world;
+
+use std::{
+    collections::BTreeSet,
+    io,
+    sync::{Arc, Mutex},
+};
+
+use matrix_qr_device::session::SessionDir;
+use matrix_qr_protocol::revision::Role;
+use matrix_qr_sandbox::Fault;
+use matrix_sdk_crypto::vodozemac::base64_decode;
+use serde_json::Value;
+use tracing_subscriber::{filter::LevelFilter, fmt::MakeWriter, util::SubscriberInitExt};
+
+use crate::{
+    meeting::{Digits, Plan},
+    tap::Exchange,
+    world::{End, OLD_MESSAGE, World},
+};
+
+#[derive(Clone, Default)]
+struct Log(Arc<Mutex<Vec<u8>>>);
+
+impl Log {
+    fn text(&self) -> String {
+        String::from_utf8(self.0.lock().unwrap().clone()).unwrap()
+    }
+}
+
+impl io::Write for Log {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.lock().unwrap().write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl<'a> MakeWriter<'a> for Log {
+    type Writer = Self;
+
+    fn make_writer(&'a self) -> Self {
+        self.clone()
+    }
+}
+
+#[tokio::test]
+async fn no_secret_is_printed() {
+    let log = Log::default();
+    tracing_subscriber::fmt().with_max_level(LevelFilter::TRACE).with_writer(log.clone()).finish().init();
+    tokio::join!(Box::pin(each_way(Role::New, &log)), Box::pin(each_way(Role::Existing, &log)));
+    tracing::trace!(planted = "a secret", "the search would find it");
+    let heard = ["a secret", "hyper_util", "reqwest", "matrix_sdk_crypto", "matrix_sdk_sqlite"];
+    for talkative in heard.iter().chain(&["matrix_qr_device", "matrix_qr_sandbox", "cross-signing keys"]) {
+        assert!(log.text().contains(talkative), "{talkative} was listened to");
+    }
+}
+
+async fn each_way(shown_by: Role, log: &Log) {
+    let world = World::tapped().await;
+    let mut printed = String::new();
+    for (fault, plan) in sign_ins(shown_by) {
+        fault.into_iter().for_each(|fault| world.sandbox.faults().set(fault));
+        let end = world.sign_in(&plan).await;
+        world.sandbox.faults().clear();
+        printed.push_str(&all_of(&end));
+    }
+    let new = world.reopen_new().await;
+    assert_eq!(new.restore_keys().await.unwrap().keys, 1);
+    let setup = world.setup(plan(shown_by).dialect);
+    printed.push_str(&format!("{:?} {:?} {setup:?}", new.encryption(), new.homeserver()));
+    search(&world, &log.text(), &printed).await;
+}
+
+fn plan(shown_by: Role) -> Plan {
+    Plan::shown_by(shown_by)
+}
+
+/// The failures that have a secret in their hands; the good end comes last, and stays.
+fn sign_ins(shown_by: Role) -> Vec<(Option<Fault>, Plan)> {
+    let faults = [
+        Fault::WrongDevice,
+        Fault::KeysUploadRefused,
+        Fault::KeysUploadFails,
+        Fault::VerificationUriScript,
+        Fault::ConsentDenied,
+        Fault::AuthorizationExpired,
+        Fault::DevicesError,
+    ];
+    let failing = faults.into_iter().map(|fault| (Some(fault), plan(shown_by)));
+    let wrong_digits = (None, Plan { digits: Digits::Wrong, ..plan(shown_by) });
+    let patient = (Some(Fault::TokenPoll502 { times: 1 }), plan(shown_by));
+    failing.chain([wrong_digits, patient]).collect()
+}
+
+/// What a front end was told and got, as `Debug` and `Display` have it.
+fn all_of(end: &End) -> String {
+    let mut text = format!("{}\n{:?}\n{:?}\n{:?}\n", end.printed, end.new, end.existing, end.code);
+    let errors = [end.new.as_ref().err(), end.existing.as_ref().err()];
+    for error in errors.into_iter().flatten() {
+        text.push_str(&format!("{error}\n{error:#?}\n{}\n", error.advice()));
+    }
+    text
+}
+
+async fn search(world: &World, log: &str, printed: &str) {
+    let exchanges = world.tap.as_ref().unwrap().seen();
+    let keys = private_keys(world).await;
+    let secrets: BTreeSet<String> = keys
+        .iter()
+        .cloned()
+        .chain(tokens(&exchanges))
+        .chain(stored(world))
+        .chain(sessions(&exchanges))
+        .collect();
+    assert!(secrets.len() > 40, "{} secrets", secrets.len());
+    for secret in &secrets {
+        assert!(!log.contains(secret.as_str()), "logged: {}", line_of(log, secret));
+        assert!(!printed.contains(secret.as_str()), "printed: {}", line_of(printed, secret));
+    }
+    // The person sees these, and nobody else should.
+    for secret in
+        user_codes(&exchanges).iter().map(String::as_str).chain([OLD_MESSAGE, r#"{"type":"m.login."#])
+    {
+        assert!(!log.contains(secret), "logged: {}", line_of(log, secret));
+    }
+    for line in log.lines().chain(printed.lines()).filter(|line| line.contains("CheckCode(")) {
+        assert!(line.contains("CheckCode([redacted])"), "{line}");
+    }
+    assert_not_on_the_wire(&exchanges, &keys);
+}
+
+fn line_of<'a>(text: &'a str, secret: &str) -> &'a str {
+    text.lines().find(|line| line.contains(secret)).unwrap_or_default()
+}
+
+/// The account's private keys, in every form in which they might be printed.
+async fn private_keys(world: &World) -> Vec<String> {
+    let existing = &world.existing;
+    let bundle = existing.encryption().export_bundle(existing.homeserver()).await.unwrap().bundle;
+    let keys = [&bundle.master_key, &bundle.self_signing_key, &bundle.user_signing_key]
+        .map(|key| key.to_base64().to_string());
+    let backup = bundle.backup.unwrap().key.expose().to_owned();
+    keys.into_iter().chain([backup]).flat_map(|key| forms(&key)).collect()
+}
+
+fn forms(base64: &str) -> [String; 5] {
+    let base64 = base64.trim_end_matches('=');
+    let bytes = base64_decode(base64).unwrap();
+    let hex: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+    let list = format!("{:?}", &bytes[..8]).trim_matches(['[', ']']).to_owned();
+    let url_safe = base64.replace('+', "-").replace('/', "_");
+    [base64.to_owned(), url_safe, hex.to_uppercase(), hex, list]
+}
+
+/// Access and refresh tokens and device codes, of every sign-in, as they went over the wire.
+fn tokens(exchanges: &[Exchange]) -> Vec<String> {
+    let names = ["access_token", "refresh_token", "device_code"];
+    let found = values(exchanges, &names);
+    for name in names {
+        assert!(!values(exchanges, &[name]).is_empty(), "{name}");
+    }
+    found
+}
+
+fn user_codes(exchanges: &[Exchange]) -> Vec<String> {
+    values(exchanges, &["user_code"])
+}
+
+fn values(exchanges: &[Exchange], names: &[&str]) -> Vec<String> {
+    let answers = exchanges.iter().filter_map(|seen| serde_json::from_slice::<Value>(&seen.answer).ok());
+    let value = |answer: &Value, name: &str| answer.get(name).and_then(Value::as_str).map(str::to_owned);
+    answers
+        .flat_map(|answer| names.iter().filter_map(|name| value(&answer, name)).collect::<Vec<_>>())
+        .collect()
+}
+
+/// What is on disk, of both devices.
+fn stored(world: &World) -> Vec<String> {
+    let directories = [world.new_dir(), world.dirs.path().join("existing")];
+    let tokens = directories.map(|directory| SessionDir::new(directory).load().unwrap().tokens());
+    let both = |tokens: matrix_qr_device::oauth::Tokens| [tokens.access_token, tokens.refresh_token.unwrap()];
+    tokens.into_iter().flat_map(both).map(|token| token.expose().to_owned()).collect()
+}
+
+/// The last part of each rendezvous session's URL: who has it can write there.
+fn sessions(exchanges: &[Exchange]) -> Vec<String> {
+    let urls = exchanges.iter().filter(|seen| seen.name.ends_with("/rendezvous"));
+    let id = |seen: &Exchange| {
+        let answer: Value = serde_json::from_slice(&seen.answer).unwrap();
+        answer["url"].as_str().unwrap().rsplit('/').next().unwrap().to_owned()
+    };
+    let ids: Vec<_> = urls.map(id).collect();
+    assert!(ids.len() == 9 && ids.iter().all(|id| id.len() > 20), "{ids:?}");
+    ids
+}
+
+/// What the servers see, beside TLS.
+fn assert_not_on_the_wire(exchanges: &[Exchange], keys: &[String]) {
+    for seen in exchanges {
+        for body in [&seen.request, &seen.answer] {
+            let body = String::from_utf8_lossy(body);
+            assert!(!keys.iter().any(|key| body.contains(key.as_str())), "a private key in {}", seen.name);
+            assert!(!body.contains("m.login."), "a message in {}", seen.name);
+        }
+    }
+}

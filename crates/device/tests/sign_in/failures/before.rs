@@ -1,0 +1,206 @@
+//! What is refused before there is a rendezvous session.
+
+use matrix_qr_device::{
+    Device,
+    encryption::{CrossSigningKey, Key},
+    http::Policy,
+    sign_in,
+};
+use matrix_qr_protocol::{
+    error::{Error, Side},
+    revision::Role,
+};
+use matrix_qr_sandbox::Fault;
+use matrix_sdk_crypto::{OlmMachine, store::types::CrossSigningKeyExport};
+use matrix_sdk_sqlite::SqliteCryptoStore;
+use ruma::{
+    TransactionId,
+    api::{IncomingResponse as _, client::keys::get_keys},
+};
+use serde_json::json;
+
+use super::{BOTH, assert_failed, was_told};
+use crate::{
+    meeting::{Meeting, Plan, When},
+    world::{End, World},
+};
+
+/// The one that shows the code waits until the person there gives up, too.
+fn plan(shown_by: Role) -> Plan {
+    let ended = When::Told(shown_by.other(), "ended");
+    Plan::shown_by(shown_by).cancel(shown_by, ended)
+}
+
+/// The existing device has not made or touched a session.
+fn assert_no_rendezvous(end: &End, shown_by: Role) {
+    assert!(!was_told(end, Role::Existing, "Session"));
+    let requests = &end.record.rendezvous_requests;
+    match shown_by {
+        Role::Existing => assert!(requests.is_empty(), "{requests:?}"),
+        Role::New => assert!(!requests.contains_key("PUT"), "{requests:?}"),
+    }
+}
+
+async fn each_way(world: &World, row: &str) {
+    for shown_by in [Role::Existing, Role::New] {
+        let end = world.sign_in(&plan(shown_by)).await;
+        let Err(Error::NoSecrets(trouble)) = &end.existing else { panic!("{:?}", end.existing) };
+        assert_eq!(trouble.side, Side::Here);
+        assert_no_rendezvous(&end, shown_by);
+        assert_failed(world, &end, row).await;
+    }
+}
+
+async fn without(missing: CrossSigningKey, row: &str) {
+    let mut world = World::start().await;
+    let lacking = lacking(&world, missing).await;
+    world.existing = lacking;
+    each_way(&world, row).await;
+}
+
+#[tokio::test]
+async fn missing_master_key() {
+    without(CrossSigningKey::Master, "missing_master_key").await;
+}
+
+#[tokio::test]
+async fn missing_self_signing_key() {
+    without(CrossSigningKey::SelfSigning, "missing_self_signing_key").await;
+}
+
+#[tokio::test]
+async fn missing_user_signing_key() {
+    without(CrossSigningKey::UserSigning, "missing_user_signing_key").await;
+}
+
+#[tokio::test]
+async fn keys_that_are_not_the_published_ones() {
+    let world = World::start().await;
+    world.sandbox.faults().set(Fault::WrongIdentity);
+    each_way(&world, "keys_that_are_not_the_published_ones").await;
+}
+
+/// A device of the account that was verified, and got only two of the keys.
+async fn lacking(world: &World, missing: CrossSigningKey) -> Device {
+    let directory = world.signed_in_device("OTHERDEVICE").await;
+    let bundle = world.existing.encryption().export_bundle(world.existing.homeserver()).await.unwrap().bundle;
+    let unless_missing = |which, key: &Key| (which != missing).then(|| key.to_base64().to_string());
+    let export = CrossSigningKeyExport {
+        master_key: unless_missing(CrossSigningKey::Master, &bundle.master_key),
+        self_signing_key: unless_missing(CrossSigningKey::SelfSigning, &bundle.self_signing_key),
+        user_signing_key: unless_missing(CrossSigningKey::UserSigning, &bundle.user_signing_key),
+    };
+    let store = SqliteCryptoStore::open(&directory, None).await.unwrap();
+    let machine =
+        OlmMachine::with_store(world.existing.user_id(), "OTHERDEVICE".into(), store, None).await.unwrap();
+    machine.mark_request_as_sent(&TransactionId::new(), &published(world).await).await.unwrap();
+    machine.import_cross_signing_keys(export).await.unwrap();
+    drop(machine);
+    Device::open(&directory, Policy::HttpsOrLoopback).await.unwrap()
+}
+
+async fn published(world: &World) -> get_keys::v3::Response {
+    let token = world.sandbox.first_session("ONLOOKERDEVICE").await.unwrap().access_token;
+    let answer = reqwest::Client::new()
+        .post(world.sandbox.homeserver().join("/_matrix/client/v3/keys/query").unwrap())
+        .bearer_auth(token)
+        .json(&json!({ "device_keys": { world.sandbox.user_id(): [] } }))
+        .send()
+        .await
+        .unwrap();
+    let body = answer.bytes().await.unwrap().to_vec();
+    get_keys::v3::Response::try_from_http_response(http::Response::new(body)).unwrap()
+}
+
+/// Whoever would show the code learns it first; so does an existing device that scans.
+async fn not_offered(fault: Fault, row: &str) {
+    let world = World::start().await;
+    world.sandbox.faults().set(fault);
+    for shown_by in BOTH {
+        let end = world.sign_in(&plan(shown_by)).await;
+        let error = match shown_by {
+            Role::New => end.new.as_ref().unwrap_err(),
+            Role::Existing => end.existing.as_ref().unwrap_err(),
+        };
+        assert!(matches!(error, Error::UnsupportedProtocol(_)), "{error:?}");
+        assert!(matches!(error.side(), Side::Homeserver | Side::AuthorizationServer), "{:?}", error.side());
+        assert!(end.code.is_none() && end.record.rendezvous_requests.is_empty());
+        assert_failed(&world, &end, row).await;
+    }
+}
+
+#[tokio::test]
+async fn no_oauth() {
+    not_offered(Fault::NoOauth, "no_oauth").await;
+}
+
+#[tokio::test]
+async fn no_device_grant() {
+    not_offered(Fault::NoDeviceGrant, "no_device_grant").await;
+}
+
+/// It was there when the code was shown, and is not when the new device looks for it.
+#[tokio::test]
+async fn no_device_grant_any_more() {
+    let world = World::start().await;
+    for fault in [Fault::NoOauth, Fault::NoDeviceGrant] {
+        let withdrawn = async |meeting: &Meeting| {
+            meeting.until(&When::Told(Role::Existing, "show")).await;
+            world.sandbox.faults().set(fault);
+        };
+        let end = world.sign_in_while(&Plan::shown_by(Role::Existing), withdrawn).await;
+        world.sandbox.faults().clear();
+        assert!(matches!(end.new, Err(Error::UnsupportedProtocol(_))), "{:?}", end.new);
+        assert_failed(&world, &end, "no_device_grant_any_more").await;
+    }
+}
+
+#[tokio::test]
+async fn two_new_devices() {
+    let world = World::start().await;
+    let (meeting, plan) = (Meeting::new(), plan(Role::New));
+    let (shows, scans) =
+        (meeting.robot(Role::New, &plan, &world), meeting.robot(Role::Existing, &plan, &world));
+    let setup = world.setup(plan.dialect);
+    let mut other = world.setup(plan.dialect);
+    other.directory = world.dirs.path().join("other");
+    let (shown, scanned) = tokio::join!(
+        crate::world::ended(Role::New, &meeting, sign_in(&setup, world.show(), &shows)),
+        crate::world::ended(Role::Existing, &meeting, async {
+            sign_in(&other, meeting.scan(None).await?, &scans).await
+        }),
+    );
+    assert_eq!(shown.unwrap_err(), Error::Cancelled);
+    assert_same_role(&world, &meeting, &scanned.unwrap_err(), "two_new_devices");
+    assert!(!other.directory.exists());
+}
+
+#[tokio::test]
+async fn two_existing_devices() {
+    let world = World::start().await;
+    let (meeting, plan) = (Meeting::new(), plan(Role::New));
+    let (shows, scans) =
+        (meeting.robot(Role::New, &plan, &world), meeting.robot(Role::Existing, &plan, &world));
+    let manner = matrix_qr_device::Manner::default();
+    let (shown, scanned) = tokio::join!(
+        crate::world::ended(Role::New, &meeting, world.existing.grant(world.show(), manner, &shows)),
+        crate::world::ended(Role::Existing, &meeting, async {
+            world.existing.grant(meeting.scan(None).await?, manner, &scans).await
+        }),
+    );
+    assert_eq!(shown.unwrap_err(), Error::Cancelled);
+    assert_same_role(&world, &meeting, &scanned.unwrap_err(), "two_existing_devices");
+}
+
+/// Refused without a request: the code can still be scanned by the right device.
+fn assert_same_role(world: &World, meeting: &Meeting, error: &Error, row: &str) {
+    assert_eq!(error.side(), Side::Person);
+    let row = super::Row::of(row);
+    super::assert_told(world, error, &format!("{}{}", row.new, row.existing));
+    assert!(!meeting.told().contains(&(Role::Existing, "Session".to_owned())));
+    let requests = world.sandbox.record().rendezvous_requests;
+    assert!(
+        requests["POST"] == 1 && requests["DELETE"] == 1 && !requests.contains_key("PUT"),
+        "{requests:?}"
+    );
+}

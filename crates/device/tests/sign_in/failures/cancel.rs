@@ -1,0 +1,111 @@
+//! Ctrl-C at each step on each side.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
+
+use matrix_qr_protocol::{error::Error, login::message::Reason, revision::Role};
+use tokio::time::sleep;
+
+use super::{assert_failed_late, assert_no_new_device, was_told};
+use crate::{
+    meeting::{Meeting, Plan, When},
+    tap::Fate,
+    world::{End, World},
+};
+
+/// Gives up at each piece of news of that side, in a sign-in each, until one is complete before.
+async fn at_each_step(shown_by: Role, who: Role) {
+    let world = World::start().await;
+    for step in 1.. {
+        let end = world.sign_in(&plan((shown_by, who), step)).await;
+        let (here, there) = sides(&end, who);
+        if here.is_none() {
+            assert!(step > 9, "{step} steps were tried");
+            assert!(there.is_none());
+            break;
+        }
+        assert_eq!(here, Some(&Error::Cancelled));
+        assert!(step > 1 || !was_told(&end, who, "Session"), "it stops before it has anything to clean up");
+        if there.is_none() {
+            assert_too_late(&world, &end, who).await;
+        } else {
+            assert_heard(&end, there, step == 1);
+            assert_failed_late(&world, &end, "ctrl_c").await;
+        }
+    }
+}
+
+/// Before it has touched the session, the other cannot hear of it: the code can still be scanned. The person there gives up.
+fn plan((shown_by, who): (Role, Role), step: usize) -> Plan {
+    let plan = Plan::shown_by(shown_by).cancel(who, When::Nth(who, step));
+    if step == 1 { plan.cancel(who.other(), When::Told(who, "ended")) } else { plan }
+}
+
+fn sides(end: &End, who: Role) -> (Option<&Error>, Option<&Error>) {
+    let (new, existing) = (end.new.as_ref().err(), end.existing.as_ref().err());
+    if who == Role::New { (new, existing) } else { (existing, new) }
+}
+
+/// By message once there is a channel; before that by the end of the session.
+fn assert_heard(end: &End, there: Option<&Error>, untouched: bool) {
+    let channel = end.told.iter().any(|(_, what)| what == "secure");
+    match there {
+        Some(Error::Cancelled) => assert!(untouched),
+        Some(Error::Gone) => assert!(!channel, "{:?}", end.told),
+        Some(Error::Declined) => assert!(was_told(end, Role::Existing, "sent m.login.protocol_accepted")),
+        other => assert_eq!(other, Some(&Error::Peer(Reason::UserCancelled)), "{:?}", end.told),
+    }
+}
+
+/// The secrets were out, and the other device had done its part.
+async fn assert_too_late(world: &World, end: &End, who: Role) {
+    assert!(was_told(end, Role::Existing, "sent m.login.secrets"), "{:?}", end.told);
+    if who == Role::New {
+        assert_no_new_device(world, end);
+        return;
+    }
+    let new = world.reopen_new().await;
+    assert!(new.verification().await.unwrap().verified);
+    new.log_out().await.unwrap();
+}
+
+#[tokio::test]
+async fn ctrl_c() {
+    tokio::join!(
+        at_each_step(Role::New, Role::New),
+        at_each_step(Role::New, Role::Existing),
+        at_each_step(Role::Existing, Role::New),
+        at_each_step(Role::Existing, Role::Existing),
+    );
+}
+
+/// The other device counts our messages: the last word must not take the place of one that it has not read yet. Here its reads
+/// fail for a second.
+#[tokio::test]
+async fn a_message_is_read_before_the_last_word() {
+    let world = World::tapped().await;
+    let deaf = Arc::new(AtomicBool::new(false));
+    let is_deaf = deaf.clone();
+    world.tap.as_ref().unwrap().judge(move |request| {
+        let lost = is_deaf.load(Ordering::SeqCst) && request.starts_with("GET /rz/");
+        if lost { Fate::AnswerLost } else { Fate::Answered }
+    });
+    let sent = When::Told(Role::Existing, "sent m.login.protocols");
+    let plan = Plan::shown_by(Role::New).cancel(Role::Existing, sent.clone());
+    let deafen = async |meeting: &Meeting| {
+        meeting.until(&When::Told(Role::New, "asked for digits")).await;
+        deaf.store(true, Ordering::SeqCst);
+        meeting.until(&sent).await;
+        sleep(Duration::from_secs(1)).await;
+        deaf.store(false, Ordering::SeqCst);
+    };
+    let end = world.sign_in_while(&plan, deafen).await;
+    assert!(was_told(&end, Role::New, "received m.login.protocols"), "{:?}", end.told);
+    assert_eq!(end.new.as_ref().unwrap_err(), &Error::Peer(Reason::UserCancelled));
+    assert_failed_late(&world, &end, "ctrl_c").await;
+}

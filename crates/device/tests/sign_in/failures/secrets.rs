@@ -1,0 +1,200 @@
+//! The bundle, and what the new device makes of it.
+
+use matrix_qr_device::encryption::{BackupState, BackupTrouble};
+use matrix_qr_protocol::{
+    error::{Error, Side},
+    login::message::{Reason, SecretKey},
+    revision::Role,
+};
+use matrix_qr_sandbox::Fault;
+use serde_json::{Value, json};
+
+use super::{BOTH, Row, assert_failed_late, assert_told, uploads, was_told};
+use crate::{
+    meeting::{Meeting, Plan, When},
+    puppet::{Puppet, new_device_against},
+    world::World,
+};
+
+/// A man-made existing device: everything as it should be, up to the secrets.
+async fn give(world: &World, peer: &mut Puppet, secrets: &Value) -> Value {
+    let homeserver = world.homeserver();
+    let protocols = ["device_authorization_grant"];
+    peer.say(
+        json!({ "type": "m.login.protocols", "protocols": protocols, "homeserver": homeserver.as_str() }),
+    )
+    .await;
+    assert_eq!(peer.hear().await["type"], "m.login.protocol");
+    let code = world.sandbox.next_pending().await;
+    assert!(world.sandbox.decide(&code, matrix_qr_sandbox::Decision::Allow));
+    peer.say(json!({ "type": "m.login.protocol_accepted" })).await;
+    assert_eq!(peer.hear().await["type"], "m.login.success");
+    assert_eq!(world.sandbox.record().devices.len(), 2, "it has a token");
+    peer.say(secrets.clone()).await;
+    peer.hear().await
+}
+
+/// The new device refuses these secrets, says so, and leaves nothing.
+async fn refused(world: &World, secrets: Value, row: &str) -> Error {
+    let (signed_in, heard) = new_device_against(world, async |peer| give(world, peer, &secrets).await).await;
+    let error = signed_in.unwrap_err();
+    assert_eq!(heard, json!({ "type": "m.login.failure", "reason": "unexpected_message_received" }));
+    assert_told(world, &error, &Row::of(row).new);
+    assert!(Row::of(row).heard.contains("`unexpected_message_received`"));
+    let record = world.sandbox.record();
+    assert_eq!(record.devices, record.bootstrap);
+    assert!(record.key_uploads.iter().all(|upload| record.bootstrap.contains(&upload.device_id)));
+    assert!(!world.new_dir().exists(), "nothing is stored");
+    error
+}
+
+/// What the account's first device would have sent.
+async fn real(world: &World) -> Value {
+    let existing = &world.existing;
+    let bundle = existing.encryption().export_bundle(existing.homeserver()).await.unwrap().bundle;
+    json!({
+        "type": "m.login.secrets",
+        "cross_signing": {
+            "master_key": bundle.master_key.to_base64().as_str(),
+            "self_signing_key": bundle.self_signing_key.to_base64().as_str(),
+            "user_signing_key": bundle.user_signing_key.to_base64().as_str(),
+        },
+    })
+}
+
+const KEYS: [&str; 3] = ["master_key", "self_signing_key", "user_signing_key"];
+
+#[tokio::test]
+async fn a_bundle_without_cross_signing() {
+    let world = World::start().await;
+    let row = "a_bundle_without_cross_signing";
+    let backup =
+        json!({ "algorithm": "m.megolm_backup.v1.curve25519-aes-sha2", "key": "k", "backup_version": "1" });
+    let error = refused(&world, json!({ "type": "m.login.secrets", "backup": backup }), row).await;
+    assert_eq!(error.side(), Side::OtherDevice);
+    assert!(matches!(error, Error::Unreadable(_)), "{error:?}");
+    for key in KEYS {
+        let mut secrets = real(&world).await;
+        secrets["cross_signing"].as_object_mut().unwrap().remove(key).unwrap();
+        refused(&world, secrets, row).await;
+    }
+}
+
+#[tokio::test]
+async fn a_malformed_bundle() {
+    let world = World::start().await;
+    for bad in [json!("AAAA"), json!("not base64!"), json!(7), Value::Null] {
+        let mut secrets = real(&world).await;
+        secrets["cross_signing"]["self_signing_key"] = bad;
+        let error = refused(&world, secrets, "a_malformed_bundle").await;
+        assert!(matches!(error, Error::Unreadable(_)), "{error:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_bundle_of_another_identity() {
+    let world = World::start().await;
+    let other = || Value::from(SecretKey::new(&[7; 32]).to_base64().as_str());
+    for key in KEYS {
+        let mut secrets = real(&world).await;
+        secrets["cross_signing"][key] = other();
+        let error = refused(&world, secrets, "a_bundle_of_another_identity").await;
+        let Error::SecretsRefused(trouble) = &error else { panic!("{error:?}") };
+        assert_eq!(trouble.side, Side::OtherDevice);
+    }
+}
+
+/// The secrets are there, and the one upload fails: no unverified device stays behind.
+async fn upload_fails(fault: Fault, tries: usize, row: &str) {
+    let world = World::start().await;
+    world.sandbox.faults().set(fault);
+    for (sign_in, shown_by) in BOTH.into_iter().enumerate() {
+        let end = world.sign_in(&Plan::shown_by(shown_by)).await;
+        let Err(Error::NotSetUp(trouble)) = &end.new else { panic!("{:?}", end.new) };
+        assert_eq!(trouble.side, Side::Homeserver);
+        assert_eq!(end.existing.as_ref().unwrap_err(), &Error::Peer(Reason::UserCancelled));
+        assert_eq!(end.record.revocations.len(), sign_in + 1, "the token is revoked");
+        assert_eq!(uploads(&end), (sign_in + 1) * tries);
+        assert!(
+            !end.record
+                .key_uploads
+                .iter()
+                .any(|upload| upload.accepted && upload.device_id != crate::world::FIRST)
+        );
+        assert_failed_late(&world, &end, row).await;
+    }
+}
+
+#[tokio::test]
+async fn the_keys_upload_fails() {
+    upload_fails(Fault::KeysUploadFails, 4, "the_keys_upload_fails").await;
+}
+
+#[tokio::test]
+async fn the_keys_upload_is_refused() {
+    upload_fails(Fault::KeysUploadRefused, 1, "the_keys_upload_is_refused").await;
+}
+
+/// What the new device says of the backup when the fault is there from this moment on. The sign-in succeeds.
+async fn backup(fault: Fault, at: When) -> BackupState {
+    let world = World::start().await;
+    let misbehave = async |meeting: &Meeting| {
+        meeting.until(&at).await;
+        world.sandbox.faults().set(fault);
+    };
+    let end = world.sign_in_while(&Plan::shown_by(Role::New), misbehave).await;
+    world.sandbox.faults().clear();
+    assert!(end.existing.unwrap().verified);
+    assert!(end.told.contains(&(Role::New, "Backup".to_owned())), "it is reported");
+    let new = world.reopen_new().await;
+    assert!(new.verification().await.unwrap().verified);
+    assert!(new.restore_keys().await.is_err(), "it is not connected");
+    end.new.unwrap().backup
+}
+
+fn assert_reported(state: &BackupState, trouble: &BackupTrouble, row: &str) {
+    assert_eq!(state, &BackupState::Unused(trouble.clone()));
+    assert!(Row::of(row).new.contains(&trouble.to_string()), "{trouble}");
+}
+
+const START: When = When::Told(Role::New, "Checking");
+const SHARED: When = When::Told(Role::Existing, "sent m.login.secrets");
+
+#[tokio::test]
+async fn a_backup_of_another_version() {
+    let row = "a_backup_of_another_version";
+    let state = backup(Fault::BackupOtherVersion, START).await;
+    assert_reported(&state, &BackupTrouble::NoKey, row);
+    let state = backup(Fault::BackupOtherVersion, SHARED).await;
+    let other = BackupTrouble::OtherVersion { ours: "1".to_owned(), current: "2".to_owned() };
+    assert_reported(&state, &other, row);
+}
+
+#[tokio::test]
+async fn a_backup_with_another_key() {
+    let row = "a_backup_with_another_key";
+    let state = backup(Fault::BackupOtherKey, START).await;
+    assert_reported(&state, &BackupTrouble::NoKey, row);
+    let state = backup(Fault::BackupOtherKey, SHARED).await;
+    assert_reported(&state, &BackupTrouble::OtherKey, row);
+}
+
+/// The identity is another one when the secrets are to leave: they do not.
+#[tokio::test]
+async fn the_identity_changes_in_between() {
+    let world = World::start().await;
+    for shown_by in BOTH {
+        let reset = async |meeting: &Meeting| {
+            meeting.until(&When::Told(Role::New, "Token")).await;
+            world.sandbox.faults().set(Fault::WrongIdentity);
+        };
+        let end = world.sign_in_while(&Plan::shown_by(shown_by), reset).await;
+        world.sandbox.faults().clear();
+        let Err(Error::NoSecrets(trouble)) = &end.existing else { panic!("{:?}", end.existing) };
+        assert_eq!(trouble.side, Side::Here);
+        assert_eq!(end.new.as_ref().unwrap_err(), &Error::Peer(Reason::UserCancelled));
+        assert!(!was_told(&end, Role::Existing, "sent m.login.secrets"));
+        assert_eq!(uploads(&end), 0);
+        assert_failed_late(&world, &end, "the_identity_changes_in_between").await;
+    }
+}

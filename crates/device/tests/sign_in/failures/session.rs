@@ -1,0 +1,167 @@
+//! The rendezvous session ends, or somebody else writes to it.
+
+use std::{cell::Cell, time::Duration};
+
+use matrix_qr_protocol::{
+    error::{Error, Side},
+    qr::QrCode,
+    revision::Role,
+};
+use matrix_qr_sandbox::{Fault, Options};
+
+use super::{BOTH, Row, assert_failed, assert_no_new_device, assert_no_session, assert_told, was_told};
+use crate::{
+    meeting::{Digits, Meeting, Plan, When},
+    stranger,
+    world::{End, World},
+};
+
+async fn short_lived(seconds: u64) -> World {
+    let session_lifetime = Duration::from_secs(seconds);
+    World::with(Options { session_lifetime, ..Options::default() }).await
+}
+
+#[tokio::test]
+async fn no_room_for_a_session() {
+    let world = World::start().await;
+    world.sandbox.faults().set(Fault::RendezvousFull);
+    for shown_by in BOTH {
+        let end = world.sign_in(&Plan::shown_by(shown_by)).await;
+        let error = match shown_by {
+            Role::New => end.new.as_ref().unwrap_err(),
+            Role::Existing => end.existing.as_ref().unwrap_err(),
+        };
+        assert!(matches!(error, Error::Rendezvous(_)) && error.side() == Side::RendezvousServer, "{error:?}");
+        assert!(end.code.is_none());
+        assert_failed(&world, &end, "no_room_for_a_session").await;
+    }
+}
+
+#[tokio::test]
+async fn an_old_code() {
+    let world = short_lived(1).await;
+    for shown_by in BOTH {
+        let late = Some(When::Told(shown_by, "ended"));
+        let end = world.sign_in(&Plan { scan_at: late, ..Plan::shown_by(shown_by) }).await;
+        let (new, existing) = (end.new.as_ref().unwrap_err(), end.existing.as_ref().unwrap_err());
+        let (shows, scans) = if shown_by == Role::New { (new, existing) } else { (existing, new) };
+        assert_eq!((shows, scans), (&Error::Expired, &Error::Gone));
+        assert_failed(&world, &end, "an_old_code").await;
+    }
+}
+
+/// Nobody types the digits, or nobody decides on the consent page.
+#[tokio::test]
+async fn the_time_runs_out() {
+    let one_way = async |shown_by| {
+        let world = short_lived(3).await;
+        let plan = Plan::shown_by(shown_by);
+        for slow in [Plan { digits: Digits::Never, ..plan.clone() }, Plan { decision: None, ..plan }] {
+            let end = world.sign_in(&slow).await;
+            assert_eq!(end.new.as_ref().unwrap_err(), &Error::Expired, "{:?}", end.told);
+            assert_eq!(end.existing.as_ref().unwrap_err(), &Error::Expired, "{:?}", end.told);
+            assert_failed(&world, &end, "the_time_runs_out").await;
+        }
+    };
+    tokio::join!(Box::pin(one_way(Role::New)), Box::pin(one_way(Role::Existing)));
+}
+
+/// A deployed device without its keys falls silent here, too: the new device waits, and takes its token back.
+#[tokio::test]
+async fn the_time_runs_out_after_the_token() {
+    let one_way = async |shown_by| {
+        let world = short_lived(5).await;
+        let hang = async |meeting: &Meeting| {
+            meeting.until(&When::Told(Role::New, "UserCode")).await;
+            world.sandbox.faults().set(Fault::DevicesHang);
+        };
+        let end = world.sign_in_while(&Plan::shown_by(shown_by), hang).await;
+        assert!(was_told(&end, Role::New, "Token"));
+        assert_eq!(end.new.as_ref().unwrap_err(), &Error::Expired);
+        assert_failed(&world, &end, "the_time_runs_out_after_the_token").await;
+        assert_eq!(world.sandbox.record().revocations.len(), 1);
+    };
+    tokio::join!(Box::pin(one_way(Role::New)), Box::pin(one_way(Role::Existing)));
+}
+
+/// Does something to the session at each piece of news of one side, in a sign-in each, until one is complete before.
+async fn at_each_step((shown_by, side): (Role, Role), disturb: impl AsyncFn(&World, &QrCode), row: &str) {
+    let world = World::start().await;
+    for step in 1.. {
+        let reached = Cell::new(false);
+        let meanwhile = async |meeting: &Meeting| {
+            meeting.until(&When::Nth(side, step)).await;
+            reached.set(true);
+            disturb(&world, &meeting.shown().await).await;
+        };
+        let end = world.sign_in_while(&Plan::shown_by(shown_by), meanwhile).await;
+        world.sandbox.faults().clear();
+        if !reached.get() {
+            assert!(step > 9, "{step} steps were tried");
+            assert!(end.new.is_ok() && end.existing.is_ok());
+            break;
+        }
+        assert_all_or_nothing(&world, &end, row).await;
+    }
+}
+
+/// Whoever disturbs can end it, and can never bring it to a wrong end.
+async fn assert_all_or_nothing(world: &World, end: &End, row: &str) {
+    if end.new.is_ok() {
+        assert!(end.existing.as_ref().is_ok_and(|granted| granted.verified), "{:?}", end.existing);
+        let new = world.reopen_new().await;
+        assert!(new.verification().await.unwrap().verified);
+        new.log_out().await.unwrap();
+        return;
+    }
+    assert_no_new_device(world, end);
+    let row = Row::of(row);
+    assert_told(world, end.new.as_ref().unwrap_err(), &row.new);
+    match &end.existing {
+        Err(error) => assert_told(world, error, &row.existing),
+        // It gave the secrets away, and nobody could tell it what became of them.
+        Ok(granted) => {
+            assert!(!granted.verified && was_told(end, Role::Existing, "sent m.login.secrets"));
+        }
+    }
+    if !is_unread(end) {
+        assert_no_session(end).await;
+    }
+}
+
+/// A failure that stands there for somebody who has turned away stays until the session's time is up.
+fn is_unread(end: &End) -> bool {
+    let told = |what: &str| BOTH.iter().any(|role| was_told(end, *role, what));
+    told("sent m.login.failure") && !told("received m.login.failure")
+}
+
+async fn write(_: &World, code: &QrCode) {
+    stranger::write(code).await;
+}
+
+/// The server forgets it; one more request shows it that it shall.
+async fn forget(world: &World, code: &QrCode) {
+    world.sandbox.faults().set(Fault::RendezvousGone);
+    stranger::stands(code).await;
+    world.sandbox.faults().clear();
+}
+
+/// Both ways, by the steps of both.
+async fn each_way(disturb: impl AsyncFn(&World, &QrCode), row: &str) {
+    tokio::join!(
+        Box::pin(at_each_step((Role::New, Role::New), &disturb, row)),
+        Box::pin(at_each_step((Role::New, Role::Existing), &disturb, row)),
+        Box::pin(at_each_step((Role::Existing, Role::New), &disturb, row)),
+        Box::pin(at_each_step((Role::Existing, Role::Existing), &disturb, row)),
+    );
+}
+
+#[tokio::test]
+async fn a_third_party_writes() {
+    each_way(write, "a_third_party_writes").await;
+}
+
+#[tokio::test]
+async fn the_session_is_deleted() {
+    each_way(forget, "the_session_is_deleted").await;
+}

@@ -1,0 +1,181 @@
+//! A lost connection is not a failure: whatever is lost on the way, the end is that of a good sign-in.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
+
+use matrix_qr_device::secret::Secret;
+use matrix_qr_protocol::revision::Role;
+use matrix_qr_sandbox::{Fault, Method};
+
+use crate::{
+    failures::{BOTH, was_told},
+    meeting::{Plan, When},
+    paths::assert_complete,
+    tap::Fate,
+    world::{End, World},
+};
+
+/// In a sign-in each, the first, the second, .. request of that method is struck, until one has fewer.
+async fn each_request(shown_by: Role, method: Method, fault: fn(Method, u32) -> Fault) {
+    let world = World::start().await;
+    for nth in 1.. {
+        let before = requests(&world, &method);
+        let fault = fault(method.clone(), nth);
+        world.sandbox.faults().set(fault.clone());
+        let end = world.sign_in(&Plan::shown_by(shown_by)).await;
+        world.sandbox.faults().unset(&fault);
+        assert_complete(&world, &end).await;
+        world.reopen_new().await.log_out().await.unwrap();
+        if requests(&world, &method) - before < nth {
+            assert!(nth > if method == Method::POST { 1 } else { 6 }, "{nth} requests");
+            break;
+        }
+    }
+}
+
+fn requests(world: &World, method: &Method) -> u32 {
+    world.sandbox.record().rendezvous_requests.get(method.as_str()).copied().unwrap_or_default()
+}
+
+async fn each_request_each_way(method: Method) {
+    let lost = |method, nth| Fault::DropRequest { method, nth };
+    let unanswered = |method, nth| Fault::LoseAnswer { method, nth };
+    tokio::join!(
+        Box::pin(each_request(Role::New, method.clone(), lost)),
+        Box::pin(each_request(Role::New, method.clone(), unanswered)),
+        Box::pin(each_request(Role::Existing, method.clone(), lost)),
+        Box::pin(each_request(Role::Existing, method, unanswered)),
+    );
+}
+
+#[tokio::test]
+async fn each_get_may_be_lost() {
+    each_request_each_way(Method::GET).await;
+}
+
+#[tokio::test]
+async fn each_put_may_be_lost() {
+    each_request_each_way(Method::PUT).await;
+}
+
+#[tokio::test]
+async fn the_creation_may_be_lost() {
+    each_request_each_way(Method::POST).await;
+}
+
+async fn survives(fault: Fault) {
+    let one_way = async |shown_by| {
+        let world = World::start().await;
+        world.sandbox.faults().set(fault.clone());
+        let end = world.sign_in(&Plan::shown_by(shown_by)).await;
+        assert_complete(&world, &end).await;
+    };
+    tokio::join!(Box::pin(one_way(Role::New)), Box::pin(one_way(Role::Existing)));
+}
+
+#[tokio::test]
+async fn a_token_poll_may_meet_a_502() {
+    survives(Fault::TokenPoll502 { times: 2 }).await;
+}
+
+#[tokio::test]
+async fn a_token_poll_may_be_told_to_slow_down() {
+    survives(Fault::SlowDown { times: 1 }).await;
+}
+
+#[tokio::test]
+async fn the_homeserver_may_be_slow() {
+    survives(Fault::SlowHomeserver { delay: Duration::from_millis(400) }).await;
+}
+
+/// Met on Synapse 1.163 with short-lived tokens: at whatever moment the existing device's ends, it gets another one.
+#[tokio::test]
+async fn the_existing_devices_token_may_end() {
+    let world = World::start().await;
+    let plan = Plan::shown_by(Role::New);
+    for moment in ["asked to open", "sent m.login.protocol_accepted", "sent m.login.secrets"] {
+        let end = world.sign_in_while(&plan, async |meeting| {
+            meeting.until(&When::Told(Role::Existing, moment)).await;
+            world.existing.homeserver().replace_token(Secret::new("of yesterday")).await;
+        });
+        assert_complete(&world, &end.await).await;
+        world.reopen_new().await.log_out().await.unwrap();
+    }
+}
+
+/// The same keys are uploaded again, to the byte: one device, signed from its first moment on.
+#[tokio::test]
+async fn the_keys_upload_may_be_unanswered() {
+    let world = World::tapped().await;
+    for shown_by in BOTH {
+        let mut struck = false;
+        let tap = world.tap.as_ref().unwrap();
+        tap.forget();
+        tap.judge(move |request| {
+            let first =
+                request == "POST /_matrix/client/v3/keys/upload" && !std::mem::replace(&mut struck, true);
+            if first { Fate::AnswerLost } else { Fate::Answered }
+        });
+        let end = world.sign_in(&Plan::shown_by(shown_by)).await;
+        assert_signed_in(&world, &end).await;
+        let uploads = tap.seen().into_iter().filter(|seen| seen.name.ends_with("/keys/upload"));
+        let uploads: Vec<_> = uploads.map(|seen| seen.request).collect();
+        assert!(uploads.len() == 2 && uploads[0] == uploads[1]);
+    }
+}
+
+/// Each request to the homeserver and to its authorization server, in a sign-in each, is lost, or its answer is.
+#[tokio::test]
+async fn each_request_to_the_servers_may_be_lost() {
+    tokio::join!(
+        Box::pin(each_request_to_the_servers(Role::New, Fate::Lost)),
+        Box::pin(each_request_to_the_servers(Role::New, Fate::AnswerLost)),
+        Box::pin(each_request_to_the_servers(Role::Existing, Fate::Lost)),
+        Box::pin(each_request_to_the_servers(Role::Existing, Fate::AnswerLost)),
+    );
+}
+
+async fn each_request_to_the_servers(shown_by: Role, fate: Fate) {
+    let world = World::tapped().await;
+    let tap = world.tap.as_ref().unwrap();
+    for nth in 1.. {
+        let counted = Arc::new(AtomicUsize::new(0));
+        let count = counted.clone();
+        tap.judge(move |request| {
+            let struck = may_be_lost(request, fate) && count.fetch_add(1, Ordering::SeqCst) + 1 == nth;
+            if struck { fate } else { Fate::Answered }
+        });
+        let end = world.sign_in(&Plan::shown_by(shown_by)).await;
+        tap.judge(|_| Fate::Answered);
+        assert_signed_in(&world, &end).await;
+        if counted.load(Ordering::SeqCst) < nth {
+            assert!(nth > 10, "{nth} requests");
+            break;
+        }
+    }
+}
+
+/// The rendezvous session has tests of its own. A token whose answer is lost is lost: RFC 8628 has no way to ask again.
+fn may_be_lost(request: &str, fate: Fate) -> bool {
+    let rendezvous = request.contains("rendezvous") || request.contains(" /rz/");
+    !rendezvous && (fate == Fate::Lost || request != "POST /oauth2/token")
+}
+
+/// As in a good sign-in; but the keys may have been uploaded twice.
+async fn assert_signed_in(world: &World, end: &End) {
+    let id = &end.new.as_ref().unwrap().device_id;
+    assert!(end.existing.as_ref().unwrap().verified && was_told(end, Role::New, "KeysUploaded"));
+    let uploads: Vec<_> = end.record.key_uploads.iter().filter(|upload| &upload.device_id == id).collect();
+    assert!((1..=2).contains(&uploads.len()), "{uploads:?}");
+    assert!(uploads.iter().all(|upload| upload.accepted && upload.has_self_signing_signature));
+    assert_eq!(end.record.unsigned_moments, 0);
+    let new = world.reopen_new().await;
+    assert!(new.verification().await.unwrap().verified);
+    assert_eq!(new.restore_keys().await.unwrap().keys, 1);
+    new.log_out().await.unwrap();
+}

@@ -1,0 +1,12 @@
+//! Whole sign-ins: two devices over the sandbox.
+
+#![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+
+mod failures;
+mod lost;
+mod meeting;
+mod paths;
+mod puppet;
+mod stranger;
+mod tap;
+mod world;

@@ -1,0 +1,87 @@
+//! A device that a test plays by hand: the other one's equal on the secure channel, without a login of its own.
+
+use getrandom::SysRng;
+use matrix_qr_device::{
+    Granted, Manner, SignedIn,
+    http::{Http, Policy},
+    rendezvous_client::RendezvousClient,
+    sign_in,
+};
+use matrix_qr_protocol::{
+    channel::{Initiated, SecureChannel},
+    driver::Delivery,
+    error::Error,
+    revision::{Dialect, Role},
+};
+use rand_core::UnwrapErr;
+use serde_json::Value;
+
+use crate::{
+    meeting::{Meeting, Plan},
+    world::World,
+};
+
+pub(crate) struct Puppet {
+    line: RendezvousClient,
+    channel: SecureChannel,
+}
+
+impl Puppet {
+    /// Scans the code of the device under test, and shows the digits.
+    async fn scan(meeting: &Meeting) -> Self {
+        let code = meeting.shown().await;
+        let http = Http::new(Policy::HttpsOrLoopback).unwrap();
+        let line = RendezvousClient::join(http, code.location).await.unwrap();
+        let (initiated, initiate) =
+            Initiated::new(&code.key, Dialect::default(), &mut UnwrapErr(SysRng)).unwrap();
+        assert_eq!(line.send(initiate).await, Ok(Delivery::Done));
+        let (channel, digits) = initiated.finish(&line.receive().await.unwrap()).unwrap();
+        meeting.show_digits(&digits);
+        Self { line, channel }
+    }
+
+    pub(crate) async fn say(&mut self, message: Value) {
+        self.say_bytes(message.to_string().as_bytes()).await;
+    }
+
+    /// On the secure channel, whatever it is.
+    pub(crate) async fn say_bytes(&mut self, plaintext: &[u8]) {
+        let payload = self.channel.seal(plaintext).unwrap();
+        assert_eq!(self.line.send(payload).await, Ok(Delivery::Done));
+    }
+
+    pub(crate) async fn hear(&mut self) -> Value {
+        let payload = self.line.receive().await.unwrap();
+        serde_json::from_slice(&self.channel.open(&payload).unwrap()).unwrap()
+    }
+
+    /// Whether the session still stands, with nothing new in it.
+    pub(crate) async fn hears_no_more(&self) -> bool {
+        let quiet = std::time::Duration::from_millis(300);
+        tokio::time::timeout(quiet, self.line.receive()).await.is_err()
+    }
+}
+
+/// The new device shows a code, a puppet scans it.
+pub(crate) async fn new_device_against<T>(
+    world: &World,
+    script: impl AsyncFnOnce(&mut Puppet) -> T,
+) -> (Result<SignedIn, Error>, T) {
+    let (meeting, plan) = (Meeting::new(), Plan::shown_by(Role::New));
+    let (robot, setup) = (meeting.robot(Role::New, &plan, world), world.setup(plan.dialect));
+    let puppet = async { script(&mut Puppet::scan(&meeting).await).await };
+    tokio::join!(Box::pin(sign_in(&setup, world.show(), &robot)), Box::pin(puppet))
+}
+
+/// The existing device shows a code, a puppet scans it. The person opens every link and decides nothing.
+pub(crate) async fn existing_device_against<T>(
+    world: &World,
+    script: impl AsyncFnOnce(&mut Puppet) -> T,
+) -> (Result<Granted, Error>, Vec<(Role, String)>, T) {
+    let (meeting, plan) = (Meeting::new(), Plan { decision: None, ..Plan::shown_by(Role::Existing) });
+    let robot = meeting.robot(Role::Existing, &plan, world);
+    let puppet = async { script(&mut Puppet::scan(&meeting).await).await };
+    let grant = world.existing.grant(world.show(), Manner::default(), &robot);
+    let (granted, heard) = tokio::join!(Box::pin(grant), Box::pin(puppet));
+    (granted, meeting.told(), heard)
+}

@@ -1,0 +1,127 @@
+//! Something between the devices and the two servers of the sandbox: it passes everything on, remembers it, and can lose
+//! requests and answers. The addresses that the servers name are replaced by its own, so that nothing goes past it.
+
+use std::sync::{Arc, Mutex};
+
+use axum::{
+    Router,
+    body::{Body, Bytes},
+    extract::{Request, State},
+    http::{Response, header},
+};
+use matrix_qr_sandbox::Sandbox;
+use tokio::net::TcpListener;
+use url::Url;
+
+pub(crate) struct Tap {
+    pub(crate) homeserver: Url,
+    pub(crate) issuer: Url,
+    wire: Arc<Wire>,
+}
+
+/// What becomes of a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Fate {
+    Answered,
+    /// It is executed, and nobody learns of it.
+    AnswerLost,
+    /// It is not executed.
+    Lost,
+}
+
+/// One exchange, both bodies.
+#[derive(Clone, Debug)]
+pub(crate) struct Exchange {
+    /// `POST /_matrix/client/v3/keys/upload`
+    pub(crate) name: String,
+    pub(crate) request: Bytes,
+    #[allow(dead_code, reason = "read by no_secrets.rs")]
+    pub(crate) answer: Bytes,
+}
+
+type Judge = Box<dyn FnMut(&str) -> Fate + Send>;
+
+#[derive(Default)]
+struct Wire {
+    client: reqwest::Client,
+    /// What is replaced by what in every answer.
+    addresses: Mutex<Vec<(String, String)>>,
+    seen: Mutex<Vec<Exchange>>,
+    judge: Mutex<Option<Judge>>,
+}
+
+impl Tap {
+    pub(crate) async fn start(sandbox: &Sandbox) -> Self {
+        let wire = Arc::new(Wire::default());
+        let homeserver = listen(sandbox.homeserver(), &wire).await;
+        let issuer = listen(sandbox.issuer(), &wire).await;
+        Self { homeserver, issuer, wire }
+    }
+
+    /// Decides over each request by its method and path, from now on.
+    pub(crate) fn judge(&self, judge: impl FnMut(&str) -> Fate + Send + 'static) {
+        *self.wire.judge.lock().unwrap() = Some(Box::new(judge));
+    }
+
+    pub(crate) fn seen(&self) -> Vec<Exchange> {
+        self.wire.seen.lock().unwrap().clone()
+    }
+
+    pub(crate) fn forget(&self) {
+        self.wire.seen.lock().unwrap().clear();
+    }
+}
+
+async fn listen(target: &Url, wire: &Arc<Wire>) -> Url {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url: Url = format!("http://{}/", listener.local_addr().unwrap()).parse().unwrap();
+    let address = |url: &Url| url.authority().to_owned();
+    wire.addresses.lock().unwrap().push((address(target), address(&url)));
+    let app = Router::new().fallback(pass_on).with_state((wire.clone(), target.clone()));
+    tokio::spawn(async move { axum::serve(listener, app).await });
+    url
+}
+
+async fn pass_on(State((wire, target)): State<(Arc<Wire>, Url)>, request: Request) -> Response<Body> {
+    let (parts, body) = request.into_parts();
+    let body = axum::body::to_bytes(body, 1 << 24).await.unwrap();
+    let name = format!("{} {}", parts.method, parts.uri.path());
+    let fate = wire.judge.lock().unwrap().as_mut().map_or(Fate::Answered, |judge| judge(&name));
+    if fate == Fate::Lost {
+        return broken();
+    }
+    let url = target.join(parts.uri.path_and_query().unwrap().as_str()).unwrap();
+    let mut onward = wire.client.request(parts.method, url).body(body.clone());
+    for (name, value) in parts.headers.iter().filter(|(name, _)| *name != header::HOST) {
+        onward = onward.header(name, value);
+    }
+    let answer = onward.send().await.unwrap();
+    let (status, headers) = (answer.status(), answer.headers().clone());
+    let answer = wire.rewritten(answer.bytes().await.unwrap());
+    wire.seen.lock().unwrap().push(Exchange { name, request: body, answer: answer.clone() });
+    if fate == Fate::AnswerLost {
+        return broken();
+    }
+    let mut response = Response::builder().status(status);
+    let own = [header::CONTENT_LENGTH, header::TRANSFER_ENCODING, header::CONNECTION];
+    for (name, value) in headers.iter().filter(|(name, _)| !own.contains(name)) {
+        response = response.header(name, value);
+    }
+    response.body(Body::from(answer)).unwrap()
+}
+
+impl Wire {
+    /// Only what the servers say of themselves: a user ID holds the server's name, and stays.
+    fn rewritten(&self, answer: Bytes) -> Bytes {
+        let Ok(mut text) = String::from_utf8(answer.to_vec()) else { return answer };
+        for (theirs, ours) in self.addresses.lock().unwrap().iter() {
+            text = text.replace(&format!("http://{theirs}"), &format!("http://{ours}"));
+        }
+        text.into()
+    }
+}
+
+/// Less than was promised: the connection breaks.
+fn broken() -> Response<Body> {
+    Response::builder().header(header::CONTENT_LENGTH, 100).body(Body::from("lost")).unwrap()
+}

@@ -1,0 +1,197 @@
+//! Two whole devices and the sandbox: real HTTP, real ciphers, the real store. Only the people are played.
+
+use std::{
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use matrix_qr_device::{
+    Device, Granted, Manner, Rendezvous, Setup, SignedIn, Start, first_device,
+    http::Policy,
+    oauth::Client,
+    secret::Secret,
+    session::{SessionDir, StoredSession, UserSession},
+    sign_in,
+};
+use matrix_qr_protocol::{
+    error::Error,
+    homeserver::Homeserver,
+    qr::QrCode,
+    revision::{Dialect, Role},
+};
+use matrix_qr_sandbox::{FirstSession, Options, Record, Sandbox};
+use tempfile::TempDir;
+use url::Url;
+
+use crate::{
+    meeting::{Meeting, Plan},
+    tap::Tap,
+};
+
+/// An old message of the account, sent before the new device existed.
+pub(crate) const OLD_MESSAGE: &str = "the first old message";
+
+/// The device that the account has before.
+pub(crate) const FIRST: &str = "FIRSTDEVICE";
+
+/// An account whose first device is set up: cross-signed, with an old message and a key backup.
+pub(crate) struct World {
+    pub(crate) sandbox: Sandbox,
+    pub(crate) existing: Device,
+    pub(crate) room: ruma::OwnedRoomId,
+    pub(crate) dirs: TempDir,
+    /// Where the devices meet the servers: the sandbox itself, or what stands before it.
+    pub(crate) tap: Option<Tap>,
+}
+
+/// What became of a sign-in.
+pub(crate) struct End {
+    pub(crate) new: Result<SignedIn, Error>,
+    pub(crate) existing: Result<Granted, Error>,
+    /// What each side was told, by name.
+    pub(crate) told: Vec<(Role, String)>,
+    /// The same as `Debug` has it.
+    #[allow(dead_code, reason = "read by no_secrets.rs")]
+    pub(crate) printed: String,
+    /// The code that was shown.
+    pub(crate) code: Option<QrCode>,
+    pub(crate) record: Record,
+}
+
+impl World {
+    pub(crate) async fn start() -> Self {
+        Box::pin(Self::with(Options::default())).await
+    }
+
+    pub(crate) async fn with(options: Options) -> Self {
+        Box::pin(Self::build(Sandbox::start(options).await.unwrap(), None)).await
+    }
+
+    /// With something between the devices and both servers that sees and may disturb everything.
+    pub(crate) async fn tapped() -> Self {
+        let sandbox = Sandbox::start(Options::default()).await.unwrap();
+        let tap = Tap::start(&sandbox).await;
+        Box::pin(Self::build(sandbox, Some(tap))).await
+    }
+
+    async fn build(sandbox: Sandbox, tap: Option<Tap>) -> Self {
+        let dirs = tempfile::tempdir().unwrap();
+        let directory = dirs.path().join("existing");
+        let doors = (door(&sandbox, tap.as_ref()), issuer(&sandbox, tap.as_ref()));
+        store(sandbox.first_session(FIRST).await.unwrap(), doors, &directory);
+        let existing = Device::open(&directory, Policy::HttpsOrLoopback).await.unwrap();
+        first_device::set_up(existing.homeserver(), existing.encryption()).await.unwrap();
+        let room = first_device::send_messages(existing.homeserver(), existing.encryption(), &[OLD_MESSAGE])
+            .await
+            .unwrap();
+        first_device::back_up(existing.homeserver(), existing.encryption()).await.unwrap();
+        Self { sandbox, existing, room, dirs, tap }
+    }
+
+    /// A directory with the session of one more device, which signed in without QR.
+    pub(crate) async fn signed_in_device(&self, id: &str) -> PathBuf {
+        let directory = self.dirs.path().join(id);
+        let doors = (self.door(), issuer(&self.sandbox, self.tap.as_ref()));
+        store(self.sandbox.first_session(id).await.unwrap(), doors, &directory);
+        directory
+    }
+
+    pub(crate) fn new_dir(&self) -> PathBuf {
+        self.dirs.path().join("new")
+    }
+
+    pub(crate) fn setup(&self, dialect: Dialect) -> Setup {
+        let client = Client::default();
+        Setup { directory: self.new_dir(), policy: Policy::HttpsOrLoopback, dialect, client }
+    }
+
+    pub(crate) fn door(&self) -> Url {
+        door(&self.sandbox, self.tap.as_ref())
+    }
+
+    pub(crate) fn homeserver(&self) -> Homeserver {
+        Homeserver::parse(self.door().as_str()).unwrap()
+    }
+
+    /// To show a code for a session at the homeserver.
+    pub(crate) fn show(&self) -> Start {
+        Start::Show(Rendezvous::Homeserver(self.homeserver()))
+    }
+
+    /// The device that the new one became, opened again from disk.
+    pub(crate) async fn reopen_new(&self) -> Device {
+        Device::open(&self.new_dir(), Policy::HttpsOrLoopback).await.unwrap()
+    }
+
+    /// One sign-in, from both sides at once.
+    pub(crate) async fn sign_in(&self, plan: &Plan) -> End {
+        Box::pin(self.sign_in_while(plan, async |_| {})).await
+    }
+
+    /// One sign-in while something else goes on.
+    pub(crate) async fn sign_in_while(&self, plan: &Plan, meanwhile: impl AsyncFnOnce(&Meeting)) -> End {
+        let meeting = Meeting::new();
+        let both = self.both(&meeting, plan);
+        let (new, existing) = tokio::select! {
+            both = both => both,
+            () = async { meanwhile(&meeting).await; std::future::pending().await } => unreachable!(),
+            () = tokio::time::sleep(Duration::from_secs(120)) => panic!("a sign-in hangs: {:?}", meeting.told()),
+        };
+        let (told, printed, code) = (meeting.told(), meeting.printed(), meeting.code());
+        End { new, existing, told, printed, code, record: self.sandbox.record() }
+    }
+
+    async fn both(
+        &self,
+        meeting: &Meeting,
+        plan: &Plan,
+    ) -> (Result<SignedIn, Error>, Result<Granted, Error>) {
+        let (new, existing) =
+            (meeting.robot(Role::New, plan, self), meeting.robot(Role::Existing, plan, self));
+        let setup = self.setup(plan.dialect);
+        let manner = Manner { dialect: plan.dialect, announce: plan.announce };
+        let scan = || meeting.scan(plan.scan_at.as_ref());
+        let start = async |role| if role == plan.shown_by { Ok(self.show()) } else { scan().await };
+        tokio::join!(
+            ended(Role::New, meeting, async { sign_in(&setup, start(Role::New).await?, &new).await }),
+            ended(Role::Existing, meeting, async {
+                self.existing.grant(start(Role::Existing).await?, manner, &existing).await
+            }),
+        )
+    }
+}
+
+/// A side that ends before it showed a code leaves the other without one.
+pub(crate) async fn ended<T>(
+    role: Role,
+    meeting: &Meeting,
+    side: impl Future<Output = Result<T, Error>>,
+) -> Result<T, Error> {
+    let result = Box::pin(side).await;
+    if result.is_err() {
+        meeting.end();
+    }
+    meeting.note(role, if result.is_ok() { "ended well" } else { "ended" });
+    result
+}
+
+fn door(sandbox: &Sandbox, tap: Option<&Tap>) -> Url {
+    tap.map_or(sandbox.homeserver(), |tap| &tap.homeserver).clone()
+}
+
+fn issuer(sandbox: &Sandbox, tap: Option<&Tap>) -> Url {
+    tap.map_or(sandbox.issuer(), |tap| &tap.issuer).clone()
+}
+
+fn store(session: FirstSession, (homeserver, issuer): (Url, Url), directory: &Path) {
+    let user = UserSession {
+        user_id: session.user_id.parse().unwrap(),
+        device_id: session.device_id.as_str().into(),
+        access_token: Secret::new(session.access_token),
+        refresh_token: Some(Secret::new(session.refresh_token)),
+    };
+    let session = StoredSession { homeserver, issuer, client_id: session.client_id, user };
+    let directory = SessionDir::new(directory);
+    let _lock = directory.create().unwrap();
+    directory.save(&session).unwrap();
+}

@@ -1,0 +1,102 @@
+//! Steps 6 and 7: the two digits that a person carries from device S to device G.
+
+use std::fmt;
+use std::str::FromStr;
+
+use subtle::ConstantTimeEq;
+use thiserror::Error;
+use zeroize::{Zeroize, ZeroizeOnDrop};
+
+/// The two digits. A leading zero is shown, and must be typed: `07`.
+///
+/// Compared in constant time. `Display` shows the digits, and only that: `Debug` does not.
+#[derive(Clone, Eq, Zeroize, ZeroizeOnDrop)]
+pub struct CheckCode([u8; 2]);
+
+/// What was typed is not two digits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[error("the code is the two digits that the other device shows, with a leading zero if it has one")]
+pub struct CheckCodeError;
+
+impl CheckCode {
+    /// Step 6: `NumToString(CheckBytes[0] % 10) || NumToString(CheckBytes[1] % 10)`.
+    pub(super) fn from_check_bytes([tens, ones]: [u8; 2]) -> Self {
+        Self([tens % 10, ones % 10])
+    }
+}
+
+impl PartialEq for CheckCode {
+    fn eq(&self, other: &Self) -> bool {
+        self.0.ct_eq(&other.0).into()
+    }
+}
+
+impl FromStr for CheckCode {
+    type Err = CheckCodeError;
+
+    /// Exactly two ASCII digits, as a person types them: white space around them is nothing.
+    fn from_str(text: &str) -> Result<Self, CheckCodeError> {
+        match *text.trim().as_bytes() {
+            [tens @ b'0'..=b'9', ones @ b'0'..=b'9'] => Ok(Self([tens - b'0', ones - b'0'])),
+            _ => Err(CheckCodeError),
+        }
+    }
+}
+
+impl fmt::Display for CheckCode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let [tens, ones] = self.0;
+        write!(f, "{tens}{ones}")
+    }
+}
+
+impl fmt::Debug for CheckCode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("CheckCode([redacted])")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn every_code_is_shown_as_it_must_be_typed() {
+        for n in 0..100 {
+            let code: CheckCode = format!("{n:02}").parse().unwrap();
+            assert_eq!(code.to_string(), format!("{n:02}"));
+        }
+    }
+
+    #[test]
+    fn the_digits_are_the_bytes_modulo_ten() {
+        for (bytes, digits) in [([0, 0], "00"), ([10, 7], "07"), ([255, 255], "55"), ([249, 130], "90")] {
+            assert_eq!(CheckCode::from_check_bytes(bytes).to_string(), digits);
+        }
+    }
+
+    #[test]
+    fn a_code_equals_itself_and_no_other() {
+        let codes: Vec<CheckCode> = (0..100).map(|n| format!("{n:02}").parse().unwrap()).collect();
+        for (i, a) in codes.iter().enumerate() {
+            for (j, b) in codes.iter().enumerate() {
+                assert_eq!(a == b, i == j);
+            }
+        }
+    }
+
+    #[test]
+    fn only_two_ascii_digits_are_a_code() {
+        assert_eq!(" 07\n".parse::<CheckCode>().unwrap().to_string(), "07");
+        for text in ["", "7", "007", "0 7", "+7", "-7", "0x", "٠٧", "７7", "7.", "ab"] {
+            assert_eq!(text.parse::<CheckCode>(), Err(CheckCodeError), "{text}");
+        }
+    }
+
+    #[test]
+    fn debug_tells_nothing() {
+        let code: CheckCode = "42".parse().unwrap();
+        assert_eq!(format!("{code:?}"), "CheckCode([redacted])");
+    }
+}

@@ -1,0 +1,203 @@
+//! The primitives of the channel: X25519, HKDF and ChaCha20-Poly1305, put together as "Establishment" says.
+
+use chacha20poly1305::aead::Aead;
+use chacha20poly1305::{ChaCha20Poly1305, Key, KeyInit, Nonce};
+use hkdf::Hkdf;
+use sha2::{Sha256, Sha512};
+use x25519_dalek::SharedSecret;
+use zeroize::Zeroizing;
+
+use super::keys::KeyPair;
+use super::{ChannelError, CheckCode, PublicKey};
+use crate::{base64, rendezvous::MAX_PAYLOAD_BYTES, revision::Dialect};
+
+/// Step 4, the keys' labels; `|Gp|Sp` follows.
+const LABEL_ENCKEY_S: &str = "MATRIX_QR_CODE_LOGIN_ENCKEY_S";
+const LABEL_ENCKEY_G: &str = "MATRIX_QR_CODE_LOGIN_ENCKEY_G";
+/// Step 6, the check code's.
+const LABEL_CHECK_CODE: &str = "MATRIX_QR_CODE_LOGIN_CHECKCODE";
+
+/// What Poly1305 adds to a message.
+const TAG_BYTES: usize = 16;
+
+/// The shared secret SH, with what the derivation binds it to.
+pub(super) struct Agreement {
+    shared: SharedSecret,
+    /// `|Gp|Sp`.
+    keys: String,
+}
+
+/// What both devices derive from it.
+pub(super) struct Keys {
+    pub(super) from_s: Zeroizing<[u8; 32]>,
+    pub(super) from_g: Zeroizing<[u8; 32]>,
+    pub(super) check_code: CheckCode,
+}
+
+impl Agreement {
+    /// Steps 4 and 5: `SH := ECDH(ours, theirs)`; our secret is discarded.
+    pub(super) fn new(
+        ours: KeyPair,
+        theirs: &PublicKey,
+        gp: &PublicKey,
+        sp: &PublicKey,
+    ) -> Result<Self, ChannelError> {
+        let shared = ours.secret.diffie_hellman(&(*theirs.as_bytes()).into());
+        // RFC 7748, section 6.1: such a key would make the secret, and so all that follows, known to anyone.
+        if !shared.was_contributory() {
+            return Err(ChannelError::NonContributoryKey);
+        }
+        Ok(Self { shared, keys: format!("|{}|{}", gp.to_base64(), sp.to_base64()) })
+    }
+
+    pub(super) fn derive(&self, dialect: Dialect) -> Result<Keys, ChannelError> {
+        Ok(Keys {
+            from_s: self.expand(dialect, LABEL_ENCKEY_S)?,
+            from_g: self.expand(dialect, LABEL_ENCKEY_G)?,
+            check_code: CheckCode::from_check_bytes(*self.expand(dialect, LABEL_CHECK_CODE)?),
+        })
+    }
+
+    /// An absent salt is "an all-zero salt" of the hash's length (RFC 5869, section 2.2).
+    fn expand<const N: usize>(
+        &self,
+        dialect: Dialect,
+        label: &str,
+    ) -> Result<Zeroizing<[u8; N]>, ChannelError> {
+        let info = [label.as_bytes(), self.keys.as_bytes()];
+        let mut out = Zeroizing::new([0; N]);
+        match dialect {
+            Dialect::AsDeployed => {
+                Hkdf::<Sha512>::new(None, self.shared.as_bytes()).expand_multi_info(&info, out.as_mut_slice())
+            }
+            Dialect::AsWritten => {
+                Hkdf::<Sha256>::new(None, self.shared.as_bytes()).expand_multi_info(&info, out.as_mut_slice())
+            }
+        }
+        .map_err(|_| ChannelError::Cipher)?;
+        Ok(out)
+    }
+}
+
+/// One direction of the channel: a key, and the number of messages that it has carried. The key wipes itself.
+pub(super) struct Half {
+    cipher: ChaCha20Poly1305,
+    counter: u64,
+}
+
+impl Half {
+    /// Both counters start at 0: LoginInitiate is device S's message 0 and LoginOk is device G's.
+    pub(super) fn new(key: &[u8; 32]) -> Self {
+        Self { cipher: ChaCha20Poly1305::new(<&Key>::from(key)), counter: 0 }
+    }
+
+    pub(super) fn seal(&mut self, plaintext: &[u8]) -> Result<Vec<u8>, ChannelError> {
+        let nonce = self.next_nonce()?;
+        self.cipher.encrypt(&nonce, plaintext).map_err(|_| ChannelError::Cipher)
+    }
+
+    pub(super) fn open(&mut self, ciphertext: &[u8]) -> Result<Zeroizing<Vec<u8>>, ChannelError> {
+        let nonce = self.next_nonce()?;
+        self.cipher.decrypt(&nonce, ciphertext).map(Zeroizing::new).map_err(|_| ChannelError::NotAuthentic)
+    }
+
+    /// `ToLowEndianBytes(Nonce)[..12]`. It stops long before 12 bytes could wrap: a nonce used twice gives both messages away.
+    fn next_nonce(&mut self) -> Result<Nonce, ChannelError> {
+        let mut nonce = [0; 12];
+        for (to, from) in nonce.iter_mut().zip(self.counter.to_le_bytes()) {
+            *to = from;
+        }
+        self.counter = self.counter.checked_add(1).ok_or(ChannelError::Exhausted)?;
+        Ok(nonce.into())
+    }
+}
+
+/// `LoginInitiateMessage := UnpaddedBase64(TaggedCiphertext) || "|" || UnpaddedBase64(Sp)`.
+pub(super) struct Initiate {
+    pub(super) ciphertext: Vec<u8>,
+    pub(super) key: PublicKey,
+}
+
+impl Initiate {
+    pub(super) fn parse(payload: &[u8]) -> Result<Self, ChannelError> {
+        let malformed = ChannelError::Malformed { what: "the first message is not a ciphertext and a key" };
+        let text = std::str::from_utf8(payload).map_err(|_| malformed)?;
+        let (ciphertext, key) = text.split_once('|').ok_or(malformed)?;
+        Ok(Self { ciphertext: decode(ciphertext.as_bytes())?, key: PublicKey::from_base64(key)? })
+    }
+
+    pub(super) fn encode(&self) -> Vec<u8> {
+        format!("{}|{}", base64::encode(&self.ciphertext), self.key.to_base64()).into_bytes()
+    }
+}
+
+pub(super) fn decode(text: &[u8]) -> Result<Vec<u8>, ChannelError> {
+    if text.len() > MAX_PAYLOAD_BYTES {
+        return Err(ChannelError::Malformed { what: "it is larger than a rendezvous session carries" });
+    }
+    base64::decode(text).ok_or(ChannelError::Malformed { what: "it is not base64" })
+}
+
+/// The length of the payload that carries so many bytes of plaintext: four characters for three bytes, rounded up.
+pub(super) fn payload_len(plaintext_len: usize) -> usize {
+    plaintext_len.saturating_add(TAG_BYTES).saturating_mul(4).div_ceil(3)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use serde_json::Value;
+
+    use super::*;
+
+    #[test]
+    fn the_counter_is_the_nonce_in_low_endian() {
+        let mut half = Half { counter: 0x0102_0304, ..Half::new(&[7; 32]) };
+        assert_eq!(half.next_nonce().unwrap().as_slice(), [4, 3, 2, 1, 0, 0, 0, 0, 0, 0, 0, 0]);
+        assert_eq!(half.next_nonce().unwrap().as_slice(), [5, 3, 2, 1, 0, 0, 0, 0, 0, 0, 0, 0]);
+    }
+
+    #[test]
+    fn the_counter_does_not_wrap() {
+        let mut half = Half { counter: u64::MAX - 1, ..Half::new(&[7; 32]) };
+        assert!(half.seal(b"the last one").is_ok());
+        for _ in 0..2 {
+            assert_eq!(half.seal(b"one too many"), Err(ChannelError::Exhausted));
+            assert_eq!(half.open(b"one too many"), Err(ChannelError::Exhausted));
+        }
+    }
+
+    #[test]
+    fn payload_len_foresees_what_encode_makes() {
+        for n in 0..100 {
+            let sealed = Half::new(&[7; 32]).seal(&vec![0; n]).unwrap();
+            assert_eq!(base64::encode(&sealed).len(), payload_len(n));
+        }
+        assert_eq!(payload_len(usize::MAX), usize::MAX.div_ceil(3));
+    }
+
+    #[test]
+    fn the_published_vectors_hold_on_the_way() {
+        let cases: Value =
+            serde_json::from_str(include_str!("../../../../vectors/msc4108-channel.json")).unwrap();
+        for case in cases.as_array().unwrap() {
+            let text = |name: &str| case.get(name).and_then(Value::as_str).unwrap();
+            let key = |name: &str| PublicKey::from_base64(text(name)).unwrap();
+            let dialect =
+                if text("dialect") == "AsWritten" { Dialect::AsWritten } else { Dialect::AsDeployed };
+            let shared = x25519_dalek::x25519(bytes(text("secret_s")), *key("public_g").as_bytes());
+            assert_eq!(shared, bytes(text("shared_secret")));
+            let (gp, sp) = (key("public_g"), key("public_s"));
+            let pair = KeyPair::new(&mut crate::channel::tests::FixedRng(bytes(text("secret_s"))));
+            let keys = Agreement::new(pair, &gp, &gp, &sp).unwrap().derive(dialect).unwrap();
+            assert_eq!(*keys.from_s, bytes(text("enckey_s")));
+            assert_eq!(*keys.from_g, bytes(text("enckey_g")));
+            assert_eq!(keys.check_code.to_string(), text("check_code"));
+        }
+    }
+
+    fn bytes(hex: &str) -> [u8; 32] {
+        let pairs = hex.as_bytes().chunks(2).map(|pair| std::str::from_utf8(pair).unwrap());
+        pairs.map(|pair| u8::from_str_radix(pair, 16).unwrap()).collect::<Vec<_>>().try_into().unwrap()
+    }
+}

@@ -1,0 +1,221 @@
+//! Why a sign-in ended without success: one type for both roles, written for the person who reads it.
+//!
+//! What the peer learns is a smaller thing: a [`Reason`], or nothing.
+
+use crate::{
+    channel::ChannelError,
+    login::{
+        NoAuthorization,
+        message::{DeviceId, Reason, Unreadable},
+    },
+    printable,
+    revision::Role,
+};
+
+/// Whose side ended the sign-in, or could not do its part.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Side {
+    /// The person at this device.
+    Person,
+    /// This device.
+    Here,
+    /// The other device, or the person at it.
+    OtherDevice,
+    /// The rendezvous server.
+    RendezvousServer,
+    /// The homeserver.
+    Homeserver,
+    /// The homeserver's OAuth authorization server.
+    AuthorizationServer,
+    /// Time ran out.
+    Clock,
+    /// Somebody who is neither of the two devices.
+    ThirdParty,
+}
+
+/// Something that went wrong outside of the protocol, told for the person.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, thiserror::Error)]
+#[error("{what}")]
+pub struct Trouble {
+    /// Whose side it was on.
+    pub side: Side,
+    /// What happened: one sentence without a secret.
+    pub what: String,
+    /// What to do now: one sentence.
+    pub advice: String,
+}
+
+impl Trouble {
+    /// A trouble with its two sentences.
+    pub fn new(side: Side, what: impl Into<String>, advice: impl Into<String>) -> Self {
+        Self { side, what: what.into(), advice: advice.into() }
+    }
+}
+
+/// Why a sign-in ended.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Error {
+    /// The QR code was shown by a device of our own role.
+    #[error("both devices are {}", match .0 { Role::New => "new", Role::Existing => "signed in already" })]
+    SameRole(Role),
+    /// The secure channel could not be established.
+    #[error("no secure connection: {0}")]
+    Channel(ChannelError),
+    /// A payload came that neither device wrote.
+    #[error("something else than the other device wrote to the rendezvous session")]
+    Tampered,
+    /// The digits are not those that the other device shows.
+    #[error("the two digits are not those of the other device")]
+    WrongCheckCode,
+    /// The person at this device gave up.
+    #[error("cancelled")]
+    Cancelled,
+    /// The session's time ran out.
+    #[error("the time for this sign-in ran out")]
+    Expired,
+    /// The session does not exist any more.
+    #[error("the other device cancelled, or the session's time ran out")]
+    Gone,
+    /// The rendezvous server cannot be used.
+    #[error("{0}")]
+    Rendezvous(Trouble),
+    /// `m.login.failure` with a reason.
+    #[error("the other device ended the sign-in: {}", explain(.0))]
+    Peer(Reason),
+    /// The person said no to the consent page.
+    #[error("the sign-in was declined on the consent page")]
+    Declined,
+    /// A message that does not belong here.
+    #[error("the other device sent {0} where it does not belong")]
+    UnexpectedMessage(&'static str),
+    /// A message that cannot be read.
+    #[error("the other device sent {0}")]
+    Unreadable(Unreadable),
+    /// There is no protocol that both devices and the homeserver know.
+    #[error("{0}")]
+    UnsupportedProtocol(Trouble),
+    /// The new device could not ask for its authorization.
+    #[error("{0}")]
+    NotAuthorized(Trouble),
+    /// The authorization's time ran out.
+    #[error("nobody agreed on the consent page in time")]
+    AuthorizationExpired,
+    /// The new device wants a device ID that the account already has.
+    #[error("the account already has a device {0}")]
+    DeviceAlreadyExists(DeviceId),
+    /// The new device said that it is signed in, and the homeserver does not show it.
+    #[error("the homeserver does not show the new device {0}")]
+    DeviceNotFound(DeviceId),
+    /// The homeserver did not say whether the device is there.
+    #[error("{0}")]
+    DeviceUnknown(Trouble),
+    /// The person does not want to open the link.
+    #[error("the link was not opened")]
+    LinkRefused,
+    /// The link cannot be opened.
+    #[error("{0}")]
+    LinkUnusable(Trouble),
+    /// The existing device's secrets cannot be given.
+    #[error("{0}")]
+    NoSecrets(Trouble),
+    /// The new device refuses the secrets that it got.
+    #[error("{0}")]
+    SecretsRefused(Trouble),
+    /// The new device could not be set up after the secrets came.
+    #[error("{0}")]
+    NotSetUp(Trouble),
+}
+
+fn explain(reason: &Reason) -> String {
+    match reason {
+        Reason::AuthorizationExpired => "nobody agreed on the consent page in time".into(),
+        Reason::DeviceAlreadyExists => "the account already has a device of that name".into(),
+        Reason::DeviceNotFound => "the homeserver does not show the new device".into(),
+        Reason::UnexpectedMessageReceived => "it received something that it did not expect".into(),
+        Reason::UnsupportedProtocol => "it knows no way to sign in on this homeserver".into(),
+        Reason::UserCancelled => "it was cancelled there".into(),
+        Reason::UnableToOpenVerificationUri => "it could not open the link".into(),
+        Reason::Other(name) => printable(name),
+    }
+}
+
+impl From<NoAuthorization> for Error {
+    fn from(why: NoAuthorization) -> Self {
+        match why {
+            NoAuthorization::Unsupported(trouble) => Self::UnsupportedProtocol(trouble),
+            NoAuthorization::Failed(trouble) => Self::NotAuthorized(trouble),
+        }
+    }
+}
+
+impl Error {
+    /// Whose side it was on.
+    #[must_use]
+    pub fn side(&self) -> Side {
+        self.verdict().0
+    }
+
+    /// What to do now.
+    #[must_use]
+    pub fn advice(&self) -> &str {
+        self.verdict().1
+    }
+
+    fn verdict(&self) -> (Side, &str) {
+        match self {
+            Self::SameRole(Role::New) => {
+                (Side::Person, "Scan the code of a device that is signed in already.")
+            }
+            Self::SameRole(Role::Existing) => {
+                (Side::Person, "Choose the sign-in by QR code on the device that is not signed in yet.")
+            }
+            Self::Channel(_) | Self::Tampered => (
+                Side::ThirdParty,
+                "Nothing was given away. Begin again with a new code; if it happens again, use another network.",
+            ),
+            Self::WrongCheckCode => (
+                Side::Person,
+                "Nothing was given away. Begin again, and type the digits that the other device shows. If it shows \
+                 none, somebody else scanned your code.",
+            ),
+            Self::Cancelled => (Side::Person, "Begin again when you are ready."),
+            Self::Declined => (Side::Person, "If it was a mistake, begin again with a new code."),
+            Self::LinkRefused => {
+                (Side::Person, "Nothing was given away. Begin again if you want to sign in the other device.")
+            }
+            Self::Expired | Self::AuthorizationExpired => {
+                (Side::Clock, "Begin again with a new code; it must be done in one go.")
+            }
+            Self::Gone => (
+                Side::OtherDevice,
+                "Look at the other device for the reason, then begin again with a new code.",
+            ),
+            Self::Peer(Reason::DeviceAlreadyExists) => {
+                (Side::OtherDevice, "Begin again: the new device then asks for another name.")
+            }
+            Self::Peer(_) => (
+                Side::OtherDevice,
+                "Look at the other device for what to do, then begin again with a new code.",
+            ),
+            Self::UnexpectedMessage(_) | Self::Unreadable(_) => (
+                Side::OtherDevice,
+                "Update both apps, then begin again; if it stays, report it to their makers.",
+            ),
+            Self::DeviceAlreadyExists(_) => {
+                (Side::Homeserver, "Begin again on the new device: it then asks for another name.")
+            }
+            Self::DeviceNotFound(_) => (
+                Side::Homeserver,
+                "Nothing was given away. Begin again; if it stays, ask the homeserver's operator.",
+            ),
+            Self::Rendezvous(trouble)
+            | Self::UnsupportedProtocol(trouble)
+            | Self::NotAuthorized(trouble)
+            | Self::DeviceUnknown(trouble)
+            | Self::LinkUnusable(trouble)
+            | Self::NoSecrets(trouble)
+            | Self::SecretsRefused(trouble)
+            | Self::NotSetUp(trouble) => (trouble.side, &trouble.advice),
+        }
+    }
+}

@@ -1,0 +1,88 @@
+#![allow(clippy::unwrap_used, clippy::indexing_slicing)]
+
+use super::*;
+use crate::rendezvous::SessionUrl;
+
+const URL: &str = "https://rendezvous.lab.element.dev/e8da6355-550b-4a32-a193-1619d9830668";
+
+fn code(shown_by: ShownBy, url: &str) -> QrCode {
+    let key = PublicKey::from_base64("2IZoarIZe3gOMAqdSiFHSAcA15KfOasxueUUNwJI7Ws").unwrap();
+    QrCode { shown_by, key, location: Location::Url(SessionUrl::parse(url).unwrap()) }
+}
+
+fn existing() -> QrCode {
+    code(ShownBy::Existing(Homeserver::parse("https://matrix-client.matrix.org").unwrap()), URL)
+}
+
+#[test]
+fn role_and_homeserver_follow_from_who_shows_it() {
+    assert_eq!(
+        (existing().role(), existing().homeserver().unwrap().as_str()),
+        (Role::Existing, "https://matrix-client.matrix.org")
+    );
+    let new = code(ShownBy::New, URL);
+    assert_eq!((new.role(), new.homeserver()), (Role::New, None));
+}
+
+#[test]
+fn what_is_encoded_decodes() {
+    for original in [existing(), code(ShownBy::New, URL)] {
+        let bytes = original.encode().unwrap();
+        assert_eq!(QrCode::decode(&bytes), Ok(original));
+    }
+}
+
+#[test]
+fn no_truncation_is_a_code() {
+    for original in [existing(), code(ShownBy::New, URL)] {
+        let bytes = original.encode().unwrap();
+        for end in 0..bytes.len() {
+            let expected = if end < 6 { QrError::NotMatrix } else { QrError::Truncated };
+            assert_eq!(QrCode::decode(&bytes[..end]), Err(expected), "{end} bytes");
+        }
+    }
+}
+
+#[test]
+fn every_change_of_a_byte_is_refused_or_read_as_what_it_says() {
+    let bytes = existing().encode().unwrap();
+    for i in 0..bytes.len() {
+        for value in 0..=255 {
+            let mut changed = bytes.clone();
+            changed[i] = value;
+            if let Ok(code) = QrCode::decode(&changed) {
+                assert_eq!(code.encode().unwrap(), changed, "byte {i} as {value}");
+            }
+        }
+    }
+}
+
+#[test]
+fn what_no_qr_code_can_hold_is_not_encoded() {
+    let of_length = |n: usize| code(ShownBy::New, &format!("https://a/{}", "x".repeat(n - 10 - 42)));
+    assert_eq!(of_length(MAX_QR_BYTES).encode().unwrap().len(), MAX_QR_BYTES);
+    assert_eq!(of_length(MAX_QR_BYTES + 1).encode(), Err(QrError::TooLong(MAX_QR_BYTES + 1)));
+    // Reading is not bound by what we would show.
+    let long = format!("https://a/{}", "x".repeat(2038));
+    let bytes =
+        [b"MATRIX\x02\x03".as_slice(), existing().key.as_bytes(), &2048u16.to_be_bytes(), long.as_bytes()]
+            .concat();
+    assert_eq!(QrCode::decode(&bytes), Ok(code(ShownBy::New, &long)));
+}
+
+#[test]
+fn a_forged_key_is_not_shown() {
+    let forged = QrCode { key: PublicKey::from_bytes([0; 32]), ..existing() };
+    assert_eq!(forged.encode(), Err(QrError::NonContributoryKey));
+}
+
+#[test]
+fn errors_say_what_to_do() {
+    let message = |bytes: &[u8]| QrCode::decode(bytes).unwrap_err().to_string();
+    assert_eq!(
+        message(b"hello"),
+        "this is not a Matrix QR code; scan the one that the other device shows for signing in"
+    );
+    assert!(message(b"MATRIX\x02\x01").contains("already signed in"));
+    assert!(message(b"MATRIX\x03\x00").contains("version 3"));
+}

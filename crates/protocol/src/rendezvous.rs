@@ -1,0 +1,87 @@
+//! MSC4108, section "Insecure rendezvous session": the client's side, as pure requests and responses.
+//!
+//! Nothing here sends anything. A caller sends each [`Request`] with whatever HTTP client it has, bounds the time and
+//! the size, does **not** follow redirects by itself, sends `Content-Length` (0 for an empty body, too), and hands the
+//! [`Response`] back.
+//!
+//! ```text
+//! device G   create -> created -> Session     send -> sent     receive -> received     delete
+//! device S   QR code -> Session::join         receive -> received     send -> sent     delete
+//! ```
+
+mod error;
+mod etag;
+mod http;
+
+use std::fmt;
+
+use url::Url;
+
+pub use self::error::Error;
+pub use self::etag::{Created, Received, Sent, Session, create, created};
+pub use self::http::{Method, Request, Response};
+use crate::web_url::{self, UrlError};
+
+/// The largest payload, in bytes (section "Maximum payload size").
+pub const MAX_PAYLOAD_BYTES: usize = 4096;
+
+/// The longest URL of a session that is accepted, in bytes.
+pub const MAX_SESSION_URL_BYTES: usize = 2048;
+
+/// Where a rendezvous session is. It also says which revision of the proposal is spoken there.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Location {
+    /// MSC4108: an absolute URL, which may be on another host than the homeserver.
+    Url(SessionUrl),
+}
+
+/// The URL of a rendezvous session: `http` or `https`, with a host, without credentials and fragment. Who knows it can write
+/// there: `Debug` does not say it.
+#[derive(Clone, PartialEq, Eq)]
+pub struct SessionUrl {
+    text: String,
+    url: Url,
+}
+
+impl SessionUrl {
+    /// Parses an absolute URL.
+    ///
+    /// # Errors
+    /// When it is longer than [`MAX_SESSION_URL_BYTES`] or not such a URL.
+    pub fn parse(text: &str) -> Result<Self, UrlError> {
+        let url = web_url::parse(text, MAX_SESSION_URL_BYTES)?;
+        Ok(Self { text: text.to_owned(), url })
+    }
+
+    /// The text exactly as the server or the QR code gave it.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.text
+    }
+
+    /// The same, parsed.
+    #[must_use]
+    pub fn url(&self) -> &Url {
+        &self.url
+    }
+}
+
+impl fmt::Debug for SessionUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "SessionUrl({}://{}, [redacted])",
+            self.url.scheme(),
+            self.url.host_str().unwrap_or_default()
+        )
+    }
+}
+
+impl fmt::Display for SessionUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text)
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,163 @@
+//! What can go wrong with a rendezvous session, in words for the person and a hint for the caller.
+
+use std::time::Duration;
+
+use serde_json::Value;
+use thiserror::Error;
+
+use super::{MAX_PAYLOAD_BYTES, Response};
+use crate::printable;
+
+/// The unstable form of `errcode` (section "Unstable prefix"): it says more than the `M_UNKNOWN` beside it.
+const UNSTABLE_ERRCODE: &str = "org.matrix.msc4108.errcode";
+
+/// Why a step with the rendezvous server failed.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum Error {
+    /// 404: the session has expired, or someone deleted it, which is how some clients cancel.
+    #[error(
+        "the rendezvous session is over: it expired or the other device cancelled; start again with a new QR code"
+    )]
+    Gone,
+    /// Our payload is larger than 4096 bytes or than the server takes (413).
+    #[error("the message is too large for the rendezvous server, which takes {MAX_PAYLOAD_BYTES} bytes")]
+    TooLarge,
+    /// The server sent a payload of more than 4096 bytes.
+    #[error(
+        "the rendezvous session holds {size} bytes, and {MAX_PAYLOAD_BYTES} are allowed; someone else may have written to it"
+    )]
+    Oversized {
+        /// How many bytes arrived.
+        size: usize,
+    },
+    /// 429. It can be asked again after a while.
+    #[error("the rendezvous server asks for fewer requests; wait a moment")]
+    RateLimited {
+        /// How long, if the server says so. It can say anything: bound it.
+        retry_after: Option<Duration>,
+    },
+    /// Another status that says no.
+    #[error("the rendezvous server refused with status {status}{}", said(.errcode.as_deref(), .error.as_deref()))]
+    Refused {
+        /// The status code.
+        status: u16,
+        /// Matrix's error code, if it gave one; bounded, without control characters.
+        errcode: Option<String>,
+        /// Its explanation, likewise.
+        error: Option<String>,
+    },
+    /// A status that passes: 5xx, or 408.
+    #[error("the rendezvous server is not available at the moment (status {status})")]
+    Unavailable {
+        /// The status code.
+        status: u16,
+    },
+    /// An answer whose ETag is missing or weak: something between here and the server rewrites it.
+    #[error(
+        "a proxy in front of the rendezvous server changes its answers: this one {what}; tell its administrator to turn compression off there and to pass the ETag header on as it is"
+    )]
+    BrokenProxy {
+        /// What is wrong with the answer.
+        what: &'static str,
+    },
+    /// A payload that is not `text/plain`.
+    #[error(
+        "the rendezvous session's content is {found}, not text/plain; this is not a rendezvous session, or a proxy answered for it"
+    )]
+    WrongContentType {
+        /// What it is instead; bounded, without control characters.
+        found: String,
+    },
+    /// A redirect that must not be followed.
+    #[error("the rendezvous server redirects elsewhere (status {status}): {why}")]
+    Redirected {
+        /// The status code.
+        status: u16,
+        /// The rule that it breaks.
+        why: &'static str,
+    },
+    /// An answer that makes no sense.
+    #[error("the rendezvous server's answer is not one of MSC4108: {what}")]
+    Malformed {
+        /// What is wrong with it.
+        what: &'static str,
+    },
+    /// A send before anything was received: without an ETag it could overwrite what the other device wrote.
+    #[error("nothing can be sent before the rendezvous session has been read")]
+    NotReadYet,
+}
+
+impl Error {
+    /// Whether the same request may succeed a little later.
+    #[must_use]
+    pub fn is_transient(&self) -> bool {
+        matches!(self, Self::RateLimited { .. } | Self::Unavailable { .. })
+    }
+
+    /// Reads a status that is none of those that a step expects, on a session that exists.
+    pub(super) fn of(response: &Response) -> Self {
+        match response.status {
+            404 => Self::Gone,
+            _ => Self::of_creating(response),
+        }
+    }
+
+    /// The same before there is a session: there, a 404 means that the server has no rendezvous API.
+    pub(super) fn of_creating(response: &Response) -> Self {
+        let status = response.status;
+        match status {
+            408 | 500..=599 => Self::Unavailable { status },
+            413 => Self::TooLarge,
+            429 => Self::RateLimited { retry_after: retry_after(response) },
+            300..=399 => Self::Redirected {
+                status,
+                why: "only the creation of a session can be redirected, with status 307",
+            },
+            200..=299 => Self::Malformed { what: "its status says that it succeeded in something else" },
+            _ => refused(response),
+        }
+    }
+}
+
+fn refused(response: &Response) -> Error {
+    let body = json(response);
+    let text = |key: &str| body.get(key).and_then(Value::as_str).map(printable);
+    Error::Refused {
+        status: response.status,
+        errcode: text(UNSTABLE_ERRCODE).or_else(|| text("errcode")),
+        error: text("error"),
+    }
+}
+
+/// RFC 9110's `Retry-After`, a number of seconds or a date, or else Matrix's `retry_after_ms`.
+fn retry_after(response: &Response) -> Option<Duration> {
+    let header = response.header("Retry-After");
+    let seconds = header.and_then(|value| value.parse().ok()).map(Duration::from_secs);
+    let until = || response.until("Retry-After");
+    let milliseconds =
+        || json(response).get("retry_after_ms").and_then(Value::as_u64).map(Duration::from_millis);
+    seconds.or_else(until).or_else(milliseconds)
+}
+
+impl Response {
+    /// How far the date in this header is after the response's own `Date`: no clock of ours has a part in it.
+    pub(super) fn until(&self, name: &str) -> Option<Duration> {
+        let date = |name| httpdate::parse_http_date(self.header(name)?).ok();
+        let (then, now) = (date(name)?, date("Date")?);
+        Some(then.duration_since(now).unwrap_or_default())
+    }
+}
+
+/// The body as JSON, or null.
+fn json(response: &Response) -> Value {
+    let small = response.body.len() <= MAX_PAYLOAD_BYTES;
+    small.then(|| serde_json::from_slice(&response.body).ok()).flatten().unwrap_or_default()
+}
+
+fn said(errcode: Option<&str>, error: Option<&str>) -> String {
+    match (errcode, error) {
+        (Some(errcode), Some(error)) => format!(" and said: {error} ({errcode})"),
+        (Some(text), None) | (None, Some(text)) => format!(" and said: {text}"),
+        (None, None) => String::new(),
+    }
+}

@@ -1,0 +1,250 @@
+//! MSC4108's dialect: one `text/plain` payload at one URL, with an ETag for each revision of it.
+
+use std::time::Duration;
+
+use serde::Deserialize;
+use url::Url;
+
+use super::{
+    Error, Location, MAX_PAYLOAD_BYTES, MAX_SESSION_URL_BYTES, Method, Request, Response, SessionUrl,
+};
+use crate::{printable, web_url};
+
+/// The longest ETag that is sent back, in bytes.
+const MAX_ETAG_BYTES: usize = 512;
+
+const TEXT_PLAIN: (&str, &str) = ("Content-Type", "text/plain");
+
+/// The request that creates a session with an empty payload (step 2 of "Establishment").
+#[must_use]
+pub fn create(endpoint: &Url) -> Request {
+    let headers = vec![(TEXT_PLAIN.0, TEXT_PLAIN.1.to_owned())];
+    Request { method: Method::Post, url: endpoint.clone(), headers, body: Vec::new() }
+}
+
+/// What the answer to [`create`] means.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Created {
+    /// There is a session.
+    Session(Session),
+    /// 307: make the same request there. The caller bounds how often.
+    Redirect(Url),
+}
+
+/// Reads the answer to [`create`], which was sent to `endpoint`.
+///
+/// # Errors
+/// As [`Error`] says. A server without a rendezvous API is [`Error::Refused`], mostly with status 404. Neither a
+/// redirect nor the session may lead from `https` to `http`.
+pub fn created(endpoint: &Url, response: &Response) -> Result<Created, Error> {
+    match response.status {
+        200..=299 => new_session(endpoint, response).map(Created::Session),
+        307 => redirect(endpoint, response).map(Created::Redirect),
+        _ => Err(Error::of_creating(response)),
+    }
+}
+
+#[derive(Deserialize)]
+struct CreatedBody {
+    url: String,
+}
+
+fn new_session(endpoint: &Url, response: &Response) -> Result<Session, Error> {
+    if response.body.len() > MAX_PAYLOAD_BYTES {
+        return Err(Error::Malformed { what: "the answer is larger than a URL can be" });
+    }
+    let CreatedBody { url } = serde_json::from_slice(&response.body)
+        .map_err(|_| Error::Malformed { what: "it is not a JSON object with the session's URL" })?;
+    let url = SessionUrl::parse(&url)
+        .map_err(|_| Error::Malformed { what: "the session's URL is not a usable one" })?;
+    if leaves_https(endpoint, url.url()) {
+        return Err(Error::Malformed { what: "the session's URL leaves https" });
+    }
+    Ok(Session {
+        location: Location::Url(url),
+        etag: Some(etag(response)?.to_owned()),
+        time_left: response.until("Expires"),
+    })
+}
+
+fn redirect(endpoint: &Url, response: &Response) -> Result<Url, Error> {
+    let refused = |why| Error::Redirected { status: response.status, why };
+    let location = response.header("Location").ok_or(refused("it does not say where to"))?;
+    if location.len() > MAX_SESSION_URL_BYTES {
+        return Err(refused("its target is too long"));
+    }
+    let target = endpoint.join(location).map_err(|_| refused("its target is not a URL"))?;
+    let target = web_url::check(target).map_err(|_| refused("its target is not a usable URL"))?;
+    if leaves_https(endpoint, &target) { Err(refused("its target is not https")) } else { Ok(target) }
+}
+
+fn leaves_https(from: &Url, to: &Url) -> bool {
+    from.scheme() == "https" && to.scheme() != "https"
+}
+
+/// A rendezvous session as one of the two devices sees it.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Session {
+    location: Location,
+    /// Of the last payload that this device has seen or written. Opaque: sent back as it came.
+    etag: Option<String>,
+    time_left: Option<Duration>,
+}
+
+/// What the answer to [`Session::receive`] means.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Received {
+    /// A payload that this device has not seen.
+    ///
+    /// After a [`Session::send`] whose answer was lost it can be the payload that was sent: compare before using it.
+    Payload(Vec<u8>),
+    /// Nothing new.
+    Nothing {
+        /// The server held the request as `Prefer` asked it to, so the next one can follow at once.
+        waited: bool,
+    },
+}
+
+/// What the answer to [`Session::send`] means.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Sent {
+    /// It is the session's payload now.
+    Accepted,
+    /// 412: it is not, somebody else wrote first. Receive that before sending again, so that nothing unseen is overwritten.
+    Conflict,
+}
+
+impl Session {
+    /// A session that someone else created. It must be received from before it can be sent to.
+    #[must_use]
+    pub fn join(location: Location) -> Self {
+        Self { location, etag: None, time_left: None }
+    }
+
+    /// Where it is, for the QR code.
+    #[must_use]
+    pub fn location(&self) -> &Location {
+        &self.location
+    }
+
+    /// What was left of the session's life when the last answer that was understood was made: its `Expires` minus its
+    /// own `Date`. `None` when that answer does not say.
+    #[must_use]
+    pub fn time_left(&self) -> Option<Duration> {
+        self.time_left
+    }
+
+    /// Asks for a payload that this device has not seen. `wait` is how many seconds (at most 30) the server may hold
+    /// the request until there is one (RFC 7240, `Prefer: wait`); a server that does not know that answers at once.
+    #[must_use]
+    pub fn receive(&self, wait: Option<u8>) -> Request {
+        let mut request = self.request(Method::Get);
+        if let Some(etag) = &self.etag {
+            request.headers.push(("If-None-Match", etag.clone()));
+            request.headers.extend(wait.map(|seconds| ("Prefer", format!("wait={seconds}"))));
+        }
+        request
+    }
+
+    /// Reads the answer to [`Session::receive`].
+    ///
+    /// # Errors
+    /// As [`Error`] says; the session is as before then.
+    pub fn received(&mut self, response: &Response) -> Result<Received, Error> {
+        let unchanged = match response.status {
+            200 => self.etag.as_deref() == Some(etag(response)?),
+            304 if self.etag.is_some() => true,
+            304 => {
+                return Err(Error::Malformed { what: "it says that nothing changed, and nothing was known" });
+            }
+            _ => return Err(Error::of(response)),
+        };
+        // A server that does not know `If-None-Match` sends back what we wrote ourselves.
+        if unchanged {
+            self.time_left = response.until("Expires");
+            return Ok(Received::Nothing { waited: waited(response) });
+        }
+        check_payload(response)?;
+        self.adopt(response)?;
+        Ok(Received::Payload(response.body.clone()))
+    }
+
+    /// Sends a payload in place of the last one that this device has seen.
+    ///
+    /// # Errors
+    /// [`Error::TooLarge`] above 4096 bytes, [`Error::NotReadYet`] after [`Session::join`] without a [`Session::received`].
+    pub fn send(&self, payload: &[u8]) -> Result<Request, Error> {
+        if payload.len() > MAX_PAYLOAD_BYTES {
+            return Err(Error::TooLarge);
+        }
+        let etag = self.etag.clone().ok_or(Error::NotReadYet)?;
+        let mut request = self.request(Method::Put);
+        request.headers = vec![(TEXT_PLAIN.0, TEXT_PLAIN.1.to_owned()), ("If-Match", etag)];
+        request.body = payload.to_vec();
+        Ok(request)
+    }
+
+    /// Reads the answer to [`Session::send`].
+    ///
+    /// # Errors
+    /// As [`Error`] says. When there is no answer at all the payload may have been written: receive, and look.
+    pub fn sent(&mut self, response: &Response) -> Result<Sent, Error> {
+        match response.status {
+            200..=299 => self.adopt(response).map(|()| Sent::Accepted),
+            // Its ETag belongs to a payload that this device has not seen.
+            412 => Ok(Sent::Conflict),
+            _ => Err(Error::of(response)),
+        }
+    }
+
+    /// Cancels the session. Whatever the answer: it is over or will expire.
+    #[must_use]
+    pub fn delete(&self) -> Request {
+        self.request(Method::Delete)
+    }
+
+    fn request(&self, method: Method) -> Request {
+        let Location::Url(url) = &self.location;
+        Request { method, url: url.url().clone(), headers: Vec::new(), body: Vec::new() }
+    }
+
+    fn adopt(&mut self, response: &Response) -> Result<(), Error> {
+        self.etag = Some(etag(response)?.to_owned());
+        self.time_left = response.until("Expires");
+        Ok(())
+    }
+}
+
+/// Section "Receive a payload": `text/plain`, which may have parameters, and not too large.
+fn check_payload(response: &Response) -> Result<(), Error> {
+    let found = response.header("Content-Type").unwrap_or("of no stated type");
+    let essence = found.split(';').next().unwrap_or_default().trim_end();
+    if !essence.eq_ignore_ascii_case(TEXT_PLAIN.1) {
+        return Err(Error::WrongContentType { found: printable(found) });
+    }
+    let size = response.body.len();
+    if size > MAX_PAYLOAD_BYTES { Err(Error::Oversized { size }) } else { Ok(()) }
+}
+
+/// Section "The send mechanism": only a strong, single ETag. Quoted or not, it is sent back as it came.
+fn etag(response: &Response) -> Result<&str, Error> {
+    let broken = |what| Err(Error::BrokenProxy { what });
+    match response.header("ETag") {
+        None | Some("" | "\"\"") => broken("has no ETag"),
+        Some(etag) if etag.starts_with("W/") => broken("has a weak ETag (compressing an answer does that)"),
+        Some(etag)
+            if etag.len() > MAX_ETAG_BYTES || !etag.bytes().all(|b| b.is_ascii_graphic()) || etag == "*" =>
+        {
+            broken("has an ETag that cannot be sent back")
+        }
+        Some(etag) => Ok(etag),
+    }
+}
+
+/// RFC 7240, section 3: the server says which preferences it applied.
+fn waited(response: &Response) -> bool {
+    let applied = response.header("Preference-Applied").unwrap_or_default();
+    applied
+        .split(',')
+        .any(|item| item.split('=').next().is_some_and(|name| name.trim().eq_ignore_ascii_case("wait")))
+}

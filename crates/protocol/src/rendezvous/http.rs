@@ -1,0 +1,79 @@
+//! As much of HTTP as a rendezvous session needs.
+
+use std::fmt;
+
+use url::Url;
+
+/// The methods of the rendezvous API.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Method {
+    /// Create a session.
+    Post,
+    /// Send a payload.
+    Put,
+    /// Receive a payload.
+    Get,
+    /// Cancel the session.
+    Delete,
+}
+
+impl Method {
+    /// The method's name in a request.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Post => "POST",
+            Self::Put => "PUT",
+            Self::Get => "GET",
+            Self::Delete => "DELETE",
+        }
+    }
+}
+
+/// What to ask of the rendezvous server. `Content-Length` is left to the HTTP client.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Request {
+    /// The method.
+    pub method: Method,
+    /// Where to.
+    pub url: Url,
+    /// Names and values.
+    pub headers: Vec<(&'static str, String)>,
+    /// At most 4096 bytes.
+    pub body: Vec<u8>,
+}
+
+/// What the rendezvous server answered.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Response {
+    /// The status code.
+    pub status: u16,
+    /// Names, in any case, and values.
+    pub headers: Vec<(String, String)>,
+    /// The body; the caller need not read much beyond 4096 bytes, more than that is refused.
+    pub body: Vec<u8>,
+}
+
+impl Response {
+    /// The first header of this name, in any case, without white space around it.
+    #[must_use]
+    pub fn header(&self, name: &str) -> Option<&str> {
+        let (_, value) = self.headers.iter().find(|(n, _)| n.eq_ignore_ascii_case(name))?;
+        Some(value.trim())
+    }
+}
+
+/// Bodies are ciphertext or of somebody else's making: their length is all that a log needs.
+impl fmt::Debug for Request {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { method, url, headers, body } = self;
+        write!(f, "{} {url} {headers:?} ({} bytes)", method.as_str(), body.len())
+    }
+}
+
+impl fmt::Debug for Response {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { status, headers, body } = self;
+        write!(f, "{status} {headers:?} ({} bytes)", body.len())
+    }
+}

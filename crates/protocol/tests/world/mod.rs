@@ -1,0 +1,498 @@
+//! A session in memory, two hosts, and a clock that only moves when nobody has anything to do.
+
+use std::{
+    cell::{Cell, RefCell},
+    future::{Future, poll_fn},
+    pin::pin,
+    rc::Rc,
+    task::{Context, Poll, Waker},
+};
+
+use getrandom::SysRng;
+use matrix_qr_protocol::{
+    channel::{CheckCode, Initiated},
+    driver::{self, Delivery, Host, Progress},
+    error::{Error, Side as Blame, Trouble},
+    homeserver::Homeserver,
+    login::{
+        Answer, Ask, Ended, Presence,
+        message::{Authorization, CrossSigning, DeviceId, Message, SecretKey, Secrets, VerificationLink},
+    },
+    qr::{QrCode, ShownBy},
+    rendezvous::{Location, SessionUrl},
+    revision::{Dialect, Role},
+};
+use rand_core::UnwrapErr;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Side {
+    New,
+    Existing,
+}
+
+/// What is planned for a sign-in.
+#[derive(Clone)]
+pub struct Pair {
+    shown_by: Role,
+    dialect: Dialect,
+    cancel: Option<(Side, usize)>,
+    intrude: Option<(usize, Vec<u8>)>,
+    replay: Option<usize>,
+    end_session: Option<(usize, Ended)>,
+    answer: Option<(Side, Answer)>,
+    both_are: Option<Role>,
+    lose_secrets: Option<bool>,
+    wrong_digits: bool,
+    never_appears: bool,
+    slow_person: bool,
+}
+
+/// What became of it.
+pub struct End {
+    pub new: Result<(), Error>,
+    pub existing: Result<(), Error>,
+    pub scanner_alone: Option<Result<(), Error>>,
+    pub requests_by_scanner: usize,
+    pub sent_by_new: Vec<&'static str>,
+    pub sent_by_existing: Vec<&'static str>,
+    pub secrets_sent: bool,
+    pub exported: bool,
+    pub imported: bool,
+    pub intruded: bool,
+    pub session_deleted: bool,
+}
+
+impl End {
+    /// This side's result, and the other's.
+    pub fn of(&self, side: Side) -> (&Result<(), Error>, &Result<(), Error>) {
+        match side {
+            Side::New => (&self.new, &self.existing),
+            Side::Existing => (&self.existing, &self.new),
+        }
+    }
+}
+
+macro_rules! plans {
+    ($($name:ident($($arg:ident: $type:ty),*) => $field:ident = $value:expr;)*) => {
+        $(pub fn $name(mut self, $($arg: $type),*) -> Self { self.$field = $value; self })*
+    };
+}
+
+impl Pair {
+    pub fn new(shown_by: Role) -> Self {
+        Self {
+            shown_by,
+            dialect: Dialect::default(),
+            cancel: None,
+            intrude: None,
+            replay: None,
+            end_session: None,
+            answer: None,
+            both_are: None,
+            lose_secrets: None,
+            wrong_digits: false,
+            never_appears: false,
+            slow_person: false,
+        }
+    }
+
+    plans! {
+        dialect(dialect: Dialect) => dialect = dialect;
+        cancel(side: Side, moment: usize) => cancel = Some((side, moment));
+        intrude(write: usize, payload: &[u8]) => intrude = Some((write, payload.to_vec()));
+        replay(write: usize) => replay = Some(write);
+        end_session(write: usize, ended: Ended) => end_session = Some((write, ended));
+        answer(side: Side, answer: Answer) => answer = Some((side, answer));
+        both_are(role: Role) => both_are = Some(role);
+        lose_secrets(seen: bool) => lose_secrets = Some(seen);
+        wrong_digits() => wrong_digits = true;
+        never_appears() => never_appears = true;
+        slow_person() => slow_person = true;
+    }
+
+    pub fn run(self) -> End {
+        let world = Rc::new(World::new(self.clone()));
+        let scanner_role = self.both_are.unwrap_or(self.shown_by.other());
+        let (shower, scanner) =
+            (Device::new(&world, self.shown_by, true), Device::new(&world, scanner_role, false));
+        let (mut shown, mut scanned) = (None, None);
+        {
+            let mut shower = pin!(show(&shower));
+            let mut scanner = pin!(scan(&scanner, self.dialect));
+            world.run(|context| {
+                poll(&mut shown, shower.as_mut(), context);
+                poll(&mut scanned, scanner.as_mut(), context);
+                scanned.is_some() && (shown.is_some() || self.both_are.is_some())
+            });
+        }
+        let requests_by_scanner = scanner.requests.get();
+        let scanned = scanned.unwrap();
+        if self.both_are.is_some() {
+            return world.end(Ok(()), Ok(()), (Some(scanned), requests_by_scanner));
+        }
+        let (new, existing) = match self.shown_by {
+            Role::New => (shown.unwrap(), scanned),
+            Role::Existing => (scanned, shown.unwrap()),
+        };
+        world.end(new, existing, (None, requests_by_scanner))
+    }
+}
+
+fn poll<F: Future>(slot: &mut Option<F::Output>, future: std::pin::Pin<&mut F>, context: &mut Context<'_>) {
+    if slot.is_none()
+        && let Poll::Ready(output) = future.poll(context)
+    {
+        *slot = Some(output);
+    }
+}
+
+async fn show(device: &Device) -> Result<(), Error> {
+    let shown_by = match device.role {
+        Role::New => ShownBy::New,
+        Role::Existing => ShownBy::Existing(homeserver()),
+    };
+    let location = Location::Url(SessionUrl::parse("https://rendezvous.example.org/abc").unwrap());
+    driver::show(device, location, shown_by, &mut UnwrapErr(SysRng)).await
+}
+
+async fn scan(device: &Device, dialect: Dialect) -> Result<(), Error> {
+    let code = device.world.until(|world| world.code.borrow().clone()).await;
+    let ours = (device.role == Role::Existing).then(homeserver);
+    driver::scan(device, &code, (dialect, ours), &mut UnwrapErr(SysRng)).await
+}
+
+/// What a new device that shows its code makes of a peer that says this, and what it replies.
+pub fn against_a_peer_that_says(said: &[u8]) -> (Result<(), Error>, Message) {
+    let world = Rc::new(World::new(Pair::new(Role::New)));
+    let (ours, peer) = (Device::new(&world, Role::New, true), Device::new(&world, Role::Existing, false));
+    let (mut result, mut reply) = (None, None);
+    {
+        let mut ours = pin!(show(&ours));
+        let mut theirs = pin!(async {
+            let code = world.until(|world| world.code.borrow().clone()).await;
+            let (initiated, payload) =
+                Initiated::new(&code.key, Dialect::default(), &mut UnwrapErr(SysRng)).unwrap();
+            peer.send(payload).await.unwrap();
+            let (mut channel, check_code) = initiated.finish(&peer.receive().await.unwrap()).unwrap();
+            peer.tell(Progress::Secure(&check_code));
+            world.until(|world| world.confirmed.get().then_some(())).await;
+            peer.send(channel.seal(said).unwrap()).await.unwrap();
+            Message::parse(&channel.open(&peer.receive().await.unwrap()).unwrap()).unwrap()
+        });
+        world.run(|context| {
+            poll(&mut result, ours.as_mut(), context);
+            poll(&mut reply, theirs.as_mut(), context);
+            result.is_some() && reply.is_some()
+        });
+    }
+    (result.unwrap(), reply.unwrap())
+}
+
+struct World {
+    plan: Pair,
+    /// All payloads; the last one stands in the session.
+    payloads: RefCell<Vec<Vec<u8>>>,
+    writes: Cell<usize>,
+    ended: RefCell<Option<Ended>>,
+    deleted: Cell<bool>,
+    code: RefCell<Option<QrCode>>,
+    digits: RefCell<Option<CheckCode>>,
+    confirmed: Cell<bool>,
+    sent: RefCell<Vec<(Role, &'static str)>>,
+    exported: Cell<bool>,
+    imported: Cell<bool>,
+    intruded: Cell<bool>,
+    now: Cell<u64>,
+    busy: Cell<bool>,
+}
+
+impl World {
+    fn new(plan: Pair) -> Self {
+        Self {
+            plan,
+            payloads: RefCell::new(vec![Vec::new()]),
+            writes: Cell::default(),
+            ended: RefCell::default(),
+            deleted: Cell::default(),
+            code: RefCell::default(),
+            digits: RefCell::default(),
+            confirmed: Cell::default(),
+            sent: RefCell::default(),
+            exported: Cell::default(),
+            imported: Cell::default(),
+            intruded: Cell::default(),
+            now: Cell::default(),
+            busy: Cell::default(),
+        }
+    }
+
+    /// Polls until it is done. The clock moves by a second whenever nothing happened.
+    fn run(&self, mut poll_all: impl FnMut(&mut Context<'_>) -> bool) {
+        let mut context = Context::from_waker(Waker::noop());
+        while !poll_all(&mut context) {
+            if !self.busy.replace(false) {
+                self.now.set(self.now.get() + 1);
+            }
+            if self.now.get() == 300 {
+                self.ended.borrow_mut().get_or_insert(Ended::Expired);
+            }
+            assert!(self.now.get() < 400, "somebody waits for ever");
+        }
+    }
+
+    fn until<'a, T>(&'a self, ready: impl Fn(&Self) -> Option<T> + 'a) -> impl Future<Output = T> + 'a {
+        poll_fn(move |_| match ready(self) {
+            Some(value) => {
+                self.busy.set(true);
+                Poll::Ready(value)
+            }
+            None => Poll::Pending,
+        })
+    }
+
+    async fn pass(&self, seconds: u64) {
+        let then = self.now.get() + seconds;
+        self.until(|world| (world.now.get() >= then).then_some(())).await;
+    }
+
+    fn write(&self, payload: Vec<u8>) {
+        self.payloads.borrow_mut().push(payload);
+        self.writes.set(self.writes.get() + 1);
+        let write = self.writes.get();
+        if let Some((at, payload)) = &self.plan.intrude
+            && *at + 1 == write
+        {
+            self.intrude(payload.clone());
+        }
+        if self.plan.replay == Some(write) {
+            let payload = self.payloads.borrow()[write - 2].clone();
+            self.intrude(payload);
+        }
+        if let Some((at, ended)) = &self.plan.end_session
+            && *at == write
+        {
+            *self.ended.borrow_mut() = Some(ended.clone());
+        }
+    }
+
+    fn intrude(&self, payload: Vec<u8>) {
+        self.intruded.set(true);
+        self.payloads.borrow_mut().push(payload);
+    }
+
+    fn state(&self) -> Result<usize, Ended> {
+        match self.ended.borrow().clone() {
+            Some(ended) => Err(ended),
+            None if self.deleted.get() => Err(Ended::Gone),
+            None => Ok(self.payloads.borrow().len()),
+        }
+    }
+
+    fn end(
+        &self,
+        new: Result<(), Error>,
+        existing: Result<(), Error>,
+        (scanner_alone, requests_by_scanner): (Option<Result<(), Error>>, usize),
+    ) -> End {
+        let sent_by =
+            |role| self.sent.borrow().iter().filter(|(by, _)| *by == role).map(|(_, kind)| *kind).collect();
+        End {
+            new,
+            existing,
+            scanner_alone,
+            requests_by_scanner,
+            sent_by_new: sent_by(Role::New),
+            sent_by_existing: sent_by(Role::Existing),
+            secrets_sent: self.sent.borrow().iter().any(|(_, kind)| *kind == "m.login.secrets"),
+            exported: self.exported.get(),
+            imported: self.imported.get(),
+            intruded: self.intruded.get(),
+            session_deleted: self.deleted.get(),
+        }
+    }
+}
+
+struct Device {
+    world: Rc<World>,
+    role: Role,
+    shows: bool,
+    /// How many payloads of the session this device has seen.
+    seen: Cell<usize>,
+    overtaken: RefCell<Option<Vec<u8>>>,
+    moments: Cell<usize>,
+    requests: Cell<usize>,
+}
+
+impl Device {
+    fn new(world: &Rc<World>, role: Role, shows: bool) -> Self {
+        Self {
+            world: world.clone(),
+            role,
+            shows,
+            seen: Cell::new(1),
+            overtaken: RefCell::default(),
+            moments: Cell::default(),
+            requests: Cell::default(),
+        }
+    }
+
+    fn side(&self) -> Side {
+        if self.role == Role::New { Side::New } else { Side::Existing }
+    }
+
+    fn moment(&self) {
+        self.moments.set(self.moments.get() + 1);
+    }
+
+    fn planned(&self, ask: &Ask) -> Option<Answer> {
+        let (side, answer) = self.world.plan.answer.clone()?;
+        let fits = matches!(
+            (ask, &answer),
+            (Ask::RequestAuthorization(_), Answer::Authorization(_))
+                | (Ask::AwaitToken, Answer::Token(_))
+                | (Ask::FindDevice(_), Answer::Device(_))
+                | (Ask::OpenUri(_), Answer::Opened(_))
+                | (Ask::ExportSecrets, Answer::Exported(_))
+                | (Ask::ImportSecrets(_), Answer::Imported(_))
+        );
+        (fits && side == self.side()).then_some(answer)
+    }
+}
+
+impl Host for Device {
+    async fn receive(&self) -> Result<Vec<u8>, Ended> {
+        self.requests.set(self.requests.get() + 1);
+        self.world
+            .until(|world| {
+                if let Some(payload) = self.overtaken.borrow_mut().take() {
+                    return Some(Ok(payload));
+                }
+                let there = match world.state() {
+                    Err(ended) => return Some(Err(ended)),
+                    Ok(there) => there,
+                };
+                (there > self.seen.replace(there)).then(|| Ok(world.payloads.borrow()[there - 1].clone()))
+            })
+            .await
+    }
+
+    async fn send(&self, payload: Vec<u8>) -> Result<Delivery, Ended> {
+        self.requests.set(self.requests.get() + 1);
+        self.world.pass(1).await;
+        if self.world.exported.get() && self.role == Role::Existing && self.world.plan.lose_secrets.is_some()
+        {
+            *self.world.ended.borrow_mut() = Some(Ended::Gone);
+        }
+        let there = self.world.state()?;
+        if self.overtaken.borrow().is_some() {
+            return Ok(Delivery::Overtaken);
+        }
+        if there > self.seen.replace(there) {
+            *self.overtaken.borrow_mut() = self.world.payloads.borrow().last().cloned();
+            return Ok(Delivery::Overtaken);
+        }
+        self.seen.set(there + 1);
+        self.world.write(payload);
+        Ok(Delivery::Done)
+    }
+
+    async fn delete(&self) {
+        self.world.deleted.set(true);
+        self.world.busy.set(true);
+    }
+
+    async fn answer(&self, ask: Ask) -> Answer {
+        self.moment();
+        self.world.pass(2).await;
+        if let Some(answer) = self.planned(&ask) {
+            return answer;
+        }
+        match ask {
+            Ask::RequestAuthorization(_) => Answer::Authorization(Ok(wanted())),
+            Ask::AwaitToken => Answer::Token(Ok(())),
+            Ask::FindDevice(_) => Answer::Device(Ok(Presence::Absent)),
+            Ask::OpenUri(_) => Answer::Opened(Ok(())),
+            Ask::AwaitDevice(_) if self.world.plan.never_appears => Answer::Device(Ok(Presence::Absent)),
+            Ask::AwaitDevice(_) => Answer::Device(Ok(Presence::Present)),
+            Ask::ExportSecrets => {
+                self.world.exported.set(true);
+                Answer::Exported(Ok(secrets()))
+            }
+            Ask::AwaitVerified(_) => {
+                let patience = self.world.now.get() + 10;
+                let seen = |world: &World| match world.plan.lose_secrets {
+                    Some(seen) => Some(seen),
+                    None if world.imported.get() => Some(true),
+                    None => (world.now.get() > patience).then_some(false),
+                };
+                Answer::Verified(self.world.until(seen).await)
+            }
+            Ask::ImportSecrets(secrets_heard) => {
+                assert_eq!(secrets_heard, secrets());
+                self.world.imported.set(true);
+                Answer::Imported(Ok(()))
+            }
+            Ask::CheckCode => panic!("the driver asks the person itself"),
+        }
+    }
+
+    async fn enter_check_code(&self) -> CheckCode {
+        assert!(self.shows, "only the device that shows the QR code is asked");
+        self.moment();
+        self.world.pass(if self.world.plan.slow_person { 30 } else { 1 }).await;
+        let digits = self.world.until(|world| world.digits.borrow().clone()).await;
+        if !self.world.plan.wrong_digits {
+            return digits;
+        }
+        let other = if digits == "00".parse().unwrap() { "01" } else { "00" };
+        other.parse().unwrap()
+    }
+
+    async fn cancelled(&self) {
+        let Some((side, moment)) = self.world.plan.cancel else { return std::future::pending().await };
+        self.world.until(|_| (side == self.side() && self.moments.get() >= moment).then_some(())).await;
+    }
+
+    async fn patience(&self) {
+        self.world.pass(5).await;
+    }
+
+    fn tell(&self, progress: Progress<'_>) {
+        self.moment();
+        match progress {
+            Progress::Show(code) => *self.world.code.borrow_mut() = Some(code.clone()),
+            Progress::Secure(digits) => *self.world.digits.borrow_mut() = Some(digits.clone()),
+            Progress::Confirmed => self.world.confirmed.set(true),
+            Progress::Sent(kind) => self.world.sent.borrow_mut().push((self.role, kind)),
+            Progress::Connected | Progress::Received(_) => {}
+        }
+    }
+}
+
+pub fn homeserver() -> Homeserver {
+    Homeserver::parse("https://matrix.example.org").unwrap()
+}
+
+pub fn wanted() -> Authorization {
+    let link = VerificationLink {
+        verification_uri: "https://id.example.org/link".parse().unwrap(),
+        verification_uri_complete: None,
+    };
+    Authorization { link, device_id: DeviceId::parse("a/b+c").unwrap() }
+}
+
+pub fn trouble() -> Trouble {
+    Trouble::new(Blame::Homeserver, "it broke", "Mend it.")
+}
+
+fn secrets() -> Secrets {
+    let key = |byte| SecretKey::new(&[byte; 32]);
+    Secrets {
+        cross_signing: CrossSigning {
+            master_key: key(1),
+            self_signing_key: key(2),
+            user_signing_key: key(3),
+        },
+        backup: None,
+    }
+}

@@ -1,0 +1,136 @@
+//! Closes connections that only take up room. hyper's own header timeout also runs while a connection is
+//! idle, so with it alone a client could not keep a connection for longer than its headers may take.
+
+use std::{
+    future::{Future, poll_fn},
+    io,
+    pin::{Pin, pin},
+    sync::{Arc, Mutex, PoisonError},
+    task::{Context, Poll, ready},
+};
+
+use hyper::rt::{Read, ReadBufCursor, Write};
+use tokio::time::{Instant, sleep_until};
+
+use crate::Timeouts;
+
+/// Watches one connection. Clones watch the same.
+#[derive(Clone)]
+pub(super) struct Watchdog {
+    phase: Arc<Mutex<Phase>>,
+    timeouts: Timeouts,
+}
+
+/// What a connection is doing.
+#[derive(Clone, Copy)]
+enum Phase {
+    /// It waits for a request, or for the client to take the last answer.
+    Idle { until: Instant },
+    /// A request has begun to come.
+    Head { until: Instant },
+    /// We are at work. A body has its own time.
+    Serving,
+}
+
+impl Watchdog {
+    pub(super) fn new(timeouts: Timeouts) -> Self {
+        let phase = Phase::Idle { until: Instant::now() + timeouts.idle };
+        Self { phase: Arc::new(Mutex::new(phase)), timeouts }
+    }
+
+    /// Notices through this when a request begins.
+    pub(super) fn watch<T>(&self, io: T) -> Watched<T> {
+        Watched { io, watchdog: self.clone() }
+    }
+
+    /// A request's headers are here.
+    pub(super) fn serving(&self) {
+        self.enter(Phase::Serving);
+    }
+
+    /// The request is answered.
+    pub(super) fn idle(&self) {
+        self.enter(Phase::Idle { until: Instant::now() + self.timeouts.idle });
+    }
+
+    fn bytes_came(&self) {
+        if let Phase::Idle { .. } = self.phase() {
+            self.enter(Phase::Head { until: Instant::now() + self.timeouts.header });
+        }
+    }
+
+    /// Ends when the connection has been idle, or at one request's headers, for too long.
+    ///
+    /// To be polled in one task with the connection, after it: then each change of phase is seen without
+    /// being told.
+    pub(super) async fn bite(&self) {
+        let mut alarm = pin!(sleep_until(Instant::now() + self.timeouts.idle));
+        poll_fn(|cx| {
+            let (Phase::Idle { until } | Phase::Head { until }) = self.phase() else { return Poll::Pending };
+            loop {
+                if alarm.deadline() > until || alarm.is_elapsed() {
+                    alarm.as_mut().reset(until);
+                }
+                ready!(alarm.as_mut().poll(cx));
+                if until <= Instant::now() {
+                    return Poll::Ready(());
+                }
+            }
+        })
+        .await;
+    }
+
+    fn phase(&self) -> Phase {
+        *self.phase.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn enter(&self, phase: Phase) {
+        *self.phase.lock().unwrap_or_else(PoisonError::into_inner) = phase;
+    }
+}
+
+/// A connection under watch.
+pub(super) struct Watched<T> {
+    io: T,
+    watchdog: Watchdog,
+}
+
+impl<T: Read + Unpin> Read for Watched<T> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: ReadBufCursor<'_>,
+    ) -> Poll<io::Result<()>> {
+        let result = Pin::new(&mut self.io).poll_read(cx, buf);
+        if let Poll::Ready(Ok(())) = result {
+            self.watchdog.bytes_came();
+        }
+        result
+    }
+}
+
+impl<T: Write + Unpin> Write for Watched<T> {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.io).poll_write(cx, buf)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.io).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.io).poll_shutdown(cx)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.io.is_write_vectored()
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bufs: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.io).poll_write_vectored(cx, bufs)
+    }
+}

@@ -1,0 +1,147 @@
+//! Waiting without polling: a reader that has seen the payload may be held until there is another one.
+
+use std::time::{Duration, Instant};
+
+use axum::http::HeaderMap;
+use tokio::{
+    sync::{Notify, watch},
+    time::sleep_until,
+};
+
+use crate::store::{Id, Read};
+
+/// The longest that a reader is held. Below what proxies allow a silent answer (60 s is usual).
+const LONGEST: Duration = Duration::from_secs(30);
+
+/// How many doors there are to wait at. Enough that few sessions share one.
+const DOORS: usize = 1024;
+
+/// Those who wait, for any session. A session has no door of its own: several share one, and whoever is woken
+/// for another's sake looks and waits on. So there is nothing to clean up when a session ends.
+pub(crate) struct Waiters {
+    doors: Vec<Notify>,
+    released: watch::Sender<bool>,
+}
+
+impl Waiters {
+    pub(crate) fn new() -> Self {
+        Self { doors: (0..DOORS).map(|_| Notify::new()).collect(), released: watch::Sender::new(false) }
+    }
+
+    /// Lets those look again who wait for this session.
+    pub(crate) fn wake(&self, id: Id) {
+        if let Some(door) = self.door(id) {
+            door.notify_waiters();
+        }
+    }
+
+    /// Lets everybody go, for good: the server is about to stop.
+    pub(crate) fn release(&self) {
+        self.released.send_replace(true);
+    }
+
+    /// Whether nobody is held any more.
+    pub(crate) fn released(&self) -> bool {
+        *self.released.borrow()
+    }
+
+    /// Looks until there is something to see, at most until `deadline`.
+    pub(crate) async fn hold(&self, id: Id, deadline: Instant, look: impl Fn(Instant) -> Read) -> Read {
+        let Some(door) = self.door(id) else { return look(Instant::now()) };
+        let mut released = self.released.subscribe();
+        loop {
+            // Taken before the look: from here on a write wakes it, so none falls between the look and the
+            // wait.
+            let woken = door.notified();
+            let now = Instant::now();
+            let session = match look(now) {
+                Read::Unchanged(session) if now < deadline && !self.released() => session,
+                seen => return seen,
+            };
+            tokio::select! {
+                () = woken => {}
+                () = sleep_until(deadline.min(session.expires).into()) => {}
+                _ = released.wait_for(|released| *released) => {}
+            }
+        }
+    }
+
+    fn door(&self, id: Id) -> Option<&Notify> {
+        self.doors.get(id.place(DOORS))
+    }
+}
+
+/// How long the reader would wait (`Prefer: wait=N`, RFC 7240, "The wait preference"): in seconds, cut to
+/// what we grant. `None` without such a preference, or with one that makes no sense: a preference is never an
+/// error.
+pub(crate) fn preferred(headers: &HeaderMap) -> Option<Duration> {
+    let lines = headers.get_all("prefer").iter().filter_map(|line| line.to_str().ok());
+    let seconds = lines.flat_map(|line| line.split(',')).find_map(wait_of)?;
+    Some(Duration::from_secs(seconds.parse().ok()?).min(LONGEST))
+}
+
+/// The value of a preference that is called `wait`.
+fn wait_of(preference: &str) -> Option<&str> {
+    let (name, value) = preference.split(';').next()?.split_once('=')?;
+    name.trim().eq_ignore_ascii_case("wait").then(|| value.trim().trim_matches('"'))
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use std::cell::Cell;
+
+    use super::*;
+    use crate::store::{Errcodes, Revision, Session};
+
+    #[tokio::test]
+    async fn a_write_between_the_look_and_the_wait_is_not_missed() {
+        let (waiters, id, now) = (Waiters::new(), Id::random().unwrap(), Instant::now());
+        let session = Session {
+            revision: Revision::random().unwrap(),
+            payload: [].into(),
+            modified: now,
+            expires: now + LONGEST,
+            errcodes: Errcodes::Stable,
+        };
+        let looks = Cell::new(0);
+        let look = |_| {
+            looks.set(looks.get() + 1);
+            match looks.get() {
+                1 => {
+                    // What this look has seen is old by the time that it returns.
+                    waiters.wake(id);
+                    Read::Unchanged(session.clone())
+                }
+                _ => Read::Changed(session.clone()),
+            }
+        };
+        let held = tokio::time::timeout(LONGEST / 3, waiters.hold(id, now + LONGEST, look)).await;
+        assert!(matches!(held, Ok(Read::Changed(_))));
+        assert_eq!(looks.get(), 2);
+    }
+
+    #[test]
+    fn the_preference_is_read_as_written() {
+        let cases: [(&[&str], Option<u64>); 11] = [
+            (&[], None),
+            (&["wait=5"], Some(5)),
+            (&["Wait = \"7\"; x=y"], Some(7)),
+            (&["respond-async, wait=10"], Some(10)),
+            (&["respond-async", "wait=3"], Some(3)),
+            (&["wait=3, wait=9"], Some(3)),
+            (&["wait=31"], Some(30)),
+            (&["wait=0"], Some(0)),
+            (&["wait=-1"], None),
+            (&["wait=soon"], None),
+            (&["await=5"], None),
+        ];
+        for (lines, seconds) in cases {
+            let mut headers = HeaderMap::new();
+            for line in lines {
+                headers.append("prefer", line.parse().unwrap());
+            }
+            assert_eq!(preferred(&headers), seconds.map(Duration::from_secs), "{lines:?}");
+        }
+    }
+}

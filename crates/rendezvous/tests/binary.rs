@@ -1,0 +1,115 @@
+//! The binary: what it says, and how it stops.
+#![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+
+use std::{
+    io::{BufRead, BufReader, Read, Write},
+    net::TcpStream,
+    process::{Child, Command, Output, Stdio},
+};
+
+fn command(arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_matrix-qr-rendezvous"));
+    command.args(arguments).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    command
+}
+
+fn run(arguments: &[&str]) -> Output {
+    command(arguments).output().unwrap()
+}
+
+/// Ended with the test, whatever comes of it.
+struct Running(Child);
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+#[test]
+fn help_teaches() {
+    let output = run(&["--help"]);
+    assert!(output.status.success());
+    let text = String::from_utf8(output.stdout).unwrap();
+    let taught = [
+        "--listen",
+        "--public-url",
+        "--create-path",
+        "--lifetime",
+        "--max-sessions",
+        "SIGTERM",
+        "If-None-Match",
+    ];
+    for word in taught {
+        assert!(text.contains(word), "{word} in {text}");
+    }
+}
+
+#[test]
+fn a_wrong_command_line_says_what_is_wrong() {
+    for (arguments, says) in [
+        (&[][..], "--public-url"),
+        (&["--public-url", "http://a.example"], "https"),
+        (&["--public-url", "https://a.example", "--lifetime", "0"], "--lifetime"),
+        (&["--public-url", "https://a.example", "--create-path", "x"], "slash"),
+        (&["--public-url", "https://a.example", "--max-sessions", "0"], "--max-sessions"),
+    ] {
+        let output = run(arguments);
+        assert_eq!(output.status.code(), Some(2));
+        assert!(String::from_utf8(output.stderr).unwrap().contains(says), "{says}");
+    }
+}
+
+#[test]
+fn a_taken_address_is_one_line() {
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap().to_string();
+    let output = run(&["--public-url", "https://a.example", "--listen", &address]);
+    assert_eq!(output.status.code(), Some(1));
+    let text = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(text.lines().count(), 1, "{text}");
+    assert!(text.contains(&address) && text.contains("--listen"), "{text}");
+}
+
+/// At the level that says the most: what is logged names no session, payload or peer.
+#[test]
+fn it_serves_keeps_quiet_and_stops_at_sigterm() {
+    let mut command = command(&["--public-url", "https://a.example", "--listen", "127.0.0.1:0"]);
+    let mut running = Running(command.env("RUST_LOG", "trace").spawn().unwrap());
+    let mut log = BufReader::new(running.0.stderr.take().unwrap());
+    let mut said = String::new();
+    while !said.contains("listening") {
+        assert_ne!(log.read_line(&mut said).unwrap(), 0, "{said}");
+    }
+    let (_, rest) = said.split_once("127.0.0.1:").unwrap();
+    let port: String = rest.chars().take_while(char::is_ascii_digit).collect();
+    let address = format!("127.0.0.1:{port}");
+    let head =
+        "Host: a\r\nConnection: close\r\nContent-Type: text/plain\r\nContent-Length: 11\r\n\r\nthe payload";
+    let (created, peer) =
+        exchange(&address, &format!("POST /_matrix/client/v1/rendezvous HTTP/1.1\r\n{head}"));
+    assert!(created.starts_with("HTTP/1.1 201 "), "{created}");
+    let id = created.split("https://a.example/rendezvous/").nth(1).unwrap()[..22].to_owned();
+    let (read, _) =
+        exchange(&address, &format!("GET /rendezvous/{id} HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"));
+    assert!(read.ends_with("the payload"), "{read}");
+
+    let pid = running.0.id().to_string();
+    assert!(Command::new("kill").args(["-TERM", &pid]).status().unwrap().success());
+    assert!(running.0.wait().unwrap().success());
+    log.read_to_string(&mut said).unwrap();
+    assert!(said.contains("answered") && said.contains("stopped"), "{said}");
+    for secret in [&id, "the payload", &peer] {
+        assert!(!said.contains(secret), "{secret} in {said}");
+    }
+}
+
+/// The answer, and the port it was asked from.
+fn exchange(address: &str, request: &str) -> (String, String) {
+    let mut stream = TcpStream::connect(address).unwrap();
+    stream.write_all(request.as_bytes()).unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    (answer, format!(":{}", stream.local_addr().unwrap().port()))
+}

@@ -1,0 +1,381 @@
+//! MSC4108, "Insecure rendezvous session": each method, each status, each error code.
+
+use std::{collections::HashSet, time::Duration};
+
+use matrix_qr_rendezvous::Config;
+use reqwest::{Method, StatusCode};
+
+use crate::support::*;
+
+#[tokio::test]
+async fn two_devices_exchange_payloads() {
+    let server = Server::start().await;
+    for path in CREATE_PATHS {
+        let mut a = server.create_at(path, "hello from A").await;
+        let mut b = a.clone();
+
+        let response = server.get(&b).await;
+        assert_eq!(response.status(), StatusCode::OK);
+        assert_eq!(header(&response, "content-type"), "text/plain");
+        assert_eq!(header(&response, "etag"), a.etag);
+        assert_session_headers(&response);
+        assert_eq!(response.text().await.unwrap(), "hello from A");
+
+        let response = server.poll(&a).send().await.unwrap();
+        assert_eq!(response.status(), StatusCode::NOT_MODIFIED);
+        assert_eq!(header(&response, "etag"), a.etag);
+        assert_session_headers(&response);
+        assert_eq!(response.text().await.unwrap(), "");
+
+        let response = server.put(&b, "hello from B").send().await.unwrap();
+        assert_eq!(response.status(), StatusCode::ACCEPTED);
+        assert_session_headers(&response);
+        b.etag = header(&response, "etag");
+        assert_ne!(b.etag, a.etag);
+
+        let response = server.poll(&a).send().await.unwrap();
+        assert_eq!(response.status(), StatusCode::OK);
+        assert_eq!(header(&response, "etag"), b.etag);
+        a.etag = header(&response, "etag");
+        assert_eq!(response.text().await.unwrap(), "hello from B");
+
+        let response = server.delete(&a).await;
+        assert_eq!(response.status(), StatusCode::NO_CONTENT);
+        assert_eq!(response.text().await.unwrap(), "");
+        assert_error(server.poll(&b).send().await.unwrap(), 404, "M_NOT_FOUND").await;
+    }
+    assert_eq!(server.rendezvous.sessions(), 0);
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn a_created_session_has_an_unguessable_url_on_the_configured_server() {
+    let server = Server::start().await;
+    let response = server.post(STABLE, "x").header("host", "evil.example").send().await.unwrap();
+    assert_eq!(response.status(), StatusCode::CREATED);
+    assert_eq!(header(&response, "content-type"), "application/json");
+    assert_session_headers(&response);
+    let body: serde_json::Value = response.json().await.unwrap();
+    assert_eq!(body.as_object().unwrap().len(), 1);
+    let mut urls = HashSet::from([body["url"].as_str().unwrap().to_owned()]);
+    for _ in 0..50 {
+        urls.insert(server.create("x").await.url);
+    }
+    assert_eq!(urls.len(), 51);
+    for url in urls {
+        let id = url.strip_prefix("https://rendezvous.example/below/rendezvous/").unwrap();
+        assert!(
+            id.len() >= 22 && id.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte))
+        );
+    }
+}
+
+#[tokio::test]
+async fn the_bare_create_path_is_configurable_and_not_a_pattern() {
+    let server = Server::with(|config| config.create_path = "/new/{id}".to_owned()).await;
+    let raw = "POST /new/{id} HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: 1\r\nContent-Type: text/plain\r\n\r\nx";
+    assert!(server.raw(raw).await.starts_with("HTTP/1.1 201 "));
+    assert_error(server.post("/new/x", "x").send().await.unwrap(), 404, "M_UNRECOGNIZED").await;
+    assert_error(server.post(BARE, "x").send().await.unwrap(), 404, "M_UNRECOGNIZED").await;
+    server.create_at(UNSTABLE, "x").await;
+}
+
+#[tokio::test]
+async fn payloads_are_any_bytes_up_to_4096() {
+    let server = Server::start().await;
+    for payload in [vec![], vec![0, 255, b'\n'], vec![7; 4096]] {
+        // The client leaves the length of an empty body out, if it is not told.
+        let request = server.post(STABLE, payload.clone()).header("content-length", payload.len());
+        let response = request.send().await.unwrap();
+        assert_eq!(response.status(), StatusCode::CREATED);
+        let mut session = server.create("x").await;
+        let request = server.put(&session, payload.clone()).header("content-length", payload.len());
+        let response = request.send().await.unwrap();
+        assert_eq!(response.status(), StatusCode::ACCEPTED);
+        session.etag = header(&response, "etag");
+        assert_eq!(server.get(&session).await.bytes().await.unwrap(), payload);
+    }
+    let session = server.create("kept").await;
+    for size in [4097, 64 * 1024] {
+        for path in CREATE_PATHS {
+            assert_error(server.post(path, vec![7; size]).send().await.unwrap(), 413, "M_TOO_LARGE").await;
+        }
+        let response = server.put(&session, vec![7; size]).send().await.unwrap();
+        assert_session_headers(&response);
+        assert_eq!(header(&response, "etag"), session.etag);
+        assert_error(response, 413, "M_TOO_LARGE").await;
+    }
+    assert_eq!(server.get(&session).await.text().await.unwrap(), "kept");
+}
+
+#[tokio::test]
+async fn a_payload_says_its_length_and_its_type() {
+    let server = Server::start().await;
+    let session = server.create("kept").await;
+    let put = format!("PUT {} HTTP/1.1\r\nIf-Match: {}\r\n", session.path, session.etag);
+    let post = format!("POST {STABLE} HTTP/1.1\r\n");
+    let cases = [
+        ("Content-Type: text/plain\r\n\r\n", "M_MISSING_PARAM"),
+        (
+            "Content-Type: text/plain\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nx\r\n0\r\n\r\n",
+            "M_MISSING_PARAM",
+        ),
+        (
+            "Content-Type: text/plain\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nx\r\n0\r\n\r\n",
+            "M_MISSING_PARAM",
+        ),
+        ("Content-Length: 1\r\n\r\nx", "M_MISSING_PARAM"),
+        ("Content-Length: 1\r\nContent-Type: application/json\r\n\r\nx", "M_INVALID_PARAM"),
+        ("Content-Length: 1\r\nContent-Type: text/plainer\r\n\r\nx", "M_INVALID_PARAM"),
+        ("Content-Length: 1\r\nContent-Type: text/plain, text/html\r\n\r\nx", "M_INVALID_PARAM"),
+        (
+            "Content-Length: 1\r\nContent-Type: text/plain\r\nContent-Type: text/html\r\n\r\nx",
+            "M_INVALID_PARAM",
+        ),
+        ("Content-Length: 1\r\nContent-Type:\r\n\r\nx", "M_INVALID_PARAM"),
+    ];
+    for (rest, errcode) in cases {
+        for (start, has_etag) in [(&put, true), (&post, false)] {
+            let answer = server.raw(&format!("{start}Host: x\r\nConnection: close\r\n{rest}")).await;
+            assert!(answer.starts_with("HTTP/1.1 400 "), "{rest} {answer}");
+            assert!(answer.contains(&format!("\"errcode\":\"{errcode}\"")), "{rest} {answer}");
+            assert_eq!(answer.contains(&format!("etag: {}", session.etag)), has_etag, "{rest} {answer}");
+        }
+    }
+    assert_eq!(server.get(&session).await.text().await.unwrap(), "kept");
+}
+
+#[tokio::test]
+async fn parameters_of_the_content_type_are_accepted_and_not_sent_back() {
+    let server = Server::start().await;
+    for given in ["text/plain; charset=utf-8", "Text/Plain;charset=\"UTF-8\"", "text/plain ;x=y"] {
+        let request = server.request(Method::POST, STABLE).header("content-type", given).body("x");
+        assert_eq!(request.send().await.unwrap().status(), StatusCode::CREATED, "{given}");
+        let mut session = server.create("x").await;
+        let request = server.request(Method::PUT, &session.path).header("content-type", given);
+        let response = request.header("if-match", &session.etag).body("y").send().await.unwrap();
+        assert_eq!(response.status(), StatusCode::ACCEPTED, "{given}");
+        session.etag = header(&response, "etag");
+        assert_eq!(header(&server.get(&session).await, "content-type"), "text/plain");
+    }
+}
+
+#[tokio::test]
+async fn the_202_is_so_on_the_wire() {
+    let server = Server::start().await;
+    let session = server.create("x").await;
+    let answer = server
+        .raw(&format!(
+            "PUT {} HTTP/1.1\r\nHost: x\r\nConnection: close\r\nIf-Match: {}\r\nContent-Type: text/plain\r\nContent-Length: 1\r\n\r\ny",
+            session.path, session.etag
+        ))
+        .await;
+    let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+    assert_eq!(body, "");
+    let mut lines = head.split("\r\n");
+    assert_eq!(lines.next(), Some("HTTP/1.1 202 Accepted"));
+    let lines: Vec<_> = lines.map(str::to_ascii_lowercase).collect();
+    for expected in ["content-type: text/plain", "content-length: 0"] {
+        assert_eq!(lines.iter().filter(|line| *line == expected).count(), 1, "{head}");
+    }
+    for once in ["etag:", "expires:", "last-modified:", "date:", "cache-control:", "pragma:", "content-type:"]
+    {
+        assert_eq!(lines.iter().filter(|line| line.starts_with(once)).count(), 1, "{once} in {head}");
+    }
+    assert!(!head.contains("transfer-encoding"));
+}
+
+#[tokio::test]
+async fn a_write_that_saw_an_older_payload_is_refused_with_the_code_of_the_create_path() {
+    let server = Server::start().await;
+    for (path, errcode, unstable) in [
+        (STABLE, "M_CONCURRENT_WRITE", None),
+        (UNSTABLE, "M_UNKNOWN", Some("M_CONCURRENT_WRITE")),
+        (BARE, "M_CONCURRENT_WRITE", None),
+    ] {
+        let stale = server.create_at(path, "first").await;
+        let current = header(&server.put(&stale, "second").send().await.unwrap(), "etag");
+        for etag in [stale.etag.as_str(), "\"AAAAAAAAAAAAAAAAAAAAAA\"", "\"other\"", "\"\""] {
+            let session = Session { etag: etag.to_owned(), ..stale.clone() };
+            let response = server.put(&session, "third").send().await.unwrap();
+            assert_session_headers(&response);
+            assert_eq!(header(&response, "etag"), current);
+            let (status, got, body) = error(response).await;
+            assert_eq!((status, got.as_str()), (412, errcode));
+            assert_eq!(body["org.matrix.msc4108.errcode"].as_str(), unstable);
+        }
+        assert_eq!(server.get(&stale).await.text().await.unwrap(), "second");
+    }
+}
+
+#[tokio::test]
+async fn a_condition_is_one_strong_etag() {
+    let server = Server::start().await;
+    let session = server.create("kept").await;
+    let etag = &session.etag;
+    let malformed = [
+        "*".to_owned(),
+        format!("W/{etag}"),
+        format!("{etag}, {etag}"),
+        etag.trim_matches('"').to_owned(),
+        String::new(),
+    ];
+    for tag in malformed {
+        let bad = Session { etag: tag.clone(), ..session.clone() };
+        for request in [server.put(&bad, "lost"), server.poll(&bad)] {
+            let response = request.send().await.unwrap();
+            assert_session_headers(&response);
+            assert_eq!(&header(&response, "etag"), etag);
+            assert_error(response, 400, "M_INVALID_PARAM").await;
+        }
+    }
+    let request =
+        server.request(Method::PUT, &session.path).header("content-type", "text/plain").body("lost");
+    let response = request.send().await.unwrap();
+    assert_session_headers(&response);
+    assert_error(response, 400, "M_MISSING_PARAM").await;
+    assert_eq!(server.get(&session).await.text().await.unwrap(), "kept");
+}
+
+#[tokio::test]
+async fn the_same_payload_never_has_the_same_etag() {
+    let server = Server::start().await;
+    let mut etags = HashSet::new();
+    for _ in 0..10 {
+        let mut session = server.create("same").await;
+        assert!(etags.insert(session.etag.clone()));
+        for _ in 0..10 {
+            session.etag = header(&server.put(&session, "same").send().await.unwrap(), "etag");
+            assert!(etags.insert(session.etag.clone()));
+        }
+    }
+}
+
+#[tokio::test]
+async fn unknown_deleted_and_expired_sessions_are_the_same_bytes() {
+    let lifetime = |config: &mut Config| config.lifetime = Duration::from_millis(50);
+    let (server, brief) = (Server::start().await, Server::with(lifetime).await);
+    let deleted = server.create("x").await;
+    assert_eq!(server.delete(&deleted).await.status(), StatusCode::NO_CONTENT);
+    let expired = brief.create("x").await;
+    brief.until_empty().await;
+    let mut answers = HashSet::new();
+    for (server, path) in [
+        (&brief, expired.path.as_str()),
+        (&server, deleted.path.as_str()),
+        (&server, "/rendezvous/AAAAAAAAAAAAAAAAAAAAAA"),
+        (&server, "/rendezvous/x"),
+        (&server, "/rendezvous/%FF"),
+    ] {
+        for (method, rest) in [
+            ("GET", "\r\n"),
+            ("GET", "If-None-Match: \"x\"\r\nPrefer: wait=20\r\n\r\n"),
+            ("GET", "If-None-Match: *\r\n\r\n"),
+            ("DELETE", "\r\n"),
+            ("PUT", "\r\n"),
+            ("PUT", "If-Match: \"x\"\r\nContent-Type: text/plain\r\nContent-Length: 1\r\n\r\nx"),
+        ] {
+            let answer = server
+                .raw(&format!("{method} {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n{rest}"))
+                .await;
+            assert!(answer.starts_with("HTTP/1.1 404 ") && answer.contains("M_NOT_FOUND"), "{answer}");
+            let undated: String = answer.lines().filter(|line| !line.starts_with("date: ")).collect();
+            answers.insert(undated);
+        }
+    }
+    assert_eq!(answers.len(), 1, "{answers:?}");
+}
+
+#[tokio::test]
+async fn the_end_is_fixed_when_the_session_is_made() {
+    let server = Server::with(|config| config.lifetime = Duration::from_secs(100)).await;
+    let left = |response: &reqwest::Response| {
+        let time = |name| httpdate::parse_http_date(&header(response, name)).unwrap();
+        (time("expires"), time("expires").duration_since(time("date")).unwrap().as_secs())
+    };
+    let response = server.post(STABLE, "x").send().await.unwrap();
+    let (expires, seconds) = left(&response);
+    assert_eq!(seconds, 100);
+    let mut session = Session { url: String::new(), path: String::new(), etag: header(&response, "etag") };
+    let body: serde_json::Value = response.json().await.unwrap();
+    session.path = body["url"].as_str().unwrap().replace("https://rendezvous.example/below", "");
+    tokio::time::sleep(Duration::from_millis(2100)).await;
+    let response = server.put(&session, "y").send().await.unwrap();
+    let (still_expires, seconds) = left(&response);
+    assert!(seconds <= 98, "{seconds}");
+    // Both are reckoned from the moment of the answer and then cut to seconds.
+    assert!(still_expires.duration_since(expires).unwrap_or_default() <= Duration::from_secs(1));
+}
+
+#[tokio::test]
+async fn a_full_server_refuses_new_sessions_and_keeps_the_live() {
+    let server = Server::with(|config| config.max_sessions = 2).await;
+    let live = [server.create("1").await, server.create("2").await];
+    for path in CREATE_PATHS {
+        let response = server.post(path, "3").send().await.unwrap();
+        let seconds: u64 = header(&response, "retry-after").parse().unwrap();
+        assert!((1..=300).contains(&seconds));
+        let (status, errcode, body) = error(response).await;
+        assert_eq!((status, errcode.as_str()), (429, "M_UNKNOWN"));
+        assert_eq!(body["retry_after_ms"].as_u64(), Some(seconds * 1000));
+    }
+    for session in &live {
+        assert_eq!(server.get(session).await.status(), StatusCode::OK);
+        assert_eq!(server.put(session, "x").send().await.unwrap().status(), StatusCode::ACCEPTED);
+    }
+    server.delete(&live[0]).await;
+    server.create("3").await;
+    assert_eq!(server.rendezvous.sessions(), 2);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn of_many_writers_that_saw_the_same_payload_one_wins() {
+    let server = Server::start().await;
+    let mut session = server.create("start").await;
+    for _ in 0..20 {
+        let writer = |n: usize| {
+            let request = server.put(&session, format!("writer {n}"));
+            tokio::spawn(async move { request.send().await.unwrap() })
+        };
+        let writers: Vec<_> = (0..16).map(writer).collect();
+        let mut winners = vec![];
+        for (n, writer) in writers.into_iter().enumerate() {
+            let response = writer.await.unwrap();
+            match response.status().as_u16() {
+                202 => winners.push((n, header(&response, "etag"))),
+                status => assert_eq!(status, 412),
+            }
+        }
+        assert_eq!(winners.len(), 1);
+        let (n, etag) = winners.remove(0);
+        session.etag = etag;
+        let read = server.get(&session).await;
+        assert_eq!(header(&read, "etag"), session.etag);
+        assert_eq!(read.text().await.unwrap(), format!("writer {n}"));
+    }
+}
+
+#[tokio::test]
+async fn other_paths_and_methods_are_matrix_errors() {
+    let server = Server::start().await;
+    let session = server.create("x").await;
+    for path in
+        ["/x", "/rendezvous", "/rendezvous/", "/_matrix/client/versions", "/_matrix/client/v1/rendezvous/"]
+    {
+        assert_error(server.post(path, "x").send().await.unwrap(), 404, "M_UNRECOGNIZED").await;
+    }
+    for (method, path, allow) in [
+        (Method::GET, BARE, "POST"),
+        (Method::GET, STABLE, "POST"),
+        (Method::PUT, UNSTABLE, "POST"),
+        (Method::POST, session.path.as_str(), "GET,HEAD,PUT,DELETE"),
+        (Method::PATCH, session.path.as_str(), "GET,HEAD,PUT,DELETE"),
+    ] {
+        let response = server.request(method, path).send().await.unwrap();
+        assert_eq!(header(&response, "allow"), allow);
+        assert_error(response, 405, "M_UNRECOGNIZED").await;
+    }
+    let response = server.request(Method::HEAD, &session.path).send().await.unwrap();
+    assert_eq!(response.status(), StatusCode::OK);
+    assert_session_headers(&response);
+}

@@ -1,0 +1,169 @@
+//! A server to test, and ways to talk to it.
+
+use std::{net::SocketAddr, time::Duration};
+
+use matrix_qr_rendezvous::{Config, Rendezvous, serve};
+use reqwest::{Client, Method, RequestBuilder, Response, StatusCode};
+use serde_json::Value;
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::{TcpListener, TcpStream},
+    sync::oneshot,
+    task::JoinHandle,
+};
+use url::Url;
+
+pub(crate) const STABLE: &str = "/_matrix/client/v1/rendezvous";
+pub(crate) const UNSTABLE: &str = "/_matrix/client/unstable/org.matrix.msc4108/rendezvous";
+pub(crate) const BARE: &str = "/";
+pub(crate) const CREATE_PATHS: [&str; 3] = [STABLE, UNSTABLE, BARE];
+
+/// What the server calls itself, which is not where the tests reach it.
+const PUBLIC_URL: &str = "https://rendezvous.example/below/";
+
+pub(crate) struct Server {
+    pub(crate) address: SocketAddr,
+    pub(crate) rendezvous: Rendezvous,
+    client: Client,
+    stop: Option<oneshot::Sender<()>>,
+    task: JoinHandle<std::io::Result<()>>,
+}
+
+impl Server {
+    pub(crate) async fn start() -> Self {
+        Self::with(|_| {}).await
+    }
+
+    pub(crate) async fn with(change: impl FnOnce(&mut Config)) -> Self {
+        let mut config = Config::new(Url::parse(PUBLIC_URL).unwrap());
+        change(&mut config);
+        let rendezvous = Rendezvous::new(config);
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let (stop, stopped) = oneshot::channel();
+        let shutdown = async move { drop(stopped.await) };
+        let task = tokio::spawn(serve(listener, rendezvous.clone(), shutdown));
+        let client = Client::builder().no_proxy().build().unwrap();
+        Self { address, rendezvous, client, stop: Some(stop), task }
+    }
+
+    pub(crate) fn tell_to_stop(&mut self) {
+        drop(self.stop.take());
+    }
+
+    /// Stops it, and waits until it has.
+    pub(crate) async fn stop(mut self) {
+        self.tell_to_stop();
+        self.task.await.unwrap().unwrap();
+    }
+
+    pub(crate) fn request(&self, method: Method, path: &str) -> RequestBuilder {
+        self.client.request(method, format!("http://{}{path}", self.address))
+    }
+
+    pub(crate) fn post(&self, path: &str, payload: impl Into<Vec<u8>>) -> RequestBuilder {
+        self.request(Method::POST, path).header("content-type", "text/plain").body(payload.into())
+    }
+
+    pub(crate) async fn create_at(&self, path: &str, payload: &str) -> Session {
+        let response = self.post(path, payload).send().await.unwrap();
+        assert_eq!(response.status(), StatusCode::CREATED);
+        let etag = header(&response, "etag");
+        let body: Value = response.json().await.unwrap();
+        let url = body["url"].as_str().unwrap().to_owned();
+        Session { path: url.strip_prefix("https://rendezvous.example/below").unwrap().to_owned(), url, etag }
+    }
+
+    pub(crate) async fn create(&self, payload: &str) -> Session {
+        self.create_at(STABLE, payload).await
+    }
+
+    pub(crate) async fn get(&self, session: &Session) -> Response {
+        self.request(Method::GET, &session.path).send().await.unwrap()
+    }
+
+    pub(crate) fn poll(&self, session: &Session) -> RequestBuilder {
+        self.request(Method::GET, &session.path).header("if-none-match", &session.etag)
+    }
+
+    pub(crate) fn put(&self, session: &Session, payload: impl Into<Vec<u8>>) -> RequestBuilder {
+        self.request(Method::PUT, &session.path)
+            .header("content-type", "text/plain")
+            .header("if-match", &session.etag)
+            .body(payload.into())
+    }
+
+    pub(crate) async fn delete(&self, session: &Session) -> Response {
+        self.request(Method::DELETE, &session.path).send().await.unwrap()
+    }
+
+    /// Waits until all sessions have ended. Fails when they never do.
+    pub(crate) async fn until_empty(&self) {
+        for _ in 0..1000 {
+            if self.rendezvous.sessions() == 0 {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        panic!("a session does not end");
+    }
+
+    pub(crate) async fn connect(&self) -> TcpStream {
+        TcpStream::connect(self.address).await.unwrap()
+    }
+
+    /// Sends these bytes, and returns all that comes back until the server closes.
+    pub(crate) async fn raw(&self, request: &str) -> String {
+        let mut stream = self.connect().await;
+        stream.write_all(request.as_bytes()).await.unwrap();
+        read_to_end(&mut stream).await
+    }
+}
+
+#[derive(Clone)]
+pub(crate) struct Session {
+    pub(crate) url: String,
+    /// Where the tests reach it.
+    pub(crate) path: String,
+    /// Of the last payload seen.
+    pub(crate) etag: String,
+}
+
+/// What comes until the server closes the connection. Fails when it never does.
+pub(crate) async fn read_to_end(stream: &mut TcpStream) -> String {
+    let mut bytes = Vec::new();
+    let read = tokio::time::timeout(Duration::from_secs(20), stream.read_to_end(&mut bytes)).await;
+    read.expect("the server leaves the connection open").unwrap();
+    String::from_utf8(bytes).unwrap()
+}
+
+pub(crate) fn header(response: &Response, name: &str) -> String {
+    let values: Vec<_> = response.headers().get_all(name).iter().collect();
+    assert_eq!(values.len(), 1, "{name} of {response:?}");
+    values[0].to_str().unwrap().to_owned()
+}
+
+/// The status and the body of an error, the body checked for what every Matrix error has.
+pub(crate) async fn error(response: Response) -> (u16, String, Value) {
+    let status = response.status().as_u16();
+    assert_eq!(header(&response, "content-type"), "application/json");
+    let body: Value = response.json().await.unwrap();
+    assert!(!body["error"].as_str().unwrap().is_empty());
+    (status, body["errcode"].as_str().unwrap().to_owned(), body)
+}
+
+pub(crate) async fn assert_error(response: Response, status: u16, errcode: &str) {
+    let (got_status, got_errcode, _) = error(response).await;
+    assert_eq!((got_status, got_errcode.as_str()), (status, errcode));
+}
+
+/// The headers that every answer about a live session has.
+pub(crate) fn assert_session_headers(response: &Response) {
+    let etag = header(response, "etag");
+    assert!(etag.len() > 2 && etag.starts_with('"') && etag.ends_with('"'), "{etag}");
+    let time = |name| httpdate::parse_http_date(&header(response, name)).unwrap();
+    assert!(time("last-modified") <= time("date"));
+    assert!(time("date") <= time("expires"));
+    assert_eq!(header(response, "cache-control"), "no-store, no-transform");
+    assert_eq!(header(response, "pragma"), "no-cache");
+}

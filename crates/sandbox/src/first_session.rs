@@ -1,0 +1,28 @@
+//! A session without QR: somebody has to be signed in first.
+
+use std::{fmt, time::Duration};
+
+/// What the account's first device would have got when it signed in, by whatever means that was.
+#[derive(Clone)]
+#[allow(missing_docs, reason = "the fields are those of the OAuth 2.0 token response and of whoami")]
+pub struct FirstSession {
+    pub access_token: String,
+    pub refresh_token: String,
+    pub client_id: String,
+    pub device_id: String,
+    pub user_id: String,
+    pub expires_in: Duration,
+}
+
+impl fmt::Debug for FirstSession {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("FirstSession")
+            .field("user_id", &self.user_id)
+            .field("device_id", &self.device_id)
+            .field("client_id", &self.client_id)
+            .field("access_token", &"[redacted]")
+            .field("refresh_token", &"[redacted]")
+            .field("expires_in", &self.expires_in)
+            .finish()
+    }
+}

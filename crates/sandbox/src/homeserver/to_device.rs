@@ -1,0 +1,48 @@
+//! Messages between devices: Client-Server API, "Send-to-Device messaging". They wait in the receiver's inbox.
+
+use std::sync::Arc;
+
+use axum::{
+    Json,
+    extract::{OriginalUri, Path, State},
+};
+use serde_json::{Value, json};
+
+use super::{Answer, Body, Caller, Refusal};
+use crate::{account::Account, state::Shared};
+
+/// A device that never syncs must not fill the memory: the oldest go first.
+const LARGEST_INBOX: usize = 1000;
+
+/// `PUT /_matrix/client/v3/sendToDevice/{eventType}/{txnId}`: the same transaction again changes nothing.
+pub(super) async fn send(
+    State(shared): State<Arc<Shared>>,
+    caller: Caller,
+    (Path((kind, _)), OriginalUri(uri)): (Path<(String, String)>, OriginalUri),
+    Body(body): Body,
+) -> Answer {
+    let messages = body.get("messages").and_then(Value::as_object);
+    let messages = messages.ok_or_else(|| Refusal::bad_json("messages is missing"))?;
+    let mut account = shared.account();
+    let transaction = (caller.device_id, uri.path().to_owned());
+    if account.transactions.insert(transaction, json!({})).is_some() {
+        return Ok(Json(json!({})));
+    }
+    let for_us = messages.get(&account.user_id).and_then(Value::as_object);
+    for (device_id, content) in for_us.into_iter().flatten() {
+        let event = json!({ "type": kind, "sender": account.user_id, "content": content });
+        deliver(&mut account, device_id, &event);
+    }
+    Ok(Json(json!({})))
+}
+
+/// To one device, or with `*` to all.
+fn deliver(account: &mut Account, device_id: &str, event: &Value) {
+    let position = account.next_position();
+    for (_, device) in account.devices.iter_mut().filter(|(id, _)| device_id == "*" || device_id == **id) {
+        device.inbox.push_back((position, event.clone()));
+        if device.inbox.len() > LARGEST_INBOX {
+            device.inbox.pop_front();
+        }
+    }
+}

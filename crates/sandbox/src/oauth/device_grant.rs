@@ -1,0 +1,65 @@
+//! The device authorization request: RFC 8628, "Device Authorization Request" and "Response".
+
+use std::{sync::Arc, time::Instant};
+
+use axum::{Json, extract::State};
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::{OAuthError, Params, authority::Grant, register::DEVICE_CODE, scope::Scope};
+use crate::{faults::Fault, state::Shared};
+
+#[derive(Deserialize)]
+pub(super) struct Request {
+    client_id: String,
+    scope: String,
+}
+
+/// `POST /oauth2/device`
+pub(super) async fn authorize(
+    State(shared): State<Arc<Shared>>,
+    Params(request): Params<Request>,
+) -> Result<Json<Value>, OAuthError> {
+    let answer = {
+        let mut authority = shared.authority();
+        if !authority.client(&request.client_id)?.may_use(DEVICE_CODE) {
+            return Err(OAuthError::bad("unauthorized_client", "registered without the device grant"));
+        }
+        let scope = Scope::parse(&request.scope).map_err(|why| OAuthError::bad("invalid_scope", why))?;
+        if scope.is_stable && shared.faults.is_set(&Fault::InvalidScopeOnce) {
+            return Err(OAuthError::bad("invalid_scope", "an unknown scope"));
+        }
+        let expires = Instant::now() + shared.options.grant_lifetime;
+        let grant = authority.begin(request.client_id, scope, (expires, shared.options.token_interval))?;
+        response(&shared, grant)
+    };
+    shared.changed.send_replace(());
+    Ok(Json(answer))
+}
+
+fn response(shared: &Shared, grant: &Grant) -> Value {
+    let uri = verification_uri(shared);
+    let mut answer = json!({
+        "device_code": grant.device_code,
+        "user_code": grant.user_code,
+        "verification_uri": uri,
+        "expires_in": shared.options.grant_lifetime.as_secs(),
+        // Whole seconds on the wire; never less than what is enforced.
+        "interval": shared.options.token_interval.as_secs_f64().ceil() as u64,
+    });
+    if let (true, Some(fields)) = (shared.options.auto_fill_code, answer.as_object_mut()) {
+        let complete = format!("{uri}?code={}", grant.user_code);
+        fields.insert("verification_uri_complete".to_owned(), complete.into());
+    }
+    answer
+}
+
+fn verification_uri(shared: &Shared) -> String {
+    if shared.faults.is_set(&Fault::VerificationUriScript) {
+        "javascript:alert(document.domain)//".to_owned()
+    } else if shared.faults.is_set(&Fault::VerificationUriNotHttps) {
+        "http://not-https.example/link".to_owned()
+    } else {
+        format!("{}link", shared.issuer)
+    }
+}

@@ -1,0 +1,66 @@
+//! Server metadata: RFC 8414 as MSC2965 and MSC4341 use it.
+
+use std::sync::Arc;
+
+use axum::{
+    Json,
+    extract::State,
+    http::StatusCode,
+    response::{IntoResponse, Response},
+};
+use serde_json::{Value, json};
+use url::Url;
+
+use super::{
+    register::{DEVICE_CODE, REFRESH_TOKEN},
+    scope,
+};
+use crate::{faults::Fault, state::Shared};
+
+const CODE: &str = "authorization_code";
+
+/// `GET /.well-known/openid-configuration`, where MSC4108 as first written looks.
+pub(crate) async fn document(State(shared): State<Arc<Shared>>) -> Response {
+    match metadata(&shared) {
+        Some(document) => Json(document).into_response(),
+        None => StatusCode::NOT_FOUND.into_response(),
+    }
+}
+
+/// The document, unless a fault says that there is no OAuth here.
+pub(crate) fn metadata(shared: &Shared) -> Option<Value> {
+    if shared.faults.is_set(&Fault::NoOauth) {
+        return None;
+    }
+    let mut document = honest(&shared.issuer);
+    let fields = document.as_object_mut()?;
+    if shared.faults.is_set(&Fault::NoDeviceGrant) {
+        fields.remove("device_authorization_endpoint");
+        fields.insert("grant_types_supported".to_owned(), json!([CODE, REFRESH_TOKEN]));
+    }
+    if shared.faults.is_set(&Fault::NoRegistration) {
+        fields.remove("registration_endpoint");
+    }
+    Some(document)
+}
+
+fn honest(issuer: &Url) -> Value {
+    let at = |path: &str| format!("{issuer}{path}");
+    json!({
+        "issuer": issuer,
+        // Matrix requires the code grant of every server, and matrix-sdk 0.19.1 refuses one that does not name it. Its endpoint
+        // leads to a page that says that only the device grant works here.
+        "authorization_endpoint": at("authorize"),
+        "token_endpoint": at("oauth2/token"),
+        "registration_endpoint": at("oauth2/registration"),
+        "revocation_endpoint": at("oauth2/revoke"),
+        "device_authorization_endpoint": at("oauth2/device"),
+        "account_management_uri": at("account"),
+        "grant_types_supported": [CODE, DEVICE_CODE, REFRESH_TOKEN],
+        "response_types_supported": ["code"],
+        "response_modes_supported": ["query", "fragment"],
+        "code_challenge_methods_supported": ["S256"],
+        "token_endpoint_auth_methods_supported": ["none"],
+        "scopes_supported": scope::SUPPORTED,
+    })
+}

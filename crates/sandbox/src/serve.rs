@@ -1,0 +1,79 @@
+//! One listener, one router. Like `axum::serve`, with two things more: a timeout for slow headers, and the ability to close a
+//! connection instead of answering, which is what a lost connection looks like from the other side.
+
+use std::{convert::Infallible, time::Duration};
+
+use axum::{
+    Router,
+    body::Body,
+    extract::Request,
+    response::{IntoResponse, Response},
+};
+use hyper::{body::Incoming, server::conn::http1, service::service_fn};
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::{
+    net::{TcpListener, TcpStream},
+    task::JoinSet,
+};
+use tower::ServiceExt as _;
+
+use crate::guard;
+
+const HEADER_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// In place of an answer: the connection is closed.
+#[derive(Clone, Copy)]
+pub(crate) struct NoAnswer;
+
+impl IntoResponse for NoAnswer {
+    fn into_response(self) -> Response {
+        let mut response = Response::default();
+        response.extensions_mut().insert(self);
+        response
+    }
+}
+
+/// Serves until it is dropped; its connections end with it.
+pub(crate) async fn serve(listener: TcpListener, app: Router) {
+    let mut connections = JoinSet::new();
+    loop {
+        tokio::select! {
+            accepted = listener.accept() => match accepted {
+                Ok((stream, peer)) if guard::is_loopback(peer.ip()) => {
+                    connections.spawn(connection(stream, app.clone()));
+                }
+                Ok((_, peer)) => tracing::warn!(peer = %peer.ip(), "refused a peer that is not loopback"),
+                // Out of descriptors, most likely: wait until some are free.
+                Err(_) => tokio::time::sleep(Duration::from_millis(50)).await,
+            },
+            Some(_) = connections.join_next() => {}
+        }
+    }
+}
+
+async fn connection(stream: TcpStream, app: Router) {
+    let service = service_fn(move |request: hyper::Request<Incoming>| {
+        let app = app.clone();
+        async move { answer(app, request.map(Body::new)).await }
+    });
+    let served = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(HEADER_TIMEOUT)
+        .serve_connection(TokioIo::new(stream), service)
+        .await;
+    if let Err(error) = served {
+        tracing::debug!(%error, "a connection ended early");
+    }
+}
+
+async fn answer(app: Router, request: Request) -> Result<Response, ConnectionLost> {
+    let response = app.oneshot(request).await.unwrap_or_else(|never: Infallible| match never {});
+    match response.extensions().get::<NoAnswer>() {
+        Some(NoAnswer) => Err(ConnectionLost),
+        None => Ok(response),
+    }
+}
+
+#[derive(Debug, thiserror::Error)]
+#[error("the connection is closed without an answer, as the set fault asks")]
+struct ConnectionLost;

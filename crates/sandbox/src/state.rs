@@ -1,0 +1,135 @@
+//! The two halves and all that passes between them: the homeserver asks what a token is good for; the authorization server
+//! says that a device came or went. Neither reaches further into the other.
+
+use std::{
+    collections::BTreeMap,
+    sync::{Mutex, MutexGuard, PoisonError},
+    time::{Duration, Instant},
+};
+
+use tokio::sync::watch;
+use url::Url;
+
+use crate::{
+    Options, Record,
+    account::Account,
+    faults::Faults,
+    oauth::{
+        OAuthError,
+        authority::{Authority, Introspection},
+    },
+    synapse::{Provisioning, SynapseError},
+};
+
+/// Where the account lives.
+pub(crate) struct Home {
+    pub(crate) homeserver: Url,
+    pub(crate) user_id: String,
+    /// When it is not the sandbox's own.
+    pub(crate) synapse: Option<Provisioning>,
+}
+
+pub(crate) struct Shared {
+    pub(crate) options: Options,
+    pub(crate) homeserver: Url,
+    pub(crate) issuer: Url,
+    pub(crate) user_id: String,
+    pub(crate) synapse: Option<Provisioning>,
+    pub(crate) faults: Faults,
+    /// In front of a Synapse: no more than the devices that were signed in here.
+    account: Mutex<Account>,
+    authority: Mutex<Authority>,
+    rendezvous_requests: Mutex<BTreeMap<String, u32>>,
+    /// Told after every request that may have changed something.
+    pub(crate) changed: watch::Sender<()>,
+}
+
+impl Shared {
+    pub(crate) fn new(options: Options, home: Home, issuer: Url) -> Self {
+        Self {
+            account: Mutex::new(Account::new(home.user_id.clone())),
+            user_id: home.user_id,
+            synapse: home.synapse,
+            options,
+            homeserver: home.homeserver,
+            issuer,
+            faults: Faults::default(),
+            authority: Mutex::default(),
+            rendezvous_requests: Mutex::default(),
+            changed: watch::Sender::new(()),
+        }
+    }
+
+    pub(crate) fn server_name(&self) -> &str {
+        self.user_id.split_once(':').map_or("", |(_, name)| name)
+    }
+
+    pub(crate) fn account(&self) -> MutexGuard<'_, Account> {
+        lock(&self.account)
+    }
+
+    pub(crate) fn authority(&self) -> MutexGuard<'_, Authority> {
+        lock(&self.authority)
+    }
+
+    /// Homeserver to authorization server: what is this token good for?
+    pub(crate) fn introspect(&self, access_token: &str) -> Introspection {
+        self.authority().introspect(access_token, Instant::now())
+    }
+
+    /// Authorization server to homeserver: this device is about to have a token.
+    pub(crate) async fn device_comes(&self, device_id: &str, name: &str) -> Result<(), SynapseError> {
+        if let Some(synapse) = &self.synapse {
+            synapse.upsert_device(device_id, name).await?;
+        }
+        self.account().add_device(device_id, name);
+        self.changed.send_replace(());
+        Ok(())
+    }
+
+    /// Either half: this token's sign-in ends, and with the last one of a device the device. It goes first: where the homeserver
+    /// cannot be told, nothing has ended, and it can be tried again.
+    pub(crate) async fn end_session(&self, token: &str, client_id: Option<&str>) -> Result<(), OAuthError> {
+        let last_of = self.authority().last_session_of(token, client_id)?;
+        if let Some(device_id) = last_of {
+            self.device_goes(&device_id).await?;
+        }
+        self.authority().revoke(token);
+        Ok(())
+    }
+
+    /// Authorization server to homeserver: the last sign-in of this device ends.
+    async fn device_goes(&self, device_id: &str) -> Result<(), SynapseError> {
+        if let Some(synapse) = &self.synapse {
+            synapse.delete_device(device_id).await?;
+        }
+        self.account().remove_device(device_id);
+        self.changed.send_replace(());
+        Ok(())
+    }
+
+    pub(crate) fn count_rendezvous(&self, method: &str) {
+        *lock(&self.rendezvous_requests).entry(method.to_owned()).or_default() += 1;
+    }
+
+    pub(crate) fn record(&self) -> Record {
+        let (token_polls, revocations) = self.authority().record();
+        Record {
+            token_polls,
+            revocations,
+            rendezvous_requests: lock(&self.rendezvous_requests).clone(),
+            ..self.account().record()
+        }
+    }
+
+    /// Waits until something may have changed since `seen`, or for `longest`.
+    pub(crate) async fn wait_for_change(seen: &mut watch::Receiver<()>, longest: Duration) {
+        // An elapsed wait and a closed channel mean the same to the caller: look once more, then answer.
+        let _ = tokio::time::timeout(longest, seen.changed()).await;
+    }
+}
+
+/// A panic elsewhere in a demo server is no reason to stop answering.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

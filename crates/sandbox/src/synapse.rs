@@ -1,0 +1,321 @@
+//! In front of a Synapse: the sandbox is then only the authorization server, and the account, its keys and messages are on a
+//! real homeserver. Synapse is told of accounts and devices, and asks back what a token is good for (`oauth::introspect`).
+//!
+//! For that Synapse must have, besides a `bind_addresses` of loopback,
+//!
+//! ```yaml
+//! matrix_authentication_service: { enabled: true, endpoint: "http://127.0.0.1:OAUTH_PORT/", secret: "..." }
+//! password_config: { enabled: false }
+//! ```
+
+use std::{fmt, time::Duration};
+
+use axum::http::StatusCode;
+use serde::{Deserialize, de::DeserializeOwned};
+use serde_json::{Value, json};
+use url::{Host, Url};
+use zeroize::Zeroizing;
+
+use crate::Fault;
+
+const TIME: Duration = Duration::from_secs(20);
+const LARGEST_ANSWER: usize = 64 * 1024;
+
+/// A Synapse on this machine, and the secret that it shares with its authorization server.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Synapse {
+    homeserver: Url,
+    secret: Zeroizing<String>,
+}
+
+/// Why the sandbox cannot stand in front of a Synapse, and what to do about it.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum SynapseError {
+    /// Somebody else's homeserver, or one that is reached over more than this machine.
+    #[error("{0} is not an address like http://localhost:8008/: the sandbox stays on this machine")]
+    NotHere(Url),
+    /// An empty secret would be everybody's.
+    #[error("the secret that is shared with Synapse is empty")]
+    NoSecret,
+    /// No connection, or no answer in time.
+    #[error("Synapse at {homeserver} cannot be reached ({why}): is it running?")]
+    Unreachable {
+        /// Where it should be.
+        homeserver: Url,
+        /// What the connection said.
+        why: String,
+    },
+    /// Synapse does not take the sandbox for its authorization server.
+    #[error(
+        "Synapse answered {status} to {call}: in its configuration, `matrix_authentication_service` must be enabled and have \
+         the secret that was given here"
+    )]
+    Refused {
+        /// 403 or 404.
+        status: u16,
+        /// What was asked.
+        call: &'static str,
+    },
+    /// An answer that has nothing to do with the secret.
+    #[error("Synapse answered {status} to {call}: its log says why")]
+    Failed {
+        /// The status of the answer.
+        status: u16,
+        /// What was asked.
+        call: &'static str,
+    },
+    /// An answer that is not what Synapse 1.163 sends.
+    #[error("Synapse's answer to {0} was not understood")]
+    Malformed(&'static str),
+    /// Synapse asks another authorization server what tokens are good for, or does not reach this one.
+    #[error(
+        "Synapse does not find the sandbox: `matrix_authentication_service` in its configuration must have the endpoint {issuer} \
+         (it found: {found}); change it and restart Synapse"
+    )]
+    OtherIssuer {
+        /// Ours.
+        issuer: Url,
+        /// What Synapse names.
+        found: String,
+    },
+}
+
+impl Synapse {
+    /// A Synapse at `http://localhost:PORT/` or another loopback address, with its `matrix_authentication_service.secret`.
+    ///
+    /// # Errors
+    ///
+    /// [`SynapseError::NotHere`] for any other URL, [`SynapseError::NoSecret`] for an empty secret.
+    pub fn new(homeserver: Url, secret: Zeroizing<String>) -> Result<Self, SynapseError> {
+        let is_here = match homeserver.host() {
+            Some(Host::Domain(name)) => name == "localhost",
+            Some(Host::Ipv4(ip)) => ip.is_loopback(),
+            Some(Host::Ipv6(ip)) => ip.is_loopback(),
+            None => false,
+        };
+        let is_bare = homeserver.path() == "/" && homeserver.query().is_none();
+        if homeserver.scheme() != "http" || !is_here || !is_bare {
+            return Err(SynapseError::NotHere(homeserver));
+        }
+        if secret.is_empty() { Err(SynapseError::NoSecret) } else { Ok(Self { homeserver, secret }) }
+    }
+
+    /// Its base URL.
+    pub fn homeserver(&self) -> &Url {
+        &self.homeserver
+    }
+
+    /// Whether a caller is this Synapse. It takes as long for a guess that begins well as for any other.
+    pub(crate) fn knows(&self, secret: &str) -> bool {
+        let (ours, theirs) = (self.secret.as_bytes(), secret.as_bytes());
+        let differs = ours.iter().zip(theirs).fold(0, |differs, (a, b)| differs | (a ^ b));
+        ours.len() == theirs.len() && differs == 0
+    }
+}
+
+/// What Synapse is told of one account: its endpoints for an authorization server.
+pub(crate) struct Provisioning {
+    pub(crate) synapse: Synapse,
+    http: reqwest::Client,
+    localpart: String,
+}
+
+#[derive(Deserialize)]
+struct User {
+    user_id: String,
+}
+
+#[derive(Deserialize)]
+struct Metadata {
+    issuer: String,
+}
+
+impl Provisioning {
+    pub(crate) fn new(synapse: Synapse, localpart: &str) -> Result<Self, SynapseError> {
+        let http = reqwest::Client::builder()
+            .no_proxy()
+            .redirect(reqwest::redirect::Policy::none())
+            .timeout(TIME)
+            .build()
+            .map_err(|error| unreachable(&synapse.homeserver, error))?;
+        Ok(Self { synapse, http, localpart: localpart.to_owned() })
+    }
+
+    /// Makes the account, unless it exists, and says its user ID: only Synapse knows its server name.
+    pub(crate) async fn make_account(&self) -> Result<String, SynapseError> {
+        self.tell("provision_user", json!({})).await?;
+        let mut url = self.url("_synapse/mas/query_user");
+        url.query_pairs_mut().append_pair("localpart", &self.localpart);
+        let user: User = self.ask("query_user", url).await?;
+        Ok(user.user_id)
+    }
+
+    /// The device exists from here on; it may have done so before.
+    pub(crate) async fn upsert_device(&self, device_id: &str, name: &str) -> Result<(), SynapseError> {
+        self.tell("upsert_device", json!({ "device_id": device_id, "display_name": name })).await
+    }
+
+    /// The device does not exist any more, and with it none of its tokens works, whatever Synapse has cached of them.
+    pub(crate) async fn delete_device(&self, device_id: &str) -> Result<(), SynapseError> {
+        self.tell("delete_device", json!({ "device_id": device_id })).await
+    }
+
+    /// Whether Synapse sends its clients to us. It keeps for good what it finds first.
+    pub(crate) async fn check_issuer(&self, issuer: &Url) -> Result<(), SynapseError> {
+        let found = match self.ask("auth_metadata", self.url("_matrix/client/v1/auth_metadata")).await {
+            Ok(Metadata { issuer: found }) if found == issuer.as_str() => return Ok(()),
+            Ok(Metadata { issuer: other }) => other,
+            Err(SynapseError::Failed { .. } | SynapseError::Refused { .. }) => "nothing".to_owned(),
+            Err(error) => return Err(error),
+        };
+        Err(SynapseError::OtherIssuer { issuer: issuer.clone(), found })
+    }
+
+    async fn tell(&self, call: &'static str, mut body: Value) -> Result<(), SynapseError> {
+        if let Some(fields) = body.as_object_mut() {
+            fields.insert("localpart".to_owned(), self.localpart.as_str().into());
+        }
+        let request = self.http.post(self.url(&format!("_synapse/mas/{call}"))).json(&body);
+        self.send(call, request).await.map(|_| ())
+    }
+
+    async fn ask<T: DeserializeOwned>(&self, call: &'static str, url: Url) -> Result<T, SynapseError> {
+        let mut response = self.send(call, self.http.get(url)).await?;
+        let mut body = Vec::new();
+        while let Some(chunk) = response.chunk().await.map_err(|error| self.unreachable(error))? {
+            body.extend_from_slice(&chunk);
+            if body.len() > LARGEST_ANSWER {
+                return Err(SynapseError::Malformed(call));
+            }
+        }
+        serde_json::from_slice(&body).map_err(|_| SynapseError::Malformed(call))
+    }
+
+    async fn send(
+        &self,
+        call: &'static str,
+        request: reqwest::RequestBuilder,
+    ) -> Result<reqwest::Response, SynapseError> {
+        let request = request.bearer_auth(self.synapse.secret.as_str());
+        let response = request.send().await.map_err(|error| self.unreachable(error))?;
+        let status = response.status().as_u16();
+        match response.status() {
+            ok if ok.is_success() => Ok(response),
+            StatusCode::FORBIDDEN | StatusCode::NOT_FOUND => Err(SynapseError::Refused { status, call }),
+            _ => Err(SynapseError::Failed { status, call }),
+        }
+    }
+
+    fn url(&self, path: &str) -> Url {
+        let mut url = self.synapse.homeserver.clone();
+        url.set_path(path);
+        url
+    }
+
+    fn unreachable(&self, error: reqwest::Error) -> SynapseError {
+        unreachable(&self.synapse.homeserver, error)
+    }
+}
+
+impl Fault {
+    /// Whether it can also be had in front of a [`Synapse`]: what that answers itself is not spoilt. Of the
+    /// authorization server's metadata it keeps what it saw first.
+    pub fn acts_before_synapse(&self) -> bool {
+        use Fault::*;
+        let of_authority = matches!(self, VerificationUriNotHttps | VerificationUriScript | ConsentDenied)
+            || matches!(
+                self,
+                AuthorizationExpired | InvalidScopeOnce | SlowDown { .. } | TokenPoll502 { .. }
+            );
+        of_authority
+            || matches!(self, LoseAnswer { .. } | DropRequest { .. } | RendezvousGone | RendezvousFull)
+    }
+}
+
+fn unreachable(homeserver: &Url, error: reqwest::Error) -> SynapseError {
+    let error = error.without_url();
+    let mut innermost: &dyn std::error::Error = &error;
+    while let Some(source) = innermost.source() {
+        innermost = source;
+    }
+    let why = if error.is_timeout() { "no answer in time".to_owned() } else { innermost.to_string() };
+    SynapseError::Unreachable { homeserver: homeserver.clone(), why }
+}
+
+impl fmt::Debug for Synapse {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Synapse")
+            .field("homeserver", &self.homeserver.as_str())
+            .field("secret", &"[redacted]")
+            .finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    fn synapse(url: &str) -> Result<Synapse, SynapseError> {
+        Synapse::new(url.parse().unwrap(), Zeroizing::new("secret".to_owned()))
+    }
+
+    #[test]
+    fn only_a_synapse_on_this_machine() {
+        for good in ["http://localhost:8008", "http://127.0.0.1:8008/", "http://[::1]:8008/"] {
+            assert!(synapse(good).is_ok(), "{good}");
+        }
+        for bad in [
+            "https://localhost:8008/",
+            "http://matrix.example/",
+            "http://192.168.0.1/",
+            "http://localhost.example/",
+            "http://localhost/path",
+            "http://localhost/?query",
+            "file:///etc/passwd",
+        ] {
+            assert!(matches!(synapse(bad), Err(SynapseError::NotHere(_))), "{bad}");
+        }
+        let empty = Synapse::new("http://localhost/".parse().unwrap(), Zeroizing::default());
+        assert!(matches!(empty, Err(SynapseError::NoSecret)));
+    }
+
+    #[test]
+    fn only_the_whole_secret_is_known_and_it_is_never_printed() {
+        let synapse = synapse("http://localhost/").unwrap();
+        assert!(synapse.knows("secret"));
+        for bad in ["", "secre", "secret ", "Secret", "secrets"] {
+            assert!(!synapse.knows(bad), "{bad}");
+        }
+        assert_eq!(
+            format!("{synapse:?}"),
+            r#"Synapse { homeserver: "http://localhost/", secret: "[redacted]" }"#
+        );
+    }
+
+    #[test]
+    fn what_a_synapse_answers_itself_is_not_spoilt() {
+        let names: Vec<_> = Fault::all()
+            .iter()
+            .filter(|known| known.fault.acts_before_synapse())
+            .map(|known| known.name)
+            .collect();
+        assert_eq!(
+            names,
+            [
+                "uri-not-https",
+                "uri-script",
+                "consent-denied",
+                "authorization-expired",
+                "invalid-scope-once",
+                "slow-down",
+                "token-poll-502",
+                "lose-answer",
+                "drop-request",
+                "rendezvous-gone",
+                "rendezvous-full",
+            ]
+        );
+    }
+}

@@ -1,0 +1,125 @@
+use reqwest::{Method, StatusCode};
+use serde_json::json;
+
+use crate::common::{World, client_metadata, scope, text, world};
+
+const NEW: &str = "NEWDEVICE1";
+const BANNER: &str = "matrix-qr sandbox: for tests and demos only";
+
+/// The value of the hidden field.
+fn hidden(page: &str, name: &str) -> String {
+    let (_, rest) = page.split_once(&format!("name=\"{name}\" value=\"")).unwrap();
+    rest.split_once('"').unwrap().0.to_owned()
+}
+
+async fn answer(world: &World, fields: &[(&str, &str)]) -> (StatusCode, String) {
+    let response = world.http.post(world.issuer("link")).form(fields).send().await.unwrap();
+    (response.status(), response.text().await.unwrap())
+}
+
+#[tokio::test]
+async fn a_person_allows_with_forms_alone() {
+    let world = world().await;
+    let client_id = world.client_id().await;
+    let (device_code, user_code) = world.begin(&client_id, NEW).await;
+
+    let (status, page) = world.page(Method::GET, "link").await;
+    assert_eq!(status, 200);
+    assert!(page.contains("id=\"code\" name=\"code\"") && page.contains(BANNER));
+    let typed = format!("link?code={}-{}", &user_code[..3].to_lowercase(), &user_code[3..]);
+    let (status, page) = world.page(Method::GET, &typed).await;
+    assert_eq!(status, 200);
+    let user_id = world.sandbox.user_id();
+    for shown in ["A new device", "client.example", &user_code, "Another device", &user_id, NEW, BANNER] {
+        assert!(page.contains(shown), "{shown} in {page}");
+    }
+    assert!(page.contains("id=\"allow\" name=\"action\" value=\"allow\""));
+    assert!(page.contains("id=\"deny\" name=\"action\" value=\"deny\""));
+
+    let csrf = hidden(&page, "csrf");
+    let fields = [("code", hidden(&page, "code")), ("csrf", csrf), ("action", "allow".to_owned())];
+    let fields = fields.each_ref().map(|(name, value)| (*name, value.as_str()));
+    let (status, page) = answer(&world, &fields).await;
+    assert_eq!(status, 200);
+    assert!(page.contains("id=\"result\"") && page.contains("Allowed"));
+    assert_eq!(world.poll(&client_id, &device_code).await.0, 200);
+    assert_eq!(answer(&world, &fields).await.0, 404, "a form works once");
+}
+
+#[tokio::test]
+async fn a_person_denies() {
+    let world = world().await;
+    let client_id = world.client_id().await;
+    let (device_code, user_code) = world.begin(&client_id, NEW).await;
+    let (_, page) = world.page(Method::GET, &format!("link?code={user_code}")).await;
+    let csrf = hidden(&page, "csrf");
+    let (status, page) = answer(&world, &[("code", &user_code), ("csrf", &csrf), ("action", "deny")]).await;
+    assert_eq!(status, 200);
+    assert!(page.contains("id=\"result\"") && page.contains("Denied"));
+    assert_eq!(world.poll(&client_id, &device_code).await.1["error"], "access_denied");
+}
+
+#[tokio::test]
+async fn a_form_from_elsewhere_changes_nothing() {
+    let world = world().await;
+    let client_id = world.client_id().await;
+    let (_, user_code) = world.begin(&client_id, NEW).await;
+    let (_, page) = world.page(Method::GET, &format!("link?code={user_code}")).await;
+    let csrf = hidden(&page, "csrf");
+    assert_eq!(answer(&world, &[("code", &user_code), ("csrf", "guess"), ("action", "allow")]).await.0, 403);
+    assert_eq!(answer(&world, &[("code", &user_code), ("action", "allow")]).await.0, 403);
+    assert_eq!(answer(&world, &[("code", &user_code), ("csrf", &csrf), ("action", "maybe")]).await.0, 403);
+    let fields = [("code", user_code.as_str()), ("csrf", &csrf), ("action", "allow")];
+    let cross = world.http.post(world.issuer("link")).header("sec-fetch-site", "cross-site").form(&fields);
+    assert_eq!(cross.send().await.unwrap().status(), 403);
+    assert_eq!(world.sandbox.pending(), std::slice::from_ref(&user_code));
+}
+
+#[tokio::test]
+async fn a_code_that_nobody_waits_under_asks_again() {
+    let world = world().await;
+    let (status, page) = world.page(Method::GET, "link?code=BCDFGH").await;
+    assert_eq!(status, 404);
+    assert!(page.contains("id=\"result\"") && page.contains("id=\"code\""));
+}
+
+#[tokio::test]
+async fn what_the_client_calls_itself_is_text() {
+    let world = world().await;
+    let mut metadata = client_metadata();
+    metadata["client_name"] = "<script>alert('x')</script>\"&".into();
+    let (_, client) = world.register(&metadata).await;
+    let (status, asked) = world.authorize(&text(&client, "client_id"), &scope("NEW'DEVICE&1")).await;
+    assert_eq!(status, 200);
+    let (_, page) = world.page(Method::GET, &format!("link?code={}", text(&asked, "user_code"))).await;
+    assert!(!page.contains("<script"), "{page}");
+    assert!(page.contains("&lt;script&gt;alert(&#39;x&#39;)&lt;/script&gt;&quot;&amp;"));
+    assert!(page.contains("NEW&#39;DEVICE&amp;1"));
+}
+
+#[tokio::test]
+async fn pages_run_nothing_and_cannot_be_framed() {
+    let world = world().await;
+    for path in ["link", "link?code=BCDFGH", "authorize"] {
+        let response = world.http.get(world.issuer(path)).send().await.unwrap();
+        let headers = response.headers().clone();
+        let policy = headers["content-security-policy"].to_str().unwrap();
+        for rule in ["default-src 'none'", "form-action 'self'", "frame-ancestors 'none'", "base-uri 'none'"]
+        {
+            assert!(policy.contains(rule), "{rule}");
+        }
+        assert_eq!(headers["x-frame-options"], "DENY");
+        assert_eq!(headers["x-content-type-options"], "nosniff");
+        assert_eq!(headers["cache-control"], "no-store");
+        assert!(response.text().await.unwrap().contains(BANNER));
+    }
+    let style = world.http.get(world.issuer("style.css")).send().await.unwrap();
+    assert_eq!(style.headers()["content-type"], "text/css; charset=utf-8");
+}
+
+#[tokio::test]
+async fn a_body_that_is_too_large_is_not_read() {
+    let world = world().await;
+    let body = json!({ "client_name": "n".repeat(100_000) });
+    assert_eq!(world.register(&body).await.0, 400);
+}

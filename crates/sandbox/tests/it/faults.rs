@@ -1,0 +1,218 @@
+use std::time::Duration;
+
+use matrix_qr_sandbox::Fault;
+use serde_json::{Value, json};
+
+use crate::common::{
+    FIRST, Identity, Reply, Signer, World, client_metadata, faulty, reply, scope, text, world,
+};
+
+const NEW: &str = "NEWDEVICE1";
+
+fn errcode((status, body): &Reply) -> (u16, &str) {
+    (status.as_u16(), body["errcode"].as_str().unwrap_or_default())
+}
+
+async fn metadata(world: &World) -> Value {
+    reply(world.http.get(world.hs("v1/auth_metadata"))).await.1
+}
+
+/// What the next poll of a fresh grant answers.
+async fn poll_error(world: &World) -> String {
+    let client_id = world.client_id().await;
+    let (device_code, _) = world.begin(&client_id, NEW).await;
+    text(&world.poll(&client_id, &device_code).await.1, "error")
+}
+
+#[tokio::test]
+async fn no_oauth() {
+    let world = faulty(Fault::NoOauth).await;
+    for path in ["v1/auth_metadata", "v1/auth_issuer"] {
+        assert_eq!(errcode(&reply(world.http.get(world.hs(path))).await), (404, "M_UNRECOGNIZED"));
+        let path = path.replace("v1", "unstable/org.matrix.msc2965");
+        assert_eq!(errcode(&reply(world.http.get(world.hs(&path))).await), (404, "M_UNRECOGNIZED"));
+    }
+    let openid = world.http.get(world.issuer(".well-known/openid-configuration")).send().await.unwrap();
+    assert_eq!(openid.status(), 404);
+    world.sandbox.faults().unset(&Fault::NoOauth);
+    assert!(metadata(&world).await["issuer"].is_string());
+}
+
+#[tokio::test]
+async fn no_device_grant() {
+    let metadata = metadata(&faulty(Fault::NoDeviceGrant).await).await;
+    assert_eq!(metadata.get("device_authorization_endpoint"), None);
+    assert_eq!(metadata["grant_types_supported"], json!(["authorization_code", "refresh_token"]));
+}
+
+#[tokio::test]
+async fn no_registration() {
+    let metadata = metadata(&faulty(Fault::NoRegistration).await).await;
+    assert_eq!(metadata.get("registration_endpoint"), None);
+    assert!(metadata["device_authorization_endpoint"].is_string());
+}
+
+#[tokio::test]
+async fn devices_that_are_not_what_they_are() {
+    let world = faulty(Fault::DeviceIdTaken).await;
+    let token = world.first().await;
+    let (status, body) = world.get(&token, "v3/devices/NOBODYATALL").await;
+    assert_eq!((status.as_u16(), body), (200, json!({ "device_id": "NOBODYATALL" })));
+
+    world.sandbox.faults().clear();
+    world.sandbox.faults().set(Fault::DeviceMissingAfterSuccess);
+    let client_id = world.client_id().await;
+    world.sign_in(&client_id, NEW).await;
+    assert_eq!(errcode(&world.get(&token, "v3/devices/NEWDEVICE1").await), (404, "M_NOT_FOUND"));
+
+    world.sandbox.faults().clear();
+    assert_eq!(world.get(&token, "v3/devices/NEWDEVICE1").await.0, 200);
+    world.sandbox.faults().set(Fault::DevicesError);
+    assert_eq!(errcode(&world.get(&token, "v3/devices/NEWDEVICE1").await), (500, "M_UNKNOWN"));
+}
+
+#[tokio::test]
+async fn devices_hang() {
+    let world = faulty(Fault::DevicesHang).await;
+    let token = world.first().await;
+    tokio::select! {
+        answer = world.get(&token, "v3/devices/X") => panic!("answered: {answer:?}"),
+        (status, _) = world.get(&token, "v3/account/whoami") => assert_eq!(status, 200, "the rest answers"),
+    }
+}
+
+#[tokio::test]
+async fn verification_uris() {
+    for (fault, scheme) in [
+        (Fault::VerificationUriNotHttps, "http://not-https.example/"),
+        (Fault::VerificationUriScript, "javascript:"),
+    ] {
+        let world = faulty(fault).await;
+        let client_id = world.client_id().await;
+        let (_, body) = world.authorize(&client_id, &scope(NEW)).await;
+        for field in ["verification_uri", "verification_uri_complete"] {
+            assert!(text(&body, field).starts_with(scheme), "{body}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn outcomes_of_a_poll() {
+    assert_eq!(poll_error(&faulty(Fault::ConsentDenied).await).await, "access_denied");
+    assert_eq!(poll_error(&faulty(Fault::AuthorizationExpired).await).await, "expired_token");
+    assert_eq!(poll_error(&faulty(Fault::SlowDown { times: 1 }).await).await, "slow_down");
+}
+
+#[tokio::test]
+async fn counted_faults_end() {
+    let world = faulty(Fault::TokenPoll502 { times: 2 }).await;
+    let client_id = world.client_id().await;
+    let (device_code, _) = world.begin(&client_id, NEW).await;
+    for _ in 0..2 {
+        let fields = [("grant_type", "x")];
+        let response = world.http.post(world.issuer("oauth2/token")).form(&fields).send().await.unwrap();
+        assert_eq!(response.status(), 502);
+        assert_eq!(response.headers()["content-type"], "text/html; charset=utf-8");
+        assert!(response.text().await.unwrap().contains("matrix-qr sandbox: for tests and demos only"));
+    }
+    assert_eq!(world.poll(&client_id, &device_code).await.1["error"], "authorization_pending");
+}
+
+#[tokio::test]
+async fn invalid_scope_once() {
+    let world = faulty(Fault::InvalidScopeOnce).await;
+    let client_id = world.client_id().await;
+    assert_eq!(world.authorize(&client_id, &scope(NEW)).await.1["error"], "invalid_scope");
+    let unstable = scope(NEW).replace("urn:matrix:client", "urn:matrix:org.matrix.msc2967.client");
+    assert_eq!(world.authorize(&client_id, &unstable).await.0, 200);
+}
+
+#[tokio::test]
+async fn wrong_device() {
+    let world = faulty(Fault::WrongDevice).await;
+    let (_, body) = world.get(&world.first().await, "v3/account/whoami").await;
+    assert_ne!(body["device_id"], FIRST);
+}
+
+#[tokio::test]
+async fn wrong_identity_is_another_one_that_is_whole() {
+    let world = world().await;
+    let token = world.first().await;
+    let user_id = world.sandbox.user_id();
+    let identity = Identity::new(&user_id);
+    world.post(&token, "v3/keys/device_signing/upload", &identity.upload()).await;
+    world.sandbox.faults().set(Fault::WrongIdentity);
+    let query = json!({ "device_keys": { &user_id: [] } });
+    let (_, body) = world.post(&token, "v3/keys/query", &query).await;
+    let master = body["master_keys"][&user_id]["keys"].as_object().unwrap().values().next().unwrap().clone();
+    assert_ne!(master, identity.master.public());
+    let master_id = format!("ed25519:{}", master.as_str().unwrap());
+    for field in ["self_signing_keys", "user_signing_keys"] {
+        let mut key = body[field][&user_id].clone();
+        let signature = text(&key["signatures"][&user_id], &master_id);
+        key.as_object_mut().unwrap().remove("signatures");
+        let public = vodozemac::Ed25519PublicKey::from_base64(master.as_str().unwrap()).unwrap();
+        let signature = vodozemac::Ed25519Signature::from_base64(&signature).unwrap();
+        public.verify(serde_json::to_string(&key).unwrap().as_bytes(), &signature).unwrap();
+    }
+}
+
+#[tokio::test]
+async fn key_uploads_fail_and_are_recorded() {
+    for (fault, expected) in
+        [(Fault::KeysUploadFails, (500, "M_UNKNOWN")), (Fault::KeysUploadRefused, (400, "M_INVALID_PARAM"))]
+    {
+        let world = faulty(fault).await;
+        let token = world.first().await;
+        let device = Signer::device(&world.sandbox.user_id(), FIRST);
+        let upload = json!({ "device_keys": device.device_keys() });
+        assert_eq!(errcode(&world.post(&token, "v3/keys/upload", &upload).await), expected);
+        let record = world.sandbox.record();
+        assert_eq!(record.key_uploads.len(), 1);
+        assert!(record.key_uploads[0].has_device_signature && !record.key_uploads[0].accepted);
+        let query = json!({ "device_keys": { world.sandbox.user_id(): [] } });
+        let (_, body) = world.post(&token, "v3/keys/query", &query).await;
+        assert_eq!(body["device_keys"][world.sandbox.user_id()], json!({}));
+    }
+}
+
+#[tokio::test]
+async fn another_backup() {
+    let world = world().await;
+    let token = world.first().await;
+    let key = "QUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUE";
+    let version =
+        json!({ "algorithm": "m.megolm_backup.v1.curve25519-aes-sha2", "auth_data": { "public_key": key } });
+    world.post(&token, "v3/room_keys/version", &version).await;
+    world.sandbox.faults().set(Fault::BackupOtherVersion);
+    assert_eq!(world.get(&token, "v3/room_keys/version").await.1["version"], "2");
+    world.sandbox.faults().clear();
+    world.sandbox.faults().set(Fault::BackupOtherKey);
+    let (_, body) = world.get(&token, "v3/room_keys/version").await;
+    assert_ne!(body["auth_data"]["public_key"], key);
+    vodozemac::Curve25519PublicKey::from_base64(&text(&body["auth_data"], "public_key")).unwrap();
+}
+
+#[tokio::test]
+async fn slow_homeserver() {
+    let world = faulty(Fault::SlowHomeserver { delay: Duration::from_secs(3600) }).await;
+    let metadata = client_metadata();
+    tokio::select! {
+        answer = reply(world.http.get(world.hs("versions"))) => panic!("answered: {answer:?}"),
+        (status, _) = world.register(&metadata) => assert_eq!(status, 201, "the rest is not late"),
+    }
+    world.sandbox.faults().clear();
+    world.sandbox.faults().set(Fault::SlowHomeserver { delay: Duration::from_millis(10) });
+    assert_eq!(reply(world.http.get(world.hs("versions"))).await.0, 200, "late, but answered");
+}
+
+/// A fault that no test above names would be one that nobody has seen working.
+#[test]
+fn every_fault_is_tried() {
+    let tests = [include_str!("faults.rs"), include_str!("rendezvous.rs")].concat();
+    for known in Fault::all() {
+        let variant = format!("{:?}", known.fault);
+        let variant = variant.split([' ', '{']).next().unwrap();
+        assert!(tests.contains(&format!("Fault::{variant}")), "{variant}");
+    }
+}

@@ -1,0 +1,151 @@
+use std::time::Duration;
+
+use matrix_qr_sandbox::Options;
+use serde_json::json;
+
+use crate::common::{FIRST, options, reply, text, world, world_with};
+
+const NEW: &str = "NEWDEVICE1";
+
+#[tokio::test]
+async fn without_a_good_token_nothing() {
+    let world = world().await;
+    let (status, body) = reply(world.http.get(world.hs("v3/devices"))).await;
+    assert_eq!((status.as_u16(), &body["errcode"]), (401, &json!("M_MISSING_TOKEN")));
+    let (status, body) = world.get("nonsense", "v3/devices").await;
+    assert_eq!((status.as_u16(), &body["errcode"]), (401, &json!("M_UNKNOWN_TOKEN")));
+    assert_eq!(body["soft_logout"], false);
+}
+
+/// Every endpoint that is about the account asks who is asking.
+#[tokio::test]
+async fn no_endpoint_forgets_to_ask() {
+    let world = world().await;
+    let endpoints = [
+        ("GET", "v3/account/whoami"),
+        ("GET", "v3/devices"),
+        ("GET", "v3/devices/X"),
+        ("POST", "v3/logout"),
+        ("POST", "v3/keys/upload"),
+        ("POST", "v3/keys/query"),
+        ("POST", "v3/keys/claim"),
+        ("POST", "v3/keys/device_signing/upload"),
+        ("POST", "v3/keys/signatures/upload"),
+        ("GET", "v3/room_keys/version"),
+        ("POST", "v3/room_keys/version"),
+        ("GET", "v3/room_keys/version/1"),
+        ("PUT", "v3/room_keys/version/1"),
+        ("GET", "v3/room_keys/keys?version=1"),
+        ("PUT", "v3/room_keys/keys?version=1"),
+        ("GET", "v3/room_keys/keys/r?version=1"),
+        ("PUT", "v3/room_keys/keys/r?version=1"),
+        ("GET", "v3/room_keys/keys/r/s?version=1"),
+        ("PUT", "v3/room_keys/keys/r/s?version=1"),
+        ("POST", "v3/createRoom"),
+        ("GET", "v3/joined_rooms"),
+        ("PUT", "v3/rooms/r/send/t/1"),
+        ("GET", "v3/rooms/r/messages?dir=b"),
+        ("GET", "v3/rooms/r/state"),
+        ("GET", "v3/sync"),
+        ("PUT", "v3/sendToDevice/t/1"),
+        ("GET", "v3/user/u/account_data/t"),
+        ("PUT", "v3/user/u/account_data/t"),
+    ];
+    for (method, path) in endpoints {
+        let request = world.http.request(method.parse().unwrap(), world.hs(path)).json(&json!({}));
+        let (status, body) = reply(request).await;
+        assert_eq!((status.as_u16(), &body["errcode"]), (401, &json!("M_MISSING_TOKEN")), "{method} {path}");
+    }
+}
+
+#[tokio::test]
+async fn an_expired_token_is_a_soft_logout() {
+    let world = world_with(Options { access_token_lifetime: Duration::ZERO, ..options() }).await;
+    let (status, body) = world.get(&world.first().await, "v3/devices").await;
+    assert_eq!((status.as_u16(), &body["errcode"]), (401, &json!("M_UNKNOWN_TOKEN")));
+    assert_eq!(body["soft_logout"], true);
+}
+
+#[tokio::test]
+async fn refresh_tokens_rotate() {
+    let world = world().await;
+    let client_id = world.client_id().await;
+    let tokens = world.sign_in(&client_id, NEW).await;
+    let old = text(&tokens, "refresh_token");
+    let (status, fresh) = world.refresh(&client_id, &old).await;
+    assert_eq!(status, 200);
+    assert_ne!(fresh["access_token"], tokens["access_token"]);
+    assert_ne!(fresh["refresh_token"], tokens["refresh_token"]);
+    let (status, body) = world.refresh(&client_id, &old).await;
+    assert_eq!((status.as_u16(), &body["error"]), (400, &json!("invalid_grant")));
+    let (_, who) = world.get(&text(&fresh, "access_token"), "v3/account/whoami").await;
+    assert_eq!(who["device_id"], NEW);
+}
+
+#[tokio::test]
+async fn a_refresh_token_is_of_one_client() {
+    let world = world().await;
+    let first = world.sandbox.first_session(FIRST).await.unwrap();
+    let other = world.client_id().await;
+    let (status, body) = world.refresh(&other, &first.refresh_token).await;
+    assert_eq!((status.as_u16(), &body["error"]), (400, &json!("invalid_grant")));
+    assert_eq!(world.refresh(&first.client_id, &first.refresh_token).await.0, 200);
+}
+
+#[tokio::test]
+async fn revoking_either_token_removes_the_device() {
+    for kind in ["access_token", "refresh_token"] {
+        let world = world().await;
+        let first = world.first().await;
+        let client_id = world.client_id().await;
+        let tokens = world.sign_in(&client_id, NEW).await;
+        assert_eq!(world.revoke(&client_id, &text(&tokens, kind)).await.0, 200);
+        assert_eq!(world.get(&first, "v3/devices/NEWDEVICE1").await.0, 404);
+        let (status, body) = world.get(&text(&tokens, "access_token"), "v3/account/whoami").await;
+        assert_eq!((status.as_u16(), &body["soft_logout"]), (401, &json!(false)));
+        assert_eq!(world.refresh(&client_id, &text(&tokens, "refresh_token")).await.0, 400);
+        assert_eq!(world.sandbox.record().revocations, [NEW]);
+    }
+}
+
+#[tokio::test]
+async fn only_the_tokens_own_client_revokes_it() {
+    let world = world().await;
+    let first = world.sandbox.first_session(FIRST).await.unwrap();
+    let other = world.client_id().await;
+    assert_eq!(world.revoke(&other, &first.access_token).await.0, 401);
+    assert_eq!(world.get(&first.access_token, "v3/devices").await.0, 200);
+    assert_eq!(world.revoke(&other, "unknown").await.0, 200, "RFC 7009: as good as revoked");
+    assert_eq!(world.form("oauth2/revoke", &[("token", &first.access_token)]).await.0, 401);
+}
+
+#[tokio::test]
+async fn a_device_with_another_sign_in_stays() {
+    let world = world().await;
+    let client_id = world.client_id().await;
+    let one = world.sign_in(&client_id, NEW).await;
+    let two = world.sign_in(&client_id, NEW).await;
+    world.revoke(&client_id, &text(&one, "access_token")).await;
+    assert_eq!(world.get(&text(&two, "access_token"), "v3/devices/NEWDEVICE1").await.0, 200);
+}
+
+#[tokio::test]
+async fn logout_is_a_revocation() {
+    let world = world().await;
+    let token = world.first().await;
+    assert_eq!(world.post(&token, "v3/logout", &json!({})).await.0, 200);
+    assert_eq!(world.get(&token, "v3/devices").await.0, 401);
+    assert_eq!(world.sandbox.record().devices, Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn the_first_session_is_an_ordinary_one() {
+    let world = world().await;
+    let session = world.sandbox.first_session(FIRST).await.unwrap();
+    let (_, body) = world.get(&session.access_token, "v3/devices").await;
+    assert_eq!(body["devices"][0]["device_id"], FIRST);
+    assert_eq!(world.sandbox.record().bootstrap, [FIRST]);
+    assert!(world.sandbox.first_session("short").await.is_err());
+    let debug = format!("{session:?}");
+    assert!(!debug.contains(&session.access_token) && !debug.contains(&session.refresh_token));
+}

@@ -1,0 +1,114 @@
+//! A program of its own that says what happens as one JSON object a line.
+
+use std::{
+    fs::File,
+    path::Path,
+    process::Stdio,
+    time::{Duration, Instant},
+};
+
+use anyhow::{Context as _, Result, bail};
+use serde_json::Value;
+use tokio::{
+    io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader, Lines},
+    process::{Child, ChildStdin, ChildStdout, Command},
+    time::timeout,
+};
+
+/// Longer than a rendezvous session of Synapse lives (60 s): whatever happens, it has happened by then.
+const PATIENCE: Duration = Duration::from_secs(75);
+
+/// It is killed when this value is dropped.
+pub(crate) struct Process {
+    name: String,
+    child: Child,
+    stdin: ChildStdin,
+    lines: Lines<BufReader<ChildStdout>>,
+    seen: Vec<Value>,
+}
+
+/// How a program ended, and all that it said.
+pub(crate) struct End {
+    pub(crate) code: i32,
+    pub(crate) seen: Vec<Value>,
+    pub(crate) at: Instant,
+}
+
+impl Process {
+    /// What it says on standard error goes to `NAME.log`.
+    pub(crate) fn start(name: &str, command: &mut Command, logs: &Path) -> Result<Self> {
+        let log = File::create(logs.join(format!("{name}.log")))?;
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(log).kill_on_drop(true);
+        let mut child = command.spawn().with_context(|| format!("{name} does not start"))?;
+        let stdin = child.stdin.take().context("no standard input")?;
+        let stdout = child.stdout.take().context("no standard output")?;
+        let lines = BufReader::new(stdout).lines();
+        Ok(Self { name: name.to_owned(), child, stdin, lines, seen: Vec::new() })
+    }
+
+    /// The next event of this name; that the program ends or fails before is an error.
+    pub(crate) async fn event(&mut self, name: &str) -> Result<Value> {
+        let next = timeout(PATIENCE, self.find(|event| is(event, "event", name)));
+        next.await.with_context(|| format!("{} never came to {name:?}", self.name))?
+    }
+
+    pub(crate) async fn question(&mut self, name: &str) -> Result<Value> {
+        let next = timeout(PATIENCE, self.find(|event| is(event, "question", name)));
+        next.await.with_context(|| format!("{} never asked for {name:?}", self.name))?
+    }
+
+    /// The next line with this in it, of a program for people.
+    pub(crate) async fn line(&mut self, text: &str) -> Result<()> {
+        let next = timeout(PATIENCE, self.find(|line| line.as_str().is_some_and(|line| line.contains(text))));
+        let found = next.await;
+        found.with_context(|| format!("{} never said {text:?}, but {:?}", self.name, self.seen))?.map(drop)
+    }
+
+    async fn find(&mut self, wanted: impl Fn(&Value) -> bool) -> Result<Value> {
+        while let Some(line) = self.lines.next_line().await? {
+            let event: Value = serde_json::from_str(&line).unwrap_or(Value::String(line));
+            self.seen.push(event.clone());
+            if wanted(&event) {
+                return Ok(event);
+            }
+            if is(&event, "event", "error") {
+                bail!("{} says {event}", self.name);
+            }
+        }
+        bail!("{} has ended", self.name)
+    }
+
+    pub(crate) async fn say(&mut self, line: &str) -> Result<()> {
+        Ok(self.stdin.write_all(format!("{line}\n").as_bytes()).await?)
+    }
+
+    /// Waits until it ends by itself.
+    pub(crate) async fn end(mut self) -> Result<End> {
+        let ended = timeout(PATIENCE, async {
+            while let Some(line) = self.lines.next_line().await? {
+                self.seen.push(serde_json::from_str(&line).unwrap_or(Value::String(line)));
+            }
+            self.child.wait().await
+        });
+        let status = ended.await.with_context(|| format!("{} does not end", self.name))??;
+        Ok(End { code: status.code().unwrap_or(-1), seen: self.seen, at: Instant::now() })
+    }
+
+    /// Waits until it ends as it should.
+    pub(crate) async fn succeed(self) -> Result<()> {
+        let name = self.name.clone();
+        match self.end().await? {
+            End { code: 0, .. } => Ok(()),
+            End { code, seen, .. } => bail!("{name} ended with {code}: {:?}", seen.last()),
+        }
+    }
+
+    /// Disappears without a word.
+    pub(crate) async fn kill(mut self) -> Result<()> {
+        Ok(self.child.kill().await?)
+    }
+}
+
+fn is(event: &Value, field: &str, name: &str) -> bool {
+    event.get(field).and_then(Value::as_str) == Some(name)
+}

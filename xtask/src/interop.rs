@@ -1,0 +1,57 @@
+//! `cargo xtask interop`: our programs against what others wrote. Everything it needs goes into `target/interop`.
+
+use std::process::Command;
+
+use crate::{Outcome, cargo, run};
+
+/// Where it all is, from the root of the checkout.
+const PLACE: &str = "target/interop";
+/// The homeserver, as PyPI has it.
+const SYNAPSE: &str = "matrix-synapse==1.163.*";
+
+/// Installs, builds, runs. The arguments go to the driver (`--json`).
+pub(crate) fn interop(arguments: &[String]) -> Outcome {
+    at_the_root()?;
+    synapse()?;
+    cargo(&["build", "--locked", "--package", "matrix-qr", "--package", "matrix-qr-rendezvous", "--bins"])?;
+    peers()?;
+    let mut driver = Command::new(format!("{PLACE}/debug/matrix-qr-interop"));
+    driver.args(["--ours", "target/debug", "--theirs", &format!("{PLACE}/debug")]);
+    driver.args(["--python", &format!("{PLACE}/venv/bin/python"), "--run", &format!("{PLACE}/run")]);
+    run(driver.args(arguments), "the interop driver")
+}
+
+fn at_the_root() -> Outcome {
+    let root = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
+    std::env::set_current_dir(root).map_err(|error| format!("{root}: {error}"))
+}
+
+/// A Python environment with Synapse. It counts as installed once Synapse can be imported.
+fn synapse() -> Outcome {
+    let python = format!("{PLACE}/venv/bin/python");
+    let there =
+        Command::new(&python).args(["-c", "import synapse"]).status().is_ok_and(|status| status.success());
+    if there {
+        return Ok(());
+    }
+    let venv = format!("{PLACE}/venv");
+    run(Command::new("python3").args(["-m", "venv", &venv]), "python3 -m venv")
+        .map_err(|error| format!("{error}; Synapse needs Python: apt-get install python3-venv"))?;
+    run(
+        Command::new(&python).args(["-m", "pip", "install", "--quiet", SYNAPSE]),
+        "pip install matrix-synapse",
+    )
+}
+
+/// A workspace of its own, so with checks of its own. matrix-sdk declares a newer Rust than ours, and builds with ours.
+fn peers() -> Outcome {
+    theirs(&["fmt", "--check"])?;
+    theirs(&["build", "--locked", "--ignore-rust-version", "--bins", "--examples"])?;
+    theirs(&["clippy", "--locked", "--ignore-rust-version", "--all-targets", "--", "-D", "warnings"])
+}
+
+fn theirs(arguments: &[&str]) -> Outcome {
+    let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    let name = format!("cargo {} in interop/", arguments.join(" "));
+    run(cargo.args(arguments).current_dir("interop"), &name)
+}

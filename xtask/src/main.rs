@@ -1,0 +1,127 @@
+//! `cargo xtask test`: everything that the project can check on one machine.
+
+#![allow(clippy::print_stderr)] // This is what it is for: saying what runs and what is missing.
+
+mod interop;
+
+use std::{
+    path::Path,
+    process::{Command, ExitCode},
+    time::Instant,
+};
+
+const USAGE: &str = "cargo xtask test             formatting, lints, documentation, walls, dependencies, every test, interop
+  cargo xtask interop [--json] our programs against Synapse and matrix-sdk (installed and built into target/interop)";
+
+/// What a test needs beside Rust, and the Debian package that has it.
+const NEEDED: [(&str, &str); 3] = [
+    ("/usr/bin/chromium", "apt-get install chromium"),
+    ("/usr/bin/chromedriver", "apt-get install chromium-driver"),
+    ("/usr/sbin/nginx", "apt-get install nginx-light"),
+];
+
+/// Crates that the protocol must never reach, however indirectly (docs/design.md, "What a room must never know").
+const NOT_IN_PROTOCOL: [&str; 7] =
+    ["tokio", "hyper", "reqwest", "axum", "rusqlite", "mio", "matrix-sdk-crypto"];
+
+type Outcome = Result<(), String>;
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let result = match arguments.split_first().map(|(task, rest)| (task.as_str(), rest)) {
+        Some(("test", [])) => test(),
+        Some(("interop", rest)) => interop::interop(rest),
+        _ => Err(format!("usage:\n  {USAGE}")),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("xtask: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn test() -> Outcome {
+    needed()?;
+    step("formatting", || cargo(&["fmt", "--all", "--check"]))?;
+    step("lints", || cargo(&["clippy", "--workspace", "--all-targets", "--locked", "--", "-D", "warnings"]))?;
+    step("walls", walls)?;
+    step("dependencies", || {
+        cargo(&["deny", "--locked", "--log-level", "error", "check", "bans", "licenses", "sources"])
+            .map_err(|error| format!("{error}; if it is not installed: cargo install --locked cargo-deny"))
+    })?;
+    step("documentation", documentation)?;
+    step("tests", || {
+        cargo(&["test", "--workspace", "--locked", "--no-fail-fast", "--", "--include-ignored"])
+    })?;
+    // A ratio of times is for `cargo xtask interop` by itself, on a machine that does nothing else.
+    step("interop", || interop::interop(&["--untimed".to_owned()]))
+}
+
+/// Before anything slow: what is missing, all of it at once.
+fn needed() -> Outcome {
+    let missing: Vec<_> = NEEDED.iter().filter(|(path, _)| !Path::new(path).exists()).collect();
+    if missing.is_empty() {
+        return Ok(());
+    }
+    let lines: Vec<_> = missing.iter().map(|(path, how)| format!("  {path} is missing: {how}")).collect();
+    Err(format!("the tests need more than Rust:\n{}", lines.join("\n")))
+}
+
+fn walls() -> Outcome {
+    let tree = output(&[
+        "tree",
+        "--package",
+        "matrix-qr-protocol",
+        "--edges",
+        "normal",
+        "--prefix",
+        "none",
+        "--locked",
+    ])?;
+    let names: Vec<_> = tree.lines().filter_map(|line| line.split_whitespace().next()).collect();
+    if names.len() < 10 {
+        return Err("cargo tree did not say what the protocol depends on".into());
+    }
+    match names.iter().find(|name| NOT_IN_PROTOCOL.contains(name)) {
+        Some(name) => Err(format!("the protocol depends on {name}: it must stay free of I/O")),
+        None => Ok(()),
+    }
+}
+
+fn documentation() -> Outcome {
+    let arguments = ["doc", "--workspace", "--no-deps", "--locked", "--quiet"];
+    run(command(&arguments).env("RUSTDOCFLAGS", "-D warnings"), "cargo doc")
+}
+
+fn step(name: &str, work: impl FnOnce() -> Outcome) -> Outcome {
+    eprintln!("== {name}");
+    let start = Instant::now();
+    work()?;
+    eprintln!("== {name}: fine, {} s", start.elapsed().as_secs());
+    Ok(())
+}
+
+fn cargo(arguments: &[&str]) -> Outcome {
+    run(&mut command(arguments), &format!("cargo {}", arguments.join(" ")))
+}
+
+fn command(arguments: &[&str]) -> Command {
+    let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    command.args(arguments);
+    command
+}
+
+fn run(command: &mut Command, name: &str) -> Outcome {
+    let status = command.status().map_err(|error| format!("{name}: {error}"))?;
+    if status.success() { Ok(()) } else { Err(format!("{name} failed")) }
+}
+
+fn output(arguments: &[&str]) -> Result<String, String> {
+    let output = command(arguments).output().map_err(|error| error.to_string())?;
+    if !output.status.success() {
+        return Err(format!("cargo {} failed", arguments.join(" ")));
+    }
+    String::from_utf8(output.stdout).map_err(|error| error.to_string())
+}
