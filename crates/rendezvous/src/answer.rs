@@ -3,18 +3,23 @@
 use std::time::{Instant, SystemTime};
 
 use axum::{
-    extract::Request,
+    extract::{Request, State},
     http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header},
     middleware::Next,
     response::{IntoResponse, Response},
 };
 
-use crate::{refusal::Refusal, store::Session};
+use crate::{Rendezvous, Store, etag, refusal::Refusal, store::Session};
 
 /// Around all routes, so that no answer can lack these headers, an error least of all: a web client that may
 /// not read an error sees only "network failure".
-pub(crate) async fn common(request: Request, next: Next) -> Response {
-    let method = request.method().clone();
+pub(crate) async fn common<S: Store>(
+    State(rendezvous): State<Rendezvous<S>>,
+    request: Request,
+    next: Next,
+) -> Response {
+    let started = Instant::now();
+    let (method, api) = (request.method().clone(), etag::api(request.uri().path(), rendezvous.config()));
     let mut response = if method == Method::OPTIONS {
         // A preflight asks about the method to come, and must get a 2xx on any path.
         StatusCode::NO_CONTENT.into_response()
@@ -26,6 +31,7 @@ pub(crate) async fn common(request: Request, next: Next) -> Response {
     let headers = response.headers_mut();
     headers.extend(ALWAYS.map(|(name, value)| (name, HeaderValue::from_static(value))));
     headers.entry(header::DATE).or_insert_with(|| http_date(SystemTime::now()));
+    rendezvous.metrics().answered((&method, api), &response, started.elapsed());
     // No path: it names the session. No address.
     tracing::debug!(%method, status = response.status().as_u16(), "answered");
     response

@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use url::Url;
 
+use crate::{limits::Limits, proxies::Proxies};
+
 /// The settings of a rendezvous server. [`Config::new`] has the defaults.
 #[derive(Clone, Debug)]
 pub struct Config {
@@ -16,11 +18,15 @@ pub struct Config {
     /// How long a session lives. Fixed at creation, never extended by a write; cut to a day at most. Default
     /// 300 s: the 60 s of the text are too short for a second factor.
     pub lifetime: Duration,
-    /// How many sessions may live at once. When there are that many, new ones are refused and live ones are
-    /// kept. Default 10 000, about 45 MiB when every payload is of the full size.
-    pub max_sessions: usize,
+    /// What a client network may do, and all of them.
+    pub limits: Limits,
+    /// How a client's address is known behind a proxy.
+    pub proxies: Proxies,
     /// How long a client may take over each part of a request.
     pub timeouts: Timeouts,
+    /// How many connections may be open at once; further ones are closed at once. Default 60 000. The system's limit of
+    /// open files must be higher.
+    pub max_connections: usize,
 }
 
 impl Config {
@@ -31,8 +37,10 @@ impl Config {
             public_url,
             create_path: "/".to_owned(),
             lifetime: Duration::from_secs(300),
-            max_sessions: 10_000,
+            limits: Limits::default(),
+            proxies: Proxies::default(),
             timeouts: Timeouts::default(),
+            max_connections: 60_000,
         }
     }
 }

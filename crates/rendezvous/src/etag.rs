@@ -2,13 +2,14 @@
 //! outcome out.
 
 use std::{
+    net::{IpAddr, SocketAddr},
     sync::Arc,
     time::{Duration, Instant},
 };
 
 use axum::{
     Json, Router,
-    extract::{FromRequestParts, Request, State},
+    extract::{ConnectInfo, FromRequestParts, Request, State},
     http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header, request::Parts},
     response::{IntoResponse, Response},
     routing::{get, post},
@@ -16,11 +17,13 @@ use axum::{
 use serde_json::json;
 
 use crate::{
-    Rendezvous,
+    Config, Rendezvous, Store,
     answer::add_session_headers,
+    limits::Wish,
+    metrics::{Api, Held},
     payload,
     refusal::Refusal,
-    store::{Created, Errcodes, Id, Read, Revision, Session, Write, Written},
+    store::{Errcodes, Id, Read, Revision, Session, Write, Written},
     wait,
 };
 
@@ -32,64 +35,77 @@ const UNSTABLE: &str = "/_matrix/client/unstable/org.matrix.msc4108/rendezvous";
 
 /// The paths of the API. The bare create path is compared in the fallback: it is configured, and must not be
 /// read as a pattern.
-pub(crate) fn routes() -> Router<Rendezvous> {
+pub(crate) fn routes<S: Store>() -> Router<Rendezvous<S>> {
+    let at = |errcodes| post(move |state, client, request| create::<S>(state, errcodes, (client, request)));
     Router::new()
-        .route(STABLE, post(|state, request| create(state, Errcodes::Stable, request)))
-        .route(UNSTABLE, post(|state, request| create(state, Errcodes::Unstable, request)))
-        .route(&format!("{SESSIONS}/{{id}}"), get(receive).put(send).delete(cancel))
+        .route(STABLE, at(Errcodes::Stable))
+        .route(UNSTABLE, at(Errcodes::Unstable))
+        .route(&format!("{SESSIONS}/{{id}}"), get(receive::<S>).put(send::<S>).delete(cancel::<S>))
         .method_not_allowed_fallback(async || Refusal::NoSuchMethod)
-        .fallback(elsewhere)
+        .fallback(elsewhere::<S>)
+}
+
+/// Whether a path is one of this API's.
+pub(crate) fn api(path: &str, config: &Config) -> Api {
+    let session = path.strip_prefix(SESSIONS).is_some_and(|rest| rest.starts_with('/'));
+    let ours = session || path == STABLE || path == UNSTABLE || path == config.create_path;
+    if ours { Api::Msc4108 } else { Api::Unknown }
 }
 
 /// The bare path has no unstable form, so its sessions speak the text's own codes.
-async fn elsewhere(State(rendezvous): State<Rendezvous>, request: Request) -> Response {
-    if request.uri().path() != rendezvous.0.config.create_path {
+async fn elsewhere<S: Store>(
+    State(rendezvous): State<Rendezvous<S>>,
+    client: Client,
+    request: Request,
+) -> Response {
+    if request.uri().path() != rendezvous.config().create_path {
         return Refusal::NoSuchPath.into_response();
     }
     if request.method() != Method::POST {
         return ([(header::ALLOW, "POST")], Refusal::NoSuchMethod).into_response();
     }
-    create(State(rendezvous), Errcodes::Stable, request).await.into_response()
+    create(State(rendezvous), Errcodes::Stable, (client, request)).await.into_response()
 }
 
 /// "Create a rendezvous session and send initial payload".
-async fn create(
-    State(rendezvous): State<Rendezvous>,
+async fn create<S: Store>(
+    State(rendezvous): State<Rendezvous<S>>,
     errcodes: Errcodes,
-    request: Request,
+    (Client(client), request): (Client, Request),
 ) -> Result<Response, Refusal> {
+    rendezvous.admit(client, Wish::Create)?;
     let write = new_write(request).await?;
-    let id = Id::random().map_err(|_| Refusal::NoRandomness)?;
-    let now = write.now;
-    match rendezvous.0.store.create(id, write, errcodes) {
-        Created::Created(session) => {
-            let body = Json(json!({ "url": rendezvous.session_url(id) }));
-            Ok(about(&session, (StatusCode::CREATED, body).into_response()))
-        }
-        Created::Full { until } => Err(Refusal::Full { retry_after: until.saturating_duration_since(now) }),
-    }
+    let (id, session) = rendezvous.create(client, write, errcodes).await?;
+    let body = Json(json!({ "url": rendezvous.session_url(id) }));
+    Ok(about(&session, (StatusCode::CREATED, body).into_response()))
 }
 
 /// "Receive a payload from the rendezvous session".
-async fn receive(
-    State(rendezvous): State<Rendezvous>,
+async fn receive<S: Store>(
+    State(rendezvous): State<Rendezvous<S>>,
     SessionId(id): SessionId,
+    Client(client): Client,
     headers: HeaderMap,
 ) -> Response {
-    match read(&rendezvous, id, &headers).await {
+    match read(&rendezvous, id, client, &headers).await {
         Ok(response) => response,
-        Err(refusal) => refuse(&rendezvous, id, refusal),
+        Err(refusal) => refuse(&rendezvous, id, refusal).await,
     }
 }
 
-async fn read(rendezvous: &Rendezvous, id: Id, headers: &HeaderMap) -> Result<Response, Refusal> {
+async fn read<S: Store>(
+    rendezvous: &Rendezvous<S>,
+    id: Id,
+    client: Option<IpAddr>,
+    headers: &HeaderMap,
+) -> Result<Response, Refusal> {
+    rendezvous.admit(client, Wish::Other)?;
     let condition = condition(headers, &header::IF_NONE_MATCH)?;
     let seen = condition.and_then(Revision::parse);
-    let look = |now| rendezvous.0.store.read(id, seen, now);
     let held = wait::preferred(headers).filter(|_| condition.is_some());
     let outcome = match held {
-        Some(time) => rendezvous.0.waiters.hold(id, Instant::now() + time, look).await,
-        None => look(Instant::now()),
+        Some(time) => rendezvous.read_held(id, seen, time).await?,
+        None => rendezvous.read(id, seen).await?,
     };
     let mut response = match outcome {
         Read::Changed(session) => about(&session, plain(session.payload.to_vec())),
@@ -97,29 +113,38 @@ async fn read(rendezvous: &Rendezvous, id: Id, headers: &HeaderMap) -> Result<Re
         Read::Gone => return Err(Refusal::NoSession),
     };
     // Not once the server lets everybody go: a reader that is not held shall poll, and not ask again at once.
-    if let Some(time) = held.filter(|_| !rendezvous.0.waiters.released()) {
+    if let Some(time) = held.filter(|_| !rendezvous.released()) {
         response.headers_mut().extend(preference_applied(time));
+        response.extensions_mut().insert(Held);
     }
     Ok(response)
 }
 
 /// "Send a payload to the rendezvous session".
-async fn send(State(rendezvous): State<Rendezvous>, SessionId(id): SessionId, request: Request) -> Response {
-    match write(&rendezvous, id, request).await {
+async fn send<S: Store>(
+    State(rendezvous): State<Rendezvous<S>>,
+    SessionId(id): SessionId,
+    Client(client): Client,
+    request: Request,
+) -> Response {
+    match write(&rendezvous, id, client, request).await {
         Ok(response) => response,
-        Err(refusal) => refuse(&rendezvous, id, refusal),
+        Err(refusal) => refuse(&rendezvous, id, refusal).await,
     }
 }
 
-async fn write(rendezvous: &Rendezvous, id: Id, request: Request) -> Result<Response, Refusal> {
+async fn write<S: Store>(
+    rendezvous: &Rendezvous<S>,
+    id: Id,
+    client: Option<IpAddr>,
+    request: Request,
+) -> Result<Response, Refusal> {
+    rendezvous.admit(client, Wish::Other)?;
     let condition = condition(request.headers(), &header::IF_MATCH)?.ok_or(Refusal::NoIfMatch)?;
     let expected = Revision::parse(condition);
     let write = new_write(request).await?;
-    match rendezvous.0.store.write(id, expected, write) {
-        Written::Replaced(session) => {
-            rendezvous.0.waiters.wake(id);
-            Ok(about(&session, accepted()))
-        }
+    match rendezvous.write(id, expected, write).await? {
+        Written::Replaced(session) => Ok(about(&session, accepted())),
         Written::Conflict(session) => {
             Ok(about(&session, Refusal::ConcurrentWrite(session.errcodes).into_response()))
         }
@@ -128,24 +153,33 @@ async fn write(rendezvous: &Rendezvous, id: Id, request: Request) -> Result<Resp
 }
 
 /// "Cancel a rendezvous session".
-async fn cancel(
-    State(rendezvous): State<Rendezvous>,
+async fn cancel<S: Store>(
+    State(rendezvous): State<Rendezvous<S>>,
     SessionId(id): SessionId,
-) -> Result<StatusCode, Refusal> {
-    if !rendezvous.0.store.delete(id, Instant::now()) {
-        return Err(Refusal::NoSession);
+    Client(client): Client,
+) -> Response {
+    let deleted = async {
+        rendezvous.admit(client, Wish::Other)?;
+        Ok(rendezvous.delete(id).await?)
+    };
+    match deleted.await {
+        Ok(true) => StatusCode::NO_CONTENT.into_response(),
+        Ok(false) => Refusal::NoSession.into_response(),
+        Err(refusal) => refuse(&rendezvous, id, refusal).await,
     }
-    rendezvous.0.waiters.wake(id);
-    Ok(StatusCode::NO_CONTENT)
 }
 
 /// Refuses. On a live session with that session's headers, since a deployed client takes an answer without an
 /// ETag for news and reads its own last message back. On one that is gone, always with the same words,
 /// whatever else is wrong.
-fn refuse(rendezvous: &Rendezvous, id: Id, refusal: Refusal) -> Response {
-    match rendezvous.0.store.read(id, None, Instant::now()) {
-        Read::Changed(session) | Read::Unchanged(session) => about(&session, refusal.into_response()),
-        Read::Gone => Refusal::NoSession.into_response(),
+async fn refuse<S: Store>(rendezvous: &Rendezvous<S>, id: Id, refusal: Refusal) -> Response {
+    if matches!(refusal, Refusal::Network | Refusal::NoStore) {
+        return refusal.into_response();
+    }
+    match rendezvous.read(id, None).await {
+        Ok(Read::Changed(session) | Read::Unchanged(session)) => about(&session, refusal.into_response()),
+        Ok(Read::Gone) => Refusal::NoSession.into_response(),
+        Err(unavailable) => Refusal::from(unavailable).into_response(),
     }
 }
 
@@ -198,6 +232,19 @@ impl<S: Sync> FromRequestParts<S> for SessionId {
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Refusal> {
         let last = parts.uri.path().rsplit('/').next();
         last.and_then(Id::parse).map(Self).ok_or(Refusal::NoSession)
+    }
+}
+
+/// The address that a request comes from, if it can be known. [`crate::serve_router`] and `axum::serve` with connect info
+/// say who the peer is.
+struct Client(Option<IpAddr>);
+
+impl<S: Store> FromRequestParts<Rendezvous<S>> for Client {
+    type Rejection = Refusal;
+
+    async fn from_request_parts(parts: &mut Parts, rendezvous: &Rendezvous<S>) -> Result<Self, Refusal> {
+        let peer = parts.extensions.get::<ConnectInfo<SocketAddr>>().map(|ConnectInfo(peer)| peer.ip());
+        Ok(Self(rendezvous.config().proxies.client(peer, &parts.headers)))
     }
 }
 

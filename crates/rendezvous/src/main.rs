@@ -8,7 +8,7 @@ use std::{
 };
 
 use clap::{Parser, value_parser};
-use matrix_qr_rendezvous::{Config, Rendezvous, serve};
+use matrix_qr_rendezvous::{Config, Limits, Rendezvous, serve};
 use tokio::net::TcpListener;
 use tracing_subscriber::EnvFilter;
 use url::{Host, Url};
@@ -90,7 +90,10 @@ fn config(options: Options) -> Config {
     Config {
         create_path: options.create_path,
         lifetime: Duration::from_secs(options.lifetime),
-        max_sessions: usize::try_from(options.max_sessions).unwrap_or(usize::MAX),
+        limits: Limits {
+            max_sessions: usize::try_from(options.max_sessions).unwrap_or(usize::MAX),
+            ..Limits::default()
+        },
         ..Config::new(options.public_url)
     }
 }

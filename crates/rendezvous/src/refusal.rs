@@ -9,7 +9,10 @@ use axum::{
 };
 use serde_json::Value;
 
-use crate::store::Errcodes;
+use crate::{
+    metrics::Reason,
+    store::{Errcodes, Unavailable},
+};
 
 /// Why a request is refused. What it says is the same for each session, known or not.
 #[derive(Debug)]
@@ -23,11 +26,21 @@ pub(crate) enum Refusal {
     TooSlow,
     ConcurrentWrite(Errcodes),
     Full { retry_after: Duration },
+    NetworkFull { retry_after: Duration },
+    TooFast { retry_after: Duration },
+    Network,
     Navigation,
     NoSession,
     NoSuchPath,
     NoSuchMethod,
     NoRandomness,
+    NoStore,
+}
+
+impl From<Unavailable> for Refusal {
+    fn from(Unavailable: Unavailable) -> Self {
+        Self::NoStore
+    }
 }
 
 impl Refusal {
@@ -41,11 +54,14 @@ impl Refusal {
             Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Self::TooSlow => StatusCode::REQUEST_TIMEOUT,
             Self::ConcurrentWrite(_) => StatusCode::PRECONDITION_FAILED,
-            Self::Full { .. } => StatusCode::TOO_MANY_REQUESTS,
-            Self::Navigation => StatusCode::FORBIDDEN,
+            Self::Full { .. } | Self::NetworkFull { .. } | Self::TooFast { .. } => {
+                StatusCode::TOO_MANY_REQUESTS
+            }
+            Self::Navigation | Self::Network => StatusCode::FORBIDDEN,
             Self::NoSession | Self::NoSuchPath => StatusCode::NOT_FOUND,
             Self::NoSuchMethod => StatusCode::METHOD_NOT_ALLOWED,
             Self::NoRandomness => StatusCode::INTERNAL_SERVER_ERROR,
+            Self::NoStore => StatusCode::SERVICE_UNAVAILABLE,
         }
     }
 
@@ -56,13 +72,16 @@ impl Refusal {
             Self::WrongContentType | Self::MalformedETag => "M_INVALID_PARAM",
             Self::TooLarge => "M_TOO_LARGE",
             Self::ConcurrentWrite(Errcodes::Stable) => CONCURRENT_WRITE,
-            Self::Navigation => "M_FORBIDDEN",
+            Self::Navigation | Self::Network => "M_FORBIDDEN",
             Self::NoSession => "M_NOT_FOUND",
             Self::NoSuchPath | Self::NoSuchMethod => "M_UNRECOGNIZED",
             Self::ConcurrentWrite(Errcodes::Unstable)
             | Self::TooSlow
             | Self::Full { .. }
-            | Self::NoRandomness => "M_UNKNOWN",
+            | Self::NetworkFull { .. }
+            | Self::TooFast { .. }
+            | Self::NoRandomness
+            | Self::NoStore => "M_UNKNOWN",
         }
     }
 
@@ -77,21 +96,56 @@ impl Refusal {
             Self::TooSlow => "the payload did not arrive in time; send it again",
             Self::ConcurrentWrite(_) => "the payload has changed since; read it before writing again",
             Self::Full { .. } => "there are too many rendezvous sessions on this server; try again later",
+            Self::NetworkFull { .. } => {
+                "there are too many rendezvous sessions of your network; try again later"
+            }
+            Self::TooFast { .. } => "too many requests from your network; wait before the next",
+            Self::Network => "your network may not use this rendezvous server",
             Self::Navigation => "a rendezvous session is for Matrix clients; there is nothing to look at",
             Self::NoSession => "there is no such rendezvous session; it may have ended",
             Self::NoSuchPath => "there is nothing at this path",
             Self::NoSuchMethod => "this path does not know this method",
             Self::NoRandomness => "the server's operating system gives no random numbers",
+            Self::NoStore => "the server cannot reach its store; try again in a moment",
+        }
+    }
+
+    /// For the metrics: a word that an alert can name.
+    fn reason(&self) -> &'static str {
+        match self {
+            Self::NoContentLength | Self::NoContentType | Self::NoIfMatch => "missing_header",
+            Self::WrongContentType | Self::MalformedETag => "malformed_header",
+            Self::TooLarge => "too_large",
+            Self::TooSlow => "too_slow",
+            Self::ConcurrentWrite(_) => "concurrent_write",
+            Self::Full { .. } => "full",
+            Self::NetworkFull { .. } => "network_full",
+            Self::TooFast { .. } => "rate",
+            Self::Network => "network_denied",
+            Self::Navigation => "navigation",
+            Self::NoSession => "no_session",
+            Self::NoSuchPath => "no_path",
+            Self::NoSuchMethod => "no_method",
+            Self::NoRandomness => "no_randomness",
+            Self::NoStore => "no_store",
+        }
+    }
+
+    /// When it makes sense to try again.
+    fn retry_after(&self) -> Option<Duration> {
+        match self {
+            Self::Full { retry_after }
+            | Self::NetworkFull { retry_after }
+            | Self::TooFast { retry_after } => Some(*retry_after),
+            Self::NoStore => Some(STORE_RETRY),
+            _ => None,
         }
     }
 
     fn body(&self) -> Value {
         let further = match self {
             Self::ConcurrentWrite(Errcodes::Unstable) => Some((UNSTABLE_ERRCODE, CONCURRENT_WRITE.into())),
-            Self::Full { retry_after } => {
-                Some(("retry_after_ms", (whole_seconds(*retry_after) * 1000).into()))
-            }
-            _ => None,
+            _ => self.retry_after().map(|time| ("retry_after_ms", (whole_seconds(time) * 1000).into())),
         };
         let fields = [("errcode", self.errcode().into()), ("error", self.message().into())];
         fields
@@ -105,19 +159,20 @@ impl Refusal {
 impl IntoResponse for Refusal {
     fn into_response(self) -> Response {
         let mut response = (self.status(), Json(self.body())).into_response();
-        match self {
-            Self::Full { retry_after } => {
-                response.headers_mut().insert(header::RETRY_AFTER, whole_seconds(retry_after).into());
-            }
-            // What is left of the body may still come: nothing else can be read from this connection.
-            Self::TooSlow => {
-                response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
-            }
-            _ => {}
+        response.extensions_mut().insert(Reason(self.reason()));
+        if let Some(time) = self.retry_after() {
+            response.headers_mut().insert(header::RETRY_AFTER, whole_seconds(time).into());
+        }
+        // What is left of the body may still come: nothing else can be read from this connection.
+        if matches!(self, Self::TooSlow) {
+            response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
         }
         response
     }
 }
+
+/// How long a store that is away mostly needs: a restart, or the election of another.
+const STORE_RETRY: Duration = Duration::from_secs(1);
 
 const CONCURRENT_WRITE: &str = "M_CONCURRENT_WRITE";
 const UNSTABLE_ERRCODE: &str = "org.matrix.msc4108.errcode";
@@ -125,5 +180,5 @@ const UNSTABLE_ERRCODE: &str = "org.matrix.msc4108.errcode";
 /// Rounded up, so that whoever comes back then does not come too early. `Retry-After` knows no less than a
 /// second.
 fn whole_seconds(time: Duration) -> u64 {
-    time.as_secs() + u64::from(time.subsec_nanos() > 0)
+    (time.as_secs() + u64::from(time.subsec_nanos() > 0)).max(1)
 }

@@ -1,14 +1,21 @@
-//! HTTP/1.1 on a listener. A client has a time for its headers, its body and its silence, and a stop lets
-//! requests under way finish.
+//! HTTP on a listener: HTTP/1.1, and HTTP/2 for clients that begin with it. A client has a time for its headers, its
+//! body and its silence, there are at most so many connections, and a stop lets requests under way finish.
 
 mod slow_body;
 mod watchdog;
 
-use std::{convert::Infallible, future::Future, io, pin::pin, time::Duration};
+use std::{convert::Infallible, future::Future, io, net::SocketAddr, pin::pin, sync::Arc, time::Duration};
 
-use axum::{Router, body::Body, extract::Request};
-use hyper::{body::Incoming, server::conn::http1, service::service_fn};
-use hyper_util::rt::TokioIo;
+use axum::{
+    Router,
+    body::Body,
+    extract::{ConnectInfo, Request},
+};
+use hyper::{body::Incoming, service::service_fn};
+use hyper_util::{
+    rt::{TokioExecutor, TokioIo},
+    server::conn::auto::Builder,
+};
 use tokio::{
     net::{TcpListener, TcpStream},
     sync::watch,
@@ -17,7 +24,7 @@ use tokio::{
 use tower::ServiceExt;
 
 use self::{slow_body::SlowBody, watchdog::Watchdog};
-use crate::Timeouts;
+use crate::{Rendezvous, Store, Timeouts, metrics::Metrics};
 
 /// How long a stop waits for requests under way.
 const GRACE: Duration = Duration::from_secs(20);
@@ -28,7 +35,39 @@ const RESPITE: Duration = Duration::from_millis(100);
 /// The most that the headers of a request may take, in bytes.
 const HEADERS: usize = 16 * 1024;
 
-/// Serves any router as [`crate::serve`] does, with these timeouts. A body that is late fails to read, and
+/// How many requests may be under way at once on one connection of HTTP/2. A proxy has many clients on one.
+const STREAMS: u32 = 1024;
+
+/// Serves until `shutdown`: then new connections are refused, held readers are answered, and requests under
+/// way finish.
+///
+/// Leaves no task behind when it returns or is dropped.
+///
+/// # Errors
+///
+/// None at present: a failure to accept a connection is logged, and tried again.
+pub async fn serve<S: Store>(
+    listener: TcpListener,
+    rendezvous: Rendezvous<S>,
+    shutdown: impl Future<Output = ()>,
+) -> io::Result<()> {
+    let stop = async {
+        shutdown.await;
+        rendezvous.release_waiters();
+    };
+    let house = House {
+        router: rendezvous.router(),
+        timeouts: rendezvous.config().timeouts,
+        max_connections: rendezvous.config().max_connections,
+        metrics: rendezvous.metrics().clone(),
+    };
+    tokio::select! {
+        () = house.serve(listener, stop) => Ok(()),
+        never = rendezvous.upkeep() => match never {},
+    }
+}
+
+/// Serves any router as [`serve`] does, with these timeouts. A body that is late fails to read, and
 /// what is made of that is the router's affair. A client must also have taken an answer within
 /// [`Timeouts::idle`].
 ///
@@ -41,74 +80,113 @@ pub async fn serve_router(
     timeouts: Timeouts,
     shutdown: impl Future<Output = ()>,
 ) -> io::Result<()> {
-    // Dropped with this future, and all connections with it.
-    let mut connections = JoinSet::new();
-    let stopping = watch::Sender::new(());
-    let mut shutdown = pin!(shutdown);
-    loop {
-        tokio::select! {
-            () = &mut shutdown => break,
-            stream = accept(&listener) => {
-                connections.spawn(connection(stream, router.clone(), timeouts, stopping.subscribe()));
-            }
-            Some(_) = connections.join_next() => {}
-        }
-    }
-    drop(listener);
-    stopping.send_replace(());
-    let finished = async { while connections.join_next().await.is_some() {} };
-    if tokio::time::timeout(GRACE, finished).await.is_err() {
-        tracing::warn!("stopped before all requests were answered");
-    }
+    let house = House { router, timeouts, max_connections: usize::MAX, metrics: Metrics::new() };
+    house.serve(listener, shutdown).await;
     Ok(())
 }
 
-async fn accept(listener: &TcpListener) -> TcpStream {
+/// What every connection is served with.
+struct House {
+    router: Router,
+    timeouts: Timeouts,
+    max_connections: usize,
+    metrics: Metrics,
+}
+
+impl House {
+    async fn serve(self, listener: TcpListener, shutdown: impl Future<Output = ()>) {
+        let house = Arc::new(self);
+        // Dropped with this future, and all connections with it.
+        let mut connections = JoinSet::new();
+        let stopping = watch::Sender::new(());
+        let mut shutdown = pin!(shutdown);
+        loop {
+            tokio::select! {
+                () = &mut shutdown => break,
+                accepted = accept(&listener) => {
+                    if connections.len() < house.max_connections {
+                        connections.spawn(house.clone().connection(accepted, stopping.subscribe()));
+                    } else {
+                        house.metrics.connection_refused();
+                    }
+                }
+                Some(_) = connections.join_next() => {}
+            }
+            house.metrics.connections.set(i64::try_from(connections.len()).unwrap_or(i64::MAX));
+        }
+        drop(listener);
+        stopping.send_replace(());
+        let finished = async { while connections.join_next().await.is_some() {} };
+        if tokio::time::timeout(GRACE, finished).await.is_err() {
+            tracing::warn!("stopped before all requests were answered");
+        }
+    }
+
+    /// Serves one connection until the client, the watchdog or a stop ends it.
+    async fn connection(
+        self: Arc<Self>,
+        (stream, peer): (TcpStream, SocketAddr),
+        mut stopping: watch::Receiver<()>,
+    ) {
+        // Answers are small and the other device waits for them. Without it they are only slower.
+        let _ = stream.set_nodelay(true);
+        let watchdog = Watchdog::new(self.timeouts);
+        let service = service_fn(|request| self.answer(request, peer, watchdog.clone()));
+        let io = watchdog.watch(TokioIo::new(stream));
+        let builder = builder();
+        let mut connection = pin!(builder.serve_connection(io, service));
+        let mut bite = pin!(watchdog.bite());
+        // The connection goes first: in the same turn the watchdog then sees what it did. Its errors are the
+        // client's.
+        tokio::select! {
+            biased;
+            _ = &mut connection => return,
+            () = &mut bite => return,
+            _ = stopping.changed() => connection.as_mut().graceful_shutdown(),
+        }
+        tokio::select! {
+            biased;
+            _ = &mut connection => {}
+            () = &mut bite => {}
+        }
+    }
+
+    fn answer(
+        &self,
+        request: hyper::Request<Incoming>,
+        peer: SocketAddr,
+        watchdog: Watchdog,
+    ) -> impl Future<Output = Result<axum::response::Response, Infallible>> + use<> {
+        let router = self.router.clone();
+        let time = self.timeouts.body;
+        let mut request: Request = request.map(|body| Body::new(SlowBody::new(body, time)));
+        request.extensions_mut().insert(ConnectInfo(peer));
+        async move {
+            let _serving = watchdog.serving(request.version());
+            router.oneshot(request).await
+        }
+    }
+}
+
+/// Without a timer: the watchdog is there for both versions.
+fn builder() -> Builder<TokioExecutor> {
+    let mut builder = Builder::new(TokioExecutor::new());
+    builder.http1().max_buf_size(HEADERS);
+    builder
+        .http2()
+        .max_header_list_size(u32::try_from(HEADERS).unwrap_or(u32::MAX))
+        .max_concurrent_streams(STREAMS);
+    builder
+}
+
+async fn accept(listener: &TcpListener) -> (TcpStream, SocketAddr) {
     loop {
         match listener.accept().await {
-            Ok((stream, _)) => return stream,
+            Ok(accepted) => return accepted,
             Err(error) => {
                 tracing::warn!(%error, "cannot accept a connection");
                 tokio::time::sleep(RESPITE).await;
             }
         }
-    }
-}
-
-/// Serves one connection until the client, the watchdog or a stop ends it.
-async fn connection(
-    stream: TcpStream,
-    router: Router,
-    timeouts: Timeouts,
-    mut stopping: watch::Receiver<()>,
-) {
-    // Answers are small and the other device waits for them. Without it they are only slower.
-    let _ = stream.set_nodelay(true);
-    let watchdog = Watchdog::new(timeouts);
-    let service = service_fn(|request: hyper::Request<Incoming>| {
-        let (router, watchdog) = (router.clone(), watchdog.clone());
-        let request: Request = request.map(|body| Body::new(SlowBody::new(body, timeouts.body)));
-        async move {
-            watchdog.serving();
-            let response = router.oneshot(request).await;
-            watchdog.idle();
-            response.map_err(|never: Infallible| never)
-        }
-    });
-    let io = watchdog.watch(TokioIo::new(stream));
-    let mut connection = pin!(http1::Builder::new().max_buf_size(HEADERS).serve_connection(io, service));
-    let mut bite = pin!(watchdog.bite());
-    // The connection goes first: in the same turn the watchdog then sees what it did. Its errors are the
-    // client's.
-    tokio::select! {
-        biased;
-        _ = &mut connection => return,
-        () = &mut bite => return,
-        _ = stopping.changed() => connection.as_mut().graceful_shutdown(),
-    }
-    tokio::select! {
-        biased;
-        _ = &mut connection => {}
-        () = &mut bite => {}
     }
 }

@@ -1,44 +1,116 @@
 //! What a rendezvous session is, and what can come of an attempt to use one. No HTTP here, and no clock: the
 //! caller says what time it is.
 
-use std::{fmt, sync::Arc, time::Instant};
+use std::{convert::Infallible, fmt, future::Future, sync::Arc, time::Instant};
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 
+use crate::limits::Ticket;
+
 pub(crate) mod memory;
+
+/// Where sessions are kept: in this process ([`Memory`](crate::Memory)), or beside several.
+///
+/// Every method sees only sessions that live at the moment it is given. Times are of this process's clock; a
+/// store whose own clock is another converts.
+pub trait Store: Send + Sync + 'static {
+    /// Keeps a new session. Its ID is random: there is none of that name.
+    fn create(&self, id: Id, new: New) -> impl Future<Output = Result<Session, Unavailable>> + Send;
+
+    /// What the session holds, compared with what the reader has `seen`.
+    fn read(
+        &self,
+        id: Id,
+        seen: Option<Revision>,
+        now: Instant,
+    ) -> impl Future<Output = Result<Read, Unavailable>> + Send;
+
+    /// Replaces the payload if it is still the `expected` one. Look and write are one step, so of two writers that have
+    /// seen the same payload one wins (MSC4108, "The send mechanism").
+    fn write(
+        &self,
+        id: Id,
+        expected: Option<Revision>,
+        write: Write,
+    ) -> impl Future<Output = Result<Written, Unavailable>> + Send;
+
+    /// Ends a session. `false` when there was none.
+    fn delete(&self, id: Id, now: Instant) -> impl Future<Output = Result<bool, Unavailable>> + Send;
+
+    /// Forgets what has expired. Not needed for what the other methods see: it frees memory, and room.
+    fn sweep(&self, now: Instant);
+
+    /// How many sessions have ended by their time, since the store was made.
+    fn expired(&self) -> u64;
+
+    /// Whether it can be used now.
+    fn check(&self) -> impl Future<Output = Result<(), Unavailable>> + Send;
+
+    /// Says which sessions others have changed, for as long as it is polled.
+    fn watch(&self, changed: impl Fn(Changed) + Send + Sync) -> impl Future<Output = Infallible> + Send;
+}
+
+/// The store cannot be reached, or not in time. Whether a write has happened is not known then.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the session store cannot be reached")]
+pub struct Unavailable;
+
+/// What another process did to a store that several share.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Changed {
+    /// It wrote to this session or ended it.
+    One(Id),
+    /// Unknown: for a while nothing was heard. Anything may have changed.
+    Any,
+}
 
 /// A session as it was at one moment. Cheap to clone.
 #[derive(Clone)]
-pub(crate) struct Session {
+pub struct Session {
     /// Which write this is.
-    pub(crate) revision: Revision,
+    pub revision: Revision,
     /// An allocation of exactly the payload's size.
-    pub(crate) payload: Arc<[u8]>,
+    pub payload: Arc<[u8]>,
     /// When the payload was written.
-    pub(crate) modified: Instant,
+    pub modified: Instant,
     /// When the session ends. Set once.
-    pub(crate) expires: Instant,
+    pub expires: Instant,
     /// Which form of error code its clients know.
-    pub(crate) errcodes: Errcodes,
+    pub errcodes: Errcodes,
 }
 
 /// A payload on its way in, with the revision that it gets if it is stored, and the time that it is.
-pub(crate) struct Write {
-    pub(crate) revision: Revision,
-    pub(crate) payload: Arc<[u8]>,
-    pub(crate) now: Instant,
+pub struct Write {
+    /// The name of this write.
+    pub revision: Revision,
+    /// The payload, at most 4096 bytes.
+    pub payload: Arc<[u8]>,
+    /// The time that it is.
+    pub now: Instant,
 }
 
-/// What came of creating a session.
-pub(crate) enum Created {
-    /// It lives.
-    Created(Session),
-    /// There are as many sessions as may be, none before this moment ends.
-    Full { until: Instant },
+/// A session on its way in.
+pub struct New {
+    /// Its first payload.
+    pub write: Write,
+    /// When it ends.
+    pub expires: Instant,
+    /// Which form of error code its clients know.
+    pub errcodes: Errcodes,
+    /// Its place among those that may live. To be kept as long as the session lives, and dropped then.
+    pub ticket: Ticket,
+}
+
+impl New {
+    /// The session as it is at first, and its place.
+    pub(crate) fn into_session(self) -> (Session, Ticket) {
+        let Self { write: Write { revision, payload, now }, expires, errcodes, ticket } = self;
+        (Session { revision, payload, modified: now, expires, errcodes }, ticket)
+    }
 }
 
 /// What came of reading a session.
-pub(crate) enum Read {
+pub enum Read {
     /// The payload is not the one that the reader has seen.
     Changed(Session),
     /// It is.
@@ -47,8 +119,15 @@ pub(crate) enum Read {
     Gone,
 }
 
+impl Read {
+    /// Compares with what the reader has seen.
+    pub(crate) fn compared(session: Session, seen: Option<Revision>) -> Self {
+        if seen == Some(session.revision) { Self::Unchanged(session) } else { Self::Changed(session) }
+    }
+}
+
 /// What came of writing to a session.
-pub(crate) enum Written {
+pub enum Written {
     /// The payload is the new one.
     Replaced(Session),
     /// Another write came first. This is what it left.
@@ -60,7 +139,7 @@ pub(crate) enum Written {
 /// The form of the error codes that the proposal adds, by the path on which the session was created (MSC4108,
 /// "Unstable prefix").
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Errcodes {
+pub enum Errcodes {
     /// `M_CONCURRENT_WRITE`
     Stable,
     /// `M_UNKNOWN`, with the real one beside it under the proposal's prefix.
@@ -69,16 +148,29 @@ pub(crate) enum Errcodes {
 
 /// The unguessable name of a session. Who knows it can read, write and delete: it belongs in no log.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub(crate) struct Id(Token);
+pub struct Id(Token);
 
 /// The name of one write. Random rather than a hash, so that the same payload written twice has two names
 /// (MSC4108, "ETags").
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Revision(Token);
+pub struct Revision(Token);
 
 impl Id {
+    /// A name that nobody can guess.
     pub(crate) fn random() -> Result<Self, getrandom::Error> {
         Token::random().map(Self)
+    }
+
+    /// As a store may keep it.
+    #[must_use]
+    pub fn to_bytes(self) -> [u8; 16] {
+        self.0.0
+    }
+
+    /// As a store has kept it.
+    #[must_use]
+    pub fn from_bytes(bytes: [u8; 16]) -> Self {
+        Self(Token(bytes))
     }
 
     /// `None` for a text that names no session of ours.
@@ -94,8 +186,21 @@ impl Id {
 }
 
 impl Revision {
+    /// A name that no other write has.
     pub(crate) fn random() -> Result<Self, getrandom::Error> {
         Token::random().map(Self)
+    }
+
+    /// As a store may keep it.
+    #[must_use]
+    pub fn to_bytes(self) -> [u8; 16] {
+        self.0.0
+    }
+
+    /// As a store has kept it.
+    #[must_use]
+    pub fn from_bytes(bytes: [u8; 16]) -> Self {
+        Self(Token(bytes))
     }
 
     /// `None` for a text that is no revision of ours.

@@ -1,6 +1,10 @@
 //! Waiting without polling: a reader that has seen the payload may be held until there is another one.
 
-use std::time::{Duration, Instant};
+use std::{
+    future::Future,
+    sync::atomic::{AtomicUsize, Ordering::Relaxed},
+    time::{Duration, Instant},
+};
 
 use axum::http::HeaderMap;
 use tokio::{
@@ -8,31 +12,39 @@ use tokio::{
     time::sleep_until,
 };
 
-use crate::store::{Id, Read};
+use crate::store::{Changed, Id, Read, Unavailable};
 
 /// The longest that a reader is held. Below what proxies allow a silent answer (60 s is usual).
 const LONGEST: Duration = Duration::from_secs(30);
 
-/// How many doors there are to wait at. Enough that few sessions share one.
-const DOORS: usize = 1024;
+/// How many doors there are to wait at. Enough that few of 50 000 who wait share one.
+const DOORS: usize = 16_384;
 
 /// Those who wait, for any session. A session has no door of its own: several share one, and whoever is woken
 /// for another's sake looks and waits on. So there is nothing to clean up when a session ends.
 pub(crate) struct Waiters {
     doors: Vec<Notify>,
     released: watch::Sender<bool>,
+    count: AtomicUsize,
 }
 
 impl Waiters {
     pub(crate) fn new() -> Self {
-        Self { doors: (0..DOORS).map(|_| Notify::new()).collect(), released: watch::Sender::new(false) }
+        let doors = (0..DOORS).map(|_| Notify::new()).collect();
+        Self { doors, released: watch::Sender::new(false), count: AtomicUsize::new(0) }
     }
 
-    /// Lets those look again who wait for this session.
-    pub(crate) fn wake(&self, id: Id) {
-        if let Some(door) = self.door(id) {
-            door.notify_waiters();
+    /// Lets those look again whom it concerns.
+    pub(crate) fn wake(&self, changed: Changed) {
+        match changed {
+            Changed::One(id) => self.door(id).into_iter().for_each(Notify::notify_waiters),
+            Changed::Any => self.doors.iter().for_each(Notify::notify_waiters),
         }
+    }
+
+    /// How many wait.
+    pub(crate) fn count(&self) -> usize {
+        self.count.load(Relaxed)
     }
 
     /// Lets everybody go, for good: the server is about to stop.
@@ -46,17 +58,20 @@ impl Waiters {
     }
 
     /// Looks until there is something to see, at most until `deadline`.
-    pub(crate) async fn hold(&self, id: Id, deadline: Instant, look: impl Fn(Instant) -> Read) -> Read {
-        let Some(door) = self.door(id) else { return look(Instant::now()) };
+    pub(crate) async fn hold<L>(&self, id: Id, deadline: Instant, look: impl Fn(Instant) -> L) -> Looked
+    where
+        L: Future<Output = Looked>,
+    {
+        let Some(door) = self.door(id) else { return look(Instant::now()).await };
         let mut released = self.released.subscribe();
+        let _counted = Counted::one_more(&self.count);
         loop {
             // Taken before the look: from here on a write wakes it, so none falls between the look and the
             // wait.
             let woken = door.notified();
-            let now = Instant::now();
-            let session = match look(now) {
-                Read::Unchanged(session) if now < deadline && !self.released() => session,
-                seen => return seen,
+            let session = match look(Instant::now()).await? {
+                Read::Unchanged(session) if Instant::now() < deadline && !self.released() => session,
+                seen => return Ok(seen),
             };
             tokio::select! {
                 () = woken => {}
@@ -68,6 +83,25 @@ impl Waiters {
 
     fn door(&self, id: Id) -> Option<&Notify> {
         self.doors.get(id.place(DOORS))
+    }
+}
+
+/// What a look at a session finds.
+pub(crate) type Looked = Result<Read, Unavailable>;
+
+/// One of those who wait, for as long as this is there.
+struct Counted<'a>(&'a AtomicUsize);
+
+impl<'a> Counted<'a> {
+    fn one_more(count: &'a AtomicUsize) -> Self {
+        count.fetch_add(1, Relaxed);
+        Self(count)
+    }
+}
+
+impl Drop for Counted<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Relaxed);
     }
 }
 
@@ -105,20 +139,21 @@ mod tests {
             errcodes: Errcodes::Stable,
         };
         let looks = Cell::new(0);
-        let look = |_| {
+        let look = async |_| {
             looks.set(looks.get() + 1);
-            match looks.get() {
+            assert_eq!(waiters.count(), 1);
+            Ok(match looks.get() {
                 1 => {
                     // What this look has seen is old by the time that it returns.
-                    waiters.wake(id);
+                    waiters.wake(Changed::One(id));
                     Read::Unchanged(session.clone())
                 }
                 _ => Read::Changed(session.clone()),
-            }
+            })
         };
         let held = tokio::time::timeout(LONGEST / 3, waiters.hold(id, now + LONGEST, look)).await;
-        assert!(matches!(held, Ok(Read::Changed(_))));
-        assert_eq!(looks.get(), 2);
+        assert!(matches!(held, Ok(Ok(Read::Changed(_)))));
+        assert_eq!((looks.get(), waiters.count()), (2, 0));
     }
 
     #[test]

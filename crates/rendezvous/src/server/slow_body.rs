@@ -9,11 +9,13 @@ use std::{
 
 use axum::body::{Bytes, HttpBody};
 use hyper::body::{Frame, Incoming, SizeHint};
-use tokio::time::{Sleep, sleep};
+use tokio::time::{Instant, Sleep, sleep_until};
 
 pub(super) struct SlowBody {
     body: Incoming,
-    deadline: Pin<Box<Sleep>>,
+    deadline: Instant,
+    /// Set when the body first lets us wait: most are there with the headers.
+    alarm: Option<Pin<Box<Sleep>>>,
 }
 
 /// What reading it says.
@@ -27,7 +29,7 @@ pub(super) enum BodyError {
 
 impl SlowBody {
     pub(super) fn new(body: Incoming, time: Duration) -> Self {
-        Self { body, deadline: Box::pin(sleep(time)) }
+        Self { body, deadline: Instant::now() + time, alarm: None }
     }
 }
 
@@ -39,10 +41,12 @@ impl HttpBody for SlowBody {
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
-        match Pin::new(&mut self.body).poll_frame(cx) {
-            Poll::Ready(frame) => Poll::Ready(frame.map(|frame| frame.map_err(BodyError::from))),
-            Poll::Pending => self.deadline.as_mut().poll(cx).map(|()| Some(Err(BodyError::TimedOut))),
+        if let Poll::Ready(frame) = Pin::new(&mut self.body).poll_frame(cx) {
+            return Poll::Ready(frame.map(|frame| frame.map_err(BodyError::from)));
         }
+        let deadline = self.deadline;
+        let alarm = self.alarm.get_or_insert_with(|| Box::pin(sleep_until(deadline)));
+        alarm.as_mut().poll(cx).map(|()| Some(Err(BodyError::TimedOut)))
     }
 
     fn is_end_stream(&self) -> bool {

@@ -5,11 +5,14 @@ use std::{
     future::{Future, poll_fn},
     io,
     pin::{Pin, pin},
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     task::{Context, Poll, ready},
 };
 
-use hyper::rt::{Read, ReadBufCursor, Write};
+use hyper::{
+    Version,
+    rt::{Read, ReadBufCursor, Write},
+};
 use tokio::time::{Instant, sleep_until};
 
 use crate::Timeouts;
@@ -17,8 +20,15 @@ use crate::Timeouts;
 /// Watches one connection. Clones watch the same.
 #[derive(Clone)]
 pub(super) struct Watchdog {
-    phase: Arc<Mutex<Phase>>,
+    state: Arc<Mutex<State>>,
     timeouts: Timeouts,
+}
+
+struct State {
+    phase: Phase,
+    /// Whether the client has sent a request of HTTP/2. Such a client also sends what begins no request, and bytes do not
+    /// say which: it has the time of its silence for both.
+    http2: bool,
 }
 
 /// What a connection is doing.
@@ -28,14 +38,14 @@ enum Phase {
     Idle { until: Instant },
     /// A request has begun to come.
     Head { until: Instant },
-    /// We are at work. A body has its own time.
-    Serving,
+    /// We are at work on so many requests. A body has its own time.
+    Serving { requests: usize },
 }
 
 impl Watchdog {
     pub(super) fn new(timeouts: Timeouts) -> Self {
         let phase = Phase::Idle { until: Instant::now() + timeouts.idle };
-        Self { phase: Arc::new(Mutex::new(phase)), timeouts }
+        Self { state: Arc::new(Mutex::new(State { phase, http2: false })), timeouts }
     }
 
     /// Notices through this when a request begins.
@@ -43,19 +53,28 @@ impl Watchdog {
         Watched { io, watchdog: self.clone() }
     }
 
-    /// A request's headers are here.
-    pub(super) fn serving(&self) {
-        self.enter(Phase::Serving);
+    /// A request's headers are here. It is answered, or given up, when the guard goes.
+    pub(super) fn serving(self, version: Version) -> Serving {
+        let mut state = self.state();
+        state.http2 |= version == Version::HTTP_2;
+        let requests = if let Phase::Serving { requests } = state.phase { requests } else { 0 };
+        state.phase = Phase::Serving { requests: requests + 1 };
+        drop(state);
+        Serving(self)
     }
 
-    /// The request is answered.
-    pub(super) fn idle(&self) {
-        self.enter(Phase::Idle { until: Instant::now() + self.timeouts.idle });
+    fn served(&self) {
+        let mut state = self.state();
+        state.phase = match state.phase {
+            Phase::Serving { requests } if requests > 1 => Phase::Serving { requests: requests - 1 },
+            _ => Phase::Idle { until: Instant::now() + self.timeouts.idle },
+        };
     }
 
     fn bytes_came(&self) {
-        if let Phase::Idle { .. } = self.phase() {
-            self.enter(Phase::Head { until: Instant::now() + self.timeouts.header });
+        let mut state = self.state();
+        if let (Phase::Idle { .. }, false) = (state.phase, state.http2) {
+            state.phase = Phase::Head { until: Instant::now() + self.timeouts.header };
         }
     }
 
@@ -81,11 +100,20 @@ impl Watchdog {
     }
 
     fn phase(&self) -> Phase {
-        *self.phase.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state().phase
     }
 
-    fn enter(&self, phase: Phase) {
-        *self.phase.lock().unwrap_or_else(PoisonError::into_inner) = phase;
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// One request that is being answered.
+pub(super) struct Serving(Watchdog);
+
+impl Drop for Serving {
+    fn drop(&mut self) {
+        self.0.served();
     }
 }
 

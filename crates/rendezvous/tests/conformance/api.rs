@@ -309,7 +309,7 @@ async fn the_end_is_fixed_when_the_session_is_made() {
 
 #[tokio::test]
 async fn a_full_server_refuses_new_sessions_and_keeps_the_live() {
-    let server = Server::with(|config| config.max_sessions = 2).await;
+    let server = Server::with(|config| config.limits.max_sessions = 2).await;
     let live = [server.create("1").await, server.create("2").await];
     for path in CREATE_PATHS {
         let response = server.post(path, "3").send().await.unwrap();

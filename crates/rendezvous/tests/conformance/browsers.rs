@@ -34,7 +34,7 @@ fn assert_harmless(response: &Response) {
 
 #[tokio::test]
 async fn every_answer_is_readable_by_scripts_and_harmless() {
-    let server = Server::with(|config| config.max_sessions = 3).await;
+    let server = Server::with(|config| config.limits.max_sessions = 3).await;
     let (session, stale) = (server.create("x").await, server.create("x").await);
     server.put(&stale, "y").send().await.unwrap();
     let to_delete = server.create("x").await;

@@ -1,0 +1,272 @@
+//! Who may do how much: what keeps the service for the honest. A limit refuses new sessions and fast clients, and never
+//! touches a session that lives.
+
+mod network;
+mod places;
+
+use std::{
+    net::IpAddr,
+    num::NonZeroU32,
+    sync::{Arc, PoisonError, RwLock},
+    time::Duration,
+};
+
+use governor::{DefaultKeyedRateLimiter, Quota, clock::Clock};
+use ipnet::IpNet;
+
+use self::{network::Network, places::Places};
+
+pub use self::places::Ticket;
+
+/// How much one client network, and all of them, may ask of a server. Of several instances each counts for itself.
+///
+/// A network is an IPv4 address or an IPv6 prefix: what one customer of a provider has. A client whose address is not
+/// known (see [`Proxies`](crate::Proxies)) is held only to what all share.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// How many sessions may live at once. When there are that many, new ones are refused and live ones are
+    /// kept. Default 10 000, about 45 MiB when every payload is of the full size.
+    pub max_sessions: usize,
+    /// How many sessions one network may have at once. `None`: as many as there may be. Default 200.
+    pub sessions_per_network: Option<usize>,
+    /// How fast one network may create sessions. Default 60 in a minute, 30 at once.
+    pub creates: Option<Rate>,
+    /// How fast one network may send other requests: to read, write and delete. Far above what sign-ins need, even over
+    /// a network that many people share. Default 30 000 in a minute, 3000 at once.
+    pub requests: Option<Rate>,
+    /// How many bits of an IPv4 address are its network. Default 32.
+    pub ipv4_prefix: u8,
+    /// How many bits of an IPv6 address are its network. Default 64.
+    pub ipv6_prefix: u8,
+    /// Networks that may not use the server at all: your own machines, say, so that nobody carries data out of them
+    /// through it (MSC4108, "Data exfiltration"). Default none.
+    pub deny: Vec<IpNet>,
+    /// The only networks that may use it, if there are any here. Default none.
+    pub allow: Vec<IpNet>,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            max_sessions: 10_000,
+            sessions_per_network: Some(200),
+            creates: Rate::new(60, 30),
+            requests: Rate::new(30_000, 3_000),
+            ipv4_prefix: 32,
+            ipv6_prefix: 64,
+            deny: Vec::new(),
+            allow: Vec::new(),
+        }
+    }
+}
+
+/// A token bucket.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Rate {
+    /// How many it gets back in a minute.
+    pub per_minute: NonZeroU32,
+    /// How many it holds.
+    pub burst: NonZeroU32,
+}
+
+impl Rate {
+    /// `None`, which is no limit, if either is zero.
+    #[must_use]
+    pub fn new(per_minute: u32, burst: u32) -> Option<Self> {
+        Some(Self { per_minute: NonZeroU32::new(per_minute)?, burst: NonZeroU32::new(burst)? })
+    }
+
+    fn bucket(self) -> Bucket {
+        Bucket::keyed(Quota::per_minute(self.per_minute).allow_burst(self.burst))
+    }
+}
+
+type Bucket = DefaultKeyedRateLimiter<Network>;
+
+/// What a request would do, as far as limits go.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Wish {
+    Create,
+    Other,
+}
+
+/// Why a request is turned away.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Denied {
+    /// Its network may not use the server.
+    Network,
+    /// Its network has asked too often. It may try again after this time.
+    Rate(Duration),
+    /// Its network has as many sessions as it may have.
+    NetworkFull,
+    /// There are as many sessions as may be.
+    Full,
+}
+
+/// Counts, and turns away.
+pub(crate) struct Gate {
+    rules: RwLock<Arc<Rules>>,
+    places: Arc<Places>,
+}
+
+/// The limits, with what they have counted since they were set.
+struct Rules {
+    limits: Limits,
+    creates: Option<Bucket>,
+    requests: Option<Bucket>,
+}
+
+impl Rules {
+    fn new(limits: Limits) -> Self {
+        let (creates, requests) = (limits.creates.map(Rate::bucket), limits.requests.map(Rate::bucket));
+        Self { limits, creates, requests }
+    }
+
+    fn network(&self, address: IpAddr) -> Network {
+        Network::of(address, self.limits.ipv4_prefix, self.limits.ipv6_prefix)
+    }
+
+    fn admits(&self, address: Option<IpAddr>) -> bool {
+        let within =
+            |nets: &[IpNet]| address.is_some_and(|address| nets.iter().any(|net| net.contains(&address)));
+        !within(&self.limits.deny) && (self.limits.allow.is_empty() || within(&self.limits.allow))
+    }
+}
+
+impl Gate {
+    pub(crate) fn new(limits: Limits) -> Self {
+        Self { rules: RwLock::new(Arc::new(Rules::new(limits))), places: Arc::default() }
+    }
+
+    /// Sets other limits. Sessions that live are kept, and counted.
+    pub(crate) fn set(&self, limits: Limits) {
+        *self.rules.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(Rules::new(limits));
+    }
+
+    /// Whether this client may do this now.
+    pub(crate) fn admit(&self, client: Option<IpAddr>, wish: Wish) -> Result<(), Denied> {
+        let rules = self.rules();
+        if !rules.admits(client) {
+            return Err(Denied::Network);
+        }
+        let bucket = if wish == Wish::Create { &rules.creates } else { &rules.requests };
+        let (Some(client), Some(bucket)) = (client, bucket) else { return Ok(()) };
+        bucket
+            .check_key(&rules.network(client))
+            .map_err(|not_until| Denied::Rate(not_until.wait_time_from(bucket.clock().now())))
+    }
+
+    /// A place for a session of this client.
+    pub(crate) fn place(&self, client: Option<IpAddr>) -> Result<Ticket, Denied> {
+        let rules = self.rules();
+        // Without a limit for networks there is nothing to count by network.
+        let owner =
+            client.and_then(|client| Some((rules.network(client), rules.limits.sessions_per_network?)));
+        self.places.take(rules.limits.max_sessions, owner)
+    }
+
+    /// How many sessions have a place.
+    pub(crate) fn taken(&self) -> usize {
+        self.places.taken()
+    }
+
+    /// Forgets networks that have no session and have not asked for a while.
+    pub(crate) fn sweep(&self) {
+        let rules = self.rules();
+        for bucket in [&rules.creates, &rules.requests].into_iter().flatten() {
+            bucket.retain_recent();
+            bucket.shrink_to_fit();
+        }
+        self.places.sweep();
+    }
+
+    fn rules(&self) -> Arc<Rules> {
+        self.rules.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    fn address(text: &str) -> Option<IpAddr> {
+        Some(text.parse().unwrap())
+    }
+
+    fn gate(change: impl FnOnce(&mut Limits)) -> Gate {
+        let mut limits = Limits::default();
+        change(&mut limits);
+        Gate::new(limits)
+    }
+
+    #[test]
+    fn one_network_that_asks_too_often_waits_and_others_do_not() {
+        let gate = gate(|limits| limits.creates = Rate::new(1, 2));
+        for _ in 0..2 {
+            assert_eq!(gate.admit(address("192.0.2.1"), Wish::Create), Ok(()));
+        }
+        let Err(Denied::Rate(wait)) = gate.admit(address("192.0.2.1"), Wish::Create) else { unreachable!() };
+        assert!(wait > Duration::from_secs(50) && wait <= Duration::from_secs(60), "{wait:?}");
+        assert_eq!(gate.admit(address("192.0.2.1"), Wish::Other), Ok(()), "the two are counted apart");
+        assert_eq!(gate.admit(address("192.0.2.2"), Wish::Create), Ok(()));
+    }
+
+    #[test]
+    fn an_ipv6_network_is_a_prefix() {
+        let gate = gate(|limits| limits.creates = Rate::new(1, 1));
+        assert_eq!(gate.admit(address("2001:db8::1"), Wish::Create), Ok(()));
+        assert!(gate.admit(address("2001:db8::ffff:2"), Wish::Create).is_err());
+        assert_eq!(gate.admit(address("2001:db8:0:1::1"), Wish::Create), Ok(()));
+    }
+
+    #[test]
+    fn who_is_not_known_is_held_only_to_what_all_share() {
+        let gate = gate(|limits| {
+            limits.creates = Rate::new(1, 1);
+            limits.sessions_per_network = Some(1);
+            limits.max_sessions = 3;
+        });
+        let tickets: Vec<_> = (0..4)
+            .map(|_| {
+                assert_eq!(gate.admit(None, Wish::Create), Ok(()));
+                gate.place(None)
+            })
+            .collect();
+        assert_eq!(tickets.iter().filter(|ticket| ticket.is_ok()).count(), 3);
+        assert_eq!(tickets.last().unwrap().as_ref().err(), Some(&Denied::Full));
+    }
+
+    #[test]
+    fn lists_of_networks_deny_and_allow() {
+        let gate = gate(|limits| limits.deny = vec!["192.0.2.0/24".parse().unwrap()]);
+        assert_eq!(gate.admit(address("192.0.2.9"), Wish::Other), Err(Denied::Network));
+        assert_eq!(gate.admit(address("198.51.100.1"), Wish::Other), Ok(()));
+        let allow = Limits { allow: vec!["192.0.2.0/24".parse().unwrap()], ..Limits::default() };
+        gate.set(allow);
+        assert_eq!(gate.admit(address("192.0.2.9"), Wish::Other), Ok(()));
+        assert_eq!(gate.admit(address("198.51.100.1"), Wish::Other), Err(Denied::Network));
+        assert_eq!(gate.admit(None, Wish::Other), Err(Denied::Network), "a list that allows is kept to");
+    }
+
+    #[test]
+    fn sessions_are_counted_across_a_change_of_limits() {
+        let gate = gate(|limits| limits.max_sessions = 2);
+        let first = gate.place(address("192.0.2.1")).unwrap();
+        gate.set(Limits { max_sessions: 1, ..Limits::default() });
+        assert_eq!(gate.place(address("192.0.2.2")).err(), Some(Denied::Full));
+        drop(first);
+        assert!(gate.place(address("192.0.2.2")).is_ok());
+    }
+
+    #[test]
+    fn networks_that_are_gone_are_forgotten() {
+        let gate = gate(|limits| limits.creates = Rate::new(60_000, 1));
+        let ticket = gate.place(address("192.0.2.1")).unwrap();
+        gate.admit(address("192.0.2.1"), Wish::Create).unwrap();
+        drop(ticket);
+        std::thread::sleep(Duration::from_millis(20));
+        gate.sweep();
+        assert_eq!((gate.places.networks(), gate.rules().creates.as_ref().unwrap().len()), (0, 0));
+    }
+}

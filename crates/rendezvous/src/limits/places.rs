@@ -1,0 +1,88 @@
+//! How many sessions there are, in all and by network. A session has a ticket, and gives it back by dropping it.
+
+use std::{
+    collections::HashMap,
+    fmt,
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicUsize, Ordering::Relaxed},
+    },
+};
+
+use super::{Denied, network::Network};
+
+#[derive(Default)]
+pub(super) struct Places {
+    all: Arc<AtomicUsize>,
+    /// Counts rise under this lock only, so that a network that has none can be forgotten.
+    networks: Mutex<HashMap<Network, Arc<AtomicUsize>>>,
+}
+
+/// The place of a session among those that may live. Dropped, it is free again.
+#[derive(Default)]
+pub struct Ticket {
+    _counts: Option<Counts>,
+}
+
+struct Counts {
+    all: Arc<AtomicUsize>,
+    network: Option<Arc<AtomicUsize>>,
+}
+
+impl Places {
+    /// A place among `max`, and among as many as its owner may have.
+    pub(super) fn take(&self, max: usize, owner: Option<(Network, usize)>) -> Result<Ticket, Denied> {
+        let network = owner.map(|(network, most)| self.count(network, most)).transpose()?;
+        // From here on whoever drops it gives back what it has counted.
+        let counts = Counts { all: self.all.clone(), network };
+        let before = counts.all.fetch_add(1, Relaxed);
+        let ticket = Ticket { _counts: Some(counts) };
+        if before < max { Ok(ticket) } else { Err(Denied::Full) }
+    }
+
+    fn count(&self, network: Network, most: usize) -> Result<Arc<AtomicUsize>, Denied> {
+        let mut networks = self.lock();
+        let count = networks.entry(network).or_default();
+        if count.load(Relaxed) >= most {
+            return Err(Denied::NetworkFull);
+        }
+        count.fetch_add(1, Relaxed);
+        Ok(count.clone())
+    }
+
+    pub(super) fn taken(&self) -> usize {
+        self.all.load(Relaxed)
+    }
+
+    /// Forgets the networks that have no session.
+    pub(super) fn sweep(&self) {
+        let mut networks = self.lock();
+        networks.retain(|_, count| count.load(Relaxed) > 0);
+        networks.shrink_to_fit();
+    }
+
+    /// How many networks are known.
+    #[cfg(test)]
+    pub(super) fn networks(&self) -> usize {
+        self.lock().len()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<Network, Arc<AtomicUsize>>> {
+        self.networks.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for Counts {
+    fn drop(&mut self) {
+        self.all.fetch_sub(1, Relaxed);
+        if let Some(network) = &self.network {
+            network.fetch_sub(1, Relaxed);
+        }
+    }
+}
+
+impl fmt::Debug for Ticket {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Ticket")
+    }
+}

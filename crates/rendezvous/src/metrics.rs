@@ -1,0 +1,202 @@
+//! What an operator can see of the service, as Prometheus metrics. No label says who asked, or about which session.
+
+use std::{fmt, time::Duration};
+
+use axum::{http::Method, response::Response};
+use prometheus_client::{
+    encoding::{EncodeLabelSet, text::encode},
+    metrics::{
+        counter::Counter,
+        family::Family,
+        gauge::Gauge,
+        histogram::{Histogram, exponential_buckets},
+    },
+    registry::{Registry, Unit},
+};
+
+/// The media type of what [`Metrics::encode`] makes.
+pub(crate) const MEDIA_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+
+/// Which API a request is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Api {
+    Msc4108,
+    /// None that there is here.
+    Unknown,
+}
+
+impl Api {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Msc4108 => "msc4108",
+            Self::Unknown => "none",
+        }
+    }
+}
+
+/// On a refusal: why, in a word.
+#[derive(Clone, Copy)]
+pub(crate) struct Reason(pub(crate) &'static str);
+
+/// On an answer that waited for something to say. Its time is not that of the server.
+#[derive(Clone, Copy)]
+pub(crate) struct Held;
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct Answered {
+    method: &'static str,
+    revision: &'static str,
+    status: u16,
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct Asked {
+    method: &'static str,
+    revision: &'static str,
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct Refused {
+    reason: &'static str,
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct Operation {
+    operation: &'static str,
+}
+
+/// Everything that is counted. Clones count together.
+#[derive(Clone)]
+pub(crate) struct Metrics {
+    registry: std::sync::Arc<Registry>,
+    requests: Family<Answered, Counter>,
+    refusals: Family<Refused, Counter>,
+    latency: Family<Asked, Histogram>,
+    store: Family<Operation, Histogram>,
+    store_failures: Counter,
+    pub(crate) received: Counter,
+    pub(crate) sent: Counter,
+    pub(crate) connections: Gauge,
+    connections_refused: Counter,
+    sessions: Gauge,
+    waiters: Gauge,
+    expired: Counter,
+}
+
+/// What is not counted as it happens, but looked up when somebody asks.
+pub(crate) struct Now {
+    pub(crate) sessions: usize,
+    pub(crate) waiters: usize,
+    pub(crate) expired: u64,
+}
+
+impl Metrics {
+    pub(crate) fn new() -> Self {
+        let mut metrics = Self {
+            registry: std::sync::Arc::default(),
+            requests: Family::default(),
+            refusals: Family::default(),
+            latency: Family::new_with_constructor(histogram),
+            store: Family::new_with_constructor(histogram),
+            store_failures: Counter::default(),
+            received: Counter::default(),
+            sent: Counter::default(),
+            connections: Gauge::default(),
+            connections_refused: Counter::default(),
+            sessions: Gauge::default(),
+            waiters: Gauge::default(),
+            expired: Counter::default(),
+        };
+        let mut registry = Registry::with_prefix("rendezvous");
+        metrics.register_traffic(&mut registry);
+        metrics.register_state(&mut registry);
+        metrics.registry = registry.into();
+        metrics
+    }
+
+    fn register_traffic(&self, registry: &mut Registry) {
+        registry.register("requests", "Requests that were answered", self.requests.clone());
+        registry.register("refusals", "Requests that were refused, by reason", self.refusals.clone());
+        let latency = "Time from the head of a request to its answer, of those that did not wait";
+        registry.register_with_unit("request_duration", latency, Unit::Seconds, self.latency.clone());
+        registry.register_with_unit(
+            "payload_received",
+            "Payloads that were stored",
+            Unit::Bytes,
+            self.received.clone(),
+        );
+        registry.register_with_unit(
+            "payload_sent",
+            "Payloads that were read",
+            Unit::Bytes,
+            self.sent.clone(),
+        );
+    }
+
+    fn register_state(&self, registry: &mut Registry) {
+        registry.register("sessions", "Sessions that live, of those made here", self.sessions.clone());
+        registry.register("sessions_expired", "Sessions that ended by their time", self.expired.clone());
+        registry.register("waiters", "Requests that wait for a payload to change", self.waiters.clone());
+        registry.register("connections", "Open connections", self.connections.clone());
+        let refused = "Connections that were closed at once, because there were too many";
+        registry.register("connections_refused", refused, self.connections_refused.clone());
+        let store = "Time that the store took";
+        registry.register_with_unit("store_duration", store, Unit::Seconds, self.store.clone());
+        registry.register(
+            "store_failures",
+            "Times that the store was not there",
+            self.store_failures.clone(),
+        );
+    }
+
+    pub(crate) fn answered(&self, (method, api): (&Method, Api), response: &Response, took: Duration) {
+        let (method, revision) = (method_name(method), api.name());
+        let status = response.status().as_u16();
+        self.requests.get_or_create(&Answered { method, revision, status }).inc();
+        if let Some(Reason(reason)) = response.extensions().get() {
+            self.refusals.get_or_create(&Refused { reason }).inc();
+        }
+        if response.extensions().get::<Held>().is_none() {
+            self.latency.get_or_create(&Asked { method, revision }).observe(took.as_secs_f64());
+        }
+    }
+
+    pub(crate) fn stored(&self, operation: &'static str, took: Duration, failed: bool) {
+        self.store.get_or_create(&Operation { operation }).observe(took.as_secs_f64());
+        if failed {
+            self.store_failures.inc();
+        }
+    }
+
+    pub(crate) fn connection_refused(&self) {
+        self.connections_refused.inc();
+    }
+
+    /// As text, in the form of OpenMetrics.
+    pub(crate) fn encode(&self, now: Now) -> Result<String, fmt::Error> {
+        self.sessions.set(i64::try_from(now.sessions).unwrap_or(i64::MAX));
+        self.waiters.set(i64::try_from(now.waiters).unwrap_or(i64::MAX));
+        self.expired.inc_by(now.expired.saturating_sub(self.expired.get()));
+        let mut text = String::new();
+        encode(&mut text, &self.registry)?;
+        Ok(text)
+    }
+}
+
+/// From 50 microseconds to 26 seconds.
+fn histogram() -> Histogram {
+    Histogram::new(exponential_buckets(0.000_05, 2.0, 20))
+}
+
+/// A client may make up any other: they are one.
+fn method_name(method: &Method) -> &'static str {
+    match *method {
+        Method::GET => "GET",
+        Method::HEAD => "HEAD",
+        Method::POST => "POST",
+        Method::PUT => "PUT",
+        Method::DELETE => "DELETE",
+        Method::OPTIONS => "OPTIONS",
+        _ => "other",
+    }
+}

@@ -1,0 +1,270 @@
+//! The service: a store, with limits before it and waiters beside it. What it does is the same in every dialect of HTTP.
+
+use std::{
+    convert::Infallible,
+    future::Future,
+    net::IpAddr,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use axum::{Router, middleware};
+
+use crate::{
+    Config, Limits, Memory, answer, etag,
+    limits::{Denied, Gate, Ticket, Wish},
+    metrics::{Metrics, Now},
+    refusal::Refusal,
+    store::{Changed, Errcodes, Id, New, Read, Revision, Session, Store, Unavailable, Write, Written},
+    wait::Waiters,
+};
+
+/// How often sessions are looked for that have expired. A busy server forgets most of them at its requests.
+const SWEEP: Duration = Duration::from_secs(1);
+
+/// How often clients are looked for that have not come for a while.
+const SWEEP_CLIENTS: u32 = 30;
+
+/// The longest lifetime that a session can have.
+const LONGEST_LIFETIME: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// A rendezvous server: its settings and its sessions. Clones share both.
+pub struct Rendezvous<S: Store = Memory>(Arc<Inner<S>>);
+
+struct Inner<S> {
+    config: Config,
+    store: S,
+    gate: Gate,
+    waiters: Waiters,
+    metrics: Metrics,
+}
+
+impl<S: Store> Clone for Rendezvous<S> {
+    fn clone(&self) -> Self {
+        Self(self.0.clone())
+    }
+}
+
+impl Rendezvous {
+    /// A server without sessions, which keeps them in its memory.
+    #[must_use]
+    pub fn new(config: Config) -> Self {
+        Self::with_store(Memory::default(), config)
+    }
+}
+
+impl<S: Store> Rendezvous<S> {
+    /// A server whose sessions are in this store.
+    #[must_use]
+    pub fn with_store(store: S, mut config: Config) -> Self {
+        config.public_url.set_query(None);
+        config.public_url.set_fragment(None);
+        config.lifetime = config.lifetime.min(LONGEST_LIFETIME);
+        let gate = Gate::new(config.limits.clone());
+        let (waiters, metrics) = (Waiters::new(), Metrics::new());
+        Self(Arc::new(Inner { config, store, gate, waiters, metrics }))
+    }
+
+    /// The service as routes. They bring a fallback, so merge other routes into them, or nest them.
+    ///
+    /// [`serve`](crate::serve) does more than to answer: whoever serves these routes otherwise must see to slow clients
+    /// (axum's own server waits for them for ever), say who the peer is (`into_make_service_with_connect_info`), if limits by
+    /// network shall apply, and poll [`upkeep`](Self::upkeep).
+    pub fn router(&self) -> Router {
+        let common = middleware::from_fn_with_state(self.clone(), answer::common::<S>);
+        etag::routes().layer(common).with_state(self.clone())
+    }
+
+    /// Sets other limits. Sessions that live are kept, and counted.
+    pub fn set_limits(&self, limits: Limits) {
+        self.0.gate.set(limits);
+    }
+
+    /// Answers at once all who are held by `Prefer: wait`, and holds nobody from now on. For the moment
+    /// before a server stops; [`serve`](crate::serve) does it.
+    pub fn release_waiters(&self) {
+        self.0.waiters.release();
+    }
+
+    /// How many sessions live, of those that were made here.
+    pub fn sessions(&self) -> usize {
+        self.0.store.sweep(Instant::now());
+        self.0.gate.taken()
+    }
+
+    /// What goes on beside the requests: it forgets what has expired, and wakes those who wait for what another instance
+    /// wrote to the same store. [`serve`](crate::serve) does it.
+    pub async fn upkeep(&self) -> Infallible {
+        tokio::select! {
+            never = self.sweep(SWEEP) => never,
+            never = self.0.store.watch(|changed| self.0.waiters.wake(changed)) => never,
+        }
+    }
+
+    pub(crate) async fn sweep(&self, every: Duration) -> Infallible {
+        loop {
+            for _ in 0..SWEEP_CLIENTS {
+                tokio::time::sleep(every).await;
+                self.0.store.sweep(Instant::now());
+            }
+            self.0.gate.sweep();
+            tracing::debug!(sessions = self.0.gate.taken(), waiters = self.0.waiters.count(), "swept");
+        }
+    }
+
+    pub(crate) fn config(&self) -> &Config {
+        &self.0.config
+    }
+
+    pub(crate) fn metrics(&self) -> &Metrics {
+        &self.0.metrics
+    }
+
+    pub(crate) fn now(&self) -> Now {
+        let sessions = self.sessions();
+        Now { sessions, waiters: self.0.waiters.count(), expired: self.0.store.expired() }
+    }
+
+    pub(crate) async fn check(&self) -> Result<(), Unavailable> {
+        self.0.store.check().await
+    }
+
+    pub(crate) fn released(&self) -> bool {
+        self.0.waiters.released()
+    }
+
+    pub(crate) fn session_url(&self, id: Id) -> String {
+        format!("{}{}/{id}", self.0.config.public_url.as_str().trim_end_matches('/'), etag::SESSIONS)
+    }
+
+    pub(crate) fn admit(&self, client: Option<IpAddr>, wish: Wish) -> Result<(), Refusal> {
+        self.0.gate.admit(client, wish).map_err(|denied| self.refusal(denied))
+    }
+
+    pub(crate) async fn create(
+        &self,
+        client: Option<IpAddr>,
+        write: Write,
+        errcodes: Errcodes,
+    ) -> Result<(Id, Session), Refusal> {
+        let ticket = self.place(client).map_err(|denied| self.refusal(denied))?;
+        let id = Id::random().map_err(|_| Refusal::NoRandomness)?;
+        let bytes = write.payload.len();
+        let new = New { expires: write.now + self.0.config.lifetime, write, errcodes, ticket };
+        let session = self.timed("create", self.0.store.create(id, new)).await?;
+        self.received(bytes);
+        Ok((id, session))
+    }
+
+    /// Before it says that there is no room, it looks whether some has become free.
+    fn place(&self, client: Option<IpAddr>) -> Result<Ticket, Denied> {
+        self.0.gate.place(client).or_else(|_| {
+            self.0.store.sweep(Instant::now());
+            self.0.gate.place(client)
+        })
+    }
+
+    pub(crate) async fn read(&self, id: Id, seen: Option<Revision>) -> Result<Read, Unavailable> {
+        let read = self.look(id, seen, Instant::now()).await;
+        self.sent(read)
+    }
+
+    /// Waits until the payload is not the one that was seen, for at most this time.
+    pub(crate) async fn read_held(
+        &self,
+        id: Id,
+        seen: Option<Revision>,
+        time: Duration,
+    ) -> Result<Read, Unavailable> {
+        let look = |now| self.look(id, seen, now);
+        let read = self.0.waiters.hold(id, Instant::now() + time, look).await;
+        self.sent(read)
+    }
+
+    async fn look(&self, id: Id, seen: Option<Revision>, now: Instant) -> Result<Read, Unavailable> {
+        self.timed("read", self.0.store.read(id, seen, now)).await
+    }
+
+    pub(crate) async fn write(
+        &self,
+        id: Id,
+        expected: Option<Revision>,
+        write: Write,
+    ) -> Result<Written, Unavailable> {
+        let bytes = write.payload.len();
+        let written = self.timed("write", self.0.store.write(id, expected, write)).await?;
+        if let Written::Replaced(_) = written {
+            self.received(bytes);
+            self.0.waiters.wake(Changed::One(id));
+        }
+        Ok(written)
+    }
+
+    pub(crate) async fn delete(&self, id: Id) -> Result<bool, Unavailable> {
+        let deleted = self.timed("delete", self.0.store.delete(id, Instant::now())).await?;
+        self.0.waiters.wake(Changed::One(id));
+        Ok(deleted)
+    }
+
+    async fn timed<T>(
+        &self,
+        operation: &'static str,
+        work: impl Future<Output = Result<T, Unavailable>>,
+    ) -> Result<T, Unavailable> {
+        let started = Instant::now();
+        let result = work.await;
+        self.0.metrics.stored(operation, started.elapsed(), result.is_err());
+        result
+    }
+
+    fn received(&self, bytes: usize) {
+        self.0.metrics.received.inc_by(bytes.try_into().unwrap_or(u64::MAX));
+    }
+
+    fn sent(&self, read: Result<Read, Unavailable>) -> Result<Read, Unavailable> {
+        if let Ok(Read::Changed(session)) = &read {
+            self.0.metrics.sent.inc_by(session.payload.len().try_into().unwrap_or(u64::MAX));
+        }
+        read
+    }
+
+    fn refusal(&self, denied: Denied) -> Refusal {
+        // Sessions end evenly over their lifetime: in a tenth of it a tenth of the places become free.
+        let retry_after = self.0.config.lifetime / 10;
+        match denied {
+            Denied::Network => Refusal::Network,
+            Denied::Rate(retry_after) => Refusal::TooFast { retry_after },
+            Denied::NetworkFull => Refusal::NetworkFull { retry_after },
+            Denied::Full => Refusal::Full { retry_after },
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use axum::{body::Body, http::Request};
+    use tower::ServiceExt;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn an_idle_server_forgets_expired_sessions() {
+        let public_url = "https://rendezvous.example".parse().unwrap();
+        let config = Config { lifetime: Duration::from_millis(1), ..Config::new(public_url) };
+        let rendezvous = Rendezvous::new(config);
+        let request = Request::post("/").header("content-length", "1").header("content-type", "text/plain");
+        rendezvous.router().oneshot(request.body(Body::from("x")).unwrap()).await.unwrap();
+        assert_eq!(rendezvous.0.store.held(), 1);
+        let forgotten = async {
+            while rendezvous.0.store.held() > 0 {
+                tokio::time::sleep(Duration::from_millis(1)).await;
+            }
+        };
+        tokio::select! {
+            () = forgotten => {}
+            never = rendezvous.sweep(Duration::from_millis(5)) => match never {},
+            () = tokio::time::sleep(Duration::from_secs(20)) => unreachable!("nothing is forgotten"),
+        }
+    }
+}
