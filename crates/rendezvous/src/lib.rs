@@ -32,6 +32,7 @@ mod proxies;
 mod refusal;
 mod rendezvous;
 mod server;
+mod service;
 mod store;
 mod wait;
 

@@ -2,7 +2,7 @@
 
 use std::{fmt, time::Duration};
 
-use axum::{http::Method, response::Response};
+use axum::http::Method;
 use prometheus_client::{
     encoding::{EncodeLabelSet, text::encode},
     metrics::{
@@ -13,6 +13,8 @@ use prometheus_client::{
     },
     registry::{Registry, Unit},
 };
+
+use crate::answer::Answer;
 
 /// The media type of what [`Metrics::encode`] makes.
 pub(crate) const MEDIA_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
@@ -33,14 +35,6 @@ impl Api {
         }
     }
 }
-
-/// On a refusal: why, in a word.
-#[derive(Clone, Copy)]
-pub(crate) struct Reason(pub(crate) &'static str);
-
-/// On an answer that waited for something to say. Its time is not that of the server.
-#[derive(Clone, Copy)]
-pub(crate) struct Held;
 
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
 struct Answered {
@@ -149,14 +143,14 @@ impl Metrics {
         );
     }
 
-    pub(crate) fn answered(&self, (method, api): (&Method, Api), response: &Response, took: Duration) {
+    pub(crate) fn answered(&self, (method, api): (&Method, Api), answer: &Answer, took: Duration) {
         let (method, revision) = (method_name(method), api.name());
-        let status = response.status().as_u16();
+        let status = answer.status.as_u16();
         self.requests.get_or_create(&Answered { method, revision, status }).inc();
-        if let Some(Reason(reason)) = response.extensions().get() {
+        if let Some(reason) = answer.refused {
             self.refusals.get_or_create(&Refused { reason }).inc();
         }
-        if response.extensions().get::<Held>().is_none() {
+        if !answer.held {
             self.latency.get_or_create(&Asked { method, revision }).observe(took.as_secs_f64());
         }
     }

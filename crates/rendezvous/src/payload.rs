@@ -1,9 +1,10 @@
 //! Reading a payload: what it says of itself first, then as many bytes as may be.
 
+use std::sync::Arc;
+
 use axum::{
-    body::Body,
-    extract::Request,
-    http::{HeaderMap, header},
+    body::{Bytes, HttpBody},
+    http::{HeaderMap, Request, header},
 };
 use http_body_util::BodyExt;
 
@@ -16,8 +17,12 @@ const LARGEST: usize = 4096;
 /// reset, and the client would see that instead of the 413.
 const DISCARDED: usize = 64 * 1024;
 
-/// The payload of a request, at most [`LARGEST`] bytes.
-pub(crate) async fn read(request: Request) -> Result<Vec<u8>, Refusal> {
+/// The payload of a request, at most [`LARGEST`] bytes, in an allocation of its own size: a part of the request's buffer would
+/// keep all of that alive.
+pub(crate) async fn read<B>(request: Request<B>) -> Result<Arc<[u8]>, Refusal>
+where
+    B: HttpBody<Data = Bytes> + Unpin,
+{
     check(request.headers())?;
     read_body(request.into_body()).await
 }
@@ -36,8 +41,19 @@ fn check(headers: &HeaderMap) -> Result<(), Refusal> {
 
 /// Counts what comes, whatever `Content-Length` said. A body breaks off when its time is over (see
 /// [`crate::Timeouts`]) or the client is gone, and then nobody reads the answer.
-async fn read_body(mut body: Body) -> Result<Vec<u8>, Refusal> {
-    let (mut payload, mut length) = (Vec::new(), 0);
+async fn read_body<B>(mut body: B) -> Result<Arc<[u8]>, Refusal>
+where
+    B: HttpBody<Data = Bytes> + Unpin,
+{
+    let first = match body.frame().await {
+        None => return Ok(Arc::default()),
+        Some(frame) => frame.map_err(|_| Refusal::TooSlow)?.into_data().unwrap_or_default(),
+    };
+    // Mostly it has come in one piece.
+    if body.is_end_stream() && first.len() <= LARGEST {
+        return Ok(Arc::from(&first[..]));
+    }
+    let (mut payload, mut length) = (first.to_vec(), first.len());
     while let Some(frame) = body.frame().await {
         let Ok(data) = frame.map_err(|_| Refusal::TooSlow)?.into_data() else { continue };
         length += data.len();
@@ -47,12 +63,14 @@ async fn read_body(mut body: Body) -> Result<Vec<u8>, Refusal> {
             break;
         }
     }
-    if length <= LARGEST { Ok(payload) } else { Err(Refusal::TooLarge) }
+    if length <= LARGEST { Ok(payload.into()) } else { Err(Refusal::TooLarge) }
 }
 
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
+    use axum::body::Body;
+
     use super::*;
 
     #[tokio::test]

@@ -2,15 +2,11 @@
 
 use std::time::Duration;
 
-use axum::{
-    Json,
-    http::{HeaderValue, StatusCode, header},
-    response::{IntoResponse, Response},
-};
+use axum::http::{HeaderValue, StatusCode, header};
 use serde_json::Value;
 
 use crate::{
-    metrics::Reason,
+    answer::{Answer, Content},
     store::{Errcodes, Unavailable},
 };
 
@@ -32,8 +28,7 @@ pub(crate) enum Refusal {
     Navigation,
     NoSession,
     NoSuchPath,
-    NoSuchMethod,
-    NoRandomness,
+    NoSuchMethod { allowed: &'static str },
     NoStore,
 }
 
@@ -59,8 +54,7 @@ impl Refusal {
             }
             Self::Navigation | Self::Network => StatusCode::FORBIDDEN,
             Self::NoSession | Self::NoSuchPath => StatusCode::NOT_FOUND,
-            Self::NoSuchMethod => StatusCode::METHOD_NOT_ALLOWED,
-            Self::NoRandomness => StatusCode::INTERNAL_SERVER_ERROR,
+            Self::NoSuchMethod { .. } => StatusCode::METHOD_NOT_ALLOWED,
             Self::NoStore => StatusCode::SERVICE_UNAVAILABLE,
         }
     }
@@ -74,13 +68,12 @@ impl Refusal {
             Self::ConcurrentWrite(Errcodes::Stable) => CONCURRENT_WRITE,
             Self::Navigation | Self::Network => "M_FORBIDDEN",
             Self::NoSession => "M_NOT_FOUND",
-            Self::NoSuchPath | Self::NoSuchMethod => "M_UNRECOGNIZED",
+            Self::NoSuchPath | Self::NoSuchMethod { .. } => "M_UNRECOGNIZED",
             Self::ConcurrentWrite(Errcodes::Unstable)
             | Self::TooSlow
             | Self::Full { .. }
             | Self::NetworkFull { .. }
             | Self::TooFast { .. }
-            | Self::NoRandomness
             | Self::NoStore => "M_UNKNOWN",
         }
     }
@@ -104,8 +97,7 @@ impl Refusal {
             Self::Navigation => "a rendezvous session is for Matrix clients; there is nothing to look at",
             Self::NoSession => "there is no such rendezvous session; it may have ended",
             Self::NoSuchPath => "there is nothing at this path",
-            Self::NoSuchMethod => "this path does not know this method",
-            Self::NoRandomness => "the server's operating system gives no random numbers",
+            Self::NoSuchMethod { .. } => "this path does not know this method",
             Self::NoStore => "the server cannot reach its store; try again in a moment",
         }
     }
@@ -125,8 +117,7 @@ impl Refusal {
             Self::Navigation => "navigation",
             Self::NoSession => "no_session",
             Self::NoSuchPath => "no_path",
-            Self::NoSuchMethod => "no_method",
-            Self::NoRandomness => "no_randomness",
+            Self::NoSuchMethod { .. } => "no_method",
             Self::NoStore => "no_store",
         }
     }
@@ -156,18 +147,20 @@ impl Refusal {
     }
 }
 
-impl IntoResponse for Refusal {
-    fn into_response(self) -> Response {
-        let mut response = (self.status(), Json(self.body())).into_response();
-        response.extensions_mut().insert(Reason(self.reason()));
-        if let Some(time) = self.retry_after() {
-            response.headers_mut().insert(header::RETRY_AFTER, whole_seconds(time).into());
-        }
-        // What is left of the body may still come: nothing else can be read from this connection.
-        if matches!(self, Self::TooSlow) {
-            response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
-        }
-        response
+impl From<Refusal> for Answer {
+    fn from(refusal: Refusal) -> Self {
+        let body = serde_json::to_vec(&refusal.body()).unwrap_or_default();
+        let answer = Self::new(refusal.status(), Content::Json(body));
+        let answer = match (refusal.retry_after(), &refusal) {
+            (Some(time), _) => answer.with(header::RETRY_AFTER, whole_seconds(time)),
+            (None, Refusal::NoSuchMethod { allowed }) => {
+                answer.with(header::ALLOW, HeaderValue::from_static(allowed))
+            }
+            // What is left of the body may still come: nothing else can be read from this connection.
+            (None, Refusal::TooSlow) => answer.with(header::CONNECTION, HeaderValue::from_static("close")),
+            (None, _) => answer,
+        };
+        Self { refused: Some(refusal.reason()), ..answer }
     }
 }
 

@@ -8,10 +8,8 @@ use std::{
     time::{Duration, Instant},
 };
 
-use axum::{Router, middleware};
-
 use crate::{
-    Config, Limits, Memory, answer, etag,
+    Config, Limits, Memory, etag,
     limits::{Denied, Gate, Ticket, Wish},
     metrics::{Metrics, Now},
     refusal::Refusal,
@@ -63,16 +61,6 @@ impl<S: Store> Rendezvous<S> {
         let gate = Gate::new(config.limits.clone());
         let (waiters, metrics) = (Waiters::new(), Metrics::new());
         Self(Arc::new(Inner { config, store, gate, waiters, metrics }))
-    }
-
-    /// The service as routes. They bring a fallback, so merge other routes into them, or nest them.
-    ///
-    /// [`serve`](crate::serve) does more than to answer: whoever serves these routes otherwise must see to slow clients
-    /// (axum's own server waits for them for ever), say who the peer is (`into_make_service_with_connect_info`), if limits by
-    /// network shall apply, and poll [`upkeep`](Self::upkeep).
-    pub fn router(&self) -> Router {
-        let common = middleware::from_fn_with_state(self.clone(), answer::common::<S>);
-        etag::routes().layer(common).with_state(self.clone())
     }
 
     /// Sets other limits. Sessions that live are kept, and counted.
@@ -134,7 +122,7 @@ impl<S: Store> Rendezvous<S> {
     }
 
     pub(crate) fn session_url(&self, id: Id) -> String {
-        format!("{}{}/{id}", self.0.config.public_url.as_str().trim_end_matches('/'), etag::SESSIONS)
+        format!("{}{}{id}", self.0.config.public_url.as_str().trim_end_matches('/'), etag::SESSIONS)
     }
 
     pub(crate) fn admit(&self, client: Option<IpAddr>, wish: Wish) -> Result<(), Refusal> {
@@ -148,7 +136,7 @@ impl<S: Store> Rendezvous<S> {
         errcodes: Errcodes,
     ) -> Result<(Id, Session), Refusal> {
         let ticket = self.place(client).map_err(|denied| self.refusal(denied))?;
-        let id = Id::random().map_err(|_| Refusal::NoRandomness)?;
+        let id = Id::random();
         let bytes = write.payload.len();
         let new = New { expires: write.now + self.0.config.lifetime, write, errcodes, ticket };
         let session = self.timed("create", self.0.store.create(id, new)).await?;

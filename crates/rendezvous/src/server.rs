@@ -4,13 +4,18 @@
 mod slow_body;
 mod watchdog;
 
-use std::{convert::Infallible, future::Future, io, net::SocketAddr, pin::pin, sync::Arc, time::Duration};
+use std::{
+    convert::Infallible, error::Error, future::Future, io, net::SocketAddr, pin::pin, sync::Arc,
+    time::Duration,
+};
 
 use axum::{
     Router,
-    body::Body,
-    extract::{ConnectInfo, Request},
+    body::{Body, Bytes, HttpBody},
+    extract::ConnectInfo,
+    http::{Request, Response},
 };
+use http_body_util::Full;
 use hyper::{body::Incoming, service::service_fn};
 use hyper_util::{
     rt::{TokioExecutor, TokioIo},
@@ -24,7 +29,7 @@ use tokio::{
 use tower::ServiceExt;
 
 use self::{slow_body::SlowBody, watchdog::Watchdog};
-use crate::{Rendezvous, Store, Timeouts, metrics::Metrics};
+use crate::{Config, Rendezvous, Store, Timeouts, metrics::Metrics};
 
 /// How long a stop waits for requests under way.
 const GRACE: Duration = Duration::from_secs(20);
@@ -55,12 +60,9 @@ pub async fn serve<S: Store>(
         shutdown.await;
         rendezvous.release_waiters();
     };
-    let house = House {
-        router: rendezvous.router(),
-        timeouts: rendezvous.config().timeouts,
-        max_connections: rendezvous.config().max_connections,
-        metrics: rendezvous.metrics().clone(),
-    };
+    let Config { timeouts, max_connections, .. } = *rendezvous.config();
+    let metrics = rendezvous.metrics().clone();
+    let house = House { service: rendezvous.clone(), timeouts, max_connections, metrics };
     tokio::select! {
         () = house.serve(listener, stop) => Ok(()),
         never = rendezvous.upkeep() => match never {},
@@ -80,20 +82,50 @@ pub async fn serve_router(
     timeouts: Timeouts,
     shutdown: impl Future<Output = ()>,
 ) -> io::Result<()> {
-    let house = House { router, timeouts, max_connections: usize::MAX, metrics: Metrics::new() };
+    let house = House { service: router, timeouts, max_connections: usize::MAX, metrics: Metrics::new() };
     house.serve(listener, shutdown).await;
     Ok(())
 }
 
+/// What answers requests.
+trait Service: Clone + Send + Sync + 'static {
+    type Body: HttpBody<Data = Bytes, Error: Error + Send + Sync> + Send + 'static;
+
+    fn answer(
+        &self,
+        request: Request<SlowBody>,
+        peer: SocketAddr,
+    ) -> impl Future<Output = Response<Self::Body>> + Send;
+}
+
+/// Without the detour by a router: it would take as long as the answer.
+impl<S: Store> Service for Rendezvous<S> {
+    type Body = Full<Bytes>;
+
+    async fn answer(&self, request: Request<SlowBody>, peer: SocketAddr) -> Response<Full<Bytes>> {
+        self.answer(request, Some(peer.ip())).await
+    }
+}
+
+impl Service for Router {
+    type Body = Body;
+
+    async fn answer(&self, request: Request<SlowBody>, peer: SocketAddr) -> Response<Body> {
+        let mut request = request.map(Body::new);
+        request.extensions_mut().insert(ConnectInfo(peer));
+        self.clone().oneshot(request).await.unwrap_or_else(|never: Infallible| match never {})
+    }
+}
+
 /// What every connection is served with.
-struct House {
-    router: Router,
+struct House<S> {
+    service: S,
     timeouts: Timeouts,
     max_connections: usize,
     metrics: Metrics,
 }
 
-impl House {
+impl<S: Service> House<S> {
     async fn serve(self, listener: TcpListener, shutdown: impl Future<Output = ()>) {
         let house = Arc::new(self);
         // Dropped with this future, and all connections with it.
@@ -131,7 +163,7 @@ impl House {
         // Answers are small and the other device waits for them. Without it they are only slower.
         let _ = stream.set_nodelay(true);
         let watchdog = Watchdog::new(self.timeouts);
-        let service = service_fn(|request| self.answer(request, peer, watchdog.clone()));
+        let service = service_fn(|request| self.clone().answer(request, peer, watchdog.clone()));
         let io = watchdog.watch(TokioIo::new(stream));
         let builder = builder();
         let mut connection = pin!(builder.serve_connection(io, service));
@@ -151,20 +183,15 @@ impl House {
         }
     }
 
-    fn answer(
-        &self,
-        request: hyper::Request<Incoming>,
+    async fn answer(
+        self: Arc<Self>,
+        request: Request<Incoming>,
         peer: SocketAddr,
         watchdog: Watchdog,
-    ) -> impl Future<Output = Result<axum::response::Response, Infallible>> + use<> {
-        let router = self.router.clone();
-        let time = self.timeouts.body;
-        let mut request: Request = request.map(|body| Body::new(SlowBody::new(body, time)));
-        request.extensions_mut().insert(ConnectInfo(peer));
-        async move {
-            let _serving = watchdog.serving(request.version());
-            router.oneshot(request).await
-        }
+    ) -> Result<Response<S::Body>, Infallible> {
+        let _serving = watchdog.serving(request.version());
+        let request = request.map(|body| SlowBody::new(body, self.timeouts.body));
+        Ok(self.service.answer(request, peer).await)
     }
 }
 

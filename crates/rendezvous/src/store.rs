@@ -157,8 +157,8 @@ pub struct Revision(Token);
 
 impl Id {
     /// A name that nobody can guess.
-    pub(crate) fn random() -> Result<Self, getrandom::Error> {
-        Token::random().map(Self)
+    pub(crate) fn random() -> Self {
+        Self(Token::random())
     }
 
     /// As a store may keep it.
@@ -187,8 +187,8 @@ impl Id {
 
 impl Revision {
     /// A name that no other write has.
-    pub(crate) fn random() -> Result<Self, getrandom::Error> {
-        Token::random().map(Self)
+    pub(crate) fn random() -> Self {
+        Self(Token::random())
     }
 
     /// As a store may keep it.
@@ -201,6 +201,11 @@ impl Revision {
     #[must_use]
     pub fn from_bytes(bytes: [u8; 16]) -> Self {
         Self(Token(bytes))
+    }
+
+    /// In base64url.
+    pub(crate) fn to_text(self) -> [u8; 22] {
+        self.0.to_text()
     }
 
     /// `None` for a text that is no revision of ours.
@@ -221,16 +226,14 @@ impl fmt::Display for Revision {
     }
 }
 
-/// 128 bits from the operating system, as 22 characters of base64url: safe in a path and within the quotes of
-/// an ETag.
+/// 128 bits from a generator that the operating system seeds, as 22 characters of base64url: safe in a path and within the
+/// quotes of an ETag.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 struct Token([u8; 16]);
 
 impl Token {
-    fn random() -> Result<Self, getrandom::Error> {
-        let mut bytes = [0; 16];
-        getrandom::fill(&mut bytes)?;
-        Ok(Self(bytes))
+    fn random() -> Self {
+        Self(rand::random())
     }
 
     fn parse(text: &str) -> Option<Self> {
@@ -238,11 +241,18 @@ impl Token {
         let length = URL_SAFE_NO_PAD.decode_slice(text, &mut bytes).ok()?;
         (length == bytes.len()).then_some(Self(bytes))
     }
+
+    fn to_text(self) -> [u8; 22] {
+        let mut text = [0; 22];
+        let written = URL_SAFE_NO_PAD.encode_slice(self.0, &mut text);
+        debug_assert_eq!(written, Ok(22));
+        text
+    }
 }
 
 impl fmt::Display for Token {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&URL_SAFE_NO_PAD.encode(self.0))
+        f.write_str(str::from_utf8(&self.to_text()).unwrap_or_default())
     }
 }
 
@@ -253,7 +263,7 @@ mod tests {
 
     #[test]
     fn a_token_has_one_spelling() {
-        let id = Id::random().unwrap();
+        let id = Id::random();
         let text = id.to_string();
         assert_eq!(text.len(), 22);
         assert!(Id::parse(&text) == Some(id));

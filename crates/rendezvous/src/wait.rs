@@ -6,7 +6,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use axum::http::HeaderMap;
+use axum::http::{HeaderMap, HeaderName};
 use tokio::{
     sync::{Notify, watch},
     time::sleep_until,
@@ -16,6 +16,8 @@ use crate::store::{Changed, Id, Read, Unavailable};
 
 /// The longest that a reader is held. Below what proxies allow a silent answer (60 s is usual).
 const LONGEST: Duration = Duration::from_secs(30);
+
+const PREFER: HeaderName = HeaderName::from_static("prefer");
 
 /// How many doors there are to wait at. Enough that few of 50 000 who wait share one.
 const DOORS: usize = 16_384;
@@ -109,7 +111,7 @@ impl Drop for Counted<'_> {
 /// what we grant. `None` without such a preference, or with one that makes no sense: a preference is never an
 /// error.
 pub(crate) fn preferred(headers: &HeaderMap) -> Option<Duration> {
-    let lines = headers.get_all("prefer").iter().filter_map(|line| line.to_str().ok());
+    let lines = headers.get_all(PREFER).iter().filter_map(|line| line.to_str().ok());
     let seconds = lines.flat_map(|line| line.split(',')).find_map(wait_of)?;
     Some(Duration::from_secs(seconds.parse().ok()?).min(LONGEST))
 }
@@ -130,9 +132,9 @@ mod tests {
 
     #[tokio::test]
     async fn a_write_between_the_look_and_the_wait_is_not_missed() {
-        let (waiters, id, now) = (Waiters::new(), Id::random().unwrap(), Instant::now());
+        let (waiters, id, now) = (Waiters::new(), Id::random(), Instant::now());
         let session = Session {
-            revision: Revision::random().unwrap(),
+            revision: Revision::random(),
             payload: [].into(),
             modified: now,
             expires: now + LONGEST,

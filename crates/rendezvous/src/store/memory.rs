@@ -165,11 +165,11 @@ mod tests {
     const SECOND: Duration = Duration::from_secs(1);
 
     fn write(payload: &str, now: Instant) -> Write {
-        Write { revision: Revision::random().unwrap(), payload: payload.as_bytes().into(), now }
+        Write { revision: Revision::random(), payload: payload.as_bytes().into(), now }
     }
 
     fn create(store: &Memory, now: Instant) -> (Id, Session) {
-        let id = Id::random().unwrap();
+        let id = Id::random();
         let new = New {
             write: write("first", now),
             expires: now + LIFETIME,

@@ -1,0 +1,118 @@
+//! From a request to an answer, in any HTTP server: what holds for all requests, and which of the APIs each is for.
+
+use std::{
+    net::{IpAddr, SocketAddr},
+    time::Instant,
+};
+
+use axum::{
+    Router,
+    body::{Body, Bytes, HttpBody},
+    extract::ConnectInfo,
+    http::{HeaderMap, HeaderName, Method, Request, StatusCode},
+};
+
+use crate::{
+    Rendezvous, Store,
+    answer::{Answer, Content, Reply},
+    etag,
+    metrics::Api,
+    refusal::Refusal,
+};
+
+impl<S: Store> Rendezvous<S> {
+    /// The service as an axum router of its own; nest it, as a service.
+    ///
+    /// [`serve`](crate::serve) does more than to answer: whoever serves these routes otherwise must see to slow clients
+    /// (axum's own server waits for them for ever), say who the peer is (`into_make_service_with_connect_info`), if limits by
+    /// network shall apply, and poll [`upkeep`](Self::upkeep).
+    pub fn router(&self) -> Router {
+        let rendezvous = self.clone();
+        Router::new().fallback(async move |request: Request<Body>| {
+            let peer =
+                request.extensions().get().map(|ConnectInfo(peer): &ConnectInfo<SocketAddr>| peer.ip());
+            rendezvous.answer(request, peer).await.map(Body::new)
+        })
+    }
+
+    /// Answers a request that came from this peer.
+    pub(crate) async fn answer<B>(&self, request: Request<B>, peer: Option<IpAddr>) -> Reply
+    where
+        B: HttpBody<Data = Bytes> + Send + Unpin,
+    {
+        let started = Instant::now();
+        let method = request.method().clone();
+        let route = etag::route(request.uri().path(), self.config());
+        let api = if route.is_some() { Api::Msc4108 } else { Api::Unknown };
+        let answer = self.checked(route, request, peer).await;
+        let status = answer.status.as_u16();
+        self.metrics().answered((&method, api), &answer, started.elapsed());
+        // No path: it names the session. No address.
+        tracing::debug!(%method, status, "answered");
+        answer.into_reply()
+    }
+
+    async fn checked<B>(
+        &self,
+        route: Option<etag::Route>,
+        request: Request<B>,
+        peer: Option<IpAddr>,
+    ) -> Answer
+    where
+        B: HttpBody<Data = Bytes> + Send + Unpin,
+    {
+        if request.method() == Method::OPTIONS {
+            // A preflight asks about the method to come, and must get a 2xx on any path.
+            return Answer::new(StatusCode::NO_CONTENT, Content::Nothing);
+        }
+        if is_navigation(request.headers()) {
+            return Refusal::Navigation.into();
+        }
+        let Some(route) = route else { return Refusal::NoSuchPath.into() };
+        let client = self.config().proxies.client(peer, request.headers());
+        etag::answer(self, route, client, request).await
+    }
+}
+
+const SEC_FETCH_MODE: HeaderName = HeaderName::from_static("sec-fetch-mode");
+const SEC_FETCH_DEST: HeaderName = HeaderName::from_static("sec-fetch-dest");
+
+/// Whether a browser is about to show the answer, or to run it, rather than to hand it to a script that asked
+/// for it (Fetch Metadata Request Headers). Clients that are no browsers send neither header.
+fn is_navigation(headers: &HeaderMap) -> bool {
+    let says = |name: HeaderName, wrong: fn(&[u8]) -> bool| {
+        headers.get_all(name).iter().any(|value| wrong(value.as_bytes()))
+    };
+    says(SEC_FETCH_MODE, |mode| mode.eq_ignore_ascii_case(b"navigate"))
+        || says(SEC_FETCH_DEST, |dest| !dest.eq_ignore_ascii_case(b"empty"))
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn a_script_may_and_a_page_may_not() {
+        let cases: [(&[(&'static str, &str)], bool); 9] = [
+            (&[], false),
+            (
+                &[("sec-fetch-mode", "cors"), ("sec-fetch-dest", "empty"), ("sec-fetch-site", "cross-site")],
+                false,
+            ),
+            (&[("sec-fetch-mode", "same-origin"), ("sec-fetch-dest", "empty")], false),
+            (&[("sec-fetch-mode", "navigate"), ("sec-fetch-dest", "document")], true),
+            (&[("sec-fetch-mode", "navigate")], true),
+            (&[("sec-fetch-mode", "navigate"), ("sec-fetch-dest", "empty")], true),
+            (&[("sec-fetch-dest", "iframe")], true),
+            (&[("sec-fetch-mode", "no-cors"), ("sec-fetch-dest", "script")], true),
+            (&[("sec-fetch-mode", "no-cors"), ("sec-fetch-dest", "image")], true),
+        ];
+        for (lines, refused) in cases {
+            let line = |(name, value): &(&'static str, &str)| {
+                (HeaderName::from_static(name), value.parse().unwrap())
+            };
+            assert_eq!(is_navigation(&lines.iter().map(line).collect()), refused, "{lines:?}");
+        }
+    }
+}
