@@ -93,7 +93,7 @@ fn rendezvous(places: &Places, run: &Path) -> Result<(Process, String)> {
     let port = free_port()?;
     let url = format!("http://127.0.0.1:{port}/");
     let mut command = Command::new(places.ours.join("matrix-qr-rendezvous"));
-    command.args(["--listen", &format!("127.0.0.1:{port}"), "--public-url", &url]);
+    command.args(["--listen", &format!("127.0.0.1:{port}"), "--public-url", &url, "--allow-http"]);
     Ok((Process::start("rendezvous", &mut command, run)?, url))
 }
 

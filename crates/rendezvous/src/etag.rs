@@ -212,7 +212,7 @@ where
 
 /// What is within the quotes of a conditional header: one strong ETag (MSC4108, "The send mechanism"). `*`,
 /// lists, weak ones and those without quotes are malformed.
-fn condition<'a>(headers: &'a HeaderMap, name: HeaderName) -> Result<Option<&'a str>, Refusal> {
+fn condition(headers: &HeaderMap, name: HeaderName) -> Result<Option<&str>, Refusal> {
     let mut lines = headers.get_all(name).iter();
     let Some(line) = lines.next() else { return Ok(None) };
     let text = line.to_str().map_err(|_| Refusal::MalformedETag)?;

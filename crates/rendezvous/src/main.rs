@@ -1,23 +1,29 @@
 //! The rendezvous server on the command line.
 
+mod settings;
+
 use std::{
+    convert::Infallible,
+    fs,
+    future::{Future, pending},
     io::{self, IsTerminal},
     net::SocketAddr,
+    path::PathBuf,
     process::ExitCode,
-    time::Duration,
 };
 
-use clap::{Parser, value_parser};
-use matrix_qr_rendezvous::{Config, Limits, Rendezvous, serve};
+use clap::{ArgMatches, CommandFactory, FromArgMatches, Parser, parser::ValueSource};
+use matrix_qr_rendezvous::{Memory, Rendezvous, Store, Timeouts, serve, serve_router};
 use tokio::net::TcpListener;
 use tracing_subscriber::EnvFilter;
-use url::{Host, Url};
+
+use self::settings::{Chosen, LogFormat, Settings, SettingsError, StoreUrl};
 
 /// A rendezvous server for Matrix sign-in by QR code (MSC4108).
 ///
 /// Two devices meet here for the minutes of a sign-in: one creates a session, shows its URL in a QR code, and
 /// both leave each other small encrypted payloads at it. This server cannot read them. It keeps them in
-/// memory, and forgets each session at its end.
+/// memory, or in a Redis that several instances share, and forgets each session at its end.
 ///
 /// It speaks plain HTTP. Put a proxy with TLS in front, and tell it with --public-url what clients call it:
 ///
@@ -27,114 +33,187 @@ use url::{Host, Url};
 /// /_matrix/client/unstable/org.matrix.msc4108/rendezvous, or to --create-path. In front of a homeserver,
 /// route the first two here. Or let the homeserver answer them with a 307 to here, as Synapse does with
 /// `msc4108_delegation_endpoint` set to the public URL. Sessions are below /rendezvous/. The proxy must pass
-/// on the headers If-Match, If-None-Match and Prefer, must not buffer a request into chunks, and should not
-/// log paths: who knows one can use the session.
+/// on the headers If-Match, If-None-Match and Prefer, must say in X-Forwarded-For who asks, must not buffer a
+/// request into chunks, and should not log paths: who knows one can use the session.
 ///
-/// SIGTERM or Ctrl-C stops it: requests under way are answered first, for at most 20 seconds. Sessions end
-/// with it. It logs to standard error, without session ids, payloads or addresses; RUST_LOG=debug shows each
-/// request's method and status. It exits with 1 when it cannot start, and with 2 when the command line is
-/// wrong.
+/// Every setting can be a flag, an environment variable, or a line of a TOML file (--config), and is taken
+/// from the first of these that has it. In the file it has the name of the flag, and the limits are in a
+/// table of their own: [limits].
+///
+/// SIGHUP reads the file again and sets the limits. SIGTERM or Ctrl-C stops the server: requests under way are
+/// answered first, for at most 20 seconds. Sessions in memory end with it. It logs to standard error, without
+/// session ids, payloads or addresses; RUST_LOG=debug shows each request's method and status. It exits with 1
+/// when it cannot start, and with 2 when a setting is wrong.
 #[derive(Parser)]
 #[command(name = "matrix-qr-rendezvous", version, max_term_width = 100)]
 struct Options {
-    /// The address to listen on; port 0 takes a free one, and the log says which.
-    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:8090")]
-    listen: SocketAddr,
+    /// A file with settings.
+    #[arg(long, env = "MATRIX_QR_RENDEZVOUS_CONFIG", value_name = "FILE")]
+    config: Option<PathBuf>,
 
-    /// What clients call this server; session URLs start with it. https, unless it is on this machine. If it
-    /// has a path, the proxy must take that path off.
-    #[arg(long, value_name = "URL", value_parser = public_url)]
-    public_url: Url,
+    /// Prints all settings as they are in force, as such a file, and ends.
+    #[arg(long)]
+    print_config: bool,
 
-    /// One more path that creates sessions, for clients that a homeserver sends here.
-    #[arg(long, value_name = "PATH", default_value = "/", value_parser = create_path)]
-    create_path: String,
+    /// Checks the settings, says what is wrong, and ends.
+    #[arg(long)]
+    check_config: bool,
 
-    /// How long a session lives, in seconds. No write extends it.
-    #[arg(long, value_name = "SECONDS", default_value_t = 300)]
-    #[arg(value_parser = value_parser!(u64).range(1..=86_400))]
-    lifetime: u64,
+    #[command(flatten)]
+    settings: Settings,
+}
 
-    /// How many sessions may live at once (4.5 KiB each, at most). Further ones are refused until one ends.
-    #[arg(long, value_name = "N", default_value_t = 10_000)]
-    #[arg(value_parser = value_parser!(u32).range(1..))]
-    max_sessions: u32,
+impl Options {
+    fn load(&self) -> Result<Chosen, SettingsError> {
+        settings::load(&self.settings, self.config.as_ref())
+    }
 }
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    let options = Options::parse();
-    log_to_stderr();
-    match run(options).await {
+    let matches = Options::command().get_matches();
+    let options = Options::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
+    let chosen = match no_secret_argument(&matches, &options).and_then(|()| Ok(options.load()?)) {
+        Ok(chosen) => chosen,
+        Err(error) => return fail(&error, 2),
+    };
+    if options.check_config || options.print_config {
+        return show(&options, &chosen.settings);
+    }
+    log_to_stderr(chosen.settings.log_format.unwrap_or_default());
+    match run(&options, chosen).await {
         Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            fail(&error);
-            ExitCode::FAILURE
-        }
+        Err(error) => fail(&error, 1),
     }
 }
 
-async fn run(options: Options) -> Result<(), StartError> {
+/// A password among the arguments can be read by everybody on the machine.
+fn no_secret_argument(matches: &ArgMatches, options: &Options) -> Result<(), StartError> {
+    let secret = options.settings.store.as_ref().is_some_and(StoreUrl::has_password);
+    let argument = matches.value_source("store") == Some(ValueSource::CommandLine);
+    if secret && argument { Err(StartError::SecretArgument) } else { Ok(()) }
+}
+
+#[allow(clippy::print_stdout, reason = "this is what was asked for")]
+fn show(options: &Options, settings: &Settings) -> ExitCode {
+    if options.print_config {
+        print!("{}", toml::to_string(settings).unwrap_or_default());
+    } else {
+        println!("The settings are fine.");
+    }
+    ExitCode::SUCCESS
+}
+
+async fn run(options: &Options, chosen: Chosen) -> Result<(), StartError> {
+    match chosen.store {
+        StoreUrl::Memory => with_store(Memory::default(), options, chosen).await,
+        StoreUrl::Redis(_) => Err(StartError::NoRedis),
+    }
+}
+
+async fn with_store<S: Store>(store: S, options: &Options, chosen: Chosen) -> Result<(), StartError> {
     let stop = stop_signal().map_err(StartError::Signals)?;
-    let listener = TcpListener::bind(options.listen)
-        .await
-        .map_err(|source| StartError::Listen { address: options.listen, source })?;
-    let address = listener.local_addr().map_err(StartError::Serve)?;
-    tracing::info!(%address, public_url = %options.public_url, "listening");
-    serve(listener, Rendezvous::new(config(options)), stop).await.map_err(StartError::Serve)?;
+    let (listener, address) = listen(chosen.listen, "--listen").await?;
+    let rendezvous = Rendezvous::with_store(store, chosen.config.clone());
+    let operations = operations(chosen.settings.metrics_listen, &rendezvous).await?;
+    let reload = reload(options, chosen.settings, &rendezvous).map_err(StartError::Signals)?;
+    warn_of_few_files(chosen.config.max_connections);
+    tracing::info!(%address, public_url = %chosen.config.public_url, store = %chosen.store, "listening");
+    let served = tokio::select! {
+        served = serve(listener, rendezvous.clone(), stop) => served,
+        ended = operations => ended,
+        never = reload => match never {},
+    };
+    served.map_err(StartError::Serve)?;
     tracing::info!("stopped");
     Ok(())
 }
 
-fn config(options: Options) -> Config {
-    Config {
-        create_path: options.create_path,
-        lifetime: Duration::from_secs(options.lifetime),
-        limits: Limits {
-            max_sessions: usize::try_from(options.max_sessions).unwrap_or(usize::MAX),
-            ..Limits::default()
-        },
-        ..Config::new(options.public_url)
-    }
+async fn listen(address: SocketAddr, flag: &'static str) -> Result<(TcpListener, SocketAddr), StartError> {
+    let refused = |source| StartError::Listen { address, source, flag };
+    let listener = TcpListener::bind(address).await.map_err(refused)?;
+    let address = listener.local_addr().map_err(refused)?;
+    Ok((listener, address))
 }
 
-fn public_url(text: &str) -> Result<Url, String> {
-    let url = Url::parse(text).map_err(|error| error.to_string())?;
-    let on_this_machine = match url.host() {
-        None => return Err("it has no host".to_owned()),
-        Some(Host::Domain(name)) => name == "localhost",
-        Some(Host::Ipv4(address)) => address.is_loopback(),
-        Some(Host::Ipv6(address)) => address.is_loopback(),
+/// The operator's listener, if one is wanted. It ends with the process.
+async fn operations<S: Store>(
+    address: Option<SocketAddr>,
+    rendezvous: &Rendezvous<S>,
+) -> Result<impl Future<Output = io::Result<()>> + use<S>, StartError> {
+    let listener = match address {
+        Some(address) => Some(listen(address, "--metrics-listen").await?),
+        None => None,
     };
-    if !matches!((url.scheme(), on_this_machine), ("https", _) | ("http", true)) {
-        return Err(
-            "it must be https: clients refuse anything else that is not on their own machine".to_owned()
+    let router = rendezvous.operations();
+    Ok(async move {
+        let Some((listener, address)) = listener else { return pending().await };
+        tracing::info!(%address, "listening for the operator");
+        serve_router(listener, router, Timeouts::default(), pending()).await
+    })
+}
+
+/// At each SIGHUP reads the settings again, and sets the limits. Wrong ones change nothing.
+#[cfg(unix)]
+fn reload<S: Store>(
+    options: &Options,
+    in_force: Settings,
+    rendezvous: &Rendezvous<S>,
+) -> io::Result<impl Future<Output = Infallible>> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let mut hangup = signal(SignalKind::hangup())?;
+    Ok(async move {
+        loop {
+            hangup.recv().await;
+            match options.load() {
+                Err(error) => tracing::error!(%error, "the settings are wrong, and those in force stay"),
+                Ok(chosen) => {
+                    rendezvous.set_limits(chosen.config.limits);
+                    let restart = in_force.with_limits_of(&chosen.settings) != chosen.settings;
+                    tracing::info!("set the limits anew");
+                    if restart {
+                        tracing::warn!("other settings have changed too: they take a restart");
+                    }
+                }
+            }
+        }
+    })
+}
+
+/// There is no such signal here.
+#[cfg(not(unix))]
+fn reload<S: Store>(
+    _: &Options,
+    _: Settings,
+    _: &Rendezvous<S>,
+) -> io::Result<impl Future<Output = Infallible>> {
+    Ok(pending())
+}
+
+/// Each connection is an open file to the system, and when there are no more it takes none.
+fn warn_of_few_files(max_connections: usize) {
+    let files = fs::read_to_string("/proc/self/limits").ok().and_then(|limits| open_files(&limits));
+    if let Some(files) = files.filter(|files| *files <= max_connections) {
+        tracing::warn!(
+            files,
+            max_connections,
+            "the system allows fewer open files than there may be connections: raise LimitNOFILE (ulimit -n)"
         );
     }
-    if url.query().is_some()
-        || url.fragment().is_some()
-        || !url.username().is_empty()
-        || url.password().is_some()
-    {
-        return Err("a scheme, a host, a port and a path is all that it may have".to_owned());
-    }
-    Ok(url)
 }
 
-fn create_path(text: &str) -> Result<String, String> {
-    if !text.starts_with('/') || !text.bytes().all(|byte| byte.is_ascii_graphic() && !b"?#".contains(&byte)) {
-        return Err("it must be a path: start with a slash, no question mark, hash or space".to_owned());
-    }
-    if text.starts_with("/rendezvous/") {
-        return Err("the sessions are below /rendezvous/".to_owned());
-    }
-    Ok(text.to_owned())
+fn open_files(limits: &str) -> Option<usize> {
+    let line = limits.lines().find_map(|line| line.strip_prefix("Max open files"))?;
+    line.split_whitespace().next()?.parse().ok()
 }
 
-fn log_to_stderr() {
+fn log_to_stderr(format: LogFormat) {
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
-    let ansi = io::stderr().is_terminal();
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr).with_ansi(ansi).init();
+    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr);
+    match format {
+        LogFormat::Text => log.with_ansi(io::stderr().is_terminal()).init(),
+        LogFormat::Json => log.json().init(),
+    }
 }
 
 /// Done at the first SIGTERM or Ctrl-C. Both are caught before the server listens.
@@ -160,22 +239,29 @@ fn stop_signal() -> io::Result<impl Future<Output = ()>> {
     })
 }
 
-#[allow(
-    clippy::print_stderr,
-    reason = "the one line that says why the server does not run, whatever the log filter"
-)]
-fn fail(error: &StartError) {
+#[allow(clippy::print_stderr, reason = "what says why the server does not run, whatever the log filter")]
+fn fail(error: &StartError, code: u8) -> ExitCode {
     eprintln!("matrix-qr-rendezvous: {error}");
+    ExitCode::from(code)
 }
 
 #[derive(Debug, thiserror::Error)]
 enum StartError {
-    #[error("cannot listen on {address}: {source}. Is another server there? Choose with --listen")]
-    Listen { address: SocketAddr, source: io::Error },
+    #[error(transparent)]
+    Settings(#[from] SettingsError),
+    #[error(
+        "--store has a password, which everybody on this machine could read in the list of processes: put it into the \
+         file, or into MATRIX_QR_RENDEZVOUS_STORE"
+    )]
+    SecretArgument,
+    #[error("cannot listen on {address}: {source}. Is another server there? Choose with {flag}")]
+    Listen { address: SocketAddr, source: io::Error, flag: &'static str },
     #[error("cannot wait for signals: {0}")]
     Signals(io::Error),
     #[error("cannot serve: {0}")]
     Serve(io::Error),
+    #[error("this program was built without Redis")]
+    NoRedis,
 }
 
 #[cfg(test)]
@@ -183,36 +269,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_public_url_is_https_or_on_this_machine() {
-        for good in [
-            "https://a.example",
-            "https://a.example/b/",
-            "http://localhost:1",
-            "http://127.0.0.1",
-            "http://[::1]:1",
-        ] {
-            assert!(public_url(good).is_ok(), "{good}");
-        }
-        for bad in [
-            "a.example",
-            "http://a.example",
-            "http://localhost.example",
-            "ftp://localhost",
-            "data:,x",
-            "https://a.example/?b",
-            "https://a.example/#b",
-            "https://user:pass@a.example",
-        ] {
-            assert!(public_url(bad).is_err(), "{bad}");
-        }
-    }
-
-    #[test]
-    fn the_create_path_is_a_path_of_its_own() {
-        for (path, good) in
-            [("/", true), ("/a/{b}", true), ("a", false), ("/a?b", false), ("/rendezvous/a", false)]
-        {
-            assert_eq!(create_path(path).is_ok(), good, "{path}");
-        }
+    fn the_systems_bound_is_read() {
+        let limits = "Limit                     Soft Limit           Hard Limit           Units     \n\
+                      Max open files            1024                 524288               files     \n";
+        assert_eq!(open_files(limits), Some(1024));
+        assert_eq!(
+            open_files("Max open files            unlimited            unlimited            files"),
+            None
+        );
     }
 }

@@ -1,0 +1,394 @@
+//! What the person who runs the server chooses: by flags, by the environment, or in a file. A flag goes before the
+//! environment, that before the file, that before the default.
+
+mod values;
+
+use std::{
+    fs, io,
+    net::{IpAddr, Ipv4Addr, SocketAddr},
+    path::PathBuf,
+    time::Duration,
+};
+
+use clap::{Args, ValueEnum};
+use matrix_qr_rendezvous::{Config, ForwardedHeader, Limits, Proxies, Rate, Timeouts};
+use serde::{Deserialize, Serialize};
+
+pub(crate) use self::values::StoreUrl;
+use self::values::{CreatePath, Net, PublicUrl};
+
+/// Beside a proxy on this machine.
+const LISTEN: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 8090);
+
+/// Every setting, each perhaps not said. The names in the file are those of the flags.
+#[derive(Args, Clone, Debug, Default, Deserialize, PartialEq, Serialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub(crate) struct Settings {
+    /// The address to listen on; port 0 takes a free one, and the log says which. [default: 127.0.0.1:8090]
+    #[arg(long, env = "MATRIX_QR_RENDEZVOUS_LISTEN", value_name = "ADDR")]
+    pub(crate) listen: Option<SocketAddr>,
+
+    /// What clients call this server; session URLs start with it. https. If it has a path, the proxy must take that path
+    /// off.
+    #[arg(long, env = "MATRIX_QR_RENDEZVOUS_PUBLIC_URL", value_name = "URL")]
+    public_url: Option<PublicUrl>,
+
+    /// Accepts a public URL of plain http, for trying it out: clients refuse it, but on their own machine
+    #[arg(long, env = "MATRIX_QR_RENDEZVOUS_ALLOW_HTTP", num_args = 0..=1, default_missing_value = "true")]
+    allow_http: Option<bool>,
+
+    /// One more path that creates sessions, for clients that a homeserver sends here. [default: /]
+    #[arg(long, env = "MATRIX_QR_RENDEZVOUS_CREATE_PATH", value_name = "PATH")]
+    create_path: Option<CreatePath>,
+
+    /// Where sessions are kept: `memory`, or the `redis://` URL of a Redis or Valkey that several instances share. One
+    /// with a password belongs into the file or the environment. [default: memory]
+    #[arg(long, env = "MATRIX_QR_RENDEZVOUS_STORE", value_name = "STORE", hide_env_values = true)]
+    pub(crate) store: Option<StoreUrl>,
+
+    /// How long a session lives, in seconds. No write extends it. [default: 300]
+    #[arg(long, env = "MATRIX_QR_RENDEZVOUS_LIFETIME", value_name = "SECONDS")]
+    #[arg(value_parser = clap::value_parser!(u32).range(1..=86_400))]
+    lifetime: Option<u32>,
+
+    /// The address for the operator: /health, /ready and /metrics. Not for the public. [default: none]
+    #[arg(long, env = "MATRIX_QR_RENDEZVOUS_METRICS_LISTEN", value_name = "ADDR")]
+    pub(crate) metrics_listen: Option<SocketAddr>,
+
+    /// How the log is written to standard error. [default: text]
+    #[arg(long, env = "MATRIX_QR_RENDEZVOUS_LOG_FORMAT", value_name = "FORMAT")]
+    pub(crate) log_format: Option<LogFormat>,
+
+    /// Networks of the proxies whose word is taken for where a request comes from. [default: 127.0.0.0/8,::1/128]
+    #[arg(long, env = "MATRIX_QR_RENDEZVOUS_TRUSTED_PROXIES", value_name = "NETS", value_delimiter = ',')]
+    trusted_proxies: Option<Vec<Net>>,
+
+    /// The header in which they say it. [default: x-forwarded-for]
+    #[arg(long, env = "MATRIX_QR_RENDEZVOUS_CLIENT_HEADER", value_name = "HEADER")]
+    client_header: Option<ClientHeader>,
+
+    /// How long the headers of a request may take, in seconds. [default: 10]
+    #[arg(long, env = "MATRIX_QR_RENDEZVOUS_HEADER_TIMEOUT", value_name = "SECONDS")]
+    #[arg(value_parser = clap::value_parser!(u32).range(1..))]
+    header_timeout: Option<u32>,
+
+    /// How long the body of a request may take, in seconds. [default: 10]
+    #[arg(long, env = "MATRIX_QR_RENDEZVOUS_BODY_TIMEOUT", value_name = "SECONDS")]
+    #[arg(value_parser = clap::value_parser!(u32).range(1..))]
+    body_timeout: Option<u32>,
+
+    /// How long a connection may be silent between requests, in seconds. [default: 60]
+    #[arg(long, env = "MATRIX_QR_RENDEZVOUS_IDLE_TIMEOUT", value_name = "SECONDS")]
+    #[arg(value_parser = clap::value_parser!(u32).range(1..))]
+    idle_timeout: Option<u32>,
+
+    /// How many connections may be open at once. [default: 60000]
+    #[arg(long, env = "MATRIX_QR_RENDEZVOUS_MAX_CONNECTIONS", value_name = "N")]
+    #[arg(value_parser = clap::value_parser!(u32).range(1..))]
+    max_connections: Option<u32>,
+
+    #[command(flatten)]
+    #[serde(default)]
+    limits: LimitSettings,
+}
+
+/// What a client network may do, and all of them. These can be changed while it runs: SIGHUP.
+#[derive(Args, Clone, Debug, Default, Deserialize, PartialEq, Serialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub(crate) struct LimitSettings {
+    /// How many sessions may live at once (4.5 KiB each, at most). Further ones are refused until one ends.
+    /// [default: 10000]
+    #[arg(long, env = "MATRIX_QR_RENDEZVOUS_MAX_SESSIONS", value_name = "N")]
+    #[arg(value_parser = clap::value_parser!(u32).range(1..))]
+    max_sessions: Option<u32>,
+
+    /// How many sessions one network may have at once; 0: as many as there may be. [default: 200]
+    #[arg(long, env = "MATRIX_QR_RENDEZVOUS_SESSIONS_PER_NETWORK", value_name = "N")]
+    sessions_per_network: Option<u32>,
+
+    /// How many sessions one network may create in a minute; 0: no limit. [default: 60]
+    #[arg(long, env = "MATRIX_QR_RENDEZVOUS_CREATES_PER_MINUTE", value_name = "N")]
+    creates_per_minute: Option<u32>,
+
+    /// How many of them at once. [default: 30]
+    #[arg(long, env = "MATRIX_QR_RENDEZVOUS_CREATES_BURST", value_name = "N")]
+    #[arg(value_parser = clap::value_parser!(u32).range(1..))]
+    creates_burst: Option<u32>,
+
+    /// How many other requests one network may send in a minute; 0: no limit. [default: 30000]
+    #[arg(long, env = "MATRIX_QR_RENDEZVOUS_REQUESTS_PER_MINUTE", value_name = "N")]
+    requests_per_minute: Option<u32>,
+
+    /// How many of them at once. [default: 3000]
+    #[arg(long, env = "MATRIX_QR_RENDEZVOUS_REQUESTS_BURST", value_name = "N")]
+    #[arg(value_parser = clap::value_parser!(u32).range(1..))]
+    requests_burst: Option<u32>,
+
+    /// How many bits of an IPv4 address are its network. [default: 32]
+    #[arg(long, env = "MATRIX_QR_RENDEZVOUS_IPV4_PREFIX", value_name = "BITS")]
+    #[arg(value_parser = clap::value_parser!(u8).range(..=32))]
+    ipv4_prefix: Option<u8>,
+
+    /// How many bits of an IPv6 address are its network. [default: 64]
+    #[arg(long, env = "MATRIX_QR_RENDEZVOUS_IPV6_PREFIX", value_name = "BITS")]
+    #[arg(value_parser = clap::value_parser!(u8).range(..=128))]
+    ipv6_prefix: Option<u8>,
+
+    /// Networks that may not use the server at all. [default: none]
+    #[arg(long, env = "MATRIX_QR_RENDEZVOUS_DENY", value_name = "NETS", value_delimiter = ',')]
+    deny: Option<Vec<Net>>,
+
+    /// The only networks that may use it. [default: all]
+    #[arg(long, env = "MATRIX_QR_RENDEZVOUS_ALLOW", value_name = "NETS", value_delimiter = ',')]
+    allow: Option<Vec<Net>>,
+}
+
+/// How the log is written.
+#[derive(Clone, Copy, Debug, Default, Deserialize, PartialEq, Eq, Serialize, ValueEnum)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum LogFormat {
+    /// Lines for people.
+    #[default]
+    Text,
+    /// One JSON object a line.
+    Json,
+}
+
+/// As [`ForwardedHeader`].
+#[derive(Clone, Copy, Debug, Default, Deserialize, PartialEq, Eq, Serialize, ValueEnum)]
+#[serde(rename_all = "kebab-case")]
+enum ClientHeader {
+    /// Addresses, the nearest last
+    #[default]
+    XForwardedFor,
+    /// RFC 7239
+    Forwarded,
+}
+
+/// Why there are no settings to run with. Each says where it is wrong and what would be right.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum SettingsError {
+    #[error("{}: {source}", path.display())]
+    Unreadable { path: PathBuf, source: io::Error },
+    #[error("{}: {source}", path.display())]
+    Malformed { path: PathBuf, source: Box<toml::de::Error> },
+    #[error(
+        "the public URL is missing: clients must be told where this server is; set it with --public-url, \
+         MATRIX_QR_RENDEZVOUS_PUBLIC_URL or `public-url` in the file"
+    )]
+    NoPublicUrl,
+    #[error(
+        "the public URL {0} is not https, and clients refuse that; with --allow-http it is accepted, for trying it out"
+    )]
+    NotHttps(String),
+    #[error("{what} is {value}, and must be {range}")]
+    OutOfRange { what: &'static str, value: u64, range: &'static str },
+}
+
+/// Settings to run with.
+#[derive(Clone, Debug)]
+pub(crate) struct Chosen {
+    /// All of them, as they are in force.
+    pub(crate) settings: Settings,
+    /// What the library knows of them.
+    pub(crate) config: Config,
+    pub(crate) listen: SocketAddr,
+    pub(crate) store: StoreUrl,
+}
+
+/// Those of the command line and the environment, completed by those of the file and the defaults, and checked.
+pub(crate) fn load(said: &Settings, file: Option<&PathBuf>) -> Result<Chosen, SettingsError> {
+    let in_file = file.map(read).transpose()?.unwrap_or_default();
+    let settings = said.clone().or(in_file).or(Settings::defaults());
+    settings.check()?;
+    let public_url = settings.public_url.clone().ok_or(SettingsError::NoPublicUrl)?;
+    if !public_url.is_https() && settings.allow_http != Some(true) {
+        return Err(SettingsError::NotHttps(public_url.to_string()));
+    }
+    let config = settings.config(public_url);
+    let listen = settings.listen.unwrap_or(LISTEN);
+    let store = settings.store.clone().unwrap_or(StoreUrl::Memory);
+    Ok(Chosen { settings, config, listen, store })
+}
+
+fn read(path: &PathBuf) -> Result<Settings, SettingsError> {
+    let text = fs::read_to_string(path)
+        .map_err(|source| SettingsError::Unreadable { path: path.clone(), source })?;
+    toml::from_str(&text)
+        .map_err(|source| SettingsError::Malformed { path: path.clone(), source: Box::new(source) })
+}
+
+/// Each field of the first, or else of the second.
+macro_rules! either {
+    ($first:ident, $second:ident, $($field:ident),*) => {
+        Self { $($field: $first.$field.or($second.$field)),* }
+    };
+    ($first:ident, $second:ident, $($field:ident),*; $nested:ident) => {
+        Self { $($field: $first.$field.or($second.$field)),*, $nested: $first.$nested.or($second.$nested) }
+    };
+}
+
+impl Settings {
+    fn or(self, other: Self) -> Self {
+        either!(
+            self, other, listen, public_url, allow_http, create_path, store, lifetime, metrics_listen, log_format,
+            trusted_proxies, client_header, header_timeout, body_timeout, idle_timeout, max_connections; limits
+        )
+    }
+
+    /// Those that have a default, as the library has it.
+    fn defaults() -> Self {
+        let proxies = Proxies::default();
+        let timeouts = Timeouts::default();
+        Self {
+            listen: Some(LISTEN),
+            public_url: None,
+            allow_http: Some(false),
+            create_path: Some(CreatePath::default()),
+            store: Some(StoreUrl::Memory),
+            lifetime: Some(300),
+            metrics_listen: None,
+            log_format: Some(LogFormat::Text),
+            trusted_proxies: Some(proxies.trusted.into_iter().map(Net).collect()),
+            client_header: Some(ClientHeader::default()),
+            header_timeout: seconds(timeouts.header),
+            body_timeout: seconds(timeouts.body),
+            idle_timeout: seconds(timeouts.idle),
+            max_connections: Some(60_000),
+            limits: LimitSettings::defaults(),
+        }
+    }
+
+    /// The file can say what the command line cannot.
+    fn check(&self) -> Result<(), SettingsError> {
+        within("lifetime", self.lifetime, 1..=86_400, "1 to 86400 seconds")?;
+        let timeouts = [self.header_timeout, self.body_timeout, self.idle_timeout];
+        for (what, value) in ["header-timeout", "body-timeout", "idle-timeout"].into_iter().zip(timeouts) {
+            within(what, value, 1..=86_400, "1 to 86400 seconds")?;
+        }
+        within("max-connections", self.max_connections, 1..=u32::MAX, "at least 1")?;
+        self.limits.check()
+    }
+
+    fn config(&self, public_url: PublicUrl) -> Config {
+        let default = Config::new(public_url.into());
+        let duration =
+            |seconds: Option<u32>, or| seconds.map_or(or, |seconds| Duration::from_secs(seconds.into()));
+        let trusted = self.trusted_proxies.iter().flatten().map(|net| net.0);
+        let header = match self.client_header.unwrap_or_default() {
+            ClientHeader::XForwardedFor => ForwardedHeader::XForwardedFor,
+            ClientHeader::Forwarded => ForwardedHeader::Forwarded,
+        };
+        Config {
+            create_path: self.create_path.clone().unwrap_or_default().into(),
+            lifetime: duration(self.lifetime, default.lifetime),
+            limits: self.limits.limits(),
+            proxies: Proxies { trusted: trusted.collect(), header },
+            timeouts: Timeouts {
+                header: duration(self.header_timeout, default.timeouts.header),
+                body: duration(self.body_timeout, default.timeouts.body),
+                idle: duration(self.idle_timeout, default.timeouts.idle),
+            },
+            max_connections: count(self.max_connections).unwrap_or(default.max_connections),
+            ..default
+        }
+    }
+
+    /// These, with the limits of others: to see what else differs.
+    pub(crate) fn with_limits_of(&self, other: &Self) -> Self {
+        Self { limits: other.limits.clone(), ..self.clone() }
+    }
+}
+
+impl LimitSettings {
+    fn or(self, other: Self) -> Self {
+        either!(
+            self,
+            other,
+            max_sessions,
+            sessions_per_network,
+            creates_per_minute,
+            creates_burst,
+            requests_per_minute,
+            requests_burst,
+            ipv4_prefix,
+            ipv6_prefix,
+            deny,
+            allow
+        )
+    }
+
+    fn defaults() -> Self {
+        let limits = Limits::default();
+        let small = |count: usize| u32::try_from(count).unwrap_or(u32::MAX);
+        Self {
+            max_sessions: Some(small(limits.max_sessions)),
+            sessions_per_network: limits.sessions_per_network.map(small),
+            creates_per_minute: limits.creates.map(|rate| rate.per_minute.get()),
+            creates_burst: limits.creates.map(|rate| rate.burst.get()),
+            requests_per_minute: limits.requests.map(|rate| rate.per_minute.get()),
+            requests_burst: limits.requests.map(|rate| rate.burst.get()),
+            ipv4_prefix: Some(limits.ipv4_prefix),
+            ipv6_prefix: Some(limits.ipv6_prefix),
+            deny: Some(Vec::new()),
+            allow: Some(Vec::new()),
+        }
+    }
+
+    fn check(&self) -> Result<(), SettingsError> {
+        within("max-sessions", self.max_sessions, 1..=u32::MAX, "at least 1")?;
+        within(
+            "creates-burst",
+            self.creates_burst,
+            1..=u32::MAX,
+            "at least 1; creates-per-minute = 0 is no limit",
+        )?;
+        within(
+            "requests-burst",
+            self.requests_burst,
+            1..=u32::MAX,
+            "at least 1; requests-per-minute = 0 is no limit",
+        )?;
+        within("ipv4-prefix", self.ipv4_prefix, 0..=32, "0 to 32 bits")?;
+        within("ipv6-prefix", self.ipv6_prefix, 0..=128, "0 to 128 bits")
+    }
+
+    fn limits(&self) -> Limits {
+        let default = Limits::default();
+        let rate = |per_minute: Option<u32>, burst: Option<u32>| Rate::new(per_minute?, burst?);
+        let nets = |nets: &Option<Vec<Net>>| nets.iter().flatten().map(|net| net.0).collect();
+        Limits {
+            max_sessions: count(self.max_sessions).unwrap_or(default.max_sessions),
+            sessions_per_network: count(self.sessions_per_network).filter(|most| *most > 0),
+            creates: rate(self.creates_per_minute, self.creates_burst),
+            requests: rate(self.requests_per_minute, self.requests_burst),
+            ipv4_prefix: self.ipv4_prefix.unwrap_or(default.ipv4_prefix),
+            ipv6_prefix: self.ipv6_prefix.unwrap_or(default.ipv6_prefix),
+            deny: nets(&self.deny),
+            allow: nets(&self.allow),
+        }
+    }
+}
+
+fn seconds(time: Duration) -> Option<u32> {
+    u32::try_from(time.as_secs()).ok()
+}
+
+fn count(count: Option<u32>) -> Option<usize> {
+    usize::try_from(count?).ok()
+}
+
+fn within<T: PartialOrd + Into<u64> + Copy>(
+    what: &'static str,
+    value: Option<T>,
+    allowed: std::ops::RangeInclusive<T>,
+    range: &'static str,
+) -> Result<(), SettingsError> {
+    match value.filter(|value| !allowed.contains(value)) {
+        None => Ok(()),
+        Some(value) => Err(SettingsError::OutOfRange { what, value: value.into(), range }),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,117 @@
+#![allow(clippy::unwrap_used)]
+use clap::Parser;
+
+use super::*;
+
+#[derive(Parser)]
+struct CommandLine {
+    #[command(flatten)]
+    settings: Settings,
+}
+
+fn said(arguments: &[&str]) -> Settings {
+    CommandLine::try_parse_from([&["x"], arguments].concat()).unwrap().settings
+}
+
+fn file(text: &str) -> tempfile::TempPath {
+    let file = tempfile::NamedTempFile::new().unwrap();
+    fs::write(file.path(), text).unwrap();
+    file.into_temp_path()
+}
+
+fn loaded(arguments: &[&str], text: &str) -> Result<Chosen, String> {
+    let path = file(text);
+    load(&said(arguments), Some(&path.to_path_buf())).map_err(|error| error.to_string())
+}
+
+#[test]
+fn a_flag_goes_before_the_file_and_that_before_the_default() {
+    let text = "public-url = \"https://file.example\"\nlifetime = 120\n[limits]\nmax-sessions = 5\ncreates-burst = 7\n";
+    let chosen = loaded(&["--public-url", "https://flag.example", "--max-sessions", "6"], text).unwrap();
+    let config = chosen.config;
+    assert_eq!(config.public_url.as_str(), "https://flag.example/");
+    assert_eq!(config.lifetime, Duration::from_secs(120));
+    assert_eq!(config.limits.max_sessions, 6);
+    assert_eq!(config.limits.creates, Rate::new(60, 7));
+    assert_eq!(config.limits.requests, Limits::default().requests);
+}
+
+#[test]
+fn the_defaults_are_those_of_the_library() {
+    let chosen = load(&said(&["--public-url", "https://a.example"]), None).unwrap();
+    let (ours, library) = (chosen.config, Config::new("https://a.example".parse().unwrap()));
+    assert_eq!(format!("{ours:?}"), format!("{library:?}"));
+}
+
+#[test]
+fn what_is_printed_can_be_read_back() {
+    let said = said(&[
+        "--public-url",
+        "https://a.example",
+        "--deny",
+        "10.0.0.0/8,192.0.2.1",
+        "--metrics-listen",
+        "[::1]:1",
+    ]);
+    let settings = load(&said, None).unwrap().settings;
+    let text = toml::to_string(&settings).unwrap();
+    assert_eq!(loaded(&[], &text).unwrap().settings, settings, "{text}");
+}
+
+#[test]
+fn a_password_is_not_printed() {
+    let text = "public-url = \"https://a.example\"\nstore = \"redis://user:geheim@redis.example:1/2\"\n";
+    let settings = loaded(&[], text).unwrap().settings;
+    let printed = toml::to_string(&settings).unwrap();
+    assert!(printed.contains("redis://user:[redacted]@redis.example:1/2"), "{printed}");
+    assert!(!format!("{settings:?}{printed}").contains("geheim"));
+    let refused = loaded(&[], "store = \"redis://user:geheim@\"").unwrap_err();
+    assert!(!refused.contains("redis://host:port/database geheim"));
+}
+
+#[test]
+fn zero_is_no_limit() {
+    let text = "public-url = \"https://a.example\"\n[limits]\nsessions-per-network = 0\ncreates-per-minute = 0\nrequests-per-minute = 0\n";
+    let limits = loaded(&[], text).unwrap().config.limits;
+    assert_eq!((limits.sessions_per_network, limits.creates, limits.requests), (None, None, None));
+}
+
+#[test]
+fn what_is_wrong_in_the_file_is_said_with_its_place() {
+    for (text, says) in [
+        ("", "public-url"),
+        ("public-url = \"http://a.example\"", "not https"),
+        ("public-url = \"https://a.example/?b\"", "a scheme, a host"),
+        ("public-url = 3", "line 1"),
+        ("public-url = \"https://a.example\"\npublic-uri = \"x\"", "unknown field `public-uri`"),
+        ("public-url = \"https://a.example\"\nlifetime = 0", "lifetime is 0"),
+        ("public-url = \"https://a.example\"\nheader-timeout = 0", "header-timeout is 0"),
+        ("public-url = \"https://a.example\"\nstore = \"postgres://x\"", "redis://host:port"),
+        ("public-url = \"https://a.example\"\ncreate-path = \"x\"", "start with a slash"),
+        ("public-url = \"https://a.example\"\n[limits]\nmax-sessions = 0", "max-sessions is 0"),
+        ("public-url = \"https://a.example\"\n[limits]\nipv4-prefix = 33", "0 to 32"),
+        ("public-url = \"https://a.example\"\n[limits]\ndeny = [\"10.0.0\"]", "a network such as"),
+        ("public-url = \"https://a.example\"\n[limits]\nrequests-burst = 0", "no limit"),
+    ] {
+        let error = loaded(&[], text).unwrap_err();
+        assert!(error.contains(says), "{text}: {error}");
+    }
+    let missing = load(&Settings::default(), Some(&PathBuf::from("/nowhere/x.toml"))).unwrap_err();
+    assert!(missing.to_string().contains("/nowhere/x.toml"));
+}
+
+#[test]
+fn http_is_accepted_only_if_told() {
+    let with = ["--public-url", "http://localhost:1", "--allow-http"];
+    assert!(load(&said(&with), None).is_ok());
+    assert!(load(&said(&with[..2]), None).is_err());
+}
+
+#[test]
+fn only_limits_can_differ_between_reloads() {
+    let before = load(&said(&["--public-url", "https://a.example"]), None).unwrap().settings;
+    let after =
+        load(&said(&["--public-url", "https://a.example", "--max-sessions", "1"]), None).unwrap().settings;
+    assert_ne!(before, after);
+    assert_eq!(before.with_limits_of(&after), after);
+}

@@ -1,0 +1,181 @@
+//! Settings that are more than a number: parsed once, from a flag or from the file alike.
+
+use std::{fmt, net::IpAddr, str::FromStr};
+
+use ipnet::IpNet;
+use serde::{Deserialize, Serialize};
+use url::Url;
+
+/// What clients call the server: `https`, or `http` for trying it out.
+#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+#[serde(try_from = "String", into = "String")]
+pub(crate) struct PublicUrl(Url);
+
+impl PublicUrl {
+    pub(super) fn is_https(&self) -> bool {
+        self.0.scheme() == "https"
+    }
+}
+
+impl FromStr for PublicUrl {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let url = Url::parse(text).map_err(|error| format!("it is not a URL ({error})"))?;
+        if !matches!(url.scheme(), "https" | "http") || url.host().is_none() {
+            return Err("it must be https and have a host".to_owned());
+        }
+        let more = url.query().is_some() || url.fragment().is_some() || !url.username().is_empty();
+        if more || url.password().is_some() {
+            return Err("a scheme, a host, a port and a path is all that it may have".to_owned());
+        }
+        Ok(Self(url))
+    }
+}
+
+impl fmt::Display for PublicUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl From<PublicUrl> for Url {
+    fn from(url: PublicUrl) -> Self {
+        url.0
+    }
+}
+
+/// A path of its own on which sessions are created.
+#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+#[serde(try_from = "String", into = "String")]
+pub(crate) struct CreatePath(String);
+
+impl Default for CreatePath {
+    fn default() -> Self {
+        Self("/".to_owned())
+    }
+}
+
+impl FromStr for CreatePath {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let plain = text.bytes().all(|byte| byte.is_ascii_graphic() && !b"?#".contains(&byte));
+        if !text.starts_with('/') || !plain {
+            return Err("it must be a path: start with a slash, no question mark, hash or space".to_owned());
+        }
+        if text.starts_with("/rendezvous/") {
+            return Err("the sessions are below /rendezvous/".to_owned());
+        }
+        Ok(Self(text.to_owned()))
+    }
+}
+
+impl From<CreatePath> for String {
+    fn from(path: CreatePath) -> Self {
+        path.0
+    }
+}
+
+impl fmt::Display for CreatePath {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// A network, or one address.
+#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+#[serde(try_from = "String", into = "String")]
+pub(crate) struct Net(pub(super) IpNet);
+
+impl FromStr for Net {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let address = || text.parse().map(|address: IpAddr| IpNet::from(address));
+        let net = text.parse().or_else(|_| address());
+        net.map(Self)
+            .map_err(|_| "it must be a network such as 192.0.2.0/24, 2001:db8::/32, or an address".to_owned())
+    }
+}
+
+impl fmt::Display for Net {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// Where sessions are kept. A password in it is never shown.
+#[derive(Clone, Deserialize, PartialEq, Serialize)]
+#[serde(try_from = "String", into = "String")]
+pub(crate) enum StoreUrl {
+    /// In this process.
+    Memory,
+    /// In a Redis or Valkey.
+    Redis(Url),
+}
+
+impl StoreUrl {
+    /// Whether it holds what must not be seen by whoever lists the processes.
+    pub(crate) fn has_password(&self) -> bool {
+        matches!(self, Self::Redis(url) if url.password().is_some())
+    }
+}
+
+impl FromStr for StoreUrl {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        if text == "memory" {
+            return Ok(Self::Memory);
+        }
+        // Not what the parser says: it may quote the password.
+        let url = Url::parse(text).ok().filter(|url| url.scheme() == "redis" && url.host().is_some());
+        url.map(Self::Redis).ok_or_else(|| "it must be memory, or redis://host:port/database".to_owned())
+    }
+}
+
+impl fmt::Display for StoreUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Memory => f.write_str("memory"),
+            Self::Redis(url) if !self.has_password() => url.fmt(f),
+            Self::Redis(url) => {
+                let (host, port) = (url.host_str().unwrap_or_default(), url.port().unwrap_or(6379));
+                write!(f, "redis://{}:[redacted]@{host}:{port}{}", url.username(), url.path())
+            }
+        }
+    }
+}
+
+impl fmt::Debug for StoreUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+/// From and to the text of a file.
+macro_rules! as_text {
+    ($($name:ident),*) => {$(
+        impl TryFrom<String> for $name {
+            type Error = String;
+
+            fn try_from(text: String) -> Result<Self, String> {
+                text.parse()
+            }
+        }
+    )*};
+}
+
+macro_rules! to_text {
+    ($($name:ident),*) => {$(
+        impl From<$name> for String {
+            fn from(value: $name) -> Self {
+                value.to_string()
+            }
+        }
+    )*};
+}
+
+as_text!(PublicUrl, CreatePath, Net, StoreUrl);
+to_text!(PublicUrl, Net, StoreUrl);
