@@ -120,6 +120,11 @@ pub(crate) struct Demo {
     #[arg(long)]
     pub(crate) auto: bool,
 
+    /// How many seconds the played person takes over each of the two
+    #[arg(long, requires = "auto", default_value_t = 0, value_name = "SECONDS")]
+    #[arg(value_parser = clap::value_parser!(u64).range(..=60))]
+    pub(crate) person_takes: u64,
+
     /// Which device shows the QR code
     #[arg(long, value_enum, default_value = "new", value_name = "DEVICE")]
     pub(crate) shown_by: ShownBy,

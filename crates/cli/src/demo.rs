@@ -6,7 +6,7 @@ mod consent;
 mod stage;
 mod truth;
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use matrix_qr_device::{
     Granted, Manner, Rendezvous, Setup, SignedIn, Start, http::Policy, oauth::Client, sign_in,
@@ -15,7 +15,12 @@ use matrix_qr_protocol::{error::Error, homeserver::Homeserver, qr::QrCode, revis
 use matrix_qr_sandbox::Options;
 use tokio::sync::oneshot;
 
-use self::{actor::Actor, board::Board, stage::Stage, truth::Truth};
+use self::{
+    actor::Actor,
+    board::Board,
+    stage::{Played, Stage},
+    truth::Truth,
+};
 use crate::{
     args::{self, Reading, ShownBy},
     cancel::Cancel,
@@ -38,7 +43,12 @@ pub(crate) async fn run(args: &args::Demo) -> Result<(), Failure> {
         .map_err(|error| Failure::here(format!("signals cannot be heard: {error}"), "Begin again."))?;
     let keyboard = Keyboard::default();
     for path in paths(args) {
-        let stage = Stage::new(Board::new(out), cancel.clone(), (!args.auto).then_some(&keyboard));
+        let person = if args.auto {
+            Played::Takes(Duration::from_secs(args.person_takes))
+        } else {
+            Played::ByYou(&keyboard)
+        };
+        let stage = Stage::new(Board::new(out), cancel.clone(), person);
         let truth = perform(path, &stage).await?;
         truth.report(out);
         truth.verdict()?;

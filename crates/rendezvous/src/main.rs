@@ -111,13 +111,13 @@ async fn run(options: &Options, chosen: Chosen) -> Result<(), StartError> {
     }
 }
 
-async fn with_store<S: Store>(store: S, options: &Options, chosen: Chosen) -> Result<(), StartError> {
+async fn with_store<S: Store>(store: S, options: &Options, mut chosen: Chosen) -> Result<(), StartError> {
     let stop = stop_signal().map_err(StartError::Signals)?;
+    keep_to_open_files(&mut chosen);
     let (listener, address) = listen(chosen.listen, "--listen").await?;
     let rendezvous = Rendezvous::with_store(store, chosen.config.clone());
     let operations = operations(chosen.settings.metrics_listen, &rendezvous).await?;
     let reload = reload(options, chosen.settings, &rendezvous).map_err(StartError::Signals)?;
-    warn_of_few_files(chosen.config.max_connections);
     tracing::info!(%address, public_url = %chosen.config.public_url, store = %chosen.store, "listening");
     let served = tokio::select! {
         served = serve(listener, rendezvous.clone(), stop) => served,
@@ -191,16 +191,20 @@ fn reload<S: Store>(
 }
 
 /// Each connection is an open file to the system, and when there are no more it takes none.
-fn warn_of_few_files(max_connections: usize) {
+fn keep_to_open_files(Chosen { settings, config, .. }: &mut Chosen) {
     let files = fs::read_to_string("/proc/self/limits").ok().and_then(|limits| open_files(&limits));
-    if let Some(files) = files.filter(|files| *files <= max_connections) {
+    let Some(most) = files.map(|files| files.saturating_sub(OTHER_FILES).max(1)) else { return };
+    if settings.max_connections.is_some() && most < config.max_connections {
         tracing::warn!(
-            files,
-            max_connections,
-            "the system allows fewer open files than there may be connections: raise LimitNOFILE (ulimit -n)"
+            max_connections = most,
+            "the system allows no more connections than that: raise LimitNOFILE (ulimit -n)"
         );
     }
+    config.max_connections = config.max_connections.min(most);
 }
+
+/// What is not a connection of a client: listeners, the store, the log, the runtime's own.
+const OTHER_FILES: usize = 32;
 
 fn open_files(limits: &str) -> Option<usize> {
     let line = limits.lines().find_map(|line| line.strip_prefix("Max open files"))?;

@@ -82,10 +82,10 @@ pub(crate) struct Settings {
     #[arg(value_parser = clap::value_parser!(u32).range(1..))]
     idle_timeout: Option<u32>,
 
-    /// How many connections may be open at once. [default: 60000]
+    /// How many connections may be open at once. [default: as many as the system lets it open files, at most 60000]
     #[arg(long, env = "MATRIX_QR_RENDEZVOUS_MAX_CONNECTIONS", value_name = "N")]
     #[arg(value_parser = clap::value_parser!(u32).range(1..))]
-    max_connections: Option<u32>,
+    pub(crate) max_connections: Option<u32>,
 
     #[command(flatten)]
     #[serde(default)]
@@ -254,7 +254,7 @@ impl Settings {
             header_timeout: seconds(timeouts.header),
             body_timeout: seconds(timeouts.body),
             idle_timeout: seconds(timeouts.idle),
-            max_connections: Some(60_000),
+            max_connections: None,
             limits: LimitSettings::defaults(),
         }
     }

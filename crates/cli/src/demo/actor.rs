@@ -7,7 +7,7 @@ use matrix_qr_protocol::{channel::CheckCode, driver::Progress, qr::QrCode, revis
 use tokio::sync::oneshot;
 use url::Url;
 
-use super::stage::{Stage, once};
+use super::stage::{Played, Stage, once};
 
 pub(super) struct Actor<'a> {
     stage: &'a Stage<'a>,
@@ -56,9 +56,13 @@ impl Person for Actor<'_> {
 
     async fn enter_check_code(&self) -> CheckCode {
         let shown = once(&self.stage.digits).await;
-        let Some(keyboard) = self.stage.keyboard else {
-            self.stage.board.act(self.role, &format!("type {shown}"));
-            return shown;
+        let keyboard = match self.stage.person {
+            Played::ByYou(keyboard) => keyboard,
+            Played::Takes(time) => {
+                tokio::time::sleep(time).await;
+                self.stage.board.act(self.role, &format!("type {shown}"));
+                return shown;
+            }
         };
         let mut prompt = self.stage.board.ask("Type the two digits that the other device shows: ");
         loop {

@@ -5,19 +5,20 @@ use std::convert::Infallible;
 use matrix_qr_protocol::revision::Role;
 use matrix_qr_sandbox::{Decision, Sandbox};
 
-use super::stage::{Stage, once};
+use super::stage::{Played, Stage, once};
 use crate::keyboard::Keyboard;
 
 /// Decides once there is something to decide; then does nothing for ever.
 pub(super) async fn person(stage: &Stage<'_>, sandbox: &Sandbox) -> Infallible {
     let link = once(&stage.link).await;
     let code = sandbox.next_pending().await;
-    match stage.keyboard {
-        None => {
+    match stage.person {
+        Played::Takes(time) => {
+            tokio::time::sleep(time).await;
             stage.board.act(Role::Existing, &format!("see {code} there, and agree"));
             sandbox.decide(&code, Decision::Allow);
         }
-        Some(keyboard) => {
+        Played::ByYou(keyboard) => {
             stage.board.announce(&format!(
                 "The existing device would open this page, where you agree:\n\n  {link}\n"
             ));

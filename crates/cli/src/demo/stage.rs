@@ -15,11 +15,18 @@ use crate::{cancel::Cancel, keyboard::Keyboard};
 /// A step, and how long it took since the one before it.
 pub(super) type Step = (&'static str, Duration);
 
+/// The person between the two devices.
+#[derive(Clone, Copy)]
+pub(super) enum Played<'a> {
+    ByYou(&'a Keyboard),
+    /// By this program, which takes so long over each thing that it is asked.
+    Takes(Duration),
+}
+
 pub(super) struct Stage<'a> {
     pub(super) board: Board,
     pub(super) cancel: Cancel,
-    /// Nothing where the person is played.
-    pub(super) keyboard: Option<&'a Keyboard>,
+    pub(super) person: Played<'a>,
     /// The digits, once a device shows them: it is the person who carries them to the other.
     pub(super) digits: watch::Sender<Option<CheckCode>>,
     /// The link to the consent page, once the existing device has it.
@@ -30,11 +37,11 @@ pub(super) struct Stage<'a> {
 }
 
 impl<'a> Stage<'a> {
-    pub(super) fn new(board: Board, cancel: Cancel, keyboard: Option<&'a Keyboard>) -> Self {
+    pub(super) fn new(board: Board, cancel: Cancel, person: Played<'a>) -> Self {
         Self {
             board,
             cancel,
-            keyboard,
+            person,
             digits: watch::Sender::default(),
             link: watch::Sender::default(),
             agreed: watch::Sender::default(),

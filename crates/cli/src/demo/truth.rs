@@ -31,6 +31,8 @@ pub(super) struct Truth {
     backup_connected: bool,
     keys_restored: usize,
     messages: Vec<String>,
+    /// What both devices together asked of the rendezvous server.
+    rendezvous_requests: u32,
     told: Option<(Path, Vec<Step>, Duration)>,
 }
 
@@ -61,6 +63,7 @@ pub(super) async fn look(
         backup_connected: matches!(signed_in.backup, BackupState::Connected { .. }),
         keys_restored: restored.keys,
         messages: messages(&new, &world.room).await?,
+        rendezvous_requests: record.rendezvous_requests.values().sum(),
         told: None,
     })
 }
@@ -143,6 +146,7 @@ impl Truth {
             "keys_restored": self.keys_restored,
             "messages_restored": self.messages.len(),
             "messages": self.messages,
+            "rendezvous_requests": self.rendezvous_requests,
         });
         if let (Some(summary), Some((path, steps, total))) = (summary.as_object_mut(), &self.told) {
             let steps = steps.iter().map(|(name, took)| json!({ "name": name, "ms": milliseconds(*took) }));
@@ -190,6 +194,7 @@ mod tests {
             backup_connected: true,
             keys_restored: 1,
             messages: OLD_MESSAGES.map(str::to_owned).into(),
+            rendezvous_requests: 18,
             told: None,
         }
     }

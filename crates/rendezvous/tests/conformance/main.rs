@@ -4,5 +4,8 @@
 mod api;
 mod browsers;
 mod connections;
+mod http2;
+mod limits;
+mod operations;
 mod support;
 mod waiting;

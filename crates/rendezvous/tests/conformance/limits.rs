@@ -1,0 +1,155 @@
+//! What one client network may do, and that others, and sessions that live, do not feel it.
+
+use std::time::Duration;
+
+use matrix_qr_rendezvous::{ForwardedHeader, Limits, Rate};
+use reqwest::{Method, RequestBuilder, StatusCode};
+
+use crate::support::*;
+
+const ONE: &str = "192.0.2.1";
+const OTHER: &str = "192.0.2.2";
+
+trait From {
+    fn from(self, address: &str) -> Self;
+}
+
+impl From for RequestBuilder {
+    fn from(self, address: &str) -> Self {
+        self.header("x-forwarded-for", address)
+    }
+}
+
+async fn status(request: RequestBuilder) -> u16 {
+    request.send().await.unwrap().status().as_u16()
+}
+
+/// Refused for now, with what every such answer says.
+async fn assert_refused(request: RequestBuilder) {
+    let response = request.send().await.unwrap();
+    let seconds: u64 = header(&response, "retry-after").parse().unwrap();
+    assert!((1..=300).contains(&seconds), "{seconds}");
+    assert_eq!(header(&response, "access-control-allow-origin"), "*");
+    let (status, errcode, body) = error(response).await;
+    assert_eq!((status, errcode.as_str()), (429, "M_UNKNOWN"));
+    assert_eq!(body["retry_after_ms"].as_u64(), Some(seconds * 1000));
+}
+
+#[tokio::test]
+async fn a_network_that_creates_too_fast_waits_alone() {
+    let server = Server::with(|config| config.limits.creates = Rate::new(1, 2)).await;
+    for path in CREATE_PATHS.into_iter().take(2) {
+        assert_eq!(status(server.post(path, "x").from(ONE)).await, 201);
+    }
+    for path in CREATE_PATHS {
+        assert_refused(server.post(path, "x").from(ONE)).await;
+    }
+    assert_eq!(status(server.post(STABLE, "x").from(OTHER)).await, 201);
+    assert_eq!(status(server.post(STABLE, "x")).await, 201, "who is not known has no network to be held to");
+}
+
+#[tokio::test]
+async fn a_network_has_so_many_sessions_and_gets_places_back() {
+    let server = Server::with(|config| config.limits.sessions_per_network = Some(1)).await;
+    let response = server.post(STABLE, "x").from(ONE).send().await.unwrap();
+    let body: serde_json::Value = response.json().await.unwrap();
+    let path = body["url"].as_str().unwrap().replace("https://rendezvous.example/below", "");
+    assert_refused(server.post(STABLE, "x").from(ONE)).await;
+    assert_eq!(status(server.post(STABLE, "x").from(OTHER)).await, 201);
+    // Whoever ends the session: its place was that of its maker.
+    assert_eq!(status(server.request(Method::DELETE, &path).from(OTHER)).await, 204);
+    assert_eq!(status(server.post(STABLE, "x").from(ONE)).await, 201);
+}
+
+#[tokio::test]
+async fn places_come_back_when_sessions_expire() {
+    let server = Server::with(|config| {
+        config.limits.sessions_per_network = Some(1);
+        config.lifetime = Duration::from_millis(50);
+    })
+    .await;
+    assert_eq!(status(server.post(STABLE, "x").from(ONE)).await, 201);
+    tokio::time::sleep(Duration::from_millis(60)).await;
+    assert_eq!(status(server.post(STABLE, "x").from(ONE)).await, 201);
+}
+
+/// A deployed client reads an answer without an ETag as news, and then reads its own last message back.
+#[tokio::test]
+async fn a_refused_poll_still_says_what_the_session_is() {
+    let server = Server::with(|config| config.limits.requests = Rate::new(1, 3)).await;
+    let session = server.create("kept").await;
+    for _ in 0..3 {
+        assert_eq!(status(server.poll(&session).from(ONE)).await, 304);
+    }
+    for request in [server.poll(&session), server.put(&session, "no")] {
+        let response = request.from(ONE).send().await.unwrap();
+        assert_eq!(response.status(), StatusCode::TOO_MANY_REQUESTS);
+        assert_eq!(header(&response, "etag"), session.etag);
+        assert_session_headers(&response);
+    }
+    assert_refused(server.request(Method::DELETE, &session.path).from(ONE)).await;
+    assert_eq!(status(server.poll(&session).from(OTHER)).await, 304);
+    assert_eq!(server.get(&session).await.text().await.unwrap(), "kept");
+}
+
+#[tokio::test]
+async fn a_flood_of_one_ends_no_session_of_others() {
+    let server = Server::with(|config| config.limits.max_sessions = 20).await;
+    let (mut honest, mut made) = (Vec::new(), 0);
+    for _ in 0..10 {
+        honest.push(server.create("honest").await);
+    }
+    for _ in 0..200 {
+        made += u16::from(status(server.post(STABLE, "flood").from(ONE)).await == 201);
+    }
+    assert_eq!(made, 10, "what was left");
+    for session in &honest {
+        assert_eq!(server.get(session).await.text().await.unwrap(), "honest");
+        assert_eq!(status(server.put(session, "on")).await, 202);
+    }
+}
+
+#[tokio::test]
+async fn networks_can_be_shut_out() {
+    let server = Server::with(|config| config.limits.deny = vec!["192.0.2.0/31".parse().unwrap()]).await;
+    let session = server.create("x").await;
+    for request in [server.post(STABLE, "x"), server.poll(&session), server.put(&session, "no")] {
+        let response = request.from(ONE).send().await.unwrap();
+        assert!(response.headers().get("etag").is_none());
+        assert_error(response, 403, "M_FORBIDDEN").await;
+    }
+    assert_eq!(status(server.poll(&session).from(OTHER)).await, 304);
+    // A preflight says nothing about a session, and a browser must be able to see the refusal.
+    assert_eq!(status(server.request(Method::OPTIONS, &session.path).from(ONE)).await, 204);
+}
+
+#[tokio::test]
+async fn limits_are_changed_while_it_runs() {
+    let server = Server::start().await;
+    let session = server.create("x").await;
+    server.rendezvous.set_limits(Limits { max_sessions: 1, ..Limits::default() });
+    assert_refused(server.post(STABLE, "x")).await;
+    assert_eq!(server.get(&session).await.status(), StatusCode::OK);
+    server.rendezvous.set_limits(Limits::default());
+    assert_eq!(status(server.post(STABLE, "x")).await, 201);
+}
+
+#[tokio::test]
+async fn only_a_proxy_is_believed_and_only_in_its_own_header() {
+    let once = |header, trusted: &'static str| {
+        Server::with(move |config| {
+            config.limits.creates = Rate::new(1, 1);
+            config.proxies.header = header;
+            config.proxies.trusted = vec![trusted.parse().unwrap()];
+        })
+    };
+    // Not a proxy: whatever it says, it is the one that it is.
+    let server = once(ForwardedHeader::XForwardedFor, "198.51.100.0/24").await;
+    assert_eq!(status(server.post(STABLE, "x").from(ONE)).await, 201);
+    assert_refused(server.post(STABLE, "x").from(OTHER)).await;
+    // A proxy that sets the other header passes on what the client made up in this one.
+    let server = once(ForwardedHeader::Forwarded, "127.0.0.0/8").await;
+    let through = |made_up| server.post(STABLE, "x").header("forwarded", "for=192.0.2.7").from(made_up);
+    assert_eq!(status(through(ONE)).await, 201);
+    assert_refused(through(OTHER)).await;
+}
