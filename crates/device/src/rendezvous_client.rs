@@ -197,13 +197,7 @@ impl RendezvousClient {
         let held = Duration::from_secs(wait.unwrap_or_default().into());
         let response = exchange(&self.http, request, QUICK + held).await?;
         let heard = self.state().heard(&response)?;
-        // A server that says it waited, and did not, is polled.
-        let at_once = asked.elapsed() < pace::FIRST_PAUSE;
-        Ok(if at_once && matches!(heard, Heard::Nothing { .. }) {
-            Heard::Nothing { waited: false }
-        } else {
-            heard
-        })
+        Ok(pace::believed(heard, asked.elapsed()))
     }
 
     /// A panic elsewhere leaves the state whole: every change of it is one call.

@@ -16,6 +16,16 @@ const RELAXED_PAUSE: Duration = Duration::from_secs(2);
 const FIRST_BACKOFF: Duration = Duration::from_millis(500);
 const LONGEST_BACKOFF: Duration = Duration::from_secs(5);
 
+/// Whether a server waited is seen by the clock. One that says so, and did not, is polled. One that took as long as a pause made
+/// us wait, whatever it says: a proxy may have lost the word.
+pub(super) fn believed(heard: Heard, took: Duration) -> Heard {
+    match heard {
+        Heard::Nothing { .. } if took < FIRST_PAUSE => Heard::Nothing { waited: false },
+        Heard::Nothing { .. } if took >= USUAL_PAUSE => Heard::Nothing { waited: true },
+        heard => heard,
+    }
+}
+
 /// The pauses between polls of a server that answers at once: quick at first, because an answer is mostly near. What is waited for
 /// is noticed after at most a quarter longer than it took.
 pub(super) struct Polls(Duration);
@@ -86,6 +96,17 @@ mod tests {
         pauses(&mut polls, false);
         assert_eq!(polls.pause(Heard::Nothing { waited: true }, false), Duration::ZERO);
         assert_eq!(polls.pause(AT_ONCE, false), FIRST_PAUSE);
+    }
+
+    #[test]
+    fn whether_a_server_waited_is_seen_by_the_clock() {
+        for (says, milliseconds, waited) in
+            [(true, 5, false), (true, 500, true), (false, 500, false), (false, 15_000, true)]
+        {
+            let heard = believed(Heard::Nothing { waited: says }, Duration::from_millis(milliseconds));
+            assert!(matches!(heard, Heard::Nothing { waited: is } if is == waited), "{says} {milliseconds}");
+        }
+        assert!(matches!(believed(Heard::Theirs, Duration::ZERO), Heard::Theirs));
     }
 
     #[test]

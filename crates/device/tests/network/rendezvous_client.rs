@@ -47,6 +47,12 @@ enum Prefer {
     Held,
     /// Says that it did, and did not.
     Lied,
+    /// Holds a request, and a proxy takes away that it says so.
+    Unsaid,
+    /// Holds a request for longer than a proxy lets it.
+    Cut,
+    /// The same, by a proxy that says so.
+    TimedOut,
 }
 
 impl Room {
@@ -124,10 +130,10 @@ impl Room {
             return match self.prefer {
                 Prefer::Unknown => self.with_headers(304, ("X", "x"), Vec::new()),
                 Prefer::Lied => self.with_headers(304, applied, Vec::new()),
-                Prefer::Held => Reply::After(
-                    Duration::from_millis(400),
-                    Box::new(self.with_headers(304, applied, Vec::new())),
-                ),
+                Prefer::Held => held(self.with_headers(304, applied, Vec::new())),
+                Prefer::Unsaid => held(self.with_headers(304, ("X", "x"), Vec::new())),
+                Prefer::Cut => held(Reply::Close),
+                Prefer::TimedOut => held(Reply::new(504, &[("Content-Type", "text/html")], "<h1>504</h1>")),
             };
         }
         self.with_headers(200, ("Content-Type", "text/plain"), self.payload.clone())
@@ -144,6 +150,11 @@ impl Room {
     fn error(&self, status: u16, errcode: &str) -> Reply {
         Reply::json(status, json!({ "errcode": errcode, "error": "no" }))
     }
+}
+
+/// What comes of a request after a while.
+fn held(reply: Reply) -> Reply {
+    Reply::After(Duration::from_millis(400), Box::new(reply))
 }
 
 struct Fixture {
@@ -423,6 +434,23 @@ async fn a_server_that_waits_is_asked_again() {
     let (fixture, client) = Fixture::created().await;
     fixture.room.lock().unwrap().prefer = Prefer::Held;
     assert_eq!(received_after(&fixture, &client, 3).await, "s1");
+}
+
+/// A proxy may let no request take longer than 15 s, say: the session is none the worse for it.
+#[tokio::test]
+async fn a_proxy_may_come_between_us_and_a_server_that_waits() {
+    for prefer in [Prefer::Unsaid, Prefer::Cut, Prefer::TimedOut] {
+        let (fixture, client) = Fixture::created().await;
+        fixture.room.lock().unwrap().prefer = prefer;
+        assert_eq!(received_after(&fixture, &client, 3).await, "s1");
+        assert!(
+            fixture
+                .server
+                .asked()
+                .iter()
+                .all(|asked| asked.method != "GET" || asked.header("prefer") == Some("wait=25"))
+        );
+    }
 }
 
 /// As many requests as polling makes: without a pause it would be hundreds.
