@@ -5,15 +5,21 @@ use getrandom::SysRng;
 use libfuzzer_sys::fuzz_target;
 use matrix_qr_protocol::{
     channel::{Generator, Initiated},
-    revision::Dialect,
+    rendezvous::{Binding, Payload},
+    revision::{Dialect, Revision},
 };
 use rand_core::UnwrapErr;
 
 fuzz_target!(|bytes: &[u8]| {
-    let generator = Generator::new(&mut UnwrapErr(SysRng));
-    let key = generator.public_key();
-    assert!(generator.accept(bytes).is_err());
-    if let Ok((initiated, _)) = Initiated::new(&key, Dialect::default(), &mut UnwrapErr(SysRng)) {
-        assert!(initiated.finish(bytes).is_err());
+    let payload = Payload::from(bytes.to_vec());
+    for revision in [Revision::Msc4108, Revision::Msc4388] {
+        let speech = (revision, Dialect::default());
+        let generator = Generator::new(speech, &mut UnwrapErr(SysRng));
+        let key = generator.public_key();
+        assert!(generator.accept(&payload, Binding::default()).is_err());
+        let initiated = Initiated::new(&key, speech, Binding::default(), &mut UnwrapErr(SysRng));
+        if let Ok((initiated, _)) = initiated {
+            assert!(initiated.finish(&payload).is_err());
+        }
     }
 });

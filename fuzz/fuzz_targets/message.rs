@@ -2,10 +2,12 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use matrix_qr_protocol::login::message::Message;
+use matrix_qr_protocol::{login::message::Message, revision::Revision};
 
 fuzz_target!(|bytes: &[u8]| {
-    if let Ok(message) = Message::parse(bytes) {
-        assert_eq!(Message::parse(&message.encode()), Ok(message));
+    for revision in [Revision::Msc4108, Revision::Msc4388] {
+        if let Ok(message) = Message::parse(bytes, revision) {
+            assert_eq!(Message::parse(&message.encode(revision), revision), Ok(message));
+        }
     }
 });

@@ -22,7 +22,7 @@ fuzz_target!(|bytes: &[u8]| {
     let _ = rendezvous::created(&endpoint, &response);
     let mut session = Session::join(Location::Url(SessionUrl::parse("https://example.org/abc").unwrap()));
     if let Ok(Received::Payload(payload)) = session.received(&response) {
-        assert!(payload.len() <= MAX_PAYLOAD_BYTES);
+        assert!(payload.bytes.len() <= MAX_PAYLOAD_BYTES);
         let _ = session.send(&payload).unwrap();
     }
     let _ = session.sent(&response);

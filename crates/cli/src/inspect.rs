@@ -1,12 +1,16 @@
 //! `inspect`: what a QR code says, without contacting anyone.
 
-use matrix_qr_protocol::{homeserver::HomeserverKind, rendezvous::Location, revision::Role};
+use matrix_qr_protocol::{
+    homeserver::HomeserverKind,
+    rendezvous::{Location, SessionUrl},
+    revision::Role,
+};
 use serde_json::json;
 use url::{Host, Url};
 
 use crate::{
     args,
-    exit::Failure,
+    exit::{Exit, Failure},
     output::{BAD, BOLD, Output, paint, row},
     scan::{self, Scanned},
 };
@@ -16,12 +20,15 @@ const HEADER: usize = 8;
 
 pub(crate) fn run(args: &args::Inspect) -> Result<(), Failure> {
     let scanned = scan::from_argument(&args.code)?;
-    Output::new(args.json).result(human(&scanned), machine(&scanned));
+    let Location::Url(session) = &scanned.code.location else {
+        let what = "this QR code is one of a later way to sign in, which this program does not know yet";
+        return Err(Failure::new(Exit::QrCode, what, "Use another one."));
+    };
+    Output::new(args.json).result(human(&scanned, session), machine(&scanned, session));
     Ok(())
 }
 
-fn machine(scanned: &Scanned) -> serde_json::Value {
-    let Location::Url(session) = &scanned.code.location;
+fn machine(scanned: &Scanned, session: &SessionUrl) -> serde_json::Value {
     json!({
         "revision": "msc4108",
         "shown_by": match scanned.code.role() { Role::New => "new", Role::Existing => "existing" },
@@ -35,8 +42,7 @@ fn machine(scanned: &Scanned) -> serde_json::Value {
     })
 }
 
-fn human(scanned: &Scanned) -> String {
-    let Location::Url(session) = &scanned.code.location;
+fn human(scanned: &Scanned, session: &SessionUrl) -> String {
     let (shown_by, next) = match scanned.code.role() {
         Role::New => ("a new device, which wants to be signed in", "matrix-qr link --scan"),
         Role::Existing => ("a device that is signed in already", "matrix-qr login --scan"),

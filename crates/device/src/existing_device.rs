@@ -73,7 +73,10 @@ impl Device {
         let location = line.location().clone();
         let sitting = Sitting::new(line, person, ExistingDevice::new(self, person));
         match &start {
-            Start::Show(_) => driver::show(&sitting, location, ShownBy::Existing(named), &mut rng()).await?,
+            Start::Show(_) => {
+                driver::show(&sitting, (location, manner.dialect), ShownBy::Existing(named), &mut rng())
+                    .await?
+            }
             Start::Scan(code) => {
                 driver::scan(&sitting, code, (manner.dialect, Some(named)), &mut rng()).await?
             }

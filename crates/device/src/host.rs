@@ -11,6 +11,7 @@ use matrix_qr_protocol::{
     driver::{Delivery, Host, Progress},
     error::Error,
     login::{Answer, Ask, Ended},
+    rendezvous::{Binding, Payload},
 };
 use tokio::time::{Instant, sleep, sleep_until};
 
@@ -55,13 +56,17 @@ impl<'a, P, D> Sitting<'a, P, D> {
 }
 
 impl<P: Person, D: Duties> Host for Sitting<'_, P, D> {
-    async fn receive(&self) -> Result<Vec<u8>, Ended> {
+    async fn receive(&self) -> Result<Payload, Ended> {
         let payload = self.line.receive().await.map_err(ended)?;
         *self.unanswered() = None;
         Ok(payload)
     }
 
-    async fn send(&self, payload: Vec<u8>) -> Result<Delivery, Ended> {
+    fn binding(&self) -> Binding {
+        self.line.binding()
+    }
+
+    async fn send(&self, payload: Payload) -> Result<Delivery, Ended> {
         let written = *self.unanswered();
         if let Some(written) = written {
             sleep_until(written + TO_BE_READ).await;

@@ -80,7 +80,7 @@ async fn attempt<P: Person>(
     let location = line.location().clone();
     let sitting = Sitting::new(line, person, NewDevice::new(setup, (http, directory), person));
     let end = match &start {
-        Start::Show(_) => driver::show(&sitting, location, ShownBy::New, &mut rng()).await,
+        Start::Show(_) => driver::show(&sitting, (location, setup.dialect), ShownBy::New, &mut rng()).await,
         Start::Scan(code) => driver::scan(&sitting, code, (setup.dialect, None), &mut rng()).await,
     };
     sitting.device.close(end).await

@@ -8,7 +8,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use matrix_qr_protocol::driver::Delivery;
-use matrix_qr_protocol::rendezvous::{Location, Sent};
+use matrix_qr_protocol::rendezvous::{Binding, Location, Payload, Sent};
 use tokio::time::{Instant, sleep, timeout, timeout_at};
 use url::Url;
 
@@ -99,13 +99,18 @@ impl RendezvousClient {
         self.relaxed.store(relaxed, Ordering::Relaxed);
     }
 
+    /// What the next payload is written against.
+    pub fn binding(&self) -> Binding {
+        self.state().session.binding()
+    }
+
     /// Waits for the next payload that is not our own. Can be dropped at any moment and called again.
     ///
     /// # Errors
     ///
     /// [`RendezvousError::Gone`], [`RendezvousError::Expired`], or what else ends the session. Lost connections, 5xx and 429
     /// do not, until the deadline.
-    pub async fn receive(&self) -> Result<Vec<u8>, RendezvousError> {
+    pub async fn receive(&self) -> Result<Payload, RendezvousError> {
         self.in_time(self.next_payload()).await
     }
 
@@ -115,7 +120,7 @@ impl RendezvousClient {
     /// # Errors
     ///
     /// As for [`Self::receive`].
-    pub async fn send(&self, payload: Vec<u8>) -> Result<Delivery, RendezvousError> {
+    pub async fn send(&self, payload: Payload) -> Result<Delivery, RendezvousError> {
         self.in_time(self.deliver(payload)).await
     }
 
@@ -138,7 +143,7 @@ impl RendezvousClient {
         }
     }
 
-    async fn next_payload(&self) -> Result<Vec<u8>, RendezvousError> {
+    async fn next_payload(&self) -> Result<Payload, RendezvousError> {
         let (mut polls, mut backoff) = (Polls::new(), Backoff::new());
         loop {
             if let Some(payload) = self.state().overheard.take() {
@@ -155,7 +160,7 @@ impl RendezvousClient {
         }
     }
 
-    async fn deliver(&self, payload: Vec<u8>) -> Result<Delivery, RendezvousError> {
+    async fn deliver(&self, payload: Payload) -> Result<Delivery, RendezvousError> {
         let (mut backoff, mut contradictions) = (Backoff::new(), 0);
         loop {
             match self.attempt(&payload).await {
@@ -172,7 +177,7 @@ impl RendezvousClient {
     }
 
     /// One step of a delivery: what is known already, or a look when it is not certain what is there, or else the write.
-    async fn attempt(&self, payload: &[u8]) -> Result<Attempt, RendezvousError> {
+    async fn attempt(&self, payload: &Payload) -> Result<Attempt, RendezvousError> {
         if let Some(delivery) = self.state().known(payload) {
             return Ok(Attempt::Over(delivery));
         }

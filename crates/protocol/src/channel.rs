@@ -1,4 +1,4 @@
-//! MSC4108, section "Secure channel": two devices that met over a QR code, and nobody else, can read what follows.
+//! Section "Secure channel" of MSC4108 and of MSC4388: two devices that met over a QR code, and nobody else, can read what follows.
 //!
 //! Device G generates the QR code, device S scans it; either can be the new or the existing one, and this module
 //! does not know which. The types follow the numbered steps of "Establishment":
@@ -29,123 +29,103 @@
 //! ```compile_fail,E0599
 //! # use matrix_qr_protocol::channel::Unconfirmed;
 //! fn speak_too_early(mut unconfirmed: Unconfirmed) {
-//!     let _ = unconfirmed.seal(b"m.login.secrets");
+//!     let _ = unconfirmed.seal(b"m.login.secrets", Default::default());
 //! }
 //! ```
 //!
 //! ```compile_fail,E0382
 //! # use matrix_qr_protocol::channel::Refused;
 //! fn two_last_words(refused: Refused) {
-//!     let _ = refused.last_word(b"one");
-//!     let _ = refused.last_word(b"two");
+//!     let _ = refused.last_word(b"one", Default::default());
+//!     let _ = refused.last_word(b"two", Default::default());
 //! }
 //! ```
 
 mod check_code;
+mod cipher;
 mod ecies;
+mod error;
+mod hpke;
 mod keys;
 
 use std::fmt;
 
 use rand_core::CryptoRng;
-use thiserror::Error;
 use zeroize::Zeroizing;
 
 pub use self::check_code::{CheckCode, CheckCodeError};
-use self::ecies::{Agreement, Half};
+use self::cipher::{Awaited, Opener, Sealer};
+pub use self::error::ChannelError;
 use self::keys::KeyPair;
 pub use self::keys::PublicKey;
-use crate::{base64, rendezvous::MAX_PAYLOAD_BYTES, revision::Dialect};
+use crate::base64;
+use crate::rendezvous::{Binding, MAX_PAYLOAD_BYTES, Payload};
+use crate::revision::{Dialect, Revision};
 
 /// Step 4: what device S encrypts to show that it knows the keys.
 const INITIATE: &[u8] = b"MATRIX_QR_CODE_LOGIN_INITIATE";
 /// Step 5: what device G answers.
 const OK: &[u8] = b"MATRIX_QR_CODE_LOGIN_OK";
-
-/// Why the channel could not be established, or cannot go on.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
-pub enum ChannelError {
-    /// The payload has not the form that this step asks for.
-    #[error("the payload at the rendezvous is not one of this sign-in: {what}")]
-    Malformed {
-        /// Which part of it.
-        what: &'static str,
-    },
-    /// The other device's public key is one with which every shared secret is zero.
-    #[error("the other device's public key is a forged one")]
-    NonContributoryKey,
-    /// The payload was not written by the other device, or was changed, replayed or reordered on the way.
-    #[error("the payload does not come from the other device: someone may be interfering")]
-    NotAuthentic,
-    /// The first message says something else than MSC4108 lays down for it.
-    #[error("the other device opened the channel with an unexpected message: it may speak another version")]
-    UnexpectedGreeting,
-    /// An earlier payload did not open: nothing that comes after it can be trusted.
-    #[error("the channel was ended by an earlier payload that did not open")]
-    Broken,
-    /// The sealed message would exceed what a rendezvous session carries.
-    #[error(
-        "the message would need a payload of {size} bytes, and a rendezvous session carries {MAX_PAYLOAD_BYTES}"
-    )]
-    TooLarge {
-        /// The size of the payload that it would make, in bytes.
-        size: usize,
-    },
-    /// The message counter is used up; no sign-in comes near it.
-    #[error("the channel has carried all messages that it can")]
-    Exhausted,
-    /// The key derivation or the cipher refused its input; it cannot with the sizes that are used here.
-    #[error("the cipher refused to work: this is a defect of this program")]
-    Cipher,
-}
+/// What Poly1305 adds to a message.
+const TAG_BYTES: usize = 16;
 
 /// Device G before anyone has scanned its code: steps 1 and 5.
-pub struct Generator(KeyPair);
+pub struct Generator(Key);
+
+enum Key {
+    Ecies(KeyPair),
+    Hpke(hpke::Waiting),
+}
+
+/// Device G in step 5, once LoginInitiate has opened.
+struct Met {
+    ours: Sealer,
+    theirs: Opener,
+    code: CheckCode,
+    greeting: Zeroizing<Vec<u8>>,
+    /// What LoginOk begins with, before the ciphertext.
+    preface: Vec<u8>,
+}
 
 impl Generator {
     /// Step 1: an ephemeral key pair. Give it the operating system's generator.
     #[must_use]
-    pub fn new(rng: &mut impl CryptoRng) -> Self {
-        Self(KeyPair::new(rng))
+    pub fn new((revision, dialect): (impl Into<Revision>, Dialect), rng: &mut impl CryptoRng) -> Self {
+        Self(match revision.into() {
+            // Here it is device S that chooses a dialect.
+            Revision::Msc4108 => Key::Ecies(KeyPair::new(rng)),
+            Revision::Msc4388 => Key::Hpke(hpke::Waiting::new(dialect, rng)),
+        })
     }
 
     /// Gp, for the QR code.
     #[must_use]
     pub fn public_key(&self) -> PublicKey {
-        self.0.public
+        match &self.0 {
+            Key::Ecies(pair) => pair.public,
+            Key::Hpke(waiting) => waiting.public(),
+        }
     }
 
-    /// Step 5: opens LoginInitiate in whichever dialect it was made. The second item is the LoginOk payload to send.
+    /// Step 5: opens LoginInitiate. The second item is the LoginOk payload to send, written against `binding`.
     ///
     /// # Errors
     /// When the payload is no LoginInitiate for this key. The key pair is gone then: anyone can write to a rendezvous
     /// session, and a second candidate would be a second guess for an attacker.
-    pub fn accept(self, payload: &[u8]) -> Result<(Unconfirmed, Vec<u8>), ChannelError> {
-        let initiate = ecies::Initiate::parse(payload)?;
-        let gp = self.0.public;
-        let agreement = Agreement::new(self.0, &initiate.key, &gp, &initiate.key)?;
-        // The text says SHA256, deployed clients use SHA512; only one of them can authenticate.
-        let (mut unconfirmed, plaintext) =
-            match open_initiate(&agreement, Dialect::AsDeployed, &initiate.ciphertext) {
-                Err(ChannelError::NotAuthentic) => {
-                    open_initiate(&agreement, Dialect::AsWritten, &initiate.ciphertext)
-                }
-                opened => opened,
-            }?;
-        expect_greeting(&plaintext, INITIATE)?;
-        let login_ok = unconfirmed.channel.seal(OK)?;
-        Ok((unconfirmed, login_ok))
+    pub fn accept(
+        self,
+        initiate: &Payload,
+        binding: Binding,
+    ) -> Result<(Unconfirmed, Payload), ChannelError> {
+        let mut met = match self.0 {
+            Key::Ecies(pair) => ecies::accept(pair, initiate),
+            Key::Hpke(waiting) => waiting.accept(initiate),
+        }?;
+        expect_greeting(&met.greeting, INITIATE)?;
+        let login_ok = [met.preface, met.ours.seal(OK, &binding)?].concat();
+        let channel = SecureChannel { ours: met.ours, theirs: Some(met.theirs) };
+        Ok((Unconfirmed { channel, code: met.code }, payload(&login_ok, binding)))
     }
-}
-
-type Opened = (Unconfirmed, Zeroizing<Vec<u8>>);
-
-fn open_initiate(agreement: &Agreement, dialect: Dialect, ciphertext: &[u8]) -> Result<Opened, ChannelError> {
-    let keys = agreement.derive(dialect)?;
-    let mut theirs = Half::new(&keys.from_s);
-    let plaintext = theirs.open(ciphertext)?;
-    let channel = SecureChannel { ours: Half::new(&keys.from_g), theirs: Some(theirs) };
-    Ok((Unconfirmed { channel, code: keys.check_code }, plaintext))
 }
 
 fn expect_greeting(plaintext: &[u8], expected: &[u8]) -> Result<(), ChannelError> {
@@ -165,7 +145,7 @@ impl Unconfirmed {
     ///
     /// # Errors
     /// As [`SecureChannel::open`].
-    pub fn open(&mut self, payload: &[u8]) -> Result<Zeroizing<Vec<u8>>, ChannelError> {
+    pub fn open(&mut self, payload: &Payload) -> Result<Zeroizing<Vec<u8>>, ChannelError> {
         self.channel.open(payload)
     }
 
@@ -192,65 +172,67 @@ impl Refused {
     ///
     /// # Errors
     /// As [`SecureChannel::seal`].
-    pub fn last_word(mut self, plaintext: &[u8]) -> Result<Vec<u8>, ChannelError> {
-        self.0.seal(plaintext)
+    pub fn last_word(mut self, plaintext: &[u8], binding: Binding) -> Result<Payload, ChannelError> {
+        self.0.seal(plaintext, binding)
     }
 }
 
 /// Device S between steps 4 and 6: it has spoken and waits for LoginOk.
 pub struct Initiated {
-    channel: SecureChannel,
+    ours: Sealer,
+    awaited: Awaited,
     code: CheckCode,
 }
 
 impl Initiated {
-    /// Steps 1 and 4, for the key Gp of a scanned code. The second item is the LoginInitiate payload to send.
+    /// Steps 1 and 4, for the key Gp of a scanned code. The second item is the LoginInitiate payload to send, written
+    /// against `binding`.
     ///
     /// # Errors
     /// [`ChannelError::NonContributoryKey`] when `generator` is a forged key.
     pub fn new(
         generator: &PublicKey,
-        dialect: Dialect,
+        (revision, dialect): (impl Into<Revision>, Dialect),
+        binding: Binding,
         rng: &mut impl CryptoRng,
-    ) -> Result<(Self, Vec<u8>), ChannelError> {
-        let pair = KeyPair::new(rng);
-        let sp = pair.public;
-        let keys = Agreement::new(pair, generator, generator, &sp)?.derive(dialect)?;
-        let mut ours = Half::new(&keys.from_s);
-        let payload = ecies::Initiate { ciphertext: ours.seal(INITIATE)?, key: sp }.encode();
-        let channel = SecureChannel { ours, theirs: Some(Half::new(&keys.from_g)) };
-        Ok((Self { channel, code: keys.check_code }, payload))
+    ) -> Result<(Self, Payload), ChannelError> {
+        let (initiated, bytes) = match revision.into() {
+            Revision::Msc4108 => ecies::initiate(generator, (dialect, &binding), rng),
+            // Here it is device G that chooses a dialect.
+            Revision::Msc4388 => hpke::initiate(generator, &binding, rng),
+        }?;
+        Ok((initiated, Payload { bytes, binding }))
     }
 
     /// Step 6: opens LoginOk. From here on device S knows that it speaks to device G; show the code to the person.
     ///
     /// # Errors
     /// When the payload is not device G's LoginOk. There is no second attempt.
-    pub fn finish(mut self, payload: &[u8]) -> Result<(SecureChannel, CheckCode), ChannelError> {
-        let plaintext = self.channel.open(payload)?;
+    pub fn finish(self, login_ok: &Payload) -> Result<(SecureChannel, CheckCode), ChannelError> {
+        let (theirs, plaintext) = self.awaited.open(&decode(&login_ok.bytes)?, &login_ok.binding)?;
         expect_greeting(&plaintext, OK)?;
-        Ok((self.channel, self.code))
+        Ok((SecureChannel { ours: self.ours, theirs: Some(theirs) }, self.code))
     }
 }
 
 /// An established channel: section "Secure operations".
 pub struct SecureChannel {
-    ours: Half,
+    ours: Sealer,
     /// Gone after a payload that did not open.
-    theirs: Option<Half>,
+    theirs: Option<Opener>,
 }
 
 impl SecureChannel {
-    /// Makes the payload that carries `plaintext`; each can be opened once, and in this order.
+    /// Makes the payload that carries `plaintext`; each can be opened once, in this order, and where it was written.
     ///
     /// # Errors
     /// [`ChannelError::TooLarge`] above 4096 bytes of payload (3056 of plaintext); the channel can still be used then.
-    pub fn seal(&mut self, plaintext: &[u8]) -> Result<Vec<u8>, ChannelError> {
-        let size = ecies::payload_len(plaintext.len());
+    pub fn seal(&mut self, plaintext: &[u8], binding: Binding) -> Result<Payload, ChannelError> {
+        let size = payload_len(plaintext.len());
         if size > MAX_PAYLOAD_BYTES {
             return Err(ChannelError::TooLarge { size });
         }
-        Ok(base64::encode(&self.ours.seal(plaintext)?).into_bytes())
+        Ok(payload(&self.ours.seal(plaintext, &binding)?, binding))
     }
 
     /// Opens the other device's next payload.
@@ -258,13 +240,29 @@ impl SecureChannel {
     /// # Errors
     /// When it is not exactly that. Every error is final: later payloads are not opened ([`ChannelError::Broken`]).
     /// A farewell can still be sealed.
-    pub fn open(&mut self, payload: &[u8]) -> Result<Zeroizing<Vec<u8>>, ChannelError> {
+    pub fn open(&mut self, payload: &Payload) -> Result<Zeroizing<Vec<u8>>, ChannelError> {
         // Taken out and put back only after success, so that no path can leave a failed channel open.
         let mut theirs = self.theirs.take().ok_or(ChannelError::Broken)?;
-        let plaintext = theirs.open(&ecies::decode(payload)?)?;
+        let plaintext = theirs.open(&decode(&payload.bytes)?, &payload.binding)?;
         self.theirs = Some(theirs);
         Ok(plaintext)
     }
+}
+
+fn payload(message: &[u8], binding: Binding) -> Payload {
+    Payload { bytes: base64::encode(message).into_bytes(), binding }
+}
+
+fn decode(text: &[u8]) -> Result<Vec<u8>, ChannelError> {
+    if text.len() > MAX_PAYLOAD_BYTES {
+        return Err(ChannelError::Malformed { what: "it is larger than a rendezvous session carries" });
+    }
+    base64::decode(text).ok_or(ChannelError::Malformed { what: "it is not base64" })
+}
+
+/// The length of the payload that carries so many bytes of plaintext: four characters for three bytes, rounded up.
+fn payload_len(plaintext_len: usize) -> usize {
+    plaintext_len.saturating_add(TAG_BYTES).saturating_mul(4).div_ceil(3)
 }
 
 macro_rules! redacted {

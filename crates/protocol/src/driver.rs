@@ -21,7 +21,7 @@ use crate::{
     homeserver::Homeserver,
     login::{Answer, Ask, Ended, Input, Login, Output, Over, message::Message},
     qr::{QrCode, ShownBy},
-    rendezvous::Location,
+    rendezvous::{Binding, Location, Payload},
     revision::{Dialect, Role},
 };
 
@@ -39,9 +39,11 @@ pub enum Delivery {
 /// should be driven to its end: a payload that is sealed and never written cannot be replaced.
 pub trait Host {
     /// Waits for the next payload that this device did not write itself.
-    fn receive(&self) -> impl Future<Output = Result<Vec<u8>, Ended>>;
+    fn receive(&self) -> impl Future<Output = Result<Payload, Ended>>;
+    /// What the next payload is written against: the last one that was received or sent.
+    fn binding(&self) -> Binding;
     /// Writes a payload, trying again until it is known what became of it, within the session's time.
-    fn send(&self, payload: Vec<u8>) -> impl Future<Output = Result<Delivery, Ended>>;
+    fn send(&self, payload: Payload) -> impl Future<Output = Result<Delivery, Ended>>;
     /// Deletes the rendezvous session, as well as it can.
     fn delete(&self) -> impl Future<Output = ()>;
     /// Does what is asked. [`Ask::CheckCode`] does not come here.
@@ -80,23 +82,23 @@ pub enum Progress<'a> {
 /// Why the sign-in ended. The session has then been left as it should be.
 pub async fn show<H: Host>(
     host: &H,
-    location: Location,
+    (location, dialect): (Location, Dialect),
     shown_by: ShownBy,
     rng: &mut impl CryptoRng,
 ) -> Result<(), Error> {
-    let generator = Generator::new(rng);
+    let generator = Generator::new((&location, dialect), rng);
     let code = QrCode { key: generator.public_key(), location, shown_by };
     host.tell(Progress::Show(&code));
     let initiate = establish(host, host.receive()).await?;
     host.tell(Progress::Connected);
-    let (unconfirmed, login_ok) = abandon_if_err(host, generator.accept(&initiate)).await?;
+    let (unconfirmed, login_ok) = abandon_if_err(host, generator.accept(&initiate, host.binding())).await?;
     establish(host, host.send(login_ok)).await?;
-    run(host, Line::Unconfirmed(unconfirmed), Login::start(code.role(), None)).await
+    run(host, Line::unconfirmed(unconfirmed, &code.location), Login::start(code.role(), None)).await
 }
 
 /// Device S: signs in with the device whose QR code was scanned. The host has joined the code's session: what stood there
 /// at first is device G's own and empty, and only shows what to write against. `ours` is the homeserver that an existing device
-/// announces; a new device passes none and takes the code's.
+/// announces, a base URL where the other one should understand it for certain; a new device passes none and takes the code's.
 ///
 /// # Errors
 ///
@@ -109,12 +111,13 @@ pub async fn scan<H: Host>(
     rng: &mut impl CryptoRng,
 ) -> Result<(), Error> {
     let (role, homeserver) = part(code, ours)?;
-    let (initiated, initiate) = abandon_if_err(host, Initiated::new(&code.key, dialect, rng)).await?;
+    let initiated = Initiated::new(&code.key, (&code.location, dialect), host.binding(), rng);
+    let (initiated, initiate) = abandon_if_err(host, initiated).await?;
     establish(host, host.send(initiate)).await?;
     let login_ok = establish(host, host.receive()).await?;
     let (channel, check_code) = abandon_if_err(host, initiated.finish(&login_ok)).await?;
     host.tell(Progress::Secure(&check_code));
-    run(host, Line::Secure(channel), Login::start(role, Some(homeserver))).await
+    run(host, Line::secure(channel, &code.location), Login::start(role, Some(homeserver))).await
 }
 
 /// Our part in a sign-in with the device that shows this code, and the homeserver that goes with it.
@@ -153,7 +156,7 @@ impl From<ChannelError> for Error {
 
 async fn run<H: Host>(
     host: &H,
-    mut line: Line,
+    mut line: Line<'_>,
     (mut login, outputs): (Login, Vec<Output>),
 ) -> Result<(), Error> {
     let mut outputs = VecDeque::from(outputs);
@@ -207,7 +210,7 @@ async fn answer<H: Host>(host: &H, ask: Ask) -> Reply {
 enum Event {
     Cancelled,
     Answered(Reply),
-    Received(Result<Vec<u8>, Ended>),
+    Received(Result<Payload, Ended>),
 }
 
 /// Whichever comes first. A person who gives up is heard before anything else.
@@ -236,15 +239,27 @@ async fn next<H: Host, A: Future<Output = Reply>>(
 }
 
 /// Seals and writes a message. The error is what `Login` should hear instead.
-async fn say<H: Host>(host: &H, line: &mut Line, message: &Message, last: bool) -> Result<(), Input> {
-    let payload = line.seal(&message.encode()).map_err(unsealable)?;
+async fn say<H: Host>(host: &H, line: &mut Line<'_>, message: &Message, last: bool) -> Result<(), Input> {
+    let payload = line.seal(message, host.binding()).map_err(unsealable)?;
     let first = deliver(host, payload.clone(), last).await?;
     // Nobody waits for an answer to a last word: take what overtook it out of the way, and write.
     if last && first == Delivery::Overtaken {
         host.receive().await.map_err(Input::Unsent)?;
-        deliver(host, payload, last).await?;
+        return last_again(host, payload, message.kind()).await;
     }
     host.tell(Progress::Sent(message.kind()));
+    Ok(())
+}
+
+/// A payload that says what it was written against cannot stand anywhere else, and to seal another in its place would use a
+/// nonce twice, or leave a gap that the other device cannot open: then the end of the session has to say it.
+async fn last_again<H: Host>(host: &H, payload: Payload, kind: &'static str) -> Result<(), Input> {
+    if payload.binding != host.binding() {
+        race(host.delete(), host.patience()).await;
+        return Ok(());
+    }
+    deliver(host, payload, true).await?;
+    host.tell(Progress::Sent(kind));
     Ok(())
 }
 
@@ -254,7 +269,7 @@ fn unsealable(error: ChannelError) -> Input {
 }
 
 /// A payload under way is given a little more time when the person gives up: the last word must follow it in order.
-async fn deliver<H: Host>(host: &H, payload: Vec<u8>, last: bool) -> Result<Delivery, Input> {
+async fn deliver<H: Host>(host: &H, payload: Payload, last: bool) -> Result<Delivery, Input> {
     let out_of_patience = async {
         if !last {
             host.cancelled().await;

@@ -6,7 +6,7 @@ use std::fmt;
 use std::net::Ipv6Addr;
 
 use thiserror::Error;
-use url::Url;
+use url::{ParseError, Url};
 
 use crate::web_url::{self, UrlError};
 
@@ -30,6 +30,13 @@ pub enum HomeserverKind<'a> {
     BaseUrl(&'a Url),
     /// A server name, to be looked up with `.well-known/matrix/client`.
     ServerName(&'a str),
+}
+
+/// The base URL of a homeserver's Client-Server API, with the text that it came as.
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub struct BaseUrl {
+    text: String,
+    url: Url,
 }
 
 /// Why a text names no homeserver.
@@ -79,6 +86,45 @@ impl Homeserver {
     }
 }
 
+impl BaseUrl {
+    /// Reads a base URL: `https` or `http`, no credentials, query or fragment.
+    ///
+    /// # Errors
+    /// When the text is longer than [`MAX_HOMESERVER_BYTES`] or is not such a URL.
+    pub fn parse(text: &str) -> Result<Self, UrlError> {
+        // To a URL parser, `https:example.org` is one, too.
+        if !text.contains("://") {
+            return Err(UrlError::Syntax(ParseError::RelativeUrlWithoutBase));
+        }
+        Ok(Self { text: text.to_owned(), url: parse_base_url(text)? })
+    }
+
+    /// The text exactly as it came, without an added or removed slash.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.text
+    }
+
+    /// The same, parsed.
+    #[must_use]
+    pub fn url(&self) -> &Url {
+        &self.url
+    }
+
+    /// The URL of a path of the API, which begins with a slash.
+    pub(crate) fn below(&self, path: &str) -> Url {
+        let mut url = self.url.clone();
+        url.set_path(&format!("{}{path}", self.url.path().trim_end_matches('/')));
+        url
+    }
+}
+
+impl From<BaseUrl> for Homeserver {
+    fn from(BaseUrl { text, url }: BaseUrl) -> Self {
+        Self { text, base_url: Some(url) }
+    }
+}
+
 fn parse_base_url(text: &str) -> Result<Url, UrlError> {
     let url = web_url::parse(text, MAX_HOMESERVER_BYTES)?;
     if url.query().is_some() {
@@ -112,6 +158,12 @@ fn is_port(text: &str) -> bool {
 impl fmt::Debug for Homeserver {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Homeserver({:?})", self.text)
+    }
+}
+
+impl fmt::Debug for BaseUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "BaseUrl({:?})", self.text)
     }
 }
 
@@ -176,6 +228,23 @@ mod tests {
     }
 
     #[test]
+    fn paths_go_below_a_base_url_that_keeps_its_text() {
+        for (text, below) in [
+            ("https://example.org", "https://example.org/_matrix/x"),
+            ("https://example.org/", "https://example.org/_matrix/x"),
+            ("http://localhost:8008/base//", "http://localhost:8008/base/_matrix/x"),
+        ] {
+            let base = BaseUrl::parse(text).unwrap();
+            assert_eq!((base.as_str(), base.below("/_matrix/x").as_str()), (text, below));
+            assert_eq!(Homeserver::from(base), Homeserver::parse(text).unwrap());
+        }
+        for text in ["example.org", "https:example.org", "localhost:8008", ""] {
+            let error = UrlError::Syntax(ParseError::RelativeUrlWithoutBase);
+            assert_eq!(BaseUrl::parse(text), Err(error), "{text}");
+        }
+    }
+
+    #[test]
     fn a_base_url_is_a_place_and_nothing_more() {
         let cases = [
             ("ftp://example.org", UrlError::Scheme),
@@ -186,6 +255,7 @@ mod tests {
         ];
         for (text, error) in cases {
             assert_eq!(Homeserver::parse(text), Err(HomeserverError::BaseUrl(error)), "{text}");
+            assert_eq!(BaseUrl::parse(text), Err(error), "{text}");
         }
     }
 }

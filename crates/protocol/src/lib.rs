@@ -1,10 +1,10 @@
-//! Matrix sign-in by QR code, MSC4108: the protocol, without I/O.
+//! Matrix sign-in by QR code, MSC4108 and its successor MSC4388: the protocol, without I/O.
 //!
 //! An existing, signed-in device signs in a new one. One shows a QR code, the other scans it; the person types two digits and
 //! agrees in a browser; the new device ends up cross-signed and with the key to the backup. This crate is
 //! everything that the two devices must agree on. It knows no clock, no network, no files and no async runtime.
 //!
-//! | section of MSC4108 | module |
+//! | section of either proposal | module |
 //! |---|---|
 //! | Insecure rendezvous session | [`rendezvous`]: requests and responses as values |
 //! | Secure channel | [`channel`]: device G is a [`Generator`](channel::Generator), device S is [`Initiated`](channel::Initiated) |
@@ -12,6 +12,10 @@
 //! | The OAuth login part and set up of E2EE | [`login`]: a function from inputs to outputs |
 //! | Message reference | [`login::message`] |
 //! | all of it, in order | [`driver`]: the loop, over a [`Host`](driver::Host) that does what touches the world |
+//!
+//! Which of the two is spoken, a [`Location`](rendezvous::Location) says, and with it every scanned code. It is matched on in
+//! four places: the bytes of the QR code, the dialect of the rendezvous session, the channel's constructors and
+//! [`login::message`].
 //!
 //! A device that wants the whole of it implements [`driver::Host`] and calls [`driver::show`] or [`driver::scan`]. Here is a
 //! sign-in by hand, in one piece of memory: the new device shows the code, the existing one scans it.
@@ -23,21 +27,24 @@
 //!     homeserver::Homeserver,
 //!     login::{Answer, Ask, Input, Login, Output, Presence, message::*},
 //!     qr::{QrCode, ShownBy},
-//!     rendezvous::{Location, SessionUrl},
+//!     rendezvous::{Binding, Location, SessionUrl},
 //!     revision::{Dialect, Role},
 //! };
 //! use rand_core::UnwrapErr;
 //!
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! // Device G, here the new one, shows its key and where the session is.
-//! let generator = Generator::new(&mut UnwrapErr(SysRng));
 //! let location = Location::Url(SessionUrl::parse("https://rendezvous.example.org/abc")?);
+//! let generator = Generator::new((&location, Dialect::default()), &mut UnwrapErr(SysRng));
 //! let shown = QrCode { shown_by: ShownBy::New, key: generator.public_key(), location }.encode()?;
 //!
-//! // Device S scans, and the two establish the secure channel.
+//! // Device S scans, and the two establish the secure channel. In this revision no payload says what it was written against.
 //! let scanned = QrCode::decode(&shown)?;
-//! let (initiated, login_initiate) = Initiated::new(&scanned.key, Dialect::default(), &mut UnwrapErr(SysRng))?;
-//! let (unconfirmed, login_ok) = generator.accept(&login_initiate)?;
+//! let at = &scanned.location;
+//! let unbound = Binding::default;
+//! let (initiated, login_initiate) =
+//!     Initiated::new(&scanned.key, (at, Dialect::default()), unbound(), &mut UnwrapErr(SysRng))?;
+//! let (unconfirmed, login_ok) = generator.accept(&login_initiate, unbound())?;
 //! let (mut existing_channel, check_code) = initiated.finish(&login_ok)?;
 //! let mut new_channel = unconfirmed.confirm(&check_code).map_err(|_| "the person typed other digits")?;
 //!
@@ -58,9 +65,9 @@
 //!                 Role::New => (&mut new_channel, &mut existing_channel),
 //!                 Role::Existing => (&mut existing_channel, &mut new_channel),
 //!             };
-//!             let payload = from.seal(&message.encode())?;
+//!             let payload = from.seal(&message.encode(at), unbound())?;
 //!             speaker = speaker.other();
-//!             Input::Message(Message::parse(&to.open(&payload)?)?)
+//!             Input::Message(Message::parse(&to.open(&payload)?, at)?)
 //!         }
 //!         Output::Ask(Ask::RequestAuthorization(_)) => Input::Answer(Answer::Authorization(Ok(Authorization {
 //!             link: VerificationLink {

@@ -1,20 +1,27 @@
-//! MSC4108, section "QR code format": what the QR code says, and its bytes.
+//! Section "QR code format" of MSC4108 and of MSC4388: what the QR code says, and its bytes.
 //!
 //! The bytes are binary: put them into a QR code in byte mode (the proposal's pictures use error correction level Q)
 //! and read them back as bytes, not as text.
 
 mod msc4108;
+mod msc4388;
+mod reader;
 
 use thiserror::Error;
 
+use self::reader::Reader;
 use crate::channel::PublicKey;
 use crate::homeserver::{Homeserver, HomeserverError};
 use crate::rendezvous::Location;
-use crate::revision::Role;
+use crate::revision::{Prefix, Role};
 use crate::web_url::UrlError;
 
 /// What the largest QR code (version 40) holds at error correction level Q, in bytes.
 pub const MAX_QR_BYTES: usize = 1663;
+
+const PREFIX: &[u8] = b"MATRIX";
+/// MSC4388, section "Unstable QR code format".
+const UNSTABLE_PREFIX: &[u8] = b"IO_ELEMENT_MSC4388";
 
 /// Everything that device S learns from the QR code of device G.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -49,10 +56,10 @@ pub enum QrError {
     VerificationCode,
     /// A Matrix QR code of another version of the format.
     #[error(
-        "this is a Matrix QR code of version {0}, and this program reads version 2; update the older of the two devices"
+        "this is a Matrix QR code of version {0}, and this program reads versions 2 and 3; update the older of the two devices"
     )]
     OtherVersion(u8),
-    /// The mode is none that the proposal defines.
+    /// The mode (version 2) or the intent (type 3) is none that the proposal defines.
     #[error("this Matrix QR code has the unknown mode {0}; update this program or use another device")]
     UnknownMode(u8),
     /// It ends too early.
@@ -67,9 +74,17 @@ pub enum QrError {
     /// The rendezvous session's URL is not one that may be contacted.
     #[error("the QR code names no usable rendezvous session: {0}")]
     BadUrl(UrlError),
+    /// The rendezvous session's ID is no opaque identifier.
+    #[error("the QR code names no usable rendezvous session: its ID has characters that no ID has")]
+    BadSessionId,
     /// The homeserver is neither a base URL nor a server name.
     #[error("the QR code names no usable homeserver: {0}")]
     BadHomeserver(HomeserverError),
+    /// Type 3 has room for one base URL, and this would need two.
+    #[error(
+        "this kind of QR code names one server for the session and the account; use the account's homeserver for the session"
+    )]
+    HomeserverElsewhere,
     /// The public key would make every secret known to anyone (RFC 7748, section 6.1).
     #[error("the QR code contains a forged key; do not use it")]
     NonContributoryKey,
@@ -84,15 +99,29 @@ impl QrCode {
     /// # Errors
     /// Each way in which it is not one of ours has its own [`QrError`].
     pub fn decode(bytes: &[u8]) -> Result<Self, QrError> {
-        msc4108::decode(bytes)
+        let (prefix, rest) = split_prefix(bytes)?;
+        let mut reader = Reader(rest);
+        match (prefix, reader.byte()?) {
+            (Prefix::Stable, msc4108::VERSION) => msc4108::decode(reader),
+            (prefix, msc4388::TYPE) => msc4388::decode(reader, prefix),
+            (_, version) => Err(QrError::OtherVersion(version)),
+        }
     }
 
     /// The bytes to show as a QR code. Decoding and encoding gives the same bytes again.
     ///
     /// # Errors
-    /// [`QrError::TooLong`] when no QR code can hold them, [`QrError::NonContributoryKey`] for a key that nobody would accept.
+    /// [`QrError::TooLong`] when no QR code can hold them, [`QrError::NonContributoryKey`] for a key that nobody would accept,
+    /// [`QrError::HomeserverElsewhere`] when an MSC4388 session is not at the homeserver to name.
     pub fn encode(&self) -> Result<Vec<u8>, QrError> {
-        msc4108::encode(self)
+        if self.key.is_low_order() {
+            return Err(QrError::NonContributoryKey);
+        }
+        let bytes = match &self.location {
+            Location::Url(url) => msc4108::encode(self, url)?,
+            Location::Id(session) => msc4388::encode(self, session)?,
+        };
+        if bytes.len() > MAX_QR_BYTES { Err(QrError::TooLong(bytes.len())) } else { Ok(bytes) }
     }
 
     /// The role of the device that shows the code.
@@ -111,6 +140,18 @@ impl QrCode {
             ShownBy::New => None,
             ShownBy::Existing(homeserver) => Some(homeserver),
         }
+    }
+}
+
+fn split_prefix(bytes: &[u8]) -> Result<(Prefix, &[u8]), QrError> {
+    let under = |known| bytes.strip_prefix(prefix(known)).map(|rest| (known, rest));
+    under(Prefix::Stable).or_else(|| under(Prefix::Unstable)).ok_or(QrError::NotMatrix)
+}
+
+fn prefix(prefix: Prefix) -> &'static [u8] {
+    match prefix {
+        Prefix::Stable => PREFIX,
+        Prefix::Unstable => UNSTABLE_PREFIX,
     }
 }
 

@@ -1,4 +1,4 @@
-//! MSC4108, section "Insecure rendezvous session": the client's side, as pure requests and responses.
+//! Section "Insecure rendezvous session" of MSC4108 and of MSC4388: the client's side, as pure requests and responses.
 //!
 //! Nothing here sends anything. A caller sends each [`Request`] with whatever HTTP client it has, bounds the time and
 //! the size, does **not** follow redirects by itself, sends `Content-Length` (0 for an empty body, too), and hands the
@@ -8,18 +8,29 @@
 //! device G   create -> created -> Session     send -> sent     receive -> received     delete
 //! device S   QR code -> Session::join         receive -> received     send -> sent     delete
 //! ```
+//!
+//! A session is created in one of the two dialects: [`create`] is MSC4108's, [`json::create`] is MSC4388's. From then on
+//! its [`Location`] knows which it is.
 
 mod error;
 mod etag;
 mod http;
+pub mod json;
+mod payload;
+mod session;
+mod session_id;
 
 use std::fmt;
 
 use url::Url;
 
 pub use self::error::Error;
-pub use self::etag::{Created, Received, Sent, Session, create, created};
+pub use self::etag::{Created, create, created};
 pub use self::http::{Method, Request, Response};
+pub use self::payload::{Binding, Payload};
+pub use self::session::{Received, Sent, Session};
+pub use self::session_id::{Api, SequenceToken, SessionId};
+use crate::revision::Revision;
 use crate::web_url::{self, UrlError};
 
 /// The largest payload, in bytes (section "Maximum payload size").
@@ -33,6 +44,17 @@ pub const MAX_SESSION_URL_BYTES: usize = 2048;
 pub enum Location {
     /// MSC4108: an absolute URL, which may be on another host than the homeserver.
     Url(SessionUrl),
+    /// MSC4388: an ID at a homeserver.
+    Id(SessionId),
+}
+
+impl From<&Location> for Revision {
+    fn from(location: &Location) -> Self {
+        match location {
+            Location::Url(_) => Self::Msc4108,
+            Location::Id(_) => Self::Msc4388,
+        }
+    }
 }
 
 /// The URL of a rendezvous session: `http` or `https`, with a host, without credentials and fragment. Who knows it can write

@@ -1,15 +1,48 @@
 //! The few values that the two devices must agree on before they speak.
 
-/// Which reading of MSC4108 a scanning device follows where the text and the deployed clients differ.
+/// Which proposal the two devices follow. A scanned code says it, and so does every
+/// [`Location`](crate::rendezvous::Location).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Revision {
+    /// MSC4108 of April 2024: ETags, ECIES, QR code version 2.
+    Msc4108,
+    /// MSC4388, with MSC4108 of 2026 over it: sequence tokens, HPKE, QR code type 3.
+    Msc4388,
+}
+
+/// Which reading of the text a device follows where the text and the deployed clients differ.
 ///
-/// A device that shows the code needs no such choice: it understands both.
+/// In MSC4108 it is the scanning device that chooses, and the other one understands both. In MSC4388 it is the device that
+/// shows the code, and the scanning one understands both.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Dialect {
-    /// What deployed clients do: the keys come from HKDF-SHA512.
+    /// What deployed clients do. MSC4108: the keys come from HKDF-SHA512. MSC4388: the response context comes from
+    /// `MATRIX_QR_CODE_LOGIN_RESPONSE`.
     #[default]
     AsDeployed,
-    /// What section "Secure channel" says: the keys come from HKDF-SHA256.
+    /// What section "Secure channel" says. MSC4108: HKDF-SHA256. MSC4388: `MATRIX_QR_CODE_LOGIN response`.
     AsWritten,
+}
+
+/// MSC4388, section "Unstable prefix": under which names the API's path and the QR code go.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Prefix {
+    /// `/_matrix/client/v1` and `MATRIX`.
+    Stable,
+    /// `/_matrix/client/unstable/io.element.msc4388` and `IO_ELEMENT_MSC4388`. What is shown until it is configured.
+    #[default]
+    Unstable,
+}
+
+impl Prefix {
+    /// The names under which to look next for what is not there under these.
+    #[must_use]
+    pub fn other(self) -> Self {
+        match self {
+            Self::Stable => Self::Unstable,
+            Self::Unstable => Self::Stable,
+        }
+    }
 }
 
 /// What a device is in a sign-in, whichever of the two shows the QR code.
@@ -45,5 +78,11 @@ mod tests {
     #[test]
     fn by_default_a_device_speaks_as_the_deployed_ones() {
         assert_eq!(Dialect::default(), Dialect::AsDeployed);
+    }
+
+    #[test]
+    fn the_unstable_names_are_used_until_it_is_configured() {
+        assert_eq!(Prefix::default(), Prefix::Unstable);
+        assert_eq!((Prefix::Unstable.other(), Prefix::Stable.other()), (Prefix::Stable, Prefix::Unstable));
     }
 }

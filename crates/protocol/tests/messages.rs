@@ -8,6 +8,7 @@ use matrix_qr_protocol::{
         Authorization, Backup, CrossSigning, DeviceId, Message, Protocol, Protocols, Reason, SecretKey,
         SecretText, Secrets, Unreadable, VerificationLink,
     },
+    revision::Revision,
 };
 
 const KEY: &str = "AQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQE";
@@ -77,8 +78,8 @@ fn examples() -> Vec<(Message, String)> {
 #[test]
 fn messages_are_written_and_read_as_the_text_has_them() {
     for (message, json) in examples() {
-        assert_eq!(String::from_utf8(message.encode().to_vec()).unwrap(), json);
-        assert_eq!(Message::parse(json.as_bytes()), Ok(message));
+        assert_eq!(String::from_utf8(message.encode(Revision::Msc4108).to_vec()).unwrap(), json);
+        assert_eq!(Message::parse(json.as_bytes(), Revision::Msc4108), Ok(message));
     }
 }
 
@@ -86,13 +87,16 @@ fn messages_are_written_and_read_as_the_text_has_them() {
 #[test]
 fn null_is_absent() {
     let json = r#"{"type":"m.login.protocol","protocol":"device_authorization_grant","device_authorization_grant":{"verification_uri":"https://id.example.org/link","verification_uri_complete":null},"device_id":"ABCDEFGH"}"#;
-    assert_eq!(Message::parse(json.as_bytes()), Ok(protocol(None)));
+    assert_eq!(Message::parse(json.as_bytes(), Revision::Msc4108), Ok(protocol(None)));
     let json = format!(
         r#"{{"type":"m.login.secrets","cross_signing":{{"master_key":"{KEY}","self_signing_key":"{KEY}=","user_signing_key":"{KEY}"}},"backup":null}}"#
     );
-    assert_eq!(Message::parse(json.as_bytes()), Ok(secrets(None)));
+    assert_eq!(Message::parse(json.as_bytes(), Revision::Msc4108), Ok(secrets(None)));
     let json = r#"{"type":"m.login.failure","reason":"user_cancelled","homeserver":null}"#;
-    assert_eq!(Message::parse(json.as_bytes()), Ok(Message::Failure(Reason::UserCancelled)));
+    assert_eq!(
+        Message::parse(json.as_bytes(), Revision::Msc4108),
+        Ok(Message::Failure(Reason::UserCancelled))
+    );
 }
 
 /// matrix-js-sdk names the homeserver by its server name.
@@ -101,7 +105,7 @@ fn a_server_name_is_a_homeserver() {
     let json = r#"{"type":"m.login.protocols","protocols":["telepathy"],"homeserver":"example.org"}"#;
     let homeserver = Homeserver::parse("example.org").unwrap();
     let expected = Message::Protocols(Protocols { device_authorization_grant: false, homeserver });
-    assert_eq!(Message::parse(json.as_bytes()), Ok(expected));
+    assert_eq!(Message::parse(json.as_bytes(), Revision::Msc4108), Ok(expected));
 }
 
 #[test]
@@ -120,10 +124,14 @@ fn a_bundle_without_all_three_keys_is_no_bundle() {
         format!(r#"{{"master_key":"{KEY}","self_signing_key":"{KEY}","user_signing_key":"!!!"}}"#),
     ] {
         let json = format!(r#"{{"type":"m.login.secrets","cross_signing":{cross_signing}}}"#);
-        assert_eq!(Message::parse(json.as_bytes()), Err(Unreadable::Malformed("m.login.secrets")), "{json}");
+        assert_eq!(
+            Message::parse(json.as_bytes(), Revision::Msc4108),
+            Err(Unreadable::Malformed("m.login.secrets")),
+            "{json}"
+        );
     }
     let without = br#"{"type":"m.login.secrets","backup":null}"#;
-    assert_eq!(Message::parse(without), Err(Unreadable::Malformed("m.login.secrets")));
+    assert_eq!(Message::parse(without, Revision::Msc4108), Err(Unreadable::Malformed("m.login.secrets")));
 }
 
 #[test]
@@ -152,7 +160,7 @@ fn what_is_not_a_message_is_refused() {
         (with_id(""), Unreadable::Malformed("m.login.protocol")),
         (with_id(&long_id), Unreadable::Malformed("m.login.protocol")),
     ] {
-        assert_eq!(Message::parse(json.as_bytes()), Err(why), "{json}");
+        assert_eq!(Message::parse(json.as_bytes(), Revision::Msc4108), Err(why), "{json}");
     }
 }
 
@@ -160,14 +168,63 @@ fn what_is_not_a_message_is_refused() {
 #[test]
 fn an_unknown_protocol_is_well_formed() {
     let json = br#"{"type":"m.login.protocol","protocol":"telepathy","device_id":7}"#;
-    assert_eq!(Message::parse(json), Ok(Message::Protocol(Protocol::Other("telepathy".into()))));
+    assert_eq!(
+        Message::parse(json, Revision::Msc4108),
+        Ok(Message::Protocol(Protocol::Other("telepathy".into())))
+    );
 }
 
-/// msc4108 has no word for it; the coming revision has.
+/// msc4108 has no word for it.
 #[test]
-fn a_link_that_does_not_open_is_a_refusal_in_this_revision() {
-    let json = Message::Failure(Reason::UnableToOpenVerificationUri).encode();
-    assert_eq!(Message::parse(&json), Ok(Message::Failure(Reason::UserCancelled)));
+fn a_link_that_does_not_open_is_a_refusal_in_the_first_revision() {
+    let json = Message::Failure(Reason::UnableToOpenVerificationUri).encode(Revision::Msc4108);
+    assert_eq!(Message::parse(&json, Revision::Msc4108), Ok(Message::Failure(Reason::UserCancelled)));
+}
+
+/// MSC4108 of 2026 says three things otherwise: where the account lives, with what, and why a link was not opened.
+#[test]
+fn the_later_revision_has_its_own_words() {
+    for text in ["https://matrix-client.matrix.org", "https://example.org/"] {
+        let homeserver = Homeserver::parse(text).unwrap();
+        for (device_authorization_grant, names) in [(true, "\"device_authorization_grant\""), (false, "")] {
+            let message =
+                Message::Protocols(Protocols { device_authorization_grant, homeserver: homeserver.clone() });
+            let json = format!(r#"{{"type":"m.login.protocols","protocols":[{names}],"base_url":"{text}"}}"#);
+            assert_eq!(String::from_utf8(message.encode(Revision::Msc4388).to_vec()).unwrap(), json);
+            assert_eq!(Message::parse(json.as_bytes(), Revision::Msc4388), Ok(message));
+            let malformed = Err(Unreadable::Malformed("m.login.protocols"));
+            assert_eq!(Message::parse(json.as_bytes(), Revision::Msc4108), malformed);
+        }
+    }
+    let json = br#"{"type":"m.login.failure","reason":"unable_to_open_verification_uri"}"#;
+    let message = Message::Failure(Reason::UnableToOpenVerificationUri);
+    assert_eq!(message.encode(Revision::Msc4388).as_slice(), json);
+    assert_eq!(Message::parse(json, Revision::Msc4388), Ok(message));
+    let unknown = Reason::Other("unable_to_open_verification_uri".into());
+    assert_eq!(Message::parse(json, Revision::Msc4108), Ok(Message::Failure(unknown)));
+}
+
+#[test]
+fn all_other_messages_are_the_same_in_both_revisions() {
+    for (message, json) in examples().into_iter().skip(1) {
+        assert_eq!(String::from_utf8(message.encode(Revision::Msc4388).to_vec()).unwrap(), json);
+        assert_eq!(Message::parse(json.as_bytes(), Revision::Msc4388), Ok(message));
+    }
+}
+
+#[test]
+fn the_later_revision_names_a_base_url_and_nothing_else() {
+    for rest in [
+        r#""base_url":"example.org""#,
+        r#""base_url":"https:example.org""#,
+        r#""base_url":"ftp://example.org""#,
+        r#""base_url":null"#,
+        r#""homeserver":"https://example.org""#,
+    ] {
+        let json = format!(r#"{{"type":"m.login.protocols","protocols":[],{rest}}}"#);
+        let malformed = Err(Unreadable::Malformed("m.login.protocols"));
+        assert_eq!(Message::parse(json.as_bytes(), Revision::Msc4388), malformed, "{json}");
+    }
 }
 
 #[test]
@@ -189,5 +246,5 @@ fn a_bundle_fits_into_a_payload() {
         key: SecretText::new(KEY.into()),
         backup_version: "9".repeat(20),
     };
-    assert!(secrets(Some(backup)).encode().len() < 3056 / 4);
+    assert!(secrets(Some(backup)).encode(Revision::Msc4108).len() < 3056 / 4);
 }

@@ -5,8 +5,8 @@ mod support;
 
 use matrix_qr_protocol::channel::{Generator, Initiated, PublicKey, SecureChannel};
 use matrix_qr_protocol::qr::{QrCode, QrError};
-use matrix_qr_protocol::rendezvous::Location;
-use matrix_qr_protocol::revision::{Dialect, Role};
+use matrix_qr_protocol::rendezvous::{Binding, Location, Payload};
+use matrix_qr_protocol::revision::{Dialect, Revision, Role};
 use serde::Deserialize;
 use support::FixedRng;
 
@@ -51,6 +51,12 @@ struct Message {
     payload: String,
 }
 
+impl Message {
+    fn payload(&self) -> Payload {
+        self.payload.as_bytes().to_vec().into()
+    }
+}
+
 fn qr_vectors() -> QrVectors {
     serde_json::from_str(include_str!("../../../vectors/msc4108-qr.json")).unwrap()
 }
@@ -66,7 +72,7 @@ fn valid_qr_codes_say_what_they_should_and_encode_to_the_byte() {
     for v in vectors {
         let code = QrCode::decode(&hex(&v.hex)).unwrap_or_else(|e| panic!("{}: {e}", v.name));
         let role = if v.shown_by == "new" { Role::New } else { Role::Existing };
-        let Location::Url(url) = &code.location;
+        let Location::Url(url) = &code.location else { panic!("{}: {code:?}", v.name) };
         assert_eq!((code.role(), url.as_str()), (role, v.url.as_str()), "{}", v.name);
         assert_eq!(code.key, PublicKey::from_base64(&v.key).unwrap(), "{}", v.name);
         assert_eq!(code.homeserver().map(|h| h.as_str().to_owned()), v.homeserver, "{}", v.name);
@@ -104,16 +110,18 @@ fn the_channel_makes_the_published_messages_and_opens_them() {
 /// Two devices with the published secrets: they say what is published, byte for byte.
 fn replay(v: &Channel) {
     let dialect = if v.dialect == "AsWritten" { Dialect::AsWritten } else { Dialect::AsDeployed };
+    let speech = (Revision::Msc4108, dialect);
     let [initiate, ok, later @ ..] = v.messages.as_slice() else { panic!("there are two greetings") };
-    let generator = Generator::new(&mut FixedRng::new(&hex(&v.secret_g)));
+    let generator = Generator::new(speech, &mut FixedRng::new(&hex(&v.secret_g)));
     assert_eq!(generator.public_key().to_base64(), v.public_g);
+    let mut rng = FixedRng::new(&hex(&v.secret_s));
     let (initiated, payload) =
-        Initiated::new(&generator.public_key(), dialect, &mut FixedRng::new(&hex(&v.secret_s))).unwrap();
-    assert_eq!(payload, initiate.payload.as_bytes());
+        Initiated::new(&generator.public_key(), speech, Binding::default(), &mut rng).unwrap();
+    assert_eq!(payload, initiate.payload());
     assert!(initiate.payload.ends_with(&v.public_s));
-    let (unconfirmed, payload) = generator.accept(initiate.payload.as_bytes()).unwrap();
-    assert_eq!(payload, ok.payload.as_bytes());
-    let (mut s, code) = initiated.finish(ok.payload.as_bytes()).unwrap();
+    let (unconfirmed, payload) = generator.accept(&initiate.payload(), Binding::default()).unwrap();
+    assert_eq!(payload, ok.payload());
+    let (mut s, code) = initiated.finish(&ok.payload()).unwrap();
     assert_eq!(code.to_string(), v.check_code);
     let mut g = unconfirmed.confirm(&v.check_code.parse().unwrap()).expect("the published code is the code");
     assert_eq!(later.len(), 4);
@@ -124,6 +132,7 @@ fn replay(v: &Channel) {
 }
 
 fn exchange(from: &mut SecureChannel, to: &mut SecureChannel, message: &Message) {
-    assert_eq!(from.seal(message.plaintext.as_bytes()).unwrap(), message.payload.as_bytes());
-    assert_eq!(*to.open(message.payload.as_bytes()).unwrap(), message.plaintext.as_bytes());
+    let sealed = from.seal(message.plaintext.as_bytes(), Binding::default()).unwrap();
+    assert_eq!(sealed, message.payload());
+    assert_eq!(*to.open(&message.payload()).unwrap(), message.plaintext.as_bytes());
 }

@@ -61,7 +61,7 @@ pub(super) async fn at_endpoint(http: Http, endpoint: &Url) -> Result<Rendezvous
             Err(error) => patience.pause(error).await?,
         }
     };
-    check_location(&http, session.location())?;
+    check_location(&http, &session.location())?;
     Ok(client(http, State::new(session)))
 }
 
@@ -85,7 +85,7 @@ pub(super) async fn join(http: Http, location: Location) -> Result<RendezvousCli
         patience.pause(error).await?;
     }
     match state.overheard.take() {
-        Some(payload) if !payload.is_empty() => Err(RendezvousError::AlreadyUsed),
+        Some(payload) if !payload.bytes.is_empty() => Err(RendezvousError::AlreadyUsed),
         _ => Ok(client(http, state)),
     }
 }
@@ -102,7 +102,7 @@ fn client(http: Http, state: State) -> RendezvousClient {
     let lifetime = stated.unwrap_or(USUAL_LIFETIME).min(LONGEST_LIFETIME);
     RendezvousClient {
         http,
-        location: state.session.location().clone(),
+        location: state.session.location(),
         deadline: Instant::now() + lifetime,
         relaxed: AtomicBool::new(false),
         state: Mutex::new(state),
@@ -134,7 +134,7 @@ impl Patience {
 
 /// Before the QR code is shown: the other device would refuse it, too.
 fn check_location(http: &Http, location: &Location) -> Result<(), RendezvousError> {
-    let Location::Url(session) = location;
+    let Location::Url(session) = location else { return Err(RendezvousError::LaterRevision) };
     match http.policy().permits(session.url()) {
         true => Ok(()),
         false => {

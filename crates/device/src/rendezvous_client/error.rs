@@ -41,6 +41,11 @@ pub enum RendezvousError {
         "a proxy in front of the rendezvous server rewrites its ETags: nothing has changed, yet it refuses to be written to; tell its administrator to turn compression off there (Apache: SetEnv no-gzip 1) and to pass the ETag header on as it is"
     )]
     Contradiction,
+    /// A session of MSC4388.
+    #[error(
+        "this QR code is one of a later way to sign in, which this program does not know yet; use another one"
+    )]
+    LaterRevision,
     /// Anything else that the server did.
     #[error(transparent)]
     Server(Error),

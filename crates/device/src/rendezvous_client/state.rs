@@ -1,6 +1,6 @@
 //! What is known of a session between two requests.
 
-use matrix_qr_protocol::rendezvous::{Error, Received, Request, Response, Sent, Session};
+use matrix_qr_protocol::rendezvous::{Error, Payload, Received, Request, Response, Sent, Session};
 
 use super::Delivery;
 
@@ -10,7 +10,7 @@ pub(super) struct State {
     /// A write was begun, and it is not known whether it happened.
     pub(super) in_doubt: bool,
     /// A payload of the other device that nobody has been given yet.
-    pub(super) overheard: Option<Vec<u8>>,
+    pub(super) overheard: Option<Payload>,
     /// What we wrote, or tried to, since the other device last wrote: none of it is news.
     ours: Vec<Vec<u8>>,
     /// The write in doubt did happen: this is what a look found.
@@ -34,18 +34,18 @@ impl State {
     }
 
     /// What became of this payload, if that is known without asking.
-    pub(super) fn known(&mut self, payload: &[u8]) -> Option<Delivery> {
+    pub(super) fn known(&mut self, payload: &Payload) -> Option<Delivery> {
         if self.overheard.is_some() {
             return Some(Delivery::Overtaken);
         }
-        (self.landed.take()? == payload).then_some(Delivery::Done)
+        (self.landed.take()? == payload.bytes).then_some(Delivery::Done)
     }
 
     /// Begins a write. Until its answer is here it may have happened.
-    pub(super) fn write(&mut self, payload: &[u8]) -> Result<Request, Error> {
+    pub(super) fn write(&mut self, payload: &Payload) -> Result<Request, Error> {
         let request = self.session.send(payload)?;
         self.in_doubt = true;
-        self.ours.push(payload.to_vec());
+        self.ours.push(payload.bytes.clone());
         Ok(request)
     }
 
@@ -62,8 +62,8 @@ impl State {
             Received::Payload(payload) => payload,
         };
         let was_in_doubt = std::mem::take(&mut self.in_doubt);
-        if self.ours.contains(&payload) {
-            self.landed = was_in_doubt.then_some(payload);
+        if self.ours.contains(&payload.bytes) {
+            self.landed = was_in_doubt.then_some(payload.bytes);
             return Ok(Heard::Ours);
         }
         self.ours.clear();

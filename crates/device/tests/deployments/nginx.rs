@@ -165,7 +165,9 @@ async fn as_documented_two_devices_meet_through_it() {
         let end = world.sign_in(&Plan::shown_by(shown_by)).await;
         assert!(end.existing.unwrap().verified);
         let code = end.code.unwrap();
-        let matrix_qr_protocol::rendezvous::Location::Url(session) = &code.location;
+        let matrix_qr_protocol::rendezvous::Location::Url(session) = &code.location else {
+            panic!("{code:?}")
+        };
         assert_eq!(session.url().port(), Some(ports.rendezvous), "through nginx");
         end.new.unwrap();
         world.reopen_new().await.log_out().await.unwrap();

@@ -197,7 +197,7 @@ impl Fixture {
 /// What comes next, or a panic where nothing comes.
 async fn received(client: &RendezvousClient) -> String {
     let payload = timeout(Duration::from_secs(20), client.receive()).await.unwrap().unwrap();
-    String::from_utf8(payload).unwrap()
+    String::from_utf8(payload.bytes).unwrap()
 }
 
 async fn nothing_comes(client: &RendezvousClient, milliseconds: u64) {
@@ -211,9 +211,9 @@ async fn two_devices_talk() {
     assert_eq!(g.location(), &fixture.location());
     let s = RendezvousClient::join(http(), g.location().clone()).await.unwrap();
     for round in ["1", "2"] {
-        assert_eq!(s.send(format!("s{round}").into()).await, Ok(Delivery::Done));
+        assert_eq!(s.send(format!("s{round}").as_str().into()).await, Ok(Delivery::Done));
         assert_eq!(received(&g).await, format!("s{round}"));
-        assert_eq!(g.send(format!("g{round}").into()).await, Ok(Delivery::Done));
+        assert_eq!(g.send(format!("g{round}").as_str().into()).await, Ok(Delivery::Done));
         assert_eq!(received(&s).await, format!("g{round}"));
     }
     g.delete().await;
@@ -495,7 +495,7 @@ async fn reading_can_be_dropped_at_any_moment() {
             Err(_) => assert!(tries < 500),
         }
     };
-    assert_eq!(payload, b"s1");
+    assert_eq!(payload, "s1".into());
     nothing_comes(&client, 300).await;
 }
 
@@ -632,8 +632,8 @@ async fn too_much_is_refused_on_both_ways() {
     let (fixture, client) = Fixture::created().await;
     fixture.other_writes(&"x".repeat(4096));
     assert_eq!(received(&client).await.len(), 4096);
-    assert_eq!(client.send(vec![b'x'; 4096]).await, Ok(Delivery::Done));
-    let error = client.send(vec![b'x'; 4097]).await.unwrap_err();
+    assert_eq!(client.send(vec![b'x'; 4096].into()).await, Ok(Delivery::Done));
+    let error = client.send(vec![b'x'; 4097].into()).await.unwrap_err();
     assert_eq!(error, RendezvousError::Server(Error::TooLarge));
     fixture.other_writes(&"x".repeat(4097));
     let error = client.receive().await.unwrap_err();
@@ -685,5 +685,5 @@ async fn the_futures_can_cross_threads() {
     let g = tokio::spawn(async move { RendezvousClient::create(http(), &url).await }).await.unwrap().unwrap();
     let s = tokio::spawn(RendezvousClient::join(http(), location)).await.unwrap().unwrap();
     tokio::spawn(async move { s.send("s1".into()).await }).await.unwrap().unwrap();
-    assert_eq!(tokio::spawn(async move { g.receive().await }).await.unwrap().unwrap(), b"s1");
+    assert_eq!(tokio::spawn(async move { g.receive().await }).await.unwrap().unwrap(), "s1".into());
 }

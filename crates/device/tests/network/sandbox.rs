@@ -105,10 +105,10 @@ async fn talk(sandbox: &Sandbox) {
     let s = RendezvousClient::join(http(), g.location().clone()).await.unwrap();
     assert!(g.time_left() > Duration::ZERO && s.time_left() > Duration::ZERO);
     for round in 0..2_u8 {
-        assert_eq!(s.send(vec![b's', round]).await, Ok(Delivery::Done));
-        assert_eq!(g.receive().await.unwrap(), [b's', round]);
-        assert_eq!(g.send(vec![b'g', round]).await, Ok(Delivery::Done));
-        assert_eq!(s.receive().await.unwrap(), [b'g', round]);
+        assert_eq!(s.send(vec![b's', round].into()).await, Ok(Delivery::Done));
+        assert_eq!(g.receive().await.unwrap().bytes, [b's', round]);
+        assert_eq!(g.send(vec![b'g', round].into()).await, Ok(Delivery::Done));
+        assert_eq!(s.receive().await.unwrap().bytes, [b'g', round]);
     }
     g.delete().await;
     assert_eq!(s.receive().await, Err(RendezvousError::Gone));
@@ -146,10 +146,10 @@ async fn a_wait_is_answered_as_soon_as_the_other_device_writes() {
     let before = gets();
     let later = async {
         tokio::time::sleep(Duration::from_millis(700)).await;
-        s.send(b"s1".to_vec()).await
+        s.send("s1".into()).await
     };
     let (received, sent) = tokio::join!(g.receive(), later);
-    assert_eq!((received.unwrap().as_slice(), sent), (b"s1".as_slice(), Ok(Delivery::Done)));
+    assert_eq!((received, sent), (Ok("s1".into()), Ok(Delivery::Done)));
     // One request, held by the server, and no polling.
     assert_eq!(gets(), before + 1);
 }
@@ -160,7 +160,7 @@ async fn a_homeserver_that_delegates_and_servers_that_refuse() {
     let options = Options { rendezvous_redirect: Some(delegate.rendezvous()), ..Options::default() };
     let sandbox = Sandbox::start(options).await.unwrap();
     let client = RendezvousClient::create(http(), sandbox.homeserver()).await.unwrap();
-    let Location::Url(url) = client.location();
+    let Location::Url(url) = client.location() else { panic!("{client:?}") };
     assert_eq!(url.url().origin(), delegate.homeserver().origin());
 
     delegate.faults().set(Fault::RendezvousGone);

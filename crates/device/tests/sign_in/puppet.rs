@@ -31,9 +31,10 @@ impl Puppet {
     async fn scan(meeting: &Meeting) -> Self {
         let code = meeting.shown().await;
         let http = Http::new(Policy::HttpsOrLoopback).unwrap();
-        let line = RendezvousClient::join(http, code.location).await.unwrap();
+        let line = RendezvousClient::join(http, code.location.clone()).await.unwrap();
+        let speech = (&code.location, Dialect::default());
         let (initiated, initiate) =
-            Initiated::new(&code.key, Dialect::default(), &mut UnwrapErr(SysRng)).unwrap();
+            Initiated::new(&code.key, speech, line.binding(), &mut UnwrapErr(SysRng)).unwrap();
         assert_eq!(line.send(initiate).await, Ok(Delivery::Done));
         let (channel, digits) = initiated.finish(&line.receive().await.unwrap()).unwrap();
         meeting.show_digits(&digits);
@@ -46,7 +47,7 @@ impl Puppet {
 
     /// On the secure channel, whatever it is.
     pub(crate) async fn say_bytes(&mut self, plaintext: &[u8]) {
-        let payload = self.channel.seal(plaintext).unwrap();
+        let payload = self.channel.seal(plaintext, self.line.binding()).unwrap();
         assert_eq!(self.line.send(payload).await, Ok(Delivery::Done));
     }
 

@@ -8,7 +8,7 @@ use reqwest::{
 use url::Url;
 
 pub(crate) fn session_url(code: &QrCode) -> Url {
-    let Location::Url(url) = &code.location;
+    let Location::Url(url) = &code.location else { panic!("{code:?}") };
     url.url().clone()
 }
 

@@ -19,9 +19,14 @@ pub struct CheckCode([u8; 2]);
 pub struct CheckCodeError;
 
 impl CheckCode {
-    /// Step 6: `NumToString(CheckBytes[0] % 10) || NumToString(CheckBytes[1] % 10)`.
+    /// Step 6 of MSC4108: `NumToString(CheckBytes[0] % 10) || NumToString(CheckBytes[1] % 10)`.
     pub(super) fn from_check_bytes([tens, ones]: [u8; 2]) -> Self {
         Self([tens % 10, ones % 10])
+    }
+
+    /// Step 6 of MSC4388: `NumToString((CheckBytes[0] % 9) + 1) || NumToString(CheckBytes[1] % 10)`, from 10 to 99.
+    pub(super) fn without_leading_zero([tens, ones]: [u8; 2]) -> Self {
+        Self([tens % 9 + 1, ones % 10])
     }
 }
 
@@ -74,6 +79,20 @@ mod tests {
         for (bytes, digits) in [([0, 0], "00"), ([10, 7], "07"), ([255, 255], "55"), ([249, 130], "90")] {
             assert_eq!(CheckCode::from_check_bytes(bytes).to_string(), digits);
         }
+    }
+
+    #[test]
+    fn without_a_leading_zero_every_code_from_10_to_99_can_come() {
+        for (bytes, digits) in [([0, 0], "10"), ([8, 9], "99"), ([9, 7], "17"), ([255, 255], "45")] {
+            assert_eq!(CheckCode::without_leading_zero(bytes).to_string(), digits);
+        }
+        let pairs = (0..=255).flat_map(|a| (0..=255).map(move |b| [a, b]));
+        let all: std::collections::BTreeSet<_> =
+            pairs.map(|bytes| CheckCode::without_leading_zero(bytes).to_string()).collect();
+        assert_eq!(
+            (all.len(), all.first().unwrap().as_str(), all.last().unwrap().as_str()),
+            (90, "10", "99")
+        );
     }
 
     #[test]

@@ -1,15 +1,18 @@
-//! The primitives of the channel: X25519, HKDF and ChaCha20-Poly1305, put together as "Establishment" says.
+//! MSC4108's primitives of the channel: X25519, HKDF and ChaCha20-Poly1305, put together as "Establishment" says.
 
-use chacha20poly1305::aead::Aead;
+use chacha20poly1305::aead::{Aead, Payload as Sealed};
 use chacha20poly1305::{ChaCha20Poly1305, Key, KeyInit, Nonce};
 use hkdf::Hkdf;
+use rand_core::CryptoRng;
 use sha2::{Sha256, Sha512};
 use x25519_dalek::SharedSecret;
 use zeroize::Zeroizing;
 
+use super::cipher::{Awaited, Opener, Sealer};
 use super::keys::KeyPair;
-use super::{ChannelError, CheckCode, PublicKey};
-use crate::{base64, rendezvous::MAX_PAYLOAD_BYTES, revision::Dialect};
+use super::{ChannelError, CheckCode, INITIATE, Initiated, Met, PublicKey, decode};
+use crate::rendezvous::{Binding, Payload};
+use crate::{base64, revision::Dialect};
 
 /// Step 4, the keys' labels; `|Gp|Sp` follows.
 const LABEL_ENCKEY_S: &str = "MATRIX_QR_CODE_LOGIN_ENCKEY_S";
@@ -17,8 +20,46 @@ const LABEL_ENCKEY_G: &str = "MATRIX_QR_CODE_LOGIN_ENCKEY_G";
 /// Step 6, the check code's.
 const LABEL_CHECK_CODE: &str = "MATRIX_QR_CODE_LOGIN_CHECKCODE";
 
-/// What Poly1305 adds to a message.
-const TAG_BYTES: usize = 16;
+/// Steps 1 and 4.
+pub(super) fn initiate(
+    generator: &PublicKey,
+    (dialect, binding): (Dialect, &Binding),
+    rng: &mut impl CryptoRng,
+) -> Result<(Initiated, Vec<u8>), ChannelError> {
+    let pair = KeyPair::new(rng);
+    let sp = pair.public;
+    let keys = Agreement::new(pair, generator, generator, &sp)?.derive(dialect)?;
+    let mut ours = Half::new(&keys.from_s);
+    let ciphertext = ours.seal(INITIATE, binding.as_bytes())?;
+    let awaited = Awaited::Ecies(Half::new(&keys.from_g));
+    let initiated = Initiated { ours: Sealer::Ecies(ours), awaited, code: keys.check_code };
+    Ok((initiated, Initiate { ciphertext, key: sp }.encode()))
+}
+
+/// Step 5, in whichever dialect LoginInitiate was made.
+pub(super) fn accept(pair: KeyPair, payload: &Payload) -> Result<Met, ChannelError> {
+    let initiate = Initiate::parse(&payload.bytes)?;
+    let gp = pair.public;
+    let agreement = Agreement::new(pair, &initiate.key, &gp, &initiate.key)?;
+    let open = |dialect| open_initiate(&agreement, dialect, (&initiate.ciphertext, &payload.binding));
+    // The text says SHA256, deployed clients use SHA512; only one of them can authenticate.
+    match open(Dialect::AsDeployed) {
+        Err(ChannelError::NotAuthentic) => open(Dialect::AsWritten),
+        opened => opened,
+    }
+}
+
+fn open_initiate(
+    agreement: &Agreement,
+    dialect: Dialect,
+    (ciphertext, binding): (&[u8], &Binding),
+) -> Result<Met, ChannelError> {
+    let keys = agreement.derive(dialect)?;
+    let mut theirs = Half::new(&keys.from_s);
+    let greeting = theirs.open(ciphertext, binding.as_bytes())?;
+    let (ours, theirs) = (Sealer::Ecies(Half::new(&keys.from_g)), Opener::Ecies(theirs));
+    Ok(Met { ours, theirs, code: keys.check_code, greeting, preface: Vec::new() })
+}
 
 /// The shared secret SH, with what the derivation binds it to.
 pub(super) struct Agreement {
@@ -91,14 +132,15 @@ impl Half {
         Self { cipher: ChaCha20Poly1305::new(<&Key>::from(key)), counter: 0 }
     }
 
-    pub(super) fn seal(&mut self, plaintext: &[u8]) -> Result<Vec<u8>, ChannelError> {
+    pub(super) fn seal(&mut self, msg: &[u8], aad: &[u8]) -> Result<Vec<u8>, ChannelError> {
         let nonce = self.next_nonce()?;
-        self.cipher.encrypt(&nonce, plaintext).map_err(|_| ChannelError::Cipher)
+        self.cipher.encrypt(&nonce, Sealed { msg, aad }).map_err(|_| ChannelError::Cipher)
     }
 
-    pub(super) fn open(&mut self, ciphertext: &[u8]) -> Result<Zeroizing<Vec<u8>>, ChannelError> {
+    pub(super) fn open(&mut self, msg: &[u8], aad: &[u8]) -> Result<Zeroizing<Vec<u8>>, ChannelError> {
         let nonce = self.next_nonce()?;
-        self.cipher.decrypt(&nonce, ciphertext).map(Zeroizing::new).map_err(|_| ChannelError::NotAuthentic)
+        let opened = self.cipher.decrypt(&nonce, Sealed { msg, aad });
+        opened.map(Zeroizing::new).map_err(|_| ChannelError::NotAuthentic)
     }
 
     /// `ToLowEndianBytes(Nonce)[..12]`. It stops long before 12 bytes could wrap: a nonce used twice gives both messages away.
@@ -131,24 +173,13 @@ impl Initiate {
     }
 }
 
-pub(super) fn decode(text: &[u8]) -> Result<Vec<u8>, ChannelError> {
-    if text.len() > MAX_PAYLOAD_BYTES {
-        return Err(ChannelError::Malformed { what: "it is larger than a rendezvous session carries" });
-    }
-    base64::decode(text).ok_or(ChannelError::Malformed { what: "it is not base64" })
-}
-
-/// The length of the payload that carries so many bytes of plaintext: four characters for three bytes, rounded up.
-pub(super) fn payload_len(plaintext_len: usize) -> usize {
-    plaintext_len.saturating_add(TAG_BYTES).saturating_mul(4).div_ceil(3)
-}
-
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
     use serde_json::Value;
 
     use super::*;
+    use crate::channel::payload_len;
 
     #[test]
     fn the_counter_is_the_nonce_in_low_endian() {
@@ -160,17 +191,17 @@ mod tests {
     #[test]
     fn the_counter_does_not_wrap() {
         let mut half = Half { counter: u64::MAX - 1, ..Half::new(&[7; 32]) };
-        assert!(half.seal(b"the last one").is_ok());
+        assert!(half.seal(b"the last one", b"").is_ok());
         for _ in 0..2 {
-            assert_eq!(half.seal(b"one too many"), Err(ChannelError::Exhausted));
-            assert_eq!(half.open(b"one too many"), Err(ChannelError::Exhausted));
+            assert_eq!(half.seal(b"one too many", b""), Err(ChannelError::Exhausted));
+            assert_eq!(half.open(b"one too many", b""), Err(ChannelError::Exhausted));
         }
     }
 
     #[test]
     fn payload_len_foresees_what_encode_makes() {
         for n in 0..100 {
-            let sealed = Half::new(&[7; 32]).seal(&vec![0; n]).unwrap();
+            let sealed = Half::new(&[7; 32]).seal(&vec![0; n], b"").unwrap();
             assert_eq!(base64::encode(&sealed).len(), payload_len(n));
         }
         assert_eq!(payload_len(usize::MAX), usize::MAX.div_ceil(3));

@@ -5,8 +5,7 @@ use std::fmt;
 use rand_core::CryptoRng;
 use x25519_dalek::EphemeralSecret;
 
-use super::ChannelError;
-use super::ecies::decode;
+use super::{ChannelError, decode};
 use crate::base64;
 
 /// A public key of 32 bytes: Gp or Sp.

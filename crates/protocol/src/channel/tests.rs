@@ -3,26 +3,60 @@
 use getrandom::SysRng;
 use rand_core::UnwrapErr;
 
+use super::ecies::{Agreement, Half};
 use super::*;
+use crate::homeserver::BaseUrl;
+use crate::rendezvous::{Api, SequenceToken, SessionId};
+use crate::revision::Prefix;
 
-const BOTH: [Dialect; 2] = [Dialect::AsDeployed, Dialect::AsWritten];
+type Speech = (Revision, Dialect);
+
+const MSC4108: Speech = (Revision::Msc4108, Dialect::AsDeployed);
+const MSC4388: Speech = (Revision::Msc4388, Dialect::AsDeployed);
+const ALL: [Speech; 4] =
+    [MSC4108, (Revision::Msc4108, Dialect::AsWritten), MSC4388, (Revision::Msc4388, Dialect::AsWritten)];
 
 fn rng() -> UnwrapErr<SysRng> {
     UnwrapErr(SysRng)
 }
 
+/// Steps 1 and 4.
+fn initiate(generator: &Generator, speech: Speech) -> (Initiated, Payload) {
+    Initiated::new(&generator.public_key(), speech, bare(), &mut rng()).unwrap()
+}
+
 /// Steps 1 to 6: both devices, and the code that device S shows.
-fn meet(dialect: Dialect) -> (Unconfirmed, SecureChannel, CheckCode) {
-    let generator = Generator::new(&mut rng());
-    let (initiated, initiate) = Initiated::new(&generator.public_key(), dialect, &mut rng()).unwrap();
-    let (unconfirmed, ok) = generator.accept(&initiate).unwrap();
+fn meet(speech: Speech) -> (Unconfirmed, SecureChannel, CheckCode) {
+    let generator = Generator::new(speech, &mut rng());
+    let (initiated, initiate) = initiate(&generator, other_dialect_is_no_matter(speech));
+    let (unconfirmed, ok) = generator.accept(&initiate, bare()).unwrap();
     let (s, code) = initiated.finish(&ok).unwrap();
     (unconfirmed, s, code)
 }
 
-fn established() -> (SecureChannel, SecureChannel) {
-    let (unconfirmed, s, code) = meet(Dialect::AsDeployed);
+/// In MSC4388 device S understands both labels, whatever its own setting.
+fn other_dialect_is_no_matter((revision, dialect): Speech) -> Speech {
+    let dialect = if revision == Revision::Msc4388 { Dialect::AsDeployed } else { dialect };
+    (revision, dialect)
+}
+
+fn established(speech: Speech) -> (SecureChannel, SecureChannel) {
+    let (unconfirmed, s, code) = meet(speech);
     (unconfirmed.confirm(&code).unwrap(), s)
+}
+
+fn bare() -> Binding {
+    Binding::default()
+}
+
+fn payload_of(bytes: impl AsRef<[u8]>) -> Payload {
+    bytes.as_ref().to_vec().into()
+}
+
+/// What a payload of this session is written against after so many others.
+fn at(base_url: &str, id: &str, token: &str) -> Binding {
+    let api = Api::new(BaseUrl::parse(base_url).unwrap(), Prefix::Stable);
+    Binding::new(&SessionId::parse(api, id).unwrap(), &SequenceToken::parse(token).unwrap())
 }
 
 fn other_than(code: &CheckCode) -> CheckCode {
@@ -31,14 +65,13 @@ fn other_than(code: &CheckCode) -> CheckCode {
 }
 
 #[test]
-fn the_generator_understands_both_dialects() {
-    for dialect in BOTH {
-        let (unconfirmed, mut s, code) = meet(dialect);
-        let mut g = unconfirmed.confirm(&code).unwrap();
+fn each_revision_is_understood_in_both_dialects() {
+    for speech in ALL {
+        let (mut g, mut s) = established(speech);
         for n in 0..5u8 {
-            let payload = g.seal(&[n; 9]).unwrap();
+            let payload = g.seal(&[n; 9], bare()).unwrap();
             assert_eq!(*s.open(&payload).unwrap(), [n; 9]);
-            let payload = s.seal(&[n; 7]).unwrap();
+            let payload = s.seal(&[n; 7], bare()).unwrap();
             assert_eq!(*g.open(&payload).unwrap(), [n; 7]);
         }
     }
@@ -46,93 +79,104 @@ fn the_generator_understands_both_dialects() {
 
 #[test]
 fn each_side_may_speak_several_times_in_a_row() {
-    let (mut g, mut s) = established();
-    let payloads: Vec<_> = (0..3u8).map(|n| s.seal(&[n]).unwrap()).collect();
-    for (n, payload) in (0..3u8).zip(payloads) {
-        assert_eq!(*g.open(&payload).unwrap(), [n]);
+    for speech in ALL {
+        let (mut g, mut s) = established(speech);
+        let payloads: Vec<_> = (0..3u8).map(|n| s.seal(&[n], bare()).unwrap()).collect();
+        for (n, payload) in (0..3u8).zip(payloads) {
+            assert_eq!(*g.open(&payload).unwrap(), [n]);
+        }
     }
 }
 
 #[test]
 fn a_payload_may_come_before_the_check_code() {
-    let (mut unconfirmed, mut s, code) = meet(Dialect::AsDeployed);
-    let early = s.seal(b"m.login.protocol").unwrap();
-    assert_eq!(*unconfirmed.open(&early).unwrap(), b"m.login.protocol");
-    let mut g = unconfirmed.confirm(&code).unwrap();
-    assert_eq!(*g.open(&s.seal(b"next").unwrap()).unwrap(), b"next");
+    for speech in ALL {
+        let (mut unconfirmed, mut s, code) = meet(speech);
+        let early = s.seal(b"m.login.protocol", bare()).unwrap();
+        assert_eq!(*unconfirmed.open(&early).unwrap(), b"m.login.protocol");
+        let mut g = unconfirmed.confirm(&code).unwrap();
+        assert_eq!(*g.open(&s.seal(b"next", bare()).unwrap()).unwrap(), b"next");
+    }
 }
 
 #[test]
 fn every_wrong_code_is_refused_and_leaves_one_last_word() {
-    for _ in 0..3 {
-        let (unconfirmed, mut s, code) = meet(Dialect::AsDeployed);
+    for speech in ALL {
+        let (unconfirmed, mut s, code) = meet(speech);
         let Err(refused) = unconfirmed.confirm(&other_than(&code)) else { panic!("a wrong code was taken") };
-        let farewell = refused.last_word(b"m.login.failure").unwrap();
+        let farewell = refused.last_word(b"m.login.failure", bare()).unwrap();
         assert_eq!(*s.open(&farewell).unwrap(), b"m.login.failure");
     }
 }
 
 #[test]
 fn a_refusal_without_an_attempt_leaves_one_last_word() {
-    let (unconfirmed, mut s, _) = meet(Dialect::AsWritten);
-    let farewell = unconfirmed.refuse().last_word(b"m.login.failure").unwrap();
-    assert_eq!(*s.open(&farewell).unwrap(), b"m.login.failure");
+    for speech in ALL {
+        let (unconfirmed, mut s, _) = meet(speech);
+        let farewell = unconfirmed.refuse().last_word(b"m.login.failure", bare()).unwrap();
+        assert_eq!(*s.open(&farewell).unwrap(), b"m.login.failure");
+    }
 }
 
 #[test]
 fn a_man_in_the_middle_shows_in_the_check_code() {
-    // Specter scans the code as well, and puts its own message in the place of device S's.
-    let generator = Generator::new(&mut rng());
-    let gp = generator.public_key();
-    let (_, of_s) = Initiated::new(&gp, Dialect::AsDeployed, &mut rng()).unwrap();
-    let (specter, of_specter) = Initiated::new(&gp, Dialect::AsDeployed, &mut rng()).unwrap();
-    assert_ne!(of_s, of_specter);
-    let (unconfirmed, ok) = generator.accept(&of_specter).unwrap();
-    // Device S never shows a code: LoginOk is not for it.
-    let (s, _) = Initiated::new(&gp, Dialect::AsDeployed, &mut rng()).unwrap();
-    assert_eq!(s.finish(&ok).err(), Some(ChannelError::NotAuthentic));
-    let (_, specters_code) = specter.finish(&ok).unwrap();
-    assert!(unconfirmed.confirm(&other_than(&specters_code)).is_err());
+    for speech in ALL {
+        // Specter scans the code as well, and puts its own message in the place of device S's.
+        let generator = Generator::new(speech, &mut rng());
+        let (s, of_s) = initiate(&generator, speech);
+        let (specter, of_specter) = initiate(&generator, speech);
+        assert_ne!(of_s, of_specter);
+        let (unconfirmed, ok) = generator.accept(&of_specter, bare()).unwrap();
+        // Device S never shows a code: LoginOk is not for it.
+        assert_eq!(s.finish(&ok).err(), Some(ChannelError::NotAuthentic));
+        let (_, specters_code) = specter.finish(&ok).unwrap();
+        assert!(unconfirmed.confirm(&other_than(&specters_code)).is_err());
+    }
 }
 
 #[test]
 fn login_initiate_has_the_form_of_the_text() {
-    let generator = Generator::new(&mut rng());
-    let (_, payload) = Initiated::new(&generator.public_key(), Dialect::AsDeployed, &mut rng()).unwrap();
-    let text = String::from_utf8(payload).unwrap();
-    let (ciphertext, key) = text.split_once('|').unwrap();
-    assert_eq!((ciphertext.len(), key.len()), (ecies::payload_len(INITIATE.len()), 43));
-    assert!(!text.contains('='));
+    let text = |speech| {
+        let (_, payload) = initiate(&Generator::new(speech, &mut rng()), speech);
+        String::from_utf8(payload.bytes).unwrap()
+    };
+    let ecies = text(MSC4108);
+    let (ciphertext, key) = ecies.split_once('|').unwrap();
+    assert_eq!((ciphertext.len(), key.len()), (payload_len(INITIATE.len()), 43));
+    // Sp and ResponseNonce stand before the ciphertext, in one piece of base64.
+    let hpke = text(MSC4388);
+    assert_eq!(base64::decode(&hpke).unwrap().len(), 32 + INITIATE.len() + TAG_BYTES);
+    assert!(!ecies.contains('=') && !hpke.contains('='));
 }
 
 #[test]
 fn padding_is_accepted_and_other_forms_of_base64_are_not() {
-    let generator = Generator::new(&mut rng());
-    let (initiated, payload) =
-        Initiated::new(&generator.public_key(), Dialect::AsDeployed, &mut rng()).unwrap();
-    let text = String::from_utf8(payload).unwrap();
-    let (_, ok) = generator.accept(format!("{text}=").as_bytes()).unwrap();
-    assert_eq!(ok.len(), 52);
+    let generator = Generator::new(MSC4108, &mut rng());
+    let (initiated, payload) = initiate(&generator, MSC4108);
+    let (_, ok) = generator.accept(&payload_of([&payload.bytes[..], b"="].concat()), bare()).unwrap();
+    assert_eq!(ok.bytes.len(), 52);
     let (mut s, _) = initiated.finish(&ok).unwrap();
-    assert_eq!(s.open(b"+_--"), Err(ChannelError::Malformed { what: "it is not base64" }));
+    assert_eq!(s.open(&payload_of("+_--")), Err(ChannelError::Malformed { what: "it is not base64" }));
 }
 
 #[test]
 fn a_padded_message_opens() {
-    let (mut g, mut s) = established();
-    let mut payload = g.seal(b"12345678").unwrap();
-    assert!(!payload.ends_with(b"="));
-    while payload.len() % 4 != 0 {
-        payload.push(b'=');
+    for speech in ALL {
+        let (mut g, mut s) = established(speech);
+        let mut payload = g.seal(b"12345678", bare()).unwrap();
+        assert!(!payload.bytes.ends_with(b"="));
+        while payload.bytes.len() % 4 != 0 {
+            payload.bytes.push(b'=');
+        }
+        assert_eq!(*s.open(&payload).unwrap(), b"12345678");
     }
-    assert_eq!(*s.open(&payload).unwrap(), b"12345678");
 }
 
 #[test]
 fn what_is_no_login_initiate_is_refused() {
-    let key = Generator::new(&mut rng()).public_key().to_base64();
-    let (mut g, _) = established();
-    let sealed = String::from_utf8(g.seal(b"x").unwrap()).unwrap();
+    let key = Generator::new(MSC4108, &mut rng()).public_key().to_base64();
+    let (mut g, _) = established(MSC4108);
+    let sealed = String::from_utf8(g.seal(b"x", bare()).unwrap().bytes).unwrap();
     let cases = [
         String::new(),
         sealed.clone(),
@@ -142,156 +186,275 @@ fn what_is_no_login_initiate_is_refused() {
         format!("{sealed}|AAAA"),
         format!("{sealed}|{key}|{key}"),
         format!("{sealed}|{key}\n"),
+        format!("{key}{sealed}"),
+        format!("{key}A"),
         format!("é|{key}"),
         "A".repeat(5000),
         format!("{}|{key}", "A".repeat(5000)),
     ];
-    for payload in cases {
-        let error = Generator::new(&mut rng()).accept(payload.as_bytes()).err().unwrap();
+    for (speech, payload) in ALL.into_iter().flat_map(|speech| cases.iter().map(move |case| (speech, case))) {
+        let error = Generator::new(speech, &mut rng()).accept(&payload_of(payload), bare()).err().unwrap();
         assert!(
             matches!(error, ChannelError::Malformed { .. } | ChannelError::NotAuthentic),
             "{payload}: {error}"
         );
     }
-    assert!(Generator::new(&mut rng()).accept(b"\xff|\xff").is_err());
-    let other = format!("{sealed}|{key}");
-    assert_eq!(Generator::new(&mut rng()).accept(other.as_bytes()).err(), Some(ChannelError::NotAuthentic));
+    for speech in ALL {
+        assert!(Generator::new(speech, &mut rng()).accept(&payload_of(b"\xff|\xff"), bare()).is_err());
+    }
+    let other = payload_of(format!("{sealed}|{key}"));
+    let refused = Generator::new(MSC4108, &mut rng()).accept(&other, bare());
+    assert_eq!(refused.err(), Some(ChannelError::NotAuthentic));
+}
+
+#[test]
+fn the_revisions_do_not_understand_each_other() {
+    for (ours, theirs) in [(MSC4108, MSC4388), (MSC4388, MSC4108)] {
+        let generator = Generator::new(ours, &mut rng());
+        let (_, initiate) = initiate(&generator, theirs);
+        assert!(generator.accept(&initiate, bare()).is_err());
+    }
 }
 
 #[test]
 fn the_first_messages_must_say_what_the_text_lays_down() {
-    for dialect in BOTH {
-        let generator = Generator::new(&mut rng());
+    for dialect in [Dialect::AsDeployed, Dialect::AsWritten] {
+        let generator = Generator::new(MSC4108, &mut rng());
         let gp = generator.public_key();
         let pair = KeyPair::new(&mut rng());
         let sp = pair.public;
         let keys = Agreement::new(pair, &gp, &gp, &sp).unwrap().derive(dialect).unwrap();
-        let ciphertext = Half::new(&keys.from_s).seal(OK).unwrap();
-        let payload = ecies::Initiate { ciphertext, key: sp }.encode();
-        assert_eq!(generator.accept(&payload).err(), Some(ChannelError::UnexpectedGreeting));
+        let ciphertext = Half::new(&keys.from_s).seal(OK, b"").unwrap();
+        let payload = payload_of(ecies::Initiate { ciphertext, key: sp }.encode());
+        assert_eq!(generator.accept(&payload, bare()).err(), Some(ChannelError::UnexpectedGreeting));
 
         let mut ours = Half::new(&keys.from_s);
-        ours.seal(INITIATE).unwrap();
-        let channel = SecureChannel { ours, theirs: Some(Half::new(&keys.from_g)) };
-        let initiated = Initiated { channel, code: keys.check_code };
-        let payload = base64::encode(&Half::new(&keys.from_g).seal(INITIATE).unwrap());
-        assert_eq!(initiated.finish(payload.as_bytes()).err(), Some(ChannelError::UnexpectedGreeting));
+        ours.seal(INITIATE, b"").unwrap();
+        let awaited = Awaited::Ecies(Half::new(&keys.from_g));
+        let initiated = Initiated { ours: Sealer::Ecies(ours), awaited, code: keys.check_code };
+        let payload = base64::encode(&Half::new(&keys.from_g).seal(INITIATE, b"").unwrap());
+        assert_eq!(initiated.finish(&payload_of(payload)).err(), Some(ChannelError::UnexpectedGreeting));
     }
 }
 
 #[test]
 fn forged_keys_are_refused_by_both_devices() {
     let zero = PublicKey::from_bytes([0; 32]);
-    assert!(zero.is_low_order() && !Generator::new(&mut rng()).public_key().is_low_order());
-    let error = Initiated::new(&zero, Dialect::AsDeployed, &mut rng()).err();
-    assert_eq!(error, Some(ChannelError::NonContributoryKey));
-    let payload = format!("{}|{}", base64::encode(&[0; 45]), zero.to_base64());
-    let error = Generator::new(&mut rng()).accept(payload.as_bytes()).err();
-    assert_eq!(error, Some(ChannelError::NonContributoryKey));
+    for speech in ALL {
+        assert!(zero.is_low_order() && !Generator::new(speech, &mut rng()).public_key().is_low_order());
+        let error = Initiated::new(&zero, speech, bare(), &mut rng()).err();
+        assert_eq!(error, Some(ChannelError::NonContributoryKey));
+    }
+    let payloads = [
+        (MSC4108, format!("{}|{}", base64::encode(&[0; 45]), zero.to_base64())),
+        (MSC4388, base64::encode(&[0; 77])),
+    ];
+    for (speech, payload) in payloads {
+        let error = Generator::new(speech, &mut rng()).accept(&payload_of(payload), bare()).err();
+        assert_eq!(error, Some(ChannelError::NonContributoryKey));
+    }
 }
 
 #[test]
 fn a_replayed_payload_is_refused_for_good() {
-    let (mut g, mut s) = established();
-    let first = s.seal(b"first").unwrap();
-    g.open(&first).unwrap();
-    assert_eq!(g.open(&first), Err(ChannelError::NotAuthentic));
-    let second = s.seal(b"second").unwrap();
-    assert_eq!(g.open(&second), Err(ChannelError::Broken));
+    for speech in ALL {
+        let (mut g, mut s) = established(speech);
+        let first = s.seal(b"first", bare()).unwrap();
+        g.open(&first).unwrap();
+        assert_eq!(g.open(&first), Err(ChannelError::NotAuthentic));
+        let second = s.seal(b"second", bare()).unwrap();
+        assert_eq!(g.open(&second), Err(ChannelError::Broken));
+    }
 }
 
 #[test]
 fn a_reordered_payload_is_refused() {
-    let (mut g, mut s) = established();
-    s.seal(b"first").unwrap();
-    assert_eq!(g.open(&s.seal(b"second").unwrap()), Err(ChannelError::NotAuthentic));
+    for speech in ALL {
+        let (mut g, mut s) = established(speech);
+        s.seal(b"first", bare()).unwrap();
+        assert_eq!(g.open(&s.seal(b"second", bare()).unwrap()), Err(ChannelError::NotAuthentic));
+    }
 }
 
 #[test]
 fn a_payload_sent_back_is_refused() {
-    let (mut g, mut s) = established();
-    let ours = g.seal(b"to device S").unwrap();
-    assert_eq!(g.open(&ours), Err(ChannelError::NotAuthentic));
-    let ours = s.seal(b"to device G").unwrap();
-    assert_eq!(s.open(&ours), Err(ChannelError::NotAuthentic));
+    for speech in ALL {
+        let (mut g, mut s) = established(speech);
+        let ours = g.seal(b"to device S", bare()).unwrap();
+        assert_eq!(g.open(&ours), Err(ChannelError::NotAuthentic));
+        let ours = s.seal(b"to device G", bare()).unwrap();
+        assert_eq!(s.open(&ours), Err(ChannelError::NotAuthentic));
+    }
 }
 
 #[test]
 fn the_login_ok_of_another_session_is_refused() {
-    let generator = Generator::new(&mut rng());
-    let (initiated, _) = Initiated::new(&generator.public_key(), Dialect::AsDeployed, &mut rng()).unwrap();
-    let other = Generator::new(&mut rng());
-    let (_, initiate) = Initiated::new(&other.public_key(), Dialect::AsDeployed, &mut rng()).unwrap();
-    let (_, ok) = other.accept(&initiate).unwrap();
-    assert_eq!(initiated.finish(&ok).err(), Some(ChannelError::NotAuthentic));
+    for speech in ALL {
+        let (initiated, _) = initiate(&Generator::new(speech, &mut rng()), speech);
+        let other = Generator::new(speech, &mut rng());
+        let (_, initiate) = initiate(&other, speech);
+        let (_, ok) = other.accept(&initiate, bare()).unwrap();
+        assert_eq!(initiated.finish(&ok).err(), Some(ChannelError::NotAuthentic));
+    }
+}
+
+const BASE_URL: &str = "https://matrix.example.org";
+
+/// What is not where the other device wrote: another homeserver (if only by a slash), session or moment, or none.
+fn elsewhere() -> [Binding; 6] {
+    [
+        at("https://matrix.example.org/", "abc", "2"),
+        at("https://matrix.example.net", "abc", "2"),
+        at(BASE_URL, "abd", "2"),
+        at(BASE_URL, "abc", "1"),
+        at(BASE_URL, "abc2", "2"),
+        bare(),
+    ]
+}
+
+/// The same bytes, as if they were found in another place.
+fn moved(payload: &Payload, binding: Binding) -> Payload {
+    Payload { bytes: payload.bytes.clone(), binding }
+}
+
+#[test]
+fn a_payload_opens_only_where_it_was_written() {
+    for speech in ALL {
+        for elsewhere in elsewhere() {
+            let (mut g, mut s) = established(speech);
+            let here = at(BASE_URL, "abc", "2");
+            for (from, to) in [(0, 1), (1, 0)] {
+                let ends = [&mut g, &mut s];
+                let payload = ends[from].seal(b"m.login.secrets", here.clone()).unwrap();
+                assert_eq!(payload.binding, here);
+                assert_eq!(
+                    ends[to].open(&moved(&payload, elsewhere.clone())),
+                    Err(ChannelError::NotAuthentic)
+                );
+                assert_eq!(ends[to].open(&payload), Err(ChannelError::Broken));
+            }
+        }
+    }
+}
+
+#[test]
+fn the_first_messages_open_only_where_they_were_written() {
+    let here = || at(BASE_URL, "abc", "2");
+    for speech in ALL {
+        for elsewhere in elsewhere() {
+            let generator = Generator::new(speech, &mut rng());
+            let (_, initiate) = Initiated::new(&generator.public_key(), speech, here(), &mut rng()).unwrap();
+            let refused = generator.accept(&moved(&initiate, elsewhere.clone()), here());
+            assert_eq!(refused.err(), Some(ChannelError::NotAuthentic));
+
+            let generator = Generator::new(speech, &mut rng());
+            let (initiated, initiate) =
+                Initiated::new(&generator.public_key(), speech, here(), &mut rng()).unwrap();
+            let (_, ok) = generator.accept(&initiate, here()).unwrap();
+            let refused = initiated.finish(&moved(&ok, elsewhere));
+            assert_eq!(refused.err(), Some(ChannelError::NotAuthentic));
+        }
+    }
 }
 
 #[test]
 fn no_change_of_a_single_bit_goes_unnoticed() {
-    let (mut g, _) = established();
-    let payload = g.seal(b"m.login.secrets").unwrap();
-    for i in 0..payload.len() * 8 {
-        let (_, mut s) = established();
-        let mut changed = payload.clone();
-        changed[i / 8] ^= 1 << (i % 8);
-        assert!(s.open(&changed).is_err());
+    for speech in [MSC4108, MSC4388] {
+        let (mut g, _) = established(speech);
+        let payload = g.seal(b"m.login.secrets", bare()).unwrap();
+        for i in 0..payload.bytes.len() * 8 {
+            let (_, mut s) = established(speech);
+            let mut changed = payload.clone();
+            changed.bytes[i / 8] ^= 1 << (i % 8);
+            assert!(s.open(&changed).is_err());
+        }
     }
 }
 
 #[test]
 fn no_change_of_login_initiate_is_accepted() {
-    // A generator is consumed by the first attempt: the same secret again stands for it.
-    let secret = FixedRng([5; 32]);
-    let gp = Generator::new(&mut secret.clone()).public_key();
-    let (_, ours) = Initiated::new(&gp, Dialect::AsDeployed, &mut rng()).unwrap();
-    assert!(Generator::new(&mut secret.clone()).accept(&ours).is_ok());
-    for i in 0..ours.len() * 8 {
-        let mut changed = ours.clone();
-        changed[i / 8] ^= 1 << (i % 8);
-        assert!(Generator::new(&mut secret.clone()).accept(&changed).is_err(), "bit {i}");
+    for speech in [MSC4108, MSC4388] {
+        // A generator is consumed by the first attempt: the same secret again stands for it.
+        let again = || Generator::new(speech, &mut FixedRng([5; 32]));
+        let (_, ours) = initiate(&again(), speech);
+        assert!(again().accept(&ours, bare()).is_ok());
+        for i in 0..ours.bytes.len() * 8 {
+            let mut changed = ours.clone();
+            changed.bytes[i / 8] ^= 1 << (i % 8);
+            assert!(again().accept(&changed, bare()).is_err(), "bit {i}");
+        }
+        for end in 0..ours.bytes.len() {
+            assert!(again().accept(&payload_of(&ours.bytes[..end]), bare()).is_err(), "{end} bytes");
+        }
     }
-    for end in 0..ours.len() {
-        assert!(Generator::new(&mut secret.clone()).accept(&ours[..end]).is_err(), "{end} bytes");
+}
+
+#[test]
+fn no_change_of_login_ok_is_accepted() {
+    for speech in [MSC4108, MSC4388] {
+        let generator = || Generator::new(speech, &mut FixedRng([5; 32]));
+        let again = || {
+            let key = generator().public_key();
+            Initiated::new(&key, speech, bare(), &mut FixedRng([6; 32])).unwrap()
+        };
+        let (_, ok) = generator().accept(&again().1, bare()).unwrap();
+        assert!(again().0.finish(&ok).is_ok());
+        for i in 0..ok.bytes.len() * 8 {
+            let mut changed = ok.clone();
+            changed.bytes[i / 8] ^= 1 << (i % 8);
+            assert!(again().0.finish(&changed).is_err(), "bit {i}");
+        }
+        for end in 0..ok.bytes.len() {
+            assert!(again().0.finish(&payload_of(&ok.bytes[..end])).is_err(), "{end} bytes");
+        }
     }
 }
 
 #[test]
 fn what_a_session_cannot_carry_is_refused_before_it_costs_anything() {
-    let (mut g, mut s) = established();
-    assert_eq!(g.seal(&[0; 3057]).err(), Some(ChannelError::TooLarge { size: 4098 }));
-    // The counter has not moved: a message that fits still opens.
-    let largest = g.seal(&[0; 3056]).unwrap();
-    assert_eq!(largest.len(), MAX_PAYLOAD_BYTES);
-    assert_eq!(*s.open(&largest).unwrap(), [0; 3056]);
+    for speech in ALL {
+        let (mut g, mut s) = established(speech);
+        assert_eq!(g.seal(&[0; 3057], bare()).err(), Some(ChannelError::TooLarge { size: 4098 }));
+        // The counter has not moved: a message that fits still opens.
+        let largest = g.seal(&[0; 3056], bare()).unwrap();
+        assert_eq!(largest.bytes.len(), MAX_PAYLOAD_BYTES);
+        assert_eq!(*s.open(&largest).unwrap(), [0; 3056]);
+    }
 }
 
 #[test]
 fn what_a_session_cannot_carry_is_not_opened_either() {
-    let (mut g, mut s) = established();
-    let genuine = base64::encode(&g.ours.seal(&[0; 3057]).unwrap());
-    assert_eq!(
-        s.open(genuine.as_bytes()),
-        Err(ChannelError::Malformed { what: "it is larger than a rendezvous session carries" })
-    );
+    for speech in ALL {
+        let (mut g, mut s) = established(speech);
+        let genuine = payload(&g.ours.seal(&[0; 3057], &bare()).unwrap(), bare());
+        assert_eq!(
+            s.open(&genuine),
+            Err(ChannelError::Malformed { what: "it is larger than a rendezvous session carries" })
+        );
+    }
 }
 
 #[test]
 fn after_a_failure_there_is_still_a_farewell() {
-    let (mut g, mut s) = established();
-    for garbage in [&b"not base64!"[..], b"", b"AAAA", &[b'A'; 4096], &[b'A'; 5000]] {
-        assert!(g.open(garbage).is_err());
-        assert_eq!(g.open(garbage), Err(ChannelError::Broken));
-        assert_eq!(*s.open(&g.seal(b"m.login.failure").unwrap()).unwrap(), b"m.login.failure");
-        (g, s) = established();
+    for speech in ALL {
+        for garbage in [&b"not base64!"[..], b"", b"AAAA", &[b'A'; 4096], &[b'A'; 5000]] {
+            let (mut g, mut s) = established(speech);
+            let garbage = payload_of(garbage);
+            assert!(g.open(&garbage).is_err());
+            assert_eq!(g.open(&garbage), Err(ChannelError::Broken));
+            assert_eq!(*s.open(&g.seal(b"m.login.failure", bare()).unwrap()).unwrap(), b"m.login.failure");
+        }
     }
 }
 
 #[test]
 fn a_failure_before_the_check_code_is_final_too() {
-    let (mut unconfirmed, mut s, code) = meet(Dialect::AsDeployed);
-    assert_eq!(unconfirmed.open(b"AAAA"), Err(ChannelError::NotAuthentic));
-    let mut g = unconfirmed.confirm(&code).unwrap();
-    assert_eq!(g.open(&s.seal(b"x").unwrap()), Err(ChannelError::Broken));
+    for speech in ALL {
+        let (mut unconfirmed, mut s, code) = meet(speech);
+        assert_eq!(unconfirmed.open(&payload_of("AAAA")), Err(ChannelError::NotAuthentic));
+        let mut g = unconfirmed.confirm(&code).unwrap();
+        assert_eq!(g.open(&s.seal(b"x", bare()).unwrap()), Err(ChannelError::Broken));
+    }
 }
 
 /// Of the parts that hold a secret; what is made of them holds nothing else. Without the features it does not compile.
@@ -299,6 +462,7 @@ fn a_failure_before_the_check_code_is_final_too() {
 fn secrets_are_wiped_on_drop() {
     fn is_wiped<T: zeroize::ZeroizeOnDrop>() {}
     is_wiped::<x25519_dalek::EphemeralSecret>();
+    is_wiped::<x25519_dalek::StaticSecret>();
     is_wiped::<x25519_dalek::SharedSecret>();
     is_wiped::<sha2::Sha256>();
     is_wiped::<sha2::Sha512>();
@@ -309,18 +473,19 @@ fn secrets_are_wiped_on_drop() {
 
 #[test]
 fn debug_tells_nothing() {
-    let generator = Generator::new(&mut rng());
-    let (initiated, initiate) =
-        Initiated::new(&generator.public_key(), Dialect::AsDeployed, &mut rng()).unwrap();
-    assert_eq!(format!("{generator:?}"), "Generator([redacted])");
-    assert_eq!(format!("{initiated:?}"), "Initiated([redacted])");
-    let (unconfirmed, ok) = generator.accept(&initiate).unwrap();
-    assert_eq!(format!("{unconfirmed:?}"), "Unconfirmed([redacted])");
-    assert_eq!(
-        format!("{:?}", initiated.finish(&ok).unwrap()),
-        "(SecureChannel([redacted]), CheckCode([redacted]))"
-    );
-    assert_eq!(format!("{:?}", unconfirmed.refuse()), "Refused([redacted])");
+    for speech in ALL {
+        let generator = Generator::new(speech, &mut rng());
+        let (initiated, initiate) = initiate(&generator, speech);
+        assert_eq!(format!("{generator:?}"), "Generator([redacted])");
+        assert_eq!(format!("{initiated:?}"), "Initiated([redacted])");
+        let (unconfirmed, ok) = generator.accept(&initiate, bare()).unwrap();
+        assert_eq!(format!("{unconfirmed:?}"), "Unconfirmed([redacted])");
+        assert_eq!(
+            format!("{:?}", initiated.finish(&ok).unwrap()),
+            "(SecureChannel([redacted]), CheckCode([redacted]))"
+        );
+        assert_eq!(format!("{:?}", unconfirmed.refuse()), "Refused([redacted])");
+    }
 }
 
 /// "Random" bytes that are always these: the same key pair again.

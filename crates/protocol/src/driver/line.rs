@@ -6,10 +6,17 @@ use super::{Host, Progress};
 use crate::{
     channel::{ChannelError, CheckCode, Refused, SecureChannel, Unconfirmed},
     login::{Input, message::Message},
+    rendezvous::{Binding, Location, Payload},
 };
 
+/// The channel, and the session that says in which words messages go over it.
+pub(super) struct Line<'a> {
+    shape: Shape,
+    location: &'a Location,
+}
+
 /// The channel in the shape that it has at this point of the login.
-pub(super) enum Line {
+enum Shape {
     /// Device G before the check code: it can listen, and say one last word.
     Unconfirmed(Unconfirmed),
     /// The check code was wrong: one last word is left.
@@ -19,41 +26,50 @@ pub(super) enum Line {
     Spent,
 }
 
-impl Line {
+impl<'a> Line<'a> {
+    pub(super) fn unconfirmed(unconfirmed: Unconfirmed, location: &'a Location) -> Self {
+        Self { shape: Shape::Unconfirmed(unconfirmed), location }
+    }
+
+    pub(super) fn secure(channel: SecureChannel, location: &'a Location) -> Self {
+        Self { shape: Shape::Secure(channel), location }
+    }
+
     pub(super) fn confirm(&mut self, code: &CheckCode) -> bool {
-        let (line, right) = match std::mem::replace(self, Self::Spent) {
-            Self::Unconfirmed(unconfirmed) => match unconfirmed.confirm(code) {
-                Ok(channel) => (Self::Secure(channel), true),
-                Err(refused) => (Self::Refused(refused), false),
+        let (shape, right) = match std::mem::replace(&mut self.shape, Shape::Spent) {
+            Shape::Unconfirmed(unconfirmed) => match unconfirmed.confirm(code) {
+                Ok(channel) => (Shape::Secure(channel), true),
+                Err(refused) => (Shape::Refused(refused), false),
             },
             other => (other, false),
         };
-        *self = line;
+        self.shape = shape;
         right
     }
 
-    pub(super) fn seal(&mut self, plaintext: &[u8]) -> Result<Vec<u8>, ChannelError> {
-        match self {
-            Self::Secure(channel) => channel.seal(plaintext),
-            _ => match std::mem::replace(self, Self::Spent) {
-                Self::Unconfirmed(unconfirmed) => unconfirmed.refuse().last_word(plaintext),
-                Self::Refused(refused) => refused.last_word(plaintext),
-                Self::Secure(_) | Self::Spent => Err(ChannelError::Broken),
+    pub(super) fn seal(&mut self, message: &Message, binding: Binding) -> Result<Payload, ChannelError> {
+        let plaintext = message.encode(self.location);
+        match &mut self.shape {
+            Shape::Secure(channel) => channel.seal(&plaintext, binding),
+            shape => match std::mem::replace(shape, Shape::Spent) {
+                Shape::Unconfirmed(unconfirmed) => unconfirmed.refuse().last_word(&plaintext, binding),
+                Shape::Refused(refused) => refused.last_word(&plaintext, binding),
+                Shape::Secure(_) | Shape::Spent => Err(ChannelError::Broken),
             },
         }
     }
 
-    fn open(&mut self, payload: &[u8]) -> Result<Zeroizing<Vec<u8>>, ChannelError> {
-        match self {
-            Self::Unconfirmed(unconfirmed) => unconfirmed.open(payload),
-            Self::Secure(channel) => channel.open(payload),
-            Self::Refused(_) | Self::Spent => Err(ChannelError::Broken),
+    fn open(&mut self, payload: &Payload) -> Result<Zeroizing<Vec<u8>>, ChannelError> {
+        match &mut self.shape {
+            Shape::Unconfirmed(unconfirmed) => unconfirmed.open(payload),
+            Shape::Secure(channel) => channel.open(payload),
+            Shape::Refused(_) | Shape::Spent => Err(ChannelError::Broken),
         }
     }
 
-    pub(super) fn hear<H: Host>(&mut self, host: &H, payload: &[u8]) -> Input {
+    pub(super) fn hear<H: Host>(&mut self, host: &H, payload: &Payload) -> Input {
         let Ok(json) = self.open(payload) else { return Input::Tampered };
-        match Message::parse(&json) {
+        match Message::parse(&json, self.location) {
             Ok(message) => {
                 host.tell(Progress::Received(message.kind()));
                 Input::Message(message)

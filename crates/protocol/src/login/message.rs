@@ -4,16 +4,23 @@
 
 use std::fmt;
 
-use serde::{Deserialize, Serialize, de};
+use serde::{Deserialize, Serialize};
 use url::Url;
 use zeroize::Zeroizing;
 
 pub use super::secrets::{Backup, CrossSigning, SecretKey, SecretText, Secrets};
-use super::wire::Wire;
-use crate::{homeserver::Homeserver, printable};
+use super::wire::{self, Wire};
+use crate::{
+    homeserver::{BaseUrl, Homeserver},
+    printable,
+    revision::Revision,
+};
 
 /// The one protocol that there is so far: RFC 8628.
 pub(super) const DEVICE_AUTHORIZATION_GRANT: &str = "device_authorization_grant";
+
+/// A reason that only MSC4108 of 2026 has.
+const UNABLE_TO_OPEN: &str = "unable_to_open_verification_uri";
 
 /// A message of the login, in either direction.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -118,14 +125,14 @@ pub enum Reason {
     UnsupportedProtocol,
     /// The person gave up.
     UserCancelled,
-    /// The link could not be opened. It has no name of its own in this revision.
+    /// The link could not be opened. It has no name of its own in MSC4108 of 2024.
     UnableToOpenVerificationUri,
     /// Something newer than we are.
     Other(String),
 }
 
 impl Reason {
-    /// The name in this revision.
+    /// The name in MSC4108 of 2024.
     pub(super) fn as_str(&self) -> &str {
         match self {
             Self::AuthorizationExpired => "authorization_expired",
@@ -139,8 +146,9 @@ impl Reason {
         }
     }
 
-    fn parse(name: &str) -> Self {
+    fn parse(name: &str, revision: Revision) -> Self {
         match name {
+            UNABLE_TO_OPEN if revision == Revision::Msc4388 => Self::UnableToOpenVerificationUri,
             "authorization_expired" => Self::AuthorizationExpired,
             "device_already_exists" => Self::DeviceAlreadyExists,
             "device_not_found" => Self::DeviceNotFound,
@@ -187,12 +195,27 @@ impl Message {
     }
 
     /// The message as JSON.
-    pub fn encode(&self) -> Zeroizing<Vec<u8>> {
+    pub fn encode(&self, revision: impl Into<Revision>) -> Zeroizing<Vec<u8>> {
         // One allocation that is large enough: a buffer that grows would leave copies of the keys behind.
         let mut json = Zeroizing::new(Vec::with_capacity(4096));
-        let written = serde_json::to_writer(&mut *json, &Wire::from(self));
+        let written = serde_json::to_writer(&mut *json, &self.wire(revision.into()));
         debug_assert!(written.is_ok(), "writing strings into memory does not fail");
         json
+    }
+
+    /// What the later revision says in other words.
+    fn wire(&self, revision: Revision) -> Wire<'_> {
+        let r#type = self.kind();
+        match (self, Wire::from(self)) {
+            (_, wire) if revision == Revision::Msc4108 => wire,
+            (_, Wire::Protocols { protocols, homeserver, .. }) => {
+                Wire::ProtocolsAt { r#type, protocols, base_url: homeserver }
+            }
+            (Self::Failure(Reason::UnableToOpenVerificationUri), _) => {
+                Wire::Failure { r#type, reason: UNABLE_TO_OPEN }
+            }
+            (_, wire) => wire,
+        }
     }
 
     /// The message that this JSON is.
@@ -200,14 +223,15 @@ impl Message {
     /// # Errors
     ///
     /// [`Unreadable`]: the answer to all of them is `unexpected_message_received`.
-    pub fn parse(json: &[u8]) -> Result<Self, Unreadable> {
-        let Tag { kind } = serde_json::from_slice(json).map_err(|_| Unreadable::NotAMessage)?;
+    pub fn parse(json: &[u8], revision: impl Into<Revision>) -> Result<Self, Unreadable> {
+        let revision = revision.into();
+        let wire::Tag { kind } = serde_json::from_slice(json).map_err(|_| Unreadable::NotAMessage)?;
         match kind.as_str() {
-            "m.login.protocols" => fields("m.login.protocols", json).map(Self::Protocols),
+            "m.login.protocols" => protocols(json, revision).map(Self::Protocols),
             "m.login.protocol" => protocol(json).map(Self::Protocol),
             "m.login.protocol_accepted" => Ok(Self::ProtocolAccepted),
-            "m.login.failure" => fields::<WireFailure>("m.login.failure", json)
-                .map(|wire| Self::Failure(Reason::parse(&wire.reason))),
+            "m.login.failure" => fields::<wire::Failure>("m.login.failure", json)
+                .map(|wire| Self::Failure(Reason::parse(&wire.reason, revision))),
             "m.login.declined" => Ok(Self::Declined),
             "m.login.success" => Ok(Self::Success),
             "m.login.secrets" => fields("m.login.secrets", json).map(Self::Secrets),
@@ -220,51 +244,32 @@ fn fields<'de, T: Deserialize<'de>>(kind: &'static str, json: &'de [u8]) -> Resu
     serde_json::from_slice(json).map_err(|_| Unreadable::Malformed(kind))
 }
 
+/// Where the account lives has two names, and in the later revision it is always a base URL.
+fn protocols(json: &[u8], revision: Revision) -> Result<Protocols, Unreadable> {
+    let kind = "m.login.protocols";
+    let (protocols, homeserver) = match revision {
+        Revision::Msc4108 => {
+            let wire::Protocols { protocols, homeserver } = fields(kind, json)?;
+            (protocols, Homeserver::parse(&homeserver).ok())
+        }
+        Revision::Msc4388 => {
+            let wire::ProtocolsAt { protocols, base_url } = fields(kind, json)?;
+            (protocols, BaseUrl::parse(&base_url).ok().map(Homeserver::from))
+        }
+    };
+    let device_authorization_grant = protocols.iter().any(|name| name == DEVICE_AUTHORIZATION_GRANT);
+    let homeserver = homeserver.ok_or(Unreadable::Malformed(kind))?;
+    Ok(Protocols { device_authorization_grant, homeserver })
+}
+
 /// An unknown protocol is well formed, whatever else it brings: it has an answer of its own.
 fn protocol(json: &[u8]) -> Result<Protocol, Unreadable> {
     let kind = "m.login.protocol";
-    let WireProtocolName { protocol } = fields(kind, json)?;
+    let wire::ProtocolName { protocol } = fields(kind, json)?;
     if protocol != DEVICE_AUTHORIZATION_GRANT {
         return Ok(Protocol::Other(protocol));
     }
-    let wire: WireProtocol = fields(kind, json)?;
+    let wire: wire::Protocol = fields(kind, json)?;
     let device_id = DeviceId::parse(&wire.device_id).ok_or(Unreadable::Malformed(kind))?;
     Ok(Protocol::DeviceAuthorizationGrant(Authorization { link: wire.device_authorization_grant, device_id }))
-}
-
-#[derive(Deserialize)]
-struct Tag {
-    #[serde(rename = "type")]
-    kind: String,
-}
-
-#[derive(Deserialize)]
-struct WireProtocolName {
-    protocol: String,
-}
-
-#[derive(Deserialize)]
-struct WireProtocol {
-    device_authorization_grant: VerificationLink,
-    device_id: String,
-}
-
-#[derive(Deserialize)]
-struct WireFailure {
-    reason: String,
-}
-
-impl<'de> Deserialize<'de> for Protocols {
-    fn deserialize<D: de::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        #[derive(Deserialize)]
-        struct WireProtocols {
-            protocols: Vec<String>,
-            homeserver: String,
-        }
-        let wire = WireProtocols::deserialize(deserializer)?;
-        Ok(Self {
-            device_authorization_grant: wire.protocols.iter().any(|name| name == DEVICE_AUTHORIZATION_GRANT),
-            homeserver: Homeserver::parse(&wire.homeserver).map_err(de::Error::custom)?,
-        })
-    }
 }

@@ -1,7 +1,8 @@
 #![allow(clippy::unwrap_used, clippy::indexing_slicing)]
 
 use super::*;
-use crate::rendezvous::SessionUrl;
+use crate::homeserver::BaseUrl;
+use crate::rendezvous::{Api, SessionId, SessionUrl};
 
 const URL: &str = "https://rendezvous.lab.element.dev/e8da6355-550b-4a32-a193-1619d9830668";
 
@@ -12,6 +13,21 @@ fn code(shown_by: ShownBy, url: &str) -> QrCode {
 
 fn existing() -> QrCode {
     code(ShownBy::Existing(Homeserver::parse("https://matrix-client.matrix.org").unwrap()), URL)
+}
+
+fn at_homeserver(shown_by: ShownBy, prefix: Prefix) -> QrCode {
+    let api = Api::new(BaseUrl::parse("https://matrix-client.matrix.org").unwrap(), prefix);
+    let session = SessionId::parse(api, "e8da6355-550b-4a32-a193-1619d9830668").unwrap();
+    QrCode { location: Location::Id(session), ..code(shown_by, URL) }
+}
+
+/// One of each kind.
+fn all() -> Vec<QrCode> {
+    let mut all = vec![existing(), code(ShownBy::New, URL)];
+    for prefix in [Prefix::Stable, Prefix::Unstable] {
+        all.extend([at_homeserver(existing().shown_by, prefix), at_homeserver(ShownBy::New, prefix)]);
+    }
+    all
 }
 
 #[test]
@@ -26,7 +42,7 @@ fn role_and_homeserver_follow_from_who_shows_it() {
 
 #[test]
 fn what_is_encoded_decodes() {
-    for original in [existing(), code(ShownBy::New, URL)] {
+    for original in all() {
         let bytes = original.encode().unwrap();
         assert_eq!(QrCode::decode(&bytes), Ok(original));
     }
@@ -34,10 +50,11 @@ fn what_is_encoded_decodes() {
 
 #[test]
 fn no_truncation_is_a_code() {
-    for original in [existing(), code(ShownBy::New, URL)] {
+    for original in all() {
         let bytes = original.encode().unwrap();
         for end in 0..bytes.len() {
-            let expected = if end < 6 { QrError::NotMatrix } else { QrError::Truncated };
+            let prefix = if bytes.starts_with(PREFIX) { PREFIX } else { UNSTABLE_PREFIX };
+            let expected = if end < prefix.len() { QrError::NotMatrix } else { QrError::Truncated };
             assert_eq!(QrCode::decode(&bytes[..end]), Err(expected), "{end} bytes");
         }
     }
@@ -46,14 +63,36 @@ fn no_truncation_is_a_code() {
 #[test]
 fn every_change_of_a_byte_is_refused_or_read_as_what_it_says() {
     let bytes = existing().encode().unwrap();
-    for i in 0..bytes.len() {
-        for value in 0..=255 {
-            let mut changed = bytes.clone();
-            changed[i] = value;
-            if let Ok(code) = QrCode::decode(&changed) {
-                assert_eq!(code.encode().unwrap(), changed, "byte {i} as {value}");
-            }
+    for (i, value) in (0..bytes.len()).flat_map(|i| (0..=255).map(move |value| (i, value))) {
+        assert_is_what_it_says(&bytes, i, value);
+    }
+}
+
+#[test]
+fn every_change_of_a_bit_is_refused_or_read_as_what_it_says() {
+    for original in all() {
+        let bytes = original.encode().unwrap();
+        for i in 0..bytes.len() * 8 {
+            assert_is_what_it_says(&bytes, i / 8, bytes[i / 8] ^ 1 << (i % 8));
         }
+    }
+}
+
+fn assert_is_what_it_says(bytes: &[u8], i: usize, value: u8) {
+    let mut changed = bytes.to_vec();
+    changed[i] = value;
+    if let Ok(code) = QrCode::decode(&changed) {
+        assert_eq!(code.encode().unwrap(), changed, "byte {i} as {value}");
+    }
+}
+
+/// Its one base URL is that of the session and that of the account.
+#[test]
+fn a_homeserver_without_the_session_is_not_shown() {
+    for text in ["https://matrix-client.matrix.org/", "https://example.org", "matrix.org"] {
+        let elsewhere = ShownBy::Existing(Homeserver::parse(text).unwrap());
+        let code = at_homeserver(elsewhere, Prefix::Unstable);
+        assert_eq!(code.encode(), Err(QrError::HomeserverElsewhere), "{text}");
     }
 }
 
@@ -72,8 +111,10 @@ fn what_no_qr_code_can_hold_is_not_encoded() {
 
 #[test]
 fn a_forged_key_is_not_shown() {
-    let forged = QrCode { key: PublicKey::from_bytes([0; 32]), ..existing() };
-    assert_eq!(forged.encode(), Err(QrError::NonContributoryKey));
+    for code in all() {
+        let forged = QrCode { key: PublicKey::from_bytes([0; 32]), ..code };
+        assert_eq!(forged.encode(), Err(QrError::NonContributoryKey));
+    }
 }
 
 #[test]
@@ -84,5 +125,6 @@ fn errors_say_what_to_do() {
         "this is not a Matrix QR code; scan the one that the other device shows for signing in"
     );
     assert!(message(b"MATRIX\x02\x01").contains("already signed in"));
-    assert!(message(b"MATRIX\x03\x00").contains("version 3"));
+    assert!(message(b"MATRIX\x04\x00").contains("version 4"));
+    assert!(message(b"IO_ELEMENT_MSC4388\x02\x03").contains("version 2"));
 }

@@ -52,6 +52,9 @@ pub enum Error {
         /// The status code.
         status: u16,
     },
+    /// 401 or 403 at the creation of a session: the server lets only some do that, mostly those who are signed in there.
+    #[error("the rendezvous server does not let this device create a session")]
+    CreationForbidden,
     /// An answer whose ETag is missing or weak: something between here and the server rewrites it.
     #[error(
         "a proxy in front of the rendezvous server changes its answers: this one {what}; tell its administrator to turn compression off there and to pass the ETag header on as it is"
@@ -77,7 +80,7 @@ pub enum Error {
         why: &'static str,
     },
     /// An answer that makes no sense.
-    #[error("the rendezvous server's answer is not one of MSC4108: {what}")]
+    #[error("the rendezvous server's answer is not one of the rendezvous API: {what}")]
     Malformed {
         /// What is wrong with it.
         what: &'static str,
@@ -85,6 +88,9 @@ pub enum Error {
     /// A send before anything was received: without an ETag it could overwrite what the other device wrote.
     #[error("nothing can be sent before the rendezvous session has been read")]
     NotReadYet,
+    /// MSC4388's sessions carry text, and this is not text.
+    #[error("the message is not text, and the rendezvous session carries nothing else")]
+    NotText,
 }
 
 impl Error {

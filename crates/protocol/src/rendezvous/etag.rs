@@ -6,7 +6,7 @@ use serde::Deserialize;
 use url::Url;
 
 use super::{
-    Error, Location, MAX_PAYLOAD_BYTES, MAX_SESSION_URL_BYTES, Method, Request, Response, SessionUrl,
+    Error, MAX_PAYLOAD_BYTES, MAX_SESSION_URL_BYTES, Method, Received, Request, Response, Sent, SessionUrl,
 };
 use crate::{printable, web_url};
 
@@ -26,7 +26,7 @@ pub fn create(endpoint: &Url) -> Request {
 #[derive(Debug, PartialEq, Eq)]
 pub enum Created {
     /// There is a session.
-    Session(Session),
+    Session(super::Session),
     /// 307: make the same request there. The caller bounds how often.
     Redirect(Url),
 }
@@ -38,7 +38,7 @@ pub enum Created {
 /// redirect nor the session may lead from `https` to `http`.
 pub fn created(endpoint: &Url, response: &Response) -> Result<Created, Error> {
     match response.status {
-        200..=299 => new_session(endpoint, response).map(Created::Session),
+        200..=299 => new_session(endpoint, response).map(|session| Created::Session(session.into())),
         307 => redirect(endpoint, response).map(Created::Redirect),
         _ => Err(Error::of_creating(response)),
     }
@@ -60,11 +60,7 @@ fn new_session(endpoint: &Url, response: &Response) -> Result<Session, Error> {
     if leaves_https(endpoint, url.url()) {
         return Err(Error::Malformed { what: "the session's URL leaves https" });
     }
-    Ok(Session {
-        location: Location::Url(url),
-        etag: Some(etag(response)?.to_owned()),
-        time_left: response.until("Expires"),
-    })
+    Ok(Session { url, etag: Some(etag(response)?.to_owned()), time_left: response.until("Expires") })
 }
 
 fn redirect(endpoint: &Url, response: &Response) -> Result<Url, Error> {
@@ -84,60 +80,28 @@ fn leaves_https(from: &Url, to: &Url) -> bool {
 
 /// A rendezvous session as one of the two devices sees it.
 #[derive(Debug, PartialEq, Eq)]
-pub struct Session {
-    location: Location,
+pub(super) struct Session {
+    url: SessionUrl,
     /// Of the last payload that this device has seen or written. Opaque: sent back as it came.
     etag: Option<String>,
     time_left: Option<Duration>,
 }
 
-/// What the answer to [`Session::receive`] means.
-#[derive(Debug, PartialEq, Eq)]
-pub enum Received {
-    /// A payload that this device has not seen.
-    ///
-    /// After a [`Session::send`] whose answer was lost it can be the payload that was sent: compare before using it.
-    Payload(Vec<u8>),
-    /// Nothing new.
-    Nothing {
-        /// The server held the request as `Prefer` asked it to, so the next one can follow at once.
-        waited: bool,
-    },
-}
-
-/// What the answer to [`Session::send`] means.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Sent {
-    /// It is the session's payload now.
-    Accepted,
-    /// 412: it is not, somebody else wrote first. Receive that before sending again, so that nothing unseen is overwritten.
-    Conflict,
-}
-
 impl Session {
-    /// A session that someone else created. It must be received from before it can be sent to.
-    #[must_use]
-    pub fn join(location: Location) -> Self {
-        Self { location, etag: None, time_left: None }
+    pub(super) fn join(url: SessionUrl) -> Self {
+        Self { url, etag: None, time_left: None }
     }
 
-    /// Where it is, for the QR code.
-    #[must_use]
-    pub fn location(&self) -> &Location {
-        &self.location
+    pub(super) fn url(&self) -> &SessionUrl {
+        &self.url
     }
 
-    /// What was left of the session's life when the last answer that was understood was made: its `Expires` minus its
-    /// own `Date`. `None` when that answer does not say.
-    #[must_use]
-    pub fn time_left(&self) -> Option<Duration> {
+    /// An answer's `Expires` minus its own `Date`.
+    pub(super) fn time_left(&self) -> Option<Duration> {
         self.time_left
     }
 
-    /// Asks for a payload that this device has not seen. `wait` is how many seconds (at most 30) the server may hold
-    /// the request until there is one (RFC 7240, `Prefer: wait`); a server that does not know that answers at once.
-    #[must_use]
-    pub fn receive(&self, wait: Option<u8>) -> Request {
+    pub(super) fn receive(&self, wait: Option<u8>) -> Request {
         let mut request = self.request(Method::Get);
         if let Some(etag) = &self.etag {
             request.headers.push(("If-None-Match", etag.clone()));
@@ -146,11 +110,7 @@ impl Session {
         request
     }
 
-    /// Reads the answer to [`Session::receive`].
-    ///
-    /// # Errors
-    /// As [`Error`] says; the session is as before then.
-    pub fn received(&mut self, response: &Response) -> Result<Received, Error> {
+    pub(super) fn received(&mut self, response: &Response) -> Result<Received, Error> {
         let unchanged = match response.status {
             200 => self.etag.as_deref() == Some(etag(response)?),
             304 if self.etag.is_some() => true,
@@ -162,18 +122,14 @@ impl Session {
         // A server that does not know `If-None-Match` sends back what we wrote ourselves.
         if unchanged {
             self.time_left = response.until("Expires");
-            return Ok(Received::Nothing { waited: waited(response) });
+            return Ok(Received::Nothing { waited: response.waited() });
         }
         check_payload(response)?;
         self.adopt(response)?;
-        Ok(Received::Payload(response.body.clone()))
+        Ok(Received::Payload(response.body.clone().into()))
     }
 
-    /// Sends a payload in place of the last one that this device has seen.
-    ///
-    /// # Errors
-    /// [`Error::TooLarge`] above 4096 bytes, [`Error::NotReadYet`] after [`Session::join`] without a [`Session::received`].
-    pub fn send(&self, payload: &[u8]) -> Result<Request, Error> {
+    pub(super) fn send(&self, payload: &[u8]) -> Result<Request, Error> {
         if payload.len() > MAX_PAYLOAD_BYTES {
             return Err(Error::TooLarge);
         }
@@ -184,11 +140,7 @@ impl Session {
         Ok(request)
     }
 
-    /// Reads the answer to [`Session::send`].
-    ///
-    /// # Errors
-    /// As [`Error`] says. When there is no answer at all the payload may have been written: receive, and look.
-    pub fn sent(&mut self, response: &Response) -> Result<Sent, Error> {
+    pub(super) fn sent(&mut self, response: &Response) -> Result<Sent, Error> {
         match response.status {
             200..=299 => self.adopt(response).map(|()| Sent::Accepted),
             // Its ETag belongs to a payload that this device has not seen.
@@ -197,15 +149,12 @@ impl Session {
         }
     }
 
-    /// Cancels the session. Whatever the answer: it is over or will expire.
-    #[must_use]
-    pub fn delete(&self) -> Request {
+    pub(super) fn delete(&self) -> Request {
         self.request(Method::Delete)
     }
 
     fn request(&self, method: Method) -> Request {
-        let Location::Url(url) = &self.location;
-        Request { method, url: url.url().clone(), headers: Vec::new(), body: Vec::new() }
+        Request { method, url: self.url.url().clone(), headers: Vec::new(), body: Vec::new() }
     }
 
     fn adopt(&mut self, response: &Response) -> Result<(), Error> {
@@ -239,12 +188,4 @@ fn etag(response: &Response) -> Result<&str, Error> {
         }
         Some(etag) => Ok(etag),
     }
-}
-
-/// RFC 7240, section 3: the server says which preferences it applied.
-fn waited(response: &Response) -> bool {
-    let applied = response.header("Preference-Applied").unwrap_or_default();
-    applied
-        .split(',')
-        .any(|item| item.split('=').next().is_some_and(|name| name.trim().eq_ignore_ascii_case("wait")))
 }

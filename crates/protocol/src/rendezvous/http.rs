@@ -4,6 +4,9 @@ use std::fmt;
 
 use url::Url;
 
+/// The header that carries an access token.
+pub(super) const AUTHORIZATION: &str = "Authorization";
+
 /// The methods of the rendezvous API.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Method {
@@ -11,7 +14,7 @@ pub enum Method {
     Post,
     /// Send a payload.
     Put,
-    /// Receive a payload.
+    /// Receive a payload, or ask whether there is a rendezvous API.
     Get,
     /// Cancel the session.
     Delete,
@@ -39,7 +42,7 @@ pub struct Request {
     pub url: Url,
     /// Names and values.
     pub headers: Vec<(&'static str, String)>,
-    /// At most 4096 bytes.
+    /// At most 4096 bytes, and what JSON adds to them.
     pub body: Vec<u8>,
 }
 
@@ -50,7 +53,7 @@ pub struct Response {
     pub status: u16,
     /// Names, in any case, and values.
     pub headers: Vec<(String, String)>,
-    /// The body; the caller need not read much beyond 4096 bytes, more than that is refused.
+    /// The body; the caller need not read beyond [`MAX_ANSWER_BYTES`](super::json::MAX_ANSWER_BYTES), more than that is refused.
     pub body: Vec<u8>,
 }
 
@@ -61,12 +64,23 @@ impl Response {
         let (_, value) = self.headers.iter().find(|(n, _)| n.eq_ignore_ascii_case(name))?;
         Some(value.trim())
     }
+
+    /// RFC 7240, section 3: the server says which preferences it applied.
+    pub(super) fn waited(&self) -> bool {
+        let applied = self.header("Preference-Applied").unwrap_or_default();
+        applied
+            .split(',')
+            .any(|item| item.split('=').next().is_some_and(|name| name.trim().eq_ignore_ascii_case("wait")))
+    }
 }
 
 /// Bodies are ciphertext or of somebody else's making: their length is all that a log needs.
 impl fmt::Debug for Request {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { method, url, headers, body } = self;
+        let shown = |name, value| if name == AUTHORIZATION { "[redacted]" } else { value };
+        let headers: Vec<_> =
+            headers.iter().map(|(name, value)| (*name, shown(*name, value.as_str()))).collect();
         write!(f, "{} {url} {headers:?} ({} bytes)", method.as_str(), body.len())
     }
 }

@@ -36,7 +36,14 @@ fn session() -> Session {
 
 /// The `If-Match` of the next send: what the session believes to have seen.
 fn seen(session: &Session) -> String {
-    session.send(b"").unwrap().headers.into_iter().find(|(name, _)| *name == "If-Match").unwrap().1
+    session
+        .send(&Vec::new().into())
+        .unwrap()
+        .headers
+        .into_iter()
+        .find(|(name, _)| *name == "If-Match")
+        .unwrap()
+        .1
 }
 
 mod creating {
@@ -53,7 +60,7 @@ mod creating {
     #[test]
     fn the_session_is_where_the_body_says_and_can_be_sent_to_at_once() {
         let session = session();
-        let Location::Url(url) = session.location();
+        let Location::Url(url) = session.location() else { panic!("{session:?}") };
         assert_eq!(url.as_str(), SESSION);
         assert_eq!(seen(&session), ETAG);
         assert_eq!(session.time_left(), Some(Duration::from_secs(60)));
@@ -163,7 +170,7 @@ mod receiving {
             let mut session = session();
             let new =
                 answer(200, &[("CONTENT-TYPE", content_type), ("eTaG", " \"two\" "), DATE, EXPIRES], "hello");
-            assert_eq!(session.received(&new), Ok(Received::Payload(b"hello".to_vec())));
+            assert_eq!(session.received(&new), Ok(Received::Payload(b"hello".to_vec().into())));
             assert_eq!(seen(&session), "\"two\"");
             assert_eq!(session.received(&new), Ok(Received::Nothing { waited: false }));
         }
@@ -240,7 +247,7 @@ mod receiving {
     #[test]
     fn a_payload_of_4096_bytes_is_taken_and_of_4097_is_not() {
         let of = |n| answer(200, &[TEXT, ("ETag", "2")], vec![b'x'; n]);
-        assert_eq!(session().received(&of(4096)), Ok(Received::Payload(vec![b'x'; 4096])));
+        assert_eq!(session().received(&of(4096)), Ok(Received::Payload(vec![b'x'; 4096].into())));
         let mut session = session();
         assert_eq!(session.received(&of(4097)), Err(Error::Oversized { size: 4097 }));
         assert_eq!(seen(&session), ETAG);
@@ -252,7 +259,7 @@ mod sending {
 
     #[test]
     fn the_request_names_what_it_replaces() {
-        let request = session().send(b"payload").unwrap();
+        let request = session().send(&b"payload".to_vec().into()).unwrap();
         assert_eq!((request.method.as_str(), request.url.as_str()), ("PUT", SESSION));
         let headers = [("Content-Type", "text/plain".to_owned()), ("If-Match", ETAG.to_owned())];
         assert_eq!(
@@ -263,7 +270,7 @@ mod sending {
 
     #[test]
     fn nothing_unseen_is_overwritten() {
-        assert_eq!(joined().send(b"x"), Err(Error::NotReadYet));
+        assert_eq!(joined().send(&b"x".to_vec().into()), Err(Error::NotReadYet));
         let mut session = session();
         let conflict = answer(412, &[("ETag", "\"theirs\"")], "");
         assert_eq!(session.sent(&conflict), Ok(Sent::Conflict));
@@ -274,8 +281,8 @@ mod sending {
 
     #[test]
     fn what_is_too_large_stays_here() {
-        assert!(session().send(&[0; 4096]).is_ok());
-        assert_eq!(session().send(&[0; 4097]), Err(Error::TooLarge));
+        assert!(session().send(&vec![0; 4096].into()).is_ok());
+        assert_eq!(session().send(&vec![0; 4097].into()), Err(Error::TooLarge));
     }
 
     #[test]
@@ -442,7 +449,7 @@ mod lifetime {
 
 #[test]
 fn debug_shows_no_body() {
-    let request = session().send(b"ciphertext").unwrap();
+    let request = session().send(&b"ciphertext".to_vec().into()).unwrap();
     let shown = r#"PUT https://rz.example.com/abc-def-123-456 [("Content-Type", "text/plain"), ("If-Match", "\"one\"")] (10 bytes)"#;
     assert_eq!(format!("{request:?}"), shown);
     assert_eq!(

@@ -5,12 +5,12 @@ use std::convert::Infallible;
 
 use rand_core::{TryCryptoRng, TryRng};
 
-/// A generator that gives the same 32 bytes each time, so that keys can be published.
-pub struct FixedRng([u8; 32]);
+/// A generator that gives these bytes, 32 each time, so that keys can be published.
+pub struct FixedRng(Vec<u8>);
 
 impl FixedRng {
     pub fn new(bytes: &[u8]) -> Self {
-        Self(bytes.try_into().unwrap())
+        Self(bytes.to_vec())
     }
 }
 
@@ -26,7 +26,8 @@ impl TryRng for FixedRng {
     }
 
     fn try_fill_bytes(&mut self, bytes: &mut [u8]) -> Result<(), Infallible> {
-        bytes.copy_from_slice(&self.0);
+        assert_eq!(bytes.len(), 32, "a key or a nonce");
+        bytes.copy_from_slice(&self.0.drain(..32).collect::<Vec<_>>());
         Ok(())
     }
 }

@@ -13,14 +13,14 @@ use matrix_qr_protocol::{
     channel::{CheckCode, Initiated},
     driver::{self, Delivery, Host, Progress},
     error::{Error, Side as Blame, Trouble},
-    homeserver::Homeserver,
+    homeserver::{BaseUrl, Homeserver},
     login::{
         Answer, Ask, Ended, Presence,
         message::{Authorization, CrossSigning, DeviceId, Message, SecretKey, Secrets, VerificationLink},
     },
     qr::{QrCode, ShownBy},
-    rendezvous::{Location, SessionUrl},
-    revision::{Dialect, Role},
+    rendezvous::{Api, Binding, Location, Payload, SequenceToken, SessionId, SessionUrl},
+    revision::{Dialect, Prefix, Revision, Role},
 };
 use rand_core::UnwrapErr;
 
@@ -34,10 +34,11 @@ pub enum Side {
 #[derive(Clone)]
 pub struct Pair {
     shown_by: Role,
-    dialect: Dialect,
+    speech: (Revision, Dialect),
     cancel: Option<(Side, usize)>,
     intrude: Option<(usize, Vec<u8>)>,
     replay: Option<usize>,
+    misplace: Option<(usize, Binding)>,
     end_session: Option<(usize, Ended)>,
     answer: Option<(Side, Answer)>,
     both_are: Option<Role>,
@@ -82,10 +83,11 @@ impl Pair {
     pub fn new(shown_by: Role) -> Self {
         Self {
             shown_by,
-            dialect: Dialect::default(),
+            speech: (Revision::Msc4108, Dialect::default()),
             cancel: None,
             intrude: None,
             replay: None,
+            misplace: None,
             end_session: None,
             answer: None,
             both_are: None,
@@ -97,10 +99,11 @@ impl Pair {
     }
 
     plans! {
-        dialect(dialect: Dialect) => dialect = dialect;
+        speech(speech: (Revision, Dialect)) => speech = speech;
         cancel(side: Side, moment: usize) => cancel = Some((side, moment));
         intrude(write: usize, payload: &[u8]) => intrude = Some((write, payload.to_vec()));
         replay(write: usize) => replay = Some(write);
+        misplace(write: usize, binding: Binding) => misplace = Some((write, binding));
         end_session(write: usize, ended: Ended) => end_session = Some((write, ended));
         answer(side: Side, answer: Answer) => answer = Some((side, answer));
         both_are(role: Role) => both_are = Some(role);
@@ -118,7 +121,7 @@ impl Pair {
         let (mut shown, mut scanned) = (None, None);
         {
             let mut shower = pin!(show(&shower));
-            let mut scanner = pin!(scan(&scanner, self.dialect));
+            let mut scanner = pin!(scan(&scanner, self.speech.1));
             world.run(|context| {
                 poll(&mut shown, shower.as_mut(), context);
                 poll(&mut scanned, scanner.as_mut(), context);
@@ -151,19 +154,37 @@ async fn show(device: &Device) -> Result<(), Error> {
         Role::New => ShownBy::New,
         Role::Existing => ShownBy::Existing(homeserver()),
     };
-    let location = Location::Url(SessionUrl::parse("https://rendezvous.example.org/abc").unwrap());
-    driver::show(device, location, shown_by, &mut UnwrapErr(SysRng)).await
+    let (revision, dialect) = device.world.plan.speech;
+    driver::show(device, (location(revision), dialect), shown_by, &mut UnwrapErr(SysRng)).await
+}
+
+fn location(revision: Revision) -> Location {
+    match revision {
+        Revision::Msc4108 => Location::Url(SessionUrl::parse("https://rendezvous.example.org/abc").unwrap()),
+        Revision::Msc4388 => Location::Id(session_id(homeserver().as_str(), "abc")),
+    }
+}
+
+fn session_id(base_url: &str, id: &str) -> SessionId {
+    SessionId::parse(Api::new(BaseUrl::parse(base_url).unwrap(), Prefix::Stable), id).unwrap()
+}
+
+/// What a payload is written against when there have been so many in this session.
+pub fn binding(base_url: &str, id: &str, payloads: usize) -> Binding {
+    let token = SequenceToken::parse(&payloads.to_string()).unwrap();
+    Binding::new(&session_id(base_url, id), &token)
 }
 
 async fn scan(device: &Device, dialect: Dialect) -> Result<(), Error> {
     let code = device.world.until(|world| world.code.borrow().clone()).await;
+    let code = QrCode::decode(&code.encode().unwrap()).unwrap();
     let ours = (device.role == Role::Existing).then(homeserver);
     driver::scan(device, &code, (dialect, ours), &mut UnwrapErr(SysRng)).await
 }
 
 /// What a new device that shows its code makes of a peer that says this, and what it replies.
-pub fn against_a_peer_that_says(said: &[u8]) -> (Result<(), Error>, Message) {
-    let world = Rc::new(World::new(Pair::new(Role::New)));
+pub fn against_a_peer_that_says(said: &[u8], speech: (Revision, Dialect)) -> (Result<(), Error>, Message) {
+    let world = Rc::new(World::new(Pair::new(Role::New).speech(speech)));
     let (ours, peer) = (Device::new(&world, Role::New, true), Device::new(&world, Role::Existing, false));
     let (mut result, mut reply) = (None, None);
     {
@@ -171,13 +192,13 @@ pub fn against_a_peer_that_says(said: &[u8]) -> (Result<(), Error>, Message) {
         let mut theirs = pin!(async {
             let code = world.until(|world| world.code.borrow().clone()).await;
             let (initiated, payload) =
-                Initiated::new(&code.key, Dialect::default(), &mut UnwrapErr(SysRng)).unwrap();
+                Initiated::new(&code.key, speech, peer.binding(), &mut UnwrapErr(SysRng)).unwrap();
             peer.send(payload).await.unwrap();
             let (mut channel, check_code) = initiated.finish(&peer.receive().await.unwrap()).unwrap();
             peer.tell(Progress::Secure(&check_code));
             world.until(|world| world.confirmed.get().then_some(())).await;
-            peer.send(channel.seal(said).unwrap()).await.unwrap();
-            Message::parse(&channel.open(&peer.receive().await.unwrap()).unwrap()).unwrap()
+            peer.send(channel.seal(said, peer.binding()).unwrap()).await.unwrap();
+            Message::parse(&channel.open(&peer.receive().await.unwrap()).unwrap(), speech.0).unwrap()
         });
         world.run(|context| {
             poll(&mut result, ours.as_mut(), context);
@@ -280,6 +301,13 @@ impl World {
         self.payloads.borrow_mut().push(payload);
     }
 
+    fn binding(&self, payloads: usize) -> Binding {
+        match self.plan.speech.0 {
+            Revision::Msc4108 => Binding::default(),
+            Revision::Msc4388 => binding(homeserver().as_str(), "abc", payloads),
+        }
+    }
+
     fn state(&self) -> Result<usize, Ended> {
         match self.ended.borrow().clone() {
             Some(ended) => Err(ended),
@@ -318,7 +346,7 @@ struct Device {
     shows: bool,
     /// How many payloads of the session this device has seen.
     seen: Cell<usize>,
-    overtaken: RefCell<Option<Vec<u8>>>,
+    overtaken: RefCell<Option<Payload>>,
     moments: Cell<usize>,
     requests: Cell<usize>,
 }
@@ -338,6 +366,18 @@ impl Device {
 
     fn side(&self) -> Side {
         if self.role == Role::New { Side::New } else { Side::Existing }
+    }
+
+    /// The payload that stands in the session, as this device finds it. It has seen one less, or several less if somebody
+    /// else wrote.
+    fn look(&self, there: usize) -> Payload {
+        let seen = self.seen.replace(there);
+        let bytes = self.world.payloads.borrow()[there - 1].clone();
+        let binding = match &self.world.plan.misplace {
+            Some((write, binding)) if *write + 1 == there => binding.clone(),
+            _ => self.world.binding(seen),
+        };
+        Payload { bytes, binding }
     }
 
     fn moment(&self) {
@@ -360,7 +400,7 @@ impl Device {
 }
 
 impl Host for Device {
-    async fn receive(&self) -> Result<Vec<u8>, Ended> {
+    async fn receive(&self) -> Result<Payload, Ended> {
         self.requests.set(self.requests.get() + 1);
         self.world
             .until(|world| {
@@ -371,12 +411,16 @@ impl Host for Device {
                     Err(ended) => return Some(Err(ended)),
                     Ok(there) => there,
                 };
-                (there > self.seen.replace(there)).then(|| Ok(world.payloads.borrow()[there - 1].clone()))
+                (there > self.seen.get()).then(|| Ok(self.look(there)))
             })
             .await
     }
 
-    async fn send(&self, payload: Vec<u8>) -> Result<Delivery, Ended> {
+    fn binding(&self) -> Binding {
+        self.world.binding(self.seen.get())
+    }
+
+    async fn send(&self, payload: Payload) -> Result<Delivery, Ended> {
         self.requests.set(self.requests.get() + 1);
         self.world.pass(1).await;
         if self.world.exported.get() && self.role == Role::Existing && self.world.plan.lose_secrets.is_some()
@@ -387,12 +431,13 @@ impl Host for Device {
         if self.overtaken.borrow().is_some() {
             return Ok(Delivery::Overtaken);
         }
-        if there > self.seen.replace(there) {
-            *self.overtaken.borrow_mut() = self.world.payloads.borrow().last().cloned();
+        if there > self.seen.get() {
+            *self.overtaken.borrow_mut() = Some(self.look(there));
             return Ok(Delivery::Overtaken);
         }
+        assert_eq!(payload.binding, self.world.binding(there), "written where it was sealed for");
         self.seen.set(there + 1);
-        self.world.write(payload);
+        self.world.write(payload.bytes);
         Ok(Delivery::Done)
     }
 

@@ -1,0 +1,211 @@
+//! MSC4388's primitives of the channel: HPKE (RFC 9180) in base mode from device S to device G, and back with a response
+//! context in the manner of Oblivious HTTP (RFC 9458, section 4.4).
+//!
+//! The pseudo code passes the bare result of ECDH to `KeySchedule`. HPKE "instantiated with X25519", which the prose asks
+//! for and deployed code does, puts DHKEM's `ExtractAndExpand` between the two (RFC 9180, section 4.1).
+
+use ::hpke::{
+    Deserializable, HpkeError, Kem as _, OpModeR, OpModeS, Serializable,
+    aead::{AeadCtxR, AeadCtxS, ChaCha20Poly1305},
+    danger::streaming_enc::{
+        AeadKey, AeadNonce, ExporterSecret, create_receiver_context, create_sender_context,
+    },
+    kdf::HkdfSha256,
+    kem::X25519HkdfSha256,
+    setup_receiver, setup_sender_with_rng,
+};
+use hkdf::Hkdf;
+use rand_core::CryptoRng;
+use sha2::Sha256;
+use zeroize::Zeroizing;
+
+use super::cipher::{self, Opener, Sealer};
+use super::{ChannelError, CheckCode, INITIATE, Initiated, Met, PublicKey, decode};
+use crate::rendezvous::{Binding, Payload};
+use crate::{base64, revision::Dialect};
+
+/// Step 4: `info`.
+const INFO: &[u8] = b"MATRIX_QR_CODE_LOGIN";
+/// Step 5: what the response context is exported under. The text has the first, deployed code the second.
+const LABEL_RESPONSE_AS_WRITTEN: &[u8] = b"MATRIX_QR_CODE_LOGIN response";
+const LABEL_RESPONSE_AS_DEPLOYED: &[u8] = b"MATRIX_QR_CODE_LOGIN_RESPONSE";
+/// Step 6, the check code's; `Gp || Sp` follows.
+const LABEL_CHECK_CODE: &[u8] = b"MATRIX_QR_CODE_LOGIN_CHECKCODE";
+
+type Kem = X25519HkdfSha256;
+/// What seals. The contexts wipe their keys.
+pub(super) type Sealing = AeadCtxS<ChaCha20Poly1305, HkdfSha256, Kem>;
+/// What opens.
+pub(super) type Opening = AeadCtxR<ChaCha20Poly1305, HkdfSha256, Kem>;
+
+type Secret = Zeroizing<[u8; 32]>;
+
+/// Device G before step 5. The key wipes itself.
+pub(super) struct Waiting {
+    secret: <Kem as ::hpke::Kem>::PrivateKey,
+    public: PublicKey,
+    dialect: Dialect,
+    /// Drawn with the key, so that accepting needs no randomness. It is sent in the clear.
+    response_nonce: [u8; 32],
+}
+
+impl Waiting {
+    /// Step 1.
+    pub(super) fn new(dialect: Dialect, rng: &mut impl CryptoRng) -> Self {
+        let (secret, public) = Kem::gen_keypair_with_rng(rng);
+        let mut response_nonce = [0; 32];
+        rng.fill_bytes(&mut response_nonce);
+        Self { secret, public: PublicKey::from_bytes(public.to_bytes().into()), dialect, response_nonce }
+    }
+
+    pub(super) fn public(&self) -> PublicKey {
+        self.public
+    }
+
+    /// Step 5: `(Sp, TaggedCiphertext) := Unpack(LoginInitiateMessage)`, then LoginOk's context.
+    pub(super) fn accept(self, initiate: &Payload) -> Result<Met, ChannelError> {
+        let message = decode(&initiate.bytes)?;
+        let (sp, ciphertext) = unpack(&message)?;
+        let encapsulated = Deserializable::from_bytes(sp).map_err(|_| ChannelError::Cipher)?;
+        // RFC 9180, section 7.1.4: the only way to fail is an all-zero shared secret.
+        let mut theirs: Opening = setup_receiver(&OpModeR::Base, &self.secret, &encapsulated, INFO)
+            .map_err(|_| ChannelError::NonContributoryKey)?;
+        let greeting = open(&mut theirs, ciphertext, initiate.binding.as_bytes())?;
+        let sp = PublicKey::from_bytes(*sp);
+        let response = Response::new(&*theirs.response_secret(self.dialect)?, &sp, &self.response_nonce)?;
+        let code = check_code(&theirs, &self.public, &sp)?;
+        let (ours, theirs) = (Sealer::Hpke(Box::new(response.sealing())), Opener::Hpke(Box::new(theirs)));
+        Ok(Met { ours, theirs, code, greeting, preface: self.response_nonce.to_vec() })
+    }
+}
+
+/// Steps 1 and 4: `LoginInitiateMessage := UnpaddedBase64(Sp || TaggedCiphertext)`.
+pub(super) fn initiate(
+    generator: &PublicKey,
+    binding: &Binding,
+    rng: &mut impl CryptoRng,
+) -> Result<(Initiated, Vec<u8>), ChannelError> {
+    let gp = Deserializable::from_bytes(generator.as_bytes()).map_err(|_| ChannelError::Cipher)?;
+    let (sp, mut ours): (_, Sealing) = setup_sender_with_rng(&OpModeS::<Kem>::Base, &gp, INFO, rng)
+        .map_err(|_| ChannelError::NonContributoryKey)?;
+    let sp = PublicKey::from_bytes(sp.to_bytes().into());
+    let code = check_code(&ours, generator, &sp)?;
+    let secrets = [ours.response_secret(Dialect::AsDeployed)?, ours.response_secret(Dialect::AsWritten)?];
+    let ciphertext = seal(&mut ours, INITIATE, binding.as_bytes())?;
+    let payload = base64::encode(&[sp.as_bytes().as_slice(), &ciphertext].concat()).into_bytes();
+    let awaited = cipher::Awaited::Hpke(Awaited { sp, secrets });
+    Ok((Initiated { ours: Sealer::Hpke(Box::new(ours)), awaited, code }, payload))
+}
+
+/// Device S before step 6: device G chose one of the two labels, and LoginOk will show which.
+pub(super) struct Awaited {
+    sp: PublicKey,
+    secrets: [Secret; 2],
+}
+
+impl Awaited {
+    /// Step 6: `(ResponseNonce, TaggedCiphertext) := Unpack(LoginOkMessage)`.
+    pub(super) fn open(
+        self,
+        login_ok: &[u8],
+        aad: &[u8],
+    ) -> Result<(Opener, Zeroizing<Vec<u8>>), ChannelError> {
+        let (nonce, ciphertext) = unpack(login_ok)?;
+        let attempt = |secret: &Secret| {
+            let mut theirs = Response::new(secret, &self.sp, nonce)?.opening();
+            let plaintext = open(&mut theirs, ciphertext, aad)?;
+            Ok((Opener::Hpke(Box::new(theirs)), plaintext))
+        };
+        let [deployed, written] = &self.secrets;
+        match attempt(deployed) {
+            Err(ChannelError::NotAuthentic) => attempt(written),
+            opened => opened,
+        }
+    }
+}
+
+/// `AeadKey` and `AeadNonce` of step 5, of which either end makes its side of the response context.
+struct Response {
+    key: AeadKey<ChaCha20Poly1305>,
+    nonce: AeadNonce<ChaCha20Poly1305>,
+}
+
+impl Response {
+    /// `HKDF_SHA256(Secret, .., salt = Sp || ResponseNonce)`.
+    fn new(secret: &[u8; 32], sp: &PublicKey, nonce: &[u8; 32]) -> Result<Self, ChannelError> {
+        let kdf = Hkdf::<Sha256>::new(Some(&[*sp.as_bytes(), *nonce].concat()), secret);
+        let mut response = Self { key: AeadKey::default(), nonce: AeadNonce::default() };
+        kdf.expand(b"key", &mut response.key.0).map_err(|_| ChannelError::Cipher)?;
+        kdf.expand(b"nonce", &mut response.nonce.0).map_err(|_| ChannelError::Cipher)?;
+        Ok(response)
+    }
+
+    /// "MUST NOT be used": the exporter secret is a dummy. Nothing is exported from a `Response`'s context here.
+    fn sealing(self) -> Sealing {
+        create_sender_context(&self.key, self.nonce, ExporterSecret::default())
+    }
+
+    fn opening(self) -> Opening {
+        create_receiver_context(&self.key, self.nonce, ExporterSecret::default())
+    }
+}
+
+/// The export interface of the context from device S to device G, at either end.
+trait Exports {
+    fn export_into(&self, context: &[u8], out: &mut [u8]) -> Result<(), HpkeError>;
+
+    fn response_secret(&self, dialect: Dialect) -> Result<Secret, ChannelError> {
+        let label = match dialect {
+            Dialect::AsDeployed => LABEL_RESPONSE_AS_DEPLOYED,
+            Dialect::AsWritten => LABEL_RESPONSE_AS_WRITTEN,
+        };
+        let mut secret = Zeroizing::new([0; 32]);
+        self.export_into(label, secret.as_mut_slice()).map_err(|_| ChannelError::Cipher)?;
+        Ok(secret)
+    }
+}
+
+impl Exports for Sealing {
+    fn export_into(&self, context: &[u8], out: &mut [u8]) -> Result<(), HpkeError> {
+        self.export(context, out)
+    }
+}
+
+impl Exports for Opening {
+    fn export_into(&self, context: &[u8], out: &mut [u8]) -> Result<(), HpkeError> {
+        self.export(context, out)
+    }
+}
+
+/// Step 6: `Export("MATRIX_QR_CODE_LOGIN_CHECKCODE" || Gp || Sp, size=2)`.
+fn check_code(context: &impl Exports, gp: &PublicKey, sp: &PublicKey) -> Result<CheckCode, ChannelError> {
+    let label = [LABEL_CHECK_CODE, gp.as_bytes(), sp.as_bytes()].concat();
+    let mut bytes = Zeroizing::new([0; 2]);
+    context.export_into(&label, bytes.as_mut_slice()).map_err(|_| ChannelError::Cipher)?;
+    Ok(CheckCode::without_leading_zero(*bytes))
+}
+
+/// The first message of either device begins with 32 bytes in the clear.
+fn unpack(message: &[u8]) -> Result<(&[u8; 32], &[u8]), ChannelError> {
+    message.split_first_chunk().ok_or(ChannelError::Malformed { what: "the first message is too short" })
+}
+
+pub(super) fn seal(context: &mut Sealing, plaintext: &[u8], aad: &[u8]) -> Result<Vec<u8>, ChannelError> {
+    context.seal(plaintext, aad).map_err(|error| failed(error, ChannelError::Cipher))
+}
+
+pub(super) fn open(
+    context: &mut Opening,
+    ciphertext: &[u8],
+    aad: &[u8],
+) -> Result<Zeroizing<Vec<u8>>, ChannelError> {
+    let opened = context.open(ciphertext, aad).map(Zeroizing::new);
+    opened.map_err(|error| failed(error, ChannelError::NotAuthentic))
+}
+
+fn failed(error: HpkeError, usually: ChannelError) -> ChannelError {
+    match error {
+        HpkeError::MessageLimitReached => ChannelError::Exhausted,
+        _ => usually,
+    }
+}

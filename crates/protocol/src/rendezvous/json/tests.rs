@@ -1,0 +1,377 @@
+#![allow(clippy::unwrap_used, clippy::panic)]
+
+use super::super::{Location, Session};
+use super::*;
+use crate::homeserver::BaseUrl;
+use crate::revision::Prefix;
+
+const COLLECTION: &str = "https://example.com/_matrix/client/v1/rendezvous";
+const SESSION: &str = "https://example.com/_matrix/client/v1/rendezvous/abcdEFG12345";
+
+fn api() -> Api {
+    Api::new(BaseUrl::parse("https://example.com").unwrap(), Prefix::Stable)
+}
+
+fn answer(status: u16, headers: &[(&str, &str)], body: impl AsRef<[u8]>) -> Response {
+    let headers = headers.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+    Response { status, headers, body: body.as_ref().to_vec() }
+}
+
+fn ok(body: Value) -> Response {
+    answer(200, &[("Content-Type", "application/json")], body.to_string())
+}
+
+fn found(data: &str, token: &str) -> Response {
+    ok(json!({ "data": data, "sequence_token": token, "expires_in_ms": 300_000 }))
+}
+
+fn id() -> SessionId {
+    SessionId::parse(api(), "abcdEFG12345").unwrap()
+}
+
+fn joined() -> Session {
+    Session::join(Location::Id(id()))
+}
+
+/// A session that has seen the payload with the token `one`.
+fn session() -> Session {
+    let body = json!({ "id": "abcdEFG12345", "sequence_token": "one", "expires_in_ms": 60_000 });
+    created(&api(), &ok(body)).unwrap()
+}
+
+fn at(token: &str) -> Binding {
+    Binding::new(&id(), &SequenceToken::parse(token).unwrap())
+}
+
+fn payload(bytes: impl AsRef<[u8]>, binding: Binding) -> Payload {
+    Payload { bytes: bytes.as_ref().to_vec(), binding }
+}
+
+fn body(request: &Request) -> Value {
+    serde_json::from_slice(&request.body).unwrap()
+}
+
+mod creating {
+    use super::*;
+
+    #[test]
+    fn discovery_asks_with_the_access_token_if_there_is_one() {
+        for token in [None, Some("secret")] {
+            let request = discover(&api(), token);
+            assert_eq!((request.method.as_str(), request.url.as_str()), ("GET", COLLECTION));
+            let expected: Vec<_> =
+                token.map(|_| ("Authorization", "Bearer secret".to_owned())).into_iter().collect();
+            assert_eq!((request.headers, request.body), (expected, vec![]));
+        }
+    }
+
+    #[test]
+    fn discovery_says_whether_a_session_can_be_created() {
+        for available in [true, false] {
+            let body = json!({ "create_available": available, "something": "new" });
+            assert_eq!(discovered(&ok(body)), Ok(available));
+        }
+        for body in ["{}", "[]", "null", "<html>", r#"{"create_available":"yes"}"#] {
+            assert!(matches!(discovered(&answer(200, &[], body)), Err(Error::Malformed { .. })), "{body}");
+        }
+    }
+
+    #[test]
+    fn the_request_has_an_empty_text() {
+        let request = create(&api(), None);
+        assert_eq!((request.method.as_str(), request.url.as_str()), ("POST", COLLECTION));
+        assert_eq!(request.headers, [("Content-Type", "application/json".to_owned())]);
+        assert_eq!(body(&request), json!({ "data": "" }));
+    }
+
+    #[test]
+    fn no_access_token_is_ever_printed() {
+        for request in [create(&api(), Some("secret")), discover(&api(), Some("secret"))] {
+            assert!(request.headers.contains(&("Authorization", "Bearer secret".to_owned())));
+            let shown = format!("{request:?}");
+            assert!(
+                shown.contains(r#"("Authorization", "[redacted]")"#) && !shown.contains("secret"),
+                "{shown}"
+            );
+        }
+    }
+
+    #[test]
+    fn the_unstable_path_is_that_of_the_text() {
+        let api = Api::new(BaseUrl::parse("https://example.com/").unwrap(), Prefix::Unstable);
+        let path = "https://example.com/_matrix/client/unstable/io.element.msc4388/rendezvous";
+        assert_eq!(create(&api, None).url.as_str(), path);
+        assert_eq!(discover(&api, None).url.as_str(), path);
+    }
+
+    #[test]
+    fn the_session_can_be_sent_to_at_once() {
+        let session = session();
+        assert_eq!(session.location(), Location::Id(id()));
+        assert_eq!(session.binding(), at("one"));
+        assert_eq!(session.time_left(), Some(Duration::from_secs(60)));
+    }
+
+    #[test]
+    fn answers_without_usable_names_are_refused() {
+        let long = "x".repeat(256);
+        let bodies = [
+            json!({}),
+            json!([]),
+            json!({ "id": "a" }),
+            json!({ "sequence_token": "a" }),
+            json!({ "id": 1, "sequence_token": "a" }),
+            json!({ "id": "", "sequence_token": "a" }),
+            json!({ "id": "..", "sequence_token": "a" }),
+            json!({ "id": "a/b", "sequence_token": "a" }),
+            json!({ "id": long, "sequence_token": "a" }),
+            json!({ "id": "a", "sequence_token": "" }),
+            json!({ "id": "a", "sequence_token": "a b" }),
+            json!({ "id": "a", "sequence_token": long }),
+            json!({ "id": "a", "sequence_token": "a", "expires_in_ms": -1 }),
+            json!({ "id": "a", "sequence_token": "a", "more": "x".repeat(MAX_ANSWER_BYTES) }),
+        ];
+        for body in bodies {
+            let result = created(&api(), &ok(body.clone()));
+            assert!(matches!(result, Err(Error::Malformed { .. })), "{body}: {result:?}");
+        }
+    }
+
+    #[test]
+    fn a_server_says_who_may_create_a_session() {
+        let body = r#"{"errcode":"M_FORBIDDEN","error":"no"}"#;
+        for status in [401, 403] {
+            assert_eq!(created(&api(), &answer(status, &[], body)), Err(Error::CreationForbidden));
+            assert_eq!(discovered(&answer(status, &[], body)), Err(Error::CreationForbidden));
+        }
+    }
+
+    #[test]
+    fn other_refusals_are_as_in_the_other_dialect() {
+        let unknown = r#"{"errcode":"M_UNRECOGNIZED","error":"Unrecognized request"}"#;
+        let refused = |status| match created(&api(), &answer(status, &[], unknown)) {
+            Err(error) => error,
+            Ok(session) => panic!("{session:?}"),
+        };
+        assert!(
+            matches!(refused(404), Error::Refused { status: 404, errcode: Some(code), .. } if code == "M_UNRECOGNIZED")
+        );
+        assert_eq!(refused(413), Error::TooLarge);
+        assert_eq!(refused(429), Error::RateLimited { retry_after: None });
+        assert_eq!(refused(503), Error::Unavailable { status: 503 });
+        assert!(matches!(refused(307), Error::Redirected { .. }));
+    }
+}
+
+mod receiving {
+    use super::*;
+
+    #[test]
+    fn only_a_request_that_may_wait_says_what_was_seen() {
+        for (session, wait) in [(joined(), None), (joined(), Some(30)), (session(), None)] {
+            let request = session.receive(wait);
+            assert_eq!((request.method.as_str(), request.url.as_str()), ("GET", SESSION));
+            assert_eq!((request.headers, request.body), (vec![], vec![]));
+        }
+        let request = session().receive(Some(30));
+        assert_eq!(request.url.as_str(), format!("{SESSION}?sequence_token=one"));
+        assert_eq!(request.headers, [("Prefer", "wait=30".to_owned())]);
+    }
+
+    #[test]
+    fn a_token_is_one_value_of_the_query_whatever_is_in_it() {
+        let mut session = session();
+        session.received(&found("x", "a+b/c=")).unwrap();
+        let url = session.receive(Some(1)).url;
+        assert_eq!(url.query(), Some("sequence_token=a%2Bb%2Fc%3D"));
+    }
+
+    #[test]
+    fn a_payload_is_given_once_with_what_it_was_written_against() {
+        let mut session = session();
+        let received = session.received(&found("hello", "two"));
+        assert_eq!(received, Ok(Received::Payload(payload("hello", at("one")))));
+        assert_eq!((session.binding(), session.time_left()), (at("two"), Some(Duration::from_secs(300))));
+        let again = session.received(&found("hello", "two"));
+        assert_eq!(again, Ok(Received::Nothing { waited: false }));
+    }
+
+    #[test]
+    fn the_first_payload_of_a_joined_session_was_written_against_nothing() {
+        let mut session = joined();
+        assert_eq!(session.binding(), Binding::default());
+        assert_eq!(session.received(&found("", "one")), Ok(Received::Payload(Vec::new().into())));
+        assert_eq!(session.binding(), at("one"));
+    }
+
+    #[test]
+    fn the_same_payload_written_again_is_another_one() {
+        let mut session = session();
+        session.received(&found("hello", "two")).unwrap();
+        let replayed = session.received(&found("hello", "three"));
+        assert_eq!(replayed, Ok(Received::Payload(payload("hello", at("two")))));
+    }
+
+    #[test]
+    fn nothing_new_and_whether_the_server_waited() {
+        for (headers, waited) in [(vec![], false), (vec![("Preference-Applied", "wait=30")], true)] {
+            let body = json!({ "data": "", "sequence_token": "one", "expires_in_ms": 1 }).to_string();
+            let received = session().received(&answer(200, &headers, body));
+            assert_eq!(received, Ok(Received::Nothing { waited }));
+        }
+    }
+
+    #[test]
+    fn the_time_that_is_left_may_be_missing() {
+        let mut session = session();
+        session.received(&ok(json!({ "data": "x", "sequence_token": "two" }))).unwrap();
+        assert_eq!((session.binding(), session.time_left()), (at("two"), None));
+    }
+
+    #[test]
+    fn what_is_not_an_answer_changes_nothing() {
+        let escaped = format!(r#"{{"data":"{}","sequence_token":"two"}}"#, r"\u0041".repeat(4096));
+        for body in [
+            "",
+            "<html>",
+            "[]",
+            "{}",
+            r#"{"data":"x"}"#,
+            r#"{"sequence_token":"two"}"#,
+            r#"{"data":7,"sequence_token":"two"}"#,
+            r#"{"data":"x","sequence_token":7}"#,
+            r#"{"data":"x","sequence_token":""}"#,
+            r#"{"data":"x","sequence_token":"t w o"}"#,
+            r#"{"data":"x","sequence_token":"two","expires_in_ms":"soon"}"#,
+            &escaped,
+        ] {
+            let mut session = session();
+            let received = session.received(&answer(200, &[], body));
+            assert!(matches!(received, Err(Error::Malformed { .. })), "{body}: {received:?}");
+            assert_eq!((session.binding(), session.time_left()), (at("one"), Some(Duration::from_secs(60))));
+        }
+    }
+
+    #[test]
+    fn a_payload_of_4096_bytes_is_taken_and_of_4097_is_not() {
+        // The bytes of the text count, not those of its escapes.
+        let of = |n| answer(200, &[], format!(r#"{{"data":"{}","sequence_token":"two"}}"#, r"\/".repeat(n)));
+        let taken = session().received(&of(4096));
+        assert_eq!(taken, Ok(Received::Payload(payload([b'/'; 4096], at("one")))));
+        let mut session = session();
+        assert_eq!(session.received(&of(4097)), Err(Error::Oversized { size: 4097 }));
+        assert_eq!(session.binding(), at("one"));
+        let umlauts = found(&"ä".repeat(2049), "two");
+        assert_eq!(session.received(&umlauts), Err(Error::Oversized { size: 4098 }));
+    }
+}
+
+mod sending {
+    use super::*;
+
+    #[test]
+    fn the_request_names_what_the_payload_is_bound_to() {
+        for token in ["one", "an-older.one~"] {
+            let request = session().send(&payload("payload", at(token))).unwrap();
+            assert_eq!((request.method.as_str(), request.url.as_str()), ("PUT", SESSION));
+            assert_eq!(request.headers, [("Content-Type", "application/json".to_owned())]);
+            assert_eq!(body(&request), json!({ "sequence_token": token, "data": "payload" }));
+        }
+    }
+
+    #[test]
+    fn what_is_bound_to_nothing_is_not_written() {
+        let unbound = payload("x", Binding::default());
+        assert_eq!(joined().send(&unbound), Err(Error::NotReadYet));
+        assert_eq!(session().send(&unbound), Err(Error::NotReadYet));
+    }
+
+    #[test]
+    fn only_text_of_4096_bytes_is_sent() {
+        assert!(session().send(&payload([b'x'; 4096], at("one"))).is_ok());
+        assert_eq!(session().send(&payload([b'x'; 4097], at("one"))), Err(Error::TooLarge));
+        assert_eq!(session().send(&payload(b"\xff", at("one"))), Err(Error::NotText));
+    }
+
+    #[test]
+    fn an_accepted_payload_is_the_one_we_have_seen() {
+        for (status, body) in [
+            (200, json!({ "sequence_token": "two" })),
+            (202, json!({ "sequence_token": "two", "expires_in_ms": 5 })),
+        ] {
+            let mut session = session();
+            assert_eq!(session.sent(&answer(status, &[], body.to_string())), Ok(Sent::Accepted));
+            assert_eq!(session.binding(), at("two"));
+            assert_eq!(session.received(&found("ours", "two")), Ok(Received::Nothing { waited: false }));
+        }
+    }
+
+    #[test]
+    fn a_conflict_is_found_out_by_receiving() {
+        for errcode in ["M_CONCURRENT_WRITE", "IO_ELEMENT_MSC4388_CONCURRENT_WRITE"] {
+            let mut session = session();
+            let conflict = answer(409, &[], json!({ "errcode": errcode }).to_string());
+            assert_eq!(session.sent(&conflict), Ok(Sent::Conflict));
+            assert_eq!(session.binding(), at("one"));
+        }
+    }
+
+    #[test]
+    fn an_accepted_payload_without_a_token_is_no_answer() {
+        for body in ["", "{}", r#"{"sequence_token":""}"#] {
+            let mut session = session();
+            assert!(matches!(session.sent(&answer(200, &[], body)), Err(Error::Malformed { .. })), "{body}");
+            assert_eq!(session.binding(), at("one"));
+        }
+    }
+
+    #[test]
+    fn cancelling_needs_no_token() {
+        for session in [session(), joined()] {
+            let request = session.delete();
+            assert_eq!((request.method.as_str(), request.url.as_str()), ("DELETE", SESSION));
+            assert_eq!((request.headers, request.body), (vec![], vec![]));
+        }
+    }
+}
+
+mod refusals {
+    use super::*;
+
+    fn both(response: &Response) -> Error {
+        let mut session = session();
+        let received = session.received(response).unwrap_err();
+        assert_eq!(received, session.sent(response).unwrap_err());
+        assert_eq!((session.binding(), session.time_left()), (at("one"), Some(Duration::from_secs(60))));
+        received
+    }
+
+    #[test]
+    fn a_session_that_is_over_is_not_a_server_without_the_api() {
+        for body in ["", "<html>", r#"{"errcode":"M_NOT_FOUND","error":"no"}"#] {
+            assert_eq!(both(&answer(404, &[], body)), Error::Gone, "{body}");
+        }
+        let unrecognized = both(&answer(404, &[], r#"{"errcode":"M_UNRECOGNIZED"}"#));
+        assert!(matches!(unrecognized, Error::Refused { status: 404, .. }));
+    }
+
+    #[test]
+    fn each_status_has_its_meaning() {
+        assert_eq!(both(&answer(413, &[], "")), Error::TooLarge);
+        let limited = r#"{"errcode":"M_LIMIT_EXCEEDED","retry_after_ms":1500}"#;
+        let retry_after = Some(Duration::from_millis(1500));
+        assert_eq!(both(&answer(429, &[], limited)), Error::RateLimited { retry_after });
+        for status in [408, 500, 502, 599] {
+            assert_eq!(both(&answer(status, &[], "<html>")), Error::Unavailable { status });
+        }
+        for status in [301, 307] {
+            assert!(matches!(both(&answer(status, &[], "")), Error::Redirected { .. }));
+        }
+        for status in [400, 401, 403, 405, 410, 412] {
+            assert_eq!(both(&answer(status, &[], "")), Error::Refused { status, errcode: None, error: None });
+        }
+        for status in [204, 206, 304] {
+            assert!(session().received(&answer(status, &[], found("x", "two").body)).is_err());
+        }
+    }
+}

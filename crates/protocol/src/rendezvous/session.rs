@@ -1,0 +1,142 @@
+//! A session in whichever dialect its location speaks.
+
+use std::time::Duration;
+
+use super::{Binding, Error, Location, Payload, Request, Response, etag, json};
+
+/// A rendezvous session as one of the two devices sees it.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Session(Dialect);
+
+#[derive(Debug, PartialEq, Eq)]
+enum Dialect {
+    Etag(etag::Session),
+    Json(json::Session),
+}
+
+/// What the answer to [`Session::receive`] means.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Received {
+    /// A payload that this device has not seen.
+    ///
+    /// After a [`Session::send`] whose answer was lost it can be the payload that was sent: compare before using it.
+    Payload(Payload),
+    /// Nothing new.
+    Nothing {
+        /// The server held the request as `Prefer` asked it to, so the next one can follow at once.
+        waited: bool,
+    },
+}
+
+/// What the answer to [`Session::send`] means.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Sent {
+    /// It is the session's payload now.
+    Accepted,
+    /// 412 or 409: it is not, somebody else wrote first. Receive that before sending again, so that nothing unseen is overwritten.
+    Conflict,
+}
+
+impl Session {
+    /// A session that someone else created. It must be received from before it can be sent to.
+    #[must_use]
+    pub fn join(location: Location) -> Self {
+        Self(match location {
+            Location::Url(url) => Dialect::Etag(etag::Session::join(url)),
+            Location::Id(id) => Dialect::Json(json::Session::join(id)),
+        })
+    }
+
+    /// Where it is, for the QR code.
+    #[must_use]
+    pub fn location(&self) -> Location {
+        match &self.0 {
+            Dialect::Etag(session) => Location::Url(session.url().clone()),
+            Dialect::Json(session) => Location::Id(session.id().clone()),
+        }
+    }
+
+    /// What was left of the session's life when the last answer that was understood was made, by the server's own clock.
+    /// `None` when that answer does not say.
+    #[must_use]
+    pub fn time_left(&self) -> Option<Duration> {
+        match &self.0 {
+            Dialect::Etag(session) => session.time_left(),
+            Dialect::Json(session) => session.time_left(),
+        }
+    }
+
+    /// What a payload that is sealed now is written against: the last one that this device has seen or written.
+    #[must_use]
+    pub fn binding(&self) -> Binding {
+        match &self.0 {
+            Dialect::Etag(_) => Binding::default(),
+            Dialect::Json(session) => session.binding(),
+        }
+    }
+
+    /// Asks for a payload that this device has not seen. `wait` is how many seconds (at most 30) the server may hold
+    /// the request until there is one (RFC 7240, `Prefer: wait`); a server that does not know that answers at once.
+    #[must_use]
+    pub fn receive(&self, wait: Option<u8>) -> Request {
+        match &self.0 {
+            Dialect::Etag(session) => session.receive(wait),
+            Dialect::Json(session) => session.receive(wait),
+        }
+    }
+
+    /// Reads the answer to [`Session::receive`].
+    ///
+    /// # Errors
+    /// As [`Error`] says; the session is as before then.
+    pub fn received(&mut self, response: &Response) -> Result<Received, Error> {
+        match &mut self.0 {
+            Dialect::Etag(session) => session.received(response),
+            Dialect::Json(session) => session.received(response),
+        }
+    }
+
+    /// Sends a payload in place of the one that it was written against. In MSC4108 that is the last one that this device
+    /// has seen.
+    ///
+    /// # Errors
+    /// [`Error::TooLarge`] above 4096 bytes, [`Error::NotReadYet`] after [`Session::join`] without a [`Session::received`].
+    pub fn send(&self, payload: &Payload) -> Result<Request, Error> {
+        match &self.0 {
+            Dialect::Etag(session) => session.send(&payload.bytes),
+            Dialect::Json(session) => session.send(payload),
+        }
+    }
+
+    /// Reads the answer to [`Session::send`].
+    ///
+    /// # Errors
+    /// As [`Error`] says. When there is no answer at all the payload may have been written: receive, and look.
+    pub fn sent(&mut self, response: &Response) -> Result<Sent, Error> {
+        match &mut self.0 {
+            Dialect::Etag(session) => session.sent(response),
+            Dialect::Json(session) => session.sent(response),
+        }
+    }
+
+    /// Cancels the session. Whatever the answer: it is over or will expire.
+    #[must_use]
+    pub fn delete(&self) -> Request {
+        match &self.0 {
+            Dialect::Etag(session) => session.delete(),
+            Dialect::Json(session) => session.delete(),
+        }
+    }
+}
+
+impl From<etag::Session> for Session {
+    fn from(session: etag::Session) -> Self {
+        Self(Dialect::Etag(session))
+    }
+}
+
+impl From<json::Session> for Session {
+    fn from(session: json::Session) -> Self {
+        Self(Dialect::Json(session))
+    }
+}
