@@ -8,8 +8,10 @@ use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use crate::limits::Ticket;
 
 pub(crate) mod memory;
+#[cfg(feature = "redis")]
+pub(crate) mod redis;
 
-/// Where sessions are kept: in this process ([`Memory`](crate::Memory)), or beside several.
+/// Where sessions are kept: in this process ([`Memory`](crate::Memory)), or beside several (`Redis`).
 ///
 /// Every method sees only sessions that live at the moment it is given. Times are of this process's clock; a
 /// store whose own clock is another converts.
