@@ -10,6 +10,7 @@ use tokio::{
     net::{TcpListener, TcpStream},
     sync::oneshot,
     task::JoinHandle,
+    time::timeout,
 };
 use url::Url;
 
@@ -154,7 +155,7 @@ pub(crate) struct Session {
 /// What comes until the server closes the connection. Fails when it never does.
 pub(crate) async fn read_to_end(stream: &mut TcpStream) -> String {
     let mut bytes = Vec::new();
-    let read = tokio::time::timeout(Duration::from_secs(20), stream.read_to_end(&mut bytes)).await;
+    let read = timeout(Duration::from_secs(20), stream.read_to_end(&mut bytes)).await;
     read.expect("the server leaves the connection open").unwrap();
     String::from_utf8(bytes).unwrap()
 }
@@ -188,4 +189,19 @@ pub(crate) fn assert_session_headers(response: &Response) {
     assert!(time("date") <= time("expires"));
     assert_eq!(header(response, "cache-control"), "no-store, no-transform");
     assert_eq!(header(response, "pragma"), "no-cache");
+}
+
+/// Longer than anything that ought to happen, shorter than the wait that is asked for.
+pub(crate) const SOON: Duration = Duration::from_secs(15);
+
+/// Sends a request that is held, and sees that it is.
+pub(crate) async fn held(request: RequestBuilder) -> JoinHandle<Response> {
+    let task = tokio::spawn(async move { request.send().await.unwrap() });
+    tokio::time::sleep(Duration::from_millis(200)).await;
+    assert!(!task.is_finished());
+    task
+}
+
+pub(crate) async fn answer(task: JoinHandle<Response>) -> Response {
+    timeout(SOON, task).await.expect("nobody lets it go").unwrap()
 }

@@ -2,25 +2,10 @@
 
 use std::time::Duration;
 
-use reqwest::{Method, RequestBuilder, Response, StatusCode};
-use tokio::{task::JoinHandle, time::timeout};
+use reqwest::{Method, StatusCode};
+use tokio::time::timeout;
 
 use crate::support::*;
-
-/// Longer than anything that ought to happen, shorter than the wait that is asked for.
-const SOON: Duration = Duration::from_secs(15);
-
-/// Sends a request that is held, and sees that it is.
-async fn held(request: RequestBuilder) -> JoinHandle<Response> {
-    let task = tokio::spawn(async move { request.send().await.unwrap() });
-    tokio::time::sleep(Duration::from_millis(200)).await;
-    assert!(!task.is_finished());
-    task
-}
-
-async fn answer(task: JoinHandle<Response>) -> Response {
-    timeout(SOON, task).await.expect("nobody lets it go").unwrap()
-}
 
 async fn a_write_lets_the_reader_go<S: Kept>() {
     let server = Server::<S>::start().await;
