@@ -289,11 +289,16 @@ async fn the_end_is_fixed_when_the_session_is_made<S: Kept>() {
     let body: serde_json::Value = response.json().await.unwrap();
     session.path = body["url"].as_str().unwrap().replace("https://rendezvous.example/below", "");
     tokio::time::sleep(Duration::from_millis(2100)).await;
-    let response = server.put(&session, "y").send().await.unwrap();
-    let (still_expires, seconds) = left(&response);
-    assert!(seconds <= 98, "{seconds}");
-    // Both are reckoned from the moment of the answer and then cut to seconds.
-    assert!(still_expires.duration_since(expires).unwrap_or_default() <= Duration::from_secs(1));
+    for payload in ["y", "z"] {
+        let written = server.put(&session, payload).send().await.unwrap();
+        session.etag = header(&written, "etag");
+        for response in [written, server.get(&session).await, server.poll(&session).send().await.unwrap()] {
+            let (still_expires, seconds) = left(&response);
+            assert!(seconds <= 98, "{seconds}");
+            // Both are reckoned from the moment of the answer and then cut to seconds.
+            assert!(still_expires.duration_since(expires).unwrap_or_default() <= Duration::from_secs(1));
+        }
+    }
 }
 
 async fn a_full_server_refuses_new_sessions_and_keeps_the_live<S: Kept>() {

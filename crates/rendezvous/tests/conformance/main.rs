@@ -7,6 +7,7 @@ mod stores;
 mod api;
 mod browsers;
 mod connections;
+mod linearizable;
 mod redis;
 mod redis_server;
 mod support;
