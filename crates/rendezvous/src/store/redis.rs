@@ -1,6 +1,7 @@
 //! Sessions in Redis (or Valkey), which several instances share and which outlasts each of them.
 
 mod backoff;
+mod engine;
 mod link;
 mod news;
 mod record;
@@ -12,12 +13,9 @@ use std::{
     time::{Duration, Instant},
 };
 
-use redis::{
-    Client, FromRedisValue, IntoConnectionInfo, Pipeline, ProtocolVersion, RedisError, RedisResult,
-    io::tcp::TcpSettings,
-};
+use redis::{FromRedisValue, Pipeline, RedisError};
 
-use self::{link::Link, news::News, script::Script, tickets::Tickets};
+use self::{engine::Engine, link::Link, news::News, script::Script, tickets::Tickets};
 use super::{Changed, Id, New, Read, Revision, Session, Store, Unavailable, Write, Written};
 
 /// Before the names of our keys, and the name of the channel.
@@ -47,14 +45,15 @@ pub struct Redis {
 pub struct RedisUrlError(RedisError);
 
 impl Redis {
-    /// The Redis at a URL: `redis://[[user]:password@]host[:port][/database]`, or `unix:///path/to/socket`. Does not connect yet.
+    /// The Redis at a URL: `redis://[[user]:password@]host[:port][/database]`, or `unix:///path/to/socket`; or the cluster that a node
+    /// is of, `redis+cluster://[[user]:password@]host[:port]`. Does not connect yet.
     ///
     /// # Errors
     ///
     /// If the URL is of another form, or asks for TLS.
     pub fn new(url: &str) -> Result<Self, RedisUrlError> {
         let unnamed = Self {
-            link: Link::new(client(url).map_err(RedisUrlError)?),
+            link: Link::new(Engine::new(url).map_err(RedisUrlError)?),
             prefix: String::new(),
             channel: String::new(),
             tickets: Tickets::default(),
@@ -95,14 +94,6 @@ impl Redis {
         };
         answer.map(|(answer,)| answer).map_err(|_| Unavailable)
     }
-}
-
-/// RESP3, because it says when a connection is lost.
-fn client(url: &str) -> RedisResult<Client> {
-    let info = url.into_connection_info()?;
-    let settings = info.redis_settings().clone().set_protocol(ProtocolVersion::RESP3);
-    let tcp = TcpSettings::default().set_nodelay(true);
-    Client::open(info.set_redis_settings(settings).set_tcp_settings(tcp))
 }
 
 impl Store for Redis {
@@ -177,7 +168,7 @@ impl Store for Redis {
             }
             News::Missed => changed(Changed::Any),
         };
-        news::listen(self.link.client(), &self.channel, heard).await
+        news::listen(self.link.engine(), &self.channel, heard).await
     }
 }
 

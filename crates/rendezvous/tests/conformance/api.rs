@@ -301,6 +301,18 @@ async fn the_end_is_fixed_when_the_session_is_made<S: Kept>() {
     }
 }
 
+async fn a_payload_is_as_old_as_its_write<S: Kept>() {
+    let server = Server::<S>::start().await;
+    let mut session = server.create("x").await;
+    session.etag = header(&server.put(&session, "y").send().await.unwrap(), "etag");
+    tokio::time::sleep(Duration::from_millis(2100)).await;
+    for response in [server.get(&session).await, server.poll(&session).send().await.unwrap()] {
+        let time = |name| httpdate::parse_http_date(&header(&response, name)).unwrap();
+        let age = time("date").duration_since(time("last-modified")).unwrap();
+        assert!(age >= Duration::from_secs(2), "{age:?}");
+    }
+}
+
 async fn a_full_server_refuses_new_sessions_and_keeps_the_live<S: Kept>() {
     let server = Server::<S>::with(|config| config.limits.max_sessions = 2).await;
     let live = [server.create("1").await, server.create("2").await];
@@ -384,6 +396,7 @@ each_store! {
     the_same_payload_never_has_the_same_etag,
     unknown_deleted_and_expired_sessions_are_the_same_bytes,
     the_end_is_fixed_when_the_session_is_made,
+    a_payload_is_as_old_as_its_write,
     a_full_server_refuses_new_sessions_and_keeps_the_live,
     of_many_writers_that_saw_the_same_payload_one_wins,
     other_paths_and_methods_are_matrix_errors,

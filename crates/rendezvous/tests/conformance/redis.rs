@@ -213,3 +213,40 @@ async fn a_place_is_given_back_when_another_instance_ends_the_session() {
     b.delete(&session).await;
     a.until_empty().await;
 }
+
+/// One node that has all of the cluster's slots.
+#[tokio::test]
+#[ignore = "needs redis-server: cargo xtask test"]
+async fn a_cluster_will_do() {
+    let redis = Arc::new(RedisServer::start(&["--cluster-enabled", "yes", "--appendonly", "yes"]));
+    redis.command("CLUSTER ADDSLOTSRANGE 0 16383").unwrap();
+    let url = redis.url().replace("redis://", "redis+cluster://");
+    let instance = || Server::over((Redis::new(&url).unwrap(), Some(redis.clone())), |_| {});
+    let (a, b) = (instance().await, instance().await);
+    let mut session = created_at_last(&a).await;
+    for payload in ["second", "third"] {
+        let waiting = held(b.poll(&session).header("prefer", "wait=30")).await;
+        let written = a.put(&session, payload).send().await.unwrap();
+        assert_eq!(a.put(&session, "stale").send().await.unwrap().status(), StatusCode::PRECONDITION_FAILED);
+        session.etag = header(&written, "etag");
+        assert_eq!(answer(waiting).await.text().await.unwrap(), payload);
+        redis.kill();
+        assert_no_store(a.get(&session).await).await;
+        redis.run();
+        created_at_last(&a).await;
+        created_at_last(&b).await;
+    }
+    assert_eq!(b.delete(&session).await.status(), StatusCode::NO_CONTENT);
+    assert_error(a.get(&session).await, 404, "M_NOT_FOUND").await;
+}
+
+/// A cluster takes a while until it knows that it is one.
+async fn created_at_last(server: &Server) -> Session {
+    for _ in 0..100 {
+        if server.post(STABLE, "x").send().await.unwrap().status() == StatusCode::CREATED {
+            return server.create("first").await;
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    panic!("the cluster does not come up");
+}

@@ -14,24 +14,24 @@ use std::{
 };
 
 use redis::{
-    AsyncConnectionConfig, Client, ErrorKind, FromRedisValue, Pipeline, PushInfo, PushKind, RedisError,
-    RedisResult, ServerErrorKind, aio::MultiplexedConnection,
+    ErrorKind, FromRedisValue, Pipeline, PushInfo, PushKind, RedisError, RedisResult, ServerErrorKind,
+    aio::SendError,
 };
 use tokio::time::{Instant, timeout};
 
-use super::backoff::Backoff;
+use super::{
+    backoff::Backoff,
+    engine::{Connection, Engine},
+};
 
 /// How long a question may take in all, with a connection that has to be made first.
 pub(super) const PATIENCE: Duration = Duration::from_secs(1);
-
-/// How many questions may be on their way to the connection before the next one waits.
-const QUEUE: usize = 1024;
 
 /// How often trouble is logged, at most.
 const COMPLAIN: Duration = Duration::from_secs(10);
 
 pub(super) struct Link {
-    client: Client,
+    engine: Engine,
     live: Mutex<Option<Live>>,
     /// Held by whoever connects, so that only one does.
     connecting: tokio::sync::Mutex<Backoff>,
@@ -40,22 +40,22 @@ pub(super) struct Link {
 
 #[derive(Clone)]
 struct Live {
-    connection: MultiplexedConnection,
+    connection: Connection,
     lost: Arc<AtomicBool>,
 }
 
 impl Link {
-    pub(super) fn new(client: Client) -> Self {
+    pub(super) fn new(engine: Engine) -> Self {
         Self {
-            client,
+            engine,
             live: Mutex::default(),
             connecting: tokio::sync::Mutex::default(),
             complained: Mutex::default(),
         }
     }
 
-    pub(super) fn client(&self) -> &Client {
-        &self.client
+    pub(super) fn engine(&self) -> &Engine {
+        &self.engine
     }
 
     /// Asks once. Whether a question without an answer was heard is not known.
@@ -63,7 +63,7 @@ impl Link {
         let mut asked = None;
         let answer = timeout(PATIENCE, async {
             let mut connection = asked.insert(self.live().await?).connection.clone();
-            question.query_async(&mut connection).await
+            connection.ask(question).await
         });
         let answer = answer.await.unwrap_or_else(|_| Err(io::Error::from(io::ErrorKind::TimedOut).into()));
         answer.inspect_err(|error| {
@@ -107,15 +107,10 @@ impl Link {
             let lost = lost.clone();
             move |push: PushInfo| {
                 lost.fetch_or(push.kind == PushKind::Disconnection, Relaxed);
-                Ok::<_, redis::aio::SendError>(())
+                Ok::<_, SendError>(())
             }
         };
-        let config = AsyncConnectionConfig::new()
-            .set_connection_timeout(Some(PATIENCE))
-            .set_response_timeout(None)
-            .set_pipeline_buffer_size(QUEUE)
-            .set_push_sender(hear);
-        let connection = self.client.get_multiplexed_async_connection_with_config(&config).await?;
+        let connection = self.engine.connect(PATIENCE, hear).await?;
         tracing::info!("connected to Redis");
         Ok(Live { connection, lost })
     }

@@ -4,12 +4,12 @@ use std::{convert::Infallible, time::Duration};
 
 use futures_util::StreamExt;
 use redis::{
-    Client, RedisResult, Value,
+    Value,
     aio::{PubSub, PubSubSink},
 };
 use tokio::time::{sleep, timeout};
 
-use super::{backoff::Backoff, link::PATIENCE};
+use super::{backoff::Backoff, engine::Engine, link::PATIENCE};
 use crate::store::Id;
 
 /// After how long a silence it is asked whether the connection still lives.
@@ -54,11 +54,11 @@ impl News {
 }
 
 /// Listens on a connection of its own, for as long as it is polled.
-pub(super) async fn listen(client: &Client, channel: &str, heard: impl Fn(News)) -> Infallible {
+pub(super) async fn listen(engine: &Engine, channel: &str, heard: impl Fn(News)) -> Infallible {
     let mut backoff = Backoff::default();
     loop {
         backoff.wait().await;
-        if let Ok(Ok(subscription)) = timeout(PATIENCE, subscribe(client, channel)).await {
+        if let Ok(Ok(subscription)) = timeout(PATIENCE, engine.subscribe(channel)).await {
             backoff = Backoff::default();
             // Only now: whatever is said from here on is heard.
             heard(News::Missed);
@@ -66,12 +66,6 @@ pub(super) async fn listen(client: &Client, channel: &str, heard: impl Fn(News))
         }
         backoff.failed();
     }
-}
-
-async fn subscribe(client: &Client, channel: &str) -> RedisResult<PubSub> {
-    let mut subscription = client.get_async_pubsub().await?;
-    subscription.subscribe(channel).await?;
-    Ok(subscription)
 }
 
 async fn until_lost(subscription: PubSub, heard: impl Fn(News)) {
