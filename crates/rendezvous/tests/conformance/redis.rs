@@ -240,6 +240,32 @@ async fn a_cluster_will_do() {
     assert_error(a.get(&session).await, 404, "M_NOT_FOUND").await;
 }
 
+/// Each has half of the slots, and both instances were told of the first.
+#[tokio::test]
+#[ignore = "needs redis-server: cargo xtask test"]
+async fn a_cluster_of_two_nodes_will_do() {
+    let nodes = [(); 2].map(|()| Arc::new(RedisServer::start(&["--cluster-enabled", "yes"])));
+    nodes[0].command("CLUSTER ADDSLOTSRANGE 0 8191").unwrap();
+    nodes[1].command("CLUSTER ADDSLOTSRANGE 8192 16383").unwrap();
+    nodes[1].command(&format!("CLUSTER MEET 127.0.0.1 {}", nodes[0].port())).unwrap();
+    let url = nodes[0].url().replace("redis://", "redis+cluster://");
+    let instance = || Server::over((Redis::new(&url).unwrap(), Some(nodes[0].clone())), |_| {});
+    let (a, b) = (instance().await, instance().await);
+    created_at_last(&a).await;
+    created_at_last(&b).await;
+    for _ in 0..10 {
+        let session = a.create("first").await;
+        let waiting = tokio::spawn(b.poll(&session).header("prefer", "wait=30").send());
+        assert_eq!(a.put(&session, "second").send().await.unwrap().status(), StatusCode::ACCEPTED);
+        let read = timeout(SOON, waiting).await.unwrap().unwrap().unwrap();
+        assert_eq!(read.text().await.unwrap(), "second");
+    }
+    for node in nodes {
+        let keys = node.command("DBSIZE").unwrap();
+        assert_ne!(keys.trim(), ":0", "all sessions are on the other node");
+    }
+}
+
 /// A cluster takes a while until it knows that it is one.
 async fn created_at_last(server: &Server) -> Session {
     for _ in 0..100 {
