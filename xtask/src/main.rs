@@ -14,10 +14,11 @@ const USAGE: &str = "cargo xtask test             formatting, lints, documentati
   cargo xtask interop [--json] our programs against Synapse and matrix-sdk (installed and built into target/interop)";
 
 /// What a test needs beside Rust, and the Debian package that has it.
-const NEEDED: [(&str, &str); 3] = [
+const NEEDED: [(&str, &str); 4] = [
     ("/usr/bin/chromium", "apt-get install chromium"),
     ("/usr/bin/chromedriver", "apt-get install chromium-driver"),
     ("/usr/sbin/nginx", "apt-get install nginx-light"),
+    ("/usr/bin/redis-server", "apt-get install redis-server"),
 ];
 
 /// Crates that the protocol must never reach, however indirectly (docs/design.md, "What a room must never know").

@@ -54,18 +54,20 @@ impl Answer {
     }
 
     /// As HTTP.
-    pub(crate) fn into_reply(self) -> Reply {
-        let mut headers = match &self.about {
-            Some(session) => session_headers(session),
-            None => common_headers(),
-        };
+    pub(crate) fn into_reply(self, now: Instant) -> Reply {
         let (media_type, body) = match self.content {
             Content::Nothing => (None, Bytes::new()),
             Content::Plain(payload) => (Some("text/plain"), payload),
             Content::Json(text) => (Some("application/json"), text.into()),
         };
+        let mut headers = template(self.about.is_some(), media_type.is_some());
+        let date = SystemTime::now();
+        headers.insert(header::DATE, http_date(date));
         if let Some(media_type) = media_type {
             headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(media_type));
+        }
+        if let Some(session) = &self.about {
+            say_of(session, (now, date), &mut headers);
         }
         headers.extend(self.header);
         let mut reply = Response::new(Full::new(body));
@@ -99,35 +101,42 @@ const ALWAYS: [(HeaderName, &str); 9] = [
     (header::CONTENT_SECURITY_POLICY, "default-src 'none'; frame-ancestors 'none'; sandbox"),
 ];
 
-/// What differs between answers, in a map that is copied with room for it.
-const LATER: [HeaderName; 5] =
-    [header::DATE, header::CONTENT_TYPE, header::ETAG, header::EXPIRES, header::LAST_MODIFIED];
+/// The headers that every answer about a live session has (MSC4108, "Common HTTP response headers"), whether it grants or
+/// refuses.
+const OF_SESSION: [HeaderName; 3] = [header::ETAG, header::EXPIRES, header::LAST_MODIFIED];
 
-/// To be copied: making it costs more than the rest of an answer.
-static COMMON: LazyLock<HeaderMap> = LazyLock::new(|| {
-    ALWAYS.into_iter().map(|(name, value)| (name, HeaderValue::from_static(value))).collect()
-});
+/// Of each kind of answer all headers, to be copied and overwritten where it says nothing yet: to make them one by one would take
+/// longer than the rest of an answer.
+static TEMPLATES: LazyLock<[HeaderMap; 4]> =
+    LazyLock::new(|| [(false, false), (false, true), (true, false), (true, true)].map(made));
 
-fn common_headers() -> HeaderMap {
-    let mut headers = HeaderMap::with_capacity(ALWAYS.len() + LATER.len() + 1);
-    headers.extend(COMMON.iter().map(|(name, value)| (name.clone(), value.clone())));
-    headers.insert(header::DATE, http_date(SystemTime::now()));
-    headers
+fn template(of_session: bool, has_content: bool) -> HeaderMap {
+    let [bare, content, session, both] = &*TEMPLATES;
+    match (of_session, has_content) {
+        (false, false) => bare,
+        (false, true) => content,
+        (true, false) => session,
+        (true, true) => both,
+    }
+    .clone()
 }
 
-/// The headers that every answer about a live session has (MSC4108, "Common HTTP response headers"), whether
-/// it grants or refuses. `Date` is among them so that it is from the same moment: clients take the time that
-/// is left from `Expires` minus `Date`.
-fn session_headers(session: &Session) -> HeaderMap {
-    let (now, date) = (Instant::now(), SystemTime::now());
+fn made((of_session, has_content): (bool, bool)) -> HeaderMap {
+    let always = ALWAYS.into_iter().map(|(name, value)| (name, HeaderValue::from_static(value)));
+    let later = OF_SESSION.into_iter().filter(|_| of_session);
+    let later = later.chain([header::CONTENT_TYPE].into_iter().filter(|_| has_content)).chain([header::DATE]);
+    always.chain(later.map(|name| (name, HeaderValue::from_static("")))).collect()
+}
+
+/// `Date` is of the same moment: clients take the time that is left from `Expires` minus `Date`.
+fn say_of(session: &Session, (now, date): (Instant, SystemTime), headers: &mut HeaderMap) {
     let left = session.expires.saturating_duration_since(now);
     let age = now.saturating_duration_since(session.modified);
-    let mut headers = COMMON.clone();
-    headers.extend(entity_tag(session.revision).map(|tag| (header::ETAG, tag)));
+    if let Some(tag) = entity_tag(session.revision) {
+        headers.insert(header::ETAG, tag);
+    }
     headers.insert(header::EXPIRES, http_date(date.checked_add(left).unwrap_or(date)));
     headers.insert(header::LAST_MODIFIED, http_date(date.checked_sub(age).unwrap_or(date)));
-    headers.insert(header::DATE, http_date(date));
-    headers
 }
 
 fn entity_tag(revision: Revision) -> Option<HeaderValue> {
@@ -167,6 +176,29 @@ fn written(seconds: u64) -> HeaderValue {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
+
+    #[test]
+    fn no_answer_says_less_than_it_should_or_nothing_where_it_should_say_something() {
+        let now = Instant::now();
+        let session = Session {
+            revision: Revision::random(),
+            payload: [].into(),
+            modified: now,
+            expires: now,
+            errcodes: crate::store::Errcodes::Stable,
+        };
+        for (about, content) in [(None, false), (None, true), (Some(&session), false), (Some(&session), true)]
+        {
+            let content = if content { Content::Json(vec![b'1']) } else { Content::Nothing };
+            let has_content = matches!(content, Content::Json(_));
+            let mut answer = Answer::new(StatusCode::OK, content);
+            answer.about = about.cloned();
+            let headers = answer.into_reply(now).headers().clone();
+            let expected = 10 + 3 * usize::from(about.is_some()) + usize::from(has_content);
+            assert_eq!((headers.len(), headers.keys_len()), (expected, expected));
+            assert!(headers.values().all(|value| !value.is_empty()), "{headers:?}");
+        }
+    }
 
     #[test]
     fn a_date_is_that_of_its_second_whichever_came_before() {

@@ -4,7 +4,8 @@
 //! Two devices that share a URL exchange payloads at it, one at a time, through a server that neither of them
 //! trusts. A payload is at most 4096 bytes; a session lives for minutes.
 //!
-//! [`Rendezvous`] is the service: [`Config`] before a [`Store`], which is [`Memory`].
+//! [`Rendezvous`] is the service: [`Config`] before a [`Store`], which is [`Memory`], or `Redis` where several instances
+//! share the sessions or one must survive a restart (the feature `redis`, on by default).
 //! [`Rendezvous::router`] fits it into any axum or tower server, [`serve`] runs it on a listener, with timeouts for
 //! slow clients. Nothing is global: several can be in one process. The binary of the same name does that from the
 //! command line.
@@ -47,6 +48,9 @@ pub use crate::{
         memory::Memory,
     },
 };
+
+#[cfg(feature = "redis")]
+pub use crate::store::redis::{Redis, RedisUrlError};
 
 /// The service as a plain axum router. See [`Rendezvous::router`] for what whoever serves it must see to.
 pub fn router<S: Store>(store: S, config: Config) -> axum::Router {

@@ -14,6 +14,8 @@ use std::{
 
 use clap::{ArgMatches, CommandFactory, FromArgMatches, Parser, parser::ValueSource};
 use matrix_qr_rendezvous::{Memory, Rendezvous, Store, Timeouts, serve, serve_router};
+#[cfg(feature = "redis")]
+use matrix_qr_rendezvous::{Redis, RedisUrlError};
 use tokio::net::TcpListener;
 use tracing_subscriber::EnvFilter;
 
@@ -105,8 +107,11 @@ fn show(options: &Options, settings: &Settings) -> ExitCode {
 }
 
 async fn run(options: &Options, chosen: Chosen) -> Result<(), StartError> {
-    match chosen.store {
+    match &chosen.store {
         StoreUrl::Memory => with_store(Memory::default(), options, chosen).await,
+        #[cfg(feature = "redis")]
+        StoreUrl::Redis(url) => with_store(Redis::new(url.as_str())?, options, chosen).await,
+        #[cfg(not(feature = "redis"))]
         StoreUrl::Redis(_) => Err(StartError::NoRedis),
     }
 }
@@ -264,6 +269,10 @@ enum StartError {
     Signals(io::Error),
     #[error("cannot serve: {0}")]
     Serve(io::Error),
+    #[cfg(feature = "redis")]
+    #[error(transparent)]
+    Redis(#[from] RedisUrlError),
+    #[cfg(not(feature = "redis"))]
     #[error("this program was built without Redis")]
     NoRedis,
 }

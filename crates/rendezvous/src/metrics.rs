@@ -1,6 +1,10 @@
 //! What an operator can see of the service, as Prometheus metrics. No label says who asked, or about which session.
 
-use std::{fmt, time::Duration};
+use std::{
+    fmt,
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
 
 use axum::http::Method;
 use prometheus_client::{
@@ -62,10 +66,11 @@ struct Operation {
 /// Everything that is counted. Clones count together.
 #[derive(Clone)]
 pub(crate) struct Metrics {
-    registry: std::sync::Arc<Registry>,
+    registry: Arc<Registry>,
     requests: Family<Answered, Counter>,
     refusals: Family<Refused, Counter>,
     latency: Family<Asked, Histogram>,
+    usual: Arc<Usual>,
     store: Family<Operation, Histogram>,
     store_failures: Counter,
     pub(crate) received: Counter,
@@ -75,6 +80,31 @@ pub(crate) struct Metrics {
     sessions: Gauge,
     waiters: Gauge,
     expired: Counter,
+}
+
+/// The counters of what happens all the time, so that nobody looks for them under a lock each time.
+#[derive(Default)]
+struct Usual([UsualAnswer; 6]);
+
+#[derive(Default)]
+struct UsualAnswer {
+    requests: OnceLock<Counter>,
+    latency: OnceLock<Histogram>,
+}
+
+impl Usual {
+    fn of(&self, method: &Method, api: Api, status: u16) -> Option<&UsualAnswer> {
+        let place = match (method, api, status) {
+            (&Method::GET, Api::Msc4108, 304) => 0,
+            (&Method::GET, Api::Msc4108, 200) => 1,
+            (&Method::PUT, Api::Msc4108, 202) => 2,
+            (&Method::POST, Api::Msc4108, 201) => 3,
+            (&Method::DELETE, Api::Msc4108, 204) => 4,
+            (&Method::OPTIONS, Api::Msc4108, 204) => 5,
+            _ => return None,
+        };
+        self.0.get(place)
+    }
 }
 
 /// What is not counted as it happens, but looked up when somebody asks.
@@ -87,10 +117,11 @@ pub(crate) struct Now {
 impl Metrics {
     pub(crate) fn new() -> Self {
         let mut metrics = Self {
-            registry: std::sync::Arc::default(),
+            registry: Arc::default(),
             requests: Family::default(),
             refusals: Family::default(),
             latency: Family::new_with_constructor(histogram),
+            usual: Arc::default(),
             store: Family::new_with_constructor(histogram),
             store_failures: Counter::default(),
             received: Counter::default(),
@@ -144,15 +175,28 @@ impl Metrics {
     }
 
     pub(crate) fn answered(&self, (method, api): (&Method, Api), answer: &Answer, took: Duration) {
-        let (method, revision) = (method_name(method), api.name());
+        let asked = Asked { method: method_name(method), revision: api.name() };
         let status = answer.status.as_u16();
-        self.requests.get_or_create(&Answered { method, revision, status }).inc();
+        match self.usual.of(method, api, status) {
+            Some(usual) => usual.requests.get_or_init(|| self.requests(&asked, status)).inc(),
+            None => self.requests(&asked, status).inc(),
+        };
         if let Some(reason) = answer.refused {
             self.refusals.get_or_create(&Refused { reason }).inc();
         }
         if !answer.held {
-            self.latency.get_or_create(&Asked { method, revision }).observe(took.as_secs_f64());
+            let took = took.as_secs_f64();
+            match self.usual.of(method, api, status) {
+                Some(usual) => {
+                    usual.latency.get_or_init(|| self.latency.get_or_create_owned(&asked)).observe(took)
+                }
+                None => self.latency.get_or_create(&asked).observe(took),
+            }
         }
+    }
+
+    fn requests(&self, &Asked { method, revision }: &Asked, status: u16) -> Counter {
+        self.requests.get_or_create_owned(&Answered { method, revision, status })
     }
 
     pub(crate) fn stored(&self, operation: &'static str, took: Duration, failed: bool) {

@@ -46,10 +46,11 @@ impl<S: Store> Rendezvous<S> {
         let api = if route.is_some() { Api::Msc4108 } else { Api::Unknown };
         let answer = self.checked(route, request, peer).await;
         let status = answer.status.as_u16();
-        self.metrics().answered((&method, api), &answer, started.elapsed());
+        let ended = Instant::now();
+        self.metrics().answered((&method, api), &answer, ended - started);
         // No path: it names the session. No address.
         tracing::debug!(%method, status, "answered");
-        answer.into_reply()
+        answer.into_reply(ended)
     }
 
     async fn checked<B>(

@@ -8,12 +8,17 @@ use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use crate::limits::Ticket;
 
 pub(crate) mod memory;
+#[cfg(feature = "redis")]
+pub(crate) mod redis;
 
-/// Where sessions are kept: in this process ([`Memory`](crate::Memory)), or beside several.
+/// Where sessions are kept: in this process ([`Memory`](crate::Memory)), or beside several (`Redis`).
 ///
 /// Every method sees only sessions that live at the moment it is given. Times are of this process's clock; a
 /// store whose own clock is another converts.
 pub trait Store: Send + Sync + 'static {
+    /// Whether its sessions are in this process, so that its time is not worth a metric.
+    const LOCAL: bool = false;
+
     /// Keeps a new session. Its ID is random: there is none of that name.
     fn create(&self, id: Id, new: New) -> impl Future<Output = Result<Session, Unavailable>> + Send;
 
@@ -171,6 +176,11 @@ impl Id {
     #[must_use]
     pub fn from_bytes(bytes: [u8; 16]) -> Self {
         Self(Token(bytes))
+    }
+
+    /// In base64url.
+    pub(crate) fn to_text(self) -> [u8; 22] {
+        self.0.to_text()
     }
 
     /// `None` for a text that names no session of ours.

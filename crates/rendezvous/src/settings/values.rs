@@ -129,10 +129,25 @@ impl FromStr for StoreUrl {
         if text == "memory" {
             return Ok(Self::Memory);
         }
-        // Not what the parser says: it may quote the password.
-        let url = Url::parse(text).ok().filter(|url| url.scheme() == "redis" && url.host().is_some());
-        url.map(Self::Redis).ok_or_else(|| "it must be memory, or redis://host:port/database".to_owned())
+        // Not what the parsers say: they may quote the password.
+        let form = || {
+            "it must be memory, redis://host:port/database, redis+cluster://host:port or unix:///path"
+                .to_owned()
+        };
+        let url = Url::parse(text).map_err(|_| form())?;
+        if usable(text) { Ok(Self::Redis(url)) } else { Err(form()) }
     }
+}
+
+#[cfg(feature = "redis")]
+fn usable(url: &str) -> bool {
+    matrix_qr_rendezvous::Redis::new(url).is_ok()
+}
+
+/// This program was built without it.
+#[cfg(not(feature = "redis"))]
+fn usable(_: &str) -> bool {
+    false
 }
 
 impl fmt::Display for StoreUrl {
@@ -142,7 +157,7 @@ impl fmt::Display for StoreUrl {
             Self::Redis(url) if !self.has_password() => url.fmt(f),
             Self::Redis(url) => {
                 let (host, port) = (url.host_str().unwrap_or_default(), url.port().unwrap_or(6379));
-                write!(f, "redis://{}:[redacted]@{host}:{port}{}", url.username(), url.path())
+                write!(f, "{}://{}:[redacted]@{host}:{port}{}", url.scheme(), url.username(), url.path())
             }
         }
     }

@@ -90,6 +90,8 @@ impl Memory {
 }
 
 impl Store for Memory {
+    const LOCAL: bool = true;
+
     async fn create(&self, id: Id, new: New) -> Result<Session, Unavailable> {
         Ok(self.create_now(id, new))
     }

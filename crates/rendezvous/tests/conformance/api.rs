@@ -7,9 +7,8 @@ use reqwest::{Method, StatusCode};
 
 use crate::support::*;
 
-#[tokio::test]
-async fn two_devices_exchange_payloads() {
-    let server = Server::start().await;
+async fn two_devices_exchange_payloads<S: Kept>() {
+    let server = Server::<S>::start().await;
     for path in CREATE_PATHS {
         let mut a = server.create_at(path, "hello from A").await;
         let mut b = a.clone();
@@ -48,9 +47,8 @@ async fn two_devices_exchange_payloads() {
     server.stop().await;
 }
 
-#[tokio::test]
-async fn a_created_session_has_an_unguessable_url_on_the_configured_server() {
-    let server = Server::start().await;
+async fn a_created_session_has_an_unguessable_url_on_the_configured_server<S: Kept>() {
+    let server = Server::<S>::start().await;
     let response = server.post(STABLE, "x").header("host", "evil.example").send().await.unwrap();
     assert_eq!(response.status(), StatusCode::CREATED);
     assert_eq!(header(&response, "content-type"), "application/json");
@@ -70,9 +68,8 @@ async fn a_created_session_has_an_unguessable_url_on_the_configured_server() {
     }
 }
 
-#[tokio::test]
-async fn the_bare_create_path_is_configurable_and_not_a_pattern() {
-    let server = Server::with(|config| config.create_path = "/new/{id}".to_owned()).await;
+async fn the_bare_create_path_is_configurable_and_not_a_pattern<S: Kept>() {
+    let server = Server::<S>::with(|config| config.create_path = "/new/{id}".to_owned()).await;
     let raw = "POST /new/{id} HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: 1\r\nContent-Type: text/plain\r\n\r\nx";
     assert!(server.raw(raw).await.starts_with("HTTP/1.1 201 "));
     assert_error(server.post("/new/x", "x").send().await.unwrap(), 404, "M_UNRECOGNIZED").await;
@@ -80,9 +77,8 @@ async fn the_bare_create_path_is_configurable_and_not_a_pattern() {
     server.create_at(UNSTABLE, "x").await;
 }
 
-#[tokio::test]
-async fn payloads_are_any_bytes_up_to_4096() {
-    let server = Server::start().await;
+async fn payloads_are_any_bytes_up_to_4096<S: Kept>() {
+    let server = Server::<S>::start().await;
     for payload in [vec![], vec![0, 255, b'\n'], vec![7; 4096]] {
         // The client leaves the length of an empty body out, if it is not told.
         let request = server.post(STABLE, payload.clone()).header("content-length", payload.len());
@@ -108,9 +104,8 @@ async fn payloads_are_any_bytes_up_to_4096() {
     assert_eq!(server.get(&session).await.text().await.unwrap(), "kept");
 }
 
-#[tokio::test]
-async fn a_payload_says_its_length_and_its_type() {
-    let server = Server::start().await;
+async fn a_payload_says_its_length_and_its_type<S: Kept>() {
+    let server = Server::<S>::start().await;
     let session = server.create("kept").await;
     let put = format!("PUT {} HTTP/1.1\r\nIf-Match: {}\r\n", session.path, session.etag);
     let post = format!("POST {STABLE} HTTP/1.1\r\n");
@@ -145,9 +140,8 @@ async fn a_payload_says_its_length_and_its_type() {
     assert_eq!(server.get(&session).await.text().await.unwrap(), "kept");
 }
 
-#[tokio::test]
-async fn parameters_of_the_content_type_are_accepted_and_not_sent_back() {
-    let server = Server::start().await;
+async fn parameters_of_the_content_type_are_accepted_and_not_sent_back<S: Kept>() {
+    let server = Server::<S>::start().await;
     for given in ["text/plain; charset=utf-8", "Text/Plain;charset=\"UTF-8\"", "text/plain ;x=y"] {
         let request = server.request(Method::POST, STABLE).header("content-type", given).body("x");
         assert_eq!(request.send().await.unwrap().status(), StatusCode::CREATED, "{given}");
@@ -160,9 +154,8 @@ async fn parameters_of_the_content_type_are_accepted_and_not_sent_back() {
     }
 }
 
-#[tokio::test]
-async fn the_202_is_so_on_the_wire() {
-    let server = Server::start().await;
+async fn the_202_is_so_on_the_wire<S: Kept>() {
+    let server = Server::<S>::start().await;
     let session = server.create("x").await;
     let answer = server
         .raw(&format!(
@@ -185,9 +178,8 @@ async fn the_202_is_so_on_the_wire() {
     assert!(!head.contains("transfer-encoding"));
 }
 
-#[tokio::test]
-async fn a_write_that_saw_an_older_payload_is_refused_with_the_code_of_the_create_path() {
-    let server = Server::start().await;
+async fn a_write_that_saw_an_older_payload_is_refused_with_the_code_of_the_create_path<S: Kept>() {
+    let server = Server::<S>::start().await;
     for (path, errcode, unstable) in [
         (STABLE, "M_CONCURRENT_WRITE", None),
         (UNSTABLE, "M_UNKNOWN", Some("M_CONCURRENT_WRITE")),
@@ -208,9 +200,8 @@ async fn a_write_that_saw_an_older_payload_is_refused_with_the_code_of_the_creat
     }
 }
 
-#[tokio::test]
-async fn a_condition_is_one_strong_etag() {
-    let server = Server::start().await;
+async fn a_condition_is_one_strong_etag<S: Kept>() {
+    let server = Server::<S>::start().await;
     let session = server.create("kept").await;
     let etag = &session.etag;
     let malformed = [
@@ -237,9 +228,8 @@ async fn a_condition_is_one_strong_etag() {
     assert_eq!(server.get(&session).await.text().await.unwrap(), "kept");
 }
 
-#[tokio::test]
-async fn the_same_payload_never_has_the_same_etag() {
-    let server = Server::start().await;
+async fn the_same_payload_never_has_the_same_etag<S: Kept>() {
+    let server = Server::<S>::start().await;
     let mut etags = HashSet::new();
     for _ in 0..10 {
         let mut session = server.create("same").await;
@@ -251,14 +241,14 @@ async fn the_same_payload_never_has_the_same_etag() {
     }
 }
 
-#[tokio::test]
-async fn unknown_deleted_and_expired_sessions_are_the_same_bytes() {
+async fn unknown_deleted_and_expired_sessions_are_the_same_bytes<S: Kept>() {
     let lifetime = |config: &mut Config| config.lifetime = Duration::from_millis(50);
-    let (server, brief) = (Server::start().await, Server::with(lifetime).await);
+    let (server, brief) = (Server::<S>::start().await, Server::<S>::with(lifetime).await);
     let deleted = server.create("x").await;
     assert_eq!(server.delete(&deleted).await.status(), StatusCode::NO_CONTENT);
     let expired = brief.create("x").await;
     brief.until_empty().await;
+    brief.until_gone(&expired).await;
     let mut answers = HashSet::new();
     for (server, path) in [
         (&brief, expired.path.as_str()),
@@ -286,9 +276,8 @@ async fn unknown_deleted_and_expired_sessions_are_the_same_bytes() {
     assert_eq!(answers.len(), 1, "{answers:?}");
 }
 
-#[tokio::test]
-async fn the_end_is_fixed_when_the_session_is_made() {
-    let server = Server::with(|config| config.lifetime = Duration::from_secs(100)).await;
+async fn the_end_is_fixed_when_the_session_is_made<S: Kept>() {
+    let server = Server::<S>::with(|config| config.lifetime = Duration::from_secs(100)).await;
     let left = |response: &reqwest::Response| {
         let time = |name| httpdate::parse_http_date(&header(response, name)).unwrap();
         (time("expires"), time("expires").duration_since(time("date")).unwrap().as_secs())
@@ -300,16 +289,32 @@ async fn the_end_is_fixed_when_the_session_is_made() {
     let body: serde_json::Value = response.json().await.unwrap();
     session.path = body["url"].as_str().unwrap().replace("https://rendezvous.example/below", "");
     tokio::time::sleep(Duration::from_millis(2100)).await;
-    let response = server.put(&session, "y").send().await.unwrap();
-    let (still_expires, seconds) = left(&response);
-    assert!(seconds <= 98, "{seconds}");
-    // Both are reckoned from the moment of the answer and then cut to seconds.
-    assert!(still_expires.duration_since(expires).unwrap_or_default() <= Duration::from_secs(1));
+    for payload in ["y", "z"] {
+        let written = server.put(&session, payload).send().await.unwrap();
+        session.etag = header(&written, "etag");
+        for response in [written, server.get(&session).await, server.poll(&session).send().await.unwrap()] {
+            let (still_expires, seconds) = left(&response);
+            assert!(seconds <= 98, "{seconds}");
+            // Both are reckoned from the moment of the answer and then cut to seconds.
+            assert!(still_expires.duration_since(expires).unwrap_or_default() <= Duration::from_secs(1));
+        }
+    }
 }
 
-#[tokio::test]
-async fn a_full_server_refuses_new_sessions_and_keeps_the_live() {
-    let server = Server::with(|config| config.limits.max_sessions = 2).await;
+async fn a_payload_is_as_old_as_its_write<S: Kept>() {
+    let server = Server::<S>::start().await;
+    let mut session = server.create("x").await;
+    session.etag = header(&server.put(&session, "y").send().await.unwrap(), "etag");
+    tokio::time::sleep(Duration::from_millis(2100)).await;
+    for response in [server.get(&session).await, server.poll(&session).send().await.unwrap()] {
+        let time = |name| httpdate::parse_http_date(&header(&response, name)).unwrap();
+        let age = time("date").duration_since(time("last-modified")).unwrap();
+        assert!(age >= Duration::from_secs(2), "{age:?}");
+    }
+}
+
+async fn a_full_server_refuses_new_sessions_and_keeps_the_live<S: Kept>() {
+    let server = Server::<S>::with(|config| config.limits.max_sessions = 2).await;
     let live = [server.create("1").await, server.create("2").await];
     for path in CREATE_PATHS {
         let response = server.post(path, "3").send().await.unwrap();
@@ -328,9 +333,8 @@ async fn a_full_server_refuses_new_sessions_and_keeps_the_live() {
     assert_eq!(server.rendezvous.sessions(), 2);
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn of_many_writers_that_saw_the_same_payload_one_wins() {
-    let server = Server::start().await;
+async fn of_many_writers_that_saw_the_same_payload_one_wins<S: Kept>() {
+    let server = Server::<S>::start().await;
     let mut session = server.create("start").await;
     for _ in 0..20 {
         let writer = |n: usize| {
@@ -355,9 +359,8 @@ async fn of_many_writers_that_saw_the_same_payload_one_wins() {
     }
 }
 
-#[tokio::test]
-async fn other_paths_and_methods_are_matrix_errors() {
-    let server = Server::start().await;
+async fn other_paths_and_methods_are_matrix_errors<S: Kept>() {
+    let server = Server::<S>::start().await;
     let session = server.create("x").await;
     for path in
         ["/x", "/rendezvous", "/rendezvous/", "/_matrix/client/versions", "/_matrix/client/v1/rendezvous/"]
@@ -378,4 +381,23 @@ async fn other_paths_and_methods_are_matrix_errors() {
     let response = server.request(Method::HEAD, &session.path).send().await.unwrap();
     assert_eq!(response.status(), StatusCode::OK);
     assert_session_headers(&response);
+}
+
+each_store! {
+    two_devices_exchange_payloads,
+    a_created_session_has_an_unguessable_url_on_the_configured_server,
+    the_bare_create_path_is_configurable_and_not_a_pattern,
+    payloads_are_any_bytes_up_to_4096,
+    a_payload_says_its_length_and_its_type,
+    parameters_of_the_content_type_are_accepted_and_not_sent_back,
+    the_202_is_so_on_the_wire,
+    a_write_that_saw_an_older_payload_is_refused_with_the_code_of_the_create_path,
+    a_condition_is_one_strong_etag,
+    the_same_payload_never_has_the_same_etag,
+    unknown_deleted_and_expired_sessions_are_the_same_bytes,
+    the_end_is_fixed_when_the_session_is_made,
+    a_payload_is_as_old_as_its_write,
+    a_full_server_refuses_new_sessions_and_keeps_the_live,
+    of_many_writers_that_saw_the_same_payload_one_wins,
+    other_paths_and_methods_are_matrix_errors,
 }

@@ -32,9 +32,8 @@ fn assert_harmless(response: &Response) {
     assert!(httpdate::parse_http_date(&header(response, "date")).is_ok());
 }
 
-#[tokio::test]
-async fn every_answer_is_readable_by_scripts_and_harmless() {
-    let server = Server::with(|config| config.limits.max_sessions = 3).await;
+async fn every_answer_is_readable_by_scripts_and_harmless<S: Kept>() {
+    let server = Server::<S>::with(|config| config.limits.max_sessions = 3).await;
     let (session, stale) = (server.create("x").await, server.create("x").await);
     server.put(&stale, "y").send().await.unwrap();
     let to_delete = server.create("x").await;
@@ -75,9 +74,8 @@ async fn every_answer_is_readable_by_scripts_and_harmless() {
     assert_harmless(&response);
 }
 
-#[tokio::test]
-async fn a_preflight_is_granted() {
-    let server = Server::start().await;
+async fn a_preflight_is_granted<S: Kept>() {
+    let server = Server::<S>::start().await;
     let session = server.create("x").await;
     for (path, method, headers) in [
         (STABLE, "POST", "content-type"),
@@ -104,9 +102,8 @@ async fn a_preflight_is_granted() {
     }
 }
 
-#[tokio::test]
-async fn a_navigation_is_refused_and_a_script_is_not() {
-    let server = Server::start().await;
+async fn a_navigation_is_refused_and_a_script_is_not<S: Kept>() {
+    let server = Server::<S>::start().await;
     let session = server.create("secret").await;
     let with = |mode: &'static str, dest: &'static str| {
         server
@@ -130,4 +127,10 @@ async fn a_navigation_is_refused_and_a_script_is_not() {
     for (mode, dest) in [("cors", "empty"), ("same-origin", "empty")] {
         assert_eq!(with(mode, dest).await.unwrap().text().await.unwrap(), "secret");
     }
+}
+
+each_store! {
+    every_answer_is_readable_by_scripts_and_harmless,
+    a_preflight_is_granted,
+    a_navigation_is_refused_and_a_script_is_not,
 }

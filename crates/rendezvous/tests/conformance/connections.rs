@@ -2,13 +2,15 @@
 
 use std::time::Duration;
 
-use matrix_qr_rendezvous::{Config, Timeouts, serve_router};
+use matrix_qr_rendezvous::{Config, Memory, Timeouts, serve_router};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::{TcpListener, TcpStream},
 };
 
 use crate::support::*;
+
+type Server = crate::support::Server<Memory>;
 
 const LONG: Duration = Duration::from_secs(600);
 const SHORT: Duration = Duration::from_millis(300);

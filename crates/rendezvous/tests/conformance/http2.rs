@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use matrix_qr_rendezvous::Timeouts;
+use matrix_qr_rendezvous::{Memory, Timeouts};
 use reqwest::{Client, Method, RequestBuilder, StatusCode, Version};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
@@ -19,13 +19,13 @@ fn client() -> Client {
     Client::builder().no_proxy().http2_prior_knowledge().build().unwrap()
 }
 
-fn request(client: &Client, server: &Server, method: Method, path: &str) -> RequestBuilder {
+fn request(client: &Client, server: &Server<Memory>, method: Method, path: &str) -> RequestBuilder {
     client.request(method, format!("http://{}{path}", server.address)).header("content-type", "text/plain")
 }
 
 #[tokio::test]
 async fn two_devices_exchange_payloads() {
-    let (server, client) = (Server::start().await, client());
+    let (server, client) = (Server::<Memory>::start().await, client());
     let mut session = server.create("first").await;
     let put = request(&client, &server, Method::PUT, &session.path).header("if-match", &session.etag);
     // RFC 9113 has no need of a Content-Length. The text of the proposal has.
@@ -40,7 +40,7 @@ async fn two_devices_exchange_payloads() {
 
 #[tokio::test]
 async fn many_wait_on_one_connection_and_each_is_let_go_alone() {
-    let (server, client) = (Server::start().await, client());
+    let (server, client) = (Server::<Memory>::start().await, client());
     let mut waiting = Vec::new();
     for n in 0..200 {
         let session = server.create(&format!("{n}")).await;
@@ -60,7 +60,7 @@ async fn many_wait_on_one_connection_and_each_is_let_go_alone() {
 async fn a_connection_that_asks_for_nothing_ends_whatever_else_it_says() {
     for http2_was_used in [false, true] {
         let timeouts = Timeouts { header: SHORT, body: LONG, idle: 2 * SHORT };
-        let server = Server::with(|config| config.timeouts = timeouts).await;
+        let server = Server::<Memory>::with(|config| config.timeouts = timeouts).await;
         let mut stream = server.connect().await;
         stream.write_all(PREFACE).await.unwrap();
         if http2_was_used {
@@ -82,7 +82,7 @@ async fn a_connection_that_asks_for_nothing_ends_whatever_else_it_says() {
 #[tokio::test]
 async fn a_ping_is_no_slow_request() {
     let timeouts = Timeouts { header: SHORT, body: LONG, idle: LONG };
-    let server = Server::with(|config| config.timeouts = timeouts).await;
+    let server = Server::<Memory>::with(|config| config.timeouts = timeouts).await;
     let mut stream = server.connect().await;
     stream.write_all(PREFACE).await.unwrap();
     stream.write_all(&get_headers()).await.unwrap();
@@ -108,7 +108,7 @@ fn get_headers() -> Vec<u8> {
 
 #[tokio::test]
 async fn there_are_at_most_so_many_connections() {
-    let server = Server::with(|config| config.max_connections = 2).await;
+    let server = Server::<Memory>::with(|config| config.max_connections = 2).await;
     let kept = [server.connect().await, server.connect().await];
     // The second is open to the server once a third is not.
     assert_eq!(read_to_end(&mut server.connect().await).await, "");

@@ -5,7 +5,18 @@ use std::time::Duration;
 use matrix_qr_rendezvous::{ForwardedHeader, Limits, Rate};
 use reqwest::{Method, RequestBuilder, StatusCode};
 
-use crate::support::*;
+use crate::{stores::Kept, support::*};
+
+each_store! {
+    a_network_that_creates_too_fast_waits_alone,
+    a_network_has_so_many_sessions_and_gets_places_back,
+    places_come_back_when_sessions_expire,
+    a_refused_poll_still_says_what_the_session_is,
+    a_flood_of_one_ends_no_session_of_others,
+    networks_can_be_shut_out,
+    limits_are_changed_while_it_runs,
+    only_a_proxy_is_believed_and_only_in_its_own_header,
+}
 
 const ONE: &str = "192.0.2.1";
 const OTHER: &str = "192.0.2.2";
@@ -35,9 +46,8 @@ async fn assert_refused(request: RequestBuilder) {
     assert_eq!(body["retry_after_ms"].as_u64(), Some(seconds * 1000));
 }
 
-#[tokio::test]
-async fn a_network_that_creates_too_fast_waits_alone() {
-    let server = Server::with(|config| config.limits.creates = Rate::new(1, 2)).await;
+async fn a_network_that_creates_too_fast_waits_alone<S: Kept>() {
+    let server = Server::<S>::with(|config| config.limits.creates = Rate::new(1, 2)).await;
     for path in CREATE_PATHS.into_iter().take(2) {
         assert_eq!(status(server.post(path, "x").from(ONE)).await, 201);
     }
@@ -48,9 +58,8 @@ async fn a_network_that_creates_too_fast_waits_alone() {
     assert_eq!(status(server.post(STABLE, "x")).await, 201, "who is not known has no network to be held to");
 }
 
-#[tokio::test]
-async fn a_network_has_so_many_sessions_and_gets_places_back() {
-    let server = Server::with(|config| config.limits.sessions_per_network = Some(1)).await;
+async fn a_network_has_so_many_sessions_and_gets_places_back<S: Kept>() {
+    let server = Server::<S>::with(|config| config.limits.sessions_per_network = Some(1)).await;
     let response = server.post(STABLE, "x").from(ONE).send().await.unwrap();
     let body: serde_json::Value = response.json().await.unwrap();
     let path = body["url"].as_str().unwrap().replace("https://rendezvous.example/below", "");
@@ -61,9 +70,8 @@ async fn a_network_has_so_many_sessions_and_gets_places_back() {
     assert_eq!(status(server.post(STABLE, "x").from(ONE)).await, 201);
 }
 
-#[tokio::test]
-async fn places_come_back_when_sessions_expire() {
-    let server = Server::with(|config| {
+async fn places_come_back_when_sessions_expire<S: Kept>() {
+    let server = Server::<S>::with(|config| {
         config.limits.sessions_per_network = Some(1);
         config.lifetime = Duration::from_millis(50);
     })
@@ -74,9 +82,8 @@ async fn places_come_back_when_sessions_expire() {
 }
 
 /// A deployed client reads an answer without an ETag as news, and then reads its own last message back.
-#[tokio::test]
-async fn a_refused_poll_still_says_what_the_session_is() {
-    let server = Server::with(|config| config.limits.requests = Rate::new(1, 3)).await;
+async fn a_refused_poll_still_says_what_the_session_is<S: Kept>() {
+    let server = Server::<S>::with(|config| config.limits.requests = Rate::new(1, 3)).await;
     let session = server.create("kept").await;
     for _ in 0..3 {
         assert_eq!(status(server.poll(&session).from(ONE)).await, 304);
@@ -92,9 +99,8 @@ async fn a_refused_poll_still_says_what_the_session_is() {
     assert_eq!(server.get(&session).await.text().await.unwrap(), "kept");
 }
 
-#[tokio::test]
-async fn a_flood_of_one_ends_no_session_of_others() {
-    let server = Server::with(|config| config.limits.max_sessions = 20).await;
+async fn a_flood_of_one_ends_no_session_of_others<S: Kept>() {
+    let server = Server::<S>::with(|config| config.limits.max_sessions = 20).await;
     let (mut honest, mut made) = (Vec::new(), 0);
     for _ in 0..10 {
         honest.push(server.create("honest").await);
@@ -109,9 +115,8 @@ async fn a_flood_of_one_ends_no_session_of_others() {
     }
 }
 
-#[tokio::test]
-async fn networks_can_be_shut_out() {
-    let server = Server::with(|config| config.limits.deny = vec!["192.0.2.0/31".parse().unwrap()]).await;
+async fn networks_can_be_shut_out<S: Kept>() {
+    let server = Server::<S>::with(|config| config.limits.deny = vec!["192.0.2.0/31".parse().unwrap()]).await;
     let session = server.create("x").await;
     for request in [server.post(STABLE, "x"), server.poll(&session), server.put(&session, "no")] {
         let response = request.from(ONE).send().await.unwrap();
@@ -123,9 +128,8 @@ async fn networks_can_be_shut_out() {
     assert_eq!(status(server.request(Method::OPTIONS, &session.path).from(ONE)).await, 204);
 }
 
-#[tokio::test]
-async fn limits_are_changed_while_it_runs() {
-    let server = Server::start().await;
+async fn limits_are_changed_while_it_runs<S: Kept>() {
+    let server = Server::<S>::start().await;
     let session = server.create("x").await;
     server.rendezvous.set_limits(Limits { max_sessions: 1, ..Limits::default() });
     assert_refused(server.post(STABLE, "x")).await;
@@ -134,10 +138,9 @@ async fn limits_are_changed_while_it_runs() {
     assert_eq!(status(server.post(STABLE, "x")).await, 201);
 }
 
-#[tokio::test]
-async fn only_a_proxy_is_believed_and_only_in_its_own_header() {
+async fn only_a_proxy_is_believed_and_only_in_its_own_header<S: Kept>() {
     let once = |header, trusted: &'static str| {
-        Server::with(move |config| {
+        Server::<S>::with(move |config| {
             config.limits.creates = Rate::new(1, 1);
             config.proxies.header = header;
             config.proxies.trusted = vec![trusted.parse().unwrap()];

@@ -1,11 +1,17 @@
-//! The server as its clients meet it: over HTTP, on a port of its own.
+//! The server as its clients meet it: over HTTP, on a port of its own, with each store.
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+
+#[macro_use]
+mod stores;
 
 mod api;
 mod browsers;
 mod connections;
 mod http2;
 mod limits;
+mod linearizable;
 mod operations;
+mod redis;
+mod redis_server;
 mod support;
 mod waiting;

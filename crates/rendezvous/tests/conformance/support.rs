@@ -2,7 +2,7 @@
 
 use std::{net::SocketAddr, time::Duration};
 
-use matrix_qr_rendezvous::{Config, Rendezvous, serve};
+use matrix_qr_rendezvous::{Config, Rendezvous, Store, serve};
 use reqwest::{Client, Method, RequestBuilder, Response, StatusCode};
 use serde_json::Value;
 use tokio::{
@@ -10,8 +10,12 @@ use tokio::{
     net::{TcpListener, TcpStream},
     sync::oneshot,
     task::JoinHandle,
+    time::timeout,
 };
 use url::Url;
+
+use crate::stores::Engine;
+pub(crate) use crate::stores::Kept;
 
 pub(crate) const STABLE: &str = "/_matrix/client/v1/rendezvous";
 pub(crate) const UNSTABLE: &str = "/_matrix/client/unstable/org.matrix.msc4108/rendezvous";
@@ -21,30 +25,38 @@ pub(crate) const CREATE_PATHS: [&str; 3] = [STABLE, UNSTABLE, BARE];
 /// What the server calls itself, which is not where the tests reach it.
 const PUBLIC_URL: &str = "https://rendezvous.example/below/";
 
-pub(crate) struct Server {
+pub(crate) struct Server<S: Store> {
     pub(crate) address: SocketAddr,
-    pub(crate) rendezvous: Rendezvous,
+    pub(crate) rendezvous: Rendezvous<S>,
     client: Client,
     stop: Option<oneshot::Sender<()>>,
     task: JoinHandle<std::io::Result<()>>,
+    _engine: Engine,
 }
 
-impl Server {
+impl<S: Kept> Server<S> {
     pub(crate) async fn start() -> Self {
         Self::with(|_| {}).await
     }
 
     pub(crate) async fn with(change: impl FnOnce(&mut Config)) -> Self {
+        Self::over(S::fresh(), change).await
+    }
+}
+
+impl<S: Store> Server<S> {
+    /// With a store, and what that stands on.
+    pub(crate) async fn over((store, engine): (S, Engine), change: impl FnOnce(&mut Config)) -> Self {
         let mut config = Config::new(Url::parse(PUBLIC_URL).unwrap());
         change(&mut config);
-        let rendezvous = Rendezvous::new(config);
+        let rendezvous = Rendezvous::with_store(store, config);
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let (stop, stopped) = oneshot::channel();
         let shutdown = async move { drop(stopped.await) };
         let task = tokio::spawn(serve(listener, rendezvous.clone(), shutdown));
         let client = Client::builder().no_proxy().build().unwrap();
-        Self { address, rendezvous, client, stop: Some(stop), task }
+        Self { address, rendezvous, client, stop: Some(stop), task, _engine: engine }
     }
 
     pub(crate) fn tell_to_stop(&mut self) {
@@ -108,6 +120,17 @@ impl Server {
         panic!("a session does not end");
     }
 
+    /// Waits until this session has ended. Fails when it never does.
+    pub(crate) async fn until_gone(&self, session: &Session) {
+        for _ in 0..1000 {
+            if self.get(session).await.status() == StatusCode::NOT_FOUND {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        panic!("the session does not end");
+    }
+
     pub(crate) async fn connect(&self) -> TcpStream {
         TcpStream::connect(self.address).await.unwrap()
     }
@@ -132,7 +155,7 @@ pub(crate) struct Session {
 /// What comes until the server closes the connection. Fails when it never does.
 pub(crate) async fn read_to_end(stream: &mut TcpStream) -> String {
     let mut bytes = Vec::new();
-    let read = tokio::time::timeout(Duration::from_secs(20), stream.read_to_end(&mut bytes)).await;
+    let read = timeout(Duration::from_secs(20), stream.read_to_end(&mut bytes)).await;
     read.expect("the server leaves the connection open").unwrap();
     String::from_utf8(bytes).unwrap()
 }
@@ -166,4 +189,19 @@ pub(crate) fn assert_session_headers(response: &Response) {
     assert!(time("date") <= time("expires"));
     assert_eq!(header(response, "cache-control"), "no-store, no-transform");
     assert_eq!(header(response, "pragma"), "no-cache");
+}
+
+/// Longer than anything that ought to happen, shorter than the wait that is asked for.
+pub(crate) const SOON: Duration = Duration::from_secs(15);
+
+/// Sends a request that is held, and sees that it is.
+pub(crate) async fn held(request: RequestBuilder) -> JoinHandle<Response> {
+    let task = tokio::spawn(async move { request.send().await.unwrap() });
+    tokio::time::sleep(Duration::from_millis(200)).await;
+    assert!(!task.is_finished());
+    task
+}
+
+pub(crate) async fn answer(task: JoinHandle<Response>) -> Response {
+    timeout(SOON, task).await.expect("nobody lets it go").unwrap()
 }

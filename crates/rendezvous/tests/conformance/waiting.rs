@@ -2,29 +2,13 @@
 
 use std::time::Duration;
 
-use reqwest::{Method, RequestBuilder, Response, StatusCode};
-use tokio::{task::JoinHandle, time::timeout};
+use reqwest::{Method, StatusCode};
+use tokio::time::timeout;
 
 use crate::support::*;
 
-/// Longer than anything that ought to happen, shorter than the wait that is asked for.
-const SOON: Duration = Duration::from_secs(15);
-
-/// Sends a request that is held, and sees that it is.
-async fn held(request: RequestBuilder) -> JoinHandle<Response> {
-    let task = tokio::spawn(async move { request.send().await.unwrap() });
-    tokio::time::sleep(Duration::from_millis(200)).await;
-    assert!(!task.is_finished());
-    task
-}
-
-async fn answer(task: JoinHandle<Response>) -> Response {
-    timeout(SOON, task).await.expect("nobody lets it go").unwrap()
-}
-
-#[tokio::test]
-async fn a_write_lets_the_reader_go() {
-    let server = Server::start().await;
+async fn a_write_lets_the_reader_go<S: Kept>() {
+    let server = Server::<S>::start().await;
     let session = server.create("first").await;
     let others = server.create("other").await;
     let waiting = held(server.poll(&session).header("prefer", "wait=30")).await;
@@ -38,26 +22,23 @@ async fn a_write_lets_the_reader_go() {
     assert_eq!(response.text().await.unwrap(), "second");
 }
 
-#[tokio::test]
-async fn a_delete_lets_the_reader_go() {
-    let server = Server::start().await;
+async fn a_delete_lets_the_reader_go<S: Kept>() {
+    let server = Server::<S>::start().await;
     let session = server.create("first").await;
     let waiting = held(server.poll(&session).header("prefer", "wait=30")).await;
     server.delete(&session).await;
     assert_error(answer(waiting).await, 404, "M_NOT_FOUND").await;
 }
 
-#[tokio::test]
-async fn the_end_of_the_session_lets_the_reader_go() {
-    let server = Server::with(|config| config.lifetime = Duration::from_secs(1)).await;
+async fn the_end_of_the_session_lets_the_reader_go<S: Kept>() {
+    let server = Server::<S>::with(|config| config.lifetime = Duration::from_secs(1)).await;
     let session = server.create("first").await;
     let waiting = held(server.poll(&session).header("prefer", "wait=30")).await;
     assert_error(answer(waiting).await, 404, "M_NOT_FOUND").await;
 }
 
-#[tokio::test]
-async fn a_stop_lets_the_reader_go_without_a_promise() {
-    let mut server = Server::start().await;
+async fn a_stop_lets_the_reader_go_without_a_promise<S: Kept>() {
+    let mut server = Server::<S>::start().await;
     let session = server.create("first").await;
     let waiting = held(server.poll(&session).header("prefer", "wait=30")).await;
     server.tell_to_stop();
@@ -68,9 +49,8 @@ async fn a_stop_lets_the_reader_go_without_a_promise() {
     timeout(SOON, server.stop()).await.expect("it does not stop");
 }
 
-#[tokio::test]
-async fn once_released_nobody_is_held() {
-    let server = Server::start().await;
+async fn once_released_nobody_is_held<S: Kept>() {
+    let server = Server::<S>::start().await;
     let session = server.create("first").await;
     server.rendezvous.release_waiters();
     let response =
@@ -79,9 +59,8 @@ async fn once_released_nobody_is_held() {
     assert!(response.headers().get("preference-applied").is_none());
 }
 
-#[tokio::test]
-async fn the_time_that_was_asked_for_lets_the_reader_go() {
-    let server = Server::start().await;
+async fn the_time_that_was_asked_for_lets_the_reader_go<S: Kept>() {
+    let server = Server::<S>::start().await;
     let session = server.create("first").await;
     for seconds in ["0", "1"] {
         let request = server.poll(&session).header("prefer", format!("wait={seconds}"));
@@ -92,9 +71,8 @@ async fn the_time_that_was_asked_for_lets_the_reader_go() {
     }
 }
 
-#[tokio::test]
-async fn who_has_news_to_read_or_asks_for_no_wait_is_not_held() {
-    let server = Server::start().await;
+async fn who_has_news_to_read_or_asks_for_no_wait_is_not_held<S: Kept>() {
+    let server = Server::<S>::start().await;
     let session = server.create("first").await;
     let unconditional = server.request(Method::GET, &session.path).header("prefer", "wait=30");
     let nonsense = server.poll(&session).header("prefer", "wait=long");
@@ -111,9 +89,8 @@ async fn who_has_news_to_read_or_asks_for_no_wait_is_not_held() {
     assert_eq!(header(&response, "preference-applied"), "wait=30");
 }
 
-#[tokio::test]
-async fn all_who_wait_are_let_go_each_round() {
-    let server = Server::start().await;
+async fn all_who_wait_are_let_go_each_round<S: Kept>() {
+    let server = Server::<S>::start().await;
     let mut session = server.create("0").await;
     for round in 1..=30 {
         let poll = |_| tokio::spawn(server.poll(&session).header("prefer", "wait=30").send());
@@ -126,4 +103,15 @@ async fn all_who_wait_are_let_go_each_round() {
         }
         session.etag = header(&written, "etag");
     }
+}
+
+each_store! {
+    a_write_lets_the_reader_go,
+    a_delete_lets_the_reader_go,
+    the_end_of_the_session_lets_the_reader_go,
+    a_stop_lets_the_reader_go_without_a_promise,
+    once_released_nobody_is_held,
+    the_time_that_was_asked_for_lets_the_reader_go,
+    who_has_news_to_read_or_asks_for_no_wait_is_not_held,
+    all_who_wait_are_let_go_each_round,
 }

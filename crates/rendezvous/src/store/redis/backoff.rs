@@ -1,0 +1,53 @@
+//! Pauses between attempts to connect, each twice the one before.
+
+use std::time::Duration;
+
+use tokio::time::{Instant, sleep_until};
+
+const SHORTEST: Duration = Duration::from_millis(10);
+
+/// Well below what a request waits, so that the first one after Redis has come back is answered.
+const LONGEST: Duration = Duration::from_millis(250);
+
+/// When the next attempt may be made.
+pub(super) struct Backoff {
+    pause: Duration,
+    until: Option<Instant>,
+}
+
+impl Default for Backoff {
+    fn default() -> Self {
+        Self { pause: SHORTEST, until: None }
+    }
+}
+
+impl Backoff {
+    pub(super) async fn wait(&self) {
+        if let Some(until) = self.until {
+            sleep_until(until).await;
+        }
+    }
+
+    pub(super) fn failed(&mut self) {
+        self.until = Some(Instant::now() + self.pause);
+        self.pause = (2 * self.pause).min(LONGEST);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pauses_grow_and_stay_bounded() {
+        let mut backoff = Backoff::default();
+        let pauses: Vec<_> = std::iter::repeat_with(|| {
+            backoff.failed();
+            backoff.pause
+        })
+        .take(9)
+        .collect();
+        assert!(pauses.is_sorted());
+        assert_eq!((pauses[0], pauses[8]), (2 * SHORTEST, LONGEST));
+    }
+}

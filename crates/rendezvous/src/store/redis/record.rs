@@ -1,0 +1,106 @@
+//! What stands at a session's key: `revision (16 bytes) | errcodes (1) | left (8) | payload`. `left` is how many milliseconds
+//! the session still had when the payload was written. With what it has now that says how long ago that was, so that no
+//! clock of an instance is ever compared with another's, or with Redis's. write.lua writes the same.
+
+use std::time::{Duration, Instant};
+
+use crate::store::{Errcodes, Revision, Session};
+
+/// A session as Redis keeps it.
+pub(super) fn encode(session: &Session) -> Vec<u8> {
+    let left = session.expires.saturating_duration_since(session.modified);
+    [
+        &session.revision.to_bytes()[..],
+        &[byte(session.errcodes)],
+        &milliseconds(left).to_be_bytes(),
+        &session.payload,
+    ]
+    .concat()
+}
+
+/// A session that Redis has kept, and that has so many milliseconds `left` at this moment. `None` if that is none of ours.
+pub(super) fn decode(record: &[u8], left: i64, now: Instant) -> Option<Session> {
+    let (revision, rest) = record.split_first_chunk()?;
+    let (&[code], rest) = rest.split_first_chunk()?;
+    let (&left_when_written, payload) = rest.split_first_chunk()?;
+    let left = u64::try_from(left).ok()?;
+    let age = Duration::from_millis(u64::from_be_bytes(left_when_written).saturating_sub(left));
+    Some(Session {
+        revision: Revision::from_bytes(*revision),
+        payload: payload.into(),
+        modified: now.checked_sub(age).unwrap_or(now),
+        expires: now.checked_add(Duration::from_millis(left))?,
+        errcodes: errcodes(code)?,
+    })
+}
+
+/// Of a duration, but never none: Redis takes no key that has no time.
+pub(super) fn milliseconds(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX).max(1)
+}
+
+pub(super) fn errcodes(byte: u8) -> Option<Errcodes> {
+    match byte {
+        b's' => Some(Errcodes::Stable),
+        b'u' => Some(Errcodes::Unstable),
+        _ => None,
+    }
+}
+
+fn byte(errcodes: Errcodes) -> u8 {
+    match errcodes {
+        Errcodes::Stable => b's',
+        Errcodes::Unstable => b'u',
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    const LIFETIME: Duration = Duration::from_secs(300);
+
+    fn session(now: Instant) -> Session {
+        Session {
+            revision: Revision::from_bytes([7; 16]),
+            payload: b"payload"[..].into(),
+            modified: now,
+            expires: now + LIFETIME,
+            errcodes: Errcodes::Unstable,
+        }
+    }
+
+    #[test]
+    fn a_session_comes_back_as_it_was_kept() {
+        let written = Instant::now();
+        let record = encode(&session(written));
+        let later = written + Duration::from_secs(100);
+        let read = decode(&record, 200_000, later).unwrap();
+        assert_eq!((read.modified, read.expires), (written, written + LIFETIME));
+        assert_eq!(
+            (read.revision, &read.payload[..], read.errcodes),
+            (Revision::from_bytes([7; 16]), &b"payload"[..], Errcodes::Unstable)
+        );
+    }
+
+    #[test]
+    fn an_empty_payload_is_one() {
+        let now = Instant::now();
+        let record = encode(&Session { payload: [].into(), ..session(now) });
+        assert!(decode(&record, 1, now).unwrap().payload.is_empty());
+    }
+
+    #[test]
+    fn what_is_none_of_ours_is_no_session() {
+        let now = Instant::now();
+        let record = encode(&session(now));
+        for length in 0..25 {
+            assert!(decode(&record[..length], 1, now).is_none(), "{length}");
+        }
+        let mut other = record.clone();
+        other[16] = b'x';
+        assert!(decode(&other, 1, now).is_none());
+        assert!(decode(&record, -1, now).is_none(), "a key without an end is none that we have made");
+    }
+}

@@ -1,0 +1,141 @@
+//! Stores that are wrong on purpose: a test that cannot fail proves nothing.
+
+use std::{
+    collections::HashMap,
+    convert::Infallible,
+    sync::{
+        Mutex,
+        atomic::{AtomicUsize, Ordering::Relaxed},
+    },
+    time::Instant,
+};
+
+use matrix_qr_rendezvous::{
+    Changed, Id, Memory, New, Read, Revision, Session, Store, Unavailable, Write, Written,
+};
+
+/// How it is wrong.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Fault {
+    /// It looks, and then writes, in two steps.
+    LooksThenWrites,
+    /// It says that it has written, and now and then has not.
+    ForgetsWrites,
+    /// It writes, and now and then says that it has not.
+    DeniesWrites,
+    /// It shows what it showed a few reads before.
+    ShowsOldPayloads,
+    /// It ends a session each time that it is asked to.
+    EndsTwice,
+    /// It forgets some sessions on its own.
+    ForgetsSessions,
+}
+
+pub(crate) struct Broken {
+    memory: Memory,
+    fault: Fault,
+    count: AtomicUsize,
+    shown: Mutex<HashMap<Id, Session>>,
+}
+
+impl Broken {
+    pub(crate) fn new(fault: Fault) -> Self {
+        Self { memory: Memory::default(), fault, count: AtomicUsize::new(0), shown: Mutex::default() }
+    }
+
+    fn is(&self, fault: Fault) -> bool {
+        self.fault == fault
+    }
+
+    /// One time in so many.
+    fn now_and_then(&self, times: usize) -> bool {
+        self.count.fetch_add(1, Relaxed).is_multiple_of(times)
+    }
+
+    async fn current(&self, id: Id, now: Instant) -> Result<Option<Session>, Unavailable> {
+        Ok(match self.memory.read(id, None, now).await? {
+            Read::Changed(session) | Read::Unchanged(session) => Some(session),
+            Read::Gone => None,
+        })
+    }
+
+    async fn look_then_write(
+        &self,
+        id: Id,
+        expected: Option<Revision>,
+        write: Write,
+    ) -> Result<Written, Unavailable> {
+        let Some(seen) = self.current(id, write.now).await? else { return Ok(Written::Gone) };
+        if expected != Some(seen.revision) {
+            return Ok(Written::Conflict(seen));
+        }
+        tokio::task::yield_now().await;
+        let Some(by_now) = self.current(id, write.now).await? else { return Ok(Written::Gone) };
+        self.memory.write(id, Some(by_now.revision), write).await
+    }
+
+    fn old(&self, id: Id, current: Session) -> Session {
+        let mut shown = self.shown.lock().unwrap();
+        let old = shown.entry(id).or_insert_with(|| current.clone()).clone();
+        if self.now_and_then(10) {
+            shown.insert(id, current);
+        }
+        old
+    }
+}
+
+impl Store for Broken {
+    async fn create(&self, id: Id, new: New) -> Result<Session, Unavailable> {
+        self.memory.create(id, new).await
+    }
+
+    async fn read(&self, id: Id, seen: Option<Revision>, now: Instant) -> Result<Read, Unavailable> {
+        if self.is(Fault::ForgetsSessions) && self.now_and_then(500) {
+            self.memory.delete(id, now).await?;
+        }
+        if !self.is(Fault::ShowsOldPayloads) {
+            return self.memory.read(id, seen, now).await;
+        }
+        let Some(session) = self.current(id, now).await? else { return Ok(Read::Gone) };
+        let old = self.old(id, session);
+        Ok(if seen == Some(old.revision) { Read::Unchanged(old) } else { Read::Changed(old) })
+    }
+
+    async fn write(&self, id: Id, expected: Option<Revision>, write: Write) -> Result<Written, Unavailable> {
+        if self.is(Fault::LooksThenWrites) {
+            return self.look_then_write(id, expected, write).await;
+        }
+        let before = self.current(id, write.now).await?;
+        if let Some(mut session) = before.filter(|_| self.is(Fault::ForgetsWrites) && self.now_and_then(20)) {
+            (session.revision, session.payload) = (write.revision, write.payload);
+            return Ok(Written::Replaced(session));
+        }
+        Ok(match self.memory.write(id, expected, write).await? {
+            Written::Replaced(session) if self.is(Fault::DeniesWrites) && self.now_and_then(20) => {
+                Written::Conflict(session)
+            }
+            outcome => outcome,
+        })
+    }
+
+    async fn delete(&self, id: Id, now: Instant) -> Result<bool, Unavailable> {
+        let deleted = self.memory.delete(id, now).await?;
+        Ok(deleted || self.is(Fault::EndsTwice))
+    }
+
+    fn sweep(&self, now: Instant) {
+        self.memory.sweep(now);
+    }
+
+    fn expired(&self) -> u64 {
+        self.memory.expired()
+    }
+
+    async fn check(&self) -> Result<(), Unavailable> {
+        Ok(())
+    }
+
+    async fn watch(&self, changed: impl Fn(Changed) + Send + Sync) -> Infallible {
+        self.memory.watch(changed).await
+    }
+}

@@ -1,0 +1,136 @@
+//! A Redis of the tests' own, on this machine. It ends with the test, whatever comes of that.
+
+use std::{
+    io::{Read, Write},
+    net::{Ipv4Addr, TcpListener, TcpStream},
+    process::{Child, Command, Stdio},
+    sync::{
+        Arc, Mutex, Weak,
+        atomic::{AtomicU16, Ordering::Relaxed},
+    },
+    thread,
+    time::Duration,
+};
+
+use matrix_qr_rendezvous::Redis;
+use tempfile::TempDir;
+
+const SERVER: &str = "/usr/bin/redis-server";
+
+/// Below those that the system gives to connections: one of those could take the port while the server is away.
+const PORTS: std::ops::Range<u16> = 20_000..32_000;
+
+pub(crate) struct RedisServer {
+    port: u16,
+    options: Vec<String>,
+    process: Mutex<Option<Child>>,
+    directory: TempDir,
+}
+
+impl RedisServer {
+    /// One that tests which run at the same time share. They must leave it as it is.
+    pub(crate) fn shared() -> Arc<Self> {
+        static SHARED: Mutex<Weak<RedisServer>> = Mutex::new(Weak::new());
+        let mut shared = SHARED.lock().unwrap();
+        shared.upgrade().unwrap_or_else(|| {
+            let server = Arc::new(Self::start(&[]));
+            *shared = Arc::downgrade(&server);
+            server
+        })
+    }
+
+    /// One that forgets nothing that it has acknowledged, even if it is killed.
+    pub(crate) fn durable() -> Arc<Self> {
+        Arc::new(Self::start(&["--appendonly", "yes", "--appendfsync", "always"]))
+    }
+
+    pub(crate) fn start(options: &[&str]) -> Self {
+        let server = Self::not_yet(options);
+        server.run();
+        server
+    }
+
+    /// Where one will be.
+    pub(crate) fn not_yet(options: &[&str]) -> Self {
+        Self {
+            port: free_port(),
+            options: options.iter().map(|&option| option.to_owned()).collect(),
+            process: Mutex::new(None),
+            directory: tempfile::tempdir().unwrap(),
+        }
+    }
+
+    pub(crate) fn port(&self) -> u16 {
+        self.port
+    }
+
+    pub(crate) fn url(&self) -> String {
+        format!("redis://127.0.0.1:{}/", self.port)
+    }
+
+    pub(crate) fn store(&self) -> Redis {
+        Redis::new(&self.url()).unwrap()
+    }
+
+    pub(crate) fn run(&self) {
+        let process = Command::new(SERVER)
+            .args(["--bind", "127.0.0.1", "--port", &self.port.to_string(), "--save", ""])
+            .args(&self.options)
+            .current_dir(&self.directory)
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .spawn()
+            .unwrap_or_else(|error| panic!("{SERVER}: {error}; apt-get install redis-server"));
+        *self.process.lock().unwrap() = Some(process);
+        for _ in 0..1000 {
+            if self.command("PING").is_some_and(|answer| answer.starts_with("+PONG")) {
+                return;
+            }
+            thread::sleep(Duration::from_millis(10));
+        }
+        panic!("{SERVER} does not start");
+    }
+
+    /// Kills it, without a word.
+    pub(crate) fn kill(&self) {
+        if let Some(mut process) = self.process.lock().unwrap().take() {
+            process.kill().unwrap();
+            process.wait().unwrap();
+        }
+    }
+
+    /// Stops it as it is, connections and all, until it is told to go on.
+    pub(crate) fn signal(&self, signal: &str) {
+        let id = self.process.lock().unwrap().as_ref().unwrap().id().to_string();
+        assert!(Command::new("kill").args([signal, &id]).status().unwrap().success());
+    }
+
+    /// The beginning of its answer to a command of one line.
+    pub(crate) fn command(&self, line: &str) -> Option<String> {
+        let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, self.port)).ok()?;
+        stream.set_read_timeout(Some(Duration::from_secs(5))).ok()?;
+        stream.write_all(format!("{line}\r\n").as_bytes()).ok()?;
+        let mut answer = [0; 4096];
+        let length = stream.read(&mut answer).ok()?;
+        Some(String::from_utf8_lossy(&answer[..length]).into_owned())
+    }
+}
+
+impl Drop for RedisServer {
+    fn drop(&mut self) {
+        self.kill();
+    }
+}
+
+fn free_port() -> u16 {
+    static NEXT: AtomicU16 = AtomicU16::new(0);
+    // Test programs that run side by side begin at different places.
+    let start = u16::try_from(std::process::id() % u32::from(PORTS.end - PORTS.start)).unwrap();
+    for _ in 0..1000 {
+        let port = PORTS.start + (start + NEXT.fetch_add(1, Relaxed)) % (PORTS.end - PORTS.start);
+        if TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_ok() {
+            return port;
+        }
+    }
+    panic!("no port is free");
+}
