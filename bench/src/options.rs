@@ -1,0 +1,83 @@
+//! What is measured, and at what length.
+
+use std::{path::PathBuf, time::Duration};
+
+use clap::{Parser, Subcommand, ValueEnum};
+
+use crate::rounds::Rounds;
+
+/// Measures the rendezvous server. Exits with 1 when a row misses its target.
+#[derive(Parser)]
+#[command(name = "matrix-qr-bench", args_conflicts_with_subcommands = true)]
+pub(crate) struct Options {
+    #[command(subcommand)]
+    pub(crate) role: Option<Role>,
+
+    /// What to measure; everything, if nothing is named.
+    names: Vec<Group>,
+
+    /// The server's binary.
+    #[arg(long, value_name = "FILE", default_value = "target/release/matrix-qr-rendezvous")]
+    pub(crate) server: PathBuf,
+
+    /// One JSON object per row.
+    #[arg(long)]
+    pub(crate) json: bool,
+
+    /// About two minutes in all: shorter rounds, fewer operations, no million sessions.
+    #[arg(long)]
+    pub(crate) quick: bool,
+
+    /// How many operations two instances are asked for. Default 10 000 000, or 200 000 with --quick.
+    #[arg(long, value_name = "N")]
+    operations: Option<usize>,
+
+    /// How many readers wait at once.
+    #[arg(long, value_name = "N", default_value_t = 50_000)]
+    pub(crate) waiters: usize,
+}
+
+/// What this program is, if not the one that measures.
+#[derive(Subcommand)]
+pub(crate) enum Role {
+    /// The server to compare with. Its answers come on standard input.
+    Bare {
+        /// No more headers than a client needs.
+        #[arg(long)]
+        minimal: bool,
+    },
+}
+
+/// Rows that are measured together.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Group {
+    /// Poll, read, create and exchange, over a bare axum server.
+    Rates,
+}
+
+impl Group {
+    /// The names of its rows.
+    pub(crate) fn rows(self) -> &'static [&'static str] {
+        match self {
+            Self::Rates => &["poll 304", "read 1 KiB", "create 1 KiB", "exchange"],
+        }
+    }
+}
+
+impl Options {
+    pub(crate) fn groups(&self) -> Vec<Group> {
+        if self.names.is_empty() { Group::value_variants().to_vec() } else { self.names.clone() }
+    }
+
+    pub(crate) fn operations(&self) -> usize {
+        self.operations.unwrap_or(if self.quick { 200_000 } else { 10_000_000 })
+    }
+
+    /// Of the rates.
+    pub(crate) fn rounds(&self) -> Rounds {
+        match self.quick {
+            true => Rounds { count: 5, time: Duration::from_millis(400) },
+            false => Rounds { count: 11, time: Duration::from_secs(1) },
+        }
+    }
+}

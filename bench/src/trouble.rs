@@ -1,0 +1,32 @@
+//! Why something could not be measured.
+
+use std::io;
+
+/// Ends a group of rows: they count as missed.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Trouble {
+    #[error(transparent)]
+    Io(#[from] io::Error),
+    #[error("{what} did not start: {why}")]
+    NoStart { what: String, why: String },
+    #[error("{0} took too long")]
+    TooSlow(&'static str),
+    #[error("this is no HTTP/1.1 answer: {0:?}")]
+    NoHttp(String),
+    #[error("the connection was closed in the middle of an answer")]
+    Closed,
+    #[error("{request} was answered {got} instead of {wanted}")]
+    Status { request: &'static str, wanted: u16, got: u16 },
+    #[error("the answer to {request} has no {what}")]
+    Lacks { request: &'static str, what: &'static str },
+    #[error("what was read is not what was written")]
+    WrongPayload,
+    #[error("a client broke off: {0}")]
+    Task(#[from] tokio::task::JoinError),
+    #[error("{0}")]
+    Json(#[from] serde_json::Error),
+    #[error("this server does not know {0}")]
+    Unable(&'static str),
+    #[error("stopped")]
+    Stopped,
+}
