@@ -42,15 +42,6 @@ pub(crate) struct Pace {
 impl Load {
     pub(crate) const ALL: [Self; 4] = [Self::Poll, Self::Read, Self::Create, Self::Exchange];
 
-    pub(crate) fn name(self) -> &'static str {
-        match self {
-            Self::Poll => "poll 304",
-            Self::Read => "read 1 KiB",
-            Self::Create => "create 1 KiB",
-            Self::Exchange => "exchange",
-        }
-    }
-
     /// The messages of a sign-in are smaller than what a session may hold: its secrets alone come near 1 KiB.
     pub(crate) fn payload(self) -> Vec<u8> {
         vec![b'x'; if self == Self::Exchange { 256 } else { 1024 }]
@@ -138,4 +129,3 @@ impl Start {
         Ok(Pace { rate, cpu, latencies })
     }
 }
-

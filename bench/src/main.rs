@@ -5,15 +5,23 @@
 mod answers;
 mod bare;
 mod client;
+mod fill;
+mod flood;
+mod history;
+mod instances;
 mod load;
+mod memory;
 mod options;
 mod process;
 mod rates;
+mod redis;
 mod report;
 mod requests;
 mod rounds;
 mod server;
+mod slow;
 mod trouble;
+mod waiters;
 
 use std::process::ExitCode;
 
@@ -69,6 +77,13 @@ async fn run_all(options: &Options) -> bool {
 async fn run(group: Group, options: &Options, report: &mut Report) -> Result<(), Trouble> {
     match group {
         Group::Rates => rates::measure(options, report).await,
+        Group::Memory => memory::measure(options, report).await,
+        Group::Million => memory::measure_million(options, report).await,
+        Group::Flood => flood::measure(options, report).await,
+        Group::Slow => slow::measure(options, report).await,
+        Group::Waiters => waiters::measure(options, report).await,
+        Group::Redis => redis::measure(options, report).await,
+        Group::Instances => instances::measure(options, report).await,
     }
 }
 

@@ -4,7 +4,7 @@ use std::{path::PathBuf, time::Duration};
 
 use clap::{Parser, Subcommand, ValueEnum};
 
-use crate::rounds::Rounds;
+use crate::{flood, instances, memory, rates, redis, rounds::Rounds, slow, waiters};
 
 /// Measures the rendezvous server. Exits with 1 when a row misses its target.
 #[derive(Parser)]
@@ -53,13 +53,34 @@ pub(crate) enum Role {
 pub(crate) enum Group {
     /// Poll, read, create and exchange, over a bare axum server.
     Rates,
+    /// What a live session costs.
+    Memory,
+    /// A million sessions. Not in a quick run.
+    Million,
+    /// One client creates as fast as it can, while others sign in.
+    Flood,
+    /// A thousand connections that send a byte a second.
+    Slow,
+    /// Readers that are held, tens of thousands.
+    Waiters,
+    /// The exchange over Redis.
+    Redis,
+    /// Two instances over one Redis, and the history of every session.
+    Instances,
 }
 
 impl Group {
     /// The names of its rows.
     pub(crate) fn rows(self) -> &'static [&'static str] {
         match self {
-            Self::Rates => &["poll 304", "read 1 KiB", "create 1 KiB", "exchange"],
+            Self::Rates => &rates::ROWS,
+            Self::Memory => &memory::ROWS,
+            Self::Million => &memory::MILLION_ROWS,
+            Self::Flood => &flood::ROWS,
+            Self::Slow => &slow::ROWS,
+            Self::Waiters => &waiters::ROWS,
+            Self::Redis => &redis::ROWS,
+            Self::Instances => &instances::ROWS,
         }
     }
 }

@@ -45,6 +45,10 @@ impl Row {
         Self { target: Some(target), must_be: Some("at most"), ..self }
     }
 
+    pub(crate) fn note(self, note: Option<String>) -> Self {
+        Self { note, ..self }
+    }
+
     pub(crate) fn with(mut self, name: &str, value: impl Into<Number>) -> Self {
         let Number(value) = value.into();
         self.further.insert(name.to_owned(), value);
@@ -61,7 +65,8 @@ impl Row {
 
     fn line(&self) -> String {
         let value = self.value.map_or_else(|| "-".to_owned(), |value| format!("{value} {}", self.unit));
-        let target = self.must_be.zip(self.target).map_or_else(String::new, |(how, much)| format!("{how} {much}"));
+        let target =
+            self.must_be.zip(self.target).map_or_else(String::new, |(how, much)| format!("{how} {much}"));
         let line = format!("{:<36} {value:>20}  {target:<14} {:<7}", self.name, self.verdict());
         let further = self.further.iter().map(|(name, value)| format!("{name}={value}"));
         let note = self.note.clone();
@@ -165,7 +170,9 @@ mod tests {
 
     #[test]
     fn numbers_are_as_long_as_they_are_known() {
-        for (value, short) in [(0.912_345, 0.9123), (123_456.7, 123_457.0), (0.0, 0.0), (0.9, 0.9), (-2.0, -2.0)] {
+        for (value, short) in
+            [(0.912_345, 0.9123), (123_456.7, 123_457.0), (0.0, 0.0), (0.9, 0.9), (-2.0, -2.0)]
+        {
             assert!((rounded(value) - short).abs() < f64::EPSILON, "{value}");
         }
     }

@@ -16,6 +16,7 @@ pub(crate) struct Rounds {
 }
 
 /// The turns of one server.
+#[derive(Default)]
 pub(crate) struct Runs(Vec<Pace>);
 
 /// Lets each server have its turn in each round. A first round warms them up and does not count.

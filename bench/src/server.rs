@@ -38,7 +38,11 @@ fn arguments(setting: Setting, help: &str) -> Result<Vec<OsString>, Trouble> {
     let mut wanted = vec![("--listen", "127.0.0.1:0"), ("--public-url", "http://127.0.0.1:1/")];
     wanted.push(("--metrics-listen", "127.0.0.1:0"));
     if !matches!(setting, Setting::Default) {
-        wanted.extend([("--max-sessions", plenty), ("--sessions-per-network", plenty), ("--lifetime", "3600")]);
+        wanted.extend([
+            ("--max-sessions", plenty),
+            ("--sessions-per-network", plenty),
+            ("--lifetime", "3600"),
+        ]);
     }
     let known = wanted.into_iter().filter(|(name, _)| help.contains(name));
     let mut arguments: Vec<OsString> = known.flat_map(|(name, value)| [name.into(), value.into()]).collect();

@@ -23,6 +23,14 @@ pub(crate) enum Trouble {
     WrongPayload,
     #[error("a client broke off: {0}")]
     Task(#[from] tokio::task::JoinError),
+    #[error("the server does not speak HTTP/2 without TLS (prior knowledge): {0}")]
+    NoHttp2(h2::Error),
+    #[error("over HTTP/2: {0}")]
+    Http2(#[from] h2::Error),
+    #[error("{0}")]
+    Request(#[from] axum::http::Error),
+    #[error("there is no {0}: apt-get install redis-server")]
+    NoRedis(&'static str),
     #[error("{0}")]
     Json(#[from] serde_json::Error),
     #[error("this server does not know {0}")]
