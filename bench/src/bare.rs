@@ -47,7 +47,8 @@ async fn serve(answers: &Answers, minimal: bool) -> io::Result<()> {
     axum::serve(listener, router(answers, minimal)).await
 }
 
-fn router(answers: &Answers, minimal: bool) -> Router {
+/// The routes of our server.
+pub(crate) fn router(answers: &Answers, minimal: bool) -> Router {
     let fixed = |constant| -> &'static Fixed { Box::leak(Box::new(Fixed::new(constant, minimal))) };
     let (created, read) = (fixed(&answers.post), fixed(&answers.get));
     let (written, deleted) = (fixed(&answers.put), fixed(&answers.delete));

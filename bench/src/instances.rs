@@ -127,3 +127,25 @@ async fn use_sessions(
     }
     Ok(tally)
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use crate::tests::start_ours;
+
+    #[tokio::test]
+    async fn one_server_is_one_copy() {
+        let address = start_ours().await;
+        let tally = use_sessions([address, address], 0, 500).await.unwrap();
+        assert!(tally.operations >= 500 && tally.unanswered == 0, "{:?}", tally.trouble);
+        assert!(tally.violations.is_empty(), "{:?}", tally.violations);
+    }
+
+    /// Two servers that share nothing know nothing of each other's sessions.
+    #[tokio::test]
+    async fn two_copies_are_seen() {
+        let tally = use_sessions([start_ours().await, start_ours().await], 0, 500).await.unwrap();
+        assert_eq!(tally.violations.values().sum::<usize>(), tally.sessions, "{:?}", tally.violations);
+    }
+}

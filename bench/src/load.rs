@@ -66,17 +66,24 @@ impl Load {
         let start = Start { cpu: server.process.cpu()?, time: Instant::now() };
         let mut work = JoinSet::new();
         for worker in workers {
-            work.spawn(timeout(time + PATIENCE, worker.work(start.time + time)));
+            work.spawn(worker.work(start.time + time));
         }
-        let mut latencies = Vec::new();
-        while let Some(result) = work.join_next().await {
-            latencies.extend(result?.map_err(|_| Trouble::TooSlow("a request"))??);
-        }
+        // One time limit for all: one for each request would be felt.
+        let latencies = timeout(time + PATIENCE, latencies_of(work)).await;
+        let latencies = latencies.map_err(|_| Trouble::TooSlow("a request"))??;
         start.pace(&server.process, self, latencies)
     }
 }
 
-/// Asks without a pause, until its time is over.
+async fn latencies_of(mut work: JoinSet<Result<Vec<u32>, Trouble>>) -> Result<Vec<u32>, Trouble> {
+    let mut latencies = Vec::new();
+    while let Some(result) = work.join_next().await {
+        latencies.extend(result??);
+    }
+    Ok(latencies)
+}
+
+/// Asks without a pause until its time is over, and once in any case.
 enum Worker {
     Alone(Single),
     Pair(SignIn),
@@ -101,12 +108,14 @@ impl Worker {
     async fn work(self, until: Instant) -> Result<Vec<u32>, Trouble> {
         match self {
             Self::Alone(mut single) => {
+                single.ask().await?;
                 while Instant::now() < until {
                     single.ask().await?;
                 }
                 Ok(single.client.latencies)
             }
             Self::Pair(mut pair) => {
+                pair.go(Duration::ZERO).await?;
                 while Instant::now() < until {
                     pair.go(Duration::ZERO).await?;
                 }

@@ -96,3 +96,6 @@ async fn stop_signal() -> Result<(), Trouble> {
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests;

@@ -94,11 +94,11 @@ impl Options {
         self.operations.unwrap_or(if self.quick { 200_000 } else { 10_000_000 })
     }
 
-    /// Of the rates.
+    /// Many short ones: what else the machine does then hits everybody alike.
     pub(crate) fn rounds(&self) -> Rounds {
         match self.quick {
-            true => Rounds { count: 5, time: Duration::from_millis(400) },
-            false => Rounds { count: 11, time: Duration::from_secs(1) },
+            true => Rounds { count: 10, time: Duration::from_millis(200) },
+            false => Rounds { count: 40, time: Duration::from_millis(300) },
         }
     }
 }

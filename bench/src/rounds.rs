@@ -29,8 +29,11 @@ pub(crate) async fn interleave<const N: usize>(
     for server in servers {
         load.put_on(server, rounds.time / 4).await?;
     }
-    for _ in 0..rounds.count {
-        for (server, runs) in servers.iter().zip(&mut runs) {
+    for round in 0..rounds.count {
+        let mut turns: Vec<_> = servers.iter().zip(&mut runs).collect();
+        // Nobody is always the one who comes after the slowest.
+        turns.rotate_left(round % N.max(1));
+        for (server, runs) in turns {
             runs.0.push(load.put_on(server, rounds.time).await?);
         }
     }

@@ -39,8 +39,8 @@ const CLOSED_WITHIN: f64 = 10.0 + 3.0;
 /// When to give up waiting for that.
 const LONGEST: Duration = Duration::from_secs(40);
 
-/// For what is left of a thousand connections to be cleared away.
-const RESPITE: Duration = Duration::from_millis(100);
+/// For a thousand connections to be accepted, and later to be cleared away.
+const RESPITE: Duration = Duration::from_millis(200);
 
 /// When they are closed, and what they cost everybody else meanwhile.
 pub(crate) async fn measure(options: &Options, report: &mut Report) -> Result<(), Trouble> {
@@ -79,6 +79,7 @@ async fn beside(name: &str, load: Load, server: &Server, options: &Options) -> R
     for _ in 0..rounds.count {
         without.push(load.put_on(server, rounds.time).await?);
         let slow = open(server.address).await?;
+        sleep(RESPITE).await;
         with.push(load.put_on(server, rounds.time).await?);
         drop(slow);
         sleep(RESPITE).await;

@@ -97,3 +97,24 @@ async fn release(held: &mut Held, sessions: &[Session], mut writer: Client) -> R
     outcome.times.sort_unstable();
     Ok(outcome)
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use crate::tests::start_ours;
+
+    #[tokio::test]
+    async fn a_write_releases_its_reader() {
+        let address = start_ours().await;
+        let sessions = fill(address, 40, 16).await.unwrap();
+        let mut held = Held::connect(address, sessions.len()).await.unwrap();
+        for (number, session) in sessions.iter().enumerate() {
+            held.wait(number, session).await.unwrap();
+        }
+        assert!(held.released().is_empty());
+        let writer = Client::connect(address).await.unwrap();
+        let outcome = release(&mut held, &sessions, writer).await.unwrap();
+        assert_eq!((outcome.times.len(), outcome.strays), (sessions.len(), 0));
+    }
+}
