@@ -97,8 +97,8 @@ impl Options {
     /// Many short ones: what else the machine does then hits everybody alike.
     pub(crate) fn rounds(&self) -> Rounds {
         match self.quick {
-            true => Rounds { count: 10, time: Duration::from_millis(200) },
-            false => Rounds { count: 40, time: Duration::from_millis(300) },
+            true => Rounds { count: 11, time: Duration::from_millis(200) },
+            false => Rounds { count: 41, time: Duration::from_millis(300) },
         }
     }
 }

@@ -40,6 +40,7 @@ fn row(name: &str, load: Load, [bare, minimal, ours]: &[Runs; 3]) -> Row {
         .with("ours", ours.rate())
         .with("bare", bare.rate())
         .with("over_minimal", ours.over(minimal))
+        .with("over_bare_by_cpu", bare.cpu_us() / ours.cpu_us())
         .with("cpu_us_per_request", ours.cpu_us())
         .with("bare_cpu_us_per_request", bare.cpu_us())
         .with("p99_ms", ours.p99_ms())
