@@ -82,26 +82,20 @@ impl Server {
 
 /// Sends the address once it is said, or else everything that was.
 fn listen(stderr: ChildStderr, said: &mpsc::Sender<Result<SocketAddr, String>>) {
-    let (mut all, mut found) = (String::new(), false);
-    for line in BufReader::new(stderr).lines().map_while(Result::ok) {
-        if found {
-            continue;
-        }
-        if let Some(address) = address_in(&line) {
-            found = true;
-            let _ = said.send(Ok(address));
-        }
-        all.push_str(&line);
-        all.push('\n');
-    }
-    let _ = said.send(Err(all));
+    let mut all = String::new();
+    let mut lines = BufReader::new(stderr).lines().map_while(Result::ok);
+    let address = lines.find_map(|line| {
+        all = format!("{all}{line}\n");
+        address_in(&line)
+    });
+    let _ = said.send(address.ok_or(all));
+    lines.for_each(drop);
 }
 
-/// Of the line `listening address=127.0.0.1:80`, and not of one about the metrics.
+/// Of the line `listening address=127.0.0.1:80`, and not of one about the operator's listener.
 fn address_in(line: &str) -> Option<SocketAddr> {
-    let (before, after) = line.split_once("address=")?;
-    let ours = before.contains("listening") && !before.contains("metrics");
-    after.split_whitespace().next().filter(|_| ours)?.parse().ok()
+    let (_, after) = line.split_once("listening address=")?;
+    after.split_whitespace().next()?.parse().ok()
 }
 
 #[cfg(test)]
@@ -112,7 +106,9 @@ mod tests {
     fn the_address_is_that_of_the_service() {
         let line = "2026-01-01T00:00:00Z  INFO matrix_qr_rendezvous: listening address=127.0.0.1:81 public_url=http://a/";
         assert_eq!(address_in(line), Some(([127, 0, 0, 1], 81).into()));
-        for other in ["listening", "metrics listening address=127.0.0.1:9", "address=127.0.0.1:9", ""] {
+        for other in
+            ["listening", "listening for the operator address=127.0.0.1:9", "listening address=x", ""]
+        {
             assert_eq!(address_in(other), None, "{other}");
         }
     }

@@ -33,8 +33,6 @@ pub(crate) enum Trouble {
     NoRedis(&'static str),
     #[error("{0}")]
     Json(#[from] serde_json::Error),
-    #[error("this server does not know {0}")]
-    Unable(&'static str),
     #[error("stopped")]
     Stopped,
 }
