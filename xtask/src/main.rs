@@ -1,7 +1,8 @@
-//! `cargo xtask test`: everything that the project can check on one machine.
+//! `cargo xtask test`: everything that the project can check on one machine. `cargo xtask bench`: what it can measure.
 
 #![allow(clippy::print_stderr)] // This is what it is for: saying what runs and what is missing.
 
+mod bench;
 mod interop;
 
 use std::{
@@ -11,7 +12,9 @@ use std::{
 };
 
 const USAGE: &str = "cargo xtask test             formatting, lints, documentation, walls, dependencies, every test, interop
-  cargo xtask interop [--json] our programs against Synapse and matrix-sdk (installed and built into target/interop)";
+  cargo xtask interop [--json] our programs against Synapse and matrix-sdk (installed and built into target/interop)
+  cargo xtask bench [--json] [--quick] [rates|memory|million|flood|slow|waiters|redis|instances ..]
+                               the rendezvous server: its rates over a bare axum server, and all else that it must reach";
 
 /// What a test needs beside Rust, and the Debian package that has it.
 const NEEDED: [(&str, &str); 4] = [
@@ -32,6 +35,7 @@ fn main() -> ExitCode {
     let result = match arguments.split_first().map(|(task, rest)| (task.as_str(), rest)) {
         Some(("test", [])) => test(),
         Some(("interop", rest)) => interop::interop(rest),
+        Some(("bench", rest)) => bench::bench(rest),
         _ => Err(format!("usage:\n  {USAGE}")),
     };
     match result {

@@ -1,0 +1,124 @@
+//! Processes that this one starts, looks at and ends.
+
+use std::{
+    fs,
+    io::{self, BufRead, BufReader},
+    net::SocketAddr,
+    process::{Child, ChildStderr, Command, Stdio},
+    sync::mpsc,
+    time::Duration,
+};
+
+use crate::trouble::Trouble;
+
+/// How long a server may take until it listens.
+const START: Duration = Duration::from_secs(20);
+
+/// What Linux counts processor time in, whatever the kernel's own tick (`USER_HZ`).
+const TICK: Duration = Duration::from_millis(10);
+
+/// A process that ends with this value, whatever happens.
+pub(crate) struct Running(pub(crate) Child);
+
+impl Running {
+    pub(crate) fn start(command: &mut Command) -> Result<Self, Trouble> {
+        let what = command.get_program().to_string_lossy().into_owned();
+        let child = command.spawn().map_err(|error| Trouble::NoStart { what, why: error.to_string() })?;
+        Ok(Self(child))
+    }
+
+    /// The processor time that it has taken, in user and in system mode.
+    pub(crate) fn cpu(&self) -> io::Result<Duration> {
+        let stat = fs::read_to_string(format!("/proc/{}/stat", self.0.id()))?;
+        // The second field is the program's name in brackets, and may itself have spaces and brackets.
+        let fields = stat.rsplit_once(')').map_or("", |(_, fields)| fields).split_whitespace();
+        let ticks: u32 = fields.skip(11).take(2).filter_map(|field| field.parse::<u32>().ok()).sum();
+        Ok(TICK * ticks)
+    }
+
+    /// The memory that it has in use, in KiB.
+    pub(crate) fn memory(&self) -> io::Result<u64> {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.0.id()))?;
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+        let number = line.and_then(|line| line.trim().split(' ').next()?.parse().ok());
+        number.ok_or_else(|| io::Error::other("/proc does not say how much memory the server has"))
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// A server that listens.
+pub(crate) struct Server {
+    pub(crate) process: Running,
+    pub(crate) address: SocketAddr,
+    /// Whether it answers the same whatever was written.
+    pub(crate) constant: bool,
+}
+
+impl Server {
+    /// Starts it and waits for the line on standard error that says where it listens. `input` is what it gets
+    /// on standard input, which stays open.
+    pub(crate) fn start(command: &mut Command, input: &[u8]) -> Result<Self, Trouble> {
+        let what = command.get_program().to_string_lossy().into_owned();
+        command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::piped());
+        let mut process = Running::start(command)?;
+        if let Some(stdin) = &mut process.0.stdin {
+            io::Write::write_all(stdin, input)?;
+        }
+        let (said, heard) = mpsc::channel();
+        let stderr = process.0.stderr.take();
+        // Goes on reading: a server must not block on its log. Ends with the server.
+        std::thread::spawn(move || stderr.map(|stderr| listen(stderr, &said)));
+        let address = heard.recv_timeout(START).unwrap_or_else(|_| Err("it says nothing".to_owned()));
+        let address = address.map_err(|why| Trouble::NoStart { what, why })?;
+        Ok(Self { process, address, constant: false })
+    }
+}
+
+/// Sends the address once it is said, or else everything that was.
+fn listen(stderr: ChildStderr, said: &mpsc::Sender<Result<SocketAddr, String>>) {
+    let mut all = String::new();
+    let mut lines = BufReader::new(stderr).lines().map_while(Result::ok);
+    let address = lines.find_map(|line| {
+        all = format!("{all}{line}\n");
+        address_in(&line)
+    });
+    let _ = said.send(address.ok_or(all));
+    lines.for_each(drop);
+}
+
+/// Of the line `listening address=127.0.0.1:80`, and not of one about the operator's listener.
+fn address_in(line: &str) -> Option<SocketAddr> {
+    let (_, after) = line.split_once("listening address=")?;
+    after.split_whitespace().next()?.parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_address_is_that_of_the_service() {
+        let line = "2026-01-01T00:00:00Z  INFO matrix_qr_rendezvous: listening address=127.0.0.1:81 public_url=http://a/";
+        assert_eq!(address_in(line), Some(([127, 0, 0, 1], 81).into()));
+        for other in
+            ["listening", "listening for the operator address=127.0.0.1:9", "listening address=x", ""]
+        {
+            assert_eq!(address_in(other), None, "{other}");
+        }
+    }
+
+    #[test]
+    fn a_process_is_looked_at_and_ended() {
+        let running = Running::start(Command::new("sleep").arg("60")).unwrap();
+        let place = format!("/proc/{}", running.0.id());
+        assert!(running.memory().unwrap() > 0 && running.cpu().unwrap() < Duration::from_secs(1));
+        drop(running);
+        assert!(!std::path::Path::new(&place).exists());
+    }
+}

@@ -1,0 +1,48 @@
+//! How fast our server is beside a bare one. Each has its turn many times in one run, so that what else the machine
+//! does hits both.
+
+use crate::{
+    answers::Answers,
+    load::Load,
+    options::Options,
+    report::{Report, Row},
+    rounds::{Runs, interleave},
+    server::{Setting, bare, ours},
+    trouble::Trouble,
+};
+
+pub(crate) const ROWS: [&str; 4] = ["poll 304", "read 1 KiB", "create 1 KiB", "exchange"];
+
+/// A row for each load.
+pub(crate) async fn measure(options: &Options, report: &mut Report) -> Result<(), Trouble> {
+    for (name, load) in ROWS.into_iter().zip(Load::ALL) {
+        let ours = ours(options, Setting::Wide)?;
+        let answers = Answers::of(ours.address, load).await?;
+        let (bare, minimal) = (bare(&answers, false)?, bare(&answers, true)?);
+        let runs = interleave([&bare, &minimal, &ours], load, options.rounds()).await?;
+        report.add(row(name, load, &runs));
+    }
+    Ok(())
+}
+
+fn target(load: Load) -> f64 {
+    match load {
+        Load::Poll => 0.90,
+        Load::Read => 0.85,
+        Load::Create => 0.75,
+        Load::Exchange => 0.80,
+    }
+}
+
+fn row(name: &str, load: Load, [bare, minimal, ours]: &[Runs; 3]) -> Row {
+    Row::new(name, ours.over(bare), "of bare axum")
+        .at_least(target(load))
+        .with("ours", ours.rate())
+        .with("bare", bare.rate())
+        .with("over_minimal", ours.over(minimal))
+        .with("over_bare_by_cpu", bare.cpu_us() / ours.cpu_us())
+        .with("cpu_us_per_request", ours.cpu_us())
+        .with("bare_cpu_us_per_request", bare.cpu_us())
+        .with("p99_ms", ours.p99_ms())
+        .with("bare_p99_ms", bare.p99_ms())
+}

@@ -1,0 +1,95 @@
+//! A Redis of our own, and what an exchange over it costs.
+
+use std::{
+    net::{Ipv4Addr, TcpListener},
+    path::Path,
+    process::{Command, Stdio},
+    time::Duration,
+};
+
+use tempfile::TempDir;
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
+    time::sleep,
+};
+
+use crate::{
+    load::Load,
+    options::Options,
+    process::Running,
+    report::{Report, Row},
+    rounds::interleave,
+    server::{Setting, ours},
+    trouble::Trouble,
+};
+
+pub(crate) const ROWS: [&str; 1] = ["exchange over Redis"];
+
+/// Debian's.
+const SERVER: &str = "/usr/bin/redis-server";
+
+const BETWEEN_TRIES: Duration = Duration::from_millis(50);
+const TRIES: usize = 200;
+
+/// The rate over Redis, over that over memory.
+pub(crate) async fn measure(options: &Options, report: &mut Report) -> Result<(), Trouble> {
+    let redis = Redis::start().await?;
+    let (memory, shared) = (ours(options, Setting::Wide)?, ours(options, Setting::Redis(redis.port))?);
+    let [memory, shared] = interleave([&memory, &shared], Load::Exchange, options.rounds()).await?;
+    let row = Row::new(ROWS[0], shared.over(&memory), "of the rate over memory").at_least(0.4);
+    let row = row.with("over_redis", shared.rate()).with("over_memory", memory.rate());
+    let row = row.with("cpu_us_per_request", shared.cpu_us()).with("p99_ms", shared.p99_ms());
+    report.add(row);
+    Ok(())
+}
+
+/// It ends with this value, and keeps nothing.
+pub(crate) struct Redis {
+    pub(crate) port: u16,
+    /// Before its directory, so that it ends first.
+    _process: Running,
+    _directory: TempDir,
+}
+
+impl Redis {
+    pub(crate) async fn start() -> Result<Self, Trouble> {
+        if !Path::new(SERVER).exists() {
+            return Err(Trouble::NoRedis(SERVER));
+        }
+        let (directory, port) = (TempDir::new()?, free_port()?);
+        let mut command = Command::new(SERVER);
+        command.args([
+            "--bind",
+            "127.0.0.1",
+            "--port",
+            &port.to_string(),
+            "--save",
+            "",
+            "--appendonly",
+            "no",
+        ]);
+        command.arg("--dir").arg(directory.path()).stdin(Stdio::null()).stdout(Stdio::null());
+        let redis = Self { port, _process: Running::start(&mut command)?, _directory: directory };
+        for _ in 0..TRIES {
+            if redis.answers().await.is_ok_and(|answers| answers) {
+                return Ok(redis);
+            }
+            sleep(BETWEEN_TRIES).await;
+        }
+        Err(Trouble::TooSlow("starting Redis"))
+    }
+
+    async fn answers(&self) -> Result<bool, Trouble> {
+        let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, self.port)).await?;
+        stream.write_all(b"PING\r\n").await?;
+        let mut answer = [0; 5];
+        stream.read_exact(&mut answer).await?;
+        Ok(&answer == b"+PONG")
+    }
+}
+
+/// Redis cannot choose one and say which.
+fn free_port() -> Result<u16, Trouble> {
+    Ok(TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?.port())
+}

@@ -1,0 +1,115 @@
+//! Connections that send a byte a second, and never a whole request.
+
+use std::{
+    net::SocketAddr,
+    time::{Duration, Instant},
+};
+
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
+    task::JoinSet,
+    time::{sleep, timeout},
+};
+
+use crate::{
+    load::Load,
+    options::Options,
+    process::Server,
+    report::{Report, Row},
+    rounds::Runs,
+    server::{Setting, ours},
+    trouble::Trouble,
+};
+
+pub(crate) const ROWS: [&str; 5] = [
+    "slow clients: closed after",
+    "slow clients: poll 304",
+    "slow clients: read 1 KiB",
+    "slow clients: create 1 KiB",
+    "slow clients: exchange",
+];
+
+const SLOW: usize = 1000;
+const BETWEEN_BYTES: Duration = Duration::from_secs(1);
+
+/// What the server gives a request's headers, and some seconds to a busy machine.
+const CLOSED_WITHIN: f64 = 10.0 + 3.0;
+
+/// When to give up waiting for that.
+const LONGEST: Duration = Duration::from_secs(40);
+
+/// For a thousand connections to be accepted, and later to be cleared away.
+const RESPITE: Duration = Duration::from_millis(200);
+
+/// When they are closed, and what they cost everybody else meanwhile.
+pub(crate) async fn measure(options: &Options, report: &mut Report) -> Result<(), Trouble> {
+    let server = ours(options, Setting::Wide)?;
+    let [closed, rates @ ..] = ROWS;
+    report.add(closing(closed, &server).await?);
+    for (name, load) in rates.into_iter().zip(Load::ALL) {
+        report.add(beside(name, load, &server, options).await?);
+    }
+    Ok(())
+}
+
+async fn closing(name: &str, server: &Server) -> Result<Row, Trouble> {
+    let mut slow = open(server.address).await?;
+    let mut times = Vec::new();
+    let all = async {
+        while let Some(time) = slow.join_next().await {
+            times.push(time?);
+        }
+        Ok::<_, Trouble>(())
+    };
+    let finished = timeout(LONGEST, all).await;
+    let slowest = times.iter().max().map_or(0.0, Duration::as_secs_f64);
+    let row = Row::new(name, slowest, "s").at_most(CLOSED_WITHIN).with("connections", times.len());
+    match finished {
+        Ok(result) => result.map(|()| row),
+        Err(_) => Err(Trouble::TooSlow("closing slow connections")),
+    }
+}
+
+/// The same load without them and with them, in turn.
+async fn beside(name: &str, load: Load, server: &Server, options: &Options) -> Result<Row, Trouble> {
+    let (mut without, mut with) = (Runs::default(), Runs::default());
+    let rounds = options.rounds();
+    load.put_on(server, rounds.time / 4).await?;
+    // Half as many: each opens and closes a thousand connections beside what it measures.
+    for _ in 0..rounds.count.div_ceil(2) {
+        without.push(load.put_on(server, rounds.time).await?);
+        let slow = open(server.address).await?;
+        sleep(RESPITE).await;
+        with.push(load.put_on(server, rounds.time).await?);
+        drop(slow);
+        sleep(RESPITE).await;
+    }
+    let row = Row::new(name, with.over(&without), "of the rate without").at_least(0.9);
+    Ok(row.with("with", with.rate()).with("without", without.rate()).with("p99_ms", with.p99_ms()))
+}
+
+/// All of them, at work. They end when this is dropped.
+async fn open(address: SocketAddr) -> Result<JoinSet<Duration>, Trouble> {
+    let mut slow = JoinSet::new();
+    for _ in 0..SLOW {
+        slow.spawn(dribble(TcpStream::connect(address).await?));
+    }
+    Ok(slow)
+}
+
+/// How long the server put up with it.
+async fn dribble(mut stream: TcpStream) -> Duration {
+    let (start, mut answer) = (Instant::now(), [0; 512]);
+    for byte in b"GET / HTTP/1.1\r\nx: ".iter().chain(std::iter::repeat(&b'y')) {
+        if stream.write_all(&[*byte]).await.is_err() {
+            break;
+        }
+        // It may say why before it closes.
+        let read = timeout(BETWEEN_BYTES, stream.read(&mut answer)).await;
+        if matches!(read, Ok(Ok(0) | Err(_))) {
+            break;
+        }
+    }
+    start.elapsed()
+}
