@@ -124,8 +124,8 @@ mod tests {
     fn among_several_codes_ours_is_taken() {
         let ours = qr_picture::from_text(HEX).unwrap();
         assert_eq!(choose(vec![b"https://example.org".to_vec(), ours.clone()]).unwrap().bytes, ours);
-        let both_wrong = choose(vec![b"MATRIX\x03".to_vec(), b"other".to_vec()]).unwrap_err();
-        assert!(both_wrong.what.contains("version 3"), "{}", both_wrong.what);
+        let both_wrong = choose(vec![b"MATRIX\x04".to_vec(), b"other".to_vec()]).unwrap_err();
+        assert!(both_wrong.what.contains("version 4"), "{}", both_wrong.what);
     }
 
     #[test]
