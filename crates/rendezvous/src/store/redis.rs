@@ -183,3 +183,32 @@ fn replaced(write: Write, errcodes: &[u8], left: i64) -> Result<Session, Unavail
     let errcodes = errcodes.first().copied().and_then(record::errcodes).ok_or(Unavailable)?;
     Ok(Session { revision, payload, modified: now, expires: now + left, errcodes })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_url_is_read_and_its_password_not_repeated() {
+        for good in [
+            "redis://redis.example",
+            "redis://:secret@[::1]:6380/2",
+            "valkey://user:secret@valkey.example",
+            "redis+cluster://:secret@node.example:7000",
+            "unix:///run/redis/redis.sock",
+        ] {
+            assert!(Redis::new(good).is_ok(), "{good}");
+        }
+        for bad in [
+            "",
+            "redis.example:6379",
+            "http://:secret@a.example",
+            "rediss://:secret@a.example",
+            "redis+cluster://",
+            "redis://:secret@a.example/x",
+        ] {
+            let text = Redis::new(bad).err().map(|error| error.to_string());
+            assert!(text.is_some_and(|text| !text.contains("secret")), "{bad}");
+        }
+    }
+}
