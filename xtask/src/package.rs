@@ -37,16 +37,16 @@ const EXPOSURE: &str = "--threshold=13";
 
 /// Every file of the package, with its mode and its owner.
 const FILES: [&str; 10] = [
-    "-rw------- root/root ./etc/default/matrix-qr-rendezvous",
-    "-rw-r--r-- root/root ./etc/matrix-qr-rendezvous.toml",
-    "-rwxr-xr-x root/root ./usr/bin/matrix-qr-rendezvous",
-    "-rw-r--r-- root/root ./usr/lib/systemd/system/matrix-qr-rendezvous.service",
-    "-rw-r--r-- root/root ./usr/share/doc/matrix-qr-rendezvous/changelog.Debian.gz",
-    "-rw-r--r-- root/root ./usr/share/doc/matrix-qr-rendezvous/copyright",
-    "-rw-r--r-- root/root ./usr/share/doc/matrix-qr-rendezvous/grafana.json",
-    "-rw-r--r-- root/root ./usr/share/doc/matrix-qr-rendezvous/operate.md.gz",
-    "-rw-r--r-- root/root ./usr/share/doc/matrix-qr-rendezvous/prometheus-rules.yml",
-    "-rw-r--r-- root/root ./usr/share/man/man8/matrix-qr-rendezvous.8.gz",
+    "-rw------- 0/0 ./etc/default/matrix-qr-rendezvous",
+    "-rw-r--r-- 0/0 ./etc/matrix-qr-rendezvous.toml",
+    "-rwxr-xr-x 0/0 ./usr/bin/matrix-qr-rendezvous",
+    "-rw-r--r-- 0/0 ./usr/lib/systemd/system/matrix-qr-rendezvous.service",
+    "-rw-r--r-- 0/0 ./usr/share/doc/matrix-qr-rendezvous/changelog.Debian.gz",
+    "-rw-r--r-- 0/0 ./usr/share/doc/matrix-qr-rendezvous/copyright",
+    "-rw-r--r-- 0/0 ./usr/share/doc/matrix-qr-rendezvous/grafana.json",
+    "-rw-r--r-- 0/0 ./usr/share/doc/matrix-qr-rendezvous/operate.md",
+    "-rw-r--r-- 0/0 ./usr/share/doc/matrix-qr-rendezvous/prometheus-rules.yml",
+    "-rw-r--r-- 0/0 ./usr/share/man/man8/matrix-qr-rendezvous.8.gz",
 ];
 
 /// Builds, installs, checks, starts, removes.
@@ -140,6 +140,7 @@ fn dpkg(arguments: &[&str]) -> Outcome {
     let here = std::env::current_dir().map_err(|error| error.to_string())?;
     let mut dpkg = Command::new("dpkg");
     dpkg.arg(format!("--root={}", here.join(ROOT).display()));
+    dpkg.arg(format!("--log={}", here.join(PLACE).join("dpkg.log").display()));
     // Not chrooted, because there is no shell; without what it depends on, which is not installed there.
     dpkg.args(["--force-not-root", "--force-script-chrootless", "--force-depends", "--force-bad-path"]);
     dpkg.env("PATH", format!("{}:{path}:/usr/sbin:/sbin", here.join(STUBS).display()));

@@ -40,7 +40,7 @@ pub(super) fn runs(root: &Path) -> Outcome {
 
 /// A new package has no public URL: it says so, with the code at which systemd does not try again.
 fn it_does_not_start_as_it_is(root: &Path) -> Outcome {
-    let output = command(root).output().map_err(|error| error.to_string())?;
+    let output = command(root).arg("--check-config").output().map_err(|error| error.to_string())?;
     let code = output.status.code().map_or_else(|| "none".to_owned(), |code| code.to_string());
     same("exit code without a public URL", &code, "2")?;
     has(
