@@ -2,7 +2,7 @@
 
 use std::process::Command;
 
-use crate::{Outcome, cargo, run};
+use crate::{Outcome, at_the_root, cargo, run};
 
 /// Where it all is, from the root of the checkout.
 const PLACE: &str = "target/interop";
@@ -19,11 +19,6 @@ pub(crate) fn interop(arguments: &[String]) -> Outcome {
     driver.args(["--ours", "target/debug", "--theirs", &format!("{PLACE}/debug")]);
     driver.args(["--python", &format!("{PLACE}/venv/bin/python"), "--run", &format!("{PLACE}/run")]);
     run(driver.args(arguments), "the interop driver")
-}
-
-fn at_the_root() -> Outcome {
-    let root = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
-    std::env::set_current_dir(root).map_err(|error| format!("{root}: {error}"))
 }
 
 /// A Python environment with Synapse. It counts as installed once Synapse can be imported.

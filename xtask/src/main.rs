@@ -4,6 +4,7 @@
 
 mod bench;
 mod interop;
+mod package;
 
 use std::{
     path::Path,
@@ -11,8 +12,9 @@ use std::{
     time::Instant,
 };
 
-const USAGE: &str = "cargo xtask test             formatting, lints, documentation, walls, dependencies, every test, interop
+const USAGE: &str = "cargo xtask test             formatting, lints, documentation, walls, dependencies, every test, the package, interop
   cargo xtask interop [--json] our programs against Synapse and matrix-sdk (installed and built into target/interop)
+  cargo xtask package          the Debian package of the rendezvous server, installed into target/package and started there; the Dockerfile
   cargo xtask bench [--json] [--quick] [rates|memory|million|flood|slow|waiters|redis|instances ..]
                                the rendezvous server: its rates over a bare axum server, and all else that it must reach";
 
@@ -36,6 +38,7 @@ fn main() -> ExitCode {
         Some(("test", [])) => test(),
         Some(("interop", rest)) => interop::interop(rest),
         Some(("bench", rest)) => bench::bench(rest),
+        Some(("package", [])) => needed(&package::NEEDED).and_then(|()| package::package()),
         _ => Err(format!("usage:\n  {USAGE}")),
     };
     match result {
@@ -48,7 +51,7 @@ fn main() -> ExitCode {
 }
 
 fn test() -> Outcome {
-    needed()?;
+    needed(&[&NEEDED[..], &package::NEEDED].concat())?;
     step("formatting", || cargo(&["fmt", "--all", "--check"]))?;
     step("lints", || cargo(&["clippy", "--workspace", "--all-targets", "--locked", "--", "-D", "warnings"]))?;
     step("walls", walls)?;
@@ -60,13 +63,14 @@ fn test() -> Outcome {
     step("tests", || {
         cargo(&["test", "--workspace", "--locked", "--no-fail-fast", "--", "--include-ignored"])
     })?;
+    step("package", package::package)?;
     // A ratio of times is for `cargo xtask interop` by itself, on a machine that does nothing else.
     step("interop", || interop::interop(&["--untimed".to_owned()]))
 }
 
 /// Before anything slow: what is missing, all of it at once.
-fn needed() -> Outcome {
-    let missing: Vec<_> = NEEDED.iter().filter(|(path, _)| !Path::new(path).exists()).collect();
+fn needed(programs: &[(&str, &str)]) -> Outcome {
+    let missing: Vec<_> = programs.iter().filter(|(path, _)| !Path::new(path).exists()).collect();
     if missing.is_empty() {
         return Ok(());
     }
@@ -124,9 +128,19 @@ fn run(command: &mut Command, name: &str) -> Outcome {
 }
 
 fn output(arguments: &[&str]) -> Result<String, String> {
-    let output = command(arguments).output().map_err(|error| error.to_string())?;
+    said(&mut command(arguments), &format!("cargo {}", arguments.join(" ")))
+}
+
+/// What a program says to its standard output. What it says otherwise is shown if it fails.
+fn said(command: &mut Command, name: &str) -> Result<String, String> {
+    let output = command.output().map_err(|error| format!("{name}: {error}"))?;
     if !output.status.success() {
-        return Err(format!("cargo {} failed", arguments.join(" ")));
+        return Err(format!("{name} failed:\n{}", String::from_utf8_lossy(&output.stderr)));
     }
     String::from_utf8(output.stdout).map_err(|error| error.to_string())
+}
+
+fn at_the_root() -> Outcome {
+    let root = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
+    std::env::set_current_dir(root).map_err(|error| format!("{root}: {error}"))
 }

