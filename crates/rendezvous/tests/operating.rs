@@ -9,7 +9,7 @@ use axum::{
     body::{Body, to_bytes},
     http::Request,
 };
-use matrix_qr_rendezvous::{Config, Rendezvous};
+use matrix_qr_rendezvous::{Config, Redis, Rendezvous};
 use serde_json::Value;
 use toml::Table;
 use tower::ServiceExt;
@@ -27,9 +27,10 @@ async fn ask(router: &Router, method: &str, path: &str) -> String {
     String::from_utf8(to_bytes(response.into_body(), usize::MAX).await.unwrap().to_vec()).unwrap()
 }
 
-/// What a server says of itself once there was one of everything.
+/// What a server says of itself once there was one of everything. Its store is not there: that too takes time.
 async fn exported() -> String {
-    let rendezvous = Rendezvous::new(Config::new("https://a.example".parse().unwrap()));
+    let store = Redis::new("redis://127.0.0.1:1/").unwrap();
+    let rendezvous = Rendezvous::with_store(store, Config::new("https://a.example".parse().unwrap()));
     ask(&rendezvous.router(), "POST", "/").await;
     ask(&rendezvous.router(), "GET", "/nowhere").await;
     ask(&rendezvous.operations(), "GET", "/metrics").await
