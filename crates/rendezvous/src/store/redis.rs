@@ -26,7 +26,7 @@ const PREFIX: &str = "matrix-qr:";
 /// Each session is one key, which Redis itself forgets when the session ends. A write is one atomic script. Every question is
 /// one round trip on one connection that all requests share; a second connection hears what other instances do. Both are made
 /// when they are needed and made anew when they are lost, so Redis need not run when this is made. While it cannot be reached,
-/// everything is [`Unavailable`], after a second at most.
+/// everything is [`Unavailable`], after a second (after six at most, where more than a thousand ask at once).
 ///
 /// Only sessions that were made through this value count against its server's [`Limits`](crate::Limits).
 pub struct Redis {

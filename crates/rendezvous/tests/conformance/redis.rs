@@ -220,10 +220,11 @@ async fn a_place_is_given_back_when_another_instance_ends_the_session() {
 async fn a_cluster_will_do() {
     let redis = Arc::new(RedisServer::start(&["--cluster-enabled", "yes", "--appendonly", "yes"]));
     redis.command("CLUSTER ADDSLOTSRANGE 0 16383").unwrap();
+    until_whole(&redis).await;
     let url = redis.url().replace("redis://", "redis+cluster://");
     let instance = || Server::over((Redis::new(&url).unwrap(), Some(redis.clone())), |_| {});
     let (a, b) = (instance().await, instance().await);
-    let mut session = created_at_last(&a).await;
+    let mut session = a.create("first").await;
     for payload in ["second", "third"] {
         let waiting = held(b.poll(&session).header("prefer", "wait=30")).await;
         let written = a.put(&session, payload).send().await.unwrap();
@@ -233,8 +234,7 @@ async fn a_cluster_will_do() {
         redis.kill();
         assert_no_store(a.get(&session).await).await;
         redis.run();
-        created_at_last(&a).await;
-        created_at_last(&b).await;
+        until_whole(&redis).await;
     }
     assert_eq!(b.delete(&session).await.status(), StatusCode::NO_CONTENT);
     assert_error(a.get(&session).await, 404, "M_NOT_FOUND").await;
@@ -248,11 +248,12 @@ async fn a_cluster_of_two_nodes_will_do() {
     nodes[0].command("CLUSTER ADDSLOTSRANGE 0 8191").unwrap();
     nodes[1].command("CLUSTER ADDSLOTSRANGE 8192 16383").unwrap();
     nodes[1].command(&format!("CLUSTER MEET 127.0.0.1 {}", nodes[0].port())).unwrap();
+    for node in &nodes {
+        until_whole(node).await;
+    }
     let url = nodes[0].url().replace("redis://", "redis+cluster://");
     let instance = || Server::over((Redis::new(&url).unwrap(), Some(nodes[0].clone())), |_| {});
     let (a, b) = (instance().await, instance().await);
-    created_at_last(&a).await;
-    created_at_last(&b).await;
     for _ in 0..10 {
         let session = a.create("first").await;
         let waiting = tokio::spawn(b.poll(&session).header("prefer", "wait=30").send());
@@ -266,11 +267,12 @@ async fn a_cluster_of_two_nodes_will_do() {
     }
 }
 
-/// A cluster takes a while until it knows that it is one.
-async fn created_at_last(server: &Server) -> Session {
-    for _ in 0..100 {
-        if server.post(STABLE, "x").send().await.unwrap().status() == StatusCode::CREATED {
-            return server.create("first").await;
+/// Waits until a node knows all slots.
+async fn until_whole(node: &RedisServer) {
+    for _ in 0..200 {
+        let info = node.command("CLUSTER INFO").unwrap();
+        if info.contains("cluster_state:ok") && info.contains("cluster_slots_ok:16384") {
+            return;
         }
         tokio::time::sleep(Duration::from_millis(100)).await;
     }

@@ -17,8 +17,9 @@ use tempfile::TempDir;
 
 const SERVER: &str = "/usr/bin/redis-server";
 
-/// Below those that the system gives to connections: one of those could take the port while the server is away.
-const PORTS: std::ops::Range<u16> = 20_000..32_000;
+/// Below those that the system gives to connections: one of those could take the port while the server is away. As is the
+/// port that a node of a cluster opens beside it, 10 000 above.
+const PORTS: std::ops::Range<u16> = 12_000..22_000;
 
 pub(crate) struct RedisServer {
     port: u16,

@@ -17,15 +17,24 @@ use redis::{
     ErrorKind, FromRedisValue, Pipeline, PushInfo, PushKind, RedisError, RedisResult, ServerErrorKind,
     aio::SendError,
 };
-use tokio::time::{Instant, timeout};
+use tokio::{
+    sync::Semaphore,
+    time::{Instant, timeout},
+};
 
 use super::{
     backoff::Backoff,
     engine::{Connection, Engine},
 };
 
-/// How long a question may take in all, with a connection that has to be made first.
+/// How long a question may take once it is its turn, with a connection that has to be made first.
 pub(super) const PATIENCE: Duration = Duration::from_secs(1);
+
+/// How many questions are asked at once. When a crowd that waited for news is woken, the others wait for their turn.
+const TURNS: usize = 1024;
+
+/// How long one waits for its turn.
+const QUEUE: Duration = Duration::from_secs(5);
 
 /// How often trouble is logged, at most.
 const COMPLAIN: Duration = Duration::from_secs(10);
@@ -33,6 +42,7 @@ const COMPLAIN: Duration = Duration::from_secs(10);
 pub(super) struct Link {
     engine: Engine,
     live: Mutex<Option<Live>>,
+    turns: Semaphore,
     /// Held by whoever connects, so that only one does.
     connecting: tokio::sync::Mutex<Backoff>,
     complained: Mutex<Option<Instant>>,
@@ -49,6 +59,7 @@ impl Link {
         Self {
             engine,
             live: Mutex::default(),
+            turns: Semaphore::new(TURNS),
             connecting: tokio::sync::Mutex::default(),
             complained: Mutex::default(),
         }
@@ -60,12 +71,13 @@ impl Link {
 
     /// Asks once. Whether a question without an answer was heard is not known.
     pub(super) async fn ask<T: FromRedisValue>(&self, question: &Pipeline) -> RedisResult<T> {
+        let Ok(_turn) = timeout(QUEUE, self.turns.acquire()).await else { return Err(too_slow()) };
         let mut asked = None;
         let answer = timeout(PATIENCE, async {
             let mut connection = asked.insert(self.live().await?).connection.clone();
             connection.ask(question).await
         });
-        let answer = answer.await.unwrap_or_else(|_| Err(io::Error::from(io::ErrorKind::TimedOut).into()));
+        let answer = answer.await.unwrap_or_else(|_| Err(too_slow()));
         answer.inspect_err(|error| {
             if let Some(live) = asked.filter(|_| is_the_connections(error)) {
                 live.lost.store(true, Relaxed);
@@ -135,6 +147,10 @@ impl Link {
             );
         }
     }
+}
+
+fn too_slow() -> RedisError {
+    io::Error::from(io::ErrorKind::TimedOut).into()
 }
 
 /// Redis knows the names of scripts that it has seen, until it restarts.
