@@ -1,5 +1,4 @@
 //! Two binaries over one Redis: one is killed in the middle of a sign-in, which goes on through the other.
-#![cfg(any())] // Until the binary knows --store.
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 #[path = "conformance/redis_server.rs"]
