@@ -19,6 +19,7 @@ mod report;
 mod requests;
 mod rounds;
 mod server;
+mod sign_in;
 mod slow;
 mod trouble;
 mod waiters;
@@ -84,6 +85,7 @@ async fn run(group: Group, options: &Options, report: &mut Report) -> Result<(),
         Group::Waiters => waiters::measure(options, report).await,
         Group::Redis => redis::measure(options, report).await,
         Group::Instances => instances::measure(options, report).await,
+        Group::SignIn => sign_in::measure(options, report).await,
     }
 }
 

@@ -4,7 +4,7 @@ use std::{path::PathBuf, time::Duration};
 
 use clap::{Parser, Subcommand, ValueEnum};
 
-use crate::{flood, instances, memory, rates, redis, rounds::Rounds, slow, waiters};
+use crate::{flood, instances, memory, rates, redis, rounds::Rounds, sign_in, slow, waiters};
 
 /// Measures the rendezvous server. Exits with 1 when a row misses its target.
 #[derive(Parser)]
@@ -67,6 +67,8 @@ pub(crate) enum Group {
     Redis,
     /// Two instances over one Redis, and the history of every session.
     Instances,
+    /// A whole sign-in: its requests, and its time.
+    SignIn,
 }
 
 impl Group {
@@ -81,6 +83,7 @@ impl Group {
             Self::Waiters => &waiters::ROWS,
             Self::Redis => &redis::ROWS,
             Self::Instances => &instances::ROWS,
+            Self::SignIn => &sign_in::ROWS,
         }
     }
 }

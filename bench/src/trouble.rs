@@ -33,6 +33,8 @@ pub(crate) enum Trouble {
     NoRedis(&'static str),
     #[error("{0}")]
     Json(#[from] serde_json::Error),
+    #[error("`matrix-qr demo` did not end in a verified device, or did not say how long it took")]
+    NoSignIn,
     #[error("stopped")]
     Stopped,
 }

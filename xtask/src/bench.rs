@@ -4,11 +4,12 @@ use std::{path::PathBuf, process::Command};
 
 use crate::{Outcome, cargo, run};
 
-/// Builds the server and what measures it, as they are released, and runs. The arguments go to the latter.
+/// Builds the server, what measures it, and the command that plays a sign-in, as they are released, and runs. The arguments go to the latter.
 pub(crate) fn bench(arguments: &[String]) -> Outcome {
     let server = "matrix-qr-rendezvous";
     let bench = "matrix-qr-bench";
-    cargo(&["build", "--release", "--locked", "--package", server, "--package", bench, "--bins"])?;
+    let packages = ["--package", server, "--package", bench, "--package", "matrix-qr"];
+    cargo(&[&["build", "--release", "--locked"], &packages[..], &["--bins"]].concat())?;
     let binaries = binaries()?;
     let mut command = Command::new(binaries.join(bench));
     command.arg("--server").arg(binaries.join(server)).args(arguments);

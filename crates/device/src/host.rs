@@ -2,7 +2,10 @@
 
 use std::{
     future::Future,
-    sync::{Mutex, MutexGuard, PoisonError},
+    sync::{
+        Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
     time::Duration,
 };
 
@@ -27,6 +30,9 @@ use crate::{
 /// How long a payload of ours stands before another one of ours follows it: the other device counts them ("Secure operations"),
 /// and could not open the second without the first. It polls every second or two. Only a last word follows so closely.
 const TO_BE_READ: Duration = Duration::from_millis(2500);
+/// How long we listen to nobody else when we have asked a server or the store: their answer mostly comes sooner than the other
+/// device's next word, and a request for that would be broken off to write.
+const SHORTLY: Duration = Duration::from_millis(50);
 /// How long a last word may take to be written, at the end of a sign-in.
 const LAST_WORD: Duration = Duration::from_secs(5);
 
@@ -43,11 +49,13 @@ pub(crate) struct Sitting<'a, P, D> {
     pub(crate) device: D,
     /// When we wrote what the other device has not answered.
     unanswered: Mutex<Option<Instant>>,
+    /// Whether something is asked of this device.
+    asked: AtomicBool,
 }
 
 impl<'a, P, D> Sitting<'a, P, D> {
     pub(crate) fn new(line: RendezvousClient, person: &'a P, device: D) -> Self {
-        Self { line, person, device, unanswered: Mutex::new(None) }
+        Self { line, person, device, unanswered: Mutex::new(None), asked: AtomicBool::new(false) }
     }
 
     fn unanswered(&self) -> MutexGuard<'_, Option<Instant>> {
@@ -57,6 +65,9 @@ impl<'a, P, D> Sitting<'a, P, D> {
 
 impl<P: Person, D: Duties> Host for Sitting<'_, P, D> {
     async fn receive(&self) -> Result<Payload, Ended> {
+        if self.asked.load(Ordering::Relaxed) {
+            sleep(SHORTLY).await;
+        }
         let payload = self.line.receive().await.map_err(ended)?;
         *self.unanswered() = None;
         Ok(payload)
@@ -83,8 +94,11 @@ impl<P: Person, D: Duties> Host for Sitting<'_, P, D> {
     async fn answer(&self, ask: Ask) -> Answer {
         // Somebody reads, types or decides now: the other device's next word will take a while.
         self.line.relaxed(matches!(ask, Ask::AwaitToken | Ask::OpenUri(_)));
+        self.asked.store(true, Ordering::Relaxed);
         // Boxed: a step of the encryption store is a deep one, and this may run on a small stack.
-        Box::pin(self.device.answer(ask)).await
+        let answer = Box::pin(self.device.answer(ask)).await;
+        self.asked.store(false, Ordering::Relaxed);
+        answer
     }
 
     async fn enter_check_code(&self) -> CheckCode {

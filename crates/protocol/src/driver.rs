@@ -160,12 +160,14 @@ async fn run<H: Host>(
     (mut login, outputs): (Login, Vec<Output>),
 ) -> Result<(), Error> {
     let mut outputs = VecDeque::from(outputs);
-    let mut asked = None;
+    let (mut asked, mut receiving) = (None, None);
     let mut listening = true;
     loop {
         while let Some(output) = outputs.pop_front() {
             match output {
                 Output::Send(message) => {
+                    // What is written is what would be read next. Until then whoever listens goes on listening.
+                    receiving = None;
                     let last = matches!(outputs.front(), Some(Output::Over(_)));
                     if let Err(input) = say(host, &mut line, &message, last).await {
                         outputs.extend(login.handle(input));
@@ -175,7 +177,12 @@ async fn run<H: Host>(
                 Output::Over(over) => return finish(host, over).await,
             }
         }
-        let input = match next(host, asked.as_mut(), listening).await {
+        let heard = listening.then(|| receiving.get_or_insert_with(|| Box::pin(host.receive())));
+        let event = next(host, asked.as_mut(), heard).await;
+        if matches!(event, Event::Received(_)) {
+            receiving = None;
+        }
+        let input = match event {
             Event::Cancelled => Input::Cancel,
             Event::Answered(Reply::Answer(answer)) => Input::Answer(answer),
             Event::Answered(Reply::CheckCode(code)) => Input::CheckCode(line.confirm(&code)),
@@ -214,13 +221,14 @@ enum Event {
 }
 
 /// Whichever comes first. A person who gives up is heard before anything else.
-async fn next<H: Host, A: Future<Output = Reply>>(
-    host: &H,
-    mut asked: Option<&mut Pin<Box<A>>>,
-    listening: bool,
-) -> Event {
+async fn next<H, A, R>(host: &H, asked: Option<&mut Pin<Box<A>>>, heard: Option<&mut Pin<Box<R>>>) -> Event
+where
+    H: Host,
+    A: Future<Output = Reply>,
+    R: Future<Output = Result<Payload, Ended>>,
+{
     let mut cancelled = pin!(host.cancelled());
-    let mut received = pin!(host.receive());
+    let (mut asked, mut heard) = (asked, heard);
     poll_fn(|context| {
         if cancelled.as_mut().poll(context).is_ready() {
             return Poll::Ready(Event::Cancelled);
@@ -230,10 +238,10 @@ async fn next<H: Host, A: Future<Output = Reply>>(
         {
             return Poll::Ready(Event::Answered(reply));
         }
-        if !listening {
-            return Poll::Pending;
+        match &mut heard {
+            Some(heard) => heard.as_mut().poll(context).map(Event::Received),
+            None => Poll::Pending,
         }
-        received.as_mut().poll(context).map(Event::Received)
     })
     .await
 }

@@ -4,7 +4,7 @@
 use std::{net::IpAddr, time::Instant};
 
 use axum::{
-    body::{Bytes, HttpBody},
+    body::Bytes,
     http::{HeaderMap, HeaderName, HeaderValue, Method, Request, StatusCode, header},
 };
 use serde::Serialize;
@@ -13,7 +13,7 @@ use crate::{
     Config, Rendezvous, Store,
     answer::{Answer, Content},
     limits::Wish,
-    payload,
+    payload::{self, Incoming},
     refusal::Refusal,
     store::{Errcodes, Id, Read, Revision, Write, Written},
     wait,
@@ -49,16 +49,12 @@ pub(crate) fn route(path: &str, config: &Config) -> Option<Route> {
     }
 }
 
-pub(crate) async fn answer<S, B>(
+pub(crate) async fn answer<S: Store, B: Incoming>(
     rendezvous: &Rendezvous<S>,
     route: Route,
     client: Option<IpAddr>,
     request: Request<B>,
-) -> Answer
-where
-    S: Store,
-    B: HttpBody<Data = Bytes> + Send + Unpin,
-{
+) -> Answer {
     match route {
         Route::Create(errcodes) if request.method() == Method::POST => {
             create(rendezvous, errcodes, client, request).await.unwrap_or_else(Answer::from)
@@ -69,16 +65,12 @@ where
 }
 
 /// "Create a rendezvous session and send initial payload".
-async fn create<S, B>(
+async fn create<S: Store, B: Incoming>(
     rendezvous: &Rendezvous<S>,
     errcodes: Errcodes,
     client: Option<IpAddr>,
     request: Request<B>,
-) -> Result<Answer, Refusal>
-where
-    S: Store,
-    B: HttpBody<Data = Bytes> + Send + Unpin,
-{
+) -> Result<Answer, Refusal> {
     rendezvous.admit(client, Wish::Create)?;
     let write = new_write(request).await?;
     let (id, session) = rendezvous.create(client, write, errcodes).await?;
@@ -94,16 +86,12 @@ struct CreatedBody<'a> {
 /// A request about a session. On a live one also a refusal has that session's headers, since a deployed client takes an
 /// answer without an ETag for news and reads its own last message back. On one that is gone, it is always the same words,
 /// whatever else is wrong.
-async fn session<S, B>(
+async fn session<S: Store, B: Incoming>(
     rendezvous: &Rendezvous<S>,
     id: Option<Id>,
     client: Option<IpAddr>,
     request: Request<B>,
-) -> Answer
-where
-    S: Store,
-    B: HttpBody<Data = Bytes> + Send + Unpin,
-{
+) -> Answer {
     let allowed = "GET,HEAD,PUT,DELETE";
     let method = request.method();
     if ![Method::GET, Method::PUT, Method::DELETE, Method::HEAD].contains(method) {
@@ -121,16 +109,12 @@ where
     }
 }
 
-async fn attempt<S, B>(
+async fn attempt<S: Store, B: Incoming>(
     rendezvous: &Rendezvous<S>,
     id: Id,
     client: Option<IpAddr>,
     request: Request<B>,
-) -> Result<Answer, Refusal>
-where
-    S: Store,
-    B: HttpBody<Data = Bytes> + Send + Unpin,
-{
+) -> Result<Answer, Refusal> {
     rendezvous.admit(client, Wish::Other)?;
     match *request.method() {
         Method::PUT => send(rendezvous, id, request).await,
@@ -173,11 +157,11 @@ async fn receive<S: Store>(
 }
 
 /// "Send a payload to the rendezvous session".
-async fn send<S, B>(rendezvous: &Rendezvous<S>, id: Id, request: Request<B>) -> Result<Answer, Refusal>
-where
-    S: Store,
-    B: HttpBody<Data = Bytes> + Send + Unpin,
-{
+async fn send<S: Store, B: Incoming>(
+    rendezvous: &Rendezvous<S>,
+    id: Id,
+    request: Request<B>,
+) -> Result<Answer, Refusal> {
     let condition = condition(request.headers(), header::IF_MATCH)?.ok_or(Refusal::NoIfMatch)?;
     let expected = Revision::parse(condition);
     let write = new_write(request).await?;
@@ -202,10 +186,7 @@ async fn cancel<S: Store>(rendezvous: &Rendezvous<S>, id: Id) -> Result<Answer, 
 }
 
 /// The payload of a request, with the revision that it will have. It counts as written now, when all of it is here.
-async fn new_write<B>(request: Request<B>) -> Result<Write, Refusal>
-where
-    B: HttpBody<Data = Bytes> + Send + Unpin,
-{
+async fn new_write(request: Request<impl Incoming>) -> Result<Write, Refusal> {
     let payload = payload::read(request).await?;
     Ok(Write { revision: Revision::random(), payload, now: Instant::now() })
 }

@@ -25,7 +25,7 @@ pub use self::places::Ticket;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Limits {
     /// How many sessions may live at once. When there are that many, new ones are refused and live ones are
-    /// kept. Default 10 000, about 45 MiB when every payload is of the full size.
+    /// kept. Default 10 000, about 50 MiB when every payload is of the full size.
     pub max_sessions: usize,
     /// How many sessions one network may have at once. `None`: as many as there may be. Default 200.
     pub sessions_per_network: Option<usize>,

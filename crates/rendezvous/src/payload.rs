@@ -17,12 +17,14 @@ const LARGEST: usize = 4096;
 /// reset, and the client would see that instead of the 413.
 const DISCARDED: usize = 64 * 1024;
 
+/// A request's body, of whichever server.
+pub(crate) trait Incoming: HttpBody<Data = Bytes> + Send + Unpin {}
+
+impl<B: HttpBody<Data = Bytes> + Send + Unpin> Incoming for B {}
+
 /// The payload of a request, at most [`LARGEST`] bytes, in an allocation of its own size: a part of the request's buffer would
 /// keep all of that alive.
-pub(crate) async fn read<B>(request: Request<B>) -> Result<Arc<[u8]>, Refusal>
-where
-    B: HttpBody<Data = Bytes> + Unpin,
-{
+pub(crate) async fn read(request: Request<impl Incoming>) -> Result<Arc<[u8]>, Refusal> {
     check(request.headers())?;
     read_body(request.into_body()).await
 }
@@ -41,10 +43,7 @@ fn check(headers: &HeaderMap) -> Result<(), Refusal> {
 
 /// Counts what comes, whatever `Content-Length` said. A body breaks off when its time is over (see
 /// [`crate::Timeouts`]) or the client is gone, and then nobody reads the answer.
-async fn read_body<B>(mut body: B) -> Result<Arc<[u8]>, Refusal>
-where
-    B: HttpBody<Data = Bytes> + Unpin,
-{
+async fn read_body(mut body: impl Incoming) -> Result<Arc<[u8]>, Refusal> {
     let first = match body.frame().await {
         None => return Ok(Arc::default()),
         Some(frame) => frame.map_err(|_| Refusal::TooSlow)?.into_data().unwrap_or_default(),

@@ -7,7 +7,7 @@ use std::{
 
 use axum::{
     Router,
-    body::{Body, Bytes, HttpBody},
+    body::Body,
     extract::ConnectInfo,
     http::{HeaderMap, HeaderName, Method, Request, StatusCode},
 };
@@ -17,6 +17,7 @@ use crate::{
     answer::{Answer, Content, Reply},
     etag,
     metrics::Api,
+    payload::Incoming,
     refusal::Refusal,
 };
 
@@ -36,10 +37,7 @@ impl<S: Store> Rendezvous<S> {
     }
 
     /// Answers a request that came from this peer.
-    pub(crate) async fn answer<B>(&self, request: Request<B>, peer: Option<IpAddr>) -> Reply
-    where
-        B: HttpBody<Data = Bytes> + Send + Unpin,
-    {
+    pub(crate) async fn answer(&self, request: Request<impl Incoming>, peer: Option<IpAddr>) -> Reply {
         let started = Instant::now();
         let method = request.method().clone();
         let route = etag::route(request.uri().path(), self.config());
@@ -53,15 +51,12 @@ impl<S: Store> Rendezvous<S> {
         answer.into_reply(ended)
     }
 
-    async fn checked<B>(
+    async fn checked(
         &self,
         route: Option<etag::Route>,
-        request: Request<B>,
+        request: Request<impl Incoming>,
         peer: Option<IpAddr>,
-    ) -> Answer
-    where
-        B: HttpBody<Data = Bytes> + Send + Unpin,
-    {
+    ) -> Answer {
         if request.method() == Method::OPTIONS {
             // A preflight asks about the method to come, and must get a 2xx on any path.
             return Answer::new(StatusCode::NO_CONTENT, Content::Nothing);

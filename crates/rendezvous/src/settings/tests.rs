@@ -1,5 +1,6 @@
 #![allow(clippy::unwrap_used)]
 use clap::Parser;
+use matrix_qr_rendezvous::{Limits, Rate};
 
 use super::*;
 
