@@ -4,17 +4,21 @@
 //! It knows no clock and no network: a [`Host`] does what touches the world.
 
 mod line;
+mod next;
 
 use std::{
     collections::VecDeque,
     future::{Future, poll_fn},
-    pin::{Pin, pin},
+    pin::pin,
     task::Poll,
 };
 
 use rand_core::CryptoRng;
 
-use self::line::Line;
+use self::{
+    line::Line,
+    next::{Event, Reply, answer, next},
+};
 use crate::{
     channel::{ChannelError, CheckCode, Generator, Initiated},
     error::{Error, Side, Trouble},
@@ -199,51 +203,6 @@ async fn run<H: Host>(
         }
         outputs.extend(login.handle(input));
     }
-}
-
-/// What the person or the device answered.
-enum Reply {
-    CheckCode(CheckCode),
-    Answer(Answer),
-}
-
-async fn answer<H: Host>(host: &H, ask: Ask) -> Reply {
-    match ask {
-        Ask::CheckCode => Reply::CheckCode(host.enter_check_code().await),
-        ask => Reply::Answer(host.answer(ask).await),
-    }
-}
-
-enum Event {
-    Cancelled,
-    Answered(Reply),
-    Received(Result<Payload, Ended>),
-}
-
-/// Whichever comes first. A person who gives up is heard before anything else.
-async fn next<H, A, R>(host: &H, asked: Option<&mut Pin<Box<A>>>, heard: Option<&mut Pin<Box<R>>>) -> Event
-where
-    H: Host,
-    A: Future<Output = Reply>,
-    R: Future<Output = Result<Payload, Ended>>,
-{
-    let mut cancelled = pin!(host.cancelled());
-    let (mut asked, mut heard) = (asked, heard);
-    poll_fn(|context| {
-        if cancelled.as_mut().poll(context).is_ready() {
-            return Poll::Ready(Event::Cancelled);
-        }
-        if let Some(asked) = &mut asked
-            && let Poll::Ready(reply) = asked.as_mut().poll(context)
-        {
-            return Poll::Ready(Event::Answered(reply));
-        }
-        match &mut heard {
-            Some(heard) => heard.as_mut().poll(context).map(Event::Received),
-            None => Poll::Pending,
-        }
-    })
-    .await
 }
 
 /// Seals and writes a message. The error is what `Login` should hear instead.
