@@ -177,7 +177,8 @@ impl Metrics {
     pub(crate) fn answered(&self, (method, api): (&Method, Api), answer: &Answer, took: Duration) {
         let asked = Asked { method: method_name(method), revision: api.name() };
         let status = answer.status.as_u16();
-        match self.usual.of(method, api, status) {
+        let usual = self.usual.of(method, api, status);
+        match usual {
             Some(usual) => usual.requests.get_or_init(|| self.requests(&asked, status)).inc(),
             None => self.requests(&asked, status).inc(),
         };
@@ -186,7 +187,7 @@ impl Metrics {
         }
         if !answer.held {
             let took = took.as_secs_f64();
-            match self.usual.of(method, api, status) {
+            match usual {
                 Some(usual) => {
                     usual.latency.get_or_init(|| self.latency.get_or_create_owned(&asked)).observe(took)
                 }
