@@ -5,7 +5,7 @@ use std::{net::IpAddr, time::Instant};
 
 use axum::{
     body::Bytes,
-    http::{HeaderMap, HeaderName, HeaderValue, Method, Request, StatusCode, header},
+    http::{HeaderMap, HeaderName, Method, Request, StatusCode, header},
 };
 use serde::Serialize;
 
@@ -15,17 +15,16 @@ use crate::{
     limits::Wish,
     payload::{self, Incoming},
     refusal::Refusal,
-    store::{Errcodes, Id, Read, Revision, Write, Written},
+    store::{Api, Errcodes, Id, Read, Revision, Write, Written},
     wait,
 };
 
 /// Where sessions are. The ID follows.
 pub(crate) const SESSIONS: &str = "/rendezvous/";
 
-const STABLE: &str = "/_matrix/client/v1/rendezvous";
+/// Shared with MSC4388, whose requests are of another content type.
+pub(crate) const STABLE: &str = "/_matrix/client/v1/rendezvous";
 const UNSTABLE: &str = "/_matrix/client/unstable/org.matrix.msc4108/rendezvous";
-
-const PREFERENCE_APPLIED: HeaderName = HeaderName::from_static("preference-applied");
 
 /// What a path of this API names.
 pub(crate) enum Route {
@@ -44,7 +43,7 @@ pub(crate) fn route(path: &str, config: &Config) -> Option<Route> {
         _ if path == config.create_path => Some(Route::Create(Errcodes::Stable)),
         _ => {
             let name = path.strip_prefix(SESSIONS).filter(|name| !name.is_empty() && !name.contains('/'))?;
-            Some(Route::Session(Id::parse(name)))
+            Some(Route::Session(Id::parse(name, Api::Msc4108)))
         }
     }
 }
@@ -73,7 +72,7 @@ async fn create<S: Store, B: Incoming>(
 ) -> Result<Answer, Refusal> {
     rendezvous.admit(client, Wish::Create)?;
     let write = new_write(request).await?;
-    let (id, session) = rendezvous.create(client, write, errcodes).await?;
+    let (id, session) = rendezvous.create(client, write, (Api::Msc4108, errcodes)).await?;
     let body = serde_json::to_vec(&CreatedBody { url: &rendezvous.session_url(id) }).unwrap_or_default();
     Ok(Answer::new(StatusCode::CREATED, Content::Json(body)).about(session))
 }
@@ -144,16 +143,10 @@ async fn receive<S: Store>(
         Read::Unchanged(session) => Answer::new(StatusCode::NOT_MODIFIED, Content::Nothing).about(session),
         Read::Gone => return Err(Refusal::NoSession),
     };
-    // Not once the server lets everybody go: a reader that is not held shall poll, and not ask again at once.
-    match held.filter(|_| !rendezvous.released()) {
-        None => Ok(answer),
-        Some(time) => {
-            let applied = HeaderValue::try_from(format!("wait={}", time.as_secs()));
-            let answer =
-                applied.into_iter().fold(answer, |answer, value| answer.with(PREFERENCE_APPLIED, value));
-            Ok(Answer { held: true, ..answer })
-        }
-    }
+    Ok(match held.filter(|_| !rendezvous.released()) {
+        None => answer,
+        Some(time) => wait::applied(answer, time),
+    })
 }
 
 /// "Send a payload to the rendezvous session".
@@ -205,6 +198,8 @@ fn condition(headers: &HeaderMap, name: HeaderName) -> Result<Option<&str>, Refu
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
+    use axum::http::HeaderValue;
+
     use super::*;
 
     #[test]

@@ -25,6 +25,7 @@
 mod answer;
 mod config;
 mod etag;
+mod json;
 mod limits;
 mod metrics;
 mod operations;

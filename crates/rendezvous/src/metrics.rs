@@ -18,25 +18,17 @@ use prometheus_client::{
     registry::{Registry, Unit},
 };
 
-use crate::answer::Answer;
+use crate::{answer::Answer, store::Api};
 
 /// The media type of what [`Metrics::encode`] makes.
 pub(crate) const MEDIA_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
-/// Which API a request is for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Api {
-    Msc4108,
-    /// None that there is here.
-    Unknown,
-}
-
-impl Api {
-    fn name(self) -> &'static str {
-        match self {
-            Self::Msc4108 => "msc4108",
-            Self::Unknown => "none",
-        }
+/// `None` is no path of ours.
+fn api_name(api: Option<Api>) -> &'static str {
+    match api {
+        Some(Api::Msc4108) => "msc4108",
+        Some(Api::Msc4388) => "msc4388",
+        None => "none",
     }
 }
 
@@ -84,7 +76,7 @@ pub(crate) struct Metrics {
 
 /// The counters of what happens all the time, so that nobody looks for them under a lock each time.
 #[derive(Default)]
-struct Usual([UsualAnswer; 6]);
+struct Usual([UsualAnswer; 11]);
 
 #[derive(Default)]
 struct UsualAnswer {
@@ -93,14 +85,19 @@ struct UsualAnswer {
 }
 
 impl Usual {
-    fn of(&self, method: &Method, api: Api, status: u16) -> Option<&UsualAnswer> {
-        let place = match (method, api, status) {
+    fn of(&self, method: &Method, api: Option<Api>, status: u16) -> Option<&UsualAnswer> {
+        let place = match (method, api?, status) {
             (&Method::GET, Api::Msc4108, 304) => 0,
             (&Method::GET, Api::Msc4108, 200) => 1,
             (&Method::PUT, Api::Msc4108, 202) => 2,
             (&Method::POST, Api::Msc4108, 201) => 3,
             (&Method::DELETE, Api::Msc4108, 204) => 4,
             (&Method::OPTIONS, Api::Msc4108, 204) => 5,
+            (&Method::GET, Api::Msc4388, 200) => 6,
+            (&Method::PUT, Api::Msc4388, 200) => 7,
+            (&Method::POST, Api::Msc4388, 200) => 8,
+            (&Method::DELETE, Api::Msc4388, 200) => 9,
+            (&Method::OPTIONS, Api::Msc4388, 204) => 10,
             _ => return None,
         };
         self.0.get(place)
@@ -174,8 +171,8 @@ impl Metrics {
         );
     }
 
-    pub(crate) fn answered(&self, (method, api): (&Method, Api), answer: &Answer, took: Duration) {
-        let asked = Asked { method: method_name(method), revision: api.name() };
+    pub(crate) fn answered(&self, (method, api): (&Method, Option<Api>), answer: &Answer, took: Duration) {
+        let asked = Asked { method: method_name(method), revision: api_name(api) };
         let status = answer.status.as_u16();
         let usual = self.usual.of(method, api, status);
         match usual {

@@ -10,8 +10,11 @@ use http_body_util::BodyExt;
 
 use crate::refusal::Refusal;
 
-/// The largest payload, in bytes (MSC4108, "Maximum payload size").
-const LARGEST: usize = 4096;
+/// The largest payload, in bytes (MSC4108 and MSC4388, "Maximum payload size").
+pub(crate) const LARGEST: usize = 4096;
+
+/// The largest body that may hold one as JSON: each of its bytes may be six there (`\u001f`), and there is something beside it.
+const LARGEST_JSON: usize = 32 * 1024;
 
 /// How much of a payload that is too large is read and thrown away. A connection closed on unread bytes is
 /// reset, and the client would see that instead of the 413.
@@ -22,47 +25,70 @@ pub(crate) trait Incoming: HttpBody<Data = Bytes> + Send + Unpin {}
 
 impl<B: HttpBody<Data = Bytes> + Send + Unpin> Incoming for B {}
 
+/// What a body may be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum MediaType {
+    Plain,
+    Json,
+}
+
+impl MediaType {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Plain => "text/plain",
+            Self::Json => "application/json",
+        }
+    }
+
+    /// Whether it is this one, whatever its parameters.
+    pub(crate) fn check(self, headers: &HeaderMap) -> Result<(), Refusal> {
+        let mut types = headers.get_all(header::CONTENT_TYPE).iter();
+        let first = types.next().ok_or(Refusal::NoContentType(self))?;
+        let text = first.to_str().map_err(|_| Refusal::WrongContentType(self))?;
+        let essence = text.split(';').next().unwrap_or_default().trim();
+        let right = essence.eq_ignore_ascii_case(self.name()) && types.next().is_none();
+        if right { Ok(()) } else { Err(Refusal::WrongContentType(self)) }
+    }
+}
+
 /// The payload of a request, at most [`LARGEST`] bytes, in an allocation of its own size: a part of the request's buffer would
 /// keep all of that alive.
 pub(crate) async fn read(request: Request<impl Incoming>) -> Result<Arc<[u8]>, Refusal> {
-    check(request.headers())?;
-    read_body(request.into_body()).await
-}
-
-fn check(headers: &HeaderMap) -> Result<(), Refusal> {
-    if !headers.contains_key(header::CONTENT_LENGTH) {
+    if !request.headers().contains_key(header::CONTENT_LENGTH) {
         return Err(Refusal::NoContentLength);
     }
-    let mut types = headers.get_all(header::CONTENT_TYPE).iter();
-    let first = types.next().ok_or(Refusal::NoContentType)?;
-    let text = first.to_str().map_err(|_| Refusal::WrongContentType)?;
-    let essence = text.split(';').next().unwrap_or_default().trim();
-    let right = essence.eq_ignore_ascii_case("text/plain") && types.next().is_none();
-    if right { Ok(()) } else { Err(Refusal::WrongContentType) }
+    MediaType::Plain.check(request.headers())?;
+    Ok(Arc::from(&read_body(request.into_body(), LARGEST).await?[..]))
+}
+
+/// The JSON of a request. It may be a part of the request's buffer: not to be kept.
+pub(crate) async fn read_json(request: Request<impl Incoming>) -> Result<Bytes, Refusal> {
+    MediaType::Json.check(request.headers())?;
+    read_body(request.into_body(), LARGEST_JSON).await
 }
 
 /// Counts what comes, whatever `Content-Length` said. A body breaks off when its time is over (see
 /// [`crate::Timeouts`]) or the client is gone, and then nobody reads the answer.
-async fn read_body(mut body: impl Incoming) -> Result<Arc<[u8]>, Refusal> {
+async fn read_body(mut body: impl Incoming, largest: usize) -> Result<Bytes, Refusal> {
     let first = match body.frame().await {
-        None => return Ok(Arc::default()),
+        None => return Ok(Bytes::new()),
         Some(frame) => frame.map_err(|_| Refusal::TooSlow)?.into_data().unwrap_or_default(),
     };
     // Mostly it has come in one piece.
-    if body.is_end_stream() && first.len() <= LARGEST {
-        return Ok(Arc::from(&first[..]));
+    if body.is_end_stream() && first.len() <= largest {
+        return Ok(first);
     }
-    let (mut payload, mut length) = (first.to_vec(), first.len());
+    let (mut whole, mut length) = (first.to_vec(), first.len());
     while let Some(frame) = body.frame().await {
         let Ok(data) = frame.map_err(|_| Refusal::TooSlow)?.into_data() else { continue };
         length += data.len();
-        if length <= LARGEST {
-            payload.extend_from_slice(&data);
+        if length <= largest {
+            whole.extend_from_slice(&data);
         } else if length > DISCARDED {
             break;
         }
     }
-    if length <= LARGEST { Ok(payload.into()) } else { Err(Refusal::TooLarge) }
+    if length <= largest { Ok(whole.into()) } else { Err(Refusal::TooLarge) }
 }
 
 #[cfg(test)]
@@ -81,6 +107,17 @@ mod tests {
                 .body(Body::from(vec![b'x'; length]))
                 .unwrap();
             assert_eq!(read(request).await.map(|payload| payload.len()).ok(), fits.then_some(length));
+        }
+    }
+
+    #[tokio::test]
+    async fn json_may_be_longer_and_need_not_say_how_long() {
+        for (length, fits) in
+            [(0, true), (LARGEST_JSON, true), (LARGEST_JSON + 1, false), (DISCARDED + 1, false)]
+        {
+            let request = Request::post("/").header("content-type", "application/json; charset=utf-8");
+            let request = request.body(Body::from(vec![b'x'; length])).unwrap();
+            assert_eq!(read_json(request).await.map(|text| text.len()).ok(), fits.then_some(length));
         }
     }
 }

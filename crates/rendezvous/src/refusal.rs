@@ -7,6 +7,7 @@ use serde_json::Value;
 
 use crate::{
     answer::{Answer, Content},
+    payload::MediaType,
     store::{Errcodes, Unavailable},
 };
 
@@ -14,21 +15,35 @@ use crate::{
 #[derive(Debug)]
 pub(crate) enum Refusal {
     NoContentLength,
-    NoContentType,
-    WrongContentType,
+    NoContentType(MediaType),
+    WrongContentType(MediaType),
+    NotJson,
+    BadJson,
     NoIfMatch,
     MalformedETag,
     TooLarge,
     TooSlow,
     ConcurrentWrite(Errcodes),
-    Full { retry_after: Duration },
-    NetworkFull { retry_after: Duration },
-    TooFast { retry_after: Duration },
+    /// The same in MSC4388, with the code of the request's path.
+    StaleToken {
+        errcode: &'static str,
+    },
+    Full {
+        retry_after: Duration,
+    },
+    NetworkFull {
+        retry_after: Duration,
+    },
+    TooFast {
+        retry_after: Duration,
+    },
     Network,
     Navigation,
     NoSession,
     NoSuchPath,
-    NoSuchMethod { allowed: &'static str },
+    NoSuchMethod {
+        allowed: &'static str,
+    },
     NoStore,
 }
 
@@ -42,13 +57,16 @@ impl Refusal {
     fn status(&self) -> StatusCode {
         match self {
             Self::NoContentLength
-            | Self::NoContentType
-            | Self::WrongContentType
+            | Self::NoContentType(_)
+            | Self::WrongContentType(_)
+            | Self::NotJson
+            | Self::BadJson
             | Self::NoIfMatch
             | Self::MalformedETag => StatusCode::BAD_REQUEST,
             Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Self::TooSlow => StatusCode::REQUEST_TIMEOUT,
             Self::ConcurrentWrite(_) => StatusCode::PRECONDITION_FAILED,
+            Self::StaleToken { .. } => StatusCode::CONFLICT,
             Self::Full { .. } | Self::NetworkFull { .. } | Self::TooFast { .. } => {
                 StatusCode::TOO_MANY_REQUESTS
             }
@@ -59,35 +77,41 @@ impl Refusal {
         }
     }
 
-    /// `M_UNKNOWN` for a 429 is what MSC4108 says, where other Matrix calls have `M_LIMIT_EXCEEDED`.
-    fn errcode(&self) -> &'static str {
+    fn errcode(&self, too_many: &'static str) -> &'static str {
         match self {
-            Self::NoContentLength | Self::NoContentType | Self::NoIfMatch => "M_MISSING_PARAM",
-            Self::WrongContentType | Self::MalformedETag => "M_INVALID_PARAM",
+            Self::NoContentLength | Self::NoContentType(_) | Self::NoIfMatch => "M_MISSING_PARAM",
+            Self::WrongContentType(_) | Self::MalformedETag => "M_INVALID_PARAM",
+            Self::NotJson => "M_NOT_JSON",
+            Self::BadJson => "M_BAD_JSON",
             Self::TooLarge => "M_TOO_LARGE",
             Self::ConcurrentWrite(Errcodes::Stable) => CONCURRENT_WRITE,
+            Self::StaleToken { errcode } => errcode,
+            Self::Full { .. } | Self::NetworkFull { .. } | Self::TooFast { .. } => too_many,
             Self::Navigation | Self::Network => "M_FORBIDDEN",
             Self::NoSession => "M_NOT_FOUND",
             Self::NoSuchPath | Self::NoSuchMethod { .. } => "M_UNRECOGNIZED",
-            Self::ConcurrentWrite(Errcodes::Unstable)
-            | Self::TooSlow
-            | Self::Full { .. }
-            | Self::NetworkFull { .. }
-            | Self::TooFast { .. }
-            | Self::NoStore => "M_UNKNOWN",
+            Self::ConcurrentWrite(Errcodes::Unstable) | Self::TooSlow | Self::NoStore => "M_UNKNOWN",
         }
     }
 
     fn message(&self) -> &'static str {
         match self {
             Self::NoContentLength => "the request must say its Content-Length",
-            Self::NoContentType => "the request must have the Content-Type text/plain",
-            Self::WrongContentType => "the Content-Type must be text/plain",
+            Self::NoContentType(MediaType::Plain) => "the request must have the Content-Type text/plain",
+            Self::NoContentType(MediaType::Json) => "the request must have the Content-Type application/json",
+            Self::WrongContentType(MediaType::Plain) => "the Content-Type must be text/plain",
+            Self::WrongContentType(MediaType::Json) => "the Content-Type must be application/json",
+            Self::NotJson => "the body is not JSON",
+            Self::BadJson => {
+                "the body must be a JSON object that has each field of this request once, as a string"
+            }
             Self::NoIfMatch => "the request must have If-Match, with the ETag of the payload last seen",
             Self::MalformedETag => "If-Match and If-None-Match take one strong ETag, in its quotes",
             Self::TooLarge => "the payload is larger than 4096 bytes",
             Self::TooSlow => "the payload did not arrive in time; send it again",
-            Self::ConcurrentWrite(_) => "the payload has changed since; read it before writing again",
+            Self::ConcurrentWrite(_) | Self::StaleToken { .. } => {
+                "the payload has changed since; read it before writing again"
+            }
             Self::Full { .. } => "there are too many rendezvous sessions on this server; try again later",
             Self::NetworkFull { .. } => {
                 "there are too many rendezvous sessions of your network; try again later"
@@ -105,11 +129,12 @@ impl Refusal {
     /// For the metrics: a word that an alert can name.
     fn reason(&self) -> &'static str {
         match self {
-            Self::NoContentLength | Self::NoContentType | Self::NoIfMatch => "missing_header",
-            Self::WrongContentType | Self::MalformedETag => "malformed_header",
+            Self::NoContentLength | Self::NoContentType(_) | Self::NoIfMatch => "missing_header",
+            Self::WrongContentType(_) | Self::MalformedETag => "malformed_header",
+            Self::NotJson | Self::BadJson => "malformed_body",
             Self::TooLarge => "too_large",
             Self::TooSlow => "too_slow",
-            Self::ConcurrentWrite(_) => "concurrent_write",
+            Self::ConcurrentWrite(_) | Self::StaleToken { .. } => "concurrent_write",
             Self::Full { .. } => "full",
             Self::NetworkFull { .. } => "network_full",
             Self::TooFast { .. } => "rate",
@@ -133,34 +158,45 @@ impl Refusal {
         }
     }
 
-    fn body(&self) -> Value {
+    fn body(&self, too_many: &'static str) -> Value {
         let further = match self {
             Self::ConcurrentWrite(Errcodes::Unstable) => Some((UNSTABLE_ERRCODE, CONCURRENT_WRITE.into())),
             _ => self.retry_after().map(|time| ("retry_after_ms", (whole_seconds(time) * 1000).into())),
         };
-        let fields = [("errcode", self.errcode().into()), ("error", self.message().into())];
+        let fields = [("errcode", self.errcode(too_many).into()), ("error", self.message().into())];
         fields
             .into_iter()
             .chain(further)
             .map(|(name, value): (&str, Value)| (name.to_owned(), value))
             .collect()
     }
-}
 
-impl From<Refusal> for Answer {
-    fn from(refusal: Refusal) -> Self {
-        let body = serde_json::to_vec(&refusal.body()).unwrap_or_default();
-        let answer = Self::new(refusal.status(), Content::Json(body));
-        let answer = match (refusal.retry_after(), &refusal) {
+    /// As MSC4388 has it: a 429 has the code that other Matrix calls have.
+    pub(crate) fn in_json(self) -> Answer {
+        self.answer("M_LIMIT_EXCEEDED")
+    }
+
+    /// With the code of a 429.
+    fn answer(self, too_many: &'static str) -> Answer {
+        let body = serde_json::to_vec(&self.body(too_many)).unwrap_or_default();
+        let answer = Answer::new(self.status(), Content::Json(body));
+        let answer = match (self.retry_after(), &self) {
             (Some(time), _) => answer.with(header::RETRY_AFTER, whole_seconds(time)),
-            (None, Refusal::NoSuchMethod { allowed }) => {
+            (None, Self::NoSuchMethod { allowed }) => {
                 answer.with(header::ALLOW, HeaderValue::from_static(allowed))
             }
             // What is left of the body may still come: nothing else can be read from this connection.
-            (None, Refusal::TooSlow) => answer.with(header::CONNECTION, HeaderValue::from_static("close")),
+            (None, Self::TooSlow) => answer.with(header::CONNECTION, HeaderValue::from_static("close")),
             (None, _) => answer,
         };
-        Self { refused: Some(refusal.reason()), ..answer }
+        Answer { refused: Some(self.reason()), ..answer }
+    }
+}
+
+impl From<Refusal> for Answer {
+    /// As MSC4108 has it: a 429 has no code of its own.
+    fn from(refusal: Refusal) -> Self {
+        refusal.answer("M_UNKNOWN")
     }
 }
 

@@ -13,7 +13,7 @@ use crate::{
     limits::{Denied, Gate, Ticket, Wish},
     metrics::{Metrics, Now},
     refusal::Refusal,
-    store::{Changed, Errcodes, Id, New, Read, Revision, Session, Store, Unavailable, Write, Written},
+    store::{Api, Changed, Errcodes, Id, New, Read, Revision, Session, Store, Unavailable, Write, Written},
     wait::Waiters,
 };
 
@@ -120,6 +120,7 @@ impl<S: Store> Rendezvous<S> {
         self.0.store.check().await
     }
 
+    /// A reader that comes now is not held, and is not told that it was: it shall poll, and not ask again at once.
     pub(crate) fn released(&self) -> bool {
         self.0.waiters.released()
     }
@@ -139,10 +140,10 @@ impl<S: Store> Rendezvous<S> {
         &self,
         client: Option<IpAddr>,
         write: Write,
-        errcodes: Errcodes,
+        (api, errcodes): (Api, Errcodes),
     ) -> Result<(Id, Session), Refusal> {
         let ticket = self.place(client).map_err(|denied| self.refusal(denied))?;
-        let id = Id::random();
+        let id = Id::random(api);
         let bytes = write.payload.len();
         let new = New { expires: write.now + self.0.config.lifetime, write, errcodes, ticket };
         let session = self.timed("create", self.0.store.create(id, new)).await?;
@@ -173,6 +174,29 @@ impl<S: Store> Rendezvous<S> {
         let look = |now| self.look(id, seen, now);
         let read = self.0.waiters.hold(id, Instant::now() + time, look).await;
         self.sent(read)
+    }
+
+    /// What stands there, whether the reader has seen it or not: for an API whose answers always have the payload. Waits first, if it
+    /// shall be held for a time, until that is not what was seen.
+    pub(crate) async fn read_whole(
+        &self,
+        id: Id,
+        seen: Option<Revision>,
+        held: Option<Duration>,
+    ) -> Result<Option<Session>, Unavailable> {
+        let look = |now| self.look(id, seen, now);
+        let read = match held {
+            Some(time) => self.0.waiters.hold(id, Instant::now() + time, look).await?,
+            None => look(Instant::now()).await?,
+        };
+        let session = read.session();
+        session.iter().for_each(|session| self.sent_bytes(session.payload.len()));
+        Ok(session)
+    }
+
+    /// Whether there is such a session.
+    pub(crate) async fn lives(&self, id: Id) -> Result<bool, Unavailable> {
+        Ok(self.look(id, None, Instant::now()).await?.session().is_some())
     }
 
     async fn look(&self, id: Id, seen: Option<Revision>, now: Instant) -> Result<Read, Unavailable> {
@@ -221,9 +245,13 @@ impl<S: Store> Rendezvous<S> {
 
     fn sent(&self, read: Result<Read, Unavailable>) -> Result<Read, Unavailable> {
         if let Ok(Read::Changed(session)) = &read {
-            self.0.metrics.sent.inc_by(session.payload.len().try_into().unwrap_or(u64::MAX));
+            self.sent_bytes(session.payload.len());
         }
         read
+    }
+
+    fn sent_bytes(&self, bytes: usize) {
+        self.0.metrics.sent.inc_by(bytes.try_into().unwrap_or(u64::MAX));
     }
 
     fn refusal(&self, denied: Denied) -> Refusal {

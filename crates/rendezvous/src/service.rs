@@ -15,10 +15,10 @@ use axum::{
 use crate::{
     Rendezvous, Store,
     answer::{Answer, Content, Reply},
-    etag,
-    metrics::Api,
-    payload::Incoming,
+    etag, json,
+    payload::{Incoming, MediaType},
     refusal::Refusal,
+    store::Api,
 };
 
 impl<S: Store> Rendezvous<S> {
@@ -40,8 +40,8 @@ impl<S: Store> Rendezvous<S> {
     pub(crate) async fn answer(&self, request: Request<impl Incoming>, peer: Option<IpAddr>) -> Reply {
         let started = Instant::now();
         let method = request.method().clone();
-        let route = etag::route(request.uri().path(), self.config());
-        let api = if route.is_some() { Api::Msc4108 } else { Api::Unknown };
+        let route = self.route(&request);
+        let api = route.as_ref().map(Route::api);
         let answer = self.checked(route, request, peer).await;
         let status = answer.status.as_u16();
         let ended = Instant::now();
@@ -53,7 +53,7 @@ impl<S: Store> Rendezvous<S> {
 
     async fn checked(
         &self,
-        route: Option<etag::Route>,
+        route: Option<Route>,
         request: Request<impl Incoming>,
         peer: Option<IpAddr>,
     ) -> Answer {
@@ -66,7 +66,37 @@ impl<S: Store> Rendezvous<S> {
         }
         let Some(route) = route else { return Refusal::NoSuchPath.into() };
         let client = self.config().proxies.client(peer, request.headers());
-        etag::answer(self, route, client, request).await
+        match route {
+            Route::Etag(route) => etag::answer(self, route, client, request).await,
+            Route::Json(route) => json::answer(self, route, client, request).await,
+        }
+    }
+
+    /// Which API a request is for. Both create at one path, and what is to be stored tells them apart; all else there is of MSC4388,
+    /// but for a preflight, which does not say for what it asks.
+    fn route<B>(&self, request: &Request<B>) -> Option<Route> {
+        let path = request.uri().path();
+        let is_text = || match *request.method() {
+            Method::POST => MediaType::Json.check(request.headers()).is_err(),
+            ref method => method == Method::OPTIONS,
+        };
+        let json = if path == etag::STABLE && is_text() { None } else { json::route(path) };
+        json.map(Route::Json).or_else(|| etag::route(path, self.config()).map(Route::Etag))
+    }
+}
+
+/// What a path names, in one of the APIs.
+enum Route {
+    Etag(etag::Route),
+    Json(json::Route),
+}
+
+impl Route {
+    fn api(&self) -> Api {
+        match self {
+            Self::Etag(_) => Api::Msc4108,
+            Self::Json(_) => Api::Msc4388,
+        }
     }
 }
 

@@ -125,6 +125,14 @@ pub enum Read {
 }
 
 impl Read {
+    /// What there is, seen or not.
+    pub(crate) fn session(self) -> Option<Session> {
+        match self {
+            Self::Changed(session) | Self::Unchanged(session) => Some(session),
+            Self::Gone => None,
+        }
+    }
+
     /// Compares with what the reader has seen.
     pub(crate) fn compared(session: Session, seen: Option<Revision>) -> Self {
         if seen == Some(session.revision) { Self::Unchanged(session) } else { Self::Changed(session) }
@@ -151,7 +159,19 @@ pub enum Errcodes {
     Unstable,
 }
 
+/// Which API a session speaks. One that was made through one of them does not exist in the other: their payloads and their
+/// conditions mean different things.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Api {
+    /// MSC4108 of 2024: `text/plain` and ETags.
+    Msc4108,
+    /// MSC4388: JSON and sequence tokens.
+    Msc4388,
+}
+
 /// The unguessable name of a session. Who knows it can read, write and delete: it belongs in no log.
+///
+/// Its last bit says of which API the session is, so that no store need know.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Id(Token);
 
@@ -161,9 +181,15 @@ pub struct Id(Token);
 pub struct Revision(Token);
 
 impl Id {
-    /// A name that nobody can guess.
-    pub(crate) fn random() -> Self {
-        Self(Token::random())
+    /// A name that nobody can guess: 127 random bits, and the one that says of which API it is.
+    pub(crate) fn random(api: Api) -> Self {
+        let Token(bytes) = Token::random();
+        let bit = u128::from(api == Api::Msc4388);
+        Self(Token((u128::from_be_bytes(bytes) & !1 | bit).to_be_bytes()))
+    }
+
+    fn api(self) -> Api {
+        if u128::from_be_bytes(self.to_bytes()) & 1 == 0 { Api::Msc4108 } else { Api::Msc4388 }
     }
 
     /// As a store may keep it.
@@ -183,9 +209,9 @@ impl Id {
         self.0.to_text()
     }
 
-    /// `None` for a text that names no session of ours.
-    pub(crate) fn parse(text: &str) -> Option<Self> {
-        Token::parse(text).map(Self)
+    /// `None` for a text that names no session of ours in this API.
+    pub(crate) fn parse(text: &str, api: Api) -> Option<Self> {
+        Token::parse(text).map(Self).filter(|id| id.api() == api)
     }
 
     /// One of `count` places, evenly spread, the same each time.
@@ -273,14 +299,25 @@ mod tests {
 
     #[test]
     fn a_token_has_one_spelling() {
-        let id = Id::random();
+        let id = Id::random(Api::Msc4108);
         let text = id.to_string();
         assert_eq!(text.len(), 22);
-        assert!(Id::parse(&text) == Some(id));
+        assert!(Id::parse(&text, Api::Msc4108) == Some(id));
         for other in
             ["", "AAAA", &text[..21], &format!("{text}A"), &format!("{text}=="), "AAAAAAAAAAAAAAAAAAAAAB"]
         {
-            assert!(Id::parse(other).is_none(), "{other}");
+            assert!(Id::parse(other, Api::Msc4108).is_none(), "{other}");
+        }
+    }
+
+    #[test]
+    fn a_name_is_of_one_api() {
+        for _ in 0..100 {
+            for (api, other) in [(Api::Msc4108, Api::Msc4388), (Api::Msc4388, Api::Msc4108)] {
+                let id = Id::random(api);
+                assert!(Id::parse(&id.to_string(), api) == Some(id));
+                assert!(Id::parse(&id.to_string(), other).is_none());
+            }
         }
     }
 }

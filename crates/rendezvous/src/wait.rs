@@ -6,18 +6,22 @@ use std::{
     time::{Duration, Instant},
 };
 
-use axum::http::{HeaderMap, HeaderName};
+use axum::http::{HeaderMap, HeaderName, HeaderValue};
 use tokio::{
     sync::{Notify, watch},
     time::sleep_until,
 };
 
-use crate::store::{Changed, Id, Read, Unavailable};
+use crate::{
+    answer::Answer,
+    store::{Changed, Id, Read, Unavailable},
+};
 
 /// The longest that a reader is held. Below what proxies allow a silent answer (60 s is usual).
 const LONGEST: Duration = Duration::from_secs(30);
 
 const PREFER: HeaderName = HeaderName::from_static("prefer");
+const PREFERENCE_APPLIED: HeaderName = HeaderName::from_static("preference-applied");
 
 /// How many doors there are to wait at. Enough that few of 50 000 who wait share one.
 const DOORS: usize = 16_384;
@@ -116,6 +120,13 @@ pub(crate) fn preferred(headers: &HeaderMap) -> Option<Duration> {
     Some(Duration::from_secs(seconds.parse().ok()?).min(LONGEST))
 }
 
+/// Says that the preference was heeded (RFC 7240, "The Preference-Applied Response Header Field").
+pub(crate) fn applied(answer: Answer, time: Duration) -> Answer {
+    let value = HeaderValue::try_from(format!("wait={}", time.as_secs()));
+    let answer = value.into_iter().fold(answer, |answer, value| answer.with(PREFERENCE_APPLIED, value));
+    Answer { held: true, ..answer }
+}
+
 /// The value of a preference that is called `wait`.
 fn wait_of(preference: &str) -> Option<&str> {
     let (name, value) = preference.split(';').next()?.split_once('=')?;
@@ -128,11 +139,11 @@ mod tests {
     use std::cell::Cell;
 
     use super::*;
-    use crate::store::{Errcodes, Revision, Session};
+    use crate::store::{Api, Errcodes, Revision, Session};
 
     #[tokio::test]
     async fn a_write_between_the_look_and_the_wait_is_not_missed() {
-        let (waiters, id, now) = (Waiters::new(), Id::random(), Instant::now());
+        let (waiters, id, now) = (Waiters::new(), Id::random(Api::Msc4108), Instant::now());
         let session = Session {
             revision: Revision::random(),
             payload: [].into(),

@@ -161,7 +161,7 @@ mod tests {
     use std::{sync::Arc, thread, time::Duration};
 
     use super::*;
-    use crate::store::Errcodes;
+    use crate::store::{Api, Errcodes};
 
     const LIFETIME: Duration = Duration::from_secs(300);
     const SECOND: Duration = Duration::from_secs(1);
@@ -171,7 +171,7 @@ mod tests {
     }
 
     fn create(store: &Memory, now: Instant) -> (Id, Session) {
-        let id = Id::random();
+        let id = Id::random(Api::Msc4108);
         let new = New {
             write: write("first", now),
             expires: now + LIFETIME,

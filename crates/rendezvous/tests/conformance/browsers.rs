@@ -51,7 +51,7 @@ async fn every_answer_is_readable_by_scripts_and_harmless<S: Kept>() {
         (403, server.request(Method::GET, &session.path).header("sec-fetch-mode", "navigate")),
         (404, server.request(Method::GET, &to_delete.path)),
         (404, server.request(Method::GET, "/nowhere")),
-        (405, server.request(Method::GET, STABLE)),
+        (405, server.request(Method::PUT, STABLE)),
         (405, server.request(Method::GET, BARE)),
         (405, server.request(Method::PATCH, &session.path)),
         (412, server.put(&stale, "y")),

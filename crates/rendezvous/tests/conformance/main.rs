@@ -8,6 +8,7 @@ mod api;
 mod browsers;
 mod connections;
 mod http2;
+mod json;
 mod limits;
 mod linearizable;
 mod operations;

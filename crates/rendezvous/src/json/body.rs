@@ -1,0 +1,174 @@
+//! The bodies of MSC4388's requests and answers.
+
+use std::{borrow::Cow, time::Instant};
+
+use serde::{Deserialize, Serialize, Serializer, de::IgnoredAny};
+
+use crate::{
+    refusal::Refusal,
+    store::{Id, Session},
+};
+
+/// What a session begins with.
+#[derive(Deserialize)]
+pub(super) struct NewPayload<'a> {
+    #[serde(borrow)]
+    pub(super) data: Cow<'a, str>,
+}
+
+/// What replaces the payload that has this token. Any text may stand there: one that is none of ours is not the current one.
+#[derive(Deserialize)]
+pub(super) struct ToSend<'a> {
+    #[serde(borrow)]
+    pub(super) sequence_token: Cow<'a, str>,
+    #[serde(borrow)]
+    pub(super) data: Cow<'a, str>,
+}
+
+/// Fields that it does not know it leaves alone. One that it knows may be there only once, or two readers could disagree on which
+/// counts.
+pub(super) fn parse<'a, T: Deserialize<'a>>(text: &'a [u8]) -> Result<T, Refusal> {
+    let text = str::from_utf8(text).map_err(|_| Refusal::NotJson)?;
+    // An array of the fields' values would do for serde.
+    let object = text.trim_start().starts_with('{').then(|| serde_json::from_str(text).ok()).flatten();
+    object.ok_or_else(|| match serde_json::from_str(text) {
+        Ok(IgnoredAny) => Refusal::BadJson,
+        Err(_) => Refusal::NotJson,
+    })
+}
+
+#[derive(Serialize)]
+pub(super) struct Available {
+    pub(super) create_available: bool,
+}
+
+#[derive(Serialize)]
+pub(super) struct Created {
+    id: Text,
+    sequence_token: Text,
+    expires_in_ms: u64,
+}
+
+#[derive(Serialize)]
+pub(super) struct Received<'a> {
+    data: &'a str,
+    sequence_token: Text,
+    expires_in_ms: u64,
+}
+
+#[derive(Serialize)]
+pub(super) struct Sent {
+    sequence_token: Text,
+}
+
+/// The text shows no body; clients of Matrix expect an object.
+#[derive(Serialize)]
+pub(super) struct Cancelled {}
+
+impl Created {
+    pub(super) fn new(id: Id, session: &Session, now: Instant) -> Self {
+        Self { id: Text(id.to_text()), sequence_token: token(session), expires_in_ms: left(session, now) }
+    }
+}
+
+impl<'a> Received<'a> {
+    /// `None` if what the store has is no text: nothing that came this way.
+    pub(super) fn new(session: &'a Session, now: Instant) -> Option<Self> {
+        let data = str::from_utf8(&session.payload).ok()?;
+        Some(Self { data, sequence_token: token(session), expires_in_ms: left(session, now) })
+    }
+}
+
+impl Sent {
+    pub(super) fn new(session: &Session) -> Self {
+        Self { sequence_token: token(session) }
+    }
+}
+
+/// An answer's text, with room for so much from the start.
+pub(super) fn to_text(body: &impl Serialize, room: usize) -> Vec<u8> {
+    let mut text = Vec::with_capacity(room);
+    // Into memory, and of what cannot fail.
+    let written = serde_json::to_writer(&mut text, body);
+    debug_assert!(written.is_ok(), "{written:?}");
+    text
+}
+
+fn token(session: &Session) -> Text {
+    Text(session.revision.to_text())
+}
+
+/// In milliseconds.
+fn left(session: &Session, now: Instant) -> u64 {
+    let left = session.expires.saturating_duration_since(now);
+    u64::try_from(left.as_millis()).unwrap_or(u64::MAX)
+}
+
+/// A name of ours: letters, digits, `-` and `_`, as opaque identifiers are (Matrix, "Opaque Identifiers").
+struct Text([u8; 22]);
+
+impl Serialize for Text {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(str::from_utf8(&self.0).unwrap_or_default())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(text: &[u8]) -> Result<(String, String), Refusal> {
+        let ToSend { sequence_token, data } = parse(text)?;
+        Ok((sequence_token.into_owned(), data.into_owned()))
+    }
+
+    #[test]
+    fn a_body_has_its_fields_once_and_others_are_left_alone() {
+        for text in [
+            r#"{"sequence_token":"a","data":"b"}"#,
+            r#" {"data" : "b", "x": [{}], "sequence_token":"\u0061"} "#,
+            r#"{"x":1,"x":2,"data":"b","sequence_token":"a"}"#,
+        ] {
+            assert!(matches!(read(text.as_bytes()), Ok((a, b)) if (&*a, &*b) == ("a", "b")), "{text}");
+        }
+    }
+
+    #[test]
+    fn other_json_is_told_from_no_json() {
+        for text in [
+            "{}",
+            "[]",
+            "7",
+            r#"["a","b"]"#,
+            r#"{"data":"b"}"#,
+            r#"{"sequence_token":"a"}"#,
+            r#"{"sequence_token":"a","data":null}"#,
+            r#"{"sequence_token":1,"data":"b"}"#,
+            r#"{"sequence_token":"a","data":["b"]}"#,
+            r#"{"sequence_token":"a","data":"b","data":"b"}"#,
+            r#"{"sequence_token":"a","data":"\ud800"}"#,
+        ] {
+            assert!(matches!(read(text.as_bytes()), Err(Refusal::BadJson)), "{text}");
+        }
+        for text in [
+            &b""[..],
+            b"x",
+            b"{",
+            b"{\"data\":1",
+            br#"{"sequence_token":"a","data":"b"}}"#,
+            br#"{"sequence_token":"a","data":"b",}"#,
+            b"\xef\xbb\xbf{\"sequence_token\":\"a\",\"data\":\"b\"}",
+            b"{\"sequence_token\":\"a\",\"data\":\"\xff\"}",
+            b"{\"sequence_token\":\"a\",\"data\":\"\n\"}",
+        ] {
+            assert!(matches!(read(text), Err(Refusal::NotJson)), "{}", String::from_utf8_lossy(text));
+        }
+    }
+
+    #[test]
+    fn what_needs_no_escape_is_not_copied() {
+        let text = br#"{"sequence_token":"a","data":"plain"}"#;
+        let parsed = parse::<ToSend<'_>>(text);
+        assert!(matches!(parsed, Ok(ToSend { data: Cow::Borrowed("plain"), .. })));
+    }
+}
