@@ -5,8 +5,11 @@ mod sandbox;
 use std::path::PathBuf;
 
 use clap::{ArgAction, Args as ClapArgs, Parser, Subcommand, ValueEnum};
-use matrix_qr_device::Announce;
-use matrix_qr_protocol::{homeserver::Homeserver, revision::Dialect};
+use matrix_qr_device::{Announce, Showing};
+use matrix_qr_protocol::{
+    homeserver::Homeserver,
+    revision::{self, Dialect},
+};
 use url::Url;
 
 pub(crate) use self::sandbox::Sandbox;
@@ -114,6 +117,37 @@ impl From<Reading> for Dialect {
     }
 }
 
+/// Which proposal a device follows that shows the code.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Revision {
+    /// The one that the apps in use read
+    Msc4108,
+    /// Its successor
+    Msc4388,
+    /// The successor where the server has it and lets this device use it, else the other one
+    Newest,
+}
+
+impl From<Revision> for Showing {
+    fn from(revision: Revision) -> Self {
+        match revision {
+            Revision::Msc4108 => Self::Only(revision::Revision::Msc4108),
+            Revision::Msc4388 => Self::Only(revision::Revision::Msc4388),
+            Revision::Newest => Self::Newest,
+        }
+    }
+}
+
+impl From<Showing> for Revision {
+    fn from(showing: Showing) -> Self {
+        match showing {
+            Showing::Only(revision::Revision::Msc4108) => Self::Msc4108,
+            Showing::Only(revision::Revision::Msc4388) => Self::Msc4388,
+            Showing::Newest => Self::Newest,
+        }
+    }
+}
+
 #[derive(Debug, ClapArgs)]
 pub(crate) struct Demo {
     /// Play the person, too: compare the digits, agree to the sign-in
@@ -129,7 +163,11 @@ pub(crate) struct Demo {
     #[arg(long, value_enum, default_value = "new", value_name = "DEVICE")]
     pub(crate) shown_by: ShownBy,
 
-    /// Which reading of the key derivation the scanning device follows
+    /// Which proposal the device that shows the code follows
+    #[arg(long, value_enum, default_value_t = Showing::default().into(), value_name = "REVISION")]
+    pub(crate) revision: Revision,
+
+    /// Which reading of the key derivation is followed
     #[arg(long, value_enum, default_value = "as-deployed", value_name = "READING")]
     pub(crate) dialect: Reading,
 
@@ -209,7 +247,12 @@ pub(crate) struct Exchange {
     #[arg(long, value_name = "URL", value_parser = endpoint)]
     pub(crate) rendezvous: Option<Url>,
 
-    /// Which reading of the key derivation to follow when scanning
+    /// Which proposal to follow when showing the code; one that is scanned says it itself
+    #[arg(long, value_enum, default_value_t = Showing::default().into(), value_name = "REVISION")]
+    #[arg(conflicts_with = "scan")]
+    pub(crate) revision: Revision,
+
+    /// Which reading of the key derivation to follow where this device chooses: scanning, or showing in msc4388
     #[arg(long, value_enum, default_value = "as-deployed", value_name = "READING")]
     pub(crate) dialect: Reading,
 }

@@ -22,7 +22,7 @@ use self::{
     truth::Truth,
 };
 use crate::{
-    args::{self, Reading, ShownBy},
+    args::{self, Reading, Revision, ShownBy},
     cancel::Cancel,
     exit::Failure,
     keyboard::Keyboard,
@@ -34,6 +34,7 @@ use crate::{
 #[derive(Debug, Clone, Copy)]
 struct Path {
     shown_by: ShownBy,
+    revision: Revision,
     dialect: Reading,
 }
 
@@ -57,11 +58,13 @@ pub(crate) async fn run(args: &args::Demo) -> Result<(), Failure> {
 }
 
 fn paths(args: &args::Demo) -> Vec<Path> {
+    let revision = args.revision;
     if !args.all_paths {
-        return vec![Path { shown_by: args.shown_by, dialect: args.dialect }];
+        return vec![Path { shown_by: args.shown_by, revision, dialect: args.dialect }];
     }
-    let dialects =
-        |shown_by| [Reading::AsDeployed, Reading::AsWritten].map(|dialect| Path { shown_by, dialect });
+    let dialects = |shown_by| {
+        [Reading::AsDeployed, Reading::AsWritten].map(|dialect| Path { shown_by, revision, dialect })
+    };
     [ShownBy::New, ShownBy::Existing].into_iter().flat_map(dialects).collect()
 }
 
@@ -75,6 +78,7 @@ async fn perform(path: Path, stage: &Stage<'_>) -> Result<Truth, Failure> {
         directory: directory.path().join("new"),
         policy: Policy::HttpsOrLoopback,
         dialect: path.dialect.into(),
+        showing: path.revision.into(),
         client: Client::default(),
     };
     let both = meet((path, stage), &setup, &world);
@@ -86,7 +90,7 @@ async fn perform(path: Path, stage: &Stage<'_>) -> Result<Truth, Failure> {
     let truth = truth::look(&world, (&setup, &signed_in, &granted)).await?;
     stage.mark("old messages");
     world.sandbox.stop().await;
-    Ok(truth.told(path, stage.steps(), began.elapsed()))
+    Ok(truth.told(path, stage, began.elapsed()))
 }
 
 /// The two devices, at the same time; one of them has a code for the other.
@@ -110,7 +114,8 @@ async fn meet(
     };
     let existing = async {
         let actor = Actor::new(stage, Role::Existing, existing_shows);
-        let manner = Manner { dialect: path.dialect.into(), ..Manner::default() };
+        let manner =
+            Manner { dialect: path.dialect.into(), showing: path.revision.into(), ..Manner::default() };
         world.existing.grant(start(existing_scans, world).await?, manner, &actor).await
     };
     let (new, existing) = tokio::join!(new, existing);

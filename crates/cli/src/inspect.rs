@@ -2,62 +2,95 @@
 
 use matrix_qr_protocol::{
     homeserver::HomeserverKind,
-    rendezvous::{Location, SessionUrl},
-    revision::Role,
+    rendezvous::Location,
+    revision::{Prefix, Revision, Role},
 };
 use serde_json::json;
 use url::{Host, Url};
 
 use crate::{
     args,
-    exit::{Exit, Failure},
+    exit::Failure,
     output::{BAD, BOLD, Output, paint, row},
     scan::{self, Scanned},
 };
 
-/// How much of the code's beginning is shown as bytes: the fixed text, the version, the mode.
+/// How much of the code's beginning is shown as bytes: the fixed text, the version or type, the mode or intent.
 const HEADER: usize = 8;
+/// The same, where the fixed text is MSC4388's unstable one.
+const UNSTABLE_HEADER: usize = 20;
 
 pub(crate) fn run(args: &args::Inspect) -> Result<(), Failure> {
     let scanned = scan::from_argument(&args.code)?;
-    let Location::Url(session) = &scanned.code.location else {
-        let what = "this QR code is one of a later way to sign in, which this program does not know yet";
-        return Err(Failure::new(Exit::QrCode, what, "Use another one."));
-    };
-    Output::new(args.json).result(human(&scanned, session), machine(&scanned, session));
+    Output::new(args.json).result(human(&scanned), machine(&scanned));
     Ok(())
 }
 
-fn machine(scanned: &Scanned, session: &SessionUrl) -> serde_json::Value {
-    json!({
-        "revision": "msc4108",
-        "shown_by": match scanned.code.role() { Role::New => "new", Role::Existing => "existing" },
-        "public_key": scanned.code.key.to_base64(),
-        "rendezvous_url": session.as_str(),
-        "rendezvous_host": session.url().host_str(),
-        "homeserver": scanned.code.homeserver().map(|homeserver| homeserver.as_str()),
-        "bytes": scanned.bytes.len(),
-        "header": header(&scanned.bytes),
-        "usable": is_safe(session.url()),
-    })
+/// The proposal's name, as `--revision` takes it.
+pub(crate) fn revision_name(revision: Revision) -> &'static str {
+    match revision {
+        Revision::Msc4108 => "msc4108",
+        Revision::Msc4388 => "msc4388",
+    }
 }
 
-fn human(scanned: &Scanned, session: &SessionUrl) -> String {
+fn machine(scanned: &Scanned) -> serde_json::Value {
+    let location = &scanned.code.location;
+    let url = session_url(location);
+    let mut value = json!({
+        "revision": revision_name(location.into()),
+        "shown_by": match scanned.code.role() { Role::New => "new", Role::Existing => "existing" },
+        "public_key": scanned.code.key.to_base64(),
+        "rendezvous_url": url,
+        "rendezvous_host": location.server().host_str(),
+        "homeserver": scanned.code.homeserver().map(|homeserver| homeserver.as_str()),
+        "bytes": scanned.bytes.len(),
+        "header": header(scanned),
+        "usable": is_safe(location.server()),
+    });
+    if let (Location::Id(session), Some(value)) = (location, value.as_object_mut()) {
+        value.insert("rendezvous_id".to_owned(), json!(session.as_str()));
+        value.insert("base_url".to_owned(), json!(session.api().base_url().as_str()));
+        value.insert("unstable".to_owned(), json!(session.api().prefix() == Prefix::Unstable));
+    }
+    value
+}
+
+fn session_url(location: &Location) -> String {
+    match location {
+        Location::Url(session) => session.as_str().to_owned(),
+        Location::Id(session) => session.url().into(),
+    }
+}
+
+/// What kind of code this is.
+fn title(location: &Location) -> &'static str {
+    match location {
+        Location::Url(_) => "A QR code for signing in a Matrix device (MSC4108)",
+        Location::Id(session) => match session.api().prefix() {
+            Prefix::Stable => "A QR code for signing in a Matrix device (MSC4388)",
+            Prefix::Unstable => "A QR code for signing in a Matrix device (MSC4388, under its unstable name)",
+        },
+    }
+}
+
+fn human(scanned: &Scanned) -> String {
+    let location = &scanned.code.location;
     let (shown_by, next) = match scanned.code.role() {
         Role::New => ("a new device, which wants to be signed in", "matrix-qr link --scan"),
         Role::Existing => ("a device that is signed in already", "matrix-qr login --scan"),
     };
     let mut lines = vec![
-        paint(BOLD, "A QR code for signing in a Matrix device (MSC4108)"),
+        paint(BOLD, title(location)),
         row("shown by", shown_by),
         row("homeserver", &homeserver(scanned)),
-        row("rendezvous", session.as_str()),
-        row("  its host", session.url().host_str().unwrap_or_default()),
+        row("rendezvous", &session_url(location)),
+        row("  its host", location.server().host_str().unwrap_or_default()),
         row("public key", &scanned.code.key.to_base64()),
-        row("bytes", &format!("{}, beginning with {}", scanned.bytes.len(), header(&scanned.bytes))),
+        row("bytes", &format!("{}, beginning with {}", scanned.bytes.len(), header(scanned))),
         String::new(),
     ];
-    if !is_safe(session.url()) {
+    if !is_safe(location.server()) {
         lines.push(format!(
             "{} the rendezvous is not https: no device should use it.",
             paint(BAD, "warning:")
@@ -75,8 +108,11 @@ fn homeserver(scanned: &Scanned) -> String {
     }
 }
 
-fn header(bytes: &[u8]) -> String {
-    bytes.iter().take(HEADER).map(|byte| format!("{byte:02x}")).collect()
+fn header(scanned: &Scanned) -> String {
+    let unstable =
+        matches!(&scanned.code.location, Location::Id(session) if session.api().prefix() == Prefix::Unstable);
+    let length = if unstable { UNSTABLE_HEADER } else { HEADER };
+    scanned.bytes.iter().take(length).map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// https, or this machine's own loopback, where the sandbox is.

@@ -25,7 +25,11 @@ pub(crate) async fn run(args: &args::Link) -> Result<(), Failure> {
     }
     let given = person.unless_cancelled(login::given(&args.exchange, &person)).await?;
     let start = given.map_or_else(|| at_home(&facts), Ok)?;
-    let manner = Manner { dialect: args.exchange.dialect.into(), announce: args.announce.into() };
+    let manner = Manner {
+        dialect: args.exchange.dialect.into(),
+        showing: args.exchange.revision.into(),
+        announce: args.announce.into(),
+    };
     let granted = device.grant(start, manner, &person).await;
     drop(person);
     report(out, &facts, &granted?);

@@ -46,6 +46,7 @@ fn setup(args: &args::Login) -> Result<Setup, Failure> {
         directory: account::directory(&args.online.directory)?,
         policy: account::policy(&args.online),
         dialect: args.exchange.dialect.into(),
+        showing: args.exchange.revision.into(),
         client: match &args.client_id {
             Some(id) => Client::Registered(id.clone()),
             None => Client::Dynamic(ClientMetadata::default()),

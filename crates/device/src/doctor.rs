@@ -16,6 +16,7 @@ mod creation;
 mod etag;
 mod finding;
 mod homeserver;
+mod newer;
 mod oauth;
 mod plain_http;
 mod probe;
@@ -62,5 +63,6 @@ async fn work(probe: &Probe<'_>, named: &Homeserver) -> Vec<Finding> {
     findings.extend(etag::check(&visit));
     findings.extend(time::check(&versions, &visit));
     findings.extend(browser::check(&visit));
+    findings.extend(newer::check(probe, &base).await);
     findings
 }

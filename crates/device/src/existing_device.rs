@@ -6,6 +6,7 @@ use matrix_qr_protocol::{
     homeserver::Homeserver as Named,
     login::message::DeviceId,
     qr::ShownBy,
+    rendezvous::Location,
     revision::{Dialect, Role},
 };
 
@@ -16,6 +17,7 @@ use crate::{
     person::{News, Person},
     random::rng,
     retry::patiently,
+    showing::{Home, Showing},
     start::{Start, unless_cancelled},
     trouble::Told,
 };
@@ -27,9 +29,11 @@ use self::duties::ExistingDevice;
 /// How a sign-in is granted.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Manner {
-    /// How this device derives its keys when it scans.
+    /// Which reading of the text this device follows where it is the one to choose.
     pub dialect: Dialect,
-    /// How it names its homeserver to the new device.
+    /// Which revision it follows when it shows the code.
+    pub showing: Showing,
+    /// How it names its homeserver to the new device, where that is not settled by the revision.
     pub announce: Announce,
 }
 
@@ -66,21 +70,22 @@ impl Device {
         person.tell(News::Checking);
         let line = unless_cancelled(person, async {
             Box::pin(self.check()).await?;
-            open_session(self.http(), &start, person).await
+            let home = Home { base: self.homeserver().base(), token: self.homeserver().token().await };
+            open_session(self.http(), (&start, manner.showing), Some(&home), person).await
         })
         .await?;
-        let named = self.named(manner.announce)?;
         let location = line.location().clone();
+        let named = self.named(manner.announce, &location)?;
         let sitting = Sitting::new(line, person, ExistingDevice::new(self, person));
-        match &start {
+        let end = match &start {
             Start::Show(_) => {
-                driver::show(&sitting, (location, manner.dialect), ShownBy::Existing(named), &mut rng())
-                    .await?
+                driver::show(&sitting, (location, manner.dialect), ShownBy::Existing(named), &mut rng()).await
             }
             Start::Scan(code) => {
-                driver::scan(&sitting, code, (manner.dialect, Some(named)), &mut rng()).await?
+                driver::scan(&sitting, code, (manner.dialect, Some(named)), &mut rng()).await
             }
-        }
+        };
+        end.map_err(|error| sitting.explained(error))?;
         sitting.device.granted()
     }
 
@@ -98,10 +103,13 @@ impl Device {
             .map_err(|error| Error::UnsupportedProtocol(error.told()))
     }
 
-    fn named(&self, announce: Announce) -> Result<Named, Error> {
-        let name = match announce {
-            Announce::BaseUrl => self.homeserver().base().as_str().trim_end_matches('/'),
-            Announce::ServerName => self.user_id().server_name().as_str(),
+    fn named(&self, announce: Announce, session: &Location) -> Result<Named, Error> {
+        let base = self.homeserver().base().as_str();
+        let name = match (session, announce) {
+            // The code, and the message in its place, have a base URL: the one that the session is bound to.
+            (Location::Id(_), _) => base,
+            (Location::Url(_), Announce::BaseUrl) => base.trim_end_matches('/'),
+            (Location::Url(_), Announce::ServerName) => self.user_id().server_name().as_str(),
         };
         let unnamed =
             |_| Trouble::new(Side::Here, "this session's homeserver has no usable name", "Sign in again.");

@@ -88,6 +88,11 @@ impl Homeserver {
         &self.base
     }
 
+    /// The access token that is used at the moment.
+    pub(crate) async fn token(&self) -> Secret {
+        self.token.read().await.clone()
+    }
+
     /// Uses another access token from now on: the old one was refreshed.
     pub async fn replace_token(&self, token: Secret) {
         *self.token.write().await = token;

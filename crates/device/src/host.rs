@@ -10,19 +10,20 @@ use std::{
 };
 
 use matrix_qr_protocol::{
-    channel::CheckCode,
+    channel::{ChannelError, CheckCode},
     driver::{Delivery, Host, Progress},
-    error::Error,
+    error::{Error, Side, Trouble},
     login::{Answer, Ask, Ended},
     rendezvous::{Binding, Payload},
 };
-use tokio::time::{Instant, sleep, sleep_until};
+use tokio::time::{Instant, sleep, timeout_at};
 
 use crate::{
     discovery,
     http::Http,
     person::{News, Person},
     rendezvous_client::{RendezvousClient, RendezvousError},
+    showing::{Home, Place, Showing},
     start::{Rendezvous, Start},
     trouble::Told,
 };
@@ -58,6 +59,16 @@ impl<'a, P, D> Sitting<'a, P, D> {
         Self { line, person, device, unanswered: Mutex::new(None), asked: AtomicBool::new(false) }
     }
 
+    /// Why it ended, where the driver could only see that something cannot be opened.
+    pub(crate) fn explained(&self, error: Error) -> Error {
+        match error {
+            Error::Tampered | Error::Channel(ChannelError::NotAuthentic) if self.line.has_lost_track() => {
+                Error::Rendezvous(lost_track())
+            }
+            error => error,
+        }
+    }
+
     fn unanswered(&self) -> MutexGuard<'_, Option<Instant>> {
         self.unanswered.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -78,13 +89,17 @@ impl<P: Person, D: Duties> Host for Sitting<'_, P, D> {
     }
 
     async fn send(&self, payload: Payload) -> Result<Delivery, Ended> {
-        let written = *self.unanswered();
-        if let Some(written) = written {
-            sleep_until(written + TO_BE_READ).await;
-        }
         let delivery = self.line.send(payload).await.map_err(ended)?;
         *self.unanswered() = Some(Instant::now());
         Ok(delivery)
+    }
+
+    async fn until_read(&self) {
+        let written = *self.unanswered();
+        if let Some(written) = written {
+            // Whatever goes wrong meets the word that waits for this, too.
+            let _ = timeout_at(written + TO_BE_READ, self.line.receive()).await;
+        }
     }
 
     async fn delete(&self) {
@@ -124,22 +139,35 @@ impl<P: Person, D: Duties> Host for Sitting<'_, P, D> {
 /// Makes a rendezvous session, or joins the one of the scanned code.
 pub(crate) async fn open_session<P: Person>(
     http: &Http,
-    start: &Start,
+    (start, showing): (&Start, Showing),
+    home: Option<&Home<'_>>,
     person: &P,
 ) -> Result<RendezvousClient, Error> {
     let line = match start {
         Start::Scan(code) => RendezvousClient::join(http.clone(), code.location.clone()).await,
-        Start::Show(Rendezvous::Endpoint(url)) => RendezvousClient::create_at(http.clone(), url).await,
-        Start::Show(Rendezvous::Homeserver(homeserver)) => {
-            let base = discovery::resolve(http, homeserver)
-                .await
-                .map_err(|error| Error::Rendezvous(error.told()))?;
-            RendezvousClient::create(http.clone(), &base).await
-        }
+        Start::Show(at) => place(http, at).await?.open(http, showing, home).await,
     };
     let line = line.map_err(|error| Error::from(ended(error)))?;
     person.tell(News::Session { time_left: line.time_left() });
     Ok(line)
+}
+
+async fn place(http: &Http, at: &Rendezvous) -> Result<Place, Error> {
+    match at {
+        Rendezvous::Endpoint(url) => Ok(Place::Endpoint(url.clone())),
+        Rendezvous::Homeserver(homeserver) => {
+            let base = discovery::resolve(http, homeserver).await;
+            base.map(Place::Homeserver).map_err(|error| Error::Rendezvous(error.told()))
+        }
+    }
+}
+
+fn lost_track() -> Trouble {
+    Trouble::new(
+        Side::RendezvousServer,
+        "an answer of the rendezvous server was lost on the way, the one that cannot be asked for again",
+        "Nothing was given away. Begin again with a new code.",
+    )
 }
 
 fn ended(error: RendezvousError) -> Ended {

@@ -23,6 +23,7 @@ pub mod rendezvous_client;
 mod retry;
 pub mod secret;
 pub mod session;
+mod showing;
 mod start;
 mod trouble;
 
@@ -30,4 +31,5 @@ pub use device::{Device, Facts};
 pub use existing_device::{Announce, Granted, Manner};
 pub use new_device::{Setup, SignedIn, sign_in};
 pub use person::{News, Opening, Person};
+pub use showing::Showing;
 pub use start::{Rendezvous, Start};

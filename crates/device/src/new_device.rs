@@ -13,6 +13,7 @@ use crate::{
     person::{News, Person},
     random::rng,
     session::{SessionDir, SessionLock},
+    showing::Showing,
     start::{Start, unless_cancelled},
     trouble::Told,
 };
@@ -29,8 +30,10 @@ pub struct Setup {
     pub directory: PathBuf,
     /// Which servers may be spoken to.
     pub policy: Policy,
-    /// How this device derives its keys when it scans.
+    /// Which reading of the text this device follows where it is the one to choose.
     pub dialect: Dialect,
+    /// Which revision it follows when it shows the code.
+    pub showing: Showing,
     /// Who this client is to the authorization server.
     pub client: Client,
 }
@@ -74,7 +77,7 @@ async fn attempt<P: Person>(
     person.tell(News::Checking);
     let line = unless_cancelled(person, async {
         duties::check_homeserver(&http, &start).await?;
-        open_session(&http, &start, person).await
+        open_session(&http, (&start, setup.showing), None, person).await
     })
     .await?;
     let location = line.location().clone();
@@ -83,6 +86,7 @@ async fn attempt<P: Person>(
         Start::Show(_) => driver::show(&sitting, (location, setup.dialect), ShownBy::New, &mut rng()).await,
         Start::Scan(code) => driver::scan(&sitting, code, (setup.dialect, None), &mut rng()).await,
     };
+    let end = end.map_err(|error| sitting.explained(error));
     sitting.device.close(end).await
 }
 

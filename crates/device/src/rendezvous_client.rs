@@ -8,11 +8,13 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use matrix_qr_protocol::driver::Delivery;
+use matrix_qr_protocol::homeserver::BaseUrl;
 use matrix_qr_protocol::rendezvous::{Binding, Location, Payload, Sent};
 use tokio::time::{Instant, sleep, timeout, timeout_at};
 use url::Url;
 
 use crate::http::Http;
+use crate::secret::Secret;
 
 mod create;
 mod error;
@@ -25,6 +27,7 @@ pub use error::RendezvousError;
 use pace::{Backoff, Polls};
 use state::{Heard, State};
 use wire::exchange;
+pub(crate) use wire::incoming;
 
 /// How long a server may hold a GET, in seconds (RFC 7240); below the 30 s that many proxies allow.
 const WAIT: u8 = 25;
@@ -68,6 +71,20 @@ impl RendezvousClient {
         create::at_endpoint(http, endpoint).await
     }
 
+    /// Creates a session of MSC4388 at a homeserver, with an access token of that homeserver if there is one.
+    ///
+    /// # Errors
+    ///
+    /// [`RendezvousError::NotSupported`] when the homeserver has no such sessions, [`RendezvousError::MustScan`] and
+    /// [`RendezvousError::MustNotShow`] when it does not let this device create one.
+    pub async fn create_msc4388(
+        http: Http,
+        base_url: &BaseUrl,
+        access_token: Option<&Secret>,
+    ) -> Result<Self, RendezvousError> {
+        create::with_id(http, base_url, access_token).await
+    }
+
     /// Joins the session that a QR code names, and reads it for the first time.
     ///
     /// # Errors
@@ -102,6 +119,12 @@ impl RendezvousClient {
     /// What the next payload is written against.
     pub fn binding(&self) -> Binding {
         self.state().session.binding()
+    }
+
+    /// Whether an answer was lost that nothing can replace: the other device has written on, and bound what it says to a token
+    /// that this device was never told. Then it is no forgery if that cannot be opened.
+    pub fn has_lost_track(&self) -> bool {
+        self.state().lost_track
     }
 
     /// Waits for the next payload that is not our own. Can be dropped at any moment and called again.
@@ -161,7 +184,10 @@ impl RendezvousClient {
     }
 
     async fn deliver(&self, payload: Payload) -> Result<Delivery, RendezvousError> {
-        let (mut backoff, mut contradictions) = (Backoff::new(), 0);
+        let repeatable = self.state().session.is_repeatable();
+        // The sooner the better: what the other device says next is bound to the token that an answer would have had.
+        let mut backoff = if repeatable { Backoff::eager() } else { Backoff::new() };
+        let mut contradictions = 0;
         loop {
             match self.attempt(&payload).await {
                 Ok(Attempt::Over(delivery)) => return Ok(delivery),
@@ -181,11 +207,14 @@ impl RendezvousClient {
         if let Some(delivery) = self.state().known(payload) {
             return Ok(Attempt::Over(delivery));
         }
-        if self.state().in_doubt {
+        if self.state().must_look() {
             if let Heard::Nothing { .. } = self.look(None).await? {
-                self.state().in_doubt = false;
+                self.state().settle();
             }
             return Ok(Attempt::Again);
+        }
+        if payload.binding != self.binding() {
+            return self.abandon().await;
         }
         let request = self.state().write(payload)?;
         let response = exchange(&self.http, request, QUICK).await?;
@@ -193,6 +222,13 @@ impl RendezvousClient {
             Sent::Accepted => Attempt::Over(Delivery::Done),
             Sent::Conflict => Attempt::Conflict,
         })
+    }
+
+    /// An earlier payload of ours stands there after all, and this one was sealed before that was known: nobody could open it.
+    /// Then the end of the session has to say what it would have said.
+    async fn abandon(&self) -> Result<Attempt, RendezvousError> {
+        self.delete().await;
+        Err(RendezvousError::Gone)
     }
 
     /// One GET. What it brings is in the state before anything can be dropped.

@@ -28,17 +28,8 @@ pub(crate) trait Told: std::error::Error {
 
     /// The two sentences.
     fn told(&self) -> Trouble {
-        let text = self.to_string();
-        match text.split_once("; ") {
-            Some((what, advice)) => Trouble::new(self.side(), what, sentence(advice)),
-            None => Trouble::new(self.side(), text, self.advice()),
-        }
+        Trouble::split(self.side(), &self.to_string(), self.advice())
     }
-}
-
-fn sentence(text: &str) -> String {
-    let mut letters = text.chars();
-    letters.next().map(|first| format!("{}{}.", first.to_uppercase(), letters.as_str())).unwrap_or_default()
 }
 
 /// The login asks in one order; this is only reached when it does not.
@@ -108,6 +99,7 @@ impl Told for RendezvousError {
     fn side(&self) -> Side {
         match self {
             Self::AlreadyUsed => Side::OtherDevice,
+            Self::Elsewhere | Self::NoBaseUrl => Side::Here,
             _ => Side::RendezvousServer,
         }
     }

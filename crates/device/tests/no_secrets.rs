@@ -14,6 +14,8 @@
 
 #[path = "sign_in/meeting.rs"]
 mod meeting;
+#[path = "sign_in/revision.rs"]
+mod revision;
 #[path = "sign_in/tap.rs"]
 mod tap;
 #[path = "sign_in/world.rs"]
@@ -26,7 +28,7 @@ use std::{
 };
 
 use matrix_qr_device::session::SessionDir;
-use matrix_qr_protocol::revision::Role;
+use matrix_qr_protocol::revision::{Revision, Role};
 use matrix_qr_sandbox::Fault;
 use matrix_sdk_crypto::vodozemac::base64_decode;
 use serde_json::Value;
@@ -69,7 +71,12 @@ impl<'a> MakeWriter<'a> for Log {
 async fn no_secret_is_printed() {
     let log = Log::default();
     tracing_subscriber::fmt().with_max_level(LevelFilter::TRACE).with_writer(log.clone()).finish().init();
-    tokio::join!(Box::pin(each_way(Role::New, &log)), Box::pin(each_way(Role::Existing, &log)));
+    for revision in [Revision::Msc4108, Revision::Msc4388] {
+        let both = async {
+            tokio::join!(Box::pin(each_way(Role::New, &log)), Box::pin(each_way(Role::Existing, &log)));
+        };
+        revision::with(revision, both).await;
+    }
     tracing::trace!(planted = "a secret", "the search would find it");
     let heard = ["a secret", "hyper_util", "reqwest", "matrix_sdk_crypto", "matrix_sdk_sqlite"];
     for talkative in heard.iter().chain(&["matrix_qr_device", "matrix_qr_sandbox", "cross-signing keys"]) {
@@ -204,14 +211,15 @@ fn stored(world: &World) -> Vec<String> {
     tokens.into_iter().flat_map(both).map(|token| token.expose().to_owned()).collect()
 }
 
-/// The last part of each rendezvous session's URL: who has it can write there.
+/// The last part of each rendezvous session's URL, or its ID: who has it can write there.
 fn sessions(exchanges: &[Exchange]) -> Vec<String> {
-    let urls = exchanges.iter().filter(|seen| seen.name.ends_with("/rendezvous"));
+    let created = |seen: &&Exchange| seen.name.starts_with("POST") && seen.name.ends_with("/rendezvous");
     let id = |seen: &Exchange| {
         let answer: Value = serde_json::from_slice(&seen.answer).unwrap();
-        answer["url"].as_str().unwrap().rsplit('/').next().unwrap().to_owned()
+        let place = answer["url"].as_str().or(answer["id"].as_str()).unwrap();
+        place.rsplit('/').next().unwrap().to_owned()
     };
-    let ids: Vec<_> = urls.map(id).collect();
+    let ids: Vec<_> = exchanges.iter().filter(created).map(id).collect();
     assert!(ids.len() == 9 && ids.iter().all(|id| id.len() > 20), "{ids:?}");
     ids
 }

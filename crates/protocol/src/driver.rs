@@ -24,7 +24,7 @@ use crate::{
     error::{Error, Side, Trouble},
     homeserver::Homeserver,
     login::{Answer, Ask, Ended, Input, Login, Output, Over, message::Message},
-    qr::{QrCode, ShownBy},
+    qr::{QrCode, QrError, ShownBy, ShownCode},
     rendezvous::{Binding, Location, Payload},
     revision::{Dialect, Role},
 };
@@ -48,6 +48,9 @@ pub trait Host {
     fn binding(&self) -> Binding;
     /// Writes a payload, trying again until it is known what became of it, within the session's time.
     fn send(&self, payload: Payload) -> impl Future<Output = Result<Delivery, Ended>>;
+    /// Is ready when what this device wrote last has been answered, or has stood there long enough to be read. What answers it
+    /// is not given again: it is a last word that waits for this.
+    fn until_read(&self) -> impl Future<Output = ()>;
     /// Deletes the rendezvous session, as well as it can.
     fn delete(&self) -> impl Future<Output = ()>;
     /// Does what is asked. [`Ask::CheckCode`] does not come here.
@@ -66,7 +69,7 @@ pub trait Host {
 #[derive(Debug)]
 pub enum Progress<'a> {
     /// Show this code to the other device.
-    Show(&'a QrCode),
+    Show(&'a ShownCode),
     /// The other device answered; the channel is not yet known to be with it.
     Connected,
     /// Show these digits to the person, to be typed on the other device. The channel is secure.
@@ -92,7 +95,9 @@ pub async fn show<H: Host>(
 ) -> Result<(), Error> {
     let generator = Generator::new((&location, dialect), rng);
     let code = QrCode { key: generator.public_key(), location, shown_by };
-    host.tell(Progress::Show(&code));
+    let shown = abandon_if_err(host, ShownCode::new(code).map_err(unshowable)).await?;
+    host.tell(Progress::Show(&shown));
+    let code = shown.code();
     let initiate = establish(host, host.receive()).await?;
     host.tell(Progress::Connected);
     let (unconfirmed, login_ok) = abandon_if_err(host, generator.accept(&initiate, host.binding())).await?;
@@ -207,6 +212,10 @@ async fn run<H: Host>(
 
 /// Seals and writes a message. The error is what `Login` should hear instead.
 async fn say<H: Host>(host: &H, line: &mut Line<'_>, message: &Message, last: bool) -> Result<(), Input> {
+    if last {
+        // Before it is sealed: it says against what it is written.
+        race(host.until_read(), host.patience()).await;
+    }
     let payload = line.seal(message, host.binding()).map_err(unsealable)?;
     let first = deliver(host, payload.clone(), last).await?;
     // Nobody waits for an answer to a last word: take what overtook it out of the way, and write.
@@ -228,6 +237,15 @@ async fn last_again<H: Host>(host: &H, payload: Payload, kind: &'static str) -> 
     deliver(host, payload, true).await?;
     host.tell(Progress::Sent(kind));
     Ok(())
+}
+
+/// Only the server's part of a code can be too much for it.
+fn unshowable(error: QrError) -> Error {
+    Error::Rendezvous(Trouble::split(
+        Side::RendezvousServer,
+        &error.to_string(),
+        "Use another rendezvous server.",
+    ))
 }
 
 fn unsealable(error: ChannelError) -> Input {

@@ -50,6 +50,19 @@ impl Trouble {
     pub fn new(side: Side, what: impl Into<String>, advice: impl Into<String>) -> Self {
         Self { side, what: what.into(), advice: advice.into() }
     }
+
+    /// From the text of an error that says what happened and, after a semicolon, what to do; or else `advice` does.
+    pub fn split(side: Side, text: &str, advice: &str) -> Self {
+        match text.split_once("; ") {
+            Some((what, advice)) => Self::new(side, what, sentence(advice)),
+            None => Self::new(side, text, advice),
+        }
+    }
+}
+
+fn sentence(text: &str) -> String {
+    let mut letters = text.chars();
+    letters.next().map(|first| format!("{}{}.", first.to_uppercase(), letters.as_str())).unwrap_or_default()
 }
 
 /// Why a sign-in ended.

@@ -7,6 +7,8 @@ mod msc4108;
 mod msc4388;
 mod reader;
 
+use std::fmt;
+
 use thiserror::Error;
 
 use self::reader::Reader;
@@ -140,6 +142,42 @@ impl QrCode {
             ShownBy::New => None,
             ShownBy::Existing(homeserver) => Some(homeserver),
         }
+    }
+}
+
+/// A code with its bytes: one that can be shown.
+#[derive(Clone, PartialEq, Eq)]
+pub struct ShownCode {
+    code: QrCode,
+    bytes: Vec<u8>,
+}
+
+impl ShownCode {
+    /// A code to show.
+    ///
+    /// # Errors
+    /// As for [`QrCode::encode`].
+    pub fn new(code: QrCode) -> Result<Self, QrError> {
+        let bytes = code.encode()?;
+        Ok(Self { code, bytes })
+    }
+
+    /// What it says.
+    #[must_use]
+    pub fn code(&self) -> &QrCode {
+        &self.code
+    }
+
+    /// The bytes to show as a QR code. Who reads them can write to the session.
+    #[must_use]
+    pub fn bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+}
+
+impl fmt::Debug for ShownCode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.code.fmt(f)
     }
 }
 

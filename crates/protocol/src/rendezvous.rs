@@ -30,6 +30,7 @@ pub use self::http::{Method, Request, Response};
 pub use self::payload::{Binding, Payload};
 pub use self::session::{Received, Sent, Session};
 pub use self::session_id::{Api, SequenceToken, SessionId};
+use crate::homeserver::BaseUrl;
 use crate::revision::Revision;
 use crate::web_url::{self, UrlError};
 
@@ -46,6 +47,35 @@ pub enum Location {
     Url(SessionUrl),
     /// MSC4388: an ID at a homeserver.
     Id(SessionId),
+}
+
+impl Location {
+    /// A URL of the server that it is at.
+    #[must_use]
+    pub fn server(&self) -> &Url {
+        match self {
+            Self::Url(session) => session.url(),
+            Self::Id(session) => session.api().base_url().url(),
+        }
+    }
+
+    /// The homeserver that it is at, where it says that.
+    #[must_use]
+    pub fn base_url(&self) -> Option<&BaseUrl> {
+        match self {
+            Self::Url(_) => None,
+            Self::Id(session) => Some(session.api().base_url()),
+        }
+    }
+
+    /// The same session under the other names that its server may know it by (MSC4388, "Unstable prefix").
+    #[must_use]
+    pub fn under_other_names(&self) -> Option<Self> {
+        match self {
+            Self::Url(_) => None,
+            Self::Id(session) => Some(Self::Id(session.clone().under(session.api().prefix().other()))),
+        }
+    }
 }
 
 impl From<&Location> for Revision {

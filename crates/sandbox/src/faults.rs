@@ -39,6 +39,7 @@ pub enum Fault {
     DropRequest { method: Method, nth: u32 },
     RendezvousGone,
     RendezvousFull,
+    RendezvousWantsToken,
 }
 
 /// A fault's name for the command line, an example of it (its default value), and what it does.
@@ -56,7 +57,7 @@ const fn known(name: &'static str, fault: Fault, about: &'static str) -> KnownFa
     KnownFault { name, fault, about }
 }
 
-static ALL: [KnownFault; 25] = [
+static ALL: [KnownFault; 26] = [
     known("no-oauth", Fault::NoOauth, "OAuth discovery answers 404 M_UNRECOGNIZED everywhere"),
     known(
         "no-device-grant",
@@ -118,6 +119,11 @@ static ALL: [KnownFault; 25] = [
     ),
     known("rendezvous-gone", Fault::RendezvousGone, "rendezvous sessions are deleted under the devices"),
     known("rendezvous-full", Fault::RendezvousFull, "a new rendezvous session is refused (429)"),
+    known(
+        "rendezvous-wants-token",
+        Fault::RendezvousWantsToken,
+        "only those who are signed in may make a session of MSC4388",
+    ),
 ];
 
 impl Fault {

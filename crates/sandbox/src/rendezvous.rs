@@ -19,6 +19,7 @@ use url::Url;
 use crate::{
     Options,
     faults::{Delivery, Fault},
+    oauth::authority::Introspection,
     serve::NoAnswer,
     state::Shared,
 };
@@ -26,6 +27,8 @@ use crate::{
 /// Where a homeserver creates sessions: MSC4108, "Create a rendezvous session", stable and unstable.
 pub(crate) const STABLE: &str = "_matrix/client/v1/rendezvous";
 const UNSTABLE: &str = "_matrix/client/unstable/org.matrix.msc4108/rendezvous";
+/// The same of MSC4388, "Unstable prefix". Its stable path is that of MSC4108.
+const UNSTABLE_MSC4388: &str = "_matrix/client/unstable/io.element.msc4388/rendezvous";
 /// Below which the service has its own paths.
 const MOUNT: &str = "rz";
 
@@ -40,9 +43,11 @@ pub(crate) fn router(shared: Arc<Shared>, rendezvous: &Rendezvous) -> Router {
     let service = door.service.clone();
     // axum takes another router only where it may look inside; these routes are the whole service, fallback included.
     let service = tower::service_fn(move |request: Request| service.clone().oneshot(request));
-    Router::new()
-        .route_service(&format!("/{STABLE}"), service.clone())
-        .route_service(&format!("/{UNSTABLE}"), service.clone())
+    [STABLE, UNSTABLE, UNSTABLE_MSC4388]
+        .iter()
+        .fold(Router::new(), |router, create| router.route_service(&format!("/{create}"), service.clone()))
+        .route_service(&format!("/{STABLE}/{{id}}"), service.clone())
+        .route_service(&format!("/{UNSTABLE_MSC4388}/{{id}}"), service.clone())
         .nest_service(&format!("/{MOUNT}"), service)
         .layer(middleware::from_fn_with_state(door, disturb))
 }
@@ -68,19 +73,50 @@ async fn disturb(State(door): State<Door>, request: Request, next: Next) -> Resp
     if delivery == Delivery::AnswerLost { NoAnswer.into_response() } else { response }
 }
 
-/// A create request that does not get through: to a full server, or to a homeserver that delegates.
+/// A create request that does not get through: to a full server, to one that wants to know who asks, or to a homeserver that
+/// delegates.
 fn turned_away(shared: &Shared, request: &Request) -> Option<Response> {
+    if shared.faults.is_set(&Fault::RendezvousWantsToken) && !may_create(shared, request) {
+        return Some(not_signed_in(request.method()));
+    }
     if request.method() != Method::POST {
         return None;
     }
     if shared.faults.is_set(&Fault::RendezvousFull) {
         return Some(full());
     }
-    // Not the service's own path: a redirect may lead there.
+    // Not the service's own path: a redirect may lead there. MSC4388 knows none.
     let location = shared.options.rendezvous_redirect.as_ref()?;
-    let at_homeserver = request.uri().path().starts_with("/_matrix/");
+    let at_homeserver = request.uri().path().starts_with("/_matrix/") && !is_json(request);
     let headers = [(header::LOCATION, location.as_str()), (header::ACCESS_CONTROL_ALLOW_ORIGIN, "*")];
     at_homeserver.then(|| (StatusCode::TEMPORARY_REDIRECT, headers).into_response())
+}
+
+/// MSC4388: "Requires authentication: Optional - depending on server policy". The sessions themselves want none.
+fn may_create(shared: &Shared, request: &Request) -> bool {
+    let path = request.uri().path().trim_start_matches('/');
+    let creates = match *request.method() {
+        Method::GET => path == STABLE || path == UNSTABLE_MSC4388,
+        Method::POST => is_json(request),
+        _ => false,
+    };
+    let header = request.headers().get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
+    let token = header.and_then(|value| value.strip_prefix("Bearer "));
+    !creates || token.is_some_and(|token| matches!(shared.introspect(token), Introspection::Active { .. }))
+}
+
+fn is_json(request: &Request) -> bool {
+    let media_type = request.headers().get(header::CONTENT_TYPE);
+    media_type.is_some_and(|value| value.as_bytes().starts_with(b"application/json"))
+}
+
+fn not_signed_in(method: &Method) -> Response {
+    let headers = [(header::ACCESS_CONTROL_ALLOW_ORIGIN, "*")];
+    if method == Method::GET {
+        return (headers, Json(json!({ "create_available": false }))).into_response();
+    }
+    let body = json!({ "errcode": "M_FORBIDDEN", "error": "only for those who are signed in" });
+    (StatusCode::FORBIDDEN, headers, Json(body)).into_response()
 }
 
 fn full() -> Response {
@@ -91,12 +127,12 @@ fn full() -> Response {
 
 /// With [`Fault::RendezvousGone`] the session is deleted first; a reader that is being held learns of it at once.
 async fn run(door: &Door, request: Request, next: Next) -> Response {
-    let path = request.uri().path().strip_prefix(&format!("/{MOUNT}")).map(str::to_owned);
+    let whole = request.uri().path();
+    let path = whole.strip_prefix(&format!("/{MOUNT}")).unwrap_or(whole).to_owned();
     let delete = async {
         door.shared.faults.until_set(&Fault::RendezvousGone).await;
-        let request = path
-            .and_then(|path| Request::builder().method(Method::DELETE).uri(path).body(Body::empty()).ok());
-        if let Some(request) = request {
+        let request = Request::builder().method(Method::DELETE).uri(path).body(Body::empty());
+        if let Ok(request) = request {
             // An answer of 404 is as good: then it was gone already.
             let _ = door.service.clone().oneshot(request).await;
         }

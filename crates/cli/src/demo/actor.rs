@@ -3,7 +3,12 @@
 use std::sync::{Mutex, PoisonError};
 
 use matrix_qr_device::{News, Opening, Person};
-use matrix_qr_protocol::{channel::CheckCode, driver::Progress, qr::QrCode, revision::Role};
+use matrix_qr_protocol::{
+    channel::CheckCode,
+    driver::Progress,
+    qr::{QrCode, ShownCode},
+    revision::Role,
+};
 use tokio::sync::oneshot;
 use url::Url;
 
@@ -21,12 +26,13 @@ impl<'a> Actor<'a> {
         Self { stage, role, shows: Mutex::new(shows) }
     }
 
-    fn show(&self, code: &QrCode) {
+    fn show(&self, code: &ShownCode) {
+        let _ = self.stage.revision.set((&code.code().location).into());
         self.stage.board.draw(code);
         let camera = self.shows.lock().unwrap_or_else(PoisonError::into_inner).take();
         if let Some(camera) = camera {
             // The other device may have ended already; then there is nobody to look.
-            let _ = camera.send(Box::new(code.clone()));
+            let _ = camera.send(Box::new(code.code().clone()));
         }
     }
 }

@@ -7,7 +7,7 @@ use std::{
 
 use anstyle::Style;
 use matrix_qr_device::News;
-use matrix_qr_protocol::{driver::Progress, qr::QrCode, revision::Role};
+use matrix_qr_protocol::{driver::Progress, qr::ShownCode, revision::Role};
 use serde_json::json;
 
 use crate::{
@@ -79,11 +79,11 @@ impl Board {
         self.line(&if existing.is_empty() { left } else { format!("{left} {}", paint(style, existing)) });
     }
 
-    pub(super) fn draw(&self, code: &QrCode) {
+    pub(super) fn draw(&self, code: &ShownCode) {
         if self.out == Output::Json {
             return;
         }
-        match drawing(&code.encode().unwrap_or_default(), result_room()) {
+        match drawing(code.bytes(), result_room()) {
             Some(Drawing::Lines { text, .. }) => self.line(&format!("\n{text}\n")),
             _ => self.line(&format!(
                 "\nThis window is too narrow for the QR code. As text:\n  {}\n",

@@ -1,11 +1,11 @@
 //! What the two devices of the demonstration share: the board, the person between them, and the watch.
 
 use std::{
-    sync::{Mutex, MutexGuard, PoisonError},
+    sync::{Mutex, MutexGuard, OnceLock, PoisonError},
     time::{Duration, Instant},
 };
 
-use matrix_qr_protocol::channel::CheckCode;
+use matrix_qr_protocol::{channel::CheckCode, revision::Revision};
 use tokio::sync::watch;
 use url::Url;
 
@@ -33,6 +33,8 @@ pub(super) struct Stage<'a> {
     pub(super) link: watch::Sender<Option<Url>>,
     /// Whether the new device has its token: then nobody has to agree to anything any more.
     pub(super) agreed: watch::Sender<bool>,
+    /// Which proposal the code follows that was shown.
+    pub(super) revision: OnceLock<Revision>,
     steps: Mutex<(Instant, Vec<Step>)>,
 }
 
@@ -45,6 +47,7 @@ impl<'a> Stage<'a> {
             digits: watch::Sender::default(),
             link: watch::Sender::default(),
             agreed: watch::Sender::default(),
+            revision: OnceLock::new(),
             steps: Mutex::new((Instant::now(), Vec::new())),
         }
     }

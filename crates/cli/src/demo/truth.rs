@@ -5,12 +5,17 @@ use std::time::Duration;
 use matrix_qr_device::{
     Device, Granted, Setup, SignedIn, encryption::BackupState, first_device, http::Policy,
 };
+use matrix_qr_protocol::revision::Revision;
 use serde_json::{Value, json};
 
-use super::{Path, stage::Step};
+use super::{
+    Path,
+    stage::{Stage, Step},
+};
 use crate::{
     args::{Reading, ShownBy},
     exit::Failure,
+    inspect::revision_name,
     output::{BAD, BOLD, DIM, GOOD, Output, paint, wrap},
     world::{OLD_MESSAGES, World},
 };
@@ -33,7 +38,7 @@ pub(super) struct Truth {
     messages: Vec<String>,
     /// What both devices together asked of the rendezvous server.
     rendezvous_requests: u32,
-    told: Option<(Path, Vec<Step>, Duration)>,
+    told: Option<(Path, Option<Revision>, Vec<Step>, Duration)>,
 }
 
 /// Opens the new device as a later process would, and looks.
@@ -77,8 +82,8 @@ async fn messages(new: &Device, room: &str) -> Result<Vec<String>, Failure> {
 }
 
 impl Truth {
-    pub(super) fn told(mut self, path: Path, steps: Vec<Step>, total: Duration) -> Self {
-        self.told = Some((path, steps, total));
+    pub(super) fn told(mut self, path: Path, stage: &Stage<'_>, total: Duration) -> Self {
+        self.told = Some((path, stage.revision.get().copied(), stage.steps(), total));
         self
     }
 
@@ -123,7 +128,7 @@ impl Truth {
             lines.push(format!("  {mark} {claim}"));
         }
         lines.push(format!("    verified by the master key {}", self.master_key));
-        if let Some((_, steps, total)) = &self.told {
+        if let Some((_, _, steps, total)) = &self.told {
             let slowest = steps.iter().map(|(name, took)| format!("{name} {:.1}", took.as_secs_f64()));
             let steps = slowest.collect::<Vec<_>>().join(", ");
             let times = wrap(&format!("{:.1} s in all: {steps}", total.as_secs_f64()), 80);
@@ -148,9 +153,10 @@ impl Truth {
             "messages": self.messages,
             "rendezvous_requests": self.rendezvous_requests,
         });
-        if let (Some(summary), Some((path, steps, total))) = (summary.as_object_mut(), &self.told) {
+        if let (Some(summary), Some((path, revision, steps, total))) = (summary.as_object_mut(), &self.told) {
             let steps = steps.iter().map(|(name, took)| json!({ "name": name, "ms": milliseconds(*took) }));
             summary.insert("shown_by".to_owned(), json!(shown_by(path.shown_by)));
+            summary.insert("revision".to_owned(), json!(revision.map(revision_name)));
             summary.insert("dialect".to_owned(), json!(dialect(path.dialect)));
             summary.insert("steps".to_owned(), steps.collect());
             summary.insert("total_ms".to_owned(), json!(milliseconds(*total)));

@@ -7,7 +7,7 @@ use std::{
 };
 
 use matrix_qr_device::{News, encryption::BackupState};
-use matrix_qr_protocol::{driver::Progress, qr::QrCode, revision::Role};
+use matrix_qr_protocol::{driver::Progress, qr::ShownCode, revision::Role};
 use url::Url;
 
 use crate::{
@@ -83,7 +83,7 @@ impl Screen {
         }
     }
 
-    fn show(&self, code: &QrCode) {
+    fn show(&self, code: &ShownCode) {
         self.clear();
         let text = qr_text::encode(code);
         match &self.qr {
@@ -94,9 +94,9 @@ impl Screen {
         self.wait("Waiting for the other device. Ctrl-C cancels.");
     }
 
-    fn draw(&self, code: &QrCode) {
+    fn draw(&self, code: &ShownCode) {
         self.out.say(paint(BOLD, self.invitation()));
-        match drawing(&code.encode().unwrap_or_default(), dialogue_room()) {
+        match drawing(code.bytes(), dialogue_room()) {
             Some(Drawing::Lines { text, rows, too_tall }) => {
                 self.out.say(text);
                 if too_tall {
@@ -111,9 +111,9 @@ impl Screen {
         }
     }
 
-    fn write(&self, code: &QrCode) {
+    fn write(&self, code: &ShownCode) {
         let Some(path) = &self.qr else { return };
-        match PictureFile::write(path, &code.encode().unwrap_or_default()) {
+        match PictureFile::write(path, code.bytes()) {
             Ok(picture) => {
                 self.out.say(paint(BOLD, self.invitation()));
                 self.out.say(format_args!("  {}", picture.path().display()));

@@ -4,6 +4,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use http::{HeaderName, Method, header};
+use matrix_qr_protocol::rendezvous;
 use tokio::{
     sync::watch,
     time::{Instant, timeout},
@@ -47,6 +48,17 @@ impl Question {
     pub(super) fn new(method: Method, url: &Url) -> Self {
         let headers = vec![(header::ORIGIN, ORIGIN.to_owned())];
         Self { method, url: url.clone(), headers, body: Vec::new() }
+    }
+
+    /// A request of the rendezvous API.
+    pub(super) fn of(request: rendezvous::Request) -> Self {
+        let rendezvous::Request { method, url, headers, body } = request;
+        // The names of the API's own methods and headers are always ones.
+        let method = Method::from_bytes(method.as_str().as_bytes()).unwrap_or_default();
+        let named = |(name, value): (&str, String)| Some((HeaderName::try_from(name).ok()?, value));
+        let mut question = Self { body, ..Self::new(method, &url) };
+        question.headers.extend(headers.into_iter().filter_map(named));
+        question
     }
 
     pub(super) fn get(url: &Url) -> Self {

@@ -4,7 +4,9 @@ use std::sync::Mutex;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
-use matrix_qr_protocol::rendezvous::{self, Created, Error, Location, Session};
+use matrix_qr_protocol::homeserver::BaseUrl;
+use matrix_qr_protocol::rendezvous::{self, Api, Created, Error, Location, Session, json};
+use matrix_qr_protocol::revision::Prefix;
 use tokio::time::{Instant, sleep};
 use url::Url;
 
@@ -13,6 +15,7 @@ use super::state::State;
 use super::{QUICK, RendezvousClient, RendezvousError, exchange};
 use crate::discovery::join as below;
 use crate::http::{Http, HttpError};
+use crate::secret::Secret;
 
 /// The stable path, and that of section "Unstable prefix".
 pub(crate) const PATHS: [&str; 2] =
@@ -53,16 +56,59 @@ fn is_unknown_path(error: &RendezvousError) -> bool {
 }
 
 pub(super) async fn at_endpoint(http: Http, endpoint: &Url) -> Result<RendezvousClient, RendezvousError> {
-    let mut patience = Patience::new();
-    let session = loop {
-        match follow(&http, endpoint.clone()).await {
-            Ok(session) => break session,
-            // If a session was made all the same, nobody uses it, and it expires.
-            Err(error) => patience.pause(error).await?,
-        }
-    };
+    // If a session was made where the answer was lost, nobody uses it, and it expires.
+    let session = patiently(|| follow(&http, endpoint.clone())).await?;
     check_location(&http, &session.location())?;
     Ok(client(http, State::new(session)))
+}
+
+/// MSC4388, step 2 of "Establishment".
+pub(super) async fn with_id(
+    http: Http,
+    base_url: &BaseUrl,
+    access_token: Option<&Secret>,
+) -> Result<RendezvousClient, RendezvousError> {
+    let token = access_token.map(Secret::expose);
+    let api = offered(&http, base_url, token).await?;
+    let session = patiently(|| create_with_id(&http, &api, token)).await;
+    let session = session.map_err(|error| not_let(error, base_url, token))?;
+    Ok(client(http, State::new(session)))
+}
+
+async fn create_with_id(http: &Http, api: &Api, token: Option<&str>) -> Result<Session, RendezvousError> {
+    let answer = exchange(http, json::create(api, token), QUICK).await?;
+    Ok(json::created(api, &answer)?)
+}
+
+/// MSC4388, section "Discover if the rendezvous API is available", at the names that are shown while nothing else is configured,
+/// or else at the other ones.
+async fn offered(http: &Http, base_url: &BaseUrl, token: Option<&str>) -> Result<Api, RendezvousError> {
+    let first = Prefix::default();
+    for prefix in [first, first.other()] {
+        let api = Api::new(base_url.clone(), prefix);
+        let discovered = patiently(|| is_available(http, &api, token)).await;
+        match discovered {
+            Ok(()) => return Ok(api),
+            Err(error) if is_unknown_path(&error) => {}
+            Err(error) => return Err(not_let(error, base_url, token)),
+        }
+    }
+    Err(RendezvousError::NotSupported { host: host(base_url.url()) })
+}
+
+async fn is_available(http: &Http, api: &Api, token: Option<&str>) -> Result<(), RendezvousError> {
+    let answer = exchange(http, json::discover(api, token), QUICK).await?;
+    if json::discovered(&answer)? { Ok(()) } else { Err(Error::CreationForbidden.into()) }
+}
+
+/// Who may create a session is the server's to say; what to do about it depends on who we are to it.
+fn not_let(error: RendezvousError, base_url: &BaseUrl, token: Option<&str>) -> RendezvousError {
+    let host = host(base_url.url());
+    match (error, token) {
+        (RendezvousError::Server(Error::CreationForbidden), None) => RendezvousError::MustScan { host },
+        (RendezvousError::Server(Error::CreationForbidden), Some(_)) => RendezvousError::MustNotShow { host },
+        (error, _) => error,
+    }
 }
 
 /// Section "Create a rendezvous session": 307 only, method and body stay, `https` is never left.
@@ -80,6 +126,18 @@ async fn follow(http: &Http, mut endpoint: Url) -> Result<Session, RendezvousErr
 /// Steps 3 and 4: the scanning device reads the session, which is empty, and then writes first.
 pub(super) async fn join(http: Http, location: Location) -> Result<RendezvousClient, RendezvousError> {
     check_location(&http, &location)?;
+    let other = location.under_other_names();
+    match (join_at(http.clone(), location).await, other) {
+        // The code does not say under which names the server has it.
+        (Err(error), Some(other)) if is_unknown_path(&error) => match join_at(http, other).await {
+            Err(as_well) if is_unknown_path(&as_well) => Err(error),
+            outcome => outcome,
+        },
+        (outcome, _) => outcome,
+    }
+}
+
+async fn join_at(http: Http, location: Location) -> Result<RendezvousClient, RendezvousError> {
     let (mut state, mut patience) = (State::new(Session::join(location)), Patience::new());
     while let Err(error) = first_look(&http, &mut state).await {
         patience.pause(error).await?;
@@ -109,6 +167,18 @@ fn client(http: Http, state: State) -> RendezvousClient {
     }
 }
 
+async fn patiently<T, F: Future<Output = Result<T, RendezvousError>>>(
+    step: impl Fn() -> F,
+) -> Result<T, RendezvousError> {
+    let mut patience = Patience::new();
+    loop {
+        match step().await {
+            Ok(done) => return Ok(done),
+            Err(error) => patience.pause(error).await?,
+        }
+    }
+}
+
 /// Tries a few times, as long as it is the network's fault, or the server's for a moment.
 struct Patience {
     left: u32,
@@ -134,14 +204,11 @@ impl Patience {
 
 /// Before the QR code is shown: the other device would refuse it, too.
 fn check_location(http: &Http, location: &Location) -> Result<(), RendezvousError> {
-    let Location::Url(session) = location else { return Err(RendezvousError::LaterRevision) };
-    match http.policy().permits(session.url()) {
-        true => Ok(()),
-        false => {
-            let (scheme, host) = (session.url().scheme().to_owned(), host(session.url()));
-            Err(HttpError::NotAllowed { scheme, host }.into())
-        }
+    let server = location.server();
+    if http.policy().permits(server) {
+        return Ok(());
     }
+    Err(HttpError::NotAllowed { scheme: server.scheme().to_owned(), host: host(server) }.into())
 }
 
 fn host(url: &Url) -> String {

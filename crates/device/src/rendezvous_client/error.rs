@@ -41,11 +41,32 @@ pub enum RendezvousError {
         "a proxy in front of the rendezvous server rewrites its ETags: nothing has changed, yet it refuses to be written to; tell its administrator to turn compression off there (Apache: SetEnv no-gzip 1) and to pass the ETag header on as it is"
     )]
     Contradiction,
-    /// A session of MSC4388.
+    /// MSC4388: only who is signed in there may create a session, and this device is not.
     #[error(
-        "this QR code is one of a later way to sign in, which this program does not know yet; use another one"
+        "{host} lets only devices that are signed in there create rendezvous sessions; let the other device show the QR code and scan it here, or name another rendezvous server"
     )]
-    LaterRevision,
+    MustScan {
+        /// The server.
+        host: String,
+    },
+    /// MSC4388: this device is signed in there, and may not create a session all the same.
+    #[error(
+        "{host} does not let this device create rendezvous sessions; let the new device show the QR code and scan it here"
+    )]
+    MustNotShow {
+        /// The server.
+        host: String,
+    },
+    /// MSC4388's code of an existing device has room for one server.
+    #[error(
+        "this kind of QR code names one server for the session and the account; leave out the other rendezvous server, or let the new device show the code"
+    )]
+    Elsewhere,
+    /// MSC4388's codes name their server by a base URL: `https`, at most 512 bytes, no query.
+    #[error(
+        "the rendezvous server's URL is no base URL of a homeserver; name it without a query, or another one"
+    )]
+    NoBaseUrl,
     /// Anything else that the server did.
     #[error(transparent)]
     Server(Error),

@@ -60,6 +60,11 @@ impl Backoff {
         Self(FIRST_BACKOFF)
     }
 
+    /// The first repetition follows at once.
+    pub(super) fn eager() -> Self {
+        Self(Duration::ZERO)
+    }
+
     /// Longer each time, and never shorter than what the server asks for.
     pub(super) fn pause(&mut self, error: &RendezvousError) -> Duration {
         let asked = match error {
@@ -67,7 +72,7 @@ impl Backoff {
             _ => Duration::ZERO,
         };
         let pause = self.0;
-        self.0 = (pause * 2).min(LONGEST_BACKOFF);
+        self.0 = (pause * 2).clamp(FIRST_BACKOFF, LONGEST_BACKOFF);
         pause.max(asked)
     }
 }

@@ -7,14 +7,27 @@ use super::Delivery;
 /// The session, and what a lost answer or a dropped call leaves open.
 pub(super) struct State {
     pub(super) session: Session,
-    /// A write was begun, and it is not known whether it happened.
-    pub(super) in_doubt: bool,
+    doubt: Doubt,
+    /// An answer to a write was lost, and the write was repeated since.
+    repeated: bool,
+    pub(super) lost_track: bool,
     /// A payload of the other device that nobody has been given yet.
     pub(super) overheard: Option<Payload>,
     /// What we wrote, or tried to, since the other device last wrote: none of it is news.
     ours: Vec<Vec<u8>>,
     /// The write in doubt did happen: this is what a look found.
     landed: Option<Vec<u8>>,
+}
+
+/// Whether it is known what stands in the session.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+enum Doubt {
+    #[default]
+    None,
+    /// A write was begun, and it is not known whether it happened.
+    Unanswered,
+    /// A write was refused: another payload stands there, perhaps our own of before.
+    Conflict,
 }
 
 /// What a look found.
@@ -30,7 +43,29 @@ pub(super) enum Heard {
 
 impl State {
     pub(super) fn new(session: Session) -> Self {
-        Self { session, in_doubt: false, overheard: None, ours: Vec::new(), landed: None }
+        Self {
+            session,
+            doubt: Doubt::None,
+            repeated: false,
+            lost_track: false,
+            overheard: None,
+            ours: Vec::new(),
+            landed: None,
+        }
+    }
+
+    /// Whether a look is needed before the next write.
+    pub(super) fn must_look(&self) -> bool {
+        match self.doubt {
+            Doubt::None => false,
+            Doubt::Unanswered => !self.session.is_repeatable(),
+            Doubt::Conflict => true,
+        }
+    }
+
+    /// A look has found that nothing was written.
+    pub(super) fn settle(&mut self) {
+        self.doubt = Doubt::None;
     }
 
     /// What became of this payload, if that is known without asking.
@@ -44,7 +79,8 @@ impl State {
     /// Begins a write. Until its answer is here it may have happened.
     pub(super) fn write(&mut self, payload: &Payload) -> Result<Request, Error> {
         let request = self.session.send(payload)?;
-        self.in_doubt = true;
+        self.repeated |= self.doubt == Doubt::Unanswered;
+        self.doubt = Doubt::Unanswered;
         self.ours.push(payload.bytes.clone());
         Ok(request)
     }
@@ -52,7 +88,8 @@ impl State {
     /// A conflict stays in doubt: the other payload may be our own, from a request whose answer was lost.
     pub(super) fn written(&mut self, response: &Response) -> Result<Sent, Error> {
         let sent = self.session.sent(response)?;
-        self.in_doubt = sent == Sent::Conflict;
+        self.doubt = if sent == Sent::Conflict { Doubt::Conflict } else { Doubt::None };
+        self.repeated &= sent == Sent::Conflict;
         Ok(sent)
     }
 
@@ -61,11 +98,13 @@ impl State {
             Received::Nothing { waited } => return Ok(Heard::Nothing { waited }),
             Received::Payload(payload) => payload,
         };
-        let was_in_doubt = std::mem::take(&mut self.in_doubt);
+        let doubt = std::mem::take(&mut self.doubt);
+        let unanswered = std::mem::take(&mut self.repeated) || doubt == Doubt::Unanswered;
         if self.ours.contains(&payload.bytes) {
-            self.landed = was_in_doubt.then_some(payload.bytes);
+            self.landed = (doubt != Doubt::None).then_some(payload.bytes);
             return Ok(Heard::Ours);
         }
+        self.lost_track = unanswered && self.session.is_repeatable();
         self.ours.clear();
         self.landed = None;
         self.overheard = Some(payload);

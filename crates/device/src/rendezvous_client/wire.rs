@@ -27,11 +27,15 @@ fn outgoing(request: Request) -> Result<http::Request, HttpError> {
     let Request { method, url, headers, body } = request;
     let builder = ::http::Request::builder().method(method.as_str()).uri(url.as_str());
     let builder = headers.into_iter().fold(builder, |builder, (name, value)| builder.header(name, value));
-    builder.body(body).map_err(|_| HttpError::BadRequest)
+    let mut request = builder.body(body).map_err(|_| HttpError::BadRequest)?;
+    if let Some(token) = request.headers_mut().get_mut(::http::header::AUTHORIZATION) {
+        token.set_sensitive(true);
+    }
+    Ok(request)
 }
 
 /// A header that is not text is none of those that mean something here.
-fn incoming(response: http::Response) -> Response {
+pub(crate) fn incoming(response: http::Response) -> Response {
     let (parts, body) = response.into_parts();
     let text = |value: &::http::HeaderValue| value.to_str().ok().map(str::to_owned);
     let headers = parts.headers.iter().filter_map(|(name, value)| Some((name.to_string(), text(value)?)));

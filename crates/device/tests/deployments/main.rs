@@ -17,6 +17,9 @@ mod meeting;
 #[path = "../sign_in/puppet.rs"]
 mod puppet;
 #[allow(dead_code)]
+#[path = "../sign_in/revision.rs"]
+mod revision;
+#[allow(dead_code)]
 #[path = "../sign_in/tap.rs"]
 mod tap;
 #[allow(dead_code)]

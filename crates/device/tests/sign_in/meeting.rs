@@ -195,7 +195,7 @@ impl Person for Robot<'_> {
     fn tell(&self, news: News<'_>) {
         match &news {
             News::Progress(Progress::Show(code)) => {
-                drop(self.meeting.code.send_replace(Some((*code).clone())))
+                drop(self.meeting.code.send_replace(Some(code.code().clone())))
             }
             News::Progress(Progress::Secure(digits)) => self.meeting.show_digits(digits),
             _ => {}

@@ -33,35 +33,30 @@ pub(crate) async fn assert_complete(world: &World, end: &End) {
     assert_eq!(read, [OLD_MESSAGE]);
 }
 
-#[tokio::test]
 async fn the_new_device_shows_the_code() {
     let world = World::start().await;
     let end = world.sign_in(&Plan::shown_by(Role::New)).await;
     assert_complete(&world, &end).await;
 }
 
-#[tokio::test]
 async fn the_existing_device_shows_the_code() {
     let world = World::start().await;
     let end = world.sign_in(&Plan::shown_by(Role::Existing)).await;
     assert_complete(&world, &end).await;
 }
 
-#[tokio::test]
 async fn the_new_device_shows_the_code_and_the_other_speaks_as_the_text_has_it() {
     let world = World::start().await;
     let end = world.sign_in(&Plan { dialect: Dialect::AsWritten, ..Plan::shown_by(Role::New) }).await;
     assert_complete(&world, &end).await;
 }
 
-#[tokio::test]
 async fn the_existing_device_shows_the_code_and_the_other_speaks_as_the_text_has_it() {
     let world = World::start().await;
     let end = world.sign_in(&Plan { dialect: Dialect::AsWritten, ..Plan::shown_by(Role::Existing) }).await;
     assert_complete(&world, &end).await;
 }
 
-#[tokio::test]
 async fn a_server_name_leads_to_the_homeserver_too() {
     let world = World::start().await;
     for shown_by in [Role::New, Role::Existing] {
@@ -85,3 +80,11 @@ fn a_sign_in_can_be_sent_to_another_thread() {
     }
     let _ = check;
 }
+
+each_revision![
+    the_new_device_shows_the_code,
+    the_existing_device_shows_the_code,
+    the_new_device_shows_the_code_and_the_other_speaks_as_the_text_has_it,
+    the_existing_device_shows_the_code_and_the_other_speaks_as_the_text_has_it,
+    a_server_name_leads_to_the_homeserver_too,
+];

@@ -14,10 +14,11 @@ use matrix_qr_protocol::{
     revision::{Dialect, Role},
 };
 use rand_core::UnwrapErr;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::{
     meeting::{Meeting, Plan},
+    revision::showing,
     world::World,
 };
 
@@ -63,6 +64,13 @@ impl Puppet {
     }
 }
 
+/// What an existing device says first. Each revision has its own name for the homeserver.
+pub(crate) fn offer(world: &World, protocols: Value) -> Value {
+    let homeserver = world.homeserver();
+    let homeserver = homeserver.as_str();
+    json!({ "type": "m.login.protocols", "protocols": protocols, "homeserver": homeserver, "base_url": homeserver })
+}
+
 /// The new device shows a code, a puppet scans it.
 pub(crate) async fn new_device_against<T>(
     world: &World,
@@ -82,7 +90,8 @@ pub(crate) async fn existing_device_against<T>(
     let (meeting, plan) = (Meeting::new(), Plan { decision: None, ..Plan::shown_by(Role::Existing) });
     let robot = meeting.robot(Role::Existing, &plan, world);
     let puppet = async { script(&mut Puppet::scan(&meeting).await).await };
-    let grant = world.existing.grant(world.show(), Manner::default(), &robot);
+    let grant =
+        world.existing.grant(world.show(), Manner { showing: showing(), ..Manner::default() }, &robot);
     let (granted, heard) = tokio::join!(Box::pin(grant), Box::pin(puppet));
     (granted, meeting.told(), heard)
 }

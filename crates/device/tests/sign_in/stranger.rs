@@ -1,15 +1,18 @@
-//! Somebody who knows the rendezvous session's URL and is neither of the two devices: what they can do, by HTTP alone.
+//! Somebody who knows where the rendezvous session is and is neither of the two devices: what they can do, by HTTP alone.
 
 use matrix_qr_protocol::{qr::QrCode, rendezvous::Location};
 use reqwest::{
-    Client, StatusCode,
+    Client, RequestBuilder, Response, StatusCode,
     header::{CONTENT_TYPE, ETAG, IF_MATCH},
 };
+use serde_json::{Value, json};
 use url::Url;
 
 pub(crate) fn session_url(code: &QrCode) -> Url {
-    let Location::Url(url) = &code.location else { panic!("{code:?}") };
-    url.url().clone()
+    match &code.location {
+        Location::Url(session) => session.url().clone(),
+        Location::Id(session) => session.url(),
+    }
 }
 
 /// Whether the session is there.
@@ -19,16 +22,30 @@ pub(crate) async fn stands(code: &QrCode) -> bool {
 
 /// Writes over whatever is there; false when there is no session.
 pub(crate) async fn write(code: &QrCode) -> bool {
-    let (client, url) = (Client::new(), session_url(code));
     loop {
-        let seen = client.get(url.clone()).send().await.unwrap();
-        let Some(etag) = seen.headers().get(ETAG) else { return false };
-        let put = client.put(url.clone()).header(CONTENT_TYPE, "text/plain").header(IF_MATCH, etag);
-        match put.body("nonsense").send().await.unwrap().status() {
-            StatusCode::ACCEPTED => return true,
-            StatusCode::PRECONDITION_FAILED => {}
+        let seen = Client::new().get(session_url(code)).send().await.unwrap();
+        if seen.status() == StatusCode::NOT_FOUND {
+            return false;
+        }
+        match over(code, seen).await.send().await.unwrap().status() {
+            StatusCode::ACCEPTED | StatusCode::OK => return true,
+            StatusCode::PRECONDITION_FAILED | StatusCode::CONFLICT => {}
             StatusCode::NOT_FOUND => return false,
             other => panic!("{other}"),
+        }
+    }
+}
+
+/// A write in place of what was seen.
+async fn over(code: &QrCode, seen: Response) -> RequestBuilder {
+    let put = Client::new().put(session_url(code));
+    match &code.location {
+        Location::Url(_) => {
+            put.header(CONTENT_TYPE, "text/plain").header(IF_MATCH, &seen.headers()[ETAG]).body("nonsense")
+        }
+        Location::Id(_) => {
+            let seen: Value = seen.json().await.unwrap();
+            put.json(&json!({ "sequence_token": seen["sequence_token"], "data": "nonsense" }))
         }
     }
 }

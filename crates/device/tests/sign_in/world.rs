@@ -6,7 +6,7 @@ use std::{
 };
 
 use matrix_qr_device::{
-    Device, Granted, Manner, Rendezvous, Setup, SignedIn, Start, first_device,
+    Device, Granted, Manner, Rendezvous, Setup, Showing, SignedIn, Start, first_device,
     http::Policy,
     oauth::Client,
     secret::Secret,
@@ -25,6 +25,7 @@ use url::Url;
 
 use crate::{
     meeting::{Meeting, Plan},
+    revision::showing,
     tap::Tap,
 };
 
@@ -102,7 +103,13 @@ impl World {
 
     pub(crate) fn setup(&self, dialect: Dialect) -> Setup {
         let client = Client::default();
-        Setup { directory: self.new_dir(), policy: Policy::HttpsOrLoopback, dialect, client }
+        Setup {
+            directory: self.new_dir(),
+            policy: Policy::HttpsOrLoopback,
+            dialect,
+            showing: showing(),
+            client,
+        }
     }
 
     pub(crate) fn door(&self) -> Url {
@@ -138,6 +145,9 @@ impl World {
             () = tokio::time::sleep(Duration::from_secs(120)) => panic!("a sign-in hangs: {:?}", meeting.told()),
         };
         let (told, printed, code) = (meeting.told(), meeting.printed(), meeting.code());
+        if let Some(code) = &code {
+            assert_eq!(Showing::Only((&code.location).into()), showing());
+        }
         End { new, existing, told, printed, code, record: self.sandbox.record() }
     }
 
@@ -149,7 +159,7 @@ impl World {
         let (new, existing) =
             (meeting.robot(Role::New, plan, self), meeting.robot(Role::Existing, plan, self));
         let setup = self.setup(plan.dialect);
-        let manner = Manner { dialect: plan.dialect, announce: plan.announce };
+        let manner = Manner { dialect: plan.dialect, showing: showing(), announce: plan.announce };
         let scan = || meeting.scan(plan.scan_at.as_ref());
         let start = async |role| if role == plan.shown_by { Ok(self.show()) } else { scan().await };
         tokio::join!(

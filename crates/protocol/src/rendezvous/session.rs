@@ -108,6 +108,13 @@ impl Session {
         }
     }
 
+    /// Whether a send whose answer was lost may simply be repeated (MSC4388, "The send mechanism"). Where it may not, only a
+    /// receive tells what became of it.
+    #[must_use]
+    pub fn is_repeatable(&self) -> bool {
+        matches!(self.0, Dialect::Json(_))
+    }
+
     /// Reads the answer to [`Session::send`].
     ///
     /// # Errors

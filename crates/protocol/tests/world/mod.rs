@@ -441,6 +441,16 @@ impl Host for Device {
         Ok(Delivery::Done)
     }
 
+    async fn until_read(&self) {
+        self.world.pass(2).await;
+        if self.overtaken.borrow_mut().take().is_none()
+            && let Ok(there) = self.world.state()
+            && there > self.seen.get()
+        {
+            self.look(there);
+        }
+    }
+
     async fn delete(&self) {
         self.world.deleted.set(true);
         self.world.busy.set(true);
@@ -505,7 +515,7 @@ impl Host for Device {
     fn tell(&self, progress: Progress<'_>) {
         self.moment();
         match progress {
-            Progress::Show(code) => *self.world.code.borrow_mut() = Some(code.clone()),
+            Progress::Show(code) => *self.world.code.borrow_mut() = Some(code.code().clone()),
             Progress::Secure(digits) => *self.world.digits.borrow_mut() = Some(digits.clone()),
             Progress::Confirmed => self.world.confirmed.set(true),
             Progress::Sent(kind) => self.world.sent.borrow_mut().push((self.role, kind)),

@@ -33,7 +33,6 @@ async fn with_fault(fault: Fault, check: impl Fn(&End, Role), row: &str) {
     each_way(&world, |plan| plan, check, row).await;
 }
 
-#[tokio::test]
 async fn wrong_digits() {
     let world = World::start().await;
     let check = |end: &End, shown_by| {
@@ -56,17 +55,14 @@ async fn unusable_link(fault: Fault, row: &str) {
     with_fault(fault, check, row).await;
 }
 
-#[tokio::test]
 async fn a_link_that_is_not_https() {
     unusable_link(Fault::VerificationUriNotHttps, "a_link_that_is_not_https").await;
 }
 
-#[tokio::test]
 async fn a_link_that_is_a_script() {
     unusable_link(Fault::VerificationUriScript, "a_link_that_is_a_script").await;
 }
 
-#[tokio::test]
 async fn the_link_is_refused() {
     let world = World::start().await;
     let check = |end: &End, _| {
@@ -77,7 +73,6 @@ async fn the_link_is_refused() {
     each_way(&world, |plan| Plan { opening: Opening::Refused, ..plan }, check, "the_link_is_refused").await;
 }
 
-#[tokio::test]
 async fn the_browser_fails() {
     let world = World::start().await;
     let check = |end: &End, _| {
@@ -89,7 +84,6 @@ async fn the_browser_fails() {
     each_way(&world, |plan| Plan { opening: failed.clone(), ..plan }, check, "the_browser_fails").await;
 }
 
-#[tokio::test]
 async fn the_consent_is_denied() {
     let world = World::start().await;
     let check = |end: &End, _| {
@@ -108,7 +102,6 @@ fn assert_authorization_expired(end: &End, _: Role) {
     assert_eq!(existing, &Error::Peer(Reason::AuthorizationExpired));
 }
 
-#[tokio::test]
 async fn the_authorization_expires() {
     with_fault(Fault::AuthorizationExpired, assert_authorization_expired, "the_authorization_expires").await;
     let grant_lifetime = Duration::from_secs(2);
@@ -117,7 +110,6 @@ async fn the_authorization_expires() {
     each_way(&world, nobody, assert_authorization_expired, "the_authorization_expires").await;
 }
 
-#[tokio::test]
 async fn no_registration() {
     let check = |end: &End, _| {
         let Err(Error::NotAuthorized(trouble)) = &end.new else { panic!("{:?}", end.new) };
@@ -128,7 +120,6 @@ async fn no_registration() {
 }
 
 /// Not a failure: the older names of the scopes are tried.
-#[tokio::test]
 async fn the_scopes_have_their_older_names() {
     let world = World::start().await;
     world.sandbox.faults().set(Fault::InvalidScopeOnce);
@@ -136,7 +127,6 @@ async fn the_scopes_have_their_older_names() {
     assert_complete(&world, &end).await;
 }
 
-#[tokio::test]
 async fn the_token_is_for_another_device() {
     let world = World::start().await;
     for shown_by in BOTH {
@@ -155,7 +145,6 @@ async fn the_token_is_for_another_device() {
 }
 
 /// The one failure that leaves a device: nobody can take back what nobody got. It has no keys, and the person is told of it.
-#[tokio::test]
 async fn the_answer_with_the_token_is_lost() {
     let world = World::tapped().await;
     world.tap.as_ref().unwrap().judge(|request| match request {
@@ -178,3 +167,17 @@ async fn the_answer_with_the_token_is_lost() {
     assert_eq!((uploads(&end), world.new_dir().exists()), (0, false));
     assert!(!was_told(&end, Role::Existing, "SharingSecrets"));
 }
+
+each_revision![
+    wrong_digits,
+    a_link_that_is_not_https,
+    a_link_that_is_a_script,
+    the_link_is_refused,
+    the_browser_fails,
+    the_consent_is_denied,
+    the_authorization_expires,
+    no_registration,
+    the_scopes_have_their_older_names,
+    the_token_is_for_another_device,
+    the_answer_with_the_token_is_lost,
+];

@@ -58,22 +58,18 @@ async fn without(missing: CrossSigningKey, row: &str) {
     each_way(&world, row).await;
 }
 
-#[tokio::test]
 async fn missing_master_key() {
     without(CrossSigningKey::Master, "missing_master_key").await;
 }
 
-#[tokio::test]
 async fn missing_self_signing_key() {
     without(CrossSigningKey::SelfSigning, "missing_self_signing_key").await;
 }
 
-#[tokio::test]
 async fn missing_user_signing_key() {
     without(CrossSigningKey::UserSigning, "missing_user_signing_key").await;
 }
 
-#[tokio::test]
 async fn keys_that_are_not_the_published_ones() {
     let world = World::start().await;
     world.sandbox.faults().set(Fault::WrongIdentity);
@@ -129,18 +125,15 @@ async fn not_offered(fault: Fault, row: &str) {
     }
 }
 
-#[tokio::test]
 async fn no_oauth() {
     not_offered(Fault::NoOauth, "no_oauth").await;
 }
 
-#[tokio::test]
 async fn no_device_grant() {
     not_offered(Fault::NoDeviceGrant, "no_device_grant").await;
 }
 
 /// It was there when the code was shown, and is not when the new device looks for it.
-#[tokio::test]
 async fn no_device_grant_any_more() {
     let world = World::start().await;
     for fault in [Fault::NoOauth, Fault::NoDeviceGrant] {
@@ -155,7 +148,6 @@ async fn no_device_grant_any_more() {
     }
 }
 
-#[tokio::test]
 async fn two_new_devices() {
     let world = World::start().await;
     let (meeting, plan) = (Meeting::new(), plan(Role::New));
@@ -175,13 +167,12 @@ async fn two_new_devices() {
     assert!(!other.directory.exists());
 }
 
-#[tokio::test]
 async fn two_existing_devices() {
     let world = World::start().await;
     let (meeting, plan) = (Meeting::new(), plan(Role::New));
     let (shows, scans) =
         (meeting.robot(Role::New, &plan, &world), meeting.robot(Role::Existing, &plan, &world));
-    let manner = matrix_qr_device::Manner::default();
+    let manner = matrix_qr_device::Manner { showing: crate::revision::showing(), ..Default::default() };
     let (shown, scanned) = tokio::join!(
         crate::world::ended(Role::New, &meeting, world.existing.grant(world.show(), manner, &shows)),
         crate::world::ended(Role::Existing, &meeting, async {
@@ -204,3 +195,15 @@ fn assert_same_role(world: &World, meeting: &Meeting, error: &Error, row: &str) 
         "{requests:?}"
     );
 }
+
+each_revision![
+    missing_master_key,
+    missing_self_signing_key,
+    missing_user_signing_key,
+    keys_that_are_not_the_published_ones,
+    no_oauth,
+    no_device_grant,
+    no_device_grant_any_more,
+    two_new_devices,
+    two_existing_devices,
+];

@@ -74,7 +74,6 @@ async fn assert_too_late(world: &World, end: &End, who: Role) {
     new.log_out().await.unwrap();
 }
 
-#[tokio::test]
 async fn ctrl_c() {
     tokio::join!(
         at_each_step(Role::New, Role::New),
@@ -86,7 +85,6 @@ async fn ctrl_c() {
 
 /// The other device counts our messages: the last word must not take the place of one that it has not read yet. Here its reads
 /// fail for a second.
-#[tokio::test]
 async fn a_message_is_read_before_the_last_word() {
     let world = World::tapped().await;
     let deaf = Arc::new(AtomicBool::new(false));
@@ -109,3 +107,5 @@ async fn a_message_is_read_before_the_last_word() {
     assert_eq!(end.new.as_ref().unwrap_err(), &Error::Peer(Reason::UserCancelled));
     assert_failed_late(&world, &end, "ctrl_c").await;
 }
+
+each_revision![ctrl_c, a_message_is_read_before_the_last_word,];

@@ -28,7 +28,6 @@ async fn with_fault(world: &World, shown_by: Role, (fault, at): (Fault, When)) -
 const BEFORE: When = When::Told(Role::New, "Checking");
 const AFTER: When = When::Told(Role::Existing, "sent m.login.protocol_accepted");
 
-#[tokio::test]
 async fn the_device_id_is_taken() {
     let world = World::start().await;
     for shown_by in BOTH {
@@ -60,30 +59,25 @@ async fn unknown((fault, at): (Fault, When), reason: Reason, row: &str) {
     assert_eq!(world.sandbox.record().revocations.len(), revoked);
 }
 
-#[tokio::test]
 async fn devices_answers_500() {
     unknown((Fault::DevicesError, BEFORE), Reason::UserCancelled, "devices_answers_500").await;
 }
 
-#[tokio::test]
 async fn devices_answers_500_after_success() {
     let row = "devices_answers_500_after_success";
     unknown((Fault::DevicesError, AFTER), Reason::DeviceNotFound, row).await;
 }
 
-#[tokio::test]
 async fn devices_never_answers() {
     unknown((Fault::DevicesHang, BEFORE), Reason::UserCancelled, "devices_never_answers").await;
 }
 
-#[tokio::test]
 async fn devices_never_answers_after_success() {
     let row = "devices_never_answers_after_success";
     unknown((Fault::DevicesHang, AFTER), Reason::DeviceNotFound, row).await;
 }
 
 /// Slow: it may take 10 seconds until a device shows.
-#[tokio::test]
 async fn the_device_is_not_there_after_success() {
     let world = World::start().await;
     let end = with_fault(&world, Role::New, (Fault::DeviceMissingAfterSuccess, BEFORE)).await;
@@ -93,3 +87,12 @@ async fn the_device_is_not_there_after_success() {
     assert_failed(&world, &end, "the_device_is_not_there_after_success").await;
     assert_eq!(end.record.revocations.len(), 1);
 }
+
+each_revision![
+    the_device_id_is_taken,
+    devices_answers_500,
+    devices_answers_500_after_success,
+    devices_never_answers,
+    devices_never_answers_after_success,
+    the_device_is_not_there_after_success,
+];

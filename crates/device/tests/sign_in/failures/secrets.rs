@@ -12,18 +12,13 @@ use serde_json::{Value, json};
 use super::{BOTH, Row, assert_failed_late, assert_told, uploads, was_told};
 use crate::{
     meeting::{Meeting, Plan, When},
-    puppet::{Puppet, new_device_against},
+    puppet::{Puppet, new_device_against, offer},
     world::World,
 };
 
 /// A man-made existing device: everything as it should be, up to the secrets.
 async fn give(world: &World, peer: &mut Puppet, secrets: &Value) -> Value {
-    let homeserver = world.homeserver();
-    let protocols = ["device_authorization_grant"];
-    peer.say(
-        json!({ "type": "m.login.protocols", "protocols": protocols, "homeserver": homeserver.as_str() }),
-    )
-    .await;
+    peer.say(offer(world, json!(["device_authorization_grant"]))).await;
     assert_eq!(peer.hear().await["type"], "m.login.protocol");
     let code = world.sandbox.next_pending().await;
     assert!(world.sandbox.decide(&code, matrix_qr_sandbox::Decision::Allow));
@@ -64,7 +59,6 @@ async fn real(world: &World) -> Value {
 
 const KEYS: [&str; 3] = ["master_key", "self_signing_key", "user_signing_key"];
 
-#[tokio::test]
 async fn a_bundle_without_cross_signing() {
     let world = World::start().await;
     let row = "a_bundle_without_cross_signing";
@@ -80,7 +74,6 @@ async fn a_bundle_without_cross_signing() {
     }
 }
 
-#[tokio::test]
 async fn a_malformed_bundle() {
     let world = World::start().await;
     for bad in [json!("AAAA"), json!("not base64!"), json!(7), Value::Null] {
@@ -91,7 +84,6 @@ async fn a_malformed_bundle() {
     }
 }
 
-#[tokio::test]
 async fn a_bundle_of_another_identity() {
     let world = World::start().await;
     let other = || Value::from(SecretKey::new(&[7; 32]).to_base64().as_str());
@@ -125,12 +117,10 @@ async fn upload_fails(fault: Fault, tries: usize, row: &str) {
     }
 }
 
-#[tokio::test]
 async fn the_keys_upload_fails() {
     upload_fails(Fault::KeysUploadFails, 4, "the_keys_upload_fails").await;
 }
 
-#[tokio::test]
 async fn the_keys_upload_is_refused() {
     upload_fails(Fault::KeysUploadRefused, 1, "the_keys_upload_is_refused").await;
 }
@@ -160,7 +150,6 @@ fn assert_reported(state: &BackupState, trouble: &BackupTrouble, row: &str) {
 const START: When = When::Told(Role::New, "Checking");
 const SHARED: When = When::Told(Role::Existing, "sent m.login.secrets");
 
-#[tokio::test]
 async fn a_backup_of_another_version() {
     let row = "a_backup_of_another_version";
     let state = backup(Fault::BackupOtherVersion, START).await;
@@ -170,7 +159,6 @@ async fn a_backup_of_another_version() {
     assert_reported(&state, &other, row);
 }
 
-#[tokio::test]
 async fn a_backup_with_another_key() {
     let row = "a_backup_with_another_key";
     let state = backup(Fault::BackupOtherKey, START).await;
@@ -180,7 +168,6 @@ async fn a_backup_with_another_key() {
 }
 
 /// The identity is another one when the secrets are to leave: they do not.
-#[tokio::test]
 async fn the_identity_changes_in_between() {
     let world = World::start().await;
     for shown_by in BOTH {
@@ -198,3 +185,14 @@ async fn the_identity_changes_in_between() {
         assert_failed_late(&world, &end, "the_identity_changes_in_between").await;
     }
 }
+
+each_revision![
+    a_bundle_without_cross_signing,
+    a_malformed_bundle,
+    a_bundle_of_another_identity,
+    the_keys_upload_fails,
+    the_keys_upload_is_refused,
+    a_backup_of_another_version,
+    a_backup_with_another_key,
+    the_identity_changes_in_between,
+];

@@ -21,7 +21,6 @@ async fn short_lived(seconds: u64) -> World {
     World::with(Options { session_lifetime, ..Options::default() }).await
 }
 
-#[tokio::test]
 async fn no_room_for_a_session() {
     let world = World::start().await;
     world.sandbox.faults().set(Fault::RendezvousFull);
@@ -37,7 +36,6 @@ async fn no_room_for_a_session() {
     }
 }
 
-#[tokio::test]
 async fn an_old_code() {
     let world = short_lived(1).await;
     for shown_by in BOTH {
@@ -51,7 +49,6 @@ async fn an_old_code() {
 }
 
 /// Nobody types the digits, or nobody decides on the consent page.
-#[tokio::test]
 async fn the_time_runs_out() {
     let one_way = async |shown_by| {
         let world = short_lived(3).await;
@@ -67,7 +64,6 @@ async fn the_time_runs_out() {
 }
 
 /// A deployed device without its keys falls silent here, too: the new device waits, and takes its token back.
-#[tokio::test]
 async fn the_time_runs_out_after_the_token() {
     let one_way = async |shown_by| {
         let world = short_lived(5).await;
@@ -156,12 +152,19 @@ async fn each_way(disturb: impl AsyncFn(&World, &QrCode), row: &str) {
     );
 }
 
-#[tokio::test]
 async fn a_third_party_writes() {
     each_way(write, "a_third_party_writes").await;
 }
 
-#[tokio::test]
 async fn the_session_is_deleted() {
     each_way(forget, "the_session_is_deleted").await;
 }
+
+each_revision![
+    no_room_for_a_session,
+    an_old_code,
+    the_time_runs_out,
+    the_time_runs_out_after_the_token,
+    a_third_party_writes,
+    the_session_is_deleted,
+];

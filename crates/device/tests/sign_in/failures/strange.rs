@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use super::{Row, assert_told};
 use crate::{
-    puppet::{Puppet, existing_device_against, new_device_against},
+    puppet::{Puppet, existing_device_against, new_device_against, offer},
     world::World,
 };
 
@@ -49,8 +49,7 @@ async fn assert_answered(peer: &mut Puppet) {
 }
 
 fn protocols(world: &World) -> Value {
-    let homeserver = world.homeserver();
-    json!({ "type": "m.login.protocols", "protocols": ["device_authorization_grant"], "homeserver": homeserver.as_str() })
+    offer(world, json!(["device_authorization_grant"]))
 }
 
 /// Goes so many steps as an existing device, then says that.
@@ -141,7 +140,6 @@ async fn existing_device_hears(said: &[u8], row: &str, steps: usize, world: &Wor
     assert_eq!(told.contains(&(Role::Existing, "SharingSecrets".to_owned())), steps == 2);
 }
 
-#[tokio::test]
 async fn an_unexpected_message() {
     tokio::join!(
         new_device_is_told("an_unexpected_message"),
@@ -149,12 +147,10 @@ async fn an_unexpected_message() {
     );
 }
 
-#[tokio::test]
 async fn an_unknown_message() {
     tokio::join!(new_device_is_told("an_unknown_message"), existing_device_is_told("an_unknown_message"));
 }
 
-#[tokio::test]
 async fn an_unparsable_message() {
     tokio::join!(
         new_device_is_told("an_unparsable_message"),
@@ -162,13 +158,12 @@ async fn an_unparsable_message() {
     );
 }
 
-#[tokio::test]
 async fn no_common_protocol() {
     let world = World::start().await;
     let row = Row::of("no_common_protocol");
     let answer = json!({ "type": "m.login.failure", "reason": "unsupported_protocol" });
     for protocols in [json!([]), json!(["m.telepathy"])] {
-        let offer = json!({ "type": "m.login.protocols", "protocols": protocols, "homeserver": world.homeserver().as_str() });
+        let offer = offer(&world, protocols);
         let (result, heard) = new_device_against(&world, async |peer| {
             peer.say(offer).await;
             peer.hear().await
@@ -188,7 +183,6 @@ async fn no_common_protocol() {
 }
 
 /// A reason that is newer than we are is passed on; it is not answered, and the session is taken away.
-#[tokio::test]
 async fn an_unknown_reason() {
     let world = World::start().await;
     let failure = json!({ "type": "m.login.failure", "reason": "org.example.moon_phase" });
@@ -202,7 +196,6 @@ async fn an_unknown_reason() {
 }
 
 /// It says that it is signed in, and is not: it gets nothing.
-#[tokio::test]
 async fn a_success_that_is_none() {
     let world = World::start().await;
     let (result, told, heard) = existing_device_against(&world, async |peer| {
@@ -216,3 +209,12 @@ async fn a_success_that_is_none() {
     assert!(!told.contains(&(Role::Existing, "SharingSecrets".to_owned())));
     assert_told(&world, &result.unwrap_err(), &Row::of("a_success_that_is_none").existing);
 }
+
+each_revision![
+    an_unexpected_message,
+    an_unknown_message,
+    an_unparsable_message,
+    no_common_protocol,
+    an_unknown_reason,
+    a_success_that_is_none,
+];

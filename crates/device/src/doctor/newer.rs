@@ -1,0 +1,160 @@
+//! MSC4388's sessions, which no app in use asks for yet: are they offered, and does one do what the text says?
+
+use matrix_qr_protocol::homeserver::BaseUrl;
+use matrix_qr_protocol::rendezvous::{
+    self, Api, Error, Location, Payload, Received, Request, Sent, Session, SessionId, json,
+};
+use matrix_qr_protocol::revision::Prefix;
+use url::Url;
+
+use super::probe::{Probe, Question};
+use super::seen::{errcode, place, silent, status};
+use super::{Check, Finding};
+use crate::http::Response;
+use crate::rendezvous_client::incoming;
+
+/// What is written, and read back.
+const LETTER: &[u8] = b"matrix-qr doctor was here";
+const OTHER_LETTER: &[u8] = b"matrix-qr doctor was here before";
+
+pub(super) async fn check(probe: &Probe<'_>, base: &Url) -> [Finding; 2] {
+    let (offered, api) = match BaseUrl::parse(base.as_str()) {
+        Ok(base) => discover(probe, &base).await,
+        Err(_) => (Finding::not_checked(Check::Newer, "the URL is no base URL"), None),
+    };
+    let session = match api {
+        Some(api) => try_session(probe, &api).await.unwrap_or_else(|finding| finding),
+        None => Finding::not_checked(Check::NewerSession, "nobody without an account there can make one"),
+    };
+    [offered, session]
+}
+
+/// Section "Discover if the rendezvous API is available", under both names; and where a session can be made without an account.
+async fn discover(probe: &Probe<'_>, base: &BaseUrl) -> (Finding, Option<Api>) {
+    for prefix in [Prefix::Unstable, Prefix::Stable] {
+        let api = Api::new(base.clone(), prefix);
+        match probe.ask(Question::of(json::discover(&api, None))).await {
+            Err(silence) => return (silent(Check::Newer, &silence), None),
+            Ok(answer) if is_unknown_path(&answer) => {}
+            Ok(answer) => return discovered(&answer, api),
+        }
+    }
+    (Finding::good(Check::Newer, "not offered, and no app in use asks for it"), None)
+}
+
+/// Client-Server API, "Unsupported endpoints".
+fn is_unknown_path(answer: &Response) -> bool {
+    answer.status() == 404 || errcode(answer).as_deref() == Some("M_UNRECOGNIZED")
+}
+
+fn discovered(answer: &Response, api: Api) -> (Finding, Option<Api>) {
+    let check = Check::Newer;
+    let name = match api.prefix() {
+        Prefix::Stable => "under its stable name",
+        Prefix::Unstable => "under its unstable name",
+    };
+    match json::discovered(&incoming(answer.clone())) {
+        Ok(true) => (Finding::good(check, format!("offered to everybody, {name}")), Some(api)),
+        Ok(false) | Err(Error::CreationForbidden) => {
+            (Finding::good(check, format!("offered to those who are signed in, {name}")), None)
+        }
+        Err(Error::Redirected { .. }) => (Finding::bad(check, status(answer), NO_REDIRECT), None),
+        Err(error) => (Finding::bad(check, format!("{}: {error}", status(answer)), NOT_OURS), None),
+    }
+}
+
+const NO_REDIRECT: (&str, &str) = (
+    "Clients follow no redirect here, so that they cannot use it.",
+    "Let the homeserver's proxy pass the request on (nginx: proxy_pass, Caddy: reverse_proxy) instead of redirecting it.",
+);
+
+const NOT_OURS: (&str, &str) = (
+    "Clients that ask for it take it for broken.",
+    "See what answers at /_matrix/client/unstable/io.element.msc4388/rendezvous: matrix-qr-rendezvous, Synapse (msc4388_mode), or a \
+     404 with M_UNRECOGNIZED.",
+);
+
+/// One session, from its creation to its end, as two devices use it.
+async fn try_session(probe: &Probe<'_>, api: &Api) -> Result<Finding, Finding> {
+    let check = Check::NewerSession;
+    let answer = probe.ask_to_create(Question::of(json::create(api, None))).await;
+    let answer = answer.map_err(|silence| silent(check, &silence))?;
+    let session = json::created(api, &incoming(answer.clone()))
+        .map_err(|error| Finding::bad(check, format!("it is not made: {error}"), NO_SESSION))?;
+    let Location::Id(id) = session.location() else {
+        return Err(Finding::not_checked(check, "it is of another kind"));
+    };
+    probe.owns(&id.url());
+    talk(probe, session, &id).await?;
+    probe.disowns(&id.url());
+    Ok(Finding::good(check, format!("written, read and deleted at {}", place(&id.url()))))
+}
+
+/// "The send mechanism", and the calls on a session: as far as it is as the text says.
+async fn talk(probe: &Probe<'_>, mut ours: Session, id: &SessionId) -> Result<(), Finding> {
+    let mut theirs = Session::join(Location::Id(id.clone()));
+    if let Err(error) = hear(probe, &mut theirs).await? {
+        return Err(at_odds(format!("a new one cannot be read: {error}"), NOT_BELOW));
+    }
+    let first = ours.binding();
+    let letter = Payload { bytes: LETTER.to_vec(), binding: first.clone() };
+    let written = say(probe, &mut ours, &letter).await?;
+    expect(written, &Ok(Sent::Accepted), "a write")?;
+    let second = ours.binding();
+    let repeated = say(probe, &mut ours, &letter).await?;
+    expect(repeated.map(|sent| (sent, ours.binding())), &Ok((Sent::Accepted, second)), "a repeated write")?;
+    let late = Payload { bytes: OTHER_LETTER.to_vec(), binding: first };
+    expect(say(probe, &mut ours, &late).await?, &Ok(Sent::Conflict), "a late write")?;
+    let read = hear(probe, &mut theirs).await?.map(|heard| is_letter(&heard));
+    expect(read, &Ok(true), "a read")?;
+    ask(probe, ours.delete()).await?;
+    let gone = hear(probe, &mut theirs).await?.map(|_| ());
+    expect(gone, &Err(Error::Gone), "a read after the deletion")
+}
+
+fn is_letter(heard: &Received) -> bool {
+    matches!(heard, Received::Payload(payload) if payload.bytes == LETTER)
+}
+
+fn expect<T: PartialEq>(got: Result<T, Error>, right: &Result<T, Error>, what: &str) -> Result<(), Finding> {
+    match got {
+        got if got == *right => Ok(()),
+        Ok(_) => Err(at_odds(format!("{what} has another effect than it should"), NO_SESSION)),
+        Err(error) => Err(at_odds(format!("{what} fails: {error}"), NO_SESSION)),
+    }
+}
+
+fn at_odds(seen: String, advice: (&str, &str)) -> Finding {
+    Finding::bad(Check::NewerSession, seen, advice)
+}
+
+const NO_SESSION: (&str, &str) = (
+    "Apps of the coming kind cannot sign in by QR code here.",
+    "Update the rendezvous server, and let its proxy pass GET, PUT and DELETE on as they are.",
+);
+
+const NOT_BELOW: (&str, &str) = (
+    "Apps of the coming kind cannot sign in by QR code here.",
+    "The proxy passes the path on that makes sessions, and not what is below it: nginx: location ~ \
+     ^/_matrix/client/(v1|unstable/io\\.element\\.msc4388)/rendezvous, without a $ at its end.",
+);
+
+async fn say(
+    probe: &Probe<'_>,
+    session: &mut Session,
+    payload: &Payload,
+) -> Result<Result<Sent, Error>, Finding> {
+    match session.send(payload) {
+        Ok(request) => Ok(session.sent(&ask(probe, request).await?)),
+        Err(error) => Ok(Err(error)),
+    }
+}
+
+async fn hear(probe: &Probe<'_>, session: &mut Session) -> Result<Result<Received, Error>, Finding> {
+    Ok(session.received(&ask(probe, session.receive(None)).await?))
+}
+
+async fn ask(probe: &Probe<'_>, request: Request) -> Result<rendezvous::Response, Finding> {
+    let answer = probe.ask(Question::of(request)).await;
+    answer.map(incoming).map_err(|silence| silent(Check::NewerSession, &silence))
+}

@@ -1,0 +1,87 @@
+//! Which revision a device follows that shows the code. One that scans follows the code.
+
+use matrix_qr_protocol::{homeserver::BaseUrl, revision::Revision};
+use url::Url;
+
+use crate::{
+    http::Http,
+    rendezvous_client::{RendezvousClient, RendezvousError},
+    secret::Secret,
+};
+
+/// Which revision a device follows that shows the code.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Showing {
+    /// This one, or none.
+    Only(Revision),
+    /// MSC4388 where the server lets this device create such a session, else MSC4108.
+    Newest,
+}
+
+/// What deployed clients read.
+const USUAL: Showing = Showing::Only(Revision::Msc4108);
+
+impl Default for Showing {
+    fn default() -> Self {
+        USUAL
+    }
+}
+
+/// The homeserver that this device is signed in at.
+pub(crate) struct Home<'a> {
+    pub(crate) base: &'a Url,
+    pub(crate) token: Secret,
+}
+
+/// Where a session is to be made.
+pub(crate) enum Place {
+    Homeserver(Url),
+    Endpoint(Url),
+}
+
+impl Place {
+    /// Makes a session there.
+    pub(crate) async fn open(
+        &self,
+        http: &Http,
+        showing: Showing,
+        home: Option<&Home<'_>>,
+    ) -> Result<RendezvousClient, RendezvousError> {
+        match showing {
+            Showing::Only(Revision::Msc4108) => self.with_url(http).await,
+            Showing::Only(Revision::Msc4388) => self.with_id(http, home).await,
+            Showing::Newest => match self.with_id(http, home).await {
+                Ok(client) => Ok(client),
+                Err(error) => self.with_url(http).await.map_err(|older| likelier(older, error)),
+            },
+        }
+    }
+
+    async fn with_url(&self, http: &Http) -> Result<RendezvousClient, RendezvousError> {
+        match self {
+            Self::Homeserver(base) => RendezvousClient::create(http.clone(), base).await,
+            Self::Endpoint(url) => RendezvousClient::create_at(http.clone(), url).await,
+        }
+    }
+
+    async fn with_id(
+        &self,
+        http: &Http,
+        home: Option<&Home<'_>>,
+    ) -> Result<RendezvousClient, RendezvousError> {
+        let (Self::Homeserver(base) | Self::Endpoint(base)) = self;
+        // The code of an existing device says at once where the session and where the account is. Nor does anybody else get
+        // the token.
+        if home.is_some_and(|home| home.base != base) {
+            return Err(RendezvousError::Elsewhere);
+        }
+        // As a URL is written that was parsed before: who parses the code's text, and writes it again, gets the same.
+        let base_url = BaseUrl::parse(base.as_str()).map_err(|_| RendezvousError::NoBaseUrl)?;
+        RendezvousClient::create_msc4388(http.clone(), &base_url, home.map(|home| &home.token)).await
+    }
+}
+
+/// A server that has none of the older sessions has said more about the newer ones.
+fn likelier(older: RendezvousError, newer: RendezvousError) -> RendezvousError {
+    if matches!(older, RendezvousError::NotSupported { .. }) { newer } else { older }
+}
