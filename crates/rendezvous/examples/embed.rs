@@ -4,6 +4,7 @@
 //! $ cargo run -p matrix-qr-rendezvous --example embed
 //! $ curl -si -d hello -H 'Content-Type: text/plain' http://127.0.0.1:8008/_matrix/client/v1/rendezvous
 //! $ curl -si -d hello -H 'Content-Type: text/plain' http://127.0.0.1:8008/neighbour/
+//! $ curl -si -d '{"data":"hello"}' -H 'Content-Type: application/json' http://127.0.0.1:8008/_matrix/client/v1/rendezvous
 //! ```
 //!
 //! Whoever embeds it sees to four things, which the server of this crate does by itself:
@@ -54,6 +55,9 @@ impl Homeserver {
         Router::new()
             .route("/_matrix/client/versions", get(versions))
             .route("/_matrix/client/v1/rendezvous", rendezvous.clone())
+            .route("/_matrix/client/v1/rendezvous/{session}", rendezvous.clone())
+            .route("/_matrix/client/unstable/io.element.msc4388/rendezvous", rendezvous.clone())
+            .route("/_matrix/client/unstable/io.element.msc4388/rendezvous/{session}", rendezvous.clone())
             .route("/_matrix/client/unstable/org.matrix.msc4108/rendezvous", rendezvous.clone())
             .route("/rendezvous/{session}", rendezvous)
             .nest_service("/neighbour", self.neighbours.router())
@@ -146,6 +150,18 @@ mod tests {
         assert_eq!(versions.status(), StatusCode::OK);
         let other = running.get(&format!("{}/_matrix/client/v3/sync", running.address)).await;
         assert_eq!(other.text().await.unwrap(), "", "the homeserver answers for what is its own");
+    }
+
+    #[tokio::test]
+    async fn a_homeserver_speaks_the_coming_revision_too() {
+        let running = Running::start().await;
+        for below in ["v1", "unstable/io.element.msc4388"] {
+            let collection = format!("{}/_matrix/client/{below}/rendezvous", running.address);
+            let post = running.client.post(&collection).json(&json!({ "data": "hello" }));
+            let body: Value = post.send().await.unwrap().json().await.unwrap();
+            let session = running.get(&format!("{collection}/{}", body["id"].as_str().unwrap())).await;
+            assert_eq!(session.json::<Value>().await.unwrap()["data"], "hello", "{below}");
+        }
     }
 
     #[tokio::test]

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use url::Url;
 
-use crate::{limits::Limits, proxies::Proxies};
+use crate::{creation::Creation, limits::Limits, proxies::Proxies};
 
 /// The settings of a rendezvous server. [`Config::new`] has the defaults.
 #[derive(Clone, Debug)]
@@ -18,6 +18,8 @@ pub struct Config {
     /// How long a session lives. Fixed at creation, never extended by a write; cut to a day at most. Default
     /// 300 s: the 60 s of the text are too short for a second factor.
     pub lifetime: Duration,
+    /// Who may create sessions through MSC4388's API. Default: anybody.
+    pub creation: Creation,
     /// What a client network may do, and all of them.
     pub limits: Limits,
     /// How a client's address is known behind a proxy.
@@ -37,6 +39,7 @@ impl Config {
             public_url,
             create_path: "/".to_owned(),
             lifetime: Duration::from_secs(300),
+            creation: Creation::default(),
             limits: Limits::default(),
             proxies: Proxies::default(),
             timeouts: Timeouts::default(),

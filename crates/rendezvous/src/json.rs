@@ -7,7 +7,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use axum::http::{Method, Request, StatusCode};
+use axum::http::{HeaderMap, Method, Request, StatusCode};
 use serde::Serialize;
 use url::form_urlencoded;
 
@@ -76,16 +76,23 @@ async fn collection<S: Store, B: Incoming>(
 ) -> Result<Answer, Refusal> {
     match *request.method() {
         Method::POST => create(rendezvous, client, request).await,
-        Method::GET | Method::HEAD => discover(rendezvous, client),
+        Method::GET | Method::HEAD => discover(rendezvous, client, request.headers()).await,
         _ => Err(Refusal::NoSuchMethod { allowed: "GET,HEAD,POST" }),
     }
 }
 
 /// "Discover if the rendezvous API is available".
-fn discover<S: Store>(rendezvous: &Rendezvous<S>, client: Option<IpAddr>) -> Result<Answer, Refusal> {
+async fn discover<S: Store>(
+    rendezvous: &Rendezvous<S>,
+    client: Option<IpAddr>,
+    headers: &HeaderMap,
+) -> Result<Answer, Refusal> {
     rendezvous.admit(client, Wish::Other)?;
+    // Whoever makes up tokens here shall not have more questions asked of the homeserver than one who creates.
+    let admit = || rendezvous.admit(client, Wish::Create);
     // Also when the server is full: that passes, and a POST says after how long.
-    Ok(ok(&Available { create_available: true }, REST))
+    let create_available = rendezvous.may_create(headers, admit).await?;
+    Ok(ok(&Available { create_available }, REST))
 }
 
 /// "Create a rendezvous session and send initial payload".
@@ -95,6 +102,9 @@ async fn create<S: Store, B: Incoming>(
     request: Request<B>,
 ) -> Result<Answer, Refusal> {
     rendezvous.admit(client, Wish::Create)?;
+    if !rendezvous.may_create(request.headers(), || Ok(())).await? {
+        return Err(Refusal::NoToken);
+    }
     let text = payload::read_json(request).await?;
     let write = new_write(&body::parse::<NewPayload<'_>>(&text)?.data)?;
     let now = write.now;

@@ -1,8 +1,8 @@
-//! A rendezvous server for Matrix sign-in by QR code, as MSC4108 describes it ("Insecure rendezvous
-//! session").
+//! A rendezvous server for Matrix sign-in by QR code, as MSC4108 of 2024 and MSC4388 describe it ("Insecure rendezvous
+//! session"): two APIs before one store, which do not see each other's sessions.
 //!
-//! Two devices that share a URL exchange payloads at it, one at a time, through a server that neither of them
-//! trusts. A payload is at most 4096 bytes; a session lives for minutes.
+//! Two devices that share a URL (or, in MSC4388, a homeserver and an ID) exchange payloads at it, one at a time, through a server
+//! that neither of them trusts. A payload is at most 4096 bytes; a session lives for minutes.
 //!
 //! [`Rendezvous`] is the service: [`Config`] before a [`Store`], which is [`Memory`], or `Redis` where several instances
 //! share the sessions or one must survive a restart (the feature `redis`, on by default).
@@ -24,6 +24,7 @@
 
 mod answer;
 mod config;
+mod creation;
 mod etag;
 mod json;
 mod limits;
@@ -40,6 +41,7 @@ mod wait;
 
 pub use crate::{
     config::{Config, Timeouts},
+    creation::Creation,
     limits::{Limits, Rate, Ticket},
     proxies::{ForwardedHeader, Proxies},
     rendezvous::Rendezvous,
@@ -49,6 +51,9 @@ pub use crate::{
         memory::Memory,
     },
 };
+
+#[cfg(feature = "whoami")]
+pub use crate::creation::{Homeserver, HomeserverError};
 
 #[cfg(feature = "redis")]
 pub use crate::store::redis::{Redis, RedisUrlError};

@@ -21,7 +21,7 @@ use tracing_subscriber::EnvFilter;
 
 use self::settings::{Chosen, LogFormat, Settings, SettingsError, StoreUrl};
 
-/// A rendezvous server for Matrix sign-in by QR code (MSC4108).
+/// A rendezvous server for Matrix sign-in by QR code (MSC4108, MSC4388).
 ///
 /// Two devices meet here for the minutes of a sign-in: one creates a session, shows its URL in a QR code, and
 /// both leave each other small encrypted payloads at it. This server cannot read them. It keeps them in
@@ -37,6 +37,11 @@ use self::settings::{Chosen, LogFormat, Settings, SettingsError, StoreUrl};
 /// `msc4108_delegation_endpoint` set to the public URL. Sessions are below /rendezvous/. The proxy must pass
 /// on the headers If-Match, If-None-Match and Prefer, must say in X-Forwarded-For who asks, must not buffer a
 /// request into chunks, and should not log paths: who knows one can use the session.
+///
+/// The coming revision (MSC4388) has JSON, and sessions below the paths where they are created:
+/// /_matrix/client/v1/rendezvous again, and /_matrix/client/unstable/io.element.msc4388/rendezvous. Its QR code
+/// names the homeserver, so the homeserver's own proxy must send both paths, and what is below them, here. With
+/// --homeserver only that homeserver's users create such sessions.
 ///
 /// Every setting can be a flag, an environment variable, or a line of a TOML file (--config), and is taken
 /// from the first of these that has it. In the file it has the name of the flag, and the limits are in a

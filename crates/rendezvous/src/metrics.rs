@@ -55,6 +55,11 @@ struct Operation {
     operation: &'static str,
 }
 
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct Whoami {
+    result: &'static str,
+}
+
 /// Everything that is counted. Clones count together.
 #[derive(Clone)]
 pub(crate) struct Metrics {
@@ -65,6 +70,7 @@ pub(crate) struct Metrics {
     usual: Arc<Usual>,
     store: Family<Operation, Histogram>,
     store_failures: Counter,
+    whoami: Family<Whoami, Counter>,
     pub(crate) received: Counter,
     pub(crate) sent: Counter,
     pub(crate) connections: Gauge,
@@ -121,6 +127,7 @@ impl Metrics {
             usual: Arc::default(),
             store: Family::new_with_constructor(histogram),
             store_failures: Counter::default(),
+            whoami: Family::default(),
             received: Counter::default(),
             sent: Counter::default(),
             connections: Gauge::default(),
@@ -169,6 +176,8 @@ impl Metrics {
             "Times that the store was not there",
             self.store_failures.clone(),
         );
+        let whoami = "Times that the homeserver was asked whose an access token is, by result";
+        registry.register("whoami", whoami, self.whoami.clone());
     }
 
     pub(crate) fn answered(&self, (method, api): (&Method, Option<Api>), answer: &Answer, took: Duration) {
@@ -202,6 +211,11 @@ impl Metrics {
         if failed {
             self.store_failures.inc();
         }
+    }
+
+    #[cfg(feature = "whoami")]
+    pub(crate) fn whoami(&self, result: &'static str) {
+        self.whoami.get_or_create(&Whoami { result }).inc();
     }
 
     pub(crate) fn connection_refused(&self) {

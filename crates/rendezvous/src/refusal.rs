@@ -38,6 +38,9 @@ pub(crate) enum Refusal {
         retry_after: Duration,
     },
     Network,
+    NoToken,
+    #[cfg_attr(not(feature = "whoami"), expect(dead_code, reason = "nobody is asked"))]
+    NoHomeserver,
     Navigation,
     NoSession,
     NoSuchPath,
@@ -70,10 +73,10 @@ impl Refusal {
             Self::Full { .. } | Self::NetworkFull { .. } | Self::TooFast { .. } => {
                 StatusCode::TOO_MANY_REQUESTS
             }
-            Self::Navigation | Self::Network => StatusCode::FORBIDDEN,
+            Self::Navigation | Self::Network | Self::NoToken => StatusCode::FORBIDDEN,
             Self::NoSession | Self::NoSuchPath => StatusCode::NOT_FOUND,
             Self::NoSuchMethod { .. } => StatusCode::METHOD_NOT_ALLOWED,
-            Self::NoStore => StatusCode::SERVICE_UNAVAILABLE,
+            Self::NoStore | Self::NoHomeserver => StatusCode::SERVICE_UNAVAILABLE,
         }
     }
 
@@ -87,10 +90,13 @@ impl Refusal {
             Self::ConcurrentWrite(Errcodes::Stable) => CONCURRENT_WRITE,
             Self::StaleToken { errcode } => errcode,
             Self::Full { .. } | Self::NetworkFull { .. } | Self::TooFast { .. } => too_many,
-            Self::Navigation | Self::Network => "M_FORBIDDEN",
+            Self::Navigation | Self::Network | Self::NoToken => "M_FORBIDDEN",
             Self::NoSession => "M_NOT_FOUND",
             Self::NoSuchPath | Self::NoSuchMethod { .. } => "M_UNRECOGNIZED",
-            Self::ConcurrentWrite(Errcodes::Unstable) | Self::TooSlow | Self::NoStore => "M_UNKNOWN",
+            Self::ConcurrentWrite(Errcodes::Unstable)
+            | Self::TooSlow
+            | Self::NoStore
+            | Self::NoHomeserver => "M_UNKNOWN",
         }
     }
 
@@ -118,6 +124,12 @@ impl Refusal {
             }
             Self::TooFast { .. } => "too many requests from your network; wait before the next",
             Self::Network => "your network may not use this rendezvous server",
+            Self::NoToken => {
+                "an access token of this homeserver is needed to create a rendezvous session here"
+            }
+            Self::NoHomeserver => {
+                "the homeserver does not say whose the access token is; try again in a moment"
+            }
             Self::Navigation => "a rendezvous session is for Matrix clients; there is nothing to look at",
             Self::NoSession => "there is no such rendezvous session; it may have ended",
             Self::NoSuchPath => "there is nothing at this path",
@@ -139,6 +151,8 @@ impl Refusal {
             Self::NetworkFull { .. } => "network_full",
             Self::TooFast { .. } => "rate",
             Self::Network => "network_denied",
+            Self::NoToken => "no_token",
+            Self::NoHomeserver => "no_homeserver",
             Self::Navigation => "navigation",
             Self::NoSession => "no_session",
             Self::NoSuchPath => "no_path",
@@ -153,7 +167,7 @@ impl Refusal {
             Self::Full { retry_after }
             | Self::NetworkFull { retry_after }
             | Self::TooFast { retry_after } => Some(*retry_after),
-            Self::NoStore => Some(STORE_RETRY),
+            Self::NoStore | Self::NoHomeserver => Some(RETRY),
             _ => None,
         }
     }
@@ -200,8 +214,8 @@ impl From<Refusal> for Answer {
     }
 }
 
-/// How long a store that is away mostly needs: a restart, or the election of another.
-const STORE_RETRY: Duration = Duration::from_secs(1);
+/// How long what is away mostly needs: a restart, or the election of another.
+const RETRY: Duration = Duration::from_secs(1);
 
 const CONCURRENT_WRITE: &str = "M_CONCURRENT_WRITE";
 const UNSTABLE_ERRCODE: &str = "org.matrix.msc4108.errcode";

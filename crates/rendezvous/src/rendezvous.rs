@@ -8,8 +8,12 @@ use std::{
     time::{Duration, Instant},
 };
 
+use axum::http::HeaderMap;
+
 use crate::{
-    Config, Limits, Memory, etag,
+    Config, Limits, Memory,
+    creation::Door,
+    etag,
     limits::{Denied, Gate, Ticket, Wish},
     metrics::{Metrics, Now},
     refusal::Refusal,
@@ -37,6 +41,7 @@ struct Inner<S> {
     gate: Gate,
     waiters: Waiters,
     metrics: Metrics,
+    door: Door,
 }
 
 impl<S: Store> Clone for Rendezvous<S> {
@@ -63,7 +68,8 @@ impl<S: Store> Rendezvous<S> {
         let gate = Gate::new(config.limits.clone());
         let (waiters, metrics) = (Waiters::new(), Metrics::new());
         let sessions_url = format!("{}{}", config.public_url.as_str().trim_end_matches('/'), etag::SESSIONS);
-        Self(Arc::new(Inner { config, sessions_url, store, gate, waiters, metrics }))
+        let door = Door::new(&config.creation, &metrics);
+        Self(Arc::new(Inner { config, sessions_url, store, gate, waiters, metrics, door }))
     }
 
     /// Sets other limits. Sessions that live are kept, and counted.
@@ -134,6 +140,15 @@ impl<S: Store> Rendezvous<S> {
 
     pub(crate) fn admit(&self, client: Option<IpAddr>, wish: Wish) -> Result<(), Refusal> {
         self.0.gate.admit(client, wish).map_err(|denied| self.refusal(denied))
+    }
+
+    /// Whether a request with these headers may create sessions, where not everybody may. `admit` is asked before the homeserver is.
+    pub(crate) async fn may_create(
+        &self,
+        headers: &HeaderMap,
+        admit: impl FnOnce() -> Result<(), Refusal>,
+    ) -> Result<bool, Refusal> {
+        self.0.door.lets_in(headers, admit).await
     }
 
     pub(crate) async fn create(

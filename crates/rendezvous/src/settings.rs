@@ -1,11 +1,13 @@
 //! What the person who runs the server chooses: by flags, by the environment, or in a file. A flag goes before the
 //! environment, that before the file, that before the default.
 
+mod creation;
+mod error;
 mod limits;
 mod values;
 
 use std::{
-    fs, io,
+    fs,
     net::{IpAddr, Ipv4Addr, SocketAddr},
     path::PathBuf,
     time::Duration,
@@ -15,11 +17,12 @@ use clap::{Args, ValueEnum};
 use matrix_qr_rendezvous::{Config, ForwardedHeader, Proxies, Timeouts};
 use serde::{Deserialize, Serialize};
 
-pub(crate) use self::values::StoreUrl;
 use self::{
+    creation::CreationSetting,
     limits::LimitSettings,
-    values::{CreatePath, Net, PublicUrl},
+    values::{BaseUrl, CreatePath, Net},
 };
+pub(crate) use self::{error::SettingsError, values::StoreUrl};
 
 /// Each field of the first, or else of the second.
 macro_rules! either {
@@ -46,15 +49,25 @@ pub(crate) struct Settings {
     /// What clients call this server; session URLs start with it. https. If it has a path, the proxy must take that path
     /// off.
     #[arg(long, env = "MATRIX_QR_RENDEZVOUS_PUBLIC_URL", value_name = "URL")]
-    public_url: Option<PublicUrl>,
+    public_url: Option<BaseUrl>,
 
-    /// Accepts a public URL of plain http, for trying it out: clients refuse it, but on their own machine
+    /// Accepts a public URL, and a homeserver, of plain http, for trying it out: clients refuse the first, but on their own machine
     #[arg(long, env = "MATRIX_QR_RENDEZVOUS_ALLOW_HTTP", num_args = 0..=1, default_missing_value = "true")]
     allow_http: Option<bool>,
 
     /// One more path that creates sessions, for clients that a homeserver sends here. [default: /]
     #[arg(long, env = "MATRIX_QR_RENDEZVOUS_CREATE_PATH", value_name = "PATH")]
     create_path: Option<CreatePath>,
+
+    /// The base URL of the homeserver whose users may create sessions through MSC4388's API. It is asked whose an access token
+    /// is. https, or on this machine. [default: none]
+    #[arg(long, env = "MATRIX_QR_RENDEZVOUS_HOMESERVER", value_name = "URL")]
+    homeserver: Option<BaseUrl>,
+
+    /// Who may create sessions through MSC4388's API. Through MSC4108's everybody may: its clients send no access token.
+    /// [default: authenticated with --homeserver, else open]
+    #[arg(long, env = "MATRIX_QR_RENDEZVOUS_CREATION", value_name = "WHO")]
+    creation: Option<CreationSetting>,
 
     /// Where sessions are kept: `memory`, or the `redis://` URL of a Redis or Valkey that several instances share. One
     /// with a password belongs into the file or the environment. [default: memory]
@@ -129,26 +142,6 @@ enum ClientHeader {
     Forwarded,
 }
 
-/// Why there are no settings to run with. Each says where it is wrong and what would be right.
-#[derive(Debug, thiserror::Error)]
-pub(crate) enum SettingsError {
-    #[error("{}: {source}", path.display())]
-    Unreadable { path: PathBuf, source: io::Error },
-    #[error("{}: {source}", path.display())]
-    Malformed { path: PathBuf, source: Box<toml::de::Error> },
-    #[error(
-        "the public URL is missing: clients must be told where this server is; set it with --public-url, \
-         MATRIX_QR_RENDEZVOUS_PUBLIC_URL or `public-url` in the file"
-    )]
-    NoPublicUrl,
-    #[error(
-        "the public URL {0} is not https, and clients refuse that; with --allow-http it is accepted, for trying it out"
-    )]
-    NotHttps(String),
-    #[error("{what} is {value}, and must be {range}")]
-    OutOfRange { what: &'static str, value: u64, range: &'static str },
-}
-
 /// Settings to run with.
 #[derive(Clone, Debug)]
 pub(crate) struct Chosen {
@@ -163,13 +156,17 @@ pub(crate) struct Chosen {
 /// Those of the command line and the environment, completed by those of the file and the defaults, and checked.
 pub(crate) fn load(said: &Settings, file: Option<&PathBuf>) -> Result<Chosen, SettingsError> {
     let in_file = file.map(read).transpose()?.unwrap_or_default();
-    let settings = said.clone().or(in_file).or(Settings::defaults());
+    let mut settings = said.clone().or(in_file).or(Settings::defaults());
     settings.check()?;
     let public_url = settings.public_url.clone().ok_or(SettingsError::NoPublicUrl)?;
     if !public_url.is_https() && settings.allow_http != Some(true) {
         return Err(SettingsError::NotHttps(public_url.to_string()));
     }
-    let config = settings.config(public_url);
+    let homeserver = settings.homeserver.as_ref();
+    let who = CreationSetting::or_default(settings.creation, homeserver);
+    let creation = who.creation(homeserver, settings.allow_http == Some(true))?;
+    let config = Config { creation, ..settings.config(public_url) };
+    settings.creation = Some(who);
     let listen = settings.listen.unwrap_or(LISTEN);
     let store = settings.store.clone().unwrap_or(StoreUrl::Memory);
     Ok(Chosen { settings, config, listen, store })
@@ -185,7 +182,7 @@ fn read(path: &PathBuf) -> Result<Settings, SettingsError> {
 impl Settings {
     fn or(self, other: Self) -> Self {
         either!(
-            self, other, listen, public_url, allow_http, create_path, store, lifetime, metrics_listen, log_format,
+            self, other, listen, public_url, allow_http, create_path, homeserver, creation, store, lifetime, metrics_listen, log_format,
             trusted_proxies, client_header, header_timeout, body_timeout, idle_timeout, max_connections; limits
         )
     }
@@ -199,6 +196,8 @@ impl Settings {
             public_url: None,
             allow_http: Some(false),
             create_path: Some(CreatePath::default()),
+            homeserver: None,
+            creation: None,
             store: Some(StoreUrl::Memory),
             lifetime: Some(300),
             metrics_listen: None,
@@ -224,7 +223,7 @@ impl Settings {
         self.limits.check()
     }
 
-    fn config(&self, public_url: PublicUrl) -> Config {
+    fn config(&self, public_url: BaseUrl) -> Config {
         let default = Config::new(public_url.into());
         let duration =
             |seconds: Option<u32>, or| seconds.map_or(or, |seconds| Duration::from_secs(seconds.into()));

@@ -3,7 +3,7 @@
 
 use std::{
     io::{BufRead, BufReader, Read, Write},
-    net::TcpStream,
+    net::{TcpListener, TcpStream},
     process::{Child, Command, Output, Stdio},
 };
 
@@ -56,6 +56,11 @@ fn a_wrong_command_line_says_what_is_wrong() {
         (&["--public-url", "https://a.example", "--max-sessions", "0"], "--max-sessions"),
         (&["--public-url", "https://a.example", "--deny", "10.0.0"], "a network such as"),
         (&["--public-url", "https://a.example", "--store", "redis://:geheim@localhost"], "list of processes"),
+        (&["--public-url", "https://a.example", "--creation", "authenticated"], "--homeserver"),
+        (
+            &["--public-url", "https://a.example", "--homeserver", "http://a.example"],
+            "access tokens go there",
+        ),
         (&["--public-url", "https://a.example", "--config", "/nowhere/x.toml"], "/nowhere/x.toml"),
     ] {
         let output = run(arguments);
@@ -66,7 +71,7 @@ fn a_wrong_command_line_says_what_is_wrong() {
 
 #[test]
 fn a_taken_address_is_one_line() {
-    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = taken.local_addr().unwrap().to_string();
     let output = run(&["--public-url", "https://a.example", "--listen", &address]);
     assert_eq!(output.status.code(), Some(1));
@@ -104,6 +109,56 @@ fn it_serves_keeps_quiet_and_stops_at_sigterm() {
     log.read_to_string(&mut said).unwrap();
     assert!(said.contains("answered") && said.contains("stopped"), "{said}");
     for secret in [&id, "the payload", &peer] {
+        assert!(!said.contains(secret), "{secret} in {said}");
+    }
+}
+
+/// As above, of the API that may be shown an access token, and shows it to the homeserver.
+#[cfg(feature = "whoami")]
+#[test]
+fn an_access_token_is_in_no_line_of_the_log() {
+    let homeserver = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}", homeserver.local_addr().unwrap());
+    let asked = std::thread::spawn(move || {
+        // One who is known, and one who is asked about in vain.
+        let answers = ["200 OK", "500 Oh"].map(|status| {
+            let (mut stream, _) = homeserver.accept().unwrap();
+            let mut request = [0; 4096];
+            let length = stream.read(&mut request).unwrap();
+            let body = "{\"user_id\":\"@alice:example.org\"}";
+            let head = format!("HTTP/1.1 {status}\r\nConnection: close\r\nContent-Length: {}", body.len());
+            write!(stream, "{head}\r\n\r\n{body}").unwrap();
+            String::from_utf8_lossy(&request[..length]).into_owned()
+        });
+        answers.concat()
+    });
+    let arguments = ["--public-url", "https://a.example", "--listen", "127.0.0.1:0", "--homeserver", &url];
+    let mut running = Running(command(&arguments).env("RUST_LOG", "trace").spawn().unwrap());
+    let mut log = BufReader::new(running.0.stderr.take().unwrap());
+    let mut said = String::new();
+    while !said.contains("listening") {
+        assert_ne!(log.read_line(&mut said).unwrap(), 0, "{said}");
+    }
+    let (_, rest) = said.rsplit_once("address=127.0.0.1:").unwrap();
+    let address = format!("127.0.0.1:{}", rest.split(' ').next().unwrap());
+    let post = |token: &str| {
+        let head = "Host: a\r\nConnection: close\r\nContent-Type: application/json\r\nContent-Length: 22";
+        let start = format!("POST /_matrix/client/v1/rendezvous HTTP/1.1\r\nAuthorization: Bearer {token}");
+        exchange(&address, &format!("{start}\r\n{head}\r\n\r\n{{\"data\":\"the payload\"}}")).0
+    };
+    let created = post("geheim-und-gut");
+    assert!(created.starts_with("HTTP/1.1 200 "), "{created}");
+    assert!(post("geheim-und-fraglich").starts_with("HTTP/1.1 503 "));
+    let asked = asked.join().unwrap();
+    assert!(asked.contains("Bearer geheim-und-gut") || asked.contains("bearer geheim-und-gut"), "{asked}");
+    let id = created.split("\"id\":\"").nth(1).unwrap()[..22].to_owned();
+
+    let pid = running.0.id().to_string();
+    assert!(Command::new("kill").args(["-TERM", &pid]).status().unwrap().success());
+    assert!(running.0.wait().unwrap().success());
+    log.read_to_string(&mut said).unwrap();
+    assert!(said.contains("the homeserver does not say whose an access token is"), "{said}");
+    for secret in ["geheim", "alice", "the payload", &id] {
         assert!(!said.contains(secret), "{secret} in {said}");
     }
 }

@@ -1,5 +1,5 @@
 //! Two instances over one store behind a real nginx, set up as docs/nginx-instances.conf has it. The store is one in memory that
-//! both share, as they would share a Redis.
+//! both share, as they would share a Redis. And what else the guides have of nginx.
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 use std::{
@@ -15,7 +15,7 @@ use matrix_qr_rendezvous::{
     Written, serve,
 };
 use reqwest::{Client, StatusCode};
-use serde_json::Value;
+use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::{
     net::{TcpListener, TcpStream},
@@ -25,6 +25,7 @@ use tokio::{
 const NGINX: &str = "/usr/sbin/nginx";
 const DOCUMENTED: &str = include_str!("../../../docs/nginx-instances.conf");
 const GUIDE: &str = include_str!("../../../docs/operate.md");
+const SET_UP: &str = include_str!("../../../docs/deploy.md");
 const AROUND: &str = "
     daemon off; master_process off; pid nginx.pid; error_log stderr crit; events {}
     http {
@@ -303,4 +304,46 @@ async fn a_new_server_takes_over_and_the_old_one_keeps_its_sessions() {
         assert_eq!(device.read(&path).await.1, "second", "{path}");
     }
     assert_eq!((old.sessions(), new.sessions()), (1, 1));
+}
+
+/// As docs/deploy.md has it under "The coming revision": before what is Synapse's, and beside it.
+#[tokio::test]
+#[ignore = "needs nginx: cargo xtask test"]
+async fn a_homeservers_proxy_sends_the_coming_revision_here_and_no_more() {
+    let (_, rest) = SET_UP.split_once("## 5. The coming revision").unwrap();
+    let block = rest.split("```").nth(1).unwrap().strip_prefix("nginx").unwrap();
+    let synapse = "location ~ ^(/_matrix|/_synapse/client) { ";
+    assert!(SET_UP.contains(synapse.trim_end()));
+    let synapse = format!("{synapse} return 418; }}");
+    let (rendezvous, address) = alone("https://rendezvous.example.org").await;
+    let block = block.replace("127.0.0.1:8090", &address.to_string());
+    let nginx = Nginx::start(&format!("server {{ listen 443 ssl; {block} {synapse} }}")).await;
+    let device = Device::new(&nginx, 2);
+    for below in ["v1", "unstable/io.element.msc4388"] {
+        let collection = format!("{}/_matrix/client/{below}/rendezvous", nginx.url);
+        let told: Value = device.client.get(&collection).send().await.unwrap().json().await.unwrap();
+        assert_eq!(told, json!({ "create_available": true }));
+        let post = device.client.post(&collection).json(&json!({ "data": "first" })).send().await.unwrap();
+        let session: Value = post.json().await.unwrap();
+        let url = format!("{collection}/{}", session["id"].as_str().unwrap());
+        let token = session["sequence_token"].as_str().unwrap();
+        let wait =
+            device.client.get(format!("{url}?sequence_token={token}")).header("prefer", "wait=30").send();
+        let (heard, ()) = tokio::join!(wait, async {
+            tokio::time::sleep(Duration::from_millis(100)).await;
+            let body = json!({ "sequence_token": token, "data": "second" });
+            assert_eq!(device.client.put(&url).json(&body).send().await.unwrap().status(), StatusCode::OK);
+        });
+        let heard = heard.unwrap();
+        assert_eq!(heard.headers()["preference-applied"], "wait=30");
+        assert_eq!(heard.headers().get_all("access-control-allow-origin").iter().count(), 1);
+        assert_eq!(heard.json::<Value>().await.unwrap()["data"], "second");
+        assert_eq!(device.client.delete(&url).send().await.unwrap().status(), StatusCode::OK);
+    }
+    assert!(device.create().await.unwrap().starts_with("/rendezvous/"), "MSC4108's, as from a 307");
+    assert_eq!(rendezvous.sessions(), 1);
+    for path in ["versions", "v1/rendezvouses", "unstable/org.matrix.msc4108/rendezvous"] {
+        let url = format!("{}/_matrix/client/{path}", nginx.url);
+        assert_eq!(device.client.get(url).send().await.unwrap().status(), StatusCode::IM_A_TEAPOT, "{path}");
+    }
 }

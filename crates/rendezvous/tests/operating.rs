@@ -9,7 +9,7 @@ use axum::{
     body::{Body, to_bytes},
     http::Request,
 };
-use matrix_qr_rendezvous::{Config, Redis, Rendezvous};
+use matrix_qr_rendezvous::{Config, Creation, Homeserver, Redis, Rendezvous};
 use serde_json::Value;
 use toml::Table;
 use tower::ServiceExt;
@@ -22,17 +22,23 @@ const REFUSALS: &str = include_str!("../src/refusal.rs");
 
 async fn ask(router: &Router, method: &str, path: &str) -> String {
     let request = Request::builder().method(method).uri(path).header("content-length", "0");
+    let request = request.header("authorization", "Bearer x");
     let request = request.header("content-type", "text/plain").body(Body::empty()).unwrap();
     let response = router.clone().oneshot(request).await.unwrap();
     String::from_utf8(to_bytes(response.into_body(), usize::MAX).await.unwrap().to_vec()).unwrap()
 }
 
-/// What a server says of itself once there was one of everything. Its store is not there: that too takes time.
+/// What a server says of itself once there was one of everything. Its store is not there, which too takes time, and nor is its
+/// homeserver.
 async fn exported() -> String {
     let store = Redis::new("redis://127.0.0.1:1/").unwrap();
-    let rendezvous = Rendezvous::with_store(store, Config::new("https://a.example".parse().unwrap()));
+    let homeserver = Homeserver::new("http://127.0.0.1:1/".parse().unwrap()).unwrap();
+    let config = Config::new("https://a.example".parse().unwrap());
+    let creation = Creation::Authenticated(homeserver);
+    let rendezvous = Rendezvous::with_store(store, Config { creation, ..config });
     ask(&rendezvous.router(), "POST", "/").await;
     ask(&rendezvous.router(), "GET", "/nowhere").await;
+    ask(&rendezvous.router(), "GET", "/_matrix/client/v1/rendezvous").await;
     ask(&rendezvous.operations(), "GET", "/metrics").await
 }
 
@@ -176,12 +182,14 @@ fn the_packaged_configuration_has_each_setting_and_no_other() {
 fn the_guide_shows_settings_that_there_are() {
     let blocks: Vec<_> =
         GUIDE.split("```toml\n").skip(1).map(|rest| rest.split("```").next().unwrap()).collect();
-    assert_eq!(blocks.len(), 2);
+    assert_eq!(blocks.len(), 3);
     let directory = tempfile::tempdir().unwrap();
     for block in blocks {
         let file = directory.path().join("shown.toml");
         let whole = block.contains("public-url");
-        let rest = if whole { "" } else { "public-url = \"https://a.example\"\n[limits]\n" };
+        let start = "public-url = \"https://a.example\"\n";
+        let table = if block.contains("homeserver") { "" } else { "[limits]\n" };
+        let rest = if whole { String::new() } else { format!("{start}{table}") };
         fs::write(&file, format!("{rest}{block}")).unwrap();
         printed(&["--config", file.to_str().unwrap(), "--check-config"]);
     }

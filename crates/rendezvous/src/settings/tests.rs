@@ -89,6 +89,13 @@ fn what_is_wrong_in_the_file_is_said_with_its_place() {
         ("public-url = \"https://a.example\"\nheader-timeout = 0", "header-timeout is 0"),
         ("public-url = \"https://a.example\"\nstore = \"postgres://x\"", "redis://host:port"),
         ("public-url = \"https://a.example\"\ncreate-path = \"x\"", "start with a slash"),
+        ("public-url = \"https://a.example\"\nhomeserver = \"a.example\"", "not a URL"),
+        (
+            "public-url = \"https://a.example\"\nhomeserver = \"https://a:b@c.example\"",
+            "all that it may have",
+        ),
+        ("public-url = \"https://a.example\"\ncreation = \"nobody\"", "authenticated"),
+        ("public-url = \"https://a.example\"\ncreation = \"authenticated\"", "--homeserver"),
         ("public-url = \"https://a.example\"\n[limits]\nmax-sessions = 0", "max-sessions is 0"),
         ("public-url = \"https://a.example\"\n[limits]\nipv4-prefix = 33", "0 to 32"),
         ("public-url = \"https://a.example\"\n[limits]\ndeny = [\"10.0.0\"]", "a network such as"),
@@ -106,6 +113,33 @@ fn http_is_accepted_only_if_told() {
     let with = ["--public-url", "http://localhost:1", "--allow-http"];
     assert!(load(&said(&with), None).is_ok());
     assert!(load(&said(&with[..2]), None).is_err());
+}
+
+#[cfg(feature = "whoami")]
+#[test]
+fn who_may_create_follows_from_the_homeserver() {
+    let creation = |arguments: &[&str]| {
+        let said = said(&[&["--public-url", "https://a.example"], arguments].concat());
+        let chosen = load(&said, None).map_err(|error| error.to_string())?;
+        let printed = toml::to_string(&chosen.settings).unwrap();
+        let line = printed.lines().find(|line| line.starts_with("creation = ")).unwrap().to_owned();
+        Ok::<_, String>((format!("{:?}", chosen.config.creation), line))
+    };
+    let open = ("Open".to_owned(), "creation = \"open\"".to_owned());
+    assert_eq!(creation(&[]), Ok(open.clone()));
+    assert_eq!(creation(&["--homeserver", "https://hs.example", "--creation", "open"]), Ok(open));
+    for homeserver in ["https://hs.example", "http://127.0.0.1:8008", "http://[::1]:1", "http://localhost/x"]
+    {
+        let (config, line) = creation(&["--homeserver", homeserver]).unwrap();
+        assert!(config.starts_with("Authenticated(Homeserver(http"), "{config}");
+        assert_eq!(line, "creation = \"authenticated\"");
+    }
+    for homeserver in ["http://hs.example", "http://192.0.2.1", "http://localhost.example"] {
+        assert!(creation(&["--homeserver", homeserver]).unwrap_err().contains("neither https nor"));
+        assert!(creation(&["--homeserver", homeserver, "--allow-http"]).is_ok());
+        assert!(creation(&["--homeserver", homeserver, "--creation", "open"]).is_ok());
+    }
+    assert!(creation(&["--creation", "authenticated"]).unwrap_err().contains("--homeserver"));
 }
 
 #[test]

@@ -4,20 +4,30 @@ use std::{fmt, net::IpAddr, str::FromStr};
 
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
-use url::Url;
+use url::{Host, Url};
 
-/// What clients call the server: `https`, or `http` for trying it out.
+/// Where a server is reached: `https`, or `http` for trying it out.
 #[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
 #[serde(try_from = "String", into = "String")]
-pub(crate) struct PublicUrl(Url);
+pub(crate) struct BaseUrl(Url);
 
-impl PublicUrl {
+impl BaseUrl {
     pub(super) fn is_https(&self) -> bool {
         self.0.scheme() == "https"
     }
+
+    /// Whether it is on this machine.
+    pub(super) fn is_local(&self) -> bool {
+        match self.0.host() {
+            Some(Host::Ipv4(address)) => address.is_loopback(),
+            Some(Host::Ipv6(address)) => address.is_loopback(),
+            Some(Host::Domain(name)) => name == "localhost",
+            None => false,
+        }
+    }
 }
 
-impl FromStr for PublicUrl {
+impl FromStr for BaseUrl {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
@@ -33,14 +43,14 @@ impl FromStr for PublicUrl {
     }
 }
 
-impl fmt::Display for PublicUrl {
+impl fmt::Display for BaseUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.fmt(f)
     }
 }
 
-impl From<PublicUrl> for Url {
-    fn from(url: PublicUrl) -> Self {
+impl From<BaseUrl> for Url {
+    fn from(url: BaseUrl) -> Self {
         url.0
     }
 }
@@ -192,5 +202,5 @@ macro_rules! to_text {
     )*};
 }
 
-as_text!(PublicUrl, CreatePath, Net, StoreUrl);
-to_text!(PublicUrl, Net, StoreUrl);
+as_text!(BaseUrl, CreatePath, Net, StoreUrl);
+to_text!(BaseUrl, Net, StoreUrl);

@@ -1,6 +1,7 @@
 //! MSC4388's API of the same server, and ways to talk to it.
 
 mod api;
+mod creation;
 mod repeats;
 mod waiting;
 

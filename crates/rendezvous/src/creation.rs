@@ -1,0 +1,63 @@
+//! Who may create sessions through MSC4388's API: anybody, or the users of a homeserver ("Create a rendezvous session and send
+//! initial payload"). MSC4108's has no such question: its clients send no access token.
+
+#[cfg(feature = "whoami")]
+mod homeserver;
+#[cfg(feature = "whoami")]
+mod token;
+#[cfg(feature = "whoami")]
+mod users;
+
+use axum::http::HeaderMap;
+
+#[cfg(feature = "whoami")]
+pub use self::homeserver::{Homeserver, HomeserverError};
+#[cfg(feature = "whoami")]
+use self::users::Users;
+use crate::{metrics::Metrics, refusal::Refusal};
+
+/// Who may create sessions through MSC4388's API. Whoever knows a session's ID may use it, in any case.
+#[derive(Clone, Debug, Default)]
+pub enum Creation {
+    /// Anybody. So clients can make this server their own, before it is known who will sign in.
+    #[default]
+    Open,
+    /// Users of this homeserver, who show an access token (the feature `whoami`, on by default). What the text calls the default.
+    #[cfg(feature = "whoami")]
+    Authenticated(Homeserver),
+}
+
+/// Keeps to that.
+pub(crate) enum Door {
+    Open,
+    #[cfg(feature = "whoami")]
+    Users(Box<Users>),
+}
+
+impl Door {
+    #[cfg_attr(not(feature = "whoami"), expect(unused_variables, reason = "there is nothing to count"))]
+    pub(crate) fn new(creation: &Creation, metrics: &Metrics) -> Self {
+        match creation {
+            Creation::Open => Self::Open,
+            #[cfg(feature = "whoami")]
+            Creation::Authenticated(homeserver) => {
+                Self::Users(Users::new(homeserver.clone(), metrics.clone()).into())
+            }
+        }
+    }
+
+    /// Whether a request with these headers may create a session. If the homeserver must be asked first, `admit` says whether the
+    /// client may cause that.
+    #[cfg_attr(not(feature = "whoami"), expect(unused_variables, reason = "nobody is asked"))]
+    pub(crate) async fn lets_in(
+        &self,
+        headers: &HeaderMap,
+        admit: impl FnOnce() -> Result<(), Refusal>,
+    ) -> Result<bool, Refusal> {
+        match self {
+            Self::Open => Ok(true),
+            #[cfg(feature = "whoami")]
+            Self::Users(users) => users.include(headers, admit).await,
+        }
+    }
+}

@@ -1,0 +1,139 @@
+//! The homeserver that knows whose an access token is.
+
+use std::{fmt, sync::Arc};
+
+use axum::http::StatusCode;
+use reqwest::{Client, Response, redirect::Policy};
+use serde::Deserialize;
+use url::Url;
+
+use super::token::Token;
+
+/// The most that its answer may be, in bytes.
+const LARGEST: usize = 16 * 1024;
+
+/// A homeserver, to be asked whose an access token is. Clones share their connections.
+#[derive(Clone)]
+pub struct Homeserver(Arc<Inner>);
+
+struct Inner {
+    whoami: Url,
+    client: Client,
+}
+
+/// A homeserver that cannot be asked.
+#[derive(Debug, thiserror::Error)]
+pub enum HomeserverError {
+    /// The URL has no host, or another scheme.
+    #[error("{0} is not the base URL of a homeserver, as in https://matrix.example.org")]
+    NotABaseUrl(Url),
+    /// There is no TLS here: most likely no certificates to trust.
+    #[error("there is nothing to ask the homeserver with: {0}")]
+    NoTls(String),
+}
+
+/// Why it is not known whose a token is.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum Unanswered {
+    #[error("it answers with {0}")]
+    Status(StatusCode),
+    #[error("its answer is longer than {LARGEST} bytes")]
+    TooLong,
+    #[error("its answer names no user")]
+    NoUser,
+    #[error("it does not answer in time")]
+    TooSlow,
+    #[error("{}", whole(.0))]
+    Http(#[from] reqwest::Error),
+}
+
+impl Homeserver {
+    /// The homeserver at this base URL. Nothing is asked yet.
+    ///
+    /// No proxy of the environment is used, and no redirect followed: the token goes there and nowhere else.
+    ///
+    /// # Errors
+    ///
+    /// If the URL is no base URL, or there is no TLS here.
+    pub fn new(base_url: Url) -> Result<Self, HomeserverError> {
+        let whoami = whoami_url(&base_url).ok_or(HomeserverError::NotABaseUrl(base_url))?;
+        let client = Client::builder().no_proxy().redirect(Policy::none());
+        let client = client.user_agent(concat!("matrix-qr-rendezvous/", env!("CARGO_PKG_VERSION"))).build();
+        let client = client.map_err(|error| HomeserverError::NoTls(whole(&error)))?;
+        Ok(Self(Arc::new(Inner { whoami, client })))
+    }
+
+    /// Whether a token is one of its users' (Client-Server API, `GET /_matrix/client/v3/account/whoami`).
+    pub(super) async fn knows(&self, token: &Token) -> Result<bool, Unanswered> {
+        let request = self.0.client.get(self.0.whoami.clone()).bearer_auth(token.text());
+        let response = request.send().await?;
+        match response.status() {
+            StatusCode::OK => user(response).await.map(|_| true),
+            StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => Ok(false),
+            other => Err(Unanswered::Status(other)),
+        }
+    }
+}
+
+impl fmt::Debug for Homeserver {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Homeserver({})", self.0.whoami)
+    }
+}
+
+fn whoami_url(base_url: &Url) -> Option<Url> {
+    let usable = matches!(base_url.scheme(), "https" | "http") && base_url.has_host();
+    let mut bare = base_url.clone();
+    bare.set_query(None);
+    bare.set_fragment(None);
+    let base = bare.as_str().trim_end_matches('/');
+    usable.then(|| format!("{base}/_matrix/client/v3/account/whoami").parse().ok()).flatten()
+}
+
+#[derive(Deserialize)]
+struct Whoami {
+    user_id: String,
+}
+
+/// Whose it is.
+async fn user(mut response: Response) -> Result<String, Unanswered> {
+    let mut text = Vec::new();
+    while let Some(part) = response.chunk().await? {
+        if text.len() + part.len() > LARGEST {
+            return Err(Unanswered::TooLong);
+        }
+        text.extend_from_slice(&part);
+    }
+    let named = serde_json::from_slice(&text).ok().map(|Whoami { user_id }| user_id);
+    named.filter(|user_id| user_id.starts_with('@')).ok_or(Unanswered::NoUser)
+}
+
+/// An error with its causes: the first alone says little.
+fn whole(error: &reqwest::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = std::error::Error::source(error);
+    while let Some(error) = cause {
+        text = format!("{text}: {error}");
+        cause = error.source();
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn the_question_is_below_the_base_url() {
+        for base_url in ["https://a.example", "https://a.example/", "https://a.example/?x#y"] {
+            let url = whoami_url(&base_url.parse().unwrap()).unwrap();
+            assert_eq!(url.as_str(), "https://a.example/_matrix/client/v3/account/whoami");
+        }
+        let below = whoami_url(&"http://[::1]:8008/below/".parse().unwrap()).unwrap();
+        assert_eq!(below.as_str(), "http://[::1]:8008/below/_matrix/client/v3/account/whoami");
+        for other in ["ftp://a.example", "data:x", "unix:/run/x"] {
+            assert!(Homeserver::new(other.parse().unwrap()).is_err(), "{other}");
+        }
+    }
+}
