@@ -34,8 +34,8 @@ async fn a_good_one_is_a_list_of_ticks() {
     let (code, out, err) = doctor(&["--allow-loopback-http", &sandbox.server_name()]).await;
     assert_eq!(code, 0, "{out}");
     assert_eq!(err.trim_end(), format!("Examining {}.", sandbox.server_name()));
-    assert_eq!(out.lines().filter(|line| line.starts_with("  ✓ ")).count(), 25, "{out}");
-    assert!(out.ends_with("\n\n25 good, 0 to look at, 0 bad, 1 not checked.\n"), "{out}");
+    assert_eq!(out.lines().filter(|line| line.starts_with("  ✓ ")).count(), 26, "{out}");
+    assert!(out.ends_with("\n\n26 good, 0 to look at, 0 bad, 1 not checked.\n"), "{out}");
     assert!(out.contains("  - plain http is turned away: not checked, "), "{out}");
 }
 

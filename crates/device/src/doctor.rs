@@ -63,6 +63,6 @@ async fn work(probe: &Probe<'_>, named: &Homeserver) -> Vec<Finding> {
     findings.extend(etag::check(&visit));
     findings.extend(time::check(&versions, &visit));
     findings.extend(browser::check(&visit));
-    findings.extend(newer::check(probe, &base).await);
+    findings.push(newer::check(probe, &base).await);
     findings
 }

@@ -31,11 +31,10 @@ pub enum Check {
     Preflight,
     Cors,
     Newer,
-    NewerSession,
 }
 
 /// Its name for scripts, which does not change, and its title for people.
-const ALL: [(Check, &str, &str); 28] = [
+const ALL: [(Check, &str, &str); 27] = [
     (Check::WellKnown, "well-known", "the server name leads to the homeserver"),
     (Check::PlainHttp, "plain-http", "plain http is turned away"),
     (Check::Versions, "versions", "the homeserver says that it can"),
@@ -63,7 +62,6 @@ const ALL: [(Check, &str, &str); 28] = [
     (Check::Preflight, "cors-preflight", "a browser may ask (CORS preflight)"),
     (Check::Cors, "cors", "a browser may read the answers (CORS)"),
     (Check::Newer, "msc4388", "the coming kind of session (MSC4388)"),
-    (Check::NewerSession, "msc4388-session", "a session of the coming kind works"),
 ];
 
 impl Check {

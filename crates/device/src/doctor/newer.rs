@@ -8,7 +8,7 @@ use matrix_qr_protocol::revision::Prefix;
 use url::Url;
 
 use super::probe::{Probe, Question};
-use super::seen::{errcode, place, silent, status};
+use super::seen::{errcode, silent, status};
 use super::{Check, Finding};
 use crate::http::Response;
 use crate::rendezvous_client::incoming;
@@ -17,29 +17,37 @@ use crate::rendezvous_client::incoming;
 const LETTER: &[u8] = b"matrix-qr doctor was here";
 const OTHER_LETTER: &[u8] = b"matrix-qr doctor was here before";
 
-pub(super) async fn check(probe: &Probe<'_>, base: &Url) -> [Finding; 2] {
-    let (offered, api) = match BaseUrl::parse(base.as_str()) {
-        Ok(base) => discover(probe, &base).await,
-        Err(_) => (Finding::not_checked(Check::Newer, "the URL is no base URL"), None),
+pub(super) async fn check(probe: &Probe<'_>, base: &Url) -> Finding {
+    let checked = match BaseUrl::parse(base.as_str()) {
+        Ok(base) => look(probe, &base).await,
+        Err(_) => Err(Finding::not_checked(Check::Newer, "the URL is no base URL")),
     };
-    let session = match api {
-        Some(api) => try_session(probe, &api).await.unwrap_or_else(|finding| finding),
-        None => Finding::not_checked(Check::NewerSession, "nobody without an account there can make one"),
-    };
-    [offered, session]
+    checked.unwrap_or_else(|finding| finding)
 }
 
-/// Section "Discover if the rendezvous API is available", under both names; and where a session can be made without an account.
-async fn discover(probe: &Probe<'_>, base: &BaseUrl) -> (Finding, Option<Api>) {
+/// A finding either way: what ends the check early is on the right of `?`.
+async fn look(probe: &Probe<'_>, base: &BaseUrl) -> Result<Finding, Finding> {
+    let Some((api, answer)) = discover(probe, base).await? else {
+        return Ok(Finding::good(Check::Newer, "not offered, and no app in use asks for it"));
+    };
+    if is_open(&api, answer)? {
+        try_session(probe, &api).await
+    } else {
+        Ok(Finding::good(Check::Newer, format!("offered to those who are signed in, {}", name(&api))))
+    }
+}
+
+/// Section "Discover if the rendezvous API is available", under both names.
+async fn discover(probe: &Probe<'_>, base: &BaseUrl) -> Result<Option<(Api, Response)>, Finding> {
     for prefix in [Prefix::Unstable, Prefix::Stable] {
         let api = Api::new(base.clone(), prefix);
-        match probe.ask(Question::of(json::discover(&api, None))).await {
-            Err(silence) => return (silent(Check::Newer, &silence), None),
-            Ok(answer) if is_unknown_path(&answer) => {}
-            Ok(answer) => return discovered(&answer, api),
+        let answer = probe.ask(Question::of(json::discover(&api, None))).await;
+        let answer = answer.map_err(|silence| silent(Check::Newer, &silence))?;
+        if !is_unknown_path(&answer) {
+            return Ok(Some((api, answer)));
         }
     }
-    (Finding::good(Check::Newer, "not offered, and no app in use asks for it"), None)
+    Ok(None)
 }
 
 /// Client-Server API, "Unsupported endpoints".
@@ -47,21 +55,26 @@ fn is_unknown_path(answer: &Response) -> bool {
     answer.status() == 404 || errcode(answer).as_deref() == Some("M_UNRECOGNIZED")
 }
 
-fn discovered(answer: &Response, api: Api) -> (Finding, Option<Api>) {
-    let check = Check::Newer;
-    let name = match api.prefix() {
+fn name(api: &Api) -> &'static str {
+    match api.prefix() {
         Prefix::Stable => "under its stable name",
         Prefix::Unstable => "under its unstable name",
-    };
-    match json::discovered(&incoming(answer.clone())) {
-        Ok(true) => (Finding::good(check, format!("offered to everybody, {name}")), Some(api)),
-        Ok(false) | Err(Error::CreationForbidden) => {
-            (Finding::good(check, format!("offered to those who are signed in, {name}")), None)
-        }
-        Err(Error::Redirected { .. }) => (Finding::bad(check, status(answer), NO_REDIRECT), None),
-        Err(error) => (Finding::bad(check, format!("{}: {error}", status(answer)), NOT_OURS), None),
     }
 }
+
+/// Whether somebody without an account there can make a session.
+fn is_open(api: &Api, answer: Response) -> Result<bool, Finding> {
+    let seen = format!("{}, asked for {}", status(&answer), name(api));
+    match json::discovered(&incoming(answer)) {
+        Ok(open) => Ok(open),
+        Err(Error::CreationForbidden) => Ok(false),
+        Err(Error::RateLimited { .. }) => Err(Finding::not_checked(Check::Newer, TOO_MANY)),
+        Err(Error::Redirected { .. }) => Err(Finding::bad(Check::Newer, seen, NO_REDIRECT)),
+        Err(error) => Err(Finding::bad(Check::Newer, format!("{seen}: {error}"), NOT_OURS)),
+    }
+}
+
+const TOO_MANY: &str = "the server asks for fewer requests";
 
 const NO_REDIRECT: (&str, &str) = (
     "Clients follow no redirect here, so that they cannot use it.",
@@ -76,18 +89,24 @@ const NOT_OURS: (&str, &str) = (
 
 /// One session, from its creation to its end, as two devices use it.
 async fn try_session(probe: &Probe<'_>, api: &Api) -> Result<Finding, Finding> {
-    let check = Check::NewerSession;
+    let check = Check::Newer;
     let answer = probe.ask_to_create(Question::of(json::create(api, None))).await;
     let answer = answer.map_err(|silence| silent(check, &silence))?;
-    let session = json::created(api, &incoming(answer.clone()))
-        .map_err(|error| Finding::bad(check, format!("it is not made: {error}"), NO_SESSION))?;
+    let session = json::created(api, &incoming(answer)).map_err(not_made)?;
     let Location::Id(id) = session.location() else {
         return Err(Finding::not_checked(check, "it is of another kind"));
     };
     probe.owns(&id.url());
     talk(probe, session, &id).await?;
     probe.disowns(&id.url());
-    Ok(Finding::good(check, format!("written, read and deleted at {}", place(&id.url()))))
+    Ok(Finding::good(check, format!("offered to everybody, {}; written, read, deleted", name(api))))
+}
+
+fn not_made(error: Error) -> Finding {
+    match error {
+        Error::RateLimited { .. } => Finding::not_checked(Check::Newer, TOO_MANY),
+        error => at_odds(format!("a session is not made: {error}"), NO_SESSION),
+    }
 }
 
 /// "The send mechanism", and the calls on a session: as far as it is as the text says.
@@ -125,7 +144,7 @@ fn expect<T: PartialEq>(got: Result<T, Error>, right: &Result<T, Error>, what: &
 }
 
 fn at_odds(seen: String, advice: (&str, &str)) -> Finding {
-    Finding::bad(Check::NewerSession, seen, advice)
+    Finding::bad(Check::Newer, seen, advice)
 }
 
 const NO_SESSION: (&str, &str) = (
@@ -156,5 +175,5 @@ async fn hear(probe: &Probe<'_>, session: &mut Session) -> Result<Result<Receive
 
 async fn ask(probe: &Probe<'_>, request: Request) -> Result<rendezvous::Response, Finding> {
     let answer = probe.ask(Question::of(request)).await;
-    answer.map(incoming).map_err(|silence| silent(Check::NewerSession, &silence))
+    answer.map(incoming).map_err(|silence| silent(Check::Newer, &silence))
 }

@@ -23,7 +23,16 @@ fn the_guides_lead_to_files_that_are_there() {
         let files: Vec<_> = links.filter(|link| !link.contains("://") && !link.starts_with('#')).collect();
         assert!(files.iter().any(|file| file.ends_with(".service")), "{files:?}");
         for file in files {
-            assert!(docs.join(file).exists(), "{file}");
+            let (file, heading) = file.split_once('#').unwrap_or((file, ""));
+            let text =
+                std::fs::read_to_string(docs.join(file)).unwrap_or_else(|error| panic!("{file}: {error}"));
+            let slug = |line: &str| {
+                let heading = line.trim_start_matches(['#', ' ']).to_lowercase().replace(' ', "-");
+                heading.replace(|c: char| !c.is_alphanumeric() && c != '-', "")
+            };
+            assert!(
+                heading.is_empty() || text.lines().any(|line| line.starts_with('#') && slug(line) == heading)
+            );
         }
     }
 }

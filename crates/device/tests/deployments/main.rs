@@ -6,6 +6,7 @@ mod between;
 mod doctor;
 mod guide;
 mod homeserver;
+mod newer;
 mod nginx;
 mod quirks;
 

@@ -4,5 +4,6 @@
 mod discovery;
 mod oauth;
 mod rendezvous_client;
+mod rendezvous_client_msc4388;
 mod sandbox;
 mod server;

@@ -17,7 +17,7 @@ use matrix_qr_protocol::{
     error::Error,
     homeserver::Homeserver,
     qr::QrCode,
-    revision::{Dialect, Role},
+    revision::{Dialect, Revision, Role},
 };
 use matrix_qr_sandbox::{FirstSession, Options, Record, Sandbox};
 use tempfile::TempDir;
@@ -145,8 +145,8 @@ impl World {
             () = tokio::time::sleep(Duration::from_secs(120)) => panic!("a sign-in hangs: {:?}", meeting.told()),
         };
         let (told, printed, code) = (meeting.told(), meeting.printed(), meeting.code());
-        if let Some(code) = &code {
-            assert_eq!(Showing::Only((&code.location).into()), showing());
+        if let (Some(code), Showing::Only(revision)) = (&code, showing()) {
+            assert_eq!(Revision::from(&code.location), revision);
         }
         End { new, existing, told, printed, code, record: self.sandbox.record() }
     }

@@ -1,6 +1,6 @@
 use matrix_qr_sandbox::{Fault, Method, Options};
 use reqwest::{RequestBuilder, Response, Url};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::common::{World, options, world, world_with};
 
@@ -91,6 +91,48 @@ async fn a_session_goes_away_under_who_uses_it_and_who_waits() {
     assert_eq!(world.http.get(&url).send().await.unwrap().status(), 404);
     world.sandbox.faults().clear();
     assert_eq!(world.http.get(&url).send().await.unwrap().status(), 404, "it does not come back");
+}
+
+async fn offers(request: RequestBuilder) -> Value {
+    let answer: Value = request.send().await.unwrap().json().await.unwrap();
+    answer["create_available"].clone()
+}
+
+#[tokio::test]
+async fn the_coming_kind_of_session_is_beside_the_homeserver_too() {
+    let world = world().await;
+    for path in ["v1/rendezvous", "unstable/io.element.msc4388/rendezvous"] {
+        let create = world.hs(path);
+        assert_eq!(offers(world.http.get(&create)).await, true);
+        let created = world.http.post(&create).json(&json!({ "data": "hello" })).send().await.unwrap();
+        assert_eq!(created.status(), 200);
+        let created: Value = created.json().await.unwrap();
+        let url = format!("{create}/{}", created["id"].as_str().unwrap());
+        let read: Value = world.http.get(&url).send().await.unwrap().json().await.unwrap();
+        assert_eq!((&read["data"], &read["sequence_token"]), (&json!("hello"), &created["sequence_token"]));
+        world.sandbox.faults().set(Fault::RendezvousGone);
+        assert_eq!(world.http.get(&url).send().await.unwrap().status(), 404);
+        world.sandbox.faults().clear();
+    }
+}
+
+#[tokio::test]
+async fn a_server_may_want_to_know_who_makes_a_session() {
+    let world = world().await;
+    let token = world.sandbox.first_session("SOMEDEVICE").await.unwrap().access_token;
+    world.sandbox.faults().set(Fault::RendezvousWantsToken);
+    let collection = world.hs("unstable/io.element.msc4388/rendezvous");
+    let create = || world.http.post(&collection).json(&json!({ "data": "" }));
+    for (bearer, may) in [(None, false), (Some("made up"), false), (Some(token.as_str()), true)] {
+        let as_them = |request: RequestBuilder| match bearer {
+            Some(token) => request.bearer_auth(token),
+            None => request,
+        };
+        assert_eq!(offers(as_them(world.http.get(&collection))).await, may);
+        let status = as_them(create()).send().await.unwrap().status();
+        assert_eq!(status, if may { 200 } else { 403 });
+    }
+    session(&world).await;
 }
 
 #[tokio::test]

@@ -1,0 +1,103 @@
+//! Which proposal the device follows that shows the code, and what it says where that cannot be.
+
+use matrix_qr_device::{Manner, Rendezvous, Showing, Start, sign_in};
+use matrix_qr_protocol::{
+    error::{Error, Side},
+    revision::{Revision, Role},
+};
+use matrix_qr_sandbox::{Fault, Options};
+
+use crate::{
+    meeting::{Meeting, Plan},
+    paths::assert_complete,
+    revision::SHOWING,
+    world::{End, World},
+};
+
+async fn sign_in_with(world: &World, showing: Showing, shown_by: Role) -> End {
+    SHOWING.scope(showing, world.sign_in(&Plan::shown_by(shown_by))).await
+}
+
+fn revision(end: &End) -> Option<Revision> {
+    end.code.as_ref().map(|code| (&code.location).into())
+}
+
+#[test]
+fn deployed_clients_read_what_is_shown_unless_it_is_decided_otherwise() {
+    assert_eq!(Showing::default(), Showing::Only(Revision::Msc4108));
+}
+
+#[tokio::test]
+async fn the_newest_is_what_the_server_lets_this_device_have() {
+    let world = World::start().await;
+    for (wants_token, shown_by, expected) in [
+        (false, Role::New, Revision::Msc4388),
+        (false, Role::Existing, Revision::Msc4388),
+        (true, Role::New, Revision::Msc4108),
+        (true, Role::Existing, Revision::Msc4388),
+    ] {
+        if wants_token {
+            world.sandbox.faults().set(Fault::RendezvousWantsToken);
+        }
+        let end = sign_in_with(&world, Showing::Newest, shown_by).await;
+        assert_eq!(revision(&end), Some(expected), "{wants_token} {shown_by:?}");
+        assert_complete(&world, &end).await;
+        world.reopen_new().await.log_out().await.unwrap();
+    }
+}
+
+/// It says so before it shows a code, and what to do: scan, or use another server.
+#[tokio::test]
+async fn a_new_device_cannot_show_where_only_those_who_are_signed_in_may() {
+    let world = World::start().await;
+    world.sandbox.faults().set(Fault::RendezvousWantsToken);
+    let (meeting, plan) = (Meeting::new(), Plan::shown_by(Role::New));
+    let robot = meeting.robot(Role::New, &plan, &world);
+    let setup =
+        matrix_qr_device::Setup { showing: Showing::Only(Revision::Msc4388), ..world.setup(plan.dialect) };
+    let error = sign_in(&setup, world.show(), &robot).await.unwrap_err();
+    assert_eq!(error.side(), Side::RendezvousServer);
+    assert_eq!(
+        (error.to_string().as_str(), error.advice()),
+        (
+            "127.0.0.1 lets only devices that are signed in there create rendezvous sessions",
+            "Let the other device show the QR code and scan it here, or name another rendezvous server."
+        )
+    );
+    assert!(meeting.code().is_none() && !world.new_dir().exists());
+}
+
+/// Its code has room for one server, and its token is for that one alone.
+#[tokio::test]
+async fn an_existing_device_meets_nobody_elsewhere() {
+    let world = World::start().await;
+    let elsewhere = World::with(Options::default()).await;
+    let (meeting, plan) = (Meeting::new(), Plan::shown_by(Role::Existing));
+    let robot = meeting.robot(Role::Existing, &plan, &world);
+    let manner = Manner { showing: Showing::Only(Revision::Msc4388), ..Manner::default() };
+    for at in [Rendezvous::Endpoint(elsewhere.door()), Rendezvous::Homeserver(elsewhere.homeserver())] {
+        let error = world.existing.grant(Start::Show(at), manner, &robot).await.unwrap_err();
+        assert!(matches!(&error, Error::Rendezvous(why) if why.side == Side::Here), "{error:?}");
+        assert!(error.advice().contains("let the new device show the code"), "{}", error.advice());
+    }
+    assert!(elsewhere.sandbox.record().rendezvous_requests.is_empty(), "nobody there saw the token");
+}
+
+/// A new device may meet the other one anywhere: it is told where the account is.
+#[tokio::test]
+async fn a_new_device_may_meet_the_other_elsewhere() {
+    let world = World::start().await;
+    let elsewhere = World::start().await;
+    let (meeting, plan) = (Meeting::new(), Plan::shown_by(Role::New));
+    let setup =
+        matrix_qr_device::Setup { showing: Showing::Only(Revision::Msc4388), ..world.setup(plan.dialect) };
+    let (new, existing) =
+        (meeting.robot(Role::New, &plan, &world), meeting.robot(Role::Existing, &plan, &world));
+    let (signed_in, granted) =
+        tokio::join!(sign_in(&setup, Start::Show(Rendezvous::Endpoint(elsewhere.door())), &new), async {
+            world.existing.grant(meeting.scan(None).await?, Manner::default(), &existing).await
+        });
+    assert!(granted.unwrap().verified);
+    assert_eq!(signed_in.unwrap().homeserver, world.door());
+    assert!(world.sandbox.record().rendezvous_requests.is_empty());
+}
