@@ -24,6 +24,7 @@ Examples:
   matrix-qr demo                       you are the person: type the digits, agree in the browser
   matrix-qr demo --auto                watch
   matrix-qr demo --shown-by existing   the device that is signed in already shows the code
+  matrix-qr demo --auto --revision msc4388   what the coming apps will do
   matrix-qr demo --auto --json --all-paths | tail -n 1
 
 The exit code is 0 only if everything is true at the end: the new device is verified, its keys were uploaded once and \
@@ -34,12 +35,13 @@ Examples:
   matrix-qr sandbox                            then paste the two commands that it prints
   matrix-qr sandbox --misbehave devices-error  see how the two devices take it
 
-It listens on this machine only, keeps everything in memory, and runs until Ctrl-C.";
+Its rendezvous server speaks both proposals: add --revision msc4388 to the command that shows the code. It listens on this machine only, keeps everything in memory, and runs until Ctrl-C.";
 
 pub(crate) const LOGIN: &str = "\
 Examples:
   matrix-qr login --homeserver example.org                   show a QR code, in the terminal
   matrix-qr login --homeserver example.org --qr code.png     in a file
+  matrix-qr login --homeserver example.org --revision newest the coming kind of code, where it can be made
   matrix-qr login --scan photo.jpg                           the other device shows the code
   matrix-qr login --scan -                                   paste the code as text
 

@@ -11,7 +11,7 @@ use url::{Host, Url};
 use crate::{
     args,
     exit::Failure,
-    output::{BAD, BOLD, Output, paint, row},
+    output::{BAD, BOLD, Output, harmless, paint, row},
     scan::{self, Scanned},
 };
 
@@ -101,9 +101,11 @@ fn human(scanned: &Scanned) -> String {
 }
 
 fn homeserver(scanned: &Scanned) -> String {
-    match scanned.code.homeserver().map(|homeserver| homeserver.kind()) {
+    let text = scanned.code.homeserver();
+    match text.map(|homeserver| homeserver.kind()) {
         None => "not said: a new device does not know it yet".to_owned(),
-        Some(HomeserverKind::BaseUrl(url)) => url.to_string(),
+        // To the letter: MSC4388 binds every message to it.
+        Some(HomeserverKind::BaseUrl(_)) => text.map(|text| harmless(text.as_str())).unwrap_or_default(),
         Some(HomeserverKind::ServerName(name)) => format!("{name} (a server name)"),
     }
 }

@@ -17,7 +17,16 @@ fn events(output: &Output) -> Vec<Value> {
 
 #[test]
 fn all_paths_end_in_a_verified_device() {
-    let output = demo(&["--auto", "--json", "--all-paths"]);
+    all_paths("msc4108", &[]);
+}
+
+#[test]
+fn all_paths_of_the_coming_revision_end_in_a_verified_device() {
+    all_paths("msc4388", &["--revision", "msc4388"]);
+}
+
+fn all_paths(revision: &str, args: &[&str]) {
+    let output = demo(&[&["--auto", "--json", "--all-paths"], args].concat());
     assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stdout));
     assert!(output.stderr.is_empty());
     let events = events(&output);
@@ -33,6 +42,7 @@ fn all_paths_end_in_a_verified_device() {
     ];
     assert_eq!(paths, expected);
     for summary in summaries {
+        assert_eq!(summary["revision"], revision);
         check(summary);
     }
 }

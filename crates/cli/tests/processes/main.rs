@@ -50,10 +50,18 @@ fn the_new_device_shows_the_code_as_text_and_lives_on() {
 
 #[test]
 fn the_existing_device_shows_the_code_in_a_file() {
+    in_a_file("msc4108");
+    in_a_file("msc4388");
+}
+
+fn in_a_file(revision: &str) {
     let sandbox = Sandbox::start();
     let picture = sandbox.path("code.png");
-    let mut link = sandbox.command(&["link", "--json", "--qr", picture.to_str().unwrap()]);
-    link.event("show");
+    let file = picture.to_str().unwrap();
+    let mut link = sandbox.command(&["link", "--json", "--qr", file, "--revision", revision]);
+    let code = link.event("show")["code"].as_str().unwrap().to_owned();
+    let said: Value = serde_json::from_str(&Process::start(&["inspect", "--json", &code]).ends(0)).unwrap();
+    assert_eq!((&said["revision"], &said["usable"]), (&revision.into(), &true.into()));
     assert_eq!(fs::metadata(&picture).unwrap().permissions().mode() & 0o077, 0);
     let mut login = sandbox.command(&["login", "--json", "--scan", picture.to_str().unwrap()]);
     let digits = login.event("check_code")["digits"].as_str().unwrap().to_owned();
@@ -105,6 +113,21 @@ fn without_a_browser_the_link_is_printed_and_it_goes_on() {
     decide(&url, "allow");
     login.ends(0);
     link.ends(0);
+}
+
+#[test]
+fn a_new_device_is_told_where_it_cannot_show_the_coming_kind_of_code() {
+    let sandbox = Sandbox::start_with(&["--misbehave", "rendezvous-wants-token"]);
+    let login = |revision| {
+        sandbox.command(&["login", "--homeserver", sandbox.homeserver(), "--revision", revision, "--json"])
+    };
+    let said = login("msc4388").ends(9);
+    assert!(said.contains("Let the other device show the QR code and scan it here"), "{said}");
+    assert!(!sandbox.path("new").exists());
+    let mut newest = login("newest");
+    newest.event("show");
+    newest.signal("INT");
+    newest.ends(3);
 }
 
 #[test]

@@ -126,9 +126,14 @@ pub(crate) struct Sandbox {
 
 impl Sandbox {
     pub(crate) fn start() -> Self {
+        Self::start_with(&[])
+    }
+
+    pub(crate) fn start_with(args: &[&str]) -> Self {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("sandbox");
-        let mut process = Process::start(&["sandbox", "--json", "--directory", path.to_str().unwrap()]);
+        let args = [&["sandbox", "--json", "--directory", path.to_str().unwrap()], args].concat();
+        let mut process = Process::start(&args);
         let ready = process.event("ready");
         Self { process, homeserver: ready["homeserver"].as_str().unwrap().to_owned(), directory }
     }
