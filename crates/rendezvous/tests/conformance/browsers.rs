@@ -8,14 +8,14 @@ fn list(response: &Response, name: &str) -> Vec<String> {
     header(response, name).split(',').map(|item| item.trim().to_ascii_lowercase()).collect()
 }
 
-fn assert_readable_by_scripts(response: &Response) {
+pub(crate) fn assert_readable_by_scripts(response: &Response) {
     assert_eq!(header(response, "access-control-allow-origin"), "*");
     let exposed = list(response, "access-control-expose-headers");
     for name in ["etag", "expires", "last-modified", "date", "preference-applied", "retry-after"] {
         assert!(exposed.iter().any(|exposed| exposed == name), "{name} in {exposed:?}");
     }
     let allowed = list(response, "access-control-allow-headers");
-    for name in ["if-match", "if-none-match", "content-type", "prefer"] {
+    for name in ["if-match", "if-none-match", "content-type", "prefer", "authorization"] {
         assert!(allowed.iter().any(|allowed| allowed == name), "{name} in {allowed:?}");
     }
     let methods = list(response, "access-control-allow-methods");
@@ -24,7 +24,7 @@ fn assert_readable_by_scripts(response: &Response) {
     }
 }
 
-fn assert_harmless(response: &Response) {
+pub(crate) fn assert_harmless(response: &Response) {
     assert_eq!(header(response, "x-content-type-options"), "nosniff");
     assert!(header(response, "content-security-policy").contains("default-src 'none'"));
     assert_eq!(header(response, "cache-control"), "no-store, no-transform");

@@ -1,7 +1,12 @@
 //! MSC4388's API of the same server, and ways to talk to it.
 
 mod api;
+mod browsers;
+mod connections;
 mod creation;
+mod instances;
+mod limits;
+mod operations;
 mod repeats;
 mod waiting;
 

@@ -1,4 +1,4 @@
-//! Many clients at once use a few sessions, over HTTP, and write down what they saw. Then it is checked whether that can be
+//! Many clients at once use a few sessions, over HTTP in either API, and write down what they saw. Then it is checked whether that can be
 //! ([`history`]), with each store, through one instance and through two, and with a Redis that is killed meanwhile. With
 //! stores that are wrong on purpose it must turn out that it cannot ([`broken`]).
 //!
@@ -6,19 +6,21 @@
 
 mod broken;
 mod history;
+mod speech;
 
 use std::{
+    collections::HashSet,
     sync::Arc,
     time::{Duration, Instant},
 };
 
 use matrix_qr_rendezvous::{Config, Memory, Redis, Store};
-use reqwest::{RequestBuilder, Response, StatusCode};
 use tokio::task::JoinSet;
 
 use self::{
     broken::{Broken, Fault},
-    history::{Etag, Moment, NEVER, Operation, Violation, What, check},
+    history::{Moment, NEVER, Operation, Violation, What, check},
+    speech::Api,
 };
 use crate::{redis_server::RedisServer, support::*};
 
@@ -32,6 +34,7 @@ const OPERATIONS: usize = 150;
 struct Tally {
     operations: usize,
     written: usize,
+    repeated: usize,
     refused: usize,
     ended: usize,
     unknown: usize,
@@ -43,7 +46,8 @@ impl Tally {
         let count = |is: fn(&What) -> bool| history.iter().filter(|operation| is(&operation.what)).count();
         self.operations += history.len();
         self.written += count(|what| matches!(what, What::Written { .. }));
-        self.refused += count(|what| matches!(what, What::Refused { .. }));
+        self.repeated += repeated(history);
+        self.refused += count(|what| matches!(what, What::Refused { .. } | What::TooLate { .. }));
         self.ended += count(|what| matches!(what, What::Deleted));
         self.unknown += count(|what| matches!(what, What::MaybeWritten { .. } | What::MaybeDeleted));
         self.violations.extend(check(history));
@@ -55,6 +59,16 @@ impl Tally {
         assert_eq!(self.violations, []);
         assert!(self.written > 0 && self.refused > 0 && self.ended > 0, "{self:?}");
     }
+}
+
+/// How many writes were acknowledged once more.
+fn repeated(history: &[Operation]) -> usize {
+    let written = history.iter().filter_map(|operation| match &operation.what {
+        What::Written { etag, .. } => Some(etag),
+        _ => None,
+    });
+    let (count, tokens) = (written.clone().count(), written.collect::<HashSet<_>>().len());
+    count - tokens
 }
 
 fn rounds() -> usize {
@@ -71,6 +85,7 @@ fn unlimited(config: &mut Config) {
 
 /// A round: new sessions, many clients, and `meanwhile`.
 async fn round<S: Store>(
+    api: Api,
     instances: &Arc<Vec<Server<S>>>,
     meanwhile: impl Future<Output = ()>,
     tally: &mut Tally,
@@ -80,15 +95,16 @@ async fn round<S: Store>(
     let mut histories = Vec::new();
     for _ in 0..SESSIONS {
         let asked = clock.elapsed().as_nanos();
-        let session = instances[0].create("start").await;
+        let session = api.create(&instances[0], "start").await;
         let what = What::Created { payload: "start".to_owned(), etag: session.etag.clone() };
         histories.push(vec![Operation { asked, answered: clock.elapsed().as_nanos(), what }]);
         sessions.push(session);
     }
     let mut clients = JoinSet::new();
     for number in 0..CLIENTS {
-        let client = Client { instances: instances.clone(), sessions: sessions.clone(), number, clock };
-        clients.spawn(client.run());
+        let (instances, sessions) = (instances.clone(), sessions.clone());
+        let last = vec![None; SESSIONS];
+        clients.spawn(Client { api, instances, sessions, last, number, clock }.run());
     }
     let (seen, ()) = tokio::join!(clients.join_all(), meanwhile);
     for (session, operation) in seen.into_iter().flatten() {
@@ -98,9 +114,12 @@ async fn round<S: Store>(
 }
 
 struct Client<S: Store> {
+    api: Api,
     instances: Arc<Vec<Server<S>>>,
     /// With the payload of each that it has seen last.
     sessions: Vec<Session>,
+    /// What it has written last to each, and upon what: to be repeated now and then.
+    last: Vec<Option<(Session, String)>>,
     number: usize,
     clock: Instant,
 }
@@ -135,63 +154,39 @@ impl<S: Store> Client<S> {
     ) -> Option<What> {
         let session = self.sessions[place].clone();
         let server = &self.instances[instance];
+        let api = self.api;
         let what = match chance {
-            0..3 => delete(server, &session).await,
+            0..3 => api.delete(server, &session).await,
             3..450 => {
-                let payload = format!("{} of {}", count, self.number);
-                write(server.put(&session, payload.clone()), session.etag, payload).await
+                let (session, payload) = self.to_write(place, (count, chance));
+                let what = api.write(server, &session, payload.clone()).await;
+                self.last[place] = Some((session, payload));
+                what
             }
-            450..453 => read(server.poll(&session).header("prefer", "wait=1"), session.etag).await?,
-            453..700 => read(server.poll(&session), session.etag).await?,
-            _ => read(server.request(reqwest::Method::GET, &session.path), session.etag).await?,
+            450..453 => {
+                let request = api.poll(server, &session).header("prefer", "wait=1");
+                api.read(request, session.etag).await?
+            }
+            453..700 => api.read(api.poll(server, &session), session.etag).await?,
+            _ => api.read(server.request(reqwest::Method::GET, &session.path), session.etag).await?,
         };
         if let What::Read { etag, .. } | What::Written { etag, .. } = &what {
             self.sessions[place].etag.clone_from(etag);
         }
         Some(what)
     }
-}
 
-/// The answer, unless there is none or it says that the store has none.
-async fn answer(request: RequestBuilder) -> Option<Response> {
-    let response = request.send().await.ok()?;
-    (response.status() != StatusCode::SERVICE_UNAVAILABLE).then_some(response)
-}
-
-async fn read(request: RequestBuilder, seen: Etag) -> Option<What> {
-    let response = answer(request).await?;
-    Some(match response.status().as_u16() {
-        200 => {
-            let etag = header(&response, "etag");
-            What::Read { etag, payload: response.text().await.ok()? }
+    /// Something new; or, where that is allowed, what it has written last once more, or what everybody writes who has seen this.
+    fn to_write(&self, place: usize, (count, chance): (usize, usize)) -> (Session, String) {
+        let session = self.sessions[place].clone();
+        match (self.api, chance % 4, &self.last[place]) {
+            (Api::Json, 0, Some(last)) => last.clone(),
+            (Api::Json, 1, _) => {
+                let payload = format!("upon {}", session.etag);
+                (session, payload)
+            }
+            _ => (session, format!("{count} of {}", self.number)),
         }
-        304 => {
-            assert_eq!(header(&response, "etag"), seen);
-            What::Unchanged { etag: seen }
-        }
-        404 => What::Gone,
-        other => panic!("a read is answered with {other}"),
-    })
-}
-
-async fn write(request: RequestBuilder, expected: Etag, payload: String) -> What {
-    let Some(response) = answer(request).await else { return What::MaybeWritten { expected, payload } };
-    match response.status().as_u16() {
-        202 => What::Written { expected, payload, etag: header(&response, "etag") },
-        412 => What::Refused { expected, current: header(&response, "etag") },
-        404 => What::Gone,
-        other => panic!("a write is answered with {other}"),
-    }
-}
-
-async fn delete<S: Store>(server: &Server<S>, session: &Session) -> What {
-    let Some(response) = answer(server.request(reqwest::Method::DELETE, &session.path)).await else {
-        return What::MaybeDeleted;
-    };
-    match response.status().as_u16() {
-        204 => What::Deleted,
-        404 => What::Gone,
-        other => panic!("a delete is answered with {other}"),
     }
 }
 
@@ -207,28 +202,50 @@ impl Dice {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn memory_is_linearizable() {
+    over_memory(Api::Text).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn memory_is_linearizable_with_writes_that_are_repeated() {
+    over_memory(Api::Json).await;
+}
+
+async fn over_memory(api: Api) {
     let instances = Arc::new(vec![Server::<Memory>::with(unlimited).await]);
     let mut tally = Tally::default();
     for _ in 0..rounds() {
-        round(&instances, async {}, &mut tally).await;
+        round(api, &instances, async {}, &mut tally).await;
     }
     tally.assert_right();
     assert_eq!(tally.unknown, 0);
+    assert_eq!(tally.repeated > 0, api == Api::Json);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "needs redis-server: cargo xtask test"]
 async fn redis_is_linearizable_while_it_is_killed() {
-    over_redis(1).await;
+    over_redis(Api::Text, 1).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs redis-server: cargo xtask test"]
+async fn redis_is_linearizable_with_writes_that_are_repeated_while_it_is_killed() {
+    over_redis(Api::Json, 1).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "needs redis-server: cargo xtask test"]
 async fn two_instances_over_one_redis_are_linearizable_while_it_is_killed() {
-    over_redis(2).await;
+    over_redis(Api::Text, 2).await;
 }
 
-async fn over_redis(count: usize) {
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs redis-server: cargo xtask test"]
+async fn two_instances_are_linearizable_with_writes_that_are_repeated_while_redis_is_killed() {
+    over_redis(Api::Json, 2).await;
+}
+
+async fn over_redis(api: Api, count: usize) {
     let redis = RedisServer::durable();
     let mut instances: Vec<Server<Redis>> = Vec::new();
     for _ in 0..count {
@@ -243,7 +260,7 @@ async fn over_redis(count: usize) {
                 redis.run();
             });
         };
-        round(&instances, killed, &mut tally).await;
+        round(api, &instances, killed, &mut tally).await;
     }
     tally.assert_right();
     assert_ne!(tally.unknown, 0, "nobody noticed that it was killed");
@@ -259,15 +276,24 @@ async fn a_store_that_is_wrong_is_found_out() {
         (Fault::EndsTwice, "ends twice", "EndedTwice"),
         (Fault::ForgetsSessions, "forgets sessions", "EndedByNobody"),
     ] {
-        let instances = Arc::new(vec![Server::over((Broken::new(fault), None), unlimited).await]);
-        let mut tally = Tally::default();
-        // It is found as soon as it happens, and it does not happen in each round.
-        for _ in 0..50 {
-            round(&instances, async {}, &mut tally).await;
-            if !tally.violations.is_empty() {
-                break;
-            }
+        // In JSON a write that was denied is a repeat, and right.
+        let denies = fault == Fault::DeniesWrites;
+        for api in [Api::Text, Api::Json].into_iter().filter(|api| !denies || *api == Api::Text) {
+            let tally = until_found(api, fault).await;
+            assert!(format!("{:?}", tally.violations).contains(says), "{name}, {api:?}: {tally:?}");
         }
-        assert!(format!("{:?}", tally.violations).contains(says), "{name}: {tally:?}");
     }
+}
+
+/// It is found as soon as it happens, and it does not happen in each round.
+async fn until_found(api: Api, fault: Fault) -> Tally {
+    let instances = Arc::new(vec![Server::over((Broken::new(fault), None), unlimited).await]);
+    let mut tally = Tally::default();
+    for _ in 0..50 {
+        round(api, &instances, async {}, &mut tally).await;
+        if !tally.violations.is_empty() {
+            break;
+        }
+    }
+    tally
 }

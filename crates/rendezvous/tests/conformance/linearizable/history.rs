@@ -44,6 +44,10 @@ pub(crate) enum What {
         expected: Etag,
         current: Etag,
     },
+    /// Refused, and not told what stands there.
+    TooLate {
+        expected: Etag,
+    },
     /// There was no answer.
     MaybeWritten {
         expected: Etag,
@@ -83,6 +87,7 @@ pub(crate) fn check(history: &[Operation]) -> Vec<Violation> {
     let links = links(history, &names, &mut violations);
     let chain = chain(history, &links);
     violations.extend(strangers(history, &links, &chain));
+    violations.extend(too_early(history, &links));
     let end = end(history, &mut violations);
     violations.extend(out_of_order(history, &chain, end));
     violations
@@ -91,6 +96,19 @@ pub(crate) fn check(history: &[Operation]) -> Vec<Violation> {
 fn refused_for_nothing(history: &[Operation]) -> Vec<Violation> {
     let refused = history.iter().filter_map(|operation| match &operation.what {
         What::Refused { expected, current } if expected == current => Some(current.clone()),
+        _ => None,
+    });
+    refused.map(Violation::RefusedForNothing).collect()
+}
+
+/// Refused as too late, and nobody came before.
+fn too_early(history: &[Operation], links: &HashMap<Etag, Link>) -> HashSet<Violation> {
+    let replaced = |etag: &Etag| {
+        let maybe = |what: &What| matches!(what, What::MaybeWritten { expected, .. } if expected == etag);
+        links.contains_key(etag) || history.iter().any(|operation| maybe(&operation.what))
+    };
+    let refused = history.iter().filter_map(|operation| match &operation.what {
+        What::TooLate { expected } if !replaced(expected) => Some(expected.clone()),
         _ => None,
     });
     refused.map(Violation::RefusedForNothing).collect()
@@ -124,6 +142,14 @@ struct Link {
     answered: Moment,
 }
 
+impl Link {
+    /// One of two that say the same has made it, and the other was told so when it was there.
+    fn repeated(self, other: Self) -> Self {
+        let (asked, answered) = (self.asked.min(other.asked), self.answered.min(other.answered));
+        Self { asked, answered, ..other }
+    }
+}
+
 /// What replaced what.
 fn links(
     history: &[Operation],
@@ -136,9 +162,11 @@ fn links(
     {
         let Some(etag) = written(operation, names) else { continue };
         let link = Link { etag: etag.clone(), asked: operation.asked, answered: operation.answered };
-        if links.insert(expected.clone(), link).is_some() {
+        let before = links.remove(expected);
+        if before.as_ref().is_some_and(|before| before.etag != link.etag) {
             violations.push(Violation::ReplacedTwice(expected.clone()));
         }
+        links.insert(expected.clone(), before.map_or(link.clone(), |before| before.repeated(link)));
     }
     let seen: HashSet<_> = history.iter().filter_map(|operation| seen(&operation.what)).collect();
     let known: HashSet<_> = names.values().copied().collect();
@@ -182,12 +210,13 @@ fn written<'a>(operation: &'a Operation, names: &HashMap<&str, &'a Etag>) -> Opt
     }
 }
 
-/// The payload that an operation has seen as the current one.
+/// The payload that an operation has seen as the current one. A write that is repeated sees its own.
 fn seen(what: &What) -> Option<&Etag> {
     match what {
-        What::Read { etag, .. } | What::Unchanged { etag } | What::Refused { current: etag, .. } => {
-            Some(etag)
-        }
+        What::Read { etag, .. }
+        | What::Unchanged { etag }
+        | What::Written { etag, .. }
+        | What::Refused { current: etag, .. } => Some(etag),
         _ => None,
     }
 }
@@ -237,6 +266,11 @@ fn out_of_order(history: &[Operation], chain: &[Link], end: Option<(Moment, Mome
     let mut bounds: Vec<_> = chain.iter().map(|link| (link.asked, link.answered)).collect();
     bounds.extend(end);
     for operation in history {
+        if let What::TooLate { expected } = &operation.what
+            && let Some(next) = places.get(expected).map(|place| place + 1).filter(|next| *next < chain.len())
+        {
+            bounds[next].1 = bounds[next].1.min(operation.answered);
+        }
         let place = match &operation.what {
             What::Gone => end.map(|_| chain.len()),
             what => seen(what).and_then(|etag| places.get(etag).copied()),
@@ -292,6 +326,10 @@ mod tests {
         What::Refused { expected: expected.into(), current: current.into() }
     }
 
+    fn too_late(expected: &str) -> What {
+        What::TooLate { expected: expected.into() }
+    }
+
     fn unchanged(etag: &str) -> What {
         What::Unchanged { etag: etag.into() }
     }
@@ -325,6 +363,13 @@ mod tests {
             vec![at(2, NEVER, maybe("a", "B")), at(3, 4, refused("x", "b")), at(5, 6, refused("x", "b"))],
             vec![at(2, NEVER, What::MaybeDeleted), at(3, 4, read("a")), at(5, 6, What::Gone)],
             vec![at(2, NEVER, What::MaybeDeleted), at(3, 4, read("a"))],
+            // A write may be repeated, by whoever, as long as nothing follows it.
+            vec![at(2, 3, written("a", "b")), at(4, 5, written("a", "b")), at(6, 7, written("b", "c"))],
+            vec![at(2, 9, written("a", "b")), at(3, 4, written("a", "b")), at(5, 6, written("b", "c"))],
+            vec![at(2, NEVER, maybe("a", "B")), at(3, 4, read("b")), at(5, 6, written("a", "b"))],
+            vec![at(2, 3, written("a", "b")), at(4, 5, too_late("a")), at(6, 7, too_late("a"))],
+            vec![at(2, NEVER, maybe("a", "B")), at(3, 4, too_late("a"))],
+            vec![at(2, 9, written("a", "b")), at(3, 4, too_late("a"))],
         ] {
             assert_eq!(found(&history), [], "{history:?}");
         }
@@ -386,6 +431,25 @@ mod tests {
     #[test]
     fn a_refusal_for_nothing_is_found() {
         assert_eq!(found(&[at(2, 3, refused("a", "a"))]), [Violation::RefusedForNothing("a".into())]);
+    }
+
+    #[test]
+    fn a_refusal_before_anybody_wrote_is_found() {
+        assert_eq!(found(&[at(2, 3, too_late("a"))]), [Violation::RefusedForNothing("a".into())]);
+        let history = [at(2, 3, too_late("a")), at(4, 5, written("a", "b"))];
+        assert_eq!(found(&history), [Violation::OutOfOrder("b".into())]);
+    }
+
+    #[test]
+    fn a_repeat_that_is_no_repeat_is_found() {
+        // It has a name of its own, so it was written twice.
+        let again = What::Written { expected: "a".into(), payload: "B".into(), etag: "c".into() };
+        let violations = found(&[at(2, 3, written("a", "b")), at(4, 5, again)]);
+        assert!(violations.contains(&Violation::ReplacedTwice("a".into())), "{violations:?}");
+        assert!(violations.contains(&Violation::WrittenTwice("B".into())), "{violations:?}");
+        // It was acknowledged once more when something else stood there.
+        let history = [at(2, 3, written("a", "b")), at(4, 5, written("b", "c")), at(6, 7, written("a", "b"))];
+        assert_eq!(found(&history), [Violation::OutOfOrder("c".into())]);
     }
 
     #[test]

@@ -1,0 +1,137 @@
+//! Limits: the same as in the other API, and counted together with it. Only the code is another.
+
+use std::time::Duration;
+
+use matrix_qr_rendezvous::Rate;
+use reqwest::Method;
+
+use super::*;
+
+each_store! {
+    a_full_server_refuses_new_sessions_and_keeps_the_live,
+    sessions_of_both_apis_are_counted_together,
+    a_network_that_asks_too_fast_waits_alone,
+    a_network_that_creates_too_fast_waits_in_both_apis,
+    one_who_asks_too_fast_learns_nothing_of_a_session_that_is_gone,
+    networks_can_be_shut_out,
+    places_come_back_when_sessions_expire,
+}
+
+const ONE: &str = "192.0.2.1";
+const OTHER: &str = "192.0.2.2";
+
+fn from(request: RequestBuilder, address: &str) -> RequestBuilder {
+    request.header("x-forwarded-for", address)
+}
+
+async fn status(request: RequestBuilder) -> u16 {
+    request.send().await.unwrap().status().as_u16()
+}
+
+/// Refused for now, with what every such answer says.
+async fn assert_refused(request: RequestBuilder) {
+    let response = request.send().await.unwrap();
+    let seconds: u64 = header(&response, "retry-after").parse().unwrap();
+    assert!((1..=300).contains(&seconds), "{seconds}");
+    assert!(response.headers().get("etag").is_none());
+    let (status, errcode, body) = error(response).await;
+    assert_eq!((status, errcode.as_str()), (429, "M_LIMIT_EXCEEDED"));
+    assert_eq!(body["retry_after_ms"].as_u64(), Some(seconds * 1000));
+}
+
+async fn a_full_server_refuses_new_sessions_and_keeps_the_live<S: Kept>() {
+    let server = Server::<S>::with(|config| config.limits.max_sessions = 2).await;
+    let live = [server.name("1").await, server.name("2").await];
+    for (collection, _) in COLLECTIONS {
+        assert_refused(server.post_json(collection, "3")).await;
+    }
+    for session in &live {
+        server.write(session, "x").await;
+        assert_eq!(server.data(session).await, "x");
+    }
+    assert_eq!(status(server.request(Method::DELETE, &live[0].path)).await, 200);
+    server.name("3").await;
+    assert_eq!(server.rendezvous.sessions(), 2);
+}
+
+async fn sessions_of_both_apis_are_counted_together<S: Kept>() {
+    let server = Server::<S>::with(|config| config.limits.sessions_per_network = Some(2)).await;
+    assert_eq!(status(from(server.post(STABLE, "x"), ONE)).await, 201);
+    assert_eq!(status(from(server.post_json(STABLE, "x"), ONE)).await, 200);
+    assert_refused(from(server.post_json(STABLE, "x"), ONE)).await;
+    // In its own words.
+    let response = from(server.post(STABLE, "x"), ONE).send().await.unwrap();
+    assert_error(response, 429, "M_UNKNOWN").await;
+    assert_eq!(status(from(server.post_json(UNSTABLE, "x"), OTHER)).await, 200);
+}
+
+async fn a_network_that_asks_too_fast_waits_alone<S: Kept>() {
+    let server = Server::<S>::with(|config| config.limits.requests = Rate::new(1, 3)).await;
+    let session = server.name("kept").await;
+    assert_eq!(status(from(server.request(Method::GET, STABLE), ONE)).await, 200);
+    for _ in 0..2 {
+        assert_eq!(status(from(server.request(Method::GET, &session.path), ONE)).await, 200);
+    }
+    for request in [
+        server.request(Method::GET, &session.path),
+        server.wait(&session, "20"),
+        server.put_json(&session, "no"),
+        server.request(Method::DELETE, &session.path),
+        server.request(Method::GET, STABLE),
+        server.request(Method::GET, UNSTABLE),
+    ] {
+        assert_refused(from(request, ONE)).await;
+    }
+    assert_eq!(status(from(server.request(Method::GET, &session.path), OTHER)).await, 200);
+    assert_eq!(server.data(&session).await, "kept");
+}
+
+async fn a_network_that_creates_too_fast_waits_in_both_apis<S: Kept>() {
+    let server = Server::<S>::with(|config| config.limits.creates = Rate::new(1, 2)).await;
+    assert_eq!(status(from(server.post(STABLE, "x"), ONE)).await, 201);
+    assert_eq!(status(from(server.post_json(UNSTABLE, "x"), ONE)).await, 200);
+    for (collection, _) in COLLECTIONS {
+        assert_refused(from(server.post_json(collection, "x"), ONE)).await;
+    }
+    assert_eq!(status(from(server.post_json(STABLE, "x"), OTHER)).await, 200);
+    // To ask whether one may is another matter.
+    assert_eq!(status(from(server.request(Method::GET, STABLE), ONE)).await, 200);
+}
+
+async fn one_who_asks_too_fast_learns_nothing_of_a_session_that_is_gone<S: Kept>() {
+    let server = Server::<S>::with(|config| config.limits.requests = Rate::new(1, 1)).await;
+    let session = server.name("x").await;
+    assert_eq!(status(from(server.request(Method::DELETE, &session.path), ONE)).await, 200);
+    for request in [server.request(Method::GET, &session.path), server.put_json(&session, "x")] {
+        assert_error(from(request, ONE).send().await.unwrap(), 404, "M_NOT_FOUND").await;
+    }
+}
+
+async fn networks_can_be_shut_out<S: Kept>() {
+    let deny = vec!["192.0.2.0/31".parse().unwrap()];
+    let server = Server::<S>::with(|config| config.limits.deny = deny).await;
+    let session = server.name("x").await;
+    for request in [
+        server.request(Method::GET, STABLE),
+        server.post_json(UNSTABLE, "x"),
+        server.wait(&session, "20"),
+        server.put_json(&session, "no"),
+        server.request(Method::DELETE, &session.path),
+    ] {
+        assert_error(from(request, ONE).send().await.unwrap(), 403, "M_FORBIDDEN").await;
+    }
+    assert_eq!(status(from(server.request(Method::OPTIONS, &session.path), ONE)).await, 204);
+    assert_eq!(server.data(&session).await, "x");
+}
+
+async fn places_come_back_when_sessions_expire<S: Kept>() {
+    let server = Server::<S>::with(|config| {
+        config.limits.sessions_per_network = Some(1);
+        config.lifetime = Duration::from_millis(50);
+    })
+    .await;
+    for _ in 0..2 {
+        assert_eq!(status(from(server.post_json(STABLE, "x"), ONE)).await, 200);
+        tokio::time::sleep(Duration::from_millis(60)).await;
+    }
+}

@@ -1,0 +1,99 @@
+//! What the operator sees of this API.
+
+use axum::{body::Body, http::Request};
+use matrix_qr_rendezvous::Rate;
+use reqwest::Method;
+use tower::ServiceExt;
+
+use super::*;
+
+each_store! {
+    what_happens_is_counted,
+    who_waits_is_no_slow_answer,
+    no_label_says_which_session_or_who,
+}
+
+async fn metrics(server: &Server<impl Store>) -> String {
+    let request = Request::get("/metrics").body(Body::empty()).unwrap();
+    let response = server.rendezvous.operations().oneshot(request).await.unwrap();
+    let body = axum::body::to_bytes(response.into_body(), 1 << 20).await.unwrap();
+    String::from_utf8(body.to_vec()).unwrap()
+}
+
+fn value(text: &str, name: &str) -> Option<f64> {
+    text.lines().find_map(|line| line.strip_prefix(name)?.trim().parse().ok())
+}
+
+async fn what_happens_is_counted<S: Kept>() {
+    let server = Server::<S>::with(|config| config.limits.creates = Rate::new(1, 1)).await;
+    server.request(Method::GET, UNSTABLE).send().await.unwrap();
+    let session = server.name("0123456789").await;
+    let other = server.create("x").await;
+    server.data(&session).await;
+    // Once more in full, after the wait.
+    server.wait(&session, "0").send().await.unwrap();
+    server.request(Method::HEAD, &session.path).send().await.unwrap();
+    server.write(&session, "01234").await;
+    server.write(&session, "01234").await;
+    server.put_json(&session, "stale").send().await.unwrap();
+    server.send(Method::PUT, &session.path, "no json").send().await.unwrap();
+    for _ in 0..2 {
+        let post = server.post_json(STABLE, "y").header("x-forwarded-for", "192.0.2.1");
+        post.send().await.unwrap();
+    }
+    server.request(Method::OPTIONS, &session.path).send().await.unwrap();
+    server.request(Method::DELETE, &session.path).send().await.unwrap();
+    let text = metrics(&server).await;
+    let labels = |method, status| {
+        format!("rendezvous_requests_total{{method=\"{method}\",revision=\"msc4388\",status=\"{status}\"}}")
+    };
+    for (name, expected) in [
+        (labels("POST", 200), 2.0),
+        (labels("POST", 429), 1.0),
+        (labels("GET", 200), 3.0),
+        (labels("HEAD", 200), 1.0),
+        (labels("PUT", 200), 2.0),
+        (labels("PUT", 400), 1.0),
+        (labels("PUT", 409), 1.0),
+        (labels("DELETE", 200), 1.0),
+        (labels("OPTIONS", 204), 1.0),
+        (labels("POST", 200).replace("4388", "4108").replace("200", "201"), 1.0),
+        ("rendezvous_refusals_total{reason=\"rate\"}".to_owned(), 1.0),
+        ("rendezvous_refusals_total{reason=\"concurrent_write\"}".to_owned(), 1.0),
+        ("rendezvous_refusals_total{reason=\"malformed_body\"}".to_owned(), 1.0),
+        // What is repeated is not stored again.
+        ("rendezvous_payload_received_bytes_total".to_owned(), 17.0),
+        ("rendezvous_payload_sent_bytes_total".to_owned(), 30.0),
+        ("rendezvous_sessions".to_owned(), 2.0),
+        ("rendezvous_request_duration_seconds_count{method=\"PUT\",revision=\"msc4388\"}".to_owned(), 4.0),
+    ] {
+        assert_eq!(value(&text, &name), Some(expected), "{name} in {text}");
+    }
+    assert_eq!(server.get(&other).await.status(), 200);
+}
+
+async fn who_waits_is_no_slow_answer<S: Kept>() {
+    let server = Server::<S>::start().await;
+    let session = server.name("first").await;
+    let waiting = tokio::spawn(server.wait(&session, "30").send());
+    while value(&metrics(&server).await, "rendezvous_waiters") != Some(1.0) {
+        tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+    }
+    server.write(&session, "second").await;
+    granted(waiting.await.unwrap().unwrap()).await;
+    let text = metrics(&server).await;
+    assert_eq!(value(&text, "rendezvous_waiters"), Some(0.0));
+    let slow = "rendezvous_request_duration_seconds_count{method=\"GET\",revision=\"msc4388\"}";
+    assert_eq!(value(&text, slow), None);
+}
+
+async fn no_label_says_which_session_or_who<S: Kept>() {
+    let server = Server::<S>::start().await;
+    let session = server.name("the payload").await;
+    let get = server.wait(&session, "0").bearer_auth("the-token").header("x-forwarded-for", "192.0.2.77");
+    get.send().await.unwrap();
+    let text = metrics(&server).await;
+    for secret in [session.id.as_str(), &session.token, "payload\"", "192.0.2", "the-token"] {
+        assert!(!text.contains(secret), "{secret} in {text}");
+    }
+}
