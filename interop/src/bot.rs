@@ -14,14 +14,15 @@ use tokio::{process::Command, time::sleep};
 use crate::{
     devices::{Software::Ours, peer},
     process::Process,
-    sign_in::{Over, Pair, Shows, SignedIn},
+    sign_in::{Over, Pair, Revision::Msc4108, Shows, SignedIn},
     world::{TOKEN_LIFETIME, World},
 };
 
 /// It opens what `matrix-qr login` stored, reads an old message, outlives its token, answers a device that reads it, can be
 /// started again, and goes without a trace.
 pub(crate) async fn cell(world: &mut World<'_>) -> Result<Duration> {
-    let pair = Pair { new: Ours, existing: Ours, shows: Shows::New, over: Over::Homeserver };
+    let pair =
+        Pair { new: Ours, existing: Ours, shows: Shows::New, over: Over::Homeserver, revision: Msc4108 };
     let SignedIn { directory, id, .. } = pair.sign_in(world).await?;
     let (began, token) = (Instant::now(), token(&directory)?);
     let mut bot = start(world, &directory)?;

@@ -11,9 +11,9 @@ use crate::{
         Software::{MatrixSdk, Ours},
         peer,
     },
-    doctor, evict, failing, homeserver,
+    doctor, evict, failing, homeserver, newer,
     report::{Peer, Report},
-    sign_in::{Over, Pair, Shows},
+    sign_in::{Over, Pair, Revision::Msc4108, Shows},
     world::{Rendezvous, World},
 };
 
@@ -23,25 +23,25 @@ use Shows::{Existing, New};
 /// On a Synapse that makes rendezvous sessions itself. The first of them makes matrix-sdk's device that the others need; the
 /// next two are what ours are compared with.
 const ON_SYNAPSE: [Pair; 11] = [
-    Pair { new: MatrixSdk, existing: Ours, shows: New, over: Homeserver },
-    Pair { new: MatrixSdk, existing: MatrixSdk, shows: New, over: Homeserver },
-    Pair { new: MatrixSdk, existing: MatrixSdk, shows: Existing, over: Homeserver },
-    Pair { new: MatrixSdk, existing: Ours, shows: Existing, over: Homeserver },
-    Pair { new: Ours, existing: MatrixSdk, shows: New, over: Homeserver },
-    Pair { new: Ours, existing: MatrixSdk, shows: Existing, over: Homeserver },
-    Pair { new: Ours, existing: Ours, shows: New, over: Homeserver },
-    Pair { new: Ours, existing: Ours, shows: Existing, over: Homeserver },
-    Pair { new: Ours, existing: Ours, shows: New, over: OurServer },
-    Pair { new: Ours, existing: MatrixSdk, shows: New, over: OurServer },
-    Pair { new: MatrixSdk, existing: MatrixSdk, shows: New, over: OurServer },
+    Pair { new: MatrixSdk, existing: Ours, shows: New, over: Homeserver, revision: Msc4108 },
+    Pair { new: MatrixSdk, existing: MatrixSdk, shows: New, over: Homeserver, revision: Msc4108 },
+    Pair { new: MatrixSdk, existing: MatrixSdk, shows: Existing, over: Homeserver, revision: Msc4108 },
+    Pair { new: MatrixSdk, existing: Ours, shows: Existing, over: Homeserver, revision: Msc4108 },
+    Pair { new: Ours, existing: MatrixSdk, shows: New, over: Homeserver, revision: Msc4108 },
+    Pair { new: Ours, existing: MatrixSdk, shows: Existing, over: Homeserver, revision: Msc4108 },
+    Pair { new: Ours, existing: Ours, shows: New, over: Homeserver, revision: Msc4108 },
+    Pair { new: Ours, existing: Ours, shows: Existing, over: Homeserver, revision: Msc4108 },
+    Pair { new: Ours, existing: Ours, shows: New, over: OurServer, revision: Msc4108 },
+    Pair { new: Ours, existing: MatrixSdk, shows: New, over: OurServer, revision: Msc4108 },
+    Pair { new: MatrixSdk, existing: MatrixSdk, shows: New, over: OurServer, revision: Msc4108 },
 ];
 
 /// On a Synapse that sends everybody to our rendezvous server.
 const DELEGATED: [Pair; 4] = [
-    Pair { new: MatrixSdk, existing: Ours, shows: New, over: Homeserver },
-    Pair { new: MatrixSdk, existing: MatrixSdk, shows: Existing, over: Homeserver },
-    Pair { new: Ours, existing: MatrixSdk, shows: Existing, over: Homeserver },
-    Pair { new: Ours, existing: Ours, shows: New, over: Homeserver },
+    Pair { new: MatrixSdk, existing: Ours, shows: New, over: Homeserver, revision: Msc4108 },
+    Pair { new: MatrixSdk, existing: MatrixSdk, shows: Existing, over: Homeserver, revision: Msc4108 },
+    Pair { new: Ours, existing: MatrixSdk, shows: Existing, over: Homeserver, revision: Msc4108 },
+    Pair { new: Ours, existing: Ours, shows: New, over: Homeserver, revision: Msc4108 },
 ];
 
 /// Others' software.
@@ -65,6 +65,10 @@ pub(crate) async fn all(places: &Places, report: &mut Report) -> Result<()> {
     delegated(places, &peers, (&mut times, report))
         .await
         .context("with Synapse sending to our rendezvous")?;
+    for kind in [Rendezvous::Proxied, Rendezvous::ProxiedForAll] {
+        let mut world = World::start(places, kind).await.context("with our rendezvous behind a proxy")?;
+        newer::all(&mut world, &peers.synapse, report).await;
+    }
     Ok(())
 }
 
@@ -89,6 +93,7 @@ async fn on_synapse(
     report
         .run(&sdk.cell("a bot on matrix-sdk, with what `matrix-qr login` stored"), bot::cell(&mut world))
         .await;
+    newer::all(&mut world, synapse, report).await;
     report.run(&sdk.cell("a device that matrix-sdk signed in lists ours as verified"), reverse(&world)).await;
     Ok(())
 }
@@ -100,6 +105,7 @@ async fn delegated(places: &Places, peers: &Peers, (times, report): (&mut Times,
     }
     let ours = peers.synapse.cell("`matrix-qr doctor` on ours, by 307 from Synapse");
     report.run(&ours, doctor::cell(&world)).await;
+    newer::all(&mut world, &peers.synapse, report).await;
     Ok(())
 }
 
@@ -143,7 +149,7 @@ fn name(pair: &Pair, kind: Rendezvous) -> String {
     let over = match (pair.over, kind) {
         (OurServer, _) => "our rendezvous server",
         (Homeserver, Rendezvous::Synapse) => "Synapse's own rendezvous",
-        (Homeserver, Rendezvous::Delegated) => "ours, by 307 from Synapse",
+        (Homeserver, _) => "ours, by 307 from Synapse",
     };
     format!("new {new}, existing {existing}, the {shows} one shows the code, over {over}")
 }

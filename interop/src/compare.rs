@@ -6,7 +6,7 @@ use anyhow::{Context as _, Result, ensure};
 
 use crate::{
     devices::Software::{self, MatrixSdk, Ours},
-    sign_in::{Over, Pair, Shows},
+    sign_in::{Over, Pair, Revision::Msc4108, Shows},
     world::World,
 };
 
@@ -25,7 +25,8 @@ pub(crate) async fn cell(world: &mut World<'_>) -> Result<Duration> {
 async fn both_directions(world: &mut World<'_>, software: Software) -> Result<Duration> {
     let mut sum = Duration::ZERO;
     for shows in [Shows::New, Shows::Existing] {
-        let pair = Pair { new: software, existing: software, shows, over: Over::Homeserver };
+        let pair =
+            Pair { new: software, existing: software, shows, over: Over::Homeserver, revision: Msc4108 };
         sum += fastest(world, pair).await?;
     }
     Ok(sum)

@@ -5,7 +5,7 @@ use std::path::Path;
 use anyhow::{Context as _, Result};
 use tokio::process::Command;
 
-use crate::{Places, process::Process, world::World};
+use crate::{Places, process::Process, sign_in::Revision, world::World};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Software {
@@ -17,10 +17,19 @@ pub(crate) enum Software {
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Begin<'a> {
     /// On the homeserver, wherever that makes it.
-    ShowAtHome,
+    ShowAtHome(Revision),
     /// At this rendezvous server.
-    ShowAt(&'a str),
+    ShowAt(&'a str, Revision),
     Scan,
+}
+
+impl Begin<'_> {
+    fn options(self) -> &'static [&'static str] {
+        match self {
+            Self::Scan => &[],
+            Self::ShowAtHome(revision) | Self::ShowAt(_, revision) => revision.options(),
+        }
+    }
 }
 
 impl Software {
@@ -29,11 +38,12 @@ impl Software {
         let mut command = self.command(world.places, "login", directory);
         match (begin, self) {
             (Begin::Scan, _) => command.args(["--scan", "-"]),
-            (Begin::ShowAtHome, _) => command.args(["--homeserver", &world.homeserver]),
-            (Begin::ShowAt(url), Self::Ours) => command.args(["--rendezvous", url]),
+            (Begin::ShowAtHome(_), _) => command.args(["--homeserver", &world.homeserver]),
+            (Begin::ShowAt(url, _), Self::Ours) => command.args(["--rendezvous", url]),
             // It makes the session where it believes its homeserver to be, until the other device tells it.
-            (Begin::ShowAt(url), Self::MatrixSdk) => command.args(["--homeserver", url]),
+            (Begin::ShowAt(url, _), Self::MatrixSdk) => command.args(["--homeserver", url]),
         };
+        command.args(begin.options());
         Process::start(&log_name(directory, "login"), &mut command, &world.run)
     }
 
@@ -43,9 +53,10 @@ impl Software {
         let mut command = self.command(world.places, "link", directory);
         match begin {
             Begin::Scan => command.args(["--scan", "-"]),
-            Begin::ShowAtHome => &mut command,
-            Begin::ShowAt(url) => command.args(["--rendezvous", url]),
+            Begin::ShowAtHome(_) => &mut command,
+            Begin::ShowAt(url, _) => command.args(["--rendezvous", url]),
         };
+        command.args(begin.options());
         Process::start(&log_name(directory, "link"), &mut command, &world.run)
     }
 

@@ -8,7 +8,7 @@ use matrix_sdk::reqwest::Client;
 use crate::{
     devices::Software::Ours,
     failing::{OTHER_DEVICE, ended, within},
-    sign_in::{Confirmed, Over, Pair, Shows},
+    sign_in::{Confirmed, Over, Pair, Revision::Msc4108, Shows},
     world::World,
 };
 
@@ -18,7 +18,8 @@ const SOON: Duration = Duration::from_secs(5);
 
 /// Strangers push a sign-in out; the new device is told and leaves nothing behind.
 pub(crate) async fn cell(world: &World<'_>) -> Result<Duration> {
-    let pair = Pair { new: Ours, existing: Ours, shows: Shows::New, over: Over::Homeserver };
+    let pair =
+        Pair { new: Ours, existing: Ours, shows: Shows::New, over: Over::Homeserver, revision: Msc4108 };
     let Confirmed { new, mut existing, directory, .. } = pair.meet(world).await?;
     existing.question("open_link").await?;
     let client = Client::new();

@@ -9,14 +9,14 @@ use crate::{
     devices::Software::{MatrixSdk, Ours},
     process::End,
     report::{Peer, Report},
-    sign_in::{Confirmed, Over::Homeserver, Pair, Shows, agree},
+    sign_in::{Confirmed, Over::Homeserver, Pair, Revision::Msc4108, Shows, agree},
     world::World,
 };
 
 const THEIRS_SIGNS_IN_OURS: Pair =
-    Pair { new: Ours, existing: MatrixSdk, shows: Shows::New, over: Homeserver };
+    Pair { new: Ours, existing: MatrixSdk, shows: Shows::New, over: Homeserver, revision: Msc4108 };
 const OURS_SIGNS_IN_THEIRS: Pair =
-    Pair { new: MatrixSdk, existing: Ours, shows: Shows::Existing, over: Homeserver };
+    Pair { new: MatrixSdk, existing: Ours, shows: Shows::Existing, over: Homeserver, revision: Msc4108 };
 
 /// "The other device ended it": `matrix-qr --help`.
 pub(crate) const OTHER_DEVICE: i32 = 4;

@@ -6,7 +6,7 @@ use anyhow::{Context as _, Result, bail, ensure};
 use matrix_sdk::reqwest;
 use tokio::{process::Command, time::sleep};
 
-use crate::{Places, process::Process};
+use crate::{Places, process::Process, world::Ports};
 
 /// What Synapse and the authorization server know each other by.
 pub(crate) const SECRET: &str = "known-to-these-two-on-this-machine-only";
@@ -19,12 +19,7 @@ pub(crate) fn free_port() -> Result<u16> {
 }
 
 /// `rendezvous` is a line of its configuration.
-pub(crate) async fn start(
-    places: &Places,
-    run: &Path,
-    ports: (u16, u16),
-    rendezvous: &str,
-) -> Result<Process> {
+pub(crate) async fn start(places: &Places, run: &Path, ports: Ports, rendezvous: &str) -> Result<Process> {
     let key = Command::new(places.python.with_file_name("generate_signing_key"))
         .args(["-o", "signing.key"])
         .current_dir(run)
@@ -34,16 +29,16 @@ pub(crate) async fn start(
     let mut command = Command::new(&places.python);
     command.args(["-m", "synapse.app.homeserver", "-c", "homeserver.yaml"]).current_dir(run);
     let process = Process::start("synapse", &mut command, run)?;
-    healthy(ports.0).await?;
+    healthy(ports.homeserver).await?;
     Ok(process)
 }
 
 /// One account, no federation, nobody to be protected from messages that come fast.
-fn configuration((homeserver, authority): (u16, u16), rendezvous: &str) -> String {
+fn configuration(Ports { homeserver, public, authority, .. }: Ports, rendezvous: &str) -> String {
     format!(
         r#"
-server_name: "localhost:{homeserver}"
-public_baseurl: "http://localhost:{homeserver}/"
+server_name: "localhost:{public}"
+public_baseurl: "http://localhost:{public}/"
 signing_key_path: signing.key
 media_store_path: media
 report_stats: false

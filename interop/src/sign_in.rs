@@ -30,6 +30,28 @@ pub(crate) enum Over {
     Ours,
 }
 
+/// Which proposal the one who shows the code follows, and in which reading.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Revision {
+    Msc4108,
+    Msc4388,
+    Msc4388AsWritten,
+    /// The newer one where the server has it for this device.
+    Newest,
+}
+
+impl Revision {
+    /// What our command takes.
+    pub(crate) fn options(self) -> &'static [&'static str] {
+        match self {
+            Self::Msc4108 => &[],
+            Self::Msc4388 => &["--revision", "msc4388"],
+            Self::Msc4388AsWritten => &["--revision", "msc4388", "--dialect", "as-written"],
+            Self::Newest => &["--revision", "newest"],
+        }
+    }
+}
+
 /// Who signs whom in, and how.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Pair {
@@ -37,6 +59,7 @@ pub(crate) struct Pair {
     pub(crate) existing: Software,
     pub(crate) shows: Shows,
     pub(crate) over: Over,
+    pub(crate) revision: Revision,
 }
 
 /// A device that was signed in.
@@ -81,8 +104,8 @@ impl Pair {
         let began = Instant::now();
         let directory = world.new_directory(self.new);
         let show = match self.over {
-            Over::Homeserver => Begin::ShowAtHome,
-            Over::Ours => Begin::ShowAt(&world.rendezvous),
+            Over::Homeserver => Begin::ShowAtHome(self.revision),
+            Over::Ours => Begin::ShowAt(&world.rendezvous, self.revision),
         };
         let login = |begin| self.new.login(world, &directory, begin);
         let link = |begin| self.existing.link(world, begin);

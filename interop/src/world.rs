@@ -16,6 +16,7 @@ use crate::{
     devices::Software,
     homeserver::{self, SECRET, free_port},
     process::Process,
+    proxy,
 };
 
 /// Shorter than a run, so that every device has to refresh its token.
@@ -26,8 +27,29 @@ pub(crate) const TOKEN_LIFETIME: Duration = Duration::from_secs(15);
 pub(crate) enum Rendezvous {
     /// In itself.
     Synapse,
-    /// It answers 307 to our server.
+    /// It answers 307 to our server. Its own sessions of MSC4388 are for those who are signed in.
     Delegated,
+    /// Its proxy sends what MSC4388 asks to our server, which lets those create who are signed in at the homeserver.
+    Proxied,
+    /// The same, and everybody may.
+    ProxiedForAll,
+}
+
+impl Rendezvous {
+    fn is_proxied(self) -> bool {
+        matches!(self, Self::Proxied | Self::ProxiedForAll)
+    }
+
+    /// What Synapse is told of it.
+    fn feature(self, ours: &str) -> String {
+        match self {
+            Self::Synapse => "msc4108_enabled: true, msc4388_mode: open".to_owned(),
+            Self::Delegated => {
+                format!("msc4108_delegation_endpoint: \"{ours}\", msc4388_mode: authenticated")
+            }
+            Self::Proxied | Self::ProxiedForAll => format!("msc4108_delegation_endpoint: \"{ours}\""),
+        }
+    }
 }
 
 pub(crate) struct World<'a> {
@@ -46,39 +68,43 @@ pub(crate) struct World<'a> {
     /// Our devices that were signed in.
     pub(crate) ours: Vec<String>,
     devices: Cell<usize>,
-    _servers: [Process; 3],
+    _servers: Vec<Process>,
 }
 
 impl<'a> World<'a> {
     pub(crate) async fn start(places: &'a Places, kind: Rendezvous) -> Result<Self> {
         let run = places.run.join(format!("{kind:?}").to_lowercase());
         fs::create_dir_all(&run)?;
-        let (port, authority) = (free_port()?, free_port()?);
-        let (server, rendezvous) = rendezvous(places, &run)?;
-        let feature = match kind {
-            Rendezvous::Synapse => "msc4108_enabled: true".to_owned(),
-            Rendezvous::Delegated => format!("msc4108_delegation_endpoint: \"{rendezvous}\""),
-        };
-        let synapse = homeserver::start(places, &run, (port, authority), &feature).await?;
-        let homeserver = format!("http://localhost:{port}/");
-        let mut sandbox = authority_of(places, &run, (&homeserver, authority))?;
+        let ports = Ports::free(kind)?;
+        let homeserver = format!("http://localhost:{}/", ports.public);
+        let checks = (kind == Rendezvous::Proxied).then_some(homeserver.as_str());
+        let (server, rendezvous) = rendezvous(places, &run, (ports.rendezvous, checks))?;
+        let mut servers = vec![server];
+        if kind.is_proxied() {
+            servers.push(proxy::start(&run, ports).await?);
+        }
+        servers.push(homeserver::start(places, &run, ports, &kind.feature(&rendezvous)).await?);
+        let mut sandbox = authority_of(places, &run, (&homeserver, ports.authority))?;
         let ready = sandbox.event("ready").await?;
         let text = |name: &str| -> Result<String> {
             let text = ready.get(name).and_then(Value::as_str);
             text.map(str::to_owned).with_context(|| format!("the sandbox does not say its {name}"))
         };
+        let room = text("room_id")?;
+        let first = text("existing_directory")?.into();
+        servers.push(sandbox);
         Ok(Self {
             places,
             kind,
             homeserver,
             rendezvous,
-            room: text("room_id")?,
-            first: text("existing_directory")?.into(),
+            room,
+            first,
             peer: None,
             ours: Vec::new(),
             run,
             devices: Cell::new(0),
-            _servers: [sandbox, synapse, server],
+            _servers: servers,
         })
     }
 
@@ -89,11 +115,31 @@ impl<'a> World<'a> {
     }
 }
 
-fn rendezvous(places: &Places, run: &Path) -> Result<(Process, String)> {
-    let port = free_port()?;
+/// On this machine.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Ports {
+    /// Where Synapse listens.
+    pub(crate) homeserver: u16,
+    /// Where its clients find it: the proxy in front of it, if there is one.
+    pub(crate) public: u16,
+    pub(crate) authority: u16,
+    pub(crate) rendezvous: u16,
+}
+
+impl Ports {
+    fn free(kind: Rendezvous) -> Result<Self> {
+        let (homeserver, authority, rendezvous) = (free_port()?, free_port()?, free_port()?);
+        let public = if kind.is_proxied() { free_port()? } else { homeserver };
+        Ok(Self { homeserver, public, authority, rendezvous })
+    }
+}
+
+/// `checks`: the homeserver whose users alone may make sessions of MSC4388.
+fn rendezvous(places: &Places, run: &Path, (port, checks): (u16, Option<&str>)) -> Result<(Process, String)> {
     let url = format!("http://127.0.0.1:{port}/");
     let mut command = Command::new(places.ours.join("matrix-qr-rendezvous"));
     command.args(["--listen", &format!("127.0.0.1:{port}"), "--public-url", &url, "--allow-http"]);
+    command.args(checks.into_iter().flat_map(|homeserver| ["--homeserver", homeserver]));
     Ok((Process::start("rendezvous", &mut command, run)?, url))
 }
 

@@ -1,0 +1,57 @@
+//! A real nginx in front of Synapse and our server, with the lines of docs/deploy.md for MSC4388.
+
+use std::{fs, path::Path, time::Duration};
+
+use anyhow::{Context as _, Result, ensure};
+use tokio::{net::TcpStream, process::Command, time::sleep};
+
+use crate::{process::Process, world::Ports};
+
+const NGINX: &str = "/usr/sbin/nginx";
+const GUIDE: &str = include_str!("../../docs/deploy.md");
+const START: Duration = Duration::from_secs(10);
+
+pub(crate) async fn start(run: &Path, ports: Ports) -> Result<Process> {
+    fs::write(run.join("nginx.conf"), configuration(ports)?)?;
+    let mut command = Command::new(NGINX);
+    command.arg("-p").arg(run).arg("-c").arg(run.join("nginx.conf")).args(["-e", "stderr"]);
+    let process = Process::start("nginx", &mut command, run);
+    let process = process.context("nginx is missing: apt-get install nginx-light")?;
+    let step = Duration::from_millis(20);
+    for _ in 0..START.as_millis() / step.as_millis() {
+        if TcpStream::connect(("127.0.0.1", ports.public)).await.is_ok() {
+            return Ok(process);
+        }
+        sleep(step).await;
+    }
+    ensure!(false, "nginx does not come up: see nginx.log");
+    Ok(process)
+}
+
+/// The guide's own lines, with the ports of this run.
+fn configuration(Ports { homeserver, public, rendezvous, .. }: Ports) -> Result<String> {
+    let (_, section) = GUIDE.split_once("\n## 5. The coming revision\n").context("no such section")?;
+    let (_, lines) = section.split_once("```nginx\n").context("no lines for nginx")?;
+    let (lines, _) = lines.split_once("```").context("no end of the lines")?;
+    ensure!(lines.contains("http://127.0.0.1:8090"), "the guide names another port");
+    let lines = lines.replace("127.0.0.1:8090", &format!("127.0.0.1:{rendezvous}"));
+    Ok(format!(
+        "daemon off; master_process off; pid nginx.pid; error_log stderr; events {{}}
+http {{
+    access_log off;
+    client_body_temp_path body; proxy_temp_path proxied; fastcgi_temp_path fastcgi; uwsgi_temp_path uwsgi; scgi_temp_path scgi;
+    server {{
+        listen 127.0.0.1:{public};
+        listen [::1]:{public};
+{lines}
+        location / {{
+            proxy_pass http://127.0.0.1:{homeserver};
+            proxy_http_version 1.1;
+            proxy_set_header Host $http_host;
+            client_max_body_size 50M;
+        }}
+    }}
+}}
+"
+    ))
+}
