@@ -67,7 +67,7 @@ pub(crate) async fn all(places: &Places, report: &mut Report) -> Result<()> {
         .context("with Synapse sending to our rendezvous")?;
     for kind in [Rendezvous::Proxied, Rendezvous::ProxiedForAll] {
         let mut world = World::start(places, kind).await.context("with our rendezvous behind a proxy")?;
-        newer::all(&mut world, &peers.synapse, report).await;
+        newer::all(&mut world, (&peers.synapse, &peers.sdk), report).await;
     }
     Ok(())
 }
@@ -93,7 +93,7 @@ async fn on_synapse(
     report
         .run(&sdk.cell("a bot on matrix-sdk, with what `matrix-qr login` stored"), bot::cell(&mut world))
         .await;
-    newer::all(&mut world, synapse, report).await;
+    newer::all(&mut world, (synapse, sdk), report).await;
     report.run(&sdk.cell("a device that matrix-sdk signed in lists ours as verified"), reverse(&world)).await;
     Ok(())
 }
@@ -105,7 +105,7 @@ async fn delegated(places: &Places, peers: &Peers, (times, report): (&mut Times,
     }
     let ours = peers.synapse.cell("`matrix-qr doctor` on ours, by 307 from Synapse");
     report.run(&ours, doctor::cell(&world)).await;
-    newer::all(&mut world, &peers.synapse, report).await;
+    newer::all(&mut world, (&peers.synapse, &peers.sdk), report).await;
     Ok(())
 }
 

@@ -4,11 +4,12 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, ensure};
 use serde_json::Value;
+use tokio::process::Command;
 
 use crate::{
     devices::{Begin, Software::Ours},
     doctor,
-    process::End,
+    process::{End, Process},
     report::{Peer, Report},
     sign_in::{
         Over, Pair,
@@ -31,7 +32,7 @@ const NEW: [Pair; 2] = [pair(New, Over::Homeserver, Msc4388), pair(New, Over::Ho
 /// At a server that has nothing to do with the account.
 const NEW_ELSEWHERE: [Pair; 2] = [pair(New, Over::Ours, Msc4388), pair(New, Over::Ours, Msc4388AsWritten)];
 
-pub(crate) async fn all(world: &mut World<'_>, synapse: &Peer, report: &mut Report) {
+pub(crate) async fn all(world: &mut World<'_>, (synapse, sdk): (&Peer, &Peer), report: &mut Report) {
     let open = matches!(world.kind, Rendezvous::Synapse | Rendezvous::ProxiedForAll);
     let elsewhere = world.kind == Rendezvous::Synapse;
     let new = NEW.iter().filter(|_| open).chain(NEW_ELSEWHERE.iter().filter(|_| elsewhere));
@@ -47,6 +48,11 @@ pub(crate) async fn all(world: &mut World<'_>, synapse: &Peer, report: &mut Repo
         let newest = synapse
             .cell(format!("`--revision newest`: our new device shows msc4108's code, not one over {at}"));
         report.run(&newest, falls_back(world)).await;
+    }
+    if matches!(world.kind, Rendezvous::Proxied | Rendezvous::ProxiedForAll) {
+        let outcome = if open { "works as the text says" } else { "is not for it" };
+        let cell = sdk.cell(format!("msc4388: to matrix-sdk, {} {outcome}", place(world.kind)));
+        report.run(&cell, read_by_others(world, open)).await;
     }
     if world.kind == Rendezvous::Proxied {
         let cell = synapse.cell("`matrix-qr doctor` on ours behind the homeserver's proxy");
@@ -80,6 +86,18 @@ async fn not_allowed(world: &World<'_>) -> Result<Duration> {
     let advice = last.get("advice").and_then(Value::as_str).unwrap_or_default();
     ensure!(code == NETWORK && advice.contains("scan it here"), "ended with {code} and {last}");
     ensure!(!directory.exists(), "something is left in {}", directory.display());
+    Ok(began.elapsed())
+}
+
+/// matrix-sdk asks for such sessions, and its types read what is answered.
+async fn read_by_others(world: &World<'_>, open: bool) -> Result<Duration> {
+    let began = Instant::now();
+    let mut command = Command::new(world.places.theirs.join("peer"));
+    command.args(["rendezvous", "--homeserver", &world.homeserver]);
+    let mut peer = Process::start("peer-rendezvous", &mut command, &world.run)?;
+    let said = peer.event("msc4388").await?;
+    peer.succeed().await?;
+    ensure!(said.get("supported") == Some(&Value::Bool(open)), "{said}");
     Ok(began.elapsed())
 }
 

@@ -8,6 +8,7 @@ use matrix_qr_protocol::{
 use matrix_qr_sandbox::{Fault, Options};
 
 use crate::{
+    failures::{Row, assert_told},
     meeting::{Meeting, Plan},
     paths::assert_complete,
     revision::SHOWING,
@@ -57,13 +58,8 @@ async fn a_new_device_cannot_show_where_only_those_who_are_signed_in_may() {
         matrix_qr_device::Setup { showing: Showing::Only(Revision::Msc4388), ..world.setup(plan.dialect) };
     let error = sign_in(&setup, world.show(), &robot).await.unwrap_err();
     assert_eq!(error.side(), Side::RendezvousServer);
-    assert_eq!(
-        (error.to_string().as_str(), error.advice()),
-        (
-            "127.0.0.1 lets only devices that are signed in there create rendezvous sessions",
-            "Let the other device show the QR code and scan it here, or name another rendezvous server."
-        )
-    );
+    let row = Row::of("a_new_device_cannot_show_where_only_those_who_are_signed_in_may");
+    assert_told(&world, &error, &row.new);
     assert!(meeting.code().is_none() && !world.new_dir().exists());
 }
 

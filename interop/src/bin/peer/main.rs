@@ -5,6 +5,7 @@ mod account;
 mod establish;
 mod grant;
 mod login;
+mod rendezvous;
 mod room;
 
 use std::{path::PathBuf, process::ExitCode, time::Duration};
@@ -14,6 +15,7 @@ use serde_json::{Value, json};
 
 const USAGE: &str = "peer login|link --directory DIR [--homeserver URL] [--scan -]\n\
                      peer devices --directory DIR\n\
+                     peer rendezvous --homeserver URL\n\
                      peer talk --directory DIR --room ID --say TEXT --hear TEXT";
 
 /// The options, all of which have a value.
@@ -48,6 +50,9 @@ async fn run() -> Result<()> {
     let mut words = std::env::args().skip(1);
     let command = words.next().context(USAGE)?;
     let options = Options(words.collect());
+    if command == "rendezvous" {
+        return rendezvous::run(options.need("--homeserver")?).await;
+    }
     let directory = PathBuf::from(options.need("--directory")?);
     let scanned = match options.get("--scan") {
         Some(_) => Some(establish::scanned().await?),
