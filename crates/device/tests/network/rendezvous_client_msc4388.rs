@@ -58,7 +58,7 @@ impl Room {
 
     fn write(&mut self, body: &Value) -> Reply {
         let data = body["data"].as_str().unwrap();
-        if body["sequence_token"] != self.token.to_string() {
+        if body["sequence_token"].as_str().unwrap().parse() != Ok(self.token) {
             return match data == self.data {
                 true => Reply::json(200, json!({ "sequence_token": self.token.to_string() })),
                 false => Reply::json(409, json!({ "errcode": "M_CONCURRENT_WRITE", "error": "late" })),
