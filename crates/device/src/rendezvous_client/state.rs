@@ -8,8 +8,6 @@ use super::Delivery;
 pub(super) struct State {
     pub(super) session: Session,
     doubt: Doubt,
-    /// An answer to a write was lost, and the write was repeated since.
-    repeated: bool,
     pub(super) lost_track: bool,
     /// A payload of the other device that nobody has been given yet.
     pub(super) overheard: Option<Payload>,
@@ -46,7 +44,6 @@ impl State {
         Self {
             session,
             doubt: Doubt::None,
-            repeated: false,
             lost_track: false,
             overheard: None,
             ours: Vec::new(),
@@ -79,7 +76,6 @@ impl State {
     /// Begins a write. Until its answer is here it may have happened.
     pub(super) fn write(&mut self, payload: &Payload) -> Result<Request, Error> {
         let request = self.session.send(payload)?;
-        self.repeated |= self.doubt == Doubt::Unanswered;
         self.doubt = Doubt::Unanswered;
         self.ours.push(payload.bytes.clone());
         Ok(request)
@@ -89,7 +85,6 @@ impl State {
     pub(super) fn written(&mut self, response: &Response) -> Result<Sent, Error> {
         let sent = self.session.sent(response)?;
         self.doubt = if sent == Sent::Conflict { Doubt::Conflict } else { Doubt::None };
-        self.repeated &= sent == Sent::Conflict;
         Ok(sent)
     }
 
@@ -98,13 +93,12 @@ impl State {
             Received::Nothing { waited } => return Ok(Heard::Nothing { waited }),
             Received::Payload(payload) => payload,
         };
-        let doubt = std::mem::take(&mut self.doubt);
-        let unanswered = std::mem::take(&mut self.repeated) || doubt == Doubt::Unanswered;
+        let was_in_doubt = std::mem::take(&mut self.doubt) != Doubt::None;
         if self.ours.contains(&payload.bytes) {
-            self.landed = (doubt != Doubt::None).then_some(payload.bytes);
+            self.landed = was_in_doubt.then_some(payload.bytes);
             return Ok(Heard::Ours);
         }
-        self.lost_track = unanswered && self.session.is_repeatable();
+        self.lost_track = self.session.has_lost_track();
         self.ours.clear();
         self.landed = None;
         self.overheard = Some(payload);

@@ -80,11 +80,24 @@ pub(super) struct Session {
     /// Of the last payload that this device has seen or written.
     token: Option<SequenceToken>,
     time_left: Option<Duration>,
+    doubt: Doubt,
+}
+
+/// Whether the server may have given this device a token that it never saw.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Doubt {
+    None,
+    /// A payload was sent, and no answer has come.
+    Unanswered,
+    /// It was sent once more: the first answer is lost.
+    Lost,
+    /// So is the token that the last payload was written against.
+    LostTrack,
 }
 
 impl Session {
     pub(super) fn join(id: SessionId) -> Self {
-        Self { id, token: None, time_left: None }
+        Self { id, token: None, time_left: None, doubt: Doubt::None }
     }
 
     pub(super) fn id(&self) -> &SessionId {
@@ -115,35 +128,53 @@ impl Session {
             data: String,
             sequence_token: String,
             expires_in_ms: Option<u64>,
+            /// Ours, and optional for a server: the token that the payload was written against.
+            #[serde(rename = "io.github.matrix-qr.previous_sequence_token")]
+            previous: Option<String>,
         }
         if response.status != 200 {
             return Err(not_there(response));
         }
-        let Body { data, sequence_token, expires_in_ms } = read(response)?;
+        let Body { data, sequence_token, expires_in_ms, previous } = read(response)?;
         let size = data.len();
         if size > MAX_PAYLOAD_BYTES {
             return Err(Error::Oversized { size });
         }
         let token = token(&sequence_token)?;
-        let unchanged = self.token.as_ref() == Some(&token);
-        // What it was written against is what this device had seen until now.
-        let payload = Payload { bytes: data.into_bytes(), binding: self.binding() };
+        if self.token.as_ref() == Some(&token) {
+            self.adopt(token, expires_in_ms);
+            return Ok(Received::Nothing { waited: response.waited() });
+        }
+        let binding = self.written_against(previous.as_deref());
         self.adopt(token, expires_in_ms);
-        Ok(if unchanged {
-            Received::Nothing { waited: response.waited() }
-        } else {
-            Received::Payload(payload)
-        })
+        Ok(Received::Payload(Payload { bytes: data.into_bytes(), binding }))
+    }
+
+    /// What a new payload was written against is what this device had seen until now; or what it wrote since, if the answer to that
+    /// was lost. Then only a server that says it can tell.
+    fn written_against(&mut self, previous: Option<&str>) -> Binding {
+        let in_doubt = matches!(self.doubt, Doubt::Unanswered | Doubt::Lost);
+        let previous = previous.filter(|_| in_doubt).and_then(SequenceToken::parse);
+        self.doubt = if in_doubt && previous.is_none() { Doubt::LostTrack } else { Doubt::None };
+        previous.map_or_else(|| self.binding(), |token| Binding::new(&self.id, &token))
+    }
+
+    pub(super) fn has_lost_track(&self) -> bool {
+        self.doubt == Doubt::LostTrack
     }
 
     /// The token that goes with it is the one that the payload is bound to: the server compares what the cipher compares.
-    pub(super) fn send(&self, payload: &Payload) -> Result<Request, Error> {
+    pub(super) fn send(&mut self, payload: &Payload) -> Result<Request, Error> {
         if payload.bytes.len() > MAX_PAYLOAD_BYTES {
             return Err(Error::TooLarge);
         }
         let token = payload.binding.token().ok_or(Error::NotReadYet)?.as_str();
         let data = std::str::from_utf8(&payload.bytes).map_err(|_| Error::NotText)?;
         let body = json!({ "sequence_token": token, "data": data });
+        self.doubt = match self.doubt {
+            Doubt::Unanswered | Doubt::Lost => Doubt::Lost,
+            Doubt::None | Doubt::LostTrack => Doubt::Unanswered,
+        };
         Ok(with_body(Method::Put, self.id.url(), &body))
     }
 
@@ -157,9 +188,16 @@ impl Session {
             200..=299 => {
                 let Body { sequence_token, expires_in_ms } = read(response)?;
                 self.adopt(token(&sequence_token)?, expires_in_ms);
+                self.doubt = Doubt::None;
                 Ok(Sent::Accepted)
             }
-            409 => Ok(Sent::Conflict),
+            409 => {
+                // The answer to the only one there was; else the first may have been accepted.
+                if self.doubt == Doubt::Unanswered {
+                    self.doubt = Doubt::None;
+                }
+                Ok(Sent::Conflict)
+            }
             _ => Err(not_there(response)),
         }
     }

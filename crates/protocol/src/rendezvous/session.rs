@@ -101,8 +101,8 @@ impl Session {
     ///
     /// # Errors
     /// [`Error::TooLarge`] above 4096 bytes, [`Error::NotReadYet`] after [`Session::join`] without a [`Session::received`].
-    pub fn send(&self, payload: &Payload) -> Result<Request, Error> {
-        match &self.0 {
+    pub fn send(&mut self, payload: &Payload) -> Result<Request, Error> {
+        match &mut self.0 {
             Dialect::Etag(session) => session.send(&payload.bytes),
             Dialect::Json(session) => session.send(payload),
         }
@@ -113,6 +113,16 @@ impl Session {
     #[must_use]
     pub fn is_repeatable(&self) -> bool {
         matches!(self.0, Dialect::Json(_))
+    }
+
+    /// Whether the binding of the last payload is a guess: an answer to a [`Session::send`] was lost, with a token that the payload may
+    /// have been written against, and the server does not say which it was. Then it is no forgery if it cannot be opened.
+    #[must_use]
+    pub fn has_lost_track(&self) -> bool {
+        match &self.0 {
+            Dialect::Etag(_) => false,
+            Dialect::Json(session) => session.has_lost_track(),
+        }
     }
 
     /// Reads the answer to [`Session::send`].

@@ -35,7 +35,7 @@ fn session() -> Session {
 }
 
 /// The `If-Match` of the next send: what the session believes to have seen.
-fn seen(session: &Session) -> String {
+fn seen(session: &mut Session) -> String {
     session
         .send(&Vec::new().into())
         .unwrap()
@@ -59,10 +59,10 @@ mod creating {
 
     #[test]
     fn the_session_is_where_the_body_says_and_can_be_sent_to_at_once() {
-        let session = session();
+        let mut session = session();
         let Location::Url(url) = session.location() else { panic!("{session:?}") };
         assert_eq!(url.as_str(), SESSION);
-        assert_eq!(seen(&session), ETAG);
+        assert_eq!(seen(&mut session), ETAG);
         assert_eq!(session.time_left(), Some(Duration::from_secs(60)));
     }
 
@@ -171,7 +171,7 @@ mod receiving {
             let new =
                 answer(200, &[("CONTENT-TYPE", content_type), ("eTaG", " \"two\" "), DATE, EXPIRES], "hello");
             assert_eq!(session.received(&new), Ok(Received::Payload(b"hello".to_vec().into())));
-            assert_eq!(seen(&session), "\"two\"");
+            assert_eq!(seen(&mut session), "\"two\"");
             assert_eq!(session.received(&new), Ok(Received::Nothing { waited: false }));
         }
     }
@@ -198,7 +198,7 @@ mod receiving {
                 Ok(Received::Nothing { waited }),
                 "{headers:?}"
             );
-            assert_eq!(seen(&session), ETAG);
+            assert_eq!(seen(&mut session), ETAG);
         }
     }
 
@@ -212,14 +212,14 @@ mod receiving {
         for etag in ["\"a\"", "VmbxF13QDusTgOCt8aoa0d2PQcnBOXeIxEqhw5aQ03o=", "1", "\"a,b\""] {
             let mut session = session();
             session.received(&answer(200, &[TEXT, ("ETag", etag)], "x")).unwrap();
-            assert_eq!(seen(&session), etag);
+            assert_eq!(seen(&mut session), etag);
         }
         let long = format!("\"{}\"", "x".repeat(511));
         for etag in ["W/\"one\"", "", "  ", "\"\"", "*", "\"a\" \"b\"", "\"\u{7f}\"", "\"ä\"", &long] {
             let mut session = session();
             let result = session.received(&answer(200, &[TEXT, ("ETag", etag)], "x"));
             assert!(matches!(result, Err(Error::BrokenProxy { .. })), "{etag:?}: {result:?}");
-            assert_eq!(seen(&session), ETAG);
+            assert_eq!(seen(&mut session), ETAG);
         }
         let none = session().received(&answer(200, &[TEXT], "x"));
         assert_eq!(none, Err(Error::BrokenProxy { what: "has no ETag" }));
@@ -238,7 +238,7 @@ mod receiving {
             let result =
                 session.received(&answer(200, &[("Content-Type", content_type), ("ETag", "2")], "x"));
             assert_eq!(result, Err(Error::WrongContentType { found: content_type.to_owned() }));
-            assert_eq!(seen(&session), ETAG);
+            assert_eq!(seen(&mut session), ETAG);
         }
         let none = session().received(&answer(200, &[("ETag", "2")], "x"));
         assert_eq!(none, Err(Error::WrongContentType { found: "of no stated type".into() }));
@@ -250,7 +250,7 @@ mod receiving {
         assert_eq!(session().received(&of(4096)), Ok(Received::Payload(vec![b'x'; 4096].into())));
         let mut session = session();
         assert_eq!(session.received(&of(4097)), Err(Error::Oversized { size: 4097 }));
-        assert_eq!(seen(&session), ETAG);
+        assert_eq!(seen(&mut session), ETAG);
     }
 }
 
@@ -274,9 +274,9 @@ mod sending {
         let mut session = session();
         let conflict = answer(412, &[("ETag", "\"theirs\"")], "");
         assert_eq!(session.sent(&conflict), Ok(Sent::Conflict));
-        assert_eq!(seen(&session), ETAG);
+        assert_eq!(seen(&mut session), ETAG);
         session.received(&answer(200, &[TEXT, ("ETag", "\"theirs\"")], "hi")).unwrap();
-        assert_eq!(seen(&session), "\"theirs\"");
+        assert_eq!(seen(&mut session), "\"theirs\"");
     }
 
     #[test]
@@ -290,7 +290,7 @@ mod sending {
         for status in [202, 200, 204] {
             let mut session = session();
             assert_eq!(session.sent(&answer(status, &[("ETag", "\"ours\"")], "")), Ok(Sent::Accepted));
-            assert_eq!(seen(&session), "\"ours\"");
+            assert_eq!(seen(&mut session), "\"ours\"");
         }
     }
 
@@ -319,7 +319,10 @@ mod refusals {
         let mut session = session();
         let received = session.received(response).unwrap_err();
         assert_eq!(received, session.sent(response).unwrap_err());
-        assert_eq!((seen(&session), session.time_left()), (ETAG.to_owned(), Some(Duration::from_secs(60))));
+        assert_eq!(
+            (seen(&mut session), session.time_left()),
+            (ETAG.to_owned(), Some(Duration::from_secs(60)))
+        );
         received
     }
 

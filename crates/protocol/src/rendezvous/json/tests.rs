@@ -375,3 +375,95 @@ mod refusals {
         }
     }
 }
+
+/// After a write whose answer was lost.
+mod doubt {
+    use super::*;
+
+    /// What the server says is there, and, if it is one that does, what that was written against.
+    fn theirs(previous: Option<&str>) -> Response {
+        let mut body = json!({ "data": "theirs", "sequence_token": "three", "expires_in_ms": 300_000 });
+        if let Some(previous) = previous {
+            body["io.github.matrix-qr.previous_sequence_token"] = previous.into();
+        }
+        ok(body)
+    }
+
+    fn binding_of(session: &mut Session, response: &Response) -> Binding {
+        let Received::Payload(payload) = session.received(response).unwrap() else { panic!("nothing") };
+        payload.binding
+    }
+
+    fn conflict() -> Response {
+        answer(409, &[], r#"{"errcode":"M_CONCURRENT_WRITE","error":"late"}"#)
+    }
+
+    #[test]
+    fn a_server_that_says_what_a_payload_was_written_against_is_believed() {
+        for repeated in [false, true] {
+            let mut session = session();
+            session.send(&payload("ours", at("one"))).unwrap();
+            if repeated {
+                session.send(&payload("ours", at("one"))).unwrap();
+                assert_eq!(session.sent(&conflict()), Ok(Sent::Conflict));
+            }
+            assert_eq!(binding_of(&mut session, &theirs(Some("two"))), at("two"));
+            assert!(!session.has_lost_track());
+            assert_eq!(session.binding(), at("three"));
+        }
+    }
+
+    #[test]
+    fn a_server_that_does_not_leaves_a_guess() {
+        for previous in [None, Some("not a token")] {
+            let mut session = session();
+            session.send(&payload("ours", at("one"))).unwrap();
+            session.send(&payload("ours", at("one"))).unwrap();
+            assert_eq!(session.sent(&conflict()), Ok(Sent::Conflict));
+            assert_eq!(binding_of(&mut session, &theirs(previous)), at("one"));
+            assert!(session.has_lost_track());
+        }
+    }
+
+    /// Without a doubt the text's rule holds, whatever a server says.
+    #[test]
+    fn without_a_doubt_nobody_is_asked() {
+        let mut fresh = session();
+        assert_eq!(binding_of(&mut fresh, &theirs(Some("two"))), at("one"));
+
+        let mut answered = session();
+        answered.send(&payload("ours", at("one"))).unwrap();
+        answered.sent(&ok(json!({ "sequence_token": "two" }))).unwrap();
+        assert_eq!(binding_of(&mut answered, &theirs(Some("elsewhere"))), at("two"));
+
+        let mut refused = session();
+        refused.send(&payload("ours", at("one"))).unwrap();
+        assert_eq!(refused.sent(&conflict()), Ok(Sent::Conflict));
+        assert_eq!(binding_of(&mut refused, &theirs(Some("elsewhere"))), at("one"));
+        assert!(![fresh, answered, refused].iter().any(Session::has_lost_track));
+    }
+
+    #[test]
+    fn what_follows_is_certain_again() {
+        let mut session = session();
+        session.send(&payload("ours", at("one"))).unwrap();
+        assert_eq!(binding_of(&mut session, &theirs(None)), at("one"));
+        assert!(session.has_lost_track());
+        session.send(&payload("ours again", at("three"))).unwrap();
+        session.sent(&ok(json!({ "sequence_token": "four" }))).unwrap();
+        assert!(!session.has_lost_track());
+        assert_eq!(binding_of(&mut session, &found("theirs again", "five")), at("four"));
+    }
+
+    /// The repetition of a write that happened is as good as its answer.
+    #[test]
+    fn a_repetition_that_is_acknowledged_ends_it() {
+        let mut session = session();
+        for _ in 0..2 {
+            session.send(&payload("ours", at("one"))).unwrap();
+        }
+        assert_eq!(session.sent(&ok(json!({ "sequence_token": "two" }))), Ok(Sent::Accepted));
+        assert_eq!(binding_of(&mut session, &theirs(None)), at("two"));
+        assert!(!session.has_lost_track());
+    }
+}
