@@ -182,6 +182,7 @@ mod tests {
         let now = Instant::now();
         let session = Session {
             revision: Revision::random(),
+            replaced: None,
             payload: [].into(),
             modified: now,
             expires: now,

@@ -197,7 +197,7 @@ async fn cancel<S: Store>(rendezvous: &Rendezvous<S>, id: Id) -> Result<Answer, 
 }
 
 /// How long an answer is, less its payload.
-const REST: usize = 128;
+const REST: usize = 192;
 
 fn ok(body: &impl Serialize, room: usize) -> Answer {
     Answer::new(StatusCode::OK, Content::Json(body::to_text(body, room)))

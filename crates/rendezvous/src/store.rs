@@ -74,6 +74,8 @@ pub enum Changed {
 pub struct Session {
     /// Which write this is.
     pub revision: Revision,
+    /// Which write it replaced; none, if it is the session's first.
+    pub replaced: Option<Revision>,
     /// An allocation of exactly the payload's size.
     pub payload: Arc<[u8]>,
     /// When the payload was written.
@@ -110,7 +112,7 @@ impl New {
     /// The session as it is at first, and its place.
     pub(crate) fn into_session(self) -> (Session, Ticket) {
         let Self { write: Write { revision, payload, now }, expires, errcodes, ticket } = self;
-        (Session { revision, payload, modified: now, expires, errcodes }, ticket)
+        (Session { revision, replaced: None, payload, modified: now, expires, errcodes }, ticket)
     }
 }
 

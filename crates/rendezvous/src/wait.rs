@@ -146,6 +146,7 @@ mod tests {
         let (waiters, id, now) = (Waiters::new(), Id::random(Api::Msc4108), Instant::now());
         let session = Session {
             revision: Revision::random(),
+            replaced: None,
             payload: [].into(),
             modified: now,
             expires: now + LONGEST,

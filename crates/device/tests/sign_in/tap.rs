@@ -1,7 +1,10 @@
 //! Something between the devices and the two servers of the sandbox: it passes everything on, remembers it, and can lose
 //! requests and answers. The addresses that the servers name are replaced by its own, so that nothing goes past it.
 
-use std::sync::{Arc, Mutex};
+use std::{
+    sync::{Arc, Mutex},
+    time::Duration,
+};
 
 use axum::{
     Router,
@@ -25,6 +28,8 @@ pub(crate) enum Fate {
     Answered,
     /// It is executed, and nobody learns of it.
     AnswerLost,
+    /// The same, and the one who asked learns that only after a second.
+    AnswerLostLate,
     /// It is not executed.
     Lost,
 }
@@ -44,6 +49,8 @@ type Judge = Box<dyn FnMut(&str) -> Fate + Send>;
 #[derive(Default)]
 struct Wire {
     client: reqwest::Client,
+    /// What every answer is rid of.
+    hidden: Mutex<Option<&'static str>>,
     /// What is replaced by what in every answer.
     addresses: Mutex<Vec<(String, String)>>,
     seen: Mutex<Vec<Exchange>>,
@@ -61,6 +68,11 @@ impl Tap {
     /// Decides over each request by its method and path, from now on.
     pub(crate) fn judge(&self, judge: impl FnMut(&str) -> Fate + Send + 'static) {
         *self.wire.judge.lock().unwrap() = Some(Box::new(judge));
+    }
+
+    /// Every answer lacks this word from now on: another one stands there, that nobody knows.
+    pub(crate) fn hide(&self, word: &'static str) {
+        *self.wire.hidden.lock().unwrap() = Some(word);
     }
 
     pub(crate) fn seen(&self) -> Vec<Exchange> {
@@ -99,8 +111,13 @@ async fn pass_on(State((wire, target)): State<(Arc<Wire>, Url)>, request: Reques
     let (status, headers) = (answer.status(), answer.headers().clone());
     let answer = wire.rewritten(answer.bytes().await.unwrap());
     wire.seen.lock().unwrap().push(Exchange { name, request: body, answer: answer.clone() });
-    if fate == Fate::AnswerLost {
-        return broken();
+    match fate {
+        Fate::AnswerLost => return broken(),
+        Fate::AnswerLostLate => {
+            tokio::time::sleep(Duration::from_secs(1)).await;
+            return broken();
+        }
+        Fate::Answered | Fate::Lost => {}
     }
     let mut response = Response::builder().status(status);
     let own = [header::CONTENT_LENGTH, header::TRANSFER_ENCODING, header::CONNECTION];
@@ -116,6 +133,9 @@ impl Wire {
         let Ok(mut text) = String::from_utf8(answer.to_vec()) else { return answer };
         for (theirs, ours) in self.addresses.lock().unwrap().iter() {
             text = text.replace(&format!("http://{theirs}"), &format!("http://{ours}"));
+        }
+        if let Some(word) = *self.hidden.lock().unwrap() {
+            text = text.replace(word, "hidden");
         }
         text.into()
     }

@@ -54,6 +54,10 @@ pub(super) struct Received<'a> {
     data: &'a str,
     sequence_token: Text,
     expires_in_ms: u64,
+    /// Ours: what the payload was written against. A device whose own last answer was lost has no other way to know, and the
+    /// other one has bound its payload to that ("Secure operations").
+    #[serde(rename = "io.github.matrix-qr.previous_sequence_token", skip_serializing_if = "Option::is_none")]
+    previous: Option<Text>,
 }
 
 #[derive(Serialize)]
@@ -75,7 +79,8 @@ impl<'a> Received<'a> {
     /// `None` if what the store has is no text: nothing that came this way.
     pub(super) fn new(session: &'a Session, now: Instant) -> Option<Self> {
         let data = str::from_utf8(&session.payload).ok()?;
-        Some(Self { data, sequence_token: token(session), expires_in_ms: left(session, now) })
+        let previous = session.replaced.map(|revision| Text(revision.to_text()));
+        Some(Self { data, sequence_token: token(session), expires_in_ms: left(session, now), previous })
     }
 }
 

@@ -69,6 +69,7 @@ impl Memory {
         if expected != Some(session.revision) {
             return Written::Conflict(session.clone());
         }
+        session.replaced = Some(session.revision);
         session.revision = write.revision;
         session.payload = write.payload;
         session.modified = write.now;

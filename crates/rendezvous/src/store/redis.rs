@@ -123,6 +123,7 @@ impl Store for Redis {
     }
 
     async fn write(&self, id: Id, expected: Option<Revision>, write: Write) -> Result<Written, Unavailable> {
+        let before = expected;
         let (expected, revision) = (expected.map(Revision::to_bytes), write.revision.to_bytes());
         let arguments = [
             expected.as_ref().map_or(&[][..], |revision| revision),
@@ -133,7 +134,7 @@ impl Store for Redis {
         ];
         match self.run::<Option<(bool, Vec<u8>, i64)>>(&self.write, id, &arguments).await? {
             None => Ok(Written::Gone),
-            Some((true, errcodes, left)) => replaced(write, &errcodes, left).map(Written::Replaced),
+            Some((true, errcodes, left)) => replaced((write, before), &errcodes, left).map(Written::Replaced),
             Some((false, record, left)) => session(&record, left, write.now).map(Written::Conflict),
         }
     }
@@ -177,11 +178,15 @@ fn session(record: &[u8], left: i64, now: Instant) -> Result<Session, Unavailabl
     record::decode(record, left, now).ok_or(Unavailable)
 }
 
-fn replaced(write: Write, errcodes: &[u8], left: i64) -> Result<Session, Unavailable> {
+fn replaced(
+    (write, before): (Write, Option<Revision>),
+    errcodes: &[u8],
+    left: i64,
+) -> Result<Session, Unavailable> {
     let Write { revision, payload, now } = write;
     let left = Duration::from_millis(left.try_into().map_err(|_| Unavailable)?);
     let errcodes = errcodes.first().copied().and_then(record::errcodes).ok_or(Unavailable)?;
-    Ok(Session { revision, payload, modified: now, expires: now + left, errcodes })
+    Ok(Session { revision, replaced: before, payload, modified: now, expires: now + left, errcodes })
 }
 
 #[cfg(test)]

@@ -1,4 +1,5 @@
-//! What stands at a session's key: `revision (16 bytes) | errcodes (1) | left (8) | payload`. `left` is how many milliseconds
+//! What stands at a session's key: `revision (16 bytes) | revision that it replaced (16) | errcodes (1) | left (8) | payload`. The second is
+//! all zeros if there is none. `left` is how many milliseconds
 //! the session still had when the payload was written. With what it has now that says how long ago that was, so that no
 //! clock of an instance is ever compared with another's, or with Redis's. write.lua writes the same.
 
@@ -6,11 +7,15 @@ use std::time::{Duration, Instant};
 
 use crate::store::{Errcodes, Revision, Session};
 
+/// Where a revision would be. A real one is random, and never this.
+const NONE: [u8; 16] = [0; 16];
+
 /// A session as Redis keeps it.
 pub(super) fn encode(session: &Session) -> Vec<u8> {
     let left = session.expires.saturating_duration_since(session.modified);
     [
         &session.revision.to_bytes()[..],
+        &session.replaced.map_or(NONE, Revision::to_bytes),
         &[byte(session.errcodes)],
         &milliseconds(left).to_be_bytes(),
         &session.payload,
@@ -21,12 +26,14 @@ pub(super) fn encode(session: &Session) -> Vec<u8> {
 /// A session that Redis has kept, and that has so many milliseconds `left` at this moment. `None` if that is none of ours.
 pub(super) fn decode(record: &[u8], left: i64, now: Instant) -> Option<Session> {
     let (revision, rest) = record.split_first_chunk()?;
+    let (replaced, rest) = rest.split_first_chunk()?;
     let (&[code], rest) = rest.split_first_chunk()?;
     let (&left_when_written, payload) = rest.split_first_chunk()?;
     let left = u64::try_from(left).ok()?;
     let age = Duration::from_millis(u64::from_be_bytes(left_when_written).saturating_sub(left));
     Some(Session {
         revision: Revision::from_bytes(*revision),
+        replaced: (*replaced != NONE).then(|| Revision::from_bytes(*replaced)),
         payload: payload.into(),
         modified: now.checked_sub(age).unwrap_or(now),
         expires: now.checked_add(Duration::from_millis(left))?,
@@ -64,6 +71,7 @@ mod tests {
     fn session(now: Instant) -> Session {
         Session {
             revision: Revision::from_bytes([7; 16]),
+            replaced: Some(Revision::from_bytes([6; 16])),
             payload: b"payload"[..].into(),
             modified: now,
             expires: now + LIFETIME,
@@ -79,27 +87,33 @@ mod tests {
         let read = decode(&record, 200_000, later).unwrap();
         assert_eq!((read.modified, read.expires), (written, written + LIFETIME));
         assert_eq!(
-            (read.revision, &read.payload[..], read.errcodes),
-            (Revision::from_bytes([7; 16]), &b"payload"[..], Errcodes::Unstable)
+            (read.revision, read.replaced, &read.payload[..], read.errcodes),
+            (
+                Revision::from_bytes([7; 16]),
+                Some(Revision::from_bytes([6; 16])),
+                &b"payload"[..],
+                Errcodes::Unstable
+            )
         );
     }
 
     #[test]
     fn an_empty_payload_is_one() {
         let now = Instant::now();
-        let record = encode(&Session { payload: [].into(), ..session(now) });
-        assert!(decode(&record, 1, now).unwrap().payload.is_empty());
+        let record = encode(&Session { payload: [].into(), replaced: None, ..session(now) });
+        let read = decode(&record, 1, now).unwrap();
+        assert!(read.payload.is_empty() && read.replaced.is_none());
     }
 
     #[test]
     fn what_is_none_of_ours_is_no_session() {
         let now = Instant::now();
         let record = encode(&session(now));
-        for length in 0..25 {
+        for length in 0..41 {
             assert!(decode(&record[..length], 1, now).is_none(), "{length}");
         }
         let mut other = record.clone();
-        other[16] = b'x';
+        other[32] = b'x';
         assert!(decode(&other, 1, now).is_none());
         assert!(decode(&record, -1, now).is_none(), "a key without an end is none that we have made");
     }

@@ -3,15 +3,15 @@
 -- KEYS: the session. ARGV: the revision that must stand there; the new revision; the new payload; a channel, and what to
 -- say there. Answers nothing if there is no session. Otherwise whether it wrote, what stands there (of its own write only
 -- the errcodes, which it has kept), and the milliseconds that are left.
-local head = redis.call('GETRANGE', KEYS[1], 0, 16)
-if #head < 17 then
+local head = redis.call('GETRANGE', KEYS[1], 0, 32)
+if #head < 33 then
   return false
 end
 local left = redis.call('PTTL', KEYS[1])
 if string.sub(head, 1, 16) ~= ARGV[1] then
   return {0, redis.call('GET', KEYS[1]), left}
 end
-local errcodes = string.sub(head, 17)
-redis.call('SET', KEYS[1], ARGV[2] .. errcodes .. struct.pack('>I8', left) .. ARGV[3], 'KEEPTTL')
+local errcodes = string.sub(head, 33)
+redis.call('SET', KEYS[1], ARGV[2] .. ARGV[1] .. errcodes .. struct.pack('>I8', left) .. ARGV[3], 'KEEPTTL')
 redis.call('PUBLISH', ARGV[4], ARGV[5])
 return {1, errcodes, left}

@@ -18,6 +18,7 @@ each_store! {
     a_body_says_that_it_is_json,
     a_write_with_an_older_token_is_refused_with_the_code_of_the_requests_path,
     the_same_data_never_has_the_same_token,
+    what_a_payload_was_written_against_is_said,
     unknown_deleted_expired_and_other_sessions_are_the_same_bytes,
     a_session_is_of_one_api,
     a_session_is_the_same_on_both_paths,
@@ -74,6 +75,27 @@ async fn a_session_has_an_unguessable_id_and_the_time_that_is_left<S: Kept>() {
     session.token = seen["sequence_token"].as_str().unwrap().to_owned();
     server.write(&session, "y").await;
     assert!(left(&server.look(&session).await) <= left(&seen));
+}
+
+/// Ours: for a device whose own last answer was lost.
+async fn what_a_payload_was_written_against_is_said<S: Kept>() {
+    const PREVIOUS: &str = "io.github.matrix-qr.previous_sequence_token";
+    let server = Server::<S>::start().await;
+    for (collection, _) in COLLECTIONS {
+        let mut session = server.name_at(collection, "first").await;
+        assert!(server.look(&session).await.get(PREVIOUS).is_none(), "the first was written against nothing");
+        for data in ["second", "second", "third"] {
+            let before = session.token.clone();
+            session.token = server.write(&session, data).await;
+            let seen = server.look(&session).await;
+            assert_eq!((&seen["sequence_token"], &seen[PREVIOUS]), (&json!(session.token), &json!(before)));
+        }
+        // A repetition is no write.
+        let stale = Named { token: "stale".to_owned(), ..session.clone() };
+        let before = server.look(&session).await;
+        assert_eq!(server.write(&stale, "third").await, session.token);
+        assert_eq!(server.look(&session).await[PREVIOUS], before[PREVIOUS]);
+    }
 }
 
 async fn the_collection_says_that_anybody_may_create<S: Kept>() {
