@@ -32,16 +32,19 @@ pub(crate) struct Constant {
 impl Answers {
     /// What this server answers to this load.
     pub(crate) async fn of(address: SocketAddr, load: Load) -> Result<Self, Trouble> {
-        let (mut client, mut request) = (Client::connect(address).await?, Request::default());
+        let (api, mut path) = (load.api(), Vec::new());
+        let (mut client, mut request) = (Client::connect(address).await?, Request::of(api));
         let payload = load.payload();
-        let created = client.ask(request.create(&payload)).await?.expect("create", 201)?;
-        let (path, etag) = (created.path()?.to_vec(), created.etag.to_vec());
+        let created = client.ask(request.create(&payload)).await?.expect("create", api.created())?;
+        api.path(&created, &mut path)?;
+        let revision = api.revision(&created).to_vec();
         let post = Constant::of(&created);
-        let seen = if load == Load::Poll { &etag[..] } else { b"" };
+        let seen = if load == Load::Poll { &revision[..] } else { b"" };
         let get = Constant::of(&client.ask(request.read(&path, seen)).await?.expect("read", load.found())?);
-        let written = client.ask(request.write(&path, &etag, &payload)).await?;
-        let put = Constant::of(&written.expect("write", 202)?);
-        let delete = Constant::of(&client.ask(request.delete(&path)).await?.expect("delete", 204)?);
+        let written = client.ask(request.write(&path, &revision, &payload)).await?;
+        let put = Constant::of(&written.expect("write", api.written())?);
+        let deleted = client.ask(request.delete(&path)).await?;
+        let delete = Constant::of(&deleted.expect("delete", api.deleted())?);
         Ok(Self { post, get, put, delete })
     }
 }

@@ -60,7 +60,8 @@ pub(crate) fn router(answers: &Answers, minimal: bool) -> Router {
     Router::new()
         .route("/_matrix/client/v1/rendezvous", post(create))
         .route("/_matrix/client/unstable/org.matrix.msc4108/rendezvous", post(create))
-        .route("/rendezvous/{id}", session)
+        .route("/rendezvous/{id}", session.clone())
+        .route("/_matrix/client/v1/rendezvous/{id}", session)
 }
 
 /// An answer that is copied, not made.

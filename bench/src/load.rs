@@ -10,6 +10,7 @@ use tokio::{task::JoinSet, time::timeout};
 pub(crate) use self::sign_in::SignIn;
 use self::single::Single;
 use crate::{
+    api::Api,
     client::PATIENCE,
     process::{Running, Server},
     requests::Request,
@@ -28,6 +29,10 @@ pub(crate) enum Load {
     Create,
     /// A whole sign-in: a session is made, two clients read and write in turn, one deletes it.
     Exchange,
+    /// The same in MSC4388's API. There a poll is a read.
+    JsonRead,
+    JsonCreate,
+    JsonExchange,
 }
 
 /// How fast that was.
@@ -41,10 +46,19 @@ pub(crate) struct Pace {
 
 impl Load {
     pub(crate) const ALL: [Self; 4] = [Self::Poll, Self::Read, Self::Create, Self::Exchange];
+    pub(crate) const JSON: [Self; 3] = [Self::JsonRead, Self::JsonCreate, Self::JsonExchange];
+
+    pub(crate) fn api(self) -> Api {
+        if Self::JSON.contains(&self) { Api::Json } else { Api::Text }
+    }
+
+    fn is_exchange(self) -> bool {
+        matches!(self, Self::Exchange | Self::JsonExchange)
+    }
 
     /// The messages of a sign-in are smaller than what a session may hold: its secrets alone come near 1 KiB.
     pub(crate) fn payload(self) -> Vec<u8> {
-        vec![b'x'; if self == Self::Exchange { 256 } else { 1024 }]
+        vec![b'x'; if self.is_exchange() { 256 } else { 1024 }]
     }
 
     /// The status of its reads.
@@ -54,7 +68,7 @@ impl Load {
 
     /// How many requests make one of what is counted.
     fn requests(self) -> usize {
-        if self == Self::Exchange { sign_in::REQUESTS } else { 1 }
+        if self.is_exchange() { sign_in::REQUESTS } else { 1 }
     }
 
     /// Puts this load on a server for a time.
@@ -91,9 +105,9 @@ enum Worker {
 
 impl Worker {
     async fn prepare(load: Load, server: &Server) -> Result<Self, Trouble> {
-        match load {
-            Load::Exchange => Ok(Self::Pair(SignIn::connect(server, Request::default()).await?)),
-            _ => Ok(Self::Alone(Single::prepare(load, server).await?)),
+        match load.is_exchange() {
+            true => Ok(Self::Pair(SignIn::connect(server, Request::of(load.api())).await?)),
+            false => Ok(Self::Alone(Single::prepare(load, server).await?)),
         }
     }
 

@@ -3,6 +3,7 @@
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "what it found, and how far it is")]
 
 mod answers;
+mod api;
 mod bare;
 mod client;
 mod fill;

@@ -51,7 +51,7 @@ pub(crate) enum Role {
 /// Rows that are measured together.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Group {
-    /// Poll, read, create and exchange, over a bare axum server.
+    /// Poll, read, create and exchange in both APIs, over a bare axum server.
     Rates,
     /// What a live session costs.
     Memory,

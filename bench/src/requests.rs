@@ -1,29 +1,40 @@
-//! The requests of MSC4108's rendezvous API, as bytes, and where their answers say that a session is.
+//! The requests of both rendezvous APIs, as bytes, and where MSC4108's answers say that a session is.
 
-use crate::{client::Answer, trouble::Trouble};
+use crate::{api::Api, client::Answer, trouble::Trouble};
 
 const CREATE: &[u8] = b"/_matrix/client/v1/rendezvous";
+
+/// Where MSC4388's sessions are. The ID follows.
+pub(crate) const JSON_SESSIONS: &[u8] = b"/_matrix/client/v1/rendezvous/";
 
 /// Puts a request in the place of the one before, so that no allocation is made for each.
 #[derive(Default)]
 pub(crate) struct Request {
+    pub(crate) api: Api,
     bytes: Vec<u8>,
     /// A line that each request gets, for the address of the client's network.
     network: Vec<u8>,
 }
 
 impl Request {
+    pub(crate) fn of(api: Api) -> Self {
+        Self { api, ..Self::default() }
+    }
+
     /// As a proxy on this machine would pass it on.
     pub(crate) fn from_network(address: &str) -> Self {
-        Self { bytes: Vec::new(), network: format!("x-forwarded-for: {address}\r\n").into_bytes() }
+        Self { network: format!("x-forwarded-for: {address}\r\n").into_bytes(), ..Self::default() }
     }
 
     pub(crate) fn create(&mut self, payload: &[u8]) -> &[u8] {
         self.head(b"POST ", CREATE);
-        self.payload(payload)
+        match self.api {
+            Api::Text => self.body(b"text/plain", [payload]),
+            Api::Json => self.body(b"application/json", [b"{\"data\":\"", payload, b"\"}"]),
+        }
     }
 
-    /// `seen` is the ETag that the reader knows, or empty.
+    /// `seen` is the ETag that the reader knows, or empty, as it is in MSC4388, where the answer is the same.
     pub(crate) fn read(&mut self, path: &[u8], seen: &[u8]) -> &[u8] {
         self.head(b"GET ", path);
         if !seen.is_empty() {
@@ -32,10 +43,18 @@ impl Request {
         self.end()
     }
 
-    pub(crate) fn write(&mut self, path: &[u8], etag: &[u8], payload: &[u8]) -> &[u8] {
+    pub(crate) fn write(&mut self, path: &[u8], revision: &[u8], payload: &[u8]) -> &[u8] {
         self.head(b"PUT ", path);
-        self.line(b"if-match: ", etag);
-        self.payload(payload)
+        match self.api {
+            Api::Text => {
+                self.line(b"if-match: ", revision);
+                self.body(b"text/plain", [payload])
+            }
+            Api::Json => {
+                let (start, middle) = (b"{\"sequence_token\":\"", b"\",\"data\":\"");
+                self.body(b"application/json", [start, revision, middle, payload, b"\"}"])
+            }
+        }
     }
 
     pub(crate) fn delete(&mut self, path: &[u8]) -> &[u8] {
@@ -56,11 +75,12 @@ impl Request {
         }
     }
 
-    fn payload(&mut self, payload: &[u8]) -> &[u8] {
-        self.line(b"content-type: ", b"text/plain");
-        self.line(b"content-length: ", payload.len().to_string().as_bytes());
+    fn body<const N: usize>(&mut self, media_type: &[u8], parts: [&[u8]; N]) -> &[u8] {
+        let length: usize = parts.iter().map(|part| part.len()).sum();
+        self.line(b"content-type: ", media_type);
+        self.line(b"content-length: ", length.to_string().as_bytes());
         self.end();
-        self.bytes.extend_from_slice(payload);
+        parts.iter().for_each(|part| self.bytes.extend_from_slice(part));
         &self.bytes
     }
 
@@ -109,5 +129,12 @@ mod tests {
              content-type: text/plain\r\ncontent-length: 3\r\n\r\nxyz"
         );
         assert!(!request.read(b"/a", b"").windows(5).any(|part| part == b"match"));
+        let mut request = Request::of(Api::Json);
+        let text = String::from_utf8(request.write(b"/a", b"t", b"xyz").to_vec()).unwrap();
+        assert_eq!(
+            text,
+            "PUT /a HTTP/1.1\r\nhost: 127.0.0.1\r\ncontent-type: application/json\r\ncontent-length: 35\r\n\r\n\
+             {\"sequence_token\":\"t\",\"data\":\"xyz\"}"
+        );
     }
 }

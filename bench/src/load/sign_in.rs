@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use super::Load;
-use crate::{client::Timed, process::Server, requests::Request, trouble::Trouble};
+use crate::{api::Api, client::Timed, process::Server, requests::Request, trouble::Trouble};
 
 /// How often a device has its turn: it reads what the other wrote, and writes.
 const TURNS: u8 = 8;
@@ -26,14 +26,15 @@ pub(crate) struct SignIn {
 
 struct Device {
     client: Timed,
-    /// What it has seen last.
-    etag: Vec<u8>,
+    /// Which write it has seen last.
+    revision: Vec<u8>,
 }
 
 impl SignIn {
     pub(crate) async fn connect(server: &Server, request: Request) -> Result<Self, Trouble> {
         let device = async || Timed::connect(server.address).await;
-        let devices = [device().await?, device().await?].map(|client| Device { client, etag: Vec::new() });
+        let devices =
+            [device().await?, device().await?].map(|client| Device { client, revision: Vec::new() });
         let (path, payload) = (Vec::new(), Load::Exchange.payload());
         Ok(Self { devices, request, path, payload, varied: !server.constant })
     }
@@ -60,22 +61,25 @@ impl SignIn {
 
     async fn create(&mut self) -> Result<(), Trouble> {
         let [device, other] = &mut self.devices;
-        let created = device.client.ask(self.request.create(&self.payload)).await?.expect("create", 201)?;
-        created.path()?.clone_into(&mut self.path);
-        created.etag.clone_into(&mut device.etag);
+        let (api, request) = (self.request.api, self.request.create(&self.payload));
+        let created = device.client.ask(request).await?.expect("create", api.created())?;
+        api.path(&created, &mut self.path)?;
+        api.revision(&created).clone_into(&mut device.revision);
         // It has the URL from the QR code, and has seen nothing yet.
-        other.etag.clear();
+        other.revision.clear();
         Ok(())
     }
 
     async fn read(&mut self) -> Result<(), Trouble> {
         let [device, _] = &mut self.devices;
-        let request = self.request.read(&self.path, &device.etag);
+        let api = self.request.api;
+        let seen = if api == Api::Text { &device.revision[..] } else { b"" };
+        let request = self.request.read(&self.path, seen);
         let answer = device.client.ask(request).await?.expect("read", 200)?;
-        if answer.body != self.payload {
+        if api.payload(&answer) != self.payload {
             return Err(Trouble::WrongPayload);
         }
-        answer.etag.clone_into(&mut device.etag);
+        api.revision(&answer).clone_into(&mut device.revision);
         Ok(())
     }
 
@@ -84,14 +88,16 @@ impl SignIn {
             self.payload.fill(b'a' + turn);
         }
         let [device, _] = &mut self.devices;
-        let request = self.request.write(&self.path, &device.etag, &self.payload);
-        let answer = device.client.ask(request).await?.expect("write", 202)?;
-        answer.etag.clone_into(&mut device.etag);
+        let (api, request) =
+            (self.request.api, self.request.write(&self.path, &device.revision, &self.payload));
+        let answer = device.client.ask(request).await?.expect("write", api.written())?;
+        api.revision(&answer).clone_into(&mut device.revision);
         Ok(())
     }
 
     async fn delete(&mut self) -> Result<(), Trouble> {
         let [device, _] = &mut self.devices;
-        device.client.ask(self.request.delete(&self.path)).await?.expect("delete", 204).map(drop)
+        let deleted = self.request.api.deleted();
+        device.client.ask(self.request.delete(&self.path)).await?.expect("delete", deleted).map(drop)
     }
 }

@@ -15,10 +15,12 @@ pub(super) struct Single {
 impl Single {
     /// Connected, and with a session of its own to read.
     pub(super) async fn prepare(load: Load, server: &Server) -> Result<Self, Trouble> {
-        let (mut client, mut request) = (Timed::connect(server.address).await?, Request::default());
+        let (api, mut path) = (load.api(), Vec::new());
+        let (mut client, mut request) = (Timed::connect(server.address).await?, Request::of(api));
         let payload = load.payload();
-        let created = client.ask(request.create(&payload)).await?.expect("create", 201)?;
-        let (path, etag) = (created.path()?.to_vec(), created.etag.to_vec());
+        let created = client.ask(request.create(&payload)).await?.expect("create", api.created())?;
+        api.path(&created, &mut path)?;
+        let etag = created.etag.to_vec();
         client.latencies.clear();
         Ok(Self { client, load, request, payload, path, etag })
     }
@@ -26,17 +28,17 @@ impl Single {
     pub(super) async fn ask(&mut self) -> Result<(), Trouble> {
         let request = match self.load {
             Load::Poll => self.request.read(&self.path, &self.etag),
-            Load::Read => self.request.read(&self.path, b""),
-            Load::Create | Load::Exchange => self.request.create(&self.payload),
+            Load::Read | Load::JsonRead => self.request.read(&self.path, b""),
+            _ => self.request.create(&self.payload),
         };
-        let answer = self.client.ask(request).await?;
+        let (answer, api) = (self.client.ask(request).await?, self.load.api());
         match self.load {
             Load::Poll => answer.expect("poll", 304).map(drop),
-            Load::Create | Load::Exchange => answer.expect("create", 201)?.path().map(drop),
-            Load::Read => {
-                let found = answer.expect("read", 200)?.body == self.payload;
+            Load::Read | Load::JsonRead => {
+                let found = api.payload(&answer.expect("read", 200)?) == self.payload;
                 if found { Ok(()) } else { Err(Trouble::WrongPayload) }
             }
+            _ => api.path(&answer.expect("create", api.created())?, &mut self.path),
         }
     }
 }

@@ -60,6 +60,9 @@ impl StandIn {
     }
 
     async fn answer(&self, request: Request<Body>) -> Response {
+        if request.uri().path() == "/elsewhere" {
+            return r#"{"user_id":"@mallory:example.org"}"#.into_response();
+        }
         assert_eq!((request.method(), request.uri().path()), (&Method::GET, WHOAMI), "nothing else is asked");
         let token = request.headers()[header::AUTHORIZATION].to_str().unwrap();
         let token = token.strip_prefix("Bearer ").unwrap().to_owned();
@@ -261,9 +264,12 @@ async fn one_who_goes_away_leaves_the_question_to_the_next<S: Kept>() {
     let server = homeserver.before::<S>().await;
     let create = || tokio::spawn(server.post_json(STABLE, "x").bearer_auth("slow").send());
     let first = create();
-    while homeserver.asked("slow") == 0 {
-        tokio::time::sleep(Duration::from_millis(5)).await;
-    }
+    let asked = async {
+        while homeserver.asked("slow") == 0 {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    timeout(SOON, asked).await.expect("nobody asks");
     let second = create();
     tokio::time::sleep(Duration::from_millis(50)).await;
     first.abort();
