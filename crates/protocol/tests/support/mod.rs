@@ -1,9 +1,11 @@
-//! Randomness for tests.
+//! What several tests need: randomness, and the published QR codes.
 #![allow(dead_code, unreachable_pub)]
 
 use std::convert::Infallible;
 
+use matrix_qr_protocol::qr::{QrCode, QrError};
 use rand_core::{TryCryptoRng, TryRng};
+use serde::Deserialize;
 
 /// A generator that gives these bytes, 32 each time, so that keys can be published.
 pub struct FixedRng(Vec<u8>);
@@ -33,3 +35,34 @@ impl TryRng for FixedRng {
 }
 
 impl TryCryptoRng for FixedRng {}
+
+/// The published QR codes of one revision: those that are right, each as that revision describes it, and those that are not.
+#[derive(Deserialize)]
+pub struct QrVectors<V> {
+    pub valid: Vec<V>,
+    pub invalid: Vec<Invalid>,
+}
+
+#[derive(Deserialize)]
+pub struct Invalid {
+    name: String,
+    hex: String,
+    error: String,
+}
+
+pub fn hex(text: &str) -> Vec<u8> {
+    (0..text.len()).step_by(2).map(|i| u8::from_str_radix(&text[i..i + 2], 16).unwrap()).collect()
+}
+
+/// Each is refused for its own reason.
+pub fn assert_refused(vectors: &[Invalid]) {
+    for v in vectors {
+        let error = QrCode::decode(&hex(&v.hex)).expect_err(&v.name);
+        let name = match error {
+            QrError::BadUrl(_) => "BadUrl".to_owned(),
+            QrError::BadHomeserver(_) => "BadHomeserver".to_owned(),
+            other => format!("{other:?}"),
+        };
+        assert_eq!(name, v.error, "{}", v.name);
+    }
+}

@@ -205,3 +205,33 @@ pub(crate) async fn held(request: RequestBuilder) -> JoinHandle<Response> {
 pub(crate) async fn answer(task: JoinHandle<Response>) -> Response {
     timeout(SOON, task).await.expect("nobody lets it go").unwrap()
 }
+
+/// Two client networks.
+pub(crate) const ONE: &str = "192.0.2.1";
+pub(crate) const OTHER: &str = "192.0.2.2";
+
+/// A request as a proxy on this machine passes it on.
+pub(crate) trait From {
+    fn from(self, address: &str) -> Self;
+}
+
+impl From for RequestBuilder {
+    fn from(self, address: &str) -> Self {
+        self.header("x-forwarded-for", address)
+    }
+}
+
+pub(crate) async fn status(request: RequestBuilder) -> u16 {
+    request.send().await.unwrap().status().as_u16()
+}
+
+/// Refused for now, in this API's word, with what every such answer says.
+pub(crate) async fn assert_refused_for_now(request: RequestBuilder, expected: &str) {
+    let response = request.send().await.unwrap();
+    let seconds: u64 = header(&response, "retry-after").parse().unwrap();
+    assert!((1..=300).contains(&seconds), "{seconds}");
+    assert_eq!(header(&response, "access-control-allow-origin"), "*");
+    let (status, errcode, body) = error(response).await;
+    assert_eq!((status, errcode.as_str()), (429, expected));
+    assert_eq!(body["retry_after_ms"].as_u64(), Some(seconds * 1000));
+}
