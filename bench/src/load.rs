@@ -45,7 +45,7 @@ pub(crate) struct Pace {
 }
 
 impl Load {
-    pub(crate) const ALL: [Self; 4] = [Self::Poll, Self::Read, Self::Create, Self::Exchange];
+    pub(crate) const TEXT: [Self; 4] = [Self::Poll, Self::Read, Self::Create, Self::Exchange];
     pub(crate) const JSON: [Self; 3] = [Self::JsonRead, Self::JsonCreate, Self::JsonExchange];
 
     pub(crate) fn api(self) -> Api {

@@ -23,7 +23,7 @@ pub(crate) const ROWS: [&str; 7] = [
 
 /// A row for each load.
 pub(crate) async fn measure(options: &Options, report: &mut Report) -> Result<(), Trouble> {
-    for (name, load) in ROWS.into_iter().zip(Load::ALL.into_iter().chain(Load::JSON)) {
+    for (name, load) in ROWS.into_iter().zip(Load::TEXT.into_iter().chain(Load::JSON)) {
         let ours = ours(options, Setting::Wide)?;
         let answers = Answers::of(ours.address, load).await?;
         let (bare, minimal) = (bare(&answers, false)?, bare(&answers, true)?);

@@ -47,7 +47,7 @@ pub(crate) async fn measure(options: &Options, report: &mut Report) -> Result<()
     let server = ours(options, Setting::Wide)?;
     let [closed, rates @ ..] = ROWS;
     report.add(closing(closed, &server).await?);
-    for (name, load) in rates.into_iter().zip(Load::ALL) {
+    for (name, load) in rates.into_iter().zip(Load::TEXT) {
         report.add(beside(name, load, &server, options).await?);
     }
     Ok(())

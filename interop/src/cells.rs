@@ -149,6 +149,7 @@ fn name(pair: &Pair, kind: Rendezvous) -> String {
     let over = match (pair.over, kind) {
         (OurServer, _) => "our rendezvous server",
         (Homeserver, Rendezvous::Synapse) => "Synapse's own rendezvous",
+        // The proxied ones delegate, too.
         (Homeserver, _) => "ours, by 307 from Synapse",
     };
     format!("new {new}, existing {existing}, the {shows} one shows the code, over {over}")

@@ -2,7 +2,7 @@
 
 use std::{fs, path::Path, time::Duration};
 
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Context as _, Result, bail, ensure};
 use tokio::{net::TcpStream, process::Command, time::sleep};
 
 use crate::{process::Process, world::Ports};
@@ -24,8 +24,7 @@ pub(crate) async fn start(run: &Path, ports: Ports) -> Result<Process> {
         }
         sleep(step).await;
     }
-    ensure!(false, "nginx does not come up: see nginx.log");
-    Ok(process)
+    bail!("nginx does not come up: see nginx.log")
 }
 
 /// The guide's own lines, with the ports of this run.

@@ -153,7 +153,7 @@ pub(crate) struct Link {
     #[command(flatten)]
     pub(crate) exchange: Exchange,
 
-    /// How to name the homeserver to the new device; some apps only know server names
+    /// How to name the homeserver to the new device in msc4108; some apps only know server names
     #[arg(long, value_enum, default_value = "base-url", value_name = "AS")]
     pub(crate) announce: Naming,
 

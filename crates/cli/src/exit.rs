@@ -132,6 +132,7 @@ fn exit_of(error: &Error) -> Exit {
         }
         Error::Gone | Error::Peer(_) | Error::Declined => Exit::OtherDevice,
         Error::UnexpectedMessage(_) | Error::Unreadable(_) => Exit::OtherDevice,
+        Error::Rendezvous(trouble) if trouble.side == Side::Here => Exit::Usage,
         Error::Rendezvous(_) => Exit::Network,
         Error::UnsupportedProtocol(_) | Error::DeviceUnknown(_) => Exit::Server,
         Error::DeviceAlreadyExists(_) | Error::DeviceNotFound(_) => Exit::Server,

@@ -7,7 +7,7 @@ use matrix_qr_sandbox::Fault;
 pub(crate) const ABOUT: &str = "\
 Sign in a Matrix device by QR code, from the terminal.
 
-A device that is signed in already vouches for a new one (MSC4108): one of the two shows a QR code, the other scans it, \
+A device that is signed in already vouches for a new one (MSC4108 or MSC4388): one of the two shows a QR code, the other scans it, \
 two digits prove that nobody is in between, and you agree once in the browser. The new device is then verified, and can \
 read your old messages.";
 
@@ -35,13 +35,14 @@ Examples:
   matrix-qr sandbox                            then paste the two commands that it prints
   matrix-qr sandbox --misbehave devices-error  see how the two devices take it
 
-Its rendezvous server speaks both proposals: add --revision msc4388 to the command that shows the code. It listens on this machine only, keeps everything in memory, and runs until Ctrl-C.";
+Its rendezvous server speaks both proposals: add --revision msc4388 to the command that shows the code. \
+It listens on this machine only, keeps everything in memory, and runs until Ctrl-C.";
 
 pub(crate) const LOGIN: &str = "\
 Examples:
   matrix-qr login --homeserver example.org                   show a QR code, in the terminal
   matrix-qr login --homeserver example.org --qr code.png     in a file
-  matrix-qr login --homeserver example.org --revision newest the coming kind of code, where it can be made
+  matrix-qr login --homeserver example.org --revision newest the coming kind of code
   matrix-qr login --scan photo.jpg                           the other device shows the code
   matrix-qr login --scan -                                   paste the code as text
 

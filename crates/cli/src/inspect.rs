@@ -2,6 +2,7 @@
 
 use matrix_qr_protocol::{
     homeserver::HomeserverKind,
+    qr::QrCode,
     rendezvous::Location,
     revision::{Prefix, Revision, Role},
 };
@@ -14,11 +15,6 @@ use crate::{
     output::{BAD, BOLD, Output, harmless, paint, row},
     scan::{self, Scanned},
 };
-
-/// How much of the code's beginning is shown as bytes: the fixed text, the version or type, the mode or intent.
-const HEADER: usize = 8;
-/// The same, where the fixed text is MSC4388's unstable one.
-const UNSTABLE_HEADER: usize = 20;
 
 pub(crate) fn run(args: &args::Inspect) -> Result<(), Failure> {
     let scanned = scan::from_argument(&args.code)?;
@@ -111,10 +107,7 @@ fn homeserver(scanned: &Scanned) -> String {
 }
 
 fn header(scanned: &Scanned) -> String {
-    let unstable =
-        matches!(&scanned.code.location, Location::Id(session) if session.api().prefix() == Prefix::Unstable);
-    let length = if unstable { UNSTABLE_HEADER } else { HEADER };
-    scanned.bytes.iter().take(length).map(|byte| format!("{byte:02x}")).collect()
+    QrCode::head(&scanned.bytes).iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// https, or this machine's own loopback, where the sandbox is.

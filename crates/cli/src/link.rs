@@ -15,7 +15,6 @@ use crate::{
 pub(crate) async fn run(args: &args::Link) -> Result<(), Failure> {
     let out = Output::new(args.online.json);
     login::check(&args.exchange, &args.online)?;
-    check_place(&args.exchange)?;
     let directory = account::directory(&args.online.directory)?;
     let facts = Facts::read(&directory).map_err(Failure::not_ready)?;
     let device = Device::open(&directory, account::policy(&args.online)).await.map_err(Failure::not_ready)?;
@@ -35,15 +34,6 @@ pub(crate) async fn run(args: &args::Link) -> Result<(), Failure> {
     drop(person);
     report(out, &facts, &granted?);
     Ok(())
-}
-
-/// MSC4388's code of an existing device has room for one server.
-fn check_place(exchange: &args::Exchange) -> Result<(), Failure> {
-    if exchange.rendezvous.is_none() || exchange.revision != args::Revision::Msc4388 {
-        return Ok(());
-    }
-    let what = "a code of msc4388 names one server, for the rendezvous session and for the account";
-    Err(Failure::new(Exit::Usage, what, "Leave out --rendezvous, or let the new device show the code."))
 }
 
 /// "Secret sharing": a device without the account's keys says so before it touches a camera. `grant` does so before all else.

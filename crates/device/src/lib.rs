@@ -1,4 +1,4 @@
-//! A Matrix device that signs in, or is signed in, by QR code (MSC4108): HTTP, OAuth 2.0, end-to-end encryption and the session on disk.
+//! A Matrix device that signs in, or is signed in, by QR code (MSC4108, MSC4388): HTTP, OAuth 2.0, end-to-end encryption and the session on disk.
 //!
 //! There are two calls. [`sign_in`] makes this machine a new device of an account; [`Device::grant`] signs in
 //! somebody else's machine from a device that exists. A front end implements [`Person`], and is told and asked

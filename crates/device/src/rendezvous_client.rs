@@ -1,6 +1,6 @@
 //! The rendezvous session over HTTP: patient with the network, suspicious of what it brings.
 //!
-//! MSC4108, section "Insecure rendezvous session". `matrix_qr_protocol::rendezvous` says what is sent and what an answer
+//! MSC4108 and MSC4388, section "Insecure rendezvous session". `matrix_qr_protocol::rendezvous` says what is sent and what an answer
 //! means; this module knows time, lost connections and the `Prefer: wait` of servers that have it.
 
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -22,7 +22,7 @@ mod pace;
 mod state;
 mod wire;
 
-pub(crate) use create::PATHS;
+pub(crate) use create::{PATHS, is_unrecognized};
 pub use error::RendezvousError;
 use pace::{Backoff, Polls};
 use state::{Heard, State};
@@ -75,7 +75,7 @@ impl RendezvousClient {
     ///
     /// # Errors
     ///
-    /// [`RendezvousError::NotSupported`] when the homeserver has no such sessions, [`RendezvousError::MustScan`] and
+    /// [`RendezvousError::NoNewer`] when the homeserver has no such sessions, [`RendezvousError::MustScan`] and
     /// [`RendezvousError::MustNotShow`] when it does not let this device create one.
     pub async fn create_msc4388(
         http: Http,
@@ -99,7 +99,7 @@ impl RendezvousClient {
         &self.location
     }
 
-    /// When the session ends, by the server's own clock: `Expires` minus `Date`, counted from when that answer came.
+    /// When the session ends, by the server's own clock: `Expires` minus `Date`, or `expires_in_ms`, counted from when that answer came.
     ///
     /// A later answer does not move it: the lifetime is fixed at creation.
     pub fn deadline(&self) -> Instant {
@@ -137,7 +137,7 @@ impl RendezvousClient {
         self.in_time(self.next_payload()).await
     }
 
-    /// Writes a payload. After an answer was lost it looks before it writes again. Can be dropped at any moment; what
+    /// Writes a payload. After an answer was lost it looks first (MSC4108), or writes the same again at once (MSC4388). Can be dropped at any moment; what
     /// became of the payload is then found out by the next call, whichever that is.
     ///
     /// # Errors

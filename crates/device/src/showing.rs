@@ -81,7 +81,11 @@ impl Place {
     }
 }
 
-/// A server that has none of the older sessions has said more about the newer ones.
+/// A server that has none of the older sessions may have said more about the newer ones.
 fn likelier(older: RendezvousError, newer: RendezvousError) -> RendezvousError {
-    if matches!(older, RendezvousError::NotSupported { .. }) { newer } else { older }
+    match (&older, &newer) {
+        (RendezvousError::NotSupported { .. }, RendezvousError::NoNewer { .. }) => older,
+        (RendezvousError::NotSupported { .. }, _) => newer,
+        _ => older,
+    }
 }

@@ -239,13 +239,10 @@ async fn last_again<H: Host>(host: &H, payload: Payload, kind: &'static str) -> 
     Ok(())
 }
 
-/// Only the server's part of a code can be too much for it.
+/// Mostly the server's part is too long for a code.
 fn unshowable(error: QrError) -> Error {
-    Error::Rendezvous(Trouble::split(
-        Side::RendezvousServer,
-        &error.to_string(),
-        "Use another rendezvous server.",
-    ))
+    let side = if matches!(error, QrError::TooLong(_)) { Side::RendezvousServer } else { Side::Here };
+    Error::Rendezvous(Trouble::split(side, &error.to_string(), "Use another rendezvous server."))
 }
 
 fn unsealable(error: ChannelError) -> Input {

@@ -126,6 +126,13 @@ impl QrCode {
         if bytes.len() > MAX_QR_BYTES { Err(QrError::TooLong(bytes.len())) } else { Ok(bytes) }
     }
 
+    /// How its bytes begin: the fixed text, the version or type, the mode or intent.
+    #[must_use]
+    pub fn head(bytes: &[u8]) -> &[u8] {
+        let text = split_prefix(bytes).map_or(0, |(_, rest)| bytes.len() - rest.len());
+        bytes.get(..text + 2).unwrap_or(bytes)
+    }
+
     /// The role of the device that shows the code.
     #[must_use]
     pub fn role(&self) -> Role {

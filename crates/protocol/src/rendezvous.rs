@@ -30,7 +30,6 @@ pub use self::http::{Method, Request, Response};
 pub use self::payload::{Binding, Payload};
 pub use self::session::{Received, Sent, Session};
 pub use self::session_id::{Api, SequenceToken, SessionId};
-use crate::homeserver::BaseUrl;
 use crate::revision::Revision;
 use crate::web_url::{self, UrlError};
 
@@ -56,15 +55,6 @@ impl Location {
         match self {
             Self::Url(session) => session.url(),
             Self::Id(session) => session.api().base_url().url(),
-        }
-    }
-
-    /// The homeserver that it is at, where it says that.
-    #[must_use]
-    pub fn base_url(&self) -> Option<&BaseUrl> {
-        match self {
-            Self::Url(_) => None,
-            Self::Id(session) => Some(session.api().base_url()),
         }
     }
 

@@ -29,7 +29,7 @@ pub enum Dialect {
 pub enum Prefix {
     /// `/_matrix/client/v1` and `MATRIX`.
     Stable,
-    /// `/_matrix/client/unstable/io.element.msc4388` and `IO_ELEMENT_MSC4388`. What is shown until it is configured.
+    /// `/_matrix/client/unstable/io.element.msc4388` and `IO_ELEMENT_MSC4388`. What is shown until the proposal is accepted.
     #[default]
     Unstable,
 }

@@ -19,7 +19,7 @@ use crate::{metrics::Metrics, refusal::Refusal};
 /// Who may create sessions through MSC4388's API. Whoever knows a session's ID may use it, in any case.
 #[derive(Clone, Debug, Default)]
 pub enum Creation {
-    /// Anybody. So clients can make this server their own, before it is known who will sign in.
+    /// Anybody: also a new device that shows the code, before anyone is signed in on it.
     #[default]
     Open,
     /// Users of this homeserver, who show an access token (the feature `whoami`, on by default). What the text calls the default.

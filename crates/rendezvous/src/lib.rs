@@ -21,6 +21,9 @@
 //! # Ok(())
 //! # }
 //! ```
+//!
+//! Below a path of its own it serves MSC4108 only. MSC4388's clients come to `/_matrix/client/v1/rendezvous` and
+//! `/_matrix/client/unstable/io.element.msc4388/rendezvous`, and below these: `examples/embed.rs` sends both there.
 
 mod answer;
 mod config;

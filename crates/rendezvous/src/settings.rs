@@ -51,7 +51,8 @@ pub(crate) struct Settings {
     #[arg(long, env = "MATRIX_QR_RENDEZVOUS_PUBLIC_URL", value_name = "URL")]
     public_url: Option<BaseUrl>,
 
-    /// Accepts a public URL, and a homeserver, of plain http, for trying it out: clients refuse the first, but on their own machine
+    /// Accepts plain http for the public URL and the homeserver, for trying it out: clients refuse such a public URL, but on their own
+    /// machine
     #[arg(long, env = "MATRIX_QR_RENDEZVOUS_ALLOW_HTTP", num_args = 0..=1, default_missing_value = "true")]
     allow_http: Option<bool>,
 

@@ -18,7 +18,8 @@ pub(crate) struct Exchange {
     #[arg(long, value_name = "FILE")]
     pub(crate) qr: Option<PathBuf>,
 
-    /// Where to create the rendezvous session, instead of on the homeserver
+    /// Where to create the rendezvous session, instead of on the homeserver: in msc4108 the URL that creates sessions, in
+    /// msc4388 the server's base URL
     #[arg(long, value_name = "URL", value_parser = endpoint)]
     pub(crate) rendezvous: Option<Url>,
 
@@ -27,7 +28,7 @@ pub(crate) struct Exchange {
     #[arg(conflicts_with = "scan")]
     pub(crate) revision: Revision,
 
-    /// Which reading of the key derivation to follow where this device chooses: scanning, or showing in msc4388
+    /// Which reading of the key derivation to follow where this device chooses: scanning in msc4108, showing in msc4388
     #[arg(long, value_enum, default_value = "as-deployed", value_name = "READING")]
     pub(crate) dialect: Reading,
 }

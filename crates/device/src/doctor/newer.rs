@@ -1,4 +1,5 @@
-//! MSC4388's sessions, which no app in use asks for yet: are they offered, and does one do what the text says?
+//! MSC4388's sessions: are they offered, and does one do what the text says? No app in use asks for them yet, so nothing about them is
+//! worse than to be looked at.
 
 use matrix_qr_protocol::homeserver::BaseUrl;
 use matrix_qr_protocol::rendezvous::{
@@ -8,10 +9,10 @@ use matrix_qr_protocol::revision::Prefix;
 use url::Url;
 
 use super::probe::{Probe, Question};
-use super::seen::{errcode, silent, status};
+use super::seen::{silent, status};
 use super::{Check, Finding};
 use crate::http::Response;
-use crate::rendezvous_client::incoming;
+use crate::rendezvous_client::{incoming, is_unrecognized};
 
 /// What is written, and read back.
 const LETTER: &[u8] = b"matrix-qr doctor was here";
@@ -39,20 +40,16 @@ async fn look(probe: &Probe<'_>, base: &BaseUrl) -> Result<Finding, Finding> {
 
 /// Section "Discover if the rendezvous API is available", under both names.
 async fn discover(probe: &Probe<'_>, base: &BaseUrl) -> Result<Option<(Api, Response)>, Finding> {
-    for prefix in [Prefix::Unstable, Prefix::Stable] {
+    for prefix in [Prefix::default(), Prefix::default().other()] {
         let api = Api::new(base.clone(), prefix);
         let answer = probe.ask(Question::of(json::discover(&api, None))).await;
         let answer = answer.map_err(|silence| silent(Check::Newer, &silence))?;
-        if !is_unknown_path(&answer) {
+        let discovered = json::discovered(&incoming(answer.clone()));
+        if !discovered.is_err_and(|error| is_unrecognized(&error)) {
             return Ok(Some((api, answer)));
         }
     }
     Ok(None)
-}
-
-/// Client-Server API, "Unsupported endpoints".
-fn is_unknown_path(answer: &Response) -> bool {
-    answer.status() == 404 || errcode(answer).as_deref() == Some("M_UNRECOGNIZED")
 }
 
 fn name(api: &Api) -> &'static str {
@@ -69,8 +66,8 @@ fn is_open(api: &Api, answer: Response) -> Result<bool, Finding> {
         Ok(open) => Ok(open),
         Err(Error::CreationForbidden) => Ok(false),
         Err(Error::RateLimited { .. }) => Err(Finding::not_checked(Check::Newer, TOO_MANY)),
-        Err(Error::Redirected { .. }) => Err(Finding::bad(Check::Newer, seen, NO_REDIRECT)),
-        Err(error) => Err(Finding::bad(Check::Newer, format!("{seen}: {error}"), NOT_OURS)),
+        Err(Error::Redirected { .. }) => Err(Finding::warning(Check::Newer, seen, NO_REDIRECT)),
+        Err(error) => Err(Finding::warning(Check::Newer, format!("{seen}: {error}"), NOT_OURS)),
     }
 }
 
@@ -144,7 +141,7 @@ fn expect<T: PartialEq>(got: Result<T, Error>, right: &Result<T, Error>, what: &
 }
 
 fn at_odds(seen: String, advice: (&str, &str)) -> Finding {
-    Finding::bad(Check::Newer, seen, advice)
+    Finding::warning(Check::Newer, seen, advice)
 }
 
 const NO_SESSION: (&str, &str) = (

@@ -47,12 +47,14 @@ pub(super) async fn at_homeserver(http: Http, homeserver: &Url) -> Result<Rendez
 fn is_unknown_path(error: &RendezvousError) -> bool {
     match error {
         RendezvousError::Gone => true,
-        RendezvousError::Server(Error::Refused { status, errcode, .. }) => {
-            let unrecognized = errcode.as_deref() == Some("M_UNRECOGNIZED");
-            *status == 404 || (matches!(status, 400 | 405) && unrecognized)
-        }
+        RendezvousError::Server(error) => is_unrecognized(error),
         _ => false,
     }
+}
+
+pub(crate) fn is_unrecognized(error: &Error) -> bool {
+    let Error::Refused { status, errcode, .. } = error else { return false };
+    *status == 404 || (matches!(status, 400 | 405) && errcode.as_deref() == Some("M_UNRECOGNIZED"))
 }
 
 pub(super) async fn at_endpoint(http: Http, endpoint: &Url) -> Result<RendezvousClient, RendezvousError> {
@@ -80,7 +82,7 @@ async fn create_with_id(http: &Http, api: &Api, token: Option<&str>) -> Result<S
     Ok(json::created(api, &answer)?)
 }
 
-/// MSC4388, section "Discover if the rendezvous API is available", at the names that are shown while nothing else is configured,
+/// MSC4388, section "Discover if the rendezvous API is available", at the names that are shown until the proposal is accepted,
 /// or else at the other ones.
 async fn offered(http: &Http, base_url: &BaseUrl, token: Option<&str>) -> Result<Api, RendezvousError> {
     let first = Prefix::default();
@@ -93,7 +95,7 @@ async fn offered(http: &Http, base_url: &BaseUrl, token: Option<&str>) -> Result
             Err(error) => return Err(not_let(error, base_url, token)),
         }
     }
-    Err(RendezvousError::NotSupported { host: host(base_url.url()) })
+    Err(RendezvousError::NoNewer { host: host(base_url.url()) })
 }
 
 async fn is_available(http: &Http, api: &Api, token: Option<&str>) -> Result<(), RendezvousError> {

@@ -41,6 +41,14 @@ pub enum RendezvousError {
         "a proxy in front of the rendezvous server rewrites its ETags: nothing has changed, yet it refuses to be written to; tell its administrator to turn compression off there (Apache: SetEnv no-gzip 1) and to pass the ETag header on as it is"
     )]
     Contradiction,
+    /// The homeserver has no sessions of MSC4388.
+    #[error(
+        "{host} has no rendezvous sessions of the coming kind (MSC4388); show a code of MSC4108, or let the other device show one"
+    )]
+    NoNewer {
+        /// The homeserver.
+        host: String,
+    },
     /// MSC4388: only who is signed in there may create a session, and this device is not.
     #[error(
         "{host} lets only devices that are signed in there create rendezvous sessions; let the other device show the QR code and scan it here, or name another rendezvous server"

@@ -8,6 +8,7 @@ use super::Delivery;
 pub(super) struct State {
     pub(super) session: Session,
     doubt: Doubt,
+    /// As the session said when the other device's last payload came: a word that is sent since begins a new doubt there.
     pub(super) lost_track: bool,
     /// A payload of the other device that nobody has been given yet.
     pub(super) overheard: Option<Payload>,

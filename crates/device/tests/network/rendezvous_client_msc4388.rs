@@ -160,7 +160,7 @@ async fn who_may_not_create_is_told_what_to_do_instead() {
 async fn a_server_without_it_is_named() {
     let server = Server::start(|_| Reply::unrecognized()).await;
     let error = create(&server, None).await.unwrap_err();
-    assert_eq!(error, RendezvousError::NotSupported { host: "127.0.0.1".to_owned() });
+    assert_eq!(error, RendezvousError::NoNewer { host: "127.0.0.1".to_owned() });
     assert_eq!(server.lines(), [format!("GET {UNSTABLE}"), format!("GET {STABLE}")]);
 }
 

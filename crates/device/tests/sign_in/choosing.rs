@@ -8,7 +8,7 @@ use matrix_qr_protocol::{
 use matrix_qr_sandbox::{Fault, Options};
 
 use crate::{
-    failures::{Row, assert_told},
+    failures::{BOTH, Row, assert_told},
     meeting::{Meeting, Plan},
     paths::assert_complete,
     revision::SHOWING,
@@ -63,6 +63,26 @@ async fn a_new_device_cannot_show_where_only_those_who_are_signed_in_may() {
     assert!(meeting.code().is_none() && !world.new_dir().exists());
 }
 
+/// And what is said where it is asked for all the same; `newest` shows what there is.
+#[tokio::test]
+async fn there_are_no_sessions_of_the_coming_kind() {
+    let world = World::tapped().await;
+    world.tap.as_ref().unwrap().refuse("/_matrix/client/unstable/io.element.msc4388/rendezvous");
+    world.tap.as_ref().unwrap().refuse("/_matrix/client/v1/rendezvous");
+    let row = Row::of("there_are_no_sessions_of_the_coming_kind");
+    for shown_by in BOTH {
+        let end = sign_in_with(&world, Showing::Only(Revision::Msc4388), shown_by).await;
+        match shown_by {
+            Role::New => assert_told(&world, end.new.as_ref().unwrap_err(), &row.new),
+            Role::Existing => assert_told(&world, end.existing.as_ref().unwrap_err(), &row.existing),
+        }
+        let end = sign_in_with(&world, Showing::Newest, shown_by).await;
+        assert_eq!(revision(&end), Some(Revision::Msc4108));
+        assert_complete(&world, &end).await;
+        world.reopen_new().await.log_out().await.unwrap();
+    }
+}
+
 /// Its code has room for one server, and its token is for that one alone.
 #[tokio::test]
 async fn an_existing_device_meets_nobody_elsewhere() {
@@ -74,7 +94,7 @@ async fn an_existing_device_meets_nobody_elsewhere() {
     for at in [Rendezvous::Endpoint(elsewhere.door()), Rendezvous::Homeserver(elsewhere.homeserver())] {
         let error = world.existing.grant(Start::Show(at), manner, &robot).await.unwrap_err();
         assert!(matches!(&error, Error::Rendezvous(why) if why.side == Side::Here), "{error:?}");
-        assert!(error.advice().contains("let the new device show the code"), "{}", error.advice());
+        assert_told(&world, &error, &Row::of("an_existing_device_meets_nobody_elsewhere").existing);
     }
     assert!(elsewhere.sandbox.record().rendezvous_requests.is_empty(), "nobody there saw the token");
 }

@@ -49,6 +49,8 @@ type Judge = Box<dyn FnMut(&str) -> Fate + Send>;
 #[derive(Default)]
 struct Wire {
     client: reqwest::Client,
+    /// Paths that there are not: 404.
+    refused: Mutex<Vec<&'static str>>,
     /// What every answer is rid of.
     hidden: Mutex<Option<&'static str>>,
     /// What is replaced by what in every answer.
@@ -73,6 +75,11 @@ impl Tap {
     /// Every answer lacks this word from now on: another one stands there, that nobody knows.
     pub(crate) fn hide(&self, word: &'static str) {
         *self.wire.hidden.lock().unwrap() = Some(word);
+    }
+
+    /// From now on there is nothing at this path, nor below it.
+    pub(crate) fn refuse(&self, path: &'static str) {
+        self.wire.refused.lock().unwrap().push(path);
     }
 
     pub(crate) fn seen(&self) -> Vec<Exchange> {
@@ -101,6 +108,9 @@ async fn pass_on(State((wire, target)): State<(Arc<Wire>, Url)>, request: Reques
     let fate = wire.judge.lock().unwrap().as_mut().map_or(Fate::Answered, |judge| judge(&name));
     if fate == Fate::Lost {
         return broken();
+    }
+    if wire.refused.lock().unwrap().iter().any(|refused| parts.uri.path().starts_with(refused)) {
+        return Response::builder().status(404).body(Body::empty()).unwrap();
     }
     let url = target.join(parts.uri.path_and_query().unwrap().as_str()).unwrap();
     let mut onward = wire.client.request(parts.method, url).body(body.clone());

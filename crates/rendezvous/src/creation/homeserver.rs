@@ -28,7 +28,9 @@ pub enum HomeserverError {
     #[error("{0} is not the base URL of a homeserver, as in https://matrix.example.org")]
     NotABaseUrl(Url),
     /// There is no TLS here: most likely no certificates to trust.
-    #[error("there is nothing to ask the homeserver with: {0}")]
+    #[error(
+        "the homeserver cannot be asked over https: {0}; install certificates to trust (Debian: ca-certificates)"
+    )]
     NoTls(String),
 }
 
@@ -56,8 +58,11 @@ impl Homeserver {
     ///
     /// If the URL is no base URL, or there is no TLS here.
     pub fn new(base_url: Url) -> Result<Self, HomeserverError> {
+        let plain = base_url.scheme() == "http";
         let whoami = whoami_url(&base_url).ok_or(HomeserverError::NotABaseUrl(base_url))?;
         let client = Client::builder().no_proxy().redirect(Policy::none());
+        // Without TLS there need be no certificates to trust.
+        let client = if plain { client.tls_certs_only([]) } else { client };
         let client = client.user_agent(concat!("matrix-qr-rendezvous/", env!("CARGO_PKG_VERSION"))).build();
         let client = client.map_err(|error| HomeserverError::NoTls(whole(&error)))?;
         Ok(Self(Arc::new(Inner { whoami, client })))

@@ -18,8 +18,9 @@ use redis::{FromRedisValue, Pipeline, RedisError};
 use self::{engine::Engine, link::Link, news::News, script::Script, tickets::Tickets};
 use super::{Changed, Id, New, Read, Revision, Session, Store, Unavailable, Write, Written};
 
-/// Before the names of our keys, and the name of the channel.
-const PREFIX: &str = "matrix-qr:";
+/// Before the names of our keys, and the name of the channel. The number is that of the form of a record: who keeps another form
+/// neither reads ours nor gives us theirs to read.
+const PREFIX: &str = "matrix-qr:2:";
 
 /// Sessions in Redis 6 or later, or Valkey. They outlive this process, and other instances see them.
 ///
@@ -63,7 +64,7 @@ impl Redis {
         Ok(unnamed.with_prefix(PREFIX))
     }
 
-    /// Puts this before the names of all keys, and of the channel, in place of `matrix-qr:`. Instances see each other's
+    /// Puts this before the names of all keys, and of the channel, in place of `matrix-qr:2:`. Instances see each other's
     /// sessions if theirs is the same.
     #[must_use]
     pub fn with_prefix(self, prefix: &str) -> Self {
@@ -123,10 +124,9 @@ impl Store for Redis {
     }
 
     async fn write(&self, id: Id, expected: Option<Revision>, write: Write) -> Result<Written, Unavailable> {
-        let before = expected;
-        let (expected, revision) = (expected.map(Revision::to_bytes), write.revision.to_bytes());
+        let (seen, revision) = (expected.map(Revision::to_bytes), write.revision.to_bytes());
         let arguments = [
-            expected.as_ref().map_or(&[][..], |revision| revision),
+            seen.as_ref().map_or(&[][..], |revision| revision),
             &revision,
             &write.payload,
             self.channel.as_bytes(),
@@ -134,7 +134,7 @@ impl Store for Redis {
         ];
         match self.run::<Option<(bool, Vec<u8>, i64)>>(&self.write, id, &arguments).await? {
             None => Ok(Written::Gone),
-            Some((true, errcodes, left)) => replaced((write, before), &errcodes, left).map(Written::Replaced),
+            Some((true, errcodes, left)) => replaced(write, expected, &errcodes, left).map(Written::Replaced),
             Some((false, record, left)) => session(&record, left, write.now).map(Written::Conflict),
         }
     }
@@ -179,14 +179,15 @@ fn session(record: &[u8], left: i64, now: Instant) -> Result<Session, Unavailabl
 }
 
 fn replaced(
-    (write, before): (Write, Option<Revision>),
+    write: Write,
+    replaced: Option<Revision>,
     errcodes: &[u8],
     left: i64,
 ) -> Result<Session, Unavailable> {
     let Write { revision, payload, now } = write;
     let left = Duration::from_millis(left.try_into().map_err(|_| Unavailable)?);
     let errcodes = errcodes.first().copied().and_then(record::errcodes).ok_or(Unavailable)?;
-    Ok(Session { revision, replaced: before, payload, modified: now, expires: now + left, errcodes })
+    Ok(Session { revision, replaced, payload, modified: now, expires: now + left, errcodes })
 }
 
 #[cfg(test)]
