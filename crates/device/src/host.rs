@@ -166,7 +166,7 @@ fn lost_track() -> Trouble {
     Trouble::new(
         Side::RendezvousServer,
         "an answer of the rendezvous server was lost on the way, the one that cannot be asked for again",
-        "Nothing was given away. Begin again with a new code.",
+        "Nothing was given away. Begin again with a new code; if it happens again, use another network.",
     )
 }
 

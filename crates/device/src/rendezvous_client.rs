@@ -207,8 +207,11 @@ impl RendezvousClient {
         if let Some(delivery) = self.state().known(payload) {
             return Ok(Attempt::Over(delivery));
         }
-        if self.state().must_look() {
+        if self.state().must_look(payload) {
             if let Heard::Nothing { .. } = self.look(None).await? {
+                if self.state().lacks_one_before(payload) {
+                    return self.abandon().await;
+                }
                 self.state().settle();
             }
             return Ok(Attempt::Again);
@@ -224,7 +227,8 @@ impl RendezvousClient {
         })
     }
 
-    /// An earlier payload of ours stands there after all, and this one was sealed before that was known: nobody could open it.
+    /// An earlier payload of ours stands there after all, and this one was sealed before that was known; or that one never came, and
+    /// this one is counted after it. Nobody could open it.
     /// Then the end of the session has to say what it would have said.
     async fn abandon(&self) -> Result<Attempt, RendezvousError> {
         self.delete().await;

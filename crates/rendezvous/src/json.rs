@@ -113,7 +113,7 @@ async fn create<S: Store, B: Incoming>(
     Ok(ok(&Created::new(id, &session, now), REST))
 }
 
-/// A request about a session. On one that is gone it is always the same words, whatever else is wrong.
+/// A request about a session. On one that is gone it is always the same words, whatever else is wrong with the request.
 async fn session<S: Store, B: Incoming>(
     rendezvous: &Rendezvous<S>,
     (id, concurrent_write): (Option<Id>, &'static str),
@@ -126,7 +126,10 @@ async fn session<S: Store, B: Incoming>(
     }
     let id = id.ok_or(Refusal::NoSession)?;
     match attempt(rendezvous, (id, concurrent_write), client, request).await {
-        Err(refusal @ (Refusal::Network | Refusal::NoSession | Refusal::NoStore)) => Err(refusal),
+        // One who asks too fast is not worth a look, and a guess at a name is none that could hit.
+        Err(
+            refusal @ (Refusal::Network | Refusal::NoSession | Refusal::NoStore | Refusal::TooFast { .. }),
+        ) => Err(refusal),
         Err(_) if !rendezvous.lives(id).await? => Err(Refusal::NoSession),
         outcome => outcome,
     }

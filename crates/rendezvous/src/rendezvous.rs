@@ -235,7 +235,10 @@ impl<S: Store> Rendezvous<S> {
 
     pub(crate) async fn delete(&self, id: Id) -> Result<bool, Unavailable> {
         let deleted = self.timed("delete", self.0.store.delete(id, Instant::now())).await?;
-        self.0.waiters.wake(Changed::One(id));
+        // Nobody waits for a session that there is not, and a name that somebody made up shares its door with one that there is.
+        if deleted {
+            self.0.waiters.wake(Changed::One(id));
+        }
         Ok(deleted)
     }
 

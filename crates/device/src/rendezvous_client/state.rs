@@ -52,13 +52,23 @@ impl State {
         }
     }
 
-    /// Whether a look is needed before the next write.
-    pub(super) fn must_look(&self) -> bool {
+    /// Whether a look is needed before this payload is written.
+    pub(super) fn must_look(&self, payload: &Payload) -> bool {
         match self.doubt {
             Doubt::None => false,
-            Doubt::Unanswered => !self.session.is_repeatable(),
+            Doubt::Unanswered => !self.may_repeat(payload),
             Doubt::Conflict => true,
         }
+    }
+
+    /// Whether it is this payload that is in doubt, in a session where it may simply be written again.
+    fn may_repeat(&self, payload: &Payload) -> bool {
+        self.session.is_repeatable() && self.ours.last() == Some(&payload.bytes)
+    }
+
+    /// Whether the payload before this one never came, where nobody can open this one then: what it stands on is sealed into it.
+    pub(super) fn lacks_one_before(&self, payload: &Payload) -> bool {
+        self.doubt == Doubt::Unanswered && self.session.is_repeatable() && !self.may_repeat(payload)
     }
 
     /// A look has found that nothing was written.

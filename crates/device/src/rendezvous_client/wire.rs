@@ -8,7 +8,7 @@ use super::RendezvousError;
 use crate::http::{self, Bounds, Http, HttpError};
 
 /// More than any payload or error, so that it is the protocol that says what is too large, in bytes.
-const MAX_ANSWER: usize = 16 << 10;
+const MAX_ANSWER: usize = 32 << 10;
 
 /// One exchange, without a redirect.
 pub(super) async fn exchange(

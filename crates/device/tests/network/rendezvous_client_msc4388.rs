@@ -324,3 +324,34 @@ async fn what_is_no_answer_ends_it() {
         assert!(refused, "{error:?}");
     }
 }
+
+/// The first word was given up on its way. If it never came, the second cannot be opened either: it is counted after it.
+#[tokio::test]
+async fn a_word_after_one_that_never_came_is_not_written() {
+    let server = serve(Room::at(UNSTABLE).instead("PUT", Reply::Hang)).await;
+    let client = create(&server, None).await.unwrap();
+    let (first, second) = (payload(&client, "the first"), payload(&client, "the second"));
+    assert!(tokio::time::timeout(Duration::from_millis(100), client.send(first)).await.is_err());
+    assert_eq!(client.send(second).await, Err(RendezvousError::Gone));
+    assert_eq!(server.count("PUT"), 1, "{:?}", server.lines());
+    assert_eq!(server.count("DELETE"), 1);
+}
+
+/// Whoever can write there can fill it with what JSON escapes: that is no defect of the server.
+#[tokio::test]
+async fn the_longest_payload_that_there_is_can_be_read() {
+    let mut room = Room::at(UNSTABLE);
+    let longest = "\u{1}".repeat(4096);
+    let theirs = longest.clone();
+    let mut seen = 0;
+    let server = Server::start(move |asked| {
+        seen += usize::from(asked.method == "GET");
+        if seen == 2 {
+            room.put(&theirs);
+        }
+        room.answer(asked)
+    })
+    .await;
+    let client = create(&server, None).await.unwrap();
+    assert_eq!(client.receive().await.unwrap().bytes, longest.as_bytes());
+}

@@ -14,8 +14,8 @@ use super::{
     SequenceToken, SessionId,
 };
 
-/// The longest answer that is read, in bytes: room for a payload, even with its slashes escaped.
-pub const MAX_ANSWER_BYTES: usize = 16 << 10;
+/// The longest answer that is read, in bytes: room for a payload, even with each of its bytes escaped.
+pub const MAX_ANSWER_BYTES: usize = 32 << 10;
 
 const JSON: (&str, &str) = ("Content-Type", "application/json");
 
@@ -89,6 +89,8 @@ enum Doubt {
     None,
     /// A payload was sent, and no answer has come.
     Unanswered,
+    /// It was refused. But a proxy may have sent it twice, so that it is the second that was refused.
+    Refused,
     /// It was sent once more: the first answer is lost.
     Lost,
     /// So is the token that the last payload was written against.
@@ -153,9 +155,12 @@ impl Session {
     /// What a new payload was written against is what this device had seen until now; or what it wrote since, if the answer to that
     /// was lost. Then only a server that says it can tell.
     fn written_against(&mut self, previous: Option<&str>) -> Binding {
-        let in_doubt = matches!(self.doubt, Doubt::Unanswered | Doubt::Lost);
-        let previous = previous.filter(|_| in_doubt).and_then(SequenceToken::parse);
-        self.doubt = if in_doubt && previous.is_none() { Doubt::LostTrack } else { Doubt::None };
+        let asked = !matches!(self.doubt, Doubt::None | Doubt::LostTrack);
+        let previous = previous.filter(|_| asked).and_then(SequenceToken::parse);
+        self.doubt = match self.doubt {
+            Doubt::Unanswered | Doubt::Lost if previous.is_none() => Doubt::LostTrack,
+            _ => Doubt::None,
+        };
         previous.map_or_else(|| self.binding(), |token| Binding::new(&self.id, &token))
     }
 
@@ -173,7 +178,7 @@ impl Session {
         let body = json!({ "sequence_token": token, "data": data });
         self.doubt = match self.doubt {
             Doubt::Unanswered | Doubt::Lost => Doubt::Lost,
-            Doubt::None | Doubt::LostTrack => Doubt::Unanswered,
+            Doubt::None | Doubt::Refused | Doubt::LostTrack => Doubt::Unanswered,
         };
         Ok(with_body(Method::Put, self.id.url(), &body))
     }
@@ -192,9 +197,8 @@ impl Session {
                 Ok(Sent::Accepted)
             }
             409 => {
-                // The answer to the only one there was; else the first may have been accepted.
                 if self.doubt == Doubt::Unanswered {
-                    self.doubt = Doubt::None;
+                    self.doubt = Doubt::Refused;
                 }
                 Ok(Sent::Conflict)
             }

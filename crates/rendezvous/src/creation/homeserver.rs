@@ -73,7 +73,7 @@ impl Homeserver {
         let request = self.0.client.get(self.0.whoami.clone()).bearer_auth(token.text());
         let response = request.send().await?;
         match response.status() {
-            StatusCode::OK => user(response).await.map(|_| true),
+            StatusCode::OK => user(response).await.map(|whoami| !whoami.is_guest),
             StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => Ok(false),
             other => Err(Unanswered::Status(other)),
         }
@@ -98,10 +98,13 @@ fn whoami_url(base_url: &Url) -> Option<Url> {
 #[derive(Deserialize)]
 struct Whoami {
     user_id: String,
+    /// Anybody can be one, where there are any.
+    #[serde(default)]
+    is_guest: bool,
 }
 
 /// Whose it is.
-async fn user(mut response: Response) -> Result<String, Unanswered> {
+async fn user(mut response: Response) -> Result<Whoami, Unanswered> {
     let mut text = Vec::new();
     while let Some(part) = response.chunk().await? {
         if text.len() + part.len() > LARGEST {
@@ -109,8 +112,8 @@ async fn user(mut response: Response) -> Result<String, Unanswered> {
         }
         text.extend_from_slice(&part);
     }
-    let named = serde_json::from_slice(&text).ok().map(|Whoami { user_id }| user_id);
-    named.filter(|user_id| user_id.starts_with('@')).ok_or(Unanswered::NoUser)
+    let named: Option<Whoami> = serde_json::from_slice(&text).ok();
+    named.filter(|whoami| whoami.user_id.starts_with('@')).ok_or(Unanswered::NoUser)
 }
 
 /// An error with its causes: the first alone says little.

@@ -1,9 +1,7 @@
 //! What the operator sees.
 
-use axum::{Router, body::Body, http::Request};
-use matrix_qr_rendezvous::{Rate, Store};
+use matrix_qr_rendezvous::Rate;
 use reqwest::Method;
-use tower::ServiceExt;
 
 use crate::{stores::Kept, support::*};
 
@@ -13,22 +11,6 @@ each_store! {
     who_waits_is_seen_and_is_no_slow_answer,
     sessions_that_end_by_their_time_are_counted,
     no_label_says_which_session_or_who,
-}
-
-async fn ask(server: &Server<impl Store>, path: &str) -> (u16, String) {
-    let router: Router = server.rendezvous.operations();
-    let response = router.oneshot(Request::get(path).body(Body::empty()).unwrap()).await.unwrap();
-    let status = response.status().as_u16();
-    let body = axum::body::to_bytes(response.into_body(), 1 << 20).await.unwrap();
-    (status, String::from_utf8(body.to_vec()).unwrap())
-}
-
-/// The value of a line of `/metrics`.
-async fn metric(server: &Server<impl Store>, name: &str) -> Option<f64> {
-    let (status, text) = ask(server, "/metrics").await;
-    assert_eq!(status, 200);
-    assert!(text.ends_with("# EOF\n"));
-    text.lines().find_map(|line| line.strip_prefix(name)?.trim().parse().ok())
 }
 
 async fn it_lives_and_is_ready<S: Kept>() {

@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use axum::{body::Body, http::Request};
 use matrix_qr_rendezvous::{Config, Redis};
-use reqwest::{Response, StatusCode};
+use reqwest::{Method, Response, StatusCode};
 use tokio::time::timeout;
 use tower::ServiceExt;
 
@@ -42,6 +42,25 @@ async fn a_server_may_start_before_its_redis() {
     redis.run();
     server.create("x").await;
     assert_eq!(ready(&server).await, 200);
+}
+
+/// Whoever makes up names asks nothing of Redis on behalf of those who wait: the names share a door with the one that is waited for.
+#[tokio::test]
+#[ignore = "needs redis-server: cargo xtask test"]
+async fn the_deletion_of_what_is_not_there_wakes_nobody() {
+    let server = instance(&RedisServer::shared()).await;
+    let session = server.create("x").await;
+    let waiting = held(server.poll(&session).header("prefer", "wait=30")).await;
+    let reads = "rendezvous_store_duration_seconds_count{operation=\"read\"}";
+    let before = metric(&server, reads).await;
+    let name = session.path.strip_prefix("/rendezvous/").unwrap();
+    for made_up in 0..20 {
+        let other = format!("/rendezvous/{}{made_up:A>18}A", &name[..3]);
+        assert_error(server.request(Method::DELETE, &other).send().await.unwrap(), 404, "M_NOT_FOUND").await;
+    }
+    assert_eq!(metric(&server, reads).await, before);
+    server.delete(&session).await;
+    assert_eq!(answer(waiting).await.status(), StatusCode::NOT_FOUND);
 }
 
 #[tokio::test]

@@ -2,6 +2,7 @@
 
 use std::{net::SocketAddr, time::Duration};
 
+use axum::{Router, body::Body, http::Request};
 use matrix_qr_rendezvous::{Config, Rendezvous, Store, serve};
 use reqwest::{Client, Method, RequestBuilder, Response, StatusCode};
 use serde_json::Value;
@@ -12,6 +13,7 @@ use tokio::{
     task::JoinHandle,
     time::timeout,
 };
+use tower::ServiceExt;
 use url::Url;
 
 use crate::stores::Engine;
@@ -234,4 +236,21 @@ pub(crate) async fn assert_refused_for_now(request: RequestBuilder, expected: &s
     let (status, errcode, body) = error(response).await;
     assert_eq!((status, errcode.as_str()), (429, expected));
     assert_eq!(body["retry_after_ms"].as_u64(), Some(seconds * 1000));
+}
+
+/// What is said on the operator's side.
+pub(crate) async fn ask(server: &Server<impl Store>, path: &str) -> (u16, String) {
+    let router: Router = server.rendezvous.operations();
+    let response = router.oneshot(Request::get(path).body(Body::empty()).unwrap()).await.unwrap();
+    let status = response.status().as_u16();
+    let body = axum::body::to_bytes(response.into_body(), 1 << 20).await.unwrap();
+    (status, String::from_utf8(body.to_vec()).unwrap())
+}
+
+/// The value of a line of `/metrics`.
+pub(crate) async fn metric(server: &Server<impl Store>, name: &str) -> Option<f64> {
+    let (status, text) = ask(server, "/metrics").await;
+    assert_eq!(status, 200);
+    assert!(text.ends_with("# EOF\n"));
+    text.lines().find_map(|line| line.strip_prefix(name)?.trim().parse().ok())
 }

@@ -78,6 +78,7 @@ impl StandIn {
             |more: usize| json!({ "user_id": "@alice:example.org", "x": "x".repeat(more) }).to_string();
         match token.split('-').next().unwrap() {
             "good" => user(0).into_response(),
+            "guest" => r#"{"user_id":"@1:example.org","is_guest":true}"#.into_response(),
             "slow" => {
                 tokio::time::sleep(Duration::from_millis(300)).await;
                 user(0).into_response()
@@ -152,6 +153,7 @@ async fn who_has_a_token_of_the_homeserver_creates<S: Kept>() {
             without.try_clone().unwrap(),
             without.try_clone().unwrap().bearer_auth("bad"),
             without.try_clone().unwrap().bearer_auth("banned"),
+            without.try_clone().unwrap().bearer_auth("guest"),
             without.try_clone().unwrap().bearer_auth(""),
             without.try_clone().unwrap().basic_auth("good-1", Some("good-1")),
             without.try_clone().unwrap().header("authorization", "good-1"),
@@ -313,17 +315,13 @@ async fn there_are_never_many_questions_under_way<S: Kept>() {
 }
 
 async fn what_it_says_is_counted<S: Kept>() {
-    use tower::ServiceExt;
     let homeserver = StandIn::start().await;
     let server = homeserver.before::<S>().await;
     for token in ["good-1", "good-2", "good-2", "bad", "broken"] {
         server.post_json(STABLE, "x").bearer_auth(token).send().await.unwrap();
     }
     server.post_json(STABLE, "x").send().await.unwrap();
-    let request = Request::get("/metrics").body(Body::empty()).unwrap();
-    let response = server.rendezvous.operations().oneshot(request).await.unwrap();
-    let text = axum::body::to_bytes(response.into_body(), 1 << 20).await.unwrap();
-    let text = String::from_utf8(text.to_vec()).unwrap();
+    let (_, text) = ask(&server, "/metrics").await;
     for line in [
         "rendezvous_whoami_total{result=\"good\"} 2",
         "rendezvous_whoami_total{result=\"bad\"} 1",

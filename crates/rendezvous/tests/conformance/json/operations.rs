@@ -1,9 +1,7 @@
 //! What the operator sees of this API.
 
-use axum::{body::Body, http::Request};
 use matrix_qr_rendezvous::Rate;
 use reqwest::Method;
-use tower::ServiceExt;
 
 use super::*;
 
@@ -11,17 +9,6 @@ each_store! {
     what_happens_is_counted,
     who_waits_is_no_slow_answer,
     no_label_says_which_session_or_who,
-}
-
-async fn metrics(server: &Server<impl Store>) -> String {
-    let request = Request::get("/metrics").body(Body::empty()).unwrap();
-    let response = server.rendezvous.operations().oneshot(request).await.unwrap();
-    let body = axum::body::to_bytes(response.into_body(), 1 << 20).await.unwrap();
-    String::from_utf8(body.to_vec()).unwrap()
-}
-
-fn value(text: &str, name: &str) -> Option<f64> {
-    text.lines().find_map(|line| line.strip_prefix(name)?.trim().parse().ok())
 }
 
 async fn what_happens_is_counted<S: Kept>() {
@@ -43,7 +30,6 @@ async fn what_happens_is_counted<S: Kept>() {
     }
     server.request(Method::OPTIONS, &session.path).send().await.unwrap();
     server.request(Method::DELETE, &session.path).send().await.unwrap();
-    let text = metrics(&server).await;
     let labels = |method, status| {
         format!("rendezvous_requests_total{{method=\"{method}\",revision=\"msc4388\",status=\"{status}\"}}")
     };
@@ -67,7 +53,7 @@ async fn what_happens_is_counted<S: Kept>() {
         ("rendezvous_sessions".to_owned(), 2.0),
         ("rendezvous_request_duration_seconds_count{method=\"PUT\",revision=\"msc4388\"}".to_owned(), 4.0),
     ] {
-        assert_eq!(value(&text, &name), Some(expected), "{name} in {text}");
+        assert_eq!(metric(&server, &name).await, Some(expected), "{name}");
     }
     assert_eq!(server.get(&other).await.status(), 200);
 }
@@ -76,15 +62,14 @@ async fn who_waits_is_no_slow_answer<S: Kept>() {
     let server = Server::<S>::start().await;
     let session = server.name("first").await;
     let waiting = tokio::spawn(server.wait(&session, "30").send());
-    while value(&metrics(&server).await, "rendezvous_waiters") != Some(1.0) {
+    while metric(&server, "rendezvous_waiters").await != Some(1.0) {
         tokio::time::sleep(std::time::Duration::from_millis(5)).await;
     }
     server.write(&session, "second").await;
     granted(waiting.await.unwrap().unwrap()).await;
-    let text = metrics(&server).await;
-    assert_eq!(value(&text, "rendezvous_waiters"), Some(0.0));
+    assert_eq!(metric(&server, "rendezvous_waiters").await, Some(0.0));
     let slow = "rendezvous_request_duration_seconds_count{method=\"GET\",revision=\"msc4388\"}";
-    assert_eq!(value(&text, slow), None);
+    assert_eq!(metric(&server, slow).await, None);
 }
 
 async fn no_label_says_which_session_or_who<S: Kept>() {
@@ -92,7 +77,7 @@ async fn no_label_says_which_session_or_who<S: Kept>() {
     let session = server.name("the payload").await;
     let get = server.wait(&session, "0").bearer_auth("the-token").header("x-forwarded-for", "192.0.2.77");
     get.send().await.unwrap();
-    let text = metrics(&server).await;
+    let (_, text) = ask(&server, "/metrics").await;
     for secret in [session.id.as_str(), &session.token, "payload\"", "192.0.2", "the-token"] {
         assert!(!text.contains(secret), "{secret} in {text}");
     }
