@@ -131,5 +131,9 @@ mod tests {
         let gone = RendezvousError::Gone;
         let rest: Vec<u64> = (0..4).map(|_| backoff.pause(&gone).as_secs()).collect();
         assert_eq!(rest, [2, 4, 5, 5]);
+        let mut eager = Backoff::eager();
+        let pauses: Vec<u128> = (0..3).map(|_| eager.pause(&gone).as_millis()).collect();
+        assert_eq!(pauses, [0, 500, 1000]);
+        assert_eq!(Backoff::eager().pause(&limited(7)), Duration::from_secs(7), "even then");
     }
 }
