@@ -11,7 +11,6 @@ use url::Url;
 use super::probe::{Probe, Question};
 use super::seen::{silent, status};
 use super::{Check, Finding};
-use crate::http::Response;
 use crate::rendezvous_client::{incoming, is_unrecognized};
 
 /// What is written, and read back.
@@ -28,25 +27,26 @@ pub(super) async fn check(probe: &Probe<'_>, base: &Url) -> Finding {
 
 /// A finding either way: what ends the check early is on the right of `?`.
 async fn look(probe: &Probe<'_>, base: &BaseUrl) -> Result<Finding, Finding> {
-    let Some((api, answer)) = discover(probe, base).await? else {
+    let Some((api, open)) = discover(probe, base).await? else {
         return Ok(Finding::good(Check::Newer, "not offered, and no app in use asks for it"));
     };
-    if is_open(&api, answer)? {
+    if open {
         try_session(probe, &api).await
     } else {
         Ok(Finding::good(Check::Newer, format!("offered to those who are signed in, {}", name(&api))))
     }
 }
 
-/// Section "Discover if the rendezvous API is available", under both names.
-async fn discover(probe: &Probe<'_>, base: &BaseUrl) -> Result<Option<(Api, Response)>, Finding> {
+/// Section "Discover if the rendezvous API is available", under both names; and whether it is open.
+async fn discover(probe: &Probe<'_>, base: &BaseUrl) -> Result<Option<(Api, bool)>, Finding> {
     for prefix in [Prefix::default(), Prefix::default().other()] {
         let api = Api::new(base.clone(), prefix);
         let answer = probe.ask(Question::of(json::discover(&api, None))).await;
         let answer = answer.map_err(|silence| silent(Check::Newer, &silence))?;
-        let discovered = json::discovered(&incoming(answer.clone()));
-        if !discovered.is_err_and(|error| is_unrecognized(&error)) {
-            return Ok(Some((api, answer)));
+        let seen = format!("{}, asked for {}", status(&answer), name(&api));
+        match json::discovered(&incoming(answer)) {
+            Err(error) if is_unrecognized(&error) => {}
+            discovered => return Ok(Some((api, is_open(discovered, seen)?))),
         }
     }
     Ok(None)
@@ -60,9 +60,8 @@ fn name(api: &Api) -> &'static str {
 }
 
 /// Whether somebody without an account there can make a session.
-fn is_open(api: &Api, answer: Response) -> Result<bool, Finding> {
-    let seen = format!("{}, asked for {}", status(&answer), name(api));
-    match json::discovered(&incoming(answer)) {
+fn is_open(discovered: Result<bool, Error>, seen: String) -> Result<bool, Finding> {
+    match discovered {
         Ok(open) => Ok(open),
         Err(Error::CreationForbidden) => Ok(false),
         Err(Error::RateLimited { .. }) => Err(Finding::not_checked(Check::Newer, TOO_MANY)),
