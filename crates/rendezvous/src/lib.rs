@@ -59,7 +59,9 @@ pub use crate::{
 pub use crate::creation::{Homeserver, HomeserverError};
 
 #[cfg(feature = "redis")]
-pub use crate::store::redis::{Redis, RedisUrlError};
+pub use crate::store::redis::{
+    ClientCertificate, Redis, RedisCertificates, RedisTlsError, RedisUrl, RedisUrlError,
+};
 
 /// The service as a plain axum router. See [`Rendezvous::router`] for what whoever serves it must see to.
 pub fn router<S: Store>(store: S, config: Config) -> axum::Router {

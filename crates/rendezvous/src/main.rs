@@ -12,14 +12,17 @@ use std::{
     process::ExitCode,
 };
 
-use clap::{ArgMatches, CommandFactory, FromArgMatches, Parser, parser::ValueSource};
+use clap::{
+    CommandFactory, FromArgMatches, Parser,
+    error::{ContextKind, ContextValue, ErrorKind},
+};
 use matrix_qr_rendezvous::{Memory, Rendezvous, Store, Timeouts, serve, serve_router};
 #[cfg(feature = "redis")]
-use matrix_qr_rendezvous::{Redis, RedisUrlError};
+use matrix_qr_rendezvous::{Redis, RedisTlsError};
 use tokio::net::TcpListener;
 use tracing_subscriber::EnvFilter;
 
-use self::settings::{Chosen, LogFormat, Settings, SettingsError, StoreUrl};
+use self::settings::{Chosen, ChosenStore, LogFormat, Settings, SettingsError, StoreUrl, environment};
 
 /// A rendezvous server for Matrix sign-in by QR code (MSC4108, MSC4388).
 ///
@@ -78,31 +81,53 @@ impl Options {
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    let matches = Options::command().get_matches();
-    let options = Options::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
-    let chosen = match no_secret_argument(&matches, &options).and_then(|()| Ok(options.load()?)) {
-        Ok(chosen) => chosen,
-        Err(error) => return fail(&error, 2),
+    let command = environment::without_empty(Options::command());
+    let unknown = environment::unknown(&command);
+    let options = match options(command) {
+        Ok(options) => options,
+        Err(error) => error.exit(),
     };
+    let mut chosen = match options.load() {
+        Ok(chosen) => chosen,
+        Err(error) => return fail(&error.into(), 2),
+    };
+    chosen.warnings.extend(unknown);
     if options.check_config || options.print_config {
-        return show(&options, &chosen.settings);
+        return show(&options, &chosen);
     }
     log_to_stderr(chosen.settings.log_format.unwrap_or_default());
+    for warning in &chosen.warnings {
+        tracing::warn!("{warning}");
+    }
     match run(&options, chosen).await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => fail(&error, 1),
     }
 }
 
-/// A password among the arguments can be read by everybody on the machine.
-fn no_secret_argument(matches: &ArgMatches, options: &Options) -> Result<(), StartError> {
-    let secret = options.settings.store.as_ref().is_some_and(StoreUrl::has_password);
-    let argument = matches.value_source("store") == Some(ValueSource::CommandLine);
-    if secret && argument { Err(StartError::SecretArgument) } else { Ok(()) }
+fn options(mut command: clap::Command) -> Result<Options, clap::Error> {
+    let matches = command.try_get_matches_from_mut(std::env::args_os()).map_err(without_stray_value)?;
+    let mut options = Options::from_arg_matches(&matches).map_err(|error| error.format(&mut command))?;
+    options.settings = options.settings.placed(&matches);
+    Ok(options)
+}
+
+/// What stands alone among the arguments may be a part of a secret: `--store redis://:pass word@host`.
+fn without_stray_value(mut error: clap::Error) -> clap::Error {
+    let stray = |value: &ContextValue| !matches!(value, ContextValue::String(text) if text.starts_with('-'));
+    if error.kind() == ErrorKind::UnknownArgument && error.get(ContextKind::InvalidArg).is_some_and(stray) {
+        error.insert(ContextKind::InvalidArg, ContextValue::String("(not shown)".to_owned()));
+        error.remove(ContextKind::Suggested);
+    }
+    error
 }
 
 #[allow(clippy::print_stdout, reason = "this is what was asked for")]
-fn show(options: &Options, settings: &Settings) -> ExitCode {
+#[allow(clippy::print_stderr, reason = "there is no log here")]
+fn show(options: &Options, Chosen { settings, warnings, .. }: &Chosen) -> ExitCode {
+    for warning in warnings {
+        eprintln!("matrix-qr-rendezvous: {warning}");
+    }
     if options.print_config {
         print!("{}", toml::to_string(settings).unwrap_or_default());
     } else {
@@ -112,12 +137,13 @@ fn show(options: &Options, settings: &Settings) -> ExitCode {
 }
 
 async fn run(options: &Options, chosen: Chosen) -> Result<(), StartError> {
-    match &chosen.store {
+    match &chosen.store.url {
         StoreUrl::Memory => with_store(Memory::default(), options, chosen).await,
         #[cfg(feature = "redis")]
-        StoreUrl::Redis(url) => with_store(Redis::new(url.as_str())?, options, chosen).await,
-        #[cfg(not(feature = "redis"))]
-        StoreUrl::Redis(_) => Err(StartError::NoRedis),
+        StoreUrl::Redis(url) => {
+            let store = Redis::with_certificates(url, &chosen.store.certificates)?;
+            with_store(store, options, chosen).await
+        }
     }
 }
 
@@ -127,8 +153,9 @@ async fn with_store<S: Store>(store: S, options: &Options, mut chosen: Chosen) -
     let (listener, address) = listen(chosen.listen, "--listen").await?;
     let rendezvous = Rendezvous::with_store(store, chosen.config.clone());
     let operations = operations(chosen.settings.metrics_listen, &rendezvous).await?;
-    let reload = reload(options, chosen.settings, &rendezvous).map_err(StartError::Signals)?;
-    tracing::info!(%address, public_url = %chosen.config.public_url, store = %chosen.store, "listening");
+    let reload =
+        reload(options, chosen.settings, chosen.store.clone(), &rendezvous).map_err(StartError::Signals)?;
+    tracing::info!(%address, public_url = %chosen.config.public_url, store = %chosen.store.url, "listening");
     let served = tokio::select! {
         served = serve(listener, rendezvous.clone(), stop) => served,
         ended = operations => ended,
@@ -168,6 +195,7 @@ async fn operations<S: Store>(
 fn reload<S: Store>(
     options: &Options,
     in_force: Settings,
+    store: ChosenStore,
     rendezvous: &Rendezvous<S>,
 ) -> io::Result<impl Future<Output = Infallible>> {
     use tokio::signal::unix::{SignalKind, signal};
@@ -179,7 +207,8 @@ fn reload<S: Store>(
                 Err(error) => tracing::error!(%error, "the settings are wrong, and those in force stay"),
                 Ok(chosen) => {
                     rendezvous.set_limits(chosen.config.limits);
-                    let restart = in_force.with_limits_of(&chosen.settings) != chosen.settings;
+                    let settings = in_force.with_limits_of(&chosen.settings);
+                    let restart = settings != chosen.settings || store != chosen.store;
                     tracing::info!("set the limits anew");
                     if restart {
                         tracing::warn!("other settings have changed too: they take a restart");
@@ -195,6 +224,7 @@ fn reload<S: Store>(
 fn reload<S: Store>(
     _: &Options,
     _: Settings,
+    _: ChosenStore,
     _: &Rendezvous<S>,
 ) -> io::Result<impl Future<Output = Infallible>> {
     Ok(pending())
@@ -263,11 +293,6 @@ fn fail(error: &StartError, code: u8) -> ExitCode {
 enum StartError {
     #[error(transparent)]
     Settings(#[from] SettingsError),
-    #[error(
-        "--store has a password, which everybody on this machine could read in the list of processes: put it into the \
-         file, or into MATRIX_QR_RENDEZVOUS_STORE"
-    )]
-    SecretArgument,
     #[error("cannot listen on {address}: {source}. Is another server there? Choose with {flag}")]
     Listen { address: SocketAddr, source: io::Error, flag: &'static str },
     #[error("cannot wait for signals: {0}")]
@@ -276,10 +301,7 @@ enum StartError {
     Serve(io::Error),
     #[cfg(feature = "redis")]
     #[error(transparent)]
-    Redis(#[from] RedisUrlError),
-    #[cfg(not(feature = "redis"))]
-    #[error("this program was built without Redis")]
-    NoRedis,
+    Redis(#[from] RedisTlsError),
 }
 
 #[cfg(test)]

@@ -2,27 +2,39 @@
 //! environment, that before the file, that before the default.
 
 mod creation;
+pub(crate) mod environment;
 mod error;
+mod file;
 mod limits;
+mod place;
+mod store;
 mod values;
 
 use std::{
-    fs,
     net::{IpAddr, Ipv4Addr, SocketAddr},
-    path::PathBuf,
+    path::{Path, PathBuf},
     time::Duration,
 };
 
-use clap::{Args, ValueEnum};
+use clap::{
+    ArgMatches, Args, ValueEnum,
+    builder::{OsStringValueParser, TypedValueParser},
+    parser::ValueSource,
+};
 use matrix_qr_rendezvous::{Config, ForwardedHeader, Proxies, Timeouts};
 use serde::{Deserialize, Serialize};
 
 use self::{
     creation::CreationSetting,
     limits::LimitSettings,
+    place::Source,
+    store::{StoreFile, StoreSetting},
     values::{BaseUrl, CreatePath, Net},
 };
-pub(crate) use self::{error::SettingsError, values::StoreUrl};
+pub(crate) use self::{
+    error::SettingsError,
+    store::{ChosenStore, StoreUrl},
+};
 
 /// Each field of the first, or else of the second.
 macro_rules! either {
@@ -71,9 +83,30 @@ pub(crate) struct Settings {
     creation: Option<CreationSetting>,
 
     /// Where sessions are kept: `memory`, or the `redis://` URL of a Redis or Valkey that several instances share. One
-    /// with a password belongs into the file or the environment. [default: memory]
+    /// with a password belongs into a file (--store-file) or the environment. [default: memory]
     #[arg(long, env = "MATRIX_QR_RENDEZVOUS_STORE", value_name = "STORE", hide_env_values = true)]
-    pub(crate) store: Option<StoreUrl>,
+    #[arg(value_parser = OsStringValueParser::new().map(StoreSetting::said))]
+    store: Option<StoreSetting>,
+
+    /// A file that has what --store would say, in one line, and that only this server can read. [default: none]
+    #[arg(long, env = "MATRIX_QR_RENDEZVOUS_STORE_FILE", value_name = "FILE", hide_env_values = true)]
+    #[arg(value_parser = OsStringValueParser::new().map(StoreFile::said))]
+    store_file: Option<StoreFile>,
+
+    /// The authorities whose certificates a Redis with TLS may have, in PEM. [default: those that the system trusts]
+    #[arg(long, env = "MATRIX_QR_RENDEZVOUS_STORE_CA_FILE", value_name = "FILE", hide_env_values = true)]
+    #[arg(value_parser = OsStringValueParser::new().map(StoreFile::said))]
+    store_ca_file: Option<StoreFile>,
+
+    /// A certificate to show to a Redis with TLS that wants one, in PEM. [default: none]
+    #[arg(long, env = "MATRIX_QR_RENDEZVOUS_STORE_CERT_FILE", value_name = "FILE", hide_env_values = true)]
+    #[arg(value_parser = OsStringValueParser::new().map(StoreFile::said))]
+    store_cert_file: Option<StoreFile>,
+
+    /// The private key of that certificate, in PEM. [default: none]
+    #[arg(long, env = "MATRIX_QR_RENDEZVOUS_STORE_KEY_FILE", value_name = "FILE", hide_env_values = true)]
+    #[arg(value_parser = OsStringValueParser::new().map(StoreFile::said))]
+    store_key_file: Option<StoreFile>,
 
     /// How long a session lives, in seconds. No write extends it. [default: 300]
     #[arg(long, env = "MATRIX_QR_RENDEZVOUS_LIFETIME", value_name = "SECONDS")]
@@ -151,12 +184,14 @@ pub(crate) struct Chosen {
     /// What the library knows of them.
     pub(crate) config: Config,
     pub(crate) listen: SocketAddr,
-    pub(crate) store: StoreUrl,
+    pub(crate) store: ChosenStore,
+    /// What is not wrong and should be otherwise. Without secrets.
+    pub(crate) warnings: Vec<String>,
 }
 
 /// Those of the command line and the environment, completed by those of the file and the defaults, and checked.
 pub(crate) fn load(said: &Settings, file: Option<&PathBuf>) -> Result<Chosen, SettingsError> {
-    let in_file = file.map(read).transpose()?.unwrap_or_default();
+    let in_file = file.map(file::read).transpose()?.unwrap_or_default();
     let mut settings = said.clone().or(in_file).or(Settings::defaults());
     settings.check()?;
     let public_url = settings.public_url.clone().ok_or(SettingsError::NoPublicUrl)?;
@@ -169,21 +204,46 @@ pub(crate) fn load(said: &Settings, file: Option<&PathBuf>) -> Result<Chosen, Se
     let config = Config { creation, ..settings.config(public_url) };
     settings.creation = Some(who);
     let listen = settings.listen.unwrap_or(LISTEN);
-    let store = settings.store.clone().unwrap_or(StoreUrl::Memory);
-    Ok(Chosen { settings, config, listen, store })
-}
-
-fn read(path: &PathBuf) -> Result<Settings, SettingsError> {
-    let text = fs::read_to_string(path)
-        .map_err(|source| SettingsError::Unreadable { path: path.clone(), source })?;
-    toml::from_str(&text)
-        .map_err(|source| SettingsError::Malformed { path: path.clone(), source: Box::new(source) })
+    let mut warnings = Vec::new();
+    let store = settings.choose_store(&mut warnings)?;
+    Ok(Chosen { settings, config, listen, store, warnings })
 }
 
 impl Settings {
+    /// Those that the command line has from the environment know it.
+    pub(crate) fn placed(mut self, matches: &ArgMatches) -> Self {
+        self.place(|name| match matches.value_source(name) {
+            Some(ValueSource::EnvVariable) => Source::Environment,
+            _ => Source::Flag,
+        });
+        self
+    }
+
+    fn placed_in(mut self, path: &Path) -> Self {
+        self.place(|_| Source::File(path.to_owned()));
+        self
+    }
+
+    fn place(&mut self, source: impl Fn(&str) -> Source) {
+        if let Some(store) = &mut self.store {
+            store.set_source(source("store"));
+        }
+        for (name, file) in [
+            ("store_file", &mut self.store_file),
+            ("store_ca_file", &mut self.store_ca_file),
+            ("store_cert_file", &mut self.store_cert_file),
+            ("store_key_file", &mut self.store_key_file),
+        ] {
+            if let Some(file) = file {
+                file.set_source(source(name));
+            }
+        }
+    }
+
     fn or(self, other: Self) -> Self {
         either!(
-            self, other, listen, public_url, allow_http, create_path, homeserver, creation, store, lifetime, metrics_listen, log_format,
+            self, other, listen, public_url, allow_http, create_path, homeserver, creation, store, store_file, store_ca_file, store_cert_file,
+            store_key_file, lifetime, metrics_listen, log_format,
             trusted_proxies, client_header, header_timeout, body_timeout, idle_timeout, max_connections; limits
         )
     }
@@ -199,7 +259,11 @@ impl Settings {
             create_path: Some(CreatePath::default()),
             homeserver: None,
             creation: None,
-            store: Some(StoreUrl::Memory),
+            store: None,
+            store_file: None,
+            store_ca_file: None,
+            store_cert_file: None,
+            store_key_file: None,
             lifetime: Some(300),
             metrics_listen: None,
             log_format: Some(LogFormat::Text),

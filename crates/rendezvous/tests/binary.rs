@@ -69,6 +69,63 @@ fn a_wrong_command_line_says_what_is_wrong() {
     }
 }
 
+/// As Compose and Kubernetes make it.
+#[test]
+fn an_empty_variable_is_none() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("settings.toml");
+    std::fs::write(&file, "public-url = \"https://a.example\"\nlifetime = 120\n").unwrap();
+    let mut command = command(&["--config", file.to_str().unwrap(), "--print-config"]);
+    let help = run(&["--help"]);
+    let help = String::from_utf8(help.stdout).unwrap();
+    let variables: Vec<_> =
+        help.split("[env: ").skip(1).map(|rest| rest.split(['=', ']']).next().unwrap()).collect();
+    assert!(variables.len() > 25, "{variables:?}");
+    let empty =
+        variables.iter().filter(|name| **name != "MATRIX_QR_RENDEZVOUS_CONFIG").map(|name| (*name, ""));
+    let output = command.envs(empty).output().unwrap();
+    let (said, error) =
+        (String::from_utf8(output.stdout).unwrap(), String::from_utf8(output.stderr).unwrap());
+    assert!(said.contains("https://a.example") && said.contains("lifetime = 120"), "{said}{error}");
+    let output = run(&["--public-url", "https://a.example", "--print-config"]);
+    let defaults = String::from_utf8(output.stdout).unwrap();
+    assert_eq!(said.replace("lifetime = 120", "lifetime = 300"), defaults);
+}
+
+#[test]
+fn a_list_may_have_spaces() {
+    let mut command = command(&[
+        "--public-url",
+        "https://a.example",
+        "--print-config",
+        "--deny",
+        " 192.0.2.1 ,\t2001:db8::/32",
+    ]);
+    let output =
+        command.env("MATRIX_QR_RENDEZVOUS_TRUSTED_PROXIES", "10.0.0.0/8, 192.0.2.7 ").output().unwrap();
+    let said = String::from_utf8(output.stdout).unwrap();
+    for list in ["[\"10.0.0.0/8\", \"192.0.2.7/32\"]", "[\"192.0.2.1/32\", \"2001:db8::/32\"]"] {
+        assert!(said.contains(list), "{said}");
+    }
+}
+
+#[test]
+fn a_variable_that_is_no_setting_is_named() {
+    let mut command = command(&["--public-url", "https://a.example", "--check-config"]);
+    let output = command
+        .env("MATRIX_QR_RENDEZVOUS_STORE_URL", "redis://:geheim@a")
+        .env("MATRIX_QR_RENDEZVOUS_PORT", "tcp://10.0.0.1:8090")
+        .env("MATRIX_QR_RENDEZVOUS_PORT_8090_TCP_ADDR", "10.0.0.1")
+        .env("MATRIX_QR_RENDEZVOUS_SERVICE_HOST", "10.0.0.1")
+        .env("MATRIX_QR_RENDEZVOUS_LIFETIME", "200")
+        .env("MATRIX_QR_OTHER", "x");
+    let output = output.output().unwrap();
+    assert!(output.status.success(), "it is no reason not to start");
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(said.lines().count(), 1, "{said}");
+    assert!(said.contains("MATRIX_QR_RENDEZVOUS_STORE_URL") && !said.contains("geheim"), "{said}");
+}
+
 #[test]
 fn a_taken_address_is_one_line() {
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();

@@ -162,7 +162,10 @@ fn the_packaged_configuration_shows_each_default() {
 fn the_packaged_configuration_has_each_setting_and_no_other() {
     let directory = tempfile::tempdir().unwrap();
     let file = directory.path().join("everything.toml");
-    fs::write(&file, everything_said()).unwrap();
+    // The files of the store are on no machine, and are tested elsewhere.
+    let everything: Vec<_> =
+        everything_said().lines().filter(|line| !line.starts_with("store-")).map(str::to_owned).collect();
+    fs::write(&file, everything.join("\n")).unwrap();
     printed(&["--config", file.to_str().unwrap(), "--check-config"]);
     let shown: Table = everything_said().parse().unwrap();
     let limits = shown["limits"].as_table().unwrap();
@@ -170,12 +173,12 @@ fn the_packaged_configuration_has_each_setting_and_no_other() {
     let flags = help.lines().filter_map(|line| line.trim_start().strip_prefix("--")).map(|line| {
         line.split(|letter: char| !letter.is_ascii_alphanumeric() && letter != '-').next().unwrap()
     });
-    let flags: Vec<_> =
+    let flags: BTreeSet<_> =
         flags.filter(|flag| !["config", "print-config", "check-config"].contains(flag)).collect();
     assert!(flags.len() > 20, "{flags:?}");
-    for flag in flags {
-        assert!(shown.contains_key(flag) || limits.contains_key(flag), "--{flag}");
-    }
+    let shown: BTreeSet<_> =
+        shown.keys().filter(|name| *name != "limits").chain(limits.keys()).map(String::as_str).collect();
+    assert_eq!(shown, flags);
 }
 
 #[test]

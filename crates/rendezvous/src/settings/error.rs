@@ -2,13 +2,37 @@
 
 use std::{io, path::PathBuf};
 
+use super::place::Place;
+
 /// Why there are no settings to run with. Each says where it is wrong and what would be right.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum SettingsError {
     #[error("{}: {source}", path.display())]
     Unreadable { path: PathBuf, source: io::Error },
-    #[error("{}: {source}", path.display())]
-    Malformed { path: PathBuf, source: Box<toml::de::Error> },
+    /// Without the line's text, which could have a secret.
+    #[error("{}: {problem}", path.display())]
+    Malformed { path: PathBuf, problem: String },
+    /// Where it comes from, and what is wrong, without what it is.
+    #[error("{0} cannot be used: {1}")]
+    Store(String, String),
+    #[error("{0} and {1} both say where sessions are kept: take one of them away")]
+    TwoStores(Place, Place),
+    #[error(
+        "--store has a user or a password, which everybody on this machine could read in the list of processes: put the URL \
+         into a file and name it with --store-file, or into MATRIX_QR_RENDEZVOUS_STORE"
+    )]
+    SecretArgument,
+    #[error("the file that {place} names cannot be read: {source}")]
+    UnreadableFile { place: Place, source: io::Error },
+    #[cfg(feature = "redis")]
+    #[error("store-cert-file and store-key-file belong together: one of them is missing")]
+    HalfACertificate,
+    #[cfg(feature = "redis")]
+    #[error("the certificates for the store cannot be used: {0}")]
+    Certificates(matrix_qr_rendezvous::RedisTlsError),
+    #[cfg(not(feature = "redis"))]
+    #[error("this program was built without Redis")]
+    NoRedis,
     #[error(
         "the public URL is missing: clients must be told where this server is; set it with --public-url, \
          MATRIX_QR_RENDEZVOUS_PUBLIC_URL or `public-url` in the file"

@@ -1,4 +1,6 @@
 #![allow(clippy::unwrap_used)]
+use std::fs;
+
 use clap::Parser;
 use matrix_qr_rendezvous::{Limits, Rate};
 
@@ -59,15 +61,122 @@ fn what_is_printed_can_be_read_back() {
     assert_eq!(loaded(&[], &text).unwrap().settings, settings, "{text}");
 }
 
+#[cfg(feature = "redis")]
 #[test]
 fn a_password_is_not_printed() {
     let text = "public-url = \"https://a.example\"\nstore = \"redis://user:geheim@redis.example:1/2\"\n";
-    let settings = loaded(&[], text).unwrap().settings;
-    let printed = toml::to_string(&settings).unwrap();
-    assert!(printed.contains("redis://user:[redacted]@redis.example:1/2"), "{printed}");
-    assert!(!format!("{settings:?}{printed}").contains("geheim"));
-    let refused = loaded(&[], "store = \"redis://user:geheim@\"").unwrap_err();
-    assert!(!refused.contains("geheim") || refused.contains("store = "), "{refused}");
+    let chosen = loaded(&[], text).unwrap();
+    let printed = toml::to_string(&chosen.settings).unwrap();
+    assert!(printed.contains("redis://[redacted]@redis.example:1/2"), "{printed}");
+    assert!(!format!("{chosen:?}{printed}").contains("geheim"));
+    let said = said(&["--store", "redis://:geheim@a"]);
+    assert!(!format!("{said:?}{}", toml::to_string(&said).unwrap()).contains("geheim"));
+}
+
+/// Whatever a setting is, and whatever is wrong with it, its value is not repeated: it could be a secret, given in the wrong place.
+#[test]
+fn no_value_of_a_file_is_repeated() {
+    let value = "redis://:geheim@a, expected geheim";
+    let settings =
+        toml::to_string(&load(&said(&["--public-url", "https://a.example"]), None).unwrap().settings)
+            .unwrap();
+    let names = settings.lines().filter_map(|line| line.split_once(" = ").map(|(name, _)| name));
+    let more =
+        ["store-file", "store-ca-file", "metrics-listen", "homeserver", "redis://:geheim@a", "geheim x"];
+    let names: Vec<_> = names.chain(more).collect();
+    assert!(names.len() > 25, "{names:?}");
+    for name in names {
+        let values = [
+            format!("\"{value}\""),
+            format!("[\"{value}\"]"),
+            format!("{{ \"{value}\" = 1 }}"),
+            format!("\"\"\"\n{value}\"\"\""),
+            format!("\"{value}"),
+            value.to_owned(),
+            format!("\"x\" \"{value}\""),
+            format!("\"x\"\n{name} = \"{value}\""),
+            format!("\"x\"\n\"{value}\" = \"{value}\""),
+        ];
+        for value in values {
+            for (table, key) in
+                [("", name.to_owned()), ("[limits]\n", name.to_owned()), ("", format!("\"{name}\""))]
+            {
+                let text = format!("public-url = \"https://a.example\"\n{table}{key} = {value}\n");
+                let error = loaded(&[], &text).map(drop).unwrap_err();
+                let error = error.replace("of another kind than expected: ", "");
+                assert!(!error.contains("geheim") && !error.contains("redis://:"), "{text}: {error}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_mistake_in_the_file_is_said_with_its_line_and_its_name() {
+    let start = "public-url = \"https://a.example\"\n";
+    for (text, says) in [
+        ("lifetime = \"x\"", "line 2, lifetime: the value is of another kind than expected: u32"),
+        ("\n[limits]\ndeny = 3", "line 4, deny: the value is of another kind than expected: a sequence"),
+        ("stroe = \"redis://:geheim@a\"", "line 2: unknown field `stroe`"),
+        ("log-format = \"xml\"", "`text` or `json`"),
+        ("lifetime = 1\nlifetime = 2", "line 3, lifetime: duplicate key"),
+        ("store = \"redis://:geheim@a", "line 2, store: "),
+        ("deny = [\"10.0.0\"]", "unknown field `deny`"),
+    ] {
+        let error = loaded(&[], &format!("{start}{text}\n")).unwrap_err();
+        assert!(error.contains(says), "{text}: {error}");
+    }
+}
+
+#[test]
+fn a_store_comes_from_one_place() {
+    let url = file("memory\n");
+    let url = url.to_str().unwrap();
+    let text = "public-url = \"https://a.example\"\n";
+    assert!(loaded(&["--store-file", url], text).unwrap().store.url == StoreUrl::Memory);
+    let both = loaded(&["--store-file", url], &format!("{text}store = \"memory\"\n")).unwrap_err();
+    assert!(both.contains("`store` in ") && both.contains("--store-file"), "{both}");
+    let none = loaded(&["--store-file", "redis://:geheim@a"], text).unwrap_err();
+    assert!(
+        none.contains("the file that --store-file names cannot be read") && !none.contains("geheim"),
+        "{none}"
+    );
+    let large = file(&"x".repeat(5000));
+    let large = loaded(&["--store-file", large.to_str().unwrap()], text).unwrap_err();
+    assert!(large.contains("too large"), "{large}");
+}
+
+/// What is printed names the file and not what it has: both together would be refused.
+#[cfg(all(feature = "redis", unix))]
+#[test]
+fn a_secret_that_everybody_can_read_is_warned_of() {
+    use std::os::unix::fs::PermissionsExt;
+    let url = file("redis://:geheim@a\r\n");
+    let loaded =
+        || loaded(&["--store-file", url.to_str().unwrap()], "public-url = \"https://a.example\"\n").unwrap();
+    for (mode, warnings) in [(0o600, 0), (0o640, 0), (0o644, 1)] {
+        fs::set_permissions(&url, fs::Permissions::from_mode(mode)).unwrap();
+        let chosen = loaded();
+        assert_eq!(chosen.warnings.len(), warnings, "{mode:o} {:?}", chosen.warnings);
+    }
+    let printed = toml::to_string(&loaded().settings).unwrap();
+    assert!(printed.contains("store-file = ") && !printed.contains("store = "), "{printed}");
+}
+
+#[cfg(feature = "redis")]
+#[test]
+fn certificates_are_only_for_a_store_with_tls() {
+    let text = "public-url = \"https://a.example\"\n";
+    let pem = file("no certificate");
+    let pem = pem.to_str().unwrap();
+    for (arguments, says) in [
+        (&["--store", "rediss://a", "--store-ca-file", pem][..], "among the authorities"),
+        (&["--store", "rediss://a", "--store-cert-file", pem], "belong together"),
+        (&["--store", "rediss://a", "--store-cert-file", pem, "--store-key-file", pem], "not one in PEM"),
+        (&["--store", "rediss://a", "--store-ca-file", "/nowhere"], "--store-ca-file names cannot be read"),
+    ] {
+        let error = loaded(arguments, text).unwrap_err();
+        assert!(error.contains(says), "{arguments:?}: {error}");
+    }
 }
 
 #[test]
@@ -83,11 +192,11 @@ fn what_is_wrong_in_the_file_is_said_with_its_place() {
         ("", "public-url"),
         ("public-url = \"http://a.example\"", "not https"),
         ("public-url = \"https://a.example/?b\"", "a scheme, a host"),
-        ("public-url = 3", "line 1"),
+        ("public-url = 3", "line 1, public-url"),
         ("public-url = \"https://a.example\"\npublic-uri = \"x\"", "unknown field `public-uri`"),
         ("public-url = \"https://a.example\"\nlifetime = 0", "lifetime is 0"),
         ("public-url = \"https://a.example\"\nheader-timeout = 0", "header-timeout is 0"),
-        ("public-url = \"https://a.example\"\nstore = \"postgres://x\"", "redis://host:port"),
+        ("public-url = \"https://a.example\"\nstore = \"postgres://x\"", "redis://user:password@host:port"),
         ("public-url = \"https://a.example\"\ncreate-path = \"x\"", "start with a slash"),
         ("public-url = \"https://a.example\"\nhomeserver = \"a.example\"", "not a URL"),
         (

@@ -1,4 +1,5 @@
-//! Settings that are more than a number: parsed once, from a flag or from the file alike.
+//! Settings that are more than a number: parsed once, from a flag or from the file alike. What they say of a wrong value does not
+//! quote it: it could be a secret, given in the wrong place.
 
 use std::{fmt, net::IpAddr, str::FromStr};
 
@@ -102,6 +103,8 @@ impl FromStr for Net {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
+        // Lists are often written with a space after the comma.
+        let text = text.trim();
         let address = || text.parse().map(|address: IpAddr| IpNet::from(address));
         let net = text.parse().or_else(|_| address());
         net.map(Self)
@@ -112,70 +115,6 @@ impl FromStr for Net {
 impl fmt::Display for Net {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.fmt(f)
-    }
-}
-
-/// Where sessions are kept. A password in it is never shown.
-#[derive(Clone, Deserialize, PartialEq, Serialize)]
-#[serde(try_from = "String", into = "String")]
-pub(crate) enum StoreUrl {
-    /// In this process.
-    Memory,
-    /// In a Redis or Valkey.
-    Redis(Url),
-}
-
-impl StoreUrl {
-    /// Whether it holds what must not be seen by whoever lists the processes.
-    pub(crate) fn has_password(&self) -> bool {
-        matches!(self, Self::Redis(url) if url.password().is_some())
-    }
-}
-
-impl FromStr for StoreUrl {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        if text == "memory" {
-            return Ok(Self::Memory);
-        }
-        // Not what the parsers say: they may quote the password.
-        let form = || {
-            "it must be memory, redis://host:port/database, redis+cluster://host:port or unix:///path"
-                .to_owned()
-        };
-        let url = Url::parse(text).map_err(|_| form())?;
-        if usable(text) { Ok(Self::Redis(url)) } else { Err(form()) }
-    }
-}
-
-#[cfg(feature = "redis")]
-fn usable(url: &str) -> bool {
-    matrix_qr_rendezvous::Redis::new(url).is_ok()
-}
-
-/// This program was built without it.
-#[cfg(not(feature = "redis"))]
-fn usable(_: &str) -> bool {
-    false
-}
-
-impl fmt::Display for StoreUrl {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Memory => f.write_str("memory"),
-            Self::Redis(url) if !self.has_password() => url.fmt(f),
-            Self::Redis(url) => {
-                let (host, port) = (url.host_str().unwrap_or_default(), url.port().unwrap_or(6379));
-                write!(f, "{}://{}:[redacted]@{host}:{port}{}", url.scheme(), url.username(), url.path())
-            }
-        }
-    }
-}
-
-impl fmt::Debug for StoreUrl {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Display::fmt(self, f)
     }
 }
 
@@ -202,5 +141,5 @@ macro_rules! to_text {
     )*};
 }
 
-as_text!(BaseUrl, CreatePath, Net, StoreUrl);
-to_text!(BaseUrl, Net, StoreUrl);
+as_text!(BaseUrl, CreatePath, Net);
+to_text!(BaseUrl, Net);

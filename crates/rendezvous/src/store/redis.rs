@@ -7,15 +7,21 @@ mod news;
 mod record;
 mod script;
 mod tickets;
+mod tls;
+mod url;
 
 use std::{
     convert::Infallible,
     time::{Duration, Instant},
 };
 
-use redis::{FromRedisValue, Pipeline, RedisError};
+use redis::{FromRedisValue, Pipeline};
 
 use self::{engine::Engine, link::Link, news::News, script::Script, tickets::Tickets};
+pub use self::{
+    tls::{ClientCertificate, RedisCertificates, RedisTlsError},
+    url::{RedisUrl, RedisUrlError},
+};
 use super::{Changed, Id, New, Read, Revision, Session, Store, Unavailable, Write, Written};
 
 /// Before the names of our keys, and the name of the channel. The number is that of the form of a record: who keeps another form
@@ -40,21 +46,36 @@ pub struct Redis {
     delete: Script,
 }
 
-/// The URL is none of a Redis server that can be used.
-#[derive(Debug, thiserror::Error)]
-#[error("not the URL of a Redis server, as in redis://user:password@host:6379/0: {0}")]
-pub struct RedisUrlError(RedisError);
-
 impl Redis {
-    /// The Redis at a URL: `redis://[[user]:password@]host[:port][/database]`, or `unix:///path/to/socket`; or the cluster that a node
-    /// is of, `redis+cluster://[[user]:password@]host[:port]`. Does not connect yet.
+    /// The Redis at a URL: `redis://[[user]:password@]host[:port][/database]`, or `unix:///path/to/socket[?db=database]`; or the
+    /// cluster that some nodes are of, `redis+cluster://[[user]:password@]host[:port][,host[:port]]`; or the main server of a
+    /// service, as Sentinels know it, `redis+sentinel://[[user]:password@]host[:port][,host[:port]]/service[/database]`. With TLS it
+    /// is `rediss`. Does not connect yet.
     ///
     /// # Errors
     ///
-    /// If the URL is of another form, or asks for TLS.
+    /// If the URL is of another form. The error does not quote it.
     pub fn new(url: &str) -> Result<Self, RedisUrlError> {
+        let (url, certificates) = (url.parse()?, RedisCertificates::default());
+        // Without certificates there is nothing that could be wrong with them.
+        Self::with_certificates(&url, &certificates).map_err(|_| RedisUrlError::unusable())
+    }
+
+    /// As [`new`](Self::new), with other certificates than the system's.
+    ///
+    /// # Errors
+    ///
+    /// If they have no use, because the URL is none with TLS, or cannot be used.
+    pub fn with_certificates(
+        url: &RedisUrl,
+        certificates: &RedisCertificates,
+    ) -> Result<Self, RedisTlsError> {
+        if !url.has_tls() && !certificates.is_empty() {
+            return Err(RedisTlsError::NoTls);
+        }
+        let engine = Engine::new(url, certificates).map_err(|_| RedisTlsError::Chain)?;
         let unnamed = Self {
-            link: Link::new(Engine::new(url).map_err(RedisUrlError)?),
+            link: Link::new(engine),
             prefix: String::new(),
             channel: String::new(),
             tickets: Tickets::default(),
@@ -188,33 +209,4 @@ fn replaced(
     let left = Duration::from_millis(left.try_into().map_err(|_| Unavailable)?);
     let errcodes = errcodes.first().copied().and_then(record::errcodes).ok_or(Unavailable)?;
     Ok(Session { revision, replaced, payload, modified: now, expires: now + left, errcodes })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_url_is_read_and_its_password_not_repeated() {
-        for good in [
-            "redis://redis.example",
-            "redis://:secret@[::1]:6380/2",
-            "valkey://user:secret@valkey.example",
-            "redis+cluster://:secret@node.example:7000",
-            "unix:///run/redis/redis.sock",
-        ] {
-            assert!(Redis::new(good).is_ok(), "{good}");
-        }
-        for bad in [
-            "",
-            "redis.example:6379",
-            "http://:secret@a.example",
-            "rediss://:secret@a.example",
-            "redis+cluster://",
-            "redis://:secret@a.example/x",
-        ] {
-            let text = Redis::new(bad).err().map(|error| error.to_string());
-            assert!(text.is_some_and(|text| !text.contains("secret")), "{bad}");
-        }
-    }
 }

@@ -1,26 +1,38 @@
-//! One Redis or a cluster of them, and connections to it.
+//! One Redis, the main one of several, or a cluster of them, and connections to it.
 
-use std::time::Duration;
+use std::{future::Future, pin::Pin, time::Duration};
 
 use redis::{
-    AsyncConnectionConfig, Client, ConnectionInfo, FromRedisValue, IntoConnectionInfo, Pipeline,
-    ProtocolVersion, RedisResult,
+    AsyncConnectionConfig, Client, ConnectionAddr, ConnectionInfo, ErrorKind, FromRedisValue,
+    IntoConnectionInfo, Pipeline, ProtocolVersion, RedisConnectionInfo, RedisError, RedisResult,
+    TlsCertificates, TlsMode,
     aio::{AsyncPushSender, MultiplexedConnection, PubSub},
     cluster::ClusterClient,
     cluster_async::ClusterConnection,
     io::tcp::TcpSettings,
+    sentinel::{SentinelClient, SentinelClientBuilder, SentinelServerType},
 };
+use tokio::sync::Mutex;
 
-/// In front of the URL of any node of a cluster.
-const CLUSTER: &str = "redis+cluster://";
+use super::{
+    tls::{RedisCertificates, choose_provider},
+    url::{Address, Login, RedisUrl, Sentinels, Servers},
+};
 
 /// How many questions may be on their way to the connection before the next one waits.
 const QUEUE: usize = 1024;
 
 pub(super) enum Engine {
     One(Client),
-    /// By one of its nodes.
-    Cluster(Client),
+    /// They are asked which is the main server, each time that a connection is made.
+    Sentinel(Box<Mutex<SentinelClient>>),
+    Cluster(Nodes),
+}
+
+/// Some of a cluster's nodes.
+pub(super) struct Nodes {
+    nodes: Vec<Client>,
+    certificates: Option<TlsCertificates>,
 }
 
 #[derive(Clone)]
@@ -30,42 +42,98 @@ pub(super) enum Connection {
 }
 
 impl Engine {
-    pub(super) fn new(url: &str) -> RedisResult<Self> {
-        match url.strip_prefix(CLUSTER) {
-            Some(node) => client(&format!("redis://{node}")).map(Self::Cluster),
-            None => client(url).map(Self::One),
+    pub(super) fn new(url: &RedisUrl, certificates: &RedisCertificates) -> RedisResult<Self> {
+        if url.tls {
+            choose_provider();
+        }
+        let certificates = certificates.to_redis();
+        let node = |address: &Address| client(address.to_redis(url.tls), url, certificates.clone());
+        match &url.servers {
+            Servers::One(address) => node(address).map(Self::One),
+            Servers::Socket(path) => client(ConnectionAddr::Unix(path.clone()), url, None).map(Self::One),
+            Servers::Sentinel(sentinels) => {
+                let client = sentinel(sentinels, url, certificates)?;
+                Ok(Self::Sentinel(Box::new(Mutex::new(client))))
+            }
+            Servers::Cluster(addresses) => {
+                let nodes = addresses.iter().map(node).collect::<RedisResult<_>>()?;
+                Ok(Self::Cluster(Nodes { nodes, certificates }))
+            }
         }
     }
 
-    /// A connection that is made within this time, and `hear`s at once when it is lost.
-    pub(super) async fn connect(
+    /// A connection that is made within this time, and `hear`s at once when it is lost. Boxed: it is rare, large, and a part of
+    /// every request.
+    pub(super) fn connect(
         &self,
         time: Duration,
         hear: impl AsyncPushSender,
-    ) -> RedisResult<Connection> {
-        match self {
-            Self::One(client) => {
-                let config = AsyncConnectionConfig::new()
-                    .set_connection_timeout(Some(time))
-                    .set_response_timeout(None)
-                    .set_pipeline_buffer_size(QUEUE)
-                    .set_push_sender(hear);
-                let connection = client.get_multiplexed_async_connection_with_config(&config).await?;
-                Ok(Connection::One(connection))
-            }
-            Self::Cluster(node) => {
-                let cluster = cluster(node.get_connection_info(), time, hear)?;
-                Ok(Connection::Cluster(cluster.get_async_connection().await?))
-            }
-        }
+    ) -> Pin<Box<dyn Future<Output = RedisResult<Connection>> + Send + '_>> {
+        Box::pin(async move {
+            let one = match self {
+                Self::Cluster(nodes) => {
+                    let cluster = nodes.cluster(time, hear)?;
+                    return Ok(Connection::Cluster(cluster.get_async_connection().await?));
+                }
+                Self::One(client) => client.clone(),
+                Self::Sentinel(sentinel) => sentinel.lock().await.async_get_client().await?,
+            };
+            let config = AsyncConnectionConfig::new()
+                .set_connection_timeout(Some(time))
+                .set_response_timeout(None)
+                .set_pipeline_buffer_size(QUEUE)
+                .set_push_sender(hear);
+            Ok(Connection::One(one.get_multiplexed_async_connection_with_config(&config).await?))
+        })
     }
 
     /// A connection that hears what is said on a channel. In a cluster any node hears it all.
     pub(super) async fn subscribe(&self, channel: &str) -> RedisResult<PubSub> {
-        let (Self::One(client) | Self::Cluster(client)) = self;
-        let mut subscription = client.get_async_pubsub().await?;
-        subscription.subscribe(channel).await?;
-        Ok(subscription)
+        match self {
+            Self::One(client) => subscribe(client, channel).await,
+            Self::Sentinel(sentinel) => {
+                let client = sentinel.lock().await.async_get_client().await?;
+                subscribe(&client, channel).await
+            }
+            Self::Cluster(nodes) => nodes.subscribe(channel).await,
+        }
+    }
+}
+
+async fn subscribe(client: &Client, channel: &str) -> RedisResult<PubSub> {
+    let mut subscription = client.get_async_pubsub().await?;
+    subscription.subscribe(channel).await?;
+    Ok(subscription)
+}
+
+impl Nodes {
+    /// A question is asked once: of one that was lost with a connection nobody knows whether it was heard, and a write that is
+    /// tried again would be refused because of itself. So a node that has moved costs one question its answer.
+    fn cluster(&self, time: Duration, hear: impl AsyncPushSender) -> RedisResult<ClusterClient> {
+        let nodes = self.nodes.iter().map(|node| node.get_connection_info().clone());
+        let mut builder = ClusterClient::builder(nodes)
+            .retries(0)
+            .connection_timeout(time)
+            .response_timeout(time)
+            .tcp_settings(tcp())
+            .push_sender(hear);
+        if let Some(certificates) = &self.certificates {
+            builder = builder.certs(certificates.clone());
+        }
+        builder.build()
+    }
+
+    /// At the first that answers.
+    async fn subscribe(&self, channel: &str) -> RedisResult<PubSub> {
+        let mut subscription =
+            Err(RedisError::from((ErrorKind::InvalidClientConfig, "a cluster without nodes")));
+        for node in &self.nodes {
+            subscription = subscribe(node, channel).await;
+            if subscription.is_ok() {
+                break;
+            }
+        }
+        subscription
     }
 }
 
@@ -78,23 +146,70 @@ impl Connection {
     }
 }
 
-/// RESP3, because it says when a connection is lost.
-fn client(url: &str) -> RedisResult<Client> {
-    let info = url.into_connection_info()?;
-    let settings = info.redis_settings().clone().set_protocol(ProtocolVersion::RESP3);
-    Client::open(info.set_redis_settings(settings).set_tcp_settings(tcp()))
+impl Address {
+    fn to_redis(&self, tls: bool) -> ConnectionAddr {
+        let Self { host, port } = self.clone();
+        if tls {
+            ConnectionAddr::TcpTls { host, port, insecure: false, tls_params: None }
+        } else {
+            ConnectionAddr::Tcp(host, port)
+        }
+    }
 }
 
-/// A question is asked once: of one that was lost with a connection nobody knows whether it was heard, and a write that is
-/// tried again would be refused because of itself. So a node that has moved costs one question its answer.
-fn cluster(node: &ConnectionInfo, time: Duration, hear: impl AsyncPushSender) -> RedisResult<ClusterClient> {
-    ClusterClient::builder([node.clone()])
-        .retries(0)
-        .connection_timeout(time)
-        .response_timeout(time)
-        .tcp_settings(tcp())
-        .push_sender(hear)
-        .build()
+/// RESP3, because it says when a connection is lost.
+fn client(
+    address: ConnectionAddr,
+    url: &RedisUrl,
+    certificates: Option<TlsCertificates>,
+) -> RedisResult<Client> {
+    let mut settings =
+        RedisConnectionInfo::default().set_protocol(ProtocolVersion::RESP3).set_db(url.database.into());
+    if let Some(Login { user, password }) = &url.login {
+        settings = settings.set_password(password.as_str());
+        if let Some(user) = user {
+            settings = settings.set_username(user.as_str());
+        }
+    }
+    let info: ConnectionInfo = address.into_connection_info()?;
+    let info = info.set_redis_settings(settings).set_tcp_settings(tcp());
+    match certificates {
+        Some(certificates) => Client::build_with_tls(info, certificates),
+        None => Client::open(info),
+    }
+}
+
+fn sentinel(
+    sentinels: &Sentinels,
+    url: &RedisUrl,
+    certificates: Option<TlsCertificates>,
+) -> RedisResult<SentinelClient> {
+    let addresses: Vec<_> = sentinels.addresses.iter().map(|address| address.to_redis(url.tls)).collect();
+    let mut builder = SentinelClientBuilder::new(addresses, &sentinels.service, SentinelServerType::Master)?
+        .set_client_to_redis_protocol(ProtocolVersion::RESP3)
+        .set_client_to_redis_db(url.database.into())
+        .set_client_to_redis_tcp_settings(tcp());
+    if url.tls {
+        builder = builder.set_client_to_redis_tls_mode(TlsMode::Secure);
+        builder = builder.set_client_to_sentinel_tls_mode(TlsMode::Secure);
+    }
+    if let Some(certificates) = certificates {
+        builder = builder.set_client_to_redis_certificates(certificates.clone());
+        builder = builder.set_client_to_sentinel_certificates(certificates);
+    }
+    if let Some(Login { user, password }) = &url.login {
+        builder = builder.set_client_to_redis_password(password.as_str());
+        if let Some(user) = user {
+            builder = builder.set_client_to_redis_username(user.as_str());
+        }
+    }
+    if let Some(Login { user, password }) = &sentinels.login {
+        builder = builder.set_client_to_sentinel_password(password.as_str());
+        if let Some(user) = user {
+            builder = builder.set_client_to_sentinel_username(user.as_str());
+        }
+    }
+    builder.build()
 }
 
 fn tcp() -> TcpSettings {

@@ -1,0 +1,34 @@
+//! Where a setting comes from, so that an error can say it without saying the value.
+
+use std::{fmt, path::PathBuf};
+
+/// The place of a setting that has this name.
+#[derive(Clone, Debug)]
+pub(crate) struct Place {
+    pub(super) name: &'static str,
+    pub(super) source: Source,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) enum Source {
+    /// Among the arguments, which everybody on the machine can read.
+    #[default]
+    Flag,
+    Environment,
+    File(PathBuf),
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.source {
+            Source::Flag => write!(f, "--{}", self.name),
+            Source::Environment => f.write_str(&variable(self.name)),
+            Source::File(path) => write!(f, "`{}` in {}", self.name, path.display()),
+        }
+    }
+}
+
+/// The environment variable of a setting.
+fn variable(name: &str) -> String {
+    format!("{}{}", super::environment::PREFIX, name.replace('-', "_").to_ascii_uppercase())
+}

@@ -1,0 +1,122 @@
+//! Files that are read for the store: one that has its URL, and those of certificates.
+
+use std::{
+    ffi::OsString,
+    fmt,
+    fs::{File, Metadata},
+    io::{self, Read},
+    path::{Path, PathBuf},
+};
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use zeroize::Zeroizing;
+
+use super::StoreUrl;
+use crate::settings::{
+    SettingsError,
+    place::{Place, Source},
+};
+
+/// The most that is read of a file with a URL, and of one with certificates.
+const LONGEST_URL: u64 = 4096;
+#[cfg(feature = "redis")]
+const LONGEST_PEM: u64 = 1024 * 1024;
+
+/// A file that is read for the store, and where its name comes from.
+#[derive(Clone)]
+pub(crate) struct StoreFile {
+    path: PathBuf,
+    source: Source,
+}
+
+impl StoreFile {
+    /// As [`StoreSetting::said`].
+    pub(in crate::settings) fn said(path: OsString) -> Self {
+        Self { path: path.into(), source: Source::Flag }
+    }
+
+    pub(in crate::settings) fn set_source(&mut self, source: Source) {
+        self.source = source;
+    }
+}
+
+impl StoreFile {
+    pub(super) fn place(&self, name: &'static str) -> Place {
+        Place { name, source: self.source.clone() }
+    }
+
+    pub(super) fn parse_url(&self, warnings: &mut Vec<String>) -> Result<StoreUrl, SettingsError> {
+        let name = "store-file";
+        let text = Zeroizing::new(self.read(name, LONGEST_URL)?);
+        let text = text.strip_suffix(b"\n").unwrap_or(&text);
+        let text = text.strip_suffix(b"\r").unwrap_or(text);
+        let place = format!("the file that {} names", self.place(name));
+        let url = StoreUrl::parse(text).map_err(|why| SettingsError::Store(place, why))?;
+        if url.has_secret() {
+            self.warn_if_readable_by_all(name, warnings);
+        }
+        Ok(url)
+    }
+
+    #[cfg(feature = "redis")]
+    pub(super) fn read_pem(&self, name: &'static str) -> Result<Vec<u8>, SettingsError> {
+        self.read(name, LONGEST_PEM)
+    }
+
+    /// An error does not name the file: it could be a URL, given in the wrong place.
+    fn read(&self, name: &'static str, most: u64) -> Result<Vec<u8>, SettingsError> {
+        let unreadable = |source| SettingsError::UnreadableFile { place: self.place(name), source };
+        let mut text = Vec::new();
+        let file = File::open(&self.path).map_err(unreadable)?;
+        file.take(most + 1).read_to_end(&mut text).map_err(unreadable)?;
+        if text.len() as u64 > most {
+            return Err(unreadable(io::Error::other("it is too large to be the right one")));
+        }
+        Ok(text)
+    }
+
+    pub(super) fn warn_if_readable_by_all(&self, name: &'static str, warnings: &mut Vec<String>) {
+        warnings.extend(readable_by_all(&self.path, &format!("the file that {} names", self.place(name))));
+    }
+}
+
+/// A warning, if it is so.
+pub(super) fn readable_by_all(path: &Path, what: &str) -> Option<String> {
+    path.metadata().is_ok_and(|metadata| others_may_read(&metadata)).then(|| {
+        format!("{what} is a secret that everybody on this machine can read: take the right from others (chmod o-r)")
+    })
+}
+
+#[cfg(unix)]
+fn others_may_read(metadata: &Metadata) -> bool {
+    std::os::unix::fs::PermissionsExt::mode(&metadata.permissions()) & 0o004 != 0
+}
+
+#[cfg(not(unix))]
+fn others_may_read(_: &Metadata) -> bool {
+    false
+}
+
+impl PartialEq for StoreFile {
+    fn eq(&self, other: &Self) -> bool {
+        self.path == other.path
+    }
+}
+
+impl fmt::Debug for StoreFile {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("[a file]")
+    }
+}
+
+impl<'de> Deserialize<'de> for StoreFile {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        String::deserialize(deserializer).map(|path| Self::said(path.into()))
+    }
+}
+
+impl Serialize for StoreFile {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        self.path.serialize(serializer)
+    }
+}

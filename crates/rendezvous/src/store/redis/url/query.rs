@@ -1,0 +1,60 @@
+//! What may follow the question mark of a Redis URL. What is not known is refused: it could be a secret, or mean something.
+
+use super::{Login, RedisUrlError, database, decode};
+
+/// What is said of a server at a socket.
+#[derive(Default)]
+pub(super) struct Socket {
+    pub(super) database: u16,
+    pub(super) login: Option<Login>,
+}
+
+pub(super) fn none(query: &str) -> Result<(), RedisUrlError> {
+    let [] = values(query, [], RedisUrlError("nothing may follow a ? here; in a password write %3F"))?;
+    Ok(())
+}
+
+pub(super) fn socket(query: &str) -> Result<Socket, RedisUrlError> {
+    let names = ["db", "user", "pass"];
+    let [number, user, password] =
+        values(query, names, RedisUrlError("after the ? there may be db, user and pass, each once"))?;
+    Ok(Socket { database: database(number.unwrap_or_default())?, login: login(user, password)? })
+}
+
+pub(super) fn sentinel(query: &str) -> Result<Option<Login>, RedisUrlError> {
+    let names = ["sentinel-user", "sentinel-password"];
+    let [user, password] = values(
+        query,
+        names,
+        RedisUrlError("after the ? there may be sentinel-user and sentinel-password, each once"),
+    )?;
+    login(user, password)
+}
+
+fn login(user: Option<&str>, password: Option<&str>) -> Result<Option<Login>, RedisUrlError> {
+    match (user, password) {
+        (None, None) => Ok(None),
+        (Some(_), None) => Err(RedisUrlError("it has a user and no password")),
+        (user, Some(password)) => {
+            Ok(Some(Login { user: user.map(decode).transpose()?, password: decode(password)? }))
+        }
+    }
+}
+
+/// The value of each name, in that order.
+fn values<'a, const N: usize>(
+    query: &'a str,
+    names: [&str; N],
+    wrong: RedisUrlError,
+) -> Result<[Option<&'a str>; N], RedisUrlError> {
+    let mut values = [None; N];
+    for pair in query.split('&').filter(|_| !query.is_empty()) {
+        let (name, value) = pair.split_once('=').ok_or(wrong)?;
+        let known = names.iter().zip(&mut values).find(|(known, _)| **known == name);
+        match known {
+            Some((_, place @ None)) => *place = Some(value),
+            _ => return Err(wrong),
+        }
+    }
+    Ok(values)
+}
