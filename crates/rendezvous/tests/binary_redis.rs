@@ -1,6 +1,10 @@
 //! Two binaries over one Redis: one is killed in the middle of a sign-in, which goes on through the other.
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
+#[path = "conformance/certificates.rs"]
+#[allow(dead_code, reason = "other tests use the rest")]
+mod certificates;
+
 #[path = "conformance/redis_server.rs"]
 #[allow(dead_code, reason = "other tests use the rest")]
 mod redis_server;

@@ -6,6 +6,7 @@ mod stores;
 
 mod api;
 mod browsers;
+mod certificates;
 mod connections;
 mod http2;
 mod json;
@@ -13,6 +14,8 @@ mod limits;
 mod linearizable;
 mod operations;
 mod redis;
+mod redis_reached;
+mod redis_sentinel;
 mod redis_server;
 mod support;
 mod waiting;

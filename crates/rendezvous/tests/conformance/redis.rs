@@ -25,7 +25,7 @@ async fn ready(server: &Server) -> u16 {
     server.rendezvous.operations().oneshot(request).await.unwrap().status().as_u16()
 }
 
-async fn assert_no_store(response: Response) {
+pub(crate) async fn assert_no_store(response: Response) {
     assert_eq!(header(&response, "retry-after"), "1");
     let (status, errcode, body) = error(response).await;
     assert_eq!((status, errcode.as_str()), (503, "M_UNKNOWN"));
@@ -287,7 +287,7 @@ async fn a_cluster_of_two_nodes_will_do() {
 }
 
 /// Waits until a node knows all slots.
-async fn until_whole(node: &RedisServer) {
+pub(crate) async fn until_whole(node: &RedisServer) {
     for _ in 0..200 {
         let info = node.command("CLUSTER INFO").unwrap();
         if info.contains("cluster_state:ok") && info.contains("cluster_slots_ok:16384") {

@@ -3,6 +3,7 @@
 use std::{
     io::{Read, Write},
     net::{Ipv4Addr, TcpListener, TcpStream},
+    path::Path,
     process::{Child, Command, Stdio},
     sync::{
         Arc, Mutex, Weak,
@@ -15,7 +16,12 @@ use std::{
 use matrix_qr_rendezvous::Redis;
 use tempfile::TempDir;
 
-const SERVER: &str = "/usr/bin/redis-server";
+use crate::certificates::Certificates;
+
+/// Of Debian's package. `REDIS_SERVER` names another, a Valkey for example.
+fn server() -> String {
+    std::env::var("REDIS_SERVER").unwrap_or_else(|_| "/usr/bin/redis-server".to_owned())
+}
 
 /// Below those that the system gives to connections: one of those could take the port while the server is away. As is the
 /// port that a node of a cluster opens beside it, 10 000 above.
@@ -65,6 +71,21 @@ impl RedisServer {
         self.port
     }
 
+    /// A port for TLS, with these certificates, beside the other. `more` as in [`Self::start`].
+    pub(crate) fn with_tls(certificates: &Certificates, more: &[&str]) -> (Self, u16) {
+        let tls = free_port();
+        let [ca, pem, key] = ["ca.pem", "server.pem", "server.key"].map(|name| certificates.path(name));
+        let port = tls.to_string();
+        let options =
+            ["--tls-port", &port, "--tls-ca-cert-file", &ca, "--tls-cert-file", &pem, "--tls-key-file", &key];
+        (Self::start(&[&options, more].concat()), tls)
+    }
+
+    /// Where it keeps its files.
+    pub(crate) fn directory(&self) -> &Path {
+        self.directory.path()
+    }
+
     pub(crate) fn url(&self) -> String {
         format!("redis://127.0.0.1:{}/", self.port)
     }
@@ -74,14 +95,14 @@ impl RedisServer {
     }
 
     pub(crate) fn run(&self) {
-        let process = Command::new(SERVER)
+        let process = Command::new(server())
             .args(["--bind", "127.0.0.1", "--port", &self.port.to_string(), "--save", ""])
             .args(&self.options)
             .current_dir(&self.directory)
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .spawn()
-            .unwrap_or_else(|error| panic!("{SERVER}: {error}; apt-get install redis-server"));
+            .unwrap_or_else(|error| panic!("{}: {error}; apt-get install redis-server", server()));
         *self.process.lock().unwrap() = Some(process);
         for _ in 0..1000 {
             if self.command("PING").is_some_and(|answer| answer.starts_with("+PONG")) {
@@ -89,7 +110,7 @@ impl RedisServer {
             }
             thread::sleep(Duration::from_millis(10));
         }
-        panic!("{SERVER} does not start");
+        panic!("{} does not start", server());
     }
 
     /// Kills it, without a word.
@@ -123,7 +144,7 @@ impl Drop for RedisServer {
     }
 }
 
-fn free_port() -> u16 {
+pub(crate) fn free_port() -> u16 {
     static NEXT: AtomicU16 = AtomicU16::new(0);
     // Test programs that run side by side begin at different places.
     let start = u16::try_from(std::process::id() % u32::from(PORTS.end - PORTS.start)).unwrap();
