@@ -35,6 +35,7 @@ mod metrics;
 mod operations;
 mod payload;
 mod proxies;
+mod readiness;
 mod refusal;
 mod rendezvous;
 mod server;

@@ -18,7 +18,10 @@ use prometheus_client::{
     registry::{Registry, Unit},
 };
 
-use crate::{answer::Answer, store::Api};
+use crate::{
+    answer::Answer,
+    store::{Api, Unavailable},
+};
 
 /// The media type of what [`Metrics::encode`] makes.
 pub(crate) const MEDIA_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
@@ -56,6 +59,11 @@ struct Operation {
 }
 
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct Failed {
+    code: &'static str,
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
 struct Whoami {
     result: &'static str,
 }
@@ -69,7 +77,7 @@ pub(crate) struct Metrics {
     latency: Family<Asked, Histogram>,
     usual: Arc<Usual>,
     store: Family<Operation, Histogram>,
-    store_failures: Counter,
+    store_failures: Family<Failed, Counter>,
     whoami: Family<Whoami, Counter>,
     pub(crate) received: Counter,
     pub(crate) sent: Counter,
@@ -126,7 +134,7 @@ impl Metrics {
             latency: Family::new_with_constructor(histogram),
             usual: Arc::default(),
             store: Family::new_with_constructor(histogram),
-            store_failures: Counter::default(),
+            store_failures: store_failures(),
             whoami: Family::default(),
             received: Counter::default(),
             sent: Counter::default(),
@@ -173,7 +181,7 @@ impl Metrics {
         registry.register_with_unit("store_duration", store, Unit::Seconds, self.store.clone());
         registry.register(
             "store_failures",
-            "Times that the store was not there",
+            "Times that the store could not be used, by its own error code",
             self.store_failures.clone(),
         );
         let whoami = "Times that the homeserver was asked whose an access token is, by result";
@@ -206,10 +214,10 @@ impl Metrics {
         self.requests.get_or_create_owned(&Answered { method, revision, status })
     }
 
-    pub(crate) fn stored(&self, operation: &'static str, took: Duration, failed: bool) {
+    pub(crate) fn stored(&self, operation: &'static str, took: Duration, failed: Option<Unavailable>) {
         self.store.get_or_create(&Operation { operation }).observe(took.as_secs_f64());
-        if failed {
-            self.store_failures.inc();
+        if let Some(failed) = failed {
+            self.store_failures.get_or_create(&Failed { code: failed.code() }).inc();
         }
     }
 
@@ -231,6 +239,15 @@ impl Metrics {
         encode(&mut text, &self.registry)?;
         Ok(text)
     }
+}
+
+/// All at 0 from the start: who counts an increase does not see a counter begin.
+fn store_failures() -> Family<Failed, Counter> {
+    let failures = Family::default();
+    for code in Unavailable::CODES {
+        drop(failures.get_or_create(&Failed { code }));
+    }
+    failures
 }
 
 /// From 50 microseconds to 26 seconds.

@@ -51,7 +51,7 @@ pub(crate) enum Refusal {
 }
 
 impl From<Unavailable> for Refusal {
-    fn from(Unavailable: Unavailable) -> Self {
+    fn from(_: Unavailable) -> Self {
         Self::NoStore
     }
 }

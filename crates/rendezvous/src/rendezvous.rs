@@ -16,6 +16,7 @@ use crate::{
     etag,
     limits::{Denied, Gate, Ticket, Wish},
     metrics::{Metrics, Now},
+    readiness::Readiness,
     refusal::Refusal,
     store::{Api, Changed, Errcodes, Id, New, Read, Revision, Session, Store, Unavailable, Write, Written},
     wait::Waiters,
@@ -41,6 +42,7 @@ struct Inner<S> {
     gate: Gate,
     waiters: Waiters,
     metrics: Metrics,
+    readiness: Readiness,
     door: Door,
 }
 
@@ -69,7 +71,8 @@ impl<S: Store> Rendezvous<S> {
         let (waiters, metrics) = (Waiters::new(), Metrics::new());
         let sessions_url = format!("{}{}", config.public_url.as_str().trim_end_matches('/'), etag::SESSIONS);
         let door = Door::new(&config.creation, &metrics);
-        Self(Arc::new(Inner { config, sessions_url, store, gate, waiters, metrics, door }))
+        let readiness = Readiness::default();
+        Self(Arc::new(Inner { config, sessions_url, store, gate, waiters, metrics, readiness, door }))
     }
 
     /// Sets other limits. Sessions that live are kept, and counted.
@@ -122,8 +125,9 @@ impl<S: Store> Rendezvous<S> {
         Now { sessions, waiters: self.0.waiters.count(), expired: self.0.store.expired() }
     }
 
+    /// Whether the store can be used. Those who ask within a second of each other are told the same.
     pub(crate) async fn check(&self) -> Result<(), Unavailable> {
-        self.0.store.check().await
+        self.0.readiness.shared(self.timed("check", self.0.store.check())).await
     }
 
     /// A reader that comes now is not held, and is not told that it was: it shall poll, and not ask again at once.
@@ -253,7 +257,7 @@ impl<S: Store> Rendezvous<S> {
         }
         let started = Instant::now();
         let result = work.await;
-        self.0.metrics.stored(operation, started.elapsed(), result.is_err());
+        self.0.metrics.stored(operation, started.elapsed(), result.as_ref().err().copied());
         result
     }
 

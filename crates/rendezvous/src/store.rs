@@ -48,17 +48,56 @@ pub trait Store: Send + Sync + 'static {
     /// How many sessions have ended by their time, since the store was made.
     fn expired(&self) -> u64;
 
-    /// Whether it can be used now.
+    /// Whether it can be used now: does what a sign-in needs. Costs as much, so it is not asked more often than once a second.
     fn check(&self) -> impl Future<Output = Result<(), Unavailable>> + Send;
 
     /// Says which sessions others have changed, for as long as it is polled.
     fn watch(&self, changed: impl Fn(Changed) + Send + Sync) -> impl Future<Output = Infallible> + Send;
 }
 
-/// The store cannot be reached, or not in time. Whether a write has happened is not known then.
+/// The store cannot be reached, or not in time, or refuses. Whether a write has happened is not known then.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("the session store cannot be reached")]
-pub struct Unavailable;
+#[error("the session store cannot be used ({0})")]
+pub struct Unavailable(&'static str);
+
+impl Unavailable {
+    /// The words for why. All that can come from a store, so that a metric can have one as its label: those in capitals are
+    /// Redis's own error codes.
+    pub(crate) const CODES: [&str; 18] = [
+        "io",
+        "timeout",
+        "ERR",
+        "BUSY",
+        "CLUSTERDOWN",
+        "LOADING",
+        "MASTERDOWN",
+        "MISCONF",
+        "MOVED",
+        "NOAUTH",
+        "NOPERM",
+        "NOREPLICAS",
+        "OOM",
+        "READONLY",
+        "TRYAGAIN",
+        "WRONGPASS",
+        "record",
+        Self::OTHER,
+    ];
+
+    const OTHER: &str = "other";
+
+    /// For a reason in one word: `io`, `timeout`, or an error code of Redis. An unknown word becomes `other`.
+    #[must_use]
+    pub fn new(code: &str) -> Self {
+        Self(Self::CODES.into_iter().find(|known| *known == code).unwrap_or(Self::OTHER))
+    }
+
+    /// The word.
+    #[must_use]
+    pub fn code(self) -> &'static str {
+        self.0
+    }
+}
 
 /// What another process did to a store that several share.
 #[derive(Clone, Copy, PartialEq, Eq)]

@@ -16,7 +16,7 @@ use std::{
 
 use reqwest::{Client, Response, StatusCode};
 
-use crate::redis_server::RedisServer;
+use crate::{certificates::Certificates, redis_server::RedisServer};
 
 /// Killed with the test, whatever comes of it, or before.
 struct Instance {
@@ -54,6 +54,119 @@ impl Drop for Instance {
     fn drop(&mut self) {
         self.kill();
     }
+}
+
+/// What it has logged so far, at the level that says the most.
+struct Logging {
+    process: Child,
+    file: tempfile::NamedTempFile,
+}
+
+impl Drop for Logging {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+impl Logging {
+    fn start(arguments: &[&str]) -> Self {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let process = Command::new(env!("CARGO_BIN_EXE_matrix-qr-rendezvous"))
+            .args([
+                "--public-url",
+                "https://a.example",
+                "--listen",
+                "127.0.0.1:0",
+                "--metrics-listen",
+                "127.0.0.1:0",
+            ])
+            .args(arguments)
+            .env("RUST_LOG", "trace")
+            .stdin(Stdio::null())
+            .stderr(file.reopen().unwrap())
+            .spawn()
+            .unwrap();
+        Self { process, file }
+    }
+
+    async fn until(&self, words: &[&str]) -> String {
+        for _ in 0..1000 {
+            let said = std::fs::read_to_string(self.file.path()).unwrap();
+            if words.iter().any(|word| said.contains(word)) {
+                return said;
+            }
+            tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+        }
+        panic!("{words:?} in {}", std::fs::read_to_string(self.file.path()).unwrap());
+    }
+}
+
+/// The status of `/ready`, from where the log says that it is.
+async fn ready(server: &Logging) -> u16 {
+    let said = server.until(&["listening for the operator"]).await;
+    let (_, rest) = said.split_once("listening for the operator address=").unwrap();
+    let address = rest.split_whitespace().next().unwrap();
+    let client = Client::builder().no_proxy().build().unwrap();
+    client.get(format!("http://{address}/ready")).send().await.unwrap().status().as_u16()
+}
+
+/// Whether it is right or wrong, and over TLS, of which the libraries below log a lot.
+#[tokio::test]
+#[ignore = "needs redis-server, openssl: cargo xtask test"]
+async fn no_secret_of_a_store_is_in_a_log_at_the_level_that_says_the_most() {
+    let certificates = Certificates::new();
+    let (redis, port) = RedisServer::with_tls(&certificates, &["--tls-auth-clients", "yes"]);
+    assert!(redis.command("ACL SETUSER Xq7KzUj on >Wv9JyBx ~* &* +@all").unwrap().starts_with("+OK"));
+    let file = tempfile::NamedTempFile::new().unwrap();
+    let [ca, pem, key] = ["ca.pem", "client.pem", "client.key"].map(|name| certificates.path(name));
+    let plain = redis.port();
+    for (url, expected) in [
+        (format!("rediss://Xq7KzUj:Wv9JyBx@127.0.0.1:{port}/1"), 200),
+        (format!("rediss://Xq7KzUj:Zp4QwGk@127.0.0.1:{port}/1"), 503),
+        (format!("rediss://Xq7KzUj:Wv9JyBx@127.0.0.1:{plain}/1"), 503),
+        (format!("rediss+cluster://Xq7KzUj:Wv9JyBx@127.0.0.1:{port}"), 503),
+        (format!("rediss+sentinel://Xq7KzUj:Wv9JyBx@127.0.0.1:{port}/m?sentinel-password=Zp4QwGk"), 503),
+    ] {
+        std::fs::write(file.path(), format!("{url}\n")).unwrap();
+        let server = Logging::start(&[
+            "--store-file",
+            file.path().to_str().unwrap(),
+            "--store-ca-file",
+            &ca,
+            "--store-cert-file",
+            &pem,
+            "--store-key-file",
+            &key,
+        ]);
+        assert_eq!(ready(&server).await, expected, "{url}");
+        let said =
+            server.until(&["connected to Redis", "Redis cannot be reached", "Redis does not do"]).await;
+        assert!(said.contains("[redacted]@127.0.0.1"), "{said}");
+        for secret in ["Xq7", "KzUj", "Wv9", "JyBx", "Zp4", "QwGk", "PRIVATE"] {
+            assert!(!said.contains(secret), "{secret} in {said}");
+        }
+    }
+}
+
+#[tokio::test]
+#[ignore = "needs redis-server: cargo xtask test"]
+async fn a_redis_that_removes_live_sessions_is_warned_of() {
+    let redis = RedisServer::start(&["--maxmemory", "100mb"]);
+    let warning = "Redis removes sessions that live";
+    let (fine, unknown) = ("Redis removes no session that lives", "Redis does not say what it removes");
+    let said = async |policy: &str| {
+        assert!(redis.command(&format!("CONFIG SET maxmemory-policy {policy}")).unwrap().starts_with("+OK"));
+        Logging::start(&["--store", &redis.url()]).until(&[warning, fine, unknown]).await
+    };
+    for policy in ["allkeys-lru", "allkeys-random", "volatile-lru", "volatile-ttl"] {
+        let said = said(policy).await;
+        assert!(said.contains(warning) && said.contains(policy), "{said}");
+    }
+    assert!(said("noeviction").await.contains(fine));
+    assert!(redis.command("ACL SETUSER default -info").unwrap().starts_with("+OK"));
+    let said = said("allkeys-lru").await;
+    assert!(said.contains(unknown) && !said.contains("Redis does not do what it is asked"), "{said}");
 }
 
 fn etag(response: &Response) -> String {

@@ -97,6 +97,21 @@ async fn the_guide_explains_each_metric_and_no_other() {
     }
 }
 
+/// All are there from the start, at 0: an alert counts an increase.
+#[tokio::test]
+async fn the_guide_explains_each_code_of_a_failure_and_no_other() {
+    let exported = exported().await;
+    let lines =
+        exported.lines().filter_map(|line| line.strip_prefix("rendezvous_store_failures_total{code=\""));
+    let there: BTreeSet<_> = lines.map(|rest| rest.split('"').next().unwrap()).collect();
+    assert!(there.len() > 10, "{there:?}");
+    let (_, rest) = GUIDE.split_once("| code | what it means |").unwrap();
+    let rows = rest.lines().skip(2).take_while(|line| line.starts_with('|'));
+    let names: Vec<_> = rows.map(|row| row.split('|').nth(1).unwrap()).collect();
+    let explained = names.iter().flat_map(|name| name.split('`').skip(1).step_by(2)).collect();
+    assert_eq!(there, explained);
+}
+
 #[test]
 fn the_guide_explains_each_reason_of_a_refusal_and_no_other() {
     let (_, rest) = REFUSALS.split_once("fn reason(").unwrap();

@@ -4,10 +4,13 @@ mod backoff;
 mod engine;
 mod link;
 mod news;
+mod policy;
+mod probe;
 mod record;
 mod script;
 mod tickets;
 mod tls;
+mod trouble;
 mod url;
 
 use std::{
@@ -17,7 +20,7 @@ use std::{
 
 use redis::{FromRedisValue, Pipeline};
 
-use self::{engine::Engine, link::Link, news::News, script::Script, tickets::Tickets};
+use self::{engine::Engine, link::Link, news::News, script::Script, tickets::Tickets, trouble::unavailable};
 pub use self::{
     tls::{ClientCertificate, RedisCertificates, RedisTlsError},
     url::{RedisUrl, RedisUrlError},
@@ -97,7 +100,7 @@ impl Redis {
     }
 
     async fn ask<T: FromRedisValue>(&self, question: &Pipeline) -> Result<T, Unavailable> {
-        self.link.ask(question).await.map_err(|_| Unavailable)
+        self.link.ask(question).await.map_err(|error| unavailable(&error))
     }
 
     /// Runs a script by its name, and tells Redis what it is if Redis does not know.
@@ -114,20 +117,53 @@ impl Redis {
             }
             answer => answer,
         };
-        answer.map(|(answer,)| answer).map_err(|_| Unavailable)
+        answer.map(|(answer,)| answer).map_err(|error| unavailable(&error))
+    }
+
+    /// Without looking whether there is one of that name: nothing is, but what this very question has left when it was asked
+    /// before.
+    async fn set(&self, id: Id, session: &Session) -> Result<(), Unavailable> {
+        let lifetime = session.expires.saturating_duration_since(session.modified);
+        let mut set = Pipeline::with_capacity(1);
+        set.cmd("SET").arg(self.key(id)).arg(record::encode(session));
+        set.arg("PX").arg(record::milliseconds(lifetime)).ignore();
+        self.ask(&set).await
+    }
+
+    /// As [`Store::write`], with what is said to others.
+    async fn replace(
+        &self,
+        id: Id,
+        expected: Option<Revision>,
+        write: Write,
+        said: &[u8],
+    ) -> Result<Written, Unavailable> {
+        let (seen, revision) = (expected.map(Revision::to_bytes), write.revision.to_bytes());
+        let arguments = [
+            seen.as_ref().map_or(&[][..], |revision| revision),
+            &revision,
+            &write.payload,
+            self.channel.as_bytes(),
+            said,
+        ];
+        match self.run::<Option<(bool, Vec<u8>, i64)>>(&self.write, id, &arguments).await? {
+            None => Ok(Written::Gone),
+            Some((true, errcodes, left)) => replaced(write, expected, &errcodes, left).map(Written::Replaced),
+            Some((false, record, left)) => session(&record, left, write.now).map(Written::Conflict),
+        }
+    }
+
+    /// As [`Store::delete`], with what is said to others.
+    async fn end(&self, id: Id, said: &[u8]) -> Result<bool, Unavailable> {
+        let ended: u64 = self.run(&self.delete, id, &[self.channel.as_bytes(), said]).await?;
+        Ok(ended > 0)
     }
 }
 
 impl Store for Redis {
-    /// Without looking whether there is one of that name: nothing is, but what this very question has left when it was asked
-    /// before.
     async fn create(&self, id: Id, new: New) -> Result<Session, Unavailable> {
         let (session, ticket) = new.into_session();
-        let lifetime = session.expires.saturating_duration_since(session.modified);
-        let mut set = Pipeline::with_capacity(1);
-        set.cmd("SET").arg(self.key(id)).arg(record::encode(&session));
-        set.arg("PX").arg(record::milliseconds(lifetime)).ignore();
-        self.ask::<()>(&set).await?;
+        self.set(id, &session).await?;
         self.tickets.keep(id, session.expires, ticket);
         Ok(session)
     }
@@ -145,26 +181,13 @@ impl Store for Redis {
     }
 
     async fn write(&self, id: Id, expected: Option<Revision>, write: Write) -> Result<Written, Unavailable> {
-        let (seen, revision) = (expected.map(Revision::to_bytes), write.revision.to_bytes());
-        let arguments = [
-            seen.as_ref().map_or(&[][..], |revision| revision),
-            &revision,
-            &write.payload,
-            self.channel.as_bytes(),
-            &News::written(id),
-        ];
-        match self.run::<Option<(bool, Vec<u8>, i64)>>(&self.write, id, &arguments).await? {
-            None => Ok(Written::Gone),
-            Some((true, errcodes, left)) => replaced(write, expected, &errcodes, left).map(Written::Replaced),
-            Some((false, record, left)) => session(&record, left, write.now).map(Written::Conflict),
-        }
+        self.replace(id, expected, write, &News::written(id)).await
     }
 
     async fn delete(&self, id: Id, _: Instant) -> Result<bool, Unavailable> {
-        let arguments = [self.channel.as_bytes(), &News::deleted(id)];
-        let ended: u64 = self.run(&self.delete, id, &arguments).await?;
+        let ended = self.end(id, &News::deleted(id)).await?;
         self.tickets.give_back(id);
-        Ok(ended > 0)
+        Ok(ended)
     }
 
     fn sweep(&self, now: Instant) {
@@ -176,9 +199,7 @@ impl Store for Redis {
     }
 
     async fn check(&self) -> Result<(), Unavailable> {
-        let mut ping = Pipeline::with_capacity(1);
-        ping.cmd("PING").ignore();
-        self.ask(&ping).await
+        probe::probe(self).await
     }
 
     async fn watch(&self, changed: impl Fn(Changed) + Send + Sync) -> Infallible {
@@ -190,13 +211,15 @@ impl Store for Redis {
             }
             News::Missed => changed(Changed::Any),
         };
-        news::listen(self.link.engine(), &self.channel, heard).await
+        let listening = news::listen(self.link.engine(), &self.channel, heard);
+        let ((), never) = tokio::join!(policy::look(&self.link), listening);
+        never
     }
 }
 
 /// What stands where only sessions should is not used.
 fn session(record: &[u8], left: i64, now: Instant) -> Result<Session, Unavailable> {
-    record::decode(record, left, now).ok_or(Unavailable)
+    record::decode(record, left, now).ok_or(Unavailable::new("record"))
 }
 
 fn replaced(
@@ -206,7 +229,7 @@ fn replaced(
     left: i64,
 ) -> Result<Session, Unavailable> {
     let Write { revision, payload, now } = write;
-    let left = Duration::from_millis(left.try_into().map_err(|_| Unavailable)?);
-    let errcodes = errcodes.first().copied().and_then(record::errcodes).ok_or(Unavailable)?;
+    let left = Duration::from_millis(left.try_into().map_err(|_| Unavailable::new("record"))?);
+    let errcodes = errcodes.first().copied().and_then(record::errcodes).ok_or(Unavailable::new("record"))?;
     Ok(Session { revision, replaced, payload, modified: now, expires: now + left, errcodes })
 }

@@ -15,6 +15,7 @@ mod linearizable;
 mod operations;
 mod redis;
 mod redis_reached;
+mod redis_ready;
 mod redis_sentinel;
 mod redis_server;
 mod support;

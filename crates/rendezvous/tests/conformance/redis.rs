@@ -20,6 +20,17 @@ async fn instance_with(redis: &Arc<RedisServer>, change: impl FnOnce(&mut Config
     Server::over((redis.store(), Some(redis.clone())), change).await
 }
 
+/// It is asked once a second at most, so that what it says may be of a moment ago.
+pub(crate) async fn until_ready(server: &Server) {
+    for _ in 0..200 {
+        if ready(server).await == 200 {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    panic!("it does not become ready");
+}
+
 async fn ready(server: &Server) -> u16 {
     let request = Request::get("/ready").body(Body::empty()).unwrap();
     server.rendezvous.operations().oneshot(request).await.unwrap().status().as_u16()
@@ -41,7 +52,7 @@ async fn a_server_may_start_before_its_redis() {
     assert_eq!(ready(&server).await, 503);
     redis.run();
     server.create("x").await;
-    assert_eq!(ready(&server).await, 200);
+    until_ready(&server).await;
 }
 
 /// Whoever makes up names asks nothing of Redis on behalf of those who wait: the names share a door with the one that is waited for.

@@ -24,8 +24,8 @@ use crate::{
 const SENTINEL: &str = "/usr/bin/redis-sentinel";
 
 /// The one that decides.
-struct Sentinel {
-    port: u16,
+pub(crate) struct Sentinel {
+    pub(crate) port: u16,
     process: Child,
     _directory: TempDir,
 }
@@ -38,7 +38,7 @@ impl Drop for Sentinel {
 }
 
 impl Sentinel {
-    fn start(main: u16, more: &str) -> Self {
+    pub(crate) fn start(main: u16, more: &str) -> Self {
         let (port, directory) = (free_port(), tempfile::tempdir().unwrap());
         let file = directory.path().join("sentinel.conf");
         let mut text = more.replace("PORT", &port.to_string());
@@ -48,10 +48,10 @@ impl Sentinel {
         writeln!(text, "bind 127.0.0.1\nsentinel monitor main-one 127.0.0.1 {main} 1").unwrap();
         text += "sentinel down-after-milliseconds main-one 300\nsentinel failover-timeout main-one 2000\n";
         fs::write(&file, text).unwrap();
-        let process = Self::process(&file);
+        let sentinel = Self { port, process: Self::process(&file), _directory: directory };
         for _ in 0..1000 {
             if TcpStream::connect(("127.0.0.1", port)).is_ok() {
-                return Self { port, process, _directory: directory };
+                return sentinel;
             }
             std::thread::sleep(Duration::from_millis(10));
         }
@@ -88,7 +88,7 @@ async fn text_of(server: &Server<Redis>, session: &Session) -> String {
     panic!("the new main server is not found");
 }
 
-fn replica_of(main: &RedisServer) -> RedisServer {
+pub(crate) fn replica_of(main: &RedisServer) -> RedisServer {
     let replica = RedisServer::start(&["--replicaof", &format!("127.0.0.1 {}", main.port())]);
     for _ in 0..1000 {
         if replica.command("INFO replication").unwrap().contains("master_link_status:up") {

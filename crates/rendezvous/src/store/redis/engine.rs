@@ -157,14 +157,16 @@ impl Address {
     }
 }
 
-/// RESP3, because it says when a connection is lost.
+/// RESP3, because it says when a connection is lost. It does not tell the library's name, which takes a right (`+client`).
 fn client(
     address: ConnectionAddr,
     url: &RedisUrl,
     certificates: Option<TlsCertificates>,
 ) -> RedisResult<Client> {
-    let mut settings =
-        RedisConnectionInfo::default().set_protocol(ProtocolVersion::RESP3).set_db(url.database.into());
+    let mut settings = RedisConnectionInfo::default()
+        .set_protocol(ProtocolVersion::RESP3)
+        .set_db(url.database.into())
+        .set_skip_set_lib_name();
     if let Some(Login { user, password }) = &url.login {
         settings = settings.set_password(password.as_str());
         if let Some(user) = user {

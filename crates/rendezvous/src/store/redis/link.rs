@@ -25,6 +25,7 @@ use tokio::{
 use super::{
     backoff::Backoff,
     engine::{Connection, Engine},
+    trouble::unavailable,
 };
 
 /// How long a question may take once it is its turn, with a connection that has to be made first.
@@ -71,6 +72,11 @@ impl Link {
 
     /// Asks once. Whether a question without an answer was heard is not known.
     pub(super) async fn ask<T: FromRedisValue>(&self, question: &Pipeline) -> RedisResult<T> {
+        self.ask_quietly(question).await.inspect_err(|error| self.complain(error))
+    }
+
+    /// As [`Self::ask`], and logs no trouble.
+    pub(super) async fn ask_quietly<T: FromRedisValue>(&self, question: &Pipeline) -> RedisResult<T> {
         let Ok(_turn) = timeout(QUEUE, self.turns.acquire()).await else { return Err(too_slow()) };
         let mut asked = None;
         let answer = timeout(PATIENCE, async {
@@ -82,7 +88,6 @@ impl Link {
             if let Some(live) = asked.filter(|_| is_the_connections(error)) {
                 live.lost.store(true, Relaxed);
             }
-            self.complain(error);
         })
     }
 
@@ -137,14 +142,11 @@ impl Link {
             return;
         }
         *complained = Some(Instant::now());
+        let code = unavailable(error).code();
         if error.is_io_error() {
-            tracing::warn!(%error, "Redis cannot be reached");
+            tracing::warn!(%error, code, "Redis cannot be reached");
         } else {
-            tracing::warn!(
-                kind = error.category(),
-                code = error.code(),
-                "Redis does not do what it is asked"
-            );
+            tracing::warn!(kind = error.category(), code, "Redis does not do what it is asked");
         }
     }
 }
