@@ -18,6 +18,7 @@ const GUIDE: &str = include_str!("../../../docs/operate.md");
 const DASHBOARD: &str = include_str!("../../../packaging/grafana.json");
 const ALERTS: &str = include_str!("../../../packaging/prometheus-rules.yml");
 const CONFIG: &str = include_str!("../../../packaging/debian/matrix-qr-rendezvous.toml");
+const UNIT: &str = include_str!("../../../packaging/debian/matrix-qr-rendezvous.service");
 const REFUSALS: &str = include_str!("../src/refusal.rs");
 
 async fn ask(router: &Router, method: &str, path: &str) -> String {
@@ -194,6 +195,22 @@ fn the_packaged_configuration_has_each_setting_and_no_other() {
     let shown: BTreeSet<_> =
         shown.keys().filter(|name| *name != "limits").chain(limits.keys()).map(String::as_str).collect();
     assert_eq!(shown, flags);
+}
+
+/// A Redis may be at a socket, and the URL of one comes from systemd, as the guide says it too.
+#[test]
+fn the_unit_allows_what_the_program_offers() {
+    let families = UNIT.lines().find_map(|line| line.strip_prefix("RestrictAddressFamilies=")).unwrap();
+    let families: BTreeSet<_> = families.split(' ').collect();
+    assert_eq!(families, BTreeSet::from(["AF_INET", "AF_INET6", "AF_UNIX"]));
+    let help = printed(&["--help"]);
+    for line in [
+        "LoadCredential=store:/etc/matrix-qr-rendezvous.store",
+        "Environment=MATRIX_QR_RENDEZVOUS_STORE_FILE=%d/store",
+    ] {
+        assert!(UNIT.contains(&format!("\n# {line}\n")) && GUIDE.contains(&format!("\n{line}\n")), "{line}");
+    }
+    assert!(help.contains("[env: MATRIX_QR_RENDEZVOUS_STORE_FILE]"), "{help}");
 }
 
 #[test]
