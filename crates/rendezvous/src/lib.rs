@@ -34,6 +34,7 @@ mod limits;
 mod metrics;
 mod operations;
 mod payload;
+mod peer;
 mod proxies;
 mod refusal;
 mod rendezvous;
@@ -48,7 +49,7 @@ pub use crate::{
     limits::{Limits, Rate, Ticket},
     proxies::{ForwardedHeader, Proxies},
     rendezvous::Rendezvous,
-    server::{serve, serve_router},
+    server::{Listener, serve, serve_router},
     store::{
         Changed, Errcodes, Id, New, Read, Revision, Session, Store, Unavailable, Write, Written,
         memory::Memory,

@@ -5,6 +5,8 @@ use std::net::IpAddr;
 use axum::http::{HeaderMap, HeaderName, header};
 use ipnet::IpNet;
 
+use crate::peer::Peer;
+
 /// Whose word is taken for where a request comes from.
 ///
 /// A request from any other address is from that address, whatever it says: else every client could choose its own.
@@ -38,10 +40,11 @@ impl Default for Proxies {
 impl Proxies {
     /// The address of the client, if it can be known: of all the hops that the request took, the nearest that is no proxy
     /// of ours.
-    pub(crate) fn client(&self, peer: Option<IpAddr>, headers: &HeaderMap) -> Option<IpAddr> {
-        let peer = peer?.to_canonical();
-        if !self.trusts(peer) {
-            return Some(peer);
+    pub(crate) fn client(&self, peer: Peer, headers: &HeaderMap) -> Option<IpAddr> {
+        match peer {
+            Peer::Unknown => return None,
+            Peer::At(address) if !self.trusts(address.to_canonical()) => return Some(address.to_canonical()),
+            Peer::At(_) | Peer::Proxy => {}
         }
         let lines: Vec<_> =
             headers.get_all(self.header.name()).iter().filter_map(|line| line.to_str().ok()).collect();
@@ -49,6 +52,15 @@ impl Proxies {
         let hops = hops.map(|hop| self.header.address(hop));
         // A hop that cannot be read hides whatever is beyond it.
         hops.map_while(|hop| hop).find(|hop| !self.trusts(*hop))
+    }
+
+    /// Whether this is one of our proxies.
+    pub(crate) fn vouch(&self, peer: Peer) -> bool {
+        match peer {
+            Peer::At(address) => self.trusts(address.to_canonical()),
+            Peer::Proxy => true,
+            Peer::Unknown => false,
+        }
     }
 
     fn trusts(&self, address: IpAddr) -> bool {
@@ -103,7 +115,7 @@ mod tests {
         for line in lines {
             headers.append(header.name(), line.parse().unwrap());
         }
-        let found = proxies.client(Some(peer.parse().unwrap()), &headers);
+        let found = proxies.client(Peer::At(peer.parse().unwrap()), &headers);
         found.map(|address| address.to_string())
     }
 
@@ -148,11 +160,11 @@ mod tests {
     #[test]
     fn the_other_header_is_not_looked_at() {
         let headers = [(header::FORWARDED, "for=192.0.2.1".parse().unwrap())].into_iter().collect();
-        assert_eq!(Proxies::default().client(Some("127.0.0.1".parse().unwrap()), &headers), None);
+        assert_eq!(Proxies::default().client(Peer::At("127.0.0.1".parse().unwrap()), &headers), None);
     }
 
     #[test]
     fn without_a_peer_there_is_no_client() {
-        assert_eq!(Proxies::default().client(None, &HeaderMap::new()), None);
+        assert_eq!(Proxies::default().client(Peer::Unknown, &HeaderMap::new()), None);
     }
 }

@@ -15,7 +15,7 @@ use crate::{
     creation::Door,
     etag,
     limits::{Denied, Gate, Ticket, Wish},
-    metrics::{Metrics, Now},
+    metrics::{Metrics, Now, Operation},
     refusal::Refusal,
     store::{Api, Changed, Errcodes, Id, New, Read, Revision, Session, Store, Unavailable, Write, Written},
     wait::Waiters,
@@ -67,6 +67,9 @@ impl<S: Store> Rendezvous<S> {
         config.lifetime = config.lifetime.min(LONGEST_LIFETIME);
         let gate = Gate::new(config.limits.clone());
         let (waiters, metrics) = (Waiters::new(), Metrics::new());
+        if !S::LOCAL {
+            metrics.count_store_from_zero();
+        }
         let sessions_url = format!("{}{}", config.public_url.as_str().trim_end_matches('/'), etag::SESSIONS);
         let door = Door::new(&config.creation, &metrics);
         Self(Arc::new(Inner { config, sessions_url, store, gate, waiters, metrics, door }))
@@ -77,8 +80,8 @@ impl<S: Store> Rendezvous<S> {
         self.0.gate.set(limits);
     }
 
-    /// Answers at once all who are held by `Prefer: wait`, and holds nobody from now on. For the moment
-    /// before a server stops; [`serve`](crate::serve) does it.
+    /// Answers at once all who are held by `Prefer: wait`, and holds nobody from now on; `/ready` of
+    /// [`operations`](Self::operations) says no. For the moment before a server stops; [`serve`](crate::serve) does it.
     pub fn release_waiters(&self) {
         self.0.waiters.release();
     }
@@ -117,9 +120,9 @@ impl<S: Store> Rendezvous<S> {
         &self.0.metrics
     }
 
-    pub(crate) fn now(&self) -> Now {
-        let sessions = self.sessions();
-        Now { sessions, waiters: self.0.waiters.count(), expired: self.0.store.expired() }
+    pub(crate) async fn now(&self) -> Now {
+        let (sessions, store_up) = (self.sessions(), self.check().await.is_ok());
+        Now { sessions, waiters: self.0.waiters.count(), expired: self.0.store.expired(), store_up }
     }
 
     pub(crate) async fn check(&self) -> Result<(), Unavailable> {
@@ -161,7 +164,7 @@ impl<S: Store> Rendezvous<S> {
         let id = Id::random(api);
         let bytes = write.payload.len();
         let new = New { expires: write.now + self.0.config.lifetime, write, errcodes, ticket };
-        let session = self.timed("create", self.0.store.create(id, new)).await?;
+        let session = self.timed(Operation::Create, self.0.store.create(id, new)).await?;
         self.received(bytes);
         Ok((id, session))
     }
@@ -215,7 +218,7 @@ impl<S: Store> Rendezvous<S> {
     }
 
     async fn look(&self, id: Id, seen: Option<Revision>, now: Instant) -> Result<Read, Unavailable> {
-        self.timed("read", self.0.store.read(id, seen, now)).await
+        self.timed(Operation::Read, self.0.store.read(id, seen, now)).await
     }
 
     pub(crate) async fn write(
@@ -225,7 +228,7 @@ impl<S: Store> Rendezvous<S> {
         write: Write,
     ) -> Result<Written, Unavailable> {
         let bytes = write.payload.len();
-        let written = self.timed("write", self.0.store.write(id, expected, write)).await?;
+        let written = self.timed(Operation::Write, self.0.store.write(id, expected, write)).await?;
         if let Written::Replaced(_) = written {
             self.received(bytes);
             self.0.waiters.wake(Changed::One(id));
@@ -234,7 +237,7 @@ impl<S: Store> Rendezvous<S> {
     }
 
     pub(crate) async fn delete(&self, id: Id) -> Result<bool, Unavailable> {
-        let deleted = self.timed("delete", self.0.store.delete(id, Instant::now())).await?;
+        let deleted = self.timed(Operation::Delete, self.0.store.delete(id, Instant::now())).await?;
         // Nobody waits for a session that there is not, and a name that somebody made up shares its door with one that there is.
         if deleted {
             self.0.waiters.wake(Changed::One(id));
@@ -244,7 +247,7 @@ impl<S: Store> Rendezvous<S> {
 
     async fn timed<T>(
         &self,
-        operation: &'static str,
+        operation: Operation,
         work: impl Future<Output = Result<T, Unavailable>>,
     ) -> Result<T, Unavailable> {
         // What stays in this process takes less time than to look at the clock.

@@ -1,9 +1,6 @@
 //! From a request to an answer, in any HTTP server: what holds for all requests, and which of the APIs each is for.
 
-use std::{
-    net::{IpAddr, SocketAddr},
-    time::Instant,
-};
+use std::{net::SocketAddr, time::Instant};
 
 use axum::{
     Router,
@@ -17,6 +14,7 @@ use crate::{
     answer::{Answer, Content, Reply},
     etag, json,
     payload::{Incoming, MediaType},
+    peer::Peer,
     refusal::Refusal,
     store::Api,
 };
@@ -30,14 +28,13 @@ impl<S: Store> Rendezvous<S> {
     pub fn router(&self) -> Router {
         let rendezvous = self.clone();
         Router::new().fallback(async move |request: Request<Body>| {
-            let peer =
-                request.extensions().get().map(|ConnectInfo(peer): &ConnectInfo<SocketAddr>| peer.ip());
+            let peer = peer(&request);
             rendezvous.answer(request, peer).await.map(Body::new)
         })
     }
 
     /// Answers a request that came from this peer.
-    pub(crate) async fn answer(&self, request: Request<impl Incoming>, peer: Option<IpAddr>) -> Reply {
+    pub(crate) async fn answer(&self, request: Request<impl Incoming>, peer: Peer) -> Reply {
         let started = Instant::now();
         let method = request.method().clone();
         let route = self.route(&request);
@@ -51,12 +48,7 @@ impl<S: Store> Rendezvous<S> {
         answer.into_reply(ended)
     }
 
-    async fn checked(
-        &self,
-        route: Option<Route>,
-        request: Request<impl Incoming>,
-        peer: Option<IpAddr>,
-    ) -> Answer {
+    async fn checked(&self, route: Option<Route>, request: Request<impl Incoming>, peer: Peer) -> Answer {
         if request.method() == Method::OPTIONS {
             // A preflight asks about the method to come, and must get a 2xx on any path.
             return Answer::new(StatusCode::NO_CONTENT, Content::Nothing);
@@ -83,6 +75,13 @@ impl<S: Store> Rendezvous<S> {
         let json = if path == etag::STABLE && is_text() { None } else { json::route(path) };
         json.map(Route::Json).or_else(|| etag::route(path, self.config()).map(Route::Etag))
     }
+}
+
+/// What the server that took the request says of it: ours, or any that axum knows.
+fn peer<B>(request: &Request<B>) -> Peer {
+    let ours = request.extensions().get().copied();
+    let axums = || Some(Peer::At(request.extensions().get::<ConnectInfo<SocketAddr>>()?.0.ip()));
+    ours.or_else(axums).unwrap_or(Peer::Unknown)
 }
 
 /// What a path names, in one of the APIs.

@@ -202,5 +202,7 @@ macro_rules! to_text {
     )*};
 }
 
+pub(super) use {as_text, to_text};
+
 as_text!(BaseUrl, CreatePath, Net, StoreUrl);
 to_text!(BaseUrl, Net, StoreUrl);
