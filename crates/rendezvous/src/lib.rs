@@ -37,6 +37,7 @@ mod payload;
 mod proxies;
 mod refusal;
 mod rendezvous;
+mod seldom;
 mod server;
 mod service;
 mod store;

@@ -25,8 +25,9 @@ impl<S: Store> Rendezvous<S> {
     /// The service as an axum router of its own; nest it, as a service.
     ///
     /// [`serve`](crate::serve) does more than to answer: whoever serves these routes otherwise must see to slow clients
-    /// (axum's own server waits for them for ever), say who the peer is (`into_make_service_with_connect_info`), if limits by
-    /// network shall apply, and poll [`upkeep`](Self::upkeep).
+    /// (axum's own server waits for them for ever), say who the peer is (`into_make_service_with_connect_info`), and poll
+    /// [`upkeep`](Self::upkeep). Without peers limits by network do not apply, and where [`Limits`](crate::Limits) deny or allow
+    /// networks, everybody is refused.
     pub fn router(&self) -> Router {
         let rendezvous = self.clone();
         Router::new().fallback(async move |request: Request<Body>| {
@@ -42,7 +43,7 @@ impl<S: Store> Rendezvous<S> {
         let method = request.method().clone();
         let route = self.route(&request);
         let api = route.as_ref().map(Route::api);
-        let answer = self.checked(route, request, peer).await;
+        let answer = self.checked(route, request, (peer, started)).await;
         let status = answer.status.as_u16();
         let ended = Instant::now();
         self.metrics().answered((&method, api), &answer, ended - started);
@@ -55,7 +56,7 @@ impl<S: Store> Rendezvous<S> {
         &self,
         route: Option<Route>,
         request: Request<impl Incoming>,
-        peer: Option<IpAddr>,
+        (peer, now): (Option<IpAddr>, Instant),
     ) -> Answer {
         if request.method() == Method::OPTIONS {
             // A preflight asks about the method to come, and must get a 2xx on any path.
@@ -65,7 +66,7 @@ impl<S: Store> Rendezvous<S> {
             return Refusal::Navigation.into();
         }
         let Some(route) = route else { return Refusal::NoSuchPath.into() };
-        let client = self.config().proxies.client(peer, request.headers());
+        let client = self.client(peer, request.headers(), now);
         match route {
             Route::Etag(route) => etag::answer(self, route, client, request).await,
             Route::Json(route) => json::answer(self, route, client, request).await,
