@@ -38,6 +38,7 @@ mod peer;
 mod proxies;
 mod refusal;
 mod rendezvous;
+mod seldom;
 mod server;
 mod service;
 mod store;

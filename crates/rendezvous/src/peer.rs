@@ -9,6 +9,6 @@ pub(crate) enum Peer {
     At(IpAddr),
     /// One of our proxies, which needs no address for that: it could open a Unix socket, and the mode of the socket says who can.
     Proxy,
-    /// It cannot be known. A proxy said so in the PROXY protocol, or nobody says who the peer is.
+    /// One for whom a proxy speaks and whom it does not name, in the PROXY protocol.
     Unknown,
 }

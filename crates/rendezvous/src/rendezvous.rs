@@ -3,7 +3,6 @@
 use std::{
     convert::Infallible,
     future::Future,
-    net::IpAddr,
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -16,7 +15,10 @@ use crate::{
     etag,
     limits::{Denied, Gate, Ticket, Wish},
     metrics::{Metrics, Now, Operation},
+    peer::Peer,
+    proxies::Client,
     refusal::Refusal,
+    seldom::Seldom,
     store::{Api, Changed, Errcodes, Id, New, Read, Revision, Session, Store, Unavailable, Write, Written},
     wait::Waiters,
 };
@@ -42,6 +44,7 @@ struct Inner<S> {
     waiters: Waiters,
     metrics: Metrics,
     door: Door,
+    unnamed: Seldom,
 }
 
 impl<S: Store> Clone for Rendezvous<S> {
@@ -72,7 +75,16 @@ impl<S: Store> Rendezvous<S> {
         }
         let sessions_url = format!("{}{}", config.public_url.as_str().trim_end_matches('/'), etag::SESSIONS);
         let door = Door::new(&config.creation, &metrics);
-        Self(Arc::new(Inner { config, sessions_url, store, gate, waiters, metrics, door }))
+        Self(Arc::new(Inner {
+            config,
+            sessions_url,
+            store,
+            gate,
+            waiters,
+            metrics,
+            door,
+            unnamed: Seldom::new(),
+        }))
     }
 
     /// Sets other limits. Sessions that live are kept, and counted.
@@ -116,6 +128,18 @@ impl<S: Store> Rendezvous<S> {
         &self.0.config
     }
 
+    /// From whom a request comes.
+    pub(crate) fn client(&self, peer: Option<Peer>, headers: &HeaderMap, now: Instant) -> Client {
+        let client = self.0.config.proxies.client(peer, headers);
+        if client == Client::Unknown && self.0.unnamed.is_due(now) {
+            tracing::warn!(
+                "a trusted proxy does not say for whom it asks: such clients are limited as one network; see client-header and \
+                 trusted-proxies"
+            );
+        }
+        client
+    }
+
     pub(crate) fn metrics(&self) -> &Metrics {
         &self.0.metrics
     }
@@ -141,7 +165,7 @@ impl<S: Store> Rendezvous<S> {
         url
     }
 
-    pub(crate) fn admit(&self, client: Option<IpAddr>, wish: Wish) -> Result<(), Refusal> {
+    pub(crate) fn admit(&self, client: Client, wish: Wish) -> Result<(), Refusal> {
         self.0.gate.admit(client, wish).map_err(|denied| self.refusal(denied))
     }
 
@@ -156,7 +180,7 @@ impl<S: Store> Rendezvous<S> {
 
     pub(crate) async fn create(
         &self,
-        client: Option<IpAddr>,
+        client: Client,
         write: Write,
         (api, errcodes): (Api, Errcodes),
     ) -> Result<(Id, Session), Refusal> {
@@ -170,7 +194,7 @@ impl<S: Store> Rendezvous<S> {
     }
 
     /// Before it says that there is no room, it looks whether some has become free.
-    fn place(&self, client: Option<IpAddr>) -> Result<Ticket, Denied> {
+    fn place(&self, client: Client) -> Result<Ticket, Denied> {
         self.0.gate.place(client).or_else(|_| {
             self.0.store.sweep(Instant::now());
             self.0.gate.place(client)

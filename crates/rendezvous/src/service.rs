@@ -23,8 +23,9 @@ impl<S: Store> Rendezvous<S> {
     /// The service as an axum router of its own; nest it, as a service.
     ///
     /// [`serve`](crate::serve) does more than to answer: whoever serves these routes otherwise must see to slow clients
-    /// (axum's own server waits for them for ever), say who the peer is (`into_make_service_with_connect_info`), if limits by
-    /// network shall apply, and poll [`upkeep`](Self::upkeep).
+    /// (axum's own server waits for them for ever), say who the peer is (`into_make_service_with_connect_info`), and poll
+    /// [`upkeep`](Self::upkeep). Without peers limits by network do not apply, and where [`Limits`](crate::Limits) deny or allow
+    /// networks, everybody is refused.
     pub fn router(&self) -> Router {
         let rendezvous = self.clone();
         Router::new().fallback(async move |request: Request<Body>| {
@@ -34,12 +35,12 @@ impl<S: Store> Rendezvous<S> {
     }
 
     /// Answers a request that came from this peer.
-    pub(crate) async fn answer(&self, request: Request<impl Incoming>, peer: Peer) -> Reply {
+    pub(crate) async fn answer(&self, request: Request<impl Incoming>, peer: Option<Peer>) -> Reply {
         let started = Instant::now();
         let method = request.method().clone();
         let route = self.route(&request);
         let api = route.as_ref().map(Route::api);
-        let answer = self.checked(route, request, peer).await;
+        let answer = self.checked(route, request, peer, started).await;
         let status = answer.status.as_u16();
         let ended = Instant::now();
         self.metrics().answered((&method, api), &answer, ended - started);
@@ -48,7 +49,13 @@ impl<S: Store> Rendezvous<S> {
         answer.into_reply(ended)
     }
 
-    async fn checked(&self, route: Option<Route>, request: Request<impl Incoming>, peer: Peer) -> Answer {
+    async fn checked(
+        &self,
+        route: Option<Route>,
+        request: Request<impl Incoming>,
+        peer: Option<Peer>,
+        now: Instant,
+    ) -> Answer {
         if request.method() == Method::OPTIONS {
             // A preflight asks about the method to come, and must get a 2xx on any path.
             return Answer::new(StatusCode::NO_CONTENT, Content::Nothing);
@@ -57,7 +64,7 @@ impl<S: Store> Rendezvous<S> {
             return Refusal::Navigation.into();
         }
         let Some(route) = route else { return Refusal::NoSuchPath.into() };
-        let client = self.config().proxies.client(peer, request.headers());
+        let client = self.client(peer, request.headers(), now);
         match route {
             Route::Etag(route) => etag::answer(self, route, client, request).await,
             Route::Json(route) => json::answer(self, route, client, request).await,
@@ -78,10 +85,9 @@ impl<S: Store> Rendezvous<S> {
 }
 
 /// What the server that took the request says of it: ours, or any that axum knows.
-fn peer<B>(request: &Request<B>) -> Peer {
+fn peer<B>(request: &Request<B>) -> Option<Peer> {
     let ours = request.extensions().get().copied();
-    let axums = || Some(Peer::At(request.extensions().get::<ConnectInfo<SocketAddr>>()?.0.ip()));
-    ours.or_else(axums).unwrap_or(Peer::Unknown)
+    ours.or_else(|| Some(Peer::At(request.extensions().get::<ConnectInfo<SocketAddr>>()?.0.ip())))
 }
 
 /// What a path names, in one of the APIs.

@@ -1,29 +1,28 @@
 //! What the person who runs the server chooses: by flags, by the environment, or in a file. A flag goes before the
 //! environment, that before the file, that before the default.
 
-mod choices;
 mod creation;
 mod error;
 mod limits;
 mod listen;
+mod log_format;
 mod values;
 
 use std::{fs, path::PathBuf, time::Duration};
 
 use clap::Args;
-use matrix_qr_rendezvous::{Config, ForwardedHeader, Proxies, Timeouts};
+use matrix_qr_rendezvous::{Config, Proxies, Timeouts};
 use serde::{Deserialize, Serialize};
 
 use self::{
-    choices::ClientHeader,
     creation::CreationSetting,
     limits::LimitSettings,
-    values::{BaseUrl, CreatePath, Net},
+    values::{BaseUrl, ClientHeader, CreatePath, Net},
 };
 pub(crate) use self::{
-    choices::LogFormat,
     error::SettingsError,
     listen::{ListenAddress, SocketMode},
+    log_format::LogFormat,
     values::StoreUrl,
 };
 
@@ -97,7 +96,8 @@ pub(crate) struct Settings {
     #[arg(long, env = "MATRIX_QR_RENDEZVOUS_TRUSTED_PROXIES", value_name = "NETS", value_delimiter = ',')]
     trusted_proxies: Option<Vec<Net>>,
 
-    /// The header in which they say it. [default: x-forwarded-for]
+    /// The header in which they say it: x-forwarded-for, forwarded, or any that has one address, such as CF-Connecting-IP. No other is
+    /// looked at. [default: x-forwarded-for]
     #[arg(long, env = "MATRIX_QR_RENDEZVOUS_CLIENT_HEADER", value_name = "HEADER")]
     client_header: Option<ClientHeader>,
 
@@ -238,10 +238,7 @@ impl Settings {
         let duration =
             |seconds: Option<u32>, or| seconds.map_or(or, |seconds| Duration::from_secs(seconds.into()));
         let trusted = self.trusted_proxies.iter().flatten().map(|net| net.0);
-        let header = match self.client_header.unwrap_or_default() {
-            ClientHeader::XForwardedFor => ForwardedHeader::XForwardedFor,
-            ClientHeader::Forwarded => ForwardedHeader::Forwarded,
-        };
+        let header = self.client_header.clone().unwrap_or_default().0;
         Config {
             create_path: self.create_path.clone().unwrap_or_default().into(),
             lifetime: duration(self.lifetime, default.lifetime),

@@ -85,7 +85,7 @@ impl<S: Service> House<S> {
         let Some(proxies) = &self.introduced_by else {
             return Ok(Introduction { peer, rest: Bytes::new() });
         };
-        if !proxies.vouch(peer) {
+        if !proxies.include(peer) {
             return Err(ConnectionRefusal::NotAProxy);
         }
         let read = timeout(self.timeouts.header, proxy_protocol::read(stream)).await;

@@ -30,7 +30,7 @@ impl<S: Store> Service for Rendezvous<S> {
     type Body = Full<Bytes>;
 
     async fn answer(&self, request: Request<SlowBody>, peer: Peer) -> Response<Full<Bytes>> {
-        self.answer(request, peer).await
+        self.answer(request, Some(peer)).await
     }
 }
 

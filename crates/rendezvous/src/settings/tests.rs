@@ -1,6 +1,6 @@
 #![allow(clippy::unwrap_used)]
 use clap::Parser;
-use matrix_qr_rendezvous::{Limits, Rate};
+use matrix_qr_rendezvous::{ForwardedHeader, Limits, Rate};
 
 use super::*;
 
@@ -57,6 +57,27 @@ fn what_is_printed_can_be_read_back() {
     let settings = load(&said, None).unwrap().settings;
     let text = toml::to_string(&settings).unwrap();
     assert_eq!(loaded(&[], &text).unwrap().settings, settings, "{text}");
+}
+
+#[test]
+fn any_header_may_name_the_client() {
+    for (said_, printed, header) in [
+        ("X-Forwarded-For", "x-forwarded-for", ForwardedHeader::XForwardedFor),
+        ("forwarded", "forwarded", ForwardedHeader::Forwarded),
+        (
+            "CF-Connecting-IP",
+            "cf-connecting-ip",
+            ForwardedHeader::Single("cf-connecting-ip".parse().unwrap()),
+        ),
+    ] {
+        let said = said(&["--public-url", "https://a.example", "--client-header", said_]);
+        let chosen = load(&said, None).unwrap();
+        assert_eq!(chosen.config.proxies.header, header);
+        let text = toml::to_string(&chosen.settings).unwrap();
+        assert!(text.contains(&format!("client-header = \"{printed}\"")), "{text}");
+    }
+    let refused = loaded(&[], "client-header = \"a b\"").unwrap_err();
+    assert!(refused.contains("the name of a header"), "{refused}");
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use matrix_qr_rendezvous::{Config, Listener, Memory, Rate, Rendezvous, serve};
+use matrix_qr_rendezvous::{Config, ForwardedHeader, Listener, Memory, Rate, Rendezvous, serve};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::UnixStream,
@@ -79,6 +79,20 @@ async fn a_client_cannot_name_another_one() {
     }
 }
 
+#[tokio::test]
+async fn any_header_may_name_the_client_and_no_other_does() {
+    let header = ForwardedHeader::Single("cf-connecting-ip".parse().unwrap());
+    let server = Server::with(|config| {
+        limits(config);
+        config.proxies.header = header;
+    })
+    .await;
+    for (client, expected) in [(ONE, 201), (ONE, 201), (ONE, 429), (OTHER, 201)] {
+        let headers = format!("X-Forwarded-For: 192.0.2.99\r\nCF-Connecting-IP: {client}\r\n");
+        assert_eq!(create(&server, b"", &headers).await, Some(expected));
+    }
+}
+
 /// A proxy of ours may stand in front of the one that speaks the PROXY protocol.
 #[tokio::test]
 async fn a_proxy_behind_the_proxy_names_the_client() {
@@ -128,6 +142,20 @@ async fn a_header_that_never_comes_holds_up_no_stop() {
     }
     tokio::time::timeout(SOON, server.stop()).await.expect("it waits");
     drop(stream);
+}
+
+/// The proxy's own connections, its health checks say. All of them are one network, and where some are denied it is none.
+#[tokio::test]
+async fn whom_the_proxy_does_not_name_is_one_unknown_client() {
+    for nobody in [&b"PROXY UNKNOWN\r\n"[..], b"\r\n\r\n\0\r\nQUIT\n\x20\0\0\0"] {
+        let server = speaking(|config| config.limits.deny = Vec::new()).await;
+        for expected in [201, 201, 429] {
+            let forged = "X-Forwarded-For: 192.0.2.99\r\n";
+            assert_eq!(create(&server, nobody, forged).await, Some(expected));
+        }
+        let server = speaking(|_| {}).await;
+        assert_eq!(create(&server, nobody, "").await, Some(403));
+    }
 }
 
 #[tokio::test]
