@@ -252,24 +252,24 @@ mod tests {
 
     #[test]
     fn a_header_of_one_address_has_one_address() {
-        let cases: [(&str, &[&[u8]], Option<&str>); 11] = [
-            ("127.0.0.1", &[b"192.0.2.1"], Some("192.0.2.1")),
-            ("127.0.0.1", &[b" 2001:db8::1 "], Some("2001:db8::1")),
-            ("::ffff:10.0.0.3", &[b"192.0.2.1"], Some("192.0.2.1")),
-            ("192.0.2.7", &[b"192.0.2.1"], Some("192.0.2.7")),
+        let header = || ForwardedHeader::Single(HeaderName::from_static("cf-connecting-ip"));
+        let cases: [(&str, &[&str], Option<&str>); 10] = [
+            ("127.0.0.1", &["192.0.2.1"], Some("192.0.2.1")),
+            ("127.0.0.1", &[" 2001:db8::1 "], Some("2001:db8::1")),
+            ("::ffff:10.0.0.3", &["192.0.2.1"], Some("192.0.2.1")),
+            ("192.0.2.7", &["192.0.2.1"], Some("192.0.2.7")),
             ("127.0.0.1", &[], None),
-            ("127.0.0.1", &[b""], None),
-            ("127.0.0.1", &[b"192.0.2.1", b"192.0.2.2"], None),
-            ("127.0.0.1", &[b"192.0.2.1", b"192.0.2.1"], None),
-            ("127.0.0.1", &[b"192.0.2.1, 192.0.2.2"], None),
-            ("127.0.0.1", &[b"192.0.2.1\xe9"], None),
-            ("127.0.0.1", &[b"10.0.0.3"], None),
+            ("127.0.0.1", &[""], None),
+            ("127.0.0.1", &["192.0.2.1", "192.0.2.2"], None),
+            ("127.0.0.1", &["192.0.2.1", "192.0.2.1"], None),
+            ("127.0.0.1", &["192.0.2.1, 192.0.2.2"], None),
+            ("127.0.0.1", &["10.0.0.3"], None),
         ];
         for (peer, lines, expected) in cases {
-            let header = ForwardedHeader::Single(HeaderName::from_static("cf-connecting-ip"));
-            let found = client(header, peer, lines);
+            let found = client(header(), peer, lines);
             assert_eq!(found, expected.map_or(Client::Unknown, known), "{peer} {lines:?}");
         }
+        assert_eq!(client(header(), "127.0.0.1", &[b"192.0.2.1\xe9"]), Client::Unknown);
     }
 
     /// Neither address nor name of a hop: only the peer itself says that.
