@@ -60,11 +60,15 @@ impl ListenAddress {
     }
 }
 
-/// IPv4 first: `localhost` is both, and it is `127.0.0.1` that stands in the files of proxies.
 async fn resolved(name: &str, port: u16) -> io::Result<Vec<SocketAddr>> {
-    let mut addresses: Vec<_> = tokio::net::lookup_host((name, port)).await?.collect();
+    Ok(ipv4_first(tokio::net::lookup_host((name, port)).await?))
+}
+
+/// `localhost` is both, and it is `127.0.0.1` that stands in the files of proxies.
+fn ipv4_first(addresses: impl Iterator<Item = SocketAddr>) -> Vec<SocketAddr> {
+    let mut addresses: Vec<_> = addresses.collect();
     addresses.sort_by_key(SocketAddr::is_ipv6);
-    Ok(addresses)
+    addresses
 }
 
 impl FromStr for ListenAddress {
@@ -205,6 +209,8 @@ mod tests {
     async fn a_name_is_reached_at_ipv4_first_and_all_addresses_at_this_machine() {
         let connect = async |text: &str| text.parse::<ListenAddress>().unwrap().to_connect().await.unwrap();
         assert_eq!(connect("localhost:1").await.first(), Some(&"127.0.0.1:1".parse().unwrap()));
+        let resolved = ["[::1]:1", "127.0.0.1:1"].map(|address| address.parse().unwrap());
+        assert_eq!(ipv4_first(resolved.into_iter()), [resolved[1], resolved[0]]);
         assert_eq!(connect("0.0.0.0:1").await, ["127.0.0.1:1".parse().unwrap()]);
         assert_eq!(connect(":1").await, ["[::1]:1".parse().unwrap(), "127.0.0.1:1".parse().unwrap()]);
         assert_eq!(connect("192.0.2.1:1").await, ["192.0.2.1:1".parse().unwrap()]);
