@@ -34,6 +34,7 @@ pub(crate) const NEEDED: [(&str, &str); 3] = [
 const EXPOSURE: &str = "--threshold=13";
 
 const SERVICE: &str = "matrix-qr-rendezvous.service";
+const SOCKET: &str = "matrix-qr-rendezvous.socket";
 
 /// Every file of the package, with its mode and its owner.
 const FILES: [&str; 11] = [
@@ -41,10 +42,10 @@ const FILES: [&str; 11] = [
     "-rw-r--r-- 0/0 ./etc/matrix-qr-rendezvous.toml",
     "-rwxr-xr-x 0/0 ./usr/bin/matrix-qr-rendezvous",
     "-rw-r--r-- 0/0 ./usr/lib/systemd/system/matrix-qr-rendezvous.service",
-    "-rw-r--r-- 0/0 ./usr/lib/systemd/system/matrix-qr-rendezvous.socket",
     "-rw-r--r-- 0/0 ./usr/share/doc/matrix-qr-rendezvous/changelog.Debian.gz",
     "-rw-r--r-- 0/0 ./usr/share/doc/matrix-qr-rendezvous/copyright",
     "-rw-r--r-- 0/0 ./usr/share/doc/matrix-qr-rendezvous/grafana.json",
+    "-rw-r--r-- 0/0 ./usr/share/doc/matrix-qr-rendezvous/matrix-qr-rendezvous.socket",
     "-rw-r--r-- 0/0 ./usr/share/doc/matrix-qr-rendezvous/operate.md",
     "-rw-r--r-- 0/0 ./usr/share/doc/matrix-qr-rendezvous/prometheus-rules.yml",
     "-rw-r--r-- 0/0 ./usr/share/man/man8/matrix-qr-rendezvous.8.gz",
@@ -119,7 +120,7 @@ fn installation() -> Outcome {
     let calls = read(CALLS)?;
     has("what the installation calls", &calls, "deb-systemd-helper enable matrix-qr-rendezvous.service")?;
     // The socket is there for who wants it.
-    same("calls about the socket", &calls.matches("matrix-qr-rendezvous.socket").count().to_string(), "0")?;
+    same("calls about the socket", &calls.matches(SOCKET).count().to_string(), "0")?;
     let config = format!("{ROOT}/etc/matrix-qr-rendezvous.toml");
     let changed = read(&config)?.replace("# lifetime = 300", "lifetime = 299");
     write(&config, &changed)?;
@@ -176,7 +177,10 @@ fn unit() -> Outcome {
     if !Path::new(&kill).exists() {
         symlink("/bin/kill", &kill).map_err(|error| format!("{kill}: {error}"))?;
     }
-    for unit in [SERVICE, "matrix-qr-rendezvous.socket"] {
+    // As an administrator installs it.
+    let packed = format!("{ROOT}/usr/share/doc/matrix-qr-rendezvous/{SOCKET}");
+    write(format!("{units}/{SOCKET}"), &read(packed)?)?;
+    for unit in [SERVICE, SOCKET] {
         let words = analyze(&["--man=no", "verify", unit])?;
         same(&format!("words about {unit}"), words.trim(), "")?;
     }
