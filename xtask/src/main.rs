@@ -19,9 +19,10 @@ const USAGE: &str = "cargo xtask test             formatting, lints, documentati
                                the rendezvous server: its rates over a bare axum server, and all else that it must reach";
 
 /// What a test needs beside Rust, and the Debian package that has it.
-const NEEDED: [(&str, &str); 5] = [
+const NEEDED: [(&str, &str); 6] = [
     ("/usr/bin/chromium", "apt-get install chromium"),
     ("/usr/bin/chromedriver", "apt-get install chromium-driver"),
+    ("/usr/sbin/haproxy", "apt-get install haproxy"),
     ("/usr/bin/promtool", "apt-get install prometheus"),
     ("/usr/sbin/nginx", "apt-get install nginx-light"),
     ("/usr/bin/redis-server", "apt-get install redis-server"),
