@@ -32,7 +32,7 @@ pub(crate) fn bare(answers: &Answers, minimal: bool) -> Result<Server, Trouble> 
 /// The command line of our server. The public URL leads nowhere: the clients take the path of it.
 fn arguments(setting: Setting) -> Vec<String> {
     let listen = "--listen 127.0.0.1:0 --public-url http://127.0.0.1:1/ --allow-http";
-    let wide = "--max-sessions 4000000 --sessions-per-network 4000000 --lifetime 3600";
+    let wide = "--max-sessions 4000000 --sessions-per-network 0 --creates-per-minute 0 --requests-per-minute 0 --lifetime 3600";
     let line = match setting {
         Setting::Default => listen.to_owned(),
         Setting::Wide => format!("{listen} {wide}"),

@@ -3,7 +3,7 @@
 
 use std::{net::SocketAddr, process::Command, time::Duration};
 
-use matrix_qr_rendezvous::{Config, Rendezvous, serve};
+use matrix_qr_rendezvous::{Config, Limits, Rendezvous, serve};
 use tokio::net::TcpListener;
 
 use crate::{
@@ -18,7 +18,8 @@ use crate::{
 pub(crate) async fn start_ours() -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
-    let config = Config::new("http://127.0.0.1:1/".parse().unwrap());
+    let mut config = Config::new("http://127.0.0.1:1/".parse().unwrap());
+    config.limits = Limits { creates: None, requests: None, sessions_per_network: None, ..Limits::default() };
     tokio::spawn(serve(listener, Rendezvous::new(config), std::future::pending()));
     address
 }

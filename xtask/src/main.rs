@@ -14,14 +14,16 @@ use std::{
 
 const USAGE: &str = "cargo xtask test             formatting, lints, documentation, walls, dependencies, every test, the package, interop
   cargo xtask interop [--json] our programs against Synapse and matrix-sdk (installed and built into target/interop)
-  cargo xtask package          the Debian package of the rendezvous server, installed into target/package and started there; the Dockerfile
+  cargo xtask package          the Debian package of the rendezvous server, installed into target/package and started there; the files for containers
   cargo xtask bench [--json] [--quick] [rates|memory|million|flood|slow|waiters|redis|instances|sign-in ..]
                                the rendezvous server: its rates over a bare axum server, and all else that it must reach";
 
 /// What a test needs beside Rust, and the Debian package that has it.
-const NEEDED: [(&str, &str); 4] = [
+const NEEDED: [(&str, &str); 6] = [
     ("/usr/bin/chromium", "apt-get install chromium"),
     ("/usr/bin/chromedriver", "apt-get install chromium-driver"),
+    ("/usr/sbin/haproxy", "apt-get install haproxy"),
+    ("/usr/bin/promtool", "apt-get install prometheus"),
     ("/usr/sbin/nginx", "apt-get install nginx-light"),
     ("/usr/bin/redis-server", "apt-get install redis-server"),
 ];

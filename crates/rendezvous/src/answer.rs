@@ -13,7 +13,10 @@ use axum::{
 };
 use http_body_util::Full;
 
-use crate::store::{Revision, Session};
+use crate::{
+    metrics::Reason,
+    store::{Revision, Session},
+};
 
 /// An answer as it is sent.
 pub(crate) type Reply = Response<Full<Bytes>>;
@@ -26,8 +29,8 @@ pub(crate) struct Answer {
     pub(crate) about: Option<Session>,
     /// A header that only such an answer has.
     pub(crate) header: Option<(HeaderName, HeaderValue)>,
-    /// Why it refuses, in a word.
-    pub(crate) refused: Option<&'static str>,
+    /// Why it refuses.
+    pub(crate) refused: Option<Reason>,
     /// It waited for something to say: its time is not that of the server.
     pub(crate) held: bool,
 }

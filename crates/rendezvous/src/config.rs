@@ -24,11 +24,16 @@ pub struct Config {
     pub limits: Limits,
     /// How a client's address is known behind a proxy.
     pub proxies: Proxies,
+    /// Whether each connection begins with a header of the PROXY protocol, of version 1 or 2. Then only trusted proxies may connect,
+    /// and the address in that header takes the place of the proxy's. Default `false`.
+    pub proxy_protocol: bool,
     /// How long a client may take over each part of a request.
     pub timeouts: Timeouts,
     /// How many connections may be open at once; further ones are closed at once. Default 60 000. The system's limit of
     /// open files must be higher.
     pub max_connections: usize,
+    /// How long a server that stops still takes connections, so that whoever sends clients here can notice. Default 5 s.
+    pub drain: Duration,
 }
 
 impl Config {
@@ -42,8 +47,10 @@ impl Config {
             creation: Creation::default(),
             limits: Limits::default(),
             proxies: Proxies::default(),
+            proxy_protocol: false,
             timeouts: Timeouts::default(),
             max_connections: 60_000,
+            drain: Duration::from_secs(5),
         }
     }
 }

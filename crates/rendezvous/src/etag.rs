@@ -1,7 +1,7 @@
 //! MSC4108's API of 2024: payloads are bodies of `text/plain`, revisions are ETags. HTTP in, the store's
 //! outcome out.
 
-use std::{net::IpAddr, time::Instant};
+use std::time::Instant;
 
 use axum::{
     body::Bytes,
@@ -14,6 +14,7 @@ use crate::{
     answer::{Answer, Content},
     limits::Wish,
     payload::{self, Incoming},
+    proxies::Client,
     refusal::Refusal,
     store::{Api, Errcodes, Id, Read, Revision, Write, Written},
     wait,
@@ -51,7 +52,7 @@ pub(crate) fn route(path: &str, config: &Config) -> Option<Route> {
 pub(crate) async fn answer<S: Store, B: Incoming>(
     rendezvous: &Rendezvous<S>,
     route: Route,
-    client: Option<IpAddr>,
+    client: Client,
     request: Request<B>,
 ) -> Answer {
     match route {
@@ -67,7 +68,7 @@ pub(crate) async fn answer<S: Store, B: Incoming>(
 async fn create<S: Store, B: Incoming>(
     rendezvous: &Rendezvous<S>,
     errcodes: Errcodes,
-    client: Option<IpAddr>,
+    client: Client,
     request: Request<B>,
 ) -> Result<Answer, Refusal> {
     rendezvous.admit(client, Wish::Create)?;
@@ -88,7 +89,7 @@ struct CreatedBody<'a> {
 async fn session<S: Store, B: Incoming>(
     rendezvous: &Rendezvous<S>,
     id: Option<Id>,
-    client: Option<IpAddr>,
+    client: Client,
     request: Request<B>,
 ) -> Answer {
     let allowed = "GET,HEAD,PUT,DELETE";
@@ -111,7 +112,7 @@ async fn session<S: Store, B: Incoming>(
 async fn attempt<S: Store, B: Incoming>(
     rendezvous: &Rendezvous<S>,
     id: Id,
-    client: Option<IpAddr>,
+    client: Client,
     request: Request<B>,
 ) -> Result<Answer, Refusal> {
     rendezvous.admit(client, Wish::Other)?;

@@ -2,10 +2,7 @@
 
 mod body;
 
-use std::{
-    net::IpAddr,
-    time::{Duration, Instant},
-};
+use std::time::{Duration, Instant};
 
 use axum::http::{HeaderMap, Method, Request, StatusCode};
 use serde::Serialize;
@@ -18,6 +15,7 @@ use crate::{
     etag,
     limits::Wish,
     payload::{self, Incoming},
+    proxies::Client,
     refusal::Refusal,
     store::{Api, Errcodes, Id, Revision, Write, Written},
     wait,
@@ -59,7 +57,7 @@ fn named(below: &str) -> Option<Option<Id>> {
 pub(crate) async fn answer<S: Store, B: Incoming>(
     rendezvous: &Rendezvous<S>,
     Route { place, concurrent_write }: Route,
-    client: Option<IpAddr>,
+    client: Client,
     request: Request<B>,
 ) -> Answer {
     let outcome = match place {
@@ -71,7 +69,7 @@ pub(crate) async fn answer<S: Store, B: Incoming>(
 
 async fn collection<S: Store, B: Incoming>(
     rendezvous: &Rendezvous<S>,
-    client: Option<IpAddr>,
+    client: Client,
     request: Request<B>,
 ) -> Result<Answer, Refusal> {
     match *request.method() {
@@ -84,7 +82,7 @@ async fn collection<S: Store, B: Incoming>(
 /// "Discover if the rendezvous API is available".
 async fn discover<S: Store>(
     rendezvous: &Rendezvous<S>,
-    client: Option<IpAddr>,
+    client: Client,
     headers: &HeaderMap,
 ) -> Result<Answer, Refusal> {
     rendezvous.admit(client, Wish::Other)?;
@@ -98,7 +96,7 @@ async fn discover<S: Store>(
 /// "Create a rendezvous session and send initial payload".
 async fn create<S: Store, B: Incoming>(
     rendezvous: &Rendezvous<S>,
-    client: Option<IpAddr>,
+    client: Client,
     request: Request<B>,
 ) -> Result<Answer, Refusal> {
     rendezvous.admit(client, Wish::Create)?;
@@ -117,7 +115,7 @@ async fn create<S: Store, B: Incoming>(
 async fn session<S: Store, B: Incoming>(
     rendezvous: &Rendezvous<S>,
     (id, concurrent_write): (Option<Id>, &'static str),
-    client: Option<IpAddr>,
+    client: Client,
     request: Request<B>,
 ) -> Result<Answer, Refusal> {
     let allowed = "GET,HEAD,PUT,DELETE";
@@ -138,7 +136,7 @@ async fn session<S: Store, B: Incoming>(
 async fn attempt<S: Store, B: Incoming>(
     rendezvous: &Rendezvous<S>,
     (id, concurrent_write): (Id, &'static str),
-    client: Option<IpAddr>,
+    client: Client,
     request: Request<B>,
 ) -> Result<Answer, Refusal> {
     rendezvous.admit(client, Wish::Other)?;

@@ -34,10 +34,12 @@ mod limits;
 mod metrics;
 mod operations;
 mod payload;
+mod peer;
 mod proxies;
 mod readiness;
 mod refusal;
 mod rendezvous;
+mod seldom;
 mod server;
 mod service;
 mod store;
@@ -49,7 +51,7 @@ pub use crate::{
     limits::{Limits, Rate, Ticket},
     proxies::{ForwardedHeader, Proxies},
     rendezvous::Rendezvous,
-    server::{serve, serve_router},
+    server::{Listener, serve, serve_router},
     store::{
         Changed, Errcodes, Id, New, Read, Revision, Session, Store, Unavailable, Write, Written,
         memory::Memory,

@@ -5,7 +5,6 @@ mod network;
 mod places;
 
 use std::{
-    net::IpAddr,
     num::NonZeroU32,
     sync::{Arc, PoisonError, RwLock},
     time::Duration,
@@ -15,13 +14,15 @@ use governor::{DefaultKeyedRateLimiter, Quota, clock::Clock};
 use ipnet::IpNet;
 
 use self::{network::Network, places::Places};
+use crate::proxies::Client;
 
 pub use self::places::Ticket;
 
 /// How much one client network, and all of them, may ask of a server. Of several instances each counts for itself.
 ///
-/// A network is an IPv4 address or an IPv6 prefix: what one customer of a provider has. A client whose address is not
-/// known (see [`Proxies`](crate::Proxies)) is held only to what all share.
+/// A network is an IPv4 address or an IPv6 prefix: what one customer of a provider has. All clients that a trusted proxy does not
+/// name (see [`Proxies`](crate::Proxies)) are one network. If there is no peer at all (see [`router`](crate::Rendezvous::router)),
+/// clients are held only to what all share.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Limits {
     /// How many sessions may live at once. When there are that many, new ones are refused and live ones are
@@ -39,9 +40,10 @@ pub struct Limits {
     /// How many bits of an IPv6 address are its network. Default 64.
     pub ipv6_prefix: u8,
     /// Networks that may not use the server at all: your own machines, say, so that nobody carries data out of them
-    /// through it (MSC4108, "Data exfiltration"). Default none.
+    /// through it (MSC4108, "Data exfiltration"). Default none. If there are any, a client of which nothing is known may not
+    /// use it either.
     pub deny: Vec<IpNet>,
-    /// The only networks that may use it, if there are any here. Default none.
+    /// The only networks that may use it, if there are any here; not those of which nothing is known. Default none.
     pub allow: Vec<IpNet>,
 }
 
@@ -122,14 +124,22 @@ impl Rules {
         Self { limits, creates, requests }
     }
 
-    fn network(&self, address: IpAddr) -> Network {
-        Network::of(address, self.limits.ipv4_prefix, self.limits.ipv6_prefix)
+    /// `None` where there are no peers to tell networks from.
+    fn network(&self, client: Client) -> Option<Network> {
+        match client {
+            Client::Known(address) => {
+                Some(Network::of(address, self.limits.ipv4_prefix, self.limits.ipv6_prefix))
+            }
+            Client::Unknown => Some(Network::Unknown),
+            Client::NoPeer => None,
+        }
     }
 
-    fn admits(&self, address: Option<IpAddr>) -> bool {
-        let within =
-            |nets: &[IpNet]| address.is_some_and(|address| nets.iter().any(|net| net.contains(&address)));
-        !within(&self.limits.deny) && (self.limits.allow.is_empty() || within(&self.limits.allow))
+    fn admits(&self, client: Client) -> bool {
+        let Limits { deny, allow, .. } = &self.limits;
+        let Client::Known(address) = client else { return deny.is_empty() && allow.is_empty() };
+        let within = |nets: &[IpNet]| nets.iter().any(|net| net.contains(&address));
+        !within(deny) && (allow.is_empty() || within(allow))
     }
 }
 
@@ -144,24 +154,24 @@ impl Gate {
     }
 
     /// Whether this client may do this now.
-    pub(crate) fn admit(&self, client: Option<IpAddr>, wish: Wish) -> Result<(), Denied> {
+    pub(crate) fn admit(&self, client: Client, wish: Wish) -> Result<(), Denied> {
         let rules = self.rules();
         if !rules.admits(client) {
             return Err(Denied::Network);
         }
         let bucket = if wish == Wish::Create { &rules.creates } else { &rules.requests };
-        let (Some(client), Some(bucket)) = (client, bucket) else { return Ok(()) };
+        let (Some(network), Some(bucket)) = (rules.network(client), bucket) else { return Ok(()) };
         bucket
-            .check_key(&rules.network(client))
+            .check_key(&network)
             .map_err(|not_until| Denied::Rate(not_until.wait_time_from(bucket.clock().now())))
     }
 
     /// A place for a session of this client.
-    pub(crate) fn place(&self, client: Option<IpAddr>) -> Result<Ticket, Denied> {
+    pub(crate) fn place(&self, client: Client) -> Result<Ticket, Denied> {
         let rules = self.rules();
         // Without a limit for networks there is nothing to count by network.
-        let owner =
-            client.and_then(|client| Some((rules.network(client), rules.limits.sessions_per_network?)));
+        let most = rules.limits.sessions_per_network;
+        let owner = most.and_then(|most| Some((rules.network(client)?, most)));
         self.places.take(rules.limits.max_sessions, owner)
     }
 
@@ -190,8 +200,8 @@ mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
 
-    fn address(text: &str) -> Option<IpAddr> {
-        Some(text.parse().unwrap())
+    fn address(text: &str) -> Client {
+        Client::Known(text.parse().unwrap())
     }
 
     fn gate(change: impl FnOnce(&mut Limits)) -> Gate {
@@ -221,7 +231,23 @@ mod tests {
     }
 
     #[test]
-    fn who_is_not_known_is_held_only_to_what_all_share() {
+    fn all_whom_a_proxy_does_not_name_are_one_network() {
+        let gate = gate(|limits| {
+            limits.creates = Rate::new(1, 1);
+            limits.requests = Rate::new(1, 1);
+            limits.sessions_per_network = Some(1);
+        });
+        for wish in [Wish::Create, Wish::Other] {
+            assert_eq!(gate.admit(Client::Unknown, wish), Ok(()));
+            assert!(matches!(gate.admit(Client::Unknown, wish), Err(Denied::Rate(_))));
+            assert_eq!(gate.admit(address("0.0.0.0"), wish), Ok(()), "and no other");
+        }
+        let _ticket = gate.place(Client::Unknown).unwrap();
+        assert_eq!(gate.place(Client::Unknown).err(), Some(Denied::NetworkFull));
+    }
+
+    #[test]
+    fn without_peers_clients_are_held_only_to_what_all_share() {
         let gate = gate(|limits| {
             limits.creates = Rate::new(1, 1);
             limits.sessions_per_network = Some(1);
@@ -229,8 +255,8 @@ mod tests {
         });
         let tickets: Vec<_> = (0..4)
             .map(|_| {
-                assert_eq!(gate.admit(None, Wish::Create), Ok(()));
-                gate.place(None)
+                assert_eq!(gate.admit(Client::NoPeer, Wish::Create), Ok(()));
+                gate.place(Client::NoPeer)
             })
             .collect();
         assert_eq!(tickets.iter().filter(|ticket| ticket.is_ok()).count(), 3);
@@ -242,11 +268,25 @@ mod tests {
         let gate = gate(|limits| limits.deny = vec!["192.0.2.0/24".parse().unwrap()]);
         assert_eq!(gate.admit(address("192.0.2.9"), Wish::Other), Err(Denied::Network));
         assert_eq!(gate.admit(address("198.51.100.1"), Wish::Other), Ok(()));
+        let all_unknown = [Client::Unknown, Client::NoPeer];
+        for unknown in all_unknown {
+            assert_eq!(
+                gate.admit(unknown, Wish::Other),
+                Err(Denied::Network),
+                "it may be one that is denied"
+            );
+        }
         let allow = Limits { allow: vec!["192.0.2.0/24".parse().unwrap()], ..Limits::default() };
         gate.set(allow);
         assert_eq!(gate.admit(address("192.0.2.9"), Wish::Other), Ok(()));
         assert_eq!(gate.admit(address("198.51.100.1"), Wish::Other), Err(Denied::Network));
-        assert_eq!(gate.admit(None, Wish::Other), Err(Denied::Network), "a list that allows is kept to");
+        for unknown in all_unknown {
+            assert_eq!(
+                gate.admit(unknown, Wish::Other),
+                Err(Denied::Network),
+                "a list that allows is kept to"
+            );
+        }
     }
 
     #[test]

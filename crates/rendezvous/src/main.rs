@@ -1,28 +1,37 @@
 //! The rendezvous server on the command line.
 
+mod healthcheck;
+mod open_files;
 mod settings;
+mod signals;
+mod sockets;
 
 use std::{
     convert::Infallible,
-    fs,
     future::{Future, pending},
     io::{self, IsTerminal},
-    net::SocketAddr,
     path::PathBuf,
     process::ExitCode,
 };
 
 use clap::{
-    CommandFactory, FromArgMatches, Parser,
+    CommandFactory, FromArgMatches, Parser, Subcommand,
     error::{ContextKind, ContextValue, ErrorKind},
 };
+use listenfd::ListenFd;
 use matrix_qr_rendezvous::{Memory, Rendezvous, Store, Timeouts, serve, serve_router};
 #[cfg(feature = "redis")]
 use matrix_qr_rendezvous::{Redis, RedisTlsError};
-use tokio::net::TcpListener;
+use tokio::sync::oneshot;
 use tracing_subscriber::EnvFilter;
 
-use self::settings::{Chosen, ChosenStore, LogFormat, Settings, SettingsError, StoreUrl, environment};
+use self::{
+    healthcheck::{Healthcheck, Unhealthy},
+    open_files::keep_to_open_files,
+    settings::{Chosen, ChosenStore, LogFormat, Settings, SettingsError, StoreUrl, environment},
+    signals::{Hangups, StopSignals},
+    sockets::{ListenError, Opened},
+};
 
 /// A rendezvous server for Matrix sign-in by QR code (MSC4108, MSC4388).
 ///
@@ -50,15 +59,16 @@ use self::settings::{Chosen, ChosenStore, LogFormat, Settings, SettingsError, St
 /// from the first of these that has it. In the file it has the name of the flag, and the limits are in a
 /// table of their own: [limits].
 ///
-/// SIGHUP reads the file again and sets the limits. SIGTERM or Ctrl-C stops the server: requests under way are
-/// answered first, for at most 20 seconds. Sessions in memory end with it. It logs to standard error, without
+/// SIGHUP reads the file again and sets the limits. SIGTERM or Ctrl-C stops the server: it takes connections for --drain
+/// seconds more, and answers requests under way for at most 20 seconds; a second one ends it at once. Sessions in memory
+/// end with it. It logs to standard error, without
 /// session ids, payloads or addresses; RUST_LOG=debug shows each request's method and status. It exits with 1
-/// when it cannot start, and with 2 when a setting is wrong.
+/// when it cannot start or is not healthy, and with 2 when a setting is wrong.
 #[derive(Parser)]
-#[command(name = "matrix-qr-rendezvous", version, max_term_width = 100)]
+#[command(name = "matrix-qr-rendezvous", version, max_term_width = 100, disable_help_subcommand = true)]
 struct Options {
     /// A file with settings.
-    #[arg(long, env = "MATRIX_QR_RENDEZVOUS_CONFIG", value_name = "FILE")]
+    #[arg(long, env = "MATRIX_QR_RENDEZVOUS_CONFIG", value_name = "FILE", global = true)]
     config: Option<PathBuf>,
 
     /// Prints all settings as they are in force, as such a file, and ends.
@@ -71,6 +81,17 @@ struct Options {
 
     #[command(flatten)]
     settings: Settings,
+
+    #[command(subcommand)]
+    task: Option<Task>,
+}
+
+/// What it can do beside serving.
+#[derive(Subcommand)]
+enum Task {
+    /// Asks the server that runs with these settings, at --metrics-listen, whether it lives; exits with 0 if it does and with 1
+    /// if it does not
+    Healthcheck(Healthcheck),
 }
 
 impl Options {
@@ -79,30 +100,43 @@ impl Options {
     }
 }
 
-#[tokio::main]
-async fn main() -> ExitCode {
+fn main() -> ExitCode {
+    // First, while there is one thread: it takes what systemd says out of the environment.
+    let passed = ListenFd::from_env();
     let command = environment::without_empty(Options::command());
     let unknown = environment::unknown(&command);
-    let options = match options(command) {
-        Ok(options) => options,
-        Err(error) => error.exit(),
+    let options = options(command).unwrap_or_else(|error| error.exit());
+    let done = match &options.task {
+        Some(Task::Healthcheck(check)) => healthcheck(check, &options),
+        None => serve_or_show(passed, &options, unknown),
     };
-    let mut chosen = match options.load() {
-        Ok(chosen) => chosen,
-        Err(error) => return fail(&error.into(), 2),
-    };
+    done.map_or_else(|error| fail(&error), |()| ExitCode::SUCCESS)
+}
+
+fn serve_or_show(passed: ListenFd, options: &Options, unknown: Vec<String>) -> Result<(), StartError> {
+    let mut chosen = options.load()?;
     chosen.warnings.extend(unknown);
     if options.check_config || options.print_config {
-        return show(&options, &chosen);
+        show(options, &chosen);
+        return Ok(());
     }
     log_to_stderr(chosen.settings.log_format.unwrap_or_default());
     for warning in &chosen.warnings {
         tracing::warn!("{warning}");
     }
-    match run(&options, chosen).await {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => fail(&error, 1),
-    }
+    runtime()?.block_on(run(passed, options, chosen))
+}
+
+#[allow(clippy::print_stdout, reason = "this is what was asked for")]
+fn healthcheck(check: &Healthcheck, options: &Options) -> Result<(), StartError> {
+    let address = settings::metrics_listen(&options.settings, options.config.as_ref())?;
+    let says = runtime()?.block_on(check.run(&address))?;
+    println!("healthy: {says}");
+    Ok(())
+}
+
+fn runtime() -> Result<tokio::runtime::Runtime, StartError> {
+    tokio::runtime::Runtime::new().map_err(StartError::Runtime)
 }
 
 fn options(mut command: clap::Command) -> Result<Options, clap::Error> {
@@ -124,7 +158,7 @@ fn without_stray_value(mut error: clap::Error) -> clap::Error {
 
 #[allow(clippy::print_stdout, reason = "this is what was asked for")]
 #[allow(clippy::print_stderr, reason = "there is no log here")]
-fn show(options: &Options, Chosen { settings, warnings, .. }: &Chosen) -> ExitCode {
+fn show(options: &Options, Chosen { settings, warnings, .. }: &Chosen) {
     for warning in warnings {
         eprintln!("matrix-qr-rendezvous: {warning}");
     }
@@ -133,122 +167,94 @@ fn show(options: &Options, Chosen { settings, warnings, .. }: &Chosen) -> ExitCo
     } else {
         println!("The settings are fine.");
     }
-    ExitCode::SUCCESS
 }
 
-async fn run(options: &Options, chosen: Chosen) -> Result<(), StartError> {
+async fn run(passed: ListenFd, options: &Options, chosen: Chosen) -> Result<(), StartError> {
     match &chosen.store.url {
-        StoreUrl::Memory => with_store(Memory::default(), options, chosen).await,
+        StoreUrl::Memory => with_store(Memory::default(), passed, options, chosen).await,
         #[cfg(feature = "redis")]
         StoreUrl::Redis(url) => {
             let store = Redis::with_certificates(url, &chosen.store.certificates)?;
-            with_store(store, options, chosen).await
+            with_store(store, passed, options, chosen).await
         }
     }
 }
 
-async fn with_store<S: Store>(store: S, options: &Options, mut chosen: Chosen) -> Result<(), StartError> {
-    let stop = stop_signal().map_err(StartError::Signals)?;
+async fn with_store<S: Store>(
+    store: S,
+    passed: ListenFd,
+    options: &Options,
+    mut chosen: Chosen,
+) -> Result<(), StartError> {
+    let signals = StopSignals::new().map_err(StartError::Signals)?;
+    let hangups = Hangups::new().map_err(StartError::Signals)?;
     keep_to_open_files(&mut chosen);
-    let (listener, address) = listen(chosen.listen, "--listen").await?;
+    let Opened { listener, address } =
+        sockets::for_clients(passed, &chosen.listen, chosen.listen_mode).await?;
     let rendezvous = Rendezvous::with_store(store, chosen.config.clone());
-    let operations = operations(chosen.settings.metrics_listen, &rendezvous).await?;
-    let reload =
-        reload(options, chosen.settings, chosen.store.clone(), &rendezvous).map_err(StartError::Signals)?;
+    let operations = operations(&chosen, &rendezvous).await?;
     tracing::info!(%address, public_url = %chosen.config.public_url, store = %chosen.store.url, "listening");
+    let (stop, stopped) = oneshot::channel();
     let served = tokio::select! {
-        served = serve(listener, rendezvous.clone(), stop) => served,
+        served = serve(listener, rendezvous.clone(), async { drop(stopped.await) }) => served,
         ended = operations => ended,
-        never = reload => match never {},
+        () = until_told_twice(signals, stop) => Ok(()),
+        never = reload(hangups, options, chosen.settings, chosen.store, &rendezvous) => match never {},
     };
     served.map_err(StartError::Serve)?;
     tracing::info!("stopped");
     Ok(())
 }
 
-async fn listen(address: SocketAddr, flag: &'static str) -> Result<(TcpListener, SocketAddr), StartError> {
-    let refused = |source| StartError::Listen { address, source, flag };
-    let listener = TcpListener::bind(address).await.map_err(refused)?;
-    let address = listener.local_addr().map_err(refused)?;
-    Ok((listener, address))
+/// At the first signal begins to stop. Done at the second: then nothing is waited for.
+async fn until_told_twice(mut signals: StopSignals, stop: oneshot::Sender<()>) {
+    signals.next().await;
+    tracing::info!("stopping");
+    drop(stop);
+    signals.next().await;
+    tracing::warn!("told a second time, so requests under way are not answered");
 }
 
 /// The operator's listener, if one is wanted. It ends with the process.
 async fn operations<S: Store>(
-    address: Option<SocketAddr>,
+    chosen: &Chosen,
     rendezvous: &Rendezvous<S>,
 ) -> Result<impl Future<Output = io::Result<()>> + use<S>, StartError> {
-    let listener = match address {
-        Some(address) => Some(listen(address, "--metrics-listen").await?),
+    let opened = match &chosen.settings.metrics_listen {
+        Some(address) => Some(sockets::open(address, chosen.listen_mode, "--metrics-listen").await?),
         None => None,
     };
     let router = rendezvous.operations();
     Ok(async move {
-        let Some((listener, address)) = listener else { return pending().await };
+        let Some(Opened { listener, address }) = opened else { return pending().await };
         tracing::info!(%address, "listening for the operator");
         serve_router(listener, router, Timeouts::default(), pending()).await
     })
 }
 
 /// At each SIGHUP reads the settings again, and sets the limits. Wrong ones change nothing.
-#[cfg(unix)]
-fn reload<S: Store>(
+async fn reload<S: Store>(
+    mut hangups: Hangups,
     options: &Options,
     in_force: Settings,
     store: ChosenStore,
     rendezvous: &Rendezvous<S>,
-) -> io::Result<impl Future<Output = Infallible>> {
-    use tokio::signal::unix::{SignalKind, signal};
-    let mut hangup = signal(SignalKind::hangup())?;
-    Ok(async move {
-        loop {
-            hangup.recv().await;
-            match options.load() {
-                Err(error) => tracing::error!(%error, "the settings are wrong, and those in force stay"),
-                Ok(chosen) => {
-                    rendezvous.set_limits(chosen.config.limits);
-                    let settings = in_force.with_limits_of(&chosen.settings);
-                    let restart = settings != chosen.settings || store != chosen.store;
-                    tracing::info!("set the limits anew");
-                    if restart {
-                        tracing::warn!("other settings have changed too: they take a restart");
-                    }
+) -> Infallible {
+    loop {
+        hangups.next().await;
+        match options.load() {
+            Err(error) => tracing::error!(%error, "the settings are wrong, and those in force stay"),
+            Ok(chosen) => {
+                rendezvous.set_limits(chosen.config.limits);
+                let settings = in_force.with_limits_of(&chosen.settings);
+                let restart = settings != chosen.settings || store != chosen.store;
+                tracing::info!("set the limits anew");
+                if restart {
+                    tracing::warn!("other settings have changed too: they take a restart");
                 }
             }
         }
-    })
-}
-
-/// There is no such signal here.
-#[cfg(not(unix))]
-fn reload<S: Store>(
-    _: &Options,
-    _: Settings,
-    _: ChosenStore,
-    _: &Rendezvous<S>,
-) -> io::Result<impl Future<Output = Infallible>> {
-    Ok(pending())
-}
-
-/// Each connection is an open file to the system, and when there are no more it takes none.
-fn keep_to_open_files(Chosen { settings, config, .. }: &mut Chosen) {
-    let files = fs::read_to_string("/proc/self/limits").ok().and_then(|limits| open_files(&limits));
-    let Some(most) = files.map(|files| files.saturating_sub(OTHER_FILES).max(1)) else { return };
-    if settings.max_connections.is_some() && most < config.max_connections {
-        tracing::warn!(
-            max_connections = most,
-            "the system allows no more connections than that: raise LimitNOFILE (ulimit -n)"
-        );
     }
-    config.max_connections = config.max_connections.min(most);
-}
-
-/// What is not a connection of a client: listeners, the store, the log, the runtime's own.
-const OTHER_FILES: usize = 32;
-
-fn open_files(limits: &str) -> Option<usize> {
-    let line = limits.lines().find_map(|line| line.strip_prefix("Max open files"))?;
-    line.split_whitespace().next()?.parse().ok()
 }
 
 fn log_to_stderr(format: LogFormat) {
@@ -260,41 +266,23 @@ fn log_to_stderr(format: LogFormat) {
     }
 }
 
-/// Done at the first SIGTERM or Ctrl-C. Both are caught before the server listens.
-#[cfg(unix)]
-fn stop_signal() -> io::Result<impl Future<Output = ()>> {
-    use tokio::signal::unix::{SignalKind, signal};
-    let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
-    Ok(async move {
-        tokio::select! {
-            _ = terminate.recv() => {}
-            _ = interrupt.recv() => {}
-        }
-        tracing::info!("stopping");
-    })
-}
-
-/// Done at the first Ctrl-C.
-#[cfg(not(unix))]
-fn stop_signal() -> io::Result<impl Future<Output = ()>> {
-    Ok(async {
-        let _ = tokio::signal::ctrl_c().await;
-        tracing::info!("stopping");
-    })
-}
-
 #[allow(clippy::print_stderr, reason = "what says why the server does not run, whatever the log filter")]
-fn fail(error: &StartError, code: u8) -> ExitCode {
+fn fail(error: &StartError) -> ExitCode {
     eprintln!("matrix-qr-rendezvous: {error}");
-    ExitCode::from(code)
+    let settings = matches!(error, StartError::Settings(_));
+    ExitCode::from(if settings { 2 } else { 1 })
 }
 
 #[derive(Debug, thiserror::Error)]
 enum StartError {
     #[error(transparent)]
     Settings(#[from] SettingsError),
-    #[error("cannot listen on {address}: {source}. Is another server there? Choose with {flag}")]
-    Listen { address: SocketAddr, source: io::Error, flag: &'static str },
+    #[error("cannot start: {0}")]
+    Runtime(io::Error),
+    #[error(transparent)]
+    Listen(#[from] ListenError),
+    #[error(transparent)]
+    Unhealthy(#[from] Unhealthy),
     #[error("cannot wait for signals: {0}")]
     Signals(io::Error),
     #[error("cannot serve: {0}")]
@@ -302,20 +290,4 @@ enum StartError {
     #[cfg(feature = "redis")]
     #[error(transparent)]
     Redis(#[from] RedisTlsError),
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_systems_bound_is_read() {
-        let limits = "Limit                     Soft Limit           Hard Limit           Units     \n\
-                      Max open files            1024                 524288               files     \n";
-        assert_eq!(open_files(limits), Some(1024));
-        assert_eq!(
-            open_files("Max open files            unlimited            unlimited            files"),
-            None
-        );
-    }
 }

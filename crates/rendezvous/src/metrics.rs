@@ -1,10 +1,9 @@
 //! What an operator can see of the service, as Prometheus metrics. No label says who asked, or about which session.
 
-use std::{
-    fmt,
-    sync::{Arc, OnceLock},
-    time::Duration,
-};
+mod usual;
+mod words;
+
+use std::{fmt, sync::Arc, time::Duration};
 
 use axum::http::Method;
 use prometheus_client::{
@@ -18,6 +17,8 @@ use prometheus_client::{
     registry::{Registry, Unit},
 };
 
+use self::usual::Usual;
+pub(crate) use self::words::{ConnectionRefusal, Operation, Reason, WhoamiResult};
 use crate::{
     answer::Answer,
     store::{Api, Unavailable},
@@ -50,12 +51,17 @@ struct Asked {
 
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
 struct Refused {
-    reason: &'static str,
+    reason: Reason,
 }
 
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
-struct Operation {
-    operation: &'static str,
+struct RefusedConnection {
+    reason: ConnectionRefusal,
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct Stored {
+    operation: Operation,
 }
 
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
@@ -65,8 +71,23 @@ struct Failed {
 
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
 struct Whoami {
-    result: &'static str,
+    result: WhoamiResult,
 }
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct Build {
+    version: &'static str,
+    revision: &'static str,
+}
+
+/// What this was built from. Whoever builds it may say which commit that was.
+const BUILD: Build = Build {
+    version: env!("CARGO_PKG_VERSION"),
+    revision: match option_env!("MATRIX_QR_REVISION") {
+        Some(revision) => revision,
+        None => "unknown",
+    },
+};
 
 /// Everything that is counted. Clones count together.
 #[derive(Clone)]
@@ -76,46 +97,17 @@ pub(crate) struct Metrics {
     refusals: Family<Refused, Counter>,
     latency: Family<Asked, Histogram>,
     usual: Arc<Usual>,
-    store: Family<Operation, Histogram>,
+    store: Family<Stored, Histogram>,
+    store_up: Gauge,
     store_failures: Family<Failed, Counter>,
     whoami: Family<Whoami, Counter>,
     pub(crate) received: Counter,
     pub(crate) sent: Counter,
     pub(crate) connections: Gauge,
-    connections_refused: Counter,
+    connections_refused: Family<RefusedConnection, Counter>,
     sessions: Gauge,
     waiters: Gauge,
     expired: Counter,
-}
-
-/// The counters of what happens all the time, so that nobody looks for them under a lock each time.
-#[derive(Default)]
-struct Usual([UsualAnswer; 11]);
-
-#[derive(Default)]
-struct UsualAnswer {
-    requests: OnceLock<Counter>,
-    latency: OnceLock<Histogram>,
-}
-
-impl Usual {
-    fn of(&self, method: &Method, api: Option<Api>, status: u16) -> Option<&UsualAnswer> {
-        let place = match (method, api?, status) {
-            (&Method::GET, Api::Msc4108, 304) => 0,
-            (&Method::GET, Api::Msc4108, 200) => 1,
-            (&Method::PUT, Api::Msc4108, 202) => 2,
-            (&Method::POST, Api::Msc4108, 201) => 3,
-            (&Method::DELETE, Api::Msc4108, 204) => 4,
-            (&Method::OPTIONS, Api::Msc4108, 204) => 5,
-            (&Method::GET, Api::Msc4388, 200) => 6,
-            (&Method::PUT, Api::Msc4388, 200) => 7,
-            (&Method::POST, Api::Msc4388, 200) => 8,
-            (&Method::DELETE, Api::Msc4388, 200) => 9,
-            (&Method::OPTIONS, Api::Msc4388, 204) => 10,
-            _ => return None,
-        };
-        self.0.get(place)
-    }
 }
 
 /// What is not counted as it happens, but looked up when somebody asks.
@@ -123,32 +115,57 @@ pub(crate) struct Now {
     pub(crate) sessions: usize,
     pub(crate) waiters: usize,
     pub(crate) expired: u64,
+    pub(crate) store_up: bool,
 }
 
 impl Metrics {
     pub(crate) fn new() -> Self {
+        let requests = Family::default();
+        let usual = Usual::among(&requests).into();
         let mut metrics = Self {
             registry: Arc::default(),
-            requests: Family::default(),
+            requests,
             refusals: Family::default(),
             latency: Family::new_with_constructor(histogram),
-            usual: Arc::default(),
+            usual,
             store: Family::new_with_constructor(histogram),
+            store_up: Gauge::default(),
             store_failures: store_failures(),
             whoami: Family::default(),
             received: Counter::default(),
             sent: Counter::default(),
             connections: Gauge::default(),
-            connections_refused: Counter::default(),
+            connections_refused: Family::default(),
             sessions: Gauge::default(),
             waiters: Gauge::default(),
             expired: Counter::default(),
         };
+        metrics.count_from_zero();
         let mut registry = Registry::with_prefix("rendezvous");
         metrics.register_traffic(&mut registry);
         metrics.register_state(&mut registry);
         metrics.registry = registry.into();
         metrics
+    }
+
+    /// A counter that appears with its first event hides that event from an alert.
+    fn count_from_zero(&self) {
+        for &reason in Reason::ALL {
+            drop(self.refusals.get_or_create(&Refused { reason }));
+        }
+        for &reason in ConnectionRefusal::ALL {
+            drop(self.connections_refused.get_or_create(&RefusedConnection { reason }));
+        }
+        for &result in WhoamiResult::ALL {
+            drop(self.whoami.get_or_create(&Whoami { result }));
+        }
+    }
+
+    /// As above, of a store that is worth it.
+    pub(crate) fn count_store_from_zero(&self) {
+        for &operation in Operation::ALL {
+            drop(self.store.get_or_create(&Stored { operation }));
+        }
     }
 
     fn register_traffic(&self, registry: &mut Registry) {
@@ -175,8 +192,10 @@ impl Metrics {
         registry.register("sessions_expired", "Sessions that ended by their time", self.expired.clone());
         registry.register("waiters", "Requests that wait for a payload to change", self.waiters.clone());
         registry.register("connections", "Open connections", self.connections.clone());
-        let refused = "Connections that were closed at once, because there were too many";
+        let refused = "Connections that were closed without an answer, by reason";
         registry.register("connections_refused", refused, self.connections_refused.clone());
+        let up = "Whether the store can do what a sign-in needs: 1 if it can";
+        registry.register("store_up", up, self.store_up.clone());
         let store = "Time that the store took";
         registry.register_with_unit("store_duration", store, Unit::Seconds, self.store.clone());
         registry.register(
@@ -186,6 +205,9 @@ impl Metrics {
         );
         let whoami = "Times that the homeserver was asked whose an access token is, by result";
         registry.register("whoami", whoami, self.whoami.clone());
+        let build = Family::<Build, Gauge>::default();
+        build.get_or_create(&BUILD).set(1);
+        registry.register("build_info", "What this server was built from", build);
     }
 
     pub(crate) fn answered(&self, (method, api): (&Method, Option<Api>), answer: &Answer, took: Duration) {
@@ -193,8 +215,11 @@ impl Metrics {
         let status = answer.status.as_u16();
         let usual = self.usual.of(method, api, status);
         match usual {
-            Some(usual) => usual.requests.get_or_init(|| self.requests(&asked, status)).inc(),
-            None => self.requests(&asked, status).inc(),
+            Some(usual) => usual.requests.inc(),
+            None => {
+                let Asked { method, revision } = asked;
+                self.requests.get_or_create(&Answered { method, revision, status }).inc()
+            }
         };
         if let Some(reason) = answer.refused {
             self.refusals.get_or_create(&Refused { reason }).inc();
@@ -210,30 +235,27 @@ impl Metrics {
         }
     }
 
-    fn requests(&self, &Asked { method, revision }: &Asked, status: u16) -> Counter {
-        self.requests.get_or_create_owned(&Answered { method, revision, status })
-    }
-
-    pub(crate) fn stored(&self, operation: &'static str, took: Duration, failed: Option<Unavailable>) {
-        self.store.get_or_create(&Operation { operation }).observe(took.as_secs_f64());
+    pub(crate) fn stored(&self, operation: Operation, took: Duration, failed: Option<Unavailable>) {
+        self.store.get_or_create(&Stored { operation }).observe(took.as_secs_f64());
         if let Some(failed) = failed {
             self.store_failures.get_or_create(&Failed { code: failed.code() }).inc();
         }
     }
 
     #[cfg(feature = "whoami")]
-    pub(crate) fn whoami(&self, result: &'static str) {
+    pub(crate) fn whoami(&self, result: WhoamiResult) {
         self.whoami.get_or_create(&Whoami { result }).inc();
     }
 
-    pub(crate) fn connection_refused(&self) {
-        self.connections_refused.inc();
+    pub(crate) fn connection_refused(&self, reason: ConnectionRefusal) {
+        self.connections_refused.get_or_create(&RefusedConnection { reason }).inc();
     }
 
     /// As text, in the form of OpenMetrics.
     pub(crate) fn encode(&self, now: Now) -> Result<String, fmt::Error> {
         self.sessions.set(i64::try_from(now.sessions).unwrap_or(i64::MAX));
         self.waiters.set(i64::try_from(now.waiters).unwrap_or(i64::MAX));
+        self.store_up.set(now.store_up.into());
         self.expired.inc_by(now.expired.saturating_sub(self.expired.get()));
         let mut text = String::new();
         encode(&mut text, &self.registry)?;

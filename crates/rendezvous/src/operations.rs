@@ -11,7 +11,7 @@ use axum::{
 use crate::{Rendezvous, Store, metrics};
 
 impl<S: Store> Rendezvous<S> {
-    /// The operator's routes: `/health` (this process answers), `/ready` (the store can be reached) and `/metrics`
+    /// The operator's routes: `/health` (this process answers), `/ready` (the store can be reached, and it is not about to stop) and `/metrics`
     /// (OpenMetrics, as Prometheus reads it). Not for the public: serve them elsewhere than [`router`](Self::router).
     pub fn operations(&self) -> Router {
         Router::new()
@@ -27,6 +27,9 @@ async fn health() -> &'static str {
 }
 
 async fn ready<S: Store>(State(rendezvous): State<Rendezvous<S>>) -> Response {
+    if rendezvous.released() {
+        return (StatusCode::SERVICE_UNAVAILABLE, "it is stopping\n").into_response();
+    }
     match rendezvous.check().await {
         Ok(()) => "it can work\n".into_response(),
         Err(error) => (StatusCode::SERVICE_UNAVAILABLE, format!("{error}\n")).into_response(),
@@ -34,7 +37,7 @@ async fn ready<S: Store>(State(rendezvous): State<Rendezvous<S>>) -> Response {
 }
 
 async fn numbers<S: Store>(State(rendezvous): State<Rendezvous<S>>) -> Response {
-    match rendezvous.metrics().encode(rendezvous.now()) {
+    match rendezvous.metrics().encode(rendezvous.now().await) {
         Ok(text) => ([(header::CONTENT_TYPE, metrics::MEDIA_TYPE)], text).into_response(),
         Err(_) => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
     }

@@ -7,6 +7,7 @@ use serde_json::Value;
 
 use crate::{
     answer::{Answer, Content},
+    metrics::Reason,
     payload::MediaType,
     store::{Errcodes, Unavailable},
 };
@@ -138,26 +139,26 @@ impl Refusal {
         }
     }
 
-    /// For the metrics: a word that an alert can name.
-    fn reason(&self) -> &'static str {
+    /// For the metrics.
+    fn reason(&self) -> Reason {
         match self {
-            Self::NoContentLength | Self::NoContentType(_) | Self::NoIfMatch => "missing_header",
-            Self::WrongContentType(_) | Self::MalformedETag => "malformed_header",
-            Self::NotJson | Self::BadJson => "malformed_body",
-            Self::TooLarge => "too_large",
-            Self::TooSlow => "too_slow",
-            Self::ConcurrentWrite(_) | Self::StaleToken { .. } => "concurrent_write",
-            Self::Full { .. } => "full",
-            Self::NetworkFull { .. } => "network_full",
-            Self::TooFast { .. } => "rate",
-            Self::Network => "network_denied",
-            Self::NoToken => "no_token",
-            Self::NoHomeserver => "no_homeserver",
-            Self::Navigation => "navigation",
-            Self::NoSession => "no_session",
-            Self::NoSuchPath => "no_path",
-            Self::NoSuchMethod { .. } => "no_method",
-            Self::NoStore => "no_store",
+            Self::NoContentLength | Self::NoContentType(_) | Self::NoIfMatch => Reason::MissingHeader,
+            Self::WrongContentType(_) | Self::MalformedETag => Reason::MalformedHeader,
+            Self::NotJson | Self::BadJson => Reason::MalformedBody,
+            Self::TooLarge => Reason::TooLarge,
+            Self::TooSlow => Reason::TooSlow,
+            Self::ConcurrentWrite(_) | Self::StaleToken { .. } => Reason::ConcurrentWrite,
+            Self::Full { .. } => Reason::Full,
+            Self::NetworkFull { .. } => Reason::NetworkFull,
+            Self::TooFast { .. } => Reason::Rate,
+            Self::Network => Reason::NetworkDenied,
+            Self::NoToken => Reason::NoToken,
+            Self::NoHomeserver => Reason::NoHomeserver,
+            Self::Navigation => Reason::Navigation,
+            Self::NoSession => Reason::NoSession,
+            Self::NoSuchPath => Reason::NoPath,
+            Self::NoSuchMethod { .. } => Reason::NoMethod,
+            Self::NoStore => Reason::NoStore,
         }
     }
 

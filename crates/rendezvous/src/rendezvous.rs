@@ -3,7 +3,6 @@
 use std::{
     convert::Infallible,
     future::Future,
-    net::IpAddr,
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -15,9 +14,12 @@ use crate::{
     creation::Door,
     etag,
     limits::{Denied, Gate, Ticket, Wish},
-    metrics::{Metrics, Now},
+    metrics::{Metrics, Now, Operation},
+    peer::Peer,
+    proxies::Client,
     readiness::Readiness,
     refusal::Refusal,
+    seldom::Seldom,
     store::{Api, Changed, Errcodes, Id, New, Read, Revision, Session, Store, Unavailable, Write, Written},
     wait::Waiters,
 };
@@ -44,6 +46,7 @@ struct Inner<S> {
     metrics: Metrics,
     readiness: Readiness,
     door: Door,
+    unnamed: Seldom,
 }
 
 impl<S: Store> Clone for Rendezvous<S> {
@@ -69,10 +72,22 @@ impl<S: Store> Rendezvous<S> {
         config.lifetime = config.lifetime.min(LONGEST_LIFETIME);
         let gate = Gate::new(config.limits.clone());
         let (waiters, metrics) = (Waiters::new(), Metrics::new());
+        if !S::LOCAL {
+            metrics.count_store_from_zero();
+        }
         let sessions_url = format!("{}{}", config.public_url.as_str().trim_end_matches('/'), etag::SESSIONS);
         let door = Door::new(&config.creation, &metrics);
-        let readiness = Readiness::default();
-        Self(Arc::new(Inner { config, sessions_url, store, gate, waiters, metrics, readiness, door }))
+        Self(Arc::new(Inner {
+            config,
+            sessions_url,
+            store,
+            gate,
+            waiters,
+            metrics,
+            readiness: Readiness::default(),
+            door,
+            unnamed: Seldom::new(),
+        }))
     }
 
     /// Sets other limits. Sessions that live are kept, and counted.
@@ -80,8 +95,8 @@ impl<S: Store> Rendezvous<S> {
         self.0.gate.set(limits);
     }
 
-    /// Answers at once all who are held by `Prefer: wait`, and holds nobody from now on. For the moment
-    /// before a server stops; [`serve`](crate::serve) does it.
+    /// Answers at once all who are held by `Prefer: wait`, and holds nobody from now on; `/ready` of
+    /// [`operations`](Self::operations) says no. For the moment before a server stops; [`serve`](crate::serve) does it.
     pub fn release_waiters(&self) {
         self.0.waiters.release();
     }
@@ -116,18 +131,30 @@ impl<S: Store> Rendezvous<S> {
         &self.0.config
     }
 
+    /// From whom a request comes.
+    pub(crate) fn client(&self, peer: Option<Peer>, headers: &HeaderMap, now: Instant) -> Client {
+        let client = self.0.config.proxies.client(peer, headers);
+        if client == Client::Unknown && self.0.unnamed.is_due(now) {
+            tracing::warn!(
+                "a trusted proxy does not say for whom it asks: such clients are limited as one network; see client-header and \
+                 trusted-proxies"
+            );
+        }
+        client
+    }
+
     pub(crate) fn metrics(&self) -> &Metrics {
         &self.0.metrics
     }
 
-    pub(crate) fn now(&self) -> Now {
-        let sessions = self.sessions();
-        Now { sessions, waiters: self.0.waiters.count(), expired: self.0.store.expired() }
+    pub(crate) async fn now(&self) -> Now {
+        let (sessions, store_up) = (self.sessions(), self.check().await.is_ok());
+        Now { sessions, waiters: self.0.waiters.count(), expired: self.0.store.expired(), store_up }
     }
 
     /// Whether the store can be used. Those who ask within a second of each other are told the same.
     pub(crate) async fn check(&self) -> Result<(), Unavailable> {
-        self.0.readiness.shared(self.timed("check", self.0.store.check())).await
+        self.0.readiness.shared(self.timed(Operation::Check, self.0.store.check())).await
     }
 
     /// A reader that comes now is not held, and is not told that it was: it shall poll, and not ask again at once.
@@ -142,7 +169,7 @@ impl<S: Store> Rendezvous<S> {
         url
     }
 
-    pub(crate) fn admit(&self, client: Option<IpAddr>, wish: Wish) -> Result<(), Refusal> {
+    pub(crate) fn admit(&self, client: Client, wish: Wish) -> Result<(), Refusal> {
         self.0.gate.admit(client, wish).map_err(|denied| self.refusal(denied))
     }
 
@@ -157,7 +184,7 @@ impl<S: Store> Rendezvous<S> {
 
     pub(crate) async fn create(
         &self,
-        client: Option<IpAddr>,
+        client: Client,
         write: Write,
         (api, errcodes): (Api, Errcodes),
     ) -> Result<(Id, Session), Refusal> {
@@ -165,13 +192,13 @@ impl<S: Store> Rendezvous<S> {
         let id = Id::random(api);
         let bytes = write.payload.len();
         let new = New { expires: write.now + self.0.config.lifetime, write, errcodes, ticket };
-        let session = self.timed("create", self.0.store.create(id, new)).await?;
+        let session = self.timed(Operation::Create, self.0.store.create(id, new)).await?;
         self.received(bytes);
         Ok((id, session))
     }
 
     /// Before it says that there is no room, it looks whether some has become free.
-    fn place(&self, client: Option<IpAddr>) -> Result<Ticket, Denied> {
+    fn place(&self, client: Client) -> Result<Ticket, Denied> {
         self.0.gate.place(client).or_else(|_| {
             self.0.store.sweep(Instant::now());
             self.0.gate.place(client)
@@ -219,7 +246,7 @@ impl<S: Store> Rendezvous<S> {
     }
 
     async fn look(&self, id: Id, seen: Option<Revision>, now: Instant) -> Result<Read, Unavailable> {
-        self.timed("read", self.0.store.read(id, seen, now)).await
+        self.timed(Operation::Read, self.0.store.read(id, seen, now)).await
     }
 
     pub(crate) async fn write(
@@ -229,7 +256,7 @@ impl<S: Store> Rendezvous<S> {
         write: Write,
     ) -> Result<Written, Unavailable> {
         let bytes = write.payload.len();
-        let written = self.timed("write", self.0.store.write(id, expected, write)).await?;
+        let written = self.timed(Operation::Write, self.0.store.write(id, expected, write)).await?;
         if let Written::Replaced(_) = written {
             self.received(bytes);
             self.0.waiters.wake(Changed::One(id));
@@ -238,7 +265,7 @@ impl<S: Store> Rendezvous<S> {
     }
 
     pub(crate) async fn delete(&self, id: Id) -> Result<bool, Unavailable> {
-        let deleted = self.timed("delete", self.0.store.delete(id, Instant::now())).await?;
+        let deleted = self.timed(Operation::Delete, self.0.store.delete(id, Instant::now())).await?;
         // Nobody waits for a session that there is not, and a name that somebody made up shares its door with one that there is.
         if deleted {
             self.0.waiters.wake(Changed::One(id));
@@ -248,7 +275,7 @@ impl<S: Store> Rendezvous<S> {
 
     async fn timed<T>(
         &self,
-        operation: &'static str,
+        operation: Operation,
         work: impl Future<Output = Result<T, Unavailable>>,
     ) -> Result<T, Unavailable> {
         // What stays in this process takes less time than to look at the clock.

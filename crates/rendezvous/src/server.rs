@@ -1,35 +1,39 @@
 //! HTTP on a listener: HTTP/1.1, and HTTP/2 for clients that begin with it. A client has a time for its headers, its
 //! body and its silence, there are at most so many connections, and a stop lets requests under way finish.
 
+mod connection;
+mod listener;
+mod proxy_protocol;
+mod refused;
+mod service;
 mod slow_body;
 mod watchdog;
 
 use std::{
-    convert::Infallible, error::Error, future::Future, io, net::SocketAddr, pin::pin, sync::Arc,
+    future::Future,
+    io,
+    pin::pin,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering::Relaxed},
+    },
     time::Duration,
 };
 
-use axum::{
-    Router,
-    body::{Body, Bytes, HttpBody},
-    extract::ConnectInfo,
-    http::{Request, Response},
-};
-use http_body_util::Full;
-use hyper::{body::Incoming, service::service_fn};
-use hyper_util::{
-    rt::{TokioExecutor, TokioIo},
-    server::conn::auto::Builder,
-};
+use axum::Router;
 use tokio::{
-    net::{TcpListener, TcpStream},
     sync::watch,
     task::JoinSet,
+    time::{sleep, timeout},
 };
-use tower::ServiceExt;
 
-use self::{slow_body::SlowBody, watchdog::Watchdog};
-use crate::{Config, Rendezvous, Store, Timeouts, metrics::Metrics};
+pub use self::listener::Listener;
+use self::{listener::Stream, refused::Refusals, service::Service};
+use crate::{
+    Config, Proxies, Rendezvous, Store, Timeouts,
+    metrics::{ConnectionRefusal, Metrics},
+    peer::Peer,
+};
 
 /// How long a stop waits for requests under way.
 const GRACE: Duration = Duration::from_secs(20);
@@ -37,14 +41,8 @@ const GRACE: Duration = Duration::from_secs(20);
 /// How long to wait when the system has no connection to give, mostly for want of file descriptors.
 const RESPITE: Duration = Duration::from_millis(100);
 
-/// The most that the headers of a request may take, in bytes.
-const HEADERS: usize = 16 * 1024;
-
-/// How many requests may be under way at once on one connection of HTTP/2. A proxy has many clients on one.
-const STREAMS: u32 = 1024;
-
-/// Serves until `shutdown`: then new connections are refused, held readers are answered, and requests under
-/// way finish.
+/// Serves until `shutdown`. Then held readers are answered, `/ready` of [`Rendezvous::operations`] says no, and clients are told
+/// to close their connections. After [`Config::drain`] new connections are refused, and requests under way finish.
 ///
 /// Leaves no task behind when it returns or is dropped.
 ///
@@ -52,7 +50,7 @@ const STREAMS: u32 = 1024;
 ///
 /// None at present: a failure to accept a connection is logged, and tried again.
 pub async fn serve<S: Store>(
-    listener: TcpListener,
+    listener: impl Into<Listener>,
     rendezvous: Rendezvous<S>,
     shutdown: impl Future<Output = ()>,
 ) -> io::Result<()> {
@@ -60,61 +58,42 @@ pub async fn serve<S: Store>(
         shutdown.await;
         rendezvous.release_waiters();
     };
-    let Config { timeouts, max_connections, .. } = *rendezvous.config();
+    let Config { timeouts, max_connections, drain, .. } = *rendezvous.config();
+    let Config { proxies, proxy_protocol, .. } = rendezvous.config();
+    let introduced_by = proxy_protocol.then(|| proxies.clone());
     let metrics = rendezvous.metrics().clone();
-    let house = House { service: rendezvous.clone(), timeouts, max_connections, metrics };
+    let house = House { introduced_by, max_connections, ..House::new(rendezvous.clone(), timeouts, metrics) };
     tokio::select! {
-        () = house.serve(listener, stop) => Ok(()),
+        () = house.serve(listener.into(), stop, drain) => Ok(()),
         never = rendezvous.upkeep() => match never {},
     }
 }
 
 /// Serves any router as [`serve`] does, with these timeouts. A body that is late fails to read, and
 /// what is made of that is the router's affair. A client must also have taken an answer within
-/// [`Timeouts::idle`].
+/// [`Timeouts::idle`]. New connections are refused from `shutdown` on.
 ///
 /// # Errors
 ///
 /// None at present: a failure to accept a connection is logged, and tried again.
 pub async fn serve_router(
-    listener: TcpListener,
+    listener: impl Into<Listener>,
     router: Router,
     timeouts: Timeouts,
     shutdown: impl Future<Output = ()>,
 ) -> io::Result<()> {
-    let house = House { service: router, timeouts, max_connections: usize::MAX, metrics: Metrics::new() };
-    house.serve(listener, shutdown).await;
+    let house = House::new(router, timeouts, Metrics::new());
+    house.serve(listener.into(), shutdown, Duration::ZERO).await;
     Ok(())
 }
 
-/// What answers requests.
-trait Service: Clone + Send + Sync + 'static {
-    type Body: HttpBody<Data = Bytes, Error: Error + Send + Sync> + Send + 'static;
-
-    fn answer(
-        &self,
-        request: Request<SlowBody>,
-        peer: SocketAddr,
-    ) -> impl Future<Output = Response<Self::Body>> + Send;
-}
-
-/// Without the detour by a router: it would take as long as the answer.
-impl<S: Store> Service for Rendezvous<S> {
-    type Body = Full<Bytes>;
-
-    async fn answer(&self, request: Request<SlowBody>, peer: SocketAddr) -> Response<Full<Bytes>> {
-        self.answer(request, Some(peer.ip())).await
-    }
-}
-
-impl Service for Router {
-    type Body = Body;
-
-    async fn answer(&self, request: Request<SlowBody>, peer: SocketAddr) -> Response<Body> {
-        let mut request = request.map(Body::new);
-        request.extensions_mut().insert(ConnectInfo(peer));
-        self.clone().oneshot(request).await.unwrap_or_else(|never: Infallible| match never {})
-    }
+/// How far a stop has come.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Stop {
+    Not,
+    /// New connections are taken, and each is told to close when it is known how.
+    Soon,
+    Now,
 }
 
 /// What every connection is served with.
@@ -122,97 +101,82 @@ struct House<S> {
     service: S,
     timeouts: Timeouts,
     max_connections: usize,
+    /// Those who must begin each connection with a header of the PROXY protocol. `None`: nobody does.
+    introduced_by: Option<Proxies>,
     metrics: Metrics,
+    refusals: Refusals,
+    /// Whether clients of HTTP/1 are told to close with each answer.
+    closing: AtomicBool,
+}
+
+impl<S> House<S> {
+    fn new(service: S, timeouts: Timeouts, metrics: Metrics) -> Self {
+        let (max_connections, refusals) = (usize::MAX, Refusals::new(metrics.clone()));
+        let closing = AtomicBool::new(false);
+        Self { service, timeouts, max_connections, introduced_by: None, metrics, refusals, closing }
+    }
 }
 
 impl<S: Service> House<S> {
-    async fn serve(self, listener: TcpListener, shutdown: impl Future<Output = ()>) {
+    async fn serve(self, listener: Listener, shutdown: impl Future<Output = ()>, drain: Duration) {
         let house = Arc::new(self);
         // Dropped with this future, and all connections with it.
         let mut connections = JoinSet::new();
-        let stopping = watch::Sender::new(());
-        let mut shutdown = pin!(shutdown);
-        loop {
-            tokio::select! {
-                () = &mut shutdown => break,
-                accepted = accept(&listener) => {
-                    if connections.len() < house.max_connections {
-                        connections.spawn(house.clone().connection(accepted, stopping.subscribe()));
-                    } else {
-                        house.metrics.connection_refused();
-                    }
-                }
-                Some(_) = connections.join_next() => {}
-            }
-            house.metrics.connections.set(i64::try_from(connections.len()).unwrap_or(i64::MAX));
-        }
+        let stop = watch::Sender::new(Stop::Not);
+        house.take(&listener, &mut connections, &stop, shutdown).await;
+        house.closing.store(true, Relaxed);
+        stop.send_replace(Stop::Soon);
+        house.take(&listener, &mut connections, &stop, sleep(drain)).await;
         drop(listener);
-        stopping.send_replace(());
+        stop.send_replace(Stop::Now);
         let finished = async { while connections.join_next().await.is_some() {} };
-        if tokio::time::timeout(GRACE, finished).await.is_err() {
+        if timeout(GRACE, finished).await.is_err() {
             tracing::warn!("stopped before all requests were answered");
         }
     }
 
-    /// Serves one connection until the client, the watchdog or a stop ends it.
-    async fn connection(
-        self: Arc<Self>,
-        (stream, peer): (TcpStream, SocketAddr),
-        mut stopping: watch::Receiver<()>,
+    /// Takes connections, and serves them.
+    async fn take(
+        self: &Arc<Self>,
+        listener: &Listener,
+        connections: &mut JoinSet<()>,
+        stop: &watch::Sender<Stop>,
+        until: impl Future<Output = ()>,
     ) {
-        // Answers are small and the other device waits for them. Without it they are only slower.
-        let _ = stream.set_nodelay(true);
-        let watchdog = Watchdog::new(self.timeouts);
-        let service = service_fn(|request| self.clone().answer(request, peer, watchdog.clone()));
-        let io = watchdog.watch(TokioIo::new(stream));
-        let builder = builder();
-        let mut connection = pin!(builder.serve_connection(io, service));
-        let mut bite = pin!(watchdog.bite());
-        // The connection goes first: in the same turn the watchdog then sees what it did. Its errors are the
-        // client's.
-        tokio::select! {
-            biased;
-            _ = &mut connection => return,
-            () = &mut bite => return,
-            _ = stopping.changed() => connection.as_mut().graceful_shutdown(),
-        }
-        tokio::select! {
-            biased;
-            _ = &mut connection => {}
-            () = &mut bite => {}
+        let mut until = pin!(until);
+        loop {
+            tokio::select! {
+                biased;
+                () = &mut until => return,
+                Some(_) = connections.join_next() => {}
+                (stream, peer) = self.accept(listener) => {
+                    let house = self.clone();
+                    match stream {
+                        _ if connections.len() >= self.max_connections => {
+                            self.refusals.refused(ConnectionRefusal::TooMany);
+                        }
+                        Stream::Tcp(stream) => {
+                            connections.spawn(house.connection(stream, peer, stop.subscribe()));
+                        }
+                        #[cfg(unix)]
+                        Stream::Unix(stream) => {
+                            connections.spawn(house.connection(stream, peer, stop.subscribe()));
+                        }
+                    }
+                }
+            }
+            self.metrics.connections.set(i64::try_from(connections.len()).unwrap_or(i64::MAX));
         }
     }
 
-    async fn answer(
-        self: Arc<Self>,
-        request: Request<Incoming>,
-        peer: SocketAddr,
-        watchdog: Watchdog,
-    ) -> Result<Response<S::Body>, Infallible> {
-        let _serving = watchdog.serving(request.version());
-        let request = request.map(|body| SlowBody::new(body, self.timeouts.body));
-        Ok(self.service.answer(request, peer).await)
-    }
-}
-
-/// Without a timer: the watchdog is there for both versions.
-fn builder() -> Builder<TokioExecutor> {
-    let mut builder = Builder::new(TokioExecutor::new());
-    builder.http1().max_buf_size(HEADERS);
-    builder
-        .http2()
-        .max_header_list_size(u32::try_from(HEADERS).unwrap_or(u32::MAX))
-        .max_concurrent_streams(STREAMS);
-    builder
-}
-
-async fn accept(listener: &TcpListener) -> (TcpStream, SocketAddr) {
-    loop {
-        match listener.accept().await {
-            Ok(accepted) => return accepted,
-            Err(error) => {
-                tracing::warn!(%error, "cannot accept a connection");
-                tokio::time::sleep(RESPITE).await;
+    async fn accept(&self, listener: &Listener) -> (Stream, Peer) {
+        loop {
+            match listener.accept().await {
+                Ok(accepted) => return accepted,
+                Err(error) => {
+                    self.refusals.not_accepted(&error);
+                    sleep(RESPITE).await;
+                }
             }
         }
     }

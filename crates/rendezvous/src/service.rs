@@ -1,9 +1,6 @@
 //! From a request to an answer, in any HTTP server: what holds for all requests, and which of the APIs each is for.
 
-use std::{
-    net::{IpAddr, SocketAddr},
-    time::Instant,
-};
+use std::{net::SocketAddr, time::Instant};
 
 use axum::{
     Router,
@@ -17,6 +14,7 @@ use crate::{
     answer::{Answer, Content, Reply},
     etag, json,
     payload::{Incoming, MediaType},
+    peer::Peer,
     refusal::Refusal,
     store::Api,
 };
@@ -25,24 +23,24 @@ impl<S: Store> Rendezvous<S> {
     /// The service as an axum router of its own; nest it, as a service.
     ///
     /// [`serve`](crate::serve) does more than to answer: whoever serves these routes otherwise must see to slow clients
-    /// (axum's own server waits for them for ever), say who the peer is (`into_make_service_with_connect_info`), if limits by
-    /// network shall apply, and poll [`upkeep`](Self::upkeep).
+    /// (axum's own server waits for them for ever), say who the peer is (`into_make_service_with_connect_info`), and poll
+    /// [`upkeep`](Self::upkeep). Without peers limits by network do not apply, and where [`Limits`](crate::Limits) deny or allow
+    /// networks, everybody is refused.
     pub fn router(&self) -> Router {
         let rendezvous = self.clone();
         Router::new().fallback(async move |request: Request<Body>| {
-            let peer =
-                request.extensions().get().map(|ConnectInfo(peer): &ConnectInfo<SocketAddr>| peer.ip());
+            let peer = peer(&request);
             rendezvous.answer(request, peer).await.map(Body::new)
         })
     }
 
     /// Answers a request that came from this peer.
-    pub(crate) async fn answer(&self, request: Request<impl Incoming>, peer: Option<IpAddr>) -> Reply {
+    pub(crate) async fn answer(&self, request: Request<impl Incoming>, peer: Option<Peer>) -> Reply {
         let started = Instant::now();
         let method = request.method().clone();
         let route = self.route(&request);
         let api = route.as_ref().map(Route::api);
-        let answer = self.checked(route, request, peer).await;
+        let answer = self.checked(route, request, peer, started).await;
         let status = answer.status.as_u16();
         let ended = Instant::now();
         self.metrics().answered((&method, api), &answer, ended - started);
@@ -55,7 +53,8 @@ impl<S: Store> Rendezvous<S> {
         &self,
         route: Option<Route>,
         request: Request<impl Incoming>,
-        peer: Option<IpAddr>,
+        peer: Option<Peer>,
+        now: Instant,
     ) -> Answer {
         if request.method() == Method::OPTIONS {
             // A preflight asks about the method to come, and must get a 2xx on any path.
@@ -65,7 +64,7 @@ impl<S: Store> Rendezvous<S> {
             return Refusal::Navigation.into();
         }
         let Some(route) = route else { return Refusal::NoSuchPath.into() };
-        let client = self.config().proxies.client(peer, request.headers());
+        let client = self.client(peer, request.headers(), now);
         match route {
             Route::Etag(route) => etag::answer(self, route, client, request).await,
             Route::Json(route) => json::answer(self, route, client, request).await,
@@ -83,6 +82,12 @@ impl<S: Store> Rendezvous<S> {
         let json = if path == etag::STABLE && is_text() { None } else { json::route(path) };
         json.map(Route::Json).or_else(|| etag::route(path, self.config()).map(Route::Etag))
     }
+}
+
+/// What the server that took the request says of it: ours, or any that axum knows.
+fn peer<B>(request: &Request<B>) -> Option<Peer> {
+    let ours = request.extensions().get().copied();
+    ours.or_else(|| Some(Peer::At(request.extensions().get::<ConnectInfo<SocketAddr>>()?.0.ip())))
 }
 
 /// What a path names, in one of the APIs.

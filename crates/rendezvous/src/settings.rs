@@ -6,22 +6,23 @@ pub(crate) mod environment;
 mod error;
 mod file;
 mod limits;
+mod listen;
+mod log_format;
 mod place;
 mod store;
 mod values;
 
 use std::{
-    net::{IpAddr, Ipv4Addr, SocketAddr},
     path::{Path, PathBuf},
     time::Duration,
 };
 
 use clap::{
-    ArgMatches, Args, ValueEnum,
+    ArgMatches, Args,
     builder::{OsStringValueParser, TypedValueParser},
     parser::ValueSource,
 };
-use matrix_qr_rendezvous::{Config, ForwardedHeader, Proxies, Timeouts};
+use matrix_qr_rendezvous::{Config, Proxies, Timeouts};
 use serde::{Deserialize, Serialize};
 
 use self::{
@@ -29,10 +30,12 @@ use self::{
     limits::LimitSettings,
     place::Source,
     store::{StoreFile, StoreSetting},
-    values::{BaseUrl, CreatePath, Net},
+    values::{BaseUrl, ClientHeader, CreatePath, Net},
 };
 pub(crate) use self::{
     error::SettingsError,
+    listen::{ListenAddress, SocketMode},
+    log_format::LogFormat,
     store::{ChosenStore, StoreUrl},
 };
 
@@ -47,16 +50,18 @@ macro_rules! either {
 }
 use either;
 
-/// Beside a proxy on this machine.
-const LISTEN: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 8090);
-
 /// Every setting, each perhaps not said. The names in the file are those of the flags.
 #[derive(Args, Clone, Debug, Default, Deserialize, PartialEq, Serialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub(crate) struct Settings {
-    /// The address to listen on; port 0 takes a free one, and the log says which. [default: 127.0.0.1:8090]
+    /// The address to listen on: with a port, :PORT for all addresses, or unix:PATH. Port 0 takes a free one, and the log says
+    /// which. A socket that systemd passes goes before this. [default: 127.0.0.1:8090]
     #[arg(long, env = "MATRIX_QR_RENDEZVOUS_LISTEN", value_name = "ADDR")]
-    pub(crate) listen: Option<SocketAddr>,
+    listen: Option<ListenAddress>,
+
+    /// Who may connect to a Unix socket that it listens on, as chmod takes it. They are trusted as proxies are. [default: 0660]
+    #[arg(long, env = "MATRIX_QR_RENDEZVOUS_LISTEN_MODE", value_name = "MODE")]
+    listen_mode: Option<SocketMode>,
 
     /// What clients call this server; session URLs start with it. https. If it has a path, the proxy must take that path
     /// off.
@@ -114,8 +119,8 @@ pub(crate) struct Settings {
     lifetime: Option<u32>,
 
     /// The address for the operator: /health, /ready and /metrics. Not for the public. [default: none]
-    #[arg(long, env = "MATRIX_QR_RENDEZVOUS_METRICS_LISTEN", value_name = "ADDR")]
-    pub(crate) metrics_listen: Option<SocketAddr>,
+    #[arg(long, env = "MATRIX_QR_RENDEZVOUS_METRICS_LISTEN", value_name = "ADDR", global = true)]
+    pub(crate) metrics_listen: Option<ListenAddress>,
 
     /// How the log is written to standard error. [default: text]
     #[arg(long, env = "MATRIX_QR_RENDEZVOUS_LOG_FORMAT", value_name = "FORMAT")]
@@ -125,9 +130,15 @@ pub(crate) struct Settings {
     #[arg(long, env = "MATRIX_QR_RENDEZVOUS_TRUSTED_PROXIES", value_name = "NETS", value_delimiter = ',')]
     trusted_proxies: Option<Vec<Net>>,
 
-    /// The header in which they say it. [default: x-forwarded-for]
+    /// The header in which they say it: x-forwarded-for, forwarded, or any that has one address, such as CF-Connecting-IP. No other is
+    /// looked at. [default: x-forwarded-for]
     #[arg(long, env = "MATRIX_QR_RENDEZVOUS_CLIENT_HEADER", value_name = "HEADER")]
     client_header: Option<ClientHeader>,
+
+    /// Every connection begins with a header of the PROXY protocol (version 1 or 2), and only trusted proxies may connect. The
+    /// address in it takes the place of the proxy's. [default: false]
+    #[arg(long, env = "MATRIX_QR_RENDEZVOUS_PROXY_PROTOCOL", num_args = 0..=1, default_missing_value = "true")]
+    proxy_protocol: Option<bool>,
 
     /// How long the headers of a request may take, in seconds. [default: 10]
     #[arg(long, env = "MATRIX_QR_RENDEZVOUS_HEADER_TIMEOUT", value_name = "SECONDS")]
@@ -149,31 +160,14 @@ pub(crate) struct Settings {
     #[arg(value_parser = clap::value_parser!(u32).range(1..))]
     pub(crate) max_connections: Option<u32>,
 
+    /// How long it still takes connections after SIGTERM, in seconds, so that a load balancer can notice. [default: 5]
+    #[arg(long, env = "MATRIX_QR_RENDEZVOUS_DRAIN", value_name = "SECONDS")]
+    #[arg(value_parser = clap::value_parser!(u32).range(..=3600))]
+    drain: Option<u32>,
+
     #[command(flatten)]
     #[serde(default)]
     limits: LimitSettings,
-}
-
-/// How the log is written.
-#[derive(Clone, Copy, Debug, Default, Deserialize, PartialEq, Eq, Serialize, ValueEnum)]
-#[serde(rename_all = "kebab-case")]
-pub(crate) enum LogFormat {
-    /// Lines for people.
-    #[default]
-    Text,
-    /// One JSON object a line.
-    Json,
-}
-
-/// As [`ForwardedHeader`].
-#[derive(Clone, Copy, Debug, Default, Deserialize, PartialEq, Eq, Serialize, ValueEnum)]
-#[serde(rename_all = "kebab-case")]
-enum ClientHeader {
-    /// Addresses, the nearest last
-    #[default]
-    XForwardedFor,
-    /// RFC 7239
-    Forwarded,
 }
 
 /// Settings to run with.
@@ -183,7 +177,8 @@ pub(crate) struct Chosen {
     pub(crate) settings: Settings,
     /// What the library knows of them.
     pub(crate) config: Config,
-    pub(crate) listen: SocketAddr,
+    pub(crate) listen: ListenAddress,
+    pub(crate) listen_mode: SocketMode,
     pub(crate) store: ChosenStore,
     /// What is not wrong and should be otherwise. Without secrets.
     pub(crate) warnings: Vec<String>,
@@ -203,10 +198,21 @@ pub(crate) fn load(said: &Settings, file: Option<&PathBuf>) -> Result<Chosen, Se
     let creation = who.creation(homeserver, settings.allow_http == Some(true))?;
     let config = Config { creation, ..settings.config(public_url) };
     settings.creation = Some(who);
-    let listen = settings.listen.unwrap_or(LISTEN);
+    let listen = settings.listen.clone().unwrap_or(ListenAddress::DEFAULT);
+    let listen_mode = settings.listen_mode.unwrap_or_default();
     let mut warnings = Vec::new();
     let store = settings.choose_store(&mut warnings)?;
-    Ok(Chosen { settings, config, listen, store, warnings })
+    Ok(Chosen { settings, config, listen, listen_mode, store, warnings })
+}
+
+/// Where the operator asks. Nothing else need be right for that.
+pub(crate) fn metrics_listen(
+    said: &Settings,
+    file: Option<&PathBuf>,
+) -> Result<ListenAddress, SettingsError> {
+    let in_file = file.map(file::read).transpose()?.unwrap_or_default();
+    let address = said.clone().or(in_file).metrics_listen;
+    address.ok_or(SettingsError::NoMetricsListen)
 }
 
 impl Settings {
@@ -242,9 +248,9 @@ impl Settings {
 
     fn or(self, other: Self) -> Self {
         either!(
-            self, other, listen, public_url, allow_http, create_path, homeserver, creation, store, store_file, store_ca_file, store_cert_file,
-            store_key_file, lifetime, metrics_listen, log_format,
-            trusted_proxies, client_header, header_timeout, body_timeout, idle_timeout, max_connections; limits
+            self, other, listen, listen_mode, public_url, allow_http, create_path, homeserver, creation, store, store_file, store_ca_file,
+            store_cert_file, store_key_file, lifetime, metrics_listen, log_format, trusted_proxies, client_header, proxy_protocol,
+            header_timeout, body_timeout, idle_timeout, max_connections, drain; limits
         )
     }
 
@@ -253,7 +259,8 @@ impl Settings {
         let proxies = Proxies::default();
         let timeouts = Timeouts::default();
         Self {
-            listen: Some(LISTEN),
+            listen: Some(ListenAddress::DEFAULT),
+            listen_mode: Some(SocketMode::default()),
             public_url: None,
             allow_http: Some(false),
             create_path: Some(CreatePath::default()),
@@ -269,10 +276,12 @@ impl Settings {
             log_format: Some(LogFormat::Text),
             trusted_proxies: Some(proxies.trusted.into_iter().map(Net).collect()),
             client_header: Some(ClientHeader::default()),
+            proxy_protocol: Some(false),
             header_timeout: seconds(timeouts.header),
             body_timeout: seconds(timeouts.body),
             idle_timeout: seconds(timeouts.idle),
             max_connections: None,
+            drain: Some(5),
             limits: LimitSettings::defaults(),
         }
     }
@@ -284,6 +293,7 @@ impl Settings {
         for (what, value) in ["header-timeout", "body-timeout", "idle-timeout"].into_iter().zip(timeouts) {
             within(what, value, 1..=86_400, "1 to 86400 seconds")?;
         }
+        within("drain", self.drain, 0..=3600, "0 to 3600 seconds")?;
         within("max-connections", self.max_connections, 1..=u32::MAX, "at least 1")?;
         self.limits.check()
     }
@@ -293,21 +303,20 @@ impl Settings {
         let duration =
             |seconds: Option<u32>, or| seconds.map_or(or, |seconds| Duration::from_secs(seconds.into()));
         let trusted = self.trusted_proxies.iter().flatten().map(|net| net.0);
-        let header = match self.client_header.unwrap_or_default() {
-            ClientHeader::XForwardedFor => ForwardedHeader::XForwardedFor,
-            ClientHeader::Forwarded => ForwardedHeader::Forwarded,
-        };
+        let header = self.client_header.clone().unwrap_or_default().0;
         Config {
             create_path: self.create_path.clone().unwrap_or_default().into(),
             lifetime: duration(self.lifetime, default.lifetime),
             limits: self.limits.limits(),
             proxies: Proxies { trusted: trusted.collect(), header },
+            proxy_protocol: self.proxy_protocol.unwrap_or(default.proxy_protocol),
             timeouts: Timeouts {
                 header: duration(self.header_timeout, default.timeouts.header),
                 body: duration(self.body_timeout, default.timeouts.body),
                 idle: duration(self.idle_timeout, default.timeouts.idle),
             },
             max_connections: count(self.max_connections).unwrap_or(default.max_connections),
+            drain: duration(self.drain, default.drain),
             ..default
         }
     }

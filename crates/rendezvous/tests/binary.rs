@@ -140,7 +140,8 @@ fn a_taken_address_is_one_line() {
 /// At the level that says the most: what is logged names no session, payload or peer.
 #[test]
 fn it_serves_keeps_quiet_and_stops_at_sigterm() {
-    let mut command = command(&["--public-url", "https://a.example", "--listen", "127.0.0.1:0"]);
+    let mut command =
+        command(&["--public-url", "https://a.example", "--listen", "127.0.0.1:0", "--drain", "0"]);
     let mut running = Running(command.env("RUST_LOG", "trace").spawn().unwrap());
     let mut log = BufReader::new(running.0.stderr.take().unwrap());
     let mut said = String::new();
@@ -189,7 +190,8 @@ fn an_access_token_is_in_no_line_of_the_log() {
         });
         answers.concat()
     });
-    let arguments = ["--public-url", "https://a.example", "--listen", "127.0.0.1:0", "--homeserver", &url];
+    let arguments = ["--public-url", "https://a.example", "--listen", "127.0.0.1:0", "--drain", "0"];
+    let arguments = [&arguments[..], &["--homeserver", &url]].concat();
     let mut running = Running(command(&arguments).env("RUST_LOG", "trace").spawn().unwrap());
     let mut log = BufReader::new(running.0.stderr.take().unwrap());
     let mut said = String::new();

@@ -19,7 +19,9 @@ const DASHBOARD: &str = include_str!("../../../packaging/grafana.json");
 const ALERTS: &str = include_str!("../../../packaging/prometheus-rules.yml");
 const CONFIG: &str = include_str!("../../../packaging/debian/matrix-qr-rendezvous.toml");
 const UNIT: &str = include_str!("../../../packaging/debian/matrix-qr-rendezvous.service");
-const REFUSALS: &str = include_str!("../src/refusal.rs");
+const COMPOSE: &str = include_str!("../../../packaging/compose.yaml");
+const KUBERNETES: &str = include_str!("../../../packaging/kubernetes.yaml");
+const DOCKERFILE: &str = include_str!("../../../packaging/Dockerfile");
 
 async fn ask(router: &Router, method: &str, path: &str) -> String {
     let request = Request::builder().method(method).uri(path).header("content-length", "0");
@@ -113,23 +115,66 @@ async fn the_guide_explains_each_code_of_a_failure_and_no_other() {
     assert_eq!(there, explained);
 }
 
-#[test]
-fn the_guide_explains_each_reason_of_a_refusal_and_no_other() {
-    let (_, rest) = REFUSALS.split_once("fn reason(").unwrap();
-    let (body, _) = rest.split_once("\n    }\n").unwrap();
-    let there: BTreeSet<_> = body.split('"').skip(1).step_by(2).collect();
-    assert!(there.contains("full") && there.contains("no_store"), "{there:?}");
-    let (_, rest) = GUIDE.split_once("| reason |").unwrap();
-    let rows = rest.lines().skip(2).take_while(|line| line.starts_with('|'));
-    let names: Vec<_> = rows.map(|row| row.split('|').nth(1).unwrap()).collect();
-    let explained = names.iter().flat_map(|name| name.split('`').skip(1).step_by(2)).collect();
-    assert_eq!(there, explained);
+/// The values of a label of a metric. Each is there from the start.
+fn values<'a>(exported: &'a str, metric: &str, label: &str) -> BTreeSet<&'a str> {
+    let lines = exported.lines().filter(|line| line.starts_with(&format!("{metric}{{")));
+    lines.filter_map(|line| line.split_once(&format!("{label}=\""))?.1.split('"').next()).collect()
+}
+
+#[tokio::test]
+async fn the_guide_explains_each_reason_of_a_refusal_and_no_other() {
+    let exported = exported().await;
+    let requests = values(&exported, "rendezvous_refusals_total", "reason");
+    assert!(requests.contains("full") && requests.contains("no_store"), "{requests:?}");
+    let connections = values(&exported, "rendezvous_connections_refused_total", "reason");
+    assert!(connections.contains("too_many"), "{connections:?}");
+    for (heading, there) in
+        [("| reason | status |", &requests), ("| reason | why a connection", &connections)]
+    {
+        let (_, rest) = GUIDE.split_once(heading).unwrap();
+        let rows = rest.lines().skip(2).take_while(|line| line.starts_with('|'));
+        let names: Vec<_> = rows.map(|row| row.split('|').nth(1).unwrap()).collect();
+        let explained = names.iter().flat_map(|name| name.split('`').skip(1).step_by(2)).collect();
+        assert_eq!(*there, explained);
+    }
+    let there: BTreeSet<_> = requests.union(&connections).collect();
     for text in [DASHBOARD, ALERTS] {
         for (_, rest) in text.match_indices("reason=").map(|(at, found)| text.split_at(at + found.len())) {
             let value = rest.trim_start_matches(['~', '\\', '"']).split(['\\', '"']).next().unwrap();
-            assert!(value.split('|').all(|reason| there.contains(reason)), "{value}");
+            assert!(value.split('|').all(|reason| there.contains(&reason)), "{value}");
         }
     }
+}
+
+/// Prometheus sees by how much a counter has grown, but not that it has come to be.
+#[tokio::test]
+async fn every_counter_is_there_before_anything_happens() {
+    let config = Config::new("https://a.example".parse().unwrap());
+    let rendezvous = Rendezvous::with_store(Redis::new("redis://127.0.0.1:1/").unwrap(), config);
+    let before = ask(&rendezvous.operations(), "GET", "/metrics").await;
+    let after = exported().await;
+    let labelled =
+        ["refusals", "connections_refused", "whoami"].map(|name| format!("rendezvous_{name}_total{{"));
+    let series = |text: &str| -> BTreeSet<String> {
+        let lines = text.lines().filter(|line| labelled.iter().any(|start| line.starts_with(start)));
+        lines.map(|line| line.split(' ').next().unwrap().to_owned()).collect()
+    };
+    assert_eq!(series(&before), series(&after));
+    for name in &labelled {
+        assert!(before.lines().any(|line| line.starts_with(name) && line.ends_with(" 0")), "{name}");
+    }
+    for line in [
+        "rendezvous_requests_total{method=\"GET\",revision=\"msc4108\",status=\"304\"} 0",
+        "rendezvous_store_failures_total",
+        "rendezvous_store_duration_seconds_count{operation=\"write\"} 0",
+        "rendezvous_store_up 0",
+        concat!("rendezvous_build_info{version=\"", env!("CARGO_PKG_VERSION"), "\",revision=\""),
+    ] {
+        assert!(before.lines().any(|there| there.starts_with(line)), "{line} in {before}");
+    }
+    let in_memory = Rendezvous::new(Config::new("https://a.example".parse().unwrap()));
+    let numbers = ask(&in_memory.operations(), "GET", "/metrics").await;
+    assert!(numbers.contains("\nrendezvous_store_up 1\n"), "{numbers}");
 }
 
 #[test]
@@ -227,5 +272,43 @@ fn the_guide_shows_settings_that_there_are() {
         let rest = if whole { String::new() } else { format!("{start}{table}") };
         fs::write(&file, format!("{rest}{block}")).unwrap();
         printed(&["--config", file.to_str().unwrap(), "--check-config"]);
+    }
+}
+
+/// Name and value of each setting in a file for containers. A secret's file is not there to be read.
+fn environment(text: &str) -> Vec<(&str, &str)> {
+    let lines = text.lines().map(str::trim).filter(|line| !line.starts_with('#'));
+    let settings = lines.filter_map(|line| line.split_once("MATRIX_QR_RENDEZVOUS_"));
+    let pairs = settings.filter_map(|(_, rest)| {
+        let (name, value) = rest.split_once([':', '=', ','])?;
+        let value = value.rsplit(": ").next()?;
+        Some((name, value.trim_matches([' ', '"', '}', '\\'])))
+    });
+    pairs.filter(|(name, _)| !name.ends_with("_FILE")).collect()
+}
+
+#[test]
+fn the_files_for_containers_have_settings_that_there_are() {
+    let help = printed(&["--help"]);
+    for (text, most) in [(COMPOSE, 4), (KUBERNETES, 3), (DOCKERFILE, 3)] {
+        let environment = environment(text);
+        assert_eq!(environment.len(), most, "{environment:?}");
+        for (name, _) in &environment {
+            // Of a secret the help shows no value.
+            let shown = ["=", "]"].map(|end| format!("[env: MATRIX_QR_RENDEZVOUS_{name}{end}"));
+            assert!(shown.iter().any(|shown| help.contains(shown)), "{name}");
+        }
+        let mut command = Command::new(env!("CARGO_BIN_EXE_matrix-qr-rendezvous"));
+        command.env("MATRIX_QR_RENDEZVOUS_PUBLIC_URL", "https://a.example").arg("--check-config");
+        let settings =
+            environment.iter().map(|(name, value)| (format!("MATRIX_QR_RENDEZVOUS_{name}"), value));
+        let output = command.envs(settings).output().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    }
+    // Each waits for as long as the program does: to drain, and for requests under way.
+    for (text, says) in
+        [(COMPOSE, "stop_grace_period: 30s"), (KUBERNETES, "terminationGracePeriodSeconds: 30")]
+    {
+        assert!(text.contains(says), "{says}");
     }
 }

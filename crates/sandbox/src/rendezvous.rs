@@ -35,6 +35,8 @@ const MOUNT: &str = "rz";
 pub(crate) fn service(here: &Url, options: &Options) -> std::io::Result<Rendezvous> {
     let mut config = Config::new(here.join(MOUNT).map_err(std::io::Error::other)?);
     config.lifetime = options.session_lifetime;
+    // There is no proxy before it: who comes from this machine is a client.
+    config.proxies.trusted.clear();
     Ok(Rendezvous::new(config))
 }
 

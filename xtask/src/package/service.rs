@@ -91,7 +91,8 @@ impl Drop for Server {
 impl Server {
     fn start(root: &Path) -> Result<Self, String> {
         let mut command = command(root);
-        command.args(["--listen", "127.0.0.1:0", "--metrics-listen", "127.0.0.1:0"]).stderr(Stdio::piped());
+        command.args(["--listen", "127.0.0.1:0", "--metrics-listen", "127.0.0.1:0", "--drain", "0"]);
+        command.stderr(Stdio::piped());
         let mut child = command.spawn().map_err(|error| format!("the installed program: {error}"))?;
         let log = child.stderr.take().ok_or("no log")?;
         let (public, operator) = (String::new(), String::new());

@@ -14,7 +14,10 @@ use super::{
     homeserver::{Homeserver, Unanswered},
     token::{Fingerprint, Token},
 };
-use crate::{metrics::Metrics, refusal::Refusal};
+use crate::{
+    metrics::{Metrics, WhoamiResult},
+    refusal::Refusal,
+};
 
 /// How many tokens are remembered, about 100 bytes each.
 const REMEMBERED: usize = 10_000;
@@ -45,11 +48,11 @@ impl Verdict {
         })
     }
 
-    fn name(self) -> &'static str {
+    fn counted(self) -> WhoamiResult {
         match self {
-            Self::Good => "good",
-            Self::Bad => "bad",
-            Self::Unavailable => "unavailable",
+            Self::Good => WhoamiResult::Good,
+            Self::Bad => WhoamiResult::Bad,
+            Self::Unavailable => WhoamiResult::Unavailable,
         }
     }
 }
@@ -127,7 +130,7 @@ impl Users {
             Ok(false) => Verdict::Bad,
             Err(_) => Verdict::Unavailable,
         };
-        self.metrics.whoami(verdict.name());
+        self.metrics.whoami(verdict.counted());
         verdict
     }
 

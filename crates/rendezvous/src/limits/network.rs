@@ -5,6 +5,8 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 /// The network of an address: its first bits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) enum Network {
+    /// That of all clients which a trusted proxy does not name.
+    Unknown,
     V4(u32),
     V6(u128),
 }

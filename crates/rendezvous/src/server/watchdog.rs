@@ -9,6 +9,7 @@ use std::{
     task::{Context, Poll, ready},
 };
 
+use axum::body::Bytes;
 use hyper::{
     Version,
     rt::{Read, ReadBufCursor, Write},
@@ -48,9 +49,9 @@ impl Watchdog {
         Self { state: Arc::new(Mutex::new(State { phase, http2: false })), timeouts }
     }
 
-    /// Notices through this when a request begins.
-    pub(super) fn watch<T>(&self, io: T) -> Watched<T> {
-        Watched { io, watchdog: self.clone() }
+    /// Notices through this when a request begins. `before` is what was read already.
+    pub(super) fn watch<T>(&self, io: T, before: Bytes) -> Watched<T> {
+        Watched { io, before, watchdog: self.clone() }
     }
 
     /// A request's headers are here. It is answered, or given up, when the guard goes.
@@ -99,6 +100,11 @@ impl Watchdog {
         .await;
     }
 
+    /// Done when it has sent a request of HTTP/2. To be polled as [`bite`](Self::bite) is.
+    pub(super) async fn speaks_http2(&self) {
+        poll_fn(|_| if self.state().http2 { Poll::Ready(()) } else { Poll::Pending }).await;
+    }
+
     fn phase(&self) -> Phase {
         self.state().phase
     }
@@ -120,6 +126,7 @@ impl Drop for Serving {
 /// A connection under watch.
 pub(super) struct Watched<T> {
     io: T,
+    before: Bytes,
     watchdog: Watchdog,
 }
 
@@ -127,8 +134,14 @@ impl<T: Read + Unpin> Read for Watched<T> {
     fn poll_read(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
-        buf: ReadBufCursor<'_>,
+        mut buf: ReadBufCursor<'_>,
     ) -> Poll<io::Result<()>> {
+        if !self.before.is_empty() {
+            let now = self.before.len().min(buf.remaining());
+            buf.put_slice(&self.before.split_to(now));
+            self.watchdog.bytes_came();
+            return Poll::Ready(Ok(()));
+        }
         let result = Pin::new(&mut self.io).poll_read(cx, buf);
         if let Poll::Ready(Ok(())) = result {
             self.watchdog.bytes_came();

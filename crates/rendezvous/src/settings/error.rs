@@ -39,6 +39,11 @@ pub(crate) enum SettingsError {
     )]
     NoPublicUrl,
     #[error(
+        "there is nothing to ask: set --metrics-listen, MATRIX_QR_RENDEZVOUS_METRICS_LISTEN or `metrics-listen` in the file, for the \
+         server and for this check alike"
+    )]
+    NoMetricsListen,
+    #[error(
         "the public URL {0} is not https, and clients refuse that; with --allow-http it is accepted, for trying it out"
     )]
     NotHttps(String),

@@ -2,7 +2,7 @@
 use std::fs;
 
 use clap::Parser;
-use matrix_qr_rendezvous::{Limits, Rate};
+use matrix_qr_rendezvous::{ForwardedHeader, Limits, Rate};
 
 use super::*;
 
@@ -62,6 +62,27 @@ fn what_is_printed_can_be_read_back() {
 }
 
 #[cfg(feature = "redis")]
+#[test]
+fn any_header_may_name_the_client() {
+    for (said_, printed, header) in [
+        ("X-Forwarded-For", "x-forwarded-for", ForwardedHeader::XForwardedFor),
+        ("forwarded", "forwarded", ForwardedHeader::Forwarded),
+        (
+            "CF-Connecting-IP",
+            "cf-connecting-ip",
+            ForwardedHeader::Single("cf-connecting-ip".parse().unwrap()),
+        ),
+    ] {
+        let said = said(&["--public-url", "https://a.example", "--client-header", said_]);
+        let chosen = load(&said, None).unwrap();
+        assert_eq!(chosen.config.proxies.header, header);
+        let text = toml::to_string(&chosen.settings).unwrap();
+        assert!(text.contains(&format!("client-header = \"{printed}\"")), "{text}");
+    }
+    let refused = loaded(&[], "client-header = \"a b\"").unwrap_err();
+    assert!(refused.contains("the name of a header"), "{refused}");
+}
+
 #[test]
 fn a_password_is_not_printed() {
     let text = "public-url = \"https://a.example\"\nstore = \"redis://user:geheim@redis.example:1/2\"\n";

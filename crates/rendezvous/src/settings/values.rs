@@ -3,7 +3,9 @@
 
 use std::{fmt, net::IpAddr, str::FromStr};
 
+use axum::http::HeaderName;
 use ipnet::IpNet;
+use matrix_qr_rendezvous::ForwardedHeader;
 use serde::{Deserialize, Serialize};
 use url::{Host, Url};
 
@@ -118,6 +120,36 @@ impl fmt::Display for Net {
     }
 }
 
+/// The header in which proxies say for whom they ask.
+#[derive(Clone, Debug, Default, Deserialize, PartialEq, Serialize)]
+#[serde(try_from = "String", into = "String")]
+pub(crate) struct ClientHeader(pub(super) ForwardedHeader);
+
+impl FromStr for ClientHeader {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let name: HeaderName = text
+            .parse()
+            .map_err(|_| "it must be the name of a header, such as CF-Connecting-IP".to_owned())?;
+        Ok(Self(match name.as_str() {
+            "x-forwarded-for" => ForwardedHeader::XForwardedFor,
+            "forwarded" => ForwardedHeader::Forwarded,
+            _ => ForwardedHeader::Single(name),
+        }))
+    }
+}
+
+impl fmt::Display for ClientHeader {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.0 {
+            ForwardedHeader::XForwardedFor => f.write_str("x-forwarded-for"),
+            ForwardedHeader::Forwarded => f.write_str("forwarded"),
+            ForwardedHeader::Single(name) => f.write_str(name.as_str()),
+        }
+    }
+}
+
 /// From and to the text of a file.
 macro_rules! as_text {
     ($($name:ident),*) => {$(
@@ -141,5 +173,7 @@ macro_rules! to_text {
     )*};
 }
 
-as_text!(BaseUrl, CreatePath, Net);
-to_text!(BaseUrl, Net);
+pub(super) use {as_text, to_text};
+
+as_text!(BaseUrl, ClientHeader, CreatePath, Net);
+to_text!(BaseUrl, ClientHeader, Net);

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use matrix_qr_rendezvous::{ForwardedHeader, Limits, Rate};
-use reqwest::{Method, RequestBuilder, StatusCode};
+use reqwest::{Method, RequestBuilder, StatusCode, header::HeaderValue};
 
 use crate::{stores::Kept, support::*};
 
@@ -16,6 +16,8 @@ each_store! {
     networks_can_be_shut_out,
     limits_are_changed_while_it_runs,
     only_a_proxy_is_believed_and_only_in_its_own_header,
+    no_header_of_a_client_frees_it_of_its_limits,
+    all_whom_a_proxy_does_not_name_are_limited_as_one,
 }
 
 async fn assert_refused(request: RequestBuilder) {
@@ -31,7 +33,6 @@ async fn a_network_that_creates_too_fast_waits_alone<S: Kept>() {
         assert_refused(server.post(path, "x").from(ONE)).await;
     }
     assert_eq!(status(server.post(STABLE, "x").from(OTHER)).await, 201);
-    assert_eq!(status(server.post(STABLE, "x")).await, 201, "who is not known has no network to be held to");
 }
 
 async fn a_network_has_so_many_sessions_and_gets_places_back<S: Kept>() {
@@ -92,8 +93,10 @@ async fn a_flood_of_one_ends_no_session_of_others<S: Kept>() {
 }
 
 async fn networks_can_be_shut_out<S: Kept>() {
-    let server = Server::<S>::with(|config| config.limits.deny = vec!["192.0.2.0/31".parse().unwrap()]).await;
+    let server = Server::<S>::start().await;
     let session = server.create("x").await;
+    let deny = vec!["192.0.2.0/31".parse().unwrap()];
+    server.rendezvous.set_limits(Limits { deny, ..Limits::default() });
     for request in [server.post(STABLE, "x"), server.poll(&session), server.put(&session, "no")] {
         let response = request.from(ONE).send().await.unwrap();
         assert!(response.headers().get("etag").is_none());
@@ -131,4 +134,77 @@ async fn only_a_proxy_is_believed_and_only_in_its_own_header<S: Kept>() {
     let through = |made_up| server.post(STABLE, "x").header("forwarded", "for=192.0.2.7").from(made_up);
     assert_eq!(status(through(ONE)).await, 201);
     assert_refused(through(OTHER)).await;
+}
+
+/// What a client sends of the proxy's header, for the proxy to append to. Each made the whole of it unreadable, or nobody's.
+const FORGED: [&[u8]; 9] = [
+    b"\xe9",
+    b"203.0.113.9",
+    b"fe80::1%eth0",
+    b",",
+    b"",
+    b"unknown",
+    b"127.0.0.1",
+    b"\"",
+    b"for=\"203.0.113.9, for=",
+];
+
+async fn no_header_of_a_client_frees_it_of_its_limits<S: Kept>() {
+    let deny = vec!["192.0.2.0/31".parse().unwrap()];
+    for header in [ForwardedHeader::XForwardedFor, ForwardedHeader::Forwarded] {
+        let (name, hop) = match header {
+            ForwardedHeader::Forwarded => ("forwarded", format!("for={ONE}")),
+            _ => ("x-forwarded-for", ONE.to_owned()),
+        };
+        let server = Server::<S>::with(|config| {
+            config.limits.creates = Rate::new(1, 3);
+            config.proxies.header = header;
+        })
+        .await;
+        // nginx and Apache append to the line, HAProxy adds one.
+        let appended = FORGED.map(|forged| vec![[forged, b", ", hop.as_bytes()].concat()]);
+        let added = FORGED.map(|forged| vec![forged.to_vec(), hop.clone().into_bytes()]);
+        let requests = || {
+            appended.iter().chain(&added).map(|lines| {
+                let lines = lines.iter().map(|line| HeaderValue::from_bytes(line).unwrap());
+                lines.fold(server.post(STABLE, "x"), |request, line| request.header(name, line))
+            })
+        };
+        let mut created = 0;
+        for request in requests() {
+            created += usize::from(status(request).await == 201);
+        }
+        assert_eq!(created, 3);
+        server.rendezvous.set_limits(Limits { deny: deny.clone(), ..Limits::default() });
+        for request in requests() {
+            assert_error(request.send().await.unwrap(), 403, "M_FORBIDDEN").await;
+        }
+    }
+}
+
+/// It may be anybody of them, so it is refused where anybody is.
+async fn all_whom_a_proxy_does_not_name_are_limited_as_one<S: Kept>() {
+    let server = Server::<S>::with(|config| config.limits.creates = Rate::new(1, 3)).await;
+    let unnamed = |value: Option<&'static [u8]>| {
+        let value = value.map(|value| HeaderValue::from_bytes(value).unwrap());
+        value
+            .into_iter()
+            .fold(server.post(STABLE, "x"), |request, value| request.header("x-forwarded-for", value))
+    };
+    let all = [None, Some(&b"\xe9"[..]), Some(b"unknown"), Some(b"192.0.2.1,"), Some(b"127.0.0.1")];
+    for value in &all[..3] {
+        assert_eq!(status(unnamed(*value)).await, 201);
+    }
+    for value in all {
+        assert_refused(unnamed(value)).await;
+    }
+    assert_eq!(status(server.post(STABLE, "x").from(ONE)).await, 201, "one that is named is not held to it");
+    let net = || vec!["198.51.100.0/24".parse().unwrap()];
+    for limits in [Limits { deny: net(), ..Limits::default() }, Limits { allow: net(), ..Limits::default() }]
+    {
+        server.rendezvous.set_limits(limits);
+        for value in all {
+            assert_error(unnamed(value).send().await.unwrap(), 403, "M_FORBIDDEN").await;
+        }
+    }
 }

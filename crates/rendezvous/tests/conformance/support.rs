@@ -50,6 +50,9 @@ impl<S: Store> Server<S> {
     /// With a store, and what that stands on.
     pub(crate) async fn over((store, engine): (S, Engine), change: impl FnOnce(&mut Config)) -> Self {
         let mut config = Config::new(Url::parse(PUBLIC_URL).unwrap());
+        config.drain = Duration::ZERO;
+        // Most tests name no client, as a proxy would: they are all one network.
+        (config.limits.creates, config.limits.requests) = (None, None);
         change(&mut config);
         let rendezvous = Rendezvous::with_store(store, config);
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();

@@ -12,7 +12,7 @@ each_store! {
 }
 
 async fn what_happens_is_counted<S: Kept>() {
-    let server = Server::<S>::with(|config| config.limits.creates = Rate::new(1, 1)).await;
+    let server = Server::<S>::with(|config| config.limits.creates = Rate::new(1, 2)).await;
     server.request(Method::GET, UNSTABLE).send().await.unwrap();
     let session = server.name("0123456789").await;
     let other = server.create("x").await;
@@ -24,7 +24,7 @@ async fn what_happens_is_counted<S: Kept>() {
     server.write(&session, "01234").await;
     server.put_json(&session, "stale").send().await.unwrap();
     server.send(Method::PUT, &session.path, "no json").send().await.unwrap();
-    for _ in 0..2 {
+    for _ in 0..3 {
         let post = server.post_json(STABLE, "y").header("x-forwarded-for", "192.0.2.1");
         post.send().await.unwrap();
     }
@@ -34,7 +34,7 @@ async fn what_happens_is_counted<S: Kept>() {
         format!("rendezvous_requests_total{{method=\"{method}\",revision=\"msc4388\",status=\"{status}\"}}")
     };
     for (name, expected) in [
-        (labels("POST", 200), 2.0),
+        (labels("POST", 200), 3.0),
         (labels("POST", 429), 1.0),
         (labels("GET", 200), 3.0),
         (labels("HEAD", 200), 1.0),
@@ -48,9 +48,9 @@ async fn what_happens_is_counted<S: Kept>() {
         ("rendezvous_refusals_total{reason=\"concurrent_write\"}".to_owned(), 1.0),
         ("rendezvous_refusals_total{reason=\"malformed_body\"}".to_owned(), 1.0),
         // What is repeated is not stored again.
-        ("rendezvous_payload_received_bytes_total".to_owned(), 17.0),
+        ("rendezvous_payload_received_bytes_total".to_owned(), 18.0),
         ("rendezvous_payload_sent_bytes_total".to_owned(), 30.0),
-        ("rendezvous_sessions".to_owned(), 2.0),
+        ("rendezvous_sessions".to_owned(), 3.0),
         ("rendezvous_request_duration_seconds_count{method=\"PUT\",revision=\"msc4388\"}".to_owned(), 4.0),
     ] {
         assert_eq!(metric(&server, &name).await, Some(expected), "{name}");

@@ -1,0 +1,88 @@
+//! The values of labels. Each set is closed, so that every counter is there from the start: Prometheus sees how much a counter
+//! grew, but not that it appeared.
+
+use std::fmt;
+
+use prometheus_client::encoding::{EncodeLabelValue, LabelValueEncoder};
+
+/// A closed set of words.
+macro_rules! words {
+    ($(#[$about:meta])* $name:ident { $($(#[$doc:meta])* $variant:ident => $word:literal,)+ }) => {
+        $(#[$about])*
+        #[derive(Clone, Copy, Debug, Hash, PartialEq, Eq)]
+        pub(crate) enum $name {
+            $($(#[$doc])* $variant,)+
+        }
+
+        impl $name {
+            pub(super) const ALL: &[Self] = &[$(Self::$variant),+];
+
+            fn word(self) -> &'static str {
+                match self {
+                    $(Self::$variant => $word,)+
+                }
+            }
+        }
+
+        impl EncodeLabelValue for $name {
+            fn encode(&self, encoder: &mut LabelValueEncoder<'_>) -> Result<(), fmt::Error> {
+                self.word().encode(encoder)
+            }
+        }
+    };
+}
+
+words! {
+    /// Why a request was refused.
+    Reason {
+        MissingHeader => "missing_header",
+        MalformedHeader => "malformed_header",
+        MalformedBody => "malformed_body",
+        TooLarge => "too_large",
+        TooSlow => "too_slow",
+        ConcurrentWrite => "concurrent_write",
+        Full => "full",
+        NetworkFull => "network_full",
+        Rate => "rate",
+        NetworkDenied => "network_denied",
+        NoToken => "no_token",
+        NoHomeserver => "no_homeserver",
+        Navigation => "navigation",
+        NoSession => "no_session",
+        NoPath => "no_path",
+        NoMethod => "no_method",
+        NoStore => "no_store",
+    }
+}
+
+words! {
+    /// Why a connection was closed without an answer.
+    ConnectionRefusal {
+        /// As many are open as may be.
+        TooMany => "too_many",
+        /// Where the PROXY protocol is spoken only trusted proxies may connect.
+        NotAProxy => "not_a_proxy",
+        /// A trusted proxy did not begin with a header of the PROXY protocol.
+        NoProxyHeader => "no_proxy_header",
+    }
+}
+
+words! {
+    /// What the store is asked to do.
+    Operation {
+        Create => "create",
+        Read => "read",
+        Write => "write",
+        Delete => "delete",
+        Check => "check",
+    }
+}
+
+words! {
+    /// What a homeserver says of an access token.
+    WhoamiResult {
+        Good => "good",
+        Bad => "bad",
+        Unavailable => "unavailable",
+    }
+}

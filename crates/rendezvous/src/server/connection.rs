@@ -1,0 +1,132 @@
+//! One connection: who is at its other end, its requests, and how it ends.
+
+use std::{
+    convert::Infallible,
+    pin::pin,
+    sync::{Arc, atomic::Ordering::Relaxed},
+};
+
+use axum::{
+    body::Bytes,
+    http::{HeaderValue, Request, Response, Version, header},
+};
+use hyper::{body::Incoming, service::service_fn};
+use hyper_util::{
+    rt::{TokioExecutor, TokioIo},
+    server::conn::auto::Builder,
+};
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    sync::watch,
+    time::timeout,
+};
+
+use super::{
+    House, Stop,
+    proxy_protocol::{self, Introduction},
+    service::Service,
+    slow_body::SlowBody,
+    watchdog::Watchdog,
+};
+use crate::{metrics::ConnectionRefusal, peer::Peer};
+
+/// The most that the headers of a request may take, in bytes.
+const HEADERS: usize = 16 * 1024;
+
+/// How many requests may be under way at once on one connection of HTTP/2. A proxy has many clients on one.
+const STREAMS: u32 = 1024;
+
+impl<S: Service> House<S> {
+    /// Serves one connection until the client, the watchdog or a stop ends it.
+    pub(super) async fn connection<T>(
+        self: Arc<Self>,
+        mut stream: T,
+        peer: Peer,
+        mut stop: watch::Receiver<Stop>,
+    ) where
+        T: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    {
+        let introduced = tokio::select! {
+            introduced = self.introduced(&mut stream, peer) => introduced,
+            _ = stop.wait_for(|stop| *stop == Stop::Now) => return,
+        };
+        let Introduction { peer, rest } = match introduced {
+            Ok(introduction) => introduction,
+            Err(why) => return self.refusals.refused(why),
+        };
+        let watchdog = Watchdog::new(self.timeouts);
+        let service = service_fn(|request| self.clone().answer(request, peer, watchdog.clone()));
+        let io = watchdog.watch(TokioIo::new(stream), rest);
+        let builder = builder();
+        let mut connection = pin!(builder.serve_connection(io, service));
+        let mut bite = pin!(watchdog.bite());
+        // The connection goes first: in the same turn the watchdog then sees what it did. Its errors are the
+        // client's.
+        tokio::select! {
+            biased;
+            _ = &mut connection => return,
+            () = &mut bite => return,
+            () = told_to_close(&watchdog, &mut stop) => connection.as_mut().graceful_shutdown(),
+        }
+        tokio::select! {
+            biased;
+            _ = &mut connection => {}
+            () = &mut bite => {}
+        }
+    }
+
+    /// For whom the connection was opened. Where proxies must say so, it is refused if it is not by one of them, or if it does
+    /// not say so in time.
+    async fn introduced(
+        &self,
+        stream: &mut (impl AsyncRead + Unpin),
+        peer: Peer,
+    ) -> Result<Introduction, ConnectionRefusal> {
+        let Some(proxies) = &self.introduced_by else {
+            return Ok(Introduction { peer, rest: Bytes::new() });
+        };
+        if !proxies.include(peer) {
+            return Err(ConnectionRefusal::NotAProxy);
+        }
+        let read = timeout(self.timeouts.header, proxy_protocol::read(stream)).await;
+        read.ok().and_then(Result::ok).flatten().ok_or(ConnectionRefusal::NoProxyHeader)
+    }
+
+    async fn answer(
+        self: Arc<Self>,
+        request: Request<Incoming>,
+        peer: Peer,
+        watchdog: Watchdog,
+    ) -> Result<Response<S::Body>, Infallible> {
+        let version = request.version();
+        let _serving = watchdog.serving(version);
+        let request = request.map(|body| SlowBody::new(body, self.timeouts.body));
+        let mut response = self.service.answer(request, peer).await;
+        if version < Version::HTTP_2 && self.closing.load(Relaxed) {
+            response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+        }
+        Ok(response)
+    }
+}
+
+/// Done when a connection shall take no more requests. One of HTTP/2 is told so as soon as a stop begins, without harm: it says which
+/// of its requests are answered. One of HTTP/1 can only be closed, and a request may be on its way: so it is told with the next
+/// answer ([`House::answer`]), and closed at the end of the drain.
+async fn told_to_close(watchdog: &Watchdog, stop: &mut watch::Receiver<Stop>) {
+    let _ = stop.wait_for(|stop| *stop >= Stop::Soon).await;
+    tokio::select! {
+        () = watchdog.speaks_http2() => {}
+        _ = stop.wait_for(|stop| *stop == Stop::Now) => {}
+    }
+}
+
+/// Without a timer: the watchdog is there for both versions.
+fn builder() -> Builder<TokioExecutor> {
+    let mut builder = Builder::new(TokioExecutor::new());
+    builder.http1().max_buf_size(HEADERS);
+    builder
+        .http2()
+        .max_header_list_size(u32::try_from(HEADERS).unwrap_or(u32::MAX))
+        .max_concurrent_streams(STREAMS);
+    builder
+}

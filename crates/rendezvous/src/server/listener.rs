@@ -1,0 +1,165 @@
+//! Where connections come from: a TCP address or a Unix socket.
+
+use std::io;
+#[cfg(unix)]
+use std::{
+    fs,
+    os::unix::fs::{FileTypeExt, PermissionsExt},
+    path::{Path, PathBuf},
+};
+
+use tokio::net::{TcpListener, TcpStream};
+#[cfg(unix)]
+use tokio::net::{UnixListener, UnixStream};
+
+use crate::peer::Peer;
+
+/// A socket that takes connections. Made from tokio's listeners, or by [`Listener::bind_unix`].
+///
+/// Whoever can connect to a Unix socket counts as a trusted proxy: it has no address, so the forwarded header is what says who
+/// the client is.
+pub struct Listener(Kind);
+
+enum Kind {
+    Tcp(TcpListener),
+    #[cfg(unix)]
+    Unix {
+        // Before the listener, so that it is gone when another server can take its place.
+        _file: Option<SocketFile>,
+        listener: UnixListener,
+    },
+}
+
+impl From<TcpListener> for Listener {
+    fn from(listener: TcpListener) -> Self {
+        Self(Kind::Tcp(listener))
+    }
+}
+
+#[cfg(unix)]
+impl From<UnixListener> for Listener {
+    /// The file of the socket stays when the listener is closed.
+    fn from(listener: UnixListener) -> Self {
+        Self(Kind::Unix { _file: None, listener })
+    }
+}
+
+impl Listener {
+    /// Listens on a Unix socket. `mode` says who may connect: for that a process needs write permission. A socket that an
+    /// earlier process has left there is replaced, and the file is removed when the listener is closed.
+    ///
+    /// # Errors
+    ///
+    /// [`AddrInUse`](io::ErrorKind::AddrInUse) if somebody listens there, [`AlreadyExists`](io::ErrorKind::AlreadyExists) if
+    /// the file is no socket, and whatever the system says.
+    #[cfg(unix)]
+    pub async fn bind_unix(path: &Path, mode: u32) -> io::Result<Self> {
+        remove_stale(path).await?;
+        // Until the next line the process's umask says who may connect.
+        let listener = UnixListener::bind(path)?;
+        let file = SocketFile(path.to_owned());
+        fs::set_permissions(path, fs::Permissions::from_mode(mode))?;
+        Ok(Self(Kind::Unix { _file: Some(file), listener }))
+    }
+
+    pub(super) async fn accept(&self) -> io::Result<(Stream, Peer)> {
+        match &self.0 {
+            Kind::Tcp(listener) => {
+                let (stream, address) = listener.accept().await?;
+                // Answers are small and the other device waits for them. Without it they are only slower.
+                let _ = stream.set_nodelay(true);
+                Ok((Stream::Tcp(stream), Peer::At(address.ip())))
+            }
+            #[cfg(unix)]
+            Kind::Unix { listener, .. } => {
+                let (stream, _) = listener.accept().await?;
+                Ok((Stream::Unix(stream), Peer::Proxy))
+            }
+        }
+    }
+}
+
+/// A connection that was taken.
+pub(super) enum Stream {
+    Tcp(TcpStream),
+    #[cfg(unix)]
+    Unix(UnixStream),
+}
+
+/// Removes the socket of a process that is no more. Nothing else, and no socket at which somebody listens.
+#[cfg(unix)]
+async fn remove_stale(path: &Path) -> io::Result<()> {
+    let found = match fs::symlink_metadata(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        found => found?,
+    };
+    if !found.file_type().is_socket() {
+        return Err(io::Error::new(io::ErrorKind::AlreadyExists, "a file is there that is no socket"));
+    }
+    match UnixStream::connect(path).await {
+        Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => fs::remove_file(path),
+        // Also one whose queue is full is in use.
+        _ => Err(io::ErrorKind::AddrInUse.into()),
+    }
+}
+
+/// The file of a socket, removed with this value.
+#[cfg(unix)]
+struct SocketFile(PathBuf);
+
+#[cfg(unix)]
+impl Drop for SocketFile {
+    fn drop(&mut self) {
+        if let Err(error) = fs::remove_file(&self.0) {
+            tracing::warn!(%error, path = %self.0.display(), "cannot remove the socket");
+        }
+    }
+}
+
+#[cfg(all(test, unix))]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    fn mode(path: &Path) -> u32 {
+        fs::metadata(path).unwrap().permissions().mode() & 0o777
+    }
+
+    #[tokio::test]
+    async fn the_mode_holds_and_the_file_goes_with_the_listener() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("socket");
+        for wanted in [0o660, 0o600, 0o666] {
+            let listener = Listener::bind_unix(&path, wanted).await.unwrap();
+            assert_eq!(mode(&path), wanted);
+            drop(listener);
+            assert!(!path.exists());
+        }
+    }
+
+    #[tokio::test]
+    async fn a_socket_that_was_left_is_replaced_and_one_in_use_is_not() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("socket");
+        drop(UnixListener::bind(&path).unwrap());
+        assert!(path.exists(), "this is what a crash leaves");
+        let first = Listener::bind_unix(&path, 0o600).await.unwrap();
+        let second = Listener::bind_unix(&path, 0o600).await.err().unwrap();
+        assert_eq!(second.kind(), io::ErrorKind::AddrInUse);
+        assert!(UnixStream::connect(&path).await.is_ok(), "the first one listens on");
+        drop(first);
+    }
+
+    #[tokio::test]
+    async fn what_is_no_socket_is_left_alone() {
+        let directory = tempfile::tempdir().unwrap();
+        let (file, link) = (directory.path().join("file"), directory.path().join("link"));
+        fs::write(&file, "kept").unwrap();
+        std::os::unix::fs::symlink(&file, &link).unwrap();
+        for path in [&file, &link] {
+            let refused = Listener::bind_unix(path, 0o600).await.err().unwrap();
+            assert_eq!(refused.kind(), io::ErrorKind::AlreadyExists);
+        }
+        assert_eq!(fs::read_to_string(&link).unwrap(), "kept");
+    }
+}

@@ -1,0 +1,49 @@
+//! What answers the requests of a connection.
+
+use std::{convert::Infallible, error::Error, future::Future, net::SocketAddr};
+
+use axum::{
+    Router,
+    body::{Body, Bytes, HttpBody},
+    extract::ConnectInfo,
+    http::{Request, Response},
+};
+use http_body_util::Full;
+use tower::ServiceExt;
+
+use super::slow_body::SlowBody;
+use crate::{Rendezvous, Store, peer::Peer};
+
+/// What answers requests.
+pub(super) trait Service: Clone + Send + Sync + 'static {
+    type Body: HttpBody<Data = Bytes, Error: Error + Send + Sync> + Send + 'static;
+
+    fn answer(
+        &self,
+        request: Request<SlowBody>,
+        peer: Peer,
+    ) -> impl Future<Output = Response<Self::Body>> + Send;
+}
+
+/// Without the detour by a router: it would take as long as the answer.
+impl<S: Store> Service for Rendezvous<S> {
+    type Body = Full<Bytes>;
+
+    async fn answer(&self, request: Request<SlowBody>, peer: Peer) -> Response<Full<Bytes>> {
+        self.answer(request, Some(peer)).await
+    }
+}
+
+impl Service for Router {
+    type Body = Body;
+
+    async fn answer(&self, request: Request<SlowBody>, peer: Peer) -> Response<Body> {
+        let mut request = request.map(Body::new);
+        request.extensions_mut().insert(peer);
+        if let Peer::At(address) = peer {
+            // As axum's own server says it. Nobody asks for the port.
+            request.extensions_mut().insert(ConnectInfo(SocketAddr::new(address, 0)));
+        }
+        self.clone().oneshot(request).await.unwrap_or_else(|never: Infallible| match never {})
+    }
+}

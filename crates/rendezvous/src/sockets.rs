@@ -1,0 +1,99 @@
+//! The sockets that the server listens on: opened here, or passed by systemd.
+
+use std::io;
+
+use listenfd::ListenFd;
+use matrix_qr_rendezvous::Listener;
+use tokio::net::TcpListener;
+
+use crate::settings::{ListenAddress, SocketMode};
+
+/// A socket that is listened on, and where it is.
+pub(crate) struct Opened {
+    pub(crate) listener: Listener,
+    pub(crate) address: String,
+}
+
+/// For clients: the socket that systemd passes, if it does.
+pub(crate) async fn for_clients(
+    mut passed: ListenFd,
+    address: &ListenAddress,
+    mode: SocketMode,
+) -> Result<Opened, ListenError> {
+    match passed.len() {
+        0 => open(address, mode, "--listen").await,
+        1 => take(&mut passed).map_err(ListenError::Passed),
+        more => Err(ListenError::TooMany(more)),
+    }
+}
+
+/// Listens.
+pub(crate) async fn open(
+    address: &ListenAddress,
+    mode: SocketMode,
+    flag: &'static str,
+) -> Result<Opened, ListenError> {
+    let opened = match address {
+        #[cfg(unix)]
+        ListenAddress::Unix(path) => Listener::bind_unix(path, mode.bits())
+            .await
+            .map(|listener| Opened { listener, address: address.to_string() }),
+        _ => bind(address).await.and_then(tcp),
+    };
+    opened.map_err(|source| ListenError::Refused { address: address.clone(), source, flag })
+}
+
+/// At the first address that can be had. One that is taken is what was meant, so no other is tried then.
+async fn bind(address: &ListenAddress) -> io::Result<TcpListener> {
+    let mut refused = io::Error::from(io::ErrorKind::AddrNotAvailable);
+    for address in address.to_bind().await? {
+        match TcpListener::bind(address).await {
+            Err(error)
+                if !matches!(error.kind(), io::ErrorKind::AddrInUse | io::ErrorKind::PermissionDenied) =>
+            {
+                refused = error;
+            }
+            bound => return bound,
+        }
+    }
+    Err(refused)
+}
+
+fn tcp(listener: TcpListener) -> io::Result<Opened> {
+    let address = listener.local_addr()?.to_string();
+    Ok(Opened { listener: listener.into(), address })
+}
+
+#[cfg(unix)]
+fn take(passed: &mut ListenFd) -> io::Result<Opened> {
+    use tokio::net::UnixListener;
+    let Ok(Some(listener)) = passed.take_unix_listener(0) else { return take_tcp(passed) };
+    listener.set_nonblocking(true)?;
+    let path = listener.local_addr()?.as_pathname().map(|path| path.display().to_string());
+    let listener = UnixListener::from_std(listener)?.into();
+    Ok(Opened { listener, address: format!("unix:{}", path.unwrap_or_default()) })
+}
+
+#[cfg(not(unix))]
+fn take(passed: &mut ListenFd) -> io::Result<Opened> {
+    take_tcp(passed)
+}
+
+fn take_tcp(passed: &mut ListenFd) -> io::Result<Opened> {
+    let listener = passed.take_tcp_listener(0)?.ok_or(io::ErrorKind::NotFound)?;
+    listener.set_nonblocking(true)?;
+    tcp(TcpListener::from_std(listener)?)
+}
+
+/// Why it does not listen.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum ListenError {
+    #[error("cannot listen on {address}: {source}. Is another server there? Choose with {flag}")]
+    Refused { address: ListenAddress, source: io::Error, flag: &'static str },
+    #[error(
+        "cannot listen on the socket that systemd passes: {0}. It must be a stream socket, with Accept=no"
+    )]
+    Passed(io::Error),
+    #[error("systemd passes {0} sockets, and it must be one: leave one ListenStream in the .socket unit")]
+    TooMany(usize),
+}
