@@ -51,7 +51,8 @@ impl<S: Service> House<S> {
             _ = stop.wait_for(|stop| *stop == Stop::Now) => return,
         };
         let Introduction { peer, rest } = match introduced {
-            Ok(introduction) => introduction,
+            Ok(Some(introduction)) => introduction,
+            Ok(None) => return,
             Err(why) => return self.refusals.refused(why),
         };
         let watchdog = Watchdog::new(self.timeouts);
@@ -76,20 +77,23 @@ impl<S: Service> House<S> {
     }
 
     /// For whom the connection was opened. Where proxies must say so, it is refused if it is not by one of them, or if it does
-    /// not say so in time.
+    /// not say so in time. `None`: it has ended.
     async fn introduced(
         &self,
         stream: &mut (impl AsyncRead + Unpin),
         peer: Peer,
-    ) -> Result<Introduction, ConnectionRefusal> {
+    ) -> Result<Option<Introduction>, ConnectionRefusal> {
         let Some(proxies) = &self.introduced_by else {
-            return Ok(Introduction { peer, rest: Bytes::new() });
+            return Ok(Some(Introduction { peer, rest: Bytes::new() }));
         };
         if !proxies.include(peer) {
             return Err(ConnectionRefusal::NotAProxy);
         }
-        let read = timeout(self.timeouts.header, proxy_protocol::read(stream)).await;
-        read.ok().and_then(Result::ok).flatten().ok_or(ConnectionRefusal::NoProxyHeader)
+        match timeout(self.timeouts.header, proxy_protocol::read(stream)).await {
+            Ok(Ok(Some(introduction))) => Ok(Some(introduction)),
+            Ok(Err(_)) => Ok(None),
+            Ok(Ok(None)) | Err(_) => Err(ConnectionRefusal::NoProxyHeader),
+        }
     }
 
     async fn answer(

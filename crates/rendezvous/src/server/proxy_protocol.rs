@@ -21,13 +21,14 @@ pub(super) struct Introduction {
     pub(super) rest: Bytes,
 }
 
-/// Reads the header, and whatever comes with it. `None` if there is none.
+/// Reads the header, and whatever comes with it. `None` if there is none. An error if the connection ends before anything has come:
+/// so a load balancer looks whether somebody is there.
 pub(super) async fn read(stream: &mut (impl AsyncRead + Unpin)) -> io::Result<Option<Introduction>> {
     let mut buffer = Vec::new();
     while buffer.len() < LONGEST {
         let room = LONGEST.saturating_sub(buffer.len()).try_into().unwrap_or(u64::MAX);
         if stream.take(room).read_buf(&mut buffer).await? == 0 {
-            return Ok(None);
+            return if buffer.is_empty() { Err(io::ErrorKind::UnexpectedEof.into()) } else { Ok(None) };
         }
         match ProxyHeader::parse(&buffer, CONFIG) {
             Ok((header, length)) => {
@@ -125,7 +126,6 @@ mod tests {
     async fn what_is_no_header_is_none() {
         let four = [192, 0, 2, 1, 10, 0, 0, 1, 1, 2, 3, 4];
         for bytes in [
-            b"".to_vec(),
             b"GET / HTTP/1.1\r\nHost: a\r\n\r\n".to_vec(),
             b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".to_vec(),
             b"PROXY TCP4 192.0.2.1 10.0.0.1 4711 443".to_vec(),
@@ -141,13 +141,19 @@ mod tests {
         }
     }
 
+    #[tokio::test]
+    async fn who_says_nothing_and_goes_has_said_nothing_wrong() {
+        let gone = read(&mut Pieces(b"", 1)).await.unwrap_err();
+        assert_eq!(gone.kind(), io::ErrorKind::UnexpectedEof);
+    }
+
     /// Whatever is sent, it ends, keeps no more than it may, and loses no byte that it has taken for what follows.
     #[tokio::test]
     async fn anything_may_come() {
         let starts: [&[u8]; 4] = [b"", b"PROXY ", b"PROXY TCP4 1", b"\r\n\r\n\0\r\nQUIT\n\x21"];
         for round in 0_u32..4000 {
             let random: Vec<u8> = (0..rand::random_range(0..60)).map(|_| rand::random()).collect();
-            let bytes = [starts[usize::try_from(round % 4).unwrap()], &random].concat();
+            let bytes = [starts[usize::try_from(round % 4).unwrap()], &random, b"."].concat();
             if let Some((_, rest)) = introduced(&bytes).await {
                 assert!(bytes.ends_with(&rest), "{}", bytes.escape_ascii());
             }

@@ -121,6 +121,23 @@ async fn a_proxy_that_says_nothing_is_refused() {
     assert_eq!(refused(&server, "too_many").await, Some(0.0));
 }
 
+async fn until_connections(server: &Server, count: f64) {
+    while metric(server, "rendezvous_connections").await != Some(count) {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+}
+
+/// A load balancer that looks whether somebody is there must ring no alarm.
+#[tokio::test]
+async fn who_connects_and_goes_is_not_refused() {
+    let server = speaking(|_| {}).await;
+    let stream = server.connect().await;
+    until_connections(&server, 1.0).await;
+    drop(stream);
+    until_connections(&server, 0.0).await;
+    assert_eq!(refused(&server, "no_proxy_header").await, Some(0.0));
+}
+
 #[tokio::test]
 async fn a_header_has_the_time_of_a_request_s_headers() {
     let server = speaking(|config| config.timeouts.header = Duration::from_millis(300)).await;
@@ -137,9 +154,7 @@ async fn a_header_has_the_time_of_a_request_s_headers() {
 async fn a_header_that_never_comes_holds_up_no_stop() {
     let server = speaking(|config| config.timeouts.header = Duration::from_secs(3600)).await;
     let stream = server.connect().await;
-    while metric(&server, "rendezvous_connections").await != Some(1.0) {
-        tokio::time::sleep(Duration::from_millis(5)).await;
-    }
+    until_connections(&server, 1.0).await;
     tokio::time::timeout(SOON, server.stop()).await.expect("it waits");
     drop(stream);
 }
