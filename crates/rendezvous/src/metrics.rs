@@ -1,5 +1,7 @@
 //! What an operator can see of the service, as Prometheus metrics. No label says who asked, or about which session.
 
+pub(crate) mod text;
+
 use std::{
     fmt,
     sync::{Arc, OnceLock},

@@ -1,6 +1,7 @@
 //! HTTP on a listener: HTTP/1.1, and HTTP/2 for clients that begin with it. A client has a time for its headers, its
 //! body and its silence, there are at most so many connections, and a stop lets requests under way finish.
 
+mod host;
 mod slow_body;
 mod watchdog;
 
@@ -13,7 +14,8 @@ use axum::{
     Router,
     body::{Body, Bytes, HttpBody},
     extract::ConnectInfo,
-    http::{Request, Response},
+    http::{Request, Response, StatusCode},
+    response::IntoResponse,
 };
 use http_body_util::Full;
 use hyper::{body::Incoming, service::service_fn};
@@ -28,8 +30,9 @@ use tokio::{
 };
 use tower::ServiceExt;
 
+pub(crate) use self::slow_body::BodyError;
 use self::{slow_body::SlowBody, watchdog::Watchdog};
-use crate::{Config, Rendezvous, Store, Timeouts, metrics::Metrics};
+use crate::{Config, Rendezvous, Store, Timeouts, metrics::Metrics, refusal::Refusal};
 
 /// How long a stop waits for requests under way.
 const GRACE: Duration = Duration::from_secs(20);
@@ -96,6 +99,9 @@ trait Service: Clone + Send + Sync + 'static {
         request: Request<SlowBody>,
         peer: SocketAddr,
     ) -> impl Future<Output = Response<Self::Body>> + Send;
+
+    /// What is said to a request that names no host, or two.
+    fn refuse_host(&self, request: &Request<SlowBody>) -> Response<Self::Body>;
 }
 
 /// Without the detour by a router: it would take as long as the answer.
@@ -104,6 +110,10 @@ impl<S: Store> Service for Rendezvous<S> {
 
     async fn answer(&self, request: Request<SlowBody>, peer: SocketAddr) -> Response<Full<Bytes>> {
         self.answer(request, Some(peer.ip())).await
+    }
+
+    fn refuse_host(&self, request: &Request<SlowBody>) -> Response<Full<Bytes>> {
+        self.refuse(request, Refusal::NoHost)
     }
 }
 
@@ -114,6 +124,10 @@ impl Service for Router {
         let mut request = request.map(Body::new);
         request.extensions_mut().insert(ConnectInfo(peer));
         self.clone().oneshot(request).await.unwrap_or_else(|never: Infallible| match never {})
+    }
+
+    fn refuse_host(&self, _: &Request<SlowBody>) -> Response<Body> {
+        (StatusCode::BAD_REQUEST, "the request must have one Host header\n").into_response()
     }
 }
 
@@ -191,6 +205,9 @@ impl<S: Service> House<S> {
     ) -> Result<Response<S::Body>, Infallible> {
         let _serving = watchdog.serving(request.version());
         let request = request.map(|body| SlowBody::new(body, self.timeouts.body));
+        if !host::is_named(&request) {
+            return Ok(self.service.refuse_host(&request));
+        }
         Ok(self.service.answer(request, peer).await)
     }
 }
