@@ -32,10 +32,9 @@ pub(crate) enum What {
         tag: Tag,
         payload: u64,
     },
-    /// A write that came too late, and the ETag that the server says stands there.
+    /// A write that came too late. Nobody is told what stands there.
     Refused {
         against: Tag,
-        current: Tag,
     },
     Read {
         tag: Tag,
@@ -96,8 +95,18 @@ struct Sight {
     start: u64,
     end: u64,
     place: usize,
-    /// Whether it made this place, rather than to look at it.
-    made: bool,
+    how: How,
+}
+
+/// How an answer shows a place.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum How {
+    /// It made it.
+    Made,
+    /// It saw it.
+    Seen,
+    /// It says that this place or a later one is there.
+    Passed,
 }
 
 /// The acknowledged writes of a session, by ETag: the place, and the payload.
@@ -136,15 +145,19 @@ impl<'a> Chain<'a> {
     }
 
     fn sight(&self, event: &Event, deleted: bool) -> Result<Sight, Violation> {
-        let made = matches!(event.what, What::Created { .. } | What::Written { .. } | What::Deleted);
+        let how = match event.what {
+            What::Created { .. } | What::Written { .. } | What::Deleted => How::Made,
+            What::Refused { .. } => How::Passed,
+            What::Read { .. } | What::Unchanged { .. } | What::Gone => How::Seen,
+        };
         let place = match &event.what {
             What::Created { tag, .. } | What::Written { tag, .. } | What::Unchanged { tag } => {
                 self.find(tag)?.0
             }
-            What::Refused { against, current } if against == current => {
-                return Err(Violation::WronglyRefused);
-            }
-            What::Refused { current, .. } => self.find(current)?.0,
+            What::Refused { against } => match self.find(against)?.0 + 1 {
+                next if next < self.end() => next,
+                _ => return Err(Violation::WronglyRefused),
+            },
             What::Read { tag, payload } => match self.find(tag)? {
                 (place, written) if written == *payload => place,
                 _ => return Err(Violation::WrongPayload),
@@ -152,7 +165,7 @@ impl<'a> Chain<'a> {
             What::Gone if !deleted => return Err(Violation::Lost),
             What::Deleted | What::Gone => self.end(),
         };
-        Ok(Sight { start: event.start, end: event.end, place, made })
+        Ok(Sight { start: event.start, end: event.end, place, how })
     }
 
     fn find(&self, tag: &[u8]) -> Result<(usize, u64), Violation> {

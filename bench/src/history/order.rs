@@ -1,6 +1,6 @@
 //! Places in time: a later request shows no earlier place.
 
-use super::{Sight, Violation};
+use super::{How, Sight, Violation};
 
 /// `gone` is the place of a deletion.
 pub(super) fn check(sights: Vec<Sight>, gone: usize) -> Result<(), Violation> {
@@ -13,12 +13,11 @@ pub(super) fn check(sights: Vec<Sight>, gone: usize) -> Result<(), Violation> {
         while let Some(before) = ended.next_if(|before| before.end < sight.start) {
             furthest = furthest.max(Some(before.place));
         }
-        let late =
-            furthest.is_some_and(
-                |furthest| {
-                    if sight.made { sight.place <= furthest } else { sight.place < furthest }
-                },
-            );
+        let late = furthest.is_some_and(|furthest| match sight.how {
+            How::Made => sight.place <= furthest,
+            How::Seen => sight.place < furthest,
+            How::Passed => false,
+        });
         if late {
             return Err(violation(*sight, furthest == Some(gone)));
         }
@@ -27,7 +26,7 @@ pub(super) fn check(sights: Vec<Sight>, gone: usize) -> Result<(), Violation> {
 }
 
 fn violation(sight: Sight, gone: bool) -> Violation {
-    match (gone, sight.made) {
+    match (gone, sight.how == How::Made) {
         (true, _) => Violation::Resurrected,
         (false, true) => Violation::OutOfOrder,
         (false, false) => Violation::Stale,

@@ -72,6 +72,11 @@ impl Answer {
         if let Some(session) = &self.about {
             say_of(session, (now, date), &mut headers);
         }
+        // matrix-js-sdk takes the ETag of any answer to its write for that of its own payload, and waits for ever. Without one it reads
+        // what stands there (docs/compatibility.md).
+        if self.status == StatusCode::PRECONDITION_FAILED {
+            headers.remove(header::ETAG);
+        }
         headers.extend(self.header);
         let mut reply = Response::new(Full::new(body));
         *reply.status_mut() = self.status;
@@ -87,7 +92,8 @@ const ALWAYS: [(HeaderName, &str); 9] = [
     (header::ACCESS_CONTROL_ALLOW_METHODS, "GET, HEAD, POST, PUT, DELETE, OPTIONS"),
     (
         header::ACCESS_CONTROL_ALLOW_HEADERS,
-        "If-Match, If-None-Match, Content-Type, Prefer, Authorization, X-Requested-With",
+        // The last four are what tracing agents add to every request of a web app.
+        "If-Match, If-None-Match, Content-Type, Prefer, Authorization, X-Requested-With, traceparent, tracestate, sentry-trace, baggage",
     ),
     (
         header::ACCESS_CONTROL_EXPOSE_HEADERS,
@@ -96,7 +102,7 @@ const ALWAYS: [(HeaderName, &str); 9] = [
     // Each poll has a header that needs a preflight; without this a web client would send two requests for
     // each.
     (header::ACCESS_CONTROL_MAX_AGE, "86400"),
-    // A proxy that compresses would weaken the ETag, and only strong ones are accepted.
+    // A proxy that compresses would change the ETag.
     (header::CACHE_CONTROL, "no-store, no-transform"),
     (header::PRAGMA, "no-cache"),
     // MSC4108, "Unsafe content": anybody can store anything here, and no browser shall show or run it.
@@ -105,7 +111,7 @@ const ALWAYS: [(HeaderName, &str); 9] = [
 ];
 
 /// The headers that every answer about a live session has (MSC4108, "Common HTTP response headers"), whether it grants or
-/// refuses.
+/// refuses; but for the ETag of a 412.
 const OF_SESSION: [HeaderName; 3] = [header::ETAG, header::EXPIRES, header::LAST_MODIFIED];
 
 /// Of each kind of answer all headers, to be copied and overwritten where it says nothing yet: to make them one by one would take

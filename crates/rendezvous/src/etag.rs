@@ -1,14 +1,17 @@
 //! MSC4108's API of 2024: payloads are bodies of `text/plain`, revisions are ETags. HTTP in, the store's
 //! outcome out.
 
+mod condition;
+
 use std::time::Instant;
 
 use axum::{
     body::Bytes,
-    http::{HeaderMap, HeaderName, Method, Request, StatusCode, header},
+    http::{HeaderMap, Method, Request, StatusCode, header},
 };
 use serde::Serialize;
 
+use self::condition::Condition;
 use crate::{
     Config, Rendezvous, Store,
     answer::{Answer, Content},
@@ -129,8 +132,8 @@ async fn receive<S: Store>(
     id: Id,
     headers: &HeaderMap,
 ) -> Result<Answer, Refusal> {
-    let condition = condition(headers, header::IF_NONE_MATCH)?;
-    let seen = condition.and_then(Revision::parse);
+    let condition = Condition::of(headers, header::IF_NONE_MATCH)?;
+    let seen = condition.and_then(Condition::revision);
     let held = wait::preferred(headers).filter(|_| condition.is_some());
     let outcome = match held {
         Some(time) => rendezvous.read_held(id, seen, time).await?,
@@ -156,8 +159,8 @@ async fn send<S: Store, B: Incoming>(
     id: Id,
     request: Request<B>,
 ) -> Result<Answer, Refusal> {
-    let condition = condition(request.headers(), header::IF_MATCH)?.ok_or(Refusal::NoIfMatch)?;
-    let expected = Revision::parse(condition);
+    let condition = Condition::of(request.headers(), header::IF_MATCH)?.ok_or(Refusal::NoIfMatch)?;
+    let expected = condition.revision();
     let write = new_write(request).await?;
     match rendezvous.write(id, expected, write).await? {
         Written::Replaced(session) => Ok(accepted().about(session)),
@@ -183,43 +186,4 @@ async fn cancel<S: Store>(rendezvous: &Rendezvous<S>, id: Id) -> Result<Answer, 
 async fn new_write(request: Request<impl Incoming>) -> Result<Write, Refusal> {
     let payload = payload::read(request).await?;
     Ok(Write { revision: Revision::random(), payload, now: Instant::now() })
-}
-
-/// What is within the quotes of a conditional header: one strong ETag (MSC4108, "The send mechanism"). `*`,
-/// lists, weak ones and those without quotes are malformed.
-fn condition(headers: &HeaderMap, name: HeaderName) -> Result<Option<&str>, Refusal> {
-    let mut lines = headers.get_all(name).iter();
-    let Some(line) = lines.next() else { return Ok(None) };
-    let text = line.to_str().map_err(|_| Refusal::MalformedETag)?;
-    let tag = text.strip_prefix('"').and_then(|text| text.strip_suffix('"')).ok_or(Refusal::MalformedETag)?;
-    let one = lines.next().is_none() && tag.bytes().all(|byte| byte != b'"' && byte.is_ascii_graphic());
-    if one { Ok(Some(tag)) } else { Err(Refusal::MalformedETag) }
-}
-
-#[cfg(test)]
-mod tests {
-    #![allow(clippy::unwrap_used)]
-    use axum::http::HeaderValue;
-
-    use super::*;
-
-    #[test]
-    fn one_strong_tag_and_nothing_else() {
-        let read = |lines: &[&str]| {
-            let mut headers = HeaderMap::new();
-            for line in lines {
-                headers.append("if-match", HeaderValue::from_bytes(line.as_bytes()).unwrap());
-            }
-            condition(&headers, header::IF_MATCH).map(|tag| tag.map(str::to_owned)).map_err(|_| ())
-        };
-        assert_eq!(read(&[]), Ok(None));
-        assert_eq!(read(&["\"abc\""]), Ok(Some("abc".to_owned())));
-        assert_eq!(read(&["\"\""]), Ok(Some(String::new())));
-        for wrong in
-            ["", "*", "abc", "\"", "W/\"abc\"", "\"a\", \"b\"", "\"a\",\"b\"", "\"a b\"", "'a'", "\"é\""]
-        {
-            assert_eq!(read(&[wrong]), Err(()), "{wrong}");
-        }
-        assert_eq!(read(&["\"a\"", "\"a\""]), Err(()));
-    }
 }

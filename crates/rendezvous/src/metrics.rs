@@ -1,5 +1,6 @@
 //! What an operator can see of the service, as Prometheus metrics. No label says who asked, or about which session.
 
+pub(crate) mod text;
 mod usual;
 mod words;
 

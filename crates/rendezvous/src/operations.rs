@@ -1,29 +1,39 @@
 //! For those who run the server, on a listener of its own: whether it lives, whether it can work, what it counts.
 
+mod accept;
+
 use axum::{
     Router,
     extract::State,
-    http::{StatusCode, header},
+    http::{HeaderMap, StatusCode, header},
     response::{IntoResponse, Response},
     routing::get,
 };
 
-use crate::{Rendezvous, Store, metrics};
+use crate::{
+    Rendezvous, Store,
+    metrics::{self, text},
+};
 
 impl<S: Store> Rendezvous<S> {
-    /// The operator's routes: `/health` (this process answers), `/ready` (the store can be reached, and it is not about to stop) and `/metrics`
-    /// (OpenMetrics, as Prometheus reads it). Not for the public: serve them elsewhere than [`router`](Self::router).
+    /// The operator's routes: `/health` (this process answers), `/ready` (the store can be used, and it is not about to stop) and
+    /// `/metrics` (OpenMetrics, or Prometheus' text format for those who prefer that). Not for the public: serve them elsewhere
+    /// than [`router`](Self::router).
     pub fn operations(&self) -> Router {
         Router::new()
-            .route("/health", get(health))
-            .route("/ready", get(ready::<S>))
-            .route("/metrics", get(numbers::<S>))
+            .route("/health", get(health).options(methods))
+            .route("/ready", get(ready::<S>).options(methods))
+            .route("/metrics", get(numbers::<S>).options(methods))
             .with_state(self.clone())
     }
 }
 
 async fn health() -> &'static str {
     "it runs\n"
+}
+
+async fn methods() -> impl IntoResponse {
+    (StatusCode::NO_CONTENT, [(header::ALLOW, "GET,HEAD,OPTIONS")])
 }
 
 async fn ready<S: Store>(State(rendezvous): State<Rendezvous<S>>) -> Response {
@@ -36,8 +46,11 @@ async fn ready<S: Store>(State(rendezvous): State<Rendezvous<S>>) -> Response {
     }
 }
 
-async fn numbers<S: Store>(State(rendezvous): State<Rendezvous<S>>) -> Response {
+async fn numbers<S: Store>(State(rendezvous): State<Rendezvous<S>>, headers: HeaderMap) -> Response {
     match rendezvous.metrics().encode(rendezvous.now().await) {
+        Ok(text) if accept::prefers_text(&headers) => {
+            ([(header::CONTENT_TYPE, text::MEDIA_TYPE)], text::from_open_metrics(&text)).into_response()
+        }
         Ok(text) => ([(header::CONTENT_TYPE, metrics::MEDIA_TYPE)], text).into_response(),
         Err(_) => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
     }

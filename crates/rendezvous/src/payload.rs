@@ -1,6 +1,6 @@
 //! Reading a payload: what it says of itself first, then as many bytes as may be.
 
-use std::sync::Arc;
+use std::{error::Error, sync::Arc};
 
 use axum::{
     body::{Bytes, HttpBody},
@@ -8,7 +8,7 @@ use axum::{
 };
 use http_body_util::BodyExt;
 
-use crate::refusal::Refusal;
+use crate::{refusal::Refusal, server::BodyError};
 
 /// The largest payload, in bytes (MSC4108 and MSC4388, "Maximum payload size").
 pub(crate) const LARGEST: usize = 4096;
@@ -21,9 +21,9 @@ const LARGEST_JSON: usize = 32 * 1024;
 const DISCARDED: usize = 64 * 1024;
 
 /// A request's body, of whichever server.
-pub(crate) trait Incoming: HttpBody<Data = Bytes> + Send + Unpin {}
+pub(crate) trait Incoming: HttpBody<Data = Bytes, Error: Error + 'static> + Send + Unpin {}
 
-impl<B: HttpBody<Data = Bytes> + Send + Unpin> Incoming for B {}
+impl<B: HttpBody<Data = Bytes, Error: Error + 'static> + Send + Unpin> Incoming for B {}
 
 /// What a body may be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -54,9 +54,6 @@ impl MediaType {
 /// The payload of a request, at most [`LARGEST`] bytes, in an allocation of its own size: a part of the request's buffer would
 /// keep all of that alive.
 pub(crate) async fn read(request: Request<impl Incoming>) -> Result<Arc<[u8]>, Refusal> {
-    if !request.headers().contains_key(header::CONTENT_LENGTH) {
-        return Err(Refusal::NoContentLength);
-    }
     MediaType::Plain.check(request.headers())?;
     Ok(Arc::from(&read_body(request.into_body(), LARGEST).await?[..]))
 }
@@ -67,12 +64,11 @@ pub(crate) async fn read_json(request: Request<impl Incoming>) -> Result<Bytes, 
     read_body(request.into_body(), LARGEST_JSON).await
 }
 
-/// Counts what comes, whatever `Content-Length` said. A body breaks off when its time is over (see
-/// [`crate::Timeouts`]) or the client is gone, and then nobody reads the answer.
+/// Counts what comes, whatever `Content-Length` said, and if nothing did: proxies leave it out (docs/design.md).
 async fn read_body(mut body: impl Incoming, largest: usize) -> Result<Bytes, Refusal> {
     let first = match body.frame().await {
         None => return Ok(Bytes::new()),
-        Some(frame) => frame.map_err(|_| Refusal::TooSlow)?.into_data().unwrap_or_default(),
+        Some(frame) => frame.map_err(|error| broken(&error))?.into_data().unwrap_or_default(),
     };
     // Mostly it has come in one piece.
     if body.is_end_stream() && first.len() <= largest {
@@ -80,7 +76,7 @@ async fn read_body(mut body: impl Incoming, largest: usize) -> Result<Bytes, Ref
     }
     let (mut whole, mut length) = (first.to_vec(), first.len());
     while let Some(frame) = body.frame().await {
-        let Ok(data) = frame.map_err(|_| Refusal::TooSlow)?.into_data() else { continue };
+        let Ok(data) = frame.map_err(|error| broken(&error))?.into_data() else { continue };
         length += data.len();
         if length <= largest {
             whole.extend_from_slice(&data);
@@ -91,6 +87,14 @@ async fn read_body(mut body: impl Incoming, largest: usize) -> Result<Bytes, Ref
     if length <= largest { Ok(whole.into()) } else { Err(Refusal::TooLarge) }
 }
 
+/// A body breaks off when its time is over (see [`crate::Timeouts`]), when it is malformed, or when the client is gone, and then nobody
+/// reads the answer. What serves it may have wrapped the reason.
+fn broken(error: &(dyn Error + 'static)) -> Refusal {
+    let mut reasons = std::iter::successors(Some(error), |error: &&(dyn Error + 'static)| (*error).source());
+    let late = reasons.any(|error| matches!(error.downcast_ref(), Some(BodyError::TimedOut)));
+    if late { Refusal::TooSlow } else { Refusal::BrokenBody }
+}
+
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
@@ -99,14 +103,15 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn the_bytes_are_counted_not_the_content_length() {
+    async fn the_bytes_are_counted_whatever_the_content_length() {
         for (length, fits) in [(0, true), (4096, true), (4097, false), (DISCARDED + 1, false)] {
-            let request = Request::post("/")
-                .header("content-length", "1")
-                .header("content-type", "text/plain")
-                .body(Body::from(vec![b'x'; length]))
-                .unwrap();
-            assert_eq!(read(request).await.map(|payload| payload.len()).ok(), fits.then_some(length));
+            for said in [None, Some("1")] {
+                let request = Request::post("/").header("content-type", "text/plain");
+                let request =
+                    said.into_iter().fold(request, |request, said| request.header("content-length", said));
+                let request = request.body(Body::from(vec![b'x'; length])).unwrap();
+                assert_eq!(read(request).await.map(|payload| payload.len()).ok(), fits.then_some(length));
+            }
         }
     }
 
@@ -118,6 +123,31 @@ mod tests {
             let request = Request::post("/").header("content-type", "application/json; charset=utf-8");
             let request = request.body(Body::from(vec![b'x'; length])).unwrap();
             assert_eq!(read_json(request).await.map(|text| text.len()).ok(), fits.then_some(length));
+        }
+    }
+
+    struct Failing(Option<BodyError>);
+
+    impl HttpBody for Failing {
+        type Data = Bytes;
+        type Error = BodyError;
+
+        fn poll_frame(
+            mut self: std::pin::Pin<&mut Self>,
+            _: &mut std::task::Context<'_>,
+        ) -> std::task::Poll<Option<Result<hyper::body::Frame<Bytes>, BodyError>>> {
+            std::task::Poll::Ready(self.0.take().map(Err))
+        }
+    }
+
+    /// Also as a router passes it on.
+    #[tokio::test]
+    async fn a_late_body_is_told_from_a_broken_one() {
+        for (error, late) in [(BodyError::TimedOut, true), (BodyError::Broken, false)] {
+            let body = Body::new(Failing(Some(error)));
+            let request = Request::post("/").header("content-type", "text/plain").body(body).unwrap();
+            let refusal = read(request).await.unwrap_err();
+            assert_eq!(matches!(refusal, Refusal::TooSlow), late, "{refusal:?}");
         }
     }
 }

@@ -15,7 +15,8 @@ use crate::{
 /// Why a request is refused. What it says is the same for each session, known or not.
 #[derive(Debug)]
 pub(crate) enum Refusal {
-    NoContentLength,
+    BrokenBody,
+    NoHost,
     NoContentType(MediaType),
     WrongContentType(MediaType),
     NotJson,
@@ -60,7 +61,8 @@ impl From<Unavailable> for Refusal {
 impl Refusal {
     fn status(&self) -> StatusCode {
         match self {
-            Self::NoContentLength
+            Self::BrokenBody
+            | Self::NoHost
             | Self::NoContentType(_)
             | Self::WrongContentType(_)
             | Self::NotJson
@@ -83,7 +85,7 @@ impl Refusal {
 
     fn errcode(&self, too_many: &'static str) -> &'static str {
         match self {
-            Self::NoContentLength | Self::NoContentType(_) | Self::NoIfMatch => "M_MISSING_PARAM",
+            Self::NoContentType(_) | Self::NoIfMatch => "M_MISSING_PARAM",
             Self::WrongContentType(_) | Self::MalformedETag => "M_INVALID_PARAM",
             Self::NotJson => "M_NOT_JSON",
             Self::BadJson => "M_BAD_JSON",
@@ -96,6 +98,8 @@ impl Refusal {
             Self::NoSuchPath | Self::NoSuchMethod { .. } => "M_UNRECOGNIZED",
             Self::ConcurrentWrite(Errcodes::Unstable)
             | Self::TooSlow
+            | Self::BrokenBody
+            | Self::NoHost
             | Self::NoStore
             | Self::NoHomeserver => "M_UNKNOWN",
         }
@@ -103,7 +107,8 @@ impl Refusal {
 
     fn message(&self) -> &'static str {
         match self {
-            Self::NoContentLength => "the request must say its Content-Length",
+            Self::BrokenBody => "the body is not framed as HTTP has it, or broke off; send it again",
+            Self::NoHost => "the request must have one Host header",
             Self::NoContentType(MediaType::Plain) => "the request must have the Content-Type text/plain",
             Self::NoContentType(MediaType::Json) => "the request must have the Content-Type application/json",
             Self::WrongContentType(MediaType::Plain) => "the Content-Type must be text/plain",
@@ -113,7 +118,9 @@ impl Refusal {
                 "the body must be a JSON object that has each field of this request once, as a string"
             }
             Self::NoIfMatch => "the request must have If-Match, with the ETag of the payload last seen",
-            Self::MalformedETag => "If-Match and If-None-Match take one strong ETag, in its quotes",
+            Self::MalformedETag => {
+                "If-Match and If-None-Match take one ETag, strong and in its quotes, as the server gave it"
+            }
             Self::TooLarge => "the payload is larger than 4096 bytes",
             Self::TooSlow => "the payload did not arrive in time; send it again",
             Self::ConcurrentWrite(_) | Self::StaleToken { .. } => {
@@ -142,9 +149,9 @@ impl Refusal {
     /// For the metrics.
     fn reason(&self) -> Reason {
         match self {
-            Self::NoContentLength | Self::NoContentType(_) | Self::NoIfMatch => Reason::MissingHeader,
-            Self::WrongContentType(_) | Self::MalformedETag => Reason::MalformedHeader,
-            Self::NotJson | Self::BadJson => Reason::MalformedBody,
+            Self::NoContentType(_) | Self::NoIfMatch => Reason::MissingHeader,
+            Self::WrongContentType(_) | Self::MalformedETag | Self::NoHost => Reason::MalformedHeader,
+            Self::NotJson | Self::BadJson | Self::BrokenBody => Reason::MalformedBody,
             Self::TooLarge => Reason::TooLarge,
             Self::TooSlow => Reason::TooSlow,
             Self::ConcurrentWrite(_) | Self::StaleToken { .. } => Reason::ConcurrentWrite,
@@ -201,7 +208,9 @@ impl Refusal {
                 answer.with(header::ALLOW, HeaderValue::from_static(allowed))
             }
             // What is left of the body may still come: nothing else can be read from this connection.
-            (None, Self::TooSlow) => answer.with(header::CONNECTION, HeaderValue::from_static("close")),
+            (None, Self::TooSlow | Self::BrokenBody | Self::NoHost) => {
+                answer.with(header::CONNECTION, HeaderValue::from_static("close"))
+            }
             (None, _) => answer,
         };
         Answer { refused: Some(self.reason()), ..answer }

@@ -2,6 +2,7 @@
 //! body and its silence, there are at most so many connections, and a stop lets requests under way finish.
 
 mod connection;
+mod host;
 mod listener;
 mod proxy_protocol;
 mod refused;
@@ -28,6 +29,7 @@ use tokio::{
 };
 
 pub use self::listener::Listener;
+pub(crate) use self::slow_body::BodyError;
 use self::{listener::Stream, refused::Refusals, service::Service};
 use crate::{
     Config, Proxies, Rendezvous, Store, Timeouts,

@@ -41,9 +41,19 @@ impl<S: Store> Rendezvous<S> {
         let route = self.route(&request);
         let api = route.as_ref().map(Route::api);
         let answer = self.checked(route, request, peer, started).await;
+        self.reply(&method, api, answer, started)
+    }
+
+    /// Refuses what is none of the APIs' business.
+    pub(crate) fn refuse<B>(&self, request: &Request<B>, refusal: Refusal) -> Reply {
+        let api = self.route(request).as_ref().map(Route::api);
+        self.reply(request.method(), api, refusal.into(), Instant::now())
+    }
+
+    fn reply(&self, method: &Method, api: Option<Api>, answer: Answer, started: Instant) -> Reply {
         let status = answer.status.as_u16();
         let ended = Instant::now();
-        self.metrics().answered((&method, api), &answer, ended - started);
+        self.metrics().answered((method, api), &answer, ended - started);
         // No path: it names the session. No address.
         tracing::debug!(%method, status, "answered");
         answer.into_reply(ended)

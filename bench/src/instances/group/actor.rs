@@ -88,7 +88,7 @@ impl Actor {
         let (against, tag) = (self.seen.clone(), Tag::from(answer.etag));
         let what = match answer.status {
             202 => What::Written { against, tag, payload },
-            412 => What::Refused { against, current: tag },
+            412 => What::Refused { against },
             404 => What::Gone,
             got => return Err(Trouble::Status { request: "write", wanted: 202, got }),
         };
@@ -111,7 +111,6 @@ impl Actor {
     fn saw(&mut self, start: u64, what: What) {
         match &what {
             What::Written { tag, .. } | What::Read { tag, .. } => self.seen = tag.clone(),
-            What::Refused { current, .. } => self.seen = current.clone(),
             _ => {}
         }
         self.note(start, what);

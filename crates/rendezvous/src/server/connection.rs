@@ -22,7 +22,7 @@ use tokio::{
 };
 
 use super::{
-    House, Stop,
+    House, Stop, host,
     proxy_protocol::{self, Introduction},
     service::Service,
     slow_body::SlowBody,
@@ -105,7 +105,10 @@ impl<S: Service> House<S> {
         let version = request.version();
         let _serving = watchdog.serving(version);
         let request = request.map(|body| SlowBody::new(body, self.timeouts.body));
-        let mut response = self.service.answer(request, peer).await;
+        let mut response = match host::is_named(&request) {
+            true => self.service.answer(request, peer).await,
+            false => self.service.refuse_host(&request),
+        };
         if version < Version::HTTP_2 && self.closing.load(Relaxed) {
             response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
         }

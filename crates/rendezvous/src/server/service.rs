@@ -6,13 +6,14 @@ use axum::{
     Router,
     body::{Body, Bytes, HttpBody},
     extract::ConnectInfo,
-    http::{Request, Response},
+    http::{Request, Response, StatusCode},
+    response::IntoResponse,
 };
 use http_body_util::Full;
 use tower::ServiceExt;
 
 use super::slow_body::SlowBody;
-use crate::{Rendezvous, Store, peer::Peer};
+use crate::{Rendezvous, Store, peer::Peer, refusal::Refusal};
 
 /// What answers requests.
 pub(super) trait Service: Clone + Send + Sync + 'static {
@@ -23,6 +24,9 @@ pub(super) trait Service: Clone + Send + Sync + 'static {
         request: Request<SlowBody>,
         peer: Peer,
     ) -> impl Future<Output = Response<Self::Body>> + Send;
+
+    /// What is said to a request that names no host, or two.
+    fn refuse_host(&self, request: &Request<SlowBody>) -> Response<Self::Body>;
 }
 
 /// Without the detour by a router: it would take as long as the answer.
@@ -31,6 +35,10 @@ impl<S: Store> Service for Rendezvous<S> {
 
     async fn answer(&self, request: Request<SlowBody>, peer: Peer) -> Response<Full<Bytes>> {
         self.answer(request, Some(peer)).await
+    }
+
+    fn refuse_host(&self, request: &Request<SlowBody>) -> Response<Full<Bytes>> {
+        self.refuse(request, Refusal::NoHost)
     }
 }
 
@@ -45,5 +53,9 @@ impl Service for Router {
             request.extensions_mut().insert(ConnectInfo(SocketAddr::new(address, 0)));
         }
         self.clone().oneshot(request).await.unwrap_or_else(|never: Infallible| match never {})
+    }
+
+    fn refuse_host(&self, _: &Request<SlowBody>) -> Response<Body> {
+        (StatusCode::BAD_REQUEST, "the request must have one Host header\n").into_response()
     }
 }

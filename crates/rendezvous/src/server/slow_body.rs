@@ -20,11 +20,11 @@ pub(super) struct SlowBody {
 
 /// What reading it says.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum BodyError {
+pub(crate) enum BodyError {
     #[error("the body did not come in time")]
     TimedOut,
-    #[error(transparent)]
-    Broken(#[from] hyper::Error),
+    #[error("the body broke off, or is not framed as HTTP has it")]
+    Broken,
 }
 
 impl SlowBody {
@@ -42,7 +42,7 @@ impl HttpBody for SlowBody {
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
         if let Poll::Ready(frame) = Pin::new(&mut self.body).poll_frame(cx) {
-            return Poll::Ready(frame.map(|frame| frame.map_err(BodyError::from)));
+            return Poll::Ready(frame.map(|frame| frame.map_err(|_| BodyError::Broken)));
         }
         let deadline = self.deadline;
         let alarm = self.alarm.get_or_insert_with(|| Box::pin(sleep_until(deadline)));

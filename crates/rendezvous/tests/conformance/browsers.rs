@@ -15,7 +15,17 @@ pub(crate) fn assert_readable_by_scripts(response: &Response) {
         assert!(exposed.iter().any(|exposed| exposed == name), "{name} in {exposed:?}");
     }
     let allowed = list(response, "access-control-allow-headers");
-    for name in ["if-match", "if-none-match", "content-type", "prefer", "authorization"] {
+    for name in [
+        "if-match",
+        "if-none-match",
+        "content-type",
+        "prefer",
+        "authorization",
+        "traceparent",
+        "tracestate",
+        "sentry-trace",
+        "baggage",
+    ] {
         assert!(allowed.iter().any(|allowed| allowed == name), "{name} in {allowed:?}");
     }
     let methods = list(response, "access-control-allow-methods");

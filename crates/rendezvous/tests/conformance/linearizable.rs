@@ -47,7 +47,7 @@ impl Tally {
         self.operations += history.len();
         self.written += count(|what| matches!(what, What::Written { .. }));
         self.repeated += repeated(history);
-        self.refused += count(|what| matches!(what, What::Refused { .. } | What::TooLate { .. }));
+        self.refused += count(|what| matches!(what, What::TooLate { .. }));
         self.ended += count(|what| matches!(what, What::Deleted));
         self.unknown += count(|what| matches!(what, What::MaybeWritten { .. } | What::MaybeDeleted));
         self.violations.extend(check(history));

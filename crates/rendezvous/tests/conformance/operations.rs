@@ -1,12 +1,17 @@
 //! What the operator sees.
 
+use axum::{body::Body, http::Request};
 use matrix_qr_rendezvous::Rate;
 use reqwest::Method;
+use tower::ServiceExt;
 
 use crate::{stores::Kept, support::*};
 
 each_store! {
     it_lives_and_is_ready,
+    it_says_how_it_can_be_asked,
+    the_numbers_come_in_the_form_that_is_asked_for,
+    a_request_names_one_host,
     what_happens_is_counted,
     who_waits_is_seen_and_is_no_slow_answer,
     sessions_that_end_by_their_time_are_counted,
@@ -94,4 +99,61 @@ async fn no_label_says_which_session_or_who<S: Kept>() {
         assert!(!text.contains(secret), "{secret} in {text}");
     }
     assert!(text.contains("method=\"other\",revision=\"none\",status=\"404\""), "{text}");
+}
+
+async fn it_says_how_it_can_be_asked<S: Kept>() {
+    let server = Server::<S>::start().await;
+    for path in ["/health", "/ready", "/metrics"] {
+        let request = Request::options(path).body(Body::empty()).unwrap();
+        let response = server.rendezvous.operations().oneshot(request).await.unwrap();
+        assert_eq!(
+            (response.status().as_u16(), &response.headers()["allow"]),
+            (204, &"GET,HEAD,OPTIONS".parse().unwrap())
+        );
+    }
+}
+
+async fn the_numbers_come_in_the_form_that_is_asked_for<S: Kept>() {
+    let server = Server::<S>::start().await;
+    server.create("x").await;
+    let numbers = async |accept: Option<&str>| {
+        let request = accept
+            .into_iter()
+            .fold(Request::get("/metrics"), |request, accept| request.header("accept", accept));
+        let response =
+            server.rendezvous.operations().oneshot(request.body(Body::empty()).unwrap()).await.unwrap();
+        let form = response.headers()["content-type"].to_str().unwrap().to_owned();
+        let text = axum::body::to_bytes(response.into_body(), 1 << 20).await.unwrap();
+        (form, String::from_utf8(text.to_vec()).unwrap())
+    };
+    let (form, text) = numbers(None).await;
+    assert!(form.starts_with("application/openmetrics-text") && text.ends_with("# EOF\n"), "{form}");
+    let (form, text) = numbers(Some("text/plain")).await;
+    assert!(form.starts_with("text/plain; version=0.0.4"), "{form}");
+    assert!(
+        text.contains("\n# TYPE rendezvous_requests_total counter\n") && !text.contains("# EOF"),
+        "{text}"
+    );
+}
+
+/// RFC 9112, section 3.2. Two hosts are how a request is smuggled past a proxy.
+async fn a_request_names_one_host<S: Kept>() {
+    let server = Server::<S>::start().await;
+    for (version, hosts, status) in [
+        ("1.1", "", 400),
+        ("1.1", "Host: a\r\nHost: b\r\n", 400),
+        ("1.1", "Host: a\r\nhost: a\r\n", 400),
+        ("1.0", "Host: a\r\nHost: a\r\n", 400),
+        ("1.1", "Host: a\r\n", 404),
+        ("1.1", "Host:\r\n", 404),
+        ("1.0", "", 404),
+    ] {
+        let answer = server.raw(&format!("GET /x HTTP/{version}\r\nConnection: close\r\n{hosts}\r\n")).await;
+        assert_eq!(answer.split(' ').nth(1), Some(status.to_string().as_str()), "{version} {hosts}{answer}");
+        assert!(
+            answer.contains("access-control-allow-origin: *") && answer.contains("\"errcode\":"),
+            "{answer}"
+        );
+    }
+    assert_eq!(metric(&server, "rendezvous_refusals_total{reason=\"malformed_header\"}").await, Some(4.0));
 }

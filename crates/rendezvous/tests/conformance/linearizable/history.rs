@@ -40,10 +40,6 @@ pub(crate) enum What {
         payload: String,
         etag: Etag,
     },
-    Refused {
-        expected: Etag,
-        current: Etag,
-    },
     /// Refused, and not told what stands there.
     TooLate {
         expected: Etag,
@@ -82,7 +78,7 @@ pub(crate) enum Violation {
 
 /// What is wrong with a session's history, which begins with [`What::Created`].
 pub(crate) fn check(history: &[Operation]) -> Vec<Violation> {
-    let mut violations = refused_for_nothing(history);
+    let mut violations = Vec::new();
     let names = names(history, &mut violations);
     let links = links(history, &names, &mut violations);
     let chain = chain(history, &links);
@@ -91,14 +87,6 @@ pub(crate) fn check(history: &[Operation]) -> Vec<Violation> {
     let end = end(history, &mut violations);
     violations.extend(out_of_order(history, &chain, end));
     violations
-}
-
-fn refused_for_nothing(history: &[Operation]) -> Vec<Violation> {
-    let refused = history.iter().filter_map(|operation| match &operation.what {
-        What::Refused { expected, current } if expected == current => Some(current.clone()),
-        _ => None,
-    });
-    refused.map(Violation::RefusedForNothing).collect()
 }
 
 /// Refused as too late, and nobody came before.
@@ -213,10 +201,7 @@ fn written<'a>(operation: &'a Operation, names: &HashMap<&str, &'a Etag>) -> Opt
 /// The payload that an operation has seen as the current one. A write that is repeated sees its own.
 fn seen(what: &What) -> Option<&Etag> {
     match what {
-        What::Read { etag, .. }
-        | What::Unchanged { etag }
-        | What::Written { etag, .. }
-        | What::Refused { current: etag, .. } => Some(etag),
+        What::Read { etag, .. } | What::Unchanged { etag } | What::Written { etag, .. } => Some(etag),
         _ => None,
     }
 }
@@ -322,10 +307,6 @@ mod tests {
         What::MaybeWritten { expected: expected.into(), payload: payload.into() }
     }
 
-    fn refused(expected: &str, current: &str) -> What {
-        What::Refused { expected: expected.into(), current: current.into() }
-    }
-
     fn too_late(expected: &str) -> What {
         What::TooLate { expected: expected.into() }
     }
@@ -353,14 +334,13 @@ mod tests {
             vec![at(2, 9, written("a", "b")), at(3, 4, read("a")), at(5, 6, read("b"))],
             // As is a read that is under way for long.
             vec![at(2, 9, read("a")), at(3, 4, written("a", "b"))],
-            vec![at(2, 3, written("a", "b")), at(4, 5, refused("a", "b")), at(6, 7, written("b", "c"))],
+            vec![at(2, 3, written("a", "b")), at(4, 5, too_late("a")), at(6, 7, written("b", "c"))],
             vec![at(2, 3, What::Deleted), at(4, 5, What::Gone)],
             vec![at(2, 9, What::Deleted), at(3, 4, What::Gone), at(3, 9, read("a"))],
             // What has no answer has happened, at any time, or has not.
             vec![at(2, NEVER, maybe("a", "B")), at(3, 4, read("a"))],
             vec![at(2, NEVER, maybe("a", "B")), at(3, 4, read("a")), at(50, 60, read("b"))],
             vec![at(2, NEVER, maybe("a", "B")), at(3, 4, written("a", "c")), at(5, 6, read("c"))],
-            vec![at(2, NEVER, maybe("a", "B")), at(3, 4, refused("x", "b")), at(5, 6, refused("x", "b"))],
             vec![at(2, NEVER, What::MaybeDeleted), at(3, 4, read("a")), at(5, 6, What::Gone)],
             vec![at(2, NEVER, What::MaybeDeleted), at(3, 4, read("a"))],
             // A write may be repeated, by whoever, as long as nothing follows it.
@@ -399,13 +379,12 @@ mod tests {
     #[test]
     fn what_nobody_wrote_is_found() {
         assert_eq!(found(&[at(2, 3, read("x"))]), [Violation::FromNowhere("x".into())]);
-        assert_eq!(found(&[at(2, 3, refused("a", "x"))]), [Violation::FromNowhere("x".into())]);
         assert_eq!(found(&[at(2, 3, written("x", "y"))]), [Violation::FromNowhere("y".into())]);
     }
 
     #[test]
     fn a_stale_read_is_found() {
-        for stale in [read("a"), unchanged("a"), refused("b", "a")] {
+        for stale in [read("a"), unchanged("a")] {
             let history = [at(2, 3, written("a", "b")), at(4, 5, stale)];
             assert_eq!(found(&history), [Violation::OutOfOrder("b".into())]);
         }
@@ -429,11 +408,6 @@ mod tests {
     }
 
     #[test]
-    fn a_refusal_for_nothing_is_found() {
-        assert_eq!(found(&[at(2, 3, refused("a", "a"))]), [Violation::RefusedForNothing("a".into())]);
-    }
-
-    #[test]
     fn a_refusal_before_anybody_wrote_is_found() {
         assert_eq!(found(&[at(2, 3, too_late("a"))]), [Violation::RefusedForNothing("a".into())]);
         let history = [at(2, 3, too_late("a")), at(4, 5, written("a", "b"))];
@@ -454,7 +428,7 @@ mod tests {
 
     #[test]
     fn what_comes_after_the_end_is_found() {
-        for late in [read("a"), unchanged("a"), refused("x", "a"), written("a", "b")] {
+        for late in [read("a"), unchanged("a"), written("a", "b")] {
             let history = [at(2, 3, What::Deleted), at(4, 5, late.clone())];
             assert!(found(&history).contains(&Violation::EndOutOfOrder), "{late:?}");
         }

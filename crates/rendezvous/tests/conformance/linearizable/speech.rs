@@ -79,9 +79,8 @@ impl Api {
         let Some(response) = answer(request).await else { return What::MaybeWritten { expected, payload } };
         match (self, response.status().as_u16()) {
             (Self::Text, 202) => What::Written { expected, payload, etag: header(&response, "etag") },
-            (Self::Text, 412) => What::Refused { expected, current: header(&response, "etag") },
             (Self::Json, 200) => What::Written { expected, payload, etag: token(response).await },
-            (Self::Json, 409) => What::TooLate { expected },
+            (Self::Text, 412) | (Self::Json, 409) => What::TooLate { expected },
             (_, 404) => What::Gone,
             (_, other) => panic!("a write is answered with {other}"),
         }

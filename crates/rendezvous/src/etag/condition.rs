@@ -1,0 +1,144 @@
+//! `If-Match` and `If-None-Match`: one ETag, which a proxy may have decorated on the way.
+//!
+//! A proxy that compresses gives an answer's ETag another form, and a browser sends that form back. The tags are ours, and their
+//! form is known: what is left of one after a known decoration is taken off, and has that form, means that tag. A weak tag then
+//! compares as a strong one: our payloads have no two forms that differ.
+
+use axum::http::{HeaderMap, HeaderName};
+
+use crate::{refusal::Refusal, store::Revision};
+
+/// What proxies append to an ETag, after `-` (Apache), `--` (Jetty) or `;`: the name of a coding.
+const CODINGS: [&str; 6] = ["gzip", "br", "zstd", "deflate", "x-gzip", "compress"];
+
+/// How many characters a tag of ours has.
+const OURS: usize = 22;
+
+/// The payload that a request is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Condition {
+    /// Ours, as it was written or decorated.
+    Ours(Revision),
+    /// A tag that we have given to nobody.
+    Strange,
+}
+
+impl Condition {
+    /// In a header of this name (MSC4108, "The send mechanism"). `*`, lists, tags without quotes and weak ones that are not ours are malformed.
+    pub(super) fn of(headers: &HeaderMap, name: HeaderName) -> Result<Option<Self>, Refusal> {
+        let mut lines = headers.get_all(name).iter();
+        let Some(line) = lines.next() else { return Ok(None) };
+        let only = lines.next().is_none().then(|| Self::parse(line.as_bytes())).flatten();
+        only.map(Some).ok_or(Refusal::MalformedETag)
+    }
+
+    fn parse(line: &[u8]) -> Option<Self> {
+        let (weak, quoted) = match line.strip_prefix(b"W/") {
+            Some(quoted) => (true, quoted),
+            None => (false, line),
+        };
+        let tag = quoted.strip_prefix(b"\"")?.strip_suffix(b"\"")?;
+        if !tag.iter().all(|byte| *byte != b'"' && byte.is_ascii_graphic()) {
+            return None;
+        }
+        match str::from_utf8(tag).ok().and_then(ours) {
+            Some(revision) => Some(Self::Ours(revision)),
+            None => (!weak).then_some(Self::Strange),
+        }
+    }
+
+    /// `None` if it is none of ours.
+    pub(super) fn revision(self) -> Option<Revision> {
+        match self {
+            Self::Ours(revision) => Some(revision),
+            Self::Strange => None,
+        }
+    }
+}
+
+fn ours(tag: &str) -> Option<Revision> {
+    let (token, decoration) = tag.split_at_checked(OURS)?;
+    let known = |separator| {
+        decoration
+            .strip_prefix(separator)
+            .is_some_and(|coding| CODINGS.iter().any(|known| coding.eq_ignore_ascii_case(known)))
+    };
+    (decoration.is_empty() || ["-", "--", ";"].into_iter().any(known))
+        .then(|| Revision::parse(token))
+        .flatten()
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use axum::http::{HeaderValue, header};
+
+    use super::*;
+
+    fn read(lines: &[&str]) -> Result<Option<Condition>, ()> {
+        let mut headers = HeaderMap::new();
+        for line in lines {
+            headers.append("if-match", HeaderValue::from_bytes(line.as_bytes()).unwrap());
+        }
+        Condition::of(&headers, header::IF_MATCH).map_err(|_| ())
+    }
+
+    #[test]
+    fn one_tag_and_nothing_else() {
+        assert_eq!(read(&[]), Ok(None));
+        for strange in ["\"abc\"", "\"\"", "\"AAAAAAAAAAAAAAAAAAAAAB\""] {
+            assert_eq!(read(&[strange]), Ok(Some(Condition::Strange)), "{strange}");
+        }
+        for wrong in [
+            "",
+            "*",
+            "abc",
+            "\"",
+            "W/",
+            "W/\"abc\"",
+            "w/\"\"",
+            "\"a\", \"b\"",
+            "\"a\",\"b\"",
+            "\"a b\"",
+            "'a'",
+            "\"é\"",
+        ] {
+            assert_eq!(read(&[wrong]), Err(()), "{wrong}");
+        }
+        assert_eq!(read(&["\"a\"", "\"a\""]), Err(()));
+    }
+
+    #[test]
+    fn a_tag_of_ours_is_known_under_what_proxies_add_to_it() {
+        let revision = Revision::random();
+        for ours in [
+            format!("\"{revision}\""),
+            format!("W/\"{revision}\""),
+            format!("\"{revision}-gzip\""),
+            format!("\"{revision}-br\""),
+            format!("\"{revision}-zstd\""),
+            format!("\"{revision}--gzip\""),
+            format!("\"{revision};gzip\""),
+            format!("W/\"{revision}-gzip\""),
+        ] {
+            assert_eq!(read(&[&ours]), Ok(Some(Condition::Ours(revision))), "{ours}");
+        }
+        for strange in [
+            format!("\"{revision}-\""),
+            format!("\"{revision}gzip\""),
+            format!("\"{revision}-gzip-gzip\""),
+            format!("\"{revision}-elsewhere\""),
+            format!("\"gzip-{revision}\""),
+            format!("\"{revision}{revision}\""),
+            "\"AAAA-gzip\"".to_owned(),
+        ] {
+            assert_eq!(read(&[&strange]), Ok(Some(Condition::Strange)), "{strange}");
+            assert_eq!(read(&[&format!("W/{strange}")]), Err(()), "{strange}");
+        }
+        for wrong in
+            [format!("{revision}"), format!("\"{revision}\", \"{revision}\""), format!("W/\"{revision}\",*")]
+        {
+            assert_eq!(read(&[&wrong]), Err(()), "{wrong}");
+        }
+    }
+}
