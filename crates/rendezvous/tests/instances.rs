@@ -119,6 +119,8 @@ impl Nginx {
         };
         put("10.0.0.11:8090", &instances[0].address.to_string());
         put("10.0.0.12:8090", &instances[1].address.to_string());
+        // Not every machine that runs the tests has IPv6.
+        put("listen [::]:443 ssl;", "");
         put("ssl_certificate ", "# ");
         put("ssl_certificate_key ", "# ");
         Self::start(&file).await

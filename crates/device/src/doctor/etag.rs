@@ -34,6 +34,13 @@ pub(super) fn strong(response: &Response) -> Result<String, Fault> {
     }
 }
 
+/// The ETag of an answer as it came, if compressing gave it another form.
+pub(super) fn decorated(answer: &Answer) -> Option<String> {
+    let response = answer.as_ref().ok()?;
+    let fault = strong(response).err()?;
+    fault.is_decoration().then(|| header(response, &header::ETAG)).flatten()
+}
+
 /// What became of an ETag on the way.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Fault {
@@ -53,6 +60,11 @@ impl Fault {
             Self::Changed => "the ETag is another one",
             Self::Other(what) => what,
         }
+    }
+
+    /// Whether what the server said is still in there.
+    fn is_decoration(self) -> bool {
+        matches!(self, Self::Weak | Self::Suffixed)
     }
 
     fn advice(self) -> (&'static str, &'static str) {
@@ -145,11 +157,10 @@ fn compression(visit: &Visit) -> Finding {
         Err(fault) => {
             let seen = format!("to a client that takes gzip, {}", fault.seen());
             let (_, remedy) = fault.advice();
-            Finding::bad(
-                check,
-                seen,
-                ("No sign-in by QR code works in browsers, which all take gzip.", remedy),
-            )
+            if fault.is_decoration() && visit.knows_decorated() {
+                return Finding::warning(check, seen, (KNOWN, remedy));
+            }
+            Finding::bad(check, seen, (UNKNOWN, remedy))
         }
         Ok(()) => match encoded {
             None => Finding::good(check, "answers come as they are"),
@@ -159,6 +170,10 @@ fn compression(visit: &Visit) -> Finding {
         },
     }
 }
+
+const KNOWN: &str = "Nothing: this rendezvous server knows its ETags in that form, too. Over another one no sign-in would work in browsers.";
+
+const UNKNOWN: &str = "No sign-in by QR code works in browsers, which all take gzip.";
 
 fn created_compressed(answer: &Option<Answer>) -> Result<(), Fault> {
     match answer {

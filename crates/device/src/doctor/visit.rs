@@ -8,7 +8,10 @@ use url::Url;
 use super::Finding;
 use super::probe::{Answer, Probe, Question};
 use super::seen::{self, errcode, json, place};
-use super::{Check, etag::strong};
+use super::{
+    Check,
+    etag::{decorated, strong},
+};
 use crate::discovery::join;
 use crate::http::Response;
 use crate::rendezvous_client::PATHS;
@@ -59,6 +62,8 @@ pub(super) struct Visit {
     pub(super) last: Option<Answer>,
     /// A read that may be compressed, and the ETag of what was written last.
     pub(super) compressed: Option<(String, Answer)>,
+    /// Writes against ETags in the form that such answers had them, where that was not the server's own: what a browser does then.
+    pub(super) decorated: Vec<Answer>,
     /// Another creation, whose answer may be compressed.
     pub(super) created_compressed: Option<Answer>,
     pub(super) deleted: Option<Answer>,
@@ -108,10 +113,7 @@ impl Visit {
 
     async fn talk(&mut self, probe: &Probe<'_>, session: &Url) {
         let get = || Question::get(session);
-        let put = |etag: &str, payload: &[u8]| {
-            let question = Question::new(Method::PUT, session).with(header::IF_MATCH, etag);
-            question.body("text/plain", payload)
-        };
+        let put = |etag: &str, payload: &[u8]| write(session, etag, payload);
         self.read = Some(probe.ask(get()).await);
         let Some(first) = self.first_etag() else { return };
         self.unchanged = Some(probe.ask(get().with(header::IF_NONE_MATCH, &first)).await);
@@ -125,8 +127,11 @@ impl Visit {
         current = etag_of(&self.full).unwrap_or(current);
         self.oversized = Some(probe.ask(put(&current, &text(MAX_PAYLOAD_BYTES + 1))).await);
         current = etag_of(&self.oversized).unwrap_or(current);
-        self.compressed =
-            Some((current, probe.ask(get().with(header::ACCEPT_ENCODING, "gzip, deflate, br")).await));
+        let compressed = probe.ask(get().with(header::ACCEPT_ENCODING, "gzip, deflate, br")).await;
+        if let Some(etag) = decorated(&compressed) {
+            self.decorated.push(probe.ask(write(session, &etag, LETTER)).await);
+        }
+        self.compressed = Some((current, compressed));
         self.last = Some(probe.ask(get()).await);
     }
 
@@ -158,8 +163,9 @@ impl Visit {
         let question = creation(&place).with(header::ACCEPT_ENCODING, "gzip, deflate, br");
         let answer = probe.ask_to_create(question).await;
         // Compressed, it cannot be read here: then its session ends by itself. Otherwise it is deleted with what is left.
-        if let Ok(response) = &answer {
-            let _ = session_of(probe, response);
+        let session = answer.as_ref().ok().and_then(|response| session_of(probe, response).ok());
+        if let (Some(session), Some(etag)) = (session, decorated(&answer)) {
+            self.decorated.push(probe.ask(write(&session, &etag, LETTER)).await);
         }
         self.created_compressed = Some(answer);
     }
@@ -179,6 +185,12 @@ impl Visit {
         // A proxy that does not know the path says 404, too, but not in Matrix's words.
         let at_once = matches!(&self.read, Some(Ok(read)) if read.status() == 404 && errcode(read).is_some());
         gone(&self.deleted) && (at_once || before.into_iter().any(gone))
+    }
+
+    /// Whether the server knows its ETags in the form that a proxy gave them.
+    pub(super) fn knows_decorated(&self) -> bool {
+        let accepted = |answer: &Answer| matches!(answer, Ok(response) if response.status().is_success());
+        !self.decorated.is_empty() && self.decorated.iter().all(accepted)
     }
 
     /// Whether a read after a write brought what was there before.
@@ -208,6 +220,12 @@ impl Visit {
 /// "Create a rendezvous session": empty, as our devices begin it.
 fn creation(at: &Url) -> Question {
     Question::new(Method::POST, at).body("text/plain", "")
+}
+
+/// "Send a payload to the rendezvous session".
+fn write(session: &Url, etag: &str, payload: &[u8]) -> Question {
+    let question = Question::new(Method::PUT, session).with(header::IF_MATCH, etag);
+    question.body("text/plain", payload)
 }
 
 async fn follow(probe: &Probe<'_>, start: Url) -> Vec<Hop> {

@@ -26,6 +26,8 @@ pub enum Fault {
     EtagWeak,
     /// Only for who takes gzip, and asks so.
     EtagWeakWhenCompressed(Method),
+    /// The same, before a server that does not know its ETags then.
+    EtagWeakAndStrange(Method),
     EtagGone,
     EtagSuffixed,
     EtagAnotherEachTime,
@@ -146,6 +148,10 @@ impl Proxy {
         let (method, path) = (parts.method.clone(), parts.uri.path().to_owned());
         let known = parts.headers.get(header::IF_NONE_MATCH).cloned();
         let takes_gzip = parts.headers.contains_key(header::ACCEPT_ENCODING);
+        let weak = parts.headers.get(header::IF_MATCH).is_some_and(|tag| tag.as_bytes().starts_with(b"W/"));
+        if weak && matches!(self.fault, Fault::EtagWeakAndStrange(_)) {
+            return page(StatusCode::PRECONDITION_FAILED).into_response();
+        }
         if let Some(answer) = self.instead(&method, &path, body.len()) {
             return answer;
         }
@@ -241,9 +247,10 @@ impl Proxy {
         let other = match (&self.fault, text) {
             (_, None) => None,
             (Fault::EtagWeak, Some(etag)) => Some(quoted(format!("W/{etag}"))),
-            (Fault::EtagWeakWhenCompressed(compressed), Some(etag)) if takes_gzip && compressed == method => {
-                Some(quoted(format!("W/{etag}")))
-            }
+            (
+                Fault::EtagWeakWhenCompressed(compressed) | Fault::EtagWeakAndStrange(compressed),
+                Some(etag),
+            ) if takes_gzip && compressed == method => Some(quoted(format!("W/{etag}"))),
             (Fault::EtagSuffixed, Some(etag)) => Some(quoted(format!("\"{}-gzip\"", etag.trim_matches('"')))),
             (Fault::EtagAnotherEachTime, Some(_)) => Some(quoted(format!("\"{}\"", *self.asked.borrow()))),
             (Fault::EtagHash, Some(_)) => Some(self.hashed(path, answer, (etag.unwrap(), payload))),

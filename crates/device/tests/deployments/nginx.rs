@@ -70,6 +70,8 @@ impl Ports {
         };
         let listen = |port: u16| format!("listen 127.0.0.1:{port};");
         put("listen 443 ssl;", &[self.server_name, self.homeserver, self.rendezvous].map(listen));
+        // Not every machine that runs the tests has IPv6.
+        put("listen [::]:443 ssl;", &[(); 3].map(|()| String::new()));
         put("ssl_certificate ", &[(); 3].map(|()| "# ".to_owned()));
         put("ssl_certificate_key ", &[(); 3].map(|()| "# ".to_owned()));
         put("https://matrix.example.org", &[format!("http://127.0.0.1:{}", self.homeserver)]);
@@ -132,7 +134,8 @@ async fn assert_found(change: impl Fn(&str) -> String, expected: &[Check]) {
     assert_eq!(file == documented, expected.is_empty(), "the change must be one");
     let _nginx = Nginx::start(&file, ports.rendezvous).await;
     let report = look(&format!("127.0.0.1:{}", ports.server_name)).await;
-    let expected: Vec<_> = expected.iter().map(|check| (*check, true)).collect();
+    // Our server knows its ETags however they come.
+    let expected: Vec<_> = expected.iter().map(|check| (*check, *check != Check::Compression)).collect();
     assert_eq!(faults(&report), expected, "{}", told(&report));
     assert_eq!(rendezvous.sessions(), report.left_behind);
 }
@@ -195,10 +198,9 @@ async fn as_documented_it_stands_among_settings_for_pages() {
 #[tokio::test]
 #[ignore = "needs nginx: cargo xtask test"]
 async fn each_bad_way_is_found() {
-    use Check::{Caching, Compression, ConditionalRead, ContentType, Cors, Delete, Etag};
+    use Check::{Caching, ConditionalRead, ContentType, Cors, Delete, Etag};
     use Check::{Lifetime, PayloadLimit, Preflight, Write};
-    let cases: [(&str, &[Check]); 12] = [
-        ("gzip on; gzip_types text/plain;", &[Compression]),
+    let cases: [(&str, &[Check]); 11] = [
         ("proxy_hide_header ETag;", &[Etag]),
         ("client_max_body_size 1k;", &[PayloadLimit]),
         ("proxy_hide_header Access-Control-Allow-Origin;", &[Preflight, Cors]),
@@ -213,6 +215,14 @@ async fn each_bad_way_is_found() {
     ];
     for (directives, expected) in cases {
         assert_found(with(directives), expected).await;
+    }
+}
+
+#[tokio::test]
+#[ignore = "needs nginx: cargo xtask test"]
+async fn compressing_is_warned_of() {
+    for directives in ["gzip on; gzip_types text/plain;", "gzip on; gzip_types *;"] {
+        assert_found(with(directives), &[Check::Compression]).await;
     }
 }
 
