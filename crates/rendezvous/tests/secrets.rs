@@ -150,6 +150,10 @@ fn no_secret_of_a_store_is_said_at_a_reload() {
     let mut in_file = Running::start(&[OsStr::new("--store-file"), file.as_os_str()]);
     for url in urls() {
         in_config.reload(&config, &setting(&url), &url);
+        // As a person writes it who forgets the quotation marks, or does not know the name.
+        in_config.reload(&config, &[b"store = ", &url[..], b"\n"].concat(), &url);
+        in_config.reload(&config, &[b"stroe = \"", &url[..], b"\"\n"].concat(), &url);
+        in_config.reload(&config, &[b"log-format = \"", &url[..], b"\"\n"].concat(), &url);
         in_file.reload(&file, &url, &url);
     }
 }
