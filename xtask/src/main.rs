@@ -19,13 +19,18 @@ const USAGE: &str = "cargo xtask test             formatting, lints, documentati
                                the rendezvous server: its rates over a bare axum server, and all else that it must reach";
 
 /// What a test needs beside Rust, and the Debian package that has it.
-const NEEDED: [(&str, &str); 6] = [
+const NEEDED: [(&str, &str); 11] = [
     ("/usr/bin/chromium", "apt-get install chromium"),
     ("/usr/bin/chromedriver", "apt-get install chromium-driver"),
-    ("/usr/sbin/haproxy", "apt-get install haproxy"),
-    ("/usr/bin/promtool", "apt-get install prometheus"),
     ("/usr/sbin/nginx", "apt-get install nginx-light"),
+    ("/usr/sbin/apache2", "apt-get install apache2"),
+    ("/usr/bin/caddy", "apt-get install caddy"),
+    ("/usr/sbin/haproxy", "apt-get install haproxy"),
+    ("/usr/sbin/varnishd", "apt-get install varnish"),
     ("/usr/bin/redis-server", "apt-get install redis-server"),
+    ("/usr/bin/redis-sentinel", "apt-get install redis-sentinel"),
+    ("/usr/bin/openssl", "apt-get install openssl"),
+    ("/usr/bin/promtool", "apt-get install prometheus"),
 ];
 
 /// Crates that the protocol must never reach, however indirectly (docs/design.md, "What a room must never know").

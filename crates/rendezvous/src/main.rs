@@ -149,9 +149,14 @@ fn options(mut command: clap::Command) -> Result<Options, clap::Error> {
 /// What stands alone among the arguments may be a part of a secret: `--store redis://:pass word@host`.
 fn without_stray_value(mut error: clap::Error) -> clap::Error {
     let stray = |value: &ContextValue| !matches!(value, ContextValue::String(text) if text.starts_with('-'));
-    if error.kind() == ErrorKind::UnknownArgument && error.get(ContextKind::InvalidArg).is_some_and(stray) {
-        error.insert(ContextKind::InvalidArg, ContextValue::String("(not shown)".to_owned()));
-        error.remove(ContextKind::Suggested);
+    let (named, suggested) = match error.kind() {
+        ErrorKind::UnknownArgument => (ContextKind::InvalidArg, ContextKind::Suggested),
+        ErrorKind::InvalidSubcommand => (ContextKind::InvalidSubcommand, ContextKind::SuggestedSubcommand),
+        _ => return error,
+    };
+    if error.get(named).is_some_and(stray) {
+        error.insert(named, ContextValue::String("(not shown)".to_owned()));
+        error.remove(suggested);
     }
     error
 }

@@ -55,7 +55,10 @@ fn a_wrong_command_line_says_what_is_wrong() {
         (&["--public-url", "https://a.example", "--create-path", "x"], "slash"),
         (&["--public-url", "https://a.example", "--max-sessions", "0"], "--max-sessions"),
         (&["--public-url", "https://a.example", "--deny", "10.0.0"], "a network such as"),
-        (&["--public-url", "https://a.example", "--store", "redis://:geheim@localhost"], "list of processes"),
+        (
+            &["--public-url", "https://a.example", "--check-config", "--store", "redis://:geheim@localhost"],
+            "list of processes",
+        ),
         (&["--public-url", "https://a.example", "--creation", "authenticated"], "--homeserver"),
         (
             &["--public-url", "https://a.example", "--homeserver", "http://a.example"],
