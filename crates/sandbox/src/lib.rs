@@ -184,6 +184,15 @@ impl Sandbox {
         self.shared.authority().decide(user_code, decision)
     }
 
+    /// The person removes a device in the account: its session has ended, and its tokens are worth nothing.
+    ///
+    /// # Errors
+    ///
+    /// When a Synapse could not be told; then nothing has ended.
+    pub async fn remove_device(&self, device_id: &str) -> io::Result<()> {
+        self.shared.remove_device(device_id).await.map_err(io::Error::other)
+    }
+
     /// Stops the servers; connections are closed.
     pub async fn stop(mut self) {
         self.rendezvous.release_waiters();

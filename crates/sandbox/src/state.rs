@@ -98,6 +98,13 @@ impl Shared {
         Ok(())
     }
 
+    /// The person removes the device in the account: all its sign-ins end.
+    pub(crate) async fn remove_device(&self, device_id: &str) -> Result<(), SynapseError> {
+        self.device_goes(device_id).await?;
+        self.authority().end_sessions_of(device_id);
+        Ok(())
+    }
+
     /// Authorization server to homeserver: the last sign-in of this device ends.
     async fn device_goes(&self, device_id: &str) -> Result<(), SynapseError> {
         if let Some(synapse) = &self.synapse {
