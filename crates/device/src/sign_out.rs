@@ -6,7 +6,7 @@
 use std::{path::Path, time::Duration};
 
 use matrix_qr_protocol::error::{Side, Trouble};
-use tokio::time::sleep;
+use tokio::time::{sleep, timeout};
 
 use crate::{
     access::Access,
@@ -30,6 +30,8 @@ pub(crate) enum Outcome {
     Unknown(String),
 }
 
+/// How long it may take to find the server that gave the tokens, where connections hang.
+const FIND: Duration = Duration::from_secs(20);
 /// How long a homeserver may go on to take a token that was revoked: it may have to be told first.
 const UNTIL_REFUSED: [Duration; 3] =
     [Duration::from_millis(500), Duration::from_secs(1), Duration::from_secs(2)];
@@ -196,12 +198,13 @@ pub(crate) async fn end(
     session: Revocable,
     keep: impl Fn(&Tokens) -> Result<(), SessionError>,
 ) -> Outcome {
-    match briefly(|| authorization_server(http, &session)).await {
-        Ok(metadata) => {
+    match timeout(FIND, briefly(|| authorization_server(http, &session))).await {
+        Ok(Ok(metadata)) => {
             let oauth = OAuth::resume(http.clone(), metadata, session.client_id.clone());
             end_at(&oauth, http, session, keep).await
         }
-        Err(error) => Outcome::Unknown(reason(&error.to_string())),
+        Ok(Err(error)) => Outcome::Unknown(reason(&error.to_string())),
+        Err(_) => Outcome::Unknown("its servers did not answer in time".to_owned()),
     }
 }
 

@@ -80,7 +80,8 @@ impl Sandbox {
         let (oauth_listener, issuer) = listen(options.oauth_port).await?;
         let rendezvous = rendezvous::service(&here, &options)?;
         let home = home(&options, &here).await.map_err(io::Error::other)?;
-        let shared = Arc::new(Shared::new(options, home, issuer));
+        let csrf = random::token().map_err(|error| io::Error::other(error.to_string()))?;
+        let shared = Arc::new(Shared::new(options, home, issuer, csrf));
         let mut app = rendezvous::router(shared.clone(), &rendezvous);
         if shared.synapse.is_none() {
             app = homeserver::router(shared.clone()).merge(app);

@@ -175,9 +175,12 @@ impl Screen {
 
     fn cleared(&self, device_id: Option<&str>) {
         self.clear();
-        let device = device_id.map(|id| format!(" Its device {} is signed out again.", harmless(id)));
-        let device = device.unwrap_or_default();
-        self.out.say(format_args!("An earlier sign-in was interrupted here.{device} Its files are removed."));
+        let device = match device_id {
+            Some(id) => format!("Its device {} is signed out again.", harmless(id)),
+            None => "If your account lists a device that you do not know, remove it there.".to_owned(),
+        };
+        self.out
+            .say(format_args!("An earlier sign-in was interrupted here. Its files are removed. {device}"));
     }
 
     fn warn(&self, what: &str) {

@@ -50,6 +50,7 @@ impl Row {
             let why = [
                 "connection closed before message completed",
                 "Failed to run migrations: database is locked",
+                "Failed to load database version: database is locked",
             ];
             let plain = why.iter().fold(plain, |plain, why| plain.replace(why, "WHY"));
             assert!(self.new.contains(&plain), "{plain:?}, not {:?}", self.new);

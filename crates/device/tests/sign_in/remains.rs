@@ -175,15 +175,3 @@ async fn a_failed_sign_in_whose_revocation_fails() {
         assert_eq!(world.sandbox.record().devices.len(), 1);
     }
 }
-
-/// The person gives up after the new device was complete: it is none again before it is revoked.
-#[tokio::test]
-async fn a_sign_in_that_fails_when_it_was_complete_is_pending_again() {
-    let world = World::start().await;
-    let plan = Plan::shown_by(Role::New).cancel(Role::New, When::Told(Role::New, "Backup"));
-    world.sandbox.faults().set(Fault::RevocationIgnored);
-    let end = world.sign_in(&plan).await;
-    assert_eq!(end.new.unwrap_err(), Error::Cancelled);
-    assert!(end.told.contains(&(Role::New, "DeviceLeft".to_owned())), "{:?}", end.told);
-    assert!(holds(&world.new_dir(), PENDING) && !holds(&world.new_dir(), SESSION));
-}

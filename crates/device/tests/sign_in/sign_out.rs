@@ -117,8 +117,13 @@ async fn a_revocation_that_fails_or_does_nothing_is_said() {
 #[tokio::test]
 async fn a_changed_issuer_and_a_homeserver_that_is_down_do_not_prevent_it() {
     let world = World::tapped().await;
-    let directory = world.signed_in_device(DEVICE).await;
     world.sandbox.faults().set(Fault::OtherIssuer);
+    let directory = world.signed_in_device(DEVICE).await;
+    sign_out(&directory).await.unwrap();
+    assert!(!is_signed_in(&world));
+    // RFC 8414's place for the same.
+    world.tap.as_ref().unwrap().refuse("/.well-known/openid-configuration");
+    let directory = world.signed_in_device(DEVICE).await;
     sign_out(&directory).await.unwrap();
     assert!(!is_signed_in(&world));
     world.sandbox.faults().clear();

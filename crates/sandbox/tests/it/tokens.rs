@@ -125,6 +125,22 @@ async fn revoking_a_token_that_has_expired_ends_nothing() {
     assert_eq!(world.refresh(&client_id, &text(&tokens, "refresh_token")).await.0, 200);
 }
 
+/// The same with the account page's form, which only that page can send.
+#[tokio::test]
+async fn the_account_page_removes_a_device() {
+    let (world, _, _, now) = refreshed().await;
+    let (_, page) = world.page(reqwest::Method::GET, "account").await;
+    let (_, csrf) = page.split_once("name=\"csrf\" value=\"").unwrap();
+    let csrf = csrf.split_once('"').unwrap().0;
+    for (csrf, status) in [("guessed", 403), (csrf, 200)] {
+        assert_eq!(world.get(&text(&now, "access_token"), "v3/devices").await.0, 200);
+        let form = world.http.post(world.issuer("account")).form(&[("device", NEW), ("csrf", csrf)]);
+        assert_eq!(form.send().await.unwrap().status(), status);
+    }
+    assert_eq!(world.get(&text(&now, "access_token"), "v3/devices").await.0, 401);
+    assert_eq!(world.sandbox.record().devices, Vec::<String>::new());
+}
+
 #[tokio::test]
 async fn a_device_that_the_person_removes_has_no_session_any_more() {
     let (world, client_id, _, now) = refreshed().await;
