@@ -362,16 +362,19 @@ fn a_second_ctrl_c_in_the_import_leaves_what_it_takes_to_revoke() {
     assert!(!servers.path("new").exists());
 }
 
+/// Whatever it failed of (4 would be the code for what the other device did): somebody has to remove a device.
 #[test]
 fn a_failed_login_whose_device_may_be_left_says_which() {
     let servers = Servers::start();
     servers.set_up();
-    servers.sandbox.faults().set(Fault::KeysUploadRefused);
     servers.sandbox.faults().set(Fault::RevocationIgnored);
     let (mut login, mut link) = servers.connect();
+    // The other device does not give its secrets away then.
+    servers.sandbox.faults().set(Fault::WrongIdentity);
     let left = login.event("left_behind");
     let said = login.ends(8);
-    link.ends(4);
+    link.ends(10);
+    assert!(said.contains("the other device ended the sign-in"), "{said}");
     assert!(servers.devices().contains(&left["device_id"].as_str().unwrap().to_owned()), "{said}");
     assert!(left["advice"].as_str().unwrap().contains("matrix-qr logout"), "{left}");
     assert_eq!(names(&servers.path("new")), ["session.lock", "session.pending.json"]);
