@@ -134,7 +134,13 @@ impl<'a, P: Person> NewDevice<'a, P> {
 
     /// "No unverified device stays behind": with its tokens, the device goes. As long as that is not seen, they stay on disk.
     async fn take_back(&self) {
-        let (Some(asked), Some(account)) = (self.asked.get(), self.account.get()) else { return };
+        let Some(asked) = self.asked.get() else { return };
+        if self.account.get().is_none()
+            && let Some(tokens) = asked.oauth.late_token(&asked.authorization).await
+        {
+            let _ = self.account.set(Account::new(tokens));
+        }
+        let Some(account) = self.account.get() else { return };
         let revocable = asked.revocable(account);
         // Where one of the next steps fails, there is nothing left that could be done about it.
         let _ = self.directory.withdraw();
