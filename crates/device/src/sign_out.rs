@@ -40,8 +40,8 @@ const UNTIL_REFUSED: [Duration; 3] =
 pub struct SignOut(Kept);
 
 enum Kept {
-    Session(Box<(Access, Subject)>),
-    Remains(Remains),
+    Session { access: Box<Access>, subject: Subject },
+    Remains(Box<Remains>),
 }
 
 /// Whose device is signed out.
@@ -66,17 +66,20 @@ impl SignOut {
     pub async fn prepare(directory: &Path, policy: Policy) -> Result<Self, Trouble> {
         match Remains::take(&SessionDir::new(directory), policy) {
             Err(SessionError::None { .. }) => {}
-            remains => return remains.map(|it| Self(Kept::Remains(it))).map_err(|error| error.told()),
+            remains => {
+                let remains = remains.map_err(|error| error.told())?;
+                return Ok(Self(Kept::Remains(Box::new(remains))));
+            }
         }
-        let access = Access::open(directory, policy)?;
+        let access = Box::new(Access::open(directory, policy)?);
         let subject = Subject::of(Some(&Revocable::from(&access.session().await)), false);
-        Ok(Self(Kept::Session(Box::new((access, subject)))))
+        Ok(Self(Kept::Session { access, subject }))
     }
 
     /// Whose device it is.
     pub fn subject(&self) -> Subject {
         match &self.0 {
-            Kept::Session(session) => session.1.clone(),
+            Kept::Session { subject, .. } => subject.clone(),
             Kept::Remains(remains) => remains.subject(),
         }
     }
@@ -88,7 +91,7 @@ impl SignOut {
     /// That could not be seen: nothing was removed.
     pub async fn everywhere(self) -> Result<(), Trouble> {
         match self.0 {
-            Kept::Session(session) => session.0.sign_out().await,
+            Kept::Session { access, .. } => access.sign_out().await,
             Kept::Remains(remains) => remains.clear().await,
         }
     }
