@@ -19,6 +19,7 @@ use crate::{
 };
 
 mod duties;
+mod given;
 mod import;
 mod remains;
 

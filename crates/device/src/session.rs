@@ -207,11 +207,9 @@ impl SessionDir {
 
     fn write(&self, name: &str, session: &impl Serialize) -> Result<(), SessionError> {
         let path = self.file(name);
-        let json = serde_json::to_vec_pretty(session).map(Zeroizing::new);
-        files::replace(
-            &path,
-            &json.map_err(|error| SessionError::Io { path: path.clone(), why: error.to_string() })?,
-        )
+        let unwritable =
+            |error: serde_json::Error| SessionError::Io { path: path.clone(), why: error.to_string() };
+        files::replace(&path, &serde_json::to_vec_pretty(session).map(Zeroizing::new).map_err(unwritable)?)
     }
 
     /// Reads the session.

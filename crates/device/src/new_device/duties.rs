@@ -17,6 +17,7 @@ use url::Url;
 
 use super::{
     Setup, SignedIn,
+    given::{Account, Asked},
     import::{Import, Importing},
 };
 use crate::{
@@ -28,7 +29,7 @@ use crate::{
     oauth::{Authorization, OAuth, OAuthError, TokenOutcome, Tokens, new_device_id},
     person::{News, Person},
     retry::patiently,
-    session::{Revocable, RevocableUser, SessionDir, StoredSession, UserSession, expiry, place},
+    session::{SessionDir, place},
     sign_out::{self, Outcome},
     start::{Rendezvous, Start},
     trouble::{Told, out_of_order},
@@ -44,62 +45,6 @@ pub(super) struct NewDevice<'a, P> {
     account: OnceLock<Account>,
     import: Importing,
     signed_in: OnceLock<SignedIn>,
-}
-
-/// An authorization that was asked for.
-struct Asked {
-    base: Url,
-    oauth: OAuth,
-    authorization: Authorization,
-    device_id: OwnedDeviceId,
-}
-
-/// An authorization that was given.
-struct Account {
-    tokens: Tokens,
-    /// When the access token expires.
-    expires_at: Option<u64>,
-    user_id: OnceLock<OwnedUserId>,
-}
-
-impl Account {
-    fn new(tokens: Tokens) -> Self {
-        Self { expires_at: expiry(&tokens), tokens, user_id: OnceLock::new() }
-    }
-}
-
-impl Asked {
-    /// What it takes to take it back.
-    fn revocable(&self, account: &Account) -> Revocable {
-        Revocable {
-            homeserver: self.base.clone(),
-            issuer: self.oauth.metadata().issuer.clone(),
-            account_management_uri: self.oauth.metadata().account_management_uri.clone(),
-            client_id: self.oauth.client_id().to_owned(),
-            user: RevocableUser {
-                user_id: account.user_id.get().cloned(),
-                device_id: self.device_id.clone(),
-                access_token: account.tokens.access_token.clone(),
-                refresh_token: account.tokens.refresh_token.clone(),
-            },
-        }
-    }
-
-    fn session(&self, account: &Account, user_id: &OwnedUserId) -> StoredSession {
-        StoredSession {
-            homeserver: self.base.clone(),
-            issuer: self.oauth.metadata().issuer.clone(),
-            account_management_uri: self.oauth.metadata().account_management_uri.clone(),
-            client_id: self.oauth.client_id().to_owned(),
-            expires_at: account.expires_at,
-            user: UserSession {
-                user_id: user_id.clone(),
-                device_id: self.device_id.clone(),
-                access_token: account.tokens.access_token.clone(),
-                refresh_token: account.tokens.refresh_token.clone(),
-            },
-        }
-    }
 }
 
 /// Before any QR code is shown, where the homeserver is known by then: can anybody be signed in there at all? A code of
