@@ -62,9 +62,12 @@ pub(crate) enum Command {
     /// Examine a homeserver: does signing in by QR code work there, and if not, why
     #[command(after_help = help::DOCTOR)]
     Doctor(Doctor),
-    /// Show who is signed in here; no secrets
+    /// Show who is signed in here, and whether the homeserver still takes it; no secrets
     #[command(after_help = help::SESSION)]
     Session(Session),
+    /// Print an access token for another program, good for at least a minute
+    #[command(after_help = help::TOKEN)]
+    Token(Token),
     /// Bring the keys of old messages from the key backup
     #[command(after_help = help::RESTORE_KEYS)]
     RestoreKeys(Online),
@@ -84,6 +87,7 @@ impl Command {
             Self::Inspect(args) => args.json,
             Self::Doctor(args) => args.json,
             Self::Session(args) => args.json,
+            Self::Token(args) => args.online.json,
             Self::RestoreKeys(args) => args.json,
             Self::Logout(args) => args.online.json,
         }
@@ -211,8 +215,16 @@ pub(crate) struct Doctor {
 
 #[derive(Debug, ClapArgs)]
 pub(crate) struct Session {
+    /// Contact nobody: only say what is kept here
+    #[arg(long)]
+    pub(crate) offline: bool,
+
     #[command(flatten)]
     pub(crate) directory: Directory,
+
+    /// Permit http to this machine itself, as the sandbox needs it; anything else must be https
+    #[arg(long)]
+    pub(crate) allow_loopback_http: bool,
 
     /// One JSON object on standard output
     #[arg(long)]
@@ -220,10 +232,25 @@ pub(crate) struct Session {
 }
 
 #[derive(Debug, ClapArgs)]
+pub(crate) struct Token {
+    /// For how many seconds the token must be good at least; it is refreshed where it is not
+    #[arg(long = "for", default_value_t = 60, value_name = "SECONDS")]
+    #[arg(value_parser = clap::value_parser!(u64).range(1..=86_400))]
+    pub(crate) seconds: u64,
+
+    #[command(flatten)]
+    pub(crate) online: Online,
+}
+
+#[derive(Debug, ClapArgs)]
 pub(crate) struct Logout {
     /// Do not ask
     #[arg(long)]
     pub(crate) yes: bool,
+
+    /// Only remove what is kept here, and contact nobody; the device stays in the account until it is removed there
+    #[arg(long)]
+    pub(crate) local: bool,
 
     #[command(flatten)]
     pub(crate) online: Online,

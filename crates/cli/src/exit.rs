@@ -134,6 +134,8 @@ fn exit_of(error: &Error) -> Exit {
         Error::UnexpectedMessage(_) | Error::Unreadable(_) => Exit::OtherDevice,
         Error::Rendezvous(trouble) if trouble.side == Side::Here => Exit::Usage,
         Error::Rendezvous(_) => Exit::Network,
+        // This device's own session has ended meanwhile.
+        Error::DeviceUnknown(trouble) if trouble.side == Side::Here => Exit::NotReady,
         Error::UnsupportedProtocol(_) | Error::DeviceUnknown(_) => Exit::Server,
         Error::DeviceAlreadyExists(_) | Error::DeviceNotFound(_) => Exit::Server,
         Error::NotAuthorized(trouble) | Error::NotSetUp(trouble) => server_unless_here(trouble),
@@ -199,6 +201,8 @@ mod tests {
             (Error::Rendezvous(trouble(Side::RendezvousServer)), Exit::Network),
             (Error::NotAuthorized(trouble(Side::AuthorizationServer)), Exit::Server),
             (Error::NotSetUp(trouble(Side::Here)), Exit::Failed),
+            (Error::DeviceUnknown(trouble(Side::Homeserver)), Exit::Server),
+            (Error::DeviceUnknown(trouble(Side::Here)), Exit::NotReady),
             (Error::NoSecrets(trouble(Side::Here)), Exit::NotReady),
         ];
         for (error, exit) in cases {

@@ -80,7 +80,22 @@ last line is the summary, whatever was found.";
 pub(crate) const SESSION: &str = "\
 Examples:
   matrix-qr session
-  matrix-qr session --json | jq -r .user_id";
+  matrix-qr session --offline --json | jq -r .user_id
+
+The exit code is 10 when there is no session, or when it has ended. A homeserver that cannot be asked is no failure: it \
+is said.";
+
+pub(crate) const TOKEN: &str = "\
+Examples:
+  matrix-qr token
+  matrix-qr token --for 300 --json | jq -r .access_token
+  printf 'Authorization: Bearer %s\\n' \"$(matrix-qr token)\" |
+    curl --header @- https://matrix.example.org/_matrix/client/v3/account/whoami
+
+Only the token is on standard output. It is refreshed when the homeserver does not take it any more, or when it would \
+expire too soon; of several commands at the same time, one refreshes. Never give a token as an argument: everybody on \
+the machine can see those. The exit code is 8 when the server's tokens do not live as long as was asked, and 10 when \
+the session has ended.";
 
 pub(crate) const RESTORE_KEYS: &str = "\
 Examples:
@@ -89,7 +104,11 @@ Examples:
 pub(crate) const LOGOUT: &str = "\
 Examples:
   matrix-qr logout
-  matrix-qr logout --yes    in scripts";
+  matrix-qr logout --yes    in scripts
+  matrix-qr logout --local  when the server is gone, or the session has ended
+
+It is done when the homeserver is seen to refuse the device. Where that cannot be seen, nothing is removed here, and the \
+exit code is 8. It also clears what a `login` left that was interrupted.";
 
 /// What the sandbox can be told to do wrong.
 pub(crate) fn faults() -> String {

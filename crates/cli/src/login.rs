@@ -10,6 +10,7 @@ use matrix_qr_device::{
     sign_in,
 };
 use matrix_qr_protocol::{
+    error::Error,
     homeserver::{Homeserver, HomeserverKind},
     revision::Role,
 };
@@ -36,9 +37,16 @@ pub(crate) async fn run(args: &args::Login) -> Result<(), Failure> {
     let person = Terminal::new(out, Role::New, args.exchange.qr.clone())?;
     let start = person.unless_cancelled(start(args, &person)).await?;
     let signed_in = sign_in(&setup, start, &person).await;
+    let device_left = person.device_left();
     drop(person);
-    report(out, &setup, &signed_in?);
+    report(out, &setup, &signed_in.map_err(|error| failure(error, device_left))?);
     Ok(())
+}
+
+/// However it ended: what a script must know above all is that somebody has to remove a device.
+fn failure(error: Error, device_left: bool) -> Failure {
+    let failure = Failure::from(error);
+    if device_left { Failure { exit: Exit::Server, ..failure } } else { failure }
 }
 
 fn setup(args: &args::Login) -> Result<Setup, Failure> {

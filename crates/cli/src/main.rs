@@ -64,7 +64,8 @@ async fn dispatch(command: &Command) -> Result<Exit, Failure> {
         Command::Link(args) => link::run(args).await,
         Command::Inspect(args) => inspect::run(args),
         Command::Doctor(args) => return doctor::run(args).await,
-        Command::Session(args) => account::session(args),
+        Command::Session(args) => account::session(args).await,
+        Command::Token(args) => account::token(args).await,
         Command::RestoreKeys(args) => account::restore_keys(args).await,
         Command::Logout(args) => account::logout(args).await,
     }?;

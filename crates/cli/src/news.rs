@@ -23,6 +23,13 @@ pub(crate) fn event(news: &News<'_>) -> Value {
         News::KeysUploaded => json!({ "event": "keys_uploaded" }),
         News::Backup(state) => backup_event(state),
         News::Verified(id) => json!({ "event": "verified", "device_id": id.as_str() }),
+        News::Cleared { device_id } => json!({ "event": "cleared", "device_id": device_id }),
+        News::DeviceLeft { device_id, why, advice } => json!({
+            "event": "left_behind",
+            "what": format!("the device {device_id} of your account: {why}"),
+            "device_id": device_id,
+            "advice": advice,
+        }),
         News::LeftBehind(what) => json!({ "event": "left_behind", "what": what }),
         other => json!({ "event": "other", "what": format!("{other:?}") }),
     }
@@ -67,6 +74,8 @@ pub(crate) fn words(news: &News<'_>, role: Role) -> String {
         News::Backup(BackupState::Connected { version }) => format!("connects key backup {version}"),
         News::Backup(BackupState::Unused(why)) => format!("does not use the key backup: {why}"),
         News::Verified(_) => "sees the new device verified".to_owned(),
+        News::Cleared { .. } => "clears what an earlier sign-in left".to_owned(),
+        News::DeviceLeft { device_id, .. } => format!("left behind: the device {device_id}"),
         News::LeftBehind(what) => format!("left behind: {what}"),
         other => format!("{other:?}"),
     }

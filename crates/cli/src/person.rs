@@ -3,7 +3,11 @@
 mod questions;
 mod screen;
 
-use std::{future::pending, path::PathBuf};
+use std::{
+    future::pending,
+    path::PathBuf,
+    sync::atomic::{AtomicBool, Ordering},
+};
 
 use matrix_qr_device::{News, Opening, Person};
 use matrix_qr_protocol::{channel::CheckCode, revision::Role};
@@ -21,6 +25,7 @@ pub(crate) struct Terminal {
     cancel: Cancel,
     /// Whether to open links, rather than to print them.
     pub(crate) browser: bool,
+    device_left: AtomicBool,
 }
 
 impl Terminal {
@@ -35,7 +40,13 @@ impl Terminal {
             keyboard: Keyboard::default(),
             cancel,
             browser: true,
+            device_left: AtomicBool::new(false),
         })
+    }
+
+    /// Whether a sign-in that failed may have left its device in the account.
+    pub(crate) fn device_left(&self) -> bool {
+        self.device_left.load(Ordering::Relaxed)
     }
 
     pub(crate) fn say(&self, text: &str) {
@@ -57,6 +68,9 @@ impl Terminal {
 
 impl Person for Terminal {
     fn tell(&self, news: News<'_>) {
+        if matches!(news, News::DeviceLeft { .. }) {
+            self.device_left.store(true, Ordering::Relaxed);
+        }
         // A script that hears of the code may look for its picture at once.
         self.screen.tell(&news);
         self.out.event(news::event(&news));

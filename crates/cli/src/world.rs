@@ -59,7 +59,9 @@ fn stored(sandbox: &Sandbox, session: FirstSession) -> Result<StoredSession, Fai
     Ok(StoredSession {
         homeserver: sandbox.homeserver().clone(),
         issuer: sandbox.issuer().clone(),
+        account_management_uri: None,
         client_id: session.client_id,
+        expires_at: None,
         user: UserSession {
             user_id: session.user_id.parse().map_err(|error| broken("no user ID", error))?,
             device_id: session.device_id.into(),

@@ -4,29 +4,22 @@ use std::path::Path;
 
 use matrix_qr_protocol::error::{Side, Trouble};
 use ruma::{OwnedUserId, UserId};
-use tokio::sync::Mutex;
 use url::Url;
 
 use crate::{
-    discovery,
-    encryption::{Encryption, Restored, Verification},
-    homeserver::{Homeserver, HomeserverError},
+    access::Access,
+    encryption::{Encryption, Restored, StoreError, Verification},
+    homeserver::Homeserver,
     http::{Http, Policy},
-    oauth::OAuth,
-    retry::patiently,
-    session::{SessionDir, SessionLock, StoredSession},
+    session::{SessionDir, StoredSession, UserSession},
     trouble::Told,
 };
 
 /// A device of an account, on this machine. One process at a time can have it open.
 pub struct Device {
-    directory: SessionDir,
-    session: Mutex<StoredSession>,
+    access: Access,
     user_id: OwnedUserId,
-    http: Http,
-    homeserver: Homeserver,
     encryption: Encryption,
-    _lock: SessionLock,
 }
 
 /// What may be said about a session: nothing secret.
@@ -54,7 +47,7 @@ impl Facts {
         SessionDir::new(directory).load().map(|session| Self::of(&session)).map_err(|error| error.told())
     }
 
-    fn of(session: &StoredSession) -> Self {
+    pub(crate) fn of(session: &StoredSession) -> Self {
         Self {
             user_id: session.user.user_id.to_string(),
             device_id: session.user.device_id.to_string(),
@@ -72,24 +65,11 @@ impl Device {
     ///
     /// There is no session, another process has it, or it cannot be read.
     pub async fn open(directory: &Path, policy: Policy) -> Result<Self, Trouble> {
-        let directory = SessionDir::new(directory);
-        let lock = directory.lock().map_err(|error| error.told())?;
-        let session = directory.load().map_err(|error| error.told())?;
-        let http = Http::new(policy).map_err(|error| error.told())?;
-        let (user_id, device_id) = (session.user.user_id.clone(), &session.user.device_id);
+        let access = Access::open(directory, policy)?;
+        let UserSession { user_id, device_id, .. } = access.session().await.user;
         let encryption =
-            Encryption::open(directory.path(), &user_id, device_id).await.map_err(broken_store)?;
-        let token = session.user.access_token.clone();
-        let homeserver = Homeserver::new(http.clone(), session.homeserver.clone(), token);
-        Ok(Self {
-            directory,
-            session: Mutex::new(session),
-            user_id,
-            http,
-            homeserver,
-            encryption,
-            _lock: lock,
-        })
+            Encryption::open(access.directory(), &user_id, &device_id).await.map_err(broken_store)?;
+        Ok(Self { access, user_id, encryption })
     }
 
     /// Whose device it is.
@@ -99,7 +79,7 @@ impl Device {
 
     /// The homeserver, with this device's token.
     pub fn homeserver(&self) -> &Homeserver {
-        &self.homeserver
+        self.access.homeserver()
     }
 
     /// This device's keys.
@@ -108,7 +88,7 @@ impl Device {
     }
 
     pub(crate) fn http(&self) -> &Http {
-        &self.http
+        self.access.http()
     }
 
     /// Asks the homeserver whether the access token still holds, and refreshes it where it does not.
@@ -117,34 +97,7 @@ impl Device {
     ///
     /// The session has ended, or a server cannot be reached.
     pub async fn stay_signed_in(&self) -> Result<(), Trouble> {
-        match self.homeserver.whoami().await {
-            Err(HomeserverError::Expired) => self.refresh().await,
-            other => other.map(|_| ()).map_err(|error| error.told()),
-        }
-    }
-
-    /// The new tokens are on disk before they are used: the old refresh token may already be worth nothing.
-    async fn refresh(&self) -> Result<(), Trouble> {
-        let mut session = self.session.lock().await;
-        let oauth = self.oauth(&session).await?;
-        let Some(refresh_token) = &session.user.refresh_token else { return Err(signed_out()) };
-        let tokens = oauth.refresh(refresh_token).await.map_err(|error| error.told())?;
-        let refreshed = session.clone().refreshed(&tokens);
-        self.directory.save(&refreshed).map_err(|error| error.told())?;
-        *session = refreshed;
-        self.homeserver.replace_token(tokens.access_token.clone()).await;
-        Ok(())
-    }
-
-    async fn oauth(&self, session: &StoredSession) -> Result<OAuth, Trouble> {
-        let find = || discovery::server_metadata(&self.http, &session.homeserver);
-        let metadata = patiently(find).await.map_err(|error| error.told())?;
-        // The refresh token goes to the server that gave it, and to no other.
-        if metadata.issuer != session.issuer {
-            let what = format!("the homeserver now names another OAuth server ({})", metadata.issuer);
-            return Err(Trouble::new(Side::Homeserver, what, "Ask its administrator, then sign in again."));
-        }
-        Ok(OAuth::resume(self.http.clone(), metadata, session.client_id.clone()))
+        Ok(self.access.stay_signed_in().await?)
     }
 
     /// Whether the homeserver shows this device as signed by its owner, and by whom.
@@ -154,7 +107,7 @@ impl Device {
     /// The homeserver did not say, or this device does not know its own owner.
     pub async fn verification(&self) -> Result<Verification, Trouble> {
         self.stay_signed_in().await?;
-        self.encryption.verification(&self.homeserver).await.map_err(|error| error.told())
+        self.encryption.verification(self.homeserver()).await.map_err(|error| error.told())
     }
 
     /// Brings the room keys of the backup onto this device.
@@ -164,18 +117,16 @@ impl Device {
     /// This device is not connected to a backup, or the homeserver did not hand it out.
     pub async fn restore_keys(&self) -> Result<Restored, Trouble> {
         self.stay_signed_in().await?;
-        self.encryption.restore_keys(&self.homeserver).await.map_err(|error| error.told())
+        self.encryption.restore_keys(self.homeserver()).await.map_err(|error| error.told())
     }
 
     /// Ends the session on the server and removes it from this machine.
     ///
     /// # Errors
     ///
-    /// The token could not be revoked: nothing was removed, so that it can be tried again.
+    /// It could not be seen to have ended: nothing was removed, so that it can be tried again.
     pub async fn log_out(self) -> Result<(), Trouble> {
-        let session = self.session.lock().await.clone();
-        self.oauth(&session).await?.revoke(&session.tokens()).await.map_err(|error| error.told())?;
-        self.forget()
+        self.access.sign_out().await
     }
 
     /// Removes the session from this machine, without a word to the server.
@@ -184,15 +135,12 @@ impl Device {
     ///
     /// Something could not be removed.
     pub fn forget(self) -> Result<(), Trouble> {
-        self.directory.wipe().map_err(|error| error.told())
+        self.access.forget()
     }
 }
 
-fn signed_out() -> Trouble {
-    Trouble::new(Side::AuthorizationServer, "this session has ended", "Sign in again.")
-}
-
-fn broken_store(error: crate::encryption::StoreError) -> Trouble {
-    let advice = "If it stays, remove the session's directory and sign in again.";
-    Trouble::new(Side::Here, error.to_string(), advice)
+/// What another program has open only has to be waited for.
+fn broken_store(error: StoreError) -> Trouble {
+    let advice = "If it stays, sign out with `matrix-qr logout`, then sign in again.";
+    Trouble::split(Side::Here, &error.to_string(), advice)
 }

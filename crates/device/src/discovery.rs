@@ -22,6 +22,9 @@ const AUTH_METADATA: [&str; 2] =
 const AUTH_ISSUER: [&str; 2] =
     ["/_matrix/client/v1/auth_issuer", "/_matrix/client/unstable/org.matrix.msc2965/auth_issuer"];
 
+/// RFC 8414, section 3: before the issuer's path, not behind it.
+const OAUTH_METADATA: &str = "/.well-known/oauth-authorization-server";
+
 pub(crate) const OPENID_CONFIGURATION: &str = "/.well-known/openid-configuration";
 
 /// RFC 8628's name for its grant.
@@ -136,6 +139,8 @@ pub struct ServerMetadata {
     pub revocation_endpoint: Option<Url>,
     /// RFC 8628: where the device authorization grant begins.
     pub device_authorization_endpoint: Option<Url>,
+    /// MSC2965: where a person sees and removes the devices of the account.
+    pub account_management_uri: Option<Url>,
     /// The grants, when it lists them.
     pub grant_types_supported: Option<Vec<String>>,
     /// The scopes, when it lists them.
@@ -177,6 +182,18 @@ pub async fn server_metadata(http: &Http, homeserver: &Url) -> Result<ServerMeta
     Err(DiscoveryError::NoOauth { host: host(homeserver) })
 }
 
+/// What an OAuth server says of itself, without its homeserver's word: for tokens that it gave.
+pub(crate) async fn issuer_metadata(http: &Http, issuer: &Url) -> Result<ServerMetadata, DiscoveryError> {
+    let mut plain_oauth = issuer.clone();
+    plain_oauth.set_path(&format!("{OAUTH_METADATA}{}", issuer.path().trim_end_matches('/')));
+    for place in [join(issuer, OPENID_CONFIGURATION), plain_oauth] {
+        if let Found::Yes(stated) = fetch::json::<Stated>(http, &place).await? {
+            return stated.of(issuer)?.check(http.policy(), issuer);
+        }
+    }
+    Err(DiscoveryError::Malformed { host: host(issuer), what: "the issuer has no metadata" })
+}
+
 #[derive(Deserialize)]
 struct Advertised {
     issuer: Url,
@@ -192,10 +209,7 @@ async fn openid_configuration(
     let malformed = |what| DiscoveryError::Malformed { host: host(&issuer), what };
     match fetch::json::<Stated>(http, &join(&issuer, OPENID_CONFIGURATION)).await? {
         Found::No => Err(malformed("the issuer has no openid-configuration")),
-        Found::Yes(stated) if stated.issuer != issuer => {
-            Err(malformed("it is of another issuer than advertised"))
-        }
-        Found::Yes(stated) => stated.check(http.policy(), &issuer),
+        Found::Yes(stated) => stated.of(&issuer)?.check(http.policy(), &issuer),
     }
 }
 
@@ -207,11 +221,23 @@ struct Stated {
     registration_endpoint: Option<Url>,
     revocation_endpoint: Option<Url>,
     device_authorization_endpoint: Option<Url>,
+    account_management_uri: Option<serde_json::Value>,
     grant_types_supported: Option<Vec<String>>,
     scopes_supported: Option<Vec<String>>,
 }
 
 impl Stated {
+    /// RFC 8414, section 3.3: the document must name the issuer that it was asked of.
+    fn of(self, issuer: &Url) -> Result<Self, DiscoveryError> {
+        match self.issuer == *issuer {
+            true => Ok(self),
+            false => Err(DiscoveryError::Malformed {
+                host: host(issuer),
+                what: "it is of another issuer than advertised",
+            }),
+        }
+    }
+
     fn check(self, policy: Policy, from: &Url) -> Result<ServerMetadata, DiscoveryError> {
         let optional = |url: Option<Url>| url.map(|url| permitted(policy, url)).transpose();
         Ok(ServerMetadata {
@@ -220,6 +246,8 @@ impl Stated {
             registration_endpoint: optional(self.registration_endpoint)?,
             revocation_endpoint: optional(self.revocation_endpoint)?,
             device_authorization_endpoint: optional(self.device_authorization_endpoint)?,
+            // Nothing depends on it but a hint.
+            account_management_uri: self.account_management_uri.and_then(|uri| usable(policy, &uri)),
             grant_types_supported: self.grant_types_supported,
             scopes_supported: self.scopes_supported,
         })
@@ -235,6 +263,11 @@ fn check_issuer(policy: Policy, from: &Url, issuer: Url) -> Result<Url, Discover
         });
     }
     permitted(policy, issuer)
+}
+
+/// A link to be shown to a person.
+fn usable(policy: Policy, uri: &serde_json::Value) -> Option<Url> {
+    Url::parse(uri.as_str()?).ok().filter(|url| policy.permits(url))
 }
 
 fn permitted(policy: Policy, url: Url) -> Result<Url, DiscoveryError> {

@@ -42,14 +42,26 @@ pub struct Encryption {
     machine: OlmMachine,
 }
 
-/// The encryption store failed: the disk, a damaged file, or a store of another device. Says no secret.
+/// The encryption store failed. Says no secret.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("the encryption store of this device failed: {0}")]
-pub struct StoreError(String);
+pub enum StoreError {
+    /// Another program has it open, and nothing is wrong with it.
+    #[error(
+        "another program has the encryption store of this device open ({0}); end that program or wait for it, then begin again"
+    )]
+    Busy(String),
+    /// The disk, a damaged file, or a store of another device.
+    #[error("the encryption store of this device failed: {0}")]
+    Failed(String),
+}
+
+/// What SQLite says when somebody else has a database's lock (SQLITE_BUSY). The store's errors have it in their text only.
+const BUSY: &str = "database is locked";
 
 impl StoreError {
     pub(crate) fn new(why: impl std::fmt::Display) -> Self {
-        Self(why.to_string())
+        let why = why.to_string();
+        if why.contains(BUSY) { Self::Busy(why) } else { Self::Failed(why) }
     }
 }
 

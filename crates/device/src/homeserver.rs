@@ -69,6 +69,8 @@ impl Effort {
         Self { tries: 4, within: Duration::from_secs(20), bytes: USUAL_ANSWER };
     /// A call that would do its work twice.
     pub(crate) const ONCE: Self = Self { tries: 1, ..Self::REPEATABLE };
+    /// A look at the end of a session, where a person waits.
+    pub(crate) const BRIEF: Self = Self { tries: 2, within: Duration::from_secs(8), bytes: USUAL_ANSWER };
     /// A whole key backup: large and slow for an old account (about 500 bytes a room key).
     pub(crate) const WHOLE_BACKUP: Self =
         Self { tries: 2, within: Duration::from_secs(300), bytes: 256 << 20 };
@@ -104,7 +106,11 @@ impl Homeserver {
     ///
     /// See [`HomeserverError`]; `Malformed` for a token without a device.
     pub async fn whoami(&self) -> Result<WhoAmI, HomeserverError> {
-        let answer = self.call(whoami::v3::Request::new(), Effort::REPEATABLE).await?;
+        self.whoami_within(Effort::REPEATABLE).await
+    }
+
+    pub(crate) async fn whoami_within(&self, effort: Effort) -> Result<WhoAmI, HomeserverError> {
+        let answer = self.call(whoami::v3::Request::new(), effort).await?;
         let device_id =
             answer.device_id.ok_or(HomeserverError::Malformed { what: "whoami without a device" })?;
         Ok(WhoAmI { user_id: answer.user_id, device_id })

@@ -6,6 +6,7 @@
 //!
 //! What the two devices say to each other is in [`matrix_qr_protocol`]; this crate does what that asks for.
 
+mod access;
 mod device;
 pub mod discovery;
 pub mod doctor;
@@ -24,12 +25,15 @@ mod retry;
 pub mod secret;
 pub mod session;
 mod showing;
+mod sign_out;
 mod start;
 mod trouble;
 
+pub use access::{AccessToken, Standing, access_token, standing};
 pub use device::{Device, Facts};
 pub use existing_device::{Announce, Granted, Manner};
 pub use new_device::{Setup, SignedIn, sign_in};
 pub use person::{News, Opening, Person};
 pub use showing::Showing;
+pub use sign_out::{SignOut, Subject, sign_out_here};
 pub use start::{Rendezvous, Start};

@@ -19,7 +19,9 @@ use crate::{
 };
 
 mod duties;
+mod given;
 mod import;
+mod remains;
 
 use self::duties::NewDevice;
 
@@ -57,10 +59,11 @@ pub struct SignedIn {
 ///
 /// # Errors
 ///
-/// Why it ended. No token, no device and no file is left behind then; where one had to be, the person was told.
+/// Why it ended. No token, no device and no file is left behind then; where one had to be, the person was told. As long as a
+/// token is not seen to be revoked, what it takes to revoke it stays in the directory; the next sign-in there tries it again.
 pub async fn sign_in<P: Person>(setup: &Setup, start: Start, person: &P) -> Result<SignedIn, Error> {
     let directory = SessionDir::new(&setup.directory);
-    let lock = directory.create().map_err(|error| Error::NotSetUp(error.told()))?;
+    let lock = remains::claim(&directory, setup.policy, person).await?;
     let attempt = Box::pin(attempt((setup, &directory), start, person)).await;
     if attempt.is_err() {
         clean_up(&directory, lock, person);
@@ -90,9 +93,9 @@ async fn attempt<P: Person>(
     sitting.device.close(end).await
 }
 
-/// What was written until the end is removed; what cannot be is named.
+/// What was written until the end is removed, but for what it takes to revoke a token that still lives; what cannot be is named.
 fn clean_up<P: Person>(directory: &SessionDir, lock: SessionLock, person: &P) {
-    let wiped = directory.wipe();
+    let wiped = directory.wipe_failed();
     drop(lock);
     if let Err(error) = wiped {
         person.tell(News::LeftBehind(&error.to_string()));

@@ -76,6 +76,20 @@ pub enum News<'a> {
     Backup(&'a BackupState),
     /// Existing device: the homeserver shows the new device as signed by its owner.
     Verified(&'a DeviceId),
+    /// New device: an earlier sign-in was interrupted in its directory. Its device was signed out again, and its files are removed.
+    Cleared {
+        /// The earlier device, where there was a token for it.
+        device_id: Option<&'a str>,
+    },
+    /// New device: the sign-in failed, and its device may still be in the account.
+    DeviceLeft {
+        /// The device.
+        device_id: &'a str,
+        /// Why it is not seen to be gone.
+        why: &'a str,
+        /// What to do about it: a sentence.
+        advice: &'a str,
+    },
     /// Something could not be taken away at the end. What it is, for the person to remove.
     LeftBehind(&'a str),
 }

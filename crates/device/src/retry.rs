@@ -14,6 +14,9 @@ const PAUSES: [Duration; 6] = [
     Duration::from_secs(8),
 ];
 
+/// The pauses where something else has failed already, or a person waits for the end.
+const SHORT_PAUSES: [Duration; 2] = [Duration::from_millis(500), Duration::from_secs(1)];
+
 /// An error that knows whether it may pass.
 pub(crate) trait Transient {
     fn may_pass(&self) -> bool;
@@ -42,9 +45,24 @@ pub(crate) async fn patiently<T, E: Transient, F>(call: impl Fn() -> F) -> Resul
 where
     F: Future<Output = Result<T, E>>,
 {
-    for pause in PAUSES {
+    with_pauses(&PAUSES, call).await
+}
+
+/// The same, and not for long.
+pub(crate) async fn briefly<T, E: Transient, F>(call: impl Fn() -> F) -> Result<T, E>
+where
+    F: Future<Output = Result<T, E>>,
+{
+    with_pauses(&SHORT_PAUSES, call).await
+}
+
+async fn with_pauses<T, E: Transient, F>(pauses: &[Duration], call: impl Fn() -> F) -> Result<T, E>
+where
+    F: Future<Output = Result<T, E>>,
+{
+    for pause in pauses {
         match call().await {
-            Err(error) if error.may_pass() => tokio::time::sleep(pause).await,
+            Err(error) if error.may_pass() => tokio::time::sleep(*pause).await,
             done => return done,
         }
     }

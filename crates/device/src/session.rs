@@ -4,6 +4,7 @@
 //!
 //! ```text
 //! session.json                  this module's; 0600, replaced atomically
+//! session.pending.json          in its place from the first token until the sign-in is complete: what it takes to revoke it
 //! session.lock                  held by the process that uses the directory
 //! matrix-sdk-crypto.sqlite3     the encryption store, under the name that matrix-sdk looks for in a store's directory
 //! matrix-sdk-*.sqlite3          others of its databases, once a program on matrix-sdk has used the directory
@@ -11,28 +12,31 @@
 //!
 //! `session.json` holds `client_id` and `user`, which are the two fields of matrix-sdk 0.19's `OAuthSession` (`user` in the
 //! serialised form of its `UserSession`), and beside them what is needed to build the client: `homeserver` and `issuer`.
+//!
+//! A sign-in becomes complete by a rename of the second file to the first, so that there are never both. A directory with
+//! files of ours and without `session.json` holds what a sign-in or a sign-out left that was interrupted.
 
-use std::fmt;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
-use ruma::{OwnedDeviceId, OwnedUserId};
-use serde::{Deserialize, Serialize};
-use url::Url;
+use serde::{Serialize, de::DeserializeOwned};
+use tokio::time::{Instant, sleep};
 use zeroize::Zeroizing;
-
-use crate::oauth::Tokens;
-use crate::secret::Secret;
 
 mod error;
 mod files;
+mod stored;
 
 pub use error::SessionError;
 pub use files::SessionLock;
+pub use stored::{Revocable, RevocableUser, StoredSession, UserSession};
+pub(crate) use stored::{expiry, place};
 
 /// The name of the encryption store's database, in the session's directory.
 pub const STORE_FILE: &str = "matrix-sdk-crypto.sqlite3";
 
 const SESSION_FILE: &str = "session.json";
+const PENDING_FILE: &str = "session.pending.json";
 const LOCK_FILE: &str = "session.lock";
 /// What matrix-sdk 0.19 adds in a directory that it was given: rooms, messages that it decrypted, files.
 const SDK_STORES: [&str; 3] =
@@ -41,69 +45,26 @@ const SDK_STORES: [&str; 3] =
 const STORE_SUFFIXES: [&str; 4] = ["", "-wal", "-shm", "-journal"];
 /// Far more than any session needs, in bytes.
 const MAX_SESSION: u64 = 64 << 10;
-
-/// A signed-in session: everything that a later process needs, next to the encryption store.
-#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct StoredSession {
-    /// The base URL of the Client-Server API.
-    pub homeserver: Url,
-    /// The OAuth server.
-    pub issuer: Url,
-    /// Who this client is to the OAuth server.
-    pub client_id: String,
-    /// The session itself.
-    pub user: UserSession,
-}
-
-/// The part of a [`StoredSession`] that is matrix-sdk's `UserSession`.
-#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct UserSession {
-    /// Whose session it is.
-    pub user_id: OwnedUserId,
-    /// Which device it is.
-    pub device_id: OwnedDeviceId,
-    /// For the `Authorization` header.
-    pub access_token: Secret,
-    /// For new tokens.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub refresh_token: Option<Secret>,
-}
-
-impl StoredSession {
-    /// The same session after a refresh. A refresh token that was not replaced stays.
-    #[must_use]
-    pub fn refreshed(mut self, tokens: &Tokens) -> Self {
-        self.user.access_token = tokens.access_token.clone();
-        self.user.refresh_token = tokens.refresh_token.clone().or(self.user.refresh_token);
-        self
-    }
-
-    /// Its tokens, to refresh or to revoke them. How long the access token still lives is not kept.
-    pub fn tokens(&self) -> Tokens {
-        let UserSession { access_token, refresh_token, .. } = self.user.clone();
-        Tokens { access_token, refresh_token, expires_in: None }
-    }
-}
-
-/// No token, and no more than what a person would call the session.
-impl fmt::Debug for StoredSession {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { homeserver, user, .. } = self;
-        write!(f, "StoredSession({} as {} at {homeserver}, [redacted])", user.device_id, user.user_id)
-    }
-}
-
-/// Like [`StoredSession`]'s.
-impl fmt::Debug for UserSession {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "UserSession({} as {}, [redacted])", self.device_id, self.user_id)
-    }
-}
+/// The pause between two tries for a lock that another process holds for a moment.
+const LOCK_PAUSE: Duration = Duration::from_millis(50);
 
 /// A directory that holds one session, or shall hold one.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SessionDir {
     path: PathBuf,
+}
+
+/// What is in a directory.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Content {
+    /// Nothing, or no more than a lock.
+    Nothing,
+    /// A complete session.
+    Session,
+    /// What an interrupted sign-in or sign-out left.
+    Remains,
+    /// What is none of ours.
+    Other,
 }
 
 impl SessionDir {
@@ -121,7 +82,8 @@ impl SessionDir {
     ///
     /// # Errors
     ///
-    /// [`SessionError::Occupied`] when there is anything in it, [`SessionError::InUse`] when another process has it.
+    /// [`SessionError::Interrupted`] when an interrupted sign-in left something in it, [`SessionError::Occupied`] when there is
+    /// anything else, [`SessionError::InUse`] when another process has it.
     pub fn create(&self) -> Result<SessionLock, SessionError> {
         files::create_dir(&self.path)?;
         self.check_empty()?;
@@ -131,21 +93,75 @@ impl SessionDir {
     }
 
     fn check_empty(&self) -> Result<(), SessionError> {
-        match files::entries(&self.path)?.iter().all(|name| name == LOCK_FILE) {
-            true => Ok(()),
-            false => Err(SessionError::Occupied { path: self.path.clone() }),
+        match self.content()? {
+            Content::Nothing => Ok(()),
+            Content::Remains => Err(SessionError::Interrupted { path: self.path.clone() }),
+            Content::Session | Content::Other => Err(SessionError::Occupied { path: self.path.clone() }),
         }
+    }
+
+    /// Without a lock of ours, nothing in a directory is known to be ours, whatever its name is.
+    fn content(&self) -> Result<Content, SessionError> {
+        let names = files::entries(&self.path)?;
+        let has = |name: &str| names.iter().any(|entry| entry == name);
+        Ok(if has(SESSION_FILE) {
+            Content::Session
+        } else if has(PENDING_FILE) || has(&files::temporary(PENDING_FILE)) {
+            Content::Remains
+        } else if names.iter().all(|name| name == LOCK_FILE) {
+            Content::Nothing
+        } else if has(LOCK_FILE) && names.iter().all(|name| our_files().any(|ours| *name == *ours)) {
+            Content::Remains
+        } else {
+            Content::Other
+        })
     }
 
     /// Locks a directory that holds a session: two processes with one encryption store would break it.
     ///
     /// # Errors
     ///
-    /// [`SessionError::None`] when there is no session, [`SessionError::InUse`] when another process has it.
+    /// [`SessionError::None`] or [`SessionError::Interrupted`] when there is no session, [`SessionError::InUse`] when another
+    /// process has it.
     pub fn lock(&self) -> Result<SessionLock, SessionError> {
-        match self.file(SESSION_FILE).exists() {
-            true => files::lock(&self.file(LOCK_FILE)),
-            false => Err(SessionError::None { path: self.path.clone() }),
+        match self.content()? {
+            Content::Session => files::lock(&self.file(LOCK_FILE)),
+            _ => Err(self.no_session()),
+        }
+    }
+
+    /// The same, for a directory that another process may have for a moment.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::lock`]: [`SessionError::InUse`] when it still has it after this time.
+    pub async fn lock_within(&self, time: Duration) -> Result<SessionLock, SessionError> {
+        let deadline = Instant::now() + time;
+        loop {
+            match self.lock() {
+                Err(SessionError::InUse { .. }) if Instant::now() < deadline => sleep(LOCK_PAUSE).await,
+                outcome => return outcome,
+            }
+        }
+    }
+
+    /// Locks a directory with the remains of an interrupted sign-in.
+    ///
+    /// # Errors
+    ///
+    /// [`SessionError::None`] when there are none, [`SessionError::InUse`] when the sign-in is still at work.
+    pub fn lock_remains(&self) -> Result<SessionLock, SessionError> {
+        match self.content()? {
+            Content::Remains => files::lock(&self.file(LOCK_FILE)),
+            _ => Err(SessionError::None { path: self.path.clone() }),
+        }
+    }
+
+    fn no_session(&self) -> SessionError {
+        let path = self.path.clone();
+        match self.content() {
+            Ok(Content::Remains) => SessionError::Interrupted { path },
+            _ => SessionError::None { path },
         }
     }
 
@@ -155,26 +171,76 @@ impl SessionDir {
     ///
     /// [`SessionError::Io`].
     pub fn save(&self, session: &StoredSession) -> Result<(), SessionError> {
-        let path = self.file(SESSION_FILE);
-        let json = serde_json::to_vec_pretty(session).map(Zeroizing::new);
-        files::replace(
-            &path,
-            &json.map_err(|error| SessionError::Io { path: path.clone(), why: error.to_string() })?,
-        )
+        self.write(SESSION_FILE, session)
+    }
+
+    /// Writes what it takes to revoke a sign-in that is under way.
+    ///
+    /// # Errors
+    ///
+    /// [`SessionError::Io`].
+    pub fn save_pending(&self, session: &Revocable) -> Result<(), SessionError> {
+        self.write(PENDING_FILE, session)
+    }
+
+    /// The sign-in is complete: its session takes the place of what it took to revoke it.
+    ///
+    /// # Errors
+    ///
+    /// [`SessionError::Io`].
+    pub fn complete(&self, session: &StoredSession) -> Result<(), SessionError> {
+        self.write(PENDING_FILE, session)?;
+        files::rename(&self.file(PENDING_FILE), &self.file(SESSION_FILE))
+    }
+
+    /// The sign-in failed after all: its session, if there is one, is not to be used any more, and to be revoked.
+    ///
+    /// # Errors
+    ///
+    /// [`SessionError::Io`].
+    pub fn withdraw(&self) -> Result<(), SessionError> {
+        match self.file(SESSION_FILE).exists() {
+            true => files::rename(&self.file(SESSION_FILE), &self.file(PENDING_FILE)),
+            false => Ok(()),
+        }
+    }
+
+    fn write(&self, name: &str, session: &impl Serialize) -> Result<(), SessionError> {
+        let path = self.file(name);
+        let unwritable =
+            |error: serde_json::Error| SessionError::Io { path: path.clone(), why: error.to_string() };
+        files::replace(&path, &serde_json::to_vec_pretty(session).map(Zeroizing::new).map_err(unwritable)?)
     }
 
     /// Reads the session.
     ///
     /// # Errors
     ///
-    /// [`SessionError::None`], [`SessionError::TooOpen`] when others could read it, [`SessionError::Unreadable`].
+    /// [`SessionError::None`] or [`SessionError::Interrupted`], [`SessionError::TooOpen`] when others could read it,
+    /// [`SessionError::Unreadable`].
     pub fn load(&self) -> Result<StoredSession, SessionError> {
-        let path = self.file(SESSION_FILE);
-        let none = || SessionError::None { path: self.path.clone() };
-        let json = files::read_private(&path, MAX_SESSION)?.ok_or_else(none)?;
+        self.read(SESSION_FILE)?.ok_or_else(|| self.no_session())
+    }
+
+    /// Reads what it takes to revoke an interrupted sign-in. Nothing, where it had no token yet.
+    ///
+    /// # Errors
+    ///
+    /// [`SessionError::TooOpen`] when others could read it, [`SessionError::Unreadable`].
+    pub fn load_pending(&self) -> Result<Option<Revocable>, SessionError> {
+        match self.read(PENDING_FILE)? {
+            Some(pending) => Ok(Some(pending)),
+            // Interrupted before it took its place: whole, or of no use.
+            None => Ok(self.read(&files::temporary(PENDING_FILE)).unwrap_or_default()),
+        }
+    }
+
+    fn read<T: DeserializeOwned>(&self, name: &str) -> Result<Option<T>, SessionError> {
+        let path = self.file(name);
+        let Some(json) = files::read_private(&path, MAX_SESSION)? else { return Ok(None) };
         files::check_private(&self.path)?;
         // The error's text can quote the document, and with it a token: where it breaks is enough.
-        serde_json::from_slice(&json).map_err(|error| SessionError::Unreadable {
+        serde_json::from_slice(&json).map(Some).map_err(|error| SessionError::Unreadable {
             path,
             line: error.line(),
             column: error.column(),
@@ -188,19 +254,47 @@ impl SessionDir {
     ///
     /// [`SessionError::Io`]: something is left.
     pub fn wipe(&self) -> Result<(), SessionError> {
-        let stores = [STORE_FILE].into_iter().chain(SDK_STORES);
-        let stores = stores.flat_map(|store| STORE_SUFFIXES.map(|suffix| format!("{store}{suffix}")));
-        // The tokens first: whatever fails after that, nobody can sign in with what is left.
-        let session = [SESSION_FILE.to_owned(), files::temporary(SESSION_FILE)];
-        for name in session.into_iter().chain(stores).chain([LOCK_FILE.to_owned()]) {
+        for name in our_files() {
             files::remove(&self.file(&name))?;
         }
         files::remove_if_empty(&self.path)
     }
 
+    /// The same after a sign-in that failed; but what it takes to revoke it stays, as long as it is not revoked.
+    ///
+    /// # Errors
+    ///
+    /// [`SessionError::Io`]: something is left.
+    pub fn wipe_failed(&self) -> Result<(), SessionError> {
+        match self.file(PENDING_FILE).exists() {
+            true => stores().try_for_each(|name| files::remove(&self.file(&name))),
+            false => self.wipe(),
+        }
+    }
+
+    /// The sign-in is revoked.
+    ///
+    /// # Errors
+    ///
+    /// [`SessionError::Io`].
+    pub fn remove_pending(&self) -> Result<(), SessionError> {
+        files::remove(&self.file(PENDING_FILE))
+    }
+
     fn file(&self, name: &str) -> PathBuf {
         self.path.join(name)
     }
+}
+
+/// The tokens first: whatever fails after that, nobody can sign in with what is left. The lock last: it says whose files these are.
+fn our_files() -> impl Iterator<Item = String> {
+    let sessions = [SESSION_FILE, PENDING_FILE].map(|name| [name.to_owned(), files::temporary(name)]);
+    sessions.into_iter().flatten().chain(stores()).chain([LOCK_FILE.to_owned()])
+}
+
+fn stores() -> impl Iterator<Item = String> {
+    let stores = [STORE_FILE].into_iter().chain(SDK_STORES);
+    stores.flat_map(|store| STORE_SUFFIXES.map(|suffix| format!("{store}{suffix}")))
 }
 
 #[cfg(test)]

@@ -28,10 +28,15 @@ pub enum Fault {
     InvalidScopeOnce,
     SlowDown { times: u32 },
     TokenPoll502 { times: u32 },
+    OtherIssuer,
+    RevocationFails,
+    RevocationIgnored,
+    AccountLocked,
     WrongDevice,
     WrongIdentity,
     KeysUploadFails,
     KeysUploadRefused,
+    KeysUploadHangs,
     BackupOtherVersion,
     BackupOtherKey,
     SlowHomeserver { delay: Duration },
@@ -57,7 +62,7 @@ const fn known(name: &'static str, fault: Fault, about: &'static str) -> KnownFa
     KnownFault { name, fault, about }
 }
 
-static ALL: [KnownFault; 26] = [
+static ALL: &[KnownFault] = &[
     known("no-oauth", Fault::NoOauth, "OAuth discovery answers 404 M_UNRECOGNIZED everywhere"),
     known(
         "no-device-grant",
@@ -96,10 +101,27 @@ static ALL: [KnownFault; 26] = [
         Fault::TokenPoll502 { times: 1 },
         "=TIMES: so many token requests answer 502 with HTML",
     ),
+    known(
+        "other-issuer",
+        Fault::OtherIssuer,
+        "the homeserver names another authorization server, which does not answer",
+    ),
+    known("revocation-fails", Fault::RevocationFails, "the revocation of a token answers 503"),
+    known(
+        "revocation-ignored",
+        Fault::RevocationIgnored,
+        "the revocation of a token answers 200, and nothing ends",
+    ),
+    known(
+        "account-locked",
+        Fault::AccountLocked,
+        "tokens are refreshed, and the homeserver refuses each of them (401)",
+    ),
     known("wrong-device", Fault::WrongDevice, "whoami names another device"),
     known("wrong-identity", Fault::WrongIdentity, "keys/query publishes another cross-signing identity"),
     known("keys-upload-fails", Fault::KeysUploadFails, "keys/upload answers 500"),
     known("keys-upload-refused", Fault::KeysUploadRefused, "keys/upload answers 400"),
+    known("keys-upload-hangs", Fault::KeysUploadHangs, "keys/upload never answers, and takes nothing"),
     known("backup-other-version", Fault::BackupOtherVersion, "the current backup version is a newer one"),
     known("backup-other-key", Fault::BackupOtherKey, "the backup's auth_data has another public key"),
     known(
@@ -129,7 +151,7 @@ static ALL: [KnownFault; 26] = [
 impl Fault {
     /// Every fault, for a help text.
     pub fn all() -> &'static [KnownFault] {
-        &ALL
+        ALL
     }
 
     /// The same fault with the value that a person wrote.

@@ -80,7 +80,8 @@ impl Sandbox {
         let (oauth_listener, issuer) = listen(options.oauth_port).await?;
         let rendezvous = rendezvous::service(&here, &options)?;
         let home = home(&options, &here).await.map_err(io::Error::other)?;
-        let shared = Arc::new(Shared::new(options, home, issuer));
+        let csrf = random::token().map_err(|error| io::Error::other(error.to_string()))?;
+        let shared = Arc::new(Shared::new(options, home, issuer, csrf));
         let mut app = rendezvous::router(shared.clone(), &rendezvous);
         if shared.synapse.is_none() {
             app = homeserver::router(shared.clone()).merge(app);
@@ -182,6 +183,15 @@ impl Sandbox {
     /// The person's answer, without a browser. False when nothing waits under that code.
     pub fn decide(&self, user_code: &str, decision: Decision) -> bool {
         self.shared.authority().decide(user_code, decision)
+    }
+
+    /// The person removes a device in the account: its session has ended, and its tokens are worth nothing.
+    ///
+    /// # Errors
+    ///
+    /// When a Synapse could not be told; then nothing has ended.
+    pub async fn remove_device(&self, device_id: &str) -> io::Result<()> {
+        self.shared.remove_device(device_id).await.map_err(io::Error::other)
     }
 
     /// Stops the servers; connections are closed.

@@ -35,6 +35,8 @@ pub(crate) struct Shared {
     pub(crate) issuer: Url,
     pub(crate) user_id: String,
     pub(crate) synapse: Option<Provisioning>,
+    /// Proves to the account page that its form was served by us.
+    pub(crate) account_csrf: String,
     pub(crate) faults: Faults,
     /// In front of a Synapse: no more than the devices that were signed in here.
     account: Mutex<Account>,
@@ -45,8 +47,9 @@ pub(crate) struct Shared {
 }
 
 impl Shared {
-    pub(crate) fn new(options: Options, home: Home, issuer: Url) -> Self {
+    pub(crate) fn new(options: Options, home: Home, issuer: Url, account_csrf: String) -> Self {
         Self {
+            account_csrf,
             account: Mutex::new(Account::new(home.user_id.clone())),
             user_id: home.user_id,
             synapse: home.synapse,
@@ -95,6 +98,13 @@ impl Shared {
             self.device_goes(&device_id).await?;
         }
         self.authority().revoke(token);
+        Ok(())
+    }
+
+    /// The person removes the device in the account: all its sign-ins end.
+    pub(crate) async fn remove_device(&self, device_id: &str) -> Result<(), SynapseError> {
+        self.device_goes(device_id).await?;
+        self.authority().end_sessions_of(device_id);
         Ok(())
     }
 

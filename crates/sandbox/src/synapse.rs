@@ -229,6 +229,7 @@ impl Fault {
                 AuthorizationExpired | InvalidScopeOnce | SlowDown { .. } | TokenPoll502 { .. }
             );
         of_authority
+            || matches!(self, RevocationFails | RevocationIgnored)
             || matches!(self, LoseAnswer { .. } | DropRequest { .. } | RendezvousGone | RendezvousFull)
     }
 }
@@ -311,6 +312,8 @@ mod tests {
                 "invalid-scope-once",
                 "slow-down",
                 "token-poll-502",
+                "revocation-fails",
+                "revocation-ignored",
                 "lose-answer",
                 "drop-request",
                 "rendezvous-gone",

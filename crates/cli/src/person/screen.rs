@@ -61,6 +61,11 @@ impl Screen {
                 self.warn(&format!("the key backup is not used: {why}"))
             }
             News::Verified(_) => self.done("Finishing.", "The new device is verified"),
+            News::Cleared { device_id } => self.cleared(*device_id),
+            News::DeviceLeft { device_id, why, advice } => {
+                self.warn(&format!("the device {device_id} may still be in your account: {why}"));
+                self.out.say(format_args!("  {}", harmless(advice)));
+            }
             News::LeftBehind(what) => self.warn(&format!("could not be removed, do it yourself: {what}")),
             _ => {}
         }
@@ -166,6 +171,16 @@ impl Screen {
         if !next.is_empty() {
             self.wait(next);
         }
+    }
+
+    fn cleared(&self, device_id: Option<&str>) {
+        self.clear();
+        let device = match device_id {
+            Some(id) => format!("Its device {} is signed out again.", harmless(id)),
+            None => "If your account lists a device that you do not know, remove it there.".to_owned(),
+        };
+        self.out
+            .say(format_args!("An earlier sign-in was interrupted here. Its files are removed. {device}"));
     }
 
     fn warn(&self, what: &str) {

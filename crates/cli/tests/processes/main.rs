@@ -2,6 +2,7 @@
 
 #![allow(missing_docs, clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
 
+mod account;
 mod support;
 
 use std::{fs, io::ErrorKind, os::unix::fs::PermissionsExt as _};

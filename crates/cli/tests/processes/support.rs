@@ -152,9 +152,7 @@ impl Sandbox {
         let directory = self.path(whose);
         let mut all = args.to_vec();
         all.extend(["--directory", directory.to_str().unwrap()]);
-        if args[0] != "session" {
-            all.push("--allow-loopback-http");
-        }
+        all.push("--allow-loopback-http");
         Process::start_with(&all, change)
     }
 

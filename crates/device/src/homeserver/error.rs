@@ -92,6 +92,11 @@ impl HomeserverError {
         matches!(self, Self::Matrix { status: 404, errcode, .. } if errcode == "M_NOT_FOUND")
     }
 
+    /// 401 `M_USER_LOCKED`: Client-Server API, "Account locking".
+    pub(crate) fn is_locked(&self) -> bool {
+        matches!(self, Self::Matrix { status: 401, errcode, .. } if errcode == "M_USER_LOCKED")
+    }
+
     pub(super) fn retry_after(&self) -> Option<Duration> {
         match self {
             Self::RateLimited { retry_after } => *retry_after,
@@ -122,6 +127,13 @@ mod tests {
             answer(401, r#"{"errcode":"M_FORBIDDEN","error":"x"}"#),
             HomeserverError::Matrix { .. }
         ));
+    }
+
+    #[test]
+    fn a_locked_account_is_told_from_other_refusals() {
+        assert!(answer(401, r#"{"errcode":"M_USER_LOCKED","error":"x","soft_logout":true}"#).is_locked());
+        assert!(!answer(401, r#"{"errcode":"M_UNKNOWN_TOKEN","error":"x"}"#).is_locked());
+        assert!(!answer(403, r#"{"errcode":"M_USER_LOCKED","error":"x"}"#).is_locked());
     }
 
     #[test]

@@ -17,6 +17,7 @@ use url::Url;
 
 use super::{
     Setup, SignedIn,
+    given::{Account, Asked},
     import::{Import, Importing},
 };
 use crate::{
@@ -28,7 +29,8 @@ use crate::{
     oauth::{Authorization, OAuth, OAuthError, TokenOutcome, Tokens, new_device_id},
     person::{News, Person},
     retry::patiently,
-    session::{SessionDir, StoredSession, UserSession},
+    session::{SessionDir, place},
+    sign_out::{self, Outcome},
     start::{Rendezvous, Start},
     trouble::{Told, out_of_order},
 };
@@ -43,20 +45,6 @@ pub(super) struct NewDevice<'a, P> {
     account: OnceLock<Account>,
     import: Importing,
     signed_in: OnceLock<SignedIn>,
-}
-
-/// An authorization that was asked for.
-struct Asked {
-    base: Url,
-    oauth: OAuth,
-    authorization: Authorization,
-    device_id: OwnedDeviceId,
-}
-
-/// An authorization that was given.
-struct Account {
-    tokens: Tokens,
-    user_id: OnceLock<OwnedUserId>,
 }
 
 /// Before any QR code is shown, where the homeserver is known by then: can anybody be signed in there at all? A code of
@@ -82,19 +70,35 @@ impl<'a, P: Person> NewDevice<'a, P> {
         let result =
             end.and_then(|()| self.signed_in.get().cloned().ok_or_else(|| Error::NotSetUp(out_of_order())));
         if result.is_err() {
-            self.revoke().await;
+            self.take_back().await;
             // With the token gone it comes to its end soon, if it is still at work.
             self.import.settled().await;
         }
         result
     }
 
-    /// "No unverified device stays behind": with its tokens, the device goes.
-    async fn revoke(&self) {
-        let (Some(asked), Some(account)) = (self.asked.get(), self.account.get()) else { return };
-        if let Err(error) = asked.oauth.revoke(&account.tokens).await {
-            let what = format!("the device {} of your account ({error})", asked.device_id);
-            self.person.tell(News::LeftBehind(&what));
+    /// "No unverified device stays behind": with its tokens, the device goes. As long as that is not seen, they stay on disk.
+    async fn take_back(&self) {
+        let Some(asked) = self.asked.get() else { return };
+        if self.account.get().is_none()
+            && let Some(tokens) = asked.oauth.late_token(&asked.authorization).await
+        {
+            let _ = self.account.set(Account::new(tokens));
+        }
+        let Some(account) = self.account.get() else { return };
+        let revocable = asked.revocable(account);
+        // Where one of the next steps fails, there is nothing left that could be done about it.
+        let _ = self.directory.withdraw();
+        let keep = |fresh: &Tokens| self.directory.save_pending(&revocable.clone().refreshed(fresh));
+        match sign_out::end_at(&asked.oauth, &self.http, revocable.clone(), keep).await {
+            Outcome::Ended | Outcome::Void => drop(self.directory.remove_pending()),
+            Outcome::Unknown(why) => {
+                let device_id = asked.device_id.as_str();
+                let place = revocable.place();
+                let advice =
+                    format!("Run `matrix-qr logout` with its directory later, or remove it {place}.");
+                self.person.tell(News::DeviceLeft { device_id, why: &why, advice: &advice });
+            }
         }
     }
 
@@ -124,12 +128,27 @@ impl<'a, P: Person> NewDevice<'a, P> {
             TokenOutcome::Granted(tokens) => tokens,
             TokenOutcome::Denied => return Err(NoToken::Denied),
             TokenOutcome::Expired => return Err(NoToken::Expired),
+            TokenOutcome::Failed(OAuthError::TokenLost) => return Err(NoToken::Failed(self.lost(asked))),
             TokenOutcome::Failed(error) => return Err(NoToken::Failed(error.told())),
         };
-        // From here on there is something to revoke.
-        let account = self.account.get_or_init(|| Account { tokens, user_id: OnceLock::new() });
+        // From here on there is something to revoke, also for a process that comes after this one.
+        let account = self.account.get_or_init(|| Account::new(tokens));
+        let kept = self.directory.save_pending(&asked.revocable(account));
+        kept.map_err(|error| NoToken::Failed(error.told()))?;
         self.person.tell(News::Token);
         self.check_device(asked, account).await.map_err(NoToken::Failed)
+    }
+
+    /// Nobody has the token, so nobody can revoke it.
+    fn lost(&self, asked: &Asked) -> Trouble {
+        let (device_id, why) = (asked.device_id.as_str(), "the answer with its token was lost on the way");
+        let place = place(asked.oauth.metadata().account_management_uri.as_ref());
+        let advice = format!("Remove it {place}.");
+        self.person.tell(News::DeviceLeft { device_id, why, advice: &advice });
+        let what = format!(
+            "the answer with the token was lost on the way, and the device {device_id} is left behind"
+        );
+        Trouble::new(Side::AuthorizationServer, what, format!("Remove it {place}, then begin again."))
     }
 
     /// The token must be for the device that was asked for: it is what the existing device will look for.
@@ -177,19 +196,8 @@ impl<'a, P: Person> NewDevice<'a, P> {
         user_id: &OwnedUserId,
         imported: Imported,
     ) -> Result<(), NotImported> {
-        let user = UserSession {
-            user_id: user_id.clone(),
-            device_id: asked.device_id.clone(),
-            access_token: account.tokens.access_token.clone(),
-            refresh_token: account.tokens.refresh_token.clone(),
-        };
-        let session = StoredSession {
-            homeserver: asked.base.clone(),
-            issuer: asked.oauth.metadata().issuer.clone(),
-            client_id: asked.oauth.client_id().to_owned(),
-            user,
-        };
-        self.directory.save(&session).map_err(|error| NotImported::Failed(error.told()))?;
+        let session = asked.session(account, user_id);
+        self.directory.complete(&session).map_err(|error| NotImported::Failed(error.told()))?;
         let _ = self.signed_in.set(SignedIn {
             user_id: user_id.to_string(),
             device_id: asked.device_id.to_string(),

@@ -1,7 +1,10 @@
 //! RFC 8628, the device authorization grant: the codes, and the polling for their outcome.
 
 use std::fmt;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, AtomicU64, Ordering},
+};
 use std::time::Duration;
 
 use oauth2::basic::{BasicClient, BasicErrorResponseType};
@@ -9,6 +12,8 @@ use oauth2::{
     AsyncHttpClient, DeviceAuthorizationUrl, DeviceCodeErrorResponse, DeviceCodeErrorResponseType as Outcome,
     EndpointNotSet, EndpointSet, RequestTokenError, Scope, StandardDeviceAuthorizationResponse,
 };
+use tokio::sync::Mutex;
+use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep, timeout_at};
 use url::Url;
 
@@ -40,7 +45,11 @@ pub(super) type TokenClient =
 pub struct Authorization {
     answer: StandardDeviceAuthorizationResponse,
     given_at: Instant,
+    poll: Arc<Poll>,
 }
+
+/// A poll under way.
+pub(super) type Poll = Mutex<Option<JoinHandle<Result<Response, OAuthError>>>>;
 
 /// What became of an [`Authorization`].
 #[derive(Debug)]
@@ -81,8 +90,13 @@ impl Authorization {
         self.answer.interval().max(MIN_INTERVAL)
     }
 
+    /// The poll that is under way.
+    pub(super) fn poll(&self) -> &Poll {
+        &self.poll
+    }
+
     fn read(answer: StandardDeviceAuthorizationResponse) -> Result<Self, OAuthError> {
-        let this = Self { given_at: Instant::now(), answer };
+        let this = Self { given_at: Instant::now(), answer, poll: Arc::default() };
         let code = this.user_code();
         if code.is_empty() || code.len() > MAX_USER_CODE || code.chars().any(char::is_control) {
             return Err(OAuthError::Malformed { what: WHAT, why: "its user code cannot be shown" });

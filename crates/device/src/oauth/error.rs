@@ -73,6 +73,11 @@ impl OAuthError {
         }
     }
 
+    /// RFC 6749, section 5.2: the token that was to be exchanged is void, has expired or is another client's.
+    pub(crate) fn is_invalid_grant(&self) -> bool {
+        matches!(self, Self::Refused { error, .. } if error == "invalid_grant")
+    }
+
     pub(super) fn refused(what: &'static str, error: &str, description: Option<&str>) -> Self {
         Self::Refused { what, error: printable(error), description: description.map(printable) }
     }

@@ -11,6 +11,12 @@ pub enum SessionError {
         /// The directory.
         path: PathBuf,
     },
+    /// A sign-in, or a sign-out, was interrupted there.
+    #[error("a sign-in was interrupted in {}; run `matrix-qr logout` there to clear what it left, or `matrix-qr login` to do that and sign in", .path.display())]
+    Interrupted {
+        /// The directory.
+        path: PathBuf,
+    },
     /// The directory is not empty.
     #[error("{} is not empty: it holds a session, the rest of one, or something else; name another directory, or sign out there first", .path.display())]
     Occupied {
@@ -32,7 +38,7 @@ pub enum SessionError {
         mode: u32,
     },
     /// It is not the session that we wrote.
-    #[error("{} is damaged (line {line}, column {column}); remove the session's directory and sign in again", .path.display())]
+    #[error("{} is damaged (line {line}, column {column}); clear it with `matrix-qr logout --local`, remove this device in your account's settings, then sign in again", .path.display())]
     Unreadable {
         /// The file.
         path: PathBuf,

@@ -34,10 +34,13 @@ fn make_private(path: &Path) -> io::Result<()> {
     }
 }
 
-/// What a directory holds.
+/// What a directory holds; nothing, if there is none.
 pub(super) fn entries(path: &Path) -> Result<Vec<OsString>, SessionError> {
     let names = fs::read_dir(path).and_then(|entries| entries.map(|entry| Ok(entry?.file_name())).collect());
-    names.map_err(|error| io_error(path, error))
+    match names {
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(Vec::new()),
+        names => names.map_err(|error| io_error(path, error)),
+    }
 }
 
 /// Takes the lock or fails at once.
@@ -71,6 +74,11 @@ pub(super) fn replace(path: &Path, bytes: &[u8]) -> Result<(), SessionError> {
         let _ = fs::remove_file(&beside);
     }
     written.map_err(|error| io_error(path, error))
+}
+
+/// Gives a file another name in the same directory, in place of what has that name.
+pub(super) fn rename(from: &Path, to: &Path) -> Result<(), SessionError> {
+    fs::rename(from, to).and_then(|()| sync_dir(to)).map_err(|error| io_error(from, error))
 }
 
 fn write_new(path: &Path, bytes: &[u8]) -> io::Result<()> {

@@ -5,12 +5,19 @@ use std::fs;
 use serde_json::{Value, json};
 
 use super::*;
+use crate::oauth::Tokens;
+use crate::secret::Secret;
+use url::Url;
+
+mod remains;
 
 fn session() -> StoredSession {
     StoredSession {
         homeserver: Url::parse("https://m.example/").unwrap(),
         issuer: Url::parse("https://a.example/").unwrap(),
+        account_management_uri: None,
         client_id: "client".to_owned(),
+        expires_at: None,
         user: UserSession {
             user_id: "@alice:m.example".try_into().unwrap(),
             device_id: "DEVICE".into(),

@@ -1,6 +1,6 @@
 //! The store on disk.
 
-use matrix_qr_device::encryption::Encryption;
+use matrix_qr_device::encryption::{Encryption, StoreError};
 use ruma::device_id;
 
 use crate::world::World;
@@ -50,4 +50,20 @@ async fn a_file_that_is_no_database_is_an_error() {
     )
     .unwrap();
     Encryption::open(&dir, &world.user_id(), device_id!("DEVICE")).await.unwrap_err();
+}
+
+/// A bot, mostly. Nothing is wrong with the store, so nothing is to be done to it.
+#[tokio::test]
+async fn a_store_that_another_program_has_open_is_not_a_broken_one() {
+    let world = World::start().await;
+    drop(world.encryption("DEVICE").await);
+    let other = rusqlite::Connection::open(world.dir("DEVICE").join("matrix-sdk-crypto.sqlite3")).unwrap();
+    other.execute_batch("PRAGMA locking_mode = EXCLUSIVE; BEGIN EXCLUSIVE;").unwrap();
+    let open =
+        || async { Encryption::open(&world.dir("DEVICE"), &world.user_id(), device_id!("DEVICE")).await };
+    let error = open().await.unwrap_err();
+    assert!(matches!(error, StoreError::Busy(_)), "{error:?}");
+    assert!(error.to_string().starts_with("another program has the encryption store"), "{error}");
+    drop(other);
+    assert!(open().await.is_ok());
 }

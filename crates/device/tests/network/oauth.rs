@@ -15,6 +15,7 @@ fn metadata(server: &Server) -> ServerMetadata {
         registration_endpoint: Some(server.at("/register")),
         revocation_endpoint: Some(server.at("/revoke")),
         device_authorization_endpoint: Some(server.at("/device")),
+        account_management_uri: None,
         grant_types_supported: None,
         scopes_supported: None,
     }

@@ -72,9 +72,12 @@ async fn a_session_lives_is_refreshed_by_another_process_and_ends() {
     let later = OAuth::resume(http(), oauth.metadata().clone(), oauth.client_id().to_owned());
     let fresh = later.refresh(tokens.refresh_token.as_ref().unwrap()).await.unwrap();
     assert_ne!(fresh.access_token, tokens.access_token);
+    let newest = later.refresh(fresh.refresh_token.as_ref().unwrap()).await.unwrap();
     let error = later.refresh(tokens.refresh_token.as_ref().unwrap()).await.unwrap_err();
     assert!(matches!(error, OAuthError::Refused { ref error, .. } if error == "invalid_grant"), "{error:?}");
     later.revoke(&fresh).await.unwrap();
+    assert!(sandbox.record().devices.contains(&device_id), "200 for tokens that were replaced ends nothing");
+    later.revoke(&newest).await.unwrap();
     assert!(!sandbox.record().devices.contains(&device_id));
 }
 

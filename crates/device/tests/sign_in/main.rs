@@ -11,6 +11,8 @@ mod lost;
 mod meeting;
 mod paths;
 mod puppet;
+mod remains;
+mod sign_out;
 mod stranger;
 mod tap;
 mod world;

@@ -200,7 +200,9 @@ fn store(session: FirstSession, (homeserver, issuer): (Url, Url), directory: &Pa
         access_token: Secret::new(session.access_token),
         refresh_token: Some(Secret::new(session.refresh_token)),
     };
-    let session = StoredSession { homeserver, issuer, client_id: session.client_id, user };
+    let (client_id, expires_at) = (session.client_id, None);
+    let account_management_uri = None;
+    let session = StoredSession { homeserver, issuer, account_management_uri, client_id, expires_at, user };
     let directory = SessionDir::new(directory);
     let _lock = directory.create().unwrap();
     directory.save(&session).unwrap();

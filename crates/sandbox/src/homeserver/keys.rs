@@ -21,6 +21,9 @@ pub(super) const ONE_TIME_ALGORITHM: &str = "signed_curve25519";
 
 /// `POST /_matrix/client/v3/keys/upload`
 pub(super) async fn upload(State(shared): State<Arc<Shared>>, caller: Caller, Body(body): Body) -> Answer {
+    if shared.faults.is_set(&Fault::KeysUploadHangs) {
+        std::future::pending::<()>().await;
+    }
     let mut account = shared.account();
     let mut seen = observe(&account, &caller.device_id, &body);
     let done = misbehave(&shared).and_then(|()| take_over(&mut account, &caller.device_id, &body));

@@ -27,6 +27,7 @@ use axum::{
 use serde_json::{Value, json};
 
 use crate::{
+    faults::Fault,
     oauth::{authority::Introspection, scope::allows_api},
     state::Shared,
 };
@@ -217,6 +218,10 @@ impl FromRequestParts<Arc<Shared>> for Caller {
         let missing = || Refusal::new(StatusCode::UNAUTHORIZED, "M_MISSING_TOKEN", "no access token");
         let token = token.ok_or_else(missing)?.to_owned();
         let introspection = shared.introspect(&token);
+        if shared.faults.is_set(&Fault::AccountLocked) {
+            // As Synapse does when its authorization server says that the token is not active.
+            return Err(Refusal::unknown_token("Token is not active", false));
+        }
         Self::of(token, introspection)
     }
 }

@@ -2,21 +2,65 @@
 
 use std::{fmt::Write as _, sync::Arc};
 
-use axum::{extract::State, http::StatusCode, response::Response};
+use axum::{
+    Form,
+    extract::{State, rejection::FormRejection},
+    http::{HeaderMap, StatusCode},
+    response::Response,
+};
+use serde::Deserialize;
 
-use super::page::{escape, page};
+use super::{
+    consent::{forged, is_from_elsewhere},
+    page::{escape, page},
+};
 use crate::state::Shared;
 
-/// `GET /account`: who is signed in where. Nothing can be changed here.
+#[derive(Deserialize)]
+pub(super) struct Removal {
+    device: String,
+    csrf: String,
+}
+
+/// `GET /account`: who is signed in where.
 pub(super) async fn show(State(shared): State<Arc<Shared>>) -> Response {
+    page(StatusCode::OK, "Your devices", &devices(&shared))
+}
+
+/// `POST /account`: a device is removed, without its own doing.
+pub(super) async fn remove(
+    State(shared): State<Arc<Shared>>,
+    headers: HeaderMap,
+    removal: Result<Form<Removal>, FormRejection>,
+) -> Response {
+    let Ok(Form(removal)) = removal else { return forged() };
+    if is_from_elsewhere(&headers) || removal.csrf != shared.account_csrf {
+        return forged();
+    }
+    match shared.remove_device(&removal.device).await {
+        Ok(()) => page(StatusCode::OK, "Your devices", &devices(&shared)),
+        Err(error) => {
+            let body = format!("<p id=\"result\">{}</p>\n", escape(&error.to_string()));
+            page(StatusCode::BAD_GATEWAY, "Nothing was removed", &body)
+        }
+    }
+}
+
+fn devices(shared: &Shared) -> String {
     let mut body = format!(
-        "<p>The account <strong id=\"user\">{}</strong> is signed in on:</p>\n<dl>\n",
-        escape(&shared.user_id)
+        "<p>The account <strong id=\"user\">{}</strong> is signed in on:</p>\n<form method=\"post\" action=\"/account\">\n\
+         <input type=\"hidden\" name=\"csrf\" value=\"{}\">\n",
+        escape(&shared.user_id),
+        escape(&shared.account_csrf)
     );
     for (id, device) in &shared.account().devices {
+        let (name, id) = (escape(&device.display_name), escape(id));
         // Writing to a string cannot fail.
-        let _ = writeln!(body, "<dt>{}</dt><dd>{}</dd>", escape(&device.display_name), escape(id));
+        let _ = writeln!(
+            body,
+            "<label>{name} {id}</label><button name=\"device\" value=\"{id}\">Remove</button>"
+        );
     }
-    body.push_str("</dl>\n<p>To end one of these, sign out on it.</p>\n");
-    page(StatusCode::OK, "Your devices", &body)
+    body.push_str("</form>\n<p>A device that is removed here is signed out, and does not hear of it.</p>\n");
+    body
 }

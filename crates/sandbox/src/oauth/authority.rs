@@ -51,8 +51,15 @@ struct Session {
     device_id: String,
     scope: String,
     refresh_token: String,
-    /// The current access token last. A refresh leaves the one before alive until it expires.
-    access_tokens: Vec<(String, Instant)>,
+    /// The refresh token before. It can be used again as long as nobody has used what it was exchanged for: the answer may have
+    /// been lost. Deployed servers allow that, too.
+    refreshed_with: Option<String>,
+    access_token: String,
+    expires: Instant,
+    /// Whether the access token has been used.
+    used: bool,
+    /// The access token before. It is void; a token that was ours is told apart from one that never was.
+    access_token_before: Option<String>,
 }
 
 /// Freshly issued, to be handed to the client.
@@ -175,64 +182,65 @@ impl Authority {
         scope: Scope,
         lifetime: Duration,
     ) -> Result<Tokens, OAuthError> {
-        self.sessions.push(Session {
+        let session = Session {
             client_id,
             device_id: scope.device_id,
             scope: scope.text,
             refresh_token: random::token()?,
-            access_tokens: Vec::new(),
-        });
-        self.issue(self.sessions.len() - 1, lifetime)
+            refreshed_with: None,
+            access_token: random::token()?,
+            expires: Instant::now() + lifetime,
+            used: false,
+            access_token_before: None,
+        };
+        let tokens = session.tokens(lifetime);
+        self.sessions.push(session);
+        Ok(tokens)
     }
 
-    /// RFC 6749, "Refreshing an Access Token", with rotation: the old refresh token is worth nothing from here on.
+    /// RFC 6749, "Refreshing an Access Token", with rotation: once what it was exchanged for is used, the old refresh token is
+    /// worth nothing.
     pub(crate) fn refresh(
         &mut self,
         refresh_token: &str,
         client_id: &str,
         lifetime: Duration,
     ) -> Result<Tokens, OAuthError> {
-        let own =
-            |session: &Session| session.refresh_token == refresh_token && session.client_id == client_id;
-        let index = self.sessions.iter().position(own);
-        self.issue(index.ok_or_else(|| OAuthError::invalid_grant("unknown or used refresh_token"))?, lifetime)
+        let own = |session: &&mut Session| session.client_id == client_id && session.takes(refresh_token);
+        let session = self.sessions.iter_mut().find(own);
+        let session = session.ok_or_else(|| OAuthError::invalid_grant("unknown or used refresh_token"))?;
+        let (fresh, access_token) = (random::token()?, random::token()?);
+        session.refresh_token = fresh;
+        session.refreshed_with = Some(refresh_token.to_owned());
+        session.access_token_before = Some(std::mem::replace(&mut session.access_token, access_token));
+        session.expires = Instant::now() + lifetime;
+        session.used = false;
+        Ok(session.tokens(lifetime))
     }
 
-    fn issue(&mut self, index: usize, lifetime: Duration) -> Result<Tokens, OAuthError> {
-        let (access_token, refresh_token) = (random::token()?, random::token()?);
-        let session =
-            self.sessions.get_mut(index).ok_or_else(|| OAuthError::invalid_grant("no such session"))?;
-        session.refresh_token.clone_from(&refresh_token);
-        // The one before stays: an expired token that was ours is told apart from one that never was.
-        let before = session.access_tokens.pop();
-        session.access_tokens =
-            before.into_iter().chain([(access_token.clone(), Instant::now() + lifetime)]).collect();
-        let (client_id, scope) = (session.client_id.clone(), session.scope.clone());
-        Ok(Tokens { access_token, refresh_token, lifetime, scope, client_id })
-    }
-
-    pub(crate) fn introspect(&self, access_token: &str, now: Instant) -> Introspection {
-        for session in &self.sessions {
-            if let Some((_, expires)) = session.access_tokens.iter().find(|(token, _)| token == access_token)
-            {
-                let left = expires.saturating_duration_since(now);
-                if left.is_zero() {
-                    return Introspection::Expired;
-                }
-                let (device_id, scope) = (session.device_id.clone(), session.scope.clone());
-                return Introspection::Active { device_id, scope, left };
-            }
+    pub(crate) fn introspect(&mut self, access_token: &str, now: Instant) -> Introspection {
+        let own = |session: &&mut Session| session.knows(access_token);
+        let Some(session) = self.sessions.iter_mut().find(own) else { return Introspection::Unknown };
+        let left = session.expires.saturating_duration_since(now);
+        if left.is_zero() || session.access_token != access_token {
+            return Introspection::Expired;
         }
-        Introspection::Unknown
+        session.used = true;
+        let (device_id, scope) = (session.device_id.clone(), session.scope.clone());
+        Introspection::Active { device_id, scope, left }
     }
 
-    /// Which device would have no session any more, if this token's session ended.
+    /// Which device would have no session any more, if the session of this token ended. A token that has expired or was replaced
+    /// is as good as unknown: deployed servers end nothing for it.
     pub(crate) fn last_session_of(
         &self,
         token: &str,
         client_id: Option<&str>,
     ) -> Result<Option<String>, OAuthError> {
-        let Some(ending) = self.sessions.iter().find(|session| session.holds(token)) else { return Ok(None) };
+        let now = Instant::now();
+        let Some(ending) = self.sessions.iter().find(|session| session.holds(token, now)) else {
+            return Ok(None);
+        };
         if client_id.is_some_and(|id| id != ending.client_id) {
             return Err(OAuthError::invalid_client("the token is another client's"));
         }
@@ -243,9 +251,15 @@ impl Authority {
 
     /// RFC 7009, for either kind of token: its session ends.
     pub(crate) fn revoke(&mut self, token: &str) {
-        if let Some(index) = self.sessions.iter().position(|session| session.holds(token)) {
+        let now = Instant::now();
+        if let Some(index) = self.sessions.iter().position(|session| session.holds(token, now)) {
             self.revocations.push(self.sessions.remove(index).device_id);
         }
+    }
+
+    /// The person has removed the device in the account.
+    pub(crate) fn end_sessions_of(&mut self, device_id: &str) {
+        self.sessions.retain(|session| session.device_id != device_id);
     }
 
     pub(crate) fn record(&self) -> (u32, Vec<String>) {
@@ -254,8 +268,30 @@ impl Authority {
 }
 
 impl Session {
-    fn holds(&self, token: &str) -> bool {
-        self.refresh_token == token || self.access_tokens.iter().any(|(access, _)| access == token)
+    fn tokens(&self, lifetime: Duration) -> Tokens {
+        Tokens {
+            access_token: self.access_token.clone(),
+            refresh_token: self.refresh_token.clone(),
+            lifetime,
+            scope: self.scope.clone(),
+            client_id: self.client_id.clone(),
+        }
+    }
+
+    /// Whether it can be refreshed with this token.
+    fn takes(&self, refresh_token: &str) -> bool {
+        let again = || !self.used && self.refreshed_with.as_deref() == Some(refresh_token);
+        self.refresh_token == refresh_token || again()
+    }
+
+    /// Whether it is, or was a moment ago, this session's access token.
+    fn knows(&self, access_token: &str) -> bool {
+        self.access_token == access_token || self.access_token_before.as_deref() == Some(access_token)
+    }
+
+    /// Whether this token, of either kind, is good for anything.
+    fn holds(&self, token: &str, now: Instant) -> bool {
+        self.refresh_token == token || (self.access_token == token && self.expires > now)
     }
 }
 

@@ -65,8 +65,7 @@ pub(super) async fn decide(
 ) -> Response {
     let Ok(Form(answer)) = answer else { return forged() };
     let code = normal(&answer.code);
-    let from_elsewhere = headers.get("sec-fetch-site").is_some_and(|site| site != "same-origin");
-    if from_elsewhere {
+    if is_from_elsewhere(&headers) {
         return forged();
     }
     let decision = match answer.action {
@@ -143,8 +142,13 @@ fn result(decision: Decision) -> Response {
     page(StatusCode::OK, title, &format!("<p id=\"result\">{text}</p>\n"))
 }
 
+/// A browser's word that a page of another server sent the form.
+pub(super) fn is_from_elsewhere(headers: &HeaderMap) -> bool {
+    headers.get("sec-fetch-site").is_some_and(|site| site != "same-origin")
+}
+
 /// A form that was not served here, or not to this page: cross-site request forgery.
-fn forged() -> Response {
+pub(super) fn forged() -> Response {
     let body = "<p id=\"result\">That form did not come from this page. Nothing was changed. Open the link again.</p>\n";
     page(StatusCode::FORBIDDEN, "Refused", body)
 }

@@ -19,7 +19,7 @@ use crate::{faults::Fault, state::Shared};
 
 const CODE: &str = "authorization_code";
 
-/// `GET /.well-known/openid-configuration`, where MSC4108 as first written looks.
+/// `GET /.well-known/openid-configuration`, where MSC4108 as first written looks, and the same at RFC 8414's place.
 pub(crate) async fn document(State(shared): State<Arc<Shared>>) -> Response {
     match metadata(&shared) {
         Some(document) => Json(document).into_response(),

@@ -111,13 +111,20 @@ fn answer(tokens: &Tokens) -> Value {
     })
 }
 
-/// `POST /oauth2/revoke`. A token that is unknown is as good as revoked: 200 as well.
+/// `POST /oauth2/revoke`. RFC 7009, section 2.2: 200 as well for a token that is unknown, has expired or was replaced; its
+/// session, if there is one, goes on.
 pub(super) async fn revoke(
     State(shared): State<Arc<Shared>>,
     Params(request): Params<Revocation>,
 ) -> Result<StatusCode, OAuthError> {
     let client_id = request.client_id.ok_or_else(|| OAuthError::invalid_client("client_id is missing"))?;
     shared.authority().client(&client_id)?;
+    if shared.faults.is_set(&Fault::RevocationFails) {
+        return Err(OAuthError::overloaded());
+    }
+    if shared.faults.is_set(&Fault::RevocationIgnored) {
+        return Ok(StatusCode::OK);
+    }
     shared.end_session(&request.token, Some(&client_id)).await?;
     Ok(StatusCode::OK)
 }

@@ -216,3 +216,42 @@ fn every_fault_is_tried() {
         assert!(tests.contains(&format!("Fault::{variant}")), "{variant}");
     }
 }
+
+#[tokio::test]
+async fn a_locked_account_refreshes_and_is_refused() {
+    let world = world().await;
+    let first = world.sandbox.first_session(FIRST).await.unwrap();
+    world.sandbox.faults().set(Fault::AccountLocked);
+    let (status, fresh) = world.refresh(&first.client_id, &first.refresh_token).await;
+    assert_eq!(status, 200);
+    let answer = world.get(&text(&fresh, "access_token"), "v3/account/whoami").await;
+    assert_eq!(errcode(&answer), (401, "M_UNKNOWN_TOKEN"));
+}
+
+#[tokio::test]
+async fn a_revocation_fails_or_does_nothing() {
+    for (fault, status) in [(Fault::RevocationFails, 503), (Fault::RevocationIgnored, 200)] {
+        let world = faulty(fault).await;
+        let first = world.sandbox.first_session(FIRST).await.unwrap();
+        assert_eq!(world.revoke(&first.client_id, &first.refresh_token).await.0, status);
+        assert_eq!(world.get(&first.access_token, "v3/devices").await.0, 200);
+    }
+}
+
+/// Only at the homeserver: the old issuer still says what it is.
+#[tokio::test]
+async fn the_homeserver_names_another_issuer() {
+    let world = faulty(Fault::OtherIssuer).await;
+    assert_ne!(metadata(&world).await["issuer"], world.sandbox.issuer().as_str());
+    let (_, own) = reply(world.http.get(world.issuer(".well-known/openid-configuration"))).await;
+    assert_eq!(own["issuer"], world.sandbox.issuer().as_str());
+}
+
+#[tokio::test]
+async fn an_upload_of_keys_may_hang() {
+    let world = faulty(Fault::KeysUploadHangs).await;
+    let token = world.first().await;
+    let upload = world.http.post(world.hs("v3/keys/upload")).bearer_auth(token).json(&json!({}));
+    assert!(upload.timeout(Duration::from_millis(200)).send().await.is_err());
+    assert_eq!(world.sandbox.record().key_uploads.len(), 0);
+}

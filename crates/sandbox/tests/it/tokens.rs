@@ -1,9 +1,9 @@
 use std::time::Duration;
 
 use matrix_qr_sandbox::Options;
-use serde_json::json;
+use serde_json::{Value, json};
 
-use crate::common::{FIRST, options, reply, text, world, world_with};
+use crate::common::{FIRST, World, options, reply, text, world, world_with};
 
 const NEW: &str = "NEWDEVICE1";
 
@@ -66,20 +66,89 @@ async fn an_expired_token_is_a_soft_logout() {
     assert_eq!(body["soft_logout"], true);
 }
 
-#[tokio::test]
-async fn refresh_tokens_rotate() {
+/// A session, refreshed once: `(world, client, the tokens before, the tokens now)`.
+async fn refreshed() -> (World, String, Value, Value) {
     let world = world().await;
     let client_id = world.client_id().await;
-    let tokens = world.sign_in(&client_id, NEW).await;
-    let old = text(&tokens, "refresh_token");
-    let (status, fresh) = world.refresh(&client_id, &old).await;
+    let before = world.sign_in(&client_id, NEW).await;
+    let (status, now) = world.refresh(&client_id, &text(&before, "refresh_token")).await;
     assert_eq!(status, 200);
-    assert_ne!(fresh["access_token"], tokens["access_token"]);
-    assert_ne!(fresh["refresh_token"], tokens["refresh_token"]);
-    let (status, body) = world.refresh(&client_id, &old).await;
-    assert_eq!((status.as_u16(), &body["error"]), (400, &json!("invalid_grant")));
-    let (_, who) = world.get(&text(&fresh, "access_token"), "v3/account/whoami").await;
+    (world, client_id, before, now)
+}
+
+#[tokio::test]
+async fn refresh_tokens_rotate() {
+    let (world, client_id, before, now) = refreshed().await;
+    assert_ne!(now["access_token"], before["access_token"]);
+    assert_ne!(now["refresh_token"], before["refresh_token"]);
+    let (_, who) = world.get(&text(&now, "access_token"), "v3/account/whoami").await;
     assert_eq!(who["device_id"], NEW);
+    let (status, body) = world.refresh(&client_id, &text(&before, "refresh_token")).await;
+    assert_eq!((status.as_u16(), &body["error"]), (400, &json!("invalid_grant")));
+    let (status, body) = world.get(&text(&before, "access_token"), "v3/account/whoami").await;
+    assert_eq!((status.as_u16(), &body["soft_logout"]), (401, &json!(true)), "it was replaced");
+}
+
+/// The answer may have been lost: as long as nobody has used what came of it, it is given once more.
+#[tokio::test]
+async fn a_refresh_can_be_repeated_until_its_outcome_is_used() {
+    let (world, client_id, before, lost) = refreshed().await;
+    let (status, now) = world.refresh(&client_id, &text(&before, "refresh_token")).await;
+    assert_eq!(status, 200);
+    for token in [&lost, &before] {
+        assert_eq!(world.get(&text(token, "access_token"), "v3/devices").await.0, 401);
+    }
+    assert_eq!(world.refresh(&client_id, &text(&lost, "refresh_token")).await.0, 400);
+    let (status, now) = world.refresh(&client_id, &text(&now, "refresh_token")).await;
+    assert_eq!(status, 200);
+    assert_eq!(world.refresh(&client_id, &text(&before, "refresh_token")).await.0, 400);
+    assert_eq!(world.get(&text(&now, "access_token"), "v3/devices").await.0, 200);
+}
+
+/// RFC 7009, section 2.2, as deployed: 200, and the session lives on.
+#[tokio::test]
+async fn revoking_a_token_that_was_replaced_ends_nothing() {
+    let (world, client_id, before, now) = refreshed().await;
+    for kind in ["access_token", "refresh_token"] {
+        assert_eq!(world.revoke(&client_id, &text(&before, kind)).await.0, 200);
+    }
+    assert_eq!(world.get(&text(&now, "access_token"), "v3/devices/NEWDEVICE1").await.0, 200);
+    assert_eq!(world.sandbox.record().revocations, Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn revoking_a_token_that_has_expired_ends_nothing() {
+    let world = world_with(Options { access_token_lifetime: Duration::ZERO, ..options() }).await;
+    let client_id = world.client_id().await;
+    let tokens = world.sign_in(&client_id, NEW).await;
+    assert_eq!(world.revoke(&client_id, &text(&tokens, "access_token")).await.0, 200);
+    assert_eq!(world.refresh(&client_id, &text(&tokens, "refresh_token")).await.0, 200);
+}
+
+/// The same with the account page's form, which only that page can send.
+#[tokio::test]
+async fn the_account_page_removes_a_device() {
+    let (world, _, _, now) = refreshed().await;
+    let (_, page) = world.page(reqwest::Method::GET, "account").await;
+    let (_, csrf) = page.split_once("name=\"csrf\" value=\"").unwrap();
+    let csrf = csrf.split_once('"').unwrap().0;
+    for (csrf, status) in [("guessed", 403), (csrf, 200)] {
+        assert_eq!(world.get(&text(&now, "access_token"), "v3/devices").await.0, 200);
+        let form = world.http.post(world.issuer("account")).form(&[("device", NEW), ("csrf", csrf)]);
+        assert_eq!(form.send().await.unwrap().status(), status);
+    }
+    assert_eq!(world.get(&text(&now, "access_token"), "v3/devices").await.0, 401);
+    assert_eq!(world.sandbox.record().devices, Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn a_device_that_the_person_removes_has_no_session_any_more() {
+    let (world, client_id, _, now) = refreshed().await;
+    world.sandbox.remove_device(NEW).await.unwrap();
+    assert_eq!(world.get(&text(&now, "access_token"), "v3/devices").await.0, 401);
+    let (status, body) = world.refresh(&client_id, &text(&now, "refresh_token")).await;
+    assert_eq!((status.as_u16(), &body["error"]), (400, &json!("invalid_grant")));
+    assert_eq!(world.sandbox.record().devices, Vec::<String>::new());
 }
 
 #[tokio::test]

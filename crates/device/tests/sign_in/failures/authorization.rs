@@ -160,9 +160,12 @@ async fn the_answer_with_the_token_is_lost() {
     };
     let end = world.sign_in_while(&Plan::shown_by(Role::New), ask_again).await;
     let row = Row::of("the_answer_with_the_token_is_lost");
-    assert_told(&world, end.new.as_ref().unwrap_err(), &row.new);
+    let left = end.record.devices.iter().find(|device| !end.record.bootstrap.contains(device)).unwrap();
+    let Err(Error::NotAuthorized(trouble)) = &end.new else { panic!("{:?}", end.new) };
+    row.assert_told(trouble, &world, left);
+    assert!(trouble.what.contains(left) && was_told(&end, Role::New, "DeviceLeft"), "it is named");
+    assert_eq!(trouble.side, Side::AuthorizationServer);
     assert_told(&world, end.existing.as_ref().unwrap_err(), &row.existing);
-    assert!(matches!(&end.new, Err(Error::NotAuthorized(why)) if why.side == Side::AuthorizationServer));
     assert_eq!((end.record.devices.len(), end.record.bootstrap.len()), (2, 1), "it is left behind");
     assert_eq!((uploads(&end), world.new_dir().exists()), (0, false));
     assert!(!was_told(&end, Role::Existing, "SharingSecrets"));

@@ -108,4 +108,24 @@ async fn a_message_is_read_before_the_last_word() {
     assert_failed_late(&world, &end, "ctrl_c").await;
 }
 
-each_revision![ctrl_c, a_message_is_read_before_the_last_word,];
+/// Ctrl-C while the answer with the token is on its way: the account has a device by then, and it must go.
+async fn a_token_that_comes_after_the_end_is_revoked() {
+    let world = World::tapped().await;
+    let tap = world.tap.as_ref().unwrap();
+    tap.judge(|request| if request == "POST /oauth2/token" { Fate::AnsweredLate } else { Fate::Answered });
+    let gives_up = "gives up";
+    let plan = Plan::shown_by(Role::New).cancel(Role::New, When::Told(Role::New, gives_up));
+    let give_up = async |meeting: &Meeting| {
+        while world.sandbox.record().devices.len() < 2 {
+            sleep(Duration::from_millis(20)).await;
+        }
+        meeting.note(Role::New, gives_up);
+    };
+    let end = world.sign_in_while(&plan, give_up).await;
+    assert_eq!(end.new.as_ref().unwrap_err(), &Error::Cancelled);
+    assert!(!was_told(&end, Role::New, "Token"), "{:?}", end.told);
+    assert_eq!(world.sandbox.record().revocations.len(), 1);
+    assert_failed_late(&world, &end, "ctrl_c").await;
+}
+
+each_revision![ctrl_c, a_token_that_comes_after_the_end_is_revoked, a_message_is_read_before_the_last_word,];

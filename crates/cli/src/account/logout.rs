@@ -1,0 +1,137 @@
+//! `logout`: this device is signed out, on the server and here; or, with `--local`, here.
+
+use std::path::Path;
+
+use matrix_qr_device::{Facts, SignOut, Subject, sign_out_here};
+use serde_json::json;
+
+use super::{directory, policy};
+use crate::{
+    args,
+    cancel::Cancel,
+    exit::{Exit, Failure},
+    keyboard::{self, Keyboard},
+    output::{Output, harmless},
+};
+
+pub(crate) async fn logout(args: &args::Logout) -> Result<(), Failure> {
+    let out = Output::new(args.online.json);
+    let directory = directory(&args.online.directory)?;
+    let cancel = Cancel::on_signals(move || out.say(""))
+        .map_err(|error| Failure::here(format!("signals cannot be heard: {error}"), "Begin again."))?;
+    let question = Question { out, cancel: &cancel, yes: args.yes };
+    if args.local {
+        return here(&directory, question).await;
+    }
+    let sign_out = SignOut::prepare(&directory, policy(&args.online)).await.map_err(Failure::not_ready)?;
+    let subject = sign_out.subject();
+    // What was interrupted has never been used: nothing is lost with it.
+    if !subject.interrupted {
+        let text = format!("Sign {} out of {}?", device(&subject), account(&subject));
+        question.ask(&text, subject.device_id.as_deref()).await?;
+    }
+    let waiting = out.waiting("Signing out.", None);
+    let done = tokio::select! {
+        biased;
+        () = cancel.cancelled() => Err(stopped(&subject)),
+        done = sign_out.everywhere() => done.map_err(Failure::of_server),
+    };
+    drop(waiting);
+    done?;
+    report(out, &subject);
+    Ok(())
+}
+
+async fn here(directory: &Path, question: Question<'_>) -> Result<(), Failure> {
+    let facts = Facts::read(directory).ok();
+    let what = facts.as_ref().map_or("this session", |facts| facts.device_id.as_str());
+    let text = format!("Remove {} from this machine, and leave it in the account?", harmless(what));
+    question.ask(&text, facts.as_ref().map(|facts| facts.device_id.as_str())).await?;
+    let subject = sign_out_here(directory).map_err(Failure::not_ready)?;
+    let text = format!(
+        "What was kept of {} is removed from this machine. The device may still be in the account: remove it {}.",
+        device(&subject),
+        harmless(&subject.place)
+    );
+    let json = json!({
+        "event": "removed_here",
+        "user_id": subject.user_id,
+        "device_id": subject.device_id,
+        "remove_it": subject.place,
+    });
+    question.out.result(text, json);
+    Ok(())
+}
+
+fn report(out: Output, subject: &Subject) {
+    let text = match (&subject.device_id, subject.interrupted) {
+        (_, false) => format!("{} is signed out of {}.", device(subject), account(subject)),
+        (Some(_), true) => format!(
+            "A sign-in was interrupted here. Its device {} is signed out again, and its files are removed.",
+            device(subject)
+        ),
+        (None, true) => "A sign-in or a sign-out was interrupted here. Its files are removed. If your account lists a device that \
+                         you do not know, remove it there."
+            .to_owned(),
+    };
+    let json = json!({
+        "event": "logged_out",
+        "user_id": subject.user_id,
+        "device_id": subject.device_id,
+        "interrupted": subject.interrupted,
+    });
+    out.result(text, json);
+}
+
+fn device(subject: &Subject) -> String {
+    subject.device_id.as_deref().map_or_else(|| "this session".to_owned(), |id| harmless(id).to_string())
+}
+
+fn account(subject: &Subject) -> String {
+    subject.user_id.as_deref().map_or_else(|| "your account".to_owned(), |id| harmless(id).to_string())
+}
+
+/// Tokens that were refreshed on the way are on disk: whoever begins again goes on with them.
+fn stopped(subject: &Subject) -> Failure {
+    let what = format!("interrupted before {} was seen to be signed out", device(subject));
+    Failure::new(Exit::Cancelled, what, "Run it again: it goes on where it stopped.")
+}
+
+/// Asks before something is lost.
+struct Question<'a> {
+    out: Output,
+    cancel: &'a Cancel,
+    yes: bool,
+}
+
+impl Question<'_> {
+    async fn ask(&self, text: &str, device_id: Option<&str>) -> Result<(), Failure> {
+        if self.yes {
+            return Ok(());
+        }
+        if !keyboard::is_terminal() && self.out == Output::Human {
+            let advice = "Say --yes if you are sure.";
+            return Err(Failure::new(Exit::Usage, "nobody is there to be asked", advice));
+        }
+        self.out.event(json!({ "event": "question", "question": "logout", "device_id": device_id }));
+        self.out.prompt(format_args!(
+            "{text} Messages that are not in the key backup cannot be read here again. [y/N] "
+        ));
+        let keyboard = Keyboard::default();
+        let answer = tokio::select! {
+            biased;
+            () = self.cancel.cancelled() => return Err(unchanged("interrupted")),
+            answer = keyboard.line() => answer,
+        };
+        match answer.as_deref().map(|answer| answer.trim()) {
+            Some("y" | "Y" | "yes") => Ok(()),
+            Some(_) => Err(unchanged("not confirmed")),
+            None => Err(unchanged("standard input ended before the question was answered")),
+        }
+    }
+}
+
+fn unchanged(why: &str) -> Failure {
+    let what = format!("{why}: nothing was changed, this device is still signed in");
+    Failure::new(Exit::Cancelled, what, "Run it again and answer y, or say --yes.")
+}

@@ -1,0 +1,26 @@
+//! `token`: an access token on standard output, for a script, a bot or `curl`.
+
+use std::time::Duration;
+
+use matrix_qr_device::access_token;
+use serde_json::json;
+
+use super::{directory, policy};
+use crate::{args, exit::Failure, output::Output};
+
+/// On purpose the one place where a secret is printed.
+pub(crate) async fn token(args: &args::Token) -> Result<(), Failure> {
+    let directory = directory(&args.online.directory)?;
+    let good_for = Duration::from_secs(args.seconds);
+    let token = access_token(&directory, policy(&args.online), good_for).await.map_err(Failure::not_ready)?;
+    let json = json!({
+        "access_token": token.token.expose(),
+        "expires_at": token.expires_at,
+        "expires_in": token.expires_in.map(|time| time.as_secs()),
+        "user_id": token.facts.user_id,
+        "device_id": token.facts.device_id,
+        "homeserver": token.facts.homeserver,
+    });
+    Output::new(args.online.json).result(token.token.expose(), json);
+    Ok(())
+}

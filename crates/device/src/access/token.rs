@@ -1,0 +1,130 @@
+//! An access token for another program, and whether the session still stands. Two that want one at once refresh once.
+
+use std::{path::Path, time::Duration};
+
+use matrix_qr_protocol::error::{Side, Trouble};
+
+use super::{Access, Lapse, SHARED, homeserver};
+use crate::{
+    device::Facts,
+    homeserver::{Effort, HomeserverError},
+    http::{Http, Policy},
+    secret::Secret,
+    session::{SessionDir, StoredSession},
+    trouble::Told,
+};
+
+/// An access token that the homeserver takes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AccessToken {
+    /// For the `Authorization` header.
+    pub token: Secret,
+    /// When it expires, in seconds since 1970, if the server said it.
+    pub expires_at: Option<u64>,
+    /// How long that is from now.
+    pub expires_in: Option<Duration>,
+    /// Whose it is, and for which homeserver.
+    pub facts: Facts,
+}
+
+/// What is known of a session that is on disk.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Standing {
+    /// The homeserver takes its token, or one that was refreshed.
+    SignedIn,
+    /// That could not be found out.
+    Unknown(Trouble),
+}
+
+/// The session's access token, good for at least this long; refreshed where it is not. A server that does not say how long its
+/// tokens live is taken at its word: then it is a fresh one.
+///
+/// # Errors
+///
+/// There is no session, it has ended, a server failed, or its tokens live shorter than that.
+pub async fn access_token(
+    directory: &Path,
+    policy: Policy,
+    good_for: Duration,
+) -> Result<AccessToken, Trouble> {
+    let directory = SessionDir::new(directory);
+    let http = Http::new(policy).map_err(|error| error.told())?;
+    let session = directory.load().map_err(|error| error.told())?;
+    // Without the lock: who only reads is in nobody's way.
+    if is_good(&http, &session, good_for).await? {
+        return Ok(handed_out(&session));
+    }
+    let lock = directory.lock_within(SHARED).await.map_err(|error| error.told())?;
+    let access = Access::locked(directory, lock, http).map_err(|error| error.told())?;
+    Ok(access.token(good_for).await?)
+}
+
+/// Whether the homeserver still takes this session.
+///
+/// # Errors
+///
+/// There is none, or it has ended.
+pub async fn standing(directory: &Path, policy: Policy) -> Result<Standing, Trouble> {
+    let directory = SessionDir::new(directory);
+    let session = directory.load().map_err(|error| error.told())?;
+    match seen(directory, session, policy).await {
+        Ok(()) => Ok(Standing::SignedIn),
+        Err(Lapse::Ended(ended)) => Err(ended.into()),
+        Err(Lapse::Trouble(trouble)) => Ok(Standing::Unknown(trouble)),
+    }
+}
+
+async fn seen(directory: SessionDir, session: StoredSession, policy: Policy) -> Result<(), Lapse> {
+    let http = Http::new(policy).map_err(|error| error.told())?;
+    match homeserver(&http, &session).whoami_within(Effort::BRIEF).await {
+        Err(HomeserverError::Expired) => {
+            let lock = directory.lock().map_err(|error| error.told())?;
+            let access = Access::locked(directory, lock, http).map_err(|error| error.told())?;
+            access.stay_signed_in().await
+        }
+        other => other.map(drop).map_err(Lapse::from),
+    }
+}
+
+impl Access {
+    /// Another process may have refreshed it while this one waited for the lock.
+    async fn token(&self, good_for: Duration) -> Result<AccessToken, Lapse> {
+        let session = self.session().await;
+        if !is_good(&self.http, &session, good_for).await? {
+            match session.user.refresh_token {
+                Some(_) => self.refresh().await?,
+                None => self.stay_signed_in().await?,
+            }
+        }
+        let session = self.session().await;
+        match session.time_left() {
+            Some(left) if left < good_for => Err(too_short(left, good_for).into()),
+            _ => Ok(handed_out(&session)),
+        }
+    }
+}
+
+async fn is_good(http: &Http, session: &StoredSession, good_for: Duration) -> Result<bool, Lapse> {
+    if session.time_left().is_none_or(|left| left < good_for) {
+        return Ok(false);
+    }
+    match homeserver(http, session).whoami().await {
+        Err(HomeserverError::Expired) => Ok(false),
+        other => other.map(|_| true).map_err(Lapse::from),
+    }
+}
+
+fn handed_out(session: &StoredSession) -> AccessToken {
+    AccessToken {
+        token: session.user.access_token.clone(),
+        expires_at: session.expires_at,
+        expires_in: session.time_left(),
+        facts: Facts::of(session),
+    }
+}
+
+fn too_short(left: Duration, asked: Duration) -> Trouble {
+    let (left, asked) = (left.as_secs(), asked.as_secs());
+    let what = format!("the server's access tokens live for {left} s, and {asked} s were asked for");
+    Trouble::new(Side::AuthorizationServer, what, "Ask for a shorter time with --for, and more often.")
+}

@@ -1,0 +1,37 @@
+//! A sign-in that was killed leaves its directory: the next one takes its device back first.
+
+use matrix_qr_protocol::error::Error;
+
+use crate::{
+    http::Policy,
+    person::{News, Person},
+    session::{SessionDir, SessionError, SessionLock},
+    sign_out::Remains,
+    start::unless_cancelled,
+    trouble::Told,
+};
+
+/// Takes a directory that is empty, or that holds what an interrupted sign-in left.
+pub(super) async fn claim<P: Person>(
+    directory: &SessionDir,
+    policy: Policy,
+    person: &P,
+) -> Result<SessionLock, Error> {
+    match directory.create() {
+        Err(SessionError::Interrupted { .. }) => {
+            clear(directory, policy, person).await?;
+            directory.create()
+        }
+        created => created,
+    }
+    .map_err(|error| Error::NotSetUp(error.told()))
+}
+
+async fn clear<P: Person>(directory: &SessionDir, policy: Policy, person: &P) -> Result<(), Error> {
+    let remains = Remains::take(directory, policy).map_err(|error| Error::NotSetUp(error.told()))?;
+    let device_id = remains.subject().device_id;
+    let cleared = async { remains.clear().await.map_err(Error::NotSetUp) };
+    unless_cancelled(person, cleared).await?;
+    person.tell(News::Cleared { device_id: device_id.as_deref() });
+    Ok(())
+}
