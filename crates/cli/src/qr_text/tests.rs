@@ -59,6 +59,7 @@ fn whatever_is_around_a_code_does_not_hide_it() {
             format!("> {}", wrapped(&text, 60, "\n> ")),
             format!("Dear Alice,\r\n\r\n{}\r\nYours, Bob. 78\r\n", wrapped(&text, 76, "\r\n")),
             wrapped(&text, 40, "\u{a0}\n\t"),
+            wrapped(&text, 37, "\n"),
             wrapped(&text, 8, "\r\n\r\n"),
         ];
         for text in around {

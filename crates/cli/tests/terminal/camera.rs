@@ -79,8 +79,9 @@ fn colours(cell: &vt100::Cell, theme: Theme) -> (u8, u8) {
         vt100::Color::Rgb(red, _, _) => red,
         vt100::Color::Idx(231) => 255,
         vt100::Color::Idx(232) => 8,
-        // What a theme may change can be anything.
-        vt100::Color::Idx(_) => 128,
+        // What a theme may change is what it should not be.
+        vt100::Color::Idx(0..8) => 255,
+        vt100::Color::Idx(_) => 0,
     };
     let (letter, background) = (grey(cell.fgcolor(), theme.letters), grey(cell.bgcolor(), theme.background));
     if cell.inverse() { (background, letter) } else { (letter, background) }
