@@ -77,7 +77,9 @@ fn a_window_that_is_resized_shows_one_code_and_one_line_that_waits() {
             let once = ["Waiting for the other device", "scan this code"]
                 .iter()
                 .all(|words| text.replace('\n', " ").matches(words).count() <= 1);
-            (once && seen(screen, &sandbox, DARK, TIGHT)? == Seen::Code).then_some(())
+            // Where there is room, nothing of the older ones is above.
+            let alone = rows < 40 || text.starts_with("Without a camera");
+            (once && alone && seen(screen, &sandbox, DARK, TIGHT)? == Seen::Code).then_some(())
         });
     }
     window.resize(80, 12);
