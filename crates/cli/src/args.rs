@@ -1,6 +1,7 @@
 //! The command line.
 
 mod exchange;
+mod look;
 mod sandbox;
 
 use std::path::PathBuf;
@@ -11,6 +12,7 @@ use matrix_qr_protocol::homeserver::Homeserver;
 
 pub(crate) use self::{
     exchange::{Exchange, Reading, Revision},
+    look::{Background, Look, Style},
     sandbox::Sandbox,
 };
 use crate::{exit, help};

@@ -11,7 +11,9 @@ use crate::{
     args,
     cancel::Cancel,
     exit::{Exit, Failure},
-    output::{BAD, DIM, GOOD, Output, harmless, paint, result_room, wrap},
+    measure::wrap,
+    output::{BAD, DIM, GOOD, Output, harmless, paint},
+    terminal::result_room,
 };
 
 const WARNING: Style = AnsiColor::Yellow.on_default();

@@ -17,8 +17,9 @@ use crate::{
 };
 
 pub(crate) fn run(args: &args::Inspect) -> Result<(), Failure> {
-    let scanned = scan::from_argument(&args.code)?;
-    Output::new(args.json).result(human(&scanned), machine(&scanned));
+    let out = Output::new(args.json);
+    let scanned = scan::from_argument(&args.code, out)?;
+    out.result(human(&scanned), machine(&scanned));
     Ok(())
 }
 

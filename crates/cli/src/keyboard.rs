@@ -23,6 +23,11 @@ impl Keyboard {
         self.0.lock().await.get_or_insert_with(listen).recv().await
     }
 
+    /// Reads ahead from now on.
+    pub(crate) async fn listen(&self) {
+        self.0.lock().await.get_or_insert_with(listen);
+    }
+
     /// On a terminal, forgets what was typed before there was a question: it was not meant as its answer.
     pub(crate) async fn forget(&self) {
         if !is_terminal() {

@@ -18,7 +18,7 @@ pub(crate) async fn run(args: &args::Link) -> Result<(), Failure> {
     let directory = account::directory(&args.online.directory)?;
     let facts = Facts::read(&directory).map_err(Failure::not_ready)?;
     let device = Device::open(&directory, account::policy(&args.online)).await.map_err(Failure::not_ready)?;
-    let mut person = Terminal::new(out, Role::Existing, args.exchange.qr.clone())?;
+    let mut person = Terminal::new(out, Role::Existing, &args.exchange)?;
     person.browser = !args.no_browser;
     if args.exchange.scan.is_some() {
         person.unless_cancelled(check_keys(&device)).await?;

@@ -34,7 +34,7 @@ pub(crate) async fn run(args: &args::Login) -> Result<(), Failure> {
         account::check_address(&args.online, url)?;
     }
     let setup = setup(args)?;
-    let person = Terminal::new(out, Role::New, args.exchange.qr.clone())?;
+    let person = Terminal::new(out, Role::New, &args.exchange)?;
     let start = person.unless_cancelled(start(args, &person)).await?;
     let signed_in = sign_in(&setup, start, &person).await;
     let device_left = person.device_left();
@@ -90,14 +90,14 @@ pub(crate) async fn given(exchange: &Exchange, person: &Terminal) -> Result<Opti
 
 /// On a thread of its own: a picture takes a while, and a person who pastes takes longer.
 async fn scanned(path: PathBuf, person: &Terminal) -> Result<Start, Failure> {
-    if path.as_os_str() == "-" && keyboard::is_terminal() {
-        person.say("Paste the other device's code as text, then press Enter:");
-    }
-    let read = tokio::task::spawn_blocking(move || scan::from_path(&path));
+    let out = person.out();
+    let read = tokio::task::spawn_blocking(move || scan::from_path(&path, out)).await;
     let unreadable = |_| {
         Failure::new(Exit::QrCode, "the picture cannot be read", "Take it again, or use the code's text.")
     };
-    Ok(Start::Scan(read.await.map_err(unreadable)??.code))
+    let scanned = read.map_err(unreadable)??;
+    person.listen().await;
+    Ok(Start::Scan(scanned.code))
 }
 
 async fn ask_homeserver(person: &Terminal) -> Result<Homeserver, Failure> {

@@ -2,6 +2,9 @@
 
 mod account;
 mod args;
+#[cfg(test)]
+#[path = "../tests/terminal/camera.rs"]
+mod camera;
 mod cancel;
 mod demo;
 mod doctor;
@@ -12,6 +15,7 @@ mod keyboard;
 mod link;
 mod logging;
 mod login;
+mod measure;
 mod news;
 mod output;
 mod person;
@@ -19,6 +23,7 @@ mod qr_picture;
 mod qr_text;
 mod sandbox;
 mod scan;
+mod terminal;
 mod world;
 
 use std::process::ExitCode;

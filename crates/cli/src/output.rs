@@ -3,7 +3,7 @@
 
 use std::{
     fmt::Display,
-    io::Write as _,
+    io::{self, Write as _},
     time::{Duration, Instant},
 };
 
@@ -11,12 +11,10 @@ use anstyle::{AnsiColor, Effects, Style};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle};
 pub(crate) use matrix_qr_protocol::harmless;
 use serde_json::{Value, json};
-use terminal_size::terminal_size_of;
 
 use crate::{
     args::Color,
     exit::{Failure, whose},
-    qr_picture::Room,
 };
 
 pub(crate) const BOLD: Style = Style::new().effects(Effects::BOLD);
@@ -81,6 +79,21 @@ impl Output {
         }
     }
 
+    /// A drawing, which has colours or reverse video of its own choice.
+    pub(crate) fn draw(self, text: &str) {
+        if self == Self::Human {
+            line(io::stderr().lock(), text);
+        }
+    }
+
+    /// An empty screen. What has left it is not touched.
+    pub(crate) fn erase(self) {
+        if self == Self::Human && !target(false).is_hidden() {
+            // A person who closed the terminal cannot be told about it.
+            let _ = write!(io::stderr().lock(), "\x1b[H\x1b[2J");
+        }
+    }
+
     pub(crate) fn failure(self, failure: &Failure) {
         let side = failure.side.and_then(whose);
         self.say(format_args!("{} {}", paint(BAD, "error:"), harmless(&failure.what)));
@@ -117,6 +130,15 @@ impl Output {
     }
 }
 
+/// How such a line stands on the screen; where it cannot live in place, the cursor goes on below it.
+pub(crate) fn waiting_line(text: &str, until: Option<Instant>) -> String {
+    if target(false).is_hidden() {
+        format!("{text}\n")
+    } else {
+        format!("⠋ {text} {}", until.map(time_left).unwrap_or_default())
+    }
+}
+
 /// A line in place; it disappears with this value.
 #[derive(Debug)]
 pub(crate) struct Waiting(ProgressBar);
@@ -125,22 +147,6 @@ impl Drop for Waiting {
     fn drop(&mut self) {
         self.0.finish_and_clear();
     }
-}
-
-/// The room for a drawing in the dialogue. What is no terminal has no edges.
-pub(crate) fn dialogue_room() -> Room {
-    room(terminal_size_of(std::io::stderr()), anstream::stderr().current_choice())
-}
-
-/// The same, among the results.
-pub(crate) fn result_room() -> Room {
-    room(terminal_size_of(std::io::stdout()), anstream::stdout().current_choice())
-}
-
-fn room(size: Option<(terminal_size::Width, terminal_size::Height)>, choice: anstream::ColorChoice) -> Room {
-    let (columns, rows) =
-        size.map_or((usize::MAX, usize::MAX), |(width, height)| (width.0.into(), height.0.into()));
-    Room { columns, rows, colours: choice != anstream::ColorChoice::Never }
 }
 
 fn target(hidden: bool) -> ProgressDrawTarget {
@@ -152,7 +158,7 @@ fn time_left(until: Instant) -> String {
     format!("({}:{:02} left)", seconds / 60, seconds % 60)
 }
 
-fn line(mut stream: impl std::io::Write, text: impl Display) {
+fn line(mut stream: impl io::Write, text: impl Display) {
     // Whoever closed the other end does not want to know.
     let _ = writeln!(stream, "{text}").and_then(|()| stream.flush());
 }
@@ -170,39 +176,9 @@ pub(crate) fn row(name: &str, value: &str) -> String {
     format!("  {} {}", paint(DIM, format_args!("{name:<12}")), harmless(value))
 }
 
-/// Words in lines that are no longer than this many characters; a longer word is broken.
-pub(crate) fn wrap(text: &str, width: usize) -> Vec<String> {
-    let mut lines = vec![String::new()];
-    for word in text.split_whitespace() {
-        for piece in pieces(word, width) {
-            let last = lines.pop().unwrap_or_default();
-            if last.is_empty() {
-                lines.push(piece);
-            } else if last.chars().count() + 1 + piece.chars().count() <= width {
-                lines.push(format!("{last} {piece}"));
-            } else {
-                lines.extend([last, piece]);
-            }
-        }
-    }
-    lines
-}
-
-fn pieces(word: &str, width: usize) -> Vec<String> {
-    let letters: Vec<char> = word.chars().collect();
-    letters.chunks(width.max(1)).map(|piece| piece.iter().collect()).collect()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_long_text_keeps_to_its_column() {
-        assert_eq!(wrap("one two  three", 7), ["one two", "three"]);
-        assert_eq!(wrap("abcdefgh ij", 3), ["abc", "def", "gh", "ij"]);
-        assert_eq!(wrap("", 3), [""]);
-    }
 
     #[test]
     fn the_digits_are_in_the_box_with_their_zero() {

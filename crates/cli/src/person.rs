@@ -1,26 +1,35 @@
 //! The person at this terminal: shows, asks and tells, one thing at a time.
 
+mod page;
 mod questions;
 mod screen;
 
 use std::{
     future::pending,
-    path::PathBuf,
-    sync::atomic::{AtomicBool, Ordering},
+    io,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
 };
 
 use matrix_qr_device::{News, Opening, Person};
 use matrix_qr_protocol::{channel::CheckCode, revision::Role};
 use serde_json::json;
+use tokio::signal::unix::{SignalKind, signal};
 use url::Url;
 
 use self::screen::Screen;
-use crate::{cancel::Cancel, exit::Failure, keyboard::Keyboard, news, output::Output};
+use crate::{args::Exchange, cancel::Cancel, exit::Failure, keyboard::Keyboard, news, output::Output};
+
+/// A window that is dragged has many sizes: the last one counts.
+const SETTLED: Duration = Duration::from_millis(100);
 
 /// Also for scripts: then what is told is an event, and a question is an event that a line answers.
 pub(crate) struct Terminal {
     out: Output,
-    screen: Screen,
+    screen: Arc<Screen>,
     keyboard: Keyboard,
     cancel: Cancel,
     /// Whether to open links, rather than to print them.
@@ -29,19 +38,15 @@ pub(crate) struct Terminal {
 }
 
 impl Terminal {
-    /// From here on Ctrl-C is heard.
-    pub(crate) fn new(out: Output, role: Role, qr: Option<PathBuf>) -> Result<Self, Failure> {
+    /// From here on Ctrl-C is heard, and a window that changes its size.
+    pub(crate) fn new(out: Output, role: Role, exchange: &Exchange) -> Result<Self, Failure> {
         let heard = move || out.say("\nCancelling: the other device is told. Ctrl-C again leaves at once.");
-        let cancel = Cancel::on_signals(heard)
-            .map_err(|error| Failure::here(format!("signals cannot be heard: {error}"), "Begin again."))?;
-        Ok(Self {
-            out,
-            screen: Screen::new(out, role, qr),
-            keyboard: Keyboard::default(),
-            cancel,
-            browser: true,
-            device_left: AtomicBool::new(false),
-        })
+        let unheard = |error| Failure::here(format!("signals cannot be heard: {error}"), "Begin again.");
+        let cancel = Cancel::on_signals(heard).map_err(unheard)?;
+        let screen = Arc::new(Screen::new(out, role, exchange));
+        redraw_on_resize(&screen).map_err(unheard)?;
+        let device_left = AtomicBool::new(false);
+        Ok(Self { out, screen, keyboard: Keyboard::default(), cancel, browser: true, device_left })
     }
 
     /// Whether a sign-in that failed may have left its device in the account.
@@ -49,8 +54,13 @@ impl Terminal {
         self.device_left.load(Ordering::Relaxed)
     }
 
-    pub(crate) fn say(&self, text: &str) {
-        self.out.say(text);
+    /// What stands in the input of a terminal by now is no answer to the questions that come.
+    pub(crate) async fn listen(&self) {
+        self.keyboard.listen().await;
+    }
+
+    pub(crate) fn out(&self) -> Output {
+        self.out
     }
 
     /// What `work` gives, unless the person gives up first.
@@ -64,6 +74,19 @@ impl Terminal {
             result = work => result,
         }
     }
+}
+
+fn redraw_on_resize(screen: &Arc<Screen>) -> io::Result<()> {
+    let mut resized = signal(SignalKind::window_change())?;
+    let screen = Arc::downgrade(screen);
+    tokio::spawn(async move {
+        while resized.recv().await.is_some() {
+            tokio::time::sleep(SETTLED).await;
+            let Some(screen) = screen.upgrade() else { return };
+            screen.resized();
+        }
+    });
+    Ok(())
 }
 
 impl Person for Terminal {

@@ -5,9 +5,9 @@ mod file;
 mod read;
 
 pub(crate) use self::{
-    draw::{Drawing, Room, drawing},
+    draw::{Blocks, Drawing, Ink, drawings},
     file::PictureFile,
-    read::{NotReadable, from_anything, from_text, looks_like_text},
+    read::{NotReadable, from_picture, is_markup},
 };
 
 use qrcode::{EcLevel, QrCode, Version, bits::Bits, types::QrError};

@@ -1,8 +1,133 @@
-//! A QR code as text, for where there is no camera: unpadded base64.
+//! A QR code as text, for where there is no camera: unpadded base64 as we write it, and as it comes back: in lines, with a label
+//! before it, in quotes, from an editor.
 
-use base64::{Engine as _, prelude::BASE64_STANDARD_NO_PAD};
-use matrix_qr_protocol::qr::ShownCode;
+use base64::{
+    Engine as _, alphabet,
+    engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig},
+    prelude::BASE64_STANDARD_NO_PAD,
+};
+use matrix_qr_protocol::qr::{MAX_QR_BYTES, QrCode, QrError, ShownCode};
+use thiserror::Error;
+
+/// The longest text that is looked at, in bytes, with everything around the code.
+pub(crate) const MAX_TEXT: usize = 8 << 10;
+/// The letters of the largest code, in hexadecimal.
+const MAX_LETTERS: usize = 2 * MAX_QR_BYTES;
+/// So many letters show whether a code begins there; broken lines are longer than the lesser number.
+const HEAD: usize = 40;
+const LEAST_HEAD: usize = 8;
+
+/// Why there is no code in a text.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+pub(crate) enum NoCode {
+    #[error("the text is neither base64 nor hexadecimal")]
+    NotText,
+    #[error(transparent)]
+    Refused(#[from] QrError),
+}
+
+impl NoCode {
+    /// Whether more text can change it.
+    pub(crate) fn is_final(self) -> bool {
+        !matches!(self, Self::NotText | Self::Refused(QrError::NotMatrix | QrError::Truncated))
+    }
+}
 
 pub(crate) fn encode(code: &ShownCode) -> String {
     BASE64_STANDARD_NO_PAD.encode(code.bytes())
 }
+
+/// The first code in a text, and its bytes: hexadecimal, or base64 in either alphabet. It may be broken into pieces by
+/// anything that is no letter of these, and ends where it is complete.
+pub(crate) fn find(text: &str) -> Result<(QrCode, Vec<u8>), NoCode> {
+    let is_letter = |c: char| c.is_ascii_alphanumeric() || "+/-_".contains(c);
+    let pieces: Vec<&str> = text.split(|c| !is_letter(c)).filter(|piece| !piece.is_empty()).collect();
+    let mut rests = (0..pieces.len()).filter_map(|start| pieces.get(start..));
+    match rests.find(|rest| begins(rest)) {
+        Some(rest) => complete(rest),
+        None if is_encoded(text) => Err(QrError::NotMatrix.into()),
+        None => Err(NoCode::NotText),
+    }
+}
+
+fn begins(pieces: &[&str]) -> bool {
+    let long_enough = pieces.first().is_some_and(|piece| piece.len() >= LEAST_HEAD);
+    long_enough && {
+        let head: String = pieces.iter().flat_map(|piece| piece.chars()).take(HEAD).collect();
+        bytes(&head).is_some()
+    }
+}
+
+/// Piece by piece, until it is a code or cannot become one.
+fn complete(pieces: &[&str]) -> Result<(QrCode, Vec<u8>), NoCode> {
+    let mut letters = String::new();
+    for piece in pieces {
+        letters.push_str(piece);
+        let Some(bytes) = bytes(&letters) else { break };
+        match QrCode::decode(&bytes) {
+            Ok(code) => return Ok((code, bytes)),
+            Err(QrError::Truncated) if letters.len() <= MAX_LETTERS => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Err(QrError::Truncated.into())
+}
+
+/// The bytes that these letters stand for, if they begin as a code does. What is not a whole byte yet at their end is left
+/// out.
+fn bytes(letters: &str) -> Option<Vec<u8>> {
+    let begins = |bytes: &Vec<u8>| QrCode::decode(bytes) != Err(QrError::NotMatrix);
+    [from_hex(letters), from_base64(letters)].into_iter().flatten().find(begins)
+}
+
+/// Whether the whole text stands for bytes, of whatever kind.
+fn is_encoded(text: &str) -> bool {
+    let letters: String = text.split_ascii_whitespace().collect();
+    let padding = letters.trim_end_matches('=');
+    !padding.is_empty() && from_base64(padding).is_some() && padding.len() % 4 != 1
+}
+
+fn from_hex(letters: &str) -> Option<Vec<u8>> {
+    let digits: Option<Vec<u8>> = letters.chars().map(|c| c.to_digit(16).map(|digit| digit as u8)).collect();
+    Some(digits?.chunks_exact(2).map(|pair| pair.iter().fold(0, |byte, digit| byte << 4 | digit)).collect())
+}
+
+fn from_base64(letters: &str) -> Option<Vec<u8>> {
+    let config = GeneralPurposeConfig::new()
+        .with_decode_padding_mode(DecodePaddingMode::RequireNone)
+        .with_decode_allow_trailing_bits(true);
+    let whole = if letters.len() % 4 == 1 { letters.get(..letters.len() - 1)? } else { letters };
+    let decode = |alphabet| GeneralPurpose::new(alphabet, config).decode(whole).ok();
+    decode(&alphabet::STANDARD).or_else(|| decode(&alphabet::URL_SAFE))
+}
+
+/// What a person could have typed or pasted, or an editor saved: UTF-8 or UTF-16, with its byte order mark or without. These
+/// may be its first bytes only.
+pub(crate) fn decoded(bytes: &[u8]) -> Option<String> {
+    let text = match bytes {
+        [0xff, 0xfe, rest @ ..] => utf16(rest, u16::from_le_bytes),
+        [0xfe, 0xff, rest @ ..] => utf16(rest, u16::from_be_bytes),
+        [first, 0, ..] if *first != 0 => utf16(bytes, u16::from_le_bytes),
+        [0, second, ..] if *second != 0 => utf16(bytes, u16::from_be_bytes),
+        _ => utf8(bytes),
+    }?;
+    let text = text.strip_prefix('\u{feff}').unwrap_or(&text);
+    let is_text = !text.is_empty() && text.chars().all(|c| !c.is_control() || c.is_whitespace());
+    is_text.then(|| text.to_owned())
+}
+
+fn utf8(bytes: &[u8]) -> Option<String> {
+    let cut = match std::str::from_utf8(bytes) {
+        Err(error) if error.error_len().is_none() => bytes.get(..error.valid_up_to())?,
+        _ => bytes,
+    };
+    String::from_utf8(cut.to_vec()).ok()
+}
+
+fn utf16(bytes: &[u8], unit: fn([u8; 2]) -> u16) -> Option<String> {
+    let (pairs, _) = bytes.as_chunks();
+    String::from_utf16(&pairs.iter().map(|pair| unit(*pair)).collect::<Vec<_>>()).ok()
+}
+
+#[cfg(test)]
+mod tests;

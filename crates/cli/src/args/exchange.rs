@@ -7,6 +7,8 @@ use matrix_qr_device::Showing;
 use matrix_qr_protocol::revision::{self, Dialect};
 use url::Url;
 
+use super::Look;
+
 /// How the two devices meet.
 #[derive(Debug, ClapArgs)]
 pub(crate) struct Exchange {
@@ -17,6 +19,9 @@ pub(crate) struct Exchange {
     /// Write the QR code to this file (.png or .svg) instead of drawing it; removed at the end
     #[arg(long, value_name = "FILE")]
     pub(crate) qr: Option<PathBuf>,
+
+    #[command(flatten)]
+    pub(crate) look: Look,
 
     /// Where to create the rendezvous session, instead of on the homeserver: in msc4108 the URL that creates sessions, in
     /// msc4388 the server's base URL

@@ -12,10 +12,13 @@ use serde_json::json;
 
 use crate::{
     args::ShownBy,
-    keyboard, news,
-    output::{BOLD, DIM, GOOD, Output, harmless, paint, result_room, wrap},
-    qr_picture::{Drawing, drawing},
+    keyboard,
+    measure::wrap,
+    news,
+    output::{BOLD, DIM, GOOD, Output, harmless, paint},
+    qr_picture::drawings,
     qr_text,
+    terminal::result_room,
 };
 
 /// The columns and what is between them make 80 characters.
@@ -83,10 +86,12 @@ impl Board {
         if self.out == Output::Json {
             return;
         }
-        match drawing(code.bytes(), result_room()) {
-            Some(Drawing::Lines { text, .. }) => self.line(&format!("\n{text}\n")),
-            _ => self.line(&format!(
-                "\nThis window is too narrow for the QR code. As text:\n  {}\n",
+        let room = result_room();
+        let drawings = drawings(code.bytes(), room.blocks);
+        match drawings.iter().find(|drawing| drawing.columns() <= room.columns) {
+            Some(drawing) => self.line(&format!("\n{}\n", drawing.text(room.ink))),
+            None => self.line(&format!(
+                "\nThis window is too narrow for the QR code. As text:\n{}\n",
                 qr_text::encode(code)
             )),
         }

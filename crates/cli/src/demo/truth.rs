@@ -16,7 +16,8 @@ use crate::{
     args::{Reading, ShownBy},
     exit::Failure,
     inspect::revision_name,
-    output::{BAD, BOLD, DIM, GOOD, Output, paint, wrap},
+    measure::wrap,
+    output::{BAD, BOLD, DIM, GOOD, Output, paint},
     world::{OLD_MESSAGES, World},
 };
 

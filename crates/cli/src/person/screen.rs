@@ -10,22 +10,29 @@ use matrix_qr_device::{News, encryption::BackupState};
 use matrix_qr_protocol::{driver::Progress, qr::ShownCode, revision::Role};
 use url::Url;
 
+use super::page::Shown;
 use crate::{
-    output::{BAD, BOLD, DIM, GOOD, Output, Waiting, dialogue_room, harmless, large, paint},
-    qr_picture::{Drawing, PictureFile, drawing},
-    qr_text,
+    args::{Exchange, Look},
+    output::{BAD, BOLD, GOOD, Output, Waiting, harmless, large, paint, waiting_line},
+    qr_picture::PictureFile,
+    terminal::{Room, dialogue_room},
 };
+
+const WAITING: &str = "Waiting for the other device. Ctrl-C cancels.";
 
 pub(super) struct Screen {
     out: Output,
     role: Role,
     qr: Option<PathBuf>,
+    look: Look,
     state: Mutex<State>,
 }
 
 #[derive(Default)]
 struct State {
     waiting: Option<Waiting>,
+    /// The code that waits for its scanner, and the room that it was drawn for.
+    shown: Option<(Shown, Room)>,
     /// When the session, and the sign-in with it, ends.
     until: Option<Instant>,
     /// Stays in view until the person has agreed: the consent page may ask for it.
@@ -35,8 +42,8 @@ struct State {
 }
 
 impl Screen {
-    pub(super) fn new(out: Output, role: Role, qr: Option<PathBuf>) -> Self {
-        Self { out, role, qr, state: Mutex::default() }
+    pub(super) fn new(out: Output, role: Role, exchange: &Exchange) -> Self {
+        Self { out, role, qr: exchange.qr.clone(), look: exchange.look, state: Mutex::default() }
     }
 
     pub(super) fn tell(&self, news: &News<'_>) {
@@ -90,30 +97,36 @@ impl Screen {
 
     fn show(&self, code: &ShownCode) {
         self.clear();
-        let text = qr_text::encode(code);
-        match &self.qr {
-            Some(_) => self.write(code),
-            None => self.draw(code),
+        let shown = Shown::new(code, self.invitation(), dialogue_room(self.look).blocks);
+        if self.qr.is_some() {
+            self.write(code);
+            self.out.say(shown.as_text());
+            self.wait(WAITING);
+        } else {
+            self.draw(&mut self.state(), shown);
         }
-        self.out.say(format_args!("{} {text}", paint(DIM, "No camera? The same as text:")));
-        self.wait("Waiting for the other device. Ctrl-C cancels.");
     }
 
-    fn draw(&self, code: &ShownCode) {
-        self.out.say(paint(BOLD, self.invitation()));
-        match drawing(code.bytes(), dialogue_room()) {
-            Some(Drawing::Lines { text, rows, too_tall }) => {
-                self.out.say(text);
-                if too_tall {
-                    self.warn(&format!("this window is too low for the code: make it {} lines high", rows + 3));
-                }
-            }
-            Some(Drawing::TooNarrow(columns)) => self.warn(&format!(
-                "this window is too narrow for the code, which needs {columns} columns: begin again in a wider one, or \
-                 with --qr FILE.png"
-            )),
-            None => self.warn("the code is too long to be drawn: use the text"),
+    /// In a window of another size: what left the screen is drawn anew, and fits.
+    pub(super) fn resized(&self) {
+        let mut state = self.state();
+        let resized = state.shown.take_if(|(_, room)| *room != dialogue_room(self.look));
+        if let Some((shown, _)) = resized {
+            state.waiting = None;
+            self.out.erase();
+            self.draw(&mut state, shown);
         }
+    }
+
+    fn draw(&self, state: &mut State, shown: Shown) {
+        let room = dialogue_room(self.look);
+        let page = shown.page(&waiting_line(WAITING, state.until), room);
+        self.out.say(page.words);
+        if let Some(drawing) = page.drawing {
+            self.out.draw(&drawing);
+        }
+        state.shown = Some((shown, room));
+        state.waiting = Some(self.out.waiting(WAITING, state.until));
     }
 
     fn write(&self, code: &ShownCode) {
@@ -203,9 +216,11 @@ impl Screen {
         state.waiting = Some(self.out.waiting(text, state.until));
     }
 
-    /// Nothing is waited for.
+    /// Nothing is waited for, not for a scanner either.
     pub(super) fn clear(&self) {
-        self.state().waiting = None;
+        let mut state = self.state();
+        state.waiting = None;
+        state.shown = None;
     }
 
     /// A panic elsewhere is no reason to show nothing more.

@@ -1,11 +1,7 @@
-//! The bytes of a QR code from a picture in any usual format, or from text.
+//! The bytes of a QR code from a picture in any usual format.
 
 use std::io::Cursor;
 
-use base64::{
-    Engine as _, alphabet,
-    engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig},
-};
 use image::{GrayImage, ImageReader, Limits, imageops};
 use thiserror::Error;
 
@@ -30,8 +26,6 @@ pub(crate) enum NotReadable {
     Damaged(String),
     #[error("there is no QR code in the picture that can be read")]
     NoCode,
-    #[error("the text is neither base64 nor hexadecimal")]
-    NotText,
 }
 
 impl NotReadable {
@@ -41,27 +35,20 @@ impl NotReadable {
             Self::Damaged(_) | Self::NoCode => {
                 "Take the picture again: the whole code with its white border, sharp, and straight."
             }
-            Self::NotText => "Copy the whole text that the other device shows.",
         }
     }
 }
 
-/// The bytes of every QR code in a file or in what a person pasted: a picture, text, or the bytes themselves.
-pub(crate) fn from_anything(contents: &[u8]) -> Result<Vec<Vec<u8>>, NotReadable> {
-    if contents.starts_with(b"MATRIX") {
-        return Ok(vec![contents.to_vec()]);
-    }
-    if contents.trim_ascii_start().starts_with(b"<") {
-        return Err(NotReadable::Svg);
-    }
-    match std::str::from_utf8(contents) {
-        Ok(text) if looks_like_text(contents) => from_text(text).map(|bytes| vec![bytes]),
-        _ => from_picture(contents),
-    }
+/// Whether it is an SVG picture or a web page.
+pub(crate) fn is_markup(file: &[u8]) -> bool {
+    file.trim_ascii_start().starts_with(b"<")
 }
 
 /// The bytes of every QR code that is found in a picture; at least one.
-pub(super) fn from_picture(file: &[u8]) -> Result<Vec<Vec<u8>>, NotReadable> {
+pub(crate) fn from_picture(file: &[u8]) -> Result<Vec<Vec<u8>>, NotReadable> {
+    if is_markup(file) {
+        return Err(NotReadable::Svg);
+    }
     let picture = decode(file)?;
     let views: [fn(&GrayImage) -> Option<GrayImage>; 6] = [
         |picture| Some(picture.clone()),
@@ -140,32 +127,4 @@ fn shrunk(picture: &GrayImage) -> Option<GrayImage> {
             imageops::FilterType::Triangle,
         )
     })
-}
-
-/// Whether these bytes are what a person could have typed or pasted.
-pub(crate) fn looks_like_text(bytes: &[u8]) -> bool {
-    !bytes.is_empty() && bytes.iter().all(|b| b.is_ascii_graphic() || b.is_ascii_whitespace())
-}
-
-/// The bytes that a text stands for: hexadecimal, or base64 in either alphabet, with or without padding. White space is nothing.
-pub(crate) fn from_text(text: &str) -> Result<Vec<u8>, NotReadable> {
-    let text: String = text.split_ascii_whitespace().collect();
-    if text.is_empty() {
-        return Err(NotReadable::NotText);
-    }
-    from_hex(&text).or_else(|| from_base64(&text)).ok_or(NotReadable::NotText)
-}
-
-/// Hexadecimal is base64, too; but no code that begins as it must is both.
-fn from_hex(text: &str) -> Option<Vec<u8>> {
-    let digits: Option<Vec<u8>> = text.chars().map(|c| c.to_digit(16).map(|digit| digit as u8)).collect();
-    let digits = digits.filter(|digits| digits.len() % 2 == 0)?;
-    let byte = |pair: &[u8]| pair.iter().fold(0, |byte, digit| byte << 4 | digit);
-    Some(digits.chunks(2).map(byte).collect())
-}
-
-fn from_base64(text: &str) -> Option<Vec<u8>> {
-    let config = GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent);
-    let decode = |alphabet| GeneralPurpose::new(alphabet, config).decode(text).ok();
-    decode(&alphabet::STANDARD).or_else(|| decode(&alphabet::URL_SAFE))
 }

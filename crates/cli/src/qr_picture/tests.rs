@@ -1,11 +1,8 @@
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic)]
 
-use base64::{Engine as _, prelude::BASE64_STANDARD, prelude::BASE64_URL_SAFE_NO_PAD};
 use image::{DynamicImage, GrayImage, ImageFormat, Luma, imageops};
 
-use super::{read::from_picture, *};
-
-const ROOMY: Room = Room { columns: 200, rows: 200, colours: true };
+use super::*;
 
 /// As long as a real code, with every byte value in it: none of it is text.
 fn bytes() -> Vec<u8> {
@@ -82,7 +79,7 @@ fn what_holds_no_code_says_so() {
     assert_eq!(from_picture(&encoded(blank, ImageFormat::Png)), Err(NotReadable::NoCode));
     assert_eq!(from_picture(b"hello"), Err(NotReadable::NotAPicture));
     assert_eq!(from_picture(b""), Err(NotReadable::NotAPicture));
-    assert_eq!(from_anything(file::svg(&bytes()).unwrap().as_bytes()), Err(NotReadable::Svg));
+    assert_eq!(from_picture(file::svg(&bytes()).unwrap().as_bytes()), Err(NotReadable::Svg));
     let png = file::png(&bytes()).unwrap();
     assert!(matches!(from_picture(&png[..png.len() / 2]), Err(NotReadable::Damaged(_))));
 }
@@ -97,75 +94,6 @@ fn two_codes_in_a_picture_are_both_found() {
     let mut found = from_picture(&encoded(both, ImageFormat::Png)).unwrap();
     found.sort();
     assert_eq!(found, [bytes(), b"other".to_vec()]);
-}
-
-#[test]
-fn text_is_hex_or_base64_of_either_kind() {
-    let hex: String = bytes().iter().map(|b| format!("{b:02x}")).collect();
-    let base64 = BASE64_STANDARD.encode(bytes());
-    let broken =
-        base64.chars().collect::<Vec<_>>().chunks(40).map(String::from_iter).collect::<Vec<_>>().join("\n ");
-    let texts = [&hex, &hex.to_uppercase(), &base64, &broken, &BASE64_URL_SAFE_NO_PAD.encode(bytes())];
-    for text in texts {
-        assert_eq!(from_text(text), Ok(bytes()), "{text}");
-    }
-    for text in ["", " \n", "not base64!", "TUFUU", "é"] {
-        assert_eq!(from_text(text), Err(NotReadable::NotText), "{text:?}");
-    }
-    assert_eq!(from_anything(&bytes()), Ok(vec![bytes()]));
-    assert_eq!(from_anything(broken.as_bytes()), Ok(vec![bytes()]));
-    assert_eq!(from_anything(&file::png(&bytes()).unwrap()), Ok(vec![bytes()]));
-    assert!(looks_like_text(b"TUFU\n") && !looks_like_text(b"MATRIX\x02") && !looks_like_text(b""));
-}
-
-/// Looks at a drawing as a camera does: each character is two modules, in the colours that it has.
-fn photograph(text: &str, colours: bool) -> GrayImage {
-    let lines: Vec<Vec<char>> =
-        text.lines().map(|line| anstream::adapter::strip_str(line).to_string().chars().collect()).collect();
-    let pixel = |x: u32, y: u32| {
-        let (upper, lower) = match lines[y as usize / 16][x as usize / 8] {
-            '█' => (true, true),
-            '▀' => (true, false),
-            '▄' => (false, true),
-            ' ' => (false, false),
-            other => panic!("{other:?} in a drawing"),
-        };
-        let inked = if y % 16 < 8 { upper } else { lower };
-        Luma([if inked == colours { 0 } else { 255 }])
-    };
-    GrayImage::from_fn(lines[0].len() as u32 * 8, lines.len() as u32 * 16, pixel)
-}
-
-#[test]
-fn a_drawing_on_the_terminal_can_be_scanned() {
-    for colours in [true, false] {
-        let Some(Drawing::Lines { text, too_tall: false, .. }) = drawing(&bytes(), Room { colours, ..ROOMY })
-        else {
-            panic!("it does not fit")
-        };
-        assert_eq!(text.contains("\u{1b}[38;5;16m"), colours);
-        let photograph = photograph(&text, colours);
-        // A camera that reads only dark on light, as many do: the polarity must be right, too.
-        let mut prepared = rqrr::PreparedImage::prepare(photograph);
-        let mut seen = Vec::new();
-        prepared.detect_grids()[0].decode_to(&mut seen).unwrap();
-        assert_eq!(seen, bytes());
-    }
-}
-
-#[test]
-fn the_drawing_gives_up_error_correction_before_it_gives_up() {
-    let rows = |columns, rows| match drawing(&bytes(), Room { columns, rows, colours: true }).unwrap() {
-        Drawing::Lines { rows, too_tall, .. } => (rows, too_tall),
-        Drawing::TooNarrow(columns) => panic!("{columns}"),
-    };
-    let (at_q, at_l) = (rows(200, 200).0, rows(61 + 8, 200).0);
-    assert!(at_q > at_l, "{at_q} {at_l}");
-    assert!(!rows(200, at_q - 1).1);
-    assert_eq!(rows(200, at_l - 1), (at_l, true));
-    let narrow = drawing(&bytes(), Room { columns: 40, rows: 200, colours: true });
-    assert!(matches!(narrow, Some(Drawing::TooNarrow(columns)) if columns > 40));
-    assert_eq!(drawing(&[0; 3000], ROOMY), None);
 }
 
 #[test]

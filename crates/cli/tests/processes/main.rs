@@ -81,7 +81,7 @@ fn a_person_at_two_terminals_signs_in_a_device() {
     let sandbox = Sandbox::start();
     let browser = Browser::new();
     let mut login = sandbox.command(&["login", "--homeserver", sandbox.homeserver()]);
-    let code = login.find(|line| line.strip_prefix("No camera? The same as text: ").map(str::to_owned));
+    let code = login.find(code);
     let mut link = sandbox.command_with(&["link", "--scan", "-"], |command| {
         command.env("PATH", browser.path());
     });
@@ -299,8 +299,13 @@ fn the_sandbox_says_what_to_paste_and_cleans_up() {
 /// A new device that shows its code, and the code as text.
 fn showing(sandbox: &Sandbox) -> (Process, String) {
     let mut login = sandbox.command(&["login", "--homeserver", sandbox.homeserver()]);
-    let code = login.find(|line| line.strip_prefix("No camera? The same as text: ").map(str::to_owned));
+    let code = login.find(code);
     (login, code)
+}
+
+/// A code as text, which is a line of its own.
+fn code(line: &str) -> Option<String> {
+    line.starts_with("TUFU").then(|| line.to_owned())
 }
 
 /// What stands in a box, large.

@@ -39,10 +39,13 @@ impl PartialEq for CheckCode {
 impl FromStr for CheckCode {
     type Err = CheckCodeError;
 
-    /// Exactly two ASCII digits, as a person types them: white space around them is nothing.
+    /// Exactly two ASCII digits, as a person types them: white space is nothing, around them and between them, where devices
+    /// show it.
     fn from_str(text: &str) -> Result<Self, CheckCodeError> {
-        match *text.trim().as_bytes() {
-            [tens @ b'0'..=b'9', ones @ b'0'..=b'9'] => Ok(Self([tens - b'0', ones - b'0'])),
+        let mut typed = text.chars().filter(|c| !c.is_whitespace());
+        let mut digit = || typed.next().and_then(|c| c.to_digit(10)).map(|digit| digit as u8);
+        match ([digit(), digit()], typed.next()) {
+            ([Some(tens), Some(ones)], None) => Ok(Self([tens, ones])),
             _ => Err(CheckCodeError),
         }
     }
@@ -107,8 +110,10 @@ mod tests {
 
     #[test]
     fn only_two_ascii_digits_are_a_code() {
-        assert_eq!(" 07\n".parse::<CheckCode>().unwrap().to_string(), "07");
-        for text in ["", "7", "007", "0 7", "+7", "-7", "0x", "٠٧", "７7", "7.", "ab"] {
+        for text in ["07", " 07\n", "0 7", " 0\u{a0}7\r\n"] {
+            assert_eq!(text.parse::<CheckCode>().unwrap().to_string(), "07");
+        }
+        for text in ["", "7", "7 ", "007", "0 0 7", "+7", "-7", "0x", "٠٧", "７7", "7.", "ab"] {
             assert_eq!(text.parse::<CheckCode>(), Err(CheckCodeError), "{text}");
         }
     }
