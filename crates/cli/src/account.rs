@@ -1,4 +1,4 @@
-//! `session`, `restore-keys` and `logout`: the device that is signed in here.
+//! `session` and `logout`: the device that is signed in here.
 
 use std::path::PathBuf;
 
@@ -12,7 +12,7 @@ use crate::{
     args::{self, Online},
     exit::{Exit, Failure},
     keyboard::{self, Keyboard},
-    output::{BOLD, GOOD, Output, harmless, paint, row},
+    output::{BOLD, Output, harmless, paint, row},
 };
 
 /// Where the session is: as given, or in the person's own data directory.
@@ -65,24 +65,6 @@ pub(crate) fn session(args: &args::Session) -> Result<(), Failure> {
     Ok(())
 }
 
-pub(crate) async fn restore_keys(online: &Online) -> Result<(), Failure> {
-    let out = Output::new(online.json);
-    let device = open(online).await?;
-    let waiting = out.waiting("Bringing the keys from the backup.", None);
-    let restored = device.restore_keys().await;
-    drop(waiting);
-    let restored = restored.map_err(Failure::not_ready)?;
-    let mut text = format!("{} {} keys of old messages restored.", paint(GOOD, "✓"), restored.keys);
-    if restored.undecryptable > 0 {
-        text.push_str(&format!("\n  {} entries of the backup could not be read.", restored.undecryptable));
-    }
-    out.result(
-        text,
-        json!({ "event": "restored", "keys": restored.keys, "undecryptable": restored.undecryptable }),
-    );
-    Ok(())
-}
-
 pub(crate) async fn logout(args: &args::Logout) -> Result<(), Failure> {
     let out = Output::new(args.online.json);
     let device = open(&args.online).await?;
@@ -99,7 +81,7 @@ pub(crate) async fn logout(args: &args::Logout) -> Result<(), Failure> {
     Ok(())
 }
 
-async fn open(online: &Online) -> Result<Device, Failure> {
+pub(crate) async fn open(online: &Online) -> Result<Device, Failure> {
     Device::open(&directory(&online.directory)?, policy(online)).await.map_err(Failure::not_ready)
 }
 

@@ -3,6 +3,7 @@
 mod account;
 mod args;
 mod cancel;
+mod completions;
 mod demo;
 mod doctor;
 mod exit;
@@ -12,11 +13,13 @@ mod keyboard;
 mod link;
 mod logging;
 mod login;
+mod new_file;
 mod news;
 mod output;
 mod person;
 mod qr_picture;
 mod qr_text;
+mod restore_keys;
 mod sandbox;
 mod scan;
 mod world;
@@ -65,8 +68,10 @@ async fn dispatch(command: &Command) -> Result<Exit, Failure> {
         Command::Inspect(args) => inspect::run(args),
         Command::Doctor(args) => return doctor::run(args).await,
         Command::Session(args) => account::session(args),
-        Command::RestoreKeys(args) => account::restore_keys(args).await,
+        Command::RestoreKeys(args) => restore_keys::run(args).await,
         Command::Logout(args) => account::logout(args).await,
+        Command::Completions(args) => completions::print(args),
+        Command::Man(args) => completions::man(args),
     }?;
     Ok(Exit::Done)
 }
