@@ -1,5 +1,6 @@
 """What zxing-cpp reads of the photographs in a directory, beside what we read: a table, and 1 if we read less than 97 % of it."""
 
+import importlib.metadata
 import pathlib
 import sys
 
@@ -26,7 +27,8 @@ def main(directory):
         count[1] += found != "0"
         count[2] += theirs(directory / f"{name}.picture")
     total = [sum(column) for column in zip(*classes.values())]
-    print(f"| class | photographs | matrix-qr | zxing-cpp {zxingcpp.__version__} |\n|---|---|---|---|")
+    version = importlib.metadata.version("zxing-cpp")
+    print(f"| class | photographs | matrix-qr | zxing-cpp {version} |\n|---|---|---|---|")
     for name, count in [*classes.items(), ("all", total)]:
         print(f"| {name} | {count[0]} | {count[1]} | {count[2]} |")
     return 0 if total[1] >= LEAST * total[2] > 0 else 1

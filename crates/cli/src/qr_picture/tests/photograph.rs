@@ -2,7 +2,13 @@
 
 use std::io::Cursor;
 
-use image::{DynamicImage, GrayImage, ImageFormat, Luma, codecs::jpeg::JpegEncoder};
+use image::{
+    DynamicImage, GrayImage, Luma,
+    codecs::{
+        jpeg::JpegEncoder,
+        pnm::{PnmEncoder, PnmSubtype, SampleEncoding},
+    },
+};
 use qrcode::{Color, EcLevel, QrCode};
 
 /// What is the matter with a photograph.
@@ -174,7 +180,11 @@ impl Shot {
         let (picture, mut file) = (DynamicImage::from(picture), Cursor::new(Vec::new()));
         match self.jpeg {
             Some(quality) => picture.write_with_encoder(JpegEncoder::new_with_quality(&mut file, quality)),
-            None => picture.write_to(&mut file, ImageFormat::Pnm),
+            // The oldest of its kinds, which everybody reads.
+            None => {
+                let grey = PnmSubtype::Graymap(SampleEncoding::Binary);
+                picture.write_with_encoder(PnmEncoder::new(&mut file).with_subtype(grey))
+            }
         }
         .unwrap();
         file.into_inner()
