@@ -5,6 +5,7 @@
 mod bench;
 mod interop;
 mod package;
+mod pictures;
 
 use std::{
     path::Path,
@@ -14,7 +15,8 @@ use std::{
 
 const USAGE: &str = "cargo xtask test             formatting, lints, documentation, walls, dependencies, every test, the package, interop
   cargo xtask interop [--json] our programs against Synapse and matrix-sdk (installed and built into target/interop)
-  cargo xtask package          the Debian package of the rendezvous server, installed into target/package and started there; the files for containers
+  cargo xtask package          the Debian packages, installed into target/package, the rendezvous server started there; the files for containers
+  cargo xtask pictures         photographs of QR codes: how many are read here, and how many by zxing-cpp
   cargo xtask bench [--json] [--quick] [rates|memory|million|flood|slow|waiters|redis|instances|sign-in ..]
                                the rendezvous server: its rates over a bare axum server, and all else that it must reach";
 
@@ -45,6 +47,7 @@ fn main() -> ExitCode {
         Some(("test", [])) => test(),
         Some(("interop", rest)) => interop::interop(rest),
         Some(("bench", rest)) => bench::bench(rest),
+        Some(("pictures", [])) => pictures::pictures(),
         Some(("package", [])) => needed(&package::NEEDED).and_then(|()| package::package()),
         _ => Err(format!("usage:\n  {USAGE}")),
     };

@@ -1,6 +1,7 @@
 //! `cargo xtask package`: what an operator installs, checked as far as a machine without an operator can. The package is built,
 //! installed into a directory, looked at, started there, and removed. Everything is in `target/package`.
 
+mod command;
 mod containers;
 mod service;
 
@@ -23,10 +24,11 @@ const CALLS: &str = "target/package/calls";
 const DEB: &str = "target/package/matrix-qr-rendezvous.deb";
 
 /// What it needs beside Rust, and the Debian package that has it.
-pub(crate) const NEEDED: [(&str, &str); 3] = [
+pub(crate) const NEEDED: [(&str, &str); 4] = [
     ("/usr/bin/dpkg", "this part is for Debian and its kin"),
     ("/usr/bin/dpkg-shlibdeps", "apt-get install dpkg-dev"),
     ("/usr/bin/systemd-analyze", "apt-get install systemd"),
+    ("/usr/bin/man", "apt-get install man-db"),
 ];
 
 /// Of ten points that `systemd-analyze security` gives to a unit that may do everything, as many tenths as this one may have.
@@ -60,7 +62,8 @@ pub(crate) fn package() -> Outcome {
     installation()?;
     unit()?;
     service::runs(Path::new(ROOT))?;
-    removal()
+    removal()?;
+    command::package()
 }
 
 /// With the features that the whole workspace's command has: so `cargo run --release` finds all of it done.

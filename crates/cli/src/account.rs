@@ -1,4 +1,4 @@
-//! `session`, `token`, `restore-keys` and `logout`: the device that is signed in here.
+//! `session`, `token` and `logout`: the device that is signed in here.
 
 mod logout;
 mod session;
@@ -8,14 +8,13 @@ use std::path::PathBuf;
 
 use etcetera::BaseStrategy as _;
 use matrix_qr_device::{Device, http::Policy};
-use serde_json::json;
 use url::Url;
 
 pub(crate) use self::{logout::logout, session::session, token::token};
 use crate::{
     args::{self, Online},
     exit::{Exit, Failure},
-    output::{GOOD, Output, harmless, paint},
+    output::harmless,
 };
 
 /// Where the session is: as given, or in the person's own data directory.
@@ -48,24 +47,6 @@ pub(crate) fn check_address(online: &Online, url: &Url) -> Result<(), Failure> {
     ))
 }
 
-pub(crate) async fn restore_keys(online: &Online) -> Result<(), Failure> {
-    let out = Output::new(online.json);
-    let device = open(online).await?;
-    let waiting = out.waiting("Bringing the keys from the backup.", None);
-    let restored = device.restore_keys().await;
-    drop(waiting);
-    let restored = restored.map_err(Failure::not_ready)?;
-    let mut text = format!("{} {} keys of old messages restored.", paint(GOOD, "✓"), restored.keys);
-    if restored.undecryptable > 0 {
-        text.push_str(&format!("\n  {} entries of the backup could not be read.", restored.undecryptable));
-    }
-    out.result(
-        text,
-        json!({ "event": "restored", "keys": restored.keys, "undecryptable": restored.undecryptable }),
-    );
-    Ok(())
-}
-
-async fn open(online: &Online) -> Result<Device, Failure> {
+pub(crate) async fn open(online: &Online) -> Result<Device, Failure> {
     Device::open(&directory(&online.directory)?, policy(online)).await.map_err(Failure::not_ready)
 }

@@ -72,10 +72,16 @@ pub(crate) enum Command {
     Token(Token),
     /// Bring the keys of old messages from the key backup
     #[command(after_help = help::RESTORE_KEYS)]
-    RestoreKeys(Online),
+    RestoreKeys(RestoreKeys),
     /// Sign this device out: its access ends, and its keys here are wiped
     #[command(after_help = help::LOGOUT)]
     Logout(Logout),
+    /// Print what makes a shell complete the commands and options of this program
+    #[command(after_help = help::COMPLETIONS)]
+    Completions(Completions),
+    /// Write the manual pages into a directory
+    #[command(hide = true)]
+    Man(Man),
 }
 
 impl Command {
@@ -90,8 +96,9 @@ impl Command {
             Self::Doctor(args) => args.json,
             Self::Session(args) => args.json,
             Self::Token(args) => args.online.json,
-            Self::RestoreKeys(args) => args.json,
+            Self::RestoreKeys(args) => args.online.json,
             Self::Logout(args) => args.online.json,
+            Self::Completions(_) | Self::Man(_) => false,
         }
     }
 }
@@ -242,6 +249,34 @@ pub(crate) struct Token {
 
     #[command(flatten)]
     pub(crate) online: Online,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct RestoreKeys {
+    /// Write all room keys of this device to a new file, too, encrypted with a passphrase; other apps import it
+    #[arg(long, value_name = "FILE")]
+    pub(crate) export: Option<PathBuf>,
+
+    /// The file whose first line is the passphrase. Asked for when missing
+    #[arg(long, value_name = "FILE", requires = "export")]
+    pub(crate) passphrase_file: Option<PathBuf>,
+
+    #[command(flatten)]
+    pub(crate) online: Online,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct Completions {
+    /// The shell
+    #[arg(value_enum, value_name = "SHELL")]
+    pub(crate) shell: clap_complete::Shell,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct Man {
+    /// Where the pages go: a directory that is there
+    #[arg(value_name = "DIR")]
+    pub(crate) directory: PathBuf,
 }
 
 #[derive(Debug, ClapArgs)]

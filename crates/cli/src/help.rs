@@ -99,7 +99,16 @@ the session has ended.";
 
 pub(crate) const RESTORE_KEYS: &str = "\
 Examples:
-  matrix-qr restore-keys";
+  matrix-qr restore-keys
+  matrix-qr restore-keys --export keys.txt    for Element (Settings, \"Import keys\"), matrix-nio and others
+
+The file has the form that Matrix defines for key exports. Without its passphrase nobody can read it.";
+
+pub(crate) const COMPLETIONS: &str = "\
+Examples:
+  matrix-qr completions bash > ~/.local/share/bash-completion/completions/matrix-qr
+  matrix-qr completions zsh > ~/.zfunc/_matrix-qr
+  matrix-qr completions fish > ~/.config/fish/completions/matrix-qr.fish";
 
 pub(crate) const LOGOUT: &str = "\
 Examples:

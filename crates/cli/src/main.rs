@@ -6,6 +6,7 @@ mod args;
 #[path = "../tests/terminal/camera.rs"]
 mod camera;
 mod cancel;
+mod completions;
 mod demo;
 mod doctor;
 mod exit;
@@ -16,11 +17,13 @@ mod link;
 mod logging;
 mod login;
 mod measure;
+mod new_file;
 mod news;
 mod output;
 mod person;
 mod qr_picture;
 mod qr_text;
+mod restore_keys;
 mod sandbox;
 mod scan;
 mod terminal;
@@ -71,8 +74,10 @@ async fn dispatch(command: &Command) -> Result<Exit, Failure> {
         Command::Doctor(args) => return doctor::run(args).await,
         Command::Session(args) => account::session(args).await,
         Command::Token(args) => account::token(args).await,
-        Command::RestoreKeys(args) => account::restore_keys(args).await,
+        Command::RestoreKeys(args) => restore_keys::run(args).await,
         Command::Logout(args) => account::logout(args).await,
+        Command::Completions(args) => completions::print(args),
+        Command::Man(args) => completions::man(args),
     }?;
     Ok(Exit::Done)
 }

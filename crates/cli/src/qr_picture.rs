@@ -1,5 +1,6 @@
 //! QR codes as pictures: on the terminal, in files, and back. What the bytes mean is not known here.
 
+mod decode;
 mod draw;
 mod file;
 mod read;

@@ -8,7 +8,7 @@ use url::Url;
 
 use crate::{
     access::Access,
-    encryption::{Encryption, Restored, StoreError, Verification},
+    encryption::{Encryption, KeyExport, Passphrase, Restored, StoreError, Verification},
     homeserver::Homeserver,
     http::{Http, Policy},
     session::{SessionDir, StoredSession, UserSession},
@@ -118,6 +118,15 @@ impl Device {
     pub async fn restore_keys(&self) -> Result<Restored, Trouble> {
         self.stay_signed_in().await?;
         self.encryption.restore_keys(self.homeserver()).await.map_err(|error| error.told())
+    }
+
+    /// All room keys of this device, as a file that other clients import. Contacts nobody.
+    ///
+    /// # Errors
+    ///
+    /// The store of this device failed.
+    pub async fn export_keys(&self, passphrase: &Passphrase) -> Result<KeyExport, Trouble> {
+        self.encryption.export_keys(passphrase).await.map_err(broken_store)
     }
 
     /// Ends the session on the server and removes it from this machine.

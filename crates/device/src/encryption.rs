@@ -25,6 +25,7 @@ use crate::homeserver::{Effort, Homeserver, HomeserverError};
 
 mod backup;
 mod bundle;
+mod export;
 mod files;
 mod identity;
 mod import;
@@ -33,6 +34,7 @@ mod verification;
 
 pub use backup::{BackupState, BackupTrouble, RestoreError, Restored};
 pub use bundle::{BackupSecret, Bundle, Exported, Key};
+pub use export::{KeyExport, Passphrase};
 pub use identity::{CrossSigningError, CrossSigningKey, Identity};
 pub use import::{ImportError, Imported, Refused};
 pub use verification::Verification;

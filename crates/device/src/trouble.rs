@@ -109,7 +109,7 @@ impl Told for RestoreError {
     fn side(&self) -> Side {
         match self {
             Self::Homeserver(_) => Side::Homeserver,
-            Self::NotConnected | Self::Store(_) => Side::Here,
+            Self::NotConnected | Self::Gone(_) | Self::Store(_) => Side::Here,
         }
     }
 }

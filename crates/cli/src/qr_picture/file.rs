@@ -1,8 +1,7 @@
 //! A QR code in a file, PNG or SVG by its name, for as long as it is of use.
 
 use std::{
-    fs,
-    io::{self, Write as _},
+    fs, io,
     path::{Path, PathBuf},
 };
 
@@ -10,7 +9,10 @@ use image::{ExtendedColorType, ImageEncoder as _, Luma, codecs::png::PngEncoder}
 use qrcode::{EcLevel, render::svg};
 
 use super::{QUIET_ZONE, code};
-use crate::exit::{Exit, Failure};
+use crate::{
+    exit::{Exit, Failure},
+    new_file,
+};
 
 /// The side of a module in a PNG, in pixels: large enough for a camera that looks at the screen.
 const MODULE: u32 = 8;
@@ -47,7 +49,7 @@ impl PictureFile {
                 "Choose another file for --qr.",
             )
         };
-        place(path, &picture).map_err(|error| match error.kind() {
+        new_file::place(path, &picture).map_err(|error| match error.kind() {
             io::ErrorKind::AlreadyExists => exists(path),
             _ => failed(error),
         })?;
@@ -85,14 +87,6 @@ fn format(path: &Path) -> Result<Format, Failure> {
             "Give --qr a file name that ends in .png or .svg.",
         )),
     }
-}
-
-/// In one step, and never over a file that is there; readable by its owner only.
-fn place(path: &Path, picture: &[u8]) -> io::Result<()> {
-    let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let mut file = tempfile::NamedTempFile::new_in(directory)?;
-    file.write_all(picture)?;
-    file.persist_noclobber(path).map(drop).map_err(|error| error.error)
 }
 
 pub(super) fn png(bytes: &[u8]) -> Option<Vec<u8>> {

@@ -2,6 +2,9 @@
 
 use image::{DynamicImage, GrayImage, ImageFormat, Luma, imageops};
 
+mod photograph;
+
+use self::photograph::{Class, Photograph};
 use super::*;
 
 /// As long as a real code, with every byte value in it: none of it is text.
@@ -66,11 +69,83 @@ fn a_picture_may_be_inverted_small_large_borderless_or_see_through() {
     ] {
         assert_eq!(from_picture(&encoded(view, ImageFormat::Png)), Ok(vec![bytes()]), "{name}");
     }
-    let see_through = image::RgbaImage::from_fn(original.width(), original.height(), |x, y| {
-        let Luma([paper]) = *original.get_pixel(x, y);
-        image::Rgba([0, 0, 0, 255 - paper])
-    });
-    assert_eq!(from_picture(&encoded(see_through, ImageFormat::Png)), Ok(vec![bytes()]));
+    for ink in [0, 255] {
+        let see_through = image::RgbaImage::from_fn(original.width(), original.height(), |x, y| {
+            let Luma([paper]) = *original.get_pixel(x, y);
+            image::Rgba([ink, ink, ink, 255 - paper])
+        });
+        assert_eq!(from_picture(&encoded(see_through, ImageFormat::Png)), Ok(vec![bytes()]), "ink {ink}");
+    }
+}
+
+/// All byte values, and none of them letters of any encoding that a reader could look for.
+#[test]
+fn bytes_come_out_as_they_went_in() {
+    for first in
+        [&b"\xff\xfe\0"[..], b"\xef\xbb\xbf", b"\x1b$B\x83\x65", b"\xc3\x28\x82\xa0\xd8", b"0123456789"]
+    {
+        let mut bytes = first.to_vec();
+        bytes.extend((0..=255).rev().chain([0, 0]));
+        assert_eq!(from_picture(&file::png(&bytes).unwrap()), Ok(vec![bytes]));
+    }
+}
+
+#[test]
+fn photographs_are_read() {
+    for class in Class::ALL {
+        let photograph = Photograph::of(class, 0);
+        assert_eq!(from_picture(&photograph.file), Ok(vec![photograph.bytes]), "{class:?}");
+    }
+}
+
+/// `cargo xtask pictures` compares this with what another reader reads of the same files.
+#[test]
+#[ignore = "needs minutes: the whole corpus"]
+fn the_whole_corpus_of_photographs_is_written_and_read() {
+    let directory = concat!(env!("CARGO_MANIFEST_DIR"), "/../../target/photographs");
+    std::fs::create_dir_all(directory).unwrap();
+    let (mut ours, mut all) = (String::new(), 0);
+    for class in Class::ALL {
+        for number in 0..24 {
+            let name = format!("{directory}/{class:?}-{number:02}");
+            let photograph = Photograph::of(class, number);
+            std::fs::write(format!("{name}.picture"), &photograph.file).unwrap();
+            std::fs::write(format!("{name}.bytes"), &photograph.bytes).unwrap();
+            let found = from_picture(&photograph.file).unwrap_or_default();
+            assert!(found.iter().all(|bytes| *bytes == photograph.bytes), "{name} is misread");
+            all += found.len();
+            ours.push_str(&format!("{class:?}-{number:02} {}\n", found.len()));
+        }
+    }
+    std::fs::write(format!("{directory}/ours"), ours).unwrap();
+    assert!(all >= 255, "only {all}");
+}
+
+#[test]
+fn pictures_in_other_formats_are_called_by_their_names() {
+    let files: [(&str, &[u8]); 7] = [
+        ("AVIF", b"\0\0\0\x20ftypavif\0\0\0\0avifmif1miaf"),
+        ("HEIF", b"\0\0\0\x18ftypheic\0\0\0\0mif1heic"),
+        ("TIFF", b"II*\0\x08\0\0\0\0\0\0\0\0\0\0\0"),
+        ("TIFF", b"MM\0*\0\0\0\x08\0\0\0\0\0\0\0\0"),
+        ("ICO", b"\0\0\x01\0\x01\0\x10\x10\0\0\x01\0\x20\0"),
+        ("PDF", b"%PDF-1.7\n%\xe2\xe3\xcf\xd3\n1 0 obj\n"),
+        ("JPEG XL", b"\xff\x0a\xfa\x7f\x01\x90\x08\x06\x01\0"),
+    ];
+    for (name, file) in files {
+        let refused = from_picture(file).unwrap_err();
+        assert_eq!(refused, NotReadable::Unsupported(name.to_owned()));
+        assert!(refused.to_string().contains(name) && refused.advice().contains("PNG or JPEG"));
+    }
+}
+
+#[test]
+fn a_picture_that_would_fill_the_memory_is_refused_by_its_size() {
+    let mut png = encoded(GrayImage::new(1, 1), ImageFormat::Png);
+    png[16..24].copy_from_slice(&[0, 1, 0, 0, 0, 1, 0, 0]);
+    assert!(matches!(from_picture(&png), Err(NotReadable::Damaged(_))));
+    let wide = GrayImage::from_pixel(10_001, 1, Luma([255]));
+    assert!(matches!(from_picture(&encoded(wide, ImageFormat::Png)), Err(NotReadable::Damaged(_))));
 }
 
 #[test]

@@ -39,6 +39,9 @@ fn the_new_device_shows_the_code_as_text_and_lives_on() {
     );
     let restored = sandbox.command(&["restore-keys", "--json"]).event("restored");
     assert_eq!((&restored["keys"], &restored["undecryptable"]), (&1.into(), &0.into()));
+    let again = sandbox.command(&["restore-keys"]).ends(0);
+    assert!(again.contains("0 keys of old messages restored, 1 was here already."), "{again}");
+    exports_the_keys(&sandbox);
     assert!(sandbox.command(&["logout"]).ends(2).contains("--yes"));
     let mut logout = sandbox.command(&["logout", "--json"]);
     logout.question("logout");
@@ -47,6 +50,24 @@ fn the_new_device_shows_the_code_as_text_and_lives_on() {
     sandbox.command(&["logout", "--yes"]).ends(0);
     assert!(!sandbox.path("new").exists());
     sandbox.command(&["session"]).ends(10);
+}
+
+fn exports_the_keys(sandbox: &Sandbox) {
+    let directory = sandbox.directory.path();
+    let (passphrase, export) = (directory.join("passphrase"), directory.join("keys.txt"));
+    let names = (passphrase.to_str().unwrap(), export.to_str().unwrap());
+    let args = ["restore-keys", "--export", names.1, "--passphrase-file", names.0];
+    assert!(sandbox.command(&args[..3]).ends(2).contains("--passphrase-file FILE"));
+    fs::write(&passphrase, "\n").unwrap();
+    assert!(sandbox.command(&args).ends(2).contains("the passphrase is empty"));
+    assert!(!export.exists());
+    fs::write(&passphrase, "a passphrase\n").unwrap();
+    assert!(sandbox.command(&args).ends(0).contains("1 room key exported to "));
+    let text = fs::read_to_string(&export).unwrap();
+    assert!(text.starts_with("-----BEGIN MEGOLM SESSION DATA-----\n"), "{text}");
+    assert_eq!(fs::metadata(&export).unwrap().permissions().mode() & 0o777, 0o600);
+    assert!(sandbox.command(&args).ends(2).contains("exists already"));
+    assert_eq!(fs::read_to_string(&export).unwrap(), text);
 }
 
 #[test]

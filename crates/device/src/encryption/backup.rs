@@ -65,12 +65,16 @@ pub enum BackupTrouble {
 }
 
 /// What came out of the backup.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Restored {
     /// Room keys that this device did not have, and has now.
     pub keys: usize,
+    /// Room keys that this device had already.
+    pub already_here: usize,
     /// Entries that could not be read.
     pub undecryptable: usize,
+    /// Why this is not, or may not be, the backup that the account's devices write to now.
+    pub outdated: Option<BackupTrouble>,
 }
 
 /// Why nothing came out of the backup.
@@ -79,6 +83,11 @@ pub enum RestoreError {
     /// This device is not connected to a backup.
     #[error("this device is not connected to a key backup")]
     NotConnected,
+    /// The backup that this device is connected to is gone from the homeserver.
+    #[error(
+        "the key backup that this device knows is gone: {0}; sign this device out and in again, with the help of one that has the new key"
+    )]
+    Gone(BackupTrouble),
     /// The homeserver did not hand it out.
     #[error("the key backup could not be fetched: {0}")]
     Homeserver(#[from] HomeserverError),
@@ -95,8 +104,14 @@ impl Encryption {
     /// See [`RestoreError`]. Entries that cannot be read are counted, and the others imported.
     pub async fn restore_keys(&self, homeserver: &Homeserver) -> Result<Restored, RestoreError> {
         let (key, version) = self.backup_key().await?.ok_or(RestoreError::NotConnected)?;
+        let outdated = require_current(homeserver, &key, &version).await.err();
         let request = get_backup_keys::v3::Request::new(version.clone());
-        let rooms = homeserver.call(request, Effort::WHOLE_BACKUP).await?.rooms;
+        let rooms = match (homeserver.call(request, Effort::WHOLE_BACKUP).await, &outdated) {
+            (Err(error), Some(trouble)) if error.is_not_found() => {
+                return Err(RestoreError::Gone(trouble.clone()));
+            }
+            (answer, _) => answer?.rooms,
+        };
         let total: usize = rooms.values().map(|room| room.sessions.len()).sum();
         let readable = rooms.into_iter().flat_map(|(id, room)| room_keys(&key, id, room)).collect();
         let result = self
@@ -105,7 +120,12 @@ impl Encryption {
             .import_room_keys(readable, Some(&version), |_, _| {})
             .await
             .map_err(StoreError::new)?;
-        Ok(Restored { keys: result.imported_count, undecryptable: total - result.total_count })
+        Ok(Restored {
+            keys: result.imported_count,
+            already_here: result.total_count - result.imported_count,
+            undecryptable: total - result.total_count,
+            outdated,
+        })
     }
 
     /// The backup's secret for the bundle, if its key is here and opens what the homeserver has now.

@@ -24,6 +24,10 @@ async fn with_old_messages() -> (World, Device, OwnedRoomId) {
     (world, first, room)
 }
 
+fn restored_keys(keys: usize) -> Restored {
+    Restored { keys, already_here: 0, undecryptable: 0, outdated: None }
+}
+
 #[tokio::test]
 async fn the_new_device_reads_an_old_message() {
     let (world, first, room) = with_old_messages().await;
@@ -32,10 +36,10 @@ async fn the_new_device_reads_an_old_message() {
     let read = async || first_device::latest_messages(&new.homeserver, &new.encryption, &room).await.unwrap();
     assert!(read().await.is_empty(), "without the key");
     let restored = new.encryption.restore_keys(&new.homeserver).await;
-    assert_eq!(restored, Ok(Restored { keys: 1, undecryptable: 0 }));
+    assert_eq!(restored, Ok(restored_keys(1)));
     assert_eq!(read().await, TEXTS);
     let again = new.encryption.restore_keys(&new.homeserver).await;
-    assert_eq!(again, Ok(Restored { keys: 0, undecryptable: 0 }));
+    assert_eq!(again, Ok(Restored { already_here: 1, ..restored_keys(0) }));
 }
 
 #[tokio::test]
@@ -65,7 +69,26 @@ async fn an_unreadable_entry_is_counted_and_the_others_are_taken() {
         }
     });
     let restored = new.encryption.restore_keys(&new.homeserver).await;
-    assert_eq!(restored, Ok(Restored { keys: 1, undecryptable: 2 }));
+    assert_eq!(restored, Ok(Restored { undecryptable: 2, ..restored_keys(1) }));
+}
+
+#[tokio::test]
+async fn a_backup_that_was_replaced_is_restored_and_said_so() {
+    let (world, first, _) = with_old_messages().await;
+    let new = world.device("NEWDEVICE01").await;
+    new.encryption.import_bundle(&new.homeserver, &first.bundle().await).await.unwrap();
+    world.sandbox.faults().set(Fault::BackupOtherVersion);
+    let outdated = BackupTrouble::OtherVersion { ours: "1".to_owned(), current: "2".to_owned() };
+    let restored = new.encryption.restore_keys(&new.homeserver).await;
+    assert_eq!(restored, Ok(Restored { outdated: Some(outdated.clone()), ..restored_keys(1) }));
+    world.proxy.meddle(|request, answer| {
+        if request == BACKUP_KEYS {
+            let body = json!({ "errcode": "M_NOT_FOUND", "error": "Unknown backup version" });
+            *answer = Answer { status: 404, body };
+        }
+    });
+    let restored = new.encryption.restore_keys(&new.homeserver).await;
+    assert_eq!(restored, Err(RestoreError::Gone(outdated)));
 }
 
 #[tokio::test]

@@ -7,6 +7,7 @@
 
 mod backup;
 mod existing_device;
+mod export;
 mod first_device;
 mod homeserver;
 mod import;

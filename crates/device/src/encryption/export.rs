@@ -1,0 +1,44 @@
+//! Room keys in a file that other clients import: the Client-Server API, section "Key exports".
+
+use matrix_sdk_crypto::encrypt_room_key_export;
+
+use super::{Encryption, StoreError};
+use crate::secret::Secret;
+
+/// Rounds of PBKDF2. The text asks for at least 100,000; Element writes as many as this. A second at most.
+const ROUNDS: u32 = 500_000;
+
+/// What the file is encrypted with. Not empty: that would be no encryption.
+#[derive(Debug, Clone)]
+pub struct Passphrase(Secret);
+
+impl Passphrase {
+    /// Takes the passphrase as it is, blanks included; nothing if it is empty.
+    pub fn new(passphrase: Secret) -> Option<Self> {
+        (!passphrase.expose().is_empty()).then_some(Self(passphrase))
+    }
+}
+
+/// All room keys of a device, encrypted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KeyExport {
+    /// What belongs in the file.
+    pub text: String,
+    /// How many room keys it holds.
+    pub keys: usize,
+}
+
+impl Encryption {
+    /// All room keys that this device has, encrypted with a passphrase.
+    ///
+    /// # Errors
+    ///
+    /// The store failed.
+    pub async fn export_keys(&self, passphrase: &Passphrase) -> Result<KeyExport, StoreError> {
+        let keys = self.machine.store().export_room_keys(|_| true).await.map_err(StoreError::new)?;
+        let mut text =
+            encrypt_room_key_export(&keys, passphrase.0.expose(), ROUNDS).map_err(StoreError::new)?;
+        text.push('\n');
+        Ok(KeyExport { text, keys: keys.len() })
+    }
+}

@@ -1,0 +1,94 @@
+//! The Debian package of the command: the program, its completions, its manual pages.
+
+use std::{fs, path::Path, process::Command};
+
+use super::{ROOT, dpkg, has, make, same, write};
+use crate::{Outcome, cargo, said};
+
+const DEB: &str = "target/package/matrix-qr.deb";
+/// What the program writes of itself, and where crates/cli/Cargo.toml looks for it.
+const MADE: &str = "target/package/command";
+const PROGRAM: &str = "target/release/matrix-qr";
+
+/// What each shell's completions are called there.
+const SHELLS: [(&str, &str); 3] =
+    [("bash", "matrix-qr.bash"), ("zsh", "_matrix-qr"), ("fish", "matrix-qr.fish")];
+
+/// What is in the package beside the manual pages.
+const FILES: [&str; 7] = [
+    "-rw-r--r-- 0/0 ./usr/share/bash-completion/completions/matrix-qr",
+    "-rw-r--r-- 0/0 ./usr/share/doc/matrix-qr/bots.md",
+    "-rw-r--r-- 0/0 ./usr/share/doc/matrix-qr/changelog.Debian.gz",
+    "-rw-r--r-- 0/0 ./usr/share/doc/matrix-qr/copyright",
+    "-rw-r--r-- 0/0 ./usr/share/fish/vendor_completions.d/matrix-qr.fish",
+    "-rw-r--r-- 0/0 ./usr/share/zsh/vendor-completions/_matrix-qr",
+    "-rwxr-xr-x 0/0 ./usr/bin/matrix-qr",
+];
+
+pub(super) fn package() -> Outcome {
+    build()?;
+    contents()?;
+    dpkg(&["-i", DEB])?;
+    completions()?;
+    manual()?;
+    dpkg(&["--purge", "matrix-qr"])
+}
+
+fn build() -> Outcome {
+    let ours = ["--package", "matrix-qr", "--package", "matrix-qr-rendezvous"];
+    cargo(&[&["build", "--release", "--locked"], &ours[..], &["--bin", "matrix-qr"]].concat())?;
+    if Path::new(MADE).exists() {
+        fs::remove_dir_all(MADE).map_err(|error| format!("{MADE}: {error}"))?;
+    }
+    make(MADE)?;
+    for (shell, file) in SHELLS {
+        let script = said(Command::new(PROGRAM).args(["completions", shell]), "matrix-qr completions")?;
+        write(format!("{MADE}/{file}"), &script)?;
+    }
+    said(Command::new(PROGRAM).args(["man", MADE]), "matrix-qr man")?;
+    cargo(&["deb", "--locked", "--no-build", "--package", "matrix-qr", "--output", DEB])
+        .map_err(|error| format!("{error}; if it is not installed: cargo install --locked cargo-deb"))
+}
+
+fn contents() -> Outcome {
+    let list = said(Command::new("dpkg-deb").args(["-c", DEB]), "dpkg-deb -c")?;
+    let files = list.lines().filter(|line| !line.starts_with('d')).map(super::file);
+    let (pages, mut files): (Vec<_>, Vec<_>) = files.partition(|file| file.contains("/man1/"));
+    files.sort();
+    same("files of the command's package", &files.join("\n"), &FILES.join("\n"))?;
+    for page in ["matrix-qr", "matrix-qr-login", "matrix-qr-link", "matrix-qr-restore-keys"] {
+        has("the manual", &pages.join("\n"), &format!("-rw-r--r-- 0/0 ./usr/share/man/man1/{page}.1.gz"))?;
+    }
+    let control = said(Command::new("dpkg-deb").args(["-f", DEB]), "dpkg-deb -f")?;
+    let version = format!("Version: {}-1", env!("CARGO_PKG_VERSION"));
+    ["Package: matrix-qr", &version, "Section: net", "Depends: libc6"]
+        .iter()
+        .try_for_each(|line| has("the control file", &control, line))
+}
+
+/// By the shell that a Debian has; the others' are made by the same library.
+fn completions() -> Outcome {
+    let installed = format!("{ROOT}/usr/share/bash-completion/completions/matrix-qr");
+    let script = format!("set -e; source {installed}; complete -p matrix-qr");
+    let known = said(Command::new("bash").args(["-c", &script]), "the completions in bash")?;
+    has("what bash knows", &known, " matrix-qr")
+}
+
+/// `man` says what it does not understand, and goes on: anything that it says is an error.
+fn manual() -> Outcome {
+    let directory = format!("{ROOT}/usr/share/man/man1");
+    for page in fs::read_dir(&directory).map_err(|error| format!("{directory}: {error}"))? {
+        let page = page.map_err(|error| error.to_string())?.path();
+        let mut man = Command::new("man");
+        man.args(["--warnings", "--encoding=UTF-8", "--local-file"]).arg(&page);
+        let output = man
+            .env("LC_ALL", "C.UTF-8")
+            .env("MANWIDTH", "100")
+            .output()
+            .map_err(|error| format!("man: {error}"))?;
+        let name = page.display().to_string();
+        has(&name, &String::from_utf8_lossy(&output.stdout), "SYNOPSIS")?;
+        same(&format!("words about {name}"), String::from_utf8_lossy(&output.stderr).trim(), "")?;
+    }
+    Ok(())
+}
