@@ -102,7 +102,7 @@ impl Failure {
         let exit = match trouble.side {
             Side::Homeserver | Side::AuthorizationServer => Exit::Server,
             Side::RendezvousServer => Exit::Network,
-            _ => here,
+            _ => unless_elsewhere(&trouble, here),
         };
         Self { exit, what: trouble.what, side: Some(trouble.side), advice: trouble.advice }
     }
@@ -133,21 +133,32 @@ fn exit_of(error: &Error) -> Exit {
         Error::Gone | Error::Peer(_) | Error::Declined => Exit::OtherDevice,
         Error::UnexpectedMessage(_) | Error::Unreadable(_) => Exit::OtherDevice,
         Error::Rendezvous(trouble) if trouble.side == Side::Here => Exit::Usage,
-        Error::Rendezvous(_) => Exit::Network,
-        Error::UnsupportedProtocol(_) | Error::DeviceUnknown(_) => Exit::Server,
+        Error::Rendezvous(trouble) => unless_elsewhere(trouble, Exit::Network),
+        Error::UnsupportedProtocol(trouble) | Error::DeviceUnknown(trouble) => {
+            unless_elsewhere(trouble, Exit::Server)
+        }
         Error::DeviceAlreadyExists(_) | Error::DeviceNotFound(_) => Exit::Server,
         Error::NotAuthorized(trouble) | Error::NotSetUp(trouble) => server_unless_here(trouble),
         // What the other device sends to be opened is checked before it is: a refusal is not a browser's failure.
         Error::LinkUnusable(trouble) if trouble.side == Side::Here => Exit::Failed,
         Error::LinkUnusable(_) => Exit::Security,
-        Error::NoSecrets(_) => Exit::NotReady,
+        Error::NoSecrets(trouble) => unless_elsewhere(trouble, Exit::NotReady),
+    }
+}
+
+/// What neither this device nor a server can do anything about has codes of its own.
+fn unless_elsewhere(trouble: &Trouble, otherwise: Exit) -> Exit {
+    match trouble.side {
+        Side::Network => Exit::Network,
+        Side::Person => Exit::Usage,
+        _ => otherwise,
     }
 }
 
 fn server_unless_here(trouble: &Trouble) -> Exit {
     match trouble.side {
-        Side::Here | Side::Person => Exit::Failed,
-        _ => Exit::Server,
+        Side::Here => Exit::Failed,
+        _ => unless_elsewhere(trouble, Exit::Server),
     }
 }
 
@@ -160,6 +171,7 @@ pub(crate) fn whose(side: Side) -> Option<&'static str> {
         Side::RendezvousServer => "the rendezvous server",
         Side::Homeserver => "the homeserver",
         Side::AuthorizationServer => "the homeserver's authorization server",
+        Side::Network => "the network, or the name of the server",
         Side::Clock => "nobody: the time was up",
         Side::ThirdParty => "neither device: somebody in between",
     })
@@ -201,6 +213,22 @@ mod tests {
             (Error::NotSetUp(trouble(Side::Here)), Exit::Failed),
             (Error::NoSecrets(trouble(Side::Here)), Exit::NotReady),
         ];
+        let by_side = [(Side::Network, Exit::Network), (Side::Person, Exit::Usage)];
+        let with_trouble: [fn(Trouble) -> Error; 6] = [
+            Error::Rendezvous,
+            Error::UnsupportedProtocol,
+            Error::DeviceUnknown,
+            Error::NotAuthorized,
+            Error::NotSetUp,
+            Error::NoSecrets,
+        ];
+        for (side, exit) in by_side {
+            assert_eq!(Failure::not_ready(trouble(side)).exit, exit);
+            assert_eq!(Failure::of_server(trouble(side)).exit, exit);
+            for error in with_trouble {
+                assert_eq!(Failure::from(error(trouble(side))).exit, exit, "{:?}", error(trouble(side)));
+            }
+        }
         for (error, exit) in cases {
             assert_eq!(Failure::from(error.clone()).exit, exit, "{error:?}");
         }

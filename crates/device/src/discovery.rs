@@ -9,6 +9,7 @@ use url::Url;
 
 use crate::http::{Http, HttpError, Policy, Response};
 
+mod document;
 mod fetch;
 
 use fetch::Found;
@@ -27,6 +28,10 @@ pub(crate) const OPENID_CONFIGURATION: &str = "/.well-known/openid-configuration
 /// RFC 8628's name for its grant.
 pub const DEVICE_GRANT: &str = "urn:ietf:params:oauth:grant-type:device_code";
 
+/// The way around a `.well-known` document.
+const INSTEAD: &str =
+    "give the homeserver's base URL instead of its name (--homeserver https://…), and tell its administrator";
+
 /// Why a homeserver or its OAuth server was not found.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum DiscoveryError {
@@ -34,21 +39,27 @@ pub enum DiscoveryError {
     #[error(transparent)]
     Http(#[from] HttpError),
     /// A server name without the document that says where its homeserver is.
-    #[error(
-        "{name} does not say where its homeserver is (no /.well-known/matrix/client); give the homeserver's https:// address instead"
-    )]
+    #[error("{name} does not say where its homeserver is (no /.well-known/matrix/client); {INSTEAD}")]
     NoWellKnown {
         /// The server name.
         name: String,
     },
+    /// That document is there, and says nothing that can be read.
+    #[error("{document} {what}; {INSTEAD}")]
+    BadWellKnown {
+        /// The document's URL.
+        document: String,
+        /// What is wrong with it.
+        what: String,
+    },
     /// `.well-known` names a homeserver that cannot be one.
-    #[error("{name} names a homeserver that is not a usable base URL; tell its administrator")]
+    #[error("{name} names a homeserver that is not a usable base URL; {INSTEAD}")]
     BadBaseUrl {
         /// The server name.
         name: String,
     },
     /// `.well-known` redirects too often, or to where it must not.
-    #[error("{host} redirects its .well-known document {why}")]
+    #[error("{host} redirects its .well-known document {why}; {INSTEAD}")]
     BadRedirect {
         /// Who redirects.
         host: String,
@@ -70,7 +81,7 @@ pub enum DiscoveryError {
         issuer: Url,
     },
     /// A status that is neither "here it is" nor "there is none".
-    #[error("{host} answered with status {status}{}; try again later", .errcode.as_deref().map(|code| format!(" ({code})")).unwrap_or_default())]
+    #[error("{host} answered with status {status}{}; {}", said(.errcode.as_deref()), when(*.status))]
     Refused {
         /// Who answered.
         host: String,
@@ -78,6 +89,14 @@ pub enum DiscoveryError {
         status: u16,
         /// Matrix's error code, when there was one; bounded, without control characters.
         errcode: Option<String>,
+    },
+    /// A document that cannot be read.
+    #[error("{document} {what}; tell its administrator")]
+    BadDocument {
+        /// The document's URL.
+        document: String,
+        /// What is wrong with it.
+        what: String,
     },
     /// An answer that is not what it should be.
     #[error("{host} sent discovery data that is not usable: {what}; tell its administrator")]
@@ -94,10 +113,24 @@ impl DiscoveryError {
     pub fn is_transient(&self) -> bool {
         match self {
             Self::Http(error) => error.is_transient(),
-            Self::Refused { status, .. } => *status == 429 || *status >= 500,
+            Self::Refused { status, .. } => passes(*status),
             _ => false,
         }
     }
+}
+
+/// Whether a status may be another one a little later.
+pub(crate) fn passes(status: u16) -> bool {
+    status == 429 || status >= 500
+}
+
+/// What to do about a status.
+pub(crate) fn when(status: u16) -> &'static str {
+    if passes(status) { "try again later" } else { "tell its administrator" }
+}
+
+fn said(errcode: Option<&str>) -> String {
+    errcode.map(|code| format!(" ({code})")).unwrap_or_default()
 }
 
 /// Finds the base URL of the Client-Server API: a base URL is one already, a server name is looked up.
@@ -107,12 +140,30 @@ impl DiscoveryError {
 /// See [`DiscoveryError`].
 pub async fn resolve(http: &Http, homeserver: &Homeserver) -> Result<Url, DiscoveryError> {
     match homeserver.kind() {
-        HomeserverKind::BaseUrl(url) => permitted(http.policy(), url.clone()),
+        HomeserverKind::BaseUrl(url) => {
+            http.policy().check(url)?;
+            Ok(url.clone())
+        }
         HomeserverKind::ServerName(name) => {
             let base_url = permitted(http.policy(), fetch::well_known(http, name).await?)?;
             tracing::debug!(name, host = base_url.host_str(), "found the homeserver");
             Ok(base_url)
         }
+    }
+}
+
+/// Whether the name of the first server on the way to a homeserver has an address, before anybody is asked anything.
+///
+/// # Errors
+///
+/// [`HttpError::Unresolved`].
+pub(crate) async fn look_up(http: &Http, homeserver: &Homeserver) -> Result<(), HttpError> {
+    match homeserver.kind() {
+        HomeserverKind::BaseUrl(url) => http.look_up(url).await,
+        HomeserverKind::ServerName(name) => match well_known_url(http.policy(), name) {
+            Some(url) => http.look_up(&url).await,
+            None => Ok(()),
+        },
     }
 }
 
@@ -237,6 +288,7 @@ fn check_issuer(policy: Policy, from: &Url, issuer: Url) -> Result<Url, Discover
     permitted(policy, issuer)
 }
 
+/// What a server names must not depend on what a person has allowed here.
 fn permitted(policy: Policy, url: Url) -> Result<Url, DiscoveryError> {
     if policy.permits(&url) {
         return Ok(url);

@@ -34,6 +34,8 @@ pub struct OAuth {
     http: Http,
     metadata: ServerMetadata,
     client_id: String,
+    /// A person gave the client ID: whether it is good is not known.
+    given: bool,
 }
 
 impl OAuth {
@@ -43,16 +45,16 @@ impl OAuth {
     ///
     /// [`OAuthError::NoRegistration`] when it must register and cannot; else as [`OAuthError`] says.
     pub async fn connect(http: Http, metadata: ServerMetadata, client: &Client) -> Result<Self, OAuthError> {
-        let client_id = match client {
-            Client::Registered(id) => id.clone(),
-            Client::Dynamic(client) => registration::register(&http, &metadata, client).await?,
+        let (client_id, given) = match client {
+            Client::Registered(id) => (id.clone(), true),
+            Client::Dynamic(client) => (registration::register(&http, &metadata, client).await?, false),
         };
-        Ok(Self::resume(http, metadata, client_id))
+        Ok(Self { given, ..Self::resume(http, metadata, client_id) })
     }
 
     /// Is the client again that an earlier process was, to refresh or to revoke.
     pub fn resume(http: Http, metadata: ServerMetadata, client_id: String) -> Self {
-        Self { http, metadata, client_id }
+        Self { http, metadata, client_id, given: false }
     }
 
     /// The client's ID, to be kept with the session.
@@ -69,7 +71,8 @@ impl OAuth {
     ///
     /// # Errors
     ///
-    /// [`OAuthError::Discovery`] without the grant, [`OAuthError::Refused`] when the server says no.
+    /// [`OAuthError::Discovery`] without the grant, [`OAuthError::UnknownClient`] when it is the client ID that is refused,
+    /// [`OAuthError::Refused`] when the server says no.
     pub async fn authorize_device(&self, device_id: &str) -> Result<Authorization, OAuthError> {
         device_grant::authorize(self, device_id).await
     }

@@ -15,7 +15,7 @@ use crate::{
 /// Whose side ended the sign-in, or could not do its part.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Side {
-    /// The person at this device.
+    /// The person at this device, or the command that they gave.
     Person,
     /// This device.
     Here,
@@ -27,6 +27,8 @@ pub enum Side {
     Homeserver,
     /// The homeserver's OAuth authorization server.
     AuthorizationServer,
+    /// The network, or the name of a server: nobody was reached.
+    Network,
     /// Time ran out.
     Clock,
     /// Somebody who is neither of the two devices.

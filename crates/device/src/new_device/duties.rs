@@ -64,10 +64,15 @@ struct Account {
 pub(super) async fn check_homeserver(http: &Http, start: &Start) -> Result<(), Error> {
     match start {
         Start::Scan(code) if code.shown_by == ShownBy::New => Err(Error::SameRole(Role::New)),
+        // A misspelt name is said at once. It is for a connection that was lost that one waits.
         Start::Show(Rendezvous::Homeserver(named)) => {
+            discovery::look_up(http, named).await.map_err(|error| Error::NotAuthorized(error.told()))?;
             find_oauth_server(http, named).await.map(|_| ()).map_err(Error::from)
         }
-        Start::Scan(_) | Start::Show(Rendezvous::Endpoint(_)) => Ok(()),
+        Start::Show(Rendezvous::Endpoint(url)) => {
+            http.look_up(url).await.map_err(|error| Error::Rendezvous(error.told()))
+        }
+        Start::Scan(_) => Ok(()),
     }
 }
 

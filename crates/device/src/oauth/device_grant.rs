@@ -12,6 +12,7 @@ use oauth2::{
 use tokio::time::{Instant, sleep, timeout_at};
 use url::Url;
 
+use super::registration::host;
 use super::{Exchanging, OAuth, OAuthError, Tokens, Wire};
 use crate::http::{Request, Response};
 
@@ -115,7 +116,19 @@ pub(super) async fn authorize(oauth: &OAuth, device_id: &str) -> Result<Authoriz
         }
         answer => answer,
     };
-    Authorization::read(answer.map_err(|error| OAuthError::of(WHAT, error))?)
+    Authorization::read(answer.map_err(|error| unknown_client(oauth, OAuthError::of(WHAT, error)))?)
+}
+
+/// RFC 6749, section 5.2: the two codes that are about the client and not about the request.
+fn unknown_client(oauth: &OAuth, error: OAuthError) -> OAuthError {
+    match error {
+        OAuthError::Refused { error, .. }
+            if oauth.given && matches!(error.as_str(), "invalid_client" | "unauthorized_client") =>
+        {
+            OAuthError::UnknownClient { host: host(&oauth.metadata.issuer), error }
+        }
+        error => error,
+    }
 }
 
 type Answer<T, E> = Result<T, RequestTokenError<OAuthError, E>>;

@@ -89,7 +89,8 @@ async fn registration_can_fail() {
         OAuth::connect(http(), metadata(&server), &Client::default()).await.unwrap_err()
     };
     let error = register(refusal("invalid_client_metadata")).await;
-    let OAuthError::Refused { error, description, .. } = error else { panic!("{error:?}") };
+    assert!(error.to_string().contains("; ask its administrator for a client ID and give it with --client-id"));
+    let OAuthError::NotRegistered { error, description, .. } = error else { panic!("{error:?}") };
     assert_eq!(
         (error.as_str(), description.as_deref()),
         ("invalid_client_metadata", Some("why\u{fffd} not, obey"))
@@ -106,7 +107,40 @@ async fn registration_can_fail() {
     let without = ServerMetadata { registration_endpoint: None, ..metadata(&server) };
     let error = OAuth::connect(http(), without, &Client::default()).await.unwrap_err();
     assert!(matches!(error, OAuthError::NoRegistration { .. }), "{error:?}");
-    assert!(error.to_string().contains("client ID"), "{error}");
+    assert!(error.to_string().contains("client ID and give it with --client-id"), "{error}");
+}
+
+/// A client ID that is given and registration point at each other.
+#[tokio::test]
+async fn a_client_id_that_is_not_known_is_the_commands() {
+    let authorize = |client: Client, code: &'static str| async move {
+        let server = Server::start(move |asked| match asked.path.as_str() {
+            "/register" => Reply::json(201, json!({ "client_id": "new-client" })),
+            _ => refusal(code),
+        })
+        .await;
+        let oauth = OAuth::connect(http(), metadata(&server), &client).await.unwrap();
+        oauth.authorize_device("DEVICE").await.unwrap_err()
+    };
+    let given = || Client::Registered("of-old".to_owned());
+    for code in ["invalid_client", "unauthorized_client"] {
+        let error = authorize(given(), code).await;
+        assert!(matches!(error, OAuthError::UnknownClient { .. }), "{error:?}");
+        assert!(error.to_string().contains("; check --client-id with its administrator, or leave it out"), "{error}");
+        assert!(matches!(authorize(Client::default(), code).await, OAuthError::Refused { .. }));
+    }
+    assert!(matches!(authorize(given(), "invalid_scope").await, OAuthError::Refused { .. }));
+}
+
+/// A page of a proxy is not the authorization server's word; whether to come back depends on its status.
+#[tokio::test]
+async fn a_page_that_forbids_is_not_for_later() {
+    for (status, later) in [(403, false), (404, false), (429, true), (503, true)] {
+        let server = Server::start(move |_| Reply::html(status)).await;
+        let error = OAuth::connect(http(), metadata(&server), &Client::default()).await.unwrap_err();
+        assert_eq!(error.to_string().ends_with("; try again later"), later, "{error}");
+        assert_eq!(error.to_string().ends_with("; tell its administrator"), !later, "{error}");
+    }
 }
 
 #[tokio::test]
