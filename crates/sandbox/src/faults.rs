@@ -29,6 +29,8 @@ pub enum Fault {
     SlowDown { times: u32 },
     TokenPoll502 { times: u32 },
     WrongDevice,
+    DeviceGrantDisabled,
+    DeviceNameRefused,
     WrongIdentity,
     KeysUploadFails,
     KeysUploadRefused,
@@ -57,7 +59,7 @@ const fn known(name: &'static str, fault: Fault, about: &'static str) -> KnownFa
     KnownFault { name, fault, about }
 }
 
-static ALL: [KnownFault; 26] = [
+static ALL: [KnownFault; 28] = [
     known("no-oauth", Fault::NoOauth, "OAuth discovery answers 404 M_UNRECOGNIZED everywhere"),
     known(
         "no-device-grant",
@@ -97,6 +99,12 @@ static ALL: [KnownFault; 26] = [
         "=TIMES: so many token requests answer 502 with HTML",
     ),
     known("wrong-device", Fault::WrongDevice, "whoami names another device"),
+    known(
+        "device-grant-disabled",
+        Fault::DeviceGrantDisabled,
+        "the device grant is refused, and only the homeserver still names it",
+    ),
+    known("device-name-refused", Fault::DeviceNameRefused, "PUT /devices/{id} answers 403"),
     known("wrong-identity", Fault::WrongIdentity, "keys/query publishes another cross-signing identity"),
     known("keys-upload-fails", Fault::KeysUploadFails, "keys/upload answers 500"),
     known("keys-upload-refused", Fault::KeysUploadRefused, "keys/upload answers 400"),
