@@ -68,6 +68,7 @@ pub(crate) fn session(args: &args::Session) -> Result<(), Failure> {
 pub(crate) async fn restore_keys(online: &Online) -> Result<(), Failure> {
     let out = Output::new(online.json);
     let device = open(online).await?;
+    out.event(json!({ "event": "restoring" }));
     let waiting = out.waiting("Bringing the keys from the backup.", None);
     let restored = device.restore_keys().await;
     drop(waiting);

@@ -35,9 +35,9 @@ const TABLE: [(Exit, &str); 11] = [
     (Exit::OtherDevice, "the other device ended it, or it was declined on the consent page"),
     (Exit::Time, "time ran out"),
     (Exit::QrCode, "no usable QR code: not one, damaged, another version, or of the same role"),
-    (Exit::Security, "a security check failed: wrong digits, tampering, or refused secrets"),
+    (Exit::Security, "a security check failed: wrong digits, tampering, refused secrets, or another account"),
     (Exit::Server, "the homeserver or its authorization server failed, or lacks what is needed"),
-    (Exit::Network, "the network or the rendezvous server failed"),
+    (Exit::Network, "the network or the rendezvous server failed, or a server's name is not known"),
     (Exit::NotReady, "this device cannot do it: no session, or cross-signing keys are missing"),
 ];
 
@@ -82,6 +82,14 @@ impl Failure {
         let mut letters = advice.chars();
         let first = letters.next().map(char::to_uppercase).into_iter().flatten();
         Self::new(exit, what, format!("{}.", first.chain(letters).collect::<String>().trim_end_matches('.')))
+    }
+
+    /// The first paragraph of what clap says; the rest is how the command is used.
+    pub(crate) fn wrong_command(error: &clap::Error) -> Self {
+        let text = error.to_string();
+        let first = text.split("\n\n").next().unwrap_or_default().trim_start_matches("error: ");
+        let what = first.split_whitespace().collect::<Vec<_>>().join(" ");
+        Self::new(Exit::Usage, what, "For more information, try --help.")
     }
 
     pub(crate) fn cancelled() -> Self {
@@ -138,6 +146,9 @@ fn exit_of(error: &Error) -> Exit {
             unless_elsewhere(trouble, Exit::Server)
         }
         Error::DeviceAlreadyExists(_) | Error::DeviceNotFound(_) => Exit::Server,
+        // A "no" to the question; else it is not the account that was named.
+        Error::WrongAccount(trouble) if trouble.side == Side::Person => Exit::Cancelled,
+        Error::WrongAccount(_) => Exit::Security,
         Error::NotAuthorized(trouble) | Error::NotSetUp(trouble) => server_unless_here(trouble),
         // What the other device sends to be opened is checked before it is: a refusal is not a browser's failure.
         Error::LinkUnusable(trouble) if trouble.side == Side::Here => Exit::Failed,
@@ -201,6 +212,8 @@ mod tests {
             (Error::SecretsRefused(trouble(Side::OtherDevice)), Exit::Security),
             (Error::LinkUnusable(trouble(Side::OtherDevice)), Exit::Security),
             (Error::LinkUnusable(trouble(Side::Here)), Exit::Failed),
+            (Error::WrongAccount(trouble(Side::OtherDevice)), Exit::Security),
+            (Error::WrongAccount(trouble(Side::Person)), Exit::Cancelled),
             (Error::Cancelled, Exit::Cancelled),
             (Error::LinkRefused, Exit::Cancelled),
             (Error::Expired, Exit::Time),

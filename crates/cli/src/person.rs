@@ -5,13 +5,19 @@ mod screen;
 
 use std::{future::pending, path::PathBuf};
 
-use matrix_qr_device::{News, Opening, Person};
+use matrix_qr_device::{News, Opening, Person, UserId};
 use matrix_qr_protocol::{channel::CheckCode, revision::Role};
-use serde_json::json;
+use serde_json::{Value, json};
 use url::Url;
 
 use self::screen::Screen;
-use crate::{cancel::Cancel, exit::Failure, keyboard::Keyboard, news, output::Output};
+use crate::{
+    cancel::Cancel,
+    exit::Failure,
+    keyboard::{self, Keyboard},
+    news,
+    output::Output,
+};
 
 /// Also for scripts: then what is told is an event, and a question is an event that a line answers.
 pub(crate) struct Terminal {
@@ -26,7 +32,7 @@ pub(crate) struct Terminal {
 impl Terminal {
     /// From here on Ctrl-C is heard.
     pub(crate) fn new(out: Output, role: Role, qr: Option<PathBuf>) -> Result<Self, Failure> {
-        let heard = move || out.say("\nCancelling: the other device is told. Ctrl-C again leaves at once.");
+        let heard = move || out.cancelling("Cancelling: the other device is told.");
         let cancel = Cancel::on_signals(heard)
             .map_err(|error| Failure::here(format!("signals cannot be heard: {error}"), "Begin again."))?;
         Ok(Self {
@@ -36,6 +42,10 @@ impl Terminal {
             cancel,
             browser: true,
         })
+    }
+
+    pub(crate) fn event(&self, event: Value) {
+        self.out.event(event);
     }
 
     pub(crate) fn say(&self, text: &str) {
@@ -91,6 +101,18 @@ impl Person for Terminal {
         }
         self.screen.wait("Waiting for your consent; the new device shows the code for it.");
         Opening::Opened
+    }
+
+    /// A script hears of the account, and says beforehand which one it must be (`--user`).
+    async fn confirm_account(&self, _user_id: &UserId) -> bool {
+        if self.out == Output::Json || !keyboard::is_terminal() {
+            return true;
+        }
+        let taken = self
+            .agrees("Is that your account, and is this device to be one of it? [y/N] ", Value::Null)
+            .await;
+        self.screen.wait("Waiting for the keys.");
+        taken
     }
 
     async fn cancelled(&self) {

@@ -7,6 +7,7 @@
 //! What the two devices say to each other is in [`matrix_qr_protocol`]; this crate does what that asks for.
 
 mod device;
+mod device_name;
 pub mod discovery;
 pub mod doctor;
 pub mod encryption;
@@ -28,8 +29,10 @@ mod start;
 mod trouble;
 
 pub use device::{Device, Facts};
+pub use device_name::{DeviceName, NotADeviceName};
 pub use existing_device::{Announce, Granted, Manner};
 pub use new_device::{Setup, SignedIn, sign_in};
 pub use person::{News, Opening, Person};
+pub use ruma::{OwnedUserId, UserId};
 pub use showing::Showing;
 pub use start::{Rendezvous, Start};

@@ -5,9 +5,11 @@
 use std::pin::Pin;
 use std::time::Duration;
 
+use http::{HeaderValue, header::USER_AGENT};
 use oauth2::basic::BasicClient;
 use oauth2::{AsyncHttpClient, ClientId, RefreshToken, TokenUrl};
 
+use crate::device_name::DeviceName;
 use crate::discovery::ServerMetadata;
 use crate::http::{Bounds, Http, Request, Response};
 use crate::secret::Secret;
@@ -36,6 +38,8 @@ pub struct OAuth {
     client_id: String,
     /// A person gave the client ID: whether it is good is not known.
     given: bool,
+    /// For the device authorization request alone.
+    user_agent: Option<HeaderValue>,
 }
 
 impl OAuth {
@@ -54,7 +58,13 @@ impl OAuth {
 
     /// Is the client again that an earlier process was, to refresh or to revoke.
     pub fn resume(http: Http, metadata: ServerMetadata, client_id: String) -> Self {
-        Self { http, metadata, client_id, given: false }
+        Self { http, metadata, client_id, given: false, user_agent: None }
+    }
+
+    /// Lets the server know, when it asks a person for their consent, what the device is called. No other request says it.
+    #[must_use]
+    pub fn on_device(self, name: &DeviceName) -> Self {
+        Self { user_agent: Some(name.user_agent()), ..self }
     }
 
     /// The client's ID, to be kept with the session.
@@ -95,7 +105,10 @@ impl OAuth {
     pub async fn refresh(&self, refresh_token: &Secret) -> Result<Tokens, OAuthError> {
         let token = RefreshToken::new(refresh_token.expose().to_owned());
         let client = self.client().set_token_uri(self.token_uri());
-        let answer = client.exchange_refresh_token(&token).request_async(&Wire(&self.http)).await;
+        let answer = client
+            .exchange_refresh_token(&token)
+            .request_async(&Wire { http: &self.http, user_agent: None })
+            .await;
         let fresh = Tokens::read(&answer.map_err(|error| OAuthError::of("refreshing the session", error))?)?;
         // RFC 6749, section 6: a server that does not rotate sends none.
         let refresh_token = fresh.refresh_token.or_else(|| Some(refresh_token.clone()));
@@ -123,15 +136,21 @@ impl OAuth {
 /// An exchange under way. Boxed: a future of the oauth2 crate around an unnamed one could not cross threads.
 type Exchanging<'a> = Pin<Box<dyn Future<Output = Result<Response, OAuthError>> + Send + 'a>>;
 
-/// The HTTP client of the oauth2 crate.
-struct Wire<'a>(&'a Http);
+/// The HTTP client of the oauth2 crate; with another `User-Agent` where there is one.
+struct Wire<'a> {
+    http: &'a Http,
+    user_agent: Option<&'a HeaderValue>,
+}
 
 impl<'c> AsyncHttpClient<'c> for Wire<'_> {
     type Error = OAuthError;
     type Future = Exchanging<'c>;
 
-    fn call(&'c self, request: Request) -> Self::Future {
-        Box::pin(exchange(self.0, request))
+    fn call(&'c self, mut request: Request) -> Self::Future {
+        if let Some(user_agent) = self.user_agent {
+            request.headers_mut().insert(USER_AGENT, user_agent.clone());
+        }
+        Box::pin(exchange(self.http, request))
     }
 }
 

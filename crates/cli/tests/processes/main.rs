@@ -2,6 +2,8 @@
 
 #![allow(missing_docs, clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
 
+mod account;
+mod command_line;
 mod support;
 
 use std::{fs, io::ErrorKind, os::unix::fs::PermissionsExt as _};

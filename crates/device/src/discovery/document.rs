@@ -19,10 +19,10 @@ fn fault(body: &[u8], error: &serde_json::Error) -> String {
         "begins with a byte order mark, which JSON has none of".to_owned()
     } else if text.starts_with(b"<") {
         "is a web page (HTML), not JSON".to_owned()
-    } else if error.is_data() {
-        format!("is not what it should be: {}", printable(&error.to_string()))
     } else if has_comment(text) {
         "has a comment in it, which JSON has none of".to_owned()
+    } else if error.is_data() {
+        format!("is not what it should be: {}", printable(&error.to_string()))
     } else {
         format!("is not JSON (line {}, column {})", error.line(), error.column())
     }
@@ -52,7 +52,7 @@ mod tests {
 
     #[test]
     fn each_fault_is_named() {
-        let cases: [(&[u8], &str); 11] = [
+        let cases: [(&[u8], &str); 12] = [
             (b"", "is empty"),
             (b" \r\n", "is empty"),
             (b"\xef\xbb\xbf{\"url\":\"a\"}", "begins with a byte order mark"),
@@ -61,6 +61,7 @@ mod tests {
             (b"{\"url\":\"https://a\" // ours\n}", "has a comment"),
             (b"/* ours */ {\"url\":\"a\"}", "has a comment"),
             (b"{\"url\":\"a\"}\n# ours", "has a comment"),
+            (b"{} // ours", "has a comment"),
             (b"{\"url\":\"https://a\\\"//#\",}", "is not JSON (line 1, column 25)"),
             (b"{\"url\":", "is not JSON (line 1, column 7)"),
             (b"{}", "is not what it should be: missing field `url`"),

@@ -64,9 +64,10 @@ fn of_well_known(url: &Url, error: DiscoveryError) -> DiscoveryError {
 fn needs_flag(error: DiscoveryError, policy: Policy, name: &str) -> DiscoveryError {
     let plain = Url::parse(&format!("http://{name}/")).map(|url| policy.check(&url));
     match (error, plain) {
-        (DiscoveryError::Http(HttpError::Unreachable { .. }), Ok(Err(flag @ HttpError::LoopbackHttp { .. }))) => {
-            flag.into()
-        }
+        (
+            DiscoveryError::Http(HttpError::Unreachable { .. }),
+            Ok(Err(flag @ HttpError::LoopbackHttp { .. })),
+        ) => flag.into(),
         (error, _) => error,
     }
 }

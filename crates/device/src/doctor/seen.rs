@@ -56,7 +56,11 @@ pub(super) fn silent(check: Check, silence: &Silence) -> Finding {
         Silence::Failed(error) => {
             let text = error.to_string();
             let what = text.split("; ").next().unwrap_or_default();
-            Finding::bad(check, printable(what), if what.contains("certificate") { TLS } else { unreachable(error) })
+            Finding::bad(
+                check,
+                printable(what),
+                if what.contains("certificate") { TLS } else { unreachable(error) },
+            )
         }
     }
 }

@@ -17,6 +17,7 @@ use url::Url;
 
 use super::{
     Setup, SignedIn,
+    account::check_account,
     import::{Import, Importing},
 };
 use crate::{
@@ -114,7 +115,7 @@ impl<'a, P: Person> NewDevice<'a, P> {
     /// Step 2: registration if need be, then RFC 8628, section 3.1.
     async fn ask(&self, base: Url, metadata: ServerMetadata) -> Result<Asked, OAuthError> {
         let connect = || OAuth::connect(self.http.clone(), metadata.clone(), &self.setup.client);
-        let oauth = patiently(connect).await?;
+        let oauth = patiently(connect).await?.on_device(&self.setup.name);
         let device_id = OwnedDeviceId::from(new_device_id()?);
         let authorization = patiently(|| oauth.authorize_device(device_id.as_str())).await?;
         Ok(Asked { base, oauth, authorization, device_id })
@@ -134,11 +135,14 @@ impl<'a, P: Person> NewDevice<'a, P> {
         // From here on there is something to revoke.
         let account = self.account.get_or_init(|| Account { tokens, user_id: OnceLock::new() });
         self.person.tell(News::Token);
-        self.check_device(asked, account).await.map_err(NoToken::Failed)
+        let user_id = self.check_device(asked, account).await.map_err(NoToken::Failed)?;
+        check_account(self.person, self.setup.user.as_deref(), &user_id).await?;
+        let _ = account.user_id.set(user_id);
+        Ok(())
     }
 
     /// The token must be for the device that was asked for: it is what the existing device will look for.
-    async fn check_device(&self, asked: &Asked, account: &Account) -> Result<(), Trouble> {
+    async fn check_device(&self, asked: &Asked, account: &Account) -> Result<OwnedUserId, Trouble> {
         let homeserver = self.homeserver(asked, account);
         let who = homeserver.whoami().await.map_err(|error| error.told())?;
         if who.device_id != asked.device_id {
@@ -148,8 +152,7 @@ impl<'a, P: Person> NewDevice<'a, P> {
                 "Tell the homeserver's administrator.",
             ));
         }
-        let _ = account.user_id.set(who.user_id);
-        Ok(())
+        Ok(who.user_id)
     }
 
     fn homeserver(&self, asked: &Asked, account: &Account) -> Homeserver {
@@ -170,10 +173,20 @@ impl<'a, P: Person> NewDevice<'a, P> {
             device_id: asked.device_id.clone(),
             homeserver: self.homeserver(asked, account),
         };
-        let imported = self.import.run(import.take(secrets)).await?;
+        let (imported, ()) =
+            tokio::join!(self.import.run(import.take(secrets)), self.name_itself(asked, account));
+        let imported = imported?;
         self.person.tell(News::KeysUploaded);
         self.person.tell(News::Backup(&imported.backup));
         self.store((asked, account), user_id, imported)
+    }
+
+    /// A courtesy: the server may have given it a name already, or let nobody name a device. Then it has that one.
+    async fn name_itself(&self, asked: &Asked, account: &Account) {
+        let homeserver = self.homeserver(asked, account);
+        if let Err(error) = homeserver.name_device(&asked.device_id, &self.setup.name).await {
+            tracing::info!(%error, "the homeserver did not take the device's name");
+        }
     }
 
     fn store(

@@ -140,7 +140,8 @@ async fn request(
     let endpoint = oauth.metadata.device_grant().map_err(|error| RequestTokenError::Request(error.into()))?;
     let client =
         oauth.client().set_device_authorization_url(DeviceAuthorizationUrl::from_url(endpoint.clone()));
-    client.exchange_device_code().add_scopes(scopes).request_async(&Wire(&oauth.http)).await
+    let wire = Wire { http: &oauth.http, user_agent: oauth.user_agent.as_ref() };
+    client.exchange_device_code().add_scopes(scopes).request_async(&wire).await
 }
 
 /// MSC2967: full access, as this device. `openid` only for a server that asks for it to be asked for.

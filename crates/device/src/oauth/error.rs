@@ -24,7 +24,9 @@ pub enum OAuthError {
         status: u16,
     },
     /// The server does not register clients, and no client ID was given.
-    #[error("{host} does not let clients register; ask its administrator for a client ID and give it with --client-id")]
+    #[error(
+        "{host} does not let clients register; ask its administrator for a client ID and give it with --client-id"
+    )]
     NoRegistration {
         /// The OAuth server.
         host: String,

@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 
 use crate::server::{Reply, Server, http};
+use matrix_qr_device::DeviceName;
 use matrix_qr_device::discovery::{DiscoveryError, ServerMetadata};
 use matrix_qr_device::oauth::{Client, OAuth, OAuthError, TokenOutcome, Tokens};
 use matrix_qr_device::secret::Secret;
@@ -89,7 +90,9 @@ async fn registration_can_fail() {
         OAuth::connect(http(), metadata(&server), &Client::default()).await.unwrap_err()
     };
     let error = register(refusal("invalid_client_metadata")).await;
-    assert!(error.to_string().contains("; ask its administrator for a client ID and give it with --client-id"));
+    assert!(
+        error.to_string().contains("; ask its administrator for a client ID and give it with --client-id")
+    );
     let OAuthError::NotRegistered { error, description, .. } = error else { panic!("{error:?}") };
     assert_eq!(
         (error.as_str(), description.as_deref()),
@@ -126,7 +129,10 @@ async fn a_client_id_that_is_not_known_is_the_commands() {
     for code in ["invalid_client", "unauthorized_client"] {
         let error = authorize(given(), code).await;
         assert!(matches!(error, OAuthError::UnknownClient { .. }), "{error:?}");
-        assert!(error.to_string().contains("; check --client-id with its administrator, or leave it out"), "{error}");
+        assert!(
+            error.to_string().contains("; check --client-id with its administrator, or leave it out"),
+            "{error}"
+        );
         assert!(matches!(authorize(Client::default(), code).await, OAuthError::Refused { .. }));
     }
     assert!(matches!(authorize(given(), "invalid_scope").await, OAuthError::Refused { .. }));
@@ -155,11 +161,38 @@ async fn the_codes_come_with_the_stable_scopes() {
     assert_eq!((authorization.expires_in().as_secs(), authorization.interval().as_secs()), (60, 1));
     let asked = &server.asked()[0];
     assert_eq!(format!("{} {}", asked.method, asked.path), "POST /device");
+    assert_eq!(asked.header("user-agent").unwrap(), concat!("matrix-qr/", env!("CARGO_PKG_VERSION")));
     assert_eq!(asked.field("client_id").unwrap(), "client");
     assert_eq!(
         asked.field("scope").unwrap(),
         "urn:matrix:client:api:* urn:matrix:client:device:DEVICEIDDEVICEID"
     );
+}
+
+/// What the device is called goes into one request, with which the consent begins, and into no other.
+#[tokio::test]
+async fn the_device_is_named_where_the_consent_begins() {
+    let server = Server::start(|asked| match asked.path.as_str() {
+        "/register" => Reply::json(201, json!({ "client_id": "new-client" })),
+        "/device" => codes("https://a.example/", None),
+        "/token" => granted("access-1", Some("refresh-1")),
+        _ => Reply::new(200, &[], ""),
+    })
+    .await;
+    let name = DeviceName::parse("Käthe's (1)").unwrap();
+    let oauth = OAuth::connect(http(), metadata(&server), &Client::default()).await.unwrap().on_device(&name);
+    let authorization = oauth.authorize_device("DEVICE").await.unwrap();
+    assert!(matches!(oauth.await_token(&authorization).await, TokenOutcome::Granted(_)));
+    oauth.refresh(&Secret::new("refresh-1")).await.unwrap();
+    oauth.revoke(&tokens()).await.unwrap();
+    let usual = concat!("matrix-qr/", env!("CARGO_PKG_VERSION"));
+    for asked in server.asked() {
+        let agent = asked.header("user-agent").unwrap();
+        match asked.path.as_str() {
+            "/device" => assert_eq!(agent, format!("{usual} (K-the's -1-; Linux)")),
+            _ => assert_eq!(agent, usual, "{}", asked.path),
+        }
+    }
 }
 
 #[tokio::test]
