@@ -7,7 +7,7 @@ mod sandbox;
 use std::path::PathBuf;
 
 use clap::{ArgAction, Args as ClapArgs, Parser, Subcommand, ValueEnum};
-use matrix_qr_device::{Announce, Showing};
+use matrix_qr_device::{Announce, DeviceName, OwnedUserId, Showing};
 use matrix_qr_protocol::homeserver::Homeserver;
 
 pub(crate) use self::{
@@ -15,7 +15,7 @@ pub(crate) use self::{
     look::{Background, Look, Style},
     sandbox::Sandbox,
 };
-use crate::{exit, help};
+use crate::{exit, help, typed};
 
 /// Sign in a Matrix device by QR code, from the terminal.
 #[derive(Debug, Parser)]
@@ -146,9 +146,17 @@ pub(crate) struct Demo {
 
 #[derive(Debug, ClapArgs)]
 pub(crate) struct Login {
-    /// The homeserver whose rendezvous server is used: a server name or a URL. Asked for when missing
-    #[arg(long, value_name = "NAME|URL", value_parser = homeserver, conflicts_with_all = ["rendezvous", "scan"])]
+    /// The homeserver whose rendezvous server is used: a server name, a user ID or a URL. Asked for when missing
+    #[arg(long, value_name = "NAME|URL", value_parser = typed::homeserver, conflicts_with_all = ["rendezvous", "scan"])]
     pub(crate) homeserver: Option<Homeserver>,
+
+    /// The only account that this device may be signed in to; without it you are asked. Also names the homeserver
+    #[arg(long, value_name = "@USER:SERVER", value_parser = typed::user_id)]
+    pub(crate) user: Option<OwnedUserId>,
+
+    /// What this device is called in the account; by default the host's name and the program's
+    #[arg(long, value_name = "NAME", value_parser = DeviceName::parse)]
+    pub(crate) device_name: Option<DeviceName>,
 
     #[command(flatten)]
     pub(crate) exchange: Exchange,
@@ -210,7 +218,7 @@ pub(crate) struct Inspect {
 #[derive(Debug, ClapArgs)]
 pub(crate) struct Doctor {
     /// The homeserver: the server name, which examines the way to it, too, or its URL
-    #[arg(value_name = "HOMESERVER", value_parser = homeserver)]
+    #[arg(value_name = "HOMESERVER", value_parser = typed::homeserver)]
     pub(crate) homeserver: Homeserver,
 
     /// Permit http to this machine itself, as the sandbox needs it; anything else must be https
@@ -313,10 +321,6 @@ pub(crate) struct Directory {
     /// Where the session of this device is kept; a directory of your own by default
     #[arg(long, value_name = "DIR")]
     pub(crate) directory: Option<PathBuf>,
-}
-
-fn homeserver(text: &str) -> Result<Homeserver, String> {
-    Homeserver::parse(text).map_err(|error| error.to_string())
 }
 
 #[cfg(test)]

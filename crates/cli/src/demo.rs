@@ -26,6 +26,7 @@ use crate::{
     cancel::Cancel,
     exit::Failure,
     keyboard::Keyboard,
+    login,
     output::Output,
     world::{World, temporary_directory},
 };
@@ -40,7 +41,7 @@ struct Path {
 
 pub(crate) async fn run(args: &args::Demo) -> Result<(), Failure> {
     let out = Output::new(args.json);
-    let cancel = Cancel::on_signals(move || out.say("\nCancelling. Ctrl-C again leaves at once."))
+    let cancel = Cancel::on_signals(move || out.cancelling("Cancelling."))
         .map_err(|error| Failure::here(format!("signals cannot be heard: {error}"), "Begin again."))?;
     let keyboard = Keyboard::default();
     for path in paths(args) {
@@ -80,6 +81,8 @@ async fn perform(path: Path, stage: &Stage<'_>) -> Result<Truth, Failure> {
         dialect: path.dialect.into(),
         showing: path.revision.into(),
         client: Client::default(),
+        user: None,
+        name: login::device_name(None),
     };
     let both = meet((path, stage), &setup, &world);
     let (signed_in, granted) = tokio::select! {

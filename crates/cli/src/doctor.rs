@@ -1,5 +1,7 @@
 //! `doctor`: what is right and wrong with a deployment, a line for each check.
 
+use std::time::Instant;
+
 use anstyle::{AnsiColor, Style};
 use matrix_qr_device::{
     doctor::{Finding, Report, Verdict, examine},
@@ -25,16 +27,17 @@ pub(crate) async fn run(args: &args::Doctor) -> Result<Exit, Failure> {
     let out = Output::new(args.json);
     let policy = if args.allow_loopback_http { Policy::HttpsOrLoopback } else { Policy::HttpsOnly };
     let http = Http::new(policy).map_err(|error| Failure::here(error.to_string(), "Begin again."))?;
-    let heard = move || out.say("\nCleaning up. Ctrl-C again leaves at once.");
+    let heard = move || out.cancelling("Cleaning up.");
     let cancel = Cancel::on_signals(heard)
         .map_err(|error| Failure::here(format!("signals cannot be heard: {error}"), "Begin again."))?;
+    out.event(json!({ "event": "examining", "homeserver": args.homeserver.as_str() }));
     let waiting = out.waiting(format_args!("Examining {}.", args.homeserver), None);
     let mut interrupted = false;
     let given_up = async {
         cancel.cancelled().await;
         interrupted = true;
     };
-    let report = examine(&http, &args.homeserver, given_up).await;
+    let report = examine(&http, &args.homeserver, &Instant::now, given_up).await;
     drop(waiting);
     tell(out, &report);
     Ok(summary(out, &report, interrupted))

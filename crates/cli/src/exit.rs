@@ -35,9 +35,9 @@ const TABLE: [(Exit, &str); 11] = [
     (Exit::OtherDevice, "the other device ended it, or it was declined on the consent page"),
     (Exit::Time, "time ran out"),
     (Exit::QrCode, "no usable QR code: not one, damaged, another version, or of the same role"),
-    (Exit::Security, "a security check failed: wrong digits, tampering, or refused secrets"),
+    (Exit::Security, "a security check failed: wrong digits, tampering, refused secrets, or another account"),
     (Exit::Server, "the homeserver or its authorization server failed, or lacks what is needed"),
-    (Exit::Network, "the network or the rendezvous server failed"),
+    (Exit::Network, "the network or the rendezvous server failed, or a server's name is not known"),
     (Exit::NotReady, "this device cannot do it: no session, or cross-signing keys are missing"),
 ];
 
@@ -84,6 +84,14 @@ impl Failure {
         Self::new(exit, what, format!("{}.", first.chain(letters).collect::<String>().trim_end_matches('.')))
     }
 
+    /// The first paragraph of what clap says; the rest is how the command is used.
+    pub(crate) fn wrong_command(error: &clap::Error) -> Self {
+        let text = error.to_string();
+        let first = text.split("\n\n").next().unwrap_or_default().trim_start_matches("error: ");
+        let what = first.split_whitespace().collect::<Vec<_>>().join(" ");
+        Self::new(Exit::Usage, what, "For more information, try --help.")
+    }
+
     pub(crate) fn cancelled() -> Self {
         Error::Cancelled.into()
     }
@@ -102,7 +110,7 @@ impl Failure {
         let exit = match trouble.side {
             Side::Homeserver | Side::AuthorizationServer => Exit::Server,
             Side::RendezvousServer => Exit::Network,
-            _ => here,
+            _ => unless_elsewhere(&trouble, here),
         };
         Self { exit, what: trouble.what, side: Some(trouble.side), advice: trouble.advice }
     }
@@ -133,23 +141,37 @@ fn exit_of(error: &Error) -> Exit {
         Error::Gone | Error::Peer(_) | Error::Declined => Exit::OtherDevice,
         Error::UnexpectedMessage(_) | Error::Unreadable(_) => Exit::OtherDevice,
         Error::Rendezvous(trouble) if trouble.side == Side::Here => Exit::Usage,
-        Error::Rendezvous(_) => Exit::Network,
+        Error::Rendezvous(trouble) => unless_elsewhere(trouble, Exit::Network),
         // This device's own session has ended meanwhile.
         Error::DeviceUnknown(trouble) if trouble.side == Side::Here => Exit::NotReady,
-        Error::UnsupportedProtocol(_) | Error::DeviceUnknown(_) => Exit::Server,
+        Error::UnsupportedProtocol(trouble) | Error::DeviceUnknown(trouble) => {
+            unless_elsewhere(trouble, Exit::Server)
+        }
         Error::DeviceAlreadyExists(_) | Error::DeviceNotFound(_) => Exit::Server,
+        // A "no" to the question; else it is not the account that was named.
+        Error::WrongAccount(trouble) if trouble.side == Side::Person => Exit::Cancelled,
+        Error::WrongAccount(_) => Exit::Security,
         Error::NotAuthorized(trouble) | Error::NotSetUp(trouble) => server_unless_here(trouble),
         // What the other device sends to be opened is checked before it is: a refusal is not a browser's failure.
         Error::LinkUnusable(trouble) if trouble.side == Side::Here => Exit::Failed,
         Error::LinkUnusable(_) => Exit::Security,
-        Error::NoSecrets(_) => Exit::NotReady,
+        Error::NoSecrets(trouble) => unless_elsewhere(trouble, Exit::NotReady),
+    }
+}
+
+/// What neither this device nor a server can do anything about has codes of its own.
+fn unless_elsewhere(trouble: &Trouble, otherwise: Exit) -> Exit {
+    match trouble.side {
+        Side::Network => Exit::Network,
+        Side::Person => Exit::Usage,
+        _ => otherwise,
     }
 }
 
 fn server_unless_here(trouble: &Trouble) -> Exit {
     match trouble.side {
-        Side::Here | Side::Person => Exit::Failed,
-        _ => Exit::Server,
+        Side::Here => Exit::Failed,
+        _ => unless_elsewhere(trouble, Exit::Server),
     }
 }
 
@@ -162,6 +184,7 @@ pub(crate) fn whose(side: Side) -> Option<&'static str> {
         Side::RendezvousServer => "the rendezvous server",
         Side::Homeserver => "the homeserver",
         Side::AuthorizationServer => "the homeserver's authorization server",
+        Side::Network => "the network, or the name of the server",
         Side::Clock => "nobody: the time was up",
         Side::ThirdParty => "neither device: somebody in between",
     })
@@ -191,6 +214,8 @@ mod tests {
             (Error::SecretsRefused(trouble(Side::OtherDevice)), Exit::Security),
             (Error::LinkUnusable(trouble(Side::OtherDevice)), Exit::Security),
             (Error::LinkUnusable(trouble(Side::Here)), Exit::Failed),
+            (Error::WrongAccount(trouble(Side::OtherDevice)), Exit::Security),
+            (Error::WrongAccount(trouble(Side::Person)), Exit::Cancelled),
             (Error::Cancelled, Exit::Cancelled),
             (Error::LinkRefused, Exit::Cancelled),
             (Error::Expired, Exit::Time),
@@ -205,6 +230,22 @@ mod tests {
             (Error::DeviceUnknown(trouble(Side::Here)), Exit::NotReady),
             (Error::NoSecrets(trouble(Side::Here)), Exit::NotReady),
         ];
+        let by_side = [(Side::Network, Exit::Network), (Side::Person, Exit::Usage)];
+        let with_trouble: [fn(Trouble) -> Error; 6] = [
+            Error::Rendezvous,
+            Error::UnsupportedProtocol,
+            Error::DeviceUnknown,
+            Error::NotAuthorized,
+            Error::NotSetUp,
+            Error::NoSecrets,
+        ];
+        for (side, exit) in by_side {
+            assert_eq!(Failure::not_ready(trouble(side)).exit, exit);
+            assert_eq!(Failure::of_server(trouble(side)).exit, exit);
+            for error in with_trouble {
+                assert_eq!(Failure::from(error(trouble(side))).exit, exit, "{:?}", error(trouble(side)));
+            }
+        }
         for (error, exit) in cases {
             assert_eq!(Failure::from(error.clone()).exit, exit, "{error:?}");
         }

@@ -41,13 +41,14 @@ It listens on this machine only, keeps everything in memory, and runs until Ctrl
 pub(crate) const LOGIN: &str = "\
 Examples:
   matrix-qr login --homeserver example.org                   show a QR code, in the terminal
+  matrix-qr login --user @bot:example.org                    the same, and no other account is taken
   matrix-qr login --homeserver example.org --qr code.png     in a file
   matrix-qr login --homeserver example.org --revision newest the coming kind of code
   matrix-qr login --scan photo.jpg                           the other device shows the code
   matrix-qr login --scan -                                   paste the code as text
 
 The two digits are typed, never given as an argument. In scripts (--json) each question is an event, and one line on \
-standard input answers it.";
+standard input answers it. Before anything is stored you see whose account it is, and are asked; a script says it beforehand (--user).";
 
 pub(crate) const LINK: &str = "\
 Examples:

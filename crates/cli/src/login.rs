@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use matrix_qr_device::{
-    Rendezvous, Setup, SignedIn, Start,
+    DeviceName, Rendezvous, Setup, SignedIn, Start,
     encryption::BackupState,
     http::Policy,
     oauth::{Client, ClientMetadata},
@@ -24,7 +24,7 @@ use crate::{
     output::{BOLD, GOOD, Output, harmless, paint},
     person::Terminal,
     qr_picture::PictureFile,
-    scan,
+    scan, typed,
 };
 
 pub(crate) async fn run(args: &args::Login) -> Result<(), Failure> {
@@ -59,16 +59,25 @@ fn setup(args: &args::Login) -> Result<Setup, Failure> {
             Some(id) => Client::Registered(id.clone()),
             None => Client::Dynamic(ClientMetadata::default()),
         },
+        user: args.user.clone(),
+        name: device_name(args.device_name.clone()),
     })
+}
+
+/// As it was given, or after this machine.
+pub(crate) fn device_name(given: Option<DeviceName>) -> DeviceName {
+    given.unwrap_or_else(|| DeviceName::of_host(&gethostname::gethostname().to_string_lossy()))
 }
 
 async fn start(args: &args::Login, person: &Terminal) -> Result<Start, Failure> {
     if let Some(start) = given(&args.exchange, person).await? {
         return Ok(start);
     }
-    let homeserver = match &args.homeserver {
-        Some(homeserver) => homeserver.clone(),
-        None => ask_homeserver(person).await?,
+    let homeserver = match (&args.homeserver, &args.user) {
+        (Some(homeserver), _) => homeserver.clone(),
+        (None, Some(user)) => typed::homeserver_of(user)
+            .map_err(|error| Failure::new(Exit::Usage, error, "Say which: --homeserver example.org"))?,
+        (None, None) => ask_homeserver(person).await?,
     };
     Ok(Start::Show(Rendezvous::Homeserver(homeserver)))
 }
@@ -91,6 +100,9 @@ pub(crate) async fn given(exchange: &Exchange, person: &Terminal) -> Result<Opti
 /// On a thread of its own: a picture takes a while, and a person who pastes takes longer.
 async fn scanned(path: PathBuf, person: &Terminal) -> Result<Start, Failure> {
     let out = person.out();
+    if path.as_os_str() == "-" {
+        out.event(json!({ "event": "question", "question": "code" }));
+    }
     let read = tokio::task::spawn_blocking(move || scan::from_path(&path, out)).await;
     let unreadable = |_| {
         Failure::new(Exit::QrCode, "the picture cannot be read", "Take it again, or use the code's text.")
@@ -109,7 +121,7 @@ async fn ask_homeserver(person: &Terminal) -> Result<Homeserver, Failure> {
     let question = json!({ "event": "question", "question": "homeserver" });
     let mut prompt = "Your homeserver, for example matrix.org: ".to_owned();
     while let Some(name) = person.ask(&prompt, question.clone()).await {
-        match Homeserver::parse(&name) {
+        match typed::homeserver(&name) {
             Ok(homeserver) => return Ok(homeserver),
             Err(error) => prompt = format!("That does not work: {error}. Your homeserver: "),
         }
@@ -143,6 +155,7 @@ fn report(out: Output, setup: &Setup, signed_in: &SignedIn) {
         "event": "signed_in",
         "user_id": signed_in.user_id,
         "device_id": signed_in.device_id,
+        "device_name": setup.name.as_str(),
         "homeserver": signed_in.homeserver,
         "master_key": signed_in.master_key,
         "backup_connected": matches!(signed_in.backup, BackupState::Connected { .. }),

@@ -27,6 +27,7 @@ mod restore_keys;
 mod sandbox;
 mod scan;
 mod terminal;
+mod typed;
 mod world;
 
 use std::process::ExitCode;
@@ -41,7 +42,10 @@ use crate::{
 };
 
 fn main() -> ExitCode {
-    let args = Args::parse();
+    let args = match Args::try_parse() {
+        Ok(args) => args,
+        Err(error) => return no_command(&error).into(),
+    };
     output::use_colours(args.color);
     logging::start(args.verbose);
     let exit = match run(&args.command) {
@@ -52,6 +56,18 @@ fn main() -> ExitCode {
         }
     };
     exit.into()
+}
+
+/// A help text, or what is wrong with the command; that is for a script, too, if one asked.
+fn no_command(error: &clap::Error) -> Exit {
+    if error.use_stderr() && std::env::args_os().any(|arg| arg == "--json") {
+        let failure = Failure::wrong_command(error);
+        Output::Json.failure(&failure);
+        return failure.exit;
+    }
+    // Whoever closed the other end does not want to know.
+    let _ = error.print();
+    if error.use_stderr() { Exit::Usage } else { Exit::Done }
 }
 
 fn run(command: &Command) -> Result<Exit, Failure> {

@@ -16,6 +16,7 @@ pub(crate) fn event(news: &News<'_>) -> Value {
             json!({ "event": "user_code", "user_code": code, "link": link.to_open() })
         }
         News::Token => json!({ "event": "token" }),
+        News::Account(user_id) => json!({ "event": "account", "user_id": user_id.as_str() }),
         News::LookingForDevice(id) => json!({ "event": "looking_for_device", "device_id": id.as_str() }),
         News::DeviceFound(id) => json!({ "event": "device_found", "device_id": id.as_str() }),
         News::SharingSecrets => json!({ "event": "sharing_secrets" }),
@@ -66,6 +67,7 @@ pub(crate) fn words(news: &News<'_>, role: Role) -> String {
         }
         News::UserCode { code, .. } => format!("waits for the consent; user code {code}"),
         News::Token => "has an access token".to_owned(),
+        News::Account(user_id) => format!("is to be one of {user_id}"),
         News::LookingForDevice(id) => format!("is the device ID {id} free?"),
         News::DeviceFound(_) => "the homeserver shows the new device".to_owned(),
         News::SharingSecrets => "takes the secrets out of its store".to_owned(),

@@ -70,6 +70,18 @@ impl Output {
         }
     }
 
+    /// Something that is not as it should be, and ends nothing.
+    pub(crate) fn warn(self, what: &str) {
+        self.say(format_args!("{} {}.", paint(BAD, "warning:"), harmless(what)));
+        self.event(json!({ "event": "warning", "what": what }));
+    }
+
+    /// The first Ctrl-C was heard.
+    pub(crate) fn cancelling(self, what: &str) {
+        self.say(format_args!("\n{what} Ctrl-C again leaves at once."));
+        self.event(json!({ "event": "cancelling" }));
+    }
+
     /// The cursor stays behind it.
     pub(crate) fn prompt(self, text: impl Display) {
         if self == Self::Human {

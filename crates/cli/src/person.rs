@@ -14,14 +14,21 @@ use std::{
     time::Duration,
 };
 
-use matrix_qr_device::{News, Opening, Person};
+use matrix_qr_device::{News, Opening, Person, UserId};
 use matrix_qr_protocol::{channel::CheckCode, revision::Role};
-use serde_json::json;
+use serde_json::{Value, json};
 use tokio::signal::unix::{SignalKind, signal};
 use url::Url;
 
 use self::screen::Screen;
-use crate::{args::Exchange, cancel::Cancel, exit::Failure, keyboard::Keyboard, news, output::Output};
+use crate::{
+    args::Exchange,
+    cancel::Cancel,
+    exit::Failure,
+    keyboard::{self, Keyboard},
+    news,
+    output::Output,
+};
 
 /// A window that is dragged has many sizes: the last one counts.
 const SETTLED: Duration = Duration::from_millis(100);
@@ -40,7 +47,7 @@ pub(crate) struct Terminal {
 impl Terminal {
     /// From here on Ctrl-C is heard, and a window that changes its size.
     pub(crate) fn new(out: Output, role: Role, exchange: &Exchange) -> Result<Self, Failure> {
-        let heard = move || out.say("\nCancelling: the other device is told. Ctrl-C again leaves at once.");
+        let heard = move || out.cancelling("Cancelling: the other device is told.");
         let unheard = |error| Failure::here(format!("signals cannot be heard: {error}"), "Begin again.");
         let cancel = Cancel::on_signals(heard).map_err(unheard)?;
         let screen = Arc::new(Screen::new(out, role, exchange));
@@ -128,6 +135,18 @@ impl Person for Terminal {
         }
         self.screen.wait("Waiting for your consent; the new device shows the code for it.");
         Opening::Opened
+    }
+
+    /// A script hears of the account, and says beforehand which one it must be (`--user`).
+    async fn confirm_account(&self, _user_id: &UserId) -> bool {
+        if self.out == Output::Json || !keyboard::is_terminal() {
+            return true;
+        }
+        let taken = self
+            .agrees("Is that your account, and is this device to be one of it? [y/N] ", Value::Null)
+            .await;
+        self.screen.wait("Waiting for the keys.");
+        taken
     }
 
     async fn cancelled(&self) {

@@ -21,7 +21,11 @@ use crate::{
 
 pub(crate) async fn run(args: &args::Sandbox) -> Result<(), Failure> {
     let out = Output::new(args.json);
-    let cancel = Cancel::on_signals(move || out.say("\nStopping."))
+    let heard = move || {
+        out.say("\nStopping.");
+        out.event(json!({ "event": "stopping" }));
+    };
+    let cancel = Cancel::on_signals(heard)
         .map_err(|error| Failure::here(format!("signals cannot be heard: {error}"), "Begin again."))?;
     let temporary;
     let directory = match &args.directory {

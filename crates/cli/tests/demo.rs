@@ -1,6 +1,9 @@
 //! The demonstration, as a script sees it: everything that it claims must be true.
 
-#![allow(missing_docs, clippy::unwrap_used, clippy::indexing_slicing)]
+#![allow(missing_docs, clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
+
+#[path = "processes/schema.rs"]
+mod schema;
 
 use std::process::{Command, Output};
 
@@ -12,7 +15,7 @@ fn demo(args: &[&str]) -> Output {
 
 fn events(output: &Output) -> Vec<Value> {
     let text = String::from_utf8(output.stdout.clone()).unwrap();
-    text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+    text.lines().inspect(|line| schema::check(line)).map(|line| serde_json::from_str(line).unwrap()).collect()
 }
 
 #[test]

@@ -34,8 +34,14 @@ async fn a_good_one_is_a_list_of_ticks() {
     let (code, out, err) = doctor(&["--allow-loopback-http", &sandbox.server_name()]).await;
     assert_eq!(code, 0, "{out}");
     assert_eq!(err.trim_end(), format!("Examining {}.", sandbox.server_name()));
-    assert_eq!(out.lines().filter(|line| line.starts_with("  ✓ ")).count(), 26, "{out}");
-    assert!(out.ends_with("\n\n26 good, 0 to look at, 0 bad, 1 not checked.\n"), "{out}");
+    assert_eq!(out.lines().filter(|line| line.starts_with("  ✓ ")).count(), 27, "{out}");
+    assert!(out.ends_with("\n\n27 good, 0 to look at, 0 bad, 3 not checked.\n"), "{out}");
+    assert!(
+        out.contains(
+            "  - the consent page and the new device in the account: not checked, it takes a sign-in"
+        ),
+        "{out}"
+    );
     assert!(out.contains("  - plain http is turned away: not checked, "), "{out}");
 }
 
@@ -61,7 +67,9 @@ async fn a_script_gets_an_object_for_each_and_a_summary() {
         let args = ["--json", "--allow-loopback-http", sandbox.homeserver().as_str()];
         let (exit, out, err) = doctor(&args).await;
         assert_eq!((exit, err.as_str()), (code, ""), "{out}");
+        out.lines().for_each(support::schema::check);
         let mut lines: Vec<Value> = out.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+        assert_eq!(lines.remove(0)["event"], "examining");
         let summary = lines.pop().unwrap();
         assert_eq!((&summary["event"], &summary["ok"]), (&"summary".into(), &ok.into()));
         assert_eq!(summary["homeserver"], sandbox.homeserver().as_str());

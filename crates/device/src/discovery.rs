@@ -9,8 +9,13 @@ use url::Url;
 
 use crate::http::{Http, HttpError, Policy, Response};
 
+mod document;
+mod error;
 mod fetch;
 
+pub use error::DiscoveryError;
+use error::said;
+pub(crate) use error::{passes, when};
 use fetch::Found;
 pub(crate) use fetch::well_known_url;
 
@@ -30,79 +35,6 @@ pub(crate) const OPENID_CONFIGURATION: &str = "/.well-known/openid-configuration
 /// RFC 8628's name for its grant.
 pub const DEVICE_GRANT: &str = "urn:ietf:params:oauth:grant-type:device_code";
 
-/// Why a homeserver or its OAuth server was not found.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum DiscoveryError {
-    /// A server could not be spoken to, or must not be.
-    #[error(transparent)]
-    Http(#[from] HttpError),
-    /// A server name without the document that says where its homeserver is.
-    #[error(
-        "{name} does not say where its homeserver is (no /.well-known/matrix/client); give the homeserver's https:// address instead"
-    )]
-    NoWellKnown {
-        /// The server name.
-        name: String,
-    },
-    /// `.well-known` names a homeserver that cannot be one.
-    #[error("{name} names a homeserver that is not a usable base URL; tell its administrator")]
-    BadBaseUrl {
-        /// The server name.
-        name: String,
-    },
-    /// `.well-known` redirects too often, or to where it must not.
-    #[error("{host} redirects its .well-known document {why}")]
-    BadRedirect {
-        /// Who redirects.
-        host: String,
-        /// The rule that it breaks.
-        why: &'static str,
-    },
-    /// 404 from every form of the discovery.
-    #[error("{host} does not support OAuth 2.0, which signing in by QR code needs; sign in another way")]
-    NoOauth {
-        /// The homeserver's host.
-        host: String,
-    },
-    /// An OAuth server without the device authorization grant (RFC 8628).
-    #[error(
-        "{issuer} does not offer the device authorization grant, which signing in by QR code needs; sign in another way"
-    )]
-    NoDeviceGrant {
-        /// The OAuth server.
-        issuer: Url,
-    },
-    /// A status that is neither "here it is" nor "there is none".
-    #[error("{host} answered with status {status}{}; try again later", .errcode.as_deref().map(|code| format!(" ({code})")).unwrap_or_default())]
-    Refused {
-        /// Who answered.
-        host: String,
-        /// The status.
-        status: u16,
-        /// Matrix's error code, when there was one; bounded, without control characters.
-        errcode: Option<String>,
-    },
-    /// An answer that is not what it should be.
-    #[error("{host} sent discovery data that is not usable: {what}; tell its administrator")]
-    Malformed {
-        /// Who answered.
-        host: String,
-        /// What is wrong with it.
-        what: &'static str,
-    },
-}
-
-impl DiscoveryError {
-    /// Whether the same may succeed a little later.
-    pub fn is_transient(&self) -> bool {
-        match self {
-            Self::Http(error) => error.is_transient(),
-            Self::Refused { status, .. } => *status == 429 || *status >= 500,
-            _ => false,
-        }
-    }
-}
-
 /// Finds the base URL of the Client-Server API: a base URL is one already, a server name is looked up.
 ///
 /// # Errors
@@ -110,12 +42,35 @@ impl DiscoveryError {
 /// See [`DiscoveryError`].
 pub async fn resolve(http: &Http, homeserver: &Homeserver) -> Result<Url, DiscoveryError> {
     match homeserver.kind() {
-        HomeserverKind::BaseUrl(url) => permitted(http.policy(), url.clone()),
+        HomeserverKind::BaseUrl(url) => {
+            http.policy().check(url)?;
+            Ok(url.clone())
+        }
         HomeserverKind::ServerName(name) => {
             let base_url = permitted(http.policy(), fetch::well_known(http, name).await?)?;
             tracing::debug!(name, host = base_url.host_str(), "found the homeserver");
             Ok(base_url)
         }
+    }
+}
+
+/// Whether the name of the first server on the way to a homeserver has an address, before anybody is asked anything.
+///
+/// # Errors
+///
+/// [`HttpError::Unresolved`].
+pub(crate) async fn look_up(http: &Http, homeserver: &Homeserver) -> Result<(), HttpError> {
+    match first_url(http.policy(), homeserver) {
+        Some(url) => http.look_up(&url).await,
+        None => Ok(()),
+    }
+}
+
+/// Where the way to a homeserver begins.
+pub(crate) fn first_url(policy: Policy, homeserver: &Homeserver) -> Option<Url> {
+    match homeserver.kind() {
+        HomeserverKind::BaseUrl(url) => Some(url.clone()),
+        HomeserverKind::ServerName(name) => well_known_url(policy, name),
     }
 }
 
@@ -270,6 +225,7 @@ fn usable(policy: Policy, uri: &serde_json::Value) -> Option<Url> {
     Url::parse(uri.as_str()?).ok().filter(|url| policy.permits(url))
 }
 
+/// What a server names must not depend on what a person has allowed here.
 fn permitted(policy: Policy, url: Url) -> Result<Url, DiscoveryError> {
     if policy.permits(&url) {
         return Ok(url);

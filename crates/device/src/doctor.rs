@@ -4,7 +4,7 @@
 //! It does what two devices and a browser would do (MSC4108, section "Insecure rendezvous session"), and leaves nothing
 //! behind: it deletes its own rendezvous sessions, registers no client and needs no account.
 
-use std::{future::pending, pin::pin};
+use std::{future::pending, pin::pin, time::Instant};
 
 use matrix_qr_protocol::homeserver::Homeserver;
 use tokio::sync::watch;
@@ -13,15 +13,18 @@ use crate::http::Http;
 
 mod browser;
 mod creation;
+mod dns;
 mod etag;
 mod finding;
 mod homeserver;
 mod newer;
 mod oauth;
+mod own;
 mod plain_http;
 mod probe;
 mod seen;
 mod session;
+mod speed;
 mod time;
 mod visit;
 
@@ -31,10 +34,16 @@ use visit::Visit;
 
 /// Examines a homeserver and everything that it leads to. Takes two minutes at most, mostly a few seconds.
 ///
-/// When `given_up` is ready the rest is not checked, and what was begun is still cleaned up.
-pub async fn examine(http: &Http, homeserver: &Homeserver, given_up: impl Future<Output = ()>) -> Report {
+/// When `given_up` is ready the rest is not checked, and what was begun is still cleaned up. How long the servers take is told by
+/// `clock`.
+pub async fn examine(
+    http: &Http,
+    homeserver: &Homeserver,
+    clock: &(dyn Fn() -> Instant + Sync),
+    given_up: impl Future<Output = ()>,
+) -> Report {
     let stop = watch::Sender::new(false);
-    let probe = Probe::new(http, stop.subscribe());
+    let probe = Probe::new(http, clock, stop.subscribe());
     let hear = async {
         given_up.await;
         stop.send_replace(true);
@@ -64,5 +73,6 @@ async fn work(probe: &Probe<'_>, named: &Homeserver) -> Vec<Finding> {
     findings.extend(time::check(&versions, &visit));
     findings.extend(browser::check(&visit));
     findings.push(newer::check(probe, &base).await);
+    findings.push(speed::check(&probe.times()));
     findings
 }

@@ -11,7 +11,10 @@ use ruma::{
     api::{
         IncomingResponse, MatrixVersion, OutgoingRequest, SupportedVersions,
         auth_scheme::{AccessToken, SendAccessToken},
-        client::{account::whoami, device::get_device},
+        client::{
+            account::whoami,
+            device::{get_device, update_device},
+        },
         path_builder::VersionHistory,
     },
 };
@@ -22,6 +25,7 @@ use tokio::{
 use url::Url;
 
 use crate::{
+    device_name::DeviceName,
     http::{Bounds, Http, HttpError, Request, Response, USUAL_ANSWER},
     secret::Secret,
 };
@@ -71,6 +75,8 @@ impl Effort {
     pub(crate) const ONCE: Self = Self { tries: 1, ..Self::REPEATABLE };
     /// A look at the end of a session, where a person waits.
     pub(crate) const BRIEF: Self = Self { tries: 2, within: Duration::from_secs(8), bytes: USUAL_ANSWER };
+    /// A call that nothing depends on, and nobody waits for longer.
+    const COURTESY: Self = Self { tries: 1, within: Duration::from_secs(5), bytes: USUAL_ANSWER };
     /// A whole key backup: large and slow for an old account (about 500 bytes a room key).
     pub(crate) const WHOLE_BACKUP: Self =
         Self { tries: 2, within: Duration::from_secs(300), bytes: 256 << 20 };
@@ -133,6 +139,21 @@ impl Homeserver {
             Err(error) if error.is_not_found() => Ok(Presence::Absent),
             Err(error) => Err(error),
         }
+    }
+
+    /// Gives a device of the account a name, where the homeserver lets it have one (`PUT /devices/{id}`).
+    ///
+    /// # Errors
+    ///
+    /// See [`HomeserverError`].
+    pub(crate) async fn name_device(
+        &self,
+        device_id: &DeviceId,
+        name: &DeviceName,
+    ) -> Result<(), HomeserverError> {
+        let mut request = update_device::v3::Request::new(device_id.to_owned());
+        request.display_name = Some(name.as_str().to_owned());
+        self.call(request, Effort::COURTESY).await.map(drop)
     }
 
     /// Sends a request of the Client-Server API and parses its answer.

@@ -1,9 +1,13 @@
 //! The one door to the network: bounded in size and time, https only, no redirects.
 
-use std::time::Duration;
+use std::{error::Error, io, sync::Arc, time::Duration};
 
 use http::{HeaderValue, Method, header::CONTENT_LENGTH};
 use url::{Host, Url};
+
+mod names;
+
+use names::{NoAddress, SystemNames, addresses};
 
 /// An HTTP request with its whole body.
 pub type Request = http::Request<Vec<u8>>;
@@ -14,6 +18,9 @@ pub type Response = http::Response<Vec<u8>>;
 pub const USUAL_ANSWER: usize = 1 << 20;
 /// How long one request may take, unless the caller says otherwise.
 pub const USUAL_TIME: Duration = Duration::from_secs(30);
+
+/// How long a connection may take to be made, the lookup of its name included.
+const CONNECT: Duration = Duration::from_secs(10);
 
 /// Which servers may be spoken to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -34,6 +41,22 @@ impl Policy {
             _ => false,
         }
     }
+
+    /// The same, with the reason.
+    ///
+    /// # Errors
+    ///
+    /// [`HttpError::LoopbackHttp`] where the other policy would permit it, else [`HttpError::NotAllowed`].
+    pub fn check(self, url: &Url) -> Result<(), HttpError> {
+        let host = url.host_str().unwrap_or_default().to_owned();
+        if self.permits(url) {
+            Ok(())
+        } else if Self::HttpsOrLoopback.permits(url) {
+            Err(HttpError::LoopbackHttp { host })
+        } else {
+            Err(HttpError::NotAllowed { scheme: url.scheme().to_owned(), host })
+        }
+    }
 }
 
 fn is_loopback(url: &Url) -> bool {
@@ -49,12 +72,38 @@ fn is_loopback(url: &Url) -> bool {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum HttpError {
     /// The policy forbids this server.
-    #[error("{scheme}://{host} was refused: only https is allowed (loopback http needs its own flag)")]
+    #[error("{scheme}://{host} was refused: only https is allowed")]
     NotAllowed {
         /// The URL's scheme.
         scheme: String,
         /// The URL's host.
         host: String,
+    },
+    /// `http` to this machine itself, and nobody has allowed it.
+    #[error(
+        "http://{host} was refused: only https is allowed, unless this command says otherwise for this machine itself; add --allow-loopback-http"
+    )]
+    LoopbackHttp {
+        /// The URL's host.
+        host: String,
+    },
+    /// A name without an address. A machine without a network cannot tell it from a name that does not exist.
+    #[error(
+        "no address is known for {host}; check the spelling of that name, and this machine's network connection"
+    )]
+    Unresolved {
+        /// The name.
+        host: String,
+    },
+    /// This machine has no way to that address.
+    #[error(
+        "this machine has no network connection to {host} ({why}); check this machine's network connection"
+    )]
+    NoNetwork {
+        /// The server's host.
+        host: String,
+        /// What the system said.
+        why: String,
     },
     /// No connection, or it broke, or it took too long.
     #[error("{host} could not be reached: {why}")]
@@ -80,7 +129,7 @@ pub enum HttpError {
 impl HttpError {
     /// Whether trying again may help.
     pub fn is_transient(&self) -> bool {
-        matches!(self, Self::Unreachable { .. })
+        matches!(self, Self::Unreachable { .. } | Self::NoNetwork { .. } | Self::Unresolved { .. })
     }
 }
 
@@ -116,7 +165,8 @@ impl Http {
         let client = reqwest::Client::builder()
             .redirect(reqwest::redirect::Policy::none())
             .referer(false)
-            .connect_timeout(Duration::from_secs(10))
+            .dns_resolver(Arc::new(SystemNames))
+            .connect_timeout(CONNECT)
             .user_agent(concat!("matrix-qr/", env!("CARGO_PKG_VERSION")))
             .build()
             .map_err(|_| HttpError::BadRequest)?;
@@ -145,13 +195,26 @@ impl Http {
     pub async fn send_within(&self, request: Request, bounds: Bounds) -> Result<Response, HttpError> {
         let mut request = reqwest::Request::try_from(request).map_err(|_| HttpError::BadRequest)?;
         let host = request.url().host_str().unwrap_or_default().to_owned();
-        if !self.policy.permits(request.url()) {
-            return Err(HttpError::NotAllowed { scheme: request.url().scheme().to_owned(), host });
-        }
+        self.policy.check(request.url())?;
         say_length(&mut request);
         *request.timeout_mut() = Some(bounds.time);
         let response = self.client.execute(request).await.map_err(|error| unreachable(&host, error))?;
         read(response, &host, bounds.bytes).await
+    }
+
+    /// Whether the host of this URL has an address. An address is one itself.
+    ///
+    /// # Errors
+    ///
+    /// [`HttpError::Unresolved`].
+    pub async fn look_up(&self, url: &Url) -> Result<(), HttpError> {
+        let Some(Host::Domain(name)) = url.host() else { return Ok(()) };
+        let found = tokio::time::timeout(CONNECT, addresses(name)).await;
+        found
+            .ok()
+            .and_then(Result::ok)
+            .map(drop)
+            .ok_or_else(|| HttpError::Unresolved { host: name.to_owned() })
     }
 }
 
@@ -181,10 +244,84 @@ async fn read(mut response: reqwest::Response, host: &str, limit: usize) -> Resu
 /// reqwest's own text would repeat the URL, and with it a session's address or a code.
 fn unreachable(host: &str, error: reqwest::Error) -> HttpError {
     let error = error.without_url();
-    let mut innermost: &dyn std::error::Error = &error;
-    while let Some(source) = innermost.source() {
-        innermost = source;
+    if error.is_timeout() {
+        return HttpError::Unreachable { host: host.to_owned(), why: "it did not answer in time".to_owned() };
     }
-    let why = if error.is_timeout() { "it did not answer in time".to_owned() } else { innermost.to_string() };
-    HttpError::Unreachable { host: host.to_owned(), why }
+    because(host.to_owned(), &error)
+}
+
+/// What its causes say. The innermost one says most.
+fn because(host: String, error: &(dyn Error + 'static)) -> HttpError {
+    let causes = std::iter::successors(Some(error), |error| (*error).source());
+    let mut why = String::new();
+    for cause in causes {
+        why = cause.to_string();
+        if cause.is::<NoAddress>() {
+            return HttpError::Unresolved { host };
+        }
+        if cause.downcast_ref().is_some_and(is_no_network) {
+            return HttpError::NoNetwork { host, why };
+        }
+    }
+    HttpError::Unreachable { host, why }
+}
+
+fn is_no_network(error: &io::Error) -> bool {
+    use io::ErrorKind::{HostUnreachable, NetworkDown, NetworkUnreachable};
+    matches!(error.kind(), HostUnreachable | NetworkDown | NetworkUnreachable)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::panic)]
+    use super::*;
+
+    /// A label of 64 letters: no lookup can have an answer to it, with or without a network (RFC 1035, section 2.3.4).
+    fn nameless() -> Url {
+        Url::parse(&format!("https://{}.example/x", "a".repeat(64))).unwrap()
+    }
+
+    #[tokio::test]
+    async fn a_name_without_an_address_is_not_a_server_that_is_down() {
+        let http = Http::new(Policy::HttpsOrLoopback).unwrap();
+        let unresolved = HttpError::Unresolved { host: nameless().host_str().unwrap().to_owned() };
+        // Without TLS, which has its own idea of what is no name at all.
+        let plain = nameless().as_str().replace("https:", "http:");
+        let error = http.client.get(plain).send().await.unwrap_err();
+        let HttpError::Unresolved { host } = &unresolved else { panic!("{unresolved}") };
+        assert_eq!(unreachable(host, error), unresolved);
+        assert_eq!(http.look_up(&nameless()).await.unwrap_err(), unresolved);
+        for there in ["http://127.0.0.1:1/", "http://[::1]:1/", "http://localhost:1/"] {
+            assert_eq!(http.look_up(&Url::parse(there).unwrap()).await, Ok(()), "{there}");
+        }
+        let request = http::Request::get("http://127.0.0.1:1/").body(Vec::new()).unwrap();
+        assert!(matches!(http.send(request).await, Err(HttpError::Unreachable { .. })));
+    }
+
+    #[test]
+    fn no_network_is_this_machines_trouble() {
+        #[derive(Debug, thiserror::Error)]
+        #[error("tcp connect error")]
+        struct Connecting(#[source] io::Error);
+        let told = |kind: io::ErrorKind| because("a.example".to_owned(), &Connecting(kind.into()));
+        use io::ErrorKind::{ConnectionRefused, HostUnreachable, NetworkDown, NetworkUnreachable};
+        for kind in [HostUnreachable, NetworkDown, NetworkUnreachable] {
+            assert!(matches!(told(kind), HttpError::NoNetwork { .. }), "{kind}");
+        }
+        let why = io::Error::from(ConnectionRefused).to_string();
+        assert_eq!(told(ConnectionRefused), HttpError::Unreachable { host: "a.example".to_owned(), why });
+    }
+
+    #[test]
+    fn what_only_a_flag_forbids_names_the_flag() {
+        let check = |policy: Policy, url: &str| policy.check(&Url::parse(url).unwrap());
+        let local = "http://127.0.0.1:1/";
+        assert_eq!(check(Policy::HttpsOrLoopback, local), Ok(()));
+        let error = check(Policy::HttpsOnly, local).unwrap_err();
+        assert!(error.to_string().ends_with("; add --allow-loopback-http"), "{error}");
+        for policy in [Policy::HttpsOnly, Policy::HttpsOrLoopback] {
+            let refused = HttpError::NotAllowed { scheme: "http".to_owned(), host: "a.example".to_owned() };
+            assert_eq!(check(policy, "http://a.example/"), Err(refused));
+        }
+    }
 }

@@ -8,6 +8,7 @@
 
 mod access;
 mod device;
+mod device_name;
 pub mod discovery;
 pub mod doctor;
 pub mod encryption;
@@ -31,9 +32,11 @@ mod trouble;
 
 pub use access::{AccessToken, Standing, access_token, standing};
 pub use device::{Device, Facts};
+pub use device_name::{DeviceName, NotADeviceName};
 pub use existing_device::{Announce, Granted, Manner};
 pub use new_device::{Setup, SignedIn, sign_in};
 pub use person::{News, Opening, Person};
+pub use ruma::{OwnedUserId, UserId};
 pub use showing::Showing;
 pub use sign_out::{SignOut, Subject, sign_out_here};
 pub use start::{Rendezvous, Start};

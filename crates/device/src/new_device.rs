@@ -3,9 +3,11 @@
 use std::path::PathBuf;
 
 use matrix_qr_protocol::{driver, error::Error, qr::ShownBy, revision::Dialect};
+use ruma::OwnedUserId;
 use url::Url;
 
 use crate::{
+    device_name::DeviceName,
     encryption::BackupState,
     host::{Sitting, open_session},
     http::{Http, Policy},
@@ -18,6 +20,7 @@ use crate::{
     trouble::Told,
 };
 
+mod account;
 mod duties;
 mod given;
 mod import;
@@ -38,6 +41,10 @@ pub struct Setup {
     pub showing: Showing,
     /// Who this client is to the authorization server.
     pub client: Client,
+    /// The only account that this device may become one of. Without it the person is asked ([`Person::confirm_account`]).
+    pub user: Option<OwnedUserId>,
+    /// What the device is to be called.
+    pub name: DeviceName,
 }
 
 /// A new device that is signed in, verified and on disk.

@@ -5,9 +5,11 @@
 use std::pin::Pin;
 use std::time::Duration;
 
+use http::{HeaderValue, header::USER_AGENT};
 use oauth2::basic::BasicClient;
 use oauth2::{AsyncHttpClient, ClientId, RefreshToken, TokenUrl};
 
+use crate::device_name::DeviceName;
 use crate::discovery::ServerMetadata;
 use crate::http::{Bounds, Http, HttpError, Request, Response};
 use crate::secret::Secret;
@@ -37,6 +39,10 @@ pub struct OAuth {
     http: Http,
     metadata: ServerMetadata,
     client_id: String,
+    /// A person gave the client ID: whether it is good is not known.
+    given: bool,
+    /// For the device authorization request alone.
+    user_agent: Option<HeaderValue>,
 }
 
 impl OAuth {
@@ -46,16 +52,22 @@ impl OAuth {
     ///
     /// [`OAuthError::NoRegistration`] when it must register and cannot; else as [`OAuthError`] says.
     pub async fn connect(http: Http, metadata: ServerMetadata, client: &Client) -> Result<Self, OAuthError> {
-        let client_id = match client {
-            Client::Registered(id) => id.clone(),
-            Client::Dynamic(client) => registration::register(&http, &metadata, client).await?,
+        let (client_id, given) = match client {
+            Client::Registered(id) => (id.clone(), true),
+            Client::Dynamic(client) => (registration::register(&http, &metadata, client).await?, false),
         };
-        Ok(Self::resume(http, metadata, client_id))
+        Ok(Self { given, ..Self::resume(http, metadata, client_id) })
     }
 
     /// Is the client again that an earlier process was, to refresh or to revoke.
     pub fn resume(http: Http, metadata: ServerMetadata, client_id: String) -> Self {
-        Self { http, metadata, client_id }
+        Self { http, metadata, client_id, given: false, user_agent: None }
+    }
+
+    /// Lets the server know, when it asks a person for their consent, what the device is called. No other request says it.
+    #[must_use]
+    pub fn on_device(self, name: &DeviceName) -> Self {
+        Self { user_agent: Some(name.user_agent()), ..self }
     }
 
     /// The client's ID, to be kept with the session.
@@ -72,7 +84,8 @@ impl OAuth {
     ///
     /// # Errors
     ///
-    /// [`OAuthError::Discovery`] without the grant, [`OAuthError::Refused`] when the server says no.
+    /// [`OAuthError::Discovery`] without the grant, [`OAuthError::UnknownClient`] when it is the client ID that is refused,
+    /// [`OAuthError::Refused`] when the server says no.
     pub async fn authorize_device(&self, device_id: &str) -> Result<Authorization, OAuthError> {
         device_grant::authorize(self, device_id).await
     }
@@ -111,7 +124,10 @@ impl OAuth {
     pub async fn refresh(&self, refresh_token: &Secret) -> Result<Tokens, OAuthError> {
         let token = RefreshToken::new(refresh_token.expose().to_owned());
         let client = self.client().set_token_uri(self.token_uri());
-        let answer = client.exchange_refresh_token(&token).request_async(&Wire(&self.http)).await;
+        let answer = client
+            .exchange_refresh_token(&token)
+            .request_async(&Wire { http: &self.http, user_agent: None })
+            .await;
         let fresh = Tokens::read(&answer.map_err(|error| OAuthError::of("refreshing the session", error))?)?;
         // RFC 6749, section 6: a server that does not rotate sends none.
         let refresh_token = fresh.refresh_token.or_else(|| Some(refresh_token.clone()));
@@ -139,15 +155,21 @@ impl OAuth {
 /// An exchange under way. Boxed: a future of the oauth2 crate around an unnamed one could not cross threads.
 type Exchanging<'a> = Pin<Box<dyn Future<Output = Result<Response, OAuthError>> + Send + 'a>>;
 
-/// The HTTP client of the oauth2 crate.
-struct Wire<'a>(&'a Http);
+/// The HTTP client of the oauth2 crate; with another `User-Agent` where there is one.
+struct Wire<'a> {
+    http: &'a Http,
+    user_agent: Option<&'a HeaderValue>,
+}
 
 impl<'c> AsyncHttpClient<'c> for Wire<'_> {
     type Error = OAuthError;
     type Future = Exchanging<'c>;
 
-    fn call(&'c self, request: Request) -> Self::Future {
-        Box::pin(exchange(self.0, request))
+    fn call(&'c self, mut request: Request) -> Self::Future {
+        if let Some(user_agent) = self.user_agent {
+            request.headers_mut().insert(USER_AGENT, user_agent.clone());
+        }
+        Box::pin(exchange(self.http, request))
     }
 }
 

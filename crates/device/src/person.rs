@@ -7,6 +7,7 @@ use matrix_qr_protocol::{
     driver::Progress,
     login::message::{DeviceId, VerificationLink},
 };
+use ruma::UserId;
 use url::Url;
 
 use crate::encryption::BackupState;
@@ -24,6 +25,10 @@ pub trait Person: Sync {
     /// Existing device: shows this link's host, asks whether to open it, and opens it. The new device's user code
     /// may have to be typed there.
     fn open_link(&self, link: &Url) -> impl Future<Output = Opening> + Send;
+
+    /// New device, where nobody said beforehand which account it must be: shows the account that the other device signs it in to, and
+    /// asks whether it is the right one. An implementation that has nobody to ask says yes.
+    fn confirm_account(&self, user_id: &UserId) -> impl Future<Output = bool> + Send;
 
     /// Is ready as soon as the person has given up, however often it is asked.
     fn cancelled(&self) -> impl Future<Output = ()> + Send;
@@ -62,6 +67,8 @@ pub enum News<'a> {
     },
     /// New device: the person agreed, there is an access token.
     Token,
+    /// New device: whose device it is about to become. Nothing is stored yet.
+    Account(&'a UserId),
     /// Existing device: asking whether this device ID is free.
     LookingForDevice(&'a DeviceId),
     /// Existing device: the homeserver shows the new device.

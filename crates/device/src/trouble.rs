@@ -15,6 +15,13 @@ use crate::{
 };
 
 const AGAIN: &str = "Begin again in a moment; if it stays, tell the server's administrator.";
+/// For an answer that will be the same in a moment.
+const TELL: &str = "Tell the server's administrator.";
+
+/// What to do about an answer that says no.
+fn later(transient: bool) -> &'static str {
+    if transient { AGAIN } else { TELL }
+}
 
 /// An error with a side.
 pub(crate) trait Told: std::error::Error {
@@ -41,15 +48,31 @@ pub(crate) fn out_of_order() -> Trouble {
     )
 }
 
+/// Whose side a failed exchange with a server of this side is on: where none was reached, or none may be, it is not the server's.
+fn between(error: &HttpError, server: Side) -> Side {
+    match error {
+        HttpError::LoopbackHttp { .. } => Side::Person,
+        HttpError::Unresolved { .. } | HttpError::NoNetwork { .. } => Side::Network,
+        _ => server,
+    }
+}
+
 impl Told for HomeserverError {
     fn side(&self) -> Side {
-        Side::Homeserver
+        match self {
+            Self::Http(error) => between(error, Side::Homeserver),
+            _ => Side::Homeserver,
+        }
+    }
+
+    fn advice(&self) -> &'static str {
+        later(self.is_transient())
     }
 }
 
 impl Told for HttpError {
     fn side(&self) -> Side {
-        Side::Here
+        between(self, Side::Here)
     }
 
     fn advice(&self) -> &'static str {
@@ -60,6 +83,7 @@ impl Told for HttpError {
 impl Told for DiscoveryError {
     fn side(&self) -> Side {
         match self {
+            Self::Http(error) => between(error, Side::Homeserver),
             Self::NoDeviceGrant { .. } => Side::AuthorizationServer,
             _ => Side::Homeserver,
         }
@@ -69,10 +93,15 @@ impl Told for DiscoveryError {
 impl Told for OAuthError {
     fn side(&self) -> Side {
         match self {
+            Self::Http(error) => between(error, Side::AuthorizationServer),
             Self::Discovery(error) => error.side(),
             Self::NoRandomness => Side::Here,
             _ => Side::AuthorizationServer,
         }
+    }
+
+    fn advice(&self) -> &'static str {
+        later(self.is_transient())
     }
 }
 
@@ -89,7 +118,7 @@ impl Told for SessionError {
 impl Told for CrossSigningError {
     fn side(&self) -> Side {
         match self {
-            Self::Homeserver(_) => Side::Homeserver,
+            Self::Homeserver(error) => error.side(),
             _ => Side::Here,
         }
     }
@@ -98,17 +127,22 @@ impl Told for CrossSigningError {
 impl Told for RendezvousError {
     fn side(&self) -> Side {
         match self {
+            Self::Http(error) => between(error, Side::RendezvousServer),
             Self::AlreadyUsed => Side::OtherDevice,
             Self::Elsewhere | Self::NoBaseUrl => Side::Here,
             _ => Side::RendezvousServer,
         }
+    }
+
+    fn advice(&self) -> &'static str {
+        later(self.is_transient())
     }
 }
 
 impl Told for RestoreError {
     fn side(&self) -> Side {
         match self {
-            Self::Homeserver(_) => Side::Homeserver,
+            Self::Homeserver(error) => error.side(),
             Self::NotConnected | Self::Gone(_) | Self::Store(_) => Side::Here,
         }
     }
@@ -118,7 +152,7 @@ impl Told for ImportError {
     fn side(&self) -> Side {
         match self {
             Self::Refused(_) => Side::OtherDevice,
-            Self::Query(_) | Self::Upload(_) => Side::Homeserver,
+            Self::Query(error) | Self::Upload(error) => error.side(),
             Self::Unsigned | Self::Store(_) => Side::Here,
         }
     }
@@ -128,6 +162,7 @@ impl Told for ImportError {
             Self::Refused(_) => {
                 "Nothing was stored. See that the other device is a verified one of this account, then begin again."
             }
+            Self::Query(error) | Self::Upload(error) => error.advice(),
             _ => AGAIN,
         }
     }

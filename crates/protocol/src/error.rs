@@ -15,7 +15,7 @@ use crate::{
 /// Whose side ended the sign-in, or could not do its part.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Side {
-    /// The person at this device.
+    /// The person at this device, or the command that they gave.
     Person,
     /// This device.
     Here,
@@ -27,6 +27,8 @@ pub enum Side {
     Homeserver,
     /// The homeserver's OAuth authorization server.
     AuthorizationServer,
+    /// The network, or the name of a server: nobody was reached.
+    Network,
     /// Time ran out.
     Clock,
     /// Somebody who is neither of the two devices.
@@ -110,6 +112,9 @@ pub enum Error {
     /// The new device could not ask for its authorization.
     #[error("{0}")]
     NotAuthorized(Trouble),
+    /// The new device was signed in to another account than its person wants.
+    #[error("{0}")]
+    WrongAccount(Trouble),
     /// The authorization's time ran out.
     #[error("nobody agreed on the consent page in time")]
     AuthorizationExpired,
@@ -206,6 +211,11 @@ impl Error {
             Self::Peer(Reason::DeviceAlreadyExists) => {
                 (Side::OtherDevice, "Begin again: the new device then asks for another name.")
             }
+            Self::Peer(Reason::DeviceNotFound) => (
+                Side::OtherDevice,
+                "Did you agree in another account than the other device's? Begin again, and agree in that one; otherwise look at \
+                 the other device for what to do.",
+            ),
             Self::Peer(_) => (
                 Side::OtherDevice,
                 "Look at the other device for what to do, then begin again with a new code.",
@@ -219,11 +229,13 @@ impl Error {
             }
             Self::DeviceNotFound(_) => (
                 Side::Homeserver,
-                "Nothing was given away. Begin again; if it stays, ask the homeserver's operator.",
+                "Nothing was given away. Was the consent page signed in to another account? Begin again, and agree in this \
+                 device's account; if it was that one, ask the homeserver's operator.",
             ),
             Self::Rendezvous(trouble)
             | Self::UnsupportedProtocol(trouble)
             | Self::NotAuthorized(trouble)
+            | Self::WrongAccount(trouble)
             | Self::DeviceUnknown(trouble)
             | Self::LinkUnusable(trouble)
             | Self::NoSecrets(trouble)

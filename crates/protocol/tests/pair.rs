@@ -239,6 +239,12 @@ fn failing_answers(revision: Revision) -> Vec<(Side, Answer, Error, Reason)> {
         ),
         (
             New,
+            Answer::Token(Err(NoToken::WrongAccount(trouble()))),
+            Error::WrongAccount(trouble()),
+            Reason::UserCancelled,
+        ),
+        (
+            New,
             Answer::Imported(Err(NotImported::Refused(trouble()))),
             Error::SecretsRefused(trouble()),
             Reason::UnexpectedMessageReceived,

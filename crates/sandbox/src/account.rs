@@ -157,6 +157,11 @@ impl Account {
     pub(crate) fn record(&self) -> Record {
         Record {
             devices: self.devices.keys().cloned().collect(),
+            device_names: self
+                .devices
+                .iter()
+                .map(|(id, device)| (id.clone(), device.display_name.clone()))
+                .collect(),
             bootstrap: self.bootstrap.iter().cloned().collect(),
             key_uploads: self.key_uploads.clone(),
             unsigned_moments: self.unsigned_moments,

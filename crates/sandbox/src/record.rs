@@ -11,6 +11,8 @@ use serde::Serialize;
 pub struct Record {
     /// The devices of the account now.
     pub devices: Vec<String>,
+    /// What they are called, by ID.
+    pub device_names: BTreeMap<String, String>,
     /// Devices that were made without QR (the account's first): they sign themselves after their first upload.
     pub bootstrap: Vec<String>,
     /// Every `/keys/upload` that was understood, refused ones included, in order.

@@ -2,7 +2,7 @@
 
 use std::sync::{Mutex, PoisonError};
 
-use matrix_qr_device::{News, Opening, Person};
+use matrix_qr_device::{News, Opening, Person, UserId};
 use matrix_qr_protocol::{
     channel::CheckCode,
     driver::Progress,
@@ -92,6 +92,11 @@ impl Person for Actor<'_> {
         self.stage.board.act(self.role, &format!("open the page at {host}"));
         self.stage.link.send_replace(Some(link.clone()));
         Opening::Opened
+    }
+
+    /// There is one account here.
+    async fn confirm_account(&self, _user_id: &UserId) -> bool {
+        true
     }
 
     async fn cancelled(&self) {

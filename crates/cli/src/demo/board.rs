@@ -8,7 +8,7 @@ use std::{
 use anstyle::Style;
 use matrix_qr_device::News;
 use matrix_qr_protocol::{driver::Progress, qr::ShownCode, revision::Role};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::{
     args::ShownBy,
@@ -51,12 +51,7 @@ impl Board {
     /// A step of one of the two.
     pub(super) fn note(&self, role: Role, news: &News<'_>) {
         if self.out == Output::Json {
-            let mut event = news::event(news);
-            if let Some(event) = event.as_object_mut() {
-                event.insert("device".to_owned(), json!(name(role)));
-                event.insert("at_ms".to_owned(), json!(self.began.elapsed().as_millis() as u64));
-            }
-            return self.out.event(event);
+            return self.event(role, news::event(news));
         }
         let loud = matches!(news, News::Progress(Progress::Secure(_)) | News::UserCode { .. });
         self.write(role, &news::words(news, role), if loud { BOLD } else { PLAIN });
@@ -64,7 +59,17 @@ impl Board {
 
     /// What the person at one of the two does.
     pub(super) fn act(&self, role: Role, words: &str) {
+        self.event(role, json!({ "event": "person", "does": words }));
         self.write(role, &format!("you: {words}"), GOOD);
+    }
+
+    /// With whose it is, and when it was.
+    fn event(&self, role: Role, mut event: Value) {
+        if let Some(event) = event.as_object_mut() {
+            event.insert("device".to_owned(), json!(name(role)));
+            event.insert("at_ms".to_owned(), json!(self.began.elapsed().as_millis() as u64));
+        }
+        self.out.event(event);
     }
 
     fn write(&self, role: Role, words: &str, style: Style) {

@@ -56,6 +56,10 @@ impl Screen {
             News::Session { time_left } => self.ends_in(*time_left),
             News::UserCode { code, .. } => self.user_code(code),
             News::Token => self.agreed(),
+            News::Account(user_id) => self.done(
+                "Waiting for the keys.",
+                &format!("This device is to be one of {}", harmless(user_id.as_str())),
+            ),
             News::LookingForDevice(_) => self.wait("Looking whether the new device's ID is free."),
             News::DeviceFound(_) => self.done("Sharing the keys.", "The homeserver shows the new device"),
             News::SharingSecrets => self.wait("Sharing the keys."),
@@ -137,7 +141,10 @@ impl Screen {
                 self.out.say(format_args!("  {}", picture.path().display()));
                 self.state().picture = Some(picture);
             }
-            Err(failure) => self.warn(&format!("{}: use the text", failure.what)),
+            Err(failure) => {
+                self.clear();
+                self.out.warn(&format!("{}: use the text", failure.what));
+            }
         }
     }
 

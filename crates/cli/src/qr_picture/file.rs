@@ -29,10 +29,14 @@ enum Format {
 pub(crate) struct PictureFile(PathBuf);
 
 impl PictureFile {
-    /// To be called before anything is begun: a name that will not do is a mistake in the command.
+    /// To be called before anything is begun: a name or a place that will not do is a mistake in the command.
     pub(crate) fn check(path: &Path) -> Result<(), Failure> {
         format(path)?;
-        if path.exists() { Err(exists(path)) } else { Ok(()) }
+        if fs::symlink_metadata(path).is_ok() {
+            return Err(exists(path));
+        }
+        let no_room = |error| Failure { exit: Exit::Usage, ..unwritable(path, &error) };
+        tempfile::NamedTempFile::new_in(new_file::directory(path)).map(drop).map_err(no_room)
     }
 
     /// Writes it beside its place first, so that whoever waits for the file never reads half of it.
@@ -43,15 +47,9 @@ impl PictureFile {
         };
         let picture = picture
             .ok_or_else(|| Failure::here("the QR code could not be drawn", "Report it: this is a defect."))?;
-        let failed = |error: io::Error| {
-            Failure::here(
-                format!("{} could not be written: {error}", path.display()),
-                "Choose another file for --qr.",
-            )
-        };
         new_file::place(path, &picture).map_err(|error| match error.kind() {
             io::ErrorKind::AlreadyExists => exists(path),
-            _ => failed(error),
+            _ => unwritable(path, &error),
         })?;
         Ok(Self(path.to_owned()))
     }
@@ -66,6 +64,12 @@ impl Drop for PictureFile {
         // A file that is gone already is as it should be.
         let _ = fs::remove_file(&self.0);
     }
+}
+
+fn unwritable(path: &Path, error: &io::Error) -> Failure {
+    // The name of a temporary file beside it says nothing to anybody.
+    let what = format!("{} could not be written: {}", path.display(), error.kind());
+    Failure::here(what, "Choose another file for --qr.")
 }
 
 fn exists(path: &Path) -> Failure {

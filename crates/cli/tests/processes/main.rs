@@ -3,7 +3,9 @@
 #![allow(missing_docs, clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
 
 mod account;
+mod command_line;
 mod support;
+mod whose_account;
 
 use std::{fs, io::ErrorKind, os::unix::fs::PermissionsExt as _};
 

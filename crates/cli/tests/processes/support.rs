@@ -13,6 +13,9 @@ use std::{
 use serde_json::Value;
 use tempfile::TempDir;
 
+#[path = "schema.rs"]
+pub(crate) mod schema;
+
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A running command. It is ended with the test.
@@ -48,6 +51,7 @@ impl Process {
             let Ok(line) = self.lines.recv_timeout(left) else {
                 panic!("it only said:\n{}", self.seen.join("\n"))
             };
+            schema::check(&line);
             let found = wanted(&line);
             self.seen.push(line);
             if let Some(found) = found {
@@ -90,7 +94,7 @@ impl Process {
             assert!(Instant::now() < until, "it does not end; it said:\n{}", self.seen.join("\n"));
             thread::sleep(Duration::from_millis(20));
         }
-        self.seen.extend(self.lines.iter());
+        self.seen.extend(self.lines.iter().inspect(|line| schema::check(line)));
         (self.child.wait().unwrap().code().unwrap_or(-1), self.seen.join("\n"))
     }
 

@@ -35,17 +35,41 @@ pub(super) async fn well_known(http: &Http, name: &str) -> Result<Url, Discovery
     let bad = || DiscoveryError::BadBaseUrl { name: name.to_owned() };
     let mut url = well_known_url(http.policy(), name).ok_or_else(bad)?;
     for _ in 0..=MAX_REDIRECTS {
-        let response = get(http, &url).await?;
+        let response = get(http, &url).await.map_err(|error| needs_flag(error, http.policy(), name))?;
         if response.status().is_redirection() {
             url = redirected(&url, &response)?;
             continue;
         }
-        return match read::<WellKnown>(&url, &response)? {
+        return match read::<WellKnown>(&url, &response).map_err(|error| of_well_known(&url, error))? {
             Found::No => Err(DiscoveryError::NoWellKnown { name: name.to_owned() }),
             Found::Yes(document) => base_url(&document.homeserver.base_url).ok_or_else(bad),
         };
     }
     Err(DiscoveryError::BadRedirect { host: host(&url), why: "too often" })
+}
+
+/// There is a way around this document, as there is none around others.
+fn of_well_known(url: &Url, error: DiscoveryError) -> DiscoveryError {
+    match error {
+        DiscoveryError::BadDocument { document, what } => DiscoveryError::BadWellKnown { document, what },
+        DiscoveryError::Refused { status, errcode, .. } if !passes(status) => DiscoveryError::BadWellKnown {
+            document: name(url),
+            what: format!("is refused with status {status}{}", said(errcode.as_deref())),
+        },
+        error => error,
+    }
+}
+
+/// Where nothing answers `https` under a name that only means this machine, it is the sandbox, which speaks `http`.
+fn needs_flag(error: DiscoveryError, policy: Policy, name: &str) -> DiscoveryError {
+    let plain = Url::parse(&format!("http://{name}/")).map(|url| policy.check(&url));
+    match (error, plain) {
+        (
+            DiscoveryError::Http(HttpError::Unreachable { .. }),
+            Ok(Err(flag @ HttpError::LoopbackHttp { .. })),
+        ) => flag.into(),
+        (error, _) => error,
+    }
 }
 
 /// `https`, but for a name that can only mean this machine, where the sandbox speaks `http`.
@@ -78,15 +102,22 @@ pub(super) async fn json<T: DeserializeOwned>(http: &Http, url: &Url) -> Result<
 fn read<T: DeserializeOwned>(url: &Url, response: &Response) -> Result<Found<T>, DiscoveryError> {
     let status = response.status().as_u16();
     let errcode = errcode(response);
+    let bad = |what| DiscoveryError::BadDocument { document: name(url), what };
     match status {
-        200 => serde_json::from_slice(response.body())
-            .map(Found::Yes)
-            .map_err(|_| DiscoveryError::Malformed { host: host(url), what: "it is not the expected JSON" }),
+        200 => document::read(response.body()).map(Found::Yes).map_err(bad),
         404 => Ok(Found::No),
         // Client-Server API, section "Unsupported endpoints"; older servers say it with 400 or 405.
         400 | 405 if errcode.as_deref() == Some("M_UNRECOGNIZED") => Ok(Found::No),
         _ => Err(DiscoveryError::Refused { host: host(url), status, errcode }),
     }
+}
+
+/// A document's own name: its URL. Where a redirect led to may be long, or have something in it.
+fn name(url: &Url) -> String {
+    let mut url = url.clone();
+    url.set_query(None);
+    url.set_fragment(None);
+    printable(url.as_str())
 }
 
 fn errcode(response: &Response) -> Option<String> {

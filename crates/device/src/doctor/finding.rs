@@ -4,6 +4,7 @@
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[allow(missing_docs, reason = "each is described once, in the table below, which people also see")]
 pub enum Check {
+    Dns,
     WellKnown,
     PlainHttp,
     Versions,
@@ -31,15 +32,18 @@ pub enum Check {
     Preflight,
     Cors,
     Newer,
+    Speed,
+    SignIn,
 }
 
 /// Its name for scripts, which does not change, and its title for people.
-const ALL: [(Check, &str, &str); 27] = [
+const ALL: [(Check, &str, &str); 30] = [
+    (Check::Dns, "dns", "the names have addresses"),
     (Check::WellKnown, "well-known", "the server name leads to the homeserver"),
     (Check::PlainHttp, "plain-http", "plain http is turned away"),
     (Check::Versions, "versions", "the homeserver says that it can"),
     (Check::OauthMetadata, "oauth-metadata", "the authorization server is named"),
-    (Check::Issuer, "issuer", "the authorization server names itself the same"),
+    (Check::Issuer, "issuer", "the authorization server says the same of itself"),
     (Check::DeviceGrant, "device-grant", "the device grant is offered"),
     (Check::Registration, "registration", "clients can register"),
     (Check::Create, "rendezvous-create", "a rendezvous session is created"),
@@ -62,6 +66,8 @@ const ALL: [(Check, &str, &str); 27] = [
     (Check::Preflight, "cors-preflight", "a browser may ask (CORS preflight)"),
     (Check::Cors, "cors", "a browser may read the answers (CORS)"),
     (Check::Newer, "msc4388", "the coming kind of session (MSC4388)"),
+    (Check::Speed, "speed", "the servers answer within a second"),
+    (Check::SignIn, "sign-in", "the consent page and the new device in the account"),
 ];
 
 impl Check {
@@ -142,19 +148,23 @@ impl Finding {
     }
 }
 
-/// Every check once, in order: those that nobody came to were not checked.
+/// Every check once, in order: those that nobody came to were not checked. A name without an address leaves nothing else to be said.
 pub(super) fn complete(findings: &mut Vec<Finding>, why: Option<&'static str>) {
+    if findings.iter().any(|finding| finding.check == Check::Dns && finding.verdict == Verdict::Bad) {
+        return;
+    }
     let why = why.unwrap_or("there is no homeserver to ask");
     let mut found = std::mem::take(findings);
     findings.extend(Check::all().map(
         |check| match found.iter().position(|finding| finding.check == check) {
             Some(place) => found.swap_remove(place),
+            None if check == Check::SignIn => Finding::not_checked(check, "it takes a sign-in to see them"),
             None => Finding::not_checked(check, why),
         },
     ));
 }
 
-/// What an examination found: each [`Check`] once.
+/// What an examination found: each [`Check`] once, or only what led to a name without an address.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Report {
     /// The homeserver as it was named.

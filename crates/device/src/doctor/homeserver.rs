@@ -8,25 +8,39 @@ use url::Url;
 use super::browser::origin_fault;
 use super::probe::{Answer, Probe, Question, Silence};
 use super::seen::{header, json, place, silent, status};
-use super::{Check, Finding};
+use super::{Check, Finding, Verdict, dns};
 use crate::discovery::{self, DiscoveryError, join, well_known_url};
 
 const FEATURE: &str = "org.matrix.msc4108";
 
 /// The base URL, and what is to be said of the way there.
 pub(super) async fn find(probe: &Probe<'_>, named: &Homeserver) -> (Option<Url>, Vec<Finding>) {
+    let mut urls: Vec<Url> = discovery::first_url(probe.policy(), named).into_iter().collect();
+    let dns = dns::check(probe, &urls).await;
+    if dns.verdict == Verdict::Bad {
+        return (None, vec![dns]);
+    }
+    let (base, finding) = resolve(probe, named).await;
+    let Some(base) = base else { return (None, vec![dns, finding]) };
+    urls.push(base.clone());
+    let dns = dns::check(probe, &urls).await;
+    let base = (dns.verdict != Verdict::Bad).then_some(base);
+    (base, vec![dns, finding])
+}
+
+async fn resolve(probe: &Probe<'_>, named: &Homeserver) -> (Option<Url>, Finding) {
     let (http, check) = (probe.http(), Check::WellKnown);
     let resolved = async { Ok(discovery::resolve(http, named).await) };
     match (probe.until_over(resolved).await, named.kind()) {
-        (Err(silence), _) => (None, vec![silent(check, &silence)]),
-        (Ok(Err(DiscoveryError::Http(error))), _) => (None, vec![silent(check, &Silence::Failed(error))]),
-        (Ok(Err(error)), _) => (None, vec![lost(&error)]),
+        (Err(silence), _) => (None, silent(check, &silence)),
+        (Ok(Err(DiscoveryError::Http(error))), _) => (None, silent(check, &Silence::Failed(error))),
+        (Ok(Err(error)), _) => (None, lost(&error)),
         (Ok(Ok(base)), HomeserverKind::BaseUrl(_)) => {
-            (Some(base), vec![Finding::not_checked(check, "a base URL was given, which needs no look-up")])
+            (Some(base), Finding::not_checked(check, "a base URL was given, which needs no look-up"))
         }
         (Ok(Ok(base)), HomeserverKind::ServerName(name)) => {
             let finding = well_known(&ask_well_known(probe, name).await, &base);
-            (Some(base), vec![finding])
+            (Some(base), finding)
         }
     }
 }

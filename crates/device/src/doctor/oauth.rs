@@ -1,13 +1,13 @@
 //! The authorization server, as far as it can be seen without an account: nothing is registered and nothing is granted.
 
 use http::Method;
-use serde_json::Value;
 use url::Url;
 
+use super::own::{Own, RESTART};
 use super::probe::{Answer, Probe, Question, Silence};
 use super::seen::{errcode, json, silent, status};
 use super::{Check, Finding};
-use crate::discovery::{self, DEVICE_GRANT, DiscoveryError, OPENID_CONFIGURATION, ServerMetadata, join};
+use crate::discovery::{self, DEVICE_GRANT, DiscoveryError, ServerMetadata};
 
 /// What no server can take for a client (RFC 7591): it wants to be told so, and keep nothing.
 const NO_CLIENT: &str = r#"{"redirect_uris":0,"grant_types":0,"client_name":0}"#;
@@ -19,11 +19,17 @@ pub(super) async fn check(probe: &Probe<'_>, base: &Url) -> Vec<Finding> {
         Ok(Err(error)) => return unknown(error),
         Ok(Ok(metadata)) => metadata,
     };
-    let mut findings = vec![stated(&metadata)];
-    let document = probe.ask(Question::get(&join(&metadata.issuer, OPENID_CONFIGURATION))).await;
-    findings.push(issuer(&metadata, &document));
-    findings.push(device_grant(probe, &metadata).await);
-    findings.push(registration(probe, &metadata).await);
+    let own = Own::ask(probe, &metadata.issuer).await;
+    let mut findings = vec![stated(&metadata, &own), issuer(&metadata, &own)];
+    if own.is_down() {
+        let because = probe.why_over().unwrap_or("the authorization server does not answer");
+        findings.extend(
+            [Check::DeviceGrant, Check::Registration].map(|check| Finding::not_checked(check, because)),
+        );
+        return findings;
+    }
+    findings.push(device_grant(probe, &metadata, &own).await);
+    findings.push(registration(probe, &metadata, &own).await);
     findings
 }
 
@@ -47,71 +53,86 @@ fn unknown(error: DiscoveryError) -> Vec<Finding> {
     std::iter::once(finding).chain(rest.map(|check| Finding::not_checked(check, because))).collect()
 }
 
-fn stated(metadata: &ServerMetadata) -> Finding {
+fn stated(metadata: &ServerMetadata, own: &Own) -> Finding {
     let (check, seen) = (Check::OauthMetadata, format!("{}", metadata.issuer));
     if metadata.revocation_endpoint.is_some() {
         return Finding::good(check, seen);
     }
-    Finding::bad(
-        check,
-        format!("{seen}, without a revocation_endpoint"),
-        (
-            "Element X and all that is built on matrix-rust-sdk refuse the whole document; nobody can sign out properly.",
-            "Update the authorization server: RFC 7009 revocation is required by MSC4254.",
-        ),
-    )
+    let (effect, remedy) = (
+        "Element X and all that is built on matrix-rust-sdk refuse the whole document; nobody can sign out properly.",
+        "Update the authorization server: RFC 7009 revocation is required by MSC4254.",
+    );
+    let remedy = own.or_restart(own.url("revocation_endpoint").is_some(), remedy);
+    Finding::bad(check, format!("{seen}, without a revocation_endpoint"), (effect, remedy))
 }
 
-/// RFC 8414, section 3.3: what is found below the issuer's name must bear that name.
-fn issuer(metadata: &ServerMetadata, answer: &Answer) -> Finding {
+/// RFC 8414, section 3.3: what is found below the issuer's name must bear that name. And Synapse must not remember another one.
+fn issuer(metadata: &ServerMetadata, own: &Own) -> Finding {
     let check = Check::Issuer;
-    let response = match answer {
-        Err(silence) => return silent(check, silence),
-        Ok(response) => response,
-    };
-    let document = json(response).filter(|_| response.status() == 200);
-    let named = document.as_ref().and_then(|document| document.get("issuer")).and_then(Value::as_str);
-    match named.map(|named| (named, Url::parse(named).ok())) {
-        Some((_, Some(url))) if url == metadata.issuer => {
-            Finding::good(check, "the same as the homeserver says")
-        }
-        Some((named, _)) => Finding::bad(
-            check,
-            format!(
-                "the homeserver names {}, and it names itself {}",
-                metadata.issuer,
-                matrix_qr_protocol::printable(named)
-            ),
-            (
-                "Clients that compare the two, as they must, refuse to sign in.",
-                "Make http.issuer (or public_base) of the authorization server and what Synapse fetches from \
-                 matrix_authentication_service.endpoint the same, slash by slash; then restart Synapse, which remembers it.",
-            ),
-        ),
-        None => Finding::warning(
-            check,
-            format!("{OPENID_CONFIGURATION} is not there: {}", status(response)),
-            (
-                "Older clients, which look there, cannot sign in.",
-                "Let the proxy of the authorization server pass /.well-known/openid-configuration on to it.",
-            ),
-        ),
+    if own.is_down() {
+        return own.not_running(check);
+    }
+    if own.document.is_none() {
+        return own.missing(check);
+    }
+    let named = own.text("issuer").unwrap_or_default();
+    if Url::parse(named).as_ref() != Ok(&metadata.issuer) {
+        let seen = format!(
+            "the homeserver names {}, and it names itself {}",
+            metadata.issuer,
+            matrix_qr_protocol::printable(named)
+        );
+        return Finding::bad(check, seen, OTHER_NAME);
+    }
+    let differ = own.differences(metadata);
+    if !differ.is_empty() {
+        let seen = format!("the homeserver has another {} than it has itself", differ.join(" and "));
+        return Finding::bad(check, seen, ("Devices go to places that may not be there any more.", RESTART));
+    }
+    match &own.usual {
+        Ok(response) if response.status() == 200 => Finding::good(check, "the same as the homeserver says"),
+        _ => own.missing(check),
     }
 }
 
-async fn device_grant(probe: &Probe<'_>, metadata: &ServerMetadata) -> Finding {
-    let check = Check::DeviceGrant;
+const OTHER_NAME: (&str, &str) = (
+    "Clients that compare the two, as they must, refuse to sign in.",
+    "Make http.issuer (or public_base) of the authorization server and what Synapse fetches from \
+     matrix_authentication_service.endpoint the same, slash by slash; then restart Synapse, which remembers it.",
+);
+
+/// The homeserver shows what it was told once. What is true now is in the authorization server's own document.
+async fn device_grant(probe: &Probe<'_>, metadata: &ServerMetadata, own: &Own) -> Finding {
+    let (check, issuer) = (Check::DeviceGrant, &metadata.issuer);
+    let offers = own.grants().map(|grants| grants.contains(&DEVICE_GRANT));
+    let offers = offers.map(|listed| listed && own.url("device_authorization_endpoint").is_some());
     let Ok(endpoint) = metadata.device_grant() else {
-        return Finding::bad(check, format!("{} does not offer it", metadata.issuer), NO_GRANT);
+        let remedy = own.or_restart(offers == Some(true), NO_GRANT.1);
+        return Finding::bad(
+            check,
+            format!("the homeserver says that {issuer} does not offer it"),
+            (NO_GRANT.0, remedy),
+        );
     };
+    if offers == Some(false) {
+        let seen = format!("{issuer} does not offer it any more, and the homeserver still says that it does");
+        return Finding::bad(check, seen, DISABLED);
+    }
     let listed = metadata.grant_types_supported.as_ref();
     if !listed.is_some_and(|grants| grants.iter().any(|grant| grant == DEVICE_GRANT)) {
-        return Finding::bad(check, "grant_types_supported does not list it", NOT_LISTED);
+        let remedy = own.or_restart(offers == Some(true), NOT_LISTED.1);
+        return Finding::bad(check, "grant_types_supported does not list it", (NOT_LISTED.0, remedy));
     }
     // Without a client: it can only be refused.
     let form = Question::new(Method::POST, endpoint).body("application/x-www-form-urlencoded", "");
     dry(check, &probe.ask(form).await, NO_GRANT)
 }
+
+const DISABLED: (&str, &str) = (
+    "No device can sign in by QR code: it is led there, and refused.",
+    "Enable the device authorization grant again in the authorization server's configuration. Then restart Synapse, which remembers the \
+     metadata that it once saw.",
+);
 
 const NO_GRANT: (&str, &str) = (
     "No device can sign in by QR code.",
@@ -131,10 +152,13 @@ const CLOSED: (&str, &str) = (
 );
 
 /// A registration cannot be undone, so one is sent that must be refused.
-async fn registration(probe: &Probe<'_>, metadata: &ServerMetadata) -> Finding {
+async fn registration(probe: &Probe<'_>, metadata: &ServerMetadata, own: &Own) -> Finding {
     let check = Check::Registration;
     match &metadata.registration_endpoint {
-        None => Finding::bad(check, "the metadata has no registration_endpoint", CLOSED),
+        None => {
+            let remedy = own.or_restart(own.url("registration_endpoint").is_some(), CLOSED.1);
+            Finding::bad(check, "the metadata has no registration_endpoint", (CLOSED.0, remedy))
+        }
         Some(endpoint) => {
             let question = Question::new(Method::POST, endpoint).body("application/json", NO_CLIENT);
             dry(check, &probe.ask(question).await, CLOSED)

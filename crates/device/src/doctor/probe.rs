@@ -1,7 +1,7 @@
 //! The requests of an examination: bounded one by one and together, ended by the person, and cleaned up after.
 
 use std::sync::{Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant as Watch};
 
 use http::{HeaderName, Method, header};
 use matrix_qr_protocol::rendezvous;
@@ -88,13 +88,21 @@ pub(super) struct Probe<'a> {
     http: &'a Http,
     stop: watch::Receiver<bool>,
     deadline: Instant,
+    clock: &'a (dyn Fn() -> Watch + Sync),
+    /// How long each answer took, and whose it was.
+    times: Mutex<Vec<(Url, Duration)>>,
     /// Sessions that exist because of us.
     litter: Mutex<Vec<Url>>,
 }
 
 impl<'a> Probe<'a> {
-    pub(super) fn new(http: &'a Http, stop: watch::Receiver<bool>) -> Self {
-        Self { http, stop, deadline: Instant::now() + ALL, litter: Mutex::default() }
+    pub(super) fn new(
+        http: &'a Http,
+        clock: &'a (dyn Fn() -> Watch + Sync),
+        stop: watch::Receiver<bool>,
+    ) -> Self {
+        let (times, litter) = Default::default();
+        Self { http, stop, deadline: Instant::now() + ALL, clock, times, litter }
     }
 
     pub(super) fn http(&self) -> &Http {
@@ -138,8 +146,18 @@ impl<'a> Probe<'a> {
     }
 
     async fn exchange(&self, question: Question) -> Answer {
+        let server = question.url.clone();
         let request = question.request().map_err(Silence::Failed)?;
-        self.http.send_within(request, ONE).await.map_err(Silence::Failed)
+        let asked = (self.clock)();
+        let answer = self.http.send_within(request, ONE).await.map_err(Silence::Failed)?;
+        let took = (self.clock)().saturating_duration_since(asked);
+        self.times.lock().unwrap_or_else(PoisonError::into_inner).push((server, took));
+        Ok(answer)
+    }
+
+    /// How long each answer took so far, and whose it was.
+    pub(super) fn times(&self) -> Vec<(Url, Duration)> {
+        self.times.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// This session is ours to delete.
@@ -181,7 +199,10 @@ mod tests {
         let http = Http::new(Policy::HttpsOnly).unwrap();
         let (_stop, stopped) = watch::channel(false);
         let never = std::future::pending::<Result<(), Silence>>();
-        assert_eq!(Probe::new(&http, stopped).until_over(never).await, Err(Silence::Over(TOO_LONG)));
+        assert_eq!(
+            Probe::new(&http, &Watch::now, stopped).until_over(never).await,
+            Err(Silence::Over(TOO_LONG))
+        );
     }
 
     #[tokio::test(start_paused = true)]
@@ -191,7 +212,7 @@ mod tests {
         let url = Url::parse(&format!("http://{}/", listener.local_addr().unwrap())).unwrap();
         let http = Http::new(Policy::HttpsOrLoopback).unwrap();
         let (_stop, stopped) = watch::channel(false);
-        let probe = Probe::new(&http, stopped);
+        let probe = Probe::new(&http, &Watch::now, stopped);
         let mut asked = 0;
         while probe.why_over().is_none() {
             let answer = probe.ask(Question::get(&url)).await;

@@ -54,8 +54,13 @@ pub(super) fn silent(check: Check, silence: &Silence) -> Finding {
     match silence {
         Silence::Over(why) => Finding::not_checked(check, *why),
         Silence::Failed(error) => {
-            let tls = error.to_string().contains("certificate");
-            Finding::bad(check, printable(&error.to_string()), if tls { TLS } else { unreachable(error) })
+            let text = error.to_string();
+            let what = text.split("; ").next().unwrap_or_default();
+            Finding::bad(
+                check,
+                printable(what),
+                if what.contains("certificate") { TLS } else { unreachable(error) },
+            )
         }
     }
 }
@@ -69,7 +74,20 @@ fn unreachable(error: &HttpError) -> (&'static str, &'static str) {
     match error {
         HttpError::NotAllowed { .. } => (
             "Clients refuse to go there: only https is allowed.",
-            "Serve it with TLS and name it with https://. (On this machine, for a test: --allow-loopback-http.)",
+            "Serve it with TLS and name it with https://.",
+        ),
+        HttpError::LoopbackHttp { .. } => (
+            "Nothing, for others: it is this command that goes to no http address.",
+            "To examine a server on this machine itself, give this command --allow-loopback-http.",
+        ),
+        HttpError::Unresolved { .. } => (
+            "No client finds the server.",
+            "Check the spelling first, and whether this machine has a network connection. Then set an A or AAAA record for that name \
+             at whoever runs its DNS.",
+        ),
+        HttpError::NoNetwork { .. } => (
+            "Nothing, perhaps, for others: it is this machine that has no way there.",
+            "Check this machine's network connection, or examine the server from another one.",
         ),
         HttpError::TooLarge { .. } => (
             "Clients stop reading.",

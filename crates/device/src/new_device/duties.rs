@@ -17,6 +17,7 @@ use url::Url;
 
 use super::{
     Setup, SignedIn,
+    account::check_account,
     given::{Account, Asked},
     import::{Import, Importing},
 };
@@ -52,10 +53,15 @@ pub(super) struct NewDevice<'a, P> {
 pub(super) async fn check_homeserver(http: &Http, start: &Start) -> Result<(), Error> {
     match start {
         Start::Scan(code) if code.shown_by == ShownBy::New => Err(Error::SameRole(Role::New)),
+        // A misspelt name is said at once. It is for a connection that was lost that one waits.
         Start::Show(Rendezvous::Homeserver(named)) => {
+            discovery::look_up(http, named).await.map_err(|error| Error::NotAuthorized(error.told()))?;
             find_oauth_server(http, named).await.map(|_| ()).map_err(Error::from)
         }
-        Start::Scan(_) | Start::Show(Rendezvous::Endpoint(_)) => Ok(()),
+        Start::Show(Rendezvous::Endpoint(url)) => {
+            http.look_up(url).await.map_err(|error| Error::Rendezvous(error.told()))
+        }
+        Start::Scan(_) => Ok(()),
     }
 }
 
@@ -113,7 +119,7 @@ impl<'a, P: Person> NewDevice<'a, P> {
     /// Step 2: registration if need be, then RFC 8628, section 3.1.
     async fn ask(&self, base: Url, metadata: ServerMetadata) -> Result<Asked, OAuthError> {
         let connect = || OAuth::connect(self.http.clone(), metadata.clone(), &self.setup.client);
-        let oauth = patiently(connect).await?;
+        let oauth = patiently(connect).await?.on_device(&self.setup.name);
         let device_id = OwnedDeviceId::from(new_device_id()?);
         let authorization = patiently(|| oauth.authorize_device(device_id.as_str())).await?;
         Ok(Asked { base, oauth, authorization, device_id })
@@ -136,7 +142,10 @@ impl<'a, P: Person> NewDevice<'a, P> {
         let kept = self.directory.save_pending(&asked.revocable(account));
         kept.map_err(|error| NoToken::Failed(error.told()))?;
         self.person.tell(News::Token);
-        self.check_device(asked, account).await.map_err(NoToken::Failed)
+        let user_id = self.check_device(asked, account).await.map_err(NoToken::Failed)?;
+        check_account(self.person, self.setup.user.as_deref(), &user_id).await?;
+        let _ = account.user_id.set(user_id);
+        Ok(())
     }
 
     /// Nobody has the token, so nobody can revoke it.
@@ -152,7 +161,7 @@ impl<'a, P: Person> NewDevice<'a, P> {
     }
 
     /// The token must be for the device that was asked for: it is what the existing device will look for.
-    async fn check_device(&self, asked: &Asked, account: &Account) -> Result<(), Trouble> {
+    async fn check_device(&self, asked: &Asked, account: &Account) -> Result<OwnedUserId, Trouble> {
         let homeserver = self.homeserver(asked, account);
         let who = homeserver.whoami().await.map_err(|error| error.told())?;
         if who.device_id != asked.device_id {
@@ -162,8 +171,7 @@ impl<'a, P: Person> NewDevice<'a, P> {
                 "Tell the homeserver's administrator.",
             ));
         }
-        let _ = account.user_id.set(who.user_id);
-        Ok(())
+        Ok(who.user_id)
     }
 
     fn homeserver(&self, asked: &Asked, account: &Account) -> Homeserver {
@@ -184,10 +192,20 @@ impl<'a, P: Person> NewDevice<'a, P> {
             device_id: asked.device_id.clone(),
             homeserver: self.homeserver(asked, account),
         };
-        let imported = self.import.run(import.take(secrets)).await?;
+        let (imported, ()) =
+            tokio::join!(self.import.run(import.take(secrets)), self.name_itself(asked, account));
+        let imported = imported?;
         self.person.tell(News::KeysUploaded);
         self.person.tell(News::Backup(&imported.backup));
         self.store((asked, account), user_id, imported)
+    }
+
+    /// A courtesy: the server may have given it a name already, or let nobody name a device. Then it has that one.
+    async fn name_itself(&self, asked: &Asked, account: &Account) {
+        let homeserver = self.homeserver(asked, account);
+        if let Err(error) = homeserver.name_device(&asked.device_id, &self.setup.name).await {
+            tracing::info!(%error, "the homeserver did not take the device's name");
+        }
     }
 
     fn store(

@@ -17,6 +17,7 @@ use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep, timeout_at};
 use url::Url;
 
+use super::registration::host;
 use super::{Exchanging, OAuth, OAuthError, Tokens, Wire};
 use crate::http::{Request, Response};
 
@@ -129,7 +130,19 @@ pub(super) async fn authorize(oauth: &OAuth, device_id: &str) -> Result<Authoriz
         }
         answer => answer,
     };
-    Authorization::read(answer.map_err(|error| OAuthError::of(WHAT, error))?)
+    Authorization::read(answer.map_err(|error| unknown_client(oauth, OAuthError::of(WHAT, error)))?)
+}
+
+/// RFC 6749, section 5.2: the two codes that are about the client and not about the request.
+fn unknown_client(oauth: &OAuth, error: OAuthError) -> OAuthError {
+    match error {
+        OAuthError::Refused { error, .. }
+            if oauth.given && matches!(error.as_str(), "invalid_client" | "unauthorized_client") =>
+        {
+            OAuthError::UnknownClient { host: host(&oauth.metadata.issuer), error }
+        }
+        error => error,
+    }
 }
 
 type Answer<T, E> = Result<T, RequestTokenError<OAuthError, E>>;
@@ -141,7 +154,8 @@ async fn request(
     let endpoint = oauth.metadata.device_grant().map_err(|error| RequestTokenError::Request(error.into()))?;
     let client =
         oauth.client().set_device_authorization_url(DeviceAuthorizationUrl::from_url(endpoint.clone()));
-    client.exchange_device_code().add_scopes(scopes).request_async(&Wire(&oauth.http)).await
+    let wire = Wire { http: &oauth.http, user_agent: oauth.user_agent.as_ref() };
+    client.exchange_device_code().add_scopes(scopes).request_async(&wire).await
 }
 
 /// MSC2967: full access, as this device. `openid` only for a server that asks for it to be asked for.

@@ -3,7 +3,7 @@
 use matrix_qr_protocol::printable;
 use oauth2::{ErrorResponse, RequestTokenError, StandardErrorResponse};
 
-use crate::discovery::DiscoveryError;
+use crate::discovery::{DiscoveryError, passes, when};
 use crate::http::HttpError;
 
 /// Why a step with the OAuth server failed. No token or code is in any of them.
@@ -16,7 +16,7 @@ pub enum OAuthError {
     #[error(transparent)]
     Discovery(#[from] DiscoveryError),
     /// Not the OAuth server but something before it answered, or it is out of order.
-    #[error("{host} is not available at the moment (status {status}); try again later")]
+    #[error("{}; {}", unavailable(.host, *.status), when(*.status))]
     Unavailable {
         /// Who answered.
         host: String,
@@ -24,10 +24,35 @@ pub enum OAuthError {
         status: u16,
     },
     /// The server does not register clients, and no client ID was given.
-    #[error("{host} does not let clients register; ask its administrator for a client ID and give that")]
+    #[error(
+        "{host} does not let clients register; ask its administrator for a client ID and give it with --client-id"
+    )]
     NoRegistration {
         /// The OAuth server.
         host: String,
+    },
+    /// The server does not register this client.
+    #[error(
+        "{host} did not register this client: {error}{}; ask its administrator for a client ID and give it with --client-id",
+        explained(.description.as_deref())
+    )]
+    NotRegistered {
+        /// The OAuth server.
+        host: String,
+        /// The error code of RFC 7591.
+        error: String,
+        /// The server's explanation; bounded, without control characters.
+        description: Option<String>,
+    },
+    /// The server does not know the client ID that was given, or not for this.
+    #[error(
+        "{host} does not accept the client ID that was given ({error}); check --client-id with its administrator, or leave it out, so that this client registers itself"
+    )]
+    UnknownClient {
+        /// The OAuth server.
+        host: String,
+        /// The error code of RFC 6749.
+        error: String,
     },
     /// The server has no way to end a token.
     #[error("{host} has no way to revoke a token; remove the device in the account's settings")]
@@ -36,7 +61,7 @@ pub enum OAuthError {
         host: String,
     },
     /// The server said no.
-    #[error("{what} was refused: {error}{}", .description.as_deref().map(|text| format!(" ({text})")).unwrap_or_default())]
+    #[error("{what} was refused: {error}{}", explained(.description.as_deref()))]
     Refused {
         /// What was asked for.
         what: &'static str,
@@ -61,6 +86,17 @@ pub enum OAuthError {
     /// The operating system gives no random numbers.
     #[error("this machine gives no random numbers, so no device ID can be made")]
     NoRandomness,
+}
+
+fn unavailable(host: &str, status: u16) -> String {
+    if passes(status) {
+        return format!("{host} is not available at the moment (status {status})");
+    }
+    format!("not the authorization server at {host} but something before it answered (status {status})")
+}
+
+fn explained(description: Option<&str>) -> String {
+    description.map(|text| format!(" ({text})")).unwrap_or_default()
 }
 
 impl OAuthError {

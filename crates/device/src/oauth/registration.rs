@@ -1,5 +1,6 @@
 //! How a device comes by a client ID (MSC2966, RFC 7591).
 
+use matrix_qr_protocol::printable;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use url::Url;
@@ -74,22 +75,28 @@ pub(super) async fn register(
     metadata: &ServerMetadata,
     client: &ClientMetadata,
 ) -> Result<String, OAuthError> {
-    let no_registration = || OAuthError::NoRegistration { host: host(&metadata.issuer) };
-    let endpoint = metadata.registration_endpoint.as_ref().ok_or_else(no_registration)?;
+    let host = host(&metadata.issuer);
+    let Some(endpoint) = &metadata.registration_endpoint else {
+        return Err(OAuthError::NoRegistration { host });
+    };
     let request = http::Request::post(endpoint.as_str())
         .header("content-type", "application/json")
         .header("accept", "application/json")
         .body(client.request().to_string().into_bytes())
         .map_err(|_| HttpError::BadRequest)?;
-    registered(&exchange(http, request).await?)
+    registered(host, &exchange(http, request).await?)
 }
 
-fn registered(response: &Response) -> Result<String, OAuthError> {
+fn registered(host: String, response: &Response) -> Result<String, OAuthError> {
     let malformed = |why| OAuthError::Malformed { what: WHAT, why };
     if !response.status().is_success() {
         let refusal: Refusal = serde_json::from_slice(response.body())
             .map_err(|_| malformed("a refusal without an error code"))?;
-        return Err(OAuthError::refused(WHAT, &refusal.error, refusal.error_description.as_deref()));
+        return Err(OAuthError::NotRegistered {
+            host,
+            error: printable(&refusal.error),
+            description: refusal.error_description.as_deref().map(printable),
+        });
     }
     let Registered { client_id } =
         serde_json::from_slice(response.body()).map_err(|_| malformed("it has no client ID"))?;

@@ -14,7 +14,7 @@ use super::pace::Backoff;
 use super::state::State;
 use super::{QUICK, RendezvousClient, RendezvousError, exchange};
 use crate::discovery::join as below;
-use crate::http::{Http, HttpError};
+use crate::http::Http;
 use crate::secret::Secret;
 
 /// The stable path, and that of section "Unstable prefix".
@@ -206,11 +206,7 @@ impl Patience {
 
 /// Before the QR code is shown: the other device would refuse it, too.
 fn check_location(http: &Http, location: &Location) -> Result<(), RendezvousError> {
-    let server = location.server();
-    if http.policy().permits(server) {
-        return Ok(());
-    }
-    Err(HttpError::NotAllowed { scheme: server.scheme().to_owned(), host: host(server) }.into())
+    Ok(http.policy().check(location.server())?)
 }
 
 fn host(url: &Url) -> String {

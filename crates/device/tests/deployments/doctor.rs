@@ -1,6 +1,10 @@
 //! Each planted fault is found, as itself and nothing else; a good deployment has none; nothing is left behind.
 
-use std::future::{pending, ready};
+use std::{
+    future::{pending, ready},
+    sync::atomic::{AtomicU32, Ordering},
+    time::{Duration, Instant},
+};
 
 use axum::http::{Method, header};
 use matrix_qr_device::{
@@ -17,8 +21,18 @@ use crate::{
 };
 
 pub async fn look(homeserver: &str) -> Report {
+    look_by(homeserver, &stopped()).await
+}
+
+async fn look_by(homeserver: &str, clock: &(dyn Fn() -> Instant + Sync)) -> Report {
     let http = Http::new(Policy::HttpsOrLoopback).unwrap();
-    examine(&http, &Named::parse(homeserver).unwrap(), pending()).await
+    examine(&http, &Named::parse(homeserver).unwrap(), clock, pending()).await
+}
+
+/// By this clock every server answers at once, however busy this machine is.
+fn stopped() -> impl Fn() -> Instant + Sync {
+    let now = Instant::now();
+    move || now
 }
 
 /// What is not good: its name, and whether it is bad.
@@ -90,7 +104,7 @@ async fn a_good_deployment_has_no_fault() {
     // By its name, too, everything but the port 80 of this machine can be checked.
     let report = look(&homeserver.name()).await;
     assert_eq!(faults(&report), []);
-    assert_eq!(not_checked(&report), [Check::PlainHttp]);
+    assert_eq!(not_checked(&report), [Check::Dns, Check::PlainHttp, Check::SignIn]);
     assert_eq!((between.rendezvous.sessions(), report.left_behind), (0, 0));
     assert!(report.of(Check::Delegation).unwrap().seen.starts_with("307 to http://127.0.0.1:"));
 }
@@ -262,8 +276,7 @@ async fn a_session_that_ends_before_its_time() {
 async fn a_session_without_enough_time() {
     for (seconds, expected) in [(30, bad(Check::Lifetime)), (60, warning(Check::Lifetime)), (120, vec![])] {
         let between =
-            Between::with(Fault::None, |config| config.lifetime = std::time::Duration::from_secs(seconds))
-                .await;
+            Between::with(Fault::None, |config| config.lifetime = Duration::from_secs(seconds)).await;
         let homeserver = Homeserver::start(&between.url).await;
         assert_eq!(faults(&look(homeserver.url.as_str()).await), expected, "{seconds}");
     }
@@ -310,6 +323,10 @@ async fn a_homeserver_that_says_the_wrong_thing() {
         (metadata, set("registration_endpoint", Value::Null), bad(Check::Registration)),
         (issuer, set("issuer", json!("https://other.example/")), bad(Check::Issuer)),
         (issuer, status(404), warning(Check::Issuer)),
+        (issuer, status(502), bad(Check::Issuer)),
+        (issuer, set("token_endpoint", json!("https://other.example/token")), bad(Check::Issuer)),
+        (issuer, set("device_authorization_endpoint", Value::Null), bad(Check::DeviceGrant)),
+        (issuer, set("grant_types_supported", json!(["refresh_token"])), bad(Check::DeviceGrant)),
         ("/register", status(403), bad(Check::Registration)),
         ("/register", status(404), bad(Check::Registration)),
         ("/register", status(201), warning(Check::Registration)),
@@ -331,6 +348,103 @@ async fn a_homeserver_that_says_the_wrong_thing() {
     }
 }
 
+/// Synapse serves what it remembers: what is true now is in the authorization server's own document.
+#[tokio::test]
+async fn a_homeserver_that_remembers_the_metadata() {
+    let (metadata, own) = ("/_matrix/client/v1/auth_metadata", "/.well-known/openid-configuration");
+    let fields = [
+        ("revocation_endpoint", Check::OauthMetadata),
+        ("registration_endpoint", Check::Registration),
+        ("device_authorization_endpoint", Check::DeviceGrant),
+        ("grant_types_supported", Check::DeviceGrant),
+    ];
+    for (field, check) in fields {
+        let (homeserver, _between) = behind(Fault::None).await;
+        homeserver.change(metadata, |said| said.body[field] = Value::Null);
+        let remedy = look(&homeserver.name()).await.of(check).unwrap().remedy.clone();
+        assert!(remedy.starts_with("Restart Synapse"), "{field}: {remedy}");
+        homeserver.change(own, |said| said.body[field] = Value::Null);
+        let remedy = look(&homeserver.name()).await.of(check).unwrap().remedy.clone();
+        assert!(!remedy.contains("estart Synapse"), "{field}: {remedy}");
+    }
+    let sandbox = Sandbox::start(Options::default()).await.unwrap();
+    sandbox.faults().set(Misbehaviour::DeviceGrantDisabled);
+    let report = look(&sandbox.server_name()).await;
+    assert_eq!(faults(&report), bad(Check::DeviceGrant), "{}", told(&report));
+    let finding = report.of(Check::DeviceGrant).unwrap();
+    assert!(finding.seen.ends_with("the homeserver still says that it does"), "{}", finding.seen);
+    assert!(finding.remedy.contains("Then restart Synapse"), "{}", finding.remedy);
+}
+
+/// RFC 8414's own place is asked where the other document is not.
+#[tokio::test]
+async fn the_other_document_counts_too() {
+    let (homeserver, _between) = behind(Fault::None).await;
+    homeserver.change("/.well-known/openid-configuration", |said| said.status = 404);
+    homeserver.change("/.well-known/oauth-authorization-server", |said| {
+        said.status = 200;
+        said.body["grant_types_supported"] = json!(["refresh_token"]);
+    });
+    let report = look(&homeserver.name()).await;
+    assert_eq!(faults(&report), [(Check::Issuer, false), (Check::DeviceGrant, true)], "{}", told(&report));
+}
+
+#[tokio::test]
+async fn an_authorization_server_that_does_not_run() {
+    let (homeserver, _between) = behind(Fault::None).await;
+    homeserver.change("/_matrix/client/v1/auth_metadata", |said| {
+        said.body["issuer"] = json!("http://127.0.0.1:1/")
+    });
+    let down = look(&homeserver.name()).await;
+    homeserver.change("/_matrix/client/v1/auth_metadata", |said| said.body["issuer"] = json!(homeserver.url));
+    homeserver.change("/.well-known/openid-configuration", |said| said.status = 502);
+    for report in [down, look(&homeserver.name()).await] {
+        assert_eq!(faults(&report), bad(Check::Issuer), "{}", told(&report));
+        assert!(report.of(Check::Issuer).unwrap().remedy.starts_with("Does the authorization server run?"));
+        let rest = [Check::DeviceGrant, Check::Registration];
+        assert!(rest.iter().all(|check| not_checked(&report).contains(check)), "one finding for one cause");
+    }
+}
+
+/// By a clock that goes on by so much whenever it is looked at, as it is before and after each answer.
+#[tokio::test]
+async fn a_slow_server_is_warned_of() {
+    for (step, expected) in [(400, vec![]), (1100, warning(Check::Speed))] {
+        let (began, looks) = (Instant::now(), AtomicU32::new(0));
+        let clock = move || began + Duration::from_millis(step) * looks.fetch_add(1, Ordering::SeqCst);
+        let (homeserver, _between) = behind(Fault::None).await;
+        let report = look_by(&homeserver.name(), &clock).await;
+        assert_eq!(faults(&report), expected, "{step} ms: {}", told(&report));
+        let seen = &report.of(Check::Speed).unwrap().seen;
+        assert!(
+            seen.contains(&format!("{} takes {step} ms", homeserver.url.origin().ascii_serialization())),
+            "{seen}"
+        );
+    }
+}
+
+/// One finding, and it is the cause.
+#[tokio::test]
+async fn a_name_without_an_address() {
+    let nameless = format!("{}.example", "a".repeat(64));
+    for named in [nameless.clone(), format!("https://{nameless}/")] {
+        let report = look(&named).await;
+        assert_eq!(faults(&report), bad(Check::Dns));
+        assert_eq!(report.findings.len(), 1, "{}", told(&report));
+        let finding = report.of(Check::Dns).unwrap();
+        assert_eq!(finding.seen, format!("no address is known for {nameless}"));
+        assert!(finding.remedy.starts_with("Check the spelling first"), "{}", finding.remedy);
+    }
+    // A good name may lead to one.
+    let (homeserver, _between) = behind(Fault::None).await;
+    homeserver.change("/.well-known/matrix/client", |said| {
+        said.body["m.homeserver"]["base_url"] = json!(format!("https://{nameless}/"));
+    });
+    let report = look(&format!("localhost:{}", homeserver.url.port().unwrap())).await;
+    assert_eq!(faults(&report), bad(Check::Dns), "{}", told(&report));
+    assert!(report.findings.len() == 2 && report.of(Check::WellKnown).unwrap().verdict == Verdict::Good);
+}
+
 #[tokio::test]
 async fn a_server_that_is_not_there() {
     let report = look("http://127.0.0.1:1/").await;
@@ -339,7 +453,7 @@ async fn a_server_that_is_not_there() {
     assert_eq!(faults(&report), bad(Check::WellKnown));
     assert_eq!(not_checked(&report).len(), Check::all().count() - 1);
     let http = Http::new(Policy::HttpsOnly).unwrap();
-    let report = examine(&http, &Named::parse("http://127.0.0.1:1/").unwrap(), pending()).await;
+    let report = examine(&http, &Named::parse("http://127.0.0.1:1/").unwrap(), &stopped(), pending()).await;
     assert_eq!(faults(&report), bad(Check::WellKnown));
 }
 
@@ -349,16 +463,16 @@ async fn whoever_gives_up_leaves_nothing_behind() {
     for requests in 1.. {
         let (homeserver, between) = behind(Fault::None).await;
         let named = Named::parse(homeserver.url.as_str()).unwrap();
-        let report = examine(&http, &named, between.asked(requests)).await;
+        let report = examine(&http, &named, &stopped(), between.asked(requests)).await;
         assert_eq!((between.rendezvous.sessions(), report.left_behind), (0, 0), "after {requests}");
         assert_eq!(report.findings.len(), Check::all().count());
         assert!(faults(&report).is_empty(), "what was interrupted is no fault: {}", told(&report));
-        if not_checked(&report) == [Check::WellKnown, Check::PlainHttp] {
+        if not_checked(&report) == [Check::Dns, Check::WellKnown, Check::PlainHttp, Check::SignIn] {
             assert!(requests > 15, "{requests}");
             break;
         }
     }
-    let report = examine(&http, &Named::parse("example.org").unwrap(), ready(())).await;
+    let report = examine(&http, &Named::parse("example.org").unwrap(), &stopped(), ready(())).await;
     assert_eq!(not_checked(&report).len(), Check::all().count(), "nobody was asked");
 }
 
@@ -369,7 +483,7 @@ async fn whoever_gives_up_does_not_wait() {
     for request in [2, 5] {
         let (homeserver, between) = behind(Fault::HangAt(request)).await;
         let named = Named::parse(homeserver.url.as_str()).unwrap();
-        let report = examine(&http, &named, between.asked(request)).await;
+        let report = examine(&http, &named, &stopped(), between.asked(request)).await;
         assert_eq!((between.rendezvous.sessions(), report.left_behind), (0, 0));
         assert!(between.requests() > request, "the deletion came after");
     }

@@ -99,6 +99,17 @@ async fn a_homeserver_without_oauth_says_so() {
     }
 }
 
+/// What a server refuses today it refuses tomorrow.
+#[tokio::test]
+async fn only_what_may_pass_is_for_later() {
+    for (status, later) in [(401, false), (403, false), (429, true), (502, true)] {
+        let (_server, outcome) = always(move |_| Reply::html(status)).await;
+        let text = outcome.unwrap_err().to_string();
+        assert_eq!(text.ends_with("; try again later"), later, "{text}");
+        assert_eq!(text.ends_with("; tell its administrator"), !later, "{text}");
+    }
+}
+
 /// "No OAuth" would send the person elsewhere; trouble must not look like that.
 #[tokio::test]
 async fn trouble_is_not_absence() {
@@ -113,8 +124,10 @@ async fn trouble_is_not_absence() {
     assert!(matches!(outcome, Err(DiscoveryError::Http(HttpError::Unreachable { .. }))), "{outcome:?}");
     assert!(outcome.unwrap_err().is_transient());
     assert_eq!(server.count("GET"), 1);
-    let (_server, outcome) = always(|_| Reply::html(200)).await;
-    assert!(matches!(outcome, Err(DiscoveryError::Malformed { .. })), "{outcome:?}");
+    let (server, outcome) = always(|_| Reply::html(200)).await;
+    let document = server.at(V1).to_string();
+    let what = "is a web page (HTML), not JSON".to_owned();
+    assert_eq!(outcome, Err(DiscoveryError::BadDocument { document, what }));
     let (_server, outcome) = always(|_| Reply::new(200, &[], vec![b' '; 300 << 10])).await;
     assert!(matches!(outcome, Err(DiscoveryError::Http(HttpError::TooLarge { .. }))), "{outcome:?}");
 }
@@ -202,8 +215,59 @@ async fn a_base_url_that_is_none_is_refused() {
     }
     let error = well_known(json!({ "m.homeserver": { "base_url": "http://m.example/" } })).await.unwrap_err();
     assert!(matches!(error, DiscoveryError::Http(HttpError::NotAllowed { .. })), "{error:?}");
-    let error = well_known(json!({ "m.homeserver": {} })).await.unwrap_err();
-    assert!(matches!(error, DiscoveryError::Malformed { .. }), "{error:?}");
+}
+
+/// What stands there instead is said, with the document's name and the way around it.
+#[tokio::test]
+async fn a_document_that_cannot_be_read_is_named() {
+    let good = r#"{"m.homeserver":{"base_url":"https://m.example/"}}"#;
+    let cases = [
+        (Reply::html(200), "is a web page (HTML)"),
+        (Reply::new(200, &[], ""), "is empty"),
+        (Reply::new(200, &[], format!("\u{feff}{good}")), "begins with a byte order mark"),
+        (Reply::new(200, &[], format!("// ours\n{good}")), "has a comment"),
+        (Reply::new(200, &[], "{"), "is not JSON (line 1, column 1)"),
+        (
+            Reply::json(200, json!({ "m.homeserver": {} })),
+            "is not what it should be: missing field `base_url`",
+        ),
+        (Reply::html(403), "is refused with status 403"),
+        (Reply::html(404), "no /.well-known/matrix/client"),
+        (Reply::json(200, json!({ "m.homeserver": { "base_url": "m" } })), "not a usable base URL"),
+    ];
+    for (reply, what) in cases {
+        let server = Server::start(move |_| reply.clone()).await;
+        let text = resolve(&http(), &named(&server)).await.unwrap_err().to_string();
+        assert!(text.contains(what) && text.contains(server.url.authority()), "{text}");
+        assert!(
+            text.contains("; give the homeserver's base URL instead of its name (--homeserver https://"),
+            "{text}"
+        );
+        if what.starts_with("is ") {
+            assert!(text.starts_with(server.at("/.well-known/matrix/client").as_str()), "{text}");
+        }
+    }
+    // A redirect's target is named, not where it began.
+    let server = Server::start(|asked| match asked.path.as_str() {
+        "/elsewhere?token=1" => Reply::html(200),
+        _ => Reply::redirect(302, "/elsewhere?token=1"),
+    })
+    .await;
+    let text = resolve(&http(), &named(&server)).await.unwrap_err().to_string();
+    assert!(text.starts_with(&format!("{} is a web page", server.at("/elsewhere"))), "{text}");
+}
+
+/// The sandbox without its flag: the cause is the command, not the server.
+#[tokio::test]
+async fn plain_http_to_this_machine_names_the_flag() {
+    let server = server(&[V1]).await;
+    let https_only = Http::new(Policy::HttpsOnly).unwrap();
+    for name in [server.url.as_str(), "127.0.0.1:1"] {
+        let error = resolve(&https_only, &Homeserver::parse(name).unwrap()).await.unwrap_err();
+        let flag = HttpError::LoopbackHttp { host: "127.0.0.1".to_owned() };
+        assert_eq!(error, DiscoveryError::Http(flag), "{name}");
+    }
+    assert_eq!(server.lines(), gets(&[]), "nobody was asked in plain http");
 }
 
 #[tokio::test]

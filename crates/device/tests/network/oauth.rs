@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 
 use crate::server::{Reply, Server, http};
+use matrix_qr_device::DeviceName;
 use matrix_qr_device::discovery::{DiscoveryError, ServerMetadata};
 use matrix_qr_device::oauth::{Client, OAuth, OAuthError, TokenOutcome, Tokens};
 use matrix_qr_device::secret::Secret;
@@ -90,7 +91,10 @@ async fn registration_can_fail() {
         OAuth::connect(http(), metadata(&server), &Client::default()).await.unwrap_err()
     };
     let error = register(refusal("invalid_client_metadata")).await;
-    let OAuthError::Refused { error, description, .. } = error else { panic!("{error:?}") };
+    assert!(
+        error.to_string().contains("; ask its administrator for a client ID and give it with --client-id")
+    );
+    let OAuthError::NotRegistered { error, description, .. } = error else { panic!("{error:?}") };
     assert_eq!(
         (error.as_str(), description.as_deref()),
         ("invalid_client_metadata", Some("why\u{fffd} not, obey"))
@@ -107,7 +111,43 @@ async fn registration_can_fail() {
     let without = ServerMetadata { registration_endpoint: None, ..metadata(&server) };
     let error = OAuth::connect(http(), without, &Client::default()).await.unwrap_err();
     assert!(matches!(error, OAuthError::NoRegistration { .. }), "{error:?}");
-    assert!(error.to_string().contains("client ID"), "{error}");
+    assert!(error.to_string().contains("client ID and give it with --client-id"), "{error}");
+}
+
+/// A client ID that is given and registration point at each other.
+#[tokio::test]
+async fn a_client_id_that_is_not_known_is_the_commands() {
+    let authorize = |client: Client, code: &'static str| async move {
+        let server = Server::start(move |asked| match asked.path.as_str() {
+            "/register" => Reply::json(201, json!({ "client_id": "new-client" })),
+            _ => refusal(code),
+        })
+        .await;
+        let oauth = OAuth::connect(http(), metadata(&server), &client).await.unwrap();
+        oauth.authorize_device("DEVICE").await.unwrap_err()
+    };
+    let given = || Client::Registered("of-old".to_owned());
+    for code in ["invalid_client", "unauthorized_client"] {
+        let error = authorize(given(), code).await;
+        assert!(matches!(error, OAuthError::UnknownClient { .. }), "{error:?}");
+        assert!(
+            error.to_string().contains("; check --client-id with its administrator, or leave it out"),
+            "{error}"
+        );
+        assert!(matches!(authorize(Client::default(), code).await, OAuthError::Refused { .. }));
+    }
+    assert!(matches!(authorize(given(), "invalid_scope").await, OAuthError::Refused { .. }));
+}
+
+/// A page of a proxy is not the authorization server's word; whether to come back depends on its status.
+#[tokio::test]
+async fn a_page_that_forbids_is_not_for_later() {
+    for (status, later) in [(403, false), (404, false), (429, true), (503, true)] {
+        let server = Server::start(move |_| Reply::html(status)).await;
+        let error = OAuth::connect(http(), metadata(&server), &Client::default()).await.unwrap_err();
+        assert_eq!(error.to_string().ends_with("; try again later"), later, "{error}");
+        assert_eq!(error.to_string().ends_with("; tell its administrator"), !later, "{error}");
+    }
 }
 
 #[tokio::test]
@@ -122,11 +162,38 @@ async fn the_codes_come_with_the_stable_scopes() {
     assert_eq!((authorization.expires_in().as_secs(), authorization.interval().as_secs()), (60, 1));
     let asked = &server.asked()[0];
     assert_eq!(format!("{} {}", asked.method, asked.path), "POST /device");
+    assert_eq!(asked.header("user-agent").unwrap(), concat!("matrix-qr/", env!("CARGO_PKG_VERSION")));
     assert_eq!(asked.field("client_id").unwrap(), "client");
     assert_eq!(
         asked.field("scope").unwrap(),
         "urn:matrix:client:api:* urn:matrix:client:device:DEVICEIDDEVICEID"
     );
+}
+
+/// What the device is called goes into one request, with which the consent begins, and into no other.
+#[tokio::test]
+async fn the_device_is_named_where_the_consent_begins() {
+    let server = Server::start(|asked| match asked.path.as_str() {
+        "/register" => Reply::json(201, json!({ "client_id": "new-client" })),
+        "/device" => codes("https://a.example/", None),
+        "/token" => granted("access-1", Some("refresh-1")),
+        _ => Reply::new(200, &[], ""),
+    })
+    .await;
+    let name = DeviceName::parse("Käthe's (1)").unwrap();
+    let oauth = OAuth::connect(http(), metadata(&server), &Client::default()).await.unwrap().on_device(&name);
+    let authorization = oauth.authorize_device("DEVICE").await.unwrap();
+    assert!(matches!(oauth.await_token(&authorization).await, TokenOutcome::Granted(_)));
+    oauth.refresh(&Secret::new("refresh-1")).await.unwrap();
+    oauth.revoke(&tokens()).await.unwrap();
+    let usual = concat!("matrix-qr/", env!("CARGO_PKG_VERSION"));
+    for asked in server.asked() {
+        let agent = asked.header("user-agent").unwrap();
+        match asked.path.as_str() {
+            "/device" => assert_eq!(agent, format!("{usual} (K-the's -1-; Linux)")),
+            _ => assert_eq!(agent, usual, "{}", asked.path),
+        }
+    }
 }
 
 #[tokio::test]

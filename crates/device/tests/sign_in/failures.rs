@@ -5,6 +5,7 @@ mod authorization;
 mod before;
 mod cancel;
 mod homeserver;
+mod named;
 mod secrets;
 mod session;
 mod strange;
@@ -109,7 +110,9 @@ fn plain(world: &World, error: &Error, sentence: &str) -> String {
         Error::DeviceAlreadyExists(id) | Error::DeviceNotFound(id) => sentence.replace(id.as_str(), "DEVICE"),
         _ => sentence.to_owned(),
     };
+    let user_id = world.sandbox.user_id();
     let names = [
+        (user_id.as_str(), "ACCOUNT"),
         (world.sandbox.issuer().as_str(), "ISSUER"),
         ("127.0.0.1", "HOST"),
         ("a fault that was asked for", "WORDS"),
@@ -182,9 +185,11 @@ fn the_table_names_tests_that_exist() {
         include_str!("failures/before.rs"),
         include_str!("failures/cancel.rs"),
         include_str!("failures/homeserver.rs"),
+        include_str!("failures/named.rs"),
         include_str!("failures/secrets.rs"),
         include_str!("failures/session.rs"),
         include_str!("failures/strange.rs"),
+        include_str!("account.rs"),
         include_str!("choosing.rs"),
         include_str!("lost.rs"),
         include_str!("remains.rs"),

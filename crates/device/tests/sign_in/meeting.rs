@@ -2,7 +2,7 @@
 
 use std::sync::Mutex;
 
-use matrix_qr_device::{Announce, News, Opening, Person, Start};
+use matrix_qr_device::{Announce, News, Opening, Person, Start, UserId};
 use matrix_qr_protocol::{
     channel::CheckCode,
     driver::Progress,
@@ -25,6 +25,8 @@ pub(crate) struct Plan {
     pub(crate) decision: Option<Decision>,
     pub(crate) opening: Opening,
     pub(crate) digits: Digits,
+    /// Whether the person at the new device takes the account.
+    pub(crate) takes_account: bool,
     /// The code is scanned only then.
     pub(crate) scan_at: Option<When>,
     /// This side gives up at that moment.
@@ -66,6 +68,7 @@ impl Plan {
             decision: Some(Decision::Allow),
             opening: Opening::Opened,
             digits: Digits::Right,
+            takes_account: true,
             scan_at: None,
             cancel: Vec::new(),
         }
@@ -223,6 +226,12 @@ impl Person for Robot<'_> {
             self.decide(link, decision).await;
         }
         self.plan.opening.clone()
+    }
+
+    async fn confirm_account(&self, user_id: &UserId) -> bool {
+        self.meeting.note(self.role, "asked for account");
+        assert_eq!(user_id.as_str(), self.sandbox.user_id());
+        self.plan.takes_account
     }
 
     async fn cancelled(&self) {

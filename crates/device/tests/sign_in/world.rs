@@ -6,7 +6,7 @@ use std::{
 };
 
 use matrix_qr_device::{
-    Device, Granted, Manner, Rendezvous, Setup, Showing, SignedIn, Start, first_device,
+    Device, DeviceName, Granted, Manner, Rendezvous, Setup, Showing, SignedIn, Start, first_device,
     http::Policy,
     oauth::Client,
     secret::Secret,
@@ -109,6 +109,8 @@ impl World {
             dialect,
             showing: showing(),
             client,
+            user: None,
+            name: DeviceName::parse("The new one (2)").unwrap(),
         }
     }
 

@@ -102,6 +102,9 @@ fn no_token(why: NoToken) -> Step {
         NoToken::Expired => {
             Step::Fail(Message::Failure(Reason::AuthorizationExpired), Error::AuthorizationExpired)
         }
+        NoToken::WrongAccount(trouble) => {
+            Step::Fail(Message::Failure(Reason::UserCancelled), Error::WrongAccount(trouble))
+        }
         NoToken::Failed(trouble) => {
             Step::Fail(Message::Failure(Reason::UserCancelled), Error::NotAuthorized(trouble))
         }

@@ -126,6 +126,8 @@ pub enum NoToken {
     Denied,
     /// `expired_token`, or its time ran out.
     Expired,
+    /// It is for another account than the person wants to be signed in to.
+    WrongAccount(Trouble),
     /// The token is not what was asked for, or cannot be had.
     Failed(Trouble),
 }

@@ -232,6 +232,7 @@ fn answers() -> Vec<Answer> {
         Answer::Token(Ok(())),
         Answer::Token(Err(NoToken::Denied)),
         Answer::Token(Err(NoToken::Expired)),
+        Answer::Token(Err(NoToken::WrongAccount(trouble()))),
         Answer::Token(Err(NoToken::Failed(trouble()))),
         Answer::Device(Ok(Presence::Present)),
         Answer::Device(Ok(Presence::Absent)),

@@ -9,7 +9,7 @@ use axum::{
 };
 use serde_json::{Value, json};
 
-use super::{Answer, Caller, Refusal};
+use super::{Answer, Body, Caller, Refusal};
 use crate::{account::Device, faults::Fault, state::Shared};
 
 /// `GET /_matrix/client/v3/account/whoami`
@@ -43,6 +43,24 @@ pub(super) async fn one(
         None if shared.faults.is_set(&Fault::DeviceIdTaken) => Ok(Json(json!({ "device_id": device_id }))),
         None => Err(no_such_device()),
     }
+}
+
+/// `PUT /_matrix/client/v3/devices/{deviceId}`
+pub(super) async fn name(
+    State(shared): State<Arc<Shared>>,
+    _caller: Caller,
+    Path(device_id): Path<String>,
+    Body(body): Body,
+) -> Answer {
+    if shared.faults.is_set(&Fault::DeviceNameRefused) {
+        return Err(Refusal::forbidden("a fault that was asked for"));
+    }
+    let mut account = shared.account();
+    let device = account.devices.get_mut(&device_id).ok_or_else(no_such_device)?;
+    if let Some(name) = body.get("display_name").and_then(Value::as_str) {
+        device.display_name = name.to_owned();
+    }
+    Ok(Json(json!({})))
 }
 
 /// `POST /_matrix/client/v3/logout`: ends the sign-in that the token belongs to.

@@ -43,7 +43,7 @@ pub(crate) fn router(shared: Arc<Shared>) -> Router {
         .merge(room_routes())
         .route("/_matrix/client/v3/account/whoami", get(devices::whoami))
         .route("/_matrix/client/v3/devices", get(devices::list))
-        .route("/_matrix/client/v3/devices/{device}", get(devices::one))
+        .route("/_matrix/client/v3/devices/{device}", get(devices::one).put(devices::name))
         .route("/_matrix/client/v3/logout", post(devices::logout))
         .fallback(unrecognized)
         .method_not_allowed_fallback(wrong_method)

@@ -32,6 +32,8 @@ pub(crate) struct Grant {
     pub(crate) scope: Scope,
     pub(crate) expires: Instant,
     pub(crate) interval: Duration,
+    /// What the device says that it is.
+    pub(crate) model: Option<String>,
     last_poll: Option<Instant>,
     decision: Option<Decision>,
 }
@@ -108,7 +110,7 @@ impl Authority {
         client_id: String,
         scope: Scope,
         times: (Instant, Duration),
-    ) -> Result<&Grant, OAuthError> {
+    ) -> Result<&mut Grant, OAuthError> {
         let (expires, interval) = times;
         if self.grants.len() >= MOST_GRANTS {
             let now = Instant::now();
@@ -125,11 +127,12 @@ impl Authority {
             scope,
             expires,
             interval,
+            model: None,
             last_poll: None,
             decision: None,
         };
         self.grants.push(grant);
-        self.grants.last().ok_or_else(OAuthError::overloaded)
+        self.grants.last_mut().ok_or_else(OAuthError::overloaded)
     }
 
     fn free_user_code(&self) -> Result<String, OAuthError> {

@@ -118,11 +118,12 @@ fn question(user_id: &str, grant: &Grant, client: &Client) -> String {
     let (user, code) = (escape(user_id), escape(&grant.user_code));
     let (name, host) = (escape(client.name()), escape(client.host()));
     let (device, csrf) = (escape(&grant.scope.device_id), escape(&grant.csrf));
+    let model = escape(grant.model.as_deref().unwrap_or("Unknown device"));
     format!(
         "<p><strong>Another device</strong> wants to sign in to <strong id=\"user\">{user}</strong>. \
          It will be able to read and send messages as you.</p>\n\
          <dl>\n<dt>Application</dt><dd id=\"client\">{name}</dd>\n<dt>From</dt><dd id=\"client-host\">{host}</dd>\n\
-         <dt>Device</dt><dd id=\"device\">{device}</dd>\n\
+         <dt>On</dt><dd id=\"device-name\">{model}</dd>\n<dt>Device</dt><dd id=\"device\">{device}</dd>\n\
          <dt>Code</dt><dd class=\"code\" id=\"user-code\">{code}</dd>\n</dl>\n\
          <p class=\"warning\">Allow it only if the device in front of you shows this same code. \
          If someone sent you here, deny it.</p>\n\

@@ -2,7 +2,11 @@
 
 use std::{sync::Arc, time::Instant};
 
-use axum::{Json, extract::State};
+use axum::{
+    Json,
+    extract::State,
+    http::{HeaderMap, header::USER_AGENT},
+};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -18,6 +22,7 @@ pub(super) struct Request {
 /// `POST /oauth2/device`
 pub(super) async fn authorize(
     State(shared): State<Arc<Shared>>,
+    headers: HeaderMap,
     Params(request): Params<Request>,
 ) -> Result<Json<Value>, OAuthError> {
     let answer = {
@@ -25,16 +30,27 @@ pub(super) async fn authorize(
         if !authority.client(&request.client_id)?.may_use(DEVICE_CODE) {
             return Err(OAuthError::bad("unauthorized_client", "registered without the device grant"));
         }
+        if shared.faults.is_set(&Fault::DeviceGrantDisabled) {
+            return Err(OAuthError::bad("unauthorized_client", "the device grant is disabled here"));
+        }
         let scope = Scope::parse(&request.scope).map_err(|why| OAuthError::bad("invalid_scope", why))?;
         if scope.is_stable && shared.faults.is_set(&Fault::InvalidScopeOnce) {
             return Err(OAuthError::bad("invalid_scope", "an unknown scope"));
         }
         let expires = Instant::now() + shared.options.grant_lifetime;
         let grant = authority.begin(request.client_id, scope, (expires, shared.options.token_interval))?;
+        grant.model = headers.get(USER_AGENT).and_then(|agent| model(agent.to_str().ok()?));
         response(&shared, grant)
     };
     shared.changed.send_replace(());
     Ok(Json(answer))
+}
+
+/// The device's name, as matrix-authentication-service finds it: `PROGRAM/VERSION (MODEL; SYSTEM)`.
+fn model(user_agent: &str) -> Option<String> {
+    let (_, comment) = user_agent.split_once(" (")?;
+    let (model, _) = comment.strip_suffix(')')?.split_once(';')?;
+    Some(model.trim().to_owned()).filter(|model| !model.is_empty())
 }
 
 fn response(shared: &Shared, grant: &Grant) -> Value {

@@ -21,7 +21,8 @@ const CODE: &str = "authorization_code";
 
 /// `GET /.well-known/openid-configuration`, where MSC4108 as first written looks, and the same at RFC 8414's place.
 pub(crate) async fn document(State(shared): State<Arc<Shared>>) -> Response {
-    match metadata(&shared) {
+    let disabled = shared.faults.is_set(&Fault::DeviceGrantDisabled);
+    match metadata(&shared).map(|document| if disabled { without_device_grant(document) } else { document }) {
         Some(document) => Json(document).into_response(),
         None => StatusCode::NOT_FOUND.into_response(),
     }
@@ -33,15 +34,21 @@ pub(crate) fn metadata(shared: &Shared) -> Option<Value> {
         return None;
     }
     let mut document = honest(&shared.issuer);
-    let fields = document.as_object_mut()?;
     if shared.faults.is_set(&Fault::NoDeviceGrant) {
+        document = without_device_grant(document);
+    }
+    if shared.faults.is_set(&Fault::NoRegistration) {
+        document.as_object_mut()?.remove("registration_endpoint");
+    }
+    Some(document)
+}
+
+fn without_device_grant(mut document: Value) -> Value {
+    if let Some(fields) = document.as_object_mut() {
         fields.remove("device_authorization_endpoint");
         fields.insert("grant_types_supported".to_owned(), json!([CODE, REFRESH_TOKEN]));
     }
-    if shared.faults.is_set(&Fault::NoRegistration) {
-        fields.remove("registration_endpoint");
-    }
-    Some(document)
+    document
 }
 
 fn honest(issuer: &Url) -> Value {

@@ -98,7 +98,8 @@ fn allowed(shared: &Shared, device_code: &str, client_id: &str) -> Result<(Strin
         return Err(grant.slow_down());
     }
     grant.poll(Instant::now())?;
-    Ok((grant.scope.device_id.clone(), client_name))
+    let name = grant.model.as_ref().map_or(client_name.clone(), |model| format!("{client_name} on {model}"));
+    Ok((grant.scope.device_id.clone(), name))
 }
 
 fn answer(tokens: &Tokens) -> Value {

@@ -46,6 +46,25 @@ async fn a_person_allows_with_forms_alone() {
     assert_eq!(answer(&world, &fields).await.0, 404, "a form works once");
 }
 
+/// As matrix-authentication-service takes it from the device authorization request.
+#[tokio::test]
+async fn a_device_is_called_after_its_user_agent() {
+    let world = world().await;
+    let client_id = world.client_id().await;
+    for (agent, name) in [
+        ("matrix-qr/1 (The attic; Linux)", "The attic"),
+        ("matrix-qr/1", "Unknown device"),
+        ("matrix-qr/1 (one part)", "Unknown device"),
+        ("<b>/1 (<b>; Linux)", "&lt;b&gt;"),
+    ] {
+        let form = [("client_id", client_id.as_str()), ("scope", &scope(NEW))];
+        let request = world.http.post(world.issuer("oauth2/device")).header("user-agent", agent).form(&form);
+        let codes = request.send().await.unwrap().json::<serde_json::Value>().await.unwrap();
+        let (_, page) = world.page(Method::GET, &format!("link?code={}", text(&codes, "user_code"))).await;
+        assert!(page.contains(&format!("id=\"device-name\">{name}<")), "{agent}: {page}");
+    }
+}
+
 #[tokio::test]
 async fn a_person_denies() {
     let world = world().await;

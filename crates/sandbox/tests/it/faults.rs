@@ -45,6 +45,17 @@ async fn no_device_grant() {
     assert_eq!(metadata["grant_types_supported"], json!(["authorization_code", "refresh_token"]));
 }
 
+/// The homeserver has not heard of it.
+#[tokio::test]
+async fn device_grant_disabled() {
+    let world = faulty(Fault::DeviceGrantDisabled).await;
+    assert!(metadata(&world).await["device_authorization_endpoint"].is_string());
+    let own = reply(world.http.get(world.issuer(".well-known/openid-configuration"))).await.1;
+    assert_eq!(own.get("device_authorization_endpoint"), None);
+    let (status, body) = world.authorize(&world.client_id().await, &scope(NEW)).await;
+    assert_eq!((status.as_u16(), text(&body, "error").as_str()), (400, "unauthorized_client"));
+}
+
 #[tokio::test]
 async fn no_registration() {
     let metadata = metadata(&faulty(Fault::NoRegistration).await).await;
@@ -69,6 +80,20 @@ async fn devices_that_are_not_what_they_are() {
     assert_eq!(world.get(&token, "v3/devices/NEWDEVICE1").await.0, 200);
     world.sandbox.faults().set(Fault::DevicesError);
     assert_eq!(errcode(&world.get(&token, "v3/devices/NEWDEVICE1").await), (500, "M_UNKNOWN"));
+}
+
+#[tokio::test]
+async fn a_device_names_itself_where_it_may() {
+    let world = faulty(Fault::DeviceNameRefused).await;
+    let token = world.first().await;
+    let (path, name) = (format!("v3/devices/{FIRST}"), json!({ "display_name": "The attic" }));
+    assert_eq!(errcode(&world.put(&token, &path, &name).await), (403, "M_FORBIDDEN"));
+    world.sandbox.faults().clear();
+    assert_eq!(world.put(&token, &path, &name).await.0, 200);
+    assert_eq!(world.get(&token, &path).await.1["display_name"], "The attic");
+    assert_eq!(world.sandbox.record().device_names[FIRST], "The attic");
+    let nobody = world.put(&token, "v3/devices/NOBODYATALL", &name).await;
+    assert_eq!(errcode(&nobody), (404, "M_NOT_FOUND"));
 }
 
 #[tokio::test]

@@ -1,0 +1,100 @@
+//! What people type for a homeserver and for a user: with blanks around it, as a user ID, with a slash behind it, in their own script.
+//! What comes over the wire is not read here.
+
+use matrix_qr_device::OwnedUserId;
+use matrix_qr_protocol::homeserver::Homeserver;
+use url::Host;
+
+/// A server name, a base URL, or the ID of a user there.
+pub(crate) fn homeserver(text: &str) -> Result<Homeserver, String> {
+    let text = text.trim();
+    let parse = |text: &str| Homeserver::parse(text).map_err(|error| error.to_string());
+    if text.contains("://") {
+        return parse(text);
+    }
+    let of_user = text.strip_prefix('@').and_then(|user| user.split_once(':'));
+    let name = of_user.map_or(text, |(_, name)| name);
+    parse(&ascii(name.trim_end_matches('/')))
+}
+
+/// A user's whole ID.
+pub(crate) fn user_id(text: &str) -> Result<OwnedUserId, String> {
+    let no_id = || "a user ID is written @name:example.org".to_owned();
+    let (name, server) = text.trim().split_once(':').ok_or_else(no_id)?;
+    OwnedUserId::try_from(format!("{name}:{}", ascii(server))).map_err(|_| no_id())
+}
+
+/// Where the account of this user lives.
+pub(crate) fn homeserver_of(user: &OwnedUserId) -> Result<Homeserver, String> {
+    homeserver(user.server_name().as_str())
+}
+
+/// The name of a server as it goes over the wire (IDNA, as browsers have it). What is no such name is refused elsewhere.
+fn ascii(name: &str) -> String {
+    if name.is_ascii() {
+        return name.to_owned();
+    }
+    let (host, port) = name.split_once(':').map_or((name, None), |(host, port)| (host, Some(port)));
+    match (Host::parse(host), port) {
+        (Ok(Host::Domain(host)), Some(port)) => format!("{host}:{port}"),
+        (Ok(Host::Domain(host)), None) => host,
+        _ => name.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn a_homeserver_is_understood_as_people_write_it() {
+        let cases = [
+            ("matrix.org", "matrix.org"),
+            (" matrix.org\n", "matrix.org"),
+            ("\u{a0}matrix.org\u{3000}", "matrix.org"),
+            ("matrix.org/", "matrix.org"),
+            ("@alice:matrix.org", "matrix.org"),
+            (" @alice:matrix.org:8448 ", "matrix.org:8448"),
+            ("@alice:[::1]:8448", "[::1]:8448"),
+            ("bücher.example", "xn--bcher-kva.example"),
+            ("BÜCHER.example:8448/", "xn--bcher-kva.example:8448"),
+            ("@käthe:bücher.example", "xn--bcher-kva.example"),
+            ("例え.テスト", "xn--r8jz45g.xn--zckzah"),
+            (" https://matrix.org/ ", "https://matrix.org/"),
+            ("localhost:8008", "localhost:8008"),
+        ];
+        for (typed, name) in cases {
+            assert_eq!(homeserver(typed).unwrap().as_str(), name, "{typed:?}");
+        }
+        for none in [
+            "",
+            " ",
+            "/",
+            "@alice",
+            "@alice:",
+            "matrix.org/x",
+            "two words",
+            "ü ü",
+            "a:b:c",
+            "ftp://a.example",
+        ] {
+            assert!(homeserver(none).is_err(), "{none:?}");
+        }
+    }
+
+    #[test]
+    fn a_user_has_a_name_and_a_server() {
+        let cases = [
+            (" @bot:example.org ", "@bot:example.org"),
+            ("@bot:bücher.example:8448", "@bot:xn--bcher-kva.example:8448"),
+        ];
+        for (typed, id) in cases {
+            assert_eq!(user_id(typed).unwrap().as_str(), id);
+        }
+        for none in ["", "bot", "bot:example.org", "@bot", "@bot:", "@bot:exa mple.org", "example.org"] {
+            assert_eq!(user_id(none).unwrap_err(), "a user ID is written @name:example.org", "{none:?}");
+        }
+        assert_eq!(homeserver_of(&user_id("@bot:example.org").unwrap()).unwrap().as_str(), "example.org");
+    }
+}

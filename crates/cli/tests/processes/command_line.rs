@@ -1,0 +1,23 @@
+//! What only the command can be blamed for.
+
+use super::support::{Process, Sandbox};
+
+/// A session at the sandbox, and a command that forgets its flag: neither the session nor a server is at fault.
+#[test]
+fn a_forgotten_flag_is_not_the_servers_fault() {
+    let sandbox = Sandbox::start();
+    let directory = sandbox.path("existing");
+    let directory = directory.to_str().unwrap();
+    for command in [&["restore-keys"][..], &["link"], &["logout", "--yes"]] {
+        let args = [command, &["--json", "--directory", directory]].concat();
+        let mut process = Process::start(&args);
+        let error = process.event("error");
+        assert_eq!(
+            (&error["exit_code"], &error["advice"]),
+            (&2.into(), &"Add --allow-loopback-http.".into()),
+            "{error}"
+        );
+        process.ends(2);
+    }
+    assert!(sandbox.path("existing").join("session.json").exists(), "it can be tried again");
+}

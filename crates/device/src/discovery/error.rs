@@ -1,0 +1,110 @@
+//! Why a homeserver or its OAuth server is not found, in words for the person.
+
+use url::Url;
+
+use crate::http::HttpError;
+
+/// The way around a `.well-known` document.
+const INSTEAD: &str =
+    "give the homeserver's base URL instead of its name (--homeserver https://…), and tell its administrator";
+
+/// Why a homeserver or its OAuth server was not found.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum DiscoveryError {
+    /// A server could not be spoken to, or must not be.
+    #[error(transparent)]
+    Http(#[from] HttpError),
+    /// A server name without the document that says where its homeserver is.
+    #[error("{name} does not say where its homeserver is (no /.well-known/matrix/client); {INSTEAD}")]
+    NoWellKnown {
+        /// The server name.
+        name: String,
+    },
+    /// That document is there, and says nothing that can be read.
+    #[error("{document} {what}; {INSTEAD}")]
+    BadWellKnown {
+        /// The document's URL.
+        document: String,
+        /// What is wrong with it.
+        what: String,
+    },
+    /// `.well-known` names a homeserver that cannot be one.
+    #[error("{name} names a homeserver that is not a usable base URL; {INSTEAD}")]
+    BadBaseUrl {
+        /// The server name.
+        name: String,
+    },
+    /// `.well-known` redirects too often, or to where it must not.
+    #[error("{host} redirects its .well-known document {why}; {INSTEAD}")]
+    BadRedirect {
+        /// Who redirects.
+        host: String,
+        /// The rule that it breaks.
+        why: &'static str,
+    },
+    /// 404 from every form of the discovery.
+    #[error("{host} does not support OAuth 2.0, which signing in by QR code needs; sign in another way")]
+    NoOauth {
+        /// The homeserver's host.
+        host: String,
+    },
+    /// An OAuth server without the device authorization grant (RFC 8628).
+    #[error(
+        "{issuer} does not offer the device authorization grant, which signing in by QR code needs; sign in another way"
+    )]
+    NoDeviceGrant {
+        /// The OAuth server.
+        issuer: Url,
+    },
+    /// A status that is neither "here it is" nor "there is none".
+    #[error("{host} answered with status {status}{}; {}", said(.errcode.as_deref()), when(*.status))]
+    Refused {
+        /// Who answered.
+        host: String,
+        /// The status.
+        status: u16,
+        /// Matrix's error code, when there was one; bounded, without control characters.
+        errcode: Option<String>,
+    },
+    /// A document that cannot be read.
+    #[error("{document} {what}; tell its administrator")]
+    BadDocument {
+        /// The document's URL.
+        document: String,
+        /// What is wrong with it.
+        what: String,
+    },
+    /// An answer that is not what it should be.
+    #[error("{host} sent discovery data that is not usable: {what}; tell its administrator")]
+    Malformed {
+        /// Who answered.
+        host: String,
+        /// What is wrong with it.
+        what: &'static str,
+    },
+}
+
+impl DiscoveryError {
+    /// Whether the same may succeed a little later.
+    pub fn is_transient(&self) -> bool {
+        match self {
+            Self::Http(error) => error.is_transient(),
+            Self::Refused { status, .. } => passes(*status),
+            _ => false,
+        }
+    }
+}
+
+/// Whether a status may be another one a little later.
+pub(crate) fn passes(status: u16) -> bool {
+    status == 429 || status >= 500
+}
+
+/// What to do about a status.
+pub(crate) fn when(status: u16) -> &'static str {
+    if passes(status) { "try again later" } else { "tell its administrator" }
+}
+
+pub(super) fn said(errcode: Option<&str>) -> String {
+    errcode.map(|code| format!(" ({code})")).unwrap_or_default()
+}

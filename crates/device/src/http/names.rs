@@ -1,0 +1,28 @@
+//! Names and their addresses. The system looks them up; a name without an address is told apart from a server that is not there.
+
+use std::net::SocketAddr;
+
+use reqwest::dns::{Addrs, Name, Resolve, Resolving};
+
+/// The system's own lookup, with an error that can be found again among the causes of a failed request.
+#[derive(Debug)]
+pub(super) struct SystemNames;
+
+/// No address belongs to a name, or nobody could be asked.
+#[derive(Debug, thiserror::Error)]
+#[error("the name has no address")]
+pub(super) struct NoAddress;
+
+impl Resolve for SystemNames {
+    fn resolve(&self, name: Name) -> Resolving {
+        Box::pin(async move {
+            let addresses = addresses(name.as_str()).await?;
+            Ok(Box::new(addresses.into_iter()) as Addrs)
+        })
+    }
+}
+
+pub(super) async fn addresses(name: &str) -> Result<Vec<SocketAddr>, NoAddress> {
+    let found: Vec<_> = tokio::net::lookup_host((name, 0)).await.map_err(|_| NoAddress)?.collect();
+    if found.is_empty() { Err(NoAddress) } else { Ok(found) }
+}

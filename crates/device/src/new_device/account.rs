@@ -1,0 +1,43 @@
+//! Whose device this becomes. Whoever holds the other device chooses the account, and the person here may mean another one (MSC4108,
+//! "Threat analysis": the new device is signed in to the attacker's account).
+
+use matrix_qr_protocol::{
+    error::{Side, Trouble},
+    login::NoToken,
+    printable,
+};
+use ruma::UserId;
+
+use crate::person::{News, Person};
+
+/// Before anything is stored, and before the other device is told of a success.
+pub(super) async fn check_account<P: Person>(
+    person: &P,
+    wanted: Option<&UserId>,
+    user_id: &UserId,
+) -> Result<(), NoToken> {
+    person.tell(News::Account(user_id));
+    match wanted {
+        Some(wanted) if wanted == user_id => Ok(()),
+        Some(wanted) => Err(NoToken::WrongAccount(another(wanted, user_id))),
+        None if person.confirm_account(user_id).await => Ok(()),
+        None => Err(NoToken::WrongAccount(not_taken(user_id))),
+    }
+}
+
+fn another(wanted: &UserId, user_id: &UserId) -> Trouble {
+    let (wanted, user_id) = (printable(wanted.as_str()), printable(user_id.as_str()));
+    Trouble::new(
+        Side::OtherDevice,
+        format!("this sign-in is to the account {user_id}, and {wanted} was asked for"),
+        format!("Nothing was stored. Begin again with a device of {wanted}, and agree in that account."),
+    )
+}
+
+fn not_taken(user_id: &UserId) -> Trouble {
+    Trouble::new(
+        Side::Person,
+        format!("you did not take the account {}", printable(user_id.as_str())),
+        "Nothing was stored. Begin again with a device of your own account, and agree in that account.",
+    )
+}
