@@ -32,10 +32,14 @@ pub(crate) async fn run(args: &args::Login) -> Result<(), Failure> {
     if let Some(HomeserverKind::BaseUrl(url)) = args.homeserver.as_ref().map(Homeserver::kind) {
         account::check_address(&args.online, url)?;
     }
+    // Whoever scans types nothing. A homeserver that is missing is asked for, or refused, further on.
+    if args.exchange.rendezvous.is_some() || (args.exchange.scan.is_none() && args.homeserver.is_some()) {
+        keyboard::must_be_there(out)?;
+    }
     let setup = setup(args)?;
     let person = Terminal::new(out, Role::New, args.exchange.qr.clone())?;
     let start = person.unless_cancelled(start(args, &person)).await?;
-    let signed_in = sign_in(&setup, start, &person).await;
+    let signed_in = sign_in(&setup, start, &person).await.map_err(|error| person.explained(error));
     drop(person);
     report(out, &setup, &signed_in?);
     Ok(())

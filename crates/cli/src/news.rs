@@ -4,7 +4,7 @@ use matrix_qr_device::{News, encryption::BackupState};
 use matrix_qr_protocol::{driver::Progress, revision::Role};
 use serde_json::{Value, json};
 
-use crate::qr_text;
+use crate::{exit::whose, qr_text};
 
 /// One object; `event` names it. The check code and the user code are in it: a script has to pass them on.
 pub(crate) fn event(news: &News<'_>) -> Value {
@@ -23,6 +23,10 @@ pub(crate) fn event(news: &News<'_>) -> Value {
         News::KeysUploaded => json!({ "event": "keys_uploaded" }),
         News::Backup(state) => backup_event(state),
         News::Verified(id) => json!({ "event": "verified", "device_id": id.as_str() }),
+        News::Trouble(trouble) => {
+            json!({ "event": "trouble", "what": trouble.what, "side": whose(trouble.side) })
+        }
+        News::TooLate(id) => json!({ "event": "too_late", "device_id": id.as_str() }),
         News::LeftBehind(what) => json!({ "event": "left_behind", "what": what }),
         other => json!({ "event": "other", "what": format!("{other:?}") }),
     }
@@ -67,6 +71,8 @@ pub(crate) fn words(news: &News<'_>, role: Role) -> String {
         News::Backup(BackupState::Connected { version }) => format!("connects key backup {version}"),
         News::Backup(BackupState::Unused(why)) => format!("does not use the key backup: {why}"),
         News::Verified(_) => "sees the new device verified".to_owned(),
+        News::Trouble(trouble) => format!("waits: {}", trouble.what),
+        News::TooLate(_) => "cannot call the secrets back: what became of them?".to_owned(),
         News::LeftBehind(what) => format!("left behind: {what}"),
         other => format!("{other:?}"),
     }

@@ -3,15 +3,25 @@
 mod questions;
 mod screen;
 
-use std::{future::pending, path::PathBuf};
+use std::{
+    future::pending,
+    path::PathBuf,
+    sync::{Arc, Mutex, PoisonError},
+};
 
 use matrix_qr_device::{News, Opening, Person};
-use matrix_qr_protocol::{channel::CheckCode, revision::Role};
+use matrix_qr_protocol::{channel::CheckCode, driver::Progress, error::Error, revision::Role};
 use serde_json::json;
 use url::Url;
 
 use self::screen::Screen;
 use crate::{cancel::Cancel, exit::Failure, keyboard::Keyboard, news, output::Output};
+
+/// What Ctrl-C does, for the one who has pressed it: before there is another device, with one, and after the keys were sent.
+const ALONE: &str = "Cancelling. Ctrl-C again leaves at once.";
+const TOGETHER: &str = "Cancelling: the other device is told. Ctrl-C again leaves at once.";
+const TOO_LATE: &str =
+    "The keys are sent already: looking what became of the new device. Ctrl-C again leaves at once.";
 
 /// Also for scripts: then what is told is an event, and a question is an event that a line answers.
 pub(crate) struct Terminal {
@@ -19,6 +29,8 @@ pub(crate) struct Terminal {
     screen: Screen,
     keyboard: Keyboard,
     cancel: Cancel,
+    /// What is said when the person gives up now.
+    farewell: Arc<Mutex<&'static str>>,
     /// Whether to open links, rather than to print them.
     pub(crate) browser: bool,
 }
@@ -26,7 +38,12 @@ pub(crate) struct Terminal {
 impl Terminal {
     /// From here on Ctrl-C is heard.
     pub(crate) fn new(out: Output, role: Role, qr: Option<PathBuf>) -> Result<Self, Failure> {
-        let heard = move || out.say("\nCancelling: the other device is told. Ctrl-C again leaves at once.");
+        let farewell = Arc::new(Mutex::new(ALONE));
+        let said = farewell.clone();
+        let heard = move || {
+            let farewell = *said.lock().unwrap_or_else(PoisonError::into_inner);
+            out.say(format_args!("\n{farewell}"));
+        };
         let cancel = Cancel::on_signals(heard)
             .map_err(|error| Failure::here(format!("signals cannot be heard: {error}"), "Begin again."))?;
         Ok(Self {
@@ -34,12 +51,31 @@ impl Terminal {
             screen: Screen::new(out, role, qr),
             keyboard: Keyboard::default(),
             cancel,
+            farewell,
             browser: true,
         })
     }
 
     pub(crate) fn say(&self, text: &str) {
         self.out.say(text);
+    }
+
+    pub(crate) fn has_given_up(&self) -> bool {
+        self.cancel.is_cancelled()
+    }
+
+    /// The end of a sign-in, in the words for how the person gave up.
+    pub(crate) fn explained(&self, error: Error) -> Failure {
+        self.cancel.explained(error)
+    }
+
+    fn will_say(&self, news: &News<'_>) {
+        let farewell = match news {
+            News::Progress(Progress::Connected | Progress::Secure(_)) => TOGETHER,
+            News::Progress(Progress::Sent("m.login.secrets")) => TOO_LATE,
+            _ => return,
+        };
+        *self.farewell.lock().unwrap_or_else(PoisonError::into_inner) = farewell;
     }
 
     /// What `work` gives, unless the person gives up first.
@@ -57,6 +93,7 @@ impl Terminal {
 
 impl Person for Terminal {
     fn tell(&self, news: News<'_>) {
+        self.will_say(&news);
         // A script that hears of the code may look for its picture at once.
         self.screen.tell(&news);
         self.out.event(news::event(&news));
@@ -72,9 +109,7 @@ impl Person for Terminal {
             }
             prompt = "Two digits, with a leading zero if there is one: ";
         }
-        // Nobody is there to type them.
-        self.cancel.cancel();
-        pending().await
+        self.nobody_answers().await
     }
 
     async fn open_link(&self, link: &Url) -> Opening {
@@ -83,8 +118,10 @@ impl Person for Terminal {
         self.screen.introduce(link, self.browser);
         let prompt =
             if self.browser { "Open it in your browser? [y/N] " } else { "Will you open it? [y/N] " };
-        if !self.agrees(prompt, question).await {
-            return Opening::Refused;
+        match self.agrees(prompt, question).await {
+            Some(true) => {}
+            Some(false) => return Opening::Refused,
+            None => return self.nobody_answers().await,
         }
         if self.browser && self.out == Output::Human {
             self.open(link).await;
@@ -99,6 +136,11 @@ impl Person for Terminal {
 }
 
 impl Terminal {
+    async fn nobody_answers<T>(&self) -> T {
+        self.cancel.input_ended();
+        pending().await
+    }
+
     /// A browser that does not come is no reason to stop: the person can open the link by hand.
     async fn open(&self, link: &Url) {
         let url = link.to_string();

@@ -24,6 +24,7 @@ mod retry;
 pub mod secret;
 pub mod session;
 mod showing;
+mod silence;
 mod start;
 mod trouble;
 

@@ -18,6 +18,7 @@ mod error;
 mod registration;
 mod revocation;
 mod tokens;
+mod under_way;
 
 pub use device_grant::{Authorization, TokenOutcome};
 pub use device_id::new_device_id;
@@ -79,8 +80,18 @@ impl OAuth {
     /// Can be dropped at any moment, and called again as long as no outcome came.
     pub async fn await_token(&self, authorization: &Authorization) -> TokenOutcome {
         let client = self.client().set_token_uri(self.token_uri());
-        let send = |request| Box::pin(exchange(&self.http, request)) as Exchanging<'_>;
+        let send = |request| {
+            let http = self.http.clone();
+            let poll = async move { exchange(&http, request).await };
+            Box::pin(authorization.under_way.run(poll)) as Exchanging<'_>
+        };
         device_grant::await_token(&client, authorization, &send).await
+    }
+
+    /// The tokens of a poll that was under way when [`Self::await_token`] was dropped, if it brings any. Nobody will use them: they
+    /// are to be revoked.
+    pub async fn late_tokens(&self, authorization: &Authorization) -> Option<Tokens> {
+        authorization.under_way.late().await
     }
 
     /// Exchanges a refresh token for new tokens (RFC 6749, section 6). The old ones may be void from then on: store these.

@@ -61,6 +61,11 @@ impl Screen {
                 self.warn(&format!("the key backup is not used: {why}"))
             }
             News::Verified(_) => self.done("Finishing.", "The new device is verified"),
+            News::Trouble(trouble) => {
+                self.warn(&trouble.what);
+                self.wait("Waiting on.");
+            }
+            News::TooLate(_) => self.wait("Looking what became of the new device."),
             News::LeftBehind(what) => self.warn(&format!("could not be removed, do it yourself: {what}")),
             _ => {}
         }
@@ -76,9 +81,18 @@ impl Screen {
                     "Type these two digits on the other device:\n{}",
                     large(&digits.to_string())
                 ));
-                self.wait("Waiting for the other device.");
+                self.wait(match self.role {
+                    Role::New => "Waiting for the other device: type the digits there, then agree there.",
+                    Role::Existing => "Waiting for the other device.",
+                });
             }
-            Progress::Confirmed => self.done("Waiting for the other device.", "Nobody is in between"),
+            Progress::Confirmed => {
+                let next = match self.role {
+                    Role::New => "Now agree on the other device.",
+                    Role::Existing => "Waiting for the new device to ask for your consent.",
+                };
+                self.done(next, "Nobody is in between");
+            }
             Progress::Sent(_) | Progress::Received(_) => {}
         }
     }

@@ -91,8 +91,13 @@ impl<'a, P: Person> NewDevice<'a, P> {
 
     /// "No unverified device stays behind": with its tokens, the device goes.
     async fn revoke(&self) {
-        let (Some(asked), Some(account)) = (self.asked.get(), self.account.get()) else { return };
-        if let Err(error) = asked.oauth.revoke(&account.tokens).await {
+        let Some(asked) = self.asked.get() else { return };
+        let tokens = match self.account.get() {
+            Some(account) => Some(account.tokens.clone()),
+            None => asked.oauth.late_tokens(&asked.authorization).await,
+        };
+        let Some(tokens) = tokens else { return };
+        if let Err(error) = asked.oauth.revoke(&tokens).await {
             let what = format!("the device {} of your account ({error})", asked.device_id);
             self.person.tell(News::LeftBehind(&what));
         }

@@ -1,6 +1,7 @@
 //! RFC 8628, the device authorization grant: the codes, and the polling for their outcome.
 
 use std::fmt;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
@@ -12,6 +13,7 @@ use oauth2::{
 use tokio::time::{Instant, sleep, timeout_at};
 use url::Url;
 
+use super::under_way::UnderWay;
 use super::{Exchanging, OAuth, OAuthError, Tokens, Wire};
 use crate::http::{Request, Response};
 
@@ -40,6 +42,7 @@ pub(super) type TokenClient =
 pub struct Authorization {
     answer: StandardDeviceAuthorizationResponse,
     given_at: Instant,
+    pub(super) under_way: Arc<UnderWay>,
 }
 
 /// What became of an [`Authorization`].
@@ -82,7 +85,7 @@ impl Authorization {
     }
 
     fn read(answer: StandardDeviceAuthorizationResponse) -> Result<Self, OAuthError> {
-        let this = Self { given_at: Instant::now(), answer };
+        let this = Self { given_at: Instant::now(), answer, under_way: Arc::default() };
         let code = this.user_code();
         if code.is_empty() || code.len() > MAX_USER_CODE || code.chars().any(char::is_control) {
             return Err(OAuthError::Malformed { what: WHAT, why: "its user code cannot be shown" });

@@ -5,6 +5,7 @@
 #[macro_use]
 mod revision;
 
+mod browser;
 mod choosing;
 mod failures;
 mod lost;

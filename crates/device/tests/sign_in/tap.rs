@@ -26,6 +26,8 @@ pub(crate) struct Tap {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Fate {
     Answered,
+    /// After a second.
+    AnsweredLate,
     /// It is executed, and nobody learns of it.
     AnswerLost,
     /// The same, and the one who asked learns that only after a second.
@@ -127,6 +129,7 @@ async fn pass_on(State((wire, target)): State<(Arc<Wire>, Url)>, request: Reques
             tokio::time::sleep(Duration::from_secs(1)).await;
             return broken();
         }
+        Fate::AnsweredLate => tokio::time::sleep(Duration::from_secs(1)).await,
         Fate::Answered | Fate::Lost => {}
     }
     let mut response = Response::builder().status(status);
