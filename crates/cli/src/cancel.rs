@@ -7,21 +7,30 @@ use tokio::{
     sync::watch,
 };
 
-use crate::exit::LEFT_AT_ONCE;
+use matrix_qr_protocol::error::Error;
 
-/// Whether the person has given up. Clones share it.
+use crate::exit::{Failure, LEFT_AT_ONCE};
+
+/// Whether the person has given up, and how. Clones share it.
 #[derive(Debug, Clone)]
-pub(crate) struct Cancel(watch::Sender<bool>);
+pub(crate) struct Cancel(watch::Sender<Option<Why>>);
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Why {
+    Signal,
+    /// Nobody is there to answer.
+    InputEnded,
+}
 
 impl Cancel {
     /// From now on Ctrl-C, SIGTERM and a closed terminal come here. `heard` is called at the first of them.
     pub(crate) fn on_signals(heard: impl FnOnce() + Send + 'static) -> io::Result<Self> {
-        let cancel = Self(watch::Sender::new(false));
+        let cancel = Self(watch::Sender::new(None));
         let mut signals = Signals::new()?;
         let given_up = cancel.clone();
         tokio::spawn(async move {
             signals.next().await;
-            given_up.cancel();
+            given_up.0.send_replace(Some(Why::Signal));
             heard();
             signals.next().await;
             std::process::exit(LEFT_AT_ONCE.into());
@@ -29,14 +38,26 @@ impl Cancel {
         Ok(cancel)
     }
 
-    /// The person gives up in another way.
-    pub(crate) fn cancel(&self) {
-        self.0.send_replace(true);
+    /// Standard input has ended, and a question is open.
+    pub(crate) fn input_ended(&self) {
+        self.0.send_if_modified(|why| why.replace(Why::InputEnded).is_none());
+    }
+
+    pub(crate) fn is_cancelled(&self) -> bool {
+        self.0.borrow().is_some()
+    }
+
+    /// The end of a sign-in, in the words for how the person gave up.
+    pub(crate) fn explained(&self, error: Error) -> Failure {
+        match error {
+            Error::Cancelled if *self.0.borrow() == Some(Why::InputEnded) => Failure::input_ended(),
+            error => error.into(),
+        }
     }
 
     /// Is ready as soon as the person has given up, however often it is asked.
     pub(crate) async fn cancelled(&self) {
-        if self.0.subscribe().wait_for(|given_up| *given_up).await.is_err() {
+        if self.0.subscribe().wait_for(Option::is_some).await.is_err() {
             pending().await
         }
     }

@@ -122,7 +122,11 @@ async fn meet(
         world.existing.grant(start(existing_scans, world).await?, manner, &actor).await
     };
     let (new, existing) = tokio::join!(new, existing);
-    Ok((new.inspect_err(|_| stage.board.close())?, existing.inspect_err(|_| stage.board.close())?))
+    let failed = |error| {
+        stage.board.close();
+        stage.cancel.explained(error)
+    };
+    Ok((new.map_err(failed)?, existing.map_err(failed)?))
 }
 
 /// To scan what the other device shows, when it does; or to show a code.

@@ -31,10 +31,10 @@ const TABLE: [(Exit, &str); 11] = [
     (Exit::Done, "done"),
     (Exit::Failed, "failed on this machine: a file, the browser, or a defect"),
     (Exit::Usage, "wrong usage: nothing was begun"),
-    (Exit::Cancelled, "cancelled here: Ctrl-C, or \"no\" to a question"),
+    (Exit::Cancelled, "cancelled here: Ctrl-C, \"no\" to a question, or standard input ended"),
     (Exit::OtherDevice, "the other device ended it, or it was declined on the consent page"),
     (Exit::Time, "time ran out"),
-    (Exit::QrCode, "no usable QR code: not one, damaged, another version, or of the same role"),
+    (Exit::QrCode, "no usable QR code: not one, damaged, another version, used, or of the same role"),
     (Exit::Security, "a security check failed: wrong digits, tampering, refused secrets, or another account"),
     (Exit::Server, "the homeserver or its authorization server failed, or lacks what is needed"),
     (Exit::Network, "the network or the rendezvous server failed, or a server's name is not known"),
@@ -96,6 +96,18 @@ impl Failure {
         Error::Cancelled.into()
     }
 
+    /// There was a question, and nobody to answer it any more.
+    pub(crate) fn input_ended() -> Self {
+        let advice = "Begin again in a terminal, or answer each question with a line (--json).";
+        Self::new(Exit::Cancelled, "standard input ended", advice)
+    }
+
+    /// There will be a question, and nobody to answer it.
+    pub(crate) fn nobody_to_ask() -> Self {
+        let advice = "Run it in a terminal. A script adds --json, and answers each question with a line.";
+        Self::new(Exit::Usage, "nobody is there to be asked: standard input is not a terminal", advice)
+    }
+
     /// This device has no session, or not what the command needs; or a server failed.
     pub(crate) fn not_ready(trouble: Trouble) -> Self {
         Self::told(trouble, Exit::NotReady)
@@ -130,15 +142,15 @@ impl From<Error> for Failure {
 /// Every way in which a sign-in ends, and its exit code.
 fn exit_of(error: &Error) -> Exit {
     match error {
-        Error::SameRole(_) => Exit::QrCode,
+        Error::SameRole(_) | Error::AlreadyUsed => Exit::QrCode,
         Error::Channel(_) | Error::Tampered | Error::WrongCheckCode | Error::SecretsRefused(_) => {
             Exit::Security
         }
-        Error::Cancelled | Error::LinkRefused => Exit::Cancelled,
-        Error::Expired | Error::AuthorizationExpired | Error::Peer(Reason::AuthorizationExpired) => {
-            Exit::Time
-        }
-        Error::Gone | Error::Peer(_) | Error::Declined => Exit::OtherDevice,
+        Error::Cancelled | Error::CancelledTooLate(_) | Error::LinkRefused => Exit::Cancelled,
+        Error::Expired | Error::ExpiredInTrouble(_) => Exit::Time,
+        Error::AuthorizationExpired | Error::Peer(Reason::AuthorizationExpired) => Exit::Time,
+        Error::Gone | Error::DeviceGone(_) | Error::Peer(_) => Exit::OtherDevice,
+        Error::Declined | Error::CancelledOrDeclined => Exit::OtherDevice,
         Error::UnexpectedMessage(_) | Error::Unreadable(_) => Exit::OtherDevice,
         Error::Rendezvous(trouble) if trouble.side == Side::Here => Exit::Usage,
         Error::Rendezvous(trouble) => unless_elsewhere(trouble, Exit::Network),
@@ -208,6 +220,7 @@ mod tests {
         let trouble = |side| Trouble::new(side, "what", "advice");
         let cases = [
             (Error::SameRole(Role::New), Exit::QrCode),
+            (Error::AlreadyUsed, Exit::QrCode),
             (Error::Channel(ChannelError::NotAuthentic), Exit::Security),
             (Error::Tampered, Exit::Security),
             (Error::WrongCheckCode, Exit::Security),
@@ -219,10 +232,12 @@ mod tests {
             (Error::Cancelled, Exit::Cancelled),
             (Error::LinkRefused, Exit::Cancelled),
             (Error::Expired, Exit::Time),
+            (Error::ExpiredInTrouble(trouble(Side::RendezvousServer)), Exit::Time),
             (Error::Peer(Reason::AuthorizationExpired), Exit::Time),
             (Error::Peer(Reason::UserCancelled), Exit::OtherDevice),
             (Error::Gone, Exit::OtherDevice),
             (Error::Declined, Exit::OtherDevice),
+            (Error::CancelledOrDeclined, Exit::OtherDevice),
             (Error::Rendezvous(trouble(Side::RendezvousServer)), Exit::Network),
             (Error::NotAuthorized(trouble(Side::AuthorizationServer)), Exit::Server),
             (Error::NotSetUp(trouble(Side::Here)), Exit::Failed),

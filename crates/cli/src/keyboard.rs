@@ -8,6 +8,8 @@ use std::{
 use tokio::sync::{Mutex, mpsc};
 use zeroize::Zeroizing;
 
+use crate::{exit::Failure, output::Output};
+
 /// The longest line that is read, in bytes.
 const MAX_LINE: u64 = 4096;
 
@@ -37,6 +39,11 @@ impl Keyboard {
             while lines.try_recv().is_ok() {}
         }
     }
+}
+
+/// What will be asked is refused before anything is begun, where nobody can answer. A script reads the questions as events.
+pub(crate) fn must_be_there(out: Output) -> Result<(), Failure> {
+    if out == Output::Json || is_terminal() { Ok(()) } else { Err(Failure::nobody_to_ask()) }
 }
 
 pub(crate) fn is_terminal() -> bool {

@@ -7,7 +7,7 @@ use serde_json::json;
 use crate::{
     account, args,
     exit::{Exit, Failure},
-    login,
+    keyboard, login,
     output::{BAD, BOLD, GOOD, Output, harmless, paint},
     person::Terminal,
 };
@@ -18,6 +18,7 @@ pub(crate) async fn run(args: &args::Link) -> Result<(), Failure> {
     let directory = account::directory(&args.online.directory)?;
     let facts = Facts::read(&directory).map_err(Failure::not_ready)?;
     let device = Device::open(&directory, account::policy(&args.online)).await.map_err(Failure::not_ready)?;
+    keyboard::must_be_there(out)?;
     let mut person = Terminal::new(out, Role::Existing, &args.exchange)?;
     person.browser = !args.no_browser;
     if args.exchange.scan.is_some() {
@@ -30,9 +31,10 @@ pub(crate) async fn run(args: &args::Link) -> Result<(), Failure> {
         showing: args.exchange.revision.into(),
         announce: args.announce.into(),
     };
-    let granted = device.grant(start, manner, &person).await;
+    let granted = device.grant(start, manner, &person).await.map_err(|error| person.explained(error));
+    let too_late = person.has_given_up();
     drop(person);
-    report(out, &facts, &granted?);
+    report(out, &facts, &granted?, too_late);
     Ok(())
 }
 
@@ -57,7 +59,7 @@ fn at_home(facts: &Facts) -> Result<Start, Failure> {
     Ok(Start::Show(Rendezvous::Homeserver(homeserver)))
 }
 
-fn report(out: Output, facts: &Facts, granted: &Granted) {
+fn report(out: Output, facts: &Facts, granted: &Granted, too_late: bool) {
     let signed_in = format!(
         "{} {} has a new device, {}.",
         paint(GOOD, "✓"),
@@ -69,11 +71,17 @@ fn report(out: Output, facts: &Facts, granted: &Granted) {
     } else {
         format!("  {} it was not seen verified yet; look at the new device.", paint(BAD, "warning:"))
     };
+    let too_late_text = if too_late {
+        "\n  It was too late to cancel: the keys had been sent. To take it back, sign that device out in your account."
+    } else {
+        ""
+    };
     let json = json!({
         "event": "granted",
         "user_id": facts.user_id,
         "device_id": granted.device_id.as_str(),
         "verified": granted.verified,
+        "too_late_to_cancel": too_late,
     });
-    out.result(format!("{signed_in}\n{verified}"), json);
+    out.result(format!("{signed_in}\n{verified}{too_late_text}"), json);
 }

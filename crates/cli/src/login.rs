@@ -33,20 +33,23 @@ pub(crate) async fn run(args: &args::Login) -> Result<(), Failure> {
     if let Some(HomeserverKind::BaseUrl(url)) = args.homeserver.as_ref().map(Homeserver::kind) {
         account::check_address(&args.online, url)?;
     }
+    // Whoever scans types nothing. A homeserver that is missing is asked for, or refused, further on.
+    if args.exchange.rendezvous.is_some() || (args.exchange.scan.is_none() && args.homeserver.is_some()) {
+        keyboard::must_be_there(out)?;
+    }
     let setup = setup(args)?;
     let person = Terminal::new(out, Role::New, &args.exchange)?;
     let start = person.unless_cancelled(start(args, &person)).await?;
-    let signed_in = sign_in(&setup, start, &person).await;
-    let device_left = person.device_left();
+    let signed_in = sign_in(&setup, start, &person).await.map_err(|error| failure(error, &person));
     drop(person);
-    report(out, &setup, &signed_in.map_err(|error| failure(error, device_left))?);
+    report(out, &setup, &signed_in?);
     Ok(())
 }
 
 /// However it ended: what a script must know above all is that somebody has to remove a device.
-fn failure(error: Error, device_left: bool) -> Failure {
-    let failure = Failure::from(error);
-    if device_left { Failure { exit: Exit::Server, ..failure } } else { failure }
+fn failure(error: Error, person: &Terminal) -> Failure {
+    let failure = person.explained(error);
+    if person.device_left() { Failure { exit: Exit::Server, ..failure } } else { failure }
 }
 
 fn setup(args: &args::Login) -> Result<Setup, Failure> {

@@ -4,7 +4,7 @@ use matrix_qr_device::{News, encryption::BackupState};
 use matrix_qr_protocol::{driver::Progress, revision::Role};
 use serde_json::{Value, json};
 
-use crate::qr_text;
+use crate::{exit::whose, qr_text};
 
 /// One object; `event` names it. The check code and the user code are in it: a script has to pass them on.
 pub(crate) fn event(news: &News<'_>) -> Value {
@@ -31,6 +31,10 @@ pub(crate) fn event(news: &News<'_>) -> Value {
             "device_id": device_id,
             "advice": advice,
         }),
+        News::Trouble(trouble) => {
+            json!({ "event": "trouble", "what": trouble.what, "side": whose(trouble.side) })
+        }
+        News::TooLate(id) => json!({ "event": "too_late", "device_id": id.as_str() }),
         News::LeftBehind(what) => json!({ "event": "left_behind", "what": what }),
         other => json!({ "event": "other", "what": format!("{other:?}") }),
     }
@@ -78,6 +82,8 @@ pub(crate) fn words(news: &News<'_>, role: Role) -> String {
         News::Verified(_) => "sees the new device verified".to_owned(),
         News::Cleared { .. } => "clears what an earlier sign-in left".to_owned(),
         News::DeviceLeft { device_id, .. } => format!("left behind: the device {device_id}"),
+        News::Trouble(trouble) => format!("waits: {}", trouble.what),
+        News::TooLate(_) => "cannot call the secrets back: what became of them?".to_owned(),
         News::LeftBehind(what) => format!("left behind: {what}"),
         other => format!("{other:?}"),
     }

@@ -8,14 +8,14 @@ use std::{
     future::pending,
     io,
     sync::{
-        Arc,
+        Arc, Mutex, PoisonError,
         atomic::{AtomicBool, Ordering},
     },
     time::Duration,
 };
 
 use matrix_qr_device::{News, Opening, Person, UserId};
-use matrix_qr_protocol::{channel::CheckCode, revision::Role};
+use matrix_qr_protocol::{channel::CheckCode, driver::Progress, error::Error, revision::Role};
 use serde_json::{Value, json};
 use tokio::signal::unix::{SignalKind, signal};
 use url::Url;
@@ -33,12 +33,19 @@ use crate::{
 /// A window that is dragged has many sizes: the last one counts.
 const SETTLED: Duration = Duration::from_millis(100);
 
+/// What Ctrl-C does, for the one who has pressed it: before there is another device, with one, and after the keys were sent.
+const ALONE: &str = "Cancelling.";
+const TOGETHER: &str = "Cancelling: the other device is told.";
+const TOO_LATE: &str = "The keys are sent already: looking up what became of the new device.";
+
 /// Also for scripts: then what is told is an event, and a question is an event that a line answers.
 pub(crate) struct Terminal {
     out: Output,
     screen: Arc<Screen>,
     keyboard: Keyboard,
     cancel: Cancel,
+    /// What is said when the person gives up now.
+    farewell: Arc<Mutex<&'static str>>,
     /// Whether to open links, rather than to print them.
     pub(crate) browser: bool,
     device_left: AtomicBool,
@@ -47,13 +54,22 @@ pub(crate) struct Terminal {
 impl Terminal {
     /// From here on Ctrl-C is heard, and a window that changes its size.
     pub(crate) fn new(out: Output, role: Role, exchange: &Exchange) -> Result<Self, Failure> {
-        let heard = move || out.cancelling("Cancelling: the other device is told.");
+        let farewell = Arc::new(Mutex::new(ALONE));
+        let said = farewell.clone();
+        let heard = move || out.cancelling(*said.lock().unwrap_or_else(PoisonError::into_inner));
         let unheard = |error| Failure::here(format!("signals cannot be heard: {error}"), "Begin again.");
         let cancel = Cancel::on_signals(heard).map_err(unheard)?;
         let screen = Arc::new(Screen::new(out, role, exchange));
         redraw_on_resize(&screen).map_err(unheard)?;
-        let device_left = AtomicBool::new(false);
-        Ok(Self { out, screen, keyboard: Keyboard::default(), cancel, browser: true, device_left })
+        Ok(Self {
+            out,
+            screen,
+            keyboard: Keyboard::default(),
+            cancel,
+            farewell,
+            browser: true,
+            device_left: AtomicBool::new(false),
+        })
     }
 
     /// Whether a sign-in that failed may have left its device in the account.
@@ -68,6 +84,24 @@ impl Terminal {
 
     pub(crate) fn out(&self) -> Output {
         self.out
+    }
+
+    pub(crate) fn has_given_up(&self) -> bool {
+        self.cancel.is_cancelled()
+    }
+
+    /// The end of a sign-in, in the words for how the person gave up.
+    pub(crate) fn explained(&self, error: Error) -> Failure {
+        self.cancel.explained(error)
+    }
+
+    fn will_say(&self, news: &News<'_>) {
+        let farewell = match news {
+            News::Progress(Progress::Connected | Progress::Secure(_)) => TOGETHER,
+            News::Progress(Progress::Sent("m.login.secrets")) => TOO_LATE,
+            _ => return,
+        };
+        *self.farewell.lock().unwrap_or_else(PoisonError::into_inner) = farewell;
     }
 
     /// What `work` gives, unless the person gives up first.
@@ -98,6 +132,7 @@ fn redraw_on_resize(screen: &Arc<Screen>) -> io::Result<()> {
 
 impl Person for Terminal {
     fn tell(&self, news: News<'_>) {
+        self.will_say(&news);
         if matches!(news, News::DeviceLeft { .. }) {
             self.device_left.store(true, Ordering::Relaxed);
         }
@@ -116,9 +151,7 @@ impl Person for Terminal {
             }
             prompt = "Two digits, with a leading zero if there is one: ";
         }
-        // Nobody is there to type them.
-        self.cancel.cancel();
-        pending().await
+        self.nobody_answers().await
     }
 
     async fn open_link(&self, link: &Url) -> Opening {
@@ -127,8 +160,10 @@ impl Person for Terminal {
         self.screen.introduce(link, self.browser);
         let prompt =
             if self.browser { "Open it in your browser? [y/N] " } else { "Will you open it? [y/N] " };
-        if !self.agrees(prompt, question).await {
-            return Opening::Refused;
+        match self.agrees(prompt, question).await {
+            Some(true) => {}
+            Some(false) => return Opening::Refused,
+            None => return self.nobody_answers().await,
         }
         if self.browser && self.out == Output::Human {
             self.open(link).await;
@@ -142,9 +177,8 @@ impl Person for Terminal {
         if self.out == Output::Json || !keyboard::is_terminal() {
             return true;
         }
-        let taken = self
-            .agrees("Is that your account, and is this device to be one of it? [y/N] ", Value::Null)
-            .await;
+        let prompt = "Is that your account, and is this device to be one of it? [y/N] ";
+        let Some(taken) = self.agrees(prompt, Value::Null).await else { return self.nobody_answers().await };
         self.screen.wait("Waiting for the keys.");
         taken
     }
@@ -155,6 +189,11 @@ impl Person for Terminal {
 }
 
 impl Terminal {
+    async fn nobody_answers<T>(&self) -> T {
+        self.cancel.input_ended();
+        pending().await
+    }
+
     /// A browser that does not come is no reason to stop: the person can open the link by hand.
     async fn open(&self, link: &Url) {
         let url = link.to_string();

@@ -18,6 +18,7 @@ use crate::{
     random::rng,
     retry::patiently,
     showing::{Home, Showing},
+    silence::{explained, unanswered_login},
     start::{Start, unless_cancelled},
     trouble::Told,
 };
@@ -61,7 +62,7 @@ impl Device {
     ///
     /// # Errors
     ///
-    /// Why it ended. [`Error::NoSecrets`] (a private cross-signing key is missing or is not the published one) and
+    /// Why it ended. A cancel that comes too late is none: then the new device is told as granted. [`Error::NoSecrets`] (a private cross-signing key is missing or is not the published one) and
     /// [`Error::UnsupportedProtocol`] (the homeserver cannot do it) come before there is a rendezvous session.
     pub async fn grant<P: Person>(&self, start: Start, manner: Manner, person: &P) -> Result<Granted, Error> {
         if matches!(&start, Start::Scan(code) if code.role() == Role::Existing) {
@@ -69,7 +70,7 @@ impl Device {
         }
         person.tell(News::Checking);
         let line = unless_cancelled(person, async {
-            Box::pin(self.check()).await?;
+            explained(person, unanswered_login, Box::pin(self.check())).await?;
             let home = Home { base: self.homeserver().base(), token: self.homeserver().token().await };
             open_session(self.http(), (&start, manner.showing), Some(&home), person).await
         })
@@ -77,16 +78,22 @@ impl Device {
         let location = line.location().clone();
         let named = self.named(manner.announce, &location)?;
         let sitting = Sitting::new(line, person, ExistingDevice::new(self, person));
-        let end = match &start {
-            Start::Show(_) => {
-                driver::show(&sitting, (location, manner.dialect), ShownBy::Existing(named), &mut rng()).await
+        let end = sitting.told(Box::pin(async {
+            match &start {
+                Start::Show(_) => {
+                    let named = ShownBy::Existing(named);
+                    driver::show(&sitting, (location, manner.dialect), named, &mut rng()).await
+                }
+                Start::Scan(code) => {
+                    driver::scan(&sitting, code, (manner.dialect, Some(named)), &mut rng()).await
+                }
             }
-            Start::Scan(code) => {
-                driver::scan(&sitting, code, (manner.dialect, Some(named)), &mut rng()).await
-            }
-        };
-        end.map_err(|error| sitting.explained(error))?;
-        sitting.device.granted()
+        }));
+        match end.await {
+            Ok(()) => sitting.device.granted(),
+            Err(Error::CancelledTooLate(id)) => Box::pin(sitting.device.too_late(id)).await,
+            Err(error) => Err(sitting.explained(error)),
+        }
     }
 
     /// "Cross-signing is mandatory", and so is a homeserver that can sign a device in.

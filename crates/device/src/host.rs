@@ -1,7 +1,7 @@
 //! A device at a sign-in: the rendezvous session, the person and the device's own duties, as the driver wants them.
 
 use std::{
-    future::Future,
+    future::{Future, pending},
     sync::{
         Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, Ordering},
@@ -24,6 +24,7 @@ use crate::{
     person::{News, Person},
     rendezvous_client::{RendezvousClient, RendezvousError},
     showing::{Home, Place, Showing},
+    silence::{SILENCE, explained, slow, unanswered_rendezvous},
     start::{Rendezvous, Start},
     trouble::Told,
 };
@@ -59,13 +60,29 @@ impl<'a, P, D> Sitting<'a, P, D> {
         Self { line, person, device, unanswered: Mutex::new(None), asked: AtomicBool::new(false) }
     }
 
-    /// Why it ended, where the driver could only see that something cannot be opened.
+    /// Why it ended, where the driver could only see that something cannot be opened, or that the time is up.
     pub(crate) fn explained(&self, error: Error) -> Error {
         match error {
+            Error::Expired => {
+                let trouble = self.line.trouble().map(|error| Error::ExpiredInTrouble(error.told()));
+                trouble.unwrap_or(error)
+            }
             Error::Tampered | Error::Channel(ChannelError::NotAuthentic) if self.line.has_lost_track() => {
                 Error::Rendezvous(lost_track())
             }
             error => error,
+        }
+    }
+
+    /// The sign-in, while the person hears of what does not work with the rendezvous session.
+    pub(crate) async fn told<T>(&self, sign_in: impl Future<Output = T>) -> T
+    where
+        P: Person,
+    {
+        let tell = |error: RendezvousError| self.person.tell(News::Trouble(&error.told()));
+        tokio::select! {
+            end = sign_in => end,
+            () = self.line.report_trouble(SILENCE, tell) => pending().await,
         }
     }
 
@@ -96,10 +113,15 @@ impl<P: Person, D: Duties> Host for Sitting<'_, P, D> {
 
     async fn until_read(&self) {
         let written = *self.unanswered();
-        if let Some(written) = written {
-            // Whatever goes wrong meets the word that waits for this, too.
-            let _ = timeout_at(written + TO_BE_READ, self.line.receive()).await;
-        }
+        let Some(written) = written else { return };
+        let read = async {
+            let heard = self.line.receive().await;
+            // Without a session nobody reads. Whatever else goes wrong does not mean that it was read.
+            if !matches!(heard, Ok(_) | Err(RendezvousError::Gone | RendezvousError::Expired)) {
+                pending::<()>().await;
+            }
+        };
+        let _ = timeout_at(written + TO_BE_READ, read).await;
     }
 
     async fn delete(&self) {
@@ -110,8 +132,13 @@ impl<P: Person, D: Duties> Host for Sitting<'_, P, D> {
         // Somebody reads, types or decides now: the other device's next word will take a while.
         self.line.relaxed(matches!(ask, Ask::AwaitToken | Ask::OpenUri(_)));
         self.asked.store(true, Ordering::Relaxed);
+        let slow = slow(&ask);
         // Boxed: a step of the encryption store is a deep one, and this may run on a small stack.
-        let answer = Box::pin(self.device.answer(ask)).await;
+        let work = Box::pin(self.device.answer(ask));
+        let answer = match slow {
+            Some(slow) => explained(self.person, || slow, work).await,
+            None => work.await,
+        };
         self.asked.store(false, Ordering::Relaxed);
         answer
     }
@@ -143,11 +170,21 @@ pub(crate) async fn open_session<P: Person>(
     home: Option<&Home<'_>>,
     person: &P,
 ) -> Result<RendezvousClient, Error> {
-    let line = match start {
-        Start::Scan(code) => RendezvousClient::join(http.clone(), code.location.clone()).await,
-        Start::Show(at) => place(http, at).await?.open(http, showing, home).await,
-    };
-    let line = line.map_err(|error| Error::from(ended(error)))?;
+    let line = explained(
+        person,
+        unanswered_rendezvous,
+        Box::pin(async {
+            let line = match start {
+                Start::Scan(code) => RendezvousClient::join(http.clone(), code.location.clone()).await,
+                Start::Show(at) => place(http, at).await?.open(http, showing, home).await,
+            };
+            line.map_err(|error| match error {
+                RendezvousError::AlreadyUsed => Error::AlreadyUsed,
+                error => ended(error).into(),
+            })
+        }),
+    )
+    .await?;
     person.tell(News::Session { time_left: line.time_left() });
     Ok(line)
 }

@@ -27,6 +27,7 @@ pub mod secret;
 pub mod session;
 mod showing;
 mod sign_out;
+mod silence;
 mod start;
 mod trouble;
 

@@ -16,6 +16,7 @@ use crate::{
     random::rng,
     session::{SessionDir, SessionLock},
     showing::Showing,
+    silence::{explained, unanswered_login},
     start::{Start, unless_cancelled},
     trouble::Told,
 };
@@ -86,17 +87,22 @@ async fn attempt<P: Person>(
     let http = Http::new(setup.policy).map_err(|error| Error::NotSetUp(error.told()))?;
     person.tell(News::Checking);
     let line = unless_cancelled(person, async {
-        duties::check_homeserver(&http, &start).await?;
+        explained(person, unanswered_login, Box::pin(duties::check_homeserver(&http, &start))).await?;
         open_session(&http, (&start, setup.showing), None, person).await
     })
     .await?;
     let location = line.location().clone();
     let sitting = Sitting::new(line, person, NewDevice::new(setup, (http, directory), person));
-    let end = match &start {
-        Start::Show(_) => driver::show(&sitting, (location, setup.dialect), ShownBy::New, &mut rng()).await,
-        Start::Scan(code) => driver::scan(&sitting, code, (setup.dialect, None), &mut rng()).await,
-    };
-    let end = end.map_err(|error| sitting.explained(error));
+    // Boxed, here and elsewhere: what is in it is deep, and this may run on a small stack.
+    let end = sitting.told(Box::pin(async {
+        match &start {
+            Start::Show(_) => {
+                driver::show(&sitting, (location, setup.dialect), ShownBy::New, &mut rng()).await
+            }
+            Start::Scan(code) => driver::scan(&sitting, code, (setup.dialect, None), &mut rng()).await,
+        }
+    }));
+    let end = end.await.map_err(|error| sitting.explained(error));
     sitting.device.close(end).await
 }
 

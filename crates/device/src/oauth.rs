@@ -11,7 +11,7 @@ use oauth2::{AsyncHttpClient, ClientId, RefreshToken, TokenUrl};
 
 use crate::device_name::DeviceName;
 use crate::discovery::ServerMetadata;
-use crate::http::{Bounds, Http, HttpError, Request, Response};
+use crate::http::{Bounds, Http, Request, Response};
 use crate::secret::Secret;
 
 mod device_grant;
@@ -20,6 +20,7 @@ mod error;
 mod registration;
 mod revocation;
 mod tokens;
+mod under_way;
 
 pub use device_grant::{Authorization, TokenOutcome};
 pub use device_id::new_device_id;
@@ -29,9 +30,6 @@ pub use tokens::Tokens;
 
 /// Answers of an OAuth server are small; its work may take a moment.
 const BOUNDS: Bounds = Bounds { bytes: 64 << 10, time: Duration::from_secs(20) };
-
-/// How long a poll may take to be answered whose sign-in has ended meanwhile.
-const LATE: Duration = Duration::from_secs(5);
 
 /// A client that an OAuth server knows.
 #[derive(Debug, Clone)]
@@ -95,24 +93,18 @@ impl OAuth {
     /// Can be dropped at any moment, and called again as long as no outcome came.
     pub async fn await_token(&self, authorization: &Authorization) -> TokenOutcome {
         let client = self.client().set_token_uri(self.token_uri());
-        let send = |request| Box::pin(self.poll(authorization, request)) as Exchanging<'_>;
+        let send = |request| {
+            let http = self.http.clone();
+            let poll = async move { exchange(&http, request).await };
+            Box::pin(authorization.under_way.run(poll)) as Exchanging<'_>
+        };
         device_grant::await_token(&client, authorization, &send).await
     }
 
-    /// The token that a poll brought whose answer nobody waited for, because [`Self::await_token`] was dropped in the middle of it.
-    pub(crate) async fn late_token(&self, authorization: &Authorization) -> Option<Tokens> {
-        let poll = authorization.poll().lock().await.take()?;
-        let answer = tokio::time::timeout(LATE, poll).await.ok()?.ok()?.ok()?;
-        Tokens::read(&serde_json::from_slice(answer.body()).ok()?).ok()
-    }
-
-    /// A poll is never broken off: the server may have given the token already, and a device with it.
-    async fn poll(&self, authorization: &Authorization, request: Request) -> Result<Response, OAuthError> {
-        let mut poll = authorization.poll().lock().await;
-        let http = self.http.clone();
-        let answer = poll.insert(tokio::spawn(async move { exchange(&http, request).await })).await;
-        *poll = None;
-        answer.unwrap_or(Err(HttpError::BadRequest.into()))
+    /// The tokens of a poll that was under way when [`Self::await_token`] was dropped, if it brings any. Nobody will use them: they
+    /// are to be revoked.
+    pub async fn late_tokens(&self, authorization: &Authorization) -> Option<Tokens> {
+        authorization.under_way.late().await
     }
 
     /// Exchanges a refresh token for new tokens (RFC 6749, section 6). The old ones may be void from then on: store these.

@@ -5,6 +5,7 @@ use std::{future::Future, time::Duration};
 use matrix_qr_protocol::{
     channel::CheckCode,
     driver::Progress,
+    error::Trouble,
     login::message::{DeviceId, VerificationLink},
 };
 use ruma::UserId;
@@ -97,6 +98,10 @@ pub enum News<'a> {
         /// What to do about it: a sentence.
         advice: &'a str,
     },
+    /// This takes longer than a person waits without a word, or does not work at the moment. It is tried on.
+    Trouble(&'a Trouble),
+    /// Existing device: the person gave up when the secrets were out already. The homeserver is asked what came of it.
+    TooLate(&'a DeviceId),
     /// Something could not be taken away at the end. What it is, for the person to remove.
     LeftBehind(&'a str),
 }

@@ -13,19 +13,21 @@ use matrix_qr_protocol::rendezvous::{Binding, Location, Payload, Sent};
 use tokio::time::{Instant, sleep, timeout, timeout_at};
 use url::Url;
 
-use crate::http::Http;
+use crate::http::{Http, HttpError};
 use crate::secret::Secret;
 
 mod create;
 mod error;
 mod pace;
 mod state;
+mod trouble;
 mod wire;
 
 pub(crate) use create::{PATHS, is_unrecognized};
 pub use error::RendezvousError;
 use pace::{Backoff, Polls};
 use state::{Heard, State};
+use trouble::Troubles;
 use wire::exchange;
 pub(crate) use wire::incoming;
 
@@ -48,6 +50,7 @@ pub struct RendezvousClient {
     location: Location,
     deadline: Instant,
     relaxed: AtomicBool,
+    troubles: Troubles,
     /// Never held across an await: both [`Self::receive`] and [`Self::send`] may be dropped at any point.
     state: Mutex<State>,
 }
@@ -59,7 +62,7 @@ impl RendezvousClient {
     ///
     /// [`RendezvousError::NotSupported`] when the homeserver has neither.
     pub async fn create(http: Http, homeserver: &Url) -> Result<Self, RendezvousError> {
-        create::at_homeserver(http, homeserver).await
+        create::in_time(homeserver, create::at_homeserver(http, homeserver)).await
     }
 
     /// Creates a session at a rendezvous server's own endpoint.
@@ -68,7 +71,7 @@ impl RendezvousClient {
     ///
     /// See [`RendezvousError`].
     pub async fn create_at(http: Http, endpoint: &Url) -> Result<Self, RendezvousError> {
-        create::at_endpoint(http, endpoint).await
+        create::in_time(endpoint, create::at_endpoint(http, endpoint)).await
     }
 
     /// Creates a session of MSC4388 at a homeserver, with an access token of that homeserver if there is one.
@@ -82,7 +85,7 @@ impl RendezvousClient {
         base_url: &BaseUrl,
         access_token: Option<&Secret>,
     ) -> Result<Self, RendezvousError> {
-        create::with_id(http, base_url, access_token).await
+        create::in_time(base_url.url(), create::with_id(http, base_url, access_token)).await
     }
 
     /// Joins the session that a QR code names, and reads it for the first time.
@@ -91,7 +94,8 @@ impl RendezvousClient {
     ///
     /// [`RendezvousError::AlreadyUsed`] when something is written there: the scanning device is who writes first.
     pub async fn join(http: Http, location: Location) -> Result<Self, RendezvousError> {
-        create::join(http, location).await
+        let server = location.server().clone();
+        create::in_time(&server, create::join(http, location)).await
     }
 
     /// Where the session is, for the QR code.
@@ -127,18 +131,29 @@ impl RendezvousClient {
         self.state().lost_track
     }
 
+    /// What does not work at the moment, if something does not: lost connections, 5xx, 429, an answer that does not come.
+    pub fn trouble(&self) -> Option<RendezvousError> {
+        self.troubles.last()
+    }
+
+    /// Tells of each such trouble that lasts so long, once. Never ends.
+    pub async fn report_trouble(&self, long: Duration, tell: impl Fn(RendezvousError)) {
+        self.troubles.report(long, tell).await;
+    }
+
     /// Waits for the next payload that is not our own. Can be dropped at any moment and called again.
     ///
     /// # Errors
     ///
     /// [`RendezvousError::Gone`], [`RendezvousError::Expired`], or what else ends the session. Lost connections, 5xx and 429
-    /// do not, until the deadline.
+    /// do not, until the deadline; then they are the [`Self::trouble`].
     pub async fn receive(&self) -> Result<Payload, RendezvousError> {
         self.in_time(self.next_payload()).await
     }
 
-    /// Writes a payload. After an answer was lost it looks first (MSC4108), or writes the same again at once (MSC4388). Can be dropped at any moment; what
-    /// became of the payload is then found out by the next call, whichever that is.
+    /// Writes a payload. After an answer was lost it looks first (MSC4108), or writes the same again at once (MSC4388); after a refusal
+    /// that passes it writes again. Can be dropped at any moment; what became of the payload is then found out by the next call, whichever
+    /// that is.
     ///
     /// # Errors
     ///
@@ -174,13 +189,24 @@ impl RendezvousClient {
             }
             match self.look(Some(WAIT)).await {
                 Ok(heard) => {
+                    self.troubles.over();
                     backoff = Backoff::new();
                     sleep(polls.pause(heard, self.relaxed.load(Ordering::Relaxed))).await;
                 }
-                Err(error) if error.is_transient() => sleep(backoff.pause(&error)).await,
-                Err(error) => return Err(error),
+                Err(error) => self.pause(error, &mut backoff).await?,
             }
         }
+    }
+
+    /// Before something is tried again that may work then.
+    async fn pause(&self, error: RendezvousError, backoff: &mut Backoff) -> Result<(), RendezvousError> {
+        if !error.is_transient() {
+            return Err(error);
+        }
+        let pause = backoff.pause(&error);
+        self.troubles.note(error);
+        sleep(pause).await;
+        Ok(())
     }
 
     async fn deliver(&self, payload: Payload) -> Result<Delivery, RendezvousError> {
@@ -190,14 +216,16 @@ impl RendezvousClient {
         let mut contradictions = 0;
         loop {
             match self.attempt(&payload).await {
-                Ok(Attempt::Over(delivery)) => return Ok(delivery),
+                Ok(Attempt::Over(delivery)) => {
+                    self.troubles.over();
+                    return Ok(delivery);
+                }
                 Ok(Attempt::Again) => {}
                 Ok(Attempt::Conflict) if contradictions >= MAX_CONTRADICTIONS => {
                     return Err(RendezvousError::Contradiction);
                 }
                 Ok(Attempt::Conflict) => contradictions += 1,
-                Err(error) if error.is_transient() => sleep(backoff.pause(&error)).await,
-                Err(error) => return Err(error),
+                Err(error) => self.pause(error, &mut backoff).await?,
             }
         }
     }
@@ -220,6 +248,7 @@ impl RendezvousClient {
             return self.abandon().await;
         }
         let request = self.state().write(payload)?;
+        self.troubles.note(unanswered(self.location.server()));
         let response = exchange(&self.http, request, QUICK).await?;
         Ok(match self.state().written(&response)? {
             Sent::Accepted => Attempt::Over(Delivery::Done),
@@ -249,6 +278,11 @@ impl RendezvousClient {
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+fn unanswered(server: &Url) -> RendezvousError {
+    let host = server.host_str().unwrap_or_default().to_owned();
+    HttpError::Unreachable { host, why: "it has not answered yet".to_owned() }.into()
 }
 
 enum Attempt {

@@ -2,6 +2,8 @@
 
 use std::{future::Future, time::Duration};
 
+use tokio::time::{Instant, sleep, timeout_at};
+
 use crate::{discovery::DiscoveryError, homeserver::HomeserverError, oauth::OAuthError};
 
 /// The pauses between the attempts: about 15 seconds in all. The session's own end cuts them short.
@@ -16,6 +18,8 @@ const PAUSES: [Duration; 6] = [
 
 /// The pauses where something else has failed already, or a person waits for the end.
 const SHORT_PAUSES: [Duration; 2] = [Duration::from_millis(500), Duration::from_secs(1)];
+/// After this long nothing is begun any more, and what is under way is not waited for.
+const LONGEST: Duration = Duration::from_secs(30);
 
 /// An error that knows whether it may pass.
 pub(crate) trait Transient {
@@ -60,11 +64,45 @@ async fn with_pauses<T, E: Transient, F>(pauses: &[Duration], call: impl Fn() ->
 where
     F: Future<Output = Result<T, E>>,
 {
+    let end = Instant::now() + LONGEST;
+    let mut outcome = call().await;
     for pause in pauses {
-        match call().await {
-            Err(error) if error.may_pass() => tokio::time::sleep(*pause).await,
-            done => return done,
+        if !matches!(&outcome, Err(error) if error.may_pass()) {
+            break;
+        }
+        let again = async {
+            sleep(*pause).await;
+            call().await
+        };
+        match timeout_at(end, again).await {
+            Ok(done) => outcome = done,
+            Err(_) => break,
         }
     }
-    call().await
+    outcome
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::http::HttpError;
+
+    fn unreachable() -> HomeserverError {
+        HttpError::Unreachable { host: "m.example".to_owned(), why: "it did not answer in time".to_owned() }
+            .into()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_server_that_never_answers_is_given_up_after_half_a_minute() {
+        for seconds in [1, 7, 29] {
+            let began = Instant::now();
+            let outcome: Result<(), _> = patiently(|| async move {
+                sleep(Duration::from_secs(seconds)).await;
+                Err(unreachable())
+            })
+            .await;
+            assert_eq!(outcome, Err(unreachable()));
+            assert!(began.elapsed() <= LONGEST, "{seconds}: {:?}", began.elapsed());
+        }
+    }
 }

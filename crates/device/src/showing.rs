@@ -52,6 +52,8 @@ impl Place {
             Showing::Only(Revision::Msc4388) => self.with_id(http, home).await,
             Showing::Newest => match self.with_id(http, home).await {
                 Ok(client) => Ok(client),
+                // One that does not answer will not answer another question.
+                Err(RendezvousError::Http(error)) if error.is_transient() => Err(error.into()),
                 Err(error) => self.with_url(http).await.map_err(|older| likelier(older, error)),
             },
         }

@@ -123,7 +123,7 @@ impl Generator {
         }?;
         expect_greeting(&met.greeting, INITIATE)?;
         let login_ok = [met.preface, met.ours.seal(OK, &binding)?].concat();
-        let channel = SecureChannel { ours: met.ours, theirs: Some(met.theirs) };
+        let channel = SecureChannel { ours: met.ours, theirs: Some(met.theirs), past_one: None };
         Ok((Unconfirmed { channel, code: met.code }, payload(&login_ok, binding)))
     }
 }
@@ -147,6 +147,11 @@ impl Unconfirmed {
     /// As [`SecureChannel::open`].
     pub fn open(&mut self, payload: &Payload) -> Result<Zeroizing<Vec<u8>>, ChannelError> {
         self.channel.open(payload)
+    }
+
+    /// As [`SecureChannel::open_past_one`].
+    pub fn open_past_one(&mut self, payload: &Payload) -> Option<Zeroizing<Vec<u8>>> {
+        self.channel.open_past_one(payload)
     }
 
     /// Step 7: the one attempt at the code that the other device shows. It takes the same time for every wrong code.
@@ -211,7 +216,7 @@ impl Initiated {
     pub fn finish(self, login_ok: &Payload) -> Result<(SecureChannel, CheckCode), ChannelError> {
         let (theirs, plaintext) = self.awaited.open(&decode(&login_ok.bytes)?, &login_ok.binding)?;
         expect_greeting(&plaintext, OK)?;
-        Ok((SecureChannel { ours: self.ours, theirs: Some(theirs) }, self.code))
+        Ok((SecureChannel { ours: self.ours, theirs: Some(theirs), past_one: None }, self.code))
     }
 }
 
@@ -220,6 +225,8 @@ pub struct SecureChannel {
     ours: Sealer,
     /// Gone after a payload that did not open.
     theirs: Option<Opener>,
+    /// What is left then, for [`Self::open_past_one`].
+    past_one: Option<Box<Opener>>,
 }
 
 impl SecureChannel {
@@ -243,9 +250,19 @@ impl SecureChannel {
     pub fn open(&mut self, payload: &Payload) -> Result<Zeroizing<Vec<u8>>, ChannelError> {
         // Taken out and put back only after success, so that no path can leave a failed channel open.
         let mut theirs = self.theirs.take().ok_or(ChannelError::Broken)?;
-        let plaintext = theirs.open(&decode(&payload.bytes)?, &payload.binding)?;
-        self.theirs = Some(theirs);
-        Ok(plaintext)
+        let opened = theirs.open(&decode(&payload.bytes)?, &payload.binding);
+        match opened {
+            Ok(_) => self.theirs = Some(theirs),
+            Err(_) => self.past_one = Some(Box::new(theirs)),
+        }
+        opened
+    }
+
+    /// Opens a payload that has just failed to [`Self::open`], if it is the other device's next but one: it has written twice in a
+    /// row, and the first was overwritten before it was read. Nothing can be opened after it. Only where the messages are counted
+    /// outside of the cipher, which is in MSC4108.
+    pub fn open_past_one(&mut self, payload: &Payload) -> Option<Zeroizing<Vec<u8>>> {
+        self.past_one.take()?.open_past_one(&decode(&payload.bytes).ok()?, &payload.binding)
     }
 }
 

@@ -23,7 +23,7 @@ use crate::{
     channel::{ChannelError, CheckCode, Generator, Initiated},
     error::{Error, Side, Trouble},
     homeserver::Homeserver,
-    login::{Answer, Ask, Ended, Input, Login, Output, Over, message::Message},
+    login::{Answer, Ask, Ended, Input, Leave, Login, Output, Over, message::Message},
     qr::{QrCode, QrError, ShownBy, ShownCode},
     rendezvous::{Binding, Location, Payload},
     revision::{Dialect, Role},
@@ -48,8 +48,8 @@ pub trait Host {
     fn binding(&self) -> Binding;
     /// Writes a payload, trying again until it is known what became of it, within the session's time.
     fn send(&self, payload: Payload) -> impl Future<Output = Result<Delivery, Ended>>;
-    /// Is ready when what this device wrote last has been answered, or has stood there long enough to be read. What answers it
-    /// is not given again: it is a last word that waits for this.
+    /// Is ready when what this device wrote last has been answered, or has stood there long enough to be read, or when the session
+    /// is over. What answers it is not given again: a last word waits for this, and so does the end of a session that holds one.
     fn until_read(&self) -> impl Future<Output = ()>;
     /// Deletes the rendezvous session, as well as it can.
     fn delete(&self) -> impl Future<Output = ()>;
@@ -170,7 +170,7 @@ async fn run<H: Host>(
 ) -> Result<(), Error> {
     let mut outputs = VecDeque::from(outputs);
     let (mut asked, mut receiving) = (None, None);
-    let mut listening = true;
+    let (mut listening, mut unsaid) = (true, false);
     loop {
         while let Some(output) = outputs.pop_front() {
             match output {
@@ -178,12 +178,12 @@ async fn run<H: Host>(
                     // What is written is what would be read next. Until then whoever listens goes on listening.
                     receiving = None;
                     let last = matches!(outputs.front(), Some(Output::Over(_)));
-                    if let Err(input) = say(host, &mut line, &message, last).await {
-                        outputs.extend(login.handle(input));
-                    }
+                    let said = say(host, &mut line, &message, last).await;
+                    unsaid = said.is_err();
+                    outputs.extend(said.err().into_iter().flat_map(|input| login.handle(input)));
                 }
                 Output::Ask(ask) => asked = Some(Box::pin(answer(host, ask))),
-                Output::Over(over) => return finish(host, over).await,
+                Output::Over(over) => return finish(host, over, unsaid).await,
             }
         }
         let heard = listening.then(|| receiving.get_or_insert_with(|| Box::pin(host.receive())));
@@ -231,8 +231,7 @@ async fn say<H: Host>(host: &H, line: &mut Line<'_>, message: &Message, last: bo
 /// nonce twice, or leave a gap that the other device cannot open: then the end of the session has to say it.
 async fn last_again<H: Host>(host: &H, payload: Payload, kind: &'static str) -> Result<(), Input> {
     if payload.binding != host.binding() {
-        race(host.delete(), host.patience()).await;
-        return Ok(());
+        return Err(Input::Cancel);
     }
     deliver(host, payload, true).await?;
     host.tell(Progress::Sent(kind));
@@ -262,8 +261,13 @@ async fn deliver<H: Host>(host: &H, payload: Payload, last: bool) -> Result<Deli
     race(async { host.send(payload).await.map_err(Input::Unsent) }, out_of_patience).await
 }
 
-async fn finish<H: Host>(host: &H, over: Over) -> Result<(), Error> {
-    if over.delete_session {
+/// Whoever polls has read a last word by the time that it is deleted. Whoever waits for its user instead, as matrix-js-sdk does, would
+/// hang until the session's time is up if it were not.
+async fn finish<H: Host>(host: &H, over: Over, unsaid: bool) -> Result<(), Error> {
+    if over.session == Leave::DeleteOnceRead && !unsaid {
+        race(host.until_read(), host.patience()).await;
+    }
+    if over.session != Leave::Alone {
         race(host.delete(), host.patience()).await;
     }
     over.result

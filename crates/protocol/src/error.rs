@@ -85,12 +85,21 @@ pub enum Error {
     /// The person at this device gave up.
     #[error("cancelled")]
     Cancelled,
+    /// The person at this device gave up after the secrets were sent, and the homeserver does not say what came of it.
+    #[error("the keys were sent before it was cancelled, and what became of the new device {0} is not known")]
+    CancelledTooLate(DeviceId),
     /// The session's time ran out.
     #[error("the time for this sign-in ran out")]
     Expired,
+    /// The same, while something did not work.
+    #[error("the time for this sign-in ran out; the last trouble was: {0}")]
+    ExpiredInTrouble(Trouble),
     /// The session does not exist any more.
     #[error("the other device cancelled, or the session's time ran out")]
     Gone,
+    /// Something was written to the scanned code's session before.
+    #[error("this QR code has been used already")]
+    AlreadyUsed,
     /// The rendezvous server cannot be used.
     #[error("{0}")]
     Rendezvous(Trouble),
@@ -100,6 +109,9 @@ pub enum Error {
     /// The person said no to the consent page.
     #[error("the sign-in was declined on the consent page")]
     Declined,
+    /// `user_cancelled` while the person decides: some devices say it where the person said no, others only for a cancel.
+    #[error("the sign-in was cancelled on the new device, or declined on the consent page")]
+    CancelledOrDeclined,
     /// A message that does not belong here.
     #[error("the other device sent {0} where it does not belong")]
     UnexpectedMessage(&'static str),
@@ -124,6 +136,9 @@ pub enum Error {
     /// The new device said that it is signed in, and the homeserver does not show it.
     #[error("the homeserver does not show the new device {0}")]
     DeviceNotFound(DeviceId),
+    /// The new device was signed in, and was signed out before it was seen verified.
+    #[error("the new device {0} is gone again")]
+    DeviceGone(DeviceId),
     /// The homeserver did not say whether the device is there.
     #[error("{0}")]
     DeviceUnknown(Trouble),
@@ -197,14 +212,20 @@ impl Error {
                  none, somebody else scanned your code.",
             ),
             Self::Cancelled => (Side::Person, "Begin again when you are ready."),
-            Self::Declined => (Side::Person, "If it was a mistake, begin again with a new code."),
+            Self::CancelledTooLate(_) => {
+                (Side::Person, "Look at the account's devices, and remove that one if you do not want it.")
+            }
+            Self::Declined | Self::CancelledOrDeclined => {
+                (Side::Person, "If it was a mistake, begin again with a new code.")
+            }
             Self::LinkRefused => {
                 (Side::Person, "Nothing was given away. Begin again if you want to sign in the other device.")
             }
             Self::Expired | Self::AuthorizationExpired => {
                 (Side::Clock, "Begin again with a new code; it must be done in one go.")
             }
-            Self::Gone => (
+            Self::AlreadyUsed => (Side::OtherDevice, "Start again with a new one."),
+            Self::Gone | Self::DeviceGone(_) => (
                 Side::OtherDevice,
                 "Look at the other device for the reason, then begin again with a new code.",
             ),
@@ -233,6 +254,7 @@ impl Error {
                  device's account; if it was that one, ask the homeserver's operator.",
             ),
             Self::Rendezvous(trouble)
+            | Self::ExpiredInTrouble(trouble)
             | Self::UnsupportedProtocol(trouble)
             | Self::NotAuthorized(trouble)
             | Self::WrongAccount(trouble)

@@ -16,7 +16,8 @@ mod wire;
 
 use self::message::{Message, Reason};
 pub use self::talk::{
-    Answer, Ask, Ended, Input, NoAuthorization, NoToken, NotImported, NotOpened, Output, Over, Presence,
+    Answer, Ask, Ended, Input, Leave, NoAuthorization, NoToken, NotImported, NotOpened, Outcome, Output,
+    Over, Presence,
 };
 use crate::{error::Error, homeserver::Homeserver, revision::Role};
 
@@ -88,18 +89,28 @@ impl Login {
             (Input::Ended(_) | Input::Tampered, stage) if stage.needs_no_session() => Vec::new(),
             (
                 Input::Unsent(ended),
-                Stage::Running(State::Existing(existing_device::State::ExpectVerified(_))),
+                Stage::Running(State::Existing(existing_device::State::ExpectVerified { id, .. })),
             ) => {
                 // Deleted after the secrets were read, or before: whether the new device signs itself will tell.
-                self.0 = Stage::Running(State::Existing(existing_device::State::ExpectVerified(Some(ended))));
+                let state = existing_device::State::ExpectVerified { id: id.clone(), unsure: Some(ended) };
+                self.0 = Stage::Running(State::Existing(state));
                 Vec::new()
             }
             (Input::Ended(ended) | Input::Unsent(ended), _) => {
-                self.end(Vec::new(), failed(ended.into(), false))
+                let session = if matches!(ended, Ended::Unusable(_)) { Leave::Delete } else { Leave::Alone };
+                self.end(Vec::new(), failed(ended.into(), session))
             }
             (Input::Message(Message::Failure(reason)), stage) => {
                 let error = stage.peer_failed(reason);
-                self.end(Vec::new(), failed(error, true))
+                self.end(Vec::new(), failed(error, Leave::Delete))
+            }
+            (
+                Input::Cancel,
+                Stage::Running(State::Existing(existing_device::State::ExpectVerified { id, .. })),
+            ) => {
+                // Secrets that were not read yet cannot be read any more. Those that were cannot be called back.
+                let error = Error::CancelledTooLate(id.clone());
+                self.end(Vec::new(), failed(error, Leave::Delete))
             }
             (Input::Cancel, _) => self.say_why(Message::Failure(Reason::UserCancelled), Error::Cancelled),
             (Input::Tampered, _) => self.surprised(Error::Tampered),
@@ -164,9 +175,9 @@ impl Login {
         self.say_why(Message::Failure(Reason::UnexpectedMessageReceived), error)
     }
 
-    /// The other device reads the reason from the session, so the session stays.
+    /// The other device reads the reason from the session.
     fn say_why(&mut self, message: Message, error: Error) -> Vec<Output> {
-        self.end(vec![Output::Send(message)], failed(error, false))
+        self.end(vec![Output::Send(message)], failed(error, Leave::DeleteOnceRead))
     }
 
     fn end(&mut self, mut outputs: Vec<Output>, over: Over) -> Vec<Output> {
@@ -183,18 +194,18 @@ impl Stage {
             self,
             Self::Running(
                 State::New(new_device::State::ExpectImported)
-                    | State::Existing(existing_device::State::ExpectVerified(_))
+                    | State::Existing(existing_device::State::ExpectVerified { .. })
             )
         )
     }
 
-    /// matrix-js-sdk says `user_cancelled` where the text has `m.login.declined`.
+    /// matrix-js-sdk says `user_cancelled` where the text has `m.login.declined`; others mean a cancel.
     fn peer_failed(&self, reason: Reason) -> Error {
         match (self, &reason) {
             (
                 Self::Running(State::Existing(existing_device::State::ExpectSuccess(_))),
                 Reason::UserCancelled,
-            ) => Error::Declined,
+            ) => Error::CancelledOrDeclined,
             _ => Error::Peer(reason),
         }
     }
@@ -225,6 +236,6 @@ impl From<Early> for Message {
     }
 }
 
-fn failed(error: Error, delete_session: bool) -> Over {
-    Over { result: Err(error), delete_session }
+fn failed(error: Error, session: Leave) -> Over {
+    Over { result: Err(error), session }
 }

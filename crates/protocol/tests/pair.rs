@@ -17,7 +17,7 @@ use matrix_qr_protocol::{
     error::Error,
     login::{
         Answer, Ended, NoAuthorization, NoToken, NotImported, NotOpened, Presence,
-        message::{Message, Reason, Unreadable},
+        message::{Message, Protocol, Protocols, Reason, Unreadable},
     },
     rendezvous::Binding,
     revision::{Dialect, Revision, Role},
@@ -67,7 +67,7 @@ fn each_device_says_what_the_text_says_and_no_more() {
 fn heard(result: &Result<(), Error>, reason: &Reason) -> bool {
     match result {
         Err(Error::Peer(heard)) => heard == reason,
-        Err(Error::Declined) => *reason == Reason::UserCancelled,
+        Err(Error::Declined | Error::CancelledOrDeclined) => *reason == Reason::UserCancelled,
         Err(Error::Gone) => true,
         _ => false,
     }
@@ -86,7 +86,7 @@ fn a_person_who_gives_up_at_any_step_is_heard_on_the_other_side() {
                     break;
                 }
                 cancelled += 1;
-                assert_eq!(here, &Err(Error::Cancelled));
+                assert!(matches!(here, Err(Error::Cancelled | Error::CancelledTooLate(_))), "{here:?}");
                 // The existing device may have seen everything by then: it is not told that it failed.
                 let all_was_over = there.is_ok() && end.secrets_sent;
                 assert!(
@@ -116,7 +116,8 @@ fn a_third_party_that_writes_at_any_step_only_ever_ends_it() {
                             | Error::Channel(_)
                             | Error::Gone
                             | Error::Peer(_)
-                            | Error::Declined)
+                            | Error::Declined
+                            | Error::CancelledOrDeclined)
                 );
                 assert!(as_what_it_is, "{shown_by:?} {write}: {result:?}");
             }
@@ -300,16 +301,16 @@ fn what_the_person_declines_is_told_as_declined() {
     }
 }
 
-/// matrix-js-sdk says it with another message.
+/// matrix-js-sdk says `user_cancelled` for both.
 #[test]
-fn a_cancel_while_the_person_decides_is_taken_as_declined() {
+fn a_cancel_while_the_person_decides_may_be_a_refusal() {
     for (shown_by, speech) in ways() {
         let end = Pair::new(shown_by)
             .speech(speech)
             .answer(Side::New, Answer::Token(Err(NoToken::Failed(trouble()))))
             .run();
         assert_eq!(end.sent_by_new, ["m.login.protocol", "m.login.failure"]);
-        assert_eq!(end.existing, Err(Error::Declined));
+        assert_eq!(end.existing, Err(Error::CancelledOrDeclined));
     }
 }
 
@@ -367,9 +368,108 @@ fn a_peer_that_says_what_it_should_not_is_told_so() {
         (&Message::Success.encode(Revision::Msc4108), Error::UnexpectedMessage("m.login.success")),
     ] {
         for speech in SPEECHES {
-            let (result, reply) = world::against_a_peer_that_says(said, speech);
+            let (result, reply) = Pair::new(Role::New).speech(speech).against(async |peer| {
+                peer.say(said).await.unwrap();
+                peer.hear().await
+            });
             assert_eq!(result, Err(error.clone()));
             assert_eq!(reply, Message::Failure(Reason::UnexpectedMessageReceived));
         }
+    }
+}
+
+/// It looks once a second: the reason stands there long enough for it.
+#[test]
+fn a_last_word_is_read_by_a_device_that_polls() {
+    for (shown_by, speech) in ways() {
+        for side in [Side::New, Side::Existing] {
+            let mut said = 0;
+            for moment in 0.. {
+                let end = Pair::new(shown_by).speech(speech).polls().cancel(side, moment).run();
+                let (here, there) = end.of(side);
+                if here.is_ok() {
+                    break;
+                }
+                let sent = if side == Side::New { &end.sent_by_new } else { &end.sent_by_existing };
+                if sent.last() == Some(&"m.login.failure") {
+                    said += 1;
+                    let heard =
+                        matches!(there, Err(Error::Peer(Reason::UserCancelled) | Error::CancelledOrDeclined));
+                    assert!(heard, "{shown_by:?} {side:?} {moment}: {there:?}");
+                }
+                assert!(end.session_deleted, "{shown_by:?} {side:?} {moment}");
+            }
+            assert!(said > 3, "{said} words were said");
+        }
+    }
+}
+
+/// What makes a device say a last word: this, after the peer has said that.
+fn last_words(shown_by: Role, revision: Revision) -> (Vec<u8>, Answer) {
+    let offer = Protocols { device_authorization_grant: true, homeserver: world::homeserver() };
+    let wish = Protocol::DeviceAuthorizationGrant(world::wanted());
+    match shown_by {
+        Role::New => (
+            Message::Protocols(offer).encode(revision).to_vec(),
+            Answer::Authorization(Err(NoAuthorization::Failed(trouble()))),
+        ),
+        Role::Existing => {
+            (Message::Protocol(wish).encode(revision).to_vec(), Answer::Device(Ok(Presence::Present)))
+        }
+    }
+}
+
+/// matrix-js-sdk does not look while its user reads or types: its next step meets the end of the session, not a conflict for minutes.
+#[test]
+fn a_last_word_lets_a_device_go_that_waits_for_its_user() {
+    for (shown_by, speech) in ways().filter(|(_, (_, dialect))| *dialect == Dialect::AsDeployed) {
+        let side = if shown_by == Role::New { Side::New } else { Side::Existing };
+        let confirmed = 4;
+        let (result, met) =
+            Pair::new(shown_by).speech(speech).cancel(side, confirmed).against(async |peer| {
+                peer.think().await;
+                peer.say(b"{}").await
+            });
+        assert_eq!((result, met), (Err(Error::Cancelled), Err(Ended::Gone)), "{shown_by:?} {speech:?}");
+
+        let (said, answer) = last_words(shown_by, speech.0);
+        let (result, met) = Pair::new(shown_by).speech(speech).answer(side, answer).against(async |peer| {
+            peer.say(&said).await.unwrap();
+            peer.think().await;
+            peer.say(b"{}").await
+        });
+        assert!(result.is_err() && met == Err(Ended::Gone), "{shown_by:?} {speech:?}: {result:?} {met:?}");
+    }
+}
+
+/// matrix-js-sdk writes its last word at once, also over a message that nobody has read yet. That is no attack.
+#[test]
+fn a_last_word_over_an_unread_message_is_heard_as_what_it_is() {
+    let offer = last_words(Role::New, Revision::Msc4108).0;
+    let cancelled = Message::Failure(Reason::UserCancelled).encode(Revision::Msc4108);
+    let cases: [(&[u8], Error); 2] = [
+        (&cancelled, Error::Peer(Reason::UserCancelled)),
+        (br#"{"type":"m.login.protocol_accepted"}"#, Error::Unreadable(Unreadable::Overwritten)),
+    ];
+    for (last, error) in cases {
+        let (result, ()) = Pair::new(Role::New).against(async |peer| peer.say_at_once(&[&offer, last]));
+        assert_eq!(result, Err(error));
+    }
+    let (result, ()) =
+        Pair::new(Role::New).against(async |peer| peer.say_at_once(&[&offer, &offer, &cancelled]));
+    assert_eq!(result, Err(Error::Tampered), "one may be missing, not two");
+}
+
+#[test]
+fn secrets_cannot_be_called_back_once_they_are_read() {
+    for (shown_by, speech) in ways() {
+        let plan = Pair::new(shown_by).speech(speech);
+        let late = |end: &world::End| matches!(end.existing, Err(Error::CancelledTooLate(_)));
+        let ends: Vec<_> = (0..40).map(|moment| plan.clone().cancel(Side::Existing, moment).run()).collect();
+        for end in ends.iter().filter(|end| end.secrets_sent && end.existing.is_err()) {
+            assert!(late(end) && end.session_deleted, "{:?}", end.existing);
+            assert_eq!(end.sent_by_existing.last(), Some(&"m.login.secrets"), "nothing is said after them");
+        }
+        assert!(ends.iter().any(late));
     }
 }

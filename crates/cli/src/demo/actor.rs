@@ -73,7 +73,7 @@ impl Person for Actor<'_> {
         let mut prompt = self.stage.board.ask("Type the two digits that the other device shows: ");
         loop {
             let Some(line) = keyboard.line().await else {
-                self.stage.cancel.cancel();
+                self.stage.cancel.input_ended();
                 return std::future::pending().await;
             };
             match line.parse() {

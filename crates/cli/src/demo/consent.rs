@@ -38,7 +38,11 @@ async fn ask(stage: &Stage<'_>, keyboard: &Keyboard) -> Decision {
         let line = keyboard.line().await;
         let decision = match line.as_deref().map(|line| line.trim()) {
             Some("y" | "Y" | "yes") => Decision::Allow,
-            Some("n" | "N" | "no") | None => Decision::Deny,
+            Some("n" | "N" | "no") => Decision::Deny,
+            None => {
+                stage.cancel.input_ended();
+                return std::future::pending().await;
+            }
             Some(_) => {
                 prompt.again();
                 continue;

@@ -22,10 +22,10 @@ impl Terminal {
         line.map(|line| Zeroizing::new(line.trim().to_owned()))
     }
 
-    /// Anything but a yes is a no, and so is the end of the input.
-    pub(crate) async fn agrees(&self, prompt: &str, question: Value) -> bool {
-        let answer = self.ask(prompt, question).await;
-        answer.is_some_and(|answer| ["y", "yes"].iter().any(|yes| answer.eq_ignore_ascii_case(yes)))
+    /// Anything but a yes is a no; nothing when the input has ended.
+    pub(crate) async fn agrees(&self, prompt: &str, question: Value) -> Option<bool> {
+        let answer = self.ask(prompt, question).await?;
+        Some(["y", "yes"].iter().any(|yes| answer.eq_ignore_ascii_case(yes)))
     }
 }
 

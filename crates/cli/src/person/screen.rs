@@ -77,6 +77,11 @@ impl Screen {
                 self.warn(&format!("the device {device_id} may still be in your account: {why}"));
                 self.out.say(format_args!("  {}", harmless(advice)));
             }
+            News::Trouble(trouble) => {
+                self.warn(&trouble.what);
+                self.wait("Waiting on.");
+            }
+            News::TooLate(_) => self.wait("Looking what became of the new device."),
             News::LeftBehind(what) => self.warn(&format!("could not be removed, do it yourself: {what}")),
             _ => {}
         }
@@ -92,9 +97,18 @@ impl Screen {
                     "Type these two digits on the other device:\n{}",
                     large(&digits.to_string())
                 ));
-                self.wait("Waiting for the other device.");
+                self.wait(match self.role {
+                    Role::New => "Waiting for the other device: type the digits there, then agree there.",
+                    Role::Existing => "Waiting for the other device.",
+                });
             }
-            Progress::Confirmed => self.done("Waiting for the other device.", "Nobody is in between"),
+            Progress::Confirmed => {
+                let next = match self.role {
+                    Role::New => "Now agree on the other device.",
+                    Role::Existing => "Waiting for the new device to ask for your consent.",
+                };
+                self.done(next, "Nobody is in between");
+            }
             Progress::Sent(_) | Progress::Received(_) => {}
         }
     }

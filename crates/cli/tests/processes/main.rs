@@ -111,6 +111,7 @@ fn a_person_at_two_terminals_signs_in_a_device() {
     link.say(&code);
     let digits = link.find(boxed);
     login.say(&digits);
+    login.find(|line| line.contains("Now agree on the other device").then_some(()));
     link.find(|line| line.contains("host  127.0.0.1").then_some(()));
     link.say("y");
     let code = login.find(boxed);
@@ -215,11 +216,53 @@ fn wrong_digits_end_it_on_both_sides() {
 }
 
 #[test]
-fn nobody_to_type_the_digits_is_a_cancel() {
+fn ctrl_c_tells_another_device_only_where_there_is_one() {
+    let sandbox = Sandbox::start();
+    let said = |line: &str| line.starts_with("Cancelling").then(|| line.to_owned());
+    let (mut login, _) = showing(&sandbox);
+    login.signal("INT");
+    assert_eq!(login.find(said), "Cancelling. Ctrl-C again leaves at once.");
+    login.ends(3);
+
+    let (mut login, code) = showing(&sandbox);
+    let mut link = sandbox.command(&["link", "--scan", "-"]);
+    link.say(&code);
+    link.find(boxed);
+    link.signal("INT");
+    assert_eq!(link.find(said), "Cancelling: the other device is told. Ctrl-C again leaves at once.");
+    link.ends(3);
+    login.ends(4);
+}
+
+#[test]
+fn what_will_be_asked_is_refused_before_there_is_a_session() {
+    let sandbox = Sandbox::start();
+    for (command, whose) in [("login", "new"), ("link", "existing")] {
+        let directory = sandbox.path(whose);
+        let mut args = vec![command, "--allow-loopback-http", "--directory", directory.to_str().unwrap()];
+        if command == "login" {
+            args.extend(["--homeserver", sandbox.homeserver()]);
+        }
+        let said = Process::start(&args).ends(2);
+        assert!(said.contains("nobody is there to be asked") && !said.contains("as text"), "{said}");
+    }
+    assert!(!sandbox.path("new").exists());
+}
+
+#[test]
+fn standard_input_that_ends_is_told_as_that() {
     let sandbox = Sandbox::start();
     let (mut login, mut link, _) = sandbox.connect();
     login.close_stdin();
-    login.ends(3);
+    assert!(login.ends(3).contains("standard input ended"));
+    link.ends(4);
+
+    let (mut login, code) = showing(&sandbox);
+    let mut link = sandbox.command(&["link", "--scan", "-"]);
+    link.say(&code);
+    link.find(boxed);
+    login.close_stdin();
+    assert!(login.ends(3).contains("standard input ended"));
     link.ends(4);
 }
 
@@ -230,7 +273,7 @@ fn no_answer_is_no_consent() {
     login.say(&digits);
     link.question("open_link");
     link.close_stdin();
-    link.ends(3);
+    assert!(link.ends(3).contains("standard input ended"));
     login.ends(4);
 }
 

@@ -1,15 +1,22 @@
 //! Commands as processes of their own: what they say, what they are told, and how they end.
 
 use std::{
-    io::{BufRead as _, BufReader, Read as _, Write as _},
+    ffi::OsStr,
+    fs::File,
+    io::{BufRead as _, BufReader, Read as _, Write},
     net::TcpStream,
+    os::unix::{ffi::OsStrExt as _, fs::OpenOptionsExt as _},
     path::PathBuf,
-    process::{Child, ChildStdin, Command, Stdio},
+    process::{Child, Command, Stdio},
     sync::mpsc::{self, Receiver},
     thread,
     time::{Duration, Instant},
 };
 
+use rustix::{
+    fs::OFlags,
+    pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt},
+};
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -21,7 +28,8 @@ const PATIENCE: Duration = Duration::from_secs(60);
 /// A running command. It is ended with the test.
 pub(crate) struct Process {
     child: Child,
-    stdin: Option<ChildStdin>,
+    stdin: Option<Box<dyn Write>>,
+    at_terminal: bool,
     lines: Receiver<String>,
     seen: Vec<String>,
 }
@@ -32,15 +40,27 @@ impl Process {
     }
 
     pub(crate) fn start_with(args: &[&str], change: impl FnOnce(&mut Command)) -> Self {
+        Self::spawn(args, Stdio::piped(), None, change)
+    }
+
+    /// With a terminal to be asked at. What it says is read from pipes all the same.
+    pub(crate) fn at_terminal(args: &[&str], change: impl FnOnce(&mut Command)) -> Self {
+        let (ours, theirs) = terminal();
+        Self::spawn(args, theirs.into(), Some(ours), change)
+    }
+
+    fn spawn(args: &[&str], stdin: Stdio, terminal: Option<File>, change: impl FnOnce(&mut Command)) -> Self {
         let mut command = Command::new(env!("CARGO_BIN_EXE_matrix-qr"));
-        command.args(args).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        command.args(args).stdin(stdin).stdout(Stdio::piped()).stderr(Stdio::piped());
         change(&mut command);
         let mut child = command.spawn().unwrap();
         let (sender, lines) = mpsc::channel();
         forward(child.stdout.take().unwrap(), sender.clone());
         forward(child.stderr.take().unwrap(), sender);
-        let stdin = child.stdin.take();
-        Self { child, stdin, lines, seen: Vec::new() }
+        let at_terminal = terminal.is_some();
+        let pipe = child.stdin.take().map(|pipe| Box::new(pipe) as Box<dyn Write>);
+        let stdin = pipe.or(terminal.map(|terminal| Box::new(terminal) as Box<dyn Write>));
+        Self { child, stdin, at_terminal, lines, seen: Vec::new() }
     }
 
     /// The next line that `wanted` finds something in.
@@ -79,7 +99,12 @@ impl Process {
     }
 
     pub(crate) fn close_stdin(&mut self) {
-        self.stdin = None;
+        if self.at_terminal {
+            // Ctrl-D.
+            self.stdin.as_mut().unwrap().write_all(b"\x04").unwrap();
+        } else {
+            self.stdin = None;
+        }
     }
 
     pub(crate) fn signal(&self, name: &str) {
@@ -111,6 +136,17 @@ impl Drop for Process {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+/// Both ends of a pseudo-terminal: the person's, and the program's.
+fn terminal() -> (File, File) {
+    let ours = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
+    grantpt(&ours).unwrap();
+    unlockpt(&ours).unwrap();
+    let name = ptsname(&ours, Vec::new()).unwrap();
+    let mut options = File::options();
+    options.read(true).write(true).custom_flags(OFlags::NOCTTY.bits().cast_signed());
+    (ours.into(), options.open(OsStr::from_bytes(name.as_bytes())).unwrap())
 }
 
 fn forward(stream: impl std::io::Read + Send + 'static, sender: mpsc::Sender<String>) {
@@ -157,7 +193,8 @@ impl Sandbox {
         let mut all = args.to_vec();
         all.extend(["--directory", directory.to_str().unwrap()]);
         all.push("--allow-loopback-http");
-        Process::start_with(&all, change)
+        let asks = matches!(args[0], "login" | "link") && !args.contains(&"--json");
+        if asks { Process::at_terminal(&all, change) } else { Process::start_with(&all, change) }
     }
 
     /// The new device shows a code, the existing one scans it: `(login, link)`, connected, and the digits to be typed.

@@ -5,7 +5,7 @@ use std::{sync::OnceLock, time::Duration};
 use matrix_qr_protocol::{
     error::{Error, Side, Trouble},
     login::{
-        Answer, Ask, NotImported, NotOpened, Presence,
+        Answer, Ask, NotImported, NotOpened, Outcome, Presence,
         message::{Backup, CrossSigning, DeviceId, SecretKey, SecretText, Secrets, VerificationLink},
     },
 };
@@ -29,6 +29,8 @@ const APPEAR: Duration = Duration::from_secs(10);
 const LOOK_AGAIN: Duration = Duration::from_millis(500);
 /// How long the new device may take to publish its keys, once it has the secrets.
 const SIGN: Duration = Duration::from_secs(10);
+/// How long the homeserver may take to say that a device which was seen signed is still there.
+const LAST_LOOK: Duration = Duration::from_secs(2);
 
 /// The existing device, and what it has seen of the new one.
 pub(super) struct ExistingDevice<'a, P> {
@@ -111,13 +113,53 @@ impl<'a, P: Person> ExistingDevice<'a, P> {
         secrets(&exported.bundle).ok_or_else(out_of_order)
     }
 
-    async fn verified(&self, id: DeviceId) -> bool {
-        let verified = timeout(SIGN, self.see_verified(&id)).await.unwrap_or(false);
+    async fn verified(&self, id: DeviceId) -> Outcome {
+        let outcome = self.outcome(&id).await;
+        let verified = outcome == Outcome::Verified;
         if verified {
             self.person.tell(News::Verified(&id));
         }
-        let _ = self.granted.set(Granted { device_id: id, verified });
-        verified
+        if outcome != Outcome::Gone {
+            let _ = self.granted.set(Granted { device_id: id, verified });
+        }
+        outcome
+    }
+
+    /// The person gave up when the secrets were out: what is true now, and not what was wanted.
+    pub(super) async fn too_late(&self, id: DeviceId) -> Result<Granted, Error> {
+        self.person.tell(News::TooLate(&id));
+        match self.outcome(&id).await {
+            Outcome::Verified => Ok(Granted { device_id: id, verified: true }),
+            Outcome::Gone => Err(Error::Cancelled),
+            Outcome::Unseen => Err(Error::CancelledTooLate(id)),
+        }
+    }
+
+    /// A device that was revoked is gone, however complete it was a moment ago.
+    async fn outcome(&self, id: &DeviceId) -> Outcome {
+        let verified = tokio::select! {
+            verified = timeout(SIGN, self.see_verified(id)) => verified.unwrap_or(false),
+            () = self.vanishes(id) => return Outcome::Gone,
+        };
+        match timeout(LAST_LOOK, self.is_gone(id)).await {
+            Ok(true) => Outcome::Gone,
+            _ if verified => Outcome::Verified,
+            _ => Outcome::Unseen,
+        }
+    }
+
+    async fn vanishes(&self, id: &DeviceId) {
+        loop {
+            sleep(LOOK_AGAIN).await;
+            if self.is_gone(id).await {
+                return;
+            }
+        }
+    }
+
+    async fn is_gone(&self, id: &DeviceId) -> bool {
+        let found = self.device.homeserver().device(id.as_str().into()).await;
+        matches!(found, Ok(homeserver::Presence::Absent))
     }
 
     async fn see_verified(&self, id: &DeviceId) -> bool {

@@ -87,7 +87,7 @@ impl<'a, P: Person> NewDevice<'a, P> {
     async fn take_back(&self) {
         let Some(asked) = self.asked.get() else { return };
         if self.account.get().is_none()
-            && let Some(tokens) = asked.oauth.late_token(&asked.authorization).await
+            && let Some(tokens) = asked.oauth.late_tokens(&asked.authorization).await
         {
             let _ = self.account.set(Account::new(tokens));
         }

@@ -12,12 +12,11 @@ use oauth2::{
     AsyncHttpClient, DeviceAuthorizationUrl, DeviceCodeErrorResponse, DeviceCodeErrorResponseType as Outcome,
     EndpointNotSet, EndpointSet, RequestTokenError, Scope, StandardDeviceAuthorizationResponse,
 };
-use tokio::sync::Mutex;
-use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep, timeout_at};
 use url::Url;
 
 use super::registration::host;
+use super::under_way::UnderWay;
 use super::{Exchanging, OAuth, OAuthError, Tokens, Wire};
 use crate::http::{Request, Response};
 
@@ -46,11 +45,8 @@ pub(super) type TokenClient =
 pub struct Authorization {
     answer: StandardDeviceAuthorizationResponse,
     given_at: Instant,
-    poll: Arc<Poll>,
+    pub(super) under_way: Arc<UnderWay>,
 }
-
-/// A poll under way.
-pub(super) type Poll = Mutex<Option<JoinHandle<Result<Response, OAuthError>>>>;
 
 /// What became of an [`Authorization`].
 #[derive(Debug)]
@@ -91,13 +87,8 @@ impl Authorization {
         self.answer.interval().max(MIN_INTERVAL)
     }
 
-    /// The poll that is under way.
-    pub(super) fn poll(&self) -> &Poll {
-        &self.poll
-    }
-
     fn read(answer: StandardDeviceAuthorizationResponse) -> Result<Self, OAuthError> {
-        let this = Self { given_at: Instant::now(), answer, poll: Arc::default() };
+        let this = Self { given_at: Instant::now(), answer, under_way: Arc::default() };
         let code = this.user_code();
         if code.is_empty() || code.len() > MAX_USER_CODE || code.chars().any(char::is_control) {
             return Err(OAuthError::Malformed { what: WHAT, why: "its user code cannot be shown" });

@@ -7,12 +7,13 @@ use std::time::Duration;
 use matrix_qr_protocol::homeserver::BaseUrl;
 use matrix_qr_protocol::rendezvous::{self, Api, Created, Error, Location, Session, json};
 use matrix_qr_protocol::revision::Prefix;
-use tokio::time::{Instant, sleep};
+use tokio::time::{Instant, sleep, timeout};
 use url::Url;
 
 use super::pace::Backoff;
 use super::state::State;
-use super::{QUICK, RendezvousClient, RendezvousError, exchange};
+use super::trouble::Troubles;
+use super::{QUICK, RendezvousClient, RendezvousError, exchange, unanswered};
 use crate::discovery::join as below;
 use crate::http::Http;
 use crate::secret::Secret;
@@ -23,6 +24,8 @@ pub(crate) const PATHS: [&str; 2] =
 
 /// A homeserver delegates, and its delegate may once more. More than this is a circle.
 const MAX_HOPS: usize = 3;
+/// How long it may take until a session is there or is joined, whatever is tried on the way.
+const LONGEST: Duration = Duration::from_secs(30);
 /// How often the first exchange is tried when connections break.
 const ATTEMPTS: u32 = 5;
 /// How long a server may ask us to stay away before there is a session at all.
@@ -32,6 +35,14 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(10);
 const USUAL_LIFETIME: Duration = Duration::from_secs(300);
 /// How long it lives at most, whatever the server says.
 const LONGEST_LIFETIME: Duration = Duration::from_secs(60 * 60);
+
+/// A server that never answers is known to be one before anybody gives up on us.
+pub(super) async fn in_time<T>(
+    server: &Url,
+    work: impl Future<Output = Result<T, RendezvousError>>,
+) -> Result<T, RendezvousError> {
+    timeout(LONGEST, work).await.unwrap_or_else(|_| Err(unanswered(server)))
+}
 
 pub(super) async fn at_homeserver(http: Http, homeserver: &Url) -> Result<RendezvousClient, RendezvousError> {
     for path in PATHS {
@@ -165,6 +176,7 @@ fn client(http: Http, state: State) -> RendezvousClient {
         location: state.session.location(),
         deadline: Instant::now() + lifetime,
         relaxed: AtomicBool::new(false),
+        troubles: Troubles::new(),
         state: Mutex::new(state),
     }
 }

@@ -25,6 +25,8 @@ enum Doubt {
     None,
     /// A write was begun, and it is not known whether it happened.
     Unanswered,
+    /// A write was put off (429, 5xx). Should it have happened all the same, its repetition meets a conflict.
+    PutOff,
     /// A write was refused: another payload stands there, perhaps our own of before.
     Conflict,
 }
@@ -56,19 +58,21 @@ impl State {
     pub(super) fn must_look(&self, payload: &Payload) -> bool {
         match self.doubt {
             Doubt::None => false,
-            Doubt::Unanswered => !self.may_repeat(payload),
+            Doubt::Unanswered => !(self.session.is_repeatable() && self.was_last(payload)),
+            Doubt::PutOff => !self.was_last(payload),
             Doubt::Conflict => true,
         }
     }
 
-    /// Whether it is this payload that is in doubt, in a session where it may simply be written again.
-    fn may_repeat(&self, payload: &Payload) -> bool {
-        self.session.is_repeatable() && self.ours.last() == Some(&payload.bytes)
+    /// Whether it is this payload that is in doubt.
+    fn was_last(&self, payload: &Payload) -> bool {
+        self.ours.last() == Some(&payload.bytes)
     }
 
     /// Whether the payload before this one never came, where nobody can open this one then: what it stands on is sealed into it.
     pub(super) fn lacks_one_before(&self, payload: &Payload) -> bool {
-        self.doubt == Doubt::Unanswered && self.session.is_repeatable() && !self.may_repeat(payload)
+        let never_came = matches!(self.doubt, Doubt::Unanswered | Doubt::PutOff);
+        never_came && self.session.is_repeatable() && !self.was_last(payload)
     }
 
     /// A look has found that nothing was written.
@@ -94,9 +98,14 @@ impl State {
 
     /// A conflict stays in doubt: the other payload may be our own, from a request whose answer was lost.
     pub(super) fn written(&mut self, response: &Response) -> Result<Sent, Error> {
-        let sent = self.session.sent(response)?;
-        self.doubt = if sent == Sent::Conflict { Doubt::Conflict } else { Doubt::None };
-        Ok(sent)
+        let sent = self.session.sent(response);
+        self.doubt = match &sent {
+            Ok(Sent::Accepted) => Doubt::None,
+            Ok(Sent::Conflict) => Doubt::Conflict,
+            Err(error) if error.is_transient() => Doubt::PutOff,
+            Err(_) => Doubt::Unanswered,
+        };
+        sent
     }
 
     pub(super) fn heard(&mut self, response: &Response) -> Result<Heard, Error> {

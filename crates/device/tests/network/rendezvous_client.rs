@@ -8,6 +8,7 @@ use crate::server::{Asked, Reply, Server, http};
 use matrix_qr_device::http::HttpError;
 use matrix_qr_device::rendezvous_client::{RendezvousClient, RendezvousError};
 use matrix_qr_protocol::driver::Delivery;
+use matrix_qr_protocol::homeserver::BaseUrl;
 use matrix_qr_protocol::rendezvous::{Error, Location, SessionUrl};
 use serde_json::json;
 use tokio::time::timeout;
@@ -341,12 +342,70 @@ async fn a_write_whose_answer_was_lost_happened() {
         assert_eq!(fixture.writes(), ["g1"], "{trouble:?}");
         let puts = if matches!(trouble, Trouble::LoseAnswer) { 1 } else { 2 };
         assert_eq!(fixture.server.count("PUT"), puts, "{trouble:?}");
-        assert_eq!(fixture.server.lines()[2], "GET /secret-session-path", "it looks before it writes again");
+        // It looks before it writes again, unless it was told that nothing was done.
+        let next = if matches!(trouble, Trouble::Instead(_)) { "PUT" } else { "GET" };
+        assert_eq!(fixture.server.lines()[2], format!("{next} /secret-session-path"), "{trouble:?}");
         assert_eq!(client.send("g2".into()).await, Ok(Delivery::Done));
         assert_eq!(fixture.writes(), ["g1", "g2"]);
         fixture.other_writes("s1");
         assert_eq!(received(&client).await, "s1");
     }
+}
+
+/// Had it looked in between, it would have been refused each time that it writes.
+#[tokio::test]
+async fn a_server_that_refuses_every_second_request_still_gets_the_write() {
+    for status in [429, 500, 503] {
+        let room = Arc::new(Mutex::new(Room::new()));
+        room.lock().unwrap().times[1].1 = "Wed, 07 Sep 2022 14:00:05 GMT";
+        let (of_server, mut requests) = (room.clone(), 0);
+        let server = Server::start(move |asked| {
+            requests += 1;
+            if requests % 2 == 0 { Reply::html(status) } else { of_server.lock().unwrap().answer(asked) }
+        })
+        .await;
+        let client = RendezvousClient::create(http(), &server.url).await.unwrap();
+        for write in ["g1", "g2"] {
+            assert_eq!(client.send(write.into()).await, Ok(Delivery::Done), "{status}");
+        }
+        assert_eq!(room.lock().unwrap().writes, ["g1", "g2"]);
+        assert_eq!(client.trouble(), None);
+    }
+}
+
+/// A proxy may say 504 of what the server did: then the repetition is refused, and what stands there is ours.
+#[tokio::test]
+async fn a_write_that_was_put_off_may_have_happened_all_the_same() {
+    let (fixture, client) = Fixture::created().await;
+    fixture.trouble("PUT", Trouble::Instead(Reply::html(504)));
+    fixture.trouble("PUT", Trouble::LandedBefore("g1"));
+    assert_eq!(client.send("g1".into()).await, Ok(Delivery::Done));
+    assert!(fixture.writes().is_empty(), "it stands there already");
+    assert_eq!(client.send("g2".into()).await, Ok(Delivery::Done));
+    assert_eq!(fixture.writes(), ["g2"]);
+}
+
+fn never_answered(error: &RendezvousError) -> bool {
+    matches!(error, RendezvousError::Http(HttpError::Unreachable { .. }))
+}
+
+/// In virtual time: nobody waits longer than half a minute to learn that there is no session.
+#[tokio::test(start_paused = true)]
+async fn a_server_that_never_answers_is_given_up_after_half_a_minute() {
+    let server = Server::start(|_| Reply::Hang).await;
+    let base = BaseUrl::parse(server.url.as_str()).unwrap();
+    let session = SessionUrl::parse(server.at("/x").as_str()).unwrap();
+    let began = tokio::time::Instant::now();
+    let (homeserver, endpoint, newer, joined) = tokio::join!(
+        RendezvousClient::create(http(), &server.url),
+        RendezvousClient::create_at(http(), &server.url),
+        RendezvousClient::create_msc4388(http(), &base, None),
+        RendezvousClient::join(http(), Location::Url(session)),
+    );
+    for outcome in [homeserver, endpoint, newer, joined] {
+        assert!(never_answered(&outcome.unwrap_err()));
+    }
+    assert!(began.elapsed() <= Duration::from_secs(30), "{:?}", began.elapsed());
 }
 
 #[tokio::test]
@@ -602,6 +661,7 @@ async fn trouble_that_stays_ends_with_the_session() {
     }
     let (read, written) = tokio::join!(client.receive(), client.send("g1".into()));
     assert_eq!((read, written), (Err(RendezvousError::Expired), Err(RendezvousError::Expired)));
+    assert!(never_answered(&client.trouble().unwrap()), "what was wrong last is known");
 }
 
 #[tokio::test]

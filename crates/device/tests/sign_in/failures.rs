@@ -20,6 +20,8 @@ use crate::{
     world::{End, World},
 };
 
+pub(crate) use self::secrets::secrets_of_the_account;
+
 pub(crate) const BOTH: [Role; 2] = [Role::New, Role::Existing];
 
 const TABLE: &str = include_str!("../../../../docs/failures.md");
@@ -107,7 +109,11 @@ pub(crate) fn assert_told(world: &World, error: &Error, cell: &str) {
 /// As the table has it: with names in place of what differs each time.
 fn plain(world: &World, error: &Error, sentence: &str) -> String {
     let sentence = match error {
-        Error::DeviceAlreadyExists(id) | Error::DeviceNotFound(id) => sentence.replace(id.as_str(), "DEVICE"),
+        Error::DeviceAlreadyExists(id)
+        | Error::DeviceNotFound(id)
+        | Error::DeviceGone(id)
+        | Error::CancelledTooLate(id) => sentence.replace(id.as_str(), "DEVICE"),
+        Error::ExpiredInTrouble(trouble) => sentence.replace(&trouble.what, "TROUBLE"),
         _ => sentence.to_owned(),
     };
     let user_id = world.sandbox.user_id();
@@ -126,19 +132,17 @@ fn plain(world: &World, error: &Error, sentence: &str) -> String {
 /// The peer's word for it, if there was one, is the table's.
 fn assert_heard(end: &End, cell: &str) {
     let errors = [end.new.as_ref().err(), end.existing.as_ref().err()];
-    let heard: Vec<_> = errors.into_iter().flatten().filter_map(|error| word(end, error)).collect();
+    let heard: Vec<_> = errors.into_iter().flatten().filter_map(word).collect();
     for word in &heard {
         assert!(cell.contains(word), "{word}, not {cell}");
     }
     assert!(!heard.is_empty() || cell.contains("nothing"), "{cell}: {:?}", end.told);
 }
 
-fn word(end: &End, error: &Error) -> Option<String> {
+fn word(error: &Error) -> Option<String> {
     match error {
         Error::Peer(reason) => Some(format!("`{reason}`")),
-        Error::Declined if was_told(end, Role::Existing, "received m.login.failure") => {
-            Some("`user_cancelled`".to_owned())
-        }
+        Error::CancelledOrDeclined => Some("`user_cancelled`".to_owned()),
         Error::Declined => Some("`m.login.declined`".to_owned()),
         _ => None,
     }

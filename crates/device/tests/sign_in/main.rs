@@ -6,6 +6,7 @@
 mod revision;
 
 mod account;
+mod browser;
 mod choosing;
 mod failures;
 mod lost;

@@ -122,6 +122,10 @@ impl Meeting {
         seen(&self.code).await
     }
 
+    pub(crate) fn show_code(&self, code: &QrCode) {
+        self.code.send_replace(Some(code.clone()));
+    }
+
     pub(crate) fn code(&self) -> Option<QrCode> {
         self.code.borrow().clone()
     }

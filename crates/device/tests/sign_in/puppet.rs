@@ -4,7 +4,7 @@ use getrandom::SysRng;
 use matrix_qr_device::{
     Granted, Manner, SignedIn,
     http::{Http, Policy},
-    rendezvous_client::RendezvousClient,
+    rendezvous_client::{RendezvousClient, RendezvousError},
     sign_in,
 };
 use matrix_qr_protocol::{
@@ -57,6 +57,11 @@ impl Puppet {
         serde_json::from_slice(&self.channel.open(&payload).unwrap()).unwrap()
     }
 
+    /// Whether the session is over.
+    pub(crate) async fn finds_nothing(&self) -> bool {
+        self.line.receive().await.is_err_and(|error| error == RendezvousError::Gone)
+    }
+
     /// Whether the session still stands, with nothing new in it.
     pub(crate) async fn hears_no_more(&self) -> bool {
         let quiet = std::time::Duration::from_millis(300);
@@ -69,6 +74,19 @@ pub(crate) fn offer(world: &World, protocols: Value) -> Value {
     let homeserver = world.homeserver();
     let homeserver = homeserver.as_str();
     json!({ "type": "m.login.protocols", "protocols": protocols, "homeserver": homeserver, "base_url": homeserver })
+}
+
+/// A man-made new device: everything as it should be, up to the secrets.
+pub(crate) async fn has_a_token(world: &World, peer: &mut Puppet) {
+    let uri = "https://id.example.org/link";
+    peer.say(json!({
+        "type": "m.login.protocol", "protocol": "device_authorization_grant", "device_id": "PUPPETDEVICE",
+        "device_authorization_grant": { "verification_uri": uri },
+    }))
+    .await;
+    assert_eq!(peer.hear().await["type"], "m.login.protocol_accepted");
+    world.sandbox.first_session("PUPPETDEVICE").await.unwrap();
+    peer.say(json!({ "type": "m.login.success" })).await;
 }
 
 /// The new device shows a code, a puppet scans it.
@@ -87,9 +105,19 @@ pub(crate) async fn existing_device_against<T>(
     world: &World,
     script: impl AsyncFnOnce(&mut Puppet) -> T,
 ) -> (Result<Granted, Error>, Vec<(Role, String)>, T) {
-    let (meeting, plan) = (Meeting::new(), Plan { decision: None, ..Plan::shown_by(Role::Existing) });
-    let robot = meeting.robot(Role::Existing, &plan, world);
-    let puppet = async { script(&mut Puppet::scan(&meeting).await).await };
+    let plan = Plan { decision: None, ..Plan::shown_by(Role::Existing) };
+    existing_device_with(world, &plan, async |peer, _| script(peer).await).await
+}
+
+/// The same, and the person does what the plan says.
+pub(crate) async fn existing_device_with<T>(
+    world: &World,
+    plan: &Plan,
+    script: impl AsyncFnOnce(&mut Puppet, &Meeting) -> T,
+) -> (Result<Granted, Error>, Vec<(Role, String)>, T) {
+    let meeting = Meeting::new();
+    let robot = meeting.robot(Role::Existing, plan, world);
+    let puppet = async { script(&mut Puppet::scan(&meeting).await, &meeting).await };
     let grant =
         world.existing.grant(world.show(), Manner { showing: showing(), ..Manner::default() }, &robot);
     let (granted, heard) = tokio::join!(Box::pin(grant), Box::pin(puppet));

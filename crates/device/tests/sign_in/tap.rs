@@ -26,7 +26,7 @@ pub(crate) struct Tap {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Fate {
     Answered,
-    /// It is answered after a second.
+    /// After a second.
     AnsweredLate,
     /// It is executed, and nobody learns of it.
     AnswerLost,

@@ -70,7 +70,11 @@ impl World {
 
     /// With something between the devices and both servers that sees and may disturb everything.
     pub(crate) async fn tapped() -> Self {
-        let sandbox = Sandbox::start(Options::default()).await.unwrap();
+        Box::pin(Self::tapped_with(Options::default())).await
+    }
+
+    pub(crate) async fn tapped_with(options: Options) -> Self {
+        let sandbox = Sandbox::start(options).await.unwrap();
         let tap = Tap::start(&sandbox).await;
         Box::pin(Self::build(sandbox, Some(tap))).await
     }

@@ -5,7 +5,10 @@ use zeroize::Zeroizing;
 use super::{Host, Progress};
 use crate::{
     channel::{ChannelError, CheckCode, Refused, SecureChannel, Unconfirmed},
-    login::{Input, message::Message},
+    login::{
+        Input,
+        message::{Message, Unreadable},
+    },
     rendezvous::{Binding, Location, Payload},
 };
 
@@ -68,13 +71,31 @@ impl<'a> Line<'a> {
     }
 
     pub(super) fn hear<H: Host>(&mut self, host: &H, payload: &Payload) -> Input {
-        let Ok(json) = self.open(payload) else { return Input::Tampered };
+        let Ok(json) = self.open(payload) else { return self.hear_past_one(host, payload) };
         match Message::parse(&json, self.location) {
             Ok(message) => {
                 host.tell(Progress::Received(message.kind()));
                 Input::Message(message)
             }
             Err(unreadable) => Input::Unreadable(unreadable),
+        }
+    }
+
+    /// A last word that was written over a message that this device has not read yet, as matrix-js-sdk does. Only an end can follow
+    /// what is missing.
+    fn hear_past_one<H: Host>(&mut self, host: &H, payload: &Payload) -> Input {
+        let channel = match &mut self.shape {
+            Shape::Unconfirmed(unconfirmed) => unconfirmed.open_past_one(payload),
+            Shape::Secure(channel) => channel.open_past_one(payload),
+            Shape::Refused(_) | Shape::Spent => None,
+        };
+        let Some(json) = channel else { return Input::Tampered };
+        match Message::parse(&json, self.location) {
+            Ok(message @ (Message::Failure(_) | Message::Declined)) => {
+                host.tell(Progress::Received(message.kind()));
+                Input::Message(message)
+            }
+            _ => Input::Unreadable(Unreadable::Overwritten),
         }
     }
 }

@@ -1,7 +1,7 @@
 //! The device that is signed in already, and what it checks before it gives anything away.
 
 use super::{
-    Answer, Ask, Ended, NotOpened, Output, Over, Presence, Step,
+    Answer, Ask, Ended, Leave, NotOpened, Outcome, Output, Over, Presence, Step,
     message::{Authorization, DeviceId, Message, Protocol, Protocols, Reason},
 };
 use crate::{
@@ -27,7 +27,7 @@ pub(super) enum State {
     ExpectSecrets(DeviceId),
     /// The secrets are out. What the new device makes of them can still be heard. With how the session ended, if it did
     /// before it was known that they stood in it.
-    ExpectVerified(Option<Ended>),
+    ExpectVerified { id: DeviceId, unsure: Option<Ended> },
 }
 
 /// The existing device scanned: it speaks next, and says where the account lives.
@@ -56,7 +56,7 @@ impl State {
                 next(Self::ExpectPresent(id.clone()), vec![Output::Ask(Ask::AwaitDevice(id))])
             }
             (Self::ExpectSuccess(_), Message::Declined) => {
-                Step::Done(Vec::new(), Over { result: Err(Error::Declined), delete_session: true })
+                Step::Done(Vec::new(), Over { result: Err(Error::Declined), session: Leave::Delete })
             }
             _ => Step::Surprise,
         }
@@ -71,19 +71,14 @@ impl State {
             (Self::ExpectOpened(_), Answer::Opened(Err(why))) => not_opened(why),
             (Self::ExpectPresent(id), Answer::Device(found)) => present(id, found),
             (Self::ExpectSecrets(id), Answer::Exported(Ok(secrets))) => next(
-                Self::ExpectVerified(None),
+                Self::ExpectVerified { id: id.clone(), unsure: None },
                 vec![Output::Send(Message::Secrets(secrets)), Output::Ask(Ask::AwaitVerified(id))],
             ),
             (Self::ExpectSecrets(_), Answer::Exported(Err(trouble))) => {
                 fail(Reason::UserCancelled, Error::NoSecrets(trouble))
             }
-            // The new device has yet to read the secrets, or has deleted the session: it is not ours.
-            (Self::ExpectVerified(unsure), Answer::Verified(seen)) => {
-                let result = match unsure {
-                    Some(ended) if !seen => Err(ended.into()),
-                    _ => Ok(()),
-                };
-                Step::Done(Vec::new(), Over { result, delete_session: false })
+            (Self::ExpectVerified { id, unsure }, Answer::Verified(outcome)) => {
+                verified(id, (outcome, unsure))
             }
             _ => Step::Surprise,
         }
@@ -126,4 +121,14 @@ fn present(id: DeviceId, found: Result<Presence, Trouble>) -> Step {
         Ok(Presence::Absent) => fail(Reason::DeviceNotFound, Error::DeviceNotFound(id)),
         Err(trouble) => fail(Reason::DeviceNotFound, Error::DeviceUnknown(trouble)),
     }
+}
+
+/// The new device has yet to read the secrets, or has deleted the session: it is not ours, unless there is no new device.
+fn verified(id: DeviceId, (outcome, unsure): (Outcome, Option<Ended>)) -> Step {
+    let (result, session) = match (outcome, unsure) {
+        (Outcome::Gone | Outcome::Unseen, Some(ended)) => (Err(ended.into()), Leave::Alone),
+        (Outcome::Gone, None) => (Err(Error::DeviceGone(id)), Leave::Delete),
+        (Outcome::Verified, _) | (Outcome::Unseen, None) => (Ok(()), Leave::Alone),
+    };
+    Step::Done(Vec::new(), Over { result, session })
 }

@@ -178,6 +178,9 @@ pub enum Unreadable {
     /// A known `type` whose fields are wrong. The fields themselves are not repeated: they may be secret.
     #[error("a malformed {0}")]
     Malformed(&'static str),
+    /// Another one was written over it before it was read, and that one is not the other device's last word.
+    #[error("a message and wrote over it before it could be read")]
+    Overwritten,
 }
 
 impl Message {

@@ -1,7 +1,7 @@
 //! The device that is being signed in.
 
 use super::{
-    Answer, Ask, NoAuthorization, NoToken, NotImported, Output, Over, Step,
+    Answer, Ask, Leave, NoAuthorization, NoToken, NotImported, Output, Over, Step,
     message::{Message, Protocol, Protocols, Reason},
 };
 use crate::{
@@ -62,7 +62,7 @@ impl State {
             (Self::ExpectToken, Answer::Token(Err(why))) => no_token(why),
             // The last to read: the session is ours to delete.
             (Self::ExpectImported, Answer::Imported(Ok(()))) => {
-                Step::Done(Vec::new(), Over { result: Ok(()), delete_session: true })
+                Step::Done(Vec::new(), Over { result: Ok(()), session: Leave::Delete })
             }
             (Self::ExpectImported, Answer::Imported(Err(why))) => not_imported(why),
             _ => Step::Surprise,

@@ -54,8 +54,20 @@ pub enum Output {
 pub struct Over {
     /// Whether it did what it is for.
     pub result: Result<(), Error>,
-    /// Whether nobody has to read the session's payload any more, so that it is ours to delete.
-    pub delete_session: bool,
+    /// What becomes of the rendezvous session.
+    pub session: Leave,
+}
+
+/// What becomes of the rendezvous session at the end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Leave {
+    /// Nobody has to read what stands in it: it is deleted at once.
+    Delete,
+    /// Our last word stands in it: it is deleted once a reader that polls has had the time to read it. Another device, one that
+    /// waits for its user, meets the end of the session at its next step.
+    DeleteOnceRead,
+    /// It is over, or the other device's to delete.
+    Alone,
 }
 
 /// What a login asks of the device that it runs on.
@@ -95,8 +107,8 @@ pub enum Answer {
     Opened(Result<(), NotOpened>),
     /// To [`Ask::ExportSecrets`].
     Exported(Result<Secrets, Trouble>),
-    /// To [`Ask::AwaitVerified`]: whether it was seen.
-    Verified(bool),
+    /// To [`Ask::AwaitVerified`].
+    Verified(Outcome),
     /// To [`Ask::ImportSecrets`].
     Imported(Result<(), NotImported>),
 }
@@ -108,6 +120,17 @@ pub enum Presence {
     Present,
     /// `GET /devices/{id}` is 404. No other answer means this.
     Absent,
+}
+
+/// What the homeserver shows of the new device after the secrets were sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Outcome {
+    /// It is there, and signed by its owner.
+    Verified,
+    /// It was not seen signed in time.
+    Unseen,
+    /// It was there, and is not any more.
+    Gone,
 }
 
 /// Why there is no device authorization.

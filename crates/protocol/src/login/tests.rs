@@ -38,7 +38,7 @@ struct Past {
     imported: bool,
     success_sent: bool,
     lost: bool,
-    seen: bool,
+    outcome: Option<Outcome>,
 }
 
 impl Past {
@@ -62,7 +62,9 @@ impl Past {
             (Input::Answer(Answer::Token(Ok(()))), Some(Ask::AwaitToken)) => self.token = true,
             (Input::Answer(Answer::Exported(Ok(_))), Some(Ask::ExportSecrets)) => self.exported = true,
             (Input::Answer(Answer::Imported(Ok(()))), Some(Ask::ImportSecrets(_))) => self.imported = true,
-            (Input::Answer(Answer::Verified(seen)), Some(Ask::AwaitVerified(_))) => self.seen = *seen,
+            (Input::Answer(Answer::Verified(outcome)), Some(Ask::AwaitVerified(_))) => {
+                self.outcome = Some(*outcome);
+            }
             (Input::Unsent(_), _) => self.lost = true,
             _ => {}
         }
@@ -92,7 +94,10 @@ impl Past {
         let ready = self.success_heard && self.present && self.opened;
         match output {
             Output::Over(Over { result: Ok(()), .. }) if role == Role::New => self.imported && self.token,
-            Output::Over(Over { result: Ok(()), .. }) => self.secrets_sent && (!self.lost || self.seen),
+            Output::Over(Over { result: Ok(()), .. }) => {
+                let seen = self.outcome == Some(Outcome::Verified);
+                self.secrets_sent && self.outcome != Some(Outcome::Gone) && (!self.lost || seen)
+            }
             Output::Over(_) | Output::Ask(Ask::CheckCode) | Output::Send(Message::Failure(_)) => true,
             Output::Send(Message::Protocols(_)) => role == Role::Existing && scanned,
             Output::Ask(Ask::RequestAuthorization(_)) => {
@@ -150,12 +155,12 @@ fn step((mut login, mut past): Node, input: &Input, who: (Role, bool)) -> Node {
         if matches!(output, Output::Send(Message::Failure(_) | Message::Declined)) {
             let ends = matches!(
                 outputs.get(at + 1),
-                Some(Output::Over(Over { result: Err(_), delete_session: false }))
+                Some(Output::Over(Over { result: Err(_), session: Leave::DeleteOnceRead }))
             );
-            assert!(ends, "a last word is the last one, and stays in the session to be read");
+            assert!(ends, "a last word is the last one, and stays in the session until it is read");
         }
     }
-    assert_deletes_only_what_is_read(&outputs, input);
+    assert_leaves_what_is_unread(&outputs, input, &before);
     let ignored = login == unchanged;
     assert!(
         !ignored || was_over || !matches!(input, Input::Message(_)),
@@ -170,14 +175,27 @@ fn step((mut login, mut past): Node, input: &Input, who: (Role, bool)) -> Node {
     (login, past)
 }
 
-/// "Who deletes the session": the receiver of a failure, and the new device when it has the secrets.
-fn assert_deletes_only_what_is_read(outputs: &[Output], input: &Input) {
-    if let Some(Output::Over(over)) = outputs.last() {
-        let last_to_read = matches!(
-            input,
-            Input::Message(Message::Failure(_) | Message::Declined) | Input::Answer(Answer::Imported(Ok(())))
-        ) && outputs.len() == 1;
-        assert_eq!(over.delete_session, last_to_read, "{outputs:?} after {input:?}");
+/// "Who deletes the session": the receiver of a failure, the new device when it has the secrets, whoever finds the server of no use; and
+/// who says a last word, once it is read. After the secrets the existing device does so to call them back, or when nobody is left.
+fn assert_leaves_what_is_unread(outputs: &[Output], input: &Input, before: &Past) {
+    let Some(Output::Over(over)) = outputs.last() else { return };
+    let nobody_reads = match input {
+        Input::Message(Message::Failure(_) | Message::Declined) | Input::Answer(Answer::Imported(Ok(()))) => {
+            true
+        }
+        Input::Ended(Ended::Unusable(_)) | Input::Unsent(Ended::Unusable(_)) => true,
+        Input::Cancel => before.secrets_sent,
+        Input::Answer(Answer::Verified(Outcome::Gone)) => !before.lost,
+        _ => false,
+    };
+    let expected = match outputs.len() {
+        1 if nobody_reads => Leave::Delete,
+        1 => Leave::Alone,
+        _ => Leave::DeleteOnceRead,
+    };
+    assert_eq!(over.session, expected, "{outputs:?} after {input:?}");
+    if matches!(input, Input::Cancel) && before.secrets_sent {
+        assert!(matches!(over.result, Err(Error::CancelledTooLate(_))), "{outputs:?}");
     }
 }
 
@@ -242,8 +260,9 @@ fn answers() -> Vec<Answer> {
         Answer::Opened(Err(NotOpened::Unusable(trouble()))),
         Answer::Exported(Ok(secrets())),
         Answer::Exported(Err(trouble())),
-        Answer::Verified(true),
-        Answer::Verified(false),
+        Answer::Verified(Outcome::Verified),
+        Answer::Verified(Outcome::Unseen),
+        Answer::Verified(Outcome::Gone),
         Answer::Imported(Ok(())),
         Answer::Imported(Err(NotImported::Refused(trouble()))),
         Answer::Imported(Err(NotImported::Failed(trouble()))),
@@ -342,7 +361,9 @@ fn ends_without_the_session(node: &Node, who: (Role, bool)) -> bool {
     let after = step(node.clone(), &Input::Ended(Ended::Expired), who);
     let answers: Vec<Answer> = match after.1.outstanding {
         _ if after.0.0 == Stage::Over => return true,
-        Some(Ask::AwaitVerified(_)) => vec![Answer::Verified(true), Answer::Verified(false)],
+        Some(Ask::AwaitVerified(_)) => {
+            vec![Answer::Verified(Outcome::Verified), Answer::Verified(Outcome::Gone)]
+        }
         Some(Ask::ImportSecrets(_)) => {
             vec![Answer::Imported(Ok(())), Answer::Imported(Err(NotImported::Failed(trouble())))]
         }

@@ -202,7 +202,14 @@ impl Session {
                 }
                 Ok(Sent::Conflict)
             }
-            _ => Err(not_there(response)),
+            _ => {
+                let error = not_there(response);
+                // Sent away before it was looked at. A 5xx says less: it may be a proxy's, of an answer that it lost.
+                if matches!(error, Error::RateLimited { .. }) && self.doubt == Doubt::Unanswered {
+                    self.doubt = Doubt::None;
+                }
+                Err(error)
+            }
         }
     }
 

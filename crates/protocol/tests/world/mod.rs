@@ -10,12 +10,12 @@ use std::{
 
 use getrandom::SysRng;
 use matrix_qr_protocol::{
-    channel::{CheckCode, Initiated},
+    channel::{CheckCode, Initiated, SecureChannel},
     driver::{self, Delivery, Host, Progress},
     error::{Error, Side as Blame, Trouble},
     homeserver::{BaseUrl, Homeserver},
     login::{
-        Answer, Ask, Ended, Presence,
+        Answer, Ask, Ended, Outcome, Presence,
         message::{Authorization, CrossSigning, DeviceId, Message, SecretKey, Secrets, VerificationLink},
     },
     qr::{QrCode, ShownBy},
@@ -46,6 +46,7 @@ pub struct Pair {
     wrong_digits: bool,
     never_appears: bool,
     slow_person: bool,
+    polls: bool,
 }
 
 /// What became of it.
@@ -95,6 +96,7 @@ impl Pair {
             wrong_digits: false,
             never_appears: false,
             slow_person: false,
+            polls: false,
         }
     }
 
@@ -111,6 +113,7 @@ impl Pair {
         wrong_digits() => wrong_digits = true;
         never_appears() => never_appears = true;
         slow_person() => slow_person = true;
+        polls() => polls = true;
     }
 
     pub fn run(self) -> End {
@@ -182,34 +185,75 @@ async fn scan(device: &Device, dialect: Dialect) -> Result<(), Error> {
     driver::scan(device, &code, (dialect, ours), &mut UnwrapErr(SysRng)).await
 }
 
-/// What a new device that shows its code makes of a peer that says this, and what it replies.
-pub fn against_a_peer_that_says(said: &[u8], speech: (Revision, Dialect)) -> (Result<(), Error>, Message) {
-    let world = Rc::new(World::new(Pair::new(Role::New).speech(speech)));
-    let (ours, peer) = (Device::new(&world, Role::New, true), Device::new(&world, Role::Existing, false));
-    let (mut result, mut reply) = (None, None);
-    {
-        let mut ours = pin!(show(&ours));
-        let mut theirs = pin!(async {
-            let code = world.until(|world| world.code.borrow().clone()).await;
-            let (initiated, payload) =
-                Initiated::new(&code.key, speech, peer.binding(), &mut UnwrapErr(SysRng)).unwrap();
-            peer.send(payload).await.unwrap();
-            let (mut channel, check_code) = initiated.finish(&peer.receive().await.unwrap()).unwrap();
-            peer.tell(Progress::Secure(&check_code));
-            world.until(|world| world.confirmed.get().then_some(())).await;
-            peer.send(channel.seal(said, peer.binding()).unwrap()).await.unwrap();
-            Message::parse(&channel.open(&peer.receive().await.unwrap()).unwrap(), speech.0).unwrap()
-        });
-        world.run(|context| {
-            poll(&mut result, ours.as_mut(), context);
-            poll(&mut reply, theirs.as_mut(), context);
-            result.is_some() && reply.is_some()
-        });
-    }
-    (result.unwrap(), reply.unwrap())
+/// A device that a test plays by hand, on the same secure channel.
+pub struct Puppet<'a> {
+    world: &'a World,
+    device: Device,
+    channel: SecureChannel,
 }
 
-struct World {
+impl Puppet<'_> {
+    pub async fn say(&mut self, said: &[u8]) -> Result<Delivery, Ended> {
+        let payload = self.channel.seal(said, self.device.binding()).unwrap();
+        self.device.send(payload).await
+    }
+
+    /// Each takes the place of the one before, and nobody looks in between.
+    pub fn say_at_once(&mut self, said: &[&[u8]]) {
+        for said in said {
+            let payload = self.channel.seal(said, self.device.binding()).unwrap();
+            self.device.seen.set(self.world.state().unwrap() + 1);
+            self.world.write(payload.bytes);
+        }
+        self.world.busy.set(true);
+    }
+
+    pub async fn hear(&mut self) -> Message {
+        let payload = self.device.receive().await.unwrap();
+        Message::parse(&self.channel.open(&payload).unwrap(), self.world.plan.speech.0).unwrap()
+    }
+
+    /// Waits until the other device has come to an end.
+    pub async fn think(&self) {
+        self.world.until(|world| world.over.get().then_some(())).await;
+    }
+}
+
+impl Pair {
+    /// What the device that shows its code makes of such a peer, and how that one ends. The script begins when the digits are typed.
+    pub fn against<T>(self, script: impl AsyncFnOnce(&mut Puppet<'_>) -> T) -> (Result<(), Error>, T) {
+        let (shown_by, speech) = (self.shown_by, self.speech);
+        let world = Rc::new(World::new(self));
+        let ours = Device::new(&world, shown_by, true);
+        let (mut result, mut heard) = (None, None);
+        {
+            let mut ours = pin!(async {
+                let result = show(&ours).await;
+                world.over.set(true);
+                result
+            });
+            let mut theirs = pin!(async {
+                let device = Device::new(&world, shown_by.other(), false);
+                let code = world.until(|world| world.code.borrow().clone()).await;
+                let (initiated, payload) =
+                    Initiated::new(&code.key, speech, device.binding(), &mut UnwrapErr(SysRng)).unwrap();
+                device.send(payload).await.unwrap();
+                let (channel, check_code) = initiated.finish(&device.receive().await.unwrap()).unwrap();
+                device.tell(Progress::Secure(&check_code));
+                world.until(|world| world.confirmed.get().then_some(())).await;
+                script(&mut Puppet { world: &world, device, channel }).await
+            });
+            world.run(|context| {
+                poll(&mut result, ours.as_mut(), context);
+                poll(&mut heard, theirs.as_mut(), context);
+                result.is_some() && heard.is_some()
+            });
+        }
+        (result.unwrap(), heard.unwrap())
+    }
+}
+
+pub struct World {
     plan: Pair,
     /// All payloads; the last one stands in the session.
     payloads: RefCell<Vec<Vec<u8>>>,
@@ -219,6 +263,8 @@ struct World {
     code: RefCell<Option<QrCode>>,
     digits: RefCell<Option<CheckCode>>,
     confirmed: Cell<bool>,
+    /// The one device of a test with a puppet has come to an end.
+    over: Cell<bool>,
     sent: RefCell<Vec<(Role, &'static str)>>,
     exported: Cell<bool>,
     imported: Cell<bool>,
@@ -238,6 +284,7 @@ impl World {
             code: RefCell::default(),
             digits: RefCell::default(),
             confirmed: Cell::default(),
+            over: Cell::default(),
             sent: RefCell::default(),
             exported: Cell::default(),
             imported: Cell::default(),
@@ -340,7 +387,7 @@ impl World {
     }
 }
 
-struct Device {
+pub struct Device {
     world: Rc<World>,
     role: Role,
     shows: bool,
@@ -380,6 +427,16 @@ impl Device {
         Payload { bytes, binding }
     }
 
+    fn heard(&self) -> Option<Result<Payload, Ended>> {
+        if let Some(payload) = self.overtaken.borrow_mut().take() {
+            return Some(Ok(payload));
+        }
+        match self.world.state() {
+            Err(ended) => Some(Err(ended)),
+            Ok(there) => (there > self.seen.get()).then(|| Ok(self.look(there))),
+        }
+    }
+
     fn moment(&self) {
         self.moments.set(self.moments.get() + 1);
     }
@@ -402,18 +459,16 @@ impl Device {
 impl Host for Device {
     async fn receive(&self) -> Result<Payload, Ended> {
         self.requests.set(self.requests.get() + 1);
-        self.world
-            .until(|world| {
-                if let Some(payload) = self.overtaken.borrow_mut().take() {
-                    return Some(Ok(payload));
+        loop {
+            if self.world.plan.polls {
+                self.world.pass(1).await;
+                if let Some(heard) = self.heard() {
+                    return heard;
                 }
-                let there = match world.state() {
-                    Err(ended) => return Some(Err(ended)),
-                    Ok(there) => there,
-                };
-                (there > self.seen.get()).then(|| Ok(self.look(there)))
-            })
-            .await
+            } else {
+                return self.world.until(|_| self.heard()).await;
+            }
+        }
     }
 
     fn binding(&self) -> Binding {
@@ -442,7 +497,8 @@ impl Host for Device {
     }
 
     async fn until_read(&self) {
-        self.world.pass(2).await;
+        let then = self.world.now.get() + 2;
+        self.world.until(|world| (world.now.get() >= then || world.state().is_err()).then_some(())).await;
         if self.overtaken.borrow_mut().take().is_none()
             && let Ok(there) = self.world.state()
             && there > self.seen.get()
@@ -476,9 +532,10 @@ impl Host for Device {
             Ask::AwaitVerified(_) => {
                 let patience = self.world.now.get() + 10;
                 let seen = |world: &World| match world.plan.lose_secrets {
-                    Some(seen) => Some(seen),
-                    None if world.imported.get() => Some(true),
-                    None => (world.now.get() > patience).then_some(false),
+                    Some(true) => Some(Outcome::Verified),
+                    Some(false) => Some(Outcome::Unseen),
+                    None if world.imported.get() => Some(Outcome::Verified),
+                    None => (world.now.get() > patience).then_some(Outcome::Unseen),
                 };
                 Answer::Verified(self.world.until(seen).await)
             }

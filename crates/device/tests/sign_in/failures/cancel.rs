@@ -9,11 +9,13 @@ use std::{
 };
 
 use matrix_qr_protocol::{error::Error, login::message::Reason, revision::Role};
+use matrix_qr_sandbox::Fault;
 use tokio::time::sleep;
 
-use super::{assert_failed_late, assert_no_new_device, was_told};
+use super::{Row, assert_failed_late, assert_no_new_device, assert_told, was_told};
 use crate::{
     meeting::{Meeting, Plan, When},
+    puppet::{existing_device_with, has_a_token},
     tap::Fate,
     world::{End, World},
 };
@@ -29,7 +31,7 @@ async fn at_each_step(shown_by: Role, who: Role) {
             assert!(there.is_none());
             break;
         }
-        assert_eq!(here, Some(&Error::Cancelled));
+        assert!(matches!(here, Some(Error::Cancelled | Error::CancelledTooLate(_))), "{here:?}");
         assert!(step > 1 || !was_told(&end, who, "Session"), "it stops before it has anything to clean up");
         if there.is_none() {
             assert_too_late(&world, &end, who).await;
@@ -56,8 +58,11 @@ fn assert_heard(end: &End, there: Option<&Error>, untouched: bool) {
     let channel = end.told.iter().any(|(_, what)| what == "secure");
     match there {
         Some(Error::Cancelled) => assert!(untouched),
-        Some(Error::Gone) => assert!(!channel, "{:?}", end.told),
-        Some(Error::Declined) => assert!(was_told(end, Role::Existing, "sent m.login.protocol_accepted")),
+        // The secrets are called back with the session that they stand in.
+        Some(Error::Gone) => assert!(!channel || was_told(end, Role::Existing, "TooLate"), "{:?}", end.told),
+        Some(Error::CancelledOrDeclined) => {
+            assert!(was_told(end, Role::Existing, "sent m.login.protocol_accepted"));
+        }
         other => assert_eq!(other, Some(&Error::Peer(Reason::UserCancelled)), "{:?}", end.told),
     }
 }
@@ -108,24 +113,73 @@ async fn a_message_is_read_before_the_last_word() {
     assert_failed_late(&world, &end, "ctrl_c").await;
 }
 
-/// Ctrl-C while the answer with the token is on its way: the account has a device by then, and it must go.
-async fn a_token_that_comes_after_the_end_is_revoked() {
+/// Secrets that are read cannot be called back: the new device is complete, and that is what is said.
+async fn ctrl_c_after_the_secrets_is_too_late() {
+    let world = World::start().await;
+    for shown_by in [Role::New, Role::Existing] {
+        let read = When::Told(Role::New, "ImportingSecrets");
+        let end = world.sign_in(&Plan::shown_by(shown_by).cancel(Role::Existing, read)).await;
+        assert!(was_told(&end, Role::Existing, "TooLate"), "{:?}", end.told);
+        assert!(end.existing.as_ref().unwrap().verified);
+        let id = end.new.unwrap().device_id;
+        assert_eq!(end.existing.unwrap().device_id.as_str(), id);
+        let new = world.reopen_new().await;
+        assert!(new.verification().await.unwrap().verified);
+        new.log_out().await.unwrap();
+    }
+}
+
+/// What became of them is looked up, and said as it is: not there, or not known.
+async fn ctrl_c_after_the_secrets_to_a_device_that_never_signs_itself() {
+    for revoked in [true, false] {
+        let world = World::start().await;
+        let sent = When::Told(Role::Existing, "sent m.login.secrets");
+        let plan = Plan { decision: None, ..Plan::shown_by(Role::Existing) };
+        let plan = plan.cancel(Role::Existing, sent.clone());
+        let (result, told, heard) = existing_device_with(&world, &plan, async |peer, meeting| {
+            has_a_token(&world, peer).await;
+            meeting.until(&sent).await;
+            if revoked {
+                world.sandbox.faults().set(Fault::DeviceMissingAfterSuccess);
+            }
+            meeting.until(&When::Told(Role::Existing, "TooLate")).await;
+            peer.finds_nothing().await
+        })
+        .await;
+        assert!(heard, "what was not read yet is called back: {told:?}");
+        let error = result.unwrap_err();
+        assert_eq!(error == Error::Cancelled, revoked, "{error:?}");
+        let row =
+            if revoked { "ctrl_c" } else { "ctrl_c_after_the_secrets_to_a_device_that_never_signs_itself" };
+        assert_told(&world, &error, &Row::of(row).existing);
+    }
+}
+
+/// The token is given, and the person gives up before it is here: it is revoked all the same.
+async fn ctrl_c_while_the_token_is_on_its_way() {
     let world = World::tapped().await;
-    let tap = world.tap.as_ref().unwrap();
-    tap.judge(|request| if request == "POST /oauth2/token" { Fate::AnsweredLate } else { Fate::Answered });
-    let gives_up = "gives up";
-    let plan = Plan::shown_by(Role::New).cancel(Role::New, When::Told(Role::New, gives_up));
-    let give_up = async |meeting: &Meeting| {
-        while world.sandbox.record().devices.len() < 2 {
+    world.tap.as_ref().unwrap().judge(|request| match request {
+        "POST /oauth2/token" => Fate::AnsweredLate,
+        _ => Fate::Answered,
+    });
+    let given = async |meeting: &Meeting| {
+        while world.sandbox.record().devices.len() == 1 {
             sleep(Duration::from_millis(20)).await;
         }
-        meeting.note(Role::New, gives_up);
+        meeting.note(Role::New, "given");
     };
-    let end = world.sign_in_while(&plan, give_up).await;
+    let plan = Plan::shown_by(Role::New).cancel(Role::New, When::Told(Role::New, "given"));
+    let end = world.sign_in_while(&plan, given).await;
     assert_eq!(end.new.as_ref().unwrap_err(), &Error::Cancelled);
     assert!(!was_told(&end, Role::New, "Token"), "{:?}", end.told);
-    assert_eq!(world.sandbox.record().revocations.len(), 1);
+    assert_eq!(end.record.revocations.len(), 1);
     assert_failed_late(&world, &end, "ctrl_c").await;
 }
 
-each_revision![ctrl_c, a_token_that_comes_after_the_end_is_revoked, a_message_is_read_before_the_last_word,];
+each_revision![
+    ctrl_c,
+    ctrl_c_while_the_token_is_on_its_way,
+    a_message_is_read_before_the_last_word,
+    ctrl_c_after_the_secrets_is_too_late,
+    ctrl_c_after_the_secrets_to_a_device_that_never_signs_itself,
+];

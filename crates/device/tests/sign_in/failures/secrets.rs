@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use super::{BOTH, Row, assert_failed_late, assert_told, uploads, was_told};
 use crate::{
     meeting::{Meeting, Plan, When},
-    puppet::{Puppet, new_device_against, offer},
+    puppet::{Puppet, existing_device_against, has_a_token, new_device_against, offer},
     world::World,
 };
 
@@ -44,7 +44,7 @@ async fn refused(world: &World, secrets: Value, row: &str) -> Error {
 }
 
 /// What the account's first device would have sent.
-async fn real(world: &World) -> Value {
+pub(crate) async fn secrets_of_the_account(world: &World) -> Value {
     let existing = &world.existing;
     let bundle = existing.encryption().export_bundle(existing.homeserver()).await.unwrap().bundle;
     json!({
@@ -68,7 +68,7 @@ async fn a_bundle_without_cross_signing() {
     assert_eq!(error.side(), Side::OtherDevice);
     assert!(matches!(error, Error::Unreadable(_)), "{error:?}");
     for key in KEYS {
-        let mut secrets = real(&world).await;
+        let mut secrets = secrets_of_the_account(&world).await;
         secrets["cross_signing"].as_object_mut().unwrap().remove(key).unwrap();
         refused(&world, secrets, row).await;
     }
@@ -77,7 +77,7 @@ async fn a_bundle_without_cross_signing() {
 async fn a_malformed_bundle() {
     let world = World::start().await;
     for bad in [json!("AAAA"), json!("not base64!"), json!(7), Value::Null] {
-        let mut secrets = real(&world).await;
+        let mut secrets = secrets_of_the_account(&world).await;
         secrets["cross_signing"]["self_signing_key"] = bad;
         let error = refused(&world, secrets, "a_malformed_bundle").await;
         assert!(matches!(error, Error::Unreadable(_)), "{error:?}");
@@ -88,7 +88,7 @@ async fn a_bundle_of_another_identity() {
     let world = World::start().await;
     let other = || Value::from(SecretKey::new(&[7; 32]).to_base64().as_str());
     for key in KEYS {
-        let mut secrets = real(&world).await;
+        let mut secrets = secrets_of_the_account(&world).await;
         secrets["cross_signing"][key] = other();
         let error = refused(&world, secrets, "a_bundle_of_another_identity").await;
         let Error::SecretsRefused(trouble) = &error else { panic!("{error:?}") };
@@ -167,6 +167,21 @@ async fn a_backup_with_another_key() {
     assert_reported(&state, &BackupTrouble::OtherKey, row);
 }
 
+/// It has the secrets, and is revoked a moment later: that is no success.
+async fn the_new_device_is_gone_again() {
+    let world = World::start().await;
+    let (result, told, ()) = existing_device_against(&world, async |peer| {
+        has_a_token(&world, peer).await;
+        assert_eq!(peer.hear().await["type"], "m.login.secrets");
+        world.sandbox.faults().set(Fault::DeviceMissingAfterSuccess);
+    })
+    .await;
+    let error = result.unwrap_err();
+    assert!(matches!(error, Error::DeviceGone(_)), "{error:?}");
+    assert_told(&world, &error, &Row::of("the_new_device_is_gone_again").existing);
+    assert!(!told.contains(&(Role::Existing, "Verified".to_owned())));
+}
+
 /// The identity is another one when the secrets are to leave: they do not.
 async fn the_identity_changes_in_between() {
     let world = World::start().await;
@@ -195,4 +210,5 @@ each_revision![
     a_backup_of_another_version,
     a_backup_with_another_key,
     the_identity_changes_in_between,
+    the_new_device_is_gone_again,
 ];

@@ -474,4 +474,18 @@ mod doubt {
         assert_eq!(binding_of(&mut session, &theirs(None)), at("two"));
         assert!(!session.has_lost_track());
     }
+
+    /// 429 is said before a request is looked at. A 5xx may be a proxy's, in place of an answer.
+    #[test]
+    fn a_write_that_was_sent_away_is_not_a_lost_one() {
+        for (status, lost) in [(429, false), (503, true)] {
+            let mut session = session();
+            session.send(&payload("ours", at("one"))).unwrap();
+            session.sent(&answer(status, &[], "{}")).unwrap_err();
+            session.send(&payload("ours", at("one"))).unwrap();
+            assert_eq!(session.sent(&conflict()), Ok(Sent::Conflict));
+            assert_eq!(binding_of(&mut session, &theirs(None)), at("one"));
+            assert_eq!(session.has_lost_track(), lost, "{status}");
+        }
+    }
 }

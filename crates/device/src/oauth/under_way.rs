@@ -1,0 +1,37 @@
+//! A poll for the token, which is never broken off: its answer may be the only one that ever brings it (RFC 8628 gives a token once).
+
+use std::time::Duration;
+
+use oauth2::basic::BasicTokenResponse;
+use tokio::{sync::Mutex, task::JoinHandle, time::timeout};
+
+use super::{OAuthError, Tokens};
+use crate::http::Response;
+
+/// How long a sign-in that is over waits for the answer.
+const LONGEST: Duration = Duration::from_secs(5);
+
+type Answer = Result<Response, OAuthError>;
+
+/// The poll of the moment.
+#[derive(Default)]
+pub(super) struct UnderWay(Mutex<Option<JoinHandle<Answer>>>);
+
+impl UnderWay {
+    /// Runs a poll to its end, also when the caller loses interest.
+    pub(super) async fn run(&self, poll: impl Future<Output = Answer> + Send + 'static) -> Answer {
+        let mut task = self.0.lock().await;
+        let answer = task.insert(tokio::spawn(poll)).await;
+        *task = None;
+        let why = "the request for it was broken off";
+        answer.unwrap_or(Err(OAuthError::Malformed { what: "waiting for the decision", why }))
+    }
+
+    /// What a poll brings that nobody waited for.
+    pub(super) async fn late(&self) -> Option<Tokens> {
+        let task = self.0.lock().await.take()?;
+        let answer = timeout(LONGEST, task).await.ok()?.ok()?.ok()?;
+        let answer: BasicTokenResponse = serde_json::from_slice(answer.body()).ok()?;
+        Tokens::read(&answer).ok()
+    }
+}
