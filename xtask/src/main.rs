@@ -21,7 +21,7 @@ const USAGE: &str = "cargo xtask test             formatting, lints, documentati
                                the rendezvous server: its rates over a bare axum server, and all else that it must reach";
 
 /// What a test needs beside Rust, and the Debian package that has it.
-const NEEDED: [(&str, &str); 11] = [
+const NEEDED: [(&str, &str); 13] = [
     ("/usr/bin/chromium", "apt-get install chromium"),
     ("/usr/bin/chromedriver", "apt-get install chromium-driver"),
     ("/usr/sbin/nginx", "apt-get install nginx-light"),
@@ -33,6 +33,8 @@ const NEEDED: [(&str, &str); 11] = [
     ("/usr/bin/redis-sentinel", "apt-get install redis-sentinel"),
     ("/usr/bin/openssl", "apt-get install openssl"),
     ("/usr/bin/promtool", "apt-get install prometheus"),
+    ("/usr/bin/tmux", "apt-get install tmux"),
+    ("/usr/bin/curl", "apt-get install curl"),
 ];
 
 /// Crates that the protocol must never reach, however indirectly (docs/design.md, "What a room must never know").

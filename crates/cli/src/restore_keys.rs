@@ -38,6 +38,7 @@ pub(crate) async fn run(args: &RestoreKeys) -> Result<(), Failure> {
 }
 
 async fn restore(out: Output, device: &Device) -> Result<(), Failure> {
+    out.event(json!({ "event": "restoring" }));
     let waiting = out.waiting("Bringing the keys from the backup.", None);
     let restored = device.restore_keys().await;
     drop(waiting);
