@@ -7,6 +7,7 @@ use std::{path::Path, time::Duration};
 
 use matrix_qr_protocol::error::{Side, Trouble};
 use tokio::time::{sleep, timeout};
+use url::Url;
 
 use crate::{
     access::Access,
@@ -68,11 +69,15 @@ impl SignOut {
             Err(SessionError::None { .. }) => {}
             remains => {
                 let remains = remains.map_err(|error| error.told())?;
+                let session = remains.revocable.as_ref();
+                session.map_or(Ok(()), |session| may_be_asked(policy, &session.homeserver))?;
                 return Ok(Self(Kept::Remains(Box::new(remains))));
             }
         }
         let access = Box::new(Access::open(directory, policy)?);
-        let subject = Subject::of(Some(&Revocable::from(&access.session().await)), false);
+        let session = Revocable::from(&access.session().await);
+        may_be_asked(policy, &session.homeserver)?;
+        let subject = Subject::of(Some(&session), false);
         Ok(Self(Kept::Session { access, subject }))
     }
 
@@ -95,6 +100,11 @@ impl SignOut {
             Kept::Remains(remains) => remains.clear().await,
         }
     }
+}
+
+/// Else it is this command that is at fault, and nothing is known of the session.
+fn may_be_asked(policy: Policy, homeserver: &Url) -> Result<(), Trouble> {
+    policy.check(homeserver).map_err(|error| error.told())
 }
 
 /// Removes what is kept of a session from this machine, without a word to any server. The device stays in the account until

@@ -113,11 +113,12 @@ fn a_person_at_two_terminals_signs_in_a_device() {
     login.say(&digits);
     login.find(|line| line.contains("Now agree on the other device").then_some(()));
     link.find(|line| line.contains("host  127.0.0.1").then_some(()));
-    link.say("y");
+    link.answer("y");
     let code = login.find(boxed);
     let opened = browser.opened();
     assert!(opened.ends_with(&code), "{opened} {code}");
     decide(&opened, "allow");
+    login.answer("y");
     assert!(login.ends(0).contains("Signed in as @alice:"));
     assert!(link.ends(0).contains("It is verified"));
 }
@@ -132,10 +133,11 @@ fn without_a_browser_the_link_is_printed_and_it_goes_on() {
     link.say(&code);
     let digits = link.find(boxed);
     login.say(&digits);
-    link.say("y");
+    link.answer("y");
     link.find(|line| line.contains("No browser could be opened").then_some(()));
     let url = link.find(|line| line.trim().starts_with("http://").then(|| line.trim().to_owned()));
     decide(&url, "allow");
+    login.answer("y");
     login.ends(0);
     link.ends(0);
 }

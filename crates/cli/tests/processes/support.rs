@@ -23,6 +23,9 @@ use tempfile::TempDir;
 #[path = "schema.rs"]
 pub(crate) mod schema;
 
+/// How a question ends that is answered with yes or no.
+const QUESTION: &str = "[y/N] ";
+
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A running command. It is ended with the test.
@@ -94,6 +97,12 @@ impl Process {
         question
     }
 
+    /// Answers the question that comes next. What is typed before a question is not taken for its answer.
+    pub(crate) fn answer(&mut self, line: &str) {
+        self.find(|line| line.ends_with(QUESTION).then_some(()));
+        self.say(line);
+    }
+
     pub(crate) fn say(&mut self, line: &str) {
         writeln!(self.stdin.as_mut().unwrap(), "{line}").unwrap();
     }
@@ -149,10 +158,19 @@ fn terminal() -> (File, File) {
     (ours.into(), options.open(OsStr::from_bytes(name.as_bytes())).unwrap())
 }
 
+/// A line at a time. The cursor stays behind a question: it is a line without an end.
 fn forward(stream: impl std::io::Read + Send + 'static, sender: mpsc::Sender<String>) {
     thread::spawn(move || {
-        for line in BufReader::new(stream).lines().map_while(Result::ok) {
-            let _ = sender.send(line);
+        let mut line = Vec::new();
+        for byte in BufReader::new(stream).bytes().map_while(Result::ok) {
+            line.push(byte);
+            if byte == b'\n' || line.ends_with(QUESTION.as_bytes()) {
+                let _ = sender.send(String::from_utf8_lossy(&line).trim_end_matches('\n').to_owned());
+                line.clear();
+            }
+        }
+        if !line.is_empty() {
+            let _ = sender.send(String::from_utf8_lossy(&line).into_owned());
         }
     });
 }

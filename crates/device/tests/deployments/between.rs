@@ -29,7 +29,8 @@ pub enum Fault {
     /// The same, before a server that does not know its ETags then.
     EtagWeakAndStrange(Method),
     EtagGone,
-    EtagSuffixed,
+    /// This is added to them.
+    EtagSuffixed(&'static str),
     EtagAnotherEachTime,
     /// As Synapse 1.163: the ETag is a hash of the payload.
     EtagHash,
@@ -251,7 +252,9 @@ impl Proxy {
                 Fault::EtagWeakWhenCompressed(compressed) | Fault::EtagWeakAndStrange(compressed),
                 Some(etag),
             ) if takes_gzip && compressed == method => Some(quoted(format!("W/{etag}"))),
-            (Fault::EtagSuffixed, Some(etag)) => Some(quoted(format!("\"{}-gzip\"", etag.trim_matches('"')))),
+            (Fault::EtagSuffixed(suffix), Some(etag)) => {
+                Some(quoted(format!("\"{}{suffix}\"", etag.trim_matches('"'))))
+            }
             (Fault::EtagAnotherEachTime, Some(_)) => Some(quoted(format!("\"{}\"", *self.asked.borrow()))),
             (Fault::EtagHash, Some(_)) => Some(self.hashed(path, answer, (etag.unwrap(), payload))),
             _ => None,
