@@ -154,7 +154,9 @@ impl<S: Store> Rendezvous<S> {
 
     /// Whether the store can be used. Those who ask within a second of each other are told the same.
     pub(crate) async fn check(&self) -> Result<(), Unavailable> {
-        self.0.readiness.shared(self.timed(Operation::Check, self.0.store.check())).await
+        let this = self.clone();
+        let asked = async move { this.timed(Operation::Check, this.0.store.check()).await };
+        self.0.readiness.shared(asked).await
     }
 
     /// A reader that comes now is not held, and is not told that it was: it shall poll, and not ask again at once.
