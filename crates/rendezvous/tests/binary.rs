@@ -90,6 +90,7 @@ fn an_empty_variable_is_none() {
     let (said, error) =
         (String::from_utf8(output.stdout).unwrap(), String::from_utf8(output.stderr).unwrap());
     assert!(said.contains("https://a.example") && said.contains("lifetime = 120"), "{said}{error}");
+    assert_eq!(error, "", "none is warned of");
     let output = run(&["--public-url", "https://a.example", "--print-config"]);
     let defaults = String::from_utf8(output.stdout).unwrap();
     assert_eq!(said.replace("lifetime = 120", "lifetime = 300"), defaults);
