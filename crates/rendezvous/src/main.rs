@@ -47,8 +47,8 @@ use self::{
 /// /_matrix/client/unstable/org.matrix.msc4108/rendezvous, or to --create-path. In front of a homeserver,
 /// route the first two here. Or let the homeserver answer them with a 307 to here, as Synapse does with
 /// `msc4108_delegation_endpoint` set to the public URL. Sessions are below /rendezvous/. The proxy must pass
-/// on the headers If-Match, If-None-Match and Prefer, must say in X-Forwarded-For who asks, must not buffer a
-/// request into chunks, and should not log paths: who knows one can use the session.
+/// on the headers If-Match, If-None-Match and Prefer, must say in X-Forwarded-For who asks, and
+/// should not log paths: who knows one can use the session.
 ///
 /// The coming revision (MSC4388) has JSON, and sessions below the paths where they are created:
 /// /_matrix/client/v1/rendezvous again, and /_matrix/client/unstable/io.element.msc4388/rendezvous. Its QR code
