@@ -113,6 +113,16 @@ fn a_list_may_have_spaces() {
     }
 }
 
+/// Clients are compared in their own family: as it stands, it would deny nobody.
+#[test]
+fn an_ipv4_network_in_the_form_of_an_ipv6_one_is_that_ipv4_network() {
+    let networks = "::ffff:192.0.2.0/120,::ffff:198.51.100.7,2001:db8::/32,::/0";
+    let output = run(&["--public-url", "https://a.example", "--print-config", "--deny", networks]);
+    let said = String::from_utf8(output.stdout).unwrap();
+    let expected = r#"deny = ["192.0.2.0/24", "198.51.100.7/32", "2001:db8::/32", "::/0"]"#;
+    assert!(said.contains(expected), "{said}");
+}
+
 #[test]
 fn a_variable_that_is_no_setting_is_named() {
     let mut command = command(&["--public-url", "https://a.example", "--check-config"]);
