@@ -47,8 +47,8 @@ use self::{
 /// /_matrix/client/unstable/org.matrix.msc4108/rendezvous, or to --create-path. In front of a homeserver,
 /// route the first two here. Or let the homeserver answer them with a 307 to here, as Synapse does with
 /// `msc4108_delegation_endpoint` set to the public URL. Sessions are below /rendezvous/. The proxy must pass
-/// on the headers If-Match, If-None-Match and Prefer, must say in X-Forwarded-For who asks, must not buffer a
-/// request into chunks, and should not log paths: who knows one can use the session.
+/// on the headers If-Match, If-None-Match and Prefer, must say in X-Forwarded-For who asks, and
+/// should not log paths: who knows one can use the session.
 ///
 /// The coming revision (MSC4388) has JSON, and sessions below the paths where they are created:
 /// /_matrix/client/v1/rendezvous again, and /_matrix/client/unstable/io.element.msc4388/rendezvous. Its QR code
@@ -146,19 +146,29 @@ fn options(mut command: clap::Command) -> Result<Options, clap::Error> {
     Ok(options)
 }
 
-/// What stands alone among the arguments may be a part of a secret: `--store redis://:pass word@host`.
+/// What is in the wrong place may be a part of a secret: `--store redis://:pass word@host`, `--listen redis://:password@host`. Only
+/// what looks like a flag is named.
 fn without_stray_value(mut error: clap::Error) -> clap::Error {
-    let stray = |value: &ContextValue| !matches!(value, ContextValue::String(text) if text.starts_with('-'));
     let (named, suggested) = match error.kind() {
         ErrorKind::UnknownArgument => (ContextKind::InvalidArg, ContextKind::Suggested),
         ErrorKind::InvalidSubcommand => (ContextKind::InvalidSubcommand, ContextKind::SuggestedSubcommand),
+        ErrorKind::InvalidValue | ErrorKind::ValueValidation => {
+            (ContextKind::InvalidValue, ContextKind::SuggestedValue)
+        }
         _ => return error,
     };
-    if error.get(named).is_some_and(stray) {
+    let is_flag =
+        |value: &ContextValue| matches!(value, ContextValue::String(text) if looks_like_a_flag(text));
+    if named != ContextKind::InvalidArg || !error.get(named).is_some_and(is_flag) {
         error.insert(named, ContextValue::String("(not shown)".to_owned()));
         error.remove(suggested);
     }
     error
+}
+
+fn looks_like_a_flag(text: &str) -> bool {
+    let plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
+    text.starts_with('-') && text.bytes().all(plain)
 }
 
 #[allow(clippy::print_stdout, reason = "this is what was asked for")]

@@ -30,6 +30,9 @@ const SWEEP: Duration = Duration::from_secs(1);
 /// How often clients are looked for that have not come for a while.
 const SWEEP_CLIENTS: u32 = 30;
 
+/// How often the log says, at most, that proxies do not name their clients.
+const UNNAMED: Duration = Duration::from_secs(600);
+
 /// The longest lifetime that a session can have.
 const LONGEST_LIFETIME: Duration = Duration::from_secs(24 * 60 * 60);
 
@@ -86,7 +89,7 @@ impl<S: Store> Rendezvous<S> {
             metrics,
             readiness: Readiness::default(),
             door,
-            unnamed: Seldom::new(),
+            unnamed: Seldom::every(UNNAMED),
         }))
     }
 
@@ -134,7 +137,7 @@ impl<S: Store> Rendezvous<S> {
     /// From whom a request comes.
     pub(crate) fn client(&self, peer: Option<Peer>, headers: &HeaderMap, now: Instant) -> Client {
         let client = self.0.config.proxies.client(peer, headers);
-        if client == Client::Unknown && self.0.unnamed.is_due(now) {
+        if client == Client::Unknown && self.0.unnamed.due(now).is_some() {
             tracing::warn!(
                 "a trusted proxy does not say for whom it asks: such clients are limited as one network; see client-header and \
                  trusted-proxies"
@@ -154,7 +157,9 @@ impl<S: Store> Rendezvous<S> {
 
     /// Whether the store can be used. Those who ask within a second of each other are told the same.
     pub(crate) async fn check(&self) -> Result<(), Unavailable> {
-        self.0.readiness.shared(self.timed(Operation::Check, self.0.store.check())).await
+        let this = self.clone();
+        let asked = async move { this.timed(Operation::Check, this.0.store.check()).await };
+        self.0.readiness.shared(asked).await
     }
 
     /// A reader that comes now is not held, and is not told that it was: it shall poll, and not ask again at once.

@@ -1,29 +1,37 @@
 //! What happens often and is said seldom.
 
 use std::{
-    sync::atomic::{AtomicU64, Ordering::Relaxed},
+    sync::{Mutex, PoisonError},
     time::{Duration, Instant},
 };
 
-/// How often a line is logged, at most.
-const EVERY: Duration = Duration::from_secs(600);
-
-/// Keeps a line of the log from being written for each request.
+/// Keeps a line of the log from being written each time.
 pub(crate) struct Seldom {
-    start: Instant,
-    /// In seconds since `start`.
-    due: AtomicU64,
+    every: Duration,
+    since: Mutex<Since>,
+}
+
+#[derive(Default)]
+struct Since {
+    said: Option<Instant>,
+    unsaid: u64,
 }
 
 impl Seldom {
-    pub(crate) fn new() -> Self {
-        Self { start: Instant::now(), due: AtomicU64::new(0) }
+    /// At most once in this time.
+    pub(crate) fn every(every: Duration) -> Self {
+        Self { every, since: Mutex::default() }
     }
 
-    /// Whether it is time to say it. Of those that ask at once, one is told so.
-    pub(crate) fn is_due(&self, now: Instant) -> bool {
-        let (now, due) = (now.saturating_duration_since(self.start).as_secs(), self.due.load(Relaxed));
-        now >= due && self.due.compare_exchange(due, now + EVERY.as_secs(), Relaxed, Relaxed).is_ok()
+    /// It has happened once more. How often since it was last said, if it shall be said now.
+    pub(crate) fn due(&self, now: Instant) -> Option<u64> {
+        let mut since = self.since.lock().unwrap_or_else(PoisonError::into_inner);
+        since.unsaid += 1;
+        if since.said.is_some_and(|said| now.saturating_duration_since(said) < self.every) {
+            return None;
+        }
+        since.said = Some(now);
+        Some(std::mem::take(&mut since.unsaid))
     }
 }
 
@@ -32,9 +40,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn at_first_and_then_seldom() {
-        let (seldom, now) = (Seldom::new(), Instant::now());
-        let due = [0, 1, 599, 600, 601].map(|seconds| seldom.is_due(now + Duration::from_secs(seconds)));
-        assert_eq!(due, [true, false, false, true, false]);
+    fn it_is_said_at_once_then_seldom_and_nothing_is_forgotten() {
+        let (seldom, start) = (Seldom::every(Duration::from_secs(10)), Instant::now());
+        let at = |seconds| seldom.due(start + Duration::from_secs(seconds));
+        assert_eq!(at(0), Some(1));
+        assert_eq!([at(0), at(5), at(9)], [None; 3]);
+        assert_eq!(at(10), Some(4));
+        assert_eq!([at(11), at(21)], [None, Some(2)]);
     }
 }

@@ -154,6 +154,8 @@ impl<S: Service> House<S> {
                 (stream, peer) = self.accept(listener) => {
                     let house = self.clone();
                     match stream {
+                        // Before a place is looked for: strangers shall take none.
+                        _ if !self.may_connect(peer) => self.refusals.refused(ConnectionRefusal::NotAProxy),
                         _ if connections.len() >= self.max_connections => {
                             self.refusals.refused(ConnectionRefusal::TooMany);
                         }

@@ -68,7 +68,7 @@ pub(crate) struct Settings {
     #[arg(long, env = "MATRIX_QR_RENDEZVOUS_PUBLIC_URL", value_name = "URL")]
     public_url: Option<BaseUrl>,
 
-    /// Accepts plain http for the public URL and the homeserver, for trying it out: clients refuse such a public URL, but on their own
+    /// Accepts plain http for the public URL and the homeserver, for trying it out: clients refuse such a public URL, except on their own
     /// machine
     #[arg(long, env = "MATRIX_QR_RENDEZVOUS_ALLOW_HTTP", num_args = 0..=1, default_missing_value = "true")]
     allow_http: Option<bool>,
@@ -88,7 +88,7 @@ pub(crate) struct Settings {
     creation: Option<CreationSetting>,
 
     /// Where sessions are kept: `memory`, or the `redis://` URL of a Redis or Valkey that several instances share. One
-    /// with a password belongs into a file (--store-file) or the environment. [default: memory]
+    /// with a password belongs in a file (--store-file) or the environment. [default: memory]
     #[arg(long, env = "MATRIX_QR_RENDEZVOUS_STORE", value_name = "STORE", hide_env_values = true)]
     #[arg(value_parser = OsStringValueParser::new().map(StoreSetting::said))]
     store: Option<StoreSetting>,

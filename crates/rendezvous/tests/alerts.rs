@@ -1,7 +1,20 @@
 //! Prometheus itself says when each alert fires, whether it asks the server every 15 seconds or every minute.
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
-use std::{fmt::Write, fs, path::Path, process::Command};
+use std::{
+    fmt::Write as _,
+    fs,
+    io::Write as _,
+    path::Path,
+    process::{Command, Stdio},
+};
+
+use axum::{
+    body::{Body, to_bytes},
+    http::{Request, header},
+};
+use matrix_qr_rendezvous::{Config, Rendezvous};
+use tower::ServiceExt;
 
 const RULES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../packaging/prometheus-rules.yml");
 const PROMTOOL: &str = "/usr/bin/promtool";
@@ -165,11 +178,32 @@ impl Case {
     }
 }
 
-fn promtool(arguments: &[&str]) {
+fn promtool(arguments: &[&str]) -> String {
+    promtool_about(arguments, &[])
+}
+
+/// What it says with this on its standard input.
+fn promtool_about(arguments: &[&str], input: &[u8]) -> String {
     assert!(Path::new(PROMTOOL).exists(), "{PROMTOOL} is missing: apt-get install prometheus");
-    let output = Command::new(PROMTOOL).args(arguments).output().unwrap();
+    let mut promtool = Command::new(PROMTOOL);
+    promtool.args(arguments).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut promtool = promtool.spawn().unwrap();
+    promtool.stdin.take().unwrap().write_all(input).unwrap();
+    let output = promtool.wait_with_output().unwrap();
     let says = [output.stdout, output.stderr].map(|says| String::from_utf8(says).unwrap()).concat();
     assert!(output.status.success(), "{says}");
+    says
+}
+
+#[tokio::test]
+#[ignore = "needs prometheus: cargo xtask test"]
+async fn prometheus_has_nothing_to_say_against_the_numbers() {
+    let server = Rendezvous::new(Config::new("https://rendezvous.example.org".parse().unwrap()));
+    let request = Request::get("/metrics").header(header::ACCEPT, "text/plain").body(Body::empty()).unwrap();
+    let response = server.operations().oneshot(request).await.unwrap();
+    let numbers = to_bytes(response.into_body(), 1 << 20).await.unwrap();
+    assert!(numbers.starts_with(b"# HELP "));
+    assert_eq!(promtool_about(&["check", "metrics"], &numbers), "");
 }
 
 #[test]

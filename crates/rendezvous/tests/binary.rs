@@ -90,6 +90,7 @@ fn an_empty_variable_is_none() {
     let (said, error) =
         (String::from_utf8(output.stdout).unwrap(), String::from_utf8(output.stderr).unwrap());
     assert!(said.contains("https://a.example") && said.contains("lifetime = 120"), "{said}{error}");
+    assert_eq!(error, "", "none is warned of");
     let output = run(&["--public-url", "https://a.example", "--print-config"]);
     let defaults = String::from_utf8(output.stdout).unwrap();
     assert_eq!(said.replace("lifetime = 120", "lifetime = 300"), defaults);
@@ -110,6 +111,16 @@ fn a_list_may_have_spaces() {
     for list in ["[\"10.0.0.0/8\", \"192.0.2.7/32\"]", "[\"192.0.2.1/32\", \"2001:db8::/32\"]"] {
         assert!(said.contains(list), "{said}");
     }
+}
+
+/// Clients are compared in their own family: as it stands, it would deny nobody.
+#[test]
+fn an_ipv4_network_in_the_form_of_an_ipv6_one_is_that_ipv4_network() {
+    let networks = "::ffff:192.0.2.0/120,::ffff:198.51.100.7,2001:db8::/32,::/0";
+    let output = run(&["--public-url", "https://a.example", "--print-config", "--deny", networks]);
+    let said = String::from_utf8(output.stdout).unwrap();
+    let expected = r#"deny = ["192.0.2.0/24", "198.51.100.7/32", "2001:db8::/32", "::/0"]"#;
+    assert!(said.contains(expected), "{said}");
 }
 
 #[test]

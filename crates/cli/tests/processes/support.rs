@@ -3,7 +3,7 @@
 use std::{
     ffi::OsStr,
     fs::File,
-    io::{BufRead as _, BufReader, Read as _, Write},
+    io::{BufReader, Read as _, Write},
     net::TcpStream,
     os::unix::{ffi::OsStrExt as _, fs::OpenOptionsExt as _},
     path::PathBuf,

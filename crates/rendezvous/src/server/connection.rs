@@ -76,18 +76,20 @@ impl<S: Service> House<S> {
         }
     }
 
-    /// For whom the connection was opened. Where proxies must say so, it is refused if it is not by one of them, or if it does
-    /// not say so in time. `None`: it has ended.
+    /// Whether this peer may open a connection at all. Where proxies must say for whom they do, nobody else may.
+    pub(super) fn may_connect(&self, peer: Peer) -> bool {
+        self.introduced_by.as_ref().is_none_or(|proxies| proxies.include(peer))
+    }
+
+    /// For whom the connection was opened. Where proxies must say so, it is refused if it does not say so in time. `None`: it has
+    /// ended.
     async fn introduced(
         &self,
         stream: &mut (impl AsyncRead + Unpin),
         peer: Peer,
     ) -> Result<Option<Introduction>, ConnectionRefusal> {
-        let Some(proxies) = &self.introduced_by else {
+        if self.introduced_by.is_none() {
             return Ok(Some(Introduction { peer, rest: Bytes::new() }));
-        };
-        if !proxies.include(peer) {
-            return Err(ConnectionRefusal::NotAProxy);
         }
         match timeout(self.timeouts.header, proxy_protocol::read(stream)).await {
             Ok(Ok(Some(introduction))) => Ok(Some(introduction)),

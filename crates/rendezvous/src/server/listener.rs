@@ -4,15 +4,19 @@ use std::io;
 #[cfg(unix)]
 use std::{
     fs,
-    os::unix::fs::{FileTypeExt, PermissionsExt},
+    os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt},
     path::{Path, PathBuf},
 };
 
 use tokio::net::{TcpListener, TcpStream};
 #[cfg(unix)]
-use tokio::net::{UnixListener, UnixStream};
+use tokio::net::{UnixListener, UnixSocket, UnixStream};
 
 use crate::peer::Peer;
+
+/// How many connections may wait on a Unix socket until they are taken: as many as on tokio's others.
+#[cfg(unix)]
+const BACKLOG: u32 = 1024;
 
 /// A socket that takes connections. Made from tokio's listeners, or by [`Listener::bind_unix`].
 ///
@@ -55,11 +59,12 @@ impl Listener {
     #[cfg(unix)]
     pub async fn bind_unix(path: &Path, mode: u32) -> io::Result<Self> {
         remove_stale(path).await?;
-        // Until the next line the process's umask says who may connect.
-        let listener = UnixListener::bind(path)?;
-        let file = SocketFile(path.to_owned());
+        let socket = UnixSocket::new_stream()?;
+        socket.bind(path)?;
+        let file = SocketFile { path: path.to_owned(), inode: fs::symlink_metadata(path)?.ino() };
+        // Before it listens: until here the process's umask would say who may connect.
         fs::set_permissions(path, fs::Permissions::from_mode(mode))?;
-        Ok(Self(Kind::Unix { _file: Some(file), listener }))
+        Ok(Self(Kind::Unix { _file: Some(file), listener: socket.listen(BACKLOG)? }))
     }
 
     pub(super) async fn accept(&self) -> io::Result<(Stream, Peer)> {
@@ -103,15 +108,22 @@ async fn remove_stale(path: &Path) -> io::Result<()> {
     }
 }
 
-/// The file of a socket, removed with this value.
+/// The file of a socket, removed with this value, unless it is another process's by now.
 #[cfg(unix)]
-struct SocketFile(PathBuf);
+struct SocketFile {
+    path: PathBuf,
+    inode: u64,
+}
 
 #[cfg(unix)]
 impl Drop for SocketFile {
     fn drop(&mut self) {
-        if let Err(error) = fs::remove_file(&self.0) {
-            tracing::warn!(%error, path = %self.0.display(), "cannot remove the socket");
+        let Self { path, inode } = self;
+        if !fs::symlink_metadata(&*path).is_ok_and(|found| found.ino() == *inode) {
+            return;
+        }
+        if let Err(error) = fs::remove_file(&*path) {
+            tracing::warn!(%error, path = %path.display(), "cannot remove the socket");
         }
     }
 }
@@ -148,6 +160,19 @@ mod tests {
         assert_eq!(second.kind(), io::ErrorKind::AddrInUse);
         assert!(UnixStream::connect(&path).await.is_ok(), "the first one listens on");
         drop(first);
+    }
+
+    #[tokio::test]
+    async fn the_socket_of_another_process_stays() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("socket");
+        let first = Listener::bind_unix(&path, 0o600).await.unwrap();
+        fs::remove_file(&path).unwrap();
+        let second = Listener::bind_unix(&path, 0o600).await.unwrap();
+        drop(first);
+        assert!(UnixStream::connect(&path).await.is_ok());
+        drop(second);
+        assert!(!path.exists());
     }
 
     #[tokio::test]

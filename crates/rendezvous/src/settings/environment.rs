@@ -25,8 +25,9 @@ pub(crate) fn without_empty(command: Command) -> Command {
 pub(crate) fn unknown(command: &Command) -> Vec<String> {
     let known: Vec<_> = command.get_arguments().filter_map(|argument| argument.get_env()).collect();
     let ours = env::vars_os().filter(|(name, _)| name.as_encoded_bytes().starts_with(PREFIX.as_bytes()));
-    let unknown =
-        ours.filter(|(name, value)| !known.contains(&name.as_os_str()) && !of_kubernetes(name, value));
+    let unknown = ours.filter(|(name, value)| {
+        !value.is_empty() && !known.contains(&name.as_os_str()) && !of_kubernetes(name, value)
+    });
     let named = unknown
         .map(|(name, _)| format!("the environment variable {name:?} is no setting: --help names them"));
     named.take(MOST).collect()

@@ -109,9 +109,16 @@ impl FromStr for Net {
         let text = text.trim();
         let address = || text.parse().map(|address: IpAddr| IpNet::from(address));
         let net = text.parse().or_else(|_| address());
-        net.map(Self)
+        net.map(|net| Self(canonical(net)))
             .map_err(|_| "it must be a network such as 192.0.2.0/24, 2001:db8::/32, or an address".to_owned())
     }
+}
+
+/// An IPv4 network in the form of an IPv6 one (`::ffff:192.0.2.0/120`) is that IPv4 network: clients are compared so.
+fn canonical(net: IpNet) -> IpNet {
+    let bits = if net.addr().is_ipv6() { net.prefix_len().checked_sub(96) } else { None };
+    let IpAddr::V4(address) = net.addr().to_canonical() else { return net };
+    bits.and_then(|bits| IpNet::new(address.into(), bits).ok()).unwrap_or(net)
 }
 
 impl fmt::Display for Net {

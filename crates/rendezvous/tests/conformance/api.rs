@@ -142,7 +142,7 @@ async fn a_payload_need_not_say_its_length<S: Kept>() {
         ("Transfer-Encoding: chunked\r\n", chunked("second"), true),
         (
             "Transfer-Encoding: chunked\r\n",
-            format!("1;x=y\r\ns\r\n5\r\necond\r\n0\r\nTrailer: x\r\n\r\n"),
+            "1;x=y\r\ns\r\n5\r\necond\r\n0\r\nTrailer: x\r\n\r\n".to_owned(),
             true,
         ),
         ("Transfer-Encoding: chunked\r\n", chunked(&most), true),

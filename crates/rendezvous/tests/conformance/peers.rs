@@ -112,6 +112,21 @@ async fn who_is_no_trusted_proxy_is_not_listened_to() {
     assert_eq!(server.rendezvous.sessions(), 0);
 }
 
+/// In one thread: the server first sees them all.
+#[tokio::test]
+async fn strangers_take_no_place_of_a_proxy() {
+    let server = speaking(|config| {
+        config.max_connections = 1;
+        config.proxies.trusted.clear();
+    })
+    .await;
+    let strangers: Vec<_> = (0..20).map(|_| std::net::TcpStream::connect(server.address).unwrap()).collect();
+    server.connect().await.read_to_end(&mut Vec::new()).await.ok();
+    assert_eq!(refused(&server, "too_many").await, Some(0.0));
+    assert_eq!(refused(&server, "not_a_proxy").await, Some(21.0));
+    drop(strangers);
+}
+
 #[tokio::test]
 async fn a_proxy_that_says_nothing_is_refused() {
     let server = speaking(|_| {}).await;
