@@ -1,38 +1,38 @@
 //! What happens often and is said seldom.
 
 use std::{
-    sync::{Mutex, PoisonError},
+    sync::atomic::{AtomicU64, Ordering::Relaxed},
     time::{Duration, Instant},
 };
 
-/// Keeps a line of the log from being written each time.
+/// Keeps a line of the log from being written each time. Without a lock: it may happen with every request.
 pub(crate) struct Seldom {
     every: Duration,
-    since: Mutex<Since>,
-}
-
-#[derive(Default)]
-struct Since {
-    said: Option<Instant>,
-    unsaid: u64,
+    start: Instant,
+    /// In milliseconds since `start`.
+    due: AtomicU64,
+    unsaid: AtomicU64,
 }
 
 impl Seldom {
     /// At most once in this time.
     pub(crate) fn every(every: Duration) -> Self {
-        Self { every, since: Mutex::default() }
+        Self { every, start: Instant::now(), due: AtomicU64::new(0), unsaid: AtomicU64::new(0) }
     }
 
     /// It has happened once more. How often since it was last said, if it shall be said now.
     pub(crate) fn due(&self, now: Instant) -> Option<u64> {
-        let mut since = self.since.lock().unwrap_or_else(PoisonError::into_inner);
-        since.unsaid += 1;
-        if since.said.is_some_and(|said| now.saturating_duration_since(said) < self.every) {
-            return None;
-        }
-        since.said = Some(now);
-        Some(std::mem::take(&mut since.unsaid))
+        self.unsaid.fetch_add(1, Relaxed);
+        let (now, due) = (milliseconds(now.saturating_duration_since(self.start)), self.due.load(Relaxed));
+        let next = now.saturating_add(milliseconds(self.every));
+        // Of those that come at once, one says it.
+        let says = now >= due && self.due.compare_exchange(due, next, Relaxed, Relaxed).is_ok();
+        says.then(|| self.unsaid.swap(0, Relaxed))
     }
+}
+
+fn milliseconds(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
 }
 
 #[cfg(test)]
