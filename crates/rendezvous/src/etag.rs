@@ -56,7 +56,7 @@ pub(crate) async fn answer<S: Store, B: Incoming>(
     rendezvous: &Rendezvous<S>,
     route: Route,
     client: Client,
-    request: Request<B>,
+    request: &mut Request<B>,
 ) -> Answer {
     match route {
         Route::Create(errcodes) if request.method() == Method::POST => {
@@ -72,7 +72,7 @@ async fn create<S: Store, B: Incoming>(
     rendezvous: &Rendezvous<S>,
     errcodes: Errcodes,
     client: Client,
-    request: Request<B>,
+    request: &mut Request<B>,
 ) -> Result<Answer, Refusal> {
     rendezvous.admit(client, Wish::Create)?;
     let write = new_write(request).await?;
@@ -93,7 +93,7 @@ async fn session<S: Store, B: Incoming>(
     rendezvous: &Rendezvous<S>,
     id: Option<Id>,
     client: Client,
-    request: Request<B>,
+    request: &mut Request<B>,
 ) -> Answer {
     let allowed = "GET,HEAD,PUT,DELETE";
     let method = request.method();
@@ -116,7 +116,7 @@ async fn attempt<S: Store, B: Incoming>(
     rendezvous: &Rendezvous<S>,
     id: Id,
     client: Client,
-    request: Request<B>,
+    request: &mut Request<B>,
 ) -> Result<Answer, Refusal> {
     rendezvous.admit(client, Wish::Other)?;
     match *request.method() {
@@ -157,7 +157,7 @@ async fn receive<S: Store>(
 async fn send<S: Store, B: Incoming>(
     rendezvous: &Rendezvous<S>,
     id: Id,
-    request: Request<B>,
+    request: &mut Request<B>,
 ) -> Result<Answer, Refusal> {
     let condition = Condition::of(request.headers(), header::IF_MATCH)?.ok_or(Refusal::NoIfMatch)?;
     let expected = condition.revision();
@@ -183,7 +183,7 @@ async fn cancel<S: Store>(rendezvous: &Rendezvous<S>, id: Id) -> Result<Answer, 
 }
 
 /// The payload of a request, with the revision that it will have. It counts as written now, when all of it is here.
-async fn new_write(request: Request<impl Incoming>) -> Result<Write, Refusal> {
+async fn new_write(request: &mut Request<impl Incoming>) -> Result<Write, Refusal> {
     let payload = payload::read(request).await?;
     Ok(Write { revision: Revision::random(), payload, now: Instant::now() })
 }

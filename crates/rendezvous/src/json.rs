@@ -58,7 +58,7 @@ pub(crate) async fn answer<S: Store, B: Incoming>(
     rendezvous: &Rendezvous<S>,
     Route { place, concurrent_write }: Route,
     client: Client,
-    request: Request<B>,
+    request: &mut Request<B>,
 ) -> Answer {
     let outcome = match place {
         Place::Collection => collection(rendezvous, client, request).await,
@@ -70,7 +70,7 @@ pub(crate) async fn answer<S: Store, B: Incoming>(
 async fn collection<S: Store, B: Incoming>(
     rendezvous: &Rendezvous<S>,
     client: Client,
-    request: Request<B>,
+    request: &mut Request<B>,
 ) -> Result<Answer, Refusal> {
     match *request.method() {
         Method::POST => create(rendezvous, client, request).await,
@@ -97,7 +97,7 @@ async fn discover<S: Store>(
 async fn create<S: Store, B: Incoming>(
     rendezvous: &Rendezvous<S>,
     client: Client,
-    request: Request<B>,
+    request: &mut Request<B>,
 ) -> Result<Answer, Refusal> {
     rendezvous.admit(client, Wish::Create)?;
     if !rendezvous.may_create(request.headers(), || Ok(())).await? {
@@ -116,7 +116,7 @@ async fn session<S: Store, B: Incoming>(
     rendezvous: &Rendezvous<S>,
     (id, concurrent_write): (Option<Id>, &'static str),
     client: Client,
-    request: Request<B>,
+    request: &mut Request<B>,
 ) -> Result<Answer, Refusal> {
     let allowed = "GET,HEAD,PUT,DELETE";
     if ![Method::GET, Method::PUT, Method::DELETE, Method::HEAD].contains(request.method()) {
@@ -137,13 +137,13 @@ async fn attempt<S: Store, B: Incoming>(
     rendezvous: &Rendezvous<S>,
     (id, concurrent_write): (Id, &'static str),
     client: Client,
-    request: Request<B>,
+    request: &mut Request<B>,
 ) -> Result<Answer, Refusal> {
     rendezvous.admit(client, Wish::Other)?;
     match *request.method() {
         Method::PUT => send(rendezvous, id, concurrent_write, request).await,
         Method::DELETE => cancel(rendezvous, id).await,
-        _ => receive(rendezvous, id, waiting(&request)).await,
+        _ => receive(rendezvous, id, waiting(request)).await,
     }
 }
 
@@ -176,7 +176,7 @@ async fn send<S: Store, B: Incoming>(
     rendezvous: &Rendezvous<S>,
     id: Id,
     concurrent_write: &'static str,
-    request: Request<B>,
+    request: &mut Request<B>,
 ) -> Result<Answer, Refusal> {
     let text = payload::read_json(request).await?;
     let ToSend { sequence_token, data } = body::parse(&text)?;

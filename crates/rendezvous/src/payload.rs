@@ -53,19 +53,19 @@ impl MediaType {
 
 /// The payload of a request, at most [`LARGEST`] bytes, in an allocation of its own size: a part of the request's buffer would
 /// keep all of that alive.
-pub(crate) async fn read(request: Request<impl Incoming>) -> Result<Arc<[u8]>, Refusal> {
+pub(crate) async fn read(request: &mut Request<impl Incoming>) -> Result<Arc<[u8]>, Refusal> {
     MediaType::Plain.check(request.headers())?;
-    Ok(Arc::from(&read_body(request.into_body(), LARGEST).await?[..]))
+    Ok(Arc::from(&read_body(request.body_mut(), LARGEST).await?[..]))
 }
 
 /// The JSON of a request. It may be a part of the request's buffer: not to be kept.
-pub(crate) async fn read_json(request: Request<impl Incoming>) -> Result<Bytes, Refusal> {
+pub(crate) async fn read_json(request: &mut Request<impl Incoming>) -> Result<Bytes, Refusal> {
     MediaType::Json.check(request.headers())?;
-    read_body(request.into_body(), LARGEST_JSON).await
+    read_body(request.body_mut(), LARGEST_JSON).await
 }
 
 /// Counts what comes, whatever `Content-Length` said, and if nothing did: proxies leave it out (docs/design.md).
-async fn read_body(mut body: impl Incoming, largest: usize) -> Result<Bytes, Refusal> {
+async fn read_body(body: &mut impl Incoming, largest: usize) -> Result<Bytes, Refusal> {
     let first = match body.frame().await {
         None => return Ok(Bytes::new()),
         Some(frame) => frame.map_err(|error| broken(&error))?.into_data().unwrap_or_default(),
@@ -109,8 +109,11 @@ mod tests {
                 let request = Request::post("/").header("content-type", "text/plain");
                 let request =
                     said.into_iter().fold(request, |request, said| request.header("content-length", said));
-                let request = request.body(Body::from(vec![b'x'; length])).unwrap();
-                assert_eq!(read(request).await.map(|payload| payload.len()).ok(), fits.then_some(length));
+                let mut request = request.body(Body::from(vec![b'x'; length])).unwrap();
+                assert_eq!(
+                    read(&mut request).await.map(|payload| payload.len()).ok(),
+                    fits.then_some(length)
+                );
             }
         }
     }
@@ -121,8 +124,8 @@ mod tests {
             [(0, true), (LARGEST_JSON, true), (LARGEST_JSON + 1, false), (DISCARDED + 1, false)]
         {
             let request = Request::post("/").header("content-type", "application/json; charset=utf-8");
-            let request = request.body(Body::from(vec![b'x'; length])).unwrap();
-            assert_eq!(read_json(request).await.map(|text| text.len()).ok(), fits.then_some(length));
+            let mut request = request.body(Body::from(vec![b'x'; length])).unwrap();
+            assert_eq!(read_json(&mut request).await.map(|text| text.len()).ok(), fits.then_some(length));
         }
     }
 
@@ -145,8 +148,8 @@ mod tests {
     async fn a_late_body_is_told_from_a_broken_one() {
         for (error, late) in [(BodyError::TimedOut, true), (BodyError::Broken, false)] {
             let body = Body::new(Failing(Some(error)));
-            let request = Request::post("/").header("content-type", "text/plain").body(body).unwrap();
-            let refusal = read(request).await.unwrap_err();
+            let mut request = Request::post("/").header("content-type", "text/plain").body(body).unwrap();
+            let refusal = read(&mut request).await.unwrap_err();
             assert_eq!(matches!(refusal, Refusal::TooSlow), late, "{refusal:?}");
         }
     }

@@ -35,12 +35,14 @@ impl<S: Store> Rendezvous<S> {
     }
 
     /// Answers a request that came from this peer.
-    pub(crate) async fn answer(&self, request: Request<impl Incoming>, peer: Option<Peer>) -> Reply {
+    ///
+    /// It stays here while it is answered: passed on by value it would be copied at each step.
+    pub(crate) async fn answer(&self, mut request: Request<impl Incoming>, peer: Option<Peer>) -> Reply {
         let started = Instant::now();
         let method = request.method().clone();
         let route = self.route(&request);
         let api = route.as_ref().map(Route::api);
-        let answer = self.checked(route, request, peer, started).await;
+        let answer = self.checked(route, &mut request, peer, started).await;
         self.reply(&method, api, answer, started)
     }
 
@@ -62,7 +64,7 @@ impl<S: Store> Rendezvous<S> {
     async fn checked(
         &self,
         route: Option<Route>,
-        request: Request<impl Incoming>,
+        request: &mut Request<impl Incoming>,
         peer: Option<Peer>,
         now: Instant,
     ) -> Answer {
