@@ -102,7 +102,7 @@ mod tests {
             })
             .await;
             assert_eq!(outcome, Err(unreachable()));
-            assert!(began.elapsed() <= LONGEST, "{seconds}: {:?}", began.elapsed());
+            assert!(began.elapsed() <= Duration::from_secs(30), "{seconds}: {:?}", began.elapsed());
         }
     }
 }
