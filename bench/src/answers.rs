@@ -9,7 +9,7 @@ use crate::{
     client::{Answer, Client},
     load::Load,
     requests::Request,
-    trouble::Trouble,
+    error::BenchError,
 };
 
 /// One answer for each method.
@@ -31,7 +31,7 @@ pub(crate) struct Constant {
 
 impl Answers {
     /// What this server answers to this load.
-    pub(crate) async fn of(address: SocketAddr, load: Load) -> Result<Self, Trouble> {
+    pub(crate) async fn of(address: SocketAddr, load: Load) -> Result<Self, BenchError> {
         let (api, mut path) = (load.api(), Vec::new());
         let (mut client, mut request) = (Client::connect(address).await?, Request::of(api));
         let payload = load.payload();

@@ -2,7 +2,7 @@
 
 use memchr::{memchr, memmem};
 
-use crate::{client::Answer, requests::JSON_SESSIONS, trouble::Trouble};
+use crate::{client::Answer, requests::JSON_SESSIONS, error::BenchError};
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) enum Api {
@@ -27,7 +27,7 @@ impl Api {
     }
 
     /// The path of the session that was created, in the place of the one before.
-    pub(crate) fn path(self, created: &Answer<'_>, path: &mut Vec<u8>) -> Result<(), Trouble> {
+    pub(crate) fn path(self, created: &Answer<'_>, path: &mut Vec<u8>) -> Result<(), BenchError> {
         path.clear();
         match self {
             Self::Text => path.extend_from_slice(created.path()?),
@@ -56,7 +56,7 @@ impl Api {
     }
 }
 
-const NO_ID: Trouble = Trouble::Lacks { request: "create", what: "id" };
+const NO_ID: BenchError = BenchError::Lacks { request: "create", what: "id" };
 
 /// What follows this, up to the next quote.
 fn text<'a>(body: &'a [u8], start: &[u8]) -> Option<&'a [u8]> {

@@ -16,12 +16,12 @@ use tokio::net::TcpListener;
 
 use crate::{
     answers::{Answers, Constant},
-    trouble::Trouble,
+    error::BenchError,
 };
 
 /// Reads the answers from the first line of standard input, and serves until that ends. With `minimal` an answer
 /// has no more headers than a client needs to understand it.
-pub(crate) fn run(minimal: bool) -> Result<(), Trouble> {
+pub(crate) fn run(minimal: bool) -> Result<(), BenchError> {
     let mut line = String::new();
     io::stdin().lock().read_line(&mut line)?;
     let answers: Answers = serde_json::from_str(&line)?;

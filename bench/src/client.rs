@@ -12,7 +12,7 @@ use tokio::{
     net::TcpStream,
 };
 
-use crate::trouble::Trouble;
+use crate::error::BenchError;
 
 /// More than any answer has, with a payload of the full size.
 const ROOM: usize = 16 * 1024;
@@ -36,14 +36,14 @@ pub(crate) struct Answer<'a> {
 }
 
 impl Client {
-    pub(crate) async fn connect(address: SocketAddr) -> Result<Self, Trouble> {
+    pub(crate) async fn connect(address: SocketAddr) -> Result<Self, BenchError> {
         let stream = TcpStream::connect(address).await?;
         stream.set_nodelay(true)?;
         Ok(Self { stream, received: Vec::with_capacity(ROOM) })
     }
 
     /// Sends a request and waits for its answer. No time limit of its own: a timer for each would be felt.
-    pub(crate) async fn ask(&mut self, request: &[u8]) -> Result<Answer<'_>, Trouble> {
+    pub(crate) async fn ask(&mut self, request: &[u8]) -> Result<Answer<'_>, BenchError> {
         self.stream.write_all(request).await?;
         self.received.clear();
         let head = loop {
@@ -58,10 +58,10 @@ impl Client {
         Ok(head.answer(&self.received))
     }
 
-    async fn receive(&mut self) -> Result<(), Trouble> {
+    async fn receive(&mut self) -> Result<(), BenchError> {
         let room = self.received.len() < ROOM;
         let count = if room { self.stream.read_buf(&mut self.received).await? } else { 0 };
-        if count > 0 { Ok(()) } else { Err(Trouble::Closed) }
+        if count > 0 { Ok(()) } else { Err(BenchError::Closed) }
     }
 }
 
@@ -72,11 +72,11 @@ pub(crate) struct Timed {
 }
 
 impl Timed {
-    pub(crate) async fn connect(address: SocketAddr) -> Result<Self, Trouble> {
+    pub(crate) async fn connect(address: SocketAddr) -> Result<Self, BenchError> {
         Ok(Self { client: Client::connect(address).await?, latencies: Vec::new() })
     }
 
-    pub(crate) async fn ask(&mut self, request: &[u8]) -> Result<Answer<'_>, Trouble> {
+    pub(crate) async fn ask(&mut self, request: &[u8]) -> Result<Answer<'_>, BenchError> {
         let start = Instant::now();
         let answer = self.client.ask(request).await?;
         self.latencies.push(u32::try_from(start.elapsed().as_nanos()).unwrap_or(u32::MAX));
@@ -95,8 +95,8 @@ struct Head {
 }
 
 impl Head {
-    fn parse(received: &[u8], length: usize) -> Result<Self, Trouble> {
-        let no_http = || Trouble::NoHttp(String::from_utf8_lossy(received).chars().take(80).collect());
+    fn parse(received: &[u8], length: usize) -> Result<Self, BenchError> {
+        let no_http = || BenchError::NoHttp(String::from_utf8_lossy(received).chars().take(80).collect());
         let digits = received.strip_prefix(b"HTTP/1.1 ").and_then(|rest| rest.get(..3));
         let status = digits.and_then(number).ok_or_else(no_http)?;
         let mut head =

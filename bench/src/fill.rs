@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 
 use tokio::task::JoinSet;
 
-use crate::{client::Client, load::CONNECTIONS, requests::Request, trouble::Trouble};
+use crate::{client::Client, load::CONNECTIONS, requests::Request, error::BenchError};
 
 /// What its clients know of a session.
 pub(crate) struct Session {
@@ -13,7 +13,7 @@ pub(crate) struct Session {
 }
 
 /// Makes so many sessions with payloads of this size.
-pub(crate) async fn fill(address: SocketAddr, count: usize, size: usize) -> Result<Vec<Session>, Trouble> {
+pub(crate) async fn fill(address: SocketAddr, count: usize, size: usize) -> Result<Vec<Session>, BenchError> {
     let mut work = JoinSet::new();
     for place in 0..CONNECTIONS {
         // Such that they add up to the count.
@@ -27,7 +27,7 @@ pub(crate) async fn fill(address: SocketAddr, count: usize, size: usize) -> Resu
     Ok(all)
 }
 
-async fn some(address: SocketAddr, count: usize, size: usize) -> Result<Vec<Session>, Trouble> {
+async fn some(address: SocketAddr, count: usize, size: usize) -> Result<Vec<Session>, BenchError> {
     let (mut client, mut request) = (Client::connect(address).await?, Request::default());
     let payload = vec![b'x'; size];
     let mut sessions = Vec::with_capacity(count);

@@ -22,7 +22,7 @@ use crate::{
     report::{Report, Row},
     requests::Request,
     server::{Setting, ours},
-    trouble::Trouble,
+    error::BenchError,
 };
 
 pub(crate) const ROWS: [&str; 1] = ["flood: sign-ins lost"];
@@ -43,7 +43,7 @@ const APART: Duration = Duration::from_millis(20);
 const FLOODER: &str = "198.51.100.7";
 
 /// The server's limits are those that it comes with.
-pub(crate) async fn measure(options: &Options, report: &mut Report) -> Result<(), Trouble> {
+pub(crate) async fn measure(options: &Options, report: &mut Report) -> Result<(), BenchError> {
     let server = ours(options, Setting::Default)?;
     let (mut flood, seen, start) = (JoinSet::new(), Arc::new(Seen::default()), Instant::now());
     for _ in 0..CONNECTIONS {
@@ -74,7 +74,7 @@ async fn create_for_ever(address: SocketAddr, seen: Arc<Seen>) {
     }
 }
 
-async fn create_while_connected(address: SocketAddr, seen: &Seen) -> Result<(), Trouble> {
+async fn create_while_connected(address: SocketAddr, seen: &Seen) -> Result<(), BenchError> {
     let (mut client, mut request) = (Client::connect(address).await?, Request::from_network(FLOODER));
     loop {
         let status = client.ask(request.create(&[b'x'; 1024])).await?.status;
@@ -84,13 +84,13 @@ async fn create_while_connected(address: SocketAddr, seen: &Seen) -> Result<(), 
 }
 
 /// The reasons of those that were lost.
-async fn sign_in(server: &Server) -> Result<Vec<Trouble>, Trouble> {
+async fn sign_in(server: &Server) -> Result<Vec<BenchError>, BenchError> {
     let mut honest = JoinSet::new();
     for number in 1..=HONEST {
         let mut pair = SignIn::connect(server, Request::from_network(&format!("203.0.113.{number}"))).await?;
         honest.spawn(async move {
             let gone = timeout(PATIENCE, pair.go(PAUSE)).await;
-            gone.unwrap_or(Err(Trouble::TooSlow("a sign-in")))
+            gone.unwrap_or(Err(BenchError::TooSlow("a sign-in")))
         });
         sleep(APART).await;
     }

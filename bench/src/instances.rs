@@ -18,7 +18,7 @@ use crate::{
     redis::Redis,
     report::{Report, Row},
     server::{Setting, ours},
-    trouble::Trouble,
+    error::BenchError,
 };
 
 pub(crate) const ROWS: [&str; 2] = ["two instances: violations", "two instances: not answered"];
@@ -30,7 +30,7 @@ const GROUPS: usize = 16;
 const LONGEST: Duration = Duration::from_secs(2 * 60 * 60);
 
 /// Asks until there were so many operations.
-pub(crate) async fn measure(options: &Options, report: &mut Report) -> Result<(), Trouble> {
+pub(crate) async fn measure(options: &Options, report: &mut Report) -> Result<(), BenchError> {
     let redis = Redis::start().await?;
     let servers = [ours(options, Setting::Redis(redis.port))?, ours(options, Setting::Redis(redis.port))?];
     let [first, second] = [&servers[0], &servers[1]].map(|server| server.address);
@@ -46,9 +46,9 @@ pub(crate) async fn measure(options: &Options, report: &mut Report) -> Result<()
         while let Some(part) = groups.join_next().await {
             tally.add(part??);
         }
-        Ok::<_, Trouble>(())
+        Ok::<_, BenchError>(())
     };
-    tokio::time::timeout(LONGEST, all).await.map_err(|_| Trouble::TooSlow("the operations"))??;
+    tokio::time::timeout(LONGEST, all).await.map_err(|_| BenchError::TooSlow("the operations"))??;
     add_rows(&tally, start.elapsed(), report);
     Ok(())
 }
@@ -77,7 +77,7 @@ struct Tally {
 }
 
 impl Tally {
-    fn count(&mut self, outcome: Result<Vec<Event>, Trouble>) {
+    fn count(&mut self, outcome: Result<Vec<Event>, BenchError>) {
         self.sessions += 1;
         match outcome {
             Ok(events) => {
@@ -112,7 +112,7 @@ async fn use_sessions(
     addresses: [SocketAddr; 2],
     number: usize,
     operations: usize,
-) -> Result<Tally, Trouble> {
+) -> Result<Tally, BenchError> {
     let (mut tally, mut group, mut failed) = (Tally::default(), Group::connect(addresses, number).await?, 0);
     while tally.operations < operations && failed < PATIENCE {
         let outcome = group.use_session().await;

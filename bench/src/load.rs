@@ -14,7 +14,7 @@ use crate::{
     client::PATIENCE,
     process::{Running, Server},
     requests::Request,
-    trouble::Trouble,
+    error::BenchError,
 };
 
 /// How many connections there are.
@@ -72,7 +72,7 @@ impl Load {
     }
 
     /// Puts this load on a server for a time.
-    pub(crate) async fn put_on(self, server: &Server, time: Duration) -> Result<Pace, Trouble> {
+    pub(crate) async fn put_on(self, server: &Server, time: Duration) -> Result<Pace, BenchError> {
         let mut workers = Vec::new();
         while workers.iter().map(Worker::connections).sum::<usize>() < CONNECTIONS {
             workers.push(Worker::prepare(self, server).await?);
@@ -84,12 +84,12 @@ impl Load {
         }
         // One time limit for all: one for each request would be felt.
         let latencies = timeout(time + PATIENCE, latencies_of(work)).await;
-        let latencies = latencies.map_err(|_| Trouble::TooSlow("a request"))??;
+        let latencies = latencies.map_err(|_| BenchError::TooSlow("a request"))??;
         start.pace(&server.process, self, latencies)
     }
 }
 
-async fn latencies_of(mut work: JoinSet<Result<Vec<u32>, Trouble>>) -> Result<Vec<u32>, Trouble> {
+async fn latencies_of(mut work: JoinSet<Result<Vec<u32>, BenchError>>) -> Result<Vec<u32>, BenchError> {
     let mut latencies = Vec::new();
     while let Some(result) = work.join_next().await {
         latencies.extend(result??);
@@ -104,7 +104,7 @@ enum Worker {
 }
 
 impl Worker {
-    async fn prepare(load: Load, server: &Server) -> Result<Self, Trouble> {
+    async fn prepare(load: Load, server: &Server) -> Result<Self, BenchError> {
         match load.is_exchange() {
             true => Ok(Self::Pair(SignIn::connect(server, Request::of(load.api())).await?)),
             false => Ok(Self::Alone(Single::prepare(load, server).await?)),
@@ -119,7 +119,7 @@ impl Worker {
     }
 
     /// How long each request took.
-    async fn work(self, until: Instant) -> Result<Vec<u32>, Trouble> {
+    async fn work(self, until: Instant) -> Result<Vec<u32>, BenchError> {
         match self {
             Self::Alone(mut single) => {
                 single.ask().await?;
@@ -145,7 +145,7 @@ struct Start {
 }
 
 impl Start {
-    fn pace(self, server: &Running, load: Load, latencies: Vec<u32>) -> Result<Pace, Trouble> {
+    fn pace(self, server: &Running, load: Load, latencies: Vec<u32>) -> Result<Pace, BenchError> {
         let seconds = self.time.elapsed().as_secs_f64();
         let cpu = server.cpu()?.saturating_sub(self.cpu);
         let rate = (latencies.len() / load.requests()) as f64 / seconds;

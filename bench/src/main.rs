@@ -22,7 +22,7 @@ mod rounds;
 mod server;
 mod sign_in;
 mod slow;
-mod trouble;
+mod error;
 mod waiters;
 
 use std::process::ExitCode;
@@ -32,7 +32,7 @@ use clap::Parser;
 use crate::{
     options::{Group, Options, Role},
     report::Report,
-    trouble::Trouble,
+    error::BenchError,
 };
 
 fn main() -> ExitCode {
@@ -52,13 +52,13 @@ fn main() -> ExitCode {
 }
 
 /// On one thread: the load shares the machine with the server, and shall leave it the rest.
-fn measure(options: &Options) -> Result<bool, Trouble> {
+fn measure(options: &Options) -> Result<bool, BenchError> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
         tokio::select! {
             all_fine = run_all(options) => Ok(all_fine),
             // Ended here and not by the signal itself, so that the servers end too.
-            stopped = stop_signal() => stopped.and(Err(Trouble::Stopped)),
+            stopped = stop_signal() => stopped.and(Err(BenchError::Stopped)),
         }
     })
 }
@@ -76,7 +76,7 @@ async fn run_all(options: &Options) -> bool {
     report.all_fine()
 }
 
-async fn run(group: Group, options: &Options, report: &mut Report) -> Result<(), Trouble> {
+async fn run(group: Group, options: &Options, report: &mut Report) -> Result<(), BenchError> {
     match group {
         Group::Rates => rates::measure(options, report).await,
         Group::Memory => memory::measure(options, report).await,
@@ -90,7 +90,7 @@ async fn run(group: Group, options: &Options, report: &mut Report) -> Result<(),
     }
 }
 
-async fn stop_signal() -> Result<(), Trouble> {
+async fn stop_signal() -> Result<(), BenchError> {
     use tokio::signal::unix::{SignalKind, signal};
     let mut terminate = signal(SignalKind::terminate())?;
     tokio::select! {

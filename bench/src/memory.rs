@@ -8,7 +8,7 @@ use crate::{
     report::{Report, Row},
     rounds::interleave,
     server::{Setting, ours},
-    trouble::Trouble,
+    error::BenchError,
 };
 
 /// How many sessions share what is measured as the cost of one.
@@ -26,7 +26,7 @@ pub(crate) const ROWS: [&str; 3] =
     ["memory per session, empty", "memory per session, 1 KiB", "memory per session, 4 KiB"];
 
 /// A row for each size of the payload.
-pub(crate) async fn measure(options: &Options, report: &mut Report) -> Result<(), Trouble> {
+pub(crate) async fn measure(options: &Options, report: &mut Report) -> Result<(), BenchError> {
     for (name, size) in ROWS.into_iter().zip([0, KIB, 4 * KIB]) {
         let server = ours(options, Setting::Wide)?;
         fill(server.address, FIRST, size).await?;
@@ -47,7 +47,7 @@ pub(crate) const MILLION_ROWS: [&str; 4] = [
 ];
 
 /// All of the server's memory, and its rates beside those of one with few sessions.
-pub(crate) async fn measure_million(options: &Options, report: &mut Report) -> Result<(), Trouble> {
+pub(crate) async fn measure_million(options: &Options, report: &mut Report) -> Result<(), BenchError> {
     let [memory, poll, read, create] = MILLION_ROWS;
     if options.quick {
         let note = "not in a quick run: it takes minutes";
@@ -67,7 +67,7 @@ pub(crate) async fn measure_million(options: &Options, report: &mut Report) -> R
     Ok(())
 }
 
-async fn beside(name: &str, load: Load, servers: [&Server; 2], options: &Options) -> Result<Row, Trouble> {
+async fn beside(name: &str, load: Load, servers: [&Server; 2], options: &Options) -> Result<Row, BenchError> {
     let [few, many] = interleave(servers, load, options.rounds()).await?;
     let row = Row::new(name, many.over(&few), "of few sessions").at_least(0.9);
     Ok(row.with("many", many.rate()).with("few", few.rate()).with("p99_ms", many.p99_ms()))

@@ -9,7 +9,7 @@ use std::{
     time::Duration,
 };
 
-use crate::trouble::Trouble;
+use crate::error::BenchError;
 
 /// How long a server may take until it listens.
 const START: Duration = Duration::from_secs(20);
@@ -21,9 +21,9 @@ const TICK: Duration = Duration::from_millis(10);
 pub(crate) struct Running(pub(crate) Child);
 
 impl Running {
-    pub(crate) fn start(command: &mut Command) -> Result<Self, Trouble> {
+    pub(crate) fn start(command: &mut Command) -> Result<Self, BenchError> {
         let what = command.get_program().to_string_lossy().into_owned();
-        let child = command.spawn().map_err(|error| Trouble::NoStart { what, why: error.to_string() })?;
+        let child = command.spawn().map_err(|error| BenchError::NoStart { what, why: error.to_string() })?;
         Ok(Self(child))
     }
 
@@ -63,7 +63,7 @@ pub(crate) struct Server {
 impl Server {
     /// Starts it and waits for the line on standard error that says where it listens. `input` is what it gets
     /// on standard input, which stays open.
-    pub(crate) fn start(command: &mut Command, input: &[u8]) -> Result<Self, Trouble> {
+    pub(crate) fn start(command: &mut Command, input: &[u8]) -> Result<Self, BenchError> {
         let what = command.get_program().to_string_lossy().into_owned();
         command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::piped());
         let mut process = Running::start(command)?;
@@ -75,7 +75,7 @@ impl Server {
         // Goes on reading: a server must not block on its log. Ends with the server.
         std::thread::spawn(move || stderr.map(|stderr| listen(stderr, &said)));
         let address = heard.recv_timeout(START).unwrap_or_else(|_| Err("it says nothing".to_owned()));
-        let address = address.map_err(|why| Trouble::NoStart { what, why })?;
+        let address = address.map_err(|why| BenchError::NoStart { what, why })?;
         Ok(Self { process, address, constant: false })
     }
 }

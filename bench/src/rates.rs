@@ -8,7 +8,7 @@ use crate::{
     report::{Report, Row},
     rounds::{Runs, interleave},
     server::{Setting, bare, ours},
-    trouble::Trouble,
+    error::BenchError,
 };
 
 pub(crate) const ROWS: [&str; 7] = [
@@ -22,7 +22,7 @@ pub(crate) const ROWS: [&str; 7] = [
 ];
 
 /// A row for each load.
-pub(crate) async fn measure(options: &Options, report: &mut Report) -> Result<(), Trouble> {
+pub(crate) async fn measure(options: &Options, report: &mut Report) -> Result<(), BenchError> {
     for (name, load) in ROWS.into_iter().zip(Load::TEXT.into_iter().chain(Load::JSON)) {
         let ours = ours(options, Setting::Wide)?;
         let answers = Answers::of(ours.address, load).await?;

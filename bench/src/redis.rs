@@ -21,7 +21,7 @@ use crate::{
     report::{Report, Row},
     rounds::interleave,
     server::{Setting, ours},
-    trouble::Trouble,
+    error::BenchError,
 };
 
 pub(crate) const ROWS: [&str; 1] = ["exchange over Redis"];
@@ -33,7 +33,7 @@ const BETWEEN_TRIES: Duration = Duration::from_millis(50);
 const TRIES: usize = 200;
 
 /// The rate over Redis, over that over memory.
-pub(crate) async fn measure(options: &Options, report: &mut Report) -> Result<(), Trouble> {
+pub(crate) async fn measure(options: &Options, report: &mut Report) -> Result<(), BenchError> {
     let redis = Redis::start().await?;
     let (memory, shared) = (ours(options, Setting::Wide)?, ours(options, Setting::Redis(redis.port))?);
     let [memory, shared] = interleave([&memory, &shared], Load::Exchange, options.rounds()).await?;
@@ -53,9 +53,9 @@ pub(crate) struct Redis {
 }
 
 impl Redis {
-    pub(crate) async fn start() -> Result<Self, Trouble> {
+    pub(crate) async fn start() -> Result<Self, BenchError> {
         if !Path::new(SERVER).exists() {
-            return Err(Trouble::NoRedis(SERVER));
+            return Err(BenchError::NoRedis(SERVER));
         }
         let (directory, port) = (TempDir::new()?, free_port()?);
         let mut command = Command::new(SERVER);
@@ -77,10 +77,10 @@ impl Redis {
             }
             sleep(BETWEEN_TRIES).await;
         }
-        Err(Trouble::TooSlow("starting Redis"))
+        Err(BenchError::TooSlow("starting Redis"))
     }
 
-    async fn answers(&self) -> Result<bool, Trouble> {
+    async fn answers(&self) -> Result<bool, BenchError> {
         let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, self.port)).await?;
         stream.write_all(b"PING\r\n").await?;
         let mut answer = [0; 5];
@@ -90,6 +90,6 @@ impl Redis {
 }
 
 /// Redis cannot choose one and say which.
-fn free_port() -> Result<u16, Trouble> {
+fn free_port() -> Result<u16, BenchError> {
     Ok(TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?.port())
 }

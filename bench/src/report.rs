@@ -3,7 +3,7 @@
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-use crate::trouble::Trouble;
+use crate::error::BenchError;
 
 /// One thing that was measured.
 #[derive(Serialize)]
@@ -119,7 +119,7 @@ impl Report {
     }
 
     /// Those of a group's rows that there are not yet have missed their targets.
-    pub(crate) fn fail(&mut self, names: &[&str], error: &Trouble) {
+    pub(crate) fn fail(&mut self, names: &[&str], error: &BenchError) {
         for name in names {
             if !self.names.iter().any(|known| known == name) {
                 let missed = Row { ok: Some(false), ..Row::without(name, error.to_string()) };
@@ -153,9 +153,9 @@ mod tests {
         let mut report = Report::new(true);
         report.add(Row::new("a", 1.0, ""));
         assert!(report.all_fine());
-        report.fail(&["a"], &Trouble::Closed);
+        report.fail(&["a"], &BenchError::Closed);
         assert!(report.all_fine(), "it is there");
-        report.fail(&["a", "b"], &Trouble::Closed);
+        report.fail(&["a", "b"], &BenchError::Closed);
         assert!(!report.all_fine());
     }
 

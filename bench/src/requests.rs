@@ -1,6 +1,6 @@
 //! The requests of both rendezvous APIs, as bytes, and where MSC4108's answers say that a session is.
 
-use crate::{api::Api, client::Answer, trouble::Trouble};
+use crate::{api::Api, client::Answer, error::BenchError};
 
 const CREATE: &[u8] = b"/_matrix/client/v1/rendezvous";
 
@@ -92,19 +92,19 @@ impl Request {
 
 impl<'a> Answer<'a> {
     /// Itself, if it has this status.
-    pub(crate) fn expect(self, request: &'static str, wanted: u16) -> Result<Self, Trouble> {
+    pub(crate) fn expect(self, request: &'static str, wanted: u16) -> Result<Self, BenchError> {
         let got = self.status;
-        if got == wanted { Ok(self) } else { Err(Trouble::Status { request, wanted, got }) }
+        if got == wanted { Ok(self) } else { Err(BenchError::Status { request, wanted, got }) }
     }
 
     /// The path of the session that was created: what follows the host in `{"url":"http://host/path"}`.
-    pub(crate) fn path(&self) -> Result<&'a [u8], Trouble> {
+    pub(crate) fn path(&self) -> Result<&'a [u8], BenchError> {
         let path = std::str::from_utf8(self.body).ok().and_then(|body| {
             let (_, from_host) = body.split_once("://")?;
             let (start, _) = from_host.get(from_host.find('/')?..)?.split_once('"')?;
             Some(start.as_bytes())
         });
-        path.ok_or(Trouble::Lacks { request: "create", what: "url" })
+        path.ok_or(BenchError::Lacks { request: "create", what: "url" })
     }
 }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::{
     load::{Load, Pace},
     process::Server,
-    trouble::Trouble,
+    error::BenchError,
 };
 
 /// How often each server has its turn, and for how long.
@@ -24,7 +24,7 @@ pub(crate) async fn interleave<const N: usize>(
     servers: [&Server; N],
     load: Load,
     rounds: Rounds,
-) -> Result<[Runs; N], Trouble> {
+) -> Result<[Runs; N], BenchError> {
     let mut runs = [const { Runs(Vec::new()) }; N];
     for server in servers {
         load.put_on(server, rounds.time / 4).await?;

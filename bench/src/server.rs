@@ -2,7 +2,7 @@
 
 use std::process::Command;
 
-use crate::{answers::Answers, options::Options, process::Server, trouble::Trouble};
+use crate::{answers::Answers, options::Options, process::Server, error::BenchError};
 
 /// How our server is set.
 #[derive(Clone, Copy)]
@@ -16,13 +16,13 @@ pub(crate) enum Setting {
 }
 
 /// Starts our server.
-pub(crate) fn ours(options: &Options, setting: Setting) -> Result<Server, Trouble> {
+pub(crate) fn ours(options: &Options, setting: Setting) -> Result<Server, BenchError> {
     // No environment: it may hold settings of the server.
     Server::start(Command::new(&options.server).args(arguments(setting)).env_clear(), b"")
 }
 
 /// Starts the bare server with these answers.
-pub(crate) fn bare(answers: &Answers, minimal: bool) -> Result<Server, Trouble> {
+pub(crate) fn bare(answers: &Answers, minimal: bool) -> Result<Server, BenchError> {
     let mut command = Command::new(std::env::current_exe()?);
     command.arg("bare").args(minimal.then_some("--minimal"));
     let input = format!("{}\n", serde_json::to_string(answers)?);

@@ -8,7 +8,7 @@ use serde_json::Value;
 use crate::{
     options::Options,
     report::{Report, Row},
-    trouble::Trouble,
+    error::BenchError,
 };
 
 pub(crate) const ROWS: [&str; 2] = ["sign-in: requests in 60 s", "sign-in: machine time"];
@@ -25,7 +25,7 @@ const BESIDE: [&str; 2] = ["servers and account", "old messages"];
 
 const RUNS: usize = 5;
 
-pub(crate) async fn measure(options: &Options, report: &mut Report) -> Result<(), Trouble> {
+pub(crate) async fn measure(options: &Options, report: &mut Report) -> Result<(), BenchError> {
     let [requests, machine_time] = ROWS;
     if options.quick {
         report.add(Row::without(requests, "not in a quick run: it takes a minute".to_owned()));
@@ -46,27 +46,27 @@ pub(crate) async fn measure(options: &Options, report: &mut Report) -> Result<()
 }
 
 /// The summary that it ends with.
-async fn demo(options: &Options, more: &[&str]) -> Result<Value, Trouble> {
+async fn demo(options: &Options, more: &[&str]) -> Result<Value, BenchError> {
     let mut command = Command::new(options.server.with_file_name("matrix-qr"));
     command.args(["demo", "--auto", "--json"]).args(more).stdin(Stdio::null()).stderr(Stdio::null());
     let output = tokio::task::spawn_blocking(move || command.output()).await??;
     let last = output.stdout.split(|byte| *byte == b'\n').rfind(|line| !line.is_empty());
     last.and_then(|line| serde_json::from_slice(line).ok())
         .filter(|_| output.status.success())
-        .ok_or(Trouble::NoSignIn)
+        .ok_or(BenchError::NoSignIn)
 }
 
-fn count(summary: &Value) -> Result<f64, Trouble> {
-    summary.get("rendezvous_requests").and_then(Value::as_f64).ok_or(Trouble::NoSignIn)
+fn count(summary: &Value) -> Result<f64, BenchError> {
+    summary.get("rendezvous_requests").and_then(Value::as_f64).ok_or(BenchError::NoSignIn)
 }
 
-fn seconds(summary: &Value) -> Result<f64, Trouble> {
-    let steps = summary.get("steps").and_then(Value::as_array).ok_or(Trouble::NoSignIn)?;
+fn seconds(summary: &Value) -> Result<f64, BenchError> {
+    let steps = summary.get("steps").and_then(Value::as_array).ok_or(BenchError::NoSignIn)?;
     let of_sign_in = steps
         .iter()
         .filter(|step| step.get("name").and_then(Value::as_str).is_some_and(|name| !BESIDE.contains(&name)));
     let milliseconds: Option<f64> = of_sign_in.map(|step| step.get("ms").and_then(Value::as_f64)).sum();
-    milliseconds.map(|milliseconds| milliseconds / 1000.0).ok_or(Trouble::NoSignIn)
+    milliseconds.map(|milliseconds| milliseconds / 1000.0).ok_or(BenchError::NoSignIn)
 }
 
 #[cfg(test)]

@@ -19,7 +19,7 @@ use crate::{
     report::{Report, Row},
     rounds::Runs,
     server::{Setting, ours},
-    trouble::Trouble,
+    error::BenchError,
 };
 
 pub(crate) const ROWS: [&str; 5] = [
@@ -43,7 +43,7 @@ const LONGEST: Duration = Duration::from_secs(40);
 const RESPITE: Duration = Duration::from_millis(200);
 
 /// When they are closed, and what they cost everybody else meanwhile.
-pub(crate) async fn measure(options: &Options, report: &mut Report) -> Result<(), Trouble> {
+pub(crate) async fn measure(options: &Options, report: &mut Report) -> Result<(), BenchError> {
     let server = ours(options, Setting::Wide)?;
     let [closed, rates @ ..] = ROWS;
     report.add(closing(closed, &server).await?);
@@ -53,26 +53,26 @@ pub(crate) async fn measure(options: &Options, report: &mut Report) -> Result<()
     Ok(())
 }
 
-async fn closing(name: &str, server: &Server) -> Result<Row, Trouble> {
+async fn closing(name: &str, server: &Server) -> Result<Row, BenchError> {
     let mut slow = open(server.address).await?;
     let mut times = Vec::new();
     let all = async {
         while let Some(time) = slow.join_next().await {
             times.push(time?);
         }
-        Ok::<_, Trouble>(())
+        Ok::<_, BenchError>(())
     };
     let finished = timeout(LONGEST, all).await;
     let slowest = times.iter().max().map_or(0.0, Duration::as_secs_f64);
     let row = Row::new(name, slowest, "s").at_most(CLOSED_WITHIN).with("connections", times.len());
     match finished {
         Ok(result) => result.map(|()| row),
-        Err(_) => Err(Trouble::TooSlow("closing slow connections")),
+        Err(_) => Err(BenchError::TooSlow("closing slow connections")),
     }
 }
 
 /// The same load without them and with them, in turn.
-async fn beside(name: &str, load: Load, server: &Server, options: &Options) -> Result<Row, Trouble> {
+async fn beside(name: &str, load: Load, server: &Server, options: &Options) -> Result<Row, BenchError> {
     let (mut without, mut with) = (Runs::default(), Runs::default());
     let rounds = options.rounds();
     load.put_on(server, rounds.time / 4).await?;
@@ -90,7 +90,7 @@ async fn beside(name: &str, load: Load, server: &Server, options: &Options) -> R
 }
 
 /// All of them, at work. They end when this is dropped.
-async fn open(address: SocketAddr) -> Result<JoinSet<Duration>, Trouble> {
+async fn open(address: SocketAddr) -> Result<JoinSet<Duration>, BenchError> {
     let mut slow = JoinSet::new();
     for _ in 0..SLOW {
         slow.spawn(dribble(TcpStream::connect(address).await?));

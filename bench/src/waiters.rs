@@ -16,7 +16,7 @@ use crate::{
     requests::Request,
     rounds::percentile,
     server::{Setting, ours},
-    trouble::Trouble,
+    error::BenchError,
 };
 
 pub(crate) const ROWS: [&str; 4] = [
@@ -39,7 +39,7 @@ const IN_TIME: Duration = Duration::from_secs(27);
 const AT_ONCE_MS: f64 = 100.0;
 
 /// One waiter for each session.
-pub(crate) async fn measure(options: &Options, report: &mut Report) -> Result<(), Trouble> {
+pub(crate) async fn measure(options: &Options, report: &mut Report) -> Result<(), BenchError> {
     let [held_row, stray_row, memory_row, release_row] = ROWS;
     let server = ours(options, Setting::Wide)?;
     let sessions = fill(server.address, options.waiters, 64).await?;
@@ -53,7 +53,7 @@ pub(crate) async fn measure(options: &Options, report: &mut Report) -> Result<()
     let memory = server.process.memory()?.saturating_sub(before);
     let outcome = release(&mut held, &sessions, Client::connect(server.address).await?).await?;
     if start.elapsed() > IN_TIME {
-        return Err(Trouble::TooSlow("holding the readers"));
+        return Err(BenchError::TooSlow("holding the readers"));
     }
     let count = (sessions.len() - early) as f64;
     report.add(Row::new(held_row, count, "readers").at_least(options.waiters as f64));
@@ -78,7 +78,7 @@ impl Outcome {
 }
 
 /// Writes to some of the sessions, one after the other. Each must release its own reader and nobody else.
-async fn release(held: &mut Held, sessions: &[Session], mut writer: Client) -> Result<Outcome, Trouble> {
+async fn release(held: &mut Held, sessions: &[Session], mut writer: Client) -> Result<Outcome, BenchError> {
     let (mut outcome, mut request) = (Outcome { times: Vec::new(), strays: 0 }, Request::default());
     let step = (sessions.len() / SAMPLE).max(1);
     for (number, session) in sessions.iter().enumerate().step_by(step) {
@@ -86,10 +86,10 @@ async fn release(held: &mut Held, sessions: &[Session], mut writer: Client) -> R
         let write = request.write(&session.path, &session.etag, b"news");
         writer.ask(write).await?.expect("write", 202)?;
         let released = timeout(IN_TIME, held.release_of(number)).await;
-        let (Release { at, status, .. }, strays) = released.map_err(|_| Trouble::TooSlow("a release"))??;
+        let (Release { at, status, .. }, strays) = released.map_err(|_| BenchError::TooSlow("a release"))??;
         outcome.strays += strays;
         if status != 200 {
-            return Err(Trouble::Status { request: "a read that waits", wanted: 200, got: status });
+            return Err(BenchError::Status { request: "a read that waits", wanted: 200, got: status });
         }
         outcome.times.push(at.saturating_duration_since(start));
     }

@@ -15,12 +15,12 @@ use crate::{
     devices::{Software::Ours, peer},
     process::Process,
     sign_in::{Over, Pair, Revision::Msc4108, Shows, SignedIn},
-    world::{TOKEN_LIFETIME, World},
+    test_env::{TOKEN_LIFETIME, TestEnv},
 };
 
 /// It opens what `matrix-qr login` stored, reads an old message, outlives its token, answers a device that reads it, can be
 /// started again, and goes without a trace.
-pub(crate) async fn cell(world: &mut World<'_>) -> Result<Duration> {
+pub(crate) async fn cell(world: &mut TestEnv<'_>) -> Result<Duration> {
     let pair =
         Pair { new: Ours, existing: Ours, shows: Shows::New, over: Over::Homeserver, revision: Msc4108 };
     let SignedIn { directory, id, .. } = pair.sign_in(world).await?;
@@ -44,13 +44,13 @@ pub(crate) async fn cell(world: &mut World<'_>) -> Result<Duration> {
     Ok(took)
 }
 
-fn start(world: &World<'_>, directory: &Path) -> Result<Process> {
+fn start(world: &TestEnv<'_>, directory: &Path) -> Result<Process> {
     let mut command = Command::new(world.places.theirs.join("examples/bot"));
     Process::start("bot", command.arg(directory), &world.run)
 }
 
 /// Also what matrix-sdk stored is gone then.
-async fn log_out(world: &World<'_>, directory: &Path) -> Result<()> {
+async fn log_out(world: &TestEnv<'_>, directory: &Path) -> Result<()> {
     let mut command = Command::new(world.places.ours.join("matrix-qr"));
     command.args(["logout", "--yes", "--json", "--allow-loopback-http", "--directory"]).arg(directory);
     Process::start("bot-logout", &mut command, &world.run)?.succeed().await?;

@@ -14,7 +14,7 @@ use crate::{
     doctor, evict, failing, homeserver, newer,
     report::{Peer, Report},
     sign_in::{Over, Pair, Revision::Msc4108, Shows},
-    world::{Rendezvous, World},
+    test_env::{Rendezvous, TestEnv},
 };
 
 use Over::{Homeserver, Ours as OurServer};
@@ -66,7 +66,7 @@ pub(crate) async fn all(places: &Places, report: &mut Report) -> Result<()> {
         .await
         .context("with Synapse sending to our rendezvous")?;
     for kind in [Rendezvous::Proxied, Rendezvous::ProxiedForAll] {
-        let mut world = World::start(places, kind).await.context("with our rendezvous behind a proxy")?;
+        let mut world = TestEnv::start(places, kind).await.context("with our rendezvous behind a proxy")?;
         newer::all(&mut world, (&peers.synapse, &peers.sdk), report).await;
     }
     Ok(())
@@ -78,7 +78,7 @@ async fn on_synapse(
     (times, report): (&mut Times, &mut Report),
 ) -> Result<()> {
     let Peers { synapse, sdk } = peers;
-    let mut world = World::start(places, Rendezvous::Synapse).await?;
+    let mut world = TestEnv::start(places, Rendezvous::Synapse).await?;
     for pair in &ON_SYNAPSE {
         sign_in(pair, &mut world, peers, (times, report)).await;
     }
@@ -99,7 +99,7 @@ async fn on_synapse(
 }
 
 async fn delegated(places: &Places, peers: &Peers, (times, report): (&mut Times, &mut Report)) -> Result<()> {
-    let mut world = World::start(places, Rendezvous::Delegated).await?;
+    let mut world = TestEnv::start(places, Rendezvous::Delegated).await?;
     for pair in &DELEGATED {
         sign_in(pair, &mut world, peers, (times, report)).await;
     }
@@ -111,7 +111,7 @@ async fn delegated(places: &Places, peers: &Peers, (times, report): (&mut Times,
 
 async fn sign_in(
     pair: &Pair,
-    world: &mut World<'_>,
+    world: &mut TestEnv<'_>,
     peers: &Peers,
     (times, report): (&mut Times, &mut Report),
 ) {
@@ -157,7 +157,7 @@ fn name(pair: &Pair, kind: Rendezvous) -> String {
 
 /// The reverse of what our own devices say: a device that matrix-sdk signed in trusts every one of ours, and there is none in
 /// the account that it does not trust.
-async fn reverse(world: &World<'_>) -> Result<Duration> {
+async fn reverse(world: &TestEnv<'_>) -> Result<Duration> {
     let began = Instant::now();
     let mut lists = peer(world, "devices", &[])?;
     let devices = lists.event("devices").await?;

@@ -7,14 +7,14 @@ use anyhow::{Context as _, Result, ensure};
 use crate::{
     devices::Software::{self, MatrixSdk, Ours},
     sign_in::{Over, Pair, Revision::Msc4108, Shows},
-    world::World,
+    test_env::TestEnv,
 };
 
 /// Of so many the fastest counts: the one that the rest of the machine disturbed least.
 const ROUNDS: usize = 3;
 
 /// Ours takes at most half as long, both directions together. Gives the time of one of ours.
-pub(crate) async fn cell(world: &mut World<'_>) -> Result<Duration> {
+pub(crate) async fn cell(world: &mut TestEnv<'_>) -> Result<Duration> {
     let sdk = both_directions(world, MatrixSdk).await?;
     let ours = both_directions(world, Ours).await?;
     let [ms, sdk_ms] = [ours.as_millis(), sdk.as_millis()];
@@ -22,7 +22,7 @@ pub(crate) async fn cell(world: &mut World<'_>) -> Result<Duration> {
     Ok(ours / 2)
 }
 
-async fn both_directions(world: &mut World<'_>, software: Software) -> Result<Duration> {
+async fn both_directions(world: &mut TestEnv<'_>, software: Software) -> Result<Duration> {
     let mut sum = Duration::ZERO;
     for shows in [Shows::New, Shows::Existing] {
         let pair =
@@ -32,7 +32,7 @@ async fn both_directions(world: &mut World<'_>, software: Software) -> Result<Du
     Ok(sum)
 }
 
-async fn fastest(world: &mut World<'_>, pair: Pair) -> Result<Duration> {
+async fn fastest(world: &mut TestEnv<'_>, pair: Pair) -> Result<Duration> {
     let mut times = Vec::new();
     for _ in 0..ROUNDS {
         times.push(pair.sign_in(world).await?.took);

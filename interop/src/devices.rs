@@ -5,7 +5,7 @@ use std::path::Path;
 use anyhow::{Context as _, Result};
 use tokio::process::Command;
 
-use crate::{Places, process::Process, sign_in::Revision, world::World};
+use crate::{Places, process::Process, sign_in::Revision, test_env::TestEnv};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Software {
@@ -34,7 +34,7 @@ impl Begin<'_> {
 
 impl Software {
     /// As the new device, with a new directory.
-    pub(crate) fn login(self, world: &World<'_>, directory: &Path, begin: Begin<'_>) -> Result<Process> {
+    pub(crate) fn login(self, world: &TestEnv<'_>, directory: &Path, begin: Begin<'_>) -> Result<Process> {
         let mut command = self.command(world.places, "login", directory);
         match (begin, self) {
             (Begin::Scan, _) => command.args(["--scan", "-"]),
@@ -48,7 +48,7 @@ impl Software {
     }
 
     /// As the existing device.
-    pub(crate) fn link(self, world: &World<'_>, begin: Begin<'_>) -> Result<Process> {
+    pub(crate) fn link(self, world: &TestEnv<'_>, begin: Begin<'_>) -> Result<Process> {
         let directory = self.existing(world)?;
         let mut command = self.command(world.places, "link", directory);
         match begin {
@@ -60,7 +60,7 @@ impl Software {
         Process::start(&log_name(directory, "link"), &mut command, &world.run)
     }
 
-    fn existing<'a>(self, world: &'a World<'_>) -> Result<&'a Path> {
+    fn existing<'a>(self, world: &'a TestEnv<'_>) -> Result<&'a Path> {
         match self {
             Self::Ours => Ok(&world.first),
             Self::MatrixSdk => {
@@ -84,7 +84,7 @@ impl Software {
 }
 
 /// One more command of matrix-sdk's device.
-pub(crate) fn peer(world: &World<'_>, name: &str, options: &[&str]) -> Result<Process> {
+pub(crate) fn peer(world: &TestEnv<'_>, name: &str, options: &[&str]) -> Result<Process> {
     let directory = Software::MatrixSdk.existing(world)?;
     let mut command = Software::MatrixSdk.command(world.places, name, directory);
     command.args(options);

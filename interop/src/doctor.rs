@@ -8,13 +8,13 @@ use tokio::process::Command;
 
 use crate::{
     process::{End, Process},
-    world::{Rendezvous, World},
+    test_env::{Rendezvous, TestEnv},
 };
 
 /// Synapse's own sessions end after 60 s, and their ETags are hashes of what they hold.
 const OF_SYNAPSE: [&str; 2] = ["etag-per-write", "lifetime"];
 
-pub(crate) async fn cell(world: &World<'_>) -> Result<Duration> {
+pub(crate) async fn cell(world: &TestEnv<'_>) -> Result<Duration> {
     let began = Instant::now();
     let mut command = Command::new(world.places.ours.join("matrix-qr"));
     command.args(["doctor", &world.homeserver, "--allow-loopback-http", "--json"]);

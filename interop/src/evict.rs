@@ -9,7 +9,7 @@ use crate::{
     devices::Software::Ours,
     failing::{OTHER_DEVICE, ended, within},
     sign_in::{Confirmed, Over, Pair, Revision::Msc4108, Shows},
-    world::World,
+    test_env::TestEnv,
 };
 
 const CREATE: &str = "_matrix/client/unstable/org.matrix.msc4108/rendezvous";
@@ -17,7 +17,7 @@ const MORE_THAN_IT_KEEPS: usize = 250;
 const SOON: Duration = Duration::from_secs(5);
 
 /// Strangers push a sign-in out; the new device is told and leaves nothing behind.
-pub(crate) async fn cell(world: &World<'_>) -> Result<Duration> {
+pub(crate) async fn cell(world: &TestEnv<'_>) -> Result<Duration> {
     let pair =
         Pair { new: Ours, existing: Ours, shows: Shows::New, over: Over::Homeserver, revision: Msc4108 };
     let Confirmed { new, mut existing, directory, .. } = pair.meet(world).await?;

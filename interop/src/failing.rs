@@ -10,7 +10,7 @@ use crate::{
     process::End,
     report::{Peer, Report},
     sign_in::{Confirmed, Over::Homeserver, Pair, Revision::Msc4108, Shows, agree},
-    world::World,
+    test_env::TestEnv,
 };
 
 const THEIRS_SIGNS_IN_OURS: Pair =
@@ -28,7 +28,7 @@ const SOON: Duration = Duration::from_secs(5);
 /// Without a word, the session's own end is what tells: 60 s on Synapse.
 const SESSION: Duration = Duration::from_secs(62);
 
-pub(crate) async fn all(world: &World<'_>, sdk: &Peer, report: &mut Report) {
+pub(crate) async fn all(world: &TestEnv<'_>, sdk: &Peer, report: &mut Report) {
     let cell = |what: &str| sdk.cell(format!("matrix-sdk, {what}"));
     report.run(&cell("existing, cancels: our new device says so at once"), cancels(world)).await;
     report
@@ -43,7 +43,7 @@ pub(crate) async fn all(world: &World<'_>, sdk: &Peer, report: &mut Report) {
     report.run(&cell("new, disappears: our existing device ends with the session"), async { new }).await;
 }
 
-async fn cancels(world: &World<'_>) -> Result<Duration> {
+async fn cancels(world: &TestEnv<'_>) -> Result<Duration> {
     let Confirmed { new, mut existing, directory, .. } = THEIRS_SIGNS_IN_OURS.meet(world).await?;
     existing.question("open_link").await?;
     existing.say("n").await?;
@@ -54,7 +54,7 @@ async fn cancels(world: &World<'_>) -> Result<Duration> {
     within(SOON, since, &end)
 }
 
-async fn refused(world: &World<'_>) -> Result<Duration> {
+async fn refused(world: &TestEnv<'_>) -> Result<Duration> {
     let Confirmed { new, mut existing, .. } = OURS_SIGNS_IN_THEIRS.meet(world).await?;
     agree(&mut existing, "deny").await?;
     let since = Instant::now();
@@ -64,7 +64,7 @@ async fn refused(world: &World<'_>) -> Result<Duration> {
     within(SOON, since, &end)
 }
 
-async fn existing_disappears(world: &World<'_>) -> Result<Duration> {
+async fn existing_disappears(world: &TestEnv<'_>) -> Result<Duration> {
     let Confirmed { new, mut existing, directory, .. } = THEIRS_SIGNS_IN_OURS.meet(world).await?;
     existing.question("open_link").await?;
     existing.kill().await?;
@@ -75,7 +75,7 @@ async fn existing_disappears(world: &World<'_>) -> Result<Duration> {
     within(SESSION, since, &end)
 }
 
-async fn new_disappears(world: &World<'_>) -> Result<Duration> {
+async fn new_disappears(world: &TestEnv<'_>) -> Result<Duration> {
     let Confirmed { new, mut existing, .. } = OURS_SIGNS_IN_THEIRS.meet(world).await?;
     existing.question("open_link").await?;
     existing.say("y").await?;

@@ -6,7 +6,7 @@ use anyhow::{Context as _, Result, bail, ensure};
 use matrix_sdk::reqwest;
 use tokio::{process::Command, time::sleep};
 
-use crate::{Places, process::Process, world::Ports};
+use crate::{Places, process::Process, test_env::Ports};
 
 /// What Synapse and the authorization server know each other by.
 pub(crate) const SECRET: &str = "known-to-these-two-on-this-machine-only";

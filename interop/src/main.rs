@@ -15,7 +15,7 @@ mod process;
 mod proxy;
 mod report;
 mod sign_in;
-mod world;
+mod test_env;
 
 use std::{path::PathBuf, process::ExitCode};
 

@@ -16,7 +16,7 @@ use crate::{
         Revision::{self, Msc4388, Msc4388AsWritten, Newest},
         Shows::{self, Existing, New},
     },
-    world::{Rendezvous, World},
+    test_env::{Rendezvous, TestEnv},
 };
 
 /// "The network or the rendezvous server failed": `matrix-qr --help`.
@@ -32,7 +32,7 @@ const NEW: [Pair; 2] = [pair(New, Over::Homeserver, Msc4388), pair(New, Over::Ho
 /// At a server that has nothing to do with the account.
 const NEW_ELSEWHERE: [Pair; 2] = [pair(New, Over::Ours, Msc4388), pair(New, Over::Ours, Msc4388AsWritten)];
 
-pub(crate) async fn all(world: &mut World<'_>, (synapse, sdk): (&Peer, &Peer), report: &mut Report) {
+pub(crate) async fn all(world: &mut TestEnv<'_>, (synapse, sdk): (&Peer, &Peer), report: &mut Report) {
     let open = matches!(world.kind, Rendezvous::Synapse | Rendezvous::ProxiedForAll);
     let elsewhere = world.kind == Rendezvous::Synapse;
     let new = NEW.iter().filter(|_| open).chain(NEW_ELSEWHERE.iter().filter(|_| elsewhere));
@@ -77,7 +77,7 @@ fn place(kind: Rendezvous) -> &'static str {
 }
 
 /// Nobody there knows it yet.
-async fn not_allowed(world: &World<'_>) -> Result<Duration> {
+async fn not_allowed(world: &TestEnv<'_>) -> Result<Duration> {
     let began = Instant::now();
     let directory = world.new_directory(Ours);
     let login = Ours.login(world, &directory, Begin::ShowAtHome(Msc4388))?;
@@ -90,7 +90,7 @@ async fn not_allowed(world: &World<'_>) -> Result<Duration> {
 }
 
 /// matrix-sdk asks for such sessions, and its types read what is answered.
-async fn read_by_others(world: &World<'_>, open: bool) -> Result<Duration> {
+async fn read_by_others(world: &TestEnv<'_>, open: bool) -> Result<Duration> {
     let began = Instant::now();
     let mut command = Command::new(world.places.theirs.join("peer"));
     command.args(["rendezvous", "--homeserver", &world.homeserver]);
@@ -101,6 +101,6 @@ async fn read_by_others(world: &World<'_>, open: bool) -> Result<Duration> {
     Ok(began.elapsed())
 }
 
-async fn falls_back(world: &mut World<'_>) -> Result<Duration> {
+async fn falls_back(world: &mut TestEnv<'_>) -> Result<Duration> {
     Ok(pair(New, Over::Homeserver, Newest).sign_in(world).await?.took)
 }

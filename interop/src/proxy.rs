@@ -5,7 +5,7 @@ use std::{fs, path::Path, time::Duration};
 use anyhow::{Context as _, Result, bail, ensure};
 use tokio::{net::TcpStream, process::Command, time::sleep};
 
-use crate::{process::Process, world::Ports};
+use crate::{process::Process, test_env::Ports};
 
 const NGINX: &str = "/usr/sbin/nginx";
 const GUIDE: &str = include_str!("../../docs/deploy.md");

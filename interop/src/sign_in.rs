@@ -12,7 +12,7 @@ use crate::{
     consent,
     devices::{Begin, Software},
     process::Process,
-    world::World,
+    test_env::TestEnv,
 };
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -79,7 +79,7 @@ pub(crate) struct Confirmed {
 
 impl Pair {
     /// The whole of it. How long it took the machines: from the start of the first program until both say that it is done.
-    pub(crate) async fn sign_in(self, world: &mut World<'_>) -> Result<SignedIn> {
+    pub(crate) async fn sign_in(self, world: &mut TestEnv<'_>) -> Result<SignedIn> {
         let Confirmed { mut new, mut existing, began, directory } = self.meet(world).await?;
         agree(&mut existing, "allow").await?;
         let signed_in = new.event("signed_in").await?;
@@ -100,7 +100,7 @@ impl Pair {
     }
 
     /// Until the digits are typed.
-    pub(crate) async fn meet(self, world: &World<'_>) -> Result<Confirmed> {
+    pub(crate) async fn meet(self, world: &TestEnv<'_>) -> Result<Confirmed> {
         let began = Instant::now();
         let directory = world.new_directory(self.new);
         let show = match self.over {

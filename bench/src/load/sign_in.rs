@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use super::Load;
-use crate::{api::Api, client::Timed, process::Server, requests::Request, trouble::Trouble};
+use crate::{api::Api, client::Timed, process::Server, requests::Request, error::BenchError};
 
 /// How often a device has its turn: it reads what the other wrote, and writes.
 const TURNS: u8 = 8;
@@ -31,7 +31,7 @@ struct Device {
 }
 
 impl SignIn {
-    pub(crate) async fn connect(server: &Server, request: Request) -> Result<Self, Trouble> {
+    pub(crate) async fn connect(server: &Server, request: Request) -> Result<Self, BenchError> {
         let device = async || Timed::connect(server.address).await;
         let devices =
             [device().await?, device().await?].map(|client| Device { client, revision: Vec::new() });
@@ -40,7 +40,7 @@ impl SignIn {
     }
 
     /// One sign-in, with this pause before each turn.
-    pub(crate) async fn go(&mut self, pause: Duration) -> Result<(), Trouble> {
+    pub(crate) async fn go(&mut self, pause: Duration) -> Result<(), BenchError> {
         self.create().await?;
         for turn in 0..TURNS {
             self.devices.reverse();
@@ -59,7 +59,7 @@ impl SignIn {
         self.devices.map(|device| device.client.latencies).concat()
     }
 
-    async fn create(&mut self) -> Result<(), Trouble> {
+    async fn create(&mut self) -> Result<(), BenchError> {
         let [device, other] = &mut self.devices;
         let (api, request) = (self.request.api, self.request.create(&self.payload));
         let created = device.client.ask(request).await?.expect("create", api.created())?;
@@ -70,20 +70,20 @@ impl SignIn {
         Ok(())
     }
 
-    async fn read(&mut self) -> Result<(), Trouble> {
+    async fn read(&mut self) -> Result<(), BenchError> {
         let [device, _] = &mut self.devices;
         let api = self.request.api;
         let seen = if api == Api::Text { &device.revision[..] } else { b"" };
         let request = self.request.read(&self.path, seen);
         let answer = device.client.ask(request).await?.expect("read", 200)?;
         if api.payload(&answer) != self.payload {
-            return Err(Trouble::WrongPayload);
+            return Err(BenchError::WrongPayload);
         }
         api.revision(&answer).clone_into(&mut device.revision);
         Ok(())
     }
 
-    async fn write(&mut self, turn: u8) -> Result<(), Trouble> {
+    async fn write(&mut self, turn: u8) -> Result<(), BenchError> {
         if self.varied {
             self.payload.fill(b'a' + turn);
         }
@@ -95,7 +95,7 @@ impl SignIn {
         Ok(())
     }
 
-    async fn delete(&mut self) -> Result<(), Trouble> {
+    async fn delete(&mut self) -> Result<(), BenchError> {
         let [device, _] = &mut self.devices;
         let deleted = self.request.api.deleted();
         device.client.ask(self.request.delete(&self.path)).await?.expect("delete", deleted).map(drop)

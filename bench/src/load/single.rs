@@ -1,7 +1,7 @@
 //! A client that asks the same again and again.
 
 use super::Load;
-use crate::{client::Timed, process::Server, requests::Request, trouble::Trouble};
+use crate::{client::Timed, process::Server, requests::Request, error::BenchError};
 
 pub(super) struct Single {
     pub(super) client: Timed,
@@ -14,7 +14,7 @@ pub(super) struct Single {
 
 impl Single {
     /// Connected, and with a session of its own to read.
-    pub(super) async fn prepare(load: Load, server: &Server) -> Result<Self, Trouble> {
+    pub(super) async fn prepare(load: Load, server: &Server) -> Result<Self, BenchError> {
         let (api, mut path) = (load.api(), Vec::new());
         let (mut client, mut request) = (Timed::connect(server.address).await?, Request::of(api));
         let payload = load.payload();
@@ -25,7 +25,7 @@ impl Single {
         Ok(Self { client, load, request, payload, path, etag })
     }
 
-    pub(super) async fn ask(&mut self) -> Result<(), Trouble> {
+    pub(super) async fn ask(&mut self) -> Result<(), BenchError> {
         let request = match self.load {
             Load::Poll => self.request.read(&self.path, &self.etag),
             Load::Read | Load::JsonRead => self.request.read(&self.path, b""),
@@ -36,7 +36,7 @@ impl Single {
             Load::Poll => answer.expect("poll", 304).map(drop),
             Load::Read | Load::JsonRead => {
                 let found = api.payload(&answer.expect("read", 200)?) == self.payload;
-                if found { Ok(()) } else { Err(Trouble::WrongPayload) }
+                if found { Ok(()) } else { Err(BenchError::WrongPayload) }
             }
             _ => api.path(&answer.expect("create", api.created())?, &mut self.path),
         }

@@ -13,7 +13,7 @@ use tokio::{
     task::JoinSet,
 };
 
-use crate::{fill::Session, trouble::Trouble};
+use crate::{fill::Session, error::BenchError};
 
 /// How many readers share a connection, if the server allows it.
 const SHARING: usize = 500;
@@ -38,7 +38,7 @@ pub(super) struct Release {
 
 impl Held {
     /// As many connections as so many readers need.
-    pub(super) async fn connect(address: SocketAddr, readers: usize) -> Result<Self, Trouble> {
+    pub(super) async fn connect(address: SocketAddr, readers: usize) -> Result<Self, BenchError> {
         let (release, releases) = unbounded_channel();
         let (connections, tasks) = (Vec::new(), JoinSet::new());
         let mut held = Self { connections, readers: 0, sharing: SHARING, tasks, release, releases };
@@ -49,26 +49,26 @@ impl Held {
     }
 
     /// One request tells whether the server speaks HTTP/2, and how much of it.
-    async fn add_connection(&mut self, address: SocketAddr) -> Result<(), Trouble> {
+    async fn add_connection(&mut self, address: SocketAddr) -> Result<(), BenchError> {
         let stream = TcpStream::connect(address).await?;
         stream.set_nodelay(true)?;
-        let (mut requests, connection) = h2::client::handshake(stream).await.map_err(Trouble::NoHttp2)?;
+        let (mut requests, connection) = h2::client::handshake(stream).await.map_err(BenchError::NoHttp2)?;
         self.tasks.spawn(async move {
             let _ = connection.await;
         });
         let request = Request::get("http://127.0.0.1/").body(())?;
-        let (answer, _) = requests.send_request(request, true).map_err(Trouble::NoHttp2)?;
-        answer.await.map_err(Trouble::NoHttp2)?;
+        let (answer, _) = requests.send_request(request, true).map_err(BenchError::NoHttp2)?;
+        answer.await.map_err(BenchError::NoHttp2)?;
         self.sharing = SHARING.min(requests.current_max_send_streams()).max(1);
         self.connections.push(requests);
         Ok(())
     }
 
     /// One more reader.
-    pub(super) async fn wait(&mut self, number: usize, session: &Session) -> Result<(), Trouble> {
+    pub(super) async fn wait(&mut self, number: usize, session: &Session) -> Result<(), BenchError> {
         let place = self.readers / self.sharing;
         self.readers += 1;
-        let connection = self.connections.get(place).ok_or(Trouble::Closed)?.clone();
+        let connection = self.connections.get(place).ok_or(BenchError::Closed)?.clone();
         let request = Request::get(format!("http://127.0.0.1{}", String::from_utf8_lossy(&session.path)))
             .header(header::IF_NONE_MATCH, session.etag.as_slice())
             .header("prefer", "wait=30")
@@ -85,10 +85,10 @@ impl Held {
     }
 
     /// The release of this reader, and how many others came before.
-    pub(super) async fn release_of(&mut self, number: usize) -> Result<(Release, usize), Trouble> {
+    pub(super) async fn release_of(&mut self, number: usize) -> Result<(Release, usize), BenchError> {
         let mut strays = 0;
         loop {
-            let release = self.releases.recv().await.ok_or(Trouble::Closed)?;
+            let release = self.releases.recv().await.ok_or(BenchError::Closed)?;
             if release.number == number {
                 return Ok((release, strays));
             }

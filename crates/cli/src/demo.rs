@@ -1,25 +1,25 @@
 //! `demo`: a whole sign-in in one process. Both devices are real, and so is all that they do; only the servers are the sandbox's.
 
-mod actor;
-mod board;
+mod person;
+mod two_column_view;
 mod consent;
-mod stage;
-mod truth;
+mod context;
+mod report;
 
 use std::time::{Duration, Instant};
 
 use matrix_qr_device::{
-    Granted, Manner, Rendezvous, Setup, SignedIn, Start, http::Policy, oauth::Client, sign_in,
+    Granted, GrantOptions, Rendezvous, SignInOptions, SignedIn, Start, http::Policy, oauth::Client, sign_in,
 };
 use matrix_qr_protocol::{error::Error, homeserver::Homeserver, qr::QrCode, revision::Role};
 use matrix_qr_sandbox::Options;
 use tokio::sync::oneshot;
 
 use self::{
-    actor::Actor,
-    board::Board,
-    stage::{Played, Stage},
-    truth::Truth,
+    person::DemoPerson,
+    two_column_view::TwoColumnView,
+    context::{Played, DemoContext},
+    report::DemoReport,
 };
 use crate::{
     args::{self, Reading, Revision, ShownBy},
@@ -28,7 +28,7 @@ use crate::{
     keyboard::Keyboard,
     login,
     output::Output,
-    world::{World, temporary_directory},
+    demo_account::{DemoAccount, temporary_directory},
 };
 
 /// One of the ways in which two devices can meet.
@@ -50,10 +50,10 @@ pub(crate) async fn run(args: &args::Demo) -> Result<(), Failure> {
         } else {
             Played::ByYou(&keyboard)
         };
-        let stage = Stage::new(Board::new(out), cancel.clone(), person);
-        let truth = perform(path, &stage).await?;
-        truth.report(out);
-        truth.verdict()?;
+        let context = DemoContext::new(TwoColumnView::new(out), cancel.clone(), person);
+        let report = perform(path, &context).await?;
+        report.report(out);
+        report.verdict()?;
     }
     Ok(())
 }
@@ -69,13 +69,13 @@ fn paths(args: &args::Demo) -> Vec<Path> {
     [ShownBy::New, ShownBy::Existing].into_iter().flat_map(dialects).collect()
 }
 
-async fn perform(path: Path, stage: &Stage<'_>) -> Result<Truth, Failure> {
+async fn perform(path: Path, context: &DemoContext<'_>) -> Result<DemoReport, Failure> {
     let began = Instant::now();
     let directory = temporary_directory()?;
-    let world = World::start(Options::default(), &directory.path().join("existing")).await?;
-    stage.mark("servers and account");
-    stage.board.open(path.shown_by, &world.sandbox.user_id());
-    let setup = Setup {
+    let world = DemoAccount::start(Options::default(), &directory.path().join("existing")).await?;
+    context.mark("servers and account");
+    context.view.open(path.shown_by, &world.sandbox.user_id());
+    let setup = SignInOptions {
         directory: directory.path().join("new"),
         policy: Policy::HttpsOrLoopback,
         dialect: path.dialect.into(),
@@ -84,23 +84,23 @@ async fn perform(path: Path, stage: &Stage<'_>) -> Result<Truth, Failure> {
         user: None,
         name: login::device_name(None),
     };
-    let both = meet((path, stage), &setup, &world);
+    let both = meet((path, context), &setup, &world);
     let (signed_in, granted) = tokio::select! {
         ends = both => ends?,
-        never = consent::person(stage, &world.sandbox) => match never {},
+        never = consent::person(context, &world.sandbox) => match never {},
     };
-    stage.mark("verified");
-    let truth = truth::look(&world, (&setup, &signed_in, &granted)).await?;
-    stage.mark("old messages");
+    context.mark("verified");
+    let report = report::look(&world, (&setup, &signed_in, &granted)).await?;
+    context.mark("old messages");
     world.sandbox.stop().await;
-    Ok(truth.told(path, stage, began.elapsed()))
+    Ok(report.told(path, context, began.elapsed()))
 }
 
 /// The two devices, at the same time; one of them has a code for the other.
 async fn meet(
-    (path, stage): (Path, &Stage<'_>),
-    setup: &Setup,
-    world: &World,
+    (path, context): (Path, &DemoContext<'_>),
+    setup: &SignInOptions,
+    world: &DemoAccount,
 ) -> Result<(SignedIn, Granted), Failure> {
     let (showing, code) = oneshot::channel();
     let (new_shows, existing_shows) = match path.shown_by {
@@ -112,25 +112,25 @@ async fn meet(
         ShownBy::Existing => (Some(code), None),
     };
     let new = async {
-        let actor = Actor::new(stage, Role::New, new_shows);
-        sign_in(setup, start(new_scans, world).await?, &actor).await
+        let person = DemoPerson::new(context, Role::New, new_shows);
+        sign_in(setup, start(new_scans, world).await?, &person).await
     };
     let existing = async {
-        let actor = Actor::new(stage, Role::Existing, existing_shows);
+        let person = DemoPerson::new(context, Role::Existing, existing_shows);
         let manner =
-            Manner { dialect: path.dialect.into(), showing: path.revision.into(), ..Manner::default() };
-        world.existing.grant(start(existing_scans, world).await?, manner, &actor).await
+            GrantOptions { dialect: path.dialect.into(), showing: path.revision.into(), ..GrantOptions::default() };
+        world.existing.grant(start(existing_scans, world).await?, manner, &person).await
     };
     let (new, existing) = tokio::join!(new, existing);
     let failed = |error| {
-        stage.board.close();
-        stage.cancel.explained(error)
+        context.view.close();
+        context.cancel.explained(error)
     };
     Ok((new.map_err(failed)?, existing.map_err(failed)?))
 }
 
 /// To scan what the other device shows, when it does; or to show a code.
-async fn start(scans: Option<oneshot::Receiver<Box<QrCode>>>, world: &World) -> Result<Start, Error> {
+async fn start(scans: Option<oneshot::Receiver<Box<QrCode>>>, world: &DemoAccount) -> Result<Start, Error> {
     if let Some(code) = scans {
         // The other device ended before it showed one, and says why.
         return code.await.map(|code| Start::Scan(*code)).map_err(|_| Error::Gone);

@@ -3,7 +3,7 @@
 use std::{fmt::Write as _, process::ExitCode};
 
 use matrix_qr_protocol::{
-    error::{Error, Side, Trouble},
+    error::{Error, Cause, UserError},
     login::message::Reason,
 };
 
@@ -62,13 +62,13 @@ impl From<Exit> for ExitCode {
 pub(crate) struct Failure {
     pub(crate) exit: Exit,
     pub(crate) what: String,
-    pub(crate) side: Option<Side>,
+    pub(crate) cause: Option<Cause>,
     pub(crate) advice: String,
 }
 
 impl Failure {
     pub(crate) fn new(exit: Exit, what: impl Into<String>, advice: impl Into<String>) -> Self {
-        Self { exit, what: what.into(), side: None, advice: advice.into() }
+        Self { exit, what: what.into(), cause: None, advice: advice.into() }
     }
 
     /// Something on this machine, which is neither device nor server.
@@ -109,22 +109,22 @@ impl Failure {
     }
 
     /// This device has no session, or not what the command needs; or a server failed.
-    pub(crate) fn not_ready(trouble: Trouble) -> Self {
+    pub(crate) fn not_ready(trouble: UserError) -> Self {
         Self::told(trouble, Exit::NotReady)
     }
 
     /// A server failed; or this machine did.
-    pub(crate) fn of_server(trouble: Trouble) -> Self {
+    pub(crate) fn of_server(trouble: UserError) -> Self {
         Self::told(trouble, Exit::Failed)
     }
 
-    fn told(trouble: Trouble, here: Exit) -> Self {
-        let exit = match trouble.side {
-            Side::Homeserver | Side::AuthorizationServer => Exit::Server,
-            Side::RendezvousServer => Exit::Network,
+    fn told(trouble: UserError, here: Exit) -> Self {
+        let exit = match trouble.cause {
+            Cause::Homeserver | Cause::AuthorizationServer => Exit::Server,
+            Cause::RendezvousServer => Exit::Network,
             _ => unless_elsewhere(&trouble, here),
         };
-        Self { exit, what: trouble.what, side: Some(trouble.side), advice: trouble.advice }
+        Self { exit, what: trouble.what, cause: Some(trouble.cause), advice: trouble.advice }
     }
 }
 
@@ -133,7 +133,7 @@ impl From<Error> for Failure {
         Self {
             exit: exit_of(&error),
             what: error.to_string(),
-            side: Some(error.side()),
+            cause: Some(error.cause()),
             advice: error.advice().to_owned(),
         }
     }
@@ -152,53 +152,53 @@ fn exit_of(error: &Error) -> Exit {
         Error::Gone | Error::DeviceGone(_) | Error::Peer(_) => Exit::OtherDevice,
         Error::Declined | Error::CancelledOrDeclined => Exit::OtherDevice,
         Error::UnexpectedMessage(_) | Error::Unreadable(_) => Exit::OtherDevice,
-        Error::Rendezvous(trouble) if trouble.side == Side::Here => Exit::Usage,
+        Error::Rendezvous(trouble) if trouble.cause == Cause::Here => Exit::Usage,
         Error::Rendezvous(trouble) => unless_elsewhere(trouble, Exit::Network),
         // This device's own session has ended meanwhile.
-        Error::DeviceUnknown(trouble) if trouble.side == Side::Here => Exit::NotReady,
+        Error::DeviceUnknown(trouble) if trouble.cause == Cause::Here => Exit::NotReady,
         Error::UnsupportedProtocol(trouble) | Error::DeviceUnknown(trouble) => {
             unless_elsewhere(trouble, Exit::Server)
         }
         Error::DeviceAlreadyExists(_) | Error::DeviceNotFound(_) => Exit::Server,
         // A "no" to the question; else it is not the account that was named.
-        Error::WrongAccount(trouble) if trouble.side == Side::Person => Exit::Cancelled,
+        Error::WrongAccount(trouble) if trouble.cause == Cause::Person => Exit::Cancelled,
         Error::WrongAccount(_) => Exit::Security,
         Error::NotAuthorized(trouble) | Error::NotSetUp(trouble) => server_unless_here(trouble),
         // What the other device sends to be opened is checked before it is: a refusal is not a browser's failure.
-        Error::LinkUnusable(trouble) if trouble.side == Side::Here => Exit::Failed,
+        Error::LinkUnusable(trouble) if trouble.cause == Cause::Here => Exit::Failed,
         Error::LinkUnusable(_) => Exit::Security,
         Error::NoSecrets(trouble) => unless_elsewhere(trouble, Exit::NotReady),
     }
 }
 
 /// What neither this device nor a server can do anything about has codes of its own.
-fn unless_elsewhere(trouble: &Trouble, otherwise: Exit) -> Exit {
-    match trouble.side {
-        Side::Network => Exit::Network,
-        Side::Person => Exit::Usage,
+fn unless_elsewhere(trouble: &UserError, otherwise: Exit) -> Exit {
+    match trouble.cause {
+        Cause::Network => Exit::Network,
+        Cause::Person => Exit::Usage,
         _ => otherwise,
     }
 }
 
-fn server_unless_here(trouble: &Trouble) -> Exit {
-    match trouble.side {
-        Side::Here => Exit::Failed,
+fn server_unless_here(trouble: &UserError) -> Exit {
+    match trouble.cause {
+        Cause::Here => Exit::Failed,
         _ => unless_elsewhere(trouble, Exit::Server),
     }
 }
 
-/// Whose side it was on, for a person. Where it goes without saying, nothing.
-pub(crate) fn whose(side: Side) -> Option<&'static str> {
-    Some(match side {
-        Side::Person => return None,
-        Side::Here => "this device",
-        Side::OtherDevice => "the other device",
-        Side::RendezvousServer => "the rendezvous server",
-        Side::Homeserver => "the homeserver",
-        Side::AuthorizationServer => "the homeserver's authorization server",
-        Side::Network => "the network, or the name of the server",
-        Side::Clock => "nobody: the time was up",
-        Side::ThirdParty => "neither device: somebody in between",
+/// The cause, for a person. Where it goes without saying, nothing.
+pub(crate) fn whose(cause: Cause) -> Option<&'static str> {
+    Some(match cause {
+        Cause::Person => return None,
+        Cause::Here => "this device",
+        Cause::OtherDevice => "the other device",
+        Cause::RendezvousServer => "the rendezvous server",
+        Cause::Homeserver => "the homeserver",
+        Cause::AuthorizationServer => "the homeserver's authorization server",
+        Cause::Network => "the network, or the name of the server",
+        Cause::Clock => "nobody: the time was up",
+        Cause::ThirdParty => "neither device: somebody in between",
     })
 }
 
@@ -217,36 +217,36 @@ mod tests {
 
     #[test]
     fn each_kind_of_end_has_the_code_that_the_table_promises() {
-        let trouble = |side| Trouble::new(side, "what", "advice");
+        let trouble = |cause| UserError::new(cause, "what", "advice");
         let cases = [
             (Error::SameRole(Role::New), Exit::QrCode),
             (Error::AlreadyUsed, Exit::QrCode),
             (Error::Channel(ChannelError::NotAuthentic), Exit::Security),
             (Error::Tampered, Exit::Security),
             (Error::WrongCheckCode, Exit::Security),
-            (Error::SecretsRefused(trouble(Side::OtherDevice)), Exit::Security),
-            (Error::LinkUnusable(trouble(Side::OtherDevice)), Exit::Security),
-            (Error::LinkUnusable(trouble(Side::Here)), Exit::Failed),
-            (Error::WrongAccount(trouble(Side::OtherDevice)), Exit::Security),
-            (Error::WrongAccount(trouble(Side::Person)), Exit::Cancelled),
+            (Error::SecretsRefused(trouble(Cause::OtherDevice)), Exit::Security),
+            (Error::LinkUnusable(trouble(Cause::OtherDevice)), Exit::Security),
+            (Error::LinkUnusable(trouble(Cause::Here)), Exit::Failed),
+            (Error::WrongAccount(trouble(Cause::OtherDevice)), Exit::Security),
+            (Error::WrongAccount(trouble(Cause::Person)), Exit::Cancelled),
             (Error::Cancelled, Exit::Cancelled),
             (Error::LinkRefused, Exit::Cancelled),
             (Error::Expired, Exit::Time),
-            (Error::ExpiredInTrouble(trouble(Side::RendezvousServer)), Exit::Time),
+            (Error::ExpiredInTrouble(trouble(Cause::RendezvousServer)), Exit::Time),
             (Error::Peer(Reason::AuthorizationExpired), Exit::Time),
             (Error::Peer(Reason::UserCancelled), Exit::OtherDevice),
             (Error::Gone, Exit::OtherDevice),
             (Error::Declined, Exit::OtherDevice),
             (Error::CancelledOrDeclined, Exit::OtherDevice),
-            (Error::Rendezvous(trouble(Side::RendezvousServer)), Exit::Network),
-            (Error::NotAuthorized(trouble(Side::AuthorizationServer)), Exit::Server),
-            (Error::NotSetUp(trouble(Side::Here)), Exit::Failed),
-            (Error::DeviceUnknown(trouble(Side::Homeserver)), Exit::Server),
-            (Error::DeviceUnknown(trouble(Side::Here)), Exit::NotReady),
-            (Error::NoSecrets(trouble(Side::Here)), Exit::NotReady),
+            (Error::Rendezvous(trouble(Cause::RendezvousServer)), Exit::Network),
+            (Error::NotAuthorized(trouble(Cause::AuthorizationServer)), Exit::Server),
+            (Error::NotSetUp(trouble(Cause::Here)), Exit::Failed),
+            (Error::DeviceUnknown(trouble(Cause::Homeserver)), Exit::Server),
+            (Error::DeviceUnknown(trouble(Cause::Here)), Exit::NotReady),
+            (Error::NoSecrets(trouble(Cause::Here)), Exit::NotReady),
         ];
-        let by_side = [(Side::Network, Exit::Network), (Side::Person, Exit::Usage)];
-        let with_trouble: [fn(Trouble) -> Error; 6] = [
+        let by_cause = [(Cause::Network, Exit::Network), (Cause::Person, Exit::Usage)];
+        let with_trouble: [fn(UserError) -> Error; 6] = [
             Error::Rendezvous,
             Error::UnsupportedProtocol,
             Error::DeviceUnknown,
@@ -254,11 +254,11 @@ mod tests {
             Error::NotSetUp,
             Error::NoSecrets,
         ];
-        for (side, exit) in by_side {
-            assert_eq!(Failure::not_ready(trouble(side)).exit, exit);
-            assert_eq!(Failure::of_server(trouble(side)).exit, exit);
+        for (cause, exit) in by_cause {
+            assert_eq!(Failure::not_ready(trouble(cause)).exit, exit);
+            assert_eq!(Failure::of_server(trouble(cause)).exit, exit);
             for error in with_trouble {
-                assert_eq!(Failure::from(error(trouble(side))).exit, exit, "{:?}", error(trouble(side)));
+                assert_eq!(Failure::from(error(trouble(cause))).exit, exit, "{:?}", error(trouble(cause)));
             }
         }
         for (error, exit) in cases {

@@ -1,6 +1,6 @@
 //! `link`: this device signs in another one.
 
-use matrix_qr_device::{Device, Facts, Granted, Manner, Rendezvous, Start, encryption::CrossSigningError};
+use matrix_qr_device::{Device, Facts, Granted, GrantOptions, Rendezvous, Start, encryption::CrossSigningError};
 use matrix_qr_protocol::{homeserver::Homeserver, revision::Role};
 use serde_json::json;
 
@@ -26,7 +26,7 @@ pub(crate) async fn run(args: &args::Link) -> Result<(), Failure> {
     }
     let given = person.unless_cancelled(login::given(&args.exchange, &person)).await?;
     let start = given.map_or_else(|| at_home(&facts), Ok)?;
-    let manner = Manner {
+    let manner = GrantOptions {
         dialect: args.exchange.dialect.into(),
         showing: args.exchange.revision.into(),
         announce: args.announce.into(),

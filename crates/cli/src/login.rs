@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use matrix_qr_device::{
-    DeviceName, Rendezvous, Setup, SignedIn, Start,
+    DeviceName, Rendezvous, SignInOptions, SignedIn, Start,
     encryption::BackupState,
     http::Policy,
     oauth::{Client, ClientMetadata},
@@ -52,8 +52,8 @@ fn failure(error: Error, person: &Terminal) -> Failure {
     if person.device_left() { Failure { exit: Exit::Server, ..failure } } else { failure }
 }
 
-fn setup(args: &args::Login) -> Result<Setup, Failure> {
-    Ok(Setup {
+fn setup(args: &args::Login) -> Result<SignInOptions, Failure> {
+    Ok(SignInOptions {
         directory: account::directory(&args.online.directory)?,
         policy: account::policy(&args.online),
         dialect: args.exchange.dialect.into(),
@@ -132,7 +132,7 @@ async fn ask_homeserver(person: &Terminal) -> Result<Homeserver, Failure> {
     Err(missing())
 }
 
-fn report(out: Output, setup: &Setup, signed_in: &SignedIn) {
+fn report(out: Output, setup: &SignInOptions, signed_in: &SignedIn) {
     let backup = match &signed_in.backup {
         BackupState::Connected { .. } => {
             let loopback =

@@ -18,7 +18,7 @@ mod logging;
 mod login;
 mod measure;
 mod new_file;
-mod news;
+mod progress;
 mod output;
 mod person;
 mod qr_picture;
@@ -28,7 +28,7 @@ mod sandbox;
 mod scan;
 mod terminal;
 mod typed;
-mod world;
+mod demo_account;
 
 use std::process::ExitCode;
 

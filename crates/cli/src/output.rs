@@ -107,17 +107,17 @@ impl Output {
     }
 
     pub(crate) fn failure(self, failure: &Failure) {
-        let side = failure.side.and_then(whose);
+        let cause = failure.cause.and_then(whose);
         self.say(format_args!("{} {}", paint(BAD, "error:"), harmless(&failure.what)));
-        if let Some(side) = side {
-            self.say(format_args!("  {} {side}", paint(DIM, "whose side:")));
+        if let Some(cause) = cause {
+            self.say(format_args!("  {} {cause}", paint(DIM, "cause:")));
         }
         self.say(format_args!("  {} {}", paint(DIM, "what to do:"), harmless(&failure.advice)));
         self.event(json!({
             "event": "error",
             "exit_code": failure.exit as u8,
             "what": failure.what,
-            "side": side,
+            "side": cause,
             "advice": failure.advice,
         }));
     }

@@ -14,7 +14,7 @@ use std::{
     time::Duration,
 };
 
-use matrix_qr_device::{News, Opening, Person, UserId};
+use matrix_qr_device::{ProgressEvent, Opening, Person, UserId};
 use matrix_qr_protocol::{channel::CheckCode, driver::Progress, error::Error, revision::Role};
 use serde_json::{Value, json};
 use tokio::signal::unix::{SignalKind, signal};
@@ -26,7 +26,7 @@ use crate::{
     cancel::Cancel,
     exit::Failure,
     keyboard::{self, Keyboard},
-    news,
+    progress,
     output::Output,
 };
 
@@ -95,10 +95,10 @@ impl Terminal {
         self.cancel.explained(error)
     }
 
-    fn will_say(&self, news: &News<'_>) {
-        let farewell = match news {
-            News::Progress(Progress::Connected | Progress::Secure(_)) => TOGETHER,
-            News::Progress(Progress::Sent("m.login.secrets")) => TOO_LATE,
+    fn will_say(&self, event: &ProgressEvent<'_>) {
+        let farewell = match event {
+            ProgressEvent::Progress(Progress::Connected | Progress::Secure(_)) => TOGETHER,
+            ProgressEvent::Progress(Progress::Sent("m.login.secrets")) => TOO_LATE,
             _ => return,
         };
         *self.farewell.lock().unwrap_or_else(PoisonError::into_inner) = farewell;
@@ -131,14 +131,14 @@ fn redraw_on_resize(screen: &Arc<Screen>) -> io::Result<()> {
 }
 
 impl Person for Terminal {
-    fn tell(&self, news: News<'_>) {
-        self.will_say(&news);
-        if matches!(news, News::DeviceLeft { .. }) {
+    fn tell(&self, event: ProgressEvent<'_>) {
+        self.will_say(&event);
+        if matches!(event, ProgressEvent::DeviceLeft { .. }) {
             self.device_left.store(true, Ordering::Relaxed);
         }
         // A script that hears of the code may look for its picture at once.
-        self.screen.tell(&news);
-        self.out.event(news::event(&news));
+        self.screen.tell(&event);
+        self.out.event(progress::event(&event));
     }
 
     async fn enter_check_code(&self) -> CheckCode {

@@ -16,7 +16,7 @@ use crate::{
     cancel::Cancel,
     exit::{Exit, Failure},
     output::{BOLD, Output, paint, row},
-    world::{World, temporary_directory},
+    demo_account::{DemoAccount, temporary_directory},
 };
 
 pub(crate) async fn run(args: &args::Sandbox) -> Result<(), Failure> {
@@ -38,8 +38,8 @@ pub(crate) async fn run(args: &args::Sandbox) -> Result<(), Failure> {
     let existing = directory.join("existing");
     let synapse = synapse(args)?;
     let options = options(args, synapse.clone());
-    let world = World::start(options, &existing).await;
-    let World { sandbox, existing: device, room } = world.map_err(|failure| match synapse {
+    let world = DemoAccount::start(options, &existing).await;
+    let DemoAccount { sandbox, existing: device, room } = world.map_err(|failure| match synapse {
         Some(_) => Failure { advice: SYNAPSE_ADVICE.to_owned(), ..failure },
         None => failure,
     })?;

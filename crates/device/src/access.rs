@@ -4,7 +4,7 @@
 
 use std::{path::Path, time::Duration};
 
-use matrix_qr_protocol::error::{Side, Trouble};
+use matrix_qr_protocol::error::{Cause, UserError};
 use tokio::sync::Mutex;
 
 use crate::{
@@ -14,14 +14,14 @@ use crate::{
     oauth::{OAuth, Tokens},
     retry::patiently,
     session::{Revocable, SessionDir, SessionError, SessionLock, StoredSession},
-    sign_out::{self, Outcome},
-    trouble::Told,
+    sign_out::{self, SignOutOutcome},
+    user_error::ToUserError,
 };
 
-mod lapse;
+mod error;
 mod token;
 
-pub(crate) use self::lapse::{Ended, Lapse};
+pub(crate) use self::error::{SessionEnd, AccessError};
 pub use self::token::{AccessToken, Standing, access_token, standing};
 
 /// How long another process may have the directory that only wants to refresh the token, too.
@@ -38,11 +38,11 @@ pub(crate) struct Access {
 
 impl Access {
     /// Contacts nobody.
-    pub(crate) fn open(directory: &Path, policy: Policy) -> Result<Self, Trouble> {
+    pub(crate) fn open(directory: &Path, policy: Policy) -> Result<Self, UserError> {
         let directory = SessionDir::new(directory);
-        let lock = directory.lock().map_err(|error| error.told())?;
-        let http = Http::new(policy).map_err(|error| error.told())?;
-        Self::locked(directory, lock, http).map_err(|error| error.told())
+        let lock = directory.lock().map_err(|error| error.to_user_error())?;
+        let http = Http::new(policy).map_err(|error| error.to_user_error())?;
+        Self::locked(directory, lock, http).map_err(|error| error.to_user_error())
     }
 
     fn locked(directory: SessionDir, lock: SessionLock, http: Http) -> Result<Self, SessionError> {
@@ -68,56 +68,56 @@ impl Access {
     }
 
     /// Asks the homeserver whether the access token still holds, and refreshes it where it does not.
-    pub(crate) async fn stay_signed_in(&self) -> Result<(), Lapse> {
+    pub(crate) async fn stay_signed_in(&self) -> Result<(), AccessError> {
         match self.homeserver.whoami().await {
             Err(HomeserverError::Expired) => self.refresh().await,
-            other => other.map(drop).map_err(Lapse::from),
+            other => other.map(drop).map_err(AccessError::from),
         }
     }
 
     /// The new tokens are on disk before they are used: the old refresh token may already be worth nothing. If the answer is
     /// lost, the same refresh is asked for again: without an answer the session is lost, whatever the server makes of that.
-    async fn refresh(&self) -> Result<(), Lapse> {
+    async fn refresh(&self) -> Result<(), AccessError> {
         let mut session = self.session.lock().await;
-        let Some(refresh_token) = &session.user.refresh_token else { return Err(Ended::Expired.into()) };
+        let Some(refresh_token) = &session.user.refresh_token else { return Err(SessionEnd::Expired.into()) };
         let oauth = self.oauth(&session).await?;
-        let tokens = patiently(|| oauth.refresh(refresh_token)).await.map_err(Lapse::from)?;
+        let tokens = patiently(|| oauth.refresh(refresh_token)).await.map_err(AccessError::from)?;
         let refreshed = session.clone().refreshed(&tokens);
-        self.directory.save(&refreshed).map_err(|error| error.told())?;
+        self.directory.save(&refreshed).map_err(|error| error.to_user_error())?;
         *session = refreshed;
         self.homeserver.replace_token(tokens.access_token).await;
         match self.homeserver.whoami().await {
-            Err(HomeserverError::Expired) => Err(Ended::Refused.into()),
-            other => other.map(drop).map_err(Lapse::from),
+            Err(HomeserverError::Expired) => Err(SessionEnd::Refused.into()),
+            other => other.map(drop).map_err(AccessError::from),
         }
     }
 
-    async fn oauth(&self, session: &StoredSession) -> Result<OAuth, Trouble> {
+    async fn oauth(&self, session: &StoredSession) -> Result<OAuth, UserError> {
         let find = || discovery::server_metadata(&self.http, &session.homeserver);
-        let metadata = patiently(find).await.map_err(|error| error.told())?;
+        let metadata = patiently(find).await.map_err(|error| error.to_user_error())?;
         // The refresh token goes to the server that gave it, and to no other.
         if metadata.issuer != session.issuer {
             let what = format!("the homeserver now names another OAuth server ({})", metadata.issuer);
-            return Err(Trouble::new(Side::Homeserver, what, "Ask its administrator, then sign in again."));
+            return Err(UserError::new(Cause::Homeserver, what, "Ask its administrator, then sign in again."));
         }
         Ok(OAuth::resume(self.http.clone(), metadata, session.client_id.clone()))
     }
 
     /// Ends the session on the server, and removes it from this machine once it is seen to have ended.
-    pub(crate) async fn sign_out(&self) -> Result<(), Trouble> {
+    pub(crate) async fn sign_out(&self) -> Result<(), UserError> {
         let session = self.session().await;
         let revocable = Revocable::from(&session);
         let keep = |fresh: &Tokens| self.directory.save(&session.clone().refreshed(fresh));
         match sign_out::end(&self.http, revocable.clone(), keep).await {
-            Outcome::Ended => self.forget(),
-            Outcome::Void => Err(sign_out::void(&revocable)),
-            Outcome::Unknown(why) => Err(sign_out::unknown(&revocable, &why)),
+            SignOutOutcome::Ended => self.forget(),
+            SignOutOutcome::Void => Err(sign_out::void(&revocable)),
+            SignOutOutcome::Unknown(why) => Err(sign_out::unknown(&revocable, &why)),
         }
     }
 
     /// Removes the session from this machine, without a word to the server.
-    pub(crate) fn forget(&self) -> Result<(), Trouble> {
-        self.directory.wipe().map_err(|error| error.told())
+    pub(crate) fn forget(&self) -> Result<(), UserError> {
+        self.directory.wipe().map_err(|error| error.to_user_error())
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use matrix_qr_protocol::error::{Side, Trouble};
+use matrix_qr_protocol::error::{Cause, UserError};
 use ruma::{OwnedUserId, UserId};
 use url::Url;
 
@@ -12,7 +12,7 @@ use crate::{
     homeserver::Homeserver,
     http::{Http, Policy},
     session::{SessionDir, StoredSession, UserSession},
-    trouble::Told,
+    user_error::ToUserError,
 };
 
 /// A device of an account, on this machine. One process at a time can have it open.
@@ -43,8 +43,8 @@ impl Facts {
     /// # Errors
     ///
     /// There is no session, or it cannot be read.
-    pub fn read(directory: &Path) -> Result<Self, Trouble> {
-        SessionDir::new(directory).load().map(|session| Self::of(&session)).map_err(|error| error.told())
+    pub fn read(directory: &Path) -> Result<Self, UserError> {
+        SessionDir::new(directory).load().map(|session| Self::of(&session)).map_err(|error| error.to_user_error())
     }
 
     pub(crate) fn of(session: &StoredSession) -> Self {
@@ -64,7 +64,7 @@ impl Device {
     /// # Errors
     ///
     /// There is no session, another process has it, or it cannot be read.
-    pub async fn open(directory: &Path, policy: Policy) -> Result<Self, Trouble> {
+    pub async fn open(directory: &Path, policy: Policy) -> Result<Self, UserError> {
         let access = Access::open(directory, policy)?;
         let UserSession { user_id, device_id, .. } = access.session().await.user;
         let encryption =
@@ -96,7 +96,7 @@ impl Device {
     /// # Errors
     ///
     /// The session has ended, or a server cannot be reached.
-    pub async fn stay_signed_in(&self) -> Result<(), Trouble> {
+    pub async fn stay_signed_in(&self) -> Result<(), UserError> {
         Ok(self.access.stay_signed_in().await?)
     }
 
@@ -105,9 +105,9 @@ impl Device {
     /// # Errors
     ///
     /// The homeserver did not say, or this device does not know its own owner.
-    pub async fn verification(&self) -> Result<Verification, Trouble> {
+    pub async fn verification(&self) -> Result<Verification, UserError> {
         self.stay_signed_in().await?;
-        self.encryption.verification(self.homeserver()).await.map_err(|error| error.told())
+        self.encryption.verification(self.homeserver()).await.map_err(|error| error.to_user_error())
     }
 
     /// Brings the room keys of the backup onto this device.
@@ -115,9 +115,9 @@ impl Device {
     /// # Errors
     ///
     /// This device is not connected to a backup, or the homeserver did not hand it out.
-    pub async fn restore_keys(&self) -> Result<Restored, Trouble> {
+    pub async fn restore_keys(&self) -> Result<Restored, UserError> {
         self.stay_signed_in().await?;
-        self.encryption.restore_keys(self.homeserver()).await.map_err(|error| error.told())
+        self.encryption.restore_keys(self.homeserver()).await.map_err(|error| error.to_user_error())
     }
 
     /// All room keys of this device, as a file that other clients import. Contacts nobody.
@@ -125,7 +125,7 @@ impl Device {
     /// # Errors
     ///
     /// The store of this device failed.
-    pub async fn export_keys(&self, passphrase: &Passphrase) -> Result<KeyExport, Trouble> {
+    pub async fn export_keys(&self, passphrase: &Passphrase) -> Result<KeyExport, UserError> {
         self.encryption.export_keys(passphrase).await.map_err(broken_store)
     }
 
@@ -134,7 +134,7 @@ impl Device {
     /// # Errors
     ///
     /// It could not be seen to have ended: nothing was removed, so that it can be tried again.
-    pub async fn log_out(self) -> Result<(), Trouble> {
+    pub async fn log_out(self) -> Result<(), UserError> {
         self.access.sign_out().await
     }
 
@@ -143,13 +143,13 @@ impl Device {
     /// # Errors
     ///
     /// Something could not be removed.
-    pub fn forget(self) -> Result<(), Trouble> {
+    pub fn forget(self) -> Result<(), UserError> {
         self.access.forget()
     }
 }
 
 /// What another program has open only has to be waited for.
-fn broken_store(error: StoreError) -> Trouble {
+fn broken_store(error: StoreError) -> UserError {
     let advice = "If it stays, sign out with `matrix-qr logout`, then sign in again.";
-    Trouble::split(Side::Here, &error.to_string(), advice)
+    UserError::split(Cause::Here, &error.to_string(), advice)
 }

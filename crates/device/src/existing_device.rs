@@ -2,7 +2,7 @@
 
 use matrix_qr_protocol::{
     driver,
-    error::{Error, Side, Trouble},
+    error::{Error, Cause, UserError},
     homeserver::Homeserver as Named,
     login::message::DeviceId,
     qr::ShownBy,
@@ -13,14 +13,14 @@ use matrix_qr_protocol::{
 use crate::{
     device::Device,
     discovery,
-    host::{Sitting, open_session},
-    person::{News, Person},
+    host::{HostAdapter, open_session},
+    person::{ProgressEvent, Person},
     random::rng,
     retry::patiently,
     showing::{Home, Showing},
     silence::{explained, unanswered_login},
     start::{Start, unless_cancelled},
-    trouble::Told,
+    user_error::ToUserError,
 };
 
 mod duties;
@@ -29,7 +29,7 @@ use self::duties::ExistingDevice;
 
 /// How a sign-in is granted.
 #[derive(Debug, Clone, Copy, Default)]
-pub struct Manner {
+pub struct GrantOptions {
     /// Which reading of the text this device follows where it is the one to choose.
     pub dialect: Dialect,
     /// Which revision it follows when it shows the code.
@@ -64,35 +64,35 @@ impl Device {
     ///
     /// Why it ended. A cancel that comes too late is none: then the new device is told as granted. [`Error::NoSecrets`] (a private cross-signing key is missing or is not the published one) and
     /// [`Error::UnsupportedProtocol`] (the homeserver cannot do it) come before there is a rendezvous session.
-    pub async fn grant<P: Person>(&self, start: Start, manner: Manner, person: &P) -> Result<Granted, Error> {
+    pub async fn grant<P: Person>(&self, start: Start, manner: GrantOptions, person: &P) -> Result<Granted, Error> {
         if matches!(&start, Start::Scan(code) if code.role() == Role::Existing) {
             return Err(Error::SameRole(Role::Existing));
         }
-        person.tell(News::Checking);
-        let line = unless_cancelled(person, async {
+        person.tell(ProgressEvent::Checking);
+        let rendezvous = unless_cancelled(person, async {
             explained(person, unanswered_login, Box::pin(self.check())).await?;
             let home = Home { base: self.homeserver().base(), token: self.homeserver().token().await };
             open_session(self.http(), (&start, manner.showing), Some(&home), person).await
         })
         .await?;
-        let location = line.location().clone();
+        let location = rendezvous.location().clone();
         let named = self.named(manner.announce, &location)?;
-        let sitting = Sitting::new(line, person, ExistingDevice::new(self, person));
-        let end = sitting.told(Box::pin(async {
+        let host = HostAdapter::new(rendezvous, person, ExistingDevice::new(self, person));
+        let end = host.while_reporting(Box::pin(async {
             match &start {
                 Start::Show(_) => {
                     let named = ShownBy::Existing(named);
-                    driver::show(&sitting, (location, manner.dialect), named, &mut rng()).await
+                    driver::show(&host, (location, manner.dialect), named, &mut rng()).await
                 }
                 Start::Scan(code) => {
-                    driver::scan(&sitting, code, (manner.dialect, Some(named)), &mut rng()).await
+                    driver::scan(&host, code, (manner.dialect, Some(named)), &mut rng()).await
                 }
             }
         }));
         match end.await {
-            Ok(()) => sitting.device.granted(),
-            Err(Error::CancelledTooLate(id)) => Box::pin(sitting.device.too_late(id)).await,
-            Err(error) => Err(sitting.explained(error)),
+            Ok(()) => host.device.granted(),
+            Err(Error::CancelledTooLate(id)) => Box::pin(host.device.too_late(id)).await,
+            Err(error) => Err(host.explained(error)),
         }
     }
 
@@ -102,12 +102,12 @@ impl Device {
         self.encryption()
             .check_cross_signing(self.homeserver())
             .await
-            .map_err(|error| Error::NoSecrets(error.told()))?;
+            .map_err(|error| Error::NoSecrets(error.to_user_error()))?;
         let base = self.homeserver().base();
         patiently(|| discovery::server_metadata(self.http(), base))
             .await
             .and_then(|metadata| metadata.device_grant().map(|_| ()))
-            .map_err(|error| Error::UnsupportedProtocol(error.told()))
+            .map_err(|error| Error::UnsupportedProtocol(error.to_user_error()))
     }
 
     fn named(&self, announce: Announce, session: &Location) -> Result<Named, Error> {
@@ -119,7 +119,7 @@ impl Device {
             (Location::Url(_), Announce::ServerName) => self.user_id().server_name().as_str(),
         };
         let unnamed =
-            |_| Trouble::new(Side::Here, "this session's homeserver has no usable name", "Sign in again.");
+            |_| UserError::new(Cause::Here, "this session's homeserver has no usable name", "Sign in again.");
         Named::parse(name).map_err(|error| Error::NoSecrets(unnamed(error)))
     }
 }

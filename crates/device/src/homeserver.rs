@@ -18,6 +18,7 @@ use ruma::{
         path_builder::VersionHistory,
     },
 };
+use matrix_qr_protocol::login::DeviceLookup;
 use tokio::{
     sync::RwLock,
     time::{Instant, sleep, timeout_at},
@@ -39,15 +40,6 @@ pub struct Homeserver {
     http: Http,
     base: Url,
     token: RwLock<Secret>,
-}
-
-/// Whether a device exists, said by the homeserver and not guessed from a failure.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Presence {
-    /// `GET /devices/{id}` answered 200 with that device.
-    Present,
-    /// `GET /devices/{id}` answered 404 `M_NOT_FOUND`.
-    Absent,
 }
 
 /// Whose session a token is.
@@ -128,15 +120,15 @@ impl Homeserver {
     ///
     /// Every answer but a 200 for that very device and a 404 `M_NOT_FOUND` is an error: "I could not find out" is
     /// neither "present" nor "absent" (MSC4108, "Secret sharing and device verification", step 1).
-    pub async fn device(&self, device_id: &DeviceId) -> Result<Presence, HomeserverError> {
+    pub async fn device(&self, device_id: &DeviceId) -> Result<DeviceLookup, HomeserverError> {
         if matches!(device_id.as_str(), "" | "." | "..") {
             // Not even percent-encoding keeps these a path segment of their own.
             return Err(HomeserverError::Malformed { what: "a device ID that no path can hold" });
         }
         match self.call(get_device::v3::Request::new(device_id.to_owned()), Effort::REPEATABLE).await {
-            Ok(answer) if answer.device.device_id == device_id => Ok(Presence::Present),
+            Ok(answer) if answer.device.device_id == device_id => Ok(DeviceLookup::Present),
             Ok(_) => Err(HomeserverError::Malformed { what: "the answer is about another device" }),
-            Err(error) if error.is_not_found() => Ok(Presence::Absent),
+            Err(error) if error.is_not_found() => Ok(DeviceLookup::Absent),
             Err(error) => Err(error),
         }
     }

@@ -12,7 +12,7 @@ use std::{
 use matrix_qr_protocol::{
     channel::{ChannelError, CheckCode},
     driver::{Delivery, Host, Progress},
-    error::{Error, Side, Trouble},
+    error::{Error, Cause, UserError},
     login::{Answer, Ask, Ended},
     rendezvous::{Binding, Payload},
 };
@@ -21,12 +21,12 @@ use tokio::time::{Instant, sleep, timeout_at};
 use crate::{
     discovery,
     http::Http,
-    person::{News, Person},
+    person::{ProgressEvent, Person},
     rendezvous_client::{RendezvousClient, RendezvousError},
     showing::{Home, Place, Showing},
     silence::{SILENCE, explained, slow, unanswered_rendezvous},
     start::{Rendezvous, Start},
-    trouble::Told,
+    user_error::ToUserError,
 };
 
 /// How long a payload of ours stands before another one of ours follows it: the other device counts them ("Secure operations"),
@@ -45,8 +45,8 @@ pub(crate) trait Duties {
 }
 
 /// One device at one sign-in.
-pub(crate) struct Sitting<'a, P, D> {
-    pub(crate) line: RendezvousClient,
+pub(crate) struct HostAdapter<'a, P, D> {
+    pub(crate) rendezvous: RendezvousClient,
     pub(crate) person: &'a P,
     pub(crate) device: D,
     /// When we wrote what the other device has not answered.
@@ -55,19 +55,19 @@ pub(crate) struct Sitting<'a, P, D> {
     asked: AtomicBool,
 }
 
-impl<'a, P, D> Sitting<'a, P, D> {
-    pub(crate) fn new(line: RendezvousClient, person: &'a P, device: D) -> Self {
-        Self { line, person, device, unanswered: Mutex::new(None), asked: AtomicBool::new(false) }
+impl<'a, P, D> HostAdapter<'a, P, D> {
+    pub(crate) fn new(rendezvous: RendezvousClient, person: &'a P, device: D) -> Self {
+        Self { rendezvous, person, device, unanswered: Mutex::new(None), asked: AtomicBool::new(false) }
     }
 
     /// Why it ended, where the driver could only see that something cannot be opened, or that the time is up.
     pub(crate) fn explained(&self, error: Error) -> Error {
         match error {
             Error::Expired => {
-                let trouble = self.line.trouble().map(|error| Error::ExpiredInTrouble(error.told()));
+                let trouble = self.rendezvous.trouble().map(|error| Error::ExpiredInTrouble(error.to_user_error()));
                 trouble.unwrap_or(error)
             }
-            Error::Tampered | Error::Channel(ChannelError::NotAuthentic) if self.line.has_lost_track() => {
+            Error::Tampered | Error::Channel(ChannelError::NotAuthentic) if self.rendezvous.has_lost_track() => {
                 Error::Rendezvous(lost_track())
             }
             error => error,
@@ -75,14 +75,14 @@ impl<'a, P, D> Sitting<'a, P, D> {
     }
 
     /// The sign-in, while the person hears of what does not work with the rendezvous session.
-    pub(crate) async fn told<T>(&self, sign_in: impl Future<Output = T>) -> T
+    pub(crate) async fn while_reporting<T>(&self, sign_in: impl Future<Output = T>) -> T
     where
         P: Person,
     {
-        let tell = |error: RendezvousError| self.person.tell(News::Trouble(&error.told()));
+        let tell = |error: RendezvousError| self.person.tell(ProgressEvent::Problem(&error.to_user_error()));
         tokio::select! {
             end = sign_in => end,
-            () = self.line.report_trouble(SILENCE, tell) => pending().await,
+            () = self.rendezvous.report_trouble(SILENCE, tell) => pending().await,
         }
     }
 
@@ -91,22 +91,22 @@ impl<'a, P, D> Sitting<'a, P, D> {
     }
 }
 
-impl<P: Person, D: Duties> Host for Sitting<'_, P, D> {
+impl<P: Person, D: Duties> Host for HostAdapter<'_, P, D> {
     async fn receive(&self) -> Result<Payload, Ended> {
         if self.asked.load(Ordering::Relaxed) {
             sleep(SHORTLY).await;
         }
-        let payload = self.line.receive().await.map_err(ended)?;
+        let payload = self.rendezvous.receive().await.map_err(ended)?;
         *self.unanswered() = None;
         Ok(payload)
     }
 
     fn binding(&self) -> Binding {
-        self.line.binding()
+        self.rendezvous.binding()
     }
 
     async fn send(&self, payload: Payload) -> Result<Delivery, Ended> {
-        let delivery = self.line.send(payload).await.map_err(ended)?;
+        let delivery = self.rendezvous.send(payload).await.map_err(ended)?;
         *self.unanswered() = Some(Instant::now());
         Ok(delivery)
     }
@@ -115,7 +115,7 @@ impl<P: Person, D: Duties> Host for Sitting<'_, P, D> {
         let written = *self.unanswered();
         let Some(written) = written else { return };
         let read = async {
-            let heard = self.line.receive().await;
+            let heard = self.rendezvous.receive().await;
             // Without a session nobody reads. Whatever else goes wrong does not mean that it was read.
             if !matches!(heard, Ok(_) | Err(RendezvousError::Gone | RendezvousError::Expired)) {
                 pending::<()>().await;
@@ -125,12 +125,12 @@ impl<P: Person, D: Duties> Host for Sitting<'_, P, D> {
     }
 
     async fn delete(&self) {
-        self.line.delete().await;
+        self.rendezvous.delete().await;
     }
 
     async fn answer(&self, ask: Ask) -> Answer {
         // Somebody reads, types or decides now: the other device's next word will take a while.
-        self.line.relaxed(matches!(ask, Ask::AwaitToken | Ask::OpenUri(_)));
+        self.rendezvous.relaxed(matches!(ask, Ask::AwaitToken | Ask::OpenUri(_)));
         self.asked.store(true, Ordering::Relaxed);
         let slow = slow(&ask);
         // Boxed: a step of the encryption store is a deep one, and this may run on a small stack.
@@ -144,9 +144,9 @@ impl<P: Person, D: Duties> Host for Sitting<'_, P, D> {
     }
 
     async fn enter_check_code(&self) -> CheckCode {
-        self.line.relaxed(true);
+        self.rendezvous.relaxed(true);
         let code = self.person.enter_check_code().await;
-        self.line.relaxed(false);
+        self.rendezvous.relaxed(false);
         code
     }
 
@@ -159,7 +159,7 @@ impl<P: Person, D: Duties> Host for Sitting<'_, P, D> {
     }
 
     fn tell(&self, progress: Progress<'_>) {
-        self.person.tell(News::Progress(progress));
+        self.person.tell(ProgressEvent::Progress(progress));
     }
 }
 
@@ -170,23 +170,23 @@ pub(crate) async fn open_session<P: Person>(
     home: Option<&Home<'_>>,
     person: &P,
 ) -> Result<RendezvousClient, Error> {
-    let line = explained(
+    let rendezvous = explained(
         person,
         unanswered_rendezvous,
         Box::pin(async {
-            let line = match start {
+            let rendezvous = match start {
                 Start::Scan(code) => RendezvousClient::join(http.clone(), code.location.clone()).await,
                 Start::Show(at) => place(http, at).await?.open(http, showing, home).await,
             };
-            line.map_err(|error| match error {
+            rendezvous.map_err(|error| match error {
                 RendezvousError::AlreadyUsed => Error::AlreadyUsed,
                 error => ended(error).into(),
             })
         }),
     )
     .await?;
-    person.tell(News::Session { time_left: line.time_left() });
-    Ok(line)
+    person.tell(ProgressEvent::Session { time_left: rendezvous.time_left() });
+    Ok(rendezvous)
 }
 
 async fn place(http: &Http, at: &Rendezvous) -> Result<Place, Error> {
@@ -194,14 +194,14 @@ async fn place(http: &Http, at: &Rendezvous) -> Result<Place, Error> {
         Rendezvous::Endpoint(url) => Ok(Place::Endpoint(url.clone())),
         Rendezvous::Homeserver(homeserver) => {
             let base = discovery::resolve(http, homeserver).await;
-            base.map(Place::Homeserver).map_err(|error| Error::Rendezvous(error.told()))
+            base.map(Place::Homeserver).map_err(|error| Error::Rendezvous(error.to_user_error()))
         }
     }
 }
 
-fn lost_track() -> Trouble {
-    Trouble::new(
-        Side::RendezvousServer,
+fn lost_track() -> UserError {
+    UserError::new(
+        Cause::RendezvousServer,
         "an answer of the rendezvous server was lost on the way, the one that cannot be asked for again",
         "Nothing was given away. Begin again with a new code; if it happens again, use another network.",
     )
@@ -211,6 +211,6 @@ fn ended(error: RendezvousError) -> Ended {
     match error {
         RendezvousError::Gone => Ended::Gone,
         RendezvousError::Expired => Ended::Expired,
-        other => Ended::Unusable(other.told()),
+        other => Ended::Unusable(other.to_user_error()),
     }
 }

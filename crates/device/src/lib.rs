@@ -29,14 +29,14 @@ mod showing;
 mod sign_out;
 mod silence;
 mod start;
-mod trouble;
+mod user_error;
 
 pub use access::{AccessToken, Standing, access_token, standing};
 pub use device::{Device, Facts};
 pub use device_name::{DeviceName, NotADeviceName};
-pub use existing_device::{Announce, Granted, Manner};
-pub use new_device::{Setup, SignedIn, sign_in};
-pub use person::{News, Opening, Person};
+pub use existing_device::{Announce, Granted, GrantOptions};
+pub use new_device::{SignInOptions, SignedIn, sign_in};
+pub use person::{ProgressEvent, Opening, Person};
 pub use ruma::{OwnedUserId, UserId};
 pub use showing::Showing;
 pub use sign_out::{SignOut, Subject, sign_out_here};

@@ -9,16 +9,16 @@ use url::Url;
 use crate::{
     device_name::DeviceName,
     encryption::BackupState,
-    host::{Sitting, open_session},
+    host::{HostAdapter, open_session},
     http::{Http, Policy},
     oauth::Client,
-    person::{News, Person},
+    person::{ProgressEvent, Person},
     random::rng,
     session::{SessionDir, SessionLock},
     showing::Showing,
     silence::{explained, unanswered_login},
     start::{Start, unless_cancelled},
-    trouble::Told,
+    user_error::ToUserError,
 };
 
 mod account;
@@ -31,7 +31,7 @@ use self::duties::NewDevice;
 
 /// What a sign-in needs to know.
 #[derive(Debug, Clone)]
-pub struct Setup {
+pub struct SignInOptions {
     /// Where the session and the encryption store will live. It must be empty or not exist.
     pub directory: PathBuf,
     /// Which servers may be spoken to.
@@ -69,7 +69,7 @@ pub struct SignedIn {
 ///
 /// Why it ended. No token, no device and no file is left behind then; where one had to be, the person was told. As long as a
 /// token is not seen to be revoked, what it takes to revoke it stays in the directory; the next sign-in there tries it again.
-pub async fn sign_in<P: Person>(setup: &Setup, start: Start, person: &P) -> Result<SignedIn, Error> {
+pub async fn sign_in<P: Person>(setup: &SignInOptions, start: Start, person: &P) -> Result<SignedIn, Error> {
     let directory = SessionDir::new(&setup.directory);
     let lock = remains::claim(&directory, setup.policy, person).await?;
     let attempt = Box::pin(attempt((setup, &directory), start, person)).await;
@@ -80,30 +80,30 @@ pub async fn sign_in<P: Person>(setup: &Setup, start: Start, person: &P) -> Resu
 }
 
 async fn attempt<P: Person>(
-    (setup, directory): (&Setup, &SessionDir),
+    (setup, directory): (&SignInOptions, &SessionDir),
     start: Start,
     person: &P,
 ) -> Result<SignedIn, Error> {
-    let http = Http::new(setup.policy).map_err(|error| Error::NotSetUp(error.told()))?;
-    person.tell(News::Checking);
-    let line = unless_cancelled(person, async {
+    let http = Http::new(setup.policy).map_err(|error| Error::NotSetUp(error.to_user_error()))?;
+    person.tell(ProgressEvent::Checking);
+    let rendezvous = unless_cancelled(person, async {
         explained(person, unanswered_login, Box::pin(duties::check_homeserver(&http, &start))).await?;
         open_session(&http, (&start, setup.showing), None, person).await
     })
     .await?;
-    let location = line.location().clone();
-    let sitting = Sitting::new(line, person, NewDevice::new(setup, (http, directory), person));
+    let location = rendezvous.location().clone();
+    let host = HostAdapter::new(rendezvous, person, NewDevice::new(setup, (http, directory), person));
     // Boxed, here and elsewhere: what is in it is deep, and this may run on a small stack.
-    let end = sitting.told(Box::pin(async {
+    let end = host.while_reporting(Box::pin(async {
         match &start {
             Start::Show(_) => {
-                driver::show(&sitting, (location, setup.dialect), ShownBy::New, &mut rng()).await
+                driver::show(&host, (location, setup.dialect), ShownBy::New, &mut rng()).await
             }
-            Start::Scan(code) => driver::scan(&sitting, code, (setup.dialect, None), &mut rng()).await,
+            Start::Scan(code) => driver::scan(&host, code, (setup.dialect, None), &mut rng()).await,
         }
     }));
-    let end = end.await.map_err(|error| sitting.explained(error));
-    sitting.device.close(end).await
+    let end = end.await.map_err(|error| host.explained(error));
+    host.device.close(end).await
 }
 
 /// What was written until the end is removed, but for what it takes to revoke a token that still lives; what cannot be is named.
@@ -111,6 +111,6 @@ fn clean_up<P: Person>(directory: &SessionDir, lock: SessionLock, person: &P) {
     let wiped = directory.wipe_failed();
     drop(lock);
     if let Err(error) = wiped {
-        person.tell(News::LeftBehind(&error.to_string()));
+        person.tell(ProgressEvent::LeftBehind(&error.to_string()));
     }
 }

@@ -5,7 +5,7 @@ use std::{future::Future, time::Duration};
 use matrix_qr_protocol::{
     channel::CheckCode,
     driver::Progress,
-    error::Trouble,
+    error::UserError,
     login::message::{DeviceId, VerificationLink},
 };
 use ruma::UserId;
@@ -17,7 +17,7 @@ use crate::encryption::BackupState;
 /// implementation then takes its question off the screen.
 pub trait Person: Sync {
     /// Shows where the sign-in is. Must return at once.
-    fn tell(&self, news: News<'_>);
+    fn tell(&self, event: ProgressEvent<'_>);
 
     /// Asks for the two digits that the other device shows. There is one attempt: what is not two digits may be asked
     /// for again, what is two digits is final.
@@ -49,7 +49,7 @@ pub enum Opening {
 /// Where a sign-in is, for the person.
 #[derive(Debug)]
 #[non_exhaustive]
-pub enum News<'a> {
+pub enum ProgressEvent<'a> {
     /// What both devices go through: the code, the digits, the messages.
     Progress(Progress<'a>),
     /// Looking at the homeserver and its authorization server.
@@ -99,7 +99,7 @@ pub enum News<'a> {
         advice: &'a str,
     },
     /// This takes longer than a person waits without a word, or does not work at the moment. It is tried on.
-    Trouble(&'a Trouble),
+    Problem(&'a UserError),
     /// Existing device: the person gave up when the secrets were out already. The homeserver is asked what came of it.
     TooLate(&'a DeviceId),
     /// Something could not be taken away at the end. What it is, for the person to remove.

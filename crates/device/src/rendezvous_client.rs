@@ -20,14 +20,14 @@ mod create;
 mod error;
 mod pace;
 mod state;
-mod trouble;
+mod outage;
 mod wire;
 
 pub(crate) use create::{PATHS, is_unrecognized};
 pub use error::RendezvousError;
 use pace::{Backoff, Polls};
 use state::{Heard, State};
-use trouble::Troubles;
+use outage::Outages;
 use wire::exchange;
 pub(crate) use wire::incoming;
 
@@ -50,7 +50,7 @@ pub struct RendezvousClient {
     location: Location,
     deadline: Instant,
     relaxed: AtomicBool,
-    troubles: Troubles,
+    outages: Outages,
     /// Never held across an await: both [`Self::receive`] and [`Self::send`] may be dropped at any point.
     state: Mutex<State>,
 }
@@ -133,12 +133,12 @@ impl RendezvousClient {
 
     /// What does not work at the moment, if something does not: lost connections, 5xx, 429, an answer that does not come.
     pub fn trouble(&self) -> Option<RendezvousError> {
-        self.troubles.last()
+        self.outages.last()
     }
 
     /// Tells of each such trouble that lasts so long, once. Never ends.
     pub async fn report_trouble(&self, long: Duration, tell: impl Fn(RendezvousError)) {
-        self.troubles.report(long, tell).await;
+        self.outages.report(long, tell).await;
     }
 
     /// Waits for the next payload that is not our own. Can be dropped at any moment and called again.
@@ -189,7 +189,7 @@ impl RendezvousClient {
             }
             match self.look(Some(WAIT)).await {
                 Ok(heard) => {
-                    self.troubles.over();
+                    self.outages.over();
                     backoff = Backoff::new();
                     sleep(polls.pause(heard, self.relaxed.load(Ordering::Relaxed))).await;
                 }
@@ -204,7 +204,7 @@ impl RendezvousClient {
             return Err(error);
         }
         let pause = backoff.pause(&error);
-        self.troubles.note(error);
+        self.outages.note(error);
         sleep(pause).await;
         Ok(())
     }
@@ -217,7 +217,7 @@ impl RendezvousClient {
         loop {
             match self.attempt(&payload).await {
                 Ok(Attempt::Over(delivery)) => {
-                    self.troubles.over();
+                    self.outages.over();
                     return Ok(delivery);
                 }
                 Ok(Attempt::Again) => {}
@@ -248,7 +248,7 @@ impl RendezvousClient {
             return self.abandon().await;
         }
         let request = self.state().write(payload)?;
-        self.troubles.note(unanswered(self.location.server()));
+        self.outages.note(unanswered(self.location.server()));
         let response = exchange(&self.http, request, QUICK).await?;
         Ok(match self.state().written(&response)? {
             Sent::Accepted => Attempt::Over(Delivery::Done),

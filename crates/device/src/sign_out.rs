@@ -5,7 +5,7 @@
 
 use std::{path::Path, time::Duration};
 
-use matrix_qr_protocol::error::{Side, Trouble};
+use matrix_qr_protocol::error::{Cause, UserError};
 use tokio::time::{sleep, timeout};
 use url::Url;
 
@@ -17,12 +17,12 @@ use crate::{
     oauth::{OAuth, Tokens},
     retry::briefly,
     session::{Revocable, SessionDir, SessionError, SessionLock, place},
-    trouble::Told,
+    user_error::ToUserError,
 };
 
 /// What became of a session.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Outcome {
+pub(crate) enum SignOutOutcome {
     /// It lived, and it has ended.
     Ended,
     /// Its tokens were worth nothing before: it ended earlier, or others have its newer tokens.
@@ -64,11 +64,11 @@ impl SignOut {
     /// # Errors
     ///
     /// There is nothing to sign out, another process has it, or it cannot be read.
-    pub async fn prepare(directory: &Path, policy: Policy) -> Result<Self, Trouble> {
+    pub async fn prepare(directory: &Path, policy: Policy) -> Result<Self, UserError> {
         match Remains::take(&SessionDir::new(directory), policy) {
             Err(SessionError::None { .. }) => {}
             remains => {
-                let remains = remains.map_err(|error| error.told())?;
+                let remains = remains.map_err(|error| error.to_user_error())?;
                 let session = remains.revocable.as_ref();
                 session.map_or(Ok(()), |session| may_be_asked(policy, &session.homeserver))?;
                 return Ok(Self(Kept::Remains(Box::new(remains))));
@@ -94,7 +94,7 @@ impl SignOut {
     /// # Errors
     ///
     /// That could not be seen: nothing was removed.
-    pub async fn everywhere(self) -> Result<(), Trouble> {
+    pub async fn everywhere(self) -> Result<(), UserError> {
         match self.0 {
             Kept::Session { access, .. } => access.sign_out().await,
             Kept::Remains(remains) => remains.clear().await,
@@ -103,8 +103,8 @@ impl SignOut {
 }
 
 /// Else it is this command that is at fault, and nothing is known of the session.
-fn may_be_asked(policy: Policy, homeserver: &Url) -> Result<(), Trouble> {
-    policy.check(homeserver).map_err(|error| error.told())
+fn may_be_asked(policy: Policy, homeserver: &Url) -> Result<(), UserError> {
+    policy.check(homeserver).map_err(|error| error.to_user_error())
 }
 
 /// Removes what is kept of a session from this machine, without a word to any server. The device stays in the account until
@@ -113,19 +113,19 @@ fn may_be_asked(policy: Policy, homeserver: &Url) -> Result<(), Trouble> {
 /// # Errors
 ///
 /// There is nothing of ours, another process has it, or something could not be removed.
-pub fn sign_out_here(directory: &Path) -> Result<Subject, Trouble> {
+pub fn sign_out_here(directory: &Path) -> Result<Subject, UserError> {
     let directory = SessionDir::new(directory);
     let (lock, interrupted) = match directory.lock_remains() {
         Err(SessionError::None { .. }) => (directory.lock(), false),
         lock => (lock, true),
     };
-    let _lock: SessionLock = lock.map_err(|error| error.told())?;
+    let _lock: SessionLock = lock.map_err(|error| error.to_user_error())?;
     // What cannot be read can still be removed.
     let revocable = match interrupted {
         true => directory.load_pending().unwrap_or_default(),
         false => directory.load().ok().as_ref().map(Revocable::from),
     };
-    directory.wipe().map_err(|error| error.told())?;
+    directory.wipe().map_err(|error| error.to_user_error())?;
     Ok(Subject::of(revocable.as_ref(), interrupted))
 }
 
@@ -166,21 +166,21 @@ impl Remains {
 
     /// Nobody but this directory ever had the tokens, and each refresh of them was kept: where they are void, their session has
     /// ended.
-    pub(crate) async fn clear(self) -> Result<(), Trouble> {
+    pub(crate) async fn clear(self) -> Result<(), UserError> {
         if let Some(revocable) = &self.revocable {
             let keep = |fresh: &Tokens| self.directory.save_pending(&revocable.clone().refreshed(fresh));
-            if let Outcome::Unknown(why) = end(&self.http, revocable.clone(), keep).await {
+            if let SignOutOutcome::Unknown(why) = end(&self.http, revocable.clone(), keep).await {
                 return Err(unknown(revocable, &why));
             }
         }
-        self.directory.wipe().map_err(|error| error.told())
+        self.directory.wipe().map_err(|error| error.to_user_error())
     }
 }
 
 /// The server says nothing about it.
-pub(crate) fn void(session: &Revocable) -> Trouble {
-    Trouble::new(
-        Side::AuthorizationServer,
+pub(crate) fn void(session: &Revocable) -> UserError {
+    UserError::new(
+        Cause::AuthorizationServer,
         format!(
             "{} may still be signed in: the tokens that are kept here are worth nothing, because the session has ended or a copy \
              of its directory is in use elsewhere",
@@ -193,9 +193,9 @@ pub(crate) fn void(session: &Revocable) -> Trouble {
     )
 }
 
-pub(crate) fn unknown(session: &Revocable, why: &str) -> Trouble {
-    Trouble::new(
-        Side::AuthorizationServer,
+pub(crate) fn unknown(session: &Revocable, why: &str) -> UserError {
+    UserError::new(
+        Cause::AuthorizationServer,
         format!("{} may still be signed in: {why}", session.device()),
         format!(
             "Its tokens are kept: run `matrix-qr logout` again later. Or remove it {}, and clear it here with `matrix-qr logout \
@@ -210,14 +210,14 @@ pub(crate) async fn end(
     http: &Http,
     session: Revocable,
     keep: impl Fn(&Tokens) -> Result<(), SessionError>,
-) -> Outcome {
+) -> SignOutOutcome {
     match timeout(FIND, briefly(|| authorization_server(http, &session))).await {
         Ok(Ok(metadata)) => {
             let oauth = OAuth::resume(http.clone(), metadata, session.client_id.clone());
             end_at(&oauth, http, session, keep).await
         }
-        Ok(Err(error)) => Outcome::Unknown(reason(&error.to_string())),
-        Err(_) => Outcome::Unknown("its servers did not answer in time".to_owned()),
+        Ok(Err(error)) => SignOutOutcome::Unknown(reason(&error.to_string())),
+        Err(_) => SignOutOutcome::Unknown("its servers did not answer in time".to_owned()),
     }
 }
 
@@ -240,7 +240,7 @@ pub(crate) async fn end_at(
     http: &Http,
     session: Revocable,
     keep: impl Fn(&Tokens) -> Result<(), SessionError>,
-) -> Outcome {
+) -> SignOutOutcome {
     let (session, fresh) = match refreshed(oauth, &session).await {
         Some(tokens) => {
             if let Err(error) = keep(&tokens) {
@@ -254,12 +254,12 @@ pub(crate) async fn end_at(
     let homeserver = Homeserver::new(http.clone(), session.homeserver.clone(), token);
     let lived = fresh || homeserver.whoami_within(Effort::BRIEF).await.is_ok();
     if let Err(error) = oauth.revoke(&session.tokens()).await {
-        return Outcome::Unknown(reason(&error.to_string()));
+        return SignOutOutcome::Unknown(reason(&error.to_string()));
     }
     match refusal(&homeserver, oauth, &session).await {
-        Ok(()) if lived => Outcome::Ended,
-        Ok(()) => Outcome::Void,
-        Err(why) => Outcome::Unknown(why),
+        Ok(()) if lived => SignOutOutcome::Ended,
+        Ok(()) => SignOutOutcome::Void,
+        Err(why) => SignOutOutcome::Unknown(why),
     }
 }
 

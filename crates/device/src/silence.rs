@@ -3,12 +3,12 @@
 use std::{future::Future, pin::pin, time::Duration};
 
 use matrix_qr_protocol::{
-    error::{Side, Trouble},
+    error::{Cause, UserError},
     login::Ask,
 };
 use tokio::time::timeout;
 
-use crate::person::{News, Person};
+use crate::person::{ProgressEvent, Person};
 
 /// How long a person waits without a word.
 pub(crate) const SILENCE: Duration = Duration::from_secs(3);
@@ -16,21 +16,21 @@ pub(crate) const SILENCE: Duration = Duration::from_secs(3);
 /// Does the work, and says what is slow when it is.
 pub(crate) async fn explained<P: Person, T>(
     person: &P,
-    slow: impl FnOnce() -> Trouble,
+    slow: impl FnOnce() -> UserError,
     work: impl Future<Output = T>,
 ) -> T {
     let mut work = pin!(work);
     match timeout(SILENCE, &mut work).await {
         Ok(done) => done,
         Err(_) => {
-            person.tell(News::Trouble(&slow()));
+            person.tell(ProgressEvent::Problem(&slow()));
             work.await
         }
     }
 }
 
 /// What is slow while this is asked. Nothing is where a person reads and decides.
-pub(crate) fn slow(ask: &Ask) -> Option<Trouble> {
+pub(crate) fn slow(ask: &Ask) -> Option<UserError> {
     let what = match ask {
         Ask::AwaitToken | Ask::OpenUri(_) | Ask::CheckCode => return None,
         Ask::RequestAuthorization(_) => return Some(unanswered_login()),
@@ -40,21 +40,21 @@ pub(crate) fn slow(ask: &Ask) -> Option<Trouble> {
         Ask::AwaitVerified(_) => "the new device has not signed itself yet",
         Ask::ImportSecrets(_) => "the homeserver has not taken this device's keys yet",
     };
-    Some(waiting(Side::Homeserver, what))
+    Some(waiting(Cause::Homeserver, what))
 }
 
 /// Before a sign-in, and at its beginning.
-pub(crate) fn unanswered_login() -> Trouble {
-    waiting(Side::Homeserver, "the homeserver or its authorization server has not answered yet")
+pub(crate) fn unanswered_login() -> UserError {
+    waiting(Cause::Homeserver, "the homeserver or its authorization server has not answered yet")
 }
 
 /// The same of the server where the devices meet.
-pub(crate) fn unanswered_rendezvous() -> Trouble {
-    waiting(Side::RendezvousServer, "the rendezvous server has not answered yet")
+pub(crate) fn unanswered_rendezvous() -> UserError {
+    waiting(Cause::RendezvousServer, "the rendezvous server has not answered yet")
 }
 
-fn waiting(side: Side, what: &str) -> Trouble {
-    Trouble::new(side, what, "It is given a little more time.")
+fn waiting(cause: Cause, what: &str) -> UserError {
+    UserError::new(cause, what, "It is given a little more time.")
 }
 
 #[cfg(test)]
@@ -73,8 +73,8 @@ mod tests {
     struct Listener(Mutex<Vec<String>>);
 
     impl Person for Listener {
-        fn tell(&self, news: News<'_>) {
-            if let News::Trouble(trouble) = news {
+        fn tell(&self, event: ProgressEvent<'_>) {
+            if let ProgressEvent::Problem(trouble) = event {
                 self.0.lock().unwrap().push(trouble.what.clone());
             }
         }

@@ -16,10 +16,10 @@
 mod meeting;
 #[path = "sign_in/revision.rs"]
 mod revision;
-#[path = "sign_in/tap.rs"]
-mod tap;
-#[path = "sign_in/world.rs"]
-mod world;
+#[path = "sign_in/fault_proxy.rs"]
+mod fault_proxy;
+#[path = "sign_in/test_env.rs"]
+mod test_env;
 
 use std::{
     collections::BTreeSet,
@@ -36,8 +36,8 @@ use tracing_subscriber::{filter::LevelFilter, fmt::MakeWriter, util::SubscriberI
 
 use crate::{
     meeting::{Digits, Plan},
-    tap::Exchange,
-    world::{End, OLD_MESSAGE, World},
+    fault_proxy::Exchange,
+    test_env::{End, OLD_MESSAGE, TestEnv},
 };
 
 #[derive(Clone, Default)]
@@ -85,7 +85,7 @@ async fn no_secret_is_printed() {
 }
 
 async fn each_way(shown_by: Role, log: &Log) {
-    let world = World::tapped().await;
+    let world = TestEnv::with_fault_proxy().await;
     let mut printed = String::new();
     for (fault, plan) in sign_ins(shown_by) {
         fault.into_iter().for_each(|fault| world.sandbox.faults().set(fault));
@@ -131,8 +131,8 @@ fn all_of(end: &End) -> String {
     text
 }
 
-async fn search(world: &World, log: &str, printed: &str) {
-    let exchanges = world.tap.as_ref().unwrap().seen();
+async fn search(world: &TestEnv, log: &str, printed: &str) {
+    let exchanges = world.fault_proxy.as_ref().unwrap().seen();
     let keys = private_keys(world).await;
     let secrets: BTreeSet<String> = keys
         .iter()
@@ -163,7 +163,7 @@ fn line_of<'a>(text: &'a str, secret: &str) -> &'a str {
 }
 
 /// The account's private keys, in every form in which they might be printed.
-async fn private_keys(world: &World) -> Vec<String> {
+async fn private_keys(world: &TestEnv) -> Vec<String> {
     let existing = &world.existing;
     let bundle = existing.encryption().export_bundle(existing.homeserver()).await.unwrap().bundle;
     let keys = [&bundle.master_key, &bundle.self_signing_key, &bundle.user_signing_key]
@@ -204,7 +204,7 @@ fn values(exchanges: &[Exchange], names: &[&str]) -> Vec<String> {
 }
 
 /// What is on disk, of both devices.
-fn stored(world: &World) -> Vec<String> {
+fn stored(world: &TestEnv) -> Vec<String> {
     let directories = [world.new_dir(), world.dirs.path().join("existing")];
     let tokens = directories.map(|directory| SessionDir::new(directory).load().unwrap().tokens());
     let both = |tokens: matrix_qr_device::oauth::Tokens| [tokens.access_token, tokens.refresh_token.unwrap()];

@@ -78,7 +78,7 @@ enum Key {
 }
 
 /// Device G in step 5, once LoginInitiate has opened.
-struct Met {
+struct AcceptedInitiate {
     ours: Sealer,
     theirs: Opener,
     code: CheckCode,

@@ -3,7 +3,7 @@
 //!
 //! It knows no clock and no network: a [`Host`] does what touches the world.
 
-mod line;
+mod channel_state;
 mod next;
 
 use std::{
@@ -16,14 +16,14 @@ use std::{
 use rand_core::CryptoRng;
 
 use self::{
-    line::Line,
+    channel_state::ChannelState,
     next::{Event, Reply, answer, next},
 };
 use crate::{
     channel::{ChannelError, CheckCode, Generator, Initiated},
-    error::{Error, Side, Trouble},
+    error::{Error, Cause, UserError},
     homeserver::Homeserver,
-    login::{Answer, Ask, Ended, Input, Leave, Login, Output, Over, message::Message},
+    login::{Answer, Ask, Ended, Input, Leave, Login, Output, Outcome, message::Message},
     qr::{QrCode, QrError, ShownBy, ShownCode},
     rendezvous::{Binding, Location, Payload},
     revision::{Dialect, Role},
@@ -102,7 +102,7 @@ pub async fn show<H: Host>(
     host.tell(Progress::Connected);
     let (unconfirmed, login_ok) = abandon_if_err(host, generator.accept(&initiate, host.binding())).await?;
     establish(host, host.send(login_ok)).await?;
-    run(host, Line::unconfirmed(unconfirmed, &code.location), Login::start(code.role(), None)).await
+    run(host, ChannelState::unconfirmed(unconfirmed, &code.location), Login::start(code.role(), None)).await
 }
 
 /// Device S: signs in with the device whose QR code was scanned. The host has joined the code's session: what stood there
@@ -126,7 +126,7 @@ pub async fn scan<H: Host>(
     let login_ok = establish(host, host.receive()).await?;
     let (channel, check_code) = abandon_if_err(host, initiated.finish(&login_ok)).await?;
     host.tell(Progress::Secure(&check_code));
-    run(host, Line::secure(channel, &code.location), Login::start(role, Some(homeserver))).await
+    run(host, ChannelState::secure(channel, &code.location), Login::start(role, Some(homeserver))).await
 }
 
 /// Our part in a sign-in with the device that shows this code, and the homeserver that goes with it.
@@ -165,7 +165,7 @@ impl From<ChannelError> for Error {
 
 async fn run<H: Host>(
     host: &H,
-    mut line: Line<'_>,
+    mut channel: ChannelState<'_>,
     (mut login, outputs): (Login, Vec<Output>),
 ) -> Result<(), Error> {
     let mut outputs = VecDeque::from(outputs);
@@ -177,13 +177,13 @@ async fn run<H: Host>(
                 Output::Send(message) => {
                     // What is written is what would be read next. Until then whoever listens goes on listening.
                     receiving = None;
-                    let last = matches!(outputs.front(), Some(Output::Over(_)));
-                    let said = say(host, &mut line, &message, last).await;
+                    let last = matches!(outputs.front(), Some(Output::End(_)));
+                    let said = say(host, &mut channel, &message, last).await;
                     unsaid = said.is_err();
                     outputs.extend(said.err().into_iter().flat_map(|input| login.handle(input)));
                 }
                 Output::Ask(ask) => asked = Some(Box::pin(answer(host, ask))),
-                Output::Over(over) => return finish(host, over, unsaid).await,
+                Output::End(over) => return finish(host, over, unsaid).await,
             }
         }
         let heard = listening.then(|| receiving.get_or_insert_with(|| Box::pin(host.receive())));
@@ -194,8 +194,8 @@ async fn run<H: Host>(
         let input = match event {
             Event::Cancelled => Input::Cancel,
             Event::Answered(Reply::Answer(answer)) => Input::Answer(answer),
-            Event::Answered(Reply::CheckCode(code)) => Input::CheckCode(line.confirm(&code)),
-            Event::Received(Ok(payload)) => line.hear(host, &payload),
+            Event::Answered(Reply::CheckCode(code)) => Input::CheckCode(channel.confirm(&code)),
+            Event::Received(Ok(payload)) => channel.hear(host, &payload),
             Event::Received(Err(ended)) => Input::Ended(ended),
         };
         // An answer is taken once; after the end of the session, or a payload of somebody else, there is nothing to hear.
@@ -211,12 +211,12 @@ async fn run<H: Host>(
 }
 
 /// Seals and writes a message. The error is what `Login` should hear instead.
-async fn say<H: Host>(host: &H, line: &mut Line<'_>, message: &Message, last: bool) -> Result<(), Input> {
+async fn say<H: Host>(host: &H, channel: &mut ChannelState<'_>, message: &Message, last: bool) -> Result<(), Input> {
     if last {
         // Before it is sealed: it says against what it is written.
         race(host.until_read(), host.patience()).await;
     }
-    let payload = line.seal(message, host.binding()).map_err(unsealable)?;
+    let payload = channel.seal(message, host.binding()).map_err(unsealable)?;
     let first = deliver(host, payload.clone(), last).await?;
     // Nobody waits for an answer to a last word: take what overtook it out of the way, and write.
     if last && first == Delivery::Overtaken {
@@ -240,13 +240,13 @@ async fn last_again<H: Host>(host: &H, payload: Payload, kind: &'static str) -> 
 
 /// Mostly the server's part is too long for a code.
 fn unshowable(error: QrError) -> Error {
-    let side = if matches!(error, QrError::TooLong(_)) { Side::RendezvousServer } else { Side::Here };
-    Error::Rendezvous(Trouble::split(side, &error.to_string(), "Use another rendezvous server."))
+    let cause = if matches!(error, QrError::TooLong(_)) { Cause::RendezvousServer } else { Cause::Here };
+    Error::Rendezvous(UserError::split(cause, &error.to_string(), "Use another rendezvous server."))
 }
 
 fn unsealable(error: ChannelError) -> Input {
     let advice = "Begin again; if it stays, report it: this is a defect.";
-    Input::Unsent(Ended::Unusable(Trouble::new(Side::Here, error.to_string(), advice)))
+    Input::Unsent(Ended::Unusable(UserError::new(Cause::Here, error.to_string(), advice)))
 }
 
 /// A payload under way is given a little more time when the person gives up: the last word must follow it in order.
@@ -263,7 +263,7 @@ async fn deliver<H: Host>(host: &H, payload: Payload, last: bool) -> Result<Deli
 
 /// Whoever polls has read a last word by the time that it is deleted. Whoever waits for its user instead, as matrix-js-sdk does, would
 /// hang until the session's time is up if it were not.
-async fn finish<H: Host>(host: &H, over: Over, unsaid: bool) -> Result<(), Error> {
+async fn finish<H: Host>(host: &H, over: Outcome, unsaid: bool) -> Result<(), Error> {
     if over.session == Leave::DeleteOnceRead && !unsaid {
         race(host.until_read(), host.patience()).await;
     }

@@ -14,7 +14,7 @@ use crate::{
 
 /// Whose side ended the sign-in, or could not do its part.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Side {
+pub enum Cause {
     /// The person at this device, or the command that they gave.
     Person,
     /// This device.
@@ -38,26 +38,26 @@ pub enum Side {
 /// Something that went wrong outside of the protocol, told for the person.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, thiserror::Error)]
 #[error("{what}")]
-pub struct Trouble {
+pub struct UserError {
     /// Whose side it was on.
-    pub side: Side,
+    pub cause: Cause,
     /// What happened: one sentence without a secret.
     pub what: String,
     /// What to do now: one sentence.
     pub advice: String,
 }
 
-impl Trouble {
+impl UserError {
     /// A trouble with its two sentences.
-    pub fn new(side: Side, what: impl Into<String>, advice: impl Into<String>) -> Self {
-        Self { side, what: what.into(), advice: advice.into() }
+    pub fn new(cause: Cause, what: impl Into<String>, advice: impl Into<String>) -> Self {
+        Self { cause, what: what.into(), advice: advice.into() }
     }
 
     /// From the text of an error that says what happened and, after a semicolon, what to do; or else `advice` does.
-    pub fn split(side: Side, text: &str, advice: &str) -> Self {
+    pub fn split(cause: Cause, text: &str, advice: &str) -> Self {
         match text.split_once("; ") {
-            Some((what, advice)) => Self::new(side, what, sentence(advice)),
-            None => Self::new(side, text, advice),
+            Some((what, advice)) => Self::new(cause, what, sentence(advice)),
+            None => Self::new(cause, text, advice),
         }
     }
 }
@@ -93,7 +93,7 @@ pub enum Error {
     Expired,
     /// The same, while something did not work.
     #[error("the time for this sign-in ran out; the last trouble was: {0}")]
-    ExpiredInTrouble(Trouble),
+    ExpiredInTrouble(UserError),
     /// The session does not exist any more.
     #[error("the other device cancelled, or the session's time ran out")]
     Gone,
@@ -102,7 +102,7 @@ pub enum Error {
     AlreadyUsed,
     /// The rendezvous server cannot be used.
     #[error("{0}")]
-    Rendezvous(Trouble),
+    Rendezvous(UserError),
     /// `m.login.failure` with a reason.
     #[error("the other device ended the sign-in: {}", explain(.0))]
     Peer(Reason),
@@ -120,13 +120,13 @@ pub enum Error {
     Unreadable(Unreadable),
     /// There is no protocol that both devices and the homeserver know.
     #[error("{0}")]
-    UnsupportedProtocol(Trouble),
+    UnsupportedProtocol(UserError),
     /// The new device could not ask for its authorization.
     #[error("{0}")]
-    NotAuthorized(Trouble),
+    NotAuthorized(UserError),
     /// The new device was signed in to another account than its person wants.
     #[error("{0}")]
-    WrongAccount(Trouble),
+    WrongAccount(UserError),
     /// The authorization's time ran out.
     #[error("nobody agreed on the consent page in time")]
     AuthorizationExpired,
@@ -141,22 +141,22 @@ pub enum Error {
     DeviceGone(DeviceId),
     /// The homeserver did not say whether the device is there.
     #[error("{0}")]
-    DeviceUnknown(Trouble),
+    DeviceUnknown(UserError),
     /// The person does not want to open the link.
     #[error("the link was not opened")]
     LinkRefused,
     /// The link cannot be opened.
     #[error("{0}")]
-    LinkUnusable(Trouble),
+    LinkUnusable(UserError),
     /// The existing device's secrets cannot be given.
     #[error("{0}")]
-    NoSecrets(Trouble),
+    NoSecrets(UserError),
     /// The new device refuses the secrets that it got.
     #[error("{0}")]
-    SecretsRefused(Trouble),
+    SecretsRefused(UserError),
     /// The new device could not be set up after the secrets came.
     #[error("{0}")]
-    NotSetUp(Trouble),
+    NotSetUp(UserError),
 }
 
 fn explain(reason: &Reason) -> String {
@@ -184,7 +184,7 @@ impl From<NoAuthorization> for Error {
 impl Error {
     /// Whose side it was on.
     #[must_use]
-    pub fn side(&self) -> Side {
+    pub fn cause(&self) -> Cause {
         self.verdict().0
     }
 
@@ -194,62 +194,62 @@ impl Error {
         self.verdict().1
     }
 
-    fn verdict(&self) -> (Side, &str) {
+    fn verdict(&self) -> (Cause, &str) {
         match self {
             Self::SameRole(Role::New) => {
-                (Side::Person, "Scan the code of a device that is signed in already.")
+                (Cause::Person, "Scan the code of a device that is signed in already.")
             }
             Self::SameRole(Role::Existing) => {
-                (Side::Person, "Choose the sign-in by QR code on the device that is not signed in yet.")
+                (Cause::Person, "Choose the sign-in by QR code on the device that is not signed in yet.")
             }
             Self::Channel(_) | Self::Tampered => (
-                Side::ThirdParty,
+                Cause::ThirdParty,
                 "Nothing was given away. Begin again with a new code; if it happens again, use another network.",
             ),
             Self::WrongCheckCode => (
-                Side::Person,
+                Cause::Person,
                 "Nothing was given away. Begin again, and type the digits that the other device shows. If it shows \
                  none, somebody else scanned your code.",
             ),
-            Self::Cancelled => (Side::Person, "Begin again when you are ready."),
+            Self::Cancelled => (Cause::Person, "Begin again when you are ready."),
             Self::CancelledTooLate(_) => {
-                (Side::Person, "Look at the account's devices, and remove that one if you do not want it.")
+                (Cause::Person, "Look at the account's devices, and remove that one if you do not want it.")
             }
             Self::Declined | Self::CancelledOrDeclined => {
-                (Side::Person, "If it was a mistake, begin again with a new code.")
+                (Cause::Person, "If it was a mistake, begin again with a new code.")
             }
             Self::LinkRefused => {
-                (Side::Person, "Nothing was given away. Begin again if you want to sign in the other device.")
+                (Cause::Person, "Nothing was given away. Begin again if you want to sign in the other device.")
             }
             Self::Expired | Self::AuthorizationExpired => {
-                (Side::Clock, "Begin again with a new code; it must be done in one go.")
+                (Cause::Clock, "Begin again with a new code; it must be done in one go.")
             }
-            Self::AlreadyUsed => (Side::OtherDevice, "Start again with a new one."),
+            Self::AlreadyUsed => (Cause::OtherDevice, "Start again with a new one."),
             Self::Gone | Self::DeviceGone(_) => (
-                Side::OtherDevice,
+                Cause::OtherDevice,
                 "Look at the other device for the reason, then begin again with a new code.",
             ),
             Self::Peer(Reason::DeviceAlreadyExists) => {
-                (Side::OtherDevice, "Begin again: the new device then asks for another name.")
+                (Cause::OtherDevice, "Begin again: the new device then asks for another name.")
             }
             Self::Peer(Reason::DeviceNotFound) => (
-                Side::OtherDevice,
+                Cause::OtherDevice,
                 "Did you agree in another account than the other device's? Begin again, and agree in that one; otherwise look at \
                  the other device for what to do.",
             ),
             Self::Peer(_) => (
-                Side::OtherDevice,
+                Cause::OtherDevice,
                 "Look at the other device for what to do, then begin again with a new code.",
             ),
             Self::UnexpectedMessage(_) | Self::Unreadable(_) => (
-                Side::OtherDevice,
+                Cause::OtherDevice,
                 "Update both apps, then begin again; if it stays, report it to their makers.",
             ),
             Self::DeviceAlreadyExists(_) => {
-                (Side::Homeserver, "Begin again on the new device: it then asks for another name.")
+                (Cause::Homeserver, "Begin again on the new device: it then asks for another name.")
             }
             Self::DeviceNotFound(_) => (
-                Side::Homeserver,
+                Cause::Homeserver,
                 "Nothing was given away. Was the consent page signed in to another account? Begin again, and agree in this \
                  device's account; if it was that one, ask the homeserver's operator.",
             ),
@@ -262,7 +262,7 @@ impl Error {
             | Self::LinkUnusable(trouble)
             | Self::NoSecrets(trouble)
             | Self::SecretsRefused(trouble)
-            | Self::NotSetUp(trouble) => (trouble.side, &trouble.advice),
+            | Self::NotSetUp(trouble) => (trouble.cause, &trouble.advice),
         }
     }
 }

@@ -9,15 +9,15 @@ pub mod message;
 mod existing_device;
 mod new_device;
 mod secrets;
-mod talk;
+mod events;
 #[cfg(test)]
 mod tests;
 mod wire;
 
 use self::message::{Message, Reason};
-pub use self::talk::{
-    Answer, Ask, Ended, Input, Leave, NoAuthorization, NoToken, NotImported, NotOpened, Outcome, Output,
-    Over, Presence,
+pub use self::events::{
+    Answer, Ask, Ended, Input, Leave, NoAuthorization, NoToken, NotImported, NotOpened, VerificationOutcome, Output,
+    Outcome, DeviceLookup,
 };
 use crate::{error::Error, homeserver::Homeserver, revision::Role};
 
@@ -54,7 +54,7 @@ enum Step {
     /// On to the next state.
     Next(State, Vec<Output>),
     /// The end, as it should be.
-    Done(Vec<Output>, Over),
+    Done(Vec<Output>, Outcome),
     /// The end, and the peer is told why.
     Fail(Message, Error),
     /// This was not expected here.
@@ -82,7 +82,7 @@ impl Login {
         (Self(Stage::CheckCode { first, early: None }), vec![Output::Ask(Ask::CheckCode)])
     }
 
-    /// Takes what happened, says what to do. After [`Output::Over`] it says nothing more.
+    /// Takes what happened, says what to do. After [`Output::End`] it says nothing more.
     pub fn handle(&mut self, input: Input) -> Vec<Output> {
         match (input, &self.0) {
             (_, Stage::Over) => Vec::new(),
@@ -180,9 +180,9 @@ impl Login {
         self.end(vec![Output::Send(message)], failed(error, Leave::DeleteOnceRead))
     }
 
-    fn end(&mut self, mut outputs: Vec<Output>, over: Over) -> Vec<Output> {
+    fn end(&mut self, mut outputs: Vec<Output>, over: Outcome) -> Vec<Output> {
         self.0 = Stage::Over;
-        outputs.push(Output::Over(over));
+        outputs.push(Output::End(over));
         outputs
     }
 }
@@ -236,6 +236,6 @@ impl From<Early> for Message {
     }
 }
 
-fn failed(error: Error, session: Leave) -> Over {
-    Over { result: Err(error), session }
+fn failed(error: Error, session: Leave) -> Outcome {
+    Outcome { result: Err(error), session }
 }

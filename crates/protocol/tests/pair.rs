@@ -10,19 +10,19 @@
     clippy::indexing_slicing
 )]
 
-mod world;
+mod test_env;
 
 use matrix_qr_protocol::{
     channel::ChannelError,
     error::Error,
     login::{
-        Answer, Ended, NoAuthorization, NoToken, NotImported, NotOpened, Presence,
+        Answer, Ended, NoAuthorization, NoToken, NotImported, NotOpened, DeviceLookup,
         message::{Message, Protocol, Protocols, Reason, Unreadable},
     },
     rendezvous::Binding,
     revision::{Dialect, Revision, Role},
 };
-use world::{Pair, Side, trouble};
+use test_env::{Pair, trouble};
 
 type Speech = (Revision, Dialect);
 
@@ -76,11 +76,11 @@ fn heard(result: &Result<(), Error>, reason: &Reason) -> bool {
 #[test]
 fn a_person_who_gives_up_at_any_step_is_heard_on_the_other_side() {
     for (shown_by, speech) in ways() {
-        for side in [Side::New, Side::Existing] {
+        for role in [Role::New, Role::Existing] {
             let mut cancelled = 0;
             for moment in 0.. {
-                let end = Pair::new(shown_by).speech(speech).cancel(side, moment).run();
-                let (here, there) = end.of(side);
+                let end = Pair::new(shown_by).speech(speech).cancel(role, moment).run();
+                let (here, there) = end.of(role);
                 if here.is_ok() {
                     assert_eq!(there, &Ok(()), "too late to cancel, moment {moment}");
                     break;
@@ -91,7 +91,7 @@ fn a_person_who_gives_up_at_any_step_is_heard_on_the_other_side() {
                 let all_was_over = there.is_ok() && end.secrets_sent;
                 assert!(
                     all_was_over || heard(there, &Reason::UserCancelled),
-                    "{shown_by:?} {side:?} {moment}: {there:?}"
+                    "{shown_by:?} {role:?} {moment}: {there:?}"
                 );
             }
             assert!(cancelled > 5, "{cancelled} moments were tried");
@@ -151,10 +151,10 @@ fn a_replayed_payload_ends_it() {
 fn misplaced(write: usize) -> [Binding; 4] {
     let homeserver = "https://matrix.example.org";
     [
-        world::binding("https://matrix.example.org/", "abc", write),
-        world::binding("https://matrix.example.net", "abc", write),
-        world::binding(homeserver, "abd", write),
-        world::binding(homeserver, "abc", write - 1),
+        test_env::binding("https://matrix.example.org/", "abc", write),
+        test_env::binding("https://matrix.example.net", "abc", write),
+        test_env::binding(homeserver, "abd", write),
+        test_env::binding(homeserver, "abc", write - 1),
     ]
 }
 
@@ -209,9 +209,9 @@ fn both_devices_of_one_role_never_meet() {
 }
 
 /// An answer of one side that ends it, what that side makes of it, and what the other hears.
-fn failing_answers(revision: Revision) -> Vec<(Side, Answer, Error, Reason)> {
-    use Side::{Existing, New};
-    let id = || world::wanted().device_id;
+fn failing_answers(revision: Revision) -> Vec<(Role, Answer, Error, Reason)> {
+    use Role::{Existing, New};
+    let id = || test_env::wanted().device_id;
     vec![
         (
             New,
@@ -258,7 +258,7 @@ fn failing_answers(revision: Revision) -> Vec<(Side, Answer, Error, Reason)> {
         ),
         (
             Existing,
-            Answer::Device(Ok(Presence::Present)),
+            Answer::Device(Ok(DeviceLookup::Present)),
             Error::DeviceAlreadyExists(id()),
             Reason::DeviceAlreadyExists,
         ),
@@ -280,9 +280,9 @@ fn failing_answers(revision: Revision) -> Vec<(Side, Answer, Error, Reason)> {
 #[test]
 fn what_fails_on_one_side_is_heard_on_the_other() {
     for (shown_by, speech) in ways() {
-        for (side, answer, error, reason) in failing_answers(speech.0) {
-            let end = Pair::new(shown_by).speech(speech).answer(side, answer.clone()).run();
-            let (here, there) = end.of(side);
+        for (role, answer, error, reason) in failing_answers(speech.0) {
+            let end = Pair::new(shown_by).speech(speech).answer(role, answer.clone()).run();
+            let (here, there) = end.of(role);
             assert_eq!(here, &Err(error), "{answer:?}");
             assert!(heard(there, &reason), "{answer:?}: {there:?}");
             assert!(end.session_deleted, "the receiver of a failure deletes the session: {answer:?}");
@@ -295,7 +295,7 @@ fn what_fails_on_one_side_is_heard_on_the_other() {
 fn what_the_person_declines_is_told_as_declined() {
     for (shown_by, speech) in ways() {
         let end =
-            Pair::new(shown_by).speech(speech).answer(Side::New, Answer::Token(Err(NoToken::Denied))).run();
+            Pair::new(shown_by).speech(speech).answer(Role::New, Answer::Token(Err(NoToken::Denied))).run();
         assert_eq!(end.sent_by_new, ["m.login.protocol", "m.login.declined"]);
         assert_eq!(end.existing, Err(Error::Declined));
     }
@@ -307,7 +307,7 @@ fn a_cancel_while_the_person_decides_may_be_a_refusal() {
     for (shown_by, speech) in ways() {
         let end = Pair::new(shown_by)
             .speech(speech)
-            .answer(Side::New, Answer::Token(Err(NoToken::Failed(trouble()))))
+            .answer(Role::New, Answer::Token(Err(NoToken::Failed(trouble()))))
             .run();
         assert_eq!(end.sent_by_new, ["m.login.protocol", "m.login.failure"]);
         assert_eq!(end.existing, Err(Error::CancelledOrDeclined));
@@ -318,7 +318,7 @@ fn a_cancel_while_the_person_decides_may_be_a_refusal() {
 fn a_device_that_is_not_there_after_success_gets_nothing() {
     for (shown_by, speech) in ways() {
         let end = Pair::new(shown_by).speech(speech).never_appears().run();
-        assert_eq!(end.existing, Err(Error::DeviceNotFound(world::wanted().device_id)));
+        assert_eq!(end.existing, Err(Error::DeviceNotFound(test_env::wanted().device_id)));
         assert_eq!(end.new, Err(Error::Peer(Reason::DeviceNotFound)));
         assert!(!end.exported);
     }
@@ -382,22 +382,22 @@ fn a_peer_that_says_what_it_should_not_is_told_so() {
 #[test]
 fn a_last_word_is_read_by_a_device_that_polls() {
     for (shown_by, speech) in ways() {
-        for side in [Side::New, Side::Existing] {
+        for role in [Role::New, Role::Existing] {
             let mut said = 0;
             for moment in 0.. {
-                let end = Pair::new(shown_by).speech(speech).polls().cancel(side, moment).run();
-                let (here, there) = end.of(side);
+                let end = Pair::new(shown_by).speech(speech).polls().cancel(role, moment).run();
+                let (here, there) = end.of(role);
                 if here.is_ok() {
                     break;
                 }
-                let sent = if side == Side::New { &end.sent_by_new } else { &end.sent_by_existing };
+                let sent = if role == Role::New { &end.sent_by_new } else { &end.sent_by_existing };
                 if sent.last() == Some(&"m.login.failure") {
                     said += 1;
                     let heard =
                         matches!(there, Err(Error::Peer(Reason::UserCancelled) | Error::CancelledOrDeclined));
-                    assert!(heard, "{shown_by:?} {side:?} {moment}: {there:?}");
+                    assert!(heard, "{shown_by:?} {role:?} {moment}: {there:?}");
                 }
-                assert!(end.session_deleted, "{shown_by:?} {side:?} {moment}");
+                assert!(end.session_deleted, "{shown_by:?} {role:?} {moment}");
             }
             assert!(said > 3, "{said} words were said");
         }
@@ -406,15 +406,15 @@ fn a_last_word_is_read_by_a_device_that_polls() {
 
 /// What makes a device say a last word: this, after the peer has said that.
 fn last_words(shown_by: Role, revision: Revision) -> (Vec<u8>, Answer) {
-    let offer = Protocols { device_authorization_grant: true, homeserver: world::homeserver() };
-    let wish = Protocol::DeviceAuthorizationGrant(world::wanted());
+    let offer = Protocols { device_authorization_grant: true, homeserver: test_env::homeserver() };
+    let wish = Protocol::DeviceAuthorizationGrant(test_env::wanted());
     match shown_by {
         Role::New => (
             Message::Protocols(offer).encode(revision).to_vec(),
             Answer::Authorization(Err(NoAuthorization::Failed(trouble()))),
         ),
         Role::Existing => {
-            (Message::Protocol(wish).encode(revision).to_vec(), Answer::Device(Ok(Presence::Present)))
+            (Message::Protocol(wish).encode(revision).to_vec(), Answer::Device(Ok(DeviceLookup::Present)))
         }
     }
 }
@@ -423,17 +423,17 @@ fn last_words(shown_by: Role, revision: Revision) -> (Vec<u8>, Answer) {
 #[test]
 fn a_last_word_lets_a_device_go_that_waits_for_its_user() {
     for (shown_by, speech) in ways().filter(|(_, (_, dialect))| *dialect == Dialect::AsDeployed) {
-        let side = if shown_by == Role::New { Side::New } else { Side::Existing };
+        let role = shown_by;
         let confirmed = 4;
         let (result, met) =
-            Pair::new(shown_by).speech(speech).cancel(side, confirmed).against(async |peer| {
+            Pair::new(shown_by).speech(speech).cancel(role, confirmed).against(async |peer| {
                 peer.think().await;
                 peer.say(b"{}").await
             });
         assert_eq!((result, met), (Err(Error::Cancelled), Err(Ended::Gone)), "{shown_by:?} {speech:?}");
 
         let (said, answer) = last_words(shown_by, speech.0);
-        let (result, met) = Pair::new(shown_by).speech(speech).answer(side, answer).against(async |peer| {
+        let (result, met) = Pair::new(shown_by).speech(speech).answer(role, answer).against(async |peer| {
             peer.say(&said).await.unwrap();
             peer.think().await;
             peer.say(b"{}").await
@@ -464,8 +464,8 @@ fn a_last_word_over_an_unread_message_is_heard_as_what_it_is() {
 fn secrets_cannot_be_called_back_once_they_are_read() {
     for (shown_by, speech) in ways() {
         let plan = Pair::new(shown_by).speech(speech);
-        let late = |end: &world::End| matches!(end.existing, Err(Error::CancelledTooLate(_)));
-        let ends: Vec<_> = (0..40).map(|moment| plan.clone().cancel(Side::Existing, moment).run()).collect();
+        let late = |end: &test_env::End| matches!(end.existing, Err(Error::CancelledTooLate(_)));
+        let ends: Vec<_> = (0..40).map(|moment| plan.clone().cancel(Role::Existing, moment).run()).collect();
         for end in ends.iter().filter(|end| end.secrets_sent && end.existing.is_err()) {
             assert!(late(end) && end.session_deleted, "{:?}", end.existing);
             assert_eq!(end.sent_by_existing.last(), Some(&"m.login.secrets"), "nothing is said after them");

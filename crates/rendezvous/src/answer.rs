@@ -15,7 +15,7 @@ use http_body_util::Full;
 
 use crate::{
     metrics::Reason,
-    store::{Revision, Session},
+    store::{WriteTag, Session},
 };
 
 /// An answer as it is sent.
@@ -148,7 +148,7 @@ fn say_of(session: &Session, (now, date): (Instant, SystemTime), headers: &mut H
     headers.insert(header::LAST_MODIFIED, http_date(date.checked_sub(age).unwrap_or(date)));
 }
 
-fn entity_tag(revision: Revision) -> Option<HeaderValue> {
+fn entity_tag(revision: WriteTag) -> Option<HeaderValue> {
     let mut tag = [b'"'; 24];
     tag.get_mut(1..23)?.copy_from_slice(&revision.to_text());
     HeaderValue::from_bytes(&tag).ok()
@@ -190,7 +190,7 @@ mod tests {
     fn no_answer_says_less_than_it_should_or_nothing_where_it_should_say_something() {
         let now = Instant::now();
         let session = Session {
-            revision: Revision::random(),
+            revision: WriteTag::random(),
             replaced: None,
             payload: [].into(),
             modified: now,

@@ -28,13 +28,13 @@ pub enum Creation {
 }
 
 /// Keeps to that.
-pub(crate) enum Door {
+pub(crate) enum CreationPolicy {
     Open,
     #[cfg(feature = "whoami")]
     Users(Box<Users>),
 }
 
-impl Door {
+impl CreationPolicy {
     #[cfg_attr(not(feature = "whoami"), expect(unused_variables, reason = "there is nothing to count"))]
     pub(crate) fn new(creation: &Creation, metrics: &Metrics) -> Self {
         match creation {

@@ -15,11 +15,11 @@ use self::condition::Condition;
 use crate::{
     Config, Rendezvous, Store,
     answer::{Answer, Content},
-    limits::Wish,
+    limits::RequestKind,
     payload::{self, Incoming},
     proxies::Client,
     refusal::Refusal,
-    store::{Api, Errcodes, Id, Read, Revision, Write, Written},
+    store::{Api, Errcodes, Id, Read, WriteTag, Write, Written},
     wait,
 };
 
@@ -74,7 +74,7 @@ async fn create<S: Store, B: Incoming>(
     client: Client,
     request: &mut Request<B>,
 ) -> Result<Answer, Refusal> {
-    rendezvous.admit(client, Wish::Create)?;
+    rendezvous.admit(client, RequestKind::Create)?;
     let write = new_write(request).await?;
     let (id, session) = rendezvous.create(client, write, (Api::Msc4108, errcodes)).await?;
     let body = serde_json::to_vec(&CreatedBody { url: &rendezvous.session_url(id) }).unwrap_or_default();
@@ -118,7 +118,7 @@ async fn attempt<S: Store, B: Incoming>(
     client: Client,
     request: &mut Request<B>,
 ) -> Result<Answer, Refusal> {
-    rendezvous.admit(client, Wish::Other)?;
+    rendezvous.admit(client, RequestKind::Other)?;
     match *request.method() {
         Method::PUT => send(rendezvous, id, request).await,
         Method::DELETE => cancel(rendezvous, id).await,
@@ -185,5 +185,5 @@ async fn cancel<S: Store>(rendezvous: &Rendezvous<S>, id: Id) -> Result<Answer, 
 /// The payload of a request, with the revision that it will have. It counts as written now, when all of it is here.
 async fn new_write(request: &mut Request<impl Incoming>) -> Result<Write, Refusal> {
     let payload = payload::read(request).await?;
-    Ok(Write { revision: Revision::random(), payload, now: Instant::now() })
+    Ok(Write { revision: WriteTag::random(), payload, now: Instant::now() })
 }

@@ -13,11 +13,11 @@ use crate::{
     Rendezvous, Store,
     answer::{Answer, Content},
     etag,
-    limits::Wish,
+    limits::RequestKind,
     payload::{self, Incoming},
     proxies::Client,
     refusal::Refusal,
-    store::{Api, Errcodes, Id, Revision, Write, Written},
+    store::{Api, Errcodes, Id, WriteTag, Write, Written},
     wait,
 };
 
@@ -85,9 +85,9 @@ async fn discover<S: Store>(
     client: Client,
     headers: &HeaderMap,
 ) -> Result<Answer, Refusal> {
-    rendezvous.admit(client, Wish::Other)?;
+    rendezvous.admit(client, RequestKind::Other)?;
     // Whoever makes up tokens here shall not have more questions asked of the homeserver than one who creates.
-    let admit = || rendezvous.admit(client, Wish::Create);
+    let admit = || rendezvous.admit(client, RequestKind::Create);
     // Also when the server is full: that passes, and a POST says after how long.
     let create_available = rendezvous.may_create(headers, admit).await?;
     Ok(ok(&Available { create_available }, REST))
@@ -99,7 +99,7 @@ async fn create<S: Store, B: Incoming>(
     client: Client,
     request: &mut Request<B>,
 ) -> Result<Answer, Refusal> {
-    rendezvous.admit(client, Wish::Create)?;
+    rendezvous.admit(client, RequestKind::Create)?;
     if !rendezvous.may_create(request.headers(), || Ok(())).await? {
         return Err(Refusal::NoToken);
     }
@@ -139,7 +139,7 @@ async fn attempt<S: Store, B: Incoming>(
     client: Client,
     request: &mut Request<B>,
 ) -> Result<Answer, Refusal> {
-    rendezvous.admit(client, Wish::Other)?;
+    rendezvous.admit(client, RequestKind::Other)?;
     match *request.method() {
         Method::PUT => send(rendezvous, id, concurrent_write, request).await,
         Method::DELETE => cancel(rendezvous, id).await,
@@ -151,7 +151,7 @@ async fn attempt<S: Store, B: Incoming>(
 async fn receive<S: Store>(
     rendezvous: &Rendezvous<S>,
     id: Id,
-    (seen, held): (Option<Revision>, Option<Duration>),
+    (seen, held): (Option<WriteTag>, Option<Duration>),
 ) -> Result<Answer, Refusal> {
     let session = rendezvous.read_whole(id, seen, held).await?.ok_or(Refusal::NoSession)?;
     let body = Received::new(&session, Instant::now()).ok_or(Refusal::NoStore)?;
@@ -164,11 +164,11 @@ async fn receive<S: Store>(
 
 /// What the reader has seen, and for how long it would be held: `Prefer: wait` with `?sequence_token=`, which the text has as "a
 /// future optimisation". A token that is none of ours is not the current one.
-fn waiting<B>(request: &Request<B>) -> (Option<Revision>, Option<Duration>) {
+fn waiting<B>(request: &Request<B>) -> (Option<WriteTag>, Option<Duration>) {
     let mut parameters = form_urlencoded::parse(request.uri().query().unwrap_or_default().as_bytes());
     let token = parameters.find_map(|(name, value)| (name == "sequence_token").then_some(value));
     let held = wait::preferred(request.headers()).filter(|_| token.is_some());
-    (token.and_then(|token| Revision::parse(&token)), held)
+    (token.and_then(|token| WriteTag::parse(&token)), held)
 }
 
 /// "Send a payload to an existing rendezvous".
@@ -180,7 +180,7 @@ async fn send<S: Store, B: Incoming>(
 ) -> Result<Answer, Refusal> {
     let text = payload::read_json(request).await?;
     let ToSend { sequence_token, data } = body::parse(&text)?;
-    let (expected, write) = (Revision::parse(&sequence_token), new_write(&data)?);
+    let (expected, write) = (WriteTag::parse(&sequence_token), new_write(&data)?);
     let payload = write.payload.clone();
     match rendezvous.write(id, expected, write).await? {
         Written::Replaced(session) => Ok(ok(&Sent::new(&session), REST)),
@@ -209,7 +209,7 @@ fn new_write(data: &str) -> Result<Write, Refusal> {
     if data.len() > payload::LARGEST {
         return Err(Refusal::TooLarge);
     }
-    Ok(Write { revision: Revision::random(), payload: data.as_bytes().into(), now: Instant::now() })
+    Ok(Write { revision: WriteTag::random(), payload: data.as_bytes().into(), now: Instant::now() })
 }
 
 #[cfg(test)]

@@ -48,12 +48,12 @@ mod wait;
 pub use crate::{
     config::{Config, Timeouts},
     creation::Creation,
-    limits::{Limits, Rate, Ticket},
+    limits::{Limits, Rate, Permit},
     proxies::{ForwardedHeader, Proxies},
     rendezvous::Rendezvous,
     server::{Listener, serve, serve_router},
     store::{
-        Changed, Errcodes, Id, New, Read, Revision, Session, Store, Unavailable, Write, Written,
+        Changed, Errcodes, Id, New, Read, WriteTag, Session, Store, Unavailable, Write, Written,
         memory::Memory,
     },
 };

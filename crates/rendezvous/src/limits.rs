@@ -16,7 +16,7 @@ use ipnet::IpNet;
 use self::{network::Network, places::Places};
 use crate::proxies::Client;
 
-pub use self::places::Ticket;
+pub use self::places::Permit;
 
 /// How much one client network, and all of them, may ask of a server. Of several instances each counts for itself.
 ///
@@ -87,7 +87,7 @@ type Bucket = DefaultKeyedRateLimiter<Network>;
 
 /// What a request would do, as far as limits go.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Wish {
+pub(crate) enum RequestKind {
     Create,
     Other,
 }
@@ -106,7 +106,7 @@ pub(crate) enum Denied {
 }
 
 /// Counts, and turns away.
-pub(crate) struct Gate {
+pub(crate) struct Limiter {
     rules: RwLock<Arc<Rules>>,
     places: Arc<Places>,
 }
@@ -143,7 +143,7 @@ impl Rules {
     }
 }
 
-impl Gate {
+impl Limiter {
     pub(crate) fn new(limits: Limits) -> Self {
         Self { rules: RwLock::new(Arc::new(Rules::new(limits))), places: Arc::default() }
     }
@@ -154,12 +154,12 @@ impl Gate {
     }
 
     /// Whether this client may do this now.
-    pub(crate) fn admit(&self, client: Client, wish: Wish) -> Result<(), Denied> {
+    pub(crate) fn admit(&self, client: Client, wish: RequestKind) -> Result<(), Denied> {
         let rules = self.rules();
         if !rules.admits(client) {
             return Err(Denied::Network);
         }
-        let bucket = if wish == Wish::Create { &rules.creates } else { &rules.requests };
+        let bucket = if wish == RequestKind::Create { &rules.creates } else { &rules.requests };
         let (Some(network), Some(bucket)) = (rules.network(client), bucket) else { return Ok(()) };
         bucket
             .check_key(&network)
@@ -167,7 +167,7 @@ impl Gate {
     }
 
     /// A place for a session of this client.
-    pub(crate) fn place(&self, client: Client) -> Result<Ticket, Denied> {
+    pub(crate) fn place(&self, client: Client) -> Result<Permit, Denied> {
         let rules = self.rules();
         // Without a limit for networks there is nothing to count by network.
         let most = rules.limits.sessions_per_network;
@@ -204,30 +204,30 @@ mod tests {
         Client::Known(text.parse().unwrap())
     }
 
-    fn gate(change: impl FnOnce(&mut Limits)) -> Gate {
+    fn gate(change: impl FnOnce(&mut Limits)) -> Limiter {
         let mut limits = Limits::default();
         change(&mut limits);
-        Gate::new(limits)
+        Limiter::new(limits)
     }
 
     #[test]
     fn one_network_that_asks_too_often_waits_and_others_do_not() {
         let gate = gate(|limits| limits.creates = Rate::new(1, 2));
         for _ in 0..2 {
-            assert_eq!(gate.admit(address("192.0.2.1"), Wish::Create), Ok(()));
+            assert_eq!(gate.admit(address("192.0.2.1"), RequestKind::Create), Ok(()));
         }
-        let Err(Denied::Rate(wait)) = gate.admit(address("192.0.2.1"), Wish::Create) else { unreachable!() };
+        let Err(Denied::Rate(wait)) = gate.admit(address("192.0.2.1"), RequestKind::Create) else { unreachable!() };
         assert!(wait > Duration::from_secs(50) && wait <= Duration::from_secs(60), "{wait:?}");
-        assert_eq!(gate.admit(address("192.0.2.1"), Wish::Other), Ok(()), "the two are counted apart");
-        assert_eq!(gate.admit(address("192.0.2.2"), Wish::Create), Ok(()));
+        assert_eq!(gate.admit(address("192.0.2.1"), RequestKind::Other), Ok(()), "the two are counted apart");
+        assert_eq!(gate.admit(address("192.0.2.2"), RequestKind::Create), Ok(()));
     }
 
     #[test]
     fn an_ipv6_network_is_a_prefix() {
         let gate = gate(|limits| limits.creates = Rate::new(1, 1));
-        assert_eq!(gate.admit(address("2001:db8::1"), Wish::Create), Ok(()));
-        assert!(gate.admit(address("2001:db8::ffff:2"), Wish::Create).is_err());
-        assert_eq!(gate.admit(address("2001:db8:0:1::1"), Wish::Create), Ok(()));
+        assert_eq!(gate.admit(address("2001:db8::1"), RequestKind::Create), Ok(()));
+        assert!(gate.admit(address("2001:db8::ffff:2"), RequestKind::Create).is_err());
+        assert_eq!(gate.admit(address("2001:db8:0:1::1"), RequestKind::Create), Ok(()));
     }
 
     #[test]
@@ -237,7 +237,7 @@ mod tests {
             limits.requests = Rate::new(1, 1);
             limits.sessions_per_network = Some(1);
         });
-        for wish in [Wish::Create, Wish::Other] {
+        for wish in [RequestKind::Create, RequestKind::Other] {
             assert_eq!(gate.admit(Client::Unknown, wish), Ok(()));
             assert!(matches!(gate.admit(Client::Unknown, wish), Err(Denied::Rate(_))));
             assert_eq!(gate.admit(address("0.0.0.0"), wish), Ok(()), "and no other");
@@ -255,7 +255,7 @@ mod tests {
         });
         let tickets: Vec<_> = (0..4)
             .map(|_| {
-                assert_eq!(gate.admit(Client::NoPeer, Wish::Create), Ok(()));
+                assert_eq!(gate.admit(Client::NoPeer, RequestKind::Create), Ok(()));
                 gate.place(Client::NoPeer)
             })
             .collect();
@@ -266,23 +266,23 @@ mod tests {
     #[test]
     fn lists_of_networks_deny_and_allow() {
         let gate = gate(|limits| limits.deny = vec!["192.0.2.0/24".parse().unwrap()]);
-        assert_eq!(gate.admit(address("192.0.2.9"), Wish::Other), Err(Denied::Network));
-        assert_eq!(gate.admit(address("198.51.100.1"), Wish::Other), Ok(()));
+        assert_eq!(gate.admit(address("192.0.2.9"), RequestKind::Other), Err(Denied::Network));
+        assert_eq!(gate.admit(address("198.51.100.1"), RequestKind::Other), Ok(()));
         let all_unknown = [Client::Unknown, Client::NoPeer];
         for unknown in all_unknown {
             assert_eq!(
-                gate.admit(unknown, Wish::Other),
+                gate.admit(unknown, RequestKind::Other),
                 Err(Denied::Network),
                 "it may be one that is denied"
             );
         }
         let allow = Limits { allow: vec!["192.0.2.0/24".parse().unwrap()], ..Limits::default() };
         gate.set(allow);
-        assert_eq!(gate.admit(address("192.0.2.9"), Wish::Other), Ok(()));
-        assert_eq!(gate.admit(address("198.51.100.1"), Wish::Other), Err(Denied::Network));
+        assert_eq!(gate.admit(address("192.0.2.9"), RequestKind::Other), Ok(()));
+        assert_eq!(gate.admit(address("198.51.100.1"), RequestKind::Other), Err(Denied::Network));
         for unknown in all_unknown {
             assert_eq!(
-                gate.admit(unknown, Wish::Other),
+                gate.admit(unknown, RequestKind::Other),
                 Err(Denied::Network),
                 "a list that allows is kept to"
             );
@@ -303,7 +303,7 @@ mod tests {
     fn networks_that_are_gone_are_forgotten() {
         let gate = gate(|limits| limits.creates = Rate::new(60_000, 1));
         let ticket = gate.place(address("192.0.2.1")).unwrap();
-        gate.admit(address("192.0.2.1"), Wish::Create).unwrap();
+        gate.admit(address("192.0.2.1"), RequestKind::Create).unwrap();
         drop(ticket);
         std::thread::sleep(Duration::from_millis(20));
         gate.sweep();

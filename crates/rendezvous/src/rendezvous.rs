@@ -11,16 +11,16 @@ use axum::http::HeaderMap;
 
 use crate::{
     Config, Limits, Memory,
-    creation::Door,
+    creation::CreationPolicy,
     etag,
-    limits::{Denied, Gate, Ticket, Wish},
+    limits::{Denied, Limiter, Permit, RequestKind},
     metrics::{Metrics, Now, Operation},
     peer::Peer,
     proxies::Client,
     readiness::Readiness,
     refusal::Refusal,
     seldom::Seldom,
-    store::{Api, Changed, Errcodes, Id, New, Read, Revision, Session, Store, Unavailable, Write, Written},
+    store::{Api, Changed, Errcodes, Id, New, Read, WriteTag, Session, Store, Unavailable, Write, Written},
     wait::Waiters,
 };
 
@@ -44,11 +44,11 @@ struct Inner<S> {
     /// Session URLs are this and the ID.
     sessions_url: String,
     store: S,
-    gate: Gate,
+    gate: Limiter,
     waiters: Waiters,
     metrics: Metrics,
     readiness: Readiness,
-    door: Door,
+    door: CreationPolicy,
     unnamed: Seldom,
 }
 
@@ -73,13 +73,13 @@ impl<S: Store> Rendezvous<S> {
         config.public_url.set_query(None);
         config.public_url.set_fragment(None);
         config.lifetime = config.lifetime.min(LONGEST_LIFETIME);
-        let gate = Gate::new(config.limits.clone());
+        let gate = Limiter::new(config.limits.clone());
         let (waiters, metrics) = (Waiters::new(), Metrics::new());
         if !S::LOCAL {
             metrics.count_store_from_zero();
         }
         let sessions_url = format!("{}{}", config.public_url.as_str().trim_end_matches('/'), etag::SESSIONS);
-        let door = Door::new(&config.creation, &metrics);
+        let door = CreationPolicy::new(&config.creation, &metrics);
         Self(Arc::new(Inner {
             config,
             sessions_url,
@@ -174,7 +174,7 @@ impl<S: Store> Rendezvous<S> {
         url
     }
 
-    pub(crate) fn admit(&self, client: Client, wish: Wish) -> Result<(), Refusal> {
+    pub(crate) fn admit(&self, client: Client, wish: RequestKind) -> Result<(), Refusal> {
         self.0.gate.admit(client, wish).map_err(|denied| self.refusal(denied))
     }
 
@@ -203,14 +203,14 @@ impl<S: Store> Rendezvous<S> {
     }
 
     /// Before it says that there is no room, it looks whether some has become free.
-    fn place(&self, client: Client) -> Result<Ticket, Denied> {
+    fn place(&self, client: Client) -> Result<Permit, Denied> {
         self.0.gate.place(client).or_else(|_| {
             self.0.store.sweep(Instant::now());
             self.0.gate.place(client)
         })
     }
 
-    pub(crate) async fn read(&self, id: Id, seen: Option<Revision>) -> Result<Read, Unavailable> {
+    pub(crate) async fn read(&self, id: Id, seen: Option<WriteTag>) -> Result<Read, Unavailable> {
         let read = self.look(id, seen, Instant::now()).await;
         self.sent(read)
     }
@@ -219,7 +219,7 @@ impl<S: Store> Rendezvous<S> {
     pub(crate) async fn read_held(
         &self,
         id: Id,
-        seen: Option<Revision>,
+        seen: Option<WriteTag>,
         time: Duration,
     ) -> Result<Read, Unavailable> {
         let look = |now| self.look(id, seen, now);
@@ -232,7 +232,7 @@ impl<S: Store> Rendezvous<S> {
     pub(crate) async fn read_whole(
         &self,
         id: Id,
-        seen: Option<Revision>,
+        seen: Option<WriteTag>,
         held: Option<Duration>,
     ) -> Result<Option<Session>, Unavailable> {
         let look = |now| self.look(id, seen, now);
@@ -250,14 +250,14 @@ impl<S: Store> Rendezvous<S> {
         Ok(self.look(id, None, Instant::now()).await?.session().is_some())
     }
 
-    async fn look(&self, id: Id, seen: Option<Revision>, now: Instant) -> Result<Read, Unavailable> {
+    async fn look(&self, id: Id, seen: Option<WriteTag>, now: Instant) -> Result<Read, Unavailable> {
         self.timed(Operation::Read, self.0.store.read(id, seen, now)).await
     }
 
     pub(crate) async fn write(
         &self,
         id: Id,
-        expected: Option<Revision>,
+        expected: Option<WriteTag>,
         write: Write,
     ) -> Result<Written, Unavailable> {
         let bytes = write.payload.len();

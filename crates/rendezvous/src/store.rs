@@ -5,7 +5,7 @@ use std::{convert::Infallible, fmt, future::Future, sync::Arc, time::Instant};
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 
-use crate::limits::Ticket;
+use crate::limits::Permit;
 
 pub(crate) mod memory;
 #[cfg(feature = "redis")]
@@ -26,7 +26,7 @@ pub trait Store: Send + Sync + 'static {
     fn read(
         &self,
         id: Id,
-        seen: Option<Revision>,
+        seen: Option<WriteTag>,
         now: Instant,
     ) -> impl Future<Output = Result<Read, Unavailable>> + Send;
 
@@ -35,7 +35,7 @@ pub trait Store: Send + Sync + 'static {
     fn write(
         &self,
         id: Id,
-        expected: Option<Revision>,
+        expected: Option<WriteTag>,
         write: Write,
     ) -> impl Future<Output = Result<Written, Unavailable>> + Send;
 
@@ -112,9 +112,9 @@ pub enum Changed {
 #[derive(Clone)]
 pub struct Session {
     /// Which write this is.
-    pub revision: Revision,
+    pub revision: WriteTag,
     /// Which write it replaced; none, if it is the session's first.
-    pub replaced: Option<Revision>,
+    pub replaced: Option<WriteTag>,
     /// An allocation of exactly the payload's size.
     pub payload: Arc<[u8]>,
     /// When the payload was written.
@@ -128,7 +128,7 @@ pub struct Session {
 /// A payload on its way in, with the revision that it gets if it is stored, and the time that it is.
 pub struct Write {
     /// The name of this write.
-    pub revision: Revision,
+    pub revision: WriteTag,
     /// The payload, at most 4096 bytes.
     pub payload: Arc<[u8]>,
     /// The time that it is.
@@ -144,12 +144,12 @@ pub struct New {
     /// Which form of error code its clients know.
     pub errcodes: Errcodes,
     /// Its place among those that may live. To be kept as long as the session lives, and dropped then.
-    pub ticket: Ticket,
+    pub ticket: Permit,
 }
 
 impl New {
     /// The session as it is at first, and its place.
-    pub(crate) fn into_session(self) -> (Session, Ticket) {
+    pub(crate) fn into_session(self) -> (Session, Permit) {
         let Self { write: Write { revision, payload, now }, expires, errcodes, ticket } = self;
         (Session { revision, replaced: None, payload, modified: now, expires, errcodes }, ticket)
     }
@@ -175,7 +175,7 @@ impl Read {
     }
 
     /// Compares with what the reader has seen.
-    pub(crate) fn compared(session: Session, seen: Option<Revision>) -> Self {
+    pub(crate) fn compared(session: Session, seen: Option<WriteTag>) -> Self {
         if seen == Some(session.revision) { Self::Unchanged(session) } else { Self::Changed(session) }
     }
 }
@@ -219,7 +219,7 @@ pub struct Id(Token);
 /// The name of one write. Random rather than a hash, so that the same payload written twice has two names
 /// (MSC4108, "ETags").
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Revision(Token);
+pub struct WriteTag(Token);
 
 impl Id {
     /// A name that nobody can guess: 127 random bits, and the one that says of which API it is.
@@ -262,7 +262,7 @@ impl Id {
     }
 }
 
-impl Revision {
+impl WriteTag {
     /// A name that no other write has.
     pub(crate) fn random() -> Self {
         Self(Token::random())
@@ -297,7 +297,7 @@ impl fmt::Display for Id {
     }
 }
 
-impl fmt::Display for Revision {
+impl fmt::Display for WriteTag {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.fmt(f)
     }

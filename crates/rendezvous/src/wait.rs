@@ -139,13 +139,13 @@ mod tests {
     use std::cell::Cell;
 
     use super::*;
-    use crate::store::{Api, Errcodes, Revision, Session};
+    use crate::store::{Api, Errcodes, WriteTag, Session};
 
     #[tokio::test]
     async fn a_write_between_the_look_and_the_wait_is_not_missed() {
         let (waiters, id, now) = (Waiters::new(), Id::random(Api::Msc4108), Instant::now());
         let session = Session {
-            revision: Revision::random(),
+            revision: WriteTag::random(),
             replaced: None,
             payload: [].into(),
             modified: now,

@@ -11,7 +11,7 @@ use std::{
 };
 
 use matrix_qr_rendezvous::{
-    Changed, Config, Id, Memory, New, Rate, Read, Rendezvous, Revision, Session, Store, Unavailable, Write,
+    Changed, Config, Id, Memory, New, Rate, Read, Rendezvous, WriteTag, Session, Store, Unavailable, Write,
     Written, serve,
 };
 use reqwest::{Client, StatusCode};
@@ -46,11 +46,11 @@ impl Store for Shared {
         self.memory.create(id, new).await
     }
 
-    async fn read(&self, id: Id, seen: Option<Revision>, now: Instant) -> Result<Read, Unavailable> {
+    async fn read(&self, id: Id, seen: Option<WriteTag>, now: Instant) -> Result<Read, Unavailable> {
         self.memory.read(id, seen, now).await
     }
 
-    async fn write(&self, id: Id, expected: Option<Revision>, write: Write) -> Result<Written, Unavailable> {
+    async fn write(&self, id: Id, expected: Option<WriteTag>, write: Write) -> Result<Written, Unavailable> {
         let written = self.memory.write(id, expected, write).await;
         let _ = self.changes.send(Changed::One(id));
         written

@@ -6,7 +6,7 @@ use crate::{
     client::{Answer, Client},
     history::{Event, Tag, What},
     requests::Request,
-    trouble::Trouble,
+    error::BenchError,
 };
 
 /// Nearest what is in a sign-in, and nothing that a bench of the store would need.
@@ -25,7 +25,7 @@ pub(super) struct Actor {
 }
 
 impl Actor {
-    pub(super) async fn connect(address: SocketAddr, number: usize, clock: Instant) -> Result<Self, Trouble> {
+    pub(super) async fn connect(address: SocketAddr, number: usize, clock: Instant) -> Result<Self, BenchError> {
         let number = u64::try_from(number).unwrap_or_default() + 1;
         Ok(Self {
             client: Client::connect(address).await?,
@@ -39,7 +39,7 @@ impl Actor {
     }
 
     /// The path of the session.
-    pub(super) async fn create(&mut self) -> Result<Vec<u8>, Trouble> {
+    pub(super) async fn create(&mut self) -> Result<Vec<u8>, BenchError> {
         let (start, payload) = (self.now(), self.next_payload());
         let answer = self.client.ask(self.request.create(&text(payload))).await?.expect("create", 201)?;
         let (path, tag) = (answer.path()?.to_vec(), Tag::from(answer.etag));
@@ -54,7 +54,7 @@ impl Actor {
         path: &[u8],
         times: usize,
         delete: bool,
-    ) -> Result<(), Trouble> {
+    ) -> Result<(), BenchError> {
         let deletion = delete.then(|| times - 1 - self.chance.below(times / 4));
         for time in 0..times {
             match self.chance.below(100) {
@@ -68,21 +68,21 @@ impl Actor {
         Ok(())
     }
 
-    pub(super) async fn read(&mut self, path: &[u8]) -> Result<(), Trouble> {
+    pub(super) async fn read(&mut self, path: &[u8]) -> Result<(), BenchError> {
         let start = self.now();
         let what = read_answer(&self.client.ask(self.request.read(path, b"")).await?)?;
         self.saw(start, what);
         Ok(())
     }
 
-    async fn poll(&mut self, path: &[u8]) -> Result<(), Trouble> {
+    async fn poll(&mut self, path: &[u8]) -> Result<(), BenchError> {
         let start = self.now();
         let what = read_answer(&self.client.ask(self.request.read(path, &self.seen)).await?)?;
         self.saw(start, what);
         Ok(())
     }
 
-    async fn write(&mut self, path: &[u8]) -> Result<(), Trouble> {
+    async fn write(&mut self, path: &[u8]) -> Result<(), BenchError> {
         let (start, payload) = (self.now(), self.next_payload());
         let answer = self.client.ask(self.request.write(path, &self.seen, &text(payload))).await?;
         let (against, tag) = (self.seen.clone(), Tag::from(answer.etag));
@@ -90,19 +90,19 @@ impl Actor {
             202 => What::Written { against, tag, payload },
             412 => What::Refused { against },
             404 => What::Gone,
-            got => return Err(Trouble::Status { request: "write", wanted: 202, got }),
+            got => return Err(BenchError::Status { request: "write", wanted: 202, got }),
         };
         self.saw(start, what);
         Ok(())
     }
 
-    async fn delete(&mut self, path: &[u8]) -> Result<(), Trouble> {
+    async fn delete(&mut self, path: &[u8]) -> Result<(), BenchError> {
         let start = self.now();
         let answer = self.client.ask(self.request.delete(path)).await?;
         let what = match answer.status {
             204 => What::Deleted,
             404 => What::Gone,
-            got => return Err(Trouble::Status { request: "delete", wanted: 204, got }),
+            got => return Err(BenchError::Status { request: "delete", wanted: 204, got }),
         };
         self.note(start, what);
         Ok(())
@@ -130,13 +130,13 @@ impl Actor {
     }
 }
 
-fn read_answer(answer: &Answer<'_>) -> Result<What, Trouble> {
+fn read_answer(answer: &Answer<'_>) -> Result<What, BenchError> {
     let tag = Tag::from(answer.etag);
     match answer.status {
-        200 => number(answer.body).map(|payload| What::Read { tag, payload }).ok_or(Trouble::WrongPayload),
+        200 => number(answer.body).map(|payload| What::Read { tag, payload }).ok_or(BenchError::WrongPayload),
         304 => Ok(What::Unchanged { tag }),
         404 => Ok(What::Gone),
-        got => Err(Trouble::Status { request: "read", wanted: 200, got }),
+        got => Err(BenchError::Status { request: "read", wanted: 200, got }),
     }
 }
 

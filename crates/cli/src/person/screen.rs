@@ -6,7 +6,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use matrix_qr_device::{News, encryption::BackupState};
+use matrix_qr_device::{ProgressEvent, encryption::BackupState};
 use matrix_qr_protocol::{driver::Progress, qr::ShownCode, revision::Role};
 use url::Url;
 
@@ -46,43 +46,43 @@ impl Screen {
         Self { out, role, qr: exchange.qr.clone(), look: exchange.look, state: Mutex::default() }
     }
 
-    pub(super) fn tell(&self, news: &News<'_>) {
-        match news {
-            News::Progress(progress) => self.progress(progress),
-            News::Checking if self.role == Role::Existing => {
+    pub(super) fn tell(&self, event: &ProgressEvent<'_>) {
+        match event {
+            ProgressEvent::Progress(progress) => self.progress(progress),
+            ProgressEvent::Checking if self.role == Role::Existing => {
                 self.wait("Looking at this device's keys and its homeserver.")
             }
-            News::Checking => self.wait("Looking at the homeserver."),
-            News::Session { time_left } => self.ends_in(*time_left),
-            News::UserCode { code, .. } => self.user_code(code),
-            News::Token => self.agreed(),
-            News::Account(user_id) => self.done(
+            ProgressEvent::Checking => self.wait("Looking at the homeserver."),
+            ProgressEvent::Session { time_left } => self.ends_in(*time_left),
+            ProgressEvent::UserCode { code, .. } => self.user_code(code),
+            ProgressEvent::Token => self.agreed(),
+            ProgressEvent::Account(user_id) => self.done(
                 "Waiting for the keys.",
                 &format!("This device is to be one of {}", harmless(user_id.as_str())),
             ),
-            News::LookingForDevice(_) => self.wait("Looking whether the new device's ID is free."),
-            News::DeviceFound(_) => self.done("Sharing the keys.", "The homeserver shows the new device"),
-            News::SharingSecrets => self.wait("Sharing the keys."),
-            News::ImportingSecrets => self.wait("Checking the keys, and signing this device with them."),
-            News::KeysUploaded => self.done("Connecting the key backup.", "This device is verified"),
-            News::Backup(BackupState::Connected { .. }) => {
+            ProgressEvent::LookingForDevice(_) => self.wait("Looking whether the new device's ID is free."),
+            ProgressEvent::DeviceFound(_) => self.done("Sharing the keys.", "The homeserver shows the new device"),
+            ProgressEvent::SharingSecrets => self.wait("Sharing the keys."),
+            ProgressEvent::ImportingSecrets => self.wait("Checking the keys, and signing this device with them."),
+            ProgressEvent::KeysUploaded => self.done("Connecting the key backup.", "This device is verified"),
+            ProgressEvent::Backup(BackupState::Connected { .. }) => {
                 self.done("Finishing.", "The key backup is connected")
             }
-            News::Backup(BackupState::Unused(why)) => {
+            ProgressEvent::Backup(BackupState::Unused(why)) => {
                 self.warn(&format!("the key backup is not used: {why}"))
             }
-            News::Verified(_) => self.done("Finishing.", "The new device is verified"),
-            News::Cleared { device_id } => self.cleared(*device_id),
-            News::DeviceLeft { device_id, why, advice } => {
+            ProgressEvent::Verified(_) => self.done("Finishing.", "The new device is verified"),
+            ProgressEvent::Cleared { device_id } => self.cleared(*device_id),
+            ProgressEvent::DeviceLeft { device_id, why, advice } => {
                 self.warn(&format!("the device {device_id} may still be in your account: {why}"));
                 self.out.say(format_args!("  {}", harmless(advice)));
             }
-            News::Trouble(trouble) => {
+            ProgressEvent::Problem(trouble) => {
                 self.warn(&trouble.what);
                 self.wait("Waiting on.");
             }
-            News::TooLate(_) => self.wait("Looking what became of the new device."),
-            News::LeftBehind(what) => self.warn(&format!("could not be removed, do it yourself: {what}")),
+            ProgressEvent::TooLate(_) => self.wait("Looking what became of the new device."),
+            ProgressEvent::LeftBehind(what) => self.warn(&format!("could not be removed, do it yourself: {what}")),
             _ => {}
         }
     }

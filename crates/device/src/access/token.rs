@@ -2,16 +2,16 @@
 
 use std::{path::Path, time::Duration};
 
-use matrix_qr_protocol::error::{Side, Trouble};
+use matrix_qr_protocol::error::{Cause, UserError};
 
-use super::{Access, Lapse, SHARED, homeserver};
+use super::{Access, AccessError, SHARED, homeserver};
 use crate::{
     device::Facts,
     homeserver::{Effort, HomeserverError},
     http::{Http, Policy},
     secret::Secret,
     session::{SessionDir, StoredSession},
-    trouble::Told,
+    user_error::ToUserError,
 };
 
 /// An access token that the homeserver takes.
@@ -33,7 +33,7 @@ pub enum Standing {
     /// The homeserver takes its token, or one that was refreshed.
     SignedIn,
     /// That could not be found out.
-    Unknown(Trouble),
+    Unknown(UserError),
 }
 
 /// The session's access token, good for at least this long; refreshed where it is not. A server that does not say how long its
@@ -46,16 +46,16 @@ pub async fn access_token(
     directory: &Path,
     policy: Policy,
     good_for: Duration,
-) -> Result<AccessToken, Trouble> {
+) -> Result<AccessToken, UserError> {
     let directory = SessionDir::new(directory);
-    let http = Http::new(policy).map_err(|error| error.told())?;
-    let session = directory.load().map_err(|error| error.told())?;
+    let http = Http::new(policy).map_err(|error| error.to_user_error())?;
+    let session = directory.load().map_err(|error| error.to_user_error())?;
     // Without the lock: who only reads is in nobody's way.
     if is_good(&http, &session, good_for).await? {
         return Ok(handed_out(&session));
     }
-    let lock = directory.lock_within(SHARED).await.map_err(|error| error.told())?;
-    let access = Access::locked(directory, lock, http).map_err(|error| error.told())?;
+    let lock = directory.lock_within(SHARED).await.map_err(|error| error.to_user_error())?;
+    let access = Access::locked(directory, lock, http).map_err(|error| error.to_user_error())?;
     Ok(access.token(good_for).await?)
 }
 
@@ -64,31 +64,31 @@ pub async fn access_token(
 /// # Errors
 ///
 /// There is none, or it has ended.
-pub async fn standing(directory: &Path, policy: Policy) -> Result<Standing, Trouble> {
+pub async fn standing(directory: &Path, policy: Policy) -> Result<Standing, UserError> {
     let directory = SessionDir::new(directory);
-    let session = directory.load().map_err(|error| error.told())?;
+    let session = directory.load().map_err(|error| error.to_user_error())?;
     match seen(directory, session, policy).await {
         Ok(()) => Ok(Standing::SignedIn),
-        Err(Lapse::Ended(ended)) => Err(ended.into()),
-        Err(Lapse::Trouble(trouble)) => Ok(Standing::Unknown(trouble)),
+        Err(AccessError::SessionEnd(ended)) => Err(ended.into()),
+        Err(AccessError::Trouble(trouble)) => Ok(Standing::Unknown(trouble)),
     }
 }
 
-async fn seen(directory: SessionDir, session: StoredSession, policy: Policy) -> Result<(), Lapse> {
-    let http = Http::new(policy).map_err(|error| error.told())?;
+async fn seen(directory: SessionDir, session: StoredSession, policy: Policy) -> Result<(), AccessError> {
+    let http = Http::new(policy).map_err(|error| error.to_user_error())?;
     match homeserver(&http, &session).whoami_within(Effort::BRIEF).await {
         Err(HomeserverError::Expired) => {
-            let lock = directory.lock().map_err(|error| error.told())?;
-            let access = Access::locked(directory, lock, http).map_err(|error| error.told())?;
+            let lock = directory.lock().map_err(|error| error.to_user_error())?;
+            let access = Access::locked(directory, lock, http).map_err(|error| error.to_user_error())?;
             access.stay_signed_in().await
         }
-        other => other.map(drop).map_err(Lapse::from),
+        other => other.map(drop).map_err(AccessError::from),
     }
 }
 
 impl Access {
     /// Another process may have refreshed it while this one waited for the lock.
-    async fn token(&self, good_for: Duration) -> Result<AccessToken, Lapse> {
+    async fn token(&self, good_for: Duration) -> Result<AccessToken, AccessError> {
         let session = self.session().await;
         if !is_good(&self.http, &session, good_for).await? {
             match session.user.refresh_token {
@@ -104,13 +104,13 @@ impl Access {
     }
 }
 
-async fn is_good(http: &Http, session: &StoredSession, good_for: Duration) -> Result<bool, Lapse> {
+async fn is_good(http: &Http, session: &StoredSession, good_for: Duration) -> Result<bool, AccessError> {
     if session.time_left().is_none_or(|left| left < good_for) {
         return Ok(false);
     }
     match homeserver(http, session).whoami().await {
         Err(HomeserverError::Expired) => Ok(false),
-        other => other.map(|_| true).map_err(Lapse::from),
+        other => other.map(|_| true).map_err(AccessError::from),
     }
 }
 
@@ -123,8 +123,8 @@ fn handed_out(session: &StoredSession) -> AccessToken {
     }
 }
 
-fn too_short(left: Duration, asked: Duration) -> Trouble {
+fn too_short(left: Duration, asked: Duration) -> UserError {
     let (left, asked) = (left.as_secs(), asked.as_secs());
     let what = format!("the server's access tokens live for {left} s, and {asked} s were asked for");
-    Trouble::new(Side::AuthorizationServer, what, "Ask for a shorter time with --for, and more often.")
+    UserError::new(Cause::AuthorizationServer, what, "Ask for a shorter time with --for, and more often.")
 }

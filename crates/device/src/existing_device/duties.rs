@@ -3,9 +3,9 @@
 use std::{sync::OnceLock, time::Duration};
 
 use matrix_qr_protocol::{
-    error::{Error, Side, Trouble},
+    error::{Error, Cause, UserError},
     login::{
-        Answer, Ask, NotImported, NotOpened, Outcome, Presence,
+        Answer, Ask, NotImported, NotOpened, VerificationOutcome, DeviceLookup,
         message::{Backup, CrossSigning, DeviceId, SecretKey, SecretText, Secrets, VerificationLink},
     },
 };
@@ -15,10 +15,9 @@ use super::Granted;
 use crate::{
     device::Device,
     encryption::{Bundle, Key},
-    homeserver,
     host::Duties,
-    person::{News, Opening, Person},
-    trouble::{Told, out_of_order},
+    person::{ProgressEvent, Opening, Person},
+    user_error::{ToUserError, out_of_order},
 };
 
 /// How long the homeserver may take to say whether it knows a device: less than one call may take, so that this is the end.
@@ -49,45 +48,42 @@ impl<'a, P: Person> ExistingDevice<'a, P> {
     }
 
     /// Step 5: nobody may be signed in under the name of a device that exists.
-    async fn find(&self, id: &DeviceId) -> Result<Presence, Trouble> {
-        self.person.tell(News::LookingForDevice(id));
+    async fn find(&self, id: &DeviceId) -> Result<DeviceLookup, UserError> {
+        self.person.tell(ProgressEvent::LookingForDevice(id));
         timeout(LOOKUP, self.look(id)).await.unwrap_or_else(|_| Err(no_answer(LOOKUP)))
     }
 
     /// Secret sharing, step 1: only a device that the homeserver shows gets the secrets.
-    async fn appear(&self, id: &DeviceId) -> Result<Presence, Trouble> {
+    async fn appear(&self, id: &DeviceId) -> Result<DeviceLookup, UserError> {
         // A homeserver that never answers does not say that the device is absent.
         let mut last = Err(no_answer(APPEAR));
         let appears = async {
             loop {
                 last = self.look(id).await;
                 match last {
-                    Ok(Presence::Absent) => sleep(LOOK_AGAIN).await,
+                    Ok(DeviceLookup::Absent) => sleep(LOOK_AGAIN).await,
                     _ => return,
                 }
             }
         };
         let _ = timeout(APPEAR, appears).await;
-        if last == Ok(Presence::Present) {
-            self.person.tell(News::DeviceFound(id));
+        if last == Ok(DeviceLookup::Present) {
+            self.person.tell(ProgressEvent::DeviceFound(id));
         }
         last
     }
 
-    async fn look(&self, id: &DeviceId) -> Result<Presence, Trouble> {
+    async fn look(&self, id: &DeviceId) -> Result<DeviceLookup, UserError> {
         self.device.stay_signed_in().await?;
-        match self.device.homeserver().device(id.as_str().into()).await {
-            Ok(homeserver::Presence::Present) => Ok(Presence::Present),
-            Ok(homeserver::Presence::Absent) => Ok(Presence::Absent),
-            Err(error) => Err(error.told()),
-        }
+        let found = self.device.homeserver().device(id.as_str().into()).await;
+        found.map_err(|error| error.to_user_error())
     }
 
     async fn open(&self, link: &VerificationLink) -> Result<(), NotOpened> {
         let url = link.to_open();
         if !self.device.http().policy().permits(url) {
-            return Err(NotOpened::Unusable(Trouble::new(
-                Side::OtherDevice,
+            return Err(NotOpened::Unusable(UserError::new(
+                Cause::OtherDevice,
                 format!("the link to agree at is not an https one ({}:)", url.scheme()),
                 "Do not open it. Nothing was given away; tell the homeserver's administrator.",
             )));
@@ -95,31 +91,31 @@ impl<'a, P: Person> ExistingDevice<'a, P> {
         match self.person.open_link(url).await {
             Opening::Opened => Ok(()),
             Opening::Refused => Err(NotOpened::Refused),
-            Opening::Failed(why) => Err(NotOpened::Unusable(Trouble::new(
-                Side::Here,
+            Opening::Failed(why) => Err(NotOpened::Unusable(UserError::new(
+                Cause::Here,
                 format!("the link could not be opened: {why}"),
                 "Begin again with --no-browser and open the link yourself.",
             ))),
         }
     }
 
-    async fn export(&self) -> Result<Secrets, Trouble> {
-        self.person.tell(News::SharingSecrets);
+    async fn export(&self) -> Result<Secrets, UserError> {
+        self.person.tell(ProgressEvent::SharingSecrets);
         let exported = self.device.encryption().export_bundle(self.device.homeserver()).await;
-        let exported = exported.map_err(|error| error.told())?;
+        let exported = exported.map_err(|error| error.to_user_error())?;
         if let Some(why) = exported.without_backup {
             tracing::info!(%why, "the key backup is not shared");
         }
         secrets(&exported.bundle).ok_or_else(out_of_order)
     }
 
-    async fn verified(&self, id: DeviceId) -> Outcome {
+    async fn verified(&self, id: DeviceId) -> VerificationOutcome {
         let outcome = self.outcome(&id).await;
-        let verified = outcome == Outcome::Verified;
+        let verified = outcome == VerificationOutcome::Verified;
         if verified {
-            self.person.tell(News::Verified(&id));
+            self.person.tell(ProgressEvent::Verified(&id));
         }
-        if outcome != Outcome::Gone {
+        if outcome != VerificationOutcome::Gone {
             let _ = self.granted.set(Granted { device_id: id, verified });
         }
         outcome
@@ -127,24 +123,24 @@ impl<'a, P: Person> ExistingDevice<'a, P> {
 
     /// The person gave up when the secrets were out: what is true now, and not what was wanted.
     pub(super) async fn too_late(&self, id: DeviceId) -> Result<Granted, Error> {
-        self.person.tell(News::TooLate(&id));
+        self.person.tell(ProgressEvent::TooLate(&id));
         match self.outcome(&id).await {
-            Outcome::Verified => Ok(Granted { device_id: id, verified: true }),
-            Outcome::Gone => Err(Error::Cancelled),
-            Outcome::Unseen => Err(Error::CancelledTooLate(id)),
+            VerificationOutcome::Verified => Ok(Granted { device_id: id, verified: true }),
+            VerificationOutcome::Gone => Err(Error::Cancelled),
+            VerificationOutcome::Unseen => Err(Error::CancelledTooLate(id)),
         }
     }
 
     /// A device that was revoked is gone, however complete it was a moment ago.
-    async fn outcome(&self, id: &DeviceId) -> Outcome {
+    async fn outcome(&self, id: &DeviceId) -> VerificationOutcome {
         let verified = tokio::select! {
             verified = timeout(SIGN, self.see_verified(id)) => verified.unwrap_or(false),
-            () = self.vanishes(id) => return Outcome::Gone,
+            () = self.vanishes(id) => return VerificationOutcome::Gone,
         };
         match timeout(LAST_LOOK, self.is_gone(id)).await {
-            Ok(true) => Outcome::Gone,
-            _ if verified => Outcome::Verified,
-            _ => Outcome::Unseen,
+            Ok(true) => VerificationOutcome::Gone,
+            _ if verified => VerificationOutcome::Verified,
+            _ => VerificationOutcome::Unseen,
         }
     }
 
@@ -159,7 +155,7 @@ impl<'a, P: Person> ExistingDevice<'a, P> {
 
     async fn is_gone(&self, id: &DeviceId) -> bool {
         let found = self.device.homeserver().device(id.as_str().into()).await;
-        matches!(found, Ok(homeserver::Presence::Absent))
+        matches!(found, Ok(DeviceLookup::Absent))
     }
 
     async fn see_verified(&self, id: &DeviceId) -> bool {
@@ -189,12 +185,12 @@ impl<P: Person> Duties for ExistingDevice<'_, P> {
     }
 }
 
-fn no_answer(time: Duration) -> Trouble {
+fn no_answer(time: Duration) -> UserError {
     let what = format!(
         "the homeserver did not say within {} seconds whether it knows the new device",
         time.as_secs()
     );
-    Trouble::new(Side::Homeserver, what, "Nothing was given away. Begin again in a moment.")
+    UserError::new(Cause::Homeserver, what, "Nothing was given away. Begin again in a moment.")
 }
 
 fn secrets(bundle: &Bundle) -> Option<Secrets> {

@@ -2,13 +2,13 @@
 //! "Threat analysis": the new device is signed in to the attacker's account).
 
 use matrix_qr_protocol::{
-    error::{Side, Trouble},
+    error::{Cause, UserError},
     login::NoToken,
     printable,
 };
 use ruma::UserId;
 
-use crate::person::{News, Person};
+use crate::person::{ProgressEvent, Person};
 
 /// Before anything is stored, and before the other device is told of a success.
 pub(super) async fn check_account<P: Person>(
@@ -16,7 +16,7 @@ pub(super) async fn check_account<P: Person>(
     wanted: Option<&UserId>,
     user_id: &UserId,
 ) -> Result<(), NoToken> {
-    person.tell(News::Account(user_id));
+    person.tell(ProgressEvent::Account(user_id));
     match wanted {
         Some(wanted) if wanted == user_id => Ok(()),
         Some(wanted) => Err(NoToken::WrongAccount(another(wanted, user_id))),
@@ -25,18 +25,18 @@ pub(super) async fn check_account<P: Person>(
     }
 }
 
-fn another(wanted: &UserId, user_id: &UserId) -> Trouble {
+fn another(wanted: &UserId, user_id: &UserId) -> UserError {
     let (wanted, user_id) = (printable(wanted.as_str()), printable(user_id.as_str()));
-    Trouble::new(
-        Side::OtherDevice,
+    UserError::new(
+        Cause::OtherDevice,
         format!("this sign-in is to the account {user_id}, and {wanted} was asked for"),
         format!("Nothing was stored. Begin again with a device of {wanted}, and agree in that account."),
     )
 }
 
-fn not_taken(user_id: &UserId) -> Trouble {
-    Trouble::new(
-        Side::Person,
+fn not_taken(user_id: &UserId) -> UserError {
+    UserError::new(
+        Cause::Person,
         format!("you did not take the account {}", printable(user_id.as_str())),
         "Nothing was stored. Begin again with a device of your own account, and agree in that account.",
     )

@@ -3,7 +3,7 @@
 use std::sync::OnceLock;
 
 use matrix_qr_protocol::{
-    error::{Error, Side, Trouble},
+    error::{Error, Cause, UserError},
     homeserver::Homeserver as Named,
     login::{
         Answer, Ask, NoAuthorization, NoToken, NotImported,
@@ -16,7 +16,7 @@ use ruma::{OwnedDeviceId, OwnedUserId};
 use url::Url;
 
 use super::{
-    Setup, SignedIn,
+    SignInOptions, SignedIn,
     account::check_account,
     given::{Account, Asked},
     import::{Import, Importing},
@@ -28,17 +28,17 @@ use crate::{
     host::Duties,
     http::Http,
     oauth::{Authorization, OAuth, OAuthError, TokenOutcome, Tokens, new_device_id},
-    person::{News, Person},
+    person::{ProgressEvent, Person},
     retry::patiently,
     session::{SessionDir, place},
-    sign_out::{self, Outcome},
+    sign_out::{self, SignOutOutcome},
     start::{Rendezvous, Start},
-    trouble::{Told, out_of_order},
+    user_error::{ToUserError, out_of_order},
 };
 
 /// The new device, as far as it has come. Each thing is learnt once.
 pub(super) struct NewDevice<'a, P> {
-    setup: &'a Setup,
+    setup: &'a SignInOptions,
     http: Http,
     directory: &'a SessionDir,
     person: &'a P,
@@ -55,18 +55,18 @@ pub(super) async fn check_homeserver(http: &Http, start: &Start) -> Result<(), E
         Start::Scan(code) if code.shown_by == ShownBy::New => Err(Error::SameRole(Role::New)),
         // A misspelt name is said at once. It is for a connection that was lost that one waits.
         Start::Show(Rendezvous::Homeserver(named)) => {
-            discovery::look_up(http, named).await.map_err(|error| Error::NotAuthorized(error.told()))?;
+            discovery::look_up(http, named).await.map_err(|error| Error::NotAuthorized(error.to_user_error()))?;
             find_oauth_server(http, named).await.map(|_| ()).map_err(Error::from)
         }
         Start::Show(Rendezvous::Endpoint(url)) => {
-            http.look_up(url).await.map_err(|error| Error::Rendezvous(error.told()))
+            http.look_up(url).await.map_err(|error| Error::Rendezvous(error.to_user_error()))
         }
         Start::Scan(_) => Ok(()),
     }
 }
 
 impl<'a, P: Person> NewDevice<'a, P> {
-    pub(super) fn new(setup: &'a Setup, (http, directory): (Http, &'a SessionDir), person: &'a P) -> Self {
+    pub(super) fn new(setup: &'a SignInOptions, (http, directory): (Http, &'a SessionDir), person: &'a P) -> Self {
         let (asked, account, import, signed_in) = Default::default();
         Self { setup, http, directory, person, asked, account, import, signed_in }
     }
@@ -97,13 +97,13 @@ impl<'a, P: Person> NewDevice<'a, P> {
         let _ = self.directory.withdraw();
         let keep = |fresh: &Tokens| self.directory.save_pending(&revocable.clone().refreshed(fresh));
         match sign_out::end_at(&asked.oauth, &self.http, revocable.clone(), keep).await {
-            Outcome::Ended | Outcome::Void => drop(self.directory.remove_pending()),
-            Outcome::Unknown(why) => {
+            SignOutOutcome::Ended | SignOutOutcome::Void => drop(self.directory.remove_pending()),
+            SignOutOutcome::Unknown(why) => {
                 let device_id = asked.device_id.as_str();
                 let place = revocable.place();
                 let advice =
                     format!("Run `matrix-qr logout` with its directory later, or remove it {place}.");
-                self.person.tell(News::DeviceLeft { device_id, why: &why, advice: &advice });
+                self.person.tell(ProgressEvent::DeviceLeft { device_id, why: &why, advice: &advice });
             }
         }
     }
@@ -129,19 +129,19 @@ impl<'a, P: Person> NewDevice<'a, P> {
     async fn await_token(&self) -> Result<(), NoToken> {
         let asked = self.asked.get().ok_or_else(|| NoToken::Failed(out_of_order()))?;
         let link = link(&asked.authorization).ok_or_else(|| NoToken::Failed(unusable_link()))?;
-        self.person.tell(News::UserCode { code: asked.authorization.user_code(), link: &link });
+        self.person.tell(ProgressEvent::UserCode { code: asked.authorization.user_code(), link: &link });
         let tokens = match asked.oauth.await_token(&asked.authorization).await {
             TokenOutcome::Granted(tokens) => tokens,
             TokenOutcome::Denied => return Err(NoToken::Denied),
             TokenOutcome::Expired => return Err(NoToken::Expired),
             TokenOutcome::Failed(OAuthError::TokenLost) => return Err(NoToken::Failed(self.lost(asked))),
-            TokenOutcome::Failed(error) => return Err(NoToken::Failed(error.told())),
+            TokenOutcome::Failed(error) => return Err(NoToken::Failed(error.to_user_error())),
         };
         // From here on there is something to revoke, also for a process that comes after this one.
         let account = self.account.get_or_init(|| Account::new(tokens));
         let kept = self.directory.save_pending(&asked.revocable(account));
-        kept.map_err(|error| NoToken::Failed(error.told()))?;
-        self.person.tell(News::Token);
+        kept.map_err(|error| NoToken::Failed(error.to_user_error()))?;
+        self.person.tell(ProgressEvent::Token);
         let user_id = self.check_device(asked, account).await.map_err(NoToken::Failed)?;
         check_account(self.person, self.setup.user.as_deref(), &user_id).await?;
         let _ = account.user_id.set(user_id);
@@ -149,24 +149,24 @@ impl<'a, P: Person> NewDevice<'a, P> {
     }
 
     /// Nobody has the token, so nobody can revoke it.
-    fn lost(&self, asked: &Asked) -> Trouble {
+    fn lost(&self, asked: &Asked) -> UserError {
         let (device_id, why) = (asked.device_id.as_str(), "the answer with its token was lost on the way");
         let place = place(asked.oauth.metadata().account_management_uri.as_ref());
         let advice = format!("Remove it {place}.");
-        self.person.tell(News::DeviceLeft { device_id, why, advice: &advice });
+        self.person.tell(ProgressEvent::DeviceLeft { device_id, why, advice: &advice });
         let what = format!(
             "the answer with the token was lost on the way, and the device {device_id} is left behind"
         );
-        Trouble::new(Side::AuthorizationServer, what, format!("Remove it {place}, then begin again."))
+        UserError::new(Cause::AuthorizationServer, what, format!("Remove it {place}, then begin again."))
     }
 
     /// The token must be for the device that was asked for: it is what the existing device will look for.
-    async fn check_device(&self, asked: &Asked, account: &Account) -> Result<OwnedUserId, Trouble> {
+    async fn check_device(&self, asked: &Asked, account: &Account) -> Result<OwnedUserId, UserError> {
         let homeserver = self.homeserver(asked, account);
-        let who = homeserver.whoami().await.map_err(|error| error.told())?;
+        let who = homeserver.whoami().await.map_err(|error| error.to_user_error())?;
         if who.device_id != asked.device_id {
-            return Err(Trouble::new(
-                Side::Homeserver,
+            return Err(UserError::new(
+                Cause::Homeserver,
                 "the homeserver signed in another device than the one that was asked for",
                 "Tell the homeserver's administrator.",
             ));
@@ -180,7 +180,7 @@ impl<'a, P: Person> NewDevice<'a, P> {
 
     /// Secret sharing, step 3.
     async fn import(&self, secrets: Secrets) -> Result<(), NotImported> {
-        self.person.tell(News::ImportingSecrets);
+        self.person.tell(ProgressEvent::ImportingSecrets);
         let (asked, account) = (self.asked.get(), self.account.get());
         let (Some(asked), Some(account)) = (asked, account) else {
             return Err(NotImported::Failed(out_of_order()));
@@ -195,8 +195,8 @@ impl<'a, P: Person> NewDevice<'a, P> {
         let (imported, ()) =
             tokio::join!(self.import.run(import.take(secrets)), self.name_itself(asked, account));
         let imported = imported?;
-        self.person.tell(News::KeysUploaded);
-        self.person.tell(News::Backup(&imported.backup));
+        self.person.tell(ProgressEvent::KeysUploaded);
+        self.person.tell(ProgressEvent::Backup(&imported.backup));
         self.store((asked, account), user_id, imported)
     }
 
@@ -215,7 +215,7 @@ impl<'a, P: Person> NewDevice<'a, P> {
         imported: Imported,
     ) -> Result<(), NotImported> {
         let session = asked.session(account, user_id);
-        self.directory.complete(&session).map_err(|error| NotImported::Failed(error.told()))?;
+        self.directory.complete(&session).map_err(|error| NotImported::Failed(error.to_user_error()))?;
         let _ = self.signed_in.set(SignedIn {
             user_id: user_id.to_string(),
             device_id: asked.device_id.to_string(),
@@ -251,14 +251,14 @@ async fn find_oauth_server(http: &Http, named: &Named) -> Result<(Url, ServerMet
 fn undiscovered(error: DiscoveryError) -> NoAuthorization {
     match error {
         DiscoveryError::NoOauth { .. } | DiscoveryError::NoDeviceGrant { .. } => {
-            NoAuthorization::Unsupported(error.told())
+            NoAuthorization::Unsupported(error.to_user_error())
         }
-        _ => NoAuthorization::Failed(error.told()),
+        _ => NoAuthorization::Failed(error.to_user_error()),
     }
 }
 
 fn unauthorized(error: OAuthError) -> NoAuthorization {
-    NoAuthorization::Failed(error.told())
+    NoAuthorization::Failed(error.to_user_error())
 }
 
 fn wanted(asked: &Asked) -> Option<Wanted> {
@@ -271,7 +271,7 @@ fn link(authorization: &Authorization) -> Option<VerificationLink> {
     Some(VerificationLink { verification_uri, verification_uri_complete: complete })
 }
 
-fn unusable_link() -> Trouble {
+fn unusable_link() -> UserError {
     let what = "the authorization server's link cannot be read";
-    Trouble::new(Side::AuthorizationServer, what, "Tell the server's administrator.")
+    UserError::new(Cause::AuthorizationServer, what, "Tell the server's administrator.")
 }

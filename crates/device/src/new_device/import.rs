@@ -16,21 +16,21 @@ use crate::{
     encryption::{BackupSecret, Bundle, Encryption, ImportError, Imported, Key},
     homeserver::Homeserver,
     secret::Secret,
-    trouble::{Told, out_of_order},
+    user_error::{ToUserError, out_of_order},
 };
 
 /// Longer than any call to a homeserver that cannot be reached.
 const LONGEST: Duration = Duration::from_secs(15);
 
-type Outcome = Result<Imported, NotImported>;
+type ImportOutcome = Result<Imported, NotImported>;
 
 /// The import, once it has begun.
 #[derive(Default)]
-pub(super) struct Importing(Mutex<Option<JoinHandle<Outcome>>>);
+pub(super) struct Importing(Mutex<Option<JoinHandle<ImportOutcome>>>);
 
 impl Importing {
     /// Runs it to its end, or until the caller loses interest.
-    pub(super) async fn run(&self, work: impl Future<Output = Outcome> + Send + 'static) -> Outcome {
+    pub(super) async fn run(&self, work: impl Future<Output = ImportOutcome> + Send + 'static) -> ImportOutcome {
         let mut task = self.0.lock().await;
         let outcome = task.insert(tokio::spawn(work)).await;
         *task = None;
@@ -55,10 +55,10 @@ pub(super) struct Import {
 
 impl Import {
     /// Checks the secrets, stores them, signs, uploads, connects the backup.
-    pub(super) async fn take(self, secrets: Secrets) -> Outcome {
+    pub(super) async fn take(self, secrets: Secrets) -> ImportOutcome {
         let encryption = Encryption::open(&self.directory, &self.user_id, &self.device_id)
             .await
-            .map_err(|error| NotImported::Failed(ImportError::Store(error).told()))?;
+            .map_err(|error| NotImported::Failed(ImportError::Store(error).to_user_error()))?;
         let bundle = bundle(&secrets).ok_or_else(|| NotImported::Failed(out_of_order()))?;
         drop(secrets);
         encryption.import_bundle(&self.homeserver, &bundle).await.map_err(not_imported)
@@ -81,8 +81,8 @@ fn bundle(secrets: &Secrets) -> Option<Bundle> {
 
 fn not_imported(error: ImportError) -> NotImported {
     match error {
-        ImportError::Refused(_) => NotImported::Refused(error.told()),
-        _ => NotImported::Failed(error.told()),
+        ImportError::Refused(_) => NotImported::Refused(error.to_user_error()),
+        _ => NotImported::Failed(error.to_user_error()),
     }
 }
 

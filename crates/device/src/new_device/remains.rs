@@ -4,11 +4,11 @@ use matrix_qr_protocol::error::Error;
 
 use crate::{
     http::Policy,
-    person::{News, Person},
+    person::{ProgressEvent, Person},
     session::{SessionDir, SessionError, SessionLock},
     sign_out::Remains,
     start::unless_cancelled,
-    trouble::Told,
+    user_error::ToUserError,
 };
 
 /// Takes a directory that is empty, or that holds what an interrupted sign-in left.
@@ -24,14 +24,14 @@ pub(super) async fn claim<P: Person>(
         }
         created => created,
     }
-    .map_err(|error| Error::NotSetUp(error.told()))
+    .map_err(|error| Error::NotSetUp(error.to_user_error()))
 }
 
 async fn clear<P: Person>(directory: &SessionDir, policy: Policy, person: &P) -> Result<(), Error> {
-    let remains = Remains::take(directory, policy).map_err(|error| Error::NotSetUp(error.told()))?;
+    let remains = Remains::take(directory, policy).map_err(|error| Error::NotSetUp(error.to_user_error()))?;
     let device_id = remains.subject().device_id;
     let cleared = async { remains.clear().await.map_err(Error::NotSetUp) };
     unless_cancelled(person, cleared).await?;
-    person.tell(News::Cleared { device_id: device_id.as_deref() });
+    person.tell(ProgressEvent::Cleared { device_id: device_id.as_deref() });
     Ok(())
 }

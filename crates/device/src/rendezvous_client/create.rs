@@ -12,7 +12,7 @@ use url::Url;
 
 use super::pace::Backoff;
 use super::state::State;
-use super::trouble::Troubles;
+use super::outage::Outages;
 use super::{QUICK, RendezvousClient, RendezvousError, exchange, unanswered};
 use crate::discovery::join as below;
 use crate::http::Http;
@@ -176,7 +176,7 @@ fn client(http: Http, state: State) -> RendezvousClient {
         location: state.session.location(),
         deadline: Instant::now() + lifetime,
         relaxed: AtomicBool::new(false),
-        troubles: Troubles::new(),
+        outages: Outages::new(),
         state: Mutex::new(state),
     }
 }

@@ -15,14 +15,14 @@ mod quirks;
 #[path = "../sign_in/meeting.rs"]
 mod meeting;
 #[allow(dead_code)]
-#[path = "../sign_in/puppet.rs"]
-mod puppet;
+#[path = "../sign_in/scripted_peer.rs"]
+mod scripted_peer;
 #[allow(dead_code)]
 #[path = "../sign_in/revision.rs"]
 mod revision;
 #[allow(dead_code)]
-#[path = "../sign_in/tap.rs"]
-mod tap;
+#[path = "../sign_in/fault_proxy.rs"]
+mod fault_proxy;
 #[allow(dead_code)]
-#[path = "../sign_in/world.rs"]
-mod world;
+#[path = "../sign_in/test_env.rs"]
+mod test_env;

@@ -16,7 +16,7 @@ use url::Url;
 use crate::{
     doctor::{faults, look, told},
     meeting::Plan,
-    world::World,
+    test_env::TestEnv,
 };
 
 const NGINX: &str = "/usr/sbin/nginx";
@@ -162,7 +162,7 @@ async fn as_documented_two_devices_meet_through_it() {
     let ports = Ports::free();
     let (rendezvous, address) = rendezvous(&ports).await;
     let options = Options { rendezvous_redirect: Some(ports.rendezvous_url()), ..Options::default() };
-    let world = World::with(options).await;
+    let world = TestEnv::with(options).await;
     let _nginx = Nginx::start(&ports.file(world.sandbox.homeserver(), address), ports.rendezvous).await;
     for shown_by in [Role::New, Role::Existing] {
         let end = world.sign_in(&Plan::shown_by(shown_by)).await;

@@ -3,9 +3,9 @@
 //! tests/pair.rs.
 
 use axum::http::header;
-use matrix_qr_device::{Manner, Start, sign_in};
+use matrix_qr_device::{GrantOptions, Start, sign_in};
 use matrix_qr_protocol::{
-    error::{Error, Side},
+    error::{Error, Cause},
     homeserver::Homeserver,
     qr::{QrCode, ShownBy},
     revision::Role,
@@ -16,17 +16,17 @@ use serde_json::json;
 use crate::{
     between::{Between, Fault},
     meeting::{Meeting, Plan},
-    puppet::existing_device_against,
-    world::{End, World},
+    scripted_peer::existing_device_against,
+    test_env::{End, TestEnv},
 };
 
 const BOTH: [Role; 2] = [Role::New, Role::Existing];
 
 /// A homeserver that delegates to a rendezvous server behind this.
-async fn behind(fault: Fault) -> (World, Between) {
+async fn behind(fault: Fault) -> (TestEnv, Between) {
     let between = Between::start(fault).await;
     let options = Options { rendezvous_redirect: Some(between.url.clone()), ..Options::default() };
-    (World::with(options).await, between)
+    (TestEnv::with(options).await, between)
 }
 
 /// It makes no difference to either direction.
@@ -52,7 +52,7 @@ async fn assert_named(fault: Fault, (what, advice): (&str, &str)) {
             Role::Existing => end.existing.as_ref().unwrap_err(),
         };
         assert!(matches!(error, Error::Rendezvous(_)), "{fault:?}: {error:?}");
-        assert_eq!(error.side(), Side::RendezvousServer);
+        assert_eq!(error.cause(), Cause::RendezvousServer);
         assert!(error.to_string().contains(what), "{fault:?}: {error}");
         assert!(error.advice().contains(advice), "{fault:?}: {}", error.advice());
         assert_nothing(&world, &end);
@@ -60,7 +60,7 @@ async fn assert_named(fault: Fault, (what, advice): (&str, &str)) {
 }
 
 /// No device, no keys and no directory came of it.
-fn assert_nothing(world: &World, end: &End) {
+fn assert_nothing(world: &TestEnv, end: &End) {
     assert_eq!(end.record.devices, end.record.bootstrap);
     assert!(end.record.key_uploads.iter().all(|upload| end.record.bootstrap.contains(&upload.device_id)));
     assert!(!world.new_dir().exists());
@@ -177,7 +177,7 @@ async fn a_delegation_in_a_circle() {
 /// The homeserver in its QR code ends in a slash.
 #[tokio::test]
 async fn matrix_sdk_0_19_1_ends_its_homeserver_in_a_slash() {
-    let world = World::start().await;
+    let world = TestEnv::start().await;
     let (meeting, plan) = (Meeting::new(), Plan::shown_by(Role::Existing));
     let (new, existing) =
         (meeting.robot(Role::New, &plan, &world), meeting.robot(Role::Existing, &plan, &world));
@@ -190,7 +190,7 @@ async fn matrix_sdk_0_19_1_ends_its_homeserver_in_a_slash() {
         let code = QrCode { shown_by: ShownBy::Existing(slashed), ..code };
         sign_in(&setup, Start::Scan(code), &new).await
     };
-    let grant = world.existing.grant(world.show(), Manner::default(), &existing);
+    let grant = world.existing.grant(world.show(), GrantOptions::default(), &existing);
     let (new, existing) = tokio::join!(Box::pin(scan), Box::pin(grant));
     assert!(existing.unwrap().verified);
     new.unwrap();
@@ -201,7 +201,7 @@ async fn matrix_sdk_0_19_1_ends_its_homeserver_in_a_slash() {
 #[tokio::test]
 async fn matrix_sdk_0_19_1_device_ids_have_slashes_and_plus_signs() {
     const ID: &str = "aB+cD/eF/gH+iJkLmNoPqRsTuVwXyZ0123456789+/Q";
-    let world = World::start().await;
+    let world = TestEnv::start().await;
     let wish = json!({
         "type": "m.login.protocol",
         "protocol": "device_authorization_grant",

@@ -11,14 +11,14 @@ use serde_json::json;
 
 use crate::{
     proxy::Answer,
-    world::{BACKUP_KEYS, BACKUP_VERSION, Device, World},
+    test_env::{BACKUP_KEYS, BACKUP_VERSION, Device, TestEnv},
 };
 
 const TEXTS: [&str; 2] = ["the first old message", "the second old message"];
 
 /// The first device has sent messages and backed up their key.
-async fn with_old_messages() -> (World, Device, OwnedRoomId) {
-    let (world, first) = World::with_first_device().await;
+async fn with_old_messages() -> (TestEnv, Device, OwnedRoomId) {
+    let (world, first) = TestEnv::with_first_device().await;
     let room = first_device::send_messages(&first.homeserver, &first.encryption, &TEXTS).await.unwrap();
     first_device::back_up(&first.homeserver, &first.encryption).await.unwrap();
     (world, first, room)
@@ -93,7 +93,7 @@ async fn a_backup_that_was_replaced_is_restored_and_said_so() {
 
 #[tokio::test]
 async fn there_is_nothing_to_restore_without_a_backup() {
-    let (world, first) = World::with_first_device().await;
+    let (world, first) = TestEnv::with_first_device().await;
     let new = world.device("NEWDEVICE01").await;
     let bundle = Bundle { backup: None, ..first.bundle().await };
     new.encryption.import_bundle(&new.homeserver, &bundle).await.unwrap();
@@ -101,7 +101,7 @@ async fn there_is_nothing_to_restore_without_a_backup() {
 }
 
 /// The sign-in succeeds in every case; returns why the backup is not used.
-async fn import_without_backup(world: &World, bundle: &Bundle) -> BackupTrouble {
+async fn import_without_backup(world: &TestEnv, bundle: &Bundle) -> BackupTrouble {
     let new = world.device("NEWDEVICE01").await;
     let imported = new.encryption.import_bundle(&new.homeserver, bundle).await.unwrap();
     assert!(new.encryption.verification(&new.homeserver).await.unwrap().verified);
@@ -112,7 +112,7 @@ async fn import_without_backup(world: &World, bundle: &Bundle) -> BackupTrouble 
 
 #[tokio::test]
 async fn another_version_is_not_used() {
-    let (world, first) = World::with_first_device().await;
+    let (world, first) = TestEnv::with_first_device().await;
     let bundle = first.bundle().await;
     world.sandbox.faults().set(Fault::BackupOtherVersion);
     let why = import_without_backup(&world, &bundle).await;
@@ -121,7 +121,7 @@ async fn another_version_is_not_used() {
 
 #[tokio::test]
 async fn another_key_is_not_used() {
-    let (world, first) = World::with_first_device().await;
+    let (world, first) = TestEnv::with_first_device().await;
     let bundle = first.bundle().await;
     world.sandbox.faults().set(Fault::BackupOtherKey);
     assert_eq!(import_without_backup(&world, &bundle).await, BackupTrouble::OtherKey);
@@ -129,7 +129,7 @@ async fn another_key_is_not_used() {
 
 #[tokio::test]
 async fn no_backup_on_the_server_is_said() {
-    let (world, first) = World::with_first_device().await;
+    let (world, first) = TestEnv::with_first_device().await;
     let bundle = first.bundle().await;
     world.proxy.meddle(|request, answer| {
         if request == BACKUP_VERSION {
@@ -141,7 +141,7 @@ async fn no_backup_on_the_server_is_said() {
 
 #[tokio::test]
 async fn an_algorithm_of_the_server_that_is_not_known_is_said() {
-    let (world, first) = World::with_first_device().await;
+    let (world, first) = TestEnv::with_first_device().await;
     let bundle = first.bundle().await;
     world.proxy.meddle(|request, answer| {
         if request == BACKUP_VERSION {
@@ -153,7 +153,7 @@ async fn an_algorithm_of_the_server_that_is_not_known_is_said() {
 
 #[tokio::test]
 async fn a_server_that_cannot_say_is_not_believed() {
-    let (world, first) = World::with_first_device().await;
+    let (world, first) = TestEnv::with_first_device().await;
     let bundle = first.bundle().await;
     world.proxy.meddle(|request, answer| {
         if request == BACKUP_VERSION {
@@ -177,7 +177,7 @@ async fn a_bundle_with_a_bad_backup_is_used_without_it() {
         (Change::Algorithm("foobar"), BackupTrouble::UnknownAlgorithm),
     ];
     for (change, why) in changes {
-        let (world, first) = World::with_first_device().await;
+        let (world, first) = TestEnv::with_first_device().await;
         let mut bundle = first.bundle().await;
         let secret = bundle.backup.as_mut().unwrap();
         match change {

@@ -12,7 +12,7 @@ use matrix_sdk_sqlite::SqliteCryptoStore;
 use ruma::{DeviceId, TransactionId};
 use serde_json::{Value, json};
 
-use crate::world::{BACKUP_VERSION, Device, KEYS_QUERY, World};
+use crate::test_env::{BACKUP_VERSION, Device, KEYS_QUERY, TestEnv};
 
 const KEYS: [(CrossSigningKey, &str); 3] = [
     (CrossSigningKey::Master, "master_keys"),
@@ -22,7 +22,7 @@ const KEYS: [(CrossSigningKey, &str); 3] = [
 
 #[tokio::test]
 async fn the_check_speaks_to_keys_query_only() {
-    let (world, first) = World::with_first_device().await;
+    let (world, first) = TestEnv::with_first_device().await;
     world.proxy.forget();
     first.encryption.check_cross_signing(&first.homeserver).await.unwrap();
     assert_eq!(world.proxy.seen(), [KEYS_QUERY]);
@@ -30,7 +30,7 @@ async fn the_check_speaks_to_keys_query_only() {
 
 #[tokio::test]
 async fn a_device_without_keys_is_refused_and_asks_nobody() {
-    let (world, _first) = World::with_first_device().await;
+    let (world, _first) = TestEnv::with_first_device().await;
     let other = world.device("OTHERDEVICE").await;
     world.proxy.forget();
     let refused = other.encryption.check_cross_signing(&other.homeserver).await.unwrap_err();
@@ -44,7 +44,7 @@ async fn a_device_without_keys_is_refused_and_asks_nobody() {
 
 #[tokio::test]
 async fn each_missing_private_key_is_named() {
-    let (world, first) = World::with_first_device().await;
+    let (world, first) = TestEnv::with_first_device().await;
     for (number, (missing, _)) in KEYS.into_iter().enumerate() {
         let id = format!("OTHERDEVICE{number}");
         let other = Device {
@@ -62,7 +62,7 @@ async fn each_missing_private_key_is_named() {
 }
 
 /// A store as a device has it that got only two of the keys.
-async fn with_two_keys(world: &World, first: &Device, (id, missing): (&str, CrossSigningKey)) -> Encryption {
+async fn with_two_keys(world: &TestEnv, first: &Device, (id, missing): (&str, CrossSigningKey)) -> Encryption {
     let bundle = first.bundle().await;
     let unless_missing = |which, key: &Key| (which != missing).then(|| key.to_base64().to_string());
     let export = CrossSigningKeyExport {
@@ -80,7 +80,7 @@ async fn with_two_keys(world: &World, first: &Device, (id, missing): (&str, Cros
 
 #[tokio::test]
 async fn each_key_that_differs_from_the_published_one_is_named() {
-    let (world, first) = World::with_first_device().await;
+    let (world, first) = TestEnv::with_first_device().await;
     let user = world.user_id();
     for (differs, field) in KEYS {
         let user = user.clone();
@@ -103,7 +103,7 @@ fn replace_key(key: &mut Value) {
 
 #[tokio::test]
 async fn each_key_that_is_not_published_is_named() {
-    let (world, first) = World::with_first_device().await;
+    let (world, first) = TestEnv::with_first_device().await;
     for (missing, field) in KEYS {
         world.publish(move |keys| keys[field] = json!({}));
         let refused = first.encryption.check_cross_signing(&first.homeserver).await.unwrap_err();
@@ -115,7 +115,7 @@ async fn each_key_that_is_not_published_is_named() {
 
 #[tokio::test]
 async fn a_subkey_that_the_master_key_did_not_sign_is_not_published() {
-    let (world, first) = World::with_first_device().await;
+    let (world, first) = TestEnv::with_first_device().await;
     let user = world.user_id();
     for (unsigned, field) in KEYS.into_iter().skip(1) {
         let (user, other_user) = (user.clone(), user.clone());
@@ -135,7 +135,7 @@ async fn a_subkey_that_the_master_key_did_not_sign_is_not_published() {
 
 #[tokio::test]
 async fn a_second_key_beside_the_right_one_is_a_mismatch() {
-    let (world, first) = World::with_first_device().await;
+    let (world, first) = TestEnv::with_first_device().await;
     let user = world.user_id();
     world.publish(move |keys| {
         let other = Ed25519SecretKey::new().public_key().to_base64();
@@ -147,7 +147,7 @@ async fn a_second_key_beside_the_right_one_is_a_mismatch() {
 
 #[tokio::test]
 async fn a_homeserver_that_shows_another_identity_once_does_not_cost_us_our_keys() {
-    let (world, first) = World::with_first_device().await;
+    let (world, first) = TestEnv::with_first_device().await;
     world.sandbox.faults().set(Fault::WrongIdentity);
     let refused = first.encryption.check_cross_signing(&first.homeserver).await.unwrap_err();
     assert_eq!(refused, CrossSigningError::Mismatch(CrossSigningKey::Master));
@@ -158,7 +158,7 @@ async fn a_homeserver_that_shows_another_identity_once_does_not_cost_us_our_keys
 
 #[tokio::test]
 async fn trouble_with_the_homeserver_is_not_a_missing_key() {
-    let (world, first) = World::with_first_device().await;
+    let (world, first) = TestEnv::with_first_device().await;
     world.proxy.meddle(|_, answer| answer.status = 403);
     let refused = first.encryption.check_cross_signing(&first.homeserver).await.unwrap_err();
     assert_eq!(refused, CrossSigningError::Homeserver(HomeserverError::NotMatrix { status: 403 }));
@@ -166,7 +166,7 @@ async fn trouble_with_the_homeserver_is_not_a_missing_key() {
 
 #[tokio::test]
 async fn the_bundle_holds_the_three_keys_and_the_backup() {
-    let (_world, first) = World::with_first_device().await;
+    let (_world, first) = TestEnv::with_first_device().await;
     let exported = first.encryption.export_bundle(&first.homeserver).await.unwrap();
     assert_eq!(exported.without_backup, None);
     let backup = exported.bundle.backup.as_ref().unwrap();
@@ -181,7 +181,7 @@ async fn the_bundle_holds_the_three_keys_and_the_backup() {
 
 #[tokio::test]
 async fn a_backup_that_is_not_the_current_one_is_left_out_and_reported() {
-    let (world, first) = World::with_first_device().await;
+    let (world, first) = TestEnv::with_first_device().await;
     let export = async || first.encryption.export_bundle(&first.homeserver).await.unwrap();
 
     world.sandbox.faults().set(Fault::BackupOtherVersion);
@@ -207,7 +207,7 @@ async fn a_backup_that_is_not_the_current_one_is_left_out_and_reported() {
 
 #[tokio::test]
 async fn secrets_do_not_print() {
-    let (_world, first) = World::with_first_device().await;
+    let (_world, first) = TestEnv::with_first_device().await;
     let exported = first.encryption.export_bundle(&first.homeserver).await.unwrap();
     let printed = format!("{exported:?} {:?} {:?}", first.encryption, first.homeserver);
     assert_eq!(printed.matches("[redacted]").count(), 3 + 1 + 1 + 1);

@@ -17,7 +17,7 @@ use matrix_sdk_sqlite::SqliteCryptoStore;
 use serde_json::Value;
 use sha2_0_10::{Sha256, Sha512};
 
-use crate::world::World;
+use crate::test_env::TestEnv;
 
 const PASSPHRASE: &str = "pässword with blanks ";
 
@@ -33,7 +33,7 @@ fn an_empty_passphrase_is_none() {
 
 #[tokio::test]
 async fn an_export_holds_every_room_key_as_the_text_says() {
-    let (world, first) = World::with_first_device().await;
+    let (world, first) = TestEnv::with_first_device().await;
     let room = first_device::send_messages(&first.homeserver, &first.encryption, &["old"]).await.unwrap();
     let KeyExport { text, keys } = first.encryption.export_keys(&passphrase()).await.unwrap();
     assert_eq!(keys, 1);
@@ -51,7 +51,7 @@ async fn an_export_holds_every_room_key_as_the_text_says() {
     assert_eq!(read(&world.encryption("OTHERDEVICE").await).await, ["old"]);
 }
 
-async fn import(world: &World, device: &str, text: &str) {
+async fn import(world: &TestEnv, device: &str, text: &str) {
     let keys = decrypt_room_key_export(text.as_bytes(), PASSPHRASE).unwrap();
     let store = SqliteCryptoStore::open(&world.dir(device), None).await.unwrap();
     let machine = OlmMachine::with_store(&world.user_id(), device.into(), store, None).await.unwrap();

@@ -2,11 +2,11 @@
 
 use matrix_qr_device::first_device::{self, FirstDeviceError};
 
-use crate::world::{KEYS_UPLOAD, World};
+use crate::test_env::{KEYS_UPLOAD, TestEnv};
 
 #[tokio::test]
 async fn sets_the_account_up() {
-    let (world, first) = World::with_first_device().await;
+    let (world, first) = TestEnv::with_first_device().await;
     let record = world.sandbox.record();
     let [upload] = record.key_uploads.as_slice() else { panic!("one upload: {:?}", record.key_uploads) };
     assert!(upload.accepted && upload.has_device_signature && upload.has_self_signing_signature);
@@ -24,7 +24,7 @@ async fn sets_the_account_up() {
 /// Synapse 1.163 answers `M_INVALID_SIGNATURE` for a master key that comes with its own signature, too.
 #[tokio::test]
 async fn the_master_key_comes_with_the_devices_signature_alone() {
-    let (world, first) = World::with_first_device().await;
+    let (world, first) = TestEnv::with_first_device().await;
     let uploads = world.proxy.bodies("POST /_matrix/client/v3/keys/signatures/upload");
     let [upload] = uploads.as_slice() else { panic!("one upload: {uploads:?}") };
     let upload: serde_json::Value = serde_json::from_slice(upload).unwrap();
@@ -37,7 +37,7 @@ async fn the_master_key_comes_with_the_devices_signature_alone() {
 
 #[tokio::test]
 async fn is_the_first_only_once() {
-    let (world, first) = World::with_first_device().await;
+    let (world, first) = TestEnv::with_first_device().await;
     let again = first_device::set_up(&first.homeserver, &first.encryption).await;
     assert_eq!(again, Err(FirstDeviceError::NotFirst));
     let second = world.device("SECONDDEVICE").await;
@@ -48,7 +48,7 @@ async fn is_the_first_only_once() {
 
 #[tokio::test]
 async fn sends_messages_and_reads_them() {
-    let (_world, first) = World::with_first_device().await;
+    let (_world, first) = TestEnv::with_first_device().await;
     let texts = ["one", "two", "three"];
     let room = first_device::send_messages(&first.homeserver, &first.encryption, &texts).await.unwrap();
     let read = first_device::latest_messages(&first.homeserver, &first.encryption, &room).await.unwrap();

@@ -3,20 +3,21 @@
 use std::time::Duration;
 
 use matrix_qr_device::{
-    homeserver::{HomeserverError, Presence},
+    homeserver::HomeserverError,
     secret::Secret,
 };
+use matrix_qr_protocol::login::DeviceLookup;
 use matrix_qr_sandbox::Fault;
 use ruma::{DeviceId, device_id};
 use serde_json::json;
 
-use crate::{proxy::Answer, world::World};
+use crate::{proxy::Answer, test_env::TestEnv};
 
 const WHOAMI: &str = "GET /_matrix/client/v3/account/whoami";
 
 #[tokio::test]
 async fn whoami_names_the_account_and_the_device() {
-    let world = World::start().await;
+    let world = TestEnv::start().await;
     let me = world.homeserver("SOMEDEVICE").await.whoami().await.unwrap();
     assert_eq!(me.user_id, world.user_id());
     assert_eq!(me.device_id, device_id!("SOMEDEVICE"));
@@ -27,7 +28,7 @@ async fn whoami_names_the_account_and_the_device() {
 
 #[tokio::test]
 async fn a_dead_token_is_its_own_error_and_can_be_replaced() {
-    let world = World::start().await;
+    let world = TestEnv::start().await;
     let homeserver = world.homeserver_with(Secret::new("no_such_token"));
     assert_eq!(homeserver.whoami().await, Err(HomeserverError::Expired));
     let session = world.sandbox.first_session("SOMEDEVICE").await.unwrap();
@@ -37,17 +38,17 @@ async fn a_dead_token_is_its_own_error_and_can_be_replaced() {
 
 #[tokio::test]
 async fn devices_are_present_or_absent() {
-    let world = World::start().await;
+    let world = TestEnv::start().await;
     let homeserver = world.homeserver("SOME/DEVICE+ID=").await;
-    assert_eq!(homeserver.device(device_id!("SOME/DEVICE+ID=")).await, Ok(Presence::Present));
-    assert_eq!(homeserver.device(device_id!("ANOTHERDEVICE")).await, Ok(Presence::Absent));
+    assert_eq!(homeserver.device(device_id!("SOME/DEVICE+ID=")).await, Ok(DeviceLookup::Present));
+    assert_eq!(homeserver.device(device_id!("ANOTHERDEVICE")).await, Ok(DeviceLookup::Absent));
     world.sandbox.faults().set(Fault::DeviceIdTaken);
-    assert_eq!(homeserver.device(device_id!("ANOTHERDEVICE")).await, Ok(Presence::Present));
+    assert_eq!(homeserver.device(device_id!("ANOTHERDEVICE")).await, Ok(DeviceLookup::Present));
 }
 
 #[tokio::test]
 async fn any_other_answer_is_neither_present_nor_absent() {
-    let world = World::start().await;
+    let world = TestEnv::start().await;
     let homeserver = world.homeserver("SOMEDEVICE").await;
     let answers = [
         (404, json!({ "errcode": "M_UNRECOGNIZED", "error": "no such path" })),
@@ -72,20 +73,20 @@ async fn any_other_answer_is_neither_present_nor_absent() {
 
 #[tokio::test]
 async fn a_device_id_cannot_lead_elsewhere() {
-    let world = World::start().await;
+    let world = TestEnv::start().await;
     let homeserver = world.homeserver("SOMEDEVICE").await;
     world.proxy.forget();
     for id in ["", ".", ".."] {
         assert!(homeserver.device(<&DeviceId>::from(id)).await.is_err());
     }
     assert!(world.proxy.seen().is_empty());
-    assert_eq!(homeserver.device(device_id!("../account/whoami")).await, Ok(Presence::Absent));
-    assert_eq!(homeserver.device(device_id!("SOMEDEVICE?x=")).await, Ok(Presence::Absent));
+    assert_eq!(homeserver.device(device_id!("../account/whoami")).await, Ok(DeviceLookup::Absent));
+    assert_eq!(homeserver.device(device_id!("SOMEDEVICE?x=")).await, Ok(DeviceLookup::Absent));
 }
 
 #[tokio::test]
 async fn passing_trouble_is_survived() {
-    let world = World::start().await;
+    let world = TestEnv::start().await;
     let homeserver = world.homeserver("SOMEDEVICE").await;
     let mut troubles = [
         Answer { status: 502, body: json!("<html>") },
@@ -104,7 +105,7 @@ async fn passing_trouble_is_survived() {
 
 #[tokio::test]
 async fn a_long_wait_is_not_waited_for() {
-    let world = World::start().await;
+    let world = TestEnv::start().await;
     let homeserver = world.homeserver("SOMEDEVICE").await;
     world.proxy.meddle(|_, answer| {
         *answer = Answer {

@@ -12,13 +12,13 @@ use matrix_sdk_sqlite::SqliteCryptoStore;
 use ruma::{DeviceId, TransactionId};
 use serde_json::json;
 
-use crate::world::{Device, KEYS_UPLOAD, World};
+use crate::test_env::{Device, KEYS_UPLOAD, TestEnv};
 
 const NEW: &str = "NEWDEVICE01";
 
 #[tokio::test]
 async fn one_upload_with_both_signatures_and_it_is_verified() {
-    let (world, first) = World::with_first_device().await;
+    let (world, first) = TestEnv::with_first_device().await;
     let new = world.device(NEW).await;
     let bundle = first.bundle().await;
     let imported = new.encryption.import_bundle(&new.homeserver, &bundle).await.unwrap();
@@ -45,7 +45,7 @@ async fn one_upload_with_both_signatures_and_it_is_verified() {
 
 #[tokio::test]
 async fn it_is_still_verified_when_the_store_is_opened_again() {
-    let (world, first) = World::with_first_device().await;
+    let (world, first) = TestEnv::with_first_device().await;
     let Device { homeserver, encryption } = world.device(NEW).await;
     encryption.import_bundle(&homeserver, &first.bundle().await).await.unwrap();
     drop(encryption);
@@ -58,7 +58,7 @@ async fn it_is_still_verified_when_the_store_is_opened_again() {
 /// Met with matrix-sdk 0.19.1, which opens this store and believes it.
 #[tokio::test]
 async fn its_own_store_says_that_it_is_verified() {
-    let (world, first) = World::with_first_device().await;
+    let (world, first) = TestEnv::with_first_device().await;
     let Device { homeserver, encryption } = world.device(NEW).await;
     encryption.import_bundle(&homeserver, &first.bundle().await).await.unwrap();
     drop(encryption);
@@ -71,7 +71,7 @@ async fn its_own_store_says_that_it_is_verified() {
 
 #[tokio::test]
 async fn each_wrong_key_is_refused_and_nothing_is_kept() {
-    let (world, first) = World::with_first_device().await;
+    let (world, first) = TestEnv::with_first_device().await;
     let right = first.bundle().await;
     let wrong = Key::from_base64("AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8").unwrap();
     let bundles = [
@@ -90,7 +90,7 @@ async fn each_wrong_key_is_refused_and_nothing_is_kept() {
 }
 
 /// Not in memory, and not on disk.
-async fn assert_holds_nothing(world: &World, id: &str, Device { homeserver, encryption }: Device) {
+async fn assert_holds_nothing(world: &TestEnv, id: &str, Device { homeserver, encryption }: Device) {
     let missing =
         |error: CrossSigningError| matches!(error, CrossSigningError::Missing(keys) if keys.len() == 3);
     assert!(missing(encryption.check_cross_signing(&homeserver).await.unwrap_err()));
@@ -102,7 +102,7 @@ async fn assert_holds_nothing(world: &World, id: &str, Device { homeserver, encr
 
 #[tokio::test]
 async fn without_a_published_identity_it_is_refused() {
-    let (world, first) = World::with_first_device().await;
+    let (world, first) = TestEnv::with_first_device().await;
     let bundle = first.bundle().await;
     let new = world.device(NEW).await;
     world.publish(|keys| {
@@ -118,7 +118,7 @@ async fn without_a_published_identity_it_is_refused() {
 
 #[tokio::test]
 async fn an_identity_that_its_master_key_did_not_sign_is_refused() {
-    let (world, first) = World::with_first_device().await;
+    let (world, first) = TestEnv::with_first_device().await;
     let bundle = first.bundle().await;
     let new = world.device(NEW).await;
     let user = world.user_id();
@@ -131,7 +131,7 @@ async fn an_identity_that_its_master_key_did_not_sign_is_refused() {
 
 #[tokio::test]
 async fn another_identity_is_refused() {
-    let (world, first) = World::with_first_device().await;
+    let (world, first) = TestEnv::with_first_device().await;
     let bundle = first.bundle().await;
     let new = world.device(NEW).await;
     world.sandbox.faults().set(Fault::WrongIdentity);
@@ -142,7 +142,7 @@ async fn another_identity_is_refused() {
 
 #[tokio::test]
 async fn an_upload_that_fails_for_good_is_an_error() {
-    let (world, first) = World::with_first_device().await;
+    let (world, first) = TestEnv::with_first_device().await;
     let bundle = first.bundle().await;
     for (fault, status, tries) in [(Fault::KeysUploadFails, 500, 4), (Fault::KeysUploadRefused, 400, 1)] {
         let new = world.device(&format!("NEWDEVICE{status}")).await;
@@ -160,7 +160,7 @@ async fn an_upload_that_fails_for_good_is_an_error() {
 
 #[tokio::test]
 async fn an_upload_whose_answer_is_lost_is_repeated_word_for_word() {
-    let (world, first) = World::with_first_device().await;
+    let (world, first) = TestEnv::with_first_device().await;
     let bundle = first.bundle().await;
     let new = world.device(NEW).await;
     world.proxy.forget();
@@ -180,7 +180,7 @@ async fn an_upload_whose_answer_is_lost_is_repeated_word_for_word() {
 
 #[tokio::test]
 async fn a_second_import_does_not_upload_again() {
-    let (world, first) = World::with_first_device().await;
+    let (world, first) = TestEnv::with_first_device().await;
     let new = world.device(NEW).await;
     let bundle = first.bundle().await;
     new.encryption.import_bundle(&new.homeserver, &bundle).await.unwrap();
@@ -191,7 +191,7 @@ async fn a_second_import_does_not_upload_again() {
 
 #[tokio::test]
 async fn a_device_that_is_not_there_or_not_signed_is_not_verified() {
-    let (world, first) = World::with_first_device().await;
+    let (world, first) = TestEnv::with_first_device().await;
     let new = world.device(NEW).await;
     let soon = Duration::from_millis(10);
     let device = new.encryption.device_id();
@@ -219,7 +219,7 @@ async fn a_device_that_is_not_there_or_not_signed_is_not_verified() {
 
 #[tokio::test]
 async fn the_keys_of_another_under_our_name_are_not_verified() {
-    let (world, first) = World::with_first_device().await;
+    let (world, first) = TestEnv::with_first_device().await;
     let new = world.device(NEW).await;
     new.encryption.import_bundle(&new.homeserver, &first.bundle().await).await.unwrap();
     let user = world.user_id();
@@ -238,7 +238,7 @@ async fn the_keys_of_another_under_our_name_are_not_verified() {
 /// Whoever has the self-signing key can sign any keys under our name: they are not ours for that.
 #[tokio::test]
 async fn other_keys_under_our_name_are_not_verified_even_when_signed() {
-    let (world, first) = World::with_first_device().await;
+    let (world, first) = TestEnv::with_first_device().await;
     let bundle = first.bundle().await;
     let double = OlmMachine::new(&world.user_id(), first.encryption.device_id()).await;
     let published = world.published().await;

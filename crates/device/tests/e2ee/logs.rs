@@ -9,7 +9,7 @@ use matrix_qr_device::{encryption::Bundle, first_device};
 use matrix_sdk_crypto::vodozemac::base64_decode;
 use tracing_subscriber::{filter::LevelFilter, fmt::MakeWriter, util::SubscriberInitExt};
 
-use crate::world::World;
+use crate::test_env::TestEnv;
 
 /// Each secret of a bundle in every form in which it might be printed.
 pub(crate) fn secrets(bundle: &Bundle) -> Vec<String> {
@@ -53,7 +53,7 @@ async fn no_secret_is_logged() {
     let log = Log::default();
     tracing_subscriber::fmt().with_max_level(LevelFilter::TRACE).with_writer(log.clone()).finish().init();
 
-    let (world, first) = World::with_first_device().await;
+    let (world, first) = TestEnv::with_first_device().await;
     let room =
         first_device::send_messages(&first.homeserver, &first.encryption, &["a plain text"]).await.unwrap();
     first_device::back_up(&first.homeserver, &first.encryption).await.unwrap();

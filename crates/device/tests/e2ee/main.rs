@@ -14,4 +14,4 @@ mod import;
 mod logs;
 mod proxy;
 mod store;
-mod world;
+mod test_env;

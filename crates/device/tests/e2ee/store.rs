@@ -3,7 +3,7 @@
 use matrix_qr_device::encryption::{Encryption, StoreError};
 use ruma::device_id;
 
-use crate::world::World;
+use crate::test_env::TestEnv;
 
 #[cfg(unix)]
 #[tokio::test]
@@ -11,7 +11,7 @@ async fn only_its_owner_can_read_it() {
     use std::os::unix::fs::PermissionsExt;
     let mode = |path: &std::path::Path| std::fs::metadata(path).unwrap().permissions().mode() & 0o777;
 
-    let world = World::start().await;
+    let world = TestEnv::start().await;
     let dir = world.dir("DEVICE");
     std::fs::create_dir_all(&dir).unwrap();
     std::fs::set_permissions(&dir, std::fs::Permissions::from_mode(0o755)).unwrap();
@@ -32,7 +32,7 @@ async fn only_its_owner_can_read_it() {
 
 #[tokio::test]
 async fn it_belongs_to_one_device() {
-    let world = World::start().await;
+    let world = TestEnv::start().await;
     drop(world.encryption("DEVICE").await);
     let other = Encryption::open(&world.dir("DEVICE"), &world.user_id(), device_id!("OTHER")).await;
     let error = other.unwrap_err().to_string();
@@ -41,7 +41,7 @@ async fn it_belongs_to_one_device() {
 
 #[tokio::test]
 async fn a_file_that_is_no_database_is_an_error() {
-    let world = World::start().await;
+    let world = TestEnv::start().await;
     let dir = world.dir("DEVICE");
     std::fs::create_dir_all(&dir).unwrap();
     std::fs::write(
@@ -55,7 +55,7 @@ async fn a_file_that_is_no_database_is_an_error() {
 /// A bot, mostly. Nothing is wrong with the store, so nothing is to be done to it.
 #[tokio::test]
 async fn a_store_that_another_program_has_open_is_not_a_broken_one() {
-    let world = World::start().await;
+    let world = TestEnv::start().await;
     drop(world.encryption("DEVICE").await);
     let other = rusqlite::Connection::open(world.dir("DEVICE").join("matrix-sdk-crypto.sqlite3")).unwrap();
     other.execute_batch("PRAGMA locking_mode = EXCLUSIVE; BEGIN EXCLUSIVE;").unwrap();

@@ -1,8 +1,8 @@
 //! Whose device it becomes, and what it is called.
 
-use matrix_qr_device::{Manner, OwnedUserId, Setup, sign_in};
+use matrix_qr_device::{GrantOptions, OwnedUserId, SignInOptions, sign_in};
 use matrix_qr_protocol::{
-    error::{Error, Side},
+    error::{Error, Cause},
     login::message::DeviceId,
     revision::{Dialect, Role},
 };
@@ -13,15 +13,15 @@ use crate::{
     meeting::{Meeting, Plan, When},
     paths::assert_complete,
     revision::showing,
-    world::{End, World, ended},
+    test_env::{End, TestEnv, ended},
 };
 
 /// One sign-in of a new device that is set up like this.
-pub(crate) async fn sign_in_with(world: &World, shown_by: Role, setup: &Setup) -> End {
+pub(crate) async fn sign_in_with(world: &TestEnv, shown_by: Role, setup: &SignInOptions) -> End {
     let (meeting, plan) = (Meeting::new(), Plan::shown_by(shown_by));
     let (new, existing) =
         (meeting.robot(Role::New, &plan, world), meeting.robot(Role::Existing, &plan, world));
-    let manner = Manner { showing: showing(), ..Manner::default() };
+    let manner = GrantOptions { showing: showing(), ..GrantOptions::default() };
     let start = async |role| if role == shown_by { Ok(world.show()) } else { meeting.scan(None).await };
     let (new, existing) = tokio::join!(
         ended(Role::New, &meeting, async { sign_in(setup, start(Role::New).await?, &new).await }),
@@ -34,17 +34,17 @@ pub(crate) async fn sign_in_with(world: &World, shown_by: Role, setup: &Setup) -
 }
 
 /// One that may only be a device of this account.
-async fn sign_in_of(world: &World, shown_by: Role, user: &str) -> End {
+async fn sign_in_of(world: &TestEnv, shown_by: Role, user: &str) -> End {
     let user = Some(user.parse::<OwnedUserId>().unwrap());
-    sign_in_with(world, shown_by, &Setup { user, ..world.setup(Dialect::default()) }).await
+    sign_in_with(world, shown_by, &SignInOptions { user, ..world.setup(Dialect::default()) }).await
 }
 
 async fn another_account_than_the_one_that_was_asked_for() {
-    let world = World::start().await;
+    let world = TestEnv::start().await;
     for shown_by in BOTH {
         let end = sign_in_of(&world, shown_by, "@bot:example.org").await;
         let Err(Error::WrongAccount(trouble)) = &end.new else { panic!("{:?}", end.new) };
-        assert_eq!(trouble.side, Side::OtherDevice);
+        assert_eq!(trouble.cause, Cause::OtherDevice);
         assert!(!was_told(&end, Role::New, "sent m.login.success"), "nothing is shared");
         assert!(!was_told(&end, Role::New, "asked for account"), "it is known already");
         assert_failed(&world, &end, "another_account_than_the_one_that_was_asked_for").await;
@@ -53,7 +53,7 @@ async fn another_account_than_the_one_that_was_asked_for() {
 }
 
 async fn the_account_that_was_asked_for() {
-    let world = World::start().await;
+    let world = TestEnv::start().await;
     for shown_by in BOTH {
         let end = sign_in_of(&world, shown_by, &world.sandbox.user_id()).await;
         assert_complete(&world, &end).await;
@@ -64,12 +64,12 @@ async fn the_account_that_was_asked_for() {
 
 /// "The new device is signed in to the attacker's account": the person sees whose it is, and says no.
 async fn the_account_is_not_taken() {
-    let world = World::start().await;
+    let world = TestEnv::start().await;
     for shown_by in BOTH {
         let plan = Plan { takes_account: false, ..Plan::shown_by(shown_by) };
         let end = world.sign_in(&plan).await;
         let Err(Error::WrongAccount(trouble)) = &end.new else { panic!("{:?}", end.new) };
-        assert_eq!(trouble.side, Side::Person);
+        assert_eq!(trouble.cause, Cause::Person);
         assert!(!was_told(&end, Role::New, "sent m.login.success"), "nothing is shared");
         assert_failed(&world, &end, "the_account_is_not_taken").await;
     }
@@ -77,7 +77,7 @@ async fn the_account_is_not_taken() {
 
 /// In the list of devices and on the consent page, whatever the homeserver lets a device say of itself.
 async fn the_device_has_a_name() {
-    let world = World::start().await;
+    let world = TestEnv::start().await;
     for (fault, name) in
         [(None, "The new one (2)"), (Some(Fault::DeviceNameRefused), "matrix-qr on The new one -2-")]
     {
@@ -106,7 +106,7 @@ async fn the_device_has_a_name() {
 /// A device that does not show may be another account's: that is asked first.
 async fn consent_in_another_account_is_asked_about_first() {
     let row = Row::of("the_device_is_not_there_after_success");
-    let world = World::start().await;
+    let world = TestEnv::start().await;
     let id = DeviceId::parse("DEVICE").unwrap();
     assert_told(&world, &Error::DeviceNotFound(id), &row.existing);
     for cell in [&row.new, &row.existing] {

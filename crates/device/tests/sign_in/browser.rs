@@ -5,7 +5,7 @@
 use std::time::Duration;
 
 use getrandom::SysRng;
-use matrix_qr_device::{Granted, Manner, Opening, SignedIn, sign_in};
+use matrix_qr_device::{Granted, GrantOptions, Opening, SignedIn, sign_in};
 use matrix_qr_protocol::{
     channel::{Generator, SecureChannel},
     error::Error,
@@ -26,7 +26,7 @@ use url::Url;
 use crate::{
     failures::{Row, assert_told, secrets_of_the_account},
     meeting::{Meeting, Plan, When},
-    world::{World, ended},
+    test_env::{TestEnv, ended},
 };
 
 const POLL: Duration = Duration::from_secs(1);
@@ -45,7 +45,7 @@ fn etag(headers: &HeaderMap) -> Option<String> {
 }
 
 impl Session {
-    async fn create(world: &World) -> Self {
+    async fn create(world: &TestEnv) -> Self {
         let create = Client::new().post(world.sandbox.rendezvous());
         let create = create.header(CONTENT_TYPE, "text/plain").header(CONTENT_LENGTH, 0);
         let created = create.send().await.unwrap();
@@ -102,7 +102,7 @@ struct Browser {
 }
 
 impl Browser {
-    async fn shows(world: &World, meeting: &Meeting, shown_by: ShownBy) -> Self {
+    async fn shows(world: &TestEnv, meeting: &Meeting, shown_by: ShownBy) -> Self {
         let mut session = Session::create(world).await;
         let location = Location::Url(SessionUrl::parse(session.url.as_str()).unwrap());
         let generator = Generator::new((&location, Dialect::default()), &mut UnwrapErr(SysRng));
@@ -136,7 +136,7 @@ impl Browser {
 
 /// Our new device scans the code of a browser that is signed in.
 async fn new_device<T>(
-    world: &World,
+    world: &TestEnv,
     plan: &Plan,
     script: impl AsyncFnOnce(&mut Browser, &Meeting) -> T,
 ) -> (Result<SignedIn, Error>, T) {
@@ -150,14 +150,14 @@ async fn new_device<T>(
 
 /// Our existing device scans the code of a browser that is to be signed in.
 async fn existing_device<T>(
-    world: &World,
+    world: &TestEnv,
     plan: &Plan,
     script: impl AsyncFnOnce(&mut Browser, &Meeting) -> T,
 ) -> (Result<Granted, Error>, T) {
     let meeting = Meeting::new();
     let robot = meeting.robot(Role::Existing, plan, world);
     let ours = ended(Role::Existing, &meeting, async {
-        world.existing.grant(meeting.scan(None).await?, Manner::default(), &robot).await
+        world.existing.grant(meeting.scan(None).await?, GrantOptions::default(), &robot).await
     });
     let theirs = async { script(&mut Browser::shows(world, &meeting, ShownBy::New).await, &meeting).await };
     tokio::join!(Box::pin(ours), Box::pin(theirs))
@@ -184,14 +184,14 @@ fn wish() -> Value {
     })
 }
 
-async fn agree(world: &World) {
+async fn agree(world: &TestEnv) {
     let code = world.sandbox.next_pending().await;
     assert!(world.sandbox.decide(&code, Decision::Allow));
 }
 
 #[tokio::test]
 async fn a_browser_signs_in_this_device() {
-    let world = World::start().await;
+    let world = TestEnv::start().await;
     let secrets = secrets_of_the_account(&world).await;
     let (signed_in, ()) = new_device(&world, &plan(), async |browser, _| {
         assert_eq!(browser.first["type"], "m.login.protocol");
@@ -209,7 +209,7 @@ async fn a_browser_signs_in_this_device() {
 /// It does not sign itself here: nobody says that it did.
 #[tokio::test]
 async fn a_browser_is_signed_in_by_this_device() {
-    let world = World::start().await;
+    let world = TestEnv::start().await;
     let (granted, secrets) = existing_device(&world, &plan(), async |browser, _| {
         assert_eq!(browser.first["type"], "m.login.protocols");
         browser.say(wish()).await;
@@ -225,7 +225,7 @@ async fn a_browser_is_signed_in_by_this_device() {
 
 #[tokio::test]
 async fn ctrl_c_lets_a_browser_go_whose_user_is_thinking() {
-    let world = World::start().await;
+    let world = TestEnv::start().await;
     let cancel = plan().cancel(Role::New, When::Told(Role::New, "sent m.login.protocol"));
     let (signed_in, ()) = new_device(&world, &cancel, async |browser, meeting| {
         meeting.until(&When::Told(Role::New, "ended")).await;
@@ -250,7 +250,7 @@ async fn ctrl_c_lets_a_browser_go_whose_user_is_thinking() {
 /// The same where we are not asked, and fail.
 #[tokio::test]
 async fn a_failure_lets_a_browser_go_whose_user_is_thinking() {
-    let world = World::start().await;
+    let world = TestEnv::start().await;
     let refuse = Plan { opening: Opening::Refused, ..plan() };
     let (granted, ()) = existing_device(&world, &refuse, async |browser, meeting| {
         browser.say(wish()).await;
@@ -263,7 +263,7 @@ async fn a_failure_lets_a_browser_go_whose_user_is_thinking() {
 
 #[tokio::test]
 async fn a_browser_that_polls_reads_why() {
-    let world = World::start().await;
+    let world = TestEnv::start().await;
     let cancel = plan().cancel(Role::New, When::Told(Role::New, "UserCode"));
     let (signed_in, heard) = new_device(&world, &cancel, async |browser, _| {
         browser.say(accepted()).await;
@@ -276,7 +276,7 @@ async fn a_browser_that_polls_reads_why() {
 
 #[tokio::test]
 async fn a_browser_that_cancels_is_heard() {
-    let world = World::start().await;
+    let world = TestEnv::start().await;
     let (signed_in, ()) =
         new_device(&world, &plan(), async |browser, _| browser.session.cancel().await).await;
     assert_eq!(signed_in.unwrap_err(), Error::Gone);
@@ -288,7 +288,7 @@ async fn a_browser_that_cancels_is_heard() {
 /// It says that it was cancelled where its user said no on the consent page.
 #[tokio::test]
 async fn a_browser_whose_user_says_no_is_heard() {
-    let world = World::start().await;
+    let world = TestEnv::start().await;
     let (granted, ()) = existing_device(&world, &plan(), async |browser, _| {
         browser.say(wish()).await;
         assert_eq!(browser.hear().await, accepted());

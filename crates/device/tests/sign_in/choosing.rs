@@ -1,8 +1,8 @@
 //! Which proposal the device follows that shows the code, and what it says where that cannot be.
 
-use matrix_qr_device::{Manner, Rendezvous, Showing, Start, sign_in};
+use matrix_qr_device::{GrantOptions, Rendezvous, Showing, Start, sign_in};
 use matrix_qr_protocol::{
-    error::{Error, Side},
+    error::{Error, Cause},
     revision::{Revision, Role},
 };
 use matrix_qr_sandbox::{Fault, Options};
@@ -12,10 +12,10 @@ use crate::{
     meeting::{Meeting, Plan},
     paths::assert_complete,
     revision::SHOWING,
-    world::{End, World},
+    test_env::{End, TestEnv},
 };
 
-async fn sign_in_with(world: &World, showing: Showing, shown_by: Role) -> End {
+async fn sign_in_with(world: &TestEnv, showing: Showing, shown_by: Role) -> End {
     SHOWING.scope(showing, world.sign_in(&Plan::shown_by(shown_by))).await
 }
 
@@ -30,7 +30,7 @@ fn deployed_clients_read_what_is_shown_unless_it_is_decided_otherwise() {
 
 #[tokio::test]
 async fn the_newest_is_what_the_server_lets_this_device_have() {
-    let world = World::start().await;
+    let world = TestEnv::start().await;
     for (wants_token, shown_by, expected) in [
         (false, Role::New, Revision::Msc4388),
         (false, Role::Existing, Revision::Msc4388),
@@ -50,14 +50,14 @@ async fn the_newest_is_what_the_server_lets_this_device_have() {
 /// It says so before it shows a code, and what to do: scan, or use another server.
 #[tokio::test]
 async fn a_new_device_cannot_show_where_only_those_who_are_signed_in_may() {
-    let world = World::start().await;
+    let world = TestEnv::start().await;
     world.sandbox.faults().set(Fault::RendezvousWantsToken);
     let (meeting, plan) = (Meeting::new(), Plan::shown_by(Role::New));
     let robot = meeting.robot(Role::New, &plan, &world);
     let setup =
-        matrix_qr_device::Setup { showing: Showing::Only(Revision::Msc4388), ..world.setup(plan.dialect) };
+        matrix_qr_device::SignInOptions { showing: Showing::Only(Revision::Msc4388), ..world.setup(plan.dialect) };
     let error = sign_in(&setup, world.show(), &robot).await.unwrap_err();
-    assert_eq!(error.side(), Side::RendezvousServer);
+    assert_eq!(error.cause(), Cause::RendezvousServer);
     let row = Row::of("a_new_device_cannot_show_where_only_those_who_are_signed_in_may");
     assert_told(&world, &error, &row.new);
     assert!(meeting.code().is_none() && !world.new_dir().exists());
@@ -66,9 +66,9 @@ async fn a_new_device_cannot_show_where_only_those_who_are_signed_in_may() {
 /// And what is said where it is asked for all the same; `newest` shows what there is.
 #[tokio::test]
 async fn there_are_no_sessions_of_the_coming_kind() {
-    let world = World::tapped().await;
-    world.tap.as_ref().unwrap().refuse("/_matrix/client/unstable/io.element.msc4388/rendezvous");
-    world.tap.as_ref().unwrap().refuse("/_matrix/client/v1/rendezvous");
+    let world = TestEnv::with_fault_proxy().await;
+    world.fault_proxy.as_ref().unwrap().refuse("/_matrix/client/unstable/io.element.msc4388/rendezvous");
+    world.fault_proxy.as_ref().unwrap().refuse("/_matrix/client/v1/rendezvous");
     let row = Row::of("there_are_no_sessions_of_the_coming_kind");
     for shown_by in BOTH {
         let end = sign_in_with(&world, Showing::Only(Revision::Msc4388), shown_by).await;
@@ -86,14 +86,14 @@ async fn there_are_no_sessions_of_the_coming_kind() {
 /// Its code has room for one server, and its token is for that one alone.
 #[tokio::test]
 async fn an_existing_device_meets_nobody_elsewhere() {
-    let world = World::start().await;
-    let elsewhere = World::with(Options::default()).await;
+    let world = TestEnv::start().await;
+    let elsewhere = TestEnv::with(Options::default()).await;
     let (meeting, plan) = (Meeting::new(), Plan::shown_by(Role::Existing));
     let robot = meeting.robot(Role::Existing, &plan, &world);
-    let manner = Manner { showing: Showing::Only(Revision::Msc4388), ..Manner::default() };
+    let manner = GrantOptions { showing: Showing::Only(Revision::Msc4388), ..GrantOptions::default() };
     for at in [Rendezvous::Endpoint(elsewhere.door()), Rendezvous::Homeserver(elsewhere.homeserver())] {
         let error = world.existing.grant(Start::Show(at), manner, &robot).await.unwrap_err();
-        assert!(matches!(&error, Error::Rendezvous(why) if why.side == Side::Here), "{error:?}");
+        assert!(matches!(&error, Error::Rendezvous(why) if why.cause == Cause::Here), "{error:?}");
         assert_told(&world, &error, &Row::of("an_existing_device_meets_nobody_elsewhere").existing);
     }
     assert!(elsewhere.sandbox.record().rendezvous_requests.is_empty(), "nobody there saw the token");
@@ -102,16 +102,16 @@ async fn an_existing_device_meets_nobody_elsewhere() {
 /// A new device may meet the other one anywhere: it is told where the account is.
 #[tokio::test]
 async fn a_new_device_may_meet_the_other_elsewhere() {
-    let world = World::start().await;
-    let elsewhere = World::start().await;
+    let world = TestEnv::start().await;
+    let elsewhere = TestEnv::start().await;
     let (meeting, plan) = (Meeting::new(), Plan::shown_by(Role::New));
     let setup =
-        matrix_qr_device::Setup { showing: Showing::Only(Revision::Msc4388), ..world.setup(plan.dialect) };
+        matrix_qr_device::SignInOptions { showing: Showing::Only(Revision::Msc4388), ..world.setup(plan.dialect) };
     let (new, existing) =
         (meeting.robot(Role::New, &plan, &world), meeting.robot(Role::Existing, &plan, &world));
     let (signed_in, granted) =
         tokio::join!(sign_in(&setup, Start::Show(Rendezvous::Endpoint(elsewhere.door())), &new), async {
-            world.existing.grant(meeting.scan(None).await?, Manner::default(), &existing).await
+            world.existing.grant(meeting.scan(None).await?, GrantOptions::default(), &existing).await
         });
     assert!(granted.unwrap().verified);
     assert_eq!(signed_in.unwrap().homeserver, world.door());

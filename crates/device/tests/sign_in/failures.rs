@@ -11,13 +11,13 @@ mod session;
 mod strange;
 
 use matrix_qr_protocol::{
-    error::{Error, Trouble},
+    error::{Error, UserError},
     revision::Role,
 };
 
 use crate::{
     stranger,
-    world::{End, World},
+    test_env::{End, TestEnv},
 };
 
 pub(crate) use self::secrets::secrets_of_the_account;
@@ -44,8 +44,8 @@ impl Row {
     }
 
     /// The two sentences of a trouble outside of a sign-in, or before it: those of the table.
-    pub(crate) fn assert_told(&self, trouble: &Trouble, world: &World, device: &str) {
-        let issuer = world.tap.as_ref().map_or(world.sandbox.issuer(), |tap| &tap.issuer);
+    pub(crate) fn assert_told(&self, trouble: &UserError, world: &TestEnv, device: &str) {
+        let issuer = world.fault_proxy.as_ref().map_or(world.sandbox.issuer(), |fault_proxy| &fault_proxy.issuer);
         let account = format!("{issuer}account");
         for sentence in [&trouble.what, &trouble.advice] {
             let plain = sentence.replace(device, "DEVICE").replace(&account, "ACCOUNT-PAGE");
@@ -69,14 +69,14 @@ fn with_advice(cell: &str) -> String {
 }
 
 /// What is true after every failure before the secrets: no secret was even taken out of the store.
-pub(crate) async fn assert_failed(world: &World, end: &End, row: &str) {
+pub(crate) async fn assert_failed(world: &TestEnv, end: &End, row: &str) {
     let shared = (Role::Existing, "SharingSecrets".to_owned());
     assert!(!end.told.contains(&shared), "{:?}", end.told);
     assert_failed_late(world, end, row).await;
 }
 
 /// What is true after every failure, and what the table says of this one.
-pub(crate) async fn assert_failed_late(world: &World, end: &End, row: &str) {
+pub(crate) async fn assert_failed_late(world: &TestEnv, end: &End, row: &str) {
     let row = Row::of(row);
     if began(end, Role::New) {
         assert_told(world, end.new.as_ref().unwrap_err(), &row.new);
@@ -95,7 +95,7 @@ fn began(end: &End, role: Role) -> bool {
 }
 
 /// The two sentences are those of the table.
-pub(crate) fn assert_told(world: &World, error: &Error, cell: &str) {
+pub(crate) fn assert_told(world: &TestEnv, error: &Error, cell: &str) {
     for sentence in [error.to_string(), error.advice().to_owned()] {
         let sentence = plain(world, error, &sentence);
         assert!(
@@ -107,7 +107,7 @@ pub(crate) fn assert_told(world: &World, error: &Error, cell: &str) {
 }
 
 /// As the table has it: with names in place of what differs each time.
-fn plain(world: &World, error: &Error, sentence: &str) -> String {
+fn plain(world: &TestEnv, error: &Error, sentence: &str) -> String {
     let sentence = match error {
         Error::DeviceAlreadyExists(id)
         | Error::DeviceNotFound(id)
@@ -149,7 +149,7 @@ fn word(error: &Error) -> Option<String> {
 }
 
 /// No device, no keys, no token, no file.
-pub(crate) fn assert_no_new_device(world: &World, end: &End) {
+pub(crate) fn assert_no_new_device(world: &TestEnv, end: &End) {
     let record = &end.record;
     assert_eq!(record.devices, record.bootstrap, "{:?}", end.told);
     let foreign = |upload: &matrix_qr_sandbox::KeyUpload| {

@@ -17,13 +17,13 @@ use crate::{
     meeting::{Plan, When},
     paths::assert_complete,
     revision::SHOWING,
-    tap::Fate,
-    world::{End, World},
+    fault_proxy::Fate,
+    test_env::{End, TestEnv},
 };
 
 /// In a sign-in each, the first, the second, .. request of that method is struck, until one has fewer.
 async fn each_request(shown_by: Role, method: Method, fault: fn(Method, u32) -> Fault) {
-    let world = World::start().await;
+    let world = TestEnv::start().await;
     for nth in 1.. {
         let before = requests(&world, &method);
         let fault = fault(method.clone(), nth);
@@ -39,7 +39,7 @@ async fn each_request(shown_by: Role, method: Method, fault: fn(Method, u32) -> 
     }
 }
 
-fn requests(world: &World, method: &Method) -> u32 {
+fn requests(world: &TestEnv, method: &Method) -> u32 {
     world.sandbox.record().rendezvous_requests.get(method.as_str()).copied().unwrap_or_default()
 }
 
@@ -67,9 +67,9 @@ async fn the_creation_may_be_lost() {
 }
 
 /// The first answer to a write is lost, and the other device writes on before anybody knows.
-async fn lose_the_first_answer(world: &World, shown_by: Role) -> End {
+async fn lose_the_first_answer(world: &TestEnv, shown_by: Role) -> End {
     let mut writes = 0;
-    world.tap.as_ref().unwrap().judge(move |request| {
+    world.fault_proxy.as_ref().unwrap().judge(move |request| {
         writes += u32::from(request.starts_with("PUT "));
         if request.starts_with("PUT ") && writes == 1 { Fate::AnswerLostLate } else { Fate::Answered }
     });
@@ -77,7 +77,7 @@ async fn lose_the_first_answer(world: &World, shown_by: Role) -> End {
 }
 
 async fn the_other_device_may_be_quicker() {
-    let world = World::tapped().await;
+    let world = TestEnv::with_fault_proxy().await;
     for shown_by in BOTH {
         let end = lose_the_first_answer(&world, shown_by).await;
         assert_complete(&world, &end).await;
@@ -93,8 +93,8 @@ async fn an_answer_that_nobody_gives_again() {
 }
 
 async fn nobody_gives_it_again() {
-    let world = World::tapped().await;
-    world.tap.as_ref().unwrap().hide("io.github.matrix-qr.previous_sequence_token");
+    let world = TestEnv::with_fault_proxy().await;
+    world.fault_proxy.as_ref().unwrap().hide("io.github.matrix-qr.previous_sequence_token");
     let row = Row::of("an_answer_that_nobody_gives_again");
     for shown_by in BOTH {
         let end = lose_the_first_answer(&world, shown_by).await;
@@ -106,7 +106,7 @@ async fn nobody_gives_it_again() {
 
 async fn survives(fault: Fault) {
     let one_way = async |shown_by| {
-        let world = World::start().await;
+        let world = TestEnv::start().await;
         world.sandbox.faults().set(fault.clone());
         let end = world.sign_in(&Plan::shown_by(shown_by)).await;
         assert_complete(&world, &end).await;
@@ -132,7 +132,7 @@ async fn the_homeserver_may_be_slow() {
 /// Met on Synapse 1.163 with short-lived tokens: at whatever moment the existing device's ends, it gets another one.
 #[tokio::test]
 async fn the_existing_devices_token_may_end() {
-    let world = World::start().await;
+    let world = TestEnv::start().await;
     let plan = Plan::shown_by(Role::New);
     for moment in ["asked to open", "sent m.login.protocol_accepted", "sent m.login.secrets"] {
         let end = world.sign_in_while(&plan, async |meeting| {
@@ -147,19 +147,19 @@ async fn the_existing_devices_token_may_end() {
 /// The same keys are uploaded again, to the byte: one device, signed from its first moment on.
 #[tokio::test]
 async fn the_keys_upload_may_be_unanswered() {
-    let world = World::tapped().await;
+    let world = TestEnv::with_fault_proxy().await;
     for shown_by in BOTH {
         let mut struck = false;
-        let tap = world.tap.as_ref().unwrap();
-        tap.forget();
-        tap.judge(move |request| {
+        let fault_proxy = world.fault_proxy.as_ref().unwrap();
+        fault_proxy.forget();
+        fault_proxy.judge(move |request| {
             let first =
                 request == "POST /_matrix/client/v3/keys/upload" && !std::mem::replace(&mut struck, true);
             if first { Fate::AnswerLost } else { Fate::Answered }
         });
         let end = world.sign_in(&Plan::shown_by(shown_by)).await;
         assert_signed_in(&world, &end).await;
-        let uploads = tap.seen().into_iter().filter(|seen| seen.name.ends_with("/keys/upload"));
+        let uploads = fault_proxy.seen().into_iter().filter(|seen| seen.name.ends_with("/keys/upload"));
         let uploads: Vec<_> = uploads.map(|seen| seen.request).collect();
         assert!(uploads.len() == 2 && uploads[0] == uploads[1]);
     }
@@ -177,17 +177,17 @@ async fn each_request_to_the_servers_may_be_lost() {
 }
 
 async fn each_request_to_the_servers(shown_by: Role, fate: Fate) {
-    let world = World::tapped().await;
-    let tap = world.tap.as_ref().unwrap();
+    let world = TestEnv::with_fault_proxy().await;
+    let fault_proxy = world.fault_proxy.as_ref().unwrap();
     for nth in 1.. {
         let counted = Arc::new(AtomicUsize::new(0));
         let count = counted.clone();
-        tap.judge(move |request| {
+        fault_proxy.judge(move |request| {
             let struck = may_be_lost(request, fate) && count.fetch_add(1, Ordering::SeqCst) + 1 == nth;
             if struck { fate } else { Fate::Answered }
         });
         let end = world.sign_in(&Plan::shown_by(shown_by)).await;
-        tap.judge(|_| Fate::Answered);
+        fault_proxy.judge(|_| Fate::Answered);
         assert_signed_in(&world, &end).await;
         if counted.load(Ordering::SeqCst) < nth {
             assert!(nth > 10, "{nth} requests");
@@ -203,7 +203,7 @@ fn may_be_lost(request: &str, fate: Fate) -> bool {
 }
 
 /// As in a good sign-in; but the keys may have been uploaded twice.
-async fn assert_signed_in(world: &World, end: &End) {
+async fn assert_signed_in(world: &TestEnv, end: &End) {
     let id = &end.new.as_ref().unwrap().device_id;
     assert!(end.existing.as_ref().unwrap().verified && was_told(end, Role::New, "KeysUploaded"));
     let uploads: Vec<_> = end.record.key_uploads.iter().filter(|upload| &upload.device_id == id).collect();

@@ -2,7 +2,7 @@
 
 use std::sync::Mutex;
 
-use matrix_qr_device::{Announce, News, Opening, Person, Start, UserId};
+use matrix_qr_device::{Announce, ProgressEvent, Opening, Person, Start, UserId};
 use matrix_qr_protocol::{
     channel::CheckCode,
     driver::Progress,
@@ -14,7 +14,7 @@ use matrix_qr_sandbox::{Decision, Sandbox};
 use tokio::sync::watch;
 use url::Url;
 
-use crate::world::World;
+use crate::test_env::TestEnv;
 
 /// What the two people do at one sign-in.
 #[derive(Clone)]
@@ -101,7 +101,7 @@ impl Meeting {
         }
     }
 
-    pub(crate) fn robot<'a>(&'a self, role: Role, plan: &'a Plan, world: &'a World) -> Robot<'a> {
+    pub(crate) fn robot<'a>(&'a self, role: Role, plan: &'a Plan, world: &'a TestEnv) -> Robot<'a> {
         Robot { meeting: self, role, plan, sandbox: &world.sandbox }
     }
 
@@ -174,15 +174,15 @@ pub(crate) struct Robot<'a> {
 }
 
 /// One word for each piece of news: tests count, compare and cancel by it.
-fn name(news: &News<'_>) -> String {
-    match news {
-        News::Progress(Progress::Show(_)) => "show".into(),
-        News::Progress(Progress::Connected) => "connected".into(),
-        News::Progress(Progress::Secure(_)) => "secure".into(),
-        News::Progress(Progress::Confirmed) => "confirmed".into(),
-        News::Progress(Progress::Sent(kind)) => format!("sent {kind}"),
-        News::Progress(Progress::Received(kind)) => format!("received {kind}"),
-        News::LeftBehind(what) => format!("left behind: {what}"),
+fn name(event: &ProgressEvent<'_>) -> String {
+    match event {
+        ProgressEvent::Progress(Progress::Show(_)) => "show".into(),
+        ProgressEvent::Progress(Progress::Connected) => "connected".into(),
+        ProgressEvent::Progress(Progress::Secure(_)) => "secure".into(),
+        ProgressEvent::Progress(Progress::Confirmed) => "confirmed".into(),
+        ProgressEvent::Progress(Progress::Sent(kind)) => format!("sent {kind}"),
+        ProgressEvent::Progress(Progress::Received(kind)) => format!("received {kind}"),
+        ProgressEvent::LeftBehind(what) => format!("left behind: {what}"),
         other => format!("{other:?}").split([' ', '(', '{']).next().unwrap_or_default().to_owned(),
     }
 }
@@ -199,16 +199,16 @@ impl Robot<'_> {
 }
 
 impl Person for Robot<'_> {
-    fn tell(&self, news: News<'_>) {
-        match &news {
-            News::Progress(Progress::Show(code)) => {
+    fn tell(&self, event: ProgressEvent<'_>) {
+        match &event {
+            ProgressEvent::Progress(Progress::Show(code)) => {
                 drop(self.meeting.code.send_replace(Some(code.code().clone())))
             }
-            News::Progress(Progress::Secure(digits)) => self.meeting.show_digits(digits),
+            ProgressEvent::Progress(Progress::Secure(digits)) => self.meeting.show_digits(digits),
             _ => {}
         }
-        self.meeting.printed.lock().unwrap().push_str(&format!("{news:?}\n"));
-        self.meeting.note(self.role, &name(&news));
+        self.meeting.printed.lock().unwrap().push_str(&format!("{event:?}\n"));
+        self.meeting.note(self.role, &name(&event));
     }
 
     async fn enter_check_code(&self) -> CheckCode {

@@ -5,11 +5,11 @@ use matrix_qr_protocol::revision::{Dialect, Role};
 
 use crate::{
     meeting::{Meeting, Plan},
-    world::{End, OLD_MESSAGE, World},
+    test_env::{End, OLD_MESSAGE, TestEnv},
 };
 
 /// What must be true at the end of every sign-in that ends well.
-pub(crate) async fn assert_complete(world: &World, end: &End) {
+pub(crate) async fn assert_complete(world: &TestEnv, end: &End) {
     let signed_in = end.new.as_ref().unwrap_or_else(|error| panic!("{error:?} {:?}", end.told));
     let granted = end.existing.as_ref().unwrap_or_else(|error| panic!("{error:?} {:?}", end.told));
     assert_eq!(granted.device_id.as_str(), signed_in.device_id);
@@ -34,31 +34,31 @@ pub(crate) async fn assert_complete(world: &World, end: &End) {
 }
 
 async fn the_new_device_shows_the_code() {
-    let world = World::start().await;
+    let world = TestEnv::start().await;
     let end = world.sign_in(&Plan::shown_by(Role::New)).await;
     assert_complete(&world, &end).await;
 }
 
 async fn the_existing_device_shows_the_code() {
-    let world = World::start().await;
+    let world = TestEnv::start().await;
     let end = world.sign_in(&Plan::shown_by(Role::Existing)).await;
     assert_complete(&world, &end).await;
 }
 
 async fn the_new_device_shows_the_code_and_the_other_speaks_as_the_text_has_it() {
-    let world = World::start().await;
+    let world = TestEnv::start().await;
     let end = world.sign_in(&Plan { dialect: Dialect::AsWritten, ..Plan::shown_by(Role::New) }).await;
     assert_complete(&world, &end).await;
 }
 
 async fn the_existing_device_shows_the_code_and_the_other_speaks_as_the_text_has_it() {
-    let world = World::start().await;
+    let world = TestEnv::start().await;
     let end = world.sign_in(&Plan { dialect: Dialect::AsWritten, ..Plan::shown_by(Role::Existing) }).await;
     assert_complete(&world, &end).await;
 }
 
 async fn a_server_name_leads_to_the_homeserver_too() {
-    let world = World::start().await;
+    let world = TestEnv::start().await;
     for shown_by in [Role::New, Role::Existing] {
         let end = world.sign_in(&Plan { announce: Announce::ServerName, ..Plan::shown_by(shown_by) }).await;
         assert_complete(&world, &end).await;
@@ -70,13 +70,13 @@ async fn a_server_name_leads_to_the_homeserver_too() {
 #[test]
 fn a_sign_in_can_be_sent_to_another_thread() {
     fn is_send<T: Send>(_: &T) {}
-    fn check(world: &World, plan: &Plan, meeting: &Meeting) {
+    fn check(world: &TestEnv, plan: &Plan, meeting: &Meeting) {
         let robot = meeting.robot(Role::New, plan, world);
         let setup = world.setup(Dialect::default());
         let there =
             || matrix_qr_device::Start::Show(matrix_qr_device::Rendezvous::Homeserver(world.homeserver()));
         is_send(&matrix_qr_device::sign_in(&setup, there(), &robot));
-        is_send(&world.existing.grant(there(), matrix_qr_device::Manner::default(), &robot));
+        is_send(&world.existing.grant(there(), matrix_qr_device::GrantOptions::default(), &robot));
     }
     let _ = check;
 }

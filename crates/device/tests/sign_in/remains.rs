@@ -11,14 +11,14 @@ use crate::{
     failures::{Row, was_told},
     meeting::{Meeting, Plan, When},
     paths::assert_complete,
-    world::World,
+    test_env::TestEnv,
 };
 
 const PENDING: &str = "session.pending.json";
 const SESSION: &str = "session.json";
 
 /// A sign-in whose new device is killed when this side is told this: its threads end where they are, and nothing is tidied up.
-async fn killed(world: &World, at: When) -> Meeting {
+async fn killed(world: &TestEnv, at: When) -> Meeting {
     let (meeting, plan) = (Meeting::new(), Plan::shown_by(Role::New));
     let setup = world.setup(plan.dialect);
     let dying = Arc::new(Notify::new());
@@ -41,7 +41,7 @@ async fn killed(world: &World, at: When) -> Meeting {
         tokio::task::block_in_place(|| {
             tokio::runtime::Handle::current().block_on(async {
                 let grant = async {
-                    let manner = matrix_qr_device::Manner::default();
+                    let manner = matrix_qr_device::GrantOptions::default();
                     world.existing.grant(meeting.scan(None).await?, manner, &existing).await
                 };
                 tokio::select! {
@@ -69,8 +69,8 @@ const MOMENTS: [(&str, bool); 5] = [
 ];
 
 /// The upload of the keys hangs, so that no sign-in comes further than that.
-async fn hanging() -> World {
-    let world = World::start().await;
+async fn hanging() -> TestEnv {
+    let world = TestEnv::start().await;
     world.sandbox.faults().set(Fault::KeysUploadHangs);
     world
 }
@@ -116,7 +116,7 @@ async fn a_killed_sign_in_is_taken_back_by_the_next_one() {
 /// From here on the device is one like any other: whoever is killed now has signed in.
 #[tokio::test(flavor = "multi_thread")]
 async fn one_that_is_killed_at_its_end_has_signed_in() {
-    let world = World::start().await;
+    let world = TestEnv::start().await;
     killed(&world, When::Told(Role::New, "Backup")).await;
     assert!(holds(&world.new_dir(), SESSION) && !holds(&world.new_dir(), PENDING));
     assert!(world.reopen_new().await.verification().await.unwrap().verified);
@@ -159,7 +159,7 @@ async fn what_is_left_can_be_cleared_without_the_server() {
 /// A sign-in that fails when nobody can be told: the same as one that was killed.
 #[tokio::test]
 async fn a_failed_sign_in_whose_revocation_fails() {
-    let world = World::start().await;
+    let world = TestEnv::start().await;
     for fault in [Fault::RevocationFails, Fault::RevocationIgnored] {
         world.sandbox.faults().set(Fault::KeysUploadRefused);
         world.sandbox.faults().set(fault);

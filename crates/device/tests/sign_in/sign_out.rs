@@ -9,16 +9,16 @@ use std::{
 use matrix_qr_device::{
     Device, SignOut, Standing, access_token, http::Policy, session::SessionDir, sign_out_here, standing,
 };
-use matrix_qr_protocol::error::{Side, Trouble};
+use matrix_qr_protocol::error::{Cause, UserError};
 use matrix_qr_sandbox::{Fault, Options};
 
-use crate::{failures::Row, tap::Fate, world::World};
+use crate::{failures::Row, fault_proxy::Fate, test_env::TestEnv};
 
 const DEVICE: &str = "SECONDDEVICE";
 const POLICY: Policy = Policy::HttpsOrLoopback;
 const MINUTE: Duration = Duration::from_secs(60);
 
-async fn sign_out(directory: &Path) -> Result<(), Trouble> {
+async fn sign_out(directory: &Path) -> Result<(), UserError> {
     SignOut::prepare(directory, POLICY).await.unwrap().everywhere().await
 }
 
@@ -30,18 +30,18 @@ fn copy(directory: &Path) -> PathBuf {
     to
 }
 
-fn is_signed_in(world: &World) -> bool {
+fn is_signed_in(world: &TestEnv) -> bool {
     world.sandbox.record().devices.iter().any(|device| device == DEVICE)
 }
 
 /// How often tokens were asked for.
-fn refreshes(world: &World) -> usize {
-    world.tap.as_ref().unwrap().seen().iter().filter(|seen| seen.name == "POST /oauth2/token").count()
+fn refreshes(world: &TestEnv) -> usize {
+    world.fault_proxy.as_ref().unwrap().seen().iter().filter(|seen| seen.name == "POST /oauth2/token").count()
 }
 
 #[tokio::test]
 async fn a_session_ends_on_the_server_and_here() {
-    let world = World::start().await;
+    let world = TestEnv::start().await;
     let directory = world.signed_in_device(DEVICE).await;
     sign_out(&directory).await.unwrap();
     assert!(!is_signed_in(&world) && !directory.exists());
@@ -50,13 +50,13 @@ async fn a_session_ends_on_the_server_and_here() {
 /// RFC 7009: 200 for a token that is worth nothing. The session lives on, and nothing is thrown away.
 #[tokio::test]
 async fn stale_tokens_are_not_taken_for_a_sign_out() {
-    let world = World::start().await;
+    let world = TestEnv::start().await;
     let directory = world.signed_in_device(DEVICE).await;
     let copy = copy(&directory);
     access_token(&copy, POLICY, MINUTE).await.unwrap();
     let trouble = sign_out(&directory).await.unwrap_err();
     Row::of("stale_tokens_are_not_taken_for_a_sign_out").assert_told(&trouble, &world, DEVICE);
-    assert_eq!(trouble.side, Side::AuthorizationServer);
+    assert_eq!(trouble.cause, Cause::AuthorizationServer);
     assert!(is_signed_in(&world) && directory.exists());
     sign_out(&copy).await.unwrap();
     assert!(!is_signed_in(&world));
@@ -65,7 +65,7 @@ async fn stale_tokens_are_not_taken_for_a_sign_out() {
 /// The answer to a refresh was lost with the process that asked: what is on disk is old, and good for one more refresh.
 #[tokio::test]
 async fn a_refresh_whose_answer_was_lost_is_repeated() {
-    let world = World::start().await;
+    let world = TestEnv::start().await;
     let directory = world.signed_in_device(DEVICE).await;
     let session = SessionDir::new(&directory).load().unwrap();
     let refresh_token = session.user.refresh_token.unwrap();
@@ -83,12 +83,12 @@ async fn a_refresh_whose_answer_was_lost_is_repeated() {
 
 #[tokio::test]
 async fn an_answer_that_is_lost_during_a_sign_out_does_no_harm() {
-    let world = World::tapped().await;
+    let world = TestEnv::with_fault_proxy().await;
     for lost in ["POST /oauth2/token", "POST /oauth2/revoke", "GET /_matrix/client/v3/account/whoami"] {
         for fate in [Fate::Lost, Fate::AnswerLost] {
             let directory = world.signed_in_device(DEVICE).await;
             let mut struck = false;
-            world.tap.as_ref().unwrap().judge(move |request| {
+            world.fault_proxy.as_ref().unwrap().judge(move |request| {
                 let first = request == lost && !std::mem::replace(&mut struck, true);
                 if first { fate } else { Fate::Answered }
             });
@@ -100,7 +100,7 @@ async fn an_answer_that_is_lost_during_a_sign_out_does_no_harm() {
 
 #[tokio::test]
 async fn a_revocation_that_fails_or_does_nothing_is_said() {
-    let world = World::start().await;
+    let world = TestEnv::start().await;
     let directory = world.signed_in_device(DEVICE).await;
     let row = Row::of("a_revocation_that_fails_or_does_nothing_is_said");
     for fault in [Fault::RevocationFails, Fault::RevocationIgnored] {
@@ -116,13 +116,13 @@ async fn a_revocation_that_fails_or_does_nothing_is_said() {
 /// The homeserver names another issuer, or does not answer at all: the one that gave the tokens is asked directly.
 #[tokio::test]
 async fn a_changed_issuer_and_a_homeserver_that_is_down_do_not_prevent_it() {
-    let world = World::tapped().await;
+    let world = TestEnv::with_fault_proxy().await;
     world.sandbox.faults().set(Fault::OtherIssuer);
     let directory = world.signed_in_device(DEVICE).await;
     sign_out(&directory).await.unwrap();
     assert!(!is_signed_in(&world));
     // RFC 8414's place for the same.
-    world.tap.as_ref().unwrap().refuse("/.well-known/openid-configuration");
+    world.fault_proxy.as_ref().unwrap().refuse("/.well-known/openid-configuration");
     let directory = world.signed_in_device(DEVICE).await;
     sign_out(&directory).await.unwrap();
     assert!(!is_signed_in(&world));
@@ -130,7 +130,7 @@ async fn a_changed_issuer_and_a_homeserver_that_is_down_do_not_prevent_it() {
 
     let directory = world.signed_in_device(DEVICE).await;
     let down = |request: &str| if request.contains("/_matrix/") { Fate::Lost } else { Fate::Answered };
-    world.tap.as_ref().unwrap().judge(down);
+    world.fault_proxy.as_ref().unwrap().judge(down);
     sign_out(&directory).await.unwrap();
     assert!(!is_signed_in(&world) && !directory.exists());
 
@@ -144,23 +144,23 @@ async fn a_changed_issuer_and_a_homeserver_that_is_down_do_not_prevent_it() {
 
 #[tokio::test]
 async fn without_any_server_it_is_only_removed_here_when_that_is_asked_for() {
-    let world = World::tapped().await;
+    let world = TestEnv::with_fault_proxy().await;
     let directory = world.signed_in_device(DEVICE).await;
-    world.tap.as_ref().unwrap().judge(|_| Fate::Lost);
+    world.fault_proxy.as_ref().unwrap().judge(|_| Fate::Lost);
     let trouble = sign_out(&directory).await.unwrap_err();
     Row::of("without_any_server_it_is_only_removed_here_when_that_is_asked_for")
         .assert_told(&trouble, &world, DEVICE);
     assert!(directory.exists());
-    world.tap.as_ref().unwrap().forget();
+    world.fault_proxy.as_ref().unwrap().forget();
     let subject = sign_out_here(&directory).unwrap();
     assert_eq!((subject.device_id.as_deref(), subject.interrupted), (Some(DEVICE), false));
-    assert!(world.tap.as_ref().unwrap().seen().is_empty() && !directory.exists() && is_signed_in(&world));
+    assert!(world.fault_proxy.as_ref().unwrap().seen().is_empty() && !directory.exists() && is_signed_in(&world));
     assert!(sign_out_here(&directory).is_err(), "there is nothing any more");
 }
 
 #[tokio::test]
 async fn a_session_that_cannot_be_read_can_be_removed_here() {
-    let world = World::start().await;
+    let world = TestEnv::start().await;
     let directory = world.signed_in_device(DEVICE).await;
     fs::write(directory.join("session.json"), "{").unwrap();
     let error = SignOut::prepare(&directory, POLICY).await.err().unwrap();
@@ -171,7 +171,7 @@ async fn a_session_that_cannot_be_read_can_be_removed_here() {
 
 #[tokio::test]
 async fn a_device_is_signed_out_whatever_has_become_of_its_keys() {
-    let world = World::start().await;
+    let world = TestEnv::start().await;
     let directory = world.signed_in_device(DEVICE).await;
     fs::write(directory.join("matrix-sdk-crypto.sqlite3"), "not a database".repeat(1000)).unwrap();
     assert!(Device::open(&directory, POLICY).await.is_err());
@@ -181,7 +181,7 @@ async fn a_device_is_signed_out_whatever_has_become_of_its_keys() {
 
 #[tokio::test]
 async fn a_store_that_another_program_has_open_is_no_reason_to_remove_anything() {
-    let world = World::start().await;
+    let world = TestEnv::start().await;
     let directory = world.signed_in_device(DEVICE).await;
     drop(Device::open(&directory, POLICY).await.unwrap());
     let other = rusqlite::Connection::open(directory.join("matrix-sdk-crypto.sqlite3")).unwrap();
@@ -194,7 +194,7 @@ async fn a_store_that_another_program_has_open_is_no_reason_to_remove_anything()
 }
 
 /// What each way to use a session says of one that has ended.
-async fn all_say(world: &World, directory: &Path, row: &str) {
+async fn all_say(world: &TestEnv, directory: &Path, row: &str) {
     let row = Row::of(row);
     let device = Device::open(directory, POLICY).await.unwrap();
     row.assert_told(&device.stay_signed_in().await.unwrap_err(), world, DEVICE);
@@ -203,12 +203,12 @@ async fn all_say(world: &World, directory: &Path, row: &str) {
     row.assert_told(&standing(directory, POLICY).await.unwrap_err(), world, DEVICE);
     let token = access_token(directory, POLICY, MINUTE).await.unwrap_err();
     row.assert_told(&token, world, DEVICE);
-    assert_eq!(token.side, Side::Here);
+    assert_eq!(token.cause, Cause::Here);
 }
 
 #[tokio::test]
 async fn a_session_that_was_ended_on_the_server() {
-    let world = World::start().await;
+    let world = TestEnv::start().await;
     let directory = world.signed_in_device(DEVICE).await;
     world.sandbox.remove_device(DEVICE).await.unwrap();
     all_say(&world, &directory, "a_session_that_was_ended_on_the_server").await;
@@ -217,7 +217,7 @@ async fn a_session_that_was_ended_on_the_server() {
 
 #[tokio::test]
 async fn a_copy_of_a_directory_that_is_in_use_elsewhere() {
-    let world = World::start().await;
+    let world = TestEnv::start().await;
     let directory = world.signed_in_device(DEVICE).await;
     let copy = copy(&directory);
     access_token(&directory, POLICY, MINUTE).await.unwrap();
@@ -227,7 +227,7 @@ async fn a_copy_of_a_directory_that_is_in_use_elsewhere() {
 
 #[tokio::test]
 async fn an_account_that_is_locked() {
-    let world = World::start().await;
+    let world = TestEnv::start().await;
     let directory = world.signed_in_device(DEVICE).await;
     world.sandbox.faults().set(Fault::AccountLocked);
     all_say(&world, &directory, "an_account_that_is_locked").await;
@@ -237,15 +237,15 @@ async fn an_account_that_is_locked() {
 
 #[tokio::test]
 async fn a_server_that_does_not_answer_does_not_end_a_session() {
-    let world = World::tapped().await;
+    let world = TestEnv::with_fault_proxy().await;
     let directory = world.signed_in_device(DEVICE).await;
-    world.tap.as_ref().unwrap().judge(|_| Fate::Lost);
+    world.fault_proxy.as_ref().unwrap().judge(|_| Fate::Lost);
     assert!(matches!(standing(&directory, POLICY).await, Ok(Standing::Unknown(_))));
 }
 
 #[tokio::test]
 async fn a_token_is_good_for_as_long_as_was_asked() {
-    let world = World::tapped().await;
+    let world = TestEnv::with_fault_proxy().await;
     let directory = world.signed_in_device(DEVICE).await;
     // Nothing is known of the first one.
     let token = access_token(&directory, POLICY, MINUTE).await.unwrap();
@@ -255,7 +255,7 @@ async fn a_token_is_good_for_as_long_as_was_asked() {
     assert_eq!((token.facts.device_id.as_str(), token.facts.homeserver), (DEVICE, world.door()));
     let longer = access_token(&directory, POLICY, Duration::from_secs(4000)).await.unwrap_err();
     assert!(longer.what.contains("4000 s were asked for"), "{longer:?}");
-    assert_eq!((longer.side, refreshes(&world)), (Side::AuthorizationServer, 2));
+    assert_eq!((longer.cause, refreshes(&world)), (Cause::AuthorizationServer, 2));
     assert_eq!(
         standing(&directory, POLICY).await,
         Ok(Standing::SignedIn),
@@ -266,7 +266,7 @@ async fn a_token_is_good_for_as_long_as_was_asked() {
 #[tokio::test]
 async fn a_token_that_was_replaced_elsewhere_on_disk_is_refreshed() {
     let world =
-        World::with(Options { access_token_lifetime: Duration::from_secs(90), ..Options::default() }).await;
+        TestEnv::with(Options { access_token_lifetime: Duration::from_secs(90), ..Options::default() }).await;
     let directory = world.signed_in_device(DEVICE).await;
     let first = access_token(&directory, POLICY, MINUTE).await.unwrap();
     let mut session = SessionDir::new(&directory).load().unwrap();
@@ -277,7 +277,7 @@ async fn a_token_that_was_replaced_elsewhere_on_disk_is_refreshed() {
 
 #[tokio::test]
 async fn two_that_want_a_token_at_once_refresh_once() {
-    let world = World::tapped().await;
+    let world = TestEnv::with_fault_proxy().await;
     let directory = world.signed_in_device(DEVICE).await;
     let ask = || access_token(&directory, POLICY, MINUTE);
     let (one, two, three) = tokio::join!(ask(), ask(), ask());

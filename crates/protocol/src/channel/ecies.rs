@@ -10,7 +10,7 @@ use zeroize::Zeroizing;
 
 use super::cipher::{Awaited, Opener, Sealer};
 use super::keys::KeyPair;
-use super::{ChannelError, CheckCode, INITIATE, Initiated, Met, PublicKey, decode};
+use super::{ChannelError, CheckCode, INITIATE, Initiated, AcceptedInitiate, PublicKey, decode};
 use crate::rendezvous::{Binding, Payload};
 use crate::{base64, revision::Dialect};
 
@@ -37,7 +37,7 @@ pub(super) fn initiate(
 }
 
 /// Step 5, in whichever dialect LoginInitiate was made.
-pub(super) fn accept(pair: KeyPair, payload: &Payload) -> Result<Met, ChannelError> {
+pub(super) fn accept(pair: KeyPair, payload: &Payload) -> Result<AcceptedInitiate, ChannelError> {
     let initiate = Initiate::parse(&payload.bytes)?;
     let gp = pair.public;
     let agreement = Agreement::new(pair, &initiate.key, &gp, &initiate.key)?;
@@ -53,12 +53,12 @@ fn open_initiate(
     agreement: &Agreement,
     dialect: Dialect,
     (ciphertext, binding): (&[u8], &Binding),
-) -> Result<Met, ChannelError> {
+) -> Result<AcceptedInitiate, ChannelError> {
     let keys = agreement.derive(dialect)?;
     let mut theirs = Half::new(&keys.from_s);
     let greeting = theirs.open(ciphertext, binding.as_bytes())?;
     let (ours, theirs) = (Sealer::Ecies(Half::new(&keys.from_g)), Opener::Ecies(theirs));
-    Ok(Met { ours, theirs, code: keys.check_code, greeting, preface: Vec::new() })
+    Ok(AcceptedInitiate { ours, theirs, code: keys.check_code, greeting, preface: Vec::new() })
 }
 
 /// The shared secret SH, with what the derivation binds it to.

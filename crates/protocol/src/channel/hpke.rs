@@ -20,7 +20,7 @@ use sha2::Sha256;
 use zeroize::Zeroizing;
 
 use super::cipher::{self, Opener, Sealer};
-use super::{ChannelError, CheckCode, INITIATE, Initiated, Met, PublicKey, decode};
+use super::{ChannelError, CheckCode, INITIATE, Initiated, AcceptedInitiate, PublicKey, decode};
 use crate::rendezvous::{Binding, Payload};
 use crate::{base64, revision::Dialect};
 
@@ -63,7 +63,7 @@ impl Waiting {
     }
 
     /// Step 5: `(Sp, TaggedCiphertext) := Unpack(LoginInitiateMessage)`, then LoginOk's context.
-    pub(super) fn accept(self, initiate: &Payload) -> Result<Met, ChannelError> {
+    pub(super) fn accept(self, initiate: &Payload) -> Result<AcceptedInitiate, ChannelError> {
         let message = decode(&initiate.bytes)?;
         let (sp, ciphertext) = unpack(&message)?;
         let encapsulated = Deserializable::from_bytes(sp).map_err(|_| ChannelError::Cipher)?;
@@ -75,7 +75,7 @@ impl Waiting {
         let response = Response::new(&*theirs.response_secret(self.dialect)?, &sp, &self.response_nonce)?;
         let code = check_code(&theirs, &self.public, &sp)?;
         let (ours, theirs) = (Sealer::Hpke(Box::new(response.sealing())), Opener::Hpke(Box::new(theirs)));
-        Ok(Met { ours, theirs, code, greeting, preface: self.response_nonce.to_vec() })
+        Ok(AcceptedInitiate { ours, theirs, code, greeting, preface: self.response_nonce.to_vec() })
     }
 }
 

@@ -1,11 +1,11 @@
 //! The device that is signed in already, and what it checks before it gives anything away.
 
 use super::{
-    Answer, Ask, Ended, Leave, NotOpened, Outcome, Output, Over, Presence, Step,
+    Answer, Ask, Ended, Leave, NotOpened, VerificationOutcome, Output, Outcome, DeviceLookup, Step,
     message::{Authorization, DeviceId, Message, Protocol, Protocols, Reason},
 };
 use crate::{
-    error::{Error, Side, Trouble},
+    error::{Error, Cause, UserError},
     homeserver::Homeserver,
     printable,
 };
@@ -56,7 +56,7 @@ impl State {
                 next(Self::ExpectPresent(id.clone()), vec![Output::Ask(Ask::AwaitDevice(id))])
             }
             (Self::ExpectSuccess(_), Message::Declined) => {
-                Step::Done(Vec::new(), Over { result: Err(Error::Declined), session: Leave::Delete })
+                Step::Done(Vec::new(), Outcome { result: Err(Error::Declined), session: Leave::Delete })
             }
             _ => Step::Surprise,
         }
@@ -88,17 +88,17 @@ impl State {
 fn unsupported(name: &str) -> Step {
     let what =
         format!("the new device wants to sign in by {}, which this one does not know", printable(name));
-    let trouble = Trouble::new(Side::OtherDevice, what, "Update this app, then begin again.");
+    let trouble = UserError::new(Cause::OtherDevice, what, "Update this app, then begin again.");
     fail(Reason::UnsupportedProtocol, Error::UnsupportedProtocol(trouble))
 }
 
 /// Only a clear "no such device" lets the sign-in go on.
-fn absent(wanted: Authorization, found: Result<Presence, Trouble>) -> Step {
+fn absent(wanted: Authorization, found: Result<DeviceLookup, UserError>) -> Step {
     match found {
-        Ok(Presence::Absent) => {
+        Ok(DeviceLookup::Absent) => {
             next(State::ExpectOpened(wanted.device_id), vec![Output::Ask(Ask::OpenUri(wanted.link))])
         }
-        Ok(Presence::Present) => {
+        Ok(DeviceLookup::Present) => {
             fail(Reason::DeviceAlreadyExists, Error::DeviceAlreadyExists(wanted.device_id))
         }
         Err(trouble) => fail(Reason::UserCancelled, Error::DeviceUnknown(trouble)),
@@ -115,20 +115,20 @@ fn not_opened(why: NotOpened) -> Step {
 }
 
 /// Only a clear "it is there" lets the secrets out of the store.
-fn present(id: DeviceId, found: Result<Presence, Trouble>) -> Step {
+fn present(id: DeviceId, found: Result<DeviceLookup, UserError>) -> Step {
     match found {
-        Ok(Presence::Present) => next(State::ExpectSecrets(id), vec![Output::Ask(Ask::ExportSecrets)]),
-        Ok(Presence::Absent) => fail(Reason::DeviceNotFound, Error::DeviceNotFound(id)),
+        Ok(DeviceLookup::Present) => next(State::ExpectSecrets(id), vec![Output::Ask(Ask::ExportSecrets)]),
+        Ok(DeviceLookup::Absent) => fail(Reason::DeviceNotFound, Error::DeviceNotFound(id)),
         Err(trouble) => fail(Reason::DeviceNotFound, Error::DeviceUnknown(trouble)),
     }
 }
 
 /// The new device has yet to read the secrets, or has deleted the session: it is not ours, unless there is no new device.
-fn verified(id: DeviceId, (outcome, unsure): (Outcome, Option<Ended>)) -> Step {
+fn verified(id: DeviceId, (outcome, unsure): (VerificationOutcome, Option<Ended>)) -> Step {
     let (result, session) = match (outcome, unsure) {
-        (Outcome::Gone | Outcome::Unseen, Some(ended)) => (Err(ended.into()), Leave::Alone),
-        (Outcome::Gone, None) => (Err(Error::DeviceGone(id)), Leave::Delete),
-        (Outcome::Verified, _) | (Outcome::Unseen, None) => (Ok(()), Leave::Alone),
+        (VerificationOutcome::Gone | VerificationOutcome::Unseen, Some(ended)) => (Err(ended.into()), Leave::Alone),
+        (VerificationOutcome::Gone, None) => (Err(Error::DeviceGone(id)), Leave::Delete),
+        (VerificationOutcome::Verified, _) | (VerificationOutcome::Unseen, None) => (Ok(()), Leave::Alone),
     };
-    Step::Done(Vec::new(), Over { result, session })
+    Step::Done(Vec::new(), Outcome { result, session })
 }

@@ -1,11 +1,11 @@
 //! The device that is being signed in.
 
 use super::{
-    Answer, Ask, Leave, NoAuthorization, NoToken, NotImported, Output, Over, Step,
+    Answer, Ask, Leave, NoAuthorization, NoToken, NotImported, Output, Outcome, Step,
     message::{Message, Protocol, Protocols, Reason},
 };
 use crate::{
-    error::{Error, Side, Trouble},
+    error::{Error, Cause, UserError},
     homeserver::Homeserver,
 };
 
@@ -62,7 +62,7 @@ impl State {
             (Self::ExpectToken, Answer::Token(Err(why))) => no_token(why),
             // The last to read: the session is ours to delete.
             (Self::ExpectImported, Answer::Imported(Ok(()))) => {
-                Step::Done(Vec::new(), Over { result: Ok(()), session: Leave::Delete })
+                Step::Done(Vec::new(), Outcome { result: Ok(()), session: Leave::Delete })
             }
             (Self::ExpectImported, Answer::Imported(Err(why))) => not_imported(why),
             _ => Step::Surprise,
@@ -77,8 +77,8 @@ fn choose(offer: Protocols) -> Step {
             vec![Output::Ask(Ask::RequestAuthorization(offer.homeserver))],
         );
     }
-    let trouble = Trouble::new(
-        Side::OtherDevice,
+    let trouble = UserError::new(
+        Cause::OtherDevice,
         "the other device offers no way to sign in that this one knows",
         "Update both apps; if it stays, the homeserver does not offer the device authorization grant.",
     );

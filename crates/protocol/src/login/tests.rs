@@ -15,7 +15,7 @@ use super::{
     },
     *,
 };
-use crate::error::{Side, Trouble};
+use crate::error::{Cause, UserError};
 
 /// A full sign-in takes at most 8 inputs on one side.
 const DEPTH: usize = 12;
@@ -38,7 +38,7 @@ struct Past {
     imported: bool,
     success_sent: bool,
     lost: bool,
-    outcome: Option<Outcome>,
+    outcome: Option<VerificationOutcome>,
 }
 
 impl Past {
@@ -52,10 +52,10 @@ impl Past {
             (Input::Message(Message::ProtocolAccepted), _) => self.accepted = true,
             (Input::Message(Message::Success), _) => self.success_heard = true,
             (Input::Message(Message::Secrets(_)), _) => self.secrets_heard = true,
-            (Input::Answer(Answer::Device(Ok(Presence::Absent))), Some(Ask::FindDevice(id))) => {
+            (Input::Answer(Answer::Device(Ok(DeviceLookup::Absent))), Some(Ask::FindDevice(id))) => {
                 self.absent = Some(id.clone());
             }
-            (Input::Answer(Answer::Device(Ok(Presence::Present))), Some(Ask::AwaitDevice(id))) => {
+            (Input::Answer(Answer::Device(Ok(DeviceLookup::Present))), Some(Ask::AwaitDevice(id))) => {
                 self.present = self.absent.as_ref() == Some(id);
             }
             (Input::Answer(Answer::Opened(Ok(()))), Some(Ask::OpenUri(_))) => self.opened = true,
@@ -93,12 +93,12 @@ impl Past {
         let confirmed = scanned || self.code_was_right;
         let ready = self.success_heard && self.present && self.opened;
         match output {
-            Output::Over(Over { result: Ok(()), .. }) if role == Role::New => self.imported && self.token,
-            Output::Over(Over { result: Ok(()), .. }) => {
-                let seen = self.outcome == Some(Outcome::Verified);
-                self.secrets_sent && self.outcome != Some(Outcome::Gone) && (!self.lost || seen)
+            Output::End(Outcome { result: Ok(()), .. }) if role == Role::New => self.imported && self.token,
+            Output::End(Outcome { result: Ok(()), .. }) => {
+                let seen = self.outcome == Some(VerificationOutcome::Verified);
+                self.secrets_sent && self.outcome != Some(VerificationOutcome::Gone) && (!self.lost || seen)
             }
-            Output::Over(_) | Output::Ask(Ask::CheckCode) | Output::Send(Message::Failure(_)) => true,
+            Output::End(_) | Output::Ask(Ask::CheckCode) | Output::Send(Message::Failure(_)) => true,
             Output::Send(Message::Protocols(_)) => role == Role::Existing && scanned,
             Output::Ask(Ask::RequestAuthorization(_)) => {
                 role == Role::New && confirmed && (scanned || self.offered)
@@ -142,20 +142,20 @@ fn step((mut login, mut past): Node, input: &Input, who: (Role, bool)) -> Node {
     past.learn(input);
     let outputs = login.handle(input.clone());
     assert!(!was_over || outputs.is_empty(), "{outputs:?} after the end");
-    assert_eq!(login.0 == Stage::Over, was_over || matches!(outputs.last(), Some(Output::Over(_))));
+    assert_eq!(login.0 == Stage::Over, was_over || matches!(outputs.last(), Some(Output::End(_))));
     for (at, output) in outputs.iter().enumerate() {
         assert!(past.permits(output, who), "{output:?} too early, after {input:?} and {before:?}");
         past.note(output);
         let last = at + 1 == outputs.len();
         assert_eq!(
             last && login.0 == Stage::Over,
-            matches!(output, Output::Over(_)),
+            matches!(output, Output::End(_)),
             "one end, and it comes last"
         );
         if matches!(output, Output::Send(Message::Failure(_) | Message::Declined)) {
             let ends = matches!(
                 outputs.get(at + 1),
-                Some(Output::Over(Over { result: Err(_), session: Leave::DeleteOnceRead }))
+                Some(Output::End(Outcome { result: Err(_), session: Leave::DeleteOnceRead }))
             );
             assert!(ends, "a last word is the last one, and stays in the session until it is read");
         }
@@ -178,14 +178,14 @@ fn step((mut login, mut past): Node, input: &Input, who: (Role, bool)) -> Node {
 /// "Who deletes the session": the receiver of a failure, the new device when it has the secrets, whoever finds the server of no use; and
 /// who says a last word, once it is read. After the secrets the existing device does so to call them back, or when nobody is left.
 fn assert_leaves_what_is_unread(outputs: &[Output], input: &Input, before: &Past) {
-    let Some(Output::Over(over)) = outputs.last() else { return };
+    let Some(Output::End(over)) = outputs.last() else { return };
     let nobody_reads = match input {
         Input::Message(Message::Failure(_) | Message::Declined) | Input::Answer(Answer::Imported(Ok(()))) => {
             true
         }
         Input::Ended(Ended::Unusable(_)) | Input::Unsent(Ended::Unusable(_)) => true,
         Input::Cancel => before.secrets_sent,
-        Input::Answer(Answer::Verified(Outcome::Gone)) => !before.lost,
+        Input::Answer(Answer::Verified(VerificationOutcome::Gone)) => !before.lost,
         _ => false,
     };
     let expected = match outputs.len() {
@@ -199,8 +199,8 @@ fn assert_leaves_what_is_unread(outputs: &[Output], input: &Input, before: &Past
     }
 }
 
-fn trouble() -> Trouble {
-    Trouble::new(Side::Homeserver, "it broke", "Mend it.")
+fn trouble() -> UserError {
+    UserError::new(Cause::Homeserver, "it broke", "Mend it.")
 }
 
 fn homeserver() -> Homeserver {
@@ -252,17 +252,17 @@ fn answers() -> Vec<Answer> {
         Answer::Token(Err(NoToken::Expired)),
         Answer::Token(Err(NoToken::WrongAccount(trouble()))),
         Answer::Token(Err(NoToken::Failed(trouble()))),
-        Answer::Device(Ok(Presence::Present)),
-        Answer::Device(Ok(Presence::Absent)),
+        Answer::Device(Ok(DeviceLookup::Present)),
+        Answer::Device(Ok(DeviceLookup::Absent)),
         Answer::Device(Err(trouble())),
         Answer::Opened(Ok(())),
         Answer::Opened(Err(NotOpened::Refused)),
         Answer::Opened(Err(NotOpened::Unusable(trouble()))),
         Answer::Exported(Ok(secrets())),
         Answer::Exported(Err(trouble())),
-        Answer::Verified(Outcome::Verified),
-        Answer::Verified(Outcome::Unseen),
-        Answer::Verified(Outcome::Gone),
+        Answer::Verified(VerificationOutcome::Verified),
+        Answer::Verified(VerificationOutcome::Unseen),
+        Answer::Verified(VerificationOutcome::Gone),
         Answer::Imported(Ok(())),
         Answer::Imported(Err(NotImported::Refused(trouble()))),
         Answer::Imported(Err(NotImported::Failed(trouble()))),
@@ -362,7 +362,7 @@ fn ends_without_the_session(node: &Node, who: (Role, bool)) -> bool {
     let answers: Vec<Answer> = match after.1.outstanding {
         _ if after.0.0 == Stage::Over => return true,
         Some(Ask::AwaitVerified(_)) => {
-            vec![Answer::Verified(Outcome::Verified), Answer::Verified(Outcome::Gone)]
+            vec![Answer::Verified(VerificationOutcome::Verified), Answer::Verified(VerificationOutcome::Gone)]
         }
         Some(Ask::ImportSecrets(_)) => {
             vec![Answer::Imported(Ok(())), Answer::Imported(Err(NotImported::Failed(trouble())))]

@@ -6,7 +6,7 @@
 
 use axum::http::{HeaderMap, HeaderName};
 
-use crate::{refusal::Refusal, store::Revision};
+use crate::{refusal::Refusal, store::WriteTag};
 
 /// What proxies append to an ETag, after `-` (Apache), `--` (Jetty) or `;`: the name of a coding.
 const CODINGS: [&str; 6] = ["gzip", "br", "zstd", "deflate", "x-gzip", "compress"];
@@ -18,7 +18,7 @@ const OURS: usize = 22;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Condition {
     /// Ours, as it was written or decorated.
-    Ours(Revision),
+    Ours(WriteTag),
     /// A tag that we have given to nobody.
     Strange,
 }
@@ -48,7 +48,7 @@ impl Condition {
     }
 
     /// `None` if it is none of ours.
-    pub(super) fn revision(self) -> Option<Revision> {
+    pub(super) fn revision(self) -> Option<WriteTag> {
         match self {
             Self::Ours(revision) => Some(revision),
             Self::Strange => None,
@@ -56,7 +56,7 @@ impl Condition {
     }
 }
 
-fn ours(tag: &str) -> Option<Revision> {
+fn ours(tag: &str) -> Option<WriteTag> {
     let (token, decoration) = tag.split_at_checked(OURS)?;
     let known = |separator| {
         decoration
@@ -64,7 +64,7 @@ fn ours(tag: &str) -> Option<Revision> {
             .is_some_and(|coding| CODINGS.iter().any(|known| coding.eq_ignore_ascii_case(known)))
     };
     (decoration.is_empty() || ["-", "--", ";"].into_iter().any(known))
-        .then(|| Revision::parse(token))
+        .then(|| WriteTag::parse(token))
         .flatten()
 }
 
@@ -110,7 +110,7 @@ mod tests {
 
     #[test]
     fn a_tag_of_ours_is_known_under_what_proxies_add_to_it() {
-        let revision = Revision::random();
+        let revision = WriteTag::random();
         for ours in [
             format!("\"{revision}\""),
             format!("W/\"{revision}\""),

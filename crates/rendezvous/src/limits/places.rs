@@ -20,7 +20,7 @@ pub(super) struct Places {
 
 /// The place of a session among those that may live. Dropped, it is free again.
 #[derive(Default)]
-pub struct Ticket {
+pub struct Permit {
     _counts: Option<Counts>,
 }
 
@@ -31,12 +31,12 @@ struct Counts {
 
 impl Places {
     /// A place among `max`, and among as many as its owner may have.
-    pub(super) fn take(&self, max: usize, owner: Option<(Network, usize)>) -> Result<Ticket, Denied> {
+    pub(super) fn take(&self, max: usize, owner: Option<(Network, usize)>) -> Result<Permit, Denied> {
         let network = owner.map(|(network, most)| self.count(network, most)).transpose()?;
         // From here on whoever drops it gives back what it has counted.
         let counts = Counts { all: self.all.clone(), network };
         let before = counts.all.fetch_add(1, Relaxed);
-        let ticket = Ticket { _counts: Some(counts) };
+        let ticket = Permit { _counts: Some(counts) };
         if before < max { Ok(ticket) } else { Err(Denied::Full) }
     }
 
@@ -81,7 +81,7 @@ impl Drop for Counts {
     }
 }
 
-impl fmt::Debug for Ticket {
+impl fmt::Debug for Permit {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Ticket")
     }

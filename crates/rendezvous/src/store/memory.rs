@@ -11,8 +11,8 @@ use std::{
     time::Instant,
 };
 
-use super::{Changed, Id, New, Read, Revision, Session, Store, Unavailable, Write, Written};
-use crate::limits::Ticket;
+use super::{Changed, Id, New, Read, WriteTag, Session, Store, Unavailable, Write, Written};
+use crate::limits::Permit;
 
 /// Into how many parts the sessions are divided, each with a lock of its own. A part also grows on its own, so
 /// that no request waits for a million sessions to be moved.
@@ -56,13 +56,13 @@ impl Memory {
         session
     }
 
-    fn read_now(&self, id: Id, seen: Option<Revision>, now: Instant) -> Read {
+    fn read_now(&self, id: Id, seen: Option<WriteTag>, now: Instant) -> Read {
         let sessions = self.open(id, now);
         let kept = sessions.as_ref().and_then(|sessions| sessions.by_id.get(&id));
         kept.map_or(Read::Gone, |kept| Read::compared(kept.session.clone(), seen))
     }
 
-    fn write_now(&self, id: Id, expected: Option<Revision>, write: Write) -> Written {
+    fn write_now(&self, id: Id, expected: Option<WriteTag>, write: Write) -> Written {
         let mut sessions = self.open(id, write.now);
         let kept = sessions.as_mut().and_then(|sessions| sessions.by_id.get_mut(&id));
         let Some(Kept { session, .. }) = kept else { return Written::Gone };
@@ -97,11 +97,11 @@ impl Store for Memory {
         Ok(self.create_now(id, new))
     }
 
-    async fn read(&self, id: Id, seen: Option<Revision>, now: Instant) -> Result<Read, Unavailable> {
+    async fn read(&self, id: Id, seen: Option<WriteTag>, now: Instant) -> Result<Read, Unavailable> {
         Ok(self.read_now(id, seen, now))
     }
 
-    async fn write(&self, id: Id, expected: Option<Revision>, write: Write) -> Result<Written, Unavailable> {
+    async fn write(&self, id: Id, expected: Option<WriteTag>, write: Write) -> Result<Written, Unavailable> {
         Ok(self.write_now(id, expected, write))
     }
 
@@ -138,7 +138,7 @@ struct Sessions {
 struct Kept {
     session: Session,
     /// Gives its place back when the session goes.
-    _ticket: Ticket,
+    _ticket: Permit,
 }
 
 impl Sessions {
@@ -168,7 +168,7 @@ mod tests {
     const SECOND: Duration = Duration::from_secs(1);
 
     fn write(payload: &str, now: Instant) -> Write {
-        Write { revision: Revision::random(), payload: payload.as_bytes().into(), now }
+        Write { revision: WriteTag::random(), payload: payload.as_bytes().into(), now }
     }
 
     fn create(store: &Memory, now: Instant) -> (Id, Session) {
@@ -177,7 +177,7 @@ mod tests {
             write: write("first", now),
             expires: now + LIFETIME,
             errcodes: Errcodes::Stable,
-            ticket: Ticket::default(),
+            ticket: Permit::default(),
         };
         (id, store.create_now(id, new))
     }

@@ -25,7 +25,7 @@ pub use self::{
     tls::{ClientCertificate, RedisCertificates, RedisTlsError},
     url::{RedisUrl, RedisUrlError},
 };
-use super::{Changed, Id, New, Read, Revision, Session, Store, Unavailable, Write, Written};
+use super::{Changed, Id, New, Read, WriteTag, Session, Store, Unavailable, Write, Written};
 
 /// Before the names of our keys, and the name of the channel. The number is that of the form of a record: who keeps another form
 /// neither reads ours nor gives us theirs to read.
@@ -134,11 +134,11 @@ impl Redis {
     async fn replace(
         &self,
         id: Id,
-        expected: Option<Revision>,
+        expected: Option<WriteTag>,
         write: Write,
         said: &[u8],
     ) -> Result<Written, Unavailable> {
-        let (seen, revision) = (expected.map(Revision::to_bytes), write.revision.to_bytes());
+        let (seen, revision) = (expected.map(WriteTag::to_bytes), write.revision.to_bytes());
         let arguments = [
             seen.as_ref().map_or(&[][..], |revision| revision),
             &revision,
@@ -170,7 +170,7 @@ impl Store for Redis {
 
     /// Two plain questions at once. They need not be one step: the end of a session is fixed, and one that ends between them
     /// has no time left.
-    async fn read(&self, id: Id, seen: Option<Revision>, now: Instant) -> Result<Read, Unavailable> {
+    async fn read(&self, id: Id, seen: Option<WriteTag>, now: Instant) -> Result<Read, Unavailable> {
         let key = self.key(id);
         let mut look = Pipeline::with_capacity(2);
         look.cmd("GET").arg(&key).cmd("PTTL").arg(&key);
@@ -180,7 +180,7 @@ impl Store for Redis {
         }
     }
 
-    async fn write(&self, id: Id, expected: Option<Revision>, write: Write) -> Result<Written, Unavailable> {
+    async fn write(&self, id: Id, expected: Option<WriteTag>, write: Write) -> Result<Written, Unavailable> {
         self.replace(id, expected, write, &News::written(id)).await
     }
 
@@ -224,7 +224,7 @@ fn session(record: &[u8], left: i64, now: Instant) -> Result<Session, Unavailabl
 
 fn replaced(
     write: Write,
-    replaced: Option<Revision>,
+    replaced: Option<WriteTag>,
     errcodes: &[u8],
     left: i64,
 ) -> Result<Session, Unavailable> {

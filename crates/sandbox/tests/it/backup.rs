@@ -1,6 +1,6 @@
 use serde_json::{Value, json};
 
-use crate::common::{World, world};
+use crate::common::{TestEnv, world};
 
 const KEY: &str = "QUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUE";
 
@@ -12,7 +12,7 @@ fn session(index: u64, verified: bool) -> Value {
     json!({ "first_message_index": index, "forwarded_count": 0, "is_verified": verified, "session_data": {} })
 }
 
-async fn with_backup() -> (World, String) {
+async fn with_backup() -> (TestEnv, String) {
     let world = world().await;
     let token = world.first().await;
     assert_eq!(world.get(&token, "v3/room_keys/version").await.0, 404);

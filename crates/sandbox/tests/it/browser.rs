@@ -10,7 +10,7 @@ use std::{
 use reqwest::{Client, Method};
 use serde_json::{Value, json};
 
-use crate::common::{World, options, world_with};
+use crate::common::{TestEnv, options, world_with};
 
 const DRIVER: &str = "/usr/bin/chromedriver";
 /// WebDriver, section 12: how an element is named in an answer.
@@ -114,7 +114,7 @@ fn capabilities() -> Value {
     json!({ "goog:chromeOptions": { "args": arguments, "prefs": preferences }, "timeouts": timeouts })
 }
 
-async fn waiting_grant(world: &World, device_id: &str) -> (String, Value) {
+async fn waiting_grant(world: &TestEnv, device_id: &str) -> (String, Value) {
     let client_id = world.client_id().await;
     let scope = crate::common::scope(device_id);
     let (status, grant) = world.authorize(&client_id, &scope).await;

@@ -12,7 +12,7 @@ pub const FIRST: &str = "FIRSTDEVICE";
 
 pub type Reply = (StatusCode, Value);
 
-pub struct World {
+pub struct TestEnv {
     pub sandbox: Sandbox,
     pub http: Client,
 }
@@ -22,20 +22,20 @@ pub fn options() -> Options {
     Options { token_interval: Duration::ZERO, ..Options::default() }
 }
 
-pub async fn world() -> World {
+pub async fn world() -> TestEnv {
     world_with(options()).await
 }
 
-pub async fn world_with(options: Options) -> World {
+pub async fn world_with(options: Options) -> TestEnv {
     around(Sandbox::start(options).await.unwrap())
 }
 
-pub fn around(sandbox: Sandbox) -> World {
+pub fn around(sandbox: Sandbox) -> TestEnv {
     let http = Client::builder().no_proxy().redirect(Policy::none()).build().unwrap();
-    World { sandbox, http }
+    TestEnv { sandbox, http }
 }
 
-pub async fn faulty(fault: Fault) -> World {
+pub async fn faulty(fault: Fault) -> TestEnv {
     let world = world().await;
     world.sandbox.faults().set(fault);
     world
@@ -62,7 +62,7 @@ pub fn client_metadata() -> Value {
     })
 }
 
-impl World {
+impl TestEnv {
     pub fn hs(&self, path: &str) -> String {
         format!("{}_matrix/client/{path}", self.sandbox.homeserver())
     }

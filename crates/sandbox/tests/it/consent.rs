@@ -1,7 +1,7 @@
 use reqwest::{Method, StatusCode};
 use serde_json::json;
 
-use crate::common::{World, client_metadata, scope, text, world};
+use crate::common::{TestEnv, client_metadata, scope, text, world};
 
 const NEW: &str = "NEWDEVICE1";
 const BANNER: &str = "matrix-qr sandbox: for tests and demos only";
@@ -12,7 +12,7 @@ fn hidden(page: &str, name: &str) -> String {
     rest.split_once('"').unwrap().0.to_owned()
 }
 
-async fn answer(world: &World, fields: &[(&str, &str)]) -> (StatusCode, String) {
+async fn answer(world: &TestEnv, fields: &[(&str, &str)]) -> (StatusCode, String) {
     let response = world.http.post(world.issuer("link")).form(fields).send().await.unwrap();
     (response.status(), response.text().await.unwrap())
 }

@@ -4,7 +4,7 @@ use matrix_qr_sandbox::Fault;
 use serde_json::{Value, json};
 
 use crate::common::{
-    FIRST, Identity, Reply, Signer, World, client_metadata, faulty, reply, scope, text, world,
+    FIRST, Identity, Reply, Signer, TestEnv, client_metadata, faulty, reply, scope, text, world,
 };
 
 const NEW: &str = "NEWDEVICE1";
@@ -13,12 +13,12 @@ fn errcode((status, body): &Reply) -> (u16, &str) {
     (status.as_u16(), body["errcode"].as_str().unwrap_or_default())
 }
 
-async fn metadata(world: &World) -> Value {
+async fn metadata(world: &TestEnv) -> Value {
     reply(world.http.get(world.hs("v1/auth_metadata"))).await.1
 }
 
 /// What the next poll of a fresh grant answers.
-async fn poll_error(world: &World) -> String {
+async fn poll_error(world: &TestEnv) -> String {
     let client_id = world.client_id().await;
     let (device_code, _) = world.begin(&client_id, NEW).await;
     text(&world.poll(&client_id, &device_code).await.1, "error")

@@ -3,7 +3,7 @@ use std::time::Duration;
 use matrix_qr_sandbox::{Decision, Options};
 use serde_json::{Value, json};
 
-use crate::common::{Reply, World, options, scope, text, world, world_with};
+use crate::common::{Reply, TestEnv, options, scope, text, world, world_with};
 
 const NEW: &str = "NEWDEVICE1";
 
@@ -158,7 +158,7 @@ async fn a_device_id_with_slash_and_plus_works_in_paths() {
 /// What may be kept nowhere.
 #[tokio::test]
 async fn token_answers_are_not_stored() {
-    let world: World = world().await;
+    let world: TestEnv = world().await;
     let fields = [("grant_type", "password"), ("client_id", "x")];
     let response = world.http.post(world.issuer("oauth2/token")).form(&fields).send().await.unwrap();
     assert_eq!(response.headers()["cache-control"], "no-store");

@@ -2,11 +2,11 @@ use std::net::TcpListener;
 
 use reqwest::StatusCode;
 
-use crate::common::{World, world};
+use crate::common::{TestEnv, world};
 
 const BANNER: &str = "matrix-qr sandbox: for tests and demos only";
 
-async fn as_host(world: &World, url: &str, host: &str) -> (StatusCode, String) {
+async fn as_host(world: &TestEnv, url: &str, host: &str) -> (StatusCode, String) {
     let response = world.http.get(url).header("host", host).send().await.unwrap();
     let banner = response.headers()["x-sandbox"].to_str().unwrap().to_owned();
     (response.status(), banner)

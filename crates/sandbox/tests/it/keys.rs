@@ -1,13 +1,13 @@
 use matrix_qr_sandbox::KeyUpload;
 use serde_json::{Value, json};
 
-use crate::common::{FIRST, Identity, Reply, Signer, World, text, world};
+use crate::common::{FIRST, Identity, Reply, Signer, TestEnv, text, world};
 
 const NEW: &str = "NEWDEVICE1";
 
 /// An account as it is before a sign-in by QR: a first device, an identity, and the one signed by the other.
 struct Account {
-    world: World,
+    world: TestEnv,
     token: String,
     identity: Identity,
     device: Signer,

@@ -2,17 +2,17 @@ use matrix_qr_sandbox::{Fault, Method, Options};
 use reqwest::{RequestBuilder, Response, Url};
 use serde_json::{Value, json};
 
-use crate::common::{World, options, world, world_with};
+use crate::common::{TestEnv, options, world, world_with};
 
 fn text_plain(request: RequestBuilder, body: &'static str) -> RequestBuilder {
     request.header("content-type", "text/plain").body(body)
 }
 
-async fn create(world: &World) -> Response {
+async fn create(world: &TestEnv) -> Response {
     text_plain(world.http.post(world.sandbox.rendezvous()), "hello").send().await.unwrap()
 }
 
-async fn session(world: &World) -> (String, String) {
+async fn session(world: &TestEnv) -> (String, String) {
     let response = create(world).await;
     assert_eq!(response.status(), 201);
     let etag = response.headers()["etag"].to_str().unwrap().to_owned();

@@ -1,8 +1,8 @@
 use serde_json::{Value, json};
 
-use crate::common::{FIRST, World, text, world};
+use crate::common::{FIRST, TestEnv, text, world};
 
-async fn room(world: &World, token: &str) -> String {
+async fn room(world: &TestEnv, token: &str) -> String {
     let encryption =
         json!({ "type": "m.room.encryption", "content": { "algorithm": "m.megolm.v1.aes-sha2" } });
     let body = json!({ "name": "Old messages", "initial_state": [encryption] });

@@ -19,7 +19,7 @@ use tokio::net::TcpListener;
 use url::Url;
 use zeroize::Zeroizing;
 
-use crate::common::{self, FIRST, Reply, World, options, reply, text};
+use crate::common::{self, FIRST, Reply, TestEnv, options, reply, text};
 
 const SECRET: &str = "between the two of us";
 const NEW: &str = "NEW/DEVICE+1";
@@ -125,14 +125,14 @@ async fn start(fake: &Fake, options: Options) -> io::Result<Sandbox> {
     }
 }
 
-async fn in_front_of_fake(options: Options) -> (World, Fake) {
+async fn in_front_of_fake(options: Options) -> (TestEnv, Fake) {
     let fake = Fake::default();
     let synapse = Some(synapse(fake.start().await, SECRET));
     let sandbox = start(&fake, Options { synapse, ..options }).await.unwrap();
     (common::around(sandbox), fake)
 }
 
-impl World {
+impl TestEnv {
     async fn introspect(&self, secret: &str, token: &str) -> Reply {
         let form = [("token", token), ("token_type_hint", "access_token")];
         reply(self.http.post(self.issuer("oauth2/introspect")).bearer_auth(secret).form(&form)).await

@@ -3,7 +3,7 @@ use std::time::Duration;
 use matrix_qr_sandbox::Options;
 use serde_json::{Value, json};
 
-use crate::common::{FIRST, World, options, reply, text, world, world_with};
+use crate::common::{FIRST, TestEnv, options, reply, text, world, world_with};
 
 const NEW: &str = "NEWDEVICE1";
 
@@ -67,7 +67,7 @@ async fn an_expired_token_is_a_soft_logout() {
 }
 
 /// A session, refreshed once: `(world, client, the tokens before, the tokens now)`.
-async fn refreshed() -> (World, String, Value, Value) {
+async fn refreshed() -> (TestEnv, String, Value, Value) {
     let world = world().await;
     let client_id = world.client_id().await;
     let before = world.sign_in(&client_id, NEW).await;

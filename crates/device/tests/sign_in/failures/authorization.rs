@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use matrix_qr_device::Opening;
 use matrix_qr_protocol::{
-    error::{Error, Side},
+    error::{Error, Cause},
     login::message::Reason,
     revision::Role,
 };
@@ -14,12 +14,12 @@ use super::{BOTH, Row, assert_failed, assert_told, uploads, was_told};
 use crate::{
     meeting::{Digits, Meeting, Plan, When},
     paths::assert_complete,
-    tap::Fate,
-    world::{End, World},
+    fault_proxy::Fate,
+    test_env::{End, TestEnv},
 };
 
 /// Both ways in the same world: a sign-in that failed leaves nothing that the next one could meet.
-async fn each_way(world: &World, change: impl Fn(Plan) -> Plan, check: impl Fn(&End, Role), row: &str) {
+async fn each_way(world: &TestEnv, change: impl Fn(Plan) -> Plan, check: impl Fn(&End, Role), row: &str) {
     for shown_by in BOTH {
         let end = world.sign_in(&change(Plan::shown_by(shown_by))).await;
         check(&end, shown_by);
@@ -28,18 +28,18 @@ async fn each_way(world: &World, change: impl Fn(Plan) -> Plan, check: impl Fn(&
 }
 
 async fn with_fault(fault: Fault, check: impl Fn(&End, Role), row: &str) {
-    let world = World::start().await;
+    let world = TestEnv::start().await;
     world.sandbox.faults().set(fault);
     each_way(&world, |plan| plan, check, row).await;
 }
 
 async fn wrong_digits() {
-    let world = World::start().await;
+    let world = TestEnv::start().await;
     let check = |end: &End, shown_by| {
         let (new, existing) = (end.new.as_ref().unwrap_err(), end.existing.as_ref().unwrap_err());
         let (shows, scans) = if shown_by == Role::New { (new, existing) } else { (existing, new) };
-        assert_eq!((shows, shows.side()), (&Error::WrongCheckCode, Side::Person));
-        assert_eq!((scans, scans.side()), (&Error::Peer(Reason::UserCancelled), Side::OtherDevice));
+        assert_eq!((shows, shows.cause()), (&Error::WrongCheckCode, Cause::Person));
+        assert_eq!((scans, scans.cause()), (&Error::Peer(Reason::UserCancelled), Cause::OtherDevice));
         assert!(!was_told(end, Role::Existing, "asked to open"));
     };
     each_way(&world, |plan| Plan { digits: Digits::Wrong, ..plan }, check, "wrong_digits").await;
@@ -48,7 +48,7 @@ async fn wrong_digits() {
 async fn unusable_link(fault: Fault, row: &str) {
     let check = |end: &End, _| {
         let Err(Error::LinkUnusable(trouble)) = &end.existing else { panic!("{:?}", end.existing) };
-        assert_eq!(trouble.side, Side::OtherDevice);
+        assert_eq!(trouble.cause, Cause::OtherDevice);
         assert!(!was_told(end, Role::Existing, "asked to open"), "nobody is shown it");
         assert_eq!(end.record.token_polls, 0);
     };
@@ -64,20 +64,20 @@ async fn a_link_that_is_a_script() {
 }
 
 async fn the_link_is_refused() {
-    let world = World::start().await;
+    let world = TestEnv::start().await;
     let check = |end: &End, _| {
         let error = end.existing.as_ref().unwrap_err();
-        assert_eq!((error, error.side()), (&Error::LinkRefused, Side::Person));
+        assert_eq!((error, error.cause()), (&Error::LinkRefused, Cause::Person));
         assert_eq!(end.record.token_polls, 0);
     };
     each_way(&world, |plan| Plan { opening: Opening::Refused, ..plan }, check, "the_link_is_refused").await;
 }
 
 async fn the_browser_fails() {
-    let world = World::start().await;
+    let world = TestEnv::start().await;
     let check = |end: &End, _| {
         let Err(Error::LinkUnusable(trouble)) = &end.existing else { panic!("{:?}", end.existing) };
-        assert_eq!(trouble.side, Side::Here);
+        assert_eq!(trouble.cause, Cause::Here);
         assert_eq!(end.record.token_polls, 0);
     };
     let failed = Opening::Failed("no browser was found".to_owned());
@@ -85,7 +85,7 @@ async fn the_browser_fails() {
 }
 
 async fn the_consent_is_denied() {
-    let world = World::start().await;
+    let world = TestEnv::start().await;
     let check = |end: &End, _| {
         assert_eq!(end.new.as_ref().unwrap_err(), &Error::Declined);
         assert_eq!(end.existing.as_ref().unwrap_err(), &Error::Declined);
@@ -98,14 +98,14 @@ async fn the_consent_is_denied() {
 
 fn assert_authorization_expired(end: &End, _: Role) {
     let (new, existing) = (end.new.as_ref().unwrap_err(), end.existing.as_ref().unwrap_err());
-    assert_eq!((new, new.side()), (&Error::AuthorizationExpired, Side::Clock));
+    assert_eq!((new, new.cause()), (&Error::AuthorizationExpired, Cause::Clock));
     assert_eq!(existing, &Error::Peer(Reason::AuthorizationExpired));
 }
 
 async fn the_authorization_expires() {
     with_fault(Fault::AuthorizationExpired, assert_authorization_expired, "the_authorization_expires").await;
     let grant_lifetime = Duration::from_secs(2);
-    let world = World::with(Options { grant_lifetime, ..Options::default() }).await;
+    let world = TestEnv::with(Options { grant_lifetime, ..Options::default() }).await;
     let nobody = |plan| Plan { decision: None, ..plan };
     each_way(&world, nobody, assert_authorization_expired, "the_authorization_expires").await;
 }
@@ -113,7 +113,7 @@ async fn the_authorization_expires() {
 async fn no_registration() {
     let check = |end: &End, _| {
         let Err(Error::NotAuthorized(trouble)) = &end.new else { panic!("{:?}", end.new) };
-        assert_eq!(trouble.side, Side::AuthorizationServer);
+        assert_eq!(trouble.cause, Cause::AuthorizationServer);
         assert_eq!(end.existing.as_ref().unwrap_err(), &Error::Peer(Reason::UserCancelled));
     };
     with_fault(Fault::NoRegistration, check, "no_registration").await;
@@ -121,14 +121,14 @@ async fn no_registration() {
 
 /// Not a failure: the older names of the scopes are tried.
 async fn the_scopes_have_their_older_names() {
-    let world = World::start().await;
+    let world = TestEnv::start().await;
     world.sandbox.faults().set(Fault::InvalidScopeOnce);
     let end = world.sign_in(&Plan::shown_by(Role::New)).await;
     assert_complete(&world, &end).await;
 }
 
 async fn the_token_is_for_another_device() {
-    let world = World::start().await;
+    let world = TestEnv::start().await;
     for shown_by in BOTH {
         let lie = async |meeting: &Meeting| {
             meeting.until(&When::Told(Role::New, "UserCode")).await;
@@ -137,7 +137,7 @@ async fn the_token_is_for_another_device() {
         let end = world.sign_in_while(&Plan::shown_by(shown_by), lie).await;
         world.sandbox.faults().clear();
         let Err(Error::NotAuthorized(trouble)) = &end.new else { panic!("{:?}", end.new) };
-        assert_eq!(trouble.side, Side::Homeserver);
+        assert_eq!(trouble.cause, Cause::Homeserver);
         assert!(!was_told(&end, Role::New, "sent m.login.success"));
         assert_failed(&world, &end, "the_token_is_for_another_device").await;
     }
@@ -146,8 +146,8 @@ async fn the_token_is_for_another_device() {
 
 /// The one failure that leaves a device: nobody can take back what nobody got. It has no keys, and the person is told of it.
 async fn the_answer_with_the_token_is_lost() {
-    let world = World::tapped().await;
-    world.tap.as_ref().unwrap().judge(|request| match request {
+    let world = TestEnv::with_fault_proxy().await;
+    world.fault_proxy.as_ref().unwrap().judge(|request| match request {
         "POST /oauth2/token" => Fate::AnswerLost,
         _ => Fate::Answered,
     });
@@ -156,7 +156,7 @@ async fn the_answer_with_the_token_is_lost() {
         while world.sandbox.record().token_polls == 0 {
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
-        world.tap.as_ref().unwrap().judge(|_| Fate::Answered);
+        world.fault_proxy.as_ref().unwrap().judge(|_| Fate::Answered);
     };
     let end = world.sign_in_while(&Plan::shown_by(Role::New), ask_again).await;
     let row = Row::of("the_answer_with_the_token_is_lost");
@@ -164,7 +164,7 @@ async fn the_answer_with_the_token_is_lost() {
     let Err(Error::NotAuthorized(trouble)) = &end.new else { panic!("{:?}", end.new) };
     row.assert_told(trouble, &world, left);
     assert!(trouble.what.contains(left) && was_told(&end, Role::New, "DeviceLeft"), "it is named");
-    assert_eq!(trouble.side, Side::AuthorizationServer);
+    assert_eq!(trouble.cause, Cause::AuthorizationServer);
     assert_told(&world, end.existing.as_ref().unwrap_err(), &row.existing);
     assert_eq!((end.record.devices.len(), end.record.bootstrap.len()), (2, 1), "it is left behind");
     assert_eq!((uploads(&end), world.new_dir().exists()), (0, false));

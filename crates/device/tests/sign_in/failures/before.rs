@@ -7,7 +7,7 @@ use matrix_qr_device::{
     sign_in,
 };
 use matrix_qr_protocol::{
-    error::{Error, Side},
+    error::{Error, Cause},
     revision::Role,
 };
 use matrix_qr_sandbox::Fault;
@@ -22,7 +22,7 @@ use serde_json::json;
 use super::{BOTH, assert_failed, was_told};
 use crate::{
     meeting::{Meeting, Plan, When},
-    world::{End, World},
+    test_env::{End, TestEnv},
 };
 
 /// The one that shows the code waits until the person there gives up, too.
@@ -41,18 +41,18 @@ fn assert_no_rendezvous(end: &End, shown_by: Role) {
     }
 }
 
-async fn each_way(world: &World, row: &str) {
+async fn each_way(world: &TestEnv, row: &str) {
     for shown_by in [Role::Existing, Role::New] {
         let end = world.sign_in(&plan(shown_by)).await;
         let Err(Error::NoSecrets(trouble)) = &end.existing else { panic!("{:?}", end.existing) };
-        assert_eq!(trouble.side, Side::Here);
+        assert_eq!(trouble.cause, Cause::Here);
         assert_no_rendezvous(&end, shown_by);
         assert_failed(world, &end, row).await;
     }
 }
 
 async fn without(missing: CrossSigningKey, row: &str) {
-    let mut world = World::start().await;
+    let mut world = TestEnv::start().await;
     let lacking = lacking(&world, missing).await;
     world.existing = lacking;
     each_way(&world, row).await;
@@ -71,13 +71,13 @@ async fn missing_user_signing_key() {
 }
 
 async fn keys_that_are_not_the_published_ones() {
-    let world = World::start().await;
+    let world = TestEnv::start().await;
     world.sandbox.faults().set(Fault::WrongIdentity);
     each_way(&world, "keys_that_are_not_the_published_ones").await;
 }
 
 /// A device of the account that was verified, and got only two of the keys.
-async fn lacking(world: &World, missing: CrossSigningKey) -> Device {
+async fn lacking(world: &TestEnv, missing: CrossSigningKey) -> Device {
     let directory = world.signed_in_device("OTHERDEVICE").await;
     let bundle = world.existing.encryption().export_bundle(world.existing.homeserver()).await.unwrap().bundle;
     let unless_missing = |which, key: &Key| (which != missing).then(|| key.to_base64().to_string());
@@ -95,7 +95,7 @@ async fn lacking(world: &World, missing: CrossSigningKey) -> Device {
     Device::open(&directory, Policy::HttpsOrLoopback).await.unwrap()
 }
 
-async fn published(world: &World) -> get_keys::v3::Response {
+async fn published(world: &TestEnv) -> get_keys::v3::Response {
     let token = world.sandbox.first_session("ONLOOKERDEVICE").await.unwrap().access_token;
     let answer = reqwest::Client::new()
         .post(world.sandbox.homeserver().join("/_matrix/client/v3/keys/query").unwrap())
@@ -110,7 +110,7 @@ async fn published(world: &World) -> get_keys::v3::Response {
 
 /// Whoever would show the code learns it first; so does an existing device that scans.
 async fn not_offered(fault: Fault, row: &str) {
-    let world = World::start().await;
+    let world = TestEnv::start().await;
     world.sandbox.faults().set(fault);
     for shown_by in BOTH {
         let end = world.sign_in(&plan(shown_by)).await;
@@ -119,7 +119,7 @@ async fn not_offered(fault: Fault, row: &str) {
             Role::Existing => end.existing.as_ref().unwrap_err(),
         };
         assert!(matches!(error, Error::UnsupportedProtocol(_)), "{error:?}");
-        assert!(matches!(error.side(), Side::Homeserver | Side::AuthorizationServer), "{:?}", error.side());
+        assert!(matches!(error.cause(), Cause::Homeserver | Cause::AuthorizationServer), "{:?}", error.cause());
         assert!(end.code.is_none() && end.record.rendezvous_requests.is_empty());
         assert_failed(&world, &end, row).await;
     }
@@ -135,7 +135,7 @@ async fn no_device_grant() {
 
 /// It was there when the code was shown, and is not when the new device looks for it.
 async fn no_device_grant_any_more() {
-    let world = World::start().await;
+    let world = TestEnv::start().await;
     for fault in [Fault::NoOauth, Fault::NoDeviceGrant] {
         let withdrawn = async |meeting: &Meeting| {
             meeting.until(&When::Told(Role::Existing, "show")).await;
@@ -149,7 +149,7 @@ async fn no_device_grant_any_more() {
 }
 
 async fn two_new_devices() {
-    let world = World::start().await;
+    let world = TestEnv::start().await;
     let (meeting, plan) = (Meeting::new(), plan(Role::New));
     let (shows, scans) =
         (meeting.robot(Role::New, &plan, &world), meeting.robot(Role::Existing, &plan, &world));
@@ -157,8 +157,8 @@ async fn two_new_devices() {
     let mut other = world.setup(plan.dialect);
     other.directory = world.dirs.path().join("other");
     let (shown, scanned) = tokio::join!(
-        crate::world::ended(Role::New, &meeting, sign_in(&setup, world.show(), &shows)),
-        crate::world::ended(Role::Existing, &meeting, async {
+        crate::test_env::ended(Role::New, &meeting, sign_in(&setup, world.show(), &shows)),
+        crate::test_env::ended(Role::Existing, &meeting, async {
             sign_in(&other, meeting.scan(None).await?, &scans).await
         }),
     );
@@ -168,14 +168,14 @@ async fn two_new_devices() {
 }
 
 async fn two_existing_devices() {
-    let world = World::start().await;
+    let world = TestEnv::start().await;
     let (meeting, plan) = (Meeting::new(), plan(Role::New));
     let (shows, scans) =
         (meeting.robot(Role::New, &plan, &world), meeting.robot(Role::Existing, &plan, &world));
-    let manner = matrix_qr_device::Manner { showing: crate::revision::showing(), ..Default::default() };
+    let manner = matrix_qr_device::GrantOptions { showing: crate::revision::showing(), ..Default::default() };
     let (shown, scanned) = tokio::join!(
-        crate::world::ended(Role::New, &meeting, world.existing.grant(world.show(), manner, &shows)),
-        crate::world::ended(Role::Existing, &meeting, async {
+        crate::test_env::ended(Role::New, &meeting, world.existing.grant(world.show(), manner, &shows)),
+        crate::test_env::ended(Role::Existing, &meeting, async {
             world.existing.grant(meeting.scan(None).await?, manner, &scans).await
         }),
     );
@@ -184,8 +184,8 @@ async fn two_existing_devices() {
 }
 
 /// Refused without a request: the code can still be scanned by the right device.
-fn assert_same_role(world: &World, meeting: &Meeting, error: &Error, row: &str) {
-    assert_eq!(error.side(), Side::Person);
+fn assert_same_role(world: &TestEnv, meeting: &Meeting, error: &Error, row: &str) {
+    assert_eq!(error.cause(), Cause::Person);
     let row = super::Row::of(row);
     super::assert_told(world, error, &format!("{}{}", row.new, row.existing));
     assert!(!meeting.told().contains(&(Role::Existing, "Session".to_owned())));

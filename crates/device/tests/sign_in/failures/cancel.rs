@@ -15,14 +15,14 @@ use tokio::time::sleep;
 use super::{Row, assert_failed_late, assert_no_new_device, assert_told, was_told};
 use crate::{
     meeting::{Meeting, Plan, When},
-    puppet::{existing_device_with, has_a_token},
-    tap::Fate,
-    world::{End, World},
+    scripted_peer::{existing_device_with, has_a_token},
+    fault_proxy::Fate,
+    test_env::{End, TestEnv},
 };
 
 /// Gives up at each piece of news of that side, in a sign-in each, until one is complete before.
 async fn at_each_step(shown_by: Role, who: Role) {
-    let world = World::start().await;
+    let world = TestEnv::start().await;
     for step in 1.. {
         let end = world.sign_in(&plan((shown_by, who), step)).await;
         let (here, there) = sides(&end, who);
@@ -68,7 +68,7 @@ fn assert_heard(end: &End, there: Option<&Error>, untouched: bool) {
 }
 
 /// The secrets were out, and the other device had done its part.
-async fn assert_too_late(world: &World, end: &End, who: Role) {
+async fn assert_too_late(world: &TestEnv, end: &End, who: Role) {
     assert!(was_told(end, Role::Existing, "sent m.login.secrets"), "{:?}", end.told);
     if who == Role::New {
         assert_no_new_device(world, end);
@@ -91,10 +91,10 @@ async fn ctrl_c() {
 /// The other device counts our messages: the last word must not take the place of one that it has not read yet. Here its reads
 /// fail for a second.
 async fn a_message_is_read_before_the_last_word() {
-    let world = World::tapped().await;
+    let world = TestEnv::with_fault_proxy().await;
     let deaf = Arc::new(AtomicBool::new(false));
     let is_deaf = deaf.clone();
-    world.tap.as_ref().unwrap().judge(move |request| {
+    world.fault_proxy.as_ref().unwrap().judge(move |request| {
         let lost = is_deaf.load(Ordering::SeqCst) && request.starts_with("GET /rz/");
         if lost { Fate::AnswerLost } else { Fate::Answered }
     });
@@ -115,7 +115,7 @@ async fn a_message_is_read_before_the_last_word() {
 
 /// Secrets that are read cannot be called back: the new device is complete, and that is what is said.
 async fn ctrl_c_after_the_secrets_is_too_late() {
-    let world = World::start().await;
+    let world = TestEnv::start().await;
     for shown_by in [Role::New, Role::Existing] {
         let read = When::Told(Role::New, "ImportingSecrets");
         let end = world.sign_in(&Plan::shown_by(shown_by).cancel(Role::Existing, read)).await;
@@ -132,7 +132,7 @@ async fn ctrl_c_after_the_secrets_is_too_late() {
 /// What became of them is looked up, and said as it is: not there, or not known.
 async fn ctrl_c_after_the_secrets_to_a_device_that_never_signs_itself() {
     for revoked in [true, false] {
-        let world = World::start().await;
+        let world = TestEnv::start().await;
         let sent = When::Told(Role::Existing, "sent m.login.secrets");
         let plan = Plan { decision: None, ..Plan::shown_by(Role::Existing) };
         let plan = plan.cancel(Role::Existing, sent.clone());
@@ -157,8 +157,8 @@ async fn ctrl_c_after_the_secrets_to_a_device_that_never_signs_itself() {
 
 /// The token is given, and the person gives up before it is here: it is revoked all the same.
 async fn ctrl_c_while_the_token_is_on_its_way() {
-    let world = World::tapped().await;
-    world.tap.as_ref().unwrap().judge(|request| match request {
+    let world = TestEnv::with_fault_proxy().await;
+    world.fault_proxy.as_ref().unwrap().judge(|request| match request {
         "POST /oauth2/token" => Fate::AnsweredLate,
         _ => Fate::Answered,
     });

@@ -1,7 +1,7 @@
 //! What the homeserver says of the new device before and after its success.
 
 use matrix_qr_protocol::{
-    error::{Error, Side},
+    error::{Error, Cause},
     login::message::Reason,
     revision::Role,
 };
@@ -10,11 +10,11 @@ use matrix_qr_sandbox::Fault;
 use super::{BOTH, assert_failed, uploads, was_told};
 use crate::{
     meeting::{Meeting, Plan, When},
-    world::{End, World},
+    test_env::{End, TestEnv},
 };
 
 /// The fault is there from the moment on, in a sign-in that way round.
-async fn with_fault(world: &World, shown_by: Role, (fault, at): (Fault, When)) -> End {
+async fn with_fault(world: &TestEnv, shown_by: Role, (fault, at): (Fault, When)) -> End {
     let misbehave = async |meeting: &Meeting| {
         meeting.until(&at).await;
         world.sandbox.faults().set(fault);
@@ -29,12 +29,12 @@ const BEFORE: When = When::Told(Role::New, "Checking");
 const AFTER: When = When::Told(Role::Existing, "sent m.login.protocol_accepted");
 
 async fn the_device_id_is_taken() {
-    let world = World::start().await;
+    let world = TestEnv::start().await;
     for shown_by in BOTH {
         let end = with_fault(&world, shown_by, (Fault::DeviceIdTaken, BEFORE)).await;
         let existing = end.existing.as_ref().unwrap_err();
         assert!(matches!(existing, Error::DeviceAlreadyExists(_)), "{existing:?}");
-        assert_eq!(existing.side(), Side::Homeserver);
+        assert_eq!(existing.cause(), Cause::Homeserver);
         assert_eq!(end.new.as_ref().unwrap_err(), &Error::Peer(Reason::DeviceAlreadyExists));
         assert!(!was_told(&end, Role::Existing, "asked to open"));
         assert_failed(&world, &end, "the_device_id_is_taken").await;
@@ -43,13 +43,13 @@ async fn the_device_id_is_taken() {
 
 /// Neither "absent" nor "present".
 async fn unknown((fault, at): (Fault, When), reason: Reason, row: &str) {
-    let world = World::start().await;
+    let world = TestEnv::start().await;
     // Slow where nothing answers: one way is enough.
     let ways = if fault == Fault::DevicesHang { &BOTH[..1] } else { &BOTH };
     for shown_by in ways {
         let end = with_fault(&world, *shown_by, (fault.clone(), at.clone())).await;
         let Err(Error::DeviceUnknown(trouble)) = &end.existing else { panic!("{:?}", end.existing) };
-        assert_eq!(trouble.side, Side::Homeserver);
+        assert_eq!(trouble.cause, Cause::Homeserver);
         assert_eq!(end.new.as_ref().unwrap_err(), &Error::Peer(reason.clone()));
         assert_failed(&world, &end, row).await;
         let tokens = end.told.iter().filter(|(_, what)| what == "Token").count();
@@ -79,7 +79,7 @@ async fn devices_never_answers_after_success() {
 
 /// Slow: it may take 10 seconds until a device shows.
 async fn the_device_is_not_there_after_success() {
-    let world = World::start().await;
+    let world = TestEnv::start().await;
     let end = with_fault(&world, Role::New, (Fault::DeviceMissingAfterSuccess, BEFORE)).await;
     let existing = end.existing.as_ref().unwrap_err();
     assert!(matches!(existing, Error::DeviceNotFound(_)), "{existing:?}");

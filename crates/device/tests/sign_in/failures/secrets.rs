@@ -2,7 +2,7 @@
 
 use matrix_qr_device::encryption::{BackupState, BackupTrouble};
 use matrix_qr_protocol::{
-    error::{Error, Side},
+    error::{Error, Cause},
     login::message::{Reason, SecretKey},
     revision::Role,
 };
@@ -12,12 +12,12 @@ use serde_json::{Value, json};
 use super::{BOTH, Row, assert_failed_late, assert_told, uploads, was_told};
 use crate::{
     meeting::{Meeting, Plan, When},
-    puppet::{Puppet, existing_device_against, has_a_token, new_device_against, offer},
-    world::World,
+    scripted_peer::{ScriptedPeer, existing_device_against, has_a_token, new_device_against, offer},
+    test_env::TestEnv,
 };
 
 /// A man-made existing device: everything as it should be, up to the secrets.
-async fn give(world: &World, peer: &mut Puppet, secrets: &Value) -> Value {
+async fn give(world: &TestEnv, peer: &mut ScriptedPeer, secrets: &Value) -> Value {
     peer.say(offer(world, json!(["device_authorization_grant"]))).await;
     assert_eq!(peer.hear().await["type"], "m.login.protocol");
     let code = world.sandbox.next_pending().await;
@@ -30,7 +30,7 @@ async fn give(world: &World, peer: &mut Puppet, secrets: &Value) -> Value {
 }
 
 /// The new device refuses these secrets, says so, and leaves nothing.
-async fn refused(world: &World, secrets: Value, row: &str) -> Error {
+async fn refused(world: &TestEnv, secrets: Value, row: &str) -> Error {
     let (signed_in, heard) = new_device_against(world, async |peer| give(world, peer, &secrets).await).await;
     let error = signed_in.unwrap_err();
     assert_eq!(heard, json!({ "type": "m.login.failure", "reason": "unexpected_message_received" }));
@@ -44,7 +44,7 @@ async fn refused(world: &World, secrets: Value, row: &str) -> Error {
 }
 
 /// What the account's first device would have sent.
-pub(crate) async fn secrets_of_the_account(world: &World) -> Value {
+pub(crate) async fn secrets_of_the_account(world: &TestEnv) -> Value {
     let existing = &world.existing;
     let bundle = existing.encryption().export_bundle(existing.homeserver()).await.unwrap().bundle;
     json!({
@@ -60,12 +60,12 @@ pub(crate) async fn secrets_of_the_account(world: &World) -> Value {
 const KEYS: [&str; 3] = ["master_key", "self_signing_key", "user_signing_key"];
 
 async fn a_bundle_without_cross_signing() {
-    let world = World::start().await;
+    let world = TestEnv::start().await;
     let row = "a_bundle_without_cross_signing";
     let backup =
         json!({ "algorithm": "m.megolm_backup.v1.curve25519-aes-sha2", "key": "k", "backup_version": "1" });
     let error = refused(&world, json!({ "type": "m.login.secrets", "backup": backup }), row).await;
-    assert_eq!(error.side(), Side::OtherDevice);
+    assert_eq!(error.cause(), Cause::OtherDevice);
     assert!(matches!(error, Error::Unreadable(_)), "{error:?}");
     for key in KEYS {
         let mut secrets = secrets_of_the_account(&world).await;
@@ -75,7 +75,7 @@ async fn a_bundle_without_cross_signing() {
 }
 
 async fn a_malformed_bundle() {
-    let world = World::start().await;
+    let world = TestEnv::start().await;
     for bad in [json!("AAAA"), json!("not base64!"), json!(7), Value::Null] {
         let mut secrets = secrets_of_the_account(&world).await;
         secrets["cross_signing"]["self_signing_key"] = bad;
@@ -85,25 +85,25 @@ async fn a_malformed_bundle() {
 }
 
 async fn a_bundle_of_another_identity() {
-    let world = World::start().await;
+    let world = TestEnv::start().await;
     let other = || Value::from(SecretKey::new(&[7; 32]).to_base64().as_str());
     for key in KEYS {
         let mut secrets = secrets_of_the_account(&world).await;
         secrets["cross_signing"][key] = other();
         let error = refused(&world, secrets, "a_bundle_of_another_identity").await;
         let Error::SecretsRefused(trouble) = &error else { panic!("{error:?}") };
-        assert_eq!(trouble.side, Side::OtherDevice);
+        assert_eq!(trouble.cause, Cause::OtherDevice);
     }
 }
 
 /// The secrets are there, and the one upload fails: no unverified device stays behind.
 async fn upload_fails(fault: Fault, tries: usize, row: &str) {
-    let world = World::start().await;
+    let world = TestEnv::start().await;
     world.sandbox.faults().set(fault);
     for (sign_in, shown_by) in BOTH.into_iter().enumerate() {
         let end = world.sign_in(&Plan::shown_by(shown_by)).await;
         let Err(Error::NotSetUp(trouble)) = &end.new else { panic!("{:?}", end.new) };
-        assert_eq!(trouble.side, Side::Homeserver);
+        assert_eq!(trouble.cause, Cause::Homeserver);
         assert_eq!(end.existing.as_ref().unwrap_err(), &Error::Peer(Reason::UserCancelled));
         assert_eq!(end.record.revocations.len(), sign_in + 1, "the token is revoked");
         assert_eq!(uploads(&end), (sign_in + 1) * tries);
@@ -111,7 +111,7 @@ async fn upload_fails(fault: Fault, tries: usize, row: &str) {
             !end.record
                 .key_uploads
                 .iter()
-                .any(|upload| upload.accepted && upload.device_id != crate::world::FIRST)
+                .any(|upload| upload.accepted && upload.device_id != crate::test_env::FIRST)
         );
         assert_failed_late(&world, &end, row).await;
     }
@@ -127,7 +127,7 @@ async fn the_keys_upload_is_refused() {
 
 /// What the new device says of the backup when the fault is there from this moment on. The sign-in succeeds.
 async fn backup(fault: Fault, at: When) -> BackupState {
-    let world = World::start().await;
+    let world = TestEnv::start().await;
     let misbehave = async |meeting: &Meeting| {
         meeting.until(&at).await;
         world.sandbox.faults().set(fault);
@@ -169,7 +169,7 @@ async fn a_backup_with_another_key() {
 
 /// It has the secrets, and is revoked a moment later: that is no success.
 async fn the_new_device_is_gone_again() {
-    let world = World::start().await;
+    let world = TestEnv::start().await;
     let (result, told, ()) = existing_device_against(&world, async |peer| {
         has_a_token(&world, peer).await;
         assert_eq!(peer.hear().await["type"], "m.login.secrets");
@@ -184,7 +184,7 @@ async fn the_new_device_is_gone_again() {
 
 /// The identity is another one when the secrets are to leave: they do not.
 async fn the_identity_changes_in_between() {
-    let world = World::start().await;
+    let world = TestEnv::start().await;
     for shown_by in BOTH {
         let reset = async |meeting: &Meeting| {
             meeting.until(&When::Told(Role::New, "Token")).await;
@@ -193,7 +193,7 @@ async fn the_identity_changes_in_between() {
         let end = world.sign_in_while(&Plan::shown_by(shown_by), reset).await;
         world.sandbox.faults().clear();
         let Err(Error::NoSecrets(trouble)) = &end.existing else { panic!("{:?}", end.existing) };
-        assert_eq!(trouble.side, Side::Here);
+        assert_eq!(trouble.cause, Cause::Here);
         assert_eq!(end.new.as_ref().unwrap_err(), &Error::Peer(Reason::UserCancelled));
         assert!(!was_told(&end, Role::Existing, "sent m.login.secrets"));
         assert_eq!(uploads(&end), 0);

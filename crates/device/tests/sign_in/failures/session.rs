@@ -4,14 +4,14 @@ use std::{cell::Cell, time::Duration};
 
 use getrandom::SysRng;
 use matrix_qr_device::{
-    Manner, Start,
+    GrantOptions, Start,
     http::{Http, Policy},
     rendezvous_client::RendezvousClient,
     sign_in,
 };
 use matrix_qr_protocol::{
     channel::Generator,
-    error::{Error, Side},
+    error::{Error, Cause},
     qr::{QrCode, ShownBy},
     revision::{Dialect, Role},
 };
@@ -23,17 +23,17 @@ use crate::{
     meeting::{Digits, Meeting, Plan, When},
     revision::showing,
     stranger,
-    tap::Fate,
-    world::{End, World},
+    fault_proxy::Fate,
+    test_env::{End, TestEnv},
 };
 
-async fn short_lived(seconds: u64) -> World {
+async fn short_lived(seconds: u64) -> TestEnv {
     let session_lifetime = Duration::from_secs(seconds);
-    World::with(Options { session_lifetime, ..Options::default() }).await
+    TestEnv::with(Options { session_lifetime, ..Options::default() }).await
 }
 
 async fn no_room_for_a_session() {
-    let world = World::start().await;
+    let world = TestEnv::start().await;
     world.sandbox.faults().set(Fault::RendezvousFull);
     for shown_by in BOTH {
         let end = world.sign_in(&Plan::shown_by(shown_by)).await;
@@ -41,7 +41,7 @@ async fn no_room_for_a_session() {
             Role::New => end.new.as_ref().unwrap_err(),
             Role::Existing => end.existing.as_ref().unwrap_err(),
         };
-        assert!(matches!(error, Error::Rendezvous(_)) && error.side() == Side::RendezvousServer, "{error:?}");
+        assert!(matches!(error, Error::Rendezvous(_)) && error.cause() == Cause::RendezvousServer, "{error:?}");
         assert!(end.code.is_none());
         assert_failed(&world, &end, "no_room_for_a_session").await;
     }
@@ -77,8 +77,8 @@ async fn the_time_runs_out() {
 /// The session cannot be read: what was seen of that last is part of the sentence.
 async fn the_time_runs_out_in_trouble() {
     let session_lifetime = Duration::from_secs(3);
-    let world = World::tapped_with(Options { session_lifetime, ..Options::default() }).await;
-    world.tap.as_ref().unwrap().judge(|request| {
+    let world = TestEnv::with_fault_proxy_and(Options { session_lifetime, ..Options::default() }).await;
+    world.fault_proxy.as_ref().unwrap().judge(|request| {
         let read =
             request.starts_with("GET ") && (request.contains(" /rz/") || request.contains("/rendezvous/"));
         if read { Fate::Lost } else { Fate::Answered }
@@ -86,7 +86,7 @@ async fn the_time_runs_out_in_trouble() {
     for role in BOTH {
         let (meeting, plan) = (Meeting::new(), Plan::shown_by(role));
         let robot = meeting.robot(role, &plan, &world);
-        let manner = Manner { showing: showing(), ..Manner::default() };
+        let manner = GrantOptions { showing: showing(), ..GrantOptions::default() };
         let error = match role {
             Role::New => sign_in(&world.setup(plan.dialect), world.show(), &robot).await.unwrap_err(),
             Role::Existing => world.existing.grant(world.show(), manner, &robot).await.unwrap_err(),
@@ -99,7 +99,7 @@ async fn the_time_runs_out_in_trouble() {
 
 /// It is the scanner who writes first: what was written before is somebody else's.
 async fn a_code_that_was_used() {
-    let world = World::start().await;
+    let world = TestEnv::start().await;
     let http = || Http::new(Policy::HttpsOrLoopback).unwrap();
     let line = RendezvousClient::create(http(), &world.door()).await.unwrap();
     line.send("somebody was here".into()).await.unwrap();
@@ -115,7 +115,7 @@ async fn a_code_that_was_used() {
         let robot = meeting.robot(role, &plan, &world);
         let error = match role {
             Role::New => sign_in(&world.setup(Dialect::default()), start, &robot).await.unwrap_err(),
-            Role::Existing => world.existing.grant(start, Manner::default(), &robot).await.unwrap_err(),
+            Role::Existing => world.existing.grant(start, GrantOptions::default(), &robot).await.unwrap_err(),
         };
         assert_eq!(error, Error::AlreadyUsed);
         let row = Row::of("a_code_that_was_used");
@@ -141,8 +141,8 @@ async fn the_time_runs_out_after_the_token() {
 }
 
 /// Does something to the session at each piece of news of one side, in a sign-in each, until one is complete before.
-async fn at_each_step((shown_by, side): (Role, Role), disturb: impl AsyncFn(&World, &QrCode), row: &str) {
-    let world = World::start().await;
+async fn at_each_step((shown_by, side): (Role, Role), disturb: impl AsyncFn(&TestEnv, &QrCode), row: &str) {
+    let world = TestEnv::start().await;
     for step in 1.. {
         let reached = Cell::new(false);
         let meanwhile = async |meeting: &Meeting| {
@@ -162,7 +162,7 @@ async fn at_each_step((shown_by, side): (Role, Role), disturb: impl AsyncFn(&Wor
 }
 
 /// Whoever disturbs can end it, and can never bring it to a wrong end.
-async fn assert_all_or_nothing(world: &World, end: &End, row: &str) {
+async fn assert_all_or_nothing(world: &TestEnv, end: &End, row: &str) {
     if end.new.is_ok() {
         assert!(end.existing.as_ref().is_ok_and(|granted| granted.verified), "{:?}", end.existing);
         let new = world.reopen_new().await;
@@ -177,19 +177,19 @@ async fn assert_all_or_nothing(world: &World, end: &End, row: &str) {
     assert_no_session(end).await;
 }
 
-async fn write(_: &World, code: &QrCode) {
+async fn write(_: &TestEnv, code: &QrCode) {
     stranger::write(code).await;
 }
 
 /// The server forgets it; one more request shows it that it shall.
-async fn forget(world: &World, code: &QrCode) {
+async fn forget(world: &TestEnv, code: &QrCode) {
     world.sandbox.faults().set(Fault::RendezvousGone);
     stranger::stands(code).await;
     world.sandbox.faults().clear();
 }
 
 /// Both ways, by the steps of both.
-async fn each_way(disturb: impl AsyncFn(&World, &QrCode), row: &str) {
+async fn each_way(disturb: impl AsyncFn(&TestEnv, &QrCode), row: &str) {
     tokio::join!(
         Box::pin(at_each_step((Role::New, Role::New), &disturb, row)),
         Box::pin(at_each_step((Role::New, Role::Existing), &disturb, row)),

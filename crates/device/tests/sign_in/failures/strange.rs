@@ -1,7 +1,7 @@
 //! A peer that says what it should not, at each step of either side.
 
 use matrix_qr_protocol::{
-    error::{Error, Side},
+    error::{Error, Cause},
     login::message::{Reason, Unreadable},
     revision::Role,
 };
@@ -10,8 +10,8 @@ use serde_json::{Value, json};
 
 use super::{Row, assert_told};
 use crate::{
-    puppet::{Puppet, existing_device_against, new_device_against, offer},
-    world::World,
+    scripted_peer::{ScriptedPeer, existing_device_against, new_device_against, offer},
+    test_env::TestEnv,
 };
 
 /// What is said, and what the device under test makes of it.
@@ -31,10 +31,10 @@ fn assert_kind(error: &Error, row: &str) {
         _ => matches!(error, Error::Unreadable(Unreadable::NotAMessage | Unreadable::Malformed(_))),
     };
     assert!(right, "{row}: {error:?}");
-    assert_eq!(error.side(), Side::OtherDevice);
+    assert_eq!(error.cause(), Cause::OtherDevice);
 }
 
-fn assert_nothing(world: &World) {
+fn assert_nothing(world: &TestEnv) {
     let record = world.sandbox.record();
     assert_eq!(record.devices, record.bootstrap);
     assert!(record.key_uploads.iter().all(|upload| record.bootstrap.contains(&upload.device_id)));
@@ -42,18 +42,18 @@ fn assert_nothing(world: &World) {
 }
 
 /// It is told once, and nothing after that.
-async fn assert_answered(peer: &mut Puppet) {
+async fn assert_answered(peer: &mut ScriptedPeer) {
     let answer = json!({ "type": "m.login.failure", "reason": "unexpected_message_received" });
     assert_eq!(peer.hear().await, answer);
     assert!(peer.hears_no_more().await);
 }
 
-fn protocols(world: &World) -> Value {
+fn protocols(world: &TestEnv) -> Value {
     offer(world, json!(["device_authorization_grant"]))
 }
 
 /// Goes so many steps as an existing device, then says that.
-async fn to_new_device(world: &World, peer: &mut Puppet, (steps, said): (usize, &[u8])) {
+async fn to_new_device(world: &TestEnv, peer: &mut ScriptedPeer, (steps, said): (usize, &[u8])) {
     if steps > 0 {
         peer.say(protocols(world)).await;
         assert_eq!(peer.hear().await["type"], "m.login.protocol");
@@ -68,7 +68,7 @@ async fn to_new_device(world: &World, peer: &mut Puppet, (steps, said): (usize, 
     peer.say_bytes(said).await;
 }
 
-async fn new_device_hears(said: &[u8], row: &str, steps: usize, world: &World) {
+async fn new_device_hears(said: &[u8], row: &str, steps: usize, world: &TestEnv) {
     let (result, ()) = new_device_against(world, async |peer| {
         to_new_device(world, peer, (steps, said)).await;
         assert_answered(peer).await;
@@ -81,7 +81,7 @@ async fn new_device_hears(said: &[u8], row: &str, steps: usize, world: &World) {
 }
 
 async fn new_device_is_told(row: &str) {
-    let world = World::start().await;
+    let world = TestEnv::start().await;
     for steps in 0..3 {
         for (said, this) in strange(&json!({ "type": "m.login.success" })) {
             if this == row {
@@ -92,7 +92,7 @@ async fn new_device_is_told(row: &str) {
 }
 
 /// Goes so many steps as a new device, then says that.
-async fn to_existing_device(world: &World, peer: &mut Puppet, (steps, said): (usize, &[u8])) {
+async fn to_existing_device(world: &TestEnv, peer: &mut ScriptedPeer, (steps, said): (usize, &[u8])) {
     if steps > 0 {
         peer.say(wish("PUPPETDEVICE", "https://id.example.org/link")).await;
         assert_eq!(peer.hear().await, json!({ "type": "m.login.protocol_accepted" }));
@@ -116,7 +116,7 @@ fn wish(device_id: &str, link: &str) -> Value {
 
 async fn existing_device_is_told(row: &str) {
     for steps in 0..3 {
-        let world = World::start().await;
+        let world = TestEnv::start().await;
         for (said, this) in strange(&json!({ "type": "m.login.secrets", "cross_signing": {
             "master_key": "A".repeat(43), "self_signing_key": "A".repeat(43), "user_signing_key": "A".repeat(43),
         } })) {
@@ -128,7 +128,7 @@ async fn existing_device_is_told(row: &str) {
     }
 }
 
-async fn existing_device_hears(said: &[u8], row: &str, steps: usize, world: &World) {
+async fn existing_device_hears(said: &[u8], row: &str, steps: usize, world: &TestEnv) {
     let (result, told, ()) = existing_device_against(world, async |peer| {
         to_existing_device(world, peer, (steps, said)).await;
         assert_answered(peer).await;
@@ -159,7 +159,7 @@ async fn an_unparsable_message() {
 }
 
 async fn no_common_protocol() {
-    let world = World::start().await;
+    let world = TestEnv::start().await;
     let row = Row::of("no_common_protocol");
     let answer = json!({ "type": "m.login.failure", "reason": "unsupported_protocol" });
     for protocols in [json!([]), json!(["m.telepathy"])] {
@@ -184,7 +184,7 @@ async fn no_common_protocol() {
 
 /// A reason that is newer than we are is passed on; it is not answered, and the session is taken away.
 async fn an_unknown_reason() {
-    let world = World::start().await;
+    let world = TestEnv::start().await;
     let failure = json!({ "type": "m.login.failure", "reason": "org.example.moon_phase" });
     let (result, ()) = new_device_against(&world, async |peer| peer.say(failure.clone()).await).await;
     let error = result.unwrap_err();
@@ -197,7 +197,7 @@ async fn an_unknown_reason() {
 
 /// It says that it is signed in, and is not: it gets nothing.
 async fn a_success_that_is_none() {
-    let world = World::start().await;
+    let world = TestEnv::start().await;
     let (result, told, heard) = existing_device_against(&world, async |peer| {
         peer.say(wish("PUPPETDEVICE", "https://id.example.org/link")).await;
         assert_eq!(peer.hear().await["type"], "m.login.protocol_accepted");

@@ -6,7 +6,7 @@ use std::{
 };
 
 use super::Redis;
-use crate::store::{Api, Errcodes, Id, Read, Revision, Session, Store, Unavailable, Write, Written};
+use crate::store::{Api, Errcodes, Id, Read, WriteTag, Session, Store, Unavailable, Write, Written};
 
 /// If it cannot be ended, Redis forgets it after this time.
 const LIFETIME: Duration = Duration::from_secs(10);
@@ -18,7 +18,7 @@ pub(super) async fn probe(redis: &Redis) -> Result<(), Unavailable> {
     let (id, now) = (Id::random(Api::Msc4108), Instant::now());
     let payload: Arc<[u8]> = Arc::from(&b"?"[..]);
     let session = Session {
-        revision: Revision::random(),
+        revision: WriteTag::random(),
         replaced: None,
         payload: payload.clone(),
         modified: now,
@@ -26,7 +26,7 @@ pub(super) async fn probe(redis: &Redis) -> Result<(), Unavailable> {
         errcodes: Errcodes::Stable,
     };
     redis.set(id, &session).await?;
-    let write = Write { revision: Revision::random(), payload, now };
+    let write = Write { revision: WriteTag::random(), payload, now };
     let (first, second) = (session.revision, write.revision);
     let written = redis.replace(id, Some(first), write, SAID).await?;
     let read = redis.read(id, Some(second), now).await?;

@@ -5,7 +5,7 @@
 
 use std::time::{Duration, Instant};
 
-use crate::store::{Errcodes, Revision, Session};
+use crate::store::{Errcodes, WriteTag, Session};
 
 /// Where a revision would be. A real one is random, and never this.
 const NONE: [u8; 16] = [0; 16];
@@ -15,7 +15,7 @@ pub(super) fn encode(session: &Session) -> Vec<u8> {
     let left = session.expires.saturating_duration_since(session.modified);
     [
         &session.revision.to_bytes()[..],
-        &session.replaced.map_or(NONE, Revision::to_bytes),
+        &session.replaced.map_or(NONE, WriteTag::to_bytes),
         &[byte(session.errcodes)],
         &milliseconds(left).to_be_bytes(),
         &session.payload,
@@ -32,8 +32,8 @@ pub(super) fn decode(record: &[u8], left: i64, now: Instant) -> Option<Session> 
     let left = u64::try_from(left).ok()?;
     let age = Duration::from_millis(u64::from_be_bytes(left_when_written).saturating_sub(left));
     Some(Session {
-        revision: Revision::from_bytes(*revision),
-        replaced: (*replaced != NONE).then(|| Revision::from_bytes(*replaced)),
+        revision: WriteTag::from_bytes(*revision),
+        replaced: (*replaced != NONE).then(|| WriteTag::from_bytes(*replaced)),
         payload: payload.into(),
         modified: now.checked_sub(age).unwrap_or(now),
         expires: now.checked_add(Duration::from_millis(left))?,
@@ -70,8 +70,8 @@ mod tests {
 
     fn session(now: Instant) -> Session {
         Session {
-            revision: Revision::from_bytes([7; 16]),
-            replaced: Some(Revision::from_bytes([6; 16])),
+            revision: WriteTag::from_bytes([7; 16]),
+            replaced: Some(WriteTag::from_bytes([6; 16])),
             payload: b"payload"[..].into(),
             modified: now,
             expires: now + LIFETIME,
@@ -89,8 +89,8 @@ mod tests {
         assert_eq!(
             (read.revision, read.replaced, &read.payload[..], read.errcodes),
             (
-                Revision::from_bytes([7; 16]),
-                Some(Revision::from_bytes([6; 16])),
+                WriteTag::from_bytes([7; 16]),
+                Some(WriteTag::from_bytes([6; 16])),
                 &b"payload"[..],
                 Errcodes::Unstable
             )

@@ -7,20 +7,20 @@ use std::{
     time::Instant,
 };
 
-use crate::{limits::Ticket, store::Id};
+use crate::{limits::Permit, store::Id};
 
 #[derive(Default)]
 pub(super) struct Tickets(Mutex<Held>);
 
 #[derive(Default)]
 struct Held {
-    by_id: HashMap<Id, (Instant, Ticket)>,
+    by_id: HashMap<Id, (Instant, Permit)>,
     by_expiry: BTreeSet<(Instant, Id)>,
     expired: u64,
 }
 
 impl Tickets {
-    pub(super) fn keep(&self, id: Id, expires: Instant, ticket: Ticket) {
+    pub(super) fn keep(&self, id: Id, expires: Instant, ticket: Permit) {
         let mut held = self.lock();
         held.by_id.insert(id, (expires, ticket));
         held.by_expiry.insert((expires, id));
@@ -68,7 +68,7 @@ mod tests {
         let (tickets, now) = (Tickets::default(), Instant::now());
         let ids = [1, 2, 3].map(|byte| Id::from_bytes([byte; 16]));
         for (id, seconds) in ids.into_iter().zip(1..) {
-            tickets.keep(id, now + Duration::from_secs(seconds), Ticket::default());
+            tickets.keep(id, now + Duration::from_secs(seconds), Permit::default());
         }
         tickets.give_back(ids[0]);
         tickets.give_back(ids[0]);

@@ -11,7 +11,7 @@ use std::{
 };
 
 use matrix_qr_rendezvous::{
-    Changed, Id, Memory, New, Read, Revision, Session, Store, Unavailable, Write, Written,
+    Changed, Id, Memory, New, Read, WriteTag, Session, Store, Unavailable, Write, Written,
 };
 
 /// How it is wrong.
@@ -62,7 +62,7 @@ impl Broken {
     async fn look_then_write(
         &self,
         id: Id,
-        expected: Option<Revision>,
+        expected: Option<WriteTag>,
         write: Write,
     ) -> Result<Written, Unavailable> {
         let Some(seen) = self.current(id, write.now).await? else { return Ok(Written::Gone) };
@@ -89,7 +89,7 @@ impl Store for Broken {
         self.memory.create(id, new).await
     }
 
-    async fn read(&self, id: Id, seen: Option<Revision>, now: Instant) -> Result<Read, Unavailable> {
+    async fn read(&self, id: Id, seen: Option<WriteTag>, now: Instant) -> Result<Read, Unavailable> {
         if self.is(Fault::ForgetsSessions) && self.now_and_then(500) {
             self.memory.delete(id, now).await?;
         }
@@ -101,7 +101,7 @@ impl Store for Broken {
         Ok(if seen == Some(old.revision) { Read::Unchanged(old) } else { Read::Changed(old) })
     }
 
-    async fn write(&self, id: Id, expected: Option<Revision>, write: Write) -> Result<Written, Unavailable> {
+    async fn write(&self, id: Id, expected: Option<WriteTag>, write: Write) -> Result<Written, Unavailable> {
         if self.is(Fault::LooksThenWrites) {
             return self.look_then_write(id, expected, write).await;
         }

@@ -1,8 +1,8 @@
-//! This crate's errors, told as the [`Trouble`] that ends a sign-in.
+//! This crate's errors, told as the [`UserError`] that ends a sign-in.
 //!
 //! The errors of this crate say what happened and, after a semicolon, what to do now: here the two are taken apart.
 
-use matrix_qr_protocol::error::{Side, Trouble};
+use matrix_qr_protocol::error::{Cause, UserError};
 
 use crate::{
     discovery::DiscoveryError,
@@ -24,9 +24,9 @@ fn later(transient: bool) -> &'static str {
 }
 
 /// An error with a side.
-pub(crate) trait Told: std::error::Error {
+pub(crate) trait ToUserError: std::fmt::Display {
     /// Whose side it was on.
-    fn side(&self) -> Side;
+    fn cause(&self) -> Cause;
 
     /// What to do, where the error's own text does not say it.
     fn advice(&self) -> &'static str {
@@ -34,34 +34,34 @@ pub(crate) trait Told: std::error::Error {
     }
 
     /// The two sentences.
-    fn told(&self) -> Trouble {
-        Trouble::split(self.side(), &self.to_string(), self.advice())
+    fn to_user_error(&self) -> UserError {
+        UserError::split(self.cause(), &self.to_string(), self.advice())
     }
 }
 
 /// The login asks in one order; this is only reached when it does not.
-pub(crate) fn out_of_order() -> Trouble {
-    Trouble::new(
-        Side::Here,
+pub(crate) fn out_of_order() -> UserError {
+    UserError::new(
+        Cause::Here,
         "the steps of the sign-in came in the wrong order",
         "This is a defect: please report it.",
     )
 }
 
 /// Whose side a failed exchange with a server of this side is on: where none was reached, or none may be, it is not the server's.
-fn between(error: &HttpError, server: Side) -> Side {
+fn between(error: &HttpError, server: Cause) -> Cause {
     match error {
-        HttpError::LoopbackHttp { .. } => Side::Person,
-        HttpError::Unresolved { .. } | HttpError::NoNetwork { .. } => Side::Network,
+        HttpError::LoopbackHttp { .. } => Cause::Person,
+        HttpError::Unresolved { .. } | HttpError::NoNetwork { .. } => Cause::Network,
         _ => server,
     }
 }
 
-impl Told for HomeserverError {
-    fn side(&self) -> Side {
+impl ToUserError for HomeserverError {
+    fn cause(&self) -> Cause {
         match self {
-            Self::Http(error) => between(error, Side::Homeserver),
-            _ => Side::Homeserver,
+            Self::Http(error) => between(error, Cause::Homeserver),
+            _ => Cause::Homeserver,
         }
     }
 
@@ -70,9 +70,9 @@ impl Told for HomeserverError {
     }
 }
 
-impl Told for HttpError {
-    fn side(&self) -> Side {
-        between(self, Side::Here)
+impl ToUserError for HttpError {
+    fn cause(&self) -> Cause {
+        between(self, Cause::Here)
     }
 
     fn advice(&self) -> &'static str {
@@ -80,23 +80,23 @@ impl Told for HttpError {
     }
 }
 
-impl Told for DiscoveryError {
-    fn side(&self) -> Side {
+impl ToUserError for DiscoveryError {
+    fn cause(&self) -> Cause {
         match self {
-            Self::Http(error) => between(error, Side::Homeserver),
-            Self::NoDeviceGrant { .. } => Side::AuthorizationServer,
-            _ => Side::Homeserver,
+            Self::Http(error) => between(error, Cause::Homeserver),
+            Self::NoDeviceGrant { .. } => Cause::AuthorizationServer,
+            _ => Cause::Homeserver,
         }
     }
 }
 
-impl Told for OAuthError {
-    fn side(&self) -> Side {
+impl ToUserError for OAuthError {
+    fn cause(&self) -> Cause {
         match self {
-            Self::Http(error) => between(error, Side::AuthorizationServer),
-            Self::Discovery(error) => error.side(),
-            Self::NoRandomness => Side::Here,
-            _ => Side::AuthorizationServer,
+            Self::Http(error) => between(error, Cause::AuthorizationServer),
+            Self::Discovery(error) => error.cause(),
+            Self::NoRandomness => Cause::Here,
+            _ => Cause::AuthorizationServer,
         }
     }
 
@@ -105,9 +105,9 @@ impl Told for OAuthError {
     }
 }
 
-impl Told for SessionError {
-    fn side(&self) -> Side {
-        Side::Here
+impl ToUserError for SessionError {
+    fn cause(&self) -> Cause {
+        Cause::Here
     }
 
     fn advice(&self) -> &'static str {
@@ -115,22 +115,22 @@ impl Told for SessionError {
     }
 }
 
-impl Told for CrossSigningError {
-    fn side(&self) -> Side {
+impl ToUserError for CrossSigningError {
+    fn cause(&self) -> Cause {
         match self {
-            Self::Homeserver(error) => error.side(),
-            _ => Side::Here,
+            Self::Homeserver(error) => error.cause(),
+            _ => Cause::Here,
         }
     }
 }
 
-impl Told for RendezvousError {
-    fn side(&self) -> Side {
+impl ToUserError for RendezvousError {
+    fn cause(&self) -> Cause {
         match self {
-            Self::Http(error) => between(error, Side::RendezvousServer),
-            Self::AlreadyUsed => Side::OtherDevice,
-            Self::Elsewhere | Self::NoBaseUrl => Side::Here,
-            _ => Side::RendezvousServer,
+            Self::Http(error) => between(error, Cause::RendezvousServer),
+            Self::AlreadyUsed => Cause::OtherDevice,
+            Self::Elsewhere | Self::NoBaseUrl => Cause::Here,
+            _ => Cause::RendezvousServer,
         }
     }
 
@@ -139,21 +139,21 @@ impl Told for RendezvousError {
     }
 }
 
-impl Told for RestoreError {
-    fn side(&self) -> Side {
+impl ToUserError for RestoreError {
+    fn cause(&self) -> Cause {
         match self {
-            Self::Homeserver(error) => error.side(),
-            Self::NotConnected | Self::Gone(_) | Self::Store(_) => Side::Here,
+            Self::Homeserver(error) => error.cause(),
+            Self::NotConnected | Self::Gone(_) | Self::Store(_) => Cause::Here,
         }
     }
 }
 
-impl Told for ImportError {
-    fn side(&self) -> Side {
+impl ToUserError for ImportError {
+    fn cause(&self) -> Cause {
         match self {
-            Self::Refused(_) => Side::OtherDevice,
-            Self::Query(error) | Self::Upload(error) => error.side(),
-            Self::Unsigned | Self::Store(_) => Side::Here,
+            Self::Refused(_) => Cause::OtherDevice,
+            Self::Query(error) | Self::Upload(error) => error.cause(),
+            Self::Unsigned | Self::Store(_) => Cause::Here,
         }
     }
 

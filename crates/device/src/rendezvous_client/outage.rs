@@ -9,14 +9,14 @@ use tokio::time::{Instant, timeout};
 use super::RendezvousError;
 
 /// The trouble of the moment, if there is any.
-pub(super) struct Troubles(watch::Sender<Option<Trouble>>);
+pub(super) struct Outages(watch::Sender<Option<Outage>>);
 
-struct Trouble {
+struct Outage {
     since: Instant,
     last: RendezvousError,
 }
 
-impl Troubles {
+impl Outages {
     pub(super) fn new() -> Self {
         Self(watch::Sender::new(None))
     }
@@ -25,7 +25,7 @@ impl Troubles {
     pub(super) fn note(&self, last: RendezvousError) {
         self.0.send_modify(|now| {
             let since = now.as_ref().map_or_else(Instant::now, |trouble| trouble.since);
-            *now = Some(Trouble { since, last });
+            *now = Some(Outage { since, last });
         });
     }
 
@@ -44,7 +44,7 @@ impl Troubles {
         loop {
             let began = now.wait_for(Option::is_some).await.map(|trouble| since(&trouble));
             let Ok(began) = began else { return pending().await };
-            let over = |now: &Option<Trouble>| since(now) != began;
+            let over = |now: &Option<Outage>| since(now) != began;
             if timeout(long, now.wait_for(over)).await.is_ok() {
                 continue;
             }
@@ -54,7 +54,7 @@ impl Troubles {
     }
 }
 
-fn since(trouble: &Option<Trouble>) -> Option<Instant> {
+fn since(trouble: &Option<Outage>) -> Option<Instant> {
     trouble.as_ref().map(|trouble| trouble.since)
 }
 
@@ -70,7 +70,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_trouble_that_lasts_is_told_once_and_one_that_passes_is_not() {
-        let (troubles, told) = (Troubles::new(), Mutex::new(Vec::new()));
+        let (troubles, told) = (Outages::new(), Mutex::new(Vec::new()));
         let report =
             troubles.report(LONG, |error| told.lock().unwrap_or_else(|e| e.into_inner()).push(error));
         let script = async {

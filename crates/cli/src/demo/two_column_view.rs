@@ -6,7 +6,7 @@ use std::{
 };
 
 use anstyle::Style;
-use matrix_qr_device::News;
+use matrix_qr_device::ProgressEvent;
 use matrix_qr_protocol::{driver::Progress, qr::ShownCode, revision::Role};
 use serde_json::{Value, json};
 
@@ -14,7 +14,7 @@ use crate::{
     args::ShownBy,
     keyboard,
     measure::wrap,
-    news,
+    progress,
     output::{BOLD, DIM, GOOD, Output, harmless, paint},
     qr_picture::drawings,
     qr_text,
@@ -26,14 +26,14 @@ const COLUMN: usize = 35;
 const PLAIN: Style = Style::new();
 
 #[derive(Clone)]
-pub(super) struct Board {
+pub(super) struct TwoColumnView {
     out: Output,
     began: Instant,
     /// The question that stands below the columns.
     question: Arc<Mutex<Option<String>>>,
 }
 
-impl Board {
+impl TwoColumnView {
     pub(super) fn new(out: Output) -> Self {
         Self { out, began: Instant::now(), question: Arc::default() }
     }
@@ -49,12 +49,12 @@ impl Board {
     }
 
     /// A step of one of the two.
-    pub(super) fn note(&self, role: Role, news: &News<'_>) {
+    pub(super) fn note(&self, role: Role, event: &ProgressEvent<'_>) {
         if self.out == Output::Json {
-            return self.event(role, news::event(news));
+            return self.event(role, progress::event(event));
         }
-        let loud = matches!(news, News::Progress(Progress::Secure(_)) | News::UserCode { .. });
-        self.write(role, &news::words(news, role), if loud { BOLD } else { PLAIN });
+        let loud = matches!(event, ProgressEvent::Progress(Progress::Secure(_)) | ProgressEvent::UserCode { .. });
+        self.write(role, &progress::words(event, role), if loud { BOLD } else { PLAIN });
     }
 
     /// What the person at one of the two does.
@@ -155,7 +155,7 @@ fn name(role: Role) -> &'static str {
 }
 
 /// A question on the board.
-pub(super) struct Question(Board);
+pub(super) struct Question(TwoColumnView);
 
 impl Question {
     /// What came was no answer.

@@ -16,7 +16,7 @@ use matrix_qr_sandbox::Sandbox;
 use tokio::net::TcpListener;
 use url::Url;
 
-pub(crate) struct Tap {
+pub(crate) struct FaultProxy {
     pub(crate) homeserver: Url,
     pub(crate) issuer: Url,
     wire: Arc<Wire>,
@@ -61,7 +61,7 @@ struct Wire {
     judge: Mutex<Option<Judge>>,
 }
 
-impl Tap {
+impl FaultProxy {
     pub(crate) async fn start(sandbox: &Sandbox) -> Self {
         let wire = Arc::new(Wire::default());
         let homeserver = listen(sandbox.homeserver(), &wire).await;

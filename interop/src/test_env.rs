@@ -52,7 +52,7 @@ impl Rendezvous {
     }
 }
 
-pub(crate) struct World<'a> {
+pub(crate) struct TestEnv<'a> {
     pub(crate) places: &'a Places,
     pub(crate) kind: Rendezvous,
     pub(crate) run: PathBuf,
@@ -71,7 +71,7 @@ pub(crate) struct World<'a> {
     _servers: Vec<Process>,
 }
 
-impl<'a> World<'a> {
+impl<'a> TestEnv<'a> {
     pub(crate) async fn start(places: &'a Places, kind: Rendezvous) -> Result<Self> {
         let run = places.run.join(format!("{kind:?}").to_lowercase());
         fs::create_dir_all(&run)?;

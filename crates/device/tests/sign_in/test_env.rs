@@ -6,7 +6,7 @@ use std::{
 };
 
 use matrix_qr_device::{
-    Device, DeviceName, Granted, Manner, Rendezvous, Setup, Showing, SignedIn, Start, first_device,
+    Device, DeviceName, Granted, GrantOptions, Rendezvous, SignInOptions, Showing, SignedIn, Start, first_device,
     http::Policy,
     oauth::Client,
     secret::Secret,
@@ -26,7 +26,7 @@ use url::Url;
 use crate::{
     meeting::{Meeting, Plan},
     revision::showing,
-    tap::Tap,
+    fault_proxy::FaultProxy,
 };
 
 /// An old message of the account, sent before the new device existed.
@@ -36,13 +36,13 @@ pub(crate) const OLD_MESSAGE: &str = "the first old message";
 pub(crate) const FIRST: &str = "FIRSTDEVICE";
 
 /// An account whose first device is set up: cross-signed, with an old message and a key backup.
-pub(crate) struct World {
+pub(crate) struct TestEnv {
     pub(crate) sandbox: Sandbox,
     pub(crate) existing: Device,
     pub(crate) room: ruma::OwnedRoomId,
     pub(crate) dirs: TempDir,
     /// Where the devices meet the servers: the sandbox itself, or what stands before it.
-    pub(crate) tap: Option<Tap>,
+    pub(crate) fault_proxy: Option<FaultProxy>,
 }
 
 /// What became of a sign-in.
@@ -59,7 +59,7 @@ pub(crate) struct End {
     pub(crate) record: Record,
 }
 
-impl World {
+impl TestEnv {
     pub(crate) async fn start() -> Self {
         Box::pin(Self::with(Options::default())).await
     }
@@ -69,20 +69,20 @@ impl World {
     }
 
     /// With something between the devices and both servers that sees and may disturb everything.
-    pub(crate) async fn tapped() -> Self {
-        Box::pin(Self::tapped_with(Options::default())).await
+    pub(crate) async fn with_fault_proxy() -> Self {
+        Box::pin(Self::with_fault_proxy_and(Options::default())).await
     }
 
-    pub(crate) async fn tapped_with(options: Options) -> Self {
+    pub(crate) async fn with_fault_proxy_and(options: Options) -> Self {
         let sandbox = Sandbox::start(options).await.unwrap();
-        let tap = Tap::start(&sandbox).await;
-        Box::pin(Self::build(sandbox, Some(tap))).await
+        let fault_proxy = FaultProxy::start(&sandbox).await;
+        Box::pin(Self::build(sandbox, Some(fault_proxy))).await
     }
 
-    async fn build(sandbox: Sandbox, tap: Option<Tap>) -> Self {
+    async fn build(sandbox: Sandbox, fault_proxy: Option<FaultProxy>) -> Self {
         let dirs = tempfile::tempdir().unwrap();
         let directory = dirs.path().join("existing");
-        let doors = (door(&sandbox, tap.as_ref()), issuer(&sandbox, tap.as_ref()));
+        let doors = (door(&sandbox, fault_proxy.as_ref()), issuer(&sandbox, fault_proxy.as_ref()));
         store(sandbox.first_session(FIRST).await.unwrap(), doors, &directory);
         let existing = Device::open(&directory, Policy::HttpsOrLoopback).await.unwrap();
         first_device::set_up(existing.homeserver(), existing.encryption()).await.unwrap();
@@ -90,13 +90,13 @@ impl World {
             .await
             .unwrap();
         first_device::back_up(existing.homeserver(), existing.encryption()).await.unwrap();
-        Self { sandbox, existing, room, dirs, tap }
+        Self { sandbox, existing, room, dirs, fault_proxy }
     }
 
     /// A directory with the session of one more device, which signed in without QR.
     pub(crate) async fn signed_in_device(&self, id: &str) -> PathBuf {
         let directory = self.dirs.path().join(id);
-        let doors = (self.door(), issuer(&self.sandbox, self.tap.as_ref()));
+        let doors = (self.door(), issuer(&self.sandbox, self.fault_proxy.as_ref()));
         store(self.sandbox.first_session(id).await.unwrap(), doors, &directory);
         directory
     }
@@ -105,9 +105,9 @@ impl World {
         self.dirs.path().join("new")
     }
 
-    pub(crate) fn setup(&self, dialect: Dialect) -> Setup {
+    pub(crate) fn setup(&self, dialect: Dialect) -> SignInOptions {
         let client = Client::default();
-        Setup {
+        SignInOptions {
             directory: self.new_dir(),
             policy: Policy::HttpsOrLoopback,
             dialect,
@@ -119,7 +119,7 @@ impl World {
     }
 
     pub(crate) fn door(&self) -> Url {
-        door(&self.sandbox, self.tap.as_ref())
+        door(&self.sandbox, self.fault_proxy.as_ref())
     }
 
     pub(crate) fn homeserver(&self) -> Homeserver {
@@ -165,7 +165,7 @@ impl World {
         let (new, existing) =
             (meeting.robot(Role::New, plan, self), meeting.robot(Role::Existing, plan, self));
         let setup = self.setup(plan.dialect);
-        let manner = Manner { dialect: plan.dialect, showing: showing(), announce: plan.announce };
+        let manner = GrantOptions { dialect: plan.dialect, showing: showing(), announce: plan.announce };
         let scan = || meeting.scan(plan.scan_at.as_ref());
         let start = async |role| if role == plan.shown_by { Ok(self.show()) } else { scan().await };
         tokio::join!(
@@ -191,12 +191,12 @@ pub(crate) async fn ended<T>(
     result
 }
 
-fn door(sandbox: &Sandbox, tap: Option<&Tap>) -> Url {
-    tap.map_or(sandbox.homeserver(), |tap| &tap.homeserver).clone()
+fn door(sandbox: &Sandbox, fault_proxy: Option<&FaultProxy>) -> Url {
+    fault_proxy.map_or(sandbox.homeserver(), |fault_proxy| &fault_proxy.homeserver).clone()
 }
 
-fn issuer(sandbox: &Sandbox, tap: Option<&Tap>) -> Url {
-    tap.map_or(sandbox.issuer(), |tap| &tap.issuer).clone()
+fn issuer(sandbox: &Sandbox, fault_proxy: Option<&FaultProxy>) -> Url {
+    fault_proxy.map_or(sandbox.issuer(), |fault_proxy| &fault_proxy.issuer).clone()
 }
 
 fn store(session: FirstSession, (homeserver, issuer): (Url, Url), directory: &Path) {

@@ -2,7 +2,7 @@
 
 use getrandom::SysRng;
 use matrix_qr_device::{
-    Granted, Manner, SignedIn,
+    Granted, GrantOptions, SignedIn,
     http::{Http, Policy},
     rendezvous_client::{RendezvousClient, RendezvousError},
     sign_in,
@@ -19,15 +19,15 @@ use serde_json::{Value, json};
 use crate::{
     meeting::{Meeting, Plan},
     revision::showing,
-    world::World,
+    test_env::TestEnv,
 };
 
-pub(crate) struct Puppet {
+pub(crate) struct ScriptedPeer {
     line: RendezvousClient,
     channel: SecureChannel,
 }
 
-impl Puppet {
+impl ScriptedPeer {
     /// Scans the code of the device under test, and shows the digits.
     async fn scan(meeting: &Meeting) -> Self {
         let code = meeting.shown().await;
@@ -70,14 +70,14 @@ impl Puppet {
 }
 
 /// What an existing device says first. Each revision has its own name for the homeserver.
-pub(crate) fn offer(world: &World, protocols: Value) -> Value {
+pub(crate) fn offer(world: &TestEnv, protocols: Value) -> Value {
     let homeserver = world.homeserver();
     let homeserver = homeserver.as_str();
     json!({ "type": "m.login.protocols", "protocols": protocols, "homeserver": homeserver, "base_url": homeserver })
 }
 
 /// A man-made new device: everything as it should be, up to the secrets.
-pub(crate) async fn has_a_token(world: &World, peer: &mut Puppet) {
+pub(crate) async fn has_a_token(world: &TestEnv, peer: &mut ScriptedPeer) {
     let uri = "https://id.example.org/link";
     peer.say(json!({
         "type": "m.login.protocol", "protocol": "device_authorization_grant", "device_id": "PUPPETDEVICE",
@@ -91,19 +91,19 @@ pub(crate) async fn has_a_token(world: &World, peer: &mut Puppet) {
 
 /// The new device shows a code, a puppet scans it.
 pub(crate) async fn new_device_against<T>(
-    world: &World,
-    script: impl AsyncFnOnce(&mut Puppet) -> T,
+    world: &TestEnv,
+    script: impl AsyncFnOnce(&mut ScriptedPeer) -> T,
 ) -> (Result<SignedIn, Error>, T) {
     let (meeting, plan) = (Meeting::new(), Plan::shown_by(Role::New));
     let (robot, setup) = (meeting.robot(Role::New, &plan, world), world.setup(plan.dialect));
-    let puppet = async { script(&mut Puppet::scan(&meeting).await).await };
-    tokio::join!(Box::pin(sign_in(&setup, world.show(), &robot)), Box::pin(puppet))
+    let scripted_peer = async { script(&mut ScriptedPeer::scan(&meeting).await).await };
+    tokio::join!(Box::pin(sign_in(&setup, world.show(), &robot)), Box::pin(scripted_peer))
 }
 
 /// The existing device shows a code, a puppet scans it. The person opens every link and decides nothing.
 pub(crate) async fn existing_device_against<T>(
-    world: &World,
-    script: impl AsyncFnOnce(&mut Puppet) -> T,
+    world: &TestEnv,
+    script: impl AsyncFnOnce(&mut ScriptedPeer) -> T,
 ) -> (Result<Granted, Error>, Vec<(Role, String)>, T) {
     let plan = Plan { decision: None, ..Plan::shown_by(Role::Existing) };
     existing_device_with(world, &plan, async |peer, _| script(peer).await).await
@@ -111,15 +111,15 @@ pub(crate) async fn existing_device_against<T>(
 
 /// The same, and the person does what the plan says.
 pub(crate) async fn existing_device_with<T>(
-    world: &World,
+    world: &TestEnv,
     plan: &Plan,
-    script: impl AsyncFnOnce(&mut Puppet, &Meeting) -> T,
+    script: impl AsyncFnOnce(&mut ScriptedPeer, &Meeting) -> T,
 ) -> (Result<Granted, Error>, Vec<(Role, String)>, T) {
     let meeting = Meeting::new();
     let robot = meeting.robot(Role::Existing, plan, world);
-    let puppet = async { script(&mut Puppet::scan(&meeting).await, &meeting).await };
+    let scripted_peer = async { script(&mut ScriptedPeer::scan(&meeting).await, &meeting).await };
     let grant =
-        world.existing.grant(world.show(), Manner { showing: showing(), ..Manner::default() }, &robot);
-    let (granted, heard) = tokio::join!(Box::pin(grant), Box::pin(puppet));
+        world.existing.grant(world.show(), GrantOptions { showing: showing(), ..GrantOptions::default() }, &robot);
+    let (granted, heard) = tokio::join!(Box::pin(grant), Box::pin(scripted_peer));
     (granted, meeting.told(), heard)
 }

@@ -9,7 +9,7 @@ use matrix_qr_protocol::{channel::CheckCode, revision::Revision};
 use tokio::sync::watch;
 use url::Url;
 
-use super::board::Board;
+use super::two_column_view::TwoColumnView;
 use crate::{cancel::Cancel, keyboard::Keyboard};
 
 /// A step, and how long it took since the one before it.
@@ -23,8 +23,8 @@ pub(super) enum Played<'a> {
     Takes(Duration),
 }
 
-pub(super) struct Stage<'a> {
-    pub(super) board: Board,
+pub(super) struct DemoContext<'a> {
+    pub(super) view: TwoColumnView,
     pub(super) cancel: Cancel,
     pub(super) person: Played<'a>,
     /// The digits, once a device shows them: it is the person who carries them to the other.
@@ -38,10 +38,10 @@ pub(super) struct Stage<'a> {
     steps: Mutex<(Instant, Vec<Step>)>,
 }
 
-impl<'a> Stage<'a> {
-    pub(super) fn new(board: Board, cancel: Cancel, person: Played<'a>) -> Self {
+impl<'a> DemoContext<'a> {
+    pub(super) fn new(view: TwoColumnView, cancel: Cancel, person: Played<'a>) -> Self {
         Self {
-            board,
+            view,
             cancel,
             person,
             digits: watch::Sender::default(),

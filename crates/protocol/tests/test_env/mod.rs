@@ -12,10 +12,10 @@ use getrandom::SysRng;
 use matrix_qr_protocol::{
     channel::{CheckCode, Initiated, SecureChannel},
     driver::{self, Delivery, Host, Progress},
-    error::{Error, Side as Blame, Trouble},
+    error::{Error, Cause, UserError},
     homeserver::{BaseUrl, Homeserver},
     login::{
-        Answer, Ask, Ended, Outcome, Presence,
+        Answer, Ask, Ended, VerificationOutcome, DeviceLookup,
         message::{Authorization, CrossSigning, DeviceId, Message, SecretKey, Secrets, VerificationLink},
     },
     qr::{QrCode, ShownBy},
@@ -24,23 +24,17 @@ use matrix_qr_protocol::{
 };
 use rand_core::UnwrapErr;
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Side {
-    New,
-    Existing,
-}
-
 /// What is planned for a sign-in.
 #[derive(Clone)]
 pub struct Pair {
     shown_by: Role,
     speech: (Revision, Dialect),
-    cancel: Option<(Side, usize)>,
+    cancel: Option<(Role, usize)>,
     intrude: Option<(usize, Vec<u8>)>,
     replay: Option<usize>,
     misplace: Option<(usize, Binding)>,
     end_session: Option<(usize, Ended)>,
-    answer: Option<(Side, Answer)>,
+    answer: Option<(Role, Answer)>,
     both_are: Option<Role>,
     lose_secrets: Option<bool>,
     wrong_digits: bool,
@@ -66,10 +60,10 @@ pub struct End {
 
 impl End {
     /// This side's result, and the other's.
-    pub fn of(&self, side: Side) -> (&Result<(), Error>, &Result<(), Error>) {
-        match side {
-            Side::New => (&self.new, &self.existing),
-            Side::Existing => (&self.existing, &self.new),
+    pub fn of(&self, role: Role) -> (&Result<(), Error>, &Result<(), Error>) {
+        match role {
+            Role::New => (&self.new, &self.existing),
+            Role::Existing => (&self.existing, &self.new),
         }
     }
 }
@@ -102,12 +96,12 @@ impl Pair {
 
     plans! {
         speech(speech: (Revision, Dialect)) => speech = speech;
-        cancel(side: Side, moment: usize) => cancel = Some((side, moment));
+        cancel(role: Role, moment: usize) => cancel = Some((role, moment));
         intrude(write: usize, payload: &[u8]) => intrude = Some((write, payload.to_vec()));
         replay(write: usize) => replay = Some(write);
         misplace(write: usize, binding: Binding) => misplace = Some((write, binding));
         end_session(write: usize, ended: Ended) => end_session = Some((write, ended));
-        answer(side: Side, answer: Answer) => answer = Some((side, answer));
+        answer(role: Role, answer: Answer) => answer = Some((role, answer));
         both_are(role: Role) => both_are = Some(role);
         lose_secrets(seen: bool) => lose_secrets = Some(seen);
         wrong_digits() => wrong_digits = true;
@@ -117,7 +111,7 @@ impl Pair {
     }
 
     pub fn run(self) -> End {
-        let world = Rc::new(World::new(self.clone()));
+        let world = Rc::new(TestEnv::new(self.clone()));
         let scanner_role = self.both_are.unwrap_or(self.shown_by.other());
         let (shower, scanner) =
             (Device::new(&world, self.shown_by, true), Device::new(&world, scanner_role, false));
@@ -186,13 +180,13 @@ async fn scan(device: &Device, dialect: Dialect) -> Result<(), Error> {
 }
 
 /// A device that a test plays by hand, on the same secure channel.
-pub struct Puppet<'a> {
-    world: &'a World,
+pub struct ScriptedPeer<'a> {
+    world: &'a TestEnv,
     device: Device,
     channel: SecureChannel,
 }
 
-impl Puppet<'_> {
+impl ScriptedPeer<'_> {
     pub async fn say(&mut self, said: &[u8]) -> Result<Delivery, Ended> {
         let payload = self.channel.seal(said, self.device.binding()).unwrap();
         self.device.send(payload).await
@@ -221,9 +215,9 @@ impl Puppet<'_> {
 
 impl Pair {
     /// What the device that shows its code makes of such a peer, and how that one ends. The script begins when the digits are typed.
-    pub fn against<T>(self, script: impl AsyncFnOnce(&mut Puppet<'_>) -> T) -> (Result<(), Error>, T) {
+    pub fn against<T>(self, script: impl AsyncFnOnce(&mut ScriptedPeer<'_>) -> T) -> (Result<(), Error>, T) {
         let (shown_by, speech) = (self.shown_by, self.speech);
-        let world = Rc::new(World::new(self));
+        let world = Rc::new(TestEnv::new(self));
         let ours = Device::new(&world, shown_by, true);
         let (mut result, mut heard) = (None, None);
         {
@@ -241,7 +235,7 @@ impl Pair {
                 let (channel, check_code) = initiated.finish(&device.receive().await.unwrap()).unwrap();
                 device.tell(Progress::Secure(&check_code));
                 world.until(|world| world.confirmed.get().then_some(())).await;
-                script(&mut Puppet { world: &world, device, channel }).await
+                script(&mut ScriptedPeer { world: &world, device, channel }).await
             });
             world.run(|context| {
                 poll(&mut result, ours.as_mut(), context);
@@ -253,7 +247,7 @@ impl Pair {
     }
 }
 
-pub struct World {
+pub struct TestEnv {
     plan: Pair,
     /// All payloads; the last one stands in the session.
     payloads: RefCell<Vec<Vec<u8>>>,
@@ -273,7 +267,7 @@ pub struct World {
     busy: Cell<bool>,
 }
 
-impl World {
+impl TestEnv {
     fn new(plan: Pair) -> Self {
         Self {
             plan,
@@ -388,7 +382,7 @@ impl World {
 }
 
 pub struct Device {
-    world: Rc<World>,
+    world: Rc<TestEnv>,
     role: Role,
     shows: bool,
     /// How many payloads of the session this device has seen.
@@ -399,7 +393,7 @@ pub struct Device {
 }
 
 impl Device {
-    fn new(world: &Rc<World>, role: Role, shows: bool) -> Self {
+    fn new(world: &Rc<TestEnv>, role: Role, shows: bool) -> Self {
         Self {
             world: world.clone(),
             role,
@@ -411,9 +405,6 @@ impl Device {
         }
     }
 
-    fn side(&self) -> Side {
-        if self.role == Role::New { Side::New } else { Side::Existing }
-    }
 
     /// The payload that stands in the session, as this device finds it. It has seen one less, or several less if somebody
     /// else wrote.
@@ -442,7 +433,7 @@ impl Device {
     }
 
     fn planned(&self, ask: &Ask) -> Option<Answer> {
-        let (side, answer) = self.world.plan.answer.clone()?;
+        let (role, answer) = self.world.plan.answer.clone()?;
         let fits = matches!(
             (ask, &answer),
             (Ask::RequestAuthorization(_), Answer::Authorization(_))
@@ -452,7 +443,7 @@ impl Device {
                 | (Ask::ExportSecrets, Answer::Exported(_))
                 | (Ask::ImportSecrets(_), Answer::Imported(_))
         );
-        (fits && side == self.side()).then_some(answer)
+        (fits && role == self.role).then_some(answer)
     }
 }
 
@@ -521,21 +512,21 @@ impl Host for Device {
         match ask {
             Ask::RequestAuthorization(_) => Answer::Authorization(Ok(wanted())),
             Ask::AwaitToken => Answer::Token(Ok(())),
-            Ask::FindDevice(_) => Answer::Device(Ok(Presence::Absent)),
+            Ask::FindDevice(_) => Answer::Device(Ok(DeviceLookup::Absent)),
             Ask::OpenUri(_) => Answer::Opened(Ok(())),
-            Ask::AwaitDevice(_) if self.world.plan.never_appears => Answer::Device(Ok(Presence::Absent)),
-            Ask::AwaitDevice(_) => Answer::Device(Ok(Presence::Present)),
+            Ask::AwaitDevice(_) if self.world.plan.never_appears => Answer::Device(Ok(DeviceLookup::Absent)),
+            Ask::AwaitDevice(_) => Answer::Device(Ok(DeviceLookup::Present)),
             Ask::ExportSecrets => {
                 self.world.exported.set(true);
                 Answer::Exported(Ok(secrets()))
             }
             Ask::AwaitVerified(_) => {
                 let patience = self.world.now.get() + 10;
-                let seen = |world: &World| match world.plan.lose_secrets {
-                    Some(true) => Some(Outcome::Verified),
-                    Some(false) => Some(Outcome::Unseen),
-                    None if world.imported.get() => Some(Outcome::Verified),
-                    None => (world.now.get() > patience).then_some(Outcome::Unseen),
+                let seen = |world: &TestEnv| match world.plan.lose_secrets {
+                    Some(true) => Some(VerificationOutcome::Verified),
+                    Some(false) => Some(VerificationOutcome::Unseen),
+                    None if world.imported.get() => Some(VerificationOutcome::Verified),
+                    None => (world.now.get() > patience).then_some(VerificationOutcome::Unseen),
                 };
                 Answer::Verified(self.world.until(seen).await)
             }
@@ -561,8 +552,8 @@ impl Host for Device {
     }
 
     async fn cancelled(&self) {
-        let Some((side, moment)) = self.world.plan.cancel else { return std::future::pending().await };
-        self.world.until(|_| (side == self.side() && self.moments.get() >= moment).then_some(())).await;
+        let Some((role, moment)) = self.world.plan.cancel else { return std::future::pending().await };
+        self.world.until(|_| (role == self.role && self.moments.get() >= moment).then_some(())).await;
     }
 
     async fn patience(&self) {
@@ -593,8 +584,8 @@ pub fn wanted() -> Authorization {
     Authorization { link, device_id: DeviceId::parse("a/b+c").unwrap() }
 }
 
-pub fn trouble() -> Trouble {
-    Trouble::new(Blame::Homeserver, "it broke", "Mend it.")
+pub fn trouble() -> UserError {
+    UserError::new(Cause::Homeserver, "it broke", "Mend it.")
 }
 
 fn secrets() -> Secrets {

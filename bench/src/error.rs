@@ -4,7 +4,7 @@ use std::io;
 
 /// Ends a group of rows: they count as missed.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum Trouble {
+pub(crate) enum BenchError {
     #[error(transparent)]
     Io(#[from] io::Error),
     #[error("{what} did not start: {why}")]

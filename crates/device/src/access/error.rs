@@ -1,21 +1,21 @@
 //! Why a session cannot be used now: it has ended, or something else is in the way.
 
-use matrix_qr_protocol::error::{Side, Trouble};
+use matrix_qr_protocol::error::{Cause, UserError};
 
-use crate::{homeserver::HomeserverError, oauth::OAuthError, trouble::Told};
+use crate::{homeserver::HomeserverError, oauth::OAuthError, user_error::ToUserError};
 
 /// Why there is no good token.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Lapse {
+pub(crate) enum AccessError {
     /// The session is over.
-    Ended(Ended),
+    SessionEnd(SessionEnd),
     /// It may be good, and could not be used.
-    Trouble(Trouble),
+    Trouble(UserError),
 }
 
 /// How it was seen that a session has ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Ended {
+pub(crate) enum SessionEnd {
     /// The authorization server does not take the refresh token (RFC 6749, section 5.2, `invalid_grant`).
     Void,
     /// There is no refresh token.
@@ -26,7 +26,7 @@ pub(crate) enum Ended {
     Locked,
 }
 
-impl Ended {
+impl SessionEnd {
     fn cause(self) -> &'static str {
         match self {
             Self::Void => "it was removed in the account, or a copy of its directory is in use elsewhere",
@@ -51,42 +51,42 @@ impl Ended {
     }
 }
 
-impl From<Ended> for Trouble {
+impl From<SessionEnd> for UserError {
     /// On this device's side: what it needs, a session, it does not have.
-    fn from(ended: Ended) -> Self {
-        Self::new(Side::Here, format!("this session has ended: {}", ended.cause()), ended.advice())
+    fn from(ended: SessionEnd) -> Self {
+        Self::new(Cause::Here, format!("this session has ended: {}", ended.cause()), ended.advice())
     }
 }
 
-impl From<Ended> for Lapse {
-    fn from(ended: Ended) -> Self {
-        Self::Ended(ended)
+impl From<SessionEnd> for AccessError {
+    fn from(ended: SessionEnd) -> Self {
+        Self::SessionEnd(ended)
     }
 }
 
-impl From<Trouble> for Lapse {
-    fn from(trouble: Trouble) -> Self {
+impl From<UserError> for AccessError {
+    fn from(trouble: UserError) -> Self {
         Self::Trouble(trouble)
     }
 }
 
-impl From<OAuthError> for Lapse {
+impl From<OAuthError> for AccessError {
     fn from(error: OAuthError) -> Self {
-        if error.is_invalid_grant() { Ended::Void.into() } else { error.told().into() }
+        if error.is_invalid_grant() { SessionEnd::Void.into() } else { error.to_user_error().into() }
     }
 }
 
-impl From<HomeserverError> for Lapse {
+impl From<HomeserverError> for AccessError {
     fn from(error: HomeserverError) -> Self {
-        if error.is_locked() { Ended::Locked.into() } else { error.told().into() }
+        if error.is_locked() { SessionEnd::Locked.into() } else { error.to_user_error().into() }
     }
 }
 
-impl From<Lapse> for Trouble {
-    fn from(lapse: Lapse) -> Self {
-        match lapse {
-            Lapse::Ended(ended) => ended.into(),
-            Lapse::Trouble(trouble) => trouble,
+impl From<AccessError> for UserError {
+    fn from(error: AccessError) -> Self {
+        match error {
+            AccessError::SessionEnd(ended) => ended.into(),
+            AccessError::Trouble(trouble) => trouble,
         }
     }
 }
@@ -97,11 +97,11 @@ mod tests {
 
     #[test]
     fn however_a_session_ended_the_sentence_begins_the_same_and_names_the_way_out() {
-        for ended in [Ended::Void, Ended::Expired, Ended::Refused, Ended::Locked] {
-            let trouble = Trouble::from(ended);
+        for ended in [SessionEnd::Void, SessionEnd::Expired, SessionEnd::Refused, SessionEnd::Locked] {
+            let trouble = UserError::from(ended);
             assert!(trouble.what.starts_with("this session has ended: "), "{}", trouble.what);
             assert!(trouble.advice.contains("logout --local") && trouble.advice.contains("login`"));
-            assert_eq!(trouble.side, Side::Here);
+            assert_eq!(trouble.cause, Cause::Here);
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use super::message::{Authorization, DeviceId, Message, Secrets, Unreadable, VerificationLink};
 use crate::{
-    error::{Error, Trouble},
+    error::{Error, UserError},
     homeserver::Homeserver,
 };
 
@@ -35,7 +35,7 @@ pub enum Ended {
     /// The server does not know it any more: the other device deleted it, or its time ran out.
     Gone,
     /// The server cannot be used.
-    Unusable(Trouble),
+    Unusable(UserError),
 }
 
 /// What a login wants.
@@ -46,12 +46,12 @@ pub enum Output {
     /// Do this, and come back with its answer. A new question makes an older one pointless.
     Ask(Ask),
     /// It is over: nothing comes after this.
-    Over(Over),
+    End(Outcome),
 }
 
 /// How a login ends.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Over {
+pub struct Outcome {
     /// Whether it did what it is for.
     pub result: Result<(), Error>,
     /// What becomes of the rendezvous session.
@@ -102,20 +102,20 @@ pub enum Answer {
     /// To [`Ask::AwaitToken`].
     Token(Result<(), NoToken>),
     /// To [`Ask::FindDevice`] and [`Ask::AwaitDevice`].
-    Device(Result<Presence, Trouble>),
+    Device(Result<DeviceLookup, UserError>),
     /// To [`Ask::OpenUri`].
     Opened(Result<(), NotOpened>),
     /// To [`Ask::ExportSecrets`].
-    Exported(Result<Secrets, Trouble>),
+    Exported(Result<Secrets, UserError>),
     /// To [`Ask::AwaitVerified`].
-    Verified(Outcome),
+    Verified(VerificationOutcome),
     /// To [`Ask::ImportSecrets`].
     Imported(Result<(), NotImported>),
 }
 
 /// Whether the homeserver shows a device.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Presence {
+pub enum DeviceLookup {
     /// `GET /devices/{id}` is 200.
     Present,
     /// `GET /devices/{id}` is 404. No other answer means this.
@@ -124,7 +124,7 @@ pub enum Presence {
 
 /// What the homeserver shows of the new device after the secrets were sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Outcome {
+pub enum VerificationOutcome {
     /// It is there, and signed by its owner.
     Verified,
     /// It was not seen signed in time.
@@ -137,9 +137,9 @@ pub enum Outcome {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum NoAuthorization {
     /// The homeserver has no OAuth, or no device grant.
-    Unsupported(Trouble),
+    Unsupported(UserError),
     /// It could not be had.
-    Failed(Trouble),
+    Failed(UserError),
 }
 
 /// Why there is no token.
@@ -150,9 +150,9 @@ pub enum NoToken {
     /// `expired_token`, or its time ran out.
     Expired,
     /// It is for another account than the person wants to be signed in to.
-    WrongAccount(Trouble),
+    WrongAccount(UserError),
     /// The token is not what was asked for, or cannot be had.
-    Failed(Trouble),
+    Failed(UserError),
 }
 
 /// Why the link was not opened.
@@ -161,16 +161,16 @@ pub enum NotOpened {
     /// The person does not want to.
     Refused,
     /// It is not `https`, or no browser opens it.
-    Unusable(Trouble),
+    Unusable(UserError),
 }
 
 /// Why the secrets were not taken.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum NotImported {
     /// They are wrong: nothing was stored.
-    Refused(Trouble),
+    Refused(UserError),
     /// They are right, and the device could not be set up with them.
-    Failed(Trouble),
+    Failed(UserError),
 }
 
 impl From<Ended> for Error {

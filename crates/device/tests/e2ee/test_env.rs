@@ -22,7 +22,7 @@ pub(crate) const KEYS_UPLOAD: &str = "POST /_matrix/client/v3/keys/upload";
 pub(crate) const BACKUP_VERSION: &str = "GET /_matrix/client/v3/room_keys/version";
 pub(crate) const BACKUP_KEYS: &str = "GET /_matrix/client/v3/room_keys/keys";
 
-pub(crate) struct World {
+pub(crate) struct TestEnv {
     pub(crate) sandbox: Sandbox,
     pub(crate) proxy: Proxy,
     dirs: TempDir,
@@ -33,7 +33,7 @@ pub(crate) struct Device {
     pub(crate) encryption: Encryption,
 }
 
-impl World {
+impl TestEnv {
     pub(crate) async fn start() -> Self {
         let sandbox = Sandbox::start(Options::default()).await.unwrap();
         let proxy = Proxy::start(sandbox.homeserver().clone()).await;

@@ -13,7 +13,7 @@ use crate::{
 };
 
 /// The channel, and the session that says in which words messages go over it.
-pub(super) struct Line<'a> {
+pub(super) struct ChannelState<'a> {
     shape: Shape,
     location: &'a Location,
 }
@@ -29,7 +29,7 @@ enum Shape {
     Spent,
 }
 
-impl<'a> Line<'a> {
+impl<'a> ChannelState<'a> {
     pub(super) fn unconfirmed(unconfirmed: Unconfirmed, location: &'a Location) -> Self {
         Self { shape: Shape::Unconfirmed(unconfirmed), location }
     }

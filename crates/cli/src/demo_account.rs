@@ -21,14 +21,14 @@ pub(crate) const OLD_MESSAGES: [&str; 3] = [
 ];
 
 /// The servers, and the account's first device.
-pub(crate) struct World {
+pub(crate) struct DemoAccount {
     pub(crate) sandbox: Sandbox,
     pub(crate) existing: Device,
     /// The encrypted room with the old messages.
     pub(crate) room: String,
 }
 
-impl World {
+impl DemoAccount {
     /// Starts the servers and sets the account up: identity, key backup, an encrypted room with messages.
     pub(crate) async fn start(options: Options, existing: &Path) -> Result<Self, Failure> {
         let sandbox =

@@ -3,14 +3,14 @@
 use std::time::Duration;
 
 use matrix_qr_device::{
-    Device, Granted, Setup, SignedIn, encryption::BackupState, first_device, http::Policy,
+    Device, Granted, SignInOptions, SignedIn, encryption::BackupState, first_device, http::Policy,
 };
 use matrix_qr_protocol::revision::Revision;
 use serde_json::{Value, json};
 
 use super::{
     Path,
-    stage::{Stage, Step},
+    context::{DemoContext, Step},
 };
 use crate::{
     args::{Reading, ShownBy},
@@ -18,11 +18,11 @@ use crate::{
     inspect::revision_name,
     measure::wrap,
     output::{BAD, BOLD, DIM, GOOD, Output, paint},
-    world::{OLD_MESSAGES, World},
+    demo_account::{OLD_MESSAGES, DemoAccount},
 };
 
 #[derive(Debug)]
-pub(super) struct Truth {
+pub(super) struct DemoReport {
     user_id: String,
     device_id: String,
     /// The public master key that signed for the new device.
@@ -44,9 +44,9 @@ pub(super) struct Truth {
 
 /// Opens the new device as a later process would, and looks.
 pub(super) async fn look(
-    world: &World,
-    (setup, signed_in, granted): (&Setup, &SignedIn, &Granted),
-) -> Result<Truth, Failure> {
+    world: &DemoAccount,
+    (setup, signed_in, granted): (&SignInOptions, &SignedIn, &Granted),
+) -> Result<DemoReport, Failure> {
     let record = world.sandbox.record();
     let uploads: Vec<_> =
         record.key_uploads.iter().filter(|upload| upload.device_id == signed_in.device_id).collect();
@@ -55,7 +55,7 @@ pub(super) async fn look(
     let owner = world.existing.verification().await.map_err(Failure::not_ready)?;
     let one_owner = seen.master_key == signed_in.master_key && seen.master_key == owner.master_key;
     let restored = new.restore_keys().await.map_err(Failure::not_ready)?;
-    Ok(Truth {
+    Ok(DemoReport {
         user_id: signed_in.user_id.clone(),
         device_id: signed_in.device_id.clone(),
         verified: seen.verified && granted.verified && one_owner,
@@ -82,9 +82,9 @@ async fn messages(new: &Device, room: &str) -> Result<Vec<String>, Failure> {
     texts.map_err(|error| unread(error.to_string()))
 }
 
-impl Truth {
-    pub(super) fn told(mut self, path: Path, stage: &Stage<'_>, total: Duration) -> Self {
-        self.told = Some((path, stage.revision.get().copied(), stage.steps(), total));
+impl DemoReport {
+    pub(super) fn told(mut self, path: Path, context: &DemoContext<'_>, total: Duration) -> Self {
+        self.told = Some((path, context.revision.get().copied(), context.steps(), total));
         self
     }
 
@@ -188,8 +188,8 @@ fn dialect(dialect: Reading) -> &'static str {
 mod tests {
     use super::*;
 
-    fn truth() -> Truth {
-        Truth {
+    fn report() -> DemoReport {
+        DemoReport {
             user_id: "@alice:example.org".to_owned(),
             device_id: "NEWDEVICE".to_owned(),
             master_key: "key".to_owned(),
@@ -208,21 +208,21 @@ mod tests {
 
     #[test]
     fn one_thing_that_is_not_true_is_enough() {
-        assert_eq!(truth().verdict(), Ok(()));
-        let lies: [fn(&mut Truth); 8] = [
-            |truth| truth.verified = false,
-            |truth| truth.signatures.clear(),
-            |truth| truth.key_uploads = 2,
-            |truth| truth.key_uploads = 0,
-            |truth| truth.signed_twice = false,
-            |truth| truth.unsigned_moments = 1,
-            |truth| truth.backup_connected = false,
-            |truth| truth.messages.truncate(2),
+        assert_eq!(report().verdict(), Ok(()));
+        let lies: [fn(&mut DemoReport); 8] = [
+            |report| report.verified = false,
+            |report| report.signatures.clear(),
+            |report| report.key_uploads = 2,
+            |report| report.key_uploads = 0,
+            |report| report.signed_twice = false,
+            |report| report.unsigned_moments = 1,
+            |report| report.backup_connected = false,
+            |report| report.messages.truncate(2),
         ];
         for (place, lie) in lies.iter().enumerate() {
-            let mut truth = truth();
-            lie(&mut truth);
-            assert!(truth.verdict().is_err(), "lie {place}");
+            let mut report = report();
+            lie(&mut report);
+            assert!(report.verdict().is_err(), "lie {place}");
         }
     }
 }

@@ -1,0 +1,105 @@
+//! One of the two devices' persons. What it is told goes to the board; what it is asked, the stage answers.
+
+use std::sync::{Mutex, PoisonError};
+
+use matrix_qr_device::{ProgressEvent, Opening, Person, UserId};
+use matrix_qr_protocol::{
+    channel::CheckCode,
+    driver::Progress,
+    qr::{QrCode, ShownCode},
+    revision::Role,
+};
+use tokio::sync::oneshot;
+use url::Url;
+
+use super::context::{Played, DemoContext, once};
+
+pub(super) struct DemoPerson<'a> {
+    context: &'a DemoContext<'a>,
+    role: Role,
+    /// The other device's camera, where this one shows the code.
+    shows: Mutex<Option<oneshot::Sender<Box<QrCode>>>>,
+}
+
+impl<'a> DemoPerson<'a> {
+    pub(super) fn new(context: &'a DemoContext<'a>, role: Role, shows: Option<oneshot::Sender<Box<QrCode>>>) -> Self {
+        Self { context, role, shows: Mutex::new(shows) }
+    }
+
+    fn show(&self, code: &ShownCode) {
+        let _ = self.context.revision.set((&code.code().location).into());
+        self.context.view.draw(code);
+        let camera = self.shows.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(camera) = camera {
+            // The other device may have ended already; then there is nobody to look.
+            let _ = camera.send(Box::new(code.code().clone()));
+        }
+    }
+}
+
+impl Person for DemoPerson<'_> {
+    fn tell(&self, event: ProgressEvent<'_>) {
+        self.context.view.note(self.role, &event);
+        match &event {
+            ProgressEvent::Progress(Progress::Show(code)) => {
+                self.context.mark("rendezvous session");
+                self.show(code);
+            }
+            ProgressEvent::Progress(Progress::Secure(digits)) => {
+                self.context.digits.send_replace(Some((*digits).clone()));
+            }
+            ProgressEvent::Progress(Progress::Confirmed) => self.context.mark("secure channel"),
+            ProgressEvent::Token => {
+                self.context.mark("consent and token");
+                self.context.agreed.send_replace(true);
+            }
+            ProgressEvent::DeviceFound(_) => self.context.mark("device seen"),
+            ProgressEvent::ImportingSecrets => self.context.mark("secrets shared"),
+            ProgressEvent::KeysUploaded => self.context.mark("keys checked, signed and uploaded"),
+            _ => {}
+        }
+    }
+
+    async fn enter_check_code(&self) -> CheckCode {
+        let shown = once(&self.context.digits).await;
+        let keyboard = match self.context.person {
+            Played::ByYou(keyboard) => keyboard,
+            Played::Takes(time) => {
+                tokio::time::sleep(time).await;
+                self.context.view.act(self.role, &format!("type {shown}"));
+                return shown;
+            }
+        };
+        let mut prompt = self.context.view.ask("Type the two digits that the other device shows: ");
+        loop {
+            let Some(line) = keyboard.line().await else {
+                self.context.cancel.input_ended();
+                return std::future::pending().await;
+            };
+            match line.parse() {
+                Ok(digits) => {
+                    prompt.answered();
+                    return digits;
+                }
+                Err(_) => prompt.again(),
+            }
+        }
+    }
+
+    async fn open_link(&self, link: &Url) -> Opening {
+        self.context.mark("authorization asked for");
+        let host = link.host_str().unwrap_or_default();
+        self.context.view.act(self.role, &format!("open the page at {host}"));
+        self.context.link.send_replace(Some(link.clone()));
+        Opening::Opened
+    }
+
+    /// There is one account here.
+    async fn confirm_account(&self, _user_id: &UserId) -> bool {
+        true
+    }
+
+    async fn cancelled(&self) {
+        self.context.cancel.cancelled().await;
+    }
+}

@@ -1,0 +1,101 @@
+//! What happens at a sign-in: as an event for scripts, and as a few words for the demonstration.
+
+use matrix_qr_device::{ProgressEvent, encryption::BackupState};
+use matrix_qr_protocol::{driver::Progress, revision::Role};
+use serde_json::{Value, json};
+
+use crate::{exit::whose, qr_text};
+
+/// One object; `event` names it. The check code and the user code are in it: a script has to pass them on.
+pub(crate) fn event(event: &ProgressEvent<'_>) -> Value {
+    match event {
+        ProgressEvent::Progress(progress) => progress_event(progress),
+        ProgressEvent::Checking => json!({ "event": "checking" }),
+        ProgressEvent::Session { time_left } => json!({ "event": "session", "seconds_left": time_left.as_secs() }),
+        ProgressEvent::UserCode { code, link } => {
+            json!({ "event": "user_code", "user_code": code, "link": link.to_open() })
+        }
+        ProgressEvent::Token => json!({ "event": "token" }),
+        ProgressEvent::Account(user_id) => json!({ "event": "account", "user_id": user_id.as_str() }),
+        ProgressEvent::LookingForDevice(id) => json!({ "event": "looking_for_device", "device_id": id.as_str() }),
+        ProgressEvent::DeviceFound(id) => json!({ "event": "device_found", "device_id": id.as_str() }),
+        ProgressEvent::SharingSecrets => json!({ "event": "sharing_secrets" }),
+        ProgressEvent::ImportingSecrets => json!({ "event": "importing_secrets" }),
+        ProgressEvent::KeysUploaded => json!({ "event": "keys_uploaded" }),
+        ProgressEvent::Backup(state) => backup_event(state),
+        ProgressEvent::Verified(id) => json!({ "event": "verified", "device_id": id.as_str() }),
+        ProgressEvent::Cleared { device_id } => json!({ "event": "cleared", "device_id": device_id }),
+        ProgressEvent::DeviceLeft { device_id, why, advice } => json!({
+            "event": "left_behind",
+            "what": format!("the device {device_id} of your account: {why}"),
+            "device_id": device_id,
+            "advice": advice,
+        }),
+        ProgressEvent::Problem(trouble) => {
+            json!({ "event": "trouble", "what": trouble.what, "side": whose(trouble.cause) })
+        }
+        ProgressEvent::TooLate(id) => json!({ "event": "too_late", "device_id": id.as_str() }),
+        ProgressEvent::LeftBehind(what) => json!({ "event": "left_behind", "what": what }),
+        other => json!({ "event": "other", "what": format!("{other:?}") }),
+    }
+}
+
+fn progress_event(progress: &Progress<'_>) -> Value {
+    match progress {
+        Progress::Show(code) => json!({ "event": "show", "code": qr_text::encode(code) }),
+        Progress::Connected => json!({ "event": "connected" }),
+        Progress::Secure(digits) => json!({ "event": "check_code", "digits": digits.to_string() }),
+        Progress::Confirmed => json!({ "event": "confirmed" }),
+        Progress::Sent(message) => json!({ "event": "sent", "message": message }),
+        Progress::Received(message) => json!({ "event": "received", "message": message }),
+    }
+}
+
+fn backup_event(state: &BackupState) -> Value {
+    match state {
+        BackupState::Connected { version } => {
+            json!({ "event": "backup", "connected": true, "version": version })
+        }
+        BackupState::Unused(why) => json!({ "event": "backup", "connected": false, "why": why.to_string() }),
+    }
+}
+
+/// What a device does now, in a few words.
+pub(crate) fn words(event: &ProgressEvent<'_>, role: Role) -> String {
+    match event {
+        ProgressEvent::Progress(progress) => progress_words(progress),
+        ProgressEvent::Checking if role == Role::Existing => "checks its own keys and its homeserver".to_owned(),
+        ProgressEvent::Checking => "checks what the homeserver can do".to_owned(),
+        ProgressEvent::Session { time_left } => {
+            format!("rendezvous session: {} s left", time_left.as_secs())
+        }
+        ProgressEvent::UserCode { code, .. } => format!("waits for the consent; user code {code}"),
+        ProgressEvent::Token => "has an access token".to_owned(),
+        ProgressEvent::Account(user_id) => format!("is to be one of {user_id}"),
+        ProgressEvent::LookingForDevice(id) => format!("is the device ID {id} free?"),
+        ProgressEvent::DeviceFound(_) => "the homeserver shows the new device".to_owned(),
+        ProgressEvent::SharingSecrets => "takes the secrets out of its store".to_owned(),
+        ProgressEvent::ImportingSecrets => "checks the secrets, signs itself".to_owned(),
+        ProgressEvent::KeysUploaded => "uploads its keys, signed twice".to_owned(),
+        ProgressEvent::Backup(BackupState::Connected { version }) => format!("connects key backup {version}"),
+        ProgressEvent::Backup(BackupState::Unused(why)) => format!("does not use the key backup: {why}"),
+        ProgressEvent::Verified(_) => "sees the new device verified".to_owned(),
+        ProgressEvent::Cleared { .. } => "clears what an earlier sign-in left".to_owned(),
+        ProgressEvent::DeviceLeft { device_id, .. } => format!("left behind: the device {device_id}"),
+        ProgressEvent::Problem(trouble) => format!("waits: {}", trouble.what),
+        ProgressEvent::TooLate(_) => "cannot call the secrets back: what became of them?".to_owned(),
+        ProgressEvent::LeftBehind(what) => format!("left behind: {what}"),
+        other => format!("{other:?}"),
+    }
+}
+
+fn progress_words(progress: &Progress<'_>) -> String {
+    match progress {
+        Progress::Show(_) => "shows the QR code".to_owned(),
+        Progress::Connected => "somebody scanned it; is it the right one?".to_owned(),
+        Progress::Secure(digits) => format!("shows the digits {digits}"),
+        Progress::Confirmed => "the digits are right: it is".to_owned(),
+        Progress::Sent(message) => format!("→ {message}"),
+        Progress::Received(message) => format!("← {message}"),
+    }
+}
