@@ -1,5 +1,5 @@
-//! The answers of our server to one workload, taken down for the bare server to repeat: so both send the same bytes,
-//! whatever ours comes to send.
+//! The answers of our server to one workload, taken down for the bare server to repeat: so both
+//! send the same bytes, whatever ours comes to send.
 
 use std::net::SocketAddr;
 
@@ -7,9 +7,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     client::{Answer, Client},
+    error::BenchError,
     load::Load,
     requests::Request,
-    error::BenchError,
 };
 
 /// One answer for each method.
@@ -35,28 +35,52 @@ impl Answers {
         let (api, mut path) = (load.api(), Vec::new());
         let (mut client, mut request) = (Client::connect(address).await?, Request::of(api));
         let payload = load.payload();
-        let created = client.ask(request.create(&payload)).await?.expect("create", api.created())?;
+        let created = client
+            .ask(request.create(&payload))
+            .await?
+            .expect("create", api.created())?;
         api.path(&created, &mut path)?;
         let revision = api.revision(&created).to_vec();
         let post = Constant::of(&created);
-        let seen = if load == Load::Poll { &revision[..] } else { b"" };
-        let get = Constant::of(&client.ask(request.read(&path, seen)).await?.expect("read", load.found())?);
-        let written = client.ask(request.write(&path, &revision, &payload)).await?;
+        let seen = if load == Load::Poll {
+            &revision[..]
+        } else {
+            b""
+        };
+        let get = Constant::of(
+            &client
+                .ask(request.read(&path, seen))
+                .await?
+                .expect("read", load.found())?,
+        );
+        let written = client
+            .ask(request.write(&path, &revision, &payload))
+            .await?;
         let put = Constant::of(&written.expect("write", api.written())?);
         let deleted = client.ask(request.delete(&path)).await?;
         let delete = Constant::of(&deleted.expect("delete", api.deleted())?);
-        Ok(Self { post, get, put, delete })
+        Ok(Self {
+            post,
+            get,
+            put,
+            delete,
+        })
     }
 }
 
 impl Constant {
     fn of(answer: &Answer<'_>) -> Self {
         let head = String::from_utf8_lossy(answer.head);
-        let lines = head.lines().skip(1).filter_map(|line| line.split_once(": "));
+        let lines = head
+            .lines()
+            .skip(1)
+            .filter_map(|line| line.split_once(": "));
         let headers = lines.filter(|(name, _)| !matches!(*name, "date" | "content-length"));
         Self {
             status: answer.status,
-            headers: headers.map(|(name, value)| (name.to_owned(), value.to_owned())).collect(),
+            headers: headers
+                .map(|(name, value)| (name.to_owned(), value.to_owned()))
+                .collect(),
             body: String::from_utf8_lossy(answer.body).into_owned(),
         }
     }

@@ -1,8 +1,9 @@
-//! The server's two APIs, as far as a client must know them: how it grants, and where an answer says what.
+//! The server's two APIs, as far as a client must know them: how it grants, and where an answer
+//! says what.
 
 use memchr::{memchr, memmem};
 
-use crate::{client::Answer, requests::JSON_SESSIONS, error::BenchError};
+use crate::{client::Answer, error::BenchError, requests::JSON_SESSIONS};
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) enum Api {
@@ -56,7 +57,10 @@ impl Api {
     }
 }
 
-const NO_ID: BenchError = BenchError::Lacks { request: "create", what: "id" };
+const NO_ID: BenchError = BenchError::Lacks {
+    request: "create",
+    what: "id",
+};
 
 /// What follows this, up to the next quote.
 fn text<'a>(body: &'a [u8], start: &[u8]) -> Option<&'a [u8]> {
@@ -71,13 +75,33 @@ mod tests {
 
     #[test]
     fn json_says_in_its_body_what_text_says_in_its_headers() {
-        let answer = |body| Answer { status: 200, etag: b"\"e\"", head: b"", body };
+        let answer = |body| Answer {
+            status: 200,
+            etag: b"\"e\"",
+            head: b"",
+            body,
+        };
         let read = answer(b"{\"data\":\"xyz\",\"sequence_token\":\"t\",\"expires_in_ms\":1}");
-        assert_eq!((Api::Json.payload(&read), Api::Json.revision(&read)), (&b"xyz"[..], &b"t"[..]));
-        assert_eq!((Api::Text.payload(&read), Api::Text.revision(&read)), (read.body, read.etag));
+        assert_eq!(
+            (Api::Json.payload(&read), Api::Json.revision(&read)),
+            (&b"xyz"[..], &b"t"[..])
+        );
+        assert_eq!(
+            (Api::Text.payload(&read), Api::Text.revision(&read)),
+            (read.body, read.etag)
+        );
         let mut path = b"before".to_vec();
-        Api::Json.path(&answer(b"{\"id\":\"abc\",\"sequence_token\":\"t\"}"), &mut path).unwrap();
+        Api::Json
+            .path(
+                &answer(b"{\"id\":\"abc\",\"sequence_token\":\"t\"}"),
+                &mut path,
+            )
+            .unwrap();
         assert_eq!(path, b"/_matrix/client/v1/rendezvous/abc");
-        assert!(Api::Json.path(&answer(b"{\"sequence_token\":\"t\"}"), &mut path).is_err());
+        assert!(
+            Api::Json
+                .path(&answer(b"{\"sequence_token\":\"t\"}"), &mut path)
+                .is_err()
+        );
     }
 }

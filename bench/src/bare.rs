@@ -1,4 +1,5 @@
-//! What our server is measured against: axum as it comes, with the same routes and answers that never change.
+//! What our server is measured against: axum as it comes, with the same routes and answers that
+//! never change.
 
 use std::{
     io::{self, BufRead},
@@ -19,13 +20,15 @@ use crate::{
     error::BenchError,
 };
 
-/// Reads the answers from the first line of standard input, and serves until that ends. With `minimal` an answer
-/// has no more headers than a client needs to understand it.
+/// Reads the answers from the first line of standard input, and serves until that ends. With
+/// `minimal` an answer has no more headers than a client needs to understand it.
 pub(crate) fn run(minimal: bool) -> Result<(), BenchError> {
     let mut line = String::new();
     io::stdin().lock().read_line(&mut line)?;
     let answers: Answers = serde_json::from_str(&line)?;
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()?;
     let result = runtime.block_on(async {
         tokio::select! {
             result = serve(&answers, minimal) => result,
@@ -38,7 +41,9 @@ pub(crate) fn run(minimal: bool) -> Result<(), BenchError> {
 }
 
 async fn left_alone() -> io::Result<()> {
-    tokio::io::copy(&mut tokio::io::stdin(), &mut tokio::io::sink()).await.map(drop)
+    tokio::io::copy(&mut tokio::io::stdin(), &mut tokio::io::sink())
+        .await
+        .map(drop)
 }
 
 async fn serve(answers: &Answers, minimal: bool) -> io::Result<()> {
@@ -59,7 +64,10 @@ pub(crate) fn router(answers: &Answers, minimal: bool) -> Router {
         .delete(async || deleted.response());
     Router::new()
         .route("/_matrix/client/v1/rendezvous", post(create))
-        .route("/_matrix/client/unstable/org.matrix.msc4108/rendezvous", post(create))
+        .route(
+            "/_matrix/client/unstable/org.matrix.msc4108/rendezvous",
+            post(create),
+        )
         .route("/rendezvous/{id}", session.clone())
         .route("/_matrix/client/v1/rendezvous/{id}", session)
 }
@@ -72,12 +80,17 @@ struct Fixed {
 }
 
 impl Fixed {
-    /// A header or status that is none is left out: then the two servers differ, and the client says so.
+    /// A header or status that is none is left out: then the two servers differ, and the client
+    /// says so.
     fn new(constant: &Constant, minimal: bool) -> Self {
-        let kept = |name: &HeaderName| !minimal || [header::CONTENT_TYPE, header::ETAG].contains(name);
+        let kept =
+            |name: &HeaderName| !minimal || [header::CONTENT_TYPE, header::ETAG].contains(name);
         let headers = constant.headers.iter().filter_map(|(name, value)| {
             let value: &'static str = String::leak(value.clone());
-            Some((HeaderName::try_from(name).ok().filter(kept)?, HeaderValue::from_static(value)))
+            Some((
+                HeaderName::try_from(name).ok().filter(kept)?,
+                HeaderValue::from_static(value),
+            ))
         });
         Self {
             status: StatusCode::from_u16(constant.status).unwrap_or_default(),

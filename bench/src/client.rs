@@ -1,5 +1,5 @@
-//! A client of HTTP/1.1 that does as little as it can: it takes processor time from the server that it
-//! measures. It sends what was prepared and reads one answer, with a length, at a time.
+//! A client of HTTP/1.1 that does as little as it can: it takes processor time from the server that
+//! it measures. It sends what was prepared and reads one answer, with a length, at a time.
 
 use std::{
     net::SocketAddr,
@@ -39,10 +39,14 @@ impl Client {
     pub(crate) async fn connect(address: SocketAddr) -> Result<Self, BenchError> {
         let stream = TcpStream::connect(address).await?;
         stream.set_nodelay(true)?;
-        Ok(Self { stream, received: Vec::with_capacity(ROOM) })
+        Ok(Self {
+            stream,
+            received: Vec::with_capacity(ROOM),
+        })
     }
 
-    /// Sends a request and waits for its answer. No time limit of its own: a timer for each would be felt.
+    /// Sends a request and waits for its answer. No time limit of its own: a timer for each would
+    /// be felt.
     pub(crate) async fn ask(&mut self, request: &[u8]) -> Result<Answer<'_>, BenchError> {
         self.stream.write_all(request).await?;
         self.received.clear();
@@ -60,8 +64,16 @@ impl Client {
 
     async fn receive(&mut self) -> Result<(), BenchError> {
         let room = self.received.len() < ROOM;
-        let count = if room { self.stream.read_buf(&mut self.received).await? } else { 0 };
-        if count > 0 { Ok(()) } else { Err(BenchError::Closed) }
+        let count = if room {
+            self.stream.read_buf(&mut self.received).await?
+        } else {
+            0
+        };
+        if count > 0 {
+            Ok(())
+        } else {
+            Err(BenchError::Closed)
+        }
     }
 }
 
@@ -73,13 +85,17 @@ pub(crate) struct Timed {
 
 impl Timed {
     pub(crate) async fn connect(address: SocketAddr) -> Result<Self, BenchError> {
-        Ok(Self { client: Client::connect(address).await?, latencies: Vec::new() })
+        Ok(Self {
+            client: Client::connect(address).await?,
+            latencies: Vec::new(),
+        })
     }
 
     pub(crate) async fn ask(&mut self, request: &[u8]) -> Result<Answer<'_>, BenchError> {
         let start = Instant::now();
         let answer = self.client.ask(request).await?;
-        self.latencies.push(u32::try_from(start.elapsed().as_nanos()).unwrap_or(u32::MAX));
+        self.latencies
+            .push(u32::try_from(start.elapsed().as_nanos()).unwrap_or(u32::MAX));
         Ok(answer)
     }
 }
@@ -96,11 +112,18 @@ struct Head {
 
 impl Head {
     fn parse(received: &[u8], length: usize) -> Result<Self, BenchError> {
-        let no_http = || BenchError::NoHttp(String::from_utf8_lossy(received).chars().take(80).collect());
-        let digits = received.strip_prefix(b"HTTP/1.1 ").and_then(|rest| rest.get(..3));
+        let no_http =
+            || BenchError::NoHttp(String::from_utf8_lossy(received).chars().take(80).collect());
+        let digits = received
+            .strip_prefix(b"HTTP/1.1 ")
+            .and_then(|rest| rest.get(..3));
         let status = digits.and_then(number).ok_or_else(no_http)?;
-        let mut head =
-            Self { status: u16::try_from(status).unwrap_or_default(), length, body: 0, etag: (0, 0) };
+        let mut head = Self {
+            status: u16::try_from(status).unwrap_or_default(),
+            length,
+            body: 0,
+            etag: (0, 0),
+        };
         let mut start = 0;
         for end in memchr_iter(b'\n', received.get(..length).unwrap_or_default()) {
             head.line(received.get(start..end).unwrap_or_default(), start);
@@ -151,7 +174,10 @@ mod tests {
         let text = b"HTTP/1.1 200 OK\r\nContent-Length: 3\r\nETag: \"a b\" \r\nx: y\r\n\r\nabc";
         let head = Head::parse(text, text.len() - 3).unwrap();
         let answer = head.answer(text);
-        assert_eq!((answer.status, answer.etag, answer.body), (200, &b"\"a b\""[..], &b"abc"[..]));
+        assert_eq!(
+            (answer.status, answer.etag, answer.body),
+            (200, &b"\"a b\""[..], &b"abc"[..])
+        );
     }
 
     #[test]

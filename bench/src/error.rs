@@ -16,9 +16,16 @@ pub(crate) enum BenchError {
     #[error("the connection was closed in the middle of an answer")]
     Closed,
     #[error("{request} was answered {got} instead of {wanted}")]
-    Status { request: &'static str, wanted: u16, got: u16 },
+    Status {
+        request: &'static str,
+        wanted: u16,
+        got: u16,
+    },
     #[error("the answer to {request} has no {what}")]
-    Lacks { request: &'static str, what: &'static str },
+    Lacks {
+        request: &'static str,
+        what: &'static str,
+    },
     #[error("what was read is not what was written")]
     WrongPayload,
     #[error("a client broke off: {0}")]

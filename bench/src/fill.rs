@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 
 use tokio::task::JoinSet;
 
-use crate::{client::Client, load::CONNECTIONS, requests::Request, error::BenchError};
+use crate::{client::Client, error::BenchError, load::CONNECTIONS, requests::Request};
 
 /// What its clients know of a session.
 pub(crate) struct Session {
@@ -13,7 +13,11 @@ pub(crate) struct Session {
 }
 
 /// Makes so many sessions with payloads of this size.
-pub(crate) async fn fill(address: SocketAddr, count: usize, size: usize) -> Result<Vec<Session>, BenchError> {
+pub(crate) async fn fill(
+    address: SocketAddr,
+    count: usize,
+    size: usize,
+) -> Result<Vec<Session>, BenchError> {
     let mut work = JoinSet::new();
     for place in 0..CONNECTIONS {
         // Such that they add up to the count.
@@ -32,8 +36,14 @@ async fn some(address: SocketAddr, count: usize, size: usize) -> Result<Vec<Sess
     let payload = vec![b'x'; size];
     let mut sessions = Vec::with_capacity(count);
     for _ in 0..count {
-        let answer = client.ask(request.create(&payload)).await?.expect("create", 201)?;
-        sessions.push(Session { path: answer.path()?.to_vec(), etag: answer.etag.to_vec() });
+        let answer = client
+            .ask(request.create(&payload))
+            .await?
+            .expect("create", 201)?;
+        sessions.push(Session {
+            path: answer.path()?.to_vec(),
+            etag: answer.etag.to_vec(),
+        });
     }
     Ok(sessions)
 }

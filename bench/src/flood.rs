@@ -16,13 +16,13 @@ use tokio::{
 
 use crate::{
     client::{Client, PATIENCE},
+    error::BenchError,
     load::{CONNECTIONS, SignIn},
     options::Options,
     process::Server,
     report::{Report, Row},
     requests::Request,
     server::{Setting, ours},
-    error::BenchError,
 };
 
 pub(crate) const ROWS: [&str; 1] = ["flood: sign-ins lost"];
@@ -51,11 +51,19 @@ pub(crate) async fn measure(options: &Options, report: &mut Report) -> Result<()
     }
     sleep(HEAD_START).await;
     let losses = sign_in(&server).await?;
-    let (created, refused) = (seen.created.load(Ordering::Relaxed), seen.refused.load(Ordering::Relaxed));
+    let (created, refused) = (
+        seen.created.load(Ordering::Relaxed),
+        seen.refused.load(Ordering::Relaxed),
+    );
     let row = Row::new(ROWS[0], losses.len() as f64, "of 100").at_most(0.0);
-    let row = row.with("flood_created", created).with("flood_refused", refused);
+    let row = row
+        .with("flood_created", created)
+        .with("flood_refused", refused);
     let rate = (created + refused) as f64 / start.elapsed().as_secs_f64();
-    report.add(row.with("flood_per_second", rate).note(losses.first().map(|loss| format!("a loss: {loss}"))));
+    report.add(
+        row.with("flood_per_second", rate)
+            .note(losses.first().map(|loss| format!("a loss: {loss}"))),
+    );
     Ok(())
 }
 
@@ -75,10 +83,17 @@ async fn create_for_ever(address: SocketAddr, seen: Arc<Seen>) {
 }
 
 async fn create_while_connected(address: SocketAddr, seen: &Seen) -> Result<(), BenchError> {
-    let (mut client, mut request) = (Client::connect(address).await?, Request::from_network(FLOODER));
+    let (mut client, mut request) = (
+        Client::connect(address).await?,
+        Request::from_network(FLOODER),
+    );
     loop {
         let status = client.ask(request.create(&[b'x'; 1024])).await?.status;
-        let counter = if status == 201 { &seen.created } else { &seen.refused };
+        let counter = if status == 201 {
+            &seen.created
+        } else {
+            &seen.refused
+        };
         counter.fetch_add(1, Ordering::Relaxed);
     }
 }
@@ -87,7 +102,11 @@ async fn create_while_connected(address: SocketAddr, seen: &Seen) -> Result<(), 
 async fn sign_in(server: &Server) -> Result<Vec<BenchError>, BenchError> {
     let mut honest = JoinSet::new();
     for number in 1..=HONEST {
-        let mut pair = SignIn::connect(server, Request::from_network(&format!("203.0.113.{number}"))).await?;
+        let mut pair = SignIn::connect(
+            server,
+            Request::from_network(&format!("203.0.113.{number}")),
+        )
+        .await?;
         honest.spawn(async move {
             let gone = timeout(PATIENCE, pair.go(PAUSE)).await;
             gone.unwrap_or(Err(BenchError::TooSlow("a sign-in")))

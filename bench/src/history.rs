@@ -1,10 +1,10 @@
-//! What happened to one session, and whether that can be true of one copy of it that everybody uses in turn
-//! (linearizability).
+//! What happened to one session, and whether that can be true of one copy of it that everybody uses
+//! in turn (linearizability).
 //!
-//! A write is acknowledged only against the ETag that it replaces, so the acknowledged writes of a session form a
-//! chain, and each has a place in it. Everything else that is answered shows a place: a read that of the write that it
-//! saw, a 404 the place after the last. If one answer came before another request was sent, the later one must not
-//! show an earlier place.
+//! A write is acknowledged only against the ETag that it replaces, so the acknowledged writes of a
+//! session form a chain, and each has a place in it. Everything else that is answered shows a
+//! place: a read that of the write that it saw, a 404 the place after the last. If one answer came
+//! before another request was sent, the later one must not show an earlier place.
 
 mod order;
 
@@ -81,11 +81,17 @@ pub(crate) enum Violation {
 /// The first thing that is wrong, by the order of the checks.
 pub(crate) fn check(events: &[Event]) -> Result<(), Violation> {
     let chain = Chain::of(events)?;
-    let deletions = events.iter().filter(|event| matches!(event.what, What::Deleted)).count();
+    let deletions = events
+        .iter()
+        .filter(|event| matches!(event.what, What::Deleted))
+        .count();
     if deletions > 1 {
         return Err(Violation::DeletedTwice);
     }
-    let sights: Result<Vec<_>, _> = events.iter().map(|event| chain.sight(event, deletions > 0)).collect();
+    let sights: Result<Vec<_>, _> = events
+        .iter()
+        .map(|event| chain.sight(event, deletions > 0))
+        .collect();
     order::check(sights?, chain.end())
 }
 
@@ -118,7 +124,11 @@ impl<'a> Chain<'a> {
         for event in events {
             let (against, tag, payload) = match &event.what {
                 What::Created { tag, payload } => (None, tag, *payload),
-                What::Written { against, tag, payload } => (Some(&**against), tag, *payload),
+                What::Written {
+                    against,
+                    tag,
+                    payload,
+                } => (Some(&**against), tag, *payload),
                 _ => continue,
             };
             if next.insert(against, (tag, payload)).is_some() {
@@ -165,7 +175,12 @@ impl<'a> Chain<'a> {
             What::Gone if !deleted => return Err(Violation::Lost),
             What::Deleted | What::Gone => self.end(),
         };
-        Ok(Sight { start: event.start, end: event.end, place, how })
+        Ok(Sight {
+            start: event.start,
+            end: event.end,
+            place,
+            how,
+        })
     }
 
     fn find(&self, tag: &[u8]) -> Result<(usize, u64), Violation> {

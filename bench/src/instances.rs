@@ -1,5 +1,5 @@
-//! Two instances over one Redis: many clients use the same sessions through both, and every session's history is
-//! checked.
+//! Two instances over one Redis: many clients use the same sessions through both, and every
+//! session's history is checked.
 
 mod group;
 
@@ -13,12 +13,12 @@ use tokio::task::JoinSet;
 
 use self::group::Group;
 use crate::{
+    error::BenchError,
     history::{self, Event, Violation},
     options::Options,
     redis::Redis,
     report::{Report, Row},
     server::{Setting, ours},
-    error::BenchError,
 };
 
 pub(crate) const ROWS: [&str; 2] = ["two instances: violations", "two instances: not answered"];
@@ -32,13 +32,20 @@ const LONGEST: Duration = Duration::from_secs(2 * 60 * 60);
 /// Asks until there were so many operations.
 pub(crate) async fn measure(options: &Options, report: &mut Report) -> Result<(), BenchError> {
     let redis = Redis::start().await?;
-    let servers = [ours(options, Setting::Redis(redis.port))?, ours(options, Setting::Redis(redis.port))?];
+    let servers = [
+        ours(options, Setting::Redis(redis.port))?,
+        ours(options, Setting::Redis(redis.port))?,
+    ];
     let [first, second] = [&servers[0], &servers[1]].map(|server| server.address);
     let (start, mut groups) = (Instant::now(), JoinSet::new());
     for number in 0..GROUPS {
         let share = options.operations() / GROUPS;
         // Every other session is made by the other instance.
-        let addresses = if number % 2 == 0 { [first, second] } else { [second, first] };
+        let addresses = if number % 2 == 0 {
+            [first, second]
+        } else {
+            [second, first]
+        };
         groups.spawn(use_sessions(addresses, number, share));
     }
     let mut tally = Tally::default();
@@ -48,7 +55,9 @@ pub(crate) async fn measure(options: &Options, report: &mut Report) -> Result<()
         }
         Ok::<_, BenchError>(())
     };
-    tokio::time::timeout(LONGEST, all).await.map_err(|_| BenchError::TooSlow("the operations"))??;
+    tokio::time::timeout(LONGEST, all)
+        .await
+        .map_err(|_| BenchError::TooSlow("the operations"))??;
     add_rows(&tally, start.elapsed(), report);
     Ok(())
 }
@@ -57,10 +66,15 @@ fn add_rows(tally: &Tally, time: Duration, report: &mut Report) {
     let [violations, unanswered] = ROWS;
     let found: usize = tally.violations.values().sum();
     let kinds = (found > 0).then(|| format!("{:?}", tally.violations));
-    let row =
-        Row::new(violations, found as f64, "sessions").at_most(0.0).with("operations", tally.operations);
+    let row = Row::new(violations, found as f64, "sessions")
+        .at_most(0.0)
+        .with("operations", tally.operations);
     let rate = tally.operations as f64 / time.as_secs_f64();
-    report.add(row.with("sessions", tally.sessions).with("operations_per_second", rate).note(kinds));
+    report.add(
+        row.with("sessions", tally.sessions)
+            .with("operations_per_second", rate)
+            .note(kinds),
+    );
     let row = Row::new(unanswered, tally.unanswered as f64, "sessions").at_most(0.0);
     report.add(row.note(tally.trouble.clone()));
 }
@@ -113,7 +127,11 @@ async fn use_sessions(
     number: usize,
     operations: usize,
 ) -> Result<Tally, BenchError> {
-    let (mut tally, mut group, mut failed) = (Tally::default(), Group::connect(addresses, number).await?, 0);
+    let (mut tally, mut group, mut failed) = (
+        Tally::default(),
+        Group::connect(addresses, number).await?,
+        0,
+    );
     while tally.operations < operations && failed < PATIENCE {
         let outcome = group.use_session().await;
         if outcome.is_err() {
@@ -138,14 +156,25 @@ mod tests {
     async fn one_server_is_one_copy() {
         let address = start_ours().await;
         let tally = use_sessions([address, address], 0, 500).await.unwrap();
-        assert!(tally.operations >= 500 && tally.unanswered == 0, "{:?}", tally.trouble);
+        assert!(
+            tally.operations >= 500 && tally.unanswered == 0,
+            "{:?}",
+            tally.trouble
+        );
         assert!(tally.violations.is_empty(), "{:?}", tally.violations);
     }
 
     /// Two servers that share nothing know nothing of each other's sessions.
     #[tokio::test]
     async fn two_copies_are_seen() {
-        let tally = use_sessions([start_ours().await, start_ours().await], 0, 500).await.unwrap();
-        assert_eq!(tally.violations.values().sum::<usize>(), tally.sessions, "{:?}", tally.violations);
+        let tally = use_sessions([start_ours().await, start_ours().await], 0, 500)
+            .await
+            .unwrap();
+        assert_eq!(
+            tally.violations.values().sum::<usize>(),
+            tally.sessions,
+            "{:?}",
+            tally.violations
+        );
     }
 }

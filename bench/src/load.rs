@@ -12,9 +12,9 @@ use self::single::Single;
 use crate::{
     api::Api,
     client::PATIENCE,
+    error::BenchError,
     process::{Running, Server},
     requests::Request,
-    error::BenchError,
 };
 
 /// How many connections there are.
@@ -49,14 +49,19 @@ impl Load {
     pub(crate) const JSON: [Self; 3] = [Self::JsonRead, Self::JsonCreate, Self::JsonExchange];
 
     pub(crate) fn api(self) -> Api {
-        if Self::JSON.contains(&self) { Api::Json } else { Api::Text }
+        if Self::JSON.contains(&self) {
+            Api::Json
+        } else {
+            Api::Text
+        }
     }
 
     fn is_exchange(self) -> bool {
         matches!(self, Self::Exchange | Self::JsonExchange)
     }
 
-    /// The messages of a sign-in are smaller than what a session may hold: its secrets alone come near 1 KiB.
+    /// The messages of a sign-in are smaller than what a session may hold: its secrets alone come
+    /// near 1 KiB.
     pub(crate) fn payload(self) -> Vec<u8> {
         vec![b'x'; if self.is_exchange() { 256 } else { 1024 }]
     }
@@ -68,7 +73,11 @@ impl Load {
 
     /// How many requests make one of what is counted.
     fn requests(self) -> usize {
-        if self.is_exchange() { sign_in::REQUESTS } else { 1 }
+        if self.is_exchange() {
+            sign_in::REQUESTS
+        } else {
+            1
+        }
     }
 
     /// Puts this load on a server for a time.
@@ -77,7 +86,10 @@ impl Load {
         while workers.iter().map(Worker::connections).sum::<usize>() < CONNECTIONS {
             workers.push(Worker::prepare(self, server).await?);
         }
-        let start = Start { cpu: server.process.cpu()?, time: Instant::now() };
+        let start = Start {
+            cpu: server.process.cpu()?,
+            time: Instant::now(),
+        };
         let mut work = JoinSet::new();
         for worker in workers {
             work.spawn(worker.work(start.time + time));
@@ -89,7 +101,9 @@ impl Load {
     }
 }
 
-async fn latencies_of(mut work: JoinSet<Result<Vec<u32>, BenchError>>) -> Result<Vec<u32>, BenchError> {
+async fn latencies_of(
+    mut work: JoinSet<Result<Vec<u32>, BenchError>>,
+) -> Result<Vec<u32>, BenchError> {
     let mut latencies = Vec::new();
     while let Some(result) = work.join_next().await {
         latencies.extend(result??);
@@ -106,7 +120,9 @@ enum Worker {
 impl Worker {
     async fn prepare(load: Load, server: &Server) -> Result<Self, BenchError> {
         match load.is_exchange() {
-            true => Ok(Self::Pair(SignIn::connect(server, Request::of(load.api())).await?)),
+            true => Ok(Self::Pair(
+                SignIn::connect(server, Request::of(load.api())).await?,
+            )),
             false => Ok(Self::Alone(Single::prepare(load, server).await?)),
         }
     }
@@ -149,6 +165,10 @@ impl Start {
         let seconds = self.time.elapsed().as_secs_f64();
         let cpu = server.cpu()?.saturating_sub(self.cpu);
         let rate = (latencies.len() / load.requests()) as f64 / seconds;
-        Ok(Pace { rate, cpu, latencies })
+        Ok(Pace {
+            rate,
+            cpu,
+            latencies,
+        })
     }
 }

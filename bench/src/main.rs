@@ -1,11 +1,17 @@
-//! Measures the rendezvous server: its rates against a bare axum server in the same run, its memory, and what a flood,
-//! slow clients and two instances over one Redis do to it. `cargo xtask bench` builds everything and runs this.
-#![allow(clippy::print_stdout, clippy::print_stderr, reason = "what it found, and how far it is")]
+//! Measures the rendezvous server: its rates against a bare axum server in the same run, its
+//! memory, and what a flood, slow clients and two instances over one Redis do to it. `cargo xtask
+//! bench` builds everything and runs this.
+#![allow(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "what it found, and how far it is"
+)]
 
 mod answers;
 mod api;
 mod bare;
 mod client;
+mod error;
 mod fill;
 mod flood;
 mod history;
@@ -22,7 +28,6 @@ mod rounds;
 mod server;
 mod sign_in;
 mod slow;
-mod error;
 mod waiters;
 
 use std::process::ExitCode;
@@ -30,9 +35,9 @@ use std::process::ExitCode;
 use clap::Parser;
 
 use crate::{
+    error::BenchError,
     options::{Group, Options, Role},
     report::Report,
-    error::BenchError,
 };
 
 fn main() -> ExitCode {
@@ -53,7 +58,9 @@ fn main() -> ExitCode {
 
 /// On one thread: the load shares the machine with the server, and shall leave it the rest.
 fn measure(options: &Options) -> Result<bool, BenchError> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
     runtime.block_on(async {
         tokio::select! {
             all_fine = run_all(options) => Ok(all_fine),

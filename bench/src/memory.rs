@@ -1,6 +1,8 @@
-//! What a live session costs, and whether a server with a million of them is as fast as one with few.
+//! What a live session costs, and whether a server with a million of them is as fast as one with
+//! few.
 
 use crate::{
+    error::BenchError,
     fill::fill,
     load::Load,
     options::Options,
@@ -8,7 +10,6 @@ use crate::{
     report::{Report, Row},
     rounds::interleave,
     server::{Setting, ours},
-    error::BenchError,
 };
 
 /// How many sessions share what is measured as the cost of one.
@@ -19,11 +20,15 @@ const KIB: usize = 1024;
 /// Enough to have everything in memory that is there once.
 const FIRST: usize = 1000;
 
-/// What a session with a payload of 1 KiB may take, in KiB. Payloads in a sign-in are about that large; the others are told.
+/// What a session with a payload of 1 KiB may take, in KiB. Payloads in a sign-in are about that
+/// large; the others are told.
 const MOST: f64 = 1.5;
 
-pub(crate) const ROWS: [&str; 3] =
-    ["memory per session, empty", "memory per session, 1 KiB", "memory per session, 4 KiB"];
+pub(crate) const ROWS: [&str; 3] = [
+    "memory per session, empty",
+    "memory per session, 1 KiB",
+    "memory per session, 4 KiB",
+];
 
 /// A row for each size of the payload.
 pub(crate) async fn measure(options: &Options, report: &mut Report) -> Result<(), BenchError> {
@@ -47,7 +52,10 @@ pub(crate) const MILLION_ROWS: [&str; 4] = [
 ];
 
 /// All of the server's memory, and its rates beside those of one with few sessions.
-pub(crate) async fn measure_million(options: &Options, report: &mut Report) -> Result<(), BenchError> {
+pub(crate) async fn measure_million(
+    options: &Options,
+    report: &mut Report,
+) -> Result<(), BenchError> {
     let [memory, poll, read, create] = MILLION_ROWS;
     if options.quick {
         let note = "not in a quick run: it takes minutes";
@@ -61,14 +69,26 @@ pub(crate) async fn measure_million(options: &Options, report: &mut Report) -> R
     let total = many.process.memory()? as f64 / (KIB * KIB) as f64;
     report.add(Row::new(memory, total, "GiB").at_most(1.6));
     let few = ours(options, Setting::Wide)?;
-    for (name, load) in [(poll, Load::Poll), (read, Load::Read), (create, Load::Create)] {
+    for (name, load) in [
+        (poll, Load::Poll),
+        (read, Load::Read),
+        (create, Load::Create),
+    ] {
         report.add(beside(name, load, [&few, &many], options).await?);
     }
     Ok(())
 }
 
-async fn beside(name: &str, load: Load, servers: [&Server; 2], options: &Options) -> Result<Row, BenchError> {
+async fn beside(
+    name: &str,
+    load: Load,
+    servers: [&Server; 2],
+    options: &Options,
+) -> Result<Row, BenchError> {
     let [few, many] = interleave(servers, load, options.rounds()).await?;
     let row = Row::new(name, many.over(&few), "of few sessions").at_least(0.9);
-    Ok(row.with("many", many.rate()).with("few", few.rate()).with("p99_ms", many.p99_ms()))
+    Ok(row
+        .with("many", many.rate())
+        .with("few", few.rate())
+        .with("p99_ms", many.p99_ms()))
 }

@@ -17,7 +17,11 @@ pub(crate) struct Options {
     names: Vec<Group>,
 
     /// The server's binary.
-    #[arg(long, value_name = "FILE", default_value = "target/release/matrix-qr-rendezvous")]
+    #[arg(
+        long,
+        value_name = "FILE",
+        default_value = "target/release/matrix-qr-rendezvous"
+    )]
     pub(crate) server: PathBuf,
 
     /// One JSON object per row.
@@ -28,7 +32,8 @@ pub(crate) struct Options {
     #[arg(long)]
     pub(crate) quick: bool,
 
-    /// How many operations two instances are asked for. Default 10 000 000, or 200 000 with --quick.
+    /// How many operations two instances are asked for. Default 10 000 000, or 200 000 with
+    /// --quick.
     #[arg(long, value_name = "N")]
     operations: Option<usize>,
 
@@ -90,18 +95,29 @@ impl Group {
 
 impl Options {
     pub(crate) fn groups(&self) -> Vec<Group> {
-        if self.names.is_empty() { Group::value_variants().to_vec() } else { self.names.clone() }
+        if self.names.is_empty() {
+            Group::value_variants().to_vec()
+        } else {
+            self.names.clone()
+        }
     }
 
     pub(crate) fn operations(&self) -> usize {
-        self.operations.unwrap_or(if self.quick { 200_000 } else { 10_000_000 })
+        self.operations
+            .unwrap_or(if self.quick { 200_000 } else { 10_000_000 })
     }
 
     /// Many short ones: what else the machine does then hits everybody alike.
     pub(crate) fn rounds(&self) -> Rounds {
         match self.quick {
-            true => Rounds { count: 11, time: Duration::from_millis(200) },
-            false => Rounds { count: 41, time: Duration::from_millis(300) },
+            true => Rounds {
+                count: 11,
+                time: Duration::from_millis(200),
+            },
+            false => Rounds {
+                count: 41,
+                time: Duration::from_millis(300),
+            },
         }
     }
 }

@@ -23,16 +23,27 @@ pub(crate) struct Running(pub(crate) Child);
 impl Running {
     pub(crate) fn start(command: &mut Command) -> Result<Self, BenchError> {
         let what = command.get_program().to_string_lossy().into_owned();
-        let child = command.spawn().map_err(|error| BenchError::NoStart { what, why: error.to_string() })?;
+        let child = command.spawn().map_err(|error| BenchError::NoStart {
+            what,
+            why: error.to_string(),
+        })?;
         Ok(Self(child))
     }
 
     /// The processor time that it has taken, in user and in system mode.
     pub(crate) fn cpu(&self) -> io::Result<Duration> {
         let stat = fs::read_to_string(format!("/proc/{}/stat", self.0.id()))?;
-        // The second field is the program's name in brackets, and may itself have spaces and brackets.
-        let fields = stat.rsplit_once(')').map_or("", |(_, fields)| fields).split_whitespace();
-        let ticks: u32 = fields.skip(11).take(2).filter_map(|field| field.parse::<u32>().ok()).sum();
+        // The second field is the program's name in brackets, and may itself have spaces and
+        // brackets.
+        let fields = stat
+            .rsplit_once(')')
+            .map_or("", |(_, fields)| fields)
+            .split_whitespace();
+        let ticks: u32 = fields
+            .skip(11)
+            .take(2)
+            .filter_map(|field| field.parse::<u32>().ok())
+            .sum();
         Ok(TICK * ticks)
     }
 
@@ -61,11 +72,14 @@ pub(crate) struct Server {
 }
 
 impl Server {
-    /// Starts it and waits for the line on standard error that says where it listens. `input` is what it gets
-    /// on standard input, which stays open.
+    /// Starts it and waits for the line on standard error that says where it listens. `input` is
+    /// what it gets on standard input, which stays open.
     pub(crate) fn start(command: &mut Command, input: &[u8]) -> Result<Self, BenchError> {
         let what = command.get_program().to_string_lossy().into_owned();
-        command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::piped());
+        command
+            .stdin(Stdio::piped())
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped());
         let mut process = Running::start(command)?;
         if let Some(stdin) = &mut process.0.stdin {
             io::Write::write_all(stdin, input)?;
@@ -74,9 +88,15 @@ impl Server {
         let stderr = process.0.stderr.take();
         // Goes on reading: a server must not block on its log. Ends with the server.
         std::thread::spawn(move || stderr.map(|stderr| listen(stderr, &said)));
-        let address = heard.recv_timeout(START).unwrap_or_else(|_| Err("it says nothing".to_owned()));
+        let address = heard
+            .recv_timeout(START)
+            .unwrap_or_else(|_| Err("it says nothing".to_owned()));
         let address = address.map_err(|why| BenchError::NoStart { what, why })?;
-        Ok(Self { process, address, constant: false })
+        Ok(Self {
+            process,
+            address,
+            constant: false,
+        })
     }
 }
 
@@ -106,9 +126,12 @@ mod tests {
     fn the_address_is_that_of_the_service() {
         let line = "2026-01-01T00:00:00Z  INFO matrix_qr_rendezvous: listening address=127.0.0.1:81 public_url=http://a/";
         assert_eq!(address_in(line), Some(([127, 0, 0, 1], 81).into()));
-        for other in
-            ["listening", "listening for the operator address=127.0.0.1:9", "listening address=x", ""]
-        {
+        for other in [
+            "listening",
+            "listening for the operator address=127.0.0.1:9",
+            "listening address=x",
+            "",
+        ] {
             assert_eq!(address_in(other), None, "{other}");
         }
     }

@@ -1,14 +1,14 @@
-//! How fast our server is beside a bare one. Each has its turn many times in one run, so that what else the machine
-//! does hits both.
+//! How fast our server is beside a bare one. Each has its turn many times in one run, so that what
+//! else the machine does hits both.
 
 use crate::{
     answers::Answers,
+    error::BenchError,
     load::Load,
     options::Options,
     report::{Report, Row},
     rounds::{Runs, interleave},
     server::{Setting, bare, ours},
-    error::BenchError,
 };
 
 pub(crate) const ROWS: [&str; 7] = [
@@ -23,7 +23,10 @@ pub(crate) const ROWS: [&str; 7] = [
 
 /// A row for each load.
 pub(crate) async fn measure(options: &Options, report: &mut Report) -> Result<(), BenchError> {
-    for (name, load) in ROWS.into_iter().zip(Load::TEXT.into_iter().chain(Load::JSON)) {
+    for (name, load) in ROWS
+        .into_iter()
+        .zip(Load::TEXT.into_iter().chain(Load::JSON))
+    {
         let ours = ours(options, Setting::Wide)?;
         let answers = Answers::of(ours.address, load).await?;
         let (bare, minimal) = (bare(&answers, false)?, bare(&answers, true)?);

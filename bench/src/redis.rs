@@ -15,13 +15,13 @@ use tokio::{
 };
 
 use crate::{
+    error::BenchError,
     load::Load,
     options::Options,
     process::Running,
     report::{Report, Row},
     rounds::interleave,
     server::{Setting, ours},
-    error::BenchError,
 };
 
 pub(crate) const ROWS: [&str; 1] = ["exchange over Redis"];
@@ -35,11 +35,18 @@ const TRIES: usize = 200;
 /// The rate over Redis, over that over memory.
 pub(crate) async fn measure(options: &Options, report: &mut Report) -> Result<(), BenchError> {
     let redis = Redis::start().await?;
-    let (memory, shared) = (ours(options, Setting::Wide)?, ours(options, Setting::Redis(redis.port))?);
+    let (memory, shared) = (
+        ours(options, Setting::Wide)?,
+        ours(options, Setting::Redis(redis.port))?,
+    );
     let [memory, shared] = interleave([&memory, &shared], Load::Exchange, options.rounds()).await?;
     let row = Row::new(ROWS[0], shared.over(&memory), "of the rate over memory").at_least(0.4);
-    let row = row.with("over_redis", shared.rate()).with("over_memory", memory.rate());
-    let row = row.with("cpu_us_per_request", shared.cpu_us()).with("p99_ms", shared.p99_ms());
+    let row = row
+        .with("over_redis", shared.rate())
+        .with("over_memory", memory.rate());
+    let row = row
+        .with("cpu_us_per_request", shared.cpu_us())
+        .with("p99_ms", shared.p99_ms());
     report.add(row);
     Ok(())
 }
@@ -69,8 +76,16 @@ impl Redis {
             "--appendonly",
             "no",
         ]);
-        command.arg("--dir").arg(directory.path()).stdin(Stdio::null()).stdout(Stdio::null());
-        let redis = Self { port, _process: Running::start(&mut command)?, _directory: directory };
+        command
+            .arg("--dir")
+            .arg(directory.path())
+            .stdin(Stdio::null())
+            .stdout(Stdio::null());
+        let redis = Self {
+            port,
+            _process: Running::start(&mut command)?,
+            _directory: directory,
+        };
         for _ in 0..TRIES {
             if redis.answers().await.is_ok_and(|answers| answers) {
                 return Ok(redis);
@@ -91,5 +106,7 @@ impl Redis {
 
 /// Redis cannot choose one and say which.
 fn free_port() -> Result<u16, BenchError> {
-    Ok(TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?.port())
+    Ok(TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?
+        .local_addr()?
+        .port())
 }

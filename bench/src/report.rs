@@ -27,22 +27,43 @@ impl Row {
     /// Measured, with nothing that it must be.
     pub(crate) fn new(name: impl Into<String>, value: f64, unit: &'static str) -> Self {
         let (name, value) = (name.into(), Some(rounded(value)));
-        Self { name, value, unit, target: None, must_be: None, ok: None, note: None, further: Map::new() }
+        Self {
+            name,
+            value,
+            unit,
+            target: None,
+            must_be: None,
+            ok: None,
+            note: None,
+            further: Map::new(),
+        }
     }
 
     /// Not measured.
     pub(crate) fn without(name: &str, note: String) -> Self {
-        Self { value: None, note: Some(note), ..Self::new(name, 0.0, "") }
+        Self {
+            value: None,
+            note: Some(note),
+            ..Self::new(name, 0.0, "")
+        }
     }
 
     pub(crate) fn at_least(mut self, target: f64) -> Self {
         self.ok = self.value.map(|value| value >= target);
-        Self { target: Some(target), must_be: Some("at least"), ..self }
+        Self {
+            target: Some(target),
+            must_be: Some("at least"),
+            ..self
+        }
     }
 
     pub(crate) fn at_most(mut self, target: f64) -> Self {
         self.ok = self.value.map(|value| value <= target);
-        Self { target: Some(target), must_be: Some("at most"), ..self }
+        Self {
+            target: Some(target),
+            must_be: Some("at most"),
+            ..self
+        }
     }
 
     pub(crate) fn note(self, note: Option<String>) -> Self {
@@ -64,13 +85,28 @@ impl Row {
     }
 
     fn line(&self) -> String {
-        let value = self.value.map_or_else(|| "-".to_owned(), |value| format!("{value} {}", self.unit));
-        let target =
-            self.must_be.zip(self.target).map_or_else(String::new, |(how, much)| format!("{how} {much}"));
-        let line = format!("{:<36} {value:>20}  {target:<14} {:<7}", self.name, self.verdict());
-        let further = self.further.iter().map(|(name, value)| format!("{name}={value}"));
+        let value = self
+            .value
+            .map_or_else(|| "-".to_owned(), |value| format!("{value} {}", self.unit));
+        let target = self
+            .must_be
+            .zip(self.target)
+            .map_or_else(String::new, |(how, much)| format!("{how} {much}"));
+        let line = format!(
+            "{:<36} {value:>20}  {target:<14} {:<7}",
+            self.name,
+            self.verdict()
+        );
+        let further = self
+            .further
+            .iter()
+            .map(|(name, value)| format!("{name}={value}"));
         let note = self.note.clone();
-        further.chain(note).fold(line, |line, more| format!("{line} {more}")).trim_end().to_owned()
+        further
+            .chain(note)
+            .fold(line, |line, more| format!("{line} {more}"))
+            .trim_end()
+            .to_owned()
     }
 }
 
@@ -108,12 +144,20 @@ pub(crate) struct Report {
 
 impl Report {
     pub(crate) fn new(json: bool) -> Self {
-        Self { json, names: Vec::new(), all_fine: true }
+        Self {
+            json,
+            names: Vec::new(),
+            all_fine: true,
+        }
     }
 
     pub(crate) fn add(&mut self, row: Row) {
         self.all_fine &= row.ok != Some(false);
-        let text = if self.json { serde_json::to_string(&row).unwrap_or_default() } else { row.line() };
+        let text = if self.json {
+            serde_json::to_string(&row).unwrap_or_default()
+        } else {
+            row.line()
+        };
         println!("{text}");
         self.names.push(row.name);
     }
@@ -122,7 +166,10 @@ impl Report {
     pub(crate) fn fail(&mut self, names: &[&str], error: &BenchError) {
         for name in names {
             if !self.names.iter().any(|known| known == name) {
-                let missed = Row { ok: Some(false), ..Row::without(name, error.to_string()) };
+                let missed = Row {
+                    ok: Some(false),
+                    ..Row::without(name, error.to_string())
+                };
                 self.add(missed);
             }
         }
@@ -170,9 +217,13 @@ mod tests {
 
     #[test]
     fn numbers_are_as_long_as_they_are_known() {
-        for (value, short) in
-            [(0.912_345, 0.9123), (123_456.7, 123_457.0), (0.0, 0.0), (0.9, 0.9), (-2.0, -2.0)]
-        {
+        for (value, short) in [
+            (0.912_345, 0.9123),
+            (123_456.7, 123_457.0),
+            (0.0, 0.0),
+            (0.9, 0.9),
+            (-2.0, -2.0),
+        ] {
             assert!((rounded(value) - short).abs() < f64::EPSILON, "{value}");
         }
     }

@@ -1,4 +1,5 @@
-//! The requests of both rendezvous APIs, as bytes, and where MSC4108's answers say that a session is.
+//! The requests of both rendezvous APIs, as bytes, and where MSC4108's answers say that a session
+//! is.
 
 use crate::{api::Api, client::Answer, error::BenchError};
 
@@ -18,12 +19,18 @@ pub(crate) struct Request {
 
 impl Request {
     pub(crate) fn of(api: Api) -> Self {
-        Self { api, ..Self::default() }
+        Self {
+            api,
+            ..Self::default()
+        }
     }
 
     /// As a proxy on this machine would pass it on.
     pub(crate) fn from_network(address: &str) -> Self {
-        Self { network: format!("x-forwarded-for: {address}\r\n").into_bytes(), ..Self::default() }
+        Self {
+            network: format!("x-forwarded-for: {address}\r\n").into_bytes(),
+            ..Self::default()
+        }
     }
 
     pub(crate) fn create(&mut self, payload: &[u8]) -> &[u8] {
@@ -34,7 +41,8 @@ impl Request {
         }
     }
 
-    /// `seen` is the ETag that the reader knows, or empty, as it is in MSC4388, where the answer is the same.
+    /// `seen` is the ETag that the reader knows, or empty, as it is in MSC4388, where the answer is
+    /// the same.
     pub(crate) fn read(&mut self, path: &[u8], seen: &[u8]) -> &[u8] {
         self.head(b"GET ", path);
         if !seen.is_empty() {
@@ -52,7 +60,10 @@ impl Request {
             }
             Api::Json => {
                 let (start, middle) = (b"{\"sequence_token\":\"", b"\",\"data\":\"");
-                self.body(b"application/json", [start, revision, middle, payload, b"\"}"])
+                self.body(
+                    b"application/json",
+                    [start, revision, middle, payload, b"\"}"],
+                )
             }
         }
     }
@@ -64,7 +75,12 @@ impl Request {
 
     fn head(&mut self, method: &[u8], path: &[u8]) {
         self.bytes.clear();
-        for part in [method, path, b" HTTP/1.1\r\nhost: 127.0.0.1\r\n", &self.network] {
+        for part in [
+            method,
+            path,
+            b" HTTP/1.1\r\nhost: 127.0.0.1\r\n",
+            &self.network,
+        ] {
             self.bytes.extend_from_slice(part);
         }
     }
@@ -80,7 +96,9 @@ impl Request {
         self.line(b"content-type: ", media_type);
         self.line(b"content-length: ", length.to_string().as_bytes());
         self.end();
-        parts.iter().for_each(|part| self.bytes.extend_from_slice(part));
+        parts
+            .iter()
+            .for_each(|part| self.bytes.extend_from_slice(part));
         &self.bytes
     }
 
@@ -94,17 +112,29 @@ impl<'a> Answer<'a> {
     /// Itself, if it has this status.
     pub(crate) fn expect(self, request: &'static str, wanted: u16) -> Result<Self, BenchError> {
         let got = self.status;
-        if got == wanted { Ok(self) } else { Err(BenchError::Status { request, wanted, got }) }
+        if got == wanted {
+            Ok(self)
+        } else {
+            Err(BenchError::Status {
+                request,
+                wanted,
+                got,
+            })
+        }
     }
 
-    /// The path of the session that was created: what follows the host in `{"url":"http://host/path"}`.
+    /// The path of the session that was created: what follows the host in
+    /// `{"url":"http://host/path"}`.
     pub(crate) fn path(&self) -> Result<&'a [u8], BenchError> {
         let path = std::str::from_utf8(self.body).ok().and_then(|body| {
             let (_, from_host) = body.split_once("://")?;
             let (start, _) = from_host.get(from_host.find('/')?..)?.split_once('"')?;
             Some(start.as_bytes())
         });
-        path.ok_or(BenchError::Lacks { request: "create", what: "url" })
+        path.ok_or(BenchError::Lacks {
+            request: "create",
+            what: "url",
+        })
     }
 }
 
@@ -114,8 +144,16 @@ mod tests {
 
     #[test]
     fn the_path_is_that_of_the_url() {
-        let answer = |body| Answer { status: 201, etag: b"", head: b"", body };
-        assert_eq!(answer(b"{\"url\":\"http://a:1/b/c\"}").path().unwrap(), b"/b/c");
+        let answer = |body| Answer {
+            status: 201,
+            etag: b"",
+            head: b"",
+            body,
+        };
+        assert_eq!(
+            answer(b"{\"url\":\"http://a:1/b/c\"}").path().unwrap(),
+            b"/b/c"
+        );
         assert!(answer(b"{\"url\":\"http://a:1\"}").path().is_err());
     }
 
@@ -128,7 +166,12 @@ mod tests {
             "PUT /a HTTP/1.1\r\nhost: 127.0.0.1\r\nx-forwarded-for: 203.0.113.1\r\nif-match: \"e\"\r\n\
              content-type: text/plain\r\ncontent-length: 3\r\n\r\nxyz"
         );
-        assert!(!request.read(b"/a", b"").windows(5).any(|part| part == b"match"));
+        assert!(
+            !request
+                .read(b"/a", b"")
+                .windows(5)
+                .any(|part| part == b"match")
+        );
         let mut request = Request::of(Api::Json);
         let text = String::from_utf8(request.write(b"/a", b"t", b"xyz").to_vec()).unwrap();
         assert_eq!(

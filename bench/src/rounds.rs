@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use crate::{
+    error::BenchError,
     load::{Load, Pace},
     process::Server,
-    error::BenchError,
 };
 
 /// How often each server has its turn, and for how long.
@@ -47,7 +47,13 @@ impl Runs {
 
     /// The median of the ratios of two turns of one round.
     pub(crate) fn over(&self, other: &Self) -> f64 {
-        median(self.0.iter().zip(&other.0).map(|(ours, theirs)| ours.rate / theirs.rate).collect())
+        median(
+            self.0
+                .iter()
+                .zip(&other.0)
+                .map(|(ours, theirs)| ours.rate / theirs.rate)
+                .collect(),
+        )
     }
 
     /// Per second, the median.
@@ -64,7 +70,11 @@ impl Runs {
 
     /// What all but one in a hundred requests stay below, in milliseconds.
     pub(crate) fn p99_ms(&self) -> f64 {
-        let mut latencies: Vec<u32> = self.0.iter().flat_map(|pace| pace.latencies.iter().copied()).collect();
+        let mut latencies: Vec<u32> = self
+            .0
+            .iter()
+            .flat_map(|pace| pace.latencies.iter().copied())
+            .collect();
         latencies.sort_unstable();
         f64::from(percentile(&latencies, 99).unwrap_or_default()) / 1e6
     }
@@ -87,7 +97,11 @@ mod tests {
     use super::*;
 
     fn runs(rates: &[f64]) -> Runs {
-        let pace = |rate: &f64| Pace { rate: *rate, cpu: Duration::from_micros(20), latencies: vec![1, 2] };
+        let pace = |rate: &f64| Pace {
+            rate: *rate,
+            cpu: Duration::from_micros(20),
+            latencies: vec![1, 2],
+        };
         Runs(rates.iter().map(pace).collect())
     }
 

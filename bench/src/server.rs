@@ -2,7 +2,7 @@
 
 use std::process::Command;
 
-use crate::{answers::Answers, options::Options, process::Server, error::BenchError};
+use crate::{answers::Answers, error::BenchError, options::Options, process::Server};
 
 /// How our server is set.
 #[derive(Clone, Copy)]
@@ -18,7 +18,12 @@ pub(crate) enum Setting {
 /// Starts our server.
 pub(crate) fn ours(options: &Options, setting: Setting) -> Result<Server, BenchError> {
     // No environment: it may hold settings of the server.
-    Server::start(Command::new(&options.server).args(arguments(setting)).env_clear(), b"")
+    Server::start(
+        Command::new(&options.server)
+            .args(arguments(setting))
+            .env_clear(),
+        b"",
+    )
 }
 
 /// Starts the bare server with these answers.
@@ -26,7 +31,10 @@ pub(crate) fn bare(answers: &Answers, minimal: bool) -> Result<Server, BenchErro
     let mut command = Command::new(std::env::current_exe()?);
     command.arg("bare").args(minimal.then_some("--minimal"));
     let input = format!("{}\n", serde_json::to_string(answers)?);
-    Ok(Server { constant: true, ..Server::start(&mut command, input.as_bytes())? })
+    Ok(Server {
+        constant: true,
+        ..Server::start(&mut command, input.as_bytes())?
+    })
 }
 
 /// The command line of our server. The public URL leads nowhere: the clients take the path of it.
@@ -47,7 +55,11 @@ mod tests {
 
     #[test]
     fn the_limits_of_a_flood_are_those_that_the_server_comes_with() {
-        let limits = |setting| arguments(setting).iter().any(|argument| argument.contains("sessions"));
+        let limits = |setting| {
+            arguments(setting)
+                .iter()
+                .any(|argument| argument.contains("sessions"))
+        };
         assert!(!limits(Setting::Default));
         assert!(limits(Setting::Wide) && limits(Setting::Redis(1)));
     }

@@ -1,14 +1,14 @@
-//! A whole sign-in of ours with ours over our server, as `matrix-qr demo` plays it: what it asks of the server while a person takes
-//! a minute, and what time it takes when the person takes none.
+//! A whole sign-in of ours with ours over our server, as `matrix-qr demo` plays it: what it asks of
+//! the server while a person takes a minute, and what time it takes when the person takes none.
 
 use std::process::{Command, Stdio};
 
 use serde_json::Value;
 
 use crate::{
+    error::BenchError,
     options::Options,
     report::{Report, Row},
-    error::BenchError,
 };
 
 pub(crate) const ROWS: [&str; 2] = ["sign-in: requests in 60 s", "sign-in: machine time"];
@@ -16,8 +16,8 @@ pub(crate) const ROWS: [&str; 2] = ["sign-in: requests in 60 s", "sign-in: machi
 /// Twice: over the digits, and over the consent.
 const PERSON_TAKES: &str = "30";
 
-/// What the authorization server of the demonstration lets a client wait between two polls for a token, in seconds. A person who
-/// agrees at once agrees before the first.
+/// What the authorization server of the demonstration lets a client wait between two polls for a
+/// token, in seconds. A person who agrees at once agrees before the first.
 const INTERVAL: f64 = 1.0;
 
 /// Steps of the demonstration that are no part of a sign-in.
@@ -28,7 +28,10 @@ const RUNS: usize = 5;
 pub(crate) async fn measure(options: &Options, report: &mut Report) -> Result<(), BenchError> {
     let [requests, machine_time] = ROWS;
     if options.quick {
-        report.add(Row::without(requests, "not in a quick run: it takes a minute".to_owned()));
+        report.add(Row::without(
+            requests,
+            "not in a quick run: it takes a minute".to_owned(),
+        ));
     } else {
         let asked = count(&demo(options, &["--person-takes", PERSON_TAKES]).await?)?;
         report.add(Row::new(requests, asked, "requests").at_most(25.0));
@@ -40,33 +43,55 @@ pub(crate) async fn measure(options: &Options, report: &mut Report) -> Result<()
     times.sort_by(f64::total_cmp);
     let median = times.get(RUNS / 2).copied().unwrap_or_default();
     let slowest = times.last().copied().unwrap_or_default();
-    report
-        .add(Row::new(machine_time, median - INTERVAL, "s").at_most(0.3).with("slowest", slowest - INTERVAL));
+    report.add(
+        Row::new(machine_time, median - INTERVAL, "s")
+            .at_most(0.3)
+            .with("slowest", slowest - INTERVAL),
+    );
     Ok(())
 }
 
 /// The summary that it ends with.
 async fn demo(options: &Options, more: &[&str]) -> Result<Value, BenchError> {
     let mut command = Command::new(options.server.with_file_name("matrix-qr"));
-    command.args(["demo", "--auto", "--json"]).args(more).stdin(Stdio::null()).stderr(Stdio::null());
+    command
+        .args(["demo", "--auto", "--json"])
+        .args(more)
+        .stdin(Stdio::null())
+        .stderr(Stdio::null());
     let output = tokio::task::spawn_blocking(move || command.output()).await??;
-    let last = output.stdout.split(|byte| *byte == b'\n').rfind(|line| !line.is_empty());
+    let last = output
+        .stdout
+        .split(|byte| *byte == b'\n')
+        .rfind(|line| !line.is_empty());
     last.and_then(|line| serde_json::from_slice(line).ok())
         .filter(|_| output.status.success())
         .ok_or(BenchError::NoSignIn)
 }
 
 fn count(summary: &Value) -> Result<f64, BenchError> {
-    summary.get("rendezvous_requests").and_then(Value::as_f64).ok_or(BenchError::NoSignIn)
+    summary
+        .get("rendezvous_requests")
+        .and_then(Value::as_f64)
+        .ok_or(BenchError::NoSignIn)
 }
 
 fn seconds(summary: &Value) -> Result<f64, BenchError> {
-    let steps = summary.get("steps").and_then(Value::as_array).ok_or(BenchError::NoSignIn)?;
-    let of_sign_in = steps
-        .iter()
-        .filter(|step| step.get("name").and_then(Value::as_str).is_some_and(|name| !BESIDE.contains(&name)));
-    let milliseconds: Option<f64> = of_sign_in.map(|step| step.get("ms").and_then(Value::as_f64)).sum();
-    milliseconds.map(|milliseconds| milliseconds / 1000.0).ok_or(BenchError::NoSignIn)
+    let steps = summary
+        .get("steps")
+        .and_then(Value::as_array)
+        .ok_or(BenchError::NoSignIn)?;
+    let of_sign_in = steps.iter().filter(|step| {
+        step.get("name")
+            .and_then(Value::as_str)
+            .is_some_and(|name| !BESIDE.contains(&name))
+    });
+    let milliseconds: Option<f64> = of_sign_in
+        .map(|step| step.get("ms").and_then(Value::as_f64))
+        .sum();
+    milliseconds
+        .map(|milliseconds| milliseconds / 1000.0)
+        .ok_or(BenchError::NoSignIn)
 }
 
 #[cfg(test)]
@@ -85,7 +110,10 @@ mod tests {
             { "name": "old messages", "ms": 70 },
         ]);
         let summary = json!({ "rendezvous_requests": 18, "steps": steps });
-        assert_eq!((count(&summary).unwrap(), seconds(&summary).unwrap()), (18.0, 0.25));
+        assert_eq!(
+            (count(&summary).unwrap(), seconds(&summary).unwrap()),
+            (18.0, 0.25)
+        );
         assert!(seconds(&json!({ "steps": [{ "name": "verified" }] })).is_err());
     }
 }

@@ -13,13 +13,13 @@ use tokio::{
 };
 
 use crate::{
+    error::BenchError,
     load::Load,
     options::Options,
     process::Server,
     report::{Report, Row},
     rounds::Runs,
     server::{Setting, ours},
-    error::BenchError,
 };
 
 pub(crate) const ROWS: [&str; 5] = [
@@ -64,7 +64,9 @@ async fn closing(name: &str, server: &Server) -> Result<Row, BenchError> {
     };
     let finished = timeout(LONGEST, all).await;
     let slowest = times.iter().max().map_or(0.0, Duration::as_secs_f64);
-    let row = Row::new(name, slowest, "s").at_most(CLOSED_WITHIN).with("connections", times.len());
+    let row = Row::new(name, slowest, "s")
+        .at_most(CLOSED_WITHIN)
+        .with("connections", times.len());
     match finished {
         Ok(result) => result.map(|()| row),
         Err(_) => Err(BenchError::TooSlow("closing slow connections")),
@@ -72,7 +74,12 @@ async fn closing(name: &str, server: &Server) -> Result<Row, BenchError> {
 }
 
 /// The same load without them and with them, in turn.
-async fn beside(name: &str, load: Load, server: &Server, options: &Options) -> Result<Row, BenchError> {
+async fn beside(
+    name: &str,
+    load: Load,
+    server: &Server,
+    options: &Options,
+) -> Result<Row, BenchError> {
     let (mut without, mut with) = (Runs::default(), Runs::default());
     let rounds = options.rounds();
     load.put_on(server, rounds.time / 4).await?;
@@ -86,7 +93,10 @@ async fn beside(name: &str, load: Load, server: &Server, options: &Options) -> R
         sleep(RESPITE).await;
     }
     let row = Row::new(name, with.over(&without), "of the rate without").at_least(0.9);
-    Ok(row.with("with", with.rate()).with("without", without.rate()).with("p99_ms", with.p99_ms()))
+    Ok(row
+        .with("with", with.rate())
+        .with("without", without.rate())
+        .with("p99_ms", with.p99_ms()))
 }
 
 /// All of them, at work. They end when this is dropped.
@@ -101,7 +111,10 @@ async fn open(address: SocketAddr) -> Result<JoinSet<Duration>, BenchError> {
 /// How long the server put up with it.
 async fn dribble(mut stream: TcpStream) -> Duration {
     let (start, mut answer) = (Instant::now(), [0; 512]);
-    for byte in b"GET / HTTP/1.1\r\nx: ".iter().chain(std::iter::repeat(&b'y')) {
+    for byte in b"GET / HTTP/1.1\r\nx: "
+        .iter()
+        .chain(std::iter::repeat(&b'y'))
+    {
         if stream.write_all(&[*byte]).await.is_err() {
             break;
         }

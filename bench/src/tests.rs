@@ -19,14 +19,27 @@ pub(crate) async fn start_ours() -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let mut config = Config::new("http://127.0.0.1:1/".parse().unwrap());
-    config.limits = Limits { creates: None, requests: None, sessions_per_network: None, ..Limits::default() };
-    tokio::spawn(serve(listener, Rendezvous::new(config), std::future::pending()));
+    config.limits = Limits {
+        creates: None,
+        requests: None,
+        sessions_per_network: None,
+        ..Limits::default()
+    };
+    tokio::spawn(serve(
+        listener,
+        Rendezvous::new(config),
+        std::future::pending(),
+    ));
     address
 }
 
 /// As if it were a process of its own.
 fn server(address: SocketAddr, constant: bool) -> Server {
-    Server { process: Running::start(Command::new("sleep").arg("60")).unwrap(), address, constant }
+    Server {
+        process: Running::start(Command::new("sleep").arg("60")).unwrap(),
+        address,
+        constant,
+    }
 }
 
 #[tokio::test]
@@ -38,7 +51,10 @@ async fn each_load_runs_against_ours_and_against_the_bare_server() {
         let bare = listener.local_addr().unwrap();
         tokio::spawn(async move { axum::serve(listener, bare::router(&answers, false)).await });
         for server in [server(ours, false), server(bare, true)] {
-            let pace = load.put_on(&server, Duration::from_millis(20)).await.unwrap();
+            let pace = load
+                .put_on(&server, Duration::from_millis(20))
+                .await
+                .unwrap();
             assert!(pace.rate > 0.0 && !pace.latencies.is_empty(), "{load:?}");
         }
     }
@@ -76,6 +92,8 @@ async fn a_fill_makes_as_many_as_were_asked_for() {
     let sessions = fill(start_ours().await, 1000, 16).await.unwrap();
     assert_eq!(sessions.len(), 1000);
     assert!(
-        sessions.iter().all(|session| session.path.starts_with(b"/rendezvous/") && !session.etag.is_empty())
+        sessions
+            .iter()
+            .all(|session| session.path.starts_with(b"/rendezvous/") && !session.etag.is_empty())
     );
 }

@@ -1,5 +1,5 @@
-//! Readers that the server holds (`Prefer: wait`), tens of thousands at once. Over HTTP/2: a process has not as many
-//! descriptors, and neither has the server.
+//! Readers that the server holds (`Prefer: wait`), tens of thousands at once. Over HTTP/2: a
+//! process has not as many descriptors, and neither has the server.
 
 mod held;
 
@@ -10,13 +10,13 @@ use tokio::time::{sleep, timeout};
 use self::held::{Held, Release};
 use crate::{
     client::Client,
+    error::BenchError,
     fill::{Session, fill},
     options::Options,
     report::{Report, Row},
     requests::Request,
     rounds::percentile,
     server::{Setting, ours},
-    error::BenchError,
 };
 
 pub(crate) const ROWS: [&str; 4] = [
@@ -32,7 +32,8 @@ const SAMPLE: usize = 500;
 /// Until the server has seen the last of them.
 const SETTLE: Duration = Duration::from_secs(1);
 
-/// The waiters are held for 30 s. What is later than this after the first may be released by its time.
+/// The waiters are held for 30 s. What is later than this after the first may be released by its
+/// time.
 const IN_TIME: Duration = Duration::from_secs(27);
 
 /// At once, on a busy machine.
@@ -58,7 +59,11 @@ pub(crate) async fn measure(options: &Options, report: &mut Report) -> Result<()
     let count = (sessions.len() - early) as f64;
     report.add(Row::new(held_row, count, "readers").at_least(options.waiters as f64));
     report.add(Row::new(stray_row, outcome.strays as f64, "readers").at_most(0.0));
-    report.add(Row::new(memory_row, memory as f64 / sessions.len() as f64, "KiB"));
+    report.add(Row::new(
+        memory_row,
+        memory as f64 / sessions.len() as f64,
+        "KiB",
+    ));
     report.add(Row::new(release_row, outcome.p99_ms(), "ms").at_most(AT_ONCE_MS));
     Ok(())
 }
@@ -73,23 +78,42 @@ struct Outcome {
 
 impl Outcome {
     fn p99_ms(&self) -> f64 {
-        percentile(&self.times, 99).unwrap_or_default().as_secs_f64() * 1e3
+        percentile(&self.times, 99)
+            .unwrap_or_default()
+            .as_secs_f64()
+            * 1e3
     }
 }
 
-/// Writes to some of the sessions, one after the other. Each must release its own reader and nobody else.
-async fn release(held: &mut Held, sessions: &[Session], mut writer: Client) -> Result<Outcome, BenchError> {
-    let (mut outcome, mut request) = (Outcome { times: Vec::new(), strays: 0 }, Request::default());
+/// Writes to some of the sessions, one after the other. Each must release its own reader and nobody
+/// else.
+async fn release(
+    held: &mut Held,
+    sessions: &[Session],
+    mut writer: Client,
+) -> Result<Outcome, BenchError> {
+    let (mut outcome, mut request) = (
+        Outcome {
+            times: Vec::new(),
+            strays: 0,
+        },
+        Request::default(),
+    );
     let step = (sessions.len() / SAMPLE).max(1);
     for (number, session) in sessions.iter().enumerate().step_by(step) {
         let start = Instant::now();
         let write = request.write(&session.path, &session.etag, b"news");
         writer.ask(write).await?.expect("write", 202)?;
         let released = timeout(IN_TIME, held.release_of(number)).await;
-        let (Release { at, status, .. }, strays) = released.map_err(|_| BenchError::TooSlow("a release"))??;
+        let (Release { at, status, .. }, strays) =
+            released.map_err(|_| BenchError::TooSlow("a release"))??;
         outcome.strays += strays;
         if status != 200 {
-            return Err(BenchError::Status { request: "a read that waits", wanted: 200, got: status });
+            return Err(BenchError::Status {
+                request: "a read that waits",
+                wanted: 200,
+                got: status,
+            });
         }
         outcome.times.push(at.saturating_duration_since(start));
     }

@@ -2,25 +2,43 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use matrix_qr_protocol::rendezvous::{self, Location, MAX_PAYLOAD_BYTES, Received, Response, Session, SessionUrl};
+use matrix_qr_protocol::rendezvous::{
+    self, Location, MAX_PAYLOAD_BYTES, Received, Response, Session, SessionUrl,
+};
 
 /// Status, then headers as `name: value` lines, an empty line, the body.
 fn response(bytes: &[u8]) -> Option<Response> {
     let (status, rest) = bytes.split_at_checked(2)?;
     let status = u16::from_be_bytes(status.try_into().ok()?) % 600;
-    let end = rest.windows(2).position(|pair| pair == b"\n\n").unwrap_or(rest.len());
+    let end = rest
+        .windows(2)
+        .position(|pair| pair == b"\n\n")
+        .unwrap_or(rest.len());
     let headers = String::from_utf8_lossy(rest.get(..end)?)
         .lines()
-        .filter_map(|line| line.split_once(": ").map(|(name, value)| (name.to_owned(), value.to_owned())))
+        .filter_map(|line| {
+            line.split_once(": ")
+                .map(|(name, value)| (name.to_owned(), value.to_owned()))
+        })
         .collect();
-    Some(Response { status, headers, body: rest.get(end + 2..).unwrap_or_default().to_vec() })
+    Some(Response {
+        status,
+        headers,
+        body: rest.get(end + 2..).unwrap_or_default().to_vec(),
+    })
 }
 
 fuzz_target!(|bytes: &[u8]| {
-    let Some(response) = response(bytes) else { return };
-    let endpoint = "https://example.org/_matrix/client/v1/rendezvous".parse().unwrap();
+    let Some(response) = response(bytes) else {
+        return;
+    };
+    let endpoint = "https://example.org/_matrix/client/v1/rendezvous"
+        .parse()
+        .unwrap();
     let _ = rendezvous::created(&endpoint, &response);
-    let mut session = Session::join(Location::Url(SessionUrl::parse("https://example.org/abc").unwrap()));
+    let mut session = Session::join(Location::Url(
+        SessionUrl::parse("https://example.org/abc").unwrap(),
+    ));
     if let Ok(Received::Payload(payload)) = session.received(&response) {
         assert!(payload.bytes.len() <= MAX_PAYLOAD_BYTES);
         let _ = session.send(&payload).unwrap();

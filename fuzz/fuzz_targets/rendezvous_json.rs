@@ -1,5 +1,5 @@
-//! Whatever a server of the JSON API answers: no crash, no payload larger than a session carries, and whatever can be read can be
-//! answered.
+//! Whatever a server of the JSON API answers: no crash, no payload larger than a session carries,
+//! and whatever can be read can be answered.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
@@ -13,26 +13,51 @@ use matrix_qr_protocol::{
 fn response(bytes: &[u8]) -> Option<Response> {
     let (status, body) = bytes.split_at_checked(2)?;
     let status = u16::from_be_bytes(status.try_into().ok()?) % 600;
-    Some(Response { status, headers: Vec::new(), body: body.to_vec() })
+    Some(Response {
+        status,
+        headers: Vec::new(),
+        body: body.to_vec(),
+    })
 }
 
 fn session(api: &Api) -> Session {
     let body = br#"{"id":"abc","sequence_token":"1","expires_in_ms":300000}"#.to_vec();
-    json::created(api, &Response { status: 200, headers: Vec::new(), body }).unwrap()
+    json::created(
+        api,
+        &Response {
+            status: 200,
+            headers: Vec::new(),
+            body,
+        },
+    )
+    .unwrap()
 }
 
 fuzz_target!(|bytes: &[u8]| {
-    let Some(response) = response(bytes) else { return };
-    let api = Api::new(BaseUrl::parse("https://example.org").unwrap(), Prefix::Unstable);
+    let Some(response) = response(bytes) else {
+        return;
+    };
+    let api = Api::new(
+        BaseUrl::parse("https://example.org").unwrap(),
+        Prefix::Unstable,
+    );
     let _ = json::discovered(&response);
     if let Ok(session) = json::created(&api, &response) {
-        let Location::Id(id) = session.location() else { unreachable!() };
-        assert_eq!(id.url().path_segments().unwrap().next_back(), Some(id.as_str()));
+        let Location::Id(id) = session.location() else {
+            unreachable!()
+        };
+        assert_eq!(
+            id.url().path_segments().unwrap().next_back(),
+            Some(id.as_str())
+        );
     }
     let mut session = session(&api);
     if let Ok(Received::Payload(payload)) = session.received(&response) {
         assert!(payload.bytes.len() <= MAX_PAYLOAD_BYTES);
-        let answer = Payload { bytes: payload.bytes, binding: session.binding() };
+        let answer = Payload {
+            bytes: payload.bytes,
+            binding: session.binding(),
+        };
         let _ = session.send(&answer).unwrap();
         let _ = session.receive(Some(30));
     }

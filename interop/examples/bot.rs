@@ -1,4 +1,5 @@
-//! A bot on matrix-sdk that answers `!ping`, with the session that `matrix-qr login --directory DIR` made: `bot DIR`
+//! A bot on matrix-sdk that answers `!ping`, with the session that `matrix-qr login --directory
+//! DIR` made: `bot DIR`
 //!
 //! See `docs/bots.md`.
 #![allow(clippy::print_stdout, reason = "it is a program of its own")]
@@ -8,7 +9,9 @@ use std::{env, fs, io::Write as _, os::unix::fs::OpenOptionsExt as _, path::Path
 use anyhow::{Context as _, Result};
 use matrix_sdk::authentication::oauth::{ClientId, OAuthSession, UserSession};
 use matrix_sdk::config::SyncSettings;
-use matrix_sdk::ruma::events::room::message::{OriginalSyncRoomMessageEvent, RoomMessageEventContent};
+use matrix_sdk::ruma::events::room::message::{
+    OriginalSyncRoomMessageEvent, RoomMessageEventContent,
+};
 use matrix_sdk::{Client, Room, room::MessagesOptions, store::RoomLoadSettings};
 use serde::{Deserialize, Serialize};
 
@@ -25,47 +28,91 @@ struct Stored {
 async fn main() -> Result<()> {
     let directory = PathBuf::from(env::args_os().nth(1).context("usage: bot DIRECTORY")?);
     let client = open(directory).await?;
-    let device = client.encryption().get_own_device().await?.context("no device")?;
-    println!("{} is verified: {}", device.device_id(), device.is_cross_signed_by_owner());
+    let device = client
+        .encryption()
+        .get_own_device()
+        .await?
+        .context("no device")?;
+    println!(
+        "{} is verified: {}",
+        device.device_id(),
+        device.is_cross_signed_by_owner()
+    );
 
-    let first = client.sync_once(SyncSettings::default().timeout(std::time::Duration::ZERO)).await?;
+    let first = client
+        .sync_once(SyncSettings::default().timeout(std::time::Duration::ZERO))
+        .await?;
     for room in client.joined_rooms() {
-        client.encryption().backups().download_room_keys_for_room(room.room_id()).await?;
+        client
+            .encryption()
+            .backups()
+            .download_room_keys_for_room(room.room_id())
+            .await?;
         for event in room.messages(MessagesOptions::backward()).await?.chunk {
-            println!("old: {}", event.raw().get_field::<serde_json::Value>("content")?.unwrap_or_default());
+            println!(
+                "old: {}",
+                event
+                    .raw()
+                    .get_field::<serde_json::Value>("content")?
+                    .unwrap_or_default()
+            );
         }
     }
     client.add_event_handler(pong);
-    client.sync(SyncSettings::default().token(first.next_batch)).await?;
+    client
+        .sync(SyncSettings::default().token(first.next_batch))
+        .await?;
     Ok(())
 }
 
 async fn pong(event: OriginalSyncRoomMessageEvent, room: Room) -> Result<(), matrix_sdk::Error> {
     if event.content.body() == "!ping" {
-        room.send(RoomMessageEventContent::text_plain("pong")).await?;
+        room.send(RoomMessageEventContent::text_plain("pong"))
+            .await?;
     }
     Ok(())
 }
 
-/// Opens the session and the keys that `matrix-qr login` stored. No other process may have them open.
+/// Opens the session and the keys that `matrix-qr login` stored. No other process may have them
+/// open.
 async fn open(directory: PathBuf) -> Result<Client> {
     let file = directory.join("session.json");
     let stored: Stored = serde_json::from_slice(&fs::read(&file)?)?;
-    let session = OAuthSession { client_id: stored.client_id.clone(), user: stored.user.clone() };
-    let builder = Client::builder().homeserver_url(&stored.homeserver).sqlite_store(directory, None);
+    let session = OAuthSession {
+        client_id: stored.client_id.clone(),
+        user: stored.user.clone(),
+    };
+    let builder = Client::builder()
+        .homeserver_url(&stored.homeserver)
+        .sqlite_store(directory, None);
     let client = builder.handle_refresh_tokens().build().await?;
     let save = move |client: Client| Ok(save(&client, stored.clone(), &file)?);
-    client.set_session_callbacks(Box::new(|_| Err("there is one process".into())), Box::new(save))?;
-    client.oauth().restore_session(session, RoomLoadSettings::default()).await?;
-    client.encryption().wait_for_e2ee_initialization_tasks().await;
+    client.set_session_callbacks(
+        Box::new(|_| Err("there is one process".into())),
+        Box::new(save),
+    )?;
+    client
+        .oauth()
+        .restore_session(session, RoomLoadSettings::default())
+        .await?;
+    client
+        .encryption()
+        .wait_for_e2ee_initialization_tasks()
+        .await;
     Ok(client)
 }
 
-/// A refresh token works once: the new one is on disk before it is needed, whole, and for its owner's eyes only.
+/// A refresh token works once: the new one is on disk before it is needed, whole, and for its
+/// owner's eyes only.
 fn save(client: &Client, mut stored: Stored, file: &Path) -> Result<(), std::io::Error> {
     stored.user = client.oauth().user_session().unwrap_or(stored.user);
     let new = file.with_extension("json.new");
-    let mut out = fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&new)?;
+    let mut out = fs::OpenOptions::new()
+        .write(true)
+        .create(true)
+        .truncate(true)
+        .mode(0o600)
+        .open(&new)?;
     out.write_all(&serde_json::to_vec(&stored)?)?;
     fs::rename(new, file)
 }

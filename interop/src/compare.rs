@@ -1,4 +1,5 @@
-//! How long a sign-in takes the machines: ours with ours, beside matrix-sdk with itself, over a server that can only be polled.
+//! How long a sign-in takes the machines: ours with ours, beside matrix-sdk with itself, over a
+//! server that can only be polled.
 
 use std::time::Duration;
 
@@ -18,15 +19,23 @@ pub(crate) async fn cell(world: &mut TestEnv<'_>) -> Result<Duration> {
     let sdk = both_directions(world, MatrixSdk).await?;
     let ours = both_directions(world, Ours).await?;
     let [ms, sdk_ms] = [ours.as_millis(), sdk.as_millis()];
-    ensure!(ms * 2 <= sdk_ms, "two sign-ins of ours take {ms} ms, two of matrix-sdk's {sdk_ms} ms");
+    ensure!(
+        ms * 2 <= sdk_ms,
+        "two sign-ins of ours take {ms} ms, two of matrix-sdk's {sdk_ms} ms"
+    );
     Ok(ours / 2)
 }
 
 async fn both_directions(world: &mut TestEnv<'_>, software: Software) -> Result<Duration> {
     let mut sum = Duration::ZERO;
     for shows in [Shows::New, Shows::Existing] {
-        let pair =
-            Pair { new: software, existing: software, shows, over: Over::Homeserver, revision: Msc4108 };
+        let pair = Pair {
+            new: software,
+            existing: software,
+            shows,
+            over: Over::Homeserver,
+            revision: Msc4108,
+        };
         sum += fastest(world, pair).await?;
     }
     Ok(sum)

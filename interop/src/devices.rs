@@ -1,4 +1,5 @@
-//! How the two kinds of devices are called: ours as a person would, matrix-sdk's through the peer beside this program.
+//! How the two kinds of devices are called: ours as a person would, matrix-sdk's through the peer
+//! beside this program.
 
 use std::path::Path;
 
@@ -13,7 +14,8 @@ pub(crate) enum Software {
     MatrixSdk,
 }
 
-/// How a device begins: with the URL of the server where its session is to be made, or with the other's code.
+/// How a device begins: with the URL of the server where its session is to be made, or with the
+/// other's code.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Begin<'a> {
     /// On the homeserver, wherever that makes it.
@@ -34,13 +36,19 @@ impl Begin<'_> {
 
 impl Software {
     /// As the new device, with a new directory.
-    pub(crate) fn login(self, world: &TestEnv<'_>, directory: &Path, begin: Begin<'_>) -> Result<Process> {
+    pub(crate) fn login(
+        self,
+        world: &TestEnv<'_>,
+        directory: &Path,
+        begin: Begin<'_>,
+    ) -> Result<Process> {
         let mut command = self.command(world.places, "login", directory);
         match (begin, self) {
             (Begin::Scan, _) => command.args(["--scan", "-"]),
             (Begin::ShowAtHome(_), _) => command.args(["--homeserver", &world.homeserver]),
             (Begin::ShowAt(url, _), Self::Ours) => command.args(["--rendezvous", url]),
-            // It makes the session where it believes its homeserver to be, until the other device tells it.
+            // It makes the session where it believes its homeserver to be, until the other device
+            // tells it.
             (Begin::ShowAt(url, _), Self::MatrixSdk) => command.args(["--homeserver", url]),
         };
         command.args(begin.options());
@@ -63,9 +71,10 @@ impl Software {
     fn existing<'a>(self, world: &'a TestEnv<'_>) -> Result<&'a Path> {
         match self {
             Self::Ours => Ok(&world.first),
-            Self::MatrixSdk => {
-                world.peer.as_deref().context("matrix-sdk has no device yet: an earlier cell failed")
-            }
+            Self::MatrixSdk => world
+                .peer
+                .as_deref()
+                .context("matrix-sdk has no device yet: an earlier cell failed"),
         }
     }
 

@@ -19,22 +19,43 @@ pub(crate) fn free_port() -> Result<u16> {
 }
 
 /// `rendezvous` is a line of its configuration.
-pub(crate) async fn start(places: &Places, run: &Path, ports: Ports, rendezvous: &str) -> Result<Process> {
+pub(crate) async fn start(
+    places: &Places,
+    run: &Path,
+    ports: Ports,
+    rendezvous: &str,
+) -> Result<Process> {
     let key = Command::new(places.python.with_file_name("generate_signing_key"))
         .args(["-o", "signing.key"])
         .current_dir(run)
         .status();
-    ensure!(key.await.context("Synapse is not installed")?.success(), "generate_signing_key failed");
-    fs::write(run.join("homeserver.yaml"), configuration(ports, rendezvous))?;
+    ensure!(
+        key.await.context("Synapse is not installed")?.success(),
+        "generate_signing_key failed"
+    );
+    fs::write(
+        run.join("homeserver.yaml"),
+        configuration(ports, rendezvous),
+    )?;
     let mut command = Command::new(&places.python);
-    command.args(["-m", "synapse.app.homeserver", "-c", "homeserver.yaml"]).current_dir(run);
+    command
+        .args(["-m", "synapse.app.homeserver", "-c", "homeserver.yaml"])
+        .current_dir(run);
     let process = Process::start("synapse", &mut command, run)?;
     healthy(ports.homeserver).await?;
     Ok(process)
 }
 
 /// One account, no federation, nobody to be protected from messages that come fast.
-fn configuration(Ports { homeserver, public, authority, .. }: Ports, rendezvous: &str) -> String {
+fn configuration(
+    Ports {
+        homeserver,
+        public,
+        authority,
+        ..
+    }: Ports,
+    rendezvous: &str,
+) -> String {
     format!(
         r#"
 server_name: "localhost:{public}"
@@ -60,7 +81,10 @@ async fn healthy(port: u16) -> Result<()> {
     let client = reqwest::Client::new();
     let step = Duration::from_millis(100);
     for _ in 0..START.as_millis() / step.as_millis() {
-        let answer = client.get(format!("http://127.0.0.1:{port}/health")).send().await;
+        let answer = client
+            .get(format!("http://127.0.0.1:{port}/health"))
+            .send()
+            .await;
         if answer.is_ok_and(|answer| answer.status().is_success()) {
             return Ok(());
         }
@@ -72,6 +96,9 @@ async fn healthy(port: u16) -> Result<()> {
 /// What is installed.
 pub(crate) async fn version(places: &Places) -> Result<String> {
     let ask = "import importlib.metadata as m; print(m.version('matrix-synapse'))";
-    let said = Command::new(&places.python).args(["-c", ask]).output().await?;
+    let said = Command::new(&places.python)
+        .args(["-c", ask])
+        .output()
+        .await?;
     Ok(String::from_utf8(said.stdout)?.trim().to_owned())
 }

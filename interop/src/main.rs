@@ -1,5 +1,6 @@
-//! matrix-qr against what others wrote: a real Synapse as the homeserver, matrix-sdk as the other device. Every sign-in is
-//! made by programs of their own, as people would start them; this one only passes codes and digits on, and agrees.
+//! matrix-qr against what others wrote: a real Synapse as the homeserver, matrix-sdk as the other
+//! device. Every sign-in is made by programs of their own, as people would start them; this one
+//! only passes codes and digits on, and agrees.
 
 mod bot;
 mod cells;
@@ -52,7 +53,10 @@ async fn main() -> ExitCode {
 
 /// What was started ends with its handle: also when this program is told to end.
 async fn until_signal(run: impl Future<Output = Result<bool>>) -> Result<bool> {
-    let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
+    let (mut interrupt, mut terminate) = (
+        signal(SignalKind::interrupt())?,
+        signal(SignalKind::terminate())?,
+    );
     tokio::select! {
         result = run => result,
         _ = interrupt.recv() => Ok(false),
@@ -76,7 +80,8 @@ fn places(options: &[String]) -> Result<Places> {
     let place = |name: &str| {
         let at = options.iter().skip_while(|word| *word != name).nth(1);
         let at = at.with_context(|| format!("{name} is missing: run `cargo xtask interop`"))?;
-        // Not canonical: what is behind a Python environment's `python` is another one. Not relative: programs are started elsewhere.
+        // Not canonical: what is behind a Python environment's `python` is another one. Not
+        // relative: programs are started elsewhere.
         anyhow::Ok(std::path::absolute(at)?)
     };
     Ok(Places {

@@ -1,4 +1,5 @@
-//! MSC4388, which only our devices speak end to end: on each kind of homeserver, both ways, in both readings.
+//! MSC4388, which only our devices speak end to end: on each kind of homeserver, both ways, in both
+//! readings.
 
 use std::time::{Duration, Instant};
 
@@ -23,35 +24,67 @@ use crate::{
 const NETWORK: i32 = 9;
 
 const fn pair(shows: Shows, over: Over, revision: Revision) -> Pair {
-    Pair { new: Ours, existing: Ours, shows, over, revision }
+    Pair {
+        new: Ours,
+        existing: Ours,
+        shows,
+        over,
+        revision,
+    }
 }
 
-const EXISTING: [Pair; 2] =
-    [pair(Existing, Over::Homeserver, Msc4388), pair(Existing, Over::Homeserver, Msc4388AsWritten)];
-const NEW: [Pair; 2] = [pair(New, Over::Homeserver, Msc4388), pair(New, Over::Homeserver, Msc4388AsWritten)];
+const EXISTING: [Pair; 2] = [
+    pair(Existing, Over::Homeserver, Msc4388),
+    pair(Existing, Over::Homeserver, Msc4388AsWritten),
+];
+const NEW: [Pair; 2] = [
+    pair(New, Over::Homeserver, Msc4388),
+    pair(New, Over::Homeserver, Msc4388AsWritten),
+];
 /// At a server that has nothing to do with the account.
-const NEW_ELSEWHERE: [Pair; 2] = [pair(New, Over::Ours, Msc4388), pair(New, Over::Ours, Msc4388AsWritten)];
+const NEW_ELSEWHERE: [Pair; 2] = [
+    pair(New, Over::Ours, Msc4388),
+    pair(New, Over::Ours, Msc4388AsWritten),
+];
 
-pub(crate) async fn all(world: &mut TestEnv<'_>, (synapse, sdk): (&Peer, &Peer), report: &mut Report) {
+pub(crate) async fn all(
+    world: &mut TestEnv<'_>,
+    (synapse, sdk): (&Peer, &Peer),
+    report: &mut Report,
+) {
     let open = matches!(world.kind, Rendezvous::Synapse | Rendezvous::ProxiedForAll);
     let elsewhere = world.kind == Rendezvous::Synapse;
-    let new = NEW.iter().filter(|_| open).chain(NEW_ELSEWHERE.iter().filter(|_| elsewhere));
+    let new = NEW
+        .iter()
+        .filter(|_| open)
+        .chain(NEW_ELSEWHERE.iter().filter(|_| elsewhere));
     for pair in EXISTING.iter().chain(new) {
         let cell = synapse.cell(name(pair, world.kind));
-        report.run(&cell, async { Ok(pair.sign_in(world).await?.took) }).await;
+        report
+            .run(&cell, async { Ok(pair.sign_in(world).await?.took) })
+            .await;
     }
     if !open {
         let at = place(world.kind);
-        let refused = synapse
-            .cell(format!("msc4388: our new device cannot show a code over {at}, and says what to do"));
+        let refused = synapse.cell(format!(
+            "msc4388: our new device cannot show a code over {at}, and says what to do"
+        ));
         report.run(&refused, not_allowed(world)).await;
-        let newest = synapse
-            .cell(format!("`--revision newest`: our new device shows msc4108's code, not one over {at}"));
+        let newest = synapse.cell(format!(
+            "`--revision newest`: our new device shows msc4108's code, not one over {at}"
+        ));
         report.run(&newest, falls_back(world)).await;
     }
     if matches!(world.kind, Rendezvous::Proxied | Rendezvous::ProxiedForAll) {
-        let outcome = if open { "works as the text says" } else { "is not for it" };
-        let cell = sdk.cell(format!("msc4388: to matrix-sdk, {} {outcome}", place(world.kind)));
+        let outcome = if open {
+            "works as the text says"
+        } else {
+            "is not for it"
+        };
+        let cell = sdk.cell(format!(
+            "msc4388: to matrix-sdk, {} {outcome}",
+            place(world.kind)
+        ));
         report.run(&cell, read_by_others(world, open)).await;
     }
     if world.kind == Rendezvous::Proxied {
@@ -62,8 +95,16 @@ pub(crate) async fn all(world: &mut TestEnv<'_>, (synapse, sdk): (&Peer, &Peer),
 
 fn name(pair: &Pair, kind: Rendezvous) -> String {
     let shows = if pair.shows == New { "new" } else { "existing" };
-    let reading = if pair.revision == Msc4388AsWritten { "as written" } else { "as deployed" };
-    let at = if pair.over == Over::Ours { "our rendezvous server, open" } else { place(kind) };
+    let reading = if pair.revision == Msc4388AsWritten {
+        "as written"
+    } else {
+        "as deployed"
+    };
+    let at = if pair.over == Over::Ours {
+        "our rendezvous server, open"
+    } else {
+        place(kind)
+    };
     format!("msc4388 {reading}: matrix-qr with itself, the {shows} one shows the code, over {at}")
 }
 
@@ -83,9 +124,19 @@ async fn not_allowed(world: &TestEnv<'_>) -> Result<Duration> {
     let login = Ours.login(world, &directory, Begin::ShowAtHome(Msc4388))?;
     let End { code, seen, .. } = login.end().await?;
     let last = seen.last().context("it said nothing")?;
-    let advice = last.get("advice").and_then(Value::as_str).unwrap_or_default();
-    ensure!(code == NETWORK && advice.contains("scan it here"), "ended with {code} and {last}");
-    ensure!(!directory.exists(), "something is left in {}", directory.display());
+    let advice = last
+        .get("advice")
+        .and_then(Value::as_str)
+        .unwrap_or_default();
+    ensure!(
+        code == NETWORK && advice.contains("scan it here"),
+        "ended with {code} and {last}"
+    );
+    ensure!(
+        !directory.exists(),
+        "something is left in {}",
+        directory.display()
+    );
     Ok(began.elapsed())
 }
 
@@ -102,5 +153,8 @@ async fn read_by_others(world: &TestEnv<'_>, open: bool) -> Result<Duration> {
 }
 
 async fn falls_back(world: &mut TestEnv<'_>) -> Result<Duration> {
-    Ok(pair(New, Over::Homeserver, Newest).sign_in(world).await?.took)
+    Ok(pair(New, Over::Homeserver, Newest)
+        .sign_in(world)
+        .await?
+        .took)
 }

@@ -15,7 +15,8 @@ use tokio::{
     time::timeout,
 };
 
-/// Longer than a rendezvous session of Synapse lives (60 s): whatever happens, it has happened by then.
+/// Longer than a rendezvous session of Synapse lives (60 s): whatever happens, it has happened by
+/// then.
 const PATIENCE: Duration = Duration::from_secs(75);
 
 /// It is killed when this value is dropped.
@@ -38,30 +39,49 @@ impl Process {
     /// What it says on standard error goes to `NAME.log`.
     pub(crate) fn start(name: &str, command: &mut Command, logs: &Path) -> Result<Self> {
         let log = File::create(logs.join(format!("{name}.log")))?;
-        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(log).kill_on_drop(true);
-        let mut child = command.spawn().with_context(|| format!("{name} does not start"))?;
+        command
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(log)
+            .kill_on_drop(true);
+        let mut child = command
+            .spawn()
+            .with_context(|| format!("{name} does not start"))?;
         let stdin = child.stdin.take().context("no standard input")?;
         let stdout = child.stdout.take().context("no standard output")?;
         let lines = BufReader::new(stdout).lines();
-        Ok(Self { name: name.to_owned(), child, stdin, lines, seen: Vec::new() })
+        Ok(Self {
+            name: name.to_owned(),
+            child,
+            stdin,
+            lines,
+            seen: Vec::new(),
+        })
     }
 
     /// The next event of this name; that the program ends or fails before is an error.
     pub(crate) async fn event(&mut self, name: &str) -> Result<Value> {
         let next = timeout(PATIENCE, self.find(|event| is(event, "event", name)));
-        next.await.with_context(|| format!("{} never came to {name:?}", self.name))?
+        next.await
+            .with_context(|| format!("{} never came to {name:?}", self.name))?
     }
 
     pub(crate) async fn question(&mut self, name: &str) -> Result<Value> {
         let next = timeout(PATIENCE, self.find(|event| is(event, "question", name)));
-        next.await.with_context(|| format!("{} never asked for {name:?}", self.name))?
+        next.await
+            .with_context(|| format!("{} never asked for {name:?}", self.name))?
     }
 
     /// The next line with this in it, of a program for people.
     pub(crate) async fn line(&mut self, text: &str) -> Result<()> {
-        let next = timeout(PATIENCE, self.find(|line| line.as_str().is_some_and(|line| line.contains(text))));
+        let next = timeout(
+            PATIENCE,
+            self.find(|line| line.as_str().is_some_and(|line| line.contains(text))),
+        );
         let found = next.await;
-        found.with_context(|| format!("{} never said {text:?}, but {:?}", self.name, self.seen))?.map(drop)
+        found
+            .with_context(|| format!("{} never said {text:?}, but {:?}", self.name, self.seen))?
+            .map(drop)
     }
 
     async fn find(&mut self, wanted: impl Fn(&Value) -> bool) -> Result<Value> {
@@ -86,12 +106,19 @@ impl Process {
     pub(crate) async fn end(mut self) -> Result<End> {
         let ended = timeout(PATIENCE, async {
             while let Some(line) = self.lines.next_line().await? {
-                self.seen.push(serde_json::from_str(&line).unwrap_or(Value::String(line)));
+                self.seen
+                    .push(serde_json::from_str(&line).unwrap_or(Value::String(line)));
             }
             self.child.wait().await
         });
-        let status = ended.await.with_context(|| format!("{} does not end", self.name))??;
-        Ok(End { code: status.code().unwrap_or(-1), seen: self.seen, at: Instant::now() })
+        let status = ended
+            .await
+            .with_context(|| format!("{} does not end", self.name))??;
+        Ok(End {
+            code: status.code().unwrap_or(-1),
+            seen: self.seen,
+            at: Instant::now(),
+        })
     }
 
     /// Waits until it ends as it should.

@@ -14,12 +14,20 @@ const START: Duration = Duration::from_secs(10);
 pub(crate) async fn start(run: &Path, ports: Ports) -> Result<Process> {
     fs::write(run.join("nginx.conf"), configuration(ports)?)?;
     let mut command = Command::new(NGINX);
-    command.arg("-p").arg(run).arg("-c").arg(run.join("nginx.conf")).args(["-e", "stderr"]);
+    command
+        .arg("-p")
+        .arg(run)
+        .arg("-c")
+        .arg(run.join("nginx.conf"))
+        .args(["-e", "stderr"]);
     let process = Process::start("nginx", &mut command, run);
     let process = process.context("nginx is missing: apt-get install nginx-light")?;
     let step = Duration::from_millis(20);
     for _ in 0..START.as_millis() / step.as_millis() {
-        if TcpStream::connect(("127.0.0.1", ports.public)).await.is_ok() {
+        if TcpStream::connect(("127.0.0.1", ports.public))
+            .await
+            .is_ok()
+        {
             return Ok(process);
         }
         sleep(step).await;
@@ -28,11 +36,25 @@ pub(crate) async fn start(run: &Path, ports: Ports) -> Result<Process> {
 }
 
 /// The guide's own lines, with the ports of this run.
-fn configuration(Ports { homeserver, public, rendezvous, .. }: Ports) -> Result<String> {
-    let (_, section) = GUIDE.split_once("\n## 5. The coming revision\n").context("no such section")?;
-    let (_, lines) = section.split_once("```nginx\n").context("no lines for nginx")?;
+fn configuration(
+    Ports {
+        homeserver,
+        public,
+        rendezvous,
+        ..
+    }: Ports,
+) -> Result<String> {
+    let (_, section) = GUIDE
+        .split_once("\n## 5. The coming revision\n")
+        .context("no such section")?;
+    let (_, lines) = section
+        .split_once("```nginx\n")
+        .context("no lines for nginx")?;
     let (lines, _) = lines.split_once("```").context("no end of the lines")?;
-    ensure!(lines.contains("http://127.0.0.1:8090"), "the guide names another port");
+    ensure!(
+        lines.contains("http://127.0.0.1:8090"),
+        "the guide names another port"
+    );
     let lines = lines.replace("127.0.0.1:8090", &format!("127.0.0.1:{rendezvous}"));
     Ok(format!(
         "daemon off; master_process off; pid nginx.pid; error_log stderr; events {{}}

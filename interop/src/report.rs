@@ -1,4 +1,5 @@
-//! What was run, cell by cell: rows of a table as in `docs/compatibility.md`, or objects for programs.
+//! What was run, cell by cell: rows of a table as in `docs/compatibility.md`, or objects for
+//! programs.
 
 use std::{
     fmt::Display,
@@ -12,7 +13,8 @@ use tokio::time::timeout;
 /// A cell that takes longer has failed.
 const LIMIT: Duration = Duration::from_secs(180);
 
-const HEAD: &str = "| cell | with | result | ms | matrix-sdk with itself, ms |\n|---|---|---|---|---|";
+const HEAD: &str =
+    "| cell | with | result | ms | matrix-sdk with itself, ms |\n|---|---|---|---|---|";
 
 /// A cell's name, and others' software in it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -31,7 +33,11 @@ pub(crate) struct Peer {
 
 impl Peer {
     pub(crate) fn cell(&self, name: impl Into<String>) -> Cell<'_> {
-        Cell { name: name.into(), peer: self, beside: None }
+        Cell {
+            name: name.into(),
+            peer: self,
+            beside: None,
+        }
     }
 }
 
@@ -46,16 +52,31 @@ impl Report {
         if !json {
             print(HEAD);
         }
-        Self { json, cells: 0, failed: 0 }
+        Self {
+            json,
+            cells: 0,
+            failed: 0,
+        }
     }
 
     /// Runs a cell, which gives the time of what it is about.
-    pub(crate) async fn run(&mut self, cell: &Cell<'_>, work: impl Future<Output = Result<Duration>>) {
+    pub(crate) async fn run(
+        &mut self,
+        cell: &Cell<'_>,
+        work: impl Future<Output = Result<Duration>>,
+    ) {
         let began = Instant::now();
-        let result = timeout(LIMIT, work).await.map_err(anyhow::Error::from).flatten();
+        let result = timeout(LIMIT, work)
+            .await
+            .map_err(anyhow::Error::from)
+            .flatten();
         let took = *result.as_ref().unwrap_or(&began.elapsed());
         let failure = result.err().map(|error| format!("{error:#}"));
-        print(if self.json { object(cell, took, &failure) } else { row(cell, took, &failure) });
+        print(if self.json {
+            object(cell, took, &failure)
+        } else {
+            row(cell, took, &failure)
+        });
         if let Some(why) = &failure {
             say(format_args!("failed: {}\n  {why}", cell.name));
         }
@@ -71,12 +92,27 @@ impl Report {
 }
 
 fn row(Cell { name, peer, beside }: &Cell<'_>, took: Duration, failure: &Option<String>) -> String {
-    let result = if failure.is_none() { "works" } else { "**FAILS**" };
-    let beside = beside.map(|beside| beside.as_millis().to_string()).unwrap_or_default();
-    format!("| {name} | {} {} | {result} | {} | {beside} |", peer.name, peer.version, took.as_millis())
+    let result = if failure.is_none() {
+        "works"
+    } else {
+        "**FAILS**"
+    };
+    let beside = beside
+        .map(|beside| beside.as_millis().to_string())
+        .unwrap_or_default();
+    format!(
+        "| {name} | {} {} | {result} | {} | {beside} |",
+        peer.name,
+        peer.version,
+        took.as_millis()
+    )
 }
 
-fn object(Cell { name, peer, beside }: &Cell<'_>, took: Duration, failure: &Option<String>) -> String {
+fn object(
+    Cell { name, peer, beside }: &Cell<'_>,
+    took: Duration,
+    failure: &Option<String>,
+) -> String {
     let ms = |time: Duration| u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
     let object = json!({
         "cell": name,

@@ -78,25 +78,45 @@ pub(crate) struct Confirmed {
 }
 
 impl Pair {
-    /// The whole of it. How long it took the machines: from the start of the first program until both say that it is done.
+    /// The whole of it. How long it took the machines: from the start of the first program until
+    /// both say that it is done.
     pub(crate) async fn sign_in(self, world: &mut TestEnv<'_>) -> Result<SignedIn> {
-        let Confirmed { mut new, mut existing, began, directory } = self.meet(world).await?;
+        let Confirmed {
+            mut new,
+            mut existing,
+            began,
+            directory,
+        } = self.meet(world).await?;
         agree(&mut existing, "allow").await?;
         let signed_in = new.event("signed_in").await?;
         let granted = existing.event("granted").await?;
         let took = began.elapsed();
-        ensure!(signed_in.get("backup_connected") == Some(&Value::Bool(true)), "no backup: {signed_in}");
+        ensure!(
+            signed_in.get("backup_connected") == Some(&Value::Bool(true)),
+            "no backup: {signed_in}"
+        );
         if self.existing == Software::Ours {
-            ensure!(granted.get("verified") == Some(&Value::Bool(true)), "not verified: {granted}");
+            ensure!(
+                granted.get("verified") == Some(&Value::Bool(true)),
+                "not verified: {granted}"
+            );
         }
         new.succeed().await?;
         existing.succeed().await?;
-        let id = signed_in.get("device_id").and_then(Value::as_str).context("no device ID")?.to_owned();
+        let id = signed_in
+            .get("device_id")
+            .and_then(Value::as_str)
+            .context("no device ID")?
+            .to_owned();
         match self.new {
             Software::Ours => world.ours.push(id.clone()),
             Software::MatrixSdk => drop(world.peer.get_or_insert_with(|| directory.clone())),
         }
-        Ok(SignedIn { took, directory, id })
+        Ok(SignedIn {
+            took,
+            directory,
+            id,
+        })
     }
 
     /// Until the digits are typed.
@@ -125,20 +145,32 @@ impl Pair {
                 (new, existing)
             }
         };
-        Ok(Confirmed { new, existing, began, directory })
+        Ok(Confirmed {
+            new,
+            existing,
+            began,
+            directory,
+        })
     }
 }
 
 async fn code(shows: &mut Process) -> Result<String> {
     let shown = shows.event("show").await?;
-    shown.get("code").and_then(Value::as_str).map(str::to_owned).context("no code")
+    shown
+        .get("code")
+        .and_then(Value::as_str)
+        .map(str::to_owned)
+        .context("no code")
 }
 
 /// The code and the digits go from one to the other.
 async fn introduce(shows: &mut Process, scans: &mut Process, code: &str) -> Result<()> {
     scans.say(code).await?;
     let shown = scans.event("check_code").await?;
-    let digits = shown.get("digits").and_then(Value::as_str).context("no digits")?;
+    let digits = shown
+        .get("digits")
+        .and_then(Value::as_str)
+        .context("no digits")?;
     shows.question("check_code").await?;
     shows.say(digits).await
 }
@@ -147,5 +179,12 @@ async fn introduce(shows: &mut Process, scans: &mut Process, code: &str) -> Resu
 pub(crate) async fn agree(existing: &mut Process, action: &str) -> Result<()> {
     let question = existing.question("open_link").await?;
     existing.say("y").await?;
-    consent::decide(question.get("link").and_then(Value::as_str).context("no link")?, action).await
+    consent::decide(
+        question
+            .get("link")
+            .and_then(Value::as_str)
+            .context("no link")?,
+        action,
+    )
+    .await
 }

@@ -1,4 +1,5 @@
-//! A homeserver, its authorization server, a rendezvous server of ours, and the devices of one account.
+//! A homeserver, its authorization server, a rendezvous server of ours, and the devices of one
+//! account.
 
 use std::{
     cell::Cell,
@@ -29,7 +30,8 @@ pub(crate) enum Rendezvous {
     Synapse,
     /// It answers 307 to our server. Its own sessions of MSC4388 are for those who are signed in.
     Delegated,
-    /// Its proxy sends what MSC4388 asks to our server, which lets those create who are signed in at the homeserver.
+    /// Its proxy sends what MSC4388 asks to our server, which lets those create who are signed in
+    /// at the homeserver.
     Proxied,
     /// The same, and everybody may.
     ProxiedForAll,
@@ -47,7 +49,9 @@ impl Rendezvous {
             Self::Delegated => {
                 format!("msc4108_delegation_endpoint: \"{ours}\", msc4388_mode: authenticated")
             }
-            Self::Proxied | Self::ProxiedForAll => format!("msc4108_delegation_endpoint: \"{ours}\""),
+            Self::Proxied | Self::ProxiedForAll => {
+                format!("msc4108_delegation_endpoint: \"{ours}\"")
+            }
         }
     }
 }
@@ -88,7 +92,8 @@ impl<'a> TestEnv<'a> {
         let ready = sandbox.event("ready").await?;
         let text = |name: &str| -> Result<String> {
             let text = ready.get(name).and_then(Value::as_str);
-            text.map(str::to_owned).with_context(|| format!("the sandbox does not say its {name}"))
+            text.map(str::to_owned)
+                .with_context(|| format!("the sandbox does not say its {name}"))
         };
         let room = text("room_id")?;
         let first = text("existing_directory")?.into();
@@ -111,7 +116,8 @@ impl<'a> TestEnv<'a> {
     /// For one more device.
     pub(crate) fn new_directory(&self, software: Software) -> PathBuf {
         self.devices.set(self.devices.get() + 1);
-        self.run.join(format!("{}-{software:?}", self.devices.get()).to_lowercase())
+        self.run
+            .join(format!("{}-{software:?}", self.devices.get()).to_lowercase())
     }
 }
 
@@ -129,17 +135,40 @@ pub(crate) struct Ports {
 impl Ports {
     fn free(kind: Rendezvous) -> Result<Self> {
         let (homeserver, authority, rendezvous) = (free_port()?, free_port()?, free_port()?);
-        let public = if kind.is_proxied() { free_port()? } else { homeserver };
-        Ok(Self { homeserver, public, authority, rendezvous })
+        let public = if kind.is_proxied() {
+            free_port()?
+        } else {
+            homeserver
+        };
+        Ok(Self {
+            homeserver,
+            public,
+            authority,
+            rendezvous,
+        })
     }
 }
 
 /// `checks`: the homeserver whose users alone may make sessions of MSC4388.
-fn rendezvous(places: &Places, run: &Path, (port, checks): (u16, Option<&str>)) -> Result<(Process, String)> {
+fn rendezvous(
+    places: &Places,
+    run: &Path,
+    (port, checks): (u16, Option<&str>),
+) -> Result<(Process, String)> {
     let url = format!("http://127.0.0.1:{port}/");
     let mut command = Command::new(places.ours.join("matrix-qr-rendezvous"));
-    command.args(["--listen", &format!("127.0.0.1:{port}"), "--public-url", &url, "--allow-http"]);
-    command.args(checks.into_iter().flat_map(|homeserver| ["--homeserver", homeserver]));
+    command.args([
+        "--listen",
+        &format!("127.0.0.1:{port}"),
+        "--public-url",
+        &url,
+        "--allow-http",
+    ]);
+    command.args(
+        checks
+            .into_iter()
+            .flat_map(|homeserver| ["--homeserver", homeserver]),
+    );
     Ok((Process::start("rendezvous", &mut command, run)?, url))
 }
 
@@ -147,7 +176,14 @@ fn authority_of(places: &Places, run: &Path, (homeserver, port): (&str, u16)) ->
     let secret = run.join("secret");
     fs::write(&secret, SECRET)?;
     let mut command = Command::new(places.ours.join("matrix-qr"));
-    command.args(["sandbox", "--json", "--synapse", homeserver, "--oauth-port", &port.to_string()]);
+    command.args([
+        "sandbox",
+        "--json",
+        "--synapse",
+        homeserver,
+        "--oauth-port",
+        &port.to_string(),
+    ]);
     command.args(["--token-lifetime", &TOKEN_LIFETIME.as_secs().to_string()]);
     command.arg("--synapse-secret-file").arg(secret);
     command.arg("--directory").arg(run.join("account"));

@@ -1,4 +1,5 @@
-//! `cargo xtask interop`: our programs against what others wrote. Everything it needs goes into `target/interop`.
+//! `cargo xtask interop`: our programs against what others wrote. Everything it needs goes into
+//! `target/interop`.
 
 use std::process::Command;
 
@@ -13,36 +14,74 @@ const SYNAPSE: &str = "matrix-synapse==1.163.*";
 pub(crate) fn interop(arguments: &[String]) -> Outcome {
     at_the_root()?;
     synapse()?;
-    cargo(&["build", "--locked", "--package", "matrix-qr", "--package", "matrix-qr-rendezvous", "--bins"])?;
+    cargo(&[
+        "build",
+        "--locked",
+        "--package",
+        "matrix-qr",
+        "--package",
+        "matrix-qr-rendezvous",
+        "--bins",
+    ])?;
     peers()?;
     let mut driver = Command::new(format!("{PLACE}/debug/matrix-qr-interop"));
-    driver.args(["--ours", "target/debug", "--theirs", &format!("{PLACE}/debug")]);
-    driver.args(["--python", &format!("{PLACE}/venv/bin/python"), "--run", &format!("{PLACE}/run")]);
+    driver.args([
+        "--ours",
+        "target/debug",
+        "--theirs",
+        &format!("{PLACE}/debug"),
+    ]);
+    driver.args([
+        "--python",
+        &format!("{PLACE}/venv/bin/python"),
+        "--run",
+        &format!("{PLACE}/run"),
+    ]);
     run(driver.args(arguments), "the interop driver")
 }
 
 /// A Python environment with Synapse. It counts as installed once Synapse can be imported.
 fn synapse() -> Outcome {
     let python = format!("{PLACE}/venv/bin/python");
-    let there =
-        Command::new(&python).args(["-c", "import synapse"]).status().is_ok_and(|status| status.success());
+    let there = Command::new(&python)
+        .args(["-c", "import synapse"])
+        .status()
+        .is_ok_and(|status| status.success());
     if there {
         return Ok(());
     }
     let venv = format!("{PLACE}/venv");
-    run(Command::new("python3").args(["-m", "venv", &venv]), "python3 -m venv")
-        .map_err(|error| format!("{error}; Synapse needs Python: apt-get install python3-venv"))?;
+    run(
+        Command::new("python3").args(["-m", "venv", &venv]),
+        "python3 -m venv",
+    )
+    .map_err(|error| format!("{error}; Synapse needs Python: apt-get install python3-venv"))?;
     run(
         Command::new(&python).args(["-m", "pip", "install", "--quiet", SYNAPSE]),
         "pip install matrix-synapse",
     )
 }
 
-/// A workspace of its own, so with checks of its own. matrix-sdk declares a newer Rust than ours, and builds with ours.
+/// A workspace of its own, so with checks of its own. matrix-sdk declares a newer Rust than ours,
+/// and builds with ours.
 fn peers() -> Outcome {
     theirs(&["fmt", "--check"])?;
-    theirs(&["build", "--locked", "--ignore-rust-version", "--bins", "--examples"])?;
-    theirs(&["clippy", "--locked", "--ignore-rust-version", "--all-targets", "--", "-D", "warnings"])
+    theirs(&[
+        "build",
+        "--locked",
+        "--ignore-rust-version",
+        "--bins",
+        "--examples",
+    ])?;
+    theirs(&[
+        "clippy",
+        "--locked",
+        "--ignore-rust-version",
+        "--all-targets",
+        "--",
+        "-D",
+        "warnings",
+    ])
 }
 
 fn theirs(arguments: &[&str]) -> Outcome {

@@ -1,4 +1,5 @@
-//! `cargo xtask test`: everything that the project can check on one machine. `cargo xtask bench`: what it can measure.
+//! `cargo xtask test`: everything that the project can check on one machine. `cargo xtask bench`:
+//! what it can measure.
 
 #![allow(clippy::print_stderr)] // This is what it is for: saying what runs and what is missing.
 
@@ -37,15 +38,26 @@ const NEEDED: [(&str, &str); 13] = [
     ("/usr/bin/curl", "apt-get install curl"),
 ];
 
-/// Crates that the protocol must never reach, however indirectly (docs/design.md, "What a room must never know").
-const NOT_IN_PROTOCOL: [&str; 7] =
-    ["tokio", "hyper", "reqwest", "axum", "rusqlite", "mio", "matrix-sdk-crypto"];
+/// Crates that the protocol must never reach, however indirectly (docs/design.md, "What a room must
+/// never know").
+const NOT_IN_PROTOCOL: [&str; 7] = [
+    "tokio",
+    "hyper",
+    "reqwest",
+    "axum",
+    "rusqlite",
+    "mio",
+    "matrix-sdk-crypto",
+];
 
 type Outcome = Result<(), String>;
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let result = match arguments.split_first().map(|(task, rest)| (task.as_str(), rest)) {
+    let result = match arguments
+        .split_first()
+        .map(|(task, rest)| (task.as_str(), rest))
+    {
         Some(("test", [])) => test(),
         Some(("interop", rest)) => interop::interop(rest),
         Some(("bench", rest)) => bench::bench(rest),
@@ -65,15 +77,43 @@ fn main() -> ExitCode {
 fn test() -> Outcome {
     needed(&[&NEEDED[..], &package::NEEDED].concat())?;
     step("formatting", || cargo(&["fmt", "--all", "--check"]))?;
-    step("lints", || cargo(&["clippy", "--workspace", "--all-targets", "--locked", "--", "-D", "warnings"]))?;
+    step("lints", || {
+        cargo(&[
+            "clippy",
+            "--workspace",
+            "--all-targets",
+            "--locked",
+            "--",
+            "-D",
+            "warnings",
+        ])
+    })?;
     step("walls", walls)?;
     step("dependencies", || {
-        cargo(&["deny", "--locked", "--log-level", "error", "check", "bans", "licenses", "sources"])
-            .map_err(|error| format!("{error}; if it is not installed: cargo install --locked cargo-deny"))
+        cargo(&[
+            "deny",
+            "--locked",
+            "--log-level",
+            "error",
+            "check",
+            "bans",
+            "licenses",
+            "sources",
+        ])
+        .map_err(|error| {
+            format!("{error}; if it is not installed: cargo install --locked cargo-deny")
+        })
     })?;
     step("documentation", documentation)?;
     step("tests", || {
-        cargo(&["test", "--workspace", "--locked", "--no-fail-fast", "--", "--include-ignored"])
+        cargo(&[
+            "test",
+            "--workspace",
+            "--locked",
+            "--no-fail-fast",
+            "--",
+            "--include-ignored",
+        ])
     })?;
     step("package", package::package)?;
     // A ratio of times is for `cargo xtask interop` by itself, on a machine that does nothing else.
@@ -82,12 +122,21 @@ fn test() -> Outcome {
 
 /// Before anything slow: what is missing, all of it at once.
 fn needed(programs: &[(&str, &str)]) -> Outcome {
-    let missing: Vec<_> = programs.iter().filter(|(path, _)| !Path::new(path).exists()).collect();
+    let missing: Vec<_> = programs
+        .iter()
+        .filter(|(path, _)| !Path::new(path).exists())
+        .collect();
     if missing.is_empty() {
         return Ok(());
     }
-    let lines: Vec<_> = missing.iter().map(|(path, how)| format!("  {path} is missing: {how}")).collect();
-    Err(format!("the tests need more than Rust:\n{}", lines.join("\n")))
+    let lines: Vec<_> = missing
+        .iter()
+        .map(|(path, how)| format!("  {path} is missing: {how}"))
+        .collect();
+    Err(format!(
+        "the tests need more than Rust:\n{}",
+        lines.join("\n")
+    ))
 }
 
 fn walls() -> Outcome {
@@ -101,19 +150,27 @@ fn walls() -> Outcome {
         "none",
         "--locked",
     ])?;
-    let names: Vec<_> = tree.lines().filter_map(|line| line.split_whitespace().next()).collect();
+    let names: Vec<_> = tree
+        .lines()
+        .filter_map(|line| line.split_whitespace().next())
+        .collect();
     if names.len() < 10 {
         return Err("cargo tree did not say what the protocol depends on".into());
     }
     match names.iter().find(|name| NOT_IN_PROTOCOL.contains(name)) {
-        Some(name) => Err(format!("the protocol depends on {name}: it must stay free of I/O")),
+        Some(name) => Err(format!(
+            "the protocol depends on {name}: it must stay free of I/O"
+        )),
         None => Ok(()),
     }
 }
 
 fn documentation() -> Outcome {
     let arguments = ["doc", "--workspace", "--no-deps", "--locked", "--quiet"];
-    run(command(&arguments).env("RUSTDOCFLAGS", "-D warnings"), "cargo doc")
+    run(
+        command(&arguments).env("RUSTDOCFLAGS", "-D warnings"),
+        "cargo doc",
+    )
 }
 
 fn step(name: &str, work: impl FnOnce() -> Outcome) -> Outcome {
@@ -125,7 +182,10 @@ fn step(name: &str, work: impl FnOnce() -> Outcome) -> Outcome {
 }
 
 fn cargo(arguments: &[&str]) -> Outcome {
-    run(&mut command(arguments), &format!("cargo {}", arguments.join(" ")))
+    run(
+        &mut command(arguments),
+        &format!("cargo {}", arguments.join(" ")),
+    )
 }
 
 fn command(arguments: &[&str]) -> Command {
@@ -135,19 +195,33 @@ fn command(arguments: &[&str]) -> Command {
 }
 
 fn run(command: &mut Command, name: &str) -> Outcome {
-    let status = command.status().map_err(|error| format!("{name}: {error}"))?;
-    if status.success() { Ok(()) } else { Err(format!("{name} failed")) }
+    let status = command
+        .status()
+        .map_err(|error| format!("{name}: {error}"))?;
+    if status.success() {
+        Ok(())
+    } else {
+        Err(format!("{name} failed"))
+    }
 }
 
 fn output(arguments: &[&str]) -> Result<String, String> {
-    said(&mut command(arguments), &format!("cargo {}", arguments.join(" ")))
+    said(
+        &mut command(arguments),
+        &format!("cargo {}", arguments.join(" ")),
+    )
 }
 
 /// What a program says to its standard output. What it says otherwise is shown if it fails.
 fn said(command: &mut Command, name: &str) -> Result<String, String> {
-    let output = command.output().map_err(|error| format!("{name}: {error}"))?;
+    let output = command
+        .output()
+        .map_err(|error| format!("{name}: {error}"))?;
     if !output.status.success() {
-        return Err(format!("{name} failed:\n{}", String::from_utf8_lossy(&output.stderr)));
+        return Err(format!(
+            "{name} failed:\n{}",
+            String::from_utf8_lossy(&output.stderr)
+        ));
     }
     String::from_utf8(output.stdout).map_err(|error| error.to_string())
 }

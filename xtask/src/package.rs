@@ -1,5 +1,6 @@
-//! `cargo xtask package`: what an operator installs, checked as far as a machine without an operator can. The package is built,
-//! installed into a directory, looked at, started there, and removed. Everything is in `target/package`.
+//! `cargo xtask package`: what an operator installs, checked as far as a machine without an
+//! operator can. The package is built, installed into a directory, looked at, started there, and
+//! removed. Everything is in `target/package`.
 
 mod command;
 mod containers;
@@ -31,8 +32,8 @@ pub(crate) const NEEDED: [(&str, &str); 4] = [
     ("/usr/bin/man", "apt-get install man-db"),
 ];
 
-/// Of ten points that `systemd-analyze security` gives to a unit that may do everything, as many tenths as this one may have.
-/// It must reach the network, and that alone is worth 1.2.
+/// Of ten points that `systemd-analyze security` gives to a unit that may do everything, as many
+/// tenths as this one may have. It must reach the network, and that alone is worth 1.2.
 const EXPOSURE: &str = "--threshold=13";
 
 const SERVICE: &str = "matrix-qr-rendezvous.service";
@@ -66,45 +67,95 @@ pub(crate) fn package() -> Outcome {
     command::package()
 }
 
-/// With the features that the whole workspace's command has: so `cargo run --release` finds all of it done.
+/// With the features that the whole workspace's command has: so `cargo run --release` finds all of
+/// it done.
 fn build() -> Outcome {
-    let ours = ["--package", "matrix-qr", "--package", "matrix-qr-rendezvous"];
-    cargo(&[&["build", "--release", "--locked"], &ours[..], &["--bin", "matrix-qr-rendezvous"]].concat())?;
+    let ours = [
+        "--package",
+        "matrix-qr",
+        "--package",
+        "matrix-qr-rendezvous",
+    ];
+    cargo(
+        &[
+            &["build", "--release", "--locked"],
+            &ours[..],
+            &["--bin", "matrix-qr-rendezvous"],
+        ]
+        .concat(),
+    )?;
     for old in [ROOT, STUBS] {
         if Path::new(old).exists() {
             fs::remove_dir_all(old).map_err(|error| format!("{old}: {error}"))?;
         }
     }
     make(PLACE)?;
-    cargo(&["deb", "--locked", "--no-build", "--package", "matrix-qr-rendezvous", "--output", DEB])
-        .map_err(|error| format!("{error}; if it is not installed: cargo install --locked cargo-deb"))
+    cargo(&[
+        "deb",
+        "--locked",
+        "--no-build",
+        "--package",
+        "matrix-qr-rendezvous",
+        "--output",
+        DEB,
+    ])
+    .map_err(|error| format!("{error}; if it is not installed: cargo install --locked cargo-deb"))
 }
 
 fn contents() -> Outcome {
     let list = said(Command::new("dpkg-deb").args(["-c", DEB]), "dpkg-deb -c")?;
-    let mut files: Vec<_> = list.lines().filter(|line| !line.starts_with('d')).map(file).collect();
+    let mut files: Vec<_> = list
+        .lines()
+        .filter(|line| !line.starts_with('d'))
+        .map(file)
+        .collect();
     files.sort_by(|a, b| a.split(' ').nth(2).cmp(&b.split(' ').nth(2)));
     same("files of the package", &files.join("\n"), &FILES.join("\n"))?;
     let control = said(Command::new("dpkg-deb").args(["-f", DEB]), "dpkg-deb -f")?;
     let version = format!("Version: {}-1", env!("CARGO_PKG_VERSION"));
-    for line in ["Package: matrix-qr-rendezvous", &version, "Section: net", "Depends: libc6"] {
+    for line in [
+        "Package: matrix-qr-rendezvous",
+        &version,
+        "Section: net",
+        "Depends: libc6",
+    ] {
         has("the control file", &control, line)?;
     }
     let newest = format!("matrix-qr-rendezvous ({}-1) ", env!("CARGO_PKG_VERSION"));
-    has("packaging/debian/changelog", &read("packaging/debian/changelog")?, &newest)?;
+    has(
+        "packaging/debian/changelog",
+        &read("packaging/debian/changelog")?,
+        &newest,
+    )?;
     let copyright = read_packed("./usr/share/doc/matrix-qr-rendezvous/copyright")?;
     has("the licence", &copyright, "Apache License")?;
-    // What is new has no public URL; what runs shall be the new program. Where systemd does not run, no script does this.
-    let script = said(Command::new("dpkg-deb").args(["-I", DEB, "postinst"]), "dpkg-deb -I")?;
-    let actions: Vec<_> = script.lines().filter_map(|line| line.split_once("deb-systemd-invoke ")).collect();
-    let actions: Vec<_> = actions.iter().filter_map(|(_, rest)| rest.split(' ').next()).collect();
-    same("what an installation does to the service", &actions.join(" "), "try-restart")
+    // What is new has no public URL; what runs shall be the new program. Where systemd does not
+    // run, no script does this.
+    let script = said(
+        Command::new("dpkg-deb").args(["-I", DEB, "postinst"]),
+        "dpkg-deb -I",
+    )?;
+    let actions: Vec<_> = script
+        .lines()
+        .filter_map(|line| line.split_once("deb-systemd-invoke "))
+        .collect();
+    let actions: Vec<_> = actions
+        .iter()
+        .filter_map(|(_, rest)| rest.split(' ').next())
+        .collect();
+    same(
+        "what an installation does to the service",
+        &actions.join(" "),
+        "try-restart",
+    )
 }
 
 /// Of `tar`'s line: mode, owner, name.
 fn file(line: &str) -> String {
     let fields: Vec<_> = line.split_whitespace().collect();
-    [0, 1, 5].map(|place| fields.get(place).copied().unwrap_or_default()).join(" ")
+    [0, 1, 5]
+        .map(|place| fields.get(place).copied().unwrap_or_default())
+        .join(" ")
 }
 
 fn read_packed(name: &str) -> Result<String, String> {
@@ -121,9 +172,17 @@ fn installation() -> Outcome {
     write(format!("{ROOT}/var/lib/dpkg/status"), "")?;
     dpkg(&["-i", DEB])?;
     let calls = read(CALLS)?;
-    has("what the installation calls", &calls, "deb-systemd-helper enable matrix-qr-rendezvous.service")?;
+    has(
+        "what the installation calls",
+        &calls,
+        "deb-systemd-helper enable matrix-qr-rendezvous.service",
+    )?;
     // The socket is there for who wants it.
-    same("calls about the socket", &calls.matches(SOCKET).count().to_string(), "0")?;
+    same(
+        "calls about the socket",
+        &calls.matches(SOCKET).count().to_string(),
+        "0",
+    )?;
     let config = format!("{ROOT}/etc/matrix-qr-rendezvous.toml");
     let changed = read(&config)?.replace("# lifetime = 300", "lifetime = 299");
     write(&config, &changed)?;
@@ -138,7 +197,11 @@ fn removal() -> Outcome {
             return Err(format!("/{name} is left after a purge"));
         }
     }
-    has("what the purge calls", &read(CALLS)?, "deb-systemd-helper purge matrix-qr-rendezvous.service")
+    has(
+        "what the purge calls",
+        &read(CALLS)?,
+        "deb-systemd-helper purge matrix-qr-rendezvous.service",
+    )
 }
 
 /// Into the directory. The scripts find the stubs before the machine's own programs.
@@ -147,33 +210,64 @@ fn dpkg(arguments: &[&str]) -> Outcome {
     let here = std::env::current_dir().map_err(|error| error.to_string())?;
     let mut dpkg = Command::new("dpkg");
     dpkg.arg(format!("--root={}", here.join(ROOT).display()));
-    dpkg.arg(format!("--log={}", here.join(PLACE).join("dpkg.log").display()));
-    // Not chrooted, because there is no shell; without what it depends on, which is not installed there.
-    dpkg.args(["--force-not-root", "--force-script-chrootless", "--force-depends", "--force-bad-path"]);
-    dpkg.env("PATH", format!("{}:{path}:/usr/sbin:/sbin", here.join(STUBS).display()));
-    said(dpkg.args(arguments), &format!("dpkg {}", arguments.join(" "))).map(|_| ())
+    dpkg.arg(format!(
+        "--log={}",
+        here.join(PLACE).join("dpkg.log").display()
+    ));
+    // Not chrooted, because there is no shell; without what it depends on, which is not installed
+    // there.
+    dpkg.args([
+        "--force-not-root",
+        "--force-script-chrootless",
+        "--force-depends",
+        "--force-bad-path",
+    ]);
+    dpkg.env(
+        "PATH",
+        format!("{}:{path}:/usr/sbin:/sbin", here.join(STUBS).display()),
+    );
+    said(
+        dpkg.args(arguments),
+        &format!("dpkg {}", arguments.join(" ")),
+    )
+    .map(|_| ())
 }
 
 /// Each says yes, and writes down how it was called.
 fn stubs() -> Outcome {
     let here = std::env::current_dir().map_err(|error| error.to_string())?;
-    let script = format!("#!/bin/sh\necho \"${{0##*/}} $*\" >> {}\n", here.join(CALLS).display());
+    let script = format!(
+        "#!/bin/sh\necho \"${{0##*/}} $*\" >> {}\n",
+        here.join(CALLS).display()
+    );
     make(STUBS)?;
     write(CALLS, "")?;
     for name in ["deb-systemd-helper", "deb-systemd-invoke", "systemctl"] {
         let stub = format!("{STUBS}/{name}");
         write(&stub, &script)?;
-        fs::set_permissions(&stub, fs::Permissions::from_mode(0o755)).map_err(|error| error.to_string())?;
+        fs::set_permissions(&stub, fs::Permissions::from_mode(0o755))
+            .map_err(|error| error.to_string())?;
     }
     Ok(())
 }
 
-/// What systemd says of the unit. It says unknown keys and goes on, so anything that it says is an error.
+/// What systemd says of the unit. It says unknown keys and goes on, so anything that it says is an
+/// error.
 fn unit() -> Outcome {
     let units = format!("{ROOT}/etc/systemd/system");
     make(&units)?;
-    for target in ["sysinit", "basic", "shutdown", "network", "multi-user", "sockets"] {
-        write(format!("{units}/{target}.target"), "[Unit]\nDescription=as everywhere\n")?;
+    for target in [
+        "sysinit",
+        "basic",
+        "shutdown",
+        "network",
+        "multi-user",
+        "sockets",
+    ] {
+        write(
+            format!("{units}/{target}.target"),
+            "[Unit]\nDescription=as everywhere\n",
+        )?;
     }
     make(&format!("{ROOT}/bin"))?;
     let kill = format!("{ROOT}/bin/kill");
@@ -187,33 +281,57 @@ fn unit() -> Outcome {
         let words = analyze(&["--man=no", "verify", unit])?;
         same(&format!("words about {unit}"), words.trim(), "")?;
     }
-    analyze(&["--offline=true", "--no-pager", EXPOSURE, "security", SERVICE])
-        .map(|_| ())
-        .map_err(|error| format!("{error}\nthe unit may do too much"))?;
+    analyze(&[
+        "--offline=true",
+        "--no-pager",
+        EXPOSURE,
+        "security",
+        SERVICE,
+    ])
+    .map(|_| ())
+    .map_err(|error| format!("{error}\nthe unit may do too much"))?;
     let unit = read("packaging/debian/matrix-qr-rendezvous.service")?;
-    ["MemoryMax=", "LimitNOFILE=", "RestartPreventExitStatus=2\n", "EnvironmentFile=-/etc/default/"]
-        .iter()
-        .try_for_each(|line| has("the unit", &unit, line))
+    [
+        "MemoryMax=",
+        "LimitNOFILE=",
+        "RestartPreventExitStatus=2\n",
+        "EnvironmentFile=-/etc/default/",
+    ]
+    .iter()
+    .try_for_each(|line| has("the unit", &unit, line))
 }
 
 fn analyze(arguments: &[&str]) -> Result<String, String> {
     let mut analyze = Command::new("systemd-analyze");
     analyze.arg(format!("--root={ROOT}")).args(arguments);
-    let output = analyze.output().map_err(|error| format!("systemd-analyze: {error}"))?;
+    let output = analyze
+        .output()
+        .map_err(|error| format!("systemd-analyze: {error}"))?;
     let words = String::from_utf8_lossy(&output.stderr).into_owned();
     if output.status.success() {
         return Ok(words);
     }
     let table = String::from_utf8_lossy(&output.stdout).into_owned();
-    Err(format!("systemd-analyze {} failed:\n{table}{words}", arguments.join(" ")))
+    Err(format!(
+        "systemd-analyze {} failed:\n{table}{words}",
+        arguments.join(" ")
+    ))
 }
 
 fn has(what: &str, text: &str, part: &str) -> Outcome {
-    if text.contains(part) { Ok(()) } else { Err(format!("{what} lacks “{part}”:\n{text}")) }
+    if text.contains(part) {
+        Ok(())
+    } else {
+        Err(format!("{what} lacks “{part}”:\n{text}"))
+    }
 }
 
 fn same(what: &str, is: &str, should: &str) -> Outcome {
-    if is == should { Ok(()) } else { Err(format!("{what}:\n{is}\nshould be:\n{should}")) }
+    if is == should {
+        Ok(())
+    } else {
+        Err(format!("{what}:\n{is}\nshould be:\n{should}"))
+    }
 }
 
 fn make(directory: &str) -> Outcome {

@@ -1,4 +1,5 @@
-//! `cargo xtask pictures`: how many photographs of QR codes we read, beside what zxing-cpp reads of the same ones.
+//! `cargo xtask pictures`: how many photographs of QR codes we read, beside what zxing-cpp reads of
+//! the same ones.
 
 use std::{path::Path, process::Command};
 
@@ -11,13 +12,34 @@ const TEST: &str = "the_whole_corpus_of_photographs_is_written_and_read";
 /// The test writes the corpus and what we read; the script compares.
 pub(crate) fn pictures() -> Outcome {
     at_the_root()?;
-    cargo(&["test", "--locked", "--package", "matrix-qr", "--bin", "matrix-qr", "--", "--ignored", TEST])?;
+    cargo(&[
+        "test",
+        "--locked",
+        "--package",
+        "matrix-qr",
+        "--bin",
+        "matrix-qr",
+        "--",
+        "--ignored",
+        TEST,
+    ])?;
     let python = format!("{VENV}/bin/python");
     if !Path::new(&python).exists() {
-        run(Command::new("python3").args(["-m", "venv", VENV]), "python3 -m venv")
-            .map_err(|error| format!("{error}; zxing-cpp comes from PyPI: apt-get install python3-venv"))?;
+        run(
+            Command::new("python3").args(["-m", "venv", VENV]),
+            "python3 -m venv",
+        )
+        .map_err(|error| {
+            format!("{error}; zxing-cpp comes from PyPI: apt-get install python3-venv")
+        })?;
     }
     let mut pip = Command::new(&python);
-    run(pip.args(["-m", "pip", "install", "--quiet"]).args(OTHERS), "pip install zxing-cpp")?;
-    run(Command::new(&python).args(["xtask/src/pictures.py", "target/photographs"]), "the comparison")
+    run(
+        pip.args(["-m", "pip", "install", "--quiet"]).args(OTHERS),
+        "pip install zxing-cpp",
+    )?;
+    run(
+        Command::new(&python).args(["xtask/src/pictures.py", "target/photographs"]),
+        "the comparison",
+    )
 }

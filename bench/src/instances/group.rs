@@ -7,7 +7,7 @@ use std::{net::SocketAddr, time::Instant};
 use tokio::time::timeout;
 
 use self::actor::Actor;
-use crate::{client::PATIENCE, history::Event, error::BenchError};
+use crate::{client::PATIENCE, error::BenchError, history::Event};
 
 /// How often each client asks while all do, and once more when they are done.
 const EACH: usize = 24;
@@ -19,7 +19,10 @@ pub(super) struct Group {
 
 impl Group {
     /// `number` is another for each group: its clients' choices and payloads follow from it.
-    pub(super) async fn connect([first, second]: [SocketAddr; 2], number: usize) -> Result<Self, BenchError> {
+    pub(super) async fn connect(
+        [first, second]: [SocketAddr; 2],
+        number: usize,
+    ) -> Result<Self, BenchError> {
         let clock = Instant::now();
         let actor = async |address, place| Actor::connect(address, 4 * number + place, clock).await;
         let actors = [
@@ -28,14 +31,23 @@ impl Group {
             actor(first, 2).await?,
             actor(second, 3).await?,
         ];
-        Ok(Self { actors, sessions: 0 })
+        Ok(Self {
+            actors,
+            sessions: 0,
+        })
     }
 
     /// Makes a session, uses it from all sides, has somebody delete it, and looks at what is left.
     pub(super) async fn use_session(&mut self) -> Result<Vec<Event>, BenchError> {
         self.sessions += 1;
-        timeout(2 * PATIENCE, self.all()).await.map_err(|_| BenchError::TooSlow("a session"))??;
-        Ok(self.actors.iter_mut().flat_map(|actor| actor.events.drain(..)).collect())
+        timeout(2 * PATIENCE, self.all())
+            .await
+            .map_err(|_| BenchError::TooSlow("a session"))??;
+        Ok(self
+            .actors
+            .iter_mut()
+            .flat_map(|actor| actor.events.drain(..))
+            .collect())
     }
 
     async fn all(&mut self) -> Result<(), BenchError> {

@@ -1,10 +1,10 @@
-//! What two devices ask of the server in a sign-in: one makes a session, then they read and write in turn, and the
-//! last to read deletes it.
+//! What two devices ask of the server in a sign-in: one makes a session, then they read and write
+//! in turn, and the last to read deletes it.
 
 use std::time::Duration;
 
 use super::Load;
-use crate::{api::Api, client::Timed, process::Server, requests::Request, error::BenchError};
+use crate::{api::Api, client::Timed, error::BenchError, process::Server, requests::Request};
 
 /// How often a device has its turn: it reads what the other wrote, and writes.
 const TURNS: u8 = 8;
@@ -33,10 +33,18 @@ struct Device {
 impl SignIn {
     pub(crate) async fn connect(server: &Server, request: Request) -> Result<Self, BenchError> {
         let device = async || Timed::connect(server.address).await;
-        let devices =
-            [device().await?, device().await?].map(|client| Device { client, revision: Vec::new() });
+        let devices = [device().await?, device().await?].map(|client| Device {
+            client,
+            revision: Vec::new(),
+        });
         let (path, payload) = (Vec::new(), Load::Exchange.payload());
-        Ok(Self { devices, request, path, payload, varied: !server.constant })
+        Ok(Self {
+            devices,
+            request,
+            path,
+            payload,
+            varied: !server.constant,
+        })
     }
 
     /// One sign-in, with this pause before each turn.
@@ -62,7 +70,11 @@ impl SignIn {
     async fn create(&mut self) -> Result<(), BenchError> {
         let [device, other] = &mut self.devices;
         let (api, request) = (self.request.api, self.request.create(&self.payload));
-        let created = device.client.ask(request).await?.expect("create", api.created())?;
+        let created = device
+            .client
+            .ask(request)
+            .await?
+            .expect("create", api.created())?;
         api.path(&created, &mut self.path)?;
         api.revision(&created).clone_into(&mut device.revision);
         // It has the URL from the QR code, and has seen nothing yet.
@@ -73,7 +85,11 @@ impl SignIn {
     async fn read(&mut self) -> Result<(), BenchError> {
         let [device, _] = &mut self.devices;
         let api = self.request.api;
-        let seen = if api == Api::Text { &device.revision[..] } else { b"" };
+        let seen = if api == Api::Text {
+            &device.revision[..]
+        } else {
+            b""
+        };
         let request = self.request.read(&self.path, seen);
         let answer = device.client.ask(request).await?.expect("read", 200)?;
         if api.payload(&answer) != self.payload {
@@ -88,9 +104,16 @@ impl SignIn {
             self.payload.fill(b'a' + turn);
         }
         let [device, _] = &mut self.devices;
-        let (api, request) =
-            (self.request.api, self.request.write(&self.path, &device.revision, &self.payload));
-        let answer = device.client.ask(request).await?.expect("write", api.written())?;
+        let (api, request) = (
+            self.request.api,
+            self.request
+                .write(&self.path, &device.revision, &self.payload),
+        );
+        let answer = device
+            .client
+            .ask(request)
+            .await?
+            .expect("write", api.written())?;
         api.revision(&answer).clone_into(&mut device.revision);
         Ok(())
     }
@@ -98,6 +121,11 @@ impl SignIn {
     async fn delete(&mut self) -> Result<(), BenchError> {
         let [device, _] = &mut self.devices;
         let deleted = self.request.api.deleted();
-        device.client.ask(self.request.delete(&self.path)).await?.expect("delete", deleted).map(drop)
+        device
+            .client
+            .ask(self.request.delete(&self.path))
+            .await?
+            .expect("delete", deleted)
+            .map(drop)
     }
 }

@@ -1,7 +1,7 @@
 //! A client that asks the same again and again.
 
 use super::Load;
-use crate::{client::Timed, process::Server, requests::Request, error::BenchError};
+use crate::{client::Timed, error::BenchError, process::Server, requests::Request};
 
 pub(super) struct Single {
     pub(super) client: Timed,
@@ -18,11 +18,21 @@ impl Single {
         let (api, mut path) = (load.api(), Vec::new());
         let (mut client, mut request) = (Timed::connect(server.address).await?, Request::of(api));
         let payload = load.payload();
-        let created = client.ask(request.create(&payload)).await?.expect("create", api.created())?;
+        let created = client
+            .ask(request.create(&payload))
+            .await?
+            .expect("create", api.created())?;
         api.path(&created, &mut path)?;
         let etag = created.etag.to_vec();
         client.latencies.clear();
-        Ok(Self { client, load, request, payload, path, etag })
+        Ok(Self {
+            client,
+            load,
+            request,
+            payload,
+            path,
+            etag,
+        })
     }
 
     pub(super) async fn ask(&mut self) -> Result<(), BenchError> {
@@ -36,7 +46,11 @@ impl Single {
             Load::Poll => answer.expect("poll", 304).map(drop),
             Load::Read | Load::JsonRead => {
                 let found = api.payload(&answer.expect("read", 200)?) == self.payload;
-                if found { Ok(()) } else { Err(BenchError::WrongPayload) }
+                if found {
+                    Ok(())
+                } else {
+                    Err(BenchError::WrongPayload)
+                }
             }
             _ => api.path(&answer.expect("create", api.created())?, &mut self.path),
         }

@@ -13,7 +13,7 @@ use tokio::{
     task::JoinSet,
 };
 
-use crate::{fill::Session, error::BenchError};
+use crate::{error::BenchError, fill::Session};
 
 /// How many readers share a connection, if the server allows it.
 const SHARING: usize = 500;
@@ -41,7 +41,14 @@ impl Held {
     pub(super) async fn connect(address: SocketAddr, readers: usize) -> Result<Self, BenchError> {
         let (release, releases) = unbounded_channel();
         let (connections, tasks) = (Vec::new(), JoinSet::new());
-        let mut held = Self { connections, readers: 0, sharing: SHARING, tasks, release, releases };
+        let mut held = Self {
+            connections,
+            readers: 0,
+            sharing: SHARING,
+            tasks,
+            release,
+            releases,
+        };
         while held.connections.len() * held.sharing < readers {
             held.add_connection(address).await?;
         }
@@ -52,12 +59,16 @@ impl Held {
     async fn add_connection(&mut self, address: SocketAddr) -> Result<(), BenchError> {
         let stream = TcpStream::connect(address).await?;
         stream.set_nodelay(true)?;
-        let (mut requests, connection) = h2::client::handshake(stream).await.map_err(BenchError::NoHttp2)?;
+        let (mut requests, connection) = h2::client::handshake(stream)
+            .await
+            .map_err(BenchError::NoHttp2)?;
         self.tasks.spawn(async move {
             let _ = connection.await;
         });
         let request = Request::get("http://127.0.0.1/").body(())?;
-        let (answer, _) = requests.send_request(request, true).map_err(BenchError::NoHttp2)?;
+        let (answer, _) = requests
+            .send_request(request, true)
+            .map_err(BenchError::NoHttp2)?;
         answer.await.map_err(BenchError::NoHttp2)?;
         self.sharing = SHARING.min(requests.current_max_send_streams()).max(1);
         self.connections.push(requests);
@@ -65,17 +76,29 @@ impl Held {
     }
 
     /// One more reader.
-    pub(super) async fn wait(&mut self, number: usize, session: &Session) -> Result<(), BenchError> {
+    pub(super) async fn wait(
+        &mut self,
+        number: usize,
+        session: &Session,
+    ) -> Result<(), BenchError> {
         let place = self.readers / self.sharing;
         self.readers += 1;
-        let connection = self.connections.get(place).ok_or(BenchError::Closed)?.clone();
-        let request = Request::get(format!("http://127.0.0.1{}", String::from_utf8_lossy(&session.path)))
-            .header(header::IF_NONE_MATCH, session.etag.as_slice())
-            .header("prefer", "wait=30")
-            .body(())?;
+        let connection = self
+            .connections
+            .get(place)
+            .ok_or(BenchError::Closed)?
+            .clone();
+        let request = Request::get(format!(
+            "http://127.0.0.1{}",
+            String::from_utf8_lossy(&session.path)
+        ))
+        .header(header::IF_NONE_MATCH, session.etag.as_slice())
+        .header("prefer", "wait=30")
+        .body(())?;
         let mut connection = connection.ready().await?;
         let (answer, _) = connection.send_request(request, true)?;
-        self.tasks.spawn(report(number, answer, self.release.clone()));
+        self.tasks
+            .spawn(report(number, answer, self.release.clone()));
         Ok(())
     }
 
@@ -85,7 +108,10 @@ impl Held {
     }
 
     /// The release of this reader, and how many others came before.
-    pub(super) async fn release_of(&mut self, number: usize) -> Result<(Release, usize), BenchError> {
+    pub(super) async fn release_of(
+        &mut self,
+        number: usize,
+    ) -> Result<(Release, usize), BenchError> {
         let mut strays = 0;
         loop {
             let release = self.releases.recv().await.ok_or(BenchError::Closed)?;
@@ -99,5 +125,9 @@ impl Held {
 
 async fn report(number: usize, answer: ResponseFuture, release: UnboundedSender<Release>) {
     let status = answer.await.map_or(0, |answer| answer.status().as_u16());
-    let _ = release.send(Release { number, at: Instant::now(), status });
+    let _ = release.send(Release {
+        number,
+        at: Instant::now(),
+        status,
+    });
 }

@@ -22,8 +22,17 @@ pub(crate) fn directory(given: &args::Directory) -> Result<PathBuf, Failure> {
     if let Some(directory) = &given.directory {
         return Ok(directory.clone());
     }
-    let homeless = |_| Failure::new(Exit::Usage, "there is no home directory", "Say where: --directory DIR");
-    Ok(etcetera::choose_base_strategy().map_err(homeless)?.data_dir().join("matrix-qr"))
+    let homeless = |_| {
+        Failure::new(
+            Exit::Usage,
+            "there is no home directory",
+            "Say where: --directory DIR",
+        )
+    };
+    Ok(etcetera::choose_base_strategy()
+        .map_err(homeless)?
+        .data_dir()
+        .join("matrix-qr"))
 }
 
 pub(crate) fn policy(online: &Online) -> Policy {
@@ -31,7 +40,11 @@ pub(crate) fn policy(online: &Online) -> Policy {
 }
 
 fn policy_if(allow_loopback_http: bool) -> Policy {
-    if allow_loopback_http { Policy::HttpsOrLoopback } else { Policy::HttpsOnly }
+    if allow_loopback_http {
+        Policy::HttpsOrLoopback
+    } else {
+        Policy::HttpsOnly
+    }
 }
 
 /// An address in the command that no device may speak to is a mistake in the command.
@@ -39,7 +52,11 @@ pub(crate) fn check_address(online: &Online, url: &Url) -> Result<(), Failure> {
     if policy(online).permits(url) {
         return Ok(());
     }
-    let what = format!("{}://{} is not https", url.scheme(), harmless(url.host_str().unwrap_or_default()));
+    let what = format!(
+        "{}://{} is not https",
+        url.scheme(),
+        harmless(url.host_str().unwrap_or_default())
+    );
     Err(Failure::new(
         Exit::Usage,
         what,
@@ -48,5 +65,7 @@ pub(crate) fn check_address(online: &Online, url: &Url) -> Result<(), Failure> {
 }
 
 pub(crate) async fn open(online: &Online) -> Result<Device, Failure> {
-    Device::open(&directory(&online.directory)?, policy(online)).await.map_err(Failure::not_ready)
+    Device::open(&directory(&online.directory)?, policy(online))
+        .await
+        .map_err(Failure::not_ready)
 }

@@ -27,7 +27,11 @@ pub(crate) struct Args {
 
     /// Colours: auto, always or never; NO_COLOR is respected, too
     #[arg(long, global = true, value_enum, default_value_t, value_name = "WHEN")]
-    #[arg(hide_possible_values = true, hide_default_value = true, display_order = 900)]
+    #[arg(
+        hide_possible_values = true,
+        hide_default_value = true,
+        display_order = 900
+    )]
     pub(crate) color: Color,
 
     /// Say on standard error what goes on inside, twice for more; or set MATRIX_QR_LOG=debug
@@ -132,7 +136,12 @@ pub(crate) struct Demo {
     pub(crate) revision: Revision,
 
     /// Which reading of the key derivation is followed
-    #[arg(long, value_enum, default_value = "as-deployed", value_name = "READING")]
+    #[arg(
+        long,
+        value_enum,
+        default_value = "as-deployed",
+        value_name = "READING"
+    )]
     pub(crate) dialect: Reading,
 
     /// Four sign-ins, one after the other: either device shows the code, in both dialects
@@ -146,11 +155,13 @@ pub(crate) struct Demo {
 
 #[derive(Debug, ClapArgs)]
 pub(crate) struct Login {
-    /// The homeserver whose rendezvous server is used: a server name, a user ID or a URL. Asked for when missing
+    /// The homeserver whose rendezvous server is used: a server name, a user ID or a URL. Asked for
+    /// when missing
     #[arg(long, value_name = "NAME|URL", value_parser = typed::homeserver, conflicts_with_all = ["rendezvous", "scan"])]
     pub(crate) homeserver: Option<Homeserver>,
 
-    /// The only account that this device may be signed in to; without it you are asked. Also names the homeserver
+    /// The only account that this device may be signed in to; without it you are asked. Also names
+    /// the homeserver
     #[arg(long, value_name = "@USER:SERVER", value_parser = typed::user_id)]
     pub(crate) user: Option<OwnedUserId>,
 
@@ -206,7 +217,8 @@ impl From<Naming> for Announce {
 
 #[derive(Debug, ClapArgs)]
 pub(crate) struct Inspect {
-    /// A picture, a file with the code as text, the text itself (base64 or hexadecimal), or `-` for standard input
+    /// A picture, a file with the code as text, the text itself (base64 or hexadecimal), or `-` for
+    /// standard input
     #[arg(value_name = "PICTURE|TEXT|-")]
     pub(crate) code: String,
 
@@ -261,7 +273,8 @@ pub(crate) struct Token {
 
 #[derive(Debug, ClapArgs)]
 pub(crate) struct RestoreKeys {
-    /// Write all room keys of this device to a new file, too, encrypted with a passphrase; other apps import it
+    /// Write all room keys of this device to a new file, too, encrypted with a passphrase; other
+    /// apps import it
     #[arg(long, value_name = "FILE")]
     pub(crate) export: Option<PathBuf>,
 
@@ -293,7 +306,8 @@ pub(crate) struct Logout {
     #[arg(long)]
     pub(crate) yes: bool,
 
-    /// Only remove what is kept here, and contact nobody; the device stays in the account until it is removed there
+    /// Only remove what is kept here, and contact nobody; the device stays in the account until it
+    /// is removed there
     #[arg(long)]
     pub(crate) local: bool,
 
@@ -311,7 +325,8 @@ pub(crate) struct Online {
     #[arg(long)]
     pub(crate) allow_loopback_http: bool,
 
-    /// One JSON object a line on standard output; questions are answered a line each on standard input
+    /// One JSON object a line on standard output; questions are answered a line each on standard
+    /// input
     #[arg(long)]
     pub(crate) json: bool,
 }

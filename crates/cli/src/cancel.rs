@@ -23,7 +23,8 @@ enum Why {
 }
 
 impl Cancel {
-    /// From now on Ctrl-C, SIGTERM and a closed terminal come here. `heard` is called at the first of them.
+    /// From now on Ctrl-C, SIGTERM and a closed terminal come here. `heard` is called at the first
+    /// of them.
     pub(crate) fn on_signals(heard: impl FnOnce() + Send + 'static) -> io::Result<Self> {
         let cancel = Self(watch::Sender::new(None));
         let mut signals = Signals::new()?;
@@ -40,7 +41,8 @@ impl Cancel {
 
     /// Standard input has ended, and a question is open.
     pub(crate) fn input_ended(&self) {
-        self.0.send_if_modified(|why| why.replace(Why::InputEnded).is_none());
+        self.0
+            .send_if_modified(|why| why.replace(Why::InputEnded).is_none());
     }
 
     pub(crate) fn is_cancelled(&self) -> bool {

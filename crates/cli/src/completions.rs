@@ -26,7 +26,10 @@ fn script(shell: Shell) -> Vec<u8> {
 /// A page for the program and one for each command.
 pub(crate) fn man(args: &args::Man) -> Result<(), Failure> {
     clap_mangen::generate_to(Args::command(), &args.directory).map_err(|error| {
-        let what = format!("{} could not be written to: {error}", args.directory.display());
+        let what = format!(
+            "{} could not be written to: {error}",
+            args.directory.display()
+        );
         Failure::here(what, "Give a directory that is there.")
     })
 }
@@ -39,14 +42,23 @@ mod tests {
     #[test]
     fn each_command_is_completed_and_has_a_page() {
         let directory = tempfile::tempdir().unwrap();
-        man(&args::Man { directory: directory.path().to_owned() }).unwrap();
+        man(&args::Man {
+            directory: directory.path().to_owned(),
+        })
+        .unwrap();
         let page = |name: &str| std::fs::read_to_string(directory.path().join(name)).unwrap();
         assert!(page("matrix-qr.1").contains("Exit codes"));
-        let scripts =
-            [Shell::Bash, Shell::Zsh, Shell::Fish].map(|shell| String::from_utf8(script(shell)).unwrap());
-        for command in Args::command().get_subcommands().filter(|command| !command.is_hide_set()) {
+        let scripts = [Shell::Bash, Shell::Zsh, Shell::Fish]
+            .map(|shell| String::from_utf8(script(shell)).unwrap());
+        for command in Args::command()
+            .get_subcommands()
+            .filter(|command| !command.is_hide_set())
+        {
             let name = command.get_name();
-            assert!(page(&format!("matrix-qr-{name}.1")).contains("SYNOPSIS"), "{name}");
+            assert!(
+                page(&format!("matrix-qr-{name}.1")).contains("SYNOPSIS"),
+                "{name}"
+            );
             assert!(scripts.iter().all(|script| script.contains(name)), "{name}");
         }
         assert!(!directory.path().join("matrix-qr-man.1").exists());
@@ -54,6 +66,11 @@ mod tests {
 
     #[test]
     fn a_directory_that_is_not_there_is_said() {
-        assert!(man(&args::Man { directory: "no/such/directory".into() }).is_err());
+        assert!(
+            man(&args::Man {
+                directory: "no/such/directory".into()
+            })
+            .is_err()
+        );
     }
 }

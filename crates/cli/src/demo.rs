@@ -1,34 +1,36 @@
-//! `demo`: a whole sign-in in one process. Both devices are real, and so is all that they do; only the servers are the sandbox's.
+//! `demo`: a whole sign-in in one process. Both devices are real, and so is all that they do; only
+//! the servers are the sandbox's.
 
-mod person;
-mod two_column_view;
 mod consent;
 mod context;
+mod person;
 mod report;
+mod two_column_view;
 
 use std::time::{Duration, Instant};
 
 use matrix_qr_device::{
-    Granted, GrantOptions, Rendezvous, SignInOptions, SignedIn, Start, http::Policy, oauth::Client, sign_in,
+    GrantOptions, Granted, Rendezvous, SignInOptions, SignedIn, Start, http::Policy, oauth::Client,
+    sign_in,
 };
 use matrix_qr_protocol::{error::Error, homeserver::Homeserver, qr::QrCode, revision::Role};
 use matrix_qr_sandbox::Options;
 use tokio::sync::oneshot;
 
 use self::{
+    context::{DemoContext, Played},
     person::DemoPerson,
-    two_column_view::TwoColumnView,
-    context::{Played, DemoContext},
     report::DemoReport,
+    two_column_view::TwoColumnView,
 };
 use crate::{
     args::{self, Reading, Revision, ShownBy},
     cancel::Cancel,
+    demo_account::{DemoAccount, temporary_directory},
     exit::Failure,
     keyboard::Keyboard,
     login,
     output::Output,
-    demo_account::{DemoAccount, temporary_directory},
 };
 
 /// One of the ways in which two devices can meet.
@@ -41,8 +43,9 @@ struct Path {
 
 pub(crate) async fn run(args: &args::Demo) -> Result<(), Failure> {
     let out = Output::new(args.json);
-    let cancel = Cancel::on_signals(move || out.cancelling("Cancelling."))
-        .map_err(|error| Failure::here(format!("signals cannot be heard: {error}"), "Begin again."))?;
+    let cancel = Cancel::on_signals(move || out.cancelling("Cancelling.")).map_err(|error| {
+        Failure::here(format!("signals cannot be heard: {error}"), "Begin again.")
+    })?;
     let keyboard = Keyboard::default();
     for path in paths(args) {
         let person = if args.auto {
@@ -61,12 +64,23 @@ pub(crate) async fn run(args: &args::Demo) -> Result<(), Failure> {
 fn paths(args: &args::Demo) -> Vec<Path> {
     let revision = args.revision;
     if !args.all_paths {
-        return vec![Path { shown_by: args.shown_by, revision, dialect: args.dialect }];
+        return vec![Path {
+            shown_by: args.shown_by,
+            revision,
+            dialect: args.dialect,
+        }];
     }
     let dialects = |shown_by| {
-        [Reading::AsDeployed, Reading::AsWritten].map(|dialect| Path { shown_by, revision, dialect })
+        [Reading::AsDeployed, Reading::AsWritten].map(|dialect| Path {
+            shown_by,
+            revision,
+            dialect,
+        })
     };
-    [ShownBy::New, ShownBy::Existing].into_iter().flat_map(dialects).collect()
+    [ShownBy::New, ShownBy::Existing]
+        .into_iter()
+        .flat_map(dialects)
+        .collect()
 }
 
 async fn perform(path: Path, context: &DemoContext<'_>) -> Result<DemoReport, Failure> {
@@ -117,9 +131,15 @@ async fn meet(
     };
     let existing = async {
         let person = DemoPerson::new(context, Role::Existing, existing_shows);
-        let manner =
-            GrantOptions { dialect: path.dialect.into(), showing: path.revision.into(), ..GrantOptions::default() };
-        world.existing.grant(start(existing_scans, world).await?, manner, &person).await
+        let manner = GrantOptions {
+            dialect: path.dialect.into(),
+            showing: path.revision.into(),
+            ..GrantOptions::default()
+        };
+        world
+            .existing
+            .grant(start(existing_scans, world).await?, manner, &person)
+            .await
     };
     let (new, existing) = tokio::join!(new, existing);
     let failed = |error| {
@@ -130,11 +150,18 @@ async fn meet(
 }
 
 /// To scan what the other device shows, when it does; or to show a code.
-async fn start(scans: Option<oneshot::Receiver<Box<QrCode>>>, world: &DemoAccount) -> Result<Start, Error> {
+async fn start(
+    scans: Option<oneshot::Receiver<Box<QrCode>>>,
+    world: &DemoAccount,
+) -> Result<Start, Error> {
     if let Some(code) = scans {
         // The other device ended before it showed one, and says why.
-        return code.await.map(|code| Start::Scan(*code)).map_err(|_| Error::Gone);
+        return code
+            .await
+            .map(|code| Start::Scan(*code))
+            .map_err(|_| Error::Gone);
     }
-    let homeserver = Homeserver::parse(world.sandbox.homeserver().as_str()).map_err(|_| Error::Gone)?;
+    let homeserver =
+        Homeserver::parse(world.sandbox.homeserver().as_str()).map_err(|_| Error::Gone)?;
     Ok(Start::Show(Rendezvous::Homeserver(homeserver)))
 }

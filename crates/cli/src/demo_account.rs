@@ -1,4 +1,5 @@
-//! A small world on this machine: the sandbox's servers, and an account whose first device has something to pass on.
+//! A small world on this machine: the sandbox's servers, and an account whose first device has
+//! something to pass on.
 
 use std::{io, path::Path};
 
@@ -29,30 +30,50 @@ pub(crate) struct DemoAccount {
 }
 
 impl DemoAccount {
-    /// Starts the servers and sets the account up: identity, key backup, an encrypted room with messages.
+    /// Starts the servers and sets the account up: identity, key backup, an encrypted room with
+    /// messages.
     pub(crate) async fn start(options: Options, existing: &Path) -> Result<Self, Failure> {
-        let sandbox =
-            Sandbox::start(options).await.map_err(|error| broken("the sandbox does not start", error))?;
+        let sandbox = Sandbox::start(options)
+            .await
+            .map_err(|error| broken("the sandbox does not start", error))?;
         let existing = first_device(&sandbox, existing).await?;
         let (homeserver, encryption) = (existing.homeserver(), existing.encryption());
         let set_up = |error| broken("the account could not be set up", error);
-        first_device::set_up(homeserver, encryption).await.map_err(set_up)?;
-        let room =
-            first_device::send_messages(homeserver, encryption, &OLD_MESSAGES).await.map_err(set_up)?;
-        first_device::back_up(homeserver, encryption).await.map_err(set_up)?;
-        Ok(Self { sandbox, existing, room: room.to_string() })
+        first_device::set_up(homeserver, encryption)
+            .await
+            .map_err(set_up)?;
+        let room = first_device::send_messages(homeserver, encryption, &OLD_MESSAGES)
+            .await
+            .map_err(set_up)?;
+        first_device::back_up(homeserver, encryption)
+            .await
+            .map_err(set_up)?;
+        Ok(Self {
+            sandbox,
+            existing,
+            room: room.to_string(),
+        })
     }
 }
 
 async fn first_device(sandbox: &Sandbox, directory: &Path) -> Result<Device, Failure> {
     let id = new_device_id().map_err(|error| broken("no device ID", error))?;
-    let session = sandbox.first_session(&id).await.map_err(|error| broken("no session", error))?;
+    let session = sandbox
+        .first_session(&id)
+        .await
+        .map_err(|error| broken("no session", error))?;
     let stored = stored(sandbox, session)?;
     let directory = SessionDir::new(directory);
-    let lock = directory.create().map_err(|error| broken("no place for the existing device", error))?;
-    directory.save(&stored).map_err(|error| broken("no place for the existing device", error))?;
+    let lock = directory
+        .create()
+        .map_err(|error| broken("no place for the existing device", error))?;
+    directory
+        .save(&stored)
+        .map_err(|error| broken("no place for the existing device", error))?;
     drop(lock);
-    Device::open(directory.path(), Policy::HttpsOrLoopback).await.map_err(Failure::not_ready)
+    Device::open(directory.path(), Policy::HttpsOrLoopback)
+        .await
+        .map_err(Failure::not_ready)
 }
 
 fn stored(sandbox: &Sandbox, session: FirstSession) -> Result<StoredSession, Failure> {
@@ -63,7 +84,10 @@ fn stored(sandbox: &Sandbox, session: FirstSession) -> Result<StoredSession, Fai
         client_id: session.client_id,
         expires_at: None,
         user: UserSession {
-            user_id: session.user_id.parse().map_err(|error| broken("no user ID", error))?,
+            user_id: session
+                .user_id
+                .parse()
+                .map_err(|error| broken("no user ID", error))?,
             device_id: session.device_id.into(),
             access_token: Secret::new(session.access_token),
             refresh_token: Some(Secret::new(session.refresh_token)),
@@ -74,9 +98,15 @@ fn stored(sandbox: &Sandbox, session: FirstSession) -> Result<StoredSession, Fai
 /// A directory of its own, for its owner only.
 pub(crate) fn temporary_directory() -> Result<tempfile::TempDir, Failure> {
     let no_room = |error: io::Error| broken("there is no room for temporary files", error);
-    tempfile::Builder::new().prefix("matrix-qr-").tempdir().map_err(no_room)
+    tempfile::Builder::new()
+        .prefix("matrix-qr-")
+        .tempdir()
+        .map_err(no_room)
 }
 
 fn broken(what: &str, why: impl std::fmt::Display) -> Failure {
-    Failure::here(format!("{what}: {why}"), "Begin again; if it stays, report it.")
+    Failure::here(
+        format!("{what}: {why}"),
+        "Begin again; if it stays, report it.",
+    )
 }

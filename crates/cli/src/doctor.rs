@@ -25,11 +25,17 @@ const INDENT: &str = "      ";
 
 pub(crate) async fn run(args: &args::Doctor) -> Result<Exit, Failure> {
     let out = Output::new(args.json);
-    let policy = if args.allow_loopback_http { Policy::HttpsOrLoopback } else { Policy::HttpsOnly };
-    let http = Http::new(policy).map_err(|error| Failure::here(error.to_string(), "Begin again."))?;
+    let policy = if args.allow_loopback_http {
+        Policy::HttpsOrLoopback
+    } else {
+        Policy::HttpsOnly
+    };
+    let http =
+        Http::new(policy).map_err(|error| Failure::here(error.to_string(), "Begin again."))?;
     let heard = move || out.cancelling("Cleaning up.");
-    let cancel = Cancel::on_signals(heard)
-        .map_err(|error| Failure::here(format!("signals cannot be heard: {error}"), "Begin again."))?;
+    let cancel = Cancel::on_signals(heard).map_err(|error| {
+        Failure::here(format!("signals cannot be heard: {error}"), "Begin again.")
+    })?;
     out.event(json!({ "event": "examining", "homeserver": args.homeserver.as_str() }));
     let waiting = out.waiting(format_args!("Examining {}.", args.homeserver), None);
     let mut interrupted = false;
@@ -53,20 +59,39 @@ fn human(finding: &Finding) -> String {
     let title = finding.check.title();
     let line = match &finding.verdict {
         Verdict::NotChecked { because } => {
-            return paint(DIM, format_args!("  - {title}: not checked, {}", harmless(because)));
+            return paint(
+                DIM,
+                format_args!("  - {title}: not checked, {}", harmless(because)),
+            );
         }
-        Verdict::Good => format!("  {} {title}: {}", paint(GOOD, "✓"), harmless(&finding.seen)),
-        Verdict::Warning => format!("  {} {title}? {}", paint(WARNING, "!"), harmless(&finding.seen)),
+        Verdict::Good => format!(
+            "  {} {title}: {}",
+            paint(GOOD, "✓"),
+            harmless(&finding.seen)
+        ),
+        Verdict::Warning => format!(
+            "  {} {title}? {}",
+            paint(WARNING, "!"),
+            harmless(&finding.seen)
+        ),
         Verdict::Bad => format!("  {} {title}? {}", paint(BAD, "✗"), harmless(&finding.seen)),
     };
-    let advice = [("what breaks:", &finding.effect), ("what to do:", &finding.remedy)];
+    let advice = [
+        ("what breaks:", &finding.effect),
+        ("what to do:", &finding.remedy),
+    ];
     let advice = advice.into_iter().filter(|(_, text)| !text.is_empty());
-    advice.fold(line, |lines, (name, text)| format!("{lines}\n{}", indented(name, text)))
+    advice.fold(line, |lines, (name, text)| {
+        format!("{lines}\n{}", indented(name, text))
+    })
 }
 
 /// Our own words, to be copied as they are: a directive ends in a semicolon.
 fn indented(name: &str, text: &str) -> String {
-    let width = result_room().columns.min(WIDEST).saturating_sub(INDENT.len());
+    let width = result_room()
+        .columns
+        .min(WIDEST)
+        .saturating_sub(INDENT.len());
     let lines = wrap(&format!("{name} {text}"), width.max(20)).join(&format!("\n{INDENT}"));
     format!("{INDENT}{}", lines.replacen(name, &paint(DIM, name), 1))
 }
@@ -100,11 +125,18 @@ fn verdict(verdict: &Verdict) -> &'static str {
 
 fn summary(out: Output, report: &Report, interrupted: bool) -> Exit {
     let count = |name| report.count(|found| verdict(found) == name);
-    let (good, warnings, bad, not_checked) =
-        (count("good"), count("warning"), count("bad"), count("not_checked"));
-    let mut text = format!("\n{good} good, {warnings} to look at, {bad} bad, {not_checked} not checked.");
+    let (good, warnings, bad, not_checked) = (
+        count("good"),
+        count("warning"),
+        count("bad"),
+        count("not_checked"),
+    );
+    let mut text =
+        format!("\n{good} good, {warnings} to look at, {bad} bad, {not_checked} not checked.");
     if report.left_behind > 0 {
-        text.push_str("\nA rendezvous session could not be deleted. It ends by itself, after minutes.");
+        text.push_str(
+            "\nA rendezvous session could not be deleted. It ends by itself, after minutes.",
+        );
     }
     if interrupted {
         text.push_str("\nInterrupted: the rest was not looked at.");
@@ -144,7 +176,10 @@ mod tests {
             remedy: "nginx: gzip off; in this location.".to_owned(),
         };
         let text = human(&finding);
-        assert!(text.contains("nginx: gzip off; in this location."), "{text}");
+        assert!(
+            text.contains("nginx: gzip off; in this location."),
+            "{text}"
+        );
         assert!(text.contains("500 from \u{fffd}[2J"), "{text}");
         assert!(machine(&finding).to_string().contains("gzip off; in"));
     }

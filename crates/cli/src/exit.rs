@@ -1,9 +1,10 @@
-//! How the command ends: the exit codes, which scripts may rely on, and the one table from errors to them.
+//! How the command ends: the exit codes, which scripts may rely on, and the one table from errors
+//! to them.
 
 use std::{fmt::Write as _, process::ExitCode};
 
 use matrix_qr_protocol::{
-    error::{Error, Cause, UserError},
+    error::{Cause, Error, UserError},
     login::message::Reason,
 };
 
@@ -29,16 +30,40 @@ pub(crate) const LEFT_AT_ONCE: u8 = 130;
 
 const TABLE: [(Exit, &str); 11] = [
     (Exit::Done, "done"),
-    (Exit::Failed, "failed on this machine: a file, the browser, or a defect"),
+    (
+        Exit::Failed,
+        "failed on this machine: a file, the browser, or a defect",
+    ),
     (Exit::Usage, "wrong usage: nothing was begun"),
-    (Exit::Cancelled, "cancelled here: Ctrl-C, \"no\" to a question, or standard input ended"),
-    (Exit::OtherDevice, "the other device ended it, or it was declined on the consent page"),
+    (
+        Exit::Cancelled,
+        "cancelled here: Ctrl-C, \"no\" to a question, or standard input ended",
+    ),
+    (
+        Exit::OtherDevice,
+        "the other device ended it, or it was declined on the consent page",
+    ),
     (Exit::Time, "time ran out"),
-    (Exit::QrCode, "no usable QR code: not one, damaged, another version, used, or of the same role"),
-    (Exit::Security, "a security check failed: wrong digits, tampering, refused secrets, or another account"),
-    (Exit::Server, "the homeserver or its authorization server failed, or lacks what is needed"),
-    (Exit::Network, "the network or the rendezvous server failed, or a server's name is not known"),
-    (Exit::NotReady, "this device cannot do it: no session, or cross-signing keys are missing"),
+    (
+        Exit::QrCode,
+        "no usable QR code: not one, damaged, another version, used, or of the same role",
+    ),
+    (
+        Exit::Security,
+        "a security check failed: wrong digits, tampering, refused secrets, or another account",
+    ),
+    (
+        Exit::Server,
+        "the homeserver or its authorization server failed, or lacks what is needed",
+    ),
+    (
+        Exit::Network,
+        "the network or the rendezvous server failed, or a server's name is not known",
+    ),
+    (
+        Exit::NotReady,
+        "this device cannot do it: no session, or cross-signing keys are missing",
+    ),
 ];
 
 /// The exit codes, for `--help`.
@@ -47,7 +72,10 @@ pub(crate) fn table() -> String {
     for (exit, about) in TABLE {
         let _ = writeln!(text, "  {:>3}  {about}", exit as u8);
     }
-    let _ = write!(text, "  {LEFT_AT_ONCE:>3}  left at once: Ctrl-C, pressed twice");
+    let _ = write!(
+        text,
+        "  {LEFT_AT_ONCE:>3}  left at once: Ctrl-C, pressed twice"
+    );
     text
 }
 
@@ -68,7 +96,12 @@ pub(crate) struct Failure {
 
 impl Failure {
     pub(crate) fn new(exit: Exit, what: impl Into<String>, advice: impl Into<String>) -> Self {
-        Self { exit, what: what.into(), cause: None, advice: advice.into() }
+        Self {
+            exit,
+            what: what.into(),
+            cause: None,
+            advice: advice.into(),
+        }
     }
 
     /// Something on this machine, which is neither device nor server.
@@ -76,18 +109,33 @@ impl Failure {
         Self::new(Exit::Failed, what, advice)
     }
 
-    /// From an error's text, which says what happened and then, after `mark`, what to do: two lines for a person.
+    /// From an error's text, which says what happened and then, after `mark`, what to do: two lines
+    /// for a person.
     pub(crate) fn split(exit: Exit, (text, mark): (&str, &str), otherwise: &str) -> Self {
         let (what, advice) = text.split_once(mark).unwrap_or((text, otherwise));
         let mut letters = advice.chars();
         let first = letters.next().map(char::to_uppercase).into_iter().flatten();
-        Self::new(exit, what, format!("{}.", first.chain(letters).collect::<String>().trim_end_matches('.')))
+        Self::new(
+            exit,
+            what,
+            format!(
+                "{}.",
+                first
+                    .chain(letters)
+                    .collect::<String>()
+                    .trim_end_matches('.')
+            ),
+        )
     }
 
     /// The first paragraph of what clap says; the rest is how the command is used.
     pub(crate) fn wrong_command(error: &clap::Error) -> Self {
         let text = error.to_string();
-        let first = text.split("\n\n").next().unwrap_or_default().trim_start_matches("error: ");
+        let first = text
+            .split("\n\n")
+            .next()
+            .unwrap_or_default()
+            .trim_start_matches("error: ");
         let what = first.split_whitespace().collect::<Vec<_>>().join(" ");
         Self::new(Exit::Usage, what, "For more information, try --help.")
     }
@@ -104,8 +152,13 @@ impl Failure {
 
     /// There will be a question, and nobody to answer it.
     pub(crate) fn nobody_to_ask() -> Self {
-        let advice = "Run it in a terminal. A script adds --json, and answers each question with a line.";
-        Self::new(Exit::Usage, "nobody is there to be asked: standard input is not a terminal", advice)
+        let advice =
+            "Run it in a terminal. A script adds --json, and answers each question with a line.";
+        Self::new(
+            Exit::Usage,
+            "nobody is there to be asked: standard input is not a terminal",
+            advice,
+        )
     }
 
     /// This device has no session, or not what the command needs; or a server failed.
@@ -124,7 +177,12 @@ impl Failure {
             Cause::RendezvousServer => Exit::Network,
             _ => unless_elsewhere(&trouble, here),
         };
-        Self { exit, what: trouble.what, cause: Some(trouble.cause), advice: trouble.advice }
+        Self {
+            exit,
+            what: trouble.what,
+            cause: Some(trouble.cause),
+            advice: trouble.advice,
+        }
     }
 }
 
@@ -164,7 +222,8 @@ fn exit_of(error: &Error) -> Exit {
         Error::WrongAccount(trouble) if trouble.cause == Cause::Person => Exit::Cancelled,
         Error::WrongAccount(_) => Exit::Security,
         Error::NotAuthorized(trouble) | Error::NotSetUp(trouble) => server_unless_here(trouble),
-        // What the other device sends to be opened is checked before it is: a refusal is not a browser's failure.
+        // What the other device sends to be opened is checked before it is: a refusal is not a
+        // browser's failure.
         Error::LinkUnusable(trouble) if trouble.cause == Cause::Here => Exit::Failed,
         Error::LinkUnusable(_) => Exit::Security,
         Error::NoSecrets(trouble) => unless_elsewhere(trouble, Exit::NotReady),
@@ -224,28 +283,52 @@ mod tests {
             (Error::Channel(ChannelError::NotAuthentic), Exit::Security),
             (Error::Tampered, Exit::Security),
             (Error::WrongCheckCode, Exit::Security),
-            (Error::SecretsRefused(trouble(Cause::OtherDevice)), Exit::Security),
-            (Error::LinkUnusable(trouble(Cause::OtherDevice)), Exit::Security),
+            (
+                Error::SecretsRefused(trouble(Cause::OtherDevice)),
+                Exit::Security,
+            ),
+            (
+                Error::LinkUnusable(trouble(Cause::OtherDevice)),
+                Exit::Security,
+            ),
             (Error::LinkUnusable(trouble(Cause::Here)), Exit::Failed),
-            (Error::WrongAccount(trouble(Cause::OtherDevice)), Exit::Security),
+            (
+                Error::WrongAccount(trouble(Cause::OtherDevice)),
+                Exit::Security,
+            ),
             (Error::WrongAccount(trouble(Cause::Person)), Exit::Cancelled),
             (Error::Cancelled, Exit::Cancelled),
             (Error::LinkRefused, Exit::Cancelled),
             (Error::Expired, Exit::Time),
-            (Error::ExpiredInTrouble(trouble(Cause::RendezvousServer)), Exit::Time),
+            (
+                Error::ExpiredInTrouble(trouble(Cause::RendezvousServer)),
+                Exit::Time,
+            ),
             (Error::Peer(Reason::AuthorizationExpired), Exit::Time),
             (Error::Peer(Reason::UserCancelled), Exit::OtherDevice),
             (Error::Gone, Exit::OtherDevice),
             (Error::Declined, Exit::OtherDevice),
             (Error::CancelledOrDeclined, Exit::OtherDevice),
-            (Error::Rendezvous(trouble(Cause::RendezvousServer)), Exit::Network),
-            (Error::NotAuthorized(trouble(Cause::AuthorizationServer)), Exit::Server),
+            (
+                Error::Rendezvous(trouble(Cause::RendezvousServer)),
+                Exit::Network,
+            ),
+            (
+                Error::NotAuthorized(trouble(Cause::AuthorizationServer)),
+                Exit::Server,
+            ),
             (Error::NotSetUp(trouble(Cause::Here)), Exit::Failed),
-            (Error::DeviceUnknown(trouble(Cause::Homeserver)), Exit::Server),
+            (
+                Error::DeviceUnknown(trouble(Cause::Homeserver)),
+                Exit::Server,
+            ),
             (Error::DeviceUnknown(trouble(Cause::Here)), Exit::NotReady),
             (Error::NoSecrets(trouble(Cause::Here)), Exit::NotReady),
         ];
-        let by_cause = [(Cause::Network, Exit::Network), (Cause::Person, Exit::Usage)];
+        let by_cause = [
+            (Cause::Network, Exit::Network),
+            (Cause::Person, Exit::Usage),
+        ];
         let with_trouble: [fn(UserError) -> Error; 6] = [
             Error::Rendezvous,
             Error::UnsupportedProtocol,
@@ -258,7 +341,12 @@ mod tests {
             assert_eq!(Failure::not_ready(trouble(cause)).exit, exit);
             assert_eq!(Failure::of_server(trouble(cause)).exit, exit);
             for error in with_trouble {
-                assert_eq!(Failure::from(error(trouble(cause))).exit, exit, "{:?}", error(trouble(cause)));
+                assert_eq!(
+                    Failure::from(error(trouble(cause))).exit,
+                    exit,
+                    "{:?}",
+                    error(trouble(cause))
+                );
             }
         }
         for (error, exit) in cases {

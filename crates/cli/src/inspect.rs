@@ -47,8 +47,14 @@ fn machine(scanned: &Scanned) -> serde_json::Value {
     });
     if let (Location::Id(session), Some(value)) = (location, value.as_object_mut()) {
         value.insert("rendezvous_id".to_owned(), json!(session.as_str()));
-        value.insert("base_url".to_owned(), json!(session.api().base_url().as_str()));
-        value.insert("unstable".to_owned(), json!(session.api().prefix() == Prefix::Unstable));
+        value.insert(
+            "base_url".to_owned(),
+            json!(session.api().base_url().as_str()),
+        );
+        value.insert(
+            "unstable".to_owned(),
+            json!(session.api().prefix() == Prefix::Unstable),
+        );
     }
     value
 }
@@ -66,7 +72,9 @@ fn title(location: &Location) -> &'static str {
         Location::Url(_) => "A QR code for signing in a Matrix device (MSC4108)",
         Location::Id(session) => match session.api().prefix() {
             Prefix::Stable => "A QR code for signing in a Matrix device (MSC4388)",
-            Prefix::Unstable => "A QR code for signing in a Matrix device (MSC4388, under its unstable name)",
+            Prefix::Unstable => {
+                "A QR code for signing in a Matrix device (MSC4388, under its unstable name)"
+            }
         },
     }
 }
@@ -74,17 +82,33 @@ fn title(location: &Location) -> &'static str {
 fn human(scanned: &Scanned) -> String {
     let location = &scanned.code.location;
     let (shown_by, next) = match scanned.code.role() {
-        Role::New => ("a new device, which wants to be signed in", "matrix-qr link --scan"),
-        Role::Existing => ("a device that is signed in already", "matrix-qr login --scan"),
+        Role::New => (
+            "a new device, which wants to be signed in",
+            "matrix-qr link --scan",
+        ),
+        Role::Existing => (
+            "a device that is signed in already",
+            "matrix-qr login --scan",
+        ),
     };
     let mut lines = vec![
         paint(BOLD, title(location)),
         row("shown by", shown_by),
         row("homeserver", &homeserver(scanned)),
         row("rendezvous", &session_url(location)),
-        row("  its host", location.server().host_str().unwrap_or_default()),
+        row(
+            "  its host",
+            location.server().host_str().unwrap_or_default(),
+        ),
         row("public key", &scanned.code.key.to_base64()),
-        row("bytes", &format!("{}, beginning with {}", scanned.bytes.len(), header(scanned))),
+        row(
+            "bytes",
+            &format!(
+                "{}, beginning with {}",
+                scanned.bytes.len(),
+                header(scanned)
+            ),
+        ),
         String::new(),
     ];
     if !is_safe(location.server()) {
@@ -93,7 +117,9 @@ fn human(scanned: &Scanned) -> String {
             paint(BAD, "warning:")
         ));
     }
-    lines.push(format!("Nobody was contacted. To go on: {next} with this code."));
+    lines.push(format!(
+        "Nobody was contacted. To go on: {next} with this code."
+    ));
     lines.join("\n")
 }
 
@@ -102,13 +128,18 @@ fn homeserver(scanned: &Scanned) -> String {
     match text.map(|homeserver| homeserver.kind()) {
         None => "not said: a new device does not know it yet".to_owned(),
         // To the letter: MSC4388 binds every message to it.
-        Some(HomeserverKind::BaseUrl(_)) => text.map(|text| harmless(text.as_str())).unwrap_or_default(),
+        Some(HomeserverKind::BaseUrl(_)) => {
+            text.map(|text| harmless(text.as_str())).unwrap_or_default()
+        }
         Some(HomeserverKind::ServerName(name)) => format!("{name} (a server name)"),
     }
 }
 
 fn header(scanned: &Scanned) -> String {
-    QrCode::head(&scanned.bytes).iter().map(|byte| format!("{byte:02x}")).collect()
+    QrCode::head(&scanned.bytes)
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect()
 }
 
 /// https, or this machine's own loopback, where the sandbox is.

@@ -15,7 +15,8 @@ const MAX_LINE: u64 = 4096;
 
 type Line = Zeroizing<String>;
 
-/// Reads lines once they are asked for. A question that is not needed any more loses nothing: its line stays for the next.
+/// Reads lines once they are asked for. A question that is not needed any more loses nothing: its
+/// line stays for the next.
 #[derive(Debug, Default)]
 pub(crate) struct Keyboard(Mutex<Option<mpsc::Receiver<Line>>>);
 
@@ -30,7 +31,8 @@ impl Keyboard {
         self.0.lock().await.get_or_insert_with(listen);
     }
 
-    /// On a terminal, forgets what was typed before there was a question: it was not meant as its answer.
+    /// On a terminal, forgets what was typed before there was a question: it was not meant as its
+    /// answer.
     pub(crate) async fn forget(&self) {
         if !is_terminal() {
             return;
@@ -41,9 +43,14 @@ impl Keyboard {
     }
 }
 
-/// What will be asked is refused before anything is begun, where nobody can answer. A script reads the questions as events.
+/// What will be asked is refused before anything is begun, where nobody can answer. A script reads
+/// the questions as events.
 pub(crate) fn must_be_there(out: Output) -> Result<(), Failure> {
-    if out == Output::Json || is_terminal() { Ok(()) } else { Err(Failure::nobody_to_ask()) }
+    if out == Output::Json || is_terminal() {
+        Ok(())
+    } else {
+        Err(Failure::nobody_to_ask())
+    }
 }
 
 pub(crate) fn is_terminal() -> bool {
@@ -53,13 +60,19 @@ pub(crate) fn is_terminal() -> bool {
 /// A thread, since a read from a terminal cannot be called off. It ends with the process.
 fn listen() -> mpsc::Receiver<Line> {
     let (sender, receiver) = mpsc::channel(16);
-    thread::spawn(move || while read_line().is_some_and(|line| sender.blocking_send(line).is_ok()) {});
+    thread::spawn(
+        move || while read_line().is_some_and(|line| sender.blocking_send(line).is_ok()) {},
+    );
     receiver
 }
 
 fn read_line() -> Option<Line> {
     // One allocation that is large enough: one that grows would leave copies behind.
     let mut line = Zeroizing::new(String::with_capacity(MAX_LINE as usize));
-    let read = io::stdin().lock().take(MAX_LINE).read_line(&mut line).ok()?;
+    let read = io::stdin()
+        .lock()
+        .take(MAX_LINE)
+        .read_line(&mut line)
+        .ok()?;
     (read > 0).then_some(line)
 }

@@ -1,6 +1,8 @@
 //! `link`: this device signs in another one.
 
-use matrix_qr_device::{Device, Facts, Granted, GrantOptions, Rendezvous, Start, encryption::CrossSigningError};
+use matrix_qr_device::{
+    Device, Facts, GrantOptions, Granted, Rendezvous, Start, encryption::CrossSigningError,
+};
 use matrix_qr_protocol::{homeserver::Homeserver, revision::Role};
 use serde_json::json;
 
@@ -17,44 +19,63 @@ pub(crate) async fn run(args: &args::Link) -> Result<(), Failure> {
     login::check(&args.exchange, &args.online)?;
     let directory = account::directory(&args.online.directory)?;
     let facts = Facts::read(&directory).map_err(Failure::not_ready)?;
-    let device = Device::open(&directory, account::policy(&args.online)).await.map_err(Failure::not_ready)?;
+    let device = Device::open(&directory, account::policy(&args.online))
+        .await
+        .map_err(Failure::not_ready)?;
     keyboard::must_be_there(out)?;
     let mut person = Terminal::new(out, Role::Existing, &args.exchange)?;
     person.browser = !args.no_browser;
     if args.exchange.scan.is_some() {
         person.unless_cancelled(check_keys(&device)).await?;
     }
-    let given = person.unless_cancelled(login::given(&args.exchange, &person)).await?;
+    let given = person
+        .unless_cancelled(login::given(&args.exchange, &person))
+        .await?;
     let start = given.map_or_else(|| at_home(&facts), Ok)?;
     let manner = GrantOptions {
         dialect: args.exchange.dialect.into(),
         showing: args.exchange.revision.into(),
         announce: args.announce.into(),
     };
-    let granted = device.grant(start, manner, &person).await.map_err(|error| person.explained(error));
+    let granted = device
+        .grant(start, manner, &person)
+        .await
+        .map_err(|error| person.explained(error));
     let too_late = person.has_given_up();
     drop(person);
     report(out, &facts, &granted?, too_late);
     Ok(())
 }
 
-/// "Secret sharing": a device without the account's keys says so before it touches a camera. `grant` does so before all else.
+/// "Secret sharing": a device without the account's keys says so before it touches a camera.
+/// `grant` does so before all else.
 async fn check_keys(device: &Device) -> Result<(), Failure> {
     device.stay_signed_in().await.map_err(Failure::not_ready)?;
-    let checked = device.encryption().check_cross_signing(device.homeserver()).await;
+    let checked = device
+        .encryption()
+        .check_cross_signing(device.homeserver())
+        .await;
     let exit = |error: &CrossSigningError| match error {
         CrossSigningError::Homeserver(_) => Exit::Server,
         _ => Exit::NotReady,
     };
-    checked
-        .map(drop)
-        .map_err(|error| Failure::split(exit(&error), (&error.to_string(), ": "), "begin again in a moment"))
+    checked.map(drop).map_err(|error| {
+        Failure::split(
+            exit(&error),
+            (&error.to_string(), ": "),
+            "begin again in a moment",
+        )
+    })
 }
 
 fn at_home(facts: &Facts) -> Result<Start, Failure> {
     let homeserver = Homeserver::parse(facts.homeserver.as_str());
     let homeserver = homeserver.map_err(|error| {
-        Failure::new(Exit::NotReady, format!("the session is of no use: {error}"), "Sign in again.")
+        Failure::new(
+            Exit::NotReady,
+            format!("the session is of no use: {error}"),
+            "Sign in again.",
+        )
     })?;
     Ok(Start::Show(Rendezvous::Homeserver(homeserver)))
 }
@@ -69,7 +90,10 @@ fn report(out: Output, facts: &Facts, granted: &Granted, too_late: bool) {
     let verified = if granted.verified {
         "  It is verified, and has the keys to your messages.".to_owned()
     } else {
-        format!("  {} it was not seen verified yet; look at the new device.", paint(BAD, "warning:"))
+        format!(
+            "  {} it was not seen verified yet; look at the new device.",
+            paint(BAD, "warning:")
+        )
     };
     let too_late_text = if too_late {
         "\n  It was too late to cancel: the keys had been sent. To take it back, sign that device out in your account."

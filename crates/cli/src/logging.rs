@@ -1,5 +1,5 @@
-//! `-v`, `-vv` and MATRIX_QR_LOG: what this program's own crates log, on standard error. What others log below a warning is
-//! never shown: it may say more than it should.
+//! `-v`, `-vv` and MATRIX_QR_LOG: what this program's own crates log, on standard error. What
+//! others log below a warning is never shown: it may say more than it should.
 
 use std::io;
 
@@ -15,10 +15,20 @@ pub(crate) fn start(verbose: u8) {
         2 => Some(LevelFilter::DEBUG),
         _ => Some(LevelFilter::TRACE),
     };
-    let by_name = || std::env::var("MATRIX_QR_LOG").ok().and_then(|level| level.parse().ok());
-    let Some(level) = by_flag.or_else(by_name) else { return };
-    let targets = Targets::new().with_target("matrix_qr", level).with_default(level.min(LevelFilter::WARN));
-    let lines =
-        tracing_subscriber::fmt::layer().with_writer(io::stderr).with_ansi(false).with_filter(targets);
+    let by_name = || {
+        std::env::var("MATRIX_QR_LOG")
+            .ok()
+            .and_then(|level| level.parse().ok())
+    };
+    let Some(level) = by_flag.or_else(by_name) else {
+        return;
+    };
+    let targets = Targets::new()
+        .with_target("matrix_qr", level)
+        .with_default(level.min(LevelFilter::WARN));
+    let lines = tracing_subscriber::fmt::layer()
+        .with_writer(io::stderr)
+        .with_ansi(false)
+        .with_filter(targets);
     tracing_subscriber::registry().with(lines).init();
 }

@@ -33,14 +33,19 @@ pub(crate) async fn run(args: &args::Login) -> Result<(), Failure> {
     if let Some(HomeserverKind::BaseUrl(url)) = args.homeserver.as_ref().map(Homeserver::kind) {
         account::check_address(&args.online, url)?;
     }
-    // Whoever scans types nothing. A homeserver that is missing is asked for, or refused, further on.
-    if args.exchange.rendezvous.is_some() || (args.exchange.scan.is_none() && args.homeserver.is_some()) {
+    // Whoever scans types nothing. A homeserver that is missing is asked for, or refused, further
+    // on.
+    if args.exchange.rendezvous.is_some()
+        || (args.exchange.scan.is_none() && args.homeserver.is_some())
+    {
         keyboard::must_be_there(out)?;
     }
     let setup = setup(args)?;
     let person = Terminal::new(out, Role::New, &args.exchange)?;
     let start = person.unless_cancelled(start(args, &person)).await?;
-    let signed_in = sign_in(&setup, start, &person).await.map_err(|error| failure(error, &person));
+    let signed_in = sign_in(&setup, start, &person)
+        .await
+        .map_err(|error| failure(error, &person));
     drop(person);
     report(out, &setup, &signed_in?);
     Ok(())
@@ -49,7 +54,14 @@ pub(crate) async fn run(args: &args::Login) -> Result<(), Failure> {
 /// However it ended: what a script must know above all is that somebody has to remove a device.
 fn failure(error: Error, person: &Terminal) -> Failure {
     let failure = person.explained(error);
-    if person.device_left() { Failure { exit: Exit::Server, ..failure } } else { failure }
+    if person.device_left() {
+        Failure {
+            exit: Exit::Server,
+            ..failure
+        }
+    } else {
+        failure
+    }
 }
 
 fn setup(args: &args::Login) -> Result<SignInOptions, Failure> {
@@ -78,8 +90,9 @@ async fn start(args: &args::Login, person: &Terminal) -> Result<Start, Failure> 
     }
     let homeserver = match (&args.homeserver, &args.user) {
         (Some(homeserver), _) => homeserver.clone(),
-        (None, Some(user)) => typed::homeserver_of(user)
-            .map_err(|error| Failure::new(Exit::Usage, error, "Say which: --homeserver example.org"))?,
+        (None, Some(user)) => typed::homeserver_of(user).map_err(|error| {
+            Failure::new(Exit::Usage, error, "Say which: --homeserver example.org")
+        })?,
         (None, None) => ask_homeserver(person).await?,
     };
     Ok(Start::Show(Rendezvous::Homeserver(homeserver)))
@@ -87,12 +100,18 @@ async fn start(args: &args::Login, person: &Terminal) -> Result<Start, Failure> 
 
 /// A mistake in the command is said before anything is begun.
 pub(crate) fn check(exchange: &Exchange, online: &Online) -> Result<(), Failure> {
-    exchange.rendezvous.as_ref().map_or(Ok(()), |url| account::check_address(online, url))?;
+    exchange
+        .rendezvous
+        .as_ref()
+        .map_or(Ok(()), |url| account::check_address(online, url))?;
     exchange.qr.as_deref().map_or(Ok(()), PictureFile::check)
 }
 
 /// How the devices meet, as far as the command says it.
-pub(crate) async fn given(exchange: &Exchange, person: &Terminal) -> Result<Option<Start>, Failure> {
+pub(crate) async fn given(
+    exchange: &Exchange,
+    person: &Terminal,
+) -> Result<Option<Start>, Failure> {
     match (&exchange.scan, &exchange.rendezvous) {
         (Some(path), _) => scanned(path.clone(), person).await.map(Some),
         (None, Some(url)) => Ok(Some(Start::Show(Rendezvous::Endpoint(url.clone())))),
@@ -108,7 +127,11 @@ async fn scanned(path: PathBuf, person: &Terminal) -> Result<Start, Failure> {
     }
     let read = tokio::task::spawn_blocking(move || scan::from_path(&path, out)).await;
     let unreadable = |_| {
-        Failure::new(Exit::QrCode, "the picture cannot be read", "Take it again, or use the code's text.")
+        Failure::new(
+            Exit::QrCode,
+            "the picture cannot be read",
+            "Take it again, or use the code's text.",
+        )
     };
     let scanned = read.map_err(unreadable)??;
     person.listen().await;
@@ -116,8 +139,13 @@ async fn scanned(path: PathBuf, person: &Terminal) -> Result<Start, Failure> {
 }
 
 async fn ask_homeserver(person: &Terminal) -> Result<Homeserver, Failure> {
-    let missing =
-        || Failure::new(Exit::Usage, "no homeserver is given", "Say which: --homeserver example.org");
+    let missing = || {
+        Failure::new(
+            Exit::Usage,
+            "no homeserver is given",
+            "Say which: --homeserver example.org",
+        )
+    };
     if !keyboard::is_terminal() {
         return Err(missing());
     }
@@ -135,15 +163,21 @@ async fn ask_homeserver(person: &Terminal) -> Result<Homeserver, Failure> {
 fn report(out: Output, setup: &SignInOptions, signed_in: &SignedIn) {
     let backup = match &signed_in.backup {
         BackupState::Connected { .. } => {
-            let loopback =
-                if setup.policy == Policy::HttpsOrLoopback { " --allow-loopback-http" } else { "" };
+            let loopback = if setup.policy == Policy::HttpsOrLoopback {
+                " --allow-loopback-http"
+            } else {
+                ""
+            };
             format!(
                 "For old messages: matrix-qr restore-keys --directory {}{loopback}",
                 setup.directory.display()
             )
         }
         BackupState::Unused(why) => {
-            format!("Old messages cannot be read here: {}.", harmless(&why.to_string()))
+            format!(
+                "Old messages cannot be read here: {}.",
+                harmless(&why.to_string())
+            )
         }
     };
     let text = format!(

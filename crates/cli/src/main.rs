@@ -8,6 +8,7 @@ mod camera;
 mod cancel;
 mod completions;
 mod demo;
+mod demo_account;
 mod doctor;
 mod exit;
 mod help;
@@ -18,9 +19,9 @@ mod logging;
 mod login;
 mod measure;
 mod new_file;
-mod progress;
 mod output;
 mod person;
+mod progress;
 mod qr_picture;
 mod qr_text;
 mod restore_keys;
@@ -28,7 +29,6 @@ mod sandbox;
 mod scan;
 mod terminal;
 mod typed;
-mod demo_account;
 
 use std::process::ExitCode;
 
@@ -67,12 +67,16 @@ fn no_command(error: &clap::Error) -> Exit {
     }
     // Whoever closed the other end does not want to know.
     let _ = error.print();
-    if error.use_stderr() { Exit::Usage } else { Exit::Done }
+    if error.use_stderr() {
+        Exit::Usage
+    } else {
+        Exit::Done
+    }
 }
 
 fn run(command: &Command) -> Result<Exit, Failure> {
-    let runtime =
-        Runtime::new().map_err(|error| Failure::here(format!("no threads: {error}"), "Begin again."))?;
+    let runtime = Runtime::new()
+        .map_err(|error| Failure::here(format!("no threads: {error}"), "Begin again."))?;
     let result = runtime.block_on(dispatch(command));
     // A thread may still wait for a line from the keyboard: nobody waits for it.
     runtime.shutdown_background();

@@ -7,9 +7,12 @@ pub(crate) fn width(line: &str) -> usize {
     anstream::adapter::strip_str(line).to_string().width()
 }
 
-/// The rows that a text takes in a terminal of so many columns, which breaks a line where it is full.
+/// The rows that a text takes in a terminal of so many columns, which breaks a line where it is
+/// full.
 pub(crate) fn rows(text: &str, columns: usize) -> usize {
-    text.split('\n').map(|line| width(line).div_ceil(columns.max(1)).max(1)).sum()
+    text.split('\n')
+        .map(|line| width(line).div_ceil(columns.max(1)).max(1))
+        .sum()
 }
 
 /// Words in lines that take no more than so many columns; a longer word is broken.
@@ -33,8 +36,9 @@ pub(crate) fn wrap(text: &str, columns: usize) -> Vec<String> {
 fn pieces(word: &str, columns: usize) -> Vec<String> {
     let mut pieces = vec![String::new()];
     for letter in word.chars() {
-        let full =
-            |piece: &String| piece.width() + letter.width().unwrap_or(0) > columns && !piece.is_empty();
+        let full = |piece: &String| {
+            piece.width() + letter.width().unwrap_or(0) > columns && !piece.is_empty()
+        };
         if pieces.last().is_some_and(full) {
             pieces.push(String::new());
         }

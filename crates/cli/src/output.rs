@@ -1,5 +1,5 @@
-//! Everything that is printed goes through here: results to standard output, the dialogue to standard error, and with
-//! `--json` one object a line on standard output and nothing else.
+//! Everything that is printed goes through here: results to standard output, the dialogue to
+//! standard error, and with `--json` one object a line on standard output and nothing else.
 
 use std::{
     fmt::Display,
@@ -72,7 +72,11 @@ impl Output {
 
     /// Something that is not as it should be, and ends nothing.
     pub(crate) fn warn(self, what: &str) {
-        self.say(format_args!("{} {}.", paint(BAD, "warning:"), harmless(what)));
+        self.say(format_args!(
+            "{} {}.",
+            paint(BAD, "warning:"),
+            harmless(what)
+        ));
         self.event(json!({ "event": "warning", "what": what }));
     }
 
@@ -108,11 +112,19 @@ impl Output {
 
     pub(crate) fn failure(self, failure: &Failure) {
         let cause = failure.cause.and_then(whose);
-        self.say(format_args!("{} {}", paint(BAD, "error:"), harmless(&failure.what)));
+        self.say(format_args!(
+            "{} {}",
+            paint(BAD, "error:"),
+            harmless(&failure.what)
+        ));
         if let Some(cause) = cause {
             self.say(format_args!("  {} {cause}", paint(DIM, "cause:")));
         }
-        self.say(format_args!("  {} {}", paint(DIM, "what to do:"), harmless(&failure.advice)));
+        self.say(format_args!(
+            "  {} {}",
+            paint(DIM, "what to do:"),
+            harmless(&failure.advice)
+        ));
         self.event(json!({
             "event": "error",
             "exit_code": failure.exit as u8,
@@ -122,7 +134,8 @@ impl Output {
         }));
     }
 
-    /// A line that lives in place until it is dropped: what is waited for, and the time that is left.
+    /// A line that lives in place until it is dropped: what is waited for, and the time that is
+    /// left.
     pub(crate) fn waiting(self, text: impl Display, until: Option<Instant>) -> Waiting {
         let hidden = self == Self::Json;
         let bar = ProgressBar::with_draw_target(None, target(hidden));
@@ -142,7 +155,8 @@ impl Output {
     }
 }
 
-/// How such a line stands on the screen; where it cannot live in place, the cursor goes on below it.
+/// How such a line stands on the screen; where it cannot live in place, the cursor goes on below
+/// it.
 pub(crate) fn waiting_line(text: &str, until: Option<Instant>) -> String {
     if target(false).is_hidden() {
         format!("{text}\n")
@@ -162,7 +176,11 @@ impl Drop for Waiting {
 }
 
 fn target(hidden: bool) -> ProgressDrawTarget {
-    if hidden { ProgressDrawTarget::hidden() } else { ProgressDrawTarget::stderr() }
+    if hidden {
+        ProgressDrawTarget::hidden()
+    } else {
+        ProgressDrawTarget::stderr()
+    }
 }
 
 fn time_left(until: Instant) -> String {
@@ -185,7 +203,11 @@ pub(crate) fn large(text: &str) -> String {
 
 /// A fact among others, under its name.
 pub(crate) fn row(name: &str, value: &str) -> String {
-    format!("  {} {}", paint(DIM, format_args!("{name:<12}")), harmless(value))
+    format!(
+        "  {} {}",
+        paint(DIM, format_args!("{name:<12}")),
+        harmless(value)
+    )
 }
 
 #[cfg(test)]
@@ -201,7 +223,10 @@ mod tests {
     fn what_others_wrote_cannot_drive_the_terminal() {
         let long = "x".repeat(250);
         assert_eq!(harmless(&long), long);
-        assert_eq!(harmless("a\u{1b}[2Jb\nc\u{202e}"), "a\u{fffd}[2Jb\u{fffd}c\u{fffd}");
+        assert_eq!(
+            harmless("a\u{1b}[2Jb\nc\u{202e}"),
+            "a\u{fffd}[2Jb\u{fffd}c\u{fffd}"
+        );
         assert!(large("A\u{1b}B").contains(" A \u{fffd} B "));
         assert!(row("name", "\u{9b}2J").ends_with("\u{fffd}2J"));
     }

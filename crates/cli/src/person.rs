@@ -14,7 +14,7 @@ use std::{
     time::Duration,
 };
 
-use matrix_qr_device::{ProgressEvent, Opening, Person, UserId};
+use matrix_qr_device::{Opening, Person, ProgressEvent, UserId};
 use matrix_qr_protocol::{channel::CheckCode, driver::Progress, error::Error, revision::Role};
 use serde_json::{Value, json};
 use tokio::signal::unix::{SignalKind, signal};
@@ -26,14 +26,15 @@ use crate::{
     cancel::Cancel,
     exit::Failure,
     keyboard::{self, Keyboard},
-    progress,
     output::Output,
+    progress,
 };
 
 /// A window that is dragged has many sizes: the last one counts.
 const SETTLED: Duration = Duration::from_millis(100);
 
-/// What Ctrl-C does, for the one who has pressed it: before there is another device, with one, and after the keys were sent.
+/// What Ctrl-C does, for the one who has pressed it: before there is another device, with one, and
+/// after the keys were sent.
 const ALONE: &str = "Cancelling.";
 const TOGETHER: &str = "Cancelling: the other device is told.";
 const TOO_LATE: &str = "The keys are sent already: looking up what became of the new device.";
@@ -57,7 +58,8 @@ impl Terminal {
         let farewell = Arc::new(Mutex::new(ALONE));
         let said = farewell.clone();
         let heard = move || out.cancelling(*said.lock().unwrap_or_else(PoisonError::into_inner));
-        let unheard = |error| Failure::here(format!("signals cannot be heard: {error}"), "Begin again.");
+        let unheard =
+            |error| Failure::here(format!("signals cannot be heard: {error}"), "Begin again.");
         let cancel = Cancel::on_signals(heard).map_err(unheard)?;
         let screen = Arc::new(Screen::new(out, role, exchange));
         redraw_on_resize(&screen).map_err(unheard)?;
@@ -123,7 +125,9 @@ fn redraw_on_resize(screen: &Arc<Screen>) -> io::Result<()> {
     tokio::spawn(async move {
         while resized.recv().await.is_some() {
             tokio::time::sleep(SETTLED).await;
-            let Some(screen) = screen.upgrade() else { return };
+            let Some(screen) = screen.upgrade() else {
+                return;
+            };
             screen.resized();
         }
     });
@@ -156,10 +160,14 @@ impl Person for Terminal {
 
     async fn open_link(&self, link: &Url) -> Opening {
         let host = link.host_str().unwrap_or_default();
-        let question = json!({ "event": "question", "question": "open_link", "host": host, "link": link });
+        let question =
+            json!({ "event": "question", "question": "open_link", "host": host, "link": link });
         self.screen.introduce(link, self.browser);
-        let prompt =
-            if self.browser { "Open it in your browser? [y/N] " } else { "Will you open it? [y/N] " };
+        let prompt = if self.browser {
+            "Open it in your browser? [y/N] "
+        } else {
+            "Will you open it? [y/N] "
+        };
         match self.agrees(prompt, question).await {
             Some(true) => {}
             Some(false) => return Opening::Refused,
@@ -168,7 +176,8 @@ impl Person for Terminal {
         if self.browser && self.out == Output::Human {
             self.open(link).await;
         }
-        self.screen.wait("Waiting for your consent; the new device shows the code for it.");
+        self.screen
+            .wait("Waiting for your consent; the new device shows the code for it.");
         Opening::Opened
     }
 
@@ -178,7 +187,9 @@ impl Person for Terminal {
             return true;
         }
         let prompt = "Is that your account, and is this device to be one of it? [y/N] ";
-        let Some(taken) = self.agrees(prompt, Value::Null).await else { return self.nobody_answers().await };
+        let Some(taken) = self.agrees(prompt, Value::Null).await else {
+            return self.nobody_answers().await;
+        };
         self.screen.wait("Waiting for the keys.");
         taken
     }
@@ -199,8 +210,12 @@ impl Terminal {
         let url = link.to_string();
         let opened = tokio::task::spawn_blocking(move || open::that_detached(url)).await;
         match opened {
-            Ok(Ok(())) => self.out.say(format_args!("If nothing opens, open it yourself:\n  {link}")),
-            _ => self.out.say(format_args!("No browser could be opened. Open this yourself:\n  {link}")),
+            Ok(Ok(())) => self.out.say(format_args!(
+                "If nothing opens, open it yourself:\n  {link}"
+            )),
+            _ => self.out.say(format_args!(
+                "No browser could be opened. Open this yourself:\n  {link}"
+            )),
         }
     }
 }

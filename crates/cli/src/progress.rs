@@ -6,26 +6,41 @@ use serde_json::{Value, json};
 
 use crate::{exit::whose, qr_text};
 
-/// One object; `event` names it. The check code and the user code are in it: a script has to pass them on.
+/// One object; `event` names it. The check code and the user code are in it: a script has to pass
+/// them on.
 pub(crate) fn event(event: &ProgressEvent<'_>) -> Value {
     match event {
         ProgressEvent::Progress(progress) => progress_event(progress),
         ProgressEvent::Checking => json!({ "event": "checking" }),
-        ProgressEvent::Session { time_left } => json!({ "event": "session", "seconds_left": time_left.as_secs() }),
+        ProgressEvent::Session { time_left } => {
+            json!({ "event": "session", "seconds_left": time_left.as_secs() })
+        }
         ProgressEvent::UserCode { code, link } => {
             json!({ "event": "user_code", "user_code": code, "link": link.to_open() })
         }
         ProgressEvent::Token => json!({ "event": "token" }),
-        ProgressEvent::Account(user_id) => json!({ "event": "account", "user_id": user_id.as_str() }),
-        ProgressEvent::LookingForDevice(id) => json!({ "event": "looking_for_device", "device_id": id.as_str() }),
-        ProgressEvent::DeviceFound(id) => json!({ "event": "device_found", "device_id": id.as_str() }),
+        ProgressEvent::Account(user_id) => {
+            json!({ "event": "account", "user_id": user_id.as_str() })
+        }
+        ProgressEvent::LookingForDevice(id) => {
+            json!({ "event": "looking_for_device", "device_id": id.as_str() })
+        }
+        ProgressEvent::DeviceFound(id) => {
+            json!({ "event": "device_found", "device_id": id.as_str() })
+        }
         ProgressEvent::SharingSecrets => json!({ "event": "sharing_secrets" }),
         ProgressEvent::ImportingSecrets => json!({ "event": "importing_secrets" }),
         ProgressEvent::KeysUploaded => json!({ "event": "keys_uploaded" }),
         ProgressEvent::Backup(state) => backup_event(state),
         ProgressEvent::Verified(id) => json!({ "event": "verified", "device_id": id.as_str() }),
-        ProgressEvent::Cleared { device_id } => json!({ "event": "cleared", "device_id": device_id }),
-        ProgressEvent::DeviceLeft { device_id, why, advice } => json!({
+        ProgressEvent::Cleared { device_id } => {
+            json!({ "event": "cleared", "device_id": device_id })
+        }
+        ProgressEvent::DeviceLeft {
+            device_id,
+            why,
+            advice,
+        } => json!({
             "event": "left_behind",
             "what": format!("the device {device_id} of your account: {why}"),
             "device_id": device_id,
@@ -56,7 +71,9 @@ fn backup_event(state: &BackupState) -> Value {
         BackupState::Connected { version } => {
             json!({ "event": "backup", "connected": true, "version": version })
         }
-        BackupState::Unused(why) => json!({ "event": "backup", "connected": false, "why": why.to_string() }),
+        BackupState::Unused(why) => {
+            json!({ "event": "backup", "connected": false, "why": why.to_string() })
+        }
     }
 }
 
@@ -64,7 +81,9 @@ fn backup_event(state: &BackupState) -> Value {
 pub(crate) fn words(event: &ProgressEvent<'_>, role: Role) -> String {
     match event {
         ProgressEvent::Progress(progress) => progress_words(progress),
-        ProgressEvent::Checking if role == Role::Existing => "checks its own keys and its homeserver".to_owned(),
+        ProgressEvent::Checking if role == Role::Existing => {
+            "checks its own keys and its homeserver".to_owned()
+        }
         ProgressEvent::Checking => "checks what the homeserver can do".to_owned(),
         ProgressEvent::Session { time_left } => {
             format!("rendezvous session: {} s left", time_left.as_secs())
@@ -77,13 +96,21 @@ pub(crate) fn words(event: &ProgressEvent<'_>, role: Role) -> String {
         ProgressEvent::SharingSecrets => "takes the secrets out of its store".to_owned(),
         ProgressEvent::ImportingSecrets => "checks the secrets, signs itself".to_owned(),
         ProgressEvent::KeysUploaded => "uploads its keys, signed twice".to_owned(),
-        ProgressEvent::Backup(BackupState::Connected { version }) => format!("connects key backup {version}"),
-        ProgressEvent::Backup(BackupState::Unused(why)) => format!("does not use the key backup: {why}"),
+        ProgressEvent::Backup(BackupState::Connected { version }) => {
+            format!("connects key backup {version}")
+        }
+        ProgressEvent::Backup(BackupState::Unused(why)) => {
+            format!("does not use the key backup: {why}")
+        }
         ProgressEvent::Verified(_) => "sees the new device verified".to_owned(),
         ProgressEvent::Cleared { .. } => "clears what an earlier sign-in left".to_owned(),
-        ProgressEvent::DeviceLeft { device_id, .. } => format!("left behind: the device {device_id}"),
+        ProgressEvent::DeviceLeft { device_id, .. } => {
+            format!("left behind: the device {device_id}")
+        }
         ProgressEvent::Problem(trouble) => format!("waits: {}", trouble.what),
-        ProgressEvent::TooLate(_) => "cannot call the secrets back: what became of them?".to_owned(),
+        ProgressEvent::TooLate(_) => {
+            "cannot call the secrets back: what became of them?".to_owned()
+        }
         ProgressEvent::LeftBehind(what) => format!("left behind: {what}"),
         other => format!("{other:?}"),
     }

@@ -1,5 +1,5 @@
-//! A QR code as text, for where there is no camera: unpadded base64 as we write it, and as it comes back: in lines, with a label
-//! before it, in quotes, from an editor.
+//! A QR code as text, for where there is no camera: unpadded base64 as we write it, and as it comes
+//! back: in lines, with a label before it, in quotes, from an editor.
 
 use base64::{
     Engine as _, alphabet,
@@ -13,7 +13,8 @@ use thiserror::Error;
 pub(crate) const MAX_TEXT: usize = 8 << 10;
 /// The letters of the largest code, in hexadecimal.
 const MAX_LETTERS: usize = 2 * MAX_QR_BYTES;
-/// So many letters show whether a code begins there; broken lines are longer than the lesser number.
+/// So many letters show whether a code begins there; broken lines are longer than the lesser
+/// number.
 const HEAD: usize = 40;
 const LEAST_HEAD: usize = 8;
 
@@ -29,7 +30,10 @@ pub(crate) enum NoCode {
 impl NoCode {
     /// Whether more text can change it.
     pub(crate) fn is_final(self) -> bool {
-        !matches!(self, Self::NotText | Self::Refused(QrError::NotMatrix | QrError::Truncated))
+        !matches!(
+            self,
+            Self::NotText | Self::Refused(QrError::NotMatrix | QrError::Truncated)
+        )
     }
 }
 
@@ -37,11 +41,14 @@ pub(crate) fn encode(code: &ShownCode) -> String {
     BASE64_STANDARD_NO_PAD.encode(code.bytes())
 }
 
-/// The first code in a text, and its bytes: hexadecimal, or base64 in either alphabet. It may be broken into pieces by
-/// anything that is no letter of these, and ends where it is complete.
+/// The first code in a text, and its bytes: hexadecimal, or base64 in either alphabet. It may be
+/// broken into pieces by anything that is no letter of these, and ends where it is complete.
 pub(crate) fn find(text: &str) -> Result<(QrCode, Vec<u8>), NoCode> {
     let is_letter = |c: char| c.is_ascii_alphanumeric() || "+/-_".contains(c);
-    let pieces: Vec<&str> = text.split(|c| !is_letter(c)).filter(|piece| !piece.is_empty()).collect();
+    let pieces: Vec<&str> = text
+        .split(|c| !is_letter(c))
+        .filter(|piece| !piece.is_empty())
+        .collect();
     let mut rests = (0..pieces.len()).filter_map(|start| pieces.get(start..));
     match rests.find(|rest| begins(rest)) {
         Some(rest) => complete(rest),
@@ -51,9 +58,15 @@ pub(crate) fn find(text: &str) -> Result<(QrCode, Vec<u8>), NoCode> {
 }
 
 fn begins(pieces: &[&str]) -> bool {
-    let long_enough = pieces.first().is_some_and(|piece| piece.len() >= LEAST_HEAD);
+    let long_enough = pieces
+        .first()
+        .is_some_and(|piece| piece.len() >= LEAST_HEAD);
     long_enough && {
-        let head: String = pieces.iter().flat_map(|piece| piece.chars()).take(HEAD).collect();
+        let head: String = pieces
+            .iter()
+            .flat_map(|piece| piece.chars())
+            .take(HEAD)
+            .collect();
         bytes(&head).is_some()
     }
 }
@@ -73,11 +86,14 @@ fn complete(pieces: &[&str]) -> Result<(QrCode, Vec<u8>), NoCode> {
     Err(QrError::Truncated.into())
 }
 
-/// The bytes that these letters stand for, if they begin as a code does. What is not a whole byte yet at their end is left
-/// out.
+/// The bytes that these letters stand for, if they begin as a code does. What is not a whole byte
+/// yet at their end is left out.
 fn bytes(letters: &str) -> Option<Vec<u8>> {
     let begins = |bytes: &Vec<u8>| QrCode::decode(bytes) != Err(QrError::NotMatrix);
-    [from_hex(letters), from_base64(letters)].into_iter().flatten().find(begins)
+    [from_hex(letters), from_base64(letters)]
+        .into_iter()
+        .flatten()
+        .find(begins)
 }
 
 /// Whether the whole text stands for bytes, of whatever kind.
@@ -88,21 +104,33 @@ fn is_encoded(text: &str) -> bool {
 }
 
 fn from_hex(letters: &str) -> Option<Vec<u8>> {
-    let digits: Option<Vec<u8>> = letters.chars().map(|c| c.to_digit(16).map(|digit| digit as u8)).collect();
-    Some(digits?.chunks_exact(2).map(|pair| pair.iter().fold(0, |byte, digit| byte << 4 | digit)).collect())
+    let digits: Option<Vec<u8>> = letters
+        .chars()
+        .map(|c| c.to_digit(16).map(|digit| digit as u8))
+        .collect();
+    Some(
+        digits?
+            .chunks_exact(2)
+            .map(|pair| pair.iter().fold(0, |byte, digit| byte << 4 | digit))
+            .collect(),
+    )
 }
 
 fn from_base64(letters: &str) -> Option<Vec<u8>> {
     let config = GeneralPurposeConfig::new()
         .with_decode_padding_mode(DecodePaddingMode::RequireNone)
         .with_decode_allow_trailing_bits(true);
-    let whole = if letters.len() % 4 == 1 { letters.get(..letters.len() - 1)? } else { letters };
+    let whole = if letters.len() % 4 == 1 {
+        letters.get(..letters.len() - 1)?
+    } else {
+        letters
+    };
     let decode = |alphabet| GeneralPurpose::new(alphabet, config).decode(whole).ok();
     decode(&alphabet::STANDARD).or_else(|| decode(&alphabet::URL_SAFE))
 }
 
-/// What a person could have typed or pasted, or an editor saved: UTF-8 or UTF-16, with its byte order mark or without. These
-/// may be its first bytes only.
+/// What a person could have typed or pasted, or an editor saved: UTF-8 or UTF-16, with its byte
+/// order mark or without. These may be its first bytes only.
 pub(crate) fn decoded(bytes: &[u8]) -> Option<String> {
     let text = match bytes {
         [0xff, 0xfe, rest @ ..] => utf16(rest, u16::from_le_bytes),

@@ -28,7 +28,11 @@ const MAX_PASSPHRASE: u64 = 4096;
 pub(crate) async fn run(args: &RestoreKeys) -> Result<(), Failure> {
     let out = Output::new(args.online.json);
     // What is wrong with the command is said before anything is done.
-    let export = args.export.as_deref().map(|file| Export::begin(file, args)).transpose()?;
+    let export = args
+        .export
+        .as_deref()
+        .map(|file| Export::begin(file, args))
+        .transpose()?;
     let device = account::open(&args.online).await?;
     restore(out, &device).await?;
     match export {
@@ -58,7 +62,10 @@ fn told(restored: &Restored) -> String {
     let keys = count(restored.keys, "key of old messages", "keys of old messages");
     let mut text = format!("{} {keys} restored", paint(GOOD, "✓"));
     if restored.already_here > 0 {
-        text.push_str(&format!(", {} here already", count(restored.already_here, "was", "were")));
+        text.push_str(&format!(
+            ", {} here already",
+            count(restored.already_here, "was", "were")
+        ));
     }
     text.push('.');
     if restored.undecryptable > 0 {
@@ -95,20 +102,36 @@ impl<'a> Export<'a> {
             None if args.online.json || !keyboard::is_terminal() => return Err(nobody()),
             None => asked()?,
         };
-        Ok(Self { file, passphrase: Passphrase::new(passphrase).ok_or_else(empty)? })
+        Ok(Self {
+            file,
+            passphrase: Passphrase::new(passphrase).ok_or_else(empty)?,
+        })
     }
 
     async fn write(self, out: Output, device: &Device) -> Result<(), Failure> {
         let waiting = out.waiting("Encrypting the keys.", None);
-        let export = device.export_keys(&self.passphrase).await.map_err(Failure::not_ready)?;
+        let export = device
+            .export_keys(&self.passphrase)
+            .await
+            .map_err(Failure::not_ready)?;
         drop(waiting);
         new_file::place(self.file, export.text.as_bytes()).map_err(|error| match error.kind() {
             io::ErrorKind::AlreadyExists => exists(self.file),
-            _ => Failure::here(not_written(self.file, &error), "Choose another file for --export."),
+            _ => Failure::here(
+                not_written(self.file, &error),
+                "Choose another file for --export.",
+            ),
         })?;
         let keys = count(export.keys, "room key", "room keys");
-        let text = format!("{} {keys} exported to {}.", paint(GOOD, "✓"), self.file.display());
-        out.result(text, json!({ "event": "exported", "keys": export.keys, "file": self.file }));
+        let text = format!(
+            "{} {keys} exported to {}.",
+            paint(GOOD, "✓"),
+            self.file.display()
+        );
+        out.result(
+            text,
+            json!({ "event": "exported", "keys": export.keys, "file": self.file }),
+        );
         Ok(())
     }
 }
@@ -120,29 +143,45 @@ fn not_written(file: &Path, error: &io::Error) -> String {
 /// Twice, since nobody sees what is typed.
 fn asked() -> Result<Secret, Failure> {
     let ask = |prompt: &str| {
-        rpassword::prompt_password(prompt).map(Secret::new).map_err(|error| {
-            Failure::here(
-                format!("the passphrase could not be asked for: {error}"),
-                "Use --passphrase-file FILE.",
-            )
-        })
+        rpassword::prompt_password(prompt)
+            .map(Secret::new)
+            .map_err(|error| {
+                Failure::here(
+                    format!("the passphrase could not be asked for: {error}"),
+                    "Use --passphrase-file FILE.",
+                )
+            })
     };
     let passphrase = ask("A passphrase for the exported keys: ")?;
     if passphrase.expose().is_empty() || passphrase == ask("The same again: ")? {
         return Ok(passphrase);
     }
-    Err(Failure::new(Exit::Usage, "the two passphrases are not the same", "Try again."))
+    Err(Failure::new(
+        Exit::Usage,
+        "the two passphrases are not the same",
+        "Try again.",
+    ))
 }
 
 /// The first line of a file, without its end.
 fn from_file(file: &Path) -> Result<Secret, Failure> {
     // One allocation that is large enough: one that grows would leave copies behind.
     let mut line = Zeroizing::new(String::with_capacity(MAX_PASSPHRASE as usize + 1));
-    let read = File::open(file)
-        .and_then(|opened| BufReader::with_capacity(1, opened).take(MAX_PASSPHRASE + 1).read_line(&mut line));
+    let read = File::open(file).and_then(|opened| {
+        BufReader::with_capacity(1, opened)
+            .take(MAX_PASSPHRASE + 1)
+            .read_line(&mut line)
+    });
     let unusable = |why: String| {
-        let what = format!("the passphrase could not be read from {}: {why}", file.display());
-        Failure::new(Exit::Usage, what, "Write it on the first line of a file, and name that file.")
+        let what = format!(
+            "the passphrase could not be read from {}: {why}",
+            file.display()
+        );
+        Failure::new(
+            Exit::Usage,
+            what,
+            "Write it on the first line of a file, and name that file.",
+        )
     };
     match read {
         Err(error) => Err(unusable(error.to_string())),
@@ -155,16 +194,28 @@ fn from_file(file: &Path) -> Result<Secret, Failure> {
 
 fn exists(file: &Path) -> Failure {
     let what = format!("{} exists already", file.display());
-    Failure::new(Exit::Usage, what, "Remove it, or choose another file for --export.")
+    Failure::new(
+        Exit::Usage,
+        what,
+        "Remove it, or choose another file for --export.",
+    )
 }
 
 fn nobody() -> Failure {
     let advice = "Say where the passphrase is: --passphrase-file FILE.";
-    Failure::new(Exit::Usage, "nobody is there to be asked for the passphrase of the exported keys", advice)
+    Failure::new(
+        Exit::Usage,
+        "nobody is there to be asked for the passphrase of the exported keys",
+        advice,
+    )
 }
 
 fn empty() -> Failure {
-    Failure::new(Exit::Usage, "the passphrase is empty", "Choose one that nobody can guess.")
+    Failure::new(
+        Exit::Usage,
+        "the passphrase is empty",
+        "Choose one that nobody can guess.",
+    )
 }
 
 #[cfg(test)]
@@ -175,16 +226,30 @@ mod tests {
     use super::*;
 
     fn restored(keys: usize, already_here: usize) -> Restored {
-        Restored { keys, already_here, undecryptable: 0, outdated: None }
+        Restored {
+            keys,
+            already_here,
+            undecryptable: 0,
+            outdated: None,
+        }
     }
 
     #[test]
     fn one_is_one_and_what_was_here_is_said() {
         let told = |restored: &Restored| anstream::adapter::strip_str(&told(restored)).to_string();
         assert_eq!(told(&restored(1, 0)), "✓ 1 key of old messages restored.");
-        assert_eq!(told(&restored(2, 1)), "✓ 2 keys of old messages restored, 1 was here already.");
-        assert_eq!(told(&restored(0, 3)), "✓ 0 keys of old messages restored, 3 were here already.");
-        let unread = Restored { undecryptable: 1, ..restored(2, 0) };
+        assert_eq!(
+            told(&restored(2, 1)),
+            "✓ 2 keys of old messages restored, 1 was here already."
+        );
+        assert_eq!(
+            told(&restored(0, 3)),
+            "✓ 0 keys of old messages restored, 3 were here already."
+        );
+        let unread = Restored {
+            undecryptable: 1,
+            ..restored(2, 0)
+        };
         assert!(told(&unread).ends_with("restored.\n  1 entry of the backup could not be read."));
     }
 
@@ -203,8 +268,17 @@ mod tests {
 
     #[test]
     fn a_backup_that_was_replaced_is_mentioned() {
-        let other = BackupTrouble::OtherVersion { ours: "1".to_owned(), current: "2".to_owned() };
-        let told = told(&Restored { outdated: Some(other), ..restored(1, 0) });
-        assert!(told.contains("the key is for backup version 1, and the homeserver's is 2"), "{told}");
+        let other = BackupTrouble::OtherVersion {
+            ours: "1".to_owned(),
+            current: "2".to_owned(),
+        };
+        let told = told(&Restored {
+            outdated: Some(other),
+            ..restored(1, 0)
+        });
+        assert!(
+            told.contains("the key is for backup version 1, and the homeserver's is 2"),
+            "{told}"
+        );
     }
 }

@@ -14,9 +14,9 @@ use zeroize::Zeroizing;
 use crate::{
     args,
     cancel::Cancel,
+    demo_account::{DemoAccount, temporary_directory},
     exit::{Exit, Failure},
     output::{BOLD, Output, paint, row},
-    demo_account::{DemoAccount, temporary_directory},
 };
 
 pub(crate) async fn run(args: &args::Sandbox) -> Result<(), Failure> {
@@ -25,8 +25,9 @@ pub(crate) async fn run(args: &args::Sandbox) -> Result<(), Failure> {
         out.say("\nStopping.");
         out.event(json!({ "event": "stopping" }));
     };
-    let cancel = Cancel::on_signals(heard)
-        .map_err(|error| Failure::here(format!("signals cannot be heard: {error}"), "Begin again."))?;
+    let cancel = Cancel::on_signals(heard).map_err(|error| {
+        Failure::here(format!("signals cannot be heard: {error}"), "Begin again.")
+    })?;
     let temporary;
     let directory = match &args.directory {
         Some(directory) => directory.as_path(),
@@ -39,13 +40,22 @@ pub(crate) async fn run(args: &args::Sandbox) -> Result<(), Failure> {
     let synapse = synapse(args)?;
     let options = options(args, synapse.clone());
     let world = DemoAccount::start(options, &existing).await;
-    let DemoAccount { sandbox, existing: device, room } = world.map_err(|failure| match synapse {
-        Some(_) => Failure { advice: SYNAPSE_ADVICE.to_owned(), ..failure },
+    let DemoAccount {
+        sandbox,
+        existing: device,
+        room,
+    } = world.map_err(|failure| match synapse {
+        Some(_) => Failure {
+            advice: SYNAPSE_ADVICE.to_owned(),
+            ..failure
+        },
         None => failure,
     })?;
     // Its directory is for `link` now.
     drop(device);
-    args.misbehave.iter().for_each(|fault| sandbox.faults().set(fault.clone()));
+    args.misbehave
+        .iter()
+        .for_each(|fault| sandbox.faults().set(fault.clone()));
     announce(out, (&sandbox, &room), directory);
     cancel.cancelled().await;
     sandbox.stop().await;
@@ -53,11 +63,18 @@ pub(crate) async fn run(args: &args::Sandbox) -> Result<(), Failure> {
     SessionDir::new(existing).wipe().map_err(left)
 }
 
-/// The Synapse to stand in front of, if one is named; and nothing is asked of it that it does not do.
+/// The Synapse to stand in front of, if one is named; and nothing is asked of it that it does not
+/// do.
 fn synapse(args: &args::Sandbox) -> Result<Option<Synapse>, Failure> {
-    let (Some(homeserver), Some(file)) = (&args.synapse, &args.synapse_secret_file) else { return Ok(None) };
+    let (Some(homeserver), Some(file)) = (&args.synapse, &args.synapse_secret_file) else {
+        return Ok(None);
+    };
     let refused = |what: String| Failure::new(Exit::Usage, what, SYNAPSE_ADVICE);
-    if let Some(fault) = args.misbehave.iter().find(|fault| !fault.acts_before_synapse()) {
+    if let Some(fault) = args
+        .misbehave
+        .iter()
+        .find(|fault| !fault.acts_before_synapse())
+    {
         let advice = "Leave it out, or use the sandbox's own homeserver: without --synapse.";
         return Err(Failure::new(
             Exit::Usage,
@@ -66,9 +83,12 @@ fn synapse(args: &args::Sandbox) -> Result<Option<Synapse>, Failure> {
         ));
     }
     let secret = fs::read_to_string(file).map(Zeroizing::new);
-    let secret = secret.map_err(|error| refused(format!("{} cannot be read: {error}", file.display())))?;
+    let secret =
+        secret.map_err(|error| refused(format!("{} cannot be read: {error}", file.display())))?;
     let secret = Zeroizing::new(secret.trim().to_owned());
-    Synapse::new(homeserver.clone(), secret).map(Some).map_err(|error| refused(error.to_string()))
+    Synapse::new(homeserver.clone(), secret)
+        .map(Some)
+        .map_err(|error| refused(error.to_string()))
 }
 
 const SYNAPSE_ADVICE: &str = "Compare with Synapse's configuration and its log. The account must be a new one there: name \
@@ -87,7 +107,12 @@ fn options(args: &args::Sandbox, synapse: Option<Synapse>) -> Options {
 
 fn announce(out: Output, (sandbox, room): (&Sandbox, &str), directory: &Path) {
     let [login, link] = commands(sandbox, directory);
-    let faults: Vec<String> = sandbox.faults().active().iter().map(ToString::to_string).collect();
+    let faults: Vec<String> = sandbox
+        .faults()
+        .active()
+        .iter()
+        .map(ToString::to_string)
+        .collect();
     let rendezvous = sandbox.rendezvous();
     let is_synapse = rendezvous.origin() != sandbox.homeserver().origin();
     let what = if is_synapse {
@@ -96,13 +121,19 @@ fn announce(out: Output, (sandbox, room): (&Sandbox, &str), directory: &Path) {
         "A homeserver for trying things out"
     };
     let mut lines = vec![
-        paint(BOLD, format!("{what}, on this machine only. Ctrl-C stops it.")),
+        paint(
+            BOLD,
+            format!("{what}, on this machine only. Ctrl-C stops it."),
+        ),
         row("homeserver", sandbox.homeserver().as_str()),
         row("account", &sandbox.user_id()),
     ];
     if is_synapse {
         lines.push(row("signs in at", sandbox.issuer().as_str()));
-        lines.push(row("rendezvous", &format!("the Synapse's own; or --rendezvous {rendezvous}")));
+        lines.push(row(
+            "rendezvous",
+            &format!("the Synapse's own; or --rendezvous {rendezvous}"),
+        ));
     }
     if !faults.is_empty() {
         lines.push(row("misbehaves", &faults.join(", ")));
@@ -144,7 +175,11 @@ fn commands(sandbox: &Sandbox, directory: &Path) -> [String; 2] {
 /// As it was called where the shell finds it by name, else where it is.
 fn program() -> PathBuf {
     let called = env::args_os().next().map(PathBuf::from).unwrap_or_default();
-    if called.components().count() == 1 { called } else { env::current_exe().unwrap_or(called) }
+    if called.components().count() == 1 {
+        called
+    } else {
+        env::current_exe().unwrap_or(called)
+    }
 }
 
 /// For a POSIX shell.
@@ -169,7 +204,9 @@ mod tests {
 
     fn sandbox(args: &[&str]) -> Option<args::Sandbox> {
         let args = Args::try_parse_from(["matrix-qr", "sandbox"].iter().chain(args)).ok()?;
-        let Command::Sandbox(args) = args.command else { panic!("another command") };
+        let Command::Sandbox(args) = args.command else {
+            panic!("another command")
+        };
         Some(args)
     }
 
@@ -178,7 +215,14 @@ mod tests {
         let file = tempfile::NamedTempFile::new().unwrap();
         fs::write(&file, secret).unwrap();
         let file = file.path().to_str().unwrap();
-        let args = ["--synapse", url, "--synapse-secret-file", file, "--oauth-port", "8090"];
+        let args = [
+            "--synapse",
+            url,
+            "--synapse-secret-file",
+            file,
+            "--oauth-port",
+            "8090",
+        ];
         synapse(&sandbox(&[&args, more].concat()).unwrap())
     }
 
@@ -193,7 +237,10 @@ mod tests {
 
         let synapse = in_front_of(url, "secret\n", &[]).unwrap().unwrap();
         let same = Synapse::new(url.parse().unwrap(), Zeroizing::new("secret".to_owned())).unwrap();
-        assert!(synapse == same, "a file's last line end is not part of the secret");
+        assert!(
+            synapse == same,
+            "a file's last line end is not part of the secret"
+        );
         for (url, secret) in [("https://matrix.example", "secret"), (url, "\n")] {
             assert_eq!(in_front_of(url, secret, &[]).unwrap_err().exit, Exit::Usage);
         }
@@ -204,7 +251,10 @@ mod tests {
         let told = |fault| in_front_of("http://localhost:8008", "secret", &["--misbehave", fault]);
         assert!(told("consent-denied").is_ok());
         let refused = told("devices-hang").unwrap_err();
-        assert_eq!(refused.what, "Synapse cannot be told to misbehave: devices-hang");
+        assert_eq!(
+            refused.what,
+            "Synapse cannot be told to misbehave: devices-hang"
+        );
     }
 
     #[test]

@@ -28,7 +28,11 @@ pub(crate) struct Scanned {
 
 /// From a file, or from standard input for `-`.
 pub(crate) fn from_path(path: &Path, out: Output) -> Result<Scanned, Failure> {
-    if path == Path::new("-") { from_stdin(out) } else { scan(&from_file(path)?) }
+    if path == Path::new("-") {
+        from_stdin(out)
+    } else {
+        scan(&from_file(path)?)
+    }
 }
 
 /// From a file, from standard input for `-`, or from the text itself.
@@ -54,21 +58,29 @@ fn from_stdin(out: Output) -> Result<Scanned, Failure> {
     }
     let incomplete = || {
         if interactive {
-            out.say("That is not the whole code yet: paste the rest, or press Enter once more to stop.");
+            out.say(
+                "That is not the whole code yet: paste the rest, or press Enter once more to stop.",
+            );
         }
     };
     let contents = one_code(io::stdin().lock(), incomplete);
     let contents = contents.map_err(|error| unreadable(Path::new("-"), &error))?;
     if contents.trim_ascii().is_empty() {
         let advice = "Give the picture's file, or `-` and the code on standard input.";
-        return Err(Failure::new(Exit::QrCode, "standard input is empty", advice));
+        return Err(Failure::new(
+            Exit::QrCode,
+            "standard input is empty",
+            advice,
+        ));
     }
     scan(&contents)
 }
 
 /// A picture, a text with a code in it, or the bytes themselves.
 fn scan(contents: &[u8]) -> Result<Scanned, Failure> {
-    let text = Some(contents).filter(|contents| contents.len() <= MAX_TEXT).and_then(qr_text::decoded);
+    let text = Some(contents)
+        .filter(|contents| contents.len() <= MAX_TEXT)
+        .and_then(qr_text::decoded);
     match text.as_deref().map(in_text) {
         Some(Ok(scanned)) => Ok(scanned),
         Some(Err(NoCode::Refused(error))) => Err(refused_text(error)),
@@ -91,7 +103,8 @@ fn in_picture(contents: &[u8]) -> Result<Scanned, Failure> {
     choose(qr_picture::from_picture(contents).map_err(failed)?)
 }
 
-/// The one among the codes of a picture that is for us; if there is none, what is wrong with the first.
+/// The one among the codes of a picture that is for us; if there is none, what is wrong with the
+/// first.
 fn choose(codes: Vec<Vec<u8>>) -> Result<Scanned, Failure> {
     let mut first_error = QrError::NotMatrix;
     for (place, bytes) in codes.into_iter().enumerate() {
@@ -121,20 +134,26 @@ fn refused_text(error: QrError) -> Failure {
 }
 
 fn from_file(path: &Path) -> Result<Vec<u8>, Failure> {
-    File::open(path).and_then(all).map_err(|error| unreadable(path, &error))
+    File::open(path)
+        .and_then(all)
+        .map_err(|error| unreadable(path, &error))
 }
 
 fn all(reader: impl Read) -> io::Result<Vec<u8>> {
     let mut contents = Vec::new();
     reader.take(MAX_FILE + 1).read_to_end(&mut contents)?;
     if contents.len() as u64 > MAX_FILE {
-        return Err(io::Error::other(format!("it is larger than {} MiB", MAX_FILE >> 20)));
+        return Err(io::Error::other(format!(
+            "it is larger than {} MiB",
+            MAX_FILE >> 20
+        )));
     }
     Ok(contents)
 }
 
-/// A picture is everything that comes. A text goes on until the code in it is complete, so that answers to questions may follow
-/// it; two empty lines in a row end it, too. One does not: a terminal makes two of a Windows line's end.
+/// A picture is everything that comes. A text goes on until the code in it is complete, so that
+/// answers to questions may follow it; two empty lines in a row end it, too. One does not: a
+/// terminal makes two of a Windows line's end.
 fn one_code(mut reader: impl BufRead, incomplete: impl Fn()) -> io::Result<Vec<u8>> {
     if qr_text::decoded(reader.fill_buf()?).is_none() {
         return all(reader);
@@ -146,7 +165,11 @@ fn one_code(mut reader: impl BufRead, incomplete: impl Fn()) -> io::Result<Vec<u
         if line == 0 || is_finished(&contents) {
             break;
         }
-        let is_empty = contents.iter().rev().take(line).all(|byte| *byte == 0 || byte.is_ascii_whitespace());
+        let is_empty = contents
+            .iter()
+            .rev()
+            .take(line)
+            .all(|byte| *byte == 0 || byte.is_ascii_whitespace());
         match is_empty {
             _ if contents.trim_ascii().is_empty() => contents.clear(),
             true => empty_lines += 1,
@@ -159,10 +182,15 @@ fn one_code(mut reader: impl BufRead, incomplete: impl Fn()) -> io::Result<Vec<u
     Ok(contents)
 }
 
-/// One line more, and how many bytes it has. In UTF-16 with the lesser byte first, the line feed has another byte.
+/// One line more, and how many bytes it has. In UTF-16 with the lesser byte first, the line feed
+/// has another byte.
 fn read_line(mut reader: impl BufRead, contents: &mut Vec<u8>) -> io::Result<usize> {
     let read = reader.read_until(b'\n', contents)?;
-    let more = if contents.get(1) == Some(&0) || contents.starts_with(b"\xff\xfe") { read % 2 } else { 0 };
+    let more = if contents.get(1) == Some(&0) || contents.starts_with(b"\xff\xfe") {
+        read % 2
+    } else {
+        0
+    };
     Ok(read + reader.take(more as u64).read_to_end(contents)?)
 }
 
@@ -173,7 +201,11 @@ fn is_finished(contents: &[u8]) -> bool {
 
 fn unreadable(path: &Path, error: &io::Error) -> Failure {
     let what = format!("{} could not be read: {error}", path.display());
-    Failure::new(Exit::QrCode, what, "Give the picture's file, or `-` and the code on standard input.")
+    Failure::new(
+        Exit::QrCode,
+        what,
+        "Give the picture's file, or `-` and the code on standard input.",
+    )
 }
 
 #[cfg(test)]
@@ -201,15 +233,21 @@ mod tests {
             format!("\u{feff}The code:\n\n\"{first}\n{second}\"\n"),
         ] {
             let (scanned, left) = read(format!("{before}78\ny\n").as_bytes());
-            assert_eq!((scanned.unwrap(), left.as_str()), (ours.clone(), "78\ny\n"), "{before:?}");
+            assert_eq!(
+                (scanned.unwrap(), left.as_str()),
+                (ours.clone(), "78\ny\n"),
+                "{before:?}"
+            );
         }
         for (mark, encode) in [
             ("\u{feff}", u16::to_le_bytes as fn(u16) -> [u8; 2]),
             ("\u{feff}", u16::to_be_bytes),
             ("", u16::to_le_bytes),
         ] {
-            let mut input: Vec<u8> =
-                format!("{mark}{first}\r\n{second}\r\n").encode_utf16().flat_map(encode).collect();
+            let mut input: Vec<u8> = format!("{mark}{first}\r\n{second}\r\n")
+                .encode_utf16()
+                .flat_map(encode)
+                .collect();
             input.extend(b"78\n");
             let (scanned, left) = read(&input);
             assert_eq!((scanned.unwrap(), left.as_str()), (ours.clone(), "78\n"));
@@ -221,27 +259,46 @@ mod tests {
         let (first, _) = HEX.split_at(60);
         for (before, what) in [
             (format!("{first}\n\n\n"), "the QR code is incomplete"),
-            (format!("{first}\n\nhello\n\n \n"), "the QR code is incomplete"),
-            ("hello!\n\n\n".to_owned(), "the text is neither base64 nor hexadecimal"),
+            (
+                format!("{first}\n\nhello\n\n \n"),
+                "the QR code is incomplete",
+            ),
+            (
+                "hello!\n\n\n".to_owned(),
+                "the text is neither base64 nor hexadecimal",
+            ),
             (
                 format!("{}\n", HEX.replacen("0203", "0403", 1)),
                 "this is a Matrix QR code of version 4, and this program reads versions 2 and 3",
             ),
         ] {
             let (scanned, left) = read(format!("{before}78\n").as_bytes());
-            assert_eq!((scanned.unwrap_err().what.as_str(), left.as_str()), (what, "78\n"), "{before:?}");
+            assert_eq!(
+                (scanned.unwrap_err().what.as_str(), left.as_str()),
+                (what, "78\n"),
+                "{before:?}"
+            );
         }
-        assert_eq!(read(first.as_bytes()).0.unwrap_err().what, "the QR code is incomplete");
+        assert_eq!(
+            read(first.as_bytes()).0.unwrap_err().what,
+            "the QR code is incomplete"
+        );
         let endless = "x\n".repeat(MAX_TEXT);
         assert_eq!(one_code(endless.as_bytes(), || ()).unwrap().len(), MAX_TEXT);
         let asked = std::cell::Cell::new(0);
-        one_code(format!("\n\n{first}\n\n\n").as_bytes(), || asked.set(asked.get() + 1)).unwrap();
+        one_code(format!("\n\n{first}\n\n\n").as_bytes(), || {
+            asked.set(asked.get() + 1)
+        })
+        .unwrap();
         assert_eq!(asked.get(), 1);
     }
 
     #[test]
     fn on_standard_input_a_picture_is_everything() {
-        assert_eq!(one_code(&b"\x89PNG\n..\n"[..], || ()).unwrap(), b"\x89PNG\n..\n");
+        assert_eq!(
+            one_code(&b"\x89PNG\n..\n"[..], || ()).unwrap(),
+            b"\x89PNG\n..\n"
+        );
         assert_eq!(one_code(&b""[..], || ()).unwrap(), b"");
         assert_eq!(one_code(&b"\n\n"[..], || ()).unwrap(), b"");
     }
@@ -255,7 +312,12 @@ mod tests {
     #[test]
     fn among_several_codes_ours_is_taken() {
         let ours = scan(HEX.as_bytes()).unwrap().bytes;
-        assert_eq!(choose(vec![b"https://example.org".to_vec(), ours.clone()]).unwrap().bytes, ours);
+        assert_eq!(
+            choose(vec![b"https://example.org".to_vec(), ours.clone()])
+                .unwrap()
+                .bytes,
+            ours
+        );
         let both_wrong = choose(vec![b"MATRIX\x04".to_vec(), b"other".to_vec()]).unwrap_err();
         assert!(both_wrong.what.contains("version 4"), "{}", both_wrong.what);
     }

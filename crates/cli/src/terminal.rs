@@ -28,7 +28,8 @@ pub(crate) fn dialogue_room(look: Look) -> Room {
     room(&stderr(), look, stderr().is_terminal())
 }
 
-/// The room among the results. They are printed through a stream that takes all styles out where colours are not wanted.
+/// The room among the results. They are printed through a stream that takes all styles out where
+/// colours are not wanted.
 pub(crate) fn result_room() -> Room {
     room(&stdout(), Look::default(), false)
 }
@@ -36,13 +37,20 @@ pub(crate) fn result_room() -> Room {
 /// What is no terminal has no edges.
 fn room(stream: &(impl RawStream + AsFd), look: Look, reverses: bool) -> Room {
     let size = terminal_size_of(stream.as_fd());
-    let (columns, rows) =
-        size.map_or((usize::MAX, usize::MAX), |(Width(columns), Height(rows))| (columns.into(), rows.into()));
+    let (columns, rows) = size.map_or(
+        (usize::MAX, usize::MAX),
+        |(Width(columns), Height(rows))| (columns.into(), rows.into()),
+    );
     let ink = match AutoStream::choice(stream) {
         ColorChoice::Never => colourless(reverses, look.qr_background, variable),
         _ => colours(variable),
     };
-    Room { columns, rows, blocks: blocks(look.qr_style, variable), ink }
+    Room {
+        columns,
+        rows,
+        blocks: blocks(look.qr_style, variable),
+        ink,
+    }
 }
 
 fn variable(name: &str) -> String {
@@ -58,24 +66,38 @@ fn blocks(style: Style, variable: impl Fn(&str) -> String) -> Blocks {
     }
 }
 
-/// POSIX: the first of these that is set and not empty names the characters. Where none does, as in most containers, nothing
-/// is known of the terminal, and nearly all are UTF-8.
+/// POSIX: the first of these that is set and not empty names the characters. Where none does, as in
+/// most containers, nothing is known of the terminal, and nearly all are UTF-8.
 fn is_utf8(variable: impl Fn(&str) -> String) -> bool {
-    let locale = ["LC_ALL", "LC_CTYPE", "LANG"].map(variable).into_iter().find(|locale| !locale.is_empty());
-    let names =
-        |locale: String| ["utf-8", "utf8"].iter().any(|name| locale.to_ascii_lowercase().contains(name));
+    let locale = ["LC_ALL", "LC_CTYPE", "LANG"]
+        .map(variable)
+        .into_iter()
+        .find(|locale| !locale.is_empty());
+    let names = |locale: String| {
+        ["utf-8", "utf8"]
+            .iter()
+            .any(|name| locale.to_ascii_lowercase().contains(name))
+    };
     locale.is_none_or(names)
 }
 
 /// GNU screen takes the numbers of a true colour for other attributes, and hands COLORTERM on.
 fn colours(variable: impl Fn(&str) -> String) -> Ink {
     let is_true = ["truecolor", "24bit"].contains(&variable("COLORTERM").as_str());
-    if is_true && !variable("TERM").starts_with("screen") { Ink::TRUE_COLOURS } else { Ink::INDEXED_COLOURS }
+    if is_true && !variable("TERM").starts_with("screen") {
+        Ink::TRUE_COLOURS
+    } else {
+        Ink::INDEXED_COLOURS
+    }
 }
 
 /// Reverse video is no colour: it is left out only where escape sequences are not understood.
 fn colourless(reverses: bool, background: Background, variable: impl Fn(&str) -> String) -> Ink {
-    if reverses && !is_dumb(variable) { Ink::Reversed(background) } else { Ink::Plain(background) }
+    if reverses && !is_dumb(variable) {
+        Ink::Reversed(background)
+    } else {
+        Ink::Plain(background)
+    }
 }
 
 fn is_dumb(variable: impl Fn(&str) -> String) -> bool {
@@ -102,11 +124,18 @@ mod tests {
             (&[("LANG", "en_US.UTF-8")], Blocks::Half),
             (&[("LANG", "de_DE.utf8")], Blocks::Half),
             (&[("LANG", "C.UTF-8"), ("LC_ALL", "C")], Blocks::Ascii),
-            (&[("LANG", "C"), ("LC_CTYPE", "C.UTF-8"), ("LC_ALL", "")], Blocks::Half),
+            (
+                &[("LANG", "C"), ("LC_CTYPE", "C.UTF-8"), ("LC_ALL", "")],
+                Blocks::Half,
+            ),
             (&[("LANG", "POSIX")], Blocks::Ascii),
             (&[("LANG", "de_DE")], Blocks::Ascii),
         ] {
-            assert_eq!(blocks(Style::Auto, set(variables)), expected, "{variables:?}");
+            assert_eq!(
+                blocks(Style::Auto, set(variables)),
+                expected,
+                "{variables:?}"
+            );
             assert_eq!(blocks(Style::HalfBlocks, set(variables)), Blocks::Half);
             assert_eq!(blocks(Style::Ascii, set(variables)), Blocks::Ascii);
         }
@@ -116,10 +145,25 @@ mod tests {
     fn true_colours_are_used_where_they_are_understood() {
         for (variables, expected) in [
             (&[("TERM", "xterm-256color")][..], Ink::INDEXED_COLOURS),
-            (&[("TERM", "xterm-256color"), ("COLORTERM", "truecolor")], Ink::TRUE_COLOURS),
-            (&[("TERM", "xterm"), ("COLORTERM", "24bit")], Ink::TRUE_COLOURS),
-            (&[("TERM", "screen.xterm-256color"), ("COLORTERM", "truecolor")], Ink::INDEXED_COLOURS),
-            (&[("TERM", "xterm"), ("COLORTERM", "yes")], Ink::INDEXED_COLOURS),
+            (
+                &[("TERM", "xterm-256color"), ("COLORTERM", "truecolor")],
+                Ink::TRUE_COLOURS,
+            ),
+            (
+                &[("TERM", "xterm"), ("COLORTERM", "24bit")],
+                Ink::TRUE_COLOURS,
+            ),
+            (
+                &[
+                    ("TERM", "screen.xterm-256color"),
+                    ("COLORTERM", "truecolor"),
+                ],
+                Ink::INDEXED_COLOURS,
+            ),
+            (
+                &[("TERM", "xterm"), ("COLORTERM", "yes")],
+                Ink::INDEXED_COLOURS,
+            ),
         ] {
             assert_eq!(colours(set(variables)), expected, "{variables:?}");
         }
@@ -128,9 +172,18 @@ mod tests {
     #[test]
     fn without_colours_reverse_video_is_used_where_it_is_understood() {
         let light = Background::Light;
-        assert_eq!(colourless(true, light, set(&[("TERM", "xterm")])), Ink::Reversed(light));
-        assert_eq!(colourless(true, light, set(&[("TERM", "dumb")])), Ink::Plain(light));
+        assert_eq!(
+            colourless(true, light, set(&[("TERM", "xterm")])),
+            Ink::Reversed(light)
+        );
+        assert_eq!(
+            colourless(true, light, set(&[("TERM", "dumb")])),
+            Ink::Plain(light)
+        );
         assert_eq!(colourless(true, light, set(&[])), Ink::Plain(light));
-        assert_eq!(colourless(false, light, set(&[("TERM", "xterm")])), Ink::Plain(light));
+        assert_eq!(
+            colourless(false, light, set(&[("TERM", "xterm")])),
+            Ink::Plain(light)
+        );
     }
 }

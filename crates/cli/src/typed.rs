@@ -1,5 +1,5 @@
-//! What people type for a homeserver and for a user: with blanks around it, as a user ID, with a slash behind it, in their own script.
-//! What comes over the wire is not read here.
+//! What people type for a homeserver and for a user: with blanks around it, as a user ID, with a
+//! slash behind it, in their own script. What comes over the wire is not read here.
 
 use matrix_qr_device::OwnedUserId;
 use matrix_qr_protocol::homeserver::Homeserver;
@@ -29,12 +29,15 @@ pub(crate) fn homeserver_of(user: &OwnedUserId) -> Result<Homeserver, String> {
     homeserver(user.server_name().as_str())
 }
 
-/// The name of a server as it goes over the wire (IDNA, as browsers have it). What is no such name is refused elsewhere.
+/// The name of a server as it goes over the wire (IDNA, as browsers have it). What is no such name
+/// is refused elsewhere.
 fn ascii(name: &str) -> String {
     if name.is_ascii() {
         return name.to_owned();
     }
-    let (host, port) = name.split_once(':').map_or((name, None), |(host, port)| (host, Some(port)));
+    let (host, port) = name
+        .split_once(':')
+        .map_or((name, None), |(host, port)| (host, Some(port)));
     match (Host::parse(host), port) {
         (Ok(Host::Domain(host)), Some(port)) => format!("{host}:{port}"),
         (Ok(Host::Domain(host)), None) => host,
@@ -87,14 +90,34 @@ mod tests {
     fn a_user_has_a_name_and_a_server() {
         let cases = [
             (" @bot:example.org ", "@bot:example.org"),
-            ("@bot:bücher.example:8448", "@bot:xn--bcher-kva.example:8448"),
+            (
+                "@bot:bücher.example:8448",
+                "@bot:xn--bcher-kva.example:8448",
+            ),
         ];
         for (typed, id) in cases {
             assert_eq!(user_id(typed).unwrap().as_str(), id);
         }
-        for none in ["", "bot", "bot:example.org", "@bot", "@bot:", "@bot:exa mple.org", "example.org"] {
-            assert_eq!(user_id(none).unwrap_err(), "a user ID is written @name:example.org", "{none:?}");
+        for none in [
+            "",
+            "bot",
+            "bot:example.org",
+            "@bot",
+            "@bot:",
+            "@bot:exa mple.org",
+            "example.org",
+        ] {
+            assert_eq!(
+                user_id(none).unwrap_err(),
+                "a user ID is written @name:example.org",
+                "{none:?}"
+            );
         }
-        assert_eq!(homeserver_of(&user_id("@bot:example.org").unwrap()).unwrap().as_str(), "example.org");
+        assert_eq!(
+            homeserver_of(&user_id("@bot:example.org").unwrap())
+                .unwrap()
+                .as_str(),
+            "example.org"
+        );
     }
 }

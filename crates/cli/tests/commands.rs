@@ -1,4 +1,5 @@
-//! The command line, from files: what is typed, what is said, and the exit code. `TRYCMD=overwrite` writes them anew.
+//! The command line, from files: what is typed, what is said, and the exit code. `TRYCMD=overwrite`
+//! writes them anew.
 
 #[test]
 fn the_commands_do_what_the_files_say() {

@@ -1,6 +1,7 @@
 //! The access of a device that is signed in: its session on disk, and tokens that are good.
 //!
-//! There is no encryption here: a token can be had, and a device signed out, whatever has become of its keys.
+//! There is no encryption here: a token can be had, and a device signed out, whatever has become of
+//! its keys.
 
 use std::{path::Path, time::Duration};
 
@@ -21,7 +22,7 @@ use crate::{
 mod error;
 mod token;
 
-pub(crate) use self::error::{SessionEnd, AccessError};
+pub(crate) use self::error::{AccessError, SessionEnd};
 pub use self::token::{AccessToken, Standing, access_token, standing};
 
 /// How long another process may have the directory that only wants to refresh the token, too.
@@ -48,7 +49,13 @@ impl Access {
     fn locked(directory: SessionDir, lock: SessionLock, http: Http) -> Result<Self, SessionError> {
         let session = directory.load()?;
         let homeserver = homeserver(&http, &session);
-        Ok(Self { directory, session: Mutex::new(session), http, homeserver, _lock: lock })
+        Ok(Self {
+            directory,
+            session: Mutex::new(session),
+            http,
+            homeserver,
+            _lock: lock,
+        })
     }
 
     pub(crate) fn directory(&self) -> &Path {
@@ -67,7 +74,8 @@ impl Access {
         self.session.lock().await.clone()
     }
 
-    /// Asks the homeserver whether the access token still holds, and refreshes it where it does not.
+    /// Asks the homeserver whether the access token still holds, and refreshes it where it does
+    /// not.
     pub(crate) async fn stay_signed_in(&self) -> Result<(), AccessError> {
         match self.homeserver.whoami().await {
             Err(HomeserverError::Expired) => self.refresh().await,
@@ -75,15 +83,22 @@ impl Access {
         }
     }
 
-    /// The new tokens are on disk before they are used: the old refresh token may already be worth nothing. If the answer is
-    /// lost, the same refresh is asked for again: without an answer the session is lost, whatever the server makes of that.
+    /// The new tokens are on disk before they are used: the old refresh token may already be worth
+    /// nothing. If the answer is lost, the same refresh is asked for again: without an answer the
+    /// session is lost, whatever the server makes of that.
     async fn refresh(&self) -> Result<(), AccessError> {
         let mut session = self.session.lock().await;
-        let Some(refresh_token) = &session.user.refresh_token else { return Err(SessionEnd::Expired.into()) };
+        let Some(refresh_token) = &session.user.refresh_token else {
+            return Err(SessionEnd::Expired.into());
+        };
         let oauth = self.oauth(&session).await?;
-        let tokens = patiently(|| oauth.refresh(refresh_token)).await.map_err(AccessError::from)?;
+        let tokens = patiently(|| oauth.refresh(refresh_token))
+            .await
+            .map_err(AccessError::from)?;
         let refreshed = session.clone().refreshed(&tokens);
-        self.directory.save(&refreshed).map_err(|error| error.to_user_error())?;
+        self.directory
+            .save(&refreshed)
+            .map_err(|error| error.to_user_error())?;
         *session = refreshed;
         self.homeserver.replace_token(tokens.access_token).await;
         match self.homeserver.whoami().await {
@@ -94,16 +109,30 @@ impl Access {
 
     async fn oauth(&self, session: &StoredSession) -> Result<OAuth, UserError> {
         let find = || discovery::server_metadata(&self.http, &session.homeserver);
-        let metadata = patiently(find).await.map_err(|error| error.to_user_error())?;
+        let metadata = patiently(find)
+            .await
+            .map_err(|error| error.to_user_error())?;
         // The refresh token goes to the server that gave it, and to no other.
         if metadata.issuer != session.issuer {
-            let what = format!("the homeserver now names another OAuth server ({})", metadata.issuer);
-            return Err(UserError::new(Cause::Homeserver, what, "Ask its administrator, then sign in again."));
+            let what = format!(
+                "the homeserver now names another OAuth server ({})",
+                metadata.issuer
+            );
+            return Err(UserError::new(
+                Cause::Homeserver,
+                what,
+                "Ask its administrator, then sign in again.",
+            ));
         }
-        Ok(OAuth::resume(self.http.clone(), metadata, session.client_id.clone()))
+        Ok(OAuth::resume(
+            self.http.clone(),
+            metadata,
+            session.client_id.clone(),
+        ))
     }
 
-    /// Ends the session on the server, and removes it from this machine once it is seen to have ended.
+    /// Ends the session on the server, and removes it from this machine once it is seen to have
+    /// ended.
     pub(crate) async fn sign_out(&self) -> Result<(), UserError> {
         let session = self.session().await;
         let revocable = Revocable::from(&session);
@@ -122,5 +151,9 @@ impl Access {
 }
 
 fn homeserver(http: &Http, session: &StoredSession) -> Homeserver {
-    Homeserver::new(http.clone(), session.homeserver.clone(), session.user.access_token.clone())
+    Homeserver::new(
+        http.clone(),
+        session.homeserver.clone(),
+        session.user.access_token.clone(),
+    )
 }

@@ -44,7 +44,10 @@ impl Facts {
     ///
     /// There is no session, or it cannot be read.
     pub fn read(directory: &Path) -> Result<Self, UserError> {
-        SessionDir::new(directory).load().map(|session| Self::of(&session)).map_err(|error| error.to_user_error())
+        SessionDir::new(directory)
+            .load()
+            .map(|session| Self::of(&session))
+            .map_err(|error| error.to_user_error())
     }
 
     pub(crate) fn of(session: &StoredSession) -> Self {
@@ -66,10 +69,17 @@ impl Device {
     /// There is no session, another process has it, or it cannot be read.
     pub async fn open(directory: &Path, policy: Policy) -> Result<Self, UserError> {
         let access = Access::open(directory, policy)?;
-        let UserSession { user_id, device_id, .. } = access.session().await.user;
-        let encryption =
-            Encryption::open(access.directory(), &user_id, &device_id).await.map_err(broken_store)?;
-        Ok(Self { access, user_id, encryption })
+        let UserSession {
+            user_id, device_id, ..
+        } = access.session().await.user;
+        let encryption = Encryption::open(access.directory(), &user_id, &device_id)
+            .await
+            .map_err(broken_store)?;
+        Ok(Self {
+            access,
+            user_id,
+            encryption,
+        })
     }
 
     /// Whose device it is.
@@ -91,7 +101,8 @@ impl Device {
         self.access.http()
     }
 
-    /// Asks the homeserver whether the access token still holds, and refreshes it where it does not.
+    /// Asks the homeserver whether the access token still holds, and refreshes it where it does
+    /// not.
     ///
     /// # Errors
     ///
@@ -107,7 +118,10 @@ impl Device {
     /// The homeserver did not say, or this device does not know its own owner.
     pub async fn verification(&self) -> Result<Verification, UserError> {
         self.stay_signed_in().await?;
-        self.encryption.verification(self.homeserver()).await.map_err(|error| error.to_user_error())
+        self.encryption
+            .verification(self.homeserver())
+            .await
+            .map_err(|error| error.to_user_error())
     }
 
     /// Brings the room keys of the backup onto this device.
@@ -117,7 +131,10 @@ impl Device {
     /// This device is not connected to a backup, or the homeserver did not hand it out.
     pub async fn restore_keys(&self) -> Result<Restored, UserError> {
         self.stay_signed_in().await?;
-        self.encryption.restore_keys(self.homeserver()).await.map_err(|error| error.to_user_error())
+        self.encryption
+            .restore_keys(self.homeserver())
+            .await
+            .map_err(|error| error.to_user_error())
     }
 
     /// All room keys of this device, as a file that other clients import. Contacts nobody.
@@ -126,7 +143,10 @@ impl Device {
     ///
     /// The store of this device failed.
     pub async fn export_keys(&self, passphrase: &Passphrase) -> Result<KeyExport, UserError> {
-        self.encryption.export_keys(passphrase).await.map_err(broken_store)
+        self.encryption
+            .export_keys(passphrase)
+            .await
+            .map_err(broken_store)
     }
 
     /// Ends the session on the server and removes it from this machine.

@@ -29,7 +29,10 @@ impl DeviceName {
         let name = text.trim();
         let fits = !name.is_empty() && name.chars().count() <= LONGEST;
         if fits && matrix_qr_protocol::harmless(name) == name {
-            Ok(Self { shown: name.to_owned(), place: name.to_owned() })
+            Ok(Self {
+                shown: name.to_owned(),
+                place: name.to_owned(),
+            })
         } else {
             Err(NotADeviceName)
         }
@@ -39,8 +42,14 @@ impl DeviceName {
     #[must_use]
     pub fn of_host(host: &str) -> Self {
         match Self::parse(&host.trim().chars().take(LONGEST).collect::<String>()) {
-            Ok(host) => Self { shown: format!("{PROGRAM} on {}", host.shown), ..host },
-            Err(NotADeviceName) => Self { shown: PROGRAM.to_owned(), place: PROGRAM.to_owned() },
+            Ok(host) => Self {
+                shown: format!("{PROGRAM} on {}", host.shown),
+                ..host
+            },
+            Err(NotADeviceName) => Self {
+                shown: PROGRAM.to_owned(),
+                place: PROGRAM.to_owned(),
+            },
         }
     }
 
@@ -50,12 +59,21 @@ impl DeviceName {
         &self.shown
     }
 
-    /// RFC 9110, section 10.1.5. matrix-authentication-service calls a device what stands first in the comment, if that has two
-    /// parts. So the name is one part, in characters that need no quoting there.
+    /// RFC 9110, section 10.1.5. matrix-authentication-service calls a device what stands first in
+    /// the comment, if that has two parts. So the name is one part, in characters that need no
+    /// quoting there.
     pub(crate) fn user_agent(&self) -> HeaderValue {
         let plain = |c: char| c == ' ' || (c.is_ascii_graphic() && !"();/\\\"".contains(c));
-        let place: String = self.place.chars().map(|c| if plain(c) { c } else { '-' }).collect();
-        let text = format!("{PROGRAM}/{} ({place}; {})", env!("CARGO_PKG_VERSION"), system());
+        let place: String = self
+            .place
+            .chars()
+            .map(|c| if plain(c) { c } else { '-' })
+            .collect();
+        let text = format!(
+            "{PROGRAM}/{} ({place}; {})",
+            env!("CARGO_PKG_VERSION"),
+            system()
+        );
         HeaderValue::from_str(&text).unwrap_or(HeaderValue::from_static(PROGRAM))
     }
 }
@@ -81,17 +99,30 @@ mod tests {
             .unwrap()
             .strip_prefix(concat!("matrix-qr/", env!("CARGO_PKG_VERSION"), " ("))
             .unwrap();
-        inner.strip_suffix(&format!("; {})", system())).unwrap().to_owned()
+        inner
+            .strip_suffix(&format!("; {})", system()))
+            .unwrap()
+            .to_owned()
     }
 
     #[test]
     fn a_host_is_named_with_the_program_and_the_header_has_the_host_alone() {
         let name = DeviceName::of_host("attic");
-        assert_eq!((name.as_str(), agent(&name).as_str()), ("matrix-qr on attic", "attic"));
+        assert_eq!(
+            (name.as_str(), agent(&name).as_str()),
+            ("matrix-qr on attic", "attic")
+        );
         for nameless in ["", " \n", "a\u{1b}b"] {
-            assert_eq!(DeviceName::of_host(nameless).as_str(), "matrix-qr", "{nameless:?}");
+            assert_eq!(
+                DeviceName::of_host(nameless).as_str(),
+                "matrix-qr",
+                "{nameless:?}"
+            );
         }
-        assert_eq!(DeviceName::of_host(&"x".repeat(300)).as_str().len(), "matrix-qr on ".len() + LONGEST);
+        assert_eq!(
+            DeviceName::of_host(&"x".repeat(300)).as_str().len(),
+            "matrix-qr on ".len() + LONGEST
+        );
     }
 
     #[test]
@@ -99,7 +130,14 @@ mod tests {
         let name = DeviceName::parse("  Käthe's bot (2); a/b\\\" ").unwrap();
         assert_eq!(name.as_str(), "Käthe's bot (2); a/b\\\"");
         assert_eq!(agent(&name), "K-the's bot -2-- a-b--");
-        for none in ["", "  ", "two\nlines", "\u{7f}", "turned \u{202e}around", &"x".repeat(101)] {
+        for none in [
+            "",
+            "  ",
+            "two\nlines",
+            "\u{7f}",
+            "turned \u{202e}around",
+            &"x".repeat(101),
+        ] {
             assert_eq!(DeviceName::parse(none), Err(NotADeviceName), "{none:?}");
         }
     }

@@ -1,6 +1,7 @@
 //! From what a QR code says of a homeserver to the endpoints of its OAuth server.
 //!
-//! MSC4108, section "Discoverability of the capability"; MSC2965 in its final, its unstable and its first form.
+//! MSC4108, section "Discoverability of the capability"; MSC2965 in its final, its unstable and its
+//! first form.
 
 use matrix_qr_protocol::homeserver::{Homeserver, HomeserverKind};
 use serde::Deserialize;
@@ -20,12 +21,16 @@ use fetch::Found;
 pub(crate) use fetch::well_known_url;
 
 /// MSC2965: the final path, then the unstable one.
-const AUTH_METADATA: [&str; 2] =
-    ["/_matrix/client/v1/auth_metadata", "/_matrix/client/unstable/org.matrix.msc2965/auth_metadata"];
+const AUTH_METADATA: [&str; 2] = [
+    "/_matrix/client/v1/auth_metadata",
+    "/_matrix/client/unstable/org.matrix.msc2965/auth_metadata",
+];
 
 /// What MSC4108 of April 2024 names; the answer holds the issuer only.
-const AUTH_ISSUER: [&str; 2] =
-    ["/_matrix/client/v1/auth_issuer", "/_matrix/client/unstable/org.matrix.msc2965/auth_issuer"];
+const AUTH_ISSUER: [&str; 2] = [
+    "/_matrix/client/v1/auth_issuer",
+    "/_matrix/client/unstable/org.matrix.msc2965/auth_issuer",
+];
 
 /// RFC 8414, section 3: before the issuer's path, not behind it.
 const OAUTH_METADATA: &str = "/.well-known/oauth-authorization-server";
@@ -35,7 +40,8 @@ pub(crate) const OPENID_CONFIGURATION: &str = "/.well-known/openid-configuration
 /// RFC 8628's name for its grant.
 pub const DEVICE_GRANT: &str = "urn:ietf:params:oauth:grant-type:device_code";
 
-/// Finds the base URL of the Client-Server API: a base URL is one already, a server name is looked up.
+/// Finds the base URL of the Client-Server API: a base URL is one already, a server name is looked
+/// up.
 ///
 /// # Errors
 ///
@@ -54,7 +60,8 @@ pub async fn resolve(http: &Http, homeserver: &Homeserver) -> Result<Url, Discov
     }
 }
 
-/// Whether the name of the first server on the way to a homeserver has an address, before anybody is asked anything.
+/// Whether the name of the first server on the way to a homeserver has an address, before anybody
+/// is asked anything.
 ///
 /// # Errors
 ///
@@ -81,7 +88,8 @@ pub fn join(base: &Url, path: &str) -> Url {
     url
 }
 
-/// What an OAuth server says of itself (RFC 8414), as far as a device needs it. Every URL has passed the policy.
+/// What an OAuth server says of itself (RFC 8414), as far as a device needs it. Every URL has
+/// passed the policy.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ServerMetadata {
     /// Its name.
@@ -107,46 +115,67 @@ impl ServerMetadata {
     ///
     /// # Errors
     ///
-    /// [`DiscoveryError::NoDeviceGrant`] when there is no such place, or when the listed grants lack it (RFC 8628, section 4).
+    /// [`DiscoveryError::NoDeviceGrant`] when there is no such place, or when the listed grants
+    /// lack it (RFC 8628, section 4).
     pub fn device_grant(&self) -> Result<&Url, DiscoveryError> {
         let listed = self.grant_types_supported.as_ref();
         let offered = listed.is_none_or(|grants| grants.iter().any(|grant| grant == DEVICE_GRANT));
         self.device_authorization_endpoint
             .as_ref()
             .filter(|_| offered)
-            .ok_or_else(|| DiscoveryError::NoDeviceGrant { issuer: self.issuer.clone() })
+            .ok_or_else(|| DiscoveryError::NoDeviceGrant {
+                issuer: self.issuer.clone(),
+            })
     }
 }
 
-/// Finds the OAuth server of a homeserver: `auth_metadata`, then its unstable form, then `auth_issuer` in both forms.
+/// Finds the OAuth server of a homeserver: `auth_metadata`, then its unstable form, then
+/// `auth_issuer` in both forms.
 ///
 /// # Errors
 ///
-/// [`DiscoveryError::NoOauth`] when none of them exists; any other trouble is its own error and ends the search.
-pub async fn server_metadata(http: &Http, homeserver: &Url) -> Result<ServerMetadata, DiscoveryError> {
+/// [`DiscoveryError::NoOauth`] when none of them exists; any other trouble is its own error and
+/// ends the search.
+pub async fn server_metadata(
+    http: &Http,
+    homeserver: &Url,
+) -> Result<ServerMetadata, DiscoveryError> {
     for path in AUTH_METADATA {
         if let Found::Yes(stated) = fetch::json::<Stated>(http, &join(homeserver, path)).await? {
             return stated.check(http.policy(), homeserver);
         }
     }
     for path in AUTH_ISSUER {
-        if let Found::Yes(advertised) = fetch::json::<Advertised>(http, &join(homeserver, path)).await? {
+        if let Found::Yes(advertised) =
+            fetch::json::<Advertised>(http, &join(homeserver, path)).await?
+        {
             return openid_configuration(http, homeserver, &advertised.issuer).await;
         }
     }
-    Err(DiscoveryError::NoOauth { host: host(homeserver) })
+    Err(DiscoveryError::NoOauth {
+        host: host(homeserver),
+    })
 }
 
 /// What an OAuth server says of itself, without its homeserver's word: for tokens that it gave.
-pub(crate) async fn issuer_metadata(http: &Http, issuer: &Url) -> Result<ServerMetadata, DiscoveryError> {
+pub(crate) async fn issuer_metadata(
+    http: &Http,
+    issuer: &Url,
+) -> Result<ServerMetadata, DiscoveryError> {
     let mut plain_oauth = issuer.clone();
-    plain_oauth.set_path(&format!("{OAUTH_METADATA}{}", issuer.path().trim_end_matches('/')));
+    plain_oauth.set_path(&format!(
+        "{OAUTH_METADATA}{}",
+        issuer.path().trim_end_matches('/')
+    ));
     for place in [join(issuer, OPENID_CONFIGURATION), plain_oauth] {
         if let Found::Yes(stated) = fetch::json::<Stated>(http, &place).await? {
             return stated.of(issuer)?.check(http.policy(), issuer);
         }
     }
-    Err(DiscoveryError::Malformed { host: host(issuer), what: "the issuer has no metadata" })
+    Err(DiscoveryError::Malformed {
+        host: host(issuer),
+        what: "the issuer has no metadata",
+    })
 }
 
 #[derive(Deserialize)]
@@ -161,7 +190,10 @@ async fn openid_configuration(
     issuer: &Url,
 ) -> Result<ServerMetadata, DiscoveryError> {
     let issuer = check_issuer(http.policy(), homeserver, issuer.clone())?;
-    let malformed = |what| DiscoveryError::Malformed { host: host(&issuer), what };
+    let malformed = |what| DiscoveryError::Malformed {
+        host: host(&issuer),
+        what,
+    };
     match fetch::json::<Stated>(http, &join(&issuer, OPENID_CONFIGURATION)).await? {
         Found::No => Err(malformed("the issuer has no openid-configuration")),
         Found::Yes(stated) => stated.of(&issuer)?.check(http.policy(), &issuer),
@@ -202,7 +234,9 @@ impl Stated {
             revocation_endpoint: optional(self.revocation_endpoint)?,
             device_authorization_endpoint: optional(self.device_authorization_endpoint)?,
             // Nothing depends on it but a hint.
-            account_management_uri: self.account_management_uri.and_then(|uri| usable(policy, &uri)),
+            account_management_uri: self
+                .account_management_uri
+                .and_then(|uri| usable(policy, &uri)),
             grant_types_supported: self.grant_types_supported,
             scopes_supported: self.scopes_supported,
         })
@@ -222,7 +256,9 @@ fn check_issuer(policy: Policy, from: &Url, issuer: Url) -> Result<Url, Discover
 
 /// A link to be shown to a person.
 fn usable(policy: Policy, uri: &serde_json::Value) -> Option<Url> {
-    Url::parse(uri.as_str()?).ok().filter(|url| policy.permits(url))
+    Url::parse(uri.as_str()?)
+        .ok()
+        .filter(|url| policy.permits(url))
 }
 
 /// What a server names must not depend on what a person has allowed here.
@@ -261,7 +297,10 @@ mod tests {
             ("https://a.example", "https://a.example/_matrix/x"),
             ("https://a.example/", "https://a.example/_matrix/x"),
             ("https://a.example/base", "https://a.example/base/_matrix/x"),
-            ("https://a.example/base/", "https://a.example/base/_matrix/x"),
+            (
+                "https://a.example/base/",
+                "https://a.example/base/_matrix/x",
+            ),
         ];
         for (base, whole) in cases {
             assert_eq!(join(&url(base), "/_matrix/x").as_str(), whole);
@@ -270,12 +309,22 @@ mod tests {
 
     #[test]
     fn every_endpoint_must_pass_the_policy() {
-        let fields = ["issuer", "token_endpoint", "registration_endpoint", "revocation_endpoint"];
+        let fields = [
+            "issuer",
+            "token_endpoint",
+            "registration_endpoint",
+            "revocation_endpoint",
+        ];
         for field in fields.into_iter().chain(["device_authorization_endpoint"]) {
             let mut json = minimal();
             json[field] = "http://a.example/".into();
-            let error = stated(json).check(Policy::HttpsOrLoopback, &url("https://h.example")).unwrap_err();
-            assert!(matches!(error, DiscoveryError::Http(HttpError::NotAllowed { .. })), "{field}");
+            let error = stated(json)
+                .check(Policy::HttpsOrLoopback, &url("https://h.example"))
+                .unwrap_err();
+            assert!(
+                matches!(error, DiscoveryError::Http(HttpError::NotAllowed { .. })),
+                "{field}"
+            );
         }
     }
 
@@ -292,8 +341,13 @@ mod tests {
         for issuer in ["https://a.example/?x", "https://a.example/#x"] {
             let mut json = minimal();
             json["issuer"] = issuer.into();
-            let error = stated(json).check(Policy::HttpsOnly, &url("https://h.example")).unwrap_err();
-            assert!(matches!(error, DiscoveryError::Malformed { .. }), "{issuer}");
+            let error = stated(json)
+                .check(Policy::HttpsOnly, &url("https://h.example"))
+                .unwrap_err();
+            assert!(
+                matches!(error, DiscoveryError::Malformed { .. }),
+                "{issuer}"
+            );
         }
     }
 
@@ -303,7 +357,9 @@ mod tests {
             let mut json = minimal();
             json["device_authorization_endpoint"] = endpoint.into();
             json["grant_types_supported"] = grants.into();
-            let metadata = stated(json).check(Policy::HttpsOnly, &url("https://h.example")).unwrap();
+            let metadata = stated(json)
+                .check(Policy::HttpsOnly, &url("https://h.example"))
+                .unwrap();
             metadata.device_grant().is_ok()
         };
         let endpoint = Some("https://a.example/device");

@@ -1,8 +1,9 @@
-//! Looks at a deployment from outside, as somebody with a support request in hand does: what does a client see there, what
-//! breaks for users, and what is to be changed, where?
+//! Looks at a deployment from outside, as somebody with a support request in hand does: what does a
+//! client see there, what breaks for users, and what is to be changed, where?
 //!
-//! It does what two devices and a browser would do (MSC4108, section "Insecure rendezvous session"), and leaves nothing
-//! behind: it deletes its own rendezvous sessions, registers no client and needs no account.
+//! It does what two devices and a browser would do (MSC4108, section "Insecure rendezvous
+//! session"), and leaves nothing behind: it deletes its own rendezvous sessions, registers no
+//! client and needs no account.
 
 use std::{future::pending, pin::pin, time::Instant};
 
@@ -32,10 +33,11 @@ pub use finding::{Check, Finding, Report, Verdict};
 use probe::Probe;
 use visit::Visit;
 
-/// Examines a homeserver and everything that it leads to. Takes two minutes at most, mostly a few seconds.
+/// Examines a homeserver and everything that it leads to. Takes two minutes at most, mostly a few
+/// seconds.
 ///
-/// When `given_up` is ready the rest is not checked, and what was begun is still cleaned up. How long the servers take is told by
-/// `clock`.
+/// When `given_up` is ready the rest is not checked, and what was begun is still cleaned up. How
+/// long the servers take is told by `clock`.
 pub async fn examine(
     http: &Http,
     homeserver: &Homeserver,
@@ -56,7 +58,11 @@ pub async fn examine(
     };
     let left_behind = probe.clean_up().await;
     finding::complete(&mut findings, probe.why_over());
-    Report { homeserver: homeserver.to_string(), findings, left_behind }
+    Report {
+        homeserver: homeserver.to_string(),
+        findings,
+        left_behind,
+    }
 }
 
 async fn work(probe: &Probe<'_>, named: &Homeserver) -> Vec<Finding> {

@@ -1,4 +1,5 @@
-//! End-to-end encryption: the device's keys and the account's secrets, on matrix-sdk-crypto and its SQLite store.
+//! End-to-end encryption: the device's keys and the account's secrets, on matrix-sdk-crypto and its
+//! SQLite store.
 //!
 //! MSC4108, "Secret sharing and device verification". Who does what:
 //!
@@ -7,8 +8,9 @@
 //! - the new device: [`Encryption::import_bundle`], which ends in the one `/keys/upload`, then
 //!   [`Encryption::restore_keys`].
 //!
-//! A homeserver that suddenly publishes another identity makes matrix-sdk-crypto forget its private keys. So an answer of
-//! `/keys/query` is first compared with the keys held here, and reaches the store only when it agrees with them.
+//! A homeserver that suddenly publishes another identity makes matrix-sdk-crypto forget its private
+//! keys. So an answer of `/keys/query` is first compared with the keys held here, and reaches the
+//! store only when it agrees with them.
 
 use std::path::Path;
 
@@ -57,13 +59,18 @@ pub enum StoreError {
     Failed(String),
 }
 
-/// What SQLite says when somebody else has a database's lock (SQLITE_BUSY). The store's errors have it in their text only.
+/// What SQLite says when somebody else has a database's lock (SQLITE_BUSY). The store's errors have
+/// it in their text only.
 const BUSY: &str = "database is locked";
 
 impl StoreError {
     pub(crate) fn new(why: impl std::fmt::Display) -> Self {
         let why = why.to_string();
-        if why.contains(BUSY) { Self::Busy(why) } else { Self::Failed(why) }
+        if why.contains(BUSY) {
+            Self::Busy(why)
+        } else {
+            Self::Failed(why)
+        }
     }
 }
 
@@ -81,16 +88,24 @@ pub enum DecryptError {
 impl Encryption {
     /// Opens the store in `dir`, or makes it; the file has the name that matrix-sdk gives it.
     ///
-    /// The directory ends up 0700 and the files 0600 on Unix: the store holds the account's private keys.
+    /// The directory ends up 0700 and the files 0600 on Unix: the store holds the account's private
+    /// keys.
     ///
     /// # Errors
     ///
     /// The directory or the database cannot be used, or holds the keys of another device.
-    pub async fn open(dir: &Path, user_id: &UserId, device_id: &DeviceId) -> Result<Self, StoreError> {
+    pub async fn open(
+        dir: &Path,
+        user_id: &UserId,
+        device_id: &DeviceId,
+    ) -> Result<Self, StoreError> {
         files::prepare(dir).map_err(StoreError::new)?;
-        let store = SqliteCryptoStore::open(dir, None).await.map_err(StoreError::new)?;
-        let machine =
-            OlmMachine::with_store(user_id, device_id, store, None).await.map_err(StoreError::new)?;
+        let store = SqliteCryptoStore::open(dir, None)
+            .await
+            .map_err(StoreError::new)?;
+        let machine = OlmMachine::with_store(user_id, device_id, store, None)
+            .await
+            .map_err(StoreError::new)?;
         Ok(Self { machine })
     }
 
@@ -116,14 +131,18 @@ impl Encryption {
         event: &Raw<AnyTimelineEvent>,
         room: &RoomId,
     ) -> Result<String, DecryptError> {
-        let settings = DecryptionSettings { sender_device_trust_requirement: TrustRequirement::Untrusted };
+        let settings = DecryptionSettings {
+            sender_device_trust_requirement: TrustRequirement::Untrusted,
+        };
         let event = self
             .machine
             .decrypt_room_event(event.cast_ref_unchecked(), room, &settings)
             .await
             .map_err(|error| DecryptError::Undecryptable(error.to_string()))?;
         match event.event.deserialize() {
-            Ok(AnyTimelineEvent::MessageLike(message)) => text(message).ok_or(DecryptError::NotText),
+            Ok(AnyTimelineEvent::MessageLike(message)) => {
+                text(message).ok_or(DecryptError::NotText)
+            }
             _ => Err(DecryptError::NotText),
         }
     }
@@ -133,16 +152,23 @@ impl Encryption {
     }
 
     /// What the homeserver publishes for this account right now. Changes nothing in the store.
-    async fn query(&self, homeserver: &Homeserver) -> Result<get_keys::v3::Response, HomeserverError> {
+    async fn query(
+        &self,
+        homeserver: &Homeserver,
+    ) -> Result<get_keys::v3::Response, HomeserverError> {
         let (_, query) = self.machine.query_keys_for_users([self.user_id()]);
         let mut request = get_keys::v3::Request::new();
         request.device_keys = query.device_keys;
         homeserver.call(request, Effort::REPEATABLE).await
     }
 
-    /// Gives an answer of `/keys/query` to the store; the caller has compared it with the keys held here.
+    /// Gives an answer of `/keys/query` to the store; the caller has compared it with the keys held
+    /// here.
     async fn learn(&self, published: &get_keys::v3::Response) -> Result<(), StoreError> {
-        self.machine.mark_request_as_sent(&TransactionId::new(), published).await.map_err(StoreError::new)
+        self.machine
+            .mark_request_as_sent(&TransactionId::new(), published)
+            .await
+            .map_err(StoreError::new)
     }
 }
 

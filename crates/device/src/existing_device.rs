@@ -2,7 +2,7 @@
 
 use matrix_qr_protocol::{
     driver,
-    error::{Error, Cause, UserError},
+    error::{Cause, Error, UserError},
     homeserver::Homeserver as Named,
     login::message::DeviceId,
     qr::ShownBy,
@@ -14,7 +14,7 @@ use crate::{
     device::Device,
     discovery,
     host::{HostAdapter, open_session},
-    person::{ProgressEvent, Person},
+    person::{Person, ProgressEvent},
     random::rng,
     retry::patiently,
     showing::{Home, Showing},
@@ -53,25 +53,37 @@ pub enum Announce {
 pub struct Granted {
     /// The new device.
     pub device_id: DeviceId,
-    /// Whether the homeserver was seen to show it as signed by its owner. It may still happen where it was not.
+    /// Whether the homeserver was seen to show it as signed by its owner. It may still happen where
+    /// it was not.
     pub verified: bool,
 }
 
 impl Device {
-    /// Signs in a new device: asks the person, and shares this device's secrets with it at the very end.
+    /// Signs in a new device: asks the person, and shares this device's secrets with it at the very
+    /// end.
     ///
     /// # Errors
     ///
-    /// Why it ended. A cancel that comes too late is none: then the new device is told as granted. [`Error::NoSecrets`] (a private cross-signing key is missing or is not the published one) and
-    /// [`Error::UnsupportedProtocol`] (the homeserver cannot do it) come before there is a rendezvous session.
-    pub async fn grant<P: Person>(&self, start: Start, manner: GrantOptions, person: &P) -> Result<Granted, Error> {
+    /// Why it ended. A cancel that comes too late is none: then the new device is told as granted.
+    /// [`Error::NoSecrets`] (a private cross-signing key is missing or is not the published one)
+    /// and [`Error::UnsupportedProtocol`] (the homeserver cannot do it) come before there is a
+    /// rendezvous session.
+    pub async fn grant<P: Person>(
+        &self,
+        start: Start,
+        manner: GrantOptions,
+        person: &P,
+    ) -> Result<Granted, Error> {
         if matches!(&start, Start::Scan(code) if code.role() == Role::Existing) {
             return Err(Error::SameRole(Role::Existing));
         }
         person.tell(ProgressEvent::Checking);
         let rendezvous = unless_cancelled(person, async {
             explained(person, unanswered_login, Box::pin(self.check())).await?;
-            let home = Home { base: self.homeserver().base(), token: self.homeserver().token().await };
+            let home = Home {
+                base: self.homeserver().base(),
+                token: self.homeserver().token().await,
+            };
             open_session(self.http(), (&start, manner.showing), Some(&home), person).await
         })
         .await?;
@@ -113,13 +125,19 @@ impl Device {
     fn named(&self, announce: Announce, session: &Location) -> Result<Named, Error> {
         let base = self.homeserver().base().as_str();
         let name = match (session, announce) {
-            // The code, and the message in its place, have a base URL: the one that the session is bound to.
+            // The code, and the message in its place, have a base URL: the one that the session is
+            // bound to.
             (Location::Id(_), _) => base,
             (Location::Url(_), Announce::BaseUrl) => base.trim_end_matches('/'),
             (Location::Url(_), Announce::ServerName) => self.user_id().server_name().as_str(),
         };
-        let unnamed =
-            |_| UserError::new(Cause::Here, "this session's homeserver has no usable name", "Sign in again.");
+        let unnamed = |_| {
+            UserError::new(
+                Cause::Here,
+                "this session's homeserver has no usable name",
+                "Sign in again.",
+            )
+        };
         Named::parse(name).map_err(|error| Error::NoSecrets(unnamed(error)))
     }
 }

@@ -1,5 +1,6 @@
-//! What an account's first device does: it makes the identity, the key backup and something worth restoring. For the
-//! demonstration, the sandbox and tests; a sign-in by QR code needs an account where this has happened.
+//! What an account's first device does: it makes the identity, the key backup and something worth
+//! restoring. For the demonstration, the sandbox and tests; a sign-in by QR code needs an account
+//! where this has happened.
 
 use std::collections::BTreeMap;
 
@@ -53,40 +54,60 @@ pub enum FirstDeviceError {
     Store(#[from] StoreError),
 }
 
-/// Makes the account's cross-signing identity, publishes this device signed by it, and creates a key backup; returns the
-/// backup's version.
+/// Makes the account's cross-signing identity, publishes this device signed by it, and creates a
+/// key backup; returns the backup's version.
 ///
-/// The identity is published before the device's keys, so that not even the first device is ever seen unverified.
+/// The identity is published before the device's keys, so that not even the first device is ever
+/// seen unverified.
 ///
 /// # Errors
 ///
 /// See [`FirstDeviceError`]; nothing is changed when the account has an identity already.
-pub async fn set_up(homeserver: &Homeserver, encryption: &Encryption) -> Result<String, FirstDeviceError> {
+pub async fn set_up(
+    homeserver: &Homeserver,
+    encryption: &Encryption,
+) -> Result<String, FirstDeviceError> {
     if encryption.has_identity(homeserver).await? {
         return Err(FirstDeviceError::NotFirst);
     }
-    let identity = encryption.machine().bootstrap_cross_signing(false).await.map_err(StoreError::new)?;
+    let identity = encryption
+        .machine()
+        .bootstrap_cross_signing(false)
+        .await
+        .map_err(StoreError::new)?;
     publish_identity(homeserver, encryption, identity.upload_signing_keys_req).await?;
     create_backup(homeserver, encryption).await
 }
 
-/// Nothing is published before the key that signed it: the identity, then this device, then this device's signature on the
-/// master key.
+/// Nothing is published before the key that signed it: the identity, then this device, then this
+/// device's signature on the master key.
 async fn publish_identity(
     homeserver: &Homeserver,
     encryption: &Encryption,
     identity: UploadSigningKeysRequest,
 ) -> Result<(), FirstDeviceError> {
     let signed_master = signed_master(&identity, encryption);
-    homeserver.call(signing_keys(identity), Effort::REPEATABLE).await?;
+    homeserver
+        .call(signing_keys(identity), Effort::REPEATABLE)
+        .await?;
     let published = encryption.learn_own_identity(homeserver).await?;
-    encryption.upload_signed_keys(homeserver, &published.self_signing).await?;
+    encryption
+        .upload_signed_keys(homeserver, &published.self_signing)
+        .await?;
     let signatures = BTreeMap::from([(encryption.user_id().to_owned(), signed_master)]);
-    let answer = homeserver.call(upload_signatures::v3::Request::new(signatures), Effort::REPEATABLE).await?;
+    let answer = homeserver
+        .call(
+            upload_signatures::v3::Request::new(signatures),
+            Effort::REPEATABLE,
+        )
+        .await?;
     if answer.failures.is_empty() {
         Ok(())
     } else {
-        Err(HomeserverError::Malformed { what: "it refused a signature that is valid" }.into())
+        Err(HomeserverError::Malformed {
+            what: "it refused a signature that is valid",
+        }
+        .into())
     }
 }
 
@@ -101,10 +122,13 @@ fn signing_keys(mut identity: UploadSigningKeysRequest) -> upload_signing_keys::
     request
 }
 
-/// The master key with this device's signature and no other: Synapse (1.163) refuses it with its own.
+/// The master key with this device's signature and no other: Synapse (1.163) refuses it with its
+/// own.
 fn signed_master(identity: &UploadSigningKeysRequest, encryption: &Encryption) -> SignedKeys {
     let mut signed = SignedKeys::new();
-    let Some(mut master) = identity.master_key.clone() else { return signed };
+    let Some(mut master) = identity.master_key.clone() else {
+        return signed;
+    };
     let (user, device) = (encryption.user_id().to_owned(), encryption.device_id());
     let device = DeviceKeyId::from_parts(DeviceKeyAlgorithm::Ed25519, device);
     let signature = master.signatures.get_signature(&user, &device);
@@ -117,10 +141,18 @@ fn signed_master(identity: &UploadSigningKeysRequest, encryption: &Encryption) -
     signed
 }
 
-async fn create_backup(homeserver: &Homeserver, encryption: &Encryption) -> Result<String, FirstDeviceError> {
+async fn create_backup(
+    homeserver: &Homeserver,
+    encryption: &Encryption,
+) -> Result<String, FirstDeviceError> {
     let key = BackupDecryptionKey::new();
     let mut info = key.to_backup_info();
-    encryption.machine().backup_machine().sign_backup(&mut info).await.map_err(StoreError::new)?;
+    encryption
+        .machine()
+        .backup_machine()
+        .sign_backup(&mut info)
+        .await
+        .map_err(StoreError::new)?;
     let algorithm = Raw::new(&info).map_err(StoreError::new)?.cast();
     let request = create_backup_version::v3::Request::new(algorithm);
     let version = homeserver.call(request, Effort::ONCE).await?.version;
@@ -147,8 +179,9 @@ pub async fn send_messages(
 }
 
 async fn create_room(homeserver: &Homeserver) -> Result<OwnedRoomId, FirstDeviceError> {
-    let encryption =
-        InitialStateEvent::with_empty_state_key(RoomEncryptionEventContent::with_recommended_defaults());
+    let encryption = InitialStateEvent::with_empty_state_key(
+        RoomEncryptionEventContent::with_recommended_defaults(),
+    );
     let mut request = create_room::v3::Request::new();
     request.initial_state = vec![encryption.to_raw_any()];
     Ok(homeserver.call(request, Effort::ONCE).await?.room_id)
@@ -167,8 +200,13 @@ async fn share_room_key(
         .await
         .map_err(StoreError::new)?;
     for request in requests {
-        let answer = homeserver.call(to_device(&request), Effort::REPEATABLE).await?;
-        machine.mark_request_as_sent(&request.txn_id, &answer).await.map_err(StoreError::new)?;
+        let answer = homeserver
+            .call(to_device(&request), Effort::REPEATABLE)
+            .await?;
+        machine
+            .mark_request_as_sent(&request.txn_id, &answer)
+            .await
+            .map_err(StoreError::new)?;
     }
     Ok(())
 }
@@ -188,7 +226,11 @@ async fn send_message(
     text: &str,
 ) -> Result<(), FirstDeviceError> {
     let content = RoomMessageEventContent::text_plain(text);
-    let encrypted = encryption.machine().encrypt_room_event(room, content).await.map_err(StoreError::new)?;
+    let encrypted = encryption
+        .machine()
+        .encrypt_room_event(room, content)
+        .await
+        .map_err(StoreError::new)?;
     let request = send_message_event::v3::Request::new_raw(
         room.to_owned(),
         TransactionId::new(),
@@ -204,21 +246,36 @@ async fn send_message(
 /// # Errors
 ///
 /// See [`FirstDeviceError`].
-pub async fn back_up(homeserver: &Homeserver, encryption: &Encryption) -> Result<usize, FirstDeviceError> {
+pub async fn back_up(
+    homeserver: &Homeserver,
+    encryption: &Encryption,
+) -> Result<usize, FirstDeviceError> {
     let mut uploaded = 0;
-    while let Some((id, request)) =
-        encryption.machine().backup_machine().backup().await.map_err(StoreError::new)?
+    while let Some((id, request)) = encryption
+        .machine()
+        .backup_machine()
+        .backup()
+        .await
+        .map_err(StoreError::new)?
     {
-        uploaded += request.rooms.values().map(|room| room.sessions.len()).sum::<usize>();
+        uploaded += request
+            .rooms
+            .values()
+            .map(|room| room.sessions.len())
+            .sum::<usize>();
         let upload = add_backup_keys::v3::Request::new(request.version, request.rooms);
         let answer = homeserver.call(upload, Effort::REPEATABLE).await?;
-        encryption.machine().mark_request_as_sent(&id, &answer).await.map_err(StoreError::new)?;
+        encryption
+            .machine()
+            .mark_request_as_sent(&id, &answer)
+            .await
+            .map_err(StoreError::new)?;
     }
     Ok(uploaded)
 }
 
-/// The texts of a room's latest messages (at most 50 events), the oldest first; an event that cannot be read, or is no text
-/// message, is left out.
+/// The texts of a room's latest messages (at most 50 events), the oldest first; an event that
+/// cannot be read, or is no text message, is left out.
 ///
 /// # Errors
 ///
@@ -231,7 +288,13 @@ pub async fn latest_messages(
     let mut request = get_message_events::v3::Request::backward(room.to_owned());
     request.limit = uint!(50);
     let mut texts = Vec::new();
-    for event in homeserver.call(request, Effort::REPEATABLE).await?.chunk.iter().rev() {
+    for event in homeserver
+        .call(request, Effort::REPEATABLE)
+        .await?
+        .chunk
+        .iter()
+        .rev()
+    {
         texts.extend(encryption.decrypt(event, room).await.ok());
     }
     Ok(texts)

@@ -1,11 +1,12 @@
 //! The homeserver's Client-Server API, as much of it as a sign-in needs.
 //!
-//! Every call is bounded in time and size, and one that may be repeated is: a broken connection, a 5xx and a 429
-//! are not the end. Nothing here prints a token, a body or the path of a URL.
+//! Every call is bounded in time and size, and one that may be repeated is: a broken connection, a
+//! 5xx and a 429 are not the end. Nothing here prints a token, a body or the path of a URL.
 
 use std::{borrow::Cow, collections::BTreeSet, time::Duration};
 
 use http::{StatusCode, header};
+use matrix_qr_protocol::login::DeviceLookup;
 use ruma::{
     DeviceId, OwnedDeviceId, OwnedUserId,
     api::{
@@ -18,7 +19,6 @@ use ruma::{
         path_builder::VersionHistory,
     },
 };
-use matrix_qr_protocol::login::DeviceLookup;
 use tokio::{
     sync::RwLock,
     time::{Instant, sleep, timeout_at},
@@ -61,17 +61,34 @@ pub(crate) struct Effort {
 
 impl Effort {
     /// A call that changes nothing when it is repeated with the same body.
-    pub(crate) const REPEATABLE: Self =
-        Self { tries: 4, within: Duration::from_secs(20), bytes: USUAL_ANSWER };
+    pub(crate) const REPEATABLE: Self = Self {
+        tries: 4,
+        within: Duration::from_secs(20),
+        bytes: USUAL_ANSWER,
+    };
     /// A call that would do its work twice.
-    pub(crate) const ONCE: Self = Self { tries: 1, ..Self::REPEATABLE };
+    pub(crate) const ONCE: Self = Self {
+        tries: 1,
+        ..Self::REPEATABLE
+    };
     /// A look at the end of a session, where a person waits.
-    pub(crate) const BRIEF: Self = Self { tries: 2, within: Duration::from_secs(8), bytes: USUAL_ANSWER };
+    pub(crate) const BRIEF: Self = Self {
+        tries: 2,
+        within: Duration::from_secs(8),
+        bytes: USUAL_ANSWER,
+    };
     /// A call that nothing depends on, and nobody waits for longer.
-    const COURTESY: Self = Self { tries: 1, within: Duration::from_secs(5), bytes: USUAL_ANSWER };
+    const COURTESY: Self = Self {
+        tries: 1,
+        within: Duration::from_secs(5),
+        bytes: USUAL_ANSWER,
+    };
     /// A whole key backup: large and slow for an old account (about 500 bytes a room key).
-    pub(crate) const WHOLE_BACKUP: Self =
-        Self { tries: 2, within: Duration::from_secs(300), bytes: 256 << 20 };
+    pub(crate) const WHOLE_BACKUP: Self = Self {
+        tries: 2,
+        within: Duration::from_secs(300),
+        bytes: 256 << 20,
+    };
 }
 
 /// The pause before the first repetition; it doubles with each one.
@@ -80,7 +97,11 @@ const FIRST_PAUSE: Duration = Duration::from_millis(250);
 impl Homeserver {
     /// Speaks to the homeserver at `base` with an access token.
     pub fn new(http: Http, base: Url, token: Secret) -> Self {
-        Self { http, base, token: RwLock::new(token) }
+        Self {
+            http,
+            base,
+            token: RwLock::new(token),
+        }
     }
 
     /// The homeserver's base URL.
@@ -109,31 +130,47 @@ impl Homeserver {
 
     pub(crate) async fn whoami_within(&self, effort: Effort) -> Result<WhoAmI, HomeserverError> {
         let answer = self.call(whoami::v3::Request::new(), effort).await?;
-        let device_id =
-            answer.device_id.ok_or(HomeserverError::Malformed { what: "whoami without a device" })?;
-        Ok(WhoAmI { user_id: answer.user_id, device_id })
+        let device_id = answer.device_id.ok_or(HomeserverError::Malformed {
+            what: "whoami without a device",
+        })?;
+        Ok(WhoAmI {
+            user_id: answer.user_id,
+            device_id,
+        })
     }
 
     /// Asks whether the account has this device.
     ///
     /// # Errors
     ///
-    /// Every answer but a 200 for that very device and a 404 `M_NOT_FOUND` is an error: "I could not find out" is
-    /// neither "present" nor "absent" (MSC4108, "Secret sharing and device verification", step 1).
+    /// Every answer but a 200 for that very device and a 404 `M_NOT_FOUND` is an error: "I could
+    /// not find out" is neither "present" nor "absent" (MSC4108, "Secret sharing and device
+    /// verification", step 1).
     pub async fn device(&self, device_id: &DeviceId) -> Result<DeviceLookup, HomeserverError> {
         if matches!(device_id.as_str(), "" | "." | "..") {
             // Not even percent-encoding keeps these a path segment of their own.
-            return Err(HomeserverError::Malformed { what: "a device ID that no path can hold" });
+            return Err(HomeserverError::Malformed {
+                what: "a device ID that no path can hold",
+            });
         }
-        match self.call(get_device::v3::Request::new(device_id.to_owned()), Effort::REPEATABLE).await {
+        match self
+            .call(
+                get_device::v3::Request::new(device_id.to_owned()),
+                Effort::REPEATABLE,
+            )
+            .await
+        {
             Ok(answer) if answer.device.device_id == device_id => Ok(DeviceLookup::Present),
-            Ok(_) => Err(HomeserverError::Malformed { what: "the answer is about another device" }),
+            Ok(_) => Err(HomeserverError::Malformed {
+                what: "the answer is about another device",
+            }),
             Err(error) if error.is_not_found() => Ok(DeviceLookup::Absent),
             Err(error) => Err(error),
         }
     }
 
-    /// Gives a device of the account a name, where the homeserver lets it have one (`PUT /devices/{id}`).
+    /// Gives a device of the account a name, where the homeserver lets it have one (`PUT
+    /// /devices/{id}`).
     ///
     /// # Errors
     ///
@@ -159,8 +196,11 @@ impl Homeserver {
     {
         let request = self.build(request).await?;
         let answer = self.exchange(&request, effort).await?;
-        R::IncomingResponse::try_from_http_response(answer)
-            .map_err(|_| HomeserverError::Malformed { what: "an answer that is not what the API says" })
+        R::IncomingResponse::try_from_http_response(answer).map_err(|_| {
+            HomeserverError::Malformed {
+                what: "an answer that is not what the API says",
+            }
+        })
     }
 
     async fn build<R>(&self, request: R) -> Result<Request, HomeserverError>
@@ -182,7 +222,11 @@ impl Homeserver {
     }
 
     /// Repeats the very same bytes while that may help, and no longer than the effort allows.
-    async fn exchange(&self, request: &Request, effort: Effort) -> Result<Response, HomeserverError> {
+    async fn exchange(
+        &self,
+        request: &Request,
+        effort: Effort,
+    ) -> Result<Response, HomeserverError> {
         let deadline = Instant::now() + effort.within;
         let mut pause = FIRST_PAUSE;
         for _ in 1..effort.tries {
@@ -202,16 +246,29 @@ impl Homeserver {
         self.attempt(request, effort, deadline).await
     }
 
-    /// One try takes at most half of the whole time, so that a connection that hangs is not the only one tried.
+    /// One try takes at most half of the whole time, so that a connection that hangs is not the
+    /// only one tried.
     async fn attempt(
         &self,
         request: &Request,
         effort: Effort,
         deadline: Instant,
     ) -> Result<Response, HomeserverError> {
-        let time = if effort.tries > 1 { effort.within / 2 } else { effort.within };
-        let answer = self.http.send_within(request.clone(), Bounds { bytes: effort.bytes, time });
-        let answer = timeout_at(deadline, answer).await.map_err(|_| self.too_late())??;
+        let time = if effort.tries > 1 {
+            effort.within / 2
+        } else {
+            effort.within
+        };
+        let answer = self.http.send_within(
+            request.clone(),
+            Bounds {
+                bytes: effort.bytes,
+                time,
+            },
+        );
+        let answer = timeout_at(deadline, answer)
+            .await
+            .map_err(|_| self.too_late())??;
         if answer.status() == StatusCode::OK {
             Ok(answer)
         } else {
@@ -221,17 +278,26 @@ impl Homeserver {
 
     fn too_late(&self) -> HomeserverError {
         let host = self.base.host_str().unwrap_or_default().to_owned();
-        HomeserverError::Http(HttpError::Unreachable { host, why: "it did not answer in time".to_owned() })
+        HomeserverError::Http(HttpError::Unreachable {
+            host,
+            why: "it did not answer in time".to_owned(),
+        })
     }
 }
 
 /// v3 paths only: every homeserver with OAuth has them.
 fn versions() -> SupportedVersions {
-    SupportedVersions { versions: BTreeSet::from([MatrixVersion::V1_11]), features: BTreeSet::new() }
+    SupportedVersions {
+        versions: BTreeSet::from([MatrixVersion::V1_11]),
+        features: BTreeSet::new(),
+    }
 }
 
 impl std::fmt::Debug for Homeserver {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Homeserver").field("base", &self.base.as_str()).field("token", &"[redacted]").finish()
+        f.debug_struct("Homeserver")
+            .field("base", &self.base.as_str())
+            .field("token", &"[redacted]")
+            .finish()
     }
 }

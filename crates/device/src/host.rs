@@ -1,4 +1,5 @@
-//! A device at a sign-in: the rendezvous session, the person and the device's own duties, as the driver wants them.
+//! A device at a sign-in: the rendezvous session, the person and the device's own duties, as the
+//! driver wants them.
 
 use std::{
     future::{Future, pending},
@@ -12,7 +13,7 @@ use std::{
 use matrix_qr_protocol::{
     channel::{ChannelError, CheckCode},
     driver::{Delivery, Host, Progress},
-    error::{Error, Cause, UserError},
+    error::{Cause, Error, UserError},
     login::{Answer, Ask, Ended},
     rendezvous::{Binding, Payload},
 };
@@ -21,7 +22,7 @@ use tokio::time::{Instant, sleep, timeout_at};
 use crate::{
     discovery,
     http::Http,
-    person::{ProgressEvent, Person},
+    person::{Person, ProgressEvent},
     rendezvous_client::{RendezvousClient, RendezvousError},
     showing::{Home, Place, Showing},
     silence::{SILENCE, explained, slow, unanswered_rendezvous},
@@ -29,11 +30,13 @@ use crate::{
     user_error::ToUserError,
 };
 
-/// How long a payload of ours stands before another one of ours follows it: the other device counts them ("Secure operations"),
-/// and could not open the second without the first. It polls every second or two. Only a last word follows so closely.
+/// How long a payload of ours stands before another one of ours follows it: the other device counts
+/// them ("Secure operations"), and could not open the second without the first. It polls every
+/// second or two. Only a last word follows so closely.
 const TO_BE_READ: Duration = Duration::from_millis(2500);
-/// How long we listen to nobody else when we have asked a server or the store: their answer mostly comes sooner than the other
-/// device's next word, and a request for that would be broken off to write.
+/// How long we listen to nobody else when we have asked a server or the store: their answer mostly
+/// comes sooner than the other device's next word, and a request for that would be broken off to
+/// write.
 const SHORTLY: Duration = Duration::from_millis(50);
 /// How long a last word may take to be written, at the end of a sign-in.
 const LAST_WORD: Duration = Duration::from_secs(5);
@@ -57,17 +60,29 @@ pub(crate) struct HostAdapter<'a, P, D> {
 
 impl<'a, P, D> HostAdapter<'a, P, D> {
     pub(crate) fn new(rendezvous: RendezvousClient, person: &'a P, device: D) -> Self {
-        Self { rendezvous, person, device, unanswered: Mutex::new(None), asked: AtomicBool::new(false) }
+        Self {
+            rendezvous,
+            person,
+            device,
+            unanswered: Mutex::new(None),
+            asked: AtomicBool::new(false),
+        }
     }
 
-    /// Why it ended, where the driver could only see that something cannot be opened, or that the time is up.
+    /// Why it ended, where the driver could only see that something cannot be opened, or that the
+    /// time is up.
     pub(crate) fn explained(&self, error: Error) -> Error {
         match error {
             Error::Expired => {
-                let trouble = self.rendezvous.trouble().map(|error| Error::ExpiredInTrouble(error.to_user_error()));
+                let trouble = self
+                    .rendezvous
+                    .trouble()
+                    .map(|error| Error::ExpiredInTrouble(error.to_user_error()));
                 trouble.unwrap_or(error)
             }
-            Error::Tampered | Error::Channel(ChannelError::NotAuthentic) if self.rendezvous.has_lost_track() => {
+            Error::Tampered | Error::Channel(ChannelError::NotAuthentic)
+                if self.rendezvous.has_lost_track() =>
+            {
                 Error::Rendezvous(lost_track())
             }
             error => error,
@@ -79,7 +94,10 @@ impl<'a, P, D> HostAdapter<'a, P, D> {
     where
         P: Person,
     {
-        let tell = |error: RendezvousError| self.person.tell(ProgressEvent::Problem(&error.to_user_error()));
+        let tell = |error: RendezvousError| {
+            self.person
+                .tell(ProgressEvent::Problem(&error.to_user_error()))
+        };
         tokio::select! {
             end = sign_in => end,
             () = self.rendezvous.report_trouble(SILENCE, tell) => pending().await,
@@ -87,7 +105,9 @@ impl<'a, P, D> HostAdapter<'a, P, D> {
     }
 
     fn unanswered(&self) -> MutexGuard<'_, Option<Instant>> {
-        self.unanswered.lock().unwrap_or_else(PoisonError::into_inner)
+        self.unanswered
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -116,8 +136,12 @@ impl<P: Person, D: Duties> Host for HostAdapter<'_, P, D> {
         let Some(written) = written else { return };
         let read = async {
             let heard = self.rendezvous.receive().await;
-            // Without a session nobody reads. Whatever else goes wrong does not mean that it was read.
-            if !matches!(heard, Ok(_) | Err(RendezvousError::Gone | RendezvousError::Expired)) {
+            // Without a session nobody reads. Whatever else goes wrong does not mean that it was
+            // read.
+            if !matches!(
+                heard,
+                Ok(_) | Err(RendezvousError::Gone | RendezvousError::Expired)
+            ) {
                 pending::<()>().await;
             }
         };
@@ -130,7 +154,8 @@ impl<P: Person, D: Duties> Host for HostAdapter<'_, P, D> {
 
     async fn answer(&self, ask: Ask) -> Answer {
         // Somebody reads, types or decides now: the other device's next word will take a while.
-        self.rendezvous.relaxed(matches!(ask, Ask::AwaitToken | Ask::OpenUri(_)));
+        self.rendezvous
+            .relaxed(matches!(ask, Ask::AwaitToken | Ask::OpenUri(_)));
         self.asked.store(true, Ordering::Relaxed);
         let slow = slow(&ask);
         // Boxed: a step of the encryption store is a deep one, and this may run on a small stack.
@@ -175,7 +200,9 @@ pub(crate) async fn open_session<P: Person>(
         unanswered_rendezvous,
         Box::pin(async {
             let rendezvous = match start {
-                Start::Scan(code) => RendezvousClient::join(http.clone(), code.location.clone()).await,
+                Start::Scan(code) => {
+                    RendezvousClient::join(http.clone(), code.location.clone()).await
+                }
                 Start::Show(at) => place(http, at).await?.open(http, showing, home).await,
             };
             rendezvous.map_err(|error| match error {
@@ -185,7 +212,9 @@ pub(crate) async fn open_session<P: Person>(
         }),
     )
     .await?;
-    person.tell(ProgressEvent::Session { time_left: rendezvous.time_left() });
+    person.tell(ProgressEvent::Session {
+        time_left: rendezvous.time_left(),
+    });
     Ok(rendezvous)
 }
 
@@ -194,7 +223,8 @@ async fn place(http: &Http, at: &Rendezvous) -> Result<Place, Error> {
         Rendezvous::Endpoint(url) => Ok(Place::Endpoint(url.clone())),
         Rendezvous::Homeserver(homeserver) => {
             let base = discovery::resolve(http, homeserver).await;
-            base.map(Place::Homeserver).map_err(|error| Error::Rendezvous(error.to_user_error()))
+            base.map(Place::Homeserver)
+                .map_err(|error| Error::Rendezvous(error.to_user_error()))
         }
     }
 }

@@ -46,7 +46,8 @@ impl Policy {
     ///
     /// # Errors
     ///
-    /// [`HttpError::LoopbackHttp`] where the other policy would permit it, else [`HttpError::NotAllowed`].
+    /// [`HttpError::LoopbackHttp`] where the other policy would permit it, else
+    /// [`HttpError::NotAllowed`].
     pub fn check(self, url: &Url) -> Result<(), HttpError> {
         let host = url.host_str().unwrap_or_default().to_owned();
         if self.permits(url) {
@@ -54,7 +55,10 @@ impl Policy {
         } else if Self::HttpsOrLoopback.permits(url) {
             Err(HttpError::LoopbackHttp { host })
         } else {
-            Err(HttpError::NotAllowed { scheme: url.scheme().to_owned(), host })
+            Err(HttpError::NotAllowed {
+                scheme: url.scheme().to_owned(),
+                host,
+            })
         }
     }
 }
@@ -87,7 +91,8 @@ pub enum HttpError {
         /// The URL's host.
         host: String,
     },
-    /// A name without an address. A machine without a network cannot tell it from a name that does not exist.
+    /// A name without an address. A machine without a network cannot tell it from a name that does
+    /// not exist.
     #[error(
         "no address is known for {host}; check the spelling of that name, and this machine's network connection"
     )]
@@ -129,7 +134,10 @@ pub enum HttpError {
 impl HttpError {
     /// Whether trying again may help.
     pub fn is_transient(&self) -> bool {
-        matches!(self, Self::Unreachable { .. } | Self::NoNetwork { .. } | Self::Unresolved { .. })
+        matches!(
+            self,
+            Self::Unreachable { .. } | Self::NoNetwork { .. } | Self::Unresolved { .. }
+        )
     }
 }
 
@@ -151,7 +159,10 @@ pub struct Bounds {
 
 impl Default for Bounds {
     fn default() -> Self {
-        Self { bytes: USUAL_ANSWER, time: USUAL_TIME }
+        Self {
+            bytes: USUAL_ANSWER,
+            time: USUAL_TIME,
+        }
     }
 }
 
@@ -192,13 +203,21 @@ impl Http {
     /// # Errors
     ///
     /// See [`HttpError`]. Every status is an answer, not an error.
-    pub async fn send_within(&self, request: Request, bounds: Bounds) -> Result<Response, HttpError> {
+    pub async fn send_within(
+        &self,
+        request: Request,
+        bounds: Bounds,
+    ) -> Result<Response, HttpError> {
         let mut request = reqwest::Request::try_from(request).map_err(|_| HttpError::BadRequest)?;
         let host = request.url().host_str().unwrap_or_default().to_owned();
         self.policy.check(request.url())?;
         say_length(&mut request);
         *request.timeout_mut() = Some(bounds.time);
-        let response = self.client.execute(request).await.map_err(|error| unreachable(&host, error))?;
+        let response = self
+            .client
+            .execute(request)
+            .await
+            .map_err(|error| unreachable(&host, error))?;
         read(response, &host, bounds.bytes).await
     }
 
@@ -208,30 +227,51 @@ impl Http {
     ///
     /// [`HttpError::Unresolved`].
     pub async fn look_up(&self, url: &Url) -> Result<(), HttpError> {
-        let Some(Host::Domain(name)) = url.host() else { return Ok(()) };
+        let Some(Host::Domain(name)) = url.host() else {
+            return Ok(());
+        };
         let found = tokio::time::timeout(CONNECT, addresses(name)).await;
         found
             .ok()
             .and_then(Result::ok)
             .map(drop)
-            .ok_or_else(|| HttpError::Unresolved { host: name.to_owned() })
+            .ok_or_else(|| HttpError::Unresolved {
+                host: name.to_owned(),
+            })
     }
 }
 
-/// An empty content has a length too (RFC 9110, section 8.6): the client would leave it out, and MSC4108 requires it.
+/// An empty content has a length too (RFC 9110, section 8.6): the client would leave it out, and
+/// MSC4108 requires it.
 fn say_length(request: &mut reqwest::Request) {
     let has_content = matches!(*request.method(), Method::POST | Method::PUT);
-    let empty = request.body().and_then(|body| body.as_bytes()).is_none_or(<[u8]>::is_empty);
+    let empty = request
+        .body()
+        .and_then(|body| body.as_bytes())
+        .is_none_or(<[u8]>::is_empty);
     if has_content && empty {
-        request.headers_mut().insert(CONTENT_LENGTH, HeaderValue::from_static("0"));
+        request
+            .headers_mut()
+            .insert(CONTENT_LENGTH, HeaderValue::from_static("0"));
     }
 }
 
-async fn read(mut response: reqwest::Response, host: &str, limit: usize) -> Result<Response, HttpError> {
+async fn read(
+    mut response: reqwest::Response,
+    host: &str,
+    limit: usize,
+) -> Result<Response, HttpError> {
     let mut body = Vec::new();
-    while let Some(chunk) = response.chunk().await.map_err(|error| unreachable(host, error))? {
+    while let Some(chunk) = response
+        .chunk()
+        .await
+        .map_err(|error| unreachable(host, error))?
+    {
         if body.len() + chunk.len() > limit {
-            return Err(HttpError::TooLarge { host: host.to_owned(), limit });
+            return Err(HttpError::TooLarge {
+                host: host.to_owned(),
+                limit,
+            });
         }
         body.extend_from_slice(&chunk);
     }
@@ -245,7 +285,10 @@ async fn read(mut response: reqwest::Response, host: &str, limit: usize) -> Resu
 fn unreachable(host: &str, error: reqwest::Error) -> HttpError {
     let error = error.without_url();
     if error.is_timeout() {
-        return HttpError::Unreachable { host: host.to_owned(), why: "it did not answer in time".to_owned() };
+        return HttpError::Unreachable {
+            host: host.to_owned(),
+            why: "it did not answer in time".to_owned(),
+        };
     }
     because(host.to_owned(), &error)
 }
@@ -268,7 +311,10 @@ fn because(host: String, error: &(dyn Error + 'static)) -> HttpError {
 
 fn is_no_network(error: &io::Error) -> bool {
     use io::ErrorKind::{HostUnreachable, NetworkDown, NetworkUnreachable};
-    matches!(error.kind(), HostUnreachable | NetworkDown | NetworkUnreachable)
+    matches!(
+        error.kind(),
+        HostUnreachable | NetworkDown | NetworkUnreachable
+    )
 }
 
 #[cfg(test)]
@@ -276,7 +322,8 @@ mod tests {
     #![allow(clippy::unwrap_used, clippy::panic)]
     use super::*;
 
-    /// A label of 64 letters: no lookup can have an answer to it, with or without a network (RFC 1035, section 2.3.4).
+    /// A label of 64 letters: no lookup can have an answer to it, with or without a network (RFC
+    /// 1035, section 2.3.4).
     fn nameless() -> Url {
         Url::parse(&format!("https://{}.example/x", "a".repeat(64))).unwrap()
     }
@@ -284,18 +331,35 @@ mod tests {
     #[tokio::test]
     async fn a_name_without_an_address_is_not_a_server_that_is_down() {
         let http = Http::new(Policy::HttpsOrLoopback).unwrap();
-        let unresolved = HttpError::Unresolved { host: nameless().host_str().unwrap().to_owned() };
+        let unresolved = HttpError::Unresolved {
+            host: nameless().host_str().unwrap().to_owned(),
+        };
         // Without TLS, which has its own idea of what is no name at all.
         let plain = nameless().as_str().replace("https:", "http:");
         let error = http.client.get(plain).send().await.unwrap_err();
-        let HttpError::Unresolved { host } = &unresolved else { panic!("{unresolved}") };
+        let HttpError::Unresolved { host } = &unresolved else {
+            panic!("{unresolved}")
+        };
         assert_eq!(unreachable(host, error), unresolved);
         assert_eq!(http.look_up(&nameless()).await.unwrap_err(), unresolved);
-        for there in ["http://127.0.0.1:1/", "http://[::1]:1/", "http://localhost:1/"] {
-            assert_eq!(http.look_up(&Url::parse(there).unwrap()).await, Ok(()), "{there}");
+        for there in [
+            "http://127.0.0.1:1/",
+            "http://[::1]:1/",
+            "http://localhost:1/",
+        ] {
+            assert_eq!(
+                http.look_up(&Url::parse(there).unwrap()).await,
+                Ok(()),
+                "{there}"
+            );
         }
-        let request = http::Request::get("http://127.0.0.1:1/").body(Vec::new()).unwrap();
-        assert!(matches!(http.send(request).await, Err(HttpError::Unreachable { .. })));
+        let request = http::Request::get("http://127.0.0.1:1/")
+            .body(Vec::new())
+            .unwrap();
+        assert!(matches!(
+            http.send(request).await,
+            Err(HttpError::Unreachable { .. })
+        ));
     }
 
     #[test]
@@ -309,7 +373,13 @@ mod tests {
             assert!(matches!(told(kind), HttpError::NoNetwork { .. }), "{kind}");
         }
         let why = io::Error::from(ConnectionRefused).to_string();
-        assert_eq!(told(ConnectionRefused), HttpError::Unreachable { host: "a.example".to_owned(), why });
+        assert_eq!(
+            told(ConnectionRefused),
+            HttpError::Unreachable {
+                host: "a.example".to_owned(),
+                why
+            }
+        );
     }
 
     #[test]
@@ -318,9 +388,15 @@ mod tests {
         let local = "http://127.0.0.1:1/";
         assert_eq!(check(Policy::HttpsOrLoopback, local), Ok(()));
         let error = check(Policy::HttpsOnly, local).unwrap_err();
-        assert!(error.to_string().ends_with("; add --allow-loopback-http"), "{error}");
+        assert!(
+            error.to_string().ends_with("; add --allow-loopback-http"),
+            "{error}"
+        );
         for policy in [Policy::HttpsOnly, Policy::HttpsOrLoopback] {
-            let refused = HttpError::NotAllowed { scheme: "http".to_owned(), host: "a.example".to_owned() };
+            let refused = HttpError::NotAllowed {
+                scheme: "http".to_owned(),
+                host: "a.example".to_owned(),
+            };
             assert_eq!(check(policy, "http://a.example/"), Err(refused));
         }
     }

@@ -1,10 +1,12 @@
-//! A Matrix device that signs in, or is signed in, by QR code (MSC4108, MSC4388): HTTP, OAuth 2.0, end-to-end encryption and the session on disk.
+//! A Matrix device that signs in, or is signed in, by QR code (MSC4108, MSC4388): HTTP, OAuth 2.0,
+//! end-to-end encryption and the session on disk.
 //!
-//! There are two calls. [`sign_in`] makes this machine a new device of an account; [`Device::grant`] signs in
-//! somebody else's machine from a device that exists. A front end implements [`Person`], and is told and asked
-//! everything through it.
+//! There are two calls. [`sign_in`] makes this machine a new device of an account;
+//! [`Device::grant`] signs in somebody else's machine from a device that exists. A front end
+//! implements [`Person`], and is told and asked everything through it.
 //!
-//! What the two devices say to each other is in [`matrix_qr_protocol`]; this crate does what that asks for.
+//! What the two devices say to each other is in [`matrix_qr_protocol`]; this crate does what that
+//! asks for.
 
 mod access;
 mod device;
@@ -34,9 +36,9 @@ mod user_error;
 pub use access::{AccessToken, Standing, access_token, standing};
 pub use device::{Device, Facts};
 pub use device_name::{DeviceName, NotADeviceName};
-pub use existing_device::{Announce, Granted, GrantOptions};
+pub use existing_device::{Announce, GrantOptions, Granted};
 pub use new_device::{SignInOptions, SignedIn, sign_in};
-pub use person::{ProgressEvent, Opening, Person};
+pub use person::{Opening, Person, ProgressEvent};
 pub use ruma::{OwnedUserId, UserId};
 pub use showing::Showing;
 pub use sign_out::{SignOut, Subject, sign_out_here};

@@ -12,7 +12,7 @@ use crate::{
     host::{HostAdapter, open_session},
     http::{Http, Policy},
     oauth::Client,
-    person::{ProgressEvent, Person},
+    person::{Person, ProgressEvent},
     random::rng,
     session::{SessionDir, SessionLock},
     showing::Showing,
@@ -42,7 +42,8 @@ pub struct SignInOptions {
     pub showing: Showing,
     /// Who this client is to the authorization server.
     pub client: Client,
-    /// The only account that this device may become one of. Without it the person is asked ([`Person::confirm_account`]).
+    /// The only account that this device may become one of. Without it the person is asked
+    /// ([`Person::confirm_account`]).
     pub user: Option<OwnedUserId>,
     /// What the device is to be called.
     pub name: DeviceName,
@@ -67,9 +68,14 @@ pub struct SignedIn {
 ///
 /// # Errors
 ///
-/// Why it ended. No token, no device and no file is left behind then; where one had to be, the person was told. As long as a
-/// token is not seen to be revoked, what it takes to revoke it stays in the directory; the next sign-in there tries it again.
-pub async fn sign_in<P: Person>(setup: &SignInOptions, start: Start, person: &P) -> Result<SignedIn, Error> {
+/// Why it ended. No token, no device and no file is left behind then; where one had to be, the
+/// person was told. As long as a token is not seen to be revoked, what it takes to revoke it stays
+/// in the directory; the next sign-in there tries it again.
+pub async fn sign_in<P: Person>(
+    setup: &SignInOptions,
+    start: Start,
+    person: &P,
+) -> Result<SignedIn, Error> {
     let directory = SessionDir::new(&setup.directory);
     let lock = remains::claim(&directory, setup.policy, person).await?;
     let attempt = Box::pin(attempt((setup, &directory), start, person)).await;
@@ -87,12 +93,21 @@ async fn attempt<P: Person>(
     let http = Http::new(setup.policy).map_err(|error| Error::NotSetUp(error.to_user_error()))?;
     person.tell(ProgressEvent::Checking);
     let rendezvous = unless_cancelled(person, async {
-        explained(person, unanswered_login, Box::pin(duties::check_homeserver(&http, &start))).await?;
+        explained(
+            person,
+            unanswered_login,
+            Box::pin(duties::check_homeserver(&http, &start)),
+        )
+        .await?;
         open_session(&http, (&start, setup.showing), None, person).await
     })
     .await?;
     let location = rendezvous.location().clone();
-    let host = HostAdapter::new(rendezvous, person, NewDevice::new(setup, (http, directory), person));
+    let host = HostAdapter::new(
+        rendezvous,
+        person,
+        NewDevice::new(setup, (http, directory), person),
+    );
     // Boxed, here and elsewhere: what is in it is deep, and this may run on a small stack.
     let end = host.while_reporting(Box::pin(async {
         match &start {
@@ -106,7 +121,8 @@ async fn attempt<P: Person>(
     host.device.close(end).await
 }
 
-/// What was written until the end is removed, but for what it takes to revoke a token that still lives; what cannot be is named.
+/// What was written until the end is removed, but for what it takes to revoke a token that still
+/// lives; what cannot be is named.
 fn clean_up<P: Person>(directory: &SessionDir, lock: SessionLock, person: &P) {
     let wiped = directory.wipe_failed();
     drop(lock);

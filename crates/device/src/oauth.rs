@@ -1,6 +1,8 @@
-//! The device's side of OAuth 2.0: a client ID, the device authorization grant, refresh and revocation.
+//! The device's side of OAuth 2.0: a client ID, the device authorization grant, refresh and
+//! revocation.
 //!
-//! MSC4108, section "Login via OIDC Device Authorization Grant"; RFC 8628, RFC 7591 (MSC2966), RFC 7009 (MSC4254).
+//! MSC4108, section "Login via OIDC Device Authorization Grant"; RFC 8628, RFC 7591 (MSC2966), RFC
+//! 7009 (MSC4254).
 
 use std::pin::Pin;
 use std::time::Duration;
@@ -29,7 +31,10 @@ pub use registration::{Client, ClientMetadata};
 pub use tokens::Tokens;
 
 /// Answers of an OAuth server are small; its work may take a moment.
-const BOUNDS: Bounds = Bounds { bytes: 64 << 10, time: Duration::from_secs(20) };
+const BOUNDS: Bounds = Bounds {
+    bytes: 64 << 10,
+    time: Duration::from_secs(20),
+};
 
 /// A client that an OAuth server knows.
 #[derive(Debug, Clone)]
@@ -44,28 +49,50 @@ pub struct OAuth {
 }
 
 impl OAuth {
-    /// Becomes a client of the server: with an ID that it gave out before, or by registering (RFC 7591).
+    /// Becomes a client of the server: with an ID that it gave out before, or by registering (RFC
+    /// 7591).
     ///
     /// # Errors
     ///
-    /// [`OAuthError::NoRegistration`] when it must register and cannot; else as [`OAuthError`] says.
-    pub async fn connect(http: Http, metadata: ServerMetadata, client: &Client) -> Result<Self, OAuthError> {
+    /// [`OAuthError::NoRegistration`] when it must register and cannot; else as [`OAuthError`]
+    /// says.
+    pub async fn connect(
+        http: Http,
+        metadata: ServerMetadata,
+        client: &Client,
+    ) -> Result<Self, OAuthError> {
         let (client_id, given) = match client {
             Client::Registered(id) => (id.clone(), true),
-            Client::Dynamic(client) => (registration::register(&http, &metadata, client).await?, false),
+            Client::Dynamic(client) => (
+                registration::register(&http, &metadata, client).await?,
+                false,
+            ),
         };
-        Ok(Self { given, ..Self::resume(http, metadata, client_id) })
+        Ok(Self {
+            given,
+            ..Self::resume(http, metadata, client_id)
+        })
     }
 
     /// Is the client again that an earlier process was, to refresh or to revoke.
     pub fn resume(http: Http, metadata: ServerMetadata, client_id: String) -> Self {
-        Self { http, metadata, client_id, given: false, user_agent: None }
+        Self {
+            http,
+            metadata,
+            client_id,
+            given: false,
+            user_agent: None,
+        }
     }
 
-    /// Lets the server know, when it asks a person for their consent, what the device is called. No other request says it.
+    /// Lets the server know, when it asks a person for their consent, what the device is called. No
+    /// other request says it.
     #[must_use]
     pub fn on_device(self, name: &DeviceName) -> Self {
-        Self { user_agent: Some(name.user_agent()), ..self }
+        Self {
+            user_agent: Some(name.user_agent()),
+            ..self
+        }
     }
 
     /// The client's ID, to be kept with the session.
@@ -82,8 +109,8 @@ impl OAuth {
     ///
     /// # Errors
     ///
-    /// [`OAuthError::Discovery`] without the grant, [`OAuthError::UnknownClient`] when it is the client ID that is refused,
-    /// [`OAuthError::Refused`] when the server says no.
+    /// [`OAuthError::Discovery`] without the grant, [`OAuthError::UnknownClient`] when it is the
+    /// client ID that is refused, [`OAuthError::Refused`] when the server says no.
     pub async fn authorize_device(&self, device_id: &str) -> Result<Authorization, OAuthError> {
         device_grant::authorize(self, device_id).await
     }
@@ -101,36 +128,48 @@ impl OAuth {
         device_grant::await_token(&client, authorization, &send).await
     }
 
-    /// The tokens of a poll that was under way when [`Self::await_token`] was dropped, if it brings any. Nobody will use them: they
-    /// are to be revoked.
+    /// The tokens of a poll that was under way when [`Self::await_token`] was dropped, if it brings
+    /// any. Nobody will use them: they are to be revoked.
     pub async fn late_tokens(&self, authorization: &Authorization) -> Option<Tokens> {
         authorization.under_way.late().await
     }
 
-    /// Exchanges a refresh token for new tokens (RFC 6749, section 6). The old ones may be void from then on: store these.
+    /// Exchanges a refresh token for new tokens (RFC 6749, section 6). The old ones may be void
+    /// from then on: store these.
     ///
     /// # Errors
     ///
-    /// [`OAuthError::Refused`] with `invalid_grant` when the session has ended; else as [`OAuthError`] says. It is not
-    /// tried again here: a server may take a second use of the same token for a theft.
+    /// [`OAuthError::Refused`] with `invalid_grant` when the session has ended; else as
+    /// [`OAuthError`] says. It is not tried again here: a server may take a second use of the same
+    /// token for a theft.
     pub async fn refresh(&self, refresh_token: &Secret) -> Result<Tokens, OAuthError> {
         let token = RefreshToken::new(refresh_token.expose().to_owned());
         let client = self.client().set_token_uri(self.token_uri());
         let answer = client
             .exchange_refresh_token(&token)
-            .request_async(&Wire { http: &self.http, user_agent: None })
+            .request_async(&Wire {
+                http: &self.http,
+                user_agent: None,
+            })
             .await;
-        let fresh = Tokens::read(&answer.map_err(|error| OAuthError::of("refreshing the session", error))?)?;
+        let fresh = Tokens::read(
+            &answer.map_err(|error| OAuthError::of("refreshing the session", error))?,
+        )?;
         // RFC 6749, section 6: a server that does not rotate sends none.
         let refresh_token = fresh.refresh_token.or_else(|| Some(refresh_token.clone()));
-        Ok(Tokens { refresh_token, ..fresh })
+        Ok(Tokens {
+            refresh_token,
+            ..fresh
+        })
     }
 
-    /// Ends the tokens: the refresh token first, because it could make new ones (RFC 7009). Tried a few times.
+    /// Ends the tokens: the refresh token first, because it could make new ones (RFC 7009). Tried a
+    /// few times.
     ///
     /// # Errors
     ///
-    /// [`OAuthError::NoRevocation`] when the server has no such endpoint; else the first failure. Both are always tried.
+    /// [`OAuthError::NoRevocation`] when the server has no such endpoint; else the first failure.
+    /// Both are always tried.
     pub async fn revoke(&self, tokens: &Tokens) -> Result<(), OAuthError> {
         revocation::revoke(self, tokens).await
     }
@@ -144,7 +183,8 @@ impl OAuth {
     }
 }
 
-/// An exchange under way. Boxed: a future of the oauth2 crate around an unnamed one could not cross threads.
+/// An exchange under way. Boxed: a future of the oauth2 crate around an unnamed one could not cross
+/// threads.
 type Exchanging<'a> = Pin<Box<dyn Future<Output = Result<Response, OAuthError>> + Send + 'a>>;
 
 /// The HTTP client of the oauth2 crate; with another `User-Agent` where there is one.
@@ -165,14 +205,18 @@ impl<'c> AsyncHttpClient<'c> for Wire<'_> {
     }
 }
 
-/// One exchange of JSON. What does not come from the OAuth server itself (a proxy's page, a 5xx) is told apart.
+/// One exchange of JSON. What does not come from the OAuth server itself (a proxy's page, a 5xx) is
+/// told apart.
 async fn exchange(http: &Http, request: Request) -> Result<Response, OAuthError> {
     let host = request.uri().host().unwrap_or_default().to_owned();
     let response = http.send_within(request, BOUNDS).await?;
     let status = response.status();
     let is_json = serde_json::from_slice::<serde::de::IgnoredAny>(response.body()).is_ok();
     if status.is_server_error() || status.as_u16() == 429 || !is_json {
-        return Err(OAuthError::Unavailable { host, status: status.as_u16() });
+        return Err(OAuthError::Unavailable {
+            host,
+            status: status.as_u16(),
+        });
     }
     Ok(response)
 }

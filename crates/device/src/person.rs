@@ -13,22 +13,23 @@ use url::Url;
 
 use crate::encryption::BackupState;
 
-/// A front end: it shows, asks and tells. Every future may be dropped when its answer is not needed any more; an
-/// implementation then takes its question off the screen.
+/// A front end: it shows, asks and tells. Every future may be dropped when its answer is not needed
+/// any more; an implementation then takes its question off the screen.
 pub trait Person: Sync {
     /// Shows where the sign-in is. Must return at once.
     fn tell(&self, event: ProgressEvent<'_>);
 
-    /// Asks for the two digits that the other device shows. There is one attempt: what is not two digits may be asked
-    /// for again, what is two digits is final.
+    /// Asks for the two digits that the other device shows. There is one attempt: what is not two
+    /// digits may be asked for again, what is two digits is final.
     fn enter_check_code(&self) -> impl Future<Output = CheckCode> + Send;
 
-    /// Existing device: shows this link's host, asks whether to open it, and opens it. The new device's user code
-    /// may have to be typed there.
+    /// Existing device: shows this link's host, asks whether to open it, and opens it. The new
+    /// device's user code may have to be typed there.
     fn open_link(&self, link: &Url) -> impl Future<Output = Opening> + Send;
 
-    /// New device, where nobody said beforehand which account it must be: shows the account that the other device signs it in to, and
-    /// asks whether it is the right one. An implementation that has nobody to ask says yes.
+    /// New device, where nobody said beforehand which account it must be: shows the account that
+    /// the other device signs it in to, and asks whether it is the right one. An implementation
+    /// that has nobody to ask says yes.
     fn confirm_account(&self, user_id: &UserId) -> impl Future<Output = bool> + Send;
 
     /// Is ready as soon as the person has given up, however often it is asked.
@@ -84,7 +85,8 @@ pub enum ProgressEvent<'a> {
     Backup(&'a BackupState),
     /// Existing device: the homeserver shows the new device as signed by its owner.
     Verified(&'a DeviceId),
-    /// New device: an earlier sign-in was interrupted in its directory. Its device was signed out again, and its files are removed.
+    /// New device: an earlier sign-in was interrupted in its directory. Its device was signed out
+    /// again, and its files are removed.
     Cleared {
         /// The earlier device, where there was a token for it.
         device_id: Option<&'a str>,
@@ -98,9 +100,11 @@ pub enum ProgressEvent<'a> {
         /// What to do about it: a sentence.
         advice: &'a str,
     },
-    /// This takes longer than a person waits without a word, or does not work at the moment. It is tried on.
+    /// This takes longer than a person waits without a word, or does not work at the moment. It is
+    /// tried on.
     Problem(&'a UserError),
-    /// Existing device: the person gave up when the secrets were out already. The homeserver is asked what came of it.
+    /// Existing device: the person gave up when the secrets were out already. The homeserver is
+    /// asked what came of it.
     TooLate(&'a DeviceId),
     /// Something could not be taken away at the end. What it is, for the person to remove.
     LeftBehind(&'a str),

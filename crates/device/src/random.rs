@@ -2,7 +2,8 @@
 
 use rand_core::UnwrapErr;
 
-/// A generator of random numbers. It ends the process where the system has none: there is no key without them.
+/// A generator of random numbers. It ends the process where the system has none: there is no key
+/// without them.
 pub(crate) fn rng() -> UnwrapErr<getrandom::SysRng> {
     UnwrapErr(getrandom::SysRng)
 }

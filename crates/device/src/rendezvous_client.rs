@@ -1,7 +1,8 @@
 //! The rendezvous session over HTTP: patient with the network, suspicious of what it brings.
 //!
-//! MSC4108 and MSC4388, section "Insecure rendezvous session". `matrix_qr_protocol::rendezvous` says what is sent and what an answer
-//! means; this module knows time, lost connections and the `Prefer: wait` of servers that have it.
+//! MSC4108 and MSC4388, section "Insecure rendezvous session". `matrix_qr_protocol::rendezvous`
+//! says what is sent and what an answer means; this module knows time, lost connections and the
+//! `Prefer: wait` of servers that have it.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -18,16 +19,16 @@ use crate::secret::Secret;
 
 mod create;
 mod error;
+mod outage;
 mod pace;
 mod state;
-mod outage;
 mod wire;
 
 pub(crate) use create::{PATHS, is_unrecognized};
 pub use error::RendezvousError;
+use outage::Outages;
 use pace::{Backoff, Polls};
 use state::{Heard, State};
-use outage::Outages;
 use wire::exchange;
 pub(crate) use wire::incoming;
 
@@ -39,7 +40,8 @@ const QUICK: Duration = Duration::from_secs(15);
 const GRAIN: Duration = Duration::from_secs(1);
 /// How long the farewell may take.
 const FAREWELL: Duration = Duration::from_secs(5);
-/// A server that refuses a write and then says that nothing has changed contradicts itself. This often is enough.
+/// A server that refuses a write and then says that nothing has changed contradicts itself. This
+/// often is enough.
 const MAX_CONTRADICTIONS: u32 = 3;
 
 /// One device's end of a rendezvous session.
@@ -51,12 +53,14 @@ pub struct RendezvousClient {
     deadline: Instant,
     relaxed: AtomicBool,
     outages: Outages,
-    /// Never held across an await: both [`Self::receive`] and [`Self::send`] may be dropped at any point.
+    /// Never held across an await: both [`Self::receive`] and [`Self::send`] may be dropped at any
+    /// point.
     state: Mutex<State>,
 }
 
 impl RendezvousClient {
-    /// Creates a session at a homeserver: at the stable path, or else at the unstable one (step 2 of "Establishment").
+    /// Creates a session at a homeserver: at the stable path, or else at the unstable one (step 2
+    /// of "Establishment").
     ///
     /// # Errors
     ///
@@ -74,25 +78,32 @@ impl RendezvousClient {
         create::in_time(endpoint, create::at_endpoint(http, endpoint)).await
     }
 
-    /// Creates a session of MSC4388 at a homeserver, with an access token of that homeserver if there is one.
+    /// Creates a session of MSC4388 at a homeserver, with an access token of that homeserver if
+    /// there is one.
     ///
     /// # Errors
     ///
-    /// [`RendezvousError::NoNewer`] when the homeserver has no such sessions, [`RendezvousError::MustScan`] and
-    /// [`RendezvousError::MustNotShow`] when it does not let this device create one.
+    /// [`RendezvousError::NoNewer`] when the homeserver has no such sessions,
+    /// [`RendezvousError::MustScan`] and [`RendezvousError::MustNotShow`] when it does not let this
+    /// device create one.
     pub async fn create_msc4388(
         http: Http,
         base_url: &BaseUrl,
         access_token: Option<&Secret>,
     ) -> Result<Self, RendezvousError> {
-        create::in_time(base_url.url(), create::with_id(http, base_url, access_token)).await
+        create::in_time(
+            base_url.url(),
+            create::with_id(http, base_url, access_token),
+        )
+        .await
     }
 
     /// Joins the session that a QR code names, and reads it for the first time.
     ///
     /// # Errors
     ///
-    /// [`RendezvousError::AlreadyUsed`] when something is written there: the scanning device is who writes first.
+    /// [`RendezvousError::AlreadyUsed`] when something is written there: the scanning device is who
+    /// writes first.
     pub async fn join(http: Http, location: Location) -> Result<Self, RendezvousError> {
         let server = location.server().clone();
         create::in_time(&server, create::join(http, location)).await
@@ -103,7 +114,8 @@ impl RendezvousClient {
         &self.location
     }
 
-    /// When the session ends, by the server's own clock: `Expires` minus `Date`, or `expires_in_ms`, counted from when that answer came.
+    /// When the session ends, by the server's own clock: `Expires` minus `Date`, or
+    /// `expires_in_ms`, counted from when that answer came.
     ///
     /// A later answer does not move it: the lifetime is fixed at creation.
     pub fn deadline(&self) -> Instant {
@@ -125,13 +137,15 @@ impl RendezvousClient {
         self.state().session.binding()
     }
 
-    /// Whether an answer was lost that nothing can replace: the other device has written on, and bound what it says to a token
-    /// that this device was never told. Then it is no forgery if that cannot be opened.
+    /// Whether an answer was lost that nothing can replace: the other device has written on, and
+    /// bound what it says to a token that this device was never told. Then it is no forgery if that
+    /// cannot be opened.
     pub fn has_lost_track(&self) -> bool {
         self.state().lost_track
     }
 
-    /// What does not work at the moment, if something does not: lost connections, 5xx, 429, an answer that does not come.
+    /// What does not work at the moment, if something does not: lost connections, 5xx, 429, an
+    /// answer that does not come.
     pub fn trouble(&self) -> Option<RendezvousError> {
         self.outages.last()
     }
@@ -141,19 +155,20 @@ impl RendezvousClient {
         self.outages.report(long, tell).await;
     }
 
-    /// Waits for the next payload that is not our own. Can be dropped at any moment and called again.
+    /// Waits for the next payload that is not our own. Can be dropped at any moment and called
+    /// again.
     ///
     /// # Errors
     ///
-    /// [`RendezvousError::Gone`], [`RendezvousError::Expired`], or what else ends the session. Lost connections, 5xx and 429
-    /// do not, until the deadline; then they are the [`Self::trouble`].
+    /// [`RendezvousError::Gone`], [`RendezvousError::Expired`], or what else ends the session. Lost
+    /// connections, 5xx and 429 do not, until the deadline; then they are the [`Self::trouble`].
     pub async fn receive(&self) -> Result<Payload, RendezvousError> {
         self.in_time(self.next_payload()).await
     }
 
-    /// Writes a payload. After an answer was lost it looks first (MSC4108), or writes the same again at once (MSC4388); after a refusal
-    /// that passes it writes again. Can be dropped at any moment; what became of the payload is then found out by the next call, whichever
-    /// that is.
+    /// Writes a payload. After an answer was lost it looks first (MSC4108), or writes the same
+    /// again at once (MSC4388); after a refusal that passes it writes again. Can be dropped at any
+    /// moment; what became of the payload is then found out by the next call, whichever that is.
     ///
     /// # Errors
     ///
@@ -166,7 +181,10 @@ impl RendezvousClient {
     pub async fn delete(&self) {
         let request = self.state().session.delete();
         let outcome = timeout(FAREWELL, exchange(&self.http, request, FAREWELL)).await;
-        tracing::debug!(answered = matches!(outcome, Ok(Ok(_))), "deleted the rendezvous session");
+        tracing::debug!(
+            answered = matches!(outcome, Ok(Ok(_))),
+            "deleted the rendezvous session"
+        );
     }
 
     async fn in_time<T>(
@@ -175,7 +193,9 @@ impl RendezvousClient {
     ) -> Result<T, RendezvousError> {
         match timeout_at(self.deadline, work).await {
             // The server forgets a session when its time is up.
-            Ok(Err(RendezvousError::Gone)) if self.time_left() <= GRAIN => Err(RendezvousError::Expired),
+            Ok(Err(RendezvousError::Gone)) if self.time_left() <= GRAIN => {
+                Err(RendezvousError::Expired)
+            }
             Ok(outcome) => outcome,
             Err(_elapsed) => Err(RendezvousError::Expired),
         }
@@ -199,7 +219,11 @@ impl RendezvousClient {
     }
 
     /// Before something is tried again that may work then.
-    async fn pause(&self, error: RendezvousError, backoff: &mut Backoff) -> Result<(), RendezvousError> {
+    async fn pause(
+        &self,
+        error: RendezvousError,
+        backoff: &mut Backoff,
+    ) -> Result<(), RendezvousError> {
         if !error.is_transient() {
             return Err(error);
         }
@@ -211,8 +235,13 @@ impl RendezvousClient {
 
     async fn deliver(&self, payload: Payload) -> Result<Delivery, RendezvousError> {
         let repeatable = self.state().session.is_repeatable();
-        // The sooner the better: what the other device says next is bound to the token that an answer would have had.
-        let mut backoff = if repeatable { Backoff::eager() } else { Backoff::new() };
+        // The sooner the better: what the other device says next is bound to the token that an
+        // answer would have had.
+        let mut backoff = if repeatable {
+            Backoff::eager()
+        } else {
+            Backoff::new()
+        };
         let mut contradictions = 0;
         loop {
             match self.attempt(&payload).await {
@@ -230,7 +259,8 @@ impl RendezvousClient {
         }
     }
 
-    /// One step of a delivery: what is known already, or a look when it is not certain what is there, or else the write.
+    /// One step of a delivery: what is known already, or a look when it is not certain what is
+    /// there, or else the write.
     async fn attempt(&self, payload: &Payload) -> Result<Attempt, RendezvousError> {
         if let Some(delivery) = self.state().known(payload) {
             return Ok(Attempt::Over(delivery));
@@ -256,9 +286,9 @@ impl RendezvousClient {
         })
     }
 
-    /// An earlier payload of ours stands there after all, and this one was sealed before that was known; or that one never came, and
-    /// this one is counted after it. Nobody could open it.
-    /// Then the end of the session has to say what it would have said.
+    /// An earlier payload of ours stands there after all, and this one was sealed before that was
+    /// known; or that one never came, and this one is counted after it. Nobody could open it. Then
+    /// the end of the session has to say what it would have said.
     async fn abandon(&self) -> Result<Attempt, RendezvousError> {
         self.delete().await;
         Err(RendezvousError::Gone)
@@ -282,7 +312,11 @@ impl RendezvousClient {
 
 fn unanswered(server: &Url) -> RendezvousError {
     let host = server.host_str().unwrap_or_default().to_owned();
-    HttpError::Unreachable { host, why: "it has not answered yet".to_owned() }.into()
+    HttpError::Unreachable {
+        host,
+        why: "it has not answered yet".to_owned(),
+    }
+    .into()
 }
 
 enum Attempt {
@@ -293,6 +327,8 @@ enum Attempt {
 
 impl std::fmt::Debug for RendezvousClient {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("RendezvousClient").field("time_left", &self.time_left()).finish_non_exhaustive()
+        f.debug_struct("RendezvousClient")
+            .field("time_left", &self.time_left())
+            .finish_non_exhaustive()
     }
 }

@@ -88,8 +88,11 @@ mod tests {
     use crate::http::HttpError;
 
     fn unreachable() -> HomeserverError {
-        HttpError::Unreachable { host: "m.example".to_owned(), why: "it did not answer in time".to_owned() }
-            .into()
+        HttpError::Unreachable {
+            host: "m.example".to_owned(),
+            why: "it did not answer in time".to_owned(),
+        }
+        .into()
     }
 
     #[tokio::test(start_paused = true)]
@@ -102,7 +105,11 @@ mod tests {
             })
             .await;
             assert_eq!(outcome, Err(unreachable()));
-            assert!(began.elapsed() <= Duration::from_secs(30), "{seconds}: {:?}", began.elapsed());
+            assert!(
+                began.elapsed() <= Duration::from_secs(30),
+                "{seconds}: {:?}",
+                began.elapsed()
+            );
         }
     }
 }

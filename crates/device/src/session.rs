@@ -10,11 +10,13 @@
 //! matrix-sdk-*.sqlite3          others of its databases, once a program on matrix-sdk has used the directory
 //! ```
 //!
-//! `session.json` holds `client_id` and `user`, which are the two fields of matrix-sdk 0.19's `OAuthSession` (`user` in the
-//! serialised form of its `UserSession`), and beside them what is needed to build the client: `homeserver` and `issuer`.
+//! `session.json` holds `client_id` and `user`, which are the two fields of matrix-sdk 0.19's
+//! `OAuthSession` (`user` in the serialised form of its `UserSession`), and beside them what is
+//! needed to build the client: `homeserver` and `issuer`.
 //!
-//! A sign-in becomes complete by a rename of the second file to the first, so that there are never both. A directory with
-//! files of ours and without `session.json` holds what a sign-in or a sign-out left that was interrupted.
+//! A sign-in becomes complete by a rename of the second file to the first, so that there are never
+//! both. A directory with files of ours and without `session.json` holds what a sign-in or a
+//! sign-out left that was interrupted.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -38,9 +40,13 @@ pub const STORE_FILE: &str = "matrix-sdk-crypto.sqlite3";
 const SESSION_FILE: &str = "session.json";
 const PENDING_FILE: &str = "session.pending.json";
 const LOCK_FILE: &str = "session.lock";
-/// What matrix-sdk 0.19 adds in a directory that it was given: rooms, messages that it decrypted, files.
-const SDK_STORES: [&str; 3] =
-    ["matrix-sdk-state.sqlite3", "matrix-sdk-event-cache.sqlite3", "matrix-sdk-media.sqlite3"];
+/// What matrix-sdk 0.19 adds in a directory that it was given: rooms, messages that it decrypted,
+/// files.
+const SDK_STORES: [&str; 3] = [
+    "matrix-sdk-state.sqlite3",
+    "matrix-sdk-event-cache.sqlite3",
+    "matrix-sdk-media.sqlite3",
+];
 /// What SQLite may put beside its database.
 const STORE_SUFFIXES: [&str; 4] = ["", "-wal", "-shm", "-journal"];
 /// Far more than any session needs, in bytes.
@@ -82,8 +88,9 @@ impl SessionDir {
     ///
     /// # Errors
     ///
-    /// [`SessionError::Interrupted`] when an interrupted sign-in left something in it, [`SessionError::Occupied`] when there is
-    /// anything else, [`SessionError::InUse`] when another process has it.
+    /// [`SessionError::Interrupted`] when an interrupted sign-in left something in it,
+    /// [`SessionError::Occupied`] when there is anything else, [`SessionError::InUse`] when another
+    /// process has it.
     pub fn create(&self) -> Result<SessionLock, SessionError> {
         files::create_dir(&self.path)?;
         self.check_empty()?;
@@ -95,8 +102,12 @@ impl SessionDir {
     fn check_empty(&self) -> Result<(), SessionError> {
         match self.content()? {
             Content::Nothing => Ok(()),
-            Content::Remains => Err(SessionError::Interrupted { path: self.path.clone() }),
-            Content::Session | Content::Other => Err(SessionError::Occupied { path: self.path.clone() }),
+            Content::Remains => Err(SessionError::Interrupted {
+                path: self.path.clone(),
+            }),
+            Content::Session | Content::Other => Err(SessionError::Occupied {
+                path: self.path.clone(),
+            }),
         }
     }
 
@@ -110,19 +121,24 @@ impl SessionDir {
             Content::Remains
         } else if names.iter().all(|name| name == LOCK_FILE) {
             Content::Nothing
-        } else if has(LOCK_FILE) && names.iter().all(|name| our_files().any(|ours| *name == *ours)) {
+        } else if has(LOCK_FILE)
+            && names
+                .iter()
+                .all(|name| our_files().any(|ours| *name == *ours))
+        {
             Content::Remains
         } else {
             Content::Other
         })
     }
 
-    /// Locks a directory that holds a session: two processes with one encryption store would break it.
+    /// Locks a directory that holds a session: two processes with one encryption store would break
+    /// it.
     ///
     /// # Errors
     ///
-    /// [`SessionError::None`] or [`SessionError::Interrupted`] when there is no session, [`SessionError::InUse`] when another
-    /// process has it.
+    /// [`SessionError::None`] or [`SessionError::Interrupted`] when there is no session,
+    /// [`SessionError::InUse`] when another process has it.
     pub fn lock(&self) -> Result<SessionLock, SessionError> {
         match self.content()? {
             Content::Session => files::lock(&self.file(LOCK_FILE)),
@@ -139,7 +155,9 @@ impl SessionDir {
         let deadline = Instant::now() + time;
         loop {
             match self.lock() {
-                Err(SessionError::InUse { .. }) if Instant::now() < deadline => sleep(LOCK_PAUSE).await,
+                Err(SessionError::InUse { .. }) if Instant::now() < deadline => {
+                    sleep(LOCK_PAUSE).await
+                }
                 outcome => return outcome,
             }
         }
@@ -149,11 +167,14 @@ impl SessionDir {
     ///
     /// # Errors
     ///
-    /// [`SessionError::None`] when there are none, [`SessionError::InUse`] when the sign-in is still at work.
+    /// [`SessionError::None`] when there are none, [`SessionError::InUse`] when the sign-in is
+    /// still at work.
     pub fn lock_remains(&self) -> Result<SessionLock, SessionError> {
         match self.content()? {
             Content::Remains => files::lock(&self.file(LOCK_FILE)),
-            _ => Err(SessionError::None { path: self.path.clone() }),
+            _ => Err(SessionError::None {
+                path: self.path.clone(),
+            }),
         }
     }
 
@@ -165,7 +186,8 @@ impl SessionDir {
         }
     }
 
-    /// Writes the session, in place of the one that was there: always one of the two is there, whole.
+    /// Writes the session, in place of the one that was there: always one of the two is there,
+    /// whole.
     ///
     /// # Errors
     ///
@@ -193,7 +215,8 @@ impl SessionDir {
         files::rename(&self.file(PENDING_FILE), &self.file(SESSION_FILE))
     }
 
-    /// The sign-in failed after all: its session, if there is one, is not to be used any more, and to be revoked.
+    /// The sign-in failed after all: its session, if there is one, is not to be used any more, and
+    /// to be revoked.
     ///
     /// # Errors
     ///
@@ -207,17 +230,24 @@ impl SessionDir {
 
     fn write(&self, name: &str, session: &impl Serialize) -> Result<(), SessionError> {
         let path = self.file(name);
-        let unwritable =
-            |error: serde_json::Error| SessionError::Io { path: path.clone(), why: error.to_string() };
-        files::replace(&path, &serde_json::to_vec_pretty(session).map(Zeroizing::new).map_err(unwritable)?)
+        let unwritable = |error: serde_json::Error| SessionError::Io {
+            path: path.clone(),
+            why: error.to_string(),
+        };
+        files::replace(
+            &path,
+            &serde_json::to_vec_pretty(session)
+                .map(Zeroizing::new)
+                .map_err(unwritable)?,
+        )
     }
 
     /// Reads the session.
     ///
     /// # Errors
     ///
-    /// [`SessionError::None`] or [`SessionError::Interrupted`], [`SessionError::TooOpen`] when others could read it,
-    /// [`SessionError::Unreadable`].
+    /// [`SessionError::None`] or [`SessionError::Interrupted`], [`SessionError::TooOpen`] when
+    /// others could read it, [`SessionError::Unreadable`].
     pub fn load(&self) -> Result<StoredSession, SessionError> {
         self.read(SESSION_FILE)?.ok_or_else(|| self.no_session())
     }
@@ -231,24 +261,30 @@ impl SessionDir {
         match self.read(PENDING_FILE)? {
             Some(pending) => Ok(Some(pending)),
             // Interrupted before it took its place: whole, or of no use.
-            None => Ok(self.read(&files::temporary(PENDING_FILE)).unwrap_or_default()),
+            None => Ok(self
+                .read(&files::temporary(PENDING_FILE))
+                .unwrap_or_default()),
         }
     }
 
     fn read<T: DeserializeOwned>(&self, name: &str) -> Result<Option<T>, SessionError> {
         let path = self.file(name);
-        let Some(json) = files::read_private(&path, MAX_SESSION)? else { return Ok(None) };
+        let Some(json) = files::read_private(&path, MAX_SESSION)? else {
+            return Ok(None);
+        };
         files::check_private(&self.path)?;
         // The error's text can quote the document, and with it a token: where it breaks is enough.
-        serde_json::from_slice(&json).map(Some).map_err(|error| SessionError::Unreadable {
-            path,
-            line: error.line(),
-            column: error.column(),
-        })
+        serde_json::from_slice(&json)
+            .map(Some)
+            .map_err(|error| SessionError::Unreadable {
+                path,
+                line: error.line(),
+                column: error.column(),
+            })
     }
 
-    /// Removes the session, the encryption store and what matrix-sdk stored beside it, and nothing else; then the directory if
-    /// that leaves it empty.
+    /// Removes the session, the encryption store and what matrix-sdk stored beside it, and nothing
+    /// else; then the directory if that leaves it empty.
     ///
     /// # Errors
     ///
@@ -260,7 +296,8 @@ impl SessionDir {
         files::remove_if_empty(&self.path)
     }
 
-    /// The same after a sign-in that failed; but what it takes to revoke it stays, as long as it is not revoked.
+    /// The same after a sign-in that failed; but what it takes to revoke it stays, as long as it is
+    /// not revoked.
     ///
     /// # Errors
     ///
@@ -286,10 +323,16 @@ impl SessionDir {
     }
 }
 
-/// The tokens first: whatever fails after that, nobody can sign in with what is left. The lock last: it says whose files these are.
+/// The tokens first: whatever fails after that, nobody can sign in with what is left. The lock
+/// last: it says whose files these are.
 fn our_files() -> impl Iterator<Item = String> {
-    let sessions = [SESSION_FILE, PENDING_FILE].map(|name| [name.to_owned(), files::temporary(name)]);
-    sessions.into_iter().flatten().chain(stores()).chain([LOCK_FILE.to_owned()])
+    let sessions =
+        [SESSION_FILE, PENDING_FILE].map(|name| [name.to_owned(), files::temporary(name)]);
+    sessions
+        .into_iter()
+        .flatten()
+        .chain(stores())
+        .chain([LOCK_FILE.to_owned()])
 }
 
 fn stores() -> impl Iterator<Item = String> {

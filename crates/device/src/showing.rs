@@ -54,7 +54,10 @@ impl Place {
                 Ok(client) => Ok(client),
                 // One that does not answer will not answer another question.
                 Err(RendezvousError::Http(error)) if error.is_transient() => Err(error.into()),
-                Err(error) => self.with_url(http).await.map_err(|older| likelier(older, error)),
+                Err(error) => self
+                    .with_url(http)
+                    .await
+                    .map_err(|older| likelier(older, error)),
             },
         }
     }
@@ -72,14 +75,16 @@ impl Place {
         home: Option<&Home<'_>>,
     ) -> Result<RendezvousClient, RendezvousError> {
         let (Self::Homeserver(base) | Self::Endpoint(base)) = self;
-        // The code of an existing device says at once where the session and where the account is. Nor does anybody else get
-        // the token.
+        // The code of an existing device says at once where the session and where the account is.
+        // Nor does anybody else get the token.
         if home.is_some_and(|home| home.base != base) {
             return Err(RendezvousError::Elsewhere);
         }
-        // As a URL is written that was parsed before: who parses the code's text, and writes it again, gets the same.
+        // As a URL is written that was parsed before: who parses the code's text, and writes it
+        // again, gets the same.
         let base_url = BaseUrl::parse(base.as_str()).map_err(|_| RendezvousError::NoBaseUrl)?;
-        RendezvousClient::create_msc4388(http.clone(), &base_url, home.map(|home| &home.token)).await
+        RendezvousClient::create_msc4388(http.clone(), &base_url, home.map(|home| &home.token))
+            .await
     }
 }
 

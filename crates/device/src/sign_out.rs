@@ -1,7 +1,8 @@
 //! The end of a session on the server, and how far it can be seen.
 //!
-//! RFC 7009, section 2.2: a server answers 200 for a token that it does not know, too. So a revocation says nothing by itself.
-//! The tokens are first refreshed, which shows that they are those of a session that lives; then revoked; then tried.
+//! RFC 7009, section 2.2: a server answers 200 for a token that it does not know, too. So a
+//! revocation says nothing by itself. The tokens are first refreshed, which shows that they are
+//! those of a session that lives; then revoked; then tried.
 
 use std::{path::Path, time::Duration};
 
@@ -34,14 +35,20 @@ pub(crate) enum SignOutOutcome {
 /// How long it may take to find the server that gave the tokens, where connections hang.
 const FIND: Duration = Duration::from_secs(20);
 /// How long a homeserver may go on to take a token that was revoked: it may have to be told first.
-const UNTIL_REFUSED: [Duration; 3] =
-    [Duration::from_millis(500), Duration::from_secs(1), Duration::from_secs(2)];
+const UNTIL_REFUSED: [Duration; 3] = [
+    Duration::from_millis(500),
+    Duration::from_secs(1),
+    Duration::from_secs(2),
+];
 
 /// A session, or the remains of an interrupted sign-in, about to be signed out.
 pub struct SignOut(Kept);
 
 enum Kept {
-    Session { access: Box<Access>, subject: Subject },
+    Session {
+        access: Box<Access>,
+        subject: Subject,
+    },
     Remains(Box<Remains>),
 }
 
@@ -89,7 +96,8 @@ impl SignOut {
         }
     }
 
-    /// Ends the session on the server, and removes it from this machine once it is seen to have ended.
+    /// Ends the session on the server, and removes it from this machine once it is seen to have
+    /// ended.
     ///
     /// # Errors
     ///
@@ -104,11 +112,13 @@ impl SignOut {
 
 /// Else it is this command that is at fault, and nothing is known of the session.
 fn may_be_asked(policy: Policy, homeserver: &Url) -> Result<(), UserError> {
-    policy.check(homeserver).map_err(|error| error.to_user_error())
+    policy
+        .check(homeserver)
+        .map_err(|error| error.to_user_error())
 }
 
-/// Removes what is kept of a session from this machine, without a word to any server. The device stays in the account until
-/// somebody removes it there.
+/// Removes what is kept of a session from this machine, without a word to any server. The device
+/// stays in the account until somebody removes it there.
 ///
 /// # Errors
 ///
@@ -133,7 +143,9 @@ impl Subject {
     fn of(revocable: Option<&Revocable>, interrupted: bool) -> Self {
         let user = revocable.map(|revocable| &revocable.user);
         Self {
-            user_id: user.and_then(|user| user.user_id.as_ref()).map(ToString::to_string),
+            user_id: user
+                .and_then(|user| user.user_id.as_ref())
+                .map(ToString::to_string),
             device_id: user.map(|user| user.device_id.to_string()),
             interrupted,
             place: revocable.map_or_else(|| place(None), Revocable::place),
@@ -157,18 +169,26 @@ impl Remains {
             why: error.to_string(),
         })?;
         let revocable = directory.load_pending()?;
-        Ok(Self { directory: directory.clone(), http, revocable, _lock: lock })
+        Ok(Self {
+            directory: directory.clone(),
+            http,
+            revocable,
+            _lock: lock,
+        })
     }
 
     pub(crate) fn subject(&self) -> Subject {
         Subject::of(self.revocable.as_ref(), true)
     }
 
-    /// Nobody but this directory ever had the tokens, and each refresh of them was kept: where they are void, their session has
-    /// ended.
+    /// Nobody but this directory ever had the tokens, and each refresh of them was kept: where they
+    /// are void, their session has ended.
     pub(crate) async fn clear(self) -> Result<(), UserError> {
         if let Some(revocable) = &self.revocable {
-            let keep = |fresh: &Tokens| self.directory.save_pending(&revocable.clone().refreshed(fresh));
+            let keep = |fresh: &Tokens| {
+                self.directory
+                    .save_pending(&revocable.clone().refreshed(fresh))
+            };
             if let SignOutOutcome::Unknown(why) = end(&self.http, revocable.clone(), keep).await {
                 return Err(unknown(revocable, &why));
             }
@@ -205,7 +225,8 @@ pub(crate) fn unknown(session: &Revocable, why: &str) -> UserError {
     )
 }
 
-/// Ends a session. Each set of fresh tokens is given to `keep` before it is used: who is interrupted can go on with them.
+/// Ends a session. Each set of fresh tokens is given to `keep` before it is used: who is
+/// interrupted can go on with them.
 pub(crate) async fn end(
     http: &Http,
     session: Revocable,
@@ -223,11 +244,17 @@ pub(crate) async fn end(
 
 /// What an error says has its advice behind a semicolon; there is another advice here.
 fn reason(text: &str) -> String {
-    text.split_once("; ").map_or(text, |(what, _)| what).to_owned()
+    text.split_once("; ")
+        .map_or(text, |(what, _)| what)
+        .to_owned()
 }
 
-/// The one that gave the tokens. Where the homeserver does not name it (any more), or does not answer, it is asked itself.
-async fn authorization_server(http: &Http, session: &Revocable) -> Result<ServerMetadata, DiscoveryError> {
+/// The one that gave the tokens. Where the homeserver does not name it (any more), or does not
+/// answer, it is asked itself.
+async fn authorization_server(
+    http: &Http,
+    session: &Revocable,
+) -> Result<ServerMetadata, DiscoveryError> {
     match discovery::server_metadata(http, &session.homeserver).await {
         Ok(metadata) if metadata.issuer == session.issuer => Ok(metadata),
         _ => discovery::issuer_metadata(http, &session.issuer).await,
@@ -269,20 +296,29 @@ async fn refreshed(oauth: &OAuth, session: &Revocable) -> Option<Tokens> {
     briefly(|| oauth.refresh(refresh_token)).await.ok()
 }
 
-/// Sees the token refused, by the homeserver; where that cannot be asked, by the server that gave it.
-async fn refusal(homeserver: &Homeserver, oauth: &OAuth, session: &Revocable) -> Result<(), String> {
+/// Sees the token refused, by the homeserver; where that cannot be asked, by the server that gave
+/// it.
+async fn refusal(
+    homeserver: &Homeserver,
+    oauth: &OAuth,
+    session: &Revocable,
+) -> Result<(), String> {
     for pause in UNTIL_REFUSED {
         match homeserver.whoami_within(Effort::BRIEF).await {
             Err(HomeserverError::Expired) => return Ok(()),
             Ok(_) => sleep(pause).await,
-            Err(error) => return refused_at_issuer(oauth, session, &reason(&error.to_string())).await,
+            Err(error) => {
+                return refused_at_issuer(oauth, session, &reason(&error.to_string())).await;
+            }
         }
     }
     Err("the homeserver still takes its token after it was revoked".to_owned())
 }
 
 async fn refused_at_issuer(oauth: &OAuth, session: &Revocable, why: &str) -> Result<(), String> {
-    let Some(refresh_token) = &session.user.refresh_token else { return Err(why.to_owned()) };
+    let Some(refresh_token) = &session.user.refresh_token else {
+        return Err(why.to_owned());
+    };
     match briefly(|| oauth.refresh(refresh_token)).await {
         Err(error) if error.is_invalid_grant() => Ok(()),
         Ok(_) => Err("its tokens can still be refreshed after they were revoked".to_owned()),

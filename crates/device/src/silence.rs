@@ -8,7 +8,7 @@ use matrix_qr_protocol::{
 };
 use tokio::time::timeout;
 
-use crate::person::{ProgressEvent, Person};
+use crate::person::{Person, ProgressEvent};
 
 /// How long a person waits without a word.
 pub(crate) const SILENCE: Duration = Duration::from_secs(3);
@@ -45,12 +45,18 @@ pub(crate) fn slow(ask: &Ask) -> Option<UserError> {
 
 /// Before a sign-in, and at its beginning.
 pub(crate) fn unanswered_login() -> UserError {
-    waiting(Cause::Homeserver, "the homeserver or its authorization server has not answered yet")
+    waiting(
+        Cause::Homeserver,
+        "the homeserver or its authorization server has not answered yet",
+    )
 }
 
 /// The same of the server where the devices meet.
 pub(crate) fn unanswered_rendezvous() -> UserError {
-    waiting(Cause::RendezvousServer, "the rendezvous server has not answered yet")
+    waiting(
+        Cause::RendezvousServer,
+        "the rendezvous server has not answered yet",
+    )
 }
 
 fn waiting(cause: Cause, what: &str) -> UserError {

@@ -1,6 +1,7 @@
 //! This crate's errors, told as the [`UserError`] that ends a sign-in.
 //!
-//! The errors of this crate say what happened and, after a semicolon, what to do now: here the two are taken apart.
+//! The errors of this crate say what happened and, after a semicolon, what to do now: here the two
+//! are taken apart.
 
 use matrix_qr_protocol::error::{Cause, UserError};
 
@@ -48,7 +49,8 @@ pub(crate) fn out_of_order() -> UserError {
     )
 }
 
-/// Whose side a failed exchange with a server of this side is on: where none was reached, or none may be, it is not the server's.
+/// Whose side a failed exchange with a server of this side is on: where none was reached, or none
+/// may be, it is not the server's.
 fn between(error: &HttpError, server: Cause) -> Cause {
     match error {
         HttpError::LoopbackHttp { .. } => Cause::Person,

@@ -1,5 +1,6 @@
-//! No secret in anything that is printed: whole sign-ins, good and failed, at the most talkative level, with everything that
-//! is logged (by us, and by all that we and the sandbox build on), told, returned and refused.
+//! No secret in anything that is printed: whole sign-ins, good and failed, at the most talkative
+//! level, with everything that is logged (by us, and by all that we and the sandbox build on),
+//! told, returned and refused.
 //!
 //! A binary of its own: there is one log to a process.
 
@@ -12,12 +13,12 @@
     clippy::indexing_slicing
 )]
 
+#[path = "sign_in/fault_proxy.rs"]
+mod fault_proxy;
 #[path = "sign_in/meeting.rs"]
 mod meeting;
 #[path = "sign_in/revision.rs"]
 mod revision;
-#[path = "sign_in/fault_proxy.rs"]
-mod fault_proxy;
 #[path = "sign_in/test_env.rs"]
 mod test_env;
 
@@ -35,8 +36,8 @@ use serde_json::Value;
 use tracing_subscriber::{filter::LevelFilter, fmt::MakeWriter, util::SubscriberInitExt};
 
 use crate::{
-    meeting::{Digits, Plan},
     fault_proxy::Exchange,
+    meeting::{Digits, Plan},
     test_env::{End, OLD_MESSAGE, TestEnv},
 };
 
@@ -70,17 +71,37 @@ impl<'a> MakeWriter<'a> for Log {
 #[tokio::test]
 async fn no_secret_is_printed() {
     let log = Log::default();
-    tracing_subscriber::fmt().with_max_level(LevelFilter::TRACE).with_writer(log.clone()).finish().init();
+    tracing_subscriber::fmt()
+        .with_max_level(LevelFilter::TRACE)
+        .with_writer(log.clone())
+        .finish()
+        .init();
     for revision in [Revision::Msc4108, Revision::Msc4388] {
         let both = async {
-            tokio::join!(Box::pin(each_way(Role::New, &log)), Box::pin(each_way(Role::Existing, &log)));
+            tokio::join!(
+                Box::pin(each_way(Role::New, &log)),
+                Box::pin(each_way(Role::Existing, &log))
+            );
         };
         revision::with(revision, both).await;
     }
     tracing::trace!(planted = "a secret", "the search would find it");
-    let heard = ["a secret", "hyper_util", "reqwest", "matrix_sdk_crypto", "matrix_sdk_sqlite"];
-    for talkative in heard.iter().chain(&["matrix_qr_device", "matrix_qr_sandbox", "cross-signing keys"]) {
-        assert!(log.text().contains(talkative), "{talkative} was listened to");
+    let heard = [
+        "a secret",
+        "hyper_util",
+        "reqwest",
+        "matrix_sdk_crypto",
+        "matrix_sdk_sqlite",
+    ];
+    for talkative in heard.iter().chain(&[
+        "matrix_qr_device",
+        "matrix_qr_sandbox",
+        "cross-signing keys",
+    ]) {
+        assert!(
+            log.text().contains(talkative),
+            "{talkative} was listened to"
+        );
     }
 }
 
@@ -88,7 +109,9 @@ async fn each_way(shown_by: Role, log: &Log) {
     let world = TestEnv::with_fault_proxy().await;
     let mut printed = String::new();
     for (fault, plan) in sign_ins(shown_by) {
-        fault.into_iter().for_each(|fault| world.sandbox.faults().set(fault));
+        fault
+            .into_iter()
+            .for_each(|fault| world.sandbox.faults().set(fault));
         let end = world.sign_in(&plan).await;
         world.sandbox.faults().clear();
         printed.push_str(&all_of(&end));
@@ -96,7 +119,11 @@ async fn each_way(shown_by: Role, log: &Log) {
     let new = world.reopen_new().await;
     assert_eq!(new.restore_keys().await.unwrap().keys, 1);
     let setup = world.setup(plan(shown_by).dialect);
-    printed.push_str(&format!("{:?} {:?} {setup:?}", new.encryption(), new.homeserver()));
+    printed.push_str(&format!(
+        "{:?} {:?} {setup:?}",
+        new.encryption(),
+        new.homeserver()
+    ));
     search(&world, &log.text(), &printed).await;
 }
 
@@ -115,15 +142,26 @@ fn sign_ins(shown_by: Role) -> Vec<(Option<Fault>, Plan)> {
         Fault::AuthorizationExpired,
         Fault::DevicesError,
     ];
-    let failing = faults.into_iter().map(|fault| (Some(fault), plan(shown_by)));
-    let wrong_digits = (None, Plan { digits: Digits::Wrong, ..plan(shown_by) });
+    let failing = faults
+        .into_iter()
+        .map(|fault| (Some(fault), plan(shown_by)));
+    let wrong_digits = (
+        None,
+        Plan {
+            digits: Digits::Wrong,
+            ..plan(shown_by)
+        },
+    );
     let patient = (Some(Fault::TokenPoll502 { times: 1 }), plan(shown_by));
     failing.chain([wrong_digits, patient]).collect()
 }
 
 /// What a front end was told and got, as `Debug` and `Display` have it.
 fn all_of(end: &End) -> String {
-    let mut text = format!("{}\n{:?}\n{:?}\n{:?}\n", end.printed, end.new, end.existing, end.code);
+    let mut text = format!(
+        "{}\n{:?}\n{:?}\n{:?}\n",
+        end.printed, end.new, end.existing, end.code
+    );
     let errors = [end.new.as_ref().err(), end.existing.as_ref().err()];
     for error in errors.into_iter().flatten() {
         text.push_str(&format!("{error}\n{error:#?}\n{}\n", error.advice()));
@@ -143,40 +181,70 @@ async fn search(world: &TestEnv, log: &str, printed: &str) {
         .collect();
     assert!(secrets.len() > 40, "{} secrets", secrets.len());
     for secret in &secrets {
-        assert!(!log.contains(secret.as_str()), "logged: {}", line_of(log, secret));
-        assert!(!printed.contains(secret.as_str()), "printed: {}", line_of(printed, secret));
+        assert!(
+            !log.contains(secret.as_str()),
+            "logged: {}",
+            line_of(log, secret)
+        );
+        assert!(
+            !printed.contains(secret.as_str()),
+            "printed: {}",
+            line_of(printed, secret)
+        );
     }
     // The person sees these, and nobody else should.
-    for secret in
-        user_codes(&exchanges).iter().map(String::as_str).chain([OLD_MESSAGE, r#"{"type":"m.login."#])
+    for secret in user_codes(&exchanges)
+        .iter()
+        .map(String::as_str)
+        .chain([OLD_MESSAGE, r#"{"type":"m.login."#])
     {
         assert!(!log.contains(secret), "logged: {}", line_of(log, secret));
     }
-    for line in log.lines().chain(printed.lines()).filter(|line| line.contains("CheckCode(")) {
+    for line in log
+        .lines()
+        .chain(printed.lines())
+        .filter(|line| line.contains("CheckCode("))
+    {
         assert!(line.contains("CheckCode([redacted])"), "{line}");
     }
     assert_not_on_the_wire(&exchanges, &keys);
 }
 
 fn line_of<'a>(text: &'a str, secret: &str) -> &'a str {
-    text.lines().find(|line| line.contains(secret)).unwrap_or_default()
+    text.lines()
+        .find(|line| line.contains(secret))
+        .unwrap_or_default()
 }
 
 /// The account's private keys, in every form in which they might be printed.
 async fn private_keys(world: &TestEnv) -> Vec<String> {
     let existing = &world.existing;
-    let bundle = existing.encryption().export_bundle(existing.homeserver()).await.unwrap().bundle;
-    let keys = [&bundle.master_key, &bundle.self_signing_key, &bundle.user_signing_key]
-        .map(|key| key.to_base64().to_string());
+    let bundle = existing
+        .encryption()
+        .export_bundle(existing.homeserver())
+        .await
+        .unwrap()
+        .bundle;
+    let keys = [
+        &bundle.master_key,
+        &bundle.self_signing_key,
+        &bundle.user_signing_key,
+    ]
+    .map(|key| key.to_base64().to_string());
     let backup = bundle.backup.unwrap().key.expose().to_owned();
-    keys.into_iter().chain([backup]).flat_map(|key| forms(&key)).collect()
+    keys.into_iter()
+        .chain([backup])
+        .flat_map(|key| forms(&key))
+        .collect()
 }
 
 fn forms(base64: &str) -> [String; 5] {
     let base64 = base64.trim_end_matches('=');
     let bytes = base64_decode(base64).unwrap();
     let hex: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
-    let list = format!("{:?}", &bytes[..8]).trim_matches(['[', ']']).to_owned();
+    let list = format!("{:?}", &bytes[..8])
+        .trim_matches(['[', ']'])
+        .to_owned();
     let url_safe = base64.replace('+', "-").replace('/', "_");
     [base64.to_owned(), url_safe, hex.to_uppercase(), hex, list]
 }
@@ -196,10 +264,18 @@ fn user_codes(exchanges: &[Exchange]) -> Vec<String> {
 }
 
 fn values(exchanges: &[Exchange], names: &[&str]) -> Vec<String> {
-    let answers = exchanges.iter().filter_map(|seen| serde_json::from_slice::<Value>(&seen.answer).ok());
-    let value = |answer: &Value, name: &str| answer.get(name).and_then(Value::as_str).map(str::to_owned);
+    let answers = exchanges
+        .iter()
+        .filter_map(|seen| serde_json::from_slice::<Value>(&seen.answer).ok());
+    let value =
+        |answer: &Value, name: &str| answer.get(name).and_then(Value::as_str).map(str::to_owned);
     answers
-        .flat_map(|answer| names.iter().filter_map(|name| value(&answer, name)).collect::<Vec<_>>())
+        .flat_map(|answer| {
+            names
+                .iter()
+                .filter_map(|name| value(&answer, name))
+                .collect::<Vec<_>>()
+        })
         .collect()
 }
 
@@ -207,20 +283,30 @@ fn values(exchanges: &[Exchange], names: &[&str]) -> Vec<String> {
 fn stored(world: &TestEnv) -> Vec<String> {
     let directories = [world.new_dir(), world.dirs.path().join("existing")];
     let tokens = directories.map(|directory| SessionDir::new(directory).load().unwrap().tokens());
-    let both = |tokens: matrix_qr_device::oauth::Tokens| [tokens.access_token, tokens.refresh_token.unwrap()];
-    tokens.into_iter().flat_map(both).map(|token| token.expose().to_owned()).collect()
+    let both = |tokens: matrix_qr_device::oauth::Tokens| {
+        [tokens.access_token, tokens.refresh_token.unwrap()]
+    };
+    tokens
+        .into_iter()
+        .flat_map(both)
+        .map(|token| token.expose().to_owned())
+        .collect()
 }
 
 /// The last part of each rendezvous session's URL, or its ID: who has it can write there.
 fn sessions(exchanges: &[Exchange]) -> Vec<String> {
-    let created = |seen: &&Exchange| seen.name.starts_with("POST") && seen.name.ends_with("/rendezvous");
+    let created =
+        |seen: &&Exchange| seen.name.starts_with("POST") && seen.name.ends_with("/rendezvous");
     let id = |seen: &Exchange| {
         let answer: Value = serde_json::from_slice(&seen.answer).unwrap();
         let place = answer["url"].as_str().or(answer["id"].as_str()).unwrap();
         place.rsplit('/').next().unwrap().to_owned()
     };
     let ids: Vec<_> = exchanges.iter().filter(created).map(id).collect();
-    assert!(ids.len() == 9 && ids.iter().all(|id| id.len() > 20), "{ids:?}");
+    assert!(
+        ids.len() == 9 && ids.iter().all(|id| id.len() > 20),
+        "{ids:?}"
+    );
     ids
 }
 
@@ -229,7 +315,11 @@ fn assert_not_on_the_wire(exchanges: &[Exchange], keys: &[String]) {
     for seen in exchanges {
         for body in [&seen.request, &seen.answer] {
             let body = String::from_utf8_lossy(body);
-            assert!(!keys.iter().any(|key| body.contains(key.as_str())), "a private key in {}", seen.name);
+            assert!(
+                !keys.iter().any(|key| body.contains(key.as_str())),
+                "a private key in {}",
+                seen.name
+            );
             assert!(!body.contains("m.login."), "a message in {}", seen.name);
         }
     }

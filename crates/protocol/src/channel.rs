@@ -1,14 +1,16 @@
-//! Section "Secure channel" of MSC4108 and of MSC4388: two devices that met over a QR code, and nobody else, can read what follows.
+//! Section "Secure channel" of MSC4108 and of MSC4388: two devices that met over a QR code, and
+//! nobody else, can read what follows.
 //!
-//! Device G generates the QR code, device S scans it; either can be the new or the existing one, and this module
-//! does not know which. The types follow the numbered steps of "Establishment":
+//! Device G generates the QR code, device S scans it; either can be the new or the existing one,
+//! and this module does not know which. The types follow the numbered steps of "Establishment":
 //!
 //! ```text
 //! device G   Generator (1)   --accept (5)-->  Unconfirmed  --confirm (7)-->  SecureChannel | Refused
 //! device S   Initiated (1, 4)  ------------------------finish (6)------->  SecureChannel + CheckCode
 //! ```
 //!
-//! Every step consumes the one before it, so a key pair serves one exchange and a check code is tried once:
+//! Every step consumes the one before it, so a key pair serves one exchange and a check code is
+//! tried once:
 //!
 //! ```
 //! # use matrix_qr_protocol::channel::{CheckCode, SecureChannel, Unconfirmed};
@@ -24,7 +26,8 @@
 //! }
 //! ```
 //!
-//! Before the check code there is no way to send, and after a refusal there is one message and no more:
+//! Before the check code there is no way to send, and after a refusal there is one message and no
+//! more:
 //!
 //! ```compile_fail,E0599
 //! # use matrix_qr_protocol::channel::Unconfirmed;
@@ -90,7 +93,10 @@ struct AcceptedInitiate {
 impl Generator {
     /// Step 1: an ephemeral key pair. Give it the operating system's generator.
     #[must_use]
-    pub fn new((revision, dialect): (impl Into<Revision>, Dialect), rng: &mut impl CryptoRng) -> Self {
+    pub fn new(
+        (revision, dialect): (impl Into<Revision>, Dialect),
+        rng: &mut impl CryptoRng,
+    ) -> Self {
         Self(match revision.into() {
             // Here it is device S that chooses a dialect.
             Revision::Msc4108 => Key::Ecies(KeyPair::new(rng)),
@@ -107,11 +113,13 @@ impl Generator {
         }
     }
 
-    /// Step 5: opens LoginInitiate. The second item is the LoginOk payload to send, written against `binding`.
+    /// Step 5: opens LoginInitiate. The second item is the LoginOk payload to send, written against
+    /// `binding`.
     ///
     /// # Errors
-    /// When the payload is no LoginInitiate for this key. The key pair is gone then: anyone can write to a rendezvous
-    /// session, and a second candidate would be a second guess for an attacker.
+    /// When the payload is no LoginInitiate for this key. The key pair is gone then: anyone can
+    /// write to a rendezvous session, and a second candidate would be a second guess for an
+    /// attacker.
     pub fn accept(
         self,
         initiate: &Payload,
@@ -123,13 +131,27 @@ impl Generator {
         }?;
         expect_greeting(&met.greeting, INITIATE)?;
         let login_ok = [met.preface, met.ours.seal(OK, &binding)?].concat();
-        let channel = SecureChannel { ours: met.ours, theirs: Some(met.theirs), past_one: None };
-        Ok((Unconfirmed { channel, code: met.code }, payload(&login_ok, binding)))
+        let channel = SecureChannel {
+            ours: met.ours,
+            theirs: Some(met.theirs),
+            past_one: None,
+        };
+        Ok((
+            Unconfirmed {
+                channel,
+                code: met.code,
+            },
+            payload(&login_ok, binding),
+        ))
     }
 }
 
 fn expect_greeting(plaintext: &[u8], expected: &[u8]) -> Result<(), ChannelError> {
-    if plaintext == expected { Ok(()) } else { Err(ChannelError::UnexpectedGreeting) }
+    if plaintext == expected {
+        Ok(())
+    } else {
+        Err(ChannelError::UnexpectedGreeting)
+    }
 }
 
 /// Device G between steps 5 and 7: somebody knows the keys, and only the check code can say who.
@@ -141,7 +163,8 @@ pub struct Unconfirmed {
 }
 
 impl Unconfirmed {
-    /// Opens a payload that came before the check code was typed. It proves nothing about who sent it.
+    /// Opens a payload that came before the check code was typed. It proves nothing about who sent
+    /// it.
     ///
     /// # Errors
     /// As [`SecureChannel::open`].
@@ -154,15 +177,21 @@ impl Unconfirmed {
         self.channel.open_past_one(payload)
     }
 
-    /// Step 7: the one attempt at the code that the other device shows. It takes the same time for every wrong code.
+    /// Step 7: the one attempt at the code that the other device shows. It takes the same time for
+    /// every wrong code.
     ///
     /// # Errors
     /// [`Refused`] when the codes differ: end the sign-in on both sides.
     pub fn confirm(self, code: &CheckCode) -> Result<SecureChannel, Refused> {
-        if self.code == *code { Ok(self.channel) } else { Err(Refused(self.channel)) }
+        if self.code == *code {
+            Ok(self.channel)
+        } else {
+            Err(Refused(self.channel))
+        }
     }
 
-    /// Ends it without an attempt, because the person cancelled or the other device broke the rules.
+    /// Ends it without an attempt, because the person cancelled or the other device broke the
+    /// rules.
     #[must_use]
     pub fn refuse(self) -> Refused {
         Refused(self.channel)
@@ -173,11 +202,16 @@ impl Unconfirmed {
 pub struct Refused(SecureChannel);
 
 impl Refused {
-    /// Seals the one message that tells the other end, whoever it is, that this is over. It must hold no secret.
+    /// Seals the one message that tells the other end, whoever it is, that this is over. It must
+    /// hold no secret.
     ///
     /// # Errors
     /// As [`SecureChannel::seal`].
-    pub fn last_word(mut self, plaintext: &[u8], binding: Binding) -> Result<Payload, ChannelError> {
+    pub fn last_word(
+        mut self,
+        plaintext: &[u8],
+        binding: Binding,
+    ) -> Result<Payload, ChannelError> {
         self.0.seal(plaintext, binding)
     }
 }
@@ -190,8 +224,8 @@ pub struct Initiated {
 }
 
 impl Initiated {
-    /// Steps 1 and 4, for the key Gp of a scanned code. The second item is the LoginInitiate payload to send, written
-    /// against `binding`.
+    /// Steps 1 and 4, for the key Gp of a scanned code. The second item is the LoginInitiate
+    /// payload to send, written against `binding`.
     ///
     /// # Errors
     /// [`ChannelError::NonContributoryKey`] when `generator` is a forged key.
@@ -209,14 +243,24 @@ impl Initiated {
         Ok((initiated, Payload { bytes, binding }))
     }
 
-    /// Step 6: opens LoginOk. From here on device S knows that it speaks to device G; show the code to the person.
+    /// Step 6: opens LoginOk. From here on device S knows that it speaks to device G; show the code
+    /// to the person.
     ///
     /// # Errors
     /// When the payload is not device G's LoginOk. There is no second attempt.
     pub fn finish(self, login_ok: &Payload) -> Result<(SecureChannel, CheckCode), ChannelError> {
-        let (theirs, plaintext) = self.awaited.open(&decode(&login_ok.bytes)?, &login_ok.binding)?;
+        let (theirs, plaintext) = self
+            .awaited
+            .open(&decode(&login_ok.bytes)?, &login_ok.binding)?;
         expect_greeting(&plaintext, OK)?;
-        Ok((SecureChannel { ours: self.ours, theirs: Some(theirs), past_one: None }, self.code))
+        Ok((
+            SecureChannel {
+                ours: self.ours,
+                theirs: Some(theirs),
+                past_one: None,
+            },
+            self.code,
+        ))
     }
 }
 
@@ -230,10 +274,12 @@ pub struct SecureChannel {
 }
 
 impl SecureChannel {
-    /// Makes the payload that carries `plaintext`; each can be opened once, in this order, and where it was written.
+    /// Makes the payload that carries `plaintext`; each can be opened once, in this order, and
+    /// where it was written.
     ///
     /// # Errors
-    /// [`ChannelError::TooLarge`] above 4096 bytes of payload (3056 of plaintext); the channel can still be used then.
+    /// [`ChannelError::TooLarge`] above 4096 bytes of payload (3056 of plaintext); the channel can
+    /// still be used then.
     pub fn seal(&mut self, plaintext: &[u8], binding: Binding) -> Result<Payload, ChannelError> {
         let size = payload_len(plaintext.len());
         if size > MAX_PAYLOAD_BYTES {
@@ -245,10 +291,11 @@ impl SecureChannel {
     /// Opens the other device's next payload.
     ///
     /// # Errors
-    /// When it is not exactly that. Every error is final: later payloads are not opened ([`ChannelError::Broken`]).
-    /// A farewell can still be sealed.
+    /// When it is not exactly that. Every error is final: later payloads are not opened
+    /// ([`ChannelError::Broken`]). A farewell can still be sealed.
     pub fn open(&mut self, payload: &Payload) -> Result<Zeroizing<Vec<u8>>, ChannelError> {
-        // Taken out and put back only after success, so that no path can leave a failed channel open.
+        // Taken out and put back only after success, so that no path can leave a failed channel
+        // open.
         let mut theirs = self.theirs.take().ok_or(ChannelError::Broken)?;
         let opened = theirs.open(&decode(&payload.bytes)?, &payload.binding);
         match opened {
@@ -258,28 +305,42 @@ impl SecureChannel {
         opened
     }
 
-    /// Opens a payload that has just failed to [`Self::open`], if it is the other device's next but one: it has written twice in a
-    /// row, and the first was overwritten before it was read. Nothing can be opened after it. Only where the messages are counted
-    /// outside of the cipher, which is in MSC4108.
+    /// Opens a payload that has just failed to [`Self::open`], if it is the other device's next but
+    /// one: it has written twice in a row, and the first was overwritten before it was read.
+    /// Nothing can be opened after it. Only where the messages are counted outside of the cipher,
+    /// which is in MSC4108.
     pub fn open_past_one(&mut self, payload: &Payload) -> Option<Zeroizing<Vec<u8>>> {
-        self.past_one.take()?.open_past_one(&decode(&payload.bytes).ok()?, &payload.binding)
+        self.past_one
+            .take()?
+            .open_past_one(&decode(&payload.bytes).ok()?, &payload.binding)
     }
 }
 
 fn payload(message: &[u8], binding: Binding) -> Payload {
-    Payload { bytes: base64::encode(message).into_bytes(), binding }
+    Payload {
+        bytes: base64::encode(message).into_bytes(),
+        binding,
+    }
 }
 
 fn decode(text: &[u8]) -> Result<Vec<u8>, ChannelError> {
     if text.len() > MAX_PAYLOAD_BYTES {
-        return Err(ChannelError::Malformed { what: "it is larger than a rendezvous session carries" });
+        return Err(ChannelError::Malformed {
+            what: "it is larger than a rendezvous session carries",
+        });
     }
-    base64::decode(text).ok_or(ChannelError::Malformed { what: "it is not base64" })
+    base64::decode(text).ok_or(ChannelError::Malformed {
+        what: "it is not base64",
+    })
 }
 
-/// The length of the payload that carries so many bytes of plaintext: four characters for three bytes, rounded up.
+/// The length of the payload that carries so many bytes of plaintext: four characters for three
+/// bytes, rounded up.
 fn payload_len(plaintext_len: usize) -> usize {
-    plaintext_len.saturating_add(TAG_BYTES).saturating_mul(4).div_ceil(3)
+    plaintext_len
+        .saturating_add(TAG_BYTES)
+        .saturating_mul(4)
+        .div_ceil(3)
 }
 
 macro_rules! redacted {

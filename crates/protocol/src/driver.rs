@@ -1,5 +1,6 @@
-//! The one loop: it waits for whichever comes first, the outstanding answer, the other device's next payload or the person
-//! who gives up, hands it to [`Login`], does what `Login` says, and leaves the session as its end asks for.
+//! The one loop: it waits for whichever comes first, the outstanding answer, the other device's
+//! next payload or the person who gives up, hands it to [`Login`], does what `Login` says, and
+//! leaves the session as its end asks for.
 //!
 //! It knows no clock and no network: a [`Host`] does what touches the world.
 
@@ -21,9 +22,9 @@ use self::{
 };
 use crate::{
     channel::{ChannelError, CheckCode, Generator, Initiated},
-    error::{Error, Cause, UserError},
+    error::{Cause, Error, UserError},
     homeserver::Homeserver,
-    login::{Answer, Ask, Ended, Input, Leave, Login, Output, Outcome, message::Message},
+    login::{Answer, Ask, Ended, Input, Leave, Login, Outcome, Output, message::Message},
     qr::{QrCode, QrError, ShownBy, ShownCode},
     rendezvous::{Binding, Location, Payload},
     revision::{Dialect, Role},
@@ -34,22 +35,25 @@ use crate::{
 pub enum Delivery {
     /// It stands in the session.
     Done,
-    /// Another payload stands there, and [`Host::receive`] gives it next. Either the other device answered what we
-    /// thought was lost, or it wrote at the same moment: what it says tells which.
+    /// Another payload stands there, and [`Host::receive`] gives it next. Either the other device
+    /// answered what we thought was lost, or it wrote at the same moment: what it says tells which.
     Overtaken,
 }
 
-/// The device and the person that a sign-in runs on. Every future may be dropped at any time, but that of [`Host::send`]
-/// should be driven to its end: a payload that is sealed and never written cannot be replaced.
+/// The device and the person that a sign-in runs on. Every future may be dropped at any time, but
+/// that of [`Host::send`] should be driven to its end: a payload that is sealed and never written
+/// cannot be replaced.
 pub trait Host {
     /// Waits for the next payload that this device did not write itself.
     fn receive(&self) -> impl Future<Output = Result<Payload, Ended>>;
     /// What the next payload is written against: the last one that was received or sent.
     fn binding(&self) -> Binding;
-    /// Writes a payload, trying again until it is known what became of it, within the session's time.
+    /// Writes a payload, trying again until it is known what became of it, within the session's
+    /// time.
     fn send(&self, payload: Payload) -> impl Future<Output = Result<Delivery, Ended>>;
-    /// Is ready when what this device wrote last has been answered, or has stood there long enough to be read, or when the session
-    /// is over. What answers it is not given again: a last word waits for this, and so does the end of a session that holds one.
+    /// Is ready when what this device wrote last has been answered, or has stood there long enough
+    /// to be read, or when the session is over. What answers it is not given again: a last word
+    /// waits for this, and so does the end of a session that holds one.
     fn until_read(&self) -> impl Future<Output = ()>;
     /// Deletes the rendezvous session, as well as it can.
     fn delete(&self) -> impl Future<Output = ()>;
@@ -94,25 +98,36 @@ pub async fn show<H: Host>(
     rng: &mut impl CryptoRng,
 ) -> Result<(), Error> {
     let generator = Generator::new((&location, dialect), rng);
-    let code = QrCode { key: generator.public_key(), location, shown_by };
+    let code = QrCode {
+        key: generator.public_key(),
+        location,
+        shown_by,
+    };
     let shown = abandon_if_err(host, ShownCode::new(code).map_err(unshowable)).await?;
     host.tell(Progress::Show(&shown));
     let code = shown.code();
     let initiate = establish(host, host.receive()).await?;
     host.tell(Progress::Connected);
-    let (unconfirmed, login_ok) = abandon_if_err(host, generator.accept(&initiate, host.binding())).await?;
+    let (unconfirmed, login_ok) =
+        abandon_if_err(host, generator.accept(&initiate, host.binding())).await?;
     establish(host, host.send(login_ok)).await?;
-    run(host, ChannelState::unconfirmed(unconfirmed, &code.location), Login::start(code.role(), None)).await
+    run(
+        host,
+        ChannelState::unconfirmed(unconfirmed, &code.location),
+        Login::start(code.role(), None),
+    )
+    .await
 }
 
-/// Device S: signs in with the device whose QR code was scanned. The host has joined the code's session: what stood there
-/// at first is device G's own and empty, and only shows what to write against. `ours` is the homeserver that an existing device
-/// announces, a base URL where the other one should understand it for certain; a new device passes none and takes the code's.
+/// Device S: signs in with the device whose QR code was scanned. The host has joined the code's
+/// session: what stood there at first is device G's own and empty, and only shows what to write
+/// against. `ours` is the homeserver that an existing device announces, a base URL where the other
+/// one should understand it for certain; a new device passes none and takes the code's.
 ///
 /// # Errors
 ///
-/// Why the sign-in ended. The session has then been left as it should be. [`Error::SameRole`] comes before any
-/// contact with the session.
+/// Why the sign-in ended. The session has then been left as it should be. [`Error::SameRole`] comes
+/// before any contact with the session.
 pub async fn scan<H: Host>(
     host: &H,
     code: &QrCode,
@@ -126,10 +141,16 @@ pub async fn scan<H: Host>(
     let login_ok = establish(host, host.receive()).await?;
     let (channel, check_code) = abandon_if_err(host, initiated.finish(&login_ok)).await?;
     host.tell(Progress::Secure(&check_code));
-    run(host, ChannelState::secure(channel, &code.location), Login::start(role, Some(homeserver))).await
+    run(
+        host,
+        ChannelState::secure(channel, &code.location),
+        Login::start(role, Some(homeserver)),
+    )
+    .await
 }
 
-/// Our part in a sign-in with the device that shows this code, and the homeserver that goes with it.
+/// Our part in a sign-in with the device that shows this code, and the homeserver that goes with
+/// it.
 fn part(code: &QrCode, ours: Option<Homeserver>) -> Result<(Role, Homeserver), Error> {
     match (&code.shown_by, ours) {
         (ShownBy::New, Some(ours)) => Ok((Role::Existing, ours)),
@@ -139,8 +160,12 @@ fn part(code: &QrCode, ours: Option<Homeserver>) -> Result<(Role, Homeserver), E
     }
 }
 
-/// One step before there is a channel. Nothing can be said to the other device yet, so the end of the session says it.
-async fn establish<H: Host, T>(host: &H, step: impl Future<Output = Result<T, Ended>>) -> Result<T, Error> {
+/// One step before there is a channel. Nothing can be said to the other device yet, so the end of
+/// the session says it.
+async fn establish<H: Host, T>(
+    host: &H,
+    step: impl Future<Output = Result<T, Ended>>,
+) -> Result<T, Error> {
     let cancelled = async {
         host.cancelled().await;
         Err(Error::Cancelled)
@@ -149,7 +174,10 @@ async fn establish<H: Host, T>(host: &H, step: impl Future<Output = Result<T, En
     abandon_if_err(host, race(step, cancelled).await).await
 }
 
-async fn abandon_if_err<H: Host, T, E: Into<Error>>(host: &H, result: Result<T, E>) -> Result<T, Error> {
+async fn abandon_if_err<H: Host, T, E: Into<Error>>(
+    host: &H,
+    result: Result<T, E>,
+) -> Result<T, Error> {
     let result = result.map_err(Into::into);
     if result.is_err() {
         race(host.delete(), host.patience()).await;
@@ -175,7 +203,8 @@ async fn run<H: Host>(
         while let Some(output) = outputs.pop_front() {
             match output {
                 Output::Send(message) => {
-                    // What is written is what would be read next. Until then whoever listens goes on listening.
+                    // What is written is what would be read next. Until then whoever listens goes
+                    // on listening.
                     receiving = None;
                     let last = matches!(outputs.front(), Some(Output::End(_)));
                     let said = say(host, &mut channel, &message, last).await;
@@ -198,7 +227,8 @@ async fn run<H: Host>(
             Event::Received(Ok(payload)) => channel.hear(host, &payload),
             Event::Received(Err(ended)) => Input::Ended(ended),
         };
-        // An answer is taken once; after the end of the session, or a payload of somebody else, there is nothing to hear.
+        // An answer is taken once; after the end of the session, or a payload of somebody else,
+        // there is nothing to hear.
         if matches!(input, Input::Answer(_) | Input::CheckCode(_)) {
             asked = None;
         }
@@ -211,7 +241,12 @@ async fn run<H: Host>(
 }
 
 /// Seals and writes a message. The error is what `Login` should hear instead.
-async fn say<H: Host>(host: &H, channel: &mut ChannelState<'_>, message: &Message, last: bool) -> Result<(), Input> {
+async fn say<H: Host>(
+    host: &H,
+    channel: &mut ChannelState<'_>,
+    message: &Message,
+    last: bool,
+) -> Result<(), Input> {
     if last {
         // Before it is sealed: it says against what it is written.
         race(host.until_read(), host.patience()).await;
@@ -227,8 +262,9 @@ async fn say<H: Host>(host: &H, channel: &mut ChannelState<'_>, message: &Messag
     Ok(())
 }
 
-/// A payload that says what it was written against cannot stand anywhere else, and to seal another in its place would use a
-/// nonce twice, or leave a gap that the other device cannot open: then the end of the session has to say it.
+/// A payload that says what it was written against cannot stand anywhere else, and to seal another
+/// in its place would use a nonce twice, or leave a gap that the other device cannot open: then the
+/// end of the session has to say it.
 async fn last_again<H: Host>(host: &H, payload: Payload, kind: &'static str) -> Result<(), Input> {
     if payload.binding != host.binding() {
         return Err(Input::Cancel);
@@ -240,16 +276,29 @@ async fn last_again<H: Host>(host: &H, payload: Payload, kind: &'static str) -> 
 
 /// Mostly the server's part is too long for a code.
 fn unshowable(error: QrError) -> Error {
-    let cause = if matches!(error, QrError::TooLong(_)) { Cause::RendezvousServer } else { Cause::Here };
-    Error::Rendezvous(UserError::split(cause, &error.to_string(), "Use another rendezvous server."))
+    let cause = if matches!(error, QrError::TooLong(_)) {
+        Cause::RendezvousServer
+    } else {
+        Cause::Here
+    };
+    Error::Rendezvous(UserError::split(
+        cause,
+        &error.to_string(),
+        "Use another rendezvous server.",
+    ))
 }
 
 fn unsealable(error: ChannelError) -> Input {
     let advice = "Begin again; if it stays, report it: this is a defect.";
-    Input::Unsent(Ended::Unusable(UserError::new(Cause::Here, error.to_string(), advice)))
+    Input::Unsent(Ended::Unusable(UserError::new(
+        Cause::Here,
+        error.to_string(),
+        advice,
+    )))
 }
 
-/// A payload under way is given a little more time when the person gives up: the last word must follow it in order.
+/// A payload under way is given a little more time when the person gives up: the last word must
+/// follow it in order.
 async fn deliver<H: Host>(host: &H, payload: Payload, last: bool) -> Result<Delivery, Input> {
     let out_of_patience = async {
         if !last {
@@ -258,11 +307,15 @@ async fn deliver<H: Host>(host: &H, payload: Payload, last: bool) -> Result<Deli
         host.patience().await;
         Err(Input::Cancel)
     };
-    race(async { host.send(payload).await.map_err(Input::Unsent) }, out_of_patience).await
+    race(
+        async { host.send(payload).await.map_err(Input::Unsent) },
+        out_of_patience,
+    )
+    .await
 }
 
-/// Whoever polls has read a last word by the time that it is deleted. Whoever waits for its user instead, as matrix-js-sdk does, would
-/// hang until the session's time is up if it were not.
+/// Whoever polls has read a last word by the time that it is deleted. Whoever waits for its user
+/// instead, as matrix-js-sdk does, would hang until the session's time is up if it were not.
 async fn finish<H: Host>(host: &H, over: Outcome, unsaid: bool) -> Result<(), Error> {
     if over.session == Leave::DeleteOnceRead && !unsaid {
         race(host.until_read(), host.patience()).await;

@@ -1,4 +1,5 @@
-//! Why a sign-in ended without success: one type for both roles, written for the person who reads it.
+//! Why a sign-in ended without success: one type for both roles, written for the person who reads
+//! it.
 //!
 //! What the peer learns is a smaller thing: a [`Reason`], or nothing.
 
@@ -50,10 +51,15 @@ pub struct UserError {
 impl UserError {
     /// A trouble with its two sentences.
     pub fn new(cause: Cause, what: impl Into<String>, advice: impl Into<String>) -> Self {
-        Self { cause, what: what.into(), advice: advice.into() }
+        Self {
+            cause,
+            what: what.into(),
+            advice: advice.into(),
+        }
     }
 
-    /// From the text of an error that says what happened and, after a semicolon, what to do; or else `advice` does.
+    /// From the text of an error that says what happened and, after a semicolon, what to do; or
+    /// else `advice` does.
     pub fn split(cause: Cause, text: &str, advice: &str) -> Self {
         match text.split_once("; ") {
             Some((what, advice)) => Self::new(cause, what, sentence(advice)),
@@ -64,7 +70,10 @@ impl UserError {
 
 fn sentence(text: &str) -> String {
     let mut letters = text.chars();
-    letters.next().map(|first| format!("{}{}.", first.to_uppercase(), letters.as_str())).unwrap_or_default()
+    letters
+        .next()
+        .map(|first| format!("{}{}.", first.to_uppercase(), letters.as_str()))
+        .unwrap_or_default()
 }
 
 /// Why a sign-in ended.
@@ -85,8 +94,11 @@ pub enum Error {
     /// The person at this device gave up.
     #[error("cancelled")]
     Cancelled,
-    /// The person at this device gave up after the secrets were sent, and the homeserver does not say what came of it.
-    #[error("the keys were sent before it was cancelled, and what became of the new device {0} is not known")]
+    /// The person at this device gave up after the secrets were sent, and the homeserver does not
+    /// say what came of it.
+    #[error(
+        "the keys were sent before it was cancelled, and what became of the new device {0} is not known"
+    )]
     CancelledTooLate(DeviceId),
     /// The session's time ran out.
     #[error("the time for this sign-in ran out")]
@@ -109,7 +121,8 @@ pub enum Error {
     /// The person said no to the consent page.
     #[error("the sign-in was declined on the consent page")]
     Declined,
-    /// `user_cancelled` while the person decides: some devices say it where the person said no, others only for a cancel.
+    /// `user_cancelled` while the person decides: some devices say it where the person said no,
+    /// others only for a cancel.
     #[error("the sign-in was cancelled on the new device, or declined on the consent page")]
     CancelledOrDeclined,
     /// A message that does not belong here.
@@ -196,12 +209,14 @@ impl Error {
 
     fn verdict(&self) -> (Cause, &str) {
         match self {
-            Self::SameRole(Role::New) => {
-                (Cause::Person, "Scan the code of a device that is signed in already.")
-            }
-            Self::SameRole(Role::Existing) => {
-                (Cause::Person, "Choose the sign-in by QR code on the device that is not signed in yet.")
-            }
+            Self::SameRole(Role::New) => (
+                Cause::Person,
+                "Scan the code of a device that is signed in already.",
+            ),
+            Self::SameRole(Role::Existing) => (
+                Cause::Person,
+                "Choose the sign-in by QR code on the device that is not signed in yet.",
+            ),
             Self::Channel(_) | Self::Tampered => (
                 Cause::ThirdParty,
                 "Nothing was given away. Begin again with a new code; if it happens again, use another network.",
@@ -212,26 +227,31 @@ impl Error {
                  none, somebody else scanned your code.",
             ),
             Self::Cancelled => (Cause::Person, "Begin again when you are ready."),
-            Self::CancelledTooLate(_) => {
-                (Cause::Person, "Look at the account's devices, and remove that one if you do not want it.")
-            }
-            Self::Declined | Self::CancelledOrDeclined => {
-                (Cause::Person, "If it was a mistake, begin again with a new code.")
-            }
-            Self::LinkRefused => {
-                (Cause::Person, "Nothing was given away. Begin again if you want to sign in the other device.")
-            }
-            Self::Expired | Self::AuthorizationExpired => {
-                (Cause::Clock, "Begin again with a new code; it must be done in one go.")
-            }
+            Self::CancelledTooLate(_) => (
+                Cause::Person,
+                "Look at the account's devices, and remove that one if you do not want it.",
+            ),
+            Self::Declined | Self::CancelledOrDeclined => (
+                Cause::Person,
+                "If it was a mistake, begin again with a new code.",
+            ),
+            Self::LinkRefused => (
+                Cause::Person,
+                "Nothing was given away. Begin again if you want to sign in the other device.",
+            ),
+            Self::Expired | Self::AuthorizationExpired => (
+                Cause::Clock,
+                "Begin again with a new code; it must be done in one go.",
+            ),
             Self::AlreadyUsed => (Cause::OtherDevice, "Start again with a new one."),
             Self::Gone | Self::DeviceGone(_) => (
                 Cause::OtherDevice,
                 "Look at the other device for the reason, then begin again with a new code.",
             ),
-            Self::Peer(Reason::DeviceAlreadyExists) => {
-                (Cause::OtherDevice, "Begin again: the new device then asks for another name.")
-            }
+            Self::Peer(Reason::DeviceAlreadyExists) => (
+                Cause::OtherDevice,
+                "Begin again: the new device then asks for another name.",
+            ),
             Self::Peer(Reason::DeviceNotFound) => (
                 Cause::OtherDevice,
                 "Did you agree in another account than the other device's? Begin again, and agree in that one; otherwise look at \
@@ -245,9 +265,10 @@ impl Error {
                 Cause::OtherDevice,
                 "Update both apps, then begin again; if it stays, report it to their makers.",
             ),
-            Self::DeviceAlreadyExists(_) => {
-                (Cause::Homeserver, "Begin again on the new device: it then asks for another name.")
-            }
+            Self::DeviceAlreadyExists(_) => (
+                Cause::Homeserver,
+                "Begin again on the new device: it then asks for another name.",
+            ),
             Self::DeviceNotFound(_) => (
                 Cause::Homeserver,
                 "Nothing was given away. Was the consent page signed in to another account? Begin again, and agree in this \

@@ -1,6 +1,7 @@
 //! How a device names the homeserver to the other: in the QR code, and in `m.login.protocols`.
 //!
-//! MSC4108 says "base URL" in both places; some deployed clients send a server name. Both are accepted.
+//! MSC4108 says "base URL" in both places; some deployed clients send a server name. Both are
+//! accepted.
 
 use std::fmt;
 use std::net::Ipv6Addr;
@@ -54,7 +55,8 @@ pub enum HomeserverError {
 }
 
 impl Homeserver {
-    /// Reads a base URL (`https` or `http`, no credentials, query or fragment) or a Matrix server name.
+    /// Reads a base URL (`https` or `http`, no credentials, query or fragment) or a Matrix server
+    /// name.
     ///
     /// # Errors
     /// When the text is too long or is neither of the two.
@@ -62,12 +64,20 @@ impl Homeserver {
         if text.len() > MAX_HOMESERVER_BYTES {
             return Err(HomeserverError::TooLong);
         }
-        // Not "whatever a URL parser accepts": to it, `localhost:8008` is a URL of the scheme `localhost`.
-        let base_url = if text.contains("://") { Some(parse_base_url(text)?) } else { None };
+        // Not "whatever a URL parser accepts": to it, `localhost:8008` is a URL of the scheme
+        // `localhost`.
+        let base_url = if text.contains("://") {
+            Some(parse_base_url(text)?)
+        } else {
+            None
+        };
         if base_url.is_none() && !is_server_name(text) {
             return Err(HomeserverError::ServerName);
         }
-        Ok(Self { text: text.to_owned(), base_url })
+        Ok(Self {
+            text: text.to_owned(),
+            base_url,
+        })
     }
 
     /// The text exactly as it came, without an added or removed slash.
@@ -96,7 +106,10 @@ impl BaseUrl {
         if !text.contains("://") {
             return Err(UrlError::Syntax(ParseError::RelativeUrlWithoutBase));
         }
-        Ok(Self { text: text.to_owned(), url: parse_base_url(text)? })
+        Ok(Self {
+            text: text.to_owned(),
+            url: parse_base_url(text)?,
+        })
     }
 
     /// The text exactly as it came, without an added or removed slash.
@@ -121,7 +134,10 @@ impl BaseUrl {
 
 impl From<BaseUrl> for Homeserver {
     fn from(BaseUrl { text, url }: BaseUrl) -> Self {
-        Self { text, base_url: Some(url) }
+        Self {
+            text,
+            base_url: Some(url),
+        }
     }
 }
 
@@ -133,11 +149,13 @@ fn parse_base_url(text: &str) -> Result<Url, UrlError> {
     Ok(url)
 }
 
-/// Matrix appendices, "Server name": `hostname [ ":" port ]`, the host being a DNS name, an IPv4 or a bracketed IPv6 address.
+/// Matrix appendices, "Server name": `hostname [ ":" port ]`, the host being a DNS name, an IPv4 or
+/// a bracketed IPv6 address.
 fn is_server_name(text: &str) -> bool {
     if let Some(rest) = text.strip_prefix('[') {
         return rest.split_once(']').is_some_and(|(ip, port)| {
-            ip.parse::<Ipv6Addr>().is_ok() && (port.is_empty() || port.strip_prefix(':').is_some_and(is_port))
+            ip.parse::<Ipv6Addr>().is_ok()
+                && (port.is_empty() || port.strip_prefix(':').is_some_and(is_port))
         });
     }
     match text.split_once(':') {
@@ -148,7 +166,9 @@ fn is_server_name(text: &str) -> bool {
 
 fn is_dns_name(text: &str) -> bool {
     (1..=MAX_DNS_NAME_BYTES).contains(&text.len())
-        && text.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'.'))
+        && text
+            .bytes()
+            .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'.'))
 }
 
 fn is_port(text: &str) -> bool {
@@ -180,21 +200,35 @@ mod tests {
 
     #[test]
     fn a_value_with_a_scheme_is_a_base_url_and_keeps_its_text() {
-        for text in
-            ["https://matrix-client.matrix.org", "http://localhost:8008/", "https://example.org/base/path"]
-        {
+        for text in [
+            "https://matrix-client.matrix.org",
+            "http://localhost:8008/",
+            "https://example.org/base/path",
+        ] {
             let homeserver = Homeserver::parse(text).unwrap();
             assert_eq!(homeserver.as_str(), text);
-            assert_eq!(homeserver.kind(), HomeserverKind::BaseUrl(&Url::parse(text).unwrap()));
+            assert_eq!(
+                homeserver.kind(),
+                HomeserverKind::BaseUrl(&Url::parse(text).unwrap())
+            );
         }
     }
 
     #[test]
     fn anything_else_is_a_server_name() {
-        let names =
-            ["matrix.org", "localhost:8008", "1.2.3.4:8448", "[::1]", "[2001:db8::1]:65535", "a-b.example"];
+        let names = [
+            "matrix.org",
+            "localhost:8008",
+            "1.2.3.4:8448",
+            "[::1]",
+            "[2001:db8::1]:65535",
+            "a-b.example",
+        ];
         for text in names {
-            assert_eq!(Homeserver::parse(text).unwrap().kind(), HomeserverKind::ServerName(text));
+            assert_eq!(
+                Homeserver::parse(text).unwrap().kind(),
+                HomeserverKind::ServerName(text)
+            );
         }
     }
 
@@ -221,10 +255,20 @@ mod tests {
             "@alice:matrix.org",
         ];
         for text in names {
-            assert_eq!(Homeserver::parse(text), Err(HomeserverError::ServerName), "{text:?}");
+            assert_eq!(
+                Homeserver::parse(text),
+                Err(HomeserverError::ServerName),
+                "{text:?}"
+            );
         }
-        assert_eq!(Homeserver::parse(&"a".repeat(256)), Err(HomeserverError::ServerName));
-        assert_eq!(Homeserver::parse(&"a".repeat(513)), Err(HomeserverError::TooLong));
+        assert_eq!(
+            Homeserver::parse(&"a".repeat(256)),
+            Err(HomeserverError::ServerName)
+        );
+        assert_eq!(
+            Homeserver::parse(&"a".repeat(513)),
+            Err(HomeserverError::TooLong)
+        );
     }
 
     #[test]
@@ -232,10 +276,16 @@ mod tests {
         for (text, below) in [
             ("https://example.org", "https://example.org/_matrix/x"),
             ("https://example.org/", "https://example.org/_matrix/x"),
-            ("http://localhost:8008/base//", "http://localhost:8008/base/_matrix/x"),
+            (
+                "http://localhost:8008/base//",
+                "http://localhost:8008/base/_matrix/x",
+            ),
         ] {
             let base = BaseUrl::parse(text).unwrap();
-            assert_eq!((base.as_str(), base.below("/_matrix/x").as_str()), (text, below));
+            assert_eq!(
+                (base.as_str(), base.below("/_matrix/x").as_str()),
+                (text, below)
+            );
             assert_eq!(Homeserver::from(base), Homeserver::parse(text).unwrap());
         }
         for text in ["example.org", "https:example.org", "localhost:8008", ""] {
@@ -250,11 +300,21 @@ mod tests {
             ("ftp://example.org", UrlError::Scheme),
             ("https://alice:secret@example.org", UrlError::Credentials),
             ("https://example.org?a=b", UrlError::UnexpectedPart("query")),
-            ("https://example.org#a", UrlError::UnexpectedPart("fragment")),
-            ("https://example.org\\@evil.example", UrlError::ForbiddenCharacter),
+            (
+                "https://example.org#a",
+                UrlError::UnexpectedPart("fragment"),
+            ),
+            (
+                "https://example.org\\@evil.example",
+                UrlError::ForbiddenCharacter,
+            ),
         ];
         for (text, error) in cases {
-            assert_eq!(Homeserver::parse(text), Err(HomeserverError::BaseUrl(error)), "{text}");
+            assert_eq!(
+                Homeserver::parse(text),
+                Err(HomeserverError::BaseUrl(error)),
+                "{text}"
+            );
             assert_eq!(BaseUrl::parse(text), Err(error), "{text}");
         }
     }

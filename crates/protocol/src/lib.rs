@@ -1,8 +1,9 @@
 //! Matrix sign-in by QR code, MSC4108 and its successor MSC4388: the protocol, without I/O.
 //!
-//! An existing, signed-in device signs in a new one. One shows a QR code, the other scans it; the person types two digits and
-//! agrees in a browser; the new device ends up cross-signed and with the key to the backup. This crate is
-//! everything that the two devices must agree on. It knows no clock, no network, no files and no async runtime.
+//! An existing, signed-in device signs in a new one. One shows a QR code, the other scans it; the
+//! person types two digits and agrees in a browser; the new device ends up cross-signed and with
+//! the key to the backup. This crate is everything that the two devices must agree on. It knows no
+//! clock, no network, no files and no async runtime.
 //!
 //! | section of either proposal | module |
 //! |---|---|
@@ -13,12 +14,13 @@
 //! | Message reference | [`login::message`] |
 //! | all of it, in order | [`driver`]: the loop, over a [`Host`](driver::Host) that does what touches the world |
 //!
-//! Which of the two is spoken, a [`Location`](rendezvous::Location) says, and with it every scanned code. It is matched on in
-//! four places: the bytes of the QR code, the dialect of the rendezvous session, the channel's constructors and
-//! [`login::message`].
+//! Which of the two is spoken, a [`Location`](rendezvous::Location) says, and with it every scanned
+//! code. It is matched on in four places: the bytes of the QR code, the dialect of the rendezvous
+//! session, the channel's constructors and [`login::message`].
 //!
-//! A device that wants the whole of it implements [`driver::Host`] and calls [`driver::show`] or [`driver::scan`]. Here is a
-//! sign-in by hand, in one piece of memory: the new device shows the code, the existing one scans it.
+//! A device that wants the whole of it implements [`driver::Host`] and calls [`driver::show`] or
+//! [`driver::scan`]. Here is a sign-in by hand, in one piece of memory: the new device shows the
+//! code, the existing one scans it.
 //!
 //! ```
 //! use getrandom::SysRng;

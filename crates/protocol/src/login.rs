@@ -1,24 +1,26 @@
-//! "Login via OAuth 2.0" and "Secret sharing", steps 1 to 5 and 1 to 3: what each device says, and when.
+//! "Login via OAuth 2.0" and "Secret sharing", steps 1 to 5 and 1 to 3: what each device says, and
+//! when.
 //!
-//! [`Login`] is a function: an [`Input`] goes in, [`Output`]s come out. It knows no time, HTTP, revision or cipher, so that
-//! a test can try every sequence of inputs. The two roles hold the happy path only; whatever can go wrong for
-//! both (failure, refusal, cancel, surprise, the end of the session) is handled once, here.
+//! [`Login`] is a function: an [`Input`] goes in, [`Output`]s come out. It knows no time, HTTP,
+//! revision or cipher, so that a test can try every sequence of inputs. The two roles hold the
+//! happy path only; whatever can go wrong for both (failure, refusal, cancel, surprise, the end of
+//! the session) is handled once, here.
 
 pub mod message;
 
+mod events;
 mod existing_device;
 mod new_device;
 mod secrets;
-mod events;
 #[cfg(test)]
 mod tests;
 mod wire;
 
-use self::message::{Message, Reason};
 pub use self::events::{
-    Answer, Ask, Ended, Input, Leave, NoAuthorization, NoToken, NotImported, NotOpened, VerificationOutcome, Output,
-    Outcome, DeviceLookup,
+    Answer, Ask, DeviceLookup, Ended, Input, Leave, NoAuthorization, NoToken, NotImported,
+    NotOpened, Outcome, Output, VerificationOutcome,
 };
+use self::message::{Message, Reason};
 use crate::{error::Error, homeserver::Homeserver, revision::Role};
 
 /// One device's side of a sign-in, from the end of the channel's establishment on.
@@ -42,7 +44,8 @@ enum State {
     Existing(existing_device::State),
 }
 
-/// A message that came before the check code. Only the two that can be first: none of them is secret.
+/// A message that came before the check code. Only the two that can be first: none of them is
+/// secret.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 enum Early {
     Protocols(message::Protocols),
@@ -62,15 +65,18 @@ enum Step {
 }
 
 impl Login {
-    /// A login just after LoginOk. `scanned` is the homeserver of the one who scanned the code, which is also the one
-    /// who speaks next: as the new device the homeserver in the code, as the existing device the one to announce.
+    /// A login just after LoginOk. `scanned` is the homeserver of the one who scanned the code,
+    /// which is also the one who speaks next: as the new device the homeserver in the code, as the
+    /// existing device the one to announce.
     #[must_use]
     pub fn start(role: Role, scanned: Option<Homeserver>) -> (Self, Vec<Output>) {
         match (role, scanned) {
             (Role::New, Some(homeserver)) => Self::running(new_device::start(homeserver)),
             (Role::Existing, Some(homeserver)) => Self::running(existing_device::start(homeserver)),
             (Role::New, None) => Self::guarded(State::New(new_device::State::ExpectProtocols)),
-            (Role::Existing, None) => Self::guarded(State::Existing(existing_device::State::ExpectProtocol)),
+            (Role::Existing, None) => {
+                Self::guarded(State::Existing(existing_device::State::ExpectProtocol))
+            }
         }
     }
 
@@ -79,7 +85,10 @@ impl Login {
     }
 
     fn guarded(first: State) -> (Self, Vec<Output>) {
-        (Self(Stage::CheckCode { first, early: None }), vec![Output::Ask(Ask::CheckCode)])
+        (
+            Self(Stage::CheckCode { first, early: None }),
+            vec![Output::Ask(Ask::CheckCode)],
+        )
     }
 
     /// Takes what happened, says what to do. After [`Output::End`] it says nothing more.
@@ -89,15 +98,25 @@ impl Login {
             (Input::Ended(_) | Input::Tampered, stage) if stage.needs_no_session() => Vec::new(),
             (
                 Input::Unsent(ended),
-                Stage::Running(State::Existing(existing_device::State::ExpectVerified { id, .. })),
+                Stage::Running(State::Existing(existing_device::State::ExpectVerified {
+                    id, ..
+                })),
             ) => {
-                // Deleted after the secrets were read, or before: whether the new device signs itself will tell.
-                let state = existing_device::State::ExpectVerified { id: id.clone(), unsure: Some(ended) };
+                // Deleted after the secrets were read, or before: whether the new device signs
+                // itself will tell.
+                let state = existing_device::State::ExpectVerified {
+                    id: id.clone(),
+                    unsure: Some(ended),
+                };
                 self.0 = Stage::Running(State::Existing(state));
                 Vec::new()
             }
             (Input::Ended(ended) | Input::Unsent(ended), _) => {
-                let session = if matches!(ended, Ended::Unusable(_)) { Leave::Delete } else { Leave::Alone };
+                let session = if matches!(ended, Ended::Unusable(_)) {
+                    Leave::Delete
+                } else {
+                    Leave::Alone
+                };
                 self.end(Vec::new(), failed(ended.into(), session))
             }
             (Input::Message(Message::Failure(reason)), stage) => {
@@ -106,13 +125,18 @@ impl Login {
             }
             (
                 Input::Cancel,
-                Stage::Running(State::Existing(existing_device::State::ExpectVerified { id, .. })),
+                Stage::Running(State::Existing(existing_device::State::ExpectVerified {
+                    id, ..
+                })),
             ) => {
-                // Secrets that were not read yet cannot be read any more. Those that were cannot be called back.
+                // Secrets that were not read yet cannot be read any more. Those that were cannot be
+                // called back.
                 let error = Error::CancelledTooLate(id.clone());
                 self.end(Vec::new(), failed(error, Leave::Delete))
             }
-            (Input::Cancel, _) => self.say_why(Message::Failure(Reason::UserCancelled), Error::Cancelled),
+            (Input::Cancel, _) => {
+                self.say_why(Message::Failure(Reason::UserCancelled), Error::Cancelled)
+            }
             (Input::Tampered, _) => self.surprised(Error::Tampered),
             (Input::Unreadable(what), _) => self.surprised(Error::Unreadable(what)),
             (Input::CheckCode(right), Stage::CheckCode { .. }) => self.check_code(right),
@@ -130,18 +154,27 @@ impl Login {
     /// Step 7 of the channel: one attempt.
     fn check_code(&mut self, right: bool) -> Vec<Output> {
         if !right {
-            return self.say_why(Message::Failure(Reason::UserCancelled), Error::WrongCheckCode);
+            return self.say_why(
+                Message::Failure(Reason::UserCancelled),
+                Error::WrongCheckCode,
+            );
         }
         let Stage::CheckCode { first, early } = std::mem::replace(&mut self.0, Stage::Over) else {
             return Vec::new();
         };
         self.0 = Stage::Running(first);
-        early.map(|early| self.hear(early.into())).unwrap_or_default()
+        early
+            .map(|early| self.hear(early.into()))
+            .unwrap_or_default()
     }
 
     fn hear_early(&mut self, message: Message) -> Vec<Output> {
         let kind = message.kind();
-        let Stage::CheckCode { early: early @ None, .. } = &mut self.0 else {
+        let Stage::CheckCode {
+            early: early @ None,
+            ..
+        } = &mut self.0
+        else {
             return self.surprised(Error::UnexpectedMessage(kind));
         };
         match message {
@@ -153,7 +186,9 @@ impl Login {
     }
 
     fn hear(&mut self, message: Message) -> Vec<Output> {
-        let Stage::Running(state) = &self.0 else { return Vec::new() };
+        let Stage::Running(state) = &self.0 else {
+            return Vec::new();
+        };
         let kind = message.kind();
         let step = state.clone().message(message);
         self.take(step, kind)
@@ -177,7 +212,10 @@ impl Login {
 
     /// The other device reads the reason from the session.
     fn say_why(&mut self, message: Message, error: Error) -> Vec<Output> {
-        self.end(vec![Output::Send(message)], failed(error, Leave::DeleteOnceRead))
+        self.end(
+            vec![Output::Send(message)],
+            failed(error, Leave::DeleteOnceRead),
+        )
     }
 
     fn end(&mut self, mut outputs: Vec<Output>, over: Outcome) -> Vec<Output> {
@@ -199,7 +237,8 @@ impl Stage {
         )
     }
 
-    /// matrix-js-sdk says `user_cancelled` where the text has `m.login.declined`; others mean a cancel.
+    /// matrix-js-sdk says `user_cancelled` where the text has `m.login.declined`; others mean a
+    /// cancel.
     fn peer_failed(&self, reason: Reason) -> Error {
         match (self, &reason) {
             (
@@ -237,5 +276,8 @@ impl From<Early> for Message {
 }
 
 fn failed(error: Error, session: Leave) -> Outcome {
-    Outcome { result: Err(error), session }
+    Outcome {
+        result: Err(error),
+        session,
+    }
 }

@@ -1,14 +1,19 @@
-//! What the other side wrote, made fit to be shown: it must not be able to drive a terminal, to flood a log, or to pass for our own advice.
+//! What the other side wrote, made fit to be shown: it must not be able to drive a terminal, to
+//! flood a log, or to pass for our own advice.
 
 /// The longest text that is shown, in characters.
 const MAX_SHOWN: usize = 100;
 
-/// A piece of text that others wrote, for a sentence of ours: harmless, not longer than a line, and without semicolons. In
-/// our own sentences what stands after one is what to do now, and nobody else may say that.
+/// A piece of text that others wrote, for a sentence of ours: harmless, not longer than a line, and
+/// without semicolons. In our own sentences what stands after one is what to do now, and nobody
+/// else may say that.
 #[must_use]
 pub fn printable(text: &str) -> String {
-    let mut line: String =
-        text.chars().take(MAX_SHOWN).map(|c| if c == ';' { ',' } else { safe(c) }).collect();
+    let mut line: String = text
+        .chars()
+        .take(MAX_SHOWN)
+        .map(|c| if c == ';' { ',' } else { safe(c) })
+        .collect();
     if text.chars().nth(MAX_SHOWN).is_some() {
         line.push('…');
     }
@@ -24,7 +29,11 @@ pub fn harmless(text: &str) -> String {
 fn safe(c: char) -> char {
     let turns_text_around =
         matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
-    if c.is_control() || turns_text_around { '\u{fffd}' } else { c }
+    if c.is_control() || turns_text_around {
+        '\u{fffd}'
+    } else {
+        c
+    }
 }
 
 #[cfg(test)]
@@ -33,7 +42,10 @@ mod tests {
 
     #[test]
     fn a_peer_cannot_drive_the_terminal() {
-        assert_eq!(printable("a\u{1b}[2J\nb\u{202e}c"), "a\u{fffd}[2J\u{fffd}b\u{fffd}c");
+        assert_eq!(
+            printable("a\u{1b}[2J\nb\u{202e}c"),
+            "a\u{fffd}[2J\u{fffd}b\u{fffd}c"
+        );
         assert_eq!(printable(&"x".repeat(101)).chars().count(), 101);
         assert_eq!(printable("Ünïcode/+"), "Ünïcode/+");
         assert_eq!(printable("no; send me your keys"), "no, send me your keys");

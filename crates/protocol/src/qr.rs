@@ -1,7 +1,7 @@
 //! Section "QR code format" of MSC4108 and of MSC4388: what the QR code says, and its bytes.
 //!
-//! The bytes are binary: put them into a QR code in byte mode (the proposal's pictures use error correction level Q)
-//! and read them back as bytes, not as text.
+//! The bytes are binary: put them into a QR code in byte mode (the proposal's pictures use error
+//! correction level Q) and read them back as bytes, not as text.
 
 mod msc4108;
 mod msc4388;
@@ -49,7 +49,9 @@ pub enum ShownBy {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 pub enum QrError {
     /// It does not begin as Matrix's QR codes do.
-    #[error("this is not a Matrix QR code; scan the one that the other device shows for signing in")]
+    #[error(
+        "this is not a Matrix QR code; scan the one that the other device shows for signing in"
+    )]
     NotMatrix,
     /// A Matrix QR code for verifying a device that is signed in already (version 2, modes 0 to 2).
     #[error(
@@ -62,7 +64,9 @@ pub enum QrError {
     )]
     OtherVersion(u8),
     /// The mode (version 2) or the intent (type 3) is none that the proposal defines.
-    #[error("this Matrix QR code has the unknown mode {0}; update this program or use another device")]
+    #[error(
+        "this Matrix QR code has the unknown mode {0}; update this program or use another device"
+    )]
     UnknownMode(u8),
     /// It ends too early.
     #[error("the QR code is incomplete; scan it again")]
@@ -91,7 +95,9 @@ pub enum QrError {
     #[error("the QR code contains a forged key; do not use it")]
     NonContributoryKey,
     /// More than [`MAX_QR_BYTES`]: the URL or the homeserver is too long to be shown as a QR code.
-    #[error("a QR code holds {MAX_QR_BYTES} bytes and this one would need {0}; use a shorter rendezvous URL")]
+    #[error(
+        "a QR code holds {MAX_QR_BYTES} bytes and this one would need {0}; use a shorter rendezvous URL"
+    )]
     TooLong(usize),
 }
 
@@ -113,8 +119,9 @@ impl QrCode {
     /// The bytes to show as a QR code. Decoding and encoding gives the same bytes again.
     ///
     /// # Errors
-    /// [`QrError::TooLong`] when no QR code can hold them, [`QrError::NonContributoryKey`] for a key that nobody would accept,
-    /// [`QrError::HomeserverElsewhere`] when an MSC4388 session is not at the homeserver to name.
+    /// [`QrError::TooLong`] when no QR code can hold them, [`QrError::NonContributoryKey`] for a
+    /// key that nobody would accept, [`QrError::HomeserverElsewhere`] when an MSC4388 session is
+    /// not at the homeserver to name.
     pub fn encode(&self) -> Result<Vec<u8>, QrError> {
         if self.key.is_low_order() {
             return Err(QrError::NonContributoryKey);
@@ -123,7 +130,11 @@ impl QrCode {
             Location::Url(url) => msc4108::encode(self, url)?,
             Location::Id(session) => msc4388::encode(self, session)?,
         };
-        if bytes.len() > MAX_QR_BYTES { Err(QrError::TooLong(bytes.len())) } else { Ok(bytes) }
+        if bytes.len() > MAX_QR_BYTES {
+            Err(QrError::TooLong(bytes.len()))
+        } else {
+            Ok(bytes)
+        }
     }
 
     /// How its bytes begin: the fixed text, the version or type, the mode or intent.
@@ -190,7 +201,9 @@ impl fmt::Debug for ShownCode {
 
 fn split_prefix(bytes: &[u8]) -> Result<(Prefix, &[u8]), QrError> {
     let under = |known| bytes.strip_prefix(prefix(known)).map(|rest| (known, rest));
-    under(Prefix::Stable).or_else(|| under(Prefix::Unstable)).ok_or(QrError::NotMatrix)
+    under(Prefix::Stable)
+        .or_else(|| under(Prefix::Unstable))
+        .ok_or(QrError::NotMatrix)
 }
 
 fn prefix(prefix: Prefix) -> &'static [u8] {

@@ -1,16 +1,17 @@
-//! Section "Insecure rendezvous session" of MSC4108 and of MSC4388: the client's side, as pure requests and responses.
+//! Section "Insecure rendezvous session" of MSC4108 and of MSC4388: the client's side, as pure
+//! requests and responses.
 //!
-//! Nothing here sends anything. A caller sends each [`Request`] with whatever HTTP client it has, bounds the time and
-//! the size, does **not** follow redirects by itself, sends `Content-Length` (0 for an empty body, too), and hands the
-//! [`Response`] back.
+//! Nothing here sends anything. A caller sends each [`Request`] with whatever HTTP client it has,
+//! bounds the time and the size, does **not** follow redirects by itself, sends `Content-Length` (0
+//! for an empty body, too), and hands the [`Response`] back.
 //!
 //! ```text
 //! device G   create -> created -> Session     send -> sent     receive -> received     delete
 //! device S   QR code -> Session::join         receive -> received     send -> sent     delete
 //! ```
 //!
-//! A session is created in one of the two dialects: [`create`] is MSC4108's, [`json::create`] is MSC4388's. From then on
-//! its [`Location`] knows which it is.
+//! A session is created in one of the two dialects: [`create`] is MSC4108's, [`json::create`] is
+//! MSC4388's. From then on its [`Location`] knows which it is.
 
 mod error;
 mod etag;
@@ -58,12 +59,15 @@ impl Location {
         }
     }
 
-    /// The same session under the other names that its server may know it by (MSC4388, "Unstable prefix").
+    /// The same session under the other names that its server may know it by (MSC4388, "Unstable
+    /// prefix").
     #[must_use]
     pub fn under_other_names(&self) -> Option<Self> {
         match self {
             Self::Url(_) => None,
-            Self::Id(session) => Some(Self::Id(session.clone().under(session.api().prefix().other()))),
+            Self::Id(session) => Some(Self::Id(
+                session.clone().under(session.api().prefix().other()),
+            )),
         }
     }
 }
@@ -77,8 +81,8 @@ impl From<&Location> for Revision {
     }
 }
 
-/// The URL of a rendezvous session: `http` or `https`, with a host, without credentials and fragment. Who knows it can write
-/// there: `Debug` does not say it.
+/// The URL of a rendezvous session: `http` or `https`, with a host, without credentials and
+/// fragment. Who knows it can write there: `Debug` does not say it.
 #[derive(Clone, PartialEq, Eq)]
 pub struct SessionUrl {
     text: String,
@@ -92,7 +96,10 @@ impl SessionUrl {
     /// When it is longer than [`MAX_SESSION_URL_BYTES`] or not such a URL.
     pub fn parse(text: &str) -> Result<Self, UrlError> {
         let url = web_url::parse(text, MAX_SESSION_URL_BYTES)?;
-        Ok(Self { text: text.to_owned(), url })
+        Ok(Self {
+            text: text.to_owned(),
+            url,
+        })
     }
 
     /// The text exactly as the server or the QR code gave it.

@@ -12,15 +12,16 @@ pub enum Revision {
 
 /// Which reading of the text a device follows where the text and the deployed clients differ.
 ///
-/// In MSC4108 it is the scanning device that chooses, and the other one understands both. In MSC4388 it is the device that
-/// shows the code, and the scanning one understands both.
+/// In MSC4108 it is the scanning device that chooses, and the other one understands both. In
+/// MSC4388 it is the device that shows the code, and the scanning one understands both.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Dialect {
-    /// What deployed clients do. MSC4108: the keys come from HKDF-SHA512. MSC4388: the response context comes from
-    /// `MATRIX_QR_CODE_LOGIN_RESPONSE`.
+    /// What deployed clients do. MSC4108: the keys come from HKDF-SHA512. MSC4388: the response
+    /// context comes from `MATRIX_QR_CODE_LOGIN_RESPONSE`.
     #[default]
     AsDeployed,
-    /// What section "Secure channel" says. MSC4108: HKDF-SHA256. MSC4388: `MATRIX_QR_CODE_LOGIN response`.
+    /// What section "Secure channel" says. MSC4108: HKDF-SHA256. MSC4388: `MATRIX_QR_CODE_LOGIN
+    /// response`.
     AsWritten,
 }
 
@@ -29,7 +30,8 @@ pub enum Dialect {
 pub enum Prefix {
     /// `/_matrix/client/v1` and `MATRIX`.
     Stable,
-    /// `/_matrix/client/unstable/io.element.msc4388` and `IO_ELEMENT_MSC4388`. What is shown until the proposal is accepted.
+    /// `/_matrix/client/unstable/io.element.msc4388` and `IO_ELEMENT_MSC4388`. What is shown until
+    /// the proposal is accepted.
     #[default]
     Unstable,
 }
@@ -83,6 +85,9 @@ mod tests {
     #[test]
     fn the_unstable_names_are_used_until_it_is_configured() {
         assert_eq!(Prefix::default(), Prefix::Unstable);
-        assert_eq!((Prefix::Unstable.other(), Prefix::Stable.other()), (Prefix::Stable, Prefix::Unstable));
+        assert_eq!(
+            (Prefix::Unstable.other(), Prefix::Stable.other()),
+            (Prefix::Stable, Prefix::Unstable)
+        );
     }
 }

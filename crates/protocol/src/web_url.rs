@@ -26,15 +26,21 @@ pub enum UrlError {
     UnexpectedPart(&'static str),
 }
 
-/// Parses an absolute `http` or `https` URL of at most `max` bytes, with a host, without credentials and fragment.
+/// Parses an absolute `http` or `https` URL of at most `max` bytes, with a host, without
+/// credentials and fragment.
 ///
-/// Plain `http` is let through: whether it may be contacted (loopback, for development) is for the caller to say.
+/// Plain `http` is let through: whether it may be contacted (loopback, for development) is for the
+/// caller to say.
 pub(crate) fn parse(text: &str, max: usize) -> Result<Url, UrlError> {
     if text.len() > max {
         return Err(UrlError::TooLong(max));
     }
-    // `Url` drops or rewrites these without a word, and a person would be shown something else than is contacted.
-    if text.chars().any(|c| c.is_whitespace() || c.is_control() || c == '\\') {
+    // `Url` drops or rewrites these without a word, and a person would be shown something else than
+    // is contacted.
+    if text
+        .chars()
+        .any(|c| c.is_whitespace() || c.is_control() || c == '\\')
+    {
         return Err(UrlError::ForbiddenCharacter);
     }
     check(Url::parse(text).map_err(UrlError::Syntax)?)
@@ -79,7 +85,10 @@ mod tests {
             ("https://example.org\\x", UrlError::ForbiddenCharacter),
             ("https://exa\nmple.org", UrlError::ForbiddenCharacter),
             (" https://example.org", UrlError::ForbiddenCharacter),
-            ("/relative", UrlError::Syntax(ParseError::RelativeUrlWithoutBase)),
+            (
+                "/relative",
+                UrlError::Syntax(ParseError::RelativeUrlWithoutBase),
+            ),
             ("https://", UrlError::Syntax(ParseError::EmptyHost)),
             ("ftp://example.org", UrlError::Scheme),
             ("javascript:alert(1)", UrlError::Scheme),

@@ -5,8 +5,8 @@
 use matrix_qr_protocol::{
     homeserver::Homeserver,
     login::message::{
-        Authorization, Backup, CrossSigning, DeviceId, Message, Protocol, Protocols, Reason, SecretKey,
-        SecretText, Secrets, Unreadable, VerificationLink,
+        Authorization, Backup, CrossSigning, DeviceId, Message, Protocol, Protocols, Reason,
+        SecretKey, SecretText, Secrets, Unreadable, VerificationLink,
     },
     revision::Revision,
 };
@@ -15,8 +15,15 @@ const KEY: &str = "AQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQE";
 
 fn secrets(backup: Option<Backup>) -> Message {
     let key = || SecretKey::new(&[1; 32]);
-    let cross_signing = CrossSigning { master_key: key(), self_signing_key: key(), user_signing_key: key() };
-    Message::Secrets(Secrets { cross_signing, backup })
+    let cross_signing = CrossSigning {
+        master_key: key(),
+        self_signing_key: key(),
+        user_signing_key: key(),
+    };
+    Message::Secrets(Secrets {
+        cross_signing,
+        backup,
+    })
 }
 
 fn protocol(complete: Option<&str>) -> Message {
@@ -36,11 +43,16 @@ fn examples() -> Vec<(Message, String)> {
         key: SecretText::new("c2VjcmV0".into()),
         backup_version: "3".into(),
     };
-    let keys = format!(r#"{{"master_key":"{KEY}","self_signing_key":"{KEY}","user_signing_key":"{KEY}"}}"#);
+    let keys = format!(
+        r#"{{"master_key":"{KEY}","self_signing_key":"{KEY}","user_signing_key":"{KEY}"}}"#
+    );
     let of = |text: &str| text.to_owned();
     vec![
         (
-            Message::Protocols(Protocols { device_authorization_grant: true, homeserver }),
+            Message::Protocols(Protocols {
+                device_authorization_grant: true,
+                homeserver,
+            }),
             of(
                 r#"{"type":"m.login.protocols","protocols":["device_authorization_grant"],"homeserver":"https://matrix-client.matrix.org"}"#,
             ),
@@ -57,15 +69,24 @@ fn examples() -> Vec<(Message, String)> {
                 r#"{"type":"m.login.protocol","protocol":"device_authorization_grant","device_authorization_grant":{"verification_uri":"https://id.example.org/link","verification_uri_complete":"https://id.example.org/link?code=123456"},"device_id":"ABCDEFGH"}"#,
             ),
         ),
-        (Message::ProtocolAccepted, of(r#"{"type":"m.login.protocol_accepted"}"#)),
+        (
+            Message::ProtocolAccepted,
+            of(r#"{"type":"m.login.protocol_accepted"}"#),
+        ),
         (
             Message::Failure(Reason::DeviceNotFound),
             of(r#"{"type":"m.login.failure","reason":"device_not_found"}"#),
         ),
-        (Message::Failure(Reason::Other("new".into())), of(r#"{"type":"m.login.failure","reason":"new"}"#)),
+        (
+            Message::Failure(Reason::Other("new".into())),
+            of(r#"{"type":"m.login.failure","reason":"new"}"#),
+        ),
         (Message::Declined, of(r#"{"type":"m.login.declined"}"#)),
         (Message::Success, of(r#"{"type":"m.login.success"}"#)),
-        (secrets(None), format!(r#"{{"type":"m.login.secrets","cross_signing":{keys}}}"#)),
+        (
+            secrets(None),
+            format!(r#"{{"type":"m.login.secrets","cross_signing":{keys}}}"#),
+        ),
         (
             secrets(Some(backup)),
             format!(
@@ -78,8 +99,14 @@ fn examples() -> Vec<(Message, String)> {
 #[test]
 fn messages_are_written_and_read_as_the_text_has_them() {
     for (message, json) in examples() {
-        assert_eq!(String::from_utf8(message.encode(Revision::Msc4108).to_vec()).unwrap(), json);
-        assert_eq!(Message::parse(json.as_bytes(), Revision::Msc4108), Ok(message));
+        assert_eq!(
+            String::from_utf8(message.encode(Revision::Msc4108).to_vec()).unwrap(),
+            json
+        );
+        assert_eq!(
+            Message::parse(json.as_bytes(), Revision::Msc4108),
+            Ok(message)
+        );
     }
 }
 
@@ -87,11 +114,17 @@ fn messages_are_written_and_read_as_the_text_has_them() {
 #[test]
 fn null_is_absent() {
     let json = r#"{"type":"m.login.protocol","protocol":"device_authorization_grant","device_authorization_grant":{"verification_uri":"https://id.example.org/link","verification_uri_complete":null},"device_id":"ABCDEFGH"}"#;
-    assert_eq!(Message::parse(json.as_bytes(), Revision::Msc4108), Ok(protocol(None)));
+    assert_eq!(
+        Message::parse(json.as_bytes(), Revision::Msc4108),
+        Ok(protocol(None))
+    );
     let json = format!(
         r#"{{"type":"m.login.secrets","cross_signing":{{"master_key":"{KEY}","self_signing_key":"{KEY}=","user_signing_key":"{KEY}"}},"backup":null}}"#
     );
-    assert_eq!(Message::parse(json.as_bytes(), Revision::Msc4108), Ok(secrets(None)));
+    assert_eq!(
+        Message::parse(json.as_bytes(), Revision::Msc4108),
+        Ok(secrets(None))
+    );
     let json = r#"{"type":"m.login.failure","reason":"user_cancelled","homeserver":null}"#;
     assert_eq!(
         Message::parse(json.as_bytes(), Revision::Msc4108),
@@ -102,10 +135,17 @@ fn null_is_absent() {
 /// matrix-js-sdk names the homeserver by its server name.
 #[test]
 fn a_server_name_is_a_homeserver() {
-    let json = r#"{"type":"m.login.protocols","protocols":["telepathy"],"homeserver":"example.org"}"#;
+    let json =
+        r#"{"type":"m.login.protocols","protocols":["telepathy"],"homeserver":"example.org"}"#;
     let homeserver = Homeserver::parse("example.org").unwrap();
-    let expected = Message::Protocols(Protocols { device_authorization_grant: false, homeserver });
-    assert_eq!(Message::parse(json.as_bytes(), Revision::Msc4108), Ok(expected));
+    let expected = Message::Protocols(Protocols {
+        device_authorization_grant: false,
+        homeserver,
+    });
+    assert_eq!(
+        Message::parse(json.as_bytes(), Revision::Msc4108),
+        Ok(expected)
+    );
 }
 
 #[test]
@@ -119,8 +159,12 @@ fn a_bundle_without_all_three_keys_is_no_bundle() {
         format!(r#"{{"master_key":"{KEY}","user_signing_key":"{KEY}"}}"#),
         format!(r#"{{"master_key":"{KEY}","self_signing_key":"{KEY}"}}"#),
         format!(r#"{{"master_key":null,"self_signing_key":"{KEY}","user_signing_key":"{KEY}"}}"#),
-        format!(r#"{{"master_key":"{short}","self_signing_key":"{KEY}","user_signing_key":"{KEY}"}}"#),
-        format!(r#"{{"master_key":"{KEY}","self_signing_key":"{long}","user_signing_key":"{KEY}"}}"#),
+        format!(
+            r#"{{"master_key":"{short}","self_signing_key":"{KEY}","user_signing_key":"{KEY}"}}"#
+        ),
+        format!(
+            r#"{{"master_key":"{KEY}","self_signing_key":"{long}","user_signing_key":"{KEY}"}}"#
+        ),
         format!(r#"{{"master_key":"{KEY}","self_signing_key":"{KEY}","user_signing_key":"!!!"}}"#),
     ] {
         let json = format!(r#"{{"type":"m.login.secrets","cross_signing":{cross_signing}}}"#);
@@ -131,7 +175,10 @@ fn a_bundle_without_all_three_keys_is_no_bundle() {
         );
     }
     let without = br#"{"type":"m.login.secrets","backup":null}"#;
-    assert_eq!(Message::parse(without, Revision::Msc4108), Err(Unreadable::Malformed("m.login.secrets")));
+    assert_eq!(
+        Message::parse(without, Revision::Msc4108),
+        Err(Unreadable::Malformed("m.login.secrets"))
+    );
 }
 
 #[test]
@@ -146,11 +193,21 @@ fn what_is_not_a_message_is_refused() {
         (String::new(), Unreadable::NotAMessage),
         ("[]".into(), Unreadable::NotAMessage),
         (r#"{"type":7}"#.into(), Unreadable::NotAMessage),
-        (r#"{"type":"m.login.telepathy"}"#.into(), Unreadable::UnknownType("m.login.telepathy".into())),
-        (r#"{"type":"m.login.failure"}"#.into(), Unreadable::Malformed("m.login.failure")),
-        (r#"{"type":"m.login.protocols","protocols":[]}"#.into(), Unreadable::Malformed("m.login.protocols")),
         (
-            r#"{"type":"m.login.protocols","protocols":[],"homeserver":"ftp://example.org"}"#.into(),
+            r#"{"type":"m.login.telepathy"}"#.into(),
+            Unreadable::UnknownType("m.login.telepathy".into()),
+        ),
+        (
+            r#"{"type":"m.login.failure"}"#.into(),
+            Unreadable::Malformed("m.login.failure"),
+        ),
+        (
+            r#"{"type":"m.login.protocols","protocols":[]}"#.into(),
+            Unreadable::Malformed("m.login.protocols"),
+        ),
+        (
+            r#"{"type":"m.login.protocols","protocols":[],"homeserver":"ftp://example.org"}"#
+                .into(),
             Unreadable::Malformed("m.login.protocols"),
         ),
         (
@@ -160,7 +217,11 @@ fn what_is_not_a_message_is_refused() {
         (with_id(""), Unreadable::Malformed("m.login.protocol")),
         (with_id(&long_id), Unreadable::Malformed("m.login.protocol")),
     ] {
-        assert_eq!(Message::parse(json.as_bytes(), Revision::Msc4108), Err(why), "{json}");
+        assert_eq!(
+            Message::parse(json.as_bytes(), Revision::Msc4108),
+            Err(why),
+            "{json}"
+        );
     }
 }
 
@@ -178,22 +239,41 @@ fn an_unknown_protocol_is_well_formed() {
 #[test]
 fn a_link_that_does_not_open_is_a_refusal_in_the_first_revision() {
     let json = Message::Failure(Reason::UnableToOpenVerificationUri).encode(Revision::Msc4108);
-    assert_eq!(Message::parse(&json, Revision::Msc4108), Ok(Message::Failure(Reason::UserCancelled)));
+    assert_eq!(
+        Message::parse(&json, Revision::Msc4108),
+        Ok(Message::Failure(Reason::UserCancelled))
+    );
 }
 
-/// MSC4108 of 2026 says three things otherwise: where the account lives, with what, and why a link was not opened.
+/// MSC4108 of 2026 says three things otherwise: where the account lives, with what, and why a link
+/// was not opened.
 #[test]
 fn the_later_revision_has_its_own_words() {
     for text in ["https://matrix-client.matrix.org", "https://example.org/"] {
         let homeserver = Homeserver::parse(text).unwrap();
-        for (device_authorization_grant, names) in [(true, "\"device_authorization_grant\""), (false, "")] {
-            let message =
-                Message::Protocols(Protocols { device_authorization_grant, homeserver: homeserver.clone() });
-            let json = format!(r#"{{"type":"m.login.protocols","protocols":[{names}],"base_url":"{text}"}}"#);
-            assert_eq!(String::from_utf8(message.encode(Revision::Msc4388).to_vec()).unwrap(), json);
-            assert_eq!(Message::parse(json.as_bytes(), Revision::Msc4388), Ok(message));
+        for (device_authorization_grant, names) in
+            [(true, "\"device_authorization_grant\""), (false, "")]
+        {
+            let message = Message::Protocols(Protocols {
+                device_authorization_grant,
+                homeserver: homeserver.clone(),
+            });
+            let json = format!(
+                r#"{{"type":"m.login.protocols","protocols":[{names}],"base_url":"{text}"}}"#
+            );
+            assert_eq!(
+                String::from_utf8(message.encode(Revision::Msc4388).to_vec()).unwrap(),
+                json
+            );
+            assert_eq!(
+                Message::parse(json.as_bytes(), Revision::Msc4388),
+                Ok(message)
+            );
             let malformed = Err(Unreadable::Malformed("m.login.protocols"));
-            assert_eq!(Message::parse(json.as_bytes(), Revision::Msc4108), malformed);
+            assert_eq!(
+                Message::parse(json.as_bytes(), Revision::Msc4108),
+                malformed
+            );
         }
     }
     let json = br#"{"type":"m.login.failure","reason":"unable_to_open_verification_uri"}"#;
@@ -201,14 +281,23 @@ fn the_later_revision_has_its_own_words() {
     assert_eq!(message.encode(Revision::Msc4388).as_slice(), json);
     assert_eq!(Message::parse(json, Revision::Msc4388), Ok(message));
     let unknown = Reason::Other("unable_to_open_verification_uri".into());
-    assert_eq!(Message::parse(json, Revision::Msc4108), Ok(Message::Failure(unknown)));
+    assert_eq!(
+        Message::parse(json, Revision::Msc4108),
+        Ok(Message::Failure(unknown))
+    );
 }
 
 #[test]
 fn all_other_messages_are_the_same_in_both_revisions() {
     for (message, json) in examples().into_iter().skip(1) {
-        assert_eq!(String::from_utf8(message.encode(Revision::Msc4388).to_vec()).unwrap(), json);
-        assert_eq!(Message::parse(json.as_bytes(), Revision::Msc4388), Ok(message));
+        assert_eq!(
+            String::from_utf8(message.encode(Revision::Msc4388).to_vec()).unwrap(),
+            json
+        );
+        assert_eq!(
+            Message::parse(json.as_bytes(), Revision::Msc4388),
+            Ok(message)
+        );
     }
 }
 
@@ -223,14 +312,21 @@ fn the_later_revision_names_a_base_url_and_nothing_else() {
     ] {
         let json = format!(r#"{{"type":"m.login.protocols","protocols":[],{rest}}}"#);
         let malformed = Err(Unreadable::Malformed("m.login.protocols"));
-        assert_eq!(Message::parse(json.as_bytes(), Revision::Msc4388), malformed, "{json}");
+        assert_eq!(
+            Message::parse(json.as_bytes(), Revision::Msc4388),
+            malformed,
+            "{json}"
+        );
     }
 }
 
 #[test]
 fn debug_shows_no_key() {
-    let backup =
-        Backup { algorithm: "a".into(), key: SecretText::new("c2VjcmV0".into()), backup_version: "3".into() };
+    let backup = Backup {
+        algorithm: "a".into(),
+        key: SecretText::new("c2VjcmV0".into()),
+        backup_version: "3".into(),
+    };
     let shown = format!("{:?}", secrets(Some(backup)));
     assert_eq!(
         shown,

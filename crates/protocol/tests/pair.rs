@@ -1,5 +1,6 @@
-//! Two whole devices in one test: the driver, the login and the channel on both sides, over a session in memory and in
-//! virtual time. Only what touches the world (HTTP, OAuth, the store, the person) is played.
+//! Two whole devices in one test: the driver, the login and the channel on both sides, over a
+//! session in memory and in virtual time. Only what touches the world (HTTP, OAuth, the store, the
+//! person) is played.
 
 #![allow(
     missing_docs,
@@ -16,7 +17,7 @@ use matrix_qr_protocol::{
     channel::ChannelError,
     error::Error,
     login::{
-        Answer, Ended, NoAuthorization, NoToken, NotImported, NotOpened, DeviceLookup,
+        Answer, DeviceLookup, Ended, NoAuthorization, NoToken, NotImported, NotOpened,
         message::{Message, Protocol, Protocols, Reason, Unreadable},
     },
     rendezvous::Binding,
@@ -44,7 +45,11 @@ fn ways() -> impl Iterator<Item = (Role, Speech)> {
 fn both_ways_in_both_dialects_of_both_revisions() {
     for (shown_by, speech) in ways() {
         let end = Pair::new(shown_by).speech(speech).run();
-        assert_eq!((end.new, end.existing), (Ok(()), Ok(())), "shown by {shown_by:?}, {speech:?}");
+        assert_eq!(
+            (end.new, end.existing),
+            (Ok(()), Ok(())),
+            "shown by {shown_by:?}, {speech:?}"
+        );
         assert!(end.imported && end.session_deleted);
     }
 }
@@ -54,7 +59,11 @@ fn each_device_says_what_the_text_says_and_no_more() {
     let common = ["m.login.protocol", "m.login.success"];
     for (shown_by, speech) in ways() {
         let existing = match shown_by {
-            Role::New => vec!["m.login.protocols", "m.login.protocol_accepted", "m.login.secrets"],
+            Role::New => vec![
+                "m.login.protocols",
+                "m.login.protocol_accepted",
+                "m.login.secrets",
+            ],
             Role::Existing => vec!["m.login.protocol_accepted", "m.login.secrets"],
         };
         let end = Pair::new(shown_by).speech(speech).run();
@@ -63,7 +72,8 @@ fn each_device_says_what_the_text_says_and_no_more() {
     }
 }
 
-/// The other side of a failure hears of it by message once there is a channel, before that by the end of the session.
+/// The other side of a failure hears of it by message once there is a channel, before that by the
+/// end of the session.
 fn heard(result: &Result<(), Error>, reason: &Reason) -> bool {
     match result {
         Err(Error::Peer(heard)) => heard == reason,
@@ -79,15 +89,22 @@ fn a_person_who_gives_up_at_any_step_is_heard_on_the_other_side() {
         for role in [Role::New, Role::Existing] {
             let mut cancelled = 0;
             for moment in 0.. {
-                let end = Pair::new(shown_by).speech(speech).cancel(role, moment).run();
+                let end = Pair::new(shown_by)
+                    .speech(speech)
+                    .cancel(role, moment)
+                    .run();
                 let (here, there) = end.of(role);
                 if here.is_ok() {
                     assert_eq!(there, &Ok(()), "too late to cancel, moment {moment}");
                     break;
                 }
                 cancelled += 1;
-                assert!(matches!(here, Err(Error::Cancelled | Error::CancelledTooLate(_))), "{here:?}");
-                // The existing device may have seen everything by then: it is not told that it failed.
+                assert!(
+                    matches!(here, Err(Error::Cancelled | Error::CancelledTooLate(_))),
+                    "{here:?}"
+                );
+                // The existing device may have seen everything by then: it is not told that it
+                // failed.
                 let all_was_over = there.is_ok() && end.secrets_sent;
                 assert!(
                     all_was_over || heard(there, &Reason::UserCancelled),
@@ -103,7 +120,10 @@ fn a_person_who_gives_up_at_any_step_is_heard_on_the_other_side() {
 fn a_third_party_that_writes_at_any_step_only_ever_ends_it() {
     for (shown_by, speech) in ways() {
         for write in 0.. {
-            let end = Pair::new(shown_by).speech(speech).intrude(write, b"nonsense").run();
+            let end = Pair::new(shown_by)
+                .speech(speech)
+                .intrude(write, b"nonsense")
+                .run();
             if !end.intruded {
                 assert!(write > 5, "{write} moments were tried");
                 break;
@@ -126,7 +146,10 @@ fn a_third_party_that_writes_at_any_step_only_ever_ends_it() {
                 assert!(end.secrets_sent, "{shown_by:?} {write}");
                 continue;
             }
-            assert!(!end.imported, "{shown_by:?} {write}: a sign-in that failed left nothing");
+            assert!(
+                !end.imported,
+                "{shown_by:?} {write}: a sign-in that failed left nothing"
+            );
             assert!(
                 end.new.is_err() && (end.existing.is_err() || end.secrets_sent),
                 "{:?} {:?}",
@@ -142,12 +165,16 @@ fn a_replayed_payload_ends_it() {
     for (shown_by, speech) in ways() {
         for write in 3..=6 {
             let end = Pair::new(shown_by).speech(speech).replay(write).run();
-            assert!(end.intruded && (end.new.is_err() || end.secrets_sent), "{shown_by:?} {write}");
+            assert!(
+                end.intruded && (end.new.is_err() || end.secrets_sent),
+                "{shown_by:?} {write}"
+            );
         }
     }
 }
 
-/// What a payload must not be found as: at another homeserver, in another session, after another payload.
+/// What a payload must not be found as: at another homeserver, in another session, after another
+/// payload.
 fn misplaced(write: usize) -> [Binding; 4] {
     let homeserver = "https://matrix.example.org";
     [
@@ -163,8 +190,15 @@ fn a_payload_that_is_found_elsewhere_than_it_was_written_ends_it() {
     for (shown_by, speech) in ways().filter(|(_, (revision, _))| *revision == Revision::Msc4388) {
         for write in 1..=6 {
             for binding in misplaced(write) {
-                let end = Pair::new(shown_by).speech(speech).misplace(write, binding).run();
-                assert!(end.new.is_err() && !end.imported, "{shown_by:?} {write}: {:?}", end.new);
+                let end = Pair::new(shown_by)
+                    .speech(speech)
+                    .misplace(write, binding)
+                    .run();
+                assert!(
+                    end.new.is_err() && !end.imported,
+                    "{shown_by:?} {write}: {:?}",
+                    end.new
+                );
                 assert!(
                     end.existing.is_err() || end.secrets_sent,
                     "{shown_by:?} {write}: {:?}",
@@ -172,9 +206,15 @@ fn a_payload_that_is_found_elsewhere_than_it_was_written_ends_it() {
                 );
                 let heard = [&end.new, &end.existing];
                 let as_what_it_is = |result: &Result<(), Error>| {
-                    matches!(result, Err(Error::Tampered | Error::Channel(ChannelError::NotAuthentic)))
+                    matches!(
+                        result,
+                        Err(Error::Tampered | Error::Channel(ChannelError::NotAuthentic))
+                    )
                 };
-                assert!(heard.into_iter().any(as_what_it_is), "{shown_by:?} {write}: {heard:?}");
+                assert!(
+                    heard.into_iter().any(as_what_it_is),
+                    "{shown_by:?} {write}: {heard:?}"
+                );
             }
         }
     }
@@ -191,9 +231,13 @@ fn wrong_digits_end_it_on_both_sides() {
                 Role::Existing => (&end.existing, &end.new),
             };
             assert_eq!(shower, &Err(Error::WrongCheckCode));
-            // A last word that meets the scanner's first one cannot follow it in msc4388: the session's end says it then.
+            // A last word that meets the scanner's first one cannot follow it in msc4388: the
+            // session's end says it then.
             let met = !slow && speech.0 == Revision::Msc4388 && scanner == &Err(Error::Gone);
-            assert!(met || scanner == &Err(Error::Peer(Reason::UserCancelled)), "{scanner:?}");
+            assert!(
+                met || scanner == &Err(Error::Peer(Reason::UserCancelled)),
+                "{scanner:?}"
+            );
             assert!(!end.secrets_sent && !end.exported);
         }
     }
@@ -231,7 +275,12 @@ fn failing_answers(revision: Revision) -> Vec<(Role, Answer, Error, Reason)> {
             Error::AuthorizationExpired,
             Reason::AuthorizationExpired,
         ),
-        (New, Answer::Token(Err(NoToken::Denied)), Error::Declined, Reason::UserCancelled),
+        (
+            New,
+            Answer::Token(Err(NoToken::Denied)),
+            Error::Declined,
+            Reason::UserCancelled,
+        ),
         (
             New,
             Answer::Token(Err(NoToken::Failed(trouble()))),
@@ -262,8 +311,18 @@ fn failing_answers(revision: Revision) -> Vec<(Role, Answer, Error, Reason)> {
             Error::DeviceAlreadyExists(id()),
             Reason::DeviceAlreadyExists,
         ),
-        (Existing, Answer::Device(Err(trouble())), Error::DeviceUnknown(trouble()), Reason::UserCancelled),
-        (Existing, Answer::Opened(Err(NotOpened::Refused)), Error::LinkRefused, Reason::UserCancelled),
+        (
+            Existing,
+            Answer::Device(Err(trouble())),
+            Error::DeviceUnknown(trouble()),
+            Reason::UserCancelled,
+        ),
+        (
+            Existing,
+            Answer::Opened(Err(NotOpened::Refused)),
+            Error::LinkRefused,
+            Reason::UserCancelled,
+        ),
         (
             Existing,
             Answer::Opened(Err(NotOpened::Unusable(trouble()))),
@@ -273,7 +332,12 @@ fn failing_answers(revision: Revision) -> Vec<(Role, Answer, Error, Reason)> {
                 Revision::Msc4388 => Reason::UnableToOpenVerificationUri,
             },
         ),
-        (Existing, Answer::Exported(Err(trouble())), Error::NoSecrets(trouble()), Reason::UserCancelled),
+        (
+            Existing,
+            Answer::Exported(Err(trouble())),
+            Error::NoSecrets(trouble()),
+            Reason::UserCancelled,
+        ),
     ]
 }
 
@@ -281,11 +345,17 @@ fn failing_answers(revision: Revision) -> Vec<(Role, Answer, Error, Reason)> {
 fn what_fails_on_one_side_is_heard_on_the_other() {
     for (shown_by, speech) in ways() {
         for (role, answer, error, reason) in failing_answers(speech.0) {
-            let end = Pair::new(shown_by).speech(speech).answer(role, answer.clone()).run();
+            let end = Pair::new(shown_by)
+                .speech(speech)
+                .answer(role, answer.clone())
+                .run();
             let (here, there) = end.of(role);
             assert_eq!(here, &Err(error), "{answer:?}");
             assert!(heard(there, &reason), "{answer:?}: {there:?}");
-            assert!(end.session_deleted, "the receiver of a failure deletes the session: {answer:?}");
+            assert!(
+                end.session_deleted,
+                "the receiver of a failure deletes the session: {answer:?}"
+            );
         }
     }
 }
@@ -294,8 +364,10 @@ fn what_fails_on_one_side_is_heard_on_the_other() {
 #[test]
 fn what_the_person_declines_is_told_as_declined() {
     for (shown_by, speech) in ways() {
-        let end =
-            Pair::new(shown_by).speech(speech).answer(Role::New, Answer::Token(Err(NoToken::Denied))).run();
+        let end = Pair::new(shown_by)
+            .speech(speech)
+            .answer(Role::New, Answer::Token(Err(NoToken::Denied)))
+            .run();
         assert_eq!(end.sent_by_new, ["m.login.protocol", "m.login.declined"]);
         assert_eq!(end.existing, Err(Error::Declined));
     }
@@ -318,7 +390,10 @@ fn a_cancel_while_the_person_decides_may_be_a_refusal() {
 fn a_device_that_is_not_there_after_success_gets_nothing() {
     for (shown_by, speech) in ways() {
         let end = Pair::new(shown_by).speech(speech).never_appears().run();
-        assert_eq!(end.existing, Err(Error::DeviceNotFound(test_env::wanted().device_id)));
+        assert_eq!(
+            end.existing,
+            Err(Error::DeviceNotFound(test_env::wanted().device_id))
+        );
         assert_eq!(end.new, Err(Error::Peer(Reason::DeviceNotFound)));
         assert!(!end.exported);
     }
@@ -329,7 +404,10 @@ fn the_end_of_the_session_ends_both() {
     for (shown_by, speech) in ways() {
         for write in 1..7 {
             for ended in [Ended::Expired, Ended::Gone, Ended::Unusable(trouble())] {
-                let end = Pair::new(shown_by).speech(speech).end_session(write, ended.clone()).run();
+                let end = Pair::new(shown_by)
+                    .speech(speech)
+                    .end_session(write, ended.clone())
+                    .run();
                 let error = Error::from(ended);
                 for result in [&end.new, &end.existing] {
                     assert!(
@@ -362,10 +440,19 @@ fn a_message_that_comes_too_early_waits_for_the_digits() {
 fn a_peer_that_says_what_it_should_not_is_told_so() {
     let unknown = br#"{"type":"m.login.telepathy"}"#;
     for (said, error) in [
-        (&unknown[..], Error::Unreadable(Unreadable::UnknownType("m.login.telepathy".into()))),
+        (
+            &unknown[..],
+            Error::Unreadable(Unreadable::UnknownType("m.login.telepathy".into())),
+        ),
         (b"not json", Error::Unreadable(Unreadable::NotAMessage)),
-        (br#"{"type":"m.login.secrets"}"#, Error::Unreadable(Unreadable::Malformed("m.login.secrets"))),
-        (&Message::Success.encode(Revision::Msc4108), Error::UnexpectedMessage("m.login.success")),
+        (
+            br#"{"type":"m.login.secrets"}"#,
+            Error::Unreadable(Unreadable::Malformed("m.login.secrets")),
+        ),
+        (
+            &Message::Success.encode(Revision::Msc4108),
+            Error::UnexpectedMessage("m.login.success"),
+        ),
     ] {
         for speech in SPEECHES {
             let (result, reply) = Pair::new(Role::New).speech(speech).against(async |peer| {
@@ -385,16 +472,26 @@ fn a_last_word_is_read_by_a_device_that_polls() {
         for role in [Role::New, Role::Existing] {
             let mut said = 0;
             for moment in 0.. {
-                let end = Pair::new(shown_by).speech(speech).polls().cancel(role, moment).run();
+                let end = Pair::new(shown_by)
+                    .speech(speech)
+                    .polls()
+                    .cancel(role, moment)
+                    .run();
                 let (here, there) = end.of(role);
                 if here.is_ok() {
                     break;
                 }
-                let sent = if role == Role::New { &end.sent_by_new } else { &end.sent_by_existing };
+                let sent = if role == Role::New {
+                    &end.sent_by_new
+                } else {
+                    &end.sent_by_existing
+                };
                 if sent.last() == Some(&"m.login.failure") {
                     said += 1;
-                    let heard =
-                        matches!(there, Err(Error::Peer(Reason::UserCancelled) | Error::CancelledOrDeclined));
+                    let heard = matches!(
+                        there,
+                        Err(Error::Peer(Reason::UserCancelled) | Error::CancelledOrDeclined)
+                    );
                     assert!(heard, "{shown_by:?} {role:?} {moment}: {there:?}");
                 }
                 assert!(end.session_deleted, "{shown_by:?} {role:?} {moment}");
@@ -406,53 +503,75 @@ fn a_last_word_is_read_by_a_device_that_polls() {
 
 /// What makes a device say a last word: this, after the peer has said that.
 fn last_words(shown_by: Role, revision: Revision) -> (Vec<u8>, Answer) {
-    let offer = Protocols { device_authorization_grant: true, homeserver: test_env::homeserver() };
+    let offer = Protocols {
+        device_authorization_grant: true,
+        homeserver: test_env::homeserver(),
+    };
     let wish = Protocol::DeviceAuthorizationGrant(test_env::wanted());
     match shown_by {
         Role::New => (
             Message::Protocols(offer).encode(revision).to_vec(),
             Answer::Authorization(Err(NoAuthorization::Failed(trouble()))),
         ),
-        Role::Existing => {
-            (Message::Protocol(wish).encode(revision).to_vec(), Answer::Device(Ok(DeviceLookup::Present)))
-        }
+        Role::Existing => (
+            Message::Protocol(wish).encode(revision).to_vec(),
+            Answer::Device(Ok(DeviceLookup::Present)),
+        ),
     }
 }
 
-/// matrix-js-sdk does not look while its user reads or types: its next step meets the end of the session, not a conflict for minutes.
+/// matrix-js-sdk does not look while its user reads or types: its next step meets the end of the
+/// session, not a conflict for minutes.
 #[test]
 fn a_last_word_lets_a_device_go_that_waits_for_its_user() {
     for (shown_by, speech) in ways().filter(|(_, (_, dialect))| *dialect == Dialect::AsDeployed) {
         let role = shown_by;
         let confirmed = 4;
-        let (result, met) =
-            Pair::new(shown_by).speech(speech).cancel(role, confirmed).against(async |peer| {
+        let (result, met) = Pair::new(shown_by)
+            .speech(speech)
+            .cancel(role, confirmed)
+            .against(async |peer| {
                 peer.think().await;
                 peer.say(b"{}").await
             });
-        assert_eq!((result, met), (Err(Error::Cancelled), Err(Ended::Gone)), "{shown_by:?} {speech:?}");
+        assert_eq!(
+            (result, met),
+            (Err(Error::Cancelled), Err(Ended::Gone)),
+            "{shown_by:?} {speech:?}"
+        );
 
         let (said, answer) = last_words(shown_by, speech.0);
-        let (result, met) = Pair::new(shown_by).speech(speech).answer(role, answer).against(async |peer| {
-            peer.say(&said).await.unwrap();
-            peer.think().await;
-            peer.say(b"{}").await
-        });
-        assert!(result.is_err() && met == Err(Ended::Gone), "{shown_by:?} {speech:?}: {result:?} {met:?}");
+        let (result, met) = Pair::new(shown_by)
+            .speech(speech)
+            .answer(role, answer)
+            .against(async |peer| {
+                peer.say(&said).await.unwrap();
+                peer.think().await;
+                peer.say(b"{}").await
+            });
+        assert!(
+            result.is_err() && met == Err(Ended::Gone),
+            "{shown_by:?} {speech:?}: {result:?} {met:?}"
+        );
     }
 }
 
-/// matrix-js-sdk writes its last word at once, also over a message that nobody has read yet. That is no attack.
+/// matrix-js-sdk writes its last word at once, also over a message that nobody has read yet. That
+/// is no attack.
 #[test]
 fn a_last_word_over_an_unread_message_is_heard_as_what_it_is() {
     let offer = last_words(Role::New, Revision::Msc4108).0;
     let cancelled = Message::Failure(Reason::UserCancelled).encode(Revision::Msc4108);
     let cases: [(&[u8], Error); 2] = [
         (&cancelled, Error::Peer(Reason::UserCancelled)),
-        (br#"{"type":"m.login.protocol_accepted"}"#, Error::Unreadable(Unreadable::Overwritten)),
+        (
+            br#"{"type":"m.login.protocol_accepted"}"#,
+            Error::Unreadable(Unreadable::Overwritten),
+        ),
     ];
     for (last, error) in cases {
-        let (result, ()) = Pair::new(Role::New).against(async |peer| peer.say_at_once(&[&offer, last]));
+        let (result, ()) =
+            Pair::new(Role::New).against(async |peer| peer.say_at_once(&[&offer, last]));
         assert_eq!(result, Err(error));
     }
     let (result, ()) =
@@ -465,10 +584,19 @@ fn secrets_cannot_be_called_back_once_they_are_read() {
     for (shown_by, speech) in ways() {
         let plan = Pair::new(shown_by).speech(speech);
         let late = |end: &test_env::End| matches!(end.existing, Err(Error::CancelledTooLate(_)));
-        let ends: Vec<_> = (0..40).map(|moment| plan.clone().cancel(Role::Existing, moment).run()).collect();
-        for end in ends.iter().filter(|end| end.secrets_sent && end.existing.is_err()) {
+        let ends: Vec<_> = (0..40)
+            .map(|moment| plan.clone().cancel(Role::Existing, moment).run())
+            .collect();
+        for end in ends
+            .iter()
+            .filter(|end| end.secrets_sent && end.existing.is_err())
+        {
             assert!(late(end) && end.session_deleted, "{:?}", end.existing);
-            assert_eq!(end.sent_by_existing.last(), Some(&"m.login.secrets"), "nothing is said after them");
+            assert_eq!(
+                end.sent_by_existing.last(),
+                Some(&"m.login.secrets"),
+                "nothing is said after them"
+            );
         }
         assert!(ends.iter().any(late));
     }

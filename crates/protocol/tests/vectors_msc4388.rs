@@ -1,5 +1,11 @@
 //! The published vectors of the later revision, through the public interface alone.
-#![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+#![allow(
+    missing_docs,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing
+)]
 
 mod support;
 
@@ -55,19 +61,44 @@ fn valid_qr_codes_say_what_they_should_and_encode_to_the_byte() {
     assert_eq!(vectors.len(), 7);
     for v in vectors {
         let code = QrCode::decode(&hex(&v.hex)).unwrap_or_else(|e| panic!("{}: {e}", v.name));
-        let role = if v.shown_by == "new" { Role::New } else { Role::Existing };
-        let prefix = if v.prefix == "stable" { Prefix::Stable } else { Prefix::Unstable };
-        let Location::Id(session) = &code.location else { panic!("{}: {code:?}", v.name) };
-        assert_eq!((code.role(), session.api().prefix()), (role, prefix), "{}", v.name);
+        let role = if v.shown_by == "new" {
+            Role::New
+        } else {
+            Role::Existing
+        };
+        let prefix = if v.prefix == "stable" {
+            Prefix::Stable
+        } else {
+            Prefix::Unstable
+        };
+        let Location::Id(session) = &code.location else {
+            panic!("{}: {code:?}", v.name)
+        };
+        assert_eq!(
+            (code.role(), session.api().prefix()),
+            (role, prefix),
+            "{}",
+            v.name
+        );
         assert_eq!(
             (session.as_str(), session.api().base_url().as_str()),
             (&*v.id, &*v.base_url),
             "{}",
             v.name
         );
-        assert_eq!(code.key, PublicKey::from_base64(&v.key).unwrap(), "{}", v.name);
+        assert_eq!(
+            code.key,
+            PublicKey::from_base64(&v.key).unwrap(),
+            "{}",
+            v.name
+        );
         let named = code.homeserver().map(|homeserver| homeserver.as_str());
-        assert_eq!(named, (role == Role::Existing).then_some(&*v.base_url), "{}", v.name);
+        assert_eq!(
+            named,
+            (role == Role::Existing).then_some(&*v.base_url),
+            "{}",
+            v.name
+        );
         assert_eq!(code.encode().unwrap(), hex(&v.hex), "{}", v.name);
     }
 }
@@ -92,45 +123,74 @@ impl Channel {
     fn binding(&self, message: &Message) -> Binding {
         let api = Api::new(BaseUrl::parse(&self.base_url).unwrap(), Prefix::Unstable);
         let session = SessionId::parse(api, &self.id).unwrap();
-        let binding = Binding::new(&session, &SequenceToken::parse(&message.sequence_token).unwrap());
+        let binding = Binding::new(
+            &session,
+            &SequenceToken::parse(&message.sequence_token).unwrap(),
+        );
         assert_eq!(binding.as_bytes(), hex(&message.aad));
         binding
     }
 
     fn payload(&self, message: &Message) -> Payload {
-        Payload { bytes: message.payload.as_bytes().to_vec(), binding: self.binding(message) }
+        Payload {
+            bytes: message.payload.as_bytes().to_vec(),
+            binding: self.binding(message),
+        }
     }
 }
 
 /// Two devices with the published randomness: they say what is published, byte for byte.
 fn replay(v: &Channel) {
-    let dialect = if v.dialect == "AsWritten" { Dialect::AsWritten } else { Dialect::AsDeployed };
-    let [initiate, ok, later @ ..] = v.messages.as_slice() else { panic!("there are two greetings") };
+    let dialect = if v.dialect == "AsWritten" {
+        Dialect::AsWritten
+    } else {
+        Dialect::AsDeployed
+    };
+    let [initiate, ok, later @ ..] = v.messages.as_slice() else {
+        panic!("there are two greetings")
+    };
     let random = [hex(&v.ikm_g), hex(&v.response_nonce)].concat();
     let generator = Generator::new((Revision::Msc4388, dialect), &mut FixedRng::new(&random));
     assert_eq!(generator.public_key().to_base64(), v.public_g);
     // Device S is told nothing of the label.
     let speech = (Revision::Msc4388, Dialect::default());
     let mut rng = FixedRng::new(&hex(&v.ikm_s));
-    let (initiated, payload) =
-        Initiated::new(&generator.public_key(), speech, v.binding(initiate), &mut rng).unwrap();
+    let (initiated, payload) = Initiated::new(
+        &generator.public_key(),
+        speech,
+        v.binding(initiate),
+        &mut rng,
+    )
+    .unwrap();
     assert_eq!(payload, v.payload(initiate));
     // 42 of 43 characters: the last one shares its bits with the ciphertext.
     assert!(initiate.payload.starts_with(&v.public_s[..42]));
-    let (unconfirmed, payload) = generator.accept(&v.payload(initiate), v.binding(ok)).unwrap();
+    let (unconfirmed, payload) = generator
+        .accept(&v.payload(initiate), v.binding(ok))
+        .unwrap();
     assert_eq!(payload, v.payload(ok));
     let (mut s, code) = initiated.finish(&v.payload(ok)).unwrap();
     assert_eq!(code.to_string(), v.check_code);
-    let mut g = unconfirmed.confirm(&v.check_code.parse().unwrap()).expect("the published code is the code");
+    let mut g = unconfirmed
+        .confirm(&v.check_code.parse().unwrap())
+        .expect("the published code is the code");
     assert_eq!(later.len(), 4);
     for message in later {
-        let (from, to) = if message.from == "S" { (&mut s, &mut g) } else { (&mut g, &mut s) };
+        let (from, to) = if message.from == "S" {
+            (&mut s, &mut g)
+        } else {
+            (&mut g, &mut s)
+        };
         exchange((from, to), v, message);
     }
 }
 
 fn exchange((from, to): (&mut SecureChannel, &mut SecureChannel), v: &Channel, message: &Message) {
     let payload = v.payload(message);
-    assert_eq!(from.seal(message.plaintext.as_bytes(), payload.binding.clone()).unwrap(), payload);
+    assert_eq!(
+        from.seal(message.plaintext.as_bytes(), payload.binding.clone())
+            .unwrap(),
+        payload
+    );
     assert_eq!(*to.open(&payload).unwrap(), message.plaintext.as_bytes());
 }

@@ -1,13 +1,18 @@
-//! The channel against vodozemac, whose `ecies` every deployed client speaks: both directions, with later messages.
+//! The channel against vodozemac, whose `ecies` every deployed client speaks: both directions, with
+//! later messages.
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use getrandom::SysRng;
-use matrix_qr_protocol::channel::{ChannelError, CheckCode, Generator, Initiated, PublicKey, SecureChannel};
+use matrix_qr_protocol::channel::{
+    ChannelError, CheckCode, Generator, Initiated, PublicKey, SecureChannel,
+};
 use matrix_qr_protocol::rendezvous::{Binding, Payload};
 use matrix_qr_protocol::revision::{Dialect, Revision};
 use rand_core::UnwrapErr;
 use vodozemac::Curve25519PublicKey;
-use vodozemac::ecies::{CheckCode as TheirCode, DigitMode, Ecies, EstablishedEcies, InitialMessage, Message};
+use vodozemac::ecies::{
+    CheckCode as TheirCode, DigitMode, Ecies, EstablishedEcies, InitialMessage, Message,
+};
 
 const INITIATE: &[u8] = b"MATRIX_QR_CODE_LOGIN_INITIATE";
 const OK: &[u8] = b"MATRIX_QR_CODE_LOGIN_OK";
@@ -28,7 +33,12 @@ fn text(payload: Payload) -> String {
 }
 
 fn initiate(gp: &PublicKey, dialect: Dialect) -> Result<(Initiated, Payload), ChannelError> {
-    Initiated::new(gp, (Revision::Msc4108, dialect), Binding::default(), &mut rng())
+    Initiated::new(
+        gp,
+        (Revision::Msc4108, dialect),
+        Binding::default(),
+        &mut rng(),
+    )
 }
 
 #[test]
@@ -36,9 +46,15 @@ fn we_generate_and_vodozemac_scans() {
     for _ in 0..SESSIONS {
         let generator = Generator::new((Revision::Msc4108, Dialect::AsDeployed), &mut rng());
         let gp = Curve25519PublicKey::from_bytes(*generator.public_key().as_bytes());
-        let theirs = Ecies::new().establish_outbound_channel(gp, INITIATE).unwrap();
-        let (unconfirmed, ok) =
-            generator.accept(&theirs.message.encode().into_bytes().into(), Binding::default()).unwrap();
+        let theirs = Ecies::new()
+            .establish_outbound_channel(gp, INITIATE)
+            .unwrap();
+        let (unconfirmed, ok) = generator
+            .accept(
+                &theirs.message.encode().into_bytes().into(),
+                Binding::default(),
+            )
+            .unwrap();
         let mut s = theirs.ecies;
         assert_eq!(s.decrypt(&Message::decode(&text(ok)).unwrap()).unwrap(), OK);
         let code: CheckCode = as_shown(s.check_code()).parse().unwrap();
@@ -57,7 +73,9 @@ fn vodozemac_generates_and_we_scan() {
         let theirs = generator.establish_inbound_channel(&initiate).unwrap();
         assert_eq!(theirs.message, INITIATE);
         let mut g = theirs.ecies;
-        let (s, code) = initiated.finish(&g.encrypt(OK).encode().into_bytes().into()).unwrap();
+        let (s, code) = initiated
+            .finish(&g.encrypt(OK).encode().into_bytes().into())
+            .unwrap();
         assert_eq!(code.to_string(), as_shown(g.check_code()));
         talk(s, g);
     }
@@ -69,7 +87,10 @@ fn talk(mut ours: SecureChannel, mut theirs: EstablishedEcies) {
         for _ in 0..n {
             let plaintext = vec![n; usize::from(n) * 100];
             let payload = text(ours.seal(&plaintext, Binding::default()).unwrap());
-            assert_eq!(theirs.decrypt(&Message::decode(&payload).unwrap()).unwrap(), plaintext);
+            assert_eq!(
+                theirs.decrypt(&Message::decode(&payload).unwrap()).unwrap(),
+                plaintext
+            );
         }
         let payload = theirs.encrypt(&[n]).encode();
         assert_eq!(*ours.open(&payload.into_bytes().into()).unwrap(), [n]);
@@ -89,7 +110,12 @@ fn vodozemac_does_not_understand_the_dialect_of_the_text() {
 fn a_greeting_of_another_application_is_refused() {
     let generator = Generator::new((Revision::Msc4108, Dialect::AsDeployed), &mut rng());
     let gp = Curve25519PublicKey::from_bytes(*generator.public_key().as_bytes());
-    let theirs = Ecies::new().establish_outbound_channel(gp, b"something else").unwrap();
-    let refused = generator.accept(&theirs.message.encode().into_bytes().into(), Binding::default());
+    let theirs = Ecies::new()
+        .establish_outbound_channel(gp, b"something else")
+        .unwrap();
+    let refused = generator.accept(
+        &theirs.message.encode().into_bytes().into(),
+        Binding::default(),
+    );
     assert_eq!(refused.err(), Some(ChannelError::UnexpectedGreeting));
 }

@@ -1,5 +1,5 @@
-//! MSC4388's channel against vodozemac's `hpke`, which the coming clients speak: both roles, with later messages, and
-//! everything bound to a session.
+//! MSC4388's channel against vodozemac's `hpke`, which the coming clients speak: both roles, with
+//! later messages, and everything bound to a session.
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use getrandom::SysRng;
@@ -27,13 +27,22 @@ fn rng() -> UnwrapErr<SysRng> {
 
 /// What the payload after so many others is written against.
 fn at(payloads: usize) -> Binding {
-    let api = Api::new(BaseUrl::parse("https://matrix.example.org").unwrap(), Prefix::Unstable);
+    let api = Api::new(
+        BaseUrl::parse("https://matrix.example.org").unwrap(),
+        Prefix::Unstable,
+    );
     let token = SequenceToken::parse(&format!("{payloads}=")).unwrap();
-    Binding::new(&SessionId::parse(api, "e8da6355-550b-4a32-a193-1619d9830668").unwrap(), &token)
+    Binding::new(
+        &SessionId::parse(api, "e8da6355-550b-4a32-a193-1619d9830668").unwrap(),
+        &token,
+    )
 }
 
 fn payload(text: String, binding: Binding) -> Payload {
-    Payload { bytes: text.into_bytes(), binding }
+    Payload {
+        bytes: text.into_bytes(),
+        binding,
+    }
 }
 
 fn text(payload: Payload) -> String {
@@ -49,15 +58,22 @@ fn we_generate_and_vodozemac_scans() {
     for _ in 0..SESSIONS {
         let generator = Generator::new(SPEECH, &mut rng());
         let gp = Curve25519PublicKey::from_bytes(*generator.public_key().as_bytes());
-        let SenderCreationResult { channel, message } =
-            HpkeSenderChannel::new().establish_channel(gp, INITIATE, at(1).as_bytes()).unwrap();
-        let (unconfirmed, ok) = generator.accept(&payload(message.encode(), at(1)), at(2)).unwrap();
+        let SenderCreationResult { channel, message } = HpkeSenderChannel::new()
+            .establish_channel(gp, INITIATE, at(1).as_bytes())
+            .unwrap();
+        let (unconfirmed, ok) = generator
+            .accept(&payload(message.encode(), at(1)), at(2))
+            .unwrap();
         let response = InitialResponse::decode(&text(ok)).unwrap();
-        let BidirectionalCreationResult { channel, message } =
-            channel.establish_bidirectional_channel(&response, at(2).as_bytes()).unwrap();
+        let BidirectionalCreationResult { channel, message } = channel
+            .establish_bidirectional_channel(&response, at(2).as_bytes())
+            .unwrap();
         assert_eq!(message, OK);
         let code = as_shown(channel.check_code()).parse().unwrap();
-        talk(unconfirmed.confirm(&code).expect("both show the same code"), channel);
+        talk(
+            unconfirmed.confirm(&code).expect("both show the same code"),
+            channel,
+        );
     }
 }
 
@@ -68,8 +84,9 @@ fn vodozemac_generates_and_we_scan() {
         let gp = PublicKey::from_base64(&generator.public_key().to_base64()).unwrap();
         let (initiated, initiate) = Initiated::new(&gp, SPEECH, at(1), &mut rng()).unwrap();
         let initiate = InitialMessage::decode(&text(initiate)).unwrap();
-        let RecipientCreationResult { channel, message } =
-            generator.establish_channel(&initiate, at(1).as_bytes()).unwrap();
+        let RecipientCreationResult { channel, message } = generator
+            .establish_channel(&initiate, at(1).as_bytes())
+            .unwrap();
         assert_eq!(message, INITIATE);
         let BidirectionalCreationResult { channel, message } =
             channel.establish_bidirectional_channel(OK, at(2).as_bytes());
@@ -85,35 +102,53 @@ fn talk(mut ours: SecureChannel, mut theirs: EstablishedHpkeChannel) {
     for n in 0..4u8 {
         for _ in 0..n {
             let plaintext = vec![n; usize::from(n) * 100];
-            let message = Message::decode(&text(ours.seal(&plaintext, at(count)).unwrap())).unwrap();
-            assert_eq!(theirs.open(&message, at(count).as_bytes()).unwrap(), plaintext);
+            let message =
+                Message::decode(&text(ours.seal(&plaintext, at(count)).unwrap())).unwrap();
+            assert_eq!(
+                theirs.open(&message, at(count).as_bytes()).unwrap(),
+                plaintext
+            );
             count += 1;
         }
         let message = theirs.seal(&[n], at(count).as_bytes());
-        assert_eq!(*ours.open(&payload(message.encode(), at(count))).unwrap(), [n]);
+        assert_eq!(
+            *ours.open(&payload(message.encode(), at(count))).unwrap(),
+            [n]
+        );
         count += 1;
     }
     let message = theirs.seal(b"m.login.secrets", at(count).as_bytes());
-    assert_eq!(ours.open(&payload(message.encode(), at(count - 1))), Err(ChannelError::NotAuthentic));
+    assert_eq!(
+        ours.open(&payload(message.encode(), at(count - 1))),
+        Err(ChannelError::NotAuthentic)
+    );
 }
 
 #[test]
 fn vodozemac_does_not_understand_the_label_of_the_text() {
     let generator = Generator::new((Revision::Msc4388, Dialect::AsWritten), &mut rng());
     let gp = Curve25519PublicKey::from_bytes(*generator.public_key().as_bytes());
-    let SenderCreationResult { channel, message } =
-        HpkeSenderChannel::new().establish_channel(gp, INITIATE, at(1).as_bytes()).unwrap();
-    let (_, ok) = generator.accept(&payload(message.encode(), at(1)), at(2)).unwrap();
+    let SenderCreationResult { channel, message } = HpkeSenderChannel::new()
+        .establish_channel(gp, INITIATE, at(1).as_bytes())
+        .unwrap();
+    let (_, ok) = generator
+        .accept(&payload(message.encode(), at(1)), at(2))
+        .unwrap();
     let response = InitialResponse::decode(&text(ok)).unwrap();
-    assert!(channel.establish_bidirectional_channel(&response, at(2).as_bytes()).is_err());
+    assert!(
+        channel
+            .establish_bidirectional_channel(&response, at(2).as_bytes())
+            .is_err()
+    );
 }
 
 #[test]
 fn a_greeting_of_another_application_is_refused() {
     let generator = Generator::new(SPEECH, &mut rng());
     let gp = Curve25519PublicKey::from_bytes(*generator.public_key().as_bytes());
-    let SenderCreationResult { message, .. } =
-        HpkeSenderChannel::new().establish_channel(gp, b"something else", &[]).unwrap();
+    let SenderCreationResult { message, .. } = HpkeSenderChannel::new()
+        .establish_channel(gp, b"something else", &[])
+        .unwrap();
     let refused = generator.accept(&payload(message.encode(), Binding::default()), at(2));
     assert_eq!(refused.err(), Some(ChannelError::UnexpectedGreeting));
 
@@ -121,9 +156,12 @@ fn a_greeting_of_another_application_is_refused() {
     let gp = PublicKey::from_base64(&generator.public_key().to_base64()).unwrap();
     let (initiated, initiate) = Initiated::new(&gp, SPEECH, at(1), &mut rng()).unwrap();
     let initiate = InitialMessage::decode(&text(initiate)).unwrap();
-    let RecipientCreationResult { channel, .. } =
-        generator.establish_channel(&initiate, at(1).as_bytes()).unwrap();
-    let response = channel.establish_bidirectional_channel(INITIATE, at(2).as_bytes()).message;
+    let RecipientCreationResult { channel, .. } = generator
+        .establish_channel(&initiate, at(1).as_bytes())
+        .unwrap();
+    let response = channel
+        .establish_bidirectional_channel(INITIATE, at(2).as_bytes())
+        .message;
     let refused = initiated.finish(&payload(response.encode(), at(2)));
     assert_eq!(refused.err(), Some(ChannelError::UnexpectedGreeting));
 }
@@ -132,8 +170,9 @@ fn a_greeting_of_another_application_is_refused() {
 fn another_application_s_context_is_refused() {
     let generator = Generator::new(SPEECH, &mut rng());
     let gp = Curve25519PublicKey::from_bytes(*generator.public_key().as_bytes());
-    let SenderCreationResult { message, .. } =
-        HpkeSenderChannel::with_info("SOMETHING_ELSE").establish_channel(gp, INITIATE, &[]).unwrap();
+    let SenderCreationResult { message, .. } = HpkeSenderChannel::with_info("SOMETHING_ELSE")
+        .establish_channel(gp, INITIATE, &[])
+        .unwrap();
     let refused = generator.accept(&payload(message.encode(), Binding::default()), at(2));
     assert_eq!(refused.err(), Some(ChannelError::NotAuthentic));
 }

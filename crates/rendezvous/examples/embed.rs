@@ -10,8 +10,10 @@
 //! Whoever embeds it sees to four things, which the server of this crate does by itself:
 //!
 //! - Slow clients. axum's own server waits for them for ever; `serve_router` does not.
-//! - The peer. Limits by network need its address (`ConnectInfo`) and the networks of the proxies (`Config::proxies`).
-//! - Upkeep. Expired sessions take memory until somebody looks, and a store that several instances share is heard by it.
+//! - The peer. Limits by network need its address (`ConnectInfo`) and the networks of the proxies
+//!   (`Config::proxies`).
+//! - Upkeep. Expired sessions take memory until somebody looks, and a store that several instances
+//!   share is heard by it.
 //! - The stop. Readers are held for up to 30 s; `release_waiters` answers them at once.
 //!
 //! And no layer around these routes may compress, cache or add CORS headers: they have their own.
@@ -41,24 +43,46 @@ impl Homeserver {
     fn new(public_url: &Url) -> Self {
         let mut below = public_url.clone();
         below.set_path("/neighbour");
-        let limits = Limits { max_sessions: 100, ..Limits::default() };
+        let limits = Limits {
+            max_sessions: 100,
+            ..Limits::default()
+        };
         Self {
             own: Rendezvous::with_store(Memory::default(), Config::new(public_url.clone())),
-            neighbours: Rendezvous::with_store(Memory::default(), Config { limits, ..Config::new(below) }),
+            neighbours: Rendezvous::with_store(
+                Memory::default(),
+                Config {
+                    limits,
+                    ..Config::new(below)
+                },
+            ),
         }
     }
 
-    /// Its own routes, with the service's among them. What is not named here stays the homeserver's to answer.
+    /// Its own routes, with the service's among them. What is not named here stays the homeserver's
+    /// to answer.
     fn routes(&self) -> Router {
         // Any method: it says itself which it knows.
         let rendezvous = any_service(self.own.router());
         Router::new()
             .route("/_matrix/client/versions", get(versions))
             .route("/_matrix/client/v1/rendezvous", rendezvous.clone())
-            .route("/_matrix/client/v1/rendezvous/{session}", rendezvous.clone())
-            .route("/_matrix/client/unstable/io.element.msc4388/rendezvous", rendezvous.clone())
-            .route("/_matrix/client/unstable/io.element.msc4388/rendezvous/{session}", rendezvous.clone())
-            .route("/_matrix/client/unstable/org.matrix.msc4108/rendezvous", rendezvous.clone())
+            .route(
+                "/_matrix/client/v1/rendezvous/{session}",
+                rendezvous.clone(),
+            )
+            .route(
+                "/_matrix/client/unstable/io.element.msc4388/rendezvous",
+                rendezvous.clone(),
+            )
+            .route(
+                "/_matrix/client/unstable/io.element.msc4388/rendezvous/{session}",
+                rendezvous.clone(),
+            )
+            .route(
+                "/_matrix/client/unstable/org.matrix.msc4108/rendezvous",
+                rendezvous.clone(),
+            )
             .route("/rendezvous/{session}", rendezvous)
             .nest_service("/neighbour", self.neighbours.router())
     }
@@ -66,7 +90,12 @@ impl Homeserver {
     /// Serves until `stop`.
     async fn serve(self, listener: TcpListener, stop: impl Future<Output = ()>) -> io::Result<()> {
         let stopping = Notify::new();
-        let served = serve_router(listener, self.routes(), Timeouts::default(), stopping.notified());
+        let served = serve_router(
+            listener,
+            self.routes(),
+            Timeouts::default(),
+            stopping.notified(),
+        );
         let mut served = pin!(served);
         tokio::select! {
             served = &mut served => return served,
@@ -89,7 +118,9 @@ async fn versions() -> Json<Value> {
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let homeserver = Homeserver::new(&PUBLIC_URL.parse()?);
     let listener = TcpListener::bind("127.0.0.1:8008").await?;
-    homeserver.serve(listener, async { drop(ctrl_c().await) }).await?;
+    homeserver
+        .serve(listener, async { drop(ctrl_c().await) })
+        .await?;
     Ok(())
 }
 
@@ -117,7 +148,12 @@ mod tests {
             let homeserver = Homeserver::new(&address.parse().unwrap());
             let (stop, stopped) = oneshot::channel();
             let task = tokio::spawn(homeserver.serve(listener, async { drop(stopped.await) }));
-            Self { client: Client::builder().no_proxy().build().unwrap(), address, stop, task }
+            Self {
+                client: Client::builder().no_proxy().build().unwrap(),
+                address,
+                stop,
+                task,
+            }
         }
 
         async fn get(&self, url: &str) -> Response {
@@ -126,8 +162,10 @@ mod tests {
 
         /// Creates a session; its URL, and the ETag.
         async fn create(&self, path: &str) -> (String, String) {
-            let post =
-                self.client.post(format!("{}{path}", self.address)).header("content-type", "text/plain");
+            let post = self
+                .client
+                .post(format!("{}{path}", self.address))
+                .header("content-type", "text/plain");
             let response = post.body("hello").send().await.unwrap();
             assert_eq!(response.status(), StatusCode::CREATED);
             let etag = response.headers()["etag"].to_str().unwrap().to_owned();
@@ -142,14 +180,30 @@ mod tests {
         let (own, _) = running.create("/_matrix/client/v1/rendezvous").await;
         let (neighbours, _) = running.create("/neighbour/").await;
         for url in [&own, &neighbours] {
-            assert_eq!(running.get(url).await.text().await.unwrap(), "hello", "{url}");
+            assert_eq!(
+                running.get(url).await.text().await.unwrap(),
+                "hello",
+                "{url}"
+            );
         }
         let elsewhere = own.replace("/rendezvous/", "/neighbour/rendezvous/");
-        assert_eq!(running.get(&elsewhere).await.status(), StatusCode::NOT_FOUND, "they share no sessions");
-        let versions = running.get(&format!("{}/_matrix/client/versions", running.address)).await;
+        assert_eq!(
+            running.get(&elsewhere).await.status(),
+            StatusCode::NOT_FOUND,
+            "they share no sessions"
+        );
+        let versions = running
+            .get(&format!("{}/_matrix/client/versions", running.address))
+            .await;
         assert_eq!(versions.status(), StatusCode::OK);
-        let other = running.get(&format!("{}/_matrix/client/v3/sync", running.address)).await;
-        assert_eq!(other.text().await.unwrap(), "", "the homeserver answers for what is its own");
+        let other = running
+            .get(&format!("{}/_matrix/client/v3/sync", running.address))
+            .await;
+        assert_eq!(
+            other.text().await.unwrap(),
+            "",
+            "the homeserver answers for what is its own"
+        );
     }
 
     #[tokio::test]
@@ -157,10 +211,19 @@ mod tests {
         let running = Running::start().await;
         for below in ["v1", "unstable/io.element.msc4388"] {
             let collection = format!("{}/_matrix/client/{below}/rendezvous", running.address);
-            let post = running.client.post(&collection).json(&json!({ "data": "hello" }));
+            let post = running
+                .client
+                .post(&collection)
+                .json(&json!({ "data": "hello" }));
             let body: Value = post.send().await.unwrap().json().await.unwrap();
-            let session = running.get(&format!("{collection}/{}", body["id"].as_str().unwrap())).await;
-            assert_eq!(session.json::<Value>().await.unwrap()["data"], "hello", "{below}");
+            let session = running
+                .get(&format!("{collection}/{}", body["id"].as_str().unwrap()))
+                .await;
+            assert_eq!(
+                session.json::<Value>().await.unwrap()["data"],
+                "hello",
+                "{below}"
+            );
         }
     }
 
@@ -168,11 +231,18 @@ mod tests {
     async fn a_stop_answers_those_who_wait() {
         let running = Running::start().await;
         let (url, etag) = running.create("/_matrix/client/v1/rendezvous").await;
-        let get = running.client.get(&url).header("if-none-match", etag).header("prefer", "wait=30");
+        let get = running
+            .client
+            .get(&url)
+            .header("if-none-match", etag)
+            .header("prefer", "wait=30");
         let held = tokio::spawn(get.send());
         tokio::time::sleep(Duration::from_millis(200)).await;
         running.stop.send(()).unwrap();
-        assert_eq!(held.await.unwrap().unwrap().status(), StatusCode::NOT_MODIFIED);
+        assert_eq!(
+            held.await.unwrap().unwrap().status(),
+            StatusCode::NOT_MODIFIED
+        );
         running.task.await.unwrap().unwrap();
     }
 }

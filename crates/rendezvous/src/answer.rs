@@ -1,5 +1,5 @@
-//! An answer before it is HTTP, and what every one has, whatever was asked: leave for web clients to read it, orders to
-//! caches, the date.
+//! An answer before it is HTTP, and what every one has, whatever was asked: leave for web clients
+//! to read it, orders to caches, the date.
 
 use std::{
     cell::RefCell,
@@ -15,7 +15,7 @@ use http_body_util::Full;
 
 use crate::{
     metrics::Reason,
-    store::{WriteTag, Session},
+    store::{Session, WriteTag},
 };
 
 /// An answer as it is sent.
@@ -37,23 +37,36 @@ pub(crate) struct Answer {
 
 pub(crate) enum Content {
     Nothing,
-    /// Deployed clients compare the whole content type: no `charset`. Nothing has one too, because a known cache drops the
-    /// ETag of an answer without.
+    /// Deployed clients compare the whole content type: no `charset`. Nothing has one too, because
+    /// a known cache drops the ETag of an answer without.
     Plain(Bytes),
     Json(Vec<u8>),
 }
 
 impl Answer {
     pub(crate) fn new(status: StatusCode, content: Content) -> Self {
-        Self { status, content, about: None, header: None, refused: None, held: false }
+        Self {
+            status,
+            content,
+            about: None,
+            header: None,
+            refused: None,
+            held: false,
+        }
     }
 
     pub(crate) fn about(self, session: Session) -> Self {
-        Self { about: Some(session), ..self }
+        Self {
+            about: Some(session),
+            ..self
+        }
     }
 
     pub(crate) fn with(self, name: HeaderName, value: impl Into<HeaderValue>) -> Self {
-        Self { header: Some((name, value.into())), ..self }
+        Self {
+            header: Some((name, value.into())),
+            ..self
+        }
     }
 
     /// As HTTP.
@@ -72,8 +85,8 @@ impl Answer {
         if let Some(session) = &self.about {
             say_of(session, (now, date), &mut headers);
         }
-        // matrix-js-sdk takes the ETag of any answer to its write for that of its own payload, and waits for ever. Without one it reads
-        // what stands there (docs/compatibility.md).
+        // matrix-js-sdk takes the ETag of any answer to its write for that of its own payload, and
+        // waits for ever. Without one it reads what stands there (docs/compatibility.md).
         if self.status == StatusCode::PRECONDITION_FAILED {
             headers.remove(header::ETAG);
         }
@@ -85,11 +98,14 @@ impl Answer {
     }
 }
 
-/// So that no answer can lack these headers, an error least of all: a web client that may not read an error sees only
-/// "network failure".
+/// So that no answer can lack these headers, an error least of all: a web client that may not read
+/// an error sees only "network failure".
 const ALWAYS: [(HeaderName, &str); 9] = [
     (header::ACCESS_CONTROL_ALLOW_ORIGIN, "*"),
-    (header::ACCESS_CONTROL_ALLOW_METHODS, "GET, HEAD, POST, PUT, DELETE, OPTIONS"),
+    (
+        header::ACCESS_CONTROL_ALLOW_METHODS,
+        "GET, HEAD, POST, PUT, DELETE, OPTIONS",
+    ),
     (
         header::ACCESS_CONTROL_ALLOW_HEADERS,
         // The last four are what tracing agents add to every request of a web app.
@@ -99,23 +115,27 @@ const ALWAYS: [(HeaderName, &str); 9] = [
         header::ACCESS_CONTROL_EXPOSE_HEADERS,
         "ETag, Expires, Last-Modified, Date, Preference-Applied, Retry-After, Cache-Control, Pragma",
     ),
-    // Each poll has a header that needs a preflight; without this a web client would send two requests for
-    // each.
+    // Each poll has a header that needs a preflight; without this a web client would send two
+    // requests for each.
     (header::ACCESS_CONTROL_MAX_AGE, "86400"),
     // A proxy that compresses would change the ETag.
     (header::CACHE_CONTROL, "no-store, no-transform"),
     (header::PRAGMA, "no-cache"),
-    // MSC4108, "Unsafe content": anybody can store anything here, and no browser shall show or run it.
+    // MSC4108, "Unsafe content": anybody can store anything here, and no browser shall show or run
+    // it.
     (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
-    (header::CONTENT_SECURITY_POLICY, "default-src 'none'; frame-ancestors 'none'; sandbox"),
+    (
+        header::CONTENT_SECURITY_POLICY,
+        "default-src 'none'; frame-ancestors 'none'; sandbox",
+    ),
 ];
 
-/// The headers that every answer about a live session has (MSC4108, "Common HTTP response headers"), whether it grants or
-/// refuses; but for the ETag of a 412.
+/// The headers that every answer about a live session has (MSC4108, "Common HTTP response
+/// headers"), whether it grants or refuses; but for the ETag of a 412.
 const OF_SESSION: [HeaderName; 3] = [header::ETAG, header::EXPIRES, header::LAST_MODIFIED];
 
-/// Of each kind of answer all headers, to be copied and overwritten where it says nothing yet: to make them one by one would take
-/// longer than the rest of an answer.
+/// Of each kind of answer all headers, to be copied and overwritten where it says nothing yet: to
+/// make them one by one would take longer than the rest of an answer.
 static TEMPLATES: LazyLock<[HeaderMap; 4]> =
     LazyLock::new(|| [(false, false), (false, true), (true, false), (true, true)].map(made));
 
@@ -131,10 +151,16 @@ fn template(of_session: bool, has_content: bool) -> HeaderMap {
 }
 
 fn made((of_session, has_content): (bool, bool)) -> HeaderMap {
-    let always = ALWAYS.into_iter().map(|(name, value)| (name, HeaderValue::from_static(value)));
+    let always = ALWAYS
+        .into_iter()
+        .map(|(name, value)| (name, HeaderValue::from_static(value)));
     let later = OF_SESSION.into_iter().filter(|_| of_session);
-    let later = later.chain([header::CONTENT_TYPE].into_iter().filter(|_| has_content)).chain([header::DATE]);
-    always.chain(later.map(|name| (name, HeaderValue::from_static("")))).collect()
+    let later = later
+        .chain([header::CONTENT_TYPE].into_iter().filter(|_| has_content))
+        .chain([header::DATE]);
+    always
+        .chain(later.map(|name| (name, HeaderValue::from_static(""))))
+        .collect()
 }
 
 /// `Date` is of the same moment: clients take the time that is left from `Expires` minus `Date`.
@@ -144,8 +170,14 @@ fn say_of(session: &Session, (now, date): (Instant, SystemTime), headers: &mut H
     if let Some(tag) = entity_tag(session.revision) {
         headers.insert(header::ETAG, tag);
     }
-    headers.insert(header::EXPIRES, http_date(date.checked_add(left).unwrap_or(date)));
-    headers.insert(header::LAST_MODIFIED, http_date(date.checked_sub(age).unwrap_or(date)));
+    headers.insert(
+        header::EXPIRES,
+        http_date(date.checked_add(left).unwrap_or(date)),
+    );
+    headers.insert(
+        header::LAST_MODIFIED,
+        http_date(date.checked_sub(age).unwrap_or(date)),
+    );
 }
 
 fn entity_tag(revision: WriteTag) -> Option<HeaderValue> {
@@ -154,7 +186,8 @@ fn entity_tag(revision: WriteTag) -> Option<HeaderValue> {
     HeaderValue::from_bytes(&tag).ok()
 }
 
-/// How many dates each thread remembers, one for each second: more than a session's lifetime at the default.
+/// How many dates each thread remembers, one for each second: more than a session's lifetime at the
+/// default.
 const DATES: u64 = 1024;
 
 type Date = Option<(u64, HeaderValue)>;
@@ -165,9 +198,14 @@ thread_local! {
 
 /// Three of them are in each answer, and writing one takes longer than everything else about it.
 fn http_date(time: SystemTime) -> HeaderValue {
-    let seconds = time.duration_since(SystemTime::UNIX_EPOCH).unwrap_or(Duration::ZERO).as_secs();
+    let seconds = time
+        .duration_since(SystemTime::UNIX_EPOCH)
+        .unwrap_or(Duration::ZERO)
+        .as_secs();
     REMEMBERED.with_borrow_mut(|dates| {
-        let place = usize::try_from(seconds % DATES).ok().and_then(|place| dates.get_mut(place));
+        let place = usize::try_from(seconds % DATES)
+            .ok()
+            .and_then(|place| dates.get_mut(place));
         match place {
             Some(Some((of, date))) if *of == seconds => date.clone(),
             Some(place) => place.insert((seconds, written(seconds))).1.clone(),
@@ -197,25 +235,49 @@ mod tests {
             expires: now,
             errcodes: crate::store::Errcodes::Stable,
         };
-        for (about, content) in [(None, false), (None, true), (Some(&session), false), (Some(&session), true)]
-        {
-            let content = if content { Content::Json(vec![b'1']) } else { Content::Nothing };
+        for (about, content) in [
+            (None, false),
+            (None, true),
+            (Some(&session), false),
+            (Some(&session), true),
+        ] {
+            let content = if content {
+                Content::Json(vec![b'1'])
+            } else {
+                Content::Nothing
+            };
             let has_content = matches!(content, Content::Json(_));
             let mut answer = Answer::new(StatusCode::OK, content);
             answer.about = about.cloned();
             let headers = answer.into_reply(now).headers().clone();
             let expected = 10 + 3 * usize::from(about.is_some()) + usize::from(has_content);
             assert_eq!((headers.len(), headers.keys_len()), (expected, expected));
-            assert!(headers.values().all(|value| !value.is_empty()), "{headers:?}");
+            assert!(
+                headers.values().all(|value| !value.is_empty()),
+                "{headers:?}"
+            );
         }
     }
 
     #[test]
     fn a_date_is_that_of_its_second_whichever_came_before() {
-        for seconds in [0, 784_111_777, 784_111_777 + DATES, 784_111_777, 784_111_778] {
-            let time = SystemTime::UNIX_EPOCH + Duration::from_secs(seconds) + Duration::from_millis(999);
-            assert_eq!(http_date(time).to_str().unwrap(), httpdate::fmt_http_date(time));
+        for seconds in [
+            0,
+            784_111_777,
+            784_111_777 + DATES,
+            784_111_777,
+            784_111_778,
+        ] {
+            let time =
+                SystemTime::UNIX_EPOCH + Duration::from_secs(seconds) + Duration::from_millis(999);
+            assert_eq!(
+                http_date(time).to_str().unwrap(),
+                httpdate::fmt_http_date(time)
+            );
         }
-        assert_eq!(http_date(SystemTime::UNIX_EPOCH - Duration::from_secs(1)), written(0));
+        assert_eq!(
+            http_date(SystemTime::UNIX_EPOCH - Duration::from_secs(1)),
+            written(0)
+        );
     }
 }

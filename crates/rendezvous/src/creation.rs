@@ -1,5 +1,6 @@
-//! Who may create sessions through MSC4388's API: anybody, or the users of a homeserver ("Create a rendezvous session and send
-//! initial payload"). MSC4108's has no such question: its clients send no access token.
+//! Who may create sessions through MSC4388's API: anybody, or the users of a homeserver ("Create a
+//! rendezvous session and send initial payload"). MSC4108's has no such question: its clients send
+//! no access token.
 
 #[cfg(feature = "whoami")]
 mod homeserver;
@@ -16,13 +17,15 @@ pub use self::homeserver::{Homeserver, HomeserverError};
 use self::users::Users;
 use crate::{metrics::Metrics, refusal::Refusal};
 
-/// Who may create sessions through MSC4388's API. Whoever knows a session's ID may use it, in any case.
+/// Who may create sessions through MSC4388's API. Whoever knows a session's ID may use it, in any
+/// case.
 #[derive(Clone, Debug, Default)]
 pub enum Creation {
     /// Anybody: also a new device that shows the code, before anyone is signed in on it.
     #[default]
     Open,
-    /// Users of this homeserver, who show an access token (the feature `whoami`, on by default). What the text calls the default.
+    /// Users of this homeserver, who show an access token (the feature `whoami`, on by default).
+    /// What the text calls the default.
     #[cfg(feature = "whoami")]
     Authenticated(Homeserver),
 }
@@ -35,7 +38,10 @@ pub(crate) enum CreationPolicy {
 }
 
 impl CreationPolicy {
-    #[cfg_attr(not(feature = "whoami"), expect(unused_variables, reason = "there is nothing to count"))]
+    #[cfg_attr(
+        not(feature = "whoami"),
+        expect(unused_variables, reason = "there is nothing to count")
+    )]
     pub(crate) fn new(creation: &Creation, metrics: &Metrics) -> Self {
         match creation {
             Creation::Open => Self::Open,
@@ -46,9 +52,12 @@ impl CreationPolicy {
         }
     }
 
-    /// Whether a request with these headers may create a session. If the homeserver must be asked first, `admit` says whether the
-    /// client may cause that.
-    #[cfg_attr(not(feature = "whoami"), expect(unused_variables, reason = "nobody is asked"))]
+    /// Whether a request with these headers may create a session. If the homeserver must be asked
+    /// first, `admit` says whether the client may cause that.
+    #[cfg_attr(
+        not(feature = "whoami"),
+        expect(unused_variables, reason = "nobody is asked")
+    )]
     pub(crate) async fn lets_in(
         &self,
         headers: &HeaderMap,

@@ -1,5 +1,5 @@
-//! MSC4108's API of 2024: payloads are bodies of `text/plain`, revisions are ETags. HTTP in, the store's
-//! outcome out.
+//! MSC4108's API of 2024: payloads are bodies of `text/plain`, revisions are ETags. HTTP in, the
+//! store's outcome out.
 
 mod condition;
 
@@ -19,7 +19,7 @@ use crate::{
     payload::{self, Incoming},
     proxies::Client,
     refusal::Refusal,
-    store::{Api, Errcodes, Id, Read, WriteTag, Write, Written},
+    store::{Api, Errcodes, Id, Read, Write, WriteTag, Written},
     wait,
 };
 
@@ -38,15 +38,17 @@ pub(crate) enum Route {
     Session(Option<Id>),
 }
 
-/// What this path names, if it is one of this API's. The bare create path has no unstable form, so its sessions speak the
-/// text's own codes.
+/// What this path names, if it is one of this API's. The bare create path has no unstable form, so
+/// its sessions speak the text's own codes.
 pub(crate) fn route(path: &str, config: &Config) -> Option<Route> {
     match path {
         STABLE => Some(Route::Create(Errcodes::Stable)),
         UNSTABLE => Some(Route::Create(Errcodes::Unstable)),
         _ if path == config.create_path => Some(Route::Create(Errcodes::Stable)),
         _ => {
-            let name = path.strip_prefix(SESSIONS).filter(|name| !name.is_empty() && !name.contains('/'))?;
+            let name = path
+                .strip_prefix(SESSIONS)
+                .filter(|name| !name.is_empty() && !name.contains('/'))?;
             Some(Route::Session(Id::parse(name, Api::Msc4108)))
         }
     }
@@ -60,7 +62,9 @@ pub(crate) async fn answer<S: Store, B: Incoming>(
 ) -> Answer {
     match route {
         Route::Create(errcodes) if request.method() == Method::POST => {
-            create(rendezvous, errcodes, client, request).await.unwrap_or_else(Answer::from)
+            create(rendezvous, errcodes, client, request)
+                .await
+                .unwrap_or_else(Answer::from)
         }
         Route::Create(_) => Refusal::NoSuchMethod { allowed: "POST" }.into(),
         Route::Session(id) => session(rendezvous, id, client, request).await,
@@ -76,8 +80,13 @@ async fn create<S: Store, B: Incoming>(
 ) -> Result<Answer, Refusal> {
     rendezvous.admit(client, RequestKind::Create)?;
     let write = new_write(request).await?;
-    let (id, session) = rendezvous.create(client, write, (Api::Msc4108, errcodes)).await?;
-    let body = serde_json::to_vec(&CreatedBody { url: &rendezvous.session_url(id) }).unwrap_or_default();
+    let (id, session) = rendezvous
+        .create(client, write, (Api::Msc4108, errcodes))
+        .await?;
+    let body = serde_json::to_vec(&CreatedBody {
+        url: &rendezvous.session_url(id),
+    })
+    .unwrap_or_default();
     Ok(Answer::new(StatusCode::CREATED, Content::Json(body)).about(session))
 }
 
@@ -86,9 +95,9 @@ struct CreatedBody<'a> {
     url: &'a str,
 }
 
-/// A request about a session. On a live one also a refusal has that session's headers, since a deployed client takes an
-/// answer without an ETag for news and reads its own last message back. On one that is gone, it is always the same words,
-/// whatever else is wrong.
+/// A request about a session. On a live one also a refusal has that session's headers, since a
+/// deployed client takes an answer without an ETag for news and reads its own last message back. On
+/// one that is gone, it is always the same words, whatever else is wrong.
 async fn session<S: Store, B: Incoming>(
     rendezvous: &Rendezvous<S>,
     id: Option<Id>,
@@ -100,12 +109,16 @@ async fn session<S: Store, B: Incoming>(
     if ![Method::GET, Method::PUT, Method::DELETE, Method::HEAD].contains(method) {
         return Refusal::NoSuchMethod { allowed }.into();
     }
-    let Some(id) = id else { return Refusal::NoSession.into() };
+    let Some(id) = id else {
+        return Refusal::NoSession.into();
+    };
     match attempt(rendezvous, id, client, request).await {
         Ok(answer) => answer,
         Err(refusal @ (Refusal::Network | Refusal::NoSession | Refusal::NoStore)) => refusal.into(),
         Err(refusal) => match rendezvous.read(id, None).await {
-            Ok(Read::Changed(session) | Read::Unchanged(session)) => Answer::from(refusal).about(session),
+            Ok(Read::Changed(session) | Read::Unchanged(session)) => {
+                Answer::from(refusal).about(session)
+            }
             Ok(Read::Gone) => Refusal::NoSession.into(),
             Err(unavailable) => Refusal::from(unavailable).into(),
         },
@@ -144,7 +157,9 @@ async fn receive<S: Store>(
             let payload = Bytes::copy_from_slice(&session.payload);
             Answer::new(StatusCode::OK, Content::Plain(payload)).about(session)
         }
-        Read::Unchanged(session) => Answer::new(StatusCode::NOT_MODIFIED, Content::Nothing).about(session),
+        Read::Unchanged(session) => {
+            Answer::new(StatusCode::NOT_MODIFIED, Content::Nothing).about(session)
+        }
         Read::Gone => return Err(Refusal::NoSession),
     };
     Ok(match held.filter(|_| !rendezvous.released()) {
@@ -159,7 +174,8 @@ async fn send<S: Store, B: Incoming>(
     id: Id,
     request: &mut Request<B>,
 ) -> Result<Answer, Refusal> {
-    let condition = Condition::of(request.headers(), header::IF_MATCH)?.ok_or(Refusal::NoIfMatch)?;
+    let condition =
+        Condition::of(request.headers(), header::IF_MATCH)?.ok_or(Refusal::NoIfMatch)?;
     let expected = condition.revision();
     let write = new_write(request).await?;
     match rendezvous.write(id, expected, write).await? {
@@ -179,11 +195,20 @@ fn accepted() -> Answer {
 async fn cancel<S: Store>(rendezvous: &Rendezvous<S>, id: Id) -> Result<Answer, Refusal> {
     let deleted = rendezvous.delete(id).await?;
     let answer = Answer::new(StatusCode::NO_CONTENT, Content::Nothing);
-    if deleted { Ok(answer) } else { Err(Refusal::NoSession) }
+    if deleted {
+        Ok(answer)
+    } else {
+        Err(Refusal::NoSession)
+    }
 }
 
-/// The payload of a request, with the revision that it will have. It counts as written now, when all of it is here.
+/// The payload of a request, with the revision that it will have. It counts as written now, when
+/// all of it is here.
 async fn new_write(request: &mut Request<impl Incoming>) -> Result<Write, Refusal> {
     let payload = payload::read(request).await?;
-    Ok(Write { revision: WriteTag::random(), payload, now: Instant::now() })
+    Ok(Write {
+        revision: WriteTag::random(),
+        payload,
+        now: Instant::now(),
+    })
 }

@@ -1,4 +1,5 @@
-//! Asks the server that runs with the same settings how it is: for a container, where nothing else could ask.
+//! Asks the server that runs with the same settings how it is: for a container, where nothing else
+//! could ask.
 
 use std::{io, time::Duration};
 
@@ -42,16 +43,23 @@ impl Healthcheck {
 }
 
 async fn ask(address: &ListenAddress, path: &str) -> Result<String, Unhealthy> {
-    let no_connection = |source| Unhealthy::NoConnection { address: address.clone(), source };
+    let no_connection = |source| Unhealthy::NoConnection {
+        address: address.clone(),
+        source,
+    };
     match address {
         #[cfg(unix)]
         ListenAddress::Unix(socket) => {
-            let stream = tokio::net::UnixStream::connect(socket).await.map_err(no_connection)?;
+            let stream = tokio::net::UnixStream::connect(socket)
+                .await
+                .map_err(no_connection)?;
             exchange(stream, address, path).await
         }
         _ => {
             let addresses = address.to_connect().await.map_err(no_connection)?;
-            let stream = TcpStream::connect(&addresses[..]).await.map_err(no_connection)?;
+            let stream = TcpStream::connect(&addresses[..])
+                .await
+                .map_err(no_connection)?;
             exchange(stream, address, path).await
         }
     }
@@ -62,21 +70,36 @@ async fn exchange(
     address: &ListenAddress,
     path: &str,
 ) -> Result<String, Unhealthy> {
-    let request = Request::get(path).header(header::HOST, "localhost").body(Body::empty());
+    let request = Request::get(path)
+        .header(header::HOST, "localhost")
+        .body(Body::empty());
     let answered = async {
         let (mut sender, connection) = handshake(TokioIo::new(stream)).await?;
         tokio::spawn(connection);
         sender.send_request(request.unwrap_or_default()).await
     };
-    let response = answered.await.map_err(|error| Unhealthy::NoHttp { address: address.clone(), error })?;
+    let response = answered.await.map_err(|error| Unhealthy::NoHttp {
+        address: address.clone(),
+        error,
+    })?;
     let status = response.status();
-    let body = to_bytes(Body::new(response.into_body()), LONGEST).await.unwrap_or_default();
-    let says: String =
-        String::from_utf8_lossy(&body).lines().next().unwrap_or_default().escape_debug().collect();
+    let body = to_bytes(Body::new(response.into_body()), LONGEST)
+        .await
+        .unwrap_or_default();
+    let says: String = String::from_utf8_lossy(&body)
+        .lines()
+        .next()
+        .unwrap_or_default()
+        .escape_debug()
+        .collect();
     if status == StatusCode::OK {
         Ok(says)
     } else {
-        Err(Unhealthy::Says { address: address.clone(), status, says })
+        Err(Unhealthy::Says {
+            address: address.clone(),
+            status,
+            says,
+        })
     }
 }
 
@@ -84,11 +107,21 @@ async fn exchange(
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Unhealthy {
     #[error("unhealthy: cannot connect to {address}: {source}")]
-    NoConnection { address: ListenAddress, source: io::Error },
+    NoConnection {
+        address: ListenAddress,
+        source: io::Error,
+    },
     #[error("unhealthy: what listens on {address} does not speak HTTP: {error}")]
-    NoHttp { address: ListenAddress, error: hyper::Error },
+    NoHttp {
+        address: ListenAddress,
+        error: hyper::Error,
+    },
     #[error("unhealthy: no answer from {0} within 5 seconds")]
     Silent(ListenAddress),
     #[error("unhealthy: {address} answers {status}: {says}")]
-    Says { address: ListenAddress, status: StatusCode, says: String },
+    Says {
+        address: ListenAddress,
+        status: StatusCode,
+        says: String,
+    },
 }

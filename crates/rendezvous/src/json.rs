@@ -1,4 +1,5 @@
-//! MSC4388's API: payloads are strings in JSON, revisions are sequence tokens. HTTP in, the store's outcome out.
+//! MSC4388's API: payloads are strings in JSON, revisions are sequence tokens. HTTP in, the store's
+//! outcome out.
 
 mod body;
 
@@ -17,16 +18,18 @@ use crate::{
     payload::{self, Incoming},
     proxies::Client,
     refusal::Refusal,
-    store::{Api, Errcodes, Id, WriteTag, Write, Written},
+    store::{Api, Errcodes, Id, Write, WriteTag, Written},
     wait,
 };
 
 const UNSTABLE: &str = "/_matrix/client/unstable/io.element.msc4388/rendezvous";
 
-/// Where sessions are created, and below which they are. With the error code there for a write that comes too late (MSC4388,
-/// "Unstable prefix").
-const COLLECTIONS: [(&str, &str); 2] =
-    [(etag::STABLE, "M_CONCURRENT_WRITE"), (UNSTABLE, "IO_ELEMENT_MSC4388_CONCURRENT_WRITE")];
+/// Where sessions are created, and below which they are. With the error code there for a write that
+/// comes too late (MSC4388, "Unstable prefix").
+const COLLECTIONS: [(&str, &str); 2] = [
+    (etag::STABLE, "M_CONCURRENT_WRITE"),
+    (UNSTABLE, "IO_ELEMENT_MSC4388_CONCURRENT_WRITE"),
+];
 
 /// What a path of this API names, and that code.
 pub(crate) struct Route {
@@ -42,21 +45,35 @@ enum Place {
 
 /// What this path names, if it is one of this API's.
 pub(crate) fn route(path: &str) -> Option<Route> {
-    COLLECTIONS.into_iter().find_map(|(collection, concurrent_write)| {
-        let below = path.strip_prefix(collection)?;
-        let place = if below.is_empty() { Place::Collection } else { Place::Session(named(below)?) };
-        Some(Route { place, concurrent_write })
-    })
+    COLLECTIONS
+        .into_iter()
+        .find_map(|(collection, concurrent_write)| {
+            let below = path.strip_prefix(collection)?;
+            let place = if below.is_empty() {
+                Place::Collection
+            } else {
+                Place::Session(named(below)?)
+            };
+            Some(Route {
+                place,
+                concurrent_write,
+            })
+        })
 }
 
 fn named(below: &str) -> Option<Option<Id>> {
-    let name = below.strip_prefix('/').filter(|name| !name.is_empty() && !name.contains('/'))?;
+    let name = below
+        .strip_prefix('/')
+        .filter(|name| !name.is_empty() && !name.contains('/'))?;
     Some(Id::parse(name, Api::Msc4388))
 }
 
 pub(crate) async fn answer<S: Store, B: Incoming>(
     rendezvous: &Rendezvous<S>,
-    Route { place, concurrent_write }: Route,
+    Route {
+        place,
+        concurrent_write,
+    }: Route,
     client: Client,
     request: &mut Request<B>,
 ) -> Answer {
@@ -75,7 +92,9 @@ async fn collection<S: Store, B: Incoming>(
     match *request.method() {
         Method::POST => create(rendezvous, client, request).await,
         Method::GET | Method::HEAD => discover(rendezvous, client, request.headers()).await,
-        _ => Err(Refusal::NoSuchMethod { allowed: "GET,HEAD,POST" }),
+        _ => Err(Refusal::NoSuchMethod {
+            allowed: "GET,HEAD,POST",
+        }),
     }
 }
 
@@ -86,7 +105,8 @@ async fn discover<S: Store>(
     headers: &HeaderMap,
 ) -> Result<Answer, Refusal> {
     rendezvous.admit(client, RequestKind::Other)?;
-    // Whoever makes up tokens here shall not have more questions asked of the homeserver than one who creates.
+    // Whoever makes up tokens here shall not have more questions asked of the homeserver than one
+    // who creates.
     let admit = || rendezvous.admit(client, RequestKind::Create);
     // Also when the server is full: that passes, and a POST says after how long.
     let create_available = rendezvous.may_create(headers, admit).await?;
@@ -106,12 +126,16 @@ async fn create<S: Store, B: Incoming>(
     let text = payload::read_json(request).await?;
     let write = new_write(&body::parse::<NewPayload<'_>>(&text)?.data)?;
     let now = write.now;
-    // The form of the error codes is not the session's: here it is that of the path of each request.
-    let (id, session) = rendezvous.create(client, write, (Api::Msc4388, Errcodes::Stable)).await?;
+    // The form of the error codes is not the session's: here it is that of the path of each
+    // request.
+    let (id, session) = rendezvous
+        .create(client, write, (Api::Msc4388, Errcodes::Stable))
+        .await?;
     Ok(ok(&Created::new(id, &session, now), REST))
 }
 
-/// A request about a session. On one that is gone it is always the same words, whatever else is wrong with the request.
+/// A request about a session. On one that is gone it is always the same words, whatever else is
+/// wrong with the request.
 async fn session<S: Store, B: Incoming>(
     rendezvous: &Rendezvous<S>,
     (id, concurrent_write): (Option<Id>, &'static str),
@@ -126,7 +150,10 @@ async fn session<S: Store, B: Incoming>(
     match attempt(rendezvous, (id, concurrent_write), client, request).await {
         // One who asks too fast is not worth a look, and a guess at a name is none that could hit.
         Err(
-            refusal @ (Refusal::Network | Refusal::NoSession | Refusal::NoStore | Refusal::TooFast { .. }),
+            refusal @ (Refusal::Network
+            | Refusal::NoSession
+            | Refusal::NoStore
+            | Refusal::TooFast { .. }),
         ) => Err(refusal),
         Err(_) if !rendezvous.lives(id).await? => Err(Refusal::NoSession),
         outcome => outcome,
@@ -147,13 +174,17 @@ async fn attempt<S: Store, B: Incoming>(
     }
 }
 
-/// "Receive a payload from a rendezvous session". Held, if it asks for that, until there is another than was seen.
+/// "Receive a payload from a rendezvous session". Held, if it asks for that, until there is another
+/// than was seen.
 async fn receive<S: Store>(
     rendezvous: &Rendezvous<S>,
     id: Id,
     (seen, held): (Option<WriteTag>, Option<Duration>),
 ) -> Result<Answer, Refusal> {
-    let session = rendezvous.read_whole(id, seen, held).await?.ok_or(Refusal::NoSession)?;
+    let session = rendezvous
+        .read_whole(id, seen, held)
+        .await?
+        .ok_or(Refusal::NoSession)?;
     let body = Received::new(&session, Instant::now()).ok_or(Refusal::NoStore)?;
     let answer = ok(&body, session.payload.len() + REST);
     Ok(match held.filter(|_| !rendezvous.released()) {
@@ -162,10 +193,12 @@ async fn receive<S: Store>(
     })
 }
 
-/// What the reader has seen, and for how long it would be held: `Prefer: wait` with `?sequence_token=`, which the text has as "a
-/// future optimisation". A token that is none of ours is not the current one.
+/// What the reader has seen, and for how long it would be held: `Prefer: wait` with
+/// `?sequence_token=`, which the text has as "a future optimisation". A token that is none of ours
+/// is not the current one.
 fn waiting<B>(request: &Request<B>) -> (Option<WriteTag>, Option<Duration>) {
-    let mut parameters = form_urlencoded::parse(request.uri().query().unwrap_or_default().as_bytes());
+    let mut parameters =
+        form_urlencoded::parse(request.uri().query().unwrap_or_default().as_bytes());
     let token = parameters.find_map(|(name, value)| (name == "sequence_token").then_some(value));
     let held = wait::preferred(request.headers()).filter(|_| token.is_some());
     (token.and_then(|token| WriteTag::parse(&token)), held)
@@ -179,14 +212,23 @@ async fn send<S: Store, B: Incoming>(
     request: &mut Request<B>,
 ) -> Result<Answer, Refusal> {
     let text = payload::read_json(request).await?;
-    let ToSend { sequence_token, data } = body::parse(&text)?;
+    let ToSend {
+        sequence_token,
+        data,
+    } = body::parse(&text)?;
     let (expected, write) = (WriteTag::parse(&sequence_token), new_write(&data)?);
     let payload = write.payload.clone();
     match rendezvous.write(id, expected, write).await? {
         Written::Replaced(session) => Ok(ok(&Sent::new(&session), REST)),
-        // "To make sends idempotent": a client repeats a write whose answer was lost. Nothing has changed.
-        Written::Conflict(session) if session.payload == payload => Ok(ok(&Sent::new(&session), REST)),
-        Written::Conflict(_) => Ok(Refusal::StaleToken { errcode: concurrent_write }.in_json()),
+        // "To make sends idempotent": a client repeats a write whose answer was lost. Nothing has
+        // changed.
+        Written::Conflict(session) if session.payload == payload => {
+            Ok(ok(&Sent::new(&session), REST))
+        }
+        Written::Conflict(_) => Ok(Refusal::StaleToken {
+            errcode: concurrent_write,
+        }
+        .in_json()),
         Written::Gone => Err(Refusal::NoSession),
     }
 }
@@ -194,7 +236,11 @@ async fn send<S: Store, B: Incoming>(
 /// "Cancel a rendezvous session".
 async fn cancel<S: Store>(rendezvous: &Rendezvous<S>, id: Id) -> Result<Answer, Refusal> {
     let deleted = rendezvous.delete(id).await?;
-    if deleted { Ok(ok(&Cancelled {}, 2)) } else { Err(Refusal::NoSession) }
+    if deleted {
+        Ok(ok(&Cancelled {}, 2))
+    } else {
+        Err(Refusal::NoSession)
+    }
 }
 
 /// How long an answer is, less its payload.
@@ -204,12 +250,17 @@ fn ok(body: &impl Serialize, room: usize) -> Answer {
     Answer::new(StatusCode::OK, Content::Json(body::to_text(body, room)))
 }
 
-/// Its bytes are counted as they are without the escapes of JSON ("Maximum payload size"), and it has an allocation of its own.
+/// Its bytes are counted as they are without the escapes of JSON ("Maximum payload size"), and it
+/// has an allocation of its own.
 fn new_write(data: &str) -> Result<Write, Refusal> {
     if data.len() > payload::LARGEST {
         return Err(Refusal::TooLarge);
     }
-    Ok(Write { revision: WriteTag::random(), payload: data.as_bytes().into(), now: Instant::now() })
+    Ok(Write {
+        revision: WriteTag::random(),
+        payload: data.as_bytes().into(),
+        now: Instant::now(),
+    })
 }
 
 #[cfg(test)]
@@ -226,8 +277,10 @@ mod tests {
                 Some(Route { place: Place::Collection, concurrent_write }) if concurrent_write == code
             ));
             for (name, ours) in [(id.as_str(), true), ("x", false), ("%FF", false)] {
-                let Some(Route { place: Place::Session(found), concurrent_write }) =
-                    found(&format!("/{name}"))
+                let Some(Route {
+                    place: Place::Session(found),
+                    concurrent_write,
+                }) = found(&format!("/{name}"))
                 else {
                     unreachable!("{name}")
                 };

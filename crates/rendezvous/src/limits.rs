@@ -1,5 +1,5 @@
-//! Who may do how much: what keeps the service for the honest. A limit refuses new sessions and fast clients, and never
-//! touches a session that lives.
+//! Who may do how much: what keeps the service for the honest. A limit refuses new sessions and
+//! fast clients, and never touches a session that lives.
 
 mod network;
 mod places;
@@ -18,32 +18,37 @@ use crate::proxies::Client;
 
 pub use self::places::Permit;
 
-/// How much one client network, and all of them, may ask of a server. Of several instances each counts for itself.
+/// How much one client network, and all of them, may ask of a server. Of several instances each
+/// counts for itself.
 ///
-/// A network is an IPv4 address or an IPv6 prefix: what one customer of a provider has. All clients that a trusted proxy does not
-/// name (see [`Proxies`](crate::Proxies)) are one network. If there is no peer at all (see [`router`](crate::Rendezvous::router)),
-/// clients are held only to what all share.
+/// A network is an IPv4 address or an IPv6 prefix: what one customer of a provider has. All clients
+/// that a trusted proxy does not name (see [`Proxies`](crate::Proxies)) are one network. If there
+/// is no peer at all (see [`router`](crate::Rendezvous::router)), clients are held only to what all
+/// share.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Limits {
-    /// How many sessions may live at once. When there are that many, new ones are refused and live ones are
-    /// kept. Default 10 000, about 50 MiB when every payload is of the full size.
+    /// How many sessions may live at once. When there are that many, new ones are refused and live
+    /// ones are kept. Default 10 000, about 50 MiB when every payload is of the full size.
     pub max_sessions: usize,
-    /// How many sessions one network may have at once. `None`: as many as there may be. Default 200.
+    /// How many sessions one network may have at once. `None`: as many as there may be. Default
+    /// 200.
     pub sessions_per_network: Option<usize>,
     /// How fast one network may create sessions. Default 60 in a minute, 30 at once.
     pub creates: Option<Rate>,
-    /// How fast one network may send other requests: to read, write and delete. Far above what sign-ins need, even over
-    /// a network that many people share. Default 30 000 in a minute, 3000 at once.
+    /// How fast one network may send other requests: to read, write and delete. Far above what
+    /// sign-ins need, even over a network that many people share. Default 30 000 in a minute, 3000
+    /// at once.
     pub requests: Option<Rate>,
     /// How many bits of an IPv4 address are its network. Default 32.
     pub ipv4_prefix: u8,
     /// How many bits of an IPv6 address are its network. Default 64.
     pub ipv6_prefix: u8,
-    /// Networks that may not use the server at all: your own machines, say, so that nobody carries data out of them
-    /// through it (MSC4108, "Data exfiltration"). Default none. If there are any, a client of which nothing is known may not
-    /// use it either.
+    /// Networks that may not use the server at all: your own machines, say, so that nobody carries
+    /// data out of them through it (MSC4108, "Data exfiltration"). Default none. If there are any,
+    /// a client of which nothing is known may not use it either.
     pub deny: Vec<IpNet>,
-    /// The only networks that may use it, if there are any here; not those of which nothing is known. Default none.
+    /// The only networks that may use it, if there are any here; not those of which nothing is
+    /// known. Default none.
     pub allow: Vec<IpNet>,
 }
 
@@ -75,7 +80,10 @@ impl Rate {
     /// `None`, which is no limit, if either is zero.
     #[must_use]
     pub fn new(per_minute: u32, burst: u32) -> Option<Self> {
-        Some(Self { per_minute: NonZeroU32::new(per_minute)?, burst: NonZeroU32::new(burst)? })
+        Some(Self {
+            per_minute: NonZeroU32::new(per_minute)?,
+            burst: NonZeroU32::new(burst)?,
+        })
     }
 
     fn bucket(self) -> Bucket {
@@ -120,16 +128,25 @@ struct Rules {
 
 impl Rules {
     fn new(limits: Limits) -> Self {
-        let (creates, requests) = (limits.creates.map(Rate::bucket), limits.requests.map(Rate::bucket));
-        Self { limits, creates, requests }
+        let (creates, requests) = (
+            limits.creates.map(Rate::bucket),
+            limits.requests.map(Rate::bucket),
+        );
+        Self {
+            limits,
+            creates,
+            requests,
+        }
     }
 
     /// `None` where there are no peers to tell networks from.
     fn network(&self, client: Client) -> Option<Network> {
         match client {
-            Client::Known(address) => {
-                Some(Network::of(address, self.limits.ipv4_prefix, self.limits.ipv6_prefix))
-            }
+            Client::Known(address) => Some(Network::of(
+                address,
+                self.limits.ipv4_prefix,
+                self.limits.ipv6_prefix,
+            )),
             Client::Unknown => Some(Network::Unknown),
             Client::NoPeer => None,
         }
@@ -137,7 +154,9 @@ impl Rules {
 
     fn admits(&self, client: Client) -> bool {
         let Limits { deny, allow, .. } = &self.limits;
-        let Client::Known(address) = client else { return deny.is_empty() && allow.is_empty() };
+        let Client::Known(address) = client else {
+            return deny.is_empty() && allow.is_empty();
+        };
         let within = |nets: &[IpNet]| nets.iter().any(|net| net.contains(&address));
         !within(deny) && (allow.is_empty() || within(allow))
     }
@@ -145,7 +164,10 @@ impl Rules {
 
 impl Limiter {
     pub(crate) fn new(limits: Limits) -> Self {
-        Self { rules: RwLock::new(Arc::new(Rules::new(limits))), places: Arc::default() }
+        Self {
+            rules: RwLock::new(Arc::new(Rules::new(limits))),
+            places: Arc::default(),
+        }
     }
 
     /// Sets other limits. Sessions that live are kept, and counted.
@@ -159,8 +181,14 @@ impl Limiter {
         if !rules.admits(client) {
             return Err(Denied::Network);
         }
-        let bucket = if wish == RequestKind::Create { &rules.creates } else { &rules.requests };
-        let (Some(network), Some(bucket)) = (rules.network(client), bucket) else { return Ok(()) };
+        let bucket = if wish == RequestKind::Create {
+            &rules.creates
+        } else {
+            &rules.requests
+        };
+        let (Some(network), Some(bucket)) = (rules.network(client), bucket) else {
+            return Ok(());
+        };
         bucket
             .check_key(&network)
             .map_err(|not_until| Denied::Rate(not_until.wait_time_from(bucket.clock().now())))
@@ -191,7 +219,10 @@ impl Limiter {
     }
 
     fn rules(&self) -> Arc<Rules> {
-        self.rules.read().unwrap_or_else(PoisonError::into_inner).clone()
+        self.rules
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
     }
 }
 
@@ -214,20 +245,44 @@ mod tests {
     fn one_network_that_asks_too_often_waits_and_others_do_not() {
         let gate = gate(|limits| limits.creates = Rate::new(1, 2));
         for _ in 0..2 {
-            assert_eq!(gate.admit(address("192.0.2.1"), RequestKind::Create), Ok(()));
+            assert_eq!(
+                gate.admit(address("192.0.2.1"), RequestKind::Create),
+                Ok(())
+            );
         }
-        let Err(Denied::Rate(wait)) = gate.admit(address("192.0.2.1"), RequestKind::Create) else { unreachable!() };
-        assert!(wait > Duration::from_secs(50) && wait <= Duration::from_secs(60), "{wait:?}");
-        assert_eq!(gate.admit(address("192.0.2.1"), RequestKind::Other), Ok(()), "the two are counted apart");
-        assert_eq!(gate.admit(address("192.0.2.2"), RequestKind::Create), Ok(()));
+        let Err(Denied::Rate(wait)) = gate.admit(address("192.0.2.1"), RequestKind::Create) else {
+            unreachable!()
+        };
+        assert!(
+            wait > Duration::from_secs(50) && wait <= Duration::from_secs(60),
+            "{wait:?}"
+        );
+        assert_eq!(
+            gate.admit(address("192.0.2.1"), RequestKind::Other),
+            Ok(()),
+            "the two are counted apart"
+        );
+        assert_eq!(
+            gate.admit(address("192.0.2.2"), RequestKind::Create),
+            Ok(())
+        );
     }
 
     #[test]
     fn an_ipv6_network_is_a_prefix() {
         let gate = gate(|limits| limits.creates = Rate::new(1, 1));
-        assert_eq!(gate.admit(address("2001:db8::1"), RequestKind::Create), Ok(()));
-        assert!(gate.admit(address("2001:db8::ffff:2"), RequestKind::Create).is_err());
-        assert_eq!(gate.admit(address("2001:db8:0:1::1"), RequestKind::Create), Ok(()));
+        assert_eq!(
+            gate.admit(address("2001:db8::1"), RequestKind::Create),
+            Ok(())
+        );
+        assert!(
+            gate.admit(address("2001:db8::ffff:2"), RequestKind::Create)
+                .is_err()
+        );
+        assert_eq!(
+            gate.admit(address("2001:db8:0:1::1"), RequestKind::Create),
+            Ok(())
+        );
     }
 
     #[test]
@@ -239,7 +294,10 @@ mod tests {
         });
         for wish in [RequestKind::Create, RequestKind::Other] {
             assert_eq!(gate.admit(Client::Unknown, wish), Ok(()));
-            assert!(matches!(gate.admit(Client::Unknown, wish), Err(Denied::Rate(_))));
+            assert!(matches!(
+                gate.admit(Client::Unknown, wish),
+                Err(Denied::Rate(_))
+            ));
             assert_eq!(gate.admit(address("0.0.0.0"), wish), Ok(()), "and no other");
         }
         let _ticket = gate.place(Client::Unknown).unwrap();
@@ -266,8 +324,14 @@ mod tests {
     #[test]
     fn lists_of_networks_deny_and_allow() {
         let gate = gate(|limits| limits.deny = vec!["192.0.2.0/24".parse().unwrap()]);
-        assert_eq!(gate.admit(address("192.0.2.9"), RequestKind::Other), Err(Denied::Network));
-        assert_eq!(gate.admit(address("198.51.100.1"), RequestKind::Other), Ok(()));
+        assert_eq!(
+            gate.admit(address("192.0.2.9"), RequestKind::Other),
+            Err(Denied::Network)
+        );
+        assert_eq!(
+            gate.admit(address("198.51.100.1"), RequestKind::Other),
+            Ok(())
+        );
         let all_unknown = [Client::Unknown, Client::NoPeer];
         for unknown in all_unknown {
             assert_eq!(
@@ -276,10 +340,16 @@ mod tests {
                 "it may be one that is denied"
             );
         }
-        let allow = Limits { allow: vec!["192.0.2.0/24".parse().unwrap()], ..Limits::default() };
+        let allow = Limits {
+            allow: vec!["192.0.2.0/24".parse().unwrap()],
+            ..Limits::default()
+        };
         gate.set(allow);
         assert_eq!(gate.admit(address("192.0.2.9"), RequestKind::Other), Ok(()));
-        assert_eq!(gate.admit(address("198.51.100.1"), RequestKind::Other), Err(Denied::Network));
+        assert_eq!(
+            gate.admit(address("198.51.100.1"), RequestKind::Other),
+            Err(Denied::Network)
+        );
         for unknown in all_unknown {
             assert_eq!(
                 gate.admit(unknown, RequestKind::Other),
@@ -293,7 +363,10 @@ mod tests {
     fn sessions_are_counted_across_a_change_of_limits() {
         let gate = gate(|limits| limits.max_sessions = 2);
         let first = gate.place(address("192.0.2.1")).unwrap();
-        gate.set(Limits { max_sessions: 1, ..Limits::default() });
+        gate.set(Limits {
+            max_sessions: 1,
+            ..Limits::default()
+        });
         assert_eq!(gate.place(address("192.0.2.2")).err(), Some(Denied::Full));
         drop(first);
         assert!(gate.place(address("192.0.2.2")).is_ok());
@@ -303,10 +376,17 @@ mod tests {
     fn networks_that_are_gone_are_forgotten() {
         let gate = gate(|limits| limits.creates = Rate::new(60_000, 1));
         let ticket = gate.place(address("192.0.2.1")).unwrap();
-        gate.admit(address("192.0.2.1"), RequestKind::Create).unwrap();
+        gate.admit(address("192.0.2.1"), RequestKind::Create)
+            .unwrap();
         drop(ticket);
         std::thread::sleep(Duration::from_millis(20));
         gate.sweep();
-        assert_eq!((gate.places.networks(), gate.rules().creates.as_ref().unwrap().len()), (0, 0));
+        assert_eq!(
+            (
+                gate.places.networks(),
+                gate.rules().creates.as_ref().unwrap().len()
+            ),
+            (0, 0)
+        );
     }
 }

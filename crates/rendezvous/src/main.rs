@@ -35,40 +35,52 @@ use self::{
 
 /// A rendezvous server for Matrix sign-in by QR code (MSC4108, MSC4388).
 ///
-/// Two devices meet here for the minutes of a sign-in: one creates a session, shows its URL in a QR code, and
-/// both leave each other small encrypted payloads at it. This server cannot read them. It keeps them in
-/// memory, or in a Redis that several instances share, and forgets each session at its end.
+/// Two devices meet here for the minutes of a sign-in: one creates a session, shows its URL in a QR
+/// code, and both leave each other small encrypted payloads at it. This server cannot read them. It
+/// keeps them in memory, or in a Redis that several instances share, and forgets each session at
+/// its end.
 ///
-/// It speaks plain HTTP. Put a proxy with TLS in front, and tell it with --public-url what clients call it:
+/// It speaks plain HTTP. Put a proxy with TLS in front, and tell it with --public-url what clients
+/// call it:
 ///
 ///   matrix-qr-rendezvous --public-url https://rendezvous.example.org
 ///
 /// Clients create sessions with a POST to /_matrix/client/v1/rendezvous, to
-/// /_matrix/client/unstable/org.matrix.msc4108/rendezvous, or to --create-path. In front of a homeserver,
-/// route the first two here. Or let the homeserver answer them with a 307 to here, as Synapse does with
-/// `msc4108_delegation_endpoint` set to the public URL. Sessions are below /rendezvous/. The proxy must pass
-/// on the headers If-Match, If-None-Match and Prefer, must say in X-Forwarded-For who asks, and
-/// should not log paths: who knows one can use the session.
+/// /_matrix/client/unstable/org.matrix.msc4108/rendezvous, or to --create-path. In front of a
+/// homeserver, route the first two here. Or let the homeserver answer them with a 307 to here, as
+/// Synapse does with `msc4108_delegation_endpoint` set to the public URL. Sessions are below
+/// /rendezvous/. The proxy must pass on the headers If-Match, If-None-Match and Prefer, must say in
+/// X-Forwarded-For who asks, and should not log paths: who knows one can use the session.
 ///
 /// The coming revision (MSC4388) has JSON, and sessions below the paths where they are created:
-/// /_matrix/client/v1/rendezvous again, and /_matrix/client/unstable/io.element.msc4388/rendezvous. Its QR code
-/// names the homeserver, so the homeserver's own proxy must send both paths, and what is below them, here. With
-/// --homeserver only that homeserver's users create such sessions.
+/// /_matrix/client/v1/rendezvous again, and /_matrix/client/unstable/io.element.msc4388/rendezvous.
+/// Its QR code names the homeserver, so the homeserver's own proxy must send both paths, and what
+/// is below them, here. With --homeserver only that homeserver's users create such sessions.
 ///
-/// Every setting can be a flag, an environment variable, or a line of a TOML file (--config), and is taken
-/// from the first of these that has it. In the file it has the name of the flag, and the limits are in a
-/// table of their own: [limits].
+/// Every setting can be a flag, an environment variable, or a line of a TOML file (--config), and
+/// is taken from the first of these that has it. In the file it has the name of the flag, and the
+/// limits are in a table of their own: [limits].
 ///
-/// SIGHUP reads the file again and sets the limits. SIGTERM or Ctrl-C stops the server: it takes connections for --drain
-/// seconds more, and answers requests under way for at most 20 seconds; a second one ends it at once. Sessions in memory
-/// end with it. It logs to standard error, without
-/// session ids, payloads or addresses; RUST_LOG=debug shows each request's method and status. It exits with 1
-/// when it cannot start or is not healthy, and with 2 when a setting is wrong.
+/// SIGHUP reads the file again and sets the limits. SIGTERM or Ctrl-C stops the server: it takes
+/// connections for --drain seconds more, and answers requests under way for at most 20 seconds; a
+/// second one ends it at once. Sessions in memory end with it. It logs to standard error, without
+/// session ids, payloads or addresses; RUST_LOG=debug shows each request's method and status. It
+/// exits with 1 when it cannot start or is not healthy, and with 2 when a setting is wrong.
 #[derive(Parser)]
-#[command(name = "matrix-qr-rendezvous", version, max_term_width = 100, disable_help_subcommand = true)]
+#[command(
+    name = "matrix-qr-rendezvous",
+    version,
+    max_term_width = 100,
+    disable_help_subcommand = true
+)]
 struct Options {
     /// A file with settings.
-    #[arg(long, env = "MATRIX_QR_RENDEZVOUS_CONFIG", value_name = "FILE", global = true)]
+    #[arg(
+        long,
+        env = "MATRIX_QR_RENDEZVOUS_CONFIG",
+        value_name = "FILE",
+        global = true
+    )]
     config: Option<PathBuf>,
 
     /// Prints all settings as they are in force, as such a file, and ends.
@@ -89,8 +101,8 @@ struct Options {
 /// What it can do beside serving.
 #[derive(Subcommand)]
 enum Task {
-    /// Asks the server that runs with these settings, at --metrics-listen, whether it lives; exits with 0 if it does and with 1
-    /// if it does not
+    /// Asks the server that runs with these settings, at --metrics-listen, whether it lives; exits
+    /// with 0 if it does and with 1 if it does not
     Healthcheck(Healthcheck),
 }
 
@@ -113,7 +125,11 @@ fn main() -> ExitCode {
     done.map_or_else(|error| fail(&error), |()| ExitCode::SUCCESS)
 }
 
-fn serve_or_show(passed: ListenFd, options: &Options, unknown: Vec<String>) -> Result<(), StartError> {
+fn serve_or_show(
+    passed: ListenFd,
+    options: &Options,
+    unknown: Vec<String>,
+) -> Result<(), StartError> {
     let mut chosen = options.load()?;
     chosen.warnings.extend(unknown);
     if options.check_config || options.print_config {
@@ -140,25 +156,30 @@ fn runtime() -> Result<tokio::runtime::Runtime, StartError> {
 }
 
 fn options(mut command: clap::Command) -> Result<Options, clap::Error> {
-    let matches = command.try_get_matches_from_mut(std::env::args_os()).map_err(without_stray_value)?;
-    let mut options = Options::from_arg_matches(&matches).map_err(|error| error.format(&mut command))?;
+    let matches = command
+        .try_get_matches_from_mut(std::env::args_os())
+        .map_err(without_stray_value)?;
+    let mut options =
+        Options::from_arg_matches(&matches).map_err(|error| error.format(&mut command))?;
     options.settings = options.settings.placed(&matches);
     Ok(options)
 }
 
-/// What is in the wrong place may be a part of a secret: `--store redis://:pass word@host`, `--listen redis://:password@host`. Only
-/// what looks like a flag is named.
+/// What is in the wrong place may be a part of a secret: `--store redis://:pass word@host`,
+/// `--listen redis://:password@host`. Only what looks like a flag is named.
 fn without_stray_value(mut error: clap::Error) -> clap::Error {
     let (named, suggested) = match error.kind() {
         ErrorKind::UnknownArgument => (ContextKind::InvalidArg, ContextKind::Suggested),
-        ErrorKind::InvalidSubcommand => (ContextKind::InvalidSubcommand, ContextKind::SuggestedSubcommand),
+        ErrorKind::InvalidSubcommand => (
+            ContextKind::InvalidSubcommand,
+            ContextKind::SuggestedSubcommand,
+        ),
         ErrorKind::InvalidValue | ErrorKind::ValueValidation => {
             (ContextKind::InvalidValue, ContextKind::SuggestedValue)
         }
         _ => return error,
     };
-    let is_flag =
-        |value: &ContextValue| matches!(value, ContextValue::String(text) if looks_like_a_flag(text));
+    let is_flag = |value: &ContextValue| matches!(value, ContextValue::String(text) if looks_like_a_flag(text));
     if named != ContextKind::InvalidArg || !error.get(named).is_some_and(is_flag) {
         error.insert(named, ContextValue::String("(not shown)".to_owned()));
         error.remove(suggested);
@@ -173,7 +194,12 @@ fn looks_like_a_flag(text: &str) -> bool {
 
 #[allow(clippy::print_stdout, reason = "this is what was asked for")]
 #[allow(clippy::print_stderr, reason = "there is no log here")]
-fn show(options: &Options, Chosen { settings, warnings, .. }: &Chosen) {
+fn show(
+    options: &Options,
+    Chosen {
+        settings, warnings, ..
+    }: &Chosen,
+) {
     for warning in warnings {
         eprintln!("matrix-qr-rendezvous: {warning}");
     }
@@ -236,12 +262,16 @@ async fn operations<S: Store>(
     rendezvous: &Rendezvous<S>,
 ) -> Result<impl Future<Output = io::Result<()>> + use<S>, StartError> {
     let opened = match &chosen.settings.metrics_listen {
-        Some(address) => Some(sockets::open(address, chosen.listen_mode, "--metrics-listen").await?),
+        Some(address) => {
+            Some(sockets::open(address, chosen.listen_mode, "--metrics-listen").await?)
+        }
         None => None,
     };
     let router = rendezvous.operations();
     Ok(async move {
-        let Some(Opened { listener, address }) = opened else { return pending().await };
+        let Some(Opened { listener, address }) = opened else {
+            return pending().await;
+        };
         tracing::info!(%address, "listening for the operator");
         serve_router(listener, router, Timeouts::default(), pending()).await
     })
@@ -258,7 +288,9 @@ async fn reload<S: Store>(
     loop {
         hangups.next().await;
         match options.load() {
-            Err(error) => tracing::error!(%error, "the settings are wrong, and those in force stay"),
+            Err(error) => {
+                tracing::error!(%error, "the settings are wrong, and those in force stay")
+            }
             Ok(chosen) => {
                 rendezvous.set_limits(chosen.config.limits);
                 let settings = in_force.with_limits_of(&chosen.settings);
@@ -274,14 +306,19 @@ async fn reload<S: Store>(
 
 fn log_to_stderr(format: LogFormat) {
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
-    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr);
+    let log = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(io::stderr);
     match format {
         LogFormat::Text => log.with_ansi(io::stderr().is_terminal()).init(),
         LogFormat::Json => log.json().init(),
     }
 }
 
-#[allow(clippy::print_stderr, reason = "what says why the server does not run, whatever the log filter")]
+#[allow(
+    clippy::print_stderr,
+    reason = "what says why the server does not run, whatever the log filter"
+)]
 fn fail(error: &StartError) -> ExitCode {
     eprintln!("matrix-qr-rendezvous: {error}");
     let settings = matches!(error, StartError::Settings(_));

@@ -1,4 +1,5 @@
-//! What an operator can see of the service, as Prometheus metrics. No label says who asked, or about which session.
+//! What an operator can see of the service, as Prometheus metrics. No label says who asked, or
+//! about which session.
 
 pub(crate) mod text;
 mod usual;
@@ -155,7 +156,10 @@ impl Metrics {
             drop(self.refusals.get_or_create(&Refused { reason }));
         }
         for &reason in ConnectionRefusal::ALL {
-            drop(self.connections_refused.get_or_create(&RefusedConnection { reason }));
+            drop(
+                self.connections_refused
+                    .get_or_create(&RefusedConnection { reason }),
+            );
         }
         for &result in WhoamiResult::ALL {
             drop(self.whoami.get_or_create(&Whoami { result }));
@@ -170,10 +174,23 @@ impl Metrics {
     }
 
     fn register_traffic(&self, registry: &mut Registry) {
-        registry.register("requests", "Requests that were answered", self.requests.clone());
-        registry.register("refusals", "Requests that were refused, by reason", self.refusals.clone());
+        registry.register(
+            "requests",
+            "Requests that were answered",
+            self.requests.clone(),
+        );
+        registry.register(
+            "refusals",
+            "Requests that were refused, by reason",
+            self.refusals.clone(),
+        );
         let latency = "Time from the head of a request to its answer, of those that did not wait";
-        registry.register_with_unit("request_duration", latency, Unit::Seconds, self.latency.clone());
+        registry.register_with_unit(
+            "request_duration",
+            latency,
+            Unit::Seconds,
+            self.latency.clone(),
+        );
         registry.register_with_unit(
             "payload_received",
             "Payloads that were stored",
@@ -189,12 +206,28 @@ impl Metrics {
     }
 
     fn register_state(&self, registry: &mut Registry) {
-        registry.register("sessions", "Sessions that live, of those made here", self.sessions.clone());
-        registry.register("sessions_expired", "Sessions that ended by their time", self.expired.clone());
-        registry.register("waiters", "Requests that wait for a payload to change", self.waiters.clone());
+        registry.register(
+            "sessions",
+            "Sessions that live, of those made here",
+            self.sessions.clone(),
+        );
+        registry.register(
+            "sessions_expired",
+            "Sessions that ended by their time",
+            self.expired.clone(),
+        );
+        registry.register(
+            "waiters",
+            "Requests that wait for a payload to change",
+            self.waiters.clone(),
+        );
         registry.register("connections", "Open connections", self.connections.clone());
         let refused = "Connections that were closed without an answer, by reason";
-        registry.register("connections_refused", refused, self.connections_refused.clone());
+        registry.register(
+            "connections_refused",
+            refused,
+            self.connections_refused.clone(),
+        );
         let up = "Whether the store can do what a sign-in needs: 1 if it can";
         registry.register("store_up", up, self.store_up.clone());
         let store = "Time that the store took";
@@ -211,15 +244,29 @@ impl Metrics {
         registry.register("build_info", "What this server was built from", build);
     }
 
-    pub(crate) fn answered(&self, (method, api): (&Method, Option<Api>), answer: &Answer, took: Duration) {
-        let asked = Asked { method: method_name(method), revision: api_name(api) };
+    pub(crate) fn answered(
+        &self,
+        (method, api): (&Method, Option<Api>),
+        answer: &Answer,
+        took: Duration,
+    ) {
+        let asked = Asked {
+            method: method_name(method),
+            revision: api_name(api),
+        };
         let status = answer.status.as_u16();
         let usual = self.usual.of(method, api, status);
         match usual {
             Some(usual) => usual.requests.inc(),
             None => {
                 let Asked { method, revision } = asked;
-                self.requests.get_or_create(&Answered { method, revision, status }).inc()
+                self.requests
+                    .get_or_create(&Answered {
+                        method,
+                        revision,
+                        status,
+                    })
+                    .inc()
             }
         };
         if let Some(reason) = answer.refused {
@@ -228,18 +275,25 @@ impl Metrics {
         if !answer.held {
             let took = took.as_secs_f64();
             match usual {
-                Some(usual) => {
-                    usual.latency.get_or_init(|| self.latency.get_or_create_owned(&asked)).observe(took)
-                }
+                Some(usual) => usual
+                    .latency
+                    .get_or_init(|| self.latency.get_or_create_owned(&asked))
+                    .observe(took),
                 None => self.latency.get_or_create(&asked).observe(took),
             }
         }
     }
 
     pub(crate) fn stored(&self, operation: Operation, took: Duration, failed: Option<Unavailable>) {
-        self.store.get_or_create(&Stored { operation }).observe(took.as_secs_f64());
+        self.store
+            .get_or_create(&Stored { operation })
+            .observe(took.as_secs_f64());
         if let Some(failed) = failed {
-            self.store_failures.get_or_create(&Failed { code: failed.code() }).inc();
+            self.store_failures
+                .get_or_create(&Failed {
+                    code: failed.code(),
+                })
+                .inc();
         }
     }
 
@@ -249,15 +303,20 @@ impl Metrics {
     }
 
     pub(crate) fn connection_refused(&self, reason: ConnectionRefusal) {
-        self.connections_refused.get_or_create(&RefusedConnection { reason }).inc();
+        self.connections_refused
+            .get_or_create(&RefusedConnection { reason })
+            .inc();
     }
 
     /// As text, in the form of OpenMetrics.
     pub(crate) fn encode(&self, now: Now) -> Result<String, fmt::Error> {
-        self.sessions.set(i64::try_from(now.sessions).unwrap_or(i64::MAX));
-        self.waiters.set(i64::try_from(now.waiters).unwrap_or(i64::MAX));
+        self.sessions
+            .set(i64::try_from(now.sessions).unwrap_or(i64::MAX));
+        self.waiters
+            .set(i64::try_from(now.waiters).unwrap_or(i64::MAX));
         self.store_up.set(now.store_up.into());
-        self.expired.inc_by(now.expired.saturating_sub(self.expired.get()));
+        self.expired
+            .inc_by(now.expired.saturating_sub(self.expired.get()));
         let mut text = String::new();
         encode(&mut text, &self.registry)?;
         Ok(text)

@@ -5,9 +5,17 @@ use std::fs;
 use crate::settings::Chosen;
 
 /// Lowers the most that there may be of connections to what the system allows.
-pub(crate) fn keep_to_open_files(Chosen { settings, config, .. }: &mut Chosen) {
-    let files = fs::read_to_string("/proc/self/limits").ok().and_then(|limits| open_files(&limits));
-    let Some(most) = files.map(|files| files.saturating_sub(OTHER_FILES).max(1)) else { return };
+pub(crate) fn keep_to_open_files(
+    Chosen {
+        settings, config, ..
+    }: &mut Chosen,
+) {
+    let files = fs::read_to_string("/proc/self/limits")
+        .ok()
+        .and_then(|limits| open_files(&limits));
+    let Some(most) = files.map(|files| files.saturating_sub(OTHER_FILES).max(1)) else {
+        return;
+    };
     if settings.max_connections.is_some() && most < config.max_connections {
         tracing::warn!(
             max_connections = most,
@@ -21,7 +29,9 @@ pub(crate) fn keep_to_open_files(Chosen { settings, config, .. }: &mut Chosen) {
 const OTHER_FILES: usize = 32;
 
 fn open_files(limits: &str) -> Option<usize> {
-    let line = limits.lines().find_map(|line| line.strip_prefix("Max open files"))?;
+    let line = limits
+        .lines()
+        .find_map(|line| line.strip_prefix("Max open files"))?;
     line.split_whitespace().next()?.parse().ok()
 }
 

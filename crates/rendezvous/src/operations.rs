@@ -1,4 +1,5 @@
-//! For those who run the server, on a listener of its own: whether it lives, whether it can work, what it counts.
+//! For those who run the server, on a listener of its own: whether it lives, whether it can work,
+//! what it counts.
 
 mod accept;
 
@@ -16,9 +17,10 @@ use crate::{
 };
 
 impl<S: Store> Rendezvous<S> {
-    /// The operator's routes: `/health` (this process answers), `/ready` (the store can be used, and it is not about to stop) and
-    /// `/metrics` (OpenMetrics, or Prometheus' text format for those who prefer that). Not for the public: serve them elsewhere
-    /// than [`router`](Self::router).
+    /// The operator's routes: `/health` (this process answers), `/ready` (the store can be used,
+    /// and it is not about to stop) and `/metrics` (OpenMetrics, or Prometheus' text format for
+    /// those who prefer that). Not for the public: serve them elsewhere than
+    /// [`router`](Self::router).
     pub fn operations(&self) -> Router {
         Router::new()
             .route("/health", get(health).options(methods))
@@ -33,7 +35,10 @@ async fn health() -> &'static str {
 }
 
 async fn methods() -> impl IntoResponse {
-    (StatusCode::NO_CONTENT, [(header::ALLOW, "GET,HEAD,OPTIONS")])
+    (
+        StatusCode::NO_CONTENT,
+        [(header::ALLOW, "GET,HEAD,OPTIONS")],
+    )
 }
 
 async fn ready<S: Store>(State(rendezvous): State<Rendezvous<S>>) -> Response {
@@ -46,11 +51,16 @@ async fn ready<S: Store>(State(rendezvous): State<Rendezvous<S>>) -> Response {
     }
 }
 
-async fn numbers<S: Store>(State(rendezvous): State<Rendezvous<S>>, headers: HeaderMap) -> Response {
+async fn numbers<S: Store>(
+    State(rendezvous): State<Rendezvous<S>>,
+    headers: HeaderMap,
+) -> Response {
     match rendezvous.metrics().encode(rendezvous.now().await) {
-        Ok(text) if accept::prefers_text(&headers) => {
-            ([(header::CONTENT_TYPE, text::MEDIA_TYPE)], text::from_open_metrics(&text)).into_response()
-        }
+        Ok(text) if accept::prefers_text(&headers) => (
+            [(header::CONTENT_TYPE, text::MEDIA_TYPE)],
+            text::from_open_metrics(&text),
+        )
+            .into_response(),
         Ok(text) => ([(header::CONTENT_TYPE, metrics::MEDIA_TYPE)], text).into_response(),
         Err(_) => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
     }

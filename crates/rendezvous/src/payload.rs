@@ -13,15 +13,19 @@ use crate::{refusal::Refusal, server::BodyError};
 /// The largest payload, in bytes (MSC4108 and MSC4388, "Maximum payload size").
 pub(crate) const LARGEST: usize = 4096;
 
-/// The largest body that may hold one as JSON: each of its bytes may be six there (`\u001f`), and there is something beside it.
+/// The largest body that may hold one as JSON: each of its bytes may be six there (`\u001f`), and
+/// there is something beside it.
 const LARGEST_JSON: usize = 32 * 1024;
 
-/// How much of a payload that is too large is read and thrown away. A connection closed on unread bytes is
-/// reset, and the client would see that instead of the 413.
+/// How much of a payload that is too large is read and thrown away. A connection closed on unread
+/// bytes is reset, and the client would see that instead of the 413.
 const DISCARDED: usize = 64 * 1024;
 
 /// A request's body, of whichever server.
-pub(crate) trait Incoming: HttpBody<Data = Bytes, Error: Error + 'static> + Send + Unpin {}
+pub(crate) trait Incoming:
+    HttpBody<Data = Bytes, Error: Error + 'static> + Send + Unpin
+{
+}
 
 impl<B: HttpBody<Data = Bytes, Error: Error + 'static> + Send + Unpin> Incoming for B {}
 
@@ -44,18 +48,26 @@ impl MediaType {
     pub(crate) fn check(self, headers: &HeaderMap) -> Result<(), Refusal> {
         let mut types = headers.get_all(header::CONTENT_TYPE).iter();
         let first = types.next().ok_or(Refusal::NoContentType(self))?;
-        let text = first.to_str().map_err(|_| Refusal::WrongContentType(self))?;
+        let text = first
+            .to_str()
+            .map_err(|_| Refusal::WrongContentType(self))?;
         let essence = text.split(';').next().unwrap_or_default().trim();
         let right = essence.eq_ignore_ascii_case(self.name()) && types.next().is_none();
-        if right { Ok(()) } else { Err(Refusal::WrongContentType(self)) }
+        if right {
+            Ok(())
+        } else {
+            Err(Refusal::WrongContentType(self))
+        }
     }
 }
 
-/// The payload of a request, at most [`LARGEST`] bytes, in an allocation of its own size: a part of the request's buffer would
-/// keep all of that alive.
+/// The payload of a request, at most [`LARGEST`] bytes, in an allocation of its own size: a part of
+/// the request's buffer would keep all of that alive.
 pub(crate) async fn read(request: &mut Request<impl Incoming>) -> Result<Arc<[u8]>, Refusal> {
     MediaType::Plain.check(request.headers())?;
-    Ok(Arc::from(&read_body(request.body_mut(), LARGEST).await?[..]))
+    Ok(Arc::from(
+        &read_body(request.body_mut(), LARGEST).await?[..],
+    ))
 }
 
 /// The JSON of a request. It may be a part of the request's buffer: not to be kept.
@@ -64,11 +76,15 @@ pub(crate) async fn read_json(request: &mut Request<impl Incoming>) -> Result<By
     read_body(request.body_mut(), LARGEST_JSON).await
 }
 
-/// Counts what comes, whatever `Content-Length` said, and if nothing did: proxies leave it out (docs/design.md).
+/// Counts what comes, whatever `Content-Length` said, and if nothing did: proxies leave it out
+/// (docs/design.md).
 async fn read_body(body: &mut impl Incoming, largest: usize) -> Result<Bytes, Refusal> {
     let first = match body.frame().await {
         None => return Ok(Bytes::new()),
-        Some(frame) => frame.map_err(|error| broken(&error))?.into_data().unwrap_or_default(),
+        Some(frame) => frame
+            .map_err(|error| broken(&error))?
+            .into_data()
+            .unwrap_or_default(),
     };
     // Mostly it has come in one piece.
     if body.is_end_stream() && first.len() <= largest {
@@ -76,7 +92,9 @@ async fn read_body(body: &mut impl Incoming, largest: usize) -> Result<Bytes, Re
     }
     let (mut whole, mut length) = (first.to_vec(), first.len());
     while let Some(frame) = body.frame().await {
-        let Ok(data) = frame.map_err(|error| broken(&error))?.into_data() else { continue };
+        let Ok(data) = frame.map_err(|error| broken(&error))?.into_data() else {
+            continue;
+        };
         length += data.len();
         if length <= largest {
             whole.extend_from_slice(&data);
@@ -84,15 +102,26 @@ async fn read_body(body: &mut impl Incoming, largest: usize) -> Result<Bytes, Re
             break;
         }
     }
-    if length <= largest { Ok(whole.into()) } else { Err(Refusal::TooLarge) }
+    if length <= largest {
+        Ok(whole.into())
+    } else {
+        Err(Refusal::TooLarge)
+    }
 }
 
-/// A body breaks off when its time is over (see [`crate::Timeouts`]), when it is malformed, or when the client is gone, and then nobody
-/// reads the answer. What serves it may have wrapped the reason.
+/// A body breaks off when its time is over (see [`crate::Timeouts`]), when it is malformed, or when
+/// the client is gone, and then nobody reads the answer. What serves it may have wrapped the
+/// reason.
 fn broken(error: &(dyn Error + 'static)) -> Refusal {
-    let mut reasons = std::iter::successors(Some(error), |error: &&(dyn Error + 'static)| (*error).source());
+    let mut reasons = std::iter::successors(Some(error), |error: &&(dyn Error + 'static)| {
+        (*error).source()
+    });
     let late = reasons.any(|error| matches!(error.downcast_ref(), Some(BodyError::TimedOut)));
-    if late { Refusal::TooSlow } else { Refusal::BrokenBody }
+    if late {
+        Refusal::TooSlow
+    } else {
+        Refusal::BrokenBody
+    }
 }
 
 #[cfg(test)]
@@ -104,11 +133,17 @@ mod tests {
 
     #[tokio::test]
     async fn the_bytes_are_counted_whatever_the_content_length() {
-        for (length, fits) in [(0, true), (4096, true), (4097, false), (DISCARDED + 1, false)] {
+        for (length, fits) in [
+            (0, true),
+            (4096, true),
+            (4097, false),
+            (DISCARDED + 1, false),
+        ] {
             for said in [None, Some("1")] {
                 let request = Request::post("/").header("content-type", "text/plain");
-                let request =
-                    said.into_iter().fold(request, |request, said| request.header("content-length", said));
+                let request = said.into_iter().fold(request, |request, said| {
+                    request.header("content-length", said)
+                });
                 let mut request = request.body(Body::from(vec![b'x'; length])).unwrap();
                 assert_eq!(
                     read(&mut request).await.map(|payload| payload.len()).ok(),
@@ -120,12 +155,19 @@ mod tests {
 
     #[tokio::test]
     async fn json_may_be_longer_and_need_not_say_how_long() {
-        for (length, fits) in
-            [(0, true), (LARGEST_JSON, true), (LARGEST_JSON + 1, false), (DISCARDED + 1, false)]
-        {
-            let request = Request::post("/").header("content-type", "application/json; charset=utf-8");
+        for (length, fits) in [
+            (0, true),
+            (LARGEST_JSON, true),
+            (LARGEST_JSON + 1, false),
+            (DISCARDED + 1, false),
+        ] {
+            let request =
+                Request::post("/").header("content-type", "application/json; charset=utf-8");
             let mut request = request.body(Body::from(vec![b'x'; length])).unwrap();
-            assert_eq!(read_json(&mut request).await.map(|text| text.len()).ok(), fits.then_some(length));
+            assert_eq!(
+                read_json(&mut request).await.map(|text| text.len()).ok(),
+                fits.then_some(length)
+            );
         }
     }
 
@@ -148,7 +190,10 @@ mod tests {
     async fn a_late_body_is_told_from_a_broken_one() {
         for (error, late) in [(BodyError::TimedOut, true), (BodyError::Broken, false)] {
             let body = Body::new(Failing(Some(error)));
-            let mut request = Request::post("/").header("content-type", "text/plain").body(body).unwrap();
+            let mut request = Request::post("/")
+                .header("content-type", "text/plain")
+                .body(body)
+                .unwrap();
             let refusal = read(&mut request).await.unwrap_err();
             assert_eq!(matches!(refusal, Refusal::TooSlow), late, "{refusal:?}");
         }

@@ -7,7 +7,8 @@ use std::net::IpAddr;
 pub(crate) enum Peer {
     /// Somebody at this address, a client or a proxy.
     At(IpAddr),
-    /// One of our proxies, which needs no address for that: it could open a Unix socket, and the mode of the socket says who can.
+    /// One of our proxies, which needs no address for that: it could open a Unix socket, and the
+    /// mode of the socket says who can.
     Proxy,
     /// One for whom a proxy speaks and whom it does not name, in the PROXY protocol.
     Unknown,

@@ -15,15 +15,18 @@ use crate::peer::Peer;
 
 /// Whose word is taken for where a request comes from.
 ///
-/// A request from any other address is from that address, whatever it says: else every client could choose its own.
+/// A request from any other address is from that address, whatever it says: else every client could
+/// choose its own.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Proxies {
     /// Where the proxies are. Default: this machine.
     ///
-    /// A request from one of them that names no client, or none that can be read, is from an unknown one. All unknown clients
-    /// together may do what one network may, and where [`Limits`](crate::Limits) deny or allow networks, they are refused.
+    /// A request from one of them that names no client, or none that can be read, is from an
+    /// unknown one. All unknown clients together may do what one network may, and where
+    /// [`Limits`](crate::Limits) deny or allow networks, they are refused.
     pub trusted: Vec<IpNet>,
-    /// Which header they set. No other is looked at: a proxy that does not know it passes on what a client made up.
+    /// Which header they set. No other is looked at: a proxy that does not know it passes on what a
+    /// client made up.
     pub header: ForwardedHeader,
 }
 
@@ -35,8 +38,8 @@ pub enum ForwardedHeader {
     XForwardedFor,
     /// `Forwarded` (RFC 7239): elements with `for=`, the nearest last.
     Forwarded,
-    /// A header that has the address of the client and nothing else: `CF-Connecting-IP`, `X-Real-IP`, `Fly-Client-IP`. The proxy must
-    /// replace what the client sends.
+    /// A header that has the address of the client and nothing else: `CF-Connecting-IP`,
+    /// `X-Real-IP`, `Fly-Client-IP`. The proxy must replace what the client sends.
     Single(HeaderName),
 }
 
@@ -45,16 +48,23 @@ pub enum ForwardedHeader {
 pub(crate) enum Client {
     /// From this address.
     Known(IpAddr),
-    /// From a trusted proxy, which does not say for whom it asks, or not readably. All of these are one network.
+    /// From a trusted proxy, which does not say for whom it asks, or not readably. All of these are
+    /// one network.
     Unknown,
-    /// Whoever serves the router does not say from where requests come. Nothing can be counted by network.
+    /// Whoever serves the router does not say from where requests come. Nothing can be counted by
+    /// network.
     NoPeer,
 }
 
 impl Default for Proxies {
     fn default() -> Self {
-        let here = ["127.0.0.0/8", "::1/128"].into_iter().filter_map(|net| net.parse().ok());
-        Self { trusted: here.collect(), header: ForwardedHeader::default() }
+        let here = ["127.0.0.0/8", "::1/128"]
+            .into_iter()
+            .filter_map(|net| net.parse().ok());
+        Self {
+            trusted: here.collect(),
+            header: ForwardedHeader::default(),
+        }
     }
 }
 
@@ -67,7 +77,9 @@ impl Proxies {
             Some(Peer::At(address)) if !self.trusts(address.to_canonical()) => {
                 Client::Known(address.to_canonical())
             }
-            Some(Peer::At(_) | Peer::Proxy) => self.named(headers).map_or(Client::Unknown, Client::Known),
+            Some(Peer::At(_) | Peer::Proxy) => {
+                self.named(headers).map_or(Client::Unknown, Client::Known)
+            }
         }
     }
 
@@ -80,15 +92,20 @@ impl Proxies {
         }
     }
 
-    /// Of all the hops that the request took, the nearest that is no proxy of ours. A hop that cannot be read ends the search:
-    /// whatever is left of it was written by somebody who is not trusted.
+    /// Of all the hops that the request took, the nearest that is no proxy of ours. A hop that
+    /// cannot be read ends the search: whatever is left of it was written by somebody who is not
+    /// trusted.
     fn nearest(
         &self,
         lines: GetAll<'_, HeaderValue>,
         address: fn(&[u8]) -> Option<IpAddr>,
     ) -> Option<IpAddr> {
-        let hops = lines.iter().rev().flat_map(|line| FromRight::new(line.as_bytes(), b','));
-        hops.map_while(address).find(|address| !self.trusts(*address))
+        let hops = lines
+            .iter()
+            .rev()
+            .flat_map(|line| FromRight::new(line.as_bytes(), b','));
+        hops.map_while(address)
+            .find(|address| !self.trusts(*address))
     }
 
     /// The address that is all that there is. Of several lines nobody knows which is the proxy's.
@@ -137,11 +154,17 @@ mod tests {
 
     /// Of a request from this peer with these lines, where this machine and 10.0.0.0/8 are proxies.
     fn client(header: ForwardedHeader, peer: &str, lines: &[impl AsRef<[u8]>]) -> Client {
-        let mut proxies = Proxies { header: header.clone(), ..Proxies::default() };
+        let mut proxies = Proxies {
+            header: header.clone(),
+            ..Proxies::default()
+        };
         proxies.trusted.push("10.0.0.0/8".parse().unwrap());
         let mut headers = HeaderMap::new();
         for line in lines {
-            headers.append(header.name(), HeaderValue::from_bytes(line.as_ref()).unwrap());
+            headers.append(
+                header.name(),
+                HeaderValue::from_bytes(line.as_ref()).unwrap(),
+            );
         }
         proxies.client(Some(Peer::At(peer.parse().unwrap())), &headers)
     }
@@ -154,8 +177,16 @@ mod tests {
             ("127.0.0.1", &[], None),
             ("127.0.0.1", &["192.0.2.1"], Some("192.0.2.1")),
             ("127.0.0.1", &["203.0.113.9, 192.0.2.1"], Some("192.0.2.1")),
-            ("127.0.0.1", &["203.0.113.9", "192.0.2.1"], Some("192.0.2.1")),
-            ("127.0.0.1", &["192.0.2.1, 10.0.0.3,10.0.0.4"], Some("192.0.2.1")),
+            (
+                "127.0.0.1",
+                &["203.0.113.9", "192.0.2.1"],
+                Some("192.0.2.1"),
+            ),
+            (
+                "127.0.0.1",
+                &["192.0.2.1, 10.0.0.3,10.0.0.4"],
+                Some("192.0.2.1"),
+            ),
             ("127.0.0.1", &["192.0.2.1", "10.0.0.3"], Some("192.0.2.1")),
             ("127.0.0.1", &["10.0.0.3"], None),
             ("::1", &["2001:db8::1"], Some("2001:db8::1")),
@@ -168,7 +199,11 @@ mod tests {
         ];
         for (peer, lines, expected) in cases {
             let found = client(ForwardedHeader::XForwardedFor, peer, lines);
-            assert_eq!(found, expected.map_or(Client::Unknown, known), "{peer} {lines:?}");
+            assert_eq!(
+                found,
+                expected.map_or(Client::Unknown, known),
+                "{peer} {lines:?}"
+            );
         }
     }
 
@@ -176,10 +211,22 @@ mod tests {
     fn the_standard_header_is_read_as_written() {
         let cases: [(&[&str], Option<&str>); 8] = [
             (&["for=192.0.2.1"], Some("192.0.2.1")),
-            (&["For=\"[2001:db8::1]:4711\";proto=https"], Some("2001:db8::1")),
-            (&["for=203.0.113.9, by=10.0.0.1;FOR=\"192.0.2.1:80\""], Some("192.0.2.1")),
-            (&["for=192.0.2.1, for=10.0.0.2;by=10.0.0.1"], Some("192.0.2.1")),
-            (&["for=192.0.2.1;host=\"a, for=203.0.113.9\""], Some("192.0.2.1")),
+            (
+                &["For=\"[2001:db8::1]:4711\";proto=https"],
+                Some("2001:db8::1"),
+            ),
+            (
+                &["for=203.0.113.9, by=10.0.0.1;FOR=\"192.0.2.1:80\""],
+                Some("192.0.2.1"),
+            ),
+            (
+                &["for=192.0.2.1, for=10.0.0.2;by=10.0.0.1"],
+                Some("192.0.2.1"),
+            ),
+            (
+                &["for=192.0.2.1;host=\"a, for=203.0.113.9\""],
+                Some("192.0.2.1"),
+            ),
             (&["for=\"203.0.113.9", "for=192.0.2.1"], Some("192.0.2.1")),
             (&["for=_hidden"], None),
             (&["for=192.0.2.1, proto=https"], None),
@@ -220,11 +267,18 @@ mod tests {
         bytes
     }
 
-    /// Through one trusted proxy or two, which append to the client's last line or add one: whatever the client's own part is, it
-    /// is the one that the first of them saw, or an unknown one where that one does not say.
+    /// Through one trusted proxy or two, which append to the client's last line or add one:
+    /// whatever the client's own part is, it is the one that the first of them saw, or an unknown
+    /// one where that one does not say.
     #[test]
     fn no_header_of_a_client_makes_it_another() {
-        let hops = ["192.0.2.1", "192.0.2.1:4711", "[2001:db8::1]:1", "unknown", "_hidden"];
+        let hops = [
+            "192.0.2.1",
+            "192.0.2.1:4711",
+            "[2001:db8::1]:1",
+            "unknown",
+            "_hidden",
+        ];
         let mut random = StdRng::seed_from_u64(4108);
         for round in 0..20_000 {
             let hop = *hops.choose(&mut random).unwrap();
@@ -234,8 +288,13 @@ mod tests {
                 _ => known("192.0.2.1"),
             };
             let header = BOTH[round % 2].clone();
-            let mut lines: Vec<_> = (0..random.random_range(0..3)).map(|_| made_up(&mut random)).collect();
-            for seen in [hop, "10.0.0.3"].into_iter().take(random.random_range(1..=2)) {
+            let mut lines: Vec<_> = (0..random.random_range(0..3))
+                .map(|_| made_up(&mut random))
+                .collect();
+            for seen in [hop, "10.0.0.3"]
+                .into_iter()
+                .take(random.random_range(1..=2))
+            {
                 let element = match header {
                     ForwardedHeader::Forwarded => format!("for=\"{seen}\""),
                     _ => seen.to_owned(),
@@ -245,7 +304,10 @@ mod tests {
                     None => lines.push(element.into_bytes()),
                 }
             }
-            let shown: Vec<_> = lines.iter().map(|line| line.escape_ascii().to_string()).collect();
+            let shown: Vec<_> = lines
+                .iter()
+                .map(|line| line.escape_ascii().to_string())
+                .collect();
             assert_eq!(client(header, "127.0.0.1", &lines), expected, "{shown:?}");
         }
     }
@@ -267,33 +329,61 @@ mod tests {
         ];
         for (peer, lines, expected) in cases {
             let found = client(header(), peer, lines);
-            assert_eq!(found, expected.map_or(Client::Unknown, known), "{peer} {lines:?}");
+            assert_eq!(
+                found,
+                expected.map_or(Client::Unknown, known),
+                "{peer} {lines:?}"
+            );
         }
-        assert_eq!(client(header(), "127.0.0.1", &[b"192.0.2.1\xe9"]), Client::Unknown);
+        assert_eq!(
+            client(header(), "127.0.0.1", &[b"192.0.2.1\xe9"]),
+            Client::Unknown
+        );
     }
 
     /// Neither address nor name of a hop: only the peer itself says that.
     #[test]
     fn a_proxy_without_an_address_is_a_proxy_and_one_without_a_name_names_nobody() {
         let name = || ForwardedHeader::default().name();
-        let headers = [(name(), "192.0.2.1".parse().unwrap())].into_iter().collect();
-        let nobody = Proxies { trusted: Vec::new(), ..Proxies::default() };
-        assert_eq!(nobody.client(Some(Peer::Proxy), &headers), known("192.0.2.1"));
-        assert_eq!(nobody.client(Some(Peer::Proxy), &HeaderMap::new()), Client::Unknown);
-        assert_eq!(Proxies::default().client(Some(Peer::Unknown), &headers), Client::Unknown);
+        let headers = [(name(), "192.0.2.1".parse().unwrap())]
+            .into_iter()
+            .collect();
+        let nobody = Proxies {
+            trusted: Vec::new(),
+            ..Proxies::default()
+        };
+        assert_eq!(
+            nobody.client(Some(Peer::Proxy), &headers),
+            known("192.0.2.1")
+        );
+        assert_eq!(
+            nobody.client(Some(Peer::Proxy), &HeaderMap::new()),
+            Client::Unknown
+        );
+        assert_eq!(
+            Proxies::default().client(Some(Peer::Unknown), &headers),
+            Client::Unknown
+        );
     }
 
     #[test]
     fn the_other_header_is_not_looked_at() {
-        let headers = [(header::FORWARDED, "for=192.0.2.1".parse().unwrap())].into_iter().collect();
-        let found = Proxies::default().client(Some(Peer::At("127.0.0.1".parse().unwrap())), &headers);
+        let headers = [(header::FORWARDED, "for=192.0.2.1".parse().unwrap())]
+            .into_iter()
+            .collect();
+        let found =
+            Proxies::default().client(Some(Peer::At("127.0.0.1".parse().unwrap())), &headers);
         assert_eq!(found, Client::Unknown);
     }
 
     #[test]
     fn without_a_peer_no_header_is_believed() {
-        let headers =
-            [(ForwardedHeader::XForwardedFor.name(), "192.0.2.1".parse().unwrap())].into_iter().collect();
+        let headers = [(
+            ForwardedHeader::XForwardedFor.name(),
+            "192.0.2.1".parse().unwrap(),
+        )]
+        .into_iter()
+        .collect();
         assert_eq!(Proxies::default().client(None, &headers), Client::NoPeer);
     }
 }

@@ -1,4 +1,5 @@
-//! Whether the store can be used, for all who ask: the question costs the store as much as a sign-in does.
+//! Whether the store can be used, for all who ask: the question costs the store as much as a
+//! sign-in does.
 
 use std::{future::Future, sync::Arc, time::Duration};
 
@@ -22,7 +23,8 @@ struct Said {
 impl Readiness {
     /// What it said a moment ago, or else what it says now. Who comes meanwhile waits for that.
     ///
-    /// In a task of its own: the question goes on when who asked it is gone, else whoever asks and goes would ask each time.
+    /// In a task of its own: the question goes on when who asked it is gone, else whoever asks and
+    /// goes would ask each time.
     pub(crate) async fn shared(
         &self,
         asked: impl Future<Output = Result<(), Unavailable>> + Send + 'static,
@@ -34,7 +36,10 @@ impl Readiness {
                 return said.ready;
             }
             let ready = asked.await;
-            *last = Some(Said { ready, at: Instant::now() });
+            *last = Some(Said {
+                ready,
+                at: Instant::now(),
+            });
             ready
         });
         answer.await.unwrap_or(Err(Unavailable::new("other")))
@@ -57,7 +62,11 @@ mod tests {
     async fn slow(asked: Arc<AtomicU32>) -> Result<(), Unavailable> {
         let before = asked.fetch_add(1, Relaxed);
         sleep(Duration::from_millis(300)).await;
-        if before == 0 { Err(Unavailable::new("OOM")) } else { Ok(()) }
+        if before == 0 {
+            Err(Unavailable::new("OOM"))
+        } else {
+            Ok(())
+        }
     }
 
     #[tokio::test(start_paused = true)]
@@ -77,7 +86,11 @@ mod tests {
     async fn who_asks_and_goes_does_not_ask_more_often() {
         let (readiness, asked) = (Readiness::default(), Arc::new(AtomicU32::new(0)));
         for _ in 0..20 {
-            let gone = timeout(Duration::from_millis(10), readiness.shared(slow(asked.clone()))).await;
+            let gone = timeout(
+                Duration::from_millis(10),
+                readiness.shared(slow(asked.clone())),
+            )
+            .await;
             assert!(gone.is_err());
         }
         assert!(readiness.shared(slow(asked.clone())).await.is_err());

@@ -1,4 +1,5 @@
-//! Every way in which a request is refused, as Matrix errors (Client-Server API, "Standard error response").
+//! Every way in which a request is refused, as Matrix errors (Client-Server API, "Standard error
+//! response").
 
 use std::time::Duration;
 
@@ -107,17 +108,25 @@ impl Refusal {
 
     fn message(&self) -> &'static str {
         match self {
-            Self::BrokenBody => "the body is not framed as HTTP has it, or broke off; send it again",
+            Self::BrokenBody => {
+                "the body is not framed as HTTP has it, or broke off; send it again"
+            }
             Self::NoHost => "the request must have one Host header",
-            Self::NoContentType(MediaType::Plain) => "the request must have the Content-Type text/plain",
-            Self::NoContentType(MediaType::Json) => "the request must have the Content-Type application/json",
+            Self::NoContentType(MediaType::Plain) => {
+                "the request must have the Content-Type text/plain"
+            }
+            Self::NoContentType(MediaType::Json) => {
+                "the request must have the Content-Type application/json"
+            }
             Self::WrongContentType(MediaType::Plain) => "the Content-Type must be text/plain",
             Self::WrongContentType(MediaType::Json) => "the Content-Type must be application/json",
             Self::NotJson => "the body is not JSON",
             Self::BadJson => {
                 "the body must be a JSON object that has each field of this request once, as a string"
             }
-            Self::NoIfMatch => "the request must have If-Match, with the ETag of the payload last seen",
+            Self::NoIfMatch => {
+                "the request must have If-Match, with the ETag of the payload last seen"
+            }
             Self::MalformedETag => {
                 "If-Match and If-None-Match take one ETag, strong and in its quotes, as the server gave it"
             }
@@ -126,7 +135,9 @@ impl Refusal {
             Self::ConcurrentWrite(_) | Self::StaleToken { .. } => {
                 "the payload has changed since; read it before writing again"
             }
-            Self::Full { .. } => "there are too many rendezvous sessions on this server; try again later",
+            Self::Full { .. } => {
+                "there are too many rendezvous sessions on this server; try again later"
+            }
             Self::NetworkFull { .. } => {
                 "there are too many rendezvous sessions of your network; try again later"
             }
@@ -138,7 +149,9 @@ impl Refusal {
             Self::NoHomeserver => {
                 "the homeserver does not say whose the access token is; try again in a moment"
             }
-            Self::Navigation => "a rendezvous session is for Matrix clients; there is nothing to look at",
+            Self::Navigation => {
+                "a rendezvous session is for Matrix clients; there is nothing to look at"
+            }
             Self::NoSession => "there is no such rendezvous session; it may have ended",
             Self::NoSuchPath => "there is nothing at this path",
             Self::NoSuchMethod { .. } => "this path does not know this method",
@@ -150,7 +163,9 @@ impl Refusal {
     fn reason(&self) -> Reason {
         match self {
             Self::NoContentType(_) | Self::NoIfMatch => Reason::MissingHeader,
-            Self::WrongContentType(_) | Self::MalformedETag | Self::NoHost => Reason::MalformedHeader,
+            Self::WrongContentType(_) | Self::MalformedETag | Self::NoHost => {
+                Reason::MalformedHeader
+            }
             Self::NotJson | Self::BadJson | Self::BrokenBody => Reason::MalformedBody,
             Self::TooLarge => Reason::TooLarge,
             Self::TooSlow => Reason::TooSlow,
@@ -182,10 +197,17 @@ impl Refusal {
 
     fn body(&self, too_many: &'static str) -> Value {
         let further = match self {
-            Self::ConcurrentWrite(Errcodes::Unstable) => Some((UNSTABLE_ERRCODE, CONCURRENT_WRITE.into())),
-            _ => self.retry_after().map(|time| ("retry_after_ms", (whole_seconds(time) * 1000).into())),
+            Self::ConcurrentWrite(Errcodes::Unstable) => {
+                Some((UNSTABLE_ERRCODE, CONCURRENT_WRITE.into()))
+            }
+            _ => self
+                .retry_after()
+                .map(|time| ("retry_after_ms", (whole_seconds(time) * 1000).into())),
         };
-        let fields = [("errcode", self.errcode(too_many).into()), ("error", self.message().into())];
+        let fields = [
+            ("errcode", self.errcode(too_many).into()),
+            ("error", self.message().into()),
+        ];
         fields
             .into_iter()
             .chain(further)
@@ -207,13 +229,17 @@ impl Refusal {
             (None, Self::NoSuchMethod { allowed }) => {
                 answer.with(header::ALLOW, HeaderValue::from_static(allowed))
             }
-            // What is left of the body may still come: nothing else can be read from this connection.
+            // What is left of the body may still come: nothing else can be read from this
+            // connection.
             (None, Self::TooSlow | Self::BrokenBody | Self::NoHost) => {
                 answer.with(header::CONNECTION, HeaderValue::from_static("close"))
             }
             (None, _) => answer,
         };
-        Answer { refused: Some(self.reason()), ..answer }
+        Answer {
+            refused: Some(self.reason()),
+            ..answer
+        }
     }
 }
 
@@ -230,8 +256,8 @@ const RETRY: Duration = Duration::from_secs(1);
 const CONCURRENT_WRITE: &str = "M_CONCURRENT_WRITE";
 const UNSTABLE_ERRCODE: &str = "org.matrix.msc4108.errcode";
 
-/// Rounded up, so that whoever comes back then does not come too early. `Retry-After` knows no less than a
-/// second.
+/// Rounded up, so that whoever comes back then does not come too early. `Retry-After` knows no less
+/// than a second.
 fn whole_seconds(time: Duration) -> u64 {
     (time.as_secs() + u64::from(time.subsec_nanos() > 0)).max(1)
 }

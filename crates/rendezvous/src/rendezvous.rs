@@ -1,4 +1,5 @@
-//! The service: a store, with limits before it and waiters beside it. What it does is the same in every dialect of HTTP.
+//! The service: a store, with limits before it and waiters beside it. What it does is the same in
+//! every dialect of HTTP.
 
 use std::{
     convert::Infallible,
@@ -20,11 +21,15 @@ use crate::{
     readiness::Readiness,
     refusal::Refusal,
     seldom::Seldom,
-    store::{Api, Changed, Errcodes, Id, New, Read, WriteTag, Session, Store, Unavailable, Write, Written},
+    store::{
+        Api, Changed, Errcodes, Id, New, Read, Session, Store, Unavailable, Write, WriteTag,
+        Written,
+    },
     wait::Waiters,
 };
 
-/// How often sessions are looked for that have expired. A busy server forgets most of them at its requests.
+/// How often sessions are looked for that have expired. A busy server forgets most of them at its
+/// requests.
 const SWEEP: Duration = Duration::from_secs(1);
 
 /// How often clients are looked for that have not come for a while.
@@ -78,7 +83,11 @@ impl<S: Store> Rendezvous<S> {
         if !S::LOCAL {
             metrics.count_store_from_zero();
         }
-        let sessions_url = format!("{}{}", config.public_url.as_str().trim_end_matches('/'), etag::SESSIONS);
+        let sessions_url = format!(
+            "{}{}",
+            config.public_url.as_str().trim_end_matches('/'),
+            etag::SESSIONS
+        );
         let door = CreationPolicy::new(&config.creation, &metrics);
         Self(Arc::new(Inner {
             config,
@@ -98,8 +107,9 @@ impl<S: Store> Rendezvous<S> {
         self.0.gate.set(limits);
     }
 
-    /// Answers at once all who are held by `Prefer: wait`, and holds nobody from now on; `/ready` of
-    /// [`operations`](Self::operations) says no. For the moment before a server stops; [`serve`](crate::serve) does it.
+    /// Answers at once all who are held by `Prefer: wait`, and holds nobody from now on; `/ready`
+    /// of [`operations`](Self::operations) says no. For the moment before a server stops;
+    /// [`serve`](crate::serve) does it.
     pub fn release_waiters(&self) {
         self.0.waiters.release();
     }
@@ -110,8 +120,8 @@ impl<S: Store> Rendezvous<S> {
         self.0.gate.taken()
     }
 
-    /// What goes on beside the requests: it forgets what has expired, and wakes those who wait for what another instance
-    /// wrote to the same store. [`serve`](crate::serve) does it.
+    /// What goes on beside the requests: it forgets what has expired, and wakes those who wait for
+    /// what another instance wrote to the same store. [`serve`](crate::serve) does it.
     pub async fn upkeep(&self) -> Infallible {
         tokio::select! {
             never = self.sweep(SWEEP) => never,
@@ -126,7 +136,11 @@ impl<S: Store> Rendezvous<S> {
                 self.0.store.sweep(Instant::now());
             }
             self.0.gate.sweep();
-            tracing::debug!(sessions = self.0.gate.taken(), waiters = self.0.waiters.count(), "swept");
+            tracing::debug!(
+                sessions = self.0.gate.taken(),
+                waiters = self.0.waiters.count(),
+                "swept"
+            );
         }
     }
 
@@ -152,17 +166,24 @@ impl<S: Store> Rendezvous<S> {
 
     pub(crate) async fn now(&self) -> Now {
         let (sessions, store_up) = (self.sessions(), self.check().await.is_ok());
-        Now { sessions, waiters: self.0.waiters.count(), expired: self.0.store.expired(), store_up }
+        Now {
+            sessions,
+            waiters: self.0.waiters.count(),
+            expired: self.0.store.expired(),
+            store_up,
+        }
     }
 
-    /// Whether the store can be used. Those who ask within a second of each other are told the same.
+    /// Whether the store can be used. Those who ask within a second of each other are told the
+    /// same.
     pub(crate) async fn check(&self) -> Result<(), Unavailable> {
         let this = self.clone();
         let asked = async move { this.timed(Operation::Check, this.0.store.check()).await };
         self.0.readiness.shared(asked).await
     }
 
-    /// A reader that comes now is not held, and is not told that it was: it shall poll, and not ask again at once.
+    /// A reader that comes now is not held, and is not told that it was: it shall poll, and not ask
+    /// again at once.
     pub(crate) fn released(&self) -> bool {
         self.0.waiters.released()
     }
@@ -175,10 +196,14 @@ impl<S: Store> Rendezvous<S> {
     }
 
     pub(crate) fn admit(&self, client: Client, wish: RequestKind) -> Result<(), Refusal> {
-        self.0.gate.admit(client, wish).map_err(|denied| self.refusal(denied))
+        self.0
+            .gate
+            .admit(client, wish)
+            .map_err(|denied| self.refusal(denied))
     }
 
-    /// Whether a request with these headers may create sessions, where not everybody may. `admit` is asked before the homeserver is.
+    /// Whether a request with these headers may create sessions, where not everybody may. `admit`
+    /// is asked before the homeserver is.
     pub(crate) async fn may_create(
         &self,
         headers: &HeaderMap,
@@ -196,8 +221,15 @@ impl<S: Store> Rendezvous<S> {
         let ticket = self.place(client).map_err(|denied| self.refusal(denied))?;
         let id = Id::random(api);
         let bytes = write.payload.len();
-        let new = New { expires: write.now + self.0.config.lifetime, write, errcodes, ticket };
-        let session = self.timed(Operation::Create, self.0.store.create(id, new)).await?;
+        let new = New {
+            expires: write.now + self.0.config.lifetime,
+            write,
+            errcodes,
+            ticket,
+        };
+        let session = self
+            .timed(Operation::Create, self.0.store.create(id, new))
+            .await?;
         self.received(bytes);
         Ok((id, session))
     }
@@ -227,8 +259,9 @@ impl<S: Store> Rendezvous<S> {
         self.sent(read)
     }
 
-    /// What stands there, whether the reader has seen it or not: for an API whose answers always have the payload. Waits first, if it
-    /// shall be held for a time, until that is not what was seen.
+    /// What stands there, whether the reader has seen it or not: for an API whose answers always
+    /// have the payload. Waits first, if it shall be held for a time, until that is not what was
+    /// seen.
     pub(crate) async fn read_whole(
         &self,
         id: Id,
@@ -241,17 +274,29 @@ impl<S: Store> Rendezvous<S> {
             None => look(Instant::now()).await?,
         };
         let session = read.session();
-        session.iter().for_each(|session| self.sent_bytes(session.payload.len()));
+        session
+            .iter()
+            .for_each(|session| self.sent_bytes(session.payload.len()));
         Ok(session)
     }
 
     /// Whether there is such a session.
     pub(crate) async fn lives(&self, id: Id) -> Result<bool, Unavailable> {
-        Ok(self.look(id, None, Instant::now()).await?.session().is_some())
+        Ok(self
+            .look(id, None, Instant::now())
+            .await?
+            .session()
+            .is_some())
     }
 
-    async fn look(&self, id: Id, seen: Option<WriteTag>, now: Instant) -> Result<Read, Unavailable> {
-        self.timed(Operation::Read, self.0.store.read(id, seen, now)).await
+    async fn look(
+        &self,
+        id: Id,
+        seen: Option<WriteTag>,
+        now: Instant,
+    ) -> Result<Read, Unavailable> {
+        self.timed(Operation::Read, self.0.store.read(id, seen, now))
+            .await
     }
 
     pub(crate) async fn write(
@@ -261,7 +306,9 @@ impl<S: Store> Rendezvous<S> {
         write: Write,
     ) -> Result<Written, Unavailable> {
         let bytes = write.payload.len();
-        let written = self.timed(Operation::Write, self.0.store.write(id, expected, write)).await?;
+        let written = self
+            .timed(Operation::Write, self.0.store.write(id, expected, write))
+            .await?;
         if let Written::Replaced(_) = written {
             self.received(bytes);
             self.0.waiters.wake(Changed::One(id));
@@ -270,8 +317,11 @@ impl<S: Store> Rendezvous<S> {
     }
 
     pub(crate) async fn delete(&self, id: Id) -> Result<bool, Unavailable> {
-        let deleted = self.timed(Operation::Delete, self.0.store.delete(id, Instant::now())).await?;
-        // Nobody waits for a session that there is not, and a name that somebody made up shares its door with one that there is.
+        let deleted = self
+            .timed(Operation::Delete, self.0.store.delete(id, Instant::now()))
+            .await?;
+        // Nobody waits for a session that there is not, and a name that somebody made up shares its
+        // door with one that there is.
         if deleted {
             self.0.waiters.wake(Changed::One(id));
         }
@@ -289,12 +339,17 @@ impl<S: Store> Rendezvous<S> {
         }
         let started = Instant::now();
         let result = work.await;
-        self.0.metrics.stored(operation, started.elapsed(), result.as_ref().err().copied());
+        self.0
+            .metrics
+            .stored(operation, started.elapsed(), result.as_ref().err().copied());
         result
     }
 
     fn received(&self, bytes: usize) {
-        self.0.metrics.received.inc_by(bytes.try_into().unwrap_or(u64::MAX));
+        self.0
+            .metrics
+            .received
+            .inc_by(bytes.try_into().unwrap_or(u64::MAX));
     }
 
     fn sent(&self, read: Result<Read, Unavailable>) -> Result<Read, Unavailable> {
@@ -305,11 +360,15 @@ impl<S: Store> Rendezvous<S> {
     }
 
     fn sent_bytes(&self, bytes: usize) {
-        self.0.metrics.sent.inc_by(bytes.try_into().unwrap_or(u64::MAX));
+        self.0
+            .metrics
+            .sent
+            .inc_by(bytes.try_into().unwrap_or(u64::MAX));
     }
 
     fn refusal(&self, denied: Denied) -> Refusal {
-        // Sessions end evenly over their lifetime: in a tenth of it a tenth of the places become free.
+        // Sessions end evenly over their lifetime: in a tenth of it a tenth of the places become
+        // free.
         let retry_after = self.0.config.lifetime / 10;
         match denied {
             Denied::Network => Refusal::Network,
@@ -331,10 +390,19 @@ mod tests {
     #[tokio::test]
     async fn an_idle_server_forgets_expired_sessions() {
         let public_url = "https://rendezvous.example".parse().unwrap();
-        let config = Config { lifetime: Duration::from_millis(1), ..Config::new(public_url) };
+        let config = Config {
+            lifetime: Duration::from_millis(1),
+            ..Config::new(public_url)
+        };
         let rendezvous = Rendezvous::new(config);
-        let request = Request::post("/").header("content-length", "1").header("content-type", "text/plain");
-        rendezvous.router().oneshot(request.body(Body::from("x")).unwrap()).await.unwrap();
+        let request = Request::post("/")
+            .header("content-length", "1")
+            .header("content-type", "text/plain");
+        rendezvous
+            .router()
+            .oneshot(request.body(Body::from("x")).unwrap())
+            .await
+            .unwrap();
         assert_eq!(rendezvous.0.store.held(), 1);
         let forgotten = async {
             while rendezvous.0.store.held() > 0 {

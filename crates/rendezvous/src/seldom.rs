@@ -5,7 +5,8 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// Keeps a line of the log from being written each time. Without a lock: it may happen with every request.
+/// Keeps a line of the log from being written each time. Without a lock: it may happen with every
+/// request.
 pub(crate) struct Seldom {
     every: Duration,
     start: Instant,
@@ -17,16 +18,28 @@ pub(crate) struct Seldom {
 impl Seldom {
     /// At most once in this time.
     pub(crate) fn every(every: Duration) -> Self {
-        Self { every, start: Instant::now(), due: AtomicU64::new(0), unsaid: AtomicU64::new(0) }
+        Self {
+            every,
+            start: Instant::now(),
+            due: AtomicU64::new(0),
+            unsaid: AtomicU64::new(0),
+        }
     }
 
     /// It has happened once more. How often since it was last said, if it shall be said now.
     pub(crate) fn due(&self, now: Instant) -> Option<u64> {
         self.unsaid.fetch_add(1, Relaxed);
-        let (now, due) = (milliseconds(now.saturating_duration_since(self.start)), self.due.load(Relaxed));
+        let (now, due) = (
+            milliseconds(now.saturating_duration_since(self.start)),
+            self.due.load(Relaxed),
+        );
         let next = now.saturating_add(milliseconds(self.every));
         // Of those that come at once, one says it.
-        let says = now >= due && self.due.compare_exchange(due, next, Relaxed, Relaxed).is_ok();
+        let says = now >= due
+            && self
+                .due
+                .compare_exchange(due, next, Relaxed, Relaxed)
+                .is_ok();
         says.then(|| self.unsaid.swap(0, Relaxed))
     }
 }

@@ -1,5 +1,6 @@
-//! HTTP on a listener: HTTP/1.1, and HTTP/2 for clients that begin with it. A client has a time for its headers, its
-//! body and its silence, there are at most so many connections, and a stop lets requests under way finish.
+//! HTTP on a listener: HTTP/1.1, and HTTP/2 for clients that begin with it. A client has a time for
+//! its headers, its body and its silence, there are at most so many connections, and a stop lets
+//! requests under way finish.
 
 mod connection;
 mod host;
@@ -43,8 +44,9 @@ const GRACE: Duration = Duration::from_secs(20);
 /// How long to wait when the system has no connection to give, mostly for want of file descriptors.
 const RESPITE: Duration = Duration::from_millis(100);
 
-/// Serves until `shutdown`. Then held readers are answered, `/ready` of [`Rendezvous::operations`] says no, and clients are told
-/// to close their connections. After [`Config::drain`] new connections are refused, and requests under way finish.
+/// Serves until `shutdown`. Then held readers are answered, `/ready` of [`Rendezvous::operations`]
+/// says no, and clients are told to close their connections. After [`Config::drain`] new
+/// connections are refused, and requests under way finish.
 ///
 /// Leaves no task behind when it returns or is dropped.
 ///
@@ -60,11 +62,24 @@ pub async fn serve<S: Store>(
         shutdown.await;
         rendezvous.release_waiters();
     };
-    let Config { timeouts, max_connections, drain, .. } = *rendezvous.config();
-    let Config { proxies, proxy_protocol, .. } = rendezvous.config();
+    let Config {
+        timeouts,
+        max_connections,
+        drain,
+        ..
+    } = *rendezvous.config();
+    let Config {
+        proxies,
+        proxy_protocol,
+        ..
+    } = rendezvous.config();
     let introduced_by = proxy_protocol.then(|| proxies.clone());
     let metrics = rendezvous.metrics().clone();
-    let house = House { introduced_by, max_connections, ..House::new(rendezvous.clone(), timeouts, metrics) };
+    let house = House {
+        introduced_by,
+        max_connections,
+        ..House::new(rendezvous.clone(), timeouts, metrics)
+    };
     tokio::select! {
         () = house.serve(listener.into(), stop, drain) => Ok(()),
         never = rendezvous.upkeep() => match never {},
@@ -103,7 +118,8 @@ struct House<S> {
     service: S,
     timeouts: Timeouts,
     max_connections: usize,
-    /// Those who must begin each connection with a header of the PROXY protocol. `None`: nobody does.
+    /// Those who must begin each connection with a header of the PROXY protocol. `None`: nobody
+    /// does.
     introduced_by: Option<Proxies>,
     metrics: Metrics,
     refusals: Refusals,
@@ -115,7 +131,15 @@ impl<S> House<S> {
     fn new(service: S, timeouts: Timeouts, metrics: Metrics) -> Self {
         let (max_connections, refusals) = (usize::MAX, Refusals::new(metrics.clone()));
         let closing = AtomicBool::new(false);
-        Self { service, timeouts, max_connections, introduced_by: None, metrics, refusals, closing }
+        Self {
+            service,
+            timeouts,
+            max_connections,
+            introduced_by: None,
+            metrics,
+            refusals,
+            closing,
+        }
     }
 }
 
@@ -125,10 +149,14 @@ impl<S: Service> House<S> {
         // Dropped with this future, and all connections with it.
         let mut connections = JoinSet::new();
         let stop = watch::Sender::new(Stop::Not);
-        house.take(&listener, &mut connections, &stop, shutdown).await;
+        house
+            .take(&listener, &mut connections, &stop, shutdown)
+            .await;
         house.closing.store(true, Relaxed);
         stop.send_replace(Stop::Soon);
-        house.take(&listener, &mut connections, &stop, sleep(drain)).await;
+        house
+            .take(&listener, &mut connections, &stop, sleep(drain))
+            .await;
         drop(listener);
         stop.send_replace(Stop::Now);
         let finished = async { while connections.join_next().await.is_some() {} };
@@ -169,7 +197,9 @@ impl<S: Service> House<S> {
                     }
                 }
             }
-            self.metrics.connections.set(i64::try_from(connections.len()).unwrap_or(i64::MAX));
+            self.metrics
+                .connections
+                .set(i64::try_from(connections.len()).unwrap_or(i64::MAX));
         }
     }
 

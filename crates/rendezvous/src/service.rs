@@ -1,4 +1,5 @@
-//! From a request to an answer, in any HTTP server: what holds for all requests, and which of the APIs each is for.
+//! From a request to an answer, in any HTTP server: what holds for all requests, and which of the
+//! APIs each is for.
 
 use std::{net::SocketAddr, time::Instant};
 
@@ -22,10 +23,11 @@ use crate::{
 impl<S: Store> Rendezvous<S> {
     /// The service as an axum router of its own; nest it, as a service.
     ///
-    /// [`serve`](crate::serve) does more than to answer: whoever serves these routes otherwise must see to slow clients
-    /// (axum's own server waits for them for ever), say who the peer is (`into_make_service_with_connect_info`), and poll
-    /// [`upkeep`](Self::upkeep). Without peers limits by network do not apply, and where [`Limits`](crate::Limits) deny or allow
-    /// networks, everybody is refused.
+    /// [`serve`](crate::serve) does more than to answer: whoever serves these routes otherwise must
+    /// see to slow clients (axum's own server waits for them for ever), say who the peer is
+    /// (`into_make_service_with_connect_info`), and poll [`upkeep`](Self::upkeep). Without peers
+    /// limits by network do not apply, and where [`Limits`](crate::Limits) deny or allow networks,
+    /// everybody is refused.
     pub fn router(&self) -> Router {
         let rendezvous = self.clone();
         Router::new().fallback(async move |request: Request<Body>| {
@@ -37,7 +39,11 @@ impl<S: Store> Rendezvous<S> {
     /// Answers a request that came from this peer.
     ///
     /// It stays here while it is answered: passed on by value it would be copied at each step.
-    pub(crate) async fn answer(&self, mut request: Request<impl Incoming>, peer: Option<Peer>) -> Reply {
+    pub(crate) async fn answer(
+        &self,
+        mut request: Request<impl Incoming>,
+        peer: Option<Peer>,
+    ) -> Reply {
         let started = Instant::now();
         let method = request.method().clone();
         let route = self.route(&request);
@@ -55,7 +61,8 @@ impl<S: Store> Rendezvous<S> {
     fn reply(&self, method: &Method, api: Option<Api>, answer: Answer, started: Instant) -> Reply {
         let status = answer.status.as_u16();
         let ended = Instant::now();
-        self.metrics().answered((method, api), &answer, ended - started);
+        self.metrics()
+            .answered((method, api), &answer, ended - started);
         // No path: it names the session. No address.
         tracing::debug!(%method, status, "answered");
         answer.into_reply(ended)
@@ -75,7 +82,9 @@ impl<S: Store> Rendezvous<S> {
         if is_navigation(request.headers()) {
             return Refusal::Navigation.into();
         }
-        let Some(route) = route else { return Refusal::NoSuchPath.into() };
+        let Some(route) = route else {
+            return Refusal::NoSuchPath.into();
+        };
         let client = self.client(peer, request.headers(), now);
         match route {
             Route::Etag(route) => etag::answer(self, route, client, request).await,
@@ -83,23 +92,37 @@ impl<S: Store> Rendezvous<S> {
         }
     }
 
-    /// Which API a request is for. Both create at one path, and what is to be stored tells them apart; all else there is of MSC4388,
-    /// but for a preflight, which does not say for what it asks.
+    /// Which API a request is for. Both create at one path, and what is to be stored tells them
+    /// apart; all else there is of MSC4388, but for a preflight, which does not say for what it
+    /// asks.
     fn route<B>(&self, request: &Request<B>) -> Option<Route> {
         let path = request.uri().path();
         let is_text = || match *request.method() {
             Method::POST => MediaType::Json.check(request.headers()).is_err(),
             ref method => method == Method::OPTIONS,
         };
-        let json = if path == etag::STABLE && is_text() { None } else { json::route(path) };
-        json.map(Route::Json).or_else(|| etag::route(path, self.config()).map(Route::Etag))
+        let json = if path == etag::STABLE && is_text() {
+            None
+        } else {
+            json::route(path)
+        };
+        json.map(Route::Json)
+            .or_else(|| etag::route(path, self.config()).map(Route::Etag))
     }
 }
 
 /// What the server that took the request says of it: ours, or any that axum knows.
 fn peer<B>(request: &Request<B>) -> Option<Peer> {
     let ours = request.extensions().get().copied();
-    ours.or_else(|| Some(Peer::At(request.extensions().get::<ConnectInfo<SocketAddr>>()?.0.ip())))
+    ours.or_else(|| {
+        Some(Peer::At(
+            request
+                .extensions()
+                .get::<ConnectInfo<SocketAddr>>()?
+                .0
+                .ip(),
+        ))
+    })
 }
 
 /// What a path names, in one of the APIs.
@@ -120,14 +143,19 @@ impl Route {
 const SEC_FETCH_MODE: HeaderName = HeaderName::from_static("sec-fetch-mode");
 const SEC_FETCH_DEST: HeaderName = HeaderName::from_static("sec-fetch-dest");
 
-/// Whether a browser is about to show the answer, or to run it, rather than to hand it to a script that asked
-/// for it (Fetch Metadata Request Headers). Clients that are no browsers send neither header.
+/// Whether a browser is about to show the answer, or to run it, rather than to hand it to a script
+/// that asked for it (Fetch Metadata Request Headers). Clients that are no browsers send neither
+/// header.
 fn is_navigation(headers: &HeaderMap) -> bool {
     let says = |name: HeaderName, wrong: fn(&[u8]) -> bool| {
-        headers.get_all(name).iter().any(|value| wrong(value.as_bytes()))
+        headers
+            .get_all(name)
+            .iter()
+            .any(|value| wrong(value.as_bytes()))
     };
-    says(SEC_FETCH_MODE, |mode| mode.eq_ignore_ascii_case(b"navigate"))
-        || says(SEC_FETCH_DEST, |dest| !dest.eq_ignore_ascii_case(b"empty"))
+    says(SEC_FETCH_MODE, |mode| {
+        mode.eq_ignore_ascii_case(b"navigate")
+    }) || says(SEC_FETCH_DEST, |dest| !dest.eq_ignore_ascii_case(b"empty"))
 }
 
 #[cfg(test)]
@@ -140,22 +168,51 @@ mod tests {
         let cases: [(&[(&'static str, &str)], bool); 9] = [
             (&[], false),
             (
-                &[("sec-fetch-mode", "cors"), ("sec-fetch-dest", "empty"), ("sec-fetch-site", "cross-site")],
+                &[
+                    ("sec-fetch-mode", "cors"),
+                    ("sec-fetch-dest", "empty"),
+                    ("sec-fetch-site", "cross-site"),
+                ],
                 false,
             ),
-            (&[("sec-fetch-mode", "same-origin"), ("sec-fetch-dest", "empty")], false),
-            (&[("sec-fetch-mode", "navigate"), ("sec-fetch-dest", "document")], true),
+            (
+                &[
+                    ("sec-fetch-mode", "same-origin"),
+                    ("sec-fetch-dest", "empty"),
+                ],
+                false,
+            ),
+            (
+                &[
+                    ("sec-fetch-mode", "navigate"),
+                    ("sec-fetch-dest", "document"),
+                ],
+                true,
+            ),
             (&[("sec-fetch-mode", "navigate")], true),
-            (&[("sec-fetch-mode", "navigate"), ("sec-fetch-dest", "empty")], true),
+            (
+                &[("sec-fetch-mode", "navigate"), ("sec-fetch-dest", "empty")],
+                true,
+            ),
             (&[("sec-fetch-dest", "iframe")], true),
-            (&[("sec-fetch-mode", "no-cors"), ("sec-fetch-dest", "script")], true),
-            (&[("sec-fetch-mode", "no-cors"), ("sec-fetch-dest", "image")], true),
+            (
+                &[("sec-fetch-mode", "no-cors"), ("sec-fetch-dest", "script")],
+                true,
+            ),
+            (
+                &[("sec-fetch-mode", "no-cors"), ("sec-fetch-dest", "image")],
+                true,
+            ),
         ];
         for (lines, refused) in cases {
             let line = |(name, value): &(&'static str, &str)| {
                 (HeaderName::from_static(name), value.parse().unwrap())
             };
-            assert_eq!(is_navigation(&lines.iter().map(line).collect()), refused, "{lines:?}");
+            assert_eq!(
+                is_navigation(&lines.iter().map(line).collect()),
+                refused,
+                "{lines:?}"
+            );
         }
     }
 }

@@ -37,19 +37,30 @@ pub(crate) async fn open(
         #[cfg(unix)]
         ListenAddress::Unix(path) => Listener::bind_unix(path, mode.bits())
             .await
-            .map(|listener| Opened { listener, address: address.to_string() }),
+            .map(|listener| Opened {
+                listener,
+                address: address.to_string(),
+            }),
         _ => bind(address).await.and_then(tcp),
     };
-    opened.map_err(|source| ListenError::Refused { address: address.clone(), source, flag })
+    opened.map_err(|source| ListenError::Refused {
+        address: address.clone(),
+        source,
+        flag,
+    })
 }
 
-/// At the first address that can be had. One that is taken is what was meant, so no other is tried then.
+/// At the first address that can be had. One that is taken is what was meant, so no other is tried
+/// then.
 async fn bind(address: &ListenAddress) -> io::Result<TcpListener> {
     let mut refused = io::Error::from(io::ErrorKind::AddrNotAvailable);
     for address in address.to_bind().await? {
         match TcpListener::bind(address).await {
             Err(error)
-                if !matches!(error.kind(), io::ErrorKind::AddrInUse | io::ErrorKind::PermissionDenied) =>
+                if !matches!(
+                    error.kind(),
+                    io::ErrorKind::AddrInUse | io::ErrorKind::PermissionDenied
+                ) =>
             {
                 refused = error;
             }
@@ -61,17 +72,28 @@ async fn bind(address: &ListenAddress) -> io::Result<TcpListener> {
 
 fn tcp(listener: TcpListener) -> io::Result<Opened> {
     let address = listener.local_addr()?.to_string();
-    Ok(Opened { listener: listener.into(), address })
+    Ok(Opened {
+        listener: listener.into(),
+        address,
+    })
 }
 
 #[cfg(unix)]
 fn take(passed: &mut ListenFd) -> io::Result<Opened> {
     use tokio::net::UnixListener;
-    let Ok(Some(listener)) = passed.take_unix_listener(0) else { return take_tcp(passed) };
+    let Ok(Some(listener)) = passed.take_unix_listener(0) else {
+        return take_tcp(passed);
+    };
     listener.set_nonblocking(true)?;
-    let path = listener.local_addr()?.as_pathname().map(|path| path.display().to_string());
+    let path = listener
+        .local_addr()?
+        .as_pathname()
+        .map(|path| path.display().to_string());
     let listener = UnixListener::from_std(listener)?.into();
-    Ok(Opened { listener, address: format!("unix:{}", path.unwrap_or_default()) })
+    Ok(Opened {
+        listener,
+        address: format!("unix:{}", path.unwrap_or_default()),
+    })
 }
 
 #[cfg(not(unix))]
@@ -80,7 +102,9 @@ fn take(passed: &mut ListenFd) -> io::Result<Opened> {
 }
 
 fn take_tcp(passed: &mut ListenFd) -> io::Result<Opened> {
-    let listener = passed.take_tcp_listener(0)?.ok_or(io::ErrorKind::NotFound)?;
+    let listener = passed
+        .take_tcp_listener(0)?
+        .ok_or(io::ErrorKind::NotFound)?;
     listener.set_nonblocking(true)?;
     tcp(TcpListener::from_std(listener)?)
 }
@@ -89,11 +113,17 @@ fn take_tcp(passed: &mut ListenFd) -> io::Result<Opened> {
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum ListenError {
     #[error("cannot listen on {address}: {source}. Is another server there? Choose with {flag}")]
-    Refused { address: ListenAddress, source: io::Error, flag: &'static str },
+    Refused {
+        address: ListenAddress,
+        source: io::Error,
+        flag: &'static str,
+    },
     #[error(
         "cannot listen on the socket that systemd passes: {0}. It must be a stream socket, with Accept=no"
     )]
     Passed(io::Error),
-    #[error("systemd passes {0} sockets, and it must be one: leave one ListenStream in the .socket unit")]
+    #[error(
+        "systemd passes {0} sockets, and it must be one: leave one ListenStream in the .socket unit"
+    )]
     TooMany(usize),
 }

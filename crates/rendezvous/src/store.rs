@@ -1,5 +1,5 @@
-//! What a rendezvous session is, and what can come of an attempt to use one. No HTTP here, and no clock: the
-//! caller says what time it is.
+//! What a rendezvous session is, and what can come of an attempt to use one. No HTTP here, and no
+//! clock: the caller says what time it is.
 
 use std::{convert::Infallible, fmt, future::Future, sync::Arc, time::Instant};
 
@@ -11,16 +11,18 @@ pub(crate) mod memory;
 #[cfg(feature = "redis")]
 pub(crate) mod redis;
 
-/// Where sessions are kept: in this process ([`Memory`](crate::Memory)), or beside several (`Redis`).
+/// Where sessions are kept: in this process ([`Memory`](crate::Memory)), or beside several
+/// (`Redis`).
 ///
-/// Every method sees only sessions that live at the moment it is given. Times are of this process's clock; a
-/// store whose own clock is another converts.
+/// Every method sees only sessions that live at the moment it is given. Times are of this process's
+/// clock; a store whose own clock is another converts.
 pub trait Store: Send + Sync + 'static {
     /// Whether its sessions are in this process, so that its time is not worth a metric.
     const LOCAL: bool = false;
 
     /// Keeps a new session. Its ID is random: there is none of that name.
-    fn create(&self, id: Id, new: New) -> impl Future<Output = Result<Session, Unavailable>> + Send;
+    fn create(&self, id: Id, new: New)
+    -> impl Future<Output = Result<Session, Unavailable>> + Send;
 
     /// What the session holds, compared with what the reader has `seen`.
     fn read(
@@ -30,8 +32,8 @@ pub trait Store: Send + Sync + 'static {
         now: Instant,
     ) -> impl Future<Output = Result<Read, Unavailable>> + Send;
 
-    /// Replaces the payload if it is still the `expected` one. Look and write are one step, so of two writers that have
-    /// seen the same payload one wins (MSC4108, "The send mechanism").
+    /// Replaces the payload if it is still the `expected` one. Look and write are one step, so of
+    /// two writers that have seen the same payload one wins (MSC4108, "The send mechanism").
     fn write(
         &self,
         id: Id,
@@ -40,29 +42,39 @@ pub trait Store: Send + Sync + 'static {
     ) -> impl Future<Output = Result<Written, Unavailable>> + Send;
 
     /// Ends a session. `false` when there was none.
-    fn delete(&self, id: Id, now: Instant) -> impl Future<Output = Result<bool, Unavailable>> + Send;
+    fn delete(
+        &self,
+        id: Id,
+        now: Instant,
+    ) -> impl Future<Output = Result<bool, Unavailable>> + Send;
 
-    /// Forgets what has expired. Not needed for what the other methods see: it frees memory, and room.
+    /// Forgets what has expired. Not needed for what the other methods see: it frees memory, and
+    /// room.
     fn sweep(&self, now: Instant);
 
     /// How many sessions have ended by their time, since the store was made.
     fn expired(&self) -> u64;
 
-    /// Whether it can be used now: does what a sign-in needs. Costs as much, so it is not asked more often than once a second.
+    /// Whether it can be used now: does what a sign-in needs. Costs as much, so it is not asked
+    /// more often than once a second.
     fn check(&self) -> impl Future<Output = Result<(), Unavailable>> + Send;
 
     /// Says which sessions others have changed, for as long as it is polled.
-    fn watch(&self, changed: impl Fn(Changed) + Send + Sync) -> impl Future<Output = Infallible> + Send;
+    fn watch(
+        &self,
+        changed: impl Fn(Changed) + Send + Sync,
+    ) -> impl Future<Output = Infallible> + Send;
 }
 
-/// The store cannot be reached, or not in time, or refuses. Whether a write has happened is not known then.
+/// The store cannot be reached, or not in time, or refuses. Whether a write has happened is not
+/// known then.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the session store cannot be used ({0})")]
 pub struct Unavailable(&'static str);
 
 impl Unavailable {
-    /// The words for why. All that can come from a store, so that a metric can have one as its label: those in capitals are
-    /// Redis's own error codes.
+    /// The words for why. All that can come from a store, so that a metric can have one as its
+    /// label: those in capitals are Redis's own error codes.
     pub(crate) const CODES: [&str; 18] = [
         "io",
         "timeout",
@@ -86,10 +98,16 @@ impl Unavailable {
 
     const OTHER: &str = "other";
 
-    /// For a reason in one word: `io`, `timeout`, or an error code of Redis. An unknown word becomes `other`.
+    /// For a reason in one word: `io`, `timeout`, or an error code of Redis. An unknown word
+    /// becomes `other`.
     #[must_use]
     pub fn new(code: &str) -> Self {
-        Self(Self::CODES.into_iter().find(|known| *known == code).unwrap_or(Self::OTHER))
+        Self(
+            Self::CODES
+                .into_iter()
+                .find(|known| *known == code)
+                .unwrap_or(Self::OTHER),
+        )
     }
 
     /// The word.
@@ -125,7 +143,8 @@ pub struct Session {
     pub errcodes: Errcodes,
 }
 
-/// A payload on its way in, with the revision that it gets if it is stored, and the time that it is.
+/// A payload on its way in, with the revision that it gets if it is stored, and the time that it
+/// is.
 pub struct Write {
     /// The name of this write.
     pub revision: WriteTag,
@@ -143,15 +162,36 @@ pub struct New {
     pub expires: Instant,
     /// Which form of error code its clients know.
     pub errcodes: Errcodes,
-    /// Its place among those that may live. To be kept as long as the session lives, and dropped then.
+    /// Its place among those that may live. To be kept as long as the session lives, and dropped
+    /// then.
     pub ticket: Permit,
 }
 
 impl New {
     /// The session as it is at first, and its place.
     pub(crate) fn into_session(self) -> (Session, Permit) {
-        let Self { write: Write { revision, payload, now }, expires, errcodes, ticket } = self;
-        (Session { revision, replaced: None, payload, modified: now, expires, errcodes }, ticket)
+        let Self {
+            write:
+                Write {
+                    revision,
+                    payload,
+                    now,
+                },
+            expires,
+            errcodes,
+            ticket,
+        } = self;
+        (
+            Session {
+                revision,
+                replaced: None,
+                payload,
+                modified: now,
+                expires,
+                errcodes,
+            },
+            ticket,
+        )
     }
 }
 
@@ -176,7 +216,11 @@ impl Read {
 
     /// Compares with what the reader has seen.
     pub(crate) fn compared(session: Session, seen: Option<WriteTag>) -> Self {
-        if seen == Some(session.revision) { Self::Unchanged(session) } else { Self::Changed(session) }
+        if seen == Some(session.revision) {
+            Self::Unchanged(session)
+        } else {
+            Self::Changed(session)
+        }
     }
 }
 
@@ -190,8 +234,8 @@ pub enum Written {
     Gone,
 }
 
-/// The form of the error codes that the proposal adds, by the path on which the session was created (MSC4108,
-/// "Unstable prefix").
+/// The form of the error codes that the proposal adds, by the path on which the session was created
+/// (MSC4108, "Unstable prefix").
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Errcodes {
     /// `M_CONCURRENT_WRITE`
@@ -200,8 +244,8 @@ pub enum Errcodes {
     Unstable,
 }
 
-/// Which API a session speaks. One that was made through one of them does not exist in the other: their payloads and their
-/// conditions mean different things.
+/// Which API a session speaks. One that was made through one of them does not exist in the other:
+/// their payloads and their conditions mean different things.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Api {
     /// MSC4108 of 2024: `text/plain` and ETags.
@@ -210,14 +254,15 @@ pub(crate) enum Api {
     Msc4388,
 }
 
-/// The unguessable name of a session. Who knows it can read, write and delete: it belongs in no log.
+/// The unguessable name of a session. Who knows it can read, write and delete: it belongs in no
+/// log.
 ///
 /// Its last bit says of which API the session is, so that no store need know.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Id(Token);
 
-/// The name of one write. Random rather than a hash, so that the same payload written twice has two names
-/// (MSC4108, "ETags").
+/// The name of one write. Random rather than a hash, so that the same payload written twice has two
+/// names (MSC4108, "ETags").
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct WriteTag(Token);
 
@@ -230,7 +275,11 @@ impl Id {
     }
 
     fn api(self) -> Api {
-        if u128::from_be_bytes(self.to_bytes()) & 1 == 0 { Api::Msc4108 } else { Api::Msc4388 }
+        if u128::from_be_bytes(self.to_bytes()) & 1 == 0 {
+            Api::Msc4108
+        } else {
+            Api::Msc4388
+        }
     }
 
     /// As a store may keep it.
@@ -303,8 +352,8 @@ impl fmt::Display for WriteTag {
     }
 }
 
-/// 128 bits from a generator that the operating system seeds, as 22 characters of base64url: safe in a path and within the
-/// quotes of an ETag.
+/// 128 bits from a generator that the operating system seeds, as 22 characters of base64url: safe
+/// in a path and within the quotes of an ETag.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 struct Token([u8; 16]);
 
@@ -344,9 +393,14 @@ mod tests {
         let text = id.to_string();
         assert_eq!(text.len(), 22);
         assert!(Id::parse(&text, Api::Msc4108) == Some(id));
-        for other in
-            ["", "AAAA", &text[..21], &format!("{text}A"), &format!("{text}=="), "AAAAAAAAAAAAAAAAAAAAAB"]
-        {
+        for other in [
+            "",
+            "AAAA",
+            &text[..21],
+            &format!("{text}A"),
+            &format!("{text}=="),
+            "AAAAAAAAAAAAAAAAAAAAAB",
+        ] {
             assert!(Id::parse(other, Api::Msc4108).is_none(), "{other}");
         }
     }

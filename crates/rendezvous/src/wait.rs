@@ -1,4 +1,5 @@
-//! Waiting without polling: a reader that has seen the payload may be held until there is another one.
+//! Waiting without polling: a reader that has seen the payload may be held until there is another
+//! one.
 
 use std::{
     future::Future,
@@ -26,8 +27,9 @@ const PREFERENCE_APPLIED: HeaderName = HeaderName::from_static("preference-appli
 /// How many doors there are to wait at. Enough that few of 50 000 who wait share one.
 const DOORS: usize = 16_384;
 
-/// Those who wait, for any session. A session has no door of its own: several share one, and whoever is woken
-/// for another's sake looks and waits on. So there is nothing to clean up when a session ends.
+/// Those who wait, for any session. A session has no door of its own: several share one, and
+/// whoever is woken for another's sake looks and waits on. So there is nothing to clean up when a
+/// session ends.
 pub(crate) struct Waiters {
     doors: Vec<Notify>,
     released: watch::Sender<bool>,
@@ -37,7 +39,11 @@ pub(crate) struct Waiters {
 impl Waiters {
     pub(crate) fn new() -> Self {
         let doors = (0..DOORS).map(|_| Notify::new()).collect();
-        Self { doors, released: watch::Sender::new(false), count: AtomicUsize::new(0) }
+        Self {
+            doors,
+            released: watch::Sender::new(false),
+            count: AtomicUsize::new(0),
+        }
     }
 
     /// Lets those look again whom it concerns.
@@ -64,19 +70,28 @@ impl Waiters {
     }
 
     /// Looks until there is something to see, at most until `deadline`.
-    pub(crate) async fn hold<L>(&self, id: Id, deadline: Instant, look: impl Fn(Instant) -> L) -> Looked
+    pub(crate) async fn hold<L>(
+        &self,
+        id: Id,
+        deadline: Instant,
+        look: impl Fn(Instant) -> L,
+    ) -> Looked
     where
         L: Future<Output = Looked>,
     {
-        let Some(door) = self.door(id) else { return look(Instant::now()).await };
+        let Some(door) = self.door(id) else {
+            return look(Instant::now()).await;
+        };
         let mut released = self.released.subscribe();
         let _counted = Counted::one_more(&self.count);
         loop {
-            // Taken before the look: from here on a write wakes it, so none falls between the look and the
-            // wait.
+            // Taken before the look: from here on a write wakes it, so none falls between the look
+            // and the wait.
             let woken = door.notified();
             let session = match look(Instant::now()).await? {
-                Read::Unchanged(session) if Instant::now() < deadline && !self.released() => session,
+                Read::Unchanged(session) if Instant::now() < deadline && !self.released() => {
+                    session
+                }
                 seen => return Ok(seen),
             };
             tokio::select! {
@@ -111,11 +126,14 @@ impl Drop for Counted<'_> {
     }
 }
 
-/// How long the reader would wait (`Prefer: wait=N`, RFC 7240, "The wait preference"): in seconds, cut to
-/// what we grant. `None` without such a preference, or with one that makes no sense: a preference is never an
-/// error.
+/// How long the reader would wait (`Prefer: wait=N`, RFC 7240, "The wait preference"): in seconds,
+/// cut to what we grant. `None` without such a preference, or with one that makes no sense: a
+/// preference is never an error.
 pub(crate) fn preferred(headers: &HeaderMap) -> Option<Duration> {
-    let lines = headers.get_all(PREFER).iter().filter_map(|line| line.to_str().ok());
+    let lines = headers
+        .get_all(PREFER)
+        .iter()
+        .filter_map(|line| line.to_str().ok());
     let seconds = lines.flat_map(|line| line.split(',')).find_map(wait_of)?;
     Some(Duration::from_secs(seconds.parse().ok()?).min(LONGEST))
 }
@@ -123,14 +141,21 @@ pub(crate) fn preferred(headers: &HeaderMap) -> Option<Duration> {
 /// Says that the preference was heeded (RFC 7240, "The Preference-Applied Response Header Field").
 pub(crate) fn applied(answer: Answer, time: Duration) -> Answer {
     let value = HeaderValue::try_from(format!("wait={}", time.as_secs()));
-    let answer = value.into_iter().fold(answer, |answer, value| answer.with(PREFERENCE_APPLIED, value));
-    Answer { held: true, ..answer }
+    let answer = value.into_iter().fold(answer, |answer, value| {
+        answer.with(PREFERENCE_APPLIED, value)
+    });
+    Answer {
+        held: true,
+        ..answer
+    }
 }
 
 /// The value of a preference that is called `wait`.
 fn wait_of(preference: &str) -> Option<&str> {
     let (name, value) = preference.split(';').next()?.split_once('=')?;
-    name.trim().eq_ignore_ascii_case("wait").then(|| value.trim().trim_matches('"'))
+    name.trim()
+        .eq_ignore_ascii_case("wait")
+        .then(|| value.trim().trim_matches('"'))
 }
 
 #[cfg(test)]
@@ -139,7 +164,7 @@ mod tests {
     use std::cell::Cell;
 
     use super::*;
-    use crate::store::{Api, Errcodes, WriteTag, Session};
+    use crate::store::{Api, Errcodes, Session, WriteTag};
 
     #[tokio::test]
     async fn a_write_between_the_look_and_the_wait_is_not_missed() {
@@ -190,7 +215,11 @@ mod tests {
             for line in lines {
                 headers.append("prefer", line.parse().unwrap());
             }
-            assert_eq!(preferred(&headers), seconds.map(Duration::from_secs), "{lines:?}");
+            assert_eq!(
+                preferred(&headers),
+                seconds.map(Duration::from_secs),
+                "{lines:?}"
+            );
         }
     }
 }

@@ -1,5 +1,12 @@
-//! Prometheus itself says when each alert fires, whether it asks the server every 15 seconds or every minute.
-#![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+//! Prometheus itself says when each alert fires, whether it asks the server every 15 seconds or
+//! every minute.
+#![allow(
+    missing_docs,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing
+)]
 
 use std::{
     fmt::Write as _,
@@ -16,7 +23,10 @@ use axum::{
 use matrix_qr_rendezvous::{Config, Rendezvous};
 use tower::ServiceExt;
 
-const RULES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../packaging/prometheus-rules.yml");
+const RULES: &str = concat!(
+    env!("CARGO_MANIFEST_DIR"),
+    "/../../packaging/prometheus-rules.yml"
+);
 const PROMTOOL: &str = "/usr/bin/promtool";
 
 /// What happens to one series, and when its alert fires.
@@ -35,15 +45,40 @@ const fn case(
     values: &'static [u32],
     fires: &'static [(u32, bool)],
 ) -> Case {
-    Case { alert, series, values, fires }
+    Case {
+        alert,
+        series,
+        values,
+        fires,
+    }
 }
 
 /// Each alert once when there is reason, and once when there is none or it passes by itself.
 const CASES: [Case; 19] = [
-    case("RendezvousDown", "up{JOB}", &[1, 1, 0], &[(1, false), (6, true)]),
-    case("RendezvousDown", "up{JOB}", &[1, 0, 1], &[(2, false), (6, false)]),
-    case("RendezvousStoreAway", "rendezvous_store_up{JOB}", &[1, 1, 0], &[(1, false), (6, true), (20, true)]),
-    case("RendezvousStoreAway", "rendezvous_store_up{JOB}", &[1, 0, 1], &[(2, false), (6, false)]),
+    case(
+        "RendezvousDown",
+        "up{JOB}",
+        &[1, 1, 0],
+        &[(1, false), (6, true)],
+    ),
+    case(
+        "RendezvousDown",
+        "up{JOB}",
+        &[1, 0, 1],
+        &[(2, false), (6, false)],
+    ),
+    case(
+        "RendezvousStoreAway",
+        "rendezvous_store_up{JOB}",
+        &[1, 1, 0],
+        &[(1, false), (6, true), (20, true)],
+    ),
+    case(
+        "RendezvousStoreAway",
+        "rendezvous_store_up{JOB}",
+        &[1, 0, 1],
+        &[(2, false), (6, false)],
+    ),
     // The very first one counts.
     case(
         "RendezvousFull",
@@ -51,7 +86,12 @@ const CASES: [Case; 19] = [
         &[0, 0, 1],
         &[(1, false), (4, true), (12, false)],
     ),
-    case("RendezvousFull", "rendezvous_refusals_total{JOB,reason=\"no_session\"}", &[0, 0, 1], &[(4, false)]),
+    case(
+        "RendezvousFull",
+        "rendezvous_refusals_total{JOB,reason=\"no_session\"}",
+        &[0, 0, 1],
+        &[(4, false)],
+    ),
     case(
         "RendezvousConnectionsRefused",
         "rendezvous_connections_refused_total{JOB,reason=\"too_many\"}",
@@ -80,13 +120,18 @@ const CASES: [Case; 19] = [
     case(
         "RendezvousFlood",
         "rendezvous_refusals_total{JOB,reason=\"rate\"}",
-        &[0, 100, 200, 300, 400, 500, 600, 700, 800, 900, 1000, 1100, 1200, 1300, 1400, 1500, 1600],
+        &[
+            0, 100, 200, 300, 400, 500, 600, 700, 800, 900, 1000, 1100, 1200, 1300, 1400, 1500,
+            1600,
+        ],
         &[(1, false), (16, true)],
     ),
     case(
         "RendezvousFlood",
         "rendezvous_refusals_total{JOB,reason=\"network_full\"}",
-        &[0, 30, 60, 90, 120, 150, 180, 210, 240, 270, 300, 330, 360, 390, 420, 450, 480],
+        &[
+            0, 30, 60, 90, 120, 150, 180, 210, 240, 270, 300, 330, 360, 390, 420, 450, 480,
+        ],
         &[(16, false)],
     ),
     case(
@@ -107,17 +152,44 @@ const CASES: [Case; 19] = [
         &[0, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12],
         &[(12, false)],
     ),
-    slow("RendezvousSlowStore", "rendezvous_store_duration_seconds_bucket{JOB,le=\"0.8\"}", true),
-    slow("RendezvousSlowStore", "rendezvous_store_duration_seconds_bucket{JOB,le=\"0.05\"}", false),
-    slow("RendezvousSlow", "rendezvous_request_duration_seconds_bucket{JOB,le=\"0.8\"}", true),
-    slow("RendezvousSlow", "rendezvous_request_duration_seconds_bucket{JOB,le=\"0.05\"}", false),
+    slow(
+        "RendezvousSlowStore",
+        "rendezvous_store_duration_seconds_bucket{JOB,le=\"0.8\"}",
+        true,
+    ),
+    slow(
+        "RendezvousSlowStore",
+        "rendezvous_store_duration_seconds_bucket{JOB,le=\"0.05\"}",
+        false,
+    ),
+    slow(
+        "RendezvousSlow",
+        "rendezvous_request_duration_seconds_bucket{JOB,le=\"0.8\"}",
+        true,
+    ),
+    slow(
+        "RendezvousSlow",
+        "rendezvous_request_duration_seconds_bucket{JOB,le=\"0.05\"}",
+        false,
+    ),
 ];
 
 /// Ten a minute, and this bucket is the only one that holds them.
 const fn slow(alert: &'static str, series: &'static str, fires: bool) -> Case {
-    const VALUES: &[u32] =
-        &[0, 10, 20, 30, 40, 50, 60, 70, 80, 90, 100, 110, 120, 130, 140, 150, 160, 170, 180, 190, 200, 210];
-    case(alert, series, VALUES, if fires { &[(1, false), (20, true)] } else { &[(20, false)] })
+    const VALUES: &[u32] = &[
+        0, 10, 20, 30, 40, 50, 60, 70, 80, 90, 100, 110, 120, 130, 140, 150, 160, 170, 180, 190,
+        200, 210,
+    ];
+    case(
+        alert,
+        series,
+        VALUES,
+        if fires {
+            &[(1, false), (20, true)]
+        } else {
+            &[(20, false)]
+        },
+    )
 }
 
 const JOB: &str = "instance=\"a:1\",job=\"matrix-qr-rendezvous\"";
@@ -140,7 +212,12 @@ impl Case {
         }
         text += "  alert_rule_test:\n";
         for &(minute, fires) in self.fires {
-            writeln!(text, "  - eval_time: {minute}m\n    alertname: {}", self.alert).unwrap();
+            writeln!(
+                text,
+                "  - eval_time: {minute}m\n    alertname: {}",
+                self.alert
+            )
+            .unwrap();
             if fires {
                 writeln!(text, "    exp_alerts: {}", self.fired()).unwrap();
             }
@@ -152,19 +229,37 @@ impl Case {
     fn values(&self, samples: usize) -> String {
         let last = self.values.last().unwrap();
         let values = self.values.iter().chain(std::iter::repeat_n(last, 15));
-        values.flat_map(|value| std::iter::repeat_n(value.to_string(), samples)).collect::<Vec<_>>().join(" ")
+        values
+            .flat_map(|value| std::iter::repeat_n(value.to_string(), samples))
+            .collect::<Vec<_>>()
+            .join(" ")
     }
 
     /// The alert, with the labels and the words of the rule.
     fn fired(&self) -> String {
         let rules = fs::read_to_string(RULES).unwrap();
-        let (_, rule) = rules.split_once(&format!("- alert: {}\n", self.alert)).unwrap();
-        let after = |key: &str| rule.split(key).nth(1).unwrap().lines().next().unwrap().trim();
+        let (_, rule) = rules
+            .split_once(&format!("- alert: {}\n", self.alert))
+            .unwrap();
+        let after = |key: &str| {
+            rule.split(key)
+                .nth(1)
+                .unwrap()
+                .lines()
+                .next()
+                .unwrap()
+                .trim()
+        };
         let severity = after("severity:").trim_end_matches('}');
         let summary = after("summary:").replace("{{ $labels.instance }}", "a:1");
         let mut labels = format!("severity: {severity}, instance: 'a:1'");
         // What an aggregation leaves of the labels.
-        if !rule.split("labels:").next().unwrap().contains("sum by (instance") {
+        if !rule
+            .split("labels:")
+            .next()
+            .unwrap()
+            .contains("sum by (instance")
+        {
             labels += ", job: matrix-qr-rendezvous";
         }
         for label in ["reason", "result"] {
@@ -184,13 +279,22 @@ fn promtool(arguments: &[&str]) -> String {
 
 /// What it says with this on its standard input.
 fn promtool_about(arguments: &[&str], input: &[u8]) -> String {
-    assert!(Path::new(PROMTOOL).exists(), "{PROMTOOL} is missing: apt-get install prometheus");
+    assert!(
+        Path::new(PROMTOOL).exists(),
+        "{PROMTOOL} is missing: apt-get install prometheus"
+    );
     let mut promtool = Command::new(PROMTOOL);
-    promtool.args(arguments).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    promtool
+        .args(arguments)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
     let mut promtool = promtool.spawn().unwrap();
     promtool.stdin.take().unwrap().write_all(input).unwrap();
     let output = promtool.wait_with_output().unwrap();
-    let says = [output.stdout, output.stderr].map(|says| String::from_utf8(says).unwrap()).concat();
+    let says = [output.stdout, output.stderr]
+        .map(|says| String::from_utf8(says).unwrap())
+        .concat();
     assert!(output.status.success(), "{says}");
     says
 }
@@ -198,8 +302,13 @@ fn promtool_about(arguments: &[&str], input: &[u8]) -> String {
 #[tokio::test]
 #[ignore = "needs prometheus: cargo xtask test"]
 async fn prometheus_has_nothing_to_say_against_the_numbers() {
-    let server = Rendezvous::new(Config::new("https://rendezvous.example.org".parse().unwrap()));
-    let request = Request::get("/metrics").header(header::ACCEPT, "text/plain").body(Body::empty()).unwrap();
+    let server = Rendezvous::new(Config::new(
+        "https://rendezvous.example.org".parse().unwrap(),
+    ));
+    let request = Request::get("/metrics")
+        .header(header::ACCEPT, "text/plain")
+        .body(Body::empty())
+        .unwrap();
     let response = server.operations().oneshot(request).await.unwrap();
     let numbers = to_bytes(response.into_body(), 1 << 20).await.unwrap();
     assert!(numbers.starts_with(b"# HELP "));
@@ -209,7 +318,10 @@ async fn prometheus_has_nothing_to_say_against_the_numbers() {
 #[test]
 fn each_alert_is_tried_with_and_without_reason() {
     let rules = fs::read_to_string(RULES).unwrap();
-    let alerts: Vec<_> = rules.lines().filter_map(|line| line.trim().strip_prefix("- alert: ")).collect();
+    let alerts: Vec<_> = rules
+        .lines()
+        .filter_map(|line| line.trim().strip_prefix("- alert: "))
+        .collect();
     assert!(alerts.len() > 6, "{alerts:?}");
     for alert in alerts {
         let tried = |fires: bool| {
@@ -228,8 +340,11 @@ fn each_alert_fires_when_it_should_however_often_prometheus_asks() {
     promtool(&["check", "rules", RULES]);
     let directory = tempfile::tempdir().unwrap();
     for (interval, samples) in [("15s", 4), ("1m", 1)] {
-        let mut text = format!("rule_files: ['{RULES}']\nevaluation_interval: {interval}\ntests:\n");
-        CASES.iter().for_each(|case| text += &case.written(interval, samples));
+        let mut text =
+            format!("rule_files: ['{RULES}']\nevaluation_interval: {interval}\ntests:\n");
+        CASES
+            .iter()
+            .for_each(|case| text += &case.written(interval, samples));
         let file = directory.path().join(format!("{interval}.yml"));
         fs::write(&file, text).unwrap();
         promtool(&["test", "rules", file.to_str().unwrap()]);

@@ -1,5 +1,11 @@
 //! The binary: what it says, and how it stops.
-#![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+#![allow(
+    missing_docs,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing
+)]
 
 use std::{
     io::{BufRead, BufReader, Read, Write},
@@ -9,7 +15,11 @@ use std::{
 
 fn command(arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_matrix-qr-rendezvous"));
-    command.args(arguments).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    command
+        .args(arguments)
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
     command
 }
 
@@ -51,24 +61,66 @@ fn a_wrong_command_line_says_what_is_wrong() {
     for (arguments, says) in [
         (&[][..], "--public-url"),
         (&["--public-url", "http://a.example"], "https"),
-        (&["--public-url", "https://a.example", "--lifetime", "0"], "--lifetime"),
-        (&["--public-url", "https://a.example", "--create-path", "x"], "slash"),
-        (&["--public-url", "https://a.example", "--max-sessions", "0"], "--max-sessions"),
-        (&["--public-url", "https://a.example", "--deny", "10.0.0"], "a network such as"),
         (
-            &["--public-url", "https://a.example", "--check-config", "--store", "redis://:geheim@localhost"],
+            &["--public-url", "https://a.example", "--lifetime", "0"],
+            "--lifetime",
+        ),
+        (
+            &["--public-url", "https://a.example", "--create-path", "x"],
+            "slash",
+        ),
+        (
+            &["--public-url", "https://a.example", "--max-sessions", "0"],
+            "--max-sessions",
+        ),
+        (
+            &["--public-url", "https://a.example", "--deny", "10.0.0"],
+            "a network such as",
+        ),
+        (
+            &[
+                "--public-url",
+                "https://a.example",
+                "--check-config",
+                "--store",
+                "redis://:geheim@localhost",
+            ],
             "list of processes",
         ),
-        (&["--public-url", "https://a.example", "--creation", "authenticated"], "--homeserver"),
         (
-            &["--public-url", "https://a.example", "--homeserver", "http://a.example"],
+            &[
+                "--public-url",
+                "https://a.example",
+                "--creation",
+                "authenticated",
+            ],
+            "--homeserver",
+        ),
+        (
+            &[
+                "--public-url",
+                "https://a.example",
+                "--homeserver",
+                "http://a.example",
+            ],
             "access tokens go there",
         ),
-        (&["--public-url", "https://a.example", "--config", "/nowhere/x.toml"], "/nowhere/x.toml"),
+        (
+            &[
+                "--public-url",
+                "https://a.example",
+                "--config",
+                "/nowhere/x.toml",
+            ],
+            "/nowhere/x.toml",
+        ),
     ] {
         let output = run(arguments);
         assert_eq!(output.status.code(), Some(2));
-        assert!(String::from_utf8(output.stderr).unwrap().contains(says), "{says}");
+        assert!(
+            String::from_utf8(output.stderr).unwrap().contains(says),
+            "{says}"
+        );
     }
 }
 
@@ -77,19 +129,33 @@ fn a_wrong_command_line_says_what_is_wrong() {
 fn an_empty_variable_is_none() {
     let directory = tempfile::tempdir().unwrap();
     let file = directory.path().join("settings.toml");
-    std::fs::write(&file, "public-url = \"https://a.example\"\nlifetime = 120\n").unwrap();
+    std::fs::write(
+        &file,
+        "public-url = \"https://a.example\"\nlifetime = 120\n",
+    )
+    .unwrap();
     let mut command = command(&["--config", file.to_str().unwrap(), "--print-config"]);
     let help = run(&["--help"]);
     let help = String::from_utf8(help.stdout).unwrap();
-    let variables: Vec<_> =
-        help.split("[env: ").skip(1).map(|rest| rest.split(['=', ']']).next().unwrap()).collect();
+    let variables: Vec<_> = help
+        .split("[env: ")
+        .skip(1)
+        .map(|rest| rest.split(['=', ']']).next().unwrap())
+        .collect();
     assert!(variables.len() > 25, "{variables:?}");
-    let empty =
-        variables.iter().filter(|name| **name != "MATRIX_QR_RENDEZVOUS_CONFIG").map(|name| (*name, ""));
+    let empty = variables
+        .iter()
+        .filter(|name| **name != "MATRIX_QR_RENDEZVOUS_CONFIG")
+        .map(|name| (*name, ""));
     let output = command.envs(empty).output().unwrap();
-    let (said, error) =
-        (String::from_utf8(output.stdout).unwrap(), String::from_utf8(output.stderr).unwrap());
-    assert!(said.contains("https://a.example") && said.contains("lifetime = 120"), "{said}{error}");
+    let (said, error) = (
+        String::from_utf8(output.stdout).unwrap(),
+        String::from_utf8(output.stderr).unwrap(),
+    );
+    assert!(
+        said.contains("https://a.example") && said.contains("lifetime = 120"),
+        "{said}{error}"
+    );
     assert_eq!(error, "", "none is warned of");
     let output = run(&["--public-url", "https://a.example", "--print-config"]);
     let defaults = String::from_utf8(output.stdout).unwrap();
@@ -105,10 +171,18 @@ fn a_list_may_have_spaces() {
         "--deny",
         " 192.0.2.1 ,\t2001:db8::/32",
     ]);
-    let output =
-        command.env("MATRIX_QR_RENDEZVOUS_TRUSTED_PROXIES", "10.0.0.0/8, 192.0.2.7 ").output().unwrap();
+    let output = command
+        .env(
+            "MATRIX_QR_RENDEZVOUS_TRUSTED_PROXIES",
+            "10.0.0.0/8, 192.0.2.7 ",
+        )
+        .output()
+        .unwrap();
     let said = String::from_utf8(output.stdout).unwrap();
-    for list in ["[\"10.0.0.0/8\", \"192.0.2.7/32\"]", "[\"192.0.2.1/32\", \"2001:db8::/32\"]"] {
+    for list in [
+        "[\"10.0.0.0/8\", \"192.0.2.7/32\"]",
+        "[\"192.0.2.1/32\", \"2001:db8::/32\"]",
+    ] {
         assert!(said.contains(list), "{said}");
     }
 }
@@ -117,7 +191,13 @@ fn a_list_may_have_spaces() {
 #[test]
 fn an_ipv4_network_in_the_form_of_an_ipv6_one_is_that_ipv4_network() {
     let networks = "::ffff:192.0.2.0/120,::ffff:198.51.100.7,2001:db8::/32,::/0";
-    let output = run(&["--public-url", "https://a.example", "--print-config", "--deny", networks]);
+    let output = run(&[
+        "--public-url",
+        "https://a.example",
+        "--print-config",
+        "--deny",
+        networks,
+    ]);
     let said = String::from_utf8(output.stdout).unwrap();
     let expected = r#"deny = ["192.0.2.0/24", "198.51.100.7/32", "2001:db8::/32", "::/0"]"#;
     assert!(said.contains(expected), "{said}");
@@ -137,7 +217,10 @@ fn a_variable_that_is_no_setting_is_named() {
     assert!(output.status.success(), "it is no reason not to start");
     let said = String::from_utf8(output.stderr).unwrap();
     assert_eq!(said.lines().count(), 1, "{said}");
-    assert!(said.contains("MATRIX_QR_RENDEZVOUS_STORE_URL") && !said.contains("geheim"), "{said}");
+    assert!(
+        said.contains("MATRIX_QR_RENDEZVOUS_STORE_URL") && !said.contains("geheim"),
+        "{said}"
+    );
 }
 
 #[test]
@@ -148,14 +231,23 @@ fn a_taken_address_is_one_line() {
     assert_eq!(output.status.code(), Some(1));
     let text = String::from_utf8(output.stderr).unwrap();
     assert_eq!(text.lines().count(), 1, "{text}");
-    assert!(text.contains(&address) && text.contains("--listen"), "{text}");
+    assert!(
+        text.contains(&address) && text.contains("--listen"),
+        "{text}"
+    );
 }
 
 /// At the level that says the most: what is logged names no session, payload or peer.
 #[test]
 fn it_serves_keeps_quiet_and_stops_at_sigterm() {
-    let mut command =
-        command(&["--public-url", "https://a.example", "--listen", "127.0.0.1:0", "--drain", "0"]);
+    let mut command = command(&[
+        "--public-url",
+        "https://a.example",
+        "--listen",
+        "127.0.0.1:0",
+        "--drain",
+        "0",
+    ]);
     let mut running = Running(command.env("RUST_LOG", "trace").spawn().unwrap());
     let mut log = BufReader::new(running.0.stderr.take().unwrap());
     let mut said = String::new();
@@ -165,21 +257,37 @@ fn it_serves_keeps_quiet_and_stops_at_sigterm() {
     let (_, rest) = said.split_once("127.0.0.1:").unwrap();
     let port: String = rest.chars().take_while(char::is_ascii_digit).collect();
     let address = format!("127.0.0.1:{port}");
-    let head =
-        "Host: a\r\nConnection: close\r\nContent-Type: text/plain\r\nContent-Length: 11\r\n\r\nthe payload";
-    let (created, peer) =
-        exchange(&address, &format!("POST /_matrix/client/v1/rendezvous HTTP/1.1\r\n{head}"));
+    let head = "Host: a\r\nConnection: close\r\nContent-Type: text/plain\r\nContent-Length: 11\r\n\r\nthe payload";
+    let (created, peer) = exchange(
+        &address,
+        &format!("POST /_matrix/client/v1/rendezvous HTTP/1.1\r\n{head}"),
+    );
     assert!(created.starts_with("HTTP/1.1 201 "), "{created}");
-    let id = created.split("https://a.example/rendezvous/").nth(1).unwrap()[..22].to_owned();
-    let (read, _) =
-        exchange(&address, &format!("GET /rendezvous/{id} HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"));
+    let id = created
+        .split("https://a.example/rendezvous/")
+        .nth(1)
+        .unwrap()[..22]
+        .to_owned();
+    let (read, _) = exchange(
+        &address,
+        &format!("GET /rendezvous/{id} HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"),
+    );
     assert!(read.ends_with("the payload"), "{read}");
 
     let pid = running.0.id().to_string();
-    assert!(Command::new("kill").args(["-TERM", &pid]).status().unwrap().success());
+    assert!(
+        Command::new("kill")
+            .args(["-TERM", &pid])
+            .status()
+            .unwrap()
+            .success()
+    );
     assert!(running.0.wait().unwrap().success());
     log.read_to_string(&mut said).unwrap();
-    assert!(said.contains("answered") && said.contains("stopped"), "{said}");
+    assert!(
+        said.contains("answered") && said.contains("stopped"),
+        "{said}"
+    );
     for secret in [&id, "the payload", &peer] {
         assert!(!said.contains(secret), "{secret} in {said}");
     }
@@ -198,15 +306,30 @@ fn an_access_token_is_in_no_line_of_the_log() {
             let mut request = [0; 4096];
             let length = stream.read(&mut request).unwrap();
             let body = "{\"user_id\":\"@alice:example.org\"}";
-            let head = format!("HTTP/1.1 {status}\r\nConnection: close\r\nContent-Length: {}", body.len());
+            let head = format!(
+                "HTTP/1.1 {status}\r\nConnection: close\r\nContent-Length: {}",
+                body.len()
+            );
             write!(stream, "{head}\r\n\r\n{body}").unwrap();
             String::from_utf8_lossy(&request[..length]).into_owned()
         });
         answers.concat()
     });
-    let arguments = ["--public-url", "https://a.example", "--listen", "127.0.0.1:0", "--drain", "0"];
+    let arguments = [
+        "--public-url",
+        "https://a.example",
+        "--listen",
+        "127.0.0.1:0",
+        "--drain",
+        "0",
+    ];
     let arguments = [&arguments[..], &["--homeserver", &url]].concat();
-    let mut running = Running(command(&arguments).env("RUST_LOG", "trace").spawn().unwrap());
+    let mut running = Running(
+        command(&arguments)
+            .env("RUST_LOG", "trace")
+            .spawn()
+            .unwrap(),
+    );
     let mut log = BufReader::new(running.0.stderr.take().unwrap());
     let mut said = String::new();
     while !said.contains("listening") {
@@ -215,22 +338,40 @@ fn an_access_token_is_in_no_line_of_the_log() {
     let (_, rest) = said.rsplit_once("address=127.0.0.1:").unwrap();
     let address = format!("127.0.0.1:{}", rest.split(' ').next().unwrap());
     let post = |token: &str| {
-        let head = "Host: a\r\nConnection: close\r\nContent-Type: application/json\r\nContent-Length: 22";
-        let start = format!("POST /_matrix/client/v1/rendezvous HTTP/1.1\r\nAuthorization: Bearer {token}");
-        exchange(&address, &format!("{start}\r\n{head}\r\n\r\n{{\"data\":\"the payload\"}}")).0
+        let head =
+            "Host: a\r\nConnection: close\r\nContent-Type: application/json\r\nContent-Length: 22";
+        let start =
+            format!("POST /_matrix/client/v1/rendezvous HTTP/1.1\r\nAuthorization: Bearer {token}");
+        exchange(
+            &address,
+            &format!("{start}\r\n{head}\r\n\r\n{{\"data\":\"the payload\"}}"),
+        )
+        .0
     };
     let created = post("geheim-und-gut");
     assert!(created.starts_with("HTTP/1.1 200 "), "{created}");
     assert!(post("geheim-und-fraglich").starts_with("HTTP/1.1 503 "));
     let asked = asked.join().unwrap();
-    assert!(asked.contains("Bearer geheim-und-gut") || asked.contains("bearer geheim-und-gut"), "{asked}");
+    assert!(
+        asked.contains("Bearer geheim-und-gut") || asked.contains("bearer geheim-und-gut"),
+        "{asked}"
+    );
     let id = created.split("\"id\":\"").nth(1).unwrap()[..22].to_owned();
 
     let pid = running.0.id().to_string();
-    assert!(Command::new("kill").args(["-TERM", &pid]).status().unwrap().success());
+    assert!(
+        Command::new("kill")
+            .args(["-TERM", &pid])
+            .status()
+            .unwrap()
+            .success()
+    );
     assert!(running.0.wait().unwrap().success());
     log.read_to_string(&mut said).unwrap();
-    assert!(said.contains("the homeserver does not say whose an access token is"), "{said}");
+    assert!(
+        said.contains("the homeserver does not say whose an access token is"),
+        "{said}"
+    );
     for secret in ["geheim", "alice", "the payload", &id] {
         assert!(!said.contains(secret), "{secret} in {said}");
     }

@@ -1,5 +1,12 @@
-//! Two binaries over one Redis: one is killed in the middle of a sign-in, which goes on through the other.
-#![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+//! Two binaries over one Redis: one is killed in the middle of a sign-in, which goes on through the
+//! other.
+#![allow(
+    missing_docs,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing
+)]
 
 #[path = "conformance/certificates.rs"]
 #[allow(dead_code, reason = "other tests use the rest")]
@@ -27,7 +34,14 @@ struct Instance {
 impl Instance {
     fn start(redis: &RedisServer) -> Self {
         let mut process = Command::new(env!("CARGO_BIN_EXE_matrix-qr-rendezvous"))
-            .args(["--public-url", "https://a.example", "--listen", "127.0.0.1:0", "--store", &redis.url()])
+            .args([
+                "--public-url",
+                "https://a.example",
+                "--listen",
+                "127.0.0.1:0",
+                "--store",
+                &redis.url(),
+            ])
             .stdin(Stdio::null())
             .stderr(Stdio::piped())
             .spawn()
@@ -41,7 +55,10 @@ impl Instance {
         std::thread::spawn(move || std::io::copy(&mut log, &mut std::io::sink()));
         let (_, rest) = said.split_once("127.0.0.1:").unwrap();
         let port: String = rest.chars().take_while(char::is_ascii_digit).collect();
-        Self { process, address: format!("http://127.0.0.1:{port}") }
+        Self {
+            process,
+            address: format!("http://127.0.0.1:{port}"),
+        }
     }
 
     fn kill(&mut self) {
@@ -98,17 +115,28 @@ impl Logging {
             }
             tokio::time::sleep(std::time::Duration::from_millis(20)).await;
         }
-        panic!("{words:?} in {}", std::fs::read_to_string(self.file.path()).unwrap());
+        panic!(
+            "{words:?} in {}",
+            std::fs::read_to_string(self.file.path()).unwrap()
+        );
     }
 }
 
 /// The status of `/ready`, from where the log says that it is.
 async fn ready(server: &Logging) -> u16 {
     let said = server.until(&["listening for the operator"]).await;
-    let (_, rest) = said.split_once("listening for the operator address=").unwrap();
+    let (_, rest) = said
+        .split_once("listening for the operator address=")
+        .unwrap();
     let address = rest.split_whitespace().next().unwrap();
     let client = Client::builder().no_proxy().build().unwrap();
-    client.get(format!("http://{address}/ready")).send().await.unwrap().status().as_u16()
+    client
+        .get(format!("http://{address}/ready"))
+        .send()
+        .await
+        .unwrap()
+        .status()
+        .as_u16()
 }
 
 /// Whether it is right or wrong, and over TLS, of which the libraries below log a lot.
@@ -117,7 +145,12 @@ async fn ready(server: &Logging) -> u16 {
 async fn no_secret_of_a_store_is_in_a_log_at_the_level_that_says_the_most() {
     let certificates = Certificates::new();
     let (redis, port) = RedisServer::with_tls(&certificates, &["--tls-auth-clients", "yes"]);
-    assert!(redis.command("ACL SETUSER Xq7KzUj on >Wv9JyBx ~* &* +@all").unwrap().starts_with("+OK"));
+    assert!(
+        redis
+            .command("ACL SETUSER Xq7KzUj on >Wv9JyBx ~* &* +@all")
+            .unwrap()
+            .starts_with("+OK")
+    );
     let file = tempfile::NamedTempFile::new().unwrap();
     let [ca, pem, key] = ["ca.pem", "client.pem", "client.key"].map(|name| certificates.path(name));
     let plain = redis.port();
@@ -125,8 +158,16 @@ async fn no_secret_of_a_store_is_in_a_log_at_the_level_that_says_the_most() {
         (format!("rediss://Xq7KzUj:Wv9JyBx@127.0.0.1:{port}/1"), 200),
         (format!("rediss://Xq7KzUj:Zp4QwGk@127.0.0.1:{port}/1"), 503),
         (format!("rediss://Xq7KzUj:Wv9JyBx@127.0.0.1:{plain}/1"), 503),
-        (format!("rediss+cluster://Xq7KzUj:Wv9JyBx@127.0.0.1:{port}"), 503),
-        (format!("rediss+sentinel://Xq7KzUj:Wv9JyBx@127.0.0.1:{port}/m?sentinel-password=Zp4QwGk"), 503),
+        (
+            format!("rediss+cluster://Xq7KzUj:Wv9JyBx@127.0.0.1:{port}"),
+            503,
+        ),
+        (
+            format!(
+                "rediss+sentinel://Xq7KzUj:Wv9JyBx@127.0.0.1:{port}/m?sentinel-password=Zp4QwGk"
+            ),
+            503,
+        ),
     ] {
         std::fs::write(file.path(), format!("{url}\n")).unwrap();
         let server = Logging::start(&[
@@ -140,8 +181,13 @@ async fn no_secret_of_a_store_is_in_a_log_at_the_level_that_says_the_most() {
             &key,
         ]);
         assert_eq!(ready(&server).await, expected, "{url}");
-        let said =
-            server.until(&["connected to Redis", "Redis cannot be reached", "Redis does not do"]).await;
+        let said = server
+            .until(&[
+                "connected to Redis",
+                "Redis cannot be reached",
+                "Redis does not do",
+            ])
+            .await;
         assert!(said.contains("[redacted]@127.0.0.1"), "{said}");
         for secret in ["Xq7", "KzUj", "Wv9", "JyBx", "Zp4", "QwGk", "PRIVATE"] {
             assert!(!said.contains(secret), "{secret} in {said}");
@@ -154,19 +200,42 @@ async fn no_secret_of_a_store_is_in_a_log_at_the_level_that_says_the_most() {
 async fn a_redis_that_removes_live_sessions_is_warned_of() {
     let redis = RedisServer::start(&["--maxmemory", "100mb"]);
     let warning = "Redis removes sessions that live";
-    let (fine, unknown) = ("Redis removes no session that lives", "Redis does not say what it removes");
+    let (fine, unknown) = (
+        "Redis removes no session that lives",
+        "Redis does not say what it removes",
+    );
     let said = async |policy: &str| {
-        assert!(redis.command(&format!("CONFIG SET maxmemory-policy {policy}")).unwrap().starts_with("+OK"));
-        Logging::start(&["--store", &redis.url()]).until(&[warning, fine, unknown]).await
+        assert!(
+            redis
+                .command(&format!("CONFIG SET maxmemory-policy {policy}"))
+                .unwrap()
+                .starts_with("+OK")
+        );
+        Logging::start(&["--store", &redis.url()])
+            .until(&[warning, fine, unknown])
+            .await
     };
-    for policy in ["allkeys-lru", "allkeys-random", "volatile-lru", "volatile-ttl"] {
+    for policy in [
+        "allkeys-lru",
+        "allkeys-random",
+        "volatile-lru",
+        "volatile-ttl",
+    ] {
         let said = said(policy).await;
         assert!(said.contains(warning) && said.contains(policy), "{said}");
     }
     assert!(said("noeviction").await.contains(fine));
-    assert!(redis.command("ACL SETUSER default -info").unwrap().starts_with("+OK"));
+    assert!(
+        redis
+            .command("ACL SETUSER default -info")
+            .unwrap()
+            .starts_with("+OK")
+    );
     let said = said("allkeys-lru").await;
-    assert!(said.contains(unknown) && !said.contains("Redis does not do what it is asked"), "{said}");
+    assert!(
+        said.contains(unknown) && !said.contains("Redis does not do what it is asked"),
+        "{said}"
+    );
 }
 
 fn etag(response: &Response) -> String {
@@ -180,21 +249,43 @@ async fn a_sign_in_goes_on_when_an_instance_is_killed() {
     let (mut first, second) = (Instance::start(&redis), Instance::start(&redis));
     let client = Client::builder().no_proxy().build().unwrap();
     let url = format!("{}/_matrix/client/v1/rendezvous", first.address);
-    let created = client.post(url).header("content-type", "text/plain").body("0").send().await.unwrap();
+    let created = client
+        .post(url)
+        .header("content-type", "text/plain")
+        .body("0")
+        .send()
+        .await
+        .unwrap();
     let mut seen = etag(&created);
     let body: serde_json::Value = created.json().await.unwrap();
-    let path = body["url"].as_str().unwrap().strip_prefix("https://a.example").unwrap().to_owned();
+    let path = body["url"]
+        .as_str()
+        .unwrap()
+        .strip_prefix("https://a.example")
+        .unwrap()
+        .to_owned();
     for turn in 1..=10 {
-        let instance = if turn % 2 == 0 || turn > 5 { &second } else { &first };
+        let instance = if turn % 2 == 0 || turn > 5 {
+            &second
+        } else {
+            &first
+        };
         let url = format!("{}{path}", instance.address);
-        let write = client.put(&url).header("content-type", "text/plain").header("if-match", &seen);
+        let write = client
+            .put(&url)
+            .header("content-type", "text/plain")
+            .header("if-match", &seen);
         let written = write.body(turn.to_string()).send().await.unwrap();
         assert_eq!(written.status(), StatusCode::ACCEPTED);
         seen = etag(&written);
         if turn == 5 {
             first.kill();
         }
-        let read = client.get(format!("{}{path}", second.address)).send().await.unwrap();
+        let read = client
+            .get(format!("{}{path}", second.address))
+            .send()
+            .await
+            .unwrap();
         assert_eq!(etag(&read), seen);
         assert_eq!(read.text().await.unwrap(), turn.to_string());
     }

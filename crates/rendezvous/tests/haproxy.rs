@@ -1,6 +1,13 @@
-//! HAProxy itself says for whom it has opened a connection, in both versions of the PROXY protocol, over TCP and over a Unix socket.
+//! HAProxy itself says for whom it has opened a connection, in both versions of the PROXY protocol,
+//! over TCP and over a Unix socket.
 #![cfg(unix)]
-#![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+#![allow(
+    missing_docs,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing
+)]
 
 use std::{
     fs,
@@ -25,7 +32,11 @@ struct Haproxy {
 impl Haproxy {
     async fn before(server: &str, options: &str) -> Self {
         // Free a moment ago: it cannot be told to take any.
-        let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let port = std::net::TcpListener::bind("127.0.0.1:0")
+            .unwrap()
+            .local_addr()
+            .unwrap()
+            .port();
         let directory = tempfile::tempdir().unwrap();
         let config = directory.path().join("haproxy.cfg");
         let text = format!(
@@ -34,10 +45,19 @@ impl Haproxy {
         );
         fs::write(&config, text).unwrap();
         let mut haproxy = Command::new(HAPROXY);
-        haproxy.arg("-db").arg("-f").arg(&config).stdin(Stdio::null());
-        let child =
-            haproxy.spawn().unwrap_or_else(|error| panic!("{HAPROXY}: {error}: apt-get install haproxy"));
-        let mut this = Self { child, port, _directory: directory };
+        haproxy
+            .arg("-db")
+            .arg("-f")
+            .arg(&config)
+            .stdin(Stdio::null());
+        let child = haproxy
+            .spawn()
+            .unwrap_or_else(|error| panic!("{HAPROXY}: {error}: apt-get install haproxy"));
+        let mut this = Self {
+            child,
+            port,
+            _directory: directory,
+        };
         while TcpStream::connect(("127.0.0.1", port)).await.is_err() {
             assert!(this.child.try_wait().unwrap().is_none(), "HAProxy ended");
             tokio::time::sleep(Duration::from_millis(10)).await;
@@ -45,13 +65,28 @@ impl Haproxy {
         this
     }
 
-    /// The status of a creation by the client at this address of the machine. `None`: there was no answer.
+    /// The status of a creation by the client at this address of the machine. `None`: there was no
+    /// answer.
     async fn create(&self, client: u8) -> Option<u16> {
-        let client = Client::builder().no_proxy().local_address(Some([127, 0, 0, client].into()));
-        let url = format!("http://127.0.0.1:{}/_matrix/client/v1/rendezvous", self.port);
+        let client = Client::builder()
+            .no_proxy()
+            .local_address(Some([127, 0, 0, client].into()));
+        let url = format!(
+            "http://127.0.0.1:{}/_matrix/client/v1/rendezvous",
+            self.port
+        );
         // What a client makes up.
-        let post = client.build().unwrap().post(url).header("x-forwarded-for", "192.0.2.1");
-        let response = post.header("content-type", "text/plain").body("x").send().await.ok()?;
+        let post = client
+            .build()
+            .unwrap()
+            .post(url)
+            .header("x-forwarded-for", "192.0.2.1");
+        let response = post
+            .header("content-type", "text/plain")
+            .body("x")
+            .send()
+            .await
+            .ok()?;
         Some(response.status().as_u16())
     }
 }
@@ -72,7 +107,11 @@ fn start(listener: impl Into<Listener>) -> Rendezvous {
     config.limits.creates = Rate::new(1, 2);
     config.limits.deny = vec!["127.0.0.9/32".parse().unwrap()];
     let rendezvous = Rendezvous::new(config);
-    tokio::spawn(serve(listener.into(), rendezvous.clone(), std::future::pending()));
+    tokio::spawn(serve(
+        listener.into(),
+        rendezvous.clone(),
+        std::future::pending(),
+    ));
     rendezvous
 }
 
@@ -83,7 +122,11 @@ async fn start_tcp() -> (String, Rendezvous) {
 
 async fn each_client_is_known(haproxy: Haproxy) {
     for (client, expected) in [(2, 201), (2, 201), (2, 429), (3, 201), (9, 403)] {
-        assert_eq!(haproxy.create(client).await, Some(expected), "127.0.0.{client}");
+        assert_eq!(
+            haproxy.create(client).await,
+            Some(expected),
+            "127.0.0.{client}"
+        );
     }
 }
 
@@ -91,7 +134,11 @@ async fn each_client_is_known(haproxy: Haproxy) {
 #[ignore = "needs haproxy: cargo xtask test"]
 async fn each_client_is_known_in_both_versions() {
     // Its health checks are connections of its own.
-    for options in ["send-proxy", "send-proxy-v2", "send-proxy-v2 check inter 100ms"] {
+    for options in [
+        "send-proxy",
+        "send-proxy-v2",
+        "send-proxy-v2 check inter 100ms",
+    ] {
         let (server, _) = start_tcp().await;
         each_client_is_known(Haproxy::before(&server, options).await).await;
     }

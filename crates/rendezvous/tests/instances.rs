@@ -1,6 +1,13 @@
-//! Two instances over one store behind a real nginx, set up as docs/nginx-instances.conf has it. The store is one in memory that
-//! both share, as they would share a Redis. And what else the guides have of nginx.
-#![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+//! Two instances over one store behind a real nginx, set up as docs/nginx-instances.conf has it.
+//! The store is one in memory that both share, as they would share a Redis. And what else the
+//! guides have of nginx.
+#![allow(
+    missing_docs,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing
+)]
 
 use std::{
     convert::Infallible,
@@ -11,8 +18,8 @@ use std::{
 };
 
 use matrix_qr_rendezvous::{
-    Changed, Config, Id, Memory, New, Rate, Read, Rendezvous, WriteTag, Session, Store, Unavailable, Write,
-    Written, serve,
+    Changed, Config, Id, Memory, New, Rate, Read, Rendezvous, Session, Store, Unavailable, Write,
+    WriteTag, Written, serve,
 };
 use reqwest::{Client, StatusCode};
 use serde_json::{Value, json};
@@ -46,11 +53,21 @@ impl Store for Shared {
         self.memory.create(id, new).await
     }
 
-    async fn read(&self, id: Id, seen: Option<WriteTag>, now: Instant) -> Result<Read, Unavailable> {
+    async fn read(
+        &self,
+        id: Id,
+        seen: Option<WriteTag>,
+        now: Instant,
+    ) -> Result<Read, Unavailable> {
         self.memory.read(id, seen, now).await
     }
 
-    async fn write(&self, id: Id, expected: Option<WriteTag>, write: Write) -> Result<Written, Unavailable> {
+    async fn write(
+        &self,
+        id: Id,
+        expected: Option<WriteTag>,
+        write: Write,
+    ) -> Result<Written, Unavailable> {
         let written = self.memory.write(id, expected, write).await;
         let _ = self.changes.send(Changed::One(id));
         written
@@ -89,9 +106,13 @@ struct Instance {
 }
 
 impl Instance {
-    /// With a proxy on 127.0.0.1 only, so that this machine's other addresses are clients. Each may create three sessions.
+    /// With a proxy on 127.0.0.1 only, so that this machine's other addresses are clients. Each may
+    /// create three sessions.
     async fn start(memory: &Arc<Memory>, changes: &broadcast::Sender<Changed>) -> Self {
-        let store = Shared { memory: memory.clone(), changes: changes.clone() };
+        let store = Shared {
+            memory: memory.clone(),
+            changes: changes.clone(),
+        };
         let mut config = Config::new("https://rendezvous.example.org".parse().unwrap());
         config.proxies.trusted = vec!["127.0.0.1/32".parse().unwrap()];
         config.limits.creates = Rate::new(1, 3);
@@ -99,8 +120,14 @@ impl Instance {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
         let address = listener.local_addr().unwrap();
         let (stop, stopped) = oneshot::channel::<()>();
-        tokio::spawn(serve(listener, rendezvous.clone(), async { drop(stopped.await) }));
-        Self { rendezvous, address, stop }
+        tokio::spawn(serve(listener, rendezvous.clone(), async {
+            drop(stopped.await)
+        }));
+        Self {
+            rendezvous,
+            address,
+            stop,
+        }
     }
 }
 
@@ -129,18 +156,36 @@ impl Nginx {
     /// With a file that listens as the documented ones do.
     async fn start(file: &str) -> Self {
         // Free a moment ago: nginx cannot be told to take any.
-        let port =
-            std::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap().port();
+        let port = std::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0))
+            .unwrap()
+            .local_addr()
+            .unwrap()
+            .port();
         assert_eq!(file.matches("listen 443 ssl;").count(), 1);
         let file = file.replace("listen 443 ssl;", &format!("listen 127.0.0.1:{port};"));
         let directory = tempfile::tempdir().unwrap();
         let config = directory.path().join("nginx.conf");
         std::fs::write(&config, AROUND.replace("THE FILE", &file)).unwrap();
         let mut nginx = Command::new(NGINX);
-        nginx.arg("-p").arg(directory.path()).arg("-c").arg(&config).args(["-e", "stderr"]);
-        let child = nginx.stdin(Stdio::null()).spawn().unwrap_or_else(|error| panic!("{NGINX}: {error}"));
-        let mut this = Self { child, url: format!("http://127.0.0.1:{port}"), _directory: directory };
-        while TcpStream::connect((Ipv4Addr::LOCALHOST, port)).await.is_err() {
+        nginx
+            .arg("-p")
+            .arg(directory.path())
+            .arg("-c")
+            .arg(&config)
+            .args(["-e", "stderr"]);
+        let child = nginx
+            .stdin(Stdio::null())
+            .spawn()
+            .unwrap_or_else(|error| panic!("{NGINX}: {error}"));
+        let mut this = Self {
+            child,
+            url: format!("http://127.0.0.1:{port}"),
+            _directory: directory,
+        };
+        while TcpStream::connect((Ipv4Addr::LOCALHOST, port))
+            .await
+            .is_err()
+        {
             assert!(this.child.try_wait().unwrap().is_none(), "nginx ended");
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
@@ -163,43 +208,82 @@ struct Device {
 
 impl Device {
     fn new(nginx: &Nginx, last: u8) -> Self {
-        let client = Client::builder().no_proxy().local_address(Some([127, 0, 0, last].into()));
-        Self { client: client.build().unwrap(), nginx: nginx.url.clone() }
+        let client = Client::builder()
+            .no_proxy()
+            .local_address(Some([127, 0, 0, last].into()));
+        Self {
+            client: client.build().unwrap(),
+            nginx: nginx.url.clone(),
+        }
     }
 
     /// The path of a new session, or the status.
     async fn create(&self) -> Result<String, StatusCode> {
-        let post = self.client.post(format!("{}/_matrix/client/v1/rendezvous", self.nginx));
-        let response = post.header("content-type", "text/plain").body("first").send().await.unwrap();
+        let post = self
+            .client
+            .post(format!("{}/_matrix/client/v1/rendezvous", self.nginx));
+        let response = post
+            .header("content-type", "text/plain")
+            .body("first")
+            .send()
+            .await
+            .unwrap();
         if response.status() != StatusCode::CREATED {
             return Err(response.status());
         }
         let body: Value = response.json().await.unwrap();
-        Ok(body["url"].as_str().unwrap().strip_prefix("https://rendezvous.example.org").unwrap().to_owned())
+        Ok(body["url"]
+            .as_str()
+            .unwrap()
+            .strip_prefix("https://rendezvous.example.org")
+            .unwrap()
+            .to_owned())
     }
 
     async fn read(&self, path: &str) -> (String, String) {
-        let response = self.client.get(format!("{}{path}", self.nginx)).send().await.unwrap();
+        let response = self
+            .client
+            .get(format!("{}{path}", self.nginx))
+            .send()
+            .await
+            .unwrap();
         assert_eq!(response.status(), StatusCode::OK);
         let etag = response.headers()["etag"].to_str().unwrap().to_owned();
         (etag, response.text().await.unwrap())
     }
 
     async fn wait(&self, path: &str, etag: &str) -> String {
-        let get = self.client.get(format!("{}{path}", self.nginx)).header("if-none-match", etag);
-        get.header("prefer", "wait=30").send().await.unwrap().text().await.unwrap()
+        let get = self
+            .client
+            .get(format!("{}{path}", self.nginx))
+            .header("if-none-match", etag);
+        get.header("prefer", "wait=30")
+            .send()
+            .await
+            .unwrap()
+            .text()
+            .await
+            .unwrap()
     }
 
     async fn write(&self, path: &str, etag: &str, payload: &str) {
-        let put = self.client.put(format!("{}{path}", self.nginx)).header("if-match", etag);
-        let put = put.header("content-type", "text/plain").body(payload.to_owned());
+        let put = self
+            .client
+            .put(format!("{}{path}", self.nginx))
+            .header("if-match", etag);
+        let put = put
+            .header("content-type", "text/plain")
+            .body(payload.to_owned());
         assert_eq!(put.send().await.unwrap().status(), StatusCode::ACCEPTED);
     }
 }
 
 async fn set_up() -> ([Instance; 2], Nginx) {
     let (memory, changes) = (Arc::new(Memory::default()), broadcast::Sender::new(16));
-    let instances = [Instance::start(&memory, &changes).await, Instance::start(&memory, &changes).await];
+    let instances = [
+        Instance::start(&memory, &changes).await,
+        Instance::start(&memory, &changes).await,
+    ];
     let nginx = Nginx::before(&instances).await;
     (instances, nginx)
 }
@@ -209,9 +293,18 @@ async fn answered(instances: &[Instance; 2]) -> [bool; 2] {
     let mut answered = [false; 2];
     for (instance, answered) in instances.iter().zip(&mut answered) {
         use tower::ServiceExt;
-        let request = axum::http::Request::get("/metrics").body(axum::body::Body::empty()).unwrap();
-        let response = instance.rendezvous.operations().oneshot(request).await.unwrap();
-        let text = axum::body::to_bytes(response.into_body(), usize::MAX).await.unwrap();
+        let request = axum::http::Request::get("/metrics")
+            .body(axum::body::Body::empty())
+            .unwrap();
+        let response = instance
+            .rendezvous
+            .operations()
+            .oneshot(request)
+            .await
+            .unwrap();
+        let text = axum::body::to_bytes(response.into_body(), usize::MAX)
+            .await
+            .unwrap();
         *answered = String::from_utf8_lossy(&text).contains("rendezvous_requests_total{");
     }
     answered
@@ -221,7 +314,10 @@ async fn answered(instances: &[Instance; 2]) -> [bool; 2] {
 fn the_guide_shows_the_file_itself() {
     let (_, rest) = GUIDE.split_once("```nginx\nupstream ").unwrap();
     let (upstream, _) = rest.split_once("```").unwrap();
-    assert!(DOCUMENTED.contains(&format!("upstream {upstream}")), "{upstream}");
+    assert!(
+        DOCUMENTED.contains(&format!("upstream {upstream}")),
+        "{upstream}"
+    );
 }
 
 #[tokio::test]
@@ -271,8 +367,14 @@ async fn each_instance_counts_a_network_for_itself() {
         created += 1;
         assert!(created < 20, "nobody counts");
     }
-    assert!((3..=6).contains(&created), "three at each instance at most: {created}");
-    assert!(honest.create().await.is_ok(), "another network is not held to it");
+    assert!(
+        (3..=6).contains(&created),
+        "three at each instance at most: {created}"
+    );
+    assert!(
+        honest.create().await.is_ok(),
+        "another network is not held to it"
+    );
 }
 
 /// A server with a store of its own.
@@ -289,17 +391,28 @@ async fn alone(public_url: &str) -> (Rendezvous, SocketAddr) {
 #[ignore = "needs nginx: cargo xtask test"]
 async fn a_new_server_takes_over_and_the_old_one_keeps_its_sessions() {
     let (_, rest) = GUIDE.split_once("In nginx, in place of the one").unwrap();
-    let block = rest.split("```").nth(1).unwrap().strip_prefix("nginx").unwrap();
+    let block = rest
+        .split("```")
+        .nth(1)
+        .unwrap()
+        .strip_prefix("nginx")
+        .unwrap();
     let (old, old_address) = alone("https://rendezvous.example.org").await;
     let (new, new_address) = alone("https://rendezvous.example.org/next/").await;
     let block = block.replace("127.0.0.1:8090", &old_address.to_string());
     let block = block.replace("127.0.0.1:8092", &new_address.to_string());
     let nginx = Nginx::start(&format!("server {{ listen 443 ssl; {block} }}")).await;
     let device = Device::new(&nginx, 2);
-    let straight = Device { nginx: format!("http://{old_address}"), ..Device::new(&nginx, 2) };
+    let straight = Device {
+        nginx: format!("http://{old_address}"),
+        ..Device::new(&nginx, 2)
+    };
     let before = straight.create().await.unwrap();
     let after = device.create().await.unwrap();
-    assert!(before.starts_with("/rendezvous/") && after.starts_with("/next/rendezvous/"), "{before} {after}");
+    assert!(
+        before.starts_with("/rendezvous/") && after.starts_with("/next/rendezvous/"),
+        "{before} {after}"
+    );
     for path in [before, after] {
         let (etag, _) = device.read(&path).await;
         device.write(&path, &etag, "second").await;
@@ -313,7 +426,12 @@ async fn a_new_server_takes_over_and_the_old_one_keeps_its_sessions() {
 #[ignore = "needs nginx: cargo xtask test"]
 async fn a_homeservers_proxy_sends_the_coming_revision_here_and_no_more() {
     let (_, rest) = SET_UP.split_once("## 5. The coming revision").unwrap();
-    let block = rest.split("```").nth(1).unwrap().strip_prefix("nginx").unwrap();
+    let block = rest
+        .split("```")
+        .nth(1)
+        .unwrap()
+        .strip_prefix("nginx")
+        .unwrap();
     let synapse = "location ~ ^(/_matrix|/_synapse/client) { ";
     assert!(SET_UP.contains(synapse.trim_end()));
     let synapse = format!("{synapse} return 418; }}");
@@ -323,29 +441,77 @@ async fn a_homeservers_proxy_sends_the_coming_revision_here_and_no_more() {
     let device = Device::new(&nginx, 2);
     for below in ["v1", "unstable/io.element.msc4388"] {
         let collection = format!("{}/_matrix/client/{below}/rendezvous", nginx.url);
-        let told: Value = device.client.get(&collection).send().await.unwrap().json().await.unwrap();
+        let told: Value = device
+            .client
+            .get(&collection)
+            .send()
+            .await
+            .unwrap()
+            .json()
+            .await
+            .unwrap();
         assert_eq!(told, json!({ "create_available": true }));
-        let post = device.client.post(&collection).json(&json!({ "data": "first" })).send().await.unwrap();
+        let post = device
+            .client
+            .post(&collection)
+            .json(&json!({ "data": "first" }))
+            .send()
+            .await
+            .unwrap();
         let session: Value = post.json().await.unwrap();
         let url = format!("{collection}/{}", session["id"].as_str().unwrap());
         let token = session["sequence_token"].as_str().unwrap();
-        let wait =
-            device.client.get(format!("{url}?sequence_token={token}")).header("prefer", "wait=30").send();
+        let wait = device
+            .client
+            .get(format!("{url}?sequence_token={token}"))
+            .header("prefer", "wait=30")
+            .send();
         let (heard, ()) = tokio::join!(wait, async {
             tokio::time::sleep(Duration::from_millis(100)).await;
             let body = json!({ "sequence_token": token, "data": "second" });
-            assert_eq!(device.client.put(&url).json(&body).send().await.unwrap().status(), StatusCode::OK);
+            assert_eq!(
+                device
+                    .client
+                    .put(&url)
+                    .json(&body)
+                    .send()
+                    .await
+                    .unwrap()
+                    .status(),
+                StatusCode::OK
+            );
         });
         let heard = heard.unwrap();
         assert_eq!(heard.headers()["preference-applied"], "wait=30");
-        assert_eq!(heard.headers().get_all("access-control-allow-origin").iter().count(), 1);
+        assert_eq!(
+            heard
+                .headers()
+                .get_all("access-control-allow-origin")
+                .iter()
+                .count(),
+            1
+        );
         assert_eq!(heard.json::<Value>().await.unwrap()["data"], "second");
-        assert_eq!(device.client.delete(&url).send().await.unwrap().status(), StatusCode::OK);
+        assert_eq!(
+            device.client.delete(&url).send().await.unwrap().status(),
+            StatusCode::OK
+        );
     }
-    assert!(device.create().await.unwrap().starts_with("/rendezvous/"), "MSC4108's, as from a 307");
+    assert!(
+        device.create().await.unwrap().starts_with("/rendezvous/"),
+        "MSC4108's, as from a 307"
+    );
     assert_eq!(rendezvous.sessions(), 1);
-    for path in ["versions", "v1/rendezvouses", "unstable/org.matrix.msc4108/rendezvous"] {
+    for path in [
+        "versions",
+        "v1/rendezvouses",
+        "unstable/org.matrix.msc4108/rendezvous",
+    ] {
         let url = format!("{}/_matrix/client/{path}", nginx.url);
-        assert_eq!(device.client.get(url).send().await.unwrap().status(), StatusCode::IM_A_TEAPOT, "{path}");
+        assert_eq!(
+            device.client.get(url).send().await.unwrap().status(),
+            StatusCode::IM_A_TEAPOT,
+            "{path}"
+        );
     }
 }

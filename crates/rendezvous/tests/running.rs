@@ -1,6 +1,12 @@
 //! The binary as it runs: where it listens, how it stops, what it says of itself.
 #![cfg(unix)]
-#![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+#![allow(
+    missing_docs,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing
+)]
 
 use std::{
     fs,
@@ -41,16 +47,29 @@ impl Running {
     }
 
     fn spawn(mut command: Command) -> Self {
-        let mut child = command.args(PUBLIC_URL).stderr(Stdio::piped()).spawn().unwrap();
+        let mut child = command
+            .args(PUBLIC_URL)
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
         let log = BufReader::new(child.stderr.take().unwrap());
-        Self { child, log, said: String::new() }
+        Self {
+            child,
+            log,
+            said: String::new(),
+        }
     }
 
     /// Reads the log up to a line with these words: that line.
     fn until(&mut self, words: &str) -> String {
         loop {
             let mut line = String::new();
-            assert_ne!(self.log.read_line(&mut line).unwrap(), 0, "no “{words}” in {}", self.said);
+            assert_ne!(
+                self.log.read_line(&mut line).unwrap(),
+                0,
+                "no “{words}” in {}",
+                self.said
+            );
             self.said += &line;
             if line.contains(words) {
                 return line;
@@ -68,7 +87,13 @@ impl Running {
     }
 
     fn signal(&self, name: &str) {
-        assert!(Command::new("kill").args([name, &self.child.id().to_string()]).status().unwrap().success());
+        assert!(
+            Command::new("kill")
+                .args([name, &self.child.id().to_string()])
+                .status()
+                .unwrap()
+                .success()
+        );
     }
 
     /// The code with which it ends.
@@ -79,7 +104,13 @@ impl Running {
 }
 
 fn address(line: &str) -> String {
-    line.split("address=").nth(1).unwrap().split_whitespace().next().unwrap().to_owned()
+    line.split("address=")
+        .nth(1)
+        .unwrap()
+        .split_whitespace()
+        .next()
+        .unwrap()
+        .to_owned()
 }
 
 fn exchange(mut stream: impl Read + Write, request: &str) -> String {
@@ -102,15 +133,23 @@ fn get(address: &str, path: &str) -> String {
 fn it_listens_where_it_is_told() {
     let mut named = Running::start(&["--listen", "localhost:0"]);
     let address = named.address();
-    assert!(address.starts_with("127.0.0.1:"), "{address}: proxies have that in their files");
+    assert!(
+        address.starts_with("127.0.0.1:"),
+        "{address}: proxies have that in their files"
+    );
     assert!(created(TcpStream::connect(address).unwrap()));
 
     let mut everywhere = Running::start(&["--listen", ":0"]);
     let address = everywhere.address();
     let (host, port) = address.rsplit_once(':').unwrap();
-    assert!(created(TcpStream::connect(format!("127.0.0.1:{port}")).unwrap()));
+    assert!(created(
+        TcpStream::connect(format!("127.0.0.1:{port}")).unwrap()
+    ));
     // Where the machine has no IPv6, that was all.
-    assert!(host == "0.0.0.0" || created(TcpStream::connect(format!("[::1]:{port}")).unwrap()), "{address}");
+    assert!(
+        host == "0.0.0.0" || created(TcpStream::connect(format!("[::1]:{port}")).unwrap()),
+        "{address}"
+    );
 }
 
 fn mode(path: &Path) -> u32 {
@@ -122,7 +161,14 @@ fn it_listens_on_unix_sockets_and_takes_them_away() {
     let directory = tempfile::tempdir().unwrap();
     let [public, operator] = ["public", "operator"].map(|name| directory.path().join(name));
     let [listen, metrics] = [&public, &operator].map(|path| format!("unix:{}", path.display()));
-    let arguments = ["--listen", &listen, "--metrics-listen", &metrics, "--drain", "0"];
+    let arguments = [
+        "--listen",
+        &listen,
+        "--metrics-listen",
+        &metrics,
+        "--drain",
+        "0",
+    ];
     let mut first = Running::start(&[&arguments[..], &["--listen-mode", "0606"]].concat());
     assert_eq!(first.address(), listen);
     assert_eq!(first.operator(), metrics);
@@ -130,10 +176,17 @@ fn it_listens_on_unix_sockets_and_takes_them_away() {
     assert!(created(UnixStream::connect(&public).unwrap()));
 
     // Another one says that it is taken, and takes nothing away.
-    let second = Command::new(PROGRAM).args(PUBLIC_URL).args(arguments).output().unwrap();
+    let second = Command::new(PROGRAM)
+        .args(PUBLIC_URL)
+        .args(arguments)
+        .output()
+        .unwrap();
     let says = String::from_utf8(second.stderr).unwrap();
     assert_eq!(second.status.code(), Some(1));
-    assert!(says.contains(&format!("cannot listen on {listen}")) && says.lines().count() == 1, "{says}");
+    assert!(
+        says.contains(&format!("cannot listen on {listen}")) && says.lines().count() == 1,
+        "{says}"
+    );
 
     // What a crash leaves is replaced.
     first.child.kill().unwrap();
@@ -152,7 +205,15 @@ fn it_listens_on_unix_sockets_and_takes_them_away() {
 fn activated(socket: impl Into<OwnedFd>, sockets: &str) -> Command {
     let mut command = Command::new("sh");
     let script = "export LISTEN_PID=$$; exec \"$0\" \"$@\" 3<&0 0</dev/null";
-    command.args(["-c", script, PROGRAM, "--drain", "0", "--listen", "192.0.2.1:1"]);
+    command.args([
+        "-c",
+        script,
+        PROGRAM,
+        "--drain",
+        "0",
+        "--listen",
+        "192.0.2.1:1",
+    ]);
     command.env("LISTEN_FDS", sockets).stdin(socket.into());
     command
 }
@@ -203,8 +264,14 @@ fn what_systemd_passes_must_be_one_listening_socket() {
 
 #[test]
 fn while_it_drains_it_is_not_ready_and_answers_and_a_second_signal_ends_it() {
-    let mut running =
-        Running::start(&["--listen", "127.0.0.1:0", "--metrics-listen", "127.0.0.1:0", "--drain", "3600"]);
+    let mut running = Running::start(&[
+        "--listen",
+        "127.0.0.1:0",
+        "--metrics-listen",
+        "127.0.0.1:0",
+        "--drain",
+        "3600",
+    ]);
     let (address, operator) = (running.address(), running.operator());
     assert!(get(&operator, "/ready").starts_with("HTTP/1.1 200 "));
     running.signal("-TERM");
@@ -221,7 +288,11 @@ fn while_it_drains_it_is_not_ready_and_answers_and_a_second_signal_ends_it() {
 }
 
 fn healthcheck(arguments: &[&str]) -> Output {
-    Command::new(PROGRAM).arg("healthcheck").args(arguments).output().unwrap()
+    Command::new(PROGRAM)
+        .arg("healthcheck")
+        .args(arguments)
+        .output()
+        .unwrap()
 }
 
 fn one_line(output: &[u8]) -> String {
@@ -234,16 +305,24 @@ fn one_line(output: &[u8]) -> String {
 fn it_is_asked_how_it_is_with_the_settings_of_the_server() {
     let directory = tempfile::tempdir().unwrap();
     let socket = format!("unix:{}", directory.path().join("operator").display());
-    let running = |operator: &str| Running::start(&["--listen", "127.0.0.1:0", "--metrics-listen", operator]);
+    let running =
+        |operator: &str| Running::start(&["--listen", "127.0.0.1:0", "--metrics-listen", operator]);
     let (mut by_address, mut by_path, mut everywhere) =
         (running("127.0.0.1:0"), running(&socket), running(":0"));
     let address = by_address.operator();
     by_path.operator();
-    let (_, port) =
-        everywhere.operator().rsplit_once(':').map(|(a, b)| (a.to_owned(), b.to_owned())).unwrap();
+    let (_, port) = everywhere
+        .operator()
+        .rsplit_once(':')
+        .map(|(a, b)| (a.to_owned(), b.to_owned()))
+        .unwrap();
     let config = directory.path().join("settings.toml");
     // Nothing else is asked for, and nothing that is there is in the way.
-    fs::write(&config, format!("lifetime = 300\nmetrics-listen = \"{socket}\"\n")).unwrap();
+    fs::write(
+        &config,
+        format!("lifetime = 300\nmetrics-listen = \"{socket}\"\n"),
+    )
+    .unwrap();
     for arguments in [
         &["--metrics-listen", &address][..],
         &["--metrics-listen", &address, "--ready"],
@@ -255,13 +334,23 @@ fn it_is_asked_how_it_is_with_the_settings_of_the_server() {
     ] {
         let output = healthcheck(arguments);
         assert_eq!(output.status.code(), Some(0), "{arguments:?} {output:?}");
-        assert!(one_line(&output.stdout).starts_with("healthy: "), "{output:?}");
+        assert!(
+            one_line(&output.stdout).starts_with("healthy: "),
+            "{output:?}"
+        );
     }
     // As in a container: by the environment alone, or before the word.
     let environment = [("MATRIX_QR_RENDEZVOUS_METRICS_LISTEN", &address)];
-    let output = Command::new(PROGRAM).arg("healthcheck").envs(environment).output().unwrap();
+    let output = Command::new(PROGRAM)
+        .arg("healthcheck")
+        .envs(environment)
+        .output()
+        .unwrap();
     assert!(output.status.success());
-    let output = Command::new(PROGRAM).args(["--metrics-listen", &address, "healthcheck"]).output().unwrap();
+    let output = Command::new(PROGRAM)
+        .args(["--metrics-listen", &address, "healthcheck"])
+        .output()
+        .unwrap();
     assert!(output.status.success());
 }
 
@@ -283,7 +372,10 @@ fn who_does_not_answer_is_not_healthy() {
     assert!(one_line(&output.stderr).contains("404"));
     // What never answers is not waited for longer than its time.
     let silent = TcpListener::bind("127.0.0.1:0").unwrap();
-    let output = healthcheck(&["--metrics-listen", &silent.local_addr().unwrap().to_string()]);
+    let output = healthcheck(&[
+        "--metrics-listen",
+        &silent.local_addr().unwrap().to_string(),
+    ]);
     assert_eq!(output.status.code(), Some(1));
     assert!(one_line(&output.stderr).contains("no answer"));
 }
@@ -297,7 +389,11 @@ fn one_line_says_that_connections_are_refused() {
         let mut refused = TcpStream::connect(&address).unwrap();
         assert_eq!(refused.read(&mut [0]).unwrap_or_default(), 0);
     }
-    assert!(running.until("refused connections").contains("max-connections"));
+    assert!(
+        running
+            .until("refused connections")
+            .contains("max-connections")
+    );
     drop(kept);
     running.signal("-KILL");
     let mut rest = String::new();

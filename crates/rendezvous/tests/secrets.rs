@@ -1,6 +1,12 @@
-//! No part of a store's user or password is in anything that the program says, wherever in its URL it stands, whatever is wrong
-//! with it, and however it is given.
-#![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+//! No part of a store's user or password is in anything that the program says, wherever in its URL
+//! it stands, whatever is wrong with it, and however it is given.
+#![allow(
+    missing_docs,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing
+)]
 #![cfg(unix)]
 
 use std::{
@@ -17,7 +23,8 @@ const USER: &str = "Xq7KzUj";
 const PASSWORD: &str = "Wv9JyBx";
 const MORE: &str = "Zp4QwGk";
 
-/// Where secrets stand in a URL. `U`, `P` and `M` are they, `%` is where something can be wrong with one.
+/// Where secrets stand in a URL. `U`, `P` and `M` are they, `%` is where something can be wrong
+/// with one.
 const PLACES: &[&str] = &[
     "redis://U:P%@a.example:6379/0",
     "valkeys://:P%@a.example:6379/0",
@@ -37,7 +44,10 @@ const PLACES: &[&str] = &[
 
 /// What can be wrong, with what is right among it.
 fn wrong(url: &str) -> Vec<Vec<u8>> {
-    let url = url.replace('U', USER).replace('P', PASSWORD).replace('M', MORE);
+    let url = url
+        .replace('U', USER)
+        .replace('P', PASSWORD)
+        .replace('M', MORE);
     let (right, in_secret) = (url.replace('%', ""), |what: &str| url.replace('%', what));
     let mut all: Vec<Vec<u8>> = vec![
         right.clone().into(),
@@ -66,14 +76,20 @@ fn assert_no_secret(said: &str, of: &[u8]) {
     for secret in [USER, PASSWORD, MORE] {
         for part in secret.as_bytes().windows(3) {
             let part = str::from_utf8(part).unwrap();
-            assert!(!said.contains(part), "{part} of {}, in:\n{said}", String::from_utf8_lossy(of));
+            assert!(
+                !said.contains(part),
+                "{part} of {}, in:\n{said}",
+                String::from_utf8_lossy(of)
+            );
         }
     }
 }
 
 fn command() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_matrix-qr-rendezvous"));
-    command.args(["--public-url", "https://a.example"]).stdin(Stdio::null());
+    command
+        .args(["--public-url", "https://a.example"])
+        .stdin(Stdio::null());
     command
 }
 
@@ -85,7 +101,10 @@ fn said(output: Output) -> String {
 #[test]
 fn no_secret_of_a_store_is_said_at_a_start() {
     let directory = tempfile::tempdir().unwrap();
-    let (config, file) = (directory.path().join("config.toml"), directory.path().join("store"));
+    let (config, file) = (
+        directory.path().join("config.toml"),
+        directory.path().join("store"),
+    );
     let mut accepted = 0;
     for url in urls() {
         fs::write(&config, setting(&url)).unwrap();
@@ -112,19 +131,26 @@ fn no_secret_of_a_store_is_said_at_a_start() {
             command.arg("--store-file").arg(&file);
         });
         accepted += usize::from(by_variable.contains("[redacted]@"));
-        for (said, place) in
-            [(by_variable, "MATRIX_QR_RENDEZVOUS_STORE"), (in_file, "config.toml"), (by_file, "--store-file")]
-        {
+        for (said, place) in [
+            (by_variable, "MATRIX_QR_RENDEZVOUS_STORE"),
+            (in_file, "config.toml"),
+            (by_file, "--store-file"),
+        ] {
             assert!(said.contains("listen = ") || said.contains(place), "{said}");
         }
         given(&|command| {
             command.arg("--store-file").arg(&value);
         });
         given(&|command| {
-            command.env("MATRIX_QR_RENDEZVOUS_STORE", &value).arg("--help");
+            command
+                .env("MATRIX_QR_RENDEZVOUS_STORE", &value)
+                .arg("--help");
         });
     }
-    assert!(accepted > 10, "most of these are wrong, and {accepted} are right");
+    assert!(
+        accepted > 10,
+        "most of these are wrong, and {accepted} are right"
+    );
 }
 
 /// In a shell, a space that nobody quoted makes two arguments of one.
@@ -142,18 +168,32 @@ fn no_part_of_a_secret_that_went_astray_is_said() {
         &["--drain", "redis://:Wv9JyBx@a"],
     ] {
         let said = said(command().args(stray).output().unwrap());
-        assert!(said.contains("(not shown)") || said.contains("'-x'"), "{said}");
+        assert!(
+            said.contains("(not shown)") || said.contains("'-x'"),
+            "{said}"
+        );
         assert_no_secret(&said, PASSWORD.as_bytes());
     }
-    let misspelt = said(command().arg(format!("--stor=redis://:{PASSWORD}@a")).output().unwrap());
-    assert!(misspelt.contains("--stor") && misspelt.contains("--store"), "{misspelt}");
+    let misspelt = said(
+        command()
+            .arg(format!("--stor=redis://:{PASSWORD}@a"))
+            .output()
+            .unwrap(),
+    );
+    assert!(
+        misspelt.contains("--stor") && misspelt.contains("--store"),
+        "{misspelt}"
+    );
     assert_no_secret(&misspelt, PASSWORD.as_bytes());
 }
 
 #[test]
 fn no_secret_of_a_store_is_said_at_a_reload() {
     let directory = tempfile::tempdir().unwrap();
-    let (config, file) = (directory.path().join("config.toml"), directory.path().join("store"));
+    let (config, file) = (
+        directory.path().join("config.toml"),
+        directory.path().join("store"),
+    );
     fs::write(&config, "").unwrap();
     fs::write(&file, "memory").unwrap();
     let mut in_config = Running::start(&[OsStr::new("--config"), config.as_os_str()]);
@@ -163,14 +203,23 @@ fn no_secret_of_a_store_is_said_at_a_reload() {
         // As a person writes it who forgets the quotation marks, or does not know the name.
         in_config.reload(&config, &[b"store = ", &url[..], b"\n"].concat(), &url);
         in_config.reload(&config, &[b"stroe = \"", &url[..], b"\"\n"].concat(), &url);
-        in_config.reload(&config, &[b"log-format = \"", &url[..], b"\"\n"].concat(), &url);
+        in_config.reload(
+            &config,
+            &[b"log-format = \"", &url[..], b"\"\n"].concat(),
+            &url,
+        );
         in_file.reload(&file, &url, &url);
     }
 }
 
 /// As a line of the file: what TOML wants to be escaped is, and what is not UTF-8 is as it is.
 fn setting(url: &[u8]) -> Vec<u8> {
-    [b"store = \"", &url.to_vec().replace(b'\n', b"\\n")[..], b"\"\n"].concat()
+    [
+        b"store = \"",
+        &url.to_vec().replace(b'\n', b"\\n")[..],
+        b"\"\n",
+    ]
+    .concat()
 }
 
 trait Replace {
@@ -179,7 +228,15 @@ trait Replace {
 
 impl Replace for Vec<u8> {
     fn replace(self, byte: u8, with: &[u8]) -> Vec<u8> {
-        self.into_iter().flat_map(|other| if other == byte { with.to_vec() } else { vec![other] }).collect()
+        self.into_iter()
+            .flat_map(|other| {
+                if other == byte {
+                    with.to_vec()
+                } else {
+                    vec![other]
+                }
+            })
+            .collect()
     }
 }
 
@@ -199,7 +256,10 @@ impl Drop for Running {
 impl Running {
     fn start(arguments: &[&OsStr]) -> Self {
         let mut command = command();
-        command.args(["--listen", "127.0.0.1:0"]).args(arguments).env("RUST_LOG", "trace");
+        command
+            .args(["--listen", "127.0.0.1:0"])
+            .args(arguments)
+            .env("RUST_LOG", "trace");
         let mut process = command.stderr(Stdio::piped()).spawn().unwrap();
         let log = BufReader::new(process.stderr.take().unwrap());
         let mut running = Self { process, log };
@@ -209,12 +269,19 @@ impl Running {
 
     fn reload(&mut self, path: &Path, text: &[u8], url: &[u8]) {
         // At once, so that it is never read half.
-        let new =
-            PathBuf::from(OsStr::from_bytes(&[path.as_os_str().as_bytes(), b".new"].concat()).to_owned());
+        let new = PathBuf::from(
+            OsStr::from_bytes(&[path.as_os_str().as_bytes(), b".new"].concat()).to_owned(),
+        );
         fs::write(&new, text).unwrap();
         fs::rename(&new, path).unwrap();
         let pid = self.process.id().to_string();
-        assert!(Command::new("kill").args(["-HUP", &pid]).status().unwrap().success());
+        assert!(
+            Command::new("kill")
+                .args(["-HUP", &pid])
+                .status()
+                .unwrap()
+                .success()
+        );
         let said = self.until(&["the settings are wrong", "take a restart"]);
         assert_no_secret(&said, url);
     }

@@ -1,4 +1,5 @@
-//! The account that the sandbox serves: its devices with their keys, its cross-signing identity, backups, rooms and data.
+//! The account that the sandbox serves: its devices with their keys, its cross-signing identity,
+//! backups, rooms and data.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
@@ -106,7 +107,8 @@ impl Account {
 
     pub(crate) fn remove_device(&mut self, device_id: &str) {
         let removed = self.devices.remove(device_id);
-        self.transactions.retain(|(device, _), _| device != device_id);
+        self.transactions
+            .retain(|(device, _), _| device != device_id);
         if removed.is_some_and(|device| device.keys.is_some()) {
             self.keys_have_changed();
         }
@@ -122,35 +124,54 @@ impl Account {
         position
     }
 
-    /// To be called after every change of keys. Notes the devices that are now to be seen unverified, each once as long as it
-    /// stays so: MSC4108, "New device cross-signs itself and uploads device keys".
+    /// To be called after every change of keys. Notes the devices that are now to be seen
+    /// unverified, each once as long as it stays so: MSC4108, "New device cross-signs itself and
+    /// uploads device keys".
     pub(crate) fn keys_have_changed(&mut self) {
         self.keys_changed = self.next_position();
-        let unsigned: BTreeSet<String> =
-            self.devices.keys().filter(|id| self.is_seen_unverified(id)).cloned().collect();
+        let unsigned: BTreeSet<String> = self
+            .devices
+            .keys()
+            .filter(|id| self.is_seen_unverified(id))
+            .cloned()
+            .collect();
         self.unsigned_moments += unsigned.difference(&self.unsigned).count() as u32;
         self.unsigned = unsigned;
     }
 
     fn is_seen_unverified(&self, device_id: &str) -> bool {
-        let keys = self.devices.get(device_id).and_then(|device| device.keys.as_ref());
+        let keys = self
+            .devices
+            .get(device_id)
+            .and_then(|device| device.keys.as_ref());
         let unsigned = |keys: &DeviceKeys| !self.is_cross_signed(&keys.json);
         !self.bootstrap.contains(device_id) && keys.is_some_and(unsigned)
     }
 
     /// By the self-signing key that is published.
     pub(crate) fn is_cross_signed(&self, device_keys: &Value) -> bool {
-        let key = self.identity.as_ref().and_then(|identity| identity.self_signing.as_ref());
-        key.is_some_and(|key| is_signed_by(device_keys, &self.user_id, (&key.id, key.key)).unwrap_or(false))
+        let key = self
+            .identity
+            .as_ref()
+            .and_then(|identity| identity.self_signing.as_ref());
+        key.is_some_and(|key| {
+            is_signed_by(device_keys, &self.user_id, (&key.id, key.key)).unwrap_or(false)
+        })
     }
 
     /// A signing key of the account by its id: of a device, or of the identity.
     pub(crate) fn signing_key(&self, key_id: &str) -> Option<PublicKey> {
-        let of_device = key_id.strip_prefix("ed25519:").and_then(|id| self.devices.get(id));
-        let of_device = of_device.and_then(|device| device.keys.as_ref()).map(|keys| keys.ed25519);
+        let of_device = key_id
+            .strip_prefix("ed25519:")
+            .and_then(|id| self.devices.get(id));
+        let of_device = of_device
+            .and_then(|device| device.keys.as_ref())
+            .map(|keys| keys.ed25519);
         of_device.or_else(|| {
             let keys = self.identity.iter().flat_map(Identity::keys);
-            keys.filter(|key| key.id == key_id).map(|key| key.key).next()
+            keys.filter(|key| key.id == key_id)
+                .map(|key| key.key)
+                .next()
         })
     }
 
@@ -173,6 +194,12 @@ impl Account {
 
 impl Identity {
     pub(crate) fn keys(&self) -> impl Iterator<Item = &CrossSigningKey> {
-        [Some(&self.master), self.self_signing.as_ref(), self.user_signing.as_ref()].into_iter().flatten()
+        [
+            Some(&self.master),
+            self.self_signing.as_ref(),
+            self.user_signing.as_ref(),
+        ]
+        .into_iter()
+        .flatten()
     }
 }

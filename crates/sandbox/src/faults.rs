@@ -1,4 +1,5 @@
-//! The ways in which the sandbox can be told to misbehave: one at a time or several, at any moment, also by name.
+//! The ways in which the sandbox can be told to misbehave: one at a time or several, at any moment,
+//! also by name.
 
 use std::{
     fmt,
@@ -12,7 +13,10 @@ use tokio::sync::watch;
 
 /// One named misbehaviour. As text: the name in [`Fault::all`], with `=VALUE` where it has one.
 #[derive(Clone, Debug, PartialEq, Eq)]
-#[allow(missing_docs, reason = "each variant is described once, in the table below, which people also see")]
+#[allow(
+    missing_docs,
+    reason = "each variant is described once, in the table below, which people also see"
+)]
 pub enum Fault {
     NoOauth,
     NoDeviceGrant,
@@ -65,39 +69,71 @@ const fn known(name: &'static str, fault: Fault, about: &'static str) -> KnownFa
 }
 
 static ALL: &[KnownFault] = &[
-    known("no-oauth", Fault::NoOauth, "OAuth discovery answers 404 M_UNRECOGNIZED everywhere"),
+    known(
+        "no-oauth",
+        Fault::NoOauth,
+        "OAuth discovery answers 404 M_UNRECOGNIZED everywhere",
+    ),
     known(
         "no-device-grant",
         Fault::NoDeviceGrant,
         "the metadata does not offer the device authorization grant",
     ),
-    known("no-registration", Fault::NoRegistration, "the metadata has no registration endpoint"),
+    known(
+        "no-registration",
+        Fault::NoRegistration,
+        "the metadata has no registration endpoint",
+    ),
     known(
         "device-id-taken",
         Fault::DeviceIdTaken,
         "GET /devices/{id} answers 200 for a device that does not exist",
     ),
-    known("devices-error", Fault::DevicesError, "GET /devices and /devices/{id} answer 500"),
-    known("devices-hang", Fault::DevicesHang, "GET /devices and /devices/{id} never answer"),
+    known(
+        "devices-error",
+        Fault::DevicesError,
+        "GET /devices and /devices/{id} answer 500",
+    ),
+    known(
+        "devices-hang",
+        Fault::DevicesHang,
+        "GET /devices and /devices/{id} never answer",
+    ),
     known(
         "device-missing",
         Fault::DeviceMissingAfterSuccess,
         "GET /devices/{id} answers 404 for every device",
     ),
-    known("uri-not-https", Fault::VerificationUriNotHttps, "verification URIs are http: on a host elsewhere"),
-    known("uri-script", Fault::VerificationUriScript, "verification URIs are javascript: URIs"),
+    known(
+        "uri-not-https",
+        Fault::VerificationUriNotHttps,
+        "verification URIs are http: on a host elsewhere",
+    ),
+    known(
+        "uri-script",
+        Fault::VerificationUriScript,
+        "verification URIs are javascript: URIs",
+    ),
     known(
         "consent-denied",
         Fault::ConsentDenied,
         "each sign-in is denied as if by the person (access_denied)",
     ),
-    known("authorization-expired", Fault::AuthorizationExpired, "each token poll answers expired_token"),
+    known(
+        "authorization-expired",
+        Fault::AuthorizationExpired,
+        "each token poll answers expired_token",
+    ),
     known(
         "invalid-scope-once",
         Fault::InvalidScopeOnce,
         "stable scopes: invalid_scope; org.matrix.msc2967 ones work",
     ),
-    known("slow-down", Fault::SlowDown { times: 1 }, "=TIMES: so many token polls answer slow_down"),
+    known(
+        "slow-down",
+        Fault::SlowDown { times: 1 },
+        "=TIMES: so many token polls answer slow_down",
+    ),
     known(
         "token-poll-502",
         Fault::TokenPoll502 { times: 1 },
@@ -108,7 +144,11 @@ static ALL: &[KnownFault] = &[
         Fault::OtherIssuer,
         "the homeserver names another authorization server, which does not answer",
     ),
-    known("revocation-fails", Fault::RevocationFails, "the revocation of a token answers 503"),
+    known(
+        "revocation-fails",
+        Fault::RevocationFails,
+        "the revocation of a token answers 503",
+    ),
     known(
         "revocation-ignored",
         Fault::RevocationIgnored,
@@ -119,36 +159,84 @@ static ALL: &[KnownFault] = &[
         Fault::AccountLocked,
         "tokens are refreshed, and the homeserver refuses each of them (401)",
     ),
-    known("wrong-device", Fault::WrongDevice, "whoami names another device"),
+    known(
+        "wrong-device",
+        Fault::WrongDevice,
+        "whoami names another device",
+    ),
     known(
         "device-grant-disabled",
         Fault::DeviceGrantDisabled,
         "the device grant is refused, and only the homeserver still names it",
     ),
-    known("device-name-refused", Fault::DeviceNameRefused, "PUT /devices/{id} answers 403"),
-    known("wrong-identity", Fault::WrongIdentity, "keys/query publishes another cross-signing identity"),
-    known("keys-upload-fails", Fault::KeysUploadFails, "keys/upload answers 500"),
-    known("keys-upload-refused", Fault::KeysUploadRefused, "keys/upload answers 400"),
-    known("keys-upload-hangs", Fault::KeysUploadHangs, "keys/upload never answers, and takes nothing"),
-    known("backup-other-version", Fault::BackupOtherVersion, "the current backup version is a newer one"),
-    known("backup-other-key", Fault::BackupOtherKey, "the backup's auth_data has another public key"),
+    known(
+        "device-name-refused",
+        Fault::DeviceNameRefused,
+        "PUT /devices/{id} answers 403",
+    ),
+    known(
+        "wrong-identity",
+        Fault::WrongIdentity,
+        "keys/query publishes another cross-signing identity",
+    ),
+    known(
+        "keys-upload-fails",
+        Fault::KeysUploadFails,
+        "keys/upload answers 500",
+    ),
+    known(
+        "keys-upload-refused",
+        Fault::KeysUploadRefused,
+        "keys/upload answers 400",
+    ),
+    known(
+        "keys-upload-hangs",
+        Fault::KeysUploadHangs,
+        "keys/upload never answers, and takes nothing",
+    ),
+    known(
+        "backup-other-version",
+        Fault::BackupOtherVersion,
+        "the current backup version is a newer one",
+    ),
+    known(
+        "backup-other-key",
+        Fault::BackupOtherKey,
+        "the backup's auth_data has another public key",
+    ),
     known(
         "slow-homeserver",
-        Fault::SlowHomeserver { delay: Duration::from_secs(1) },
+        Fault::SlowHomeserver {
+            delay: Duration::from_secs(1),
+        },
         "=MS: each homeserver answer is late",
     ),
     known(
         "lose-answer",
-        Fault::LoseAnswer { method: Method::PUT, nth: 1 },
+        Fault::LoseAnswer {
+            method: Method::PUT,
+            nth: 1,
+        },
         "=METHOD:N: the Nth rendezvous request is executed, never answered",
     ),
     known(
         "drop-request",
-        Fault::DropRequest { method: Method::GET, nth: 1 },
+        Fault::DropRequest {
+            method: Method::GET,
+            nth: 1,
+        },
         "=METHOD:N: the Nth rendezvous request is lost before it is executed",
     ),
-    known("rendezvous-gone", Fault::RendezvousGone, "rendezvous sessions are deleted under the devices"),
-    known("rendezvous-full", Fault::RendezvousFull, "a new rendezvous session is refused (429)"),
+    known(
+        "rendezvous-gone",
+        Fault::RendezvousGone,
+        "rendezvous sessions are deleted under the devices",
+    ),
+    known(
+        "rendezvous-full",
+        Fault::RendezvousFull,
+        "a new rendezvous session is refused (429)",
+    ),
     known(
         "rendezvous-wants-token",
         Fault::RendezvousWantsToken,
@@ -165,11 +253,15 @@ impl Fault {
     /// The same fault with the value that a person wrote.
     fn with_value(&self, value: &str) -> Option<Self> {
         Some(match self {
-            Self::SlowDown { .. } => Self::SlowDown { times: value.parse().ok()? },
-            Self::TokenPoll502 { .. } => Self::TokenPoll502 { times: value.parse().ok()? },
-            Self::SlowHomeserver { .. } => {
-                Self::SlowHomeserver { delay: Duration::from_millis(value.parse().ok()?) }
-            }
+            Self::SlowDown { .. } => Self::SlowDown {
+                times: value.parse().ok()?,
+            },
+            Self::TokenPoll502 { .. } => Self::TokenPoll502 {
+                times: value.parse().ok()?,
+            },
+            Self::SlowHomeserver { .. } => Self::SlowHomeserver {
+                delay: Duration::from_millis(value.parse().ok()?),
+            },
             Self::LoseAnswer { .. } => {
                 nth_request(value).map(|(method, nth)| Self::LoseAnswer { method, nth })?
             }
@@ -193,7 +285,9 @@ impl Fault {
 fn nth_request(value: &str) -> Option<(Method, u32)> {
     let (method, nth) = value.split_once(':')?;
     let known = [Method::GET, Method::PUT, Method::POST, Method::DELETE];
-    let method = known.into_iter().find(|known| known.as_str().eq_ignore_ascii_case(method))?;
+    let method = known
+        .into_iter()
+        .find(|known| known.as_str().eq_ignore_ascii_case(method))?;
     Some((method, nth.parse().ok().filter(|nth| *nth > 0)?))
 }
 
@@ -206,8 +300,13 @@ impl FromStr for Fault {
     type Err = UnknownFault;
 
     fn from_str(text: &str) -> Result<Self, UnknownFault> {
-        let (name, value) = text.split_once('=').map_or((text, None), |(name, value)| (name, Some(value)));
-        let known = ALL.iter().find(|known| known.name == name).map(|known| &known.fault);
+        let (name, value) = text
+            .split_once('=')
+            .map_or((text, None), |(name, value)| (name, Some(value)));
+        let known = ALL
+            .iter()
+            .find(|known| known.name == name)
+            .map(|known| &known.fault);
         match value {
             None => known.cloned(),
             Some(value) => known.and_then(|fault| fault.with_value(value)),
@@ -218,7 +317,9 @@ impl FromStr for Fault {
 
 impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let same = |known: &&KnownFault| std::mem::discriminant(&known.fault) == std::mem::discriminant(self);
+        let same = |known: &&KnownFault| {
+            std::mem::discriminant(&known.fault) == std::mem::discriminant(self)
+        };
         f.write_str(ALL.iter().find(same).map_or("unnamed", |known| known.name))?;
         match self {
             Self::SlowDown { times } | Self::TokenPoll502 { times } => write!(f, "={times}"),
@@ -293,9 +394,14 @@ impl Faults {
 
     /// Whether a counted fault strikes this request; each strike uses one up.
     pub(crate) fn strikes(&self, which: fn(&Fault) -> bool) -> bool {
-        let left =
-            |set: &&mut Set| which(&set.fault) && set.fault.times().is_some_and(|times| set.met < times);
-        self.lock().iter_mut().find(left).map(|set| set.met += 1).is_some()
+        let left = |set: &&mut Set| {
+            which(&set.fault) && set.fault.times().is_some_and(|times| set.met < times)
+        };
+        self.lock()
+            .iter_mut()
+            .find(left)
+            .map(|set| set.met += 1)
+            .is_some()
     }
 
     pub(crate) fn delay(&self) -> Duration {
@@ -311,8 +417,12 @@ impl Faults {
         let mut delivery = Delivery::Normal;
         for set in self.lock().iter_mut() {
             let (nth, outcome) = match &set.fault {
-                Fault::LoseAnswer { method, nth } if method == request => (*nth, Delivery::AnswerLost),
-                Fault::DropRequest { method, nth } if method == request => (*nth, Delivery::RequestLost),
+                Fault::LoseAnswer { method, nth } if method == request => {
+                    (*nth, Delivery::AnswerLost)
+                }
+                Fault::DropRequest { method, nth } if method == request => {
+                    (*nth, Delivery::RequestLost)
+                }
                 _ => continue,
             };
             set.met = set.met.saturating_add(1);
@@ -337,20 +447,32 @@ mod tests {
     fn every_fault_has_one_name_and_reads_back() {
         for known in Fault::all() {
             assert_eq!(known.name.parse::<Fault>().unwrap(), known.fault);
-            assert_eq!(known.fault.to_string().parse::<Fault>().unwrap(), known.fault);
-            let same =
-                Fault::all().iter().filter(|other| other.name == known.name || other.fault == known.fault);
+            assert_eq!(
+                known.fault.to_string().parse::<Fault>().unwrap(),
+                known.fault
+            );
+            let same = Fault::all()
+                .iter()
+                .filter(|other| other.name == known.name || other.fault == known.fault);
             assert_eq!(same.count(), 1, "{}", known.name);
         }
     }
 
     #[test]
     fn values_are_read_and_bad_ones_refused() {
-        let second_put = Fault::LoseAnswer { method: Method::PUT, nth: 2 };
+        let second_put = Fault::LoseAnswer {
+            method: Method::PUT,
+            nth: 2,
+        };
         assert_eq!("lose-answer=put:2".parse::<Fault>().unwrap(), second_put);
-        for bad in
-            ["", "nonsense", "no-oauth=1", "slow-down=often", "lose-answer=PUT:0", "lose-answer=BREW:1"]
-        {
+        for bad in [
+            "",
+            "nonsense",
+            "no-oauth=1",
+            "slow-down=often",
+            "lose-answer=PUT:0",
+            "lose-answer=BREW:1",
+        ] {
             assert!(bad.parse::<Fault>().is_err(), "{bad}");
         }
     }
@@ -366,9 +488,12 @@ mod tests {
     #[test]
     fn only_the_nth_request_of_the_method_is_lost() {
         let faults = Faults::default();
-        faults.set(Fault::LoseAnswer { method: Method::PUT, nth: 2 });
-        let fates =
-            [Method::PUT, Method::GET, Method::PUT, Method::PUT].map(|method| faults.deliver(&method));
+        faults.set(Fault::LoseAnswer {
+            method: Method::PUT,
+            nth: 2,
+        });
+        let fates = [Method::PUT, Method::GET, Method::PUT, Method::PUT]
+            .map(|method| faults.deliver(&method));
         use Delivery::{AnswerLost, Normal};
         assert_eq!(fates, [Normal, Normal, AnswerLost, Normal]);
     }

@@ -4,7 +4,10 @@ use std::{fmt, time::Duration};
 
 /// What the account's first device would have got when it signed in, by whatever means that was.
 #[derive(Clone)]
-#[allow(missing_docs, reason = "the fields are those of the OAuth 2.0 token response and of whoami")]
+#[allow(
+    missing_docs,
+    reason = "the fields are those of the OAuth 2.0 token response and of whoami"
+)]
 pub struct FirstSession {
     pub access_token: String,
     pub refresh_token: String,

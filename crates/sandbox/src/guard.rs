@@ -1,5 +1,6 @@
-//! Why nobody but this machine reaches the sandbox: it binds loopback, looks at the peer, and refuses a `Host` that is not
-//! loopback, so that a web page that points its own name at 127.0.0.1 (DNS rebinding) gets nothing.
+//! Why nobody but this machine reaches the sandbox: it binds loopback, looks at the peer, and
+//! refuses a `Host` that is not loopback, so that a web page that points its own name at 127.0.0.1
+//! (DNS rebinding) gets nothing.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
@@ -24,22 +25,35 @@ pub(crate) fn is_loopback(peer: IpAddr) -> bool {
     peer.to_canonical().is_loopback()
 }
 
-/// The outermost layer: refuses what does not name this machine, and puts the banner on what goes out.
+/// The outermost layer: refuses what does not name this machine, and puts the banner on what goes
+/// out.
 pub(crate) async fn guard(request: Request, next: Next) -> Response {
     let mut response = if names_loopback(&request) {
         next.run(request).await
     } else {
-        (StatusCode::FORBIDDEN, "the sandbox answers on loopback only\n").into_response()
+        (
+            StatusCode::FORBIDDEN,
+            "the sandbox answers on loopback only\n",
+        )
+            .into_response()
     };
-    response.headers_mut().insert(BANNER_HEADER, HeaderValue::from_static(BANNER));
+    response
+        .headers_mut()
+        .insert(BANNER_HEADER, HeaderValue::from_static(BANNER));
     response
 }
 
-/// Exactly one `Host`, and it is loopback; so is the authority of a request in absolute form, which outranks `Host`.
+/// Exactly one `Host`, and it is loopback; so is the authority of a request in absolute form, which
+/// outranks `Host`.
 fn names_loopback(request: &Request) -> bool {
     let mut hosts = request.headers().get_all(HOST).iter();
-    let (Some(host), None) = (hosts.next(), hosts.next()) else { return false };
-    let host = host.to_str().ok().and_then(|host| host.parse::<Authority>().ok());
+    let (Some(host), None) = (hosts.next(), hosts.next()) else {
+        return false;
+    };
+    let host = host
+        .to_str()
+        .ok()
+        .and_then(|host| host.parse::<Authority>().ok());
     host.is_some_and(|host| is_loopback_name(host.host()))
         && request.uri().host().is_none_or(is_loopback_name)
 }
@@ -60,9 +74,14 @@ mod tests {
         for good in ["127.0.0.1", "127.9.9.9", "localhost", "LOCALHOST", "[::1]"] {
             assert!(is_loopback_name(good), "{good}");
         }
-        for bad in
-            ["evil.example", "localhost.evil.example", "127.0.0.1.evil.example", "10.0.0.1", "", "[::2]"]
-        {
+        for bad in [
+            "evil.example",
+            "localhost.evil.example",
+            "127.0.0.1.evil.example",
+            "10.0.0.1",
+            "",
+            "[::2]",
+        ] {
             assert!(!is_loopback_name(bad), "{bad}");
         }
         assert!(is_loopback(IpAddr::from([127, 0, 0, 1])));

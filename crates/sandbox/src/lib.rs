@@ -1,9 +1,10 @@
-//! A small homeserver and an OAuth 2.0 authorization server, with a rendezvous service beside them, to try Matrix sign-in by QR
-//! code against: for tests and demos only, in memory, on loopback only, for one account.
+//! A small homeserver and an OAuth 2.0 authorization server, with a rendezvous service beside them,
+//! to try Matrix sign-in by QR code against: for tests and demos only, in memory, on loopback only,
+//! for one account.
 //!
-//! It answers every call that the two devices of a sign-in make, and answers honestly: tokens and scopes are checked, nothing
-//! signed is published unless its signatures verify, and a [`Record`] says what was seen. It misbehaves only when told to, in
-//! the ways that [`Fault::all`] names.
+//! It answers every call that the two devices of a sign-in make, and answers honestly: tokens and
+//! scopes are checked, nothing signed is published unless its signatures verify, and a [`Record`]
+//! says what was seen. It misbehaves only when told to, in the ways that [`Fault::all`] names.
 //!
 //! ```
 //! # async fn example() -> std::io::Result<()> {
@@ -20,8 +21,9 @@
 //! # }
 //! ```
 //!
-//! Two halves: `homeserver` (the Client-Server API) and `oauth` (MSC2964, MSC2965, MSC2966, MSC2967, RFC 8628), each on a port
-//! of its own. What passes between them is in `state`. With [`Options::synapse`] the first half is a real Synapse.
+//! Two halves: `homeserver` (the Client-Server API) and `oauth` (MSC2964, MSC2965, MSC2966,
+//! MSC2967, RFC 8628), each on a port of its own. What passes between them is in `state`. With
+//! [`Options::synapse`] the first half is a real Synapse.
 
 mod account;
 mod faults;
@@ -73,7 +75,8 @@ impl Sandbox {
     ///
     /// # Errors
     ///
-    /// When a port is taken, the localpart cannot be part of a user id (`a-z0-9._=/-`), or a [`SynapseError`] is in the way.
+    /// When a port is taken, the localpart cannot be part of a user id (`a-z0-9._=/-`), or a
+    /// [`SynapseError`] is in the way.
     pub async fn start(options: Options) -> io::Result<Self> {
         check_localpart(&options.localpart)?;
         let (listener, here) = listen(options.homeserver_port).await?;
@@ -88,12 +91,23 @@ impl Sandbox {
         }
         let mut servers = JoinSet::new();
         servers.spawn(serve::serve(listener, guarded(app)));
-        servers.spawn(serve::serve(oauth_listener, guarded(oauth::router(shared.clone()))));
+        servers.spawn(serve::serve(
+            oauth_listener,
+            guarded(oauth::router(shared.clone())),
+        ));
         if let Some(synapse) = &shared.synapse {
-            synapse.check_issuer(&shared.issuer).await.map_err(io::Error::other)?;
+            synapse
+                .check_issuer(&shared.issuer)
+                .await
+                .map_err(io::Error::other)?;
         }
         tracing::info!(homeserver = %shared.homeserver, issuer = %shared.issuer, "{}", guard::BANNER);
-        Ok(Self { shared, here, rendezvous, servers })
+        Ok(Self {
+            shared,
+            here,
+            rendezvous,
+            servers,
+        })
     }
 
     /// The homeserver's base URL.
@@ -106,7 +120,8 @@ impl Sandbox {
         &self.shared.issuer
     }
 
-    /// Where rendezvous sessions are created (`POST`): the stable path at the homeserver, or beside a Synapse.
+    /// Where rendezvous sessions are created (`POST`): the stable path at the homeserver, or beside
+    /// a Synapse.
     pub fn rendezvous(&self) -> Url {
         let mut url = self.here.clone();
         url.set_path(rendezvous::STABLE);
@@ -127,14 +142,19 @@ impl Sandbox {
     ///
     /// # Errors
     ///
-    /// When the device id is not one that could be asked for as a scope (10 characters or more), or Synapse does not take it.
+    /// When the device id is not one that could be asked for as a scope (10 characters or more), or
+    /// Synapse does not take it.
     pub async fn first_session(&self, device_id: &str) -> io::Result<FirstSession> {
         let text = format!("openid urn:matrix:client:api:* urn:matrix:client:device:{device_id}");
-        let scope = Scope::parse(&text).map_err(|why| io::Error::new(io::ErrorKind::InvalidInput, why))?;
+        let scope =
+            Scope::parse(&text).map_err(|why| io::Error::new(io::ErrorKind::InvalidInput, why))?;
         let refused = |error| io::Error::other(format!("{error:?}"));
         let client = Client::of_first_device().map_err(refused)?;
         self.shared.account().exempt(device_id);
-        self.shared.device_comes(device_id, client.name()).await.map_err(io::Error::other)?;
+        self.shared
+            .device_comes(device_id, client.name())
+            .await
+            .map_err(io::Error::other)?;
         let tokens = self.open_session(client, scope).map_err(refused)?;
         Ok(FirstSession {
             access_token: tokens.access_token,
@@ -165,10 +185,15 @@ impl Sandbox {
     /// User codes that wait for the person, oldest first.
     pub fn pending(&self) -> Vec<String> {
         let now = std::time::Instant::now();
-        self.shared.authority().pending(now).map(|grant| grant.user_code.clone()).collect()
+        self.shared
+            .authority()
+            .pending(now)
+            .map(|grant| grant.user_code.clone())
+            .collect()
     }
 
-    /// The oldest user code that waits for the person, as soon as there is one. It stays the oldest until it is decided.
+    /// The oldest user code that waits for the person, as soon as there is one. It stays the oldest
+    /// until it is decided.
     pub async fn next_pending(&self) -> String {
         let mut changes = self.shared.changed.subscribe();
         loop {
@@ -185,13 +210,17 @@ impl Sandbox {
         self.shared.authority().decide(user_code, decision)
     }
 
-    /// The person removes a device in the account: its session has ended, and its tokens are worth nothing.
+    /// The person removes a device in the account: its session has ended, and its tokens are worth
+    /// nothing.
     ///
     /// # Errors
     ///
     /// When a Synapse could not be told; then nothing has ended.
     pub async fn remove_device(&self, device_id: &str) -> io::Result<()> {
-        self.shared.remove_device(device_id).await.map_err(io::Error::other)
+        self.shared
+            .remove_device(device_id)
+            .await
+            .map_err(io::Error::other)
     }
 
     /// Stops the servers; connections are closed.
@@ -205,11 +234,19 @@ impl Sandbox {
 async fn home(options: &Options, here: &Url) -> Result<Home, SynapseError> {
     let Some(synapse) = &options.synapse else {
         let user_id = format!("@{}:{}", options.localpart, here.authority());
-        return Ok(Home { homeserver: here.clone(), user_id, synapse: None });
+        return Ok(Home {
+            homeserver: here.clone(),
+            user_id,
+            synapse: None,
+        });
     };
     let provisioning = Provisioning::new(synapse.clone(), &options.localpart)?;
     let user_id = provisioning.make_account().await?;
-    Ok(Home { homeserver: synapse.homeserver().clone(), user_id, synapse: Some(provisioning) })
+    Ok(Home {
+        homeserver: synapse.homeserver().clone(),
+        user_id,
+        synapse: Some(provisioning),
+    })
 }
 
 async fn listen(port: u16) -> io::Result<(TcpListener, Url)> {
@@ -226,7 +263,10 @@ fn check_localpart(localpart: &str) -> io::Result<()> {
     let allowed = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b"._=/-".contains(&b);
     match !localpart.is_empty() && localpart.bytes().all(allowed) {
         true => Ok(()),
-        false => Err(io::Error::new(io::ErrorKind::InvalidInput, "not a localpart: a-z 0-9 . _ = / - only")),
+        false => Err(io::Error::new(
+            io::ErrorKind::InvalidInput,
+            "not a localpart: a-z 0-9 . _ = / - only",
+        )),
     }
 }
 

@@ -37,7 +37,10 @@ mod tests {
         for _ in 0..1000 {
             let code = user_code().unwrap();
             assert_eq!(code.len(), 6);
-            assert!(code.bytes().all(|b| USER_CODE_LETTERS.contains(&b)), "{code}");
+            assert!(
+                code.bytes().all(|b| USER_CODE_LETTERS.contains(&b)),
+                "{code}"
+            );
         }
     }
 

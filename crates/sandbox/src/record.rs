@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-/// A snapshot. It holds no token, key or code. In front of a [`Synapse`](crate::Synapse) it is what the authorization server
-/// and the rendezvous service saw: keys and backups are then none of the sandbox's business.
+/// A snapshot. It holds no token, key or code. In front of a [`Synapse`](crate::Synapse) it is what
+/// the authorization server and the rendezvous service saw: keys and backups are then none of the
+/// sandbox's business.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct Record {
@@ -13,12 +14,13 @@ pub struct Record {
     pub devices: Vec<String>,
     /// What they are called, by ID.
     pub device_names: BTreeMap<String, String>,
-    /// Devices that were made without QR (the account's first): they sign themselves after their first upload.
+    /// Devices that were made without QR (the account's first): they sign themselves after their
+    /// first upload.
     pub bootstrap: Vec<String>,
     /// Every `/keys/upload` that was understood, refused ones included, in order.
     pub key_uploads: Vec<KeyUpload>,
-    /// How often a device that is not in `bootstrap` came to have keys, or a new identity, without a valid signature of the
-    /// account's self-signing key over it. MSC4108 wants 0.
+    /// How often a device that is not in `bootstrap` came to have keys, or a new identity, without
+    /// a valid signature of the account's self-signing key over it. MSC4108 wants 0.
     pub unsigned_moments: u32,
     /// The current version of the key backup.
     pub backup_version: Option<String>,

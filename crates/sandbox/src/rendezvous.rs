@@ -1,5 +1,6 @@
-//! The rendezvous service beside the homeserver, and what can be done to it. The service itself is the real one: faults act on
-//! what comes in and what goes out, as a bad network or a busy server would.
+//! The rendezvous service beside the homeserver, and what can be done to it. The service itself is
+//! the real one: faults act on what comes in and what goes out, as a bad network or a busy server
+//! would.
 
 use std::sync::Arc;
 
@@ -24,7 +25,8 @@ use crate::{
     state::Shared,
 };
 
-/// Where a homeserver creates sessions: MSC4108, "Create a rendezvous session", stable and unstable.
+/// Where a homeserver creates sessions: MSC4108, "Create a rendezvous session", stable and
+/// unstable.
 pub(crate) const STABLE: &str = "_matrix/client/v1/rendezvous";
 const UNSTABLE: &str = "_matrix/client/unstable/org.matrix.msc4108/rendezvous";
 /// The same of MSC4388, "Unstable prefix". Its stable path is that of MSC4108.
@@ -41,13 +43,19 @@ pub(crate) fn service(here: &Url, options: &Options) -> std::io::Result<Rendezvo
 }
 
 pub(crate) fn router(shared: Arc<Shared>, rendezvous: &Rendezvous) -> Router {
-    let door = Door { shared, service: rendezvous.router() };
+    let door = Door {
+        shared,
+        service: rendezvous.router(),
+    };
     let service = door.service.clone();
-    // axum takes another router only where it may look inside; these routes are the whole service, fallback included.
+    // axum takes another router only where it may look inside; these routes are the whole service,
+    // fallback included.
     let service = tower::service_fn(move |request: Request| service.clone().oneshot(request));
     [STABLE, UNSTABLE, UNSTABLE_MSC4388]
         .iter()
-        .fold(Router::new(), |router, create| router.route_service(&format!("/{create}"), service.clone()))
+        .fold(Router::new(), |router, create| {
+            router.route_service(&format!("/{create}"), service.clone())
+        })
         .route_service(&format!("/{STABLE}/{{id}}"), service.clone())
         .route_service(&format!("/{UNSTABLE_MSC4388}/{{id}}"), service.clone())
         .nest_service(&format!("/{MOUNT}"), service)
@@ -72,11 +80,15 @@ async fn disturb(State(door): State<Door>, request: Request, next: Next) -> Resp
         Some(response) => response,
         None => run(&door, request, next).await,
     };
-    if delivery == Delivery::AnswerLost { NoAnswer.into_response() } else { response }
+    if delivery == Delivery::AnswerLost {
+        NoAnswer.into_response()
+    } else {
+        response
+    }
 }
 
-/// A create request that does not get through: to a full server, to one that wants to know who asks, or to a homeserver that
-/// delegates.
+/// A create request that does not get through: to a full server, to one that wants to know who
+/// asks, or to a homeserver that delegates.
 fn turned_away(shared: &Shared, request: &Request) -> Option<Response> {
     if shared.faults.is_set(&Fault::RendezvousWantsToken) && !may_create(shared, request) {
         return Some(not_signed_in(request.method()));
@@ -90,11 +102,15 @@ fn turned_away(shared: &Shared, request: &Request) -> Option<Response> {
     // Not the service's own path: a redirect may lead there. MSC4388 knows none.
     let location = shared.options.rendezvous_redirect.as_ref()?;
     let at_homeserver = request.uri().path().starts_with("/_matrix/") && !is_json(request);
-    let headers = [(header::LOCATION, location.as_str()), (header::ACCESS_CONTROL_ALLOW_ORIGIN, "*")];
+    let headers = [
+        (header::LOCATION, location.as_str()),
+        (header::ACCESS_CONTROL_ALLOW_ORIGIN, "*"),
+    ];
     at_homeserver.then(|| (StatusCode::TEMPORARY_REDIRECT, headers).into_response())
 }
 
-/// MSC4388: "Requires authentication: Optional - depending on server policy". The sessions themselves want none.
+/// MSC4388: "Requires authentication: Optional - depending on server policy". The sessions
+/// themselves want none.
 fn may_create(shared: &Shared, request: &Request) -> bool {
     let path = request.uri().path().trim_start_matches('/');
     let creates = match *request.method() {
@@ -102,9 +118,14 @@ fn may_create(shared: &Shared, request: &Request) -> bool {
         Method::POST => is_json(request),
         _ => false,
     };
-    let header = request.headers().get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
+    let header = request
+        .headers()
+        .get(header::AUTHORIZATION)
+        .and_then(|value| value.to_str().ok());
     let token = header.and_then(|value| value.strip_prefix("Bearer "));
-    !creates || token.is_some_and(|token| matches!(shared.introspect(token), Introspection::Active { .. }))
+    !creates
+        || token
+            .is_some_and(|token| matches!(shared.introspect(token), Introspection::Active { .. }))
 }
 
 fn is_json(request: &Request) -> bool {
@@ -122,18 +143,29 @@ fn not_signed_in(method: &Method) -> Response {
 }
 
 fn full() -> Response {
-    let headers = [(header::RETRY_AFTER, "60"), (header::ACCESS_CONTROL_ALLOW_ORIGIN, "*")];
-    let body = json!({ "errcode": "M_UNKNOWN", "error": "too many sessions", "retry_after_ms": 60_000 });
+    let headers = [
+        (header::RETRY_AFTER, "60"),
+        (header::ACCESS_CONTROL_ALLOW_ORIGIN, "*"),
+    ];
+    let body =
+        json!({ "errcode": "M_UNKNOWN", "error": "too many sessions", "retry_after_ms": 60_000 });
     (StatusCode::TOO_MANY_REQUESTS, headers, Json(body)).into_response()
 }
 
-/// With [`Fault::RendezvousGone`] the session is deleted first; a reader that is being held learns of it at once.
+/// With [`Fault::RendezvousGone`] the session is deleted first; a reader that is being held learns
+/// of it at once.
 async fn run(door: &Door, request: Request, next: Next) -> Response {
     let whole = request.uri().path();
-    let path = whole.strip_prefix(&format!("/{MOUNT}")).unwrap_or(whole).to_owned();
+    let path = whole
+        .strip_prefix(&format!("/{MOUNT}"))
+        .unwrap_or(whole)
+        .to_owned();
     let delete = async {
         door.shared.faults.until_set(&Fault::RendezvousGone).await;
-        let request = Request::builder().method(Method::DELETE).uri(path).body(Body::empty());
+        let request = Request::builder()
+            .method(Method::DELETE)
+            .uri(path)
+            .body(Body::empty());
         if let Ok(request) = request {
             // An answer of 404 is as good: then it was gone already.
             let _ = door.service.clone().oneshot(request).await;

@@ -1,5 +1,6 @@
-//! One listener, one router. Like `axum::serve`, with two things more: a timeout for slow headers, and the ability to close a
-//! connection instead of answering, which is what a lost connection looks like from the other side.
+//! One listener, one router. Like `axum::serve`, with two things more: a timeout for slow headers,
+//! and the ability to close a connection instead of answering, which is what a lost connection
+//! looks like from the other side.
 
 use std::{convert::Infallible, time::Duration};
 
@@ -67,7 +68,10 @@ async fn connection(stream: TcpStream, app: Router) {
 }
 
 async fn answer(app: Router, request: Request) -> Result<Response, ConnectionLost> {
-    let response = app.oneshot(request).await.unwrap_or_else(|never: Infallible| match never {});
+    let response = app
+        .oneshot(request)
+        .await
+        .unwrap_or_else(|never: Infallible| match never {});
     match response.extensions().get::<NoAnswer>() {
         Some(NoAnswer) => Err(ConnectionLost),
         None => Ok(response),

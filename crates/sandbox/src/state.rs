@@ -1,5 +1,6 @@
-//! The two halves and all that passes between them: the homeserver asks what a token is good for; the authorization server
-//! says that a device came or went. Neither reaches further into the other.
+//! The two halves and all that passes between them: the homeserver asks what a token is good for;
+//! the authorization server says that a device came or went. Neither reaches further into the
+//! other.
 
 use std::{
     collections::BTreeMap,
@@ -81,7 +82,11 @@ impl Shared {
     }
 
     /// Authorization server to homeserver: this device is about to have a token.
-    pub(crate) async fn device_comes(&self, device_id: &str, name: &str) -> Result<(), SynapseError> {
+    pub(crate) async fn device_comes(
+        &self,
+        device_id: &str,
+        name: &str,
+    ) -> Result<(), SynapseError> {
         if let Some(synapse) = &self.synapse {
             synapse.upsert_device(device_id, name).await?;
         }
@@ -90,9 +95,14 @@ impl Shared {
         Ok(())
     }
 
-    /// Either half: this token's sign-in ends, and with the last one of a device the device. It goes first: where the homeserver
-    /// cannot be told, nothing has ended, and it can be tried again.
-    pub(crate) async fn end_session(&self, token: &str, client_id: Option<&str>) -> Result<(), OAuthError> {
+    /// Either half: this token's sign-in ends, and with the last one of a device the device. It
+    /// goes first: where the homeserver cannot be told, nothing has ended, and it can be tried
+    /// again.
+    pub(crate) async fn end_session(
+        &self,
+        token: &str,
+        client_id: Option<&str>,
+    ) -> Result<(), OAuthError> {
         let last_of = self.authority().last_session_of(token, client_id)?;
         if let Some(device_id) = last_of {
             self.device_goes(&device_id).await?;
@@ -119,7 +129,9 @@ impl Shared {
     }
 
     pub(crate) fn count_rendezvous(&self, method: &str) {
-        *lock(&self.rendezvous_requests).entry(method.to_owned()).or_default() += 1;
+        *lock(&self.rendezvous_requests)
+            .entry(method.to_owned())
+            .or_default() += 1;
     }
 
     pub(crate) fn record(&self) -> Record {
@@ -134,7 +146,8 @@ impl Shared {
 
     /// Waits until something may have changed since `seen`, or for `longest`.
     pub(crate) async fn wait_for_change(seen: &mut watch::Receiver<()>, longest: Duration) {
-        // An elapsed wait and a closed channel mean the same to the caller: look once more, then answer.
+        // An elapsed wait and a closed channel mean the same to the caller: look once more, then
+        // answer.
         let _ = tokio::time::timeout(longest, seen.changed()).await;
     }
 }

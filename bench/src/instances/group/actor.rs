@@ -4,9 +4,9 @@ use std::{net::SocketAddr, time::Instant};
 
 use crate::{
     client::{Answer, Client},
+    error::BenchError,
     history::{Event, Tag, What},
     requests::Request,
-    error::BenchError,
 };
 
 /// Nearest what is in a sign-in, and nothing that a bench of the store would need.
@@ -25,7 +25,11 @@ pub(super) struct Actor {
 }
 
 impl Actor {
-    pub(super) async fn connect(address: SocketAddr, number: usize, clock: Instant) -> Result<Self, BenchError> {
+    pub(super) async fn connect(
+        address: SocketAddr,
+        number: usize,
+        clock: Instant,
+    ) -> Result<Self, BenchError> {
         let number = u64::try_from(number).unwrap_or_default() + 1;
         Ok(Self {
             client: Client::connect(address).await?,
@@ -41,14 +45,19 @@ impl Actor {
     /// The path of the session.
     pub(super) async fn create(&mut self) -> Result<Vec<u8>, BenchError> {
         let (start, payload) = (self.now(), self.next_payload());
-        let answer = self.client.ask(self.request.create(&text(payload))).await?.expect("create", 201)?;
+        let answer = self
+            .client
+            .ask(self.request.create(&text(payload)))
+            .await?
+            .expect("create", 201)?;
         let (path, tag) = (answer.path()?.to_vec(), Tag::from(answer.etag));
         self.seen = tag.clone();
         self.note(start, What::Created { tag, payload });
         Ok(path)
     }
 
-    /// In the last quarter of its requests the one who is to delete the session may do it at any moment.
+    /// In the last quarter of its requests the one who is to delete the session may do it at any
+    /// moment.
     pub(super) async fn use_session(
         &mut self,
         path: &[u8],
@@ -84,13 +93,26 @@ impl Actor {
 
     async fn write(&mut self, path: &[u8]) -> Result<(), BenchError> {
         let (start, payload) = (self.now(), self.next_payload());
-        let answer = self.client.ask(self.request.write(path, &self.seen, &text(payload))).await?;
+        let answer = self
+            .client
+            .ask(self.request.write(path, &self.seen, &text(payload)))
+            .await?;
         let (against, tag) = (self.seen.clone(), Tag::from(answer.etag));
         let what = match answer.status {
-            202 => What::Written { against, tag, payload },
+            202 => What::Written {
+                against,
+                tag,
+                payload,
+            },
             412 => What::Refused { against },
             404 => What::Gone,
-            got => return Err(BenchError::Status { request: "write", wanted: 202, got }),
+            got => {
+                return Err(BenchError::Status {
+                    request: "write",
+                    wanted: 202,
+                    got,
+                });
+            }
         };
         self.saw(start, what);
         Ok(())
@@ -102,7 +124,13 @@ impl Actor {
         let what = match answer.status {
             204 => What::Deleted,
             404 => What::Gone,
-            got => return Err(BenchError::Status { request: "delete", wanted: 204, got }),
+            got => {
+                return Err(BenchError::Status {
+                    request: "delete",
+                    wanted: 204,
+                    got,
+                });
+            }
         };
         self.note(start, what);
         Ok(())
@@ -117,7 +145,11 @@ impl Actor {
     }
 
     fn note(&mut self, start: u64, what: What) {
-        self.events.push(Event { start, end: self.now(), what });
+        self.events.push(Event {
+            start,
+            end: self.now(),
+            what,
+        });
     }
 
     fn now(&self) -> u64 {
@@ -133,10 +165,16 @@ impl Actor {
 fn read_answer(answer: &Answer<'_>) -> Result<What, BenchError> {
     let tag = Tag::from(answer.etag);
     match answer.status {
-        200 => number(answer.body).map(|payload| What::Read { tag, payload }).ok_or(BenchError::WrongPayload),
+        200 => number(answer.body)
+            .map(|payload| What::Read { tag, payload })
+            .ok_or(BenchError::WrongPayload),
         304 => Ok(What::Unchanged { tag }),
         404 => Ok(What::Gone),
-        got => Err(BenchError::Status { request: "read", wanted: 200, got }),
+        got => Err(BenchError::Status {
+            request: "read",
+            wanted: 200,
+            got,
+        }),
     }
 }
 
@@ -146,7 +184,11 @@ fn text(number: u64) -> Vec<u8> {
 }
 
 fn number(payload: &[u8]) -> Option<u64> {
-    std::str::from_utf8(payload).ok().filter(|text| text.len() == PAYLOAD)?.parse().ok()
+    std::str::from_utf8(payload)
+        .ok()
+        .filter(|text| text.len() == PAYLOAD)?
+        .parse()
+        .ok()
 }
 
 /// The same choices in each run (xorshift).

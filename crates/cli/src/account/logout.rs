@@ -17,13 +17,20 @@ use crate::{
 pub(crate) async fn logout(args: &args::Logout) -> Result<(), Failure> {
     let out = Output::new(args.online.json);
     let directory = directory(&args.online.directory)?;
-    let cancel = Cancel::on_signals(move || out.say(""))
-        .map_err(|error| Failure::here(format!("signals cannot be heard: {error}"), "Begin again."))?;
-    let question = Question { out, cancel: &cancel, yes: args.yes };
+    let cancel = Cancel::on_signals(move || out.say("")).map_err(|error| {
+        Failure::here(format!("signals cannot be heard: {error}"), "Begin again.")
+    })?;
+    let question = Question {
+        out,
+        cancel: &cancel,
+        yes: args.yes,
+    };
     if args.local {
         return here(&directory, question).await;
     }
-    let sign_out = SignOut::prepare(&directory, policy(&args.online)).await.map_err(Failure::not_ready)?;
+    let sign_out = SignOut::prepare(&directory, policy(&args.online))
+        .await
+        .map_err(Failure::not_ready)?;
     let subject = sign_out.subject();
     // What was interrupted has never been used: nothing is lost with it.
     if !subject.interrupted {
@@ -44,9 +51,16 @@ pub(crate) async fn logout(args: &args::Logout) -> Result<(), Failure> {
 
 async fn here(directory: &Path, question: Question<'_>) -> Result<(), Failure> {
     let facts = Facts::read(directory).ok();
-    let what = facts.as_ref().map_or("this session", |facts| facts.device_id.as_str());
-    let text = format!("Remove {} from this machine, and leave it in the account?", harmless(what));
-    question.ask(&text, facts.as_ref().map(|facts| facts.device_id.as_str())).await?;
+    let what = facts
+        .as_ref()
+        .map_or("this session", |facts| facts.device_id.as_str());
+    let text = format!(
+        "Remove {} from this machine, and leave it in the account?",
+        harmless(what)
+    );
+    question
+        .ask(&text, facts.as_ref().map(|facts| facts.device_id.as_str()))
+        .await?;
     let subject = sign_out_here(directory).map_err(Failure::not_ready)?;
     let text = format!(
         "What was kept of {} is removed from this machine. The device may still be in the account: remove it {}.",
@@ -84,17 +98,30 @@ fn report(out: Output, subject: &Subject) {
 }
 
 fn device(subject: &Subject) -> String {
-    subject.device_id.as_deref().map_or_else(|| "this session".to_owned(), |id| harmless(id).to_string())
+    subject
+        .device_id
+        .as_deref()
+        .map_or_else(|| "this session".to_owned(), |id| harmless(id).to_string())
 }
 
 fn account(subject: &Subject) -> String {
-    subject.user_id.as_deref().map_or_else(|| "your account".to_owned(), |id| harmless(id).to_string())
+    subject
+        .user_id
+        .as_deref()
+        .map_or_else(|| "your account".to_owned(), |id| harmless(id).to_string())
 }
 
 /// Tokens that were refreshed on the way are on disk: whoever begins again goes on with them.
 fn stopped(subject: &Subject) -> Failure {
-    let what = format!("interrupted before {} was seen to be signed out", device(subject));
-    Failure::new(Exit::Cancelled, what, "Run it again: it goes on where it stopped.")
+    let what = format!(
+        "interrupted before {} was seen to be signed out",
+        device(subject)
+    );
+    Failure::new(
+        Exit::Cancelled,
+        what,
+        "Run it again: it goes on where it stopped.",
+    )
 }
 
 /// Asks before something is lost.
@@ -111,9 +138,14 @@ impl Question<'_> {
         }
         if !keyboard::is_terminal() && self.out == Output::Human {
             let advice = "Say --yes if you are sure.";
-            return Err(Failure::new(Exit::Usage, "nobody is there to be asked", advice));
+            return Err(Failure::new(
+                Exit::Usage,
+                "nobody is there to be asked",
+                advice,
+            ));
         }
-        self.out.event(json!({ "event": "question", "question": "logout", "device_id": device_id }));
+        self.out
+            .event(json!({ "event": "question", "question": "logout", "device_id": device_id }));
         self.out.prompt(format_args!(
             "{text} Messages that are not in the key backup cannot be read here again. [y/N] "
         ));
@@ -126,12 +158,18 @@ impl Question<'_> {
         match answer.as_deref().map(|answer| answer.trim()) {
             Some("y" | "Y" | "yes") => Ok(()),
             Some(_) => Err(unchanged("not confirmed")),
-            None => Err(unchanged("standard input ended before the question was answered")),
+            None => Err(unchanged(
+                "standard input ended before the question was answered",
+            )),
         }
     }
 }
 
 fn unchanged(why: &str) -> Failure {
     let what = format!("{why}: nothing was changed, this device is still signed in");
-    Failure::new(Exit::Cancelled, what, "Run it again and answer y, or say --yes.")
+    Failure::new(
+        Exit::Cancelled,
+        what,
+        "Run it again and answer y, or say --yes.",
+    )
 }

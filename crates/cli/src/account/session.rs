@@ -13,7 +13,11 @@ use crate::{
 pub(crate) async fn session(args: &args::Session) -> Result<(), Failure> {
     let directory = directory(&args.directory)?;
     let facts = Facts::read(&directory).map_err(Failure::not_ready)?;
-    let known = if args.offline { None } else { Some(ask(args, &directory).await?) };
+    let known = if args.offline {
+        None
+    } else {
+        Some(ask(args, &directory).await?)
+    };
     let place = directory.display().to_string();
     let state = known.as_ref().map(words);
     let rows = [
@@ -24,8 +28,14 @@ pub(crate) async fn session(args: &args::Session) -> Result<(), Failure> {
         ("kept in", Some(place.as_str())),
         ("still good", state.as_deref()),
     ];
-    let rows = rows.into_iter().filter_map(|(name, value)| Some(format!("\n{}", row(name, value?))));
-    let text = format!("{}{}", paint(BOLD, harmless(&facts.user_id)), rows.collect::<String>());
+    let rows = rows
+        .into_iter()
+        .filter_map(|(name, value)| Some(format!("\n{}", row(name, value?))));
+    let text = format!(
+        "{}{}",
+        paint(BOLD, harmless(&facts.user_id)),
+        rows.collect::<String>()
+    );
     let mut json = json!({
         "user_id": facts.user_id,
         "device_id": facts.device_id,
@@ -60,5 +70,8 @@ fn outcome(known: &Standing) -> [(String, Value); 2] {
         Standing::SignedIn => (json!(true), Value::Null),
         Standing::Unknown(why) => (Value::Null, json!(why.what)),
     };
-    [("signed_in".to_owned(), signed_in), ("not_known_because".to_owned(), why)]
+    [
+        ("signed_in".to_owned(), signed_in),
+        ("not_known_because".to_owned(), why),
+    ]
 }

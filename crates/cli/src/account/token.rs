@@ -12,7 +12,9 @@ use crate::{args, exit::Failure, output::Output};
 pub(crate) async fn token(args: &args::Token) -> Result<(), Failure> {
     let directory = directory(&args.online.directory)?;
     let good_for = Duration::from_secs(args.seconds);
-    let token = access_token(&directory, policy(&args.online), good_for).await.map_err(Failure::not_ready)?;
+    let token = access_token(&directory, policy(&args.online), good_for)
+        .await
+        .map_err(Failure::not_ready)?;
     let json = json!({
         "access_token": token.token.expose(),
         "expires_at": token.expires_at,

@@ -12,7 +12,8 @@ use super::Look;
 /// How the two devices meet.
 #[derive(Debug, ClapArgs)]
 pub(crate) struct Exchange {
-    /// Scan the other device's code: a picture, a file with the code as text, or `-` for standard input
+    /// Scan the other device's code: a picture, a file with the code as text, or `-` for standard
+    /// input
     #[arg(long, value_name = "FILE|-", conflicts_with_all = ["rendezvous", "qr"])]
     pub(crate) scan: Option<PathBuf>,
 
@@ -23,8 +24,8 @@ pub(crate) struct Exchange {
     #[command(flatten)]
     pub(crate) look: Look,
 
-    /// Where to create the rendezvous session, instead of on the homeserver: in msc4108 the URL that creates sessions, in
-    /// msc4388 the server's base URL
+    /// Where to create the rendezvous session, instead of on the homeserver: in msc4108 the URL
+    /// that creates sessions, in msc4388 the server's base URL
     #[arg(long, value_name = "URL", value_parser = endpoint)]
     pub(crate) rendezvous: Option<Url>,
 
@@ -33,8 +34,14 @@ pub(crate) struct Exchange {
     #[arg(conflicts_with = "scan")]
     pub(crate) revision: Revision,
 
-    /// Which reading of the key derivation to follow where this device chooses: scanning in msc4108, showing in msc4388
-    #[arg(long, value_enum, default_value = "as-deployed", value_name = "READING")]
+    /// Which reading of the key derivation to follow where this device chooses: scanning in
+    /// msc4108, showing in msc4388
+    #[arg(
+        long,
+        value_enum,
+        default_value = "as-deployed",
+        value_name = "READING"
+    )]
     pub(crate) dialect: Reading,
 }
 

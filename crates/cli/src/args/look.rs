@@ -4,13 +4,20 @@ use clap::{Args, ValueEnum};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Args)]
 pub(crate) struct Look {
-    /// How to draw the QR code; ASCII needs twice the room. By default half blocks, and ASCII where the locale (LC_ALL,
-    /// LC_CTYPE, LANG) is not UTF-8
-    #[arg(long, value_enum, default_value_t, hide_default_value = true, value_name = "STYLE")]
+    /// How to draw the QR code; ASCII needs twice the room. By default half blocks, and ASCII where
+    /// the locale (LC_ALL, LC_CTYPE, LANG) is not UTF-8
+    #[arg(
+        long,
+        value_enum,
+        default_value_t,
+        hide_default_value = true,
+        value_name = "STYLE"
+    )]
     #[arg(conflicts_with_all = ["scan", "qr"])]
     pub(crate) qr_style: Style,
 
-    /// The background of this terminal, for a QR code that is drawn without colours (NO_COLOR, TERM=dumb)
+    /// The background of this terminal, for a QR code that is drawn without colours (NO_COLOR,
+    /// TERM=dumb)
     #[arg(long, value_enum, default_value_t, value_name = "BACKGROUND", conflicts_with_all = ["scan", "qr"])]
     pub(crate) qr_background: Background,
 }

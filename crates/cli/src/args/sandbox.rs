@@ -12,7 +12,8 @@ pub(crate) struct Sandbox {
     #[arg(long, default_value_t, hide_default_value = true)]
     pub(crate) port: u16,
 
-    /// Stand in front of this Synapse, on this machine, as its authorization server, instead of being a homeserver
+    /// Stand in front of this Synapse, on this machine, as its authorization server, instead of
+    /// being a homeserver
     #[arg(long, value_name = "URL", requires_all = ["synapse_secret_file", "oauth_port"])]
     pub(crate) synapse: Option<Url>,
 
@@ -32,7 +33,8 @@ pub(crate) struct Sandbox {
     #[arg(long, value_name = "SECONDS", default_value_t = 300)]
     pub(crate) token_lifetime: u64,
 
-    /// Where the existing device's session goes: a directory that is not there yet. A temporary one by default
+    /// Where the existing device's session goes: a directory that is not there yet. A temporary one
+    /// by default
     #[arg(long, value_name = "DIR")]
     pub(crate) directory: Option<PathBuf>,
 

@@ -5,7 +5,7 @@ use std::convert::Infallible;
 use matrix_qr_protocol::revision::Role;
 use matrix_qr_sandbox::{Decision, Sandbox};
 
-use super::context::{Played, DemoContext, once};
+use super::context::{DemoContext, Played, once};
 use crate::keyboard::Keyboard;
 
 /// Decides once there is something to decide; then does nothing for ever.
@@ -15,7 +15,9 @@ pub(super) async fn person(context: &DemoContext<'_>, sandbox: &Sandbox) -> Infa
     match context.person {
         Played::Takes(time) => {
             tokio::time::sleep(time).await;
-            context.view.act(Role::Existing, &format!("see {code} there, and agree"));
+            context
+                .view
+                .act(Role::Existing, &format!("see {code} there, and agree"));
             sandbox.decide(&code, Decision::Allow);
         }
         Played::ByYou(keyboard) => {
@@ -33,7 +35,9 @@ pub(super) async fn person(context: &DemoContext<'_>, sandbox: &Sandbox) -> Infa
 }
 
 async fn ask(context: &DemoContext<'_>, keyboard: &Keyboard) -> Decision {
-    let mut prompt = context.view.ask("Open it and agree there, or type y here to allow it, n to deny it: ");
+    let mut prompt = context
+        .view
+        .ask("Open it and agree there, or type y here to allow it, n to deny it: ");
     loop {
         let line = keyboard.line().await;
         let decision = match line.as_deref().map(|line| line.trim()) {

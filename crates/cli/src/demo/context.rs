@@ -1,4 +1,5 @@
-//! What the two devices of the demonstration share: the board, the person between them, and the watch.
+//! What the two devices of the demonstration share: the board, the person between them, and the
+//! watch.
 
 use std::{
     sync::{Mutex, MutexGuard, OnceLock, PoisonError},

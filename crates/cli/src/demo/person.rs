@@ -1,8 +1,9 @@
-//! One of the two devices' persons. What it is told goes to the board; what it is asked, the stage answers.
+//! One of the two devices' persons. What it is told goes to the board; what it is asked, the stage
+//! answers.
 
 use std::sync::{Mutex, PoisonError};
 
-use matrix_qr_device::{ProgressEvent, Opening, Person, UserId};
+use matrix_qr_device::{Opening, Person, ProgressEvent, UserId};
 use matrix_qr_protocol::{
     channel::CheckCode,
     driver::Progress,
@@ -12,7 +13,7 @@ use matrix_qr_protocol::{
 use tokio::sync::oneshot;
 use url::Url;
 
-use super::context::{Played, DemoContext, once};
+use super::context::{DemoContext, Played, once};
 
 pub(super) struct DemoPerson<'a> {
     context: &'a DemoContext<'a>,
@@ -22,14 +23,26 @@ pub(super) struct DemoPerson<'a> {
 }
 
 impl<'a> DemoPerson<'a> {
-    pub(super) fn new(context: &'a DemoContext<'a>, role: Role, shows: Option<oneshot::Sender<Box<QrCode>>>) -> Self {
-        Self { context, role, shows: Mutex::new(shows) }
+    pub(super) fn new(
+        context: &'a DemoContext<'a>,
+        role: Role,
+        shows: Option<oneshot::Sender<Box<QrCode>>>,
+    ) -> Self {
+        Self {
+            context,
+            role,
+            shows: Mutex::new(shows),
+        }
     }
 
     fn show(&self, code: &ShownCode) {
         let _ = self.context.revision.set((&code.code().location).into());
         self.context.view.draw(code);
-        let camera = self.shows.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let camera = self
+            .shows
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take();
         if let Some(camera) = camera {
             // The other device may have ended already; then there is nobody to look.
             let _ = camera.send(Box::new(code.code().clone()));
@@ -70,7 +83,10 @@ impl Person for DemoPerson<'_> {
                 return shown;
             }
         };
-        let mut prompt = self.context.view.ask("Type the two digits that the other device shows: ");
+        let mut prompt = self
+            .context
+            .view
+            .ask("Type the two digits that the other device shows: ");
         loop {
             let Some(line) = keyboard.line().await else {
                 self.context.cancel.input_ended();
@@ -89,7 +105,9 @@ impl Person for DemoPerson<'_> {
     async fn open_link(&self, link: &Url) -> Opening {
         self.context.mark("authorization asked for");
         let host = link.host_str().unwrap_or_default();
-        self.context.view.act(self.role, &format!("open the page at {host}"));
+        self.context
+            .view
+            .act(self.role, &format!("open the page at {host}"));
         self.context.link.send_replace(Some(link.clone()));
         Opening::Opened
     }

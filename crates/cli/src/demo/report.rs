@@ -1,4 +1,5 @@
-//! What is true after a sign-in, asked of those who know: the homeserver, and the new device itself.
+//! What is true after a sign-in, asked of those who know: the homeserver, and the new device
+//! itself.
 
 use std::time::Duration;
 
@@ -14,11 +15,11 @@ use super::{
 };
 use crate::{
     args::{Reading, ShownBy},
+    demo_account::{DemoAccount, OLD_MESSAGES},
     exit::Failure,
     inspect::revision_name,
     measure::wrap,
     output::{BAD, BOLD, DIM, GOOD, Output, paint},
-    demo_account::{OLD_MESSAGES, DemoAccount},
 };
 
 #[derive(Debug)]
@@ -27,7 +28,8 @@ pub(super) struct DemoReport {
     device_id: String,
     /// The public master key that signed for the new device.
     master_key: String,
-    /// The homeserver shows the new device as signed by the identity that both devices know, and both saw it.
+    /// The homeserver shows the new device as signed by the identity that both devices know, and
+    /// both saw it.
     verified: bool,
     /// The account's signatures on the new device's keys, as the homeserver publishes them.
     signatures: Vec<String>,
@@ -48,11 +50,20 @@ pub(super) async fn look(
     (setup, signed_in, granted): (&SignInOptions, &SignedIn, &Granted),
 ) -> Result<DemoReport, Failure> {
     let record = world.sandbox.record();
-    let uploads: Vec<_> =
-        record.key_uploads.iter().filter(|upload| upload.device_id == signed_in.device_id).collect();
-    let new = Device::open(&setup.directory, Policy::HttpsOrLoopback).await.map_err(Failure::not_ready)?;
+    let uploads: Vec<_> = record
+        .key_uploads
+        .iter()
+        .filter(|upload| upload.device_id == signed_in.device_id)
+        .collect();
+    let new = Device::open(&setup.directory, Policy::HttpsOrLoopback)
+        .await
+        .map_err(Failure::not_ready)?;
     let seen = new.verification().await.map_err(Failure::not_ready)?;
-    let owner = world.existing.verification().await.map_err(Failure::not_ready)?;
+    let owner = world
+        .existing
+        .verification()
+        .await
+        .map_err(Failure::not_ready)?;
     let one_owner = seen.master_key == signed_in.master_key && seen.master_key == owner.master_key;
     let restored = new.restore_keys().await.map_err(Failure::not_ready)?;
     Ok(DemoReport {
@@ -75,32 +86,61 @@ pub(super) async fn look(
 }
 
 async fn messages(new: &Device, room: &str) -> Result<Vec<String>, Failure> {
-    let unread =
-        |why: String| Failure::here(format!("the old messages could not be read: {why}"), "Begin again.");
-    let room = room.try_into().map_err(|error| unread(format!("{error}")))?;
+    let unread = |why: String| {
+        Failure::here(
+            format!("the old messages could not be read: {why}"),
+            "Begin again.",
+        )
+    };
+    let room = room
+        .try_into()
+        .map_err(|error| unread(format!("{error}")))?;
     let texts = first_device::latest_messages(new.homeserver(), new.encryption(), room).await;
     texts.map_err(|error| unread(error.to_string()))
 }
 
 impl DemoReport {
     pub(super) fn told(mut self, path: Path, context: &DemoContext<'_>, total: Duration) -> Self {
-        self.told = Some((path, context.revision.get().copied(), context.steps(), total));
+        self.told = Some((
+            path,
+            context.revision.get().copied(),
+            context.steps(),
+            total,
+        ));
         self
     }
 
     /// What the demonstration claims, and whether it is so.
     fn claims(&self) -> [(bool, String); 5] {
-        let read = self.messages.first().map_or_else(String::new, |text| format!(": “{text}”"));
+        let read = self
+            .messages
+            .first()
+            .map_or_else(String::new, |text| format!(": “{text}”"));
         [
-            (self.verified, format!("{} has the verified device {}", self.user_id, self.device_id)),
+            (
+                self.verified,
+                format!(
+                    "{} has the verified device {}",
+                    self.user_id, self.device_id
+                ),
+            ),
             (
                 self.key_uploads == 1 && self.signed_twice && !self.signatures.is_empty(),
-                format!("its keys came in {} upload, signed by itself and by the account", self.key_uploads),
+                format!(
+                    "its keys came in {} upload, signed by itself and by the account",
+                    self.key_uploads
+                ),
             ),
-            (self.unsigned_moments == 0, "there was no moment at which it was seen unverified".to_owned()),
+            (
+                self.unsigned_moments == 0,
+                "there was no moment at which it was seen unverified".to_owned(),
+            ),
             (
                 self.backup_connected,
-                format!("the key backup is connected; room keys restored from it: {}", self.keys_restored),
+                format!(
+                    "the key backup is connected; room keys restored from it: {}",
+                    self.keys_restored
+                ),
             ),
             (
                 self.messages == OLD_MESSAGES,
@@ -112,9 +152,10 @@ impl DemoReport {
     pub(super) fn verdict(&self) -> Result<(), Failure> {
         match self.claims().into_iter().find(|(is_so, _)| !is_so) {
             None => Ok(()),
-            Some((_, claim)) => {
-                Err(Failure::here(format!("this is not true: {claim}"), "Report it: this is a defect."))
-            }
+            Some((_, claim)) => Err(Failure::here(
+                format!("this is not true: {claim}"),
+                "Report it: this is a defect.",
+            )),
         }
     }
 
@@ -123,14 +164,26 @@ impl DemoReport {
     }
 
     fn human(&self) -> String {
-        let mut lines = vec![paint(BOLD, "\nWhat is true now, as the homeserver shows it:")];
+        let mut lines = vec![paint(
+            BOLD,
+            "\nWhat is true now, as the homeserver shows it:",
+        )];
         for (is_so, claim) in self.claims() {
-            let mark = if is_so { paint(GOOD, "✓") } else { paint(BAD, "✗") };
+            let mark = if is_so {
+                paint(GOOD, "✓")
+            } else {
+                paint(BAD, "✗")
+            };
             lines.push(format!("  {mark} {claim}"));
         }
-        lines.push(format!("    verified by the master key {}", self.master_key));
+        lines.push(format!(
+            "    verified by the master key {}",
+            self.master_key
+        ));
         if let Some((_, _, steps, total)) = &self.told {
-            let slowest = steps.iter().map(|(name, took)| format!("{name} {:.1}", took.as_secs_f64()));
+            let slowest = steps
+                .iter()
+                .map(|(name, took)| format!("{name} {:.1}", took.as_secs_f64()));
             let steps = slowest.collect::<Vec<_>>().join(", ");
             let times = wrap(&format!("{:.1} s in all: {steps}", total.as_secs_f64()), 80);
             lines.push(format!("\n{}", paint(DIM, times.join("\n"))));
@@ -154,8 +207,12 @@ impl DemoReport {
             "messages": self.messages,
             "rendezvous_requests": self.rendezvous_requests,
         });
-        if let (Some(summary), Some((path, revision, steps, total))) = (summary.as_object_mut(), &self.told) {
-            let steps = steps.iter().map(|(name, took)| json!({ "name": name, "ms": milliseconds(*took) }));
+        if let (Some(summary), Some((path, revision, steps, total))) =
+            (summary.as_object_mut(), &self.told)
+        {
+            let steps = steps
+                .iter()
+                .map(|(name, took)| json!({ "name": name, "ms": milliseconds(*took) }));
             summary.insert("shown_by".to_owned(), json!(shown_by(path.shown_by)));
             summary.insert("revision".to_owned(), json!(revision.map(revision_name)));
             summary.insert("dialect".to_owned(), json!(dialect(path.dialect)));

@@ -14,8 +14,8 @@ use crate::{
     args::ShownBy,
     keyboard,
     measure::wrap,
-    progress,
     output::{BOLD, DIM, GOOD, Output, harmless, paint},
+    progress,
     qr_picture::drawings,
     qr_text,
     terminal::result_room,
@@ -35,7 +35,11 @@ pub(super) struct TwoColumnView {
 
 impl TwoColumnView {
     pub(super) fn new(out: Output) -> Self {
-        Self { out, began: Instant::now(), question: Arc::default() }
+        Self {
+            out,
+            began: Instant::now(),
+            question: Arc::default(),
+        }
     }
 
     pub(super) fn open(&self, shown_by: ShownBy, user_id: &str) {
@@ -43,9 +47,22 @@ impl TwoColumnView {
             ShownBy::New => ("shows the code", "scans it"),
             ShownBy::Existing => ("scans it", "shows the code"),
         };
-        self.line(&format!("{user_id} gets a new device; its homeserver lives in this process.\n"));
-        self.row("", [&format!("NEW DEVICE ({new})"), &format!("EXISTING DEVICE ({existing})")], BOLD);
-        self.row("", ["─".repeat(COLUMN).as_str(), "─".repeat(COLUMN).as_str()], DIM);
+        self.line(&format!(
+            "{user_id} gets a new device; its homeserver lives in this process.\n"
+        ));
+        self.row(
+            "",
+            [
+                &format!("NEW DEVICE ({new})"),
+                &format!("EXISTING DEVICE ({existing})"),
+            ],
+            BOLD,
+        );
+        self.row(
+            "",
+            ["─".repeat(COLUMN).as_str(), "─".repeat(COLUMN).as_str()],
+            DIM,
+        );
     }
 
     /// A step of one of the two.
@@ -53,8 +70,15 @@ impl TwoColumnView {
         if self.out == Output::Json {
             return self.event(role, progress::event(event));
         }
-        let loud = matches!(event, ProgressEvent::Progress(Progress::Secure(_)) | ProgressEvent::UserCode { .. });
-        self.write(role, &progress::words(event, role), if loud { BOLD } else { PLAIN });
+        let loud = matches!(
+            event,
+            ProgressEvent::Progress(Progress::Secure(_)) | ProgressEvent::UserCode { .. }
+        );
+        self.write(
+            role,
+            &progress::words(event, role),
+            if loud { BOLD } else { PLAIN },
+        );
     }
 
     /// What the person at one of the two does.
@@ -67,7 +91,10 @@ impl TwoColumnView {
     fn event(&self, role: Role, mut event: Value) {
         if let Some(event) = event.as_object_mut() {
             event.insert("device".to_owned(), json!(name(role)));
-            event.insert("at_ms".to_owned(), json!(self.began.elapsed().as_millis() as u64));
+            event.insert(
+                "at_ms".to_owned(),
+                json!(self.began.elapsed().as_millis() as u64),
+            );
         }
         self.out.event(event);
     }
@@ -76,15 +103,27 @@ impl TwoColumnView {
         let time = format!("{:>4.1}", self.began.elapsed().as_secs_f64());
         for (place, words) in wrap(&harmless(words), COLUMN).iter().enumerate() {
             let time = if place == 0 { time.as_str() } else { "" };
-            let texts = if role == Role::New { [words.as_str(), ""] } else { ["", words.as_str()] };
+            let texts = if role == Role::New {
+                [words.as_str(), ""]
+            } else {
+                ["", words.as_str()]
+            };
             self.row(time, texts, style);
         }
     }
 
     fn row(&self, time: &str, [new, existing]: [&str; 2], style: Style) {
         let new = paint(style, format_args!("{new:<COLUMN$}"));
-        let left = format!("{} {new} {}", paint(DIM, format_args!("{time:>4}")), paint(DIM, "│"));
-        self.line(&if existing.is_empty() { left } else { format!("{left} {}", paint(style, existing)) });
+        let left = format!(
+            "{} {new} {}",
+            paint(DIM, format_args!("{time:>4}")),
+            paint(DIM, "│")
+        );
+        self.line(&if existing.is_empty() {
+            left
+        } else {
+            format!("{left} {}", paint(style, existing))
+        });
     }
 
     pub(super) fn draw(&self, code: &ShownCode) {
@@ -93,7 +132,10 @@ impl TwoColumnView {
         }
         let room = result_room();
         let drawings = drawings(code.bytes(), room.blocks);
-        match drawings.iter().find(|drawing| drawing.columns() <= room.columns) {
+        match drawings
+            .iter()
+            .find(|drawing| drawing.columns() <= room.columns)
+        {
             Some(drawing) => self.line(&format!("\n{}\n", drawing.text(room.ink))),
             None => self.line(&format!(
                 "\nThis window is too narrow for the QR code. As text:\n{}\n",
@@ -123,7 +165,8 @@ impl TwoColumnView {
             return;
         }
         if self.question().is_some() {
-            // Over the question, which comes again below. What was typed so far is still in the terminal's hands.
+            // Over the question, which comes again below. What was typed so far is still in the
+            // terminal's hands.
             self.out.prompt("\r\u{1b}[K");
         }
         self.out.result(text, json!(null));

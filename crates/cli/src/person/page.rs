@@ -11,7 +11,8 @@ use crate::{
     terminal::Room,
 };
 
-/// "The other device is here", and the question for the digits: they come in place of the line that waits.
+/// "The other device is here", and the question for the digits: they come in place of the line that
+/// waits.
 const ROWS_OF_THE_QUESTION: usize = 2;
 
 /// A code that waits for its scanner.
@@ -31,26 +32,41 @@ pub(super) struct Page {
 
 impl Shown {
     pub(super) fn new(code: &ShownCode, invitation: &'static str, blocks: Blocks) -> Self {
-        Self { text: qr_text::encode(code), invitation, drawings: drawings(code.bytes(), blocks) }
+        Self {
+            text: qr_text::encode(code),
+            invitation,
+            drawings: drawings(code.bytes(), blocks),
+        }
     }
 
     /// The page for this room, with the line that waits below it.
     pub(super) fn page(&self, waiting: &str, room: Room) -> Page {
         let Some(smallest) = self.drawings.last() else {
-            let words = join(&[&self.as_text(), &warning("the code is too long to be drawn.")]);
-            return Page { words, drawing: None };
+            let words = join(&[
+                &self.as_text(),
+                &warning("the code is too long to be drawn."),
+            ]);
+            return Page {
+                words,
+                drawing: None,
+            };
         };
-        let drawing = self.best(waiting, room).map(|drawing| drawing.text(room.ink));
+        let drawing = self
+            .best(waiting, room)
+            .map(|drawing| drawing.text(room.ink));
         let below = if drawing.is_some() {
             join(&[&colourless(room.ink), &paint(BOLD, self.invitation)])
         } else {
             too_small(smallest, waiting, room)
         };
-        Page { words: join(&[&self.as_text(), &below]), drawing }
+        Page {
+            words: join(&[&self.as_text(), &below]),
+            drawing,
+        }
     }
 
-    /// The best with which everything stays on the screen; else the best with the invitation, else with nothing but the line
-    /// that waits.
+    /// The best with which everything stays on the screen; else the best with the invitation, else
+    /// with nothing but the line that waits.
     fn best(&self, waiting: &str, room: Room) -> Option<&Drawing> {
         let rows = |text: &str| rows(text, room.columns);
         let invitation = rows(self.invitation);
@@ -60,12 +76,18 @@ impl Shown {
             drawing.columns() <= room.columns && drawing.rows() + beside <= room.rows
         };
         let beside = [everything, invitation + rows(waiting), rows(waiting)];
-        beside.into_iter().find_map(|beside| self.drawings.iter().find(|drawing| fits(drawing, beside)))
+        beside
+            .into_iter()
+            .find_map(|beside| self.drawings.iter().find(|drawing| fits(drawing, beside)))
     }
 
     /// On a line of its own, to be copied.
     pub(super) fn as_text(&self) -> String {
-        format!("{}\n{}", paint(DIM, "Without a camera, give the other device this text:"), self.text)
+        format!(
+            "{}\n{}",
+            paint(DIM, "Without a camera, give the other device this text:"),
+            self.text
+        )
     }
 }
 
@@ -73,8 +95,12 @@ impl Shown {
 fn colourless(ink: Ink) -> String {
     let (this, other, option) = match ink {
         Ink::Colours { .. } => return String::new(),
-        Ink::Reversed(Background::Dark) | Ink::Plain(Background::Dark) => ("dark", "light", "light"),
-        Ink::Reversed(Background::Light) | Ink::Plain(Background::Light) => ("light", "dark", "dark"),
+        Ink::Reversed(Background::Dark) | Ink::Plain(Background::Dark) => {
+            ("dark", "light", "light")
+        }
+        Ink::Reversed(Background::Light) | Ink::Plain(Background::Light) => {
+            ("light", "dark", "dark")
+        }
     };
     paint(
         DIM,
@@ -90,7 +116,9 @@ fn too_small(smallest: &Drawing, waiting: &str, room: Room) -> String {
     let lines = smallest.rows() + rows(waiting, columns);
     let ascii = match room.blocks {
         Blocks::Half => "",
-        Blocks::Ascii => " If it shows UTF-8 all the same, --qr-style half-blocks needs half of that.",
+        Blocks::Ascii => {
+            " If it shows UTF-8 all the same, --qr-style half-blocks needs half of that."
+        }
     };
     warning(&format!(
         "this window has {} columns and {} lines, and the code needs {columns} columns and {lines} lines. Make the \
@@ -106,7 +134,11 @@ fn warning(text: &str) -> String {
 
 /// One below the other, without those that are empty.
 fn join(texts: &[&str]) -> String {
-    let texts: Vec<&str> = texts.iter().copied().filter(|text| !text.is_empty()).collect();
+    let texts: Vec<&str> = texts
+        .iter()
+        .copied()
+        .filter(|text| !text.is_empty())
+        .collect();
     texts.join("\n")
 }
 

@@ -25,7 +25,11 @@ impl Terminal {
     /// Anything but a yes is a no; nothing when the input has ended.
     pub(crate) async fn agrees(&self, prompt: &str, question: Value) -> Option<bool> {
         let answer = self.ask(prompt, question).await?;
-        Some(["y", "yes"].iter().any(|yes| answer.eq_ignore_ascii_case(yes)))
+        Some(
+            ["y", "yes"]
+                .iter()
+                .any(|yes| answer.eq_ignore_ascii_case(yes)),
+        )
     }
 }
 

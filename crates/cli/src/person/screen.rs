@@ -43,7 +43,13 @@ struct State {
 
 impl Screen {
     pub(super) fn new(out: Output, role: Role, exchange: &Exchange) -> Self {
-        Self { out, role, qr: exchange.qr.clone(), look: exchange.look, state: Mutex::default() }
+        Self {
+            out,
+            role,
+            qr: exchange.qr.clone(),
+            look: exchange.look,
+            state: Mutex::default(),
+        }
     }
 
     pub(super) fn tell(&self, event: &ProgressEvent<'_>) {
@@ -60,11 +66,19 @@ impl Screen {
                 "Waiting for the keys.",
                 &format!("This device is to be one of {}", harmless(user_id.as_str())),
             ),
-            ProgressEvent::LookingForDevice(_) => self.wait("Looking whether the new device's ID is free."),
-            ProgressEvent::DeviceFound(_) => self.done("Sharing the keys.", "The homeserver shows the new device"),
+            ProgressEvent::LookingForDevice(_) => {
+                self.wait("Looking whether the new device's ID is free.")
+            }
+            ProgressEvent::DeviceFound(_) => {
+                self.done("Sharing the keys.", "The homeserver shows the new device")
+            }
             ProgressEvent::SharingSecrets => self.wait("Sharing the keys."),
-            ProgressEvent::ImportingSecrets => self.wait("Checking the keys, and signing this device with them."),
-            ProgressEvent::KeysUploaded => self.done("Connecting the key backup.", "This device is verified"),
+            ProgressEvent::ImportingSecrets => {
+                self.wait("Checking the keys, and signing this device with them.")
+            }
+            ProgressEvent::KeysUploaded => {
+                self.done("Connecting the key backup.", "This device is verified")
+            }
             ProgressEvent::Backup(BackupState::Connected { .. }) => {
                 self.done("Finishing.", "The key backup is connected")
             }
@@ -73,8 +87,14 @@ impl Screen {
             }
             ProgressEvent::Verified(_) => self.done("Finishing.", "The new device is verified"),
             ProgressEvent::Cleared { device_id } => self.cleared(*device_id),
-            ProgressEvent::DeviceLeft { device_id, why, advice } => {
-                self.warn(&format!("the device {device_id} may still be in your account: {why}"));
+            ProgressEvent::DeviceLeft {
+                device_id,
+                why,
+                advice,
+            } => {
+                self.warn(&format!(
+                    "the device {device_id} may still be in your account: {why}"
+                ));
                 self.out.say(format_args!("  {}", harmless(advice)));
             }
             ProgressEvent::Problem(trouble) => {
@@ -82,7 +102,9 @@ impl Screen {
                 self.wait("Waiting on.");
             }
             ProgressEvent::TooLate(_) => self.wait("Looking what became of the new device."),
-            ProgressEvent::LeftBehind(what) => self.warn(&format!("could not be removed, do it yourself: {what}")),
+            ProgressEvent::LeftBehind(what) => {
+                self.warn(&format!("could not be removed, do it yourself: {what}"))
+            }
             _ => {}
         }
     }
@@ -98,7 +120,9 @@ impl Screen {
                     large(&digits.to_string())
                 ));
                 self.wait(match self.role {
-                    Role::New => "Waiting for the other device: type the digits there, then agree there.",
+                    Role::New => {
+                        "Waiting for the other device: type the digits there, then agree there."
+                    }
                     Role::Existing => "Waiting for the other device.",
                 });
             }
@@ -128,7 +152,9 @@ impl Screen {
     /// In a window of another size: what left the screen is drawn anew, and fits.
     pub(super) fn resized(&self) {
         let mut state = self.state();
-        let resized = state.shown.take_if(|(_, room)| *room != dialogue_room(self.look));
+        let resized = state
+            .shown
+            .take_if(|(_, room)| *room != dialogue_room(self.look));
         if let Some((shown, _)) = resized {
             state.waiting = None;
             self.out.erase();
@@ -167,7 +193,9 @@ impl Screen {
             Role::New => {
                 "On the device that is signed in already, choose to link a new device, and scan this code:"
             }
-            Role::Existing => "On the new device, choose to sign in with a QR code, and scan this one:",
+            Role::Existing => {
+                "On the new device, choose to sign in with a QR code, and scan this one:"
+            }
         }
     }
 
@@ -183,7 +211,10 @@ impl Screen {
 
     fn agreed(&self) {
         self.state().user_code = None;
-        self.done("Waiting for the keys.", "You agreed: this device may sign in");
+        self.done(
+            "Waiting for the keys.",
+            "You agreed: this device may sign in",
+        );
     }
 
     /// Before the question whether to open the link: where it leads.
@@ -211,15 +242,22 @@ impl Screen {
         self.clear();
         let device = match device_id {
             Some(id) => format!("Its device {} is signed out again.", harmless(id)),
-            None => "If your account lists a device that you do not know, remove it there.".to_owned(),
+            None => {
+                "If your account lists a device that you do not know, remove it there.".to_owned()
+            }
         };
-        self.out
-            .say(format_args!("An earlier sign-in was interrupted here. Its files are removed. {device}"));
+        self.out.say(format_args!(
+            "An earlier sign-in was interrupted here. Its files are removed. {device}"
+        ));
     }
 
     fn warn(&self, what: &str) {
         self.clear();
-        self.out.say(format_args!("{} {}.", paint(BAD, "warning:"), harmless(what)));
+        self.out.say(format_args!(
+            "{} {}.",
+            paint(BAD, "warning:"),
+            harmless(what)
+        ));
     }
 
     fn ends_in(&self, time: Duration) {

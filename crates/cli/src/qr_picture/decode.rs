@@ -21,7 +21,8 @@ const SMALL_SIDE: u32 = 400;
 /// Added around a picture: some leave the quiet zone out.
 const BORDER: u32 = 24;
 
-/// The same picture in other ways, the most promising first: noise goes away in a smaller one, and the code stays.
+/// The same picture in other ways, the most promising first: noise goes away in a smaller one, and
+/// the code stays.
 const VIEWS: [fn(&GrayImage) -> Option<GrayImage>; 7] = [
     |picture| Some(picture.clone()),
     |picture| reduced(picture, 2),
@@ -32,8 +33,8 @@ const VIEWS: [fn(&GrayImage) -> Option<GrayImage>; 7] = [
     enlarged,
 ];
 
-/// The bytes of every QR code that is found. Elsewhere, so that neither a picture that takes too long nor one that the library
-/// did not foresee ends the command.
+/// The bytes of every QR code that is found. Elsewhere, so that neither a picture that takes too
+/// long nor one that the library did not foresee ends the command.
 pub(super) fn codes(picture: GrayImage) -> Vec<Vec<u8>> {
     let (sender, found) = mpsc::sync_channel(1);
     thread::spawn(move || sender.send(look(&picture)));
@@ -67,7 +68,9 @@ fn read(picture: &GrayImage) -> Vec<Vec<u8>> {
         return Vec::new();
     };
     let binarizer = HybridBinarizer::new(source);
-    let Ok(modules) = binarizer.get_black_matrix() else { return Vec::new() };
+    let Ok(modules) = binarizer.get_black_matrix() else {
+        return Vec::new();
+    };
     let mut patterns = FindFinderPatterns(modules, true, 0);
     let mut used = Vec::new();
     let mut codes = Vec::new();
@@ -90,16 +93,26 @@ fn within(picture: &GrayImage, side: u32) -> GrayImage {
     if longest <= side {
         return picture.clone();
     }
-    let scaled = |length: u32| (u64::from(length) * u64::from(side) / u64::from(longest)).max(1) as u32;
-    resized(picture, scaled(picture.width()), scaled(picture.height()), FilterType::Triangle)
+    let scaled =
+        |length: u32| (u64::from(length) * u64::from(side) / u64::from(longest)).max(1) as u32;
+    resized(
+        picture,
+        scaled(picture.width()),
+        scaled(picture.height()),
+        FilterType::Triangle,
+    )
 }
 
 fn resized(picture: &GrayImage, width: u32, height: u32, filter: FilterType) -> GrayImage {
-    DynamicImage::from(picture.clone()).resize_exact(width, height, filter).into_luma8()
+    DynamicImage::from(picture.clone())
+        .resize_exact(width, height, filter)
+        .into_luma8()
 }
 
 fn softened(picture: &GrayImage, deviation: f32) -> GrayImage {
-    DynamicImage::from(picture.clone()).fast_blur(deviation).into_luma8()
+    DynamicImage::from(picture.clone())
+        .fast_blur(deviation)
+        .into_luma8()
 }
 
 fn reduced(picture: &GrayImage, times: u32) -> Option<GrayImage> {
@@ -117,7 +130,12 @@ fn bordered(picture: &GrayImage) -> GrayImage {
 fn enlarged(picture: &GrayImage) -> Option<GrayImage> {
     let longest = picture.width().max(picture.height());
     let factor = (longest <= SMALL_SIDE).then(|| (2 * SMALL_SIDE).div_ceil(longest.max(1)))?;
-    Some(resized(picture, picture.width() * factor, picture.height() * factor, FilterType::Nearest))
+    Some(resized(
+        picture,
+        picture.width() * factor,
+        picture.height() * factor,
+        FilterType::Nearest,
+    ))
 }
 
 /// What a lens smears over its neighbourhood is taken off again.

@@ -29,14 +29,20 @@ enum Format {
 pub(crate) struct PictureFile(PathBuf);
 
 impl PictureFile {
-    /// To be called before anything is begun: a name or a place that will not do is a mistake in the command.
+    /// To be called before anything is begun: a name or a place that will not do is a mistake in
+    /// the command.
     pub(crate) fn check(path: &Path) -> Result<(), Failure> {
         format(path)?;
         if fs::symlink_metadata(path).is_ok() {
             return Err(exists(path));
         }
-        let no_room = |error| Failure { exit: Exit::Usage, ..unwritable(path, &error) };
-        tempfile::NamedTempFile::new_in(new_file::directory(path)).map(drop).map_err(no_room)
+        let no_room = |error| Failure {
+            exit: Exit::Usage,
+            ..unwritable(path, &error)
+        };
+        tempfile::NamedTempFile::new_in(new_file::directory(path))
+            .map(drop)
+            .map_err(no_room)
     }
 
     /// Writes it beside its place first, so that whoever waits for the file never reads half of it.
@@ -45,8 +51,12 @@ impl PictureFile {
             Format::Png => png(bytes),
             Format::Svg => svg(bytes).map(String::into_bytes),
         };
-        let picture = picture
-            .ok_or_else(|| Failure::here("the QR code could not be drawn", "Report it: this is a defect."))?;
+        let picture = picture.ok_or_else(|| {
+            Failure::here(
+                "the QR code could not be drawn",
+                "Report it: this is a defect.",
+            )
+        })?;
         new_file::place(path, &picture).map_err(|error| match error.kind() {
             io::ErrorKind::AlreadyExists => exists(path),
             _ => unwritable(path, &error),
@@ -95,15 +105,32 @@ fn format(path: &Path) -> Result<Format, Failure> {
 
 pub(super) fn png(bytes: &[u8]) -> Option<Vec<u8>> {
     let code = code(bytes, EcLevel::Q).ok()?;
-    let image = code.render::<Luma<u8>>().module_dimensions(MODULE, MODULE).build();
-    debug_assert_eq!(image.width() as usize, (code.width() + 2 * QUIET_ZONE) * MODULE as usize);
+    let image = code
+        .render::<Luma<u8>>()
+        .module_dimensions(MODULE, MODULE)
+        .build();
+    debug_assert_eq!(
+        image.width() as usize,
+        (code.width() + 2 * QUIET_ZONE) * MODULE as usize
+    );
     let mut png = Vec::new();
     let encoder = PngEncoder::new(&mut png);
-    encoder.write_image(image.as_raw(), image.width(), image.height(), ExtendedColorType::L8).ok()?;
+    encoder
+        .write_image(
+            image.as_raw(),
+            image.width(),
+            image.height(),
+            ExtendedColorType::L8,
+        )
+        .ok()?;
     Some(png)
 }
 
 pub(super) fn svg(bytes: &[u8]) -> Option<String> {
     let code = code(bytes, EcLevel::Q).ok()?;
-    Some(code.render::<svg::Color<'_>>().module_dimensions(MODULE, MODULE).build())
+    Some(
+        code.render::<svg::Color<'_>>()
+            .module_dimensions(MODULE, MODULE)
+            .build(),
+    )
 }

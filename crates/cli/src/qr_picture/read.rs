@@ -10,7 +10,8 @@ use super::decode;
 /// The largest picture that is looked at, in pixels a side, and in bytes of memory.
 const MAX_SIDE: u32 = 10_000;
 const MAX_MEMORY: u64 = 256 << 20;
-/// Formats that people have pictures in, that are not read, and by which bytes at which place they are known.
+/// Formats that people have pictures in, that are not read, and by which bytes at which place they
+/// are known.
 const KNOWN_BY: [(&str, usize, &[u8]); 6] = [
     ("HEIF", 4, b"ftyphe"),
     ("HEIF", 4, b"ftypmif1"),
@@ -23,7 +24,9 @@ const KNOWN_BY: [(&str, usize, &[u8]); 6] = [
 /// Why there are no bytes.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub(crate) enum NotReadable {
-    #[error("this is not a picture in a format that this program reads (PNG, JPEG, GIF, WebP, BMP, PNM)")]
+    #[error(
+        "this is not a picture in a format that this program reads (PNG, JPEG, GIF, WebP, BMP, PNM)"
+    )]
     NotAPicture,
     #[error("the file is in the format {0}, which this program does not read")]
     Unsupported(String),
@@ -38,7 +41,9 @@ pub(crate) enum NotReadable {
 impl NotReadable {
     pub(crate) fn advice(&self) -> &'static str {
         match self {
-            Self::NotAPicture | Self::Svg => "Make a screenshot of the code, or a PNG of it, and try again.",
+            Self::NotAPicture | Self::Svg => {
+                "Make a screenshot of the code, or a PNG of it, and try again."
+            }
             Self::Unsupported(_) => {
                 "Save it as PNG or JPEG, or make a screenshot of the code, and try again."
             }
@@ -60,14 +65,22 @@ pub(crate) fn from_picture(file: &[u8]) -> Result<Vec<Vec<u8>>, NotReadable> {
         return Err(NotReadable::Svg);
     }
     let papers = on_paper(open(file)?).into_iter();
-    papers.map(decode::codes).find(|codes| !codes.is_empty()).ok_or(NotReadable::NoCode)
+    papers
+        .map(decode::codes)
+        .find(|codes| !codes.is_empty())
+        .ok_or(NotReadable::NoCode)
 }
 
 fn open(file: &[u8]) -> Result<DynamicImage, NotReadable> {
-    let mut reader =
-        ImageReader::new(Cursor::new(file)).with_guessed_format().map_err(|_| NotReadable::NotAPicture)?;
-    let format = reader.format().and_then(|format| format.extensions_str().first().copied());
-    let format = known_by(file).map(str::to_owned).or(format.map(str::to_uppercase));
+    let mut reader = ImageReader::new(Cursor::new(file))
+        .with_guessed_format()
+        .map_err(|_| NotReadable::NotAPicture)?;
+    let format = reader
+        .format()
+        .and_then(|format| format.extensions_str().first().copied());
+    let format = known_by(file)
+        .map(str::to_owned)
+        .or(format.map(str::to_uppercase));
     let format = format.ok_or(NotReadable::NotAPicture)?;
     let mut limits = Limits::default();
     (limits.max_image_width, limits.max_image_height) = (Some(MAX_SIDE), Some(MAX_SIDE));
@@ -80,8 +93,9 @@ fn open(file: &[u8]) -> Result<DynamicImage, NotReadable> {
 }
 
 fn known_by(file: &[u8]) -> Option<&'static str> {
-    let is =
-        |(_, place, bytes): &&(_, usize, &[u8])| file.get(*place..).is_some_and(|at| at.starts_with(bytes));
+    let is = |(_, place, bytes): &&(_, usize, &[u8])| {
+        file.get(*place..).is_some_and(|at| at.starts_with(bytes))
+    };
     KNOWN_BY.iter().find(is).map(|(name, ..)| *name)
 }
 

@@ -35,14 +35,21 @@ fn every_usual_format_is_read() {
         ImageFormat::Pnm,
     ] {
         let picture = DynamicImage::from(picture().into_rgb8());
-        assert_eq!(from_picture(&encoded(picture, format)), Ok(vec![bytes()]), "{format:?}");
+        assert_eq!(
+            from_picture(&encoded(picture, format)),
+            Ok(vec![bytes()]),
+            "{format:?}"
+        );
     }
 }
 
 #[test]
 fn the_pictures_of_the_proposal_are_read() {
     for mode in ["03", "04"] {
-        let path = format!("{}/../../vectors/4108-qr-mode{mode}.png", env!("CARGO_MANIFEST_DIR"));
+        let path = format!(
+            "{}/../../vectors/4108-qr-mode{mode}.png",
+            env!("CARGO_MANIFEST_DIR")
+        );
         let codes = from_picture(&std::fs::read(path).unwrap()).unwrap();
         matrix_qr_protocol::qr::QrCode::decode(&codes[0]).unwrap();
     }
@@ -58,8 +65,14 @@ fn a_picture_may_be_inverted_small_large_borderless_or_see_through() {
     let mut small_inverted = small.clone();
     imageops::invert(&mut small_inverted);
     let large = imageops::resize(&original, 1300, 1300, imageops::FilterType::Triangle);
-    let borderless =
-        imageops::crop_imm(&original, 32, 32, original.width() - 64, original.height() - 64).to_image();
+    let borderless = imageops::crop_imm(
+        &original,
+        32,
+        32,
+        original.width() - 64,
+        original.height() - 64,
+    )
+    .to_image();
     for (name, view) in [
         ("inverted", inverted),
         ("small", small),
@@ -67,23 +80,35 @@ fn a_picture_may_be_inverted_small_large_borderless_or_see_through() {
         ("large", large),
         ("borderless", borderless),
     ] {
-        assert_eq!(from_picture(&encoded(view, ImageFormat::Png)), Ok(vec![bytes()]), "{name}");
+        assert_eq!(
+            from_picture(&encoded(view, ImageFormat::Png)),
+            Ok(vec![bytes()]),
+            "{name}"
+        );
     }
     for ink in [0, 255] {
         let see_through = image::RgbaImage::from_fn(original.width(), original.height(), |x, y| {
             let Luma([paper]) = *original.get_pixel(x, y);
             image::Rgba([ink, ink, ink, 255 - paper])
         });
-        assert_eq!(from_picture(&encoded(see_through, ImageFormat::Png)), Ok(vec![bytes()]), "ink {ink}");
+        assert_eq!(
+            from_picture(&encoded(see_through, ImageFormat::Png)),
+            Ok(vec![bytes()]),
+            "ink {ink}"
+        );
     }
 }
 
 /// All byte values, and none of them letters of any encoding that a reader could look for.
 #[test]
 fn bytes_come_out_as_they_went_in() {
-    for first in
-        [&b"\xff\xfe\0"[..], b"\xef\xbb\xbf", b"\x1b$B\x83\x65", b"\xc3\x28\x82\xa0\xd8", b"0123456789"]
-    {
+    for first in [
+        &b"\xff\xfe\0"[..],
+        b"\xef\xbb\xbf",
+        b"\x1b$B\x83\x65",
+        b"\xc3\x28\x82\xa0\xd8",
+        b"0123456789",
+    ] {
         let mut bytes = first.to_vec();
         bytes.extend((0..=255).rev().chain([0, 0]));
         assert_eq!(from_picture(&file::png(&bytes).unwrap()), Ok(vec![bytes]));
@@ -94,7 +119,11 @@ fn bytes_come_out_as_they_went_in() {
 fn photographs_are_read() {
     for class in Class::ALL {
         let photograph = Photograph::of(class, 0);
-        assert_eq!(from_picture(&photograph.file), Ok(vec![photograph.bytes]), "{class:?}");
+        assert_eq!(
+            from_picture(&photograph.file),
+            Ok(vec![photograph.bytes]),
+            "{class:?}"
+        );
     }
 }
 
@@ -112,7 +141,10 @@ fn the_whole_corpus_of_photographs_is_written_and_read() {
             std::fs::write(format!("{name}.picture"), &photograph.file).unwrap();
             std::fs::write(format!("{name}.bytes"), &photograph.bytes).unwrap();
             let found = from_picture(&photograph.file).unwrap_or_default();
-            assert!(found.iter().all(|bytes| *bytes == photograph.bytes), "{name} is misread");
+            assert!(
+                found.iter().all(|bytes| *bytes == photograph.bytes),
+                "{name} is misread"
+            );
             all += found.len();
             ours.push_str(&format!("{class:?}-{number:02} {}\n", found.len()));
         }
@@ -145,24 +177,38 @@ fn a_picture_that_would_fill_the_memory_is_refused_by_its_size() {
     png[16..24].copy_from_slice(&[0, 1, 0, 0, 0, 1, 0, 0]);
     assert!(matches!(from_picture(&png), Err(NotReadable::Damaged(_))));
     let wide = GrayImage::from_pixel(10_001, 1, Luma([255]));
-    assert!(matches!(from_picture(&encoded(wide, ImageFormat::Png)), Err(NotReadable::Damaged(_))));
+    assert!(matches!(
+        from_picture(&encoded(wide, ImageFormat::Png)),
+        Err(NotReadable::Damaged(_))
+    ));
 }
 
 #[test]
 fn what_holds_no_code_says_so() {
     let blank = GrayImage::from_pixel(50, 50, Luma([255]));
-    assert_eq!(from_picture(&encoded(blank, ImageFormat::Png)), Err(NotReadable::NoCode));
+    assert_eq!(
+        from_picture(&encoded(blank, ImageFormat::Png)),
+        Err(NotReadable::NoCode)
+    );
     assert_eq!(from_picture(b"hello"), Err(NotReadable::NotAPicture));
     assert_eq!(from_picture(b""), Err(NotReadable::NotAPicture));
-    assert_eq!(from_picture(file::svg(&bytes()).unwrap().as_bytes()), Err(NotReadable::Svg));
+    assert_eq!(
+        from_picture(file::svg(&bytes()).unwrap().as_bytes()),
+        Err(NotReadable::Svg)
+    );
     let png = file::png(&bytes()).unwrap();
-    assert!(matches!(from_picture(&png[..png.len() / 2]), Err(NotReadable::Damaged(_))));
+    assert!(matches!(
+        from_picture(&png[..png.len() / 2]),
+        Err(NotReadable::Damaged(_))
+    ));
 }
 
 #[test]
 fn two_codes_in_a_picture_are_both_found() {
     let one = picture().into_luma8();
-    let other = image::load_from_memory(&file::png(b"other").unwrap()).unwrap().into_luma8();
+    let other = image::load_from_memory(&file::png(b"other").unwrap())
+        .unwrap()
+        .into_luma8();
     let mut both = GrayImage::from_pixel(one.width() + other.width(), one.height(), Luma([255]));
     imageops::overlay(&mut both, &one, 0, 0);
     imageops::overlay(&mut both, &other, one.width().into(), 0);
@@ -176,8 +222,14 @@ fn a_picture_file_is_written_whole_never_over_another_and_removed() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("code.PNG");
     let picture = PictureFile::write(&path, &bytes()).unwrap();
-    assert_eq!(from_picture(&std::fs::read(picture.path()).unwrap()), Ok(vec![bytes()]));
-    assert_eq!(PictureFile::write(&path, b"other").unwrap_err().exit, crate::exit::Exit::Usage);
+    assert_eq!(
+        from_picture(&std::fs::read(picture.path()).unwrap()),
+        Ok(vec![bytes()])
+    );
+    assert_eq!(
+        PictureFile::write(&path, b"other").unwrap_err().exit,
+        crate::exit::Exit::Usage
+    );
     assert!(PictureFile::check(&path).is_err());
     drop(picture);
     assert!(!path.exists());

@@ -4,8 +4,7 @@ use base64::prelude::{BASE64_STANDARD, BASE64_URL_SAFE_NO_PAD};
 
 use super::*;
 
-const HEX: &str =
-    "4d41545249580203d886686ab2197b780e300a9d4a2147480700d7929f39ab31b9e514370248ed6b0008687474703a2f2f61";
+const HEX: &str = "4d41545249580203d886686ab2197b780e300a9d4a2147480700d7929f39ab31b9e514370248ed6b0008687474703a2f2f61";
 
 fn ours() -> Vec<u8> {
     bytes(HEX).unwrap()
@@ -25,7 +24,10 @@ fn codes() -> Vec<Vec<u8>> {
 
 fn wrapped(text: &str, columns: usize, end: &str) -> String {
     let letters: Vec<char> = text.chars().collect();
-    letters.chunks(columns).map(|line| line.iter().collect::<String>() + end).collect()
+    letters
+        .chunks(columns)
+        .map(|line| line.iter().collect::<String>() + end)
+        .collect()
 }
 
 #[test]
@@ -40,7 +42,11 @@ fn a_code_is_hex_or_base64_of_either_kind() {
             BASE64_URL_SAFE_NO_PAD.encode(&code),
         ];
         for text in texts {
-            assert_eq!(find(&text).map(|(_, bytes)| bytes), Ok(code.clone()), "{text}");
+            assert_eq!(
+                find(&text).map(|(_, bytes)| bytes),
+                Ok(code.clone()),
+                "{text}"
+            );
         }
     }
 }
@@ -57,13 +63,20 @@ fn whatever_is_around_a_code_does_not_hide_it() {
             format!("“{text}”"),
             format!("<{text}>"),
             format!("> {}", wrapped(&text, 60, "\n> ")),
-            format!("Dear Alice,\r\n\r\n{}\r\nYours, Bob. 78\r\n", wrapped(&text, 76, "\r\n")),
+            format!(
+                "Dear Alice,\r\n\r\n{}\r\nYours, Bob. 78\r\n",
+                wrapped(&text, 76, "\r\n")
+            ),
             wrapped(&text, 40, "\u{a0}\n\t"),
             wrapped(&text, 37, "\n"),
             wrapped(&text, 8, "\r\n\r\n"),
         ];
         for text in around {
-            assert_eq!(find(&text).map(|(_, bytes)| bytes), Ok(code.clone()), "{text}");
+            assert_eq!(
+                find(&text).map(|(_, bytes)| bytes),
+                Ok(code.clone()),
+                "{text}"
+            );
         }
     }
 }
@@ -75,7 +88,11 @@ fn a_part_of_a_code_is_incomplete_wherever_it_ends() {
         for text in [hex, BASE64_STANDARD_NO_PAD.encode(&code)] {
             for length in 40..text.len() {
                 let error = find(&text[..length]).unwrap_err();
-                assert_eq!(error, NoCode::Refused(QrError::Truncated), "{length} of {text}");
+                assert_eq!(
+                    error,
+                    NoCode::Refused(QrError::Truncated),
+                    "{length} of {text}"
+                );
                 assert!(!error.is_final());
             }
         }
@@ -84,10 +101,20 @@ fn a_part_of_a_code_is_incomplete_wherever_it_ends() {
 
 #[test]
 fn what_is_no_code_says_what_it_is() {
-    for text in ["", " \n", "not base64!", "TUFUU", "é", "no-such-picture.png"] {
+    for text in [
+        "",
+        " \n",
+        "not base64!",
+        "TUFUU",
+        "é",
+        "no-such-picture.png",
+    ] {
         assert_eq!(find(text).unwrap_err(), NoCode::NotText, "{text:?}");
     }
-    assert_eq!(find("aHR0cHM6Ly9leGFtcGxlLm9yZy8=").unwrap_err(), NoCode::Refused(QrError::NotMatrix));
+    assert_eq!(
+        find("aHR0cHM6Ly9leGFtcGxlLm9yZy8=").unwrap_err(),
+        NoCode::Refused(QrError::NotMatrix)
+    );
     let other = find(&BASE64_STANDARD.encode(b"MATRIX\x04\x03")).unwrap_err();
     assert_eq!(other, NoCode::Refused(QrError::OtherVersion(4)));
     assert!(other.is_final());
@@ -112,10 +139,17 @@ fn a_text_is_what_an_editor_saves() {
     let plain: Vec<u8> = "TUFU".encode_utf16().flat_map(u16::to_le_bytes).collect();
     assert_eq!(decoded(&plain).unwrap(), "TUFU");
     assert_eq!(decoded(&text.as_bytes()[..2]).as_deref(), None);
-    assert_eq!(decoded("T“".as_bytes().split_last().unwrap().1).unwrap(), "T");
-    for bytes in
-        [&b""[..], b"MATRIX\x02\x03", b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff\xe0\0\x10JFIF", b"\0\0\x01\0"]
-    {
+    assert_eq!(
+        decoded("T“".as_bytes().split_last().unwrap().1).unwrap(),
+        "T"
+    );
+    for bytes in [
+        &b""[..],
+        b"MATRIX\x02\x03",
+        b"\x89PNG\r\n\x1a\n",
+        b"\xff\xd8\xff\xe0\0\x10JFIF",
+        b"\0\0\x01\0",
+    ] {
         assert_eq!(decoded(bytes), None, "{bytes:?}");
     }
 }

@@ -1,5 +1,5 @@
-//! A session as it is used, ends and is ended: `session`, `token`, `restore-keys`, `link` and `logout` as processes, over servers
-//! that a test holds in its hands.
+//! A session as it is used, ends and is ended: `session`, `token`, `restore-keys`, `link` and
+//! `logout` as processes, over servers that a test holds in its hands.
 
 use std::{
     path::{Path, PathBuf},
@@ -30,8 +30,14 @@ struct Servers {
 impl Servers {
     fn start() -> Self {
         let runtime = Runtime::new().unwrap();
-        let sandbox = runtime.block_on(Sandbox::start(Options::default())).unwrap();
-        Self { runtime, sandbox, directory: tempfile::tempdir().unwrap() }
+        let sandbox = runtime
+            .block_on(Sandbox::start(Options::default()))
+            .unwrap();
+        Self {
+            runtime,
+            sandbox,
+            directory: tempfile::tempdir().unwrap(),
+        }
     }
 
     fn path(&self, name: &str) -> PathBuf {
@@ -40,7 +46,10 @@ impl Servers {
 
     /// A session in a directory of that name, without keys.
     fn signed_in(&self, name: &str, device: &str) -> PathBuf {
-        let session = self.runtime.block_on(self.sandbox.first_session(device)).unwrap();
+        let session = self
+            .runtime
+            .block_on(self.sandbox.first_session(device))
+            .unwrap();
         let user = UserSession {
             user_id: session.user_id.parse().unwrap(),
             device_id: session.device_id.as_str().into(),
@@ -65,14 +74,26 @@ impl Servers {
     fn set_up(&self) {
         let directory = self.signed_in("existing", "FIRSTDEVICE");
         self.runtime.block_on(async {
-            let first = Device::open(&directory, Policy::HttpsOrLoopback).await.unwrap();
-            Box::pin(first_device::set_up(first.homeserver(), first.encryption())).await.unwrap();
+            let first = Device::open(&directory, Policy::HttpsOrLoopback)
+                .await
+                .unwrap();
+            Box::pin(first_device::set_up(first.homeserver(), first.encryption()))
+                .await
+                .unwrap();
         });
     }
 
     fn command(&self, name: &str, args: &[&str]) -> Process {
         Process::start(
-            &[args, &["--allow-loopback-http", "--directory", self.path(name).to_str().unwrap()]].concat(),
+            &[
+                args,
+                &[
+                    "--allow-loopback-http",
+                    "--directory",
+                    self.path(name).to_str().unwrap(),
+                ],
+            ]
+            .concat(),
         )
     }
 
@@ -104,11 +125,21 @@ impl Servers {
 
     /// Both devices, up to the consent.
     fn connect(&self) -> (Process, Process) {
-        let mut login =
-            self.command("new", &["login", "--json", "--homeserver", self.sandbox.homeserver().as_str()]);
+        let mut login = self.command(
+            "new",
+            &[
+                "login",
+                "--json",
+                "--homeserver",
+                self.sandbox.homeserver().as_str(),
+            ],
+        );
         let mut link = self.command("existing", &["link", "--json", "--scan", "-"]);
         link.say(login.event("show")["code"].as_str().unwrap());
-        let digits = link.event("check_code")["digits"].as_str().unwrap().to_owned();
+        let digits = link.event("check_code")["digits"]
+            .as_str()
+            .unwrap()
+            .to_owned();
         login.question("check_code");
         login.say(&digits);
         link.question("open_link");
@@ -120,7 +151,11 @@ impl Servers {
 }
 
 fn stdout(output: &Output) -> String {
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    assert!(
+        output.status.success(),
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
     String::from_utf8(output.stdout.clone()).unwrap()
 }
 
@@ -131,17 +166,22 @@ fn a_token_is_alone_on_standard_output() {
     let output = servers.output("new", &["token"]);
     let token = stdout(&output);
     assert_eq!((token.lines().count(), output.stderr.len()), (1, 0));
-    let json: Value = serde_json::from_str(&stdout(&servers.output("new", &["token", "--json"]))).unwrap();
+    let json: Value =
+        serde_json::from_str(&stdout(&servers.output("new", &["token", "--json"]))).unwrap();
     assert_eq!(json["access_token"], token.trim_end(), "it is still good");
     assert!(
-        json["expires_in"].as_u64().unwrap() >= 60 && json["expires_at"].as_u64().unwrap() > 1_700_000_000
+        json["expires_in"].as_u64().unwrap() >= 60
+            && json["expires_at"].as_u64().unwrap() > 1_700_000_000
     );
     assert_eq!(
         (json["device_id"].as_str(), json["user_id"].as_str()),
         (Some(DEVICE), Some(servers.sandbox.user_id().as_str()))
     );
     let said = servers.command("new", &["token", "--for", "4000"]).ends(8);
-    assert!(said.contains("and 4000 s were asked for") && !said.contains(token.trim_end()), "{said}");
+    assert!(
+        said.contains("and 4000 s were asked for") && !said.contains(token.trim_end()),
+        "{said}"
+    );
     servers.command("new", &["token", "--for", "0"]).ends(2);
     servers.command("elsewhere", &["token"]).ends(10);
 }
@@ -150,7 +190,10 @@ fn a_token_is_alone_on_standard_output() {
 fn two_tokens_at_once_are_one() {
     let servers = Servers::start();
     servers.signed_in("new", DEVICE);
-    let mut both = [servers.command("new", &["token"]), servers.command("new", &["token"])];
+    let mut both = [
+        servers.command("new", &["token"]),
+        servers.command("new", &["token"]),
+    ];
     let tokens = both.each_mut().map(|process| process.ends(0));
     assert_eq!(tokens[0], tokens[1]);
     servers.command("new", &["session"]).ends(0);
@@ -168,11 +211,20 @@ fn a_token_is_for_curl() {
     let line = line
         .replace(
             "matrix-qr token",
-            &format!("{} token --allow-loopback-http", env!("CARGO_BIN_EXE_matrix-qr")),
+            &format!(
+                "{} token --allow-loopback-http",
+                env!("CARGO_BIN_EXE_matrix-qr")
+            ),
         )
         .replace("/var/lib/pingbot", directory.to_str().unwrap())
-        .replace("https://matrix.example.org/", servers.sandbox.homeserver().as_str());
-    let output = Command::new("sh").args(["-c", &format!("printf {line}")]).output().unwrap();
+        .replace(
+            "https://matrix.example.org/",
+            servers.sandbox.homeserver().as_str(),
+        );
+    let output = Command::new("sh")
+        .args(["-c", &format!("printf {line}")])
+        .output()
+        .unwrap();
     let missing = String::from_utf8_lossy(&output.stderr).contains("curl: not found");
     assert!(!missing, "curl is missing: apt-get install curl");
     let who: Value = serde_json::from_str(&stdout(&output)).unwrap();
@@ -183,26 +235,60 @@ fn a_token_is_for_curl() {
 fn a_session_says_whether_it_is_still_good() {
     let servers = Servers::start();
     servers.signed_in("new", DEVICE);
-    assert!(servers.command("new", &["session"]).ends(0).contains("yes, says the homeserver"));
-    let json: Value = serde_json::from_str(&stdout(&servers.output("new", &["session", "--json"]))).unwrap();
+    assert!(
+        servers
+            .command("new", &["session"])
+            .ends(0)
+            .contains("yes, says the homeserver")
+    );
+    let json: Value =
+        serde_json::from_str(&stdout(&servers.output("new", &["session", "--json"]))).unwrap();
     assert_eq!(json["signed_in"], true);
     let json = stdout(&servers.output("new", &["session", "--json", "--offline"]));
-    assert!(serde_json::from_str::<Value>(&json).unwrap().get("signed_in").is_none());
-    let Servers { runtime, sandbox, directory } = servers;
+    assert!(
+        serde_json::from_str::<Value>(&json)
+            .unwrap()
+            .get("signed_in")
+            .is_none()
+    );
+    let Servers {
+        runtime,
+        sandbox,
+        directory,
+    } = servers;
     runtime.block_on(sandbox.stop());
     let path = directory.path().join("new");
-    let mut gone =
-        Process::start(&["session", "--allow-loopback-http", "--directory", path.to_str().unwrap()]);
-    assert!(gone.ends(0).contains("not known: 127.0.0.1 could not be reached"));
+    let mut gone = Process::start(&[
+        "session",
+        "--allow-loopback-http",
+        "--directory",
+        path.to_str().unwrap(),
+    ]);
+    assert!(
+        gone.ends(0)
+            .contains("not known: 127.0.0.1 could not be reached")
+    );
 }
 
 /// One sentence and one exit code, whoever meets it.
 fn assert_all_say_that_it_has_ended(servers: &Servers) {
     let scan = ["link", "--json", "--scan", "-"];
-    for args in [&["session"][..], &["token"], &["restore-keys"], &["link", "--json"], &scan] {
+    for args in [
+        &["session"][..],
+        &["token"],
+        &["restore-keys"],
+        &["link", "--json"],
+        &scan,
+    ] {
         let said = servers.command("new", args).ends(10);
-        assert!(said.contains("this session has ended: "), "{args:?}: {said}");
-        assert!(said.contains("`matrix-qr logout --local`") && said.contains("`matrix-qr login`"), "{said}");
+        assert!(
+            said.contains("this session has ended: "),
+            "{args:?}: {said}"
+        );
+        assert!(
+            said.contains("`matrix-qr logout --local`") && said.contains("`matrix-qr login`"),
+            "{said}"
+        );
     }
 }
 
@@ -210,12 +296,20 @@ fn assert_all_say_that_it_has_ended(servers: &Servers) {
 fn a_session_that_was_removed_in_the_account_has_ended_for_every_command() {
     let servers = Servers::start();
     let directory = servers.signed_in("new", DEVICE);
-    servers.runtime.block_on(servers.sandbox.remove_device(DEVICE)).unwrap();
+    servers
+        .runtime
+        .block_on(servers.sandbox.remove_device(DEVICE))
+        .unwrap();
     assert_all_say_that_it_has_ended(&servers);
     let said = servers.command("new", &["logout", "--yes"]).ends(8);
     assert!(said.contains(DEVICE) && directory.exists(), "{said}");
-    let said = servers.command("new", &["logout", "--local", "--yes"]).ends(0);
-    assert!(said.contains(DEVICE) && said.contains("remove it in your account"), "{said}");
+    let said = servers
+        .command("new", &["logout", "--local", "--yes"])
+        .ends(0);
+    assert!(
+        said.contains(DEVICE) && said.contains("remove it in your account"),
+        "{said}"
+    );
     assert!(!directory.exists());
 }
 
@@ -234,9 +328,12 @@ fn a_sign_out_with_stale_tokens_is_none() {
     let before = std::fs::read(directory.join("session.json")).unwrap();
     servers.command("new", &["token"]).ends(0);
     let now = std::fs::read(directory.join("session.json")).unwrap();
-    let bring_back = |session: &[u8]| std::fs::write(directory.join("session.json"), session).unwrap();
+    let bring_back =
+        |session: &[u8]| std::fs::write(directory.join("session.json"), session).unwrap();
     bring_back(&before);
-    let said = servers.command("new", &["logout", "--yes", "--json"]).event("error");
+    let said = servers
+        .command("new", &["logout", "--yes", "--json"])
+        .event("error");
     assert_eq!(said["exit_code"], 8);
     assert!(said["what"].as_str().unwrap().contains(DEVICE), "{said}");
     assert_eq!(servers.devices(), [DEVICE]);
@@ -249,21 +346,42 @@ fn a_sign_out_with_stale_tokens_is_none() {
 fn a_server_that_is_gone_does_not_keep_a_session_here() {
     let servers = Servers::start();
     let directory = servers.signed_in("new", DEVICE);
-    let Servers { runtime, sandbox, directory: place } = servers;
+    let Servers {
+        runtime,
+        sandbox,
+        directory: place,
+    } = servers;
     runtime.block_on(sandbox.stop());
     let command = |args: &[&str]| {
         Process::start(
-            &[args, &["--allow-loopback-http", "--directory", directory.to_str().unwrap()]].concat(),
+            &[
+                args,
+                &[
+                    "--allow-loopback-http",
+                    "--directory",
+                    directory.to_str().unwrap(),
+                ],
+            ]
+            .concat(),
         )
     };
-    assert!(command(&["logout", "--yes"]).ends(8).contains("logout --local"));
+    assert!(
+        command(&["logout", "--yes"])
+            .ends(8)
+            .contains("logout --local")
+    );
     assert!(directory.exists());
     let mut local = command(&["logout", "--local", "--json"]);
     assert_eq!(local.question("logout")["device_id"], DEVICE);
     local.say("y");
     let removed = local.event("removed_here");
     assert_eq!(removed["device_id"], DEVICE);
-    assert!(removed["remove_it"].as_str().unwrap().contains("your account"));
+    assert!(
+        removed["remove_it"]
+            .as_str()
+            .unwrap()
+            .contains("your account")
+    );
     local.ends(0);
     assert!(!directory.exists());
     drop(place);
@@ -274,7 +392,10 @@ fn a_question_that_is_interrupted_says_what_is_true() {
     let servers = Servers::start();
     let directory = servers.signed_in("new", DEVICE);
     let unchanged = |said: String| {
-        assert!(said.contains("nothing was changed, this device is still signed in"), "{said}");
+        assert!(
+            said.contains("nothing was changed, this device is still signed in"),
+            "{said}"
+        );
         assert!(directory.exists() && servers.devices() == [DEVICE]);
     };
     let asked = || {
@@ -302,7 +423,10 @@ fn a_login_that_was_killed_in_the_import_is_taken_back_by_the_next() {
     login.end();
     assert_eq!(servers.devices().len(), 2, "the account has it");
     let said = servers.command("new", &["session"]).ends(10);
-    assert!(said.contains("a sign-in was interrupted") && said.contains("`matrix-qr logout`"), "{said}");
+    assert!(
+        said.contains("a sign-in was interrupted") && said.contains("`matrix-qr logout`"),
+        "{said}"
+    );
     link.signal("INT");
     link.end();
 
@@ -312,7 +436,10 @@ fn a_login_that_was_killed_in_the_import_is_taken_back_by_the_next() {
     let said = login.ends(0);
     link.ends(0);
     assert!(said.contains(r#""event":"cleared""#), "{said}");
-    let mut devices = vec!["FIRSTDEVICE".to_owned(), signed_in["device_id"].as_str().unwrap().to_owned()];
+    let mut devices = vec![
+        "FIRSTDEVICE".to_owned(),
+        signed_in["device_id"].as_str().unwrap().to_owned(),
+    ];
     devices.sort();
     assert_eq!(servers.devices(), devices);
     assert!(!servers.path("new").join("session.pending.json").exists());
@@ -335,7 +462,11 @@ fn a_login_that_was_killed_in_the_import_is_taken_back_by_a_logout() {
         "{said}"
     );
     assert_eq!(servers.devices(), ["FIRSTDEVICE"]);
-    assert_eq!(names(&servers.path("new")), ["holiday.jpg"], "only ours is removed");
+    assert_eq!(
+        names(&servers.path("new")),
+        ["holiday.jpg"],
+        "only ours is removed"
+    );
 }
 
 /// Ctrl-C twice: the first is polite, and the server does not let it be; the second leaves at once.
@@ -353,7 +484,8 @@ fn a_second_ctrl_c_in_the_import_leaves_what_it_takes_to_revoke() {
     assert_eq!(servers.devices().len(), 2);
     let said = servers.command("new", &["logout"]).ends(8);
     assert!(
-        said.contains("may still be signed in") && said.contains("Remove it") | said.contains("remove it"),
+        said.contains("may still be signed in")
+            && said.contains("Remove it") | said.contains("remove it"),
         "{said}"
     );
     servers.sandbox.faults().clear();
@@ -362,7 +494,8 @@ fn a_second_ctrl_c_in_the_import_leaves_what_it_takes_to_revoke() {
     assert!(!servers.path("new").exists());
 }
 
-/// Whatever it failed of (4 would be the code for what the other device did): somebody has to remove a device.
+/// Whatever it failed of (4 would be the code for what the other device did): somebody has to
+/// remove a device.
 #[test]
 fn a_failed_login_whose_device_may_be_left_says_which() {
     let servers = Servers::start();
@@ -374,15 +507,34 @@ fn a_failed_login_whose_device_may_be_left_says_which() {
     let left = login.event("left_behind");
     let said = login.ends(8);
     link.ends(10);
-    assert!(said.contains("the other device ended the sign-in"), "{said}");
-    assert!(servers.devices().contains(&left["device_id"].as_str().unwrap().to_owned()), "{said}");
-    assert!(left["advice"].as_str().unwrap().contains("matrix-qr logout"), "{left}");
-    assert_eq!(names(&servers.path("new")), ["session.lock", "session.pending.json"]);
+    assert!(
+        said.contains("the other device ended the sign-in"),
+        "{said}"
+    );
+    assert!(
+        servers
+            .devices()
+            .contains(&left["device_id"].as_str().unwrap().to_owned()),
+        "{said}"
+    );
+    assert!(
+        left["advice"]
+            .as_str()
+            .unwrap()
+            .contains("matrix-qr logout"),
+        "{left}"
+    );
+    assert_eq!(
+        names(&servers.path("new")),
+        ["session.lock", "session.pending.json"]
+    );
 }
 
 fn names(directory: &Path) -> Vec<String> {
     let entries = std::fs::read_dir(directory).unwrap();
-    let mut names: Vec<_> = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+    let mut names: Vec<_> = entries
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .collect();
     names.sort();
     names
 }

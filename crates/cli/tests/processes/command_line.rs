@@ -2,7 +2,8 @@
 
 use super::support::{Process, Sandbox};
 
-/// A session at the sandbox, and a command that forgets its flag: neither the session nor a server is at fault.
+/// A session at the sandbox, and a command that forgets its flag: neither the session nor a server
+/// is at fault.
 #[test]
 fn a_forgotten_flag_is_not_the_servers_fault() {
     let sandbox = Sandbox::start();
@@ -19,5 +20,8 @@ fn a_forgotten_flag_is_not_the_servers_fault() {
         );
         process.ends(2);
     }
-    assert!(sandbox.path("existing").join("session.json").exists(), "it can be tried again");
+    assert!(
+        sandbox.path("existing").join("session.json").exists(),
+        "it can be tried again"
+    );
 }

@@ -1,6 +1,11 @@
 //! Two devices and a sandbox, each a process of its own, as in three terminals.
 
-#![allow(missing_docs, clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
+#![allow(
+    missing_docs,
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing
+)]
 
 mod account;
 mod command_line;
@@ -21,28 +26,55 @@ fn the_new_device_shows_the_code_as_text_and_lives_on() {
     login.question("check_code");
     login.say(&digits);
     let question = link.question("open_link");
-    assert!(question["link"].as_str().unwrap().contains(question["host"].as_str().unwrap()));
+    assert!(
+        question["link"]
+            .as_str()
+            .unwrap()
+            .contains(question["host"].as_str().unwrap())
+    );
     link.say("y");
     decide(question["link"].as_str().unwrap(), "allow");
     let signed_in = login.event("signed_in");
     assert_eq!(signed_in["backup_connected"], true);
     let secrets = [sandbox.tokens("new"), sandbox.tokens("existing")].concat();
     assert_eq!(link.event("granted")["verified"], true);
-    let said = [login.ends(0), link.ends(0), sandbox.command(&["session"]).ends(0)].concat();
+    let said = [
+        login.ends(0),
+        link.ends(0),
+        sandbox.command(&["session"]).ends(0),
+    ]
+    .concat();
     assert!(said.contains("TRACE matrix_qr") && secrets.len() == 4);
-    assert!(!secrets.iter().any(|secret| said.contains(secret)), "a token was shown");
-    let mut inside = said.lines().filter(|line| line.contains(" TRACE ") || line.contains(" DEBUG "));
-    assert!(inside.all(|line| line.contains(" matrix_qr_")), "what others log is not ours to show: {said}");
+    assert!(
+        !secrets.iter().any(|secret| said.contains(secret)),
+        "a token was shown"
+    );
+    let mut inside = said
+        .lines()
+        .filter(|line| line.contains(" TRACE ") || line.contains(" DEBUG "));
+    assert!(
+        inside.all(|line| line.contains(" matrix_qr_")),
+        "what others log is not ours to show: {said}"
+    );
 
-    let session: Value = serde_json::from_str(&sandbox.command(&["session", "--json"]).ends(0)).unwrap();
+    let session: Value =
+        serde_json::from_str(&sandbox.command(&["session", "--json"]).ends(0)).unwrap();
     assert_eq!(
         (&session["user_id"], &session["device_id"]),
         (&signed_in["user_id"], &signed_in["device_id"])
     );
-    let restored = sandbox.command(&["restore-keys", "--json"]).event("restored");
-    assert_eq!((&restored["keys"], &restored["undecryptable"]), (&1.into(), &0.into()));
+    let restored = sandbox
+        .command(&["restore-keys", "--json"])
+        .event("restored");
+    assert_eq!(
+        (&restored["keys"], &restored["undecryptable"]),
+        (&1.into(), &0.into())
+    );
     let again = sandbox.command(&["restore-keys"]).ends(0);
-    assert!(again.contains("0 keys of old messages restored, 1 was here already."), "{again}");
+    assert!(
+        again.contains("0 keys of old messages restored, 1 was here already."),
+        "{again}"
+    );
     exports_the_keys(&sandbox);
     assert!(sandbox.command(&["logout"]).ends(2).contains("--yes"));
     let mut logout = sandbox.command(&["logout", "--json"]);
@@ -58,16 +90,43 @@ fn exports_the_keys(sandbox: &Sandbox) {
     let directory = sandbox.directory.path();
     let (passphrase, export) = (directory.join("passphrase"), directory.join("keys.txt"));
     let names = (passphrase.to_str().unwrap(), export.to_str().unwrap());
-    let args = ["restore-keys", "--export", names.1, "--passphrase-file", names.0];
-    assert!(sandbox.command(&args[..3]).ends(2).contains("--passphrase-file FILE"));
+    let args = [
+        "restore-keys",
+        "--export",
+        names.1,
+        "--passphrase-file",
+        names.0,
+    ];
+    assert!(
+        sandbox
+            .command(&args[..3])
+            .ends(2)
+            .contains("--passphrase-file FILE")
+    );
     fs::write(&passphrase, "\n").unwrap();
-    assert!(sandbox.command(&args).ends(2).contains("the passphrase is empty"));
+    assert!(
+        sandbox
+            .command(&args)
+            .ends(2)
+            .contains("the passphrase is empty")
+    );
     assert!(!export.exists());
     fs::write(&passphrase, "a passphrase\n").unwrap();
-    assert!(sandbox.command(&args).ends(0).contains("1 room key exported to "));
+    assert!(
+        sandbox
+            .command(&args)
+            .ends(0)
+            .contains("1 room key exported to ")
+    );
     let text = fs::read_to_string(&export).unwrap();
-    assert!(text.starts_with("-----BEGIN MEGOLM SESSION DATA-----\n"), "{text}");
-    assert_eq!(fs::metadata(&export).unwrap().permissions().mode() & 0o777, 0o600);
+    assert!(
+        text.starts_with("-----BEGIN MEGOLM SESSION DATA-----\n"),
+        "{text}"
+    );
+    assert_eq!(
+        fs::metadata(&export).unwrap().permissions().mode() & 0o777,
+        0o600
+    );
     assert!(sandbox.command(&args).ends(2).contains("exists already"));
     assert_eq!(fs::read_to_string(&export).unwrap(), text);
 }
@@ -84,11 +143,21 @@ fn in_a_file(revision: &str) {
     let file = picture.to_str().unwrap();
     let mut link = sandbox.command(&["link", "--json", "--qr", file, "--revision", revision]);
     let code = link.event("show")["code"].as_str().unwrap().to_owned();
-    let said: Value = serde_json::from_str(&Process::start(&["inspect", "--json", &code]).ends(0)).unwrap();
-    assert_eq!((&said["revision"], &said["usable"]), (&revision.into(), &true.into()));
-    assert_eq!(fs::metadata(&picture).unwrap().permissions().mode() & 0o077, 0);
+    let said: Value =
+        serde_json::from_str(&Process::start(&["inspect", "--json", &code]).ends(0)).unwrap();
+    assert_eq!(
+        (&said["revision"], &said["usable"]),
+        (&revision.into(), &true.into())
+    );
+    assert_eq!(
+        fs::metadata(&picture).unwrap().permissions().mode() & 0o077,
+        0
+    );
     let mut login = sandbox.command(&["login", "--json", "--scan", picture.to_str().unwrap()]);
-    let digits = login.event("check_code")["digits"].as_str().unwrap().to_owned();
+    let digits = login.event("check_code")["digits"]
+        .as_str()
+        .unwrap()
+        .to_owned();
     link.question("check_code");
     link.say(&digits);
     let question = link.question("open_link");
@@ -135,7 +204,11 @@ fn without_a_browser_the_link_is_printed_and_it_goes_on() {
     login.say(&digits);
     link.answer("y");
     link.find(|line| line.contains("No browser could be opened").then_some(()));
-    let url = link.find(|line| line.trim().starts_with("http://").then(|| line.trim().to_owned()));
+    let url = link.find(|line| {
+        line.trim()
+            .starts_with("http://")
+            .then(|| line.trim().to_owned())
+    });
     decide(&url, "allow");
     login.answer("y");
     login.ends(0);
@@ -146,10 +219,20 @@ fn without_a_browser_the_link_is_printed_and_it_goes_on() {
 fn a_new_device_is_told_where_it_cannot_show_the_coming_kind_of_code() {
     let sandbox = Sandbox::start_with(&["--misbehave", "rendezvous-wants-token"]);
     let login = |revision| {
-        sandbox.command(&["login", "--homeserver", sandbox.homeserver(), "--revision", revision, "--json"])
+        sandbox.command(&[
+            "login",
+            "--homeserver",
+            sandbox.homeserver(),
+            "--revision",
+            revision,
+            "--json",
+        ])
     };
     let said = login("msc4388").ends(9);
-    assert!(said.contains("Let the other device show the QR code and scan it here"), "{said}");
+    assert!(
+        said.contains("Let the other device show the QR code and scan it here"),
+        "{said}"
+    );
     assert!(!sandbox.path("new").exists());
     let mut newest = login("newest");
     newest.event("show");
@@ -164,7 +247,10 @@ fn ctrl_c_at_the_new_device_is_heard_at_the_other() {
     login.signal("INT");
     assert!(login.ends(3).contains(r#""what":"cancelled""#));
     assert!(link.ends(4).contains("it was cancelled there"));
-    assert!(!sandbox.path("new").exists(), "nothing is left of the new device");
+    assert!(
+        !sandbox.path("new").exists(),
+        "nothing is left of the new device"
+    );
 }
 
 #[test]
@@ -231,7 +317,10 @@ fn ctrl_c_tells_another_device_only_where_there_is_one() {
     link.say(&code);
     link.find(boxed);
     link.signal("INT");
-    assert_eq!(link.find(said), "Cancelling: the other device is told. Ctrl-C again leaves at once.");
+    assert_eq!(
+        link.find(said),
+        "Cancelling: the other device is told. Ctrl-C again leaves at once."
+    );
     link.ends(3);
     login.ends(4);
 }
@@ -241,12 +330,20 @@ fn what_will_be_asked_is_refused_before_there_is_a_session() {
     let sandbox = Sandbox::start();
     for (command, whose) in [("login", "new"), ("link", "existing")] {
         let directory = sandbox.path(whose);
-        let mut args = vec![command, "--allow-loopback-http", "--directory", directory.to_str().unwrap()];
+        let mut args = vec![
+            command,
+            "--allow-loopback-http",
+            "--directory",
+            directory.to_str().unwrap(),
+        ];
         if command == "login" {
             args.extend(["--homeserver", sandbox.homeserver()]);
         }
         let said = Process::start(&args).ends(2);
-        assert!(said.contains("nobody is there to be asked") && !said.contains("as text"), "{said}");
+        assert!(
+            said.contains("nobody is there to be asked") && !said.contains("as text"),
+            "{said}"
+        );
     }
     assert!(!sandbox.path("new").exists());
 }
@@ -282,16 +379,29 @@ fn no_answer_is_no_consent() {
 #[test]
 fn a_device_without_the_accounts_keys_says_so_before_it_looks_at_a_code() {
     let sandbox = Sandbox::start();
-    for file in fs::read_dir(sandbox.path("existing")).unwrap().map(|entry| entry.unwrap().path()) {
+    for file in fs::read_dir(sandbox.path("existing"))
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+    {
         if file.to_str().unwrap().contains("sqlite3") {
-            // What SQLite has beside the database goes by itself when the sandbox is done with it, which may be now.
+            // What SQLite has beside the database goes by itself when the sandbox is done with it,
+            // which may be now.
             let removed = fs::remove_file(file);
-            assert!(removed.is_ok() || removed.is_err_and(|error| error.kind() == ErrorKind::NotFound));
+            assert!(
+                removed.is_ok() || removed.is_err_and(|error| error.kind() == ErrorKind::NotFound)
+            );
         }
     }
-    for args in [&["link", "--scan", "-"][..], &["link"], &["link", "--scan", "no-such-picture.png"]] {
+    for args in [
+        &["link", "--scan", "-"][..],
+        &["link"],
+        &["link", "--scan", "no-such-picture.png"],
+    ] {
         let said = sandbox.command(args).ends(10);
-        assert!(said.contains("does not hold the account's private master"), "{said}");
+        assert!(
+            said.contains("does not hold the account's private master"),
+            "{said}"
+        );
     }
 }
 
@@ -302,8 +412,10 @@ fn the_demonstration_asks_a_person_and_leaves_nothing_behind() {
         let mut demo = Process::start_with(&["demo"], |command| {
             command.env("TMPDIR", place.path());
         });
-        let digits =
-            demo.find(|line| line.split_once("shows the digits ").map(|(_, digits)| digits.to_owned()));
+        let digits = demo.find(|line| {
+            line.split_once("shows the digits ")
+                .map(|(_, digits)| digits.to_owned())
+        });
         demo.say(&digits);
         demo.say(answer);
         demo.ends(code)
@@ -316,7 +428,11 @@ fn the_demonstration_asks_a_person_and_leaves_nothing_behind() {
     cancelled.find(|line| line.contains("shows the digits").then_some(()));
     cancelled.signal("INT");
     cancelled.ends(3);
-    assert_eq!(fs::read_dir(place.path()).unwrap().count(), 0, "temporary directories are removed");
+    assert_eq!(
+        fs::read_dir(place.path()).unwrap().count(),
+        0,
+        "temporary directories are removed"
+    );
 }
 
 #[test]
@@ -344,8 +460,14 @@ fn two_devices_of_the_same_role_are_told_apart_before_anything_happens() {
     let (_login, code) = showing(&sandbox);
     let elsewhere = sandbox.directory.path().join("elsewhere");
     let elsewhere = elsewhere.to_str().unwrap();
-    let mut other =
-        Process::start(&["login", "--scan", "-", "--allow-loopback-http", "--directory", elsewhere]);
+    let mut other = Process::start(&[
+        "login",
+        "--scan",
+        "-",
+        "--allow-loopback-http",
+        "--directory",
+        elsewhere,
+    ]);
     other.say(&code);
     assert!(other.ends(6).contains("both devices are new"));
 }
@@ -356,8 +478,12 @@ fn the_sandbox_says_what_to_paste_and_cleans_up() {
     sandbox.find(|line| line.contains("slow-down=2").then_some(()));
     let login = sandbox.find(|line| line.contains(" login ").then(|| line.to_owned()));
     let link = sandbox.find(|line| line.contains(" link ").then(|| line.to_owned()));
-    let existing =
-        link.split_whitespace().skip_while(|word| *word != "--directory").nth(1).unwrap().to_owned();
+    let existing = link
+        .split_whitespace()
+        .skip_while(|word| *word != "--directory")
+        .nth(1)
+        .unwrap()
+        .to_owned();
     assert!(fs::exists(&existing).unwrap() && login.contains("--qr ") && link.contains("--scan "));
     sandbox.signal("INT");
     sandbox.ends(0);
@@ -389,8 +515,11 @@ impl Browser {
     fn new() -> Self {
         let directory = tempfile::tempdir().unwrap();
         let script = directory.path().join("xdg-open");
-        fs::write(&script, "#!/bin/sh\necho \"$1\" > \"$0.tmp\" && /bin/mv \"$0.tmp\" \"$0.opened\"\n")
-            .unwrap();
+        fs::write(
+            &script,
+            "#!/bin/sh\necho \"$1\" > \"$0.tmp\" && /bin/mv \"$0.tmp\" \"$0.opened\"\n",
+        )
+        .unwrap();
         fs::set_permissions(&script, fs::Permissions::from_mode(0o700)).unwrap();
         Self(directory)
     }

@@ -52,18 +52,36 @@ impl Process {
         Self::spawn(args, theirs.into(), Some(ours), change)
     }
 
-    fn spawn(args: &[&str], stdin: Stdio, terminal: Option<File>, change: impl FnOnce(&mut Command)) -> Self {
+    fn spawn(
+        args: &[&str],
+        stdin: Stdio,
+        terminal: Option<File>,
+        change: impl FnOnce(&mut Command),
+    ) -> Self {
         let mut command = Command::new(env!("CARGO_BIN_EXE_matrix-qr"));
-        command.args(args).stdin(stdin).stdout(Stdio::piped()).stderr(Stdio::piped());
+        command
+            .args(args)
+            .stdin(stdin)
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
         change(&mut command);
         let mut child = command.spawn().unwrap();
         let (sender, lines) = mpsc::channel();
         forward(child.stdout.take().unwrap(), sender.clone());
         forward(child.stderr.take().unwrap(), sender);
         let at_terminal = terminal.is_some();
-        let pipe = child.stdin.take().map(|pipe| Box::new(pipe) as Box<dyn Write>);
+        let pipe = child
+            .stdin
+            .take()
+            .map(|pipe| Box::new(pipe) as Box<dyn Write>);
         let stdin = pipe.or(terminal.map(|terminal| Box::new(terminal) as Box<dyn Write>));
-        Self { child, stdin, at_terminal, lines, seen: Vec::new() }
+        Self {
+            child,
+            stdin,
+            at_terminal,
+            lines,
+            seen: Vec::new(),
+        }
     }
 
     /// The next line that `wanted` finds something in.
@@ -97,7 +115,8 @@ impl Process {
         question
     }
 
-    /// Answers the question that comes next. What is typed before a question is not taken for its answer.
+    /// Answers the question that comes next. What is typed before a question is not taken for its
+    /// answer.
     pub(crate) fn answer(&mut self, line: &str) {
         self.find(|line| line.ends_with(QUESTION).then_some(()));
         self.say(line);
@@ -117,7 +136,10 @@ impl Process {
     }
 
     pub(crate) fn signal(&self, name: &str) {
-        let status = Command::new("kill").args(["-s", name, &self.child.id().to_string()]).status().unwrap();
+        let status = Command::new("kill")
+            .args(["-s", name, &self.child.id().to_string()])
+            .status()
+            .unwrap();
         assert!(status.success());
     }
 
@@ -125,11 +147,19 @@ impl Process {
     pub(crate) fn end(&mut self) -> (i32, String) {
         let until = Instant::now() + PATIENCE;
         while self.child.try_wait().unwrap().is_none() {
-            assert!(Instant::now() < until, "it does not end; it said:\n{}", self.seen.join("\n"));
+            assert!(
+                Instant::now() < until,
+                "it does not end; it said:\n{}",
+                self.seen.join("\n")
+            );
             thread::sleep(Duration::from_millis(20));
         }
-        self.seen.extend(self.lines.iter().inspect(|line| schema::check(line)));
-        (self.child.wait().unwrap().code().unwrap_or(-1), self.seen.join("\n"))
+        self.seen
+            .extend(self.lines.iter().inspect(|line| schema::check(line)));
+        (
+            self.child.wait().unwrap().code().unwrap_or(-1),
+            self.seen.join("\n"),
+        )
     }
 
     /// Ends with this exit code.
@@ -154,8 +184,14 @@ fn terminal() -> (File, File) {
     unlockpt(&ours).unwrap();
     let name = ptsname(&ours, Vec::new()).unwrap();
     let mut options = File::options();
-    options.read(true).write(true).custom_flags(OFlags::NOCTTY.bits().cast_signed());
-    (ours.into(), options.open(OsStr::from_bytes(name.as_bytes())).unwrap())
+    options
+        .read(true)
+        .write(true)
+        .custom_flags(OFlags::NOCTTY.bits().cast_signed());
+    (
+        ours.into(),
+        options.open(OsStr::from_bytes(name.as_bytes())).unwrap(),
+    )
 }
 
 /// A line at a time. The cursor stays behind a question: it is a line without an end.
@@ -165,7 +201,11 @@ fn forward(stream: impl std::io::Read + Send + 'static, sender: mpsc::Sender<Str
         for byte in BufReader::new(stream).bytes().map_while(Result::ok) {
             line.push(byte);
             if byte == b'\n' || line.ends_with(QUESTION.as_bytes()) {
-                let _ = sender.send(String::from_utf8_lossy(&line).trim_end_matches('\n').to_owned());
+                let _ = sender.send(
+                    String::from_utf8_lossy(&line)
+                        .trim_end_matches('\n')
+                        .to_owned(),
+                );
                 line.clear();
             }
         }
@@ -190,17 +230,26 @@ impl Sandbox {
     pub(crate) fn start_with(args: &[&str]) -> Self {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("sandbox");
-        let args = [&["sandbox", "--json", "--directory", path.to_str().unwrap()], args].concat();
+        let args = [
+            &["sandbox", "--json", "--directory", path.to_str().unwrap()],
+            args,
+        ]
+        .concat();
         let mut process = Process::start(&args);
         let ready = process.event("ready");
-        Self { process, homeserver: ready["homeserver"].as_str().unwrap().to_owned(), directory }
+        Self {
+            process,
+            homeserver: ready["homeserver"].as_str().unwrap().to_owned(),
+            directory,
+        }
     }
 
     pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.directory.path().join("sandbox").join(name)
     }
 
-    /// A command of the new device or of the existing one; scripts' manner unless it is to be a person's.
+    /// A command of the new device or of the existing one; scripts' manner unless it is to be a
+    /// person's.
     pub(crate) fn command(&self, args: &[&str]) -> Process {
         self.command_with(args, |_| {})
     }
@@ -212,15 +261,24 @@ impl Sandbox {
         all.extend(["--directory", directory.to_str().unwrap()]);
         all.push("--allow-loopback-http");
         let asks = matches!(args[0], "login" | "link") && !args.contains(&"--json");
-        if asks { Process::at_terminal(&all, change) } else { Process::start_with(&all, change) }
+        if asks {
+            Process::at_terminal(&all, change)
+        } else {
+            Process::start_with(&all, change)
+        }
     }
 
-    /// The new device shows a code, the existing one scans it: `(login, link)`, connected, and the digits to be typed.
+    /// The new device shows a code, the existing one scans it: `(login, link)`, connected, and the
+    /// digits to be typed.
     pub(crate) fn connect(&self) -> (Process, Process, String) {
-        let mut login = self.command(&["login", "--json", "-vvv", "--homeserver", &self.homeserver]);
+        let mut login =
+            self.command(&["login", "--json", "-vvv", "--homeserver", &self.homeserver]);
         let mut link = self.command(&["link", "--json", "-vvv", "--scan", "-"]);
         link.say(login.event("show")["code"].as_str().unwrap());
-        let digits = link.event("check_code")["digits"].as_str().unwrap().to_owned();
+        let digits = link.event("check_code")["digits"]
+            .as_str()
+            .unwrap()
+            .to_owned();
         login.question("check_code");
         assert_eq!(login.event("received")["message"], "m.login.protocols");
         (login, link, digits)
@@ -242,13 +300,26 @@ impl Sandbox {
 
 /// The person at the consent page, with forms alone.
 pub(crate) fn decide(link: &str, action: &str) {
-    let (host, path) = link.strip_prefix("http://").unwrap().split_once('/').unwrap();
-    let page = http(host, &format!("GET /{path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n"));
+    let (host, path) = link
+        .strip_prefix("http://")
+        .unwrap()
+        .split_once('/')
+        .unwrap();
+    let page = http(
+        host,
+        &format!("GET /{path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n"),
+    );
     let hidden = |name: &str| {
-        let (_, rest) = page.split_once(&format!("name=\"{name}\" value=\"")).unwrap();
+        let (_, rest) = page
+            .split_once(&format!("name=\"{name}\" value=\""))
+            .unwrap();
         rest.split_once('"').unwrap().0.to_owned()
     };
-    let form = format!("code={}&csrf={}&action={action}", hidden("code"), hidden("csrf"));
+    let form = format!(
+        "code={}&csrf={}&action={action}",
+        hidden("code"),
+        hidden("csrf")
+    );
     let answer = http(
         host,
         &format!(

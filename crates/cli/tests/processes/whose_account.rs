@@ -12,7 +12,11 @@ use super::support::{Process, Sandbox, decide};
 
 /// A sign-in as far as the consent: `(login, link)`.
 fn agree(sandbox: &Sandbox, args: &[&str]) -> (Process, Process) {
-    let all = [&["login", "--json", "--homeserver", sandbox.homeserver()], args].concat();
+    let all = [
+        &["login", "--json", "--homeserver", sandbox.homeserver()],
+        args,
+    ]
+    .concat();
     let mut login = sandbox.command(&all);
     let mut link = sandbox.command(&["link", "--json", "--scan", "-"]);
     link.question("code");
@@ -26,7 +30,13 @@ fn agree(sandbox: &Sandbox, args: &[&str]) -> (Process, Process) {
 }
 
 fn account_of(sandbox: &Sandbox) -> String {
-    format!("@alice:{}", sandbox.homeserver().trim_start_matches("http://").trim_end_matches('/'))
+    format!(
+        "@alice:{}",
+        sandbox
+            .homeserver()
+            .trim_start_matches("http://")
+            .trim_end_matches('/')
+    )
 }
 
 #[test]
@@ -36,7 +46,13 @@ fn a_script_names_the_only_account_that_it_takes() {
     assert_eq!(login.event("account")["user_id"], account_of(&sandbox));
     let error = login.event("error");
     assert_eq!(error["exit_code"], 7);
-    assert!(error["what"].as_str().unwrap().ends_with("@bot:example.org was asked for"), "{error}");
+    assert!(
+        error["what"]
+            .as_str()
+            .unwrap()
+            .ends_with("@bot:example.org was asked for"),
+        "{error}"
+    );
     login.ends(7);
     link.ends(4);
     assert!(!sandbox.path("new").exists(), "nothing was stored");
@@ -62,15 +78,27 @@ fn a_person_is_asked_whose_account_it_is() {
         ));
         login.until("Waiting for the other device");
         let mut link = sandbox.command(&["link", "--json", "--scan", picture.to_str().unwrap()]);
-        let digits = link.event("check_code")["digits"].as_str().unwrap().to_owned();
+        let digits = link.event("check_code")["digits"]
+            .as_str()
+            .unwrap()
+            .to_owned();
         login.until("Type the two digits");
         login.say(&digits);
         let question = link.question("open_link");
         link.say("y");
         decide(question["link"].as_str().unwrap(), "allow");
         let said = login.until("to be one of it? [y/N]");
-        assert!(said.contains(&format!("This device is to be one of {}.", account_of(&sandbox))), "{said}");
-        assert!(!directory.join("session.json").exists(), "nothing is stored yet");
+        assert!(
+            said.contains(&format!(
+                "This device is to be one of {}.",
+                account_of(&sandbox)
+            )),
+            "{said}"
+        );
+        assert!(
+            !directory.join("session.json").exists(),
+            "nothing is stored yet"
+        );
         login.say(answer);
         login.ends(code);
         link.ends(if code == 0 { 0 } else { 4 });
@@ -92,7 +120,9 @@ impl Terminal {
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()
-            .unwrap_or_else(|error| panic!("this test needs `script`: apt-get install bsdutils ({error})"));
+            .unwrap_or_else(|error| {
+                panic!("this test needs `script`: apt-get install bsdutils ({error})")
+            });
         let mut output = child.stdout.take().unwrap();
         let said = Arc::new(Mutex::new(Vec::new()));
         let heard = said.clone();
@@ -123,7 +153,12 @@ impl Terminal {
     }
 
     fn ends(&mut self, code: i32) {
-        assert_eq!(self.child.wait().unwrap().code(), Some(code), "{}", self.said());
+        assert_eq!(
+            self.child.wait().unwrap().code(),
+            Some(code),
+            "{}",
+            self.said()
+        );
     }
 }
 

@@ -1,4 +1,5 @@
-//! What a camera sees of a terminal, and a scanner that is strict: it reads dark on light, and what it sees as it sees it.
+//! What a camera sees of a terminal, and a scanner that is strict: it reads dark on light, and what
+//! it sees as it sees it.
 
 use std::num::NonZeroU16;
 
@@ -15,8 +16,14 @@ pub(crate) struct Theme {
     pub(crate) background: u8,
 }
 
-pub(crate) const DARK: Theme = Theme { letters: 0xcc, background: 0x1e };
-pub(crate) const LIGHT: Theme = Theme { letters: 0x33, background: 0xf5 };
+pub(crate) const DARK: Theme = Theme {
+    letters: 0xcc,
+    background: 0x1e,
+};
+pub(crate) const LIGHT: Theme = Theme {
+    letters: 0x33,
+    background: 0xf5,
+};
 
 /// Where a terminal has the space between its lines.
 #[derive(Debug, Clone, Copy)]
@@ -58,19 +65,29 @@ pub(crate) fn scan(screen: &vt100::Screen, theme: Theme, spacing: Spacing) -> Ve
     prepared.detect_grids().iter().filter_map(bytes).collect()
 }
 
-pub(crate) fn photograph(screen: &vt100::Screen, theme: Theme, Spacing(factor, gap): Spacing) -> GrayImage {
+pub(crate) fn photograph(
+    screen: &vt100::Screen,
+    theme: Theme,
+    Spacing(factor, gap): Spacing,
+) -> GrayImage {
     let (rows, columns) = screen.size();
     let line = (f64::from(HEIGHT) * factor).round() as u32;
     let above = match gap {
         Gap::Below => 0,
         Gap::Around => (line - HEIGHT) / 2,
     };
-    GrayImage::from_fn(u32::from(columns.get()) * WIDTH, u32::from(rows.get()) * line, |x, y| {
-        let cell = screen.cell((y / line) as u16, (x / WIDTH) as u16).unwrap();
-        let (letter, background) = colours(cell, theme);
-        let inked = (y % line).checked_sub(above).is_some_and(|y| glyph(cell.contents(), x % WIDTH, y));
-        Luma([if inked { letter } else { background }])
-    })
+    GrayImage::from_fn(
+        u32::from(columns.get()) * WIDTH,
+        u32::from(rows.get()) * line,
+        |x, y| {
+            let cell = screen.cell((y / line) as u16, (x / WIDTH) as u16).unwrap();
+            let (letter, background) = colours(cell, theme);
+            let inked = (y % line)
+                .checked_sub(above)
+                .is_some_and(|y| glyph(cell.contents(), x % WIDTH, y));
+            Luma([if inked { letter } else { background }])
+        },
+    )
 }
 
 fn colours(cell: &vt100::Cell, theme: Theme) -> (u8, u8) {
@@ -83,8 +100,15 @@ fn colours(cell: &vt100::Cell, theme: Theme) -> (u8, u8) {
         vt100::Color::Idx(0..8) => 255,
         vt100::Color::Idx(_) => 0,
     };
-    let (letter, background) = (grey(cell.fgcolor(), theme.letters), grey(cell.bgcolor(), theme.background));
-    if cell.inverse() { (background, letter) } else { (letter, background) }
+    let (letter, background) = (
+        grey(cell.fgcolor(), theme.letters),
+        grey(cell.bgcolor(), theme.background),
+    );
+    if cell.inverse() {
+        (background, letter)
+    } else {
+        (letter, background)
+    }
 }
 
 /// Where a character has ink: half blocks in their half, letters somewhere in the middle.
@@ -94,6 +118,8 @@ fn glyph(character: &str, x: u32, y: u32) -> bool {
         "█" | "#" => y < HEIGHT,
         "▀" => y < HEIGHT / 2,
         "▄" => (HEIGHT / 2..HEIGHT).contains(&y),
-        _ => (1..WIDTH - 1).contains(&x) && (3..HEIGHT - 3).contains(&y) && (x + y).is_multiple_of(3),
+        _ => {
+            (1..WIDTH - 1).contains(&x) && (3..HEIGHT - 3).contains(&y) && (x + y).is_multiple_of(3)
+        }
     }
 }

@@ -1,6 +1,11 @@
 //! The program in a terminal of its own, whose screen a strict scanner looks at.
 
-#![allow(missing_docs, clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
+#![allow(
+    missing_docs,
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing
+)]
 
 #[allow(dead_code)]
 mod camera;
@@ -20,7 +25,13 @@ const WIDE: Spacing = Spacing(1.5, Gap::Below);
 /// A new device that shows its code.
 fn login(sandbox: &Sandbox, size: (u16, u16), args: &[&str], variables: &[(&str, &str)]) -> Window {
     let directory = sandbox.path("new");
-    let fixed = ["login", "--allow-loopback-http", "--homeserver", sandbox.homeserver(), "--directory"];
+    let fixed = [
+        "login",
+        "--allow-loopback-http",
+        "--homeserver",
+        sandbox.homeserver(),
+        "--directory",
+    ];
     let args = [&fixed[..], &[directory.to_str().unwrap()], args].concat();
     Window::open(env!("CARGO_BIN_EXE_matrix-qr"), &args, size, variables)
 }
@@ -35,7 +46,8 @@ enum Seen {
 /// Once the line that waits is there: before that, not all is.
 fn seen(screen: &vt100::Screen, sandbox: &Sandbox, theme: Theme, spacing: Spacing) -> Option<Seen> {
     let text = screen.contents().replace('\n', " ");
-    text.contains("Waiting for the other device").then_some(())?;
+    text.contains("Waiting for the other device")
+        .then_some(())?;
     let sentence = text.split_once("the code needs ");
     if let Some((_, sentence)) = sentence {
         let mut words = sentence.split_whitespace();
@@ -44,7 +56,8 @@ fn seen(screen: &vt100::Screen, sandbox: &Sandbox, theme: Theme, spacing: Spacin
     }
     let codes = camera::scan(screen, theme, spacing);
     let ours = |code: &Vec<u8>| {
-        code.starts_with(b"MATRIX\x02\x03") && String::from_utf8_lossy(code).contains(sandbox.homeserver())
+        code.starts_with(b"MATRIX\x02\x03")
+            && String::from_utf8_lossy(code).contains(sandbox.homeserver())
     };
     (codes.len() == 1 && codes.iter().all(ours)).then_some(Seen::Code)
 }
@@ -53,13 +66,27 @@ fn seen(screen: &vt100::Screen, sandbox: &Sandbox, theme: Theme, spacing: Spacin
 fn in_a_window_of_any_size_the_code_can_be_scanned_or_the_sentence_is_true() {
     let sandbox = Sandbox::start();
     let low = (22..=32).map(|rows| (80, rows));
-    for size in low.chain([(40, 16), (44, 60), (45, 23), (45, 24), (60, 22), (100, 40), (120, 60)]) {
+    for size in low.chain([
+        (40, 16),
+        (44, 60),
+        (45, 23),
+        (45, 24),
+        (60, 22),
+        (100, 40),
+        (120, 60),
+    ]) {
         let window = login(&sandbox, size, &[], &[]);
         let at_first = window.until(|screen| seen(screen, &sandbox, DARK, WIDE));
-        let Seen::Needs(columns, rows) = at_first else { continue };
-        assert!(columns > size.0 || rows > size.1, "{size:?}: {columns}×{rows}");
+        let Seen::Needs(columns, rows) = at_first else {
+            continue;
+        };
+        assert!(
+            columns > size.0 || rows > size.1,
+            "{size:?}: {columns}×{rows}"
+        );
         window.resize(columns, rows);
-        window.until(|screen| seen(screen, &sandbox, DARK, WIDE).filter(|seen| *seen == Seen::Code));
+        window
+            .until(|screen| seen(screen, &sandbox, DARK, WIDE).filter(|seen| *seen == Seen::Code));
         window.resize(columns, rows - 1);
         let needs = Seen::Needs(columns, rows);
         window.until(|screen| seen(screen, &sandbox, DARK, WIDE).filter(|seen| *seen == needs));
@@ -70,7 +97,14 @@ fn in_a_window_of_any_size_the_code_can_be_scanned_or_the_sentence_is_true() {
 fn a_window_that_is_resized_shows_one_code_and_one_line_that_waits() {
     let sandbox = Sandbox::start();
     let window = login(&sandbox, (120, 60), &[], &[]);
-    for (columns, rows) in [(120, 60), (80, 24), (100, 40), (46, 30), (120, 30), (80, 60)] {
+    for (columns, rows) in [
+        (120, 60),
+        (80, 24),
+        (100, 40),
+        (46, 30),
+        (120, 30),
+        (80, 60),
+    ] {
         window.resize(columns, rows);
         window.until(|screen| {
             let text = screen.contents();
@@ -85,7 +119,8 @@ fn a_window_that_is_resized_shows_one_code_and_one_line_that_waits() {
     window.resize(80, 12);
     window.until(|screen| {
         let warnings = screen.contents().matches("warning:").count();
-        (warnings == 1 && matches!(seen(screen, &sandbox, DARK, TIGHT)?, Seen::Needs(..))).then_some(())
+        (warnings == 1 && matches!(seen(screen, &sandbox, DARK, TIGHT)?, Seen::Needs(..)))
+            .then_some(())
     });
 }
 
@@ -98,7 +133,12 @@ fn whatever_the_terminal_can_do_the_code_can_be_scanned() {
         (DARK, WIDE, &[], &[("NO_COLOR", "1")]),
         (LIGHT, WIDE, &light, &[("NO_COLOR", "1")]),
         (DARK, WIDE, &["--qr-style", "ascii"], &[]),
-        (DARK, WIDE, &["--qr-style", "ascii", "--color", "never"], &[]),
+        (
+            DARK,
+            WIDE,
+            &["--qr-style", "ascii", "--color", "never"],
+            &[],
+        ),
         (DARK, WIDE, &[], &[("LC_ALL", "C"), ("NO_COLOR", "1")]),
         (DARK, TIGHT, &[], &[("TERM", "dumb")]),
         (LIGHT, TIGHT, &light, &[("TERM", "dumb"), ("LC_ALL", "C")]),
@@ -116,14 +156,29 @@ fn in_tmux_without_utf_8_the_code_can_be_scanned() {
     let sandbox = Sandbox::start();
     let (socket, directory) = (sandbox.path("tmux"), sandbox.path("new"));
     let [socket, directory] = [&socket, &directory].map(|path| path.to_str().unwrap());
-    let program = [env!("CARGO_BIN_EXE_matrix-qr"), "login", "--allow-loopback-http", "--homeserver"];
+    let program = [
+        env!("CARGO_BIN_EXE_matrix-qr"),
+        "login",
+        "--allow-loopback-http",
+        "--homeserver",
+    ];
     let tmux = ["-S", socket, "-f", "/dev/null", "new-session"];
-    let args = [&tmux[..], &program, &[sandbox.homeserver(), "--directory", directory]].concat();
+    let args = [
+        &tmux[..],
+        &program,
+        &[sandbox.homeserver(), "--directory", directory],
+    ]
+    .concat();
     let window = Window::open("tmux", &args, (120, 61), &[("LC_ALL", "C")]);
     let seen = window.until(|screen| seen(screen, &sandbox, DARK, WIDE));
     // The program ends with its terminal, and tmux with the program.
-    let ended = std::process::Command::new("tmux").args(["-S", socket, "kill-server"]).status();
-    assert!(ended.unwrap().success(), "tmux is missing: apt-get install tmux");
+    let ended = std::process::Command::new("tmux")
+        .args(["-S", socket, "kill-server"])
+        .status();
+    assert!(
+        ended.unwrap().success(),
+        "tmux is missing: apt-get install tmux"
+    );
     assert_eq!(seen, Seen::Code);
 }
 
@@ -133,7 +188,13 @@ fn what_is_pasted_after_the_code_answers_no_question_and_digits_may_be_typed_as_
     let mut login = sandbox.command(&["login", "--json", "--homeserver", sandbox.homeserver()]);
     let code = login.event("show")["code"].as_str().unwrap().to_owned();
     let existing = sandbox.path("existing");
-    let args = ["link", "--allow-loopback-http", "--no-browser", "--directory", existing.to_str().unwrap()];
+    let args = [
+        "link",
+        "--allow-loopback-http",
+        "--no-browser",
+        "--directory",
+        existing.to_str().unwrap(),
+    ];
     let args = [&args[..], &["--scan", "-"]].concat();
     let link = Window::open(env!("CARGO_BIN_EXE_matrix-qr"), &args, (120, 40), &[]);
     link.until(|screen| screen.contents().contains("then press Enter").then_some(()));

@@ -25,17 +25,40 @@ pub(crate) struct Window {
 
 impl Window {
     /// Columns and rows; of the environment nothing else is left that says anything of a terminal.
-    pub(crate) fn open(program: &str, args: &[&str], size: (u16, u16), variables: &[(&str, &str)]) -> Self {
+    pub(crate) fn open(
+        program: &str,
+        args: &[&str],
+        size: (u16, u16),
+        variables: &[(&str, &str)],
+    ) -> Self {
         let (pty, inside) = open().unwrap();
         pty.resize(Size::new(size.1, size.0)).unwrap();
-        let mut command = Command::new(program).args(args).env("TERM", "xterm-256color");
-        for name in ["NO_COLOR", "COLORTERM", "LC_ALL", "LC_CTYPE", "TMUX", "CLICOLOR", "CLICOLOR_FORCE"] {
+        let mut command = Command::new(program)
+            .args(args)
+            .env("TERM", "xterm-256color");
+        for name in [
+            "NO_COLOR",
+            "COLORTERM",
+            "LC_ALL",
+            "LC_CTYPE",
+            "TMUX",
+            "CLICOLOR",
+            "CLICOLOR_FORCE",
+        ] {
             command = command.env_remove(name);
         }
-        let command = command.env("LANG", "C.UTF-8").envs(variables.iter().copied());
-        let child = command.spawn(inside).unwrap_or_else(|error| panic!("{program} does not start: {error}"));
+        let command = command
+            .env("LANG", "C.UTF-8")
+            .envs(variables.iter().copied());
+        let child = command
+            .spawn(inside)
+            .unwrap_or_else(|error| panic!("{program} does not start: {error}"));
         let terminal = vt100::Parser::new(side(size.1), side(size.0), 0);
-        let window = Self { child, pty: Arc::new(pty), terminal: Arc::new(Mutex::new(terminal)) };
+        let window = Self {
+            child,
+            pty: Arc::new(pty),
+            terminal: Arc::new(Mutex::new(terminal)),
+        };
         window.listen();
         window
     }
@@ -51,7 +74,11 @@ impl Window {
     }
 
     pub(crate) fn resize(&self, columns: u16, rows: u16) {
-        self.terminal.lock().unwrap().screen_mut().set_size(side(rows), side(columns));
+        self.terminal
+            .lock()
+            .unwrap()
+            .screen_mut()
+            .set_size(side(rows), side(columns));
         self.pty.resize(Size::new(rows, columns)).unwrap();
     }
 
@@ -67,7 +94,12 @@ impl Window {
             if let Some(found) = wanted(&screen) {
                 return found;
             }
-            assert!(Instant::now() < until, "{:?}:\n{}", screen.size(), screen.contents());
+            assert!(
+                Instant::now() < until,
+                "{:?}:\n{}",
+                screen.size(),
+                screen.contents()
+            );
             thread::sleep(Duration::from_millis(20));
         }
     }

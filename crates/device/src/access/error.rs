@@ -16,7 +16,8 @@ pub(crate) enum AccessError {
 /// How it was seen that a session has ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum SessionEnd {
-    /// The authorization server does not take the refresh token (RFC 6749, section 5.2, `invalid_grant`).
+    /// The authorization server does not take the refresh token (RFC 6749, section 5.2,
+    /// `invalid_grant`).
     Void,
     /// There is no refresh token.
     Expired,
@@ -29,7 +30,9 @@ pub(crate) enum SessionEnd {
 impl SessionEnd {
     fn cause(self) -> &'static str {
         match self {
-            Self::Void => "it was removed in the account, or a copy of its directory is in use elsewhere",
+            Self::Void => {
+                "it was removed in the account, or a copy of its directory is in use elsewhere"
+            }
             Self::Expired => "its token has expired, and there is none to refresh it with",
             Self::Refused => {
                 "the homeserver refuses even a fresh token, as it does when an account is locked or deactivated"
@@ -54,7 +57,11 @@ impl SessionEnd {
 impl From<SessionEnd> for UserError {
     /// On this device's side: what it needs, a session, it does not have.
     fn from(ended: SessionEnd) -> Self {
-        Self::new(Cause::Here, format!("this session has ended: {}", ended.cause()), ended.advice())
+        Self::new(
+            Cause::Here,
+            format!("this session has ended: {}", ended.cause()),
+            ended.advice(),
+        )
     }
 }
 
@@ -72,13 +79,21 @@ impl From<UserError> for AccessError {
 
 impl From<OAuthError> for AccessError {
     fn from(error: OAuthError) -> Self {
-        if error.is_invalid_grant() { SessionEnd::Void.into() } else { error.to_user_error().into() }
+        if error.is_invalid_grant() {
+            SessionEnd::Void.into()
+        } else {
+            error.to_user_error().into()
+        }
     }
 }
 
 impl From<HomeserverError> for AccessError {
     fn from(error: HomeserverError) -> Self {
-        if error.is_locked() { SessionEnd::Locked.into() } else { error.to_user_error().into() }
+        if error.is_locked() {
+            SessionEnd::Locked.into()
+        } else {
+            error.to_user_error().into()
+        }
     }
 }
 
@@ -97,9 +112,18 @@ mod tests {
 
     #[test]
     fn however_a_session_ended_the_sentence_begins_the_same_and_names_the_way_out() {
-        for ended in [SessionEnd::Void, SessionEnd::Expired, SessionEnd::Refused, SessionEnd::Locked] {
+        for ended in [
+            SessionEnd::Void,
+            SessionEnd::Expired,
+            SessionEnd::Refused,
+            SessionEnd::Locked,
+        ] {
             let trouble = UserError::from(ended);
-            assert!(trouble.what.starts_with("this session has ended: "), "{}", trouble.what);
+            assert!(
+                trouble.what.starts_with("this session has ended: "),
+                "{}",
+                trouble.what
+            );
             assert!(trouble.advice.contains("logout --local") && trouble.advice.contains("login`"));
             assert_eq!(trouble.cause, Cause::Here);
         }

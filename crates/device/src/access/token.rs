@@ -1,4 +1,5 @@
-//! An access token for another program, and whether the session still stands. Two that want one at once refresh once.
+//! An access token for another program, and whether the session still stands. Two that want one at
+//! once refresh once.
 
 use std::{path::Path, time::Duration};
 
@@ -36,8 +37,8 @@ pub enum Standing {
     Unknown(UserError),
 }
 
-/// The session's access token, good for at least this long; refreshed where it is not. A server that does not say how long its
-/// tokens live is taken at its word: then it is a fresh one.
+/// The session's access token, good for at least this long; refreshed where it is not. A server
+/// that does not say how long its tokens live is taken at its word: then it is a fresh one.
 ///
 /// # Errors
 ///
@@ -54,7 +55,10 @@ pub async fn access_token(
     if is_good(&http, &session, good_for).await? {
         return Ok(handed_out(&session));
     }
-    let lock = directory.lock_within(SHARED).await.map_err(|error| error.to_user_error())?;
+    let lock = directory
+        .lock_within(SHARED)
+        .await
+        .map_err(|error| error.to_user_error())?;
     let access = Access::locked(directory, lock, http).map_err(|error| error.to_user_error())?;
     Ok(access.token(good_for).await?)
 }
@@ -74,12 +78,20 @@ pub async fn standing(directory: &Path, policy: Policy) -> Result<Standing, User
     }
 }
 
-async fn seen(directory: SessionDir, session: StoredSession, policy: Policy) -> Result<(), AccessError> {
+async fn seen(
+    directory: SessionDir,
+    session: StoredSession,
+    policy: Policy,
+) -> Result<(), AccessError> {
     let http = Http::new(policy).map_err(|error| error.to_user_error())?;
-    match homeserver(&http, &session).whoami_within(Effort::BRIEF).await {
+    match homeserver(&http, &session)
+        .whoami_within(Effort::BRIEF)
+        .await
+    {
         Err(HomeserverError::Expired) => {
             let lock = directory.lock().map_err(|error| error.to_user_error())?;
-            let access = Access::locked(directory, lock, http).map_err(|error| error.to_user_error())?;
+            let access =
+                Access::locked(directory, lock, http).map_err(|error| error.to_user_error())?;
             access.stay_signed_in().await
         }
         other => other.map(drop).map_err(AccessError::from),
@@ -104,7 +116,11 @@ impl Access {
     }
 }
 
-async fn is_good(http: &Http, session: &StoredSession, good_for: Duration) -> Result<bool, AccessError> {
+async fn is_good(
+    http: &Http,
+    session: &StoredSession,
+    good_for: Duration,
+) -> Result<bool, AccessError> {
     if session.time_left().is_none_or(|left| left < good_for) {
         return Ok(false);
     }
@@ -125,6 +141,11 @@ fn handed_out(session: &StoredSession) -> AccessToken {
 
 fn too_short(left: Duration, asked: Duration) -> UserError {
     let (left, asked) = (left.as_secs(), asked.as_secs());
-    let what = format!("the server's access tokens live for {left} s, and {asked} s were asked for");
-    UserError::new(Cause::AuthorizationServer, what, "Ask for a shorter time with --for, and more often.")
+    let what =
+        format!("the server's access tokens live for {left} s, and {asked} s were asked for");
+    UserError::new(
+        Cause::AuthorizationServer,
+        what,
+        "Ask for a shorter time with --for, and more often.",
+    )
 }

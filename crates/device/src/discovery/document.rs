@@ -1,9 +1,11 @@
-//! What is wrong with a document that should be JSON, in words for who typed a name and for who serves the document.
+//! What is wrong with a document that should be JSON, in words for who typed a name and for who
+//! serves the document.
 
 use matrix_qr_protocol::printable;
 use serde::de::DeserializeOwned;
 
-/// The byte order marks of UTF-8 and of UTF-16 (RFC 8259, section 8.1: a JSON text must not begin with one).
+/// The byte order marks of UTF-8 and of UTF-16 (RFC 8259, section 8.1: a JSON text must not begin
+/// with one).
 const BYTE_ORDER_MARKS: [&[u8]; 3] = [b"\xef\xbb\xbf", b"\xff\xfe", b"\xfe\xff"];
 
 /// Reads it, or says what it is instead, so that it can follow the name of the document.
@@ -22,21 +24,30 @@ fn fault(body: &[u8], error: &serde_json::Error) -> String {
     } else if has_comment(text) {
         "has a comment in it, which JSON has none of".to_owned()
     } else if error.is_data() {
-        format!("is not what it should be: {}", printable(&error.to_string()))
+        format!(
+            "is not what it should be: {}",
+            printable(&error.to_string())
+        )
     } else {
-        format!("is not JSON (line {}, column {})", error.line(), error.column())
+        format!(
+            "is not JSON (line {}, column {})",
+            error.line(),
+            error.column()
+        )
     }
 }
 
 /// `//`, `/*` or `#` outside of a string.
 fn has_comment(text: &[u8]) -> bool {
     let (mut quoted, mut escaped) = (false, false);
-    text.iter().zip(text.iter().skip(1).chain([&b' '])).any(|(byte, next)| {
-        let ends = *byte == b'"' && !escaped;
-        quoted ^= ends;
-        escaped = *byte == b'\\' && !escaped;
-        !quoted && (*byte == b'#' || (*byte == b'/' && matches!(next, b'/' | b'*')))
-    })
+    text.iter()
+        .zip(text.iter().skip(1).chain([&b' ']))
+        .any(|(byte, next)| {
+            let ends = *byte == b'"' && !escaped;
+            quoted ^= ends;
+            escaped = *byte == b'\\' && !escaped;
+            !quoted && (*byte == b'#' || (*byte == b'/' && matches!(next, b'/' | b'*')))
+        })
 }
 
 #[cfg(test)]
@@ -55,20 +66,30 @@ mod tests {
         let cases: [(&[u8], &str); 12] = [
             (b"", "is empty"),
             (b" \r\n", "is empty"),
-            (b"\xef\xbb\xbf{\"url\":\"a\"}", "begins with a byte order mark"),
+            (
+                b"\xef\xbb\xbf{\"url\":\"a\"}",
+                "begins with a byte order mark",
+            ),
             (b"\xff\xfe{\0", "begins with a byte order mark"),
             (b"\n<!DOCTYPE html>", "is a web page (HTML)"),
             (b"{\"url\":\"https://a\" // ours\n}", "has a comment"),
             (b"/* ours */ {\"url\":\"a\"}", "has a comment"),
             (b"{\"url\":\"a\"}\n# ours", "has a comment"),
             (b"{} // ours", "has a comment"),
-            (b"{\"url\":\"https://a\\\"//#\",}", "is not JSON (line 1, column 25)"),
+            (
+                b"{\"url\":\"https://a\\\"//#\",}",
+                "is not JSON (line 1, column 25)",
+            ),
             (b"{\"url\":", "is not JSON (line 1, column 7)"),
             (b"{}", "is not what it should be: missing field `url`"),
         ];
         for (body, fault) in cases {
             let said = read::<Document>(body).unwrap_err();
-            assert!(said.starts_with(fault), "{}: {said}", String::from_utf8_lossy(body));
+            assert!(
+                said.starts_with(fault),
+                "{}: {said}",
+                String::from_utf8_lossy(body)
+            );
         }
         assert!(read::<Document>(b"{\"url\":\"https://a/#b\"}").is_ok());
     }

@@ -5,8 +5,7 @@ use url::Url;
 use crate::http::HttpError;
 
 /// The way around a `.well-known` document.
-const INSTEAD: &str =
-    "give the homeserver's base URL instead of its name (--homeserver https://…), and tell its administrator";
+const INSTEAD: &str = "give the homeserver's base URL instead of its name (--homeserver https://…), and tell its administrator";
 
 /// Why a homeserver or its OAuth server was not found.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -15,7 +14,9 @@ pub enum DiscoveryError {
     #[error(transparent)]
     Http(#[from] HttpError),
     /// A server name without the document that says where its homeserver is.
-    #[error("{name} does not say where its homeserver is (no /.well-known/matrix/client); {INSTEAD}")]
+    #[error(
+        "{name} does not say where its homeserver is (no /.well-known/matrix/client); {INSTEAD}"
+    )]
     NoWellKnown {
         /// The server name.
         name: String,
@@ -43,7 +44,9 @@ pub enum DiscoveryError {
         why: &'static str,
     },
     /// 404 from every form of the discovery.
-    #[error("{host} does not support OAuth 2.0, which signing in by QR code needs; sign in another way")]
+    #[error(
+        "{host} does not support OAuth 2.0, which signing in by QR code needs; sign in another way"
+    )]
     NoOauth {
         /// The homeserver's host.
         host: String,
@@ -102,7 +105,11 @@ pub(crate) fn passes(status: u16) -> bool {
 
 /// What to do about a status.
 pub(crate) fn when(status: u16) -> &'static str {
-    if passes(status) { "try again later" } else { "tell its administrator" }
+    if passes(status) {
+        "try again later"
+    } else {
+        "tell its administrator"
+    }
 }
 
 pub(super) fn said(errcode: Option<&str>) -> String {

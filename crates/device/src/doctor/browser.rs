@@ -8,7 +8,8 @@ use super::visit::{NO_SESSION, Preflight, Visit};
 use super::{Check, Finding};
 use crate::http::Response;
 
-/// Answers whose ETag a web client must be able to read: it takes an answer without one for something else.
+/// Answers whose ETag a web client must be able to read: it takes an answer without one for
+/// something else.
 const WITH_ETAG: [u16; 6] = [200, 201, 202, 204, 304, 412];
 
 pub(super) fn check(visit: &Visit) -> Vec<Finding> {
@@ -23,7 +24,10 @@ pub(super) fn origin_fault(response: &Response) -> Option<String> {
         (None, _) => Some(format!("{name} is missing")),
         (Some(_), Some(_)) => Some(format!("{name} is there twice, and browsers take neither")),
         (Some(value), None) if value == "*" || value == ORIGIN => None,
-        (Some(_), None) => Some(format!("{name} is {}, not *", header(response, &name).unwrap_or_default())),
+        (Some(_), None) => Some(format!(
+            "{name} is {}, not *",
+            header(response, &name).unwrap_or_default()
+        )),
     }
 }
 
@@ -34,14 +38,24 @@ fn preflight(visit: &Visit) -> Finding {
     if visit.preflights.is_empty() {
         return Finding::not_checked(check, NO_SESSION);
     }
-    let over = visit.preflights.iter().find_map(|asked| match &asked.answer {
-        Err(silence @ Silence::Over(_)) => Some(silent(check, silence)),
-        _ => None,
-    });
-    let faults: Vec<_> = visit.preflights.iter().filter_map(preflight_fault).collect();
+    let over = visit
+        .preflights
+        .iter()
+        .find_map(|asked| match &asked.answer {
+            Err(silence @ Silence::Over(_)) => Some(silent(check, silence)),
+            _ => None,
+        });
+    let faults: Vec<_> = visit
+        .preflights
+        .iter()
+        .filter_map(preflight_fault)
+        .collect();
     match (over, faults.first()) {
         (Some(over), _) => over,
-        (None, None) => Finding::good(check, "POST, GET, PUT and DELETE are allowed, with their headers"),
+        (None, None) => Finding::good(
+            check,
+            "POST, GET, PUT and DELETE are allowed, with their headers",
+        ),
         (None, Some(_)) => Finding::bad(
             check,
             faults.join("; "),
@@ -60,7 +74,9 @@ fn preflight_fault(asked: &Preflight) -> Option<String> {
     let response = match &asked.answer {
         Ok(response) => response,
         Err(Silence::Over(_)) => return None,
-        Err(Silence::Failed(error)) => return Some(format!("OPTIONS for {}: {error}", asked.method)),
+        Err(Silence::Failed(error)) => {
+            return Some(format!("OPTIONS for {}: {error}", asked.method));
+        }
     };
     let fault = if !response.status().is_success() {
         Some(status(response))
@@ -74,7 +90,8 @@ fn preflight_fault(asked: &Preflight) -> Option<String> {
 
 /// GET and POST need no leave; of the headers, those do that a script may not set freely.
 fn unlisted(asked: &Preflight, response: &Response) -> Option<String> {
-    let allows = |name: &HeaderName, what| lists(response, name, what) || lists(response, name, "*");
+    let allows =
+        |name: &HeaderName, what| lists(response, name, what) || lists(response, name, "*");
     let methods = header::ACCESS_CONTROL_ALLOW_METHODS;
     if !matches!(asked.method, "GET" | "POST") && !allows(&methods, asked.method) {
         return Some(format!("{methods} lacks {}", asked.method));
@@ -90,11 +107,24 @@ fn cors(visit: &Visit) -> Finding {
         return Finding::not_checked(check, NO_SESSION);
     }
     let hops = visit.hops.iter().map(|hop| &hop.answer);
-    let calls = [&visit.read, &visit.unchanged, &visit.written, &visit.stale, &visit.deleted, &visit.gone];
+    let calls = [
+        &visit.read,
+        &visit.unchanged,
+        &visit.written,
+        &visit.stale,
+        &visit.deleted,
+        &visit.gone,
+    ];
     let answers: Vec<&Answer> = hops.chain(calls.into_iter().flatten()).collect();
-    let answers: Vec<&Response> = answers.into_iter().filter_map(|answer| answer.as_ref().ok()).collect();
-    let mut faults: Vec<_> =
-        answers.iter().filter(|answer| is_theirs(answer)).filter_map(|answer| fault(answer)).collect();
+    let answers: Vec<&Response> = answers
+        .into_iter()
+        .filter_map(|answer| answer.as_ref().ok())
+        .collect();
+    let mut faults: Vec<_> = answers
+        .iter()
+        .filter(|answer| is_theirs(answer))
+        .filter_map(|answer| fault(answer))
+        .collect();
     faults.dedup();
     if faults.is_empty() {
         return Finding::good(check, "every answer may be read, with its ETag; errors too");

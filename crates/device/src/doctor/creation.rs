@@ -1,4 +1,5 @@
-//! How a session comes to be: the create path, the way on from there, and the URL that is given out.
+//! How a session comes to be: the create path, the way on from there, and the URL that is given
+//! out.
 
 use http::{StatusCode, header};
 
@@ -8,8 +9,14 @@ use super::{Check, Finding};
 use crate::http::Response;
 
 pub(super) fn check(visit: &Visit) -> Vec<Finding> {
-    let Some(last) = visit.hops.last() else { return Vec::new() };
-    vec![create(last, visit), delegation(last, visit), session_url(visit)]
+    let Some(last) = visit.hops.last() else {
+        return Vec::new();
+    };
+    vec![
+        create(last, visit),
+        delegation(last, visit),
+        session_url(visit),
+    ]
 }
 
 /// "Create a rendezvous session": 201. What goes wrong after a redirect is the redirect's fault.
@@ -26,11 +33,18 @@ fn create(last: &Hop, visit: &Visit) -> Finding {
         200..=299 => Finding::warning(
             check,
             format!("{} at {at}, where the text says 201", status(response)),
-            ("Clients that look closely refuse it.", "Update the rendezvous server."),
+            (
+                "Clients that look closely refuse it.",
+                "Update the rendezvous server.",
+            ),
         ),
         300..=399 => not_this_way(),
         _ if visit.hops.len() > 1 => not_this_way(),
-        _ => Finding::bad(check, format!("{} at {at}", status(response)), refused(response)),
+        _ => Finding::bad(
+            check,
+            format!("{} at {at}", status(response)),
+            refused(response),
+        ),
     }
 }
 
@@ -77,14 +91,18 @@ fn delegation(last: &Hop, visit: &Visit) -> Finding {
             format!("it leads to {arrived}, and there is {}", status(response)),
             NOT_THERE,
         ),
-        Err(silence) if visit.hops.len() > 1 => {
-            Finding { remedy: NOT_THERE.1.to_owned(), ..silent(check, silence) }
-        }
+        Err(silence) if visit.hops.len() > 1 => Finding {
+            remedy: NOT_THERE.1.to_owned(),
+            ..silent(check, silence)
+        },
         _ if visit.hops.len() == 1 => Finding::good(check, "the homeserver does it itself"),
         _ if visit.hops.len() == 2 => Finding::good(check, format!("307 to {arrived}")),
         _ => Finding::warning(
             check,
-            format!("{} redirects, to {arrived} in the end", visit.hops.len() - 1),
+            format!(
+                "{} redirects, to {arrived} in the end",
+                visit.hops.len() - 1
+            ),
             (
                 "Each of them takes time and can break; some clients follow one only.",
                 "Name the last place directly in Synapse's msc4108_delegation_endpoint.",
@@ -99,20 +117,33 @@ const NOT_THERE: (&str, &str) = (
      with a slash at the end (or with its --create-path). See that it runs, and that its proxy points to it.",
 );
 
-/// "Create a rendezvous session": clients follow 307 only, with method and body, and never away from https.
+/// "Create a rendezvous session": clients follow 307 only, with method and body, and never away
+/// from https.
 fn astray(visit: &Visit, last: &Hop, response: &Response) -> Finding {
     let (check, at, code) = (Check::Delegation, place(&last.url), response.status());
     let target = header(response, &header::LOCATION).and_then(|text| last.url.join(&text).ok());
     let to = target.as_ref().map_or_else(|| "nowhere".to_owned(), place);
     if code != StatusCode::TEMPORARY_REDIRECT {
-        return Finding::bad(check, format!("{at} sends on to {to} with {}", code.as_u16()), NOT_307);
+        return Finding::bad(
+            check,
+            format!("{at} sends on to {to} with {}", code.as_u16()),
+            NOT_307,
+        );
     }
     let Some(target) = target else {
-        return Finding::bad(check, format!("{at} answers 307 without a usable Location"), NOT_THERE);
+        return Finding::bad(
+            check,
+            format!("{at} answers 307 without a usable Location"),
+            NOT_THERE,
+        );
     };
     let circle = visit.hops.iter().any(|hop| hop.url == target);
     if circle || visit.hops.len() > MAX_HOPS {
-        return Finding::bad(check, format!("{at} and {to} send on in circles"), IN_CIRCLES);
+        return Finding::bad(
+            check,
+            format!("{at} and {to} send on in circles"),
+            IN_CIRCLES,
+        );
     }
     Finding::bad(check, format!("{at} sends on to {to}"), NOT_HTTPS)
 }

@@ -11,7 +11,9 @@ pub(super) async fn check(probe: &Probe<'_>, urls: &[Url]) -> Finding {
     let check = Check::Dns;
     let mut names: Vec<&str> = Vec::new();
     for url in urls {
-        let Some(Host::Domain(name)) = url.host() else { continue };
+        let Some(Host::Domain(name)) = url.host() else {
+            continue;
+        };
         if names.contains(&name) {
             continue;
         }

@@ -1,4 +1,5 @@
-//! What tells one payload from the next, and who meddles with it (MSC4108, "The send mechanism" and "ETags").
+//! What tells one payload from the next, and who meddles with it (MSC4108, "The send mechanism" and
+//! "ETags").
 
 use http::header;
 
@@ -12,14 +13,22 @@ use crate::http::Response;
 const SUFFIXES: [&str; 4] = ["-gzip", "-br", "--gzip", ";gzip"];
 
 pub(super) fn check(visit: &Visit) -> Vec<Finding> {
-    vec![etag(visit), etag_per_write(visit), compression(visit), caching(visit)]
+    vec![
+        etag(visit),
+        etag_per_write(visit),
+        compression(visit),
+        caching(visit),
+    ]
 }
 
 /// The ETag of an answer, if it is one that MSC4108 takes; or what it is instead.
 pub(super) fn strong(response: &Response) -> Result<String, Fault> {
     let mut values = response.headers().get_all(header::ETAG).iter();
     let value = values.next().ok_or(Fault::Absent)?;
-    let text = value.to_str().map_err(|_| Fault::Other("is not text"))?.trim();
+    let text = value
+        .to_str()
+        .map_err(|_| Fault::Other("is not text"))?
+        .trim();
     if values.next().is_some() {
         return Err(Fault::Other("is there twice"));
     }
@@ -38,7 +47,10 @@ pub(super) fn strong(response: &Response) -> Result<String, Fault> {
 pub(super) fn decorated(answer: &Answer) -> Option<String> {
     let response = answer.as_ref().ok()?;
     let fault = strong(response).err()?;
-    fault.is_decoration().then(|| header(response, &header::ETAG)).flatten()
+    fault
+        .is_decoration()
+        .then(|| header(response, &header::ETAG))
+        .flatten()
 }
 
 /// What became of an ETag on the way.
@@ -68,8 +80,7 @@ impl Fault {
     }
 
     fn advice(self) -> (&'static str, &'static str) {
-        const EFFECT: &str =
-            "No sign-in by QR code works: the two devices cannot tell whether the other has written.";
+        const EFFECT: &str = "No sign-in by QR code works: the two devices cannot tell whether the other has written.";
         let remedy = match self {
             Self::Absent => {
                 "A proxy takes it away. nginx: no proxy_hide_header ETag, no sub_filter or ssi in this location. Apache: no Header \
@@ -94,16 +105,24 @@ impl Fault {
 
 fn etag(visit: &Visit) -> Finding {
     let check = Check::Etag;
-    let Some(created) = visit.created() else { return Finding::not_checked(check, NO_SESSION) };
+    let Some(created) = visit.created() else {
+        return Finding::not_checked(check, NO_SESSION);
+    };
     let (created, read) = match (strong(created), visit.answered(check, &visit.read)) {
         (Err(fault), _) => return Finding::bad(check, fault.seen(), fault.advice()),
         (Ok(_), Err(unread)) => return unread,
         (Ok(created), Ok(read)) => (created, read),
     };
     match strong(read) {
-        _ if !read.status().is_success() => Finding::not_checked(check, "the session could not be read"),
+        _ if !read.status().is_success() => {
+            Finding::not_checked(check, "the session could not be read")
+        }
         Ok(read) if read == created => Finding::good(check, "strong, and the same when read"),
-        Ok(_) => Finding::bad(check, "a read has another ETag than the creation", Fault::Changed.advice()),
+        Ok(_) => Finding::bad(
+            check,
+            "a read has another ETag than the creation",
+            Fault::Changed.advice(),
+        ),
         Err(fault) => Finding::bad(check, fault.seen(), fault.advice()),
     }
 }
@@ -120,13 +139,18 @@ fn etag_per_write(visit: &Visit) -> Finding {
         Err(finding) => return finding,
     };
     match (strong(written), strong(again)) {
-        _ if !again.status().is_success() => {
-            Finding::not_checked(check, format!("the second write was refused ({})", status(again)))
+        _ if !again.status().is_success() => Finding::not_checked(
+            check,
+            format!("the second write was refused ({})", status(again)),
+        ),
+        (Ok(one), Ok(other)) if one != other => {
+            Finding::good(check, "the same bytes again have a new one")
         }
-        (Ok(one), Ok(other)) if one != other => Finding::good(check, "the same bytes again have a new one"),
-        (Ok(_), Ok(_)) => {
-            Finding::warning(check, "the same bytes have the same ETag: it is a hash of the content", HASH)
-        }
+        (Ok(_), Ok(_)) => Finding::warning(
+            check,
+            "the same bytes have the same ETag: it is a hash of the content",
+            HASH,
+        ),
         (_, Err(fault)) | (Err(fault), _) => Finding::bad(check, fault.seen(), fault.advice()),
     }
 }
@@ -140,7 +164,11 @@ const HASH: (&str, &str) = (
 fn compression(visit: &Visit) -> Finding {
     let check = Check::Compression;
     let Some((current, answer)) = &visit.compressed else {
-        let why = if visit.session.is_none() { NO_SESSION } else { "what comes before it failed" };
+        let why = if visit.session.is_none() {
+            NO_SESSION
+        } else {
+            "what comes before it failed"
+        };
         return Finding::not_checked(check, why);
     };
     if visit.is_cached() {
@@ -150,7 +178,13 @@ fn compression(visit: &Visit) -> Finding {
         Ok(read) if read.status().is_success() => read,
         _ => return Finding::not_checked(check, "the session could not be read"),
     };
-    let changed = strong(read).and_then(|etag| if etag == *current { Ok(()) } else { Err(Fault::Changed) });
+    let changed = strong(read).and_then(|etag| {
+        if etag == *current {
+            Ok(())
+        } else {
+            Err(Fault::Changed)
+        }
+    });
     let created = created_compressed(&visit.created_compressed);
     let encoded = header(read, &header::CONTENT_ENCODING);
     match changed.and(created) {
@@ -164,9 +198,10 @@ fn compression(visit: &Visit) -> Finding {
         }
         Ok(()) => match encoded {
             None => Finding::good(check, "answers come as they are"),
-            Some(encoding) => {
-                Finding::good(check, format!("answers are compressed ({encoding}), their ETags stay"))
-            }
+            Some(encoding) => Finding::good(
+                check,
+                format!("answers are compressed ({encoding}), their ETags stay"),
+            ),
         },
     }
 }
@@ -191,11 +226,20 @@ fn caching(visit: &Visit) -> Finding {
         Err(finding) => return finding,
     };
     if visit.is_cached() {
-        return Finding::bad(check, "after a write, a read brings what was there before", CACHED);
+        return Finding::bad(
+            check,
+            "after a write, a read brings what was there before",
+            CACHED,
+        );
     }
-    let written =
-        [&visit.read_back, &visit.read].into_iter().flatten().filter_map(|answer| answer.as_ref().ok());
-    if written.into_iter().any(|answer| answer.headers().contains_key(header::AGE)) {
+    let written = [&visit.read_back, &visit.read]
+        .into_iter()
+        .flatten()
+        .filter_map(|answer| answer.as_ref().ok());
+    if written
+        .into_iter()
+        .any(|answer| answer.headers().contains_key(header::AGE))
+    {
         return Finding::bad(check, "an answer has an Age: it comes from a cache", CACHED);
     }
     let control = header(read, &header::CACHE_CONTROL).unwrap_or_else(|| "missing".to_owned());
@@ -205,7 +249,9 @@ fn caching(visit: &Visit) -> Finding {
     );
     match (store, transform) {
         (true, true) => Finding::good(check, control),
-        (true, false) => Finding::warning(check, format!("Cache-Control is {control}"), TRANSFORMED),
+        (true, false) => {
+            Finding::warning(check, format!("Cache-Control is {control}"), TRANSFORMED)
+        }
         (false, _) => Finding::bad(check, format!("Cache-Control is {control}"), NOT_SAID),
     }
 }
@@ -239,8 +285,9 @@ mod tests {
     use super::*;
 
     fn fault(tags: &[&str]) -> Option<Fault> {
-        let builder =
-            tags.iter().fold(http::Response::builder(), |builder, tag| builder.header("etag", *tag));
+        let builder = tags.iter().fold(http::Response::builder(), |builder, tag| {
+            builder.header("etag", *tag)
+        });
         strong(&builder.body(Vec::new()).unwrap()).err()
     }
 
@@ -248,10 +295,18 @@ mod tests {
     fn a_strong_one_passes_and_each_fault_has_its_name() {
         assert_eq!(fault(&["\"abc\""]), None);
         // Synapse's, and that of the proposal's own example, have no quotes or odd letters.
-        assert_eq!(fault(&["VmbxF13QDusTgOCt8aoa0d2PQcnBOXeIxEqhw5aQ03o="]), None);
+        assert_eq!(
+            fault(&["VmbxF13QDusTgOCt8aoa0d2PQcnBOXeIxEqhw5aQ03o="]),
+            None
+        );
         assert_eq!(fault(&[]), Some(Fault::Absent));
         assert_eq!(fault(&["W/\"abc\""]), Some(Fault::Weak));
-        for tag in ["\"abc-gzip\"", "\"abc-br\"", "\"abc;gzip\"", "\"abc--gzip\""] {
+        for tag in [
+            "\"abc-gzip\"",
+            "\"abc-br\"",
+            "\"abc;gzip\"",
+            "\"abc--gzip\"",
+        ] {
             assert_eq!(fault(&[tag]), Some(Fault::Suffixed), "{tag}");
         }
         assert!(matches!(fault(&["\"\""]), Some(Fault::Other(_))));

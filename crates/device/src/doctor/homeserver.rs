@@ -15,13 +15,17 @@ const FEATURE: &str = "org.matrix.msc4108";
 
 /// The base URL, and what is to be said of the way there.
 pub(super) async fn find(probe: &Probe<'_>, named: &Homeserver) -> (Option<Url>, Vec<Finding>) {
-    let mut urls: Vec<Url> = discovery::first_url(probe.policy(), named).into_iter().collect();
+    let mut urls: Vec<Url> = discovery::first_url(probe.policy(), named)
+        .into_iter()
+        .collect();
     let dns = dns::check(probe, &urls).await;
     if dns.verdict == Verdict::Bad {
         return (None, vec![dns]);
     }
     let (base, finding) = resolve(probe, named).await;
-    let Some(base) = base else { return (None, vec![dns, finding]) };
+    let Some(base) = base else {
+        return (None, vec![dns, finding]);
+    };
     urls.push(base.clone());
     let dns = dns::check(probe, &urls).await;
     let base = (dns.verdict != Verdict::Bad).then_some(base);
@@ -35,9 +39,10 @@ async fn resolve(probe: &Probe<'_>, named: &Homeserver) -> (Option<Url>, Finding
         (Err(silence), _) => (None, silent(check, &silence)),
         (Ok(Err(DiscoveryError::Http(error))), _) => (None, silent(check, &Silence::Failed(error))),
         (Ok(Err(error)), _) => (None, lost(&error)),
-        (Ok(Ok(base)), HomeserverKind::BaseUrl(_)) => {
-            (Some(base), Finding::not_checked(check, "a base URL was given, which needs no look-up"))
-        }
+        (Ok(Ok(base)), HomeserverKind::BaseUrl(_)) => (
+            Some(base),
+            Finding::not_checked(check, "a base URL was given, which needs no look-up"),
+        ),
         (Ok(Ok(base)), HomeserverKind::ServerName(name)) => {
             let finding = well_known(&ask_well_known(probe, name).await, &base);
             (Some(base), finding)
@@ -66,7 +71,10 @@ async fn ask_well_known(probe: &Probe<'_>, name: &str) -> Vec<Answer> {
     let mut next = well_known_url(probe.policy(), name);
     while let Some(url) = next.take().filter(|_| answers.len() < 4) {
         let answer = probe.ask(Question::get(&url)).await;
-        let moved = answer.as_ref().ok().filter(|answer| answer.status().is_redirection());
+        let moved = answer
+            .as_ref()
+            .ok()
+            .filter(|answer| answer.status().is_redirection());
         next = moved.and_then(|answer| url.join(&header(answer, &header::LOCATION)?).ok());
         answers.push(answer);
     }
@@ -76,7 +84,11 @@ async fn ask_well_known(probe: &Probe<'_>, name: &str) -> Vec<Answer> {
 fn well_known(answers: &[Answer], base: &Url) -> Finding {
     let check = Check::WellKnown;
     let seen = format!("it leads to {}", place(base));
-    match answers.iter().filter_map(|answer| answer.as_ref().ok()).find_map(origin_fault) {
+    match answers
+        .iter()
+        .filter_map(|answer| answer.as_ref().ok())
+        .find_map(origin_fault)
+    {
         None => Finding::good(check, seen),
         Some(fault) => Finding::bad(
             check,
@@ -91,7 +103,9 @@ fn well_known(answers: &[Answer], base: &Url) -> Finding {
 }
 
 pub(super) async fn ask_versions(probe: &Probe<'_>, base: &Url) -> Answer {
-    probe.ask(Question::get(&join(base, "/_matrix/client/versions"))).await
+    probe
+        .ask(Question::get(&join(base, "/_matrix/client/versions")))
+        .await
 }
 
 /// "The homeserver can do it" is how Element Web decides whether to offer it at all.
@@ -101,18 +115,29 @@ pub(super) fn versions(answer: &Answer) -> Finding {
         Err(silence) => return silent(check, silence),
         Ok(response) => response,
     };
-    let document = json(response).filter(|document| document.get("versions").is_some_and(Value::is_array));
+    let document =
+        json(response).filter(|document| document.get("versions").is_some_and(Value::is_array));
     let Some(document) = document.filter(|_| response.status() == 200) else {
-        return Finding::bad(check, format!("no list of versions: {}", status(response)), NOT_MATRIX);
+        return Finding::bad(
+            check,
+            format!("no list of versions: {}", status(response)),
+            NOT_MATRIX,
+        );
     };
     if let Some(fault) = origin_fault(response) {
         return Finding::bad(check, fault, NO_CORS);
     }
-    let feature = document.get("unstable_features").and_then(|features| features.get(FEATURE));
+    let feature = document
+        .get("unstable_features")
+        .and_then(|features| features.get(FEATURE));
     if feature.and_then(Value::as_bool) == Some(true) {
         Finding::good(check, format!("{FEATURE} is among its features"))
     } else {
-        Finding::bad(check, format!("{FEATURE} is not among its features"), NO_FEATURE)
+        Finding::bad(
+            check,
+            format!("{FEATURE} is not among its features"),
+            NO_FEATURE,
+        )
     }
 }
 

@@ -1,5 +1,5 @@
-//! MSC4388's sessions: are they offered, and does one do what the text says? No app in use asks for them yet, so nothing about them is
-//! worse than to be looked at.
+//! MSC4388's sessions: are they offered, and does one do what the text says? No app in use asks for
+//! them yet, so nothing about them is worse than to be looked at.
 
 use matrix_qr_protocol::homeserver::BaseUrl;
 use matrix_qr_protocol::rendezvous::{
@@ -28,12 +28,18 @@ pub(super) async fn check(probe: &Probe<'_>, base: &Url) -> Finding {
 /// A finding either way: what ends the check early is on the right of `?`.
 async fn look(probe: &Probe<'_>, base: &BaseUrl) -> Result<Finding, Finding> {
     let Some((api, open)) = discover(probe, base).await? else {
-        return Ok(Finding::good(Check::Newer, "not offered, and no app in use asks for it"));
+        return Ok(Finding::good(
+            Check::Newer,
+            "not offered, and no app in use asks for it",
+        ));
     };
     if open {
         try_session(probe, &api).await
     } else {
-        Ok(Finding::good(Check::Newer, format!("offered to those who are signed in, {}", name(&api))))
+        Ok(Finding::good(
+            Check::Newer,
+            format!("offered to those who are signed in, {}", name(&api)),
+        ))
     }
 }
 
@@ -66,7 +72,11 @@ fn is_open(discovered: Result<bool, Error>, seen: String) -> Result<bool, Findin
         Err(Error::CreationForbidden) => Ok(false),
         Err(Error::RateLimited { .. }) => Err(Finding::not_checked(Check::Newer, TOO_MANY)),
         Err(Error::Redirected { .. }) => Err(Finding::warning(Check::Newer, seen, NO_REDIRECT)),
-        Err(error) => Err(Finding::warning(Check::Newer, format!("{seen}: {error}"), NOT_OURS)),
+        Err(error) => Err(Finding::warning(
+            Check::Newer,
+            format!("{seen}: {error}"),
+            NOT_OURS,
+        )),
     }
 }
 
@@ -86,7 +96,9 @@ const NOT_OURS: (&str, &str) = (
 /// One session, from its creation to its end, as two devices use it.
 async fn try_session(probe: &Probe<'_>, api: &Api) -> Result<Finding, Finding> {
     let check = Check::Newer;
-    let answer = probe.ask_to_create(Question::of(json::create(api, None))).await;
+    let answer = probe
+        .ask_to_create(Question::of(json::create(api, None)))
+        .await;
     let answer = answer.map_err(|silence| silent(check, &silence))?;
     let session = json::created(api, &incoming(answer)).map_err(not_made)?;
     let Location::Id(id) = session.location() else {
@@ -95,7 +107,13 @@ async fn try_session(probe: &Probe<'_>, api: &Api) -> Result<Finding, Finding> {
     probe.owns(&id.url());
     talk(probe, session, &id).await?;
     probe.disowns(&id.url());
-    Ok(Finding::good(check, format!("offered to everybody, {}; written, read, deleted", name(api))))
+    Ok(Finding::good(
+        check,
+        format!(
+            "offered to everybody, {}; written, read, deleted",
+            name(api)
+        ),
+    ))
 }
 
 fn not_made(error: Error) -> Finding {
@@ -109,18 +127,37 @@ fn not_made(error: Error) -> Finding {
 async fn talk(probe: &Probe<'_>, mut ours: Session, id: &SessionId) -> Result<(), Finding> {
     let mut theirs = Session::join(Location::Id(id.clone()));
     if let Err(error) = hear(probe, &mut theirs).await? {
-        return Err(at_odds(format!("a new one cannot be read: {error}"), NOT_BELOW));
+        return Err(at_odds(
+            format!("a new one cannot be read: {error}"),
+            NOT_BELOW,
+        ));
     }
     let first = ours.binding();
-    let letter = Payload { bytes: LETTER.to_vec(), binding: first.clone() };
+    let letter = Payload {
+        bytes: LETTER.to_vec(),
+        binding: first.clone(),
+    };
     let written = say(probe, &mut ours, &letter).await?;
     expect(written, &Ok(Sent::Accepted), "a write")?;
     let second = ours.binding();
     let repeated = say(probe, &mut ours, &letter).await?;
-    expect(repeated.map(|sent| (sent, ours.binding())), &Ok((Sent::Accepted, second)), "a repeated write")?;
-    let late = Payload { bytes: OTHER_LETTER.to_vec(), binding: first };
-    expect(say(probe, &mut ours, &late).await?, &Ok(Sent::Conflict), "a late write")?;
-    let read = hear(probe, &mut theirs).await?.map(|heard| is_letter(&heard));
+    expect(
+        repeated.map(|sent| (sent, ours.binding())),
+        &Ok((Sent::Accepted, second)),
+        "a repeated write",
+    )?;
+    let late = Payload {
+        bytes: OTHER_LETTER.to_vec(),
+        binding: first,
+    };
+    expect(
+        say(probe, &mut ours, &late).await?,
+        &Ok(Sent::Conflict),
+        "a late write",
+    )?;
+    let read = hear(probe, &mut theirs)
+        .await?
+        .map(|heard| is_letter(&heard));
     expect(read, &Ok(true), "a read")?;
     ask(probe, ours.delete()).await?;
     let gone = hear(probe, &mut theirs).await?.map(|_| ());
@@ -131,10 +168,17 @@ fn is_letter(heard: &Received) -> bool {
     matches!(heard, Received::Payload(payload) if payload.bytes == LETTER)
 }
 
-fn expect<T: PartialEq>(got: Result<T, Error>, right: &Result<T, Error>, what: &str) -> Result<(), Finding> {
+fn expect<T: PartialEq>(
+    got: Result<T, Error>,
+    right: &Result<T, Error>,
+    what: &str,
+) -> Result<(), Finding> {
     match got {
         got if got == *right => Ok(()),
-        Ok(_) => Err(at_odds(format!("{what} has another effect than it should"), NO_SESSION)),
+        Ok(_) => Err(at_odds(
+            format!("{what} has another effect than it should"),
+            NO_SESSION,
+        )),
         Err(error) => Err(at_odds(format!("{what} fails: {error}"), NO_SESSION)),
     }
 }
@@ -165,11 +209,16 @@ async fn say(
     }
 }
 
-async fn hear(probe: &Probe<'_>, session: &mut Session) -> Result<Result<Received, Error>, Finding> {
+async fn hear(
+    probe: &Probe<'_>,
+    session: &mut Session,
+) -> Result<Result<Received, Error>, Finding> {
     Ok(session.received(&ask(probe, session.receive(None)).await?))
 }
 
 async fn ask(probe: &Probe<'_>, request: Request) -> Result<rendezvous::Response, Finding> {
     let answer = probe.ask(Question::of(request)).await;
-    answer.map(incoming).map_err(|silence| silent(Check::Newer, &silence))
+    answer
+        .map(incoming)
+        .map_err(|silence| silent(Check::Newer, &silence))
 }

@@ -1,4 +1,5 @@
-//! The authorization server, as far as it can be seen without an account: nothing is registered and nothing is granted.
+//! The authorization server, as far as it can be seen without an account: nothing is registered and
+//! nothing is granted.
 
 use http::Method;
 use url::Url;
@@ -13,7 +14,9 @@ use crate::discovery::{self, DEVICE_GRANT, DiscoveryError, ServerMetadata};
 const NO_CLIENT: &str = r#"{"redirect_uris":0,"grant_types":0,"client_name":0}"#;
 
 pub(super) async fn check(probe: &Probe<'_>, base: &Url) -> Vec<Finding> {
-    let found = probe.until_over(async { Ok(discovery::server_metadata(probe.http(), base).await) }).await;
+    let found = probe
+        .until_over(async { Ok(discovery::server_metadata(probe.http(), base).await) })
+        .await;
     let metadata = match found {
         Err(silence) => return vec![silent(Check::OauthMetadata, &silence)],
         Ok(Err(error)) => return unknown(error),
@@ -22,9 +25,12 @@ pub(super) async fn check(probe: &Probe<'_>, base: &Url) -> Vec<Finding> {
     let own = Own::ask(probe, &metadata.issuer).await;
     let mut findings = vec![stated(&metadata, &own), issuer(&metadata, &own)];
     if own.is_down() {
-        let because = probe.why_over().unwrap_or("the authorization server does not answer");
+        let because = probe
+            .why_over()
+            .unwrap_or("the authorization server does not answer");
         findings.extend(
-            [Check::DeviceGrant, Check::Registration].map(|check| Finding::not_checked(check, because)),
+            [Check::DeviceGrant, Check::Registration]
+                .map(|check| Finding::not_checked(check, because)),
         );
         return findings;
     }
@@ -50,7 +56,9 @@ fn unknown(error: DiscoveryError) -> Vec<Finding> {
     };
     let because = "the authorization server is not known";
     let rest = [Check::Issuer, Check::DeviceGrant, Check::Registration];
-    std::iter::once(finding).chain(rest.map(|check| Finding::not_checked(check, because))).collect()
+    std::iter::once(finding)
+        .chain(rest.map(|check| Finding::not_checked(check, because)))
+        .collect()
 }
 
 fn stated(metadata: &ServerMetadata, own: &Own) -> Finding {
@@ -63,10 +71,15 @@ fn stated(metadata: &ServerMetadata, own: &Own) -> Finding {
         "Update the authorization server: RFC 7009 revocation is required by MSC4254.",
     );
     let remedy = own.or_restart(own.url("revocation_endpoint").is_some(), remedy);
-    Finding::bad(check, format!("{seen}, without a revocation_endpoint"), (effect, remedy))
+    Finding::bad(
+        check,
+        format!("{seen}, without a revocation_endpoint"),
+        (effect, remedy),
+    )
 }
 
-/// RFC 8414, section 3.3: what is found below the issuer's name must bear that name. And Synapse must not remember another one.
+/// RFC 8414, section 3.3: what is found below the issuer's name must bear that name. And Synapse
+/// must not remember another one.
 fn issuer(metadata: &ServerMetadata, own: &Own) -> Finding {
     let check = Check::Issuer;
     if own.is_down() {
@@ -86,11 +99,23 @@ fn issuer(metadata: &ServerMetadata, own: &Own) -> Finding {
     }
     let differ = own.differences(metadata);
     if !differ.is_empty() {
-        let seen = format!("the homeserver has another {} than it has itself", differ.join(" and "));
-        return Finding::bad(check, seen, ("Devices go to places that may not be there any more.", RESTART));
+        let seen = format!(
+            "the homeserver has another {} than it has itself",
+            differ.join(" and ")
+        );
+        return Finding::bad(
+            check,
+            seen,
+            (
+                "Devices go to places that may not be there any more.",
+                RESTART,
+            ),
+        );
     }
     match &own.usual {
-        Ok(response) if response.status() == 200 => Finding::good(check, "the same as the homeserver says"),
+        Ok(response) if response.status() == 200 => {
+            Finding::good(check, "the same as the homeserver says")
+        }
         _ => own.missing(check),
     }
 }
@@ -101,7 +126,8 @@ const OTHER_NAME: (&str, &str) = (
      matrix_authentication_service.endpoint the same, slash by slash; then restart Synapse, which remembers it.",
 );
 
-/// The homeserver shows what it was told once. What is true now is in the authorization server's own document.
+/// The homeserver shows what it was told once. What is true now is in the authorization server's
+/// own document.
 async fn device_grant(probe: &Probe<'_>, metadata: &ServerMetadata, own: &Own) -> Finding {
     let (check, issuer) = (Check::DeviceGrant, &metadata.issuer);
     let offers = own.grants().map(|grants| grants.contains(&DEVICE_GRANT));
@@ -115,13 +141,19 @@ async fn device_grant(probe: &Probe<'_>, metadata: &ServerMetadata, own: &Own) -
         );
     };
     if offers == Some(false) {
-        let seen = format!("{issuer} does not offer it any more, and the homeserver still says that it does");
+        let seen = format!(
+            "{issuer} does not offer it any more, and the homeserver still says that it does"
+        );
         return Finding::bad(check, seen, DISABLED);
     }
     let listed = metadata.grant_types_supported.as_ref();
     if !listed.is_some_and(|grants| grants.iter().any(|grant| grant == DEVICE_GRANT)) {
         let remedy = own.or_restart(offers == Some(true), NOT_LISTED.1);
-        return Finding::bad(check, "grant_types_supported does not list it", (NOT_LISTED.0, remedy));
+        return Finding::bad(
+            check,
+            "grant_types_supported does not list it",
+            (NOT_LISTED.0, remedy),
+        );
     }
     // Without a client: it can only be refused.
     let form = Question::new(Method::POST, endpoint).body("application/x-www-form-urlencoded", "");
@@ -157,16 +189,22 @@ async fn registration(probe: &Probe<'_>, metadata: &ServerMetadata, own: &Own) -
     match &metadata.registration_endpoint {
         None => {
             let remedy = own.or_restart(own.url("registration_endpoint").is_some(), CLOSED.1);
-            Finding::bad(check, "the metadata has no registration_endpoint", (CLOSED.0, remedy))
+            Finding::bad(
+                check,
+                "the metadata has no registration_endpoint",
+                (CLOSED.0, remedy),
+            )
         }
         Some(endpoint) => {
-            let question = Question::new(Method::POST, endpoint).body("application/json", NO_CLIENT);
+            let question =
+                Question::new(Method::POST, endpoint).body("application/json", NO_CLIENT);
             dry(check, &probe.ask(question).await, CLOSED)
         }
     }
 }
 
-/// An endpoint that works says what is wrong with a request (RFC 6749, section 5.2; RFC 7591, section 3.2.2).
+/// An endpoint that works says what is wrong with a request (RFC 6749, section 5.2; RFC 7591,
+/// section 3.2.2).
 fn dry(check: Check, answer: &Answer, advice: (&str, &str)) -> Finding {
     let response = match answer {
         Err(silence) => return silent(check, silence),
@@ -174,16 +212,21 @@ fn dry(check: Check, answer: &Answer, advice: (&str, &str)) -> Finding {
     };
     let (code, said) = (response.status().as_u16(), status(response));
     match code {
-        400 | 422 if json(response).is_some() => {
-            Finding::good(check, format!("an unusable request is refused as one ({said})"))
-        }
-        401 if check == Check::DeviceGrant && errcode(response).is_some() => {
-            Finding::good(check, format!("a request without a client is refused as one ({said})"))
-        }
+        400 | 422 if json(response).is_some() => Finding::good(
+            check,
+            format!("an unusable request is refused as one ({said})"),
+        ),
+        401 if check == Check::DeviceGrant && errcode(response).is_some() => Finding::good(
+            check,
+            format!("a request without a client is refused as one ({said})"),
+        ),
         200..=299 => Finding::warning(
             check,
             format!("a request that makes no sense is accepted ({said})"),
-            ("It keeps what this examination sent.", "Report it to who makes the authorization server."),
+            (
+                "It keeps what this examination sent.",
+                "Report it to who makes the authorization server.",
+            ),
         ),
         _ => Finding::bad(
             check,

@@ -1,5 +1,5 @@
-//! What the authorization server says of itself, beside what the homeserver says of it: Synapse serves the metadata that it fetched
-//! once, and may not have heard of a change.
+//! What the authorization server says of itself, beside what the homeserver says of it: Synapse
+//! serves the metadata that it fetched once, and may not have heard of a change.
 
 use serde_json::Value;
 use url::Url;
@@ -30,8 +30,13 @@ pub(super) struct Own {
 
 impl Own {
     pub(super) async fn ask(probe: &Probe<'_>, issuer: &Url) -> Self {
-        let usual = probe.ask(Question::get(&join(issuer, OPENID_CONFIGURATION))).await;
-        let mut own = Self { document: document(&usual), usual };
+        let usual = probe
+            .ask(Question::get(&join(issuer, OPENID_CONFIGURATION)))
+            .await;
+        let mut own = Self {
+            document: document(&usual),
+            usual,
+        };
         if own.document.is_none() && !own.is_down() {
             own.document = document(&probe.ask(Question::get(&place(issuer))).await);
         }
@@ -40,12 +45,18 @@ impl Own {
 
     /// Nothing answers there, or only a proxy that says so.
     pub(super) fn is_down(&self) -> bool {
-        self.usual.as_ref().map_or(true, |response| response.status().is_server_error())
+        self.usual
+            .as_ref()
+            .map_or(true, |response| response.status().is_server_error())
     }
 
     pub(super) fn not_running(&self, check: Check) -> Finding {
         match &self.usual {
-            Ok(response) => Finding::bad(check, format!("it answers {}", status(response)), NOT_RUNNING),
+            Ok(response) => Finding::bad(
+                check,
+                format!("it answers {}", status(response)),
+                NOT_RUNNING,
+            ),
             Err(silence) => match silent(check, silence) {
                 bad if bad.remedy.is_empty() => bad,
                 bad => Finding::bad(
@@ -79,7 +90,11 @@ impl Own {
 
     /// The grants, when it lists them.
     pub(super) fn grants(&self) -> Option<Vec<&str>> {
-        let grants = self.document.as_ref()?.get("grant_types_supported")?.as_array()?;
+        let grants = self
+            .document
+            .as_ref()?
+            .get("grant_types_supported")?
+            .as_array()?;
         Some(grants.iter().filter_map(Value::as_str).collect())
     }
 
@@ -87,14 +102,26 @@ impl Own {
     pub(super) fn differences(&self, metadata: &ServerMetadata) -> Vec<&'static str> {
         let endpoints = [
             ("token_endpoint", Some(&metadata.token_endpoint)),
-            ("device_authorization_endpoint", metadata.device_authorization_endpoint.as_ref()),
-            ("registration_endpoint", metadata.registration_endpoint.as_ref()),
+            (
+                "device_authorization_endpoint",
+                metadata.device_authorization_endpoint.as_ref(),
+            ),
+            (
+                "registration_endpoint",
+                metadata.registration_endpoint.as_ref(),
+            ),
             ("revocation_endpoint", metadata.revocation_endpoint.as_ref()),
         ];
         let differs = |(name, stated): &(&'static str, Option<&Url>)| {
-            stated.zip(self.url(name)).is_some_and(|(stated, own)| *stated != own)
+            stated
+                .zip(self.url(name))
+                .is_some_and(|(stated, own)| *stated != own)
         };
-        endpoints.into_iter().filter(differs).map(|(name, _)| name).collect()
+        endpoints
+            .into_iter()
+            .filter(differs)
+            .map(|(name, _)| name)
+            .collect()
     }
 
     /// Where it is the homeserver alone that has not heard of it, there is one thing to do.
@@ -104,13 +131,20 @@ impl Own {
 }
 
 fn document(answer: &Answer) -> Option<Value> {
-    answer.as_ref().ok().filter(|response| response.status() == 200).and_then(json)
+    answer
+        .as_ref()
+        .ok()
+        .filter(|response| response.status() == 200)
+        .and_then(json)
 }
 
 /// RFC 8414, section 3.1: between the host and the issuer's path.
 fn place(issuer: &Url) -> Url {
     let mut url = issuer.clone();
-    url.set_path(&format!("{OAUTH_METADATA}{}", issuer.path().trim_end_matches('/')));
+    url.set_path(&format!(
+        "{OAUTH_METADATA}{}",
+        issuer.path().trim_end_matches('/')
+    ));
     url
 }
 
@@ -122,7 +156,13 @@ mod tests {
     #[test]
     fn an_issuer_with_a_path_has_its_document_before_it() {
         let at = |issuer: &str| place(&Url::parse(issuer).unwrap()).to_string();
-        assert_eq!(at("https://a.example/"), "https://a.example/.well-known/oauth-authorization-server");
-        assert_eq!(at("https://a.example/b/"), "https://a.example/.well-known/oauth-authorization-server/b");
+        assert_eq!(
+            at("https://a.example/"),
+            "https://a.example/.well-known/oauth-authorization-server"
+        );
+        assert_eq!(
+            at("https://a.example/b/"),
+            "https://a.example/.well-known/oauth-authorization-server/b"
+        );
     }
 }

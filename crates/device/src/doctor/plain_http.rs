@@ -1,5 +1,6 @@
-//! What happens to a client that begins with plain `http`. The one request past [`crate::http`], which refuses plain
-//! `http`: a fixed one without a secret, whose answer only says where it was sent.
+//! What happens to a client that begins with plain `http`. The one request past [`crate::http`],
+//! which refuses plain `http`: a fixed one without a secret, whose answer only says where it was
+//! sent.
 
 use std::time::Duration;
 
@@ -32,25 +33,44 @@ pub(super) async fn check(probe: &Probe<'_>, base: &Url) -> Finding {
 /// The head of what answers there, if anything does.
 async fn ask(host: &str, port: u16) -> Option<String> {
     let work = async {
-        let mut stream = TcpStream::connect((host.trim_matches(['[', ']']), port)).await.ok()?;
-        let request =
-            format!("GET /_matrix/client/versions HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n");
+        let mut stream = TcpStream::connect((host.trim_matches(['[', ']']), port))
+            .await
+            .ok()?;
+        let request = format!(
+            "GET /_matrix/client/versions HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n"
+        );
         stream.write_all(request.as_bytes()).await.ok()?;
         let mut bytes = Vec::new();
         // As much as came before a broken end is as good.
         let _ = stream.take(ENOUGH).read_to_end(&mut bytes).await;
         Some(String::from_utf8_lossy(&bytes).into_owned())
     };
-    timeout(PATIENCE, work).await.ok().flatten().filter(|head| !head.is_empty())
+    timeout(PATIENCE, work)
+        .await
+        .ok()
+        .flatten()
+        .filter(|head| !head.is_empty())
 }
 
 fn judge(answer: &str) -> Finding {
-    let head = answer.split("\r\n\r\n").next().unwrap_or_default().to_ascii_lowercase();
-    let status = head.split(' ').nth(1).and_then(|status| status.parse::<u16>().ok()).unwrap_or_default();
-    let to_https = head.lines().any(|line| line.starts_with("location: https://"));
+    let head = answer
+        .split("\r\n\r\n")
+        .next()
+        .unwrap_or_default()
+        .to_ascii_lowercase();
+    let status = head
+        .split(' ')
+        .nth(1)
+        .and_then(|status| status.parse::<u16>().ok())
+        .unwrap_or_default();
+    let to_https = head
+        .lines()
+        .any(|line| line.starts_with("location: https://"));
     let check = Check::PlainHttp;
     match status {
-        300..=399 if to_https => Finding::good(check, format!("port 80 sends on to https ({status})")),
+        300..=399 if to_https => {
+            Finding::good(check, format!("port 80 sends on to https ({status})"))
+        }
         400..=499 => Finding::good(check, format!("port 80 refuses ({status})")),
         _ => Finding::warning(
             check,
@@ -89,7 +109,10 @@ mod tests {
     async fn only_an_answer_is_a_fault() {
         let moved = "HTTP/1.1 301 Moved\r\nLocation: https://m.example/\r\n\r\n";
         assert_eq!(found(moved).await, Some(Verdict::Good));
-        assert_eq!(found("HTTP/1.1 403 Forbidden\r\n\r\n").await, Some(Verdict::Good));
+        assert_eq!(
+            found("HTTP/1.1 403 Forbidden\r\n\r\n").await,
+            Some(Verdict::Good)
+        );
         assert_eq!(found("").await, None);
         for bad in [
             "HTTP/1.1 200 OK\r\n\r\n{}",

@@ -1,4 +1,5 @@
-//! The requests of an examination: bounded one by one and together, ended by the person, and cleaned up after.
+//! The requests of an examination: bounded one by one and together, ended by the person, and
+//! cleaned up after.
 
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant as Watch};
@@ -16,7 +17,10 @@ use crate::http::{Bounds, Http, HttpError, Policy, Request, Response};
 /// Where a web client might be: somewhere else. The name can never exist (RFC 2606).
 pub(super) const ORIGIN: &str = "https://matrix-qr.invalid";
 
-const ONE: Bounds = Bounds { bytes: 256 << 10, time: Duration::from_secs(10) };
+const ONE: Bounds = Bounds {
+    bytes: 256 << 10,
+    time: Duration::from_secs(10),
+};
 const ALL: Duration = Duration::from_secs(100);
 const FAREWELL: Duration = Duration::from_secs(10);
 
@@ -47,17 +51,32 @@ pub(super) struct Question {
 impl Question {
     pub(super) fn new(method: Method, url: &Url) -> Self {
         let headers = vec![(header::ORIGIN, ORIGIN.to_owned())];
-        Self { method, url: url.clone(), headers, body: Vec::new() }
+        Self {
+            method,
+            url: url.clone(),
+            headers,
+            body: Vec::new(),
+        }
     }
 
     /// A request of the rendezvous API.
     pub(super) fn of(request: rendezvous::Request) -> Self {
-        let rendezvous::Request { method, url, headers, body } = request;
+        let rendezvous::Request {
+            method,
+            url,
+            headers,
+            body,
+        } = request;
         // The names of the API's own methods and headers are always ones.
         let method = Method::from_bytes(method.as_str().as_bytes()).unwrap_or_default();
         let named = |(name, value): (&str, String)| Some((HeaderName::try_from(name).ok()?, value));
-        let mut question = Self { body, ..Self::new(method, &url) };
-        question.headers.extend(headers.into_iter().filter_map(named));
+        let mut question = Self {
+            body,
+            ..Self::new(method, &url)
+        };
+        question
+            .headers
+            .extend(headers.into_iter().filter_map(named));
         question
     }
 
@@ -76,9 +95,15 @@ impl Question {
     }
 
     fn request(self) -> Result<Request, HttpError> {
-        let builder = http::Request::builder().method(self.method).uri(self.url.as_str());
-        let builder =
-            self.headers.into_iter().fold(builder, |builder, (name, value)| builder.header(name, value));
+        let builder = http::Request::builder()
+            .method(self.method)
+            .uri(self.url.as_str());
+        let builder = self
+            .headers
+            .into_iter()
+            .fold(builder, |builder, (name, value)| {
+                builder.header(name, value)
+            });
         builder.body(self.body).map_err(|_| HttpError::BadRequest)
     }
 }
@@ -102,7 +127,14 @@ impl<'a> Probe<'a> {
         stop: watch::Receiver<bool>,
     ) -> Self {
         let (times, litter) = Default::default();
-        Self { http, stop, deadline: Instant::now() + ALL, clock, times, litter }
+        Self {
+            http,
+            stop,
+            deadline: Instant::now() + ALL,
+            clock,
+            times,
+            litter,
+        }
     }
 
     pub(super) fn http(&self) -> &Http {
@@ -116,7 +148,10 @@ impl<'a> Probe<'a> {
     /// Why nothing more is asked.
     pub(super) fn why_over(&self) -> Option<&'static str> {
         let late = Instant::now() >= self.deadline;
-        self.stop.borrow().then_some(GIVEN_UP).or(late.then_some(TOO_LONG))
+        self.stop
+            .borrow()
+            .then_some(GIVEN_UP)
+            .or(late.then_some(TOO_LONG))
     }
 
     pub(super) async fn ask(&self, question: Question) -> Answer {
@@ -149,15 +184,25 @@ impl<'a> Probe<'a> {
         let server = question.url.clone();
         let request = question.request().map_err(Silence::Failed)?;
         let asked = (self.clock)();
-        let answer = self.http.send_within(request, ONE).await.map_err(Silence::Failed)?;
+        let answer = self
+            .http
+            .send_within(request, ONE)
+            .await
+            .map_err(Silence::Failed)?;
         let took = (self.clock)().saturating_duration_since(asked);
-        self.times.lock().unwrap_or_else(PoisonError::into_inner).push((server, took));
+        self.times
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .push((server, took));
         Ok(answer)
     }
 
     /// How long each answer took so far, and whose it was.
     pub(super) fn times(&self) -> Vec<(Url, Duration)> {
-        self.times.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.times
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
     }
 
     /// This session is ours to delete.
@@ -175,9 +220,12 @@ impl<'a> Probe<'a> {
         let litter = std::mem::take(&mut *self.litter());
         let mut left = 0;
         for session in &litter {
-            let answer = timeout(FAREWELL, self.exchange(Question::new(Method::DELETE, session))).await;
-            let gone =
-                matches!(&answer, Ok(Ok(answer)) if answer.status().is_success() || answer.status() == 404);
+            let answer = timeout(
+                FAREWELL,
+                self.exchange(Question::new(Method::DELETE, session)),
+            )
+            .await;
+            let gone = matches!(&answer, Ok(Ok(answer)) if answer.status().is_success() || answer.status() == 404);
             left += usize::from(!gone);
         }
         left
@@ -200,7 +248,9 @@ mod tests {
         let (_stop, stopped) = watch::channel(false);
         let never = std::future::pending::<Result<(), Silence>>();
         assert_eq!(
-            Probe::new(&http, &Watch::now, stopped).until_over(never).await,
+            Probe::new(&http, &Watch::now, stopped)
+                .until_over(never)
+                .await,
             Err(Silence::Over(TOO_LONG))
         );
     }
@@ -216,11 +266,17 @@ mod tests {
         let mut asked = 0;
         while probe.why_over().is_none() {
             let answer = probe.ask(Question::get(&url)).await;
-            assert!(matches!(answer, Err(Silence::Failed(_) | Silence::Over(TOO_LONG))), "{answer:?}");
+            assert!(
+                matches!(answer, Err(Silence::Failed(_) | Silence::Over(TOO_LONG))),
+                "{answer:?}"
+            );
             asked += 1;
         }
         assert!((2..=20).contains(&asked), "{asked}");
-        assert_eq!(probe.ask_to_create(Question::get(&url)).await.unwrap_err(), Silence::Over(TOO_LONG));
+        assert_eq!(
+            probe.ask_to_create(Question::get(&url)).await.unwrap_err(),
+            Silence::Over(TOO_LONG)
+        );
         probe.owns(&url);
         assert_eq!(probe.clean_up().await, 1);
     }

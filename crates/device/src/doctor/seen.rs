@@ -14,7 +14,9 @@ pub(super) fn status(response: &Response) -> String {
     let status = response.status().as_u16();
     match (errcode(response), header(response, &header::SERVER)) {
         (Some(errcode), _) => format!("{status} {errcode}"),
-        (None, Some(server)) if !response.status().is_success() => format!("{status} from {server}"),
+        (None, Some(server)) if !response.status().is_success() => {
+            format!("{status} from {server}")
+        }
         _ => status.to_string(),
     }
 }
@@ -32,16 +34,33 @@ pub(super) fn json(response: &Response) -> Option<Value> {
 
 /// All values of a header, as one text.
 pub(super) fn header(response: &Response, name: &HeaderName) -> Option<String> {
-    let values: Vec<_> = response.headers().get_all(name).iter().map(|value| value.to_str()).collect();
-    let whole =
-        values.into_iter().collect::<Result<Vec<_>, _>>().unwrap_or_else(|_| vec!["(not text)"]).join(", ");
-    response.headers().contains_key(name).then(|| printable(&whole))
+    let values: Vec<_> = response
+        .headers()
+        .get_all(name)
+        .iter()
+        .map(|value| value.to_str())
+        .collect();
+    let whole = values
+        .into_iter()
+        .collect::<Result<Vec<_>, _>>()
+        .unwrap_or_else(|_| vec!["(not text)"])
+        .join(", ");
+    response
+        .headers()
+        .contains_key(name)
+        .then(|| printable(&whole))
 }
 
 /// Whether a list in a header has this member, in any case.
 pub(super) fn lists(response: &Response, name: &HeaderName, member: &str) -> bool {
-    let values = response.headers().get_all(name).iter().filter_map(|value| value.to_str().ok());
-    values.flat_map(|value| value.split(',')).any(|item| item.trim().eq_ignore_ascii_case(member))
+    let values = response
+        .headers()
+        .get_all(name)
+        .iter()
+        .filter_map(|value| value.to_str().ok());
+    values
+        .flat_map(|value| value.split(','))
+        .any(|item| item.trim().eq_ignore_ascii_case(member))
 }
 
 /// `https://host:port`, and nothing of what follows.
@@ -59,7 +78,11 @@ pub(super) fn silent(check: Check, silence: &Silence) -> Finding {
             Finding::bad(
                 check,
                 printable(what),
-                if what.contains("certificate") { TLS } else { unreachable(error) },
+                if what.contains("certificate") {
+                    TLS
+                } else {
+                    unreachable(error)
+                },
             )
         }
     }

@@ -9,9 +9,21 @@ use super::{Check, Finding};
 use crate::http::Response;
 
 pub(super) fn check(visit: &Visit) -> Vec<Finding> {
-    let checks = [read, content_type, conditional_read, write, stale_write, payload_limit, delete, survival]
-        .map(|of| of(visit));
-    checks.into_iter().map(|result| result.unwrap_or_else(|finding| finding)).collect()
+    let checks = [
+        read,
+        content_type,
+        conditional_read,
+        write,
+        stale_write,
+        payload_limit,
+        delete,
+        survival,
+    ]
+    .map(|of| of(visit));
+    checks
+        .into_iter()
+        .map(|result| result.unwrap_or_else(|finding| finding))
+        .collect()
 }
 
 /// A finding either way: what ends a check early is on the right of `?`.
@@ -24,7 +36,11 @@ fn read(visit: &Visit) -> Checked {
     let response = visit.answered(check, &visit.read)?;
     Ok(match response.status().as_u16() {
         200 => Finding::good(check, "200"),
-        404 => Finding::bad(check, format!("{} right after it was created", status(response)), NOT_ROUTED),
+        404 => Finding::bad(
+            check,
+            format!("{} right after it was created", status(response)),
+            NOT_ROUTED,
+        ),
         _ => Finding::bad(check, status(response), NOT_ROUTED),
     })
 }
@@ -51,7 +67,11 @@ fn content_type(visit: &Visit) -> Checked {
         "Element Web never sees what the other device wrote.",
         "Send exactly text/plain. nginx: charset off; in this location, and no default_type or add_header Content-Type.",
     );
-    Ok(Finding::bad(check, format!("Content-Type is {found}"), advice))
+    Ok(Finding::bad(
+        check,
+        format!("Content-Type is {found}"),
+        advice,
+    ))
 }
 
 /// "Receive a payload": 304 for the ETag that is known.
@@ -65,7 +85,10 @@ fn conditional_read(visit: &Visit) -> Checked {
         200 => Finding::bad(
             check,
             "200, though nothing has changed",
-            ("Element X takes its own message for the other device's, and ends the sign-in.", remedy),
+            (
+                "Element X takes its own message for the other device's, and ends the sign-in.",
+                remedy,
+            ),
         ),
         _ => Finding::bad(check, status(response), (NO_SIGN_IN, remedy)),
     })
@@ -78,24 +101,38 @@ fn write(visit: &Visit) -> Checked {
     match written.status().as_u16() {
         200..=299 => {}
         status_code => {
-            return Err(Finding::bad(check, status(written), (NO_SIGN_IN, write_remedy(status_code))));
+            return Err(Finding::bad(
+                check,
+                status(written),
+                (NO_SIGN_IN, write_remedy(status_code)),
+            ));
         }
     }
     let read = visit.answered(check, &visit.read_back)?;
     if read.status() == 200 && !read.body().is_empty() && !came_back(read) {
-        let remedy =
-            "A proxy changes the payload: nginx: no sub_filter; CDNs: no feature that rewrites content.";
-        return Err(Finding::bad(check, "what comes back is not what was written", (NO_SIGN_IN, remedy)));
+        let remedy = "A proxy changes the payload: nginx: no sub_filter; CDNs: no feature that rewrites content.";
+        return Err(Finding::bad(
+            check,
+            "what comes back is not what was written",
+            (NO_SIGN_IN, remedy),
+        ));
     }
     if !matches!(read.status().as_u16(), 200 | 304) {
-        return Err(Finding::bad(check, format!("after it a read says {}", status(read)), NOT_ROUTED));
+        return Err(Finding::bad(
+            check,
+            format!("after it a read says {}", status(read)),
+            NOT_ROUTED,
+        ));
     }
     Ok(match written.status().as_u16() {
         202 => Finding::good(check, "202, and it is there"),
         other => Finding::warning(
             check,
             format!("{other}, where the text says 202; it is there"),
-            ("Clients that look closely refuse it.", "Update the rendezvous server."),
+            (
+                "Clients that look closely refuse it.",
+                "Update the rendezvous server.",
+            ),
         ),
     })
 }
@@ -118,7 +155,9 @@ fn write_remedy(status: u16) -> &'static str {
         429 => {
             "Something limits requests; a sign-in makes a few each second. nginx: no limit_req in this location."
         }
-        _ => "The service behind the proxy does not run, or fails: look at its log and at the proxy's.",
+        _ => {
+            "The service behind the proxy does not run, or fails: look at its log and at the proxy's."
+        }
     }
 }
 
@@ -141,7 +180,9 @@ fn stale_write(visit: &Visit) -> Checked {
 }
 
 fn concurrent(response: &Response) -> String {
-    errcode(response).map(|code| format!(" {code}")).unwrap_or_default()
+    errcode(response)
+        .map(|code| format!(" {code}"))
+        .unwrap_or_default()
 }
 
 /// "Maximum payload size".
@@ -149,9 +190,14 @@ fn payload_limit(visit: &Visit) -> Checked {
     let check = Check::PayloadLimit;
     let full = visit.answered(check, &visit.full)?;
     if !full.status().is_success() {
-        let effect = "The last messages of a sign-in are the longest: it stops shortly before its end.";
+        let effect =
+            "The last messages of a sign-in are the longest: it stops shortly before its end.";
         let seen = format!("4096 bytes are refused: {}", status(full));
-        return Err(Finding::bad(check, seen, (effect, write_remedy(full.status().as_u16()))));
+        return Err(Finding::bad(
+            check,
+            seen,
+            (effect, write_remedy(full.status().as_u16())),
+        ));
     }
     let oversized = visit.answered(check, &visit.oversized)?;
     Ok(match oversized.status().as_u16() {
@@ -167,7 +213,10 @@ fn payload_limit(visit: &Visit) -> Checked {
         _ => Finding::warning(
             check,
             format!("4097 bytes are refused with {}, not 413", status(oversized)),
-            ("Clients cannot say what was wrong.", "Let the rendezvous server's own answer through."),
+            (
+                "Clients cannot say what was wrong.",
+                "Let the rendezvous server's own answer through.",
+            ),
         ),
     })
 }
@@ -186,23 +235,40 @@ fn delete(visit: &Visit) -> Checked {
             );
             return Err(Finding::warning(check, status(deleted), advice));
         }
-        code => return Err(Finding::bad(check, status(deleted), (effect, write_remedy(code)))),
+        code => {
+            return Err(Finding::bad(
+                check,
+                status(deleted),
+                (effect, write_remedy(code)),
+            ));
+        }
     }
     if visit.is_cached() {
-        return Err(Finding::not_checked(check, "a cache answers in place of the server"));
+        return Err(Finding::not_checked(
+            check,
+            "a cache answers in place of the server",
+        ));
     }
     let gone = visit.answered(check, &visit.gone)?;
     if gone.status() == 404 {
         return Ok(Finding::good(check, "204, and then 404"));
     }
     let remedy = "A cache answers, or the rendezvous server has forgotten nothing: nginx: proxy_cache off; in this location.";
-    Ok(Finding::bad(check, format!("it is still there: {}", status(gone)), (effect, remedy)))
+    Ok(Finding::bad(
+        check,
+        format!("it is still there: {}", status(gone)),
+        (effect, remedy),
+    ))
 }
 
 fn survival(visit: &Visit) -> Checked {
     let check = Check::Survival;
     if visit.died() {
-        return Err(Finding::bad(check, "it was gone (404) before its time and before it was deleted", DIED));
+        return Err(Finding::bad(
+            check,
+            "it was gone (404) before its time and before it was deleted",
+            DIED,
+        ));
     }
     if visit.session.is_none() {
         return Err(Finding::not_checked(check, NO_SESSION));

@@ -25,13 +25,21 @@ pub(super) fn check(versions: &Answer, visit: &Visit) -> Vec<Finding> {
 /// "Common HTTP response headers": Expires, in relation to the Date of the same answer.
 fn lifetime(visit: &Visit) -> Finding {
     let check = Check::Lifetime;
-    let Some(created) = visit.created() else { return Finding::not_checked(check, NO_SESSION) };
-    let answers =
-        [&visit.read, &visit.unchanged].into_iter().flatten().filter_map(|answer| answer.as_ref().ok());
-    let answers: Vec<_> =
-        answers.filter(|answer| answer.status().is_success() || answer.status() == 304).collect();
+    let Some(created) = visit.created() else {
+        return Finding::not_checked(check, NO_SESSION);
+    };
+    let answers = [&visit.read, &visit.unchanged]
+        .into_iter()
+        .flatten()
+        .filter_map(|answer| answer.as_ref().ok());
+    let answers: Vec<_> = answers
+        .filter(|answer| answer.status().is_success() || answer.status() == 304)
+        .collect();
     let expires = |answer: &&&Response| seconds(answer, &header::EXPIRES).is_some();
-    if let Some(without) = std::iter::once(&created).chain(&answers).find(|answer| !expires(answer)) {
+    if let Some(without) = std::iter::once(&created)
+        .chain(&answers)
+        .find(|answer| !expires(answer))
+    {
         let found = header(without, &header::EXPIRES).unwrap_or_else(|| "missing".to_owned());
         return Finding::bad(
             check,
@@ -39,14 +47,17 @@ fn lifetime(visit: &Visit) -> Finding {
             NO_EXPIRES,
         );
     }
-    let Some((expires, date)) = seconds(created, &header::EXPIRES).zip(seconds(created, &header::DATE))
+    let Some((expires, date)) =
+        seconds(created, &header::EXPIRES).zip(seconds(created, &header::DATE))
     else {
         return Finding::warning(check, "there is no Date to compare Expires with", NO_DATE);
     };
     match expires - date {
-        left if left <= 0 => {
-            Finding::bad(check, format!("it has expired {} s before its Date", -left), AGAINST_DATE)
-        }
+        left if left <= 0 => Finding::bad(
+            check,
+            format!("it has expired {} s before its Date", -left),
+            AGAINST_DATE,
+        ),
         left if left + ROUNDING < TOO_SHORT => Finding::bad(check, format!("{left} s"), LONGER),
         left if left + ROUNDING < SHORT => Finding::warning(check, format!("{left} s"), LONGER),
         left => Finding::good(check, format!("{left} s")),
@@ -77,8 +88,14 @@ const LONGER: (&str, &str) = (
 
 fn clock(versions: &Answer, visit: &Visit) -> Finding {
     let check = Check::Clock;
-    let servers = [("the homeserver", versions.as_ref().ok()), ("the rendezvous server", visit.created())];
-    let skews: Vec<_> = servers.iter().filter_map(|(who, answer)| Some((*who, skew((*answer)?)?))).collect();
+    let servers = [
+        ("the homeserver", versions.as_ref().ok()),
+        ("the rendezvous server", visit.created()),
+    ];
+    let skews: Vec<_> = servers
+        .iter()
+        .filter_map(|(who, answer)| Some((*who, skew((*answer)?)?)))
+        .collect();
     match skews.iter().max_by_key(|(_, skew)| skew.abs()) {
         None => Finding::not_checked(check, "no server says what time it is"),
         Some((_, worst)) if worst.abs() <= SKEW => {

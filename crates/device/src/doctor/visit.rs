@@ -1,5 +1,5 @@
-//! One session from its creation to its end, as two devices and a browser would use it. Here it is only lived through and
-//! written down; what is right and what is not is said elsewhere.
+//! One session from its creation to its end, as two devices and a browser would use it. Here it is
+//! only lived through and written down; what is right and what is not is said elsewhere.
 
 use http::{HeaderName, Method, StatusCode, header};
 use matrix_qr_protocol::rendezvous::{MAX_PAYLOAD_BYTES, SessionUrl};
@@ -62,7 +62,8 @@ pub(super) struct Visit {
     pub(super) last: Option<Answer>,
     /// A read that may be compressed, and the ETag of what was written last.
     pub(super) compressed: Option<(String, Answer)>,
-    /// Writes against ETags in the form that such answers had them, where that was not the server's own: what a browser does then.
+    /// Writes against ETags in the form that such answers had them, where that was not the server's
+    /// own: what a browser does then.
     pub(super) decorated: Vec<Answer>,
     /// Another creation, whose answer may be compressed.
     pub(super) created_compressed: Option<Answer>,
@@ -99,7 +100,8 @@ impl Visit {
     fn is_unknown_path(&self) -> bool {
         let first = self.hops.first().and_then(|hop| hop.answer.as_ref().ok());
         first.is_some_and(|answer| {
-            answer.status() == StatusCode::NOT_FOUND || errcode(answer).as_deref() == Some("M_UNRECOGNIZED")
+            answer.status() == StatusCode::NOT_FOUND
+                || errcode(answer).as_deref() == Some("M_UNRECOGNIZED")
         })
     }
 
@@ -115,10 +117,14 @@ impl Visit {
         let get = || Question::get(session);
         let put = |etag: &str, payload: &[u8]| write(session, etag, payload);
         self.read = Some(probe.ask(get()).await);
-        let Some(first) = self.first_etag() else { return };
+        let Some(first) = self.first_etag() else {
+            return;
+        };
         self.unchanged = Some(probe.ask(get().with(header::IF_NONE_MATCH, &first)).await);
         self.written = Some(probe.ask(put(&first, LETTER)).await);
-        let Some(mut current) = etag_of(&self.written) else { return };
+        let Some(mut current) = etag_of(&self.written) else {
+            return;
+        };
         self.read_back = Some(probe.ask(get().with(header::IF_NONE_MATCH, &first)).await);
         self.stale = Some(probe.ask(put(&first, LETTER)).await);
         self.rewritten = Some(probe.ask(put(&current, LETTER)).await);
@@ -127,9 +133,12 @@ impl Visit {
         current = etag_of(&self.full).unwrap_or(current);
         self.oversized = Some(probe.ask(put(&current, &text(MAX_PAYLOAD_BYTES + 1))).await);
         current = etag_of(&self.oversized).unwrap_or(current);
-        let compressed = probe.ask(get().with(header::ACCEPT_ENCODING, "gzip, deflate, br")).await;
+        let compressed = probe
+            .ask(get().with(header::ACCEPT_ENCODING, "gzip, deflate, br"))
+            .await;
         if let Some(etag) = decorated(&compressed) {
-            self.decorated.push(probe.ask(write(session, &etag, LETTER)).await);
+            self.decorated
+                .push(probe.ask(write(session, &etag, LETTER)).await);
         }
         self.compressed = Some((current, compressed));
         self.last = Some(probe.ask(get()).await);
@@ -143,29 +152,47 @@ impl Visit {
 
     /// CORS: what a browser asks before the requests that a script wants to make.
     async fn ask_as_browser(&mut self, probe: &Probe<'_>, session: &Url) {
-        let mut asks: Vec<_> =
-            self.hops.iter().map(|hop| (hop.url.clone(), "POST", Some("content-type"))).collect();
-        let own = [("GET", Some("if-none-match")), ("PUT", Some("if-match")), ("DELETE", None)];
+        let mut asks: Vec<_> = self
+            .hops
+            .iter()
+            .map(|hop| (hop.url.clone(), "POST", Some("content-type")))
+            .collect();
+        let own = [
+            ("GET", Some("if-none-match")),
+            ("PUT", Some("if-match")),
+            ("DELETE", None),
+        ];
         asks.extend(own.map(|(method, header)| (session.clone(), method, header)));
         for (url, method, header) in asks {
-            let question =
-                Question::new(Method::OPTIONS, &url).with(header::ACCESS_CONTROL_REQUEST_METHOD, method);
+            let question = Question::new(Method::OPTIONS, &url)
+                .with(header::ACCESS_CONTROL_REQUEST_METHOD, method);
             let question = match header {
                 Some(header) => question.with(header::ACCESS_CONTROL_REQUEST_HEADERS, header),
                 None => question,
             };
-            self.preflights.push(Preflight { method, header, answer: probe.ask(question).await });
+            self.preflights.push(Preflight {
+                method,
+                header,
+                answer: probe.ask(question).await,
+            });
         }
     }
 
     async fn create_compressed(&mut self, probe: &Probe<'_>) {
-        let Some(place) = self.hops.last().map(|hop| hop.url.clone()) else { return };
+        let Some(place) = self.hops.last().map(|hop| hop.url.clone()) else {
+            return;
+        };
         let question = creation(&place).with(header::ACCEPT_ENCODING, "gzip, deflate, br");
         let answer = probe.ask_to_create(question).await;
-        // Compressed, it cannot be read here: then its session ends by itself. Otherwise it is deleted with what is left.
-        let session = answer.as_ref().ok().and_then(|response| session_of(probe, response).ok());
+        // Compressed, it cannot be read here: then its session ends by itself. Otherwise it is
+        // deleted with what is left.
+        let session = answer
+            .as_ref()
+            .ok()
+            .and_then(|response| session_of(probe, response).ok());
         if let (Some(session), Some(etag)) = (session, decorated(&answer)) {
-            self.decorated.push(probe.ask(write(&session, &etag, LETTER)).await);
+            self.decorated
+                .push(probe.ask(write(&session, &etag, LETTER)).await);
         }
         self.created_compressed = Some(answer);
     }
@@ -177,26 +204,39 @@ impl Visit {
         self.gone = Some(gone);
     }
 
-    /// Whether the server had forgotten it before it was deleted: it says so of a read or a write, and of the deletion.
+    /// Whether the server had forgotten it before it was deleted: it says so of a read or a write,
+    /// and of the deletion.
     pub(super) fn died(&self) -> bool {
         let gone = |answer: &Option<Answer>| matches!(answer, Some(Ok(response)) if response.status() == 404);
-        let before = [&self.unchanged, &self.written, &self.read_back, &self.stale, &self.rewritten];
-        let before = before.into_iter().chain([&self.full, &self.oversized, &self.last]);
+        let before = [
+            &self.unchanged,
+            &self.written,
+            &self.read_back,
+            &self.stale,
+            &self.rewritten,
+        ];
+        let before = before
+            .into_iter()
+            .chain([&self.full, &self.oversized, &self.last]);
         // A proxy that does not know the path says 404, too, but not in Matrix's words.
-        let at_once = matches!(&self.read, Some(Ok(read)) if read.status() == 404 && errcode(read).is_some());
+        let at_once =
+            matches!(&self.read, Some(Ok(read)) if read.status() == 404 && errcode(read).is_some());
         gone(&self.deleted) && (at_once || before.into_iter().any(gone))
     }
 
     /// Whether the server knows its ETags in the form that a proxy gave them.
     pub(super) fn knows_decorated(&self) -> bool {
-        let accepted = |answer: &Answer| matches!(answer, Ok(response) if response.status().is_success());
+        let accepted =
+            |answer: &Answer| matches!(answer, Ok(response) if response.status().is_success());
         !self.decorated.is_empty() && self.decorated.iter().all(accepted)
     }
 
     /// Whether a read after a write brought what was there before.
     pub(super) fn is_cached(&self) -> bool {
         match &self.read_back {
-            Some(Ok(read)) => read.status() == 304 || (read.status().is_success() && read.body().is_empty()),
+            Some(Ok(read)) => {
+                read.status() == 304 || (read.status().is_success() && read.body().is_empty())
+            }
             _ => false,
         }
     }
@@ -207,7 +247,11 @@ impl Visit {
         check: Check,
         answer: &'a Option<Answer>,
     ) -> Result<&'a Response, Finding> {
-        let why_not = if self.session.is_none() { NO_SESSION } else { "what comes before it failed" };
+        let why_not = if self.session.is_none() {
+            NO_SESSION
+        } else {
+            "what comes before it failed"
+        };
         match seen::answered(check, answer, why_not)? {
             response if response.status() == 404 && self.died() => {
                 Err(Finding::not_checked(check, "the session had gone by then"))
@@ -232,7 +276,10 @@ async fn follow(probe: &Probe<'_>, start: Url) -> Vec<Hop> {
     let (mut hops, mut next) = (Vec::<Hop>::new(), Some(start));
     while let Some(url) = next.take() {
         let answer = probe.ask_to_create(creation(&url)).await;
-        let target = answer.as_ref().ok().and_then(|response| target(&url, response));
+        let target = answer
+            .as_ref()
+            .ok()
+            .and_then(|response| target(&url, response));
         hops.push(Hop { url, answer });
         next = target.filter(|url| hops.len() <= MAX_HOPS && probe.policy().permits(url));
     }
@@ -243,7 +290,9 @@ async fn follow(probe: &Probe<'_>, start: Url) -> Vec<Hop> {
 fn target(from: &Url, response: &Response) -> Option<Url> {
     let followed = response.status() == StatusCode::TEMPORARY_REDIRECT;
     let location = seen_header(response, &header::LOCATION).filter(|_| followed)?;
-    from.join(location).ok().filter(|to| from.scheme() != "https" || to.scheme() == "https")
+    from.join(location)
+        .ok()
+        .filter(|to| from.scheme() != "https" || to.scheme() == "https")
 }
 
 fn seen_header<'a>(response: &'a Response, name: &HeaderName) -> Option<&'a str> {
@@ -253,7 +302,10 @@ fn seen_header<'a>(response: &'a Response, name: &HeaderName) -> Option<&'a str>
 /// The URL that was given out, which is ours to delete now.
 fn session_of(probe: &Probe<'_>, response: &Response) -> Result<Url, String> {
     let body = json(response).ok_or("the answer is not JSON")?;
-    let url = body.get("url").and_then(|url| url.as_str()).ok_or("the answer has no url")?;
+    let url = body
+        .get("url")
+        .and_then(|url| url.as_str())
+        .ok_or("the answer has no url")?;
     let url = SessionUrl::parse(url).map_err(|error| format!("the url is not usable: {error}"))?;
     if !probe.policy().permits(url.url()) {
         return Err(format!("sessions are said to be at {}", place(url.url())));
@@ -271,7 +323,9 @@ fn forget(probe: &Probe<'_>, session: &Url, looked: &Answer) {
 
 fn etag_of(answer: &Option<Answer>) -> Option<String> {
     let response = answer.as_ref()?.as_ref().ok()?;
-    strong(response).ok().filter(|_| response.status().is_success())
+    strong(response)
+        .ok()
+        .filter(|_| response.status().is_success())
 }
 
 /// What compresses well.

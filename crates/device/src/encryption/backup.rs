@@ -1,4 +1,5 @@
-//! The key backup on the homeserver: whether this device's key opens it, connecting to it, reading it.
+//! The key backup on the homeserver: whether this device's key opens it, connecting to it, reading
+//! it.
 
 use matrix_qr_protocol::printable;
 use matrix_sdk_crypto::{
@@ -97,7 +98,8 @@ pub enum RestoreError {
 }
 
 impl Encryption {
-    /// Fetches the whole backup that this device is connected to, and imports its room keys. At most 256 MiB, 5 minutes.
+    /// Fetches the whole backup that this device is connected to, and imports its room keys. At
+    /// most 256 MiB, 5 minutes.
     ///
     /// # Errors
     ///
@@ -106,14 +108,20 @@ impl Encryption {
         let (key, version) = self.backup_key().await?.ok_or(RestoreError::NotConnected)?;
         let outdated = require_current(homeserver, &key, &version).await.err();
         let request = get_backup_keys::v3::Request::new(version.clone());
-        let rooms = match (homeserver.call(request, Effort::WHOLE_BACKUP).await, &outdated) {
+        let rooms = match (
+            homeserver.call(request, Effort::WHOLE_BACKUP).await,
+            &outdated,
+        ) {
             (Err(error), Some(trouble)) if error.is_not_found() => {
                 return Err(RestoreError::Gone(trouble.clone()));
             }
             (answer, _) => answer?.rooms,
         };
         let total: usize = rooms.values().map(|room| room.sessions.len()).sum();
-        let readable = rooms.into_iter().flat_map(|(id, room)| room_keys(&key, id, room)).collect();
+        let readable = rooms
+            .into_iter()
+            .flat_map(|(id, room)| room_keys(&key, id, room))
+            .collect();
         let result = self
             .machine
             .store()
@@ -128,12 +136,18 @@ impl Encryption {
         })
     }
 
-    /// The backup's secret for the bundle, if its key is here and opens what the homeserver has now.
+    /// The backup's secret for the bundle, if its key is here and opens what the homeserver has
+    /// now.
     pub(super) async fn shareable_backup(
         &self,
         homeserver: &Homeserver,
     ) -> Result<BackupSecret, BackupTrouble> {
-        let (key, version) = self.backup_key().await.ok().flatten().ok_or(BackupTrouble::NoKey)?;
+        let (key, version) = self
+            .backup_key()
+            .await
+            .ok()
+            .flatten()
+            .ok_or(BackupTrouble::NoKey)?;
         require_current(homeserver, &key, &version).await?;
         Ok(BackupSecret {
             algorithm: ALGORITHM.to_owned(),
@@ -142,7 +156,8 @@ impl Encryption {
         })
     }
 
-    /// Connects this device to the backup of the bundle, after checking that it is the one that the homeserver has.
+    /// Connects this device to the backup of the bundle, after checking that it is the one that the
+    /// homeserver has.
     pub(super) async fn connect_backup(
         &self,
         homeserver: &Homeserver,
@@ -162,14 +177,27 @@ impl Encryption {
         let backup = self.machine.backup_machine();
         let public = key.megolm_v1_public_key();
         public.set_version(version.clone());
-        backup.save_decryption_key(Some(key), Some(version.clone())).await.map_err(StoreError::new)?;
-        backup.enable_backup_v1(public).await.map_err(StoreError::new)?;
+        backup
+            .save_decryption_key(Some(key), Some(version.clone()))
+            .await
+            .map_err(StoreError::new)?;
+        backup
+            .enable_backup_v1(public)
+            .await
+            .map_err(StoreError::new)?;
         Ok(BackupState::Connected { version })
     }
 
     async fn backup_key(&self) -> Result<Option<(BackupDecryptionKey, String)>, StoreError> {
-        let BackupKeys { decryption_key, backup_version } =
-            self.machine.backup_machine().get_backup_keys().await.map_err(StoreError::new)?;
+        let BackupKeys {
+            decryption_key,
+            backup_version,
+        } = self
+            .machine
+            .backup_machine()
+            .get_backup_keys()
+            .await
+            .map_err(StoreError::new)?;
         Ok(decryption_key.zip(backup_version))
     }
 }
@@ -188,8 +216,9 @@ async fn usable(
     Ok((key, secret.backup_version.clone()))
 }
 
-/// The version must be the homeserver's current one, and the private key must belong to its public key. That is proof
-/// enough: whoever made the backup had this key. A signature on the backup would say less, so none is asked for.
+/// The version must be the homeserver's current one, and the private key must belong to its public
+/// key. That is proof enough: whoever made the backup had this key. A signature on the backup would
+/// say less, so none is asked for.
 async fn require_current(
     homeserver: &Homeserver,
     key: &BackupDecryptionKey,
@@ -219,15 +248,23 @@ fn room_keys(
     room_id: OwnedRoomId,
     backup: RoomKeyBackup,
 ) -> impl Iterator<Item = ExportedRoomKey> {
-    backup.sessions.into_iter().filter_map(move |(session_id, data)| {
-        let room_key = room_key(key, &data)?;
-        Some(ExportedRoomKey::from_backed_up_room_key(room_id.clone(), session_id, room_key))
-    })
+    backup
+        .sessions
+        .into_iter()
+        .filter_map(move |(session_id, data)| {
+            let room_key = room_key(key, &data)?;
+            Some(ExportedRoomKey::from_backed_up_room_key(
+                room_id.clone(),
+                session_id,
+                room_key,
+            ))
+        })
 }
 
 fn room_key(
     key: &BackupDecryptionKey,
     data: &Raw<KeyBackupData>,
 ) -> Option<matrix_sdk_crypto::olm::BackedUpRoomKey> {
-    key.decrypt_session_data(data.deserialize().ok()?.session_data).ok()
+    key.decrypt_session_data(data.deserialize().ok()?.session_data)
+        .ok()
 }

@@ -2,11 +2,14 @@
 
 use std::fmt;
 
-use matrix_sdk_crypto::vodozemac::{Ed25519PublicKey, Ed25519SecretKey, base64_decode, base64_encode};
+use matrix_sdk_crypto::vodozemac::{
+    Ed25519PublicKey, Ed25519SecretKey, base64_decode, base64_encode,
+};
 use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
 
 use super::{
-    BackupTrouble, CrossSigningError, CrossSigningKey, Encryption, StoreError, public_keys::PublicKeys,
+    BackupTrouble, CrossSigningError, CrossSigningKey, Encryption, StoreError,
+    public_keys::PublicKeys,
 };
 use crate::{homeserver::Homeserver, secret::Secret};
 
@@ -36,7 +39,8 @@ impl Key {
     }
 }
 
-/// The secrets of `m.login.secrets`: the private cross-signing keys, and the key backup's where there is one.
+/// The secrets of `m.login.secrets`: the private cross-signing keys, and the key backup's where
+/// there is one.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Bundle {
     /// The private master signing key.
@@ -49,8 +53,8 @@ pub struct Bundle {
     pub backup: Option<BackupSecret>,
 }
 
-/// The key backup's secret as it is in `m.login.secrets`: checked when it is used, since a bad one is reported and does not
-/// end the sign-in.
+/// The key backup's secret as it is in `m.login.secrets`: checked when it is used, since a bad one
+/// is reported and does not end the sign-in.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BackupSecret {
     /// The backup's algorithm; `m.megolm_backup.v1.curve25519-aes-sha2` is the one that there is.
@@ -71,15 +75,20 @@ pub struct Exported {
 }
 
 impl Encryption {
-    /// Takes the secrets out of the store, for the new device (MSC4108, "Secret sharing and device verification", step 2).
+    /// Takes the secrets out of the store, for the new device (MSC4108, "Secret sharing and device
+    /// verification", step 2).
     ///
-    /// The match with the published identity is checked again, on a fresh `/keys/query` and on the very keys that will leave.
-    /// The backup is added when its key is here and belongs to the version that is current on the homeserver.
+    /// The match with the published identity is checked again, on a fresh `/keys/query` and on the
+    /// very keys that will leave. The backup is added when its key is here and belongs to the
+    /// version that is current on the homeserver.
     ///
     /// # Errors
     ///
     /// See [`CrossSigningError`]. A backup that cannot be shared is not an error.
-    pub async fn export_bundle(&self, homeserver: &Homeserver) -> Result<Exported, CrossSigningError> {
+    pub async fn export_bundle(
+        &self,
+        homeserver: &Homeserver,
+    ) -> Result<Exported, CrossSigningError> {
         let (_, published) = self.agreed_keys(homeserver).await?;
         let mut bundle = self.private_keys().await?;
         bundle.require_match(&published)?;
@@ -88,14 +97,23 @@ impl Encryption {
             Err(trouble) => (None, Some(trouble)),
         };
         bundle.backup = backup;
-        Ok(Exported { bundle, without_backup })
+        Ok(Exported {
+            bundle,
+            without_backup,
+        })
     }
 
     pub(super) async fn private_keys(&self) -> Result<Bundle, CrossSigningError> {
-        let export =
-            self.machine.export_cross_signing_keys().await.map_err(StoreError::new)?.unwrap_or_default();
+        let export = self
+            .machine
+            .export_cross_signing_keys()
+            .await
+            .map_err(StoreError::new)?
+            .unwrap_or_default();
         let key = |text: &Option<String>, which| {
-            text.as_deref().and_then(Key::from_base64).ok_or(CrossSigningError::Missing(vec![which]))
+            text.as_deref()
+                .and_then(Key::from_base64)
+                .ok_or(CrossSigningError::Missing(vec![which]))
         };
         Ok(Bundle {
             master_key: key(&export.master_key, CrossSigningKey::Master)?,
@@ -110,11 +128,26 @@ impl Bundle {
     /// Whether each private key belongs to its published public key.
     fn require_match(&self, published: &PublicKeys) -> Result<(), CrossSigningError> {
         let pairs = [
-            (&self.master_key, published.master.get_first_key(), CrossSigningKey::Master),
-            (&self.self_signing_key, published.self_signing.get_first_key(), CrossSigningKey::SelfSigning),
-            (&self.user_signing_key, published.user_signing.get_first_key(), CrossSigningKey::UserSigning),
+            (
+                &self.master_key,
+                published.master.get_first_key(),
+                CrossSigningKey::Master,
+            ),
+            (
+                &self.self_signing_key,
+                published.self_signing.get_first_key(),
+                CrossSigningKey::SelfSigning,
+            ),
+            (
+                &self.user_signing_key,
+                published.user_signing.get_first_key(),
+                CrossSigningKey::UserSigning,
+            ),
         ];
-        match pairs.into_iter().find(|(private, public, _)| Some(private.public()) != *public) {
+        match pairs
+            .into_iter()
+            .find(|(private, public, _)| Some(private.public()) != *public)
+        {
             Some((.., which)) => Err(CrossSigningError::Mismatch(which)),
             None => Ok(()),
         }
@@ -139,10 +172,26 @@ mod tests {
     #[test]
     fn a_key_is_32_bytes_of_base64() {
         let key = Key::from_base64("AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8").unwrap();
-        assert_eq!(*key.bytes, std::array::from_fn(|i| u8::try_from(i).unwrap()));
-        assert_eq!(Key::from_base64("AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=").unwrap(), key);
-        assert_eq!(key.to_base64().as_str(), "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8");
-        for bad in ["", "AAAA", "not base64!", &"A".repeat(42), &"A".repeat(44), &"A".repeat(86)] {
+        assert_eq!(
+            *key.bytes,
+            std::array::from_fn(|i| u8::try_from(i).unwrap())
+        );
+        assert_eq!(
+            Key::from_base64("AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=").unwrap(),
+            key
+        );
+        assert_eq!(
+            key.to_base64().as_str(),
+            "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8"
+        );
+        for bad in [
+            "",
+            "AAAA",
+            "not base64!",
+            &"A".repeat(42),
+            &"A".repeat(44),
+            &"A".repeat(86),
+        ] {
             assert_eq!(Key::from_base64(bad), None, "{bad}");
         }
     }
@@ -150,7 +199,11 @@ mod tests {
     /// A device with an identity of its own: its private keys, and their public halves.
     async fn identity() -> (Bundle, PublicKeys) {
         let machine = OlmMachine::new(user_id!("@alice:example.org"), device_id!("DEVICE")).await;
-        let public = machine.bootstrap_cross_signing(false).await.unwrap().upload_signing_keys_req;
+        let public = machine
+            .bootstrap_cross_signing(false)
+            .await
+            .unwrap()
+            .upload_signing_keys_req;
         let public = PublicKeys {
             master: public.master_key.unwrap().try_into().unwrap(),
             self_signing: public.self_signing_key.unwrap().try_into().unwrap(),
@@ -165,12 +218,33 @@ mod tests {
         bundle.require_match(&published).unwrap();
         let other = Key::from_base64(&"A".repeat(43)).unwrap();
         let wrong = [
-            (Bundle { master_key: other.clone(), ..bundle.clone() }, CrossSigningKey::Master),
-            (Bundle { self_signing_key: other.clone(), ..bundle.clone() }, CrossSigningKey::SelfSigning),
-            (Bundle { user_signing_key: other, ..bundle }, CrossSigningKey::UserSigning),
+            (
+                Bundle {
+                    master_key: other.clone(),
+                    ..bundle.clone()
+                },
+                CrossSigningKey::Master,
+            ),
+            (
+                Bundle {
+                    self_signing_key: other.clone(),
+                    ..bundle.clone()
+                },
+                CrossSigningKey::SelfSigning,
+            ),
+            (
+                Bundle {
+                    user_signing_key: other,
+                    ..bundle
+                },
+                CrossSigningKey::UserSigning,
+            ),
         ];
         for (bundle, which) in wrong {
-            assert_eq!(bundle.require_match(&published), Err(CrossSigningError::Mismatch(which)));
+            assert_eq!(
+                bundle.require_match(&published),
+                Err(CrossSigningError::Mismatch(which))
+            );
         }
     }
 

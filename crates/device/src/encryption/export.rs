@@ -5,7 +5,8 @@ use matrix_sdk_crypto::encrypt_room_key_export;
 use super::{Encryption, StoreError};
 use crate::secret::Secret;
 
-/// Rounds of PBKDF2. The text asks for at least 100,000; Element writes as many as this. A second at most.
+/// Rounds of PBKDF2. The text asks for at least 100,000; Element writes as many as this. A second
+/// at most.
 const ROUNDS: u32 = 500_000;
 
 /// What the file is encrypted with. Not empty: that would be no encryption.
@@ -35,10 +36,18 @@ impl Encryption {
     ///
     /// The store failed.
     pub async fn export_keys(&self, passphrase: &Passphrase) -> Result<KeyExport, StoreError> {
-        let keys = self.machine.store().export_room_keys(|_| true).await.map_err(StoreError::new)?;
-        let mut text =
-            encrypt_room_key_export(&keys, passphrase.0.expose(), ROUNDS).map_err(StoreError::new)?;
+        let keys = self
+            .machine
+            .store()
+            .export_room_keys(|_| true)
+            .await
+            .map_err(StoreError::new)?;
+        let mut text = encrypt_room_key_export(&keys, passphrase.0.expose(), ROUNDS)
+            .map_err(StoreError::new)?;
         text.push('\n');
-        Ok(KeyExport { text, keys: keys.len() })
+        Ok(KeyExport {
+            text,
+            keys: keys.len(),
+        })
     }
 }

@@ -11,8 +11,8 @@ const DATABASE: &str = "matrix-sdk-crypto.sqlite3";
 
 /// Makes the directory 0700 and the database 0600 before SQLite opens it.
 ///
-/// SQLite gives its side files (`-wal`, `-shm`) the mode of the database, so an empty one made here decides for all;
-/// those of an earlier run are tightened too.
+/// SQLite gives its side files (`-wal`, `-shm`) the mode of the database, so an empty one made here
+/// decides for all; those of an earlier run are tightened too.
 pub(super) fn prepare(dir: &Path) -> io::Result<()> {
     fs::create_dir_all(dir)?;
     restrict(dir, 0o700)?;

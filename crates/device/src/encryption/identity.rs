@@ -1,7 +1,9 @@
-//! The account's cross-signing identity: what the homeserver publishes, what this device holds, and whether they agree.
+//! The account's cross-signing identity: what the homeserver publishes, what this device holds, and
+//! whether they agree.
 //!
-//! Cross-signing is what MSC4108 stands on: "The feature is also only available where a user has cross-signing set up and
-//! the existing device to be used has the Master Signing Key, Self Signing Key and User Signing Key stored locally".
+//! Cross-signing is what MSC4108 stands on: "The feature is also only available where a user has
+//! cross-signing set up and the existing device to be used has the Master Signing Key, Self Signing
+//! Key and User Signing Key stored locally".
 
 use std::fmt;
 
@@ -71,25 +73,38 @@ pub enum CrossSigningError {
 }
 
 fn list(keys: &[CrossSigningKey]) -> String {
-    keys.iter().map(ToString::to_string).collect::<Vec<_>>().join(" and ")
+    keys.iter()
+        .map(ToString::to_string)
+        .collect::<Vec<_>>()
+        .join(" and ")
 }
 
 impl Encryption {
-    /// Checks that this device may sign another one in: it holds the three private cross-signing keys, and each belongs to
-    /// the public key that the homeserver publishes. Speaks to `/keys/query` only, and leaves the store alone.
+    /// Checks that this device may sign another one in: it holds the three private cross-signing
+    /// keys, and each belongs to the public key that the homeserver publishes. Speaks to
+    /// `/keys/query` only, and leaves the store alone.
     ///
     /// To be called before there is a rendezvous session, a QR code or an open camera.
     ///
     /// # Errors
     ///
     /// See [`CrossSigningError`]; it names the key.
-    pub async fn check_cross_signing(&self, homeserver: &Homeserver) -> Result<Identity, CrossSigningError> {
+    pub async fn check_cross_signing(
+        &self,
+        homeserver: &Homeserver,
+    ) -> Result<Identity, CrossSigningError> {
         let (_, keys) = self.agreed_keys(homeserver).await?;
-        Ok(Identity { user_id: self.user_id().to_owned(), master_key: keys.fingerprint() })
+        Ok(Identity {
+            user_id: self.user_id().to_owned(),
+            master_key: keys.fingerprint(),
+        })
     }
 
     /// Whether the homeserver publishes any part of an identity for this account.
-    pub(crate) async fn has_identity(&self, homeserver: &Homeserver) -> Result<bool, HomeserverError> {
+    pub(crate) async fn has_identity(
+        &self,
+        homeserver: &Homeserver,
+    ) -> Result<bool, HomeserverError> {
         let answer = self.query(homeserver).await?;
         let user_id = self.user_id();
         Ok(answer.master_keys.contains_key(user_id)
@@ -114,8 +129,8 @@ impl Encryption {
     ) -> Result<(get_keys::v3::Response, PublicKeys), CrossSigningError> {
         let held = self.held_keys().await?;
         let answer = self.query(homeserver).await?;
-        let published =
-            PublicKeys::published(&answer, self.user_id()).map_err(CrossSigningError::NotPublished)?;
+        let published = PublicKeys::published(&answer, self.user_id())
+            .map_err(CrossSigningError::NotPublished)?;
         if let Some(key) = published.first_difference(&held) {
             return Err(CrossSigningError::Mismatch(key));
         }
@@ -128,7 +143,8 @@ impl Encryption {
     /// The public halves of the private keys in the store, without taking a private key out of it.
     async fn held_keys(&self) -> Result<PublicKeys, CrossSigningError> {
         self.require_private_keys().await?;
-        // With a complete identity this makes nothing new: it restates the public halves, derived from the private keys.
+        // With a complete identity this makes nothing new: it restates the public halves, derived
+        // from the private keys.
         let restated = self
             .machine
             .bootstrap_cross_signing(false)
@@ -152,7 +168,14 @@ impl Encryption {
             (status.has_self_signing, CrossSigningKey::SelfSigning),
             (status.has_user_signing, CrossSigningKey::UserSigning),
         ];
-        let missing: Vec<_> = held.into_iter().filter_map(|(held, key)| (!held).then_some(key)).collect();
-        if missing.is_empty() { Ok(()) } else { Err(CrossSigningError::Missing(missing)) }
+        let missing: Vec<_> = held
+            .into_iter()
+            .filter_map(|(held, key)| (!held).then_some(key))
+            .collect();
+        if missing.is_empty() {
+            Ok(())
+        } else {
+            Err(CrossSigningError::Missing(missing))
+        }
     }
 }

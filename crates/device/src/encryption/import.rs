@@ -5,9 +5,13 @@ use matrix_sdk_crypto::{
     store::types::CrossSigningKeyExport,
     types::{DeviceKeys, SelfSigningPubkey},
 };
-use ruma::{OwnedTransactionId, api::client::keys::upload_keys, events::secret::request::SecretName};
+use ruma::{
+    OwnedTransactionId, api::client::keys::upload_keys, events::secret::request::SecretName,
+};
 
-use super::{BackupState, Bundle, CrossSigningKey, Encryption, StoreError, public_keys::PublicKeys};
+use super::{
+    BackupState, Bundle, CrossSigningKey, Encryption, StoreError, public_keys::PublicKeys,
+};
 use crate::homeserver::{Effort, Homeserver, HomeserverError};
 
 /// What became of a bundle.
@@ -35,7 +39,8 @@ pub enum Refused {
     InvalidIdentity,
 }
 
-/// Why this device is not set up. Revoke the token and wipe the store: no half-made device may stay behind.
+/// Why this device is not set up. Revoke the token and wipe the store: no half-made device may stay
+/// behind.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ImportError {
     /// The bundle was not taken.
@@ -58,13 +63,14 @@ pub enum ImportError {
 }
 
 impl Encryption {
-    /// Takes the secrets bundle and makes this device a verified one (MSC4108, "Secret sharing and device verification",
-    /// step 3).
+    /// Takes the secrets bundle and makes this device a verified one (MSC4108, "Secret sharing and
+    /// device verification", step 3).
     ///
-    /// The three keys must be those of the published identity. Then the device signs itself and makes exactly one
-    /// `/keys/upload`, with its own signature and the self-signing key's: no other device ever sees it unverified. The same
-    /// request is repeated, at most three times in 20 seconds, when the connection fails. At last the key backup is
-    /// connected, or it is said why not.
+    /// The three keys must be those of the published identity. Then the device signs itself and
+    /// makes exactly one `/keys/upload`, with its own signature and the self-signing key's: no
+    /// other device ever sees it unverified. The same request is repeated, at most three times in
+    /// 20 seconds, when the connection fails. At last the key backup is connected, or it is said
+    /// why not.
     ///
     /// # Errors
     ///
@@ -76,44 +82,73 @@ impl Encryption {
     ) -> Result<Imported, ImportError> {
         let published = self.learn_identity(homeserver).await?;
         self.take_private_keys(bundle).await?;
-        self.upload_signed_keys(homeserver, &published.self_signing).await?;
+        self.upload_signed_keys(homeserver, &published.self_signing)
+            .await?;
         self.see_itself(homeserver).await;
-        let backup = self.connect_backup(homeserver, bundle.backup.as_ref()).await?;
-        Ok(Imported { master_key: published.fingerprint(), backup })
+        let backup = self
+            .connect_backup(homeserver, bundle.backup.as_ref())
+            .await?;
+        Ok(Imported {
+            master_key: published.fingerprint(),
+            backup,
+        })
     }
 
     async fn learn_identity(&self, homeserver: &Homeserver) -> Result<PublicKeys, ImportError> {
         let answer = self.query(homeserver).await.map_err(ImportError::Query)?;
-        let published = PublicKeys::published(&answer, self.user_id()).map_err(Refused::NotPublished)?;
+        let published =
+            PublicKeys::published(&answer, self.user_id()).map_err(Refused::NotPublished)?;
         self.learn(&answer).await?;
         Ok(published)
     }
 
-    /// The checked import: each private key against its published public key, all three before any is kept.
+    /// The checked import: each private key against its published public key, all three before any
+    /// is kept.
     async fn take_private_keys(&self, bundle: &Bundle) -> Result<(), ImportError> {
         let keys = CrossSigningKeyExport {
             master_key: Some(String::clone(&bundle.master_key.to_base64())),
             self_signing_key: Some(String::clone(&bundle.self_signing_key.to_base64())),
             user_signing_key: Some(String::clone(&bundle.user_signing_key.to_base64())),
         };
-        let status = self.machine.import_cross_signing_keys(keys).await.map_err(import_error)?;
-        // Without a valid identity in the store the import does nothing, and does not call that an error.
-        if status.is_complete() { Ok(()) } else { Err(Refused::InvalidIdentity.into()) }
+        let status = self
+            .machine
+            .import_cross_signing_keys(keys)
+            .await
+            .map_err(import_error)?;
+        // Without a valid identity in the store the import does nothing, and does not call that an
+        // error.
+        if status.is_complete() {
+            Ok(())
+        } else {
+            Err(Refused::InvalidIdentity.into())
+        }
     }
 
-    /// The one door through which this device's keys leave: closed to keys without the self-signing signature.
+    /// The one door through which this device's keys leave: closed to keys without the self-signing
+    /// signature.
     pub(crate) async fn upload_signed_keys(
         &self,
         homeserver: &Homeserver,
         self_signing: &SelfSigningPubkey,
     ) -> Result<(), ImportError> {
-        let (id, request) = self.signed_upload(self_signing).await?.ok_or(ImportError::Unsigned)?;
-        let answer = homeserver.call(request, Effort::REPEATABLE).await.map_err(ImportError::Upload)?;
-        Ok(self.machine.mark_request_as_sent(&id, &answer).await.map_err(StoreError::new)?)
+        let (id, request) = self
+            .signed_upload(self_signing)
+            .await?
+            .ok_or(ImportError::Unsigned)?;
+        let answer = homeserver
+            .call(request, Effort::REPEATABLE)
+            .await
+            .map_err(ImportError::Upload)?;
+        Ok(self
+            .machine
+            .mark_request_as_sent(&id, &answer)
+            .await
+            .map_err(StoreError::new)?)
     }
 
-    /// Puts this device into its own store as others see it from now on. matrix-sdk 0.19.1 goes by that store: without this, a
-    /// bot that opens it takes itself for unverified until its first `/keys/query`. The sign-in does not depend on it.
+    /// Puts this device into its own store as others see it from now on. matrix-sdk 0.19.1 goes by
+    /// that store: without this, a bot that opens it takes itself for unverified until its first
+    /// `/keys/query`. The sign-in does not depend on it.
     async fn see_itself(&self, homeserver: &Homeserver) {
         let _ = self.learn_own_identity(homeserver).await;
     }
@@ -122,9 +157,16 @@ impl Encryption {
         &self,
         self_signing: &SelfSigningPubkey,
     ) -> Result<Option<(OwnedTransactionId, upload_keys::v3::Request)>, StoreError> {
-        let upload = self.machine.upload_device_keys().await.map_err(StoreError::new)?;
+        let upload = self
+            .machine
+            .upload_device_keys()
+            .await
+            .map_err(StoreError::new)?;
         Ok(upload.filter(|(_, request)| {
-            let keys = request.device_keys.as_ref().and_then(|keys| keys.deserialize_as::<DeviceKeys>().ok());
+            let keys = request
+                .device_keys
+                .as_ref()
+                .and_then(|keys| keys.deserialize_as::<DeviceKeys>().ok());
             keys.is_some_and(|keys| is_signed_twice(&keys, self_signing))
         }))
     }
@@ -188,11 +230,28 @@ mod tests {
         assert!(signed.signed_upload(&self_signing).await.unwrap().is_some());
 
         let unsigned = device().await;
-        assert!(unsigned.machine.upload_device_keys().await.unwrap().is_some(), "there would be one");
-        assert!(unsigned.signed_upload(&self_signing).await.unwrap().is_none());
+        assert!(
+            unsigned
+                .machine
+                .upload_device_keys()
+                .await
+                .unwrap()
+                .is_some(),
+            "there would be one"
+        );
+        assert!(
+            unsigned
+                .signed_upload(&self_signing)
+                .await
+                .unwrap()
+                .is_none()
+        );
 
         let (_, another) = signed_device().await;
-        assert!(signed.signed_upload(&another).await.unwrap().is_none(), "signed by another identity");
+        assert!(
+            signed.signed_upload(&another).await.unwrap().is_none(),
+            "signed by another identity"
+        );
     }
 
     #[tokio::test]
@@ -208,7 +267,11 @@ mod tests {
 
         let mut json = serde_json::to_value(&keys).unwrap();
         let signatures = json.pointer_mut("/signatures/@alice:example.org").unwrap();
-        signatures.as_object_mut().unwrap().remove("ed25519:DEVICE").unwrap();
+        signatures
+            .as_object_mut()
+            .unwrap()
+            .remove("ed25519:DEVICE")
+            .unwrap();
         let by_identity_only: DeviceKeys = serde_json::from_value(json).unwrap();
         assert!(self_signing.verify_device_keys(&by_identity_only).is_ok());
         assert!(!is_signed_twice(&by_identity_only, &self_signing));

@@ -1,4 +1,5 @@
-//! The public halves of the cross-signing keys: as published, as held, and whether the two are the same.
+//! The public halves of the cross-signing keys: as published, as held, and whether the two are the
+//! same.
 
 use matrix_sdk_crypto::types::{
     CrossSigningKey as PublicKey, MasterPubkey, SelfSigningPubkey, UserSigningPubkey,
@@ -10,7 +11,8 @@ use ruma::{
 
 use super::CrossSigningKey;
 
-/// The three public keys. Two of them are the same when user, usage and key material are (signatures may differ).
+/// The three public keys. Two of them are the same when user, usage and key material are
+/// (signatures may differ).
 #[derive(PartialEq)]
 pub(crate) struct PublicKeys {
     pub(super) master: MasterPubkey,
@@ -33,7 +35,11 @@ impl PublicKeys {
             parse(answer.self_signing_keys.get(user_id)).ok_or(CrossSigningKey::SelfSigning)?;
         let user_signing =
             parse(answer.user_signing_keys.get(user_id)).ok_or(CrossSigningKey::UserSigning)?;
-        Ok(Self { master, self_signing, user_signing })
+        Ok(Self {
+            master,
+            self_signing,
+            user_signing,
+        })
     }
 
     pub(super) fn first_difference(&self, other: &Self) -> Option<CrossSigningKey> {
@@ -55,11 +61,16 @@ impl PublicKeys {
             (self.user_signing.as_ref(), CrossSigningKey::UserSigning),
         ];
         let unsigned = |key: &PublicKey| is_signed_by(key, &self.master).is_none();
-        subkeys.into_iter().find_map(|(key, which)| unsigned(key).then_some(which))
+        subkeys
+            .into_iter()
+            .find_map(|(key, which)| unsigned(key).then_some(which))
     }
 
     pub(super) fn fingerprint(&self) -> String {
-        self.master.get_first_key().map(|key| key.to_base64()).unwrap_or_default()
+        self.master
+            .get_first_key()
+            .map(|key| key.to_base64())
+            .unwrap_or_default()
     }
 }
 
@@ -71,8 +82,15 @@ fn parse<K: TryFrom<PublicKey>>(raw: Option<&Raw<RawKey>>) -> Option<K> {
 fn is_signed_by(key: &PublicKey, master: &MasterPubkey) -> Option<()> {
     let (id, public) = master.as_ref().get_first_key_and_id()?;
     let signature = key.signatures.get_signature(master.user_id(), id)?;
-    let CanonicalJsonValue::Object(mut signed) = to_canonical_value(key).ok()? else { return None };
+    let CanonicalJsonValue::Object(mut signed) = to_canonical_value(key).ok()? else {
+        return None;
+    };
     signed.remove("signatures");
     signed.remove("unsigned");
-    public.verify(CanonicalJsonValue::Object(signed).to_string().as_bytes(), &signature).ok()
+    public
+        .verify(
+            CanonicalJsonValue::Object(signed).to_string().as_bytes(),
+            &signature,
+        )
+        .ok()
 }

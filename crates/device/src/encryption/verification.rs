@@ -15,8 +15,8 @@ const PAUSE: Duration = Duration::from_millis(200);
 /// How the account's other devices see this one.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Verification {
-    /// The published device keys carry valid signatures of the device and of the account's self-signing key, and the
-    /// account's identity is the one whose private keys are held here.
+    /// The published device keys carry valid signatures of the device and of the account's
+    /// self-signing key, and the account's identity is the one whose private keys are held here.
     pub verified: bool,
     /// The key IDs of the account's signatures on the published device keys (`ed25519:..`).
     pub signatures: Vec<String>,
@@ -30,24 +30,31 @@ impl Encryption {
     /// # Errors
     ///
     /// See [`CrossSigningError`]: the published identity is not ours, or could not be asked for.
-    pub async fn verification(&self, homeserver: &Homeserver) -> Result<Verification, CrossSigningError> {
+    pub async fn verification(
+        &self,
+        homeserver: &Homeserver,
+    ) -> Result<Verification, CrossSigningError> {
         let (answer, published) = self.agreed_keys(homeserver).await?;
         let keys = device_keys(&answer, self.user_id(), self.device_id());
         Ok(Verification {
-            verified: keys
-                .as_ref()
-                .is_some_and(|keys| self.is_own(keys) && is_signed_twice(keys, &published.self_signing)),
-            signatures: keys.map(|keys| signatures(&keys, self.user_id())).unwrap_or_default(),
+            verified: keys.as_ref().is_some_and(|keys| {
+                self.is_own(keys) && is_signed_twice(keys, &published.self_signing)
+            }),
+            signatures: keys
+                .map(|keys| signatures(&keys, self.user_id()))
+                .unwrap_or_default(),
             master_key: published.fingerprint(),
         })
     }
 
-    /// Waits until a device of the account is published with a valid signature of the self-signing key: whether that
-    /// happened within the given time. Asks five times a second; an answer that cannot be had is asked for again.
+    /// Waits until a device of the account is published with a valid signature of the self-signing
+    /// key: whether that happened within the given time. Asks five times a second; an answer that
+    /// cannot be had is asked for again.
     ///
     /// # Errors
     ///
-    /// [`HomeserverError::Expired`], at once: this device's own token has ended, and may be replaced.
+    /// [`HomeserverError::Expired`], at once: this device's own token has ended, and may be
+    /// replaced.
     pub async fn await_verified(
         &self,
         homeserver: &Homeserver,
@@ -85,11 +92,25 @@ impl Encryption {
     }
 }
 
-fn device_keys(answer: &get_keys::v3::Response, user: &UserId, device: &DeviceId) -> Option<DeviceKeys> {
-    let keys: DeviceKeys = answer.device_keys.get(user)?.get(device)?.deserialize_as().ok()?;
+fn device_keys(
+    answer: &get_keys::v3::Response,
+    user: &UserId,
+    device: &DeviceId,
+) -> Option<DeviceKeys> {
+    let keys: DeviceKeys = answer
+        .device_keys
+        .get(user)?
+        .get(device)?
+        .deserialize_as()
+        .ok()?;
     (keys.user_id == user && keys.device_id == device).then_some(keys)
 }
 
 fn signatures(keys: &DeviceKeys, user: &UserId) -> Vec<String> {
-    keys.signatures.get(user).into_iter().flatten().map(|(id, _)| id.to_string()).collect()
+    keys.signatures
+        .get(user)
+        .into_iter()
+        .flatten()
+        .map(|(id, _)| id.to_string())
+        .collect()
 }

@@ -3,10 +3,12 @@
 use std::{sync::OnceLock, time::Duration};
 
 use matrix_qr_protocol::{
-    error::{Error, Cause, UserError},
+    error::{Cause, Error, UserError},
     login::{
-        Answer, Ask, NotImported, NotOpened, VerificationOutcome, DeviceLookup,
-        message::{Backup, CrossSigning, DeviceId, SecretKey, SecretText, Secrets, VerificationLink},
+        Answer, Ask, DeviceLookup, NotImported, NotOpened, VerificationOutcome,
+        message::{
+            Backup, CrossSigning, DeviceId, SecretKey, SecretText, Secrets, VerificationLink,
+        },
     },
 };
 use tokio::time::{sleep, timeout};
@@ -16,11 +18,12 @@ use crate::{
     device::Device,
     encryption::{Bundle, Key},
     host::Duties,
-    person::{ProgressEvent, Opening, Person},
+    person::{Opening, Person, ProgressEvent},
     user_error::{ToUserError, out_of_order},
 };
 
-/// How long the homeserver may take to say whether it knows a device: less than one call may take, so that this is the end.
+/// How long the homeserver may take to say whether it knows a device: less than one call may take,
+/// so that this is the end.
 const LOOKUP: Duration = Duration::from_secs(15);
 /// "it can repeat the GET request for up to, say, 10 seconds".
 const APPEAR: Duration = Duration::from_secs(10);
@@ -40,17 +43,26 @@ pub(super) struct ExistingDevice<'a, P> {
 
 impl<'a, P: Person> ExistingDevice<'a, P> {
     pub(super) fn new(device: &'a Device, person: &'a P) -> Self {
-        Self { device, person, granted: OnceLock::new() }
+        Self {
+            device,
+            person,
+            granted: OnceLock::new(),
+        }
     }
 
     pub(super) fn granted(&self) -> Result<Granted, Error> {
-        self.granted.get().cloned().ok_or_else(|| Error::NoSecrets(out_of_order()))
+        self.granted
+            .get()
+            .cloned()
+            .ok_or_else(|| Error::NoSecrets(out_of_order()))
     }
 
     /// Step 5: nobody may be signed in under the name of a device that exists.
     async fn find(&self, id: &DeviceId) -> Result<DeviceLookup, UserError> {
         self.person.tell(ProgressEvent::LookingForDevice(id));
-        timeout(LOOKUP, self.look(id)).await.unwrap_or_else(|_| Err(no_answer(LOOKUP)))
+        timeout(LOOKUP, self.look(id))
+            .await
+            .unwrap_or_else(|_| Err(no_answer(LOOKUP)))
     }
 
     /// Secret sharing, step 1: only a device that the homeserver shows gets the secrets.
@@ -84,7 +96,10 @@ impl<'a, P: Person> ExistingDevice<'a, P> {
         if !self.device.http().policy().permits(url) {
             return Err(NotOpened::Unusable(UserError::new(
                 Cause::OtherDevice,
-                format!("the link to agree at is not an https one ({}:)", url.scheme()),
+                format!(
+                    "the link to agree at is not an https one ({}:)",
+                    url.scheme()
+                ),
                 "Do not open it. Nothing was given away; tell the homeserver's administrator.",
             )));
         }
@@ -101,7 +116,11 @@ impl<'a, P: Person> ExistingDevice<'a, P> {
 
     async fn export(&self) -> Result<Secrets, UserError> {
         self.person.tell(ProgressEvent::SharingSecrets);
-        let exported = self.device.encryption().export_bundle(self.device.homeserver()).await;
+        let exported = self
+            .device
+            .encryption()
+            .export_bundle(self.device.homeserver())
+            .await;
         let exported = exported.map_err(|error| error.to_user_error())?;
         if let Some(why) = exported.without_backup {
             tracing::info!(%why, "the key backup is not shared");
@@ -116,7 +135,10 @@ impl<'a, P: Person> ExistingDevice<'a, P> {
             self.person.tell(ProgressEvent::Verified(&id));
         }
         if outcome != VerificationOutcome::Gone {
-            let _ = self.granted.set(Granted { device_id: id, verified });
+            let _ = self.granted.set(Granted {
+                device_id: id,
+                verified,
+            });
         }
         outcome
     }
@@ -125,7 +147,10 @@ impl<'a, P: Person> ExistingDevice<'a, P> {
     pub(super) async fn too_late(&self, id: DeviceId) -> Result<Granted, Error> {
         self.person.tell(ProgressEvent::TooLate(&id));
         match self.outcome(&id).await {
-            VerificationOutcome::Verified => Ok(Granted { device_id: id, verified: true }),
+            VerificationOutcome::Verified => Ok(Granted {
+                device_id: id,
+                verified: true,
+            }),
             VerificationOutcome::Gone => Err(Error::Cancelled),
             VerificationOutcome::Unseen => Err(Error::CancelledTooLate(id)),
         }
@@ -161,7 +186,11 @@ impl<'a, P: Person> ExistingDevice<'a, P> {
     async fn see_verified(&self, id: &DeviceId) -> bool {
         let (device, homeserver) = (self.device, self.device.homeserver());
         loop {
-            match device.encryption().await_verified(homeserver, id.as_str().into(), SIGN).await {
+            match device
+                .encryption()
+                .await_verified(homeserver, id.as_str().into(), SIGN)
+                .await
+            {
                 Ok(verified) => return verified,
                 // This device's own token ended meanwhile, which says nothing about the new one.
                 Err(_) if device.stay_signed_in().await.is_ok() => {}
@@ -190,7 +219,11 @@ fn no_answer(time: Duration) -> UserError {
         "the homeserver did not say within {} seconds whether it knows the new device",
         time.as_secs()
     );
-    UserError::new(Cause::Homeserver, what, "Nothing was given away. Begin again in a moment.")
+    UserError::new(
+        Cause::Homeserver,
+        what,
+        "Nothing was given away. Begin again in a moment.",
+    )
 }
 
 fn secrets(bundle: &Bundle) -> Option<Secrets> {
@@ -205,5 +238,8 @@ fn secrets(bundle: &Bundle) -> Option<Secrets> {
         key: SecretText::new(backup.key.expose().to_owned()),
         backup_version: backup.backup_version.clone(),
     });
-    Some(Secrets { cross_signing, backup })
+    Some(Secrets {
+        cross_signing,
+        backup,
+    })
 }

@@ -12,7 +12,9 @@ use crate::http::{HttpError, Response};
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum HomeserverError {
     /// 401 `M_UNKNOWN_TOKEN`: refresh the token, or sign in again.
-    #[error("the homeserver no longer accepts this session's access token: refresh it, or sign in again")]
+    #[error(
+        "the homeserver no longer accepts this session's access token: refresh it, or sign in again"
+    )]
     Expired,
     /// Any other Matrix error.
     #[error("the homeserver answered {status} {errcode}: {error}")]
@@ -60,12 +62,15 @@ impl HomeserverError {
         let status = answer.status();
         let body = serde_json::from_slice::<MatrixError>(answer.body()).ok();
         if status == StatusCode::TOO_MANY_REQUESTS {
-            let retry_after = retry_after_header(answer)
-                .or(body.and_then(|body| body.retry_after_ms).map(Duration::from_millis));
+            let retry_after = retry_after_header(answer).or(body
+                .and_then(|body| body.retry_after_ms)
+                .map(Duration::from_millis));
             return Self::RateLimited { retry_after };
         }
         match body {
-            Some(body) if status == StatusCode::UNAUTHORIZED && body.errcode == "M_UNKNOWN_TOKEN" => {
+            Some(body)
+                if status == StatusCode::UNAUTHORIZED && body.errcode == "M_UNKNOWN_TOKEN" =>
+            {
                 Self::Expired
             }
             Some(body) => Self::Matrix {
@@ -73,7 +78,9 @@ impl HomeserverError {
                 errcode: printable(&body.errcode),
                 error: printable(&body.error),
             },
-            None => Self::NotMatrix { status: status.as_u16() },
+            None => Self::NotMatrix {
+                status: status.as_u16(),
+            },
         }
     }
 
@@ -87,7 +94,8 @@ impl HomeserverError {
         }
     }
 
-    /// 404 `M_NOT_FOUND`, and only that: a proxy's 404 or `M_UNRECOGNIZED` says nothing about what was asked for.
+    /// 404 `M_NOT_FOUND`, and only that: a proxy's 404 or `M_UNRECOGNIZED` says nothing about what
+    /// was asked for.
     pub(crate) fn is_not_found(&self) -> bool {
         matches!(self, Self::Matrix { status: 404, errcode, .. } if errcode == "M_NOT_FOUND")
     }
@@ -106,7 +114,15 @@ impl HomeserverError {
 }
 
 fn retry_after_header(answer: &Response) -> Option<Duration> {
-    answer.headers().get(RETRY_AFTER)?.to_str().ok()?.trim().parse().ok().map(Duration::from_secs)
+    answer
+        .headers()
+        .get(RETRY_AFTER)?
+        .to_str()
+        .ok()?
+        .trim()
+        .parse()
+        .ok()
+        .map(Duration::from_secs)
 }
 
 #[cfg(test)]
@@ -116,13 +132,19 @@ mod tests {
     use super::*;
 
     fn answer(status: u16, body: &str) -> HomeserverError {
-        let answer = http::Response::builder().status(status).body(body.as_bytes().to_vec()).unwrap();
+        let answer = http::Response::builder()
+            .status(status)
+            .body(body.as_bytes().to_vec())
+            .unwrap();
         HomeserverError::from_answer(&answer)
     }
 
     #[test]
     fn an_expired_token_is_its_own_error() {
-        assert_eq!(answer(401, r#"{"errcode":"M_UNKNOWN_TOKEN","error":"x"}"#), HomeserverError::Expired);
+        assert_eq!(
+            answer(401, r#"{"errcode":"M_UNKNOWN_TOKEN","error":"x"}"#),
+            HomeserverError::Expired
+        );
         assert!(matches!(
             answer(401, r#"{"errcode":"M_FORBIDDEN","error":"x"}"#),
             HomeserverError::Matrix { .. }
@@ -131,7 +153,13 @@ mod tests {
 
     #[test]
     fn a_locked_account_is_told_from_other_refusals() {
-        assert!(answer(401, r#"{"errcode":"M_USER_LOCKED","error":"x","soft_logout":true}"#).is_locked());
+        assert!(
+            answer(
+                401,
+                r#"{"errcode":"M_USER_LOCKED","error":"x","soft_logout":true}"#
+            )
+            .is_locked()
+        );
         assert!(!answer(401, r#"{"errcode":"M_UNKNOWN_TOKEN","error":"x"}"#).is_locked());
         assert!(!answer(403, r#"{"errcode":"M_USER_LOCKED","error":"x"}"#).is_locked());
     }
@@ -159,12 +187,18 @@ mod tests {
             panic!("a Matrix error")
         };
         assert_eq!(errcode, "M_X\u{fffd}[2J");
-        assert!(error.chars().count() < 200 && !error.contains(char::is_control), "{error}");
+        assert!(
+            error.chars().count() < 200 && !error.contains(char::is_control),
+            "{error}"
+        );
     }
 
     #[test]
     fn a_429_says_how_long() {
-        let error = answer(429, r#"{"errcode":"M_LIMIT_EXCEEDED","retry_after_ms":1500}"#);
+        let error = answer(
+            429,
+            r#"{"errcode":"M_LIMIT_EXCEEDED","retry_after_ms":1500}"#,
+        );
         assert_eq!(error.retry_after(), Some(Duration::from_millis(1500)));
         assert!(error.is_transient());
     }

@@ -1,10 +1,12 @@
-//! Names and their addresses. The system looks them up; a name without an address is told apart from a server that is not there.
+//! Names and their addresses. The system looks them up; a name without an address is told apart
+//! from a server that is not there.
 
 use std::net::SocketAddr;
 
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 
-/// The system's own lookup, with an error that can be found again among the causes of a failed request.
+/// The system's own lookup, with an error that can be found again among the causes of a failed
+/// request.
 #[derive(Debug)]
 pub(super) struct SystemNames;
 
@@ -23,6 +25,13 @@ impl Resolve for SystemNames {
 }
 
 pub(super) async fn addresses(name: &str) -> Result<Vec<SocketAddr>, NoAddress> {
-    let found: Vec<_> = tokio::net::lookup_host((name, 0)).await.map_err(|_| NoAddress)?.collect();
-    if found.is_empty() { Err(NoAddress) } else { Ok(found) }
+    let found: Vec<_> = tokio::net::lookup_host((name, 0))
+        .await
+        .map_err(|_| NoAddress)?
+        .collect();
+    if found.is_empty() {
+        Err(NoAddress)
+    } else {
+        Ok(found)
+    }
 }

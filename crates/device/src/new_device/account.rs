@@ -1,5 +1,6 @@
-//! Whose device this becomes. Whoever holds the other device chooses the account, and the person here may mean another one (MSC4108,
-//! "Threat analysis": the new device is signed in to the attacker's account).
+//! Whose device this becomes. Whoever holds the other device chooses the account, and the person
+//! here may mean another one (MSC4108, "Threat analysis": the new device is signed in to the
+//! attacker's account).
 
 use matrix_qr_protocol::{
     error::{Cause, UserError},
@@ -8,7 +9,7 @@ use matrix_qr_protocol::{
 };
 use ruma::UserId;
 
-use crate::person::{ProgressEvent, Person};
+use crate::person::{Person, ProgressEvent};
 
 /// Before anything is stored, and before the other device is told of a success.
 pub(super) async fn check_account<P: Person>(
@@ -30,14 +31,19 @@ fn another(wanted: &UserId, user_id: &UserId) -> UserError {
     UserError::new(
         Cause::OtherDevice,
         format!("this sign-in is to the account {user_id}, and {wanted} was asked for"),
-        format!("Nothing was stored. Begin again with a device of {wanted}, and agree in that account."),
+        format!(
+            "Nothing was stored. Begin again with a device of {wanted}, and agree in that account."
+        ),
     )
 }
 
 fn not_taken(user_id: &UserId) -> UserError {
     UserError::new(
         Cause::Person,
-        format!("you did not take the account {}", printable(user_id.as_str())),
+        format!(
+            "you did not take the account {}",
+            printable(user_id.as_str())
+        ),
         "Nothing was stored. Begin again with a device of your own account, and agree in that account.",
     )
 }

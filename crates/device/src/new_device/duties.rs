@@ -3,7 +3,7 @@
 use std::sync::OnceLock;
 
 use matrix_qr_protocol::{
-    error::{Error, Cause, UserError},
+    error::{Cause, Error, UserError},
     homeserver::Homeserver as Named,
     login::{
         Answer, Ask, NoAuthorization, NoToken, NotImported,
@@ -28,7 +28,7 @@ use crate::{
     host::Duties,
     http::Http,
     oauth::{Authorization, OAuth, OAuthError, TokenOutcome, Tokens, new_device_id},
-    person::{ProgressEvent, Person},
+    person::{Person, ProgressEvent},
     retry::patiently,
     session::{SessionDir, place},
     sign_out::{self, SignOutOutcome},
@@ -48,33 +48,56 @@ pub(super) struct NewDevice<'a, P> {
     signed_in: OnceLock<SignedIn>,
 }
 
-/// Before any QR code is shown, where the homeserver is known by then: can anybody be signed in there at all? A code of
-/// our own role is refused before it is looked at any further.
+/// Before any QR code is shown, where the homeserver is known by then: can anybody be signed in
+/// there at all? A code of our own role is refused before it is looked at any further.
 pub(super) async fn check_homeserver(http: &Http, start: &Start) -> Result<(), Error> {
     match start {
         Start::Scan(code) if code.shown_by == ShownBy::New => Err(Error::SameRole(Role::New)),
         // A misspelt name is said at once. It is for a connection that was lost that one waits.
         Start::Show(Rendezvous::Homeserver(named)) => {
-            discovery::look_up(http, named).await.map_err(|error| Error::NotAuthorized(error.to_user_error()))?;
-            find_oauth_server(http, named).await.map(|_| ()).map_err(Error::from)
+            discovery::look_up(http, named)
+                .await
+                .map_err(|error| Error::NotAuthorized(error.to_user_error()))?;
+            find_oauth_server(http, named)
+                .await
+                .map(|_| ())
+                .map_err(Error::from)
         }
-        Start::Show(Rendezvous::Endpoint(url)) => {
-            http.look_up(url).await.map_err(|error| Error::Rendezvous(error.to_user_error()))
-        }
+        Start::Show(Rendezvous::Endpoint(url)) => http
+            .look_up(url)
+            .await
+            .map_err(|error| Error::Rendezvous(error.to_user_error())),
         Start::Scan(_) => Ok(()),
     }
 }
 
 impl<'a, P: Person> NewDevice<'a, P> {
-    pub(super) fn new(setup: &'a SignInOptions, (http, directory): (Http, &'a SessionDir), person: &'a P) -> Self {
+    pub(super) fn new(
+        setup: &'a SignInOptions,
+        (http, directory): (Http, &'a SessionDir),
+        person: &'a P,
+    ) -> Self {
         let (asked, account, import, signed_in) = Default::default();
-        Self { setup, http, directory, person, asked, account, import, signed_in }
+        Self {
+            setup,
+            http,
+            directory,
+            person,
+            asked,
+            account,
+            import,
+            signed_in,
+        }
     }
 
     /// The sign-in is over: what was built is handed out, or taken down again.
     pub(super) async fn close(self, end: Result<(), Error>) -> Result<SignedIn, Error> {
-        let result =
-            end.and_then(|()| self.signed_in.get().cloned().ok_or_else(|| Error::NotSetUp(out_of_order())));
+        let result = end.and_then(|()| {
+            self.signed_in
+                .get()
+                .cloned()
+                .ok_or_else(|| Error::NotSetUp(out_of_order()))
+        });
         if result.is_err() {
             self.take_back().await;
             // With the token gone it comes to its end soon, if it is still at work.
@@ -83,27 +106,40 @@ impl<'a, P: Person> NewDevice<'a, P> {
         result
     }
 
-    /// "No unverified device stays behind": with its tokens, the device goes. As long as that is not seen, they stay on disk.
+    /// "No unverified device stays behind": with its tokens, the device goes. As long as that is
+    /// not seen, they stay on disk.
     async fn take_back(&self) {
-        let Some(asked) = self.asked.get() else { return };
+        let Some(asked) = self.asked.get() else {
+            return;
+        };
         if self.account.get().is_none()
             && let Some(tokens) = asked.oauth.late_tokens(&asked.authorization).await
         {
             let _ = self.account.set(Account::new(tokens));
         }
-        let Some(account) = self.account.get() else { return };
+        let Some(account) = self.account.get() else {
+            return;
+        };
         let revocable = asked.revocable(account);
         // Where one of the next steps fails, there is nothing left that could be done about it.
         let _ = self.directory.withdraw();
-        let keep = |fresh: &Tokens| self.directory.save_pending(&revocable.clone().refreshed(fresh));
+        let keep = |fresh: &Tokens| {
+            self.directory
+                .save_pending(&revocable.clone().refreshed(fresh))
+        };
         match sign_out::end_at(&asked.oauth, &self.http, revocable.clone(), keep).await {
             SignOutOutcome::Ended | SignOutOutcome::Void => drop(self.directory.remove_pending()),
             SignOutOutcome::Unknown(why) => {
                 let device_id = asked.device_id.as_str();
                 let place = revocable.place();
-                let advice =
-                    format!("Run `matrix-qr logout` with its directory later, or remove it {place}.");
-                self.person.tell(ProgressEvent::DeviceLeft { device_id, why: &why, advice: &advice });
+                let advice = format!(
+                    "Run `matrix-qr logout` with its directory later, or remove it {place}."
+                );
+                self.person.tell(ProgressEvent::DeviceLeft {
+                    device_id,
+                    why: &why,
+                    advice: &advice,
+                });
             }
         }
     }
@@ -122,19 +158,32 @@ impl<'a, P: Person> NewDevice<'a, P> {
         let oauth = patiently(connect).await?.on_device(&self.setup.name);
         let device_id = OwnedDeviceId::from(new_device_id()?);
         let authorization = patiently(|| oauth.authorize_device(device_id.as_str())).await?;
-        Ok(Asked { base, oauth, authorization, device_id })
+        Ok(Asked {
+            base,
+            oauth,
+            authorization,
+            device_id,
+        })
     }
 
     /// Step 4: the person decides, in a browser on the other device.
     async fn await_token(&self) -> Result<(), NoToken> {
-        let asked = self.asked.get().ok_or_else(|| NoToken::Failed(out_of_order()))?;
+        let asked = self
+            .asked
+            .get()
+            .ok_or_else(|| NoToken::Failed(out_of_order()))?;
         let link = link(&asked.authorization).ok_or_else(|| NoToken::Failed(unusable_link()))?;
-        self.person.tell(ProgressEvent::UserCode { code: asked.authorization.user_code(), link: &link });
+        self.person.tell(ProgressEvent::UserCode {
+            code: asked.authorization.user_code(),
+            link: &link,
+        });
         let tokens = match asked.oauth.await_token(&asked.authorization).await {
             TokenOutcome::Granted(tokens) => tokens,
             TokenOutcome::Denied => return Err(NoToken::Denied),
             TokenOutcome::Expired => return Err(NoToken::Expired),
-            TokenOutcome::Failed(OAuthError::TokenLost) => return Err(NoToken::Failed(self.lost(asked))),
+            TokenOutcome::Failed(OAuthError::TokenLost) => {
+                return Err(NoToken::Failed(self.lost(asked)));
+            }
             TokenOutcome::Failed(error) => return Err(NoToken::Failed(error.to_user_error())),
         };
         // From here on there is something to revoke, also for a process that comes after this one.
@@ -142,7 +191,10 @@ impl<'a, P: Person> NewDevice<'a, P> {
         let kept = self.directory.save_pending(&asked.revocable(account));
         kept.map_err(|error| NoToken::Failed(error.to_user_error()))?;
         self.person.tell(ProgressEvent::Token);
-        let user_id = self.check_device(asked, account).await.map_err(NoToken::Failed)?;
+        let user_id = self
+            .check_device(asked, account)
+            .await
+            .map_err(NoToken::Failed)?;
         check_account(self.person, self.setup.user.as_deref(), &user_id).await?;
         let _ = account.user_id.set(user_id);
         Ok(())
@@ -150,20 +202,39 @@ impl<'a, P: Person> NewDevice<'a, P> {
 
     /// Nobody has the token, so nobody can revoke it.
     fn lost(&self, asked: &Asked) -> UserError {
-        let (device_id, why) = (asked.device_id.as_str(), "the answer with its token was lost on the way");
+        let (device_id, why) = (
+            asked.device_id.as_str(),
+            "the answer with its token was lost on the way",
+        );
         let place = place(asked.oauth.metadata().account_management_uri.as_ref());
         let advice = format!("Remove it {place}.");
-        self.person.tell(ProgressEvent::DeviceLeft { device_id, why, advice: &advice });
+        self.person.tell(ProgressEvent::DeviceLeft {
+            device_id,
+            why,
+            advice: &advice,
+        });
         let what = format!(
             "the answer with the token was lost on the way, and the device {device_id} is left behind"
         );
-        UserError::new(Cause::AuthorizationServer, what, format!("Remove it {place}, then begin again."))
+        UserError::new(
+            Cause::AuthorizationServer,
+            what,
+            format!("Remove it {place}, then begin again."),
+        )
     }
 
-    /// The token must be for the device that was asked for: it is what the existing device will look for.
-    async fn check_device(&self, asked: &Asked, account: &Account) -> Result<OwnedUserId, UserError> {
+    /// The token must be for the device that was asked for: it is what the existing device will
+    /// look for.
+    async fn check_device(
+        &self,
+        asked: &Asked,
+        account: &Account,
+    ) -> Result<OwnedUserId, UserError> {
         let homeserver = self.homeserver(asked, account);
-        let who = homeserver.whoami().await.map_err(|error| error.to_user_error())?;
+        let who = homeserver
+            .whoami()
+            .await
+            .map_err(|error| error.to_user_error())?;
         if who.device_id != asked.device_id {
             return Err(UserError::new(
                 Cause::Homeserver,
@@ -175,7 +246,11 @@ impl<'a, P: Person> NewDevice<'a, P> {
     }
 
     fn homeserver(&self, asked: &Asked, account: &Account) -> Homeserver {
-        Homeserver::new(self.http.clone(), asked.base.clone(), account.tokens.access_token.clone())
+        Homeserver::new(
+            self.http.clone(),
+            asked.base.clone(),
+            account.tokens.access_token.clone(),
+        )
     }
 
     /// Secret sharing, step 3.
@@ -185,25 +260,33 @@ impl<'a, P: Person> NewDevice<'a, P> {
         let (Some(asked), Some(account)) = (asked, account) else {
             return Err(NotImported::Failed(out_of_order()));
         };
-        let Some(user_id) = account.user_id.get() else { return Err(NotImported::Failed(out_of_order())) };
+        let Some(user_id) = account.user_id.get() else {
+            return Err(NotImported::Failed(out_of_order()));
+        };
         let import = Import {
             directory: self.directory.path().to_owned(),
             user_id: user_id.clone(),
             device_id: asked.device_id.clone(),
             homeserver: self.homeserver(asked, account),
         };
-        let (imported, ()) =
-            tokio::join!(self.import.run(import.take(secrets)), self.name_itself(asked, account));
+        let (imported, ()) = tokio::join!(
+            self.import.run(import.take(secrets)),
+            self.name_itself(asked, account)
+        );
         let imported = imported?;
         self.person.tell(ProgressEvent::KeysUploaded);
         self.person.tell(ProgressEvent::Backup(&imported.backup));
         self.store((asked, account), user_id, imported)
     }
 
-    /// A courtesy: the server may have given it a name already, or let nobody name a device. Then it has that one.
+    /// A courtesy: the server may have given it a name already, or let nobody name a device. Then
+    /// it has that one.
     async fn name_itself(&self, asked: &Asked, account: &Account) {
         let homeserver = self.homeserver(asked, account);
-        if let Err(error) = homeserver.name_device(&asked.device_id, &self.setup.name).await {
+        if let Err(error) = homeserver
+            .name_device(&asked.device_id, &self.setup.name)
+            .await
+        {
             tracing::info!(%error, "the homeserver did not take the device's name");
         }
     }
@@ -215,7 +298,9 @@ impl<'a, P: Person> NewDevice<'a, P> {
         imported: Imported,
     ) -> Result<(), NotImported> {
         let session = asked.session(account, user_id);
-        self.directory.complete(&session).map_err(|error| NotImported::Failed(error.to_user_error()))?;
+        self.directory
+            .complete(&session)
+            .map_err(|error| NotImported::Failed(error.to_user_error()))?;
         let _ = self.signed_in.set(SignedIn {
             user_id: user_id.to_string(),
             device_id: asked.device_id.to_string(),
@@ -241,9 +326,16 @@ impl<P: Person> Duties for NewDevice<'_, P> {
     }
 }
 
-async fn find_oauth_server(http: &Http, named: &Named) -> Result<(Url, ServerMetadata), NoAuthorization> {
-    let base = patiently(|| discovery::resolve(http, named)).await.map_err(undiscovered)?;
-    let metadata = patiently(|| discovery::server_metadata(http, &base)).await.map_err(undiscovered)?;
+async fn find_oauth_server(
+    http: &Http,
+    named: &Named,
+) -> Result<(Url, ServerMetadata), NoAuthorization> {
+    let base = patiently(|| discovery::resolve(http, named))
+        .await
+        .map_err(undiscovered)?;
+    let metadata = patiently(|| discovery::server_metadata(http, &base))
+        .await
+        .map_err(undiscovered)?;
     metadata.device_grant().map_err(undiscovered)?;
     Ok((base, metadata))
 }
@@ -262,16 +354,30 @@ fn unauthorized(error: OAuthError) -> NoAuthorization {
 }
 
 fn wanted(asked: &Asked) -> Option<Wanted> {
-    Some(Wanted { link: link(&asked.authorization)?, device_id: DeviceId::parse(asked.device_id.as_str())? })
+    Some(Wanted {
+        link: link(&asked.authorization)?,
+        device_id: DeviceId::parse(asked.device_id.as_str())?,
+    })
 }
 
 fn link(authorization: &Authorization) -> Option<VerificationLink> {
-    let complete = authorization.verification_uri_complete().map(Url::parse).transpose().ok()?;
+    let complete = authorization
+        .verification_uri_complete()
+        .map(Url::parse)
+        .transpose()
+        .ok()?;
     let verification_uri = Url::parse(authorization.verification_uri()).ok()?;
-    Some(VerificationLink { verification_uri, verification_uri_complete: complete })
+    Some(VerificationLink {
+        verification_uri,
+        verification_uri_complete: complete,
+    })
 }
 
 fn unusable_link() -> UserError {
     let what = "the authorization server's link cannot be read";
-    UserError::new(Cause::AuthorizationServer, what, "Tell the server's administrator.")
+    UserError::new(
+        Cause::AuthorizationServer,
+        what,
+        "Tell the server's administrator.",
+    )
 }

@@ -28,7 +28,11 @@ pub(super) struct Account {
 
 impl Account {
     pub(super) fn new(tokens: Tokens) -> Self {
-        Self { expires_at: expiry(&tokens), tokens, user_id: OnceLock::new() }
+        Self {
+            expires_at: expiry(&tokens),
+            tokens,
+            user_id: OnceLock::new(),
+        }
     }
 }
 

@@ -1,7 +1,8 @@
 //! Secret sharing, step 3, as a task of its own.
 //!
-//! A person may give up in the middle of it. What writes the store would go on for a moment after its future was dropped, and
-//! bring back the keys that were just wiped. So it is never dropped: whoever cleans up waits for its end.
+//! A person may give up in the middle of it. What writes the store would go on for a moment after
+//! its future was dropped, and bring back the keys that were just wiped. So it is never dropped:
+//! whoever cleans up waits for its end.
 
 use std::{future::Future, path::PathBuf, time::Duration};
 
@@ -30,7 +31,10 @@ pub(super) struct Importing(Mutex<Option<JoinHandle<ImportOutcome>>>);
 
 impl Importing {
     /// Runs it to its end, or until the caller loses interest.
-    pub(super) async fn run(&self, work: impl Future<Output = ImportOutcome> + Send + 'static) -> ImportOutcome {
+    pub(super) async fn run(
+        &self,
+        work: impl Future<Output = ImportOutcome> + Send + 'static,
+    ) -> ImportOutcome {
         let mut task = self.0.lock().await;
         let outcome = task.insert(tokio::spawn(work)).await;
         *task = None;
@@ -61,7 +65,10 @@ impl Import {
             .map_err(|error| NotImported::Failed(ImportError::Store(error).to_user_error()))?;
         let bundle = bundle(&secrets).ok_or_else(|| NotImported::Failed(out_of_order()))?;
         drop(secrets);
-        encryption.import_bundle(&self.homeserver, &bundle).await.map_err(not_imported)
+        encryption
+            .import_bundle(&self.homeserver, &bundle)
+            .await
+            .map_err(not_imported)
     }
 }
 

@@ -4,7 +4,7 @@ use matrix_qr_protocol::error::Error;
 
 use crate::{
     http::Policy,
-    person::{ProgressEvent, Person},
+    person::{Person, ProgressEvent},
     session::{SessionDir, SessionError, SessionLock},
     sign_out::Remains,
     start::unless_cancelled,
@@ -28,10 +28,13 @@ pub(super) async fn claim<P: Person>(
 }
 
 async fn clear<P: Person>(directory: &SessionDir, policy: Policy, person: &P) -> Result<(), Error> {
-    let remains = Remains::take(directory, policy).map_err(|error| Error::NotSetUp(error.to_user_error()))?;
+    let remains =
+        Remains::take(directory, policy).map_err(|error| Error::NotSetUp(error.to_user_error()))?;
     let device_id = remains.subject().device_id;
     let cleared = async { remains.clear().await.map_err(Error::NotSetUp) };
     unless_cancelled(person, cleared).await?;
-    person.tell(ProgressEvent::Cleared { device_id: device_id.as_deref() });
+    person.tell(ProgressEvent::Cleared {
+        device_id: device_id.as_deref(),
+    });
     Ok(())
 }

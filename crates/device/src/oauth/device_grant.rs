@@ -9,8 +9,9 @@ use std::time::Duration;
 
 use oauth2::basic::{BasicClient, BasicErrorResponseType};
 use oauth2::{
-    AsyncHttpClient, DeviceAuthorizationUrl, DeviceCodeErrorResponse, DeviceCodeErrorResponseType as Outcome,
-    EndpointNotSet, EndpointSet, RequestTokenError, Scope, StandardDeviceAuthorizationResponse,
+    AsyncHttpClient, DeviceAuthorizationUrl, DeviceCodeErrorResponse,
+    DeviceCodeErrorResponseType as Outcome, EndpointNotSet, EndpointSet, RequestTokenError, Scope,
+    StandardDeviceAuthorizationResponse,
 };
 use tokio::time::{Instant, sleep, timeout_at};
 use url::Url;
@@ -67,14 +68,17 @@ impl Authorization {
         self.answer.user_code().secret()
     }
 
-    /// The page for the decision, exactly as the server wrote it. It is a URL; which kind is for the other device to judge.
+    /// The page for the decision, exactly as the server wrote it. It is a URL; which kind is for
+    /// the other device to judge.
     pub fn verification_uri(&self) -> &str {
         self.answer.verification_uri()
     }
 
     /// The same with the code filled in, exactly as the server wrote it, when it offers that.
     pub fn verification_uri_complete(&self) -> Option<&str> {
-        self.answer.verification_uri_complete().map(|uri| uri.secret().as_str())
+        self.answer
+            .verification_uri_complete()
+            .map(|uri| uri.secret().as_str())
     }
 
     /// How long the codes live, from when they were given; a day at most.
@@ -88,13 +92,27 @@ impl Authorization {
     }
 
     fn read(answer: StandardDeviceAuthorizationResponse) -> Result<Self, OAuthError> {
-        let this = Self { given_at: Instant::now(), answer, under_way: Arc::default() };
+        let this = Self {
+            given_at: Instant::now(),
+            answer,
+            under_way: Arc::default(),
+        };
         let code = this.user_code();
         if code.is_empty() || code.len() > MAX_USER_CODE || code.chars().any(char::is_control) {
-            return Err(OAuthError::Malformed { what: WHAT, why: "its user code cannot be shown" });
+            return Err(OAuthError::Malformed {
+                what: WHAT,
+                why: "its user code cannot be shown",
+            });
         }
-        let uris = [Some(this.verification_uri()), this.verification_uri_complete()];
-        if uris.into_iter().flatten().any(|uri| uri.len() > MAX_URI || Url::parse(uri).is_err()) {
+        let uris = [
+            Some(this.verification_uri()),
+            this.verification_uri_complete(),
+        ];
+        if uris
+            .into_iter()
+            .flatten()
+            .any(|uri| uri.len() > MAX_URI || Url::parse(uri).is_err())
+        {
             return Err(OAuthError::Malformed {
                 what: WHAT,
                 why: "its verification URI is not a usable URL",
@@ -107,11 +125,15 @@ impl Authorization {
 impl fmt::Debug for Authorization {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (lifetime, interval) = (self.expires_in(), self.interval());
-        write!(f, "Authorization {{ [redacted], expires_in: {lifetime:?}, interval: {interval:?} }}")
+        write!(
+            f,
+            "Authorization {{ [redacted], expires_in: {lifetime:?}, interval: {interval:?} }}"
+        )
     }
 }
 
-/// Section 3.1. A server of before MSC2967 was final knows only the unstable scopes, and says so with `invalid_scope`.
+/// Section 3.1. A server of before MSC2967 was final knows only the unstable scopes, and says so
+/// with `invalid_scope`.
 pub(super) async fn authorize(oauth: &OAuth, device_id: &str) -> Result<Authorization, OAuthError> {
     let answer = match request(oauth, scopes(oauth, STABLE, device_id)).await {
         Err(RequestTokenError::ServerResponse(said))
@@ -128,9 +150,13 @@ pub(super) async fn authorize(oauth: &OAuth, device_id: &str) -> Result<Authoriz
 fn unknown_client(oauth: &OAuth, error: OAuthError) -> OAuthError {
     match error {
         OAuthError::Refused { error, .. }
-            if oauth.given && matches!(error.as_str(), "invalid_client" | "unauthorized_client") =>
+            if oauth.given
+                && matches!(error.as_str(), "invalid_client" | "unauthorized_client") =>
         {
-            OAuthError::UnknownClient { host: host(&oauth.metadata.issuer), error }
+            OAuthError::UnknownClient {
+                host: host(&oauth.metadata.issuer),
+                error,
+            }
         }
         error => error,
     }
@@ -142,42 +168,83 @@ async fn request(
     oauth: &OAuth,
     scopes: Vec<Scope>,
 ) -> Answer<StandardDeviceAuthorizationResponse, oauth2::basic::BasicErrorResponse> {
-    let endpoint = oauth.metadata.device_grant().map_err(|error| RequestTokenError::Request(error.into()))?;
-    let client =
-        oauth.client().set_device_authorization_url(DeviceAuthorizationUrl::from_url(endpoint.clone()));
-    let wire = Wire { http: &oauth.http, user_agent: oauth.user_agent.as_ref() };
-    client.exchange_device_code().add_scopes(scopes).request_async(&wire).await
+    let endpoint = oauth
+        .metadata
+        .device_grant()
+        .map_err(|error| RequestTokenError::Request(error.into()))?;
+    let client = oauth
+        .client()
+        .set_device_authorization_url(DeviceAuthorizationUrl::from_url(endpoint.clone()));
+    let wire = Wire {
+        http: &oauth.http,
+        user_agent: oauth.user_agent.as_ref(),
+    };
+    client
+        .exchange_device_code()
+        .add_scopes(scopes)
+        .request_async(&wire)
+        .await
 }
 
-/// MSC2967: full access, as this device. `openid` only for a server that asks for it to be asked for.
+/// MSC2967: full access, as this device. `openid` only for a server that asks for it to be asked
+/// for.
 fn scopes(oauth: &OAuth, prefix: &str, device_id: &str) -> Vec<Scope> {
-    let advertised = oauth.metadata.scopes_supported.iter().flatten().any(|scope| scope == "openid");
+    let advertised = oauth
+        .metadata
+        .scopes_supported
+        .iter()
+        .flatten()
+        .any(|scope| scope == "openid");
     let openid = advertised.then(|| "openid".to_owned());
-    let matrix = [format!("{prefix}:api:*"), format!("{prefix}:device:{device_id}")];
+    let matrix = [
+        format!("{prefix}:api:*"),
+        format!("{prefix}:device:{device_id}"),
+    ];
     openid.into_iter().chain(matrix).map(Scope::new).collect()
 }
 
-/// Sections 3.4 and 3.5. The clock is tokio's, and the end is `expires_in`, whatever happens on the way.
+/// Sections 3.4 and 3.5. The clock is tokio's, and the end is `expires_in`, whatever happens on the
+/// way.
 pub(super) async fn await_token(
     client: &TokenClient,
     authorization: &Authorization,
     send: &Send<'_>,
 ) -> TokenOutcome {
-    let polling =
-        timeout_at(authorization.given_at + authorization.expires_in(), poll(client, authorization, send));
+    let polling = timeout_at(
+        authorization.given_at + authorization.expires_in(),
+        poll(client, authorization, send),
+    );
     polling.await.unwrap_or(TokenOutcome::Expired)
 }
 
-async fn poll(client: &TokenClient, authorization: &Authorization, send: &Send<'_>) -> TokenOutcome {
-    let patient = Patient { send, pace: Pace::new(authorization.interval()), lost: AtomicBool::new(false) };
-    // Section 3.5: "before each new request", so before the first one, too; the library would begin at once. What the
-    // other device needed to agree counts.
-    sleep(authorization.interval().saturating_sub(authorization.given_at.elapsed())).await;
+async fn poll(
+    client: &TokenClient,
+    authorization: &Authorization,
+    send: &Send<'_>,
+) -> TokenOutcome {
+    let patient = Patient {
+        send,
+        pace: Pace::new(authorization.interval()),
+        lost: AtomicBool::new(false),
+    };
+    // Section 3.5: "before each new request", so before the first one, too; the library would begin
+    // at once. What the other device needed to agree counts.
+    sleep(
+        authorization
+            .interval()
+            .saturating_sub(authorization.given_at.elapsed()),
+    )
+    .await;
     let polling = client.exchange_device_access_token(&authorization.answer);
     let pause = |interval| sleep(patient.pace.keep(interval));
     // The library's own limit is by the wall clock, which may jump. Ours is the caller's.
-    match polling.request_async(&patient, pause, Some(2 * MAX_LIFETIME)).await {
-        Ok(answer) => Tokens::read(&answer).map_or_else(TokenOutcome::Failed, TokenOutcome::Granted),
+    match polling
+        .request_async(&patient, pause, Some(2 * MAX_LIFETIME))
+        .await
+    {
+        Ok(answer) => {
+            Tokens::read(&answer).map_or_else(TokenOutcome::Failed, TokenOutcome::Granted)
+        }
         Err(error) => outcome(error, patient.lost.into_inner()),
     }
 }
@@ -185,7 +252,8 @@ async fn poll(client: &TokenClient, authorization: &Authorization, send: &Send<'
 /// How a request is sent.
 pub(super) type Send<'a> = dyn Fn(Request) -> Exchanging<'a> + Sync + 'a;
 
-/// Section 3.5: after a lost connection, back off and ask again. A proxy's error page is no more than that.
+/// Section 3.5: after a lost connection, back off and ask again. A proxy's error page is no more
+/// than that.
 struct Patient<'s, 'a> {
     send: &'s Send<'a>,
     pace: Pace,
@@ -241,7 +309,10 @@ impl Pace {
     }
 }
 
-fn outcome(error: RequestTokenError<OAuthError, DeviceCodeErrorResponse>, lost: bool) -> TokenOutcome {
+fn outcome(
+    error: RequestTokenError<OAuthError, DeviceCodeErrorResponse>,
+    lost: bool,
+) -> TokenOutcome {
     if let RequestTokenError::ServerResponse(said) = &error {
         match said.error() {
             Outcome::AccessDenied => return TokenOutcome::Denied,

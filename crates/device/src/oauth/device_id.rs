@@ -7,7 +7,8 @@ const LENGTH: usize = 20;
 
 /// A device ID that nobody can guess: 20 characters of `A-Z2-7`, 100 bits.
 ///
-/// The server makes it part of URLs and scopes, and some proxies break a `%2F` in a path: so no base64.
+/// The server makes it part of URLs and scopes, and some proxies break a `%2F` in a path: so no
+/// base64.
 ///
 /// # Errors
 ///
@@ -39,7 +40,11 @@ mod tests {
         assert_eq!(ids.len(), 100);
         for id in ids {
             assert_eq!(id.len(), LENGTH);
-            assert!(id.bytes().all(|b| b.is_ascii_uppercase() || b.is_ascii_digit()), "{id}");
+            assert!(
+                id.bytes()
+                    .all(|b| b.is_ascii_uppercase() || b.is_ascii_digit()),
+                "{id}"
+            );
         }
     }
 
@@ -48,6 +53,10 @@ mod tests {
         let letters: Vec<char> = (0..=255).map(letter).collect();
         let alphabet: HashSet<_> = letters.iter().collect();
         assert_eq!(alphabet.len(), 32);
-        assert!(alphabet.iter().all(|l| letters.iter().filter(|x| x == l).count() == 8));
+        assert!(
+            alphabet
+                .iter()
+                .all(|l| letters.iter().filter(|x| x == l).count() == 8)
+        );
     }
 }

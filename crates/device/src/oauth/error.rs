@@ -92,11 +92,15 @@ fn unavailable(host: &str, status: u16) -> String {
     if passes(status) {
         return format!("{host} is not available at the moment (status {status})");
     }
-    format!("not the authorization server at {host} but something before it answered (status {status})")
+    format!(
+        "not the authorization server at {host} but something before it answered (status {status})"
+    )
 }
 
 fn explained(description: Option<&str>) -> String {
-    description.map(|text| format!(" ({text})")).unwrap_or_default()
+    description
+        .map(|text| format!(" ({text})"))
+        .unwrap_or_default()
 }
 
 impl OAuthError {
@@ -109,30 +113,44 @@ impl OAuthError {
         }
     }
 
-    /// RFC 6749, section 5.2: the token that was to be exchanged is void, has expired or is another client's.
+    /// RFC 6749, section 5.2: the token that was to be exchanged is void, has expired or is another
+    /// client's.
     pub(crate) fn is_invalid_grant(&self) -> bool {
         matches!(self, Self::Refused { error, .. } if error == "invalid_grant")
     }
 
     pub(super) fn refused(what: &'static str, error: &str, description: Option<&str>) -> Self {
-        Self::Refused { what, error: printable(error), description: description.map(printable) }
+        Self::Refused {
+            what,
+            error: printable(error),
+            description: description.map(printable),
+        }
     }
 
     /// Without the answer's body, which the library keeps: it may hold a token.
-    pub(super) fn of<T>(what: &'static str, error: RequestTokenError<Self, StandardErrorResponse<T>>) -> Self
+    pub(super) fn of<T>(
+        what: &'static str,
+        error: RequestTokenError<Self, StandardErrorResponse<T>>,
+    ) -> Self
     where
         T: oauth2::ErrorResponseType + AsRef<str>,
         StandardErrorResponse<T>: ErrorResponse,
     {
         match error {
             RequestTokenError::Request(error) => error,
-            RequestTokenError::ServerResponse(said) => {
-                Self::refused(what, said.error().as_ref(), said.error_description().map(String::as_str))
-            }
-            RequestTokenError::Parse(..) => {
-                Self::Malformed { what, why: "fields are missing or of the wrong type" }
-            }
-            RequestTokenError::Other(_) => Self::Malformed { what, why: "it is not JSON" },
+            RequestTokenError::ServerResponse(said) => Self::refused(
+                what,
+                said.error().as_ref(),
+                said.error_description().map(String::as_str),
+            ),
+            RequestTokenError::Parse(..) => Self::Malformed {
+                what,
+                why: "fields are missing or of the wrong type",
+            },
+            RequestTokenError::Other(_) => Self::Malformed {
+                what,
+                why: "it is not JSON",
+            },
         }
     }
 }

@@ -45,8 +45,9 @@ impl Default for ClientMetadata {
 }
 
 impl ClientMetadata {
-    /// A public client that only uses the device grant. The empty list says so: RFC 7591, section 2 would read an absent
-    /// `response_types` as `["code"]`, which goes with redirect URIs that there are none of.
+    /// A public client that only uses the device grant. The empty list says so: RFC 7591, section 2
+    /// would read an absent `response_types` as `["code"]`, which goes with redirect URIs that
+    /// there are none of.
     fn request(&self) -> serde_json::Value {
         json!({
             "client_name": self.client_name,
@@ -100,7 +101,11 @@ fn registered(host: String, response: &Response) -> Result<String, OAuthError> {
     }
     let Registered { client_id } =
         serde_json::from_slice(response.body()).map_err(|_| malformed("it has no client ID"))?;
-    if client_id.is_empty() { Err(malformed("its client ID is empty")) } else { Ok(client_id) }
+    if client_id.is_empty() {
+        Err(malformed("its client ID is empty"))
+    } else {
+        Ok(client_id)
+    }
 }
 
 pub(super) fn host(url: &Url) -> String {

@@ -12,7 +12,10 @@ use crate::secret::Secret;
 
 const WHAT: &str = "revoking a token";
 /// Mostly done while something else has failed already: not for long.
-const BOUNDS: Bounds = Bounds { bytes: 64 << 10, time: Duration::from_secs(5) };
+const BOUNDS: Bounds = Bounds {
+    bytes: 64 << 10,
+    time: Duration::from_secs(5),
+};
 const ATTEMPTS: u32 = 3;
 const PAUSE: Duration = Duration::from_millis(500);
 
@@ -28,7 +31,11 @@ pub(super) async fn revoke(oauth: &OAuth, tokens: &Tokens) -> Result<(), OAuthEr
     refresh.and(access)
 }
 
-async fn patiently(oauth: &OAuth, endpoint: &Url, token: (&str, &Secret)) -> Result<(), OAuthError> {
+async fn patiently(
+    oauth: &OAuth,
+    endpoint: &Url,
+    token: (&str, &Secret),
+) -> Result<(), OAuthError> {
     let mut pause = PAUSE;
     for _ in 1..ATTEMPTS {
         match once(oauth, endpoint, token).await {
@@ -42,15 +49,25 @@ async fn patiently(oauth: &OAuth, endpoint: &Url, token: (&str, &Secret)) -> Res
 
 /// Section 2.2: 200, whatever is in the body, also for a token that was void already.
 async fn once(oauth: &OAuth, endpoint: &Url, token: (&str, &Secret)) -> Result<(), OAuthError> {
-    let response = oauth.http.send_within(request(oauth, endpoint, token)?, BOUNDS).await?;
+    let response = oauth
+        .http
+        .send_within(request(oauth, endpoint, token)?, BOUNDS)
+        .await?;
     match response.status().as_u16() {
         200..=299 => Ok(()),
-        status @ (429 | 500..) => Err(OAuthError::Unavailable { host: host(endpoint), status }),
+        status @ (429 | 500..) => Err(OAuthError::Unavailable {
+            host: host(endpoint),
+            status,
+        }),
         status => Err(OAuthError::refused(WHAT, &format!("status {status}"), None)),
     }
 }
 
-fn request(oauth: &OAuth, endpoint: &Url, (hint, token): (&str, &Secret)) -> Result<Request, HttpError> {
+fn request(
+    oauth: &OAuth,
+    endpoint: &Url,
+    (hint, token): (&str, &Secret),
+) -> Result<Request, HttpError> {
     let mut form = Serializer::new(String::new());
     form.append_pair("token", token.expose());
     form.append_pair("token_type_hint", hint);

@@ -34,7 +34,9 @@ impl Tokens {
         }
         Ok(Self {
             access_token: Secret::new(access_token.as_str()),
-            refresh_token: answer.refresh_token().map(|token| Secret::new(token.secret().as_str())),
+            refresh_token: answer
+                .refresh_token()
+                .map(|token| Secret::new(token.secret().as_str())),
             expires_in: answer.expires_in(),
         })
     }

@@ -1,4 +1,5 @@
-//! A poll for the token, which is never broken off: its answer may be the only one that ever brings it (RFC 8628 gives a token once).
+//! A poll for the token, which is never broken off: its answer may be the only one that ever brings
+//! it (RFC 8628 gives a token once).
 
 use std::time::Duration;
 
@@ -24,7 +25,10 @@ impl UnderWay {
         let answer = task.insert(tokio::spawn(poll)).await;
         *task = None;
         let why = "the request for it was broken off";
-        answer.unwrap_or(Err(OAuthError::Malformed { what: "waiting for the decision", why }))
+        answer.unwrap_or(Err(OAuthError::Malformed {
+            what: "waiting for the decision",
+            why,
+        }))
     }
 
     /// What a poll brings that nobody waited for.

@@ -10,17 +10,19 @@ use matrix_qr_protocol::revision::Prefix;
 use tokio::time::{Instant, sleep, timeout};
 use url::Url;
 
+use super::outage::Outages;
 use super::pace::Backoff;
 use super::state::State;
-use super::outage::Outages;
 use super::{QUICK, RendezvousClient, RendezvousError, exchange, unanswered};
 use crate::discovery::join as below;
 use crate::http::Http;
 use crate::secret::Secret;
 
 /// The stable path, and that of section "Unstable prefix".
-pub(crate) const PATHS: [&str; 2] =
-    ["/_matrix/client/v1/rendezvous", "/_matrix/client/unstable/org.matrix.msc4108/rendezvous"];
+pub(crate) const PATHS: [&str; 2] = [
+    "/_matrix/client/v1/rendezvous",
+    "/_matrix/client/unstable/org.matrix.msc4108/rendezvous",
+];
 
 /// A homeserver delegates, and its delegate may once more. More than this is a circle.
 const MAX_HOPS: usize = 3;
@@ -41,20 +43,28 @@ pub(super) async fn in_time<T>(
     server: &Url,
     work: impl Future<Output = Result<T, RendezvousError>>,
 ) -> Result<T, RendezvousError> {
-    timeout(LONGEST, work).await.unwrap_or_else(|_| Err(unanswered(server)))
+    timeout(LONGEST, work)
+        .await
+        .unwrap_or_else(|_| Err(unanswered(server)))
 }
 
-pub(super) async fn at_homeserver(http: Http, homeserver: &Url) -> Result<RendezvousClient, RendezvousError> {
+pub(super) async fn at_homeserver(
+    http: Http,
+    homeserver: &Url,
+) -> Result<RendezvousClient, RendezvousError> {
     for path in PATHS {
         match at_endpoint(http.clone(), &below(homeserver, path)).await {
             Err(error) if is_unknown_path(&error) => {}
             outcome => return outcome,
         }
     }
-    Err(RendezvousError::NotSupported { host: host(homeserver) })
+    Err(RendezvousError::NotSupported {
+        host: host(homeserver),
+    })
 }
 
-/// Client-Server API, section "Unsupported endpoints": 404, or `M_UNRECOGNIZED` with the 400 or 405 of older servers.
+/// Client-Server API, section "Unsupported endpoints": 404, or `M_UNRECOGNIZED` with the 400 or 405
+/// of older servers.
 fn is_unknown_path(error: &RendezvousError) -> bool {
     match error {
         RendezvousError::Gone => true,
@@ -64,11 +74,19 @@ fn is_unknown_path(error: &RendezvousError) -> bool {
 }
 
 pub(crate) fn is_unrecognized(error: &Error) -> bool {
-    let Error::Refused { status, errcode, .. } = error else { return false };
+    let Error::Refused {
+        status, errcode, ..
+    } = error
+    else {
+        return false;
+    };
     *status == 404 || (matches!(status, 400 | 405) && errcode.as_deref() == Some("M_UNRECOGNIZED"))
 }
 
-pub(super) async fn at_endpoint(http: Http, endpoint: &Url) -> Result<RendezvousClient, RendezvousError> {
+pub(super) async fn at_endpoint(
+    http: Http,
+    endpoint: &Url,
+) -> Result<RendezvousClient, RendezvousError> {
     // If a session was made where the answer was lost, nobody uses it, and it expires.
     let session = patiently(|| follow(&http, endpoint.clone())).await?;
     check_location(&http, &session.location())?;
@@ -88,14 +106,22 @@ pub(super) async fn with_id(
     Ok(client(http, State::new(session)))
 }
 
-async fn create_with_id(http: &Http, api: &Api, token: Option<&str>) -> Result<Session, RendezvousError> {
+async fn create_with_id(
+    http: &Http,
+    api: &Api,
+    token: Option<&str>,
+) -> Result<Session, RendezvousError> {
     let answer = exchange(http, json::create(api, token), QUICK).await?;
     Ok(json::created(api, &answer)?)
 }
 
-/// MSC4388, section "Discover if the rendezvous API is available", at the names that are shown until the proposal is accepted,
-/// or else at the other ones.
-async fn offered(http: &Http, base_url: &BaseUrl, token: Option<&str>) -> Result<Api, RendezvousError> {
+/// MSC4388, section "Discover if the rendezvous API is available", at the names that are shown
+/// until the proposal is accepted, or else at the other ones.
+async fn offered(
+    http: &Http,
+    base_url: &BaseUrl,
+    token: Option<&str>,
+) -> Result<Api, RendezvousError> {
     let first = Prefix::default();
     for prefix in [first, first.other()] {
         let api = Api::new(base_url.clone(), prefix);
@@ -106,20 +132,31 @@ async fn offered(http: &Http, base_url: &BaseUrl, token: Option<&str>) -> Result
             Err(error) => return Err(not_let(error, base_url, token)),
         }
     }
-    Err(RendezvousError::NoNewer { host: host(base_url.url()) })
+    Err(RendezvousError::NoNewer {
+        host: host(base_url.url()),
+    })
 }
 
 async fn is_available(http: &Http, api: &Api, token: Option<&str>) -> Result<(), RendezvousError> {
     let answer = exchange(http, json::discover(api, token), QUICK).await?;
-    if json::discovered(&answer)? { Ok(()) } else { Err(Error::CreationForbidden.into()) }
+    if json::discovered(&answer)? {
+        Ok(())
+    } else {
+        Err(Error::CreationForbidden.into())
+    }
 }
 
-/// Who may create a session is the server's to say; what to do about it depends on who we are to it.
+/// Who may create a session is the server's to say; what to do about it depends on who we are to
+/// it.
 fn not_let(error: RendezvousError, base_url: &BaseUrl, token: Option<&str>) -> RendezvousError {
     let host = host(base_url.url());
     match (error, token) {
-        (RendezvousError::Server(Error::CreationForbidden), None) => RendezvousError::MustScan { host },
-        (RendezvousError::Server(Error::CreationForbidden), Some(_)) => RendezvousError::MustNotShow { host },
+        (RendezvousError::Server(Error::CreationForbidden), None) => {
+            RendezvousError::MustScan { host }
+        }
+        (RendezvousError::Server(Error::CreationForbidden), Some(_)) => {
+            RendezvousError::MustNotShow { host }
+        }
         (error, _) => error,
     }
 }
@@ -133,11 +170,16 @@ async fn follow(http: &Http, mut endpoint: Url) -> Result<Session, RendezvousErr
             Created::Redirect(target) => endpoint = target,
         }
     }
-    Err(RendezvousError::TooManyRedirects { host: host(&endpoint) })
+    Err(RendezvousError::TooManyRedirects {
+        host: host(&endpoint),
+    })
 }
 
 /// Steps 3 and 4: the scanning device reads the session, which is empty, and then writes first.
-pub(super) async fn join(http: Http, location: Location) -> Result<RendezvousClient, RendezvousError> {
+pub(super) async fn join(
+    http: Http,
+    location: Location,
+) -> Result<RendezvousClient, RendezvousError> {
     check_location(&http, &location)?;
     let other = location.under_other_names();
     match (join_at(http.clone(), location).await, other) {
@@ -168,7 +210,8 @@ async fn first_look(http: &Http, state: &mut State) -> Result<(), RendezvousErro
 }
 
 fn client(http: Http, state: State) -> RendezvousClient {
-    // A session that just answered has not expired: then `Date` is a proxy's, of another clock than `Expires`.
+    // A session that just answered has not expired: then `Date` is a proxy's, of another clock than
+    // `Expires`.
     let stated = state.session.time_left().filter(|left| !left.is_zero());
     let lifetime = stated.unwrap_or(USUAL_LIFETIME).min(LONGEST_LIFETIME);
     RendezvousClient {
@@ -201,7 +244,10 @@ struct Patience {
 
 impl Patience {
     fn new() -> Self {
-        Self { left: ATTEMPTS - 1, backoff: Backoff::new() }
+        Self {
+            left: ATTEMPTS - 1,
+            backoff: Backoff::new(),
+        }
     }
 
     /// Waits before the next try, or gives the error back when there is none.

@@ -35,8 +35,8 @@ pub enum RendezvousError {
     /// Somebody wrote to the session before us.
     #[error("this QR code has been used already; start again with a new one")]
     AlreadyUsed,
-    /// The server refuses our writes, and says that nobody else wrote: Apache's mod_deflate makes it so, which adds `-gzip`
-    /// to ETags and does not take it off again.
+    /// The server refuses our writes, and says that nobody else wrote: Apache's mod_deflate makes
+    /// it so, which adds `-gzip` to ETags and does not take it off again.
     #[error(
         "a proxy in front of the rendezvous server rewrites its ETags: nothing has changed, yet it refuses to be written to; tell its administrator to turn compression off there (Apache: SetEnv no-gzip 1) and to pass the ETag header on as it is"
     )]

@@ -24,7 +24,9 @@ impl Outages {
     /// Something did not work, or has not worked yet.
     pub(super) fn note(&self, last: RendezvousError) {
         self.0.send_modify(|now| {
-            let since = now.as_ref().map_or_else(Instant::now, |trouble| trouble.since);
+            let since = now
+                .as_ref()
+                .map_or_else(Instant::now, |trouble| trouble.since);
             *now = Some(Outage { since, last });
         });
     }
@@ -42,8 +44,13 @@ impl Outages {
     pub(super) async fn report(&self, long: Duration, tell: impl Fn(RendezvousError)) {
         let mut now = self.0.subscribe();
         loop {
-            let began = now.wait_for(Option::is_some).await.map(|trouble| since(&trouble));
-            let Ok(began) = began else { return pending().await };
+            let began = now
+                .wait_for(Option::is_some)
+                .await
+                .map(|trouble| since(&trouble));
+            let Ok(began) = began else {
+                return pending().await;
+            };
             let over = |now: &Option<Outage>| since(now) != began;
             if timeout(long, now.wait_for(over)).await.is_ok() {
                 continue;
@@ -71,8 +78,9 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_trouble_that_lasts_is_told_once_and_one_that_passes_is_not() {
         let (troubles, told) = (Outages::new(), Mutex::new(Vec::new()));
-        let report =
-            troubles.report(LONG, |error| told.lock().unwrap_or_else(|e| e.into_inner()).push(error));
+        let report = troubles.report(LONG, |error| {
+            told.lock().unwrap_or_else(|e| e.into_inner()).push(error)
+        });
         let script = async {
             for last in [RendezvousError::Expired, RendezvousError::Gone] {
                 troubles.note(last);
@@ -94,6 +102,9 @@ mod tests {
             () = script => {}
         }
         let told = told.into_inner().unwrap_or_default();
-        assert_eq!(told, [RendezvousError::AlreadyUsed, RendezvousError::Contradiction]);
+        assert_eq!(
+            told,
+            [RendezvousError::AlreadyUsed, RendezvousError::Contradiction]
+        );
     }
 }

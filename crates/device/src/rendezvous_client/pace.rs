@@ -7,7 +7,8 @@ use matrix_qr_protocol::rendezvous::Error;
 use super::RendezvousError;
 use super::state::Heard;
 
-/// The first pause between two polls. Most answers come from a program, not from a person: docs/design.md has the figures.
+/// The first pause between two polls. Most answers come from a program, not from a person:
+/// docs/design.md has the figures.
 pub(super) const FIRST_PAUSE: Duration = Duration::from_millis(100);
 const USUAL_PAUSE: Duration = Duration::from_secs(1);
 /// While a person is at work.
@@ -16,8 +17,8 @@ const RELAXED_PAUSE: Duration = Duration::from_secs(2);
 const FIRST_BACKOFF: Duration = Duration::from_millis(500);
 const LONGEST_BACKOFF: Duration = Duration::from_secs(5);
 
-/// Whether a server waited is seen by the clock. One that says so, and did not, is polled. One that took as long as a pause made
-/// us wait, whatever it says: a proxy may have lost the word.
+/// Whether a server waited is seen by the clock. One that says so, and did not, is polled. One that
+/// took as long as a pause made us wait, whatever it says: a proxy may have lost the word.
 pub(super) fn believed(heard: Heard, took: Duration) -> Heard {
     match heard {
         Heard::Nothing { .. } if took < FIRST_PAUSE => Heard::Nothing { waited: false },
@@ -26,8 +27,8 @@ pub(super) fn believed(heard: Heard, took: Duration) -> Heard {
     }
 }
 
-/// The pauses between polls of a server that answers at once: quick at first, because an answer is mostly near. What is waited for
-/// is noticed after at most a quarter longer than it took.
+/// The pauses between polls of a server that answers at once: quick at first, because an answer is
+/// mostly near. What is waited for is noticed after at most a quarter longer than it took.
 pub(super) struct Polls(Duration);
 
 impl Polls {
@@ -68,7 +69,9 @@ impl Backoff {
     /// Longer each time, and never shorter than what the server asks for.
     pub(super) fn pause(&mut self, error: &RendezvousError) -> Duration {
         let asked = match error {
-            RendezvousError::Server(Error::RateLimited { retry_after }) => retry_after.unwrap_or_default(),
+            RendezvousError::Server(Error::RateLimited { retry_after }) => {
+                retry_after.unwrap_or_default()
+            }
             _ => Duration::ZERO,
         };
         let pause = self.0;
@@ -84,14 +87,22 @@ mod tests {
     const AT_ONCE: Heard = Heard::Nothing { waited: false };
 
     fn pauses(polls: &mut Polls, relaxed: bool) -> Vec<u128> {
-        (0..8).map(|_| polls.pause(AT_ONCE, relaxed).as_millis()).collect()
+        (0..8)
+            .map(|_| polls.pause(AT_ONCE, relaxed).as_millis())
+            .collect()
     }
 
     #[test]
     fn polls_grow_to_a_second_and_to_two_while_a_person_is_at_work() {
         let mut polls = Polls::new();
-        assert_eq!(pauses(&mut polls, false), [100, 125, 156, 195, 244, 305, 381, 476]);
-        assert_eq!(pauses(&mut polls, true), [596, 745, 931, 1164, 1455, 1818, 2000, 2000]);
+        assert_eq!(
+            pauses(&mut polls, false),
+            [100, 125, 156, 195, 244, 305, 381, 476]
+        );
+        assert_eq!(
+            pauses(&mut polls, true),
+            [596, 745, 931, 1164, 1455, 1818, 2000, 2000]
+        );
         assert_eq!(polls.pause(AT_ONCE, false), USUAL_PAUSE);
     }
 
@@ -99,19 +110,34 @@ mod tests {
     fn a_server_that_waits_is_asked_again_at_once() {
         let mut polls = Polls::new();
         pauses(&mut polls, false);
-        assert_eq!(polls.pause(Heard::Nothing { waited: true }, false), Duration::ZERO);
+        assert_eq!(
+            polls.pause(Heard::Nothing { waited: true }, false),
+            Duration::ZERO
+        );
         assert_eq!(polls.pause(AT_ONCE, false), FIRST_PAUSE);
     }
 
     #[test]
     fn whether_a_server_waited_is_seen_by_the_clock() {
-        for (says, milliseconds, waited) in
-            [(true, 5, false), (true, 500, true), (false, 500, false), (false, 15_000, true)]
-        {
-            let heard = believed(Heard::Nothing { waited: says }, Duration::from_millis(milliseconds));
-            assert!(matches!(heard, Heard::Nothing { waited: is } if is == waited), "{says} {milliseconds}");
+        for (says, milliseconds, waited) in [
+            (true, 5, false),
+            (true, 500, true),
+            (false, 500, false),
+            (false, 15_000, true),
+        ] {
+            let heard = believed(
+                Heard::Nothing { waited: says },
+                Duration::from_millis(milliseconds),
+            );
+            assert!(
+                matches!(heard, Heard::Nothing { waited: is } if is == waited),
+                "{says} {milliseconds}"
+            );
         }
-        assert!(matches!(believed(Heard::Theirs, Duration::ZERO), Heard::Theirs));
+        assert!(matches!(
+            believed(Heard::Theirs, Duration::ZERO),
+            Heard::Theirs
+        ));
     }
 
     #[test]
@@ -134,6 +160,10 @@ mod tests {
         let mut eager = Backoff::eager();
         let pauses: Vec<u128> = (0..3).map(|_| eager.pause(&gone).as_millis()).collect();
         assert_eq!(pauses, [0, 500, 1000]);
-        assert_eq!(Backoff::eager().pause(&limited(7)), Duration::from_secs(7), "even then");
+        assert_eq!(
+            Backoff::eager().pause(&limited(7)),
+            Duration::from_secs(7),
+            "even then"
+        );
     }
 }

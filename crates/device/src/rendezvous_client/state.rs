@@ -8,7 +8,8 @@ use super::Delivery;
 pub(super) struct State {
     pub(super) session: Session,
     doubt: Doubt,
-    /// As the session said when the other device's last payload came: a word that is sent since begins a new doubt there.
+    /// As the session said when the other device's last payload came: a word that is sent since
+    /// begins a new doubt there.
     pub(super) lost_track: bool,
     /// A payload of the other device that nobody has been given yet.
     pub(super) overheard: Option<Payload>,
@@ -25,7 +26,8 @@ enum Doubt {
     None,
     /// A write was begun, and it is not known whether it happened.
     Unanswered,
-    /// A write was put off (429, 5xx). Should it have happened all the same, its repetition meets a conflict.
+    /// A write was put off (429, 5xx). Should it have happened all the same, its repetition meets a
+    /// conflict.
     PutOff,
     /// A write was refused: another payload stands there, perhaps our own of before.
     Conflict,
@@ -69,7 +71,8 @@ impl State {
         self.ours.last() == Some(&payload.bytes)
     }
 
-    /// Whether the payload before this one never came, where nobody can open this one then: what it stands on is sealed into it.
+    /// Whether the payload before this one never came, where nobody can open this one then: what it
+    /// stands on is sealed into it.
     pub(super) fn lacks_one_before(&self, payload: &Payload) -> bool {
         let never_came = matches!(self.doubt, Doubt::Unanswered | Doubt::PutOff);
         never_came && self.session.is_repeatable() && !self.was_last(payload)
@@ -96,7 +99,8 @@ impl State {
         Ok(request)
     }
 
-    /// A conflict stays in doubt: the other payload may be our own, from a request whose answer was lost.
+    /// A conflict stays in doubt: the other payload may be our own, from a request whose answer was
+    /// lost.
     pub(super) fn written(&mut self, response: &Response) -> Result<Sent, Error> {
         let sent = self.session.sent(response);
         self.doubt = match &sent {

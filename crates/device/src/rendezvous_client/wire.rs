@@ -7,7 +7,8 @@ use matrix_qr_protocol::rendezvous::{Request, Response};
 use super::RendezvousError;
 use crate::http::{self, Bounds, Http, HttpError};
 
-/// More than any payload or error, so that it is the protocol that says what is too large, in bytes.
+/// More than any payload or error, so that it is the protocol that says what is too large, in
+/// bytes.
 const MAX_ANSWER: usize = 32 << 10;
 
 /// One exchange, without a redirect.
@@ -16,7 +17,10 @@ pub(super) async fn exchange(
     request: Request,
     time: Duration,
 ) -> Result<Response, RendezvousError> {
-    let bounds = Bounds { bytes: MAX_ANSWER, time };
+    let bounds = Bounds {
+        bytes: MAX_ANSWER,
+        time,
+    };
     let method = request.method.as_str();
     let response = http.send_within(outgoing(request)?, bounds).await?;
     tracing::trace!(method, status = response.status().as_u16(), "rendezvous");
@@ -24,9 +28,18 @@ pub(super) async fn exchange(
 }
 
 fn outgoing(request: Request) -> Result<http::Request, HttpError> {
-    let Request { method, url, headers, body } = request;
-    let builder = ::http::Request::builder().method(method.as_str()).uri(url.as_str());
-    let builder = headers.into_iter().fold(builder, |builder, (name, value)| builder.header(name, value));
+    let Request {
+        method,
+        url,
+        headers,
+        body,
+    } = request;
+    let builder = ::http::Request::builder()
+        .method(method.as_str())
+        .uri(url.as_str());
+    let builder = headers.into_iter().fold(builder, |builder, (name, value)| {
+        builder.header(name, value)
+    });
     let mut request = builder.body(body).map_err(|_| HttpError::BadRequest)?;
     if let Some(token) = request.headers_mut().get_mut(::http::header::AUTHORIZATION) {
         token.set_sensitive(true);
@@ -38,6 +51,13 @@ fn outgoing(request: Request) -> Result<http::Request, HttpError> {
 pub(crate) fn incoming(response: http::Response) -> Response {
     let (parts, body) = response.into_parts();
     let text = |value: &::http::HeaderValue| value.to_str().ok().map(str::to_owned);
-    let headers = parts.headers.iter().filter_map(|(name, value)| Some((name.to_string(), text(value)?)));
-    Response { status: parts.status.as_u16(), headers: headers.collect(), body }
+    let headers = parts
+        .headers
+        .iter()
+        .filter_map(|(name, value)| Some((name.to_string(), text(value)?)));
+    Response {
+        status: parts.status.as_u16(),
+        headers: headers.collect(),
+        body,
+    }
 }

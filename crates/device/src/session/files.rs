@@ -9,7 +9,8 @@ use zeroize::Zeroizing;
 
 use super::SessionError;
 
-/// Held as long as a process uses a session's directory; released when dropped, or when the process ends.
+/// Held as long as a process uses a session's directory; released when dropped, or when the process
+/// ends.
 #[derive(Debug)]
 pub struct SessionLock {
     _file: File,
@@ -17,8 +18,12 @@ pub struct SessionLock {
 
 /// Makes a directory of mode 0700, and its parents as usual; an existing one is made private.
 pub(super) fn create_dir(path: &Path) -> Result<(), SessionError> {
-    let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty());
-    parent.map_or(Ok(()), fs::create_dir_all).map_err(|error| io_error(path, error))?;
+    let parent = path
+        .parent()
+        .filter(|parent| !parent.as_os_str().is_empty());
+    parent
+        .map_or(Ok(()), fs::create_dir_all)
+        .map_err(|error| io_error(path, error))?;
     match private_dir().create(path) {
         Err(error) if error.kind() == ErrorKind::AlreadyExists => make_private(path),
         other => other,
@@ -36,7 +41,8 @@ fn make_private(path: &Path) -> io::Result<()> {
 
 /// What a directory holds; nothing, if there is none.
 pub(super) fn entries(path: &Path) -> Result<Vec<OsString>, SessionError> {
-    let names = fs::read_dir(path).and_then(|entries| entries.map(|entry| Ok(entry?.file_name())).collect());
+    let names = fs::read_dir(path)
+        .and_then(|entries| entries.map(|entry| Ok(entry?.file_name())).collect());
     match names {
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(Vec::new()),
         names => names.map_err(|error| io_error(path, error)),
@@ -49,9 +55,9 @@ pub(super) fn lock(path: &Path) -> Result<SessionLock, SessionError> {
     let file = open.map_err(|error| io_error(path, error))?;
     match file.try_lock() {
         Ok(()) => Ok(SessionLock { _file: file }),
-        Err(TryLockError::WouldBlock) => {
-            Err(SessionError::InUse { path: path.parent().unwrap_or(path).to_owned() })
-        }
+        Err(TryLockError::WouldBlock) => Err(SessionError::InUse {
+            path: path.parent().unwrap_or(path).to_owned(),
+        }),
         Err(TryLockError::Error(error)) => Err(io_error(path, error)),
     }
 }
@@ -61,16 +67,19 @@ pub(super) fn temporary(name: &str) -> String {
     format!("{name}.new")
 }
 
-/// Writes beside, syncs, renames, syncs the directory: a crash leaves the old file or the new one, never a part.
+/// Writes beside, syncs, renames, syncs the directory: a crash leaves the old file or the new one,
+/// never a part.
 pub(super) fn replace(path: &Path, bytes: &[u8]) -> Result<(), SessionError> {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     let beside = path.with_file_name(temporary(&name));
     // One that a crash left, or that someone put there: never written through.
     remove(&beside)?;
-    let written =
-        write_new(&beside, bytes).and_then(|()| fs::rename(&beside, path)).and_then(|()| sync_dir(path));
+    let written = write_new(&beside, bytes)
+        .and_then(|()| fs::rename(&beside, path))
+        .and_then(|()| sync_dir(path));
     if written.is_err() {
-        // The tokens must not stay in a file that nobody looks for. The first error is the one to report.
+        // The tokens must not stay in a file that nobody looks for. The first error is the one to
+        // report.
         let _ = fs::remove_file(&beside);
     }
     written.map_err(|error| io_error(path, error))
@@ -78,7 +87,9 @@ pub(super) fn replace(path: &Path, bytes: &[u8]) -> Result<(), SessionError> {
 
 /// Gives a file another name in the same directory, in place of what has that name.
 pub(super) fn rename(from: &Path, to: &Path) -> Result<(), SessionError> {
-    fs::rename(from, to).and_then(|()| sync_dir(to)).map_err(|error| io_error(from, error))
+    fs::rename(from, to)
+        .and_then(|()| sync_dir(to))
+        .map_err(|error| io_error(from, error))
 }
 
 fn write_new(path: &Path, bytes: &[u8]) -> io::Result<()> {
@@ -88,14 +99,19 @@ fn write_new(path: &Path, bytes: &[u8]) -> io::Result<()> {
 }
 
 /// Reads a file that only its owner may read; `None` if there is none.
-pub(super) fn read_private(path: &Path, limit: u64) -> Result<Option<Zeroizing<Vec<u8>>>, SessionError> {
+pub(super) fn read_private(
+    path: &Path,
+    limit: u64,
+) -> Result<Option<Zeroizing<Vec<u8>>>, SessionError> {
     let file = match File::open(path) {
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
         file => file.map_err(|error| io_error(path, error))?,
     };
     check_private(path)?;
     let mut bytes = Zeroizing::new(Vec::with_capacity(limit as usize));
-    file.take(limit).read_to_end(&mut bytes).map_err(|error| io_error(path, error))?;
+    file.take(limit)
+        .read_to_end(&mut bytes)
+        .map_err(|error| io_error(path, error))?;
     Ok(Some(bytes))
 }
 
@@ -110,7 +126,12 @@ pub(super) fn remove(path: &Path) -> Result<(), SessionError> {
 /// Removes a directory in which nothing is left.
 pub(super) fn remove_if_empty(path: &Path) -> Result<(), SessionError> {
     match fs::remove_dir(path) {
-        Err(error) if !matches!(error.kind(), ErrorKind::NotFound | ErrorKind::DirectoryNotEmpty) => {
+        Err(error)
+            if !matches!(
+                error.kind(),
+                ErrorKind::NotFound | ErrorKind::DirectoryNotEmpty
+            ) =>
+        {
             Err(io_error(path, error))
         }
         _ => Ok(()),
@@ -118,7 +139,10 @@ pub(super) fn remove_if_empty(path: &Path) -> Result<(), SessionError> {
 }
 
 fn io_error(path: &Path, error: io::Error) -> SessionError {
-    SessionError::Io { path: path.to_owned(), why: error.to_string() }
+    SessionError::Io {
+        path: path.to_owned(),
+        why: error.to_string(),
+    }
 }
 
 #[cfg(unix)]
@@ -130,7 +154,10 @@ mod private {
     pub(in super::super) fn check_private(path: &Path) -> Result<(), SessionError> {
         let metadata = fs::metadata(path).map_err(|error| io_error(path, error))?;
         match metadata.permissions().mode() & 0o777 {
-            mode if mode & 0o077 != 0 => Err(SessionError::TooOpen { path: path.to_owned(), mode }),
+            mode if mode & 0o077 != 0 => Err(SessionError::TooOpen {
+                path: path.to_owned(),
+                mode,
+            }),
             _ => Ok(()),
         }
     }
@@ -153,7 +180,8 @@ mod private {
 
     /// The rename itself must survive a crash.
     pub(super) fn sync_dir(file: &Path) -> io::Result<()> {
-        file.parent().map_or(Ok(()), |parent| File::open(parent)?.sync_all())
+        file.parent()
+            .map_or(Ok(()), |parent| File::open(parent)?.sync_all())
     }
 }
 

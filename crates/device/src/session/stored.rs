@@ -46,7 +46,8 @@ pub struct UserSession {
 }
 
 impl StoredSession {
-    /// The same session after a refresh that has just been answered. A refresh token that was not replaced stays.
+    /// The same session after a refresh that has just been answered. A refresh token that was not
+    /// replaced stays.
     #[must_use]
     pub fn refreshed(mut self, tokens: &Tokens) -> Self {
         self.expires_at = expiry(tokens);
@@ -57,8 +58,16 @@ impl StoredSession {
 
     /// Its tokens, to refresh or to revoke them.
     pub fn tokens(&self) -> Tokens {
-        let UserSession { access_token, refresh_token, .. } = self.user.clone();
-        Tokens { access_token, refresh_token, expires_in: None }
+        let UserSession {
+            access_token,
+            refresh_token,
+            ..
+        } = self.user.clone();
+        Tokens {
+            access_token,
+            refresh_token,
+            expires_in: None,
+        }
     }
 
     /// How long the access token still lives, if that is known.
@@ -73,7 +82,10 @@ pub(crate) fn expiry(tokens: &Tokens) -> Option<u64> {
 }
 
 fn now() -> u64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs()
+    SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap_or_default()
+        .as_secs()
 }
 
 /// What it takes to end a session on the server. It reads from a [`StoredSession`]'s JSON, too.
@@ -118,8 +130,16 @@ impl Revocable {
 
     /// Its tokens.
     pub fn tokens(&self) -> Tokens {
-        let RevocableUser { access_token, refresh_token, .. } = self.user.clone();
-        Tokens { access_token, refresh_token, expires_in: None }
+        let RevocableUser {
+            access_token,
+            refresh_token,
+            ..
+        } = self.user.clone();
+        Tokens {
+            access_token,
+            refresh_token,
+            expires_in: None,
+        }
     }
 
     /// The device, as a person would call it.
@@ -146,13 +166,23 @@ pub(crate) fn place(account_management_uri: Option<&Url>) -> String {
 
 impl From<&StoredSession> for Revocable {
     fn from(session: &StoredSession) -> Self {
-        let UserSession { user_id, device_id, access_token, refresh_token } = session.user.clone();
+        let UserSession {
+            user_id,
+            device_id,
+            access_token,
+            refresh_token,
+        } = session.user.clone();
         Self {
             homeserver: session.homeserver.clone(),
             issuer: session.issuer.clone(),
             account_management_uri: session.account_management_uri.clone(),
             client_id: session.client_id.clone(),
-            user: RevocableUser { user_id: Some(user_id), device_id, access_token, refresh_token },
+            user: RevocableUser {
+                user_id: Some(user_id),
+                device_id,
+                access_token,
+                refresh_token,
+            },
         }
     }
 }
@@ -160,22 +190,36 @@ impl From<&StoredSession> for Revocable {
 /// No token, and no more than what a person would call the session.
 impl fmt::Debug for StoredSession {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { homeserver, user, .. } = self;
-        write!(f, "StoredSession({} as {} at {homeserver}, [redacted])", user.device_id, user.user_id)
+        let Self {
+            homeserver, user, ..
+        } = self;
+        write!(
+            f,
+            "StoredSession({} as {} at {homeserver}, [redacted])",
+            user.device_id, user.user_id
+        )
     }
 }
 
 /// Like [`StoredSession`]'s.
 impl fmt::Debug for UserSession {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "UserSession({} as {}, [redacted])", self.device_id, self.user_id)
+        write!(
+            f,
+            "UserSession({} as {}, [redacted])",
+            self.device_id, self.user_id
+        )
     }
 }
 
 /// Like [`StoredSession`]'s.
 impl fmt::Debug for Revocable {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Revocable({} at {}, [redacted])", self.user.device_id, self.homeserver)
+        write!(
+            f,
+            "Revocable({} at {}, [redacted])",
+            self.user.device_id, self.homeserver
+        )
     }
 }
 

@@ -28,7 +28,11 @@ fn session() -> StoredSession {
 }
 
 fn tokens(access: &str, refresh: Option<&str>) -> Tokens {
-    Tokens { access_token: Secret::new(access), refresh_token: refresh.map(Secret::new), expires_in: None }
+    Tokens {
+        access_token: Secret::new(access),
+        refresh_token: refresh.map(Secret::new),
+        expires_in: None,
+    }
 }
 
 fn fresh() -> (tempfile::TempDir, SessionDir) {
@@ -55,15 +59,17 @@ fn what_was_saved_is_loaded() {
     assert_eq!(names(&dir), ["session.json", "session.lock"]);
 }
 
-/// The field names are matrix-sdk's: `OAuthSession { client_id, user }` and the serialised `UserSession`.
+/// The field names are matrix-sdk's: `OAuthSession { client_id, user }` and the serialised
+/// `UserSession`.
 #[test]
 fn the_file_has_the_form_that_matrix_sdk_restores() {
     let (_parent, dir) = fresh();
     let _lock = dir.create().unwrap();
     let mut stored = session();
     dir.save(&stored).unwrap();
-    let read =
-        || -> Value { serde_json::from_slice(&fs::read(dir.path().join("session.json")).unwrap()).unwrap() };
+    let read = || -> Value {
+        serde_json::from_slice(&fs::read(dir.path().join("session.json")).unwrap()).unwrap()
+    };
     let expected = json!({
         "homeserver": "https://m.example/",
         "issuer": "https://a.example/",
@@ -94,9 +100,17 @@ fn a_refresh_keeps_the_rest() {
 
 #[test]
 fn nothing_secret_is_printed() {
-    let printed = format!("{:?} {:?} {:?}", session(), session().user, session().tokens());
+    let printed = format!(
+        "{:?} {:?} {:?}",
+        session(),
+        session().user,
+        session().tokens()
+    );
     assert!(printed.contains("@alice:m.example"));
-    assert!(!printed.contains("access-1") && !printed.contains("refresh-1"), "{printed}");
+    assert!(
+        !printed.contains("access-1") && !printed.contains("refresh-1"),
+        "{printed}"
+    );
 }
 
 #[test]
@@ -105,7 +119,10 @@ fn an_occupied_directory_is_refused_and_left_alone() {
         let (_parent, dir) = fresh();
         fs::create_dir_all(dir.path()).unwrap();
         fs::write(dir.path().join(name), "x").unwrap();
-        assert!(matches!(dir.create(), Err(SessionError::Occupied { .. })), "{name}");
+        assert!(
+            matches!(dir.create(), Err(SessionError::Occupied { .. })),
+            "{name}"
+        );
         assert_eq!(names(&dir), [name]);
     }
 }
@@ -137,7 +154,10 @@ fn a_damaged_file_is_named_and_not_quoted() {
         // Written over in place, so that it stays private.
         fs::write(dir.path().join("session.json"), damaged).unwrap();
         let error = dir.load().unwrap_err();
-        assert!(matches!(error, SessionError::Unreadable { .. }), "{damaged}: {error:?}");
+        assert!(
+            matches!(error, SessionError::Unreadable { .. }),
+            "{damaged}: {error:?}"
+        );
         assert!(!format!("{error} {error:?}").contains("hunter2"));
     }
 }
@@ -155,7 +175,11 @@ fn wiping_removes_the_session_and_the_store_and_only_those() {
         fs::write(dir.path().join(name), "x").unwrap();
     }
     // Met with matrix-sdk 0.19.1: decrypted messages are in these.
-    for name in ["state.sqlite3", "event-cache.sqlite3-wal", "media.sqlite3-shm"] {
+    for name in [
+        "state.sqlite3",
+        "event-cache.sqlite3-wal",
+        "media.sqlite3-shm",
+    ] {
         fs::write(dir.path().join(format!("matrix-sdk-{name}")), "x").unwrap();
     }
     fs::write(dir.path().join("holiday.jpg"), "x").unwrap();
@@ -209,11 +233,20 @@ mod unix {
         let (_parent, dir) = fresh();
         let _lock = dir.create().unwrap();
         dir.save(&session()).unwrap();
-        for (path, open) in [(dir.path().join("session.json"), 0o640), (dir.path().to_owned(), 0o750)] {
+        for (path, open) in [
+            (dir.path().join("session.json"), 0o640),
+            (dir.path().to_owned(), 0o750),
+        ] {
             let before = mode(&path);
             chmod(&path, open);
             let error = dir.load().unwrap_err();
-            assert_eq!(error, SessionError::TooOpen { path: path.clone(), mode: open });
+            assert_eq!(
+                error,
+                SessionError::TooOpen {
+                    path: path.clone(),
+                    mode: open
+                }
+            );
             chmod(&path, before);
         }
         assert!(dir.load().is_ok());
@@ -227,7 +260,8 @@ mod unix {
         let path = dir.path().join("session.json");
         let reader = fs::File::open(&path).unwrap();
         let inode = fs::metadata(&path).unwrap().ino();
-        dir.save(&session().refreshed(&tokens("access-2", None))).unwrap();
+        dir.save(&session().refreshed(&tokens("access-2", None)))
+            .unwrap();
         assert_ne!(fs::metadata(&path).unwrap().ino(), inode);
         // Who had it open still sees the old one, whole.
         let old: StoredSession = serde_json::from_reader(reader).unwrap();

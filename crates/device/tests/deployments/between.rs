@@ -50,7 +50,8 @@ pub enum Fault {
     Undead,
     /// `If-Match` always matches.
     Careless,
-    /// A request of this method (and no path but the sessions') is answered with this status, in HTML.
+    /// A request of this method (and no path but the sessions') is answered with this status, in
+    /// HTML.
     Refuse(Method, u16),
     /// The same, but for the creation.
     RefuseCreation(u16),
@@ -112,21 +113,34 @@ impl Between {
         let rendezvous = Rendezvous::new(config);
         let asked = Arc::new(watch::Sender::new(0));
         let memory = Arc::default();
-        let proxy =
-            Proxy { fault, url: url.clone(), rendezvous: rendezvous.clone(), asked: asked.clone(), memory };
-        let app = Router::new().fallback_service(rendezvous.router()).layer(middleware::from_fn(
-            move |request: Request, next: Next| {
+        let proxy = Proxy {
+            fault,
+            url: url.clone(),
+            rendezvous: rendezvous.clone(),
+            asked: asked.clone(),
+            memory,
+        };
+        let app = Router::new()
+            .fallback_service(rendezvous.router())
+            .layer(middleware::from_fn(move |request: Request, next: Next| {
                 let proxy = proxy.clone();
                 async move { proxy.pass(request, next).await }
-            },
-        ));
+            }));
         tokio::spawn(async move { axum::serve(listener, app).await });
-        Self { url, rendezvous, asked }
+        Self {
+            url,
+            rendezvous,
+            asked,
+        }
     }
 
     /// When so many requests have come.
     pub async fn asked(&self, times: usize) {
-        self.asked.subscribe().wait_for(|asked| *asked >= times).await.unwrap();
+        self.asked
+            .subscribe()
+            .wait_for(|asked| *asked >= times)
+            .await
+            .unwrap();
     }
 
     pub fn requests(&self) -> usize {
@@ -149,7 +163,10 @@ impl Proxy {
         let (method, path) = (parts.method.clone(), parts.uri.path().to_owned());
         let known = parts.headers.get(header::IF_NONE_MATCH).cloned();
         let takes_gzip = parts.headers.contains_key(header::ACCEPT_ENCODING);
-        let weak = parts.headers.get(header::IF_MATCH).is_some_and(|tag| tag.as_bytes().starts_with(b"W/"));
+        let weak = parts
+            .headers
+            .get(header::IF_MATCH)
+            .is_some_and(|tag| tag.as_bytes().starts_with(b"W/"));
         if weak && matches!(self.fault, Fault::EtagWeakAndStrange(_)) {
             return page(StatusCode::PRECONDITION_FAILED).into_response();
         }
@@ -161,7 +178,9 @@ impl Proxy {
             && path.starts_with("/rendezvous/")
         {
             let delete = Request::delete(path.clone()).body(Body::empty()).unwrap();
-            tower::ServiceExt::oneshot(self.rendezvous.router(), delete).await.unwrap();
+            tower::ServiceExt::oneshot(self.rendezvous.router(), delete)
+                .await
+                .unwrap();
         }
         let mut request = Request::from_parts(parts, Body::from(body.clone()));
         if self.fault == Fault::Undead && method == Method::DELETE {
@@ -171,7 +190,11 @@ impl Proxy {
         let answer = next.run(request).await;
         let (parts, payload) = answer.into_parts();
         let payload = to_bytes(payload, 1 << 20).await.unwrap();
-        let written = if method == Method::GET { payload.clone() } else { body };
+        let written = if method == Method::GET {
+            payload.clone()
+        } else {
+            body
+        };
         let mut answer = Response::from_parts(parts, Body::from(payload.clone()));
         self.after((&method, &path), &mut answer, (takes_gzip, &written));
         if self.fault == Fault::Rewrite && method == Method::GET && !payload.is_empty() {
@@ -204,12 +227,17 @@ impl Proxy {
             }
             Fault::SendOn(status, url) if creation => to(*status, url),
             Fault::SendOnNowhere if creation => Some(html(307).into_response()),
-            Fault::SendOnOnce if creation && path == "/" => {
-                to(307, self.url.join("/_matrix/client/v1/rendezvous").unwrap().as_str())
-            }
-            Fault::Circle if creation => {
-                to(307, &format!("/{}", if path == "/there" { "back" } else { "there" }))
-            }
+            Fault::SendOnOnce if creation && path == "/" => to(
+                307,
+                self.url
+                    .join("/_matrix/client/v1/rendezvous")
+                    .unwrap()
+                    .as_str(),
+            ),
+            Fault::Circle if creation => to(
+                307,
+                &format!("/{}", if path == "/there" { "back" } else { "there" }),
+            ),
             _ => None,
         }
     }
@@ -255,7 +283,9 @@ impl Proxy {
             (Fault::EtagSuffixed(suffix), Some(etag)) => {
                 Some(quoted(format!("\"{}{suffix}\"", etag.trim_matches('"'))))
             }
-            (Fault::EtagAnotherEachTime, Some(_)) => Some(quoted(format!("\"{}\"", *self.asked.borrow()))),
+            (Fault::EtagAnotherEachTime, Some(_)) => {
+                Some(quoted(format!("\"{}\"", *self.asked.borrow())))
+            }
             (Fault::EtagHash, Some(_)) => Some(self.hashed(path, answer, (etag.unwrap(), payload))),
             _ => None,
         };
@@ -266,24 +296,43 @@ impl Proxy {
         match &self.fault {
             Fault::EtagGone => drop(headers.remove(header::ETAG)),
             Fault::Without(names) => names.iter().for_each(|name| drop(headers.remove(name))),
-            Fault::Beside(name, value) => drop(headers.append(name, HeaderValue::from_static(value))),
-            Fault::InPlace(name, value) => drop(headers.insert(name, HeaderValue::from_static(value))),
+            Fault::Beside(name, value) => {
+                drop(headers.append(name, HeaderValue::from_static(value)))
+            }
+            Fault::InPlace(name, value) => {
+                drop(headers.insert(name, HeaderValue::from_static(value)))
+            }
             Fault::Skewed { date, expires } => {
                 skew(headers, &header::DATE, *date);
                 skew(headers, &header::EXPIRES, *expires);
             }
-            Fault::Restate(restated, status) if restated == method && answer.status().is_success() => {
+            Fault::Restate(restated, status)
+                if restated == method && answer.status().is_success() =>
+            {
                 *answer.status_mut() = StatusCode::from_u16(*status).unwrap();
             }
             _ => {}
         }
     }
 
-    fn hashed(&self, path: &str, answer: &Response, (inside, payload): (HeaderValue, &Bytes)) -> HeaderValue {
+    fn hashed(
+        &self,
+        path: &str,
+        answer: &Response,
+        (inside, payload): (HeaderValue, &Bytes),
+    ) -> HeaderValue {
         let mut memory = self.memory.lock().unwrap();
         // Nothing else is in such an answer but the session's URL, which is not known here.
-        let key = if path.starts_with("/rendezvous/") { path.to_owned() } else { "created".to_owned() };
-        if let Some((_, outside)) = memory.tags.get(&key).filter(|_| !answer.status().is_success()) {
+        let key = if path.starts_with("/rendezvous/") {
+            path.to_owned()
+        } else {
+            "created".to_owned()
+        };
+        if let Some((_, outside)) = memory
+            .tags
+            .get(&key)
+            .filter(|_| !answer.status().is_success())
+        {
             return outside.clone();
         }
         let mut hasher = DefaultHasher::new();
@@ -303,8 +352,11 @@ impl Proxy {
         if !memory.cached.contains_key(&path) && answer.status() != StatusCode::OK {
             return answer;
         }
-        let (headers, payload) =
-            memory.cached.entry(path).or_insert_with(|| (answer.headers().clone(), payload)).clone();
+        let (headers, payload) = memory
+            .cached
+            .entry(path)
+            .or_insert_with(|| (answer.headers().clone(), payload))
+            .clone();
         let mut old = Response::new(Body::from(payload));
         if known.as_ref() == headers.get(header::ETAG) {
             old = StatusCode::NOT_MODIFIED.into_response();
@@ -315,14 +367,22 @@ impl Proxy {
 }
 
 fn page(status: StatusCode) -> (StatusCode, [(HeaderName, &'static str); 2], &'static str) {
-    let headers = [(header::CONTENT_TYPE, "text/html"), (header::SERVER, "proxy")];
+    let headers = [
+        (header::CONTENT_TYPE, "text/html"),
+        (header::SERVER, "proxy"),
+    ];
     (status, headers, "<html>no</html>")
 }
 
 fn skew(headers: &mut HeaderMap, name: &HeaderName, seconds: i64) {
-    let Some(value) = headers.get(name) else { return };
+    let Some(value) = headers.get(name) else {
+        return;
+    };
     let time = httpdate::parse_http_date(value.to_str().unwrap()).unwrap();
     let by = Duration::from_secs(seconds.unsigned_abs());
     let time: SystemTime = if seconds < 0 { time - by } else { time + by };
-    headers.insert(name.clone(), HeaderValue::try_from(httpdate::fmt_http_date(time)).unwrap());
+    headers.insert(
+        name.clone(),
+        HeaderValue::try_from(httpdate::fmt_http_date(time)).unwrap(),
+    );
 }

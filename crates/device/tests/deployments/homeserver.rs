@@ -1,4 +1,5 @@
-//! A homeserver and its authorization server that say what a test makes them say: only what is known without an account.
+//! A homeserver and its authorization server that say what a test makes them say: only what is
+//! known without an account.
 
 use std::sync::{Arc, Mutex};
 
@@ -53,21 +54,50 @@ impl Homeserver {
 }
 
 fn good(url: &Url, rendezvous: &Url) -> Vec<(&'static str, Said)> {
-    let said = |status, body| Said { status, cors: true, location: None, body };
+    let said = |status, body| Said {
+        status,
+        cors: true,
+        location: None,
+        body,
+    };
     let metadata = metadata(url);
-    let delegated = Said { location: Some(rendezvous.to_string()), ..said(307, Value::Null) };
+    let delegated = Said {
+        location: Some(rendezvous.to_string()),
+        ..said(307, Value::Null)
+    };
     vec![
-        ("/.well-known/matrix/client", said(200, json!({ "m.homeserver": { "base_url": url } }))),
+        (
+            "/.well-known/matrix/client",
+            said(200, json!({ "m.homeserver": { "base_url": url } })),
+        ),
         (
             "/_matrix/client/versions",
-            said(200, json!({ "versions": ["v1.15"], "unstable_features": { "org.matrix.msc4108": true } })),
+            said(
+                200,
+                json!({ "versions": ["v1.15"], "unstable_features": { "org.matrix.msc4108": true } }),
+            ),
         ),
-        ("/_matrix/client/v1/auth_metadata", said(200, metadata.clone())),
-        ("/.well-known/openid-configuration", said(200, metadata.clone())),
-        ("/.well-known/oauth-authorization-server", said(404, metadata)),
-        ("/register", said(400, json!({ "error": "invalid_client_metadata" }))),
+        (
+            "/_matrix/client/v1/auth_metadata",
+            said(200, metadata.clone()),
+        ),
+        (
+            "/.well-known/openid-configuration",
+            said(200, metadata.clone()),
+        ),
+        (
+            "/.well-known/oauth-authorization-server",
+            said(404, metadata),
+        ),
+        (
+            "/register",
+            said(400, json!({ "error": "invalid_client_metadata" })),
+        ),
         ("/device", said(401, json!({ "error": "invalid_client" }))),
-        ("/_matrix/client/unstable/org.matrix.msc4108/rendezvous", delegated),
+        (
+            "/_matrix/client/unstable/org.matrix.msc4108/rendezvous",
+            delegated,
+        ),
     ]
 }
 
@@ -87,15 +117,29 @@ fn metadata(url: &Url) -> Value {
 async fn answer(State(said): State<AllSaid>, request: Request) -> Response {
     let all = said.lock().unwrap();
     let Some((_, said)) = all.iter().find(|(path, _)| *path == request.uri().path()) else {
-        return (StatusCode::NOT_FOUND, Json(json!({ "errcode": "M_UNRECOGNIZED" }))).into_response();
+        return (
+            StatusCode::NOT_FOUND,
+            Json(json!({ "errcode": "M_UNRECOGNIZED" })),
+        )
+            .into_response();
     };
     let options = request.method() == "OPTIONS";
     let status = if options { 204 } else { said.status };
-    let mut response = (StatusCode::from_u16(status).unwrap(), Json(said.body.clone())).into_response();
+    let mut response = (
+        StatusCode::from_u16(status).unwrap(),
+        Json(said.body.clone()),
+    )
+        .into_response();
     let headers = response.headers_mut();
     if said.cors {
-        headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
-        headers.insert(header::ACCESS_CONTROL_ALLOW_HEADERS, HeaderValue::from_static("Content-Type"));
+        headers.insert(
+            header::ACCESS_CONTROL_ALLOW_ORIGIN,
+            HeaderValue::from_static("*"),
+        );
+        headers.insert(
+            header::ACCESS_CONTROL_ALLOW_HEADERS,
+            HeaderValue::from_static("Content-Type"),
+        );
     }
     if let Some(location) = said.location.as_ref().filter(|_| !options) {
         headers.insert(header::LOCATION, location.parse().unwrap());

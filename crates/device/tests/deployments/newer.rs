@@ -1,4 +1,5 @@
-//! What `doctor` says of MSC4388's sessions: where there are none, where they are not for everybody, and where they are odd.
+//! What `doctor` says of MSC4388's sessions: where there are none, where they are not for
+//! everybody, and where they are odd.
 
 use std::sync::{
     Arc,
@@ -21,7 +22,8 @@ use crate::{doctor::look, homeserver::Homeserver};
 
 const COLLECTION: &str = "/_matrix/client/unstable/io.element.msc4388/rendezvous";
 
-/// What the odd server does in place of the answer to one request, with the number of writes so far. `None`: answers it as it should.
+/// What the odd server does in place of the answer to one request, with the number of writes so
+/// far. `None`: answers it as it should.
 type Oddity = fn(&Method, Place, usize) -> Option<Response>;
 
 #[derive(Clone, Copy, PartialEq)]
@@ -52,7 +54,10 @@ async fn found(oddity: Oddity) -> (Finding, usize) {
     });
     tokio::spawn(async move { axum::serve(listener, app).await });
     let report = look(&url).await;
-    (report.of(Check::Newer).unwrap().clone(), rendezvous.sessions())
+    (
+        report.of(Check::Newer).unwrap().clone(),
+        rendezvous.sessions(),
+    )
 }
 
 const TOKEN: &str = r#"{"sequence_token":"another"}"#;
@@ -78,13 +83,32 @@ fn nth_put(method: &Method, puts: usize, nth: usize) -> Option<Odd> {
 #[tokio::test]
 async fn each_oddity_is_told() {
     let cases: [(Oddity, &str); 10] = [
-        (|method, place, _| at(method, Method::GET, place, Place::Session)?.then(404, ""), "cannot be read"),
-        (|method, _, puts| nth_put(method, puts, 1)?.then(405, ""), "a write fails"),
-        (|method, _, puts| nth_put(method, puts, 2)?.then(409, "{}"), "a repeated write has another effect"),
-        (|method, _, puts| nth_put(method, puts, 2)?.then(200, TOKEN), "a repeated write has another effect"),
-        (|method, _, puts| nth_put(method, puts, 3)?.then(200, TOKEN), "a late write has another effect"),
         (
-            |method, _, puts| (*method == Method::GET && puts == 3).then_some(Odd)?.then(200, OTHER),
+            |method, place, _| at(method, Method::GET, place, Place::Session)?.then(404, ""),
+            "cannot be read",
+        ),
+        (
+            |method, _, puts| nth_put(method, puts, 1)?.then(405, ""),
+            "a write fails",
+        ),
+        (
+            |method, _, puts| nth_put(method, puts, 2)?.then(409, "{}"),
+            "a repeated write has another effect",
+        ),
+        (
+            |method, _, puts| nth_put(method, puts, 2)?.then(200, TOKEN),
+            "a repeated write has another effect",
+        ),
+        (
+            |method, _, puts| nth_put(method, puts, 3)?.then(200, TOKEN),
+            "a late write has another effect",
+        ),
+        (
+            |method, _, puts| {
+                (*method == Method::GET && puts == 3)
+                    .then_some(Odd)?
+                    .then(200, OTHER)
+            },
             "a read has another effect",
         ),
         (
@@ -92,10 +116,15 @@ async fn each_oddity_is_told() {
             "a read after the deletion",
         ),
         (
-            |method, place, _| at(method, Method::GET, place, Place::Collection)?.then(200, "<html>"),
+            |method, place, _| {
+                at(method, Method::GET, place, Place::Collection)?.then(200, "<html>")
+            },
             "200, asked for under",
         ),
-        (|method, place, _| at(method, Method::GET, place, Place::Collection)?.then(302, ""), "302"),
+        (
+            |method, place, _| at(method, Method::GET, place, Place::Collection)?.then(302, ""),
+            "302",
+        ),
         (
             |method, place, _| at(method, Method::POST, place, Place::Collection)?.then(403, "{}"),
             "a session is not made",
@@ -116,7 +145,11 @@ async fn a_good_one_is_tried_out_and_left_clean() {
     let (finding, left) = found(|_, _, _| None).await;
     assert_eq!(
         (finding.verdict, finding.seen.as_str(), left),
-        (Verdict::Good, "offered to everybody, under its unstable name; written, read, deleted", 0)
+        (
+            Verdict::Good,
+            "offered to everybody, under its unstable name; written, read, deleted",
+            0
+        )
     );
 }
 
@@ -127,7 +160,10 @@ async fn one_that_is_not_for_everybody_is_as_good() {
     let report = look(sandbox.homeserver().as_str()).await;
     let finding = report.of(Check::Newer).unwrap();
     assert_eq!(finding.verdict, Verdict::Good);
-    assert_eq!(finding.seen, "offered to those who are signed in, under its unstable name");
+    assert_eq!(
+        finding.seen,
+        "offered to those who are signed in, under its unstable name"
+    );
 }
 
 #[tokio::test]
@@ -136,7 +172,11 @@ async fn the_other_name_is_asked_for_next() {
         found(|_, place, _| (place == Place::Collection).then_some(Odd)?.then(404, "")).await;
     assert_eq!(
         (finding.verdict, finding.seen.as_str(), left),
-        (Verdict::Good, "offered to everybody, under its stable name; written, read, deleted", 0)
+        (
+            Verdict::Good,
+            "offered to everybody, under its stable name; written, read, deleted",
+            0
+        )
     );
 }
 

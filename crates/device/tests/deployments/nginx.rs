@@ -1,4 +1,5 @@
-//! A real nginx before our server, set up as docs/nginx.conf has it, and in each bad way that nginx offers.
+//! A real nginx before our server, set up as docs/nginx.conf has it, and in each bad way that nginx
+//! offers.
 
 use std::{
     net::{Ipv4Addr, SocketAddr, TcpListener},
@@ -54,11 +55,17 @@ impl Ports {
         let listeners = [(); 3].map(|()| TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap());
         let [server_name, homeserver, rendezvous] =
             listeners.map(|listener| listener.local_addr().unwrap().port());
-        Self { server_name, homeserver, rendezvous }
+        Self {
+            server_name,
+            homeserver,
+            rendezvous,
+        }
     }
 
     fn rendezvous_url(&self) -> Url {
-        format!("http://127.0.0.1:{}/", self.rendezvous).parse().unwrap()
+        format!("http://127.0.0.1:{}/", self.rendezvous)
+            .parse()
+            .unwrap()
     }
 
     /// The file for this machine. What is replaced must be there, as often as it is expected.
@@ -69,13 +76,22 @@ impl Ports {
             new.iter().for_each(|new| file = file.replacen(old, new, 1));
         };
         let listen = |port: u16| format!("listen 127.0.0.1:{port};");
-        put("listen 443 ssl;", &[self.server_name, self.homeserver, self.rendezvous].map(listen));
+        put(
+            "listen 443 ssl;",
+            &[self.server_name, self.homeserver, self.rendezvous].map(listen),
+        );
         // Not every machine that runs the tests has IPv6.
         put("listen [::]:443 ssl;", &[(); 3].map(|()| String::new()));
         put("ssl_certificate ", &[(); 3].map(|()| "# ".to_owned()));
         put("ssl_certificate_key ", &[(); 3].map(|()| "# ".to_owned()));
-        put("https://matrix.example.org", &[format!("http://127.0.0.1:{}", self.homeserver)]);
-        put("http://127.0.0.1:8008", &[synapse.as_str().trim_end_matches('/').to_owned()]);
+        put(
+            "https://matrix.example.org",
+            &[format!("http://127.0.0.1:{}", self.homeserver)],
+        );
+        put(
+            "http://127.0.0.1:8008",
+            &[synapse.as_str().trim_end_matches('/').to_owned()],
+        );
         put("http://127.0.0.1:8090", &[format!("http://{rendezvous}")]);
         // Port 80 of this machine is none of ours.
         let end = file.find("# Everything else goes to https.").unwrap();
@@ -96,11 +112,28 @@ impl Nginx {
         let config = directory.path().join("nginx.conf");
         std::fs::write(&config, AROUND.replace("THE FILE", file)).unwrap();
         let mut nginx = Command::new(NGINX);
-        nginx.arg("-p").arg(directory.path()).arg("-c").arg(&config).args(["-e", "stderr"]);
-        let child = nginx.stdin(Stdio::null()).spawn().unwrap_or_else(|error| panic!("{NGINX}: {error}"));
-        let mut this = Self { child, _directory: directory };
-        while tokio::net::TcpStream::connect((Ipv4Addr::LOCALHOST, port)).await.is_err() {
-            assert!(this.child.try_wait().unwrap().is_none(), "nginx ended: {file}");
+        nginx
+            .arg("-p")
+            .arg(directory.path())
+            .arg("-c")
+            .arg(&config)
+            .args(["-e", "stderr"]);
+        let child = nginx
+            .stdin(Stdio::null())
+            .spawn()
+            .unwrap_or_else(|error| panic!("{NGINX}: {error}"));
+        let mut this = Self {
+            child,
+            _directory: directory,
+        };
+        while tokio::net::TcpStream::connect((Ipv4Addr::LOCALHOST, port))
+            .await
+            .is_err()
+        {
+            assert!(
+                this.child.try_wait().unwrap().is_none(),
+                "nginx ended: {file}"
+            );
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
         this
@@ -117,25 +150,38 @@ impl Drop for Nginx {
 /// Our server, on a port of its own, for clients that come by nginx.
 async fn rendezvous(ports: &Ports) -> (Rendezvous, SocketAddr) {
     let rendezvous = Rendezvous::new(Config::new(ports.rendezvous_url()));
-    let listener = tokio::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+    let listener = tokio::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0))
+        .await
+        .unwrap();
     let address = listener.local_addr().unwrap();
     tokio::spawn(serve(listener, rendezvous.clone(), std::future::pending()));
     (rendezvous, address)
 }
 
-/// The documented file, changed as given, with the sandbox as the homeserver; and what is found there.
+/// The documented file, changed as given, with the sandbox as the homeserver; and what is found
+/// there.
 async fn assert_found(change: impl Fn(&str) -> String, expected: &[Check]) {
     let ports = Ports::free();
     let (rendezvous, address) = rendezvous(&ports).await;
-    let options = Options { rendezvous_redirect: Some(ports.rendezvous_url()), ..Options::default() };
+    let options = Options {
+        rendezvous_redirect: Some(ports.rendezvous_url()),
+        ..Options::default()
+    };
     let sandbox = Sandbox::start(options).await.unwrap();
     let documented = ports.file(sandbox.homeserver(), address);
     let file = change(&documented);
-    assert_eq!(file == documented, expected.is_empty(), "the change must be one");
+    assert_eq!(
+        file == documented,
+        expected.is_empty(),
+        "the change must be one"
+    );
     let _nginx = Nginx::start(&file, ports.rendezvous).await;
     let report = look(&format!("127.0.0.1:{}", ports.server_name)).await;
     // Our server knows its ETags however they come.
-    let expected: Vec<_> = expected.iter().map(|check| (*check, *check != Check::Compression)).collect();
+    let expected: Vec<_> = expected
+        .iter()
+        .map(|check| (*check, *check != Check::Compression))
+        .collect();
     assert_eq!(faults(&report), expected, "{}", told(&report));
     assert_eq!(rendezvous.sessions(), report.left_behind);
 }
@@ -145,8 +191,13 @@ fn with(directives: &'static str) -> impl Fn(&str) -> String {
     let name = directives.split(' ').next().unwrap();
     move |file| {
         let (before, location) = file.rsplit_once("location / {").unwrap();
-        let others = location.lines().filter(|line| line.split_whitespace().next() != Some(name));
-        format!("{before}location / {{ {directives}\n{}", others.collect::<Vec<_>>().join("\n"))
+        let others = location
+            .lines()
+            .filter(|line| line.split_whitespace().next() != Some(name));
+        format!(
+            "{before}location / {{ {directives}\n{}",
+            others.collect::<Vec<_>>().join("\n")
+        )
     }
 }
 
@@ -161,9 +212,16 @@ async fn as_documented_it_has_no_fault() {
 async fn as_documented_two_devices_meet_through_it() {
     let ports = Ports::free();
     let (rendezvous, address) = rendezvous(&ports).await;
-    let options = Options { rendezvous_redirect: Some(ports.rendezvous_url()), ..Options::default() };
+    let options = Options {
+        rendezvous_redirect: Some(ports.rendezvous_url()),
+        ..Options::default()
+    };
     let world = TestEnv::with(options).await;
-    let _nginx = Nginx::start(&ports.file(world.sandbox.homeserver(), address), ports.rendezvous).await;
+    let _nginx = Nginx::start(
+        &ports.file(world.sandbox.homeserver(), address),
+        ports.rendezvous,
+    )
+    .await;
     for shown_by in [Role::New, Role::Existing] {
         let end = world.sign_in(&Plan::shown_by(shown_by)).await;
         assert!(end.existing.unwrap().verified);
@@ -171,7 +229,11 @@ async fn as_documented_two_devices_meet_through_it() {
         let matrix_qr_protocol::rendezvous::Location::Url(session) = &code.location else {
             panic!("{code:?}")
         };
-        assert_eq!(session.url().port(), Some(ports.rendezvous), "through nginx");
+        assert_eq!(
+            session.url().port(),
+            Some(ports.rendezvous),
+            "through nginx"
+        );
         end.new.unwrap();
         world.reopen_new().await.log_out().await.unwrap();
     }
@@ -186,10 +248,15 @@ async fn as_documented_it_stands_among_settings_for_pages() {
                  add_header Access-Control-Allow-Origin * always;";
     let ports = Ports::free();
     let (_rendezvous, address) = rendezvous(&ports).await;
-    let options = Options { rendezvous_redirect: Some(ports.rendezvous_url()), ..Options::default() };
+    let options = Options {
+        rendezvous_redirect: Some(ports.rendezvous_url()),
+        ..Options::default()
+    };
     let sandbox = Sandbox::start(options).await.unwrap();
     let name = "server_name rendezvous.example.org;";
-    let file = ports.file(sandbox.homeserver(), address).replace(name, &format!("{name} {pages}"));
+    let file = ports
+        .file(sandbox.homeserver(), address)
+        .replace(name, &format!("{name} {pages}"));
     let _nginx = Nginx::start(&file, ports.rendezvous).await;
     let report = look(sandbox.homeserver().as_str()).await;
     assert_eq!(faults(&report), [], "{}", told(&report));
@@ -203,15 +270,27 @@ async fn each_bad_way_is_found() {
     let cases: [(&str, &[Check]); 11] = [
         ("proxy_hide_header ETag;", &[Etag]),
         ("client_max_body_size 1k;", &[PayloadLimit]),
-        ("proxy_hide_header Access-Control-Allow-Origin;", &[Preflight, Cors]),
+        (
+            "proxy_hide_header Access-Control-Allow-Origin;",
+            &[Preflight, Cors],
+        ),
         ("proxy_hide_header Access-Control-Expose-Headers;", &[Cors]),
-        ("add_header Access-Control-Allow-Origin * always;", &[Preflight, Cors]),
+        (
+            "add_header Access-Control-Allow-Origin * always;",
+            &[Preflight, Cors],
+        ),
         ("charset utf-8;", &[ContentType]),
         ("expires -1;", &[Caching, Lifetime]),
         ("proxy_set_header If-Match \"\";", &[Write]),
         ("proxy_set_header If-None-Match \"\";", &[ConditionalRead]),
-        ("limit_except GET POST { deny all; }", &[Write, Delete, Preflight]),
-        ("if ($request_method = OPTIONS) { return 405; }", &[Preflight]),
+        (
+            "limit_except GET POST { deny all; }",
+            &[Write, Delete, Preflight],
+        ),
+        (
+            "if ($request_method = OPTIONS) { return 405; }",
+            &[Preflight],
+        ),
     ];
     for (directives, expected) in cases {
         assert_found(with(directives), expected).await;
@@ -229,10 +308,15 @@ async fn compressing_is_warned_of() {
 #[tokio::test]
 #[ignore = "needs nginx: cargo xtask test"]
 async fn a_cache_a_limit_and_a_wrong_port_are_found() {
-    let cached = "proxy_cache cache; proxy_ignore_headers Cache-Control Expires; proxy_cache_valid any 1m;";
+    let cached =
+        "proxy_cache cache; proxy_ignore_headers Cache-Control Expires; proxy_cache_valid any 1m;";
     assert_found(with(cached), &[Check::Caching]).await;
     let limited = "limit_req zone=slow;";
-    assert_found(with(limited), &[Check::Read, Check::Delete, Check::Preflight]).await;
+    assert_found(
+        with(limited),
+        &[Check::Read, Check::Delete, Check::Preflight],
+    )
+    .await;
     assert_found(with("proxy_pass http://127.0.0.1:1;"), &[Check::Delegation]).await;
 }
 
@@ -242,7 +326,10 @@ async fn a_cache_a_limit_and_a_wrong_port_are_found() {
 async fn what_does_no_harm_is_no_fault() {
     let ports = Ports::free();
     let (_rendezvous, address) = rendezvous(&ports).await;
-    let options = Options { rendezvous_redirect: Some(ports.rendezvous_url()), ..Options::default() };
+    let options = Options {
+        rendezvous_redirect: Some(ports.rendezvous_url()),
+        ..Options::default()
+    };
     let sandbox = Sandbox::start(options).await.unwrap();
     let file = with("proxy_buffering off;")(&ports.file(sandbox.homeserver(), address));
     let _nginx = Nginx::start(&file, ports.rendezvous).await;

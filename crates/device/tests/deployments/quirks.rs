@@ -1,11 +1,11 @@
-//! Whole sign-ins with what others do, each named after where it was met. Absent fields that arrive as `null` (matrix-sdk
-//! 0.19.1) are in `protocol`'s tests/messages.rs, and who speaks before the digits are typed (matrix-js-sdk) is in its
-//! tests/pair.rs.
+//! Whole sign-ins with what others do, each named after where it was met. Absent fields that arrive
+//! as `null` (matrix-sdk 0.19.1) are in `protocol`'s tests/messages.rs, and who speaks before the
+//! digits are typed (matrix-js-sdk) is in its tests/pair.rs.
 
 use axum::http::header;
 use matrix_qr_device::{GrantOptions, Start, sign_in};
 use matrix_qr_protocol::{
-    error::{Error, Cause},
+    error::{Cause, Error},
     homeserver::Homeserver,
     qr::{QrCode, ShownBy},
     revision::Role,
@@ -25,7 +25,10 @@ const BOTH: [Role; 2] = [Role::New, Role::Existing];
 /// A homeserver that delegates to a rendezvous server behind this.
 async fn behind(fault: Fault) -> (TestEnv, Between) {
     let between = Between::start(fault).await;
-    let options = Options { rendezvous_redirect: Some(between.url.clone()), ..Options::default() };
+    let options = Options {
+        rendezvous_redirect: Some(between.url.clone()),
+        ..Options::default()
+    };
     (TestEnv::with(options).await, between)
 }
 
@@ -34,7 +37,9 @@ async fn assert_harmless(fault: Fault) {
     let (world, between) = behind(fault.clone()).await;
     for shown_by in BOTH {
         let end = world.sign_in(&Plan::shown_by(shown_by)).await;
-        let granted = end.existing.unwrap_or_else(|error| panic!("{fault:?}: {error:?} {:?}", end.told));
+        let granted = end
+            .existing
+            .unwrap_or_else(|error| panic!("{fault:?}: {error:?} {:?}", end.told));
         assert!(granted.verified, "{fault:?}");
         end.new.unwrap();
         assert_eq!(between.rendezvous.sessions(), 0);
@@ -42,7 +47,8 @@ async fn assert_harmless(fault: Fault) {
     }
 }
 
-/// Whoever would show the code says whose fault it is, and what its administrator has to change; nothing is left.
+/// Whoever would show the code says whose fault it is, and what its administrator has to change;
+/// nothing is left.
 async fn assert_named(fault: Fault, (what, advice): (&str, &str)) {
     let (world, _between) = behind(fault.clone()).await;
     for shown_by in BOTH {
@@ -51,10 +57,17 @@ async fn assert_named(fault: Fault, (what, advice): (&str, &str)) {
             Role::New => end.new.as_ref().unwrap_err(),
             Role::Existing => end.existing.as_ref().unwrap_err(),
         };
-        assert!(matches!(error, Error::Rendezvous(_)), "{fault:?}: {error:?}");
+        assert!(
+            matches!(error, Error::Rendezvous(_)),
+            "{fault:?}: {error:?}"
+        );
         assert_eq!(error.cause(), Cause::RendezvousServer);
         assert!(error.to_string().contains(what), "{fault:?}: {error}");
-        assert!(error.advice().contains(advice), "{fault:?}: {}", error.advice());
+        assert!(
+            error.advice().contains(advice),
+            "{fault:?}: {}",
+            error.advice()
+        );
         assert_nothing(&world, &end);
     }
 }
@@ -62,7 +75,12 @@ async fn assert_named(fault: Fault, (what, advice): (&str, &str)) {
 /// No device, no keys and no directory came of it.
 fn assert_nothing(world: &TestEnv, end: &End) {
     assert_eq!(end.record.devices, end.record.bootstrap);
-    assert!(end.record.key_uploads.iter().all(|upload| end.record.bootstrap.contains(&upload.device_id)));
+    assert!(
+        end.record
+            .key_uploads
+            .iter()
+            .all(|upload| end.record.bootstrap.contains(&upload.device_id))
+    );
     assert!(!world.new_dir().exists());
 }
 
@@ -75,7 +93,11 @@ async fn nginx_with_gzip_makes_etags_weak() {
 
 #[tokio::test]
 async fn nginx_with_proxy_hide_header_strips_etags() {
-    assert_named(Fault::EtagGone, (A_PROXY, "pass the ETag header on as it is")).await;
+    assert_named(
+        Fault::EtagGone,
+        (A_PROXY, "pass the ETag header on as it is"),
+    )
+    .await;
 }
 
 /// The server knows its own ETag under what Apache adds to it.
@@ -84,16 +106,24 @@ async fn apache_with_mod_deflate_adds_gzip_to_etags() {
     assert_harmless(Fault::EtagSuffixed("-gzip")).await;
 }
 
-/// The code can be shown: it is the first write that fails. So do servers that do not know their ETags under any suffix.
+/// The code can be shown: it is the first write that fails. So do servers that do not know their
+/// ETags under any suffix.
 #[tokio::test]
 async fn a_proxy_adds_to_etags_what_the_server_does_not_know() {
     let (world, between) = behind(Fault::EtagSuffixed("-elsewhere")).await;
     for shown_by in BOTH {
         let end = world.sign_in(&Plan::shown_by(shown_by)).await;
-        let (new, existing) = (end.new.as_ref().unwrap_err(), end.existing.as_ref().unwrap_err());
+        let (new, existing) = (
+            end.new.as_ref().unwrap_err(),
+            end.existing.as_ref().unwrap_err(),
+        );
         let scans = if shown_by == Role::New { existing } else { new };
         assert!(scans.to_string().contains(A_PROXY), "{scans}");
-        assert!(scans.advice().contains("SetEnv no-gzip 1"), "{}", scans.advice());
+        assert!(
+            scans.advice().contains("SetEnv no-gzip 1"),
+            "{}",
+            scans.advice()
+        );
         assert_eq!(
             between.rendezvous.sessions(),
             0,
@@ -114,7 +144,11 @@ async fn a_proxy_without_expires() {
 #[tokio::test]
 async fn a_clock_that_is_ten_minutes_off() {
     for seconds in [600, -600] {
-        assert_harmless(Fault::Skewed { date: seconds, expires: seconds }).await;
+        assert_harmless(Fault::Skewed {
+            date: seconds,
+            expires: seconds,
+        })
+        .await;
     }
 }
 
@@ -131,15 +165,24 @@ async fn synapse_1_163_hashes_payloads_for_etags() {
     assert_harmless(Fault::EtagHash).await;
 }
 
-/// Its 101st session ends the oldest, at whatever step that is: both sides say so, and nothing hangs or is left.
+/// Its 101st session ends the oldest, at whatever step that is: both sides say so, and nothing
+/// hangs or is left.
 #[tokio::test]
 async fn synapse_1_163_evicts_a_live_session() {
     for requests in [2, 4, 7, 10] {
         let (world, between) = behind(Fault::EvictAfter(requests)).await;
         for shown_by in BOTH {
             let end = world.sign_in(&Plan::shown_by(shown_by)).await;
-            let (new, existing) = (end.new.as_ref().unwrap_err(), end.existing.as_ref().unwrap_err());
-            assert_eq!((new, existing), (&Error::Gone, &Error::Gone), "{requests} {:?}", end.told);
+            let (new, existing) = (
+                end.new.as_ref().unwrap_err(),
+                end.existing.as_ref().unwrap_err(),
+            );
+            assert_eq!(
+                (new, existing),
+                (&Error::Gone, &Error::Gone),
+                "{requests} {:?}",
+                end.told
+            );
             assert_eq!(between.rendezvous.sessions(), 0);
             assert_nothing(&world, &end);
         }
@@ -156,14 +199,20 @@ async fn a_delegation_to_http() {
     let elsewhere = Fault::SendOn(307, "http://rendezvous.example/".to_owned());
     assert_named(
         elsewhere,
-        ("http://rendezvous.example was refused: only https is allowed", "administrator"),
+        (
+            "http://rendezvous.example was refused: only https is allowed",
+            "administrator",
+        ),
     )
     .await;
 }
 
 #[tokio::test]
 async fn a_delegation_to_a_third_host_that_is_no_rendezvous_server() {
-    let third = Between::with(Fault::None, |config| config.create_path = "/elsewhere".to_owned()).await;
+    let third = Between::with(Fault::None, |config| {
+        config.create_path = "/elsewhere".to_owned()
+    })
+    .await;
     let fault = Fault::SendOn(307, third.url.to_string());
     let no_such_thing = "does not offer rendezvous sessions";
     assert_named(fault, (no_such_thing, "Name another rendezvous server")).await;
@@ -171,7 +220,11 @@ async fn a_delegation_to_a_third_host_that_is_no_rendezvous_server() {
 
 #[tokio::test]
 async fn a_delegation_in_a_circle() {
-    assert_named(Fault::Circle, ("redirect in circles", "Tell its administrator")).await;
+    assert_named(
+        Fault::Circle,
+        ("redirect in circles", "Tell its administrator"),
+    )
+    .await;
 }
 
 /// The homeserver in its QR code ends in a slash.
@@ -179,22 +232,38 @@ async fn a_delegation_in_a_circle() {
 async fn matrix_sdk_0_19_1_ends_its_homeserver_in_a_slash() {
     let world = TestEnv::start().await;
     let (meeting, plan) = (Meeting::new(), Plan::shown_by(Role::Existing));
-    let (new, existing) =
-        (meeting.robot(Role::New, &plan, &world), meeting.robot(Role::Existing, &plan, &world));
+    let (new, existing) = (
+        meeting.robot(Role::New, &plan, &world),
+        meeting.robot(Role::Existing, &plan, &world),
+    );
     let setup = world.setup(plan.dialect);
     let scan = async {
         let code = meeting.shown().await;
         let text = code.homeserver().unwrap().as_str().to_owned();
         assert!(!text.ends_with('/'));
         let slashed = Homeserver::parse(&format!("{text}/")).unwrap();
-        let code = QrCode { shown_by: ShownBy::Existing(slashed), ..code };
+        let code = QrCode {
+            shown_by: ShownBy::Existing(slashed),
+            ..code
+        };
         sign_in(&setup, Start::Scan(code), &new).await
     };
-    let grant = world.existing.grant(world.show(), GrantOptions::default(), &existing);
+    let grant = world
+        .existing
+        .grant(world.show(), GrantOptions::default(), &existing);
     let (new, existing) = tokio::join!(Box::pin(scan), Box::pin(grant));
     assert!(existing.unwrap().verified);
     new.unwrap();
-    assert!(world.reopen_new().await.verification().await.unwrap().verified, "it still finds its homeserver");
+    assert!(
+        world
+            .reopen_new()
+            .await
+            .verification()
+            .await
+            .unwrap()
+            .verified,
+        "it still finds its homeserver"
+    );
 }
 
 /// It is one segment of a path, whatever is in it: absent at first, there after the success.
@@ -214,7 +283,8 @@ async fn matrix_sdk_0_19_1_device_ids_have_slashes_and_plus_signs() {
         world.sandbox.first_session(ID).await.unwrap();
         peer.say(json!({ "type": "m.login.success" })).await;
         let heard = peer.hear().await;
-        peer.say(json!({ "type": "m.login.failure", "reason": "user_cancelled" })).await;
+        peer.say(json!({ "type": "m.login.failure", "reason": "user_cancelled" }))
+            .await;
         heard
     })
     .await;

@@ -19,68 +19,128 @@ const TEXTS: [&str; 2] = ["the first old message", "the second old message"];
 /// The first device has sent messages and backed up their key.
 async fn with_old_messages() -> (TestEnv, Device, OwnedRoomId) {
     let (world, first) = TestEnv::with_first_device().await;
-    let room = first_device::send_messages(&first.homeserver, &first.encryption, &TEXTS).await.unwrap();
-    first_device::back_up(&first.homeserver, &first.encryption).await.unwrap();
+    let room = first_device::send_messages(&first.homeserver, &first.encryption, &TEXTS)
+        .await
+        .unwrap();
+    first_device::back_up(&first.homeserver, &first.encryption)
+        .await
+        .unwrap();
     (world, first, room)
 }
 
 fn restored_keys(keys: usize) -> Restored {
-    Restored { keys, already_here: 0, undecryptable: 0, outdated: None }
+    Restored {
+        keys,
+        already_here: 0,
+        undecryptable: 0,
+        outdated: None,
+    }
 }
 
 #[tokio::test]
 async fn the_new_device_reads_an_old_message() {
     let (world, first, room) = with_old_messages().await;
     let new = world.device("NEWDEVICE01").await;
-    new.encryption.import_bundle(&new.homeserver, &first.bundle().await).await.unwrap();
-    let read = async || first_device::latest_messages(&new.homeserver, &new.encryption, &room).await.unwrap();
+    new.encryption
+        .import_bundle(&new.homeserver, &first.bundle().await)
+        .await
+        .unwrap();
+    let read = async || {
+        first_device::latest_messages(&new.homeserver, &new.encryption, &room)
+            .await
+            .unwrap()
+    };
     assert!(read().await.is_empty(), "without the key");
     let restored = new.encryption.restore_keys(&new.homeserver).await;
     assert_eq!(restored, Ok(restored_keys(1)));
     assert_eq!(read().await, TEXTS);
     let again = new.encryption.restore_keys(&new.homeserver).await;
-    assert_eq!(again, Ok(Restored { already_here: 1, ..restored_keys(0) }));
+    assert_eq!(
+        again,
+        Ok(Restored {
+            already_here: 1,
+            ..restored_keys(0)
+        })
+    );
 }
 
 #[tokio::test]
 async fn restoring_works_from_the_reopened_store() {
     let (world, first, room) = with_old_messages().await;
-    let Device { homeserver, encryption } = world.device("NEWDEVICE01").await;
-    encryption.import_bundle(&homeserver, &first.bundle().await).await.unwrap();
+    let Device {
+        homeserver,
+        encryption,
+    } = world.device("NEWDEVICE01").await;
+    encryption
+        .import_bundle(&homeserver, &first.bundle().await)
+        .await
+        .unwrap();
     drop(encryption);
     let again = world.encryption("NEWDEVICE01").await;
     again.restore_keys(&homeserver).await.unwrap();
-    assert_eq!(first_device::latest_messages(&homeserver, &again, &room).await.unwrap(), TEXTS);
+    assert_eq!(
+        first_device::latest_messages(&homeserver, &again, &room)
+            .await
+            .unwrap(),
+        TEXTS
+    );
 }
 
 #[tokio::test]
 async fn an_unreadable_entry_is_counted_and_the_others_are_taken() {
     let (world, first, room) = with_old_messages().await;
     let new = world.device("NEWDEVICE01").await;
-    new.encryption.import_bundle(&new.homeserver, &first.bundle().await).await.unwrap();
+    new.encryption
+        .import_bundle(&new.homeserver, &first.bundle().await)
+        .await
+        .unwrap();
     let other_room = room.clone();
     world.proxy.meddle(move |request, answer| {
         if request == BACKUP_KEYS {
             let sessions = &mut answer.body["rooms"][other_room.as_str()]["sessions"];
-            let mut damaged = sessions.as_object().unwrap().values().next().unwrap().clone();
+            let mut damaged = sessions
+                .as_object()
+                .unwrap()
+                .values()
+                .next()
+                .unwrap()
+                .clone();
             damaged["session_data"]["mac"] = "AAAAAAAAAAA".into();
             sessions["damaged"] = damaged;
             sessions["nonsense"] = json!(7);
         }
     });
     let restored = new.encryption.restore_keys(&new.homeserver).await;
-    assert_eq!(restored, Ok(Restored { undecryptable: 2, ..restored_keys(1) }));
+    assert_eq!(
+        restored,
+        Ok(Restored {
+            undecryptable: 2,
+            ..restored_keys(1)
+        })
+    );
 }
 
 #[tokio::test]
 async fn a_backup_that_was_replaced_is_restored_and_said_so() {
     let (world, first, _) = with_old_messages().await;
     let new = world.device("NEWDEVICE01").await;
-    new.encryption.import_bundle(&new.homeserver, &first.bundle().await).await.unwrap();
+    new.encryption
+        .import_bundle(&new.homeserver, &first.bundle().await)
+        .await
+        .unwrap();
     world.sandbox.faults().set(Fault::BackupOtherVersion);
-    let outdated = BackupTrouble::OtherVersion { ours: "1".to_owned(), current: "2".to_owned() };
+    let outdated = BackupTrouble::OtherVersion {
+        ours: "1".to_owned(),
+        current: "2".to_owned(),
+    };
     let restored = new.encryption.restore_keys(&new.homeserver).await;
-    assert_eq!(restored, Ok(Restored { outdated: Some(outdated.clone()), ..restored_keys(1) }));
+    assert_eq!(
+        restored,
+        Ok(Restored {
+            outdated: Some(outdated.clone()),
+            ..restored_keys(1)
+        })
+    );
     world.proxy.meddle(|request, answer| {
         if request == BACKUP_KEYS {
             let body = json!({ "errcode": "M_NOT_FOUND", "error": "Unknown backup version" });
@@ -95,18 +155,42 @@ async fn a_backup_that_was_replaced_is_restored_and_said_so() {
 async fn there_is_nothing_to_restore_without_a_backup() {
     let (world, first) = TestEnv::with_first_device().await;
     let new = world.device("NEWDEVICE01").await;
-    let bundle = Bundle { backup: None, ..first.bundle().await };
-    new.encryption.import_bundle(&new.homeserver, &bundle).await.unwrap();
-    assert_eq!(new.encryption.restore_keys(&new.homeserver).await, Err(RestoreError::NotConnected));
+    let bundle = Bundle {
+        backup: None,
+        ..first.bundle().await
+    };
+    new.encryption
+        .import_bundle(&new.homeserver, &bundle)
+        .await
+        .unwrap();
+    assert_eq!(
+        new.encryption.restore_keys(&new.homeserver).await,
+        Err(RestoreError::NotConnected)
+    );
 }
 
 /// The sign-in succeeds in every case; returns why the backup is not used.
 async fn import_without_backup(world: &TestEnv, bundle: &Bundle) -> BackupTrouble {
     let new = world.device("NEWDEVICE01").await;
-    let imported = new.encryption.import_bundle(&new.homeserver, bundle).await.unwrap();
-    assert!(new.encryption.verification(&new.homeserver).await.unwrap().verified);
-    assert_eq!(new.encryption.restore_keys(&new.homeserver).await, Err(RestoreError::NotConnected));
-    let BackupState::Unused(why) = imported.backup else { panic!("connected") };
+    let imported = new
+        .encryption
+        .import_bundle(&new.homeserver, bundle)
+        .await
+        .unwrap();
+    assert!(
+        new.encryption
+            .verification(&new.homeserver)
+            .await
+            .unwrap()
+            .verified
+    );
+    assert_eq!(
+        new.encryption.restore_keys(&new.homeserver).await,
+        Err(RestoreError::NotConnected)
+    );
+    let BackupState::Unused(why) = imported.backup else {
+        panic!("connected")
+    };
     why
 }
 
@@ -116,7 +200,13 @@ async fn another_version_is_not_used() {
     let bundle = first.bundle().await;
     world.sandbox.faults().set(Fault::BackupOtherVersion);
     let why = import_without_backup(&world, &bundle).await;
-    assert_eq!(why, BackupTrouble::OtherVersion { ours: "1".to_owned(), current: "2".to_owned() });
+    assert_eq!(
+        why,
+        BackupTrouble::OtherVersion {
+            ours: "1".to_owned(),
+            current: "2".to_owned()
+        }
+    );
 }
 
 #[tokio::test]
@@ -124,7 +214,10 @@ async fn another_key_is_not_used() {
     let (world, first) = TestEnv::with_first_device().await;
     let bundle = first.bundle().await;
     world.sandbox.faults().set(Fault::BackupOtherKey);
-    assert_eq!(import_without_backup(&world, &bundle).await, BackupTrouble::OtherKey);
+    assert_eq!(
+        import_without_backup(&world, &bundle).await,
+        BackupTrouble::OtherKey
+    );
 }
 
 #[tokio::test]
@@ -133,10 +226,16 @@ async fn no_backup_on_the_server_is_said() {
     let bundle = first.bundle().await;
     world.proxy.meddle(|request, answer| {
         if request == BACKUP_VERSION {
-            *answer = Answer { status: 404, body: json!({ "errcode": "M_NOT_FOUND", "error": "no backup" }) };
+            *answer = Answer {
+                status: 404,
+                body: json!({ "errcode": "M_NOT_FOUND", "error": "no backup" }),
+            };
         }
     });
-    assert_eq!(import_without_backup(&world, &bundle).await, BackupTrouble::NoneOnServer);
+    assert_eq!(
+        import_without_backup(&world, &bundle).await,
+        BackupTrouble::NoneOnServer
+    );
 }
 
 #[tokio::test]
@@ -148,7 +247,10 @@ async fn an_algorithm_of_the_server_that_is_not_known_is_said() {
             answer.body["algorithm"] = "m.megolm_backup.v9".into();
         }
     });
-    assert_eq!(import_without_backup(&world, &bundle).await, BackupTrouble::UnknownAlgorithm);
+    assert_eq!(
+        import_without_backup(&world, &bundle).await,
+        BackupTrouble::UnknownAlgorithm
+    );
 }
 
 #[tokio::test]
@@ -157,10 +259,16 @@ async fn a_server_that_cannot_say_is_not_believed() {
     let bundle = first.bundle().await;
     world.proxy.meddle(|request, answer| {
         if request == BACKUP_VERSION {
-            *answer = Answer { status: 404, body: json!({ "errcode": "M_UNRECOGNIZED" }) };
+            *answer = Answer {
+                status: 404,
+                body: json!({ "errcode": "M_UNRECOGNIZED" }),
+            };
         }
     });
-    assert!(matches!(import_without_backup(&world, &bundle).await, BackupTrouble::Unchecked(_)));
+    assert!(matches!(
+        import_without_backup(&world, &bundle).await,
+        BackupTrouble::Unchecked(_)
+    ));
 }
 
 enum Change {
@@ -173,7 +281,10 @@ async fn a_bundle_with_a_bad_backup_is_used_without_it() {
     let changes = [
         (Change::Key("not base64!"), BackupTrouble::MalformedKey),
         (Change::Key("AAAA"), BackupTrouble::MalformedKey),
-        (Change::Key("AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"), BackupTrouble::OtherKey),
+        (
+            Change::Key("AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"),
+            BackupTrouble::OtherKey,
+        ),
         (Change::Algorithm("foobar"), BackupTrouble::UnknownAlgorithm),
     ];
     for (change, why) in changes {

@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use matrix_qr_device::{
-    encryption::{BackupState, Bundle, CrossSigningError, CrossSigningKey, ImportError, Key, Refused},
+    encryption::{
+        BackupState, Bundle, CrossSigningError, CrossSigningKey, ImportError, Key, Refused,
+    },
     homeserver::HomeserverError,
 };
 use matrix_qr_sandbox::Fault;
@@ -21,12 +23,27 @@ async fn one_upload_with_both_signatures_and_it_is_verified() {
     let (world, first) = TestEnv::with_first_device().await;
     let new = world.device(NEW).await;
     let bundle = first.bundle().await;
-    let imported = new.encryption.import_bundle(&new.homeserver, &bundle).await.unwrap();
-    assert_eq!(imported.backup, BackupState::Connected { version: "1".to_owned() });
+    let imported = new
+        .encryption
+        .import_bundle(&new.homeserver, &bundle)
+        .await
+        .unwrap();
+    assert_eq!(
+        imported.backup,
+        BackupState::Connected {
+            version: "1".to_owned()
+        }
+    );
 
     let record = world.sandbox.record();
-    let uploads: Vec<_> = record.key_uploads.iter().filter(|upload| upload.device_id == NEW).collect();
-    let [upload] = uploads.as_slice() else { panic!("one upload: {uploads:?}") };
+    let uploads: Vec<_> = record
+        .key_uploads
+        .iter()
+        .filter(|upload| upload.device_id == NEW)
+        .collect();
+    let [upload] = uploads.as_slice() else {
+        panic!("one upload: {uploads:?}")
+    };
     assert!(upload.accepted && upload.has_device_keys);
     assert!(upload.has_device_signature && upload.has_self_signing_signature);
     assert_eq!(record.unsigned_moments, 0);
@@ -46,25 +63,42 @@ async fn one_upload_with_both_signatures_and_it_is_verified() {
 #[tokio::test]
 async fn it_is_still_verified_when_the_store_is_opened_again() {
     let (world, first) = TestEnv::with_first_device().await;
-    let Device { homeserver, encryption } = world.device(NEW).await;
-    encryption.import_bundle(&homeserver, &first.bundle().await).await.unwrap();
+    let Device {
+        homeserver,
+        encryption,
+    } = world.device(NEW).await;
+    encryption
+        .import_bundle(&homeserver, &first.bundle().await)
+        .await
+        .unwrap();
     drop(encryption);
     let again = world.encryption(NEW).await;
     assert!(again.verification(&homeserver).await.unwrap().verified);
     again.check_cross_signing(&homeserver).await.unwrap();
-    assert_eq!(again.export_bundle(&homeserver).await.unwrap().bundle, first.bundle().await);
+    assert_eq!(
+        again.export_bundle(&homeserver).await.unwrap().bundle,
+        first.bundle().await
+    );
 }
 
 /// Met with matrix-sdk 0.19.1, which opens this store and believes it.
 #[tokio::test]
 async fn its_own_store_says_that_it_is_verified() {
     let (world, first) = TestEnv::with_first_device().await;
-    let Device { homeserver, encryption } = world.device(NEW).await;
-    encryption.import_bundle(&homeserver, &first.bundle().await).await.unwrap();
+    let Device {
+        homeserver,
+        encryption,
+    } = world.device(NEW).await;
+    encryption
+        .import_bundle(&homeserver, &first.bundle().await)
+        .await
+        .unwrap();
     drop(encryption);
     let store = SqliteCryptoStore::open(world.dir(NEW), None).await.unwrap();
     let (user, id) = (world.user_id(), <&DeviceId>::from(NEW));
-    let machine = OlmMachine::with_store(&user, id, store, None).await.unwrap();
+    let machine = OlmMachine::with_store(&user, id, store, None)
+        .await
+        .unwrap();
     let own = machine.get_device(&user, id, None).await.unwrap().unwrap();
     assert!(own.is_cross_signed_by_owner() && own.is_verified());
 }
@@ -75,9 +109,27 @@ async fn each_wrong_key_is_refused_and_nothing_is_kept() {
     let right = first.bundle().await;
     let wrong = Key::from_base64("AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8").unwrap();
     let bundles = [
-        (CrossSigningKey::Master, Bundle { master_key: wrong.clone(), ..right.clone() }),
-        (CrossSigningKey::SelfSigning, Bundle { self_signing_key: wrong.clone(), ..right.clone() }),
-        (CrossSigningKey::UserSigning, Bundle { user_signing_key: wrong, ..right.clone() }),
+        (
+            CrossSigningKey::Master,
+            Bundle {
+                master_key: wrong.clone(),
+                ..right.clone()
+            },
+        ),
+        (
+            CrossSigningKey::SelfSigning,
+            Bundle {
+                self_signing_key: wrong.clone(),
+                ..right.clone()
+            },
+        ),
+        (
+            CrossSigningKey::UserSigning,
+            Bundle {
+                user_signing_key: wrong,
+                ..right.clone()
+            },
+        ),
     ];
     for (number, (which, bundle)) in bundles.into_iter().enumerate() {
         let id = format!("NEWDEVICE{number}");
@@ -90,13 +142,26 @@ async fn each_wrong_key_is_refused_and_nothing_is_kept() {
 }
 
 /// Not in memory, and not on disk.
-async fn assert_holds_nothing(world: &TestEnv, id: &str, Device { homeserver, encryption }: Device) {
-    let missing =
-        |error: CrossSigningError| matches!(error, CrossSigningError::Missing(keys) if keys.len() == 3);
-    assert!(missing(encryption.check_cross_signing(&homeserver).await.unwrap_err()));
+async fn assert_holds_nothing(
+    world: &TestEnv,
+    id: &str,
+    Device {
+        homeserver,
+        encryption,
+    }: Device,
+) {
+    let missing = |error: CrossSigningError| matches!(error, CrossSigningError::Missing(keys) if keys.len() == 3);
+    assert!(missing(
+        encryption
+            .check_cross_signing(&homeserver)
+            .await
+            .unwrap_err()
+    ));
     drop(encryption);
     let again = world.encryption(id).await;
-    assert!(missing(again.check_cross_signing(&homeserver).await.unwrap_err()));
+    assert!(missing(
+        again.check_cross_signing(&homeserver).await.unwrap_err()
+    ));
     assert!(again.restore_keys(&homeserver).await.is_err());
 }
 
@@ -111,7 +176,10 @@ async fn without_a_published_identity_it_is_refused() {
         }
     });
     let refused = new.encryption.import_bundle(&new.homeserver, &bundle).await;
-    assert_eq!(refused, Err(Refused::NotPublished(CrossSigningKey::Master).into()));
+    assert_eq!(
+        refused,
+        Err(Refused::NotPublished(CrossSigningKey::Master).into())
+    );
     assert_holds_nothing(&world, NEW, new).await;
     assert_eq!(world.count(KEYS_UPLOAD), 1);
 }
@@ -136,7 +204,10 @@ async fn another_identity_is_refused() {
     let new = world.device(NEW).await;
     world.sandbox.faults().set(Fault::WrongIdentity);
     let refused = new.encryption.import_bundle(&new.homeserver, &bundle).await;
-    assert_eq!(refused, Err(Refused::Mismatch(CrossSigningKey::Master).into()));
+    assert_eq!(
+        refused,
+        Err(Refused::Mismatch(CrossSigningKey::Master).into())
+    );
     assert_holds_nothing(&world, NEW, new).await;
 }
 
@@ -144,7 +215,10 @@ async fn another_identity_is_refused() {
 async fn an_upload_that_fails_for_good_is_an_error() {
     let (world, first) = TestEnv::with_first_device().await;
     let bundle = first.bundle().await;
-    for (fault, status, tries) in [(Fault::KeysUploadFails, 500, 4), (Fault::KeysUploadRefused, 400, 1)] {
+    for (fault, status, tries) in [
+        (Fault::KeysUploadFails, 500, 4),
+        (Fault::KeysUploadRefused, 400, 1),
+    ] {
         let new = world.device(&format!("NEWDEVICE{status}")).await;
         world.sandbox.faults().set(fault);
         world.proxy.forget();
@@ -171,11 +245,20 @@ async fn an_upload_whose_answer_is_lost_is_repeated_word_for_word() {
             answer.status = 502;
         }
     });
-    new.encryption.import_bundle(&new.homeserver, &bundle).await.unwrap();
+    new.encryption
+        .import_bundle(&new.homeserver, &bundle)
+        .await
+        .unwrap();
     let bodies = world.proxy.bodies(KEYS_UPLOAD);
     assert_eq!(bodies.len(), 2);
     assert_eq!(bodies[0], bodies[1]);
-    assert!(new.encryption.verification(&new.homeserver).await.unwrap().verified);
+    assert!(
+        new.encryption
+            .verification(&new.homeserver)
+            .await
+            .unwrap()
+            .verified
+    );
 }
 
 #[tokio::test]
@@ -183,10 +266,17 @@ async fn a_second_import_does_not_upload_again() {
     let (world, first) = TestEnv::with_first_device().await;
     let new = world.device(NEW).await;
     let bundle = first.bundle().await;
-    new.encryption.import_bundle(&new.homeserver, &bundle).await.unwrap();
+    new.encryption
+        .import_bundle(&new.homeserver, &bundle)
+        .await
+        .unwrap();
     let again = new.encryption.import_bundle(&new.homeserver, &bundle).await;
     assert_eq!(again, Err(ImportError::Unsigned));
-    assert_eq!(world.count(KEYS_UPLOAD), 2, "the first device's and the one of the import");
+    assert_eq!(
+        world.count(KEYS_UPLOAD),
+        2,
+        "the first device's and the one of the import"
+    );
 }
 
 #[tokio::test]
@@ -196,19 +286,31 @@ async fn a_device_that_is_not_there_or_not_signed_is_not_verified() {
     let soon = Duration::from_millis(10);
     let device = new.encryption.device_id();
     assert_eq!(
-        first.encryption.await_verified(&first.homeserver, device, soon).await,
+        first
+            .encryption
+            .await_verified(&first.homeserver, device, soon)
+            .await,
         Ok(false),
         "no keys yet"
     );
 
-    new.encryption.import_bundle(&new.homeserver, &first.bundle().await).await.unwrap();
+    new.encryption
+        .import_bundle(&new.homeserver, &first.bundle().await)
+        .await
+        .unwrap();
     let user = world.user_id();
     world.publish(move |keys| {
         let signatures = &mut keys["device_keys"][user.as_str()][NEW]["signatures"][user.as_str()];
-        signatures.as_object_mut().unwrap().retain(|id, _| id == &format!("ed25519:{NEW}"));
+        signatures
+            .as_object_mut()
+            .unwrap()
+            .retain(|id, _| id == &format!("ed25519:{NEW}"));
     });
     assert_eq!(
-        first.encryption.await_verified(&first.homeserver, device, soon).await,
+        first
+            .encryption
+            .await_verified(&first.homeserver, device, soon)
+            .await,
         Ok(false),
         "signature gone"
     );
@@ -221,16 +323,29 @@ async fn a_device_that_is_not_there_or_not_signed_is_not_verified() {
 async fn the_keys_of_another_under_our_name_are_not_verified() {
     let (world, first) = TestEnv::with_first_device().await;
     let new = world.device(NEW).await;
-    new.encryption.import_bundle(&new.homeserver, &first.bundle().await).await.unwrap();
+    new.encryption
+        .import_bundle(&new.homeserver, &first.bundle().await)
+        .await
+        .unwrap();
     let user = world.user_id();
     world.publish(move |keys| {
         let others = keys["device_keys"][user.as_str()][NEW].take();
         keys["device_keys"][user.as_str()] = json!({ "FIRSTDEVICE": others });
     });
     let soon = Duration::from_millis(10);
-    assert!(!first.encryption.verification(&first.homeserver).await.unwrap().verified);
+    assert!(
+        !first
+            .encryption
+            .verification(&first.homeserver)
+            .await
+            .unwrap()
+            .verified
+    );
     assert_eq!(
-        first.encryption.await_verified(&first.homeserver, first.encryption.device_id(), soon).await,
+        first
+            .encryption
+            .await_verified(&first.homeserver, first.encryption.device_id(), soon)
+            .await,
         Ok(false)
     );
 }
@@ -242,17 +357,30 @@ async fn other_keys_under_our_name_are_not_verified_even_when_signed() {
     let bundle = first.bundle().await;
     let double = OlmMachine::new(&world.user_id(), first.encryption.device_id()).await;
     let published = world.published().await;
-    double.mark_request_as_sent(&TransactionId::new(), &published).await.unwrap();
+    double
+        .mark_request_as_sent(&TransactionId::new(), &published)
+        .await
+        .unwrap();
     let export = CrossSigningKeyExport {
         master_key: Some(bundle.master_key.to_base64().to_string()),
         self_signing_key: Some(bundle.self_signing_key.to_base64().to_string()),
         user_signing_key: Some(bundle.user_signing_key.to_base64().to_string()),
     };
-    assert!(double.import_cross_signing_keys(export).await.unwrap().is_complete());
+    assert!(
+        double
+            .import_cross_signing_keys(export)
+            .await
+            .unwrap()
+            .is_complete()
+    );
     let (_, upload) = double.upload_device_keys().await.unwrap().unwrap();
     let others = serde_json::to_value(upload.device_keys.unwrap()).unwrap();
     let user = world.user_id();
     world.publish(move |keys| keys["device_keys"][user.as_str()]["FIRSTDEVICE"] = others.clone());
-    let verification = first.encryption.verification(&first.homeserver).await.unwrap();
+    let verification = first
+        .encryption
+        .verification(&first.homeserver)
+        .await
+        .unwrap();
     assert!(!verification.verified, "{verification:?}");
 }

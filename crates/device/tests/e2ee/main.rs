@@ -1,9 +1,17 @@
-//! End-to-end encryption of a device, against the sandbox: real ciphers, real signatures, the real store.
+//! End-to-end encryption of a device, against the sandbox: real ciphers, real signatures, the real
+//! store.
 //!
-//! The world of a test: the sandbox's homeserver, a proxy in front of it that counts and can meddle with every answer, the
-//! account's first device (set up as such) and a store directory for each device.
+//! The world of a test: the sandbox's homeserver, a proxy in front of it that counts and can meddle
+//! with every answer, the account's first device (set up as such) and a store directory for each
+//! device.
 
-#![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+#![allow(
+    missing_docs,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing
+)]
 
 mod backup;
 mod existing_device;

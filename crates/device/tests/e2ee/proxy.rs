@@ -1,4 +1,5 @@
-//! A server between the device and the sandbox. It passes everything on, keeps a list, and lets a test change an answer.
+//! A server between the device and the sandbox. It passes everything on, keeps a list, and lets a
+//! test change an answer.
 
 use std::sync::{Arc, Mutex};
 
@@ -42,7 +43,9 @@ impl Proxy {
             seen: Mutex::default(),
         });
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let url = format!("http://{}/", listener.local_addr().unwrap()).parse().unwrap();
+        let url = format!("http://{}/", listener.local_addr().unwrap())
+            .parse()
+            .unwrap();
         let app = Router::new().fallback(pass_on).with_state(inner.clone());
         tokio::spawn(async move { axum::serve(listener, app).await });
         Self { url, inner }
@@ -63,12 +66,21 @@ impl Proxy {
 
     /// Methods and paths in order.
     pub(crate) fn seen(&self) -> Vec<String> {
-        self.inner.seen.lock().unwrap().iter().map(|(request, _)| request.clone()).collect()
+        self.inner
+            .seen
+            .lock()
+            .unwrap()
+            .iter()
+            .map(|(request, _)| request.clone())
+            .collect()
     }
 
     pub(crate) fn bodies(&self, request: &str) -> Vec<Bytes> {
         let seen = self.inner.seen.lock().unwrap();
-        seen.iter().filter(|(this, _)| this == request).map(|(_, body)| body.clone()).collect()
+        seen.iter()
+            .filter(|(this, _)| this == request)
+            .map(|(_, body)| body.clone())
+            .collect()
     }
 }
 
@@ -76,7 +88,11 @@ async fn pass_on(State(inner): State<Arc<Inner>>, request: Request) -> Response 
     let (parts, body) = request.into_parts();
     let body = axum::body::to_bytes(body, 1 << 24).await.unwrap();
     let name = format!("{} {}", parts.method, parts.uri.path());
-    inner.seen.lock().unwrap().push((name.clone(), body.clone()));
+    inner
+        .seen
+        .lock()
+        .unwrap()
+        .push((name.clone(), body.clone()));
     let mut answer = ask(&inner, &parts, body).await;
     if let Some(meddle) = inner.meddle.lock().unwrap().as_mut() {
         meddle(&name, &mut answer);
@@ -90,13 +106,18 @@ async fn pass_on(State(inner): State<Arc<Inner>>, request: Request) -> Response 
 
 async fn ask(inner: &Inner, parts: &http::request::Parts, body: Bytes) -> Answer {
     let path = parts.uri.path_and_query().unwrap().as_str();
-    let mut request =
-        inner.client.request(parts.method.clone(), inner.sandbox.join(path).unwrap()).body(body);
+    let mut request = inner
+        .client
+        .request(parts.method.clone(), inner.sandbox.join(path).unwrap())
+        .body(body);
     for name in [header::AUTHORIZATION, header::CONTENT_TYPE] {
         if let Some(value) = parts.headers.get(&name) {
             request = request.header(name, value);
         }
     }
     let answer = request.send().await.unwrap();
-    Answer { status: answer.status().as_u16(), body: answer.json().await.unwrap_or_default() }
+    Answer {
+        status: answer.status().as_u16(),
+        body: answer.json().await.unwrap_or_default(),
+    }
 }

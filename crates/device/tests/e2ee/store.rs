@@ -9,7 +9,8 @@ use crate::test_env::TestEnv;
 #[tokio::test]
 async fn only_its_owner_can_read_it() {
     use std::os::unix::fs::PermissionsExt;
-    let mode = |path: &std::path::Path| std::fs::metadata(path).unwrap().permissions().mode() & 0o777;
+    let mode =
+        |path: &std::path::Path| std::fs::metadata(path).unwrap().permissions().mode() & 0o777;
 
     let world = TestEnv::start().await;
     let dir = world.dir("DEVICE");
@@ -17,8 +18,14 @@ async fn only_its_owner_can_read_it() {
     std::fs::set_permissions(&dir, std::fs::Permissions::from_mode(0o755)).unwrap();
     let open = world.encryption("DEVICE").await;
     assert_eq!(mode(&dir), 0o700);
-    let files: Vec<_> = std::fs::read_dir(&dir).unwrap().map(|entry| entry.unwrap().path()).collect();
-    assert!(files.len() > 1, "the database and its side files: {files:?}");
+    let files: Vec<_> = std::fs::read_dir(&dir)
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .collect();
+    assert!(
+        files.len() > 1,
+        "the database and its side files: {files:?}"
+    );
     for file in &files {
         assert_eq!(mode(file), 0o600, "{file:?}");
     }
@@ -36,7 +43,10 @@ async fn it_belongs_to_one_device() {
     drop(world.encryption("DEVICE").await);
     let other = Encryption::open(&world.dir("DEVICE"), &world.user_id(), device_id!("OTHER")).await;
     let error = other.unwrap_err().to_string();
-    assert!(error.starts_with("the encryption store of this device failed"), "{error}");
+    assert!(
+        error.starts_with("the encryption store of this device failed"),
+        "{error}"
+    );
 }
 
 #[tokio::test]
@@ -49,7 +59,9 @@ async fn a_file_that_is_no_database_is_an_error() {
         "not a database, whatever its name says".repeat(100),
     )
     .unwrap();
-    Encryption::open(&dir, &world.user_id(), device_id!("DEVICE")).await.unwrap_err();
+    Encryption::open(&dir, &world.user_id(), device_id!("DEVICE"))
+        .await
+        .unwrap_err();
 }
 
 /// A bot, mostly. Nothing is wrong with the store, so nothing is to be done to it.
@@ -57,13 +69,22 @@ async fn a_file_that_is_no_database_is_an_error() {
 async fn a_store_that_another_program_has_open_is_not_a_broken_one() {
     let world = TestEnv::start().await;
     drop(world.encryption("DEVICE").await);
-    let other = rusqlite::Connection::open(world.dir("DEVICE").join("matrix-sdk-crypto.sqlite3")).unwrap();
-    other.execute_batch("PRAGMA locking_mode = EXCLUSIVE; BEGIN EXCLUSIVE;").unwrap();
-    let open =
-        || async { Encryption::open(&world.dir("DEVICE"), &world.user_id(), device_id!("DEVICE")).await };
+    let other =
+        rusqlite::Connection::open(world.dir("DEVICE").join("matrix-sdk-crypto.sqlite3")).unwrap();
+    other
+        .execute_batch("PRAGMA locking_mode = EXCLUSIVE; BEGIN EXCLUSIVE;")
+        .unwrap();
+    let open = || async {
+        Encryption::open(&world.dir("DEVICE"), &world.user_id(), device_id!("DEVICE")).await
+    };
     let error = open().await.unwrap_err();
     assert!(matches!(error, StoreError::Busy(_)), "{error:?}");
-    assert!(error.to_string().starts_with("another program has the encryption store"), "{error}");
+    assert!(
+        error
+            .to_string()
+            .starts_with("another program has the encryption store"),
+        "{error}"
+    );
     drop(other);
     assert!(open().await.is_ok());
 }

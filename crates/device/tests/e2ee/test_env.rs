@@ -37,20 +37,29 @@ impl TestEnv {
     pub(crate) async fn start() -> Self {
         let sandbox = Sandbox::start(Options::default()).await.unwrap();
         let proxy = Proxy::start(sandbox.homeserver().clone()).await;
-        Self { sandbox, proxy, dirs: tempfile::tempdir().unwrap() }
+        Self {
+            sandbox,
+            proxy,
+            dirs: tempfile::tempdir().unwrap(),
+        }
     }
 
     /// A world with an account whose first device is set up.
     pub(crate) async fn with_first_device() -> (Self, Device) {
         let world = Self::start().await;
         let first = world.device("FIRSTDEVICE").await;
-        first_device::set_up(&first.homeserver, &first.encryption).await.unwrap();
+        first_device::set_up(&first.homeserver, &first.encryption)
+            .await
+            .unwrap();
         (world, first)
     }
 
     /// Signed in, with an empty store.
     pub(crate) async fn device(&self, id: &str) -> Device {
-        Device { homeserver: self.homeserver(id).await, encryption: self.encryption(id).await }
+        Device {
+            homeserver: self.homeserver(id).await,
+            encryption: self.encryption(id).await,
+        }
     }
 
     pub(crate) async fn homeserver(&self, device: &str) -> Homeserver {
@@ -59,12 +68,22 @@ impl TestEnv {
     }
 
     pub(crate) fn homeserver_with(&self, token: Secret) -> Homeserver {
-        Homeserver::new(Http::new(Policy::HttpsOrLoopback).unwrap(), self.proxy.url.clone(), token)
+        Homeserver::new(
+            Http::new(Policy::HttpsOrLoopback).unwrap(),
+            self.proxy.url.clone(),
+            token,
+        )
     }
 
     /// Opens a device's store: a new one, or the one that was there.
     pub(crate) async fn encryption(&self, device: &str) -> Encryption {
-        Encryption::open(&self.dir(device), &self.user_id(), <&DeviceId>::from(device)).await.unwrap()
+        Encryption::open(
+            &self.dir(device),
+            &self.user_id(),
+            <&DeviceId>::from(device),
+        )
+        .await
+        .unwrap()
     }
 
     pub(crate) fn dir(&self, device: &str) -> std::path::PathBuf {
@@ -77,9 +96,19 @@ impl TestEnv {
 
     /// What `/keys/query` publishes, asked for by somebody else.
     pub(crate) async fn published(&self) -> get_keys::v3::Response {
-        let token = self.sandbox.first_session("ONLOOKERDEVICE").await.unwrap().access_token;
+        let token = self
+            .sandbox
+            .first_session("ONLOOKERDEVICE")
+            .await
+            .unwrap()
+            .access_token;
         let answer = reqwest::Client::new()
-            .post(self.sandbox.homeserver().join("/_matrix/client/v3/keys/query").unwrap())
+            .post(
+                self.sandbox
+                    .homeserver()
+                    .join("/_matrix/client/v3/keys/query")
+                    .unwrap(),
+            )
             .bearer_auth(token)
             .json(&json!({ "device_keys": { self.user_id().as_str(): [] } }))
             .send()
@@ -106,6 +135,10 @@ impl TestEnv {
 
 impl Device {
     pub(crate) async fn bundle(&self) -> Bundle {
-        self.encryption.export_bundle(&self.homeserver).await.unwrap().bundle
+        self.encryption
+            .export_bundle(&self.homeserver)
+            .await
+            .unwrap()
+            .bundle
     }
 }

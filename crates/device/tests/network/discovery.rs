@@ -38,7 +38,9 @@ async fn server(paths: &'static [&'static str]) -> Server {
 }
 
 /// A homeserver that answers everything the same way.
-async fn always(reply: impl Fn(&Asked) -> Reply + Send + 'static) -> (Server, Result<(), DiscoveryError>) {
+async fn always(
+    reply: impl Fn(&Asked) -> Reply + Send + 'static,
+) -> (Server, Result<(), DiscoveryError>) {
     let server = Server::start(move |asked| reply(asked)).await;
     let outcome = server_metadata(&http(), &server.url).await.map(drop);
     (server, outcome)
@@ -55,7 +57,10 @@ async fn the_stable_form_is_enough() {
     assert_eq!(found.issuer, server.url);
     assert_eq!(found.token_endpoint, server.at("/token"));
     assert_eq!(found.device_grant().unwrap(), &server.at("/device"));
-    assert_eq!((found.registration_endpoint, found.revocation_endpoint), (None, None));
+    assert_eq!(
+        (found.registration_endpoint, found.revocation_endpoint),
+        (None, None)
+    );
     assert_eq!(server.lines(), gets(&[V1]));
 }
 
@@ -64,11 +69,17 @@ async fn each_form_is_tried_after_the_one_before() {
     let cases: [(&[&str], &[&str]); 3] = [
         (&[UNSTABLE], &[V1, UNSTABLE]),
         (&[ISSUER_V1, OPENID], &[V1, UNSTABLE, ISSUER_V1, OPENID]),
-        (&[ISSUER_UNSTABLE, OPENID], &[V1, UNSTABLE, ISSUER_V1, ISSUER_UNSTABLE, OPENID]),
+        (
+            &[ISSUER_UNSTABLE, OPENID],
+            &[V1, UNSTABLE, ISSUER_V1, ISSUER_UNSTABLE, OPENID],
+        ),
     ];
     for (there, asked) in cases {
         let server = server(there).await;
-        assert_eq!(server_metadata(&http(), &server.url).await.unwrap().issuer, server.url);
+        assert_eq!(
+            server_metadata(&http(), &server.url).await.unwrap().issuer,
+            server.url
+        );
         assert_eq!(server.lines(), gets(asked));
     }
 }
@@ -81,7 +92,10 @@ async fn a_base_url_may_have_a_path() {
     })
     .await;
     for base in ["/base", "/base/"] {
-        assert!(server_metadata(&http(), &server.at(base)).await.is_ok(), "{base}");
+        assert!(
+            server_metadata(&http(), &server.at(base)).await.is_ok(),
+            "{base}"
+        );
     }
 }
 
@@ -89,13 +103,24 @@ async fn a_base_url_may_have_a_path() {
 async fn a_homeserver_without_oauth_says_so() {
     let server = server(&[]).await;
     let error = server_metadata(&http(), &server.url).await.unwrap_err();
-    assert_eq!(error, DiscoveryError::NoOauth { host: "127.0.0.1".to_owned() });
-    assert_eq!(server.lines(), gets(&[V1, UNSTABLE, ISSUER_V1, ISSUER_UNSTABLE]));
+    assert_eq!(
+        error,
+        DiscoveryError::NoOauth {
+            host: "127.0.0.1".to_owned()
+        }
+    );
+    assert_eq!(
+        server.lines(),
+        gets(&[V1, UNSTABLE, ISSUER_V1, ISSUER_UNSTABLE])
+    );
     // Older servers do not know the path with another status.
     for status in [400, 405] {
         let (_server, outcome) =
             always(move |_| Reply::json(status, json!({ "errcode": "M_UNRECOGNIZED" }))).await;
-        assert!(matches!(outcome, Err(DiscoveryError::NoOauth { .. })), "{status}");
+        assert!(
+            matches!(outcome, Err(DiscoveryError::NoOauth { .. })),
+            "{status}"
+        );
     }
 }
 
@@ -114,14 +139,28 @@ async fn only_what_may_pass_is_for_later() {
 #[tokio::test]
 async fn trouble_is_not_absence() {
     for status in [400, 401, 403, 429, 500, 503] {
-        let (_server, outcome) = always(move |_| Reply::json(status, json!({ "errcode": "M_X\u{7}" }))).await;
+        let (_server, outcome) =
+            always(move |_| Reply::json(status, json!({ "errcode": "M_X\u{7}" }))).await;
         let transient = outcome.as_ref().is_err_and(DiscoveryError::is_transient);
         assert_eq!(transient, matches!(status, 429 | 500..), "{status}");
         let errcode = Some("M_X\u{fffd}".to_owned());
-        assert_eq!(outcome, Err(DiscoveryError::Refused { host: "127.0.0.1".to_owned(), status, errcode }));
+        assert_eq!(
+            outcome,
+            Err(DiscoveryError::Refused {
+                host: "127.0.0.1".to_owned(),
+                status,
+                errcode
+            })
+        );
     }
     let (server, outcome) = always(|_| Reply::Close).await;
-    assert!(matches!(outcome, Err(DiscoveryError::Http(HttpError::Unreachable { .. }))), "{outcome:?}");
+    assert!(
+        matches!(
+            outcome,
+            Err(DiscoveryError::Http(HttpError::Unreachable { .. }))
+        ),
+        "{outcome:?}"
+    );
     assert!(outcome.unwrap_err().is_transient());
     assert_eq!(server.count("GET"), 1);
     let (server, outcome) = always(|_| Reply::html(200)).await;
@@ -129,13 +168,22 @@ async fn trouble_is_not_absence() {
     let what = "is a web page (HTML), not JSON".to_owned();
     assert_eq!(outcome, Err(DiscoveryError::BadDocument { document, what }));
     let (_server, outcome) = always(|_| Reply::new(200, &[], vec![b' '; 300 << 10])).await;
-    assert!(matches!(outcome, Err(DiscoveryError::Http(HttpError::TooLarge { .. }))), "{outcome:?}");
+    assert!(
+        matches!(
+            outcome,
+            Err(DiscoveryError::Http(HttpError::TooLarge { .. }))
+        ),
+        "{outcome:?}"
+    );
 }
 
 #[tokio::test]
 async fn metadata_is_never_redirected() {
     let (server, outcome) = always(|asked| Reply::redirect(307, &own(asked, "/elsewhere"))).await;
-    assert!(matches!(outcome, Err(DiscoveryError::Refused { status: 307, .. })), "{outcome:?}");
+    assert!(
+        matches!(outcome, Err(DiscoveryError::Refused { status: 307, .. })),
+        "{outcome:?}"
+    );
     assert_eq!(server.lines(), gets(&[V1]));
 }
 
@@ -153,7 +201,13 @@ async fn the_issuer_must_name_itself() {
     .await;
     let error = server_metadata(&http(), &server.url).await.unwrap_err();
     assert!(
-        matches!(error, DiscoveryError::Malformed { what: "it is of another issuer than advertised", .. }),
+        matches!(
+            error,
+            DiscoveryError::Malformed {
+                what: "it is of another issuer than advertised",
+                ..
+            }
+        ),
         "{error:?}"
     );
 }
@@ -162,7 +216,10 @@ async fn the_issuer_must_name_itself() {
 async fn an_issuer_without_its_document_is_not_a_homeserver_without_oauth() {
     let server = server(&[ISSUER_V1]).await;
     let error = server_metadata(&http(), &server.url).await.unwrap_err();
-    assert!(matches!(error, DiscoveryError::Malformed { .. }), "{error:?}");
+    assert!(
+        matches!(error, DiscoveryError::Malformed { .. }),
+        "{error:?}"
+    );
 }
 
 #[tokio::test]
@@ -173,7 +230,10 @@ async fn an_issuer_that_must_not_be_contacted_is_not() {
     })
     .await;
     let error = server_metadata(&http(), &server.url).await.unwrap_err();
-    let refused = HttpError::NotAllowed { scheme: "http".to_owned(), host: "a.example".to_owned() };
+    let refused = HttpError::NotAllowed {
+        scheme: "http".to_owned(),
+        host: "a.example".to_owned(),
+    };
     assert_eq!(error, DiscoveryError::Http(refused));
 }
 
@@ -193,28 +253,55 @@ async fn a_base_url_needs_no_look_up() {
         resolve(&http, &Homeserver::parse(text).unwrap()).await
     };
     assert_eq!(
-        resolved(https_only.clone(), "https://m.example/x").await.unwrap().as_str(),
+        resolved(https_only.clone(), "https://m.example/x")
+            .await
+            .unwrap()
+            .as_str(),
         "https://m.example/x"
     );
     assert!(resolved(http(), "http://127.0.0.1:1").await.is_ok());
-    assert!(matches!(resolved(https_only, "http://127.0.0.1:1").await, Err(DiscoveryError::Http(_))));
-    assert!(matches!(resolved(http(), "http://m.example").await, Err(DiscoveryError::Http(_))));
+    assert!(matches!(
+        resolved(https_only, "http://127.0.0.1:1").await,
+        Err(DiscoveryError::Http(_))
+    ));
+    assert!(matches!(
+        resolved(http(), "http://m.example").await,
+        Err(DiscoveryError::Http(_))
+    ));
 }
 
 #[tokio::test]
 async fn a_server_name_is_looked_up() {
     let document = json!({ "m.homeserver": { "base_url": "https://m.example/" }, "m.other": 1 });
-    assert_eq!(well_known(document).await.unwrap().as_str(), "https://m.example/");
+    assert_eq!(
+        well_known(document).await.unwrap().as_str(),
+        "https://m.example/"
+    );
 }
 
 #[tokio::test]
 async fn a_base_url_that_is_none_is_refused() {
-    for base_url in ["m.example", "ftp://m.example", "https://a:b@m.example/", "https://m.example/?x"] {
-        let error = well_known(json!({ "m.homeserver": { "base_url": base_url } })).await.unwrap_err();
-        assert!(matches!(error, DiscoveryError::BadBaseUrl { .. }), "{base_url}: {error:?}");
+    for base_url in [
+        "m.example",
+        "ftp://m.example",
+        "https://a:b@m.example/",
+        "https://m.example/?x",
+    ] {
+        let error = well_known(json!({ "m.homeserver": { "base_url": base_url } }))
+            .await
+            .unwrap_err();
+        assert!(
+            matches!(error, DiscoveryError::BadBaseUrl { .. }),
+            "{base_url}: {error:?}"
+        );
     }
-    let error = well_known(json!({ "m.homeserver": { "base_url": "http://m.example/" } })).await.unwrap_err();
-    assert!(matches!(error, DiscoveryError::Http(HttpError::NotAllowed { .. })), "{error:?}");
+    let error = well_known(json!({ "m.homeserver": { "base_url": "http://m.example/" } }))
+        .await
+        .unwrap_err();
+    assert!(
+        matches!(error, DiscoveryError::Http(HttpError::NotAllowed { .. })),
+        "{error:?}"
+    );
 }
 
 /// What stands there instead is said, with the document's name and the way around it.
@@ -224,8 +311,14 @@ async fn a_document_that_cannot_be_read_is_named() {
     let cases = [
         (Reply::html(200), "is a web page (HTML)"),
         (Reply::new(200, &[], ""), "is empty"),
-        (Reply::new(200, &[], format!("\u{feff}{good}")), "begins with a byte order mark"),
-        (Reply::new(200, &[], format!("// ours\n{good}")), "has a comment"),
+        (
+            Reply::new(200, &[], format!("\u{feff}{good}")),
+            "begins with a byte order mark",
+        ),
+        (
+            Reply::new(200, &[], format!("// ours\n{good}")),
+            "has a comment",
+        ),
         (Reply::new(200, &[], "{"), "is not JSON (line 1, column 1)"),
         (
             Reply::json(200, json!({ "m.homeserver": {} })),
@@ -233,18 +326,32 @@ async fn a_document_that_cannot_be_read_is_named() {
         ),
         (Reply::html(403), "is refused with status 403"),
         (Reply::html(404), "no /.well-known/matrix/client"),
-        (Reply::json(200, json!({ "m.homeserver": { "base_url": "m" } })), "not a usable base URL"),
+        (
+            Reply::json(200, json!({ "m.homeserver": { "base_url": "m" } })),
+            "not a usable base URL",
+        ),
     ];
     for (reply, what) in cases {
         let server = Server::start(move |_| reply.clone()).await;
-        let text = resolve(&http(), &named(&server)).await.unwrap_err().to_string();
-        assert!(text.contains(what) && text.contains(server.url.authority()), "{text}");
+        let text = resolve(&http(), &named(&server))
+            .await
+            .unwrap_err()
+            .to_string();
         assert!(
-            text.contains("; give the homeserver's base URL instead of its name (--homeserver https://"),
+            text.contains(what) && text.contains(server.url.authority()),
+            "{text}"
+        );
+        assert!(
+            text.contains(
+                "; give the homeserver's base URL instead of its name (--homeserver https://"
+            ),
             "{text}"
         );
         if what.starts_with("is ") {
-            assert!(text.starts_with(server.at("/.well-known/matrix/client").as_str()), "{text}");
+            assert!(
+                text.starts_with(server.at("/.well-known/matrix/client").as_str()),
+                "{text}"
+            );
         }
     }
     // A redirect's target is named, not where it began.
@@ -253,8 +360,14 @@ async fn a_document_that_cannot_be_read_is_named() {
         _ => Reply::redirect(302, "/elsewhere?token=1"),
     })
     .await;
-    let text = resolve(&http(), &named(&server)).await.unwrap_err().to_string();
-    assert!(text.starts_with(&format!("{} is a web page", server.at("/elsewhere"))), "{text}");
+    let text = resolve(&http(), &named(&server))
+        .await
+        .unwrap_err()
+        .to_string();
+    assert!(
+        text.starts_with(&format!("{} is a web page", server.at("/elsewhere"))),
+        "{text}"
+    );
 }
 
 /// The sandbox without its flag: the cause is the command, not the server.
@@ -263,8 +376,12 @@ async fn plain_http_to_this_machine_names_the_flag() {
     let server = server(&[V1]).await;
     let https_only = Http::new(Policy::HttpsOnly).unwrap();
     for name in [server.url.as_str(), "127.0.0.1:1"] {
-        let error = resolve(&https_only, &Homeserver::parse(name).unwrap()).await.unwrap_err();
-        let flag = HttpError::LoopbackHttp { host: "127.0.0.1".to_owned() };
+        let error = resolve(&https_only, &Homeserver::parse(name).unwrap())
+            .await
+            .unwrap_err();
+        let flag = HttpError::LoopbackHttp {
+            host: "127.0.0.1".to_owned(),
+        };
         assert_eq!(error, DiscoveryError::Http(flag), "{name}");
     }
     assert_eq!(server.lines(), gets(&[]), "nobody was asked in plain http");
@@ -274,7 +391,10 @@ async fn plain_http_to_this_machine_names_the_flag() {
 async fn a_name_without_the_document_says_what_to_do() {
     let server = Server::start(|_| Reply::html(404)).await;
     let error = resolve(&http(), &named(&server)).await.unwrap_err();
-    assert!(matches!(error, DiscoveryError::NoWellKnown { .. }), "{error:?}");
+    assert!(
+        matches!(error, DiscoveryError::NoWellKnown { .. }),
+        "{error:?}"
+    );
     assert!(error.to_string().contains("https://"), "{error}");
 }
 
@@ -286,11 +406,18 @@ async fn the_well_known_document_may_redirect_a_little() {
             left -= 1;
             match left {
                 0.. => Reply::redirect(301, &format!("/hop{left}")),
-                _ => Reply::json(200, json!({ "m.homeserver": { "base_url": "https://m.example/" } })),
+                _ => Reply::json(
+                    200,
+                    json!({ "m.homeserver": { "base_url": "https://m.example/" } }),
+                ),
             }
         })
         .await;
-        assert_eq!(resolve(&http(), &named(&server)).await.is_ok(), fine, "{hops} hops");
+        assert_eq!(
+            resolve(&http(), &named(&server)).await.is_ok(),
+            fine,
+            "{hops} hops"
+        );
         assert_eq!(server.count("GET"), 4);
     }
 }
@@ -299,5 +426,8 @@ async fn the_well_known_document_may_redirect_a_little() {
 async fn a_redirect_obeys_the_policy() {
     let server = Server::start(|_| Reply::redirect(302, "http://m.example/x")).await;
     let error = resolve(&http(), &named(&server)).await.unwrap_err();
-    assert!(matches!(error, DiscoveryError::Http(HttpError::NotAllowed { .. })), "{error:?}");
+    assert!(
+        matches!(error, DiscoveryError::Http(HttpError::NotAllowed { .. })),
+        "{error:?}"
+    );
 }

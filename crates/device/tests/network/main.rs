@@ -1,5 +1,12 @@
-//! The device's side of the network, against servers that do exactly what a test says, and against the sandbox.
-#![allow(missing_docs, unreachable_pub, clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
+//! The device's side of the network, against servers that do exactly what a test says, and against
+//! the sandbox.
+#![allow(
+    missing_docs,
+    unreachable_pub,
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing
+)]
 
 mod discovery;
 mod oauth;

@@ -25,13 +25,17 @@ fn metadata(server: &Server) -> ServerMetadata {
 /// A server that gives these answers in turn, and a client of it.
 async fn client(script: Vec<Reply>) -> (Server, OAuth) {
     let mut script = VecDeque::from(script);
-    let server = Server::start(move |_| script.pop_front().unwrap_or_else(|| Reply::html(500))).await;
+    let server =
+        Server::start(move |_| script.pop_front().unwrap_or_else(|| Reply::html(500))).await;
     let oauth = OAuth::resume(http(), metadata(&server), "client".to_owned());
     (server, oauth)
 }
 
 fn refusal(code: &str) -> Reply {
-    Reply::json(400, json!({ "error": code, "error_description": "why\u{1b} not; obey" }))
+    Reply::json(
+        400,
+        json!({ "error": code, "error_description": "why\u{1b} not; obey" }),
+    )
 }
 
 fn codes(uri: &str, complete: Option<&str>) -> Reply {
@@ -60,8 +64,11 @@ fn tokens() -> Tokens {
 
 #[tokio::test]
 async fn a_dynamic_client_registers() {
-    let server = Server::start(|_| Reply::json(201, json!({ "client_id": "new-client", "x": 1 }))).await;
-    let oauth = OAuth::connect(http(), metadata(&server), &Client::default()).await.unwrap();
+    let server =
+        Server::start(|_| Reply::json(201, json!({ "client_id": "new-client", "x": 1 }))).await;
+    let oauth = OAuth::connect(http(), metadata(&server), &Client::default())
+        .await
+        .unwrap();
     assert_eq!(oauth.client_id(), "new-client");
     assert_eq!(server.lines(), ["POST /register"]);
     let sent: Value = serde_json::from_slice(&server.asked()[0].body).unwrap();
@@ -80,38 +87,74 @@ async fn a_dynamic_client_registers() {
 async fn a_registered_client_does_not() {
     let server = Server::start(|_| Reply::html(500)).await;
     let client = Client::Registered("static-client".to_owned());
-    let oauth = OAuth::connect(http(), metadata(&server), &client).await.unwrap();
-    assert_eq!((oauth.client_id(), server.lines().len()), ("static-client", 0));
+    let oauth = OAuth::connect(http(), metadata(&server), &client)
+        .await
+        .unwrap();
+    assert_eq!(
+        (oauth.client_id(), server.lines().len()),
+        ("static-client", 0)
+    );
 }
 
 #[tokio::test]
 async fn registration_can_fail() {
     let register = |reply: Reply| async move {
         let server = Server::start(move |_| reply.clone()).await;
-        OAuth::connect(http(), metadata(&server), &Client::default()).await.unwrap_err()
+        OAuth::connect(http(), metadata(&server), &Client::default())
+            .await
+            .unwrap_err()
     };
     let error = register(refusal("invalid_client_metadata")).await;
     assert!(
-        error.to_string().contains("; ask its administrator for a client ID and give it with --client-id")
+        error
+            .to_string()
+            .contains("; ask its administrator for a client ID and give it with --client-id")
     );
-    let OAuthError::NotRegistered { error, description, .. } = error else { panic!("{error:?}") };
+    let OAuthError::NotRegistered {
+        error, description, ..
+    } = error
+    else {
+        panic!("{error:?}")
+    };
     assert_eq!(
         (error.as_str(), description.as_deref()),
         ("invalid_client_metadata", Some("why\u{fffd} not, obey"))
     );
-    assert!(matches!(register(Reply::html(502)).await, OAuthError::Unavailable { status: 502, .. }));
-    assert!(matches!(register(Reply::json(201, json!({}))).await, OAuthError::Malformed { .. }));
+    assert!(matches!(
+        register(Reply::html(502)).await,
+        OAuthError::Unavailable { status: 502, .. }
+    ));
+    assert!(matches!(
+        register(Reply::json(201, json!({}))).await,
+        OAuthError::Malformed { .. }
+    ));
     assert!(matches!(
         register(Reply::json(201, json!({ "client_id": "" }))).await,
         OAuthError::Malformed { .. }
     ));
-    assert!(matches!(register(Reply::json(404, json!({}))).await, OAuthError::Malformed { .. }));
+    assert!(matches!(
+        register(Reply::json(404, json!({}))).await,
+        OAuthError::Malformed { .. }
+    ));
 
     let server = Server::start(|_| Reply::html(500)).await;
-    let without = ServerMetadata { registration_endpoint: None, ..metadata(&server) };
-    let error = OAuth::connect(http(), without, &Client::default()).await.unwrap_err();
-    assert!(matches!(error, OAuthError::NoRegistration { .. }), "{error:?}");
-    assert!(error.to_string().contains("client ID and give it with --client-id"), "{error}");
+    let without = ServerMetadata {
+        registration_endpoint: None,
+        ..metadata(&server)
+    };
+    let error = OAuth::connect(http(), without, &Client::default())
+        .await
+        .unwrap_err();
+    assert!(
+        matches!(error, OAuthError::NoRegistration { .. }),
+        "{error:?}"
+    );
+    assert!(
+        error
+            .to_string()
+            .contains("client ID and give it with --client-id"),
+        "{error}"
+    );
 }
 
 /// A client ID that is given and registration point at each other.
@@ -123,46 +166,85 @@ async fn a_client_id_that_is_not_known_is_the_commands() {
             _ => refusal(code),
         })
         .await;
-        let oauth = OAuth::connect(http(), metadata(&server), &client).await.unwrap();
+        let oauth = OAuth::connect(http(), metadata(&server), &client)
+            .await
+            .unwrap();
         oauth.authorize_device("DEVICE").await.unwrap_err()
     };
     let given = || Client::Registered("of-old".to_owned());
     for code in ["invalid_client", "unauthorized_client"] {
         let error = authorize(given(), code).await;
-        assert!(matches!(error, OAuthError::UnknownClient { .. }), "{error:?}");
         assert!(
-            error.to_string().contains("; check --client-id with its administrator, or leave it out"),
+            matches!(error, OAuthError::UnknownClient { .. }),
+            "{error:?}"
+        );
+        assert!(
+            error
+                .to_string()
+                .contains("; check --client-id with its administrator, or leave it out"),
             "{error}"
         );
-        assert!(matches!(authorize(Client::default(), code).await, OAuthError::Refused { .. }));
+        assert!(matches!(
+            authorize(Client::default(), code).await,
+            OAuthError::Refused { .. }
+        ));
     }
-    assert!(matches!(authorize(given(), "invalid_scope").await, OAuthError::Refused { .. }));
+    assert!(matches!(
+        authorize(given(), "invalid_scope").await,
+        OAuthError::Refused { .. }
+    ));
 }
 
-/// A page of a proxy is not the authorization server's word; whether to come back depends on its status.
+/// A page of a proxy is not the authorization server's word; whether to come back depends on its
+/// status.
 #[tokio::test]
 async fn a_page_that_forbids_is_not_for_later() {
     for (status, later) in [(403, false), (404, false), (429, true), (503, true)] {
         let server = Server::start(move |_| Reply::html(status)).await;
-        let error = OAuth::connect(http(), metadata(&server), &Client::default()).await.unwrap_err();
-        assert_eq!(error.to_string().ends_with("; try again later"), later, "{error}");
-        assert_eq!(error.to_string().ends_with("; tell its administrator"), !later, "{error}");
+        let error = OAuth::connect(http(), metadata(&server), &Client::default())
+            .await
+            .unwrap_err();
+        assert_eq!(
+            error.to_string().ends_with("; try again later"),
+            later,
+            "{error}"
+        );
+        assert_eq!(
+            error.to_string().ends_with("; tell its administrator"),
+            !later,
+            "{error}"
+        );
     }
 }
 
 #[tokio::test]
 async fn the_codes_come_with_the_stable_scopes() {
-    let (server, oauth) =
-        client(vec![codes("HTTPS://A.example/link", Some("https://a.example/link?code=ABCDEF"))]).await;
+    let (server, oauth) = client(vec![codes(
+        "HTTPS://A.example/link",
+        Some("https://a.example/link?code=ABCDEF"),
+    )])
+    .await;
     let authorization = oauth.authorize_device("DEVICEIDDEVICEID").await.unwrap();
     assert_eq!(authorization.user_code(), "ABCDEF");
     // Exactly as received: the other device judges the text, not what a parser made of it.
     assert_eq!(authorization.verification_uri(), "HTTPS://A.example/link");
-    assert_eq!(authorization.verification_uri_complete(), Some("https://a.example/link?code=ABCDEF"));
-    assert_eq!((authorization.expires_in().as_secs(), authorization.interval().as_secs()), (60, 1));
+    assert_eq!(
+        authorization.verification_uri_complete(),
+        Some("https://a.example/link?code=ABCDEF")
+    );
+    assert_eq!(
+        (
+            authorization.expires_in().as_secs(),
+            authorization.interval().as_secs()
+        ),
+        (60, 1)
+    );
     let asked = &server.asked()[0];
     assert_eq!(format!("{} {}", asked.method, asked.path), "POST /device");
-    assert_eq!(asked.header("user-agent").unwrap(), concat!("matrix-qr/", env!("CARGO_PKG_VERSION")));
+    assert_eq!(
+        asked.header("user-agent").unwrap(),
+        concat!("matrix-qr/", env!("CARGO_PKG_VERSION"))
+    );
     assert_eq!(asked.field("client_id").unwrap(), "client");
     assert_eq!(
         asked.field("scope").unwrap(),
@@ -170,7 +252,8 @@ async fn the_codes_come_with_the_stable_scopes() {
     );
 }
 
-/// What the device is called goes into one request, with which the consent begins, and into no other.
+/// What the device is called goes into one request, with which the consent begins, and into no
+/// other.
 #[tokio::test]
 async fn the_device_is_named_where_the_consent_begins() {
     let server = Server::start(|asked| match asked.path.as_str() {
@@ -181,9 +264,15 @@ async fn the_device_is_named_where_the_consent_begins() {
     })
     .await;
     let name = DeviceName::parse("Käthe's (1)").unwrap();
-    let oauth = OAuth::connect(http(), metadata(&server), &Client::default()).await.unwrap().on_device(&name);
+    let oauth = OAuth::connect(http(), metadata(&server), &Client::default())
+        .await
+        .unwrap()
+        .on_device(&name);
     let authorization = oauth.authorize_device("DEVICE").await.unwrap();
-    assert!(matches!(oauth.await_token(&authorization).await, TokenOutcome::Granted(_)));
+    assert!(matches!(
+        oauth.await_token(&authorization).await,
+        TokenOutcome::Granted(_)
+    ));
     oauth.refresh(&Secret::new("refresh-1")).await.unwrap();
     oauth.revoke(&tokens()).await.unwrap();
     let usual = concat!("matrix-qr/", env!("CARGO_PKG_VERSION"));
@@ -200,17 +289,27 @@ async fn the_device_is_named_where_the_consent_begins() {
 async fn openid_is_asked_for_where_it_is_advertised() {
     let server = Server::start(|_| codes("https://a.example/", None)).await;
     let scopes = Some(vec!["openid".to_owned(), "email".to_owned()]);
-    let metadata = ServerMetadata { scopes_supported: scopes, ..metadata(&server) };
+    let metadata = ServerMetadata {
+        scopes_supported: scopes,
+        ..metadata(&server)
+    };
     let oauth = OAuth::resume(http(), metadata, "client".to_owned());
     let authorization = oauth.authorize_device("DEVICE").await.unwrap();
     assert_eq!(authorization.verification_uri_complete(), None);
     let scope = server.asked()[0].field("scope").unwrap();
-    assert_eq!(scope, "openid urn:matrix:client:api:* urn:matrix:client:device:DEVICE");
+    assert_eq!(
+        scope,
+        "openid urn:matrix:client:api:* urn:matrix:client:device:DEVICE"
+    );
 }
 
 #[tokio::test]
 async fn the_unstable_scopes_are_tried_once_and_only_for_invalid_scope() {
-    let (server, oauth) = client(vec![refusal("invalid_scope"), codes("https://a.example/", None)]).await;
+    let (server, oauth) = client(vec![
+        refusal("invalid_scope"),
+        codes("https://a.example/", None),
+    ])
+    .await;
     oauth.authorize_device("DEVICE").await.unwrap();
     let scope = server.asked()[1].field("scope").unwrap();
     let unstable = "urn:matrix:org.matrix.msc2967.client";
@@ -218,10 +317,17 @@ async fn the_unstable_scopes_are_tried_once_and_only_for_invalid_scope() {
 
     let (server, oauth) = client(vec![refusal("invalid_scope"), refusal("invalid_scope")]).await;
     let error = oauth.authorize_device("DEVICE").await.unwrap_err();
-    assert!(matches!(error, OAuthError::Refused { ref error, .. } if error == "invalid_scope"), "{error:?}");
+    assert!(
+        matches!(error, OAuthError::Refused { ref error, .. } if error == "invalid_scope"),
+        "{error:?}"
+    );
     assert_eq!(server.count("POST"), 2);
 
-    let (server, oauth) = client(vec![refusal("invalid_client"), codes("https://a.example/", None)]).await;
+    let (server, oauth) = client(vec![
+        refusal("invalid_client"),
+        codes("https://a.example/", None),
+    ])
+    .await;
     assert!(oauth.authorize_device("DEVICE").await.is_err());
     assert_eq!(server.count("POST"), 1);
 }
@@ -247,31 +353,54 @@ async fn codes_that_are_of_no_use_are_refused() {
     for reply in replies {
         let (_server, oauth) = client(vec![reply.clone()]).await;
         let error = oauth.authorize_device("DEVICE").await.unwrap_err();
-        assert!(matches!(error, OAuthError::Malformed { .. }), "{reply:?}: {error:?}");
+        assert!(
+            matches!(error, OAuthError::Malformed { .. }),
+            "{reply:?}: {error:?}"
+        );
         assert!(!format!("{error} {error:?}").contains("device-code-1"));
     }
 }
 
-/// What is not a URL for a browser still is a URL: it is the existing device that refuses it, for all to see.
+/// What is not a URL for a browser still is a URL: it is the existing device that refuses it, for
+/// all to see.
 #[tokio::test]
 async fn a_hostile_uri_reaches_the_device_that_judges_it() {
     for uri in ["javascript:alert(1)", "http://evil.example/"] {
         let (_server, oauth) = client(vec![codes(uri, None)]).await;
-        assert_eq!(oauth.authorize_device("DEVICE").await.unwrap().verification_uri(), uri);
+        assert_eq!(
+            oauth
+                .authorize_device("DEVICE")
+                .await
+                .unwrap()
+                .verification_uri(),
+            uri
+        );
     }
 }
 
 #[tokio::test]
 async fn without_the_grant_nothing_is_asked() {
     let server = Server::start(|_| Reply::html(500)).await;
-    let without = ServerMetadata { device_authorization_endpoint: None, ..metadata(&server) };
-    let error =
-        OAuth::resume(http(), without, "client".to_owned()).authorize_device("DEVICE").await.unwrap_err();
-    assert!(matches!(error, OAuthError::Discovery(DiscoveryError::NoDeviceGrant { .. })), "{error:?}");
+    let without = ServerMetadata {
+        device_authorization_endpoint: None,
+        ..metadata(&server)
+    };
+    let error = OAuth::resume(http(), without, "client".to_owned())
+        .authorize_device("DEVICE")
+        .await
+        .unwrap_err();
+    assert!(
+        matches!(
+            error,
+            OAuthError::Discovery(DiscoveryError::NoDeviceGrant { .. })
+        ),
+        "{error:?}"
+    );
     assert_eq!(server.lines().len(), 0);
 }
 
-/// Over a real connection; the outcomes and the pauses are tested with a clock of their own beside the code.
+/// Over a real connection; the outcomes and the pauses are tested with a clock of their own beside
+/// the code.
 #[tokio::test]
 async fn a_token_comes_through_error_pages_and_lost_connections() {
     let script = vec![
@@ -285,14 +414,19 @@ async fn a_token_comes_through_error_pages_and_lost_connections() {
     let (server, oauth) = client(script).await;
     let authorization = oauth.authorize_device("DEVICE").await.unwrap();
     let outcome = oauth.await_token(&authorization).await;
-    let TokenOutcome::Granted(granted) = outcome else { panic!("{outcome:?}") };
+    let TokenOutcome::Granted(granted) = outcome else {
+        panic!("{outcome:?}")
+    };
     assert_eq!(
         (granted.access_token, granted.refresh_token),
         (tokens().access_token, tokens().refresh_token)
     );
     for asked in &server.asked()[1..] {
         assert_eq!(asked.path, "/token");
-        assert_eq!(asked.field("grant_type").unwrap(), "urn:ietf:params:oauth:grant-type:device_code");
+        assert_eq!(
+            asked.field("grant_type").unwrap(),
+            "urn:ietf:params:oauth:grant-type:device_code"
+        );
         assert_eq!(asked.field("device_code").unwrap(), "device-code-1");
         assert_eq!(asked.field("client_id").unwrap(), "client");
     }
@@ -301,11 +435,17 @@ async fn a_token_comes_through_error_pages_and_lost_connections() {
 
 #[tokio::test]
 async fn a_refresh_brings_new_tokens() {
-    let (server, oauth) =
-        client(vec![granted("access-2", Some("refresh-2")), granted("access-3", None)]).await;
+    let (server, oauth) = client(vec![
+        granted("access-2", Some("refresh-2")),
+        granted("access-3", None),
+    ])
+    .await;
     let fresh = oauth.refresh(&Secret::new("refresh-1")).await.unwrap();
     assert_eq!(
-        (fresh.access_token.expose(), fresh.refresh_token.unwrap().expose()),
+        (
+            fresh.access_token.expose(),
+            fresh.refresh_token.unwrap().expose()
+        ),
         ("access-2", "refresh-2")
     );
     let asked = &server.asked()[0];
@@ -315,7 +455,10 @@ async fn a_refresh_brings_new_tokens() {
     // A server that does not rotate: the old one stays good.
     let fresh = oauth.refresh(&Secret::new("refresh-2")).await.unwrap();
     assert_eq!(
-        (fresh.access_token.expose(), fresh.refresh_token.unwrap().expose()),
+        (
+            fresh.access_token.expose(),
+            fresh.refresh_token.unwrap().expose()
+        ),
         ("access-3", "refresh-2")
     );
 }
@@ -337,7 +480,14 @@ async fn a_refresh_is_not_repeated() {
 
 fn revoked(server: &Server) -> Vec<(String, String)> {
     let asked = server.asked().into_iter();
-    asked.map(|asked| (asked.field("token_type_hint").unwrap(), asked.field("token").unwrap())).collect()
+    asked
+        .map(|asked| {
+            (
+                asked.field("token_type_hint").unwrap(),
+                asked.field("token").unwrap(),
+            )
+        })
+        .collect()
 }
 
 fn pair(hint: &str, token: &str) -> (String, String) {
@@ -348,7 +498,13 @@ fn pair(hint: &str, token: &str) -> (String, String) {
 async fn the_refresh_token_is_revoked_first() {
     let (server, oauth) = client(vec![Reply::new(200, &[], ""), Reply::new(200, &[], "")]).await;
     oauth.revoke(&tokens()).await.unwrap();
-    assert_eq!(revoked(&server), [pair("refresh_token", "refresh-1"), pair("access_token", "access-1")]);
+    assert_eq!(
+        revoked(&server),
+        [
+            pair("refresh_token", "refresh-1"),
+            pair("access_token", "access-1")
+        ]
+    );
     assert_eq!(server.asked()[0].field("client_id").unwrap(), "client");
     assert_eq!(server.lines()[0], "POST /revoke");
 }
@@ -356,8 +512,14 @@ async fn the_refresh_token_is_revoked_first() {
 #[tokio::test]
 async fn a_revocation_survives_a_moment_of_trouble() {
     let fine = || Reply::new(200, &[], "");
-    let (server, oauth) =
-        client(vec![Reply::Close, Reply::html(503), fine(), Reply::html(429), fine()]).await;
+    let (server, oauth) = client(vec![
+        Reply::Close,
+        Reply::html(503),
+        fine(),
+        Reply::html(429),
+        fine(),
+    ])
+    .await;
     oauth.revoke(&tokens()).await.unwrap();
     assert_eq!(server.count("POST"), 5);
 }
@@ -372,10 +534,22 @@ async fn a_revocation_that_fails_says_so_and_still_ends_what_it_can() {
 
     let (server, oauth) = client(vec![]).await;
     let error = oauth.revoke(&tokens()).await.unwrap_err();
-    assert!(matches!(error, OAuthError::Unavailable { status: 500, .. }), "{error:?}");
+    assert!(
+        matches!(error, OAuthError::Unavailable { status: 500, .. }),
+        "{error:?}"
+    );
     assert_eq!(server.count("POST"), 6);
 
-    let without = ServerMetadata { revocation_endpoint: None, ..metadata(&server) };
-    let error = OAuth::resume(http(), without, "client".to_owned()).revoke(&tokens()).await.unwrap_err();
-    assert!(matches!(error, OAuthError::NoRevocation { .. }), "{error:?}");
+    let without = ServerMetadata {
+        revocation_endpoint: None,
+        ..metadata(&server)
+    };
+    let error = OAuth::resume(http(), without, "client".to_owned())
+        .revoke(&tokens())
+        .await
+        .unwrap_err();
+    assert!(
+        matches!(error, OAuthError::NoRevocation { .. }),
+        "{error:?}"
+    );
 }

@@ -1,4 +1,5 @@
-//! One device's end of a rendezvous session, over a network and against servers that do their worst.
+//! One device's end of a rendezvous session, over a network and against servers that do their
+//! worst.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};
@@ -64,7 +65,10 @@ impl Room {
             writes: Vec::new(),
             troubles: VecDeque::new(),
             answers: VecDeque::new(),
-            times: [("Date", "Wed, 07 Sep 2022 14:00:00 GMT"), ("Expires", "Wed, 07 Sep 2022 14:01:00 GMT")],
+            times: [
+                ("Date", "Wed, 07 Sep 2022 14:00:00 GMT"),
+                ("Expires", "Wed, 07 Sep 2022 14:01:00 GMT"),
+            ],
             knows_if_none_match: true,
             prefer: Prefer::Unknown,
         }
@@ -76,8 +80,14 @@ impl Room {
     }
 
     fn answer(&mut self, asked: &Asked) -> Reply {
-        let trouble = self.troubles.iter().position(|(method, _)| *method == asked.method);
-        match trouble.and_then(|index| self.troubles.remove(index)).map(|(_, trouble)| trouble) {
+        let trouble = self
+            .troubles
+            .iter()
+            .position(|(method, _)| *method == asked.method);
+        match trouble
+            .and_then(|index| self.troubles.remove(index))
+            .map(|(_, trouble)| trouble)
+        {
             None => self.execute(asked),
             Some(Trouble::LoseRequest) => Reply::Close,
             Some(Trouble::Instead(reply)) => reply,
@@ -99,8 +109,14 @@ impl Room {
     fn execute(&mut self, asked: &Asked) -> Reply {
         match asked.method.as_str() {
             "POST" => {
-                assert_eq!((asked.header("content-type"), asked.body.len()), (Some("text/plain"), 0));
-                let url = format!("http://{}/secret-session-path", asked.header("host").unwrap());
+                assert_eq!(
+                    (asked.header("content-type"), asked.body.len()),
+                    (Some("text/plain"), 0)
+                );
+                let url = format!(
+                    "http://{}/secret-session-path",
+                    asked.header("host").unwrap()
+                );
                 self.with_headers(
                     201,
                     ("Content-Type", "application/json"),
@@ -134,7 +150,11 @@ impl Room {
                 Prefer::Held => held(self.with_headers(304, applied, Vec::new())),
                 Prefer::Unsaid => held(self.with_headers(304, ("X", "x"), Vec::new())),
                 Prefer::Cut => held(Reply::Close),
-                Prefer::TimedOut => held(Reply::new(504, &[("Content-Type", "text/html")], "<h1>504</h1>")),
+                Prefer::TimedOut => held(Reply::new(
+                    504,
+                    &[("Content-Type", "text/html")],
+                    "<h1>504</h1>",
+                )),
             };
         }
         self.with_headers(200, ("Content-Type", "text/plain"), self.payload.clone())
@@ -145,7 +165,16 @@ impl Room {
     }
 
     fn with_headers(&self, status: u16, header: (&str, &str), body: Vec<u8>) -> Reply {
-        Reply::new(status, &[header, self.times[0], self.times[1], ("ETag", &self.quoted())], body)
+        Reply::new(
+            status,
+            &[
+                header,
+                self.times[0],
+                self.times[1],
+                ("ETag", &self.quoted()),
+            ],
+            body,
+        )
     }
 
     fn error(&self, status: u16, errcode: &str) -> Reply {
@@ -173,12 +202,18 @@ impl Fixture {
 
     async fn created() -> (Self, RendezvousClient) {
         let this = Self::start().await;
-        let client = RendezvousClient::create(http(), &this.server.url).await.unwrap();
+        let client = RendezvousClient::create(http(), &this.server.url)
+            .await
+            .unwrap();
         (this, client)
     }
 
     fn trouble(&self, method: &'static str, trouble: Trouble) {
-        self.room.lock().unwrap().troubles.push_back((method, trouble));
+        self.room
+            .lock()
+            .unwrap()
+            .troubles
+            .push_back((method, trouble));
     }
 
     /// The other device, or a third party: the server cannot tell.
@@ -197,7 +232,10 @@ impl Fixture {
 
 /// What comes next, or a panic where nothing comes.
 async fn received(client: &RendezvousClient) -> String {
-    let payload = timeout(Duration::from_secs(20), client.receive()).await.unwrap().unwrap();
+    let payload = timeout(Duration::from_secs(20), client.receive())
+        .await
+        .unwrap()
+        .unwrap();
     String::from_utf8(payload.bytes).unwrap()
 }
 
@@ -210,17 +248,31 @@ async fn nothing_comes(client: &RendezvousClient, milliseconds: u64) {
 async fn two_devices_talk() {
     let (fixture, g) = Fixture::created().await;
     assert_eq!(g.location(), &fixture.location());
-    let s = RendezvousClient::join(http(), g.location().clone()).await.unwrap();
+    let s = RendezvousClient::join(http(), g.location().clone())
+        .await
+        .unwrap();
     for round in ["1", "2"] {
-        assert_eq!(s.send(format!("s{round}").as_str().into()).await, Ok(Delivery::Done));
+        assert_eq!(
+            s.send(format!("s{round}").as_str().into()).await,
+            Ok(Delivery::Done)
+        );
         assert_eq!(received(&g).await, format!("s{round}"));
-        assert_eq!(g.send(format!("g{round}").as_str().into()).await, Ok(Delivery::Done));
+        assert_eq!(
+            g.send(format!("g{round}").as_str().into()).await,
+            Ok(Delivery::Done)
+        );
         assert_eq!(received(&s).await, format!("g{round}"));
     }
     g.delete().await;
     assert_eq!(fixture.writes(), ["s1", "g1", "s2", "g2"]);
-    assert_eq!(fixture.server.lines()[0], "POST /_matrix/client/v1/rendezvous");
-    assert_eq!(fixture.server.lines().last().unwrap(), "DELETE /secret-session-path");
+    assert_eq!(
+        fixture.server.lines()[0],
+        "POST /_matrix/client/v1/rendezvous"
+    );
+    assert_eq!(
+        fixture.server.lines().last().unwrap(),
+        "DELETE /secret-session-path"
+    );
 }
 
 #[tokio::test]
@@ -228,17 +280,28 @@ async fn the_unstable_path_is_second() {
     let fixture = Fixture::start().await;
     let unstable = "/_matrix/client/unstable/org.matrix.msc4108/rendezvous";
     fixture.trouble("POST", Trouble::Instead(Reply::unrecognized()));
-    RendezvousClient::create(http(), &fixture.server.url).await.unwrap();
+    RendezvousClient::create(http(), &fixture.server.url)
+        .await
+        .unwrap();
     assert_eq!(fixture.server.lines()[1], format!("POST {unstable}"));
     // An endpoint of its own is taken as it is.
-    RendezvousClient::create_at(http(), &fixture.server.at("/bare")).await.unwrap();
+    RendezvousClient::create_at(http(), &fixture.server.at("/bare"))
+        .await
+        .unwrap();
     assert_eq!(fixture.server.lines()[2], "POST /bare");
 
     for status in [404, 405] {
         let body = json!({ "errcode": "M_UNRECOGNIZED" });
         let server = Server::start(move |_| Reply::json(status, body.clone())).await;
-        let error = RendezvousClient::create(http(), &server.url).await.unwrap_err();
-        assert_eq!(error, RendezvousError::NotSupported { host: "127.0.0.1".to_owned() });
+        let error = RendezvousClient::create(http(), &server.url)
+            .await
+            .unwrap_err();
+        assert_eq!(
+            error,
+            RendezvousError::NotSupported {
+                host: "127.0.0.1".to_owned()
+            }
+        );
         assert_eq!(server.count("POST"), 2);
     }
 }
@@ -248,17 +311,32 @@ async fn creation_survives_a_moment_of_trouble_and_reports_a_refusal() {
     let fixture = Fixture::start().await;
     fixture.trouble("POST", Trouble::LoseAnswer);
     fixture.trouble("POST", Trouble::Instead(Reply::html(502)));
-    RendezvousClient::create(http(), &fixture.server.url).await.unwrap();
+    RendezvousClient::create(http(), &fixture.server.url)
+        .await
+        .unwrap();
 
     let forbidden = Server::start(|_| Reply::json(403, json!({ "errcode": "M_FORBIDDEN" }))).await;
-    let error = RendezvousClient::create(http(), &forbidden.url).await.unwrap_err();
-    assert!(matches!(error, RendezvousError::Server(Error::Refused { status: 403, .. })), "{error:?}");
+    let error = RendezvousClient::create(http(), &forbidden.url)
+        .await
+        .unwrap_err();
+    assert!(
+        matches!(
+            error,
+            RendezvousError::Server(Error::Refused { status: 403, .. })
+        ),
+        "{error:?}"
+    );
     assert_eq!(forbidden.count("POST"), 1);
 
     // Full, and for longer than a person waits.
     let full = Server::start(|_| Reply::new(429, &[("Retry-After", "60")], "{}")).await;
-    let error = RendezvousClient::create(http(), &full.url).await.unwrap_err();
-    assert!(matches!(error, RendezvousError::Server(Error::RateLimited { .. })), "{error:?}");
+    let error = RendezvousClient::create(http(), &full.url)
+        .await
+        .unwrap_err();
+    assert!(
+        matches!(error, RendezvousError::Server(Error::RateLimited { .. })),
+        "{error:?}"
+    );
     assert_eq!(full.count("POST"), 1);
 }
 
@@ -267,7 +345,10 @@ async fn a_homeserver_may_delegate() {
     for (hops, fine) in [(1, true), (3, true), (4, false)] {
         let fixture = Fixture::start().await;
         for hop in 0..hops {
-            fixture.trouble("POST", Trouble::Instead(Reply::redirect(307, &format!("/hop{hop}"))));
+            fixture.trouble(
+                "POST",
+                Trouble::Instead(Reply::redirect(307, &format!("/hop{hop}"))),
+            );
         }
         let outcome = RendezvousClient::create(http(), &fixture.server.url).await;
         match outcome {
@@ -278,26 +359,47 @@ async fn a_homeserver_may_delegate() {
         assert_eq!(fixture.server.count("POST"), hops.min(3) + 1);
     }
     let circle = Server::start(|_| Reply::redirect(307, "/circle")).await;
-    let error = RendezvousClient::create(http(), &circle.url).await.unwrap_err();
-    assert!(matches!(error, RendezvousError::TooManyRedirects { .. }), "{error:?}");
+    let error = RendezvousClient::create(http(), &circle.url)
+        .await
+        .unwrap_err();
+    assert!(
+        matches!(error, RendezvousError::TooManyRedirects { .. }),
+        "{error:?}"
+    );
 }
 
 #[tokio::test]
 async fn a_redirect_obeys_the_policy_and_only_307_is_one() {
     let create = |reply: Reply| async move {
         let server = Server::start(move |_| reply.clone()).await;
-        RendezvousClient::create(http(), &server.url).await.unwrap_err()
+        RendezvousClient::create(http(), &server.url)
+            .await
+            .unwrap_err()
     };
     let error = create(Reply::redirect(307, "http://m.example/x")).await;
-    assert!(matches!(error, RendezvousError::Http(HttpError::NotAllowed { .. })), "{error:?}");
+    assert!(
+        matches!(error, RendezvousError::Http(HttpError::NotAllowed { .. })),
+        "{error:?}"
+    );
     for status in [301, 302, 303, 308] {
         let error = create(Reply::redirect(status, "/x")).await;
-        assert!(matches!(error, RendezvousError::Server(Error::Redirected { .. })), "{status}: {error:?}");
+        assert!(
+            matches!(error, RendezvousError::Server(Error::Redirected { .. })),
+            "{status}: {error:?}"
+        );
     }
     // Nor may the session be where the other device could not go.
     let headers = [("ETag", "\"1\""), ("Content-Type", "application/json")];
-    let error = create(Reply::new(201, &headers, json!({ "url": "http://m.example/x" }).to_string())).await;
-    assert!(matches!(error, RendezvousError::Http(HttpError::NotAllowed { .. })), "{error:?}");
+    let error = create(Reply::new(
+        201,
+        &headers,
+        json!({ "url": "http://m.example/x" }).to_string(),
+    ))
+    .await;
+    assert!(
+        matches!(error, RendezvousError::Http(HttpError::NotAllowed { .. })),
+        "{error:?}"
+    );
 }
 
 #[tokio::test]
@@ -305,11 +407,23 @@ async fn a_session_is_never_redirected() {
     let (fixture, client) = Fixture::created().await;
     fixture.trouble("GET", Trouble::Instead(Reply::redirect(307, "/elsewhere")));
     let error = client.receive().await.unwrap_err();
-    assert!(matches!(error, RendezvousError::Server(Error::Redirected { .. })), "{error:?}");
+    assert!(
+        matches!(error, RendezvousError::Server(Error::Redirected { .. })),
+        "{error:?}"
+    );
     fixture.trouble("PUT", Trouble::Instead(Reply::redirect(307, "/elsewhere")));
     let error = client.send("g1".into()).await.unwrap_err();
-    assert!(matches!(error, RendezvousError::Server(Error::Redirected { .. })), "{error:?}");
-    assert!(!fixture.server.lines().iter().any(|line| line.contains("elsewhere")));
+    assert!(
+        matches!(error, RendezvousError::Server(Error::Redirected { .. })),
+        "{error:?}"
+    );
+    assert!(
+        !fixture
+            .server
+            .lines()
+            .iter()
+            .any(|line| line.contains("elsewhere"))
+    );
 }
 
 #[tokio::test]
@@ -317,34 +431,64 @@ async fn joining_needs_a_session_that_is_empty_and_there() {
     let fixture = Fixture::start().await;
     fixture.trouble("GET", Trouble::LoseRequest);
     fixture.trouble("GET", Trouble::Instead(Reply::html(502)));
-    assert!(RendezvousClient::join(http(), fixture.location()).await.is_ok());
+    assert!(
+        RendezvousClient::join(http(), fixture.location())
+            .await
+            .is_ok()
+    );
 
     fixture.other_writes("somebody was here");
-    let error = RendezvousClient::join(http(), fixture.location()).await.unwrap_err();
+    let error = RendezvousClient::join(http(), fixture.location())
+        .await
+        .unwrap_err();
     assert_eq!(error, RendezvousError::AlreadyUsed);
 
-    fixture.trouble("GET", Trouble::Instead(Reply::json(404, json!({ "errcode": "M_NOT_FOUND" }))));
-    let error = RendezvousClient::join(http(), fixture.location()).await.unwrap_err();
+    fixture.trouble(
+        "GET",
+        Trouble::Instead(Reply::json(404, json!({ "errcode": "M_NOT_FOUND" }))),
+    );
+    let error = RendezvousClient::join(http(), fixture.location())
+        .await
+        .unwrap_err();
     assert_eq!(error, RendezvousError::Gone);
 
     let elsewhere = Location::Url(SessionUrl::parse("http://m.example/x").unwrap());
     let error = RendezvousClient::join(http(), elsewhere).await.unwrap_err();
-    assert!(matches!(error, RendezvousError::Http(HttpError::NotAllowed { .. })), "{error:?}");
+    assert!(
+        matches!(error, RendezvousError::Http(HttpError::NotAllowed { .. })),
+        "{error:?}"
+    );
 }
 
 #[tokio::test]
 async fn a_write_whose_answer_was_lost_happened() {
-    for trouble in [Trouble::LoseAnswer, Trouble::LoseRequest, Trouble::Instead(Reply::html(502))] {
+    for trouble in [
+        Trouble::LoseAnswer,
+        Trouble::LoseRequest,
+        Trouble::Instead(Reply::html(502)),
+    ] {
         let (fixture, client) = Fixture::created().await;
         fixture.trouble("PUT", trouble.clone());
         assert_eq!(client.send("g1".into()).await, Ok(Delivery::Done));
         // Whether the write had happened or not: it is there once, and the next one follows it.
         assert_eq!(fixture.writes(), ["g1"], "{trouble:?}");
-        let puts = if matches!(trouble, Trouble::LoseAnswer) { 1 } else { 2 };
+        let puts = if matches!(trouble, Trouble::LoseAnswer) {
+            1
+        } else {
+            2
+        };
         assert_eq!(fixture.server.count("PUT"), puts, "{trouble:?}");
         // It looks before it writes again, unless it was told that nothing was done.
-        let next = if matches!(trouble, Trouble::Instead(_)) { "PUT" } else { "GET" };
-        assert_eq!(fixture.server.lines()[2], format!("{next} /secret-session-path"), "{trouble:?}");
+        let next = if matches!(trouble, Trouble::Instead(_)) {
+            "PUT"
+        } else {
+            "GET"
+        };
+        assert_eq!(
+            fixture.server.lines()[2],
+            format!("{next} /secret-session-path"),
+            "{trouble:?}"
+        );
         assert_eq!(client.send("g2".into()).await, Ok(Delivery::Done));
         assert_eq!(fixture.writes(), ["g1", "g2"]);
         fixture.other_writes("s1");
@@ -361,19 +505,28 @@ async fn a_server_that_refuses_every_second_request_still_gets_the_write() {
         let (of_server, mut requests) = (room.clone(), 0);
         let server = Server::start(move |asked| {
             requests += 1;
-            if requests % 2 == 0 { Reply::html(status) } else { of_server.lock().unwrap().answer(asked) }
+            if requests % 2 == 0 {
+                Reply::html(status)
+            } else {
+                of_server.lock().unwrap().answer(asked)
+            }
         })
         .await;
         let client = RendezvousClient::create(http(), &server.url).await.unwrap();
         for write in ["g1", "g2"] {
-            assert_eq!(client.send(write.into()).await, Ok(Delivery::Done), "{status}");
+            assert_eq!(
+                client.send(write.into()).await,
+                Ok(Delivery::Done),
+                "{status}"
+            );
         }
         assert_eq!(room.lock().unwrap().writes, ["g1", "g2"]);
         assert_eq!(client.trouble(), None);
     }
 }
 
-/// A proxy may say 504 of what the server did: then the repetition is refused, and what stands there is ours.
+/// A proxy may say 504 of what the server did: then the repetition is refused, and what stands
+/// there is ours.
 #[tokio::test]
 async fn a_write_that_was_put_off_may_have_happened_all_the_same() {
     let (fixture, client) = Fixture::created().await;
@@ -405,7 +558,11 @@ async fn a_server_that_never_answers_is_given_up_after_half_a_minute() {
     for outcome in [homeserver, endpoint, newer, joined] {
         assert!(never_answered(&outcome.unwrap_err()));
     }
-    assert!(began.elapsed() <= Duration::from_secs(30), "{:?}", began.elapsed());
+    assert!(
+        began.elapsed() <= Duration::from_secs(30),
+        "{:?}",
+        began.elapsed()
+    );
 }
 
 #[tokio::test]
@@ -449,10 +606,15 @@ async fn a_third_party_that_writes_is_heard_and_never_overwritten_unseen() {
 async fn a_server_that_contradicts_itself_ends_it() {
     let (fixture, client) = Fixture::created().await;
     for _ in 0..10 {
-        fixture
-            .trouble("PUT", Trouble::Instead(Reply::json(412, json!({ "errcode": "M_CONCURRENT_WRITE" }))));
+        fixture.trouble(
+            "PUT",
+            Trouble::Instead(Reply::json(412, json!({ "errcode": "M_CONCURRENT_WRITE" }))),
+        );
     }
-    assert_eq!(client.send("g1".into()).await, Err(RendezvousError::Contradiction));
+    assert_eq!(
+        client.send("g1".into()).await,
+        Err(RendezvousError::Contradiction)
+    );
 }
 
 #[tokio::test]
@@ -461,11 +623,17 @@ async fn reading_survives_lost_connections_error_pages_and_limits() {
     fixture.trouble("GET", Trouble::LoseRequest);
     fixture.trouble("GET", Trouble::LoseAnswer);
     fixture.trouble("GET", Trouble::Instead(Reply::html(502)));
-    fixture.trouble("GET", Trouble::Instead(Reply::new(429, &[("Retry-After", "1")], "{}")));
+    fixture.trouble(
+        "GET",
+        Trouble::Instead(Reply::new(429, &[("Retry-After", "1")], "{}")),
+    );
     fixture.other_writes("s1");
     assert_eq!(received(&client).await, "s1");
     assert_eq!(fixture.server.count("GET"), 5);
-    fixture.trouble("PUT", Trouble::Instead(Reply::new(429, &[("Retry-After", "1")], "{}")));
+    fixture.trouble(
+        "PUT",
+        Trouble::Instead(Reply::new(429, &[("Retry-After", "1")], "{}")),
+    );
     assert_eq!(client.send("g1".into()).await, Ok(Delivery::Done));
     assert_eq!(fixture.writes(), ["g1"]);
 }
@@ -558,7 +726,12 @@ async fn reading_can_be_dropped_at_any_moment() {
     nothing_comes(&client, 300).await;
 }
 
-async fn dropped_send(fixture: &Fixture, client: &RendezvousClient, payload: &str, trouble: Trouble) {
+async fn dropped_send(
+    fixture: &Fixture,
+    client: &RendezvousClient,
+    payload: &str,
+    trouble: Trouble,
+) {
     fixture.trouble("PUT", trouble);
     let executed = async {
         while !fixture.room.lock().unwrap().troubles.is_empty() {
@@ -605,7 +778,8 @@ async fn a_dropped_write_is_found_out_by_the_next_call() {
 async fn a_write_that_lands_late_is_ours_still() {
     let (fixture, client) = Fixture::created().await;
     dropped_send(&fixture, &client, "g1", Trouble::Instead(Reply::Hang)).await;
-    // It arrives between the look and the next write: the server says 412, and what stands there is ours.
+    // It arrives between the look and the next write: the server says 412, and what stands there is
+    // ours.
     fixture.trouble("PUT", Trouble::LandedBefore("g1"));
     assert_eq!(client.send("farewell".into()).await, Ok(Delivery::Done));
     assert_eq!(fixture.writes(), ["farewell"]);
@@ -629,22 +803,36 @@ async fn a_session_that_is_gone_is_gone() {
     assert_eq!(fixture.server.count("DELETE"), 1);
 }
 
-/// The server's clock is years away from ours in either direction: only the difference of its own times counts.
+/// The server's clock is years away from ours in either direction: only the difference of its own
+/// times counts.
 #[tokio::test]
 async fn the_end_is_by_the_servers_own_clock() {
     let skewed = [
-        ["Fri, 01 Jan 1999 00:00:00 GMT", "Fri, 01 Jan 1999 00:00:02 GMT"],
-        ["Thu, 01 Jan 2099 00:00:00 GMT", "Thu, 01 Jan 2099 00:00:02 GMT"],
+        [
+            "Fri, 01 Jan 1999 00:00:00 GMT",
+            "Fri, 01 Jan 1999 00:00:02 GMT",
+        ],
+        [
+            "Thu, 01 Jan 2099 00:00:00 GMT",
+            "Thu, 01 Jan 2099 00:00:02 GMT",
+        ],
     ];
     for [date, expires] in skewed {
         let fixture = Fixture::start().await;
         fixture.room.lock().unwrap().times = [("Date", date), ("Expires", expires)];
-        let client = RendezvousClient::create(http(), &fixture.server.url).await.unwrap();
-        assert!(client.time_left() <= Duration::from_secs(2) && client.time_left() > Duration::ZERO);
+        let client = RendezvousClient::create(http(), &fixture.server.url)
+            .await
+            .unwrap();
+        assert!(
+            client.time_left() <= Duration::from_secs(2) && client.time_left() > Duration::ZERO
+        );
         // A server that moves the end is not believed.
         fixture.room.lock().unwrap().times[1].1 = "Fri, 01 Jan 2100 00:00:00 GMT";
         assert_eq!(client.receive().await, Err(RendezvousError::Expired));
-        assert_eq!(client.send("g1".into()).await, Err(RendezvousError::Expired));
+        assert_eq!(
+            client.send("g1".into()).await,
+            Err(RendezvousError::Expired)
+        );
         assert_eq!(client.time_left(), Duration::ZERO);
         assert!(fixture.writes().is_empty());
     }
@@ -654,14 +842,22 @@ async fn the_end_is_by_the_servers_own_clock() {
 async fn trouble_that_stays_ends_with_the_session() {
     let fixture = Fixture::start().await;
     fixture.room.lock().unwrap().times[1].1 = "Wed, 07 Sep 2022 14:00:02 GMT";
-    let client = RendezvousClient::create(http(), &fixture.server.url).await.unwrap();
+    let client = RendezvousClient::create(http(), &fixture.server.url)
+        .await
+        .unwrap();
     for _ in 0..20 {
         fixture.trouble("GET", Trouble::LoseRequest);
         fixture.trouble("PUT", Trouble::Instead(Reply::Hang));
     }
     let (read, written) = tokio::join!(client.receive(), client.send("g1".into()));
-    assert_eq!((read, written), (Err(RendezvousError::Expired), Err(RendezvousError::Expired)));
-    assert!(never_answered(&client.trouble().unwrap()), "what was wrong last is known");
+    assert_eq!(
+        (read, written),
+        (Err(RendezvousError::Expired), Err(RendezvousError::Expired))
+    );
+    assert!(
+        never_answered(&client.trouble().unwrap()),
+        "what was wrong last is known"
+    );
 }
 
 #[tokio::test]
@@ -674,12 +870,16 @@ async fn a_server_that_does_not_say_when_gives_five_minutes_and_none_gives_more_
     for (expires, limit) in limits {
         let fixture = Fixture::start().await;
         fixture.room.lock().unwrap().times[1].1 = expires;
-        let client = RendezvousClient::create(http(), &fixture.server.url).await.unwrap();
+        let client = RendezvousClient::create(http(), &fixture.server.url)
+            .await
+            .unwrap();
         assert!(
             client.time_left() <= limit && client.time_left() > limit - Duration::from_secs(30),
             "{expires}"
         );
-        let client = RendezvousClient::join(http(), fixture.location()).await.unwrap();
+        let client = RendezvousClient::join(http(), fixture.location())
+            .await
+            .unwrap();
         assert!(
             client.time_left() <= limit && client.time_left() > limit - Duration::from_secs(30),
             "{expires}"
@@ -692,15 +892,24 @@ async fn too_much_is_refused_on_both_ways() {
     let (fixture, client) = Fixture::created().await;
     fixture.other_writes(&"x".repeat(4096));
     assert_eq!(received(&client).await.len(), 4096);
-    assert_eq!(client.send(vec![b'x'; 4096].into()).await, Ok(Delivery::Done));
+    assert_eq!(
+        client.send(vec![b'x'; 4096].into()).await,
+        Ok(Delivery::Done)
+    );
     let error = client.send(vec![b'x'; 4097].into()).await.unwrap_err();
     assert_eq!(error, RendezvousError::Server(Error::TooLarge));
     fixture.other_writes(&"x".repeat(4097));
     let error = client.receive().await.unwrap_err();
-    assert_eq!(error, RendezvousError::Server(Error::Oversized { size: 4097 }));
+    assert_eq!(
+        error,
+        RendezvousError::Server(Error::Oversized { size: 4097 })
+    );
     fixture.other_writes(&"x".repeat(1 << 20));
     let error = client.receive().await.unwrap_err();
-    assert!(matches!(error, RendezvousError::Http(HttpError::TooLarge { .. })), "{error:?}");
+    assert!(
+        matches!(error, RendezvousError::Http(HttpError::TooLarge { .. })),
+        "{error:?}"
+    );
     // A payload that was never sent leaves no doubt behind.
     fixture.other_writes("s1");
     assert_eq!(received(&client).await, "s1");
@@ -711,10 +920,17 @@ async fn a_broken_proxy_is_named() {
     let (fixture, client) = Fixture::created().await;
     fixture.trouble(
         "GET",
-        Trouble::Instead(Reply::new(200, &[("Content-Type", "text/plain"), ("ETag", "W/\"2\"")], "s1")),
+        Trouble::Instead(Reply::new(
+            200,
+            &[("Content-Type", "text/plain"), ("ETag", "W/\"2\"")],
+            "s1",
+        )),
     );
     let error = client.receive().await.unwrap_err();
-    assert!(matches!(error, RendezvousError::Server(Error::BrokenProxy { .. })), "{error:?}");
+    assert!(
+        matches!(error, RendezvousError::Server(Error::BrokenProxy { .. })),
+        "{error:?}"
+    );
     fixture.trouble("GET", Trouble::Instead(Reply::html(200)));
     assert!(client.receive().await.is_err());
 }
@@ -724,7 +940,11 @@ async fn nothing_says_where_the_session_is() {
     let (fixture, client) = Fixture::created().await;
     assert!(!format!("{client:?}").contains("secret-session-path"));
     let mut errors = Vec::new();
-    for reply in [Reply::html(200), Reply::html(403), Reply::redirect(307, "/secret-session-path/x")] {
+    for reply in [
+        Reply::html(200),
+        Reply::html(403),
+        Reply::redirect(307, "/secret-session-path/x"),
+    ] {
         fixture.trouble("GET", Trouble::Instead(reply.clone()));
         errors.push(client.receive().await.unwrap_err());
         fixture.trouble("PUT", Trouble::Instead(reply));
@@ -742,8 +962,23 @@ async fn nothing_says_where_the_session_is() {
 async fn the_futures_can_cross_threads() {
     let fixture = Fixture::start().await;
     let (url, location) = (fixture.server.url.clone(), fixture.location());
-    let g = tokio::spawn(async move { RendezvousClient::create(http(), &url).await }).await.unwrap().unwrap();
-    let s = tokio::spawn(RendezvousClient::join(http(), location)).await.unwrap().unwrap();
-    tokio::spawn(async move { s.send("s1".into()).await }).await.unwrap().unwrap();
-    assert_eq!(tokio::spawn(async move { g.receive().await }).await.unwrap().unwrap(), "s1".into());
+    let g = tokio::spawn(async move { RendezvousClient::create(http(), &url).await })
+        .await
+        .unwrap()
+        .unwrap();
+    let s = tokio::spawn(RendezvousClient::join(http(), location))
+        .await
+        .unwrap()
+        .unwrap();
+    tokio::spawn(async move { s.send("s1".into()).await })
+        .await
+        .unwrap()
+        .unwrap();
+    assert_eq!(
+        tokio::spawn(async move { g.receive().await })
+            .await
+            .unwrap()
+            .unwrap(),
+        "s1".into()
+    );
 }

@@ -28,7 +28,13 @@ struct Room {
 
 impl Room {
     fn at(collection: &'static str) -> Self {
-        Self { collection, data: String::new(), token: 1, instead: Vec::new(), lose_answer: None }
+        Self {
+            collection,
+            data: String::new(),
+            token: 1,
+            instead: Vec::new(),
+            lose_answer: None,
+        }
     }
 
     fn instead(mut self, method: &'static str, reply: Reply) -> Self {
@@ -38,8 +44,14 @@ impl Room {
 
     fn answer(&mut self, asked: &Asked) -> Reply {
         let path = asked.path.split('?').next().unwrap();
-        let Some(below) = path.strip_prefix(self.collection) else { return Reply::unrecognized() };
-        if let Some(place) = self.instead.iter().position(|(method, _)| *method == asked.method) {
+        let Some(below) = path.strip_prefix(self.collection) else {
+            return Reply::unrecognized();
+        };
+        if let Some(place) = self
+            .instead
+            .iter()
+            .position(|(method, _)| *method == asked.method)
+        {
             return self.instead.remove(place).1;
         }
         match (asked.method.as_str(), below) {
@@ -61,7 +73,10 @@ impl Room {
         if body["sequence_token"].as_str().unwrap().parse() != Ok(self.token) {
             return match data == self.data {
                 true => Reply::json(200, json!({ "sequence_token": self.token.to_string() })),
-                false => Reply::json(409, json!({ "errcode": "M_CONCURRENT_WRITE", "error": "late" })),
+                false => Reply::json(
+                    409,
+                    json!({ "errcode": "M_CONCURRENT_WRITE", "error": "late" }),
+                ),
             };
         }
         self.put(data);
@@ -95,11 +110,16 @@ fn code(server: &Server, prefix: Prefix) -> Location {
 }
 
 fn payload(client: &RendezvousClient, text: &str) -> Payload {
-    Payload { bytes: text.into(), binding: client.binding() }
+    Payload {
+        bytes: text.into(),
+        binding: client.binding(),
+    }
 }
 
 fn prefix(client: &RendezvousClient) -> Prefix {
-    let Location::Id(session) = client.location() else { panic!("{:?}", client.location()) };
+    let Location::Id(session) = client.location() else {
+        panic!("{:?}", client.location())
+    };
     session.api().prefix()
 }
 
@@ -107,14 +127,23 @@ fn prefix(client: &RendezvousClient) -> Prefix {
 async fn the_unstable_names_are_asked_for_first_and_then_the_stable_ones() {
     let server = serve(Room::at(UNSTABLE)).await;
     let client = create(&server, None).await.unwrap();
-    assert_eq!(server.lines(), [format!("GET {UNSTABLE}"), format!("POST {UNSTABLE}")]);
+    assert_eq!(
+        server.lines(),
+        [format!("GET {UNSTABLE}"), format!("POST {UNSTABLE}")]
+    );
     assert_eq!(prefix(&client), Prefix::Unstable);
     let left = client.time_left();
-    assert!(left <= Duration::from_secs(240) && left > Duration::from_secs(230), "{left:?}");
+    assert!(
+        left <= Duration::from_secs(240) && left > Duration::from_secs(230),
+        "{left:?}"
+    );
 
     let server = serve(Room::at(STABLE)).await;
     let client = create(&server, None).await.unwrap();
-    assert_eq!(server.lines()[1..], [format!("GET {STABLE}"), format!("POST {STABLE}")]);
+    assert_eq!(
+        server.lines()[1..],
+        [format!("GET {STABLE}"), format!("POST {STABLE}")]
+    );
     assert_eq!(prefix(&client), Prefix::Stable);
 }
 
@@ -124,16 +153,33 @@ async fn the_token_is_shown_at_the_creation_and_nowhere_else() {
     let client = create(&server, Some("mat_secret")).await.unwrap();
     assert_eq!(client.send(payload(&client, "x")).await, Ok(Delivery::Done));
     client.delete().await;
-    let tokens: Vec<_> = server.asked().iter().map(|asked| asked.header("authorization").is_some()).collect();
+    let tokens: Vec<_> = server
+        .asked()
+        .iter()
+        .map(|asked| asked.header("authorization").is_some())
+        .collect();
     assert_eq!(tokens, [true, true, false, false]);
-    assert_eq!(server.asked()[0].header("authorization"), Some("Bearer mat_secret"));
-    assert!(server.asked().iter().all(|asked| !asked.path.contains("mat_secret")));
+    assert_eq!(
+        server.asked()[0].header("authorization"),
+        Some("Bearer mat_secret")
+    );
+    assert!(
+        server
+            .asked()
+            .iter()
+            .all(|asked| !asked.path.contains("mat_secret"))
+    );
 }
 
 #[tokio::test]
 async fn who_may_not_create_is_told_what_to_do_instead() {
     let unavailable = || Reply::json(200, json!({ "create_available": false }));
-    let status = |status| Reply::json(status, json!({ "errcode": "M_MISSING_TOKEN", "error": "no" }));
+    let status = |status| {
+        Reply::json(
+            status,
+            json!({ "errcode": "M_MISSING_TOKEN", "error": "no" }),
+        )
+    };
     for (method, reply) in [
         ("GET", unavailable()),
         ("GET", status(401)),
@@ -150,8 +196,16 @@ async fn who_may_not_create_is_told_what_to_do_instead() {
                 Some(_) => RendezvousError::MustNotShow { host },
             };
             assert_eq!(error, expected);
-            assert!(error.to_string().contains("show the QR code and scan it here"), "{error}");
-            assert!(token.is_some() || error.to_string().contains("another rendezvous server"), "{error}");
+            assert!(
+                error
+                    .to_string()
+                    .contains("show the QR code and scan it here"),
+                "{error}"
+            );
+            assert!(
+                token.is_some() || error.to_string().contains("another rendezvous server"),
+                "{error}"
+            );
         }
     }
 }
@@ -160,26 +214,42 @@ async fn who_may_not_create_is_told_what_to_do_instead() {
 async fn a_server_without_it_is_named() {
     let server = Server::start(|_| Reply::unrecognized()).await;
     let error = create(&server, None).await.unwrap_err();
-    assert_eq!(error, RendezvousError::NoNewer { host: "127.0.0.1".to_owned() });
-    assert_eq!(server.lines(), [format!("GET {UNSTABLE}"), format!("GET {STABLE}")]);
+    assert_eq!(
+        error,
+        RendezvousError::NoNewer {
+            host: "127.0.0.1".to_owned()
+        }
+    );
+    assert_eq!(
+        server.lines(),
+        [format!("GET {UNSTABLE}"), format!("GET {STABLE}")]
+    );
 }
 
 #[tokio::test]
 async fn no_redirect_is_followed() {
     for (method, status) in [("GET", 307), ("GET", 302), ("POST", 307), ("POST", 308)] {
-        let elsewhere = Server::start(|_| Reply::json(200, json!({ "create_available": true }))).await;
+        let elsewhere =
+            Server::start(|_| Reply::json(200, json!({ "create_available": true }))).await;
         let redirect = Reply::redirect(status, elsewhere.url.as_str());
         let server = serve(Room::at(UNSTABLE).instead(method, redirect)).await;
         let error = create(&server, Some("mat_secret")).await.unwrap_err();
-        assert!(matches!(error, RendezvousError::Server(Error::Redirected { .. })), "{error:?}");
+        assert!(
+            matches!(error, RendezvousError::Server(Error::Redirected { .. })),
+            "{error:?}"
+        );
         assert!(elsewhere.asked().is_empty());
     }
 }
 
 #[tokio::test]
 async fn a_moment_of_weakness_passes() {
-    let server =
-        serve(Room::at(UNSTABLE).instead("GET", Reply::Close).instead("POST", Reply::html(502))).await;
+    let server = serve(
+        Room::at(UNSTABLE)
+            .instead("GET", Reply::Close)
+            .instead("POST", Reply::html(502)),
+    )
+    .await;
     create(&server, None).await.unwrap();
 }
 
@@ -190,23 +260,33 @@ async fn a_session_is_found_under_either_name() {
         for missing in [Reply::unrecognized(), Reply::html(404)] {
             let mut room = Room::at(has);
             let elsewhere = missing.clone();
-            let server = Server::start(move |asked| match asked.path.starts_with(room.collection) {
-                true => room.answer(asked),
-                false => elsewhere.clone(),
-            })
-            .await;
-            let client = RendezvousClient::join(http(), code(&server, named)).await.unwrap();
+            let server =
+                Server::start(move |asked| match asked.path.starts_with(room.collection) {
+                    true => room.answer(asked),
+                    false => elsewhere.clone(),
+                })
+                .await;
+            let client = RendezvousClient::join(http(), code(&server, named))
+                .await
+                .unwrap();
             assert_eq!(client.send(payload(&client, "x")).await, Ok(Delivery::Done));
             assert!(
-                server.lines().last().unwrap().starts_with(&format!("PUT {has}/")),
+                server
+                    .lines()
+                    .last()
+                    .unwrap()
+                    .starts_with(&format!("PUT {has}/")),
                 "{:?}",
                 server.lines()
             );
         }
     }
     let gone =
-        Server::start(|_| Reply::json(404, json!({ "errcode": "M_NOT_FOUND", "error": "gone" }))).await;
-    let error = RendezvousClient::join(http(), code(&gone, Prefix::Stable)).await.unwrap_err();
+        Server::start(|_| Reply::json(404, json!({ "errcode": "M_NOT_FOUND", "error": "gone" })))
+            .await;
+    let error = RendezvousClient::join(http(), code(&gone, Prefix::Stable))
+        .await
+        .unwrap_err();
     assert_eq!(error, RendezvousError::Gone);
 }
 
@@ -215,7 +295,9 @@ async fn a_code_that_was_used_is_not_used_again() {
     let mut room = Room::at(UNSTABLE);
     room.put("somebody was here");
     let server = serve(room).await;
-    let error = RendezvousClient::join(http(), code(&server, Prefix::Unstable)).await.unwrap_err();
+    let error = RendezvousClient::join(http(), code(&server, Prefix::Unstable))
+        .await
+        .unwrap_err();
     assert_eq!(error, RendezvousError::AlreadyUsed);
 }
 
@@ -239,11 +321,19 @@ async fn a_write_whose_answer_is_lost_is_repeated_at_once() {
     let client = create(&server, None).await.unwrap();
     assert_eq!(client.send(payload(&client, "x")).await, Ok(Delivery::Done));
     let asked = server.asked();
-    let writes: Vec<_> = asked.iter().skip(2).map(|asked| (asked.method.as_str(), asked.text())).collect();
+    let writes: Vec<_> = asked
+        .iter()
+        .skip(2)
+        .map(|asked| (asked.method.as_str(), asked.text()))
+        .collect();
     let body = writes[0].1;
     assert_eq!(writes, [("PUT", body), ("PUT", body)]);
     assert!(!client.has_lost_track());
-    assert_eq!(client.send(payload(&client, "y")).await, Ok(Delivery::Done), "the token is the new one");
+    assert_eq!(
+        client.send(payload(&client, "y")).await,
+        Ok(Delivery::Done),
+        "the token is the new one"
+    );
 }
 
 #[tokio::test]
@@ -261,7 +351,10 @@ async fn an_answer_that_nobody_repeats_is_known_to_be_missing() {
     room.lose_answer = Some(Some("their answer"));
     let server = serve(room).await;
     let client = create(&server, None).await.unwrap();
-    assert_eq!(client.send(payload(&client, "x")).await, Ok(Delivery::Overtaken));
+    assert_eq!(
+        client.send(payload(&client, "x")).await,
+        Ok(Delivery::Overtaken)
+    );
     assert_eq!(client.receive().await.unwrap().bytes, b"their answer");
     assert!(client.has_lost_track());
 }
@@ -281,9 +374,15 @@ async fn a_conflict_is_looked_into() {
     .await;
     let client = create(&server, None).await.unwrap();
     let before = client.binding();
-    assert_eq!(client.send(payload(&client, "ours")).await, Ok(Delivery::Overtaken));
+    assert_eq!(
+        client.send(payload(&client, "ours")).await,
+        Ok(Delivery::Overtaken)
+    );
     let theirs = client.receive().await.unwrap();
-    assert_eq!((theirs.bytes.as_slice(), theirs.binding), (&b"theirs"[..], before));
+    assert_eq!(
+        (theirs.bytes.as_slice(), theirs.binding),
+        (&b"theirs"[..], before)
+    );
     assert!(!client.has_lost_track());
 }
 
@@ -293,9 +392,15 @@ async fn a_word_that_nobody_could_open_is_not_written() {
     let server = serve(Room::at(UNSTABLE)).await;
     let client = create(&server, None).await.unwrap();
     let late = payload(&client, "the second");
-    assert_eq!(client.send(payload(&client, "the first")).await, Ok(Delivery::Done));
+    assert_eq!(
+        client.send(payload(&client, "the first")).await,
+        Ok(Delivery::Done)
+    );
     assert_eq!(client.send(late).await, Err(RendezvousError::Gone));
-    assert_eq!(server.lines().last().unwrap(), &format!("DELETE {UNSTABLE}/session.ID"));
+    assert_eq!(
+        server.lines().last().unwrap(),
+        &format!("DELETE {UNSTABLE}/session.ID")
+    );
     assert_eq!(server.count("PUT"), 1);
 }
 
@@ -314,24 +419,38 @@ async fn what_is_no_answer_ends_it() {
         let mut seen = 0;
         let server = Server::start(move |asked| {
             seen += usize::from(asked.method == "GET");
-            if seen == 2 { Reply::json(200, body.clone()) } else { room.answer(asked) }
+            if seen == 2 {
+                Reply::json(200, body.clone())
+            } else {
+                room.answer(asked)
+            }
         })
         .await;
         let client = create(&server, None).await.unwrap();
         let error = client.receive().await.unwrap_err();
-        let refused =
-            matches!(error, RendezvousError::Server(Error::Oversized { .. } | Error::Malformed { .. }));
+        let refused = matches!(
+            error,
+            RendezvousError::Server(Error::Oversized { .. } | Error::Malformed { .. })
+        );
         assert!(refused, "{error:?}");
     }
 }
 
-/// The first word was given up on its way. If it never came, the second cannot be opened either: it is counted after it.
+/// The first word was given up on its way. If it never came, the second cannot be opened either: it
+/// is counted after it.
 #[tokio::test]
 async fn a_word_after_one_that_never_came_is_not_written() {
     let server = serve(Room::at(UNSTABLE).instead("PUT", Reply::Hang)).await;
     let client = create(&server, None).await.unwrap();
-    let (first, second) = (payload(&client, "the first"), payload(&client, "the second"));
-    assert!(tokio::time::timeout(Duration::from_millis(100), client.send(first)).await.is_err());
+    let (first, second) = (
+        payload(&client, "the first"),
+        payload(&client, "the second"),
+    );
+    assert!(
+        tokio::time::timeout(Duration::from_millis(100), client.send(first))
+            .await
+            .is_err()
+    );
     assert_eq!(client.send(second).await, Err(RendezvousError::Gone));
     assert_eq!(server.count("PUT"), 1, "{:?}", server.lines());
     assert_eq!(server.count("DELETE"), 1);

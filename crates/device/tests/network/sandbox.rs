@@ -18,7 +18,9 @@ async fn sandbox() -> Sandbox {
 }
 
 async fn connect(sandbox: &Sandbox) -> Result<OAuth, OAuthError> {
-    let metadata = server_metadata(&http(), sandbox.homeserver()).await.unwrap();
+    let metadata = server_metadata(&http(), sandbox.homeserver())
+        .await
+        .unwrap();
     OAuth::connect(http(), metadata, &Client::default()).await
 }
 
@@ -41,7 +43,9 @@ async fn granted(sandbox: &Sandbox) -> (OAuth, String, Tokens) {
 #[tokio::test]
 async fn a_server_name_leads_to_the_homeserver_and_its_oauth_server() {
     let sandbox = sandbox().await;
-    let base = resolve(&http(), &Homeserver::parse(&sandbox.server_name()).unwrap()).await.unwrap();
+    let base = resolve(&http(), &Homeserver::parse(&sandbox.server_name()).unwrap())
+        .await
+        .unwrap();
     assert_eq!(base.origin(), sandbox.homeserver().origin());
     let metadata = server_metadata(&http(), &base).await.unwrap();
     assert_eq!(&metadata.issuer, sandbox.issuer());
@@ -52,16 +56,26 @@ async fn a_server_name_leads_to_the_homeserver_and_its_oauth_server() {
 async fn what_a_server_lacks_is_named() {
     let sandbox = sandbox().await;
     sandbox.faults().set(Fault::NoOauth);
-    let error = server_metadata(&http(), sandbox.homeserver()).await.unwrap_err();
+    let error = server_metadata(&http(), sandbox.homeserver())
+        .await
+        .unwrap_err();
     assert!(matches!(error, DiscoveryError::NoOauth { .. }), "{error:?}");
     sandbox.faults().clear();
     sandbox.faults().set(Fault::NoDeviceGrant);
-    let metadata = server_metadata(&http(), sandbox.homeserver()).await.unwrap();
-    assert!(matches!(metadata.device_grant(), Err(DiscoveryError::NoDeviceGrant { .. })));
+    let metadata = server_metadata(&http(), sandbox.homeserver())
+        .await
+        .unwrap();
+    assert!(matches!(
+        metadata.device_grant(),
+        Err(DiscoveryError::NoDeviceGrant { .. })
+    ));
     sandbox.faults().clear();
     sandbox.faults().set(Fault::NoRegistration);
     let error = connect(&sandbox).await.unwrap_err();
-    assert!(matches!(error, OAuthError::NoRegistration { .. }), "{error:?}");
+    assert!(
+        matches!(error, OAuthError::NoRegistration { .. }),
+        "{error:?}"
+    );
 }
 
 #[tokio::test]
@@ -69,14 +83,33 @@ async fn a_session_lives_is_refreshed_by_another_process_and_ends() {
     let sandbox = sandbox().await;
     let (oauth, device_id, tokens) = granted(&sandbox).await;
     assert!(sandbox.record().devices.contains(&device_id));
-    let later = OAuth::resume(http(), oauth.metadata().clone(), oauth.client_id().to_owned());
-    let fresh = later.refresh(tokens.refresh_token.as_ref().unwrap()).await.unwrap();
+    let later = OAuth::resume(
+        http(),
+        oauth.metadata().clone(),
+        oauth.client_id().to_owned(),
+    );
+    let fresh = later
+        .refresh(tokens.refresh_token.as_ref().unwrap())
+        .await
+        .unwrap();
     assert_ne!(fresh.access_token, tokens.access_token);
-    let newest = later.refresh(fresh.refresh_token.as_ref().unwrap()).await.unwrap();
-    let error = later.refresh(tokens.refresh_token.as_ref().unwrap()).await.unwrap_err();
-    assert!(matches!(error, OAuthError::Refused { ref error, .. } if error == "invalid_grant"), "{error:?}");
+    let newest = later
+        .refresh(fresh.refresh_token.as_ref().unwrap())
+        .await
+        .unwrap();
+    let error = later
+        .refresh(tokens.refresh_token.as_ref().unwrap())
+        .await
+        .unwrap_err();
+    assert!(
+        matches!(error, OAuthError::Refused { ref error, .. } if error == "invalid_grant"),
+        "{error:?}"
+    );
     later.revoke(&fresh).await.unwrap();
-    assert!(sandbox.record().devices.contains(&device_id), "200 for tokens that were replaced ends nothing");
+    assert!(
+        sandbox.record().devices.contains(&device_id),
+        "200 for tokens that were replaced ends nothing"
+    );
     later.revoke(&newest).await.unwrap();
     assert!(!sandbox.record().devices.contains(&device_id));
 }
@@ -104,8 +137,12 @@ async fn a_server_with_the_old_scopes_and_a_broken_proxy_still_lets_us_in() {
 
 /// Two devices that talk for two rounds, whatever happens to one request on the way.
 async fn talk(sandbox: &Sandbox) {
-    let g = RendezvousClient::create(http(), sandbox.homeserver()).await.unwrap();
-    let s = RendezvousClient::join(http(), g.location().clone()).await.unwrap();
+    let g = RendezvousClient::create(http(), sandbox.homeserver())
+        .await
+        .unwrap();
+    let s = RendezvousClient::join(http(), g.location().clone())
+        .await
+        .unwrap();
     assert!(g.time_left() > Duration::ZERO && s.time_left() > Duration::ZERO);
     for round in 0..2_u8 {
         assert_eq!(s.send(vec![b's', round].into()).await, Ok(Delivery::Done));
@@ -129,8 +166,14 @@ async fn any_one_lost_request_or_answer_is_survived() {
     for method in [Method::POST, Method::PUT, Method::GET] {
         for nth in [1, 2] {
             for fault in [
-                Fault::LoseAnswer { method: method.clone(), nth },
-                Fault::DropRequest { method: method.clone(), nth },
+                Fault::LoseAnswer {
+                    method: method.clone(),
+                    nth,
+                },
+                Fault::DropRequest {
+                    method: method.clone(),
+                    nth,
+                },
             ] {
                 sandbox.faults().clear();
                 sandbox.faults().set(fault.clone());
@@ -143,8 +186,12 @@ async fn any_one_lost_request_or_answer_is_survived() {
 #[tokio::test]
 async fn a_wait_is_answered_as_soon_as_the_other_device_writes() {
     let sandbox = sandbox().await;
-    let g = RendezvousClient::create(http(), sandbox.homeserver()).await.unwrap();
-    let s = RendezvousClient::join(http(), g.location().clone()).await.unwrap();
+    let g = RendezvousClient::create(http(), sandbox.homeserver())
+        .await
+        .unwrap();
+    let s = RendezvousClient::join(http(), g.location().clone())
+        .await
+        .unwrap();
     let gets = || sandbox.record().rendezvous_requests["GET"];
     let before = gets();
     let later = async {
@@ -160,20 +207,35 @@ async fn a_wait_is_answered_as_soon_as_the_other_device_writes() {
 #[tokio::test]
 async fn a_homeserver_that_delegates_and_servers_that_refuse() {
     let delegate = sandbox().await;
-    let options = Options { rendezvous_redirect: Some(delegate.rendezvous()), ..Options::default() };
+    let options = Options {
+        rendezvous_redirect: Some(delegate.rendezvous()),
+        ..Options::default()
+    };
     let sandbox = Sandbox::start(options).await.unwrap();
-    let client = RendezvousClient::create(http(), sandbox.homeserver()).await.unwrap();
-    let Location::Url(url) = client.location() else { panic!("{client:?}") };
+    let client = RendezvousClient::create(http(), sandbox.homeserver())
+        .await
+        .unwrap();
+    let Location::Url(url) = client.location() else {
+        panic!("{client:?}")
+    };
     assert_eq!(url.url().origin(), delegate.homeserver().origin());
 
     delegate.faults().set(Fault::RendezvousGone);
     assert_eq!(client.receive().await, Err(RendezvousError::Gone));
     delegate.faults().clear();
     delegate.faults().set(Fault::RendezvousFull);
-    let error = RendezvousClient::create(http(), delegate.homeserver()).await.unwrap_err();
-    assert!(matches!(error, RendezvousError::Server(Error::RateLimited { .. })), "{error:?}");
+    let error = RendezvousClient::create(http(), delegate.homeserver())
+        .await
+        .unwrap_err();
+    assert!(
+        matches!(error, RendezvousError::Server(Error::RateLimited { .. })),
+        "{error:?}"
+    );
 
     let gone: Url = url.url().join("not-a-session").unwrap();
     let gone = Location::Url(SessionUrl::parse(gone.as_str()).unwrap());
-    assert_eq!(RendezvousClient::join(http(), gone).await.unwrap_err(), RendezvousError::Gone);
+    assert_eq!(
+        RendezvousClient::join(http(), gone).await.unwrap_err(),
+        RendezvousError::Gone
+    );
 }

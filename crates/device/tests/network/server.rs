@@ -24,7 +24,10 @@ pub struct Asked {
 
 impl Asked {
     pub fn header(&self, name: &str) -> Option<&str> {
-        self.headers.iter().find(|(n, _)| n.eq_ignore_ascii_case(name)).map(|(_, value)| value.as_str())
+        self.headers
+            .iter()
+            .find(|(n, _)| n.eq_ignore_ascii_case(name))
+            .map(|(_, value)| value.as_str())
     }
 
     pub fn text(&self) -> &str {
@@ -34,7 +37,9 @@ impl Asked {
     /// A field of a form.
     pub fn field(&self, name: &str) -> Option<String> {
         let mut fields = url::form_urlencoded::parse(&self.body);
-        fields.find(|(n, _)| n == name).map(|(_, value)| value.into_owned())
+        fields
+            .find(|(n, _)| n == name)
+            .map(|(_, value)| value.into_owned())
     }
 }
 
@@ -56,12 +61,23 @@ pub enum Reply {
 
 impl Reply {
     pub fn new(status: u16, headers: &[(&str, &str)], body: impl Into<Vec<u8>>) -> Self {
-        let headers = headers.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
-        Self::Answer { status, headers, body: body.into() }
+        let headers = headers
+            .iter()
+            .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
+            .collect();
+        Self::Answer {
+            status,
+            headers,
+            body: body.into(),
+        }
     }
 
     pub fn json(status: u16, body: serde_json::Value) -> Self {
-        Self::new(status, &[("Content-Type", "application/json")], body.to_string())
+        Self::new(
+            status,
+            &[("Content-Type", "application/json")],
+            body.to_string(),
+        )
     }
 
     pub fn html(status: u16) -> Self {
@@ -73,7 +89,10 @@ impl Reply {
     }
 
     pub fn unrecognized() -> Self {
-        Self::json(404, serde_json::json!({ "errcode": "M_UNRECOGNIZED", "error": "no" }))
+        Self::json(
+            404,
+            serde_json::json!({ "errcode": "M_UNRECOGNIZED", "error": "no" }),
+        )
     }
 }
 
@@ -90,7 +109,11 @@ impl Server {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = Url::parse(&format!("http://{}/", listener.local_addr().unwrap())).unwrap();
         let asked = Arc::new(Mutex::new(Vec::new()));
-        tokio::spawn(accept(listener, Arc::new(Mutex::new(answer)), asked.clone()));
+        tokio::spawn(accept(
+            listener,
+            Arc::new(Mutex::new(answer)),
+            asked.clone(),
+        ));
         Self { url, asked }
     }
 
@@ -106,12 +129,18 @@ impl Server {
 
     /// `METHOD path` of every request so far.
     pub fn lines(&self) -> Vec<String> {
-        self.asked().iter().map(|asked| format!("{} {}", asked.method, asked.path)).collect()
+        self.asked()
+            .iter()
+            .map(|asked| format!("{} {}", asked.method, asked.path))
+            .collect()
     }
 
     /// How many requests of this method there were.
     pub fn count(&self, method: &str) -> usize {
-        self.asked().iter().filter(|asked| asked.method == method).count()
+        self.asked()
+            .iter()
+            .filter(|asked| asked.method == method)
+            .count()
     }
 }
 
@@ -132,7 +161,11 @@ async fn accept(listener: TcpListener, answer: Answer, log: Arc<Mutex<Vec<Asked>
 async fn read(stream: &mut TcpStream) -> Option<Asked> {
     let (mut bytes, mut chunk) = (Vec::new(), [0; 4096]);
     loop {
-        let count = stream.read(&mut chunk).await.ok().filter(|count| *count > 0)?;
+        let count = stream
+            .read(&mut chunk)
+            .await
+            .ok()
+            .filter(|count| *count > 0)?;
         bytes.extend_from_slice(&chunk[..count]);
         if let Some(asked) = parse(&bytes) {
             return Some(asked);
@@ -145,18 +178,34 @@ fn parse(bytes: &[u8]) -> Option<Asked> {
     let head = std::str::from_utf8(&bytes[..end]).unwrap();
     let mut lines = head.split("\r\n");
     let mut first = lines.next().unwrap().split(' ');
-    let (method, path) = (first.next().unwrap().to_owned(), first.next().unwrap().to_owned());
-    let header =
-        |line: &str| line.split_once(':').map(|(name, value)| (name.to_owned(), value.trim().to_owned()));
-    let mut asked = Asked { method, path, headers: lines.filter_map(header).collect(), body: Vec::new() };
-    let length = asked.header("content-length").map_or(0, |length| length.parse().unwrap());
+    let (method, path) = (
+        first.next().unwrap().to_owned(),
+        first.next().unwrap().to_owned(),
+    );
+    let header = |line: &str| {
+        line.split_once(':')
+            .map(|(name, value)| (name.to_owned(), value.trim().to_owned()))
+    };
+    let mut asked = Asked {
+        method,
+        path,
+        headers: lines.filter_map(header).collect(),
+        body: Vec::new(),
+    };
+    let length = asked
+        .header("content-length")
+        .map_or(0, |length| length.parse().unwrap());
     asked.body = bytes.get(end + 4..end + 4 + length)?.to_vec();
     Some(asked)
 }
 
 async fn write(mut stream: TcpStream, reply: Reply) {
     match reply {
-        Reply::Answer { status, headers, body } => {
+        Reply::Answer {
+            status,
+            headers,
+            body,
+        } => {
             let mut head = format!("HTTP/1.1 {status} X\r\nConnection: close\r\n");
             if status != 304 {
                 head.push_str(&format!("Content-Length: {}\r\n", body.len()));
@@ -165,7 +214,9 @@ async fn write(mut stream: TcpStream, reply: Reply) {
                 head.push_str(&format!("{name}: {value}\r\n"));
             }
             // A client that has gone is part of some tests.
-            let _ = stream.write_all(&[head.as_bytes(), b"\r\n", &body].concat()).await;
+            let _ = stream
+                .write_all(&[head.as_bytes(), b"\r\n", &body].concat())
+                .await;
             let _ = stream.shutdown().await;
         }
         Reply::Close => {}

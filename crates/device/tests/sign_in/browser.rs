@@ -1,11 +1,12 @@
-//! A peer that behaves as matrix-js-sdk does, the core of Element Web: it shows a code of MSC4108, polls once a second and only while it
-//! waits for a message, never while it waits for its user; it looks at no answer to a write but for a 404 and an ETag, so that it takes
-//! a 412's for its own; and its cancel is a DELETE.
+//! A peer that behaves as matrix-js-sdk does, the core of Element Web: it shows a code of MSC4108,
+//! polls once a second and only while it waits for a message, never while it waits for its user; it
+//! looks at no answer to a write but for a 404 and an ETag, so that it takes a 412's for its own;
+//! and its cancel is a DELETE.
 
 use std::time::Duration;
 
 use getrandom::SysRng;
-use matrix_qr_device::{Granted, GrantOptions, Opening, SignedIn, sign_in};
+use matrix_qr_device::{GrantOptions, Granted, Opening, SignedIn, sign_in};
 use matrix_qr_protocol::{
     channel::{Generator, SecureChannel},
     error::Error,
@@ -41,21 +42,32 @@ struct Session {
 }
 
 fn etag(headers: &HeaderMap) -> Option<String> {
-    headers.get(ETAG).map(|etag| etag.to_str().unwrap().to_owned())
+    headers
+        .get(ETAG)
+        .map(|etag| etag.to_str().unwrap().to_owned())
 }
 
 impl Session {
     async fn create(world: &TestEnv) -> Self {
         let create = Client::new().post(world.sandbox.rendezvous());
-        let create = create.header(CONTENT_TYPE, "text/plain").header(CONTENT_LENGTH, 0);
+        let create = create
+            .header(CONTENT_TYPE, "text/plain")
+            .header(CONTENT_LENGTH, 0);
         let created = create.send().await.unwrap();
         let etag = etag(created.headers());
         let body: Value = created.json().await.unwrap();
-        Self { url: body["url"].as_str().unwrap().parse().unwrap(), etag, over: false }
+        Self {
+            url: body["url"].as_str().unwrap().parse().unwrap(),
+            etag,
+            over: false,
+        }
     }
 
     async fn send(&mut self, bytes: Vec<u8>) {
-        let mut request = Client::new().put(self.url.clone()).header(CONTENT_TYPE, "text/plain").body(bytes);
+        let mut request = Client::new()
+            .put(self.url.clone())
+            .header(CONTENT_TYPE, "text/plain")
+            .body(bytes);
         if let Some(etag) = &self.etag {
             request = request.header(IF_MATCH, etag);
         }
@@ -69,7 +81,10 @@ impl Session {
         while !self.over {
             let answer = self.poll().await;
             self.over = answer.status() == StatusCode::NOT_FOUND;
-            let text = answer.headers().get(CONTENT_TYPE).is_some_and(|content| content == "text/plain");
+            let text = answer
+                .headers()
+                .get(CONTENT_TYPE)
+                .is_some_and(|content| content == "text/plain");
             if text && answer.status() == StatusCode::OK {
                 self.etag = Some(etag(answer.headers())?);
                 return Some(answer.bytes().await.unwrap().to_vec().into());
@@ -106,18 +121,29 @@ impl Browser {
         let mut session = Session::create(world).await;
         let location = Location::Url(SessionUrl::parse(session.url.as_str()).unwrap());
         let generator = Generator::new((&location, Dialect::default()), &mut UnwrapErr(SysRng));
-        meeting.show_code(&QrCode { shown_by, key: generator.public_key(), location });
+        meeting.show_code(&QrCode {
+            shown_by,
+            key: generator.public_key(),
+            location,
+        });
         let initiate = session.receive().await.unwrap();
         let (mut unconfirmed, login_ok) = generator.accept(&initiate, Binding::default()).unwrap();
         session.send(login_ok.bytes).await;
         let first = session.receive().await.unwrap();
         let first = serde_json::from_slice(&unconfirmed.open(&first).unwrap()).unwrap();
         let channel = unconfirmed.confirm(&meeting.digits().await).unwrap();
-        Self { session, channel, first }
+        Self {
+            session,
+            channel,
+            first,
+        }
     }
 
     async fn say(&mut self, message: Value) {
-        let payload = self.channel.seal(message.to_string().as_bytes(), Binding::default()).unwrap();
+        let payload = self
+            .channel
+            .seal(message.to_string().as_bytes(), Binding::default())
+            .unwrap();
         self.session.send(payload.bytes).await;
     }
 
@@ -129,7 +155,9 @@ impl Browser {
     /// Its next step is the end of it, and so its user knows.
     async fn learns_that_it_is_over(&mut self, message: Value) {
         self.say(message).await;
-        let heard = tokio::time::timeout(PATIENCE, self.session.receive()).await.expect("it hangs");
+        let heard = tokio::time::timeout(PATIENCE, self.session.receive())
+            .await
+            .expect("it hangs");
         assert!(heard.is_none() && self.session.over);
     }
 }
@@ -141,10 +169,21 @@ async fn new_device<T>(
     script: impl AsyncFnOnce(&mut Browser, &Meeting) -> T,
 ) -> (Result<SignedIn, Error>, T) {
     let meeting = Meeting::new();
-    let (robot, setup) = (meeting.robot(Role::New, plan, world), world.setup(plan.dialect));
+    let (robot, setup) = (
+        meeting.robot(Role::New, plan, world),
+        world.setup(plan.dialect),
+    );
     let shown_by = ShownBy::Existing(Homeserver::parse(world.door().as_str()).unwrap());
-    let ours = ended(Role::New, &meeting, async { sign_in(&setup, meeting.scan(None).await?, &robot).await });
-    let theirs = async { script(&mut Browser::shows(world, &meeting, shown_by).await, &meeting).await };
+    let ours = ended(Role::New, &meeting, async {
+        sign_in(&setup, meeting.scan(None).await?, &robot).await
+    });
+    let theirs = async {
+        script(
+            &mut Browser::shows(world, &meeting, shown_by).await,
+            &meeting,
+        )
+        .await
+    };
     tokio::join!(Box::pin(ours), Box::pin(theirs))
 }
 
@@ -157,15 +196,27 @@ async fn existing_device<T>(
     let meeting = Meeting::new();
     let robot = meeting.robot(Role::Existing, plan, world);
     let ours = ended(Role::Existing, &meeting, async {
-        world.existing.grant(meeting.scan(None).await?, GrantOptions::default(), &robot).await
+        world
+            .existing
+            .grant(meeting.scan(None).await?, GrantOptions::default(), &robot)
+            .await
     });
-    let theirs = async { script(&mut Browser::shows(world, &meeting, ShownBy::New).await, &meeting).await };
+    let theirs = async {
+        script(
+            &mut Browser::shows(world, &meeting, ShownBy::New).await,
+            &meeting,
+        )
+        .await
+    };
     tokio::join!(Box::pin(ours), Box::pin(theirs))
 }
 
 /// Nobody decides on the consent page but the script.
 fn plan() -> Plan {
-    Plan { decision: None, ..Plan::shown_by(Role::New) }
+    Plan {
+        decision: None,
+        ..Plan::shown_by(Role::New)
+    }
 }
 
 fn accepted() -> Value {
@@ -251,7 +302,10 @@ async fn ctrl_c_lets_a_browser_go_whose_user_is_thinking() {
 #[tokio::test]
 async fn a_failure_lets_a_browser_go_whose_user_is_thinking() {
     let world = TestEnv::start().await;
-    let refuse = Plan { opening: Opening::Refused, ..plan() };
+    let refuse = Plan {
+        opening: Opening::Refused,
+        ..plan()
+    };
     let (granted, ()) = existing_device(&world, &refuse, async |browser, meeting| {
         browser.say(wish()).await;
         meeting.until(&When::Told(Role::Existing, "ended")).await;
@@ -271,17 +325,24 @@ async fn a_browser_that_polls_reads_why() {
     })
     .await;
     assert_eq!(signed_in.unwrap_err(), Error::Cancelled);
-    assert_eq!(heard, json!({ "type": "m.login.failure", "reason": "user_cancelled" }));
+    assert_eq!(
+        heard,
+        json!({ "type": "m.login.failure", "reason": "user_cancelled" })
+    );
 }
 
 #[tokio::test]
 async fn a_browser_that_cancels_is_heard() {
     let world = TestEnv::start().await;
-    let (signed_in, ()) =
-        new_device(&world, &plan(), async |browser, _| browser.session.cancel().await).await;
+    let (signed_in, ()) = new_device(&world, &plan(), async |browser, _| {
+        browser.session.cancel().await
+    })
+    .await;
     assert_eq!(signed_in.unwrap_err(), Error::Gone);
-    let (granted, ()) =
-        existing_device(&world, &plan(), async |browser, _| browser.session.cancel().await).await;
+    let (granted, ()) = existing_device(&world, &plan(), async |browser, _| {
+        browser.session.cancel().await
+    })
+    .await;
     assert_eq!(granted.unwrap_err(), Error::Gone);
 }
 
@@ -292,7 +353,9 @@ async fn a_browser_whose_user_says_no_is_heard() {
     let (granted, ()) = existing_device(&world, &plan(), async |browser, _| {
         browser.say(wish()).await;
         assert_eq!(browser.hear().await, accepted());
-        browser.say(json!({ "type": "m.login.failure", "reason": "user_cancelled" })).await;
+        browser
+            .say(json!({ "type": "m.login.failure", "reason": "user_cancelled" }))
+            .await;
     })
     .await;
     let error = granted.unwrap_err();

@@ -2,7 +2,7 @@
 
 use matrix_qr_device::{GrantOptions, Rendezvous, Showing, Start, sign_in};
 use matrix_qr_protocol::{
-    error::{Error, Cause},
+    error::{Cause, Error},
     revision::{Revision, Role},
 };
 use matrix_qr_sandbox::{Fault, Options};
@@ -16,7 +16,9 @@ use crate::{
 };
 
 async fn sign_in_with(world: &TestEnv, showing: Showing, shown_by: Role) -> End {
-    SHOWING.scope(showing, world.sign_in(&Plan::shown_by(shown_by))).await
+    SHOWING
+        .scope(showing, world.sign_in(&Plan::shown_by(shown_by)))
+        .await
 }
 
 fn revision(end: &End) -> Option<Revision> {
@@ -54,8 +56,10 @@ async fn a_new_device_cannot_show_where_only_those_who_are_signed_in_may() {
     world.sandbox.faults().set(Fault::RendezvousWantsToken);
     let (meeting, plan) = (Meeting::new(), Plan::shown_by(Role::New));
     let robot = meeting.robot(Role::New, &plan, &world);
-    let setup =
-        matrix_qr_device::SignInOptions { showing: Showing::Only(Revision::Msc4388), ..world.setup(plan.dialect) };
+    let setup = matrix_qr_device::SignInOptions {
+        showing: Showing::Only(Revision::Msc4388),
+        ..world.setup(plan.dialect)
+    };
     let error = sign_in(&setup, world.show(), &robot).await.unwrap_err();
     assert_eq!(error.cause(), Cause::RendezvousServer);
     let row = Row::of("a_new_device_cannot_show_where_only_those_who_are_signed_in_may");
@@ -67,14 +71,24 @@ async fn a_new_device_cannot_show_where_only_those_who_are_signed_in_may() {
 #[tokio::test]
 async fn there_are_no_sessions_of_the_coming_kind() {
     let world = TestEnv::with_fault_proxy().await;
-    world.fault_proxy.as_ref().unwrap().refuse("/_matrix/client/unstable/io.element.msc4388/rendezvous");
-    world.fault_proxy.as_ref().unwrap().refuse("/_matrix/client/v1/rendezvous");
+    world
+        .fault_proxy
+        .as_ref()
+        .unwrap()
+        .refuse("/_matrix/client/unstable/io.element.msc4388/rendezvous");
+    world
+        .fault_proxy
+        .as_ref()
+        .unwrap()
+        .refuse("/_matrix/client/v1/rendezvous");
     let row = Row::of("there_are_no_sessions_of_the_coming_kind");
     for shown_by in BOTH {
         let end = sign_in_with(&world, Showing::Only(Revision::Msc4388), shown_by).await;
         match shown_by {
             Role::New => assert_told(&world, end.new.as_ref().unwrap_err(), &row.new),
-            Role::Existing => assert_told(&world, end.existing.as_ref().unwrap_err(), &row.existing),
+            Role::Existing => {
+                assert_told(&world, end.existing.as_ref().unwrap_err(), &row.existing)
+            }
         }
         let end = sign_in_with(&world, Showing::Newest, shown_by).await;
         assert_eq!(revision(&end), Some(Revision::Msc4108));
@@ -90,13 +104,33 @@ async fn an_existing_device_meets_nobody_elsewhere() {
     let elsewhere = TestEnv::with(Options::default()).await;
     let (meeting, plan) = (Meeting::new(), Plan::shown_by(Role::Existing));
     let robot = meeting.robot(Role::Existing, &plan, &world);
-    let manner = GrantOptions { showing: Showing::Only(Revision::Msc4388), ..GrantOptions::default() };
-    for at in [Rendezvous::Endpoint(elsewhere.door()), Rendezvous::Homeserver(elsewhere.homeserver())] {
-        let error = world.existing.grant(Start::Show(at), manner, &robot).await.unwrap_err();
-        assert!(matches!(&error, Error::Rendezvous(why) if why.cause == Cause::Here), "{error:?}");
-        assert_told(&world, &error, &Row::of("an_existing_device_meets_nobody_elsewhere").existing);
+    let manner = GrantOptions {
+        showing: Showing::Only(Revision::Msc4388),
+        ..GrantOptions::default()
+    };
+    for at in [
+        Rendezvous::Endpoint(elsewhere.door()),
+        Rendezvous::Homeserver(elsewhere.homeserver()),
+    ] {
+        let error = world
+            .existing
+            .grant(Start::Show(at), manner, &robot)
+            .await
+            .unwrap_err();
+        assert!(
+            matches!(&error, Error::Rendezvous(why) if why.cause == Cause::Here),
+            "{error:?}"
+        );
+        assert_told(
+            &world,
+            &error,
+            &Row::of("an_existing_device_meets_nobody_elsewhere").existing,
+        );
     }
-    assert!(elsewhere.sandbox.record().rendezvous_requests.is_empty(), "nobody there saw the token");
+    assert!(
+        elsewhere.sandbox.record().rendezvous_requests.is_empty(),
+        "nobody there saw the token"
+    );
 }
 
 /// A new device may meet the other one anywhere: it is told where the account is.
@@ -105,14 +139,31 @@ async fn a_new_device_may_meet_the_other_elsewhere() {
     let world = TestEnv::start().await;
     let elsewhere = TestEnv::start().await;
     let (meeting, plan) = (Meeting::new(), Plan::shown_by(Role::New));
-    let setup =
-        matrix_qr_device::SignInOptions { showing: Showing::Only(Revision::Msc4388), ..world.setup(plan.dialect) };
-    let (new, existing) =
-        (meeting.robot(Role::New, &plan, &world), meeting.robot(Role::Existing, &plan, &world));
-    let (signed_in, granted) =
-        tokio::join!(sign_in(&setup, Start::Show(Rendezvous::Endpoint(elsewhere.door())), &new), async {
-            world.existing.grant(meeting.scan(None).await?, GrantOptions::default(), &existing).await
-        });
+    let setup = matrix_qr_device::SignInOptions {
+        showing: Showing::Only(Revision::Msc4388),
+        ..world.setup(plan.dialect)
+    };
+    let (new, existing) = (
+        meeting.robot(Role::New, &plan, &world),
+        meeting.robot(Role::Existing, &plan, &world),
+    );
+    let (signed_in, granted) = tokio::join!(
+        sign_in(
+            &setup,
+            Start::Show(Rendezvous::Endpoint(elsewhere.door())),
+            &new
+        ),
+        async {
+            world
+                .existing
+                .grant(
+                    meeting.scan(None).await?,
+                    GrantOptions::default(),
+                    &existing,
+                )
+                .await
+        }
+    );
     assert!(granted.unwrap().verified);
     assert_eq!(signed_in.unwrap().homeserver, world.door());
     assert!(world.sandbox.record().rendezvous_requests.is_empty());

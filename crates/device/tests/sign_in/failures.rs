@@ -1,5 +1,5 @@
-//! Each way in which a sign-in fails, with two devices and the sandbox, and what docs/failures.md says of it: the table there
-//! is what these tests compare with, sentence by sentence.
+//! Each way in which a sign-in fails, with two devices and the sandbox, and what docs/failures.md
+//! says of it: the table there is what these tests compare with, sentence by sentence.
 
 mod authorization;
 mod before;
@@ -36,26 +36,41 @@ pub(crate) struct Row {
 impl Row {
     pub(crate) fn of(test: &str) -> Self {
         let name = format!("`{test}`");
-        let line = TABLE.lines().find(|line| line.starts_with('|') && line.contains(&name));
+        let line = TABLE
+            .lines()
+            .find(|line| line.starts_with('|') && line.contains(&name));
         let line = line.unwrap_or_else(|| panic!("docs/failures.md has no row for {test}"));
         let mut cells = line.split('|').skip(2).map(with_advice);
         let mut next = || cells.next().unwrap();
-        Self { new: next(), existing: next(), heard: next() }
+        Self {
+            new: next(),
+            existing: next(),
+            heard: next(),
+        }
     }
 
     /// The two sentences of a trouble outside of a sign-in, or before it: those of the table.
     pub(crate) fn assert_told(&self, trouble: &UserError, world: &TestEnv, device: &str) {
-        let issuer = world.fault_proxy.as_ref().map_or(world.sandbox.issuer(), |fault_proxy| &fault_proxy.issuer);
+        let issuer = world
+            .fault_proxy
+            .as_ref()
+            .map_or(world.sandbox.issuer(), |fault_proxy| &fault_proxy.issuer);
         let account = format!("{issuer}account");
         for sentence in [&trouble.what, &trouble.advice] {
-            let plain = sentence.replace(device, "DEVICE").replace(&account, "ACCOUNT-PAGE");
-            let plain = plain.replace(&world.sandbox.user_id(), "USER").replace("127.0.0.1", "HOST");
+            let plain = sentence
+                .replace(device, "DEVICE")
+                .replace(&account, "ACCOUNT-PAGE");
+            let plain = plain
+                .replace(&world.sandbox.user_id(), "USER")
+                .replace("127.0.0.1", "HOST");
             let why = [
                 "connection closed before message completed",
                 "Failed to run migrations: database is locked",
                 "Failed to load database version: database is locked",
             ];
-            let plain = why.iter().fold(plain, |plain, why| plain.replace(why, "WHY"));
+            let plain = why
+                .iter()
+                .fold(plain, |plain, why| plain.replace(why, "WHY"));
             assert!(self.new.contains(&plain), "{plain:?}, not {:?}", self.new);
         }
     }
@@ -63,9 +78,16 @@ impl Row {
 
 /// The cell, and the advice that its marks stand for.
 fn with_advice(cell: &str) -> String {
-    let advice = TABLE.lines().filter_map(|line| line.strip_prefix("- ")?.split_once(' '));
-    let advice = advice.filter(|(mark, _)| cell.contains(mark)).map(|(_, advice)| advice);
-    std::iter::once(cell).chain(advice).collect::<Vec<_>>().join(" ")
+    let advice = TABLE
+        .lines()
+        .filter_map(|line| line.strip_prefix("- ")?.split_once(' '));
+    let advice = advice
+        .filter(|(mark, _)| cell.contains(mark))
+        .map(|(_, advice)| advice);
+    std::iter::once(cell)
+        .chain(advice)
+        .collect::<Vec<_>>()
+        .join(" ")
 }
 
 /// What is true after every failure before the secrets: no secret was even taken out of the store.
@@ -126,7 +148,9 @@ fn plain(world: &TestEnv, error: &Error, sentence: &str) -> String {
         ("its self-signing key", "its KEY key"),
         ("its user-signing key", "its KEY key"),
     ];
-    names.iter().fold(sentence, |sentence, (this, name)| sentence.replace(this, name))
+    names.iter().fold(sentence, |sentence, (this, name)| {
+        sentence.replace(this, name)
+    })
 }
 
 /// The peer's word for it, if there was one, is the table's.
@@ -136,7 +160,11 @@ fn assert_heard(end: &End, cell: &str) {
     for word in &heard {
         assert!(cell.contains(word), "{word}, not {cell}");
     }
-    assert!(!heard.is_empty() || cell.contains("nothing"), "{cell}: {:?}", end.told);
+    assert!(
+        !heard.is_empty() || cell.contains("nothing"),
+        "{cell}: {:?}",
+        end.told
+    );
 }
 
 fn word(error: &Error) -> Option<String> {
@@ -157,28 +185,46 @@ pub(crate) fn assert_no_new_device(world: &TestEnv, end: &End) {
             && !record.bootstrap.contains(&upload.device_id)
             && !record.revocations.contains(&upload.device_id)
     };
-    assert!(!record.key_uploads.iter().any(foreign), "{:?}", record.key_uploads);
+    assert!(
+        !record.key_uploads.iter().any(foreign),
+        "{:?}",
+        record.key_uploads
+    );
     assert_eq!(record.unsigned_moments, 0);
     assert!(!world.new_dir().exists());
     let left = |what: &str| what.starts_with("left behind") || what == "DeviceLeft";
-    assert!(!end.told.iter().any(|(_, what)| left(what)), "{:?}", end.told);
+    assert!(
+        !end.told.iter().any(|(_, what)| left(what)),
+        "{:?}",
+        end.told
+    );
 }
 
 async fn assert_no_session(end: &End) {
     if let Some(code) = &end.code {
-        assert!(!stranger::stands(code).await, "the session is left: {:?}", end.told);
+        assert!(
+            !stranger::stands(code).await,
+            "the session is left: {:?}",
+            end.told
+        );
     }
 }
 
 /// How often the homeserver was given keys of a new device.
 pub(crate) fn uploads(end: &End) -> usize {
     let record = &end.record;
-    record.key_uploads.iter().filter(|upload| !record.bootstrap.contains(&upload.device_id)).count()
+    record
+        .key_uploads
+        .iter()
+        .filter(|upload| !record.bootstrap.contains(&upload.device_id))
+        .count()
 }
 
 /// Whether this side was told this.
 pub(crate) fn was_told(end: &End, role: Role, what: &str) -> bool {
-    end.told.iter().any(|(by, told)| *by == role && told == what)
+    end.told
+        .iter()
+        .any(|(by, told)| *by == role && told == what)
 }
 
 /// Each test that the table names exists.
@@ -200,10 +246,18 @@ fn the_table_names_tests_that_exist() {
         include_str!("sign_out.rs"),
     ]
     .concat();
-    let named = TABLE.lines().filter(|line| line.starts_with("| ")).filter_map(|line| line.split('|').nth(6));
-    let named: Vec<_> = named.flat_map(|cell| cell.split('`').skip(1).step_by(2)).collect();
+    let named = TABLE
+        .lines()
+        .filter(|line| line.starts_with("| "))
+        .filter_map(|line| line.split('|').nth(6));
+    let named: Vec<_> = named
+        .flat_map(|cell| cell.split('`').skip(1).step_by(2))
+        .collect();
     assert!(named.len() > 30, "{named:?}");
     for test in named.iter().filter(|test| !test.contains("::")) {
-        assert!(sources.contains(&format!("async fn {test}()")), "there is no test {test}");
+        assert!(
+            sources.contains(&format!("async fn {test}()")),
+            "there is no test {test}"
+        );
     }
 }

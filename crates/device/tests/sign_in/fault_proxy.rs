@@ -1,5 +1,6 @@
-//! Something between the devices and the two servers of the sandbox: it passes everything on, remembers it, and can lose
-//! requests and answers. The addresses that the servers name are replaced by its own, so that nothing goes past it.
+//! Something between the devices and the two servers of the sandbox: it passes everything on,
+//! remembers it, and can lose requests and answers. The addresses that the servers name are
+//! replaced by its own, so that nothing goes past it.
 
 use std::{
     sync::{Arc, Mutex},
@@ -66,7 +67,11 @@ impl FaultProxy {
         let wire = Arc::new(Wire::default());
         let homeserver = listen(sandbox.homeserver(), &wire).await;
         let issuer = listen(sandbox.issuer(), &wire).await;
-        Self { homeserver, issuer, wire }
+        Self {
+            homeserver,
+            issuer,
+            wire,
+        }
     }
 
     /// Decides over each request by its method and path, from now on.
@@ -95,34 +100,65 @@ impl FaultProxy {
 
 async fn listen(target: &Url, wire: &Arc<Wire>) -> Url {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let url: Url = format!("http://{}/", listener.local_addr().unwrap()).parse().unwrap();
+    let url: Url = format!("http://{}/", listener.local_addr().unwrap())
+        .parse()
+        .unwrap();
     let address = |url: &Url| url.authority().to_owned();
-    wire.addresses.lock().unwrap().push((address(target), address(&url)));
-    let app = Router::new().fallback(pass_on).with_state((wire.clone(), target.clone()));
+    wire.addresses
+        .lock()
+        .unwrap()
+        .push((address(target), address(&url)));
+    let app = Router::new()
+        .fallback(pass_on)
+        .with_state((wire.clone(), target.clone()));
     tokio::spawn(async move { axum::serve(listener, app).await });
     url
 }
 
-async fn pass_on(State((wire, target)): State<(Arc<Wire>, Url)>, request: Request) -> Response<Body> {
+async fn pass_on(
+    State((wire, target)): State<(Arc<Wire>, Url)>,
+    request: Request,
+) -> Response<Body> {
     let (parts, body) = request.into_parts();
     let body = axum::body::to_bytes(body, 1 << 24).await.unwrap();
     let name = format!("{} {}", parts.method, parts.uri.path());
-    let fate = wire.judge.lock().unwrap().as_mut().map_or(Fate::Answered, |judge| judge(&name));
+    let fate = wire
+        .judge
+        .lock()
+        .unwrap()
+        .as_mut()
+        .map_or(Fate::Answered, |judge| judge(&name));
     if fate == Fate::Lost {
         return broken();
     }
-    if wire.refused.lock().unwrap().iter().any(|refused| parts.uri.path().starts_with(refused)) {
+    if wire
+        .refused
+        .lock()
+        .unwrap()
+        .iter()
+        .any(|refused| parts.uri.path().starts_with(refused))
+    {
         return Response::builder().status(404).body(Body::empty()).unwrap();
     }
-    let url = target.join(parts.uri.path_and_query().unwrap().as_str()).unwrap();
+    let url = target
+        .join(parts.uri.path_and_query().unwrap().as_str())
+        .unwrap();
     let mut onward = wire.client.request(parts.method, url).body(body.clone());
-    for (name, value) in parts.headers.iter().filter(|(name, _)| *name != header::HOST) {
+    for (name, value) in parts
+        .headers
+        .iter()
+        .filter(|(name, _)| *name != header::HOST)
+    {
         onward = onward.header(name, value);
     }
     let answer = onward.send().await.unwrap();
     let (status, headers) = (answer.status(), answer.headers().clone());
     let answer = wire.rewritten(answer.bytes().await.unwrap());
-    wire.seen.lock().unwrap().push(Exchange { name, request: body, answer: answer.clone() });
+    wire.seen.lock().unwrap().push(Exchange {
+        name,
+        request: body,
+        answer: answer.clone(),
+    });
     match fate {
         Fate::AnswerLost => return broken(),
         Fate::AnswerLostLate => {
@@ -133,7 +169,11 @@ async fn pass_on(State((wire, target)): State<(Arc<Wire>, Url)>, request: Reques
         Fate::Answered | Fate::Lost => {}
     }
     let mut response = Response::builder().status(status);
-    let own = [header::CONTENT_LENGTH, header::TRANSFER_ENCODING, header::CONNECTION];
+    let own = [
+        header::CONTENT_LENGTH,
+        header::TRANSFER_ENCODING,
+        header::CONNECTION,
+    ];
     for (name, value) in headers.iter().filter(|(name, _)| !own.contains(name)) {
         response = response.header(name, value);
     }
@@ -143,7 +183,9 @@ async fn pass_on(State((wire, target)): State<(Arc<Wire>, Url)>, request: Reques
 impl Wire {
     /// Only what the servers say of themselves: a user ID holds the server's name, and stays.
     fn rewritten(&self, answer: Bytes) -> Bytes {
-        let Ok(mut text) = String::from_utf8(answer.to_vec()) else { return answer };
+        let Ok(mut text) = String::from_utf8(answer.to_vec()) else {
+            return answer;
+        };
         for (theirs, ours) in self.addresses.lock().unwrap().iter() {
             text = text.replace(&format!("http://{theirs}"), &format!("http://{ours}"));
         }
@@ -156,5 +198,8 @@ impl Wire {
 
 /// Less than was promised: the connection breaks.
 fn broken() -> Response<Body> {
-    Response::builder().header(header::CONTENT_LENGTH, 100).body(Body::from("lost")).unwrap()
+    Response::builder()
+        .header(header::CONTENT_LENGTH, 100)
+        .body(Body::from("lost"))
+        .unwrap()
 }

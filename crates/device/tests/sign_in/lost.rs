@@ -1,4 +1,5 @@
-//! A lost connection is not a failure: whatever is lost on the way, the end is that of a good sign-in.
+//! A lost connection is not a failure: whatever is lost on the way, the end is that of a good
+//! sign-in.
 
 use std::{
     sync::{
@@ -14,14 +15,15 @@ use matrix_qr_sandbox::{Fault, Method};
 
 use crate::{
     failures::{BOTH, Row, assert_no_new_device, assert_told, was_told},
+    fault_proxy::Fate,
     meeting::{Plan, When},
     paths::assert_complete,
     revision::SHOWING,
-    fault_proxy::Fate,
     test_env::{End, TestEnv},
 };
 
-/// In a sign-in each, the first, the second, .. request of that method is struck, until one has fewer.
+/// In a sign-in each, the first, the second, .. request of that method is struck, until one has
+/// fewer.
 async fn each_request(shown_by: Role, method: Method, fault: fn(Method, u32) -> Fault) {
     let world = TestEnv::start().await;
     for nth in 1.. {
@@ -33,14 +35,23 @@ async fn each_request(shown_by: Role, method: Method, fault: fn(Method, u32) -> 
         assert_complete(&world, &end).await;
         world.reopen_new().await.log_out().await.unwrap();
         if requests(&world, &method) - before < nth {
-            assert!(nth > if method == Method::POST { 1 } else { 6 }, "{nth} requests");
+            assert!(
+                nth > if method == Method::POST { 1 } else { 6 },
+                "{nth} requests"
+            );
             break;
         }
     }
 }
 
 fn requests(world: &TestEnv, method: &Method) -> u32 {
-    world.sandbox.record().rendezvous_requests.get(method.as_str()).copied().unwrap_or_default()
+    world
+        .sandbox
+        .record()
+        .rendezvous_requests
+        .get(method.as_str())
+        .copied()
+        .unwrap_or_default()
 }
 
 async fn each_request_each_way(method: Method) {
@@ -71,7 +82,11 @@ async fn lose_the_first_answer(world: &TestEnv, shown_by: Role) -> End {
     let mut writes = 0;
     world.fault_proxy.as_ref().unwrap().judge(move |request| {
         writes += u32::from(request.starts_with("PUT "));
-        if request.starts_with("PUT ") && writes == 1 { Fate::AnswerLostLate } else { Fate::Answered }
+        if request.starts_with("PUT ") && writes == 1 {
+            Fate::AnswerLostLate
+        } else {
+            Fate::Answered
+        }
     });
     world.sign_in(&Plan::shown_by(shown_by)).await
 }
@@ -85,16 +100,26 @@ async fn the_other_device_may_be_quicker() {
     }
 }
 
-/// MSC4388 binds each payload to a token that the answer to a write has. Where the server does not say it again, as ours does, what
-/// the other device says cannot be opened: it ends, on both sides, with nothing left, and nobody is accused of anything.
+/// MSC4388 binds each payload to a token that the answer to a write has. Where the server does not
+/// say it again, as ours does, what the other device says cannot be opened: it ends, on both sides,
+/// with nothing left, and nobody is accused of anything.
 #[tokio::test]
 async fn an_answer_that_nobody_gives_again() {
-    SHOWING.scope(Showing::Only(Revision::Msc4388), Box::pin(nobody_gives_it_again())).await;
+    SHOWING
+        .scope(
+            Showing::Only(Revision::Msc4388),
+            Box::pin(nobody_gives_it_again()),
+        )
+        .await;
 }
 
 async fn nobody_gives_it_again() {
     let world = TestEnv::with_fault_proxy().await;
-    world.fault_proxy.as_ref().unwrap().hide("io.github.matrix-qr.previous_sequence_token");
+    world
+        .fault_proxy
+        .as_ref()
+        .unwrap()
+        .hide("io.github.matrix-qr.previous_sequence_token");
     let row = Row::of("an_answer_that_nobody_gives_again");
     for shown_by in BOTH {
         let end = lose_the_first_answer(&world, shown_by).await;
@@ -111,7 +136,10 @@ async fn survives(fault: Fault) {
         let end = world.sign_in(&Plan::shown_by(shown_by)).await;
         assert_complete(&world, &end).await;
     };
-    tokio::join!(Box::pin(one_way(Role::New)), Box::pin(one_way(Role::Existing)));
+    tokio::join!(
+        Box::pin(one_way(Role::New)),
+        Box::pin(one_way(Role::Existing))
+    );
 }
 
 #[tokio::test]
@@ -126,18 +154,30 @@ async fn a_token_poll_may_be_told_to_slow_down() {
 
 #[tokio::test]
 async fn the_homeserver_may_be_slow() {
-    survives(Fault::SlowHomeserver { delay: Duration::from_millis(400) }).await;
+    survives(Fault::SlowHomeserver {
+        delay: Duration::from_millis(400),
+    })
+    .await;
 }
 
-/// Met on Synapse 1.163 with short-lived tokens: at whatever moment the existing device's ends, it gets another one.
+/// Met on Synapse 1.163 with short-lived tokens: at whatever moment the existing device's ends, it
+/// gets another one.
 #[tokio::test]
 async fn the_existing_devices_token_may_end() {
     let world = TestEnv::start().await;
     let plan = Plan::shown_by(Role::New);
-    for moment in ["asked to open", "sent m.login.protocol_accepted", "sent m.login.secrets"] {
+    for moment in [
+        "asked to open",
+        "sent m.login.protocol_accepted",
+        "sent m.login.secrets",
+    ] {
         let end = world.sign_in_while(&plan, async |meeting| {
             meeting.until(&When::Told(Role::Existing, moment)).await;
-            world.existing.homeserver().replace_token(Secret::new("of yesterday")).await;
+            world
+                .existing
+                .homeserver()
+                .replace_token(Secret::new("of yesterday"))
+                .await;
         });
         assert_complete(&world, &end.await).await;
         world.reopen_new().await.log_out().await.unwrap();
@@ -153,26 +193,37 @@ async fn the_keys_upload_may_be_unanswered() {
         let fault_proxy = world.fault_proxy.as_ref().unwrap();
         fault_proxy.forget();
         fault_proxy.judge(move |request| {
-            let first =
-                request == "POST /_matrix/client/v3/keys/upload" && !std::mem::replace(&mut struck, true);
-            if first { Fate::AnswerLost } else { Fate::Answered }
+            let first = request == "POST /_matrix/client/v3/keys/upload"
+                && !std::mem::replace(&mut struck, true);
+            if first {
+                Fate::AnswerLost
+            } else {
+                Fate::Answered
+            }
         });
         let end = world.sign_in(&Plan::shown_by(shown_by)).await;
         assert_signed_in(&world, &end).await;
-        let uploads = fault_proxy.seen().into_iter().filter(|seen| seen.name.ends_with("/keys/upload"));
+        let uploads = fault_proxy
+            .seen()
+            .into_iter()
+            .filter(|seen| seen.name.ends_with("/keys/upload"));
         let uploads: Vec<_> = uploads.map(|seen| seen.request).collect();
         assert!(uploads.len() == 2 && uploads[0] == uploads[1]);
     }
 }
 
-/// Each request to the homeserver and to its authorization server, in a sign-in each, is lost, or its answer is.
+/// Each request to the homeserver and to its authorization server, in a sign-in each, is lost, or
+/// its answer is.
 #[tokio::test]
 async fn each_request_to_the_servers_may_be_lost() {
     tokio::join!(
         Box::pin(each_request_to_the_servers(Role::New, Fate::Lost)),
         Box::pin(each_request_to_the_servers(Role::New, Fate::AnswerLost)),
         Box::pin(each_request_to_the_servers(Role::Existing, Fate::Lost)),
-        Box::pin(each_request_to_the_servers(Role::Existing, Fate::AnswerLost)),
+        Box::pin(each_request_to_the_servers(
+            Role::Existing,
+            Fate::AnswerLost
+        )),
     );
 }
 
@@ -183,7 +234,8 @@ async fn each_request_to_the_servers(shown_by: Role, fate: Fate) {
         let counted = Arc::new(AtomicUsize::new(0));
         let count = counted.clone();
         fault_proxy.judge(move |request| {
-            let struck = may_be_lost(request, fate) && count.fetch_add(1, Ordering::SeqCst) + 1 == nth;
+            let struck =
+                may_be_lost(request, fate) && count.fetch_add(1, Ordering::SeqCst) + 1 == nth;
             if struck { fate } else { Fate::Answered }
         });
         let end = world.sign_in(&Plan::shown_by(shown_by)).await;
@@ -196,7 +248,8 @@ async fn each_request_to_the_servers(shown_by: Role, fate: Fate) {
     }
 }
 
-/// The rendezvous session has tests of its own. A token whose answer is lost is lost: RFC 8628 has no way to ask again.
+/// The rendezvous session has tests of its own. A token whose answer is lost is lost: RFC 8628 has
+/// no way to ask again.
 fn may_be_lost(request: &str, fate: Fate) -> bool {
     let rendezvous = request.contains("rendezvous") || request.contains(" /rz/");
     !rendezvous && (fate == Fate::Lost || request != "POST /oauth2/token")
@@ -206,9 +259,18 @@ fn may_be_lost(request: &str, fate: Fate) -> bool {
 async fn assert_signed_in(world: &TestEnv, end: &End) {
     let id = &end.new.as_ref().unwrap().device_id;
     assert!(end.existing.as_ref().unwrap().verified && was_told(end, Role::New, "KeysUploaded"));
-    let uploads: Vec<_> = end.record.key_uploads.iter().filter(|upload| &upload.device_id == id).collect();
+    let uploads: Vec<_> = end
+        .record
+        .key_uploads
+        .iter()
+        .filter(|upload| &upload.device_id == id)
+        .collect();
     assert!((1..=2).contains(&uploads.len()), "{uploads:?}");
-    assert!(uploads.iter().all(|upload| upload.accepted && upload.has_self_signing_signature));
+    assert!(
+        uploads
+            .iter()
+            .all(|upload| upload.accepted && upload.has_self_signing_signature)
+    );
     assert_eq!(end.record.unsigned_moments, 0);
     let new = world.reopen_new().await;
     assert!(new.verification().await.unwrap().verified);

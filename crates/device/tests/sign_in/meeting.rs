@@ -1,8 +1,9 @@
-//! The two people in the room: what passes between them, past every network, and what each of them does.
+//! The two people in the room: what passes between them, past every network, and what each of them
+//! does.
 
 use std::sync::Mutex;
 
-use matrix_qr_device::{Announce, ProgressEvent, Opening, Person, Start, UserId};
+use matrix_qr_device::{Announce, Opening, Person, ProgressEvent, Start, UserId};
 use matrix_qr_protocol::{
     channel::CheckCode,
     driver::Progress,
@@ -102,7 +103,12 @@ impl Meeting {
     }
 
     pub(crate) fn robot<'a>(&'a self, role: Role, plan: &'a Plan, world: &'a TestEnv) -> Robot<'a> {
-        Robot { meeting: self, role, plan, sandbox: &world.sandbox }
+        Robot {
+            meeting: self,
+            role,
+            plan,
+            sandbox: &world.sandbox,
+        }
     }
 
     pub(crate) async fn scan(&self, at: Option<&When>) -> Result<Start, Error> {
@@ -145,11 +151,16 @@ impl Meeting {
     }
 
     pub(crate) async fn until(&self, when: &When) {
-        self.told.subscribe().wait_for(|told| when.is_over(told)).await.unwrap();
+        self.told
+            .subscribe()
+            .wait_for(|told| when.is_over(told))
+            .await
+            .unwrap();
     }
 
     pub(crate) fn note(&self, role: Role, what: &str) {
-        self.told.send_modify(|told| told.push((role, what.to_owned())));
+        self.told
+            .send_modify(|told| told.push((role, what.to_owned())));
     }
 
     pub(crate) fn told(&self) -> Vec<(Role, String)> {
@@ -162,7 +173,13 @@ impl Meeting {
 }
 
 async fn seen<T: Clone>(sender: &watch::Sender<Option<T>>) -> T {
-    sender.subscribe().wait_for(Option::is_some).await.unwrap().clone().unwrap()
+    sender
+        .subscribe()
+        .wait_for(Option::is_some)
+        .await
+        .unwrap()
+        .clone()
+        .unwrap()
 }
 
 /// A person who does what the plan says.
@@ -183,12 +200,17 @@ fn name(event: &ProgressEvent<'_>) -> String {
         ProgressEvent::Progress(Progress::Sent(kind)) => format!("sent {kind}"),
         ProgressEvent::Progress(Progress::Received(kind)) => format!("received {kind}"),
         ProgressEvent::LeftBehind(what) => format!("left behind: {what}"),
-        other => format!("{other:?}").split([' ', '(', '{']).next().unwrap_or_default().to_owned(),
+        other => format!("{other:?}")
+            .split([' ', '(', '{'])
+            .next()
+            .unwrap_or_default()
+            .to_owned(),
     }
 }
 
 impl Robot<'_> {
-    /// The person at the consent page: with the code that is in the link, or else the only one that waits.
+    /// The person at the consent page: with the code that is in the link, or else the only one that
+    /// waits.
     async fn decide(&self, link: &Url, decision: Decision) {
         let code = match link.query_pairs().find(|(name, _)| name == "code") {
             Some((_, code)) => code.into_owned(),
@@ -207,7 +229,11 @@ impl Person for Robot<'_> {
             ProgressEvent::Progress(Progress::Secure(digits)) => self.meeting.show_digits(digits),
             _ => {}
         }
-        self.meeting.printed.lock().unwrap().push_str(&format!("{event:?}\n"));
+        self.meeting
+            .printed
+            .lock()
+            .unwrap()
+            .push_str(&format!("{event:?}\n"));
         self.meeting.note(self.role, &name(&event));
     }
 
@@ -240,7 +266,10 @@ impl Person for Robot<'_> {
 
     async fn cancelled(&self) {
         let now = |told: &Vec<(Role, String)>| {
-            self.plan.cancel.iter().any(|(who, when)| *who == self.role && when.is_over(told))
+            self.plan
+                .cancel
+                .iter()
+                .any(|(who, when)| *who == self.role && when.is_over(told))
         };
         let _ = self.meeting.told.subscribe().wait_for(now).await;
     }

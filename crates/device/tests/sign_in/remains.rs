@@ -1,4 +1,5 @@
-//! A sign-in that is killed: at each of its steps the account can be rid of the device, by the next sign-in or by a sign-out.
+//! A sign-in that is killed: at each of its steps the account can be rid of the device, by the next
+//! sign-in or by a sign-out.
 
 use std::{path::Path, sync::Arc, thread};
 
@@ -17,7 +18,8 @@ use crate::{
 const PENDING: &str = "session.pending.json";
 const SESSION: &str = "session.json";
 
-/// A sign-in whose new device is killed when this side is told this: its threads end where they are, and nothing is tidied up.
+/// A sign-in whose new device is killed when this side is told this: its threads end where they
+/// are, and nothing is tidied up.
 async fn killed(world: &TestEnv, at: When) -> Meeting {
     let (meeting, plan) = (Meeting::new(), Plan::shown_by(Role::New));
     let setup = world.setup(plan.dialect);
@@ -42,7 +44,10 @@ async fn killed(world: &TestEnv, at: When) -> Meeting {
             tokio::runtime::Handle::current().block_on(async {
                 let grant = async {
                     let manner = matrix_qr_device::GrantOptions::default();
-                    world.existing.grant(meeting.scan(None).await?, manner, &existing).await
+                    world
+                        .existing
+                        .grant(meeting.scan(None).await?, manner, &existing)
+                        .await
                 };
                 tokio::select! {
                     _ = Box::pin(grant) => {}
@@ -83,15 +88,25 @@ async fn a_killed_sign_in_is_taken_back_by_a_sign_out() {
         let directory = world.new_dir();
         assert_eq!(holds(&directory, PENDING), has_token, "{moment}");
         assert!(!holds(&directory, SESSION), "{moment}");
-        assert_eq!(world.sandbox.record().devices.len(), 1 + usize::from(has_token), "{moment}");
+        assert_eq!(
+            world.sandbox.record().devices.len(),
+            1 + usize::from(has_token),
+            "{moment}"
+        );
         if has_token {
-            let sign_out = SignOut::prepare(&directory, Policy::HttpsOrLoopback).await.unwrap();
+            let sign_out = SignOut::prepare(&directory, Policy::HttpsOrLoopback)
+                .await
+                .unwrap();
             assert!(sign_out.subject().interrupted);
             sign_out.everywhere().await.unwrap();
             assert!(!directory.exists(), "{moment}");
         } else {
             // No more than a lock: the next sign-in does not even see it.
-            assert!(SignOut::prepare(&directory, Policy::HttpsOrLoopback).await.is_err());
+            assert!(
+                SignOut::prepare(&directory, Policy::HttpsOrLoopback)
+                    .await
+                    .is_err()
+            );
         }
         assert_eq!(world.sandbox.record().devices.len(), 1, "{moment}");
     }
@@ -119,20 +134,35 @@ async fn one_that_is_killed_at_its_end_has_signed_in() {
     let world = TestEnv::start().await;
     killed(&world, When::Told(Role::New, "Backup")).await;
     assert!(holds(&world.new_dir(), SESSION) && !holds(&world.new_dir(), PENDING));
-    assert!(world.reopen_new().await.verification().await.unwrap().verified);
+    assert!(
+        world
+            .reopen_new()
+            .await
+            .verification()
+            .await
+            .unwrap()
+            .verified
+    );
 }
 
-/// The server is gone when the next sign-in comes: the person learns which device it is, and nothing is thrown away.
+/// The server is gone when the next sign-in comes: the person learns which device it is, and
+/// nothing is thrown away.
 #[tokio::test(flavor = "multi_thread")]
 async fn what_cannot_be_taken_back_now_is_kept() {
     let world = hanging().await;
     killed(&world, When::Told(Role::New, "ImportingSecrets")).await;
     let record = world.sandbox.record();
-    let device = record.devices.iter().find(|device| !record.bootstrap.contains(device)).unwrap();
+    let device = record
+        .devices
+        .iter()
+        .find(|device| !record.bootstrap.contains(device))
+        .unwrap();
     world.sandbox.faults().clear();
     world.sandbox.faults().set(Fault::RevocationFails);
     let end = world.sign_in(&Plan::shown_by(Role::New)).await;
-    let Err(Error::NotSetUp(trouble)) = &end.new else { panic!("{:?}", end.new) };
+    let Err(Error::NotSetUp(trouble)) = &end.new else {
+        panic!("{:?}", end.new)
+    };
     let row = Row::of("what_cannot_be_taken_back_now_is_kept");
     row.assert_told(trouble, &world, device);
     assert!(holds(&world.new_dir(), PENDING));
@@ -148,10 +178,19 @@ async fn what_is_left_can_be_cleared_without_the_server() {
     std::fs::write(world.new_dir().join("holiday.jpg"), "x").unwrap();
     let subject = sign_out_here(&world.new_dir()).unwrap();
     let record = world.sandbox.record();
-    assert!(subject.interrupted && record.devices.contains(&subject.device_id.unwrap()), "it says which");
-    assert!(subject.place.contains(world.sandbox.issuer().as_str()), "{}", subject.place);
-    let left: Vec<_> =
-        std::fs::read_dir(world.new_dir()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    assert!(
+        subject.interrupted && record.devices.contains(&subject.device_id.unwrap()),
+        "it says which"
+    );
+    assert!(
+        subject.place.contains(world.sandbox.issuer().as_str()),
+        "{}",
+        subject.place
+    );
+    let left: Vec<_> = std::fs::read_dir(world.new_dir())
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name())
+        .collect();
     assert_eq!(left, ["holiday.jpg"]);
     assert!(record.revocations.is_empty());
 }
@@ -166,7 +205,10 @@ async fn a_failed_sign_in_whose_revocation_fails() {
         let end = world.sign_in(&Plan::shown_by(Role::New)).await;
         assert!(was_told(&end, Role::New, "DeviceLeft"), "{:?}", end.told);
         assert!(holds(&world.new_dir(), PENDING) && !holds(&world.new_dir(), SESSION));
-        assert!(!holds(&world.new_dir(), "matrix-sdk-crypto.sqlite3"), "the account's keys do not stay");
+        assert!(
+            !holds(&world.new_dir(), "matrix-sdk-crypto.sqlite3"),
+            "the account's keys do not stay"
+        );
         world.sandbox.faults().clear();
         let end = world.sign_in(&Plan::shown_by(Role::New)).await;
         assert!(was_told(&end, Role::New, "Cleared"));

@@ -33,6 +33,9 @@ macro_rules! each_revision {
     };
 }
 
-pub(crate) async fn with(revision: matrix_qr_protocol::revision::Revision, test: impl Future<Output = ()>) {
+pub(crate) async fn with(
+    revision: matrix_qr_protocol::revision::Revision,
+    test: impl Future<Output = ()>,
+) {
     SHOWING.scope(Showing::Only(revision), test).await;
 }

@@ -1,8 +1,9 @@
-//! A device that a test plays by hand: the other one's equal on the secure channel, without a login of its own.
+//! A device that a test plays by hand: the other one's equal on the secure channel, without a login
+//! of its own.
 
 use getrandom::SysRng;
 use matrix_qr_device::{
-    Granted, GrantOptions, SignedIn,
+    GrantOptions, Granted, SignedIn,
     http::{Http, Policy},
     rendezvous_client::{RendezvousClient, RendezvousError},
     sign_in,
@@ -32,7 +33,9 @@ impl ScriptedPeer {
     async fn scan(meeting: &Meeting) -> Self {
         let code = meeting.shown().await;
         let http = Http::new(Policy::HttpsOrLoopback).unwrap();
-        let line = RendezvousClient::join(http, code.location.clone()).await.unwrap();
+        let line = RendezvousClient::join(http, code.location.clone())
+            .await
+            .unwrap();
         let speech = (&code.location, Dialect::default());
         let (initiated, initiate) =
             Initiated::new(&code.key, speech, line.binding(), &mut UnwrapErr(SysRng)).unwrap();
@@ -59,13 +62,18 @@ impl ScriptedPeer {
 
     /// Whether the session is over.
     pub(crate) async fn finds_nothing(&self) -> bool {
-        self.line.receive().await.is_err_and(|error| error == RendezvousError::Gone)
+        self.line
+            .receive()
+            .await
+            .is_err_and(|error| error == RendezvousError::Gone)
     }
 
     /// Whether the session still stands, with nothing new in it.
     pub(crate) async fn hears_no_more(&self) -> bool {
         let quiet = std::time::Duration::from_millis(300);
-        tokio::time::timeout(quiet, self.line.receive()).await.is_err()
+        tokio::time::timeout(quiet, self.line.receive())
+            .await
+            .is_err()
     }
 }
 
@@ -95,17 +103,27 @@ pub(crate) async fn new_device_against<T>(
     script: impl AsyncFnOnce(&mut ScriptedPeer) -> T,
 ) -> (Result<SignedIn, Error>, T) {
     let (meeting, plan) = (Meeting::new(), Plan::shown_by(Role::New));
-    let (robot, setup) = (meeting.robot(Role::New, &plan, world), world.setup(plan.dialect));
+    let (robot, setup) = (
+        meeting.robot(Role::New, &plan, world),
+        world.setup(plan.dialect),
+    );
     let scripted_peer = async { script(&mut ScriptedPeer::scan(&meeting).await).await };
-    tokio::join!(Box::pin(sign_in(&setup, world.show(), &robot)), Box::pin(scripted_peer))
+    tokio::join!(
+        Box::pin(sign_in(&setup, world.show(), &robot)),
+        Box::pin(scripted_peer)
+    )
 }
 
-/// The existing device shows a code, a puppet scans it. The person opens every link and decides nothing.
+/// The existing device shows a code, a puppet scans it. The person opens every link and decides
+/// nothing.
 pub(crate) async fn existing_device_against<T>(
     world: &TestEnv,
     script: impl AsyncFnOnce(&mut ScriptedPeer) -> T,
 ) -> (Result<Granted, Error>, Vec<(Role, String)>, T) {
-    let plan = Plan { decision: None, ..Plan::shown_by(Role::Existing) };
+    let plan = Plan {
+        decision: None,
+        ..Plan::shown_by(Role::Existing)
+    };
     existing_device_with(world, &plan, async |peer, _| script(peer).await).await
 }
 
@@ -118,8 +136,14 @@ pub(crate) async fn existing_device_with<T>(
     let meeting = Meeting::new();
     let robot = meeting.robot(Role::Existing, plan, world);
     let scripted_peer = async { script(&mut ScriptedPeer::scan(&meeting).await, &meeting).await };
-    let grant =
-        world.existing.grant(world.show(), GrantOptions { showing: showing(), ..GrantOptions::default() }, &robot);
+    let grant = world.existing.grant(
+        world.show(),
+        GrantOptions {
+            showing: showing(),
+            ..GrantOptions::default()
+        },
+        &robot,
+    );
     let (granted, heard) = tokio::join!(Box::pin(grant), Box::pin(scripted_peer));
     (granted, meeting.told(), heard)
 }

@@ -7,7 +7,8 @@ use std::{
 };
 
 use matrix_qr_device::{
-    Device, SignOut, Standing, access_token, http::Policy, session::SessionDir, sign_out_here, standing,
+    Device, SignOut, Standing, access_token, http::Policy, session::SessionDir, sign_out_here,
+    standing,
 };
 use matrix_qr_protocol::error::{Cause, UserError};
 use matrix_qr_sandbox::{Fault, Options};
@@ -19,24 +20,42 @@ const POLICY: Policy = Policy::HttpsOrLoopback;
 const MINUTE: Duration = Duration::from_secs(60);
 
 async fn sign_out(directory: &Path) -> Result<(), UserError> {
-    SignOut::prepare(directory, POLICY).await.unwrap().everywhere().await
+    SignOut::prepare(directory, POLICY)
+        .await
+        .unwrap()
+        .everywhere()
+        .await
 }
 
 /// The directory as a backup has it, or a second machine.
 fn copy(directory: &Path) -> PathBuf {
     let to = directory.with_extension("copy");
     drop(SessionDir::new(&to).create().unwrap());
-    SessionDir::new(&to).save(&SessionDir::new(directory).load().unwrap()).unwrap();
+    SessionDir::new(&to)
+        .save(&SessionDir::new(directory).load().unwrap())
+        .unwrap();
     to
 }
 
 fn is_signed_in(world: &TestEnv) -> bool {
-    world.sandbox.record().devices.iter().any(|device| device == DEVICE)
+    world
+        .sandbox
+        .record()
+        .devices
+        .iter()
+        .any(|device| device == DEVICE)
 }
 
 /// How often tokens were asked for.
 fn refreshes(world: &TestEnv) -> usize {
-    world.fault_proxy.as_ref().unwrap().seen().iter().filter(|seen| seen.name == "POST /oauth2/token").count()
+    world
+        .fault_proxy
+        .as_ref()
+        .unwrap()
+        .seen()
+        .iter()
+        .filter(|seen| seen.name == "POST /oauth2/token")
+        .count()
 }
 
 #[tokio::test]
@@ -47,7 +66,8 @@ async fn a_session_ends_on_the_server_and_here() {
     assert!(!is_signed_in(&world) && !directory.exists());
 }
 
-/// RFC 7009: 200 for a token that is worth nothing. The session lives on, and nothing is thrown away.
+/// RFC 7009: 200 for a token that is worth nothing. The session lives on, and nothing is thrown
+/// away.
 #[tokio::test]
 async fn stale_tokens_are_not_taken_for_a_sign_out() {
     let world = TestEnv::start().await;
@@ -62,7 +82,8 @@ async fn stale_tokens_are_not_taken_for_a_sign_out() {
     assert!(!is_signed_in(&world));
 }
 
-/// The answer to a refresh was lost with the process that asked: what is on disk is old, and good for one more refresh.
+/// The answer to a refresh was lost with the process that asked: what is on disk is old, and good
+/// for one more refresh.
 #[tokio::test]
 async fn a_refresh_whose_answer_was_lost_is_repeated() {
     let world = TestEnv::start().await;
@@ -75,7 +96,12 @@ async fn a_refresh_whose_answer_was_lost_is_repeated() {
         ("refresh_token", refresh_token.expose()),
     ];
     let endpoint = world.sandbox.issuer().join("oauth2/token").unwrap();
-    let lost = reqwest::Client::new().post(endpoint).form(&form).send().await.unwrap();
+    let lost = reqwest::Client::new()
+        .post(endpoint)
+        .form(&form)
+        .send()
+        .await
+        .unwrap();
     assert_eq!(lost.status(), 200);
     sign_out(&directory).await.unwrap();
     assert!(!is_signed_in(&world));
@@ -84,7 +110,11 @@ async fn a_refresh_whose_answer_was_lost_is_repeated() {
 #[tokio::test]
 async fn an_answer_that_is_lost_during_a_sign_out_does_no_harm() {
     let world = TestEnv::with_fault_proxy().await;
-    for lost in ["POST /oauth2/token", "POST /oauth2/revoke", "GET /_matrix/client/v3/account/whoami"] {
+    for lost in [
+        "POST /oauth2/token",
+        "POST /oauth2/revoke",
+        "GET /_matrix/client/v3/account/whoami",
+    ] {
         for fate in [Fate::Lost, Fate::AnswerLost] {
             let directory = world.signed_in_device(DEVICE).await;
             let mut struck = false;
@@ -92,7 +122,9 @@ async fn an_answer_that_is_lost_during_a_sign_out_does_no_harm() {
                 let first = request == lost && !std::mem::replace(&mut struck, true);
                 if first { fate } else { Fate::Answered }
             });
-            sign_out(&directory).await.unwrap_or_else(|trouble| panic!("{lost} {fate:?} {trouble:?}"));
+            sign_out(&directory)
+                .await
+                .unwrap_or_else(|trouble| panic!("{lost} {fate:?} {trouble:?}"));
             assert!(!is_signed_in(&world), "{lost} {fate:?}");
         }
     }
@@ -113,7 +145,8 @@ async fn a_revocation_that_fails_or_does_nothing_is_said() {
     assert!(!is_signed_in(&world));
 }
 
-/// The homeserver names another issuer, or does not answer at all: the one that gave the tokens is asked directly.
+/// The homeserver names another issuer, or does not answer at all: the one that gave the tokens is
+/// asked directly.
 #[tokio::test]
 async fn a_changed_issuer_and_a_homeserver_that_is_down_do_not_prevent_it() {
     let world = TestEnv::with_fault_proxy().await;
@@ -122,14 +155,24 @@ async fn a_changed_issuer_and_a_homeserver_that_is_down_do_not_prevent_it() {
     sign_out(&directory).await.unwrap();
     assert!(!is_signed_in(&world));
     // RFC 8414's place for the same.
-    world.fault_proxy.as_ref().unwrap().refuse("/.well-known/openid-configuration");
+    world
+        .fault_proxy
+        .as_ref()
+        .unwrap()
+        .refuse("/.well-known/openid-configuration");
     let directory = world.signed_in_device(DEVICE).await;
     sign_out(&directory).await.unwrap();
     assert!(!is_signed_in(&world));
     world.sandbox.faults().clear();
 
     let directory = world.signed_in_device(DEVICE).await;
-    let down = |request: &str| if request.contains("/_matrix/") { Fate::Lost } else { Fate::Answered };
+    let down = |request: &str| {
+        if request.contains("/_matrix/") {
+            Fate::Lost
+        } else {
+            Fate::Answered
+        }
+    };
     world.fault_proxy.as_ref().unwrap().judge(down);
     sign_out(&directory).await.unwrap();
     assert!(!is_signed_in(&world) && !directory.exists());
@@ -153,9 +196,19 @@ async fn without_any_server_it_is_only_removed_here_when_that_is_asked_for() {
     assert!(directory.exists());
     world.fault_proxy.as_ref().unwrap().forget();
     let subject = sign_out_here(&directory).unwrap();
-    assert_eq!((subject.device_id.as_deref(), subject.interrupted), (Some(DEVICE), false));
-    assert!(world.fault_proxy.as_ref().unwrap().seen().is_empty() && !directory.exists() && is_signed_in(&world));
-    assert!(sign_out_here(&directory).is_err(), "there is nothing any more");
+    assert_eq!(
+        (subject.device_id.as_deref(), subject.interrupted),
+        (Some(DEVICE), false)
+    );
+    assert!(
+        world.fault_proxy.as_ref().unwrap().seen().is_empty()
+            && !directory.exists()
+            && is_signed_in(&world)
+    );
+    assert!(
+        sign_out_here(&directory).is_err(),
+        "there is nothing any more"
+    );
 }
 
 #[tokio::test]
@@ -173,7 +226,11 @@ async fn a_session_that_cannot_be_read_can_be_removed_here() {
 async fn a_device_is_signed_out_whatever_has_become_of_its_keys() {
     let world = TestEnv::start().await;
     let directory = world.signed_in_device(DEVICE).await;
-    fs::write(directory.join("matrix-sdk-crypto.sqlite3"), "not a database".repeat(1000)).unwrap();
+    fs::write(
+        directory.join("matrix-sdk-crypto.sqlite3"),
+        "not a database".repeat(1000),
+    )
+    .unwrap();
     assert!(Device::open(&directory, POLICY).await.is_err());
     sign_out(&directory).await.unwrap();
     assert!(!is_signed_in(&world) && !directory.exists());
@@ -185,12 +242,19 @@ async fn a_store_that_another_program_has_open_is_no_reason_to_remove_anything()
     let directory = world.signed_in_device(DEVICE).await;
     drop(Device::open(&directory, POLICY).await.unwrap());
     let other = rusqlite::Connection::open(directory.join("matrix-sdk-crypto.sqlite3")).unwrap();
-    other.execute_batch("PRAGMA locking_mode = EXCLUSIVE; BEGIN EXCLUSIVE;").unwrap();
+    other
+        .execute_batch("PRAGMA locking_mode = EXCLUSIVE; BEGIN EXCLUSIVE;")
+        .unwrap();
     let trouble = Device::open(&directory, POLICY).await.err().unwrap();
     Row::of("a_store_that_another_program_has_open_is_no_reason_to_remove_anything")
         .assert_told(&trouble, &world, DEVICE);
     let said = format!("{} {}", trouble.what, trouble.advice);
-    assert!(!["remove", "sign out", "logout"].iter().any(|word| said.contains(word)), "{said}");
+    assert!(
+        !["remove", "sign out", "logout"]
+            .iter()
+            .any(|word| said.contains(word)),
+        "{said}"
+    );
 }
 
 /// What each way to use a session says of one that has ended.
@@ -200,7 +264,11 @@ async fn all_say(world: &TestEnv, directory: &Path, row: &str) {
     row.assert_told(&device.stay_signed_in().await.unwrap_err(), world, DEVICE);
     row.assert_told(&device.restore_keys().await.unwrap_err(), world, DEVICE);
     drop(device);
-    row.assert_told(&standing(directory, POLICY).await.unwrap_err(), world, DEVICE);
+    row.assert_told(
+        &standing(directory, POLICY).await.unwrap_err(),
+        world,
+        DEVICE,
+    );
     let token = access_token(directory, POLICY, MINUTE).await.unwrap_err();
     row.assert_told(&token, world, DEVICE);
     assert_eq!(token.cause, Cause::Here);
@@ -212,7 +280,13 @@ async fn a_session_that_was_ended_on_the_server() {
     let directory = world.signed_in_device(DEVICE).await;
     world.sandbox.remove_device(DEVICE).await.unwrap();
     all_say(&world, &directory, "a_session_that_was_ended_on_the_server").await;
-    assert!(sign_out(&directory).await.unwrap_err().what.contains("may still be signed in"));
+    assert!(
+        sign_out(&directory)
+            .await
+            .unwrap_err()
+            .what
+            .contains("may still be signed in")
+    );
 }
 
 #[tokio::test]
@@ -222,7 +296,11 @@ async fn a_copy_of_a_directory_that_is_in_use_elsewhere() {
     let copy = copy(&directory);
     access_token(&directory, POLICY, MINUTE).await.unwrap();
     all_say(&world, &copy, "a_session_that_was_ended_on_the_server").await;
-    assert_eq!(standing(&directory, POLICY).await, Ok(Standing::SignedIn), "the other one lives");
+    assert_eq!(
+        standing(&directory, POLICY).await,
+        Ok(Standing::SignedIn),
+        "the other one lives"
+    );
 }
 
 #[tokio::test]
@@ -232,7 +310,11 @@ async fn an_account_that_is_locked() {
     world.sandbox.faults().set(Fault::AccountLocked);
     all_say(&world, &directory, "an_account_that_is_locked").await;
     world.sandbox.faults().clear();
-    assert_eq!(standing(&directory, POLICY).await, Ok(Standing::SignedIn), "it was unlocked");
+    assert_eq!(
+        standing(&directory, POLICY).await,
+        Ok(Standing::SignedIn),
+        "it was unlocked"
+    );
 }
 
 #[tokio::test]
@@ -240,7 +322,10 @@ async fn a_server_that_does_not_answer_does_not_end_a_session() {
     let world = TestEnv::with_fault_proxy().await;
     let directory = world.signed_in_device(DEVICE).await;
     world.fault_proxy.as_ref().unwrap().judge(|_| Fate::Lost);
-    assert!(matches!(standing(&directory, POLICY).await, Ok(Standing::Unknown(_))));
+    assert!(matches!(
+        standing(&directory, POLICY).await,
+        Ok(Standing::Unknown(_))
+    ));
 }
 
 #[tokio::test]
@@ -252,10 +337,18 @@ async fn a_token_is_good_for_as_long_as_was_asked() {
     assert!(token.expires_in.unwrap() >= MINUTE && refreshes(&world) == 1);
     let again = access_token(&directory, POLICY, MINUTE).await.unwrap();
     assert_eq!((again.token, refreshes(&world)), (token.token.clone(), 1));
-    assert_eq!((token.facts.device_id.as_str(), token.facts.homeserver), (DEVICE, world.door()));
-    let longer = access_token(&directory, POLICY, Duration::from_secs(4000)).await.unwrap_err();
+    assert_eq!(
+        (token.facts.device_id.as_str(), token.facts.homeserver),
+        (DEVICE, world.door())
+    );
+    let longer = access_token(&directory, POLICY, Duration::from_secs(4000))
+        .await
+        .unwrap_err();
     assert!(longer.what.contains("4000 s were asked for"), "{longer:?}");
-    assert_eq!((longer.cause, refreshes(&world)), (Cause::AuthorizationServer, 2));
+    assert_eq!(
+        (longer.cause, refreshes(&world)),
+        (Cause::AuthorizationServer, 2)
+    );
     assert_eq!(
         standing(&directory, POLICY).await,
         Ok(Standing::SignedIn),
@@ -265,14 +358,23 @@ async fn a_token_is_good_for_as_long_as_was_asked() {
 
 #[tokio::test]
 async fn a_token_that_was_replaced_elsewhere_on_disk_is_refreshed() {
-    let world =
-        TestEnv::with(Options { access_token_lifetime: Duration::from_secs(90), ..Options::default() }).await;
+    let world = TestEnv::with(Options {
+        access_token_lifetime: Duration::from_secs(90),
+        ..Options::default()
+    })
+    .await;
     let directory = world.signed_in_device(DEVICE).await;
     let first = access_token(&directory, POLICY, MINUTE).await.unwrap();
     let mut session = SessionDir::new(&directory).load().unwrap();
     session.expires_at = session.expires_at.map(|at| at - 80);
     SessionDir::new(&directory).save(&session).unwrap();
-    assert_ne!(access_token(&directory, POLICY, MINUTE).await.unwrap().token, first.token);
+    assert_ne!(
+        access_token(&directory, POLICY, MINUTE)
+            .await
+            .unwrap()
+            .token,
+        first.token
+    );
 }
 
 #[tokio::test]

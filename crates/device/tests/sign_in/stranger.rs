@@ -1,4 +1,5 @@
-//! Somebody who knows where the rendezvous session is and is neither of the two devices: what they can do, by HTTP alone.
+//! Somebody who knows where the rendezvous session is and is neither of the two devices: what they
+//! can do, by HTTP alone.
 
 use matrix_qr_protocol::{qr::QrCode, rendezvous::Location};
 use reqwest::{
@@ -17,7 +18,13 @@ pub(crate) fn session_url(code: &QrCode) -> Url {
 
 /// Whether the session is there.
 pub(crate) async fn stands(code: &QrCode) -> bool {
-    Client::new().get(session_url(code)).send().await.unwrap().status() == StatusCode::OK
+    Client::new()
+        .get(session_url(code))
+        .send()
+        .await
+        .unwrap()
+        .status()
+        == StatusCode::OK
 }
 
 /// Writes over whatever is there; false when there is no session.
@@ -40,9 +47,10 @@ pub(crate) async fn write(code: &QrCode) -> bool {
 async fn over(code: &QrCode, seen: Response) -> RequestBuilder {
     let put = Client::new().put(session_url(code));
     match &code.location {
-        Location::Url(_) => {
-            put.header(CONTENT_TYPE, "text/plain").header(IF_MATCH, &seen.headers()[ETAG]).body("nonsense")
-        }
+        Location::Url(_) => put
+            .header(CONTENT_TYPE, "text/plain")
+            .header(IF_MATCH, &seen.headers()[ETAG])
+            .body("nonsense"),
         Location::Id(_) => {
             let seen: Value = seen.json().await.unwrap();
             put.json(&json!({ "sequence_token": seen["sequence_token"], "data": "nonsense" }))

@@ -1,4 +1,5 @@
-//! Two whole devices and the sandbox: real HTTP, real ciphers, the real store. Only the people are played.
+//! Two whole devices and the sandbox: real HTTP, real ciphers, the real store. Only the people are
+//! played.
 
 use std::{
     path::{Path, PathBuf},
@@ -6,7 +7,8 @@ use std::{
 };
 
 use matrix_qr_device::{
-    Device, DeviceName, Granted, GrantOptions, Rendezvous, SignInOptions, Showing, SignedIn, Start, first_device,
+    Device, DeviceName, GrantOptions, Granted, Rendezvous, Showing, SignInOptions, SignedIn, Start,
+    first_device,
     http::Policy,
     oauth::Client,
     secret::Secret,
@@ -24,9 +26,9 @@ use tempfile::TempDir;
 use url::Url;
 
 use crate::{
+    fault_proxy::FaultProxy,
     meeting::{Meeting, Plan},
     revision::showing,
-    fault_proxy::FaultProxy,
 };
 
 /// An old message of the account, sent before the new device existed.
@@ -82,22 +84,52 @@ impl TestEnv {
     async fn build(sandbox: Sandbox, fault_proxy: Option<FaultProxy>) -> Self {
         let dirs = tempfile::tempdir().unwrap();
         let directory = dirs.path().join("existing");
-        let doors = (door(&sandbox, fault_proxy.as_ref()), issuer(&sandbox, fault_proxy.as_ref()));
-        store(sandbox.first_session(FIRST).await.unwrap(), doors, &directory);
-        let existing = Device::open(&directory, Policy::HttpsOrLoopback).await.unwrap();
-        first_device::set_up(existing.homeserver(), existing.encryption()).await.unwrap();
-        let room = first_device::send_messages(existing.homeserver(), existing.encryption(), &[OLD_MESSAGE])
+        let doors = (
+            door(&sandbox, fault_proxy.as_ref()),
+            issuer(&sandbox, fault_proxy.as_ref()),
+        );
+        store(
+            sandbox.first_session(FIRST).await.unwrap(),
+            doors,
+            &directory,
+        );
+        let existing = Device::open(&directory, Policy::HttpsOrLoopback)
             .await
             .unwrap();
-        first_device::back_up(existing.homeserver(), existing.encryption()).await.unwrap();
-        Self { sandbox, existing, room, dirs, fault_proxy }
+        first_device::set_up(existing.homeserver(), existing.encryption())
+            .await
+            .unwrap();
+        let room = first_device::send_messages(
+            existing.homeserver(),
+            existing.encryption(),
+            &[OLD_MESSAGE],
+        )
+        .await
+        .unwrap();
+        first_device::back_up(existing.homeserver(), existing.encryption())
+            .await
+            .unwrap();
+        Self {
+            sandbox,
+            existing,
+            room,
+            dirs,
+            fault_proxy,
+        }
     }
 
     /// A directory with the session of one more device, which signed in without QR.
     pub(crate) async fn signed_in_device(&self, id: &str) -> PathBuf {
         let directory = self.dirs.path().join(id);
-        let doors = (self.door(), issuer(&self.sandbox, self.fault_proxy.as_ref()));
-        store(self.sandbox.first_session(id).await.unwrap(), doors, &directory);
+        let doors = (
+            self.door(),
+            issuer(&self.sandbox, self.fault_proxy.as_ref()),
+        );
+        store(
+            self.sandbox.first_session(id).await.unwrap(),
+            doors,
+            &directory,
+        );
         directory
     }
 
@@ -133,7 +165,9 @@ impl TestEnv {
 
     /// The device that the new one became, opened again from disk.
     pub(crate) async fn reopen_new(&self) -> Device {
-        Device::open(&self.new_dir(), Policy::HttpsOrLoopback).await.unwrap()
+        Device::open(&self.new_dir(), Policy::HttpsOrLoopback)
+            .await
+            .unwrap()
     }
 
     /// One sign-in, from both sides at once.
@@ -142,7 +176,11 @@ impl TestEnv {
     }
 
     /// One sign-in while something else goes on.
-    pub(crate) async fn sign_in_while(&self, plan: &Plan, meanwhile: impl AsyncFnOnce(&Meeting)) -> End {
+    pub(crate) async fn sign_in_while(
+        &self,
+        plan: &Plan,
+        meanwhile: impl AsyncFnOnce(&Meeting),
+    ) -> End {
         let meeting = Meeting::new();
         let both = self.both(&meeting, plan);
         let (new, existing) = tokio::select! {
@@ -154,7 +192,14 @@ impl TestEnv {
         if let (Some(code), Showing::Only(revision)) = (&code, showing()) {
             assert_eq!(Revision::from(&code.location), revision);
         }
-        End { new, existing, told, printed, code, record: self.sandbox.record() }
+        End {
+            new,
+            existing,
+            told,
+            printed,
+            code,
+            record: self.sandbox.record(),
+        }
     }
 
     async fn both(
@@ -162,16 +207,32 @@ impl TestEnv {
         meeting: &Meeting,
         plan: &Plan,
     ) -> (Result<SignedIn, Error>, Result<Granted, Error>) {
-        let (new, existing) =
-            (meeting.robot(Role::New, plan, self), meeting.robot(Role::Existing, plan, self));
+        let (new, existing) = (
+            meeting.robot(Role::New, plan, self),
+            meeting.robot(Role::Existing, plan, self),
+        );
         let setup = self.setup(plan.dialect);
-        let manner = GrantOptions { dialect: plan.dialect, showing: showing(), announce: plan.announce };
+        let manner = GrantOptions {
+            dialect: plan.dialect,
+            showing: showing(),
+            announce: plan.announce,
+        };
         let scan = || meeting.scan(plan.scan_at.as_ref());
-        let start = async |role| if role == plan.shown_by { Ok(self.show()) } else { scan().await };
+        let start = async |role| {
+            if role == plan.shown_by {
+                Ok(self.show())
+            } else {
+                scan().await
+            }
+        };
         tokio::join!(
-            ended(Role::New, meeting, async { sign_in(&setup, start(Role::New).await?, &new).await }),
+            ended(Role::New, meeting, async {
+                sign_in(&setup, start(Role::New).await?, &new).await
+            }),
             ended(Role::Existing, meeting, async {
-                self.existing.grant(start(Role::Existing).await?, manner, &existing).await
+                self.existing
+                    .grant(start(Role::Existing).await?, manner, &existing)
+                    .await
             }),
         )
     }
@@ -187,16 +248,27 @@ pub(crate) async fn ended<T>(
     if result.is_err() {
         meeting.end();
     }
-    meeting.note(role, if result.is_ok() { "ended well" } else { "ended" });
+    meeting.note(
+        role,
+        if result.is_ok() {
+            "ended well"
+        } else {
+            "ended"
+        },
+    );
     result
 }
 
 fn door(sandbox: &Sandbox, fault_proxy: Option<&FaultProxy>) -> Url {
-    fault_proxy.map_or(sandbox.homeserver(), |fault_proxy| &fault_proxy.homeserver).clone()
+    fault_proxy
+        .map_or(sandbox.homeserver(), |fault_proxy| &fault_proxy.homeserver)
+        .clone()
 }
 
 fn issuer(sandbox: &Sandbox, fault_proxy: Option<&FaultProxy>) -> Url {
-    fault_proxy.map_or(sandbox.issuer(), |fault_proxy| &fault_proxy.issuer).clone()
+    fault_proxy
+        .map_or(sandbox.issuer(), |fault_proxy| &fault_proxy.issuer)
+        .clone()
 }
 
 fn store(session: FirstSession, (homeserver, issuer): (Url, Url), directory: &Path) {
@@ -208,7 +280,14 @@ fn store(session: FirstSession, (homeserver, issuer): (Url, Url), directory: &Pa
     };
     let (client_id, expires_at) = (session.client_id, None);
     let account_management_uri = None;
-    let session = StoredSession { homeserver, issuer, account_management_uri, client_id, expires_at, user };
+    let session = StoredSession {
+        homeserver,
+        issuer,
+        account_management_uri,
+        client_id,
+        expires_at,
+        user,
+    };
     let directory = SessionDir::new(directory);
     let _lock = directory.create().unwrap();
     directory.save(&session).unwrap();

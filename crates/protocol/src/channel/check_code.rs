@@ -15,7 +15,9 @@ pub struct CheckCode([u8; 2]);
 
 /// What was typed is not two digits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
-#[error("the code is the two digits that the other device shows, with a leading zero if it has one")]
+#[error(
+    "the code is the two digits that the other device shows, with a leading zero if it has one"
+)]
 pub struct CheckCodeError;
 
 impl CheckCode {
@@ -24,7 +26,8 @@ impl CheckCode {
         Self([tens % 10, ones % 10])
     }
 
-    /// Step 6 of MSC4388: `NumToString((CheckBytes[0] % 9) + 1) || NumToString(CheckBytes[1] % 10)`, from 10 to 99.
+    /// Step 6 of MSC4388: `NumToString((CheckBytes[0] % 9) + 1) || NumToString(CheckBytes[1] %
+    /// 10)`, from 10 to 99.
     pub(super) fn without_leading_zero([tens, ones]: [u8; 2]) -> Self {
         Self([tens % 9 + 1, ones % 10])
     }
@@ -39,11 +42,16 @@ impl PartialEq for CheckCode {
 impl FromStr for CheckCode {
     type Err = CheckCodeError;
 
-    /// Exactly two ASCII digits, as a person types them: white space is nothing, around them and between them, where devices
-    /// show it.
+    /// Exactly two ASCII digits, as a person types them: white space is nothing, around them and
+    /// between them, where devices show it.
     fn from_str(text: &str) -> Result<Self, CheckCodeError> {
         let mut typed = text.chars().filter(|c| !c.is_whitespace());
-        let mut digit = || typed.next().and_then(|c| c.to_digit(10)).map(|digit| digit as u8);
+        let mut digit = || {
+            typed
+                .next()
+                .and_then(|c| c.to_digit(10))
+                .map(|digit| digit as u8)
+        };
         match ([digit(), digit()], typed.next()) {
             ([Some(tens), Some(ones)], None) => Ok(Self([tens, ones])),
             _ => Err(CheckCodeError),
@@ -79,28 +87,45 @@ mod tests {
 
     #[test]
     fn the_digits_are_the_bytes_modulo_ten() {
-        for (bytes, digits) in [([0, 0], "00"), ([10, 7], "07"), ([255, 255], "55"), ([249, 130], "90")] {
+        for (bytes, digits) in [
+            ([0, 0], "00"),
+            ([10, 7], "07"),
+            ([255, 255], "55"),
+            ([249, 130], "90"),
+        ] {
             assert_eq!(CheckCode::from_check_bytes(bytes).to_string(), digits);
         }
     }
 
     #[test]
     fn without_a_leading_zero_every_code_from_10_to_99_can_come() {
-        for (bytes, digits) in [([0, 0], "10"), ([8, 9], "99"), ([9, 7], "17"), ([255, 255], "45")] {
+        for (bytes, digits) in [
+            ([0, 0], "10"),
+            ([8, 9], "99"),
+            ([9, 7], "17"),
+            ([255, 255], "45"),
+        ] {
             assert_eq!(CheckCode::without_leading_zero(bytes).to_string(), digits);
         }
         let pairs = (0..=255).flat_map(|a| (0..=255).map(move |b| [a, b]));
-        let all: std::collections::BTreeSet<_> =
-            pairs.map(|bytes| CheckCode::without_leading_zero(bytes).to_string()).collect();
+        let all: std::collections::BTreeSet<_> = pairs
+            .map(|bytes| CheckCode::without_leading_zero(bytes).to_string())
+            .collect();
         assert_eq!(
-            (all.len(), all.first().unwrap().as_str(), all.last().unwrap().as_str()),
+            (
+                all.len(),
+                all.first().unwrap().as_str(),
+                all.last().unwrap().as_str()
+            ),
             (90, "10", "99")
         );
     }
 
     #[test]
     fn a_code_equals_itself_and_no_other() {
-        let codes: Vec<CheckCode> = (0..100).map(|n| format!("{n:02}").parse().unwrap()).collect();
+        let codes: Vec<CheckCode> = (0..100)
+            .map(|n| format!("{n:02}").parse().unwrap())
+            .collect();
         for (i, a) in codes.iter().enumerate() {
             for (j, b) in codes.iter().enumerate() {
                 assert_eq!(a == b, i == j);
@@ -113,7 +138,9 @@ mod tests {
         for text in ["07", " 07\n", "0 7", " 0\u{a0}7\r\n"] {
             assert_eq!(text.parse::<CheckCode>().unwrap().to_string(), "07");
         }
-        for text in ["", "7", "7 ", "007", "0 0 7", "+7", "-7", "0x", "٠٧", "７7", "7.", "ab"] {
+        for text in [
+            "", "7", "7 ", "007", "0 0 7", "+7", "-7", "0x", "٠٧", "７7", "7.", "ab",
+        ] {
             assert_eq!(text.parse::<CheckCode>(), Err(CheckCodeError), "{text}");
         }
     }

@@ -24,7 +24,11 @@ pub(super) enum Awaited {
 }
 
 impl Sealer {
-    pub(super) fn seal(&mut self, plaintext: &[u8], binding: &Binding) -> Result<Vec<u8>, ChannelError> {
+    pub(super) fn seal(
+        &mut self,
+        plaintext: &[u8],
+        binding: &Binding,
+    ) -> Result<Vec<u8>, ChannelError> {
         match self {
             Self::Ecies(half) => half.seal(plaintext, binding.as_bytes()),
             Self::Hpke(context) => hpke::seal(context, plaintext, binding.as_bytes()),
@@ -44,7 +48,8 @@ impl Opener {
         }
     }
 
-    /// After a failure: the same as the message that is counted after it. A context of HPKE counts only what it has opened.
+    /// After a failure: the same as the message that is counted after it. A context of HPKE counts
+    /// only what it has opened.
     pub(super) fn open_past_one(
         &mut self,
         ciphertext: &[u8],

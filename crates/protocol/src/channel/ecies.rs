@@ -1,4 +1,5 @@
-//! MSC4108's primitives of the channel: X25519, HKDF and ChaCha20-Poly1305, put together as "Establishment" says.
+//! MSC4108's primitives of the channel: X25519, HKDF and ChaCha20-Poly1305, put together as
+//! "Establishment" says.
 
 use chacha20poly1305::aead::{Aead, Payload as Sealed};
 use chacha20poly1305::{ChaCha20Poly1305, Key, KeyInit, Nonce};
@@ -10,7 +11,7 @@ use zeroize::Zeroizing;
 
 use super::cipher::{Awaited, Opener, Sealer};
 use super::keys::KeyPair;
-use super::{ChannelError, CheckCode, INITIATE, Initiated, AcceptedInitiate, PublicKey, decode};
+use super::{AcceptedInitiate, ChannelError, CheckCode, INITIATE, Initiated, PublicKey, decode};
 use crate::rendezvous::{Binding, Payload};
 use crate::{base64, revision::Dialect};
 
@@ -32,8 +33,19 @@ pub(super) fn initiate(
     let mut ours = Half::new(&keys.from_s);
     let ciphertext = ours.seal(INITIATE, binding.as_bytes())?;
     let awaited = Awaited::Ecies(Half::new(&keys.from_g));
-    let initiated = Initiated { ours: Sealer::Ecies(ours), awaited, code: keys.check_code };
-    Ok((initiated, Initiate { ciphertext, key: sp }.encode()))
+    let initiated = Initiated {
+        ours: Sealer::Ecies(ours),
+        awaited,
+        code: keys.check_code,
+    };
+    Ok((
+        initiated,
+        Initiate {
+            ciphertext,
+            key: sp,
+        }
+        .encode(),
+    ))
 }
 
 /// Step 5, in whichever dialect LoginInitiate was made.
@@ -41,7 +53,13 @@ pub(super) fn accept(pair: KeyPair, payload: &Payload) -> Result<AcceptedInitiat
     let initiate = Initiate::parse(&payload.bytes)?;
     let gp = pair.public;
     let agreement = Agreement::new(pair, &initiate.key, &gp, &initiate.key)?;
-    let open = |dialect| open_initiate(&agreement, dialect, (&initiate.ciphertext, &payload.binding));
+    let open = |dialect| {
+        open_initiate(
+            &agreement,
+            dialect,
+            (&initiate.ciphertext, &payload.binding),
+        )
+    };
     // The text says SHA256, deployed clients use SHA512; only one of them can authenticate.
     match open(Dialect::AsDeployed) {
         Err(ChannelError::NotAuthentic) => open(Dialect::AsWritten),
@@ -57,8 +75,17 @@ fn open_initiate(
     let keys = agreement.derive(dialect)?;
     let mut theirs = Half::new(&keys.from_s);
     let greeting = theirs.open(ciphertext, binding.as_bytes())?;
-    let (ours, theirs) = (Sealer::Ecies(Half::new(&keys.from_g)), Opener::Ecies(theirs));
-    Ok(AcceptedInitiate { ours, theirs, code: keys.check_code, greeting, preface: Vec::new() })
+    let (ours, theirs) = (
+        Sealer::Ecies(Half::new(&keys.from_g)),
+        Opener::Ecies(theirs),
+    );
+    Ok(AcceptedInitiate {
+        ours,
+        theirs,
+        code: keys.check_code,
+        greeting,
+        preface: Vec::new(),
+    })
 }
 
 /// The shared secret SH, with what the derivation binds it to.
@@ -84,11 +111,15 @@ impl Agreement {
         sp: &PublicKey,
     ) -> Result<Self, ChannelError> {
         let shared = ours.secret.diffie_hellman(&(*theirs.as_bytes()).into());
-        // RFC 7748, section 6.1: such a key would make the secret, and so all that follows, known to anyone.
+        // RFC 7748, section 6.1: such a key would make the secret, and so all that follows, known
+        // to anyone.
         if !shared.was_contributory() {
             return Err(ChannelError::NonContributoryKey);
         }
-        Ok(Self { shared, keys: format!("|{}|{}", gp.to_base64(), sp.to_base64()) })
+        Ok(Self {
+            shared,
+            keys: format!("|{}|{}", gp.to_base64(), sp.to_base64()),
+        })
     }
 
     pub(super) fn derive(&self, dialect: Dialect) -> Result<Keys, ChannelError> {
@@ -108,19 +139,18 @@ impl Agreement {
         let info = [label.as_bytes(), self.keys.as_bytes()];
         let mut out = Zeroizing::new([0; N]);
         match dialect {
-            Dialect::AsDeployed => {
-                Hkdf::<Sha512>::new(None, self.shared.as_bytes()).expand_multi_info(&info, out.as_mut_slice())
-            }
-            Dialect::AsWritten => {
-                Hkdf::<Sha256>::new(None, self.shared.as_bytes()).expand_multi_info(&info, out.as_mut_slice())
-            }
+            Dialect::AsDeployed => Hkdf::<Sha512>::new(None, self.shared.as_bytes())
+                .expand_multi_info(&info, out.as_mut_slice()),
+            Dialect::AsWritten => Hkdf::<Sha256>::new(None, self.shared.as_bytes())
+                .expand_multi_info(&info, out.as_mut_slice()),
         }
         .map_err(|_| ChannelError::Cipher)?;
         Ok(out)
     }
 }
 
-/// One direction of the channel: a key, and the number of messages that it has carried. The key wipes itself.
+/// One direction of the channel: a key, and the number of messages that it has carried. The key
+/// wipes itself.
 pub(super) struct Half {
     cipher: ChaCha20Poly1305,
     counter: u64,
@@ -129,21 +159,33 @@ pub(super) struct Half {
 impl Half {
     /// Both counters start at 0: LoginInitiate is device S's message 0 and LoginOk is device G's.
     pub(super) fn new(key: &[u8; 32]) -> Self {
-        Self { cipher: ChaCha20Poly1305::new(<&Key>::from(key)), counter: 0 }
+        Self {
+            cipher: ChaCha20Poly1305::new(<&Key>::from(key)),
+            counter: 0,
+        }
     }
 
     pub(super) fn seal(&mut self, msg: &[u8], aad: &[u8]) -> Result<Vec<u8>, ChannelError> {
         let nonce = self.next_nonce()?;
-        self.cipher.encrypt(&nonce, Sealed { msg, aad }).map_err(|_| ChannelError::Cipher)
+        self.cipher
+            .encrypt(&nonce, Sealed { msg, aad })
+            .map_err(|_| ChannelError::Cipher)
     }
 
-    pub(super) fn open(&mut self, msg: &[u8], aad: &[u8]) -> Result<Zeroizing<Vec<u8>>, ChannelError> {
+    pub(super) fn open(
+        &mut self,
+        msg: &[u8],
+        aad: &[u8],
+    ) -> Result<Zeroizing<Vec<u8>>, ChannelError> {
         let nonce = self.next_nonce()?;
         let opened = self.cipher.decrypt(&nonce, Sealed { msg, aad });
-        opened.map(Zeroizing::new).map_err(|_| ChannelError::NotAuthentic)
+        opened
+            .map(Zeroizing::new)
+            .map_err(|_| ChannelError::NotAuthentic)
     }
 
-    /// `ToLowEndianBytes(Nonce)[..12]`. It stops long before 12 bytes could wrap: a nonce used twice gives both messages away.
+    /// `ToLowEndianBytes(Nonce)[..12]`. It stops long before 12 bytes could wrap: a nonce used
+    /// twice gives both messages away.
     fn next_nonce(&mut self) -> Result<Nonce, ChannelError> {
         let mut nonce = [0; 12];
         for (to, from) in nonce.iter_mut().zip(self.counter.to_le_bytes()) {
@@ -162,14 +204,24 @@ pub(super) struct Initiate {
 
 impl Initiate {
     pub(super) fn parse(payload: &[u8]) -> Result<Self, ChannelError> {
-        let malformed = ChannelError::Malformed { what: "the first message is not a ciphertext and a key" };
+        let malformed = ChannelError::Malformed {
+            what: "the first message is not a ciphertext and a key",
+        };
         let text = std::str::from_utf8(payload).map_err(|_| malformed)?;
         let (ciphertext, key) = text.split_once('|').ok_or(malformed)?;
-        Ok(Self { ciphertext: decode(ciphertext.as_bytes())?, key: PublicKey::from_base64(key)? })
+        Ok(Self {
+            ciphertext: decode(ciphertext.as_bytes())?,
+            key: PublicKey::from_base64(key)?,
+        })
     }
 
     pub(super) fn encode(&self) -> Vec<u8> {
-        format!("{}|{}", base64::encode(&self.ciphertext), self.key.to_base64()).into_bytes()
+        format!(
+            "{}|{}",
+            base64::encode(&self.ciphertext),
+            self.key.to_base64()
+        )
+        .into_bytes()
     }
 }
 
@@ -183,18 +235,36 @@ mod tests {
 
     #[test]
     fn the_counter_is_the_nonce_in_low_endian() {
-        let mut half = Half { counter: 0x0102_0304, ..Half::new(&[7; 32]) };
-        assert_eq!(half.next_nonce().unwrap().as_slice(), [4, 3, 2, 1, 0, 0, 0, 0, 0, 0, 0, 0]);
-        assert_eq!(half.next_nonce().unwrap().as_slice(), [5, 3, 2, 1, 0, 0, 0, 0, 0, 0, 0, 0]);
+        let mut half = Half {
+            counter: 0x0102_0304,
+            ..Half::new(&[7; 32])
+        };
+        assert_eq!(
+            half.next_nonce().unwrap().as_slice(),
+            [4, 3, 2, 1, 0, 0, 0, 0, 0, 0, 0, 0]
+        );
+        assert_eq!(
+            half.next_nonce().unwrap().as_slice(),
+            [5, 3, 2, 1, 0, 0, 0, 0, 0, 0, 0, 0]
+        );
     }
 
     #[test]
     fn the_counter_does_not_wrap() {
-        let mut half = Half { counter: u64::MAX - 1, ..Half::new(&[7; 32]) };
+        let mut half = Half {
+            counter: u64::MAX - 1,
+            ..Half::new(&[7; 32])
+        };
         assert!(half.seal(b"the last one", b"").is_ok());
         for _ in 0..2 {
-            assert_eq!(half.seal(b"one too many", b""), Err(ChannelError::Exhausted));
-            assert_eq!(half.open(b"one too many", b""), Err(ChannelError::Exhausted));
+            assert_eq!(
+                half.seal(b"one too many", b""),
+                Err(ChannelError::Exhausted)
+            );
+            assert_eq!(
+                half.open(b"one too many", b""),
+                Err(ChannelError::Exhausted)
+            );
         }
     }
 
@@ -214,13 +284,21 @@ mod tests {
         for case in cases.as_array().unwrap() {
             let text = |name: &str| case.get(name).and_then(Value::as_str).unwrap();
             let key = |name: &str| PublicKey::from_base64(text(name)).unwrap();
-            let dialect =
-                if text("dialect") == "AsWritten" { Dialect::AsWritten } else { Dialect::AsDeployed };
+            let dialect = if text("dialect") == "AsWritten" {
+                Dialect::AsWritten
+            } else {
+                Dialect::AsDeployed
+            };
             let shared = x25519_dalek::x25519(bytes(text("secret_s")), *key("public_g").as_bytes());
             assert_eq!(shared, bytes(text("shared_secret")));
             let (gp, sp) = (key("public_g"), key("public_s"));
-            let pair = KeyPair::new(&mut crate::channel::tests::FixedRng(bytes(text("secret_s"))));
-            let keys = Agreement::new(pair, &gp, &gp, &sp).unwrap().derive(dialect).unwrap();
+            let pair = KeyPair::new(&mut crate::channel::tests::FixedRng(bytes(text(
+                "secret_s",
+            ))));
+            let keys = Agreement::new(pair, &gp, &gp, &sp)
+                .unwrap()
+                .derive(dialect)
+                .unwrap();
             assert_eq!(*keys.from_s, bytes(text("enckey_s")));
             assert_eq!(*keys.from_g, bytes(text("enckey_g")));
             assert_eq!(keys.check_code.to_string(), text("check_code"));
@@ -228,7 +306,14 @@ mod tests {
     }
 
     fn bytes(hex: &str) -> [u8; 32] {
-        let pairs = hex.as_bytes().chunks(2).map(|pair| std::str::from_utf8(pair).unwrap());
-        pairs.map(|pair| u8::from_str_radix(pair, 16).unwrap()).collect::<Vec<_>>().try_into().unwrap()
+        let pairs = hex
+            .as_bytes()
+            .chunks(2)
+            .map(|pair| std::str::from_utf8(pair).unwrap());
+        pairs
+            .map(|pair| u8::from_str_radix(pair, 16).unwrap())
+            .collect::<Vec<_>>()
+            .try_into()
+            .unwrap()
     }
 }

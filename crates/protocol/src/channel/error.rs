@@ -16,11 +16,14 @@ pub enum ChannelError {
     /// The other device's public key is one with which every shared secret is zero.
     #[error("the other device's public key is a forged one")]
     NonContributoryKey,
-    /// The payload was not written by the other device, or was changed, replayed or reordered on the way.
+    /// The payload was not written by the other device, or was changed, replayed or reordered on
+    /// the way.
     #[error("the payload does not come from the other device: someone may be interfering")]
     NotAuthentic,
     /// The first message says something else than the text lays down for it.
-    #[error("the other device opened the channel with an unexpected message: it may speak another version")]
+    #[error(
+        "the other device opened the channel with an unexpected message: it may speak another version"
+    )]
     UnexpectedGreeting,
     /// An earlier payload did not open: nothing that comes after it can be trusted.
     #[error("the channel was ended by an earlier payload that did not open")]
@@ -36,7 +39,8 @@ pub enum ChannelError {
     /// The message counter is used up; no sign-in comes near it.
     #[error("the channel has carried all messages that it can")]
     Exhausted,
-    /// The key derivation or the cipher refused its input; it cannot with the sizes that are used here.
+    /// The key derivation or the cipher refused its input; it cannot with the sizes that are used
+    /// here.
     #[error("the cipher refused to work: this is a defect of this program")]
     Cipher,
 }

@@ -1,8 +1,9 @@
-//! MSC4388's primitives of the channel: HPKE (RFC 9180) in base mode from device S to device G, and back with a response
-//! context in the manner of Oblivious HTTP (RFC 9458, section 4.4).
+//! MSC4388's primitives of the channel: HPKE (RFC 9180) in base mode from device S to device G, and
+//! back with a response context in the manner of Oblivious HTTP (RFC 9458, section 4.4).
 //!
-//! The pseudo code passes the bare result of ECDH to `KeySchedule`. HPKE "instantiated with X25519", which the prose asks
-//! for and deployed code does, puts DHKEM's `ExtractAndExpand` between the two (RFC 9180, section 4.1).
+//! The pseudo code passes the bare result of ECDH to `KeySchedule`. HPKE "instantiated with
+//! X25519", which the prose asks for and deployed code does, puts DHKEM's `ExtractAndExpand`
+//! between the two (RFC 9180, section 4.1).
 
 use ::hpke::{
     Deserializable, HpkeError, Kem as _, OpModeR, OpModeS, Serializable,
@@ -20,13 +21,14 @@ use sha2::Sha256;
 use zeroize::Zeroizing;
 
 use super::cipher::{self, Opener, Sealer};
-use super::{ChannelError, CheckCode, INITIATE, Initiated, AcceptedInitiate, PublicKey, decode};
+use super::{AcceptedInitiate, ChannelError, CheckCode, INITIATE, Initiated, PublicKey, decode};
 use crate::rendezvous::{Binding, Payload};
 use crate::{base64, revision::Dialect};
 
 /// Step 4: `info`.
 const INFO: &[u8] = b"MATRIX_QR_CODE_LOGIN";
-/// Step 5: what the response context is exported under. The text has the first, deployed code the second.
+/// Step 5: what the response context is exported under. The text has the first, deployed code the
+/// second.
 const LABEL_RESPONSE_AS_WRITTEN: &[u8] = b"MATRIX_QR_CODE_LOGIN response";
 const LABEL_RESPONSE_AS_DEPLOYED: &[u8] = b"MATRIX_QR_CODE_LOGIN_RESPONSE";
 /// Step 6, the check code's; `Gp || Sp` follows.
@@ -55,7 +57,12 @@ impl Waiting {
         let (secret, public) = Kem::gen_keypair_with_rng(rng);
         let mut response_nonce = [0; 32];
         rng.fill_bytes(&mut response_nonce);
-        Self { secret, public: PublicKey::from_bytes(public.to_bytes().into()), dialect, response_nonce }
+        Self {
+            secret,
+            public: PublicKey::from_bytes(public.to_bytes().into()),
+            dialect,
+            response_nonce,
+        }
     }
 
     pub(super) fn public(&self) -> PublicKey {
@@ -72,10 +79,23 @@ impl Waiting {
             .map_err(|_| ChannelError::NonContributoryKey)?;
         let greeting = open(&mut theirs, ciphertext, initiate.binding.as_bytes())?;
         let sp = PublicKey::from_bytes(*sp);
-        let response = Response::new(&*theirs.response_secret(self.dialect)?, &sp, &self.response_nonce)?;
+        let response = Response::new(
+            &*theirs.response_secret(self.dialect)?,
+            &sp,
+            &self.response_nonce,
+        )?;
         let code = check_code(&theirs, &self.public, &sp)?;
-        let (ours, theirs) = (Sealer::Hpke(Box::new(response.sealing())), Opener::Hpke(Box::new(theirs)));
-        Ok(AcceptedInitiate { ours, theirs, code, greeting, preface: self.response_nonce.to_vec() })
+        let (ours, theirs) = (
+            Sealer::Hpke(Box::new(response.sealing())),
+            Opener::Hpke(Box::new(theirs)),
+        );
+        Ok(AcceptedInitiate {
+            ours,
+            theirs,
+            code,
+            greeting,
+            preface: self.response_nonce.to_vec(),
+        })
     }
 }
 
@@ -90,11 +110,21 @@ pub(super) fn initiate(
         .map_err(|_| ChannelError::NonContributoryKey)?;
     let sp = PublicKey::from_bytes(sp.to_bytes().into());
     let code = check_code(&ours, generator, &sp)?;
-    let secrets = [ours.response_secret(Dialect::AsDeployed)?, ours.response_secret(Dialect::AsWritten)?];
+    let secrets = [
+        ours.response_secret(Dialect::AsDeployed)?,
+        ours.response_secret(Dialect::AsWritten)?,
+    ];
     let ciphertext = seal(&mut ours, INITIATE, binding.as_bytes())?;
     let payload = base64::encode(&[sp.as_bytes().as_slice(), &ciphertext].concat()).into_bytes();
     let awaited = cipher::Awaited::Hpke(Awaited { sp, secrets });
-    Ok((Initiated { ours: Sealer::Hpke(Box::new(ours)), awaited, code }, payload))
+    Ok((
+        Initiated {
+            ours: Sealer::Hpke(Box::new(ours)),
+            awaited,
+            code,
+        },
+        payload,
+    ))
 }
 
 /// Device S before step 6: device G chose one of the two labels, and LoginOk will show which.
@@ -134,13 +164,19 @@ impl Response {
     /// `HKDF_SHA256(Secret, .., salt = Sp || ResponseNonce)`.
     fn new(secret: &[u8; 32], sp: &PublicKey, nonce: &[u8; 32]) -> Result<Self, ChannelError> {
         let kdf = Hkdf::<Sha256>::new(Some(&[*sp.as_bytes(), *nonce].concat()), secret);
-        let mut response = Self { key: AeadKey::default(), nonce: AeadNonce::default() };
-        kdf.expand(b"key", &mut response.key.0).map_err(|_| ChannelError::Cipher)?;
-        kdf.expand(b"nonce", &mut response.nonce.0).map_err(|_| ChannelError::Cipher)?;
+        let mut response = Self {
+            key: AeadKey::default(),
+            nonce: AeadNonce::default(),
+        };
+        kdf.expand(b"key", &mut response.key.0)
+            .map_err(|_| ChannelError::Cipher)?;
+        kdf.expand(b"nonce", &mut response.nonce.0)
+            .map_err(|_| ChannelError::Cipher)?;
         Ok(response)
     }
 
-    /// "MUST NOT be used": the exporter secret is a dummy. Nothing is exported from a `Response`'s context here.
+    /// "MUST NOT be used": the exporter secret is a dummy. Nothing is exported from a `Response`'s
+    /// context here.
     fn sealing(self) -> Sealing {
         create_sender_context(&self.key, self.nonce, ExporterSecret::default())
     }
@@ -160,7 +196,8 @@ trait Exports {
             Dialect::AsWritten => LABEL_RESPONSE_AS_WRITTEN,
         };
         let mut secret = Zeroizing::new([0; 32]);
-        self.export_into(label, secret.as_mut_slice()).map_err(|_| ChannelError::Cipher)?;
+        self.export_into(label, secret.as_mut_slice())
+            .map_err(|_| ChannelError::Cipher)?;
         Ok(secret)
     }
 }
@@ -178,20 +215,34 @@ impl Exports for Opening {
 }
 
 /// Step 6: `Export("MATRIX_QR_CODE_LOGIN_CHECKCODE" || Gp || Sp, size=2)`.
-fn check_code(context: &impl Exports, gp: &PublicKey, sp: &PublicKey) -> Result<CheckCode, ChannelError> {
+fn check_code(
+    context: &impl Exports,
+    gp: &PublicKey,
+    sp: &PublicKey,
+) -> Result<CheckCode, ChannelError> {
     let label = [LABEL_CHECK_CODE, gp.as_bytes(), sp.as_bytes()].concat();
     let mut bytes = Zeroizing::new([0; 2]);
-    context.export_into(&label, bytes.as_mut_slice()).map_err(|_| ChannelError::Cipher)?;
+    context
+        .export_into(&label, bytes.as_mut_slice())
+        .map_err(|_| ChannelError::Cipher)?;
     Ok(CheckCode::without_leading_zero(*bytes))
 }
 
 /// The first message of either device begins with 32 bytes in the clear.
 fn unpack(message: &[u8]) -> Result<(&[u8; 32], &[u8]), ChannelError> {
-    message.split_first_chunk().ok_or(ChannelError::Malformed { what: "the first message is too short" })
+    message.split_first_chunk().ok_or(ChannelError::Malformed {
+        what: "the first message is too short",
+    })
 }
 
-pub(super) fn seal(context: &mut Sealing, plaintext: &[u8], aad: &[u8]) -> Result<Vec<u8>, ChannelError> {
-    context.seal(plaintext, aad).map_err(|error| failed(error, ChannelError::Cipher))
+pub(super) fn seal(
+    context: &mut Sealing,
+    plaintext: &[u8],
+    aad: &[u8],
+) -> Result<Vec<u8>, ChannelError> {
+    context
+        .seal(plaintext, aad)
+        .map_err(|error| failed(error, ChannelError::Cipher))
 }
 
 pub(super) fn open(

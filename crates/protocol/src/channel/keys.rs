@@ -31,8 +31,9 @@ impl PublicKey {
     /// [`ChannelError::Malformed`] when it is not base64 of 32 bytes.
     pub fn from_base64(text: &str) -> Result<Self, ChannelError> {
         let bytes = decode(text.as_bytes())?;
-        let bytes =
-            bytes.try_into().map_err(|_| ChannelError::Malformed { what: "a public key is 32 bytes" })?;
+        let bytes = bytes.try_into().map_err(|_| ChannelError::Malformed {
+            what: "a public key is 32 bytes",
+        })?;
         Ok(Self(bytes))
     }
 
@@ -42,7 +43,8 @@ impl PublicKey {
         base64::encode(&self.0)
     }
 
-    /// Whether it is one of the few keys with which every shared secret is zero (RFC 7748, section 6.1).
+    /// Whether it is one of the few keys with which every shared secret is zero (RFC 7748, section
+    /// 6.1).
     #[must_use]
     pub fn is_low_order(&self) -> bool {
         // X25519 multiplies by the cofactor, so any scalar shows it.

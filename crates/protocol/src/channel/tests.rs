@@ -13,8 +13,12 @@ type Speech = (Revision, Dialect);
 
 const MSC4108: Speech = (Revision::Msc4108, Dialect::AsDeployed);
 const MSC4388: Speech = (Revision::Msc4388, Dialect::AsDeployed);
-const ALL: [Speech; 4] =
-    [MSC4108, (Revision::Msc4108, Dialect::AsWritten), MSC4388, (Revision::Msc4388, Dialect::AsWritten)];
+const ALL: [Speech; 4] = [
+    MSC4108,
+    (Revision::Msc4108, Dialect::AsWritten),
+    MSC4388,
+    (Revision::Msc4388, Dialect::AsWritten),
+];
 
 fn rng() -> UnwrapErr<SysRng> {
     UnwrapErr(SysRng)
@@ -36,7 +40,11 @@ fn meet(speech: Speech) -> (Unconfirmed, SecureChannel, CheckCode) {
 
 /// In MSC4388 device S understands both labels, whatever its own setting.
 fn other_dialect_is_no_matter((revision, dialect): Speech) -> Speech {
-    let dialect = if revision == Revision::Msc4388 { Dialect::AsDeployed } else { dialect };
+    let dialect = if revision == Revision::Msc4388 {
+        Dialect::AsDeployed
+    } else {
+        dialect
+    };
     (revision, dialect)
 }
 
@@ -56,7 +64,10 @@ fn payload_of(bytes: impl AsRef<[u8]>) -> Payload {
 /// What a payload of this session is written against after so many others.
 fn at(base_url: &str, id: &str, token: &str) -> Binding {
     let api = Api::new(BaseUrl::parse(base_url).unwrap(), Prefix::Stable);
-    Binding::new(&SessionId::parse(api, id).unwrap(), &SequenceToken::parse(token).unwrap())
+    Binding::new(
+        &SessionId::parse(api, id).unwrap(),
+        &SequenceToken::parse(token).unwrap(),
+    )
 }
 
 fn other_than(code: &CheckCode) -> CheckCode {
@@ -103,7 +114,9 @@ fn a_payload_may_come_before_the_check_code() {
 fn every_wrong_code_is_refused_and_leaves_one_last_word() {
     for speech in ALL {
         let (unconfirmed, mut s, code) = meet(speech);
-        let Err(refused) = unconfirmed.confirm(&other_than(&code)) else { panic!("a wrong code was taken") };
+        let Err(refused) = unconfirmed.confirm(&other_than(&code)) else {
+            panic!("a wrong code was taken")
+        };
         let farewell = refused.last_word(b"m.login.failure", bare()).unwrap();
         assert_eq!(*s.open(&farewell).unwrap(), b"m.login.failure");
     }
@@ -113,7 +126,10 @@ fn every_wrong_code_is_refused_and_leaves_one_last_word() {
 fn a_refusal_without_an_attempt_leaves_one_last_word() {
     for speech in ALL {
         let (unconfirmed, mut s, _) = meet(speech);
-        let farewell = unconfirmed.refuse().last_word(b"m.login.failure", bare()).unwrap();
+        let farewell = unconfirmed
+            .refuse()
+            .last_word(b"m.login.failure", bare())
+            .unwrap();
         assert_eq!(*s.open(&farewell).unwrap(), b"m.login.failure");
     }
 }
@@ -142,10 +158,16 @@ fn login_initiate_has_the_form_of_the_text() {
     };
     let ecies = text(MSC4108);
     let (ciphertext, key) = ecies.split_once('|').unwrap();
-    assert_eq!((ciphertext.len(), key.len()), (payload_len(INITIATE.len()), 43));
+    assert_eq!(
+        (ciphertext.len(), key.len()),
+        (payload_len(INITIATE.len()), 43)
+    );
     // Sp and ResponseNonce stand before the ciphertext, in one piece of base64.
     let hpke = text(MSC4388);
-    assert_eq!(base64::decode(&hpke).unwrap().len(), 32 + INITIATE.len() + TAG_BYTES);
+    assert_eq!(
+        base64::decode(&hpke).unwrap().len(),
+        32 + INITIATE.len() + TAG_BYTES
+    );
     assert!(!ecies.contains('=') && !hpke.contains('='));
 }
 
@@ -153,10 +175,17 @@ fn login_initiate_has_the_form_of_the_text() {
 fn padding_is_accepted_and_other_forms_of_base64_are_not() {
     let generator = Generator::new(MSC4108, &mut rng());
     let (initiated, payload) = initiate(&generator, MSC4108);
-    let (_, ok) = generator.accept(&payload_of([&payload.bytes[..], b"="].concat()), bare()).unwrap();
+    let (_, ok) = generator
+        .accept(&payload_of([&payload.bytes[..], b"="].concat()), bare())
+        .unwrap();
     assert_eq!(ok.bytes.len(), 52);
     let (mut s, _) = initiated.finish(&ok).unwrap();
-    assert_eq!(s.open(&payload_of("+_--")), Err(ChannelError::Malformed { what: "it is not base64" }));
+    assert_eq!(
+        s.open(&payload_of("+_--")),
+        Err(ChannelError::Malformed {
+            what: "it is not base64"
+        })
+    );
 }
 
 #[test]
@@ -192,15 +221,28 @@ fn what_is_no_login_initiate_is_refused() {
         "A".repeat(5000),
         format!("{}|{key}", "A".repeat(5000)),
     ];
-    for (speech, payload) in ALL.into_iter().flat_map(|speech| cases.iter().map(move |case| (speech, case))) {
-        let error = Generator::new(speech, &mut rng()).accept(&payload_of(payload), bare()).err().unwrap();
+    for (speech, payload) in ALL
+        .into_iter()
+        .flat_map(|speech| cases.iter().map(move |case| (speech, case)))
+    {
+        let error = Generator::new(speech, &mut rng())
+            .accept(&payload_of(payload), bare())
+            .err()
+            .unwrap();
         assert!(
-            matches!(error, ChannelError::Malformed { .. } | ChannelError::NotAuthentic),
+            matches!(
+                error,
+                ChannelError::Malformed { .. } | ChannelError::NotAuthentic
+            ),
             "{payload}: {error}"
         );
     }
     for speech in ALL {
-        assert!(Generator::new(speech, &mut rng()).accept(&payload_of(b"\xff|\xff"), bare()).is_err());
+        assert!(
+            Generator::new(speech, &mut rng())
+                .accept(&payload_of(b"\xff|\xff"), bare())
+                .is_err()
+        );
     }
     let other = payload_of(format!("{sealed}|{key}"));
     let refused = Generator::new(MSC4108, &mut rng()).accept(&other, bare());
@@ -223,17 +265,36 @@ fn the_first_messages_must_say_what_the_text_lays_down() {
         let gp = generator.public_key();
         let pair = KeyPair::new(&mut rng());
         let sp = pair.public;
-        let keys = Agreement::new(pair, &gp, &gp, &sp).unwrap().derive(dialect).unwrap();
+        let keys = Agreement::new(pair, &gp, &gp, &sp)
+            .unwrap()
+            .derive(dialect)
+            .unwrap();
         let ciphertext = Half::new(&keys.from_s).seal(OK, b"").unwrap();
-        let payload = payload_of(ecies::Initiate { ciphertext, key: sp }.encode());
-        assert_eq!(generator.accept(&payload, bare()).err(), Some(ChannelError::UnexpectedGreeting));
+        let payload = payload_of(
+            ecies::Initiate {
+                ciphertext,
+                key: sp,
+            }
+            .encode(),
+        );
+        assert_eq!(
+            generator.accept(&payload, bare()).err(),
+            Some(ChannelError::UnexpectedGreeting)
+        );
 
         let mut ours = Half::new(&keys.from_s);
         ours.seal(INITIATE, b"").unwrap();
         let awaited = Awaited::Ecies(Half::new(&keys.from_g));
-        let initiated = Initiated { ours: Sealer::Ecies(ours), awaited, code: keys.check_code };
+        let initiated = Initiated {
+            ours: Sealer::Ecies(ours),
+            awaited,
+            code: keys.check_code,
+        };
         let payload = base64::encode(&Half::new(&keys.from_g).seal(INITIATE, b"").unwrap());
-        assert_eq!(initiated.finish(&payload_of(payload)).err(), Some(ChannelError::UnexpectedGreeting));
+        assert_eq!(
+            initiated.finish(&payload_of(payload)).err(),
+            Some(ChannelError::UnexpectedGreeting)
+        );
     }
 }
 
@@ -241,16 +302,26 @@ fn the_first_messages_must_say_what_the_text_lays_down() {
 fn forged_keys_are_refused_by_both_devices() {
     let zero = PublicKey::from_bytes([0; 32]);
     for speech in ALL {
-        assert!(zero.is_low_order() && !Generator::new(speech, &mut rng()).public_key().is_low_order());
+        assert!(
+            zero.is_low_order()
+                && !Generator::new(speech, &mut rng())
+                    .public_key()
+                    .is_low_order()
+        );
         let error = Initiated::new(&zero, speech, bare(), &mut rng()).err();
         assert_eq!(error, Some(ChannelError::NonContributoryKey));
     }
     let payloads = [
-        (MSC4108, format!("{}|{}", base64::encode(&[0; 45]), zero.to_base64())),
+        (
+            MSC4108,
+            format!("{}|{}", base64::encode(&[0; 45]), zero.to_base64()),
+        ),
         (MSC4388, base64::encode(&[0; 77])),
     ];
     for (speech, payload) in payloads {
-        let error = Generator::new(speech, &mut rng()).accept(&payload_of(payload), bare()).err();
+        let error = Generator::new(speech, &mut rng())
+            .accept(&payload_of(payload), bare())
+            .err();
         assert_eq!(error, Some(ChannelError::NonContributoryKey));
     }
 }
@@ -272,7 +343,10 @@ fn a_reordered_payload_is_refused() {
     for speech in ALL {
         let (mut g, mut s) = established(speech);
         s.seal(b"first", bare()).unwrap();
-        assert_eq!(g.open(&s.seal(b"second", bare()).unwrap()), Err(ChannelError::NotAuthentic));
+        assert_eq!(
+            g.open(&s.seal(b"second", bare()).unwrap()),
+            Err(ChannelError::NotAuthentic)
+        );
     }
 }
 
@@ -294,13 +368,17 @@ fn the_login_ok_of_another_session_is_refused() {
         let other = Generator::new(speech, &mut rng());
         let (_, initiate) = initiate(&other, speech);
         let (_, ok) = other.accept(&initiate, bare()).unwrap();
-        assert_eq!(initiated.finish(&ok).err(), Some(ChannelError::NotAuthentic));
+        assert_eq!(
+            initiated.finish(&ok).err(),
+            Some(ChannelError::NotAuthentic)
+        );
     }
 }
 
 const BASE_URL: &str = "https://matrix.example.org";
 
-/// What is not where the other device wrote: another homeserver (if only by a slash), session or moment, or none.
+/// What is not where the other device wrote: another homeserver (if only by a slash), session or
+/// moment, or none.
 fn elsewhere() -> [Binding; 6] {
     [
         at("https://matrix.example.org/", "abc", "2"),
@@ -314,7 +392,10 @@ fn elsewhere() -> [Binding; 6] {
 
 /// The same bytes, as if they were found in another place.
 fn moved(payload: &Payload, binding: Binding) -> Payload {
-    Payload { bytes: payload.bytes.clone(), binding }
+    Payload {
+        bytes: payload.bytes.clone(),
+        binding,
+    }
 }
 
 #[test]
@@ -343,7 +424,8 @@ fn the_first_messages_open_only_where_they_were_written() {
     for speech in ALL {
         for elsewhere in elsewhere() {
             let generator = Generator::new(speech, &mut rng());
-            let (_, initiate) = Initiated::new(&generator.public_key(), speech, here(), &mut rng()).unwrap();
+            let (_, initiate) =
+                Initiated::new(&generator.public_key(), speech, here(), &mut rng()).unwrap();
             let refused = generator.accept(&moved(&initiate, elsewhere.clone()), here());
             assert_eq!(refused.err(), Some(ChannelError::NotAuthentic));
 
@@ -384,7 +466,12 @@ fn no_change_of_login_initiate_is_accepted() {
             assert!(again().accept(&changed, bare()).is_err(), "bit {i}");
         }
         for end in 0..ours.bytes.len() {
-            assert!(again().accept(&payload_of(&ours.bytes[..end]), bare()).is_err(), "{end} bytes");
+            assert!(
+                again()
+                    .accept(&payload_of(&ours.bytes[..end]), bare())
+                    .is_err(),
+                "{end} bytes"
+            );
         }
     }
 }
@@ -405,7 +492,10 @@ fn no_change_of_login_ok_is_accepted() {
             assert!(again().0.finish(&changed).is_err(), "bit {i}");
         }
         for end in 0..ok.bytes.len() {
-            assert!(again().0.finish(&payload_of(&ok.bytes[..end])).is_err(), "{end} bytes");
+            assert!(
+                again().0.finish(&payload_of(&ok.bytes[..end])).is_err(),
+                "{end} bytes"
+            );
         }
     }
 }
@@ -414,7 +504,10 @@ fn no_change_of_login_ok_is_accepted() {
 fn what_a_session_cannot_carry_is_refused_before_it_costs_anything() {
     for speech in ALL {
         let (mut g, mut s) = established(speech);
-        assert_eq!(g.seal(&[0; 3057], bare()).err(), Some(ChannelError::TooLarge { size: 4098 }));
+        assert_eq!(
+            g.seal(&[0; 3057], bare()).err(),
+            Some(ChannelError::TooLarge { size: 4098 })
+        );
         // The counter has not moved: a message that fits still opens.
         let largest = g.seal(&[0; 3056], bare()).unwrap();
         assert_eq!(largest.bytes.len(), MAX_PAYLOAD_BYTES);
@@ -429,7 +522,9 @@ fn what_a_session_cannot_carry_is_not_opened_either() {
         let genuine = payload(&g.ours.seal(&[0; 3057], &bare()).unwrap(), bare());
         assert_eq!(
             s.open(&genuine),
-            Err(ChannelError::Malformed { what: "it is larger than a rendezvous session carries" })
+            Err(ChannelError::Malformed {
+                what: "it is larger than a rendezvous session carries"
+            })
         );
     }
 }
@@ -437,12 +532,22 @@ fn what_a_session_cannot_carry_is_not_opened_either() {
 #[test]
 fn after_a_failure_there_is_still_a_farewell() {
     for speech in ALL {
-        for garbage in [&b"not base64!"[..], b"", b"AAAA", &[b'A'; 4096], &[b'A'; 5000]] {
+        for garbage in [
+            &b"not base64!"[..],
+            b"",
+            b"AAAA",
+            &[b'A'; 4096],
+            &[b'A'; 5000],
+        ] {
             let (mut g, mut s) = established(speech);
             let garbage = payload_of(garbage);
             assert!(g.open(&garbage).is_err());
             assert_eq!(g.open(&garbage), Err(ChannelError::Broken));
-            assert_eq!(*s.open(&g.seal(b"m.login.failure", bare()).unwrap()).unwrap(), b"m.login.failure");
+            assert_eq!(
+                *s.open(&g.seal(b"m.login.failure", bare()).unwrap())
+                    .unwrap(),
+                b"m.login.failure"
+            );
         }
     }
 }
@@ -451,13 +556,20 @@ fn after_a_failure_there_is_still_a_farewell() {
 fn a_failure_before_the_check_code_is_final_too() {
     for speech in ALL {
         let (mut unconfirmed, mut s, code) = meet(speech);
-        assert_eq!(unconfirmed.open(&payload_of("AAAA")), Err(ChannelError::NotAuthentic));
+        assert_eq!(
+            unconfirmed.open(&payload_of("AAAA")),
+            Err(ChannelError::NotAuthentic)
+        );
         let mut g = unconfirmed.confirm(&code).unwrap();
-        assert_eq!(g.open(&s.seal(b"x", bare()).unwrap()), Err(ChannelError::Broken));
+        assert_eq!(
+            g.open(&s.seal(b"x", bare()).unwrap()),
+            Err(ChannelError::Broken)
+        );
     }
 }
 
-/// Of the parts that hold a secret; what is made of them holds nothing else. Without the features it does not compile.
+/// Of the parts that hold a secret; what is made of them holds nothing else. Without the features
+/// it does not compile.
 #[test]
 fn secrets_are_wiped_on_drop() {
     fn is_wiped<T: zeroize::ZeroizeOnDrop>() {}

@@ -31,11 +31,17 @@ enum Shape {
 
 impl<'a> ChannelState<'a> {
     pub(super) fn unconfirmed(unconfirmed: Unconfirmed, location: &'a Location) -> Self {
-        Self { shape: Shape::Unconfirmed(unconfirmed), location }
+        Self {
+            shape: Shape::Unconfirmed(unconfirmed),
+            location,
+        }
     }
 
     pub(super) fn secure(channel: SecureChannel, location: &'a Location) -> Self {
-        Self { shape: Shape::Secure(channel), location }
+        Self {
+            shape: Shape::Secure(channel),
+            location,
+        }
     }
 
     pub(super) fn confirm(&mut self, code: &CheckCode) -> bool {
@@ -50,12 +56,18 @@ impl<'a> ChannelState<'a> {
         right
     }
 
-    pub(super) fn seal(&mut self, message: &Message, binding: Binding) -> Result<Payload, ChannelError> {
+    pub(super) fn seal(
+        &mut self,
+        message: &Message,
+        binding: Binding,
+    ) -> Result<Payload, ChannelError> {
         let plaintext = message.encode(self.location);
         match &mut self.shape {
             Shape::Secure(channel) => channel.seal(&plaintext, binding),
             shape => match std::mem::replace(shape, Shape::Spent) {
-                Shape::Unconfirmed(unconfirmed) => unconfirmed.refuse().last_word(&plaintext, binding),
+                Shape::Unconfirmed(unconfirmed) => {
+                    unconfirmed.refuse().last_word(&plaintext, binding)
+                }
                 Shape::Refused(refused) => refused.last_word(&plaintext, binding),
                 Shape::Secure(_) | Shape::Spent => Err(ChannelError::Broken),
             },
@@ -71,7 +83,9 @@ impl<'a> ChannelState<'a> {
     }
 
     pub(super) fn hear<H: Host>(&mut self, host: &H, payload: &Payload) -> Input {
-        let Ok(json) = self.open(payload) else { return self.hear_past_one(host, payload) };
+        let Ok(json) = self.open(payload) else {
+            return self.hear_past_one(host, payload);
+        };
         match Message::parse(&json, self.location) {
             Ok(message) => {
                 host.tell(Progress::Received(message.kind()));
@@ -81,15 +95,17 @@ impl<'a> ChannelState<'a> {
         }
     }
 
-    /// A last word that was written over a message that this device has not read yet, as matrix-js-sdk does. Only an end can follow
-    /// what is missing.
+    /// A last word that was written over a message that this device has not read yet, as
+    /// matrix-js-sdk does. Only an end can follow what is missing.
     fn hear_past_one<H: Host>(&mut self, host: &H, payload: &Payload) -> Input {
         let channel = match &mut self.shape {
             Shape::Unconfirmed(unconfirmed) => unconfirmed.open_past_one(payload),
             Shape::Secure(channel) => channel.open_past_one(payload),
             Shape::Refused(_) | Shape::Spent => None,
         };
-        let Some(json) = channel else { return Input::Tampered };
+        let Some(json) = channel else {
+            return Input::Tampered;
+        };
         match Message::parse(&json, self.location) {
             Ok(message @ (Message::Failure(_) | Message::Declined)) => {
                 host.tell(Progress::Received(message.kind()));

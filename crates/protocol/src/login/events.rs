@@ -9,7 +9,8 @@ use crate::{
 /// What happens to a login.
 #[derive(Debug, Clone)]
 pub enum Input {
-    /// Whether the two digits that the person typed are the right ones: the answer to [`Ask::CheckCode`].
+    /// Whether the two digits that the person typed are the right ones: the answer to
+    /// [`Ask::CheckCode`].
     CheckCode(bool),
     /// The other device says something.
     Message(Message),
@@ -63,8 +64,9 @@ pub struct Outcome {
 pub enum Leave {
     /// Nobody has to read what stands in it: it is deleted at once.
     Delete,
-    /// Our last word stands in it: it is deleted once a reader that polls has had the time to read it. Another device, one that
-    /// waits for its user, meets the end of the session at its next step.
+    /// Our last word stands in it: it is deleted once a reader that polls has had the time to read
+    /// it. Another device, one that waits for its user, meets the end of the session at its next
+    /// step.
     DeleteOnceRead,
     /// It is over, or the other device's to delete.
     Alone,
@@ -84,11 +86,13 @@ pub enum Ask {
     FindDevice(DeviceId),
     /// Existing device, step 5: show the link's host, and open it if the person agrees.
     OpenUri(VerificationLink),
-    /// Existing device, secret sharing step 1: wait up to 10 s for the homeserver to show this device.
+    /// Existing device, secret sharing step 1: wait up to 10 s for the homeserver to show this
+    /// device.
     AwaitDevice(DeviceId),
     /// Existing device, secret sharing step 2: take the secrets out of the store.
     ExportSecrets,
-    /// Existing device: see on the homeserver that the new one has signed itself. The end does not depend on it.
+    /// Existing device: see on the homeserver that the new one has signed itself. The end does not
+    /// depend on it.
     AwaitVerified(DeviceId),
     /// New device, secret sharing step 3: check and store them, sign, upload, connect the backup.
     ImportSecrets(Secrets),

@@ -81,7 +81,9 @@ pub struct VerificationLink {
 impl VerificationLink {
     /// The one to open: the complete one where there is one.
     pub fn to_open(&self) -> &Url {
-        self.verification_uri_complete.as_ref().unwrap_or(&self.verification_uri)
+        self.verification_uri_complete
+            .as_ref()
+            .unwrap_or(&self.verification_uri)
     }
 }
 
@@ -95,7 +97,9 @@ impl DeviceId {
 
     /// A device ID, or nothing if it is empty or too long.
     pub fn parse(text: &str) -> Option<Self> {
-        (1..=Self::MAX_LEN).contains(&text.len()).then(|| Self(text.to_owned()))
+        (1..=Self::MAX_LEN)
+            .contains(&text.len())
+            .then(|| Self(text.to_owned()))
     }
 
     /// The ID as it is sent.
@@ -175,10 +179,12 @@ pub enum Unreadable {
     /// A `type` that we do not know.
     #[error("a message of the unknown type {}", printable(.0))]
     UnknownType(String),
-    /// A known `type` whose fields are wrong. The fields themselves are not repeated: they may be secret.
+    /// A known `type` whose fields are wrong. The fields themselves are not repeated: they may be
+    /// secret.
     #[error("a malformed {0}")]
     Malformed(&'static str),
-    /// Another one was written over it before it was read, and that one is not the other device's last word.
+    /// Another one was written over it before it was read, and that one is not the other device's
+    /// last word.
     #[error("a message and wrote over it before it could be read")]
     Overwritten,
 }
@@ -199,7 +205,8 @@ impl Message {
 
     /// The message as JSON.
     pub fn encode(&self, revision: impl Into<Revision>) -> Zeroizing<Vec<u8>> {
-        // One allocation that is large enough: a buffer that grows would leave copies of the keys behind.
+        // One allocation that is large enough: a buffer that grows would leave copies of the keys
+        // behind.
         let mut json = Zeroizing::new(Vec::with_capacity(4096));
         let written = serde_json::to_writer(&mut *json, &self.wire(revision.into()));
         debug_assert!(written.is_ok(), "writing strings into memory does not fail");
@@ -211,12 +218,22 @@ impl Message {
         let r#type = self.kind();
         match (self, Wire::from(self)) {
             (_, wire) if revision == Revision::Msc4108 => wire,
-            (_, Wire::Protocols { protocols, homeserver, .. }) => {
-                Wire::ProtocolsAt { r#type, protocols, base_url: homeserver }
-            }
-            (Self::Failure(Reason::UnableToOpenVerificationUri), _) => {
-                Wire::Failure { r#type, reason: UNABLE_TO_OPEN }
-            }
+            (
+                _,
+                Wire::Protocols {
+                    protocols,
+                    homeserver,
+                    ..
+                },
+            ) => Wire::ProtocolsAt {
+                r#type,
+                protocols,
+                base_url: homeserver,
+            },
+            (Self::Failure(Reason::UnableToOpenVerificationUri), _) => Wire::Failure {
+                r#type,
+                reason: UNABLE_TO_OPEN,
+            },
             (_, wire) => wire,
         }
     }
@@ -228,7 +245,8 @@ impl Message {
     /// [`Unreadable`]: the answer to all of them is `unexpected_message_received`.
     pub fn parse(json: &[u8], revision: impl Into<Revision>) -> Result<Self, Unreadable> {
         let revision = revision.into();
-        let wire::Tag { kind } = serde_json::from_slice(json).map_err(|_| Unreadable::NotAMessage)?;
+        let wire::Tag { kind } =
+            serde_json::from_slice(json).map_err(|_| Unreadable::NotAMessage)?;
         match kind.as_str() {
             "m.login.protocols" => protocols(json, revision).map(Self::Protocols),
             "m.login.protocol" => protocol(json).map(Self::Protocol),
@@ -252,17 +270,31 @@ fn protocols(json: &[u8], revision: Revision) -> Result<Protocols, Unreadable> {
     let kind = "m.login.protocols";
     let (protocols, homeserver) = match revision {
         Revision::Msc4108 => {
-            let wire::Protocols { protocols, homeserver } = fields(kind, json)?;
+            let wire::Protocols {
+                protocols,
+                homeserver,
+            } = fields(kind, json)?;
             (protocols, Homeserver::parse(&homeserver).ok())
         }
         Revision::Msc4388 => {
-            let wire::ProtocolsAt { protocols, base_url } = fields(kind, json)?;
-            (protocols, BaseUrl::parse(&base_url).ok().map(Homeserver::from))
+            let wire::ProtocolsAt {
+                protocols,
+                base_url,
+            } = fields(kind, json)?;
+            (
+                protocols,
+                BaseUrl::parse(&base_url).ok().map(Homeserver::from),
+            )
         }
     };
-    let device_authorization_grant = protocols.iter().any(|name| name == DEVICE_AUTHORIZATION_GRANT);
+    let device_authorization_grant = protocols
+        .iter()
+        .any(|name| name == DEVICE_AUTHORIZATION_GRANT);
     let homeserver = homeserver.ok_or(Unreadable::Malformed(kind))?;
-    Ok(Protocols { device_authorization_grant, homeserver })
+    Ok(Protocols {
+        device_authorization_grant,
+        homeserver,
+    })
 }
 
 /// An unknown protocol is well formed, whatever else it brings: it has an answer of its own.
@@ -274,5 +306,8 @@ fn protocol(json: &[u8]) -> Result<Protocol, Unreadable> {
     }
     let wire: wire::Protocol = fields(kind, json)?;
     let device_id = DeviceId::parse(&wire.device_id).ok_or(Unreadable::Malformed(kind))?;
-    Ok(Protocol::DeviceAuthorizationGrant(Authorization { link: wire.device_authorization_grant, device_id }))
+    Ok(Protocol::DeviceAuthorizationGrant(Authorization {
+        link: wire.device_authorization_grant,
+        device_id,
+    }))
 }

@@ -1,16 +1,19 @@
 //! The device that is being signed in.
 
 use super::{
-    Answer, Ask, Leave, NoAuthorization, NoToken, NotImported, Output, Outcome, Step,
+    Answer, Ask, Leave, NoAuthorization, NoToken, NotImported, Outcome, Output, Step,
     message::{Message, Protocol, Protocols, Reason},
 };
 use crate::{
-    error::{Error, Cause, UserError},
+    error::{Cause, Error, UserError},
     homeserver::Homeserver,
 };
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-#[allow(clippy::enum_variant_names, reason = "a state is named after what it expects")]
+#[allow(
+    clippy::enum_variant_names,
+    reason = "a state is named after what it expects"
+)]
 pub(super) enum State {
     /// Step 1, when the existing device scanned: it says where the account lives.
     ExpectProtocols,
@@ -28,7 +31,10 @@ pub(super) enum State {
 
 /// The new device scanned: the homeserver was in the code, and it speaks next.
 pub(super) fn start(homeserver: Homeserver) -> (super::State, Vec<Output>) {
-    (super::State::New(State::ExpectAuthorization), vec![Output::Ask(Ask::RequestAuthorization(homeserver))])
+    (
+        super::State::New(State::ExpectAuthorization),
+        vec![Output::Ask(Ask::RequestAuthorization(homeserver))],
+    )
 }
 
 fn next(state: State, outputs: Vec<Output>) -> Step {
@@ -42,9 +48,10 @@ impl State {
             (Self::ExpectProtocolAccepted, Message::ProtocolAccepted) => {
                 next(Self::ExpectToken, vec![Output::Ask(Ask::AwaitToken)])
             }
-            (Self::ExpectSecrets, Message::Secrets(secrets)) => {
-                next(Self::ExpectImported, vec![Output::Ask(Ask::ImportSecrets(secrets))])
-            }
+            (Self::ExpectSecrets, Message::Secrets(secrets)) => next(
+                Self::ExpectImported,
+                vec![Output::Ask(Ask::ImportSecrets(secrets))],
+            ),
             _ => Step::Surprise,
         }
     }
@@ -61,9 +68,13 @@ impl State {
             }
             (Self::ExpectToken, Answer::Token(Err(why))) => no_token(why),
             // The last to read: the session is ours to delete.
-            (Self::ExpectImported, Answer::Imported(Ok(()))) => {
-                Step::Done(Vec::new(), Outcome { result: Ok(()), session: Leave::Delete })
-            }
+            (Self::ExpectImported, Answer::Imported(Ok(()))) => Step::Done(
+                Vec::new(),
+                Outcome {
+                    result: Ok(()),
+                    session: Leave::Delete,
+                },
+            ),
             (Self::ExpectImported, Answer::Imported(Err(why))) => not_imported(why),
             _ => Step::Surprise,
         }
@@ -82,42 +93,52 @@ fn choose(offer: Protocols) -> Step {
         "the other device offers no way to sign in that this one knows",
         "Update both apps; if it stays, the homeserver does not offer the device authorization grant.",
     );
-    Step::Fail(Message::Failure(Reason::UnsupportedProtocol), Error::UnsupportedProtocol(trouble))
+    Step::Fail(
+        Message::Failure(Reason::UnsupportedProtocol),
+        Error::UnsupportedProtocol(trouble),
+    )
 }
 
 fn no_authorization(why: NoAuthorization) -> Step {
     match why {
-        NoAuthorization::Unsupported(trouble) => {
-            Step::Fail(Message::Failure(Reason::UnsupportedProtocol), Error::UnsupportedProtocol(trouble))
-        }
-        NoAuthorization::Failed(trouble) => {
-            Step::Fail(Message::Failure(Reason::UserCancelled), Error::NotAuthorized(trouble))
-        }
+        NoAuthorization::Unsupported(trouble) => Step::Fail(
+            Message::Failure(Reason::UnsupportedProtocol),
+            Error::UnsupportedProtocol(trouble),
+        ),
+        NoAuthorization::Failed(trouble) => Step::Fail(
+            Message::Failure(Reason::UserCancelled),
+            Error::NotAuthorized(trouble),
+        ),
     }
 }
 
 fn no_token(why: NoToken) -> Step {
     match why {
         NoToken::Denied => Step::Fail(Message::Declined, Error::Declined),
-        NoToken::Expired => {
-            Step::Fail(Message::Failure(Reason::AuthorizationExpired), Error::AuthorizationExpired)
-        }
-        NoToken::WrongAccount(trouble) => {
-            Step::Fail(Message::Failure(Reason::UserCancelled), Error::WrongAccount(trouble))
-        }
-        NoToken::Failed(trouble) => {
-            Step::Fail(Message::Failure(Reason::UserCancelled), Error::NotAuthorized(trouble))
-        }
+        NoToken::Expired => Step::Fail(
+            Message::Failure(Reason::AuthorizationExpired),
+            Error::AuthorizationExpired,
+        ),
+        NoToken::WrongAccount(trouble) => Step::Fail(
+            Message::Failure(Reason::UserCancelled),
+            Error::WrongAccount(trouble),
+        ),
+        NoToken::Failed(trouble) => Step::Fail(
+            Message::Failure(Reason::UserCancelled),
+            Error::NotAuthorized(trouble),
+        ),
     }
 }
 
 fn not_imported(why: NotImported) -> Step {
     match why {
-        NotImported::Refused(trouble) => {
-            Step::Fail(Message::Failure(Reason::UnexpectedMessageReceived), Error::SecretsRefused(trouble))
-        }
-        NotImported::Failed(trouble) => {
-            Step::Fail(Message::Failure(Reason::UserCancelled), Error::NotSetUp(trouble))
-        }
+        NotImported::Refused(trouble) => Step::Fail(
+            Message::Failure(Reason::UnexpectedMessageReceived),
+            Error::SecretsRefused(trouble),
+        ),
+        NotImported::Failed(trouble) => Step::Fail(
+            Message::Failure(Reason::UserCancelled),
+            Error::NotSetUp(trouble),
+        ),
     }
 }

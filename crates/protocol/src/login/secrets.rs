@@ -60,7 +60,8 @@ impl SecretKey {
     pub fn from_base64(text: &str) -> Option<Self> {
         let mut key = Self(Box::new([0; 32]));
         let decoded = Zeroizing::new(crate::base64::decode(text)?);
-        key.0.copy_from_slice(<&[u8; 32]>::try_from(decoded.as_slice()).ok()?);
+        key.0
+            .copy_from_slice(<&[u8; 32]>::try_from(decoded.as_slice()).ok()?);
         Some(key)
     }
 
@@ -85,7 +86,8 @@ impl Serialize for SecretKey {
 impl<'de> Deserialize<'de> for SecretKey {
     fn deserialize<D: de::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = SecretText::deserialize(deserializer)?;
-        Self::from_base64(text.as_str()).ok_or_else(|| de::Error::custom("a key is not 32 bytes of base64"))
+        Self::from_base64(text.as_str())
+            .ok_or_else(|| de::Error::custom("a key is not 32 bytes of base64"))
     }
 }
 

@@ -1,8 +1,9 @@
 //! Every sequence of inputs, for both roles, whoever scanned.
 //!
-//! `Login` is a pure function of its own value and one input, and its values are few. So all sequences up to a depth are
-//! tried by walking the graph of (login, what happened so far) layer by layer: two sequences that lead to the same value
-//! with the same past have the same future. The number of sequences that a layer stands for is counted along.
+//! `Login` is a pure function of its own value and one input, and its values are few. So all
+//! sequences up to a depth are tried by walking the graph of (login, what happened so far) layer by
+//! layer: two sequences that lead to the same value with the same past have the same future. The
+//! number of sequences that a layer stands for is counted along.
 
 #![allow(clippy::panic, clippy::unwrap_used, clippy::print_stdout)]
 
@@ -52,16 +53,26 @@ impl Past {
             (Input::Message(Message::ProtocolAccepted), _) => self.accepted = true,
             (Input::Message(Message::Success), _) => self.success_heard = true,
             (Input::Message(Message::Secrets(_)), _) => self.secrets_heard = true,
-            (Input::Answer(Answer::Device(Ok(DeviceLookup::Absent))), Some(Ask::FindDevice(id))) => {
+            (
+                Input::Answer(Answer::Device(Ok(DeviceLookup::Absent))),
+                Some(Ask::FindDevice(id)),
+            ) => {
                 self.absent = Some(id.clone());
             }
-            (Input::Answer(Answer::Device(Ok(DeviceLookup::Present))), Some(Ask::AwaitDevice(id))) => {
+            (
+                Input::Answer(Answer::Device(Ok(DeviceLookup::Present))),
+                Some(Ask::AwaitDevice(id)),
+            ) => {
                 self.present = self.absent.as_ref() == Some(id);
             }
             (Input::Answer(Answer::Opened(Ok(()))), Some(Ask::OpenUri(_))) => self.opened = true,
             (Input::Answer(Answer::Token(Ok(()))), Some(Ask::AwaitToken)) => self.token = true,
-            (Input::Answer(Answer::Exported(Ok(_))), Some(Ask::ExportSecrets)) => self.exported = true,
-            (Input::Answer(Answer::Imported(Ok(()))), Some(Ask::ImportSecrets(_))) => self.imported = true,
+            (Input::Answer(Answer::Exported(Ok(_))), Some(Ask::ExportSecrets)) => {
+                self.exported = true
+            }
+            (Input::Answer(Answer::Imported(Ok(()))), Some(Ask::ImportSecrets(_))) => {
+                self.imported = true
+            }
             (Input::Answer(Answer::Verified(outcome)), Some(Ask::AwaitVerified(_))) => {
                 self.outcome = Some(*outcome);
             }
@@ -78,13 +89,25 @@ impl Past {
         matches!(
             (&self.outstanding, input),
             (Some(Ask::CheckCode), Input::CheckCode(_))
-                | (Some(Ask::RequestAuthorization(_)), Input::Answer(Answer::Authorization(_)))
+                | (
+                    Some(Ask::RequestAuthorization(_)),
+                    Input::Answer(Answer::Authorization(_))
+                )
                 | (Some(Ask::AwaitToken), Input::Answer(Answer::Token(_)))
-                | (Some(Ask::FindDevice(_) | Ask::AwaitDevice(_)), Input::Answer(Answer::Device(_)))
+                | (
+                    Some(Ask::FindDevice(_) | Ask::AwaitDevice(_)),
+                    Input::Answer(Answer::Device(_))
+                )
                 | (Some(Ask::OpenUri(_)), Input::Answer(Answer::Opened(_)))
                 | (Some(Ask::ExportSecrets), Input::Answer(Answer::Exported(_)))
-                | (Some(Ask::AwaitVerified(_)), Input::Answer(Answer::Verified(_)))
-                | (Some(Ask::ImportSecrets(_)), Input::Answer(Answer::Imported(_)))
+                | (
+                    Some(Ask::AwaitVerified(_)),
+                    Input::Answer(Answer::Verified(_))
+                )
+                | (
+                    Some(Ask::ImportSecrets(_)),
+                    Input::Answer(Answer::Imported(_))
+                )
         )
     }
 
@@ -93,12 +116,18 @@ impl Past {
         let confirmed = scanned || self.code_was_right;
         let ready = self.success_heard && self.present && self.opened;
         match output {
-            Output::End(Outcome { result: Ok(()), .. }) if role == Role::New => self.imported && self.token,
+            Output::End(Outcome { result: Ok(()), .. }) if role == Role::New => {
+                self.imported && self.token
+            }
             Output::End(Outcome { result: Ok(()), .. }) => {
                 let seen = self.outcome == Some(VerificationOutcome::Verified);
-                self.secrets_sent && self.outcome != Some(VerificationOutcome::Gone) && (!self.lost || seen)
+                self.secrets_sent
+                    && self.outcome != Some(VerificationOutcome::Gone)
+                    && (!self.lost || seen)
             }
-            Output::End(_) | Output::Ask(Ask::CheckCode) | Output::Send(Message::Failure(_)) => true,
+            Output::End(_) | Output::Ask(Ask::CheckCode) | Output::Send(Message::Failure(_)) => {
+                true
+            }
             Output::Send(Message::Protocols(_)) => role == Role::Existing && scanned,
             Output::Ask(Ask::RequestAuthorization(_)) => {
                 role == Role::New && confirmed && (scanned || self.offered)
@@ -110,7 +139,9 @@ impl Past {
             Output::Ask(Ask::ImportSecrets(_)) => self.success_sent && self.secrets_heard,
             Output::Ask(Ask::FindDevice(_)) => role == Role::Existing && confirmed,
             Output::Ask(Ask::OpenUri(_)) => confirmed && self.absent.is_some(),
-            Output::Send(Message::ProtocolAccepted) => confirmed && self.absent.is_some() && self.opened,
+            Output::Send(Message::ProtocolAccepted) => {
+                confirmed && self.absent.is_some() && self.opened
+            }
             Output::Ask(Ask::AwaitDevice(id)) => {
                 confirmed && self.success_heard && self.opened && self.absent.as_ref() == Some(id)
             }
@@ -118,7 +149,9 @@ impl Past {
             Output::Send(Message::Secrets(_)) => {
                 role == Role::Existing && confirmed && ready && self.exported
             }
-            Output::Ask(Ask::AwaitVerified(id)) => self.secrets_sent && self.absent.as_ref() == Some(id),
+            Output::Ask(Ask::AwaitVerified(id)) => {
+                self.secrets_sent && self.absent.as_ref() == Some(id)
+            }
         }
     }
 
@@ -142,9 +175,15 @@ fn step((mut login, mut past): Node, input: &Input, who: (Role, bool)) -> Node {
     past.learn(input);
     let outputs = login.handle(input.clone());
     assert!(!was_over || outputs.is_empty(), "{outputs:?} after the end");
-    assert_eq!(login.0 == Stage::Over, was_over || matches!(outputs.last(), Some(Output::End(_))));
+    assert_eq!(
+        login.0 == Stage::Over,
+        was_over || matches!(outputs.last(), Some(Output::End(_)))
+    );
     for (at, output) in outputs.iter().enumerate() {
-        assert!(past.permits(output, who), "{output:?} too early, after {input:?} and {before:?}");
+        assert!(
+            past.permits(output, who),
+            "{output:?} too early, after {input:?} and {before:?}"
+        );
         past.note(output);
         let last = at + 1 == outputs.len();
         assert_eq!(
@@ -152,12 +191,21 @@ fn step((mut login, mut past): Node, input: &Input, who: (Role, bool)) -> Node {
             matches!(output, Output::End(_)),
             "one end, and it comes last"
         );
-        if matches!(output, Output::Send(Message::Failure(_) | Message::Declined)) {
+        if matches!(
+            output,
+            Output::Send(Message::Failure(_) | Message::Declined)
+        ) {
             let ends = matches!(
                 outputs.get(at + 1),
-                Some(Output::End(Outcome { result: Err(_), session: Leave::DeleteOnceRead }))
+                Some(Output::End(Outcome {
+                    result: Err(_),
+                    session: Leave::DeleteOnceRead
+                }))
             );
-            assert!(ends, "a last word is the last one, and stays in the session until it is read");
+            assert!(
+                ends,
+                "a last word is the last one, and stays in the session until it is read"
+            );
         }
     }
     assert_leaves_what_is_unread(&outputs, input, &before);
@@ -166,7 +214,8 @@ fn step((mut login, mut past): Node, input: &Input, who: (Role, bool)) -> Node {
         !ignored || was_over || !matches!(input, Input::Message(_)),
         "{input:?} was not answered: {before:?}"
     );
-    let nothing_is_needed = before.secrets_sent || matches!(before.outstanding, Some(Ask::ImportSecrets(_)));
+    let nothing_is_needed =
+        before.secrets_sent || matches!(before.outstanding, Some(Ask::ImportSecrets(_)));
     let foreign = matches!(input, Input::Tampered | Input::Ended(_));
     assert!(
         !foreign || was_over || ignored == nothing_is_needed,
@@ -175,14 +224,16 @@ fn step((mut login, mut past): Node, input: &Input, who: (Role, bool)) -> Node {
     (login, past)
 }
 
-/// "Who deletes the session": the receiver of a failure, the new device when it has the secrets, whoever finds the server of no use; and
-/// who says a last word, once it is read. After the secrets the existing device does so to call them back, or when nobody is left.
+/// "Who deletes the session": the receiver of a failure, the new device when it has the secrets,
+/// whoever finds the server of no use; and who says a last word, once it is read. After the secrets
+/// the existing device does so to call them back, or when nobody is left.
 fn assert_leaves_what_is_unread(outputs: &[Output], input: &Input, before: &Past) {
-    let Some(Output::End(over)) = outputs.last() else { return };
+    let Some(Output::End(over)) = outputs.last() else {
+        return;
+    };
     let nobody_reads = match input {
-        Input::Message(Message::Failure(_) | Message::Declined) | Input::Answer(Answer::Imported(Ok(()))) => {
-            true
-        }
+        Input::Message(Message::Failure(_) | Message::Declined)
+        | Input::Answer(Answer::Imported(Ok(()))) => true,
         Input::Ended(Ended::Unusable(_)) | Input::Unsent(Ended::Unusable(_)) => true,
         Input::Cancel => before.secrets_sent,
         Input::Answer(Answer::Verified(VerificationOutcome::Gone)) => !before.lost,
@@ -195,7 +246,10 @@ fn assert_leaves_what_is_unread(outputs: &[Output], input: &Input, before: &Past
     };
     assert_eq!(over.session, expected, "{outputs:?} after {input:?}");
     if matches!(input, Input::Cancel) && before.secrets_sent {
-        assert!(matches!(over.result, Err(Error::CancelledTooLate(_))), "{outputs:?}");
+        assert!(
+            matches!(over.result, Err(Error::CancelledTooLate(_))),
+            "{outputs:?}"
+        );
     }
 }
 
@@ -212,19 +266,31 @@ fn wanted(id: &str) -> Authorization {
         verification_uri: "https://id.example.org/link".parse().unwrap(),
         verification_uri_complete: None,
     };
-    Authorization { link, device_id: DeviceId::parse(id).unwrap() }
+    Authorization {
+        link,
+        device_id: DeviceId::parse(id).unwrap(),
+    }
 }
 
 fn secrets() -> Secrets {
     let key = SecretKey::new(&[7; 32]);
-    let cross_signing =
-        CrossSigning { master_key: key.clone(), self_signing_key: key.clone(), user_signing_key: key };
-    Secrets { cross_signing, backup: None }
+    let cross_signing = CrossSigning {
+        master_key: key.clone(),
+        self_signing_key: key.clone(),
+        user_signing_key: key,
+    };
+    Secrets {
+        cross_signing,
+        backup: None,
+    }
 }
 
 fn messages() -> Vec<Message> {
     let offer = |device_authorization_grant| {
-        Message::Protocols(Protocols { device_authorization_grant, homeserver: homeserver() })
+        Message::Protocols(Protocols {
+            device_authorization_grant,
+            homeserver: homeserver(),
+        })
     };
     vec![
         offer(true),
@@ -292,7 +358,10 @@ fn beginnings() -> Vec<((Role, bool), Node)> {
             let (login, outputs) = Login::start(role, scanned.then(homeserver));
             let mut past = Past::default();
             for output in &outputs {
-                assert!(past.permits(output, (role, scanned)), "{output:?} at the start");
+                assert!(
+                    past.permits(output, (role, scanned)),
+                    "{output:?} at the start"
+                );
                 past.note(output);
             }
             all.push(((role, scanned), (login, past)));
@@ -319,13 +388,21 @@ fn every_sequence_of_inputs_keeps_the_rules() {
             }
             layer = below;
         }
-        successes +=
-            layer.iter().filter(|(node, _)| is_success(node, who)).map(|(_, count)| count).sum::<u128>();
+        successes += layer
+            .iter()
+            .filter(|(node, _)| is_success(node, who))
+            .map(|(_, count)| count)
+            .sum::<u128>();
     }
     assert!(successes > 0);
-    let expected: u128 = (1..=DEPTH as u32).map(|depth| 4 * (alphabet.len() as u128).pow(depth)).sum();
+    let expected: u128 = (1..=DEPTH as u32)
+        .map(|depth| 4 * (alphabet.len() as u128).pow(depth))
+        .sum();
     assert_eq!(sequences, expected, "every sequence was stood for");
-    println!("{sequences} sequences of up to {DEPTH} of {} inputs, in {steps} steps", alphabet.len());
+    println!(
+        "{sequences} sequences of up to {DEPTH} of {} inputs, in {steps} steps",
+        alphabet.len()
+    );
 }
 
 /// All nodes that any sequence, however long, can reach.
@@ -335,7 +412,10 @@ fn reachable(who: (Role, bool), start: Node) -> HashMap<Node, Vec<Node>> {
         if graph.contains_key(&node) {
             continue;
         }
-        let next: Vec<_> = alphabet().iter().map(|input| step(node.clone(), input, who)).collect();
+        let next: Vec<_> = alphabet()
+            .iter()
+            .map(|input| step(node.clone(), input, who))
+            .collect();
         open.extend(next.iter().cloned());
         graph.insert(node, next);
     }
@@ -346,8 +426,14 @@ fn reachable(who: (Role, bool), start: Node) -> HashMap<Node, Vec<Node>> {
 fn every_path_ends() {
     for (who, start) in beginnings() {
         for (node, _) in reachable(who, start) {
-            assert!(cancelled(&node, who), "a person can always give up: {node:?}");
-            assert!(ends_without_the_session(&node, who), "the clock always ends it: {node:?}");
+            assert!(
+                cancelled(&node, who),
+                "a person can always give up: {node:?}"
+            );
+            assert!(
+                ends_without_the_session(&node, who),
+                "the clock always ends it: {node:?}"
+            );
         }
     }
 }
@@ -356,27 +442,37 @@ fn cancelled(node: &Node, who: (Role, bool)) -> bool {
     step(node.clone(), &Input::Cancel, who).0.0 == Stage::Over
 }
 
-/// When the session is over, either that is the end, or an answer is outstanding whose every value is the end.
+/// When the session is over, either that is the end, or an answer is outstanding whose every value
+/// is the end.
 fn ends_without_the_session(node: &Node, who: (Role, bool)) -> bool {
     let after = step(node.clone(), &Input::Ended(Ended::Expired), who);
     let answers: Vec<Answer> = match after.1.outstanding {
         _ if after.0.0 == Stage::Over => return true,
         Some(Ask::AwaitVerified(_)) => {
-            vec![Answer::Verified(VerificationOutcome::Verified), Answer::Verified(VerificationOutcome::Gone)]
+            vec![
+                Answer::Verified(VerificationOutcome::Verified),
+                Answer::Verified(VerificationOutcome::Gone),
+            ]
         }
         Some(Ask::ImportSecrets(_)) => {
-            vec![Answer::Imported(Ok(())), Answer::Imported(Err(NotImported::Failed(trouble())))]
+            vec![
+                Answer::Imported(Ok(())),
+                Answer::Imported(Err(NotImported::Failed(trouble()))),
+            ]
         }
         _ => return false,
     };
-    answers.into_iter().all(|answer| step(after.clone(), &Input::Answer(answer), who).0.0 == Stage::Over)
+    answers
+        .into_iter()
+        .all(|answer| step(after.clone(), &Input::Answer(answer), who).0.0 == Stage::Over)
 }
 
 #[test]
 fn from_every_state_the_sign_in_can_still_succeed() {
     for (who, start) in beginnings() {
         let graph = reachable(who, start);
-        let mut hopeful: HashSet<&Node> = graph.keys().filter(|node| is_success(node, who)).collect();
+        let mut hopeful: HashSet<&Node> =
+            graph.keys().filter(|node| is_success(node, who)).collect();
         loop {
             let more: Vec<_> = graph
                 .iter()
@@ -390,7 +486,12 @@ fn from_every_state_the_sign_in_can_still_succeed() {
             }
         }
         // A useless first message that waits for the check code is answered only after it.
-        let doomed = |node: &Node| matches!(node.0.0, Stage::Over | Stage::CheckCode { early: Some(_), .. });
+        let doomed = |node: &Node| {
+            matches!(
+                node.0.0,
+                Stage::Over | Stage::CheckCode { early: Some(_), .. }
+            )
+        };
         for node in graph.keys().filter(|node| !doomed(node)) {
             assert!(hopeful.contains(node), "{node:?} leads nowhere");
         }
@@ -398,5 +499,10 @@ fn from_every_state_the_sign_in_can_still_succeed() {
 }
 
 fn is_success((login, past): &Node, (role, _): (Role, bool)) -> bool {
-    login.0 == Stage::Over && if role == Role::New { past.imported } else { past.secrets_sent }
+    login.0 == Stage::Over
+        && if role == Role::New {
+            past.imported
+        } else {
+            past.secrets_sent
+        }
 }

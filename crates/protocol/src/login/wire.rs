@@ -4,7 +4,8 @@ use serde::{Deserialize, Serialize};
 
 use super::message::{self, DEVICE_AUTHORIZATION_GRANT, Message, Secrets, VerificationLink};
 
-/// A message as it is written. `untagged`, with the type as a field, so that secrets are only borrowed.
+/// A message as it is written. `untagged`, with the type as a field, so that secrets are only
+/// borrowed.
 #[derive(Serialize)]
 #[serde(untagged)]
 pub(super) enum Wire<'a> {
@@ -46,23 +47,37 @@ impl<'a> From<&'a Message> for Wire<'a> {
     fn from(message: &'a Message) -> Self {
         let r#type = message.kind();
         match message {
-            Message::Protocols(message::Protocols { device_authorization_grant, homeserver }) => {
-                Self::Protocols {
+            Message::Protocols(message::Protocols {
+                device_authorization_grant,
+                homeserver,
+            }) => Self::Protocols {
+                r#type,
+                protocols: if *device_authorization_grant {
+                    &[DEVICE_AUTHORIZATION_GRANT]
+                } else {
+                    &[]
+                },
+                homeserver: homeserver.as_str(),
+            },
+            Message::Protocol(message::Protocol::DeviceAuthorizationGrant(wanted)) => {
+                Self::Protocol {
                     r#type,
-                    protocols: if *device_authorization_grant { &[DEVICE_AUTHORIZATION_GRANT] } else { &[] },
-                    homeserver: homeserver.as_str(),
+                    protocol: DEVICE_AUTHORIZATION_GRANT,
+                    device_authorization_grant: &wanted.link,
+                    device_id: wanted.device_id.as_str(),
                 }
             }
-            Message::Protocol(message::Protocol::DeviceAuthorizationGrant(wanted)) => Self::Protocol {
+            Message::Protocol(message::Protocol::Other(protocol)) => {
+                Self::OtherProtocol { r#type, protocol }
+            }
+            Message::Failure(reason) => Self::Failure {
                 r#type,
-                protocol: DEVICE_AUTHORIZATION_GRANT,
-                device_authorization_grant: &wanted.link,
-                device_id: wanted.device_id.as_str(),
+                reason: reason.as_str(),
             },
-            Message::Protocol(message::Protocol::Other(protocol)) => Self::OtherProtocol { r#type, protocol },
-            Message::Failure(reason) => Self::Failure { r#type, reason: reason.as_str() },
             Message::Secrets(secrets) => Self::Secrets { r#type, secrets },
-            Message::ProtocolAccepted | Message::Declined | Message::Success => Self::Bare { r#type },
+            Message::ProtocolAccepted | Message::Declined | Message::Success => {
+                Self::Bare { r#type }
+            }
         }
     }
 }

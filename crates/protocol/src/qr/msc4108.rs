@@ -1,4 +1,5 @@
-//! The byte layout of MSC4108's QR code after `MATRIX` and version 2: mode, key, URL and, in mode 4, the homeserver.
+//! The byte layout of MSC4108's QR code after `MATRIX` and version 2: mode, key, URL and, in mode
+//! 4, the homeserver.
 
 use super::{QrCode, QrError, ShownBy, reader::Reader};
 use crate::homeserver::Homeserver;
@@ -7,23 +8,41 @@ use crate::rendezvous::{Location, SessionUrl};
 pub(super) const VERSION: u8 = 0x02;
 const MODE_NEW: u8 = 0x03;
 const MODE_EXISTING: u8 = 0x04;
-/// Device verification codes have the same prefix and version (Client-Server API, "QR code format").
+/// Device verification codes have the same prefix and version (Client-Server API, "QR code
+/// format").
 const VERIFICATION_MODES: std::ops::RangeInclusive<u8> = 0x00..=0x02;
 
 pub(super) fn decode(mut reader: Reader<'_>) -> Result<QrCode, QrError> {
     let mode = mode(&mut reader)?;
     let key = reader.key()?;
     let url = SessionUrl::parse(reader.text()?).map_err(QrError::BadUrl)?;
-    let shown_by =
-        if mode == MODE_EXISTING { ShownBy::Existing(homeserver(&mut reader)?) } else { ShownBy::New };
+    let shown_by = if mode == MODE_EXISTING {
+        ShownBy::Existing(homeserver(&mut reader)?)
+    } else {
+        ShownBy::New
+    };
     reader.end()?;
-    Ok(QrCode { shown_by, key, location: Location::Url(url) })
+    Ok(QrCode {
+        shown_by,
+        key,
+        location: Location::Url(url),
+    })
 }
 
 pub(super) fn encode(code: &QrCode, url: &SessionUrl) -> Result<Vec<u8>, QrError> {
-    let mode = if code.homeserver().is_some() { MODE_EXISTING } else { MODE_NEW };
+    let mode = if code.homeserver().is_some() {
+        MODE_EXISTING
+    } else {
+        MODE_NEW
+    };
     let mut bytes = [super::PREFIX, &[VERSION, mode], code.key.as_bytes()].concat();
-    for text in [Some(url.as_str()), code.homeserver().map(Homeserver::as_str)].into_iter().flatten() {
+    for text in [
+        Some(url.as_str()),
+        code.homeserver().map(Homeserver::as_str),
+    ]
+    .into_iter()
+    .flatten()
+    {
         let length = u16::try_from(text.len()).map_err(|_| QrError::TooLong(text.len()))?;
         bytes.extend(length.to_be_bytes());
         bytes.extend(text.as_bytes());

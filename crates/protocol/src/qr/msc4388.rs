@@ -1,4 +1,5 @@
-//! The byte layout of MSC4388's QR code after its prefix and type 3: intent, key, session ID, base URL.
+//! The byte layout of MSC4388's QR code after its prefix and type 3: intent, key, session ID, base
+//! URL.
 
 use super::{QrCode, QrError, ShownBy, reader::Reader};
 use crate::homeserver::{BaseUrl, Homeserver};
@@ -26,7 +27,11 @@ pub(super) fn decode(mut reader: Reader<'_>, prefix: Prefix) -> Result<QrCode, Q
         _ => ShownBy::New,
     };
     let session = SessionId::parse(Api::new(base_url, prefix), id).ok_or(QrError::BadSessionId)?;
-    Ok(QrCode { shown_by, key, location: Location::Id(session) })
+    Ok(QrCode {
+        shown_by,
+        key,
+        location: Location::Id(session),
+    })
 }
 
 pub(super) fn encode(code: &QrCode, session: &SessionId) -> Result<Vec<u8>, QrError> {
@@ -36,7 +41,12 @@ pub(super) fn encode(code: &QrCode, session: &SessionId) -> Result<Vec<u8>, QrEr
         Some(homeserver) if homeserver == base_url => INTENT_EXISTING,
         Some(_) => return Err(QrError::HomeserverElsewhere),
     };
-    let mut bytes = [super::prefix(session.api().prefix()), &[TYPE, intent], code.key.as_bytes()].concat();
+    let mut bytes = [
+        super::prefix(session.api().prefix()),
+        &[TYPE, intent],
+        code.key.as_bytes(),
+    ]
+    .concat();
     bytes.push(u8::try_from(session.as_str().len()).map_err(|_| QrError::BadSessionId)?);
     bytes.extend(session.as_str().as_bytes());
     let length = u16::try_from(base_url.len()).map_err(|_| QrError::TooLong(base_url.len()))?;

@@ -10,7 +10,11 @@ impl<'a> Reader<'a> {
     pub(super) fn key(&mut self) -> Result<PublicKey, QrError> {
         let bytes: [u8; 32] = self.take(32)?.try_into().map_err(|_| QrError::Truncated)?;
         let key = PublicKey::from_bytes(bytes);
-        if key.is_low_order() { Err(QrError::NonContributoryKey) } else { Ok(key) }
+        if key.is_low_order() {
+            Err(QrError::NonContributoryKey)
+        } else {
+            Ok(key)
+        }
     }
 
     /// Two bytes of length in network byte order, and so many bytes of UTF-8.
@@ -32,7 +36,11 @@ impl<'a> Reader<'a> {
     }
 
     pub(super) fn end(self) -> Result<(), QrError> {
-        if self.0.is_empty() { Ok(()) } else { Err(QrError::TrailingBytes(self.0.len())) }
+        if self.0.is_empty() {
+            Ok(())
+        } else {
+            Err(QrError::TrailingBytes(self.0.len()))
+        }
     }
 
     fn utf8(&mut self, length: u16) -> Result<&'a str, QrError> {

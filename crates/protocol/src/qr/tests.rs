@@ -8,24 +8,40 @@ const URL: &str = "https://rendezvous.lab.element.dev/e8da6355-550b-4a32-a193-16
 
 fn code(shown_by: ShownBy, url: &str) -> QrCode {
     let key = PublicKey::from_base64("2IZoarIZe3gOMAqdSiFHSAcA15KfOasxueUUNwJI7Ws").unwrap();
-    QrCode { shown_by, key, location: Location::Url(SessionUrl::parse(url).unwrap()) }
+    QrCode {
+        shown_by,
+        key,
+        location: Location::Url(SessionUrl::parse(url).unwrap()),
+    }
 }
 
 fn existing() -> QrCode {
-    code(ShownBy::Existing(Homeserver::parse("https://matrix-client.matrix.org").unwrap()), URL)
+    code(
+        ShownBy::Existing(Homeserver::parse("https://matrix-client.matrix.org").unwrap()),
+        URL,
+    )
 }
 
 fn at_homeserver(shown_by: ShownBy, prefix: Prefix) -> QrCode {
-    let api = Api::new(BaseUrl::parse("https://matrix-client.matrix.org").unwrap(), prefix);
+    let api = Api::new(
+        BaseUrl::parse("https://matrix-client.matrix.org").unwrap(),
+        prefix,
+    );
     let session = SessionId::parse(api, "e8da6355-550b-4a32-a193-1619d9830668").unwrap();
-    QrCode { location: Location::Id(session), ..code(shown_by, URL) }
+    QrCode {
+        location: Location::Id(session),
+        ..code(shown_by, URL)
+    }
 }
 
 /// One of each kind.
 fn all() -> Vec<QrCode> {
     let mut all = vec![existing(), code(ShownBy::New, URL)];
     for prefix in [Prefix::Stable, Prefix::Unstable] {
-        all.extend([at_homeserver(existing().shown_by, prefix), at_homeserver(ShownBy::New, prefix)]);
+        all.extend([
+            at_homeserver(existing().shown_by, prefix),
+            at_homeserver(ShownBy::New, prefix),
+        ]);
     }
     all
 }
@@ -53,8 +69,16 @@ fn no_truncation_is_a_code() {
     for original in all() {
         let bytes = original.encode().unwrap();
         for end in 0..bytes.len() {
-            let prefix = if bytes.starts_with(PREFIX) { PREFIX } else { UNSTABLE_PREFIX };
-            let expected = if end < prefix.len() { QrError::NotMatrix } else { QrError::Truncated };
+            let prefix = if bytes.starts_with(PREFIX) {
+                PREFIX
+            } else {
+                UNSTABLE_PREFIX
+            };
+            let expected = if end < prefix.len() {
+                QrError::NotMatrix
+            } else {
+                QrError::Truncated
+            };
             assert_eq!(QrCode::decode(&bytes[..end]), Err(expected), "{end} bytes");
         }
     }
@@ -89,7 +113,11 @@ fn assert_is_what_it_says(bytes: &[u8], i: usize, value: u8) {
 /// Its one base URL is that of the session and that of the account.
 #[test]
 fn a_homeserver_without_the_session_is_not_shown() {
-    for text in ["https://matrix-client.matrix.org/", "https://example.org", "matrix.org"] {
+    for text in [
+        "https://matrix-client.matrix.org/",
+        "https://example.org",
+        "matrix.org",
+    ] {
         let elsewhere = ShownBy::Existing(Homeserver::parse(text).unwrap());
         let code = at_homeserver(elsewhere, Prefix::Unstable);
         assert_eq!(code.encode(), Err(QrError::HomeserverElsewhere), "{text}");
@@ -98,21 +126,39 @@ fn a_homeserver_without_the_session_is_not_shown() {
 
 #[test]
 fn what_no_qr_code_can_hold_is_not_encoded() {
-    let of_length = |n: usize| code(ShownBy::New, &format!("https://a/{}", "x".repeat(n - 10 - 42)));
-    assert_eq!(of_length(MAX_QR_BYTES).encode().unwrap().len(), MAX_QR_BYTES);
-    assert_eq!(of_length(MAX_QR_BYTES + 1).encode(), Err(QrError::TooLong(MAX_QR_BYTES + 1)));
+    let of_length = |n: usize| {
+        code(
+            ShownBy::New,
+            &format!("https://a/{}", "x".repeat(n - 10 - 42)),
+        )
+    };
+    assert_eq!(
+        of_length(MAX_QR_BYTES).encode().unwrap().len(),
+        MAX_QR_BYTES
+    );
+    assert_eq!(
+        of_length(MAX_QR_BYTES + 1).encode(),
+        Err(QrError::TooLong(MAX_QR_BYTES + 1))
+    );
     // Reading is not bound by what we would show.
     let long = format!("https://a/{}", "x".repeat(2038));
-    let bytes =
-        [b"MATRIX\x02\x03".as_slice(), existing().key.as_bytes(), &2048u16.to_be_bytes(), long.as_bytes()]
-            .concat();
+    let bytes = [
+        b"MATRIX\x02\x03".as_slice(),
+        existing().key.as_bytes(),
+        &2048u16.to_be_bytes(),
+        long.as_bytes(),
+    ]
+    .concat();
     assert_eq!(QrCode::decode(&bytes), Ok(code(ShownBy::New, &long)));
 }
 
 #[test]
 fn a_forged_key_is_not_shown() {
     for code in all() {
-        let forged = QrCode { key: PublicKey::from_bytes([0; 32]), ..code };
+        let forged = QrCode {
+            key: PublicKey::from_bytes([0; 32]),
+            ..code
+        };
         assert_eq!(forged.encode(), Err(QrError::NonContributoryKey));
     }
 }

@@ -8,7 +8,8 @@ use thiserror::Error;
 use super::{MAX_PAYLOAD_BYTES, Response};
 use crate::printable;
 
-/// The unstable form of `errcode` (section "Unstable prefix"): it says more than the `M_UNKNOWN` beside it.
+/// The unstable form of `errcode` (section "Unstable prefix"): it says more than the `M_UNKNOWN`
+/// beside it.
 const UNSTABLE_ERRCODE: &str = "org.matrix.msc4108.errcode";
 
 /// Why a step with the rendezvous server failed.
@@ -20,7 +21,9 @@ pub enum Error {
     )]
     Gone,
     /// Our payload is larger than 4096 bytes or than the server takes (413).
-    #[error("the message is too large for the rendezvous server, which takes {MAX_PAYLOAD_BYTES} bytes")]
+    #[error(
+        "the message is too large for the rendezvous server, which takes {MAX_PAYLOAD_BYTES} bytes"
+    )]
     TooLarge,
     /// The server sent a payload of more than 4096 bytes.
     #[error(
@@ -52,7 +55,8 @@ pub enum Error {
         /// The status code.
         status: u16,
     },
-    /// 401 or 403 at the creation of a session: the server lets only some do that, mostly those who are signed in there.
+    /// 401 or 403 at the creation of a session: the server lets only some do that, mostly those who
+    /// are signed in there.
     #[error("the rendezvous server does not let this device create a session")]
     CreationForbidden,
     /// An answer whose ETag is missing or weak: something between here and the server rewrites it.
@@ -85,7 +89,8 @@ pub enum Error {
         /// What is wrong with it.
         what: &'static str,
     },
-    /// A send before anything was received: without an ETag it could overwrite what the other device wrote.
+    /// A send before anything was received: without an ETag it could overwrite what the other
+    /// device wrote.
     #[error("nothing can be sent before the rendezvous session has been read")]
     NotReadYet,
     /// MSC4388's sessions carry text, and this is not text.
@@ -108,18 +113,23 @@ impl Error {
         }
     }
 
-    /// The same before there is a session: there, a 404 means that the server has no rendezvous API.
+    /// The same before there is a session: there, a 404 means that the server has no rendezvous
+    /// API.
     pub(super) fn of_creating(response: &Response) -> Self {
         let status = response.status;
         match status {
             408 | 500..=599 => Self::Unavailable { status },
             413 => Self::TooLarge,
-            429 => Self::RateLimited { retry_after: retry_after(response) },
+            429 => Self::RateLimited {
+                retry_after: retry_after(response),
+            },
             300..=399 => Self::Redirected {
                 status,
                 why: "only the creation of a session can be redirected, with status 307",
             },
-            200..=299 => Self::Malformed { what: "its status says that it succeeded in something else" },
+            200..=299 => Self::Malformed {
+                what: "its status says that it succeeded in something else",
+            },
             _ => refused(response),
         }
     }
@@ -138,15 +148,22 @@ fn refused(response: &Response) -> Error {
 /// RFC 9110's `Retry-After`, a number of seconds or a date, or else Matrix's `retry_after_ms`.
 fn retry_after(response: &Response) -> Option<Duration> {
     let header = response.header("Retry-After");
-    let seconds = header.and_then(|value| value.parse().ok()).map(Duration::from_secs);
+    let seconds = header
+        .and_then(|value| value.parse().ok())
+        .map(Duration::from_secs);
     let until = || response.until("Retry-After");
-    let milliseconds =
-        || json(response).get("retry_after_ms").and_then(Value::as_u64).map(Duration::from_millis);
+    let milliseconds = || {
+        json(response)
+            .get("retry_after_ms")
+            .and_then(Value::as_u64)
+            .map(Duration::from_millis)
+    };
     seconds.or_else(until).or_else(milliseconds)
 }
 
 impl Response {
-    /// How far the date in this header is after the response's own `Date`: no clock of ours has a part in it.
+    /// How far the date in this header is after the response's own `Date`: no clock of ours has a
+    /// part in it.
     pub(super) fn until(&self, name: &str) -> Option<Duration> {
         let date = |name| httpdate::parse_http_date(self.header(name)?).ok();
         let (then, now) = (date(name)?, date("Date")?);
@@ -157,7 +174,10 @@ impl Response {
 /// The body as JSON, or null.
 fn json(response: &Response) -> Value {
     let small = response.body.len() <= MAX_PAYLOAD_BYTES;
-    small.then(|| serde_json::from_slice(&response.body).ok()).flatten().unwrap_or_default()
+    small
+        .then(|| serde_json::from_slice(&response.body).ok())
+        .flatten()
+        .unwrap_or_default()
 }
 
 fn said(errcode: Option<&str>, error: Option<&str>) -> String {

@@ -6,7 +6,8 @@ use serde::Deserialize;
 use url::Url;
 
 use super::{
-    Error, MAX_PAYLOAD_BYTES, MAX_SESSION_URL_BYTES, Method, Received, Request, Response, Sent, SessionUrl,
+    Error, MAX_PAYLOAD_BYTES, MAX_SESSION_URL_BYTES, Method, Received, Request, Response, Sent,
+    SessionUrl,
 };
 use crate::{printable, web_url};
 
@@ -19,7 +20,12 @@ const TEXT_PLAIN: (&str, &str) = ("Content-Type", "text/plain");
 #[must_use]
 pub fn create(endpoint: &Url) -> Request {
     let headers = vec![(TEXT_PLAIN.0, TEXT_PLAIN.1.to_owned())];
-    Request { method: Method::Post, url: endpoint.clone(), headers, body: Vec::new() }
+    Request {
+        method: Method::Post,
+        url: endpoint.clone(),
+        headers,
+        body: Vec::new(),
+    }
 }
 
 /// What the answer to [`create`] means.
@@ -34,11 +40,13 @@ pub enum Created {
 /// Reads the answer to [`create`], which was sent to `endpoint`.
 ///
 /// # Errors
-/// As [`Error`] says. A server without a rendezvous API is [`Error::Refused`], mostly with status 404. Neither a
-/// redirect nor the session may lead from `https` to `http`.
+/// As [`Error`] says. A server without a rendezvous API is [`Error::Refused`], mostly with status
+/// 404. Neither a redirect nor the session may lead from `https` to `http`.
 pub fn created(endpoint: &Url, response: &Response) -> Result<Created, Error> {
     match response.status {
-        200..=299 => new_session(endpoint, response).map(|session| Created::Session(session.into())),
+        200..=299 => {
+            new_session(endpoint, response).map(|session| Created::Session(session.into()))
+        }
         307 => redirect(endpoint, response).map(Created::Redirect),
         _ => Err(Error::of_creating(response)),
     }
@@ -51,27 +59,49 @@ struct CreatedBody {
 
 fn new_session(endpoint: &Url, response: &Response) -> Result<Session, Error> {
     if response.body.len() > MAX_PAYLOAD_BYTES {
-        return Err(Error::Malformed { what: "the answer is larger than a URL can be" });
+        return Err(Error::Malformed {
+            what: "the answer is larger than a URL can be",
+        });
     }
-    let CreatedBody { url } = serde_json::from_slice(&response.body)
-        .map_err(|_| Error::Malformed { what: "it is not a JSON object with the session's URL" })?;
-    let url = SessionUrl::parse(&url)
-        .map_err(|_| Error::Malformed { what: "the session's URL is not a usable one" })?;
+    let CreatedBody { url } =
+        serde_json::from_slice(&response.body).map_err(|_| Error::Malformed {
+            what: "it is not a JSON object with the session's URL",
+        })?;
+    let url = SessionUrl::parse(&url).map_err(|_| Error::Malformed {
+        what: "the session's URL is not a usable one",
+    })?;
     if leaves_https(endpoint, url.url()) {
-        return Err(Error::Malformed { what: "the session's URL leaves https" });
+        return Err(Error::Malformed {
+            what: "the session's URL leaves https",
+        });
     }
-    Ok(Session { url, etag: Some(etag(response)?.to_owned()), time_left: response.until("Expires") })
+    Ok(Session {
+        url,
+        etag: Some(etag(response)?.to_owned()),
+        time_left: response.until("Expires"),
+    })
 }
 
 fn redirect(endpoint: &Url, response: &Response) -> Result<Url, Error> {
-    let refused = |why| Error::Redirected { status: response.status, why };
-    let location = response.header("Location").ok_or(refused("it does not say where to"))?;
+    let refused = |why| Error::Redirected {
+        status: response.status,
+        why,
+    };
+    let location = response
+        .header("Location")
+        .ok_or(refused("it does not say where to"))?;
     if location.len() > MAX_SESSION_URL_BYTES {
         return Err(refused("its target is too long"));
     }
-    let target = endpoint.join(location).map_err(|_| refused("its target is not a URL"))?;
+    let target = endpoint
+        .join(location)
+        .map_err(|_| refused("its target is not a URL"))?;
     let target = web_url::check(target).map_err(|_| refused("its target is not a usable URL"))?;
-    if leaves_https(endpoint, &target) { Err(refused("its target is not https")) } else { Ok(target) }
+    if leaves_https(endpoint, &target) {
+        Err(refused("its target is not https"))
+    } else {
+        Ok(target)
+    }
 }
 
 fn leaves_https(from: &Url, to: &Url) -> bool {
@@ -89,7 +119,11 @@ pub(super) struct Session {
 
 impl Session {
     pub(super) fn join(url: SessionUrl) -> Self {
-        Self { url, etag: None, time_left: None }
+        Self {
+            url,
+            etag: None,
+            time_left: None,
+        }
     }
 
     pub(super) fn url(&self) -> &SessionUrl {
@@ -105,7 +139,9 @@ impl Session {
         let mut request = self.request(Method::Get);
         if let Some(etag) = &self.etag {
             request.headers.push(("If-None-Match", etag.clone()));
-            request.headers.extend(wait.map(|seconds| ("Prefer", format!("wait={seconds}"))));
+            request
+                .headers
+                .extend(wait.map(|seconds| ("Prefer", format!("wait={seconds}"))));
         }
         request
     }
@@ -115,14 +151,18 @@ impl Session {
             200 => self.etag.as_deref() == Some(etag(response)?),
             304 if self.etag.is_some() => true,
             304 => {
-                return Err(Error::Malformed { what: "it says that nothing changed, and nothing was known" });
+                return Err(Error::Malformed {
+                    what: "it says that nothing changed, and nothing was known",
+                });
             }
             _ => return Err(Error::of(response)),
         };
         // A server that does not know `If-None-Match` sends back what we wrote ourselves.
         if unchanged {
             self.time_left = response.until("Expires");
-            return Ok(Received::Nothing { waited: response.waited() });
+            return Ok(Received::Nothing {
+                waited: response.waited(),
+            });
         }
         check_payload(response)?;
         self.adopt(response)?;
@@ -154,7 +194,12 @@ impl Session {
     }
 
     fn request(&self, method: Method) -> Request {
-        Request { method, url: self.url.url().clone(), headers: Vec::new(), body: Vec::new() }
+        Request {
+            method,
+            url: self.url.url().clone(),
+            headers: Vec::new(),
+            body: Vec::new(),
+        }
     }
 
     fn adopt(&mut self, response: &Response) -> Result<(), Error> {
@@ -166,23 +211,36 @@ impl Session {
 
 /// Section "Receive a payload": `text/plain`, which may have parameters, and not too large.
 fn check_payload(response: &Response) -> Result<(), Error> {
-    let found = response.header("Content-Type").unwrap_or("of no stated type");
+    let found = response
+        .header("Content-Type")
+        .unwrap_or("of no stated type");
     let essence = found.split(';').next().unwrap_or_default().trim_end();
     if !essence.eq_ignore_ascii_case(TEXT_PLAIN.1) {
-        return Err(Error::WrongContentType { found: printable(found) });
+        return Err(Error::WrongContentType {
+            found: printable(found),
+        });
     }
     let size = response.body.len();
-    if size > MAX_PAYLOAD_BYTES { Err(Error::Oversized { size }) } else { Ok(()) }
+    if size > MAX_PAYLOAD_BYTES {
+        Err(Error::Oversized { size })
+    } else {
+        Ok(())
+    }
 }
 
-/// Section "The send mechanism": only a strong, single ETag. Quoted or not, it is sent back as it came.
+/// Section "The send mechanism": only a strong, single ETag. Quoted or not, it is sent back as it
+/// came.
 fn etag(response: &Response) -> Result<&str, Error> {
     let broken = |what| Err(Error::BrokenProxy { what });
     match response.header("ETag") {
         None | Some("" | "\"\"") => broken("has no ETag"),
-        Some(etag) if etag.starts_with("W/") => broken("has a weak ETag (compressing an answer does that)"),
+        Some(etag) if etag.starts_with("W/") => {
+            broken("has a weak ETag (compressing an answer does that)")
+        }
         Some(etag)
-            if etag.len() > MAX_ETAG_BYTES || !etag.bytes().all(|b| b.is_ascii_graphic()) || etag == "*" =>
+            if etag.len() > MAX_ETAG_BYTES
+                || !etag.bytes().all(|b| b.is_ascii_graphic())
+                || etag == "*" =>
         {
             broken("has an ETag that cannot be sent back")
         }

@@ -53,7 +53,8 @@ pub struct Response {
     pub status: u16,
     /// Names, in any case, and values.
     pub headers: Vec<(String, String)>,
-    /// The body; the caller need not read beyond [`MAX_ANSWER_BYTES`](super::json::MAX_ANSWER_BYTES), more than that is refused.
+    /// The body; the caller need not read beyond
+    /// [`MAX_ANSWER_BYTES`](super::json::MAX_ANSWER_BYTES), more than that is refused.
     pub body: Vec<u8>,
 }
 
@@ -61,33 +62,60 @@ impl Response {
     /// The first header of this name, in any case, without white space around it.
     #[must_use]
     pub fn header(&self, name: &str) -> Option<&str> {
-        let (_, value) = self.headers.iter().find(|(n, _)| n.eq_ignore_ascii_case(name))?;
+        let (_, value) = self
+            .headers
+            .iter()
+            .find(|(n, _)| n.eq_ignore_ascii_case(name))?;
         Some(value.trim())
     }
 
     /// RFC 7240, section 3: the server says which preferences it applied.
     pub(super) fn waited(&self) -> bool {
         let applied = self.header("Preference-Applied").unwrap_or_default();
-        applied
-            .split(',')
-            .any(|item| item.split('=').next().is_some_and(|name| name.trim().eq_ignore_ascii_case("wait")))
+        applied.split(',').any(|item| {
+            item.split('=')
+                .next()
+                .is_some_and(|name| name.trim().eq_ignore_ascii_case("wait"))
+        })
     }
 }
 
 /// Bodies are ciphertext or of somebody else's making: their length is all that a log needs.
 impl fmt::Debug for Request {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { method, url, headers, body } = self;
-        let shown = |name, value| if name == AUTHORIZATION { "[redacted]" } else { value };
-        let headers: Vec<_> =
-            headers.iter().map(|(name, value)| (*name, shown(*name, value.as_str()))).collect();
-        write!(f, "{} {url} {headers:?} ({} bytes)", method.as_str(), body.len())
+        let Self {
+            method,
+            url,
+            headers,
+            body,
+        } = self;
+        let shown = |name, value| {
+            if name == AUTHORIZATION {
+                "[redacted]"
+            } else {
+                value
+            }
+        };
+        let headers: Vec<_> = headers
+            .iter()
+            .map(|(name, value)| (*name, shown(*name, value.as_str())))
+            .collect();
+        write!(
+            f,
+            "{} {url} {headers:?} ({} bytes)",
+            method.as_str(),
+            body.len()
+        )
     }
 }
 
 impl fmt::Debug for Response {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { status, headers, body } = self;
+        let Self {
+            status,
+            headers,
+            body,
+        } = self;
         write!(f, "{status} {headers:?} ({} bytes)", body.len())
     }
 }

@@ -1,4 +1,5 @@
-//! MSC4388's dialect: one text in a JSON object at one ID, with a sequence token for each revision of it.
+//! MSC4388's dialect: one text in a JSON object at one ID, with a sequence token for each revision
+//! of it.
 
 #[cfg(test)]
 mod tests;
@@ -14,16 +15,23 @@ use super::{
     SequenceToken, SessionId,
 };
 
-/// The longest answer that is read, in bytes: room for a payload, even with each of its bytes escaped.
+/// The longest answer that is read, in bytes: room for a payload, even with each of its bytes
+/// escaped.
 pub const MAX_ANSWER_BYTES: usize = 32 << 10;
 
 const JSON: (&str, &str) = ("Content-Type", "application/json");
 
-/// Asks whether there is a rendezvous API, and whether a session can be created with this access token, or without one.
+/// Asks whether there is a rendezvous API, and whether a session can be created with this access
+/// token, or without one.
 #[must_use]
 pub fn discover(api: &Api, access_token: Option<&str>) -> Request {
     authorized(
-        Request { method: Method::Get, url: api.url(), headers: Vec::new(), body: Vec::new() },
+        Request {
+            method: Method::Get,
+            url: api.url(),
+            headers: Vec::new(),
+            body: Vec::new(),
+        },
         access_token,
     )
 }
@@ -53,8 +61,8 @@ pub fn create(api: &Api, access_token: Option<&str>) -> Request {
 /// Reads the answer to [`create`].
 ///
 /// # Errors
-/// As [`Error`] says. [`Error::CreationForbidden`] when the server wants another access token, or one at all. A server
-/// without this API is [`Error::Refused`] with status 404.
+/// As [`Error`] says. [`Error::CreationForbidden`] when the server wants another access token, or
+/// one at all. A server without this API is [`Error::Refused`] with status 404.
 pub fn created(api: &Api, response: &Response) -> Result<super::Session, Error> {
     #[derive(Deserialize)]
     struct Body {
@@ -65,8 +73,14 @@ pub fn created(api: &Api, response: &Response) -> Result<super::Session, Error> 
     if !matches!(response.status, 200..=299) {
         return Err(not_created(response));
     }
-    let Body { id, sequence_token, expires_in_ms } = read(response)?;
-    let malformed = Error::Malformed { what: "the session's ID is not an opaque identifier" };
+    let Body {
+        id,
+        sequence_token,
+        expires_in_ms,
+    } = read(response)?;
+    let malformed = Error::Malformed {
+        what: "the session's ID is not an opaque identifier",
+    };
     let id = SessionId::parse(api.clone(), &id).ok_or(malformed)?;
     let mut session = Session::join(id);
     session.adopt(token(&sequence_token)?, expires_in_ms);
@@ -89,7 +103,8 @@ enum Doubt {
     None,
     /// A payload was sent, and no answer has come.
     Unanswered,
-    /// It was refused. But a proxy may have sent it twice, so that it is the second that was refused.
+    /// It was refused. But a proxy may have sent it twice, so that it is the second that was
+    /// refused.
     Refused,
     /// It was sent once more: the first answer is lost.
     Lost,
@@ -99,7 +114,12 @@ enum Doubt {
 
 impl Session {
     pub(super) fn join(id: SessionId) -> Self {
-        Self { id, token: None, time_left: None, doubt: Doubt::None }
+        Self {
+            id,
+            token: None,
+            time_left: None,
+            doubt: Doubt::None,
+        }
     }
 
     pub(super) fn id(&self) -> &SessionId {
@@ -111,14 +131,21 @@ impl Session {
     }
 
     pub(super) fn binding(&self) -> Binding {
-        self.token.as_ref().map(|token| Binding::new(&self.id, token)).unwrap_or_default()
+        self.token
+            .as_ref()
+            .map(|token| Binding::new(&self.id, token))
+            .unwrap_or_default()
     }
 
-    /// Section "Receive a payload", its last paragraph: a server that waits is told what this device has seen.
+    /// Section "Receive a payload", its last paragraph: a server that waits is told what this
+    /// device has seen.
     pub(super) fn receive(&self, wait: Option<u8>) -> Request {
         let mut request = self.request(Method::Get);
         if let (Some(token), Some(seconds)) = (&self.token, wait) {
-            request.url.query_pairs_mut().append_pair("sequence_token", token.as_str());
+            request
+                .url
+                .query_pairs_mut()
+                .append_pair("sequence_token", token.as_str());
             request.headers.push(("Prefer", format!("wait={seconds}")));
         }
         request
@@ -137,7 +164,12 @@ impl Session {
         if response.status != 200 {
             return Err(not_there(response));
         }
-        let Body { data, sequence_token, expires_in_ms, previous } = read(response)?;
+        let Body {
+            data,
+            sequence_token,
+            expires_in_ms,
+            previous,
+        } = read(response)?;
         let size = data.len();
         if size > MAX_PAYLOAD_BYTES {
             return Err(Error::Oversized { size });
@@ -145,15 +177,20 @@ impl Session {
         let token = token(&sequence_token)?;
         if self.token.as_ref() == Some(&token) {
             self.adopt(token, expires_in_ms);
-            return Ok(Received::Nothing { waited: response.waited() });
+            return Ok(Received::Nothing {
+                waited: response.waited(),
+            });
         }
         let binding = self.written_against(previous.as_deref());
         self.adopt(token, expires_in_ms);
-        Ok(Received::Payload(Payload { bytes: data.into_bytes(), binding }))
+        Ok(Received::Payload(Payload {
+            bytes: data.into_bytes(),
+            binding,
+        }))
     }
 
-    /// What a new payload was written against is what this device had seen until now; or what it wrote since, if the answer to that
-    /// was lost. Then only a server that says it can tell.
+    /// What a new payload was written against is what this device had seen until now; or what it
+    /// wrote since, if the answer to that was lost. Then only a server that says it can tell.
     fn written_against(&mut self, previous: Option<&str>) -> Binding {
         let asked = !matches!(self.doubt, Doubt::None | Doubt::LostTrack);
         let previous = previous.filter(|_| asked).and_then(SequenceToken::parse);
@@ -168,7 +205,8 @@ impl Session {
         self.doubt == Doubt::LostTrack
     }
 
-    /// The token that goes with it is the one that the payload is bound to: the server compares what the cipher compares.
+    /// The token that goes with it is the one that the payload is bound to: the server compares
+    /// what the cipher compares.
     pub(super) fn send(&mut self, payload: &Payload) -> Result<Request, Error> {
         if payload.bytes.len() > MAX_PAYLOAD_BYTES {
             return Err(Error::TooLarge);
@@ -191,7 +229,10 @@ impl Session {
         }
         match response.status {
             200..=299 => {
-                let Body { sequence_token, expires_in_ms } = read(response)?;
+                let Body {
+                    sequence_token,
+                    expires_in_ms,
+                } = read(response)?;
                 self.adopt(token(&sequence_token)?, expires_in_ms);
                 self.doubt = Doubt::None;
                 Ok(Sent::Accepted)
@@ -204,7 +245,8 @@ impl Session {
             }
             _ => {
                 let error = not_there(response);
-                // Sent away before it was looked at. A 5xx says less: it may be a proxy's, of an answer that it lost.
+                // Sent away before it was looked at. A 5xx says less: it may be a proxy's, of an
+                // answer that it lost.
                 if matches!(error, Error::RateLimited { .. }) && self.doubt == Doubt::Unanswered {
                     self.doubt = Doubt::None;
                 }
@@ -218,7 +260,12 @@ impl Session {
     }
 
     fn request(&self, method: Method) -> Request {
-        Request { method, url: self.id.url(), headers: Vec::new(), body: Vec::new() }
+        Request {
+            method,
+            url: self.id.url(),
+            headers: Vec::new(),
+            body: Vec::new(),
+        }
     }
 
     fn adopt(&mut self, token: SequenceToken, expires_in_ms: Option<u64>) {
@@ -229,41 +276,57 @@ impl Session {
 
 fn with_body(method: Method, url: url::Url, body: &Value) -> Request {
     let headers = vec![(JSON.0, JSON.1.to_owned())];
-    Request { method, url, headers, body: body.to_string().into_bytes() }
+    Request {
+        method,
+        url,
+        headers,
+        body: body.to_string().into_bytes(),
+    }
 }
 
 fn authorized(mut request: Request, access_token: Option<&str>) -> Request {
-    request.headers.extend(access_token.map(|token| (AUTHORIZATION, format!("Bearer {token}"))));
+    request
+        .headers
+        .extend(access_token.map(|token| (AUTHORIZATION, format!("Bearer {token}"))));
     request
 }
 
 fn read<T: DeserializeOwned>(response: &Response) -> Result<T, Error> {
     if response.body.len() > MAX_ANSWER_BYTES {
-        return Err(Error::Malformed { what: "it is larger than a payload can be" });
+        return Err(Error::Malformed {
+            what: "it is larger than a payload can be",
+        });
     }
-    serde_json::from_slice(&response.body)
-        .map_err(|_| Error::Malformed { what: "it is not the JSON object that belongs there" })
+    serde_json::from_slice(&response.body).map_err(|_| Error::Malformed {
+        what: "it is not the JSON object that belongs there",
+    })
 }
 
 fn token(text: &str) -> Result<SequenceToken, Error> {
-    SequenceToken::parse(text)
-        .ok_or(Error::Malformed { what: "the sequence token is not an opaque identifier" })
+    SequenceToken::parse(text).ok_or(Error::Malformed {
+        what: "the sequence token is not an opaque identifier",
+    })
 }
 
 /// "depending on server policy": who may create a session.
 fn not_created(response: &Response) -> Error {
     match Error::of_creating(response) {
-        Error::Refused { status: 401 | 403, .. } => Error::CreationForbidden,
+        Error::Refused {
+            status: 401 | 403, ..
+        } => Error::CreationForbidden,
         error => error,
     }
 }
 
-/// 404 has two meanings: without the API there is nothing at this path, with it there is no such session any more.
+/// 404 has two meanings: without the API there is nothing at this path, with it there is no such
+/// session any more.
 fn not_there(response: &Response) -> Error {
     match Error::of_creating(response) {
-        Error::Refused { status: 404, errcode, .. } if errcode.as_deref() != Some("M_UNRECOGNIZED") => {
-            Error::Gone
-        }
+        Error::Refused {
+            status: 404,
+            errcode,
+            ..
+        } if errcode.as_deref() != Some("M_UNRECOGNIZED") => Error::Gone,
         error => error,
     }
 }

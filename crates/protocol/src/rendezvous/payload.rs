@@ -13,8 +13,8 @@ pub struct Payload {
     pub binding: Binding,
 }
 
-/// What a payload is written against. In MSC4108 that is nothing that the payload itself could show; in MSC4388 it is
-/// authenticated with every payload ("Secure channel", `Aad`).
+/// What a payload is written against. In MSC4108 that is nothing that the payload itself could
+/// show; in MSC4388 it is authenticated with every payload ("Secure channel", `Aad`).
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct Binding {
     aad: Vec<u8>,
@@ -22,7 +22,8 @@ pub struct Binding {
 }
 
 impl Binding {
-    /// `Aad := EncodeStringAsBytes16(BaseUrl) || EncodeStringAsBytes8(RendezvousId) || EncodeStringAsBytes8(SequenceToken)`.
+    /// `Aad := EncodeStringAsBytes16(BaseUrl) || EncodeStringAsBytes8(RendezvousId) ||
+    /// EncodeStringAsBytes8(SequenceToken)`.
     #[must_use]
     pub fn new(session: &SessionId, token: &SequenceToken) -> Self {
         let base_url = session.api().base_url().as_str();
@@ -34,7 +35,10 @@ impl Binding {
             aad.push(length);
             aad.extend(text.as_bytes());
         }
-        Self { aad, token: Some(token.clone()) }
+        Self {
+            aad,
+            token: Some(token.clone()),
+        }
     }
 
     /// The additional authenticated data. Empty in MSC4108.
@@ -51,7 +55,10 @@ impl Binding {
 /// A payload that is bound to nothing, as those of MSC4108 are.
 impl From<Vec<u8>> for Payload {
     fn from(bytes: Vec<u8>) -> Self {
-        Self { bytes, binding: Binding::default() }
+        Self {
+            bytes,
+            binding: Binding::default(),
+        }
     }
 }
 
@@ -85,7 +92,10 @@ mod tests {
 
     fn binding(base_url: &str, id: &str, token: &str) -> Binding {
         let api = Api::new(BaseUrl::parse(base_url).unwrap(), Prefix::Stable);
-        Binding::new(&SessionId::parse(api, id).unwrap(), &SequenceToken::parse(token).unwrap())
+        Binding::new(
+            &SessionId::parse(api, id).unwrap(),
+            &SequenceToken::parse(token).unwrap(),
+        )
     }
 
     #[test]
@@ -99,15 +109,28 @@ mod tests {
         let base_url = format!("https://a/{}", "x".repeat(502));
         let (id, token) = ("i".repeat(255), "t".repeat(255));
         let bound = binding(&base_url, &id, &token);
-        let expected =
-            [b"\x02\x00", base_url.as_bytes(), b"\xff", id.as_bytes(), b"\xff", token.as_bytes()].concat();
+        let expected = [
+            b"\x02\x00",
+            base_url.as_bytes(),
+            b"\xff",
+            id.as_bytes(),
+            b"\xff",
+            token.as_bytes(),
+        ]
+        .concat();
         assert_eq!(bound.as_bytes(), expected);
     }
 
     #[test]
     fn the_base_url_is_bound_as_it_is_written() {
-        assert_ne!(binding("https://a.org", "x", "1"), binding("https://a.org/", "x", "1"));
-        assert_ne!(binding("https://a.org", "x", "1"), binding("https://A.org", "x", "1"));
+        assert_ne!(
+            binding("https://a.org", "x", "1"),
+            binding("https://a.org/", "x", "1")
+        );
+        assert_ne!(
+            binding("https://a.org", "x", "1"),
+            binding("https://A.org", "x", "1")
+        );
     }
 
     #[test]
@@ -119,7 +142,13 @@ mod tests {
 
     #[test]
     fn debug_tells_no_id() {
-        let payload = Payload { bytes: b"xyz".to_vec(), binding: binding("https://a.org", "abcdef", "1") };
-        assert_eq!(format!("{payload:?} {:?}", payload.binding), "Payload(3 bytes) Binding([redacted])");
+        let payload = Payload {
+            bytes: b"xyz".to_vec(),
+            binding: binding("https://a.org", "abcdef", "1"),
+        };
+        assert_eq!(
+            format!("{payload:?} {:?}", payload.binding),
+            "Payload(3 bytes) Binding([redacted])"
+        );
     }
 }

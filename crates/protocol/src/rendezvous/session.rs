@@ -19,7 +19,8 @@ enum Dialect {
 pub enum Received {
     /// A payload that this device has not seen.
     ///
-    /// After a [`Session::send`] whose answer was lost it can be the payload that was sent: compare before using it.
+    /// After a [`Session::send`] whose answer was lost it can be the payload that was sent: compare
+    /// before using it.
     Payload(Payload),
     /// Nothing new.
     Nothing {
@@ -33,7 +34,8 @@ pub enum Received {
 pub enum Sent {
     /// It is the session's payload now.
     Accepted,
-    /// 412 or 409: it is not, somebody else wrote first. Receive that before sending again, so that nothing unseen is overwritten.
+    /// 412 or 409: it is not, somebody else wrote first. Receive that before sending again, so that
+    /// nothing unseen is overwritten.
     Conflict,
 }
 
@@ -56,8 +58,8 @@ impl Session {
         }
     }
 
-    /// What was left of the session's life when the last answer that was understood was made, by the server's own clock.
-    /// `None` when that answer does not say.
+    /// What was left of the session's life when the last answer that was understood was made, by
+    /// the server's own clock. `None` when that answer does not say.
     #[must_use]
     pub fn time_left(&self) -> Option<Duration> {
         match &self.0 {
@@ -66,7 +68,8 @@ impl Session {
         }
     }
 
-    /// What a payload that is sealed now is written against: the last one that this device has seen or written.
+    /// What a payload that is sealed now is written against: the last one that this device has seen
+    /// or written.
     #[must_use]
     pub fn binding(&self) -> Binding {
         match &self.0 {
@@ -75,8 +78,9 @@ impl Session {
         }
     }
 
-    /// Asks for a payload that this device has not seen. `wait` is how many seconds (at most 30) the server may hold
-    /// the request until there is one (RFC 7240, `Prefer: wait`); a server that does not know that answers at once.
+    /// Asks for a payload that this device has not seen. `wait` is how many seconds (at most 30)
+    /// the server may hold the request until there is one (RFC 7240, `Prefer: wait`); a server that
+    /// does not know that answers at once.
     #[must_use]
     pub fn receive(&self, wait: Option<u8>) -> Request {
         match &self.0 {
@@ -96,11 +100,12 @@ impl Session {
         }
     }
 
-    /// Sends a payload in place of the one that it was written against. In MSC4108 that is the last one that this device
-    /// has seen.
+    /// Sends a payload in place of the one that it was written against. In MSC4108 that is the last
+    /// one that this device has seen.
     ///
     /// # Errors
-    /// [`Error::TooLarge`] above 4096 bytes, [`Error::NotReadYet`] after [`Session::join`] without a [`Session::received`].
+    /// [`Error::TooLarge`] above 4096 bytes, [`Error::NotReadYet`] after [`Session::join`] without
+    /// a [`Session::received`].
     pub fn send(&mut self, payload: &Payload) -> Result<Request, Error> {
         match &mut self.0 {
             Dialect::Etag(session) => session.send(&payload.bytes),
@@ -108,15 +113,16 @@ impl Session {
         }
     }
 
-    /// Whether a send whose answer was lost may simply be repeated (MSC4388, "The send mechanism"). Where it may not, only a
-    /// receive tells what became of it.
+    /// Whether a send whose answer was lost may simply be repeated (MSC4388, "The send mechanism").
+    /// Where it may not, only a receive tells what became of it.
     #[must_use]
     pub fn is_repeatable(&self) -> bool {
         matches!(self.0, Dialect::Json(_))
     }
 
-    /// Whether the binding of the last payload is a guess: an answer to a [`Session::send`] was lost, with a token that the payload may
-    /// have been written against, and the server does not say which it was. Then it is no forgery if it cannot be opened.
+    /// Whether the binding of the last payload is a guess: an answer to a [`Session::send`] was
+    /// lost, with a token that the payload may have been written against, and the server does not
+    /// say which it was. Then it is no forgery if it cannot be opened.
     #[must_use]
     pub fn has_lost_track(&self) -> bool {
         match &self.0 {
@@ -128,7 +134,8 @@ impl Session {
     /// Reads the answer to [`Session::send`].
     ///
     /// # Errors
-    /// As [`Error`] says. When there is no answer at all the payload may have been written: receive, and look.
+    /// As [`Error`] says. When there is no answer at all the payload may have been written:
+    /// receive, and look.
     pub fn sent(&mut self, response: &Response) -> Result<Sent, Error> {
         match &mut self.0 {
             Dialect::Etag(session) => session.sent(response),

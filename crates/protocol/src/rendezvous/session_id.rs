@@ -50,7 +50,8 @@ impl Api {
     }
 }
 
-/// A session in a homeserver's rendezvous API. Who knows the ID can write there: `Debug` does not say it.
+/// A session in a homeserver's rendezvous API. Who knows the ID can write there: `Debug` does not
+/// say it.
 #[derive(Clone, PartialEq, Eq)]
 pub struct SessionId {
     api: Api,
@@ -63,7 +64,10 @@ impl SessionId {
     pub fn parse(api: Api, id: &str) -> Option<Self> {
         // Two texts of the grammar mean something else in a path than themselves.
         let usable = is_opaque(id, b"") && !matches!(id, "." | "..");
-        usable.then(|| Self { api, id: id.to_owned() })
+        usable.then(|| Self {
+            api,
+            id: id.to_owned(),
+        })
     }
 
     /// Where it is.
@@ -81,13 +85,18 @@ impl SessionId {
     /// The URL of the session.
     #[must_use]
     pub fn url(&self) -> Url {
-        self.api.base_url.below(&format!("{}/{}", self.api.path(), self.id))
+        self.api
+            .base_url
+            .below(&format!("{}/{}", self.api.path(), self.id))
     }
 
     /// The same session under other names: a code does not say which of them the server knows.
     #[must_use]
     pub fn under(self, prefix: Prefix) -> Self {
-        Self { api: Api { prefix, ..self.api }, ..self }
+        Self {
+            api: Api { prefix, ..self.api },
+            ..self
+        }
     }
 }
 
@@ -102,8 +111,8 @@ impl fmt::Debug for SessionId {
 pub struct SequenceToken(String);
 
 impl SequenceToken {
-    /// The token, or nothing if it is not one. Base64 is let through beside the grammar's characters: the text's own examples
-    /// are padded.
+    /// The token, or nothing if it is not one. Base64 is let through beside the grammar's
+    /// characters: the text's own examples are padded.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
         is_opaque(text, b"+/=").then(|| Self(text.to_owned()))
@@ -118,8 +127,9 @@ impl SequenceToken {
 
 /// Matrix appendices, "Opaque identifiers": 1 to 255 of `0-9A-Za-z-._~`.
 fn is_opaque(text: &str, more: &[u8]) -> bool {
-    let allowed =
-        |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'.' | b'_' | b'~') || more.contains(&b);
+    let allowed = |b: u8| {
+        b.is_ascii_alphanumeric() || matches!(b, b'-' | b'.' | b'_' | b'~') || more.contains(&b)
+    };
     (1..=MAX_ID_BYTES).contains(&text.len()) && text.bytes().all(allowed)
 }
 
@@ -136,15 +146,24 @@ mod tests {
     fn the_paths_are_those_of_the_text() {
         for (prefix, path) in [
             (Prefix::Stable, "/_matrix/client/v1/rendezvous"),
-            (Prefix::Unstable, "/_matrix/client/unstable/io.element.msc4388/rendezvous"),
+            (
+                Prefix::Unstable,
+                "/_matrix/client/unstable/io.element.msc4388/rendezvous",
+            ),
         ] {
             for base in ["https://example.org", "https://example.org/"] {
                 let api = api(base, prefix);
                 assert_eq!(api.url().as_str(), format!("https://example.org{path}"));
                 let session = SessionId::parse(api, "a~B.1_-").unwrap();
-                assert_eq!(session.url().as_str(), format!("https://example.org{path}/a~B.1_-"));
+                assert_eq!(
+                    session.url().as_str(),
+                    format!("https://example.org{path}/a~B.1_-")
+                );
                 let other = session.under(prefix.other());
-                assert_eq!((other.api().prefix(), other.api().base_url().as_str()), (prefix.other(), base));
+                assert_eq!(
+                    (other.api().prefix(), other.api().base_url().as_str()),
+                    (prefix.other(), base)
+                );
             }
         }
     }
@@ -152,19 +171,41 @@ mod tests {
     #[test]
     fn ids_are_opaque_identifiers() {
         let id = |text: &str| SessionId::parse(api("https://example.org", Prefix::Stable), text);
-        for text in ["a", "e8da6355-550b-4a32-a193-1619d9830668", "...", &"x".repeat(255)] {
+        for text in [
+            "a",
+            "e8da6355-550b-4a32-a193-1619d9830668",
+            "...",
+            &"x".repeat(255),
+        ] {
             assert_eq!(id(text).unwrap().as_str(), text);
         }
-        for text in
-            ["", ".", "..", "a/b", "a?b", "a#b", "a b", "a%2F", "a=", "a+", "ä", "a\n", &"x".repeat(256)]
-        {
+        for text in [
+            "",
+            ".",
+            "..",
+            "a/b",
+            "a?b",
+            "a#b",
+            "a b",
+            "a%2F",
+            "a=",
+            "a+",
+            "ä",
+            "a\n",
+            &"x".repeat(256),
+        ] {
             assert_eq!(id(text), None, "{text:?}");
         }
     }
 
     #[test]
     fn tokens_may_be_base64() {
-        for text in ["1", "VmbxF13QDusTgOCt8aoa0d2PQcnBOXeIxEqhw5aQ03o=", "a+/b", &"x".repeat(255)] {
+        for text in [
+            "1",
+            "VmbxF13QDusTgOCt8aoa0d2PQcnBOXeIxEqhw5aQ03o=",
+            "a+/b",
+            &"x".repeat(255),
+        ] {
             assert_eq!(SequenceToken::parse(text).unwrap().as_str(), text);
         }
         for text in ["", "a b", "a\"", "a\\", "a,b", "ä", &"x".repeat(256)] {
@@ -174,7 +215,8 @@ mod tests {
 
     #[test]
     fn debug_tells_no_id() {
-        let session = SessionId::parse(api("https://example.org", Prefix::Unstable), "abcdef").unwrap();
+        let session =
+            SessionId::parse(api("https://example.org", Prefix::Unstable), "abcdef").unwrap();
         assert_eq!(
             format!("{session:?}"),
             "SessionId(Api { base_url: BaseUrl(\"https://example.org\"), prefix: Unstable }, [redacted])"

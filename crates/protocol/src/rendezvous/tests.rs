@@ -11,8 +11,15 @@ const TEXT: (&str, &str) = ("content-type", "text/plain");
 const ETAG: &str = "\"one\"";
 
 fn answer(status: u16, headers: &[(&str, &str)], body: impl AsRef<[u8]>) -> Response {
-    let headers = headers.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
-    Response { status, headers, body: body.as_ref().to_vec() }
+    let headers = headers
+        .iter()
+        .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
+        .collect();
+    Response {
+        status,
+        headers,
+        body: body.as_ref().to_vec(),
+    }
 }
 
 fn endpoint() -> Url {
@@ -29,8 +36,13 @@ fn joined() -> Session {
 
 /// A session that has seen the payload with the ETag `"one"`.
 fn session() -> Session {
-    let created = created(&endpoint(), &answer(201, &[("ETag", ETAG), DATE, EXPIRES], body(SESSION)));
-    let Ok(Created::Session(session)) = created else { panic!("{created:?}") };
+    let created = created(
+        &endpoint(),
+        &answer(201, &[("ETag", ETAG), DATE, EXPIRES], body(SESSION)),
+    );
+    let Ok(Created::Session(session)) = created else {
+        panic!("{created:?}")
+    };
     session
 }
 
@@ -52,7 +64,10 @@ mod creating {
     #[test]
     fn the_request_has_an_empty_text() {
         let request = create(&endpoint());
-        assert_eq!((request.method.as_str(), &request.url), ("POST", &endpoint()));
+        assert_eq!(
+            (request.method.as_str(), &request.url),
+            ("POST", &endpoint())
+        );
         assert_eq!(request.headers, [("Content-Type", "text/plain".to_owned())]);
         assert_eq!(request.body, b"");
     }
@@ -60,7 +75,9 @@ mod creating {
     #[test]
     fn the_session_is_where_the_body_says_and_can_be_sent_to_at_once() {
         let mut session = session();
-        let Location::Url(url) = session.location() else { panic!("{session:?}") };
+        let Location::Url(url) = session.location() else {
+            panic!("{session:?}")
+        };
         assert_eq!(url.as_str(), SESSION);
         assert_eq!(seen(&mut session), ETAG);
         assert_eq!(session.time_left(), Some(Duration::from_secs(60)));
@@ -69,7 +86,10 @@ mod creating {
     #[test]
     fn other_2xx_of_deployed_servers_are_taken() {
         let answer = answer(200, &[("ETag", "1")], body(SESSION));
-        assert!(matches!(created(&endpoint(), &answer), Ok(Created::Session(_))));
+        assert!(matches!(
+            created(&endpoint(), &answer),
+            Ok(Created::Session(_))
+        ));
     }
 
     #[test]
@@ -91,22 +111,33 @@ mod creating {
         ];
         for body in bodies {
             let result = created(&endpoint(), &answer(201, &[("ETag", ETAG)], body));
-            assert!(matches!(result, Err(Error::Malformed { .. })), "{body}: {result:?}");
+            assert!(
+                matches!(result, Err(Error::Malformed { .. })),
+                "{body}: {result:?}"
+            );
         }
     }
 
     #[test]
     fn http_stays_possible_for_development() {
         let endpoint = Url::parse("http://127.0.0.1:8008/rendezvous").unwrap();
-        let result = created(&endpoint, &answer(201, &[("ETag", ETAG)], body("http://127.0.0.1:8008/x")));
+        let result = created(
+            &endpoint,
+            &answer(201, &[("ETag", ETAG)], body("http://127.0.0.1:8008/x")),
+        );
         assert!(matches!(result, Ok(Created::Session(_))));
     }
 
     #[test]
     fn only_307_redirects_and_never_out_of_https() {
-        let to = |status, target: &str| created(&endpoint(), &answer(status, &[("location", target)], ""));
+        let to = |status, target: &str| {
+            created(&endpoint(), &answer(status, &[("location", target)], ""))
+        };
         let url = |text| Ok(Created::Redirect(Url::parse(text).unwrap()));
-        assert_eq!(to(307, "https://rz.example.com/foo"), url("https://rz.example.com/foo"));
+        assert_eq!(
+            to(307, "https://rz.example.com/foo"),
+            url("https://rz.example.com/foo")
+        );
         assert_eq!(to(307, "/foo"), url("https://example.com/foo"));
         for target in [
             "http://rz.example.com/foo",
@@ -115,12 +146,21 @@ mod creating {
             "https://",
             "https://a/#b",
         ] {
-            assert!(matches!(to(307, target), Err(Error::Redirected { status: 307, .. })), "{target}");
+            assert!(
+                matches!(to(307, target), Err(Error::Redirected { status: 307, .. })),
+                "{target}"
+            );
         }
-        assert!(matches!(to(307, &format!("/{}", "x".repeat(2048))), Err(Error::Redirected { .. })));
+        assert!(matches!(
+            to(307, &format!("/{}", "x".repeat(2048))),
+            Err(Error::Redirected { .. })
+        ));
         for status in [300, 301, 302, 303, 304, 308] {
             let result = to(status, "https://rz.example.com/foo");
-            assert!(matches!(result, Err(Error::Redirected { status: s, .. }) if s == status), "{status}");
+            assert!(
+                matches!(result, Err(Error::Redirected { status: s, .. }) if s == status),
+                "{status}"
+            );
         }
         let nowhere = created(&endpoint(), &answer(307, &[], ""));
         assert!(matches!(nowhere, Err(Error::Redirected { .. })));
@@ -142,7 +182,11 @@ mod creating {
         let errcode = Some("M_UNRECOGNIZED".to_owned());
         assert_eq!(
             result,
-            Err(Error::Refused { status: 404, errcode, error: Some("Unrecognized request".into()) })
+            Err(Error::Refused {
+                status: 404,
+                errcode,
+                error: Some("Unrecognized request".into())
+            })
         );
     }
 }
@@ -153,33 +197,64 @@ mod receiving {
     #[test]
     fn the_first_request_of_a_joined_session_is_unconditional() {
         let request = joined().receive(Some(30));
-        assert_eq!((request.method.as_str(), request.url.as_str()), ("GET", SESSION));
+        assert_eq!(
+            (request.method.as_str(), request.url.as_str()),
+            ("GET", SESSION)
+        );
         assert_eq!(request.headers, []);
     }
 
     #[test]
     fn later_requests_are_conditional_and_may_wait() {
         let none_match = ("If-None-Match", ETAG.to_owned());
-        assert_eq!(session().receive(None).headers, std::slice::from_ref(&none_match));
-        assert_eq!(session().receive(Some(30)).headers, [none_match, ("Prefer", "wait=30".to_owned())]);
+        assert_eq!(
+            session().receive(None).headers,
+            std::slice::from_ref(&none_match)
+        );
+        assert_eq!(
+            session().receive(Some(30)).headers,
+            [none_match, ("Prefer", "wait=30".to_owned())]
+        );
     }
 
     #[test]
     fn a_payload_is_given_once_and_its_etag_adopted() {
-        for content_type in ["text/plain", "text/plain; charset=utf-8", "TEXT/Plain;x=y", " text/plain "] {
+        for content_type in [
+            "text/plain",
+            "text/plain; charset=utf-8",
+            "TEXT/Plain;x=y",
+            " text/plain ",
+        ] {
             let mut session = session();
-            let new =
-                answer(200, &[("CONTENT-TYPE", content_type), ("eTaG", " \"two\" "), DATE, EXPIRES], "hello");
-            assert_eq!(session.received(&new), Ok(Received::Payload(b"hello".to_vec().into())));
+            let new = answer(
+                200,
+                &[
+                    ("CONTENT-TYPE", content_type),
+                    ("eTaG", " \"two\" "),
+                    DATE,
+                    EXPIRES,
+                ],
+                "hello",
+            );
+            assert_eq!(
+                session.received(&new),
+                Ok(Received::Payload(b"hello".to_vec().into()))
+            );
             assert_eq!(seen(&mut session), "\"two\"");
-            assert_eq!(session.received(&new), Ok(Received::Nothing { waited: false }));
+            assert_eq!(
+                session.received(&new),
+                Ok(Received::Nothing { waited: false })
+            );
         }
     }
 
     #[test]
     fn our_own_payload_is_not_the_peers_even_from_a_server_that_ignores_conditions() {
         let ours = answer(200, &[TEXT, ("ETag", ETAG)], "what we sent");
-        assert_eq!(session().received(&ours), Ok(Received::Nothing { waited: false }));
+        assert_eq!(
+            session().received(&ours),
+            Ok(Received::Nothing { waited: false })
+        );
     }
 
     #[test]
@@ -204,52 +279,104 @@ mod receiving {
 
     #[test]
     fn a_304_needs_something_that_it_is_equal_to() {
-        assert!(matches!(joined().received(&answer(304, &[], "")), Err(Error::Malformed { .. })));
+        assert!(matches!(
+            joined().received(&answer(304, &[], "")),
+            Err(Error::Malformed { .. })
+        ));
     }
 
     #[test]
     fn etags_are_opaque_but_strong_single_and_there() {
-        for etag in ["\"a\"", "VmbxF13QDusTgOCt8aoa0d2PQcnBOXeIxEqhw5aQ03o=", "1", "\"a,b\""] {
+        for etag in [
+            "\"a\"",
+            "VmbxF13QDusTgOCt8aoa0d2PQcnBOXeIxEqhw5aQ03o=",
+            "1",
+            "\"a,b\"",
+        ] {
             let mut session = session();
-            session.received(&answer(200, &[TEXT, ("ETag", etag)], "x")).unwrap();
+            session
+                .received(&answer(200, &[TEXT, ("ETag", etag)], "x"))
+                .unwrap();
             assert_eq!(seen(&mut session), etag);
         }
         let long = format!("\"{}\"", "x".repeat(511));
-        for etag in ["W/\"one\"", "", "  ", "\"\"", "*", "\"a\" \"b\"", "\"\u{7f}\"", "\"ä\"", &long] {
+        for etag in [
+            "W/\"one\"",
+            "",
+            "  ",
+            "\"\"",
+            "*",
+            "\"a\" \"b\"",
+            "\"\u{7f}\"",
+            "\"ä\"",
+            &long,
+        ] {
             let mut session = session();
             let result = session.received(&answer(200, &[TEXT, ("ETag", etag)], "x"));
-            assert!(matches!(result, Err(Error::BrokenProxy { .. })), "{etag:?}: {result:?}");
+            assert!(
+                matches!(result, Err(Error::BrokenProxy { .. })),
+                "{etag:?}: {result:?}"
+            );
             assert_eq!(seen(&mut session), ETAG);
         }
         let none = session().received(&answer(200, &[TEXT], "x"));
-        assert_eq!(none, Err(Error::BrokenProxy { what: "has no ETag" }));
+        assert_eq!(
+            none,
+            Err(Error::BrokenProxy {
+                what: "has no ETag"
+            })
+        );
     }
 
     #[test]
     fn a_weak_etag_says_what_made_it_weak() {
-        let error = session().received(&answer(200, &[TEXT, ("ETag", "W/\"x\"")], "x")).unwrap_err();
-        assert!(error.to_string().contains("weak ETag (compressing") && error.to_string().contains("proxy"));
+        let error = session()
+            .received(&answer(200, &[TEXT, ("ETag", "W/\"x\"")], "x"))
+            .unwrap_err();
+        assert!(
+            error.to_string().contains("weak ETag (compressing")
+                && error.to_string().contains("proxy")
+        );
     }
 
     #[test]
     fn other_content_is_refused() {
         for content_type in ["text/html", "application/json", "text/plainer", "", "text"] {
             let mut session = session();
-            let result =
-                session.received(&answer(200, &[("Content-Type", content_type), ("ETag", "2")], "x"));
-            assert_eq!(result, Err(Error::WrongContentType { found: content_type.to_owned() }));
+            let result = session.received(&answer(
+                200,
+                &[("Content-Type", content_type), ("ETag", "2")],
+                "x",
+            ));
+            assert_eq!(
+                result,
+                Err(Error::WrongContentType {
+                    found: content_type.to_owned()
+                })
+            );
             assert_eq!(seen(&mut session), ETAG);
         }
         let none = session().received(&answer(200, &[("ETag", "2")], "x"));
-        assert_eq!(none, Err(Error::WrongContentType { found: "of no stated type".into() }));
+        assert_eq!(
+            none,
+            Err(Error::WrongContentType {
+                found: "of no stated type".into()
+            })
+        );
     }
 
     #[test]
     fn a_payload_of_4096_bytes_is_taken_and_of_4097_is_not() {
         let of = |n| answer(200, &[TEXT, ("ETag", "2")], vec![b'x'; n]);
-        assert_eq!(session().received(&of(4096)), Ok(Received::Payload(vec![b'x'; 4096].into())));
+        assert_eq!(
+            session().received(&of(4096)),
+            Ok(Received::Payload(vec![b'x'; 4096].into()))
+        );
         let mut session = session();
-        assert_eq!(session.received(&of(4097)), Err(Error::Oversized { size: 4097 }));
+        assert_eq!(
+            session.received(&of(4097)),
+            Err(Error::Oversized { size: 4097 })
+        );
         assert_eq!(seen(&mut session), ETAG);
     }
 }
@@ -260,8 +387,14 @@ mod sending {
     #[test]
     fn the_request_names_what_it_replaces() {
         let request = session().send(&b"payload".to_vec().into()).unwrap();
-        assert_eq!((request.method.as_str(), request.url.as_str()), ("PUT", SESSION));
-        let headers = [("Content-Type", "text/plain".to_owned()), ("If-Match", ETAG.to_owned())];
+        assert_eq!(
+            (request.method.as_str(), request.url.as_str()),
+            ("PUT", SESSION)
+        );
+        let headers = [
+            ("Content-Type", "text/plain".to_owned()),
+            ("If-Match", ETAG.to_owned()),
+        ];
         assert_eq!(
             (request.headers.as_slice(), request.body.as_slice()),
             (headers.as_slice(), b"payload".as_slice())
@@ -276,7 +409,9 @@ mod sending {
             let mut session = session();
             assert_eq!(session.sent(&answer(412, headers, "")), Ok(Sent::Conflict));
             assert_eq!(seen(&mut session), ETAG);
-            session.received(&answer(200, &[TEXT, ("ETag", "\"theirs\"")], "hi")).unwrap();
+            session
+                .received(&answer(200, &[TEXT, ("ETag", "\"theirs\"")], "hi"))
+                .unwrap();
             assert_eq!(seen(&mut session), "\"theirs\"");
         }
     }
@@ -291,7 +426,10 @@ mod sending {
     fn an_accepted_payload_is_the_one_we_have_seen() {
         for status in [202, 200, 204] {
             let mut session = session();
-            assert_eq!(session.sent(&answer(status, &[("ETag", "\"ours\"")], "")), Ok(Sent::Accepted));
+            assert_eq!(
+                session.sent(&answer(status, &[("ETag", "\"ours\"")], "")),
+                Ok(Sent::Accepted)
+            );
             assert_eq!(seen(&mut session), "\"ours\"");
         }
     }
@@ -299,7 +437,10 @@ mod sending {
     #[test]
     fn an_accepted_payload_without_a_strong_etag_is_a_broken_proxy() {
         for headers in [vec![], vec![("ETag", "W/\"x\"")]] {
-            assert!(matches!(session().sent(&answer(202, &headers, "")), Err(Error::BrokenProxy { .. })));
+            assert!(matches!(
+                session().sent(&answer(202, &headers, "")),
+                Err(Error::BrokenProxy { .. })
+            ));
         }
     }
 
@@ -307,7 +448,10 @@ mod sending {
     fn cancelling_needs_no_etag() {
         for session in [session(), joined()] {
             let request = session.delete();
-            assert_eq!((request.method.as_str(), request.url.as_str()), ("DELETE", SESSION));
+            assert_eq!(
+                (request.method.as_str(), request.url.as_str()),
+                ("DELETE", SESSION)
+            );
             assert_eq!((request.headers, request.body), (vec![], vec![]));
         }
     }
@@ -332,25 +476,54 @@ mod refusals {
     fn each_status_has_its_meaning() {
         assert_eq!(both(&answer(404, &[], "")), Error::Gone);
         assert_eq!(both(&answer(413, &[], "")), Error::TooLarge);
-        assert_eq!(both(&answer(429, &[], "")), Error::RateLimited { retry_after: None });
+        assert_eq!(
+            both(&answer(429, &[], "")),
+            Error::RateLimited { retry_after: None }
+        );
         for status in [408, 500, 502, 503, 504, 599] {
-            assert_eq!(both(&answer(status, &[], "<html>")), Error::Unavailable { status });
+            assert_eq!(
+                both(&answer(status, &[], "<html>")),
+                Error::Unavailable { status }
+            );
         }
         for status in [301, 302, 307, 308] {
-            assert!(matches!(both(&answer(status, &[("Location", SESSION)], "")), Error::Redirected { .. }));
+            assert!(matches!(
+                both(&answer(status, &[("Location", SESSION)], "")),
+                Error::Redirected { .. }
+            ));
         }
         for status in [0, 100, 400, 401, 403, 405, 410, 418, 428, 600] {
-            assert_eq!(both(&answer(status, &[], "")), Error::Refused { status, errcode: None, error: None });
+            assert_eq!(
+                both(&answer(status, &[], "")),
+                Error::Refused {
+                    status,
+                    errcode: None,
+                    error: None
+                }
+            );
         }
-        assert!(matches!(session().received(&answer(206, &[], "")), Err(Error::Malformed { .. })));
+        assert!(matches!(
+            session().received(&answer(206, &[], "")),
+            Err(Error::Malformed { .. })
+        ));
     }
 
     #[test]
     fn only_what_passes_is_transient() {
-        for (status, transient) in
-            [(404, false), (400, false), (403, false), (413, false), (429, true), (408, true), (502, true)]
-        {
-            assert_eq!(both(&answer(status, &[], "")).is_transient(), transient, "{status}");
+        for (status, transient) in [
+            (404, false),
+            (400, false),
+            (403, false),
+            (413, false),
+            (429, true),
+            (408, true),
+            (502, true),
+        ] {
+            assert_eq!(
+                both(&answer(status, &[], "")).is_transient(),
+                transient,
+                "{status}"
+            );
         }
     }
 
@@ -362,10 +535,22 @@ mod refusals {
         };
         let seconds = |n| Some(Duration::from_secs(n));
         assert_eq!(after(&[("retry-after", "7")], ""), seconds(7));
-        assert_eq!(after(&[("Retry-After", "Wed, 07 Sep 2022 14:28:00 GMT"), DATE], ""), seconds(9));
-        assert_eq!(after(&[("Retry-After", "Wed, 07 Sep 2022 14:28:00 GMT")], ""), None);
         assert_eq!(
-            after(&[], r#"{"errcode":"M_LIMIT_EXCEEDED","retry_after_ms":1500}"#),
+            after(
+                &[("Retry-After", "Wed, 07 Sep 2022 14:28:00 GMT"), DATE],
+                ""
+            ),
+            seconds(9)
+        );
+        assert_eq!(
+            after(&[("Retry-After", "Wed, 07 Sep 2022 14:28:00 GMT")], ""),
+            None
+        );
+        assert_eq!(
+            after(
+                &[],
+                r#"{"errcode":"M_LIMIT_EXCEEDED","retry_after_ms":1500}"#
+            ),
             Some(Duration::from_millis(1500))
         );
         assert_eq!(after(&[("Retry-After", "-1")], ""), None);
@@ -383,23 +568,44 @@ mod refusals {
             json(r#"{"errcode":"M_MISSING_PARAM","error":"No\u001b[31m \nred\u009b"}"#.to_owned()),
             quoted("M_MISSING_PARAM", "No\u{fffd}[31m \u{fffd}red\u{fffd}")
         );
-        let unstable =
-            r#"{"errcode":"M_UNKNOWN","org.matrix.msc4108.errcode":"M_CONCURRENT_WRITE","error":""}"#;
+        let unstable = r#"{"errcode":"M_UNKNOWN","org.matrix.msc4108.errcode":"M_CONCURRENT_WRITE","error":""}"#;
         assert_eq!(json(unstable.to_owned()), quoted("M_CONCURRENT_WRITE", ""));
-        let (errcode, error) = json(format!(r#"{{"errcode":"{0}","error":"{0}"}}"#, "é".repeat(1000)));
-        assert_eq!((errcode.unwrap().chars().count(), error.unwrap().chars().count()), (101, 101));
-        assert_eq!(json(format!(r#"{{"error":"{}"}}"#, "x".repeat(5000))), (None, None));
+        let (errcode, error) = json(format!(
+            r#"{{"errcode":"{0}","error":"{0}"}}"#,
+            "é".repeat(1000)
+        ));
+        assert_eq!(
+            (
+                errcode.unwrap().chars().count(),
+                error.unwrap().chars().count()
+            ),
+            (101, 101)
+        );
+        assert_eq!(
+            json(format!(r#"{{"error":"{}"}}"#, "x".repeat(5000))),
+            (None, None)
+        );
         assert_eq!(json(r#"{"errcode":7}"#.to_owned()), (None, None));
     }
 
     #[test]
     fn a_refusal_reads_as_a_sentence() {
         let error = |errcode: Option<&str>, error: Option<&str>| {
-            Error::Refused { status: 403, errcode: errcode.map(Into::into), error: error.map(Into::into) }
-                .to_string()
+            Error::Refused {
+                status: 403,
+                errcode: errcode.map(Into::into),
+                error: error.map(Into::into),
+            }
+            .to_string()
         };
-        assert_eq!(error(None, None), "the rendezvous server refused with status 403");
-        assert_eq!(error(Some("M_X"), None), "the rendezvous server refused with status 403 and said: M_X");
+        assert_eq!(
+            error(None, None),
+            "the rendezvous server refused with status 403"
+        );
+        assert_eq!(
+            error(Some("M_X"), None),
+            "the rendezvous server refused with status 403 and said: M_X"
+        );
         assert_eq!(
             error(Some("M_X"), Some("no")),
             "the rendezvous server refused with status 403 and said: no (M_X)"
@@ -421,7 +627,10 @@ mod lifetime {
     fn it_is_expires_minus_the_servers_own_date() {
         assert_eq!(left(&[DATE, EXPIRES]), Some(Duration::from_secs(60)));
         assert_eq!(left(&[DATE, ("Expires", DATE.1)]), Some(Duration::ZERO));
-        assert_eq!(left(&[("Date", EXPIRES.1), ("Expires", DATE.1)]), Some(Duration::ZERO));
+        assert_eq!(
+            left(&[("Date", EXPIRES.1), ("Expires", DATE.1)]),
+            Some(Duration::ZERO)
+        );
     }
 
     #[test]
@@ -444,10 +653,13 @@ mod lifetime {
         let later = ("Date", "Wed, 07 Sep 2022 14:28:01 GMT");
         let left = Some(Duration::from_secs(50));
         let mut unchanged = session();
-        unchanged.received(&answer(304, &[later, EXPIRES], "")).unwrap();
+        unchanged
+            .received(&answer(304, &[later, EXPIRES], ""))
+            .unwrap();
         assert_eq!(unchanged.time_left(), left);
         let mut sent = session();
-        sent.sent(&answer(202, &[("ETag", "2"), later, EXPIRES], "")).unwrap();
+        sent.sent(&answer(202, &[("ETag", "2"), later, EXPIRES], ""))
+            .unwrap();
         assert_eq!(sent.time_left(), left);
     }
 }
@@ -466,5 +678,8 @@ fn debug_shows_no_body() {
 #[test]
 fn a_header_is_found_in_any_case_and_the_first_counts() {
     let response = answer(200, &[("X-A", " 1 "), ("x-a", "2")], "");
-    assert_eq!((response.header("x-A"), response.header("x-b")), (Some("1"), None));
+    assert_eq!(
+        (response.header("x-A"), response.header("x-b")),
+        (Some("1"), None)
+    );
 }

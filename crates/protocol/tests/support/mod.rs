@@ -36,7 +36,8 @@ impl TryRng for FixedRng {
 
 impl TryCryptoRng for FixedRng {}
 
-/// The published QR codes of one revision: those that are right, each as that revision describes it, and those that are not.
+/// The published QR codes of one revision: those that are right, each as that revision describes
+/// it, and those that are not.
 #[derive(Deserialize)]
 pub struct QrVectors<V> {
     pub valid: Vec<V>,
@@ -51,7 +52,10 @@ pub struct Invalid {
 }
 
 pub fn hex(text: &str) -> Vec<u8> {
-    (0..text.len()).step_by(2).map(|i| u8::from_str_radix(&text[i..i + 2], 16).unwrap()).collect()
+    (0..text.len())
+        .step_by(2)
+        .map(|i| u8::from_str_radix(&text[i..i + 2], 16).unwrap())
+        .collect()
 }
 
 /// Each is refused for its own reason.

@@ -12,11 +12,13 @@ use getrandom::SysRng;
 use matrix_qr_protocol::{
     channel::{CheckCode, Initiated, SecureChannel},
     driver::{self, Delivery, Host, Progress},
-    error::{Error, Cause, UserError},
+    error::{Cause, Error, UserError},
     homeserver::{BaseUrl, Homeserver},
     login::{
-        Answer, Ask, Ended, VerificationOutcome, DeviceLookup,
-        message::{Authorization, CrossSigning, DeviceId, Message, SecretKey, Secrets, VerificationLink},
+        Answer, Ask, DeviceLookup, Ended, VerificationOutcome,
+        message::{
+            Authorization, CrossSigning, DeviceId, Message, SecretKey, Secrets, VerificationLink,
+        },
     },
     qr::{QrCode, ShownBy},
     rendezvous::{Api, Binding, Location, Payload, SequenceToken, SessionId, SessionUrl},
@@ -113,8 +115,10 @@ impl Pair {
     pub fn run(self) -> End {
         let world = Rc::new(TestEnv::new(self.clone()));
         let scanner_role = self.both_are.unwrap_or(self.shown_by.other());
-        let (shower, scanner) =
-            (Device::new(&world, self.shown_by, true), Device::new(&world, scanner_role, false));
+        let (shower, scanner) = (
+            Device::new(&world, self.shown_by, true),
+            Device::new(&world, scanner_role, false),
+        );
         let (mut shown, mut scanned) = (None, None);
         {
             let mut shower = pin!(show(&shower));
@@ -138,7 +142,11 @@ impl Pair {
     }
 }
 
-fn poll<F: Future>(slot: &mut Option<F::Output>, future: std::pin::Pin<&mut F>, context: &mut Context<'_>) {
+fn poll<F: Future>(
+    slot: &mut Option<F::Output>,
+    future: std::pin::Pin<&mut F>,
+    context: &mut Context<'_>,
+) {
     if slot.is_none()
         && let Poll::Ready(output) = future.poll(context)
     {
@@ -152,18 +160,30 @@ async fn show(device: &Device) -> Result<(), Error> {
         Role::Existing => ShownBy::Existing(homeserver()),
     };
     let (revision, dialect) = device.world.plan.speech;
-    driver::show(device, (location(revision), dialect), shown_by, &mut UnwrapErr(SysRng)).await
+    driver::show(
+        device,
+        (location(revision), dialect),
+        shown_by,
+        &mut UnwrapErr(SysRng),
+    )
+    .await
 }
 
 fn location(revision: Revision) -> Location {
     match revision {
-        Revision::Msc4108 => Location::Url(SessionUrl::parse("https://rendezvous.example.org/abc").unwrap()),
+        Revision::Msc4108 => {
+            Location::Url(SessionUrl::parse("https://rendezvous.example.org/abc").unwrap())
+        }
         Revision::Msc4388 => Location::Id(session_id(homeserver().as_str(), "abc")),
     }
 }
 
 fn session_id(base_url: &str, id: &str) -> SessionId {
-    SessionId::parse(Api::new(BaseUrl::parse(base_url).unwrap(), Prefix::Stable), id).unwrap()
+    SessionId::parse(
+        Api::new(BaseUrl::parse(base_url).unwrap(), Prefix::Stable),
+        id,
+    )
+    .unwrap()
 }
 
 /// What a payload is written against when there have been so many in this session.
@@ -173,7 +193,10 @@ pub fn binding(base_url: &str, id: &str, payloads: usize) -> Binding {
 }
 
 async fn scan(device: &Device, dialect: Dialect) -> Result<(), Error> {
-    let code = device.world.until(|world| world.code.borrow().clone()).await;
+    let code = device
+        .world
+        .until(|world| world.code.borrow().clone())
+        .await;
     let code = QrCode::decode(&code.encode().unwrap()).unwrap();
     let ours = (device.role == Role::Existing).then(homeserver);
     driver::scan(device, &code, (dialect, ours), &mut UnwrapErr(SysRng)).await
@@ -204,18 +227,28 @@ impl ScriptedPeer<'_> {
 
     pub async fn hear(&mut self) -> Message {
         let payload = self.device.receive().await.unwrap();
-        Message::parse(&self.channel.open(&payload).unwrap(), self.world.plan.speech.0).unwrap()
+        Message::parse(
+            &self.channel.open(&payload).unwrap(),
+            self.world.plan.speech.0,
+        )
+        .unwrap()
     }
 
     /// Waits until the other device has come to an end.
     pub async fn think(&self) {
-        self.world.until(|world| world.over.get().then_some(())).await;
+        self.world
+            .until(|world| world.over.get().then_some(()))
+            .await;
     }
 }
 
 impl Pair {
-    /// What the device that shows its code makes of such a peer, and how that one ends. The script begins when the digits are typed.
-    pub fn against<T>(self, script: impl AsyncFnOnce(&mut ScriptedPeer<'_>) -> T) -> (Result<(), Error>, T) {
+    /// What the device that shows its code makes of such a peer, and how that one ends. The script
+    /// begins when the digits are typed.
+    pub fn against<T>(
+        self,
+        script: impl AsyncFnOnce(&mut ScriptedPeer<'_>) -> T,
+    ) -> (Result<(), Error>, T) {
         let (shown_by, speech) = (self.shown_by, self.speech);
         let world = Rc::new(TestEnv::new(self));
         let ours = Device::new(&world, shown_by, true);
@@ -230,12 +263,21 @@ impl Pair {
                 let device = Device::new(&world, shown_by.other(), false);
                 let code = world.until(|world| world.code.borrow().clone()).await;
                 let (initiated, payload) =
-                    Initiated::new(&code.key, speech, device.binding(), &mut UnwrapErr(SysRng)).unwrap();
+                    Initiated::new(&code.key, speech, device.binding(), &mut UnwrapErr(SysRng))
+                        .unwrap();
                 device.send(payload).await.unwrap();
-                let (channel, check_code) = initiated.finish(&device.receive().await.unwrap()).unwrap();
+                let (channel, check_code) =
+                    initiated.finish(&device.receive().await.unwrap()).unwrap();
                 device.tell(Progress::Secure(&check_code));
-                world.until(|world| world.confirmed.get().then_some(())).await;
-                script(&mut ScriptedPeer { world: &world, device, channel }).await
+                world
+                    .until(|world| world.confirmed.get().then_some(()))
+                    .await;
+                script(&mut ScriptedPeer {
+                    world: &world,
+                    device,
+                    channel,
+                })
+                .await
             });
             world.run(|context| {
                 poll(&mut result, ours.as_mut(), context);
@@ -302,7 +344,10 @@ impl TestEnv {
         }
     }
 
-    fn until<'a, T>(&'a self, ready: impl Fn(&Self) -> Option<T> + 'a) -> impl Future<Output = T> + 'a {
+    fn until<'a, T>(
+        &'a self,
+        ready: impl Fn(&Self) -> Option<T> + 'a,
+    ) -> impl Future<Output = T> + 'a {
         poll_fn(move |_| match ready(self) {
             Some(value) => {
                 self.busy.set(true);
@@ -314,7 +359,8 @@ impl TestEnv {
 
     async fn pass(&self, seconds: u64) {
         let then = self.now.get() + seconds;
-        self.until(|world| (world.now.get() >= then).then_some(())).await;
+        self.until(|world| (world.now.get() >= then).then_some(()))
+            .await;
     }
 
     fn write(&self, payload: Vec<u8>) {
@@ -363,8 +409,14 @@ impl TestEnv {
         existing: Result<(), Error>,
         (scanner_alone, requests_by_scanner): (Option<Result<(), Error>>, usize),
     ) -> End {
-        let sent_by =
-            |role| self.sent.borrow().iter().filter(|(by, _)| *by == role).map(|(_, kind)| *kind).collect();
+        let sent_by = |role| {
+            self.sent
+                .borrow()
+                .iter()
+                .filter(|(by, _)| *by == role)
+                .map(|(_, kind)| *kind)
+                .collect()
+        };
         End {
             new,
             existing,
@@ -372,7 +424,11 @@ impl TestEnv {
             requests_by_scanner,
             sent_by_new: sent_by(Role::New),
             sent_by_existing: sent_by(Role::Existing),
-            secrets_sent: self.sent.borrow().iter().any(|(_, kind)| *kind == "m.login.secrets"),
+            secrets_sent: self
+                .sent
+                .borrow()
+                .iter()
+                .any(|(_, kind)| *kind == "m.login.secrets"),
             exported: self.exported.get(),
             imported: self.imported.get(),
             intruded: self.intruded.get(),
@@ -405,9 +461,8 @@ impl Device {
         }
     }
 
-
-    /// The payload that stands in the session, as this device finds it. It has seen one less, or several less if somebody
-    /// else wrote.
+    /// The payload that stands in the session, as this device finds it. It has seen one less, or
+    /// several less if somebody else wrote.
     fn look(&self, there: usize) -> Payload {
         let seen = self.seen.replace(there);
         let bytes = self.world.payloads.borrow()[there - 1].clone();
@@ -469,7 +524,9 @@ impl Host for Device {
     async fn send(&self, payload: Payload) -> Result<Delivery, Ended> {
         self.requests.set(self.requests.get() + 1);
         self.world.pass(1).await;
-        if self.world.exported.get() && self.role == Role::Existing && self.world.plan.lose_secrets.is_some()
+        if self.world.exported.get()
+            && self.role == Role::Existing
+            && self.world.plan.lose_secrets.is_some()
         {
             *self.world.ended.borrow_mut() = Some(Ended::Gone);
         }
@@ -481,7 +538,11 @@ impl Host for Device {
             *self.overtaken.borrow_mut() = Some(self.look(there));
             return Ok(Delivery::Overtaken);
         }
-        assert_eq!(payload.binding, self.world.binding(there), "written where it was sealed for");
+        assert_eq!(
+            payload.binding,
+            self.world.binding(there),
+            "written where it was sealed for"
+        );
         self.seen.set(there + 1);
         self.world.write(payload.bytes);
         Ok(Delivery::Done)
@@ -489,7 +550,9 @@ impl Host for Device {
 
     async fn until_read(&self) {
         let then = self.world.now.get() + 2;
-        self.world.until(|world| (world.now.get() >= then || world.state().is_err()).then_some(())).await;
+        self.world
+            .until(|world| (world.now.get() >= then || world.state().is_err()).then_some(()))
+            .await;
         if self.overtaken.borrow_mut().take().is_none()
             && let Ok(there) = self.world.state()
             && there > self.seen.get()
@@ -514,7 +577,9 @@ impl Host for Device {
             Ask::AwaitToken => Answer::Token(Ok(())),
             Ask::FindDevice(_) => Answer::Device(Ok(DeviceLookup::Absent)),
             Ask::OpenUri(_) => Answer::Opened(Ok(())),
-            Ask::AwaitDevice(_) if self.world.plan.never_appears => Answer::Device(Ok(DeviceLookup::Absent)),
+            Ask::AwaitDevice(_) if self.world.plan.never_appears => {
+                Answer::Device(Ok(DeviceLookup::Absent))
+            }
             Ask::AwaitDevice(_) => Answer::Device(Ok(DeviceLookup::Present)),
             Ask::ExportSecrets => {
                 self.world.exported.set(true);
@@ -540,20 +605,36 @@ impl Host for Device {
     }
 
     async fn enter_check_code(&self) -> CheckCode {
-        assert!(self.shows, "only the device that shows the QR code is asked");
+        assert!(
+            self.shows,
+            "only the device that shows the QR code is asked"
+        );
         self.moment();
-        self.world.pass(if self.world.plan.slow_person { 30 } else { 1 }).await;
-        let digits = self.world.until(|world| world.digits.borrow().clone()).await;
+        self.world
+            .pass(if self.world.plan.slow_person { 30 } else { 1 })
+            .await;
+        let digits = self
+            .world
+            .until(|world| world.digits.borrow().clone())
+            .await;
         if !self.world.plan.wrong_digits {
             return digits;
         }
-        let other = if digits == "00".parse().unwrap() { "01" } else { "00" };
+        let other = if digits == "00".parse().unwrap() {
+            "01"
+        } else {
+            "00"
+        };
         other.parse().unwrap()
     }
 
     async fn cancelled(&self) {
-        let Some((role, moment)) = self.world.plan.cancel else { return std::future::pending().await };
-        self.world.until(|_| (role == self.role && self.moments.get() >= moment).then_some(())).await;
+        let Some((role, moment)) = self.world.plan.cancel else {
+            return std::future::pending().await;
+        };
+        self.world
+            .until(|_| (role == self.role && self.moments.get() >= moment).then_some(()))
+            .await;
     }
 
     async fn patience(&self) {
@@ -581,7 +662,10 @@ pub fn wanted() -> Authorization {
         verification_uri: "https://id.example.org/link".parse().unwrap(),
         verification_uri_complete: None,
     };
-    Authorization { link, device_id: DeviceId::parse("a/b+c").unwrap() }
+    Authorization {
+        link,
+        device_id: DeviceId::parse("a/b+c").unwrap(),
+    }
 }
 
 pub fn trouble() -> UserError {

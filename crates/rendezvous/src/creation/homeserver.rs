@@ -52,7 +52,8 @@ pub(super) enum Unanswered {
 impl Homeserver {
     /// The homeserver at this base URL. Nothing is asked yet.
     ///
-    /// No proxy of the environment is used, and no redirect followed: the token goes there and nowhere else.
+    /// No proxy of the environment is used, and no redirect followed: the token goes there and
+    /// nowhere else.
     ///
     /// # Errors
     ///
@@ -62,15 +63,26 @@ impl Homeserver {
         let whoami = whoami_url(&base_url).ok_or(HomeserverError::NotABaseUrl(base_url))?;
         let client = Client::builder().no_proxy().redirect(Policy::none());
         // Without TLS there need be no certificates to trust.
-        let client = if plain { client.tls_certs_only([]) } else { client };
-        let client = client.user_agent(concat!("matrix-qr-rendezvous/", env!("CARGO_PKG_VERSION"))).build();
+        let client = if plain {
+            client.tls_certs_only([])
+        } else {
+            client
+        };
+        let client = client
+            .user_agent(concat!("matrix-qr-rendezvous/", env!("CARGO_PKG_VERSION")))
+            .build();
         let client = client.map_err(|error| HomeserverError::NoTls(whole(&error)))?;
         Ok(Self(Arc::new(Inner { whoami, client })))
     }
 
-    /// Whether a token is one of its users' (Client-Server API, `GET /_matrix/client/v3/account/whoami`).
+    /// Whether a token is one of its users' (Client-Server API, `GET
+    /// /_matrix/client/v3/account/whoami`).
     pub(super) async fn knows(&self, token: &Token) -> Result<bool, Unanswered> {
-        let request = self.0.client.get(self.0.whoami.clone()).bearer_auth(token.text());
+        let request = self
+            .0
+            .client
+            .get(self.0.whoami.clone())
+            .bearer_auth(token.text());
         let response = request.send().await?;
         match response.status() {
             StatusCode::OK => user(response).await.map(|whoami| !whoami.is_guest),
@@ -92,7 +104,13 @@ fn whoami_url(base_url: &Url) -> Option<Url> {
     bare.set_query(None);
     bare.set_fragment(None);
     let base = bare.as_str().trim_end_matches('/');
-    usable.then(|| format!("{base}/_matrix/client/v3/account/whoami").parse().ok()).flatten()
+    usable
+        .then(|| {
+            format!("{base}/_matrix/client/v3/account/whoami")
+                .parse()
+                .ok()
+        })
+        .flatten()
 }
 
 #[derive(Deserialize)]
@@ -113,7 +131,9 @@ async fn user(mut response: Response) -> Result<Whoami, Unanswered> {
         text.extend_from_slice(&part);
     }
     let named: Option<Whoami> = serde_json::from_slice(&text).ok();
-    named.filter(|whoami| whoami.user_id.starts_with('@')).ok_or(Unanswered::NoUser)
+    named
+        .filter(|whoami| whoami.user_id.starts_with('@'))
+        .ok_or(Unanswered::NoUser)
 }
 
 /// An error with its causes: the first alone says little.
@@ -134,12 +154,22 @@ mod tests {
 
     #[test]
     fn the_question_is_below_the_base_url() {
-        for base_url in ["https://a.example", "https://a.example/", "https://a.example/?x#y"] {
+        for base_url in [
+            "https://a.example",
+            "https://a.example/",
+            "https://a.example/?x#y",
+        ] {
             let url = whoami_url(&base_url.parse().unwrap()).unwrap();
-            assert_eq!(url.as_str(), "https://a.example/_matrix/client/v3/account/whoami");
+            assert_eq!(
+                url.as_str(),
+                "https://a.example/_matrix/client/v3/account/whoami"
+            );
         }
         let below = whoami_url(&"http://[::1]:8008/below/".parse().unwrap()).unwrap();
-        assert_eq!(below.as_str(), "http://[::1]:8008/below/_matrix/client/v3/account/whoami");
+        assert_eq!(
+            below.as_str(),
+            "http://[::1]:8008/below/_matrix/client/v3/account/whoami"
+        );
         for other in ["ftp://a.example", "data:x", "unix:/run/x"] {
             assert!(Homeserver::new(other.parse().unwrap()).is_err(), "{other}");
         }

@@ -13,12 +13,14 @@ pub(super) struct Token(Zeroizing<String>);
 pub(super) type Fingerprint = [u8; 32];
 
 impl Token {
-    /// Of `Authorization: Bearer` (Client-Server API, "Using access tokens"). `None` if there is none, or several, or of another kind.
+    /// Of `Authorization: Bearer` (Client-Server API, "Using access tokens"). `None` if there is
+    /// none, or several, or of another kind.
     pub(super) fn of(headers: &HeaderMap) -> Option<Self> {
         let mut lines = headers.get_all(header::AUTHORIZATION).iter();
         let (scheme, token) = lines.next()?.to_str().ok()?.split_once(' ')?;
         let token = token.trim();
-        let one = lines.next().is_none() && scheme.eq_ignore_ascii_case("bearer") && !token.is_empty();
+        let one =
+            lines.next().is_none() && scheme.eq_ignore_ascii_case("bearer") && !token.is_empty();
         one.then(|| Self(Zeroizing::new(token.to_owned())))
     }
 

@@ -1,5 +1,5 @@
-//! Whose an access token is, asked seldom: what was answered is remembered for a while, who asks about the same token at once asks
-//! once, and there are never many questions under way.
+//! Whose an access token is, asked seldom: what was answered is remembered for a while, who asks
+//! about the same token at once asks once, and there are never many questions under way.
 
 use std::{
     sync::atomic::{AtomicBool, Ordering::Relaxed},
@@ -38,8 +38,8 @@ enum Verdict {
 }
 
 impl Verdict {
-    /// How long it is believed. A user who has just signed out can create sessions for so long, and one whose token was unknown
-    /// for a moment is not kept out for long.
+    /// How long it is believed. A user who has just signed out can create sessions for so long, and
+    /// one whose token was unknown for a moment is not kept out for long.
     fn lasts(self) -> Duration {
         Duration::from_secs(match self {
             Self::Good => 60,
@@ -77,7 +77,13 @@ pub(crate) struct Users {
 impl Users {
     pub(super) fn new(homeserver: Homeserver, metrics: Metrics) -> Self {
         let (known, asking) = (Cache::new(REMEMBERED), Semaphore::new(AT_ONCE));
-        Self { homeserver, known, asking, away: AtomicBool::new(false), metrics }
+        Self {
+            homeserver,
+            known,
+            asking,
+            away: AtomicBool::new(false),
+            metrics,
+        }
     }
 
     /// Whether the token in these headers is one of theirs.
@@ -86,7 +92,9 @@ impl Users {
         headers: &HeaderMap,
         admit: impl FnOnce() -> Result<(), Refusal>,
     ) -> Result<bool, Refusal> {
-        let Some(token) = Token::of(headers) else { return Ok(false) };
+        let Some(token) = Token::of(headers) else {
+            return Ok(false);
+        };
         match self.verdict(&token, Instant::now(), admit).await? {
             Verdict::Good => Ok(true),
             Verdict::Bad => Ok(false),
@@ -104,7 +112,8 @@ impl Users {
             true => EntryAction::Retain(known.verdict),
             false => EntryAction::ReplaceWithGuard,
         };
-        // Whoever comes while another asks waits here for what he hears, and asks himself if that one goes away.
+        // Whoever comes while another asks waits here for what he hears, and asks himself if that
+        // one goes away.
         let place = match self.known.entry_async(&token.fingerprint(), fresh).await {
             EntryResult::Retained(verdict) => return Ok(verdict),
             EntryResult::Vacant(place) | EntryResult::Replaced(place, _) => place,
@@ -113,7 +122,10 @@ impl Users {
         admit()?;
         let verdict = self.ask(token).await;
         // It fails where somebody has removed the place, and nobody does.
-        let _ = place.insert(Known { verdict, until: Instant::now() + verdict.lasts() });
+        let _ = place.insert(Known {
+            verdict,
+            until: Instant::now() + verdict.lasts(),
+        });
         Ok(verdict)
     }
 
@@ -123,7 +135,9 @@ impl Users {
             let _turn = self.asking.acquire().await;
             self.homeserver.knows(token).await
         };
-        let answer = timeout(PATIENCE, asked).await.unwrap_or(Err(Unanswered::TooSlow));
+        let answer = timeout(PATIENCE, asked)
+            .await
+            .unwrap_or(Err(Unanswered::TooSlow));
         self.note(answer.as_ref().err());
         let verdict = match answer {
             Ok(true) => Verdict::Good,
@@ -140,7 +154,9 @@ impl Users {
             Some(error) if !was_away => {
                 tracing::warn!(%error, "the homeserver does not say whose an access token is");
             }
-            None if was_away => tracing::info!("the homeserver says again whose an access token is"),
+            None if was_away => {
+                tracing::info!("the homeserver says again whose an access token is")
+            }
             _ => {}
         }
     }
@@ -172,9 +188,14 @@ mod tests {
                 (answer.0, r#"{"user_id":"@alice:example.org"}"#)
             });
             let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-            let url = format!("http://{}", listener.local_addr().unwrap()).parse().unwrap();
+            let url = format!("http://{}", listener.local_addr().unwrap())
+                .parse()
+                .unwrap();
             tokio::spawn(async move { axum::serve(listener, router).await });
-            Self { answer, users: Users::new(super::Homeserver::new(url).unwrap(), Metrics::new()) }
+            Self {
+                answer,
+                users: Users::new(super::Homeserver::new(url).unwrap(), Metrics::new()),
+            }
         }
 
         fn says(&self, status: StatusCode) {
@@ -186,7 +207,10 @@ mod tests {
         }
 
         async fn verdict_after(&self, seconds: u64) -> Verdict {
-            let headers = [("authorization".parse().unwrap(), "Bearer a".parse().unwrap())];
+            let headers = [(
+                "authorization".parse().unwrap(),
+                "Bearer a".parse().unwrap(),
+            )];
             let token = Token::of(&headers.into_iter().collect()).unwrap();
             let now = Instant::now() + Duration::from_secs(seconds);
             self.users.verdict(&token, now, || Ok(())).await.unwrap()
@@ -205,8 +229,17 @@ mod tests {
             homeserver.says(status);
             assert_eq!(homeserver.verdict_after(0).await, verdict);
             homeserver.says(StatusCode::NOT_FOUND);
-            assert_eq!((homeserver.verdict_after(seconds - 1).await, homeserver.asked()), (verdict, 1));
-            assert_eq!(homeserver.verdict_after(seconds).await, Verdict::Unavailable);
+            assert_eq!(
+                (
+                    homeserver.verdict_after(seconds - 1).await,
+                    homeserver.asked()
+                ),
+                (verdict, 1)
+            );
+            assert_eq!(
+                homeserver.verdict_after(seconds).await,
+                Verdict::Unavailable
+            );
             assert_eq!(homeserver.asked(), 2, "{status}");
         }
     }
@@ -214,12 +247,29 @@ mod tests {
     #[tokio::test]
     async fn one_who_may_not_have_it_asked_leaves_the_place_to_the_next() {
         let homeserver = Homeserver::start().await;
-        let headers = [("authorization".parse().unwrap(), "Bearer a".parse().unwrap())].into_iter().collect();
-        let refused = homeserver.users.include(&headers, || Err(Refusal::Network)).await;
+        let headers = [(
+            "authorization".parse().unwrap(),
+            "Bearer a".parse().unwrap(),
+        )]
+        .into_iter()
+        .collect();
+        let refused = homeserver
+            .users
+            .include(&headers, || Err(Refusal::Network))
+            .await;
         assert!(matches!(refused, Err(Refusal::Network)));
         assert_eq!(homeserver.asked(), 0);
-        assert!(matches!(homeserver.users.include(&headers, || Ok(())).await, Ok(true)));
+        assert!(matches!(
+            homeserver.users.include(&headers, || Ok(())).await,
+            Ok(true)
+        ));
         // What is known is nobody's to grant.
-        assert!(matches!(homeserver.users.include(&headers, || Err(Refusal::Network)).await, Ok(true)));
+        assert!(matches!(
+            homeserver
+                .users
+                .include(&headers, || Err(Refusal::Network))
+                .await,
+            Ok(true)
+        ));
     }
 }

@@ -1,8 +1,9 @@
 //! `If-Match` and `If-None-Match`: one ETag, which a proxy may have decorated on the way.
 //!
-//! A proxy that compresses gives an answer's ETag another form, and a browser sends that form back. The tags are ours, and their
-//! form is known: what is left of one after a known decoration is taken off, and has that form, means that tag. A weak tag then
-//! compares as a strong one: our payloads have no two forms that differ.
+//! A proxy that compresses gives an answer's ETag another form, and a browser sends that form back.
+//! The tags are ours, and their form is known: what is left of one after a known decoration is
+//! taken off, and has that form, means that tag. A weak tag then compares as a strong one: our
+//! payloads have no two forms that differ.
 
 use axum::http::{HeaderMap, HeaderName};
 
@@ -24,11 +25,18 @@ pub(super) enum Condition {
 }
 
 impl Condition {
-    /// In a header of this name (MSC4108, "The send mechanism"). `*`, lists, tags without quotes and weak ones that are not ours are malformed.
+    /// In a header of this name (MSC4108, "The send mechanism"). `*`, lists, tags without quotes
+    /// and weak ones that are not ours are malformed.
     pub(super) fn of(headers: &HeaderMap, name: HeaderName) -> Result<Option<Self>, Refusal> {
         let mut lines = headers.get_all(name).iter();
-        let Some(line) = lines.next() else { return Ok(None) };
-        let only = lines.next().is_none().then(|| Self::parse(line.as_bytes())).flatten();
+        let Some(line) = lines.next() else {
+            return Ok(None);
+        };
+        let only = lines
+            .next()
+            .is_none()
+            .then(|| Self::parse(line.as_bytes()))
+            .flatten();
         only.map(Some).ok_or(Refusal::MalformedETag)
     }
 
@@ -38,7 +46,10 @@ impl Condition {
             None => (false, line),
         };
         let tag = quoted.strip_prefix(b"\"")?.strip_suffix(b"\"")?;
-        if !tag.iter().all(|byte| *byte != b'"' && byte.is_ascii_graphic()) {
+        if !tag
+            .iter()
+            .all(|byte| *byte != b'"' && byte.is_ascii_graphic())
+        {
             return None;
         }
         match str::from_utf8(tag).ok().and_then(ours) {
@@ -59,9 +70,11 @@ impl Condition {
 fn ours(tag: &str) -> Option<WriteTag> {
     let (token, decoration) = tag.split_at_checked(OURS)?;
     let known = |separator| {
-        decoration
-            .strip_prefix(separator)
-            .is_some_and(|coding| CODINGS.iter().any(|known| coding.eq_ignore_ascii_case(known)))
+        decoration.strip_prefix(separator).is_some_and(|coding| {
+            CODINGS
+                .iter()
+                .any(|known| coding.eq_ignore_ascii_case(known))
+        })
     };
     (decoration.is_empty() || ["-", "--", ";"].into_iter().any(known))
         .then(|| WriteTag::parse(token))
@@ -78,7 +91,10 @@ mod tests {
     fn read(lines: &[&str]) -> Result<Option<Condition>, ()> {
         let mut headers = HeaderMap::new();
         for line in lines {
-            headers.append("if-match", HeaderValue::from_bytes(line.as_bytes()).unwrap());
+            headers.append(
+                "if-match",
+                HeaderValue::from_bytes(line.as_bytes()).unwrap(),
+            );
         }
         Condition::of(&headers, header::IF_MATCH).map_err(|_| ())
     }
@@ -121,7 +137,11 @@ mod tests {
             format!("\"{revision};gzip\""),
             format!("W/\"{revision}-gzip\""),
         ] {
-            assert_eq!(read(&[&ours]), Ok(Some(Condition::Ours(revision))), "{ours}");
+            assert_eq!(
+                read(&[&ours]),
+                Ok(Some(Condition::Ours(revision))),
+                "{ours}"
+            );
         }
         for strange in [
             format!("\"{revision}-\""),
@@ -135,9 +155,11 @@ mod tests {
             assert_eq!(read(&[&strange]), Ok(Some(Condition::Strange)), "{strange}");
             assert_eq!(read(&[&format!("W/{strange}")]), Err(()), "{strange}");
         }
-        for wrong in
-            [format!("{revision}"), format!("\"{revision}\", \"{revision}\""), format!("W/\"{revision}\",*")]
-        {
+        for wrong in [
+            format!("{revision}"),
+            format!("\"{revision}\", \"{revision}\""),
+            format!("W/\"{revision}\",*"),
+        ] {
             assert_eq!(read(&[&wrong]), Err(()), "{wrong}");
         }
     }

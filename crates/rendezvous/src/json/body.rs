@@ -16,7 +16,8 @@ pub(super) struct NewPayload<'a> {
     pub(super) data: Cow<'a, str>,
 }
 
-/// What replaces the payload that has this token. Any text may stand there: one that is none of ours is not the current one.
+/// What replaces the payload that has this token. Any text may stand there: one that is none of
+/// ours is not the current one.
 #[derive(Deserialize)]
 pub(super) struct ToSend<'a> {
     #[serde(borrow)]
@@ -25,12 +26,16 @@ pub(super) struct ToSend<'a> {
     pub(super) data: Cow<'a, str>,
 }
 
-/// Fields that it does not know it leaves alone. One that it knows may be there only once, or two readers could disagree on which
-/// counts.
+/// Fields that it does not know it leaves alone. One that it knows may be there only once, or two
+/// readers could disagree on which counts.
 pub(super) fn parse<'a, T: Deserialize<'a>>(text: &'a [u8]) -> Result<T, Refusal> {
     let text = str::from_utf8(text).map_err(|_| Refusal::NotJson)?;
     // An array of the fields' values would do for serde.
-    let object = text.trim_start().starts_with('{').then(|| serde_json::from_str(text).ok()).flatten();
+    let object = text
+        .trim_start()
+        .starts_with('{')
+        .then(|| serde_json::from_str(text).ok())
+        .flatten();
     object.ok_or_else(|| match serde_json::from_str(text) {
         Ok(IgnoredAny) => Refusal::BadJson,
         Err(_) => Refusal::NotJson,
@@ -54,9 +59,12 @@ pub(super) struct Received<'a> {
     data: &'a str,
     sequence_token: Text,
     expires_in_ms: u64,
-    /// Ours: what the payload was written against. A device whose own last answer was lost has no other way to know, and the
-    /// other one has bound its payload to that ("Secure operations").
-    #[serde(rename = "io.github.matrix-qr.previous_sequence_token", skip_serializing_if = "Option::is_none")]
+    /// Ours: what the payload was written against. A device whose own last answer was lost has no
+    /// other way to know, and the other one has bound its payload to that ("Secure operations").
+    #[serde(
+        rename = "io.github.matrix-qr.previous_sequence_token",
+        skip_serializing_if = "Option::is_none"
+    )]
     previous: Option<Text>,
 }
 
@@ -71,7 +79,11 @@ pub(super) struct Cancelled {}
 
 impl Created {
     pub(super) fn new(id: Id, session: &Session, now: Instant) -> Self {
-        Self { id: Text(id.to_text()), sequence_token: token(session), expires_in_ms: left(session, now) }
+        Self {
+            id: Text(id.to_text()),
+            sequence_token: token(session),
+            expires_in_ms: left(session, now),
+        }
     }
 }
 
@@ -80,13 +92,20 @@ impl<'a> Received<'a> {
     pub(super) fn new(session: &'a Session, now: Instant) -> Option<Self> {
         let data = str::from_utf8(&session.payload).ok()?;
         let previous = session.replaced.map(|revision| Text(revision.to_text()));
-        Some(Self { data, sequence_token: token(session), expires_in_ms: left(session, now), previous })
+        Some(Self {
+            data,
+            sequence_token: token(session),
+            expires_in_ms: left(session, now),
+            previous,
+        })
     }
 }
 
 impl Sent {
     pub(super) fn new(session: &Session) -> Self {
-        Self { sequence_token: token(session) }
+        Self {
+            sequence_token: token(session),
+        }
     }
 }
 
@@ -109,7 +128,8 @@ fn left(session: &Session, now: Instant) -> u64 {
     u64::try_from(left.as_millis()).unwrap_or(u64::MAX)
 }
 
-/// A name of ours: letters, digits, `-` and `_`, as opaque identifiers are (Matrix, "Opaque Identifiers").
+/// A name of ours: letters, digits, `-` and `_`, as opaque identifiers are (Matrix, "Opaque
+/// Identifiers").
 struct Text([u8; 22]);
 
 impl Serialize for Text {
@@ -123,7 +143,10 @@ mod tests {
     use super::*;
 
     fn read(text: &[u8]) -> Result<(String, String), Refusal> {
-        let ToSend { sequence_token, data } = parse(text)?;
+        let ToSend {
+            sequence_token,
+            data,
+        } = parse(text)?;
         Ok((sequence_token.into_owned(), data.into_owned()))
     }
 
@@ -134,7 +157,10 @@ mod tests {
             r#" {"data" : "b", "x": [{}], "sequence_token":"\u0061"} "#,
             r#"{"x":1,"x":2,"data":"b","sequence_token":"a"}"#,
         ] {
-            assert!(matches!(read(text.as_bytes()), Ok((a, b)) if (&*a, &*b) == ("a", "b")), "{text}");
+            assert!(
+                matches!(read(text.as_bytes()), Ok((a, b)) if (&*a, &*b) == ("a", "b")),
+                "{text}"
+            );
         }
     }
 
@@ -153,7 +179,10 @@ mod tests {
             r#"{"sequence_token":"a","data":"b","data":"b"}"#,
             r#"{"sequence_token":"a","data":"\ud800"}"#,
         ] {
-            assert!(matches!(read(text.as_bytes()), Err(Refusal::BadJson)), "{text}");
+            assert!(
+                matches!(read(text.as_bytes()), Err(Refusal::BadJson)),
+                "{text}"
+            );
         }
         for text in [
             &b""[..],
@@ -166,7 +195,11 @@ mod tests {
             b"{\"sequence_token\":\"a\",\"data\":\"\xff\"}",
             b"{\"sequence_token\":\"a\",\"data\":\"\n\"}",
         ] {
-            assert!(matches!(read(text), Err(Refusal::NotJson)), "{}", String::from_utf8_lossy(text));
+            assert!(
+                matches!(read(text), Err(Refusal::NotJson)),
+                "{}",
+                String::from_utf8_lossy(text)
+            );
         }
     }
 
@@ -174,6 +207,12 @@ mod tests {
     fn what_needs_no_escape_is_not_copied() {
         let text = br#"{"sequence_token":"a","data":"plain"}"#;
         let parsed = parse::<ToSend<'_>>(text);
-        assert!(matches!(parsed, Ok(ToSend { data: Cow::Borrowed("plain"), .. })));
+        assert!(matches!(
+            parsed,
+            Ok(ToSend {
+                data: Cow::Borrowed("plain"),
+                ..
+            })
+        ));
     }
 }

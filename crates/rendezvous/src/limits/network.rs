@@ -12,7 +12,8 @@ pub(super) enum Network {
 }
 
 impl Network {
-    /// The first `v4` or `v6` bits of an address. An IPv4 address in the form of an IPv6 one is the same client.
+    /// The first `v4` or `v6` bits of an address. An IPv4 address in the form of an IPv6 one is the
+    /// same client.
     pub(super) fn of(address: IpAddr, v4: u8, v6: u8) -> Self {
         match address.to_canonical() {
             IpAddr::V4(address) => Self::V4(address.to_bits() & mask(Ipv4Addr::BITS, v4)),
@@ -22,11 +23,15 @@ impl Network {
 }
 
 fn mask(bits: u32, prefix: u8) -> u32 {
-    u32::MAX.checked_shl(bits.saturating_sub(prefix.into())).unwrap_or(0)
+    u32::MAX
+        .checked_shl(bits.saturating_sub(prefix.into()))
+        .unwrap_or(0)
 }
 
 fn wide_mask(prefix: u8) -> u128 {
-    u128::MAX.checked_shl(Ipv6Addr::BITS.saturating_sub(prefix.into())).unwrap_or(0)
+    u128::MAX
+        .checked_shl(Ipv6Addr::BITS.saturating_sub(prefix.into()))
+        .unwrap_or(0)
 }
 
 #[cfg(test)]
@@ -46,6 +51,9 @@ mod tests {
         assert!(!same("2001:db8::1", "2001:db8::2", 32, 128));
         assert!(same("2001:db8::1", "fe80::2", 32, 0));
         assert!(same("::ffff:192.0.2.1", "192.0.2.1", 32, 64));
-        assert!(!same("0.0.0.0", "::", 0, 0), "two families are two networks");
+        assert!(
+            !same("0.0.0.0", "::", 0, 0),
+            "two families are two networks"
+        );
     }
 }

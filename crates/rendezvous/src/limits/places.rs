@@ -1,4 +1,5 @@
-//! How many sessions there are, in all and by network. A session has a ticket, and gives it back by dropping it.
+//! How many sessions there are, in all and by network. A session has a ticket, and gives it back by
+//! dropping it.
 
 use std::{
     collections::HashMap,
@@ -31,13 +32,28 @@ struct Counts {
 
 impl Places {
     /// A place among `max`, and among as many as its owner may have.
-    pub(super) fn take(&self, max: usize, owner: Option<(Network, usize)>) -> Result<Permit, Denied> {
-        let network = owner.map(|(network, most)| self.count(network, most)).transpose()?;
+    pub(super) fn take(
+        &self,
+        max: usize,
+        owner: Option<(Network, usize)>,
+    ) -> Result<Permit, Denied> {
+        let network = owner
+            .map(|(network, most)| self.count(network, most))
+            .transpose()?;
         // From here on whoever drops it gives back what it has counted.
-        let counts = Counts { all: self.all.clone(), network };
+        let counts = Counts {
+            all: self.all.clone(),
+            network,
+        };
         let before = counts.all.fetch_add(1, Relaxed);
-        let ticket = Permit { _counts: Some(counts) };
-        if before < max { Ok(ticket) } else { Err(Denied::Full) }
+        let ticket = Permit {
+            _counts: Some(counts),
+        };
+        if before < max {
+            Ok(ticket)
+        } else {
+            Err(Denied::Full)
+        }
     }
 
     fn count(&self, network: Network, most: usize) -> Result<Arc<AtomicUsize>, Denied> {

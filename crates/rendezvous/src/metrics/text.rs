@@ -3,12 +3,16 @@
 /// The media type of what [`from_open_metrics`] makes.
 pub(crate) const MEDIA_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
 
-/// The same numbers. There a counter is called as its sample is, with `_total`; there are no units and there is no end.
+/// The same numbers. There a counter is called as its sample is, with `_total`; there are no units
+/// and there is no end.
 pub(crate) fn from_open_metrics(text: &str) -> String {
     let mut made = String::with_capacity(text.len());
     let mut help = None;
     for line in text.lines() {
-        match line.strip_prefix("# ").and_then(|comment| comment.split_once(' ')) {
+        match line
+            .strip_prefix("# ")
+            .and_then(|comment| comment.split_once(' '))
+        {
             Some(("HELP", of)) => help = of.split_once(' '),
             Some(("TYPE", of)) => describe(&mut made, of, help.take()),
             Some(_) => {}

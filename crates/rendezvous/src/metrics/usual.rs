@@ -8,7 +8,8 @@ use prometheus_client::metrics::{counter::Counter, family::Family, histogram::Hi
 use super::{Answered, api_name, method_name};
 use crate::store::Api;
 
-/// The counters of what happens all the time, so that nobody looks for them under a lock each time. The most frequent first.
+/// The counters of what happens all the time, so that nobody looks for them under a lock each time.
+/// The most frequent first.
 pub(super) struct Usual([UsualAnswer; 11]);
 
 pub(super) struct UsualAnswer {
@@ -36,13 +37,28 @@ impl Usual {
         ];
         Self(usual.map(|(method, api, status)| {
             let revision = api_name(Some(api));
-            let labels = Answered { method: method_name(&method), revision, status };
+            let labels = Answered {
+                method: method_name(&method),
+                revision,
+                status,
+            };
             let requests = requests.get_or_create_owned(&labels);
-            UsualAnswer { method, api, status, requests, latency: OnceLock::new() }
+            UsualAnswer {
+                method,
+                api,
+                status,
+                requests,
+                latency: OnceLock::new(),
+            }
         }))
     }
 
-    pub(super) fn of(&self, method: &Method, api: Option<Api>, status: u16) -> Option<&UsualAnswer> {
+    pub(super) fn of(
+        &self,
+        method: &Method,
+        api: Option<Api>,
+        status: u16,
+    ) -> Option<&UsualAnswer> {
         let is = |usual: &&UsualAnswer| {
             usual.status == status && Some(usual.api) == api && usual.method == *method
         };

@@ -1,5 +1,5 @@
-//! The values of labels. Each set is closed, so that every counter is there from the start: Prometheus sees how much a counter
-//! grew, but not that it appeared.
+//! The values of labels. Each set is closed, so that every counter is there from the start:
+//! Prometheus sees how much a counter grew, but not that it appeared.
 
 use std::fmt;
 

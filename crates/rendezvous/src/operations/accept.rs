@@ -2,14 +2,25 @@
 
 use axum::http::{HeaderMap, header};
 
-/// Whether it prefers Prometheus' text format to OpenMetrics. One that takes both alike, or says nothing, gets OpenMetrics.
+/// Whether it prefers Prometheus' text format to OpenMetrics. One that takes both alike, or says
+/// nothing, gets OpenMetrics.
 pub(super) fn prefers_text(headers: &HeaderMap) -> bool {
-    let lines = headers.get_all(header::ACCEPT).iter().filter_map(|line| line.to_str().ok());
+    let lines = headers
+        .get_all(header::ACCEPT)
+        .iter()
+        .filter_map(|line| line.to_str().ok());
     let ranges: Vec<_> = lines.flat_map(|line| line.split(',')).map(range).collect();
     // The most specific range that fits counts.
     let quality = |names: [&str; 3]| {
-        let of = |name: &&str| ranges.iter().find(|(range, _)| range.eq_ignore_ascii_case(name));
-        names.iter().find_map(of).map_or(0.0, |(_, quality)| *quality)
+        let of = |name: &&str| {
+            ranges
+                .iter()
+                .find(|(range, _)| range.eq_ignore_ascii_case(name))
+        };
+        names
+            .iter()
+            .find_map(of)
+            .map_or(0.0, |(_, quality)| *quality)
     };
     let text = quality(["text/plain", "text/*", "*/*"]);
     text > quality(["application/openmetrics-text", "application/*", "*/*"])
@@ -38,7 +49,10 @@ mod tests {
             (&["text/html, */*;q=0.8"], false),
             (&["text/*"], true),
             (&["application/openmetrics-text; version=1.0.0"], false),
-            (&["application/openmetrics-text;q=0", "text/plain;q=0.1"], true),
+            (
+                &["application/openmetrics-text;q=0", "text/plain;q=0.1"],
+                true,
+            ),
             // Prometheus 2.
             (
                 &[
@@ -48,7 +62,10 @@ mod tests {
                 false,
             ),
             // Telegraf.
-            (&["application/vnd.google.protobuf;q=0.7,text/plain;version=0.0.4;q=0.3,*/*;q=0.1"], true),
+            (
+                &["application/vnd.google.protobuf;q=0.7,text/plain;version=0.0.4;q=0.3,*/*;q=0.1"],
+                true,
+            ),
         ] {
             let mut headers = HeaderMap::new();
             for line in accept {

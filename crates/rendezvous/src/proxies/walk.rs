@@ -1,12 +1,13 @@
-//! The lists in which proxies say for whom they ask, read from the right: there stands what the nearest proxy wrote, and
-//! everything left of it may be made up by the client.
+//! The lists in which proxies say for whom they ask, read from the right: there stands what the
+//! nearest proxy wrote, and everything left of it may be made up by the client.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-/// The parts of a list, the last one first. A separator within a quoted string (RFC 9110, section 5.6.4) separates nothing.
+/// The parts of a list, the last one first. A separator within a quoted string (RFC 9110, section
+/// 5.6.4) separates nothing.
 ///
-/// Escapes are not looked at. An escaped quote can move a cut, but then the part that is cut off has a backslash in it, and
-/// [`forwarded`] reads no such part.
+/// Escapes are not looked at. An escaped quote can move a cut, but then the part that is cut off
+/// has a backslash in it, and [`forwarded`] reads no such part.
 pub(super) struct FromRight<'a> {
     rest: Option<&'a [u8]>,
     separator: u8,
@@ -14,7 +15,10 @@ pub(super) struct FromRight<'a> {
 
 impl<'a> FromRight<'a> {
     pub(super) fn new(list: &'a [u8], separator: u8) -> Self {
-        Self { rest: Some(list), separator }
+        Self {
+            rest: Some(list),
+            separator,
+        }
     }
 }
 
@@ -28,20 +32,25 @@ impl<'a> Iterator for FromRight<'a> {
             quoted ^= byte == b'"';
             byte == self.separator && !quoted
         });
-        let Some((before, after)) = cut.and_then(|cut| rest.split_at_checked(cut)) else { return Some(rest) };
+        let Some((before, after)) = cut.and_then(|cut| rest.split_at_checked(cut)) else {
+            return Some(rest);
+        };
         self.rest = Some(before);
         after.get(1..)
     }
 }
 
-/// Whom an element of `Forwarded` is for (RFC 7239, section 4). One that says so twice, or has escapes, says nothing.
+/// Whom an element of `Forwarded` is for (RFC 7239, section 4). One that says so twice, or has
+/// escapes, says nothing.
 pub(super) fn forwarded(element: &[u8]) -> Option<IpAddr> {
     let mut nodes = FromRight::new(element, b';').filter_map(for_of);
     let only = nodes.next()?;
     if nodes.next().is_some() || element.contains(&b'\\') {
         return None;
     }
-    let unquoted = only.strip_prefix(b"\"").and_then(|rest| rest.strip_suffix(b"\""));
+    let unquoted = only
+        .strip_prefix(b"\"")
+        .and_then(|rest| rest.strip_suffix(b"\""));
     node(unquoted.unwrap_or(only))
 }
 
@@ -49,10 +58,13 @@ pub(super) fn forwarded(element: &[u8]) -> Option<IpAddr> {
 fn for_of(pair: &[u8]) -> Option<&[u8]> {
     let mut halves = pair.splitn(2, |&byte| byte == b'=');
     let (name, value) = (halves.next()?, halves.next()?);
-    name.trim_ascii().eq_ignore_ascii_case(b"for").then(|| value.trim_ascii())
+    name.trim_ascii()
+        .eq_ignore_ascii_case(b"for")
+        .then(|| value.trim_ascii())
 }
 
-/// An address, perhaps with a port (RFC 7239, section 6). `unknown`, `_hidden` and an address with a zone are none.
+/// An address, perhaps with a port (RFC 7239, section 6). `unknown`, `_hidden` and an address with
+/// a zone are none.
 pub(super) fn node(text: &[u8]) -> Option<IpAddr> {
     let text = str::from_utf8(text.trim_ascii()).ok()?;
     let address = text.parse().ok().or_else(|| with_port(text))?;
@@ -75,10 +87,14 @@ fn with_port(text: &str) -> Option<IpAddr> {
 
 /// A number, or an obfuscated port (RFC 7239, section 6.3).
 fn is_port(text: &str) -> bool {
-    let obfuscated =
-        |rest: &str| rest.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._-".contains(&byte));
+    let obfuscated = |rest: &str| {
+        rest.bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || b"._-".contains(&byte))
+    };
     text.parse::<u16>().is_ok()
-        || text.strip_prefix('_').is_some_and(|rest| !rest.is_empty() && obfuscated(rest))
+        || text
+            .strip_prefix('_')
+            .is_some_and(|rest| !rest.is_empty() && obfuscated(rest))
 }
 
 #[cfg(test)]
@@ -86,7 +102,9 @@ mod tests {
     use super::*;
 
     fn parts(list: &str) -> Vec<&str> {
-        FromRight::new(list.as_bytes(), b',').filter_map(|part| str::from_utf8(part).ok()).collect()
+        FromRight::new(list.as_bytes(), b',')
+            .filter_map(|part| str::from_utf8(part).ok())
+            .collect()
     }
 
     #[test]
@@ -95,7 +113,11 @@ mod tests {
         assert_eq!(parts("a"), ["a"]);
         assert_eq!(parts("a,b,"), ["", "b", "a"]);
         assert_eq!(parts("a,\"b,c\",d"), ["d", "\"b,c\"", "a"]);
-        assert_eq!(parts("\",b"), ["b", "\""], "what is open on the left takes nothing from the right");
+        assert_eq!(
+            parts("\",b"),
+            ["b", "\""],
+            "what is open on the left takes nothing from the right"
+        );
         assert_eq!(parts("a,b\""), ["a,b\""]);
     }
 
@@ -126,7 +148,9 @@ mod tests {
             ("\"192.0.2.1\"", None),
         ] {
             assert_eq!(
-                node(text.as_bytes()).map(|address| address.to_string()).as_deref(),
+                node(text.as_bytes())
+                    .map(|address| address.to_string())
+                    .as_deref(),
                 expected,
                 "{text}"
             );
@@ -138,8 +162,14 @@ mod tests {
     fn an_element_names_one_client_or_none() {
         for (text, expected) in [
             ("for=192.0.2.1", Some("192.0.2.1")),
-            ("proto=https; FOR = \"[2001:db8::1]:1\" ;by=10.0.0.1", Some("2001:db8::1")),
-            ("for=192.0.2.1;host=\"a;for=203.0.113.9\"", Some("192.0.2.1")),
+            (
+                "proto=https; FOR = \"[2001:db8::1]:1\" ;by=10.0.0.1",
+                Some("2001:db8::1"),
+            ),
+            (
+                "for=192.0.2.1;host=\"a;for=203.0.113.9\"",
+                Some("192.0.2.1"),
+            ),
             ("for=192.0.2.1;for=203.0.113.9", None),
             ("for=192.0.2.1;host=\"a\\\";for=203.0.113.9\"", None),
             ("for=\"192.0.2.1", None),

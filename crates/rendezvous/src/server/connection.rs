@@ -33,7 +33,8 @@ use crate::{metrics::ConnectionRefusal, peer::Peer};
 /// The most that the headers of a request may take, in bytes.
 const HEADERS: usize = 16 * 1024;
 
-/// How many requests may be under way at once on one connection of HTTP/2. A proxy has many clients on one.
+/// How many requests may be under way at once on one connection of HTTP/2. A proxy has many clients
+/// on one.
 const STREAMS: u32 = 1024;
 
 impl<S: Service> House<S> {
@@ -61,8 +62,8 @@ impl<S: Service> House<S> {
         let builder = builder();
         let mut connection = pin!(builder.serve_connection(io, service));
         let mut bite = pin!(watchdog.bite());
-        // The connection goes first: in the same turn the watchdog then sees what it did. Its errors are the
-        // client's.
+        // The connection goes first: in the same turn the watchdog then sees what it did. Its
+        // errors are the client's.
         tokio::select! {
             biased;
             _ = &mut connection => return,
@@ -76,20 +77,26 @@ impl<S: Service> House<S> {
         }
     }
 
-    /// Whether this peer may open a connection at all. Where proxies must say for whom they do, nobody else may.
+    /// Whether this peer may open a connection at all. Where proxies must say for whom they do,
+    /// nobody else may.
     pub(super) fn may_connect(&self, peer: Peer) -> bool {
-        self.introduced_by.as_ref().is_none_or(|proxies| proxies.include(peer))
+        self.introduced_by
+            .as_ref()
+            .is_none_or(|proxies| proxies.include(peer))
     }
 
-    /// For whom the connection was opened. Where proxies must say so, it is refused if it does not say so in time. `None`: it has
-    /// ended.
+    /// For whom the connection was opened. Where proxies must say so, it is refused if it does not
+    /// say so in time. `None`: it has ended.
     async fn introduced(
         &self,
         stream: &mut (impl AsyncRead + Unpin),
         peer: Peer,
     ) -> Result<Option<Introduction>, ConnectionRefusal> {
         if self.introduced_by.is_none() {
-            return Ok(Some(Introduction { peer, rest: Bytes::new() }));
+            return Ok(Some(Introduction {
+                peer,
+                rest: Bytes::new(),
+            }));
         }
         match timeout(self.timeouts.header, proxy_protocol::read(stream)).await {
             Ok(Ok(Some(introduction))) => Ok(Some(introduction)),
@@ -112,15 +119,18 @@ impl<S: Service> House<S> {
             false => self.service.refuse_host(&request),
         };
         if version < Version::HTTP_2 && self.closing.load(Relaxed) {
-            response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+            response
+                .headers_mut()
+                .insert(header::CONNECTION, HeaderValue::from_static("close"));
         }
         Ok(response)
     }
 }
 
-/// Done when a connection shall take no more requests. One of HTTP/2 is told so as soon as a stop begins, without harm: it says which
-/// of its requests are answered. One of HTTP/1 can only be closed, and a request may be on its way: so it is told with the next
-/// answer ([`House::answer`]), and closed at the end of the drain.
+/// Done when a connection shall take no more requests. One of HTTP/2 is told so as soon as a stop
+/// begins, without harm: it says which of its requests are answered. One of HTTP/1 can only be
+/// closed, and a request may be on its way: so it is told with the next answer ([`House::answer`]),
+/// and closed at the end of the drain.
 async fn told_to_close(watchdog: &Watchdog, stop: &mut watch::Receiver<Stop>) {
     let _ = stop.wait_for(|stop| *stop >= Stop::Soon).await;
     tokio::select! {

@@ -14,14 +14,15 @@ use tokio::net::{UnixListener, UnixSocket, UnixStream};
 
 use crate::peer::Peer;
 
-/// How many connections may wait on a Unix socket until they are taken: as many as on tokio's others.
+/// How many connections may wait on a Unix socket until they are taken: as many as on tokio's
+/// others.
 #[cfg(unix)]
 const BACKLOG: u32 = 1024;
 
 /// A socket that takes connections. Made from tokio's listeners, or by [`Listener::bind_unix`].
 ///
-/// Whoever can connect to a Unix socket counts as a trusted proxy: it has no address, so the forwarded header is what says who
-/// the client is.
+/// Whoever can connect to a Unix socket counts as a trusted proxy: it has no address, so the
+/// forwarded header is what says who the client is.
 pub struct Listener(Kind);
 
 enum Kind {
@@ -44,34 +45,46 @@ impl From<TcpListener> for Listener {
 impl From<UnixListener> for Listener {
     /// The file of the socket stays when the listener is closed.
     fn from(listener: UnixListener) -> Self {
-        Self(Kind::Unix { _file: None, listener })
+        Self(Kind::Unix {
+            _file: None,
+            listener,
+        })
     }
 }
 
 impl Listener {
-    /// Listens on a Unix socket. `mode` says who may connect: for that a process needs write permission. A socket that an
-    /// earlier process has left there is replaced, and the file is removed when the listener is closed.
+    /// Listens on a Unix socket. `mode` says who may connect: for that a process needs write
+    /// permission. A socket that an earlier process has left there is replaced, and the file is
+    /// removed when the listener is closed.
     ///
     /// # Errors
     ///
-    /// [`AddrInUse`](io::ErrorKind::AddrInUse) if somebody listens there, [`AlreadyExists`](io::ErrorKind::AlreadyExists) if
-    /// the file is no socket, and whatever the system says.
+    /// [`AddrInUse`](io::ErrorKind::AddrInUse) if somebody listens there,
+    /// [`AlreadyExists`](io::ErrorKind::AlreadyExists) if the file is no socket, and whatever the
+    /// system says.
     #[cfg(unix)]
     pub async fn bind_unix(path: &Path, mode: u32) -> io::Result<Self> {
         remove_stale(path).await?;
         let socket = UnixSocket::new_stream()?;
         socket.bind(path)?;
-        let file = SocketFile { path: path.to_owned(), inode: fs::symlink_metadata(path)?.ino() };
+        let file = SocketFile {
+            path: path.to_owned(),
+            inode: fs::symlink_metadata(path)?.ino(),
+        };
         // Before it listens: until here the process's umask would say who may connect.
         fs::set_permissions(path, fs::Permissions::from_mode(mode))?;
-        Ok(Self(Kind::Unix { _file: Some(file), listener: socket.listen(BACKLOG)? }))
+        Ok(Self(Kind::Unix {
+            _file: Some(file),
+            listener: socket.listen(BACKLOG)?,
+        }))
     }
 
     pub(super) async fn accept(&self) -> io::Result<(Stream, Peer)> {
         match &self.0 {
             Kind::Tcp(listener) => {
                 let (stream, address) = listener.accept().await?;
-                // Answers are small and the other device waits for them. Without it they are only slower.
+                // Answers are small and the other device waits for them. Without it they are only
+                // slower.
                 let _ = stream.set_nodelay(true);
                 Ok((Stream::Tcp(stream), Peer::At(address.ip())))
             }
@@ -91,7 +104,8 @@ pub(super) enum Stream {
     Unix(UnixStream),
 }
 
-/// Removes the socket of a process that is no more. Nothing else, and no socket at which somebody listens.
+/// Removes the socket of a process that is no more. Nothing else, and no socket at which somebody
+/// listens.
 #[cfg(unix)]
 async fn remove_stale(path: &Path) -> io::Result<()> {
     let found = match fs::symlink_metadata(path) {
@@ -99,7 +113,10 @@ async fn remove_stale(path: &Path) -> io::Result<()> {
         found => found?,
     };
     if !found.file_type().is_socket() {
-        return Err(io::Error::new(io::ErrorKind::AlreadyExists, "a file is there that is no socket"));
+        return Err(io::Error::new(
+            io::ErrorKind::AlreadyExists,
+            "a file is there that is no socket",
+        ));
     }
     match UnixStream::connect(path).await {
         Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => fs::remove_file(path),
@@ -158,7 +175,10 @@ mod tests {
         let first = Listener::bind_unix(&path, 0o600).await.unwrap();
         let second = Listener::bind_unix(&path, 0o600).await.err().unwrap();
         assert_eq!(second.kind(), io::ErrorKind::AddrInUse);
-        assert!(UnixStream::connect(&path).await.is_ok(), "the first one listens on");
+        assert!(
+            UnixStream::connect(&path).await.is_ok(),
+            "the first one listens on"
+        );
         drop(first);
     }
 

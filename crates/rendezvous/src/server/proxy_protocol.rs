@@ -1,5 +1,5 @@
-//! The PROXY protocol (HAProxy's proxy-protocol.txt, versions 1 and 2): before anything else a proxy says for whom it has opened
-//! the connection.
+//! The PROXY protocol (HAProxy's proxy-protocol.txt, versions 1 and 2): before anything else a
+//! proxy says for whom it has opened the connection.
 
 use std::io;
 
@@ -9,7 +9,8 @@ use tokio::io::{AsyncRead, AsyncReadExt};
 
 use crate::peer::Peer;
 
-/// The most that a header may take, in bytes. Version 1 needs 107; version 2 may carry what the proxy knows of the client's TLS.
+/// The most that a header may take, in bytes. Version 1 needs 107; version 2 may carry what the
+/// proxy knows of the client's TLS.
 const LONGEST: usize = 4096;
 
 /// What a connection begins with.
@@ -21,19 +22,31 @@ pub(super) struct Introduction {
     pub(super) rest: Bytes,
 }
 
-/// Reads the header, and whatever comes with it. `None` if there is none. An error if the connection ends before anything has come:
-/// so a load balancer looks whether somebody is there.
-pub(super) async fn read(stream: &mut (impl AsyncRead + Unpin)) -> io::Result<Option<Introduction>> {
+/// Reads the header, and whatever comes with it. `None` if there is none. An error if the
+/// connection ends before anything has come: so a load balancer looks whether somebody is there.
+pub(super) async fn read(
+    stream: &mut (impl AsyncRead + Unpin),
+) -> io::Result<Option<Introduction>> {
     let mut buffer = Vec::new();
     while buffer.len() < LONGEST {
-        let room = LONGEST.saturating_sub(buffer.len()).try_into().unwrap_or(u64::MAX);
+        let room = LONGEST
+            .saturating_sub(buffer.len())
+            .try_into()
+            .unwrap_or(u64::MAX);
         if stream.take(room).read_buf(&mut buffer).await? == 0 {
-            return if buffer.is_empty() { Err(io::ErrorKind::UnexpectedEof.into()) } else { Ok(None) };
+            return if buffer.is_empty() {
+                Err(io::ErrorKind::UnexpectedEof.into())
+            } else {
+                Ok(None)
+            };
         }
         match ProxyHeader::parse(&buffer, CONFIG) {
             Ok((header, length)) => {
                 let peer = peer(&header);
-                return Ok(Some(Introduction { peer, rest: Bytes::from(buffer).split_off(length) }));
+                return Ok(Some(Introduction {
+                    peer,
+                    rest: Bytes::from(buffer).split_off(length),
+                }));
             }
             Err(Error::BufferTooShort) => {}
             Err(_) => return Ok(None),
@@ -42,11 +55,18 @@ pub(super) async fn read(stream: &mut (impl AsyncRead + Unpin)) -> io::Result<Op
     Ok(None)
 }
 
-const CONFIG: ParseConfig = ParseConfig { include_tlvs: false, allow_v1: true, allow_v2: true };
+const CONFIG: ParseConfig = ParseConfig {
+    include_tlvs: false,
+    allow_v1: true,
+    allow_v2: true,
+};
 
-/// `LOCAL` and `UNKNOWN` have no address: the connection is the proxy's own, or it cannot say whose.
+/// `LOCAL` and `UNKNOWN` have no address: the connection is the proxy's own, or it cannot say
+/// whose.
 fn peer(header: &ProxyHeader<'_>) -> Peer {
-    header.proxied_address().map_or(Peer::Unknown, |address| Peer::At(address.source.ip()))
+    header
+        .proxied_address()
+        .map_or(Peer::Unknown, |address| Peer::At(address.source.ip()))
 }
 
 #[cfg(test)]
@@ -70,7 +90,9 @@ mod tests {
             _: &mut Context<'_>,
             buf: &mut ReadBuf<'_>,
         ) -> Poll<io::Result<()>> {
-            let (now, later) = self.0.split_at(self.0.len().min(self.1).min(buf.remaining()));
+            let (now, later) = self
+                .0
+                .split_at(self.0.len().min(self.1).min(buf.remaining()));
             buf.put_slice(now);
             self.0 = later;
             Poll::Ready(Ok(()))
@@ -96,19 +118,38 @@ mod tests {
     /// As version 2 has it: command, family, and what follows the length.
     fn second(command: u8, family: u8, rest: &[u8]) -> Vec<u8> {
         let length = u16::try_from(rest.len()).unwrap().to_be_bytes();
-        [b"\r\n\r\n\0\r\nQUIT\n", &[command, family][..], &length, rest].concat()
+        [
+            b"\r\n\r\n\0\r\nQUIT\n",
+            &[command, family][..],
+            &length,
+            rest,
+        ]
+        .concat()
     }
 
     #[tokio::test]
     async fn both_versions_name_the_client_and_what_follows_is_kept() {
         let four = [192, 0, 2, 1, 10, 0, 0, 1, 1, 2, 3, 4];
-        let six = [&[0x20, 1, 0xd, 0xb8, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1][..], &[0; 20]].concat();
+        let six = [
+            &[0x20, 1, 0xd, 0xb8, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1][..],
+            &[0; 20],
+        ]
+        .concat();
         let with_more = [&four[..], &[4, 0, 200], &[7; 200]].concat();
         for (header, peer) in [
-            (b"PROXY TCP4 192.0.2.1 10.0.0.1 4711 443\r\n".to_vec(), at("192.0.2.1")),
-            (b"PROXY TCP6 2001:db8::1 ::1 4711 443\r\n".to_vec(), at("2001:db8::1")),
+            (
+                b"PROXY TCP4 192.0.2.1 10.0.0.1 4711 443\r\n".to_vec(),
+                at("192.0.2.1"),
+            ),
+            (
+                b"PROXY TCP6 2001:db8::1 ::1 4711 443\r\n".to_vec(),
+                at("2001:db8::1"),
+            ),
             (b"PROXY UNKNOWN\r\n".to_vec(), Peer::Unknown),
-            (b"PROXY UNKNOWN 192.0.2.1 10.0.0.1 4711 443\r\n".to_vec(), Peer::Unknown),
+            (
+                b"PROXY UNKNOWN 192.0.2.1 10.0.0.1 4711 443\r\n".to_vec(),
+                Peer::Unknown,
+            ),
             (second(0x21, 0x11, &four), at("192.0.2.1")),
             (second(0x21, 0x21, &six), at("2001:db8::1")),
             (second(0x21, 0x11, &with_more), at("192.0.2.1")),
@@ -118,7 +159,12 @@ mod tests {
         ] {
             let bytes = [&header[..], b"GET / HTTP/1.1\r\n"].concat();
             let expected = Some((peer, b"GET / HTTP/1.1\r\n".to_vec()));
-            assert_eq!(introduced(&bytes).await, expected, "{}", header.escape_ascii());
+            assert_eq!(
+                introduced(&bytes).await,
+                expected,
+                "{}",
+                header.escape_ascii()
+            );
         }
     }
 
@@ -135,7 +181,11 @@ mod tests {
             second(0x31, 0x11, &four),
             second(0x21, 0x11, &four[..8]),
             // Longer than we would keep.
-            second(0x21, 0x11, &[&four[..], &[4, 0x20, 0], &[7; 0x2000]].concat()),
+            second(
+                0x21,
+                0x11,
+                &[&four[..], &[4, 0x20, 0], &[7; 0x2000]].concat(),
+            ),
         ] {
             assert_eq!(introduced(&bytes).await, None, "{}", bytes.escape_ascii());
         }
@@ -147,12 +197,15 @@ mod tests {
         assert_eq!(gone.kind(), io::ErrorKind::UnexpectedEof);
     }
 
-    /// Whatever is sent, it ends, keeps no more than it may, and loses no byte that it has taken for what follows.
+    /// Whatever is sent, it ends, keeps no more than it may, and loses no byte that it has taken
+    /// for what follows.
     #[tokio::test]
     async fn anything_may_come() {
         let starts: [&[u8]; 4] = [b"", b"PROXY ", b"PROXY TCP4 1", b"\r\n\r\n\0\r\nQUIT\n\x21"];
         for round in 0_u32..4000 {
-            let random: Vec<u8> = (0..rand::random_range(0..60)).map(|_| rand::random()).collect();
+            let random: Vec<u8> = (0..rand::random_range(0..60))
+                .map(|_| rand::random())
+                .collect();
             let bytes = [starts[usize::try_from(round % 4).unwrap()], &random, b"."].concat();
             if let Some((_, rest)) = introduced(&bytes).await {
                 assert!(bytes.ends_with(&rest), "{}", bytes.escape_ascii());

@@ -1,4 +1,5 @@
-//! Connections that are refused: counted, and said in the log, but seldom. Who refuses many has no room for many lines.
+//! Connections that are refused: counted, and said in the log, but seldom. Who refuses many has no
+//! room for many lines.
 
 use std::{
     io,
@@ -38,7 +39,10 @@ impl Refusals {
     pub(super) fn refused(&self, why: ConnectionRefusal) {
         self.metrics.connection_refused(why);
         let (seldom, says) = match why {
-            ConnectionRefusal::TooMany => (&self.too_many, "as many are open as may be: max-connections"),
+            ConnectionRefusal::TooMany => (
+                &self.too_many,
+                "as many are open as may be: max-connections",
+            ),
             ConnectionRefusal::NotAProxy => (
                 &self.not_a_proxy,
                 "with the PROXY protocol only trusted proxies may connect: trusted-proxies",

@@ -50,12 +50,21 @@ impl Service for Router {
         request.extensions_mut().insert(peer);
         if let Peer::At(address) = peer {
             // As axum's own server says it. Nobody asks for the port.
-            request.extensions_mut().insert(ConnectInfo(SocketAddr::new(address, 0)));
+            request
+                .extensions_mut()
+                .insert(ConnectInfo(SocketAddr::new(address, 0)));
         }
-        self.clone().oneshot(request).await.unwrap_or_else(|never: Infallible| match never {})
+        self.clone()
+            .oneshot(request)
+            .await
+            .unwrap_or_else(|never: Infallible| match never {})
     }
 
     fn refuse_host(&self, _: &Request<SlowBody>) -> Response<Body> {
-        (StatusCode::BAD_REQUEST, "the request must have one Host header\n").into_response()
+        (
+            StatusCode::BAD_REQUEST,
+            "the request must have one Host header\n",
+        )
+            .into_response()
     }
 }

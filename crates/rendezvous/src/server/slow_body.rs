@@ -29,7 +29,11 @@ pub(crate) enum BodyError {
 
 impl SlowBody {
     pub(super) fn new(body: Incoming, time: Duration) -> Self {
-        Self { body, deadline: Instant::now() + time, alarm: None }
+        Self {
+            body,
+            deadline: Instant::now() + time,
+            alarm: None,
+        }
     }
 }
 
@@ -45,8 +49,13 @@ impl HttpBody for SlowBody {
             return Poll::Ready(frame.map(|frame| frame.map_err(|_| BodyError::Broken)));
         }
         let deadline = self.deadline;
-        let alarm = self.alarm.get_or_insert_with(|| Box::pin(sleep_until(deadline)));
-        alarm.as_mut().poll(cx).map(|()| Some(Err(BodyError::TimedOut)))
+        let alarm = self
+            .alarm
+            .get_or_insert_with(|| Box::pin(sleep_until(deadline)));
+        alarm
+            .as_mut()
+            .poll(cx)
+            .map(|()| Some(Err(BodyError::TimedOut)))
     }
 
     fn is_end_stream(&self) -> bool {

@@ -1,5 +1,6 @@
-//! Closes connections that only take up room. hyper's own header timeout also runs while a connection is
-//! idle, so with it alone a client could not keep a connection for longer than its headers may take.
+//! Closes connections that only take up room. hyper's own header timeout also runs while a
+//! connection is idle, so with it alone a client could not keep a connection for longer than its
+//! headers may take.
 
 use std::{
     future::{Future, poll_fn},
@@ -27,8 +28,8 @@ pub(super) struct Watchdog {
 
 struct State {
     phase: Phase,
-    /// Whether the client has sent a request of HTTP/2. Such a client also sends what begins no request, and bytes do not
-    /// say which: it has the time of its silence for both.
+    /// Whether the client has sent a request of HTTP/2. Such a client also sends what begins no
+    /// request, and bytes do not say which: it has the time of its silence for both.
     http2: bool,
 }
 
@@ -45,21 +46,39 @@ enum Phase {
 
 impl Watchdog {
     pub(super) fn new(timeouts: Timeouts) -> Self {
-        let phase = Phase::Idle { until: Instant::now() + timeouts.idle };
-        Self { state: Arc::new(Mutex::new(State { phase, http2: false })), timeouts }
+        let phase = Phase::Idle {
+            until: Instant::now() + timeouts.idle,
+        };
+        Self {
+            state: Arc::new(Mutex::new(State {
+                phase,
+                http2: false,
+            })),
+            timeouts,
+        }
     }
 
     /// Notices through this when a request begins. `before` is what was read already.
     pub(super) fn watch<T>(&self, io: T, before: Bytes) -> Watched<T> {
-        Watched { io, before, watchdog: self.clone() }
+        Watched {
+            io,
+            before,
+            watchdog: self.clone(),
+        }
     }
 
     /// A request's headers are here. It is answered, or given up, when the guard goes.
     pub(super) fn serving(self, version: Version) -> Serving {
         let mut state = self.state();
         state.http2 |= version == Version::HTTP_2;
-        let requests = if let Phase::Serving { requests } = state.phase { requests } else { 0 };
-        state.phase = Phase::Serving { requests: requests + 1 };
+        let requests = if let Phase::Serving { requests } = state.phase {
+            requests
+        } else {
+            0
+        };
+        state.phase = Phase::Serving {
+            requests: requests + 1,
+        };
         drop(state);
         Serving(self)
     }
@@ -67,26 +86,34 @@ impl Watchdog {
     fn served(&self) {
         let mut state = self.state();
         state.phase = match state.phase {
-            Phase::Serving { requests } if requests > 1 => Phase::Serving { requests: requests - 1 },
-            _ => Phase::Idle { until: Instant::now() + self.timeouts.idle },
+            Phase::Serving { requests } if requests > 1 => Phase::Serving {
+                requests: requests - 1,
+            },
+            _ => Phase::Idle {
+                until: Instant::now() + self.timeouts.idle,
+            },
         };
     }
 
     fn bytes_came(&self) {
         let mut state = self.state();
         if let (Phase::Idle { .. }, false) = (state.phase, state.http2) {
-            state.phase = Phase::Head { until: Instant::now() + self.timeouts.header };
+            state.phase = Phase::Head {
+                until: Instant::now() + self.timeouts.header,
+            };
         }
     }
 
     /// Ends when the connection has been idle, or at one request's headers, for too long.
     ///
-    /// To be polled in one task with the connection, after it: then each change of phase is seen without
-    /// being told.
+    /// To be polled in one task with the connection, after it: then each change of phase is seen
+    /// without being told.
     pub(super) async fn bite(&self) {
         let mut alarm = pin!(sleep_until(Instant::now() + self.timeouts.idle));
         poll_fn(|cx| {
-            let (Phase::Idle { until } | Phase::Head { until }) = self.phase() else { return Poll::Pending };
+            let (Phase::Idle { until } | Phase::Head { until }) = self.phase() else {
+                return Poll::Pending;
+            };
             loop {
                 if alarm.deadline() > until || alarm.is_elapsed() {
                     alarm.as_mut().reset(until);
@@ -102,7 +129,14 @@ impl Watchdog {
 
     /// Done when it has sent a request of HTTP/2. To be polled as [`bite`](Self::bite) is.
     pub(super) async fn speaks_http2(&self) {
-        poll_fn(|_| if self.state().http2 { Poll::Ready(()) } else { Poll::Pending }).await;
+        poll_fn(|_| {
+            if self.state().http2 {
+                Poll::Ready(())
+            } else {
+                Poll::Pending
+            }
+        })
+        .await;
     }
 
     fn phase(&self) -> Phase {
@@ -151,7 +185,11 @@ impl<T: Read + Unpin> Read for Watched<T> {
 }
 
 impl<T: Write + Unpin> Write for Watched<T> {
-    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &[u8],
+    ) -> Poll<io::Result<usize>> {
         Pin::new(&mut self.io).poll_write(cx, buf)
     }
 

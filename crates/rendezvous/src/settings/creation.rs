@@ -17,9 +17,14 @@ pub(crate) enum CreationSetting {
 }
 
 impl CreationSetting {
-    /// What holds where nothing is said: where there is a homeserver to ask, the text's own default.
+    /// What holds where nothing is said: where there is a homeserver to ask, the text's own
+    /// default.
     pub(super) fn or_default(said: Option<Self>, homeserver: Option<&BaseUrl>) -> Self {
-        said.unwrap_or(if homeserver.is_some() { Self::Authenticated } else { Self::Open })
+        said.unwrap_or(if homeserver.is_some() {
+            Self::Authenticated
+        } else {
+            Self::Open
+        })
     }
 
     pub(super) fn creation(
@@ -33,14 +38,18 @@ impl CreationSetting {
             (Self::Authenticated, Some(url)) if url.is_https() || url.is_local() || allow_http => {
                 authenticated(url)
             }
-            (Self::Authenticated, Some(url)) => Err(SettingsError::HomeserverNotHttps(url.to_string())),
+            (Self::Authenticated, Some(url)) => {
+                Err(SettingsError::HomeserverNotHttps(url.to_string()))
+            }
         }
     }
 }
 
 #[cfg(feature = "whoami")]
 fn authenticated(homeserver: &BaseUrl) -> Result<Creation, SettingsError> {
-    Ok(Creation::Authenticated(matrix_qr_rendezvous::Homeserver::new(homeserver.clone().into())?))
+    Ok(Creation::Authenticated(
+        matrix_qr_rendezvous::Homeserver::new(homeserver.clone().into())?,
+    ))
 }
 
 #[cfg(not(feature = "whoami"))]

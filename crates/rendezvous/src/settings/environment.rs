@@ -1,4 +1,5 @@
-//! The environment as container platforms make it: with empty variables, and with variables that nobody meant for us.
+//! The environment as container platforms make it: with empty variables, and with variables that
+//! nobody meant for us.
 
 use std::{
     env,
@@ -23,20 +24,28 @@ pub(crate) fn without_empty(command: Command) -> Command {
 
 /// A sentence for each variable that looks like a setting and is none. Never its value.
 pub(crate) fn unknown(command: &Command) -> Vec<String> {
-    let known: Vec<_> = command.get_arguments().filter_map(|argument| argument.get_env()).collect();
-    let ours = env::vars_os().filter(|(name, _)| name.as_encoded_bytes().starts_with(PREFIX.as_bytes()));
+    let known: Vec<_> = command
+        .get_arguments()
+        .filter_map(|argument| argument.get_env())
+        .collect();
+    let ours =
+        env::vars_os().filter(|(name, _)| name.as_encoded_bytes().starts_with(PREFIX.as_bytes()));
     let unknown = ours.filter(|(name, value)| {
         !value.is_empty() && !known.contains(&name.as_os_str()) && !of_kubernetes(name, value)
     });
-    let named = unknown
-        .map(|(name, _)| format!("the environment variable {name:?} is no setting: --help names them"));
+    let named = unknown.map(|(name, _)| {
+        format!("the environment variable {name:?} is no setting: --help names them")
+    });
     named.take(MOST).collect()
 }
 
-/// Kubernetes tells each container of the services beside it, and one of them may have our name: `..._SERVICE_HOST`,
-/// `..._SERVICE_PORT`, `..._SERVICE_PORT_HTTP`, `..._PORT` (which is a URL there), `..._PORT_8090_TCP`, `..._PORT_8090_TCP_ADDR`.
+/// Kubernetes tells each container of the services beside it, and one of them may have our name:
+/// `..._SERVICE_HOST`, `..._SERVICE_PORT`, `..._SERVICE_PORT_HTTP`, `..._PORT` (which is a URL
+/// there), `..._PORT_8090_TCP`, `..._PORT_8090_TCP_ADDR`.
 fn of_kubernetes(name: &OsStr, value: &OsString) -> bool {
-    let Some(name) = name.to_str() else { return false };
+    let Some(name) = name.to_str() else {
+        return false;
+    };
     let url = || {
         ["tcp://", "udp://", "sctp://"]
             .iter()
@@ -50,8 +59,12 @@ fn of_kubernetes(name: &OsStr, value: &OsString) -> bool {
     name.ends_with("_SERVICE_HOST")
         || name.contains("_SERVICE_PORT")
         || (name.ends_with("_PORT") && url())
-        || name.rsplit_once("_PORT_").is_some_and(|(_, rest)| numbered(rest))
-        || name.match_indices("_PORT_").any(|(at, found)| numbered(name.split_at(at + found.len()).1))
+        || name
+            .rsplit_once("_PORT_")
+            .is_some_and(|(_, rest)| numbered(rest))
+        || name
+            .match_indices("_PORT_")
+            .any(|(at, found)| numbered(name.split_at(at + found.len()).1))
 }
 
 #[cfg(test)]
@@ -60,7 +73,8 @@ mod tests {
 
     #[test]
     fn what_kubernetes_makes_is_known() {
-        let made = |name: &str, value: &str| of_kubernetes(OsStr::new(name), &OsString::from(value));
+        let made =
+            |name: &str, value: &str| of_kubernetes(OsStr::new(name), &OsString::from(value));
         for (name, value) in [
             ("MATRIX_QR_RENDEZVOUS_SERVICE_HOST", "10.0.0.1"),
             ("MATRIX_QR_RENDEZVOUS_METRICS_SERVICE_HOST", "10.0.0.1"),
@@ -74,7 +88,14 @@ mod tests {
         ] {
             assert!(made(name, value), "{name}");
         }
-        for name in ["LISTEN_ADDR", "PORT", "PORT_X", "PORT_8090", "STORE_URL", "SERVICE"] {
+        for name in [
+            "LISTEN_ADDR",
+            "PORT",
+            "PORT_X",
+            "PORT_8090",
+            "STORE_URL",
+            "SERVICE",
+        ] {
             assert!(!made(&format!("{PREFIX}{name}"), "8090"), "{name}");
         }
     }

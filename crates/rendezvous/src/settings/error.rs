@@ -64,5 +64,9 @@ pub(crate) enum SettingsError {
     #[error("this program was built without a way to ask a homeserver: creation must be `open`")]
     NoWhoami,
     #[error("{what} is {value}, and must be {range}")]
-    OutOfRange { what: &'static str, value: u64, range: &'static str },
+    OutOfRange {
+        what: &'static str,
+        value: u64,
+        range: &'static str,
+    },
 }

@@ -1,5 +1,5 @@
-//! The file of settings. What is wrong in it is said with its line and without the line's text: nobody can know which line has
-//! a secret.
+//! The file of settings. What is wrong in it is said with its line and without the line's text:
+//! nobody can know which line has a secret.
 
 use std::{fs, path::PathBuf};
 
@@ -8,10 +8,14 @@ use clap::{Args, Command};
 use super::{Settings, SettingsError};
 
 pub(super) fn read(path: &PathBuf) -> Result<Settings, SettingsError> {
-    let text = fs::read_to_string(path)
-        .map_err(|source| SettingsError::Unreadable { path: path.clone(), source })?;
-    let settings: Settings = toml::from_str(&text)
-        .map_err(|error| SettingsError::Malformed { path: path.clone(), problem: problem(&text, &error) })?;
+    let text = fs::read_to_string(path).map_err(|source| SettingsError::Unreadable {
+        path: path.clone(),
+        source,
+    })?;
+    let settings: Settings = toml::from_str(&text).map_err(|error| SettingsError::Malformed {
+        path: path.clone(),
+        problem: problem(&text, &error),
+    })?;
     Ok(settings.placed_in(path))
 }
 
@@ -20,8 +24,13 @@ fn problem(text: &str, error: &toml::de::Error) -> String {
     let before = text.get(..start).unwrap_or_default();
     let number = before.matches('\n').count() + 1;
     let line = text.lines().nth(number - 1).unwrap_or_default();
-    let name = setting_in(line).map(|name| format!(", {name}")).unwrap_or_default();
-    format!("line {number}{name}: {}", without_the_value(error.message()))
+    let name = setting_in(line)
+        .map(|name| format!(", {name}"))
+        .unwrap_or_default();
+    format!(
+        "line {number}{name}: {}",
+        without_the_value(error.message())
+    )
 }
 
 /// The setting that a line begins with, if it is one of ours.
@@ -35,10 +44,15 @@ fn setting_in(line: &str) -> Option<String> {
         .map(Into::into)
 }
 
-/// serde quotes values in sentences of its own, at whose end it says what it expected. All others are texts of the parser, which
-/// are constant, and of our own types, which quote nothing.
+/// serde quotes values in sentences of its own, at whose end it says what it expected. All others
+/// are texts of the parser, which are constant, and of our own types, which quote nothing.
 fn without_the_value(message: &str) -> String {
-    let quotes = ["invalid type: ", "invalid value: ", "invalid length ", "unknown variant "];
+    let quotes = [
+        "invalid type: ",
+        "invalid value: ",
+        "invalid length ",
+        "unknown variant ",
+    ];
     if let Some(rest) = message.strip_prefix("unknown field `") {
         return unknown_field(rest);
     }
@@ -51,10 +65,13 @@ fn without_the_value(message: &str) -> String {
     }
 }
 
-/// The name of a setting, perhaps with a mistake in it, is named; a URL that stands where a name should is not.
+/// The name of a setting, perhaps with a mistake in it, is named; a URL that stands where a name
+/// should is not.
 fn unknown_field(rest: &str) -> String {
     let name = rest.split('`').next().unwrap_or_default();
-    let plain = name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte));
+    let plain = name
+        .bytes()
+        .all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte));
     if plain && name.len() <= 40 {
         format!("unknown field `{name}`: --help names all that there are")
     } else {

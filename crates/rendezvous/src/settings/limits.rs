@@ -1,4 +1,5 @@
-//! The limits among the settings: a table of its own in the file, because these can be changed while the server runs.
+//! The limits among the settings: a table of its own in the file, because these can be changed
+//! while the server runs.
 
 use clap::Args;
 use matrix_qr_rendezvous::{Limits, Rate};
@@ -10,18 +11,26 @@ use super::{SettingsError, count, either, values::Net, within};
 #[derive(Args, Clone, Debug, Default, Deserialize, PartialEq, Serialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub(crate) struct LimitSettings {
-    /// How many sessions may live at once (about 5 KiB each, at most). Further ones are refused until one ends.
-    /// [default: 10000]
+    /// How many sessions may live at once (about 5 KiB each, at most). Further ones are refused
+    /// until one ends. [default: 10000]
     #[arg(long, env = "MATRIX_QR_RENDEZVOUS_MAX_SESSIONS", value_name = "N")]
     #[arg(value_parser = clap::value_parser!(u32).range(1..))]
     max_sessions: Option<u32>,
 
     /// How many sessions one network may have at once; 0: as many as there may be. [default: 200]
-    #[arg(long, env = "MATRIX_QR_RENDEZVOUS_SESSIONS_PER_NETWORK", value_name = "N")]
+    #[arg(
+        long,
+        env = "MATRIX_QR_RENDEZVOUS_SESSIONS_PER_NETWORK",
+        value_name = "N"
+    )]
     sessions_per_network: Option<u32>,
 
     /// How many sessions one network may create in a minute; 0: no limit. [default: 60]
-    #[arg(long, env = "MATRIX_QR_RENDEZVOUS_CREATES_PER_MINUTE", value_name = "N")]
+    #[arg(
+        long,
+        env = "MATRIX_QR_RENDEZVOUS_CREATES_PER_MINUTE",
+        value_name = "N"
+    )]
     creates_per_minute: Option<u32>,
 
     /// How many of them at once. [default: 30]
@@ -30,7 +39,11 @@ pub(crate) struct LimitSettings {
     creates_burst: Option<u32>,
 
     /// How many other requests one network may send in a minute; 0: no limit. [default: 30000]
-    #[arg(long, env = "MATRIX_QR_RENDEZVOUS_REQUESTS_PER_MINUTE", value_name = "N")]
+    #[arg(
+        long,
+        env = "MATRIX_QR_RENDEZVOUS_REQUESTS_PER_MINUTE",
+        value_name = "N"
+    )]
     requests_per_minute: Option<u32>,
 
     /// How many of them at once. [default: 3000]
@@ -49,11 +62,21 @@ pub(crate) struct LimitSettings {
     ipv6_prefix: Option<u8>,
 
     /// Networks that may not use the server at all. [default: none]
-    #[arg(long, env = "MATRIX_QR_RENDEZVOUS_DENY", value_name = "NETS", value_delimiter = ',')]
+    #[arg(
+        long,
+        env = "MATRIX_QR_RENDEZVOUS_DENY",
+        value_name = "NETS",
+        value_delimiter = ','
+    )]
     deny: Option<Vec<Net>>,
 
     /// The only networks that may use it. [default: all]
-    #[arg(long, env = "MATRIX_QR_RENDEZVOUS_ALLOW", value_name = "NETS", value_delimiter = ',')]
+    #[arg(
+        long,
+        env = "MATRIX_QR_RENDEZVOUS_ALLOW",
+        value_name = "NETS",
+        value_delimiter = ','
+    )]
     allow: Option<Vec<Net>>,
 }
 
@@ -93,7 +116,12 @@ impl LimitSettings {
     }
 
     pub(super) fn check(&self) -> Result<(), SettingsError> {
-        within("max-sessions", self.max_sessions, 1..=u32::MAX, "at least 1")?;
+        within(
+            "max-sessions",
+            self.max_sessions,
+            1..=u32::MAX,
+            "at least 1",
+        )?;
         within(
             "creates-burst",
             self.creates_burst,

@@ -32,15 +32,17 @@ pub(crate) enum ListenAddress {
 
 impl ListenAddress {
     /// Beside a proxy on this machine.
-    pub(super) const DEFAULT: Self = Self::Socket(SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 8090));
+    pub(super) const DEFAULT: Self =
+        Self::Socket(SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 8090));
 
     /// Where to listen, and what to try where that is not possible. None for a Unix socket.
     pub(crate) async fn to_bind(&self) -> io::Result<Vec<SocketAddr>> {
         match self {
             Self::Socket(address) => Ok(vec![*address]),
-            Self::All { port } => {
-                Ok(vec![(Ipv6Addr::UNSPECIFIED, *port).into(), (Ipv4Addr::UNSPECIFIED, *port).into()])
-            }
+            Self::All { port } => Ok(vec![
+                (Ipv6Addr::UNSPECIFIED, *port).into(),
+                (Ipv4Addr::UNSPECIFIED, *port).into(),
+            ]),
             Self::Name { name, port } => resolved(name, *port).await,
             #[cfg(unix)]
             Self::Unix(_) => Ok(Vec::new()),
@@ -50,7 +52,10 @@ impl ListenAddress {
     /// Where whoever is on the same machine reaches what listens there. None for a Unix socket.
     pub(crate) async fn to_connect(&self) -> io::Result<Vec<SocketAddr>> {
         let mut addresses = self.to_bind().await?;
-        for address in addresses.iter_mut().filter(|address| address.ip().is_unspecified()) {
+        for address in addresses
+            .iter_mut()
+            .filter(|address| address.ip().is_unspecified())
+        {
             address.set_ip(match address.ip() {
                 IpAddr::V4(_) => Ipv4Addr::LOCALHOST.into(),
                 IpAddr::V6(_) => Ipv6Addr::LOCALHOST.into(),
@@ -79,7 +84,11 @@ impl FromStr for ListenAddress {
         if let Some(path) = text.strip_prefix("unix:") {
             let path = PathBuf::from(path);
             let absolute = path.is_absolute() && path.file_name().is_some();
-            return if absolute { Ok(Self::Unix(path)) } else { Err(FORM.to_owned()) };
+            return if absolute {
+                Ok(Self::Unix(path))
+            } else {
+                Err(FORM.to_owned())
+            };
         }
         if let Ok(address) = text.parse() {
             return Ok(Self::Socket(address));
@@ -156,7 +165,10 @@ mod tests {
     #[test]
     fn what_is_written_is_understood_and_written_again() {
         let all = |port| ListenAddress::All { port };
-        let name = |name: &str, port| ListenAddress::Name { name: name.to_owned(), port };
+        let name = |name: &str, port| ListenAddress::Name {
+            name: name.to_owned(),
+            port,
+        };
         let socket = |address: &str| ListenAddress::Socket(address.parse().unwrap());
         for (text, expected) in [
             ("127.0.0.1:8090", socket("127.0.0.1:8090")),
@@ -165,7 +177,10 @@ mod tests {
             (":8090", all(8090)),
             ("localhost:8090", name("localhost", 8090)),
             ("rendezvous.internal:80", name("rendezvous.internal", 80)),
-            ("unix:/run/x/socket", ListenAddress::Unix("/run/x/socket".into())),
+            (
+                "unix:/run/x/socket",
+                ListenAddress::Unix("/run/x/socket".into()),
+            ),
         ] {
             let address: ListenAddress = text.parse().unwrap();
             assert_eq!(address, expected);
@@ -207,12 +222,27 @@ mod tests {
 
     #[tokio::test]
     async fn a_name_is_reached_at_ipv4_first_and_all_addresses_at_this_machine() {
-        let connect = async |text: &str| text.parse::<ListenAddress>().unwrap().to_connect().await.unwrap();
-        assert_eq!(connect("localhost:1").await.first(), Some(&"127.0.0.1:1".parse().unwrap()));
+        let connect = async |text: &str| {
+            text.parse::<ListenAddress>()
+                .unwrap()
+                .to_connect()
+                .await
+                .unwrap()
+        };
+        assert_eq!(
+            connect("localhost:1").await.first(),
+            Some(&"127.0.0.1:1".parse().unwrap())
+        );
         let resolved = ["[::1]:1", "127.0.0.1:1"].map(|address| address.parse().unwrap());
         assert_eq!(ipv4_first(resolved.into_iter()), [resolved[1], resolved[0]]);
         assert_eq!(connect("0.0.0.0:1").await, ["127.0.0.1:1".parse().unwrap()]);
-        assert_eq!(connect(":1").await, ["[::1]:1".parse().unwrap(), "127.0.0.1:1".parse().unwrap()]);
-        assert_eq!(connect("192.0.2.1:1").await, ["192.0.2.1:1".parse().unwrap()]);
+        assert_eq!(
+            connect(":1").await,
+            ["[::1]:1".parse().unwrap(), "127.0.0.1:1".parse().unwrap()]
+        );
+        assert_eq!(
+            connect("192.0.2.1:1").await,
+            ["192.0.2.1:1".parse().unwrap()]
+        );
     }
 }

@@ -30,5 +30,9 @@ impl fmt::Display for Place {
 
 /// The environment variable of a setting.
 fn variable(name: &str) -> String {
-    format!("{}{}", super::environment::PREFIX, name.replace('-', "_").to_ascii_uppercase())
+    format!(
+        "{}{}",
+        super::environment::PREFIX,
+        name.replace('-', "_").to_ascii_uppercase()
+    )
 }

@@ -1,5 +1,5 @@
-//! Where sessions are kept, among the settings. The URL may have a password: it is read here, once, and what is wrong with it
-//! is said without it.
+//! Where sessions are kept, among the settings. The URL may have a password: it is read here, once,
+//! and what is wrong with it is said without it.
 
 mod file;
 
@@ -49,11 +49,18 @@ pub(crate) struct ChosenStore {
 }
 
 impl Settings {
-    /// The one that `store` or the file of `store-file` names. The other of both must not be there: nobody could know which was meant.
-    pub(super) fn choose_store(&mut self, warnings: &mut Vec<String>) -> Result<ChosenStore, SettingsError> {
+    /// The one that `store` or the file of `store-file` names. The other of both must not be there:
+    /// nobody could know which was meant.
+    pub(super) fn choose_store(
+        &mut self,
+        warnings: &mut Vec<String>,
+    ) -> Result<ChosenStore, SettingsError> {
         let url = match (self.store.take(), &self.store_file) {
             (Some(StoreSetting::Said(said)), Some(file)) => {
-                return Err(SettingsError::TwoStores(said.place(), file.place("store-file")));
+                return Err(SettingsError::TwoStores(
+                    said.place(),
+                    file.place("store-file"),
+                ));
             }
             (Some(StoreSetting::Said(said)), None) => said.parse(warnings)?,
             (_, Some(file)) => file.parse_url(warnings)?,
@@ -61,7 +68,10 @@ impl Settings {
             (None, None) => StoreUrl::Memory,
         };
         // What a file has is not shown beside the file's name: together they would be refused.
-        self.store = self.store_file.is_none().then(|| StoreSetting::Read(url.clone()));
+        self.store = self
+            .store_file
+            .is_none()
+            .then(|| StoreSetting::Read(url.clone()));
         self.with_certificates(url, warnings)
     }
 
@@ -71,12 +81,20 @@ impl Settings {
         url: StoreUrl,
         warnings: &mut Vec<String>,
     ) -> Result<ChosenStore, SettingsError> {
-        let read = |file: &Option<StoreFile>, name| file.as_ref().map(|file| file.read_pem(name)).transpose();
+        let read = |file: &Option<StoreFile>, name| {
+            file.as_ref().map(|file| file.read_pem(name)).transpose()
+        };
         let authorities = read(&self.store_ca_file, "store-ca-file")?;
-        let client = match (read(&self.store_cert_file, "store-cert-file")?, &self.store_key_file) {
+        let client = match (
+            read(&self.store_cert_file, "store-cert-file")?,
+            &self.store_key_file,
+        ) {
             (Some(chain), Some(key)) => {
                 key.warn_if_readable_by_all("store-key-file", warnings);
-                Some(ClientCertificate { chain, key: key.read_pem("store-key-file")?.into() })
+                Some(ClientCertificate {
+                    chain,
+                    key: key.read_pem("store-key-file")?.into(),
+                })
             }
             (None, None) => None,
             _ => return Err(SettingsError::HalfACertificate),
@@ -84,14 +102,24 @@ impl Settings {
         let certificates =
             RedisCertificates::new(authorities, client).map_err(SettingsError::Certificates)?;
         if !certificates.is_empty() && !url.has_tls() {
-            return Err(SettingsError::Certificates(matrix_qr_rendezvous::RedisTlsError::NoTls));
+            return Err(SettingsError::Certificates(
+                matrix_qr_rendezvous::RedisTlsError::NoTls,
+            ));
         }
         Ok(ChosenStore { url, certificates })
     }
 
     #[cfg(not(feature = "redis"))]
-    fn with_certificates(&self, url: StoreUrl, _: &mut Vec<String>) -> Result<ChosenStore, SettingsError> {
-        match [&self.store_ca_file, &self.store_cert_file, &self.store_key_file] {
+    fn with_certificates(
+        &self,
+        url: StoreUrl,
+        _: &mut Vec<String>,
+    ) -> Result<ChosenStore, SettingsError> {
+        match [
+            &self.store_ca_file,
+            &self.store_cert_file,
+            &self.store_key_file,
+        ] {
             [None, None, None] => Ok(ChosenStore { url }),
             _ => Err(SettingsError::NoRedis),
         }
@@ -100,17 +128,22 @@ impl Settings {
 
 impl Said {
     fn place(&self) -> Place {
-        Place { name: "store", source: self.source.clone() }
+        Place {
+            name: "store",
+            source: self.source.clone(),
+        }
     }
 
     fn parse(&self, warnings: &mut Vec<String>) -> Result<StoreUrl, SettingsError> {
-        let url =
-            StoreUrl::parse(&self.text).map_err(|why| SettingsError::Store(self.place().to_string(), why))?;
+        let url = StoreUrl::parse(&self.text)
+            .map_err(|why| SettingsError::Store(self.place().to_string(), why))?;
         if url.has_secret() {
             match &self.source {
                 Source::Flag => return Err(SettingsError::SecretArgument),
                 Source::Environment => {}
-                Source::File(path) => warnings.extend(file::readable_by_all(path, &self.place().to_string())),
+                Source::File(path) => {
+                    warnings.extend(file::readable_by_all(path, &self.place().to_string()))
+                }
             }
         }
         Ok(url)
@@ -130,7 +163,9 @@ impl StoreUrl {
     fn parse_redis(url: &str) -> Result<Self, String> {
         url.parse()
             .map(Self::Redis)
-            .map_err(|error: matrix_qr_rendezvous::RedisUrlError| format!("it is not `memory`, and {error}"))
+            .map_err(|error: matrix_qr_rendezvous::RedisUrlError| {
+                format!("it is not `memory`, and {error}")
+            })
     }
 
     #[cfg(not(feature = "redis"))]
@@ -155,7 +190,10 @@ impl StoreUrl {
 impl StoreSetting {
     /// Said by a flag, for as long as nobody knows better.
     pub(super) fn said(text: OsString) -> Self {
-        Self::Said(Said { text: text.into_encoded_bytes().into(), source: Source::Flag })
+        Self::Said(Said {
+            text: text.into_encoded_bytes().into(),
+            source: Source::Flag,
+        })
     }
 
     pub(super) fn set_source(&mut self, source: Source) {

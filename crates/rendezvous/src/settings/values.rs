@@ -1,5 +1,5 @@
-//! Settings that are more than a number: parsed once, from a flag or from the file alike. What they say of a wrong value does not
-//! quote it: it could be a secret, given in the wrong place.
+//! Settings that are more than a number: parsed once, from a flag or from the file alike. What they
+//! say of a wrong value does not quote it: it could be a secret, given in the wrong place.
 
 use std::{fmt, net::IpAddr, str::FromStr};
 
@@ -73,9 +73,13 @@ impl FromStr for CreatePath {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let plain = text.bytes().all(|byte| byte.is_ascii_graphic() && !b"?#".contains(&byte));
+        let plain = text
+            .bytes()
+            .all(|byte| byte.is_ascii_graphic() && !b"?#".contains(&byte));
         if !text.starts_with('/') || !plain {
-            return Err("it must be a path: start with a slash, no question mark, hash or space".to_owned());
+            return Err(
+                "it must be a path: start with a slash, no question mark, hash or space".to_owned(),
+            );
         }
         if text.starts_with("/rendezvous/") {
             return Err("the sessions are below /rendezvous/".to_owned());
@@ -109,16 +113,25 @@ impl FromStr for Net {
         let text = text.trim();
         let address = || text.parse().map(|address: IpAddr| IpNet::from(address));
         let net = text.parse().or_else(|_| address());
-        net.map(|net| Self(canonical(net)))
-            .map_err(|_| "it must be a network such as 192.0.2.0/24, 2001:db8::/32, or an address".to_owned())
+        net.map(|net| Self(canonical(net))).map_err(|_| {
+            "it must be a network such as 192.0.2.0/24, 2001:db8::/32, or an address".to_owned()
+        })
     }
 }
 
-/// An IPv4 network in the form of an IPv6 one (`::ffff:192.0.2.0/120`) is that IPv4 network: clients are compared so.
+/// An IPv4 network in the form of an IPv6 one (`::ffff:192.0.2.0/120`) is that IPv4 network:
+/// clients are compared so.
 fn canonical(net: IpNet) -> IpNet {
-    let bits = if net.addr().is_ipv6() { net.prefix_len().checked_sub(96) } else { None };
-    let IpAddr::V4(address) = net.addr().to_canonical() else { return net };
-    bits.and_then(|bits| IpNet::new(address.into(), bits).ok()).unwrap_or(net)
+    let bits = if net.addr().is_ipv6() {
+        net.prefix_len().checked_sub(96)
+    } else {
+        None
+    };
+    let IpAddr::V4(address) = net.addr().to_canonical() else {
+        return net;
+    };
+    bits.and_then(|bits| IpNet::new(address.into(), bits).ok())
+        .unwrap_or(net)
 }
 
 impl fmt::Display for Net {

@@ -11,11 +11,11 @@ use std::{
     time::Instant,
 };
 
-use super::{Changed, Id, New, Read, WriteTag, Session, Store, Unavailable, Write, Written};
+use super::{Changed, Id, New, Read, Session, Store, Unavailable, Write, WriteTag, Written};
 use crate::limits::Permit;
 
-/// Into how many parts the sessions are divided, each with a lock of its own. A part also grows on its own, so
-/// that no request waits for a million sessions to be moved.
+/// Into how many parts the sessions are divided, each with a lock of its own. A part also grows on
+/// its own, so that no request waits for a million sessions to be moved.
 const PARTS: usize = 64;
 
 /// Sessions in the memory of this process. They end with it.
@@ -26,15 +26,20 @@ pub struct Memory {
 
 impl Default for Memory {
     fn default() -> Self {
-        Self { parts: (0..PARTS).map(|_| Mutex::default()).collect(), expired: AtomicU64::new(0) }
+        Self {
+            parts: (0..PARTS).map(|_| Mutex::default()).collect(),
+            expired: AtomicU64::new(0),
+        }
     }
 }
 
 impl Memory {
-    /// The sessions that live `now`, of those that share a part with this one. The only way to them, so nobody can meet
-    /// one that has expired.
+    /// The sessions that live `now`, of those that share a part with this one. The only way to
+    /// them, so nobody can meet one that has expired.
     fn open(&self, id: Id, now: Instant) -> Option<MutexGuard<'_, Sessions>> {
-        self.parts.get(id.place(PARTS)).map(|part| self.enter(part, now))
+        self.parts
+            .get(id.place(PARTS))
+            .map(|part| self.enter(part, now))
     }
 
     fn enter<'a>(&self, part: &'a Mutex<Sessions>, now: Instant) -> MutexGuard<'a, Sessions> {
@@ -51,21 +56,35 @@ impl Memory {
         let (session, ticket) = new.into_session();
         if let Some(mut sessions) = self.open(id, now) {
             sessions.by_expiry.insert((session.expires, id));
-            sessions.by_id.insert(id, Kept { session: session.clone(), _ticket: ticket });
+            sessions.by_id.insert(
+                id,
+                Kept {
+                    session: session.clone(),
+                    _ticket: ticket,
+                },
+            );
         }
         session
     }
 
     fn read_now(&self, id: Id, seen: Option<WriteTag>, now: Instant) -> Read {
         let sessions = self.open(id, now);
-        let kept = sessions.as_ref().and_then(|sessions| sessions.by_id.get(&id));
-        kept.map_or(Read::Gone, |kept| Read::compared(kept.session.clone(), seen))
+        let kept = sessions
+            .as_ref()
+            .and_then(|sessions| sessions.by_id.get(&id));
+        kept.map_or(Read::Gone, |kept| {
+            Read::compared(kept.session.clone(), seen)
+        })
     }
 
     fn write_now(&self, id: Id, expected: Option<WriteTag>, write: Write) -> Written {
         let mut sessions = self.open(id, write.now);
-        let kept = sessions.as_mut().and_then(|sessions| sessions.by_id.get_mut(&id));
-        let Some(Kept { session, .. }) = kept else { return Written::Gone };
+        let kept = sessions
+            .as_mut()
+            .and_then(|sessions| sessions.by_id.get_mut(&id));
+        let Some(Kept { session, .. }) = kept else {
+            return Written::Gone;
+        };
         if expected != Some(session.revision) {
             return Written::Conflict(session.clone());
         }
@@ -77,8 +96,12 @@ impl Memory {
     }
 
     fn delete_now(&self, id: Id, now: Instant) -> bool {
-        let Some(mut sessions) = self.open(id, now) else { return false };
-        let Some(kept) = sessions.by_id.remove(&id) else { return false };
+        let Some(mut sessions) = self.open(id, now) else {
+            return false;
+        };
+        let Some(kept) = sessions.by_id.remove(&id) else {
+            return false;
+        };
         sessions.by_expiry.remove(&(kept.session.expires, id))
     }
 
@@ -86,7 +109,14 @@ impl Memory {
     #[cfg(test)]
     pub(crate) fn held(&self) -> usize {
         let parts = self.parts.iter();
-        parts.map(|part| part.lock().unwrap_or_else(PoisonError::into_inner).by_expiry.len()).sum()
+        parts
+            .map(|part| {
+                part.lock()
+                    .unwrap_or_else(PoisonError::into_inner)
+                    .by_expiry
+                    .len()
+            })
+            .sum()
     }
 }
 
@@ -97,11 +127,21 @@ impl Store for Memory {
         Ok(self.create_now(id, new))
     }
 
-    async fn read(&self, id: Id, seen: Option<WriteTag>, now: Instant) -> Result<Read, Unavailable> {
+    async fn read(
+        &self,
+        id: Id,
+        seen: Option<WriteTag>,
+        now: Instant,
+    ) -> Result<Read, Unavailable> {
         Ok(self.read_now(id, seen, now))
     }
 
-    async fn write(&self, id: Id, expected: Option<WriteTag>, write: Write) -> Result<Written, Unavailable> {
+    async fn write(
+        &self,
+        id: Id,
+        expected: Option<WriteTag>,
+        write: Write,
+    ) -> Result<Written, Unavailable> {
         Ok(self.write_now(id, expected, write))
     }
 
@@ -168,7 +208,11 @@ mod tests {
     const SECOND: Duration = Duration::from_secs(1);
 
     fn write(payload: &str, now: Instant) -> Write {
-        Write { revision: WriteTag::random(), payload: payload.as_bytes().into(), now }
+        Write {
+            revision: WriteTag::random(),
+            payload: payload.as_bytes().into(),
+            now,
+        }
     }
 
     fn create(store: &Memory, now: Instant) -> (Id, Session) {
@@ -186,18 +230,27 @@ mod tests {
     fn a_write_replaces_what_it_has_seen_and_nothing_else() {
         let (store, now) = (Memory::default(), Instant::now());
         let (id, first) = create(&store, now);
-        assert!(matches!(store.read_now(id, Some(first.revision), now), Read::Unchanged(_)));
+        assert!(matches!(
+            store.read_now(id, Some(first.revision), now),
+            Read::Unchanged(_)
+        ));
         let Written::Replaced(second) =
             store.write_now(id, Some(first.revision), write("second", now + SECOND))
         else {
             panic!("not written")
         };
-        assert_eq!((second.modified, second.expires), (now + SECOND, first.expires));
+        assert_eq!(
+            (second.modified, second.expires),
+            (now + SECOND, first.expires)
+        );
         for stale in [Some(first.revision), None] {
             let Written::Conflict(left) = store.write_now(id, stale, write("third", now)) else {
                 panic!("no conflict")
             };
-            assert_eq!((left.revision, &left.payload[..]), (second.revision, &b"second"[..]));
+            assert_eq!(
+                (left.revision, &left.payload[..]),
+                (second.revision, &b"second"[..])
+            );
         }
         let Read::Changed(read) = store.read_now(id, Some(first.revision), now) else {
             panic!("not changed")
@@ -210,13 +263,21 @@ mod tests {
         let (store, now) = (Memory::default(), Instant::now());
         let (id, first) = create(&store, now);
         let last_moment = now + LIFETIME - Duration::from_nanos(1);
-        let Written::Replaced(_) = store.write_now(id, Some(first.revision), write("second", last_moment))
+        let Written::Replaced(_) =
+            store.write_now(id, Some(first.revision), write("second", last_moment))
         else {
             panic!("not written")
         };
         assert_eq!((store.held(), store.expired()), (1, 0));
-        assert!(matches!(store.read_now(id, None, now + LIFETIME), Read::Gone));
-        assert_eq!((store.held(), store.expired()), (0, 1), "it is forgotten, not hidden");
+        assert!(matches!(
+            store.read_now(id, None, now + LIFETIME),
+            Read::Gone
+        ));
+        assert_eq!(
+            (store.held(), store.expired()),
+            (0, 1),
+            "it is forgotten, not hidden"
+        );
     }
 
     #[test]
@@ -237,7 +298,10 @@ mod tests {
         let (live, _) = create(&store, now + SECOND);
         store.sweep(now + LIFETIME);
         assert_eq!((store.held(), store.expired()), (1, 500));
-        assert!(matches!(store.read_now(live, None, now + LIFETIME), Read::Changed(_)));
+        assert!(matches!(
+            store.read_now(live, None, now + LIFETIME),
+            Read::Changed(_)
+        ));
     }
 
     #[test]
@@ -260,7 +324,10 @@ mod tests {
                 thread::spawn(move || store.write_now(id, Some(seen), write("mine", now)))
             };
             let threads: Vec<_> = (0..4).map(attempt).collect();
-            let outcomes: Vec<_> = threads.into_iter().map(|thread| thread.join().unwrap()).collect();
+            let outcomes: Vec<_> = threads
+                .into_iter()
+                .map(|thread| thread.join().unwrap())
+                .collect();
             let mut winners = outcomes.into_iter().filter_map(|outcome| match outcome {
                 Written::Replaced(session) => Some(session),
                 _ => None,

@@ -20,25 +20,30 @@ use std::{
 
 use redis::{FromRedisValue, Pipeline};
 
-use self::{engine::Engine, link::Link, news::News, script::Script, tickets::Tickets, trouble::unavailable};
+use self::{
+    engine::Engine, link::Link, news::News, script::Script, tickets::Tickets, trouble::unavailable,
+};
 pub use self::{
     tls::{ClientCertificate, RedisCertificates, RedisTlsError},
     url::{RedisUrl, RedisUrlError},
 };
-use super::{Changed, Id, New, Read, WriteTag, Session, Store, Unavailable, Write, Written};
+use super::{Changed, Id, New, Read, Session, Store, Unavailable, Write, WriteTag, Written};
 
-/// Before the names of our keys, and the name of the channel. The number is that of the form of a record: who keeps another form
-/// neither reads ours nor gives us theirs to read.
+/// Before the names of our keys, and the name of the channel. The number is that of the form of a
+/// record: who keeps another form neither reads ours nor gives us theirs to read.
 const PREFIX: &str = "matrix-qr:2:";
 
-/// Sessions in Redis 6 or later, or Valkey. They outlive this process, and other instances see them.
+/// Sessions in Redis 6 or later, or Valkey. They outlive this process, and other instances see
+/// them.
 ///
-/// Each session is one key, which Redis itself forgets when the session ends. A write is one atomic script. Every question is
-/// one round trip on one connection that all requests share; a second connection hears what other instances do. Both are made
-/// when they are needed and made anew when they are lost, so Redis need not run when this is made. While it cannot be reached,
-/// everything is [`Unavailable`], after a second (after six at most, where more than a thousand ask at once).
+/// Each session is one key, which Redis itself forgets when the session ends. A write is one atomic
+/// script. Every question is one round trip on one connection that all requests share; a second
+/// connection hears what other instances do. Both are made when they are needed and made anew when
+/// they are lost, so Redis need not run when this is made. While it cannot be reached, everything
+/// is [`Unavailable`], after a second (after six at most, where more than a thousand ask at once).
 ///
-/// Only sessions that were made through this value count against its server's [`Limits`](crate::Limits).
+/// Only sessions that were made through this value count against its server's
+/// [`Limits`](crate::Limits).
 pub struct Redis {
     link: Link,
     prefix: String,
@@ -50,10 +55,12 @@ pub struct Redis {
 }
 
 impl Redis {
-    /// The Redis at a URL: `redis://[[user]:password@]host[:port][/database]`, or `unix:///path/to/socket[?db=database]`; or the
-    /// cluster that some nodes are of, `redis+cluster://[[user]:password@]host[:port][,host[:port]]`; or the main server of a
-    /// service, as Sentinels know it, `redis+sentinel://[[user]:password@]host[:port][,host[:port]]/service[/database]`. With TLS it
-    /// is `rediss`. Does not connect yet.
+    /// The Redis at a URL: `redis://[[user]:password@]host[:port][/database]`, or
+    /// `unix:///path/to/socket[?db=database]`; or the cluster that some nodes are of,
+    /// `redis+cluster://[[user]:password@]host[:port][,host[:port]]`; or the main server of a
+    /// service, as Sentinels know it,
+    /// `redis+sentinel://[[user]:password@]host[:port][,host[:port]]/service[/database]`. With TLS
+    /// it is `rediss`. Does not connect yet.
     ///
     /// # Errors
     ///
@@ -88,11 +95,15 @@ impl Redis {
         Ok(unnamed.with_prefix(PREFIX))
     }
 
-    /// Puts this before the names of all keys, and of the channel, in place of `matrix-qr:2:`. Instances see each other's
-    /// sessions if theirs is the same.
+    /// Puts this before the names of all keys, and of the channel, in place of `matrix-qr:2:`.
+    /// Instances see each other's sessions if theirs is the same.
     #[must_use]
     pub fn with_prefix(self, prefix: &str) -> Self {
-        Self { prefix: prefix.to_owned(), channel: format!("{prefix}changes"), ..self }
+        Self {
+            prefix: prefix.to_owned(),
+            channel: format!("{prefix}changes"),
+            ..self
+        }
     }
 
     fn key(&self, id: Id) -> String {
@@ -100,7 +111,10 @@ impl Redis {
     }
 
     async fn ask<T: FromRedisValue>(&self, question: &Pipeline) -> Result<T, Unavailable> {
-        self.link.ask(question).await.map_err(|error| unavailable(&error))
+        self.link
+            .ask(question)
+            .await
+            .map_err(|error| unavailable(&error))
     }
 
     /// Runs a script by its name, and tells Redis what it is if Redis does not know.
@@ -117,15 +131,19 @@ impl Redis {
             }
             answer => answer,
         };
-        answer.map(|(answer,)| answer).map_err(|error| unavailable(&error))
+        answer
+            .map(|(answer,)| answer)
+            .map_err(|error| unavailable(&error))
     }
 
-    /// Without looking whether there is one of that name: nothing is, but what this very question has left when it was asked
-    /// before.
+    /// Without looking whether there is one of that name: nothing is, but what this very question
+    /// has left when it was asked before.
     async fn set(&self, id: Id, session: &Session) -> Result<(), Unavailable> {
         let lifetime = session.expires.saturating_duration_since(session.modified);
         let mut set = Pipeline::with_capacity(1);
-        set.cmd("SET").arg(self.key(id)).arg(record::encode(session));
+        set.cmd("SET")
+            .arg(self.key(id))
+            .arg(record::encode(session));
         set.arg("PX").arg(record::milliseconds(lifetime)).ignore();
         self.ask(&set).await
     }
@@ -146,16 +164,23 @@ impl Redis {
             self.channel.as_bytes(),
             said,
         ];
-        match self.run::<Option<(bool, Vec<u8>, i64)>>(&self.write, id, &arguments).await? {
+        match self
+            .run::<Option<(bool, Vec<u8>, i64)>>(&self.write, id, &arguments)
+            .await?
+        {
             None => Ok(Written::Gone),
-            Some((true, errcodes, left)) => replaced(write, expected, &errcodes, left).map(Written::Replaced),
+            Some((true, errcodes, left)) => {
+                replaced(write, expected, &errcodes, left).map(Written::Replaced)
+            }
             Some((false, record, left)) => session(&record, left, write.now).map(Written::Conflict),
         }
     }
 
     /// As [`Store::delete`], with what is said to others.
     async fn end(&self, id: Id, said: &[u8]) -> Result<bool, Unavailable> {
-        let ended: u64 = self.run(&self.delete, id, &[self.channel.as_bytes(), said]).await?;
+        let ended: u64 = self
+            .run(&self.delete, id, &[self.channel.as_bytes(), said])
+            .await?;
         Ok(ended > 0)
     }
 }
@@ -168,9 +193,14 @@ impl Store for Redis {
         Ok(session)
     }
 
-    /// Two plain questions at once. They need not be one step: the end of a session is fixed, and one that ends between them
-    /// has no time left.
-    async fn read(&self, id: Id, seen: Option<WriteTag>, now: Instant) -> Result<Read, Unavailable> {
+    /// Two plain questions at once. They need not be one step: the end of a session is fixed, and
+    /// one that ends between them has no time left.
+    async fn read(
+        &self,
+        id: Id,
+        seen: Option<WriteTag>,
+        now: Instant,
+    ) -> Result<Read, Unavailable> {
         let key = self.key(id);
         let mut look = Pipeline::with_capacity(2);
         look.cmd("GET").arg(&key).cmd("PTTL").arg(&key);
@@ -180,7 +210,12 @@ impl Store for Redis {
         }
     }
 
-    async fn write(&self, id: Id, expected: Option<WriteTag>, write: Write) -> Result<Written, Unavailable> {
+    async fn write(
+        &self,
+        id: Id,
+        expected: Option<WriteTag>,
+        write: Write,
+    ) -> Result<Written, Unavailable> {
         self.replace(id, expected, write, &News::written(id)).await
     }
 
@@ -228,8 +263,23 @@ fn replaced(
     errcodes: &[u8],
     left: i64,
 ) -> Result<Session, Unavailable> {
-    let Write { revision, payload, now } = write;
+    let Write {
+        revision,
+        payload,
+        now,
+    } = write;
     let left = Duration::from_millis(left.try_into().map_err(|_| Unavailable::new("record"))?);
-    let errcodes = errcodes.first().copied().and_then(record::errcodes).ok_or(Unavailable::new("record"))?;
-    Ok(Session { revision, replaced, payload, modified: now, expires: now + left, errcodes })
+    let errcodes = errcodes
+        .first()
+        .copied()
+        .and_then(record::errcodes)
+        .ok_or(Unavailable::new("record"))?;
+    Ok(Session {
+        revision,
+        replaced,
+        payload,
+        modified: now,
+        expires: now + left,
+        errcodes,
+    })
 }

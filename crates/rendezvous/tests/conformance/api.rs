@@ -49,7 +49,12 @@ async fn two_devices_exchange_payloads<S: Kept>() {
 
 async fn a_created_session_has_an_unguessable_url_on_the_configured_server<S: Kept>() {
     let server = Server::<S>::start().await;
-    let response = server.post(STABLE, "x").header("host", "evil.example").send().await.unwrap();
+    let response = server
+        .post(STABLE, "x")
+        .header("host", "evil.example")
+        .send()
+        .await
+        .unwrap();
     assert_eq!(response.status(), StatusCode::CREATED);
     assert_eq!(header(&response, "content-type"), "application/json");
     assert_session_headers(&response);
@@ -61,9 +66,14 @@ async fn a_created_session_has_an_unguessable_url_on_the_configured_server<S: Ke
     }
     assert_eq!(urls.len(), 51);
     for url in urls {
-        let id = url.strip_prefix("https://rendezvous.example/below/rendezvous/").unwrap();
+        let id = url
+            .strip_prefix("https://rendezvous.example/below/rendezvous/")
+            .unwrap();
         assert!(
-            id.len() >= 22 && id.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte))
+            id.len() >= 22
+                && id
+                    .bytes()
+                    .all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte))
         );
     }
 }
@@ -72,8 +82,18 @@ async fn the_bare_create_path_is_configurable_and_not_a_pattern<S: Kept>() {
     let server = Server::<S>::with(|config| config.create_path = "/new/{id}".to_owned()).await;
     let raw = "POST /new/{id} HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: 1\r\nContent-Type: text/plain\r\n\r\nx";
     assert!(server.raw(raw).await.starts_with("HTTP/1.1 201 "));
-    assert_error(server.post("/new/x", "x").send().await.unwrap(), 404, "M_UNRECOGNIZED").await;
-    assert_error(server.post(BARE, "x").send().await.unwrap(), 404, "M_UNRECOGNIZED").await;
+    assert_error(
+        server.post("/new/x", "x").send().await.unwrap(),
+        404,
+        "M_UNRECOGNIZED",
+    )
+    .await;
+    assert_error(
+        server.post(BARE, "x").send().await.unwrap(),
+        404,
+        "M_UNRECOGNIZED",
+    )
+    .await;
     server.create_at(UNSTABLE, "x").await;
 }
 
@@ -81,11 +101,15 @@ async fn payloads_are_any_bytes_up_to_4096<S: Kept>() {
     let server = Server::<S>::start().await;
     for payload in [vec![], vec![0, 255, b'\n'], vec![7; 4096]] {
         // The client leaves the length of an empty body out, if it is not told.
-        let request = server.post(STABLE, payload.clone()).header("content-length", payload.len());
+        let request = server
+            .post(STABLE, payload.clone())
+            .header("content-length", payload.len());
         let response = request.send().await.unwrap();
         assert_eq!(response.status(), StatusCode::CREATED);
         let mut session = server.create("x").await;
-        let request = server.put(&session, payload.clone()).header("content-length", payload.len());
+        let request = server
+            .put(&session, payload.clone())
+            .header("content-length", payload.len());
         let response = request.send().await.unwrap();
         assert_eq!(response.status(), StatusCode::ACCEPTED);
         session.etag = header(&response, "etag");
@@ -94,7 +118,12 @@ async fn payloads_are_any_bytes_up_to_4096<S: Kept>() {
     let session = server.create("kept").await;
     for size in [4097, 64 * 1024] {
         for path in CREATE_PATHS {
-            assert_error(server.post(path, vec![7; size]).send().await.unwrap(), 413, "M_TOO_LARGE").await;
+            assert_error(
+                server.post(path, vec![7; size]).send().await.unwrap(),
+                413,
+                "M_TOO_LARGE",
+            )
+            .await;
         }
         let response = server.put(&session, vec![7; size]).send().await.unwrap();
         assert_session_headers(&response);
@@ -107,32 +136,57 @@ async fn payloads_are_any_bytes_up_to_4096<S: Kept>() {
 async fn a_payload_says_its_type<S: Kept>() {
     let server = Server::<S>::start().await;
     let session = server.create("kept").await;
-    let put = format!("PUT {} HTTP/1.1\r\nIf-Match: {}\r\n", session.path, session.etag);
+    let put = format!(
+        "PUT {} HTTP/1.1\r\nIf-Match: {}\r\n",
+        session.path, session.etag
+    );
     // On the stable path JSON is of the other API.
     let post = format!("POST {UNSTABLE} HTTP/1.1\r\n");
     let cases = [
         ("Content-Length: 1\r\n\r\nx", "M_MISSING_PARAM"),
-        ("Content-Length: 1\r\nContent-Type: application/json\r\n\r\nx", "M_INVALID_PARAM"),
-        ("Content-Length: 1\r\nContent-Type: text/plainer\r\n\r\nx", "M_INVALID_PARAM"),
-        ("Content-Length: 1\r\nContent-Type: text/plain, text/html\r\n\r\nx", "M_INVALID_PARAM"),
+        (
+            "Content-Length: 1\r\nContent-Type: application/json\r\n\r\nx",
+            "M_INVALID_PARAM",
+        ),
+        (
+            "Content-Length: 1\r\nContent-Type: text/plainer\r\n\r\nx",
+            "M_INVALID_PARAM",
+        ),
+        (
+            "Content-Length: 1\r\nContent-Type: text/plain, text/html\r\n\r\nx",
+            "M_INVALID_PARAM",
+        ),
         (
             "Content-Length: 1\r\nContent-Type: text/plain\r\nContent-Type: text/html\r\n\r\nx",
             "M_INVALID_PARAM",
         ),
-        ("Content-Length: 1\r\nContent-Type:\r\n\r\nx", "M_INVALID_PARAM"),
+        (
+            "Content-Length: 1\r\nContent-Type:\r\n\r\nx",
+            "M_INVALID_PARAM",
+        ),
     ];
     for (rest, errcode) in cases {
         for (start, has_etag) in [(&put, true), (&post, false)] {
-            let answer = server.raw(&format!("{start}Host: x\r\nConnection: close\r\n{rest}")).await;
+            let answer = server
+                .raw(&format!("{start}Host: x\r\nConnection: close\r\n{rest}"))
+                .await;
             assert!(answer.starts_with("HTTP/1.1 400 "), "{rest} {answer}");
-            assert!(answer.contains(&format!("\"errcode\":\"{errcode}\"")), "{rest} {answer}");
-            assert_eq!(answer.contains(&format!("etag: {}", session.etag)), has_etag, "{rest} {answer}");
+            assert!(
+                answer.contains(&format!("\"errcode\":\"{errcode}\"")),
+                "{rest} {answer}"
+            );
+            assert_eq!(
+                answer.contains(&format!("etag: {}", session.etag)),
+                has_etag,
+                "{rest} {answer}"
+            );
         }
     }
     assert_eq!(server.get(&session).await.text().await.unwrap(), "kept");
 }
 
-/// Cloudflare's tunnels, and proxies that pass a body on as it comes, send chunks. All that counts is what comes.
+/// Cloudflare's tunnels, and proxies that pass a body on as it comes, send chunks. All that counts
+/// is what comes.
 async fn a_payload_need_not_say_its_length<S: Kept>() {
     let server = Server::<S>::start().await;
     let chunked = |payload: &str| format!("{:x}\r\n{payload}\r\n0\r\n\r\n", payload.len());
@@ -148,15 +202,30 @@ async fn a_payload_need_not_say_its_length<S: Kept>() {
         ("Transfer-Encoding: chunked\r\n", chunked(&most), true),
         ("Transfer-Encoding: chunked\r\n", chunked(&more), false),
         ("", String::new(), true),
-        // It counts what comes, and the connection closes, as nobody can tell where the next request begins (RFC 9112, section 6.1).
+        // It counts what comes, and the connection closes, as nobody can tell where the next
+        // request begins (RFC 9112, section 6.1).
         (two, chunked("second"), true),
     ] {
-        let close = if head == two { "" } else { "Connection: close\r\n" };
+        let close = if head == two {
+            ""
+        } else {
+            "Connection: close\r\n"
+        };
         let rest = format!("Host: x\r\n{close}Content-Type: text/plain\r\n{head}\r\n{body}");
         let session = server.create("first").await;
-        let put = format!("PUT {} HTTP/1.1\r\nIf-Match: {}\r\n{rest}", session.path, session.etag);
+        let put = format!(
+            "PUT {} HTTP/1.1\r\nIf-Match: {}\r\n{rest}",
+            session.path, session.etag
+        );
         let answer = server.raw(&put).await;
-        assert!(answer.starts_with(if fits { "HTTP/1.1 202 " } else { "HTTP/1.1 413 " }), "{head}{answer}");
+        assert!(
+            answer.starts_with(if fits {
+                "HTTP/1.1 202 "
+            } else {
+                "HTTP/1.1 413 "
+            }),
+            "{head}{answer}"
+        );
         let stored = server.get(&session).await.text().await.unwrap();
         let sent = if body == chunked(&most) {
             &most
@@ -169,7 +238,11 @@ async fn a_payload_need_not_say_its_length<S: Kept>() {
         for path in CREATE_PATHS {
             let answer = server.raw(&format!("POST {path} HTTP/1.1\r\n{rest}")).await;
             assert!(
-                answer.starts_with(if fits { "HTTP/1.1 201 " } else { "HTTP/1.1 413 " }),
+                answer.starts_with(if fits {
+                    "HTTP/1.1 201 "
+                } else {
+                    "HTTP/1.1 413 "
+                }),
                 "{head}{answer}"
             );
         }
@@ -180,12 +253,25 @@ async fn a_body_that_is_not_framed_as_http_has_it_is_refused_at_once<S: Kept>() 
     let server = Server::<S>::with(|config| config.timeouts.body = Duration::from_secs(600)).await;
     let session = server.create("kept").await;
     let rest = "Host: x\r\nContent-Type: text/plain\r\nTransfer-Encoding: chunked\r\n\r\n";
-    for chunks in ["x\r\n", "1\r\nxy\r\n", "5\r\nhello\r\n-1\r\n", "ffffffffffffffffff\r\n"] {
-        let put = format!("PUT {} HTTP/1.1\r\nIf-Match: {}\r\n{rest}{chunks}", session.path, session.etag);
+    for chunks in [
+        "x\r\n",
+        "1\r\nxy\r\n",
+        "5\r\nhello\r\n-1\r\n",
+        "ffffffffffffffffff\r\n",
+    ] {
+        let put = format!(
+            "PUT {} HTTP/1.1\r\nIf-Match: {}\r\n{rest}{chunks}",
+            session.path, session.etag
+        );
         let answer = server.raw(&put).await;
-        assert!(answer.starts_with("HTTP/1.1 400 ") && answer.contains("M_UNKNOWN"), "{chunks} {answer}");
+        assert!(
+            answer.starts_with("HTTP/1.1 400 ") && answer.contains("M_UNKNOWN"),
+            "{chunks} {answer}"
+        );
         assert!(answer.contains("connection: close"), "{answer}");
-        let answer = server.raw(&format!("POST {STABLE} HTTP/1.1\r\n{rest}{chunks}")).await;
+        let answer = server
+            .raw(&format!("POST {STABLE} HTTP/1.1\r\n{rest}{chunks}"))
+            .await;
         assert!(answer.starts_with("HTTP/1.1 400 "), "{chunks} {answer}");
     }
     assert_eq!(server.get(&session).await.text().await.unwrap(), "kept");
@@ -205,11 +291,24 @@ async fn a_tag_of_ours_is_known_however_a_proxy_decorates_it<S: Kept>() {
     ];
     for decorated in decorations {
         let session = server.create("first").await;
-        let seen = Session { etag: decorated(session.etag.trim_matches('"')), ..session.clone() };
+        let seen = Session {
+            etag: decorated(session.etag.trim_matches('"')),
+            ..session.clone()
+        };
         let unchanged = server.poll(&seen).send().await.unwrap();
-        assert_eq!(unchanged.status(), StatusCode::NOT_MODIFIED, "{}", seen.etag);
+        assert_eq!(
+            unchanged.status(),
+            StatusCode::NOT_MODIFIED,
+            "{}",
+            seen.etag
+        );
         assert_eq!(header(&unchanged, "etag"), session.etag);
-        assert_eq!(status(server.put(&seen, "second")).await, 202, "{}", seen.etag);
+        assert_eq!(
+            status(server.put(&seen, "second")).await,
+            202,
+            "{}",
+            seen.etag
+        );
         assert_eq!(status(server.put(&seen, "late")).await, 412);
         let news = server.poll(&seen).send().await.unwrap();
         assert_eq!(news.text().await.unwrap(), "second");
@@ -218,15 +317,36 @@ async fn a_tag_of_ours_is_known_however_a_proxy_decorates_it<S: Kept>() {
 
 async fn parameters_of_the_content_type_are_accepted_and_not_sent_back<S: Kept>() {
     let server = Server::<S>::start().await;
-    for given in ["text/plain; charset=utf-8", "Text/Plain;charset=\"UTF-8\"", "text/plain ;x=y"] {
-        let request = server.request(Method::POST, STABLE).header("content-type", given).body("x");
-        assert_eq!(request.send().await.unwrap().status(), StatusCode::CREATED, "{given}");
+    for given in [
+        "text/plain; charset=utf-8",
+        "Text/Plain;charset=\"UTF-8\"",
+        "text/plain ;x=y",
+    ] {
+        let request = server
+            .request(Method::POST, STABLE)
+            .header("content-type", given)
+            .body("x");
+        assert_eq!(
+            request.send().await.unwrap().status(),
+            StatusCode::CREATED,
+            "{given}"
+        );
         let mut session = server.create("x").await;
-        let request = server.request(Method::PUT, &session.path).header("content-type", given);
-        let response = request.header("if-match", &session.etag).body("y").send().await.unwrap();
+        let request = server
+            .request(Method::PUT, &session.path)
+            .header("content-type", given);
+        let response = request
+            .header("if-match", &session.etag)
+            .body("y")
+            .send()
+            .await
+            .unwrap();
         assert_eq!(response.status(), StatusCode::ACCEPTED, "{given}");
         session.etag = header(&response, "etag");
-        assert_eq!(header(&server.get(&session).await, "content-type"), "text/plain");
+        assert_eq!(
+            header(&server.get(&session).await, "content-type"),
+            "text/plain"
+        );
     }
 }
 
@@ -245,11 +365,26 @@ async fn the_202_is_so_on_the_wire<S: Kept>() {
     assert_eq!(lines.next(), Some("HTTP/1.1 202 Accepted"));
     let lines: Vec<_> = lines.map(str::to_ascii_lowercase).collect();
     for expected in ["content-type: text/plain", "content-length: 0"] {
-        assert_eq!(lines.iter().filter(|line| *line == expected).count(), 1, "{head}");
+        assert_eq!(
+            lines.iter().filter(|line| *line == expected).count(),
+            1,
+            "{head}"
+        );
     }
-    for once in ["etag:", "expires:", "last-modified:", "date:", "cache-control:", "pragma:", "content-type:"]
-    {
-        assert_eq!(lines.iter().filter(|line| line.starts_with(once)).count(), 1, "{once} in {head}");
+    for once in [
+        "etag:",
+        "expires:",
+        "last-modified:",
+        "date:",
+        "cache-control:",
+        "pragma:",
+        "content-type:",
+    ] {
+        assert_eq!(
+            lines.iter().filter(|line| line.starts_with(once)).count(),
+            1,
+            "{once} in {head}"
+        );
     }
     assert!(!head.contains("transfer-encoding"));
 }
@@ -263,8 +398,16 @@ async fn a_write_that_saw_an_older_payload_is_refused_with_the_code_of_the_creat
     ] {
         let stale = server.create_at(path, "first").await;
         server.put(&stale, "second").send().await.unwrap();
-        for etag in [stale.etag.as_str(), "\"AAAAAAAAAAAAAAAAAAAAAA\"", "\"other\"", "\"\""] {
-            let session = Session { etag: etag.to_owned(), ..stale.clone() };
+        for etag in [
+            stale.etag.as_str(),
+            "\"AAAAAAAAAAAAAAAAAAAAAA\"",
+            "\"other\"",
+            "\"\"",
+        ] {
+            let session = Session {
+                etag: etag.to_owned(),
+                ..stale.clone()
+            };
             let response = server.put(&session, "third").send().await.unwrap();
             // For matrix-js-sdk, which would take it for its own write's.
             assert!(response.headers().get("etag").is_none());
@@ -289,7 +432,10 @@ async fn a_condition_is_one_strong_etag<S: Kept>() {
         String::new(),
     ];
     for tag in malformed {
-        let bad = Session { etag: tag.clone(), ..session.clone() };
+        let bad = Session {
+            etag: tag.clone(),
+            ..session.clone()
+        };
         for request in [server.put(&bad, "lost"), server.poll(&bad)] {
             let response = request.send().await.unwrap();
             assert_session_headers(&response);
@@ -297,8 +443,10 @@ async fn a_condition_is_one_strong_etag<S: Kept>() {
             assert_error(response, 400, "M_INVALID_PARAM").await;
         }
     }
-    let request =
-        server.request(Method::PUT, &session.path).header("content-type", "text/plain").body("lost");
+    let request = server
+        .request(Method::PUT, &session.path)
+        .header("content-type", "text/plain")
+        .body("lost");
     let response = request.send().await.unwrap();
     assert_session_headers(&response);
     assert_error(response, 400, "M_MISSING_PARAM").await;
@@ -320,9 +468,15 @@ async fn the_same_payload_never_has_the_same_etag<S: Kept>() {
 
 async fn unknown_deleted_and_expired_sessions_are_the_same_bytes<S: Kept>() {
     let lifetime = |config: &mut Config| config.lifetime = Duration::from_millis(50);
-    let (server, brief) = (Server::<S>::start().await, Server::<S>::with(lifetime).await);
+    let (server, brief) = (
+        Server::<S>::start().await,
+        Server::<S>::with(lifetime).await,
+    );
     let deleted = server.create("x").await;
-    assert_eq!(server.delete(&deleted).await.status(), StatusCode::NO_CONTENT);
+    assert_eq!(
+        server.delete(&deleted).await.status(),
+        StatusCode::NO_CONTENT
+    );
     let expired = brief.create("x").await;
     brief.until_empty().await;
     brief.until_gone(&expired).await;
@@ -340,13 +494,24 @@ async fn unknown_deleted_and_expired_sessions_are_the_same_bytes<S: Kept>() {
             ("GET", "If-None-Match: *\r\n\r\n"),
             ("DELETE", "\r\n"),
             ("PUT", "\r\n"),
-            ("PUT", "If-Match: \"x\"\r\nContent-Type: text/plain\r\nContent-Length: 1\r\n\r\nx"),
+            (
+                "PUT",
+                "If-Match: \"x\"\r\nContent-Type: text/plain\r\nContent-Length: 1\r\n\r\nx",
+            ),
         ] {
             let answer = server
-                .raw(&format!("{method} {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n{rest}"))
+                .raw(&format!(
+                    "{method} {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n{rest}"
+                ))
                 .await;
-            assert!(answer.starts_with("HTTP/1.1 404 ") && answer.contains("M_NOT_FOUND"), "{answer}");
-            let undated: String = answer.lines().filter(|line| !line.starts_with("date: ")).collect();
+            assert!(
+                answer.starts_with("HTTP/1.1 404 ") && answer.contains("M_NOT_FOUND"),
+                "{answer}"
+            );
+            let undated: String = answer
+                .lines()
+                .filter(|line| !line.starts_with("date: "))
+                .collect();
             answers.insert(undated);
         }
     }
@@ -357,23 +522,42 @@ async fn the_end_is_fixed_when_the_session_is_made<S: Kept>() {
     let server = Server::<S>::with(|config| config.lifetime = Duration::from_secs(100)).await;
     let left = |response: &reqwest::Response| {
         let time = |name| httpdate::parse_http_date(&header(response, name)).unwrap();
-        (time("expires"), time("expires").duration_since(time("date")).unwrap().as_secs())
+        (
+            time("expires"),
+            time("expires")
+                .duration_since(time("date"))
+                .unwrap()
+                .as_secs(),
+        )
     };
     let response = server.post(STABLE, "x").send().await.unwrap();
     let (expires, seconds) = left(&response);
     assert_eq!(seconds, 100);
-    let mut session = Session { url: String::new(), path: String::new(), etag: header(&response, "etag") };
+    let mut session = Session {
+        url: String::new(),
+        path: String::new(),
+        etag: header(&response, "etag"),
+    };
     let body: serde_json::Value = response.json().await.unwrap();
-    session.path = body["url"].as_str().unwrap().replace("https://rendezvous.example/below", "");
+    session.path = body["url"]
+        .as_str()
+        .unwrap()
+        .replace("https://rendezvous.example/below", "");
     tokio::time::sleep(Duration::from_millis(2100)).await;
     for payload in ["y", "z"] {
         let written = server.put(&session, payload).send().await.unwrap();
         session.etag = header(&written, "etag");
-        for response in [written, server.get(&session).await, server.poll(&session).send().await.unwrap()] {
+        for response in [
+            written,
+            server.get(&session).await,
+            server.poll(&session).send().await.unwrap(),
+        ] {
             let (still_expires, seconds) = left(&response);
             assert!(seconds <= 98, "{seconds}");
             // Both are reckoned from the moment of the answer and then cut to seconds.
-            assert!(still_expires.duration_since(expires).unwrap_or_default() <= Duration::from_secs(1));
+            assert!(
+                still_expires.duration_since(expires).unwrap_or_default() <= Duration::from_secs(1)
+            );
         }
     }
 }
@@ -383,7 +567,10 @@ async fn a_payload_is_as_old_as_its_write<S: Kept>() {
     let mut session = server.create("x").await;
     session.etag = header(&server.put(&session, "y").send().await.unwrap(), "etag");
     tokio::time::sleep(Duration::from_millis(2100)).await;
-    for response in [server.get(&session).await, server.poll(&session).send().await.unwrap()] {
+    for response in [
+        server.get(&session).await,
+        server.poll(&session).send().await.unwrap(),
+    ] {
         let time = |name| httpdate::parse_http_date(&header(&response, name)).unwrap();
         let age = time("date").duration_since(time("last-modified")).unwrap();
         assert!(age >= Duration::from_secs(2), "{age:?}");
@@ -403,7 +590,10 @@ async fn a_full_server_refuses_new_sessions_and_keeps_the_live<S: Kept>() {
     }
     for session in &live {
         assert_eq!(server.get(session).await.status(), StatusCode::OK);
-        assert_eq!(server.put(session, "x").send().await.unwrap().status(), StatusCode::ACCEPTED);
+        assert_eq!(
+            server.put(session, "x").send().await.unwrap().status(),
+            StatusCode::ACCEPTED
+        );
     }
     server.delete(&live[0]).await;
     server.create("3").await;
@@ -439,10 +629,19 @@ async fn of_many_writers_that_saw_the_same_payload_one_wins<S: Kept>() {
 async fn other_paths_and_methods_are_matrix_errors<S: Kept>() {
     let server = Server::<S>::start().await;
     let session = server.create("x").await;
-    for path in
-        ["/x", "/rendezvous", "/rendezvous/", "/_matrix/client/versions", "/_matrix/client/v1/rendezvous/"]
-    {
-        assert_error(server.post(path, "x").send().await.unwrap(), 404, "M_UNRECOGNIZED").await;
+    for path in [
+        "/x",
+        "/rendezvous",
+        "/rendezvous/",
+        "/_matrix/client/versions",
+        "/_matrix/client/v1/rendezvous/",
+    ] {
+        assert_error(
+            server.post(path, "x").send().await.unwrap(),
+            404,
+            "M_UNRECOGNIZED",
+        )
+        .await;
     }
     for (method, path, allow) in [
         (Method::GET, BARE, "POST"),
@@ -455,7 +654,11 @@ async fn other_paths_and_methods_are_matrix_errors<S: Kept>() {
         assert_eq!(header(&response, "allow"), allow);
         assert_error(response, 405, "M_UNRECOGNIZED").await;
     }
-    let response = server.request(Method::HEAD, &session.path).send().await.unwrap();
+    let response = server
+        .request(Method::HEAD, &session.path)
+        .send()
+        .await
+        .unwrap();
     assert_eq!(response.status(), StatusCode::OK);
     assert_session_headers(&response);
 }

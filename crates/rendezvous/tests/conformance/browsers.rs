@@ -5,14 +5,27 @@ use reqwest::{Method, Response, StatusCode};
 use crate::support::*;
 
 fn list(response: &Response, name: &str) -> Vec<String> {
-    header(response, name).split(',').map(|item| item.trim().to_ascii_lowercase()).collect()
+    header(response, name)
+        .split(',')
+        .map(|item| item.trim().to_ascii_lowercase())
+        .collect()
 }
 
 pub(crate) fn assert_readable_by_scripts(response: &Response) {
     assert_eq!(header(response, "access-control-allow-origin"), "*");
     let exposed = list(response, "access-control-expose-headers");
-    for name in ["etag", "expires", "last-modified", "date", "preference-applied", "retry-after"] {
-        assert!(exposed.iter().any(|exposed| exposed == name), "{name} in {exposed:?}");
+    for name in [
+        "etag",
+        "expires",
+        "last-modified",
+        "date",
+        "preference-applied",
+        "retry-after",
+    ] {
+        assert!(
+            exposed.iter().any(|exposed| exposed == name),
+            "{name} in {exposed:?}"
+        );
     }
     let allowed = list(response, "access-control-allow-headers");
     for name in [
@@ -26,11 +39,17 @@ pub(crate) fn assert_readable_by_scripts(response: &Response) {
         "sentry-trace",
         "baggage",
     ] {
-        assert!(allowed.iter().any(|allowed| allowed == name), "{name} in {allowed:?}");
+        assert!(
+            allowed.iter().any(|allowed| allowed == name),
+            "{name} in {allowed:?}"
+        );
     }
     let methods = list(response, "access-control-allow-methods");
     for method in ["get", "put", "post", "delete", "options"] {
-        assert!(methods.iter().any(|allowed| allowed == method), "{method} in {methods:?}");
+        assert!(
+            methods.iter().any(|allowed| allowed == method),
+            "{method} in {methods:?}"
+        );
     }
 }
 
@@ -47,7 +66,10 @@ async fn every_answer_is_readable_by_scripts_and_harmless<S: Kept>() {
     let (session, stale) = (server.create("x").await, server.create("x").await);
     server.put(&stale, "y").send().await.unwrap();
     let to_delete = server.create("x").await;
-    let malformed = Session { etag: "*".to_owned(), ..session.clone() };
+    let malformed = Session {
+        etag: "*".to_owned(),
+        ..session.clone()
+    };
     let answers = [
         (200, server.request(Method::GET, &session.path)),
         (200, server.request(Method::HEAD, &session.path)),
@@ -58,7 +80,12 @@ async fn every_answer_is_readable_by_scripts_and_harmless<S: Kept>() {
         (204, server.request(Method::OPTIONS, "/nowhere")),
         (400, server.put(&malformed, "y")),
         (400, server.request(Method::POST, STABLE).body("x")),
-        (403, server.request(Method::GET, &session.path).header("sec-fetch-mode", "navigate")),
+        (
+            403,
+            server
+                .request(Method::GET, &session.path)
+                .header("sec-fetch-mode", "navigate"),
+        ),
         (404, server.request(Method::GET, &to_delete.path)),
         (404, server.request(Method::GET, "/nowhere")),
         (405, server.request(Method::PUT, STABLE)),
@@ -69,13 +96,20 @@ async fn every_answer_is_readable_by_scripts_and_harmless<S: Kept>() {
         (429, server.post(STABLE, "x")),
     ];
     for (status, request) in answers {
-        let response = request.header("origin", "https://app.example").send().await.unwrap();
+        let response = request
+            .header("origin", "https://app.example")
+            .send()
+            .await
+            .unwrap();
         assert_eq!(response.status().as_u16(), status);
         assert_readable_by_scripts(&response);
         assert_harmless(&response);
     }
     let response = server
-        .poll(&Session { etag: header(&server.get(&stale).await, "etag"), ..stale })
+        .poll(&Session {
+            etag: header(&server.get(&stale).await, "etag"),
+            ..stale
+        })
         .send()
         .await
         .unwrap();
@@ -107,7 +141,12 @@ async fn a_preflight_is_granted<S: Kept>() {
             .unwrap();
         assert_eq!(response.status(), StatusCode::NO_CONTENT);
         assert_readable_by_scripts(&response);
-        assert!(header(&response, "access-control-max-age").parse::<u32>().unwrap() > 0);
+        assert!(
+            header(&response, "access-control-max-age")
+                .parse::<u32>()
+                .unwrap()
+                > 0
+        );
         assert!(response.headers().get("etag").is_none());
     }
 }
@@ -122,20 +161,28 @@ async fn a_navigation_is_refused_and_a_script_is_not<S: Kept>() {
             .header("sec-fetch-dest", dest)
             .send()
     };
-    for (mode, dest) in
-        [("navigate", "document"), ("navigate", "iframe"), ("no-cors", "image"), ("no-cors", "script")]
-    {
+    for (mode, dest) in [
+        ("navigate", "document"),
+        ("navigate", "iframe"),
+        ("no-cors", "image"),
+        ("no-cors", "script"),
+    ] {
         let response = with(mode, dest).await.unwrap();
         let (status, errcode, body) = error(response).await;
         assert_eq!((status, errcode.as_str()), (403, "M_FORBIDDEN"));
         assert!(!body.to_string().contains("secret"));
     }
-    let form =
-        server.post(STABLE, "x").header("sec-fetch-mode", "navigate").header("sec-fetch-dest", "document");
+    let form = server
+        .post(STABLE, "x")
+        .header("sec-fetch-mode", "navigate")
+        .header("sec-fetch-dest", "document");
     assert_error(form.send().await.unwrap(), 403, "M_FORBIDDEN").await;
     assert_eq!(server.rendezvous.sessions(), 1);
     for (mode, dest) in [("cors", "empty"), ("same-origin", "empty")] {
-        assert_eq!(with(mode, dest).await.unwrap().text().await.unwrap(), "secret");
+        assert_eq!(
+            with(mode, dest).await.unwrap().text().await.unwrap(),
+            "secret"
+        );
     }
 }
 

@@ -16,13 +16,17 @@ const LONG: Duration = Duration::from_secs(600);
 const SHORT: Duration = Duration::from_millis(300);
 
 fn timeouts(change: impl FnOnce(&mut Timeouts)) -> impl FnOnce(&mut Config) {
-    let mut timeouts = Timeouts { header: LONG, body: LONG, idle: LONG };
+    let mut timeouts = Timeouts {
+        header: LONG,
+        body: LONG,
+        idle: LONG,
+    };
     change(&mut timeouts);
     move |config| config.timeouts = timeouts
 }
 
-/// Sends a byte now and then until the server closes; returns what it said. Fails when the server never
-/// closes.
+/// Sends a byte now and then until the server closes; returns what it said. Fails when the server
+/// never closes.
 async fn drip(mut stream: TcpStream, byte: u8) -> String {
     let mut said = Vec::new();
     for _ in 0..400 {
@@ -50,7 +54,10 @@ async fn headers_that_come_byte_by_byte_end_the_connection() {
 async fn headers_of_a_later_request_have_no_more_time() {
     let server = Server::with(timeouts(|timeouts| timeouts.header = SHORT)).await;
     let mut stream = server.connect().await;
-    stream.write_all(b"GET /x HTTP/1.1\r\nHost: x\r\n\r\n").await.unwrap();
+    stream
+        .write_all(b"GET /x HTTP/1.1\r\nHost: x\r\n\r\n")
+        .await
+        .unwrap();
     assert!(read_some(&mut stream).await.starts_with("HTTP/1.1 404 "));
     drip(stream, b'x').await;
 }
@@ -65,7 +72,10 @@ async fn a_connection_that_says_nothing_ends() {
 async fn a_connection_that_says_nothing_more_ends() {
     let server = Server::with(timeouts(|timeouts| timeouts.idle = SHORT)).await;
     let mut stream = server.connect().await;
-    stream.write_all(b"GET /x HTTP/1.1\r\nHost: x\r\n\r\n").await.unwrap();
+    stream
+        .write_all(b"GET /x HTTP/1.1\r\nHost: x\r\n\r\n")
+        .await
+        .unwrap();
     assert!(read_to_end(&mut stream).await.starts_with("HTTP/1.1 404 "));
 }
 
@@ -75,7 +85,10 @@ async fn an_idle_connection_may_outlast_the_time_for_headers_and_is_used_again()
     let mut stream = server.connect().await;
     for _ in 0..2 {
         tokio::time::sleep(2 * SHORT).await;
-        stream.write_all(b"GET /x HTTP/1.1\r\nHost: x\r\n\r\n").await.unwrap();
+        stream
+            .write_all(b"GET /x HTTP/1.1\r\nHost: x\r\n\r\n")
+            .await
+            .unwrap();
         assert!(read_some(&mut stream).await.starts_with("HTTP/1.1 404 "));
     }
 }
@@ -85,17 +98,27 @@ async fn a_body_that_comes_byte_by_byte_is_refused_and_ends_the_connection() {
     let server = Server::with(timeouts(|timeouts| timeouts.body = SHORT)).await;
     let session = server.create("kept").await;
     let rest = "Host: x\r\nContent-Type: text/plain\r\nContent-Length: 4096\r\n\r\n";
-    let put = format!("PUT {} HTTP/1.1\r\nIf-Match: {}\r\n{rest}", session.path, session.etag);
-    for (request, has_etag) in [(put, true), (format!("POST {STABLE} HTTP/1.1\r\n{rest}"), false)] {
+    let put = format!(
+        "PUT {} HTTP/1.1\r\nIf-Match: {}\r\n{rest}",
+        session.path, session.etag
+    );
+    for (request, has_etag) in [
+        (put, true),
+        (format!("POST {STABLE} HTTP/1.1\r\n{rest}"), false),
+    ] {
         let mut stream = server.connect().await;
         stream.write_all(request.as_bytes()).await.unwrap();
         let answer = drip(stream, b'x').await;
         assert!(answer.starts_with("HTTP/1.1 408 "), "{answer}");
         assert!(
-            answer.contains("connection: close") && answer.contains("access-control-allow-origin: *"),
+            answer.contains("connection: close")
+                && answer.contains("access-control-allow-origin: *"),
             "{answer}"
         );
-        assert_eq!(answer.contains(&format!("etag: {}", session.etag)), has_etag);
+        assert_eq!(
+            answer.contains(&format!("etag: {}", session.etag)),
+            has_etag
+        );
     }
     assert_eq!(server.get(&session).await.text().await.unwrap(), "kept");
     assert_eq!(server.rendezvous.sessions(), 1);
@@ -103,20 +126,30 @@ async fn a_body_that_comes_byte_by_byte_is_refused_and_ends_the_connection() {
 
 #[tokio::test]
 async fn a_held_reader_is_neither_idle_nor_slow() {
-    let all_short = Timeouts { header: SHORT, body: SHORT, idle: SHORT };
+    let all_short = Timeouts {
+        header: SHORT,
+        body: SHORT,
+        idle: SHORT,
+    };
     let server = Server::with(|config| config.timeouts = all_short).await;
     let session = server.create("first").await;
     let waiting = tokio::spawn(server.poll(&session).header("prefer", "wait=30").send());
     tokio::time::sleep(3 * SHORT).await;
     server.put(&session, "second").send().await.unwrap();
-    assert_eq!(waiting.await.unwrap().unwrap().text().await.unwrap(), "second");
+    assert_eq!(
+        waiting.await.unwrap().unwrap().text().await.unwrap(),
+        "second"
+    );
 }
 
 #[tokio::test]
 async fn headers_without_end_are_refused() {
     let server = Server::start().await;
     let mut stream = server.connect().await;
-    stream.write_all(b"GET / HTTP/1.1\r\nHost: x\r\nX: ").await.unwrap();
+    stream
+        .write_all(b"GET / HTTP/1.1\r\nHost: x\r\nX: ")
+        .await
+        .unwrap();
     // The server may close before it has all of it.
     let _ = stream.write_all(&[b'x'; 64 * 1024]).await;
     let mut answer = Vec::new();
@@ -143,7 +176,9 @@ async fn a_stop_lets_requests_under_way_finish_and_takes_no_new_ones() {
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
     };
-    tokio::time::timeout(Duration::from_secs(10), refused).await.expect("it takes new connections");
+    tokio::time::timeout(Duration::from_secs(10), refused)
+        .await
+        .expect("it takes new connections");
     writing.write_all(b"ond").await.unwrap();
     assert!(read_to_end(&mut writing).await.starts_with("HTTP/1.1 202 "));
     server.stop().await;
@@ -153,10 +188,18 @@ async fn a_stop_lets_requests_under_way_finish_and_takes_no_new_ones() {
 async fn dropping_the_server_drops_its_connections() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
-    let serving = serve_router(listener, axum::Router::new(), Timeouts::default(), std::future::pending());
+    let serving = serve_router(
+        listener,
+        axum::Router::new(),
+        Timeouts::default(),
+        std::future::pending(),
+    );
     let task = tokio::spawn(serving);
     let mut stream = TcpStream::connect(address).await.unwrap();
-    stream.write_all(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n").await.unwrap();
+    stream
+        .write_all(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+        .await
+        .unwrap();
     assert!(read_some(&mut stream).await.starts_with("HTTP/1.1 404 "));
     task.abort();
     assert_eq!(read_to_end(&mut stream).await, "");

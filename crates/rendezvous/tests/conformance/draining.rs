@@ -15,7 +15,8 @@ use crate::support::*;
 const LONG: Duration = Duration::from_secs(3600);
 const GET: &[u8] = b"GET /x HTTP/1.1\r\nHost: x\r\n\r\n";
 
-/// Told to stop, with all the time that it wants. Those who were held are let go, so it has heard it.
+/// Told to stop, with all the time that it wants. Those who were held are let go, so it has heard
+/// it.
 async fn draining() -> Server<Memory> {
     let mut server = Server::<Memory>::with(|config| config.drain = LONG).await;
     let session = server.create("x").await;
@@ -32,13 +33,18 @@ async fn until_connections(server: &Server<impl Store>, count: f64) {
             sleep(Duration::from_millis(5)).await;
         }
     };
-    timeout(SOON, closed).await.unwrap_or_else(|_| panic!("there are never {count} connections"));
+    timeout(SOON, closed)
+        .await
+        .unwrap_or_else(|_| panic!("there are never {count} connections"));
 }
 
 #[tokio::test]
 async fn it_is_not_ready_and_lives() {
     let server = draining().await;
-    assert_eq!(ask(&server, "/ready").await, (503, "it is stopping\n".to_owned()));
+    assert_eq!(
+        ask(&server, "/ready").await,
+        (503, "it is stopping\n".to_owned())
+    );
     assert_eq!(ask(&server, "/health").await.0, 200);
 }
 
@@ -49,7 +55,10 @@ async fn whoever_still_comes_is_answered_and_told_to_close() {
         let mut stream = server.connect().await;
         stream.write_all(GET).await.unwrap();
         let answer = read_to_end(&mut stream).await;
-        assert!(answer.starts_with("HTTP/1.1 404 ") && answer.contains("connection: close\r\n"), "{answer}");
+        assert!(
+            answer.starts_with("HTTP/1.1 404 ") && answer.contains("connection: close\r\n"),
+            "{answer}"
+        );
     }
     let session = server.create("y").await;
     assert_eq!(server.get(&session).await.text().await.unwrap(), "y");
@@ -71,7 +80,10 @@ async fn an_idle_connection_has_one_more_answer() {
     for stream in [&mut used, &mut new] {
         stream.write_all(GET).await.unwrap();
         let answer = read_to_end(stream).await;
-        assert!(answer.starts_with("HTTP/1.1 404 ") && answer.contains("connection: close\r\n"), "{answer}");
+        assert!(
+            answer.starts_with("HTTP/1.1 404 ") && answer.contains("connection: close\r\n"),
+            "{answer}"
+        );
     }
 }
 
@@ -79,7 +91,11 @@ async fn an_idle_connection_has_one_more_answer() {
 #[tokio::test]
 async fn a_connection_of_http2_is_told_at_once() {
     let mut server = Server::<Memory>::with(|config| config.drain = LONG).await;
-    let client = Client::builder().no_proxy().http2_prior_knowledge().build().unwrap();
+    let client = Client::builder()
+        .no_proxy()
+        .http2_prior_knowledge()
+        .build()
+        .unwrap();
     let get = || client.get(format!("http://{}/x", server.address)).send();
     assert_eq!(get().await.unwrap().version(), Version::HTTP_2);
     until_connections(&server, 1.0).await;
@@ -92,7 +108,8 @@ async fn a_connection_of_http2_is_told_at_once() {
 
 #[tokio::test]
 async fn after_its_time_it_takes_no_more() {
-    let mut server = Server::<Memory>::with(|config| config.drain = Duration::from_millis(300)).await;
+    let mut server =
+        Server::<Memory>::with(|config| config.drain = Duration::from_millis(300)).await;
     let idle = &mut server.connect().await;
     server.tell_to_stop();
     assert_eq!(read_to_end(idle).await, "");

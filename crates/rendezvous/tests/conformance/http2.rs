@@ -22,11 +22,17 @@ const LONG: Duration = Duration::from_secs(600);
 const SHORT: Duration = Duration::from_millis(300);
 
 fn client() -> Client {
-    Client::builder().no_proxy().http2_prior_knowledge().build().unwrap()
+    Client::builder()
+        .no_proxy()
+        .http2_prior_knowledge()
+        .build()
+        .unwrap()
 }
 
 fn request(client: &Client, server: &Server<Memory>, method: Method, path: &str) -> RequestBuilder {
-    client.request(method, format!("http://{}{path}", server.address)).header("content-type", "text/plain")
+    client
+        .request(method, format!("http://{}{path}", server.address))
+        .header("content-type", "text/plain")
 }
 
 /// A body that does not say how long it is.
@@ -48,12 +54,23 @@ impl HttpBody for OfNoLength {
 async fn two_devices_exchange_payloads() {
     let (server, client) = (Server::<Memory>::start().await, client());
     let mut session = server.create("first").await;
-    let put = request(&client, &server, Method::PUT, &session.path).header("if-match", &session.etag);
+    let put =
+        request(&client, &server, Method::PUT, &session.path).header("if-match", &session.etag);
     // No Content-Length: RFC 9113 has no need of one.
-    let response = put.body(reqwest::Body::wrap(OfNoLength(Some("second".into())))).send().await.unwrap();
-    assert_eq!((response.version(), response.status()), (Version::HTTP_2, StatusCode::ACCEPTED));
+    let response = put
+        .body(reqwest::Body::wrap(OfNoLength(Some("second".into()))))
+        .send()
+        .await
+        .unwrap();
+    assert_eq!(
+        (response.version(), response.status()),
+        (Version::HTTP_2, StatusCode::ACCEPTED)
+    );
     session.etag = header(&response, "etag");
-    let response = request(&client, &server, Method::GET, &session.path).send().await.unwrap();
+    let response = request(&client, &server, Method::GET, &session.path)
+        .send()
+        .await
+        .unwrap();
     assert_eq!(header(&response, "etag"), session.etag);
     assert_session_headers(&response);
     assert_eq!(response.text().await.unwrap(), "second");
@@ -65,14 +82,25 @@ async fn many_wait_on_one_connection_and_each_is_let_go_alone() {
     let mut waiting = Vec::new();
     for n in 0..200 {
         let session = server.create(&format!("{n}")).await;
-        let get =
-            request(&client, &server, Method::GET, &session.path).header("if-none-match", &session.etag);
-        waiting.push((session, tokio::spawn(get.header("prefer", "wait=30").send())));
+        let get = request(&client, &server, Method::GET, &session.path)
+            .header("if-none-match", &session.etag);
+        waiting.push((
+            session,
+            tokio::spawn(get.header("prefer", "wait=30").send()),
+        ));
     }
     for (session, task) in waiting.into_iter().rev() {
         assert!(!task.is_finished());
-        server.put(&session, session.path.clone()).send().await.unwrap();
-        let answer = tokio::time::timeout(Duration::from_secs(20), task).await.unwrap().unwrap().unwrap();
+        server
+            .put(&session, session.path.clone())
+            .send()
+            .await
+            .unwrap();
+        let answer = tokio::time::timeout(Duration::from_secs(20), task)
+            .await
+            .unwrap()
+            .unwrap()
+            .unwrap();
         assert_eq!(answer.text().await.unwrap(), session.path);
     }
 }
@@ -80,7 +108,11 @@ async fn many_wait_on_one_connection_and_each_is_let_go_alone() {
 #[tokio::test]
 async fn a_connection_that_asks_for_nothing_ends_whatever_else_it_says() {
     for http2_was_used in [false, true] {
-        let timeouts = Timeouts { header: SHORT, body: LONG, idle: 2 * SHORT };
+        let timeouts = Timeouts {
+            header: SHORT,
+            body: LONG,
+            idle: 2 * SHORT,
+        };
         let server = Server::<Memory>::with(|config| config.timeouts = timeouts).await;
         let mut stream = server.connect().await;
         stream.write_all(PREFACE).await.unwrap();
@@ -95,14 +127,21 @@ async fn a_connection_that_asks_for_nothing_ends_whatever_else_it_says() {
                 tokio::time::sleep(Duration::from_millis(20)).await;
             }
         };
-        tokio::time::timeout(Duration::from_secs(20), pings).await.expect("it is kept open for its pings");
+        tokio::time::timeout(Duration::from_secs(20), pings)
+            .await
+            .expect("it is kept open for its pings");
     }
 }
 
-/// A proxy keeps its connections alive with pings. They begin no request, so the time for headers does not run.
+/// A proxy keeps its connections alive with pings. They begin no request, so the time for headers
+/// does not run.
 #[tokio::test]
 async fn a_ping_is_no_slow_request() {
-    let timeouts = Timeouts { header: SHORT, body: LONG, idle: LONG };
+    let timeouts = Timeouts {
+        header: SHORT,
+        body: LONG,
+        idle: LONG,
+    };
     let server = Server::<Memory>::with(|config| config.timeouts = timeouts).await;
     let mut stream = server.connect().await;
     stream.write_all(PREFACE).await.unwrap();
@@ -116,10 +155,14 @@ async fn a_ping_is_no_slow_request() {
     said.truncate(n);
     let acknowledged = said.windows(8).filter(|bytes| bytes == b"pingping").count();
     stream.write_all(PING).await.unwrap();
-    assert_eq!((acknowledged, stream.read(&mut [0; 17]).await.unwrap()), (3, 17));
+    assert_eq!(
+        (acknowledged, stream.read(&mut [0; 17]).await.unwrap()),
+        (3, 17)
+    );
 }
 
-/// A HEADERS frame that asks for `/` (section 6.2), in the static table of HPACK (RFC 7541, appendix A).
+/// A HEADERS frame that asks for `/` (section 6.2), in the static table of HPACK (RFC 7541,
+/// appendix A).
 fn get_headers() -> Vec<u8> {
     let block = [0x82, 0x86, 0x84, 0x41, 0x01, b'x'];
     let mut frame = vec![0, 0, 6, 1, 0x05, 0, 0, 0, 1];
@@ -134,7 +177,10 @@ async fn there_are_at_most_so_many_connections() {
     // The second is open to the server once a third is not.
     assert_eq!(read_to_end(&mut server.connect().await).await, "");
     let [mut first, second] = kept;
-    first.write_all(b"GET /x HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").await.unwrap();
+    first
+        .write_all(b"GET /x HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+        .await
+        .unwrap();
     assert!(read_to_end(&mut first).await.starts_with("HTTP/1.1 404 "));
     // Its place is free.
     server.create("x").await;

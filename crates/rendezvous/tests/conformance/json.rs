@@ -19,8 +19,10 @@ pub(crate) use crate::support::*;
 pub(crate) const UNSTABLE: &str = "/_matrix/client/unstable/io.element.msc4388/rendezvous";
 
 /// Each collection, with its code for a write that comes too late.
-pub(crate) const COLLECTIONS: [(&str, &str); 2] =
-    [(STABLE, "M_CONCURRENT_WRITE"), (UNSTABLE, "IO_ELEMENT_MSC4388_CONCURRENT_WRITE")];
+pub(crate) const COLLECTIONS: [(&str, &str); 2] = [
+    (STABLE, "M_CONCURRENT_WRITE"),
+    (UNSTABLE, "IO_ELEMENT_MSC4388_CONCURRENT_WRITE"),
+];
 
 /// A session of this API, and the token of the payload last seen.
 #[derive(Clone, Debug)]
@@ -33,7 +35,9 @@ pub(crate) struct Named {
 impl<S: Store> Server<S> {
     /// With a body that is JSON, or says so.
     pub(crate) fn send(&self, method: Method, path: &str, body: impl ToString) -> RequestBuilder {
-        self.request(method, path).header("content-type", "application/json").body(body.to_string())
+        self.request(method, path)
+            .header("content-type", "application/json")
+            .body(body.to_string())
     }
 
     pub(crate) fn post_json(&self, collection: &str, data: &str) -> RequestBuilder {
@@ -44,7 +48,11 @@ impl<S: Store> Server<S> {
         let body = granted(self.post_json(collection, data).send().await.unwrap()).await;
         let text = |field: &str| body[field].as_str().unwrap().to_owned();
         let (id, token) = (text("id"), text("sequence_token"));
-        Named { path: format!("{collection}/{id}"), id, token }
+        Named {
+            path: format!("{collection}/{id}"),
+            id,
+            token,
+        }
     }
 
     pub(crate) async fn name(&self, data: &str) -> Named {
@@ -53,11 +61,20 @@ impl<S: Store> Server<S> {
 
     /// What stands there.
     pub(crate) async fn look(&self, session: &Named) -> Value {
-        granted(self.request(Method::GET, &session.path).send().await.unwrap()).await
+        granted(
+            self.request(Method::GET, &session.path)
+                .send()
+                .await
+                .unwrap(),
+        )
+        .await
     }
 
     pub(crate) async fn data(&self, session: &Named) -> String {
-        self.look(session).await["data"].as_str().unwrap().to_owned()
+        self.look(session).await["data"]
+            .as_str()
+            .unwrap()
+            .to_owned()
     }
 
     pub(crate) fn put_json(&self, session: &Named, data: &str) -> RequestBuilder {
@@ -73,7 +90,8 @@ impl<S: Store> Server<S> {
     /// A read that is held while the payload is the one last seen.
     pub(crate) fn wait(&self, session: &Named, seconds: &str) -> RequestBuilder {
         let path = format!("{}?sequence_token={}", session.path, session.token);
-        self.request(Method::GET, &path).header("prefer", format!("wait={seconds}"))
+        self.request(Method::GET, &path)
+            .header("prefer", format!("wait={seconds}"))
     }
 }
 
@@ -83,7 +101,10 @@ pub(crate) async fn granted(response: Response) -> Value {
     assert_eq!(header(&response, "content-type"), "application/json");
     assert_eq!(header(&response, "cache-control"), "no-store, no-transform");
     for name in ["etag", "expires", "last-modified"] {
-        assert!(response.headers().get(name).is_none(), "{name} of {response:?}");
+        assert!(
+            response.headers().get(name).is_none(),
+            "{name} of {response:?}"
+        );
     }
     response.json().await.unwrap()
 }
@@ -98,5 +119,8 @@ pub(crate) async fn token(response: Response) -> String {
 /// An opaque identifier (Matrix, "Opaque Identifiers").
 pub(crate) fn assert_opaque(text: &str) {
     let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte);
-    assert!((22..=255).contains(&text.len()) && text.bytes().all(allowed), "{text}");
+    assert!(
+        (22..=255).contains(&text.len()) && text.bytes().all(allowed),
+        "{text}"
+    );
 }

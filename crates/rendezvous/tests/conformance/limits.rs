@@ -39,11 +39,17 @@ async fn a_network_has_so_many_sessions_and_gets_places_back<S: Kept>() {
     let server = Server::<S>::with(|config| config.limits.sessions_per_network = Some(1)).await;
     let response = server.post(STABLE, "x").from(ONE).send().await.unwrap();
     let body: serde_json::Value = response.json().await.unwrap();
-    let path = body["url"].as_str().unwrap().replace("https://rendezvous.example/below", "");
+    let path = body["url"]
+        .as_str()
+        .unwrap()
+        .replace("https://rendezvous.example/below", "");
     assert_refused(server.post(STABLE, "x").from(ONE)).await;
     assert_eq!(status(server.post(STABLE, "x").from(OTHER)).await, 201);
     // Whoever ends the session: its place was that of its maker.
-    assert_eq!(status(server.request(Method::DELETE, &path).from(OTHER)).await, 204);
+    assert_eq!(
+        status(server.request(Method::DELETE, &path).from(OTHER)).await,
+        204
+    );
     assert_eq!(status(server.post(STABLE, "x").from(ONE)).await, 201);
 }
 
@@ -58,7 +64,8 @@ async fn places_come_back_when_sessions_expire<S: Kept>() {
     assert_eq!(status(server.post(STABLE, "x").from(ONE)).await, 201);
 }
 
-/// A deployed client reads an answer without an ETag as news, and then reads its own last message back.
+/// A deployed client reads an answer without an ETag as news, and then reads its own last message
+/// back.
 async fn a_refused_poll_still_says_what_the_session_is<S: Kept>() {
     let server = Server::<S>::with(|config| config.limits.requests = Rate::new(1, 3)).await;
     let session = server.create("kept").await;
@@ -96,21 +103,34 @@ async fn networks_can_be_shut_out<S: Kept>() {
     let server = Server::<S>::start().await;
     let session = server.create("x").await;
     let deny = vec!["192.0.2.0/31".parse().unwrap()];
-    server.rendezvous.set_limits(Limits { deny, ..Limits::default() });
-    for request in [server.post(STABLE, "x"), server.poll(&session), server.put(&session, "no")] {
+    server.rendezvous.set_limits(Limits {
+        deny,
+        ..Limits::default()
+    });
+    for request in [
+        server.post(STABLE, "x"),
+        server.poll(&session),
+        server.put(&session, "no"),
+    ] {
         let response = request.from(ONE).send().await.unwrap();
         assert!(response.headers().get("etag").is_none());
         assert_error(response, 403, "M_FORBIDDEN").await;
     }
     assert_eq!(status(server.poll(&session).from(OTHER)).await, 304);
     // A preflight says nothing about a session, and a browser must be able to see the refusal.
-    assert_eq!(status(server.request(Method::OPTIONS, &session.path).from(ONE)).await, 204);
+    assert_eq!(
+        status(server.request(Method::OPTIONS, &session.path).from(ONE)).await,
+        204
+    );
 }
 
 async fn limits_are_changed_while_it_runs<S: Kept>() {
     let server = Server::<S>::start().await;
     let session = server.create("x").await;
-    server.rendezvous.set_limits(Limits { max_sessions: 1, ..Limits::default() });
+    server.rendezvous.set_limits(Limits {
+        max_sessions: 1,
+        ..Limits::default()
+    });
     assert_refused(server.post(STABLE, "x")).await;
     assert_eq!(server.get(&session).await.status(), StatusCode::OK);
     server.rendezvous.set_limits(Limits::default());
@@ -131,12 +151,18 @@ async fn only_a_proxy_is_believed_and_only_in_its_own_header<S: Kept>() {
     assert_refused(server.post(STABLE, "x").from(OTHER)).await;
     // A proxy that sets the other header passes on what the client made up in this one.
     let server = once(ForwardedHeader::Forwarded, "127.0.0.0/8").await;
-    let through = |made_up| server.post(STABLE, "x").header("forwarded", "for=192.0.2.7").from(made_up);
+    let through = |made_up| {
+        server
+            .post(STABLE, "x")
+            .header("forwarded", "for=192.0.2.7")
+            .from(made_up)
+    };
     assert_eq!(status(through(ONE)).await, 201);
     assert_refused(through(OTHER)).await;
 }
 
-/// What a client sends of the proxy's header, for the proxy to append to. Each made the whole of it unreadable, or nobody's.
+/// What a client sends of the proxy's header, for the proxy to append to. Each made the whole of it
+/// unreadable, or nobody's.
 const FORGED: [&[u8]; 9] = [
     b"\xe9",
     b"203.0.113.9",
@@ -166,8 +192,12 @@ async fn no_header_of_a_client_frees_it_of_its_limits<S: Kept>() {
         let added = FORGED.map(|forged| vec![forged.to_vec(), hop.clone().into_bytes()]);
         let requests = || {
             appended.iter().chain(&added).map(|lines| {
-                let lines = lines.iter().map(|line| HeaderValue::from_bytes(line).unwrap());
-                lines.fold(server.post(STABLE, "x"), |request, line| request.header(name, line))
+                let lines = lines
+                    .iter()
+                    .map(|line| HeaderValue::from_bytes(line).unwrap());
+                lines.fold(server.post(STABLE, "x"), |request, line| {
+                    request.header(name, line)
+                })
             })
         };
         let mut created = 0;
@@ -175,7 +205,10 @@ async fn no_header_of_a_client_frees_it_of_its_limits<S: Kept>() {
             created += usize::from(status(request).await == 201);
         }
         assert_eq!(created, 3);
-        server.rendezvous.set_limits(Limits { deny: deny.clone(), ..Limits::default() });
+        server.rendezvous.set_limits(Limits {
+            deny: deny.clone(),
+            ..Limits::default()
+        });
         for request in requests() {
             assert_error(request.send().await.unwrap(), 403, "M_FORBIDDEN").await;
         }
@@ -189,19 +222,39 @@ async fn all_whom_a_proxy_does_not_name_are_limited_as_one<S: Kept>() {
         let value = value.map(|value| HeaderValue::from_bytes(value).unwrap());
         value
             .into_iter()
-            .fold(server.post(STABLE, "x"), |request, value| request.header("x-forwarded-for", value))
+            .fold(server.post(STABLE, "x"), |request, value| {
+                request.header("x-forwarded-for", value)
+            })
     };
-    let all = [None, Some(&b"\xe9"[..]), Some(b"unknown"), Some(b"192.0.2.1,"), Some(b"127.0.0.1")];
+    let all = [
+        None,
+        Some(&b"\xe9"[..]),
+        Some(b"unknown"),
+        Some(b"192.0.2.1,"),
+        Some(b"127.0.0.1"),
+    ];
     for value in &all[..3] {
         assert_eq!(status(unnamed(*value)).await, 201);
     }
     for value in all {
         assert_refused(unnamed(value)).await;
     }
-    assert_eq!(status(server.post(STABLE, "x").from(ONE)).await, 201, "one that is named is not held to it");
+    assert_eq!(
+        status(server.post(STABLE, "x").from(ONE)).await,
+        201,
+        "one that is named is not held to it"
+    );
     let net = || vec!["198.51.100.0/24".parse().unwrap()];
-    for limits in [Limits { deny: net(), ..Limits::default() }, Limits { allow: net(), ..Limits::default() }]
-    {
+    for limits in [
+        Limits {
+            deny: net(),
+            ..Limits::default()
+        },
+        Limits {
+            allow: net(),
+            ..Limits::default()
+        },
+    ] {
         server.rendezvous.set_limits(limits);
         for value in all {
             assert_error(unnamed(value).send().await.unwrap(), 403, "M_FORBIDDEN").await;

@@ -1,8 +1,10 @@
-//! Many clients at once use a few sessions, over HTTP in either API, and write down what they saw. Then it is checked whether that can be
-//! ([`history`]), with each store, through one instance and through two, and with a Redis that is killed meanwhile. With
-//! stores that are wrong on purpose it must turn out that it cannot ([`broken`]).
+//! Many clients at once use a few sessions, over HTTP in either API, and write down what they saw.
+//! Then it is checked whether that can be ([`history`]), with each store, through one instance and
+//! through two, and with a Redis that is killed meanwhile. With stores that are wrong on purpose it
+//! must turn out that it cannot ([`broken`]).
 //!
-//! `ROUNDS=1000 cargo test --release --test conformance linearizable -- --include-ignored` looks longer.
+//! `ROUNDS=1000 cargo test --release --test conformance linearizable -- --include-ignored` looks
+//! longer.
 
 mod broken;
 mod history;
@@ -43,31 +45,48 @@ struct Tally {
 
 impl Tally {
     fn add(&mut self, history: &[Operation]) {
-        let count = |is: fn(&What) -> bool| history.iter().filter(|operation| is(&operation.what)).count();
+        let count = |is: fn(&What) -> bool| {
+            history
+                .iter()
+                .filter(|operation| is(&operation.what))
+                .count()
+        };
         self.operations += history.len();
         self.written += count(|what| matches!(what, What::Written { .. }));
         self.repeated += repeated(history);
         self.refused += count(|what| matches!(what, What::TooLate { .. }));
         self.ended += count(|what| matches!(what, What::Deleted));
-        self.unknown += count(|what| matches!(what, What::MaybeWritten { .. } | What::MaybeDeleted));
+        self.unknown +=
+            count(|what| matches!(what, What::MaybeWritten { .. } | What::MaybeDeleted));
         self.violations.extend(check(history));
     }
 
-    #[allow(clippy::print_stdout, reason = "the figures of a long run, for whoever asks with --nocapture")]
+    #[allow(
+        clippy::print_stdout,
+        reason = "the figures of a long run, for whoever asks with --nocapture"
+    )]
     fn assert_right(&self) {
         println!("{self:?}");
         assert_eq!(self.violations, []);
-        assert!(self.written > 0 && self.refused > 0 && self.ended > 0, "{self:?}");
+        assert!(
+            self.written > 0 && self.refused > 0 && self.ended > 0,
+            "{self:?}"
+        );
     }
 }
 
 /// How many writes were acknowledged once more.
 fn repeated(history: &[Operation]) -> usize {
-    let written = history.iter().filter_map(|operation| match &operation.what {
-        What::Written { etag, .. } => Some(etag),
-        _ => None,
-    });
-    let (count, tokens) = (written.clone().count(), written.collect::<HashSet<_>>().len());
+    let written = history
+        .iter()
+        .filter_map(|operation| match &operation.what {
+            What::Written { etag, .. } => Some(etag),
+            _ => None,
+        });
+    let (count, tokens) = (
+        written.clone().count(),
+        written.collect::<HashSet<_>>().len(),
+    );
     count - tokens
 }
 
@@ -96,15 +115,32 @@ async fn round<S: Store>(
     for _ in 0..SESSIONS {
         let asked = clock.elapsed().as_nanos();
         let session = api.create(&instances[0], "start").await;
-        let what = What::Created { payload: "start".to_owned(), etag: session.etag.clone() };
-        histories.push(vec![Operation { asked, answered: clock.elapsed().as_nanos(), what }]);
+        let what = What::Created {
+            payload: "start".to_owned(),
+            etag: session.etag.clone(),
+        };
+        histories.push(vec![Operation {
+            asked,
+            answered: clock.elapsed().as_nanos(),
+            what,
+        }]);
         sessions.push(session);
     }
     let mut clients = JoinSet::new();
     for number in 0..CLIENTS {
         let (instances, sessions) = (instances.clone(), sessions.clone());
         let last = vec![None; SESSIONS];
-        clients.spawn(Client { api, instances, sessions, last, number, clock }.run());
+        clients.spawn(
+            Client {
+                api,
+                instances,
+                sessions,
+                last,
+                number,
+                clock,
+            }
+            .run(),
+        );
     }
     let (seen, ()) = tokio::join!(clients.join_all(), meanwhile);
     for (session, operation) in seen.into_iter().flatten() {
@@ -131,12 +167,22 @@ impl<S: Store> Client<S> {
         for count in 0..OPERATIONS {
             let place = dice.throw(SESSIONS);
             let instance = dice.throw(self.instances.len());
-            let (asked, what) =
-                (self.now(), self.operation(place, (instance, count), dice.throw(1000)).await);
+            let (asked, what) = (
+                self.now(),
+                self.operation(place, (instance, count), dice.throw(1000))
+                    .await,
+            );
             let Some(what) = what else { continue };
             let maybe = matches!(what, What::MaybeWritten { .. } | What::MaybeDeleted);
             let answered = if maybe { NEVER } else { self.now() };
-            seen.push((place, Operation { asked, answered, what }));
+            seen.push((
+                place,
+                Operation {
+                    asked,
+                    answered,
+                    what,
+                },
+            ));
         }
         seen
     }
@@ -168,7 +214,13 @@ impl<S: Store> Client<S> {
                 api.read(request, session.etag).await?
             }
             453..700 => api.read(api.poll(server, &session), session.etag).await?,
-            _ => api.read(server.request(reqwest::Method::GET, &session.path), session.etag).await?,
+            _ => {
+                api.read(
+                    server.request(reqwest::Method::GET, &session.path),
+                    session.etag,
+                )
+                .await?
+            }
         };
         if let What::Read { etag, .. } | What::Written { etag, .. } = &what {
             self.sessions[place].etag.clone_from(etag);
@@ -176,7 +228,8 @@ impl<S: Store> Client<S> {
         Some(what)
     }
 
-    /// Something new; or, where that is allowed, what it has written last once more, or what everybody writes who has seen this.
+    /// Something new; or, where that is allowed, what it has written last once more, or what
+    /// everybody writes who has seen this.
     fn to_write(&self, place: usize, (count, chance): (usize, usize)) -> (Session, String) {
         let session = self.sessions[place].clone();
         match (self.api, chance % 4, &self.last[place]) {
@@ -195,7 +248,10 @@ struct Dice(u64);
 
 impl Dice {
     fn throw(&mut self, sides: usize) -> usize {
-        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        self.0 = self
+            .0
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1_442_695_040_888_963_407);
         (self.0 >> 33) as usize % sides
     }
 }
@@ -269,7 +325,11 @@ async fn over_redis(api: Api, count: usize) {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_store_that_is_wrong_is_found_out() {
     for (fault, name, says) in [
-        (Fault::LooksThenWrites, "looks, then writes", "ReplacedTwice"),
+        (
+            Fault::LooksThenWrites,
+            "looks, then writes",
+            "ReplacedTwice",
+        ),
         (Fault::ForgetsWrites, "forgets writes", "ReplacedTwice"),
         (Fault::DeniesWrites, "denies writes", "FromNowhere"),
         (Fault::ShowsOldPayloads, "shows old payloads", "OutOfOrder"),
@@ -278,16 +338,24 @@ async fn a_store_that_is_wrong_is_found_out() {
     ] {
         // In JSON a write that was denied is a repeat, and right.
         let denies = fault == Fault::DeniesWrites;
-        for api in [Api::Text, Api::Json].into_iter().filter(|api| !denies || *api == Api::Text) {
+        for api in [Api::Text, Api::Json]
+            .into_iter()
+            .filter(|api| !denies || *api == Api::Text)
+        {
             let tally = until_found(api, fault).await;
-            assert!(format!("{:?}", tally.violations).contains(says), "{name}, {api:?}: {tally:?}");
+            assert!(
+                format!("{:?}", tally.violations).contains(says),
+                "{name}, {api:?}: {tally:?}"
+            );
         }
     }
 }
 
 /// It is found as soon as it happens, and it does not happen in each round.
 async fn until_found(api: Api, fault: Fault) -> Tally {
-    let instances = Arc::new(vec![Server::over((Broken::new(fault), None), unlimited).await]);
+    let instances = Arc::new(vec![
+        Server::over((Broken::new(fault), None), unlimited).await,
+    ]);
     let mut tally = Tally::default();
     for _ in 0..50 {
         round(api, &instances, async {}, &mut tally).await;

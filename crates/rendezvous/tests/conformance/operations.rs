@@ -23,10 +23,19 @@ async fn it_lives_and_is_ready<S: Kept>() {
     for path in ["/health", "/ready"] {
         assert_eq!(ask(&server, path).await.0, 200);
     }
-    assert_eq!(ask(&server, "/rendezvous/x").await.0, 404, "the service is elsewhere");
+    assert_eq!(
+        ask(&server, "/rendezvous/x").await.0,
+        404,
+        "the service is elsewhere"
+    );
     // Nor are they where clients come.
     for path in ["/health", "/ready", "/metrics"] {
-        assert_error(server.request(Method::GET, path).send().await.unwrap(), 404, "M_UNRECOGNIZED").await;
+        assert_error(
+            server.request(Method::GET, path).send().await.unwrap(),
+            404,
+            "M_UNRECOGNIZED",
+        )
+        .await;
     }
 }
 
@@ -38,10 +47,17 @@ async fn what_happens_is_counted<S: Kept>() {
     server.put(&session, "01234").send().await.unwrap();
     server.put(&session, "stale").send().await.unwrap();
     for _ in 0..3 {
-        server.post(STABLE, "x").header("x-forwarded-for", "192.0.2.1").send().await.unwrap();
+        server
+            .post(STABLE, "x")
+            .header("x-forwarded-for", "192.0.2.1")
+            .send()
+            .await
+            .unwrap();
     }
     let labels = |method, status| {
-        format!("rendezvous_requests_total{{method=\"{method}\",revision=\"msc4108\",status=\"{status}\"}}")
+        format!(
+            "rendezvous_requests_total{{method=\"{method}\",revision=\"msc4108\",status=\"{status}\"}}"
+        )
     };
     for (name, value) in [
         (labels("POST", 201), 3.0),
@@ -51,16 +67,27 @@ async fn what_happens_is_counted<S: Kept>() {
         (labels("PUT", 202), 1.0),
         (labels("PUT", 412), 1.0),
         ("rendezvous_refusals_total{reason=\"rate\"}".to_owned(), 1.0),
-        ("rendezvous_refusals_total{reason=\"concurrent_write\"}".to_owned(), 1.0),
+        (
+            "rendezvous_refusals_total{reason=\"concurrent_write\"}".to_owned(),
+            1.0,
+        ),
         ("rendezvous_payload_received_bytes_total".to_owned(), 17.0),
         ("rendezvous_payload_sent_bytes_total".to_owned(), 10.0),
         ("rendezvous_sessions".to_owned(), 3.0),
-        ("rendezvous_request_duration_seconds_count{method=\"PUT\",revision=\"msc4108\"}".to_owned(), 2.0),
+        (
+            "rendezvous_request_duration_seconds_count{method=\"PUT\",revision=\"msc4108\"}"
+                .to_owned(),
+            2.0,
+        ),
     ] {
         assert_eq!(metric(&server, &name).await, Some(value), "{name}");
     }
     // What memory takes is not worth a metric.
-    let store = metric(&server, "rendezvous_store_duration_seconds_count{operation=\"write\"}").await;
+    let store = metric(
+        &server,
+        "rendezvous_store_duration_seconds_count{operation=\"write\"}",
+    )
+    .await;
     assert_eq!(store, (!S::LOCAL).then_some(2.0));
 }
 
@@ -79,33 +106,61 @@ async fn who_waits_is_seen_and_is_no_slow_answer<S: Kept>() {
 }
 
 async fn sessions_that_end_by_their_time_are_counted<S: Kept>() {
-    let server = Server::<S>::with(|config| config.lifetime = std::time::Duration::from_millis(20)).await;
+    let server =
+        Server::<S>::with(|config| config.lifetime = std::time::Duration::from_millis(20)).await;
     let session = server.create("x").await;
     server.create("y").await;
     server.delete(&session).await;
     server.until_empty().await;
-    assert_eq!(metric(&server, "rendezvous_sessions_expired_total").await, Some(1.0));
+    assert_eq!(
+        metric(&server, "rendezvous_sessions_expired_total").await,
+        Some(1.0)
+    );
 }
 
 async fn no_label_says_which_session_or_who<S: Kept>() {
     let server = Server::<S>::start().await;
     let session = server.create("the payload").await;
-    server.poll(&session).header("x-forwarded-for", "192.0.2.77").send().await.unwrap();
+    server
+        .poll(&session)
+        .header("x-forwarded-for", "192.0.2.77")
+        .send()
+        .await
+        .unwrap();
     let method = Method::from_bytes(b"MADEUP").unwrap();
-    server.request(method, "/made-up-path").send().await.unwrap();
+    server
+        .request(method, "/made-up-path")
+        .send()
+        .await
+        .unwrap();
     let (_, text) = ask(&server, "/metrics").await;
     let id = session.path.rsplit('/').next().unwrap();
-    for secret in [id, session.etag.trim_matches('"'), "payload\"", "192.0.2", "MADEUP", "made-up-path"] {
+    for secret in [
+        id,
+        session.etag.trim_matches('"'),
+        "payload\"",
+        "192.0.2",
+        "MADEUP",
+        "made-up-path",
+    ] {
         assert!(!text.contains(secret), "{secret} in {text}");
     }
-    assert!(text.contains("method=\"other\",revision=\"none\",status=\"404\""), "{text}");
+    assert!(
+        text.contains("method=\"other\",revision=\"none\",status=\"404\""),
+        "{text}"
+    );
 }
 
 async fn it_says_how_it_can_be_asked<S: Kept>() {
     let server = Server::<S>::start().await;
     for path in ["/health", "/ready", "/metrics"] {
         let request = Request::options(path).body(Body::empty()).unwrap();
-        let response = server.rendezvous.operations().oneshot(request).await.unwrap();
+        let response = server
+            .rendezvous
+            .operations()
+            .oneshot(request)
+            .await
+            .unwrap();
         assert_eq!(
             (response.status().as_u16(), &response.headers()["allow"]),
             (204, &"GET,HEAD,OPTIONS".parse().unwrap())
@@ -119,15 +174,29 @@ async fn the_numbers_come_in_the_form_that_is_asked_for<S: Kept>() {
     let numbers = async |accept: Option<&str>| {
         let request = accept
             .into_iter()
-            .fold(Request::get("/metrics"), |request, accept| request.header("accept", accept));
-        let response =
-            server.rendezvous.operations().oneshot(request.body(Body::empty()).unwrap()).await.unwrap();
-        let form = response.headers()["content-type"].to_str().unwrap().to_owned();
-        let text = axum::body::to_bytes(response.into_body(), 1 << 20).await.unwrap();
+            .fold(Request::get("/metrics"), |request, accept| {
+                request.header("accept", accept)
+            });
+        let response = server
+            .rendezvous
+            .operations()
+            .oneshot(request.body(Body::empty()).unwrap())
+            .await
+            .unwrap();
+        let form = response.headers()["content-type"]
+            .to_str()
+            .unwrap()
+            .to_owned();
+        let text = axum::body::to_bytes(response.into_body(), 1 << 20)
+            .await
+            .unwrap();
         (form, String::from_utf8(text.to_vec()).unwrap())
     };
     let (form, text) = numbers(None).await;
-    assert!(form.starts_with("application/openmetrics-text") && text.ends_with("# EOF\n"), "{form}");
+    assert!(
+        form.starts_with("application/openmetrics-text") && text.ends_with("# EOF\n"),
+        "{form}"
+    );
     let (form, text) = numbers(Some("text/plain")).await;
     assert!(form.starts_with("text/plain; version=0.0.4"), "{form}");
     assert!(
@@ -148,12 +217,27 @@ async fn a_request_names_one_host<S: Kept>() {
         ("1.1", "Host:\r\n", 404),
         ("1.0", "", 404),
     ] {
-        let answer = server.raw(&format!("GET /x HTTP/{version}\r\nConnection: close\r\n{hosts}\r\n")).await;
-        assert_eq!(answer.split(' ').nth(1), Some(status.to_string().as_str()), "{version} {hosts}{answer}");
+        let answer = server
+            .raw(&format!(
+                "GET /x HTTP/{version}\r\nConnection: close\r\n{hosts}\r\n"
+            ))
+            .await;
+        assert_eq!(
+            answer.split(' ').nth(1),
+            Some(status.to_string().as_str()),
+            "{version} {hosts}{answer}"
+        );
         assert!(
             answer.contains("access-control-allow-origin: *") && answer.contains("\"errcode\":"),
             "{answer}"
         );
     }
-    assert_eq!(metric(&server, "rendezvous_refusals_total{reason=\"malformed_header\"}").await, Some(4.0));
+    assert_eq!(
+        metric(
+            &server,
+            "rendezvous_refusals_total{reason=\"malformed_header\"}"
+        )
+        .await,
+        Some(4.0)
+    );
 }

@@ -1,4 +1,5 @@
-//! Proxies that say for whom they have opened a connection, in the PROXY protocol, and those that come over a Unix socket.
+//! Proxies that say for whom they have opened a connection, in the PROXY protocol, and those that
+//! come over a Unix socket.
 
 use std::time::Duration;
 
@@ -32,7 +33,8 @@ async fn speaking(change: impl FnOnce(&mut Config)) -> Server {
     .await
 }
 
-/// The status of a creation, after a header of the PROXY protocol and with more headers of HTTP. `None`: the connection was closed.
+/// The status of a creation, after a header of the PROXY protocol and with more headers of HTTP.
+/// `None`: the connection was closed.
 async fn create(server: &Server, header: &[u8], more: &str) -> Option<u16> {
     let mut stream = server.connect().await;
     let request = [header, CREATE.as_bytes(), more.as_bytes(), b"\r\nx"].concat();
@@ -52,21 +54,43 @@ fn version_1(client: &str) -> Vec<u8> {
 }
 
 fn version_2(client: [u8; 4]) -> Vec<u8> {
-    [b"\r\n\r\n\0\r\nQUIT\n\x21\x11\0\x0c", &client[..], b"\xcb\0\x71\x01\x12\x67\x01\xbb"].concat()
+    [
+        b"\r\n\r\n\0\r\nQUIT\n\x21\x11\0\x0c",
+        &client[..],
+        b"\xcb\0\x71\x01\x12\x67\x01\xbb",
+    ]
+    .concat()
 }
 
 async fn refused(server: &Server, reason: &str) -> Option<f64> {
-    metric(server, &format!("rendezvous_connections_refused_total{{reason=\"{reason}\"}}")).await
+    metric(
+        server,
+        &format!("rendezvous_connections_refused_total{{reason=\"{reason}\"}}"),
+    )
+    .await
 }
 
 #[tokio::test]
 async fn the_client_is_whom_the_proxy_names() {
     let server = speaking(|_| {}).await;
     assert_eq!(create(&server, &version_1(ONE), "").await, Some(201));
-    assert_eq!(create(&server, &version_2([192, 0, 2, 1]), "").await, Some(201));
-    assert_eq!(create(&server, &version_1(ONE), "").await, Some(429), "both have named the same one");
-    assert_eq!(create(&server, &version_2([192, 0, 2, 2]), "").await, Some(201));
-    assert_eq!(create(&server, &version_1("198.51.100.7"), "").await, Some(403));
+    assert_eq!(
+        create(&server, &version_2([192, 0, 2, 1]), "").await,
+        Some(201)
+    );
+    assert_eq!(
+        create(&server, &version_1(ONE), "").await,
+        Some(429),
+        "both have named the same one"
+    );
+    assert_eq!(
+        create(&server, &version_2([192, 0, 2, 2]), "").await,
+        Some(201)
+    );
+    assert_eq!(
+        create(&server, &version_1("198.51.100.7"), "").await,
+        Some(403)
+    );
 }
 
 /// The client sends that header itself.
@@ -75,7 +99,10 @@ async fn a_client_cannot_name_another_one() {
     let server = speaking(|_| {}).await;
     for expected in [201, 201, 429] {
         let forged = "X-Forwarded-For: 192.0.2.99\r\n";
-        assert_eq!(create(&server, &version_1(ONE), forged).await, Some(expected));
+        assert_eq!(
+            create(&server, &version_1(ONE), forged).await,
+            Some(expected)
+        );
     }
 }
 
@@ -96,16 +123,21 @@ async fn any_header_may_name_the_client_and_no_other_does() {
 /// A proxy of ours may stand in front of the one that speaks the PROXY protocol.
 #[tokio::test]
 async fn a_proxy_behind_the_proxy_names_the_client() {
-    let server = speaking(|config| config.proxies.trusted.push("10.0.0.0/8".parse().unwrap())).await;
+    let server =
+        speaking(|config| config.proxies.trusted.push("10.0.0.0/8".parse().unwrap())).await;
     for (client, expected) in [(ONE, 201), (ONE, 201), (ONE, 429), (OTHER, 201)] {
         let forwarded = format!("X-Forwarded-For: {client}\r\n");
-        assert_eq!(create(&server, &version_1("10.1.2.3"), &forwarded).await, Some(expected));
+        assert_eq!(
+            create(&server, &version_1("10.1.2.3"), &forwarded).await,
+            Some(expected)
+        );
     }
 }
 
 #[tokio::test]
 async fn who_is_no_trusted_proxy_is_not_listened_to() {
-    let server = speaking(|config| config.proxies.trusted = vec!["10.0.0.0/8".parse().unwrap()]).await;
+    let server =
+        speaking(|config| config.proxies.trusted = vec!["10.0.0.0/8".parse().unwrap()]).await;
     assert_eq!(create(&server, &version_1(ONE), "").await, None);
     assert_eq!(create(&server, b"", "").await, None);
     assert_eq!(refused(&server, "not_a_proxy").await, Some(2.0));
@@ -120,8 +152,15 @@ async fn strangers_take_no_place_of_a_proxy() {
         config.proxies.trusted.clear();
     })
     .await;
-    let strangers: Vec<_> = (0..20).map(|_| std::net::TcpStream::connect(server.address).unwrap()).collect();
-    server.connect().await.read_to_end(&mut Vec::new()).await.ok();
+    let strangers: Vec<_> = (0..20)
+        .map(|_| std::net::TcpStream::connect(server.address).unwrap())
+        .collect();
+    server
+        .connect()
+        .await
+        .read_to_end(&mut Vec::new())
+        .await
+        .ok();
     assert_eq!(refused(&server, "too_many").await, Some(0.0));
     assert_eq!(refused(&server, "not_a_proxy").await, Some(21.0));
     drop(strangers);
@@ -130,7 +169,10 @@ async fn strangers_take_no_place_of_a_proxy() {
 #[tokio::test]
 async fn a_proxy_that_says_nothing_is_refused() {
     let server = speaking(|_| {}).await;
-    assert_eq!(create(&server, b"", "X-Forwarded-For: 192.0.2.1\r\n").await, None);
+    assert_eq!(
+        create(&server, b"", "X-Forwarded-For: 192.0.2.1\r\n").await,
+        None
+    );
     assert_eq!(create(&server, b"PROXY TCP4 nobody\r\n", "").await, None);
     assert_eq!(refused(&server, "no_proxy_header").await, Some(2.0));
     assert_eq!(refused(&server, "too_many").await, Some(0.0));
@@ -170,16 +212,23 @@ async fn a_header_that_never_comes_holds_up_no_stop() {
     let server = speaking(|config| config.timeouts.header = Duration::from_secs(3600)).await;
     let stream = server.connect().await;
     until_connections(&server, 1.0).await;
-    tokio::time::timeout(SOON, server.stop()).await.expect("it waits");
+    tokio::time::timeout(SOON, server.stop())
+        .await
+        .expect("it waits");
     drop(stream);
 }
 
-/// The proxy's own connections, its health checks say. All of them are one network, and where some are denied it is none.
+/// The proxy's own connections, its health checks say. All of them are one network, and where some
+/// are denied it is none.
 #[tokio::test]
 async fn whom_the_proxy_does_not_name_is_one_unknown_client() {
     for nobody in [&b"PROXY UNKNOWN\r\n"[..], b"\r\n\r\n\0\r\nQUIT\n\x20\0\0\0"] {
         let server = speaking(|config| config.limits.deny = Vec::new()).await;
-        for (forged, expected) in [("192.0.2.97", 201), ("192.0.2.98", 201), ("192.0.2.99", 429)] {
+        for (forged, expected) in [
+            ("192.0.2.97", 201),
+            ("192.0.2.98", 201),
+            ("192.0.2.99", 429),
+        ] {
             let forged = format!("X-Forwarded-For: {forged}\r\n");
             assert_eq!(create(&server, nobody, &forged).await, Some(expected));
         }
@@ -205,8 +254,16 @@ async fn over_a_unix_socket_the_header_names_the_client() {
     (config.proxies.trusted, config.drain) = (Vec::new(), Duration::ZERO);
     let listener = Listener::bind_unix(&path, 0o600).await.unwrap();
     let (stop, stopped) = oneshot::channel::<()>();
-    let task = tokio::spawn(serve(listener, Rendezvous::new(config), async { drop(stopped.await) }));
-    for (client, expected) in [(ONE, 201), (ONE, 201), (ONE, 429), (OTHER, 201), ("198.51.100.7", 403)] {
+    let task = tokio::spawn(serve(listener, Rendezvous::new(config), async {
+        drop(stopped.await)
+    }));
+    for (client, expected) in [
+        (ONE, 201),
+        (ONE, 201),
+        (ONE, 429),
+        (OTHER, 201),
+        ("198.51.100.7", 403),
+    ] {
         let mut stream = UnixStream::connect(&path).await.unwrap();
         let request = format!("{CREATE}X-Forwarded-For: {client}\r\n\r\nx");
         stream.write_all(request.as_bytes()).await.unwrap();

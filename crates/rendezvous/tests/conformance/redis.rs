@@ -33,7 +33,14 @@ pub(crate) async fn until_ready(server: &Server) {
 
 async fn ready(server: &Server) -> u16 {
     let request = Request::get("/ready").body(Body::empty()).unwrap();
-    server.rendezvous.operations().oneshot(request).await.unwrap().status().as_u16()
+    server
+        .rendezvous
+        .operations()
+        .oneshot(request)
+        .await
+        .unwrap()
+        .status()
+        .as_u16()
 }
 
 pub(crate) async fn assert_no_store(response: Response) {
@@ -55,7 +62,8 @@ async fn a_server_may_start_before_its_redis() {
     until_ready(&server).await;
 }
 
-/// Whoever makes up names asks nothing of Redis on behalf of those who wait: the names share a door with the one that is waited for.
+/// Whoever makes up names asks nothing of Redis on behalf of those who wait: the names share a door
+/// with the one that is waited for.
 #[tokio::test]
 #[ignore = "needs redis-server: cargo xtask test"]
 async fn the_deletion_of_what_is_not_there_wakes_nobody() {
@@ -67,7 +75,12 @@ async fn the_deletion_of_what_is_not_there_wakes_nobody() {
     let name = session.path.strip_prefix("/rendezvous/").unwrap();
     for made_up in 0..20 {
         let other = format!("/rendezvous/{}{made_up:A>18}A", &name[..3]);
-        assert_error(server.request(Method::DELETE, &other).send().await.unwrap(), 404, "M_NOT_FOUND").await;
+        assert_error(
+            server.request(Method::DELETE, &other).send().await.unwrap(),
+            404,
+            "M_NOT_FOUND",
+        )
+        .await;
     }
     assert_eq!(metric(&server, reads).await, before);
     server.delete(&session).await;
@@ -80,7 +93,10 @@ async fn sessions_survive_a_kill_of_redis() {
     let redis = RedisServer::durable();
     let server = instance(&redis).await;
     let mut session = server.create("first").await;
-    session.etag = header(&server.put(&session, "second").send().await.unwrap(), "etag");
+    session.etag = header(
+        &server.put(&session, "second").send().await.unwrap(),
+        "etag",
+    );
     redis.kill();
     assert_no_store(server.get(&session).await).await;
     assert_no_store(server.put(&session, "lost").send().await.unwrap()).await;
@@ -88,12 +104,19 @@ async fn sessions_survive_a_kill_of_redis() {
     assert_no_store(server.post(STABLE, "x").send().await.unwrap()).await;
     redis.run();
     let response = server.get(&session).await;
-    assert_eq!(response.status(), StatusCode::OK, "the very next request is answered");
+    assert_eq!(
+        response.status(),
+        StatusCode::OK,
+        "the very next request is answered"
+    );
     assert_session_headers(&response);
     assert_eq!(header(&response, "etag"), session.etag);
     assert_eq!(response.text().await.unwrap(), "second");
     // Redis has forgotten the scripts, and is told again.
-    assert_eq!(server.put(&session, "third").send().await.unwrap().status(), StatusCode::ACCEPTED);
+    assert_eq!(
+        server.put(&session, "third").send().await.unwrap().status(),
+        StatusCode::ACCEPTED
+    );
 }
 
 #[tokio::test]
@@ -104,7 +127,15 @@ async fn a_restart_that_nobody_asked_in_is_not_noticed() {
     let session = server.create("first").await;
     redis.kill();
     redis.run();
-    assert_eq!(server.put(&session, "second").send().await.unwrap().status(), StatusCode::ACCEPTED);
+    assert_eq!(
+        server
+            .put(&session, "second")
+            .send()
+            .await
+            .unwrap()
+            .status(),
+        StatusCode::ACCEPTED
+    );
 }
 
 #[tokio::test]
@@ -126,10 +157,20 @@ async fn a_full_redis_takes_nothing_new_and_gives_what_it_has() {
     let redis = Arc::new(RedisServer::start(&[]));
     let server = instance(&redis).await;
     let session = server.create("kept").await;
-    assert!(redis.command("CONFIG SET maxmemory 1").unwrap().starts_with("+OK"));
+    assert!(
+        redis
+            .command("CONFIG SET maxmemory 1")
+            .unwrap()
+            .starts_with("+OK")
+    );
     assert_no_store(server.post(STABLE, "x").send().await.unwrap()).await;
     assert_eq!(server.get(&session).await.text().await.unwrap(), "kept");
-    assert!(redis.command("CONFIG SET maxmemory 0").unwrap().starts_with("+OK"));
+    assert!(
+        redis
+            .command("CONFIG SET maxmemory 0")
+            .unwrap()
+            .starts_with("+OK")
+    );
     server.create("x").await;
 }
 
@@ -137,7 +178,12 @@ async fn a_full_redis_takes_nothing_new_and_gives_what_it_has() {
 #[ignore = "needs redis-server: cargo xtask test"]
 async fn a_redis_may_want_a_password() {
     let redis = Arc::new(RedisServer::start(&[]));
-    assert!(redis.command("CONFIG SET requirepass secret").unwrap().starts_with("+OK"));
+    assert!(
+        redis
+            .command("CONFIG SET requirepass secret")
+            .unwrap()
+            .starts_with("+OK")
+    );
     let with = |url: String| Server::over((Redis::new(&url).unwrap(), Some(redis.clone())), |_| {});
     let (right, wrong) = (
         with(redis.url().replace("//", "//:secret@")).await,
@@ -161,8 +207,13 @@ async fn two_instances_have_the_same_sessions() {
         assert_eq!(read.text().await.unwrap(), "first");
         session.etag = header(&b.put(&session, "second").send().await.unwrap(), "etag");
         let answers = [a.put(&stale, "third"), b.put(&stale, "third")];
-        let [from_a, from_b] = answers.map(|request| async { error(request.send().await.unwrap()).await });
-        assert_eq!(from_a.await, from_b.await, "of the form that the session was made with");
+        let [from_a, from_b] =
+            answers.map(|request| async { error(request.send().await.unwrap()).await });
+        assert_eq!(
+            from_a.await,
+            from_b.await,
+            "of the form that the session was made with"
+        );
         let poll = a.poll(&session).send().await.unwrap();
         assert_eq!(poll.status(), StatusCode::NOT_MODIFIED);
         assert_eq!(a.delete(&session).await.status(), StatusCode::NO_CONTENT);
@@ -188,7 +239,10 @@ async fn sessions_outlive_the_instance_that_made_them() {
     let session = before.create("first").await;
     before.stop().await;
     let after = instance(&redis).await;
-    assert_eq!(after.put(&session, "second").send().await.unwrap().status(), StatusCode::ACCEPTED);
+    assert_eq!(
+        after.put(&session, "second").send().await.unwrap().status(),
+        StatusCode::ACCEPTED
+    );
 }
 
 #[tokio::test]
@@ -248,7 +302,12 @@ async fn a_place_is_given_back_when_another_instance_ends_the_session() {
 #[tokio::test]
 #[ignore = "needs redis-server: cargo xtask test"]
 async fn a_cluster_will_do() {
-    let redis = Arc::new(RedisServer::start(&["--cluster-enabled", "yes", "--appendonly", "yes"]));
+    let redis = Arc::new(RedisServer::start(&[
+        "--cluster-enabled",
+        "yes",
+        "--appendonly",
+        "yes",
+    ]));
     redis.command("CLUSTER ADDSLOTSRANGE 0 16383").unwrap();
     until_whole(&redis).await;
     let url = redis.url().replace("redis://", "redis+cluster://");
@@ -258,7 +317,10 @@ async fn a_cluster_will_do() {
     for payload in ["second", "third"] {
         let waiting = held(b.poll(&session).header("prefer", "wait=30")).await;
         let written = a.put(&session, payload).send().await.unwrap();
-        assert_eq!(a.put(&session, "stale").send().await.unwrap().status(), StatusCode::PRECONDITION_FAILED);
+        assert_eq!(
+            a.put(&session, "stale").send().await.unwrap().status(),
+            StatusCode::PRECONDITION_FAILED
+        );
         session.etag = header(&written, "etag");
         assert_eq!(answer(waiting).await.text().await.unwrap(), payload);
         redis.kill();
@@ -276,8 +338,12 @@ async fn a_cluster_will_do() {
 async fn a_cluster_of_two_nodes_will_do() {
     let nodes = [(); 2].map(|()| Arc::new(RedisServer::start(&["--cluster-enabled", "yes"])));
     nodes[0].command("CLUSTER ADDSLOTSRANGE 0 8191").unwrap();
-    nodes[1].command("CLUSTER ADDSLOTSRANGE 8192 16383").unwrap();
-    nodes[1].command(&format!("CLUSTER MEET 127.0.0.1 {}", nodes[0].port())).unwrap();
+    nodes[1]
+        .command("CLUSTER ADDSLOTSRANGE 8192 16383")
+        .unwrap();
+    nodes[1]
+        .command(&format!("CLUSTER MEET 127.0.0.1 {}", nodes[0].port()))
+        .unwrap();
     for node in &nodes {
         until_whole(node).await;
     }
@@ -287,7 +353,10 @@ async fn a_cluster_of_two_nodes_will_do() {
     for _ in 0..10 {
         let session = a.create("first").await;
         let waiting = tokio::spawn(b.poll(&session).header("prefer", "wait=30").send());
-        assert_eq!(a.put(&session, "second").send().await.unwrap().status(), StatusCode::ACCEPTED);
+        assert_eq!(
+            a.put(&session, "second").send().await.unwrap().status(),
+            StatusCode::ACCEPTED
+        );
         let read = timeout(SOON, waiting).await.unwrap().unwrap().unwrap();
         assert_eq!(read.text().await.unwrap(), "second");
     }

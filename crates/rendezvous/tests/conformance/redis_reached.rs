@@ -15,16 +15,24 @@ use crate::{
 type Server = crate::support::Server<Redis>;
 
 /// Over a URL, with these certificates.
-pub(crate) async fn over(engine: &Arc<RedisServer>, url: &str, certificates: &RedisCertificates) -> Server {
+pub(crate) async fn over(
+    engine: &Arc<RedisServer>,
+    url: &str,
+    certificates: &RedisCertificates,
+) -> Server {
     let store = Redis::with_certificates(&url.parse().unwrap(), certificates).unwrap();
     Server::over((store, Some(engine.clone())), |_| {}).await
 }
 
-/// Two instances see and hear each other: both connections, the one for questions and the one that listens, are good.
+/// Two instances see and hear each other: both connections, the one for questions and the one that
+/// listens, are good.
 pub(crate) async fn assert_shared(a: &Server, b: &Server) {
     let session = a.create("first").await;
     let waiting = held(b.poll(&session).header("prefer", "wait=30")).await;
-    assert_eq!(a.put(&session, "second").send().await.unwrap().status(), StatusCode::ACCEPTED);
+    assert_eq!(
+        a.put(&session, "second").send().await.unwrap().status(),
+        StatusCode::ACCEPTED
+    );
     assert_eq!(answer(waiting).await.text().await.unwrap(), "second");
     assert_eq!(ask(a, "/ready").await.0, 200);
 }
@@ -54,7 +62,11 @@ async fn a_redis_with_tls_is_trusted_if_its_authority_is() {
     let redis = Arc::new(redis);
     let url = format!("rediss://127.0.0.1:{port}/2");
     let right = authority(&certificates, "ca.pem");
-    assert_shared(&over(&redis, &url, &right).await, &over(&redis, &url, &right).await).await;
+    assert_shared(
+        &over(&redis, &url, &right).await,
+        &over(&redis, &url, &right).await,
+    )
+    .await;
     assert_none(&over(&redis, &url, &authority(&certificates, "other.pem")).await).await;
     assert_none(&over(&redis, &url, &RedisCertificates::default()).await).await;
     // Its certificate is for an address, and not for this name.
@@ -73,7 +85,11 @@ async fn a_redis_may_want_a_certificate() {
     let redis = Arc::new(redis);
     let url = format!("rediss://127.0.0.1:{port}");
     let right = client(&certificates);
-    assert_shared(&over(&redis, &url, &right).await, &over(&redis, &url, &right).await).await;
+    assert_shared(
+        &over(&redis, &url, &right).await,
+        &over(&redis, &url, &right).await,
+    )
+    .await;
     assert_none(&over(&redis, &url, &authority(&certificates, "ca.pem")).await).await;
 }
 
@@ -81,7 +97,14 @@ async fn a_redis_may_want_a_certificate() {
 #[ignore = "needs redis-server: cargo xtask test"]
 async fn a_cluster_may_have_tls() {
     let certificates = Certificates::new();
-    let cluster = ["--cluster-enabled", "yes", "--tls-cluster", "yes", "--tls-auth-clients", "yes"];
+    let cluster = [
+        "--cluster-enabled",
+        "yes",
+        "--tls-cluster",
+        "yes",
+        "--tls-auth-clients",
+        "yes",
+    ];
     let (redis, port) = RedisServer::with_tls(&certificates, &cluster);
     redis.command("CLUSTER ADDSLOTSRANGE 0 16383").unwrap();
     until_whole(&redis).await;
@@ -89,7 +112,11 @@ async fn a_cluster_may_have_tls() {
     // The first node is not there: a cluster is found by any that is.
     let url = format!("rediss+cluster://127.0.0.1:1,127.0.0.1:{port}");
     let right = client(&certificates);
-    assert_shared(&over(&redis, &url, &right).await, &over(&redis, &url, &right).await).await;
+    assert_shared(
+        &over(&redis, &url, &right).await,
+        &over(&redis, &url, &right).await,
+    )
+    .await;
     assert_none(&over(&redis, &url, &authority(&certificates, "ca.pem")).await).await;
 }
 
@@ -98,16 +125,28 @@ async fn a_cluster_may_have_tls() {
 fn certificates_that_cannot_work_are_refused_at_once() {
     let certificates = Certificates::new();
     let client = |chain: &str, key: &str| {
-        let client = ClientCertificate { chain: certificates.pem(chain), key: certificates.pem(key).into() };
+        let client = ClientCertificate {
+            chain: certificates.pem(chain),
+            key: certificates.pem(key).into(),
+        };
         RedisCertificates::new(None, Some(client)).map(drop)
     };
     assert_eq!(client("client.pem", "client.key"), Ok(()));
-    assert_eq!(client("client.pem", "server.key"), Err(RedisTlsError::OtherKey));
-    assert_eq!(client("client.key", "client.key"), Err(RedisTlsError::Chain));
+    assert_eq!(
+        client("client.pem", "server.key"),
+        Err(RedisTlsError::OtherKey)
+    );
+    assert_eq!(
+        client("client.key", "client.key"),
+        Err(RedisTlsError::Chain)
+    );
     assert_eq!(client("client.pem", "client.pem"), Err(RedisTlsError::Key));
     let authorities = |pem: &[u8]| RedisCertificates::new(Some(pem.to_vec()), None);
     assert_eq!(authorities(b"").map(drop), Err(RedisTlsError::Authorities));
-    assert_eq!(authorities(&certificates.pem("ca.key")).map(drop), Err(RedisTlsError::Authorities));
+    assert_eq!(
+        authorities(&certificates.pem("ca.key")).map(drop),
+        Err(RedisTlsError::Authorities)
+    );
     let right = authorities(&certificates.pem("ca.pem")).unwrap();
     let without_tls = Redis::with_certificates(&"redis://a.example".parse().unwrap(), &right);
     assert_eq!(without_tls.err(), Some(RedisTlsError::NoTls));
@@ -117,15 +156,37 @@ fn certificates_that_cannot_work_are_refused_at_once() {
 #[tokio::test]
 #[ignore = "needs redis-server: cargo xtask test"]
 async fn a_redis_may_be_at_a_socket() {
-    let redis = Arc::new(RedisServer::start(&["--unixsocket", "redis.sock", "--unixsocketperm", "700"]));
-    assert!(redis.command("ACL SETUSER u on >s%cret ~* &* +@all").unwrap().starts_with("+OK"));
-    assert!(redis.command("ACL SETUSER default off").unwrap().starts_with("+OK"));
+    let redis = Arc::new(RedisServer::start(&[
+        "--unixsocket",
+        "redis.sock",
+        "--unixsocketperm",
+        "700",
+    ]));
+    assert!(
+        redis
+            .command("ACL SETUSER u on >s%cret ~* &* +@all")
+            .unwrap()
+            .starts_with("+OK")
+    );
+    assert!(
+        redis
+            .command("ACL SETUSER default off")
+            .unwrap()
+            .starts_with("+OK")
+    );
     let path = redis.directory().join("redis.sock");
     let url = |login: &str| format!("unix://{}?db=3{login}", path.display());
     let (default, right) = (RedisCertificates::default(), url("&user=u&pass=s%25cret"));
-    assert_shared(&over(&redis, &right, &default).await, &over(&redis, &right, &default).await).await;
+    assert_shared(
+        &over(&redis, &right, &default).await,
+        &over(&redis, &right, &default).await,
+    )
+    .await;
     let written_otherwise = format!("redis+unix://u:s%25cret@{}?db=3", path.display());
-    assert_shared(&over(&redis, &right, &default).await, &over(&redis, &written_otherwise, &default).await)
-        .await;
+    assert_shared(
+        &over(&redis, &right, &default).await,
+        &over(&redis, &written_otherwise, &default).await,
+    )
+    .await;
     assert_none(&over(&redis, &url("&user=u&pass=wrong"), &default).await).await;
 }

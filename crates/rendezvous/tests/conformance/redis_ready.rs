@@ -25,7 +25,10 @@ async fn assert_not_ready(server: &Server, code: &str) {
     let (status, text) = ask(server, "/ready").await;
     assert_eq!(
         (status, text.as_str()),
-        (503, format!("the session store cannot be used ({code})\n").as_str())
+        (
+            503,
+            format!("the session store cannot be used ({code})\n").as_str()
+        )
     );
     let failures = format!("rendezvous_store_failures_total{{code=\"{code}\"}}");
     assert!(metric(server, &failures).await > Some(0.0), "{code}");
@@ -45,7 +48,12 @@ async fn a_full_redis_is_not_ready_until_there_is_room() {
     let redis = Arc::new(RedisServer::start(&["--maxmemory", "1"]));
     let server = instance(&redis).await;
     assert_not_ready(&server, "OOM").await;
-    assert!(redis.command("CONFIG SET maxmemory 0").unwrap().starts_with("+OK"));
+    assert!(
+        redis
+            .command("CONFIG SET maxmemory 0")
+            .unwrap()
+            .starts_with("+OK")
+    );
     until_ready(&server).await;
 }
 
@@ -54,10 +62,19 @@ async fn a_full_redis_is_not_ready_until_there_is_room() {
 async fn a_redis_that_refuses_or_is_away_is_not_ready() {
     let redis = Arc::new(RedisServer::start(&["--min-replicas-to-write", "1"]));
     assert_not_ready(&instance(&redis).await, "NOREPLICAS").await;
-    assert!(redis.command("CONFIG SET requirepass secret").unwrap().starts_with("+OK"));
+    assert!(
+        redis
+            .command("CONFIG SET requirepass secret")
+            .unwrap()
+            .starts_with("+OK")
+    );
     assert_not_ready(&instance(&redis).await, "NOAUTH").await;
     let wrong = redis.url().replace("//", "//:wrong@");
-    assert_not_ready(&over(&redis, &wrong, &RedisCertificates::default()).await, "WRONGPASS").await;
+    assert_not_ready(
+        &over(&redis, &wrong, &RedisCertificates::default()).await,
+        "WRONGPASS",
+    )
+    .await;
     let away = Arc::new(RedisServer::not_yet(&[]));
     assert_not_ready(&instance(&away).await, "io").await;
     redis.signal("-STOP");
@@ -74,14 +91,26 @@ async fn who_asks_whether_it_is_ready_leaves_nothing_and_wakes_nobody() {
     let _waiting = held(b.poll(&session).header("prefer", "wait=30")).await;
     let reads = "rendezvous_store_duration_seconds_count{operation=\"read\"}";
     let before = metric(&b, reads).await;
-    assert!(redis.command("CONFIG RESETSTAT").unwrap().starts_with("+OK"));
+    assert!(
+        redis
+            .command("CONFIG RESETSTAT")
+            .unwrap()
+            .starts_with("+OK")
+    );
     let asked: Vec<_> = (0..50).map(|_| ask(&a, "/ready")).collect();
     for asked in asked {
         assert_eq!(asked.await.0, 200);
     }
     let stats = redis.command("INFO commandstats").unwrap();
-    let sets = stats.split_once("cmdstat_set:calls=").unwrap().1.split(',').next().unwrap();
-    // One for the creation and one for the write. A slow machine may be asked for longer than a second.
+    let sets = stats
+        .split_once("cmdstat_set:calls=")
+        .unwrap()
+        .1
+        .split(',')
+        .next()
+        .unwrap();
+    // One for the creation and one for the write. A slow machine may be asked for longer than a
+    // second.
     assert!(sets.parse::<u32>().unwrap() < 20, "{stats}");
     assert_eq!(redis.command("DBSIZE").unwrap().trim(), ":1");
     assert_eq!(metric(&b, reads).await, before);
@@ -89,7 +118,11 @@ async fn who_asks_whether_it_is_ready_leaves_nothing_and_wakes_nobody() {
 
 /// The user of the guide, without one of the rights.
 fn user(without: &str) -> String {
-    let line = GUIDE.lines().map(str::trim).find(|line| line.starts_with("ACL SETUSER")).unwrap();
+    let line = GUIDE
+        .lines()
+        .map(str::trim)
+        .find(|line| line.starts_with("ACL SETUSER"))
+        .unwrap();
     let words = line.split(' ').filter(|word| *word != without);
     words
         .collect::<Vec<_>>()
@@ -114,18 +147,38 @@ async fn the_user_of_the_guide_can_do_what_is_needed_in_a_cluster_and_with_senti
     until_whole(&node).await;
     let more = "+cluster|slots";
     assert!(GUIDE.contains(&format!("`{more}`")));
-    let url = node.url().replace("redis://", "redis+cluster://matrix-qr:secret@");
+    let url = node
+        .url()
+        .replace("redis://", "redis+cluster://matrix-qr:secret@");
     let default = RedisCertificates::default();
     assert!(node.command(&user("")).unwrap().starts_with("+OK"));
-    assert_eq!(ask(&over(&node, &url, &default).await, "/ready").await.0, 503);
-    assert!(node.command(&format!("{} {more}", user(""))).unwrap().starts_with("+OK"));
-    assert_shared(&over(&node, &url, &default).await, &over(&node, &url, &default).await).await;
+    assert_eq!(
+        ask(&over(&node, &url, &default).await, "/ready").await.0,
+        503
+    );
+    assert!(
+        node.command(&format!("{} {more}", user("")))
+            .unwrap()
+            .starts_with("+OK")
+    );
+    assert_shared(
+        &over(&node, &url, &default).await,
+        &over(&node, &url, &default).await,
+    )
+    .await;
 
     let main = Arc::new(RedisServer::start(&[]));
     assert!(main.command(&user("")).unwrap().starts_with("+OK"));
     let sentinel = Sentinel::start(main.port(), "");
-    let url = format!("redis+sentinel://matrix-qr:secret@127.0.0.1:{}/main-one/3", sentinel.port);
-    assert_shared(&over(&main, &url, &default).await, &over(&main, &url, &default).await).await;
+    let url = format!(
+        "redis+sentinel://matrix-qr:secret@127.0.0.1:{}/main-one/3",
+        sentinel.port
+    );
+    assert_shared(
+        &over(&main, &url, &default).await,
+        &over(&main, &url, &default).await,
+    )
+    .await;
 }
 
 /// With a database number. What the guide gives suffices, and each part of it is needed.
@@ -138,10 +191,14 @@ async fn the_user_of_the_guide_can_do_what_is_needed_and_no_more() {
     let denied = redis.command("ACL LOG").unwrap();
     assert_eq!(denied.trim(), "*0", "it was denied something: {denied}");
     let line = user("");
-    let rights: Vec<_> = line.split(' ').filter(|word| word.starts_with(['+', '~', '&'])).collect();
+    let rights: Vec<_> = line
+        .split(' ')
+        .filter(|word| word.starts_with(['+', '~', '&']))
+        .collect();
     assert!(rights.len() > 10, "{line}");
     for right in rights {
-        // What Redis 7 always allows, what is for the log and for Sentinels, for the channel that another connection listens at, or for silence.
+        // What Redis 7 always allows, what is for the log and for Sentinels, for the channel that
+        // another connection listens at, or for silence.
         if ["+hello", "+info", "+subscribe", "+ping"].contains(&right) {
             continue;
         }

@@ -45,10 +45,18 @@ impl Sentinel {
         if !more.contains("tls-port") {
             writeln!(text, "port {port}").unwrap();
         }
-        writeln!(text, "bind 127.0.0.1\nsentinel monitor main-one 127.0.0.1 {main} 1").unwrap();
+        writeln!(
+            text,
+            "bind 127.0.0.1\nsentinel monitor main-one 127.0.0.1 {main} 1"
+        )
+        .unwrap();
         text += "sentinel down-after-milliseconds main-one 300\nsentinel failover-timeout main-one 2000\n";
         fs::write(&file, text).unwrap();
-        let sentinel = Self { port, process: Self::process(&file), _directory: directory };
+        let sentinel = Self {
+            port,
+            process: Self::process(&file),
+            _directory: directory,
+        };
         for _ in 0..1000 {
             if TcpStream::connect(("127.0.0.1", port)).is_ok() {
                 return sentinel;
@@ -61,14 +69,19 @@ impl Sentinel {
     fn process(file: &Path) -> Child {
         let mut command = Command::new(SENTINEL);
         command.arg(file).stdin(Stdio::null()).stdout(Stdio::null());
-        command.spawn().unwrap_or_else(|error| panic!("{SENTINEL}: {error}; apt-get install redis-sentinel"))
+        command
+            .spawn()
+            .unwrap_or_else(|error| panic!("{SENTINEL}: {error}; apt-get install redis-sentinel"))
     }
 }
 
 /// Waits until a server says this of its replication.
 async fn until(server: &RedisServer, what: &str) {
     for _ in 0..1000 {
-        if server.command("INFO replication").is_some_and(|info| info.contains(what)) {
+        if server
+            .command("INFO replication")
+            .is_some_and(|info| info.contains(what))
+        {
             return;
         }
         tokio::time::sleep(Duration::from_millis(20)).await;
@@ -91,7 +104,11 @@ async fn text_of(server: &Server<Redis>, session: &Session) -> String {
 pub(crate) fn replica_of(main: &RedisServer) -> RedisServer {
     let replica = RedisServer::start(&["--replicaof", &format!("127.0.0.1 {}", main.port())]);
     for _ in 0..1000 {
-        if replica.command("INFO replication").unwrap().contains("master_link_status:up") {
+        if replica
+            .command("INFO replication")
+            .unwrap()
+            .contains("master_link_status:up")
+        {
             return replica;
         }
         std::thread::sleep(Duration::from_millis(20));
@@ -99,7 +116,8 @@ pub(crate) fn replica_of(main: &RedisServer) -> RedisServer {
     panic!("the replica does not follow");
 }
 
-/// The main server is killed, and later the one that came after it is told to give way, which it does alive.
+/// The main server is killed, and later the one that came after it is told to give way, which it
+/// does alive.
 #[tokio::test]
 #[ignore = "needs redis-server, redis-sentinel: cargo xtask test"]
 async fn sessions_outlive_two_failovers() {
@@ -107,9 +125,15 @@ async fn sessions_outlive_two_failovers() {
     let second = replica_of(&first);
     let sentinel = Sentinel::start(first.port(), "");
     // Nobody is at the first of these: they are all asked.
-    let url = format!("redis+sentinel://127.0.0.1:1,127.0.0.1:{}/main-one/4", sentinel.port);
+    let url = format!(
+        "redis+sentinel://127.0.0.1:1,127.0.0.1:{}/main-one/4",
+        sentinel.port
+    );
     let certificates = RedisCertificates::default();
-    let (a, b) = (over(&first, &url, &certificates).await, over(&first, &url, &certificates).await);
+    let (a, b) = (
+        over(&first, &url, &certificates).await,
+        over(&first, &url, &certificates).await,
+    );
     assert_shared(&a, &b).await;
     let session = a.create("kept").await;
     until_replicated(&first).await;
@@ -149,10 +173,17 @@ async fn sessions_outlive_two_failovers() {
 #[ignore = "needs redis-server, redis-sentinel: cargo xtask test"]
 async fn sentinels_may_have_tls_and_a_password() {
     let certificates = Certificates::new();
-    let (redis, port) =
-        RedisServer::with_tls(&certificates, &["--tls-auth-clients", "no", "--tls-replication", "yes"]);
+    let (redis, port) = RedisServer::with_tls(
+        &certificates,
+        &["--tls-auth-clients", "no", "--tls-replication", "yes"],
+    );
     let redis = Arc::new(redis);
-    assert!(redis.command("ACL SETUSER u on >secret ~* &* +@all").unwrap().starts_with("+OK"));
+    assert!(
+        redis
+            .command("ACL SETUSER u on >secret ~* &* +@all")
+            .unwrap()
+            .starts_with("+OK")
+    );
     let [ca, pem, key] = ["ca.pem", "server.pem", "server.key"].map(|name| certificates.path(name));
     let sentinel = Sentinel::start(
         port,
@@ -164,18 +195,30 @@ async fn sentinels_may_have_tls_and_a_password() {
     let trusted = RedisCertificates::new(Some(certificates.pem("ca.pem")), None).unwrap();
     let url = |password| {
         let sentinel = sentinel.port;
-        format!("rediss+sentinel://u:secret@127.0.0.1:{sentinel}/main-one?sentinel-password={password}")
+        format!(
+            "rediss+sentinel://u:secret@127.0.0.1:{sentinel}/main-one?sentinel-password={password}"
+        )
     };
     let right = url("other");
-    assert_shared(&over(&redis, &right, &trusted).await, &over(&redis, &right, &trusted).await).await;
+    assert_shared(
+        &over(&redis, &right, &trusted).await,
+        &over(&redis, &right, &trusted).await,
+    )
+    .await;
     let wrong = over(&redis, &url("wrong"), &trusted).await;
-    assert_eq!(wrong.post(STABLE, "x").send().await.unwrap().status(), StatusCode::SERVICE_UNAVAILABLE);
+    assert_eq!(
+        wrong.post(STABLE, "x").send().await.unwrap().status(),
+        StatusCode::SERVICE_UNAVAILABLE
+    );
 }
 
 /// Waits until the replica has what the main server has.
 async fn until_replicated(main: &RedisServer) {
     for _ in 0..500 {
-        if main.command("WAIT 1 1000").is_some_and(|answer| answer.starts_with(":1")) {
+        if main
+            .command("WAIT 1 1000")
+            .is_some_and(|answer| answer.starts_with(":1"))
+        {
             return;
         }
     }
@@ -196,7 +239,9 @@ async fn until_known(sentinel: &Sentinel, replicas: usize) {
 fn sentinel_says(sentinel: &Sentinel, line: &str) -> String {
     use std::io::{Read, Write};
     let mut stream = TcpStream::connect(("127.0.0.1", sentinel.port)).unwrap();
-    stream.set_read_timeout(Some(Duration::from_secs(5))).unwrap();
+    stream
+        .set_read_timeout(Some(Duration::from_secs(5)))
+        .unwrap();
     stream.write_all(format!("{line}\r\n").as_bytes()).unwrap();
     let mut answer = [0; 8192];
     let length = stream.read(&mut answer).unwrap();

@@ -23,8 +23,8 @@ fn server() -> String {
     std::env::var("REDIS_SERVER").unwrap_or_else(|_| "/usr/bin/redis-server".to_owned())
 }
 
-/// Below those that the system gives to connections: one of those could take the port while the server is away. As is the
-/// port that a node of a cluster opens beside it, 10 000 above.
+/// Below those that the system gives to connections: one of those could take the port while the
+/// server is away. As is the port that a node of a cluster opens beside it, 10 000 above.
 const PORTS: std::ops::Range<u16> = 12_000..22_000;
 
 pub(crate) struct RedisServer {
@@ -48,7 +48,12 @@ impl RedisServer {
 
     /// One that forgets nothing that it has acknowledged, even if it is killed.
     pub(crate) fn durable() -> Arc<Self> {
-        Arc::new(Self::start(&["--appendonly", "yes", "--appendfsync", "always"]))
+        Arc::new(Self::start(&[
+            "--appendonly",
+            "yes",
+            "--appendfsync",
+            "always",
+        ]))
     }
 
     pub(crate) fn start(options: &[&str]) -> Self {
@@ -74,10 +79,19 @@ impl RedisServer {
     /// A port for TLS, with these certificates, beside the other. `more` as in [`Self::start`].
     pub(crate) fn with_tls(certificates: &Certificates, more: &[&str]) -> (Self, u16) {
         let tls = free_port();
-        let [ca, pem, key] = ["ca.pem", "server.pem", "server.key"].map(|name| certificates.path(name));
+        let [ca, pem, key] =
+            ["ca.pem", "server.pem", "server.key"].map(|name| certificates.path(name));
         let port = tls.to_string();
-        let options =
-            ["--tls-port", &port, "--tls-ca-cert-file", &ca, "--tls-cert-file", &pem, "--tls-key-file", &key];
+        let options = [
+            "--tls-port",
+            &port,
+            "--tls-ca-cert-file",
+            &ca,
+            "--tls-cert-file",
+            &pem,
+            "--tls-key-file",
+            &key,
+        ];
         (Self::start(&[&options, more].concat()), tls)
     }
 
@@ -96,7 +110,14 @@ impl RedisServer {
 
     pub(crate) fn run(&self) {
         let process = Command::new(server())
-            .args(["--bind", "127.0.0.1", "--port", &self.port.to_string(), "--save", ""])
+            .args([
+                "--bind",
+                "127.0.0.1",
+                "--port",
+                &self.port.to_string(),
+                "--save",
+                "",
+            ])
             .args(&self.options)
             .current_dir(&self.directory)
             .stdin(Stdio::null())
@@ -105,7 +126,10 @@ impl RedisServer {
             .unwrap_or_else(|error| panic!("{}: {error}; apt-get install redis-server", server()));
         *self.process.lock().unwrap() = Some(process);
         for _ in 0..1000 {
-            if self.command("PING").is_some_and(|answer| answer.starts_with("+PONG")) {
+            if self
+                .command("PING")
+                .is_some_and(|answer| answer.starts_with("+PONG"))
+            {
                 return;
             }
             thread::sleep(Duration::from_millis(10));
@@ -123,8 +147,21 @@ impl RedisServer {
 
     /// Stops it as it is, connections and all, until it is told to go on.
     pub(crate) fn signal(&self, signal: &str) {
-        let id = self.process.lock().unwrap().as_ref().unwrap().id().to_string();
-        assert!(Command::new("kill").args([signal, &id]).status().unwrap().success());
+        let id = self
+            .process
+            .lock()
+            .unwrap()
+            .as_ref()
+            .unwrap()
+            .id()
+            .to_string();
+        assert!(
+            Command::new("kill")
+                .args([signal, &id])
+                .status()
+                .unwrap()
+                .success()
+        );
     }
 
     /// The beginning of its answer to a command of one line.

@@ -48,7 +48,10 @@ impl<S: Kept> Server<S> {
 
 impl<S: Store> Server<S> {
     /// With a store, and what that stands on.
-    pub(crate) async fn over((store, engine): (S, Engine), change: impl FnOnce(&mut Config)) -> Self {
+    pub(crate) async fn over(
+        (store, engine): (S, Engine),
+        change: impl FnOnce(&mut Config),
+    ) -> Self {
         let mut config = Config::new(Url::parse(PUBLIC_URL).unwrap());
         config.drain = Duration::ZERO;
         // Most tests name no client, as a proxy would: they are all one network.
@@ -61,7 +64,14 @@ impl<S: Store> Server<S> {
         let shutdown = async move { drop(stopped.await) };
         let task = tokio::spawn(serve(listener, rendezvous.clone(), shutdown));
         let client = Client::builder().no_proxy().build().unwrap();
-        Self { address, rendezvous, client, stop: Some(stop), task, _engine: engine }
+        Self {
+            address,
+            rendezvous,
+            client,
+            stop: Some(stop),
+            task,
+            _engine: engine,
+        }
     }
 
     pub(crate) fn tell_to_stop(&mut self) {
@@ -75,11 +85,14 @@ impl<S: Store> Server<S> {
     }
 
     pub(crate) fn request(&self, method: Method, path: &str) -> RequestBuilder {
-        self.client.request(method, format!("http://{}{path}", self.address))
+        self.client
+            .request(method, format!("http://{}{path}", self.address))
     }
 
     pub(crate) fn post(&self, path: &str, payload: impl Into<Vec<u8>>) -> RequestBuilder {
-        self.request(Method::POST, path).header("content-type", "text/plain").body(payload.into())
+        self.request(Method::POST, path)
+            .header("content-type", "text/plain")
+            .body(payload.into())
     }
 
     pub(crate) async fn create_at(&self, path: &str, payload: &str) -> Session {
@@ -88,7 +101,14 @@ impl<S: Store> Server<S> {
         let etag = header(&response, "etag");
         let body: Value = response.json().await.unwrap();
         let url = body["url"].as_str().unwrap().to_owned();
-        Session { path: url.strip_prefix("https://rendezvous.example/below").unwrap().to_owned(), url, etag }
+        Session {
+            path: url
+                .strip_prefix("https://rendezvous.example/below")
+                .unwrap()
+                .to_owned(),
+            url,
+            etag,
+        }
     }
 
     pub(crate) async fn create(&self, payload: &str) -> Session {
@@ -96,11 +116,15 @@ impl<S: Store> Server<S> {
     }
 
     pub(crate) async fn get(&self, session: &Session) -> Response {
-        self.request(Method::GET, &session.path).send().await.unwrap()
+        self.request(Method::GET, &session.path)
+            .send()
+            .await
+            .unwrap()
     }
 
     pub(crate) fn poll(&self, session: &Session) -> RequestBuilder {
-        self.request(Method::GET, &session.path).header("if-none-match", &session.etag)
+        self.request(Method::GET, &session.path)
+            .header("if-none-match", &session.etag)
     }
 
     pub(crate) fn put(&self, session: &Session, payload: impl Into<Vec<u8>>) -> RequestBuilder {
@@ -111,7 +135,10 @@ impl<S: Store> Server<S> {
     }
 
     pub(crate) async fn delete(&self, session: &Session) -> Response {
-        self.request(Method::DELETE, &session.path).send().await.unwrap()
+        self.request(Method::DELETE, &session.path)
+            .send()
+            .await
+            .unwrap()
     }
 
     /// Waits until all sessions have ended. Fails when they never do.
@@ -161,7 +188,8 @@ pub(crate) struct Session {
 pub(crate) async fn read_to_end(stream: &mut TcpStream) -> String {
     let mut bytes = Vec::new();
     let read = timeout(Duration::from_secs(20), stream.read_to_end(&mut bytes)).await;
-    read.expect("the server leaves the connection open").unwrap();
+    read.expect("the server leaves the connection open")
+        .unwrap();
     String::from_utf8(bytes).unwrap()
 }
 
@@ -188,7 +216,10 @@ pub(crate) async fn assert_error(response: Response, status: u16, errcode: &str)
 /// The headers that every answer about a live session has.
 pub(crate) fn assert_session_headers(response: &Response) {
     let etag = header(response, "etag");
-    assert!(etag.len() > 2 && etag.starts_with('"') && etag.ends_with('"'), "{etag}");
+    assert!(
+        etag.len() > 2 && etag.starts_with('"') && etag.ends_with('"'),
+        "{etag}"
+    );
     let time = |name| httpdate::parse_http_date(&header(response, name)).unwrap();
     assert!(time("last-modified") <= time("date"));
     assert!(time("date") <= time("expires"));
@@ -208,7 +239,10 @@ pub(crate) async fn held(request: RequestBuilder) -> JoinHandle<Response> {
 }
 
 pub(crate) async fn answer(task: JoinHandle<Response>) -> Response {
-    timeout(SOON, task).await.expect("nobody lets it go").unwrap()
+    timeout(SOON, task)
+        .await
+        .expect("nobody lets it go")
+        .unwrap()
 }
 
 /// Two client networks.
@@ -244,9 +278,14 @@ pub(crate) async fn assert_refused_for_now(request: RequestBuilder, expected: &s
 /// What is said on the operator's side.
 pub(crate) async fn ask(server: &Server<impl Store>, path: &str) -> (u16, String) {
     let router: Router = server.rendezvous.operations();
-    let response = router.oneshot(Request::get(path).body(Body::empty()).unwrap()).await.unwrap();
+    let response = router
+        .oneshot(Request::get(path).body(Body::empty()).unwrap())
+        .await
+        .unwrap();
     let status = response.status().as_u16();
-    let body = axum::body::to_bytes(response.into_body(), 1 << 20).await.unwrap();
+    let body = axum::body::to_bytes(response.into_body(), 1 << 20)
+        .await
+        .unwrap();
     (status, String::from_utf8(body.to_vec()).unwrap())
 }
 
@@ -255,5 +294,6 @@ pub(crate) async fn metric(server: &Server<impl Store>, name: &str) -> Option<f6
     let (status, text) = ask(server, "/metrics").await;
     assert_eq!(status, 200);
     assert!(text.ends_with("# EOF\n"));
-    text.lines().find_map(|line| line.strip_prefix(name)?.trim().parse().ok())
+    text.lines()
+        .find_map(|line| line.strip_prefix(name)?.trim().parse().ok())
 }

@@ -46,15 +46,22 @@ async fn a_stop_lets_the_reader_go_without_a_promise<S: Kept>() {
     assert_eq!(response.status(), StatusCode::NOT_MODIFIED);
     assert_session_headers(&response);
     assert!(response.headers().get("preference-applied").is_none());
-    timeout(SOON, server.stop()).await.expect("it does not stop");
+    timeout(SOON, server.stop())
+        .await
+        .expect("it does not stop");
 }
 
 async fn once_released_nobody_is_held<S: Kept>() {
     let server = Server::<S>::start().await;
     let session = server.create("first").await;
     server.rendezvous.release_waiters();
-    let response =
-        timeout(SOON, server.poll(&session).header("prefer", "wait=30").send()).await.unwrap().unwrap();
+    let response = timeout(
+        SOON,
+        server.poll(&session).header("prefer", "wait=30").send(),
+    )
+    .await
+    .unwrap()
+    .unwrap();
     assert_eq!(response.status(), StatusCode::NOT_MODIFIED);
     assert!(response.headers().get("preference-applied").is_none());
 }
@@ -63,10 +70,15 @@ async fn the_time_that_was_asked_for_lets_the_reader_go<S: Kept>() {
     let server = Server::<S>::start().await;
     let session = server.create("first").await;
     for seconds in ["0", "1"] {
-        let request = server.poll(&session).header("prefer", format!("wait={seconds}"));
+        let request = server
+            .poll(&session)
+            .header("prefer", format!("wait={seconds}"));
         let response = timeout(SOON, request.send()).await.unwrap().unwrap();
         assert_eq!(response.status(), StatusCode::NOT_MODIFIED);
-        assert_eq!(header(&response, "preference-applied"), format!("wait={seconds}"));
+        assert_eq!(
+            header(&response, "preference-applied"),
+            format!("wait={seconds}")
+        );
         assert_session_headers(&response);
     }
 }
@@ -74,7 +86,9 @@ async fn the_time_that_was_asked_for_lets_the_reader_go<S: Kept>() {
 async fn who_has_news_to_read_or_asks_for_no_wait_is_not_held<S: Kept>() {
     let server = Server::<S>::start().await;
     let session = server.create("first").await;
-    let unconditional = server.request(Method::GET, &session.path).header("prefer", "wait=30");
+    let unconditional = server
+        .request(Method::GET, &session.path)
+        .header("prefer", "wait=30");
     let nonsense = server.poll(&session).header("prefer", "wait=long");
     let other = server.poll(&session).header("prefer", "respond-async");
     for (request, status) in [(unconditional, 200), (nonsense, 304), (other, 304)] {
@@ -96,7 +110,11 @@ async fn all_who_wait_are_let_go_each_round<S: Kept>() {
         let poll = |_| tokio::spawn(server.poll(&session).header("prefer", "wait=30").send());
         let waiting: Vec<_> = (0..4).map(poll).collect();
         // Whether the write comes before, amid or after the waits begin, nobody misses it.
-        let written = server.put(&session, round.to_string()).send().await.unwrap();
+        let written = server
+            .put(&session, round.to_string())
+            .send()
+            .await
+            .unwrap();
         for task in waiting {
             let response = timeout(SOON, task).await.unwrap().unwrap().unwrap();
             assert_eq!(response.text().await.unwrap(), round.to_string());

@@ -34,8 +34,14 @@ impl Answer {
 
 impl Browser {
     pub(crate) fn new(url: &str, address: [u8; 4]) -> Self {
-        let client = Client::builder().no_proxy().local_address(Some(address.into())).timeout(PATIENCE);
-        Self { client: client.build().unwrap(), url: url.to_owned() }
+        let client = Client::builder()
+            .no_proxy()
+            .local_address(Some(address.into()))
+            .timeout(PATIENCE);
+        Self {
+            client: client.build().unwrap(),
+            url: url.to_owned(),
+        }
     }
 
     /// With what every browser sends: it takes compressed answers.
@@ -44,7 +50,9 @@ impl Browser {
             .client
             .request(method, format!("{}{path}", self.url))
             .header("accept-encoding", "gzip, deflate, br");
-        request.header("host", "rendezvous.example.org").header("content-type", "text/plain")
+        request
+            .header("host", "rendezvous.example.org")
+            .header("content-type", "text/plain")
     }
 
     pub(crate) async fn ask(
@@ -56,28 +64,55 @@ impl Browser {
     ) -> Answer {
         let request = headers
             .iter()
-            .fold(self.request(method, path), |request, (name, value)| request.header(*name, *value));
+            .fold(self.request(method, path), |request, (name, value)| {
+                request.header(*name, *value)
+            });
         let response = request.body(body.to_owned()).send().await.unwrap();
-        let header = |name| response.headers().get(name).map(|value| value.to_str().unwrap().to_owned());
-        let (status, etag) = (response.status().as_u16(), header("etag").unwrap_or_default());
+        let header = |name| {
+            response
+                .headers()
+                .get(name)
+                .map(|value| value.to_str().unwrap().to_owned())
+        };
+        let (status, etag) = (
+            response.status().as_u16(),
+            header("etag").unwrap_or_default(),
+        );
         let compressed = match header("content-encoding").as_deref() {
             None => false,
             Some("gzip") => true,
             Some(other) => panic!("it comes as {other}"),
         };
         let bytes = response.bytes().await.unwrap().to_vec();
-        Answer { status, etag, body: if compressed { decompressed(&bytes) } else { bytes } }
+        Answer {
+            status,
+            etag,
+            body: if compressed {
+                decompressed(&bytes)
+            } else {
+                bytes
+            },
+        }
     }
 
     /// The status of a creation that is said to be forwarded already.
     pub(crate) async fn create_with(&self, path: &str, forwarded: HeaderValue) -> u16 {
-        let request = self.request(Method::POST, path).header("x-forwarded-for", forwarded).body("x");
+        let request = self
+            .request(Method::POST, path)
+            .header("x-forwarded-for", forwarded)
+            .body("x");
         request.send().await.unwrap().status().as_u16()
     }
 
     /// The status of a creation with this body.
     pub(crate) async fn stream(&self, path: &str, body: Body) -> u16 {
-        self.request(Method::POST, path).body(body).send().await.unwrap().status().as_u16()
+        self.request(Method::POST, path)
+            .body(body)
+            .send()
+            .await
+            .unwrap()
+            .status()
+            .as_u16()
     }
 }
 
@@ -85,7 +120,9 @@ fn decompressed(bytes: &[u8]) -> Vec<u8> {
     let mut plain = Vec::new();
     // Nothing has no frame: an answer without a body may say that it is compressed.
     if !bytes.is_empty() {
-        flate2::read::GzDecoder::new(bytes).read_to_end(&mut plain).unwrap();
+        flate2::read::GzDecoder::new(bytes)
+            .read_to_end(&mut plain)
+            .unwrap();
     }
     plain
 }

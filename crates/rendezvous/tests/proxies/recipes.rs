@@ -2,7 +2,9 @@
 
 use reqwest::Method;
 
-use crate::{CREATE, Config, Deployment, Program, a_whole_exchange, browser::Browser, forged_behind};
+use crate::{
+    CREATE, Config, Deployment, Program, a_whole_exchange, browser::Browser, forged_behind,
+};
 
 const APACHE: &str = include_str!("../../../../docs/apache.conf");
 const HAPROXY: &str = include_str!("../../../../docs/haproxy.cfg");
@@ -36,7 +38,10 @@ fn haproxy() -> String {
     changed(
         HAPROXY,
         &[
-            (":443,[::]:443 v6only ssl crt /etc/haproxy/certificates/ alpn h2,http/1.1", "LISTEN"),
+            (
+                ":443,[::]:443 v6only ssl crt /etc/haproxy/certificates/ alpn h2,http/1.1",
+                "LISTEN",
+            ),
             ("127.0.0.1:8090", "BACKEND"),
         ],
     )
@@ -48,7 +53,10 @@ fn caddy() -> String {
     changed(
         site,
         &[
-            ("rendezvous.example.org {", "http://rendezvous.example.org:PORT {"),
+            (
+                "rendezvous.example.org {",
+                "http://rendezvous.example.org:PORT {",
+            ),
             ("127.0.0.1:8090", "BACKEND"),
         ],
     )
@@ -57,28 +65,50 @@ fn caddy() -> String {
 /// Nothing is compressed, nobody chooses an address, and a reader is held.
 async fn as_shown(program: Program, site: &str) {
     let tags = a_whole_exchange(program, site).await;
-    assert!(tags.iter().all(|tag| tag.len() == 24 && !tag.starts_with("W/")), "{program:?}: {tags:?}");
+    assert!(
+        tags.iter()
+            .all(|tag| tag.len() == 24 && !tag.starts_with("W/")),
+        "{program:?}: {tags:?}"
+    );
     forged_behind(program, site).await;
     let deployment = Deployment::start(program, site, |_: &mut Config| {}).await;
     let browser = Browser::new(&deployment.proxy.url, [127, 0, 0, 2]);
     let created = browser.ask(Method::POST, CREATE, &[], "x").await;
     let body: serde_json::Value = serde_json::from_slice(&created.body).unwrap();
-    let path = body["url"].as_str().unwrap().strip_prefix("https://rendezvous.example.org").unwrap();
-    let wait =
-        browser.request(Method::GET, path).header("if-none-match", &created.etag).header("prefer", "wait=1");
+    let path = body["url"]
+        .as_str()
+        .unwrap()
+        .strip_prefix("https://rendezvous.example.org")
+        .unwrap();
+    let wait = browser
+        .request(Method::GET, path)
+        .header("if-none-match", &created.etag)
+        .header("prefer", "wait=1");
     let held = wait.send().await.unwrap();
     assert_eq!(
-        (held.status().as_u16(), &held.headers()["preference-applied"]),
+        (
+            held.status().as_u16(),
+            &held.headers()["preference-applied"]
+        ),
         (304, &"wait=1".parse().unwrap())
     );
-    assert_eq!(held.headers().get_all("access-control-allow-origin").iter().count(), 1);
+    assert_eq!(
+        held.headers()
+            .get_all("access-control-allow-origin")
+            .iter()
+            .count(),
+        1
+    );
     assert_eq!(held.headers().get_all("date").iter().count(), 1);
 }
 
 #[test]
 fn the_guide_shows_the_files_themselves() {
     for (language, file) in [("apache", APACHE), ("", HAPROXY)] {
-        assert!(GUIDE.contains(&format!("\n```{language}\n{file}```\n")), "{file}");
+        assert!(
+            GUIDE.contains(&format!("\n```{language}\n{file}```\n")),
+            "{file}"
+        );
     }
 }
 

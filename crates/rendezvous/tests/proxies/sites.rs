@@ -13,7 +13,8 @@ pub(crate) fn around(program: Program, site: &str) -> String {
     }
 }
 
-/// Each passes on who asks as it does by itself, or as is usual: by appending to what the client says.
+/// Each passes on who asks as it does by itself, or as is usual: by appending to what the client
+/// says.
 pub(crate) fn plain(program: Program) -> &'static str {
     match program {
         Program::Nginx => {
@@ -96,8 +97,7 @@ backend back
     server one BACKEND proto h2
 ";
 
-pub(crate) const CADDY_HTTP2: &str =
-    "http://127.0.0.1:PORT, http://rendezvous.example.org:PORT {\n\treverse_proxy h2c://BACKEND\n}\n";
+pub(crate) const CADDY_HTTP2: &str = "http://127.0.0.1:PORT, http://rendezvous.example.org:PORT {\n\treverse_proxy h2c://BACKEND\n}\n";
 
 const NGINX: &str = "
     daemon off; master_process off; pid nginx.pid; error_log stderr crit; events {}
@@ -129,4 +129,5 @@ SITE
 ";
 
 /// As Debian's package has it.
-const VARNISH: &str = "vcl 4.1; backend default { .host = \"127.0.0.1\"; .port = \"BACKEND_PORT\"; }";
+const VARNISH: &str =
+    "vcl 4.1; backend default { .host = \"127.0.0.1\"; .port = \"BACKEND_PORT\"; }";

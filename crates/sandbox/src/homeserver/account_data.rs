@@ -19,7 +19,10 @@ pub(super) async fn get(
 ) -> Answer {
     check_own(&shared, &user)?;
     let account = shared.account();
-    let content = account.account_data.get(&kind).map(|(_, content)| Json(content.clone()));
+    let content = account
+        .account_data
+        .get(&kind)
+        .map(|(_, content)| Json(content.clone()));
     content.ok_or_else(|| Refusal::not_found("no account data of that type"))
 }
 
@@ -38,5 +41,9 @@ pub(super) async fn put(
 }
 
 fn check_own(shared: &Shared, user: &str) -> Result<(), Refusal> {
-    if user == shared.user_id { Ok(()) } else { Err(Refusal::forbidden("the account data of another user")) }
+    if user == shared.user_id {
+        Ok(())
+    } else {
+        Err(Refusal::forbidden("the account data of another user"))
+    }
 }

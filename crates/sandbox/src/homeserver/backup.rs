@@ -27,11 +27,22 @@ pub(super) struct Version {
 }
 
 /// `POST /_matrix/client/v3/room_keys/version`
-pub(super) async fn create(State(shared): State<Arc<Shared>>, _caller: Caller, Body(body): Body) -> Answer {
+pub(super) async fn create(
+    State(shared): State<Arc<Shared>>,
+    _caller: Caller,
+    Body(body): Body,
+) -> Answer {
     let (algorithm, auth_data) = parse_version(&body)?;
     let mut account = shared.account();
-    account.backups.push(Backup { algorithm, auth_data, rooms: BTreeMap::new(), etag: 0 });
-    Ok(Json(json!({ "version": account.backups.len().to_string() })))
+    account.backups.push(Backup {
+        algorithm,
+        auth_data,
+        rooms: BTreeMap::new(),
+        etag: 0,
+    });
+    Ok(Json(
+        json!({ "version": account.backups.len().to_string() }),
+    ))
 }
 
 /// `GET /_matrix/client/v3/room_keys/version`
@@ -39,7 +50,11 @@ pub(super) async fn current(State(shared): State<Arc<Shared>>, _caller: Caller) 
     let account = shared.account();
     let backup = account.backups.last().ok_or_else(no_such_backup)?;
     let newer = usize::from(shared.faults.is_set(&Fault::BackupOtherVersion));
-    Ok(Json(describe(&shared, account.backups.len() + newer, backup)))
+    Ok(Json(describe(
+        &shared,
+        account.backups.len() + newer,
+        backup,
+    )))
 }
 
 /// `GET /_matrix/client/v3/room_keys/version/{version}`
@@ -54,7 +69,8 @@ pub(super) async fn get_version(
     Ok(Json(describe(&shared, place + 1, backup)))
 }
 
-/// `PUT /_matrix/client/v3/room_keys/version/{version}`: new `auth_data`, the same algorithm and version.
+/// `PUT /_matrix/client/v3/room_keys/version/{version}`: new `auth_data`, the same algorithm and
+/// version.
 pub(super) async fn put_version(
     State(shared): State<Arc<Shared>>,
     _caller: Caller,
@@ -66,7 +82,9 @@ pub(super) async fn put_version(
     let place = place(&account, &version)?;
     let backup = account.backups.get_mut(place).ok_or_else(no_such_backup)?;
     if backup.algorithm != algorithm || body.get("version").is_some_and(|named| *named != version) {
-        return Err(Refusal::invalid_param("the algorithm and the version of a backup cannot change"));
+        return Err(Refusal::invalid_param(
+            "the algorithm and the version of a backup cannot change",
+        ));
     }
     backup.auth_data = auth_data;
     Ok(Json(json!({})))
@@ -86,7 +104,10 @@ fn parse_version(body: &Value) -> Result<(String, Value), Refusal> {
 
 fn describe(shared: &Shared, version: usize, backup: &Backup) -> Value {
     let mut auth_data = backup.auth_data.clone();
-    if let (true, Some(fields)) = (shared.faults.is_set(&Fault::BackupOtherKey), auth_data.as_object_mut()) {
+    if let (true, Some(fields)) = (
+        shared.faults.is_set(&Fault::BackupOtherKey),
+        auth_data.as_object_mut(),
+    ) {
         fields.insert("public_key".to_owned(), OTHER_KEY.into());
     }
     let mut described = state(backup);
@@ -105,9 +126,14 @@ fn state(backup: &Backup) -> Value {
 }
 
 fn place(account: &Account, version: &str) -> Result<usize, Refusal> {
-    let number = version.parse::<usize>().ok().filter(|number| number.to_string() == version);
+    let number = version
+        .parse::<usize>()
+        .ok()
+        .filter(|number| number.to_string() == version);
     let place = number.and_then(|number| number.checked_sub(1));
-    place.filter(|place| *place < account.backups.len()).ok_or_else(no_such_backup)
+    place
+        .filter(|place| *place < account.backups.len())
+        .ok_or_else(no_such_backup)
 }
 
 fn no_such_backup() -> Refusal {
@@ -155,7 +181,10 @@ type Key = (String, String, Value);
 fn sessions_of(room: &str, body: &Value) -> Result<Vec<Key>, Refusal> {
     let sessions = body.get("sessions").and_then(Value::as_object);
     let sessions = sessions.ok_or_else(|| Refusal::bad_json("sessions is missing"))?;
-    Ok(sessions.iter().map(|(id, data)| (room.to_owned(), id.clone(), data.clone())).collect())
+    Ok(sessions
+        .iter()
+        .map(|(id, data)| (room.to_owned(), id.clone(), data.clone()))
+        .collect())
 }
 
 /// Only into the current version; all keys or none.
@@ -165,8 +194,11 @@ fn write(shared: &Shared, query: Version, keys: Vec<Key>) -> Answer {
     let place = place(&account, &version)?;
     let current = account.backups.len();
     if place + 1 != current {
-        let wrong =
-            Refusal::new(StatusCode::FORBIDDEN, "M_WRONG_ROOM_KEYS_VERSION", "not the current version");
+        let wrong = Refusal::new(
+            StatusCode::FORBIDDEN,
+            "M_WRONG_ROOM_KEYS_VERSION",
+            "not the current version",
+        );
         return Err(wrong.with("current_version", current.to_string().into()));
     }
     if !keys.iter().all(|(_, _, data)| is_key_backup_data(data)) {
@@ -175,7 +207,10 @@ fn write(shared: &Shared, query: Version, keys: Vec<Key>) -> Answer {
     let backup = account.backups.get_mut(place).ok_or_else(no_such_backup)?;
     for (room, session, data) in keys {
         let sessions = backup.rooms.entry(room).or_default();
-        if sessions.get(&session).is_none_or(|before| rank(&data) < rank(before)) {
+        if sessions
+            .get(&session)
+            .is_none_or(|before| rank(&data) < rank(before))
+        {
             sessions.insert(session, data);
             backup.etag += 1;
         }
@@ -195,11 +230,16 @@ fn is_key_backup_data(data: &Value) -> bool {
         && is("session_data", Value::is_object)
 }
 
-/// Which of two keys for a session is kept, lower first: verified, then earlier, then less often forwarded.
+/// Which of two keys for a session is kept, lower first: verified, then earlier, then less often
+/// forwarded.
 fn rank(data: &Value) -> (bool, Option<u64>, Option<u64>) {
     let number = |name: &str| data.get(name).and_then(Value::as_u64);
     let verified = data.get("is_verified") == Some(&Value::Bool(true));
-    (!verified, number("first_message_index"), number("forwarded_count"))
+    (
+        !verified,
+        number("first_message_index"),
+        number("forwarded_count"),
+    )
 }
 
 /// `GET /_matrix/client/v3/room_keys/keys`
@@ -209,8 +249,10 @@ pub(super) async fn get_all(
     Query(query): Query<Version>,
 ) -> Answer {
     read(&shared, query, |backup| {
-        let rooms =
-            backup.rooms.iter().map(|(room, sessions)| (room.clone(), json!({ "sessions": sessions })));
+        let rooms = backup
+            .rooms
+            .iter()
+            .map(|(room, sessions)| (room.clone(), json!({ "sessions": sessions })));
         Some(json!({ "rooms": rooms.collect::<Map<_, _>>() }))
     })
 }
@@ -232,12 +274,19 @@ pub(super) async fn get_session(
     _caller: Caller,
     (Path((room, session)), Query(query)): (Path<(String, String)>, Query<Version>),
 ) -> Answer {
-    read(&shared, query, |backup| backup.rooms.get(&room)?.get(&session).cloned())
+    read(&shared, query, |backup| {
+        backup.rooms.get(&room)?.get(&session).cloned()
+    })
 }
 
 fn read(shared: &Shared, query: Version, pick: impl Fn(&Backup) -> Option<Value>) -> Answer {
     let version = query.version.ok_or_else(version_missing)?;
     let account = shared.account();
-    let backup = account.backups.get(place(&account, &version)?).ok_or_else(no_such_backup)?;
-    pick(backup).map(Json).ok_or_else(|| Refusal::not_found("no such session in the backup"))
+    let backup = account
+        .backups
+        .get(place(&account, &version)?)
+        .ok_or_else(no_such_backup)?;
+    pick(backup)
+        .map(Json)
+        .ok_or_else(|| Refusal::not_found("no such session in the backup"))
 }

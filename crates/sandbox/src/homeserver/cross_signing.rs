@@ -19,14 +19,19 @@ use crate::{
     state::Shared,
 };
 
-/// `POST /_matrix/client/v3/keys/device_signing/upload`. The first upload needs no user-interactive authentication; there is
-/// none here that could allow a replacement.
-pub(super) async fn upload(State(shared): State<Arc<Shared>>, _caller: Caller, Body(body): Body) -> Answer {
+/// `POST /_matrix/client/v3/keys/device_signing/upload`. The first upload needs no user-interactive
+/// authentication; there is none here that could allow a replacement.
+pub(super) async fn upload(
+    State(shared): State<Arc<Shared>>,
+    _caller: Caller,
+    Body(body): Body,
+) -> Answer {
     let mut account = shared.account();
     let user_id = account.user_id.clone();
     let parse = |field: &str, usage: &str| {
         let json = body.get(field).filter(|json| !json.is_null());
-        json.map(|json| parse_key(json, &user_id, usage)).transpose()
+        json.map(|json| parse_key(json, &user_id, usage))
+            .transpose()
     };
     let (master, self_signing, user_signing) = (
         parse("master_key", "master")?,
@@ -38,26 +43,39 @@ pub(super) async fn upload(State(shared): State<Arc<Shared>>, _caller: Caller, B
     let master = master.ok_or_else(|| Refusal::invalid_param("there is no master key yet"))?;
     for key in [&self_signing, &user_signing].into_iter().flatten() {
         if !is_signed_by(&key.json, &user_id, (&master.id, master.key))? {
-            return Err(Refusal::invalid_signature("a cross-signing key without the master key's signature"));
+            return Err(Refusal::invalid_signature(
+                "a cross-signing key without the master key's signature",
+            ));
         }
     }
     check_known_signers(&account, &master.json, &master.id)?;
-    let self_signing = keep(before.and_then(|identity| identity.self_signing.as_ref()), self_signing)?;
-    let user_signing = keep(before.and_then(|identity| identity.user_signing.as_ref()), user_signing)?;
-    account.identity = Some(Identity { master, self_signing, user_signing });
+    let self_signing = keep(
+        before.and_then(|identity| identity.self_signing.as_ref()),
+        self_signing,
+    )?;
+    let user_signing = keep(
+        before.and_then(|identity| identity.user_signing.as_ref()),
+        user_signing,
+    )?;
+    account.identity = Some(Identity {
+        master,
+        self_signing,
+        user_signing,
+    });
     account.keys_have_changed();
     Ok(Json(json!({})))
 }
 
-/// The key that was there, if it is the same or nothing new came; a different one is not taken in its place.
+/// The key that was there, if it is the same or nothing new came; a different one is not taken in
+/// its place.
 fn keep(
     before: Option<&CrossSigningKey>,
     new: Option<CrossSigningKey>,
 ) -> Result<Option<CrossSigningKey>, Refusal> {
     match (before, new) {
-        (Some(before), Some(new)) if before.key != new.key => {
-            Err(Refusal::forbidden("the identity cannot be replaced: the sandbox has no way to confirm it"))
-        }
+        (Some(before), Some(new)) if before.key != new.key => Err(Refusal::forbidden(
+            "the identity cannot be replaced: the sandbox has no way to confirm it",
+        )),
         (Some(before), _) => Ok(Some(before.clone())),
         (None, new) => Ok(new),
     }
@@ -65,26 +83,45 @@ fn keep(
 
 fn parse_key(json: &Value, user_id: &str, usage: &str) -> Result<CrossSigningKey, Refusal> {
     if json.get("user_id").and_then(Value::as_str) != Some(user_id) {
-        return Err(Refusal::invalid_param("a cross-signing key of another user"));
+        return Err(Refusal::invalid_param(
+            "a cross-signing key of another user",
+        ));
     }
     let usages = json.get("usage").and_then(Value::as_array);
     if !usages.is_some_and(|usages| usages.iter().any(|this| this == usage)) {
-        return Err(Refusal::invalid_param("a cross-signing key without its usage"));
+        return Err(Refusal::invalid_param(
+            "a cross-signing key without its usage",
+        ));
     }
-    let mut keys = json.get("keys").and_then(Value::as_object).into_iter().flatten();
+    let mut keys = json
+        .get("keys")
+        .and_then(Value::as_object)
+        .into_iter()
+        .flatten();
     let (Some((id, key)), None) = (keys.next(), keys.next()) else {
-        return Err(Refusal::invalid_param("a cross-signing key is exactly one key"));
+        return Err(Refusal::invalid_param(
+            "a cross-signing key is exactly one key",
+        ));
     };
-    let text = key.as_str().filter(|text| id.strip_prefix("ed25519:") == Some(text));
-    let text = text.ok_or_else(|| Refusal::invalid_param("a cross-signing key is not named after itself"))?;
+    let text = key
+        .as_str()
+        .filter(|text| id.strip_prefix("ed25519:") == Some(text));
+    let text = text
+        .ok_or_else(|| Refusal::invalid_param("a cross-signing key is not named after itself"))?;
     signed_part(json)?;
-    Ok(CrossSigningKey { id: id.clone(), key: PublicKey::parse(text)?, json: json.clone() })
+    Ok(CrossSigningKey {
+        id: id.clone(),
+        key: PublicKey::parse(text)?,
+        json: json.clone(),
+    })
 }
 
-/// Every signature of the account on `object` is of a key that is published, and verifies. `itself` may sign itself.
+/// Every signature of the account on `object` is of a key that is published, and verifies. `itself`
+/// may sign itself.
 fn check_known_signers(account: &Account, object: &Value, itself: &str) -> Result<(), Refusal> {
     for (key_id, _) in signers(object, &account.user_id).filter(|(key_id, _)| *key_id != itself) {
-        let stranger = || Refusal::invalid_signature(&format!("signed by {key_id}, which is not published"));
+        let stranger =
+            || Refusal::invalid_signature(&format!("signed by {key_id}, which is not published"));
         let key = account.signing_key(key_id).ok_or_else(stranger)?;
         is_signed_by(object, &account.user_id, (key_id, key))?;
     }
@@ -114,7 +151,11 @@ pub(super) async fn upload_signatures(
     Ok(Json(json!({ "failures": failures })))
 }
 
-fn add_signatures(account: &mut Account, (user, id): (&str, &str), object: &Value) -> Result<(), Refusal> {
+fn add_signatures(
+    account: &mut Account,
+    (user, id): (&str, &str),
+    object: &Value,
+) -> Result<(), Refusal> {
     let user_id = account.user_id.clone();
     let published = match user == user_id {
         true => published(account, id),
@@ -122,7 +163,9 @@ fn add_signatures(account: &mut Account, (user, id): (&str, &str), object: &Valu
     };
     let published = published.ok_or_else(|| Refusal::not_found("no such device or key"))?;
     if signed_part(published)? != signed_part(object)? {
-        return Err(Refusal::invalid_signature("what was signed is not what is published"));
+        return Err(Refusal::invalid_signature(
+            "what was signed is not what is published",
+        ));
     }
     check_known_signers(account, object, "")?;
     if let Some(published) = self::published(account, id) {
@@ -137,19 +180,26 @@ fn published<'a>(account: &'a mut Account, id: &str) -> Option<&'a mut Value> {
         return device.keys.as_mut().map(|keys| &mut keys.json);
     }
     let identity = account.identity.as_mut()?;
-    let keys = [Some(&mut identity.master), identity.self_signing.as_mut(), identity.user_signing.as_mut()];
+    let keys = [
+        Some(&mut identity.master),
+        identity.self_signing.as_mut(),
+        identity.user_signing.as_mut(),
+    ];
     let mut keys = keys.into_iter().flatten();
-    keys.find(|key| key.id.strip_prefix("ed25519:") == Some(id)).map(|key| &mut key.json)
+    keys.find(|key| key.id.strip_prefix("ed25519:") == Some(id))
+        .map(|key| &mut key.json)
 }
 
-/// Another identity for the same user, complete and properly signed: what a homeserver that lies would publish.
+/// Another identity for the same user, complete and properly signed: what a homeserver that lies
+/// would publish.
 pub(super) fn impostor(user_id: &str) -> Result<Identity, Refusal> {
     let master = forged_pair(1)?;
     let key = |seed: u8, usage: &str| {
         let public = STANDARD_NO_PAD.encode(forged_pair(seed)?.public_key());
         let id = format!("ed25519:{public}");
         let json = json!({ "user_id": user_id, "usage": [usage], "keys": { &id: public } });
-        let mut signed: CanonicalJsonObject = serde_json::from_value(json).map_err(|_| forgery_failed())?;
+        let mut signed: CanonicalJsonObject =
+            serde_json::from_value(json).map_err(|_| forgery_failed())?;
         if usage != "master" {
             sign_json(user_id, &master, &mut signed).map_err(|_| forgery_failed())?;
         }
@@ -166,13 +216,20 @@ pub(super) fn impostor(user_id: &str) -> Result<Identity, Refusal> {
 /// A key that everybody can know, named after itself.
 fn forged_pair(seed: u8) -> Result<Ed25519KeyPair, Refusal> {
     // PKCS #8 (RFC 8410) with a fixed private key.
-    let mut document = vec![0x30, 0x2e, 2, 1, 0, 0x30, 5, 6, 3, 0x2b, 0x65, 0x70, 4, 0x22, 4, 0x20];
+    let mut document = vec![
+        0x30, 0x2e, 2, 1, 0, 0x30, 5, 6, 3, 0x2b, 0x65, 0x70, 4, 0x22, 4, 0x20,
+    ];
     document.extend([seed; 32]);
-    let pair = |name: String| Ed25519KeyPair::from_der(&document, name).map_err(|_| forgery_failed());
+    let pair =
+        |name: String| Ed25519KeyPair::from_der(&document, name).map_err(|_| forgery_failed());
     let public = STANDARD_NO_PAD.encode(pair(String::new())?.public_key());
     pair(public)
 }
 
 fn forgery_failed() -> Refusal {
-    Refusal::new(StatusCode::INTERNAL_SERVER_ERROR, "M_UNKNOWN", "the other identity could not be made")
+    Refusal::new(
+        StatusCode::INTERNAL_SERVER_ERROR,
+        "M_UNKNOWN",
+        "the other identity could not be made",
+    )
 }

@@ -1,4 +1,5 @@
-//! Who am I, which devices are there, and goodbye: Client-Server API "Account management", "Device management", "Logout".
+//! Who am I, which devices are there, and goodbye: Client-Server API "Account management", "Device
+//! management", "Logout".
 
 use std::{future, sync::Arc};
 
@@ -25,7 +26,11 @@ pub(super) async fn whoami(State(shared): State<Arc<Shared>>, caller: Caller) ->
 pub(super) async fn list(State(shared): State<Arc<Shared>>, _caller: Caller) -> Answer {
     misbehave(&shared).await?;
     let account = shared.account();
-    let devices: Vec<_> = account.devices.iter().map(|(id, device)| describe(id, device)).collect();
+    let devices: Vec<_> = account
+        .devices
+        .iter()
+        .map(|(id, device)| describe(id, device))
+        .collect();
     Ok(Json(json!({ "devices": devices })))
 }
 
@@ -40,7 +45,9 @@ pub(super) async fn one(
     match account.devices.get(&device_id) {
         _ if shared.faults.is_set(&Fault::DeviceMissingAfterSuccess) => Err(no_such_device()),
         Some(device) => Ok(Json(describe(&device_id, device))),
-        None if shared.faults.is_set(&Fault::DeviceIdTaken) => Ok(Json(json!({ "device_id": device_id }))),
+        None if shared.faults.is_set(&Fault::DeviceIdTaken) => {
+            Ok(Json(json!({ "device_id": device_id })))
+        }
         None => Err(no_such_device()),
     }
 }
@@ -56,7 +63,10 @@ pub(super) async fn name(
         return Err(Refusal::forbidden("a fault that was asked for"));
     }
     let mut account = shared.account();
-    let device = account.devices.get_mut(&device_id).ok_or_else(no_such_device)?;
+    let device = account
+        .devices
+        .get_mut(&device_id)
+        .ok_or_else(no_such_device)?;
     if let Some(name) = body.get("display_name").and_then(Value::as_str) {
         device.display_name = name.to_owned();
     }

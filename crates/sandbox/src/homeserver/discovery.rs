@@ -15,7 +15,8 @@ use crate::{faults::Fault, oauth::metadata::metadata, state::Shared};
 /// Nobody listens on this port.
 const OTHER_ISSUER: &str = "http://127.0.0.1:1/";
 
-/// "Web Browser Clients". Only for what anybody may know: no page of the web has business with the rest of a sandbox.
+/// "Web Browser Clients". Only for what anybody may know: no page of the web has business with the
+/// rest of a sandbox.
 type ForAll = ([(HeaderName, &'static str); 1], Json<Value>);
 
 fn for_all(document: Value) -> ForAll {
@@ -38,9 +39,10 @@ pub(super) async fn versions() -> ForAll {
 pub(super) async fn auth_metadata(State(shared): State<Arc<Shared>>) -> Answer {
     match metadata(&shared) {
         Some(mut document) => {
-            if let (true, Some(fields)) =
-                (shared.faults.is_set(&Fault::OtherIssuer), document.as_object_mut())
-            {
+            if let (true, Some(fields)) = (
+                shared.faults.is_set(&Fault::OtherIssuer),
+                document.as_object_mut(),
+            ) {
                 fields.insert("issuer".to_owned(), OTHER_ISSUER.into());
             }
             Ok(Json(document))

@@ -1,4 +1,5 @@
-//! Device keys and one-time keys: Client-Server API, "Key management API". Nothing is published whose signatures do not verify.
+//! Device keys and one-time keys: Client-Server API, "Key management API". Nothing is published
+//! whose signatures do not verify.
 
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -20,7 +21,11 @@ use crate::{
 pub(super) const ONE_TIME_ALGORITHM: &str = "signed_curve25519";
 
 /// `POST /_matrix/client/v3/keys/upload`
-pub(super) async fn upload(State(shared): State<Arc<Shared>>, caller: Caller, Body(body): Body) -> Answer {
+pub(super) async fn upload(
+    State(shared): State<Arc<Shared>>,
+    caller: Caller,
+    Body(body): Body,
+) -> Answer {
     if shared.faults.is_set(&Fault::KeysUploadHangs) {
         std::future::pending::<()>().await;
     }
@@ -58,13 +63,23 @@ fn observe(account: &Account, device_id: &str, body: &Value) -> KeyUpload {
     }
 }
 
-/// All or nothing: everything is checked before anything is stored. Returns the counts of one-time keys.
+/// All or nothing: everything is checked before anything is stored. Returns the counts of one-time
+/// keys.
 fn take_over(account: &mut Account, device_id: &str, body: &Value) -> Result<Value, Refusal> {
     let device_keys = body.get("device_keys").filter(|keys| !keys.is_null());
-    let device_keys = device_keys.map(|keys| check_device_keys(account, device_id, keys)).transpose()?;
-    let device = account.devices.get(device_id).ok_or_else(|| Refusal::not_found("no such device"))?;
-    let signer = device_keys.as_ref().or(device.keys.as_ref()).map(|keys| keys.ed25519);
-    let check = |field: &str| check_one_time_keys(&account.user_id, (device_id, signer), body.get(field));
+    let device_keys = device_keys
+        .map(|keys| check_device_keys(account, device_id, keys))
+        .transpose()?;
+    let device = account
+        .devices
+        .get(device_id)
+        .ok_or_else(|| Refusal::not_found("no such device"))?;
+    let signer = device_keys
+        .as_ref()
+        .or(device.keys.as_ref())
+        .map(|keys| keys.ed25519);
+    let check =
+        |field: &str| check_one_time_keys(&account.user_id, (device_id, signer), body.get(field));
     let (one_time_keys, fallback_keys) = (check("one_time_keys")?, check("fallback_keys")?);
     check_not_replaced(device, &one_time_keys)?;
     check_fallback(&fallback_keys)?;
@@ -78,7 +93,11 @@ fn take_over(account: &mut Account, device_id: &str, body: &Value) -> Result<Val
     device.one_time_keys.extend(one_time_keys);
     let fallback = fallback_keys.into_iter().next();
     if let Some((id, json)) = fallback {
-        device.fallback_key = Some(FallbackKey { id, json, used: false });
+        device.fallback_key = Some(FallbackKey {
+            id,
+            json,
+            used: false,
+        });
     }
     let counts = one_time_key_counts(device);
     if changed {
@@ -88,40 +107,64 @@ fn take_over(account: &mut Account, device_id: &str, body: &Value) -> Result<Val
 }
 
 /// The device's own keys, signed by itself, and by nobody that is not known.
-fn check_device_keys(account: &Account, device_id: &str, json: &Value) -> Result<DeviceKeys, Refusal> {
+fn check_device_keys(
+    account: &Account,
+    device_id: &str,
+    json: &Value,
+) -> Result<DeviceKeys, Refusal> {
     let ed25519 = own_key(account, device_id, json)?;
     let own_id = format!("ed25519:{device_id}");
     for (key_id, _) in signers(json, &account.user_id).filter(|(key_id, _)| **key_id != own_id) {
-        let stranger = || Refusal::invalid_signature(&format!("signed by {key_id}, which is not published"));
+        let stranger =
+            || Refusal::invalid_signature(&format!("signed by {key_id}, which is not published"));
         let key = account.signing_key(key_id).ok_or_else(stranger)?;
         is_signed_by(json, &account.user_id, (key_id, key))?;
     }
-    let before = account.devices.get(device_id).and_then(|device| device.keys.as_ref());
+    let before = account
+        .devices
+        .get(device_id)
+        .and_then(|device| device.keys.as_ref());
     if before.is_some_and(|before| before.json.get("keys") != json.get("keys")) {
-        return Err(Refusal::invalid_param("the identity keys of a device cannot change"));
+        return Err(Refusal::invalid_param(
+            "the identity keys of a device cannot change",
+        ));
     }
-    Ok(DeviceKeys { ed25519, json: json.clone() })
+    Ok(DeviceKeys {
+        ed25519,
+        json: json.clone(),
+    })
 }
 
 /// The signing key of device keys that are the caller's, whole, and signed with it.
 fn own_key(account: &Account, device_id: &str, json: &Value) -> Result<PublicKey, Refusal> {
     let field = |name: &str| json.get(name).and_then(Value::as_str);
     if field("user_id") != Some(&account.user_id) || field("device_id") != Some(device_id) {
-        return Err(Refusal::invalid_param("device_keys are not those of the token's device"));
+        return Err(Refusal::invalid_param(
+            "device_keys are not those of the token's device",
+        ));
     }
     if !json.get("algorithms").is_some_and(Value::is_array) {
         return Err(Refusal::bad_json("device_keys have no algorithms"));
     }
     let key = |algorithm: &str| {
         let id = format!("{algorithm}:{device_id}");
-        let text = json.get("keys").and_then(|keys| keys.get(id)).and_then(Value::as_str);
+        let text = json
+            .get("keys")
+            .and_then(|keys| keys.get(id))
+            .and_then(Value::as_str);
         PublicKey::parse(text.ok_or_else(|| Refusal::bad_json("device_keys lack a key"))?)
     };
     key("curve25519")?;
     let ed25519 = key("ed25519")?;
-    match is_signed_by(json, &account.user_id, (&format!("ed25519:{device_id}"), ed25519))? {
+    match is_signed_by(
+        json,
+        &account.user_id,
+        (&format!("ed25519:{device_id}"), ed25519),
+    )? {
         true => Ok(ed25519),
-        false => Err(Refusal::invalid_signature("device_keys without the device's own signature")),
+        false => Err(Refusal::invalid_signature(
+            "device_keys without the device's own signature",
+        )),
     }
 }
 
@@ -144,15 +187,22 @@ fn check_one_time_keys(
     let signer_id = format!("ed25519:{device_id}");
     let mut checked = BTreeMap::new();
     for (id, key) in keys.and_then(Value::as_object).into_iter().flatten() {
-        if id.split_once(':').is_none_or(|(algorithm, _)| algorithm != ONE_TIME_ALGORITHM) {
-            return Err(Refusal::invalid_param("one-time keys must be signed_curve25519"));
+        if id
+            .split_once(':')
+            .is_none_or(|(algorithm, _)| algorithm != ONE_TIME_ALGORITHM)
+        {
+            return Err(Refusal::invalid_param(
+                "one-time keys must be signed_curve25519",
+            ));
         }
         let text = key.get("key").and_then(Value::as_str);
         PublicKey::parse(text.ok_or_else(|| Refusal::bad_json("a one-time key has no key"))?)?;
-        let signer =
-            signer.ok_or_else(|| Refusal::invalid_param("one-time keys before the device's keys"))?;
+        let signer = signer
+            .ok_or_else(|| Refusal::invalid_param("one-time keys before the device's keys"))?;
         if !is_signed_by(key, user_id, (&signer_id, signer))? {
-            return Err(Refusal::invalid_signature("a one-time key without the device's signature"));
+            return Err(Refusal::invalid_signature(
+                "a one-time key without the device's signature",
+            ));
         }
         checked.insert(id.clone(), key.clone());
     }
@@ -162,19 +212,28 @@ fn check_one_time_keys(
 /// The same id twice is a repeated request, unless the key is another.
 fn check_not_replaced(device: &Device, keys: &BTreeMap<String, Value>) -> Result<(), Refusal> {
     let other = |(id, key): (&String, &Value)| {
-        device.one_time_keys.get(id).is_some_and(|before| before.get("key") != key.get("key"))
+        device
+            .one_time_keys
+            .get(id)
+            .is_some_and(|before| before.get("key") != key.get("key"))
     };
     match keys.iter().any(other) {
-        true => Err(Refusal::invalid_param("a one-time key with that id exists already")),
+        true => Err(Refusal::invalid_param(
+            "a one-time key with that id exists already",
+        )),
         false => Ok(()),
     }
 }
 
 fn check_fallback(keys: &BTreeMap<String, Value>) -> Result<(), Refusal> {
-    let marked = keys.values().all(|key| key.get("fallback") == Some(&Value::Bool(true)));
+    let marked = keys
+        .values()
+        .all(|key| key.get("fallback") == Some(&Value::Bool(true)));
     match marked && keys.len() <= 1 {
         true => Ok(()),
-        false => Err(Refusal::invalid_param("fallback keys: one for each algorithm, with fallback: true")),
+        false => Err(Refusal::invalid_param(
+            "fallback keys: one for each algorithm, with fallback: true",
+        )),
     }
 }
 
@@ -182,8 +241,13 @@ pub(super) fn one_time_key_counts(device: &Device) -> Value {
     json!({ ONE_TIME_ALGORITHM: device.one_time_keys.len() })
 }
 
-/// `POST /_matrix/client/v3/keys/query`. The account is the only one that exists, so of others nothing is known.
-pub(super) async fn query(State(shared): State<Arc<Shared>>, _caller: Caller, Body(body): Body) -> Answer {
+/// `POST /_matrix/client/v3/keys/query`. The account is the only one that exists, so of others
+/// nothing is known.
+pub(super) async fn query(
+    State(shared): State<Arc<Shared>>,
+    _caller: Caller,
+    Body(body): Body,
+) -> Answer {
     let account = shared.account();
     let asked = body.get("device_keys").and_then(Value::as_object);
     let asked = asked.ok_or_else(|| Refusal::bad_json("device_keys is missing"))?;
@@ -192,24 +256,39 @@ pub(super) async fn query(State(shared): State<Arc<Shared>>, _caller: Caller, Bo
     };
     let mut answer = Map::new();
     answer.insert("failures".to_owned(), json!({}));
-    answer.insert("device_keys".to_owned(), json!({ &account.user_id: device_keys(&account, wanted) }));
-    let other =
-        shared.faults.is_set(&Fault::WrongIdentity).then(|| impostor(&account.user_id)).transpose()?;
+    answer.insert(
+        "device_keys".to_owned(),
+        json!({ &account.user_id: device_keys(&account, wanted) }),
+    );
+    let other = shared
+        .faults
+        .is_set(&Fault::WrongIdentity)
+        .then(|| impostor(&account.user_id))
+        .transpose()?;
     if let Some(identity) = other.as_ref().or(account.identity.as_ref()) {
         let keys = [
             ("master_keys", Some(&identity.master)),
             ("self_signing_keys", identity.self_signing.as_ref()),
             ("user_signing_keys", identity.user_signing.as_ref()),
         ];
-        let published = keys.into_iter().filter_map(|(name, key)| Some((name, key?)));
-        answer.extend(published.map(|(name, key)| (name.to_owned(), json!({ &account.user_id: key.json }))));
+        let published = keys
+            .into_iter()
+            .filter_map(|(name, key)| Some((name, key?)));
+        answer.extend(
+            published.map(|(name, key)| (name.to_owned(), json!({ &account.user_id: key.json }))),
+        );
     }
     Ok(Json(answer.into()))
 }
 
 /// An empty list asks for all.
 fn device_keys(account: &Account, wanted: &Value) -> Value {
-    let wanted: Vec<_> = wanted.as_array().into_iter().flatten().filter_map(Value::as_str).collect();
+    let wanted: Vec<_> = wanted
+        .as_array()
+        .into_iter()
+        .flatten()
+        .filter_map(Value::as_str)
+        .collect();
     let asked = |id: &String| wanted.is_empty() || wanted.contains(&id.as_str());
     let mut found = Map::new();
     for (id, device) in account.devices.iter().filter(|(id, _)| asked(id)) {

@@ -1,5 +1,5 @@
-//! The homeserver: the part of the Client-Server API that devices use, for one account. Knows of OAuth only what a token is
-//! good for, and where the authorization server is.
+//! The homeserver: the part of the Client-Server API that devices use, for one account. Knows of
+//! OAuth only what a token is good for, and where the authorization server is.
 
 mod account_data;
 mod backup;
@@ -43,7 +43,10 @@ pub(crate) fn router(shared: Arc<Shared>) -> Router {
         .merge(room_routes())
         .route("/_matrix/client/v3/account/whoami", get(devices::whoami))
         .route("/_matrix/client/v3/devices", get(devices::list))
-        .route("/_matrix/client/v3/devices/{device}", get(devices::one).put(devices::name))
+        .route(
+            "/_matrix/client/v3/devices/{device}",
+            get(devices::one).put(devices::name),
+        )
         .route("/_matrix/client/v3/logout", post(devices::logout))
         .fallback(unrecognized)
         .method_not_allowed_fallback(wrong_method)
@@ -56,10 +59,22 @@ fn discovery_routes() -> Router<Arc<Shared>> {
     Router::new()
         .route("/.well-known/matrix/client", get(discovery::well_known))
         .route("/_matrix/client/versions", get(discovery::versions))
-        .route("/_matrix/client/v1/auth_metadata", get(discovery::auth_metadata))
-        .route("/_matrix/client/unstable/org.matrix.msc2965/auth_metadata", get(discovery::auth_metadata))
-        .route("/_matrix/client/v1/auth_issuer", get(discovery::auth_issuer))
-        .route("/_matrix/client/unstable/org.matrix.msc2965/auth_issuer", get(discovery::auth_issuer))
+        .route(
+            "/_matrix/client/v1/auth_metadata",
+            get(discovery::auth_metadata),
+        )
+        .route(
+            "/_matrix/client/unstable/org.matrix.msc2965/auth_metadata",
+            get(discovery::auth_metadata),
+        )
+        .route(
+            "/_matrix/client/v1/auth_issuer",
+            get(discovery::auth_issuer),
+        )
+        .route(
+            "/_matrix/client/unstable/org.matrix.msc2965/auth_issuer",
+            get(discovery::auth_issuer),
+        )
 }
 
 fn key_routes() -> Router<Arc<Shared>> {
@@ -67,8 +82,14 @@ fn key_routes() -> Router<Arc<Shared>> {
         .route("/_matrix/client/v3/keys/upload", post(keys::upload))
         .route("/_matrix/client/v3/keys/query", post(keys::query))
         .route("/_matrix/client/v3/keys/claim", post(claim::claim))
-        .route("/_matrix/client/v3/keys/device_signing/upload", post(cross_signing::upload))
-        .route("/_matrix/client/v3/keys/signatures/upload", post(cross_signing::upload_signatures))
+        .route(
+            "/_matrix/client/v3/keys/device_signing/upload",
+            post(cross_signing::upload),
+        )
+        .route(
+            "/_matrix/client/v3/keys/signatures/upload",
+            post(cross_signing::upload_signatures),
+        )
 }
 
 fn backup_routes() -> Router<Arc<Shared>> {
@@ -76,21 +97,39 @@ fn backup_routes() -> Router<Arc<Shared>> {
     let version = "/_matrix/client/v3/room_keys/version";
     Router::new()
         .route(version, get(backup::current).post(backup::create))
-        .route(&format!("{version}/{{version}}"), get(backup::get_version).put(backup::put_version))
+        .route(
+            &format!("{version}/{{version}}"),
+            get(backup::get_version).put(backup::put_version),
+        )
         .route(keys, get(backup::get_all).put(backup::put_all))
-        .route(&format!("{keys}/{{room}}"), get(backup::get_room).put(backup::put_room))
-        .route(&format!("{keys}/{{room}}/{{session}}"), get(backup::get_session).put(backup::put_session))
+        .route(
+            &format!("{keys}/{{room}}"),
+            get(backup::get_room).put(backup::put_room),
+        )
+        .route(
+            &format!("{keys}/{{room}}/{{session}}"),
+            get(backup::get_session).put(backup::put_session),
+        )
 }
 
 fn room_routes() -> Router<Arc<Shared>> {
     Router::new()
         .route("/_matrix/client/v3/createRoom", post(rooms::create))
         .route("/_matrix/client/v3/joined_rooms", get(rooms::joined))
-        .route("/_matrix/client/v3/rooms/{room}/send/{type}/{txn}", put(rooms::send))
-        .route("/_matrix/client/v3/rooms/{room}/messages", get(rooms::messages))
+        .route(
+            "/_matrix/client/v3/rooms/{room}/send/{type}/{txn}",
+            put(rooms::send),
+        )
+        .route(
+            "/_matrix/client/v3/rooms/{room}/messages",
+            get(rooms::messages),
+        )
         .route("/_matrix/client/v3/rooms/{room}/state", get(rooms::state))
         .route("/_matrix/client/v3/sync", get(sync::sync))
-        .route("/_matrix/client/v3/sendToDevice/{type}/{txn}", put(to_device::send))
+        .route(
+            "/_matrix/client/v3/sendToDevice/{type}/{txn}",
+            put(to_device::send),
+        )
         .route(
             "/_matrix/client/v3/user/{user}/account_data/{type}",
             get(account_data::get).put(account_data::put),
@@ -112,11 +151,19 @@ async fn around(State(shared): State<Arc<Shared>>, request: Request, next: Next)
 }
 
 async fn unrecognized() -> Refusal {
-    Refusal::new(StatusCode::NOT_FOUND, "M_UNRECOGNIZED", "the sandbox does not know this endpoint")
+    Refusal::new(
+        StatusCode::NOT_FOUND,
+        "M_UNRECOGNIZED",
+        "the sandbox does not know this endpoint",
+    )
 }
 
 async fn wrong_method() -> Refusal {
-    Refusal::new(StatusCode::METHOD_NOT_ALLOWED, "M_UNRECOGNIZED", "not with this method")
+    Refusal::new(
+        StatusCode::METHOD_NOT_ALLOWED,
+        "M_UNRECOGNIZED",
+        "not with this method",
+    )
 }
 
 /// An error of the Client-Server API: "Standard error response".
@@ -128,7 +175,10 @@ pub(crate) struct Refusal {
 
 impl Refusal {
     fn new(status: StatusCode, errcode: &str, error: &str) -> Self {
-        Self { status, body: json!({ "errcode": errcode, "error": error }) }
+        Self {
+            status,
+            body: json!({ "errcode": errcode, "error": error }),
+        }
     }
 
     fn bad_request(errcode: &str, error: &str) -> Self {
@@ -156,7 +206,8 @@ impl Refusal {
     }
 
     fn unknown_token(error: &str, soft_logout: bool) -> Self {
-        Self::new(StatusCode::UNAUTHORIZED, "M_UNKNOWN_TOKEN", error).with("soft_logout", soft_logout.into())
+        Self::new(StatusCode::UNAUTHORIZED, "M_UNKNOWN_TOKEN", error)
+            .with("soft_logout", soft_logout.into())
     }
 
     fn with(mut self, key: &str, value: Value) -> Self {
@@ -195,16 +246,21 @@ struct Caller {
 impl Caller {
     fn of(access_token: String, introspection: Introspection) -> Result<Self, Refusal> {
         match introspection {
-            Introspection::Active { scope, .. } if !allows_api(&scope) => {
-                Err(Refusal::forbidden("the token has no scope for the Client-Server API"))
-            }
-            Introspection::Active { device_id, .. } => Ok(Self { device_id, access_token }),
-            Introspection::Expired => {
-                Err(Refusal::unknown_token("the access token has expired: refresh it", true))
-            }
-            Introspection::Unknown => {
-                Err(Refusal::unknown_token("the access token is unknown or revoked", false))
-            }
+            Introspection::Active { scope, .. } if !allows_api(&scope) => Err(Refusal::forbidden(
+                "the token has no scope for the Client-Server API",
+            )),
+            Introspection::Active { device_id, .. } => Ok(Self {
+                device_id,
+                access_token,
+            }),
+            Introspection::Expired => Err(Refusal::unknown_token(
+                "the access token has expired: refresh it",
+                true,
+            )),
+            Introspection::Unknown => Err(Refusal::unknown_token(
+                "the access token is unknown or revoked",
+                false,
+            )),
         }
     }
 }
@@ -213,9 +269,18 @@ impl FromRequestParts<Arc<Shared>> for Caller {
     type Rejection = Refusal;
 
     async fn from_request_parts(parts: &mut Parts, shared: &Arc<Shared>) -> Result<Self, Refusal> {
-        let header = parts.headers.get(AUTHORIZATION).and_then(|value| value.to_str().ok());
+        let header = parts
+            .headers
+            .get(AUTHORIZATION)
+            .and_then(|value| value.to_str().ok());
         let token = header.and_then(|value| value.strip_prefix("Bearer "));
-        let missing = || Refusal::new(StatusCode::UNAUTHORIZED, "M_MISSING_TOKEN", "no access token");
+        let missing = || {
+            Refusal::new(
+                StatusCode::UNAUTHORIZED,
+                "M_MISSING_TOKEN",
+                "no access token",
+            )
+        };
         let token = token.ok_or_else(missing)?.to_owned();
         let introspection = shared.introspect(&token);
         if shared.faults.is_set(&Fault::AccountLocked) {
@@ -234,17 +299,28 @@ impl FromRequest<Arc<Shared>> for Body {
 
     async fn from_request(request: Request, shared: &Arc<Shared>) -> Result<Self, Refusal> {
         let bytes = tokio::time::timeout(BODY_TIMEOUT, Bytes::from_request(request, shared)).await;
-        let late =
-            |_| Refusal::new(StatusCode::REQUEST_TIMEOUT, "M_UNKNOWN", "the body did not arrive in time");
+        let late = |_| {
+            Refusal::new(
+                StatusCode::REQUEST_TIMEOUT,
+                "M_UNKNOWN",
+                "the body did not arrive in time",
+            )
+        };
         let bytes = bytes.map_err(late)?.map_err(|bad| match bad.status() {
-            StatusCode::PAYLOAD_TOO_LARGE => {
-                Refusal::new(StatusCode::PAYLOAD_TOO_LARGE, "M_TOO_LARGE", "the body is over 1 MiB")
-            }
+            StatusCode::PAYLOAD_TOO_LARGE => Refusal::new(
+                StatusCode::PAYLOAD_TOO_LARGE,
+                "M_TOO_LARGE",
+                "the body is over 1 MiB",
+            ),
             _ => Refusal::bad_request("M_NOT_JSON", "the body could not be read"),
         })?;
         let not_json = |_| Refusal::bad_request("M_NOT_JSON", "the body is not JSON");
         let value: Value = serde_json::from_slice(&bytes).map_err(not_json)?;
-        if value.is_object() { Ok(Self(value)) } else { Err(Refusal::bad_json("the body is not an object")) }
+        if value.is_object() {
+            Ok(Self(value))
+        } else {
+            Err(Refusal::bad_json("the body is not an object"))
+        }
     }
 }
 
@@ -253,7 +329,9 @@ mod tests {
     use super::*;
 
     fn refused(introspection: Introspection) -> Option<(StatusCode, Value)> {
-        Caller::of(String::new(), introspection).err().map(|refusal| (refusal.status, refusal.body))
+        Caller::of(String::new(), introspection)
+            .err()
+            .map(|refusal| (refusal.status, refusal.body))
     }
 
     #[test]

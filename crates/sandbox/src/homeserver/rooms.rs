@@ -39,7 +39,11 @@ enum Direction {
 }
 
 /// `POST /_matrix/client/v3/createRoom`: of the body, `name` and `initial_state` count.
-pub(super) async fn create(State(shared): State<Arc<Shared>>, _caller: Caller, Body(body): Body) -> Answer {
+pub(super) async fn create(
+    State(shared): State<Arc<Shared>>,
+    _caller: Caller,
+    Body(body): Body,
+) -> Answer {
     let room_id = format!("!{}:{}", random::token()?, shared.server_name());
     let mut account = shared.account();
     let user_id = account.user_id.clone();
@@ -50,7 +54,13 @@ pub(super) async fn create(State(shared): State<Arc<Shared>>, _caller: Caller, B
         json!({ "type": "m.room.power_levels", "content": { "users": { user_id: 100 } } }),
         json!({ "type": "m.room.join_rules", "content": { "join_rule": "invite" } }),
     ];
-    state.extend(body.get("initial_state").and_then(Value::as_array).into_iter().flatten().cloned());
+    state.extend(
+        body.get("initial_state")
+            .and_then(Value::as_array)
+            .into_iter()
+            .flatten()
+            .cloned(),
+    );
     let name = body.get("name").filter(|name| name.is_string());
     state.extend(name.map(|name| json!({ "type": "m.room.name", "content": { "name": name } })));
     for event in state {
@@ -58,7 +68,10 @@ pub(super) async fn create(State(shared): State<Arc<Shared>>, _caller: Caller, B
             .get("type")
             .and_then(Value::as_str)
             .ok_or_else(|| Refusal::bad_json("state without type"))?;
-        let key = event.get("state_key").and_then(Value::as_str).unwrap_or_default();
+        let key = event
+            .get("state_key")
+            .and_then(Value::as_str)
+            .unwrap_or_default();
         let content = event.get("content").cloned().unwrap_or_else(|| json!({}));
         append(&mut account, &room_id, (kind, Some(key)), content)?;
     }
@@ -70,7 +83,8 @@ pub(super) async fn joined(State(shared): State<Arc<Shared>>, _caller: Caller) -
     Json(json!({ "joined_rooms": shared.account().rooms.keys().collect::<Vec<_>>() }))
 }
 
-/// `PUT /_matrix/client/v3/rooms/{roomId}/send/{eventType}/{txnId}`: the same transaction again is answered the same.
+/// `PUT /_matrix/client/v3/rooms/{roomId}/send/{eventType}/{txnId}`: the same transaction again is
+/// answered the same.
 pub(super) async fn send(
     State(shared): State<Arc<Shared>>,
     caller: Caller,
@@ -96,7 +110,9 @@ pub(super) async fn state(
     Path(room_id): Path<String>,
 ) -> Answer {
     let account = shared.account();
-    Ok(Json(json!(room(&account, &room_id)?.state.values().collect::<Vec<_>>())))
+    Ok(Json(json!(
+        room(&account, &room_id)?.state.values().collect::<Vec<_>>()
+    )))
 }
 
 /// `GET /_matrix/client/v3/rooms/{roomId}/messages`. A token is a place between events.
@@ -112,11 +128,26 @@ pub(super) async fn messages(
     let (start, mut found): (u64, Vec<_>) = match page.dir {
         Direction::Back => {
             let start = from.unwrap_or(account.position);
-            (start, room.timeline.iter().rev().filter(|(at, _)| *at < start).take(limit + 1).collect())
+            (
+                start,
+                room.timeline
+                    .iter()
+                    .rev()
+                    .filter(|(at, _)| *at < start)
+                    .take(limit + 1)
+                    .collect(),
+            )
         }
         Direction::Forward => {
             let start = from.unwrap_or_default();
-            (start, room.timeline.iter().filter(|(at, _)| *at >= start).take(limit + 1).collect())
+            (
+                start,
+                room.timeline
+                    .iter()
+                    .filter(|(at, _)| *at >= start)
+                    .take(limit + 1)
+                    .collect(),
+            )
         }
     };
     let more = found.len() > limit;
@@ -138,12 +169,17 @@ pub(super) fn token(position: u64) -> String {
 }
 
 pub(super) fn read_token(token: &str) -> Result<u64, Refusal> {
-    let position = token.strip_prefix('s').and_then(|position| position.parse().ok());
+    let position = token
+        .strip_prefix('s')
+        .and_then(|position| position.parse().ok());
     position.ok_or_else(|| Refusal::invalid_param("not a token of this server"))
 }
 
 fn room<'a>(account: &'a Account, room_id: &str) -> Result<&'a Room, Refusal> {
-    account.rooms.get(room_id).ok_or_else(|| Refusal::forbidden("not in that room"))
+    account
+        .rooms
+        .get(room_id)
+        .ok_or_else(|| Refusal::forbidden("not in that room"))
 }
 
 /// Adds an event, a state event if there is a state key, and returns its id.
@@ -159,15 +195,21 @@ fn append(
         "event_id": event_id, "type": kind, "content": content, "room_id": room_id,
         "sender": account.user_id, "origin_server_ts": now_ms(), "unsigned": {},
     });
-    let room = account.rooms.get_mut(room_id).ok_or_else(|| Refusal::forbidden("not in that room"))?;
+    let room = account
+        .rooms
+        .get_mut(room_id)
+        .ok_or_else(|| Refusal::forbidden("not in that room"))?;
     if let (Some(key), Some(fields)) = (state_key, event.as_object_mut()) {
         fields.insert("state_key".to_owned(), key.into());
-        room.state.insert((kind.to_owned(), key.to_owned()), event.clone());
+        room.state
+            .insert((kind.to_owned(), key.to_owned()), event.clone());
     }
     room.timeline.push((position, event));
     Ok(event_id)
 }
 
 fn now_ms() -> u64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis() as u64)
+    SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .map_or(0, |since| since.as_millis() as u64)
 }

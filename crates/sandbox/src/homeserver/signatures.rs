@@ -1,4 +1,5 @@
-//! Signed JSON: Matrix specification, appendix "Signing JSON". Everything that is published as signed is verified first.
+//! Signed JSON: Matrix specification, appendix "Signing JSON". Everything that is published as
+//! signed is verified first.
 
 use base64::{
     Engine as _,
@@ -7,7 +8,9 @@ use base64::{
 };
 use ruma::{
     CanonicalJsonObject,
-    signatures::{SigningKeyAlgorithm, to_canonical_json_string_for_signing, verify_canonical_json_bytes},
+    signatures::{
+        SigningKeyAlgorithm, to_canonical_json_string_for_signing, verify_canonical_json_bytes,
+    },
 };
 use serde_json::Value;
 
@@ -25,46 +28,83 @@ pub(crate) struct PublicKey([u8; 32]);
 
 impl PublicKey {
     pub(crate) fn parse(base64: &str) -> Result<Self, Refusal> {
-        let bytes = BASE64.decode(base64).ok().and_then(|bytes| bytes.try_into().ok());
-        bytes.map(Self).ok_or_else(|| Refusal::invalid_param("a public key is not 32 bytes of base64"))
+        let bytes = BASE64
+            .decode(base64)
+            .ok()
+            .and_then(|bytes| bytes.try_into().ok());
+        bytes
+            .map(Self)
+            .ok_or_else(|| Refusal::invalid_param("a public key is not 32 bytes of base64"))
     }
 }
 
 /// What a signature is over: canonical JSON without `signatures` and `unsigned`.
 pub(crate) fn signed_part(object: &Value) -> Result<String, Refusal> {
-    let bad = || Refusal::bad_json("not an object, or not canonical JSON (a fraction, a large number)");
+    let bad =
+        || Refusal::bad_json("not an object, or not canonical JSON (a fraction, a large number)");
     let object: CanonicalJsonObject = serde_json::from_value(object.clone()).map_err(|_| bad())?;
     to_canonical_json_string_for_signing(&object).map_err(|_| bad())
 }
 
 /// Whether the signature of that key is there. One that is there and does not verify is an error.
-pub(crate) fn is_signed_by(object: &Value, user: &str, key: (&str, PublicKey)) -> Result<bool, Refusal> {
+pub(crate) fn is_signed_by(
+    object: &Value,
+    user: &str,
+    key: (&str, PublicKey),
+) -> Result<bool, Refusal> {
     let (key_id, PublicKey(public)) = key;
-    let Some(signature) =
-        object.get("signatures").and_then(|all| all.get(user)).and_then(|own| own.get(key_id))
+    let Some(signature) = object
+        .get("signatures")
+        .and_then(|all| all.get(user))
+        .and_then(|own| own.get(key_id))
     else {
         return Ok(false);
     };
-    let wrong = || Refusal::invalid_signature(&format!("the signature of {key_id} does not verify"));
-    let signature = signature.as_str().and_then(|text| BASE64.decode(text).ok()).ok_or_else(wrong)?;
+    let wrong =
+        || Refusal::invalid_signature(&format!("the signature of {key_id} does not verify"));
+    let signature = signature
+        .as_str()
+        .and_then(|text| BASE64.decode(text).ok())
+        .ok_or_else(wrong)?;
     let message = signed_part(object)?;
-    verify_canonical_json_bytes(&SigningKeyAlgorithm::Ed25519, &public, &signature, message.as_bytes())
-        .map_err(|_| wrong())?;
+    verify_canonical_json_bytes(
+        &SigningKeyAlgorithm::Ed25519,
+        &public,
+        &signature,
+        message.as_bytes(),
+    )
+    .map_err(|_| wrong())?;
     Ok(true)
 }
 
 /// The ids of the keys of `user` that signed, or claim to have.
-pub(crate) fn signers<'a>(object: &'a Value, user: &str) -> impl Iterator<Item = (&'a String, &'a Value)> {
-    let own = object.get("signatures").and_then(|all| all.get(user)).and_then(Value::as_object);
+pub(crate) fn signers<'a>(
+    object: &'a Value,
+    user: &str,
+) -> impl Iterator<Item = (&'a String, &'a Value)> {
+    let own = object
+        .get("signatures")
+        .and_then(|all| all.get(user))
+        .and_then(Value::as_object);
     own.into_iter().flatten()
 }
 
 /// Adds the signatures of `user` on `from` to those on `onto`. Both are the same signed part.
 pub(crate) fn merge(onto: &mut Value, from: &Value, user: &str) {
-    let Some(object) = onto.as_object_mut() else { return };
-    let all = object.entry("signatures").or_insert_with(|| Value::Object(Default::default()));
-    let Some(all) = all.as_object_mut() else { return };
-    let own = all.entry(user).or_insert_with(|| Value::Object(Default::default()));
-    let Some(own) = own.as_object_mut() else { return };
+    let Some(object) = onto.as_object_mut() else {
+        return;
+    };
+    let all = object
+        .entry("signatures")
+        .or_insert_with(|| Value::Object(Default::default()));
+    let Some(all) = all.as_object_mut() else {
+        return;
+    };
+    let own = all
+        .entry(user)
+        .or_insert_with(|| Value::Object(Default::default()));
+    let Some(own) = own.as_object_mut() else {
+        return;
+    };
     own.extend(signers(from, user).map(|(key_id, signature)| (key_id.clone(), signature.clone())));
 }

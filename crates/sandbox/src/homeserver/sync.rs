@@ -1,4 +1,5 @@
-//! A minimal `/sync`: to-device messages, key counts, changed device lists, timelines and account data.
+//! A minimal `/sync`: to-device messages, key counts, changed device lists, timelines and account
+//! data.
 
 use std::{sync::Arc, time::Duration};
 
@@ -31,7 +32,8 @@ pub(super) struct Since {
     timeout: u64,
 }
 
-/// `GET /_matrix/client/v3/sync`. With `since` and `timeout` (milliseconds) it waits until there is something to tell.
+/// `GET /_matrix/client/v3/sync`. With `since` and `timeout` (milliseconds) it waits until there is
+/// something to tell.
 pub(super) async fn sync(
     State(shared): State<Arc<Shared>>,
     caller: Caller,
@@ -53,23 +55,50 @@ pub(super) async fn sync(
     }
 }
 
-/// What is new, and whether there is anything. A `since` acknowledges the to-device messages before it.
-fn tell(account: &mut Account, device_id: &str, since: Option<u64>) -> Result<(bool, Value), Refusal> {
+/// What is new, and whether there is anything. A `since` acknowledges the to-device messages before
+/// it.
+fn tell(
+    account: &mut Account,
+    device_id: &str,
+    since: Option<u64>,
+) -> Result<(bool, Value), Refusal> {
     let from = since.unwrap_or_default();
-    let device = account.devices.get_mut(device_id).ok_or_else(|| Refusal::not_found("no such device"))?;
+    let device = account
+        .devices
+        .get_mut(device_id)
+        .ok_or_else(|| Refusal::not_found("no such device"))?;
     device.inbox.retain(|(at, _)| *at >= from);
-    let to_device: Vec<_> = device.inbox.iter().map(|(_, event)| event.clone()).collect();
+    let to_device: Vec<_> = device
+        .inbox
+        .iter()
+        .map(|(_, event)| event.clone())
+        .collect();
     let counts = one_time_key_counts(device);
-    let unused = device.fallback_key.iter().filter(|key| !key.used).map(|_| ONE_TIME_ALGORITHM);
+    let unused = device
+        .fallback_key
+        .iter()
+        .filter(|key| !key.used)
+        .map(|_| ONE_TIME_ALGORITHM);
     let unused: Vec<_> = unused.collect();
     // "only sent on incremental sync"
-    let changed = since.filter(|since| account.keys_changed >= *since).map(|_| &account.user_id);
+    let changed = since
+        .filter(|since| account.keys_changed >= *since)
+        .map(|_| &account.user_id);
     let changed: Vec<_> = changed.into_iter().collect();
-    let data = account.account_data.iter().filter(|(_, (at, _))| *at >= from);
-    let data: Vec<_> = data.map(|(kind, (_, content))| json!({ "type": kind, "content": content })).collect();
-    let rooms: Map<_, _> =
-        account.rooms.iter().filter_map(|(id, room)| Some((id.clone(), new_in(room, since)?))).collect();
-    let is_news = !(to_device.is_empty() && changed.is_empty() && data.is_empty() && rooms.is_empty());
+    let data = account
+        .account_data
+        .iter()
+        .filter(|(_, (at, _))| *at >= from);
+    let data: Vec<_> = data
+        .map(|(kind, (_, content))| json!({ "type": kind, "content": content }))
+        .collect();
+    let rooms: Map<_, _> = account
+        .rooms
+        .iter()
+        .filter_map(|(id, room)| Some((id.clone(), new_in(room, since)?)))
+        .collect();
+    let is_news =
+        !(to_device.is_empty() && changed.is_empty() && data.is_empty() && rooms.is_empty());
     let answer = json!({
         "next_batch": token(account.position),
         "to_device": { "events": to_device },
@@ -84,13 +113,20 @@ fn tell(account: &mut Account, device_id: &str, since: Option<u64>) -> Result<(b
 
 /// On a first sync, and after a gap, with the state; then only the timeline.
 fn new_in(room: &Room, since: Option<u64>) -> Option<Value> {
-    let new = room.timeline.iter().filter(|(at, _)| *at >= since.unwrap_or_default());
+    let new = room
+        .timeline
+        .iter()
+        .filter(|(at, _)| *at >= since.unwrap_or_default());
     let mut events: Vec<_> = new.rev().take(TIMELINE_LIMIT + 1).collect();
     let limited = events.len() > TIMELINE_LIMIT;
     events.truncate(TIMELINE_LIMIT);
     events.reverse();
     let before = events.first().map(|(at, _)| *at)?;
-    let state: Vec<_> = room.state.values().filter(|_| since.is_none() || limited).collect();
+    let state: Vec<_> = room
+        .state
+        .values()
+        .filter(|_| since.is_none() || limited)
+        .collect();
     let events: Vec<_> = events.into_iter().map(|(_, event)| event).collect();
     let timeline = json!({ "events": events, "limited": limited, "prev_batch": token(before) });
     Some(json!({ "timeline": timeline, "state": { "events": state } }))

@@ -1,4 +1,5 @@
-//! Messages between devices: Client-Server API, "Send-to-Device messaging". They wait in the receiver's inbox.
+//! Messages between devices: Client-Server API, "Send-to-Device messaging". They wait in the
+//! receiver's inbox.
 
 use std::sync::Arc;
 
@@ -14,7 +15,8 @@ use crate::{account::Account, state::Shared};
 /// A device that never syncs must not fill the memory: the oldest go first.
 const LARGEST_INBOX: usize = 1000;
 
-/// `PUT /_matrix/client/v3/sendToDevice/{eventType}/{txnId}`: the same transaction again changes nothing.
+/// `PUT /_matrix/client/v3/sendToDevice/{eventType}/{txnId}`: the same transaction again changes
+/// nothing.
 pub(super) async fn send(
     State(shared): State<Arc<Shared>>,
     caller: Caller,
@@ -25,7 +27,11 @@ pub(super) async fn send(
     let messages = messages.ok_or_else(|| Refusal::bad_json("messages is missing"))?;
     let mut account = shared.account();
     let transaction = (caller.device_id, uri.path().to_owned());
-    if account.transactions.insert(transaction, json!({})).is_some() {
+    if account
+        .transactions
+        .insert(transaction, json!({}))
+        .is_some()
+    {
         return Ok(Json(json!({})));
     }
     let for_us = messages.get(&account.user_id).and_then(Value::as_object);
@@ -39,7 +45,11 @@ pub(super) async fn send(
 /// To one device, or with `*` to all.
 fn deliver(account: &mut Account, device_id: &str, event: &Value) {
     let position = account.next_position();
-    for (_, device) in account.devices.iter_mut().filter(|(id, _)| device_id == "*" || device_id == **id) {
+    for (_, device) in account
+        .devices
+        .iter_mut()
+        .filter(|(id, _)| device_id == "*" || device_id == **id)
+    {
         device.inbox.push_back((position, event.clone()));
         if device.inbox.len() > LARGEST_INBOX {
             device.inbox.pop_front();

@@ -1,4 +1,5 @@
-//! The page that `account_management_uri` names (MSC2965, MSC4191); Synapse requires its authorization server to have one.
+//! The page that `account_management_uri` names (MSC2965, MSC4191); Synapse requires its
+//! authorization server to have one.
 
 use std::{fmt::Write as _, sync::Arc};
 
@@ -33,7 +34,9 @@ pub(super) async fn remove(
     headers: HeaderMap,
     removal: Result<Form<Removal>, FormRejection>,
 ) -> Response {
-    let Ok(Form(removal)) = removal else { return forged() };
+    let Ok(Form(removal)) = removal else {
+        return forged();
+    };
     if is_from_elsewhere(&headers) || removal.csrf != shared.account_csrf {
         return forged();
     }
@@ -61,6 +64,8 @@ fn devices(shared: &Shared) -> String {
             "<label>{name} {id}</label><button name=\"device\" value=\"{id}\">Remove</button>"
         );
     }
-    body.push_str("</form>\n<p>A device that is removed here is signed out, and does not hear of it.</p>\n");
+    body.push_str(
+        "</form>\n<p>A device that is removed here is signed out, and does not hear of it.</p>\n",
+    );
     body
 }

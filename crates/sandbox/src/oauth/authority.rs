@@ -1,4 +1,5 @@
-//! What the authorization server remembers: clients, grants that wait for a person, and sessions with their tokens.
+//! What the authorization server remembers: clients, grants that wait for a person, and sessions
+//! with their tokens.
 
 use std::time::{Duration, Instant};
 
@@ -22,7 +23,8 @@ pub(crate) struct Authority {
     revocations: Vec<String>,
 }
 
-/// A device authorization (RFC 8628): asked for by a new device, decided by a person, collected once.
+/// A device authorization (RFC 8628): asked for by a new device, decided by a person, collected
+/// once.
 pub(crate) struct Grant {
     pub(crate) device_code: String,
     pub(crate) user_code: String,
@@ -53,14 +55,15 @@ struct Session {
     device_id: String,
     scope: String,
     refresh_token: String,
-    /// The refresh token before. It can be used again as long as nobody has used what it was exchanged for: the answer may have
-    /// been lost. Deployed servers allow that, too.
+    /// The refresh token before. It can be used again as long as nobody has used what it was
+    /// exchanged for: the answer may have been lost. Deployed servers allow that, too.
     refreshed_with: Option<String>,
     access_token: String,
     expires: Instant,
     /// Whether the access token has been used.
     used: bool,
-    /// The access token before. It is void; a token that was ours is told apart from one that never was.
+    /// The access token before. It is void; a token that was ours is told apart from one that never
+    /// was.
     access_token_before: Option<String>,
 }
 
@@ -101,10 +104,13 @@ impl Authority {
 
     pub(crate) fn client(&self, client_id: &str) -> Result<&Client, OAuthError> {
         let known = self.clients.iter().find(|(id, _)| id == client_id);
-        known.map(|(_, client)| client).ok_or_else(|| OAuthError::invalid_client("unknown client_id"))
+        known
+            .map(|(_, client)| client)
+            .ok_or_else(|| OAuthError::invalid_client("unknown client_id"))
     }
 
-    /// RFC 8628, "Device Authorization Request". Expired grants make room only now, so that a late poll hears `expired_token`.
+    /// RFC 8628, "Device Authorization Request". Expired grants make room only now, so that a late
+    /// poll hears `expired_token`.
     pub(crate) fn begin(
         &mut self,
         client_id: String,
@@ -146,7 +152,9 @@ impl Authority {
 
     /// Grants that wait for the person, oldest first.
     pub(crate) fn pending(&self, now: Instant) -> impl Iterator<Item = &Grant> {
-        self.grants.iter().filter(move |grant| grant.decision.is_none() && grant.expires > now)
+        self.grants
+            .iter()
+            .filter(move |grant| grant.decision.is_none() && grant.expires > now)
     }
 
     /// The person's answer. False when nothing (any longer) waits under that code.
@@ -155,7 +163,11 @@ impl Authority {
         let waits = |grant: &&mut Grant| {
             grant.user_code == user_code && grant.decision.is_none() && grant.expires > now
         };
-        self.grants.iter_mut().find(waits).map(|grant| grant.decision = Some(decision)).is_some()
+        self.grants
+            .iter_mut()
+            .find(waits)
+            .map(|grant| grant.decision = Some(decision))
+            .is_some()
     }
 
     pub(crate) fn count_poll(&mut self) {
@@ -163,8 +175,13 @@ impl Authority {
     }
 
     /// A client's own grant, for what a poll does to it.
-    pub(crate) fn grant(&mut self, device_code: &str, client_id: &str) -> Result<&mut Grant, OAuthError> {
-        let own = |grant: &&mut Grant| grant.device_code == device_code && grant.client_id == client_id;
+    pub(crate) fn grant(
+        &mut self,
+        device_code: &str,
+        client_id: &str,
+    ) -> Result<&mut Grant, OAuthError> {
+        let own =
+            |grant: &&mut Grant| grant.device_code == device_code && grant.client_id == client_id;
         self.grants
             .iter_mut()
             .find(own)
@@ -172,9 +189,17 @@ impl Authority {
     }
 
     /// The grant is used up by it: a device code works once.
-    pub(crate) fn collect(&mut self, device_code: &str, lifetime: Duration) -> Result<Tokens, OAuthError> {
-        let found = self.grants.iter().position(|grant| grant.device_code == device_code);
-        let index = found.ok_or_else(|| OAuthError::invalid_grant("unknown or used device_code"))?;
+    pub(crate) fn collect(
+        &mut self,
+        device_code: &str,
+        lifetime: Duration,
+    ) -> Result<Tokens, OAuthError> {
+        let found = self
+            .grants
+            .iter()
+            .position(|grant| grant.device_code == device_code);
+        let index =
+            found.ok_or_else(|| OAuthError::invalid_grant("unknown or used device_code"))?;
         let grant = self.grants.remove(index);
         self.open_session(grant.client_id, grant.scope, lifetime)
     }
@@ -201,21 +226,24 @@ impl Authority {
         Ok(tokens)
     }
 
-    /// RFC 6749, "Refreshing an Access Token", with rotation: once what it was exchanged for is used, the old refresh token is
-    /// worth nothing.
+    /// RFC 6749, "Refreshing an Access Token", with rotation: once what it was exchanged for is
+    /// used, the old refresh token is worth nothing.
     pub(crate) fn refresh(
         &mut self,
         refresh_token: &str,
         client_id: &str,
         lifetime: Duration,
     ) -> Result<Tokens, OAuthError> {
-        let own = |session: &&mut Session| session.client_id == client_id && session.takes(refresh_token);
+        let own =
+            |session: &&mut Session| session.client_id == client_id && session.takes(refresh_token);
         let session = self.sessions.iter_mut().find(own);
-        let session = session.ok_or_else(|| OAuthError::invalid_grant("unknown or used refresh_token"))?;
+        let session =
+            session.ok_or_else(|| OAuthError::invalid_grant("unknown or used refresh_token"))?;
         let (fresh, access_token) = (random::token()?, random::token()?);
         session.refresh_token = fresh;
         session.refreshed_with = Some(refresh_token.to_owned());
-        session.access_token_before = Some(std::mem::replace(&mut session.access_token, access_token));
+        session.access_token_before =
+            Some(std::mem::replace(&mut session.access_token, access_token));
         session.expires = Instant::now() + lifetime;
         session.used = false;
         Ok(session.tokens(lifetime))
@@ -223,25 +251,35 @@ impl Authority {
 
     pub(crate) fn introspect(&mut self, access_token: &str, now: Instant) -> Introspection {
         let own = |session: &&mut Session| session.knows(access_token);
-        let Some(session) = self.sessions.iter_mut().find(own) else { return Introspection::Unknown };
+        let Some(session) = self.sessions.iter_mut().find(own) else {
+            return Introspection::Unknown;
+        };
         let left = session.expires.saturating_duration_since(now);
         if left.is_zero() || session.access_token != access_token {
             return Introspection::Expired;
         }
         session.used = true;
         let (device_id, scope) = (session.device_id.clone(), session.scope.clone());
-        Introspection::Active { device_id, scope, left }
+        Introspection::Active {
+            device_id,
+            scope,
+            left,
+        }
     }
 
-    /// Which device would have no session any more, if the session of this token ended. A token that has expired or was replaced
-    /// is as good as unknown: deployed servers end nothing for it.
+    /// Which device would have no session any more, if the session of this token ended. A token
+    /// that has expired or was replaced is as good as unknown: deployed servers end nothing for it.
     pub(crate) fn last_session_of(
         &self,
         token: &str,
         client_id: Option<&str>,
     ) -> Result<Option<String>, OAuthError> {
         let now = Instant::now();
-        let Some(ending) = self.sessions.iter().find(|session| session.holds(token, now)) else {
+        let Some(ending) = self
+            .sessions
+            .iter()
+            .find(|session| session.holds(token, now))
+        else {
             return Ok(None);
         };
         if client_id.is_some_and(|id| id != ending.client_id) {
@@ -255,14 +293,19 @@ impl Authority {
     /// RFC 7009, for either kind of token: its session ends.
     pub(crate) fn revoke(&mut self, token: &str) {
         let now = Instant::now();
-        if let Some(index) = self.sessions.iter().position(|session| session.holds(token, now)) {
+        if let Some(index) = self
+            .sessions
+            .iter()
+            .position(|session| session.holds(token, now))
+        {
             self.revocations.push(self.sessions.remove(index).device_id);
         }
     }
 
     /// The person has removed the device in the account.
     pub(crate) fn end_sessions_of(&mut self, device_id: &str) {
-        self.sessions.retain(|session| session.device_id != device_id);
+        self.sessions
+            .retain(|session| session.device_id != device_id);
     }
 
     pub(crate) fn record(&self) -> (u32, Vec<String>) {
@@ -289,7 +332,8 @@ impl Session {
 
     /// Whether it is, or was a moment ago, this session's access token.
     fn knows(&self, access_token: &str) -> bool {
-        self.access_token == access_token || self.access_token_before.as_deref() == Some(access_token)
+        self.access_token == access_token
+            || self.access_token_before.as_deref() == Some(access_token)
     }
 
     /// Whether this token, of either kind, is good for anything.

@@ -1,4 +1,5 @@
-//! The consent page: where the person says whether another device may sign in. RFC 8628, "User Interaction".
+//! The consent page: where the person says whether another device may sign in. RFC 8628, "User
+//! Interaction".
 
 use std::{sync::Arc, time::Instant};
 
@@ -44,7 +45,10 @@ pub(super) async fn show(
     State(shared): State<Arc<Shared>>,
     asked: Result<Query<Asked>, QueryRejection>,
 ) -> Response {
-    let code = asked.ok().and_then(|Query(asked)| asked.code).map(|code| normal(&code));
+    let code = asked
+        .ok()
+        .and_then(|Query(asked)| asked.code)
+        .map(|code| normal(&code));
     match code.filter(|code| !code.is_empty()) {
         None => ask_for_code(StatusCode::OK, ""),
         Some(code) => match consent(&shared, &code) {
@@ -63,7 +67,9 @@ pub(super) async fn decide(
     headers: HeaderMap,
     answer: Result<Form<Answer>, FormRejection>,
 ) -> Response {
-    let Ok(Form(answer)) = answer else { return forged() };
+    let Ok(Form(answer)) = answer else {
+        return forged();
+    };
     let code = normal(&answer.code);
     if is_from_elsewhere(&headers) {
         return forged();
@@ -74,8 +80,10 @@ pub(super) async fn decide(
     };
     let done = {
         let mut authority = shared.authority();
-        let csrf =
-            authority.pending(Instant::now()).find(|grant| grant.user_code == code).map(|grant| &grant.csrf);
+        let csrf = authority
+            .pending(Instant::now())
+            .find(|grant| grant.user_code == code)
+            .map(|grant| &grant.csrf);
         match csrf {
             Some(csrf) if *csrf != answer.csrf => return forged(),
             Some(_) => authority.decide(&code, decision),
@@ -83,7 +91,11 @@ pub(super) async fn decide(
         }
     };
     shared.changed.send_replace(());
-    if done { result(decision) } else { ask_for_code(StatusCode::NOT_FOUND, NOT_WAITING) }
+    if done {
+        result(decision)
+    } else {
+        ask_for_code(StatusCode::NOT_FOUND, NOT_WAITING)
+    }
 }
 
 /// `GET /authorize`: clients want the metadata to name an authorization endpoint.
@@ -94,7 +106,10 @@ pub(super) async fn no_code_grant() -> Response {
 
 /// As a person types it: any case, with spaces or dashes.
 fn normal(code: &str) -> String {
-    code.chars().filter(char::is_ascii_alphanumeric).map(|c| c.to_ascii_uppercase()).collect()
+    code.chars()
+        .filter(char::is_ascii_alphanumeric)
+        .map(|c| c.to_ascii_uppercase())
+        .collect()
 }
 
 /// `before` is HTML.
@@ -109,7 +124,9 @@ fn ask_for_code(status: StatusCode, before: &str) -> Response {
 
 fn consent(shared: &Shared, code: &str) -> Option<String> {
     let authority = shared.authority();
-    let grant = authority.pending(Instant::now()).find(|grant| grant.user_code == code)?;
+    let grant = authority
+        .pending(Instant::now())
+        .find(|grant| grant.user_code == code)?;
     let client = authority.client(&grant.client_id).ok()?;
     Some(question(&shared.user_id, grant, client))
 }
@@ -137,15 +154,27 @@ fn question(user_id: &str, grant: &Grant, client: &Client) -> String {
 
 fn result(decision: Decision) -> Response {
     let (title, text) = match decision {
-        Decision::Allow => ("Allowed", "The other device is being signed in. You can close this page."),
-        Decision::Deny => ("Denied", "The other device was not signed in. You can close this page."),
+        Decision::Allow => (
+            "Allowed",
+            "The other device is being signed in. You can close this page.",
+        ),
+        Decision::Deny => (
+            "Denied",
+            "The other device was not signed in. You can close this page.",
+        ),
     };
-    page(StatusCode::OK, title, &format!("<p id=\"result\">{text}</p>\n"))
+    page(
+        StatusCode::OK,
+        title,
+        &format!("<p id=\"result\">{text}</p>\n"),
+    )
 }
 
 /// A browser's word that a page of another server sent the form.
 pub(super) fn is_from_elsewhere(headers: &HeaderMap) -> bool {
-    headers.get("sec-fetch-site").is_some_and(|site| site != "same-origin")
+    headers
+        .get("sec-fetch-site")
+        .is_some_and(|site| site != "same-origin")
 }
 
 /// A form that was not served here, or not to this page: cross-site request forgery.

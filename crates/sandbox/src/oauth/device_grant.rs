@@ -28,18 +28,31 @@ pub(super) async fn authorize(
     let answer = {
         let mut authority = shared.authority();
         if !authority.client(&request.client_id)?.may_use(DEVICE_CODE) {
-            return Err(OAuthError::bad("unauthorized_client", "registered without the device grant"));
+            return Err(OAuthError::bad(
+                "unauthorized_client",
+                "registered without the device grant",
+            ));
         }
         if shared.faults.is_set(&Fault::DeviceGrantDisabled) {
-            return Err(OAuthError::bad("unauthorized_client", "the device grant is disabled here"));
+            return Err(OAuthError::bad(
+                "unauthorized_client",
+                "the device grant is disabled here",
+            ));
         }
-        let scope = Scope::parse(&request.scope).map_err(|why| OAuthError::bad("invalid_scope", why))?;
+        let scope =
+            Scope::parse(&request.scope).map_err(|why| OAuthError::bad("invalid_scope", why))?;
         if scope.is_stable && shared.faults.is_set(&Fault::InvalidScopeOnce) {
             return Err(OAuthError::bad("invalid_scope", "an unknown scope"));
         }
         let expires = Instant::now() + shared.options.grant_lifetime;
-        let grant = authority.begin(request.client_id, scope, (expires, shared.options.token_interval))?;
-        grant.model = headers.get(USER_AGENT).and_then(|agent| model(agent.to_str().ok()?));
+        let grant = authority.begin(
+            request.client_id,
+            scope,
+            (expires, shared.options.token_interval),
+        )?;
+        grant.model = headers
+            .get(USER_AGENT)
+            .and_then(|agent| model(agent.to_str().ok()?));
         response(&shared, grant)
     };
     shared.changed.send_replace(());

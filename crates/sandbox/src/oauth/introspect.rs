@@ -1,4 +1,5 @@
-//! Token introspection (RFC 7662), as Synapse asks it of its authorization server. Only with the secret that the two share.
+//! Token introspection (RFC 7662), as Synapse asks it of its authorization server. Only with the
+//! secret that the two share.
 
 use std::sync::Arc;
 
@@ -27,7 +28,8 @@ pub(super) async fn introspect(
 ) -> Response {
     if !is_synapse(&shared, &headers) {
         let bearer = [(header::WWW_AUTHENTICATE, "Bearer")];
-        let error = OAuthError::invalid_client("only the homeserver may ask, with the shared secret");
+        let error =
+            OAuthError::invalid_client("only the homeserver may ask, with the shared secret");
         return (StatusCode::UNAUTHORIZED, bearer, error).into_response();
     }
     match request {
@@ -37,15 +39,28 @@ pub(super) async fn introspect(
 }
 
 fn is_synapse(shared: &Shared, headers: &HeaderMap) -> bool {
-    let header = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
+    let header = headers
+        .get(header::AUTHORIZATION)
+        .and_then(|value| value.to_str().ok());
     let secret = header.and_then(|value| value.strip_prefix("Bearer "));
-    let synapse = shared.synapse.as_ref().map(|provisioning| &provisioning.synapse);
-    secret.zip(synapse).is_some_and(|(secret, synapse)| synapse.knows(secret))
+    let synapse = shared
+        .synapse
+        .as_ref()
+        .map(|provisioning| &provisioning.synapse);
+    secret
+        .zip(synapse)
+        .is_some_and(|(secret, synapse)| synapse.knows(secret))
 }
 
-/// An expired token and one that never was are the same to who asks: RFC 7662, "Introspection Response".
+/// An expired token and one that never was are the same to who asks: RFC 7662, "Introspection
+/// Response".
 fn answer(shared: &Shared, token: &str) -> Value {
-    let Introspection::Active { device_id, scope, left } = shared.introspect(token) else {
+    let Introspection::Active {
+        device_id,
+        scope,
+        left,
+    } = shared.introspect(token)
+    else {
         return json!({ "active": false });
     };
     json!({

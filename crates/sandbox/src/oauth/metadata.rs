@@ -19,10 +19,17 @@ use crate::{faults::Fault, state::Shared};
 
 const CODE: &str = "authorization_code";
 
-/// `GET /.well-known/openid-configuration`, where MSC4108 as first written looks, and the same at RFC 8414's place.
+/// `GET /.well-known/openid-configuration`, where MSC4108 as first written looks, and the same at
+/// RFC 8414's place.
 pub(crate) async fn document(State(shared): State<Arc<Shared>>) -> Response {
     let disabled = shared.faults.is_set(&Fault::DeviceGrantDisabled);
-    match metadata(&shared).map(|document| if disabled { without_device_grant(document) } else { document }) {
+    match metadata(&shared).map(|document| {
+        if disabled {
+            without_device_grant(document)
+        } else {
+            document
+        }
+    }) {
         Some(document) => Json(document).into_response(),
         None => StatusCode::NOT_FOUND.into_response(),
     }
@@ -46,7 +53,10 @@ pub(crate) fn metadata(shared: &Shared) -> Option<Value> {
 fn without_device_grant(mut document: Value) -> Value {
     if let Some(fields) = document.as_object_mut() {
         fields.remove("device_authorization_endpoint");
-        fields.insert("grant_types_supported".to_owned(), json!([CODE, REFRESH_TOKEN]));
+        fields.insert(
+            "grant_types_supported".to_owned(),
+            json!([CODE, REFRESH_TOKEN]),
+        );
     }
     document
 }
@@ -55,8 +65,9 @@ fn honest(issuer: &Url) -> Value {
     let at = |path: &str| format!("{issuer}{path}");
     json!({
         "issuer": issuer,
-        // Matrix requires the code grant of every server, and matrix-sdk 0.19.1 refuses one that does not name it. Its endpoint
-        // leads to a page that says that only the device grant works here.
+        // Matrix requires the code grant of every server, and matrix-sdk 0.19.1 refuses one that
+        // does not name it. Its endpoint leads to a page that says that only the device grant works
+        // here.
         "authorization_endpoint": at("authorize"),
         "token_endpoint": at("oauth2/token"),
         "registration_endpoint": at("oauth2/registration"),

@@ -1,5 +1,6 @@
-//! The authorization server: OAuth 2.0 as Matrix uses it (MSC2964, MSC2965, MSC2966, MSC2967), with the device authorization
-//! grant (RFC 8628, MSC4341) as its only way to sign in. Knows nothing of keys, rooms and backups.
+//! The authorization server: OAuth 2.0 as Matrix uses it (MSC2964, MSC2965, MSC2966, MSC2967), with
+//! the device authorization grant (RFC 8628, MSC4341) as its only way to sign in. Knows nothing of
+//! keys, rooms and backups.
 
 mod account;
 pub(crate) mod authority;
@@ -32,7 +33,10 @@ const BODY_LIMIT: usize = 64 * 1024;
 pub(crate) fn router(shared: Arc<Shared>) -> Router {
     Router::new()
         .route("/.well-known/openid-configuration", get(metadata::document))
-        .route("/.well-known/oauth-authorization-server", get(metadata::document))
+        .route(
+            "/.well-known/oauth-authorization-server",
+            get(metadata::document),
+        )
         .route("/oauth2/registration", post(register::register))
         .route("/oauth2/device", post(device_grant::authorize))
         .route("/oauth2/token", post(token::token))
@@ -49,8 +53,12 @@ pub(crate) fn router(shared: Arc<Shared>) -> Router {
 
 /// Tokens, codes and consent are for one reader. RFC 6749, "Successful Response".
 async fn never_stored(mut response: Response) -> Response {
-    response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    response.headers_mut().insert(header::PRAGMA, HeaderValue::from_static("no-cache"));
+    response
+        .headers_mut()
+        .insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response
+        .headers_mut()
+        .insert(header::PRAGMA, HeaderValue::from_static("no-cache"));
     response
 }
 
@@ -64,7 +72,11 @@ pub(crate) struct OAuthError {
 
 impl OAuthError {
     fn bad(error: &'static str, description: impl Into<String>) -> Self {
-        Self { status: StatusCode::BAD_REQUEST, error, description: description.into() }
+        Self {
+            status: StatusCode::BAD_REQUEST,
+            error,
+            description: description.into(),
+        }
     }
 
     fn invalid_request(description: impl Into<String>) -> Self {
@@ -72,7 +84,10 @@ impl OAuthError {
     }
 
     fn invalid_client(description: &str) -> Self {
-        Self { status: StatusCode::UNAUTHORIZED, ..Self::bad("invalid_client", description) }
+        Self {
+            status: StatusCode::UNAUTHORIZED,
+            ..Self::bad("invalid_client", description)
+        }
     }
 
     fn invalid_grant(description: &str) -> Self {
@@ -84,7 +99,10 @@ impl OAuthError {
     }
 
     fn slow_down() -> Self {
-        Self::bad("slow_down", "polled sooner than the interval: add 5 seconds to it")
+        Self::bad(
+            "slow_down",
+            "polled sooner than the interval: add 5 seconds to it",
+        )
     }
 
     fn access_denied() -> Self {
@@ -98,7 +116,10 @@ impl OAuthError {
     fn overloaded() -> Self {
         Self {
             status: StatusCode::SERVICE_UNAVAILABLE,
-            ..Self::bad("temporarily_unavailable", "the sandbox has no room for more of these")
+            ..Self::bad(
+                "temporarily_unavailable",
+                "the sandbox has no room for more of these",
+            )
         }
     }
 }
@@ -138,6 +159,7 @@ impl<T: DeserializeOwned> FromRequest<Arc<Shared>> for Params<T> {
 
     async fn from_request(request: Request, shared: &Arc<Shared>) -> Result<Self, OAuthError> {
         let form = Form::from_request(request, shared).await;
-        form.map(|Form(params)| Self(params)).map_err(|bad| OAuthError::invalid_request(bad.body_text()))
+        form.map(|Form(params)| Self(params))
+            .map_err(|bad| OAuthError::invalid_request(bad.body_text()))
     }
 }

@@ -1,4 +1,5 @@
-//! HTML: escaped, without scripts, and without a way for another page to frame it, style it or take its form elsewhere.
+//! HTML: escaped, without scripts, and without a way for another page to frame it, style it or take
+//! its form elsewhere.
 
 use axum::{
     http::{HeaderValue, StatusCode, header},
@@ -7,8 +8,7 @@ use axum::{
 
 use crate::guard::BANNER;
 
-const POLICY: &str =
-    "default-src 'none'; style-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'";
+const POLICY: &str = "default-src 'none'; style-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'";
 
 const STYLE: &str = "\
 :root { color-scheme: light dark; font: 1.05rem/1.5 system-ui, sans-serif; }
@@ -36,10 +36,19 @@ pub(super) fn page(status: StatusCode, title: &str, body: &str) -> Response {
          <main>\n<h1>{title}</h1>\n{body}</main>\n</body>\n</html>\n"
     );
     let headers = [
-        (header::CONTENT_SECURITY_POLICY, HeaderValue::from_static(POLICY)),
+        (
+            header::CONTENT_SECURITY_POLICY,
+            HeaderValue::from_static(POLICY),
+        ),
         (header::X_FRAME_OPTIONS, HeaderValue::from_static("DENY")),
-        (header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")),
-        (header::REFERRER_POLICY, HeaderValue::from_static("no-referrer")),
+        (
+            header::X_CONTENT_TYPE_OPTIONS,
+            HeaderValue::from_static("nosniff"),
+        ),
+        (
+            header::REFERRER_POLICY,
+            HeaderValue::from_static("no-referrer"),
+        ),
     ];
     (status, headers, Html(html)).into_response()
 }

@@ -1,4 +1,5 @@
-//! Dynamic client registration: RFC 7591 under the rules of MSC2966, as production homeservers enforce them.
+//! Dynamic client registration: RFC 7591 under the rules of MSC2966, as production homeservers
+//! enforce them.
 
 use std::sync::Arc;
 
@@ -70,15 +71,28 @@ impl Client {
     }
 
     fn parse(sent: Registration) -> Result<Self, OAuthError> {
-        let client_uri = sent.client_uri.ok_or_else(|| invalid("client_uri is required"))?;
+        let client_uri = sent
+            .client_uri
+            .ok_or_else(|| invalid("client_uri is required"))?;
         check_web_page("client_uri", &client_uri)?;
-        let links = [("tos_uri", sent.tos_uri), ("policy_uri", sent.policy_uri), ("logo_uri", sent.logo_uri)];
-        let links: Vec<_> = links.into_iter().filter_map(|(name, uri)| Some((name, uri?))).collect();
+        let links = [
+            ("tos_uri", sent.tos_uri),
+            ("policy_uri", sent.policy_uri),
+            ("logo_uri", sent.logo_uri),
+        ];
+        let links: Vec<_> = links
+            .into_iter()
+            .filter_map(|(name, uri)| Some((name, uri?)))
+            .collect();
         for (name, uri) in &links {
             check_web_page(name, uri)?;
             check_below(name, uri, &client_uri)?;
         }
-        if sent.client_name.as_ref().is_some_and(|name| name.chars().count() > LONGEST_NAME) {
+        if sent
+            .client_name
+            .as_ref()
+            .is_some_and(|name| name.chars().count() > LONGEST_NAME)
+        {
             return Err(invalid("client_name is too long"));
         }
         // RFC 7591: absent, it is client_secret_basic. Nobody gets a secret here.
@@ -86,12 +100,21 @@ impl Client {
             return Err(invalid("token_endpoint_auth_method must be none"));
         }
         let grant_types = understood(sent.grant_types.unwrap_or_default())?;
-        Ok(Self { client_name: sent.client_name, client_uri, links, grant_types })
+        Ok(Self {
+            client_name: sent.client_name,
+            client_uri,
+            links,
+            grant_types,
+        })
     }
 
     /// For people.
     pub(crate) fn name(&self) -> &str {
-        let name = self.client_name.as_deref().map(str::trim).filter(|name| !name.is_empty());
+        let name = self
+            .client_name
+            .as_deref()
+            .map(str::trim)
+            .filter(|name| !name.is_empty());
         name.unwrap_or("A client without a name")
     }
 
@@ -112,10 +135,16 @@ impl Client {
             "token_endpoint_auth_method": "none",
         });
         if let Some(fields) = json.as_object_mut() {
-            let links = self.links.iter().map(|(name, uri)| ((*name).to_owned(), uri.as_str().into()));
+            let links = self
+                .links
+                .iter()
+                .map(|(name, uri)| ((*name).to_owned(), uri.as_str().into()));
             fields.extend(links);
-            fields
-                .extend(self.client_name.iter().map(|name| ("client_name".to_owned(), name.as_str().into())));
+            fields.extend(
+                self.client_name
+                    .iter()
+                    .map(|name| ("client_name".to_owned(), name.as_str().into())),
+            );
         }
         json
     }
@@ -124,10 +153,15 @@ impl Client {
 /// MSC2966: grant types that are not understood are ignored. What remains must be a way to sign in.
 fn understood(sent: Vec<String>) -> Result<Vec<&'static str>, OAuthError> {
     let known = [DEVICE_CODE, REFRESH_TOKEN];
-    let kept: Vec<_> = known.into_iter().filter(|known| sent.iter().any(|sent| sent == known)).collect();
+    let kept: Vec<_> = known
+        .into_iter()
+        .filter(|known| sent.iter().any(|sent| sent == known))
+        .collect();
     match kept.contains(&DEVICE_CODE) {
         true => Ok(kept),
-        false => Err(invalid("grant_types: the device authorization grant is the only way to sign in here")),
+        false => Err(invalid(
+            "grant_types: the device authorization grant is the only way to sign in here",
+        )),
     }
 }
 
@@ -144,7 +178,11 @@ fn check_web_page(name: &str, uri: &Url) -> Result<(), OAuthError> {
         Some(Host::Ipv6(ip)) => ip.is_loopback(),
         None => true,
     };
-    if is_local { Err(invalid(format!("{name} must not be localhost"))) } else { Ok(()) }
+    if is_local {
+        Err(invalid(format!("{name} must not be localhost")))
+    } else {
+        Ok(())
+    }
 }
 
 fn is_localhost(domain: &str) -> bool {
@@ -154,9 +192,19 @@ fn is_localhost(domain: &str) -> bool {
 
 /// MSC2966, "client_uri and relationship with other URIs": on its host or on a subdomain of it.
 fn check_below(name: &str, uri: &Url, base: &Url) -> Result<(), OAuthError> {
-    let (host, base) = (uri.host_str().unwrap_or_default(), base.host_str().unwrap_or_default());
-    let is_below = host == base || host.strip_suffix(base).is_some_and(|front| front.ends_with('.'));
-    if is_below { Ok(()) } else { Err(invalid(format!("{name} is not on the host of client_uri"))) }
+    let (host, base) = (
+        uri.host_str().unwrap_or_default(),
+        base.host_str().unwrap_or_default(),
+    );
+    let is_below = host == base
+        || host
+            .strip_suffix(base)
+            .is_some_and(|front| front.ends_with('.'));
+    if is_below {
+        Ok(())
+    } else {
+        Err(invalid(format!("{name} is not on the host of client_uri")))
+    }
 }
 
 fn invalid(description: impl Into<String>) -> OAuthError {

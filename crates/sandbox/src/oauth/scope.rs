@@ -1,4 +1,5 @@
-//! Scopes: MSC2967, stable and with the unstable prefix, by the rules of deployed authorization servers.
+//! Scopes: MSC2967, stable and with the unstable prefix, by the rules of deployed authorization
+//! servers.
 
 const STABLE: &str = "urn:matrix:client:";
 const UNSTABLE: &str = "urn:matrix:org.matrix.msc2967.client:";
@@ -6,8 +7,11 @@ const OPENID: &str = "openid";
 const SHORTEST_DEVICE_ID: usize = 10;
 
 /// The API scopes, for the metadata.
-pub(crate) const SUPPORTED: [&str; 3] =
-    [OPENID, "urn:matrix:client:api:*", "urn:matrix:org.matrix.msc2967.client:api:*"];
+pub(crate) const SUPPORTED: [&str; 3] = [
+    OPENID,
+    "urn:matrix:client:api:*",
+    "urn:matrix:org.matrix.msc2967.client:api:*",
+];
 
 /// What a grant asks for: full access to the Client-Server API, as one device.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -25,10 +29,14 @@ impl Scope {
             is_stable |= token.starts_with(STABLE);
             match matrix_part(token).and_then(|part| part.split_once(':')) {
                 Some(("api", "*")) => api = true,
-                Some(("device", _)) if device.is_some() => return Err("more than one device scope"),
+                Some(("device", _)) if device.is_some() => {
+                    return Err("more than one device scope");
+                }
                 Some(("device", id)) if is_device_id(id) => device = Some(id.to_owned()),
                 Some(("device", _)) => {
-                    return Err("a device id is at least 10 characters of A-Za-z0-9._~!$&'()*+,;=:@/-");
+                    return Err(
+                        "a device id is at least 10 characters of A-Za-z0-9._~!$&'()*+,;=:@/-",
+                    );
                 }
                 _ => return Err("an unknown scope"),
             }
@@ -36,18 +44,27 @@ impl Scope {
         match (api, device) {
             (false, _) => Err("no scope for the Client-Server API"),
             (true, None) => Err("no device scope"),
-            (true, Some(device_id)) => Ok(Self { text: text.to_owned(), device_id, is_stable }),
+            (true, Some(device_id)) => Ok(Self {
+                text: text.to_owned(),
+                device_id,
+                is_stable,
+            }),
         }
     }
 }
 
 /// Whether a token with this scope may use the Client-Server API.
 pub(crate) fn allows_api(scope: &str) -> bool {
-    scope.split(' ').filter_map(matrix_part).any(|part| part == "api:*")
+    scope
+        .split(' ')
+        .filter_map(matrix_part)
+        .any(|part| part == "api:*")
 }
 
 fn matrix_part(token: &str) -> Option<&str> {
-    token.strip_prefix(STABLE).or_else(|| token.strip_prefix(UNSTABLE))
+    token
+        .strip_prefix(STABLE)
+        .or_else(|| token.strip_prefix(UNSTABLE))
 }
 
 fn is_device_id(id: &str) -> bool {
@@ -63,11 +80,18 @@ mod tests {
     #[test]
     fn what_is_asked_for() {
         let scope =
-            Scope::parse("openid urn:matrix:client:api:* urn:matrix:client:device:ABCDEFGHIJ").unwrap();
-        assert_eq!((scope.device_id.as_str(), scope.is_stable), ("ABCDEFGHIJ", true));
+            Scope::parse("openid urn:matrix:client:api:* urn:matrix:client:device:ABCDEFGHIJ")
+                .unwrap();
+        assert_eq!(
+            (scope.device_id.as_str(), scope.is_stable),
+            ("ABCDEFGHIJ", true)
+        );
         let unstable = "urn:matrix:org.matrix.msc2967.client:api:* urn:matrix:org.matrix.msc2967.client:device:a+b/c:defgh";
         let scope = Scope::parse(unstable).unwrap();
-        assert_eq!((scope.device_id.as_str(), scope.is_stable), ("a+b/c:defgh", false));
+        assert_eq!(
+            (scope.device_id.as_str(), scope.is_stable),
+            ("a+b/c:defgh", false)
+        );
     }
 
     #[test]
@@ -90,7 +114,9 @@ mod tests {
 
     #[test]
     fn the_api_needs_its_scope() {
-        assert!(allows_api("urn:matrix:client:api:* urn:matrix:client:device:ABCDEFGHIJ"));
+        assert!(allows_api(
+            "urn:matrix:client:api:* urn:matrix:client:device:ABCDEFGHIJ"
+        ));
         assert!(allows_api("urn:matrix:org.matrix.msc2967.client:api:*"));
         assert!(!allows_api("openid urn:matrix:client:device:ABCDEFGHIJ"));
     }

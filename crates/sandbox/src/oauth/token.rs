@@ -33,11 +33,17 @@ pub(super) struct Revocation {
 }
 
 /// `POST /oauth2/token`
-pub(super) async fn token(State(shared): State<Arc<Shared>>, Params(request): Params<Request>) -> Response {
+pub(super) async fn token(
+    State(shared): State<Arc<Shared>>,
+    Params(request): Params<Request>,
+) -> Response {
     if request.grant_type == DEVICE_CODE {
         shared.authority().count_poll();
     }
-    if shared.faults.strikes(|fault| matches!(fault, Fault::TokenPoll502 { .. })) {
+    if shared
+        .faults
+        .strikes(|fault| matches!(fault, Fault::TokenPoll502 { .. }))
+    {
         let page = format!("<!DOCTYPE html><title>502</title><h1>502 Bad Gateway</h1><p>{BANNER}");
         return (StatusCode::BAD_GATEWAY, Html(page)).into_response();
     }
@@ -47,16 +53,27 @@ pub(super) async fn token(State(shared): State<Arc<Shared>>, Params(request): Pa
 async fn grant(shared: &Shared, request: &Request) -> Result<Json<Value>, OAuthError> {
     let client_id = request.client_id.as_deref();
     let client_id = client_id.ok_or_else(|| OAuthError::invalid_client("client_id is missing"))?;
-    if !shared.authority().client(client_id)?.may_use(&request.grant_type) {
+    if !shared
+        .authority()
+        .client(client_id)?
+        .may_use(&request.grant_type)
+    {
         return Err(not_allowed(&request.grant_type));
     }
     let tokens = match request.grant_type.as_str() {
         DEVICE_CODE => {
-            by_device_code(shared, required(&request.device_code, "device_code")?, client_id).await?
+            by_device_code(
+                shared,
+                required(&request.device_code, "device_code")?,
+                client_id,
+            )
+            .await?
         }
         _ => {
             let token = required(&request.refresh_token, "refresh_token")?;
-            shared.authority().refresh(token, client_id, shared.options.access_token_lifetime)?
+            shared
+                .authority()
+                .refresh(token, client_id, shared.options.access_token_lifetime)?
         }
     };
     Ok(Json(answer(&tokens)))
@@ -67,24 +84,39 @@ fn not_allowed(grant_type: &str) -> OAuthError {
         DEVICE_CODE | REFRESH_TOKEN => {
             OAuthError::bad("unauthorized_client", "not registered for this grant")
         }
-        _ => OAuthError::bad("unsupported_grant_type", "only the device grant and refresh"),
+        _ => OAuthError::bad(
+            "unsupported_grant_type",
+            "only the device grant and refresh",
+        ),
     }
 }
 
 fn required<'a>(value: &'a Option<String>, name: &str) -> Result<&'a str, OAuthError> {
-    value.as_deref().ok_or_else(|| OAuthError::invalid_request(format!("{name} is missing")))
+    value
+        .as_deref()
+        .ok_or_else(|| OAuthError::invalid_request(format!("{name} is missing")))
 }
 
-/// RFC 8628, "Device Access Token Request". The device exists before the client can tell anybody that it does; where the
-/// homeserver cannot be told of it, the code is not used up.
-async fn by_device_code(shared: &Shared, device_code: &str, client_id: &str) -> Result<Tokens, OAuthError> {
+/// RFC 8628, "Device Access Token Request". The device exists before the client can tell anybody
+/// that it does; where the homeserver cannot be told of it, the code is not used up.
+async fn by_device_code(
+    shared: &Shared,
+    device_code: &str,
+    client_id: &str,
+) -> Result<Tokens, OAuthError> {
     let (device_id, client_name) = allowed(shared, device_code, client_id)?;
     shared.device_comes(&device_id, &client_name).await?;
-    shared.authority().collect(device_code, shared.options.access_token_lifetime)
+    shared
+        .authority()
+        .collect(device_code, shared.options.access_token_lifetime)
 }
 
 /// The device that the person allowed, and what it is to be called.
-fn allowed(shared: &Shared, device_code: &str, client_id: &str) -> Result<(String, String), OAuthError> {
+fn allowed(
+    shared: &Shared,
+    device_code: &str,
+    client_id: &str,
+) -> Result<(String, String), OAuthError> {
     let mut authority = shared.authority();
     let client_name = authority.client(client_id)?.name().to_owned();
     let grant = authority.grant(device_code, client_id)?;
@@ -94,11 +126,16 @@ fn allowed(shared: &Shared, device_code: &str, client_id: &str) -> Result<(Strin
     if shared.faults.is_set(&Fault::ConsentDenied) {
         grant.deny();
     }
-    if shared.faults.strikes(|fault| matches!(fault, Fault::SlowDown { .. })) {
+    if shared
+        .faults
+        .strikes(|fault| matches!(fault, Fault::SlowDown { .. }))
+    {
         return Err(grant.slow_down());
     }
     grant.poll(Instant::now())?;
-    let name = grant.model.as_ref().map_or(client_name.clone(), |model| format!("{client_name} on {model}"));
+    let name = grant.model.as_ref().map_or(client_name.clone(), |model| {
+        format!("{client_name} on {model}")
+    });
     Ok((grant.scope.device_id.clone(), name))
 }
 
@@ -112,13 +149,15 @@ fn answer(tokens: &Tokens) -> Value {
     })
 }
 
-/// `POST /oauth2/revoke`. RFC 7009, section 2.2: 200 as well for a token that is unknown, has expired or was replaced; its
-/// session, if there is one, goes on.
+/// `POST /oauth2/revoke`. RFC 7009, section 2.2: 200 as well for a token that is unknown, has
+/// expired or was replaced; its session, if there is one, goes on.
 pub(super) async fn revoke(
     State(shared): State<Arc<Shared>>,
     Params(request): Params<Revocation>,
 ) -> Result<StatusCode, OAuthError> {
-    let client_id = request.client_id.ok_or_else(|| OAuthError::invalid_client("client_id is missing"))?;
+    let client_id = request
+        .client_id
+        .ok_or_else(|| OAuthError::invalid_client("client_id is missing"))?;
     shared.authority().client(&client_id)?;
     if shared.faults.is_set(&Fault::RevocationFails) {
         return Err(OAuthError::overloaded());

@@ -1,6 +1,7 @@
 //! The consent page in a real headless Chromium with scripts turned off, driven over WebDriver.
 //!
-//! `#[ignore]`: it needs Debian's `chromium` and `chromium-driver`. `cargo xtask test` runs it, and says what to install.
+//! `#[ignore]`: it needs Debian's `chromium` and `chromium-driver`. `cargo xtask test` runs it, and
+//! says what to install.
 
 use std::{
     io::{BufRead, BufReader},
@@ -25,42 +26,73 @@ struct Browser {
 
 impl Browser {
     async fn open() -> Self {
-        let mut driver =
-            Command::new(DRIVER).arg("--port=0").stdout(Stdio::piped()).spawn().unwrap_or_else(|error| {
+        let mut driver = Command::new(DRIVER)
+            .arg("--port=0")
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap_or_else(|error| {
                 panic!("{DRIVER}: {error}; apt-get install chromium chromium-driver")
             });
         let port = port(&mut driver);
         let http = Client::builder().no_proxy().build().unwrap();
-        let mut browser = Self { driver, http, session: format!("http://127.0.0.1:{port}/session") };
+        let mut browser = Self {
+            driver,
+            http,
+            session: format!("http://127.0.0.1:{port}/session"),
+        };
         let session = browser
-            .call(Method::POST, "", &json!({ "capabilities": { "alwaysMatch": capabilities() } }))
+            .call(
+                Method::POST,
+                "",
+                &json!({ "capabilities": { "alwaysMatch": capabilities() } }),
+            )
             .await;
-        browser.session = format!("{}/{}", browser.session, session["sessionId"].as_str().unwrap());
+        browser.session = format!(
+            "{}/{}",
+            browser.session,
+            session["sessionId"].as_str().unwrap()
+        );
         browser
     }
 
     async fn call(&self, method: Method, path: &str, body: &Value) -> Value {
-        let request = self.http.request(method.clone(), format!("{}{path}", self.session));
-        let request = if method == Method::POST { request.json(body) } else { request };
+        let request = self
+            .http
+            .request(method.clone(), format!("{}{path}", self.session));
+        let request = if method == Method::POST {
+            request.json(body)
+        } else {
+            request
+        };
         let answer: Value = request.send().await.unwrap().json().await.unwrap();
         assert!(answer["value"]["error"].is_null(), "{path}: {answer}");
         answer["value"].clone()
     }
 
     async fn go(&self, url: &str) {
-        self.call(Method::POST, "/url", &json!({ "url": url })).await;
+        self.call(Method::POST, "/url", &json!({ "url": url }))
+            .await;
     }
 
     /// The path of an element that must be there.
     async fn find(&self, css: &str) -> String {
-        let found =
-            self.call(Method::POST, "/element", &json!({ "using": "css selector", "value": css })).await;
+        let found = self
+            .call(
+                Method::POST,
+                "/element",
+                &json!({ "using": "css selector", "value": css }),
+            )
+            .await;
         format!("/element/{}", found[ELEMENT].as_str().unwrap())
     }
 
     async fn text(&self, css: &str) -> String {
         let path = format!("{}/text", self.find(css).await);
-        self.call(Method::GET, &path, &Value::Null).await.as_str().unwrap().to_owned()
+        self.call(Method::GET, &path, &Value::Null)
+            .await
+            .as_str()
+            .unwrap()
+            .to_owned()
     }
 
     async fn click(&self, css: &str) {
@@ -70,7 +102,8 @@ impl Browser {
 
     async fn type_into(&self, css: &str, text: &str) {
         let path = format!("{}/value", self.find(css).await);
-        self.call(Method::POST, &path, &json!({ "text": text })).await;
+        self.call(Method::POST, &path, &json!({ "text": text }))
+            .await;
     }
 
     async fn close(mut self) {
@@ -109,7 +142,8 @@ fn capabilities() -> Value {
     ];
     // 2: blocked. The page must work without scripts.
     let preferences = json!({ "profile.managed_default_content_settings.javascript": 2 });
-    // The driver may answer a click before the page that it leads to is there: an element is waited for.
+    // The driver may answer a click before the page that it leads to is there: an element is waited
+    // for.
     let timeouts = json!({ "implicit": 20_000 });
     json!({ "goog:chromeOptions": { "args": arguments, "prefs": preferences }, "timeouts": timeouts })
 }
@@ -129,8 +163,13 @@ async fn a_person_allows_in_a_browser_without_scripts() {
     let (client_id, grant) = waiting_grant(&world, "NEWDEVICE1").await;
     let browser = Browser::open().await;
 
-    browser.go(grant["verification_uri_complete"].as_str().unwrap()).await;
-    assert_eq!(browser.text("#user-code").await, grant["user_code"].as_str().unwrap());
+    browser
+        .go(grant["verification_uri_complete"].as_str().unwrap())
+        .await;
+    assert_eq!(
+        browser.text("#user-code").await,
+        grant["user_code"].as_str().unwrap()
+    );
     assert_eq!(browser.text("#client").await, "A new device");
     assert_eq!(browser.text("#client-host").await, "client.example");
     assert_eq!(browser.text("#user").await, world.sandbox.user_id());
@@ -141,27 +180,45 @@ async fn a_person_allows_in_a_browser_without_scripts() {
     assert!(result.contains("is being signed in"), "{result}");
     browser.close().await;
 
-    let (status, tokens) = world.poll(&client_id, grant["device_code"].as_str().unwrap()).await;
+    let (status, tokens) = world
+        .poll(&client_id, grant["device_code"].as_str().unwrap())
+        .await;
     assert_eq!(status, 200, "{tokens}");
 }
 
 #[tokio::test]
 #[ignore = "needs chromium and chromedriver: cargo xtask test"]
 async fn a_person_types_the_code_and_denies_in_a_browser_without_scripts() {
-    let world = world_with(matrix_qr_sandbox::Options { auto_fill_code: false, ..options() }).await;
+    let world = world_with(matrix_qr_sandbox::Options {
+        auto_fill_code: false,
+        ..options()
+    })
+    .await;
     let (client_id, grant) = waiting_grant(&world, "NEWDEVICE2").await;
     assert!(grant["verification_uri_complete"].is_null());
     let browser = Browser::open().await;
 
-    browser.go(grant["verification_uri"].as_str().unwrap()).await;
-    browser.type_into("#code", &grant["user_code"].as_str().unwrap().to_lowercase()).await;
+    browser
+        .go(grant["verification_uri"].as_str().unwrap())
+        .await;
+    browser
+        .type_into(
+            "#code",
+            &grant["user_code"].as_str().unwrap().to_lowercase(),
+        )
+        .await;
     browser.click("#continue").await;
-    assert_eq!(browser.text("#user-code").await, grant["user_code"].as_str().unwrap());
+    assert_eq!(
+        browser.text("#user-code").await,
+        grant["user_code"].as_str().unwrap()
+    );
     browser.click("#deny").await;
     let result = browser.text("#result").await;
     assert!(result.contains("was not signed in"), "{result}");
     browser.close().await;
 
-    let (_, refused) = world.poll(&client_id, grant["device_code"].as_str().unwrap()).await;
+    let (_, refused) = world
+        .poll(&client_id, grant["device_code"].as_str().unwrap())
+        .await;
     assert_eq!(refused["error"], "access_denied");
 }

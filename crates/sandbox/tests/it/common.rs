@@ -1,4 +1,5 @@
-//! A sandbox, a client for it, and a device that signs with another library than the server verifies with.
+//! A sandbox, a client for it, and a device that signs with another library than the server
+//! verifies with.
 
 use std::time::Duration;
 
@@ -19,7 +20,10 @@ pub struct TestEnv {
 
 /// No waiting between polls: a test is not a person.
 pub fn options() -> Options {
-    Options { token_interval: Duration::ZERO, ..Options::default() }
+    Options {
+        token_interval: Duration::ZERO,
+        ..Options::default()
+    }
 }
 
 pub async fn world() -> TestEnv {
@@ -31,7 +35,11 @@ pub async fn world_with(options: Options) -> TestEnv {
 }
 
 pub fn around(sandbox: Sandbox) -> TestEnv {
-    let http = Client::builder().no_proxy().redirect(Policy::none()).build().unwrap();
+    let http = Client::builder()
+        .no_proxy()
+        .redirect(Policy::none())
+        .build()
+        .unwrap();
     TestEnv { sandbox, http }
 }
 
@@ -84,7 +92,11 @@ impl TestEnv {
     }
 
     pub async fn first(&self) -> String {
-        self.sandbox.first_session(FIRST).await.unwrap().access_token
+        self.sandbox
+            .first_session(FIRST)
+            .await
+            .unwrap()
+            .access_token
     }
 
     pub async fn form(&self, path: &str, fields: &[(&str, &str)]) -> Reply {
@@ -92,7 +104,12 @@ impl TestEnv {
     }
 
     pub async fn register(&self, metadata: &Value) -> Reply {
-        reply(self.http.post(self.issuer("oauth2/registration")).json(metadata)).await
+        reply(
+            self.http
+                .post(self.issuer("oauth2/registration"))
+                .json(metadata),
+        )
+        .await
     }
 
     pub async fn client_id(&self) -> String {
@@ -102,21 +119,37 @@ impl TestEnv {
     }
 
     pub async fn authorize(&self, client_id: &str, scope: &str) -> Reply {
-        self.form("oauth2/device", &[("client_id", client_id), ("scope", scope)]).await
+        self.form(
+            "oauth2/device",
+            &[("client_id", client_id), ("scope", scope)],
+        )
+        .await
     }
 
     pub async fn poll(&self, client_id: &str, device_code: &str) -> Reply {
-        let fields = [("grant_type", DEVICE_CODE), ("client_id", client_id), ("device_code", device_code)];
+        let fields = [
+            ("grant_type", DEVICE_CODE),
+            ("client_id", client_id),
+            ("device_code", device_code),
+        ];
         self.form("oauth2/token", &fields).await
     }
 
     pub async fn refresh(&self, client_id: &str, token: &str) -> Reply {
-        let fields = [("grant_type", "refresh_token"), ("client_id", client_id), ("refresh_token", token)];
+        let fields = [
+            ("grant_type", "refresh_token"),
+            ("client_id", client_id),
+            ("refresh_token", token),
+        ];
         self.form("oauth2/token", &fields).await
     }
 
     pub async fn revoke(&self, client_id: &str, token: &str) -> Reply {
-        self.form("oauth2/revoke", &[("client_id", client_id), ("token", token)]).await
+        self.form(
+            "oauth2/revoke",
+            &[("client_id", client_id), ("token", token)],
+        )
+        .await
     }
 
     /// A device code, and the user code that goes with it.
@@ -136,13 +169,21 @@ impl TestEnv {
     }
 
     pub async fn page(&self, method: Method, path: &str) -> (StatusCode, String) {
-        let response = self.http.request(method, self.issuer(path)).send().await.unwrap();
+        let response = self
+            .http
+            .request(method, self.issuer(path))
+            .send()
+            .await
+            .unwrap();
         (response.status(), response.text().await.unwrap())
     }
 }
 
 pub fn text(body: &Value, field: &str) -> String {
-    body[field].as_str().unwrap_or_else(|| panic!("{field} in {body}")).to_owned()
+    body[field]
+        .as_str()
+        .unwrap_or_else(|| panic!("{field} in {body}"))
+        .to_owned()
 }
 
 /// A key that signs JSON for a user, under an id.
@@ -155,26 +196,38 @@ pub struct Signer {
 
 impl Signer {
     pub fn device(user_id: &str, device_id: &str) -> Self {
-        Self { secret: Ed25519SecretKey::new(), user_id: user_id.to_owned(), name: device_id.to_owned() }
+        Self {
+            secret: Ed25519SecretKey::new(),
+            user_id: user_id.to_owned(),
+            name: device_id.to_owned(),
+        }
     }
 
     /// A cross-signing key, named after itself.
     pub fn cross_signing(user_id: &str) -> Self {
         let secret = Ed25519SecretKey::new();
         let name = secret.public_key().to_base64();
-        Self { secret, user_id: user_id.to_owned(), name }
+        Self {
+            secret,
+            user_id: user_id.to_owned(),
+            name,
+        }
     }
 
     pub fn public(&self) -> String {
         self.secret.public_key().to_base64()
     }
 
-    /// `serde_json` sorts keys and writes no spaces: with ASCII and integers that is canonical JSON.
+    /// `serde_json` sorts keys and writes no spaces: with ASCII and integers that is canonical
+    /// JSON.
     pub fn sign(&self, object: &mut Value) {
         let mut bare = object.clone();
         bare.as_object_mut().unwrap().remove("signatures");
         bare.as_object_mut().unwrap().remove("unsigned");
-        let signature = self.secret.sign(serde_json::to_string(&bare).unwrap().as_bytes()).to_base64();
+        let signature = self
+            .secret
+            .sign(serde_json::to_string(&bare).unwrap().as_bytes())
+            .to_base64();
         object["signatures"][&self.user_id][format!("ed25519:{}", self.name)] = signature.into();
     }
 
@@ -207,7 +260,8 @@ impl Signer {
     /// The public form of this cross-signing key.
     pub fn published(&self, usage: &str, master: Option<&Signer>) -> Value {
         let id = format!("ed25519:{}", self.public());
-        let mut key = json!({ "user_id": self.user_id, "usage": [usage], "keys": { id: self.public() } });
+        let mut key =
+            json!({ "user_id": self.user_id, "usage": [usage], "keys": { id: self.public() } });
         if let Some(master) = master {
             master.sign(&mut key);
         }
@@ -225,7 +279,11 @@ pub struct Identity {
 impl Identity {
     pub fn new(user_id: &str) -> Self {
         let [master, self_signing, user_signing] = [(); 3].map(|()| Signer::cross_signing(user_id));
-        Self { master, self_signing, user_signing }
+        Self {
+            master,
+            self_signing,
+            user_signing,
+        }
     }
 
     pub fn upload(&self) -> Value {

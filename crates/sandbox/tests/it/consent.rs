@@ -8,12 +8,20 @@ const BANNER: &str = "matrix-qr sandbox: for tests and demos only";
 
 /// The value of the hidden field.
 fn hidden(page: &str, name: &str) -> String {
-    let (_, rest) = page.split_once(&format!("name=\"{name}\" value=\"")).unwrap();
+    let (_, rest) = page
+        .split_once(&format!("name=\"{name}\" value=\""))
+        .unwrap();
     rest.split_once('"').unwrap().0.to_owned()
 }
 
 async fn answer(world: &TestEnv, fields: &[(&str, &str)]) -> (StatusCode, String) {
-    let response = world.http.post(world.issuer("link")).form(fields).send().await.unwrap();
+    let response = world
+        .http
+        .post(world.issuer("link"))
+        .form(fields)
+        .send()
+        .await
+        .unwrap();
     (response.status(), response.text().await.unwrap())
 }
 
@@ -26,19 +34,37 @@ async fn a_person_allows_with_forms_alone() {
     let (status, page) = world.page(Method::GET, "link").await;
     assert_eq!(status, 200);
     assert!(page.contains("id=\"code\" name=\"code\"") && page.contains(BANNER));
-    let typed = format!("link?code={}-{}", &user_code[..3].to_lowercase(), &user_code[3..]);
+    let typed = format!(
+        "link?code={}-{}",
+        &user_code[..3].to_lowercase(),
+        &user_code[3..]
+    );
     let (status, page) = world.page(Method::GET, &typed).await;
     assert_eq!(status, 200);
     let user_id = world.sandbox.user_id();
-    for shown in ["A new device", "client.example", &user_code, "Another device", &user_id, NEW, BANNER] {
+    for shown in [
+        "A new device",
+        "client.example",
+        &user_code,
+        "Another device",
+        &user_id,
+        NEW,
+        BANNER,
+    ] {
         assert!(page.contains(shown), "{shown} in {page}");
     }
     assert!(page.contains("id=\"allow\" name=\"action\" value=\"allow\""));
     assert!(page.contains("id=\"deny\" name=\"action\" value=\"deny\""));
 
     let csrf = hidden(&page, "csrf");
-    let fields = [("code", hidden(&page, "code")), ("csrf", csrf), ("action", "allow".to_owned())];
-    let fields = fields.each_ref().map(|(name, value)| (*name, value.as_str()));
+    let fields = [
+        ("code", hidden(&page, "code")),
+        ("csrf", csrf),
+        ("action", "allow".to_owned()),
+    ];
+    let fields = fields
+        .each_ref()
+        .map(|(name, value)| (*name, value.as_str()));
     let (status, page) = answer(&world, &fields).await;
     assert_eq!(status, 200);
     assert!(page.contains("id=\"result\"") && page.contains("Allowed"));
@@ -58,10 +84,28 @@ async fn a_device_is_called_after_its_user_agent() {
         ("<b>/1 (<b>; Linux)", "&lt;b&gt;"),
     ] {
         let form = [("client_id", client_id.as_str()), ("scope", &scope(NEW))];
-        let request = world.http.post(world.issuer("oauth2/device")).header("user-agent", agent).form(&form);
-        let codes = request.send().await.unwrap().json::<serde_json::Value>().await.unwrap();
-        let (_, page) = world.page(Method::GET, &format!("link?code={}", text(&codes, "user_code"))).await;
-        assert!(page.contains(&format!("id=\"device-name\">{name}<")), "{agent}: {page}");
+        let request = world
+            .http
+            .post(world.issuer("oauth2/device"))
+            .header("user-agent", agent)
+            .form(&form);
+        let codes = request
+            .send()
+            .await
+            .unwrap()
+            .json::<serde_json::Value>()
+            .await
+            .unwrap();
+        let (_, page) = world
+            .page(
+                Method::GET,
+                &format!("link?code={}", text(&codes, "user_code")),
+            )
+            .await;
+        assert!(
+            page.contains(&format!("id=\"device-name\">{name}<")),
+            "{agent}: {page}"
+        );
     }
 }
 
@@ -70,12 +114,21 @@ async fn a_person_denies() {
     let world = world().await;
     let client_id = world.client_id().await;
     let (device_code, user_code) = world.begin(&client_id, NEW).await;
-    let (_, page) = world.page(Method::GET, &format!("link?code={user_code}")).await;
+    let (_, page) = world
+        .page(Method::GET, &format!("link?code={user_code}"))
+        .await;
     let csrf = hidden(&page, "csrf");
-    let (status, page) = answer(&world, &[("code", &user_code), ("csrf", &csrf), ("action", "deny")]).await;
+    let (status, page) = answer(
+        &world,
+        &[("code", &user_code), ("csrf", &csrf), ("action", "deny")],
+    )
+    .await;
     assert_eq!(status, 200);
     assert!(page.contains("id=\"result\"") && page.contains("Denied"));
-    assert_eq!(world.poll(&client_id, &device_code).await.1["error"], "access_denied");
+    assert_eq!(
+        world.poll(&client_id, &device_code).await.1["error"],
+        "access_denied"
+    );
 }
 
 #[tokio::test]
@@ -83,13 +136,44 @@ async fn a_form_from_elsewhere_changes_nothing() {
     let world = world().await;
     let client_id = world.client_id().await;
     let (_, user_code) = world.begin(&client_id, NEW).await;
-    let (_, page) = world.page(Method::GET, &format!("link?code={user_code}")).await;
+    let (_, page) = world
+        .page(Method::GET, &format!("link?code={user_code}"))
+        .await;
     let csrf = hidden(&page, "csrf");
-    assert_eq!(answer(&world, &[("code", &user_code), ("csrf", "guess"), ("action", "allow")]).await.0, 403);
-    assert_eq!(answer(&world, &[("code", &user_code), ("action", "allow")]).await.0, 403);
-    assert_eq!(answer(&world, &[("code", &user_code), ("csrf", &csrf), ("action", "maybe")]).await.0, 403);
-    let fields = [("code", user_code.as_str()), ("csrf", &csrf), ("action", "allow")];
-    let cross = world.http.post(world.issuer("link")).header("sec-fetch-site", "cross-site").form(&fields);
+    assert_eq!(
+        answer(
+            &world,
+            &[("code", &user_code), ("csrf", "guess"), ("action", "allow")]
+        )
+        .await
+        .0,
+        403
+    );
+    assert_eq!(
+        answer(&world, &[("code", &user_code), ("action", "allow")])
+            .await
+            .0,
+        403
+    );
+    assert_eq!(
+        answer(
+            &world,
+            &[("code", &user_code), ("csrf", &csrf), ("action", "maybe")]
+        )
+        .await
+        .0,
+        403
+    );
+    let fields = [
+        ("code", user_code.as_str()),
+        ("csrf", &csrf),
+        ("action", "allow"),
+    ];
+    let cross = world
+        .http
+        .post(world.issuer("link"))
+        .header("sec-fetch-site", "cross-site")
+        .form(&fields);
     assert_eq!(cross.send().await.unwrap().status(), 403);
     assert_eq!(world.sandbox.pending(), std::slice::from_ref(&user_code));
 }
@@ -108,9 +192,16 @@ async fn what_the_client_calls_itself_is_text() {
     let mut metadata = client_metadata();
     metadata["client_name"] = "<script>alert('x')</script>\"&".into();
     let (_, client) = world.register(&metadata).await;
-    let (status, asked) = world.authorize(&text(&client, "client_id"), &scope("NEW'DEVICE&1")).await;
+    let (status, asked) = world
+        .authorize(&text(&client, "client_id"), &scope("NEW'DEVICE&1"))
+        .await;
     assert_eq!(status, 200);
-    let (_, page) = world.page(Method::GET, &format!("link?code={}", text(&asked, "user_code"))).await;
+    let (_, page) = world
+        .page(
+            Method::GET,
+            &format!("link?code={}", text(&asked, "user_code")),
+        )
+        .await;
     assert!(!page.contains("<script"), "{page}");
     assert!(page.contains("&lt;script&gt;alert(&#39;x&#39;)&lt;/script&gt;&quot;&amp;"));
     assert!(page.contains("NEW&#39;DEVICE&amp;1"));
@@ -123,8 +214,12 @@ async fn pages_run_nothing_and_cannot_be_framed() {
         let response = world.http.get(world.issuer(path)).send().await.unwrap();
         let headers = response.headers().clone();
         let policy = headers["content-security-policy"].to_str().unwrap();
-        for rule in ["default-src 'none'", "form-action 'self'", "frame-ancestors 'none'", "base-uri 'none'"]
-        {
+        for rule in [
+            "default-src 'none'",
+            "form-action 'self'",
+            "frame-ancestors 'none'",
+            "base-uri 'none'",
+        ] {
             assert!(policy.contains(rule), "{rule}");
         }
         assert_eq!(headers["x-frame-options"], "DENY");
@@ -132,7 +227,12 @@ async fn pages_run_nothing_and_cannot_be_framed() {
         assert_eq!(headers["cache-control"], "no-store");
         assert!(response.text().await.unwrap().contains(BANNER));
     }
-    let style = world.http.get(world.issuer("style.css")).send().await.unwrap();
+    let style = world
+        .http
+        .get(world.issuer("style.css"))
+        .send()
+        .await
+        .unwrap();
     assert_eq!(style.headers()["content-type"], "text/css; charset=utf-8");
 }
 

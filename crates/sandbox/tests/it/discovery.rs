@@ -5,14 +5,31 @@ use crate::common::{DEVICE_CODE, reply, world};
 #[tokio::test]
 async fn the_homeserver_is_found_and_says_what_it_can() {
     let world = world().await;
-    let well_known = world.sandbox.homeserver().join(".well-known/matrix/client").unwrap();
+    let well_known = world
+        .sandbox
+        .homeserver()
+        .join(".well-known/matrix/client")
+        .unwrap();
     let (status, body) = reply(world.http.get(well_known)).await;
-    let base_url = world.sandbox.homeserver().as_str().trim_end_matches('/').to_owned();
-    assert_eq!((status.as_u16(), body), (200, json!({ "m.homeserver": { "base_url": base_url } })));
+    let base_url = world
+        .sandbox
+        .homeserver()
+        .as_str()
+        .trim_end_matches('/')
+        .to_owned();
+    assert_eq!(
+        (status.as_u16(), body),
+        (200, json!({ "m.homeserver": { "base_url": base_url } }))
+    );
 
     let (_, body) = reply(world.http.get(world.hs("versions"))).await;
     assert_eq!(body["unstable_features"]["org.matrix.msc4108"], true);
-    assert!(body["versions"].as_array().unwrap().contains(&json!("v1.15")));
+    assert!(
+        body["versions"]
+            .as_array()
+            .unwrap()
+            .contains(&json!("v1.15"))
+    );
 }
 
 #[tokio::test]
@@ -22,9 +39,17 @@ async fn every_way_to_the_metadata_leads_to_the_same() {
     for path in ["v1/auth_issuer", "unstable/org.matrix.msc2965/auth_issuer"] {
         assert_eq!(reply(world.http.get(world.hs(path))).await.1, issuer);
     }
-    let (status, metadata) = reply(world.http.get(world.issuer(".well-known/openid-configuration"))).await;
+    let (status, metadata) = reply(
+        world
+            .http
+            .get(world.issuer(".well-known/openid-configuration")),
+    )
+    .await;
     assert_eq!(status, 200);
-    for path in ["v1/auth_metadata", "unstable/org.matrix.msc2965/auth_metadata"] {
+    for path in [
+        "v1/auth_metadata",
+        "unstable/org.matrix.msc2965/auth_metadata",
+    ] {
         assert_eq!(reply(world.http.get(world.hs(path))).await.1, metadata);
     }
     assert_eq!(metadata["issuer"], issuer["issuer"]);
@@ -32,8 +57,19 @@ async fn every_way_to_the_metadata_leads_to_the_same() {
         metadata["grant_types_supported"],
         json!(["authorization_code", DEVICE_CODE, "refresh_token"])
     );
-    assert!(metadata["scopes_supported"].as_array().unwrap().contains(&json!("openid")));
-    for endpoint in ["authorization", "token", "registration", "revocation", "device_authorization"] {
+    assert!(
+        metadata["scopes_supported"]
+            .as_array()
+            .unwrap()
+            .contains(&json!("openid"))
+    );
+    for endpoint in [
+        "authorization",
+        "token",
+        "registration",
+        "revocation",
+        "device_authorization",
+    ] {
         let url = metadata[format!("{endpoint}_endpoint")].as_str().unwrap();
         assert!(url.starts_with(world.sandbox.issuer().as_str()), "{url}");
     }
@@ -43,7 +79,13 @@ async fn every_way_to_the_metadata_leads_to_the_same() {
 async fn unknown_endpoints_are_unrecognized() {
     let world = world().await;
     let (status, body) = reply(world.http.get(world.hs("r0/devices"))).await;
-    assert_eq!((status.as_u16(), &body["errcode"]), (404, &json!("M_UNRECOGNIZED")));
+    assert_eq!(
+        (status.as_u16(), &body["errcode"]),
+        (404, &json!("M_UNRECOGNIZED"))
+    );
     let (status, body) = reply(world.http.delete(world.hs("v3/devices"))).await;
-    assert_eq!((status.as_u16(), &body["errcode"]), (405, &json!("M_UNRECOGNIZED")));
+    assert_eq!(
+        (status.as_u16(), &body["errcode"]),
+        (405, &json!("M_UNRECOGNIZED"))
+    );
 }

@@ -10,7 +10,10 @@ use crate::common::{
 const NEW: &str = "NEWDEVICE1";
 
 fn errcode((status, body): &Reply) -> (u16, &str) {
-    (status.as_u16(), body["errcode"].as_str().unwrap_or_default())
+    (
+        status.as_u16(),
+        body["errcode"].as_str().unwrap_or_default(),
+    )
 }
 
 async fn metadata(world: &TestEnv) -> Value {
@@ -28,11 +31,22 @@ async fn poll_error(world: &TestEnv) -> String {
 async fn no_oauth() {
     let world = faulty(Fault::NoOauth).await;
     for path in ["v1/auth_metadata", "v1/auth_issuer"] {
-        assert_eq!(errcode(&reply(world.http.get(world.hs(path))).await), (404, "M_UNRECOGNIZED"));
+        assert_eq!(
+            errcode(&reply(world.http.get(world.hs(path))).await),
+            (404, "M_UNRECOGNIZED")
+        );
         let path = path.replace("v1", "unstable/org.matrix.msc2965");
-        assert_eq!(errcode(&reply(world.http.get(world.hs(&path))).await), (404, "M_UNRECOGNIZED"));
+        assert_eq!(
+            errcode(&reply(world.http.get(world.hs(&path))).await),
+            (404, "M_UNRECOGNIZED")
+        );
     }
-    let openid = world.http.get(world.issuer(".well-known/openid-configuration")).send().await.unwrap();
+    let openid = world
+        .http
+        .get(world.issuer(".well-known/openid-configuration"))
+        .send()
+        .await
+        .unwrap();
     assert_eq!(openid.status(), 404);
     world.sandbox.faults().unset(&Fault::NoOauth);
     assert!(metadata(&world).await["issuer"].is_string());
@@ -42,7 +56,10 @@ async fn no_oauth() {
 async fn no_device_grant() {
     let metadata = metadata(&faulty(Fault::NoDeviceGrant).await).await;
     assert_eq!(metadata.get("device_authorization_endpoint"), None);
-    assert_eq!(metadata["grant_types_supported"], json!(["authorization_code", "refresh_token"]));
+    assert_eq!(
+        metadata["grant_types_supported"],
+        json!(["authorization_code", "refresh_token"])
+    );
 }
 
 /// The homeserver has not heard of it.
@@ -50,10 +67,19 @@ async fn no_device_grant() {
 async fn device_grant_disabled() {
     let world = faulty(Fault::DeviceGrantDisabled).await;
     assert!(metadata(&world).await["device_authorization_endpoint"].is_string());
-    let own = reply(world.http.get(world.issuer(".well-known/openid-configuration"))).await.1;
+    let own = reply(
+        world
+            .http
+            .get(world.issuer(".well-known/openid-configuration")),
+    )
+    .await
+    .1;
     assert_eq!(own.get("device_authorization_endpoint"), None);
     let (status, body) = world.authorize(&world.client_id().await, &scope(NEW)).await;
-    assert_eq!((status.as_u16(), text(&body, "error").as_str()), (400, "unauthorized_client"));
+    assert_eq!(
+        (status.as_u16(), text(&body, "error").as_str()),
+        (400, "unauthorized_client")
+    );
 }
 
 #[tokio::test]
@@ -68,29 +94,47 @@ async fn devices_that_are_not_what_they_are() {
     let world = faulty(Fault::DeviceIdTaken).await;
     let token = world.first().await;
     let (status, body) = world.get(&token, "v3/devices/NOBODYATALL").await;
-    assert_eq!((status.as_u16(), body), (200, json!({ "device_id": "NOBODYATALL" })));
+    assert_eq!(
+        (status.as_u16(), body),
+        (200, json!({ "device_id": "NOBODYATALL" }))
+    );
 
     world.sandbox.faults().clear();
     world.sandbox.faults().set(Fault::DeviceMissingAfterSuccess);
     let client_id = world.client_id().await;
     world.sign_in(&client_id, NEW).await;
-    assert_eq!(errcode(&world.get(&token, "v3/devices/NEWDEVICE1").await), (404, "M_NOT_FOUND"));
+    assert_eq!(
+        errcode(&world.get(&token, "v3/devices/NEWDEVICE1").await),
+        (404, "M_NOT_FOUND")
+    );
 
     world.sandbox.faults().clear();
     assert_eq!(world.get(&token, "v3/devices/NEWDEVICE1").await.0, 200);
     world.sandbox.faults().set(Fault::DevicesError);
-    assert_eq!(errcode(&world.get(&token, "v3/devices/NEWDEVICE1").await), (500, "M_UNKNOWN"));
+    assert_eq!(
+        errcode(&world.get(&token, "v3/devices/NEWDEVICE1").await),
+        (500, "M_UNKNOWN")
+    );
 }
 
 #[tokio::test]
 async fn a_device_names_itself_where_it_may() {
     let world = faulty(Fault::DeviceNameRefused).await;
     let token = world.first().await;
-    let (path, name) = (format!("v3/devices/{FIRST}"), json!({ "display_name": "The attic" }));
-    assert_eq!(errcode(&world.put(&token, &path, &name).await), (403, "M_FORBIDDEN"));
+    let (path, name) = (
+        format!("v3/devices/{FIRST}"),
+        json!({ "display_name": "The attic" }),
+    );
+    assert_eq!(
+        errcode(&world.put(&token, &path, &name).await),
+        (403, "M_FORBIDDEN")
+    );
     world.sandbox.faults().clear();
     assert_eq!(world.put(&token, &path, &name).await.0, 200);
-    assert_eq!(world.get(&token, &path).await.1["display_name"], "The attic");
+    assert_eq!(
+        world.get(&token, &path).await.1["display_name"],
+        "The attic"
+    );
     assert_eq!(world.sandbox.record().device_names[FIRST], "The attic");
     let nobody = world.put(&token, "v3/devices/NOBODYATALL", &name).await;
     assert_eq!(errcode(&nobody), (404, "M_NOT_FOUND"));
@@ -123,9 +167,18 @@ async fn verification_uris() {
 
 #[tokio::test]
 async fn outcomes_of_a_poll() {
-    assert_eq!(poll_error(&faulty(Fault::ConsentDenied).await).await, "access_denied");
-    assert_eq!(poll_error(&faulty(Fault::AuthorizationExpired).await).await, "expired_token");
-    assert_eq!(poll_error(&faulty(Fault::SlowDown { times: 1 }).await).await, "slow_down");
+    assert_eq!(
+        poll_error(&faulty(Fault::ConsentDenied).await).await,
+        "access_denied"
+    );
+    assert_eq!(
+        poll_error(&faulty(Fault::AuthorizationExpired).await).await,
+        "expired_token"
+    );
+    assert_eq!(
+        poll_error(&faulty(Fault::SlowDown { times: 1 }).await).await,
+        "slow_down"
+    );
 }
 
 #[tokio::test]
@@ -135,19 +188,40 @@ async fn counted_faults_end() {
     let (device_code, _) = world.begin(&client_id, NEW).await;
     for _ in 0..2 {
         let fields = [("grant_type", "x")];
-        let response = world.http.post(world.issuer("oauth2/token")).form(&fields).send().await.unwrap();
+        let response = world
+            .http
+            .post(world.issuer("oauth2/token"))
+            .form(&fields)
+            .send()
+            .await
+            .unwrap();
         assert_eq!(response.status(), 502);
-        assert_eq!(response.headers()["content-type"], "text/html; charset=utf-8");
-        assert!(response.text().await.unwrap().contains("matrix-qr sandbox: for tests and demos only"));
+        assert_eq!(
+            response.headers()["content-type"],
+            "text/html; charset=utf-8"
+        );
+        assert!(
+            response
+                .text()
+                .await
+                .unwrap()
+                .contains("matrix-qr sandbox: for tests and demos only")
+        );
     }
-    assert_eq!(world.poll(&client_id, &device_code).await.1["error"], "authorization_pending");
+    assert_eq!(
+        world.poll(&client_id, &device_code).await.1["error"],
+        "authorization_pending"
+    );
 }
 
 #[tokio::test]
 async fn invalid_scope_once() {
     let world = faulty(Fault::InvalidScopeOnce).await;
     let client_id = world.client_id().await;
-    assert_eq!(world.authorize(&client_id, &scope(NEW)).await.1["error"], "invalid_scope");
+    assert_eq!(
+        world.authorize(&client_id, &scope(NEW)).await.1["error"],
+        "invalid_scope"
+    );
     let unstable = scope(NEW).replace("urn:matrix:client", "urn:matrix:org.matrix.msc2967.client");
     assert_eq!(world.authorize(&client_id, &unstable).await.0, 200);
 }
@@ -165,11 +239,19 @@ async fn wrong_identity_is_another_one_that_is_whole() {
     let token = world.first().await;
     let user_id = world.sandbox.user_id();
     let identity = Identity::new(&user_id);
-    world.post(&token, "v3/keys/device_signing/upload", &identity.upload()).await;
+    world
+        .post(&token, "v3/keys/device_signing/upload", &identity.upload())
+        .await;
     world.sandbox.faults().set(Fault::WrongIdentity);
     let query = json!({ "device_keys": { &user_id: [] } });
     let (_, body) = world.post(&token, "v3/keys/query", &query).await;
-    let master = body["master_keys"][&user_id]["keys"].as_object().unwrap().values().next().unwrap().clone();
+    let master = body["master_keys"][&user_id]["keys"]
+        .as_object()
+        .unwrap()
+        .values()
+        .next()
+        .unwrap()
+        .clone();
     assert_ne!(master, identity.master.public());
     let master_id = format!("ed25519:{}", master.as_str().unwrap());
     for field in ["self_signing_keys", "user_signing_keys"] {
@@ -178,20 +260,26 @@ async fn wrong_identity_is_another_one_that_is_whole() {
         key.as_object_mut().unwrap().remove("signatures");
         let public = vodozemac::Ed25519PublicKey::from_base64(master.as_str().unwrap()).unwrap();
         let signature = vodozemac::Ed25519Signature::from_base64(&signature).unwrap();
-        public.verify(serde_json::to_string(&key).unwrap().as_bytes(), &signature).unwrap();
+        public
+            .verify(serde_json::to_string(&key).unwrap().as_bytes(), &signature)
+            .unwrap();
     }
 }
 
 #[tokio::test]
 async fn key_uploads_fail_and_are_recorded() {
-    for (fault, expected) in
-        [(Fault::KeysUploadFails, (500, "M_UNKNOWN")), (Fault::KeysUploadRefused, (400, "M_INVALID_PARAM"))]
-    {
+    for (fault, expected) in [
+        (Fault::KeysUploadFails, (500, "M_UNKNOWN")),
+        (Fault::KeysUploadRefused, (400, "M_INVALID_PARAM")),
+    ] {
         let world = faulty(fault).await;
         let token = world.first().await;
         let device = Signer::device(&world.sandbox.user_id(), FIRST);
         let upload = json!({ "device_keys": device.device_keys() });
-        assert_eq!(errcode(&world.post(&token, "v3/keys/upload", &upload).await), expected);
+        assert_eq!(
+            errcode(&world.post(&token, "v3/keys/upload", &upload).await),
+            expected
+        );
         let record = world.sandbox.record();
         assert_eq!(record.key_uploads.len(), 1);
         assert!(record.key_uploads[0].has_device_signature && !record.key_uploads[0].accepted);
@@ -206,11 +294,13 @@ async fn another_backup() {
     let world = world().await;
     let token = world.first().await;
     let key = "QUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUE";
-    let version =
-        json!({ "algorithm": "m.megolm_backup.v1.curve25519-aes-sha2", "auth_data": { "public_key": key } });
+    let version = json!({ "algorithm": "m.megolm_backup.v1.curve25519-aes-sha2", "auth_data": { "public_key": key } });
     world.post(&token, "v3/room_keys/version", &version).await;
     world.sandbox.faults().set(Fault::BackupOtherVersion);
-    assert_eq!(world.get(&token, "v3/room_keys/version").await.1["version"], "2");
+    assert_eq!(
+        world.get(&token, "v3/room_keys/version").await.1["version"],
+        "2"
+    );
     world.sandbox.faults().clear();
     world.sandbox.faults().set(Fault::BackupOtherKey);
     let (_, body) = world.get(&token, "v3/room_keys/version").await;
@@ -220,15 +310,24 @@ async fn another_backup() {
 
 #[tokio::test]
 async fn slow_homeserver() {
-    let world = faulty(Fault::SlowHomeserver { delay: Duration::from_secs(3600) }).await;
+    let world = faulty(Fault::SlowHomeserver {
+        delay: Duration::from_secs(3600),
+    })
+    .await;
     let metadata = client_metadata();
     tokio::select! {
         answer = reply(world.http.get(world.hs("versions"))) => panic!("answered: {answer:?}"),
         (status, _) = world.register(&metadata) => assert_eq!(status, 201, "the rest is not late"),
     }
     world.sandbox.faults().clear();
-    world.sandbox.faults().set(Fault::SlowHomeserver { delay: Duration::from_millis(10) });
-    assert_eq!(reply(world.http.get(world.hs("versions"))).await.0, 200, "late, but answered");
+    world.sandbox.faults().set(Fault::SlowHomeserver {
+        delay: Duration::from_millis(10),
+    });
+    assert_eq!(
+        reply(world.http.get(world.hs("versions"))).await.0,
+        200,
+        "late, but answered"
+    );
 }
 
 /// A fault that no test above names would be one that nobody has seen working.
@@ -249,16 +348,24 @@ async fn a_locked_account_refreshes_and_is_refused() {
     world.sandbox.faults().set(Fault::AccountLocked);
     let (status, fresh) = world.refresh(&first.client_id, &first.refresh_token).await;
     assert_eq!(status, 200);
-    let answer = world.get(&text(&fresh, "access_token"), "v3/account/whoami").await;
+    let answer = world
+        .get(&text(&fresh, "access_token"), "v3/account/whoami")
+        .await;
     assert_eq!(errcode(&answer), (401, "M_UNKNOWN_TOKEN"));
 }
 
 #[tokio::test]
 async fn a_revocation_fails_or_does_nothing() {
-    for (fault, status) in [(Fault::RevocationFails, 503), (Fault::RevocationIgnored, 200)] {
+    for (fault, status) in [
+        (Fault::RevocationFails, 503),
+        (Fault::RevocationIgnored, 200),
+    ] {
         let world = faulty(fault).await;
         let first = world.sandbox.first_session(FIRST).await.unwrap();
-        assert_eq!(world.revoke(&first.client_id, &first.refresh_token).await.0, status);
+        assert_eq!(
+            world.revoke(&first.client_id, &first.refresh_token).await.0,
+            status
+        );
         assert_eq!(world.get(&first.access_token, "v3/devices").await.0, 200);
     }
 }
@@ -267,8 +374,16 @@ async fn a_revocation_fails_or_does_nothing() {
 #[tokio::test]
 async fn the_homeserver_names_another_issuer() {
     let world = faulty(Fault::OtherIssuer).await;
-    assert_ne!(metadata(&world).await["issuer"], world.sandbox.issuer().as_str());
-    let (_, own) = reply(world.http.get(world.issuer(".well-known/openid-configuration"))).await;
+    assert_ne!(
+        metadata(&world).await["issuer"],
+        world.sandbox.issuer().as_str()
+    );
+    let (_, own) = reply(
+        world
+            .http
+            .get(world.issuer(".well-known/openid-configuration")),
+    )
+    .await;
     assert_eq!(own["issuer"], world.sandbox.issuer().as_str());
 }
 
@@ -276,7 +391,17 @@ async fn the_homeserver_names_another_issuer() {
 async fn an_upload_of_keys_may_hang() {
     let world = faulty(Fault::KeysUploadHangs).await;
     let token = world.first().await;
-    let upload = world.http.post(world.hs("v3/keys/upload")).bearer_auth(token).json(&json!({}));
-    assert!(upload.timeout(Duration::from_millis(200)).send().await.is_err());
+    let upload = world
+        .http
+        .post(world.hs("v3/keys/upload"))
+        .bearer_auth(token)
+        .json(&json!({}));
+    assert!(
+        upload
+            .timeout(Duration::from_millis(200))
+            .send()
+            .await
+            .is_err()
+    );
     assert_eq!(world.sandbox.record().key_uploads.len(), 0);
 }

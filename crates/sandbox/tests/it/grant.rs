@@ -20,30 +20,57 @@ async fn a_grant_from_request_to_device() {
     assert_eq!(status, 200);
     let (device_code, user_code) = (text(&asked, "device_code"), text(&asked, "user_code"));
     assert_eq!(asked["verification_uri"], world.issuer("link"));
-    assert_eq!(asked["verification_uri_complete"], world.issuer(&format!("link?code={user_code}")));
-    assert_eq!((&asked["expires_in"], &asked["interval"]), (&json!(1200), &json!(0)));
+    assert_eq!(
+        asked["verification_uri_complete"],
+        world.issuer(&format!("link?code={user_code}"))
+    );
+    assert_eq!(
+        (&asked["expires_in"], &asked["interval"]),
+        (&json!(1200), &json!(0))
+    );
 
-    assert_eq!(error(&world.poll(&client_id, &device_code).await), (400, "authorization_pending"));
+    assert_eq!(
+        error(&world.poll(&client_id, &device_code).await),
+        (400, "authorization_pending")
+    );
     assert_eq!(world.sandbox.pending(), std::slice::from_ref(&user_code));
     assert_eq!(world.sandbox.next_pending().await, user_code);
     assert_eq!(world.get(&first, "v3/devices/NEWDEVICE1").await.0, 404);
 
     assert!(world.sandbox.decide(&user_code, Decision::Allow));
-    assert!(!world.sandbox.decide(&user_code, Decision::Deny), "a decision is final");
+    assert!(
+        !world.sandbox.decide(&user_code, Decision::Deny),
+        "a decision is final"
+    );
     let (status, tokens) = world.poll(&client_id, &device_code).await;
     assert_eq!(status, 200);
-    assert_eq!((&tokens["token_type"], &tokens["expires_in"]), (&json!("Bearer"), &json!(300)));
+    assert_eq!(
+        (&tokens["token_type"], &tokens["expires_in"]),
+        (&json!("Bearer"), &json!(300))
+    );
     assert_eq!(tokens["scope"], scope(NEW));
     assert_eq!(world.get(&first, "v3/devices/NEWDEVICE1").await.0, 200);
-    let (_, who) = world.get(&text(&tokens, "access_token"), "v3/account/whoami").await;
-    assert_eq!((&who["device_id"], &who["user_id"]), (&json!(NEW), &json!(world.sandbox.user_id())));
-    assert_eq!(error(&world.poll(&client_id, &device_code).await), (400, "invalid_grant"));
+    let (_, who) = world
+        .get(&text(&tokens, "access_token"), "v3/account/whoami")
+        .await;
+    assert_eq!(
+        (&who["device_id"], &who["user_id"]),
+        (&json!(NEW), &json!(world.sandbox.user_id()))
+    );
+    assert_eq!(
+        error(&world.poll(&client_id, &device_code).await),
+        (400, "invalid_grant")
+    );
     assert_eq!(world.sandbox.record().token_polls, 3);
 }
 
 #[tokio::test]
 async fn the_code_need_not_be_offered_filled_in() {
-    let world = world_with(Options { auto_fill_code: false, ..options() }).await;
+    let world = world_with(Options {
+        auto_fill_code: false,
+        ..options()
+    })
+    .await;
     let client_id = world.client_id().await;
     let (_, asked) = world.authorize(&client_id, &scope(NEW)).await;
     assert_eq!(asked.get("verification_uri_complete"), None);
@@ -53,7 +80,8 @@ async fn the_code_need_not_be_offered_filled_in() {
 async fn next_pending_waits_for_a_grant() {
     let world = world().await;
     let client_id = world.client_id().await;
-    let (waited, (_, user_code)) = tokio::join!(world.sandbox.next_pending(), world.begin(&client_id, NEW));
+    let (waited, (_, user_code)) =
+        tokio::join!(world.sandbox.next_pending(), world.begin(&client_id, NEW));
     assert_eq!(waited, user_code);
 }
 
@@ -64,29 +92,49 @@ async fn a_denied_grant_stays_denied() {
     let (device_code, user_code) = world.begin(&client_id, NEW).await;
     assert!(world.sandbox.decide(&user_code, Decision::Deny));
     for _ in 0..2 {
-        assert_eq!(error(&world.poll(&client_id, &device_code).await), (400, "access_denied"));
+        assert_eq!(
+            error(&world.poll(&client_id, &device_code).await),
+            (400, "access_denied")
+        );
     }
     assert_eq!(world.sandbox.record().devices, Vec::<String>::new());
 }
 
 #[tokio::test]
 async fn an_expired_grant_can_be_neither_decided_nor_collected() {
-    let world = world_with(Options { grant_lifetime: Duration::ZERO, ..options() }).await;
+    let world = world_with(Options {
+        grant_lifetime: Duration::ZERO,
+        ..options()
+    })
+    .await;
     let client_id = world.client_id().await;
     let (device_code, user_code) = world.begin(&client_id, NEW).await;
     assert!(!world.sandbox.decide(&user_code, Decision::Allow));
     assert_eq!(world.sandbox.pending(), Vec::<String>::new());
-    assert_eq!(error(&world.poll(&client_id, &device_code).await), (400, "expired_token"));
+    assert_eq!(
+        error(&world.poll(&client_id, &device_code).await),
+        (400, "expired_token")
+    );
 }
 
 #[tokio::test]
 async fn polling_faster_than_the_interval_is_slowed_down() {
-    let world = world_with(Options { token_interval: Duration::from_secs(60), ..options() }).await;
+    let world = world_with(Options {
+        token_interval: Duration::from_secs(60),
+        ..options()
+    })
+    .await;
     let client_id = world.client_id().await;
     let (device_code, user_code) = world.begin(&client_id, NEW).await;
-    assert_eq!(error(&world.poll(&client_id, &device_code).await), (400, "authorization_pending"));
+    assert_eq!(
+        error(&world.poll(&client_id, &device_code).await),
+        (400, "authorization_pending")
+    );
     world.sandbox.decide(&user_code, Decision::Allow);
-    assert_eq!(error(&world.poll(&client_id, &device_code).await), (400, "slow_down"));
+    assert_eq!(
+        error(&world.poll(&client_id, &device_code).await),
+        (400, "slow_down")
+    );
 }
 
 #[tokio::test]
@@ -100,7 +148,10 @@ async fn a_device_code_is_of_one_client() {
     world.sandbox.decide(&user_code, Decision::Allow);
     let stolen = world.poll(&text(&other, "client_id"), &device_code).await;
     assert_eq!(error(&stolen), (400, "invalid_grant"));
-    assert_eq!(error(&world.poll("nobody", &device_code).await), (401, "invalid_client"));
+    assert_eq!(
+        error(&world.poll("nobody", &device_code).await),
+        (401, "invalid_client")
+    );
     assert_eq!(world.poll(&client_id, &device_code).await.0, 200);
 }
 
@@ -122,24 +173,49 @@ async fn what_may_be_asked_for() {
         "urn:matrix:client:api:* urn:matrix:client:device:0123456789 urn:matrix:client:device:1123456789",
         "urn:matrix:client:api:* urn:matrix:client:device:0123456789 urn:synapse:admin:*",
     ] {
-        assert_eq!(error(&world.authorize(&client_id, bad).await), (400, "invalid_scope"), "{bad}");
+        assert_eq!(
+            error(&world.authorize(&client_id, bad).await),
+            (400, "invalid_scope"),
+            "{bad}"
+        );
     }
-    assert_eq!(error(&world.authorize("nobody", &scope(NEW)).await), (401, "invalid_client"));
+    assert_eq!(
+        error(&world.authorize("nobody", &scope(NEW)).await),
+        (401, "invalid_client")
+    );
 }
 
 #[tokio::test]
 async fn malformed_requests_are_oauth_errors() {
     let world = world().await;
     let client_id = world.client_id().await;
-    let missing = world.form("oauth2/device", &[("client_id", &client_id)]).await;
+    let missing = world
+        .form("oauth2/device", &[("client_id", &client_id)])
+        .await;
     assert_eq!(error(&missing), (400, "invalid_request"));
     let scope = scope(NEW);
-    let twice = [("client_id", client_id.as_str()), ("scope", &scope), ("scope", &scope)];
-    assert_eq!(error(&world.form("oauth2/device", &twice).await), (400, "invalid_request"));
+    let twice = [
+        ("client_id", client_id.as_str()),
+        ("scope", &scope),
+        ("scope", &scope),
+    ];
+    assert_eq!(
+        error(&world.form("oauth2/device", &twice).await),
+        (400, "invalid_request")
+    );
     let password = [("grant_type", "password"), ("client_id", &client_id)];
-    assert_eq!(error(&world.form("oauth2/token", &password).await), (400, "unsupported_grant_type"));
-    let no_code = [("grant_type", crate::common::DEVICE_CODE), ("client_id", &client_id)];
-    assert_eq!(error(&world.form("oauth2/token", &no_code).await), (400, "invalid_request"));
+    assert_eq!(
+        error(&world.form("oauth2/token", &password).await),
+        (400, "unsupported_grant_type")
+    );
+    let no_code = [
+        ("grant_type", crate::common::DEVICE_CODE),
+        ("client_id", &client_id),
+    ];
+    assert_eq!(
+        error(&world.form("oauth2/token", &no_code).await),
+        (400, "invalid_request")
+    );
 }
 
 #[tokio::test]
@@ -149,9 +225,16 @@ async fn a_device_id_with_slash_and_plus_works_in_paths() {
     let client_id = world.client_id().await;
     let device_id = "a/b+c/d+e789";
     world.sign_in(&client_id, device_id).await;
-    for path in ["v3/devices/a%2Fb%2Bc%2Fd%2Be789", "v3/devices/a%2Fb+c%2Fd+e789"] {
+    for path in [
+        "v3/devices/a%2Fb%2Bc%2Fd%2Be789",
+        "v3/devices/a%2Fb+c%2Fd+e789",
+    ] {
         let (status, body): (_, Value) = world.get(&first, path).await;
-        assert_eq!((status.as_u16(), &body["device_id"]), (200, &json!(device_id)), "{path}");
+        assert_eq!(
+            (status.as_u16(), &body["device_id"]),
+            (200, &json!(device_id)),
+            "{path}"
+        );
     }
 }
 
@@ -160,6 +243,12 @@ async fn a_device_id_with_slash_and_plus_works_in_paths() {
 async fn token_answers_are_not_stored() {
     let world: TestEnv = world().await;
     let fields = [("grant_type", "password"), ("client_id", "x")];
-    let response = world.http.post(world.issuer("oauth2/token")).form(&fields).send().await.unwrap();
+    let response = world
+        .http
+        .post(world.issuer("oauth2/token"))
+        .form(&fields)
+        .send()
+        .await
+        .unwrap();
     assert_eq!(response.headers()["cache-control"], "no-store");
 }

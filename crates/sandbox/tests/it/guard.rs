@@ -7,7 +7,13 @@ use crate::common::{TestEnv, world};
 const BANNER: &str = "matrix-qr sandbox: for tests and demos only";
 
 async fn as_host(world: &TestEnv, url: &str, host: &str) -> (StatusCode, String) {
-    let response = world.http.get(url).header("host", host).send().await.unwrap();
+    let response = world
+        .http
+        .get(url)
+        .header("host", host)
+        .send()
+        .await
+        .unwrap();
     let banner = response.headers()["x-sandbox"].to_str().unwrap().to_owned();
     (response.status(), banner)
 }
@@ -16,7 +22,12 @@ async fn as_host(world: &TestEnv, url: &str, host: &str) -> (StatusCode, String)
 async fn a_name_that_is_not_loopback_is_refused_everywhere() {
     let world = world().await;
     let rendezvous = world.sandbox.rendezvous().to_string();
-    for url in [world.hs("versions"), world.issuer("link"), world.issuer("nothing"), rendezvous] {
+    for url in [
+        world.hs("versions"),
+        world.issuer("link"),
+        world.issuer("nothing"),
+        rendezvous,
+    ] {
         for host in ["evil.example", "localhost.evil.example:80", "10.0.0.1"] {
             assert_eq!(
                 as_host(&world, &url, host).await,
@@ -26,7 +37,10 @@ async fn a_name_that_is_not_loopback_is_refused_everywhere() {
         }
     }
     for host in ["localhost:1234", "127.0.0.1", "[::1]:80"] {
-        assert_eq!(as_host(&world, &world.hs("versions"), host).await, (StatusCode::OK, BANNER.to_owned()));
+        assert_eq!(
+            as_host(&world, &world.hs("versions"), host).await,
+            (StatusCode::OK, BANNER.to_owned())
+        );
     }
 }
 
@@ -54,5 +68,12 @@ async fn it_listens_on_loopback_and_stops_when_told() {
     let port = world.sandbox.homeserver().port().unwrap();
     assert!(TcpListener::bind(("127.0.0.1", port)).is_err());
     world.sandbox.stop().await;
-    assert!(world.http.get(format!("http://127.0.0.1:{port}/")).send().await.is_err());
+    assert!(
+        world
+            .http
+            .get(format!("http://127.0.0.1:{port}/"))
+            .send()
+            .await
+            .is_err()
+    );
 }

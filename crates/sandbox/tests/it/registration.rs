@@ -54,6 +54,10 @@ async fn what_breaks_a_rule_is_refused() {
         metadata[field] = value.clone();
         let (status, body) = world.register(&metadata).await;
         let error = (status.as_u16(), body["error"].as_str());
-        assert_eq!(error, (400, Some("invalid_client_metadata")), "{field}: {value}");
+        assert_eq!(
+            error,
+            (400, Some("invalid_client_metadata")),
+            "{field}: {value}"
+        );
     }
 }

@@ -12,7 +12,12 @@ async fn room(world: &TestEnv, token: &str) -> String {
 }
 
 fn bodies(chunk: &Value) -> Vec<&str> {
-    chunk.as_array().unwrap().iter().filter_map(|event| event["content"]["body"].as_str()).collect()
+    chunk
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter_map(|event| event["content"]["body"].as_str())
+        .collect()
 }
 
 #[tokio::test]
@@ -22,17 +27,24 @@ async fn messages_are_kept_in_order_and_sent_once() {
     let room = room(&world, &token).await;
     for (n, text) in ["one", "two", "three", "three"].iter().enumerate() {
         let path = format!("v3/rooms/{room}/send/m.room.message/txn{}", n.min(2));
-        assert_eq!(world.put(&token, &path, &json!({ "body": text })).await.0, 200);
+        assert_eq!(
+            world.put(&token, &path, &json!({ "body": text })).await.0,
+            200
+        );
     }
     let (_, joined) = world.get(&token, "v3/joined_rooms").await;
     assert_eq!(joined, json!({ "joined_rooms": [&room] }));
-    let (_, page) = world.get(&token, &format!("v3/rooms/{room}/messages?dir=b&limit=2")).await;
+    let (_, page) = world
+        .get(&token, &format!("v3/rooms/{room}/messages?dir=b&limit=2"))
+        .await;
     assert_eq!(bodies(&page["chunk"]), ["three", "two"]);
     let rest = format!("v3/rooms/{room}/messages?dir=b&from={}", text(&page, "end"));
     let (_, page) = world.get(&token, &rest).await;
     assert_eq!(bodies(&page["chunk"]), ["one"]);
     assert_eq!(page.get("end"), None);
-    let (_, page) = world.get(&token, &format!("v3/rooms/{room}/messages?dir=f&limit=100")).await;
+    let (_, page) = world
+        .get(&token, &format!("v3/rooms/{room}/messages?dir=f&limit=100"))
+        .await;
     assert_eq!(bodies(&page["chunk"]), ["one", "two", "three"]);
 }
 
@@ -42,12 +54,25 @@ async fn the_state_says_who_is_there_and_that_it_is_encrypted() {
     let token = world.first().await;
     let room = room(&world, &token).await;
     let (_, state) = world.get(&token, &format!("v3/rooms/{room}/state")).await;
-    let of =
-        |kind: &str| state.as_array().unwrap().iter().find(|event| event["type"] == kind).cloned().unwrap();
+    let of = |kind: &str| {
+        state
+            .as_array()
+            .unwrap()
+            .iter()
+            .find(|event| event["type"] == kind)
+            .cloned()
+            .unwrap()
+    };
     assert_eq!(of("m.room.member")["state_key"], world.sandbox.user_id());
-    assert_eq!(of("m.room.encryption")["content"]["algorithm"], "m.megolm.v1.aes-sha2");
+    assert_eq!(
+        of("m.room.encryption")["content"]["algorithm"],
+        "m.megolm.v1.aes-sha2"
+    );
     assert_eq!(of("m.room.name")["content"]["name"], "Old messages");
-    assert_eq!(world.get(&token, "v3/rooms/!other:example/state").await.0, 403);
+    assert_eq!(
+        world.get(&token, "v3/rooms/!other:example/state").await.0,
+        403
+    );
 }
 
 #[tokio::test]
@@ -56,7 +81,12 @@ async fn sync_tells_what_is_new_and_wakes_up() {
     let token = world.first().await;
     let room = room(&world, &token).await;
     let (_, first) = world.get(&token, "v3/sync").await;
-    assert!(!first["rooms"]["join"][&room]["state"]["events"].as_array().unwrap().is_empty());
+    assert!(
+        !first["rooms"]["join"][&room]["state"]["events"]
+            .as_array()
+            .unwrap()
+            .is_empty()
+    );
     let since = text(&first, "next_batch");
 
     let (_, nothing) = world.get(&token, &format!("v3/sync?since={since}")).await;
@@ -64,8 +94,14 @@ async fn sync_tells_what_is_new_and_wakes_up() {
     let waiting = format!("v3/sync?since={since}&timeout=30000");
     let path = format!("v3/rooms/{room}/send/m.room.message/1");
     let message = json!({ "body": "hello" });
-    let ((_, woken), _) = tokio::join!(world.get(&token, &waiting), world.put(&token, &path, &message));
-    assert_eq!(bodies(&woken["rooms"]["join"][&room]["timeline"]["events"]), ["hello"]);
+    let ((_, woken), _) = tokio::join!(
+        world.get(&token, &waiting),
+        world.put(&token, &path, &message)
+    );
+    assert_eq!(
+        bodies(&woken["rooms"]["join"][&room]["timeline"]["events"]),
+        ["hello"]
+    );
 }
 
 #[tokio::test]
@@ -74,7 +110,13 @@ async fn to_device_messages_arrive_until_acknowledged() {
     let token = world.first().await;
     let message = json!({ "messages": { world.sandbox.user_id(): { FIRST: { "n": 1 } } } });
     for _ in 0..2 {
-        assert_eq!(world.put(&token, "v3/sendToDevice/m.test/txn", &message).await.0, 200);
+        assert_eq!(
+            world
+                .put(&token, "v3/sendToDevice/m.test/txn", &message)
+                .await
+                .0,
+            200
+        );
     }
     for _ in 0..2 {
         let (_, sync) = world.get(&token, "v3/sync").await;
@@ -84,8 +126,14 @@ async fn to_device_messages_arrive_until_acknowledged() {
     }
     let (_, sync) = world.get(&token, "v3/sync").await;
     let path = format!("v3/sync?since={}", text(&sync, "next_batch"));
-    assert_eq!(world.get(&token, &path).await.1["to_device"]["events"], json!([]));
-    assert_eq!(world.get(&token, "v3/sync").await.1["to_device"]["events"], json!([]));
+    assert_eq!(
+        world.get(&token, &path).await.1["to_device"]["events"],
+        json!([])
+    );
+    assert_eq!(
+        world.get(&token, "v3/sync").await.1["to_device"]["events"],
+        json!([])
+    );
 }
 
 #[tokio::test]
@@ -96,22 +144,40 @@ async fn account_data_is_the_users_own() {
     assert_eq!(world.get(&token, &own).await.0, 404);
     assert_eq!(world.put(&token, &own, &json!({ "n": 1 })).await.0, 200);
     assert_eq!(world.get(&token, &own).await.1, json!({ "n": 1 }));
-    assert_eq!(world.get(&token, "v3/user/@bob:example/account_data/m.test").await.0, 403);
+    assert_eq!(
+        world
+            .get(&token, "v3/user/@bob:example/account_data/m.test")
+            .await
+            .0,
+        403
+    );
     let (_, sync) = world.get(&token, "v3/sync").await;
-    assert_eq!(sync["account_data"]["events"][0]["content"], json!({ "n": 1 }));
+    assert_eq!(
+        sync["account_data"]["events"][0]["content"],
+        json!({ "n": 1 })
+    );
 }
 
 #[tokio::test]
 async fn bodies_are_bounded_json_objects() {
     let world = world().await;
     let token = world.first().await;
-    let post = |body: String| world.http.post(world.hs("v3/createRoom")).bearer_auth(&token).body(body);
+    let post = |body: String| {
+        world
+            .http
+            .post(world.hs("v3/createRoom"))
+            .bearer_auth(&token)
+            .body(body)
+    };
     for (body, status, errcode) in [
         ("not json".to_owned(), 400, "M_NOT_JSON"),
         ("[]".to_owned(), 400, "M_BAD_JSON"),
         (" ".repeat(1024 * 1024 + 1), 413, "M_TOO_LARGE"),
     ] {
         let (got, answer) = crate::common::reply(post(body)).await;
-        assert_eq!((got.as_u16(), &answer["errcode"]), (status, &json!(errcode)));
+        assert_eq!(
+            (got.as_u16(), &answer["errcode"]),
+            (status, &json!(errcode))
+        );
     }
 }

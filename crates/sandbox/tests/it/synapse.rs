@@ -1,4 +1,5 @@
-//! The sandbox in front of a Synapse, against a small one that only knows what an authorization server calls.
+//! The sandbox in front of a Synapse, against a small one that only knows what an authorization
+//! server calls.
 
 use std::{
     io,
@@ -38,7 +39,10 @@ struct Inner {
 impl Fake {
     async fn start(&self) -> Url {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let url = format!("http://localhost:{}/", listener.local_addr().unwrap().port());
+        let url = format!(
+            "http://localhost:{}/",
+            listener.local_addr().unwrap().port()
+        );
         let app = Router::new()
             .route("/_synapse/mas/{call}", post(tell).get(query))
             .route("/_matrix/client/v1/auth_metadata", get(auth_metadata))
@@ -59,12 +63,19 @@ impl Fake {
 
 /// The answer to who does not have the secret, and to everybody while it is broken.
 fn refusal(fake: &Fake, headers: &HeaderMap) -> Option<Response> {
-    let bearer = headers.get("authorization").map(|value| value.to_str().unwrap());
-    let error = json!({ "errcode": "M_UNKNOWN", "error": "This endpoint must only be called by MAS" });
+    let bearer = headers
+        .get("authorization")
+        .map(|value| value.to_str().unwrap());
+    let error =
+        json!({ "errcode": "M_UNKNOWN", "error": "This endpoint must only be called by MAS" });
     if bearer != Some("Bearer between the two of us") {
         return Some((StatusCode::FORBIDDEN, Json(error)).into_response());
     }
-    fake.0.lock().unwrap().is_broken.then(|| StatusCode::INTERNAL_SERVER_ERROR.into_response())
+    fake.0
+        .lock()
+        .unwrap()
+        .is_broken
+        .then(|| StatusCode::INTERNAL_SERVER_ERROR.into_response())
 }
 
 async fn tell(
@@ -111,14 +122,20 @@ fn synapse(homeserver: Url, secret: &str) -> Synapse {
     Synapse::new(homeserver, Zeroizing::new(secret.to_owned())).unwrap()
 }
 
-/// Synapse's configuration names the issuer before there is one; so a port is looked for that is free.
+/// Synapse's configuration names the issuer before there is one; so a port is looked for that is
+/// free.
 async fn start(fake: &Fake, options: Options) -> io::Result<Sandbox> {
     loop {
         let probe = TcpListener::bind("127.0.0.1:0").await?;
         let oauth_port = probe.local_addr()?.port();
         drop(probe);
         fake.0.lock().unwrap().issuer = format!("http://127.0.0.1:{oauth_port}").parse().ok();
-        match Sandbox::start(Options { oauth_port, ..options.clone() }).await {
+        match Sandbox::start(Options {
+            oauth_port,
+            ..options.clone()
+        })
+        .await
+        {
             Err(error) if error.kind() == io::ErrorKind::AddrInUse => {}
             outcome => return outcome,
         }
@@ -135,7 +152,13 @@ async fn in_front_of_fake(options: Options) -> (TestEnv, Fake) {
 impl TestEnv {
     async fn introspect(&self, secret: &str, token: &str) -> Reply {
         let form = [("token", token), ("token_type_hint", "access_token")];
-        reply(self.http.post(self.issuer("oauth2/introspect")).bearer_auth(secret).form(&form)).await
+        reply(
+            self.http
+                .post(self.issuer("oauth2/introspect"))
+                .bearer_auth(secret)
+                .form(&form),
+        )
+        .await
     }
 
     async fn is_active(&self, token: &str) -> bool {
@@ -156,7 +179,10 @@ fn device(call: &str, id: &str, name: Option<&str>) -> (String, Value) {
 #[tokio::test]
 async fn the_account_is_made_on_the_synapse_and_named_after_it() {
     let (world, fake) = in_front_of_fake(options()).await;
-    assert_eq!(fake.calls(), [("provision_user".to_owned(), json!({ "localpart": "alice" }))]);
+    assert_eq!(
+        fake.calls(),
+        [("provision_user".to_owned(), json!({ "localpart": "alice" }))]
+    );
     assert_eq!(world.sandbox.user_id(), "@alice:fake.example:8448");
     assert_eq!(world.sandbox.server_name(), "fake.example:8448");
     assert_eq!(world.sandbox.homeserver().domain(), Some("localhost"));
@@ -166,13 +192,24 @@ async fn the_account_is_made_on_the_synapse_and_named_after_it() {
 async fn beside_a_synapse_there_is_a_rendezvous_service_and_no_homeserver() {
     let (world, _fake) = in_front_of_fake(options()).await;
     let rendezvous = world.sandbox.rendezvous();
-    let create = world.http.post(rendezvous.clone()).header("content-type", "text/plain").body("hello");
+    let create = world
+        .http
+        .post(rendezvous.clone())
+        .header("content-type", "text/plain")
+        .body("hello");
     assert_eq!(create.send().await.unwrap().status(), 201);
     assert_eq!(world.sandbox.record().rendezvous_requests["POST"], 1);
-    for path in
-        ["/_matrix/client/v3/devices", "/_matrix/client/v1/auth_metadata", "/.well-known/matrix/client"]
-    {
-        let answer = world.http.get(rendezvous.join(path).unwrap()).send().await.unwrap();
+    for path in [
+        "/_matrix/client/v3/devices",
+        "/_matrix/client/v1/auth_metadata",
+        "/.well-known/matrix/client",
+    ] {
+        let answer = world
+            .http
+            .get(rendezvous.join(path).unwrap())
+            .send()
+            .await
+            .unwrap();
         assert_eq!(answer.status(), 404, "{path}");
     }
 }
@@ -182,13 +219,27 @@ async fn the_first_sessions_device_is_told_before_its_token_works() {
     let (world, fake) = in_front_of_fake(options()).await;
     fake.calls();
     let first = world.sandbox.first_session(FIRST).await.unwrap();
-    assert_eq!(fake.calls(), [device("upsert_device", FIRST, Some("The sandbox's first device"))]);
+    assert_eq!(
+        fake.calls(),
+        [device(
+            "upsert_device",
+            FIRST,
+            Some("The sandbox's first device")
+        )]
+    );
     assert_eq!(first.user_id, "@alice:fake.example:8448");
     assert_eq!(world.sandbox.record().devices, [FIRST]);
 
     fake.break_down(true);
-    let refused = world.sandbox.first_session("OTHERDEVICE").await.unwrap_err();
-    assert_eq!(refused.to_string(), "Synapse answered 500 to upsert_device: its log says why");
+    let refused = world
+        .sandbox
+        .first_session("OTHERDEVICE")
+        .await
+        .unwrap_err();
+    assert_eq!(
+        refused.to_string(),
+        "Synapse answered 500 to upsert_device: its log says why"
+    );
     assert_eq!(world.sandbox.record().devices, [FIRST]);
 }
 
@@ -203,7 +254,10 @@ async fn introspection_says_whose_token_it_is_and_for_how_long() {
     assert_eq!(body["device_id"], FIRST);
     assert_eq!(body["scope"], common::scope(FIRST));
     // Never more than is left: some of the 300 seconds has passed.
-    assert!((200..300).contains(&body["expires_in"].as_u64().unwrap()), "{body}");
+    assert!(
+        (200..300).contains(&body["expires_in"].as_u64().unwrap()),
+        "{body}"
+    );
 }
 
 #[tokio::test]
@@ -214,7 +268,10 @@ async fn what_is_no_live_access_token_is_inactive_and_nothing_more_is_said() {
         let (status, body) = world.introspect(SECRET, dead).await;
         assert_eq!((status.as_u16(), body), (200, json!({ "active": false })));
     }
-    let expiring = Options { access_token_lifetime: Duration::ZERO, ..options() };
+    let expiring = Options {
+        access_token_lifetime: Duration::ZERO,
+        ..options()
+    };
     let (world, _fake) = in_front_of_fake(expiring).await;
     let expired = world.sandbox.first_session(FIRST).await.unwrap();
     assert!(!world.is_active(&expired.access_token).await);
@@ -223,12 +280,24 @@ async fn what_is_no_live_access_token_is_inactive_and_nothing_more_is_said() {
 #[tokio::test]
 async fn only_who_has_the_secret_may_introspect() {
     let (world, _fake) = in_front_of_fake(options()).await;
-    let token = world.sandbox.first_session(FIRST).await.unwrap().access_token;
+    let token = world
+        .sandbox
+        .first_session(FIRST)
+        .await
+        .unwrap()
+        .access_token;
     for guess in ["", "between the two of u", "between the two of us!", &token] {
         let (status, body) = world.introspect(guess, &token).await;
-        assert_eq!((status.as_u16(), &body["error"]), (401, &json!("invalid_client")), "{guess}");
+        assert_eq!(
+            (status.as_u16(), &body["error"]),
+            (401, &json!("invalid_client")),
+            "{guess}"
+        );
     }
-    let nobody = world.http.post(world.issuer("oauth2/introspect")).form(&[("token", &token)]);
+    let nobody = world
+        .http
+        .post(world.issuer("oauth2/introspect"))
+        .form(&[("token", &token)]);
     assert_eq!(reply(nobody).await.0, 401);
     assert!(world.is_active(&token).await);
 
@@ -244,12 +313,18 @@ async fn a_device_is_told_when_it_is_allowed_and_not_before() {
     let (world, fake) = in_front_of_fake(options()).await;
     let client_id = world.client_id().await;
     let (device_code, user_code) = world.begin(&client_id, NEW).await;
-    assert_eq!(world.poll(&client_id, &device_code).await.1["error"], "authorization_pending");
+    assert_eq!(
+        world.poll(&client_id, &device_code).await.1["error"],
+        "authorization_pending"
+    );
     assert_eq!(fake.calls().len(), 1, "only the account was made");
     assert!(world.sandbox.decide(&user_code, Decision::Allow));
     let (status, tokens) = world.poll(&client_id, &device_code).await;
     assert_eq!(status, 200);
-    assert_eq!(fake.calls(), [device("upsert_device", NEW, Some("A new device"))]);
+    assert_eq!(
+        fake.calls(),
+        [device("upsert_device", NEW, Some("A new device"))]
+    );
     assert!(world.is_active(&text(&tokens, "access_token")).await);
     assert_eq!(world.sandbox.record().devices, [NEW]);
 }
@@ -260,7 +335,10 @@ async fn a_device_that_is_denied_is_never_told() {
     let client_id = world.client_id().await;
     world.sandbox.faults().set(Fault::ConsentDenied);
     let (device_code, _) = world.begin(&client_id, NEW).await;
-    assert_eq!(world.poll(&client_id, &device_code).await.1["error"], "access_denied");
+    assert_eq!(
+        world.poll(&client_id, &device_code).await.1["error"],
+        "access_denied"
+    );
     assert_eq!(fake.calls().len(), 1, "only the account was made");
 }
 
@@ -272,7 +350,10 @@ async fn where_the_synapse_cannot_be_told_the_code_is_not_used_up() {
     world.sandbox.decide(&user_code, Decision::Allow);
     fake.break_down(true);
     let (status, body) = world.poll(&client_id, &device_code).await;
-    assert_eq!((status.as_u16(), &body["error"]), (503, &json!("temporarily_unavailable")));
+    assert_eq!(
+        (status.as_u16(), &body["error"]),
+        (503, &json!("temporarily_unavailable"))
+    );
     assert_eq!(world.sandbox.record().devices, Vec::<String>::new());
     fake.break_down(false);
     assert_eq!(world.poll(&client_id, &device_code).await.0, 200);
@@ -292,7 +373,10 @@ async fn a_refresh_changes_the_token_and_not_the_device() {
 async fn a_revoked_device_is_deleted_with_its_last_session() {
     let (world, fake) = in_front_of_fake(options()).await;
     let client_id = world.client_id().await;
-    let [one, two] = [world.sign_in(&client_id, NEW).await, world.sign_in(&client_id, NEW).await];
+    let [one, two] = [
+        world.sign_in(&client_id, NEW).await,
+        world.sign_in(&client_id, NEW).await,
+    ];
     let [one, two] = [text(&one, "access_token"), text(&two, "refresh_token")];
     fake.calls();
     assert_eq!(world.revoke(&client_id, &one).await.0, 200);
@@ -305,7 +389,8 @@ async fn a_revoked_device_is_deleted_with_its_last_session() {
     assert_eq!(fake.calls(), []);
 }
 
-/// RFC 7009, "Error Response": at a 503 the client must assume that the token still exists, and may try again.
+/// RFC 7009, "Error Response": at a 503 the client must assume that the token still exists, and may
+/// try again.
 #[tokio::test]
 async fn where_the_synapse_cannot_be_told_nothing_is_revoked() {
     let (world, fake) = in_front_of_fake(options()).await;
@@ -313,7 +398,10 @@ async fn where_the_synapse_cannot_be_told_nothing_is_revoked() {
     let token = text(&world.sign_in(&client_id, NEW).await, "access_token");
     fake.break_down(true);
     let (status, body) = world.revoke(&client_id, &token).await;
-    assert_eq!((status.as_u16(), &body["error"]), (503, &json!("temporarily_unavailable")));
+    assert_eq!(
+        (status.as_u16(), &body["error"]),
+        (503, &json!("temporarily_unavailable"))
+    );
     assert!(world.is_active(&token).await);
     fake.break_down(false);
     fake.calls();
@@ -337,38 +425,85 @@ async fn only_the_tokens_own_client_deletes_the_device() {
 async fn what_stands_in_the_way_is_said_when_it_starts() {
     let fake = Fake::default();
     let url = fake.start().await;
-    let with = |synapse| Options { synapse: Some(synapse), ..options() };
+    let with = |synapse| Options {
+        synapse: Some(synapse),
+        ..options()
+    };
 
-    let error = start(&fake, with(synapse(url.clone(), "another secret"))).await.unwrap_err().to_string();
-    assert!(error.starts_with("Synapse answered 403 to provision_user"), "{error}");
+    let error = start(&fake, with(synapse(url.clone(), "another secret")))
+        .await
+        .unwrap_err()
+        .to_string();
+    assert!(
+        error.starts_with("Synapse answered 403 to provision_user"),
+        "{error}"
+    );
     assert!(!error.contains("another secret"), "{error}");
 
-    let silent = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
+    let silent = TcpListener::bind("127.0.0.1:0")
+        .await
+        .unwrap()
+        .local_addr()
+        .unwrap();
     let nobody = synapse(format!("http://{silent}/").parse().unwrap(), SECRET);
     let error = start(&fake, with(nobody)).await.unwrap_err().to_string();
-    assert!(error.contains("cannot be reached") && error.contains(&silent.to_string()), "{error}");
+    assert!(
+        error.contains("cannot be reached") && error.contains(&silent.to_string()),
+        "{error}"
+    );
 
     fake.0.lock().unwrap().issuer = "http://127.0.0.1:1/".parse().ok();
-    let error = Sandbox::start(with(synapse(url.clone(), SECRET))).await.unwrap_err().to_string();
-    assert!(error.contains("does not find the sandbox") && error.contains("http://127.0.0.1:1/"), "{error}");
+    let error = Sandbox::start(with(synapse(url.clone(), SECRET)))
+        .await
+        .unwrap_err()
+        .to_string();
+    assert!(
+        error.contains("does not find the sandbox") && error.contains("http://127.0.0.1:1/"),
+        "{error}"
+    );
 
     fake.0.lock().unwrap().issuer = None;
-    let error = Sandbox::start(with(synapse(url, SECRET))).await.unwrap_err().to_string();
-    assert!(error.contains("does not find the sandbox") && error.contains("found: nothing"), "{error}");
+    let error = Sandbox::start(with(synapse(url, SECRET)))
+        .await
+        .unwrap_err()
+        .to_string();
+    assert!(
+        error.contains("does not find the sandbox") && error.contains("found: nothing"),
+        "{error}"
+    );
 }
 
 /// Synapse takes no metadata without an `account_management_uri`.
 #[tokio::test]
 async fn the_account_has_a_page() {
     let (world, _fake) = in_front_of_fake(options()).await;
-    let (_, metadata) = reply(world.http.get(world.issuer(".well-known/openid-configuration"))).await;
+    let (_, metadata) = reply(
+        world
+            .http
+            .get(world.issuer(".well-known/openid-configuration")),
+    )
+    .await;
     let page = text(&metadata, "account_management_uri");
     assert_eq!(page, world.issuer("account"));
     let mut client = common::client_metadata();
     client["client_name"] = "<script>".into();
     let (_, client) = world.register(&client).await;
     world.sign_in(&text(&client, "client_id"), NEW).await;
-    let page = world.http.get(page).send().await.unwrap().text().await.unwrap();
-    assert!(page.contains("@alice:fake.example:8448") && page.contains(NEW), "{page}");
-    assert!(page.contains("&lt;script&gt;") && !page.contains("<script>"), "{page}");
+    let page = world
+        .http
+        .get(page)
+        .send()
+        .await
+        .unwrap()
+        .text()
+        .await
+        .unwrap();
+    assert!(
+        page.contains("@alice:fake.example:8448") && page.contains(NEW),
+        "{page}"
+    );
+    assert!(
+        page.contains("&lt;script&gt;") && !page.contains("<script>"),
+        "{page}"
+    );
 }

@@ -11,9 +11,15 @@ const NEW: &str = "NEWDEVICE1";
 async fn without_a_good_token_nothing() {
     let world = world().await;
     let (status, body) = reply(world.http.get(world.hs("v3/devices"))).await;
-    assert_eq!((status.as_u16(), &body["errcode"]), (401, &json!("M_MISSING_TOKEN")));
+    assert_eq!(
+        (status.as_u16(), &body["errcode"]),
+        (401, &json!("M_MISSING_TOKEN"))
+    );
     let (status, body) = world.get("nonsense", "v3/devices").await;
-    assert_eq!((status.as_u16(), &body["errcode"]), (401, &json!("M_UNKNOWN_TOKEN")));
+    assert_eq!(
+        (status.as_u16(), &body["errcode"]),
+        (401, &json!("M_UNKNOWN_TOKEN"))
+    );
     assert_eq!(body["soft_logout"], false);
 }
 
@@ -52,17 +58,31 @@ async fn no_endpoint_forgets_to_ask() {
         ("PUT", "v3/user/u/account_data/t"),
     ];
     for (method, path) in endpoints {
-        let request = world.http.request(method.parse().unwrap(), world.hs(path)).json(&json!({}));
+        let request = world
+            .http
+            .request(method.parse().unwrap(), world.hs(path))
+            .json(&json!({}));
         let (status, body) = reply(request).await;
-        assert_eq!((status.as_u16(), &body["errcode"]), (401, &json!("M_MISSING_TOKEN")), "{method} {path}");
+        assert_eq!(
+            (status.as_u16(), &body["errcode"]),
+            (401, &json!("M_MISSING_TOKEN")),
+            "{method} {path}"
+        );
     }
 }
 
 #[tokio::test]
 async fn an_expired_token_is_a_soft_logout() {
-    let world = world_with(Options { access_token_lifetime: Duration::ZERO, ..options() }).await;
+    let world = world_with(Options {
+        access_token_lifetime: Duration::ZERO,
+        ..options()
+    })
+    .await;
     let (status, body) = world.get(&world.first().await, "v3/devices").await;
-    assert_eq!((status.as_u16(), &body["errcode"]), (401, &json!("M_UNKNOWN_TOKEN")));
+    assert_eq!(
+        (status.as_u16(), &body["errcode"]),
+        (401, &json!("M_UNKNOWN_TOKEN"))
+    );
     assert_eq!(body["soft_logout"], true);
 }
 
@@ -71,7 +91,9 @@ async fn refreshed() -> (TestEnv, String, Value, Value) {
     let world = world().await;
     let client_id = world.client_id().await;
     let before = world.sign_in(&client_id, NEW).await;
-    let (status, now) = world.refresh(&client_id, &text(&before, "refresh_token")).await;
+    let (status, now) = world
+        .refresh(&client_id, &text(&before, "refresh_token"))
+        .await;
     assert_eq!(status, 200);
     (world, client_id, before, now)
 }
@@ -81,28 +103,67 @@ async fn refresh_tokens_rotate() {
     let (world, client_id, before, now) = refreshed().await;
     assert_ne!(now["access_token"], before["access_token"]);
     assert_ne!(now["refresh_token"], before["refresh_token"]);
-    let (_, who) = world.get(&text(&now, "access_token"), "v3/account/whoami").await;
+    let (_, who) = world
+        .get(&text(&now, "access_token"), "v3/account/whoami")
+        .await;
     assert_eq!(who["device_id"], NEW);
-    let (status, body) = world.refresh(&client_id, &text(&before, "refresh_token")).await;
-    assert_eq!((status.as_u16(), &body["error"]), (400, &json!("invalid_grant")));
-    let (status, body) = world.get(&text(&before, "access_token"), "v3/account/whoami").await;
-    assert_eq!((status.as_u16(), &body["soft_logout"]), (401, &json!(true)), "it was replaced");
+    let (status, body) = world
+        .refresh(&client_id, &text(&before, "refresh_token"))
+        .await;
+    assert_eq!(
+        (status.as_u16(), &body["error"]),
+        (400, &json!("invalid_grant"))
+    );
+    let (status, body) = world
+        .get(&text(&before, "access_token"), "v3/account/whoami")
+        .await;
+    assert_eq!(
+        (status.as_u16(), &body["soft_logout"]),
+        (401, &json!(true)),
+        "it was replaced"
+    );
 }
 
-/// The answer may have been lost: as long as nobody has used what came of it, it is given once more.
+/// The answer may have been lost: as long as nobody has used what came of it, it is given once
+/// more.
 #[tokio::test]
 async fn a_refresh_can_be_repeated_until_its_outcome_is_used() {
     let (world, client_id, before, lost) = refreshed().await;
-    let (status, now) = world.refresh(&client_id, &text(&before, "refresh_token")).await;
+    let (status, now) = world
+        .refresh(&client_id, &text(&before, "refresh_token"))
+        .await;
     assert_eq!(status, 200);
     for token in [&lost, &before] {
-        assert_eq!(world.get(&text(token, "access_token"), "v3/devices").await.0, 401);
+        assert_eq!(
+            world
+                .get(&text(token, "access_token"), "v3/devices")
+                .await
+                .0,
+            401
+        );
     }
-    assert_eq!(world.refresh(&client_id, &text(&lost, "refresh_token")).await.0, 400);
-    let (status, now) = world.refresh(&client_id, &text(&now, "refresh_token")).await;
+    assert_eq!(
+        world
+            .refresh(&client_id, &text(&lost, "refresh_token"))
+            .await
+            .0,
+        400
+    );
+    let (status, now) = world
+        .refresh(&client_id, &text(&now, "refresh_token"))
+        .await;
     assert_eq!(status, 200);
-    assert_eq!(world.refresh(&client_id, &text(&before, "refresh_token")).await.0, 400);
-    assert_eq!(world.get(&text(&now, "access_token"), "v3/devices").await.0, 200);
+    assert_eq!(
+        world
+            .refresh(&client_id, &text(&before, "refresh_token"))
+            .await
+            .0,
+        400
+    );
+    assert_eq!(
+        world.get(&text(&now, "access_token"), "v3/devices").await.0,
+        200
+    );
 }
 
 /// RFC 7009, section 2.2, as deployed: 200, and the session lives on.
@@ -112,17 +173,39 @@ async fn revoking_a_token_that_was_replaced_ends_nothing() {
     for kind in ["access_token", "refresh_token"] {
         assert_eq!(world.revoke(&client_id, &text(&before, kind)).await.0, 200);
     }
-    assert_eq!(world.get(&text(&now, "access_token"), "v3/devices/NEWDEVICE1").await.0, 200);
+    assert_eq!(
+        world
+            .get(&text(&now, "access_token"), "v3/devices/NEWDEVICE1")
+            .await
+            .0,
+        200
+    );
     assert_eq!(world.sandbox.record().revocations, Vec::<String>::new());
 }
 
 #[tokio::test]
 async fn revoking_a_token_that_has_expired_ends_nothing() {
-    let world = world_with(Options { access_token_lifetime: Duration::ZERO, ..options() }).await;
+    let world = world_with(Options {
+        access_token_lifetime: Duration::ZERO,
+        ..options()
+    })
+    .await;
     let client_id = world.client_id().await;
     let tokens = world.sign_in(&client_id, NEW).await;
-    assert_eq!(world.revoke(&client_id, &text(&tokens, "access_token")).await.0, 200);
-    assert_eq!(world.refresh(&client_id, &text(&tokens, "refresh_token")).await.0, 200);
+    assert_eq!(
+        world
+            .revoke(&client_id, &text(&tokens, "access_token"))
+            .await
+            .0,
+        200
+    );
+    assert_eq!(
+        world
+            .refresh(&client_id, &text(&tokens, "refresh_token"))
+            .await
+            .0,
+        200
+    );
 }
 
 /// The same with the account page's form, which only that page can send.
@@ -133,11 +216,20 @@ async fn the_account_page_removes_a_device() {
     let (_, csrf) = page.split_once("name=\"csrf\" value=\"").unwrap();
     let csrf = csrf.split_once('"').unwrap().0;
     for (csrf, status) in [("guessed", 403), (csrf, 200)] {
-        assert_eq!(world.get(&text(&now, "access_token"), "v3/devices").await.0, 200);
-        let form = world.http.post(world.issuer("account")).form(&[("device", NEW), ("csrf", csrf)]);
+        assert_eq!(
+            world.get(&text(&now, "access_token"), "v3/devices").await.0,
+            200
+        );
+        let form = world
+            .http
+            .post(world.issuer("account"))
+            .form(&[("device", NEW), ("csrf", csrf)]);
         assert_eq!(form.send().await.unwrap().status(), status);
     }
-    assert_eq!(world.get(&text(&now, "access_token"), "v3/devices").await.0, 401);
+    assert_eq!(
+        world.get(&text(&now, "access_token"), "v3/devices").await.0,
+        401
+    );
     assert_eq!(world.sandbox.record().devices, Vec::<String>::new());
 }
 
@@ -145,9 +237,17 @@ async fn the_account_page_removes_a_device() {
 async fn a_device_that_the_person_removes_has_no_session_any_more() {
     let (world, client_id, _, now) = refreshed().await;
     world.sandbox.remove_device(NEW).await.unwrap();
-    assert_eq!(world.get(&text(&now, "access_token"), "v3/devices").await.0, 401);
-    let (status, body) = world.refresh(&client_id, &text(&now, "refresh_token")).await;
-    assert_eq!((status.as_u16(), &body["error"]), (400, &json!("invalid_grant")));
+    assert_eq!(
+        world.get(&text(&now, "access_token"), "v3/devices").await.0,
+        401
+    );
+    let (status, body) = world
+        .refresh(&client_id, &text(&now, "refresh_token"))
+        .await;
+    assert_eq!(
+        (status.as_u16(), &body["error"]),
+        (400, &json!("invalid_grant"))
+    );
     assert_eq!(world.sandbox.record().devices, Vec::<String>::new());
 }
 
@@ -157,8 +257,17 @@ async fn a_refresh_token_is_of_one_client() {
     let first = world.sandbox.first_session(FIRST).await.unwrap();
     let other = world.client_id().await;
     let (status, body) = world.refresh(&other, &first.refresh_token).await;
-    assert_eq!((status.as_u16(), &body["error"]), (400, &json!("invalid_grant")));
-    assert_eq!(world.refresh(&first.client_id, &first.refresh_token).await.0, 200);
+    assert_eq!(
+        (status.as_u16(), &body["error"]),
+        (400, &json!("invalid_grant"))
+    );
+    assert_eq!(
+        world
+            .refresh(&first.client_id, &first.refresh_token)
+            .await
+            .0,
+        200
+    );
 }
 
 #[tokio::test]
@@ -170,9 +279,20 @@ async fn revoking_either_token_removes_the_device() {
         let tokens = world.sign_in(&client_id, NEW).await;
         assert_eq!(world.revoke(&client_id, &text(&tokens, kind)).await.0, 200);
         assert_eq!(world.get(&first, "v3/devices/NEWDEVICE1").await.0, 404);
-        let (status, body) = world.get(&text(&tokens, "access_token"), "v3/account/whoami").await;
-        assert_eq!((status.as_u16(), &body["soft_logout"]), (401, &json!(false)));
-        assert_eq!(world.refresh(&client_id, &text(&tokens, "refresh_token")).await.0, 400);
+        let (status, body) = world
+            .get(&text(&tokens, "access_token"), "v3/account/whoami")
+            .await;
+        assert_eq!(
+            (status.as_u16(), &body["soft_logout"]),
+            (401, &json!(false))
+        );
+        assert_eq!(
+            world
+                .refresh(&client_id, &text(&tokens, "refresh_token"))
+                .await
+                .0,
+            400
+        );
         assert_eq!(world.sandbox.record().revocations, [NEW]);
     }
 }
@@ -184,8 +304,18 @@ async fn only_the_tokens_own_client_revokes_it() {
     let other = world.client_id().await;
     assert_eq!(world.revoke(&other, &first.access_token).await.0, 401);
     assert_eq!(world.get(&first.access_token, "v3/devices").await.0, 200);
-    assert_eq!(world.revoke(&other, "unknown").await.0, 200, "RFC 7009: as good as revoked");
-    assert_eq!(world.form("oauth2/revoke", &[("token", &first.access_token)]).await.0, 401);
+    assert_eq!(
+        world.revoke(&other, "unknown").await.0,
+        200,
+        "RFC 7009: as good as revoked"
+    );
+    assert_eq!(
+        world
+            .form("oauth2/revoke", &[("token", &first.access_token)])
+            .await
+            .0,
+        401
+    );
 }
 
 #[tokio::test]
@@ -195,7 +325,13 @@ async fn a_device_with_another_sign_in_stays() {
     let one = world.sign_in(&client_id, NEW).await;
     let two = world.sign_in(&client_id, NEW).await;
     world.revoke(&client_id, &text(&one, "access_token")).await;
-    assert_eq!(world.get(&text(&two, "access_token"), "v3/devices/NEWDEVICE1").await.0, 200);
+    assert_eq!(
+        world
+            .get(&text(&two, "access_token"), "v3/devices/NEWDEVICE1")
+            .await
+            .0,
+        200
+    );
 }
 
 #[tokio::test]

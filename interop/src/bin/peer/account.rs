@@ -1,5 +1,5 @@
-//! The session on disk, and what it says of the account's devices. The file has the fields of `matrix-qr`'s, so that this
-//! program could also open one of those.
+//! The session on disk, and what it says of the account's devices. The file has the fields of
+//! `matrix-qr`'s, so that this program could also open one of those.
 
 use std::{fs, path::Path, time::Duration};
 
@@ -19,26 +19,53 @@ const FILE: &str = "session.json";
 
 pub(crate) async fn client(directory: &Path, builder: ClientBuilder) -> Result<Client> {
     fs::create_dir_all(directory)?;
-    let client = builder.sqlite_store(directory, None).handle_refresh_tokens().build().await?;
+    let client = builder
+        .sqlite_store(directory, None)
+        .handle_refresh_tokens()
+        .build()
+        .await?;
     let place = directory.to_owned();
     let save = move |client: Client| Ok(save(&place, &client)?);
-    client.set_session_callbacks(Box::new(|_| Err("one process has it".into())), Box::new(save))?;
+    client.set_session_callbacks(
+        Box::new(|_| Err("one process has it".into())),
+        Box::new(save),
+    )?;
     Ok(client)
 }
 
 pub(crate) async fn open(directory: &Path) -> Result<Client> {
     let stored: Value = serde_json::from_slice(&fs::read(directory.join(FILE))?)?;
-    let text = |name: &str| stored.get(name).and_then(Value::as_str).context("the session is incomplete");
-    let client = client(directory, Client::builder().homeserver_url(text("homeserver")?)).await?;
+    let text = |name: &str| {
+        stored
+            .get(name)
+            .and_then(Value::as_str)
+            .context("the session is incomplete")
+    };
+    let client = client(
+        directory,
+        Client::builder().homeserver_url(text("homeserver")?),
+    )
+    .await?;
     let user = serde_json::from_value(stored.get("user").cloned().unwrap_or_default())?;
-    let session = OAuthSession { client_id: ClientId::new(text("client_id")?.to_owned()), user };
-    client.oauth().restore_session(session, RoomLoadSettings::default()).await?;
-    client.encryption().wait_for_e2ee_initialization_tasks().await;
+    let session = OAuthSession {
+        client_id: ClientId::new(text("client_id")?.to_owned()),
+        user,
+    };
+    client
+        .oauth()
+        .restore_session(session, RoomLoadSettings::default())
+        .await?;
+    client
+        .encryption()
+        .wait_for_e2ee_initialization_tasks()
+        .await;
     Ok(client)
 }
 
 pub(crate) fn save(directory: &Path, client: &Client) -> Result<(), std::io::Error> {
-    let Some(session) = client.oauth().full_session() else { return Ok(()) };
+    let Some(session) = client.oauth().full_session() else {
+        return Ok(());
+    };
     let stored = json!({
         "homeserver": client.homeserver(), "client_id": session.client_id.as_str(), "user": session.user,
     });
@@ -57,7 +84,10 @@ pub(crate) async fn devices(directory: &Path) -> Result<()> {
     let verified = |device: &Device| device.is_verified() && device.is_cross_signed_by_owner();
     let (verified, others): (Vec<_>, Vec<_>) = devices.devices().partition(verified);
     let ids = |devices: Vec<Device>| {
-        devices.iter().map(|device| device.device_id().to_string()).collect::<Vec<_>>()
+        devices
+            .iter()
+            .map(|device| device.device_id().to_string())
+            .collect::<Vec<_>>()
     };
     event(&json!({ "event": "devices", "verified": ids(verified), "unverified": ids(others) }));
     Ok(())

@@ -28,7 +28,8 @@ impl Establishing for GeneratedQrProgress {
         match self {
             Self::QrReady(code) => event(&json!({ "event": "show", "code": code.to_base64() })),
             Self::QrScanned(sender) => {
-                let digits = answer(&json!({ "event": "question", "question": "check_code" })).await?;
+                let digits =
+                    answer(&json!({ "event": "question", "question": "check_code" })).await?;
                 sender.send(digits.parse()?).await?;
             }
         }

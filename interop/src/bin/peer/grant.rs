@@ -42,9 +42,11 @@ async fn follow<Q: Establishing>(
     while let Some(state) = progress.next().await {
         match state {
             GrantLoginProgress::EstablishingSecureChannel(state) => state.tell().await?,
-            GrantLoginProgress::WaitingForAuth { verification_uri, continuation_sender } => {
-                let question =
-                    json!({ "event": "question", "question": "open_link", "link": verification_uri });
+            GrantLoginProgress::WaitingForAuth {
+                verification_uri,
+                continuation_sender,
+            } => {
+                let question = json!({ "event": "question", "question": "open_link", "link": verification_uri });
                 match answer(&question).await?.as_str() {
                     "y" => continuation_sender.confirm().await?,
                     _ => continuation_sender.cancel().await?,

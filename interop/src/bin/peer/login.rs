@@ -17,7 +17,11 @@ use serde_json::json;
 
 use crate::{account, establish::Establishing, event};
 
-pub(crate) async fn run(directory: &Path, scanned: Option<QrCodeData>, at: Option<&str>) -> Result<()> {
+pub(crate) async fn run(
+    directory: &Path,
+    scanned: Option<QrCodeData>,
+    at: Option<&str>,
+) -> Result<()> {
     let builder = match &scanned {
         Some(code) => Client::builder().server_name_or_homeserver_url(named_in(code)?),
         None => Client::builder().homeserver_url(at.context("--homeserver or --scan is missing")?),
@@ -40,9 +44,10 @@ pub(crate) async fn run(directory: &Path, scanned: Option<QrCodeData>, at: Optio
 
 fn named_in(code: &QrCodeData) -> Result<String> {
     match code.intent_data() {
-        QrCodeIntentData::Msc4108 { data: Msc4108IntentData::Reciprocate { server_name }, .. } => {
-            Ok(server_name.to_owned())
-        }
+        QrCodeIntentData::Msc4108 {
+            data: Msc4108IntentData::Reciprocate { server_name },
+            ..
+        } => Ok(server_name.to_owned()),
         _ => anyhow::bail!("the code is not an existing device's of msc4108"),
     }
 }
@@ -64,7 +69,9 @@ async fn sign_in(client: &Client, scanned: Option<QrCodeData>) -> Result<()> {
     }
 }
 
-async fn follow<Q: Establishing>(mut progress: impl Stream<Item = LoginProgress<Q>> + Unpin) -> Result<()> {
+async fn follow<Q: Establishing>(
+    mut progress: impl Stream<Item = LoginProgress<Q>> + Unpin,
+) -> Result<()> {
     while let Some(state) = progress.next().await {
         match state {
             LoginProgress::EstablishingSecureChannel(state) => state.tell().await?,

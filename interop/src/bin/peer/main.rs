@@ -1,5 +1,6 @@
-//! A device that others wrote, matrix-sdk's, with the manners of `matrix-qr --json`: one object a line says what happens, a
-//! line on standard input answers a question. So a driver needs not know which of the two it talks to.
+//! A device that others wrote, matrix-sdk's, with the manners of `matrix-qr --json`: one object a
+//! line says what happens, a line on standard input answers a question. So a driver needs not know
+//! which of the two it talks to.
 
 mod account;
 mod establish;
@@ -24,24 +25,36 @@ struct Options(Vec<String>);
 impl Options {
     fn get(&self, name: &str) -> Option<&str> {
         let mut names = self.0.iter();
-        names.find(|word| *word == name).and_then(|_| names.next()).map(String::as_str)
+        names
+            .find(|word| *word == name)
+            .and_then(|_| names.next())
+            .map(String::as_str)
     }
 
     fn need(&self, name: &str) -> Result<&str> {
-        self.get(name).with_context(|| format!("{name} is missing\n{USAGE}"))
+        self.get(name)
+            .with_context(|| format!("{name} is missing\n{USAGE}"))
     }
 }
 
 fn main() -> ExitCode {
     let filter = tracing_subscriber::EnvFilter::from_default_env();
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(false).init();
-    let result = tokio::runtime::Runtime::new().map_err(Into::into).and_then(|runtime| {
-        let result = runtime.block_on(run());
-        // A question that nobody answers any more holds a thread.
-        runtime.shutdown_timeout(Duration::from_secs(1));
-        result
-    });
-    let Err(error) = result else { return ExitCode::SUCCESS };
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .with_ansi(false)
+        .init();
+    let result = tokio::runtime::Runtime::new()
+        .map_err(Into::into)
+        .and_then(|runtime| {
+            let result = runtime.block_on(run());
+            // A question that nobody answers any more holds a thread.
+            runtime.shutdown_timeout(Duration::from_secs(1));
+            result
+        });
+    let Err(error) = result else {
+        return ExitCode::SUCCESS;
+    };
     event(&json!({ "event": "error", "what": format!("{error:#}") }));
     ExitCode::FAILURE
 }
@@ -83,5 +96,9 @@ async fn answer(question: &Value) -> Result<String> {
 
 async fn line() -> Result<String> {
     let line = tokio::task::spawn_blocking(|| std::io::stdin().lines().next());
-    Ok(line.await?.context("standard input has ended")??.trim().to_owned())
+    Ok(line
+        .await?
+        .context("standard input has ended")??
+        .trim()
+        .to_owned())
 }

@@ -13,20 +13,33 @@ use serde_json::{Value, json};
 
 use crate::{account, event};
 
-/// Says something, and waits until another device says what is to be heard; only what came encrypted counts.
+/// Says something, and waits until another device says what is to be heard; only what came
+/// encrypted counts.
 pub(crate) async fn talk(directory: &Path, room: &str, (say, hear): (&str, &str)) -> Result<()> {
     let client = account::open(directory).await?;
     let room = RoomId::parse(room)?;
     let first = client.sync_once(account::at_once()).await?;
-    let joined = client.get_room(&room).context("this device is not in the room")?;
-    joined.send(RoomMessageEventContent::text_plain(say)).await?;
+    let joined = client
+        .get_room(&room)
+        .context("this device is not in the room")?;
+    joined
+        .send(RoomMessageEventContent::text_plain(say))
+        .await?;
     event(&json!({ "event": "said", "text": say }));
-    let mut syncs = Box::pin(client.sync_stream(SyncSettings::default().token(first.next_batch)).await);
+    let mut syncs = Box::pin(
+        client
+            .sync_stream(SyncSettings::default().token(first.next_batch))
+            .await,
+    );
     while let Some(sync) = syncs.next().await {
         let update = sync?.rooms.joined.remove(&room);
-        let events = update.map(|update| update.timeline.events).unwrap_or_default();
-        if let Some(heard) =
-            events.iter().filter_map(decrypted).find(|heard| heard.get("text") == Some(&json!(hear)))
+        let events = update
+            .map(|update| update.timeline.events)
+            .unwrap_or_default();
+        if let Some(heard) = events
+            .iter()
+            .filter_map(decrypted)
+            .find(|heard| heard.get("text") == Some(&json!(hear)))
         {
             event(&heard);
             return Ok(());
@@ -36,7 +49,9 @@ pub(crate) async fn talk(directory: &Path, room: &str, (say, hear): (&str, &str)
 }
 
 fn decrypted(event: &TimelineEvent) -> Option<Value> {
-    let TimelineEventKind::Decrypted(decrypted) = &event.kind else { return None };
+    let TimelineEventKind::Decrypted(decrypted) = &event.kind else {
+        return None;
+    };
     let content: Value = decrypted.event.get_field("content").ok()??;
     Some(json!({
         "event": "heard",

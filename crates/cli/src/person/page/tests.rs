@@ -13,8 +13,12 @@ const INVITATION: &str =
 fn code(length: usize) -> ShownCode {
     let hex = "4d41545249580203d886686ab2197b780e300a9d4a2147480700d7929f39ab31b9e514370248ed6b";
     let url = format!("https://rendezvous.example.org/{}", "x".repeat(length - 73));
-    let rest: String =
-        (url.len() as u16).to_be_bytes().iter().chain(url.as_bytes()).map(|b| format!("{b:02x}")).collect();
+    let rest: String = (url.len() as u16)
+        .to_be_bytes()
+        .iter()
+        .chain(url.as_bytes())
+        .map(|b| format!("{b:02x}"))
+        .collect();
     let (code, bytes) = qr_text::find(&format!("{hex}{rest}")).unwrap();
     assert_eq!(bytes.len(), length);
     ShownCode::new(code).unwrap()
@@ -25,7 +29,12 @@ fn shown(length: usize, blocks: Blocks) -> Shown {
 }
 
 fn room(columns: usize, rows: usize, blocks: Blocks) -> Room {
-    Room { columns, rows, blocks, ink: Ink::INDEXED_COLOURS }
+    Room {
+        columns,
+        rows,
+        blocks,
+        ink: Ink::INDEXED_COLOURS,
+    }
 }
 
 /// As the screen does.
@@ -33,7 +42,10 @@ fn print(page: &Page) -> String {
     format!(
         "{}\n{}{WAITING}",
         page.words,
-        page.drawing.iter().map(|lines| format!("{lines}\n")).collect::<String>()
+        page.drawing
+            .iter()
+            .map(|lines| format!("{lines}\n"))
+            .collect::<String>()
     )
 }
 
@@ -47,13 +59,22 @@ fn needed(page: &Page) -> (usize, usize) {
 
 #[test]
 fn at_every_size_the_whole_code_is_on_the_screen_or_a_sentence_says_the_truth() {
-    for (length, blocks) in [(113, Blocks::Half), (180, Blocks::Half), (113, Blocks::Ascii)] {
+    for (length, blocks) in [
+        (113, Blocks::Half),
+        (180, Blocks::Half),
+        (113, Blocks::Ascii),
+    ] {
         let shown = shown(length, blocks);
-        for (columns, rows) in (40..=120).flat_map(|columns| (16..=60).map(move |rows| (columns, rows))) {
+        for (columns, rows) in
+            (40..=120).flat_map(|columns| (16..=60).map(move |rows| (columns, rows)))
+        {
             let page = shown.page(WAITING, room(columns, rows, blocks));
-            // Both ways of looking are slow; every size is looked at, the widths from time to time on a terminal.
+            // Both ways of looking are slow; every size is looked at, the widths from time to time
+            // on a terminal.
             match &page.drawing {
-                Some(drawing) if columns % 8 == 5 || columns == 80 => stands(&page, drawing, columns, rows),
+                Some(drawing) if columns % 8 == 5 || columns == 80 => {
+                    stands(&page, drawing, columns, rows)
+                }
                 Some(_) => {}
                 None => is_true(&shown, &page, (columns, rows), blocks),
             }
@@ -61,7 +82,8 @@ fn at_every_size_the_whole_code_is_on_the_screen_or_a_sentence_says_the_truth() 
     }
 }
 
-/// All of the drawing, between the words, as far as there is room for them, and the line that waits.
+/// All of the drawing, between the words, as far as there is room for them, and the line that
+/// waits.
 fn stands(page: &Page, drawing: &str, columns: usize, rows: usize) {
     let terminal = camera::printed(&print(page), columns, rows);
     let height = drawing.lines().count();
@@ -73,29 +95,60 @@ fn stands(page: &Page, drawing: &str, columns: usize, rows: usize) {
             let cell = |terminal: &vt100::Parser, row: usize| {
                 terminal.screen().cell(row as u16, column as u16).cloned()
             };
-            assert_eq!(cell(&terminal, row), cell(&alone, cells), "{columns}×{rows}, line {row}");
+            assert_eq!(
+                cell(&terminal, row),
+                cell(&alone, cells),
+                "{columns}×{rows}, line {row}"
+            );
         }
     }
-    assert!(terminal.screen().contents().replace('\n', "").ends_with("left)"));
+    assert!(
+        terminal
+            .screen()
+            .contents()
+            .replace('\n', "")
+            .ends_with("left)")
+    );
 }
 
 /// The size that it names does, and no smaller one.
 fn is_true(shown: &Shown, page: &Page, (columns, rows): (usize, usize), blocks: Blocks) {
-    let fits = |columns, rows| shown.page(WAITING, room(columns, rows, blocks)).drawing.is_some();
+    let fits = |columns, rows| {
+        shown
+            .page(WAITING, room(columns, rows, blocks))
+            .drawing
+            .is_some()
+    };
     let (wide, high) = needed(page);
-    assert!(fits(wide, high) && !fits(wide, high - 1), "{columns}×{rows}: {}", page.words);
-    assert!(wide == columns || !fits(wide - 1, high), "{columns}×{rows}: {}", page.words);
+    assert!(
+        fits(wide, high) && !fits(wide, high - 1),
+        "{columns}×{rows}: {}",
+        page.words
+    );
+    assert!(
+        wide == columns || !fits(wide - 1, high),
+        "{columns}×{rows}: {}",
+        page.words
+    );
     assert!(wide > columns || high > rows);
     let terminal = camera::printed(&print(page), columns, rows);
     let screen = terminal.screen().contents().replace('\n', "");
-    assert!(screen.contains("warning:") && screen.contains("--qr FILE.png"), "{columns}×{rows}: {screen}");
+    assert!(
+        screen.contains("warning:") && screen.contains("--qr FILE.png"),
+        "{columns}×{rows}: {screen}"
+    );
 }
 
 #[test]
 fn a_larger_window_is_never_worse() {
     let shown = shown(147, Blocks::Half);
-    let fits = |columns, rows| shown.best(WAITING, room(columns, rows, Blocks::Half)).is_some();
-    for (columns, rows) in (40..=120).flat_map(|columns| (16..=60).map(move |rows| (columns, rows))) {
+    let fits = |columns, rows| {
+        shown
+            .best(WAITING, room(columns, rows, Blocks::Half))
+            .is_some()
+    };
+    for (columns, rows) in (40..=120).flat_map(|columns| (16..=60).map(move |rows| (columns, rows)))
+    {
         assert!(
             !fits(columns, rows) || fits(columns + 1, rows) && fits(columns, rows + 1),
             "{columns}×{rows}"
@@ -105,8 +158,16 @@ fn a_larger_window_is_never_worse() {
 
 #[test]
 fn what_stands_on_the_screen_is_scanned() {
-    for (columns, rows) in [(80, 24), (80, 25), (80, 26), (80, 28), (80, 30), (80, 32), (100, 40), (120, 60)]
-    {
+    for (columns, rows) in [
+        (80, 24),
+        (80, 25),
+        (80, 26),
+        (80, 28),
+        (80, 30),
+        (80, 32),
+        (100, 40),
+        (120, 60),
+    ] {
         let code = code(113);
         let shown = Shown::new(&code, INVITATION, Blocks::Half);
         let page = shown.page(WAITING, room(columns, rows, Blocks::Half));
@@ -122,24 +183,42 @@ fn what_stands_on_the_screen_is_scanned() {
 #[test]
 fn the_texts_leave_the_screen_before_the_code_gets_smaller_than_the_standard_has_it() {
     let shown = shown(113, Blocks::Half);
-    let columns = |rows| shown.best(WAITING, room(120, rows, Blocks::Half)).map(Drawing::columns);
+    let columns = |rows| {
+        shown
+            .best(WAITING, room(120, rows, Blocks::Half))
+            .map(Drawing::columns)
+    };
     assert_eq!([23, 24, 60].map(columns), [None, Some(45), Some(61)]);
 }
 
 #[test]
 fn the_code_as_text_is_a_line_of_its_own() {
     let code = code(180);
-    let page = Shown::new(&code, INVITATION, Blocks::Half).page(WAITING, room(200, 200, Blocks::Half));
-    assert!(page.words.lines().any(|line| line == qr_text::encode(&code)), "{}", page.words);
+    let page =
+        Shown::new(&code, INVITATION, Blocks::Half).page(WAITING, room(200, 200, Blocks::Half));
+    assert!(
+        page.words
+            .lines()
+            .any(|line| line == qr_text::encode(&code)),
+        "{}",
+        page.words
+    );
 }
 
 #[test]
 fn without_colours_the_other_polarity_is_offered() {
     for (background, other) in [(Background::Dark, "light"), (Background::Light, "dark")] {
         for ink in [Ink::Reversed(background), Ink::Plain(background)] {
-            let room = Room { ink, ..room(200, 200, Blocks::Half) };
+            let room = Room {
+                ink,
+                ..room(200, 200, Blocks::Half)
+            };
             let page = shown(113, Blocks::Half).page(WAITING, room);
-            assert!(page.words.contains(&format!("--qr-background {other}")), "{}", page.words);
+            assert!(
+                page.words.contains(&format!("--qr-background {other}")),
+                "{}",
+                page.words
+            );
         }
     }
     assert!(

@@ -1,4 +1,5 @@
-//! Photographs of QR codes as people take them, made from a number: the same number makes the same picture.
+//! Photographs of QR codes as people take them, made from a number: the same number makes the same
+//! picture.
 
 use std::io::Cursor;
 
@@ -49,7 +50,8 @@ pub(crate) struct Photograph {
     pub(crate) bytes: Vec<u8>,
 }
 
-/// The lengths of codes: a server name and no homeserver, up to long URLs of both, in either revision.
+/// The lengths of codes: a server name and no homeserver, up to long URLs of both, in either
+/// revision.
 const LENGTHS: [usize; 6] = [76, 98, 120, 141, 163, 190];
 /// The proposal's level, and what a drawing in a small terminal falls back to.
 const LEVELS: [EcLevel; 4] = [EcLevel::Q, EcLevel::Q, EcLevel::M, EcLevel::L];
@@ -62,10 +64,16 @@ impl Photograph {
         let code = super::code(&bytes, LEVELS[number % LEVELS.len()]).unwrap();
         let shot = Shot::of(class, code.width() as f32 + 8.0, &mut chance);
         let scene = shot.scene(&code, &mut chance);
-        let seen =
-            if shot.blur > 0.0 { DynamicImage::from(scene).blur(shot.blur).into_luma8() } else { scene };
+        let seen = if shot.blur > 0.0 {
+            DynamicImage::from(scene).blur(shot.blur).into_luma8()
+        } else {
+            scene
+        };
         let seen = noisy(seen, shot.noise, &mut chance);
-        Self { file: shot.developed(seen), bytes }
+        Self {
+            file: shot.developed(seen),
+            bytes,
+        }
     }
 }
 
@@ -92,7 +100,8 @@ struct Shot {
 
 impl Shot {
     fn of(class: Class, modules: f32, chance: &mut Chance) -> Self {
-        let filled = |side: u32, chance: &mut Chance| chance.between(0.4, 0.8) * side as f32 / modules;
+        let filled =
+            |side: u32, chance: &mut Chance| chance.between(0.4, 0.8) * side as f32 / modules;
         let mut shot = Self {
             side: 1000,
             module: filled(1000, chance),
@@ -114,7 +123,9 @@ impl Shot {
             }
             Class::Blur => shot.blur = shot.module * chance.between(0.2, 0.6),
             Class::Turned => shot.turn = chance.between(-3.2, 3.2),
-            Class::Perspective => shot.lean = [chance.between(-0.7, 0.7), chance.between(-0.7, 0.7)],
+            Class::Perspective => {
+                shot.lean = [chance.between(-0.7, 0.7), chance.between(-0.7, 0.7)]
+            }
             Class::Moire => shot.moire = chance.between(0.2, 0.7),
             Class::Inverted | Class::Mirrored => {}
             Class::Jpeg => {
@@ -143,13 +154,23 @@ impl Shot {
 
     /// The code in its surroundings, under a light.
     fn scene(&self, code: &QrCode, chance: &mut Chance) -> GrayImage {
-        let (wave, across) = (chance.between(0.15, 0.9), chance.between(0.0, 3.1).sin_cos());
+        let (wave, across) = (
+            chance.between(0.15, 0.9),
+            chance.between(0.0, 3.1).sin_cos(),
+        );
         let light = chance.between(-3.1, 3.1).sin_cos();
         let turn = self.turn.sin_cos();
         let half = self.side as f32 / 2.0;
         GrayImage::from_fn(self.side, self.side, |x, y| {
             let (x, y) = (x as f32 - half, y as f32 - half);
-            let sub = |i: u8| self.ink(code, turn, x + f32::from(i % 2) / 2.0, y + f32::from(i / 2) / 2.0);
+            let sub = |i: u8| {
+                self.ink(
+                    code,
+                    turn,
+                    x + f32::from(i % 2) / 2.0,
+                    y + f32::from(i / 2) / 2.0,
+                )
+            };
             let ink = (0..4).map(sub).sum::<f32>() / 4.0;
             let along = 0.5 + (light.1 * x + light.0 * y) / half / 2.9;
             let one = (wave * (x * across.1 + y * across.0)).sin();
@@ -168,9 +189,11 @@ impl Shot {
         let width = code.width() as i64;
         let module = |at: f32| (at + width as f32 / 2.0).floor() as i64;
         let (u, v) = (module(if self.mirrored { -u } else { u }), module(v));
-        let within = |zone: i64| (-zone..width + zone).contains(&u) && (-zone..width + zone).contains(&v);
+        let within =
+            |zone: i64| (-zone..width + zone).contains(&u) && (-zone..width + zone).contains(&v);
         if !within(4) {
-            return 60.0 + ((u.div_euclid(5) * 31 + v.div_euclid(3) * 17).rem_euclid(13) * 11) as f32;
+            return 60.0
+                + ((u.div_euclid(5) * 31 + v.div_euclid(3) * 17).rem_euclid(13) * 11) as f32;
         }
         let dark = within(0) && code[(u as usize, v as usize)] == Color::Dark;
         if dark == self.inverted { 235.0 } else { 25.0 }
@@ -179,7 +202,9 @@ impl Shot {
     fn developed(&self, picture: GrayImage) -> Vec<u8> {
         let (picture, mut file) = (DynamicImage::from(picture), Cursor::new(Vec::new()));
         match self.jpeg {
-            Some(quality) => picture.write_with_encoder(JpegEncoder::new_with_quality(&mut file, quality)),
+            Some(quality) => {
+                picture.write_with_encoder(JpegEncoder::new_with_quality(&mut file, quality))
+            }
             // The oldest of its kinds, which everybody reads.
             None => {
                 let grey = PnmSubtype::Graymap(SampleEncoding::Binary);
@@ -221,7 +246,9 @@ impl Chance {
     fn normal(&mut self) -> f32 {
         let mut four = || {
             let bits = self.next();
-            (0..4).map(|place| (bits >> (16 * place) & 0xffff) as f32 / 65536.0).sum::<f32>()
+            (0..4)
+                .map(|place| (bits >> (16 * place) & 0xffff) as f32 / 65536.0)
+                .sum::<f32>()
         };
         four() + four() + four() - 6.0
     }

@@ -23,7 +23,9 @@ fn client() -> TokenClient {
 }
 
 fn says(status: u16, body: Value) -> Result<Response, OAuthError> {
-    let answer = http::Response::builder().status(status).header("content-type", "application/json");
+    let answer = http::Response::builder()
+        .status(status)
+        .header("content-type", "application/json");
     Ok(answer.body(body.to_string().into_bytes()).unwrap())
 }
 
@@ -39,23 +41,42 @@ fn granted() -> Result<Response, OAuthError> {
 }
 
 fn lost() -> Result<Response, OAuthError> {
-    Err(HttpError::Unreachable { host: "a.example".to_owned(), why: "lost".to_owned() }.into())
+    Err(HttpError::Unreachable {
+        host: "a.example".to_owned(),
+        why: "lost".to_owned(),
+    }
+    .into())
 }
 
 fn bad_gateway() -> Result<Response, OAuthError> {
-    Err(OAuthError::Unavailable { host: "a.example".to_owned(), status: 502 })
+    Err(OAuthError::Unavailable {
+        host: "a.example".to_owned(),
+        status: 502,
+    })
 }
 
 type Script = Vec<Result<Response, OAuthError>>;
 
-/// Plays the answers in turn, and `authorization_pending` from then on. Says at which seconds it was asked.
+/// Plays the answers in turn, and `authorization_pending` from then on. Says at which seconds it
+/// was asked.
 async fn play(authorization: &Authorization, script: Script) -> (TokenOutcome, Vec<u64>) {
-    let (begin, script, asked) = (Instant::now(), Mutex::new(VecDeque::from(script)), Mutex::new(Vec::new()));
+    let (begin, script, asked) = (
+        Instant::now(),
+        Mutex::new(VecDeque::from(script)),
+        Mutex::new(Vec::new()),
+    );
     let send = |request: Request| {
         let body = String::from_utf8(request.into_body()).unwrap();
-        assert!(body.contains("device_code=device-code-1") && body.contains("client_id=client"), "{body}");
+        assert!(
+            body.contains("device_code=device-code-1") && body.contains("client_id=client"),
+            "{body}"
+        );
         asked.lock().unwrap().push(begin.elapsed().as_secs());
-        let answer = script.lock().unwrap().pop_front().unwrap_or_else(|| error("authorization_pending"));
+        let answer = script
+            .lock()
+            .unwrap()
+            .pop_front()
+            .unwrap_or_else(|| error("authorization_pending"));
         Box::pin(async move { answer }) as Exchanging<'_>
     };
     let outcome = await_token(&client(), authorization, &send).await;
@@ -64,9 +85,14 @@ async fn play(authorization: &Authorization, script: Script) -> (TokenOutcome, V
 
 #[tokio::test(start_paused = true)]
 async fn the_first_poll_waits_for_the_interval_too() {
-    let (outcome, asked) =
-        play(&authorization(300, 5), vec![error("authorization_pending"), granted()]).await;
-    let TokenOutcome::Granted(tokens) = outcome else { panic!("{outcome:?}") };
+    let (outcome, asked) = play(
+        &authorization(300, 5),
+        vec![error("authorization_pending"), granted()],
+    )
+    .await;
+    let TokenOutcome::Granted(tokens) = outcome else {
+        panic!("{outcome:?}")
+    };
     assert_eq!(tokens.access_token.expose(), "access-1");
     assert_eq!(tokens.refresh_token.unwrap().expose(), "refresh-1");
     assert_eq!(tokens.expires_in, Some(Duration::from_secs(300)));
@@ -76,7 +102,14 @@ async fn the_first_poll_waits_for_the_interval_too() {
 #[tokio::test(start_paused = true)]
 async fn slow_down_adds_five_seconds_for_good() {
     let pending = || error("authorization_pending");
-    let script = vec![pending(), error("slow_down"), pending(), error("slow_down"), pending(), granted()];
+    let script = vec![
+        pending(),
+        error("slow_down"),
+        pending(),
+        error("slow_down"),
+        pending(),
+        granted(),
+    ];
     let (outcome, asked) = play(&authorization(300, 5), script).await;
     assert!(matches!(outcome, TokenOutcome::Granted(_)), "{outcome:?}");
     assert_eq!(asked, [5, 10, 20, 30, 45, 60]);
@@ -86,7 +119,10 @@ async fn slow_down_adds_five_seconds_for_good() {
 async fn the_person_says_no() {
     for code in ["access_denied", "authorization_declined"] {
         let (outcome, asked) = play(&authorization(300, 5), vec![error(code)]).await;
-        assert!(matches!(outcome, TokenOutcome::Denied), "{code}: {outcome:?}");
+        assert!(
+            matches!(outcome, TokenOutcome::Denied),
+            "{code}: {outcome:?}"
+        );
         assert_eq!(asked, [5]);
     }
 }
@@ -105,24 +141,37 @@ async fn nobody_decides_in_time() {
 async fn other_errors_are_final() {
     for code in ["invalid_grant", "invalid_client", "unsupported_grant_type"] {
         let (outcome, asked) = play(&authorization(300, 5), vec![error(code)]).await;
-        let TokenOutcome::Failed(OAuthError::Refused { error, .. }) = outcome else { panic!("{outcome:?}") };
+        let TokenOutcome::Failed(OAuthError::Refused { error, .. }) = outcome else {
+            panic!("{outcome:?}")
+        };
         assert_eq!((error.as_str(), asked), (code, vec![5]));
     }
 }
 
 #[tokio::test(start_paused = true)]
 async fn lost_connections_and_error_pages_are_survived_with_growing_pauses() {
-    let script = vec![lost(), bad_gateway(), lost(), bad_gateway(), bad_gateway(), granted()];
+    let script = vec![
+        lost(),
+        bad_gateway(),
+        lost(),
+        bad_gateway(),
+        bad_gateway(),
+        granted(),
+    ];
     let (outcome, asked) = play(&authorization(300, 5), script).await;
     assert!(matches!(outcome, TokenOutcome::Granted(_)), "{outcome:?}");
     assert_eq!(asked, [5, 10, 20, 40, 60, 80]);
 }
 
-/// The server cannot give it twice, and the person must know that there is a device that nobody has.
+/// The server cannot give it twice, and the person must know that there is a device that nobody
+/// has.
 #[tokio::test(start_paused = true)]
 async fn a_token_whose_answer_was_lost_is_named() {
     let (outcome, _) = play(&authorization(300, 5), vec![lost(), error("invalid_grant")]).await;
-    assert!(matches!(outcome, TokenOutcome::Failed(OAuthError::TokenLost)), "{outcome:?}");
+    assert!(
+        matches!(outcome, TokenOutcome::Failed(OAuthError::TokenLost)),
+        "{outcome:?}"
+    );
 }
 
 /// A pause after trouble is never shorter than what the server asked for.
@@ -163,14 +212,25 @@ async fn a_server_cannot_make_us_hammer_it_nor_wait_for_ever() {
     let eternal = authorization(u64::MAX, u64::MAX);
     assert_eq!(eternal.expires_in(), MAX_LIFETIME);
     let (outcome, asked) = play(&eternal, vec![]).await;
-    assert!(matches!(outcome, TokenOutcome::Expired) && asked.is_empty(), "{outcome:?}");
+    assert!(
+        matches!(outcome, TokenOutcome::Expired) && asked.is_empty(),
+        "{outcome:?}"
+    );
 }
 
 #[tokio::test(start_paused = true)]
 async fn tokens_that_no_header_can_carry_are_refused() {
-    let cases = [("Bearer", "a b"), ("Bearer", "a\r\nb"), ("Bearer", ""), ("mac", "access-1")];
+    let cases = [
+        ("Bearer", "a b"),
+        ("Bearer", "a\r\nb"),
+        ("Bearer", ""),
+        ("mac", "access-1"),
+    ];
     for (token_type, token) in cases {
-        let answer = says(200, json!({ "access_token": token, "token_type": token_type }));
+        let answer = says(
+            200,
+            json!({ "access_token": token, "token_type": token_type }),
+        );
         let (outcome, _) = play(&authorization(300, 5), vec![answer]).await;
         let TokenOutcome::Failed(error @ OAuthError::Malformed { .. }) = outcome else {
             panic!("{outcome:?}")
@@ -184,15 +244,26 @@ async fn tokens_that_no_header_can_carry_are_refused() {
 async fn an_unreadable_grant_is_not_quoted() {
     let answer = says(200, json!({ "access_token": "access-1", "token_type": 7 }));
     let (outcome, _) = play(&authorization(300, 5), vec![answer]).await;
-    let TokenOutcome::Failed(error) = &outcome else { panic!("{outcome:?}") };
-    assert!(!format!("{error} {outcome:?}").contains("access-1"), "{outcome:?}");
+    let TokenOutcome::Failed(error) = &outcome else {
+        panic!("{outcome:?}")
+    };
+    assert!(
+        !format!("{error} {outcome:?}").contains("access-1"),
+        "{outcome:?}"
+    );
 }
 
 #[test]
 fn nothing_secret_is_printed() {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_time()
+        .build()
+        .unwrap();
     let printed = runtime.block_on(async { format!("{:?}", authorization(300, 5)) });
-    assert_eq!(printed, "Authorization { [redacted], expires_in: 300s, interval: 5s }");
+    assert_eq!(
+        printed,
+        "Authorization { [redacted], expires_in: 300s, interval: 5s }"
+    );
 }
 
 /// The driver may be spawned.

@@ -9,7 +9,10 @@ fn revocable() -> Revocable {
         access_token: Secret::new("access-1"),
         refresh_token: Some(Secret::new("refresh-1")),
     };
-    Revocable { user, ..Revocable::from(&session()) }
+    Revocable {
+        user,
+        ..Revocable::from(&session())
+    }
 }
 
 /// As a process that is killed leaves it: the lock is free, the files are there.
@@ -32,12 +35,22 @@ fn a_sign_in_is_pending_or_complete_and_never_both() {
     assert_eq!(dir.load_pending().unwrap(), Some(revocable()));
     dir.complete(&session()).unwrap();
     assert_eq!(names(&dir), ["session.json", "session.lock"]);
-    assert_eq!((dir.load().unwrap(), dir.load_pending().unwrap()), (session(), None));
+    assert_eq!(
+        (dir.load().unwrap(), dir.load_pending().unwrap()),
+        (session(), None)
+    );
     dir.withdraw().unwrap();
     assert_eq!(names(&dir), ["session.lock", "session.pending.json"]);
-    assert_eq!(dir.load_pending().unwrap(), Some(Revocable::from(&session())));
+    assert_eq!(
+        dir.load_pending().unwrap(),
+        Some(Revocable::from(&session()))
+    );
     dir.withdraw().unwrap();
-    assert_eq!(dir.load_pending().unwrap(), Some(Revocable::from(&session())), "it was withdrawn already");
+    assert_eq!(
+        dir.load_pending().unwrap(),
+        Some(Revocable::from(&session())),
+        "it was withdrawn already"
+    );
 }
 
 #[test]
@@ -45,15 +58,29 @@ fn what_is_left_is_told_from_a_session_and_from_what_is_not_ours() {
     let left: [&[&str]; 5] = [
         &["session.pending.json", "session.lock"],
         &["session.pending.json.new", "session.lock"],
-        &["session.pending.json", "session.lock", STORE_FILE, "holiday.jpg"],
+        &[
+            "session.pending.json",
+            "session.lock",
+            STORE_FILE,
+            "holiday.jpg",
+        ],
         &["session.lock", STORE_FILE, "matrix-sdk-crypto.sqlite3-wal"],
         &["session.lock", "matrix-sdk-state.sqlite3"],
     ];
     for files in left {
         let (_parent, dir) = holding(files);
-        assert!(matches!(dir.create(), Err(SessionError::Interrupted { .. })), "{files:?}");
-        assert!(matches!(dir.lock(), Err(SessionError::Interrupted { .. })), "{files:?}");
-        assert!(matches!(dir.load(), Err(SessionError::Interrupted { .. })), "{files:?}");
+        assert!(
+            matches!(dir.create(), Err(SessionError::Interrupted { .. })),
+            "{files:?}"
+        );
+        assert!(
+            matches!(dir.lock(), Err(SessionError::Interrupted { .. })),
+            "{files:?}"
+        );
+        assert!(
+            matches!(dir.load(), Err(SessionError::Interrupted { .. })),
+            "{files:?}"
+        );
         assert!(dir.lock_remains().is_ok(), "{files:?}");
     }
     let others: [&[&str]; 4] = [
@@ -64,8 +91,14 @@ fn what_is_left_is_told_from_a_session_and_from_what_is_not_ours() {
     ];
     for files in others {
         let (_parent, dir) = holding(files);
-        assert!(matches!(dir.create(), Err(SessionError::Occupied { .. })), "{files:?}");
-        assert!(matches!(dir.lock_remains(), Err(SessionError::None { .. })), "{files:?}");
+        assert!(
+            matches!(dir.create(), Err(SessionError::Occupied { .. })),
+            "{files:?}"
+        );
+        assert!(
+            matches!(dir.lock_remains(), Err(SessionError::None { .. })),
+            "{files:?}"
+        );
     }
     let (_parent, dir) = holding(&["session.lock"]);
     assert!(dir.create().is_ok(), "a lock alone is nothing");
@@ -77,7 +110,10 @@ fn a_sign_in_that_is_still_at_work_is_not_taken_for_one_that_was_interrupted() {
     let (_parent, dir) = fresh();
     let lock = dir.create().unwrap();
     dir.save_pending(&revocable()).unwrap();
-    assert!(matches!(dir.lock_remains(), Err(SessionError::InUse { .. })));
+    assert!(matches!(
+        dir.lock_remains(),
+        Err(SessionError::InUse { .. })
+    ));
     drop(lock);
     assert!(dir.lock_remains().is_ok());
 }
@@ -94,7 +130,10 @@ fn one_that_was_killed_while_it_wrote_is_read_where_it_is_whole() {
     fs::write(&beside, "{\"homeserver\": \"https://m.ex").unwrap();
     assert_eq!(dir.load_pending().unwrap(), None);
     fs::rename(&beside, &file).unwrap();
-    assert!(matches!(dir.load_pending(), Err(SessionError::Unreadable { .. })));
+    assert!(matches!(
+        dir.load_pending(),
+        Err(SessionError::Unreadable { .. })
+    ));
 }
 
 #[test]
@@ -112,27 +151,45 @@ fn what_it_takes_to_revoke_outlives_the_keys() {
 
 #[test]
 fn what_is_left_is_cleared_and_nothing_else() {
-    let (_parent, dir) =
-        holding(&["session.pending.json", "session.pending.json.new", STORE_FILE, "holiday.jpg"]);
+    let (_parent, dir) = holding(&[
+        "session.pending.json",
+        "session.pending.json.new",
+        STORE_FILE,
+        "holiday.jpg",
+    ]);
     dir.wipe().unwrap();
     assert_eq!(names(&dir), ["holiday.jpg"]);
 }
 
 #[test]
 fn how_long_a_token_lives_is_known_from_when_it_was_given() {
-    let given = Tokens { expires_in: Some(Duration::from_secs(300)), ..tokens("access-2", None) };
+    let given = Tokens {
+        expires_in: Some(Duration::from_secs(300)),
+        ..tokens("access-2", None)
+    };
     let left = session().refreshed(&given).time_left().unwrap().as_secs();
     assert!((290..=300).contains(&left), "{left}");
-    let expired = StoredSession { expires_at: Some(1), ..session() };
+    let expired = StoredSession {
+        expires_at: Some(1),
+        ..session()
+    };
     assert_eq!(expired.time_left(), Some(Duration::ZERO));
     let silent = expired.refreshed(&tokens("access-2", None));
-    assert_eq!(silent.time_left(), None, "what the old one had says nothing of the new one");
+    assert_eq!(
+        silent.time_left(),
+        None,
+        "what the old one had says nothing of the new one"
+    );
 }
 
 #[test]
 fn no_token_is_printed() {
     let printed = format!("{:?} {:?}", revocable(), revocable().user);
-    assert!(printed.contains("DEVICE") && !printed.contains("access-1") && !printed.contains("refresh-1"));
+    assert!(
+        printed.contains("DEVICE")
+            && !printed.contains("access-1")
+            && !printed.contains("refresh-1")
+    );
 }
 
 #[tokio::test(start_paused = true)]
@@ -158,7 +215,13 @@ fn only_the_owner_can_read_what_is_pending() {
     let _lock = dir.create().unwrap();
     dir.save_pending(&revocable()).unwrap();
     let file = dir.path().join("session.pending.json");
-    assert_eq!(fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);
+    assert_eq!(
+        fs::metadata(&file).unwrap().permissions().mode() & 0o777,
+        0o600
+    );
     fs::set_permissions(&file, fs::Permissions::from_mode(0o640)).unwrap();
-    assert!(matches!(dir.load_pending(), Err(SessionError::TooOpen { .. })));
+    assert!(matches!(
+        dir.load_pending(),
+        Err(SessionError::TooOpen { .. })
+    ));
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use matrix_qr_device::Opening;
 use matrix_qr_protocol::{
-    error::{Error, Cause},
+    error::{Cause, Error},
     login::message::Reason,
     revision::Role,
 };
@@ -12,14 +12,19 @@ use matrix_qr_sandbox::{Decision, Fault, Options};
 
 use super::{BOTH, Row, assert_failed, assert_told, uploads, was_told};
 use crate::{
+    fault_proxy::Fate,
     meeting::{Digits, Meeting, Plan, When},
     paths::assert_complete,
-    fault_proxy::Fate,
     test_env::{End, TestEnv},
 };
 
 /// Both ways in the same world: a sign-in that failed leaves nothing that the next one could meet.
-async fn each_way(world: &TestEnv, change: impl Fn(Plan) -> Plan, check: impl Fn(&End, Role), row: &str) {
+async fn each_way(
+    world: &TestEnv,
+    change: impl Fn(Plan) -> Plan,
+    check: impl Fn(&End, Role),
+    row: &str,
+) {
     for shown_by in BOTH {
         let end = world.sign_in(&change(Plan::shown_by(shown_by))).await;
         check(&end, shown_by);
@@ -36,20 +41,47 @@ async fn with_fault(fault: Fault, check: impl Fn(&End, Role), row: &str) {
 async fn wrong_digits() {
     let world = TestEnv::start().await;
     let check = |end: &End, shown_by| {
-        let (new, existing) = (end.new.as_ref().unwrap_err(), end.existing.as_ref().unwrap_err());
-        let (shows, scans) = if shown_by == Role::New { (new, existing) } else { (existing, new) };
-        assert_eq!((shows, shows.cause()), (&Error::WrongCheckCode, Cause::Person));
-        assert_eq!((scans, scans.cause()), (&Error::Peer(Reason::UserCancelled), Cause::OtherDevice));
+        let (new, existing) = (
+            end.new.as_ref().unwrap_err(),
+            end.existing.as_ref().unwrap_err(),
+        );
+        let (shows, scans) = if shown_by == Role::New {
+            (new, existing)
+        } else {
+            (existing, new)
+        };
+        assert_eq!(
+            (shows, shows.cause()),
+            (&Error::WrongCheckCode, Cause::Person)
+        );
+        assert_eq!(
+            (scans, scans.cause()),
+            (&Error::Peer(Reason::UserCancelled), Cause::OtherDevice)
+        );
         assert!(!was_told(end, Role::Existing, "asked to open"));
     };
-    each_way(&world, |plan| Plan { digits: Digits::Wrong, ..plan }, check, "wrong_digits").await;
+    each_way(
+        &world,
+        |plan| Plan {
+            digits: Digits::Wrong,
+            ..plan
+        },
+        check,
+        "wrong_digits",
+    )
+    .await;
 }
 
 async fn unusable_link(fault: Fault, row: &str) {
     let check = |end: &End, _| {
-        let Err(Error::LinkUnusable(trouble)) = &end.existing else { panic!("{:?}", end.existing) };
+        let Err(Error::LinkUnusable(trouble)) = &end.existing else {
+            panic!("{:?}", end.existing)
+        };
         assert_eq!(trouble.cause, Cause::OtherDevice);
-        assert!(!was_told(end, Role::Existing, "asked to open"), "nobody is shown it");
+        assert!(
+            !was_told(end, Role::Existing, "asked to open"),
+            "nobody is shown it"
+        );
         assert_eq!(end.record.token_polls, 0);
     };
     with_fault(fault, check, row).await;
@@ -70,18 +102,38 @@ async fn the_link_is_refused() {
         assert_eq!((error, error.cause()), (&Error::LinkRefused, Cause::Person));
         assert_eq!(end.record.token_polls, 0);
     };
-    each_way(&world, |plan| Plan { opening: Opening::Refused, ..plan }, check, "the_link_is_refused").await;
+    each_way(
+        &world,
+        |plan| Plan {
+            opening: Opening::Refused,
+            ..plan
+        },
+        check,
+        "the_link_is_refused",
+    )
+    .await;
 }
 
 async fn the_browser_fails() {
     let world = TestEnv::start().await;
     let check = |end: &End, _| {
-        let Err(Error::LinkUnusable(trouble)) = &end.existing else { panic!("{:?}", end.existing) };
+        let Err(Error::LinkUnusable(trouble)) = &end.existing else {
+            panic!("{:?}", end.existing)
+        };
         assert_eq!(trouble.cause, Cause::Here);
         assert_eq!(end.record.token_polls, 0);
     };
     let failed = Opening::Failed("no browser was found".to_owned());
-    each_way(&world, |plan| Plan { opening: failed.clone(), ..plan }, check, "the_browser_fails").await;
+    each_way(
+        &world,
+        |plan| Plan {
+            opening: failed.clone(),
+            ..plan
+        },
+        check,
+        "the_browser_fails",
+    )
+    .await;
 }
 
 async fn the_consent_is_denied() {
@@ -92,29 +144,61 @@ async fn the_consent_is_denied() {
         assert!(was_told(end, Role::Existing, "received m.login.declined"));
         assert!(!was_told(end, Role::New, "Token"));
     };
-    let deny = |plan| Plan { decision: Some(Decision::Deny), ..plan };
+    let deny = |plan| Plan {
+        decision: Some(Decision::Deny),
+        ..plan
+    };
     each_way(&world, deny, check, "the_consent_is_denied").await;
 }
 
 fn assert_authorization_expired(end: &End, _: Role) {
-    let (new, existing) = (end.new.as_ref().unwrap_err(), end.existing.as_ref().unwrap_err());
-    assert_eq!((new, new.cause()), (&Error::AuthorizationExpired, Cause::Clock));
+    let (new, existing) = (
+        end.new.as_ref().unwrap_err(),
+        end.existing.as_ref().unwrap_err(),
+    );
+    assert_eq!(
+        (new, new.cause()),
+        (&Error::AuthorizationExpired, Cause::Clock)
+    );
     assert_eq!(existing, &Error::Peer(Reason::AuthorizationExpired));
 }
 
 async fn the_authorization_expires() {
-    with_fault(Fault::AuthorizationExpired, assert_authorization_expired, "the_authorization_expires").await;
+    with_fault(
+        Fault::AuthorizationExpired,
+        assert_authorization_expired,
+        "the_authorization_expires",
+    )
+    .await;
     let grant_lifetime = Duration::from_secs(2);
-    let world = TestEnv::with(Options { grant_lifetime, ..Options::default() }).await;
-    let nobody = |plan| Plan { decision: None, ..plan };
-    each_way(&world, nobody, assert_authorization_expired, "the_authorization_expires").await;
+    let world = TestEnv::with(Options {
+        grant_lifetime,
+        ..Options::default()
+    })
+    .await;
+    let nobody = |plan| Plan {
+        decision: None,
+        ..plan
+    };
+    each_way(
+        &world,
+        nobody,
+        assert_authorization_expired,
+        "the_authorization_expires",
+    )
+    .await;
 }
 
 async fn no_registration() {
     let check = |end: &End, _| {
-        let Err(Error::NotAuthorized(trouble)) = &end.new else { panic!("{:?}", end.new) };
+        let Err(Error::NotAuthorized(trouble)) = &end.new else {
+            panic!("{:?}", end.new)
+        };
         assert_eq!(trouble.cause, Cause::AuthorizationServer);
-        assert_eq!(end.existing.as_ref().unwrap_err(), &Error::Peer(Reason::UserCancelled));
+        assert_eq!(
+            end.existing.as_ref().unwrap_err(),
+            &Error::Peer(Reason::UserCancelled)
+        );
     };
     with_fault(Fault::NoRegistration, check, "no_registration").await;
 }
@@ -136,37 +220,73 @@ async fn the_token_is_for_another_device() {
         };
         let end = world.sign_in_while(&Plan::shown_by(shown_by), lie).await;
         world.sandbox.faults().clear();
-        let Err(Error::NotAuthorized(trouble)) = &end.new else { panic!("{:?}", end.new) };
+        let Err(Error::NotAuthorized(trouble)) = &end.new else {
+            panic!("{:?}", end.new)
+        };
         assert_eq!(trouble.cause, Cause::Homeserver);
         assert!(!was_told(&end, Role::New, "sent m.login.success"));
         assert_failed(&world, &end, "the_token_is_for_another_device").await;
     }
-    assert_eq!(world.sandbox.record().revocations.len(), 2, "what was given is taken back");
+    assert_eq!(
+        world.sandbox.record().revocations.len(),
+        2,
+        "what was given is taken back"
+    );
 }
 
-/// The one failure that leaves a device: nobody can take back what nobody got. It has no keys, and the person is told of it.
+/// The one failure that leaves a device: nobody can take back what nobody got. It has no keys, and
+/// the person is told of it.
 async fn the_answer_with_the_token_is_lost() {
     let world = TestEnv::with_fault_proxy().await;
-    world.fault_proxy.as_ref().unwrap().judge(|request| match request {
-        "POST /oauth2/token" => Fate::AnswerLost,
-        _ => Fate::Answered,
-    });
+    world
+        .fault_proxy
+        .as_ref()
+        .unwrap()
+        .judge(|request| match request {
+            "POST /oauth2/token" => Fate::AnswerLost,
+            _ => Fate::Answered,
+        });
     let ask_again = async |meeting: &Meeting| {
-        meeting.until(&When::Told(Role::Existing, "sent m.login.protocol_accepted")).await;
+        meeting
+            .until(&When::Told(
+                Role::Existing,
+                "sent m.login.protocol_accepted",
+            ))
+            .await;
         while world.sandbox.record().token_polls == 0 {
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
-        world.fault_proxy.as_ref().unwrap().judge(|_| Fate::Answered);
+        world
+            .fault_proxy
+            .as_ref()
+            .unwrap()
+            .judge(|_| Fate::Answered);
     };
-    let end = world.sign_in_while(&Plan::shown_by(Role::New), ask_again).await;
+    let end = world
+        .sign_in_while(&Plan::shown_by(Role::New), ask_again)
+        .await;
     let row = Row::of("the_answer_with_the_token_is_lost");
-    let left = end.record.devices.iter().find(|device| !end.record.bootstrap.contains(device)).unwrap();
-    let Err(Error::NotAuthorized(trouble)) = &end.new else { panic!("{:?}", end.new) };
+    let left = end
+        .record
+        .devices
+        .iter()
+        .find(|device| !end.record.bootstrap.contains(device))
+        .unwrap();
+    let Err(Error::NotAuthorized(trouble)) = &end.new else {
+        panic!("{:?}", end.new)
+    };
     row.assert_told(trouble, &world, left);
-    assert!(trouble.what.contains(left) && was_told(&end, Role::New, "DeviceLeft"), "it is named");
+    assert!(
+        trouble.what.contains(left) && was_told(&end, Role::New, "DeviceLeft"),
+        "it is named"
+    );
     assert_eq!(trouble.cause, Cause::AuthorizationServer);
     assert_told(&world, end.existing.as_ref().unwrap_err(), &row.existing);
-    assert_eq!((end.record.devices.len(), end.record.bootstrap.len()), (2, 1), "it is left behind");
+    assert_eq!(
+        (end.record.devices.len(), end.record.bootstrap.len()),
+        (2, 1),
+        "it is left behind"
+    );
     assert_eq!((uploads(&end), world.new_dir().exists()), (0, false));
     assert!(!was_told(&end, Role::Existing, "SharingSecrets"));
 }

@@ -7,7 +7,7 @@ use matrix_qr_device::{
     sign_in,
 };
 use matrix_qr_protocol::{
-    error::{Error, Cause},
+    error::{Cause, Error},
     revision::Role,
 };
 use matrix_qr_sandbox::Fault;
@@ -44,7 +44,9 @@ fn assert_no_rendezvous(end: &End, shown_by: Role) {
 async fn each_way(world: &TestEnv, row: &str) {
     for shown_by in [Role::Existing, Role::New] {
         let end = world.sign_in(&plan(shown_by)).await;
-        let Err(Error::NoSecrets(trouble)) = &end.existing else { panic!("{:?}", end.existing) };
+        let Err(Error::NoSecrets(trouble)) = &end.existing else {
+            panic!("{:?}", end.existing)
+        };
         assert_eq!(trouble.cause, Cause::Here);
         assert_no_rendezvous(&end, shown_by);
         assert_failed(world, &end, row).await;
@@ -79,7 +81,13 @@ async fn keys_that_are_not_the_published_ones() {
 /// A device of the account that was verified, and got only two of the keys.
 async fn lacking(world: &TestEnv, missing: CrossSigningKey) -> Device {
     let directory = world.signed_in_device("OTHERDEVICE").await;
-    let bundle = world.existing.encryption().export_bundle(world.existing.homeserver()).await.unwrap().bundle;
+    let bundle = world
+        .existing
+        .encryption()
+        .export_bundle(world.existing.homeserver())
+        .await
+        .unwrap()
+        .bundle;
     let unless_missing = |which, key: &Key| (which != missing).then(|| key.to_base64().to_string());
     let export = CrossSigningKeyExport {
         master_key: unless_missing(CrossSigningKey::Master, &bundle.master_key),
@@ -88,17 +96,35 @@ async fn lacking(world: &TestEnv, missing: CrossSigningKey) -> Device {
     };
     let store = SqliteCryptoStore::open(&directory, None).await.unwrap();
     let machine =
-        OlmMachine::with_store(world.existing.user_id(), "OTHERDEVICE".into(), store, None).await.unwrap();
-    machine.mark_request_as_sent(&TransactionId::new(), &published(world).await).await.unwrap();
+        OlmMachine::with_store(world.existing.user_id(), "OTHERDEVICE".into(), store, None)
+            .await
+            .unwrap();
+    machine
+        .mark_request_as_sent(&TransactionId::new(), &published(world).await)
+        .await
+        .unwrap();
     machine.import_cross_signing_keys(export).await.unwrap();
     drop(machine);
-    Device::open(&directory, Policy::HttpsOrLoopback).await.unwrap()
+    Device::open(&directory, Policy::HttpsOrLoopback)
+        .await
+        .unwrap()
 }
 
 async fn published(world: &TestEnv) -> get_keys::v3::Response {
-    let token = world.sandbox.first_session("ONLOOKERDEVICE").await.unwrap().access_token;
+    let token = world
+        .sandbox
+        .first_session("ONLOOKERDEVICE")
+        .await
+        .unwrap()
+        .access_token;
     let answer = reqwest::Client::new()
-        .post(world.sandbox.homeserver().join("/_matrix/client/v3/keys/query").unwrap())
+        .post(
+            world
+                .sandbox
+                .homeserver()
+                .join("/_matrix/client/v3/keys/query")
+                .unwrap(),
+        )
         .bearer_auth(token)
         .json(&json!({ "device_keys": { world.sandbox.user_id(): [] } }))
         .send()
@@ -119,7 +145,14 @@ async fn not_offered(fault: Fault, row: &str) {
             Role::Existing => end.existing.as_ref().unwrap_err(),
         };
         assert!(matches!(error, Error::UnsupportedProtocol(_)), "{error:?}");
-        assert!(matches!(error.cause(), Cause::Homeserver | Cause::AuthorizationServer), "{:?}", error.cause());
+        assert!(
+            matches!(
+                error.cause(),
+                Cause::Homeserver | Cause::AuthorizationServer
+            ),
+            "{:?}",
+            error.cause()
+        );
         assert!(end.code.is_none() && end.record.rendezvous_requests.is_empty());
         assert_failed(&world, &end, row).await;
     }
@@ -141,9 +174,15 @@ async fn no_device_grant_any_more() {
             meeting.until(&When::Told(Role::Existing, "show")).await;
             world.sandbox.faults().set(fault);
         };
-        let end = world.sign_in_while(&Plan::shown_by(Role::Existing), withdrawn).await;
+        let end = world
+            .sign_in_while(&Plan::shown_by(Role::Existing), withdrawn)
+            .await;
         world.sandbox.faults().clear();
-        assert!(matches!(end.new, Err(Error::UnsupportedProtocol(_))), "{:?}", end.new);
+        assert!(
+            matches!(end.new, Err(Error::UnsupportedProtocol(_))),
+            "{:?}",
+            end.new
+        );
         assert_failed(&world, &end, "no_device_grant_any_more").await;
     }
 }
@@ -151,8 +190,10 @@ async fn no_device_grant_any_more() {
 async fn two_new_devices() {
     let world = TestEnv::start().await;
     let (meeting, plan) = (Meeting::new(), plan(Role::New));
-    let (shows, scans) =
-        (meeting.robot(Role::New, &plan, &world), meeting.robot(Role::Existing, &plan, &world));
+    let (shows, scans) = (
+        meeting.robot(Role::New, &plan, &world),
+        meeting.robot(Role::Existing, &plan, &world),
+    );
     let setup = world.setup(plan.dialect);
     let mut other = world.setup(plan.dialect);
     other.directory = world.dirs.path().join("other");
@@ -170,17 +211,34 @@ async fn two_new_devices() {
 async fn two_existing_devices() {
     let world = TestEnv::start().await;
     let (meeting, plan) = (Meeting::new(), plan(Role::New));
-    let (shows, scans) =
-        (meeting.robot(Role::New, &plan, &world), meeting.robot(Role::Existing, &plan, &world));
-    let manner = matrix_qr_device::GrantOptions { showing: crate::revision::showing(), ..Default::default() };
+    let (shows, scans) = (
+        meeting.robot(Role::New, &plan, &world),
+        meeting.robot(Role::Existing, &plan, &world),
+    );
+    let manner = matrix_qr_device::GrantOptions {
+        showing: crate::revision::showing(),
+        ..Default::default()
+    };
     let (shown, scanned) = tokio::join!(
-        crate::test_env::ended(Role::New, &meeting, world.existing.grant(world.show(), manner, &shows)),
+        crate::test_env::ended(
+            Role::New,
+            &meeting,
+            world.existing.grant(world.show(), manner, &shows)
+        ),
         crate::test_env::ended(Role::Existing, &meeting, async {
-            world.existing.grant(meeting.scan(None).await?, manner, &scans).await
+            world
+                .existing
+                .grant(meeting.scan(None).await?, manner, &scans)
+                .await
         }),
     );
     assert_eq!(shown.unwrap_err(), Error::Cancelled);
-    assert_same_role(&world, &meeting, &scanned.unwrap_err(), "two_existing_devices");
+    assert_same_role(
+        &world,
+        &meeting,
+        &scanned.unwrap_err(),
+        "two_existing_devices",
+    );
 }
 
 /// Refused without a request: the code can still be scanned by the right device.
@@ -188,7 +246,11 @@ fn assert_same_role(world: &TestEnv, meeting: &Meeting, error: &Error, row: &str
     assert_eq!(error.cause(), Cause::Person);
     let row = super::Row::of(row);
     super::assert_told(world, error, &format!("{}{}", row.new, row.existing));
-    assert!(!meeting.told().contains(&(Role::Existing, "Session".to_owned())));
+    assert!(
+        !meeting
+            .told()
+            .contains(&(Role::Existing, "Session".to_owned()))
+    );
     let requests = world.sandbox.record().rendezvous_requests;
     assert!(
         requests["POST"] == 1 && requests["DELETE"] == 1 && !requests.contains_key("PUT"),

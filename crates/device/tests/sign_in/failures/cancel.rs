@@ -14,9 +14,9 @@ use tokio::time::sleep;
 
 use super::{Row, assert_failed_late, assert_no_new_device, assert_told, was_told};
 use crate::{
+    fault_proxy::Fate,
     meeting::{Meeting, Plan, When},
     scripted_peer::{existing_device_with, has_a_token},
-    fault_proxy::Fate,
     test_env::{End, TestEnv},
 };
 
@@ -31,8 +31,14 @@ async fn at_each_step(shown_by: Role, who: Role) {
             assert!(there.is_none());
             break;
         }
-        assert!(matches!(here, Some(Error::Cancelled | Error::CancelledTooLate(_))), "{here:?}");
-        assert!(step > 1 || !was_told(&end, who, "Session"), "it stops before it has anything to clean up");
+        assert!(
+            matches!(here, Some(Error::Cancelled | Error::CancelledTooLate(_))),
+            "{here:?}"
+        );
+        assert!(
+            step > 1 || !was_told(&end, who, "Session"),
+            "it stops before it has anything to clean up"
+        );
         if there.is_none() {
             assert_too_late(&world, &end, who).await;
         } else {
@@ -42,15 +48,24 @@ async fn at_each_step(shown_by: Role, who: Role) {
     }
 }
 
-/// Before it has touched the session, the other cannot hear of it: the code can still be scanned. The person there gives up.
+/// Before it has touched the session, the other cannot hear of it: the code can still be scanned.
+/// The person there gives up.
 fn plan((shown_by, who): (Role, Role), step: usize) -> Plan {
     let plan = Plan::shown_by(shown_by).cancel(who, When::Nth(who, step));
-    if step == 1 { plan.cancel(who.other(), When::Told(who, "ended")) } else { plan }
+    if step == 1 {
+        plan.cancel(who.other(), When::Told(who, "ended"))
+    } else {
+        plan
+    }
 }
 
 fn sides(end: &End, who: Role) -> (Option<&Error>, Option<&Error>) {
     let (new, existing) = (end.new.as_ref().err(), end.existing.as_ref().err());
-    if who == Role::New { (new, existing) } else { (existing, new) }
+    if who == Role::New {
+        (new, existing)
+    } else {
+        (existing, new)
+    }
 }
 
 /// By message once there is a channel; before that by the end of the session.
@@ -59,17 +74,34 @@ fn assert_heard(end: &End, there: Option<&Error>, untouched: bool) {
     match there {
         Some(Error::Cancelled) => assert!(untouched),
         // The secrets are called back with the session that they stand in.
-        Some(Error::Gone) => assert!(!channel || was_told(end, Role::Existing, "TooLate"), "{:?}", end.told),
+        Some(Error::Gone) => assert!(
+            !channel || was_told(end, Role::Existing, "TooLate"),
+            "{:?}",
+            end.told
+        ),
         Some(Error::CancelledOrDeclined) => {
-            assert!(was_told(end, Role::Existing, "sent m.login.protocol_accepted"));
+            assert!(was_told(
+                end,
+                Role::Existing,
+                "sent m.login.protocol_accepted"
+            ));
         }
-        other => assert_eq!(other, Some(&Error::Peer(Reason::UserCancelled)), "{:?}", end.told),
+        other => assert_eq!(
+            other,
+            Some(&Error::Peer(Reason::UserCancelled)),
+            "{:?}",
+            end.told
+        ),
     }
 }
 
 /// The secrets were out, and the other device had done its part.
 async fn assert_too_late(world: &TestEnv, end: &End, who: Role) {
-    assert!(was_told(end, Role::Existing, "sent m.login.secrets"), "{:?}", end.told);
+    assert!(
+        was_told(end, Role::Existing, "sent m.login.secrets"),
+        "{:?}",
+        end.told
+    );
     if who == Role::New {
         assert_no_new_device(world, end);
         return;
@@ -88,37 +120,53 @@ async fn ctrl_c() {
     );
 }
 
-/// The other device counts our messages: the last word must not take the place of one that it has not read yet. Here its reads
-/// fail for a second.
+/// The other device counts our messages: the last word must not take the place of one that it has
+/// not read yet. Here its reads fail for a second.
 async fn a_message_is_read_before_the_last_word() {
     let world = TestEnv::with_fault_proxy().await;
     let deaf = Arc::new(AtomicBool::new(false));
     let is_deaf = deaf.clone();
     world.fault_proxy.as_ref().unwrap().judge(move |request| {
         let lost = is_deaf.load(Ordering::SeqCst) && request.starts_with("GET /rz/");
-        if lost { Fate::AnswerLost } else { Fate::Answered }
+        if lost {
+            Fate::AnswerLost
+        } else {
+            Fate::Answered
+        }
     });
     let sent = When::Told(Role::Existing, "sent m.login.protocols");
     let plan = Plan::shown_by(Role::New).cancel(Role::Existing, sent.clone());
     let deafen = async |meeting: &Meeting| {
-        meeting.until(&When::Told(Role::New, "asked for digits")).await;
+        meeting
+            .until(&When::Told(Role::New, "asked for digits"))
+            .await;
         deaf.store(true, Ordering::SeqCst);
         meeting.until(&sent).await;
         sleep(Duration::from_secs(1)).await;
         deaf.store(false, Ordering::SeqCst);
     };
     let end = world.sign_in_while(&plan, deafen).await;
-    assert!(was_told(&end, Role::New, "received m.login.protocols"), "{:?}", end.told);
-    assert_eq!(end.new.as_ref().unwrap_err(), &Error::Peer(Reason::UserCancelled));
+    assert!(
+        was_told(&end, Role::New, "received m.login.protocols"),
+        "{:?}",
+        end.told
+    );
+    assert_eq!(
+        end.new.as_ref().unwrap_err(),
+        &Error::Peer(Reason::UserCancelled)
+    );
     assert_failed_late(&world, &end, "ctrl_c").await;
 }
 
-/// Secrets that are read cannot be called back: the new device is complete, and that is what is said.
+/// Secrets that are read cannot be called back: the new device is complete, and that is what is
+/// said.
 async fn ctrl_c_after_the_secrets_is_too_late() {
     let world = TestEnv::start().await;
     for shown_by in [Role::New, Role::Existing] {
         let read = When::Told(Role::New, "ImportingSecrets");
-        let end = world.sign_in(&Plan::shown_by(shown_by).cancel(Role::Existing, read)).await;
+        let end = world
+            .sign_in(&Plan::shown_by(shown_by).cancel(Role::Existing, read))
+            .await;
         assert!(was_told(&end, Role::Existing, "TooLate"), "{:?}", end.told);
         assert!(end.existing.as_ref().unwrap().verified);
         let id = end.new.unwrap().device_id;
@@ -134,7 +182,10 @@ async fn ctrl_c_after_the_secrets_to_a_device_that_never_signs_itself() {
     for revoked in [true, false] {
         let world = TestEnv::start().await;
         let sent = When::Told(Role::Existing, "sent m.login.secrets");
-        let plan = Plan { decision: None, ..Plan::shown_by(Role::Existing) };
+        let plan = Plan {
+            decision: None,
+            ..Plan::shown_by(Role::Existing)
+        };
         let plan = plan.cancel(Role::Existing, sent.clone());
         let (result, told, heard) = existing_device_with(&world, &plan, async |peer, meeting| {
             has_a_token(&world, peer).await;
@@ -149,8 +200,11 @@ async fn ctrl_c_after_the_secrets_to_a_device_that_never_signs_itself() {
         assert!(heard, "what was not read yet is called back: {told:?}");
         let error = result.unwrap_err();
         assert_eq!(error == Error::Cancelled, revoked, "{error:?}");
-        let row =
-            if revoked { "ctrl_c" } else { "ctrl_c_after_the_secrets_to_a_device_that_never_signs_itself" };
+        let row = if revoked {
+            "ctrl_c"
+        } else {
+            "ctrl_c_after_the_secrets_to_a_device_that_never_signs_itself"
+        };
         assert_told(&world, &error, &Row::of(row).existing);
     }
 }
@@ -158,10 +212,14 @@ async fn ctrl_c_after_the_secrets_to_a_device_that_never_signs_itself() {
 /// The token is given, and the person gives up before it is here: it is revoked all the same.
 async fn ctrl_c_while_the_token_is_on_its_way() {
     let world = TestEnv::with_fault_proxy().await;
-    world.fault_proxy.as_ref().unwrap().judge(|request| match request {
-        "POST /oauth2/token" => Fate::AnsweredLate,
-        _ => Fate::Answered,
-    });
+    world
+        .fault_proxy
+        .as_ref()
+        .unwrap()
+        .judge(|request| match request {
+            "POST /oauth2/token" => Fate::AnsweredLate,
+            _ => Fate::Answered,
+        });
     let given = async |meeting: &Meeting| {
         while world.sandbox.record().devices.len() == 1 {
             sleep(Duration::from_millis(20)).await;

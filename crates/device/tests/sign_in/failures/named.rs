@@ -3,7 +3,7 @@
 use axum::{Router, routing::get};
 use matrix_qr_device::{Rendezvous, SignInOptions, Start, http::Policy, oauth::Client, sign_in};
 use matrix_qr_protocol::{
-    error::{Error, Cause},
+    error::{Cause, Error},
     homeserver::Homeserver,
     revision::{Dialect, Role},
 };
@@ -20,7 +20,10 @@ use crate::{
 async fn show_at(world: &TestEnv, policy: Policy, named: &str) -> Error {
     let (meeting, plan) = (Meeting::new(), Plan::shown_by(Role::New));
     let robot = meeting.robot(Role::New, &plan, world);
-    let setup = SignInOptions { policy, ..world.setup(Dialect::default()) };
+    let setup = SignInOptions {
+        policy,
+        ..world.setup(Dialect::default())
+    };
     let start = Start::Show(Rendezvous::Homeserver(Homeserver::parse(named).unwrap()));
     let error = sign_in(&setup, start, &robot).await.unwrap_err();
     assert!(meeting.code().is_none() && !world.new_dir().exists());
@@ -29,8 +32,13 @@ async fn show_at(world: &TestEnv, policy: Policy, named: &str) -> Error {
 
 fn assert_says(error: &Error, names: &[(&str, &str)], cell: &str) {
     for sentence in [error.to_string(), error.advice().to_owned()] {
-        let sentence = names.iter().fold(sentence, |sentence, (this, name)| sentence.replace(this, name));
-        assert!(cell.contains(&sentence), "{error:?} says {sentence:?}, not {cell:?}");
+        let sentence = names.iter().fold(sentence, |sentence, (this, name)| {
+            sentence.replace(this, name)
+        });
+        assert!(
+            cell.contains(&sentence),
+            "{error:?} says {sentence:?}, not {cell:?}"
+        );
     }
 }
 
@@ -42,7 +50,11 @@ async fn a_name_without_an_address() {
     for named in [nameless.clone(), format!("https://{nameless}")] {
         let error = show_at(&world, Policy::HttpsOrLoopback, &named).await;
         assert_eq!(error.cause(), Cause::Network);
-        assert_says(&error, &[(&nameless, "NAME")], &Row::of("a_name_without_an_address").new);
+        assert_says(
+            &error,
+            &[(&nameless, "NAME")],
+            &Row::of("a_name_without_an_address").new,
+        );
     }
 }
 
@@ -59,12 +71,18 @@ async fn a_well_known_that_cannot_be_read() {
     for (body, what) in cases {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let named = listener.local_addr().unwrap().to_string();
-        let app = Router::new().route("/.well-known/matrix/client", get(move || async move { body }));
+        let app = Router::new().route(
+            "/.well-known/matrix/client",
+            get(move || async move { body }),
+        );
         tokio::spawn(async move { axum::serve(listener, app).await });
         let error = show_at(&world, Policy::HttpsOrLoopback, &named).await;
         assert_eq!(error.cause(), Cause::Homeserver);
         let document = format!("http://{named}/.well-known/matrix/client");
-        assert!(error.to_string().starts_with(&format!("{document} {what}")), "{error}");
+        assert!(
+            error.to_string().starts_with(&format!("{document} {what}")),
+            "{error}"
+        );
         let row = Row::of("a_well_known_that_cannot_be_read");
         assert_says(&error, &[(&document, "DOCUMENT")], &row.new);
     }
@@ -84,8 +102,18 @@ async fn a_client_id_that_is_not_known() {
     let world = TestEnv::start().await;
     for shown_by in BOTH {
         let client = Client::Registered("of-old".to_owned());
-        let end = sign_in_with(&world, shown_by, &SignInOptions { client, ..world.setup(Dialect::default()) }).await;
-        let Err(Error::NotAuthorized(trouble)) = &end.new else { panic!("{:?}", end.new) };
+        let end = sign_in_with(
+            &world,
+            shown_by,
+            &SignInOptions {
+                client,
+                ..world.setup(Dialect::default())
+            },
+        )
+        .await;
+        let Err(Error::NotAuthorized(trouble)) = &end.new else {
+            panic!("{:?}", end.new)
+        };
         assert_eq!(trouble.cause, Cause::AuthorizationServer);
         assert_failed(&world, &end, "a_client_id_that_is_not_known").await;
     }

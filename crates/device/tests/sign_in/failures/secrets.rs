@@ -2,7 +2,7 @@
 
 use matrix_qr_device::encryption::{BackupState, BackupTrouble};
 use matrix_qr_protocol::{
-    error::{Error, Cause},
+    error::{Cause, Error},
     login::message::{Reason, SecretKey},
     revision::Role,
 };
@@ -12,17 +12,25 @@ use serde_json::{Value, json};
 use super::{BOTH, Row, assert_failed_late, assert_told, uploads, was_told};
 use crate::{
     meeting::{Meeting, Plan, When},
-    scripted_peer::{ScriptedPeer, existing_device_against, has_a_token, new_device_against, offer},
+    scripted_peer::{
+        ScriptedPeer, existing_device_against, has_a_token, new_device_against, offer,
+    },
     test_env::TestEnv,
 };
 
 /// A man-made existing device: everything as it should be, up to the secrets.
 async fn give(world: &TestEnv, peer: &mut ScriptedPeer, secrets: &Value) -> Value {
-    peer.say(offer(world, json!(["device_authorization_grant"]))).await;
+    peer.say(offer(world, json!(["device_authorization_grant"])))
+        .await;
     assert_eq!(peer.hear().await["type"], "m.login.protocol");
     let code = world.sandbox.next_pending().await;
-    assert!(world.sandbox.decide(&code, matrix_qr_sandbox::Decision::Allow));
-    peer.say(json!({ "type": "m.login.protocol_accepted" })).await;
+    assert!(
+        world
+            .sandbox
+            .decide(&code, matrix_qr_sandbox::Decision::Allow)
+    );
+    peer.say(json!({ "type": "m.login.protocol_accepted" }))
+        .await;
     assert_eq!(peer.hear().await["type"], "m.login.success");
     assert_eq!(world.sandbox.record().devices.len(), 2, "it has a token");
     peer.say(secrets.clone()).await;
@@ -31,14 +39,23 @@ async fn give(world: &TestEnv, peer: &mut ScriptedPeer, secrets: &Value) -> Valu
 
 /// The new device refuses these secrets, says so, and leaves nothing.
 async fn refused(world: &TestEnv, secrets: Value, row: &str) -> Error {
-    let (signed_in, heard) = new_device_against(world, async |peer| give(world, peer, &secrets).await).await;
+    let (signed_in, heard) =
+        new_device_against(world, async |peer| give(world, peer, &secrets).await).await;
     let error = signed_in.unwrap_err();
-    assert_eq!(heard, json!({ "type": "m.login.failure", "reason": "unexpected_message_received" }));
+    assert_eq!(
+        heard,
+        json!({ "type": "m.login.failure", "reason": "unexpected_message_received" })
+    );
     assert_told(world, &error, &Row::of(row).new);
     assert!(Row::of(row).heard.contains("`unexpected_message_received`"));
     let record = world.sandbox.record();
     assert_eq!(record.devices, record.bootstrap);
-    assert!(record.key_uploads.iter().all(|upload| record.bootstrap.contains(&upload.device_id)));
+    assert!(
+        record
+            .key_uploads
+            .iter()
+            .all(|upload| record.bootstrap.contains(&upload.device_id))
+    );
     assert!(!world.new_dir().exists(), "nothing is stored");
     error
 }
@@ -46,7 +63,12 @@ async fn refused(world: &TestEnv, secrets: Value, row: &str) -> Error {
 /// What the account's first device would have sent.
 pub(crate) async fn secrets_of_the_account(world: &TestEnv) -> Value {
     let existing = &world.existing;
-    let bundle = existing.encryption().export_bundle(existing.homeserver()).await.unwrap().bundle;
+    let bundle = existing
+        .encryption()
+        .export_bundle(existing.homeserver())
+        .await
+        .unwrap()
+        .bundle;
     json!({
         "type": "m.login.secrets",
         "cross_signing": {
@@ -62,14 +84,22 @@ const KEYS: [&str; 3] = ["master_key", "self_signing_key", "user_signing_key"];
 async fn a_bundle_without_cross_signing() {
     let world = TestEnv::start().await;
     let row = "a_bundle_without_cross_signing";
-    let backup =
-        json!({ "algorithm": "m.megolm_backup.v1.curve25519-aes-sha2", "key": "k", "backup_version": "1" });
-    let error = refused(&world, json!({ "type": "m.login.secrets", "backup": backup }), row).await;
+    let backup = json!({ "algorithm": "m.megolm_backup.v1.curve25519-aes-sha2", "key": "k", "backup_version": "1" });
+    let error = refused(
+        &world,
+        json!({ "type": "m.login.secrets", "backup": backup }),
+        row,
+    )
+    .await;
     assert_eq!(error.cause(), Cause::OtherDevice);
     assert!(matches!(error, Error::Unreadable(_)), "{error:?}");
     for key in KEYS {
         let mut secrets = secrets_of_the_account(&world).await;
-        secrets["cross_signing"].as_object_mut().unwrap().remove(key).unwrap();
+        secrets["cross_signing"]
+            .as_object_mut()
+            .unwrap()
+            .remove(key)
+            .unwrap();
         refused(&world, secrets, row).await;
     }
 }
@@ -91,7 +121,9 @@ async fn a_bundle_of_another_identity() {
         let mut secrets = secrets_of_the_account(&world).await;
         secrets["cross_signing"][key] = other();
         let error = refused(&world, secrets, "a_bundle_of_another_identity").await;
-        let Error::SecretsRefused(trouble) = &error else { panic!("{error:?}") };
+        let Error::SecretsRefused(trouble) = &error else {
+            panic!("{error:?}")
+        };
         assert_eq!(trouble.cause, Cause::OtherDevice);
     }
 }
@@ -102,10 +134,19 @@ async fn upload_fails(fault: Fault, tries: usize, row: &str) {
     world.sandbox.faults().set(fault);
     for (sign_in, shown_by) in BOTH.into_iter().enumerate() {
         let end = world.sign_in(&Plan::shown_by(shown_by)).await;
-        let Err(Error::NotSetUp(trouble)) = &end.new else { panic!("{:?}", end.new) };
+        let Err(Error::NotSetUp(trouble)) = &end.new else {
+            panic!("{:?}", end.new)
+        };
         assert_eq!(trouble.cause, Cause::Homeserver);
-        assert_eq!(end.existing.as_ref().unwrap_err(), &Error::Peer(Reason::UserCancelled));
-        assert_eq!(end.record.revocations.len(), sign_in + 1, "the token is revoked");
+        assert_eq!(
+            end.existing.as_ref().unwrap_err(),
+            &Error::Peer(Reason::UserCancelled)
+        );
+        assert_eq!(
+            end.record.revocations.len(),
+            sign_in + 1,
+            "the token is revoked"
+        );
         assert_eq!(uploads(&end), (sign_in + 1) * tries);
         assert!(
             !end.record
@@ -125,17 +166,23 @@ async fn the_keys_upload_is_refused() {
     upload_fails(Fault::KeysUploadRefused, 1, "the_keys_upload_is_refused").await;
 }
 
-/// What the new device says of the backup when the fault is there from this moment on. The sign-in succeeds.
+/// What the new device says of the backup when the fault is there from this moment on. The sign-in
+/// succeeds.
 async fn backup(fault: Fault, at: When) -> BackupState {
     let world = TestEnv::start().await;
     let misbehave = async |meeting: &Meeting| {
         meeting.until(&at).await;
         world.sandbox.faults().set(fault);
     };
-    let end = world.sign_in_while(&Plan::shown_by(Role::New), misbehave).await;
+    let end = world
+        .sign_in_while(&Plan::shown_by(Role::New), misbehave)
+        .await;
     world.sandbox.faults().clear();
     assert!(end.existing.unwrap().verified);
-    assert!(end.told.contains(&(Role::New, "Backup".to_owned())), "it is reported");
+    assert!(
+        end.told.contains(&(Role::New, "Backup".to_owned())),
+        "it is reported"
+    );
     let new = world.reopen_new().await;
     assert!(new.verification().await.unwrap().verified);
     assert!(new.restore_keys().await.is_err(), "it is not connected");
@@ -155,7 +202,10 @@ async fn a_backup_of_another_version() {
     let state = backup(Fault::BackupOtherVersion, START).await;
     assert_reported(&state, &BackupTrouble::NoKey, row);
     let state = backup(Fault::BackupOtherVersion, SHARED).await;
-    let other = BackupTrouble::OtherVersion { ours: "1".to_owned(), current: "2".to_owned() };
+    let other = BackupTrouble::OtherVersion {
+        ours: "1".to_owned(),
+        current: "2".to_owned(),
+    };
     assert_reported(&state, &other, row);
 }
 
@@ -178,7 +228,11 @@ async fn the_new_device_is_gone_again() {
     .await;
     let error = result.unwrap_err();
     assert!(matches!(error, Error::DeviceGone(_)), "{error:?}");
-    assert_told(&world, &error, &Row::of("the_new_device_is_gone_again").existing);
+    assert_told(
+        &world,
+        &error,
+        &Row::of("the_new_device_is_gone_again").existing,
+    );
     assert!(!told.contains(&(Role::Existing, "Verified".to_owned())));
 }
 
@@ -192,9 +246,14 @@ async fn the_identity_changes_in_between() {
         };
         let end = world.sign_in_while(&Plan::shown_by(shown_by), reset).await;
         world.sandbox.faults().clear();
-        let Err(Error::NoSecrets(trouble)) = &end.existing else { panic!("{:?}", end.existing) };
+        let Err(Error::NoSecrets(trouble)) = &end.existing else {
+            panic!("{:?}", end.existing)
+        };
         assert_eq!(trouble.cause, Cause::Here);
-        assert_eq!(end.new.as_ref().unwrap_err(), &Error::Peer(Reason::UserCancelled));
+        assert_eq!(
+            end.new.as_ref().unwrap_err(),
+            &Error::Peer(Reason::UserCancelled)
+        );
         assert!(!was_told(&end, Role::Existing, "sent m.login.secrets"));
         assert_eq!(uploads(&end), 0);
         assert_failed_late(&world, &end, "the_identity_changes_in_between").await;

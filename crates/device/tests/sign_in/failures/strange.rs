@@ -1,7 +1,7 @@
 //! A peer that says what it should not, at each step of either side.
 
 use matrix_qr_protocol::{
-    error::{Error, Cause},
+    error::{Cause, Error},
     login::message::{Reason, Unreadable},
     revision::Role,
 };
@@ -18,9 +18,15 @@ use crate::{
 fn strange(unexpected: &Value) -> [(Vec<u8>, &'static str); 4] {
     [
         (unexpected.to_string().into(), "an_unexpected_message"),
-        (br#"{"type":"m.login.telepathy"}"#.to_vec(), "an_unknown_message"),
+        (
+            br#"{"type":"m.login.telepathy"}"#.to_vec(),
+            "an_unknown_message",
+        ),
         (b"not json".to_vec(), "an_unparsable_message"),
-        (br#"{"type":"m.login.failure"}"#.to_vec(), "an_unparsable_message"),
+        (
+            br#"{"type":"m.login.failure"}"#.to_vec(),
+            "an_unparsable_message",
+        ),
     ]
 }
 
@@ -28,7 +34,10 @@ fn assert_kind(error: &Error, row: &str) {
     let right = match row {
         "an_unexpected_message" => matches!(error, Error::UnexpectedMessage(_)),
         "an_unknown_message" => matches!(error, Error::Unreadable(Unreadable::UnknownType(_))),
-        _ => matches!(error, Error::Unreadable(Unreadable::NotAMessage | Unreadable::Malformed(_))),
+        _ => matches!(
+            error,
+            Error::Unreadable(Unreadable::NotAMessage | Unreadable::Malformed(_))
+        ),
     };
     assert!(right, "{row}: {error:?}");
     assert_eq!(error.cause(), Cause::OtherDevice);
@@ -37,7 +46,12 @@ fn assert_kind(error: &Error, row: &str) {
 fn assert_nothing(world: &TestEnv) {
     let record = world.sandbox.record();
     assert_eq!(record.devices, record.bootstrap);
-    assert!(record.key_uploads.iter().all(|upload| record.bootstrap.contains(&upload.device_id)));
+    assert!(
+        record
+            .key_uploads
+            .iter()
+            .all(|upload| record.bootstrap.contains(&upload.device_id))
+    );
     assert!(!world.new_dir().exists());
 }
 
@@ -58,11 +72,16 @@ async fn to_new_device(world: &TestEnv, peer: &mut ScriptedPeer, (steps, said): 
         peer.say(protocols(world)).await;
         assert_eq!(peer.hear().await["type"], "m.login.protocol");
         let code = world.sandbox.next_pending().await;
-        let decision = if steps > 1 { Decision::Allow } else { Decision::Deny };
+        let decision = if steps > 1 {
+            Decision::Allow
+        } else {
+            Decision::Deny
+        };
         assert!(world.sandbox.decide(&code, decision));
     }
     if steps > 1 {
-        peer.say(json!({ "type": "m.login.protocol_accepted" })).await;
+        peer.say(json!({ "type": "m.login.protocol_accepted" }))
+            .await;
         assert_eq!(peer.hear().await["type"], "m.login.success");
     }
     peer.say_bytes(said).await;
@@ -92,10 +111,18 @@ async fn new_device_is_told(row: &str) {
 }
 
 /// Goes so many steps as a new device, then says that.
-async fn to_existing_device(world: &TestEnv, peer: &mut ScriptedPeer, (steps, said): (usize, &[u8])) {
+async fn to_existing_device(
+    world: &TestEnv,
+    peer: &mut ScriptedPeer,
+    (steps, said): (usize, &[u8]),
+) {
     if steps > 0 {
-        peer.say(wish("PUPPETDEVICE", "https://id.example.org/link")).await;
-        assert_eq!(peer.hear().await, json!({ "type": "m.login.protocol_accepted" }));
+        peer.say(wish("PUPPETDEVICE", "https://id.example.org/link"))
+            .await;
+        assert_eq!(
+            peer.hear().await,
+            json!({ "type": "m.login.protocol_accepted" })
+        );
     }
     if steps > 1 {
         world.sandbox.first_session("PUPPETDEVICE").await.unwrap();
@@ -137,7 +164,10 @@ async fn existing_device_hears(said: &[u8], row: &str, steps: usize, world: &Tes
     let error = result.unwrap_err();
     assert_kind(&error, row);
     assert_told(world, &error, &Row::of(row).existing);
-    assert_eq!(told.contains(&(Role::Existing, "SharingSecrets".to_owned())), steps == 2);
+    assert_eq!(
+        told.contains(&(Role::Existing, "SharingSecrets".to_owned())),
+        steps == 2
+    );
 }
 
 async fn an_unexpected_message() {
@@ -148,7 +178,10 @@ async fn an_unexpected_message() {
 }
 
 async fn an_unknown_message() {
-    tokio::join!(new_device_is_told("an_unknown_message"), existing_device_is_told("an_unknown_message"));
+    tokio::join!(
+        new_device_is_told("an_unknown_message"),
+        existing_device_is_told("an_unknown_message")
+    );
 }
 
 async fn an_unparsable_message() {
@@ -174,7 +207,8 @@ async fn no_common_protocol() {
         assert_nothing(&world);
     }
     let (result, _, heard) = existing_device_against(&world, async |peer| {
-        peer.say(json!({ "type": "m.login.protocol", "protocol": "m.telepathy" })).await;
+        peer.say(json!({ "type": "m.login.protocol", "protocol": "m.telepathy" }))
+            .await;
         peer.hear().await
     })
     .await;
@@ -182,16 +216,26 @@ async fn no_common_protocol() {
     assert_told(&world, &result.unwrap_err(), &row.existing);
 }
 
-/// A reason that is newer than we are is passed on; it is not answered, and the session is taken away.
+/// A reason that is newer than we are is passed on; it is not answered, and the session is taken
+/// away.
 async fn an_unknown_reason() {
     let world = TestEnv::start().await;
     let failure = json!({ "type": "m.login.failure", "reason": "org.example.moon_phase" });
-    let (result, ()) = new_device_against(&world, async |peer| peer.say(failure.clone()).await).await;
+    let (result, ()) =
+        new_device_against(&world, async |peer| peer.say(failure.clone()).await).await;
     let error = result.unwrap_err();
-    assert_eq!(error, Error::Peer(Reason::Other("org.example.moon_phase".to_owned())));
+    assert_eq!(
+        error,
+        Error::Peer(Reason::Other("org.example.moon_phase".to_owned()))
+    );
     assert_told(&world, &error, &Row::of("an_unknown_reason").new);
-    let (result, _, ()) = existing_device_against(&world, async |peer| peer.say(failure).await).await;
-    assert_told(&world, &result.unwrap_err(), &Row::of("an_unknown_reason").existing);
+    let (result, _, ()) =
+        existing_device_against(&world, async |peer| peer.say(failure).await).await;
+    assert_told(
+        &world,
+        &result.unwrap_err(),
+        &Row::of("an_unknown_reason").existing,
+    );
     assert_nothing(&world);
 }
 
@@ -199,15 +243,23 @@ async fn an_unknown_reason() {
 async fn a_success_that_is_none() {
     let world = TestEnv::start().await;
     let (result, told, heard) = existing_device_against(&world, async |peer| {
-        peer.say(wish("PUPPETDEVICE", "https://id.example.org/link")).await;
+        peer.say(wish("PUPPETDEVICE", "https://id.example.org/link"))
+            .await;
         assert_eq!(peer.hear().await["type"], "m.login.protocol_accepted");
         peer.say(json!({ "type": "m.login.success" })).await;
         peer.hear().await
     })
     .await;
-    assert_eq!(heard, json!({ "type": "m.login.failure", "reason": "device_not_found" }));
+    assert_eq!(
+        heard,
+        json!({ "type": "m.login.failure", "reason": "device_not_found" })
+    );
     assert!(!told.contains(&(Role::Existing, "SharingSecrets".to_owned())));
-    assert_told(&world, &result.unwrap_err(), &Row::of("a_success_that_is_none").existing);
+    assert_told(
+        &world,
+        &result.unwrap_err(),
+        &Row::of("a_success_that_is_none").existing,
+    );
 }
 
 each_revision![

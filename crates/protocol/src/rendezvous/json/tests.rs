@@ -9,16 +9,30 @@ const COLLECTION: &str = "https://example.com/_matrix/client/v1/rendezvous";
 const SESSION: &str = "https://example.com/_matrix/client/v1/rendezvous/abcdEFG12345";
 
 fn api() -> Api {
-    Api::new(BaseUrl::parse("https://example.com").unwrap(), Prefix::Stable)
+    Api::new(
+        BaseUrl::parse("https://example.com").unwrap(),
+        Prefix::Stable,
+    )
 }
 
 fn answer(status: u16, headers: &[(&str, &str)], body: impl AsRef<[u8]>) -> Response {
-    let headers = headers.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
-    Response { status, headers, body: body.as_ref().to_vec() }
+    let headers = headers
+        .iter()
+        .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
+        .collect();
+    Response {
+        status,
+        headers,
+        body: body.as_ref().to_vec(),
+    }
 }
 
 fn ok(body: Value) -> Response {
-    answer(200, &[("Content-Type", "application/json")], body.to_string())
+    answer(
+        200,
+        &[("Content-Type", "application/json")],
+        body.to_string(),
+    )
 }
 
 fn found(data: &str, token: &str) -> Response {
@@ -44,7 +58,10 @@ fn at(token: &str) -> Binding {
 }
 
 fn payload(bytes: impl AsRef<[u8]>, binding: Binding) -> Payload {
-    Payload { bytes: bytes.as_ref().to_vec(), binding }
+    Payload {
+        bytes: bytes.as_ref().to_vec(),
+        binding,
+    }
 }
 
 fn body(request: &Request) -> Value {
@@ -58,9 +75,14 @@ mod creating {
     fn discovery_asks_with_the_access_token_if_there_is_one() {
         for token in [None, Some("secret")] {
             let request = discover(&api(), token);
-            assert_eq!((request.method.as_str(), request.url.as_str()), ("GET", COLLECTION));
-            let expected: Vec<_> =
-                token.map(|_| ("Authorization", "Bearer secret".to_owned())).into_iter().collect();
+            assert_eq!(
+                (request.method.as_str(), request.url.as_str()),
+                ("GET", COLLECTION)
+            );
+            let expected: Vec<_> = token
+                .map(|_| ("Authorization", "Bearer secret".to_owned()))
+                .into_iter()
+                .collect();
             assert_eq!((request.headers, request.body), (expected, vec![]));
         }
     }
@@ -71,23 +93,48 @@ mod creating {
             let body = json!({ "create_available": available, "something": "new" });
             assert_eq!(discovered(&ok(body)), Ok(available));
         }
-        for body in ["{}", "[]", "null", "<html>", r#"{"create_available":"yes"}"#] {
-            assert!(matches!(discovered(&answer(200, &[], body)), Err(Error::Malformed { .. })), "{body}");
+        for body in [
+            "{}",
+            "[]",
+            "null",
+            "<html>",
+            r#"{"create_available":"yes"}"#,
+        ] {
+            assert!(
+                matches!(
+                    discovered(&answer(200, &[], body)),
+                    Err(Error::Malformed { .. })
+                ),
+                "{body}"
+            );
         }
     }
 
     #[test]
     fn the_request_has_an_empty_text() {
         let request = create(&api(), None);
-        assert_eq!((request.method.as_str(), request.url.as_str()), ("POST", COLLECTION));
-        assert_eq!(request.headers, [("Content-Type", "application/json".to_owned())]);
+        assert_eq!(
+            (request.method.as_str(), request.url.as_str()),
+            ("POST", COLLECTION)
+        );
+        assert_eq!(
+            request.headers,
+            [("Content-Type", "application/json".to_owned())]
+        );
         assert_eq!(body(&request), json!({ "data": "" }));
     }
 
     #[test]
     fn no_access_token_is_ever_printed() {
-        for request in [create(&api(), Some("secret")), discover(&api(), Some("secret"))] {
-            assert!(request.headers.contains(&("Authorization", "Bearer secret".to_owned())));
+        for request in [
+            create(&api(), Some("secret")),
+            discover(&api(), Some("secret")),
+        ] {
+            assert!(
+                request
+                    .headers
+                    .contains(&("Authorization", "Bearer secret".to_owned()))
+            );
             let shown = format!("{request:?}");
             assert!(
                 shown.contains(r#"("Authorization", "[redacted]")"#) && !shown.contains("secret"),
@@ -98,7 +145,10 @@ mod creating {
 
     #[test]
     fn the_unstable_path_is_that_of_the_text() {
-        let api = Api::new(BaseUrl::parse("https://example.com/").unwrap(), Prefix::Unstable);
+        let api = Api::new(
+            BaseUrl::parse("https://example.com/").unwrap(),
+            Prefix::Unstable,
+        );
         let path = "https://example.com/_matrix/client/unstable/io.element.msc4388/rendezvous";
         assert_eq!(create(&api, None).url.as_str(), path);
         assert_eq!(discover(&api, None).url.as_str(), path);
@@ -133,7 +183,10 @@ mod creating {
         ];
         for body in bodies {
             let result = created(&api(), &ok(body.clone()));
-            assert!(matches!(result, Err(Error::Malformed { .. })), "{body}: {result:?}");
+            assert!(
+                matches!(result, Err(Error::Malformed { .. })),
+                "{body}: {result:?}"
+            );
         }
     }
 
@@ -141,8 +194,14 @@ mod creating {
     fn a_server_says_who_may_create_a_session() {
         let body = r#"{"errcode":"M_FORBIDDEN","error":"no"}"#;
         for status in [401, 403] {
-            assert_eq!(created(&api(), &answer(status, &[], body)), Err(Error::CreationForbidden));
-            assert_eq!(discovered(&answer(status, &[], body)), Err(Error::CreationForbidden));
+            assert_eq!(
+                created(&api(), &answer(status, &[], body)),
+                Err(Error::CreationForbidden)
+            );
+            assert_eq!(
+                discovered(&answer(status, &[], body)),
+                Err(Error::CreationForbidden)
+            );
         }
     }
 
@@ -170,11 +229,17 @@ mod receiving {
     fn only_a_request_that_may_wait_says_what_was_seen() {
         for (session, wait) in [(joined(), None), (joined(), Some(30)), (session(), None)] {
             let request = session.receive(wait);
-            assert_eq!((request.method.as_str(), request.url.as_str()), ("GET", SESSION));
+            assert_eq!(
+                (request.method.as_str(), request.url.as_str()),
+                ("GET", SESSION)
+            );
             assert_eq!((request.headers, request.body), (vec![], vec![]));
         }
         let request = session().receive(Some(30));
-        assert_eq!(request.url.as_str(), format!("{SESSION}?sequence_token=one"));
+        assert_eq!(
+            request.url.as_str(),
+            format!("{SESSION}?sequence_token=one")
+        );
         assert_eq!(request.headers, [("Prefer", "wait=30".to_owned())]);
     }
 
@@ -191,7 +256,10 @@ mod receiving {
         let mut session = session();
         let received = session.received(&found("hello", "two"));
         assert_eq!(received, Ok(Received::Payload(payload("hello", at("one")))));
-        assert_eq!((session.binding(), session.time_left()), (at("two"), Some(Duration::from_secs(300))));
+        assert_eq!(
+            (session.binding(), session.time_left()),
+            (at("two"), Some(Duration::from_secs(300)))
+        );
         let again = session.received(&found("hello", "two"));
         assert_eq!(again, Ok(Received::Nothing { waited: false }));
     }
@@ -200,7 +268,10 @@ mod receiving {
     fn the_first_payload_of_a_joined_session_was_written_against_nothing() {
         let mut session = joined();
         assert_eq!(session.binding(), Binding::default());
-        assert_eq!(session.received(&found("", "one")), Ok(Received::Payload(Vec::new().into())));
+        assert_eq!(
+            session.received(&found("", "one")),
+            Ok(Received::Payload(Vec::new().into()))
+        );
         assert_eq!(session.binding(), at("one"));
     }
 
@@ -214,8 +285,12 @@ mod receiving {
 
     #[test]
     fn nothing_new_and_whether_the_server_waited() {
-        for (headers, waited) in [(vec![], false), (vec![("Preference-Applied", "wait=30")], true)] {
-            let body = json!({ "data": "", "sequence_token": "one", "expires_in_ms": 1 }).to_string();
+        for (headers, waited) in [
+            (vec![], false),
+            (vec![("Preference-Applied", "wait=30")], true),
+        ] {
+            let body =
+                json!({ "data": "", "sequence_token": "one", "expires_in_ms": 1 }).to_string();
             let received = session().received(&answer(200, &headers, body));
             assert_eq!(received, Ok(Received::Nothing { waited }));
         }
@@ -224,13 +299,18 @@ mod receiving {
     #[test]
     fn the_time_that_is_left_may_be_missing() {
         let mut session = session();
-        session.received(&ok(json!({ "data": "x", "sequence_token": "two" }))).unwrap();
+        session
+            .received(&ok(json!({ "data": "x", "sequence_token": "two" })))
+            .unwrap();
         assert_eq!((session.binding(), session.time_left()), (at("two"), None));
     }
 
     #[test]
     fn what_is_not_an_answer_changes_nothing() {
-        let escaped = format!(r#"{{"data":"{}","sequence_token":"two"}}"#, r"\u0041".repeat(6000));
+        let escaped = format!(
+            r#"{{"data":"{}","sequence_token":"two"}}"#,
+            r"\u0041".repeat(6000)
+        );
         for body in [
             "",
             "<html>",
@@ -247,22 +327,43 @@ mod receiving {
         ] {
             let mut session = session();
             let received = session.received(&answer(200, &[], body));
-            assert!(matches!(received, Err(Error::Malformed { .. })), "{body}: {received:?}");
-            assert_eq!((session.binding(), session.time_left()), (at("one"), Some(Duration::from_secs(60))));
+            assert!(
+                matches!(received, Err(Error::Malformed { .. })),
+                "{body}: {received:?}"
+            );
+            assert_eq!(
+                (session.binding(), session.time_left()),
+                (at("one"), Some(Duration::from_secs(60)))
+            );
         }
     }
 
     #[test]
     fn a_payload_of_4096_bytes_is_taken_and_of_4097_is_not() {
         // The bytes of the text count, not those of its escapes.
-        let of = |n| answer(200, &[], format!(r#"{{"data":"{}","sequence_token":"two"}}"#, r"\/".repeat(n)));
+        let of = |n| {
+            answer(
+                200,
+                &[],
+                format!(r#"{{"data":"{}","sequence_token":"two"}}"#, r"\/".repeat(n)),
+            )
+        };
         let taken = session().received(&of(4096));
-        assert_eq!(taken, Ok(Received::Payload(payload([b'/'; 4096], at("one")))));
+        assert_eq!(
+            taken,
+            Ok(Received::Payload(payload([b'/'; 4096], at("one"))))
+        );
         let mut session = session();
-        assert_eq!(session.received(&of(4097)), Err(Error::Oversized { size: 4097 }));
+        assert_eq!(
+            session.received(&of(4097)),
+            Err(Error::Oversized { size: 4097 })
+        );
         assert_eq!(session.binding(), at("one"));
         let umlauts = found(&"ä".repeat(2049), "two");
-        assert_eq!(session.received(&umlauts), Err(Error::Oversized { size: 4098 }));
+        assert_eq!(
+            session.received(&umlauts),
+            Err(Error::Oversized { size: 4098 })
+        );
     }
 }
 
@@ -273,9 +374,18 @@ mod sending {
     fn the_request_names_what_the_payload_is_bound_to() {
         for token in ["one", "an-older.one~"] {
             let request = session().send(&payload("payload", at(token))).unwrap();
-            assert_eq!((request.method.as_str(), request.url.as_str()), ("PUT", SESSION));
-            assert_eq!(request.headers, [("Content-Type", "application/json".to_owned())]);
-            assert_eq!(body(&request), json!({ "sequence_token": token, "data": "payload" }));
+            assert_eq!(
+                (request.method.as_str(), request.url.as_str()),
+                ("PUT", SESSION)
+            );
+            assert_eq!(
+                request.headers,
+                [("Content-Type", "application/json".to_owned())]
+            );
+            assert_eq!(
+                body(&request),
+                json!({ "sequence_token": token, "data": "payload" })
+            );
         }
     }
 
@@ -289,8 +399,14 @@ mod sending {
     #[test]
     fn only_text_of_4096_bytes_is_sent() {
         assert!(session().send(&payload([b'x'; 4096], at("one"))).is_ok());
-        assert_eq!(session().send(&payload([b'x'; 4097], at("one"))), Err(Error::TooLarge));
-        assert_eq!(session().send(&payload(b"\xff", at("one"))), Err(Error::NotText));
+        assert_eq!(
+            session().send(&payload([b'x'; 4097], at("one"))),
+            Err(Error::TooLarge)
+        );
+        assert_eq!(
+            session().send(&payload(b"\xff", at("one"))),
+            Err(Error::NotText)
+        );
     }
 
     #[test]
@@ -300,9 +416,15 @@ mod sending {
             (202, json!({ "sequence_token": "two", "expires_in_ms": 5 })),
         ] {
             let mut session = session();
-            assert_eq!(session.sent(&answer(status, &[], body.to_string())), Ok(Sent::Accepted));
+            assert_eq!(
+                session.sent(&answer(status, &[], body.to_string())),
+                Ok(Sent::Accepted)
+            );
             assert_eq!(session.binding(), at("two"));
-            assert_eq!(session.received(&found("ours", "two")), Ok(Received::Nothing { waited: false }));
+            assert_eq!(
+                session.received(&found("ours", "two")),
+                Ok(Received::Nothing { waited: false })
+            );
         }
     }
 
@@ -320,7 +442,13 @@ mod sending {
     fn an_accepted_payload_without_a_token_is_no_answer() {
         for body in ["", "{}", r#"{"sequence_token":""}"#] {
             let mut session = session();
-            assert!(matches!(session.sent(&answer(200, &[], body)), Err(Error::Malformed { .. })), "{body}");
+            assert!(
+                matches!(
+                    session.sent(&answer(200, &[], body)),
+                    Err(Error::Malformed { .. })
+                ),
+                "{body}"
+            );
             assert_eq!(session.binding(), at("one"));
         }
     }
@@ -329,7 +457,10 @@ mod sending {
     fn cancelling_needs_no_token() {
         for session in [session(), joined()] {
             let request = session.delete();
-            assert_eq!((request.method.as_str(), request.url.as_str()), ("DELETE", SESSION));
+            assert_eq!(
+                (request.method.as_str(), request.url.as_str()),
+                ("DELETE", SESSION)
+            );
             assert_eq!((request.headers, request.body), (vec![], vec![]));
         }
     }
@@ -342,7 +473,10 @@ mod refusals {
         let mut session = session();
         let received = session.received(response).unwrap_err();
         assert_eq!(received, session.sent(response).unwrap_err());
-        assert_eq!((session.binding(), session.time_left()), (at("one"), Some(Duration::from_secs(60))));
+        assert_eq!(
+            (session.binding(), session.time_left()),
+            (at("one"), Some(Duration::from_secs(60)))
+        );
         received
     }
 
@@ -360,18 +494,38 @@ mod refusals {
         assert_eq!(both(&answer(413, &[], "")), Error::TooLarge);
         let limited = r#"{"errcode":"M_LIMIT_EXCEEDED","retry_after_ms":1500}"#;
         let retry_after = Some(Duration::from_millis(1500));
-        assert_eq!(both(&answer(429, &[], limited)), Error::RateLimited { retry_after });
+        assert_eq!(
+            both(&answer(429, &[], limited)),
+            Error::RateLimited { retry_after }
+        );
         for status in [408, 500, 502, 599] {
-            assert_eq!(both(&answer(status, &[], "<html>")), Error::Unavailable { status });
+            assert_eq!(
+                both(&answer(status, &[], "<html>")),
+                Error::Unavailable { status }
+            );
         }
         for status in [301, 307] {
-            assert!(matches!(both(&answer(status, &[], "")), Error::Redirected { .. }));
+            assert!(matches!(
+                both(&answer(status, &[], "")),
+                Error::Redirected { .. }
+            ));
         }
         for status in [400, 401, 403, 405, 410, 412] {
-            assert_eq!(both(&answer(status, &[], "")), Error::Refused { status, errcode: None, error: None });
+            assert_eq!(
+                both(&answer(status, &[], "")),
+                Error::Refused {
+                    status,
+                    errcode: None,
+                    error: None
+                }
+            );
         }
         for status in [204, 206, 304] {
-            assert!(session().received(&answer(status, &[], found("x", "two").body)).is_err());
+            assert!(
+                session()
+                    .received(&answer(status, &[], found("x", "two").body))
+                    .is_err()
+            );
         }
     }
 }
@@ -382,7 +536,8 @@ mod doubt {
 
     /// What the server says is there, and, if it is one that does, what that was written against.
     fn theirs(previous: Option<&str>) -> Response {
-        let mut body = json!({ "data": "theirs", "sequence_token": "three", "expires_in_ms": 300_000 });
+        let mut body =
+            json!({ "data": "theirs", "sequence_token": "three", "expires_in_ms": 300_000 });
         if let Some(previous) = previous {
             body["io.github.matrix-qr.previous_sequence_token"] = previous.into();
         }
@@ -390,12 +545,18 @@ mod doubt {
     }
 
     fn binding_of(session: &mut Session, response: &Response) -> Binding {
-        let Received::Payload(payload) = session.received(response).unwrap() else { panic!("nothing") };
+        let Received::Payload(payload) = session.received(response).unwrap() else {
+            panic!("nothing")
+        };
         payload.binding
     }
 
     fn conflict() -> Response {
-        answer(409, &[], r#"{"errcode":"M_CONCURRENT_WRITE","error":"late"}"#)
+        answer(
+            409,
+            &[],
+            r#"{"errcode":"M_CONCURRENT_WRITE","error":"late"}"#,
+        )
     }
 
     #[test]
@@ -433,13 +594,19 @@ mod doubt {
 
         let mut answered = session();
         answered.send(&payload("ours", at("one"))).unwrap();
-        answered.sent(&ok(json!({ "sequence_token": "two" }))).unwrap();
-        assert_eq!(binding_of(&mut answered, &theirs(Some("elsewhere"))), at("two"));
+        answered
+            .sent(&ok(json!({ "sequence_token": "two" })))
+            .unwrap();
+        assert_eq!(
+            binding_of(&mut answered, &theirs(Some("elsewhere"))),
+            at("two")
+        );
 
         assert!(![fresh, answered].iter().any(Session::has_lost_track));
     }
 
-    /// It may be the second of two that a proxy made of one. Who is told is believed; who is not takes the word for what it says.
+    /// It may be the second of two that a proxy made of one. Who is told is believed; who is not
+    /// takes the word for what it says.
     #[test]
     fn a_refusal_is_no_loss_and_still_a_doubt() {
         for (previous, expected) in [(Some("two"), "two"), (Some("one"), "one"), (None, "one")] {
@@ -458,9 +625,14 @@ mod doubt {
         assert_eq!(binding_of(&mut session, &theirs(None)), at("one"));
         assert!(session.has_lost_track());
         session.send(&payload("ours again", at("three"))).unwrap();
-        session.sent(&ok(json!({ "sequence_token": "four" }))).unwrap();
+        session
+            .sent(&ok(json!({ "sequence_token": "four" })))
+            .unwrap();
         assert!(!session.has_lost_track());
-        assert_eq!(binding_of(&mut session, &found("theirs again", "five")), at("four"));
+        assert_eq!(
+            binding_of(&mut session, &found("theirs again", "five")),
+            at("four")
+        );
     }
 
     /// The repetition of a write that happened is as good as its answer.
@@ -470,7 +642,10 @@ mod doubt {
         for _ in 0..2 {
             session.send(&payload("ours", at("one"))).unwrap();
         }
-        assert_eq!(session.sent(&ok(json!({ "sequence_token": "two" }))), Ok(Sent::Accepted));
+        assert_eq!(
+            session.sent(&ok(json!({ "sequence_token": "two" }))),
+            Ok(Sent::Accepted)
+        );
         assert_eq!(binding_of(&mut session, &theirs(None)), at("two"));
         assert!(!session.has_lost_track());
     }

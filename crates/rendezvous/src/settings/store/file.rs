@@ -32,7 +32,10 @@ pub(crate) struct StoreFile {
 impl StoreFile {
     /// As [`StoreSetting::said`].
     pub(in crate::settings) fn said(path: OsString) -> Self {
-        Self { path: path.into(), source: Source::Flag }
+        Self {
+            path: path.into(),
+            source: Source::Flag,
+        }
     }
 
     pub(in crate::settings) fn set_source(&mut self, source: Source) {
@@ -42,7 +45,10 @@ impl StoreFile {
 
 impl StoreFile {
     pub(super) fn place(&self, name: &'static str) -> Place {
-        Place { name, source: self.source.clone() }
+        Place {
+            name,
+            source: self.source.clone(),
+        }
     }
 
     pub(super) fn parse_url(&self, warnings: &mut Vec<String>) -> Result<StoreUrl, SettingsError> {
@@ -65,18 +71,28 @@ impl StoreFile {
 
     /// An error does not name the file: it could be a URL, given in the wrong place.
     fn read(&self, name: &'static str, most: u64) -> Result<Vec<u8>, SettingsError> {
-        let unreadable = |source| SettingsError::UnreadableFile { place: self.place(name), source };
+        let unreadable = |source| SettingsError::UnreadableFile {
+            place: self.place(name),
+            source,
+        };
         let mut text = Vec::new();
         let file = File::open(&self.path).map_err(unreadable)?;
-        file.take(most + 1).read_to_end(&mut text).map_err(unreadable)?;
+        file.take(most + 1)
+            .read_to_end(&mut text)
+            .map_err(unreadable)?;
         if text.len() as u64 > most {
-            return Err(unreadable(io::Error::other("it is too large to be the right one")));
+            return Err(unreadable(io::Error::other(
+                "it is too large to be the right one",
+            )));
         }
         Ok(text)
     }
 
     pub(super) fn warn_if_readable_by_all(&self, name: &'static str, warnings: &mut Vec<String>) {
-        warnings.extend(readable_by_all(&self.path, &format!("the file that {} names", self.place(name))));
+        warnings.extend(readable_by_all(
+            &self.path,
+            &format!("the file that {} names", self.place(name)),
+        ));
     }
 }
 

@@ -17,7 +17,10 @@ pub(super) struct Backoff {
 
 impl Default for Backoff {
     fn default() -> Self {
-        Self { pause: SHORTEST, until: None }
+        Self {
+            pause: SHORTEST,
+            until: None,
+        }
     }
 }
 

@@ -50,20 +50,25 @@ impl Engine {
         let node = |address: &Address| client(address.to_redis(url.tls), url, certificates.clone());
         match &url.servers {
             Servers::One(address) => node(address).map(Self::One),
-            Servers::Socket(path) => client(ConnectionAddr::Unix(path.clone()), url, None).map(Self::One),
+            Servers::Socket(path) => {
+                client(ConnectionAddr::Unix(path.clone()), url, None).map(Self::One)
+            }
             Servers::Sentinel(sentinels) => {
                 let client = sentinel(sentinels, url, certificates)?;
                 Ok(Self::Sentinel(Box::new(Mutex::new(client))))
             }
             Servers::Cluster(addresses) => {
                 let nodes = addresses.iter().map(node).collect::<RedisResult<_>>()?;
-                Ok(Self::Cluster(Nodes { nodes, certificates }))
+                Ok(Self::Cluster(Nodes {
+                    nodes,
+                    certificates,
+                }))
             }
         }
     }
 
-    /// A connection that is made within this time, and `hear`s at once when it is lost. Boxed: it is rare, large, and a part of
-    /// every request.
+    /// A connection that is made within this time, and `hear`s at once when it is lost. Boxed: it
+    /// is rare, large, and a part of every request.
     pub(super) fn connect(
         &self,
         time: Duration,
@@ -83,7 +88,10 @@ impl Engine {
                 .set_response_timeout(None)
                 .set_pipeline_buffer_size(QUEUE)
                 .set_push_sender(hear);
-            Ok(Connection::One(one.get_multiplexed_async_connection_with_config(&config).await?))
+            Ok(Connection::One(
+                one.get_multiplexed_async_connection_with_config(&config)
+                    .await?,
+            ))
         })
     }
 
@@ -107,10 +115,14 @@ async fn subscribe(client: &Client, channel: &str) -> RedisResult<PubSub> {
 }
 
 impl Nodes {
-    /// A question is asked once: of one that was lost with a connection nobody knows whether it was heard, and a write that is
-    /// tried again would be refused because of itself. So a node that has moved costs one question its answer.
+    /// A question is asked once: of one that was lost with a connection nobody knows whether it was
+    /// heard, and a write that is tried again would be refused because of itself. So a node that
+    /// has moved costs one question its answer.
     fn cluster(&self, time: Duration, hear: impl AsyncPushSender) -> RedisResult<ClusterClient> {
-        let nodes = self.nodes.iter().map(|node| node.get_connection_info().clone());
+        let nodes = self
+            .nodes
+            .iter()
+            .map(|node| node.get_connection_info().clone());
         let mut builder = ClusterClient::builder(nodes)
             .retries(0)
             .connection_timeout(time)
@@ -125,8 +137,10 @@ impl Nodes {
 
     /// At the first that answers.
     async fn subscribe(&self, channel: &str) -> RedisResult<PubSub> {
-        let mut subscription =
-            Err(RedisError::from((ErrorKind::InvalidClientConfig, "a cluster without nodes")));
+        let mut subscription = Err(RedisError::from((
+            ErrorKind::InvalidClientConfig,
+            "a cluster without nodes",
+        )));
         for node in &self.nodes {
             subscription = subscribe(node, channel).await;
             if subscription.is_ok() {
@@ -150,14 +164,20 @@ impl Address {
     fn to_redis(&self, tls: bool) -> ConnectionAddr {
         let Self { host, port } = self.clone();
         if tls {
-            ConnectionAddr::TcpTls { host, port, insecure: false, tls_params: None }
+            ConnectionAddr::TcpTls {
+                host,
+                port,
+                insecure: false,
+                tls_params: None,
+            }
         } else {
             ConnectionAddr::Tcp(host, port)
         }
     }
 }
 
-/// RESP3, because it says when a connection is lost. It does not tell the library's name, which takes a right (`+client`).
+/// RESP3, because it says when a connection is lost. It does not tell the library's name, which
+/// takes a right (`+client`).
 fn client(
     address: ConnectionAddr,
     url: &RedisUrl,
@@ -186,11 +206,16 @@ fn sentinel(
     url: &RedisUrl,
     certificates: Option<TlsCertificates>,
 ) -> RedisResult<SentinelClient> {
-    let addresses: Vec<_> = sentinels.addresses.iter().map(|address| address.to_redis(url.tls)).collect();
-    let mut builder = SentinelClientBuilder::new(addresses, &sentinels.service, SentinelServerType::Master)?
-        .set_client_to_redis_protocol(ProtocolVersion::RESP3)
-        .set_client_to_redis_db(url.database.into())
-        .set_client_to_redis_tcp_settings(tcp());
+    let addresses: Vec<_> = sentinels
+        .addresses
+        .iter()
+        .map(|address| address.to_redis(url.tls))
+        .collect();
+    let mut builder =
+        SentinelClientBuilder::new(addresses, &sentinels.service, SentinelServerType::Master)?
+            .set_client_to_redis_protocol(ProtocolVersion::RESP3)
+            .set_client_to_redis_db(url.database.into())
+            .set_client_to_redis_tcp_settings(tcp());
     if url.tls {
         builder = builder.set_client_to_redis_tls_mode(TlsMode::Secure);
         builder = builder.set_client_to_sentinel_tls_mode(TlsMode::Secure);

@@ -1,8 +1,8 @@
-//! The connection to Redis: one, which all requests share, and on which none waits for another's answer. It is made when
-//! it is first needed, and anew once it is lost.
+//! The connection to Redis: one, which all requests share, and on which none waits for another's
+//! answer. It is made when it is first needed, and anew once it is lost.
 //!
-//! Not the library's own `ConnectionManager`: that one answers the first request after an outage with the outage's error, and
-//! needs a running runtime to be made at all.
+//! Not the library's own `ConnectionManager`: that one answers the first request after an outage
+//! with the outage's error, and needs a running runtime to be made at all.
 
 use std::{
     io,
@@ -14,8 +14,8 @@ use std::{
 };
 
 use redis::{
-    ErrorKind, FromRedisValue, Pipeline, PushInfo, PushKind, RedisError, RedisResult, ServerErrorKind,
-    aio::SendError,
+    ErrorKind, FromRedisValue, Pipeline, PushInfo, PushKind, RedisError, RedisResult,
+    ServerErrorKind, aio::SendError,
 };
 use tokio::{
     sync::Semaphore,
@@ -31,7 +31,8 @@ use super::{
 /// How long a question may take once it is its turn, with a connection that has to be made first.
 pub(super) const PATIENCE: Duration = Duration::from_secs(1);
 
-/// How many questions are asked at once. When a crowd that waited for news is woken, the others wait for their turn.
+/// How many questions are asked at once. When a crowd that waited for news is woken, the others
+/// wait for their turn.
 const TURNS: usize = 1024;
 
 /// How long one waits for its turn.
@@ -72,12 +73,19 @@ impl Link {
 
     /// Asks once. Whether a question without an answer was heard is not known.
     pub(super) async fn ask<T: FromRedisValue>(&self, question: &Pipeline) -> RedisResult<T> {
-        self.ask_quietly(question).await.inspect_err(|error| self.complain(error))
+        self.ask_quietly(question)
+            .await
+            .inspect_err(|error| self.complain(error))
     }
 
     /// As [`Self::ask`], and logs no trouble.
-    pub(super) async fn ask_quietly<T: FromRedisValue>(&self, question: &Pipeline) -> RedisResult<T> {
-        let Ok(_turn) = timeout(QUEUE, self.turns.acquire()).await else { return Err(too_slow()) };
+    pub(super) async fn ask_quietly<T: FromRedisValue>(
+        &self,
+        question: &Pipeline,
+    ) -> RedisResult<T> {
+        let Ok(_turn) = timeout(QUEUE, self.turns.acquire()).await else {
+            return Err(too_slow());
+        };
         let mut asked = None;
         let answer = timeout(PATIENCE, async {
             let mut connection = asked.insert(self.live().await?).connection.clone();
@@ -114,12 +122,15 @@ impl Link {
 
     fn current(&self) -> Option<Live> {
         let live = self.live.lock().unwrap_or_else(PoisonError::into_inner);
-        live.as_ref().filter(|live| !live.lost.load(Relaxed)).cloned()
+        live.as_ref()
+            .filter(|live| !live.lost.load(Relaxed))
+            .cloned()
     }
 
     async fn connect(&self) -> RedisResult<Live> {
         let lost = Arc::new(AtomicBool::new(false));
-        // Heard at once, though nobody asks: the first question after an outage must not go to a dead connection.
+        // Heard at once, though nobody asks: the first question after an outage must not go to a
+        // dead connection.
         let hear = {
             let lost = lost.clone();
             move |push: PushInfo| {
@@ -132,12 +143,16 @@ impl Link {
         Ok(Live { connection, lost })
     }
 
-    /// Logs it, now and then. Without the server's own words: they may quote a key, which names a session.
+    /// Logs it, now and then. Without the server's own words: they may quote a key, which names a
+    /// session.
     fn complain(&self, error: &RedisError) {
         if is_unknown_script(error) {
             return;
         }
-        let mut complained = self.complained.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut complained = self
+            .complained
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
         if complained.is_some_and(|last| last.elapsed() < COMPLAIN) {
             return;
         }
@@ -146,7 +161,11 @@ impl Link {
         if error.is_io_error() {
             tracing::warn!(%error, code, "Redis cannot be reached");
         } else {
-            tracing::warn!(kind = error.category(), code, "Redis does not do what it is asked");
+            tracing::warn!(
+                kind = error.category(),
+                code,
+                "Redis does not do what it is asked"
+            );
         }
     }
 }
@@ -160,8 +179,8 @@ pub(super) fn is_unknown_script(error: &RedisError) -> bool {
     error.kind() == ErrorKind::Server(ServerErrorKind::NoScript)
 }
 
-/// Whether another connection might do better: this one is lost, does not answer, or leads to a Redis that was the main
-/// one until a moment ago.
+/// Whether another connection might do better: this one is lost, does not answer, or leads to a
+/// Redis that was the main one until a moment ago.
 fn is_the_connections(error: &RedisError) -> bool {
     error.is_unrecoverable_error()
         || error.is_timeout()

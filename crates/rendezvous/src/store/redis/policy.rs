@@ -10,8 +10,8 @@ use super::{link::Link, trouble::unavailable};
 /// How long until it is asked again, while it cannot be reached.
 const PAUSE: Duration = Duration::from_secs(5);
 
-/// The only one that removes nothing. Every session has a time to live, so also those that remove only such keys (`volatile-...`)
-/// remove sessions that live.
+/// The only one that removes nothing. Every session has a time to live, so also those that remove
+/// only such keys (`volatile-...`) remove sessions that live.
 const RIGHT: &str = "noeviction";
 
 /// Looks once, and warns. A user that may not ask is no trouble.
@@ -39,12 +39,19 @@ fn warn(memory: &str) {
 }
 
 fn not_known(error: &RedisError) {
-    tracing::debug!(code = unavailable(error).code(), "Redis does not say what it removes when it is full");
+    tracing::debug!(
+        code = unavailable(error).code(),
+        "Redis does not say what it removes when it is full"
+    );
 }
 
 /// The policy, if it can remove sessions. Without a bound on its memory Redis removes nothing.
 fn wrong(memory: &str) -> Option<&str> {
-    let value = |name: &str| memory.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'));
+    let value = |name: &str| {
+        memory
+            .lines()
+            .find_map(|line| line.strip_prefix(name)?.strip_prefix(':'))
+    };
     value("maxmemory").filter(|most| *most != "0")?;
     value("maxmemory_policy").filter(|policy| *policy != RIGHT)
 }
@@ -60,7 +67,13 @@ mod tests {
                 "# Memory\r\nused_memory:1\r\nmaxmemory:{most}\r\nmaxmemory_human:1M\r\nmaxmemory_policy:{policy}\r\n"
             )
         };
-        for policy in ["allkeys-lru", "allkeys-random", "volatile-lru", "volatile-ttl", "something-new"] {
+        for policy in [
+            "allkeys-lru",
+            "allkeys-random",
+            "volatile-lru",
+            "volatile-ttl",
+            "something-new",
+        ] {
             assert_eq!(wrong(&info("1048576", policy)), Some(policy));
             assert_eq!(wrong(&info("0", policy)), None);
         }

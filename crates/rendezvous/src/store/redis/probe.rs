@@ -1,4 +1,5 @@
-//! Whether Redis can be used: all that a sign-in does, with a session of its own that lives for a moment.
+//! Whether Redis can be used: all that a sign-in does, with a session of its own that lives for a
+//! moment.
 
 use std::{
     sync::Arc,
@@ -6,12 +7,15 @@ use std::{
 };
 
 use super::Redis;
-use crate::store::{Api, Errcodes, Id, Read, WriteTag, Session, Store, Unavailable, Write, Written};
+use crate::store::{
+    Api, Errcodes, Id, Read, Session, Store, Unavailable, Write, WriteTag, Written,
+};
 
 /// If it cannot be ended, Redis forgets it after this time.
 const LIFETIME: Duration = Duration::from_secs(10);
 
-/// What is said of it on the channel. It is understood by nobody: no other instance shall look at a session because of it.
+/// What is said of it on the channel. It is understood by nobody: no other instance shall look at a
+/// session because of it.
 const SAID: &[u8] = b"";
 
 pub(super) async fn probe(redis: &Redis) -> Result<(), Unavailable> {
@@ -26,7 +30,11 @@ pub(super) async fn probe(redis: &Redis) -> Result<(), Unavailable> {
         errcodes: Errcodes::Stable,
     };
     redis.set(id, &session).await?;
-    let write = Write { revision: WriteTag::random(), payload, now };
+    let write = Write {
+        revision: WriteTag::random(),
+        payload,
+        now,
+    };
     let (first, second) = (session.revision, write.revision);
     let written = redis.replace(id, Some(first), write, SAID).await?;
     let read = redis.read(id, Some(second), now).await?;

@@ -1,11 +1,12 @@
-//! What stands at a session's key: `revision (16 bytes) | revision that it replaced (16) | errcodes (1) | left (8) | payload`. The second is
-//! all zeros if there is none. `left` is how many milliseconds
-//! the session still had when the payload was written. With what it has now that says how long ago that was, so that no
-//! clock of an instance is ever compared with another's, or with Redis's. write.lua writes the same.
+//! What stands at a session's key: `revision (16 bytes) | revision that it replaced (16) | errcodes
+//! (1) | left (8) | payload`. The second is all zeros if there is none. `left` is how many
+//! milliseconds the session still had when the payload was written. With what it has now that says
+//! how long ago that was, so that no clock of an instance is ever compared with another's, or with
+//! Redis's. write.lua writes the same.
 
 use std::time::{Duration, Instant};
 
-use crate::store::{Errcodes, WriteTag, Session};
+use crate::store::{Errcodes, Session, WriteTag};
 
 /// Where a revision would be. A real one is random, and never this.
 const NONE: [u8; 16] = [0; 16];
@@ -23,7 +24,8 @@ pub(super) fn encode(session: &Session) -> Vec<u8> {
     .concat()
 }
 
-/// A session that Redis has kept, and that has so many milliseconds `left` at this moment. `None` if that is none of ours.
+/// A session that Redis has kept, and that has so many milliseconds `left` at this moment. `None`
+/// if that is none of ours.
 pub(super) fn decode(record: &[u8], left: i64, now: Instant) -> Option<Session> {
     let (revision, rest) = record.split_first_chunk()?;
     let (replaced, rest) = rest.split_first_chunk()?;
@@ -43,7 +45,9 @@ pub(super) fn decode(record: &[u8], left: i64, now: Instant) -> Option<Session> 
 
 /// Of a duration, but never none: Redis takes no key that has no time.
 pub(super) fn milliseconds(duration: Duration) -> u64 {
-    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX).max(1)
+    u64::try_from(duration.as_millis())
+        .unwrap_or(u64::MAX)
+        .max(1)
 }
 
 pub(super) fn errcodes(byte: u8) -> Option<Errcodes> {
@@ -87,7 +91,12 @@ mod tests {
         let read = decode(&record, 200_000, later).unwrap();
         assert_eq!((read.modified, read.expires), (written, written + LIFETIME));
         assert_eq!(
-            (read.revision, read.replaced, &read.payload[..], read.errcodes),
+            (
+                read.revision,
+                read.replaced,
+                &read.payload[..],
+                read.errcodes
+            ),
             (
                 WriteTag::from_bytes([7; 16]),
                 Some(WriteTag::from_bytes([6; 16])),
@@ -100,7 +109,11 @@ mod tests {
     #[test]
     fn an_empty_payload_is_one() {
         let now = Instant::now();
-        let record = encode(&Session { payload: [].into(), replaced: None, ..session(now) });
+        let record = encode(&Session {
+            payload: [].into(),
+            replaced: None,
+            ..session(now)
+        });
         let read = decode(&record, 1, now).unwrap();
         assert!(read.payload.is_empty() && read.replaced.is_none());
     }
@@ -115,6 +128,9 @@ mod tests {
         let mut other = record.clone();
         other[32] = b'x';
         assert!(decode(&other, 1, now).is_none());
-        assert!(decode(&record, -1, now).is_none(), "a key without an end is none that we have made");
+        assert!(
+            decode(&record, -1, now).is_none(),
+            "a key without an end is none that we have made"
+        );
     }
 }

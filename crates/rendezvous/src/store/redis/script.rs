@@ -9,7 +9,10 @@ pub(super) struct Script {
 
 impl Script {
     pub(super) fn new(text: &'static str) -> Self {
-        Self { name: redis::Script::new(text).get_hash().to_owned(), text }
+        Self {
+            name: redis::Script::new(text).get_hash().to_owned(),
+            text,
+        }
     }
 
     pub(super) fn by_name(&self, key: &str, arguments: &[&[u8]]) -> Pipeline {

@@ -1,5 +1,5 @@
-//! The places of the sessions that were made here. Redis forgets a session at its end by itself; its place is ours to give
-//! back.
+//! The places of the sessions that were made here. Redis forgets a session at its end by itself;
+//! its place is ours to give back.
 
 use std::{
     collections::{BTreeSet, HashMap},
@@ -74,6 +74,9 @@ mod tests {
         tickets.give_back(ids[0]);
         tickets.sweep(now + Duration::from_secs(2));
         let held = tickets.lock();
-        assert_eq!((held.by_id.len(), held.by_expiry.len(), held.expired), (1, 1, 1));
+        assert_eq!(
+            (held.by_id.len(), held.by_expiry.len(), held.expired),
+            (1, 1, 1)
+        );
     }
 }

@@ -10,8 +10,8 @@ use rustls::{
 };
 use zeroize::Zeroizing;
 
-/// Whom to trust, and who we are, in connections with TLS to a [`Redis`](crate::Redis). By default: whom the system trusts, and
-/// nobody in particular.
+/// Whom to trust, and who we are, in connections with TLS to a [`Redis`](crate::Redis). By default:
+/// whom the system trusts, and nobody in particular.
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct RedisCertificates {
     authorities: Option<Vec<u8>>,
@@ -48,7 +48,8 @@ pub enum RedisTlsError {
 }
 
 impl RedisCertificates {
-    /// Trusts these authorities, in PEM, and nobody else, if there are any; and shows a certificate, if there is one.
+    /// Trusts these authorities, in PEM, and nobody else, if there are any; and shows a
+    /// certificate, if there is one.
     ///
     /// # Errors
     ///
@@ -64,7 +65,10 @@ impl RedisCertificates {
         if let Some(client) = &client {
             client.check(trusted)?;
         }
-        Ok(Self { authorities, client })
+        Ok(Self {
+            authorities,
+            client,
+        })
     }
 
     /// Whether there is nothing in it.
@@ -89,21 +93,34 @@ impl RedisCertificates {
 fn roots(pem: &[u8]) -> Result<RootCertStore, RedisTlsError> {
     let mut roots = RootCertStore::empty();
     for certificate in CertificateDer::pem_slice_iter(pem) {
-        let added = certificate.ok().and_then(|certificate| roots.add(certificate).ok());
+        let added = certificate
+            .ok()
+            .and_then(|certificate| roots.add(certificate).ok());
         added.ok_or(RedisTlsError::Authorities)?;
     }
-    if roots.is_empty() { Err(RedisTlsError::Authorities) } else { Ok(roots) }
+    if roots.is_empty() {
+        Err(RedisTlsError::Authorities)
+    } else {
+        Ok(roots)
+    }
 }
 
 impl ClientCertificate {
     fn check(&self, trusted: RootCertStore) -> Result<(), RedisTlsError> {
         let chain: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&self.chain).collect();
-        let chain = chain.ok().filter(|chain| !chain.is_empty()).ok_or(RedisTlsError::Chain)?;
+        let chain = chain
+            .ok()
+            .filter(|chain| !chain.is_empty())
+            .ok_or(RedisTlsError::Chain)?;
         let key = PrivateKeyDer::from_pem_slice(&self.key).map_err(|_| RedisTlsError::Key)?;
         let provider = Arc::new(aws_lc_rs::default_provider());
         ClientConfig::builder_with_provider(provider)
             .with_safe_default_protocol_versions()
-            .and_then(|config| config.with_root_certificates(trusted).with_client_auth_cert(chain, key))
+            .and_then(|config| {
+                config
+                    .with_root_certificates(trusted)
+                    .with_client_auth_cert(chain, key)
+            })
             .map(drop)
             .map_err(|_| RedisTlsError::OtherKey)
     }
@@ -121,7 +138,8 @@ impl fmt::Debug for ClientCertificate {
     }
 }
 
-/// The library takes the process's provider of cryptography, and panics where there is none and several could be meant.
+/// The library takes the process's provider of cryptography, and panics where there is none and
+/// several could be meant.
 pub(super) fn choose_provider() {
     if CryptoProvider::get_default().is_none() {
         // Another thread may have been faster. Then there is one.

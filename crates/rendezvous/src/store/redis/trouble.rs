@@ -1,4 +1,5 @@
-//! Why Redis does not do what it is asked, in one word: its own, without the rest of its sentence, which may quote a key.
+//! Why Redis does not do what it is asked, in one word: its own, without the rest of its sentence,
+//! which may quote a key.
 
 use redis::{ErrorKind, RedisError};
 

@@ -1,5 +1,5 @@
-//! Where a Redis is, read once from the URL that a person wrote. No error here, and no way to print a URL, has any part
-//! of what may be a secret.
+//! Where a Redis is, read once from the URL that a person wrote. No error here, and no way to print
+//! a URL, has any part of what may be a secret.
 
 use std::{fmt, path::PathBuf, str::FromStr};
 
@@ -75,7 +75,8 @@ impl RedisUrl {
     /// Whether it has what others must not see: a user, a password.
     #[must_use]
     pub fn has_secret(&self) -> bool {
-        let of_sentinels = matches!(&self.servers, Servers::Sentinel(sentinels) if sentinels.login.is_some());
+        let of_sentinels =
+            matches!(&self.servers, Servers::Sentinel(sentinels) if sentinels.login.is_some());
         self.login.is_some() || of_sentinels
     }
 
@@ -94,8 +95,15 @@ impl FromStr for RedisUrl {
         let (scheme, rest) = text.split_once("://").ok_or(FORM)?;
         let (rest, query) = rest.split_once('?').unwrap_or((rest, ""));
         let (authority, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
-        let (login, hosts) = authority.rsplit_once('@').map_or((None, authority), |(l, h)| (Some(l), h));
-        let parts = Parts { login: login.map(Login::parse).transpose()?, hosts, path, query };
+        let (login, hosts) = authority
+            .rsplit_once('@')
+            .map_or((None, authority), |(l, h)| (Some(l), h));
+        let parts = Parts {
+            login: login.map(Login::parse).transpose()?,
+            hosts,
+            path,
+            query,
+        };
         let (engine, kind) = scheme.split_once('+').unwrap_or((scheme, ""));
         let tls = matches!(engine, "rediss" | "valkeys");
         let url = match (engine, kind) {
@@ -105,23 +113,32 @@ impl FromStr for RedisUrl {
             ("unix", "") | ("redis" | "valkey", "unix") => parts.socket(),
             _ => Err(FORM),
         };
-        Ok(Self { scheme: scheme.to_owned(), tls, ..url? })
+        Ok(Self {
+            scheme: scheme.to_owned(),
+            tls,
+            ..url?
+        })
     }
 }
 
-/// What no part of it may have. A `#` begins a fragment: what follows would be lost, and is most often a password's.
+/// What no part of it may have. A `#` begins a fragment: what follows would be lost, and is most
+/// often a password's.
 fn plain(text: &str) -> Result<(), RedisUrlError> {
     if text.len() > LONGEST {
         return Err(RedisUrlError("it is too long"));
     }
     if text.contains(|letter: char| letter.is_whitespace() || letter.is_control()) {
-        return Err(RedisUrlError("it has a space or a line break in it; in a password write %20"));
+        return Err(RedisUrlError(
+            "it has a space or a line break in it; in a password write %20",
+        ));
     }
     if text.contains('#') {
         return Err(RedisUrlError("it has a # in it; in a password write %23"));
     }
     if text.contains(REDACTED) {
-        return Err(RedisUrlError("it is one that was printed without its password"));
+        return Err(RedisUrlError(
+            "it is one that was printed without its password",
+        ));
     }
     Ok(())
 }
@@ -152,10 +169,15 @@ impl Parts<'_> {
     }
 
     fn sentinel(self) -> Result<RedisUrl, RedisUrlError> {
-        let (service, number) = self.path.get(1..).unwrap_or_default().split_once('/').map_or_else(
-            || (self.path.get(1..).unwrap_or_default(), ""),
-            |(service, number)| (service, number),
-        );
+        let (service, number) = self
+            .path
+            .get(1..)
+            .unwrap_or_default()
+            .split_once('/')
+            .map_or_else(
+                || (self.path.get(1..).unwrap_or_default(), ""),
+                |(service, number)| (service, number),
+            );
         // What redis-sentinel allows in such a name.
         let letter = |byte: u8| byte.is_ascii_alphanumeric() || b".-_".contains(&byte);
         if service.is_empty() || !service.bytes().all(letter) {
@@ -183,28 +205,46 @@ impl Parts<'_> {
         if self.login.is_some() && asked.login.is_some() {
             return Err(RedisUrlError("it has two passwords"));
         }
-        let url = self.url(Servers::Socket(PathBuf::from(path.as_str())), asked.database);
-        Ok(RedisUrl { login: url.login.or(asked.login), ..url })
+        let url = self.url(
+            Servers::Socket(PathBuf::from(path.as_str())),
+            asked.database,
+        );
+        Ok(RedisUrl {
+            login: url.login.or(asked.login),
+            ..url
+        })
     }
 
     fn url(self, servers: Servers, database: u16) -> RedisUrl {
-        RedisUrl { scheme: String::new(), tls: false, servers, login: self.login, database }
+        RedisUrl {
+            scheme: String::new(),
+            tls: false,
+            servers,
+            login: self.login,
+            database,
+        }
     }
 }
 
 impl Login {
     fn parse(text: &str) -> Result<Self, RedisUrlError> {
-        let (user, password) = text
-            .split_once(':')
-            .ok_or(RedisUrlError("it has a user, or a password without a colon before it"))?;
+        let (user, password) = text.split_once(':').ok_or(RedisUrlError(
+            "it has a user, or a password without a colon before it",
+        ))?;
         let user = Some(user).filter(|user| !user.is_empty());
-        Ok(Self { user: user.map(decode).transpose()?, password: decode(password)? })
+        Ok(Self {
+            user: user.map(decode).transpose()?,
+            password: decode(password)?,
+        })
     }
 }
 
 impl Address {
     fn parse_all(texts: &str, port: u16) -> Result<Vec<Self>, RedisUrlError> {
-        texts.split(',').map(|text| Self::parse(text, port)).collect()
+        texts
+            .split(',')
+            .map(|text| Self::parse(text, port))
+            .collect()
     }
 
     fn parse(text: &str, default: u16) -> Result<Self, RedisUrlError> {
@@ -219,8 +259,13 @@ impl Address {
             None => return Err(HOST),
         };
         let letter = |byte: u8| byte.is_ascii_alphanumeric() || b".-_:".contains(&byte);
-        let host = Some(host).filter(|host| !host.is_empty() && host.bytes().all(letter)).ok_or(HOST)?;
-        Ok(Self { host: host.to_owned(), port })
+        let host = Some(host)
+            .filter(|host| !host.is_empty() && host.bytes().all(letter))
+            .ok_or(HOST)?;
+        Ok(Self {
+            host: host.to_owned(),
+            port,
+        })
     }
 }
 
@@ -231,7 +276,9 @@ const HOST: RedisUrlError = RedisUrlError(
 fn database(text: &str) -> Result<u16, RedisUrlError> {
     match text {
         "" => Ok(0),
-        number => number.parse().map_err(|_| RedisUrlError("the database is no number")),
+        number => number
+            .parse()
+            .map_err(|_| RedisUrlError("the database is no number")),
     }
 }
 
@@ -240,11 +287,16 @@ fn decode(text: &str) -> Result<Zeroizing<String>, RedisUrlError> {
     let mut bytes = Zeroizing::new(Vec::with_capacity(text.len()));
     let mut rest = text.as_bytes();
     while let Some((&byte, after)) = rest.split_first() {
-        let (byte, after) = if byte == b'%' { escaped(after)? } else { (byte, after) };
+        let (byte, after) = if byte == b'%' {
+            escaped(after)?
+        } else {
+            (byte, after)
+        };
         bytes.push(byte);
         rest = after;
     }
-    let text = str::from_utf8(&bytes).map_err(|_| RedisUrlError("what its %XX mean is not UTF-8"))?;
+    let text =
+        str::from_utf8(&bytes).map_err(|_| RedisUrlError("what its %XX mean is not UTF-8"))?;
     Ok(Zeroizing::new(text.to_owned()))
 }
 
@@ -252,8 +304,15 @@ fn escaped(rest: &[u8]) -> Result<(u8, &[u8]), RedisUrlError> {
     const WRONG: RedisUrlError =
         RedisUrlError("after a % there must be two digits from 0 to F; % itself is %25");
     let (&[high, low], after) = rest.split_first_chunk().ok_or(WRONG)?;
-    let digit = |byte: u8| char::from(byte).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
-    Ok((digit(high).ok_or(WRONG)? << 4 | digit(low).ok_or(WRONG)?, after))
+    let digit = |byte: u8| {
+        char::from(byte)
+            .to_digit(16)
+            .and_then(|digit| u8::try_from(digit).ok())
+    };
+    Ok((
+        digit(high).ok_or(WRONG)? << 4 | digit(low).ok_or(WRONG)?,
+        after,
+    ))
 }
 
 /// In place of a secret.
@@ -269,7 +328,9 @@ impl fmt::Display for RedisUrl {
             Servers::One(address) => write!(f, "{address}/{}", self.database),
             Servers::Socket(path) => write!(f, "{}?db={}", path.display(), self.database),
             Servers::Cluster(addresses) => list(f, addresses),
-            Servers::Sentinel(Sentinels { addresses, service, .. }) => {
+            Servers::Sentinel(Sentinels {
+                addresses, service, ..
+            }) => {
                 list(f, addresses)?;
                 write!(f, "/{service}/{}", self.database)
             }

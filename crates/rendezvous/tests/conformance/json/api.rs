@@ -1,4 +1,5 @@
-//! MSC4388, "Insecure rendezvous session": each method, each status, each error code, on both paths.
+//! MSC4388, "Insecure rendezvous session": each method, each status, each error code, on both
+//! paths.
 
 use std::{collections::HashSet, time::Duration};
 
@@ -33,18 +34,28 @@ async fn two_devices_exchange_payloads<S: Kept>() {
         let mut a = server.name_at(collection, "hello from A").await;
         let mut b = a.clone();
         let seen = server.look(&b).await;
-        assert_eq!((&seen["data"], &seen["sequence_token"]), (&json!("hello from A"), &json!(a.token)));
+        assert_eq!(
+            (&seen["data"], &seen["sequence_token"]),
+            (&json!("hello from A"), &json!(a.token))
+        );
         assert_eq!(seen.as_object().unwrap().len(), 3);
         // Never a 304: it is the same once more.
         assert_eq!(server.look(&a).await["sequence_token"], a.token);
         b.token = server.write(&b, "hello from B").await;
         assert_ne!(b.token, a.token);
         let seen = server.look(&a).await;
-        assert_eq!((&seen["data"], &seen["sequence_token"]), (&json!("hello from B"), &json!(b.token)));
+        assert_eq!(
+            (&seen["data"], &seen["sequence_token"]),
+            (&json!("hello from B"), &json!(b.token))
+        );
         a.token.clone_from(&b.token);
         a.token = server.write(&a, "hello again from A").await;
         assert_eq!(server.data(&b).await, "hello again from A");
-        let deleted = server.request(Method::DELETE, &a.path).send().await.unwrap();
+        let deleted = server
+            .request(Method::DELETE, &a.path)
+            .send()
+            .await
+            .unwrap();
         assert_eq!(granted(deleted).await, json!({}));
         let gone = server.request(Method::GET, &b.path).send().await.unwrap();
         assert_error(gone, 404, "M_NOT_FOUND").await;
@@ -67,14 +78,19 @@ async fn a_session_has_an_unguessable_id_and_the_time_that_is_left<S: Kept>() {
         assert!(names.insert(session.id) && names.insert(session.token));
     }
     let id = body["id"].as_str().unwrap().to_owned();
-    let mut session = Named { path: format!("{STABLE}/{id}"), id, token: String::new() };
+    let mut session = Named {
+        path: format!("{STABLE}/{id}"),
+        id,
+        token: String::new(),
+    };
     tokio::time::sleep(Duration::from_millis(1100)).await;
     let seen = server.look(&session).await;
     assert!(left(&seen) <= 98_900, "{seen}");
     // No write puts it off.
     session.token = seen["sequence_token"].as_str().unwrap().to_owned();
     server.write(&session, "y").await;
-    // But for how long each answer took to make: what is left is said of a moment shortly before it.
+    // But for how long each answer took to make: what is left is said of a moment shortly before
+    // it.
     assert!(left(&server.look(&session).await) <= left(&seen) + 500);
 }
 
@@ -84,15 +100,24 @@ async fn what_a_payload_was_written_against_is_said<S: Kept>() {
     let server = Server::<S>::start().await;
     for (collection, _) in COLLECTIONS {
         let mut session = server.name_at(collection, "first").await;
-        assert!(server.look(&session).await.get(PREVIOUS).is_none(), "the first was written against nothing");
+        assert!(
+            server.look(&session).await.get(PREVIOUS).is_none(),
+            "the first was written against nothing"
+        );
         for data in ["second", "second", "third"] {
             let before = session.token.clone();
             session.token = server.write(&session, data).await;
             let seen = server.look(&session).await;
-            assert_eq!((&seen["sequence_token"], &seen[PREVIOUS]), (&json!(session.token), &json!(before)));
+            assert_eq!(
+                (&seen["sequence_token"], &seen[PREVIOUS]),
+                (&json!(session.token), &json!(before))
+            );
         }
         // A repetition is no write.
-        let stale = Named { token: "stale".to_owned(), ..session.clone() };
+        let stale = Named {
+            token: "stale".to_owned(),
+            ..session.clone()
+        };
         let before = server.look(&session).await;
         assert_eq!(server.write(&stale, "third").await, session.token);
         assert_eq!(server.look(&session).await[PREVIOUS], before[PREVIOUS]);
@@ -103,13 +128,31 @@ async fn the_collection_says_that_anybody_may_create<S: Kept>() {
     let server = Server::<S>::with(|config| config.limits.max_sessions = 1).await;
     for round in ["with room", "full"] {
         for (collection, _) in COLLECTIONS {
-            let response = server.request(Method::GET, collection).send().await.unwrap();
-            assert_eq!(granted(response).await, json!({ "create_available": true }), "{round}");
-            let with_token = server.request(Method::GET, collection).bearer_auth("any");
-            assert_eq!(granted(with_token.send().await.unwrap()).await["create_available"], true);
-            let head = server.request(Method::HEAD, collection).send().await.unwrap();
+            let response = server
+                .request(Method::GET, collection)
+                .send()
+                .await
+                .unwrap();
             assert_eq!(
-                (head.status().as_u16(), header(&head, "content-length").as_str()),
+                granted(response).await,
+                json!({ "create_available": true }),
+                "{round}"
+            );
+            let with_token = server.request(Method::GET, collection).bearer_auth("any");
+            assert_eq!(
+                granted(with_token.send().await.unwrap()).await["create_available"],
+                true
+            );
+            let head = server
+                .request(Method::HEAD, collection)
+                .send()
+                .await
+                .unwrap();
+            assert_eq!(
+                (
+                    head.status().as_u16(),
+                    header(&head, "content-length").as_str()
+                ),
                 (200, "25"),
                 "{round}"
             );
@@ -136,17 +179,28 @@ async fn data_is_counted_in_bytes_without_escapes<S: Kept>() {
         (two_bytes(2049), 413),
         (four_bytes(1024), 200),
         (four_bytes(1025), 413),
-        (format!("{{\"x\":\"{}\",\"data\":\"\"}}", "x".repeat(32 * 1024)), 413),
+        (
+            format!("{{\"x\":\"{}\",\"data\":\"\"}}", "x".repeat(32 * 1024)),
+            413,
+        ),
         (plain(64 * 1024), 413),
     ];
     for (collection, _) in COLLECTIONS {
         let session = server.name_at(collection, "kept").await;
         for (body, status) in &cases {
-            let post = server.send(Method::POST, collection, body).send().await.unwrap();
+            let post = server
+                .send(Method::POST, collection, body)
+                .send()
+                .await
+                .unwrap();
             assert_eq!(post.status().as_u16(), *status, "{} bytes", body.len());
             let current = server.look(&session).await["sequence_token"].clone();
             let put = body.replacen('{', &format!("{{\"sequence_token\":{current},"), 1);
-            let put = server.send(Method::PUT, &session.path, put).send().await.unwrap();
+            let put = server
+                .send(Method::PUT, &session.path, put)
+                .send()
+                .await
+                .unwrap();
             assert_eq!(put.status().as_u16(), *status, "{} bytes", body.len());
             if *status == 413 {
                 assert_error(post, 413, "M_TOO_LARGE").await;
@@ -164,7 +218,12 @@ async fn any_text_comes_back_as_it_was<S: Kept>() {
     let server = Server::<S>::start().await;
     let mut session = server.name("").await;
     assert_eq!(server.data(&session).await, "");
-    for data in ["\0\u{1}\u{1f}\u{7f}", "\"\\/\u{8}\u{c}\n\r\t", "\u{2028}é😀\u{10ffff}", "{\"data\":1}"] {
+    for data in [
+        "\0\u{1}\u{1f}\u{7f}",
+        "\"\\/\u{8}\u{c}\n\r\t",
+        "\u{2028}é😀\u{10ffff}",
+        "{\"data\":1}",
+    ] {
         session.token = server.write(&session, data).await;
         assert_eq!(server.data(&session).await, data);
         assert_eq!(server.data(&server.name(data).await).await, data);
@@ -179,29 +238,60 @@ async fn what_is_no_json_and_what_is_other_json<S: Kept>() {
         let cases = [
             (String::new(), "M_NOT_JSON"),
             ("data".to_owned(), "M_NOT_JSON"),
-            (format!("{{\"sequence_token\":\"{token}\",\"data\":\"x\""), "M_NOT_JSON"),
-            (format!("{{\"sequence_token\":\"{token}\",\"data\":1"), "M_NOT_JSON"),
-            (format!("{{\"sequence_token\":\"{token}\",\"data\":\"x\"}} x"), "M_NOT_JSON"),
+            (
+                format!("{{\"sequence_token\":\"{token}\",\"data\":\"x\""),
+                "M_NOT_JSON",
+            ),
+            (
+                format!("{{\"sequence_token\":\"{token}\",\"data\":1"),
+                "M_NOT_JSON",
+            ),
+            (
+                format!("{{\"sequence_token\":\"{token}\",\"data\":\"x\"}} x"),
+                "M_NOT_JSON",
+            ),
             (format!("{{\"sequence_token\":\"{token}\"}}"), "M_BAD_JSON"),
-            (format!("{{\"sequence_token\":\"{token}\",\"data\":7}}"), "M_BAD_JSON"),
-            (format!("{{\"sequence_token\":\"{token}\",\"data\":null}}"), "M_BAD_JSON"),
-            (format!("{{\"sequence_token\":\"{token}\",\"data\":\"x\",\"data\":\"y\"}}"), "M_BAD_JSON"),
+            (
+                format!("{{\"sequence_token\":\"{token}\",\"data\":7}}"),
+                "M_BAD_JSON",
+            ),
+            (
+                format!("{{\"sequence_token\":\"{token}\",\"data\":null}}"),
+                "M_BAD_JSON",
+            ),
+            (
+                format!("{{\"sequence_token\":\"{token}\",\"data\":\"x\",\"data\":\"y\"}}"),
+                "M_BAD_JSON",
+            ),
             (format!("[\"{token}\",\"x\"]"), "M_BAD_JSON"),
             ("\"x\"".to_owned(), "M_BAD_JSON"),
         ];
         for (body, errcode) in cases {
-            for (method, path) in [(Method::POST, collection), (Method::PUT, session.path.as_str())] {
+            for (method, path) in [
+                (Method::POST, collection),
+                (Method::PUT, session.path.as_str()),
+            ] {
                 let response = server.send(method, path, &body).send().await.unwrap();
                 assert_error(response, 400, errcode).await;
             }
         }
-        for body in [json!({ "data": "x" }), json!({ "data": "x", "sequence_token": 1 })] {
-            let response = server.send(Method::PUT, &session.path, body).send().await.unwrap();
+        for body in [
+            json!({ "data": "x" }),
+            json!({ "data": "x", "sequence_token": 1 }),
+        ] {
+            let response = server
+                .send(Method::PUT, &session.path, body)
+                .send()
+                .await
+                .unwrap();
             assert_error(response, 400, "M_BAD_JSON").await;
         }
         assert_eq!(server.look(&session).await["sequence_token"], session.token);
         let body = json!({ "sequence_token": session.token, "data": "x", "other": { "a": [1] } });
-        for (method, path) in [(Method::POST, collection), (Method::PUT, session.path.as_str())] {
+        for (method, path) in [
+            (Method::POST, collection),
+            (Method::PUT, session.path.as_str()),
+        ] {
             granted(server.send(method, path, &body).send().await.unwrap()).await;
         }
         assert_eq!(server.data(&session).await, "x");
@@ -220,20 +310,32 @@ async fn a_body_says_that_it_is_json<S: Kept>() {
         (&["application/json", "application/json"], "M_INVALID_PARAM"),
         (&[""], "M_INVALID_PARAM"),
     ] {
-        for (method, path) in [(Method::POST, UNSTABLE), (Method::PUT, session.path.as_str())] {
+        for (method, path) in [
+            (Method::POST, UNSTABLE),
+            (Method::PUT, session.path.as_str()),
+        ] {
             let request = server.request(method, path).body(body.clone());
-            let request = given.iter().fold(request, |request, line| request.header("content-type", *line));
+            let request = given.iter().fold(request, |request, line| {
+                request.header("content-type", *line)
+            });
             assert_error(request.send().await.unwrap(), 400, errcode).await;
         }
     }
     assert_eq!(server.data(&session).await, "kept");
-    for given in
-        ["application/json; charset=utf-8", "Application/JSON;charset=\"UTF-8\"", "application/json ;x"]
-    {
-        for (method, path) in
-            [(Method::POST, STABLE), (Method::POST, UNSTABLE), (Method::PUT, session.path.as_str())]
-        {
-            let request = server.request(method, path).header("content-type", given).body(body.clone());
+    for given in [
+        "application/json; charset=utf-8",
+        "Application/JSON;charset=\"UTF-8\"",
+        "application/json ;x",
+    ] {
+        for (method, path) in [
+            (Method::POST, STABLE),
+            (Method::POST, UNSTABLE),
+            (Method::PUT, session.path.as_str()),
+        ] {
+            let request = server
+                .request(method, path)
+                .header("content-type", given)
+                .body(body.clone());
             granted(request.send().await.unwrap()).await;
         }
     }
@@ -250,18 +352,30 @@ async fn a_write_with_an_older_token_is_refused_with_the_code_of_the_requests_pa
     for (collection, _) in COLLECTIONS {
         let stale = server.name_at(collection, "first").await;
         let current = server.write(&stale, "second").await;
-        for token in
-            [stale.token.as_str(), "AAAAAAAAAAAAAAAAAAAAAA", "other", "", "é", &format!("{current}=")]
-        {
+        for token in [
+            stale.token.as_str(),
+            "AAAAAAAAAAAAAAAAAAAAAA",
+            "other",
+            "",
+            "é",
+            &format!("{current}="),
+        ] {
             for (path, errcode) in COLLECTIONS {
                 let path = format!("{path}/{}", stale.id);
-                let session = Named { token: token.to_owned(), path, ..stale.clone() };
+                let session = Named {
+                    token: token.to_owned(),
+                    path,
+                    ..stale.clone()
+                };
                 let response = server.put_json(&session, "third").send().await.unwrap();
                 assert_error(response, 409, errcode).await;
             }
         }
         let seen = server.look(&stale).await;
-        assert_eq!((&seen["data"], &seen["sequence_token"]), (&json!("second"), &json!(current)));
+        assert_eq!(
+            (&seen["data"], &seen["sequence_token"]),
+            (&json!("second"), &json!(current))
+        );
     }
 }
 
@@ -281,9 +395,16 @@ async fn the_same_data_never_has_the_same_token<S: Kept>() {
 
 async fn unknown_deleted_expired_and_other_sessions_are_the_same_bytes<S: Kept>() {
     let lifetime = |config: &mut Config| config.lifetime = Duration::from_millis(50);
-    let (server, brief) = (Server::<S>::start().await, Server::<S>::with(lifetime).await);
+    let (server, brief) = (
+        Server::<S>::start().await,
+        Server::<S>::with(lifetime).await,
+    );
     let deleted = server.name("x").await.id;
-    server.request(Method::DELETE, &format!("{STABLE}/{deleted}")).send().await.unwrap();
+    server
+        .request(Method::DELETE, &format!("{STABLE}/{deleted}"))
+        .send()
+        .await
+        .unwrap();
     let expired = brief.name("x").await.id;
     brief.until_empty().await;
     let other = server.create("x").await.path.replace("/rendezvous/", "");
@@ -306,24 +427,46 @@ async fn unknown_deleted_expired_and_other_sessions_are_the_same_bytes<S: Kept>(
         let json = "Content-Type: application/json\r\n";
         for (method, query, rest) in [
             ("GET", "", "\r\n".to_owned()),
-            ("GET", "?sequence_token=x", "Prefer: wait=20\r\n\r\n".to_owned()),
+            (
+                "GET",
+                "?sequence_token=x",
+                "Prefer: wait=20\r\n\r\n".to_owned(),
+            ),
             ("DELETE", "", "\r\n".to_owned()),
             ("PUT", "", "\r\n".to_owned()),
             ("PUT", "", format!("{json}Content-Length: 1\r\n\r\nx")),
-            ("PUT", "", format!("{json}Content-Length: {}\r\n\r\n{body}", body.len())),
             (
                 "PUT",
                 "",
-                "Content-Type: text/plain\r\nIf-Match: \"x\"\r\nContent-Length: 1\r\n\r\nx".to_owned(),
+                format!("{json}Content-Length: {}\r\n\r\n{body}", body.len()),
             ),
-            ("PUT", "", format!("{json}Content-Length: 5000\r\n\r\n{}", "x".repeat(5000))),
+            (
+                "PUT",
+                "",
+                "Content-Type: text/plain\r\nIf-Match: \"x\"\r\nContent-Length: 1\r\n\r\nx"
+                    .to_owned(),
+            ),
+            (
+                "PUT",
+                "",
+                format!("{json}Content-Length: 5000\r\n\r\n{}", "x".repeat(5000)),
+            ),
         ] {
             for (collection, _) in COLLECTIONS {
-                let start =
-                    format!("{method} {collection}/{id}{query} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n");
+                let start = format!(
+                    "{method} {collection}/{id}{query} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n"
+                );
                 let answer = server.raw(&format!("{start}{rest}")).await;
-                assert!(answer.starts_with("HTTP/1.1 404 ") && answer.contains("M_NOT_FOUND"), "{answer}");
-                answers.insert(answer.lines().filter(|line| !line.starts_with("date: ")).collect::<String>());
+                assert!(
+                    answer.starts_with("HTTP/1.1 404 ") && answer.contains("M_NOT_FOUND"),
+                    "{answer}"
+                );
+                answers.insert(
+                    answer
+                        .lines()
+                        .filter(|line| !line.starts_with("date: "))
+                        .collect::<String>(),
+                );
             }
         }
     }
@@ -341,7 +484,11 @@ async fn a_session_is_of_one_api<S: Kept>() {
             ..text.clone()
         };
         let token = text.etag.trim_matches('"').to_owned();
-        let as_json = Named { path: format!("{STABLE}/{id}"), id, token };
+        let as_json = Named {
+            path: format!("{STABLE}/{id}"),
+            id,
+            token,
+        };
         for request in [
             server.request(Method::GET, &as_text.path),
             server.poll(&as_text).header("prefer", "wait=20"),
@@ -371,36 +518,65 @@ async fn a_session_is_the_same_on_both_paths<S: Kept>() {
 
 async fn the_stable_path_has_both_apis<S: Kept>() {
     let server = Server::<S>::start().await;
-    let text = server.post(STABLE, "{\"data\":\"x\"}").send().await.unwrap();
+    let text = server
+        .post(STABLE, "{\"data\":\"x\"}")
+        .send()
+        .await
+        .unwrap();
     assert_eq!(text.status(), 201);
     assert_session_headers(&text);
     granted(server.post_json(STABLE, "x").send().await.unwrap()).await;
     // What says neither is answered as it always was.
-    let neither = server.request(Method::POST, STABLE).header("content-type", "text/html").body("x");
+    let neither = server
+        .request(Method::POST, STABLE)
+        .header("content-type", "text/html")
+        .body("x");
     assert_error(neither.send().await.unwrap(), 400, "M_INVALID_PARAM").await;
     assert_error(
-        server.request(Method::POST, STABLE).body("x").send().await.unwrap(),
+        server
+            .request(Method::POST, STABLE)
+            .body("x")
+            .send()
+            .await
+            .unwrap(),
         400,
         "M_MISSING_PARAM",
     )
     .await;
     assert_error(
-        server.post_json(crate::support::UNSTABLE, "x").send().await.unwrap(),
+        server
+            .post_json(crate::support::UNSTABLE, "x")
+            .send()
+            .await
+            .unwrap(),
         400,
         "M_INVALID_PARAM",
     )
     .await;
-    assert_error(server.post(UNSTABLE, "x").send().await.unwrap(), 400, "M_INVALID_PARAM").await;
+    assert_error(
+        server.post(UNSTABLE, "x").send().await.unwrap(),
+        400,
+        "M_INVALID_PARAM",
+    )
+    .await;
 }
 
 async fn other_paths_and_methods_are_matrix_errors<S: Kept>() {
     let server = Server::<S>::start().await;
     let session = server.name("x").await;
-    for path in
-        [format!("{STABLE}/"), format!("{UNSTABLE}/"), format!("{}/x", session.path), format!("{UNSTABLE}s")]
-    {
+    for path in [
+        format!("{STABLE}/"),
+        format!("{UNSTABLE}/"),
+        format!("{}/x", session.path),
+        format!("{UNSTABLE}s"),
+    ] {
         for method in [Method::GET, Method::POST, Method::PUT] {
-            assert_error(server.send(method, &path, "{}").send().await.unwrap(), 404, "M_UNRECOGNIZED").await;
+            assert_error(
+                server.send(method, &path, "{}").send().await.unwrap(),
+                404,
+                "M_UNRECOGNIZED",
+            )
+            .await;
         }
     }
     for (collection, _) in COLLECTIONS {
@@ -411,13 +587,21 @@ async fn other_paths_and_methods_are_matrix_errors<S: Kept>() {
         }
         for id in [session.id.as_str(), "x"] {
             for method in [Method::POST, Method::PATCH] {
-                let response = server.send(method, &format!("{collection}/{id}"), "{}").send().await.unwrap();
+                let response = server
+                    .send(method, &format!("{collection}/{id}"), "{}")
+                    .send()
+                    .await
+                    .unwrap();
                 assert_eq!(header(&response, "allow"), "GET,HEAD,PUT,DELETE");
                 assert_error(response, 405, "M_UNRECOGNIZED").await;
             }
         }
     }
-    let head = server.request(Method::HEAD, &session.path).send().await.unwrap();
+    let head = server
+        .request(Method::HEAD, &session.path)
+        .send()
+        .await
+        .unwrap();
     assert_eq!(head.status(), 200);
     let length: usize = header(&head, "content-length").parse().unwrap();
     assert_eq!(
@@ -431,7 +615,8 @@ async fn of_many_writers_that_saw_the_same_payload_one_wins<S: Kept>() {
     let server = Server::<S>::start().await;
     let mut session = server.name("start").await;
     for round in 0..20 {
-        let writer = |n: usize| tokio::spawn(server.put_json(&session, &format!("{round} of {n}")).send());
+        let writer =
+            |n: usize| tokio::spawn(server.put_json(&session, &format!("{round} of {n}")).send());
         let writers: Vec<_> = (0..16).map(writer).collect();
         let mut winners = vec![];
         for (n, writer) in writers.into_iter().enumerate() {
@@ -441,7 +626,9 @@ async fn of_many_writers_that_saw_the_same_payload_one_wins<S: Kept>() {
                 _ => assert_error(response, 409, "M_CONCURRENT_WRITE").await,
             }
         }
-        let [(n, token)] = &winners[..] else { panic!("{winners:?}") };
+        let [(n, token)] = &winners[..] else {
+            panic!("{winners:?}")
+        };
         session.token.clone_from(token);
         let seen = server.look(&session).await;
         assert_eq!(

@@ -1,4 +1,5 @@
-//! Web clients: they may read every answer, and nothing stored here can be shown as a page ("Unsafe content").
+//! Web clients: they may read every answer, and nothing stored here can be shown as a page ("Unsafe
+//! content").
 
 use matrix_qr_rendezvous::{Creation, Homeserver};
 use reqwest::Method;
@@ -38,7 +39,12 @@ async fn every_answer_is_readable_by_scripts_and_harmless<S: Kept>() {
         (400, server.send(Method::PUT, &session.path, "x")),
         (400, server.send(Method::POST, STABLE, json!({}))),
         (400, server.request(Method::POST, UNSTABLE).body("x")),
-        (403, server.request(Method::GET, &session.path).header("sec-fetch-mode", "navigate")),
+        (
+            403,
+            server
+                .request(Method::GET, &session.path)
+                .header("sec-fetch-mode", "navigate"),
+        ),
         (403, authenticated.post_json(STABLE, "x")),
         (404, server.request(Method::GET, &to_delete.path)),
         (405, server.request(Method::PUT, UNSTABLE)),
@@ -49,7 +55,11 @@ async fn every_answer_is_readable_by_scripts_and_harmless<S: Kept>() {
         (503, authenticated.post_json(STABLE, "x").bearer_auth("x")),
     ];
     for (status, request) in answers {
-        let response = request.header("origin", "https://app.example").send().await.unwrap();
+        let response = request
+            .header("origin", "https://app.example")
+            .send()
+            .await
+            .unwrap();
         assert_eq!(response.status().as_u16(), status);
         assert_readable_by_scripts(&response);
         assert_harmless(&response);
@@ -70,15 +80,30 @@ async fn a_preflight_is_granted<S: Kept>() {
         (session.path.as_str(), "GET", "prefer"),
         (session.path.as_str(), "PUT", "content-type"),
         (session.path.as_str(), "DELETE", ""),
-        (&format!("{UNSTABLE}/AAAAAAAAAAAAAAAAAAAAAA"), "GET", "prefer"),
+        (
+            &format!("{UNSTABLE}/AAAAAAAAAAAAAAAAAAAAAA"),
+            "GET",
+            "prefer",
+        ),
     ] {
-        let request = server.request(Method::OPTIONS, path).header("origin", "https://app.example");
+        let request = server
+            .request(Method::OPTIONS, path)
+            .header("origin", "https://app.example");
         let request = request.header("access-control-request-method", method);
         let request = request.header("access-control-request-headers", headers);
-        let response = request.header("sec-fetch-mode", "cors").send().await.unwrap();
+        let response = request
+            .header("sec-fetch-mode", "cors")
+            .send()
+            .await
+            .unwrap();
         assert_eq!(response.status(), 204, "{method} {path}");
         assert_readable_by_scripts(&response);
-        assert!(header(&response, "access-control-max-age").parse::<u32>().unwrap() > 0);
+        assert!(
+            header(&response, "access-control-max-age")
+                .parse::<u32>()
+                .unwrap()
+                > 0
+        );
     }
 }
 
@@ -95,19 +120,31 @@ async fn a_navigation_is_refused_and_a_script_is_not<S: Kept>() {
         let with = |mode: &str, dest: &str| {
             let body = json!({ "sequence_token": session.token, "data": "lost" });
             let request = server.send(method.clone(), path, body);
-            request.header("sec-fetch-mode", mode).header("sec-fetch-dest", dest).send()
+            request
+                .header("sec-fetch-mode", mode)
+                .header("sec-fetch-dest", dest)
+                .send()
         };
-        for (mode, dest) in
-            [("navigate", "document"), ("navigate", "iframe"), ("no-cors", "image"), ("no-cors", "script")]
-        {
+        for (mode, dest) in [
+            ("navigate", "document"),
+            ("navigate", "iframe"),
+            ("no-cors", "image"),
+            ("no-cors", "script"),
+        ] {
             let (status, errcode, body) = error(with(mode, dest).await.unwrap()).await;
-            assert_eq!((status, errcode.as_str()), (403, "M_FORBIDDEN"), "{method} {path}");
+            assert_eq!(
+                (status, errcode.as_str()),
+                (403, "M_FORBIDDEN"),
+                "{method} {path}"
+            );
             assert!(!body.to_string().contains("secret"));
         }
     }
     assert_eq!(server.rendezvous.sessions(), 1);
     for (mode, dest) in [("cors", "empty"), ("same-origin", "empty")] {
-        let request = server.request(Method::GET, &session.path).header("sec-fetch-mode", mode);
+        let request = server
+            .request(Method::GET, &session.path)
+            .header("sec-fetch-mode", mode);
         let response = request.header("sec-fetch-dest", dest).send().await.unwrap();
         assert_eq!(granted(response).await["data"], "secret");
     }

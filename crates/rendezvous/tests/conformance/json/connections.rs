@@ -16,15 +16,26 @@ const SHORT: Duration = Duration::from_millis(300);
 
 #[tokio::test]
 async fn a_body_that_does_not_come_is_refused_and_ends_the_connection() {
-    let timeouts = Timeouts { header: LONG, body: SHORT, idle: LONG };
+    let timeouts = Timeouts {
+        header: LONG,
+        body: SHORT,
+        idle: LONG,
+    };
     let server = Server::with(|config| config.timeouts = timeouts).await;
     let session = server.name("kept").await;
-    let rest = "Host: x\r\nContent-Type: application/json\r\nContent-Length: 4096\r\n\r\n{\"data\":\"";
+    let rest =
+        "Host: x\r\nContent-Type: application/json\r\nContent-Length: 4096\r\n\r\n{\"data\":\"";
     for start in [format!("PUT {}", session.path), format!("POST {STABLE}")] {
         let mut stream = server.connect().await;
-        stream.write_all(format!("{start} HTTP/1.1\r\n{rest}").as_bytes()).await.unwrap();
+        stream
+            .write_all(format!("{start} HTTP/1.1\r\n{rest}").as_bytes())
+            .await
+            .unwrap();
         let answer = read_to_end(&mut stream).await;
-        assert!(answer.starts_with("HTTP/1.1 408 ") && answer.contains("M_UNKNOWN"), "{answer}");
+        assert!(
+            answer.starts_with("HTTP/1.1 408 ") && answer.contains("M_UNKNOWN"),
+            "{answer}"
+        );
         assert!(answer.contains("connection: close"), "{answer}");
     }
     assert_eq!(server.data(&session).await, "kept");
@@ -33,7 +44,11 @@ async fn a_body_that_does_not_come_is_refused_and_ends_the_connection() {
 
 #[tokio::test]
 async fn a_held_reader_is_neither_idle_nor_slow() {
-    let all_short = Timeouts { header: SHORT, body: SHORT, idle: SHORT };
+    let all_short = Timeouts {
+        header: SHORT,
+        body: SHORT,
+        idle: SHORT,
+    };
     let server = Server::with(|config| config.timeouts = all_short).await;
     let session = server.name("first").await;
     let waiting = held(server.wait(&session, "30")).await;
@@ -86,16 +101,30 @@ async fn a_stop_lets_a_write_under_way_finish() {
 #[tokio::test]
 async fn two_devices_exchange_payloads_over_http2() {
     let server = Server::start().await;
-    let client = Client::builder().no_proxy().http2_prior_knowledge().build().unwrap();
+    let client = Client::builder()
+        .no_proxy()
+        .http2_prior_knowledge()
+        .build()
+        .unwrap();
     let session = server.name("first").await;
     let url = format!("http://{}{}", server.address, session.path);
-    let get = client.get(format!("{url}?sequence_token={}", session.token)).header("prefer", "wait=30");
+    let get = client
+        .get(format!("{url}?sequence_token={}", session.token))
+        .header("prefer", "wait=30");
     let waiting = held(get).await;
-    let put = client.put(&url).json(&json!({ "sequence_token": session.token, "data": "second" }));
+    let put = client
+        .put(&url)
+        .json(&json!({ "sequence_token": session.token, "data": "second" }));
     let response = put.send().await.unwrap();
     assert_eq!(response.version(), Version::HTTP_2);
     let written = token(response).await;
     let heard = granted(answer(waiting).await).await;
-    assert_eq!((&heard["data"], &heard["sequence_token"]), (&json!("second"), &json!(written)));
-    assert_eq!(granted(client.delete(&url).send().await.unwrap()).await, json!({}));
+    assert_eq!(
+        (&heard["data"], &heard["sequence_token"]),
+        (&json!("second"), &json!(written))
+    );
+    assert_eq!(
+        granted(client.delete(&url).send().await.unwrap()).await,
+        json!({})
+    );
 }

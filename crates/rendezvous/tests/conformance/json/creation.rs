@@ -1,4 +1,5 @@
-//! Sessions only for the users of a homeserver, which is asked whose an access token is. Here it says what the token begins with.
+//! Sessions only for the users of a homeserver, which is asked whose an access token is. Here it
+//! says what the token begins with.
 
 use std::{
     collections::HashMap,
@@ -52,9 +53,13 @@ impl StandIn {
     async fn start() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
-        let this = Self { url, ..Self::default() };
+        let this = Self {
+            url,
+            ..Self::default()
+        };
         let shared = this.clone();
-        let router = Router::new().fallback(async move |request: Request<Body>| shared.answer(request).await);
+        let router = Router::new()
+            .fallback(async move |request: Request<Body>| shared.answer(request).await);
         tokio::spawn(async move { axum::serve(listener, router).await });
         this
     }
@@ -63,19 +68,25 @@ impl StandIn {
         if request.uri().path() == "/elsewhere" {
             return r#"{"user_id":"@mallory:example.org"}"#.into_response();
         }
-        assert_eq!((request.method(), request.uri().path()), (&Method::GET, WHOAMI), "nothing else is asked");
+        assert_eq!(
+            (request.method(), request.uri().path()),
+            (&Method::GET, WHOAMI),
+            "nothing else is asked"
+        );
         let token = request.headers()[header::AUTHORIZATION].to_str().unwrap();
         let token = token.strip_prefix("Bearer ").unwrap().to_owned();
         *self.asked.lock().unwrap().entry(token.clone()).or_default() += 1;
-        self.most.fetch_max(self.under_way.fetch_add(1, Relaxed) + 1, Relaxed);
+        self.most
+            .fetch_max(self.under_way.fetch_add(1, Relaxed) + 1, Relaxed);
         let answer = self.about(&token).await;
         self.under_way.fetch_sub(1, Relaxed);
         answer
     }
 
     async fn about(&self, token: &str) -> Response {
-        let user =
-            |more: usize| json!({ "user_id": "@alice:example.org", "x": "x".repeat(more) }).to_string();
+        let user = |more: usize| {
+            json!({ "user_id": "@alice:example.org", "x": "x".repeat(more) }).to_string()
+        };
         match token.split('-').next().unwrap() {
             "good" => user(0).into_response(),
             "guest" => r#"{"user_id":"@1:example.org","is_guest":true}"#.into_response(),
@@ -84,12 +95,16 @@ impl StandIn {
                 user(0).into_response()
             }
             "bad" => (StatusCode::UNAUTHORIZED, r#"{"errcode":"M_UNKNOWN_TOKEN"}"#).into_response(),
-            "banned" => (StatusCode::FORBIDDEN, r#"{"errcode":"M_USER_DEACTIVATED"}"#).into_response(),
+            "banned" => {
+                (StatusCode::FORBIDDEN, r#"{"errcode":"M_USER_DEACTIVATED"}"#).into_response()
+            }
             "busy" => StatusCode::TOO_MANY_REQUESTS.into_response(),
             "broken" => (StatusCode::INTERNAL_SERVER_ERROR, user(0)).into_response(),
-            "moved" => {
-                (StatusCode::FOUND, [(header::LOCATION, format!("{}/elsewhere", self.url))]).into_response()
-            }
+            "moved" => (
+                StatusCode::FOUND,
+                [(header::LOCATION, format!("{}/elsewhere", self.url))],
+            )
+                .into_response(),
             "huge" => user(1 << 20).into_response(),
             "nameless" => r#"{"user_id":""}"#.into_response(),
             "html" => "<html>".into_response(),
@@ -115,7 +130,12 @@ impl StandIn {
     }
 
     fn asked(&self, token: &str) -> usize {
-        self.asked.lock().unwrap().get(token).copied().unwrap_or_default()
+        self.asked
+            .lock()
+            .unwrap()
+            .get(token)
+            .copied()
+            .unwrap_or_default()
     }
 
     fn asked_in_all(&self) -> usize {
@@ -147,7 +167,15 @@ async fn who_has_a_token_of_the_homeserver_creates<S: Kept>() {
     let homeserver = StandIn::start().await;
     let server = homeserver.before::<S>().await;
     for (collection, _) in COLLECTIONS {
-        granted(server.post_json(collection, "x").bearer_auth("good-1").send().await.unwrap()).await;
+        granted(
+            server
+                .post_json(collection, "x")
+                .bearer_auth("good-1")
+                .send()
+                .await
+                .unwrap(),
+        )
+        .await;
         let without = server.post_json(collection, "x");
         for request in [
             without.try_clone().unwrap(),
@@ -155,18 +183,34 @@ async fn who_has_a_token_of_the_homeserver_creates<S: Kept>() {
             without.try_clone().unwrap().bearer_auth("banned"),
             without.try_clone().unwrap().bearer_auth("guest"),
             without.try_clone().unwrap().bearer_auth(""),
-            without.try_clone().unwrap().basic_auth("good-1", Some("good-1")),
-            without.try_clone().unwrap().header("authorization", "good-1"),
-            without.try_clone().unwrap().bearer_auth("good-1").bearer_auth("good-1"),
+            without
+                .try_clone()
+                .unwrap()
+                .basic_auth("good-1", Some("good-1")),
+            without
+                .try_clone()
+                .unwrap()
+                .header("authorization", "good-1"),
+            without
+                .try_clone()
+                .unwrap()
+                .bearer_auth("good-1")
+                .bearer_auth("good-1"),
             // Not there.
             server.post_json(&format!("{collection}?access_token=good-1"), "x"),
         ] {
             assert_error(request.send().await.unwrap(), 403, "M_FORBIDDEN").await;
         }
         // Nor does anybody learn what else would be wrong.
-        let wrong = server.send(Method::POST, collection, "no json").send().await.unwrap();
+        let wrong = server
+            .send(Method::POST, collection, "no json")
+            .send()
+            .await
+            .unwrap();
         assert_error(wrong, 403, "M_FORBIDDEN").await;
-        let wrong = server.send(Method::POST, collection, "no json").bearer_auth("good-1");
+        let wrong = server
+            .send(Method::POST, collection, "no json")
+            .bearer_auth("good-1");
         assert_error(wrong.send().await.unwrap(), 400, "M_NOT_JSON").await;
     }
     assert_eq!(server.rendezvous.sessions(), 2);
@@ -175,32 +219,58 @@ async fn who_has_a_token_of_the_homeserver_creates<S: Kept>() {
 async fn whoever_knows_a_session_uses_it<S: Kept>() {
     let homeserver = StandIn::start().await;
     let server = homeserver.before::<S>().await;
-    let created = server.post_json(STABLE, "first").bearer_auth("good").send().await.unwrap();
+    let created = server
+        .post_json(STABLE, "first")
+        .bearer_auth("good")
+        .send()
+        .await
+        .unwrap();
     let body = granted(created).await;
     let text = |field: &str| body[field].as_str().unwrap().to_owned();
-    let session =
-        Named { path: format!("{STABLE}/{}", text("id")), id: text("id"), token: text("sequence_token") };
+    let session = Named {
+        path: format!("{STABLE}/{}", text("id")),
+        id: text("id"),
+        token: text("sequence_token"),
+    };
     assert_eq!(server.data(&session).await, "first");
     server.write(&session, "second").await;
-    let with_another = server.request(Method::GET, &session.path).bearer_auth("bad");
-    assert_eq!(granted(with_another.send().await.unwrap()).await["data"], "second");
-    granted(server.request(Method::DELETE, &session.path).send().await.unwrap()).await;
+    let with_another = server
+        .request(Method::GET, &session.path)
+        .bearer_auth("bad");
+    assert_eq!(
+        granted(with_another.send().await.unwrap()).await["data"],
+        "second"
+    );
+    granted(
+        server
+            .request(Method::DELETE, &session.path)
+            .send()
+            .await
+            .unwrap(),
+    )
+    .await;
     assert_eq!(homeserver.asked("bad"), 0);
 }
 
 async fn discovery_says_who_may<S: Kept>() {
     let homeserver = StandIn::start().await;
-    let server =
-        homeserver.before_with::<S>(|config| config.limits.deny = vec!["192.0.2.9/32".parse().unwrap()]);
+    let server = homeserver
+        .before_with::<S>(|config| config.limits.deny = vec!["192.0.2.9/32".parse().unwrap()]);
     let server = server.await;
     for (collection, _) in COLLECTIONS {
         let discover = || server.discover(collection).from(ONE);
         assert!(!available(discover()).await);
         assert!(!available(discover().bearer_auth("bad")).await);
         assert!(available(discover().bearer_auth("good")).await);
-        let denied = server.discover(collection).bearer_auth("good").from("192.0.2.9");
+        let denied = server
+            .discover(collection)
+            .bearer_auth("good")
+            .from("192.0.2.9");
         assert_error(denied.send().await.unwrap(), 403, "M_FORBIDDEN").await;
-        let shown = server.discover(collection).bearer_auth("good").header("sec-fetch-mode", "navigate");
+        let shown = server
+            .discover(collection)
+            .bearer_auth("good")
+            .header("sec-fetch-mode", "navigate");
         assert_error(shown.send().await.unwrap(), 403, "M_FORBIDDEN").await;
     }
 }
@@ -210,7 +280,16 @@ async fn the_other_api_stays_open<S: Kept>() {
     let server = homeserver.before::<S>().await;
     for path in CREATE_PATHS {
         server.create_at(path, "x").await;
-        assert_eq!(server.post(path, "x").bearer_auth("bad").send().await.unwrap().status(), 201);
+        assert_eq!(
+            server
+                .post(path, "x")
+                .bearer_auth("bad")
+                .send()
+                .await
+                .unwrap()
+                .status(),
+            201
+        );
     }
     assert_eq!(homeserver.asked_in_all(), 0);
 }
@@ -222,10 +301,18 @@ async fn a_homeserver_that_does_not_say_is_no_yes_and_no_no<S: Kept>() {
         assert_unavailable(server.post_json(STABLE, "x").bearer_auth(token)).await;
         assert_unavailable(server.discover(UNSTABLE).bearer_auth(token)).await;
     }
-    let nobody = StandIn { url: "http://127.0.0.1:1".to_owned(), ..StandIn::default() };
+    let nobody = StandIn {
+        url: "http://127.0.0.1:1".to_owned(),
+        ..StandIn::default()
+    };
     let server = nobody.before::<S>().await;
     assert_unavailable(server.post_json(STABLE, "x").bearer_auth("good")).await;
-    assert_error(server.post_json(STABLE, "x").send().await.unwrap(), 403, "M_FORBIDDEN").await;
+    assert_error(
+        server.post_json(STABLE, "x").send().await.unwrap(),
+        403,
+        "M_FORBIDDEN",
+    )
+    .await;
     assert_eq!(server.rendezvous.sessions(), 0);
 }
 
@@ -233,7 +320,15 @@ async fn what_it_said_is_remembered<S: Kept>() {
     let homeserver = StandIn::start().await;
     let server = homeserver.before::<S>().await;
     for round in 0..5 {
-        granted(server.post_json(STABLE, "x").bearer_auth("good").send().await.unwrap()).await;
+        granted(
+            server
+                .post_json(STABLE, "x")
+                .bearer_auth("good")
+                .send()
+                .await
+                .unwrap(),
+        )
+        .await;
         assert!(available(server.discover(UNSTABLE).bearer_auth("good")).await);
         assert!(!available(server.discover(STABLE).bearer_auth("bad")).await);
         let refused = server.post_json(UNSTABLE, "x").bearer_auth("bad");
@@ -282,12 +377,17 @@ async fn one_who_goes_away_leaves_the_question_to_the_next<S: Kept>() {
 
 async fn made_up_tokens_are_held_to_the_rate_of_creates<S: Kept>() {
     let homeserver = StandIn::start().await;
-    let server = homeserver.before_with::<S>(|config| config.limits.creates = Rate::new(1, 5)).await;
+    let server = homeserver
+        .before_with::<S>(|config| config.limits.creates = Rate::new(1, 5))
+        .await;
     let from = |request: RequestBuilder| request.header("x-forwarded-for", "192.0.2.1");
     assert!(available(from(server.discover(STABLE).bearer_auth("good"))).await);
     let mut refused = 0;
     for n in 0..20 {
-        let response = from(server.discover(STABLE).bearer_auth(format!("bad-{n}"))).send().await.unwrap();
+        let response = from(server.discover(STABLE).bearer_auth(format!("bad-{n}")))
+            .send()
+            .await
+            .unwrap();
         if response.status() == 429 {
             refused += 1;
             assert_error(response, 429, "M_LIMIT_EXCEEDED").await;
@@ -299,14 +399,24 @@ async fn made_up_tokens_are_held_to_the_rate_of_creates<S: Kept>() {
     assert!(!available(from(server.discover(STABLE))).await);
     let create = from(server.post_json(STABLE, "x").bearer_auth("good"));
     assert_error(create.send().await.unwrap(), 429, "M_LIMIT_EXCEEDED").await;
-    let other = server.discover(STABLE).bearer_auth("bad-99").header("x-forwarded-for", "192.0.2.2");
+    let other = server
+        .discover(STABLE)
+        .bearer_auth("bad-99")
+        .header("x-forwarded-for", "192.0.2.2");
     assert!(!available(other).await);
 }
 
 async fn there_are_never_many_questions_under_way<S: Kept>() {
     let homeserver = StandIn::start().await;
     let server = homeserver.before::<S>().await;
-    let create = |n| tokio::spawn(server.post_json(STABLE, "x").bearer_auth(format!("slow-{n}")).send());
+    let create = |n| {
+        tokio::spawn(
+            server
+                .post_json(STABLE, "x")
+                .bearer_auth(format!("slow-{n}"))
+                .send(),
+        )
+    };
     let tasks: Vec<_> = (0..40).map(create).collect();
     for task in tasks {
         granted(timeout(SOON, task).await.unwrap().unwrap().unwrap()).await;
@@ -319,7 +429,12 @@ async fn what_it_says_is_counted<S: Kept>() {
     let homeserver = StandIn::start().await;
     let server = homeserver.before::<S>().await;
     for token in ["good-1", "good-2", "good-2", "bad", "broken"] {
-        server.post_json(STABLE, "x").bearer_auth(token).send().await.unwrap();
+        server
+            .post_json(STABLE, "x")
+            .bearer_auth(token)
+            .send()
+            .await
+            .unwrap();
     }
     server.post_json(STABLE, "x").send().await.unwrap();
     let (_, text) = ask(&server, "/metrics").await;
@@ -341,8 +456,11 @@ async fn a_homeserver_that_hangs_is_waited_for_once_and_not_for_long() {
     let server = homeserver.before::<Memory>().await;
     let started = Instant::now();
     let ask = |n: usize| {
-        let request =
-            if n.is_multiple_of(2) { server.post_json(STABLE, "x") } else { server.discover(STABLE) };
+        let request = if n.is_multiple_of(2) {
+            server.post_json(STABLE, "x")
+        } else {
+            server.discover(STABLE)
+        };
         tokio::spawn(assert_unavailable(request.bearer_auth("hangs")))
     };
     let tasks: Vec<_> = (0..10).map(ask).collect();
@@ -350,6 +468,9 @@ async fn a_homeserver_that_hangs_is_waited_for_once_and_not_for_long() {
         task.await.unwrap();
     }
     let took = started.elapsed();
-    assert!(took >= Duration::from_secs(4) && took < Duration::from_secs(8), "{took:?}");
+    assert!(
+        took >= Duration::from_secs(4) && took < Duration::from_secs(8),
+        "{took:?}"
+    );
     assert_eq!(homeserver.asked("hangs"), 1);
 }

@@ -21,7 +21,10 @@ async fn two_instances_have_the_same_sessions() {
         let stale = a.name_at(collection, "first").await;
         let waiting = held(a.wait(&stale, "30")).await;
         let written = b.write(&stale, "second").await;
-        assert_eq!(granted(answer(waiting).await).await["sequence_token"], written);
+        assert_eq!(
+            granted(answer(waiting).await).await["sequence_token"],
+            written
+        );
         // Repeated at the other instance, which has not seen it.
         assert_eq!(a.write(&stale, "second").await, written);
         for server in [&a, &b] {
@@ -29,10 +32,22 @@ async fn two_instances_have_the_same_sessions() {
             assert_error(response, 409, errcode).await;
         }
         assert_eq!(a.look(&stale).await["sequence_token"], written);
-        let waiting = held(b.wait(&Named { token: written, ..stale.clone() }, "30")).await;
+        let waiting = held(b.wait(
+            &Named {
+                token: written,
+                ..stale.clone()
+            },
+            "30",
+        ))
+        .await;
         granted(a.request(Method::DELETE, &stale.path).send().await.unwrap()).await;
         assert_error(answer(waiting).await, 404, "M_NOT_FOUND").await;
-        assert_error(b.put_json(&stale, "second").send().await.unwrap(), 404, "M_NOT_FOUND").await;
+        assert_error(
+            b.put_json(&stale, "second").send().await.unwrap(),
+            404,
+            "M_NOT_FOUND",
+        )
+        .await;
     }
 }
 
@@ -42,12 +57,20 @@ async fn a_session_is_of_one_api_at_each_instance() {
     let redis = RedisServer::shared();
     let (a, b) = (instance(&redis).await, instance(&redis).await);
     let (session, text) = (a.name("json").await, a.create("text").await);
-    let as_text = Session { path: format!("/rendezvous/{}", session.id), ..text.clone() };
+    let as_text = Session {
+        path: format!("/rendezvous/{}", session.id),
+        ..text.clone()
+    };
     assert_error(b.get(&as_text).await, 404, "M_NOT_FOUND").await;
     assert_error(b.delete(&as_text).await, 404, "M_NOT_FOUND").await;
     let path = format!("{STABLE}{}", text.path.replace("/rendezvous", ""));
     for method in [Method::GET, Method::DELETE] {
-        assert_error(b.request(method, &path).send().await.unwrap(), 404, "M_NOT_FOUND").await;
+        assert_error(
+            b.request(method, &path).send().await.unwrap(),
+            404,
+            "M_NOT_FOUND",
+        )
+        .await;
     }
     assert_eq!(b.data(&session).await, "json");
     assert_eq!(b.get(&text).await.text().await.unwrap(), "text");

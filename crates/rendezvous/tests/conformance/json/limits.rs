@@ -31,7 +31,10 @@ async fn a_full_server_refuses_new_sessions_and_keeps_the_live<S: Kept>() {
         server.write(session, "x").await;
         assert_eq!(server.data(session).await, "x");
     }
-    assert_eq!(status(server.request(Method::DELETE, &live[0].path)).await, 200);
+    assert_eq!(
+        status(server.request(Method::DELETE, &live[0].path)).await,
+        200
+    );
     server.name("3").await;
     assert_eq!(server.rendezvous.sessions(), 2);
 }
@@ -44,15 +47,24 @@ async fn sessions_of_both_apis_are_counted_together<S: Kept>() {
     // In its own words.
     let response = server.post(STABLE, "x").from(ONE).send().await.unwrap();
     assert_error(response, 429, "M_UNKNOWN").await;
-    assert_eq!(status(server.post_json(UNSTABLE, "x").from(OTHER)).await, 200);
+    assert_eq!(
+        status(server.post_json(UNSTABLE, "x").from(OTHER)).await,
+        200
+    );
 }
 
 async fn a_network_that_asks_too_fast_waits_alone<S: Kept>() {
     let server = Server::<S>::with(|config| config.limits.requests = Rate::new(1, 3)).await;
     let session = server.name("kept").await;
-    assert_eq!(status(server.request(Method::GET, STABLE).from(ONE)).await, 200);
+    assert_eq!(
+        status(server.request(Method::GET, STABLE).from(ONE)).await,
+        200
+    );
     for _ in 0..2 {
-        assert_eq!(status(server.request(Method::GET, &session.path).from(ONE)).await, 200);
+        assert_eq!(
+            status(server.request(Method::GET, &session.path).from(ONE)).await,
+            200
+        );
     }
     for request in [
         server.request(Method::GET, &session.path),
@@ -64,7 +76,10 @@ async fn a_network_that_asks_too_fast_waits_alone<S: Kept>() {
     ] {
         assert_refused(request.from(ONE)).await;
     }
-    assert_eq!(status(server.request(Method::GET, &session.path).from(OTHER)).await, 200);
+    assert_eq!(
+        status(server.request(Method::GET, &session.path).from(OTHER)).await,
+        200
+    );
     assert_eq!(server.data(&session).await, "kept");
 }
 
@@ -77,15 +92,24 @@ async fn a_network_that_creates_too_fast_waits_in_both_apis<S: Kept>() {
     }
     assert_eq!(status(server.post_json(STABLE, "x").from(OTHER)).await, 200);
     // To ask whether one may is another matter.
-    assert_eq!(status(server.request(Method::GET, STABLE).from(ONE)).await, 200);
+    assert_eq!(
+        status(server.request(Method::GET, STABLE).from(ONE)).await,
+        200
+    );
 }
 
 async fn one_who_asks_too_fast_learns_nothing_of_any_session<S: Kept>() {
     let server = Server::<S>::with(|config| config.limits.requests = Rate::new(1, 1)).await;
     let (live, gone) = (server.name("x").await, server.name("x").await);
-    assert_eq!(status(server.request(Method::DELETE, &gone.path).from(ONE)).await, 200);
+    assert_eq!(
+        status(server.request(Method::DELETE, &gone.path).from(ONE)).await,
+        200
+    );
     for session in [&live, &gone] {
-        for request in [server.request(Method::GET, &session.path), server.put_json(session, "x")] {
+        for request in [
+            server.request(Method::GET, &session.path),
+            server.put_json(session, "x"),
+        ] {
             assert_refused(request.from(ONE)).await;
         }
     }
@@ -95,7 +119,10 @@ async fn networks_can_be_shut_out<S: Kept>() {
     let deny = vec!["192.0.2.0/31".parse().unwrap()];
     let server = Server::<S>::start().await;
     let session = server.name("x").await;
-    server.rendezvous.set_limits(Limits { deny, ..Limits::default() });
+    server.rendezvous.set_limits(Limits {
+        deny,
+        ..Limits::default()
+    });
     for request in [
         server.request(Method::GET, STABLE),
         server.post_json(UNSTABLE, "x"),
@@ -105,8 +132,14 @@ async fn networks_can_be_shut_out<S: Kept>() {
     ] {
         assert_error(request.from(ONE).send().await.unwrap(), 403, "M_FORBIDDEN").await;
     }
-    assert_eq!(status(server.request(Method::OPTIONS, &session.path).from(ONE)).await, 204);
-    assert_eq!(status(server.request(Method::GET, &session.path).from("192.0.2.3")).await, 200);
+    assert_eq!(
+        status(server.request(Method::OPTIONS, &session.path).from(ONE)).await,
+        204
+    );
+    assert_eq!(
+        status(server.request(Method::GET, &session.path).from("192.0.2.3")).await,
+        200
+    );
 }
 
 async fn places_come_back_when_sessions_expire<S: Kept>() {

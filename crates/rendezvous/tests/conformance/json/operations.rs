@@ -19,19 +19,39 @@ async fn what_happens_is_counted<S: Kept>() {
     server.data(&session).await;
     // Once more in full, after the wait.
     server.wait(&session, "0").send().await.unwrap();
-    server.request(Method::HEAD, &session.path).send().await.unwrap();
+    server
+        .request(Method::HEAD, &session.path)
+        .send()
+        .await
+        .unwrap();
     server.write(&session, "01234").await;
     server.write(&session, "01234").await;
     server.put_json(&session, "stale").send().await.unwrap();
-    server.send(Method::PUT, &session.path, "no json").send().await.unwrap();
+    server
+        .send(Method::PUT, &session.path, "no json")
+        .send()
+        .await
+        .unwrap();
     for _ in 0..3 {
-        let post = server.post_json(STABLE, "y").header("x-forwarded-for", "192.0.2.1");
+        let post = server
+            .post_json(STABLE, "y")
+            .header("x-forwarded-for", "192.0.2.1");
         post.send().await.unwrap();
     }
-    server.request(Method::OPTIONS, &session.path).send().await.unwrap();
-    server.request(Method::DELETE, &session.path).send().await.unwrap();
+    server
+        .request(Method::OPTIONS, &session.path)
+        .send()
+        .await
+        .unwrap();
+    server
+        .request(Method::DELETE, &session.path)
+        .send()
+        .await
+        .unwrap();
     let labels = |method, status| {
-        format!("rendezvous_requests_total{{method=\"{method}\",revision=\"msc4388\",status=\"{status}\"}}")
+        format!(
+            "rendezvous_requests_total{{method=\"{method}\",revision=\"msc4388\",status=\"{status}\"}}"
+        )
     };
     for (name, expected) in [
         (labels("POST", 200), 3.0),
@@ -43,15 +63,30 @@ async fn what_happens_is_counted<S: Kept>() {
         (labels("PUT", 409), 1.0),
         (labels("DELETE", 200), 1.0),
         (labels("OPTIONS", 204), 1.0),
-        (labels("POST", 200).replace("4388", "4108").replace("200", "201"), 1.0),
+        (
+            labels("POST", 200)
+                .replace("4388", "4108")
+                .replace("200", "201"),
+            1.0,
+        ),
         ("rendezvous_refusals_total{reason=\"rate\"}".to_owned(), 1.0),
-        ("rendezvous_refusals_total{reason=\"concurrent_write\"}".to_owned(), 1.0),
-        ("rendezvous_refusals_total{reason=\"malformed_body\"}".to_owned(), 1.0),
+        (
+            "rendezvous_refusals_total{reason=\"concurrent_write\"}".to_owned(),
+            1.0,
+        ),
+        (
+            "rendezvous_refusals_total{reason=\"malformed_body\"}".to_owned(),
+            1.0,
+        ),
         // What is repeated is not stored again.
         ("rendezvous_payload_received_bytes_total".to_owned(), 18.0),
         ("rendezvous_payload_sent_bytes_total".to_owned(), 30.0),
         ("rendezvous_sessions".to_owned(), 3.0),
-        ("rendezvous_request_duration_seconds_count{method=\"PUT\",revision=\"msc4388\"}".to_owned(), 4.0),
+        (
+            "rendezvous_request_duration_seconds_count{method=\"PUT\",revision=\"msc4388\"}"
+                .to_owned(),
+            4.0,
+        ),
     ] {
         assert_eq!(metric(&server, &name).await, Some(expected), "{name}");
     }
@@ -75,10 +110,19 @@ async fn who_waits_is_no_slow_answer<S: Kept>() {
 async fn no_label_says_which_session_or_who<S: Kept>() {
     let server = Server::<S>::start().await;
     let session = server.name("the payload").await;
-    let get = server.wait(&session, "0").bearer_auth("the-token").header("x-forwarded-for", "192.0.2.77");
+    let get = server
+        .wait(&session, "0")
+        .bearer_auth("the-token")
+        .header("x-forwarded-for", "192.0.2.77");
     get.send().await.unwrap();
     let (_, text) = ask(&server, "/metrics").await;
-    for secret in [session.id.as_str(), &session.token, "payload\"", "192.0.2", "the-token"] {
+    for secret in [
+        session.id.as_str(),
+        &session.token,
+        "payload\"",
+        "192.0.2",
+        "the-token",
+    ] {
         assert!(!text.contains(secret), "{secret} in {text}");
     }
 }

@@ -19,8 +19,16 @@ async fn a_repeated_write_is_acknowledged_again_and_changes_nothing<S: Kept>() {
     for (collection, errcode) in COLLECTIONS {
         let session = server.name_at(collection, "first").await;
         let written = server.write(&session, "second").await;
-        for stale in [session.token.as_str(), "AAAAAAAAAAAAAAAAAAAAAA", "none of ours", ""] {
-            let again = Named { token: stale.to_owned(), ..session.clone() };
+        for stale in [
+            session.token.as_str(),
+            "AAAAAAAAAAAAAAAAAAAAAA",
+            "none of ours",
+            "",
+        ] {
+            let again = Named {
+                token: stale.to_owned(),
+                ..session.clone()
+            };
             assert_eq!(server.write(&again, "second").await, written);
             // Byte for byte.
             for other in ["second ", "secon", "Second", "", "first"] {
@@ -29,20 +37,43 @@ async fn a_repeated_write_is_acknowledged_again_and_changes_nothing<S: Kept>() {
             }
         }
         // However it is spelt in JSON.
-        let spelt = format!("{{\"sequence_token\":\"{}\",\"data\":\"\\u0073econd\"}}", session.token);
-        let response = server.send(Method::PUT, &session.path, spelt).send().await.unwrap();
+        let spelt = format!(
+            "{{\"sequence_token\":\"{}\",\"data\":\"\\u0073econd\"}}",
+            session.token
+        );
+        let response = server
+            .send(Method::PUT, &session.path, spelt)
+            .send()
+            .await
+            .unwrap();
         assert_eq!(token(response).await, written);
         assert_eq!(server.look(&session).await["sequence_token"], written);
         // Once somebody has written, it is no repeat any more.
-        server.write(&Named { token: written.clone(), ..session.clone() }, "third").await;
-        assert_error(server.put_json(&session, "second").send().await.unwrap(), 409, errcode).await;
+        server
+            .write(
+                &Named {
+                    token: written.clone(),
+                    ..session.clone()
+                },
+                "third",
+            )
+            .await;
+        assert_error(
+            server.put_json(&session, "second").send().await.unwrap(),
+            409,
+            errcode,
+        )
+        .await;
     }
 }
 
 async fn a_repeat_wakes_nobody<S: Kept>() {
     let server = Server::<S>::start().await;
     let session = server.name("first").await;
-    let current = Named { token: server.write(&session, "second").await, ..session.clone() };
+    let current = Named {
+        token: server.write(&session, "second").await,
+        ..session.clone()
+    };
     let waiting = held(server.wait(&current, "30")).await;
     for _ in 0..3 {
         assert_eq!(server.write(&session, "second").await, current.token);
@@ -60,7 +91,10 @@ async fn the_same_data_with_the_current_token_is_a_write<S: Kept>() {
     let written = server.write(&session, "same").await;
     assert_ne!(written, session.token);
     let heard = granted(answer(waiting).await).await;
-    assert_eq!((&heard["data"], &heard["sequence_token"]), (&json!("same"), &json!(written)));
+    assert_eq!(
+        (&heard["data"], &heard["sequence_token"]),
+        (&json!("same"), &json!(written))
+    );
 }
 
 async fn of_many_that_repeat_a_write_at_once_one_writes<S: Kept>() {
@@ -68,8 +102,9 @@ async fn of_many_that_repeat_a_write_at_once_one_writes<S: Kept>() {
     let mut session = server.name("start").await;
     for round in 0..20 {
         let data = format!("round {round}");
-        let writers: Vec<_> =
-            (0..16).map(|_| tokio::spawn(server.put_json(&session, &data).send())).collect();
+        let writers: Vec<_> = (0..16)
+            .map(|_| tokio::spawn(server.put_json(&session, &data).send()))
+            .collect();
         let mut tokens = HashSet::new();
         for writer in writers {
             tokens.insert(token(writer.await.unwrap().unwrap()).await);
@@ -100,6 +135,9 @@ async fn of_many_that_repeat_and_differ_one_wins<S: Kept>() {
         let (data, token) = acknowledged.into_iter().next().unwrap();
         session.token = token;
         let seen = server.look(&session).await;
-        assert_eq!((&seen["data"], &seen["sequence_token"]), (&json!(data), &json!(session.token)));
+        assert_eq!(
+            (&seen["data"], &seen["sequence_token"]),
+            (&json!(data), &json!(session.token))
+        );
     }
 }

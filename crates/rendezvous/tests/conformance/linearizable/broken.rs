@@ -11,7 +11,7 @@ use std::{
 };
 
 use matrix_qr_rendezvous::{
-    Changed, Id, Memory, New, Read, WriteTag, Session, Store, Unavailable, Write, Written,
+    Changed, Id, Memory, New, Read, Session, Store, Unavailable, Write, WriteTag, Written,
 };
 
 /// How it is wrong.
@@ -40,7 +40,12 @@ pub(crate) struct Broken {
 
 impl Broken {
     pub(crate) fn new(fault: Fault) -> Self {
-        Self { memory: Memory::default(), fault, count: AtomicUsize::new(0), shown: Mutex::default() }
+        Self {
+            memory: Memory::default(),
+            fault,
+            count: AtomicUsize::new(0),
+            shown: Mutex::default(),
+        }
     }
 
     fn is(&self, fault: Fault) -> bool {
@@ -65,12 +70,16 @@ impl Broken {
         expected: Option<WriteTag>,
         write: Write,
     ) -> Result<Written, Unavailable> {
-        let Some(seen) = self.current(id, write.now).await? else { return Ok(Written::Gone) };
+        let Some(seen) = self.current(id, write.now).await? else {
+            return Ok(Written::Gone);
+        };
         if expected != Some(seen.revision) {
             return Ok(Written::Conflict(seen));
         }
         tokio::task::yield_now().await;
-        let Some(by_now) = self.current(id, write.now).await? else { return Ok(Written::Gone) };
+        let Some(by_now) = self.current(id, write.now).await? else {
+            return Ok(Written::Gone);
+        };
         self.memory.write(id, Some(by_now.revision), write).await
     }
 
@@ -89,24 +98,42 @@ impl Store for Broken {
         self.memory.create(id, new).await
     }
 
-    async fn read(&self, id: Id, seen: Option<WriteTag>, now: Instant) -> Result<Read, Unavailable> {
+    async fn read(
+        &self,
+        id: Id,
+        seen: Option<WriteTag>,
+        now: Instant,
+    ) -> Result<Read, Unavailable> {
         if self.is(Fault::ForgetsSessions) && self.now_and_then(500) {
             self.memory.delete(id, now).await?;
         }
         if !self.is(Fault::ShowsOldPayloads) {
             return self.memory.read(id, seen, now).await;
         }
-        let Some(session) = self.current(id, now).await? else { return Ok(Read::Gone) };
+        let Some(session) = self.current(id, now).await? else {
+            return Ok(Read::Gone);
+        };
         let old = self.old(id, session);
-        Ok(if seen == Some(old.revision) { Read::Unchanged(old) } else { Read::Changed(old) })
+        Ok(if seen == Some(old.revision) {
+            Read::Unchanged(old)
+        } else {
+            Read::Changed(old)
+        })
     }
 
-    async fn write(&self, id: Id, expected: Option<WriteTag>, write: Write) -> Result<Written, Unavailable> {
+    async fn write(
+        &self,
+        id: Id,
+        expected: Option<WriteTag>,
+        write: Write,
+    ) -> Result<Written, Unavailable> {
         if self.is(Fault::LooksThenWrites) {
             return self.look_then_write(id, expected, write).await;
         }
         let before = self.current(id, write.now).await?;
-        if let Some(mut session) = before.filter(|_| self.is(Fault::ForgetsWrites) && self.now_and_then(20)) {
+        if let Some(mut session) =
+            before.filter(|_| self.is(Fault::ForgetsWrites) && self.now_and_then(20))
+        {
             (session.revision, session.payload) = (write.revision, write.payload);
             return Ok(Written::Replaced(session));
         }

@@ -1,9 +1,11 @@
-//! What clients saw of one session, and whether it can be what one memory would have shown that does one thing at a time
-//! ("linearizable": each operation happens at one moment between its question and its answer).
+//! What clients saw of one session, and whether it can be what one memory would have shown that
+//! does one thing at a time ("linearizable": each operation happens at one moment between its
+//! question and its answer).
 //!
-//! A write names the payload that it replaces, and each payload is written once. So the payloads form a chain, and all that is
-//! to be found is a moment for each link: after everything that was asked when the one before had been seen, before
-//! everything that had been answered with the one after.
+//! A write names the payload that it replaces, and each payload is written once. So the payloads
+//! form a chain, and all that is to be found is a moment for each link: after everything that was
+//! asked when the one before had been seen, before everything that had been answered with the one
+//! after.
 
 use std::collections::{HashMap, HashSet};
 
@@ -65,8 +67,8 @@ pub(crate) enum Violation {
     Ambiguous(Etag),
     /// Nobody has written what somebody saw.
     FromNowhere(Etag),
-    /// There is no moment at which it can have become current: it was seen before it was written, or after it had been
-    /// replaced, or something older was.
+    /// There is no moment at which it can have become current: it was seen before it was written,
+    /// or after it had been replaced, or something older was.
     OutOfOrder(Etag),
     /// The write was refused, and what it expected was there.
     RefusedForNothing(Etag),
@@ -92,18 +94,24 @@ pub(crate) fn check(history: &[Operation]) -> Vec<Violation> {
 /// Refused as too late, and nobody came before.
 fn too_early(history: &[Operation], links: &HashMap<Etag, Link>) -> HashSet<Violation> {
     let replaced = |etag: &Etag| {
-        let maybe = |what: &What| matches!(what, What::MaybeWritten { expected, .. } if expected == etag);
+        let maybe =
+            |what: &What| matches!(what, What::MaybeWritten { expected, .. } if expected == etag);
         links.contains_key(etag) || history.iter().any(|operation| maybe(&operation.what))
     };
-    let refused = history.iter().filter_map(|operation| match &operation.what {
-        What::TooLate { expected } if !replaced(expected) => Some(expected.clone()),
-        _ => None,
-    });
+    let refused = history
+        .iter()
+        .filter_map(|operation| match &operation.what {
+            What::TooLate { expected } if !replaced(expected) => Some(expected.clone()),
+            _ => None,
+        });
     refused.map(Violation::RefusedForNothing).collect()
 }
 
 /// Which payload has which name.
-fn names<'a>(history: &'a [Operation], violations: &mut Vec<Violation>) -> HashMap<&'a str, &'a Etag> {
+fn names<'a>(
+    history: &'a [Operation],
+    violations: &mut Vec<Violation>,
+) -> HashMap<&'a str, &'a Etag> {
     let (mut etags, mut payloads) = (HashMap::new(), HashMap::new());
     for operation in history {
         let (What::Created { payload, etag }
@@ -133,8 +141,15 @@ struct Link {
 impl Link {
     /// One of two that say the same has made it, and the other was told so when it was there.
     fn repeated(self, other: Self) -> Self {
-        let (asked, answered) = (self.asked.min(other.asked), self.answered.min(other.answered));
-        Self { asked, answered, ..other }
+        let (asked, answered) = (
+            self.asked.min(other.asked),
+            self.answered.min(other.answered),
+        );
+        Self {
+            asked,
+            answered,
+            ..other
+        }
     }
 }
 
@@ -145,27 +160,45 @@ fn links(
     violations: &mut Vec<Violation>,
 ) -> HashMap<Etag, Link> {
     let mut links: HashMap<Etag, Link> = HashMap::new();
-    for (expected, operation) in
-        history.iter().filter_map(|operation| Some((expected(operation)?, operation)))
+    for (expected, operation) in history
+        .iter()
+        .filter_map(|operation| Some((expected(operation)?, operation)))
     {
-        let Some(etag) = written(operation, names) else { continue };
-        let link = Link { etag: etag.clone(), asked: operation.asked, answered: operation.answered };
+        let Some(etag) = written(operation, names) else {
+            continue;
+        };
+        let link = Link {
+            etag: etag.clone(),
+            asked: operation.asked,
+            answered: operation.answered,
+        };
         let before = links.remove(expected);
-        if before.as_ref().is_some_and(|before| before.etag != link.etag) {
+        if before
+            .as_ref()
+            .is_some_and(|before| before.etag != link.etag)
+        {
             violations.push(Violation::ReplacedTwice(expected.clone()));
         }
-        links.insert(expected.clone(), before.map_or(link.clone(), |before| before.repeated(link)));
+        links.insert(
+            expected.clone(),
+            before.map_or(link.clone(), |before| before.repeated(link)),
+        );
     }
-    let seen: HashSet<_> = history.iter().filter_map(|operation| seen(&operation.what)).collect();
+    let seen: HashSet<_> = history
+        .iter()
+        .filter_map(|operation| seen(&operation.what))
+        .collect();
     let known: HashSet<_> = names.values().copied().collect();
-    // Nobody writes upon what he has not read, so what nobody has read has been replaced by nothing: it is the last.
+    // Nobody writes upon what he has not read, so what nobody has read has been replaced by
+    // nothing: it is the last.
     if let Some(unread) = seen.difference(&known).next() {
         link_last(history, names, &mut links, unread);
     }
     links
 }
 
-/// What was seen of a write without an answer is only that there was one. It is the earliest that fits.
+/// What was seen of a write without an answer is only that there was one. It is the earliest that
+/// fits.
 fn link_last(
     history: &[Operation],
     names: &HashMap<&str, &Etag>,
@@ -177,7 +210,11 @@ fn link_last(
             && written(operation, names).is_none()
     });
     if let Some(write) = fits.min_by_key(|write| write.asked) {
-        let link = Link { etag: unread.clone(), asked: write.asked, answered: NEVER };
+        let link = Link {
+            etag: unread.clone(),
+            asked: write.asked,
+            answered: NEVER,
+        };
         links.insert(expected(write).unwrap().clone(), link);
     }
 }
@@ -198,20 +235,32 @@ fn written<'a>(operation: &'a Operation, names: &HashMap<&str, &'a Etag>) -> Opt
     }
 }
 
-/// The payload that an operation has seen as the current one. A write that is repeated sees its own.
+/// The payload that an operation has seen as the current one. A write that is repeated sees its
+/// own.
 fn seen(what: &What) -> Option<&Etag> {
     match what {
-        What::Read { etag, .. } | What::Unchanged { etag } | What::Written { etag, .. } => Some(etag),
+        What::Read { etag, .. } | What::Unchanged { etag } | What::Written { etag, .. } => {
+            Some(etag)
+        }
         _ => None,
     }
 }
 
 /// All that was ever current, in order.
 fn chain(history: &[Operation], links: &HashMap<Etag, Link>) -> Vec<Link> {
-    let Some(Operation { asked, answered, what: What::Created { etag, .. } }) = history.first() else {
+    let Some(Operation {
+        asked,
+        answered,
+        what: What::Created { etag, .. },
+    }) = history.first()
+    else {
         panic!("a history begins with its session")
     };
-    let mut chain = vec![Link { etag: etag.clone(), asked: *asked, answered: *answered }];
+    let mut chain = vec![Link {
+        etag: etag.clone(),
+        asked: *asked,
+        answered: *answered,
+    }];
     while let Some(next) = links.get(&chain[chain.len() - 1].etag)
         && chain.len() <= links.len()
     {
@@ -221,16 +270,27 @@ fn chain(history: &[Operation], links: &HashMap<Etag, Link>) -> Vec<Link> {
 }
 
 /// What is not of the chain, and yet was seen or written.
-fn strangers(history: &[Operation], links: &HashMap<Etag, Link>, chain: &[Link]) -> HashSet<Violation> {
+fn strangers(
+    history: &[Operation],
+    links: &HashMap<Etag, Link>,
+    chain: &[Link],
+) -> HashSet<Violation> {
     let ours: HashSet<_> = chain.iter().map(|link| &link.etag).collect();
     let all = history.iter().filter_map(|operation| seen(&operation.what));
     let all = all.chain(links.values().map(|link| &link.etag));
-    all.filter(|etag| !ours.contains(etag)).cloned().map(Violation::FromNowhere).collect()
+    all.filter(|etag| !ours.contains(etag))
+        .cloned()
+        .map(Violation::FromNowhere)
+        .collect()
 }
 
 /// Between which moments the session ended, if it did.
 fn end(history: &[Operation], violations: &mut Vec<Violation>) -> Option<(Moment, Moment)> {
-    let is = |wanted: What| history.iter().filter(move |operation| operation.what == wanted);
+    let is = |wanted: What| {
+        history
+            .iter()
+            .filter(move |operation| operation.what == wanted)
+    };
     if is(What::Deleted).count() > 1 {
         violations.push(Violation::EndedTwice);
     }
@@ -246,13 +306,27 @@ fn end(history: &[Operation], violations: &mut Vec<Violation>) -> Option<(Moment
 }
 
 /// A moment for each link, if there is one for all.
-fn out_of_order(history: &[Operation], chain: &[Link], end: Option<(Moment, Moment)>) -> Vec<Violation> {
-    let places: HashMap<_, _> = chain.iter().enumerate().map(|(place, link)| (&link.etag, place)).collect();
-    let mut bounds: Vec<_> = chain.iter().map(|link| (link.asked, link.answered)).collect();
+fn out_of_order(
+    history: &[Operation],
+    chain: &[Link],
+    end: Option<(Moment, Moment)>,
+) -> Vec<Violation> {
+    let places: HashMap<_, _> = chain
+        .iter()
+        .enumerate()
+        .map(|(place, link)| (&link.etag, place))
+        .collect();
+    let mut bounds: Vec<_> = chain
+        .iter()
+        .map(|link| (link.asked, link.answered))
+        .collect();
     bounds.extend(end);
     for operation in history {
         if let What::TooLate { expected } = &operation.what
-            && let Some(next) = places.get(expected).map(|place| place + 1).filter(|next| *next < chain.len())
+            && let Some(next) = places
+                .get(expected)
+                .map(|place| place + 1)
+                .filter(|next| *next < chain.len())
         {
             bounds[next].1 = bounds[next].1.min(operation.answered);
         }
@@ -273,7 +347,10 @@ fn out_of_order(history: &[Operation], chain: &[Link], end: Option<(Moment, Mome
     for place in (1..bounds.len()).rev() {
         bounds[place - 1].1 = bounds[place - 1].1.min(bounds[place].1);
     }
-    let impossible = bounds.iter().enumerate().filter(|(_, (earliest, latest))| earliest > latest);
+    let impossible = bounds
+        .iter()
+        .enumerate()
+        .filter(|(_, (earliest, latest))| earliest > latest);
     impossible
         .map(|(place, _)| match chain.get(place) {
             Some(link) => Violation::OutOfOrder(link.etag.clone()),
@@ -287,28 +364,47 @@ mod tests {
     use super::*;
 
     fn at(asked: Moment, answered: Moment, what: What) -> Operation {
-        Operation { asked, answered, what }
+        Operation {
+            asked,
+            answered,
+            what,
+        }
     }
 
     /// The payload of `a` is `A`.
     fn created(etag: &str) -> What {
-        What::Created { payload: etag.to_uppercase(), etag: etag.into() }
+        What::Created {
+            payload: etag.to_uppercase(),
+            etag: etag.into(),
+        }
     }
 
     fn read(etag: &str) -> What {
-        What::Read { payload: etag.to_uppercase(), etag: etag.into() }
+        What::Read {
+            payload: etag.to_uppercase(),
+            etag: etag.into(),
+        }
     }
 
     fn written(expected: &str, etag: &str) -> What {
-        What::Written { expected: expected.into(), payload: etag.to_uppercase(), etag: etag.into() }
+        What::Written {
+            expected: expected.into(),
+            payload: etag.to_uppercase(),
+            etag: etag.into(),
+        }
     }
 
     fn maybe(expected: &str, payload: &str) -> What {
-        What::MaybeWritten { expected: expected.into(), payload: payload.into() }
+        What::MaybeWritten {
+            expected: expected.into(),
+            payload: payload.into(),
+        }
     }
 
     fn too_late(expected: &str) -> What {
-        What::TooLate { expected: expected.into() }
+        What::TooLate {
+            expected: expected.into(),
+        }
     }
 
     fn unchanged(etag: &str) -> What {
@@ -331,23 +427,63 @@ mod tests {
                 at(8, 9, unchanged("b")),
             ],
             // While a write is under way, both are right, in this order.
-            vec![at(2, 9, written("a", "b")), at(3, 4, read("a")), at(5, 6, read("b"))],
+            vec![
+                at(2, 9, written("a", "b")),
+                at(3, 4, read("a")),
+                at(5, 6, read("b")),
+            ],
             // As is a read that is under way for long.
             vec![at(2, 9, read("a")), at(3, 4, written("a", "b"))],
-            vec![at(2, 3, written("a", "b")), at(4, 5, too_late("a")), at(6, 7, written("b", "c"))],
+            vec![
+                at(2, 3, written("a", "b")),
+                at(4, 5, too_late("a")),
+                at(6, 7, written("b", "c")),
+            ],
             vec![at(2, 3, What::Deleted), at(4, 5, What::Gone)],
-            vec![at(2, 9, What::Deleted), at(3, 4, What::Gone), at(3, 9, read("a"))],
+            vec![
+                at(2, 9, What::Deleted),
+                at(3, 4, What::Gone),
+                at(3, 9, read("a")),
+            ],
             // What has no answer has happened, at any time, or has not.
             vec![at(2, NEVER, maybe("a", "B")), at(3, 4, read("a"))],
-            vec![at(2, NEVER, maybe("a", "B")), at(3, 4, read("a")), at(50, 60, read("b"))],
-            vec![at(2, NEVER, maybe("a", "B")), at(3, 4, written("a", "c")), at(5, 6, read("c"))],
-            vec![at(2, NEVER, What::MaybeDeleted), at(3, 4, read("a")), at(5, 6, What::Gone)],
+            vec![
+                at(2, NEVER, maybe("a", "B")),
+                at(3, 4, read("a")),
+                at(50, 60, read("b")),
+            ],
+            vec![
+                at(2, NEVER, maybe("a", "B")),
+                at(3, 4, written("a", "c")),
+                at(5, 6, read("c")),
+            ],
+            vec![
+                at(2, NEVER, What::MaybeDeleted),
+                at(3, 4, read("a")),
+                at(5, 6, What::Gone),
+            ],
             vec![at(2, NEVER, What::MaybeDeleted), at(3, 4, read("a"))],
             // A write may be repeated, by whoever, as long as nothing follows it.
-            vec![at(2, 3, written("a", "b")), at(4, 5, written("a", "b")), at(6, 7, written("b", "c"))],
-            vec![at(2, 9, written("a", "b")), at(3, 4, written("a", "b")), at(5, 6, written("b", "c"))],
-            vec![at(2, NEVER, maybe("a", "B")), at(3, 4, read("b")), at(5, 6, written("a", "b"))],
-            vec![at(2, 3, written("a", "b")), at(4, 5, too_late("a")), at(6, 7, too_late("a"))],
+            vec![
+                at(2, 3, written("a", "b")),
+                at(4, 5, written("a", "b")),
+                at(6, 7, written("b", "c")),
+            ],
+            vec![
+                at(2, 9, written("a", "b")),
+                at(3, 4, written("a", "b")),
+                at(5, 6, written("b", "c")),
+            ],
+            vec![
+                at(2, NEVER, maybe("a", "B")),
+                at(3, 4, read("b")),
+                at(5, 6, written("a", "b")),
+            ],
+            vec![
+                at(2, 3, written("a", "b")),
+                at(4, 5, too_late("a")),
+                at(6, 7, too_late("a")),
+            ],
             vec![at(2, NEVER, maybe("a", "B")), at(3, 4, too_late("a"))],
             vec![at(2, 9, written("a", "b")), at(3, 4, too_late("a"))],
         ] {
@@ -359,27 +495,43 @@ mod tests {
     fn a_lost_update_is_found() {
         let history = [at(2, 3, written("a", "b")), at(2, 3, written("a", "c"))];
         assert!(found(&history).contains(&Violation::ReplacedTwice("a".into())));
-        let history = [at(2, 3, written("a", "b")), at(2, NEVER, maybe("a", "C")), at(4, 5, read("c"))];
+        let history = [
+            at(2, 3, written("a", "b")),
+            at(2, NEVER, maybe("a", "C")),
+            at(4, 5, read("c")),
+        ];
         assert!(found(&history).contains(&Violation::ReplacedTwice("a".into())));
     }
 
     #[test]
     fn a_doubled_update_is_found() {
-        let again = What::Read { payload: "B".into(), etag: "c".into() };
+        let again = What::Read {
+            payload: "B".into(),
+            etag: "c".into(),
+        };
         let history = [at(2, 3, written("a", "b")), at(4, 5, again)];
         assert!(found(&history).contains(&Violation::WrittenTwice("B".into())));
     }
 
     #[test]
     fn a_name_of_two_payloads_is_found() {
-        let other = What::Read { payload: "X".into(), etag: "a".into() };
+        let other = What::Read {
+            payload: "X".into(),
+            etag: "a".into(),
+        };
         assert!(found(&[at(2, 3, other)]).contains(&Violation::Ambiguous("a".into())));
     }
 
     #[test]
     fn what_nobody_wrote_is_found() {
-        assert_eq!(found(&[at(2, 3, read("x"))]), [Violation::FromNowhere("x".into())]);
-        assert_eq!(found(&[at(2, 3, written("x", "y"))]), [Violation::FromNowhere("y".into())]);
+        assert_eq!(
+            found(&[at(2, 3, read("x"))]),
+            [Violation::FromNowhere("x".into())]
+        );
+        assert_eq!(
+            found(&[at(2, 3, written("x", "y"))]),
+            [Violation::FromNowhere("y".into())]
+        );
     }
 
     #[test]
@@ -389,7 +541,11 @@ mod tests {
             assert_eq!(found(&history), [Violation::OutOfOrder("b".into())]);
         }
         // Also when only another reader knew better.
-        let history = [at(2, 9, written("a", "b")), at(3, 4, read("b")), at(5, 6, read("a"))];
+        let history = [
+            at(2, 9, written("a", "b")),
+            at(3, 4, read("b")),
+            at(5, 6, read("a")),
+        ];
         assert_eq!(found(&history), [Violation::OutOfOrder("b".into())]);
     }
 
@@ -403,13 +559,20 @@ mod tests {
 
     #[test]
     fn a_write_that_is_not_seen_afterwards_is_found() {
-        let history = [at(2, 3, written("a", "b")), at(4, 5, written("b", "c")), at(6, 7, read("b"))];
+        let history = [
+            at(2, 3, written("a", "b")),
+            at(4, 5, written("b", "c")),
+            at(6, 7, read("b")),
+        ];
         assert_eq!(found(&history), [Violation::OutOfOrder("c".into())]);
     }
 
     #[test]
     fn a_refusal_before_anybody_wrote_is_found() {
-        assert_eq!(found(&[at(2, 3, too_late("a"))]), [Violation::RefusedForNothing("a".into())]);
+        assert_eq!(
+            found(&[at(2, 3, too_late("a"))]),
+            [Violation::RefusedForNothing("a".into())]
+        );
         let history = [at(2, 3, too_late("a")), at(4, 5, written("a", "b"))];
         assert_eq!(found(&history), [Violation::OutOfOrder("b".into())]);
     }
@@ -417,12 +580,26 @@ mod tests {
     #[test]
     fn a_repeat_that_is_no_repeat_is_found() {
         // It has a name of its own, so it was written twice.
-        let again = What::Written { expected: "a".into(), payload: "B".into(), etag: "c".into() };
+        let again = What::Written {
+            expected: "a".into(),
+            payload: "B".into(),
+            etag: "c".into(),
+        };
         let violations = found(&[at(2, 3, written("a", "b")), at(4, 5, again)]);
-        assert!(violations.contains(&Violation::ReplacedTwice("a".into())), "{violations:?}");
-        assert!(violations.contains(&Violation::WrittenTwice("B".into())), "{violations:?}");
+        assert!(
+            violations.contains(&Violation::ReplacedTwice("a".into())),
+            "{violations:?}"
+        );
+        assert!(
+            violations.contains(&Violation::WrittenTwice("B".into())),
+            "{violations:?}"
+        );
         // It was acknowledged once more when something else stood there.
-        let history = [at(2, 3, written("a", "b")), at(4, 5, written("b", "c")), at(6, 7, written("a", "b"))];
+        let history = [
+            at(2, 3, written("a", "b")),
+            at(4, 5, written("b", "c")),
+            at(6, 7, written("a", "b")),
+        ];
         assert_eq!(found(&history), [Violation::OutOfOrder("c".into())]);
     }
 
@@ -430,20 +607,33 @@ mod tests {
     fn what_comes_after_the_end_is_found() {
         for late in [read("a"), unchanged("a"), written("a", "b")] {
             let history = [at(2, 3, What::Deleted), at(4, 5, late.clone())];
-            assert!(found(&history).contains(&Violation::EndOutOfOrder), "{late:?}");
+            assert!(
+                found(&history).contains(&Violation::EndOutOfOrder),
+                "{late:?}"
+            );
         }
-        let history = [at(2, NEVER, What::MaybeDeleted), at(3, 4, What::Gone), at(5, 6, read("a"))];
+        let history = [
+            at(2, NEVER, What::MaybeDeleted),
+            at(3, 4, What::Gone),
+            at(5, 6, read("a")),
+        ];
         assert_eq!(found(&history), [Violation::EndOutOfOrder]);
     }
 
     #[test]
     fn an_end_that_is_seen_before_it_comes_is_found() {
-        assert_eq!(found(&[at(2, 3, What::Gone), at(4, 5, What::Deleted)]), [Violation::EndOutOfOrder]);
+        assert_eq!(
+            found(&[at(2, 3, What::Gone), at(4, 5, What::Deleted)]),
+            [Violation::EndOutOfOrder]
+        );
     }
 
     #[test]
     fn an_end_that_nobody_made_or_two_made_is_found() {
         assert_eq!(found(&[at(2, 3, What::Gone)]), [Violation::EndedByNobody]);
-        assert!(found(&[at(2, 3, What::Deleted), at(2, 3, What::Deleted)]).contains(&Violation::EndedTwice));
+        assert!(
+            found(&[at(2, 3, What::Deleted), at(2, 3, What::Deleted)])
+                .contains(&Violation::EndedTwice)
+        );
     }
 }

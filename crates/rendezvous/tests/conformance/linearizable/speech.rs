@@ -24,7 +24,11 @@ impl Api {
             Self::Text => server.create(payload).await,
             Self::Json => {
                 let Named { path, token, .. } = server.name(payload).await;
-                Session { url: String::new(), path, etag: token }
+                Session {
+                    url: String::new(),
+                    path,
+                    etag: token,
+                }
             }
         }
     }
@@ -45,7 +49,10 @@ impl Api {
         Some(match (self, response.status().as_u16()) {
             (Self::Text, 200) => {
                 let etag = header(&response, "etag");
-                What::Read { etag, payload: response.text().await.ok()? }
+                What::Read {
+                    etag,
+                    payload: response.text().await.ok()?,
+                }
             }
             (Self::Text, 304) => {
                 assert_eq!(header(&response, "etag"), seen);
@@ -54,7 +61,10 @@ impl Api {
             (Self::Json, 200) => {
                 let body: Value = response.json().await.ok()?;
                 let text = |field: &str| body[field].as_str().unwrap().to_owned();
-                What::Read { etag: text("sequence_token"), payload: text("data") }
+                What::Read {
+                    etag: text("sequence_token"),
+                    payload: text("data"),
+                }
             }
             (_, 404) => What::Gone,
             (_, other) => panic!("a read is answered with {other}"),
@@ -71,15 +81,28 @@ impl Api {
         let request = match self {
             Self::Text => server.put(session, payload.clone()),
             Self::Json => {
-                let session =
-                    Named { id: String::new(), path: session.path.clone(), token: expected.clone() };
+                let session = Named {
+                    id: String::new(),
+                    path: session.path.clone(),
+                    token: expected.clone(),
+                };
                 server.put_json(&session, &payload)
             }
         };
-        let Some(response) = answer(request).await else { return What::MaybeWritten { expected, payload } };
+        let Some(response) = answer(request).await else {
+            return What::MaybeWritten { expected, payload };
+        };
         match (self, response.status().as_u16()) {
-            (Self::Text, 202) => What::Written { expected, payload, etag: header(&response, "etag") },
-            (Self::Json, 200) => What::Written { expected, payload, etag: token(response).await },
+            (Self::Text, 202) => What::Written {
+                expected,
+                payload,
+                etag: header(&response, "etag"),
+            },
+            (Self::Json, 200) => What::Written {
+                expected,
+                payload,
+                etag: token(response).await,
+            },
             (Self::Text, 412) | (Self::Json, 409) => What::TooLate { expected },
             (_, 404) => What::Gone,
             (_, other) => panic!("a write is answered with {other}"),

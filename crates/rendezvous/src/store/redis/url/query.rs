@@ -1,4 +1,5 @@
-//! What may follow the question mark of a Redis URL. What is not known is refused: it could be a secret, or mean something.
+//! What may follow the question mark of a Redis URL. What is not known is refused: it could be a
+//! secret, or mean something.
 
 use super::{Login, RedisUrlError, database, decode};
 
@@ -10,15 +11,25 @@ pub(super) struct Socket {
 }
 
 pub(super) fn none(query: &str) -> Result<(), RedisUrlError> {
-    let [] = values(query, [], RedisUrlError("nothing may follow a ? here; in a password write %3F"))?;
+    let [] = values(
+        query,
+        [],
+        RedisUrlError("nothing may follow a ? here; in a password write %3F"),
+    )?;
     Ok(())
 }
 
 pub(super) fn socket(query: &str) -> Result<Socket, RedisUrlError> {
     let names = ["db", "user", "pass"];
-    let [number, user, password] =
-        values(query, names, RedisUrlError("after the ? there may be db, user and pass, each once"))?;
-    Ok(Socket { database: database(number.unwrap_or_default())?, login: login(user, password)? })
+    let [number, user, password] = values(
+        query,
+        names,
+        RedisUrlError("after the ? there may be db, user and pass, each once"),
+    )?;
+    Ok(Socket {
+        database: database(number.unwrap_or_default())?,
+        login: login(user, password)?,
+    })
 }
 
 pub(super) fn sentinel(query: &str) -> Result<Option<Login>, RedisUrlError> {
@@ -35,9 +46,10 @@ fn login(user: Option<&str>, password: Option<&str>) -> Result<Option<Login>, Re
     match (user, password) {
         (None, None) => Ok(None),
         (Some(_), None) => Err(RedisUrlError("it has a user and no password")),
-        (user, Some(password)) => {
-            Ok(Some(Login { user: user.map(decode).transpose()?, password: decode(password)? }))
-        }
+        (user, Some(password)) => Ok(Some(Login {
+            user: user.map(decode).transpose()?,
+            password: decode(password)?,
+        })),
     }
 }
 
@@ -50,7 +62,10 @@ fn values<'a, const N: usize>(
     let mut values = [None; N];
     for pair in query.split('&').filter(|_| !query.is_empty()) {
         let (name, value) = pair.split_once('=').ok_or(wrong)?;
-        let known = names.iter().zip(&mut values).find(|(known, _)| **known == name);
+        let known = names
+            .iter()
+            .zip(&mut values)
+            .find(|(known, _)| **known == name);
         match known {
             Some((_, place @ None)) => *place = Some(value),
             _ => return Err(wrong),

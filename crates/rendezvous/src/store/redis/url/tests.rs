@@ -2,33 +2,70 @@
 use super::*;
 
 fn parse(text: &str) -> RedisUrl {
-    text.parse().unwrap_or_else(|error| panic!("{text}: {error}"))
+    text.parse()
+        .unwrap_or_else(|error| panic!("{text}: {error}"))
 }
 
 #[test]
 fn it_is_printed_without_secrets() {
     for (text, printed) in [
         ("redis://redis.example", "redis://redis.example:6379/0"),
-        ("redis://[2001:db8::1]:6380/2", "redis://[2001:db8::1]:6380/2"),
-        ("valkeys://user:geheim@a.example:1/", "valkeys://[redacted]@a.example:1/0"),
-        ("rediss://:geheim@a.example/15", "rediss://[redacted]@a.example:6379/15"),
-        ("redis+cluster://:geheim@a:7000,b:7001", "redis+cluster://[redacted]@a:7000,b:7001"),
-        ("rediss+sentinel://a,b:1/mymaster/3", "rediss+sentinel://a:26379,b:1/mymaster/3"),
-        ("redis+sentinel://a/m?sentinel-password=geheim", "redis+sentinel://[redacted]@a:26379/m/0"),
+        (
+            "redis://[2001:db8::1]:6380/2",
+            "redis://[2001:db8::1]:6380/2",
+        ),
+        (
+            "valkeys://user:geheim@a.example:1/",
+            "valkeys://[redacted]@a.example:1/0",
+        ),
+        (
+            "rediss://:geheim@a.example/15",
+            "rediss://[redacted]@a.example:6379/15",
+        ),
+        (
+            "redis+cluster://:geheim@a:7000,b:7001",
+            "redis+cluster://[redacted]@a:7000,b:7001",
+        ),
+        (
+            "rediss+sentinel://a,b:1/mymaster/3",
+            "rediss+sentinel://a:26379,b:1/mymaster/3",
+        ),
+        (
+            "redis+sentinel://a/m?sentinel-password=geheim",
+            "redis+sentinel://[redacted]@a:26379/m/0",
+        ),
         ("unix:///run/redis.sock", "unix:///run/redis.sock?db=0"),
-        ("unix:///run/redis.sock?db=2&user=u&pass=geheim", "unix://[redacted]@/run/redis.sock?db=2"),
-        ("redis+unix://:geheim@/run/a%20b.sock", "redis+unix://[redacted]@/run/a b.sock?db=0"),
+        (
+            "unix:///run/redis.sock?db=2&user=u&pass=geheim",
+            "unix://[redacted]@/run/redis.sock?db=2",
+        ),
+        (
+            "redis+unix://:geheim@/run/a%20b.sock",
+            "redis+unix://[redacted]@/run/a b.sock?db=0",
+        ),
     ] {
         let url = parse(text);
-        assert_eq!((url.to_string().as_str(), format!("{url:?}").as_str()), (printed, printed));
+        assert_eq!(
+            (url.to_string().as_str(), format!("{url:?}").as_str()),
+            (printed, printed)
+        );
         assert_eq!(url.has_secret(), printed.contains("redacted"), "{text}");
-        assert_eq!(url.has_tls(), ["rediss", "valkeys"].iter().any(|scheme| text.starts_with(scheme)));
+        assert_eq!(
+            url.has_tls(),
+            ["rediss", "valkeys"]
+                .iter()
+                .any(|scheme| text.starts_with(scheme))
+        );
     }
 }
 
 #[test]
 fn what_is_printed_without_secrets_is_not_read_back() {
-    assert!("redis://[redacted]@a.example:6379/0".parse::<RedisUrl>().is_err());
+    assert!(
+        "redis://[redacted]@a.example:6379/0"
+            .parse::<RedisUrl>()
+            .is_err()
+    );
     let url = parse("rediss+sentinel://a,b:1/mymaster/3");
     assert!(parse(&url.to_string()) == url);
 }
@@ -44,13 +81,17 @@ fn a_login_is_read_as_it_was_written() {
     ] {
         let login = parse(text).login.unwrap();
         assert_eq!(
-            (login.user.as_ref().map(|user| user.as_str()), login.password.as_str()),
+            (
+                login.user.as_ref().map(|user| user.as_str()),
+                login.password.as_str()
+            ),
             (user, password)
         );
     }
 }
 
-/// Each of these, taken loosely, would show a part of the secret or ask another host than the one that was meant.
+/// Each of these, taken loosely, would show a part of the secret or ask another host than the one
+/// that was meant.
 #[test]
 fn what_is_wrong_is_refused_and_not_repeated() {
     for text in [
@@ -97,5 +138,9 @@ fn what_is_wrong_is_refused_and_not_repeated() {
         let error = text.parse::<RedisUrl>().unwrap_err().to_string();
         assert!(!error.contains("geheim"), "{text}: {error}");
     }
-    assert!(format!("redis://:{}@a", "x".repeat(LONGEST)).parse::<RedisUrl>().is_err());
+    assert!(
+        format!("redis://:{}@a", "x".repeat(LONGEST))
+            .parse::<RedisUrl>()
+            .is_err()
+    );
 }
