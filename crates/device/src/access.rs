@@ -3,38 +3,38 @@
 //! There is no encryption here: a token can be had, and a device signed out, whatever has become of
 //! its keys.
 
-use std::{path::Path, time::Duration};
+use std::{path::Path, sync::Arc, time::Duration};
 
-use matrix_qr_protocol::error::{Cause, UserError};
+use matrix_qr_protocol::error::UserError;
 use tokio::sync::Mutex;
 
 use crate::{
-    discovery,
     homeserver::{Homeserver, HomeserverError},
     http::{Http, Policy},
-    oauth::{OAuth, Tokens},
-    retry::patiently,
+    oauth::Tokens,
+    secret::Secret,
     session::{Revocable, SessionDir, SessionError, SessionLock, StoredSession},
     sign_out::{self, SignOutOutcome},
     user_error::ToUserError,
 };
 
 mod error;
+mod kept;
 mod token;
 
 pub(crate) use self::error::{AccessError, SessionEnd};
+use self::kept::{Kept, renewal, renewed};
 pub use self::token::{AccessToken, Standing, access_token, standing};
 
 /// How long another process may have the directory that only wants to refresh the token, too.
 const SHARED: Duration = Duration::from_secs(30);
 
-/// A session that this process alone uses.
+/// A session that this process alone uses, and its homeserver.
 pub(crate) struct Access {
     directory: SessionDir,
-    session: Mutex<StoredSession>,
+    kept: Arc<Mutex<Kept>>,
     http: Http,
     homeserver: Homeserver,
-    _lock: SessionLock,
 }
 
 impl Access {
@@ -48,13 +48,20 @@ impl Access {
 
     fn locked(directory: SessionDir, lock: SessionLock, http: Http) -> Result<Self, SessionError> {
         let session = directory.load()?;
-        let homeserver = homeserver(&http, &session);
+        let plain = homeserver(&http, &session);
+        let kept = Kept {
+            directory: directory.clone(),
+            http: http.clone(),
+            session,
+            _lock: lock,
+        };
+        let kept = Arc::new(Mutex::new(kept));
+        let homeserver = plain.renewing(renewal(&kept));
         Ok(Self {
             directory,
-            session: Mutex::new(session),
+            kept,
             http,
             homeserver,
-            _lock: lock,
         })
     }
 
@@ -71,64 +78,27 @@ impl Access {
     }
 
     pub(crate) async fn session(&self) -> StoredSession {
-        self.session.lock().await.clone()
+        self.kept.lock().await.session.clone()
     }
 
     /// Asks the homeserver whether the access token still holds, and refreshes it where it does
     /// not.
     pub(crate) async fn stay_signed_in(&self) -> Result<(), AccessError> {
-        match self.homeserver.whoami().await {
-            Err(HomeserverError::Expired) => self.refresh().await,
+        let session = self.session().await;
+        match homeserver(&self.http, &session).whoami().await {
+            Err(HomeserverError::Expired) => self.refresh(&session.user.access_token).await,
             other => other.map(drop).map_err(AccessError::from),
         }
     }
 
-    /// The new tokens are on disk before they are used: the old refresh token may already be worth
-    /// nothing. If the answer is lost, the same refresh is asked for again: without an answer the
-    /// session is lost, whatever the server makes of that.
-    async fn refresh(&self) -> Result<(), AccessError> {
-        let mut session = self.session.lock().await;
-        let Some(refresh_token) = &session.user.refresh_token else {
-            return Err(SessionEnd::Expired.into());
-        };
-        let oauth = self.oauth(&session).await?;
-        let tokens = patiently(|| oauth.refresh(refresh_token))
-            .await
-            .map_err(AccessError::from)?;
-        let refreshed = session.clone().refreshed(&tokens);
-        self.directory
-            .save(&refreshed)
-            .map_err(|error| error.to_user_error())?;
-        *session = refreshed;
-        self.homeserver.replace_token(tokens.access_token).await;
-        match self.homeserver.whoami().await {
+    /// Gets a token in place of this one, and sees that the homeserver takes it.
+    async fn refresh(&self, refused: &Secret) -> Result<(), AccessError> {
+        let token = renewed(self.kept.clone(), refused).await?;
+        self.homeserver.replace_token(token).await;
+        match homeserver(&self.http, &self.session().await).whoami().await {
             Err(HomeserverError::Expired) => Err(SessionEnd::Refused.into()),
             other => other.map(drop).map_err(AccessError::from),
         }
-    }
-
-    async fn oauth(&self, session: &StoredSession) -> Result<OAuth, UserError> {
-        let find = || discovery::server_metadata(&self.http, &session.homeserver);
-        let metadata = patiently(find)
-            .await
-            .map_err(|error| error.to_user_error())?;
-        // The refresh token goes to the server that gave it, and to no other.
-        if metadata.issuer != session.issuer {
-            let what = format!(
-                "the homeserver now names another OAuth server ({})",
-                metadata.issuer
-            );
-            return Err(UserError::new(
-                Cause::Homeserver,
-                what,
-                "Ask its administrator, then sign in again.",
-            ));
-        }
-        Ok(OAuth::resume(
-            self.http.clone(),
-            metadata,
-            session.client_id.clone(),
-        ))
     }
 
     /// Ends the session on the server, and removes it from this machine once it is seen to have
@@ -150,6 +120,7 @@ impl Access {
     }
 }
 
+/// With the session's token as it is.
 fn homeserver(http: &Http, session: &StoredSession) -> Homeserver {
     Homeserver::new(
         http.clone(),

@@ -17,7 +17,7 @@ use crate::{
     person::{Person, ProgressEvent},
     random::rng,
     retry::patiently,
-    showing::{Home, Showing},
+    showing::Showing,
     silence::{explained, unanswered_login},
     start::{Start, unless_cancelled},
     user_error::ToUserError,
@@ -80,11 +80,13 @@ impl Device {
         person.tell(ProgressEvent::Checking);
         let rendezvous = unless_cancelled(person, async {
             explained(person, unanswered_login, Box::pin(self.check())).await?;
-            let home = Home {
-                base: self.homeserver().base(),
-                token: self.homeserver().token().await,
-            };
-            open_session(self.http(), (&start, manner.showing), Some(&home), person).await
+            open_session(
+                self.http(),
+                (&start, manner.showing),
+                Some(self.homeserver()),
+                person,
+            )
+            .await
         })
         .await?;
         let location = rendezvous.location().clone();

@@ -3,7 +3,7 @@
 //! Every call is bounded in time and size, and one that may be repeated is: a broken connection, a
 //! 5xx and a 429 are not the end. Nothing here prints a token, a body or the path of a URL.
 
-use std::{borrow::Cow, collections::BTreeSet, time::Duration};
+use std::{borrow::Cow, collections::BTreeSet, future::Future, pin::Pin, time::Duration};
 
 use http::{StatusCode, header};
 use matrix_qr_protocol::login::DeviceLookup;
@@ -40,7 +40,12 @@ pub struct Homeserver {
     http: Http,
     base: Url,
     token: RwLock<Secret>,
+    renew: Option<Renew>,
 }
+
+/// Gets another access token in place of one that the homeserver refuses, if there is one.
+pub(crate) type Renew = Box<dyn Fn(Secret) -> Renewed + Send + Sync>;
+type Renewed = Pin<Box<dyn Future<Output = Option<Secret>> + Send>>;
 
 /// Whose session a token is.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -51,7 +56,7 @@ pub struct WhoAmI {
     pub device_id: OwnedDeviceId,
 }
 
-/// What one call may cost, the repetitions included.
+/// What one call may cost, the repetitions included. To get another token takes its own time.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Effort {
     tries: u32,
@@ -101,6 +106,16 @@ impl Homeserver {
             http,
             base,
             token: RwLock::new(token),
+            renew: None,
+        }
+    }
+
+    /// The same, for a device that is signed in: a token that has ended is replaced wherever that
+    /// is noticed.
+    pub(crate) fn renewing(self, renew: Renew) -> Self {
+        Self {
+            renew: Some(renew),
+            ..self
         }
     }
 
@@ -185,7 +200,8 @@ impl Homeserver {
         self.call(request, Effort::COURTESY).await.map(drop)
     }
 
-    /// Sends a request of the Client-Server API and parses its answer.
+    /// Sends a request of the Client-Server API and parses its answer. One that is refused because
+    /// the token has ended was not executed: it is sent once more with another token.
     pub(crate) async fn call<R>(
         &self,
         request: R,
@@ -194,7 +210,32 @@ impl Homeserver {
     where
         R: OutgoingRequest<Authentication = AccessToken, PathBuilder = VersionHistory>,
     {
-        let request = self.build(request).await?;
+        let token = self.token().await;
+        match self.call_with(&token, request.clone(), effort).await {
+            Err(HomeserverError::Expired) => {
+                let token = self.renewed(token).await.ok_or(HomeserverError::Expired)?;
+                self.call_with(&token, request, effort).await
+            }
+            outcome => outcome,
+        }
+    }
+
+    async fn renewed(&self, refused: Secret) -> Option<Secret> {
+        let token = self.renew.as_ref()?(refused).await?;
+        self.replace_token(token.clone()).await;
+        Some(token)
+    }
+
+    async fn call_with<R>(
+        &self,
+        token: &Secret,
+        request: R,
+        effort: Effort,
+    ) -> Result<R::IncomingResponse, HomeserverError>
+    where
+        R: OutgoingRequest<Authentication = AccessToken, PathBuilder = VersionHistory>,
+    {
+        let request = self.build(request, token)?;
         let answer = self.exchange(&request, effort).await?;
         R::IncomingResponse::try_from_http_response(answer).map_err(|_| {
             HomeserverError::Malformed {
@@ -203,11 +244,10 @@ impl Homeserver {
         })
     }
 
-    async fn build<R>(&self, request: R) -> Result<Request, HomeserverError>
+    fn build<R>(&self, request: R, token: &Secret) -> Result<Request, HomeserverError>
     where
         R: OutgoingRequest<Authentication = AccessToken, PathBuilder = VersionHistory>,
     {
-        let token = self.token.read().await;
         let mut request = request
             .try_into_http_request::<Vec<u8>>(
                 self.base.as_str(),

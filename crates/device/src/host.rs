@@ -21,10 +21,11 @@ use tokio::time::{Instant, sleep, timeout_at};
 
 use crate::{
     discovery,
+    homeserver::Homeserver,
     http::Http,
     person::{Person, ProgressEvent},
     rendezvous_client::{RendezvousClient, RendezvousError},
-    showing::{Home, Place, Showing},
+    showing::{Place, Showing},
     silence::{SILENCE, explained, slow, unanswered_rendezvous},
     start::{Rendezvous, Start},
     user_error::ToUserError,
@@ -192,7 +193,7 @@ impl<P: Person, D: Duties> Host for HostAdapter<'_, P, D> {
 pub(crate) async fn open_session<P: Person>(
     http: &Http,
     (start, showing): (&Start, Showing),
-    home: Option<&Home<'_>>,
+    home: Option<&Homeserver>,
     person: &P,
 ) -> Result<RendezvousClient, Error> {
     let rendezvous = explained(

@@ -14,8 +14,8 @@ use matrix_qr_protocol::rendezvous::{Binding, Location, Payload, Sent};
 use tokio::time::{Instant, sleep, timeout, timeout_at};
 use url::Url;
 
+use crate::homeserver::Homeserver;
 use crate::http::{Http, HttpError};
-use crate::secret::Secret;
 
 mod create;
 mod error;
@@ -78,8 +78,8 @@ impl RendezvousClient {
         create::in_time(endpoint, create::at_endpoint(http, endpoint)).await
     }
 
-    /// Creates a session of MSC4388 at a homeserver, with an access token of that homeserver if
-    /// there is one.
+    /// Creates a session of MSC4388 at a homeserver; as `home`, if this device is signed in at that
+    /// homeserver.
     ///
     /// # Errors
     ///
@@ -89,13 +89,9 @@ impl RendezvousClient {
     pub async fn create_msc4388(
         http: Http,
         base_url: &BaseUrl,
-        access_token: Option<&Secret>,
+        home: Option<&Homeserver>,
     ) -> Result<Self, RendezvousError> {
-        create::in_time(
-            base_url.url(),
-            create::with_id(http, base_url, access_token),
-        )
-        .await
+        create::in_time(base_url.url(), create::with_id(http, base_url, home)).await
     }
 
     /// Joins the session that a QR code names, and reads it for the first time.

@@ -4,9 +4,9 @@ use matrix_qr_protocol::{homeserver::BaseUrl, revision::Revision};
 use url::Url;
 
 use crate::{
+    homeserver::Homeserver,
     http::Http,
     rendezvous_client::{RendezvousClient, RendezvousError},
-    secret::Secret,
 };
 
 /// Which revision a device follows that shows the code.
@@ -27,12 +27,6 @@ impl Default for Showing {
     }
 }
 
-/// The homeserver that this device is signed in at.
-pub(crate) struct Home<'a> {
-    pub(crate) base: &'a Url,
-    pub(crate) token: Secret,
-}
-
 /// Where a session is to be made.
 pub(crate) enum Place {
     Homeserver(Url),
@@ -40,12 +34,12 @@ pub(crate) enum Place {
 }
 
 impl Place {
-    /// Makes a session there.
+    /// Makes a session there; `home` is the homeserver that this device is signed in at.
     pub(crate) async fn open(
         &self,
         http: &Http,
         showing: Showing,
-        home: Option<&Home<'_>>,
+        home: Option<&Homeserver>,
     ) -> Result<RendezvousClient, RendezvousError> {
         match showing {
             Showing::Only(Revision::Msc4108) => self.with_url(http).await,
@@ -72,19 +66,18 @@ impl Place {
     async fn with_id(
         &self,
         http: &Http,
-        home: Option<&Home<'_>>,
+        home: Option<&Homeserver>,
     ) -> Result<RendezvousClient, RendezvousError> {
         let (Self::Homeserver(base) | Self::Endpoint(base)) = self;
         // The code of an existing device says at once where the session and where the account is.
         // Nor does anybody else get the token.
-        if home.is_some_and(|home| home.base != base) {
+        if home.is_some_and(|home| home.base() != base) {
             return Err(RendezvousError::Elsewhere);
         }
         // As a URL is written that was parsed before: who parses the code's text, and writes it
         // again, gets the same.
         let base_url = BaseUrl::parse(base.as_str()).map_err(|_| RendezvousError::NoBaseUrl)?;
-        RendezvousClient::create_msc4388(http.clone(), &base_url, home.map(|home| &home.token))
-            .await
+        RendezvousClient::create_msc4388(http.clone(), &base_url, home).await
     }
 }
 

@@ -281,7 +281,7 @@ fn values(exchanges: &[Exchange], names: &[&str]) -> Vec<String> {
 
 /// What is on disk, of both devices.
 fn stored(world: &TestEnv) -> Vec<String> {
-    let directories = [world.new_dir(), world.dirs.path().join("existing")];
+    let directories = [world.new_dir(), world.existing_dir()];
     let tokens = directories.map(|directory| SessionDir::new(directory).load().unwrap().tokens());
     let both = |tokens: matrix_qr_device::oauth::Tokens| {
         [tokens.access_token, tokens.refresh_token.unwrap()]

@@ -104,7 +104,7 @@ impl Access {
         let session = self.session().await;
         if !is_good(&self.http, &session, good_for).await? {
             match session.user.refresh_token {
-                Some(_) => self.refresh().await?,
+                Some(_) => self.refresh(&session.user.access_token).await?,
                 None => self.stay_signed_in().await?,
             }
         }

@@ -49,30 +49,23 @@ impl Encryption {
 
     /// Waits until a device of the account is published with a valid signature of the self-signing
     /// key: whether that happened within the given time. Asks five times a second; an answer that
-    /// cannot be had is asked for again.
-    ///
-    /// # Errors
-    ///
-    /// [`HomeserverError::Expired`], at once: this device's own token has ended, and may be
-    /// replaced.
+    /// cannot be had is asked for again, unless this device's own session has ended.
     pub async fn await_verified(
         &self,
         homeserver: &Homeserver,
         device: &DeviceId,
         within: Duration,
-    ) -> Result<bool, HomeserverError> {
+    ) -> bool {
         let verified = async {
             loop {
                 match self.is_published_verified(homeserver, device).await {
-                    Ok(true) => return Ok(true),
-                    Err(CrossSigningError::Homeserver(ended @ HomeserverError::Expired)) => {
-                        return Err(ended);
-                    }
+                    Ok(true) => return true,
+                    Err(CrossSigningError::Homeserver(HomeserverError::Expired)) => return false,
                     _ => sleep(PAUSE).await,
                 }
             }
         };
-        timeout(within, verified).await.unwrap_or(Ok(false))
+        timeout(within, verified).await.unwrap_or(false)
     }
 
     async fn is_published_verified(

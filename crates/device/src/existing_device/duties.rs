@@ -158,8 +158,9 @@ impl<'a, P: Person> ExistingDevice<'a, P> {
 
     /// A device that was revoked is gone, however complete it was a moment ago.
     async fn outcome(&self, id: &DeviceId) -> VerificationOutcome {
+        let (device, homeserver) = (self.device, self.device.homeserver());
         let verified = tokio::select! {
-            verified = timeout(SIGN, self.see_verified(id)) => verified.unwrap_or(false),
+            verified = device.encryption().await_verified(homeserver, id.as_str().into(), SIGN) => verified,
             () = self.vanishes(id) => return VerificationOutcome::Gone,
         };
         match timeout(LAST_LOOK, self.is_gone(id)).await {
@@ -181,22 +182,6 @@ impl<'a, P: Person> ExistingDevice<'a, P> {
     async fn is_gone(&self, id: &DeviceId) -> bool {
         let found = self.device.homeserver().device(id.as_str().into()).await;
         matches!(found, Ok(DeviceLookup::Absent))
-    }
-
-    async fn see_verified(&self, id: &DeviceId) -> bool {
-        let (device, homeserver) = (self.device, self.device.homeserver());
-        loop {
-            match device
-                .encryption()
-                .await_verified(homeserver, id.as_str().into(), SIGN)
-                .await
-            {
-                Ok(verified) => return verified,
-                // This device's own token ended meanwhile, which says nothing about the new one.
-                Err(_) if device.stay_signed_in().await.is_ok() => {}
-                Err(_) => return false,
-            }
-        }
     }
 }
 

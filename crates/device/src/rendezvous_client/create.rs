@@ -15,6 +15,7 @@ use super::pace::Backoff;
 use super::state::State;
 use super::{QUICK, RendezvousClient, RendezvousError, exchange, unanswered};
 use crate::discovery::join as below;
+use crate::homeserver::Homeserver;
 use crate::http::Http;
 use crate::secret::Secret;
 
@@ -97,9 +98,35 @@ pub(super) async fn at_endpoint(
 pub(super) async fn with_id(
     http: Http,
     base_url: &BaseUrl,
-    access_token: Option<&Secret>,
+    home: Option<&Homeserver>,
 ) -> Result<RendezvousClient, RendezvousError> {
-    let token = access_token.map(Secret::expose);
+    let Some(home) = home else {
+        return with_token(http, base_url, None).await;
+    };
+    let token = home.token().await;
+    match with_token(http.clone(), base_url, Some(token.expose())).await {
+        // For want of the right token, or because it has ended: servers say that alike, and the
+        // homeserver knows.
+        Err(refused @ RendezvousError::MustNotShow { .. }) => match other_token(home, &token).await
+        {
+            Some(token) => with_token(http, base_url, Some(token.expose())).await,
+            None => Err(refused),
+        },
+        outcome => outcome,
+    }
+}
+
+/// The token that the device has by now, if the one before has ended.
+async fn other_token(home: &Homeserver, before: &Secret) -> Option<Secret> {
+    home.whoami().await.ok()?;
+    Some(home.token().await).filter(|token| token != before)
+}
+
+async fn with_token(
+    http: Http,
+    base_url: &BaseUrl,
+    token: Option<&str>,
+) -> Result<RendezvousClient, RendezvousError> {
     let api = offered(&http, base_url, token).await?;
     let session = patiently(|| create_with_id(&http, &api, token)).await;
     let session = session.map_err(|error| not_let(error, base_url, token))?;

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use matrix_qr_device::homeserver::Homeserver;
 use matrix_qr_device::rendezvous_client::{RendezvousClient, RendezvousError};
 use matrix_qr_device::secret::Secret;
 use matrix_qr_protocol::driver::Delivery;
@@ -101,8 +102,8 @@ fn base(server: &Server) -> BaseUrl {
 }
 
 async fn create(server: &Server, token: Option<&str>) -> Result<RendezvousClient, RendezvousError> {
-    let token = token.map(Secret::new);
-    RendezvousClient::create_msc4388(http(), &base(server), token.as_ref()).await
+    let home = token.map(|token| Homeserver::new(http(), server.url.clone(), Secret::new(token)));
+    RendezvousClient::create_msc4388(http(), &base(server), home.as_ref()).await
 }
 
 fn code(server: &Server, prefix: Prefix) -> Location {

@@ -11,7 +11,7 @@ use axum::{
     Router,
     body::{Body, Bytes},
     extract::{Request, State},
-    http::{Response, header},
+    http::{HeaderMap, HeaderValue, Response, header},
 };
 use matrix_qr_sandbox::Sandbox;
 use tokio::net::TcpListener;
@@ -48,6 +48,7 @@ pub(crate) struct Exchange {
 }
 
 type Judge = Box<dyn FnMut(&str) -> Fate + Send>;
+type HasEnded = Box<dyn FnMut(&str) -> bool + Send>;
 
 #[derive(Default)]
 struct Wire {
@@ -60,6 +61,7 @@ struct Wire {
     addresses: Mutex<Vec<(String, String)>>,
     seen: Mutex<Vec<Exchange>>,
     judge: Mutex<Option<Judge>>,
+    has_ended: Mutex<Option<HasEnded>>,
 }
 
 impl FaultProxy {
@@ -77,6 +79,12 @@ impl FaultProxy {
     /// Decides over each request by its method and path, from now on.
     pub(crate) fn judge(&self, judge: impl FnMut(&str) -> Fate + Send + 'static) {
         *self.wire.judge.lock().unwrap() = Some(Box::new(judge));
+    }
+
+    /// Decides over the access token of each request that has one, from now on: whether it has
+    /// ended. The server gets one then that it does not know, so it is the server that refuses it.
+    pub(crate) fn end_tokens(&self, has_ended: impl FnMut(&str) -> bool + Send + 'static) {
+        *self.wire.has_ended.lock().unwrap() = Some(Box::new(has_ended));
     }
 
     /// Every answer lacks this word from now on: another one stands there, that nobody knows.
@@ -151,6 +159,16 @@ async fn pass_on(
     {
         onward = onward.header(name, value);
     }
+    if wire.has_ended(&parts.headers) {
+        onward = onward.headers(
+            [(
+                header::AUTHORIZATION,
+                HeaderValue::from_static("Bearer of_yesterday"),
+            )]
+            .into_iter()
+            .collect(),
+        );
+    }
     let answer = onward.send().await.unwrap();
     let (status, headers) = (answer.status(), answer.headers().clone());
     let answer = wire.rewritten(answer.bytes().await.unwrap());
@@ -181,6 +199,20 @@ async fn pass_on(
 }
 
 impl Wire {
+    fn has_ended(&self, headers: &HeaderMap) -> bool {
+        let header = headers
+            .get(header::AUTHORIZATION)
+            .map(|value| value.to_str().unwrap());
+        let token = header.and_then(|value| value.strip_prefix("Bearer "));
+        token.is_some_and(|token| {
+            self.has_ended
+                .lock()
+                .unwrap()
+                .as_mut()
+                .is_some_and(|judge| judge(token))
+        })
+    }
+
     /// Only what the servers say of themselves: a user ID holds the server's name, and stays.
     fn rewritten(&self, answer: Bytes) -> Bytes {
         let Ok(mut text) = String::from_utf8(answer.to_vec()) else {

@@ -9,17 +9,21 @@ use std::{
     time::Duration,
 };
 
-use matrix_qr_device::{Showing, secret::Secret};
-use matrix_qr_protocol::revision::{Revision, Role};
+use matrix_qr_device::{Showing, session::SessionDir};
+use matrix_qr_protocol::{
+    login::DeviceLookup::Present,
+    revision::{Revision, Role},
+};
 use matrix_qr_sandbox::{Fault, Method};
 
 use crate::{
     failures::{BOTH, Row, assert_no_new_device, assert_told, was_told},
     fault_proxy::Fate,
-    meeting::{Plan, When},
+    meeting::Plan,
     paths::assert_complete,
     revision::SHOWING,
-    test_env::{End, TestEnv},
+    sign_out::{REFRESH, refreshes},
+    test_env::{End, FIRST, TestEnv},
 };
 
 /// In a sign-in each, the first, the second, .. request of that method is struck, until one has
@@ -160,28 +164,94 @@ async fn the_homeserver_may_be_slow() {
     .await;
 }
 
-/// Met on Synapse 1.163 with short-lived tokens: at whatever moment the existing device's ends, it
-/// gets another one.
-#[tokio::test]
-async fn the_existing_devices_token_may_end() {
-    let world = TestEnv::start().await;
-    let plan = Plan::shown_by(Role::New);
-    for moment in [
-        "asked to open",
-        "sent m.login.protocol_accepted",
-        "sent m.login.secrets",
-    ] {
-        let end = world.sign_in_while(&plan, async |meeting| {
-            meeting.until(&When::Told(Role::Existing, moment)).await;
-            world
-                .existing
-                .homeserver()
-                .replace_token(Secret::new("of yesterday"))
-                .await;
-        });
-        assert_complete(&world, &end.await).await;
-        world.reopen_new().await.log_out().await.unwrap();
+/// What each request of the existing device meets, in a sign-in each: its token has ended, a moment
+/// after another one was good. Met on Synapse 1.163 with short-lived tokens.
+async fn the_existing_devices_token_may_end_at_any_request() {
+    tokio::join!(
+        Box::pin(the_token_ends_at_each_request(Role::New)),
+        Box::pin(the_token_ends_at_each_request(Role::Existing)),
+    );
+}
+
+async fn the_token_ends_at_each_request(shown_by: Role) {
+    let world = TestEnv::with_fault_proxy().await;
+    if shown_by == Role::Existing {
+        world.sandbox.faults().set(Fault::RendezvousWantsToken);
     }
+    let fault_proxy = world.fault_proxy.as_ref().unwrap();
+    for nth in 1.. {
+        fault_proxy.forget();
+        let requests = end_token_at(&world, nth);
+        let end = world.sign_in(&Plan::shown_by(shown_by)).await;
+        let ended = requests.load(Ordering::SeqCst) >= nth;
+        assert_eq!(
+            refreshes(&world),
+            usize::from(ended),
+            "of the {nth}th request"
+        );
+        assert_complete(&world, &end).await;
+        world.reopen_new().await.log_out().await.unwrap();
+        if !ended {
+            assert!(nth > 8, "{nth} requests");
+            break;
+        }
+    }
+}
+
+/// The token that the existing device shows with its nth request has ended, then and after. Returns
+/// how many requests it has made with the token that it has on disk.
+fn end_token_at(world: &TestEnv, nth: usize) -> Arc<AtomicUsize> {
+    let requests = Arc::new(AtomicUsize::new(0));
+    let (count, session) = (requests.clone(), SessionDir::new(world.existing_dir()));
+    let mut ended = String::new();
+    world
+        .fault_proxy
+        .as_ref()
+        .unwrap()
+        .end_tokens(move |token| {
+            let is_its_own = session.load().unwrap().user.access_token.expose() == token;
+            if is_its_own && count.fetch_add(1, Ordering::SeqCst) + 1 == nth {
+                token.clone_into(&mut ended);
+            }
+            token == ended
+        });
+    requests
+}
+
+#[tokio::test]
+async fn calls_whose_token_has_ended_renew_it_once() {
+    let world = TestEnv::with_fault_proxy().await;
+    world.fault_proxy.as_ref().unwrap().forget();
+    end_token_at(&world, 1);
+    let call = || world.existing.homeserver().device(FIRST.into());
+    assert_eq!(
+        tokio::join!(call(), call(), call()),
+        (Ok(Present), Ok(Present), Ok(Present))
+    );
+    assert_eq!(refreshes(&world), 1);
+}
+
+/// The old refresh token is worth nothing any more, so whoever gives up does not lose the new one.
+#[tokio::test]
+async fn new_tokens_are_kept_though_nobody_waits_for_them() {
+    let world = TestEnv::with_fault_proxy().await;
+    let fault_proxy = world.fault_proxy.as_ref().unwrap();
+    fault_proxy.forget();
+    fault_proxy.judge(|request| {
+        if request == REFRESH {
+            Fate::AnsweredLate
+        } else {
+            Fate::Answered
+        }
+    });
+    end_token_at(&world, 1);
+    let call = || world.existing.homeserver().device(FIRST.into());
+    assert!(
+        tokio::time::timeout(Duration::from_millis(500), call())
+            .await
+            .is_err()
+    );
+    assert_eq!((call().await, refreshes(&world)), (Ok(Present), 1));
 }
 
 /// The same keys are uploaded again, to the byte: one device, signed from its first moment on.
@@ -283,4 +353,5 @@ each_revision![
     each_put_may_be_lost,
     the_creation_may_be_lost,
     the_other_device_may_be_quicker,
+    the_existing_devices_token_may_end_at_any_request,
 ];

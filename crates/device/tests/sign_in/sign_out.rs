@@ -13,7 +13,11 @@ use matrix_qr_device::{
 use matrix_qr_protocol::error::{Cause, UserError};
 use matrix_qr_sandbox::{Fault, Options};
 
-use crate::{failures::Row, fault_proxy::Fate, test_env::TestEnv};
+use crate::{
+    failures::Row,
+    fault_proxy::{Exchange, Fate},
+    test_env::TestEnv,
+};
 
 const DEVICE: &str = "SECONDDEVICE";
 const POLICY: Policy = Policy::HttpsOrLoopback;
@@ -47,14 +51,15 @@ fn is_signed_in(world: &TestEnv) -> bool {
 }
 
 /// How often tokens were asked for.
-fn refreshes(world: &TestEnv) -> usize {
-    world
-        .fault_proxy
-        .as_ref()
-        .unwrap()
-        .seen()
-        .iter()
-        .filter(|seen| seen.name == "POST /oauth2/token")
+pub(crate) const REFRESH: &str = "POST /oauth2/token";
+
+pub(crate) fn refreshes(world: &TestEnv) -> usize {
+    let seen = world.fault_proxy.as_ref().unwrap().seen();
+    let asks = |seen: &Exchange| {
+        String::from_utf8_lossy(&seen.request).contains("grant_type=refresh_token")
+    };
+    seen.iter()
+        .filter(|seen| seen.name == REFRESH && asks(seen))
         .count()
 }
 

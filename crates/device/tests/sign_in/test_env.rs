@@ -37,6 +37,9 @@ pub(crate) const OLD_MESSAGE: &str = "the first old message";
 /// The device that the account has before.
 pub(crate) const FIRST: &str = "FIRSTDEVICE";
 
+/// Where that device is, among the directories.
+const EXISTING: &str = "existing";
+
 /// An account whose first device is set up: cross-signed, with an old message and a key backup.
 pub(crate) struct TestEnv {
     pub(crate) sandbox: Sandbox,
@@ -83,7 +86,7 @@ impl TestEnv {
 
     async fn build(sandbox: Sandbox, fault_proxy: Option<FaultProxy>) -> Self {
         let dirs = tempfile::tempdir().unwrap();
-        let directory = dirs.path().join("existing");
+        let directory = dirs.path().join(EXISTING);
         let doors = (
             door(&sandbox, fault_proxy.as_ref()),
             issuer(&sandbox, fault_proxy.as_ref()),
@@ -131,6 +134,10 @@ impl TestEnv {
             &directory,
         );
         directory
+    }
+
+    pub(crate) fn existing_dir(&self) -> PathBuf {
+        self.dirs.path().join(EXISTING)
     }
 
     pub(crate) fn new_dir(&self) -> PathBuf {
