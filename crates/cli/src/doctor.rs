@@ -3,10 +3,8 @@
 use std::time::Instant;
 
 use anstyle::{AnsiColor, Style};
-use matrix_qr_device::{
-    doctor::{Finding, Report, Verdict, examine},
-    http::{Http, Policy},
-};
+use matrix_qr_device::http::{Http, Policy};
+use matrix_qr_doctor::{Finding, Report, Verdict, examine};
 use serde_json::{Value, json};
 
 use crate::{
@@ -162,7 +160,7 @@ fn summary(out: Output, report: &Report, interrupted: bool) -> Exit {
 
 #[cfg(test)]
 mod tests {
-    use matrix_qr_device::doctor::Check;
+    use matrix_qr_doctor::Check;
 
     use super::*;
 

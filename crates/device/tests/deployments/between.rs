@@ -297,7 +297,7 @@ impl Proxy {
             Fault::EtagGone => drop(headers.remove(header::ETAG)),
             Fault::Without(names) => names.iter().for_each(|name| drop(headers.remove(name))),
             Fault::Beside(name, value) => {
-                drop(headers.append(name, HeaderValue::from_static(value)))
+                headers.append(name, HeaderValue::from_static(value));
             }
             Fault::InPlace(name, value) => {
                 drop(headers.insert(name, HeaderValue::from_static(value)))

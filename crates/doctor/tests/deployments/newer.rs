@@ -12,7 +12,7 @@ use axum::{
     http::{Method, StatusCode},
     response::{IntoResponse, Response},
 };
-use matrix_qr_device::doctor::{Check, Finding, Verdict};
+use matrix_qr_doctor::{Check, Finding, Verdict};
 use matrix_qr_rendezvous::{Config, Rendezvous};
 use matrix_qr_sandbox::{Fault, Options, Sandbox};
 use tokio::net::TcpListener;

@@ -7,7 +7,7 @@ use std::{
     time::Duration,
 };
 
-use matrix_qr_device::doctor::Check;
+use matrix_qr_doctor::Check;
 use matrix_qr_protocol::revision::Role;
 use matrix_qr_rendezvous::{Config, Rendezvous, serve};
 use matrix_qr_sandbox::{Options, Sandbox};

@@ -2,13 +2,13 @@
 
 use http::header;
 
-use super::etag::came_back;
-use super::seen::{errcode, header, status};
-use super::visit::{NO_SESSION, Visit};
-use super::{Check, Finding};
-use crate::http::Response;
+use crate::etag::came_back;
+use crate::seen::{errcode, header, status};
+use crate::visit::{NO_SESSION, Visit};
+use crate::{Check, Finding};
+use matrix_qr_device::http::Response;
 
-pub(super) fn check(visit: &Visit) -> Vec<Finding> {
+pub(crate) fn check(visit: &Visit) -> Vec<Finding> {
     let checks = [
         read,
         content_type,

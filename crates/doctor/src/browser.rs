@@ -2,22 +2,22 @@
 
 use http::{HeaderName, header};
 
-use super::probe::{Answer, ORIGIN, Silence};
-use super::seen::{errcode, header, lists, silent, status};
-use super::visit::{NO_SESSION, Preflight, Visit};
-use super::{Check, Finding};
-use crate::http::Response;
+use crate::probe::{Answer, ORIGIN, Silence};
+use crate::seen::{errcode, header, lists, silent, status};
+use crate::visit::{NO_SESSION, Preflight, Visit};
+use crate::{Check, Finding};
+use matrix_qr_device::http::Response;
 
 /// Answers whose ETag a web client must be able to read: it takes an answer without one for
 /// something else.
 const WITH_ETAG: [u16; 6] = [200, 201, 202, 204, 304, 412];
 
-pub(super) fn check(visit: &Visit) -> Vec<Finding> {
+pub(crate) fn check(visit: &Visit) -> Vec<Finding> {
     vec![preflight(visit), cors(visit)]
 }
 
 /// What keeps a script from reading this answer at all.
-pub(super) fn origin_fault(response: &Response) -> Option<String> {
+pub(crate) fn origin_fault(response: &Response) -> Option<String> {
     let name = header::ACCESS_CONTROL_ALLOW_ORIGIN;
     let mut values = response.headers().get_all(&name).iter();
     match (values.next(), values.next()) {

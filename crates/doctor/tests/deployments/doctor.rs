@@ -8,10 +8,8 @@ use std::{
 };
 
 use axum::http::{Method, header};
-use matrix_qr_device::{
-    doctor::{Check, Finding, Report, Verdict, examine},
-    http::{Http, Policy},
-};
+use matrix_qr_device::http::{Http, Policy};
+use matrix_qr_doctor::{Check, Finding, Report, Verdict, examine};
 use matrix_qr_protocol::homeserver::Homeserver as Named;
 use matrix_qr_sandbox::{Fault as Misbehaviour, Options, Sandbox};
 use serde_json::{Value, json};

@@ -5,74 +5,74 @@ use http::{HeaderName, Method, StatusCode, header};
 use matrix_qr_protocol::rendezvous::{MAX_PAYLOAD_BYTES, SessionUrl};
 use url::Url;
 
-use super::Finding;
-use super::probe::{Answer, Probe, Question};
-use super::seen::{self, errcode, json, place};
-use super::{
+use crate::Finding;
+use crate::probe::{Answer, Probe, Question};
+use crate::seen::{self, errcode, json, place};
+use crate::{
     Check,
     etag::{decorated, strong},
 };
-use crate::discovery::join;
-use crate::http::Response;
-use crate::rendezvous_client::PATHS;
+use matrix_qr_device::discovery::join;
+use matrix_qr_device::http::Response;
+use matrix_qr_device::rendezvous_client::PATHS;
 
 /// As many as our own client follows.
-pub(super) const MAX_HOPS: usize = 3;
+pub(crate) const MAX_HOPS: usize = 3;
 
 /// What two devices say to each other is longer; this is enough to be told apart from nothing.
 const LETTER: &[u8] = b"matrix-qr doctor was here";
 
-pub(super) const NO_SESSION: &str = "there is no session to try it with";
+pub(crate) const NO_SESSION: &str = "there is no session to try it with";
 
 /// A place that creates sessions, or sends on to one, and what it said.
-pub(super) struct Hop {
-    pub(super) url: Url,
-    pub(super) answer: Answer,
+pub(crate) struct Hop {
+    pub(crate) url: Url,
+    pub(crate) answer: Answer,
 }
 
 /// A preflight: for which method and header, and what came.
-pub(super) struct Preflight {
-    pub(super) method: &'static str,
-    pub(super) header: Option<&'static str>,
-    pub(super) answer: Answer,
+pub(crate) struct Preflight {
+    pub(crate) method: &'static str,
+    pub(crate) header: Option<&'static str>,
+    pub(crate) answer: Answer,
 }
 
 /// What was asked, in this order, and what came; `None` where it did not come to that.
 #[derive(Default)]
-pub(super) struct Visit {
+pub(crate) struct Visit {
     /// The way to the creation; the last one is where it ended.
-    pub(super) hops: Vec<Hop>,
-    pub(super) session: Option<Url>,
+    pub(crate) hops: Vec<Hop>,
+    pub(crate) session: Option<Url>,
     /// Why the URL that was given out is of no use.
-    pub(super) unusable_session: Option<String>,
-    pub(super) preflights: Vec<Preflight>,
-    pub(super) read: Option<Answer>,
+    pub(crate) unusable_session: Option<String>,
+    pub(crate) preflights: Vec<Preflight>,
+    pub(crate) read: Option<Answer>,
     /// Nothing has happened since the first read.
-    pub(super) unchanged: Option<Answer>,
-    pub(super) written: Option<Answer>,
-    pub(super) read_back: Option<Answer>,
+    pub(crate) unchanged: Option<Answer>,
+    pub(crate) written: Option<Answer>,
+    pub(crate) read_back: Option<Answer>,
     /// A write against what was there before the last one.
-    pub(super) stale: Option<Answer>,
+    pub(crate) stale: Option<Answer>,
     /// The same bytes again.
-    pub(super) rewritten: Option<Answer>,
+    pub(crate) rewritten: Option<Answer>,
     /// 4096 bytes.
-    pub(super) full: Option<Answer>,
+    pub(crate) full: Option<Answer>,
     /// 4097 bytes.
-    pub(super) oversized: Option<Answer>,
-    pub(super) last: Option<Answer>,
+    pub(crate) oversized: Option<Answer>,
+    pub(crate) last: Option<Answer>,
     /// A read that may be compressed, and the ETag of what was written last.
-    pub(super) compressed: Option<(String, Answer)>,
+    pub(crate) compressed: Option<(String, Answer)>,
     /// Writes against ETags in the form that such answers had them, where that was not the server's
     /// own: what a browser does then.
-    pub(super) decorated: Vec<Answer>,
+    pub(crate) decorated: Vec<Answer>,
     /// Another creation, whose answer may be compressed.
-    pub(super) created_compressed: Option<Answer>,
-    pub(super) deleted: Option<Answer>,
-    pub(super) gone: Option<Answer>,
+    pub(crate) created_compressed: Option<Answer>,
+    pub(crate) deleted: Option<Answer>,
+    pub(crate) gone: Option<Answer>,
 }
 
 impl Visit {
-    pub(super) async fn make(probe: &Probe<'_>, base: &Url) -> Self {
+    pub(crate) async fn make(probe: &Probe<'_>, base: &Url) -> Self {
         let mut visit = Self::default();
         for path in PATHS {
             visit.hops = follow(probe, join(base, path)).await;
@@ -91,7 +91,7 @@ impl Visit {
     }
 
     /// The answer to the creation itself.
-    pub(super) fn created(&self) -> Option<&Response> {
+    pub(crate) fn created(&self) -> Option<&Response> {
         let last = self.hops.last()?.answer.as_ref().ok()?;
         last.status().is_success().then_some(last)
     }
@@ -206,7 +206,7 @@ impl Visit {
 
     /// Whether the server had forgotten it before it was deleted: it says so of a read or a write,
     /// and of the deletion.
-    pub(super) fn died(&self) -> bool {
+    pub(crate) fn died(&self) -> bool {
         let gone = |answer: &Option<Answer>| matches!(answer, Some(Ok(response)) if response.status() == 404);
         let before = [
             &self.unchanged,
@@ -225,14 +225,14 @@ impl Visit {
     }
 
     /// Whether the server knows its ETags in the form that a proxy gave them.
-    pub(super) fn knows_decorated(&self) -> bool {
+    pub(crate) fn knows_decorated(&self) -> bool {
         let accepted =
             |answer: &Answer| matches!(answer, Ok(response) if response.status().is_success());
         !self.decorated.is_empty() && self.decorated.iter().all(accepted)
     }
 
     /// Whether a read after a write brought what was there before.
-    pub(super) fn is_cached(&self) -> bool {
+    pub(crate) fn is_cached(&self) -> bool {
         match &self.read_back {
             Some(Ok(read)) => {
                 read.status() == 304 || (read.status().is_success() && read.body().is_empty())
@@ -242,7 +242,7 @@ impl Visit {
     }
 
     /// The answer that a check of a live session is about; or why there is none.
-    pub(super) fn answered<'a>(
+    pub(crate) fn answered<'a>(
         &self,
         check: Check,
         answer: &'a Option<Answer>,
@@ -334,6 +334,6 @@ fn text(bytes: usize) -> Vec<u8> {
 }
 
 /// What was written and is to be read back.
-pub(super) fn is_letter(payload: &[u8]) -> bool {
+pub(crate) fn is_letter(payload: &[u8]) -> bool {
     payload == LETTER
 }

@@ -5,12 +5,12 @@ use matrix_qr_protocol::printable;
 use serde_json::Value;
 use url::Url;
 
-use super::probe::{Answer, Silence};
-use super::{Check, Finding};
-use crate::http::{HttpError, Response};
+use crate::probe::{Answer, Silence};
+use crate::{Check, Finding};
+use matrix_qr_device::http::{HttpError, Response};
 
 /// A status, and who seems to have given it.
-pub(super) fn status(response: &Response) -> String {
+pub(crate) fn status(response: &Response) -> String {
     let status = response.status().as_u16();
     match (errcode(response), header(response, &header::SERVER)) {
         (Some(errcode), _) => format!("{status} {errcode}"),
@@ -22,18 +22,18 @@ pub(super) fn status(response: &Response) -> String {
 }
 
 /// Matrix's or OAuth's error code: then it is not a proxy that refuses.
-pub(super) fn errcode(response: &Response) -> Option<String> {
+pub(crate) fn errcode(response: &Response) -> Option<String> {
     let body = json(response)?;
     let code = body.get("errcode").or_else(|| body.get("error"))?;
     code.as_str().map(printable)
 }
 
-pub(super) fn json(response: &Response) -> Option<Value> {
+pub(crate) fn json(response: &Response) -> Option<Value> {
     serde_json::from_slice(response.body()).ok()
 }
 
 /// All values of a header, as one text.
-pub(super) fn header(response: &Response, name: &HeaderName) -> Option<String> {
+pub(crate) fn header(response: &Response, name: &HeaderName) -> Option<String> {
     let values: Vec<_> = response
         .headers()
         .get_all(name)
@@ -52,7 +52,7 @@ pub(super) fn header(response: &Response, name: &HeaderName) -> Option<String> {
 }
 
 /// Whether a list in a header has this member, in any case.
-pub(super) fn lists(response: &Response, name: &HeaderName, member: &str) -> bool {
+pub(crate) fn lists(response: &Response, name: &HeaderName, member: &str) -> bool {
     let values = response
         .headers()
         .get_all(name)
@@ -64,12 +64,12 @@ pub(super) fn lists(response: &Response, name: &HeaderName, member: &str) -> boo
 }
 
 /// `https://host:port`, and nothing of what follows.
-pub(super) fn place(url: &Url) -> String {
+pub(crate) fn place(url: &Url) -> String {
     printable(&url.origin().ascii_serialization())
 }
 
 /// No answer at all, told for a check whose request it was.
-pub(super) fn silent(check: Check, silence: &Silence) -> Finding {
+pub(crate) fn silent(check: Check, silence: &Silence) -> Finding {
     match silence {
         Silence::Over(why) => Finding::not_checked(check, *why),
         Silence::Failed(error) => {
@@ -125,7 +125,7 @@ fn unreachable(error: &HttpError) -> (&'static str, &'static str) {
 }
 
 /// The answer that a check is about; or why there is none.
-pub(super) fn answered<'a>(
+pub(crate) fn answered<'a>(
     check: Check,
     answer: &'a Option<Answer>,
     why_not: &str,

@@ -8,16 +8,16 @@ use matrix_qr_protocol::rendezvous::{
 use matrix_qr_protocol::revision::Prefix;
 use url::Url;
 
-use super::probe::{Probe, Question};
-use super::seen::{silent, status};
-use super::{Check, Finding};
-use crate::rendezvous_client::{incoming, is_unrecognized};
+use crate::probe::{Probe, Question};
+use crate::seen::{silent, status};
+use crate::{Check, Finding};
+use matrix_qr_device::rendezvous_client::{incoming, is_unrecognized};
 
 /// What is written, and read back.
 const LETTER: &[u8] = b"matrix-qr doctor was here";
 const OTHER_LETTER: &[u8] = b"matrix-qr doctor was here before";
 
-pub(super) async fn check(probe: &Probe<'_>, base: &Url) -> Finding {
+pub(crate) async fn check(probe: &Probe<'_>, base: &Url) -> Finding {
     let checked = match BaseUrl::parse(base.as_str()) {
         Ok(base) => look(probe, &base).await,
         Err(_) => Err(Finding::not_checked(Check::Newer, "the URL is no base URL")),

@@ -4,13 +4,13 @@ use std::time::Duration;
 
 use url::Url;
 
-use super::seen::place;
-use super::{Check, Finding};
+use crate::seen::place;
+use crate::{Check, Finding};
 
 const SLOW: Duration = Duration::from_secs(1);
 
 /// Of each server's answers, half came sooner: one that was late for itself says nothing.
-pub(super) fn check(times: &[(Url, Duration)]) -> Finding {
+pub(crate) fn check(times: &[(Url, Duration)]) -> Finding {
     let check = Check::Speed;
     let mut servers: Vec<String> = times.iter().map(|(server, _)| place(server)).collect();
     servers.sort();
@@ -54,7 +54,7 @@ const TOO_SLOW: (&str, &str) = (
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
-    use crate::doctor::Verdict;
+    use crate::Verdict;
 
     fn verdict(times: &[(&str, u64)]) -> Finding {
         let times: Vec<_> = times

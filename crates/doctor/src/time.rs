@@ -4,11 +4,11 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use http::{HeaderName, header};
 
-use super::probe::Answer;
-use super::seen::header;
-use super::visit::{NO_SESSION, Visit};
-use super::{Check, Finding};
-use crate::http::Response;
+use crate::probe::Answer;
+use crate::seen::header;
+use crate::visit::{NO_SESSION, Visit};
+use crate::{Check, Finding};
+use matrix_qr_device::http::Response;
 
 /// Below this hardly anybody gets through; below the other one those with a second factor do not.
 const TOO_SHORT: i64 = 60;
@@ -18,7 +18,7 @@ const ROUNDING: i64 = 2;
 /// More than a slow answer explains.
 const SKEW: i64 = 60;
 
-pub(super) fn check(versions: &Answer, visit: &Visit) -> Vec<Finding> {
+pub(crate) fn check(versions: &Answer, visit: &Visit) -> Vec<Finding> {
     vec![lifetime(visit), clock(versions, visit)]
 }
 

@@ -4,15 +4,15 @@
 use serde_json::Value;
 use url::Url;
 
-use super::probe::{Answer, Probe, Question};
-use super::seen::{json, silent, status};
-use super::{Check, Finding};
-use crate::discovery::{OPENID_CONFIGURATION, ServerMetadata, join};
+use crate::probe::{Answer, Probe, Question};
+use crate::seen::{json, silent, status};
+use crate::{Check, Finding};
+use matrix_qr_device::discovery::{OPENID_CONFIGURATION, ServerMetadata, join};
 
 /// RFC 8414, section 3.
 const OAUTH_METADATA: &str = "/.well-known/oauth-authorization-server";
 
-pub(super) const RESTART: &str = "Restart Synapse: it remembers the metadata that it once saw, and the authorization server's own says otherwise now.";
+pub(crate) const RESTART: &str = "Restart Synapse: it remembers the metadata that it once saw, and the authorization server's own says otherwise now.";
 
 const NOT_RUNNING: (&str, &str) = (
     "Nobody can sign in, and nobody can sign out.",
@@ -21,15 +21,15 @@ const NOT_RUNNING: (&str, &str) = (
 );
 
 /// The authorization server's own document.
-pub(super) struct Own {
+pub(crate) struct Own {
     /// What came from where clients look first.
-    pub(super) usual: Answer,
+    pub(crate) usual: Answer,
     /// From there, or from RFC 8414's place.
-    pub(super) document: Option<Value>,
+    pub(crate) document: Option<Value>,
 }
 
 impl Own {
-    pub(super) async fn ask(probe: &Probe<'_>, issuer: &Url) -> Self {
+    pub(crate) async fn ask(probe: &Probe<'_>, issuer: &Url) -> Self {
         let usual = probe
             .ask(Question::get(&join(issuer, OPENID_CONFIGURATION)))
             .await;
@@ -44,13 +44,13 @@ impl Own {
     }
 
     /// Nothing answers there, or only a proxy that says so.
-    pub(super) fn is_down(&self) -> bool {
+    pub(crate) fn is_down(&self) -> bool {
         self.usual
             .as_ref()
             .map_or(true, |response| response.status().is_server_error())
     }
 
-    pub(super) fn not_running(&self, check: Check) -> Finding {
+    pub(crate) fn not_running(&self, check: Check) -> Finding {
         match &self.usual {
             Ok(response) => Finding::bad(
                 check,
@@ -68,7 +68,7 @@ impl Own {
         }
     }
 
-    pub(super) fn missing(&self, check: Check) -> Finding {
+    pub(crate) fn missing(&self, check: Check) -> Finding {
         let said = self.usual.as_ref().map(status).unwrap_or_default();
         Finding::warning(
             check,
@@ -80,16 +80,16 @@ impl Own {
         )
     }
 
-    pub(super) fn text(&self, field: &str) -> Option<&str> {
+    pub(crate) fn text(&self, field: &str) -> Option<&str> {
         self.document.as_ref()?.get(field)?.as_str()
     }
 
-    pub(super) fn url(&self, field: &str) -> Option<Url> {
+    pub(crate) fn url(&self, field: &str) -> Option<Url> {
         self.text(field).and_then(|text| Url::parse(text).ok())
     }
 
     /// The grants, when it lists them.
-    pub(super) fn grants(&self) -> Option<Vec<&str>> {
+    pub(crate) fn grants(&self) -> Option<Vec<&str>> {
         let grants = self
             .document
             .as_ref()?
@@ -99,7 +99,7 @@ impl Own {
     }
 
     /// The endpoints that both name, and name differently.
-    pub(super) fn differences(&self, metadata: &ServerMetadata) -> Vec<&'static str> {
+    pub(crate) fn differences(&self, metadata: &ServerMetadata) -> Vec<&'static str> {
         let endpoints = [
             ("token_endpoint", Some(&metadata.token_endpoint)),
             (
@@ -125,7 +125,7 @@ impl Own {
     }
 
     /// Where it is the homeserver alone that has not heard of it, there is one thing to do.
-    pub(super) fn or_restart<'a>(&self, has_it: bool, otherwise: &'a str) -> &'a str {
+    pub(crate) fn or_restart<'a>(&self, has_it: bool, otherwise: &'a str) -> &'a str {
         if has_it { RESTART } else { otherwise }
     }
 }

@@ -1,6 +1,6 @@
 //! docs/deploy.md says what is true of the files beside it and of the program.
 
-use matrix_qr_device::doctor::Check;
+use matrix_qr_doctor::Check;
 
 const GUIDE: &str = include_str!("../../../../docs/deploy.md");
 

@@ -210,7 +210,7 @@ pub struct Finding {
 }
 
 impl Finding {
-    pub(super) fn good(check: Check, seen: impl Into<String>) -> Self {
+    pub(crate) fn good(check: Check, seen: impl Into<String>) -> Self {
         Self {
             check,
             verdict: Verdict::Good,
@@ -220,7 +220,7 @@ impl Finding {
         }
     }
 
-    pub(super) fn warning(check: Check, seen: impl Into<String>, advice: (&str, &str)) -> Self {
+    pub(crate) fn warning(check: Check, seen: impl Into<String>, advice: (&str, &str)) -> Self {
         Self {
             verdict: Verdict::Warning,
             ..Self::bad(check, seen, advice)
@@ -228,7 +228,7 @@ impl Finding {
     }
 
     /// `advice`: what breaks for users, and what to change.
-    pub(super) fn bad(check: Check, seen: impl Into<String>, advice: (&str, &str)) -> Self {
+    pub(crate) fn bad(check: Check, seen: impl Into<String>, advice: (&str, &str)) -> Self {
         let (effect, remedy) = (advice.0.to_owned(), advice.1.to_owned());
         Self {
             check,
@@ -239,7 +239,7 @@ impl Finding {
         }
     }
 
-    pub(super) fn not_checked(check: Check, because: impl Into<String>) -> Self {
+    pub(crate) fn not_checked(check: Check, because: impl Into<String>) -> Self {
         Self {
             verdict: Verdict::NotChecked {
                 because: because.into(),
@@ -251,7 +251,7 @@ impl Finding {
 
 /// Every check once, in order: those that nobody came to were not checked. A name without an
 /// address leaves nothing else to be said.
-pub(super) fn complete(findings: &mut Vec<Finding>, why: Option<&'static str>) {
+pub(crate) fn complete(findings: &mut Vec<Finding>, why: Option<&'static str>) {
     if findings
         .iter()
         .any(|finding| finding.check == Check::Dns && finding.verdict == Verdict::Bad)

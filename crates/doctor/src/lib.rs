@@ -10,7 +10,7 @@ use std::{future::pending, pin::pin, time::Instant};
 use matrix_qr_protocol::homeserver::Homeserver;
 use tokio::sync::watch;
 
-use crate::http::Http;
+use matrix_qr_device::http::Http;
 
 mod browser;
 mod creation;

@@ -12,10 +12,10 @@ use tokio::{
 };
 use url::Url;
 
-use crate::http::{Bounds, Http, HttpError, Policy, Request, Response};
+use matrix_qr_device::http::{Bounds, Http, HttpError, Policy, Request, Response};
 
 /// Where a web client might be: somewhere else. The name can never exist (RFC 2606).
-pub(super) const ORIGIN: &str = "https://matrix-qr.invalid";
+pub(crate) const ORIGIN: &str = "https://matrix-qr.invalid";
 
 const ONE: Bounds = Bounds {
     bytes: 256 << 10,
@@ -29,7 +29,7 @@ const TOO_LONG: &str = "the examination's time was up";
 
 /// Why there is no answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Silence {
+pub(crate) enum Silence {
     /// Nobody was asked.
     Over(&'static str),
     /// The server could not be asked, or did not answer.
@@ -37,11 +37,11 @@ pub(super) enum Silence {
 }
 
 /// What came of a request.
-pub(super) type Answer = Result<Response, Silence>;
+pub(crate) type Answer = Result<Response, Silence>;
 
 /// A request as a web client would send it.
 #[derive(Debug, Clone)]
-pub(super) struct Question {
+pub(crate) struct Question {
     method: Method,
     url: Url,
     headers: Vec<(HeaderName, String)>,
@@ -49,7 +49,7 @@ pub(super) struct Question {
 }
 
 impl Question {
-    pub(super) fn new(method: Method, url: &Url) -> Self {
+    pub(crate) fn new(method: Method, url: &Url) -> Self {
         let headers = vec![(header::ORIGIN, ORIGIN.to_owned())];
         Self {
             method,
@@ -60,7 +60,7 @@ impl Question {
     }
 
     /// A request of the rendezvous API.
-    pub(super) fn of(request: rendezvous::Request) -> Self {
+    pub(crate) fn of(request: rendezvous::Request) -> Self {
         let rendezvous::Request {
             method,
             url,
@@ -80,16 +80,16 @@ impl Question {
         question
     }
 
-    pub(super) fn get(url: &Url) -> Self {
+    pub(crate) fn get(url: &Url) -> Self {
         Self::new(Method::GET, url)
     }
 
-    pub(super) fn with(mut self, name: HeaderName, value: &str) -> Self {
+    pub(crate) fn with(mut self, name: HeaderName, value: &str) -> Self {
         self.headers.push((name, value.to_owned()));
         self
     }
 
-    pub(super) fn body(mut self, content_type: &str, body: impl Into<Vec<u8>>) -> Self {
+    pub(crate) fn body(mut self, content_type: &str, body: impl Into<Vec<u8>>) -> Self {
         self.body = body.into();
         self.with(header::CONTENT_TYPE, content_type)
     }
@@ -109,7 +109,7 @@ impl Question {
 }
 
 /// Asks, until the person gives up or the time is up.
-pub(super) struct Probe<'a> {
+pub(crate) struct Probe<'a> {
     http: &'a Http,
     stop: watch::Receiver<bool>,
     deadline: Instant,
@@ -121,7 +121,7 @@ pub(super) struct Probe<'a> {
 }
 
 impl<'a> Probe<'a> {
-    pub(super) fn new(
+    pub(crate) fn new(
         http: &'a Http,
         clock: &'a (dyn Fn() -> Watch + Sync),
         stop: watch::Receiver<bool>,
@@ -137,16 +137,16 @@ impl<'a> Probe<'a> {
         }
     }
 
-    pub(super) fn http(&self) -> &Http {
+    pub(crate) fn http(&self) -> &Http {
         self.http
     }
 
-    pub(super) fn policy(&self) -> Policy {
+    pub(crate) fn policy(&self) -> Policy {
         self.http.policy()
     }
 
     /// Why nothing more is asked.
-    pub(super) fn why_over(&self) -> Option<&'static str> {
+    pub(crate) fn why_over(&self) -> Option<&'static str> {
         let late = Instant::now() >= self.deadline;
         self.stop
             .borrow()
@@ -154,12 +154,12 @@ impl<'a> Probe<'a> {
             .or(late.then_some(TOO_LONG))
     }
 
-    pub(super) async fn ask(&self, question: Question) -> Answer {
+    pub(crate) async fn ask(&self, question: Question) -> Answer {
         self.until_over(self.exchange(question)).await
     }
 
     /// One that makes something which must be cleaned up: once begun it is waited for.
-    pub(super) async fn ask_to_create(&self, question: Question) -> Answer {
+    pub(crate) async fn ask_to_create(&self, question: Question) -> Answer {
         match self.why_over() {
             Some(why) => Err(Silence::Over(why)),
             None => self.exchange(question).await,
@@ -167,7 +167,7 @@ impl<'a> Probe<'a> {
     }
 
     /// Any other work, within the same limits.
-    pub(super) async fn until_over<T>(
+    pub(crate) async fn until_over<T>(
         &self,
         work: impl Future<Output = Result<T, Silence>>,
     ) -> Result<T, Silence> {
@@ -198,7 +198,7 @@ impl<'a> Probe<'a> {
     }
 
     /// How long each answer took so far, and whose it was.
-    pub(super) fn times(&self) -> Vec<(Url, Duration)> {
+    pub(crate) fn times(&self) -> Vec<(Url, Duration)> {
         self.times
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
@@ -206,17 +206,17 @@ impl<'a> Probe<'a> {
     }
 
     /// This session is ours to delete.
-    pub(super) fn owns(&self, session: &Url) {
+    pub(crate) fn owns(&self, session: &Url) {
         self.litter().push(session.clone());
     }
 
     /// This one is gone.
-    pub(super) fn disowns(&self, session: &Url) {
+    pub(crate) fn disowns(&self, session: &Url) {
         self.litter().retain(|url| url != session);
     }
 
     /// Deletes what is left, whoever has given up. How many stay.
-    pub(super) async fn clean_up(&self) -> usize {
+    pub(crate) async fn clean_up(&self) -> usize {
         let litter = std::mem::take(&mut *self.litter());
         let mut left = 0;
         for session in &litter {

@@ -2,12 +2,12 @@
 
 use url::{Host, Url};
 
-use super::probe::{Probe, Silence};
-use super::seen::silent;
-use super::{Check, Finding};
+use crate::probe::{Probe, Silence};
+use crate::seen::silent;
+use crate::{Check, Finding};
 
 /// Looks up the hosts of these URLs, in this order, up to the first that has no address.
-pub(super) async fn check(probe: &Probe<'_>, urls: &[Url]) -> Finding {
+pub(crate) async fn check(probe: &Probe<'_>, urls: &[Url]) -> Finding {
     let check = Check::Dns;
     let mut names: Vec<&str> = Vec::new();
     for url in urls {

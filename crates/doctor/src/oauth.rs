@@ -4,16 +4,16 @@
 use http::Method;
 use url::Url;
 
-use super::own::{Own, RESTART};
-use super::probe::{Answer, Probe, Question, Silence};
-use super::seen::{errcode, json, silent, status};
-use super::{Check, Finding};
-use crate::discovery::{self, DEVICE_GRANT, DiscoveryError, ServerMetadata};
+use crate::own::{Own, RESTART};
+use crate::probe::{Answer, Probe, Question, Silence};
+use crate::seen::{errcode, json, silent, status};
+use crate::{Check, Finding};
+use matrix_qr_device::discovery::{self, DEVICE_GRANT, DiscoveryError, ServerMetadata};
 
 /// What no server can take for a client (RFC 7591): it wants to be told so, and keep nothing.
 const NO_CLIENT: &str = r#"{"redirect_uris":0,"grant_types":0,"client_name":0}"#;
 
-pub(super) async fn check(probe: &Probe<'_>, base: &Url) -> Vec<Finding> {
+pub(crate) async fn check(probe: &Probe<'_>, base: &Url) -> Vec<Finding> {
     let found = probe
         .until_over(async { Ok(discovery::server_metadata(probe.http(), base).await) })
         .await;

@@ -3,16 +3,16 @@
 
 use http::header;
 
-use super::probe::Answer;
-use super::seen::{header, lists, status};
-use super::visit::{NO_SESSION, Visit, is_letter};
-use super::{Check, Finding};
-use crate::http::Response;
+use crate::probe::Answer;
+use crate::seen::{header, lists, status};
+use crate::visit::{NO_SESSION, Visit, is_letter};
+use crate::{Check, Finding};
+use matrix_qr_device::http::Response;
 
 /// What proxies append when they compress, or would: Apache's mod_deflate and mod_brotli, Jetty.
 const SUFFIXES: [&str; 4] = ["-gzip", "-br", "--gzip", ";gzip"];
 
-pub(super) fn check(visit: &Visit) -> Vec<Finding> {
+pub(crate) fn check(visit: &Visit) -> Vec<Finding> {
     vec![
         etag(visit),
         etag_per_write(visit),
@@ -22,7 +22,7 @@ pub(super) fn check(visit: &Visit) -> Vec<Finding> {
 }
 
 /// The ETag of an answer, if it is one that MSC4108 takes; or what it is instead.
-pub(super) fn strong(response: &Response) -> Result<String, Fault> {
+pub(crate) fn strong(response: &Response) -> Result<String, Fault> {
     let mut values = response.headers().get_all(header::ETAG).iter();
     let value = values.next().ok_or(Fault::Absent)?;
     let text = value
@@ -44,7 +44,7 @@ pub(super) fn strong(response: &Response) -> Result<String, Fault> {
 }
 
 /// The ETag of an answer as it came, if compressing gave it another form.
-pub(super) fn decorated(answer: &Answer) -> Option<String> {
+pub(crate) fn decorated(answer: &Answer) -> Option<String> {
     let response = answer.as_ref().ok()?;
     let fault = strong(response).err()?;
     fault
@@ -55,7 +55,7 @@ pub(super) fn decorated(answer: &Answer) -> Option<String> {
 
 /// What became of an ETag on the way.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Fault {
+pub(crate) enum Fault {
     Absent,
     Weak,
     Suffixed,
@@ -275,7 +275,7 @@ const NOT_SAID: (&str, &str) = (
 );
 
 /// Whether what was written came back.
-pub(super) fn came_back(read: &Response) -> bool {
+pub(crate) fn came_back(read: &Response) -> bool {
     is_letter(read.body())
 }
 

@@ -5,16 +5,16 @@ use matrix_qr_protocol::homeserver::{Homeserver, HomeserverKind};
 use serde_json::Value;
 use url::Url;
 
-use super::browser::origin_fault;
-use super::probe::{Answer, Probe, Question, Silence};
-use super::seen::{header, json, place, silent, status};
-use super::{Check, Finding, Verdict, dns};
-use crate::discovery::{self, DiscoveryError, join, well_known_url};
+use crate::browser::origin_fault;
+use crate::probe::{Answer, Probe, Question, Silence};
+use crate::seen::{header, json, place, silent, status};
+use crate::{Check, Finding, Verdict, dns};
+use matrix_qr_device::discovery::{self, DiscoveryError, join, well_known_url};
 
 const FEATURE: &str = "org.matrix.msc4108";
 
 /// The base URL, and what is to be said of the way there.
-pub(super) async fn find(probe: &Probe<'_>, named: &Homeserver) -> (Option<Url>, Vec<Finding>) {
+pub(crate) async fn find(probe: &Probe<'_>, named: &Homeserver) -> (Option<Url>, Vec<Finding>) {
     let mut urls: Vec<Url> = discovery::first_url(probe.policy(), named)
         .into_iter()
         .collect();
@@ -102,14 +102,14 @@ fn well_known(answers: &[Answer], base: &Url) -> Finding {
     }
 }
 
-pub(super) async fn ask_versions(probe: &Probe<'_>, base: &Url) -> Answer {
+pub(crate) async fn ask_versions(probe: &Probe<'_>, base: &Url) -> Answer {
     probe
         .ask(Question::get(&join(base, "/_matrix/client/versions")))
         .await
 }
 
 /// "The homeserver can do it" is how Element Web decides whether to offer it at all.
-pub(super) fn versions(answer: &Answer) -> Finding {
+pub(crate) fn versions(answer: &Answer) -> Finding {
     let check = Check::Versions;
     let response = match answer {
         Err(silence) => return silent(check, silence),

@@ -3,12 +3,12 @@
 
 use http::{StatusCode, header};
 
-use super::seen::{errcode, header, place, silent, status};
-use super::visit::{Hop, MAX_HOPS, Visit};
-use super::{Check, Finding};
-use crate::http::Response;
+use crate::seen::{errcode, header, place, silent, status};
+use crate::visit::{Hop, MAX_HOPS, Visit};
+use crate::{Check, Finding};
+use matrix_qr_device::http::Response;
 
-pub(super) fn check(visit: &Visit) -> Vec<Finding> {
+pub(crate) fn check(visit: &Visit) -> Vec<Finding> {
     let Some(last) = visit.hops.last() else {
         return Vec::new();
     };
@@ -177,6 +177,6 @@ fn session_url(visit: &Visit) -> Finding {
                 "matrix-qr-rendezvous: --public-url https://… as clients reach it. Synapse: public_baseurl: https://….",
             ),
         ),
-        (None, None) => Finding::not_checked(check, super::visit::NO_SESSION),
+        (None, None) => Finding::not_checked(check, crate::visit::NO_SESSION),
     }
 }

@@ -1,4 +1,4 @@
-//! What happens to a client that begins with plain `http`. The one request past [`crate::http`],
+//! What happens to a client that begins with plain `http`. The one request past [`matrix_qr_device::http`],
 //! which refuses plain `http`: a fixed one without a secret, whose answer only says where it was
 //! sent.
 
@@ -9,15 +9,15 @@ use tokio::net::TcpStream;
 use tokio::time::timeout;
 use url::Url;
 
-use super::probe::{Probe, Silence};
-use super::{Check, Finding};
+use crate::probe::{Probe, Silence};
+use crate::{Check, Finding};
 
 const PORT: u16 = 80;
 const PATIENCE: Duration = Duration::from_secs(5);
 /// A status line and a `Location` are within that.
 const ENOUGH: u64 = 8 << 10;
 
-pub(super) async fn check(probe: &Probe<'_>, base: &Url) -> Finding {
+pub(crate) async fn check(probe: &Probe<'_>, base: &Url) -> Finding {
     let check = Check::PlainHttp;
     let usual = base.scheme() == "https" && base.port().is_none();
     let Some(host) = base.host_str().filter(|_| usual) else {
@@ -89,7 +89,7 @@ mod tests {
     use tokio::net::TcpListener;
 
     use super::*;
-    use crate::doctor::Verdict;
+    use crate::Verdict;
 
     async fn found(answer: &'static str) -> Option<Verdict> {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
