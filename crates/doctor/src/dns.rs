@@ -1,12 +1,13 @@
-//! First of all: do the names lead anywhere?
+//! Whether the host names resolve. Without an address there is nothing else to check.
 
 use url::{Host, Url};
 
-use crate::probe::{Probe, Silence};
-use crate::seen::silent;
-use crate::{Check, Finding};
+use crate::check::Check;
+use crate::finding::Finding;
+use crate::probe::{NoResponse, Probe};
+use crate::unanswered::unanswered;
 
-/// Looks up the hosts of these URLs, in this order, up to the first that has no address.
+/// Resolves the hosts of these URLs, in this order, up to the first that has no address.
 pub(crate) async fn check(probe: &Probe<'_>, urls: &[Url]) -> Finding {
     let check = Check::Dns;
     let mut names: Vec<&str> = Vec::new();
@@ -17,14 +18,14 @@ pub(crate) async fn check(probe: &Probe<'_>, urls: &[Url]) -> Finding {
         if names.contains(&name) {
             continue;
         }
-        let look = async { probe.http().look_up(url).await.map_err(Silence::Failed) };
-        if let Err(silence) = probe.until_over(look).await {
-            return silent(check, &silence);
+        let look_up = async { probe.http().look_up(url).await.map_err(NoResponse::Failed) };
+        if let Err(no_response) = probe.until_stopped(look_up).await {
+            return unanswered(check, &no_response);
         }
         names.push(name);
     }
-    if names.is_empty() {
-        return Finding::not_checked(check, "an address was given, which needs no look-up");
+    match names.is_empty() {
+        true => Finding::not_checked(check, "an IP address was given, which needs no lookup"),
+        false => Finding::good(check, names.join(", ")),
     }
-    Finding::good(check, names.join(", "))
 }

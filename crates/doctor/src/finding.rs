@@ -1,212 +1,45 @@
-//! What an examination says.
+//! What came of the checks.
 
-/// One thing that is looked at. In the order in which they are told.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-#[allow(
-    missing_docs,
-    reason = "each is described once, in the table below, which people also see"
-)]
-pub enum Check {
-    Dns,
-    WellKnown,
-    PlainHttp,
-    Versions,
-    OauthMetadata,
-    Issuer,
-    DeviceGrant,
-    Registration,
-    Create,
-    Delegation,
-    SessionUrl,
-    Read,
-    ContentType,
-    ConditionalRead,
-    Write,
-    StaleWrite,
-    PayloadLimit,
-    Delete,
-    Survival,
-    Etag,
-    EtagPerWrite,
-    Compression,
-    Caching,
-    Lifetime,
-    Clock,
-    Preflight,
-    Cors,
-    Newer,
-    Speed,
-    SignIn,
-}
+use crate::check::Check;
 
-/// Its name for scripts, which does not change, and its title for people.
-const ALL: [(Check, &str, &str); 30] = [
-    (Check::Dns, "dns", "the names have addresses"),
-    (
-        Check::WellKnown,
-        "well-known",
-        "the server name leads to the homeserver",
-    ),
-    (Check::PlainHttp, "plain-http", "plain http is turned away"),
-    (
-        Check::Versions,
-        "versions",
-        "the homeserver says that it can",
-    ),
-    (
-        Check::OauthMetadata,
-        "oauth-metadata",
-        "the authorization server is named",
-    ),
-    (
-        Check::Issuer,
-        "issuer",
-        "the authorization server says the same of itself",
-    ),
-    (
-        Check::DeviceGrant,
-        "device-grant",
-        "the device grant is offered",
-    ),
-    (Check::Registration, "registration", "clients can register"),
-    (
-        Check::Create,
-        "rendezvous-create",
-        "a rendezvous session is created",
-    ),
-    (
-        Check::Delegation,
-        "delegation",
-        "the way to the rendezvous server",
-    ),
-    (
-        Check::SessionUrl,
-        "session-url",
-        "the session's URL is usable",
-    ),
-    (Check::Read, "read", "the session is read"),
-    (
-        Check::ContentType,
-        "content-type",
-        "a payload is text/plain",
-    ),
-    (
-        Check::ConditionalRead,
-        "conditional-read",
-        "nothing new is said as 304",
-    ),
-    (Check::Write, "write", "a payload is written and arrives"),
-    (Check::StaleWrite, "stale-write", "a late write is refused"),
-    (
-        Check::PayloadLimit,
-        "payload-limit",
-        "4096 bytes fit, and no more",
-    ),
-    (Check::Delete, "delete", "the session is deleted"),
-    (
-        Check::Survival,
-        "survival",
-        "the session lives as long as it says",
-    ),
-    (
-        Check::Etag,
-        "etag",
-        "the ETag arrives, strong and unchanged",
-    ),
-    (
-        Check::EtagPerWrite,
-        "etag-per-write",
-        "each write has an ETag of its own",
-    ),
-    (
-        Check::Compression,
-        "compression",
-        "compression leaves the ETag alone",
-    ),
-    (
-        Check::Caching,
-        "caching",
-        "nobody keeps or changes an answer",
-    ),
-    (
-        Check::Lifetime,
-        "lifetime",
-        "there is time enough for a person",
-    ),
-    (Check::Clock, "clock", "the servers' clocks are right"),
-    (
-        Check::Preflight,
-        "cors-preflight",
-        "a browser may ask (CORS preflight)",
-    ),
-    (Check::Cors, "cors", "a browser may read the answers (CORS)"),
-    (
-        Check::Newer,
-        "msc4388",
-        "the coming kind of session (MSC4388)",
-    ),
-    (Check::Speed, "speed", "the servers answer within a second"),
-    (
-        Check::SignIn,
-        "sign-in",
-        "the consent page and the new device in the account",
-    ),
-];
-
-impl Check {
-    /// Every check, in order.
-    pub fn all() -> impl Iterator<Item = Self> {
-        ALL.iter().map(|(check, ..)| *check)
-    }
-
-    /// For scripts: it does not change.
-    pub fn name(self) -> &'static str {
-        self.row().1
-    }
-
-    /// For people: what is true when it is good.
-    pub fn title(self) -> &'static str {
-        self.row().2
-    }
-
-    fn row(self) -> (Self, &'static str, &'static str) {
-        ALL.iter()
-            .find(|(check, ..)| *check == self)
-            .copied()
-            .unwrap_or((self, "", ""))
-    }
-}
-
-/// Whether it is right.
+/// The result of one check.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Verdict {
-    /// It is.
+    /// It is right.
     Good,
-    /// It works, not as well as it could.
+    /// It works, but not as well as it could.
     Warning,
     /// It breaks something for users.
     Bad,
-    /// Nobody knows.
+    /// It is unknown.
     NotChecked {
-        /// Why not.
+        /// Why it was not checked.
         because: String,
     },
 }
 
-/// One check, and what came of it. Its texts hold no secret: a session's URL is shown without its
-/// path.
+/// One check and its result. The texts hold no secret: a session's URL is shown without its path.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Finding {
-    /// What was looked at.
+    /// What was checked.
     pub check: Check,
-    /// Whether it is right.
+    /// The result.
     pub verdict: Verdict,
     /// What was seen; it may quote the server, bounded and without control characters.
     pub seen: String,
-    /// What breaks for users; empty when nothing does.
+    /// What breaks for users; empty if nothing does.
     pub effect: String,
-    /// What to change, and where; empty when there is nothing to change.
+    /// What to change, and where; empty if there is nothing to change.
     pub remedy: String,
+}
+
+/// What a person who reads a finding needs to know.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Advice<'a> {
+    /// What breaks for users.
+    pub(crate) effect: &'a str,
+    /// What to change, and where.
+    pub(crate) remedy: &'a str,
 }
 
 impl Finding {
@@ -220,42 +53,40 @@ impl Finding {
         }
     }
 
-    pub(crate) fn warning(check: Check, seen: impl Into<String>, advice: (&str, &str)) -> Self {
+    pub(crate) fn warning(check: Check, seen: impl Into<String>, advice: Advice<'_>) -> Self {
         Self {
             verdict: Verdict::Warning,
             ..Self::bad(check, seen, advice)
         }
     }
 
-    /// `advice`: what breaks for users, and what to change.
-    pub(crate) fn bad(check: Check, seen: impl Into<String>, advice: (&str, &str)) -> Self {
-        let (effect, remedy) = (advice.0.to_owned(), advice.1.to_owned());
+    pub(crate) fn bad(check: Check, seen: impl Into<String>, advice: Advice<'_>) -> Self {
         Self {
             check,
             verdict: Verdict::Bad,
             seen: seen.into(),
-            effect,
-            remedy,
+            effect: advice.effect.to_owned(),
+            remedy: advice.remedy.to_owned(),
         }
     }
 
     pub(crate) fn not_checked(check: Check, because: impl Into<String>) -> Self {
+        let verdict = Verdict::NotChecked {
+            because: because.into(),
+        };
         Self {
-            verdict: Verdict::NotChecked {
-                because: because.into(),
-            },
+            verdict,
             ..Self::good(check, "")
         }
     }
 }
 
-/// Every check once, in order: those that nobody came to were not checked. A name without an
-/// address leaves nothing else to be said.
+/// Puts every check into `findings` once, in order: a check without a finding was not checked, for
+/// the reason `why`. If a host name has no address, there is nothing else to say.
 pub(crate) fn complete(findings: &mut Vec<Finding>, why: Option<&'static str>) {
-    if findings
-        .iter()
-        .any(|finding| finding.check == Check::Dns && finding.verdict == Verdict::Bad)
-    {
+    let is_cause =
+        |finding: &Finding| finding.check == Check::Dns && finding.verdict == Verdict::Bad;
+    if findings.iter().any(is_cause) {
         return;
     }
     let why = why.unwrap_or("there is no homeserver to ask");
@@ -264,35 +95,36 @@ pub(crate) fn complete(findings: &mut Vec<Finding>, why: Option<&'static str>) {
         match found.iter().position(|finding| finding.check == check) {
             Some(place) => found.swap_remove(place),
             None if check == Check::SignIn => {
-                Finding::not_checked(check, "it takes a sign-in to see them")
+                Finding::not_checked(check, "only a sign-in can show them")
             }
             None => Finding::not_checked(check, why),
         }
     }));
 }
 
-/// What an examination found: each [`Check`] once, or only what led to a name without an address.
+/// The result of an examination: each [`Check`] once; or, if a host name has no address, only the
+/// checks that led to it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Report {
-    /// The homeserver as it was named.
+    /// The homeserver as the caller named it.
     pub homeserver: String,
     /// In the order of [`Check::all`].
     pub findings: Vec<Finding>,
-    /// How many rendezvous sessions could not be deleted. They end by themselves, after minutes.
+    /// How many rendezvous sessions could not be deleted. They expire after a few minutes.
     pub left_behind: usize,
 }
 
 impl Report {
-    /// What came of one check.
+    /// The result of one check.
     pub fn of(&self, check: Check) -> Option<&Finding> {
         self.findings.iter().find(|finding| finding.check == check)
     }
 
-    /// How many checks have a verdict like this.
-    pub fn count(&self, verdict: impl Fn(&Verdict) -> bool) -> usize {
+    /// How many findings have such a verdict.
+    pub fn count(&self, has_verdict: impl Fn(&Verdict) -> bool) -> usize {
         self.findings
             .iter()
-            .filter(|finding| verdict(&finding.verdict))
+            .filter(|finding| has_verdict(&finding.verdict))
             .count()
     }
 }
@@ -301,16 +133,6 @@ impl Report {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
-
-    #[test]
-    fn each_check_has_one_row() {
-        for check in Check::all() {
-            let same = ALL
-                .iter()
-                .filter(|row| row.0 == check || row.1 == check.name());
-            assert_eq!(same.count(), 1, "{check:?}");
-        }
-    }
 
     #[test]
     fn a_report_has_every_check_once_and_in_order() {
@@ -325,13 +147,10 @@ mod tests {
                 .map(|finding| finding.check)
                 .eq(Check::all())
         );
-        assert_eq!(
-            findings
-                .iter()
-                .filter(|finding| finding.verdict == Verdict::Good)
-                .count(),
-            2
-        );
+        let good = findings
+            .iter()
+            .filter(|finding| finding.verdict == Verdict::Good);
+        assert_eq!(good.count(), 2);
         let because = "interrupted".to_owned();
         assert_eq!(
             findings.first().unwrap().verdict,

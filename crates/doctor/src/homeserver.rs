@@ -1,19 +1,25 @@
-//! The way from a server name to the homeserver, and what the homeserver says of itself.
+//! The way from a server name to the homeserver, and what the homeserver announces.
 
 use http::header;
+use matrix_qr_device::discovery::{self, DiscoveryError, join, well_known_url};
 use matrix_qr_protocol::homeserver::{Homeserver, HomeserverKind};
 use serde_json::Value;
 use url::Url;
 
-use crate::browser::origin_fault;
-use crate::probe::{Answer, Probe, Question, Silence};
-use crate::seen::{header, json, place, silent, status};
-use crate::{Check, Finding, Verdict, dns};
-use matrix_qr_device::discovery::{self, DiscoveryError, join, well_known_url};
+use crate::check::Check;
+use crate::cors::origin_fault;
+use crate::dns;
+use crate::finding::{Advice, Finding, Verdict};
+use crate::probe::{NoResponse, Probe, ProbeRequest, ProbeResult};
+use crate::response::{header_text, json, origin, status_text};
+use crate::unanswered::unanswered;
 
 const FEATURE: &str = "org.matrix.msc4108";
 
-/// The base URL, and what is to be said of the way there.
+/// As many redirects of `.well-known` as clients follow.
+const MAX_REDIRECTS: usize = 3;
+
+/// The base URL if there is one, and the findings on the way to it.
 pub(crate) async fn find(probe: &Probe<'_>, named: &Homeserver) -> (Option<Url>, Vec<Finding>) {
     let mut urls: Vec<Url> = discovery::first_url(probe.policy(), named)
         .into_iter()
@@ -35,102 +41,103 @@ pub(crate) async fn find(probe: &Probe<'_>, named: &Homeserver) -> (Option<Url>,
 async fn resolve(probe: &Probe<'_>, named: &Homeserver) -> (Option<Url>, Finding) {
     let (http, check) = (probe.http(), Check::WellKnown);
     let resolved = async { Ok(discovery::resolve(http, named).await) };
-    match (probe.until_over(resolved).await, named.kind()) {
-        (Err(silence), _) => (None, silent(check, &silence)),
-        (Ok(Err(DiscoveryError::Http(error))), _) => (None, silent(check, &Silence::Failed(error))),
-        (Ok(Err(error)), _) => (None, lost(&error)),
+    match (probe.until_stopped(resolved).await, named.kind()) {
+        (Err(no_response), _) => (None, unanswered(check, &no_response)),
+        (Ok(Err(DiscoveryError::Http(error))), _) => {
+            (None, unanswered(check, &NoResponse::Failed(error)))
+        }
+        (Ok(Err(error)), _) => (None, not_found(&error)),
         (Ok(Ok(base)), HomeserverKind::BaseUrl(_)) => (
             Some(base),
-            Finding::not_checked(check, "a base URL was given, which needs no look-up"),
+            Finding::not_checked(check, "a base URL was given, which needs no lookup"),
         ),
         (Ok(Ok(base)), HomeserverKind::ServerName(name)) => {
-            let finding = well_known(&ask_well_known(probe, name).await, &base);
+            let finding = well_known(&request_well_known(probe, name).await, &base);
             (Some(base), finding)
         }
     }
 }
 
-fn lost(error: &DiscoveryError) -> Finding {
+fn not_found(error: &DiscoveryError) -> Finding {
     let text = error.to_string();
     let what = text.split("; ").next().unwrap_or_default();
     Finding::bad(
         Check::WellKnown,
         what,
-        (
-            "Who types the server name, and apps that are sent it, do not find the homeserver.",
-            "Serve {\"m.homeserver\":{\"base_url\":\"https://…\"}} as JSON at /.well-known/matrix/client of the server name itself. \
-             Synapse does so with serve_client_wellknown, where it answers for that name; otherwise nginx: location = \
-             /.well-known/matrix/client { default_type application/json; return 200 '…'; }, Caddy: respond /.well-known/matrix/client.",
-        ),
+        Advice {
+            effect: "People who type the server name, and apps that receive it, do not find the \
+                homeserver.",
+            remedy: "Serve {\"m.homeserver\":{\"base_url\":\"https://…\"}} as JSON at \
+                /.well-known/matrix/client of the server name itself. Synapse does so with \
+                serve_client_wellknown, if it serves that name; otherwise nginx: location = \
+                /.well-known/matrix/client { default_type application/json; return 200 '…'; }, \
+                Caddy: respond /.well-known/matrix/client.",
+        },
     )
 }
 
-/// The document as a browser gets it: through at most as many redirects as clients follow.
-async fn ask_well_known(probe: &Probe<'_>, name: &str) -> Vec<Answer> {
-    let mut answers = Vec::new();
+/// The document as a browser gets it: its redirects, and the response at their end.
+async fn request_well_known(probe: &Probe<'_>, name: &str) -> Vec<ProbeResult> {
+    let mut results = Vec::new();
     let mut next = well_known_url(probe.policy(), name);
-    while let Some(url) = next.take().filter(|_| answers.len() < 4) {
-        let answer = probe.ask(Question::get(&url)).await;
-        let moved = answer
+    while let Some(url) = next.take().filter(|_| results.len() <= MAX_REDIRECTS) {
+        let result = probe.send(ProbeRequest::get(&url)).await;
+        let redirect = result
             .as_ref()
             .ok()
-            .filter(|answer| answer.status().is_redirection());
-        next = moved.and_then(|answer| url.join(&header(answer, &header::LOCATION)?).ok());
-        answers.push(answer);
+            .filter(|response| response.status().is_redirection());
+        let location = redirect.and_then(|response| header_text(response, &header::LOCATION));
+        next = location.and_then(|location| url.join(&location).ok());
+        results.push(result);
     }
-    answers
+    results
 }
 
-fn well_known(answers: &[Answer], base: &Url) -> Finding {
+fn well_known(results: &[ProbeResult], base: &Url) -> Finding {
     let check = Check::WellKnown;
-    let seen = format!("it leads to {}", place(base));
-    match answers
-        .iter()
-        .filter_map(|answer| answer.as_ref().ok())
-        .find_map(origin_fault)
-    {
+    let seen = format!("it leads to {}", origin(base));
+    match results.iter().flatten().find_map(origin_fault) {
         None => Finding::good(check, seen),
         Some(fault) => Finding::bad(
             check,
             format!("{seen}, but {fault}"),
-            (
-                "Element Web and other web clients may not read it.",
-                "nginx: add_header Access-Control-Allow-Origin * always; in the location of /.well-known/matrix/client. Caddy: \
-                 header /.well-known/matrix/* Access-Control-Allow-Origin *. Exactly once.",
-            ),
+            Advice {
+                effect: "Element Web and other web clients may not read it.",
+                remedy: "nginx: add_header Access-Control-Allow-Origin * always; in the location \
+                    of /.well-known/matrix/client. Caddy: header /.well-known/matrix/* \
+                    Access-Control-Allow-Origin *. Exactly once.",
+            },
         ),
     }
 }
 
-pub(crate) async fn ask_versions(probe: &Probe<'_>, base: &Url) -> Answer {
+pub(crate) async fn request_versions(probe: &Probe<'_>, base: &Url) -> ProbeResult {
     probe
-        .ask(Question::get(&join(base, "/_matrix/client/versions")))
+        .send(ProbeRequest::get(&join(base, "/_matrix/client/versions")))
         .await
 }
 
-/// "The homeserver can do it" is how Element Web decides whether to offer it at all.
-pub(crate) fn versions(answer: &Answer) -> Finding {
+/// By this feature, Element Web decides whether to offer a QR code.
+pub(crate) fn versions(result: &ProbeResult) -> Finding {
     let check = Check::Versions;
-    let response = match answer {
-        Err(silence) => return silent(check, silence),
+    let response = match result {
+        Err(no_response) => return unanswered(check, no_response),
         Ok(response) => response,
     };
-    let document =
-        json(response).filter(|document| document.get("versions").is_some_and(Value::is_array));
-    let Some(document) = document.filter(|_| response.status() == 200) else {
-        return Finding::bad(
-            check,
-            format!("no list of versions: {}", status(response)),
-            NOT_MATRIX,
-        );
+    let document = json(response).filter(|_| response.status() == 200);
+    let lists_versions = |document: &Value| document.get("versions").is_some_and(Value::is_array);
+    let Some(document) = document.filter(lists_versions) else {
+        let seen = format!("no list of versions: {}", status_text(response));
+        return Finding::bad(check, seen, NOT_MATRIX);
     };
     if let Some(fault) = origin_fault(response) {
         return Finding::bad(check, fault, NO_CORS);
     }
-    let feature = document
-        .get("unstable_features")
-        .and_then(|features| features.get(FEATURE));
-    if feature.and_then(Value::as_bool) == Some(true) {
+    let features = document.get("unstable_features");
+    let feature = features
+        .and_then(|features| features.get(FEATURE))
+        .and_then(Value::as_bool);
+    if feature == Some(true) {
         Finding::good(check, format!("{FEATURE} is among its features"))
     } else {
         Finding::bad(
@@ -141,20 +148,22 @@ pub(crate) fn versions(answer: &Answer) -> Finding {
     }
 }
 
-const NOT_MATRIX: (&str, &str) = (
-    "No client works: there is no homeserver at this address.",
-    "Send /_matrix (and /_synapse/client) to the homeserver. nginx: location ~ ^(/_matrix|/_synapse/client) { proxy_pass \
-     http://127.0.0.1:8008; }. Caddy: reverse_proxy /_matrix/* 127.0.0.1:8008.",
-);
+const NOT_MATRIX: Advice<'_> = Advice {
+    effect: "No client works: there is no homeserver at this URL.",
+    remedy: "Pass /_matrix (and /_synapse/client) on to the homeserver. nginx: location ~ \
+        ^(/_matrix|/_synapse/client) { proxy_pass http://127.0.0.1:8008; }. Caddy: reverse_proxy \
+        /_matrix/* 127.0.0.1:8008.",
+};
 
-const NO_CORS: (&str, &str) = (
-    "Web clients may not read what the homeserver answers.",
-    "Synapse sends the CORS headers itself: let its proxy neither remove them (nginx: proxy_hide_header) nor add them again \
-     (nginx: add_header).",
-);
+const NO_CORS: Advice<'_> = Advice {
+    effect: "Web clients may not read the homeserver's responses.",
+    remedy: "Synapse sends the CORS headers itself: let its proxy neither remove them (nginx: \
+        proxy_hide_header) nor add them again (nginx: add_header).",
+};
 
-const NO_FEATURE: (&str, &str) = (
-    "Element Web offers no QR code.",
-    "Synapse: experimental_features: msc4108_delegation_endpoint: \"https://rendezvous.example.org/\" (or msc4108_enabled: \
-     true); either needs matrix_authentication_service to be enabled. Then restart it.",
-);
+const NO_FEATURE: Advice<'_> = Advice {
+    effect: "Element Web offers no QR code.",
+    remedy: "Synapse: experimental_features: msc4108_delegation_endpoint: \
+        \"https://rendezvous.example.org/\" (or msc4108_enabled: true); either needs \
+        matrix_authentication_service to be enabled. Then restart it.",
+};

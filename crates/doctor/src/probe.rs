@@ -1,8 +1,8 @@
-//! The requests of an examination: bounded one by one and together, ended by the person, and
-//! cleaned up after.
+//! Sends the requests of an examination. Each one and all together are bounded in time, the caller
+//! can stop them, and the sessions that they create are deleted at the end.
 
 use std::sync::{Mutex, PoisonError};
-use std::time::{Duration, Instant as Watch};
+use std::time::{self, Duration};
 
 use http::{HeaderName, Method, header};
 use matrix_qr_protocol::rendezvous;
@@ -14,41 +14,46 @@ use url::Url;
 
 use matrix_qr_device::http::{Bounds, Http, HttpError, Policy, Request, Response};
 
-/// Where a web client might be: somewhere else. The name can never exist (RFC 2606).
+/// The origin of a web client on another host. The name can never exist (RFC 2606).
 pub(crate) const ORIGIN: &str = "https://matrix-qr.invalid";
 
-const ONE: Bounds = Bounds {
+/// What is written into sessions: not empty, and easy to recognise.
+pub(crate) const TEST_PAYLOAD: &[u8] = b"matrix-qr doctor was here";
+
+/// For one request.
+const BOUNDS: Bounds = Bounds {
     bytes: 256 << 10,
     time: Duration::from_secs(10),
 };
-const ALL: Duration = Duration::from_secs(100);
-const FAREWELL: Duration = Duration::from_secs(10);
+/// For all requests together.
+const LONGEST: Duration = Duration::from_secs(100);
+/// For the deletion of each session that is left at the end.
+const CLEAN_UP: Duration = Duration::from_secs(10);
 
-const GIVEN_UP: &str = "it was interrupted";
-const TOO_LONG: &str = "the examination's time was up";
+const INTERRUPTED: &str = "the examination was interrupted";
+const TIME_IS_UP: &str = "the examination took too long";
 
-/// Why there is no answer.
+/// Why there is no response.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Silence {
-    /// Nobody was asked.
-    Over(&'static str),
-    /// The server could not be asked, or did not answer.
+pub(crate) enum NoResponse {
+    /// The examination was stopped before the response, for this reason.
+    Stopped(&'static str),
+    /// The request could not be sent, or the server did not respond.
     Failed(HttpError),
 }
 
-/// What came of a request.
-pub(crate) type Answer = Result<Response, Silence>;
+pub(crate) type ProbeResult = Result<Response, NoResponse>;
 
 /// A request as a web client would send it.
 #[derive(Debug, Clone)]
-pub(crate) struct Question {
+pub(crate) struct ProbeRequest {
     method: Method,
     url: Url,
     headers: Vec<(HeaderName, String)>,
     body: Vec<u8>,
 }
 
-impl Question {
+impl ProbeRequest {
     pub(crate) fn new(method: Method, url: &Url) -> Self {
         let headers = vec![(header::ORIGIN, ORIGIN.to_owned())];
         Self {
@@ -59,42 +64,42 @@ impl Question {
         }
     }
 
-    /// A request of the rendezvous API.
-    pub(crate) fn of(request: rendezvous::Request) -> Self {
+    /// A request of the rendezvous API, with the origin of a web client.
+    pub(crate) fn rendezvous(request: rendezvous::Request) -> Self {
         let rendezvous::Request {
             method,
             url,
             headers,
             body,
         } = request;
-        // The names of the API's own methods and headers are always ones.
+        // The names of the API's own methods and headers are always valid.
         let method = Method::from_bytes(method.as_str().as_bytes()).unwrap_or_default();
         let named = |(name, value): (&str, String)| Some((HeaderName::try_from(name).ok()?, value));
-        let mut question = Self {
+        let mut request = Self {
             body,
             ..Self::new(method, &url)
         };
-        question
+        request
             .headers
             .extend(headers.into_iter().filter_map(named));
-        question
+        request
     }
 
     pub(crate) fn get(url: &Url) -> Self {
         Self::new(Method::GET, url)
     }
 
-    pub(crate) fn with(mut self, name: HeaderName, value: &str) -> Self {
+    pub(crate) fn with_header(mut self, name: HeaderName, value: &str) -> Self {
         self.headers.push((name, value.to_owned()));
         self
     }
 
-    pub(crate) fn body(mut self, content_type: &str, body: impl Into<Vec<u8>>) -> Self {
+    pub(crate) fn with_body(mut self, content_type: &str, body: impl Into<Vec<u8>>) -> Self {
         self.body = body.into();
-        self.with(header::CONTENT_TYPE, content_type)
+        self.with_header(header::CONTENT_TYPE, content_type)
     }
 
-    fn request(self) -> Result<Request, HttpError> {
+    fn into_http(self) -> Result<Request, HttpError> {
         let builder = http::Request::builder()
             .method(self.method)
             .uri(self.url.as_str());
@@ -108,32 +113,32 @@ impl Question {
     }
 }
 
-/// Asks, until the person gives up or the time is up.
+/// Sends requests until the caller stops it or the time is up.
 pub(crate) struct Probe<'a> {
     http: &'a Http,
     stop: watch::Receiver<bool>,
     deadline: Instant,
-    clock: &'a (dyn Fn() -> Watch + Sync),
-    /// How long each answer took, and whose it was.
+    clock: &'a (dyn Fn() -> time::Instant + Sync),
+    /// How long each response took, by the URL of its request.
     times: Mutex<Vec<(Url, Duration)>>,
-    /// Sessions that exist because of us.
-    litter: Mutex<Vec<Url>>,
+    /// The sessions that exist because of us.
+    sessions: Mutex<Vec<Url>>,
 }
 
 impl<'a> Probe<'a> {
     pub(crate) fn new(
         http: &'a Http,
-        clock: &'a (dyn Fn() -> Watch + Sync),
+        clock: &'a (dyn Fn() -> time::Instant + Sync),
         stop: watch::Receiver<bool>,
     ) -> Self {
-        let (times, litter) = Default::default();
+        let (times, sessions) = Default::default();
         Self {
             http,
             stop,
-            deadline: Instant::now() + ALL,
+            deadline: Instant::now() + LONGEST,
             clock,
             times,
-            litter,
+            sessions,
         }
     }
 
@@ -145,59 +150,60 @@ impl<'a> Probe<'a> {
         self.http.policy()
     }
 
-    /// Why nothing more is asked.
-    pub(crate) fn why_over(&self) -> Option<&'static str> {
+    /// Why no more requests are sent.
+    pub(crate) fn why_stopped(&self) -> Option<&'static str> {
         let late = Instant::now() >= self.deadline;
         self.stop
             .borrow()
-            .then_some(GIVEN_UP)
-            .or(late.then_some(TOO_LONG))
+            .then_some(INTERRUPTED)
+            .or(late.then_some(TIME_IS_UP))
     }
 
-    pub(crate) async fn ask(&self, question: Question) -> Answer {
-        self.until_over(self.exchange(question)).await
+    pub(crate) async fn send(&self, request: ProbeRequest) -> ProbeResult {
+        self.until_stopped(self.exchange(request)).await
     }
 
-    /// One that makes something which must be cleaned up: once begun it is waited for.
-    pub(crate) async fn ask_to_create(&self, question: Question) -> Answer {
-        match self.why_over() {
-            Some(why) => Err(Silence::Over(why)),
-            None => self.exchange(question).await,
+    /// Sends a request that creates something which must be deleted: once sent, its response is
+    /// awaited.
+    pub(crate) async fn send_create(&self, request: ProbeRequest) -> ProbeResult {
+        match self.why_stopped() {
+            Some(why) => Err(NoResponse::Stopped(why)),
+            None => self.exchange(request).await,
         }
     }
 
-    /// Any other work, within the same limits.
-    pub(crate) async fn until_over<T>(
+    /// Does any other work within the same limits.
+    pub(crate) async fn until_stopped<T>(
         &self,
-        work: impl Future<Output = Result<T, Silence>>,
-    ) -> Result<T, Silence> {
+        work: impl Future<Output = Result<T, NoResponse>>,
+    ) -> Result<T, NoResponse> {
         let mut stop = self.stop.clone();
         tokio::select! {
             biased;
-            _ = stop.wait_for(|stop| *stop) => Err(Silence::Over(GIVEN_UP)),
-            () = tokio::time::sleep_until(self.deadline) => Err(Silence::Over(TOO_LONG)),
+            _ = stop.wait_for(|stop| *stop) => Err(NoResponse::Stopped(INTERRUPTED)),
+            () = tokio::time::sleep_until(self.deadline) => Err(NoResponse::Stopped(TIME_IS_UP)),
             outcome = work => outcome,
         }
     }
 
-    async fn exchange(&self, question: Question) -> Answer {
-        let server = question.url.clone();
-        let request = question.request().map_err(Silence::Failed)?;
-        let asked = (self.clock)();
-        let answer = self
+    async fn exchange(&self, request: ProbeRequest) -> ProbeResult {
+        let url = request.url.clone();
+        let request = request.into_http().map_err(NoResponse::Failed)?;
+        let sent_at = (self.clock)();
+        let response = self
             .http
-            .send_within(request, ONE)
+            .send_within(request, BOUNDS)
             .await
-            .map_err(Silence::Failed)?;
-        let took = (self.clock)().saturating_duration_since(asked);
+            .map_err(NoResponse::Failed)?;
+        let took = (self.clock)().saturating_duration_since(sent_at);
         self.times
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
-            .push((server, took));
-        Ok(answer)
+            .push((url, took));
+        Ok(response)
     }
 
-    /// How long each answer took so far, and whose it was.
+    /// How long each response took so far, by the URL of its request.
     pub(crate) fn times(&self) -> Vec<(Url, Duration)> {
         self.times
             .lock()
@@ -205,35 +211,35 @@ impl<'a> Probe<'a> {
             .clone()
     }
 
-    /// This session is ours to delete.
-    pub(crate) fn owns(&self, session: &Url) {
-        self.litter().push(session.clone());
+    /// This session must be deleted at the end.
+    pub(crate) fn created(&self, session: &Url) {
+        self.sessions().push(session.clone());
     }
 
-    /// This one is gone.
-    pub(crate) fn disowns(&self, session: &Url) {
-        self.litter().retain(|url| url != session);
+    /// This session no longer exists.
+    pub(crate) fn deleted(&self, session: &Url) {
+        self.sessions().retain(|url| url != session);
     }
 
-    /// Deletes what is left, whoever has given up. How many stay.
+    /// Deletes the sessions that are left, even if the caller has stopped the examination. Returns
+    /// how many could not be deleted.
     pub(crate) async fn clean_up(&self) -> usize {
-        let litter = std::mem::take(&mut *self.litter());
-        let mut left = 0;
-        for session in &litter {
-            let answer = timeout(
-                FAREWELL,
-                self.exchange(Question::new(Method::DELETE, session)),
-            )
-            .await;
-            let gone = matches!(&answer, Ok(Ok(answer)) if answer.status().is_success() || answer.status() == 404);
-            left += usize::from(!gone);
+        let sessions = std::mem::take(&mut *self.sessions());
+        let mut left_behind = 0;
+        for session in &sessions {
+            let deletion = self.exchange(ProbeRequest::new(Method::DELETE, session));
+            let deleted = matches!(
+                timeout(CLEAN_UP, deletion).await,
+                Ok(Ok(response)) if response.status().is_success() || response.status() == 404
+            );
+            left_behind += usize::from(!deleted);
         }
-        left
+        left_behind
     }
 
-    /// Whole after a panic elsewhere: every change is one call.
-    fn litter(&self) -> std::sync::MutexGuard<'_, Vec<Url>> {
-        self.litter.lock().unwrap_or_else(PoisonError::into_inner)
+    /// A panic elsewhere leaves it whole: every change is one call.
+    fn sessions(&self) -> std::sync::MutexGuard<'_, Vec<Url>> {
+        self.sessions.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -243,41 +249,47 @@ mod tests {
     use super::*;
 
     #[tokio::test(start_paused = true)]
-    async fn whatever_is_done_ends_with_the_time() {
+    async fn all_work_ends_when_the_time_is_up() {
         let http = Http::new(Policy::HttpsOnly).unwrap();
         let (_stop, stopped) = watch::channel(false);
-        let never = std::future::pending::<Result<(), Silence>>();
+        let never = std::future::pending::<Result<(), NoResponse>>();
         assert_eq!(
-            Probe::new(&http, &Watch::now, stopped)
-                .until_over(never)
+            Probe::new(&http, &time::Instant::now, stopped)
+                .until_stopped(never)
                 .await,
-            Err(Silence::Over(TOO_LONG))
+            Err(NoResponse::Stopped(TIME_IS_UP))
         );
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_mute_server_takes_a_bounded_time_for_each_question_and_for_all() {
-        // It takes connections, and never answers.
+    async fn a_silent_server_takes_a_bounded_time_for_each_request_and_for_all() {
+        // It accepts connections and never responds.
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = Url::parse(&format!("http://{}/", listener.local_addr().unwrap())).unwrap();
         let http = Http::new(Policy::HttpsOrLoopback).unwrap();
         let (_stop, stopped) = watch::channel(false);
-        let probe = Probe::new(&http, &Watch::now, stopped);
-        let mut asked = 0;
-        while probe.why_over().is_none() {
-            let answer = probe.ask(Question::get(&url)).await;
+        let probe = Probe::new(&http, &time::Instant::now, stopped);
+        let mut sent = 0;
+        while probe.why_stopped().is_none() {
+            let result = probe.send(ProbeRequest::get(&url)).await;
             assert!(
-                matches!(answer, Err(Silence::Failed(_) | Silence::Over(TOO_LONG))),
-                "{answer:?}"
+                matches!(
+                    result,
+                    Err(NoResponse::Failed(_) | NoResponse::Stopped(TIME_IS_UP))
+                ),
+                "{result:?}"
             );
-            asked += 1;
+            sent += 1;
         }
-        assert!((2..=20).contains(&asked), "{asked}");
+        assert!((2..=20).contains(&sent), "{sent}");
         assert_eq!(
-            probe.ask_to_create(Question::get(&url)).await.unwrap_err(),
-            Silence::Over(TOO_LONG)
+            probe
+                .send_create(ProbeRequest::get(&url))
+                .await
+                .unwrap_err(),
+            NoResponse::Stopped(TIME_IS_UP)
         );
-        probe.owns(&url);
+        probe.created(&url);
         assert_eq!(probe.clean_up().await, 1);
     }
 }

@@ -1,62 +1,65 @@
-//! How long the servers take. A sign-in asks them some twenty times, one after the other.
+//! How long the servers take to respond. A sign-in sends them about twenty requests, one after the
+//! other.
 
 use std::time::Duration;
 
 use url::Url;
 
-use crate::seen::place;
-use crate::{Check, Finding};
+use crate::check::Check;
+use crate::finding::{Advice, Finding};
+use crate::response::origin;
 
 const SLOW: Duration = Duration::from_secs(1);
 
-/// Of each server's answers, half came sooner: one that was late for itself says nothing.
+/// Compares the median of each server: a single late response says nothing.
 pub(crate) fn check(times: &[(Url, Duration)]) -> Finding {
     let check = Check::Speed;
-    let mut servers: Vec<String> = times.iter().map(|(server, _)| place(server)).collect();
+    let mut servers: Vec<String> = times.iter().map(|(url, _)| origin(url)).collect();
     servers.sort();
     servers.dedup();
-    let usual: Vec<_> = servers
+    let medians: Vec<_> = servers
         .into_iter()
-        .map(|server| (usual(times, &server), server))
+        .map(|server| (median(times, &server), server))
         .collect();
-    let told =
-        |(time, server): &(Duration, String)| format!("{server} takes {} ms", time.as_millis());
-    let slow: Vec<String> = usual
+    let text =
+        |(median, server): &(Duration, String)| format!("{server} takes {} ms", median.as_millis());
+    let slow: Vec<_> = medians
         .iter()
-        .filter(|(time, _)| *time > SLOW)
-        .map(told)
+        .filter(|(median, _)| *median > SLOW)
+        .map(text)
         .collect();
-    if usual.is_empty() {
-        Finding::not_checked(check, "no server answered")
+    if medians.is_empty() {
+        Finding::not_checked(check, "no server responded")
     } else if slow.is_empty() {
-        Finding::good(check, usual.iter().map(told).collect::<Vec<_>>().join(", "))
+        Finding::good(
+            check,
+            medians.iter().map(text).collect::<Vec<_>>().join(", "),
+        )
     } else {
         Finding::warning(check, slow.join(", "), TOO_SLOW)
     }
 }
 
-fn usual(times: &[(Url, Duration)], server: &str) -> Duration {
-    let mut times: Vec<_> = times
-        .iter()
-        .filter(|(url, _)| place(url) == server)
-        .map(|(_, time)| *time)
-        .collect();
+fn median(times: &[(Url, Duration)], server: &str) -> Duration {
+    let of_server = times.iter().filter(|(url, _)| origin(url) == server);
+    let mut times: Vec<_> = of_server.map(|(_, time)| *time).collect();
     times.sort();
     times.get(times.len() / 2).copied().unwrap_or_default()
 }
 
-const TOO_SLOW: (&str, &str) = (
-    "People wait half a minute and more for a sign-in, and some run out of its time.",
-    "Look at that server's load, its database and its proxy. It may also be the way there: examine it from another network.",
-);
+const TOO_SLOW: Advice<'_> = Advice {
+    effect: "A sign-in takes half a minute or more, and some run out of time.",
+    remedy: "Check that server's load, its database and its proxy. The network may also be slow: \
+        examine it from another one.",
+};
 
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
-    use crate::Verdict;
+    use crate::finding::Verdict;
 
-    fn verdict(times: &[(&str, u64)]) -> Finding {
+    fn finding(times: &[(&str, u64)]) -> Finding {
         let times: Vec<_> = times
             .iter()
             .map(|(host, ms)| {
@@ -71,8 +74,8 @@ mod tests {
 
     #[test]
     fn a_server_is_slow_when_most_of_its_answers_are() {
-        assert!(matches!(verdict(&[]).verdict, Verdict::NotChecked { .. }));
-        let good = verdict(&[
+        assert!(matches!(finding(&[]).verdict, Verdict::NotChecked { .. }));
+        let good = finding(&[
             ("a.example", 3),
             ("b.example", 900),
             ("a.example", 5),
@@ -86,10 +89,10 @@ mod tests {
             )
         );
         assert_eq!(
-            verdict(&[("a.example", 2), ("a.example", 9000), ("a.example", 3)]).verdict,
+            finding(&[("a.example", 2), ("a.example", 9000), ("a.example", 3)]).verdict,
             Verdict::Good
         );
-        let slow = verdict(&[
+        let slow = finding(&[
             ("a.example", 2),
             ("b.example", 1001),
             ("b.example", 1700),

@@ -1,128 +1,158 @@
-//! How long a session lives, and by whose clock.
+//! How long a session lives, and whether the servers' clocks are right.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use http::{HeaderName, header};
-
-use crate::probe::Answer;
-use crate::seen::header;
-use crate::visit::{NO_SESSION, Visit};
-use crate::{Check, Finding};
 use matrix_qr_device::http::Response;
 
-/// Below this hardly anybody gets through; below the other one those with a second factor do not.
-const TOO_SHORT: i64 = 60;
-const SHORT: i64 = 120;
-/// HTTP's dates are whole seconds, and two of them are compared.
-const ROUNDING: i64 = 2;
-/// More than a slow answer explains.
-const SKEW: i64 = 60;
+use crate::check::Check;
+use crate::finding::{Advice, Finding};
+use crate::probe::ProbeResult;
+use crate::response::{header_text, status_text};
+use crate::transcript::{NO_SESSION, Transcript};
 
-pub(crate) fn check(versions: &Answer, visit: &Visit) -> Vec<Finding> {
-    vec![lifetime(visit), clock(versions, visit)]
+/// In seconds. Below this, hardly anybody signs in.
+const TOO_SHORT: i64 = 60;
+/// In seconds. Below this, people with a second factor do not sign in.
+const SHORT: i64 = 120;
+/// In seconds. HTTP's dates are whole seconds, and two of them are compared.
+const ROUNDING: i64 = 2;
+/// In seconds. More than a slow response explains.
+const MAX_SKEW: i64 = 60;
+
+pub(crate) fn check(versions: &ProbeResult, transcript: &Transcript) -> Vec<Finding> {
+    vec![
+        lifetime(transcript),
+        survival(transcript),
+        clock(versions, transcript),
+    ]
 }
 
-/// "Common HTTP response headers": Expires, in relation to the Date of the same answer.
-fn lifetime(visit: &Visit) -> Finding {
+/// "Common HTTP response headers": Expires, relative to the Date of the same response.
+fn lifetime(transcript: &Transcript) -> Finding {
     let check = Check::Lifetime;
-    let Some(created) = visit.created() else {
+    let Some(created) = transcript.created() else {
         return Finding::not_checked(check, NO_SESSION);
     };
-    let answers = [&visit.read, &visit.unchanged]
+    let reads = [&transcript.read, &transcript.unchanged]
         .into_iter()
         .flatten()
-        .filter_map(|answer| answer.as_ref().ok());
-    let answers: Vec<_> = answers
-        .filter(|answer| answer.status().is_success() || answer.status() == 304)
-        .collect();
-    let expires = |answer: &&&Response| seconds(answer, &header::EXPIRES).is_some();
-    if let Some(without) = std::iter::once(&created)
-        .chain(&answers)
-        .find(|answer| !expires(answer))
-    {
-        let found = header(without, &header::EXPIRES).unwrap_or_else(|| "missing".to_owned());
-        return Finding::bad(
-            check,
-            format!("Expires is {found} in a {}", without.status().as_u16()),
-            NO_EXPIRES,
-        );
+        .flatten();
+    let reads = reads.filter(|read| read.status().is_success() || read.status() == 304);
+    let mut responses = std::iter::once(created).chain(reads);
+    let has_no_expiry = |response: &&Response| seconds(response, &header::EXPIRES).is_none();
+    if let Some(response) = responses.find(has_no_expiry) {
+        let value = header_text(response, &header::EXPIRES).unwrap_or_else(|| "missing".to_owned());
+        let seen = format!("Expires is {value} in a {}", response.status().as_u16());
+        return Finding::bad(check, seen, NO_EXPIRES);
     }
-    let Some((expires, date)) =
-        seconds(created, &header::EXPIRES).zip(seconds(created, &header::DATE))
-    else {
+    let expires = seconds(created, &header::EXPIRES);
+    let Some((expires, date)) = expires.zip(seconds(created, &header::DATE)) else {
         return Finding::warning(check, "there is no Date to compare Expires with", NO_DATE);
     };
     match expires - date {
-        left if left <= 0 => Finding::bad(
-            check,
-            format!("it has expired {} s before its Date", -left),
-            AGAINST_DATE,
-        ),
+        left if left <= 0 => {
+            let seen = format!("Expires is {} s before the Date", -left);
+            Finding::bad(check, seen, EXPIRES_BEFORE_DATE)
+        }
         left if left + ROUNDING < TOO_SHORT => Finding::bad(check, format!("{left} s"), LONGER),
         left if left + ROUNDING < SHORT => Finding::warning(check, format!("{left} s"), LONGER),
         left => Finding::good(check, format!("{left} s")),
     }
 }
 
-const NO_EXPIRES: (&str, &str) = (
-    "Element X refuses the answer, and Element Web ends the sign-in at once.",
-    "Let the rendezvous server's Expires through. nginx: expires off; and no proxy_hide_header Expires in this location.",
-);
+const NO_EXPIRES: Advice<'_> = Advice {
+    effect: "Element X refuses the response, and Element Web ends the sign-in at once.",
+    remedy: "Pass the rendezvous server's Expires on. nginx: expires off; and no proxy_hide_header \
+        Expires in this location.",
+};
 
-const NO_DATE: (&str, &str) = (
-    "Clients count by their own clock: where that is wrong, sessions end too early or too late.",
-    "Let the rendezvous server's Date through (nginx: proxy_pass_header Date;).",
-);
+const NO_DATE: Advice<'_> = Advice {
+    effect: "Clients go by their own clocks: if such a clock is wrong, sessions end too early or \
+        too late.",
+    remedy: "Pass the rendezvous server's Date on (nginx: proxy_pass_header Date;).",
+};
 
-const AGAINST_DATE: (&str, &str) = (
-    "Devices take the QR code for expired as soon as it is there.",
-    "The Date and the Expires are of different clocks: set both machines' clocks by NTP, and let the rendezvous server's own Date through \
-     (nginx replaces it, unless: proxy_pass_header Date;). nginx: expires off; in this location.",
-);
+const EXPIRES_BEFORE_DATE: Advice<'_> = Advice {
+    effect: "Devices regard the QR code as expired as soon as they show it.",
+    remedy: "Date and Expires come from different clocks: set both machines' clocks by NTP, and \
+        pass the rendezvous server's own Date on (nginx replaces it, unless: proxy_pass_header \
+        Date;). nginx: expires off; in this location.",
+};
 
-const LONGER: (&str, &str) = (
-    "A person who must find the other device, sign in to the consent page and confirm a second factor does not make it in time.",
-    "Synapse's own sessions live 60 s, and that cannot be changed: delegate with msc4108_delegation_endpoint. matrix-qr-rendezvous: \
-     --lifetime 300.",
-);
+const LONGER: Advice<'_> = Advice {
+    effect: "The time is too short to find the other device, sign in to the consent page and \
+        confirm a second factor.",
+    remedy: "Synapse's own sessions live 60 s, and that cannot be changed: delegate with \
+        msc4108_delegation_endpoint. matrix-qr-rendezvous: --lifetime 300.",
+};
 
-fn clock(versions: &Answer, visit: &Visit) -> Finding {
-    let check = Check::Clock;
-    let servers = [
-        ("the homeserver", versions.as_ref().ok()),
-        ("the rendezvous server", visit.created()),
-    ];
-    let skews: Vec<_> = servers
-        .iter()
-        .filter_map(|(who, answer)| Some((*who, skew((*answer)?)?)))
-        .collect();
-    match skews.iter().max_by_key(|(_, skew)| skew.abs()) {
-        None => Finding::not_checked(check, "no server says what time it is"),
-        Some((_, worst)) if worst.abs() <= SKEW => {
-            Finding::good(check, format!("{} s from this machine's", worst.abs()))
+fn survival(transcript: &Transcript) -> Finding {
+    let check = Check::Survival;
+    if transcript.ended_early() {
+        let seen = "it was gone (404) before it expired and before it was deleted";
+        return Finding::bad(check, seen, ENDED_EARLY);
+    }
+    match transcript.response(check, &transcript.last) {
+        Err(finding) => finding,
+        Ok(last) if last.status() == 200 => {
+            Finding::good(check, "it was there until it was deleted")
         }
-        Some((who, worst)) => {
-            let way = if *worst > 0 { "ahead of" } else { "behind" };
-            Finding::warning(
-                check,
-                format!("{who}'s is {} s {way} this machine's", worst.abs()),
-                (
-                    "matrix-qr counts by the server's own clock. Element Web counts by its user's: its QR codes expire at once, or long \
-                     after the session has ended.",
-                    "Set the clock by NTP (timedatectl set-ntp true) there; or here, if it is this machine's that is wrong.",
-                ),
-            )
+        Ok(last) => {
+            let because = format!("the last read was answered with {}", status_text(last));
+            Finding::not_checked(check, because)
         }
     }
 }
 
-/// How many seconds its clock is ahead of ours. The answer came a moment ago.
-fn skew(answer: &Response) -> Option<i64> {
-    Some(seconds(answer, &header::DATE)? - since_epoch(SystemTime::now()))
+const ENDED_EARLY: Advice<'_> = Advice {
+    effect: "Sign-ins end half-way, as if the other device had cancelled.",
+    remedy: "Synapse keeps 100 sessions and drops the oldest one for a new one: delegate to \
+        matrix-qr-rendezvous (msc4108_delegation_endpoint), which refuses new ones instead. Of \
+        matrix-qr-rendezvous run only one process, or let the proxy send a session always to the \
+        same one: sessions are in its memory, and end with it.",
+};
+
+fn clock(versions: &ProbeResult, transcript: &Transcript) -> Finding {
+    let check = Check::Clock;
+    let servers = [
+        ("the homeserver", versions.as_ref().ok()),
+        ("the rendezvous server", transcript.created()),
+    ];
+    let skews = servers
+        .iter()
+        .filter_map(|(server, response)| Some((server, skew((*response)?)?)));
+    match skews.max_by_key(|(_, skew)| skew.abs()) {
+        None => Finding::not_checked(check, "no server says what time it is"),
+        Some((_, skew)) if skew.abs() <= MAX_SKEW => Finding::good(
+            check,
+            format!("within {} s of this machine's clock", skew.abs()),
+        ),
+        Some((server, skew)) => {
+            let direction = if skew > 0 { "ahead of" } else { "behind" };
+            let seen = format!(
+                "the clock of {server} is {} s {direction} this machine's",
+                skew.abs()
+            );
+            Finding::warning(check, seen, WRONG_CLOCK)
+        }
+    }
 }
 
-fn seconds(answer: &Response, name: &HeaderName) -> Option<i64> {
-    let text = answer.headers().get(name)?.to_str().ok()?;
+const WRONG_CLOCK: Advice<'_> = Advice {
+    effect: "matrix-qr goes by the server's own clock. Element Web goes by its user's: its QR \
+        codes expire at once, or long after the session has ended.",
+    remedy: "Set the clock by NTP (timedatectl set-ntp true) on that server; or on this machine, \
+        if this is the one that is wrong.",
+};
+
+/// How many seconds the server's clock is ahead of this machine's. The response has just arrived.
+fn skew(response: &Response) -> Option<i64> {
+    Some(seconds(response, &header::DATE)? - since_epoch(SystemTime::now()))
+}
+
+fn seconds(response: &Response, name: &HeaderName) -> Option<i64> {
+    let text = response.headers().get(name)?.to_str().ok()?;
     httpdate::parse_http_date(text).ok().map(since_epoch)
 }
 

@@ -353,7 +353,7 @@ async fn each_cause_has_its_own_remedy() {
                 expires: 0,
             },
             Check::Lifetime,
-            "before its Date",
+            "before the Date",
             "proxy_pass_header Date",
         ),
         (
@@ -372,7 +372,7 @@ async fn each_cause_has_its_own_remedy() {
             to(307, "http://a.example/"),
             Check::Delegation,
             "http://a.example",
-            "Name an https:// URL",
+            "an https:// URL",
         ),
         (
             to(307, "http://127.0.0.1:1/"),
@@ -389,7 +389,7 @@ async fn each_cause_has_its_own_remedy() {
         (
             Fault::Circle,
             Check::Delegation,
-            "in circles",
+            "in a loop",
             "must not lead back",
         ),
         (
@@ -710,7 +710,7 @@ async fn an_authorization_server_that_does_not_run() {
                 .of(Check::Issuer)
                 .unwrap()
                 .remedy
-                .starts_with("Does the authorization server run?")
+                .starts_with("Check whether the authorization server runs")
         );
         let rest = [Check::DeviceGrant, Check::Registration];
         assert!(
@@ -754,7 +754,7 @@ async fn a_name_without_an_address() {
         let finding = report.of(Check::Dns).unwrap();
         assert_eq!(finding.seen, format!("no address is known for {nameless}"));
         assert!(
-            finding.remedy.starts_with("Check the spelling first"),
+            finding.remedy.starts_with("First check the spelling"),
             "{}",
             finding.remedy
         );

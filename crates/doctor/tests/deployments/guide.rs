@@ -68,7 +68,7 @@ fn the_guide_shows_what_the_examination_says() {
     }
     // All but what takes a sign-in.
     let all = format!(
-        "{} good, 0 to look at, 0 bad, 1 not checked.",
+        "{} good, 0 warnings, 0 bad, 1 not checked.",
         Check::all().count() - 1
     );
     assert!(GUIDE.contains(&format!("  - {}: not checked, ", Check::SignIn.title())));

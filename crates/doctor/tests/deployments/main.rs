@@ -11,7 +11,7 @@
 mod doctor;
 mod guide;
 mod homeserver;
-mod newer;
+mod msc4388;
 mod nginx;
 
 // Our rendezvous server behind a proxy, which the sign-in tests of `crates/device` have, too.

@@ -55,7 +55,7 @@ async fn found(oddity: Oddity) -> (Finding, usize) {
     tokio::spawn(async move { axum::serve(listener, app).await });
     let report = look(&url).await;
     (
-        report.of(Check::Newer).unwrap().clone(),
+        report.of(Check::Msc4388).unwrap().clone(),
         rendezvous.sessions(),
     )
 }
@@ -101,7 +101,7 @@ async fn each_oddity_is_told() {
         ),
         (
             |method, _, puts| nth_put(method, puts, 3)?.then(200, TOKEN),
-            "a late write has another effect",
+            "a write with an old token has another effect",
         ),
         (
             |method, _, puts| {
@@ -119,7 +119,7 @@ async fn each_oddity_is_told() {
             |method, place, _| {
                 at(method, Method::GET, place, Place::Collection)?.then(200, "<html>")
             },
-            "200, asked for under",
+            "200 to the discovery under",
         ),
         (
             |method, place, _| at(method, Method::GET, place, Place::Collection)?.then(302, ""),
@@ -127,7 +127,7 @@ async fn each_oddity_is_told() {
         ),
         (
             |method, place, _| at(method, Method::POST, place, Place::Collection)?.then(403, "{}"),
-            "a session is not made",
+            "a session cannot be created",
         ),
     ];
     for (number, (oddity, told)) in cases.into_iter().enumerate() {
@@ -147,7 +147,7 @@ async fn a_good_one_is_tried_out_and_left_clean() {
         (finding.verdict, finding.seen.as_str(), left),
         (
             Verdict::Good,
-            "offered to everybody, under its unstable name; written, read, deleted",
+            "offered to everybody, under the unstable path; written, read, deleted",
             0
         )
     );
@@ -158,11 +158,11 @@ async fn one_that_is_not_for_everybody_is_as_good() {
     let sandbox = Sandbox::start(Options::default()).await.unwrap();
     sandbox.faults().set(Fault::RendezvousWantsToken);
     let report = look(sandbox.homeserver().as_str()).await;
-    let finding = report.of(Check::Newer).unwrap();
+    let finding = report.of(Check::Msc4388).unwrap();
     assert_eq!(finding.verdict, Verdict::Good);
     assert_eq!(
         finding.seen,
-        "offered to those who are signed in, under its unstable name"
+        "offered to signed-in users, under the unstable path"
     );
 }
 
@@ -174,7 +174,7 @@ async fn the_other_name_is_asked_for_next() {
         (finding.verdict, finding.seen.as_str(), left),
         (
             Verdict::Good,
-            "offered to everybody, under its stable name; written, read, deleted",
+            "offered to everybody, under the stable path; written, read, deleted",
             0
         )
     );
@@ -185,9 +185,12 @@ async fn the_other_name_is_asked_for_next() {
 async fn nothing_is_missing_where_there_is_none() {
     let homeserver = Homeserver::start(&"http://127.0.0.1:1/".parse().unwrap()).await;
     let report = look(homeserver.url.as_str()).await;
-    let finding = report.of(Check::Newer).unwrap();
+    let finding = report.of(Check::Msc4388).unwrap();
     assert_eq!(
         (&finding.verdict, finding.seen.as_str()),
-        (&Verdict::Good, "not offered, and no app in use asks for it")
+        (
+            &Verdict::Good,
+            "not offered, and no app in use requests them"
+        )
     );
 }
