@@ -11,7 +11,7 @@
 
 // Half of its faults are for the tests of `crates/doctor`.
 #[allow(dead_code)]
-mod between;
+mod meddling_proxy;
 mod quirks;
 
 // The two devices and the two people of the sign-in tests.

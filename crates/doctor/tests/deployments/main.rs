@@ -8,15 +8,15 @@
     clippy::indexing_slicing
 )]
 
-mod doctor;
+mod faults;
 mod guide;
-mod homeserver;
 mod msc4388;
 mod nginx;
+mod scripted_homeserver;
 
 // Our rendezvous server behind a proxy, which the sign-in tests of `crates/device` have, too.
-#[path = "../../../device/tests/deployments/between.rs"]
-mod between;
+#[path = "../../../device/tests/deployments/meddling_proxy.rs"]
+mod meddling_proxy;
 
 // The two devices and the two people of its sign-in tests.
 #[allow(dead_code)]

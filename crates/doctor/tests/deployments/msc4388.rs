@@ -1,5 +1,5 @@
-//! What `doctor` says of MSC4388's sessions: where there are none, where they are not for
-//! everybody, and where they are odd.
+//! What is found of MSC4388's sessions: if there are none, if they are not for everybody, and if
+//! they deviate from the proposal.
 
 use std::sync::{
     Arc,
@@ -18,7 +18,7 @@ use matrix_qr_sandbox::{Fault, Options, Sandbox};
 use tokio::net::TcpListener;
 use tower::ServiceExt as _;
 
-use crate::{doctor::look, homeserver::Homeserver};
+use crate::{faults::examined, scripted_homeserver::ScriptedHomeserver};
 
 const COLLECTION: &str = "/_matrix/client/unstable/io.element.msc4388/rendezvous";
 
@@ -53,7 +53,7 @@ async fn found(oddity: Oddity) -> (Finding, usize) {
         }
     });
     tokio::spawn(async move { axum::serve(listener, app).await });
-    let report = look(&url).await;
+    let report = examined(&url).await;
     (
         report.of(Check::Msc4388).unwrap().clone(),
         rendezvous.sessions(),
@@ -81,7 +81,7 @@ fn nth_put(method: &Method, puts: usize, nth: usize) -> Option<Odd> {
 }
 
 #[tokio::test]
-async fn each_oddity_is_told() {
+async fn each_oddity_is_reported() {
     let cases: [(Oddity, &str); 10] = [
         (
             |method, place, _| at(method, Method::GET, place, Place::Session)?.then(404, ""),
@@ -130,12 +130,19 @@ async fn each_oddity_is_told() {
             "a session cannot be created",
         ),
     ];
-    for (number, (oddity, told)) in cases.into_iter().enumerate() {
+    for (number, (oddity, expected)) in cases.into_iter().enumerate() {
         let (finding, left) = found(oddity).await;
         assert_eq!(finding.verdict, Verdict::Warning, "{number}: {finding:?}");
-        // One that says that it deletes, and does not, can fool whoever does not look again.
-        assert_eq!(left, usize::from(told.ends_with("deletion")), "{number}");
-        assert!(finding.seen.contains(told), "{number}: {told}: {finding:?}");
+        // If a server only pretends to delete a session, only a second look shows it.
+        assert_eq!(
+            left,
+            usize::from(expected.ends_with("deletion")),
+            "{number}"
+        );
+        assert!(
+            finding.seen.contains(expected),
+            "{number}: {expected}: {finding:?}"
+        );
         assert!(finding.effect.len() > 2 && finding.remedy.len() > 2);
     }
 }
@@ -157,7 +164,7 @@ async fn a_good_one_is_tried_out_and_left_clean() {
 async fn one_that_is_not_for_everybody_is_as_good() {
     let sandbox = Sandbox::start(Options::default()).await.unwrap();
     sandbox.faults().set(Fault::RendezvousWantsToken);
-    let report = look(sandbox.homeserver().as_str()).await;
+    let report = examined(sandbox.homeserver().as_str()).await;
     let finding = report.of(Check::Msc4388).unwrap();
     assert_eq!(finding.verdict, Verdict::Good);
     assert_eq!(
@@ -180,11 +187,11 @@ async fn the_other_name_is_asked_for_next() {
     );
 }
 
-/// What nearly every homeserver is told.
+/// The case of nearly every homeserver.
 #[tokio::test]
 async fn nothing_is_missing_where_there_is_none() {
-    let homeserver = Homeserver::start(&"http://127.0.0.1:1/".parse().unwrap()).await;
-    let report = look(homeserver.url.as_str()).await;
+    let homeserver = ScriptedHomeserver::start(&"http://127.0.0.1:1/".parse().unwrap()).await;
+    let report = examined(homeserver.url.as_str()).await;
     let finding = report.of(Check::Msc4388).unwrap();
     assert_eq!(
         (&finding.verdict, finding.seen.as_str()),
