@@ -9,6 +9,7 @@ mod package;
 mod pictures;
 
 use std::{
+    collections::BTreeSet,
     path::Path,
     process::{Command, ExitCode},
     time::Instant,
@@ -140,28 +141,40 @@ fn needed(programs: &[(&str, &str)]) -> Outcome {
 }
 
 fn walls() -> Outcome {
-    let tree = output(&[
-        "tree",
-        "--package",
-        "matrix-qr-protocol",
-        "--edges",
-        "normal",
-        "--prefix",
-        "none",
-        "--locked",
-    ])?;
-    let names: Vec<_> = tree
-        .lines()
-        .filter_map(|line| line.split_whitespace().next())
-        .collect();
-    if names.len() < 10 {
-        return Err("cargo tree did not say what the protocol depends on".into());
-    }
-    match names.iter().find(|name| NOT_IN_PROTOCOL.contains(name)) {
-        Some(name) => Err(format!(
+    let in_protocol = dependencies("matrix-qr-protocol")?;
+    if let Some(name) = NOT_IN_PROTOCOL
+        .iter()
+        .find(|name| in_protocol.contains(**name))
+    {
+        return Err(format!(
             "the protocol depends on {name}: it must stay free of I/O"
+        ));
+    }
+    let mut in_device = dependencies("matrix-qr-device")?;
+    in_device.insert("matrix-qr-doctor".to_owned());
+    match dependencies("matrix-qr-doctor")?
+        .difference(&in_device)
+        .next()
+    {
+        Some(name) => Err(format!(
+            "the doctor depends on {name}: it must not need more than the device"
         )),
         None => Ok(()),
+    }
+}
+
+/// A package and all that it needs to be built, by name.
+fn dependencies(package: &str) -> Result<BTreeSet<String>, String> {
+    let edges = ["--edges", "normal", "--prefix", "none", "--locked"];
+    let tree = output(&[&["tree", "--package", package][..], &edges].concat())?;
+    let names: BTreeSet<_> = tree
+        .lines()
+        .filter_map(|line| line.split_whitespace().next())
+        .map(str::to_owned)
+        .collect();
+    match names.len() {
+        0..10 => Err(format!("cargo tree did not say what {package} depends on")),
+        _ => Ok(names),
     }
 }
 

@@ -1,12 +1,10 @@
-//! `doctor`: what is right and wrong with a deployment, a line for each check.
+//! `doctor`: what is right and wrong with a deployment, one line for each check.
 
 use std::time::Instant;
 
 use anstyle::{AnsiColor, Style};
-use matrix_qr_device::{
-    doctor::{Finding, Report, Verdict, examine},
-    http::{Http, Policy},
-};
+use matrix_qr_device::http::{Http, Policy};
+use matrix_qr_doctor::{Finding, Report, Verdict, examine};
 use serde_json::{Value, json};
 
 use crate::{
@@ -19,7 +17,8 @@ use crate::{
 };
 
 const WARNING: Style = AnsiColor::Yellow.on_default();
-/// A remedy is read, and copied: lines of a usual terminal, whatever the width of this one.
+/// A remedy is read and copied: its lines have at most this many columns, even if the terminal is
+/// wider.
 const WIDEST: usize = 100;
 const INDENT: &str = "      ";
 
@@ -32,8 +31,8 @@ pub(crate) async fn run(args: &args::Doctor) -> Result<Exit, Failure> {
     };
     let http =
         Http::new(policy).map_err(|error| Failure::here(error.to_string(), "Begin again."))?;
-    let heard = move || out.cancelling("Cleaning up.");
-    let cancel = Cancel::on_signals(heard).map_err(|error| {
+    let on_signal = move || out.cancelling("Cleaning up.");
+    let cancel = Cancel::on_signals(on_signal).map_err(|error| {
         Failure::here(format!("signals cannot be heard: {error}"), "Begin again.")
     })?;
     out.event(json!({ "event": "examining", "homeserver": args.homeserver.as_str() }));
@@ -86,7 +85,7 @@ fn human(finding: &Finding) -> String {
     })
 }
 
-/// Our own words, to be copied as they are: a directive ends in a semicolon.
+/// Not cut at a semicolon: the text is ours, and a directive that people copy ends in one.
 fn indented(name: &str, text: &str) -> String {
     let width = result_room()
         .columns
@@ -132,14 +131,14 @@ fn summary(out: Output, report: &Report, interrupted: bool) -> Exit {
         count("not_checked"),
     );
     let mut text =
-        format!("\n{good} good, {warnings} to look at, {bad} bad, {not_checked} not checked.");
+        format!("\n{good} good, {warnings} warnings, {bad} bad, {not_checked} not checked.");
     if report.left_behind > 0 {
         text.push_str(
-            "\nA rendezvous session could not be deleted. It ends by itself, after minutes.",
+            "\nA rendezvous session could not be deleted. It expires after a few minutes.",
         );
     }
     if interrupted {
-        text.push_str("\nInterrupted: the rest was not looked at.");
+        text.push_str("\nInterrupted: the remaining checks were skipped.");
     }
     let json = json!({
         "event": "summary",
@@ -162,7 +161,7 @@ fn summary(out: Output, report: &Report, interrupted: bool) -> Exit {
 
 #[cfg(test)]
 mod tests {
-    use matrix_qr_device::doctor::Check;
+    use matrix_qr_doctor::Check;
 
     use super::*;
 

@@ -57,17 +57,17 @@ async fn a_good_one_is_a_list_of_ticks() {
         "{out}"
     );
     assert!(
-        out.ends_with("\n\n27 good, 0 to look at, 0 bad, 3 not checked.\n"),
+        out.ends_with("\n\n27 good, 0 warnings, 0 bad, 3 not checked.\n"),
         "{out}"
     );
     assert!(
         out.contains(
-            "  - the consent page and the new device in the account: not checked, it takes a sign-in"
+            "  - the consent page and the new device in the account: not checked, only a sign-in can"
         ),
         "{out}"
     );
     assert!(
-        out.contains("  - plain http is turned away: not checked, "),
+        out.contains("  - plain HTTP is redirected or refused: not checked, "),
         "{out}"
     );
 }
@@ -172,7 +172,7 @@ fn ctrl_c_ends_it() {
     let url = format!("http://{}/", mute.local_addr().unwrap());
     for (json, said) in [
         (true, "\"interrupted\":true"),
-        (false, "Interrupted: the rest was not looked at."),
+        (false, "Interrupted: the remaining checks were skipped."),
     ] {
         let args = ["doctor", "--allow-loopback-http", &url, "--json"];
         let mut process = Process::start(if json { &args } else { &args[..3] });

@@ -18,7 +18,7 @@ pub use error::DiscoveryError;
 use error::said;
 pub(crate) use error::{passes, when};
 use fetch::Found;
-pub(crate) use fetch::well_known_url;
+pub use fetch::well_known_url;
 
 /// MSC2965: the final path, then the unstable one.
 const AUTH_METADATA: [&str; 2] = [
@@ -35,7 +35,8 @@ const AUTH_ISSUER: [&str; 2] = [
 /// RFC 8414, section 3: before the issuer's path, not behind it.
 const OAUTH_METADATA: &str = "/.well-known/oauth-authorization-server";
 
-pub(crate) const OPENID_CONFIGURATION: &str = "/.well-known/openid-configuration";
+/// OpenID Connect Discovery 1.0, section 4: below the issuer's URL.
+pub const OPENID_CONFIGURATION: &str = "/.well-known/openid-configuration";
 
 /// RFC 8628's name for its grant.
 pub const DEVICE_GRANT: &str = "urn:ietf:params:oauth:grant-type:device_code";
@@ -73,8 +74,9 @@ pub(crate) async fn look_up(http: &Http, homeserver: &Homeserver) -> Result<(), 
     }
 }
 
-/// Where the way to a homeserver begins.
-pub(crate) fn first_url(policy: Policy, homeserver: &Homeserver) -> Option<Url> {
+/// The first URL that leads to a homeserver: its base URL, or the `.well-known` document of its
+/// server name. `None` if the name does not fit into a URL.
+pub fn first_url(policy: Policy, homeserver: &Homeserver) -> Option<Url> {
     match homeserver.kind() {
         HomeserverKind::BaseUrl(url) => Some(url.clone()),
         HomeserverKind::ServerName(name) => well_known_url(policy, name),

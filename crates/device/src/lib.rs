@@ -12,7 +12,6 @@ mod access;
 mod device;
 mod device_name;
 pub mod discovery;
-pub mod doctor;
 pub mod encryption;
 mod existing_device;
 pub mod first_device;

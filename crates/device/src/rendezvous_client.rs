@@ -24,13 +24,13 @@ mod pace;
 mod state;
 mod wire;
 
-pub(crate) use create::{PATHS, is_unrecognized};
+pub use create::{PATHS, is_unrecognized};
 pub use error::RendezvousError;
 use outage::Outages;
 use pace::{Backoff, Polls};
 use state::{Heard, State};
 use wire::exchange;
-pub(crate) use wire::incoming;
+pub use wire::incoming;
 
 /// How long a server may hold a GET, in seconds (RFC 7240); below the 30 s that many proxies allow.
 const WAIT: u8 = 25;

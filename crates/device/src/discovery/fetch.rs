@@ -96,8 +96,9 @@ fn needs_flag(error: DiscoveryError, policy: Policy, name: &str) -> DiscoveryErr
     }
 }
 
-/// `https`, but for a name that can only mean this machine, where the sandbox speaks `http`.
-pub(crate) fn well_known_url(policy: Policy, name: &str) -> Option<Url> {
+/// The URL of a server name's `.well-known` document: `https`, except for a name that can only mean
+/// this machine, where the sandbox speaks `http`. `None` if the name does not fit into a URL.
+pub fn well_known_url(policy: Policy, name: &str) -> Option<Url> {
     let at = |scheme| Url::parse(&format!("{scheme}://{name}/.well-known/matrix/client")).ok();
     at("http")
         .filter(|url| policy.permits(url))

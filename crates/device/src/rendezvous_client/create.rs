@@ -19,8 +19,9 @@ use crate::homeserver::Homeserver;
 use crate::http::Http;
 use crate::secret::Secret;
 
-/// The stable path, and that of section "Unstable prefix".
-pub(crate) const PATHS: [&str; 2] = [
+/// Where a homeserver creates MSC4108's sessions: the stable path, and that of section "Unstable
+/// prefix". They are tried in this order.
+pub const PATHS: [&str; 2] = [
     "/_matrix/client/v1/rendezvous",
     "/_matrix/client/unstable/org.matrix.msc4108/rendezvous",
 ];
@@ -74,7 +75,9 @@ fn is_unknown_path(error: &RendezvousError) -> bool {
     }
 }
 
-pub(crate) fn is_unrecognized(error: &Error) -> bool {
+/// Whether the server does not know the path: 404, or `M_UNRECOGNIZED` with the 400 or 405 of older
+/// servers (Client-Server API, section "Unsupported endpoints").
+pub fn is_unrecognized(error: &Error) -> bool {
     let Error::Refused {
         status, errcode, ..
     } = error

@@ -47,8 +47,9 @@ fn outgoing(request: Request) -> Result<http::Request, HttpError> {
     Ok(request)
 }
 
-/// A header that is not text is none of those that mean something here.
-pub(crate) fn incoming(response: http::Response) -> Response {
+/// An HTTP response as [`matrix_qr_protocol::rendezvous`] reads it. Headers that are not text are
+/// left out: none of those that it reads is one.
+pub fn incoming(response: http::Response) -> Response {
     let (parts, body) = response.into_parts();
     let text = |value: &::http::HeaderValue| value.to_str().ok().map(str::to_owned);
     let headers = parts

@@ -14,7 +14,7 @@ use matrix_qr_sandbox::Options;
 use serde_json::json;
 
 use crate::{
-    between::{Between, Fault},
+    meddling_proxy::{MeddlingProxy, ProxyFault},
     meeting::{Meeting, Plan},
     scripted_peer::existing_device_against,
     test_env::{End, TestEnv},
@@ -23,18 +23,18 @@ use crate::{
 const BOTH: [Role; 2] = [Role::New, Role::Existing];
 
 /// A homeserver that delegates to a rendezvous server behind this.
-async fn behind(fault: Fault) -> (TestEnv, Between) {
-    let between = Between::start(fault).await;
+async fn behind(fault: ProxyFault) -> (TestEnv, MeddlingProxy) {
+    let proxy = MeddlingProxy::start(fault).await;
     let options = Options {
-        rendezvous_redirect: Some(between.url.clone()),
+        rendezvous_redirect: Some(proxy.url.clone()),
         ..Options::default()
     };
-    (TestEnv::with(options).await, between)
+    (TestEnv::with(options).await, proxy)
 }
 
 /// It makes no difference to either direction.
-async fn assert_harmless(fault: Fault) {
-    let (world, between) = behind(fault.clone()).await;
+async fn assert_harmless(fault: ProxyFault) {
+    let (world, proxy) = behind(fault.clone()).await;
     for shown_by in BOTH {
         let end = world.sign_in(&Plan::shown_by(shown_by)).await;
         let granted = end
@@ -42,15 +42,15 @@ async fn assert_harmless(fault: Fault) {
             .unwrap_or_else(|error| panic!("{fault:?}: {error:?} {:?}", end.told));
         assert!(granted.verified, "{fault:?}");
         end.new.unwrap();
-        assert_eq!(between.rendezvous.sessions(), 0);
+        assert_eq!(proxy.rendezvous.sessions(), 0);
         world.reopen_new().await.log_out().await.unwrap();
     }
 }
 
 /// Whoever would show the code says whose fault it is, and what its administrator has to change;
 /// nothing is left.
-async fn assert_named(fault: Fault, (what, advice): (&str, &str)) {
-    let (world, _between) = behind(fault.clone()).await;
+async fn assert_named(fault: ProxyFault, (what, advice): (&str, &str)) {
+    let (world, _proxy) = behind(fault.clone()).await;
     for shown_by in BOTH {
         let end = world.sign_in(&Plan::shown_by(shown_by)).await;
         let error = match shown_by {
@@ -88,13 +88,17 @@ const A_PROXY: &str = "a proxy in front of the rendezvous server";
 
 #[tokio::test]
 async fn nginx_with_gzip_makes_etags_weak() {
-    assert_named(Fault::EtagWeak, (A_PROXY, "turn compression off there")).await;
+    assert_named(
+        ProxyFault::EtagWeak,
+        (A_PROXY, "turn compression off there"),
+    )
+    .await;
 }
 
 #[tokio::test]
 async fn nginx_with_proxy_hide_header_strips_etags() {
     assert_named(
-        Fault::EtagGone,
+        ProxyFault::EtagMissing,
         (A_PROXY, "pass the ETag header on as it is"),
     )
     .await;
@@ -103,14 +107,14 @@ async fn nginx_with_proxy_hide_header_strips_etags() {
 /// The server knows its own ETag under what Apache adds to it.
 #[tokio::test]
 async fn apache_with_mod_deflate_adds_gzip_to_etags() {
-    assert_harmless(Fault::EtagSuffixed("-gzip")).await;
+    assert_harmless(ProxyFault::EtagSuffixed("-gzip")).await;
 }
 
 /// The code can be shown: it is the first write that fails. So do servers that do not know their
 /// ETags under any suffix.
 #[tokio::test]
 async fn a_proxy_adds_to_etags_what_the_server_does_not_know() {
-    let (world, between) = behind(Fault::EtagSuffixed("-elsewhere")).await;
+    let (world, proxy) = behind(ProxyFault::EtagSuffixed("-elsewhere")).await;
     for shown_by in BOTH {
         let end = world.sign_in(&Plan::shown_by(shown_by)).await;
         let (new, existing) = (
@@ -125,7 +129,7 @@ async fn a_proxy_adds_to_etags_what_the_server_does_not_know() {
             scans.advice()
         );
         assert_eq!(
-            between.rendezvous.sessions(),
+            proxy.rendezvous.sessions(),
             0,
             "the one that shows hears of it: {:?} {:?}",
             end.new,
@@ -137,14 +141,14 @@ async fn a_proxy_adds_to_etags_what_the_server_does_not_know() {
 
 #[tokio::test]
 async fn a_proxy_without_expires() {
-    assert_harmless(Fault::Without(&[header::EXPIRES])).await;
+    assert_harmless(ProxyFault::RemoveHeaders(&[header::EXPIRES])).await;
 }
 
 /// The server's clock, or ours: only the difference is seen.
 #[tokio::test]
 async fn a_clock_that_is_ten_minutes_off() {
     for seconds in [600, -600] {
-        assert_harmless(Fault::Skewed {
+        assert_harmless(ProxyFault::Skewed {
             date: seconds,
             expires: seconds,
         })
@@ -156,13 +160,13 @@ async fn a_clock_that_is_ten_minutes_off() {
 #[tokio::test]
 async fn nginx_with_a_clock_that_is_ten_minutes_off() {
     for date in [600, -600] {
-        assert_harmless(Fault::Skewed { date, expires: 0 }).await;
+        assert_harmless(ProxyFault::Skewed { date, expires: 0 }).await;
     }
 }
 
 #[tokio::test]
 async fn synapse_1_163_hashes_payloads_for_etags() {
-    assert_harmless(Fault::EtagHash).await;
+    assert_harmless(ProxyFault::EtagHash).await;
 }
 
 /// Its 101st session ends the oldest, at whatever step that is: both sides say so, and nothing
@@ -170,7 +174,7 @@ async fn synapse_1_163_hashes_payloads_for_etags() {
 #[tokio::test]
 async fn synapse_1_163_evicts_a_live_session() {
     for requests in [2, 4, 7, 10] {
-        let (world, between) = behind(Fault::EvictAfter(requests)).await;
+        let (world, proxy) = behind(ProxyFault::EvictAfter(requests)).await;
         for shown_by in BOTH {
             let end = world.sign_in(&Plan::shown_by(shown_by)).await;
             let (new, existing) = (
@@ -183,7 +187,7 @@ async fn synapse_1_163_evicts_a_live_session() {
                 "{requests} {:?}",
                 end.told
             );
-            assert_eq!(between.rendezvous.sessions(), 0);
+            assert_eq!(proxy.rendezvous.sessions(), 0);
             assert_nothing(&world, &end);
         }
     }
@@ -191,12 +195,12 @@ async fn synapse_1_163_evicts_a_live_session() {
 
 #[tokio::test]
 async fn a_delegation_with_one_hop_more() {
-    assert_harmless(Fault::SendOnOnce).await;
+    assert_harmless(ProxyFault::RedirectOnce).await;
 }
 
 #[tokio::test]
 async fn a_delegation_to_http() {
-    let elsewhere = Fault::SendOn(307, "http://rendezvous.example/".to_owned());
+    let elsewhere = ProxyFault::Redirect(307, "http://rendezvous.example/".to_owned());
     assert_named(
         elsewhere,
         (
@@ -209,11 +213,11 @@ async fn a_delegation_to_http() {
 
 #[tokio::test]
 async fn a_delegation_to_a_third_host_that_is_no_rendezvous_server() {
-    let third = Between::with(Fault::None, |config| {
+    let third = MeddlingProxy::with(ProxyFault::None, |config| {
         config.create_path = "/elsewhere".to_owned()
     })
     .await;
-    let fault = Fault::SendOn(307, third.url.to_string());
+    let fault = ProxyFault::Redirect(307, third.url.to_string());
     let no_such_thing = "does not offer rendezvous sessions";
     assert_named(fault, (no_such_thing, "Name another rendezvous server")).await;
 }
@@ -221,7 +225,7 @@ async fn a_delegation_to_a_third_host_that_is_no_rendezvous_server() {
 #[tokio::test]
 async fn a_delegation_in_a_circle() {
     assert_named(
-        Fault::Circle,
+        ProxyFault::RedirectLoop,
         ("redirect in circles", "Tell its administrator"),
     )
     .await;

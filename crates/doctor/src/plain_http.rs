@@ -1,6 +1,6 @@
-//! What happens to a client that begins with plain `http`. The one request past [`crate::http`],
-//! which refuses plain `http`: a fixed one without a secret, whose answer only says where it was
-//! sent.
+//! What happens to a client that starts with plain `http`. This is the one request that does not go
+//! through [`matrix_qr_device::http`], which refuses plain `http`: it is always the same and holds
+//! no secret, and of its response only the status and the redirect are read.
 
 use std::time::Duration;
 
@@ -9,29 +9,38 @@ use tokio::net::TcpStream;
 use tokio::time::timeout;
 use url::Url;
 
-use super::probe::{Probe, Silence};
-use super::{Check, Finding};
+use crate::check::Check;
+use crate::finding::{Advice, Finding};
+use crate::probe::{NoResponse, Probe};
 
 const PORT: u16 = 80;
-const PATIENCE: Duration = Duration::from_secs(5);
-/// A status line and a `Location` are within that.
-const ENOUGH: u64 = 8 << 10;
+const TIMEOUT: Duration = Duration::from_secs(5);
+/// In bytes. A status line and a `Location` are shorter.
+const MAX_HEAD: u64 = 8 << 10;
 
-pub(super) async fn check(probe: &Probe<'_>, base: &Url) -> Finding {
+pub(crate) async fn check(probe: &Probe<'_>, base: &Url) -> Finding {
     let check = Check::PlainHttp;
     let usual = base.scheme() == "https" && base.port().is_none();
     let Some(host) = base.host_str().filter(|_| usual) else {
-        return Finding::not_checked(check, "the homeserver is not at the usual port of https");
+        return Finding::not_checked(
+            check,
+            "the homeserver does not use the default port of https",
+        );
     };
-    match probe.until_over(async { Ok(ask(host, PORT).await) }).await {
-        Err(Silence::Over(why)) => Finding::not_checked(check, why),
-        Err(Silence::Failed(_)) | Ok(None) => Finding::good(check, "nobody answers on port 80"),
+    match probe
+        .until_stopped(async { Ok(request_head(host, PORT).await) })
+        .await
+    {
+        Err(NoResponse::Stopped(why)) => Finding::not_checked(check, why),
+        Err(NoResponse::Failed(_)) | Ok(None) => {
+            Finding::good(check, "nothing responds on port 80")
+        }
         Ok(Some(head)) => judge(&head),
     }
 }
 
-/// The head of what answers there, if anything does.
-async fn ask(host: &str, port: u16) -> Option<String> {
+/// The head of the response, if there is one.
+async fn request_head(host: &str, port: u16) -> Option<String> {
     let work = async {
         let mut stream = TcpStream::connect((host.trim_matches(['[', ']']), port))
             .await
@@ -41,19 +50,19 @@ async fn ask(host: &str, port: u16) -> Option<String> {
         );
         stream.write_all(request.as_bytes()).await.ok()?;
         let mut bytes = Vec::new();
-        // As much as came before a broken end is as good.
-        let _ = stream.take(ENOUGH).read_to_end(&mut bytes).await;
+        // If the connection breaks, what came before is enough.
+        let _ = stream.take(MAX_HEAD).read_to_end(&mut bytes).await;
         Some(String::from_utf8_lossy(&bytes).into_owned())
     };
-    timeout(PATIENCE, work)
+    timeout(TIMEOUT, work)
         .await
         .ok()
         .flatten()
         .filter(|head| !head.is_empty())
 }
 
-fn judge(answer: &str) -> Finding {
-    let head = answer
+fn judge(response: &str) -> Finding {
+    let head = response
         .split("\r\n\r\n")
         .next()
         .unwrap_or_default()
@@ -61,24 +70,25 @@ fn judge(answer: &str) -> Finding {
     let status = head
         .split(' ')
         .nth(1)
-        .and_then(|status| status.parse::<u16>().ok())
-        .unwrap_or_default();
+        .and_then(|status| status.parse::<u16>().ok());
     let to_https = head
         .lines()
         .any(|line| line.starts_with("location: https://"));
     let check = Check::PlainHttp;
-    match status {
-        300..=399 if to_https => {
-            Finding::good(check, format!("port 80 sends on to https ({status})"))
+    match status.unwrap_or_default() {
+        status @ 300..=399 if to_https => {
+            Finding::good(check, format!("port 80 redirects to https ({status})"))
         }
-        400..=499 => Finding::good(check, format!("port 80 refuses ({status})")),
-        _ => Finding::warning(
+        status @ 400..=499 => Finding::good(check, format!("port 80 refuses ({status})")),
+        status => Finding::warning(
             check,
-            format!("port 80 answers with {status} and does not send on to https"),
-            (
-                "Who types http:// signs in without TLS, and shows everyone on the way what they send.",
-                "nginx: server { listen 80; return 301 https://$host$request_uri; }. Caddy does it by itself.",
-            ),
+            format!("port 80 answers {status} and does not redirect to https"),
+            Advice {
+                effect: "People who type http:// sign in without TLS, and everyone on the way sees \
+                    what they send.",
+                remedy: "nginx: server { listen 80; return 301 https://$host$request_uri; }. Caddy \
+                    does it by itself.",
+            },
         ),
     }
 }
@@ -89,7 +99,7 @@ mod tests {
     use tokio::net::TcpListener;
 
     use super::*;
-    use crate::doctor::Verdict;
+    use crate::finding::Verdict;
 
     async fn found(answer: &'static str) -> Option<Verdict> {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -101,12 +111,12 @@ mod tests {
             assert!(request.get(..count).unwrap().ends_with(b"\r\n\r\n"));
             stream.write_all(answer.as_bytes()).await.unwrap();
         };
-        let (head, ()) = tokio::join!(ask("127.0.0.1", port), serve);
+        let (head, ()) = tokio::join!(request_head("127.0.0.1", port), serve);
         head.map(|head| judge(&head).verdict)
     }
 
     #[tokio::test]
-    async fn only_an_answer_is_a_fault() {
+    async fn only_a_response_can_be_a_fault() {
         let moved = "HTTP/1.1 301 Moved\r\nLocation: https://m.example/\r\n\r\n";
         assert_eq!(found(moved).await, Some(Verdict::Good));
         assert_eq!(

@@ -1,5 +1,5 @@
-//! Each planted fault is found, as itself and nothing else; a good deployment has none; nothing is
-//! left behind.
+//! Each planted fault is found, and nothing else is reported; a good deployment has none; no
+//! session is left behind.
 
 use std::{
     future::{pending, ready},
@@ -8,38 +8,42 @@ use std::{
 };
 
 use axum::http::{Method, header};
-use matrix_qr_device::{
-    doctor::{Check, Finding, Report, Verdict, examine},
-    http::{Http, Policy},
-};
-use matrix_qr_protocol::homeserver::Homeserver as Named;
-use matrix_qr_sandbox::{Fault as Misbehaviour, Options, Sandbox};
+use matrix_qr_device::http::{Http, Policy};
+use matrix_qr_doctor::{Check, Finding, Report, Verdict, examine};
+use matrix_qr_protocol::homeserver::Homeserver;
+use matrix_qr_sandbox::{Fault, Options, Sandbox};
 use serde_json::{Value, json};
 
 use crate::{
-    between::{Between, Fault},
-    homeserver::Homeserver,
+    meddling_proxy::{MeddlingProxy, ProxyFault},
+    scripted_homeserver::ScriptedHomeserver,
 };
 
-pub async fn look(homeserver: &str) -> Report {
-    look_by(homeserver, &stopped()).await
+pub async fn examined(homeserver: &str) -> Report {
+    examined_with_clock(homeserver, &stopped_clock()).await
 }
 
-async fn look_by(homeserver: &str, clock: &(dyn Fn() -> Instant + Sync)) -> Report {
+async fn examined_with_clock(homeserver: &str, clock: &(dyn Fn() -> Instant + Sync)) -> Report {
     let http = Http::new(Policy::HttpsOrLoopback).unwrap();
-    examine(&http, &Named::parse(homeserver).unwrap(), clock, pending()).await
+    examine(
+        &http,
+        &Homeserver::parse(homeserver).unwrap(),
+        clock,
+        pending(),
+    )
+    .await
 }
 
-/// By this clock every server answers at once, however busy this machine is.
-fn stopped() -> impl Fn() -> Instant + Sync {
+/// By this clock every server responds at once, however busy this machine is.
+fn stopped_clock() -> impl Fn() -> Instant + Sync {
     let now = Instant::now();
     move || now
 }
 
-/// What is not good: its name, and whether it is bad.
+/// The checks that are not good, and whether they are bad.
 pub fn faults(report: &Report) -> Vec<(Check, bool)> {
     for finding in &report.findings {
-        assert_told(finding);
+        assert_explained(finding);
     }
     let fault = |finding: &Finding| match finding.verdict {
         Verdict::Bad => Some((finding.check, true)),
@@ -49,8 +53,8 @@ pub fn faults(report: &Report) -> Vec<(Check, bool)> {
     report.findings.iter().filter_map(fault).collect()
 }
 
-/// What is wrong, for a test that fails.
-pub fn told(report: &Report) -> String {
+/// What was found, for the message of a test that fails.
+pub fn describe(report: &Report) -> String {
     let wrong = report
         .findings
         .iter()
@@ -60,9 +64,8 @@ pub fn told(report: &Report) -> String {
         .collect()
 }
 
-/// What a person needs to know is there: what was seen; and where it is wrong, what breaks and what
-/// to do.
-fn assert_told(finding: &Finding) {
+/// A finding says what was seen and, if something is wrong, what breaks and what to do.
+fn assert_explained(finding: &Finding) {
     match &finding.verdict {
         Verdict::Good => assert!(!finding.seen.is_empty(), "{finding:?}"),
         Verdict::NotChecked { because } => assert!(!because.is_empty(), "{finding:?}"),
@@ -90,25 +93,33 @@ fn not_checked(report: &Report) -> Vec<Check> {
         .collect()
 }
 
-/// A homeserver that delegates to our server, which stands behind this fault.
-async fn behind(fault: Fault) -> (Homeserver, Between) {
-    let between = Between::start(fault).await;
-    (Homeserver::start(&between.url).await, between)
+/// A homeserver that delegates to our server behind a proxy with this fault.
+async fn behind(fault: ProxyFault) -> (ScriptedHomeserver, MeddlingProxy) {
+    let proxy = MeddlingProxy::start(fault).await;
+    (ScriptedHomeserver::start(&proxy.url).await, proxy)
 }
 
-async fn assert_found(fault: Fault, expected: &[(Check, bool)]) {
-    let (homeserver, between) = behind(fault.clone()).await;
-    let report = look(homeserver.url.as_str()).await;
-    assert_eq!(faults(&report), expected, "{fault:?}: {}", told(&report));
-    let left = between.rendezvous.sessions();
+async fn assert_found(fault: ProxyFault, expected: &[(Check, bool)]) {
+    let (homeserver, proxy) = behind(fault.clone()).await;
+    let report = examined(homeserver.url.as_str()).await;
+    assert_eq!(
+        faults(&report),
+        expected,
+        "{fault:?}: {}",
+        describe(&report)
+    );
+    let left = proxy.rendezvous.sessions();
     assert_eq!(
         left > 0,
-        matches!(&fault, Fault::Undead | Fault::Refuse(Method::DELETE, _)),
+        matches!(
+            &fault,
+            ProxyFault::IgnoreDeletion | ProxyFault::Refuse(Method::DELETE, _)
+        ),
         "{fault:?}"
     );
-    // A server that says that it deletes, and does not, can fool whoever does not look again.
+    // If a server only pretends to delete a session, only a second look shows it.
     assert!(
-        fault == Fault::Undead || report.left_behind == left,
+        fault == ProxyFault::IgnoreDeletion || report.left_behind == left,
         "{fault:?}"
     );
 }
@@ -123,15 +134,15 @@ fn warning(check: Check) -> Vec<(Check, bool)> {
 
 #[tokio::test]
 async fn a_good_deployment_has_no_fault() {
-    let (homeserver, between) = behind(Fault::None).await;
-    // By its name, too, everything but the port 80 of this machine can be checked.
-    let report = look(&homeserver.name()).await;
+    let (homeserver, proxy) = behind(ProxyFault::None).await;
+    // By its name, everything except port 80 of this machine can be checked.
+    let report = examined(&homeserver.name()).await;
     assert_eq!(faults(&report), []);
     assert_eq!(
         not_checked(&report),
         [Check::Dns, Check::PlainHttp, Check::SignIn]
     );
-    assert_eq!((between.rendezvous.sessions(), report.left_behind), (0, 0));
+    assert_eq!((proxy.rendezvous.sessions(), report.left_behind), (0, 0));
     assert!(
         report
             .of(Check::Delegation)
@@ -145,90 +156,106 @@ async fn a_good_deployment_has_no_fault() {
 async fn the_sandbox_has_no_fault() {
     let sandbox = Sandbox::start(Options::default()).await.unwrap();
     for name in [sandbox.homeserver().to_string(), sandbox.server_name()] {
-        let report = look(&name).await;
-        assert_eq!(faults(&report), [], "{}", told(&report));
+        let report = examined(&name).await;
+        assert_eq!(faults(&report), [], "{}", describe(&report));
     }
     let record = sandbox.record();
     assert!(record.devices.is_empty() && record.key_uploads.is_empty());
 }
 
 #[tokio::test]
-async fn what_the_sandbox_is_told_to_do_wrong_is_found() {
+async fn each_fault_of_the_sandbox_is_found() {
     let cases = [
-        (Misbehaviour::NoOauth, Check::OauthMetadata),
-        (Misbehaviour::NoDeviceGrant, Check::DeviceGrant),
-        (Misbehaviour::NoRegistration, Check::Registration),
-        (Misbehaviour::RendezvousFull, Check::Create),
+        (Fault::NoOauth, Check::OauthMetadata),
+        (Fault::NoDeviceGrant, Check::DeviceGrant),
+        (Fault::NoRegistration, Check::Registration),
+        (Fault::RendezvousFull, Check::Create),
     ];
     for (fault, check) in cases {
         let sandbox = Sandbox::start(Options::default()).await.unwrap();
         sandbox.faults().set(fault);
-        let report = look(sandbox.homeserver().as_str()).await;
-        assert_eq!(faults(&report), bad(check), "{}", told(&report));
+        let report = examined(sandbox.homeserver().as_str()).await;
+        assert_eq!(faults(&report), bad(check), "{}", describe(&report));
     }
 }
 
 #[tokio::test]
 async fn a_proxy_that_meddles_with_etags() {
     for fault in [
-        Fault::EtagWeak,
-        Fault::EtagGone,
-        Fault::EtagSuffixed("-gzip"),
-        Fault::EtagAnotherEachTime,
+        ProxyFault::EtagWeak,
+        ProxyFault::EtagMissing,
+        ProxyFault::EtagSuffixed("-gzip"),
+        ProxyFault::EtagDifferentEachTime,
     ] {
         assert_found(fault, &bad(Check::Etag)).await;
     }
     for compressed in [Method::GET, Method::POST] {
         assert_found(
-            Fault::EtagWeakAndStrange(compressed.clone()),
+            ProxyFault::EtagWeakAndUnknown(compressed.clone()),
             &bad(Check::Compression),
         )
         .await;
         assert_found(
-            Fault::EtagWeakWhenCompressed(compressed),
+            ProxyFault::EtagWeakWhenCompressed(compressed),
             &warning(Check::Compression),
         )
         .await;
     }
-    assert_found(Fault::EtagHash, &warning(Check::EtagPerWrite)).await;
-    assert_found(Fault::Careless, &bad(Check::StaleWrite)).await;
-    assert_found(Fault::Deaf(header::IF_MATCH), &[(Check::Write, true)]).await;
+    assert_found(ProxyFault::EtagHash, &warning(Check::EtagPerWrite)).await;
+    assert_found(ProxyFault::IgnoreIfMatch, &bad(Check::StaleWrite)).await;
     assert_found(
-        Fault::Deaf(header::IF_NONE_MATCH),
+        ProxyFault::DropRequestHeader(header::IF_MATCH),
+        &[(Check::Write, true)],
+    )
+    .await;
+    assert_found(
+        ProxyFault::DropRequestHeader(header::IF_NONE_MATCH),
         &bad(Check::ConditionalRead),
     )
     .await;
 }
 
 #[tokio::test]
-async fn a_proxy_that_meddles_with_what_is_said_of_an_answer() {
+async fn a_proxy_that_meddles_with_headers() {
     assert_found(
-        Fault::Without(&[header::CACHE_CONTROL]),
+        ProxyFault::RemoveHeaders(&[header::CACHE_CONTROL]),
         &bad(Check::Caching),
     )
     .await;
     assert_found(
-        Fault::InPlace(header::CACHE_CONTROL, "no-store"),
+        ProxyFault::ReplaceHeader(header::CACHE_CONTROL, "no-store"),
         &warning(Check::Caching),
     )
     .await;
-    assert_found(Fault::InPlace(header::AGE, "1"), &bad(Check::Caching)).await;
     assert_found(
-        Fault::InPlace(header::CONTENT_TYPE, "text/plain; charset=utf-8"),
+        ProxyFault::ReplaceHeader(header::AGE, "1"),
+        &bad(Check::Caching),
+    )
+    .await;
+    assert_found(
+        ProxyFault::ReplaceHeader(header::CONTENT_TYPE, "text/plain; charset=utf-8"),
         &bad(Check::ContentType),
     )
     .await;
-    assert_found(Fault::Cache, &bad(Check::Caching)).await;
-    assert_found(Fault::Rewrite, &bad(Check::Write)).await;
+    assert_found(ProxyFault::Cache, &bad(Check::Caching)).await;
+    assert_found(ProxyFault::Rewrite, &bad(Check::Write)).await;
 }
 
 #[tokio::test]
 async fn a_proxy_that_meddles_with_times() {
-    assert_found(Fault::Without(&[header::EXPIRES]), &bad(Check::Lifetime)).await;
-    assert_found(Fault::InPlace(header::EXPIRES, "0"), &bad(Check::Lifetime)).await;
+    assert_found(
+        ProxyFault::RemoveHeaders(&[header::EXPIRES]),
+        &bad(Check::Lifetime),
+    )
+    .await;
+    assert_found(
+        ProxyFault::ReplaceHeader(header::EXPIRES, "0"),
+        &bad(Check::Lifetime),
+    )
+    .await;
     let both = [(Check::Lifetime, true), (Check::Clock, false)];
     assert_found(
-        Fault::Skewed {
+        ProxyFault::Skewed {
             date: 600,
             expires: 0,
         },
@@ -236,7 +263,7 @@ async fn a_proxy_that_meddles_with_times() {
     )
     .await;
     assert_found(
-        Fault::Skewed {
+        ProxyFault::Skewed {
             date: -600,
             expires: 0,
         },
@@ -244,7 +271,7 @@ async fn a_proxy_that_meddles_with_times() {
     )
     .await;
     for ten_minutes in [600, -600] {
-        let fault = Fault::Skewed {
+        let fault = ProxyFault::Skewed {
             date: ten_minutes,
             expires: ten_minutes,
         };
@@ -260,31 +287,35 @@ async fn a_proxy_that_keeps_browsers_out() {
     );
     let both = [(Check::Preflight, true), (Check::Cors, true)];
     assert_found(
-        Fault::Without(&[header::ACCESS_CONTROL_ALLOW_ORIGIN]),
+        ProxyFault::RemoveHeaders(&[header::ACCESS_CONTROL_ALLOW_ORIGIN]),
         &both,
     )
     .await;
-    assert_found(Fault::Beside(allow.clone(), "*"), &both).await;
-    assert_found(Fault::InPlace(allow, "https://element.example"), &both).await;
+    assert_found(ProxyFault::AddHeader(allow.clone(), "*"), &both).await;
     assert_found(
-        Fault::Without(&[header::ACCESS_CONTROL_EXPOSE_HEADERS]),
+        ProxyFault::ReplaceHeader(allow, "https://element.example"),
+        &both,
+    )
+    .await;
+    assert_found(
+        ProxyFault::RemoveHeaders(&[header::ACCESS_CONTROL_EXPOSE_HEADERS]),
         &bad(Check::Cors),
     )
     .await;
-    assert_found(Fault::InPlace(expose, "Date"), &bad(Check::Cors)).await;
+    assert_found(ProxyFault::ReplaceHeader(expose, "Date"), &bad(Check::Cors)).await;
     assert_found(
-        Fault::Without(&[header::ACCESS_CONTROL_ALLOW_METHODS]),
+        ProxyFault::RemoveHeaders(&[header::ACCESS_CONTROL_ALLOW_METHODS]),
         &bad(Check::Preflight),
     )
     .await;
     assert_found(
-        Fault::Without(&[header::ACCESS_CONTROL_ALLOW_HEADERS]),
+        ProxyFault::RemoveHeaders(&[header::ACCESS_CONTROL_ALLOW_HEADERS]),
         &bad(Check::Preflight),
     )
     .await;
     for fault in [
-        Fault::Refuse(Method::OPTIONS, 405),
-        Fault::Restate(Method::OPTIONS, 405),
+        ProxyFault::Refuse(Method::OPTIONS, 405),
+        ProxyFault::ChangeStatus(Method::OPTIONS, 405),
     ] {
         assert_found(fault, &bad(Check::Preflight)).await;
     }
@@ -293,73 +324,88 @@ async fn a_proxy_that_keeps_browsers_out() {
 #[tokio::test]
 async fn a_proxy_that_refuses() {
     for status in [401, 403, 404, 429, 502] {
-        // What a delegate refuses is the delegation's fault.
-        assert_found(Fault::RefuseCreation(status), &bad(Check::Delegation)).await;
+        // If the server of a delegation refuses, the delegation is at fault.
+        assert_found(ProxyFault::RefuseCreation(status), &bad(Check::Delegation)).await;
     }
-    assert_found(Fault::Refuse(Method::GET, 404), &bad(Check::Read)).await;
+    assert_found(ProxyFault::Refuse(Method::GET, 404), &bad(Check::Read)).await;
     for status in [403, 404, 405, 412, 429, 502] {
-        assert_found(Fault::Refuse(Method::PUT, status), &bad(Check::Write)).await;
+        assert_found(ProxyFault::Refuse(Method::PUT, status), &bad(Check::Write)).await;
     }
-    for stubborn in [Fault::Refuse(Method::DELETE, 405), Fault::Undead] {
+    for stubborn in [
+        ProxyFault::Refuse(Method::DELETE, 405),
+        ProxyFault::IgnoreDeletion,
+    ] {
         assert_found(stubborn, &bad(Check::Delete)).await;
     }
-    assert_found(Fault::Cap(1024), &bad(Check::PayloadLimit)).await;
-    assert_found(Fault::Boastful, &warning(Check::PayloadLimit)).await;
-    assert_found(Fault::Restate(Method::POST, 200), &warning(Check::Create)).await;
-    assert_found(Fault::Restate(Method::PUT, 200), &warning(Check::Write)).await;
-    assert_found(Fault::Restate(Method::DELETE, 200), &warning(Check::Delete)).await;
+    assert_found(ProxyFault::CapPayload(1024), &bad(Check::PayloadLimit)).await;
+    assert_found(ProxyFault::PretendToAccept, &warning(Check::PayloadLimit)).await;
+    assert_found(
+        ProxyFault::ChangeStatus(Method::POST, 200),
+        &warning(Check::Create),
+    )
+    .await;
+    assert_found(
+        ProxyFault::ChangeStatus(Method::PUT, 200),
+        &warning(Check::Write),
+    )
+    .await;
+    assert_found(
+        ProxyFault::ChangeStatus(Method::DELETE, 200),
+        &warning(Check::Delete),
+    )
+    .await;
 }
 
 #[tokio::test]
 async fn a_delegation_that_leads_nowhere() {
-    let third = Homeserver::start(&"http://127.0.0.1:1/".parse().unwrap()).await;
-    let to = |url: &str| Fault::SendOn(307, url.to_owned());
+    let third = ScriptedHomeserver::start(&"http://127.0.0.1:1/".parse().unwrap()).await;
+    let to = |url: &str| ProxyFault::Redirect(307, url.to_owned());
     assert_found(to("http://rendezvous.example/"), &bad(Check::Delegation)).await;
     assert_found(to(third.url.as_str()), &bad(Check::Delegation)).await;
     assert_found(to("http://127.0.0.1:1/"), &bad(Check::Delegation)).await;
-    assert_found(Fault::SendOnNowhere, &bad(Check::Delegation)).await;
-    assert_found(Fault::Circle, &bad(Check::Delegation)).await;
+    assert_found(ProxyFault::RedirectWithoutLocation, &bad(Check::Delegation)).await;
+    assert_found(ProxyFault::RedirectLoop, &bad(Check::Delegation)).await;
     for status in [301, 302, 303, 308] {
-        let elsewhere = Fault::SendOn(status, third.url.to_string());
+        let elsewhere = ProxyFault::Redirect(status, third.url.to_string());
         assert_found(elsewhere, &bad(Check::Delegation)).await;
     }
-    // It works, once more than it must. The proxy's own answer lacks what a browser needs.
+    // It works, with one redirect too many. The proxy's own response lacks what a browser needs.
     assert_found(
-        Fault::SendOnOnce,
+        ProxyFault::RedirectOnce,
         &[(Check::Delegation, false), (Check::Cors, true)],
     )
     .await;
 }
 
-/// Two causes of one fault are told apart, where something else is to be changed.
+/// Two causes of one fault have different remedies.
 #[tokio::test]
 async fn each_cause_has_its_own_remedy() {
-    let to = |status, url: &str| Fault::SendOn(status, url.to_owned());
+    let to = |status, url: &str| ProxyFault::Redirect(status, url.to_owned());
     let cases = [
-        (Fault::EtagWeak, Check::Etag, "weak", "nginx: gzip off"),
+        (ProxyFault::EtagWeak, Check::Etag, "weak", "nginx: gzip off"),
         (
-            Fault::EtagGone,
+            ProxyFault::EtagMissing,
             Check::Etag,
             "missing",
             "proxy_hide_header ETag",
         ),
         (
-            Fault::EtagSuffixed("-gzip"),
+            ProxyFault::EtagSuffixed("-gzip"),
             Check::Etag,
             "-gzip",
             "SetEnv no-gzip 1",
         ),
         (
-            Fault::Skewed {
+            ProxyFault::Skewed {
                 date: 600,
                 expires: 0,
             },
             Check::Lifetime,
-            "before its Date",
+            "before the Date",
             "proxy_pass_header Date",
         ),
         (
-            Fault::Without(&[header::EXPIRES]),
+            ProxyFault::RemoveHeaders(&[header::EXPIRES]),
             Check::Lifetime,
             "missing",
             "expires off",
@@ -374,7 +420,7 @@ async fn each_cause_has_its_own_remedy() {
             to(307, "http://a.example/"),
             Check::Delegation,
             "http://a.example",
-            "Name an https:// URL",
+            "an https:// URL",
         ),
         (
             to(307, "http://127.0.0.1:1/"),
@@ -383,57 +429,57 @@ async fn each_cause_has_its_own_remedy() {
             "msc4108_delegation_endpoint must be",
         ),
         (
-            Fault::SendOnNowhere,
+            ProxyFault::RedirectWithoutLocation,
             Check::Delegation,
             "without a usable Location",
             "msc4108_delegation_endpoint",
         ),
         (
-            Fault::Circle,
+            ProxyFault::RedirectLoop,
             Check::Delegation,
-            "in circles",
+            "in a loop",
             "must not lead back",
         ),
         (
-            Fault::Cap(1024),
+            ProxyFault::CapPayload(1024),
             Check::PayloadLimit,
             "413 from proxy",
             "client_max_body_size",
         ),
         (
-            Fault::Refuse(Method::PUT, 405),
+            ProxyFault::Refuse(Method::PUT, 405),
             Check::Write,
             "405 from proxy",
             "limit_except",
         ),
         (
-            Fault::Deaf(header::IF_MATCH),
+            ProxyFault::DropRequestHeader(header::IF_MATCH),
             Check::Write,
             "400 M_MISSING_PARAM",
             "If-Match",
         ),
         (
-            Fault::Refuse(Method::DELETE, 405),
+            ProxyFault::Refuse(Method::DELETE, 405),
             Check::Delete,
             "405 from proxy",
             "limit_except",
         ),
         (
-            Fault::Undead,
+            ProxyFault::IgnoreDeletion,
             Check::Delete,
             "still there: 200",
             "proxy_cache off",
         ),
         (
-            Fault::EvictAfter(3),
+            ProxyFault::EvictAfter(3),
             Check::Survival,
             "404",
             "Synapse keeps 100 sessions",
         ),
     ];
     for (fault, check, seen, remedy) in cases {
-        let (homeserver, _between) = behind(fault.clone()).await;
-        let report = look(homeserver.url.as_str()).await;
+        let (homeserver, _proxy) = behind(fault.clone()).await;
+        let report = examined(homeserver.url.as_str()).await;
         let finding = report.of(check).unwrap();
         assert!(finding.seen.contains(seen), "{fault:?}: {}", finding.seen);
         assert!(
@@ -448,7 +494,7 @@ async fn each_cause_has_its_own_remedy() {
 async fn a_session_that_ends_before_its_time() {
     // The creation is the first request; the read is the second.
     for requests in 1..=8 {
-        assert_found(Fault::EvictAfter(requests), &bad(Check::Survival)).await;
+        assert_found(ProxyFault::EvictAfter(requests), &bad(Check::Survival)).await;
     }
 }
 
@@ -459,13 +505,13 @@ async fn a_session_without_enough_time() {
         (60, warning(Check::Lifetime)),
         (120, vec![]),
     ] {
-        let between = Between::with(Fault::None, |config| {
+        let proxy = MeddlingProxy::with(ProxyFault::None, |config| {
             config.lifetime = Duration::from_secs(seconds)
         })
         .await;
-        let homeserver = Homeserver::start(&between.url).await;
+        let homeserver = ScriptedHomeserver::start(&proxy.url).await;
         assert_eq!(
-            faults(&look(homeserver.url.as_str()).await),
+            faults(&examined(homeserver.url.as_str()).await),
             expected,
             "{seconds}"
         );
@@ -473,13 +519,13 @@ async fn a_session_without_enough_time() {
 }
 
 #[tokio::test]
-async fn a_session_where_nobody_may_go() {
-    let between = Between::with(Fault::None, |config| {
+async fn a_session_url_that_clients_must_not_use() {
+    let proxy = MeddlingProxy::with(ProxyFault::None, |config| {
         config.public_url = "http://inside.example/".parse().unwrap()
     })
     .await;
-    let homeserver = Homeserver::start(&between.url).await;
-    let report = look(homeserver.url.as_str()).await;
+    let homeserver = ScriptedHomeserver::start(&proxy.url).await;
+    let report = examined(homeserver.url.as_str()).await;
     assert_eq!(faults(&report), bad(Check::SessionUrl));
     assert!(
         report
@@ -492,13 +538,13 @@ async fn a_session_where_nobody_may_go() {
 
 #[tokio::test]
 async fn a_homeserver_that_says_the_wrong_thing() {
-    type Change = Box<dyn FnOnce(&mut crate::homeserver::Said)>;
+    type Change = Box<dyn FnOnce(&mut crate::scripted_homeserver::ScriptedResponse)>;
     type Case = (&'static str, Change, Vec<(Check, bool)>);
     fn set(key: &'static str, value: Value) -> Change {
-        Box::new(move |said| said.body[key] = value)
+        Box::new(move |response| response.body[key] = value)
     }
-    let status = |status| -> Change { Box::new(move |said| said.status = status) };
-    let deaf = || -> Change { Box::new(|said| said.cors = false) };
+    let status = |status| -> Change { Box::new(move |response| response.status = status) };
+    let without_cors = || -> Change { Box::new(|response| response.cors = false) };
     let (versions, well_known) = ("/_matrix/client/versions", "/.well-known/matrix/client");
     let (metadata, issuer) = (
         "/_matrix/client/v1/auth_metadata",
@@ -517,9 +563,9 @@ async fn a_homeserver_that_says_the_wrong_thing() {
             set("m.homeserver", json!({ "base_url": "m.example" })),
             bad(Check::WellKnown),
         ),
-        (well_known, deaf(), bad(Check::WellKnown)),
+        (well_known, without_cors(), bad(Check::WellKnown)),
         (versions, status(404), bad(Check::Versions)),
-        (versions, deaf(), bad(Check::Versions)),
+        (versions, without_cors(), bad(Check::Versions)),
         (
             versions,
             set("unstable_features", Value::Null),
@@ -587,13 +633,13 @@ async fn a_homeserver_that_says_the_wrong_thing() {
         (rendezvous, status(404), bad(Check::Create)),
         (
             rendezvous,
-            deaf(),
+            without_cors(),
             vec![(Check::Preflight, true), (Check::Cors, true)],
         ),
     ];
-    let (homeserver, _between) = behind(Fault::None).await;
-    homeserver.change(versions, |said| said.body = json!({}));
-    let report = look(homeserver.url.as_str()).await;
+    let (homeserver, _proxy) = behind(ProxyFault::None).await;
+    homeserver.change(versions, |response| response.body = json!({}));
+    let report = examined(homeserver.url.as_str()).await;
     assert!(
         report
             .of(Check::Versions)
@@ -602,21 +648,20 @@ async fn a_homeserver_that_says_the_wrong_thing() {
             .starts_with("no list of versions")
     );
     for (number, (path, change, expected)) in cases.into_iter().enumerate() {
-        let (homeserver, between) = behind(Fault::None).await;
+        let (homeserver, proxy) = behind(ProxyFault::None).await;
         homeserver.change(path, change);
-        let report = look(&homeserver.name()).await;
+        let report = examined(&homeserver.name()).await;
         assert_eq!(
             faults(&report),
             expected,
             "{number} {path}: {}",
-            told(&report)
+            describe(&report)
         );
-        assert_eq!((between.rendezvous.sessions(), report.left_behind), (0, 0));
+        assert_eq!((proxy.rendezvous.sessions(), report.left_behind), (0, 0));
     }
 }
 
-/// Synapse serves what it remembers: what is true now is in the authorization server's own
-/// document.
+/// Synapse may serve old metadata. The authorization server's own document is current.
 #[tokio::test]
 async fn a_homeserver_that_remembers_the_metadata() {
     let (metadata, own) = (
@@ -630,17 +675,17 @@ async fn a_homeserver_that_remembers_the_metadata() {
         ("grant_types_supported", Check::DeviceGrant),
     ];
     for (field, check) in fields {
-        let (homeserver, _between) = behind(Fault::None).await;
-        homeserver.change(metadata, |said| said.body[field] = Value::Null);
-        let remedy = look(&homeserver.name())
+        let (homeserver, _proxy) = behind(ProxyFault::None).await;
+        homeserver.change(metadata, |response| response.body[field] = Value::Null);
+        let remedy = examined(&homeserver.name())
             .await
             .of(check)
             .unwrap()
             .remedy
             .clone();
         assert!(remedy.starts_with("Restart Synapse"), "{field}: {remedy}");
-        homeserver.change(own, |said| said.body[field] = Value::Null);
-        let remedy = look(&homeserver.name())
+        homeserver.change(own, |response| response.body[field] = Value::Null);
+        let remedy = examined(&homeserver.name())
             .await
             .of(check)
             .unwrap()
@@ -649,13 +694,13 @@ async fn a_homeserver_that_remembers_the_metadata() {
         assert!(!remedy.contains("estart Synapse"), "{field}: {remedy}");
     }
     let sandbox = Sandbox::start(Options::default()).await.unwrap();
-    sandbox.faults().set(Misbehaviour::DeviceGrantDisabled);
-    let report = look(&sandbox.server_name()).await;
+    sandbox.faults().set(Fault::DeviceGrantDisabled);
+    let report = examined(&sandbox.server_name()).await;
     assert_eq!(
         faults(&report),
         bad(Check::DeviceGrant),
         "{}",
-        told(&report)
+        describe(&report)
     );
     let finding = report.of(Check::DeviceGrant).unwrap();
     assert!(
@@ -672,47 +717,47 @@ async fn a_homeserver_that_remembers_the_metadata() {
     );
 }
 
-/// RFC 8414's own place is asked where the other document is not.
+/// If there is no `openid-configuration`, the URL of RFC 8414 is tried.
 #[tokio::test]
-async fn the_other_document_counts_too() {
-    let (homeserver, _between) = behind(Fault::None).await;
-    homeserver.change("/.well-known/openid-configuration", |said| {
-        said.status = 404
+async fn the_document_of_rfc_8414_counts_too() {
+    let (homeserver, _proxy) = behind(ProxyFault::None).await;
+    homeserver.change("/.well-known/openid-configuration", |response| {
+        response.status = 404
     });
-    homeserver.change("/.well-known/oauth-authorization-server", |said| {
-        said.status = 200;
-        said.body["grant_types_supported"] = json!(["refresh_token"]);
+    homeserver.change("/.well-known/oauth-authorization-server", |response| {
+        response.status = 200;
+        response.body["grant_types_supported"] = json!(["refresh_token"]);
     });
-    let report = look(&homeserver.name()).await;
+    let report = examined(&homeserver.name()).await;
     assert_eq!(
         faults(&report),
         [(Check::Issuer, false), (Check::DeviceGrant, true)],
         "{}",
-        told(&report)
+        describe(&report)
     );
 }
 
 #[tokio::test]
 async fn an_authorization_server_that_does_not_run() {
-    let (homeserver, _between) = behind(Fault::None).await;
-    homeserver.change("/_matrix/client/v1/auth_metadata", |said| {
-        said.body["issuer"] = json!("http://127.0.0.1:1/")
+    let (homeserver, _proxy) = behind(ProxyFault::None).await;
+    homeserver.change("/_matrix/client/v1/auth_metadata", |response| {
+        response.body["issuer"] = json!("http://127.0.0.1:1/")
     });
-    let down = look(&homeserver.name()).await;
-    homeserver.change("/_matrix/client/v1/auth_metadata", |said| {
-        said.body["issuer"] = json!(homeserver.url)
+    let down = examined(&homeserver.name()).await;
+    homeserver.change("/_matrix/client/v1/auth_metadata", |response| {
+        response.body["issuer"] = json!(homeserver.url)
     });
-    homeserver.change("/.well-known/openid-configuration", |said| {
-        said.status = 502
+    homeserver.change("/.well-known/openid-configuration", |response| {
+        response.status = 502
     });
-    for report in [down, look(&homeserver.name()).await] {
-        assert_eq!(faults(&report), bad(Check::Issuer), "{}", told(&report));
+    for report in [down, examined(&homeserver.name()).await] {
+        assert_eq!(faults(&report), bad(Check::Issuer), "{}", describe(&report));
         assert!(
             report
                 .of(Check::Issuer)
                 .unwrap()
                 .remedy
-                .starts_with("Does the authorization server run?")
+                .starts_with("Check whether the authorization server runs")
         );
         let rest = [Check::DeviceGrant, Check::Registration];
         assert!(
@@ -723,17 +768,21 @@ async fn an_authorization_server_that_does_not_run() {
     }
 }
 
-/// By a clock that goes on by so much whenever it is looked at, as it is before and after each
-/// answer.
+/// The clock advances by this much whenever it is read, which is before and after each response.
 #[tokio::test]
-async fn a_slow_server_is_warned_of() {
+async fn a_slow_server_gets_a_warning() {
     for (step, expected) in [(400, vec![]), (1100, warning(Check::Speed))] {
-        let (began, looks) = (Instant::now(), AtomicU32::new(0));
+        let (began, readings) = (Instant::now(), AtomicU32::new(0));
         let clock =
-            move || began + Duration::from_millis(step) * looks.fetch_add(1, Ordering::SeqCst);
-        let (homeserver, _between) = behind(Fault::None).await;
-        let report = look_by(&homeserver.name(), &clock).await;
-        assert_eq!(faults(&report), expected, "{step} ms: {}", told(&report));
+            move || began + Duration::from_millis(step) * readings.fetch_add(1, Ordering::SeqCst);
+        let (homeserver, _proxy) = behind(ProxyFault::None).await;
+        let report = examined_with_clock(&homeserver.name(), &clock).await;
+        assert_eq!(
+            faults(&report),
+            expected,
+            "{step} ms: {}",
+            describe(&report)
+        );
         let seen = &report.of(Check::Speed).unwrap().seen;
         assert!(
             seen.contains(&format!(
@@ -750,24 +799,24 @@ async fn a_slow_server_is_warned_of() {
 async fn a_name_without_an_address() {
     let nameless = format!("{}.example", "a".repeat(64));
     for named in [nameless.clone(), format!("https://{nameless}/")] {
-        let report = look(&named).await;
+        let report = examined(&named).await;
         assert_eq!(faults(&report), bad(Check::Dns));
-        assert_eq!(report.findings.len(), 1, "{}", told(&report));
+        assert_eq!(report.findings.len(), 1, "{}", describe(&report));
         let finding = report.of(Check::Dns).unwrap();
         assert_eq!(finding.seen, format!("no address is known for {nameless}"));
         assert!(
-            finding.remedy.starts_with("Check the spelling first"),
+            finding.remedy.starts_with("First check the spelling"),
             "{}",
             finding.remedy
         );
     }
-    // A good name may lead to one.
-    let (homeserver, _between) = behind(Fault::None).await;
-    homeserver.change("/.well-known/matrix/client", |said| {
-        said.body["m.homeserver"]["base_url"] = json!(format!("https://{nameless}/"));
+    // A good name may lead to such a name.
+    let (homeserver, _proxy) = behind(ProxyFault::None).await;
+    homeserver.change("/.well-known/matrix/client", |response| {
+        response.body["m.homeserver"]["base_url"] = json!(format!("https://{nameless}/"));
     });
-    let report = look(&format!("localhost:{}", homeserver.url.port().unwrap())).await;
-    assert_eq!(faults(&report), bad(Check::Dns), "{}", told(&report));
+    let report = examined(&format!("localhost:{}", homeserver.url.port().unwrap())).await;
+    assert_eq!(faults(&report), bad(Check::Dns), "{}", describe(&report));
     assert!(
         report.findings.len() == 2 && report.of(Check::WellKnown).unwrap().verdict == Verdict::Good
     );
@@ -775,20 +824,20 @@ async fn a_name_without_an_address() {
 
 #[tokio::test]
 async fn a_server_that_is_not_there() {
-    let report = look("http://127.0.0.1:1/").await;
+    let report = examined("http://127.0.0.1:1/").await;
     assert!(
         faults(&report).contains(&(Check::Versions, true)),
         "{}",
-        told(&report)
+        describe(&report)
     );
-    let report = look("127.0.0.1:1").await;
+    let report = examined("127.0.0.1:1").await;
     assert_eq!(faults(&report), bad(Check::WellKnown));
     assert_eq!(not_checked(&report).len(), Check::all().count() - 1);
     let http = Http::new(Policy::HttpsOnly).unwrap();
     let report = examine(
         &http,
-        &Named::parse("http://127.0.0.1:1/").unwrap(),
-        &stopped(),
+        &Homeserver::parse("http://127.0.0.1:1/").unwrap(),
+        &stopped_clock(),
         pending(),
     )
     .await;
@@ -796,14 +845,20 @@ async fn a_server_that_is_not_there() {
 }
 
 #[tokio::test]
-async fn whoever_gives_up_leaves_nothing_behind() {
+async fn an_interrupted_examination_leaves_nothing_behind() {
     let http = Http::new(Policy::HttpsOrLoopback).unwrap();
     for requests in 1.. {
-        let (homeserver, between) = behind(Fault::None).await;
-        let named = Named::parse(homeserver.url.as_str()).unwrap();
-        let report = examine(&http, &named, &stopped(), between.asked(requests)).await;
+        let (homeserver, proxy) = behind(ProxyFault::None).await;
+        let named = Homeserver::parse(homeserver.url.as_str()).unwrap();
+        let report = examine(
+            &http,
+            &named,
+            &stopped_clock(),
+            proxy.has_requests(requests),
+        )
+        .await;
         assert_eq!(
-            (between.rendezvous.sessions(), report.left_behind),
+            (proxy.rendezvous.sessions(), report.left_behind),
             (0, 0),
             "after {requests}"
         );
@@ -811,7 +866,7 @@ async fn whoever_gives_up_leaves_nothing_behind() {
         assert!(
             faults(&report).is_empty(),
             "what was interrupted is no fault: {}",
-            told(&report)
+            describe(&report)
         );
         if not_checked(&report)
             == [
@@ -827,8 +882,8 @@ async fn whoever_gives_up_leaves_nothing_behind() {
     }
     let report = examine(
         &http,
-        &Named::parse("example.org").unwrap(),
-        &stopped(),
+        &Homeserver::parse("example.org").unwrap(),
+        &stopped_clock(),
         ready(()),
     )
     .await;
@@ -839,15 +894,15 @@ async fn whoever_gives_up_leaves_nothing_behind() {
     );
 }
 
-/// A server that stops answering is left at once, and the session that it has is deleted.
+/// The examination does not wait for a server that stops responding, and deletes its session.
 #[tokio::test]
-async fn whoever_gives_up_does_not_wait() {
+async fn an_interrupted_examination_does_not_wait() {
     let http = Http::new(Policy::HttpsOrLoopback).unwrap();
     for request in [2, 5] {
-        let (homeserver, between) = behind(Fault::HangAt(request)).await;
-        let named = Named::parse(homeserver.url.as_str()).unwrap();
-        let report = examine(&http, &named, &stopped(), between.asked(request)).await;
-        assert_eq!((between.rendezvous.sessions(), report.left_behind), (0, 0));
-        assert!(between.requests() > request, "the deletion came after");
+        let (homeserver, proxy) = behind(ProxyFault::HangAt(request)).await;
+        let named = Homeserver::parse(homeserver.url.as_str()).unwrap();
+        let report = examine(&http, &named, &stopped_clock(), proxy.has_requests(request)).await;
+        assert_eq!((proxy.rendezvous.sessions(), report.left_behind), (0, 0));
+        assert!(proxy.requests() > request, "the deletion came after");
     }
 }

@@ -1,5 +1,5 @@
-//! What `doctor` says of MSC4388's sessions: where there are none, where they are not for
-//! everybody, and where they are odd.
+//! What is found of MSC4388's sessions: if there are none, if they are not for everybody, and if
+//! they deviate from the proposal.
 
 use std::sync::{
     Arc,
@@ -12,13 +12,13 @@ use axum::{
     http::{Method, StatusCode},
     response::{IntoResponse, Response},
 };
-use matrix_qr_device::doctor::{Check, Finding, Verdict};
+use matrix_qr_doctor::{Check, Finding, Verdict};
 use matrix_qr_rendezvous::{Config, Rendezvous};
 use matrix_qr_sandbox::{Fault, Options, Sandbox};
 use tokio::net::TcpListener;
 use tower::ServiceExt as _;
 
-use crate::{doctor::look, homeserver::Homeserver};
+use crate::{faults::examined, scripted_homeserver::ScriptedHomeserver};
 
 const COLLECTION: &str = "/_matrix/client/unstable/io.element.msc4388/rendezvous";
 
@@ -53,9 +53,9 @@ async fn found(oddity: Oddity) -> (Finding, usize) {
         }
     });
     tokio::spawn(async move { axum::serve(listener, app).await });
-    let report = look(&url).await;
+    let report = examined(&url).await;
     (
-        report.of(Check::Newer).unwrap().clone(),
+        report.of(Check::Msc4388).unwrap().clone(),
         rendezvous.sessions(),
     )
 }
@@ -81,7 +81,7 @@ fn nth_put(method: &Method, puts: usize, nth: usize) -> Option<Odd> {
 }
 
 #[tokio::test]
-async fn each_oddity_is_told() {
+async fn each_oddity_is_reported() {
     let cases: [(Oddity, &str); 10] = [
         (
             |method, place, _| at(method, Method::GET, place, Place::Session)?.then(404, ""),
@@ -101,7 +101,7 @@ async fn each_oddity_is_told() {
         ),
         (
             |method, _, puts| nth_put(method, puts, 3)?.then(200, TOKEN),
-            "a late write has another effect",
+            "a write with an old token has another effect",
         ),
         (
             |method, _, puts| {
@@ -119,7 +119,7 @@ async fn each_oddity_is_told() {
             |method, place, _| {
                 at(method, Method::GET, place, Place::Collection)?.then(200, "<html>")
             },
-            "200, asked for under",
+            "200 to the discovery under",
         ),
         (
             |method, place, _| at(method, Method::GET, place, Place::Collection)?.then(302, ""),
@@ -127,15 +127,22 @@ async fn each_oddity_is_told() {
         ),
         (
             |method, place, _| at(method, Method::POST, place, Place::Collection)?.then(403, "{}"),
-            "a session is not made",
+            "a session cannot be created",
         ),
     ];
-    for (number, (oddity, told)) in cases.into_iter().enumerate() {
+    for (number, (oddity, expected)) in cases.into_iter().enumerate() {
         let (finding, left) = found(oddity).await;
         assert_eq!(finding.verdict, Verdict::Warning, "{number}: {finding:?}");
-        // One that says that it deletes, and does not, can fool whoever does not look again.
-        assert_eq!(left, usize::from(told.ends_with("deletion")), "{number}");
-        assert!(finding.seen.contains(told), "{number}: {told}: {finding:?}");
+        // If a server only pretends to delete a session, only a second look shows it.
+        assert_eq!(
+            left,
+            usize::from(expected.ends_with("deletion")),
+            "{number}"
+        );
+        assert!(
+            finding.seen.contains(expected),
+            "{number}: {expected}: {finding:?}"
+        );
         assert!(finding.effect.len() > 2 && finding.remedy.len() > 2);
     }
 }
@@ -147,7 +154,7 @@ async fn a_good_one_is_tried_out_and_left_clean() {
         (finding.verdict, finding.seen.as_str(), left),
         (
             Verdict::Good,
-            "offered to everybody, under its unstable name; written, read, deleted",
+            "offered to everybody, under the unstable path; written, read, deleted",
             0
         )
     );
@@ -157,12 +164,12 @@ async fn a_good_one_is_tried_out_and_left_clean() {
 async fn one_that_is_not_for_everybody_is_as_good() {
     let sandbox = Sandbox::start(Options::default()).await.unwrap();
     sandbox.faults().set(Fault::RendezvousWantsToken);
-    let report = look(sandbox.homeserver().as_str()).await;
-    let finding = report.of(Check::Newer).unwrap();
+    let report = examined(sandbox.homeserver().as_str()).await;
+    let finding = report.of(Check::Msc4388).unwrap();
     assert_eq!(finding.verdict, Verdict::Good);
     assert_eq!(
         finding.seen,
-        "offered to those who are signed in, under its unstable name"
+        "offered to signed-in users, under the unstable path"
     );
 }
 
@@ -174,20 +181,23 @@ async fn the_other_name_is_asked_for_next() {
         (finding.verdict, finding.seen.as_str(), left),
         (
             Verdict::Good,
-            "offered to everybody, under its stable name; written, read, deleted",
+            "offered to everybody, under the stable path; written, read, deleted",
             0
         )
     );
 }
 
-/// What nearly every homeserver is told.
+/// The case of nearly every homeserver.
 #[tokio::test]
 async fn nothing_is_missing_where_there_is_none() {
-    let homeserver = Homeserver::start(&"http://127.0.0.1:1/".parse().unwrap()).await;
-    let report = look(homeserver.url.as_str()).await;
-    let finding = report.of(Check::Newer).unwrap();
+    let homeserver = ScriptedHomeserver::start(&"http://127.0.0.1:1/".parse().unwrap()).await;
+    let report = examined(homeserver.url.as_str()).await;
+    let finding = report.of(Check::Msc4388).unwrap();
     assert_eq!(
         (&finding.verdict, finding.seen.as_str()),
-        (&Verdict::Good, "not offered, and no app in use asks for it")
+        (
+            &Verdict::Good,
+            "not offered, and no app in use requests them"
+        )
     );
 }

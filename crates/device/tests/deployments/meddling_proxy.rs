@@ -1,4 +1,5 @@
-//! Our rendezvous server behind a proxy that meddles, in each way that one was met or could be.
+//! Our rendezvous server behind a proxy that meddles with requests and responses, in each way that
+//! was seen somewhere or is possible.
 
 use std::{
     collections::HashMap,
@@ -21,63 +22,63 @@ use url::Url;
 
 /// What the proxy does.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Fault {
+pub enum ProxyFault {
     None,
     EtagWeak,
-    /// Only for who takes gzip, and asks so.
+    /// Only in responses to this method, if the client accepts gzip.
     EtagWeakWhenCompressed(Method),
-    /// The same, before a server that does not know its ETags then.
-    EtagWeakAndStrange(Method),
-    EtagGone,
-    /// This is added to them.
+    /// The same, with a server that does not accept its ETags in that form.
+    EtagWeakAndUnknown(Method),
+    EtagMissing,
+    /// This is appended to ETags.
     EtagSuffixed(&'static str),
-    EtagAnotherEachTime,
+    EtagDifferentEachTime,
     /// As Synapse 1.163: the ETag is a hash of the payload.
     EtagHash,
-    /// These headers are taken out of every answer.
-    Without(&'static [HeaderName]),
-    /// This header is put into every answer, beside or in place of what is there.
-    Beside(HeaderName, &'static str),
-    InPlace(HeaderName, &'static str),
-    /// The `Date`, the `Expires` or both, in seconds.
+    /// Every response loses these headers.
+    RemoveHeaders(&'static [HeaderName]),
+    /// Every response gets this header, next to the one that it may have.
+    AddHeader(HeaderName, &'static str),
+    /// Every response gets this header instead of the one that it may have.
+    ReplaceHeader(HeaderName, &'static str),
+    /// The `Date` and the `Expires` are shifted, in seconds.
     Skewed {
         date: i64,
         expires: i64,
     },
     /// Requests lose this header.
-    Deaf(HeaderName),
-    /// A deletion is answered, and not carried out.
-    Undead,
+    DropRequestHeader(HeaderName),
+    /// A deletion is answered as if it were carried out.
+    IgnoreDeletion,
     /// `If-Match` always matches.
-    Careless,
-    /// A request of this method (and no path but the sessions') is answered with this status, in
-    /// HTML.
+    IgnoreIfMatch,
+    /// Requests of a session with this method are answered with this status, in HTML.
     Refuse(Method, u16),
-    /// The same, but for the creation.
+    /// The same for the creation.
     RefuseCreation(u16),
-    /// It is carried out, and answered with this status.
-    Restate(Method, u16),
-    /// Payloads above so many bytes are refused by the proxy itself.
-    Cap(usize),
-    /// Payloads above 4096 bytes are said to be taken.
-    Boastful,
-    /// The creation is sent on with this status to there.
-    SendOn(u16, String),
-    SendOnNowhere,
-    /// Once with 307, to itself.
-    SendOnOnce,
-    Circle,
-    /// Reads are answered with what was there when it was first read.
+    /// A request with this method is carried out, and answered with this status.
+    ChangeStatus(Method, u16),
+    /// The proxy itself refuses payloads of more bytes.
+    CapPayload(usize),
+    /// Payloads above 4096 bytes are answered as if they were accepted.
+    PretendToAccept,
+    /// The creation is redirected with this status to this URL.
+    Redirect(u16, String),
+    RedirectWithoutLocation,
+    /// Once with 307, to the proxy itself.
+    RedirectOnce,
+    RedirectLoop,
+    /// Reads are answered with the response to the first read.
     Cache,
-    /// What is read is not what was written.
+    /// A read returns something other than what was written.
     Rewrite,
-    /// As Synapse with its 101st session: the session is forgotten after so many requests.
+    /// As Synapse with its 101st session: the session is dropped after this many requests.
     EvictAfter(usize),
-    /// No answer to the request of this number.
+    /// The request with this number gets no response.
     HangAt(usize),
 }
 
-pub struct Between {
+pub struct MeddlingProxy {
     pub url: Url,
     pub rendezvous: Rendezvous,
     asked: Arc<watch::Sender<usize>>,
@@ -85,7 +86,7 @@ pub struct Between {
 
 #[derive(Clone)]
 struct Proxy {
-    fault: Fault,
+    fault: ProxyFault,
     url: Url,
     rendezvous: Rendezvous,
     asked: Arc<watch::Sender<usize>>,
@@ -95,17 +96,17 @@ struct Proxy {
 #[derive(Default)]
 struct Memory {
     cached: HashMap<String, (HeaderMap, Bytes)>,
-    /// The last ETag of a session, and what it is called outside.
+    /// The last ETag of a session, and the one that clients see.
     tags: HashMap<String, (HeaderValue, HeaderValue)>,
     last_etag: Option<HeaderValue>,
 }
 
-impl Between {
-    pub async fn start(fault: Fault) -> Self {
+impl MeddlingProxy {
+    pub async fn start(fault: ProxyFault) -> Self {
         Self::with(fault, |_| {}).await
     }
 
-    pub async fn with(fault: Fault, set_up: impl FnOnce(&mut Config)) -> Self {
+    pub async fn with(fault: ProxyFault, set_up: impl FnOnce(&mut Config)) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = Url::parse(&format!("http://{}/", listener.local_addr().unwrap())).unwrap();
         let mut config = Config::new(url.clone());
@@ -134,8 +135,8 @@ impl Between {
         }
     }
 
-    /// When so many requests have come.
-    pub async fn asked(&self, times: usize) {
+    /// Waits until this many requests have arrived.
+    pub async fn has_requests(&self, times: usize) {
         self.asked
             .subscribe()
             .wait_for(|asked| *asked >= times)
@@ -155,7 +156,7 @@ impl Proxy {
             *asked += 1;
             number = *asked;
         });
-        if self.fault == Fault::HangAt(number) {
+        if self.fault == ProxyFault::HangAt(number) {
             std::future::pending::<()>().await;
         }
         let (parts, body) = request.into_parts();
@@ -167,13 +168,13 @@ impl Proxy {
             .headers
             .get(header::IF_MATCH)
             .is_some_and(|tag| tag.as_bytes().starts_with(b"W/"));
-        if weak && matches!(self.fault, Fault::EtagWeakAndStrange(_)) {
+        if weak && matches!(self.fault, ProxyFault::EtagWeakAndUnknown(_)) {
             return page(StatusCode::PRECONDITION_FAILED).into_response();
         }
         if let Some(answer) = self.instead(&method, &path, body.len()) {
             return answer;
         }
-        if let Fault::EvictAfter(limit) = self.fault
+        if let ProxyFault::EvictAfter(limit) = self.fault
             && number > limit
             && path.starts_with("/rendezvous/")
         {
@@ -183,7 +184,7 @@ impl Proxy {
                 .unwrap();
         }
         let mut request = Request::from_parts(parts, Body::from(body.clone()));
-        if self.fault == Fault::Undead && method == Method::DELETE {
+        if self.fault == ProxyFault::IgnoreDeletion && method == Method::DELETE {
             *request.method_mut() = Method::OPTIONS;
         }
         self.before(&path, request.headers_mut());
@@ -197,17 +198,17 @@ impl Proxy {
         };
         let mut answer = Response::from_parts(parts, Body::from(payload.clone()));
         self.after((&method, &path), &mut answer, (takes_gzip, &written));
-        if self.fault == Fault::Rewrite && method == Method::GET && !payload.is_empty() {
+        if self.fault == ProxyFault::Rewrite && method == Method::GET && !payload.is_empty() {
             *answer.body_mut() = Body::from("<!-- ad --> ");
             answer.headers_mut().remove(header::CONTENT_LENGTH);
         }
-        if self.fault == Fault::Cache && method == Method::GET {
+        if self.fault == ProxyFault::Cache && method == Method::GET {
             return self.cached(path, answer, (payload, known));
         }
         answer
     }
 
-    /// What the proxy answers by itself.
+    /// The response of the proxy itself.
     fn instead(&self, method: &Method, path: &str, length: usize) -> Option<Response> {
         let creation = method == Method::POST;
         let session = path.starts_with("/rendezvous/");
@@ -216,25 +217,25 @@ impl Proxy {
             Some((html(status).0, [(header::LOCATION, to.to_owned())], "").into_response())
         };
         match &self.fault {
-            Fault::Refuse(refused, status) if refused == method && session => {
+            ProxyFault::Refuse(refused, status) if refused == method && session => {
                 Some(html(*status).into_response())
             }
-            Fault::RefuseCreation(status) if creation => Some(html(*status).into_response()),
-            Fault::Cap(limit) if length > *limit => Some(html(413).into_response()),
-            Fault::Boastful if length > 4096 => {
+            ProxyFault::RefuseCreation(status) if creation => Some(html(*status).into_response()),
+            ProxyFault::CapPayload(limit) if length > *limit => Some(html(413).into_response()),
+            ProxyFault::PretendToAccept if length > 4096 => {
                 let etag = self.memory.lock().unwrap().last_etag.clone().unwrap();
                 Some((StatusCode::ACCEPTED, [(header::ETAG, etag)], "").into_response())
             }
-            Fault::SendOn(status, url) if creation => to(*status, url),
-            Fault::SendOnNowhere if creation => Some(html(307).into_response()),
-            Fault::SendOnOnce if creation && path == "/" => to(
+            ProxyFault::Redirect(status, url) if creation => to(*status, url),
+            ProxyFault::RedirectWithoutLocation if creation => Some(html(307).into_response()),
+            ProxyFault::RedirectOnce if creation && path == "/" => to(
                 307,
                 self.url
                     .join("/_matrix/client/v1/rendezvous")
                     .unwrap()
                     .as_str(),
             ),
-            Fault::Circle if creation => to(
+            ProxyFault::RedirectLoop if creation => to(
                 307,
                 &format!("/{}", if path == "/there" { "back" } else { "there" }),
             ),
@@ -244,13 +245,13 @@ impl Proxy {
 
     fn before(&self, path: &str, headers: &mut HeaderMap) {
         match &self.fault {
-            Fault::Deaf(name) => drop(headers.remove(name)),
-            Fault::Careless => {
+            ProxyFault::DropRequestHeader(name) => drop(headers.remove(name)),
+            ProxyFault::IgnoreIfMatch => {
                 if let Some(etag) = self.memory.lock().unwrap().last_etag.clone() {
                     headers.insert(header::IF_MATCH, etag);
                 }
             }
-            Fault::EtagHash => {
+            ProxyFault::EtagHash => {
                 if let Some((inside, outside)) = self.memory.lock().unwrap().tags.get(path) {
                     for (_, value) in headers.iter_mut().filter(|(_, value)| *value == outside) {
                         *value = inside.clone();
@@ -275,18 +276,21 @@ impl Proxy {
         let text = etag.as_ref().map(|etag| etag.to_str().unwrap().to_owned());
         let other = match (&self.fault, text) {
             (_, None) => None,
-            (Fault::EtagWeak, Some(etag)) => Some(quoted(format!("W/{etag}"))),
+            (ProxyFault::EtagWeak, Some(etag)) => Some(quoted(format!("W/{etag}"))),
             (
-                Fault::EtagWeakWhenCompressed(compressed) | Fault::EtagWeakAndStrange(compressed),
+                ProxyFault::EtagWeakWhenCompressed(compressed)
+                | ProxyFault::EtagWeakAndUnknown(compressed),
                 Some(etag),
             ) if takes_gzip && compressed == method => Some(quoted(format!("W/{etag}"))),
-            (Fault::EtagSuffixed(suffix), Some(etag)) => {
+            (ProxyFault::EtagSuffixed(suffix), Some(etag)) => {
                 Some(quoted(format!("\"{}{suffix}\"", etag.trim_matches('"'))))
             }
-            (Fault::EtagAnotherEachTime, Some(_)) => {
+            (ProxyFault::EtagDifferentEachTime, Some(_)) => {
                 Some(quoted(format!("\"{}\"", *self.asked.borrow())))
             }
-            (Fault::EtagHash, Some(_)) => Some(self.hashed(path, answer, (etag.unwrap(), payload))),
+            (ProxyFault::EtagHash, Some(_)) => {
+                Some(self.hashed(path, answer, (etag.unwrap(), payload)))
+            }
             _ => None,
         };
         let headers = answer.headers_mut();
@@ -294,19 +298,21 @@ impl Proxy {
             headers.insert(header::ETAG, other);
         }
         match &self.fault {
-            Fault::EtagGone => drop(headers.remove(header::ETAG)),
-            Fault::Without(names) => names.iter().for_each(|name| drop(headers.remove(name))),
-            Fault::Beside(name, value) => {
+            ProxyFault::EtagMissing => drop(headers.remove(header::ETAG)),
+            ProxyFault::RemoveHeaders(names) => {
+                names.iter().for_each(|name| drop(headers.remove(name)))
+            }
+            ProxyFault::AddHeader(name, value) => {
                 headers.append(name, HeaderValue::from_static(value));
             }
-            Fault::InPlace(name, value) => {
-                headers.insert(name, HeaderValue::from_static(value));
+            ProxyFault::ReplaceHeader(name, value) => {
+                drop(headers.insert(name, HeaderValue::from_static(value)))
             }
-            Fault::Skewed { date, expires } => {
+            ProxyFault::Skewed { date, expires } => {
                 skew(headers, &header::DATE, *date);
                 skew(headers, &header::EXPIRES, *expires);
             }
-            Fault::Restate(restated, status)
+            ProxyFault::ChangeStatus(restated, status)
                 if restated == method && answer.status().is_success() =>
             {
                 *answer.status_mut() = StatusCode::from_u16(*status).unwrap();
@@ -322,7 +328,7 @@ impl Proxy {
         (inside, payload): (HeaderValue, &Bytes),
     ) -> HeaderValue {
         let mut memory = self.memory.lock().unwrap();
-        // Nothing else is in such an answer but the session's URL, which is not known here.
+        // The response to a creation: the session's URL is not known here.
         let key = if path.starts_with("/rendezvous/") {
             path.to_owned()
         } else {

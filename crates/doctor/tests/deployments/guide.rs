@@ -1,6 +1,6 @@
-//! docs/deploy.md says what is true of the files beside it and of the program.
+//! docs/deploy.md agrees with the files next to it and with the program.
 
-use matrix_qr_device::doctor::Check;
+use matrix_qr_doctor::Check;
 
 const GUIDE: &str = include_str!("../../../../docs/deploy.md");
 
@@ -19,7 +19,7 @@ fn the_guide_shows_the_files_themselves() {
 }
 
 #[test]
-fn the_guides_lead_to_files_that_are_there() {
+fn the_links_of_the_guides_lead_to_files_that_exist() {
     let docs = std::path::Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs"));
     for guide in [GUIDE, include_str!("../../../../docs/operate.md")] {
         let links = guide
@@ -66,9 +66,9 @@ fn the_guide_shows_what_the_examination_says() {
             "{line}"
         );
     }
-    // All but what takes a sign-in.
+    // All except the one that needs a sign-in.
     let all = format!(
-        "{} good, 0 to look at, 0 bad, 1 not checked.",
+        "{} good, 0 warnings, 0 bad, 1 not checked.",
         Check::all().count() - 1
     );
     assert!(GUIDE.contains(&format!("  - {}: not checked, ", Check::SignIn.title())));

@@ -1,5 +1,5 @@
-//! A real nginx before our server, set up as docs/nginx.conf has it, and in each bad way that nginx
-//! offers.
+//! A real nginx in front of our server, configured as in docs/nginx.conf, and in each bad way that
+//! nginx offers.
 
 use std::{
     net::{Ipv4Addr, SocketAddr, TcpListener},
@@ -7,7 +7,7 @@ use std::{
     time::Duration,
 };
 
-use matrix_qr_device::doctor::Check;
+use matrix_qr_doctor::Check;
 use matrix_qr_protocol::revision::Role;
 use matrix_qr_rendezvous::{Config, Rendezvous, serve};
 use matrix_qr_sandbox::{Options, Sandbox};
@@ -15,7 +15,7 @@ use tempfile::TempDir;
 use url::Url;
 
 use crate::{
-    doctor::{faults, look, told},
+    faults::{describe, examined, faults},
     meeting::Plan,
     test_env::TestEnv,
 };
@@ -23,7 +23,7 @@ use crate::{
 const NGINX: &str = "/usr/sbin/nginx";
 const DOCUMENTED: &str = include_str!("../../../../docs/nginx.conf");
 
-/// What Debian's package brings around it, in one directory and one process.
+/// What Debian's package puts around it, in one directory and one process.
 const AROUND: &str = "
     daemon off;
     master_process off;
@@ -42,7 +42,7 @@ const AROUND: &str = "
         THE FILE
     }";
 
-/// Where the three servers of the file listen here, instead of on 443, and what is behind them.
+/// Where the three servers of the file listen here, instead of on 443.
 struct Ports {
     server_name: u16,
     homeserver: u16,
@@ -100,7 +100,7 @@ impl Ports {
     }
 }
 
-/// Ends with this value.
+/// Stopped when it is dropped.
 struct Nginx {
     child: Child,
     _directory: TempDir,
@@ -158,8 +158,7 @@ async fn rendezvous(ports: &Ports) -> (Rendezvous, SocketAddr) {
     (rendezvous, address)
 }
 
-/// The documented file, changed as given, with the sandbox as the homeserver; and what is found
-/// there.
+/// Examines the documented file with this change, in front of the sandbox as the homeserver.
 async fn assert_found(change: impl Fn(&str) -> String, expected: &[Check]) {
     let ports = Ports::free();
     let (rendezvous, address) = rendezvous(&ports).await;
@@ -176,17 +175,17 @@ async fn assert_found(change: impl Fn(&str) -> String, expected: &[Check]) {
         "the change must be one"
     );
     let _nginx = Nginx::start(&file, ports.rendezvous).await;
-    let report = look(&format!("127.0.0.1:{}", ports.server_name)).await;
-    // Our server knows its ETags however they come.
+    let report = examined(&format!("127.0.0.1:{}", ports.server_name)).await;
+    // Our server accepts its ETags in compressed form, too.
     let expected: Vec<_> = expected
         .iter()
         .map(|check| (*check, *check != Check::Compression))
         .collect();
-    assert_eq!(faults(&report), expected, "{}", told(&report));
+    assert_eq!(faults(&report), expected, "{}", describe(&report));
     assert_eq!(rendezvous.sessions(), report.left_behind);
 }
 
-/// With more directives for the rendezvous server; they win where nginx takes one of a kind only.
+/// Adds directives for the rendezvous server. They replace directives of the same name.
 fn with(directives: &'static str) -> impl Fn(&str) -> String {
     let name = directives.split(' ').next().unwrap();
     move |file| {
@@ -240,10 +239,10 @@ async fn as_documented_two_devices_meet_through_it() {
     assert_eq!(rendezvous.sessions(), 0);
 }
 
-/// What is set further out, for pages, is taken back.
+/// Settings for pages in the enclosing block are undone.
 #[tokio::test]
 #[ignore = "needs nginx: cargo xtask test"]
-async fn as_documented_it_stands_among_settings_for_pages() {
+async fn as_documented_it_works_beside_settings_for_pages() {
     let pages = "gzip on; gzip_types *; charset utf-8; expires -1; proxy_cache cache; \
                  add_header Access-Control-Allow-Origin * always;";
     let ports = Ports::free();
@@ -258,8 +257,8 @@ async fn as_documented_it_stands_among_settings_for_pages() {
         .file(sandbox.homeserver(), address)
         .replace(name, &format!("{name} {pages}"));
     let _nginx = Nginx::start(&file, ports.rendezvous).await;
-    let report = look(sandbox.homeserver().as_str()).await;
-    assert_eq!(faults(&report), [], "{}", told(&report));
+    let report = examined(sandbox.homeserver().as_str()).await;
+    assert_eq!(faults(&report), [], "{}", describe(&report));
 }
 
 #[tokio::test]
@@ -299,7 +298,7 @@ async fn each_bad_way_is_found() {
 
 #[tokio::test]
 #[ignore = "needs nginx: cargo xtask test"]
-async fn compressing_is_warned_of() {
+async fn compression_gets_a_warning() {
     for directives in ["gzip on; gzip_types text/plain;", "gzip on; gzip_types *;"] {
         assert_found(with(directives), &[Check::Compression]).await;
     }
@@ -320,7 +319,7 @@ async fn a_cache_a_limit_and_a_wrong_port_are_found() {
     assert_found(with("proxy_pass http://127.0.0.1:1;"), &[Check::Delegation]).await;
 }
 
-/// It makes no difference, and so is not told.
+/// It makes no difference, so it is not reported.
 #[tokio::test]
 #[ignore = "needs nginx: cargo xtask test"]
 async fn what_does_no_harm_is_no_fault() {
@@ -333,5 +332,5 @@ async fn what_does_no_harm_is_no_fault() {
     let sandbox = Sandbox::start(options).await.unwrap();
     let file = with("proxy_buffering off;")(&ports.file(sandbox.homeserver(), address));
     let _nginx = Nginx::start(&file, ports.rendezvous).await;
-    assert_eq!(faults(&look(sandbox.homeserver().as_str()).await), []);
+    assert_eq!(faults(&examined(sandbox.homeserver().as_str()).await), []);
 }

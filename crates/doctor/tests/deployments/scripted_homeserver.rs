@@ -1,5 +1,5 @@
-//! A homeserver and its authorization server that say what a test makes them say: only what is
-//! known without an account.
+//! A homeserver and its authorization server whose responses a test can change: only those that
+//! need no account.
 
 use std::sync::{Arc, Mutex};
 
@@ -13,9 +13,9 @@ use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use url::Url;
 
-/// What is said at a path: a status, whether any origin may read it, and a document.
+/// The response at a path: a status, whether any origin may read it, and a document.
 #[derive(Clone)]
-pub struct Said {
+pub struct ScriptedResponse {
     pub status: u16,
     pub cors: bool,
     pub location: Option<String>,
@@ -23,22 +23,22 @@ pub struct Said {
 }
 
 /// By path.
-type AllSaid = Arc<Mutex<Vec<(&'static str, Said)>>>;
+type Script = Arc<Mutex<Vec<(&'static str, ScriptedResponse)>>>;
 
-pub struct Homeserver {
+pub struct ScriptedHomeserver {
     pub url: Url,
-    said: AllSaid,
+    script: Script,
 }
 
-impl Homeserver {
-    /// As it should be; rendezvous sessions are made there.
+impl ScriptedHomeserver {
+    /// Without a fault. It redirects the creation of sessions to `rendezvous`.
     pub async fn start(rendezvous: &Url) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = Url::parse(&format!("http://{}/", listener.local_addr().unwrap())).unwrap();
-        let said = Arc::new(Mutex::new(good(&url, rendezvous)));
-        let app = Router::new().fallback(answer).with_state(said.clone());
+        let script = Arc::new(Mutex::new(good(&url, rendezvous)));
+        let app = Router::new().fallback(respond).with_state(script.clone());
         tokio::spawn(async move { axum::serve(listener, app).await });
-        Self { url, said }
+        Self { url, script }
     }
 
     /// `127.0.0.1:PORT`
@@ -46,54 +46,53 @@ impl Homeserver {
         self.url.authority().to_owned()
     }
 
-    /// From now on something else is said at this path.
-    pub fn change(&self, path: &str, change: impl FnOnce(&mut Said)) {
-        let mut all = self.said.lock().unwrap();
+    /// Changes the response at this path from now on.
+    pub fn change(&self, path: &str, change: impl FnOnce(&mut ScriptedResponse)) {
+        let mut all = self.script.lock().unwrap();
         change(&mut all.iter_mut().find(|(known, _)| *known == path).unwrap().1);
     }
 }
 
-fn good(url: &Url, rendezvous: &Url) -> Vec<(&'static str, Said)> {
-    let said = |status, body| Said {
+fn good(url: &Url, rendezvous: &Url) -> Vec<(&'static str, ScriptedResponse)> {
+    let response = |status, body| ScriptedResponse {
         status,
         cors: true,
         location: None,
         body,
     };
     let metadata = metadata(url);
-    let delegated = Said {
+    let features = json!({ "org.matrix.msc4108": true });
+    let versions = json!({ "versions": ["v1.15"], "unstable_features": features });
+    let delegated = ScriptedResponse {
         location: Some(rendezvous.to_string()),
-        ..said(307, Value::Null)
+        ..response(307, Value::Null)
     };
     vec![
         (
             "/.well-known/matrix/client",
-            said(200, json!({ "m.homeserver": { "base_url": url } })),
+            response(200, json!({ "m.homeserver": { "base_url": url } })),
         ),
-        (
-            "/_matrix/client/versions",
-            said(
-                200,
-                json!({ "versions": ["v1.15"], "unstable_features": { "org.matrix.msc4108": true } }),
-            ),
-        ),
+        ("/_matrix/client/versions", response(200, versions)),
         (
             "/_matrix/client/v1/auth_metadata",
-            said(200, metadata.clone()),
+            response(200, metadata.clone()),
         ),
         (
             "/.well-known/openid-configuration",
-            said(200, metadata.clone()),
+            response(200, metadata.clone()),
         ),
         (
             "/.well-known/oauth-authorization-server",
-            said(404, metadata),
+            response(404, metadata),
         ),
         (
             "/register",
-            said(400, json!({ "error": "invalid_client_metadata" })),
+            response(400, json!({ "error": "invalid_client_metadata" })),
         ),
-        ("/device", said(401, json!({ "error": "invalid_client" }))),
+        (
+            "/device",
+            response(401, json!({ "error": "invalid_client" })),
+        ),
         (
             "/_matrix/client/unstable/org.matrix.msc4108/rendezvous",
             delegated,
@@ -114,9 +113,9 @@ fn metadata(url: &Url) -> Value {
     })
 }
 
-async fn answer(State(said): State<AllSaid>, request: Request) -> Response {
-    let all = said.lock().unwrap();
-    let Some((_, said)) = all.iter().find(|(path, _)| *path == request.uri().path()) else {
+async fn respond(State(script): State<Script>, request: Request) -> Response {
+    let all = script.lock().unwrap();
+    let Some((_, scripted)) = all.iter().find(|(path, _)| *path == request.uri().path()) else {
         return (
             StatusCode::NOT_FOUND,
             Json(json!({ "errcode": "M_UNRECOGNIZED" })),
@@ -124,14 +123,14 @@ async fn answer(State(said): State<AllSaid>, request: Request) -> Response {
             .into_response();
     };
     let options = request.method() == "OPTIONS";
-    let status = if options { 204 } else { said.status };
+    let status = if options { 204 } else { scripted.status };
     let mut response = (
         StatusCode::from_u16(status).unwrap(),
-        Json(said.body.clone()),
+        Json(scripted.body.clone()),
     )
         .into_response();
     let headers = response.headers_mut();
-    if said.cors {
+    if scripted.cors {
         headers.insert(
             header::ACCESS_CONTROL_ALLOW_ORIGIN,
             HeaderValue::from_static("*"),
@@ -141,7 +140,7 @@ async fn answer(State(said): State<AllSaid>, request: Request) -> Response {
             HeaderValue::from_static("Content-Type"),
         );
     }
-    if let Some(location) = said.location.as_ref().filter(|_| !options) {
+    if let Some(location) = scripted.location.as_ref().filter(|_| !options) {
         headers.insert(header::LOCATION, location.parse().unwrap());
     }
     response
