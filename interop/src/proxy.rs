@@ -45,7 +45,7 @@ fn configuration(
     }: Ports,
 ) -> Result<String> {
     let (_, section) = GUIDE
-        .split_once("\n## 5. The coming revision\n")
+        .split_once("\n## 5. The upcoming MSC4388\n")
         .context("no such section")?;
     let (_, lines) = section
         .split_once("```nginx\n")
