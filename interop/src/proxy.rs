@@ -45,11 +45,11 @@ fn configuration(
     }: Ports,
 ) -> Result<String> {
     let (_, section) = GUIDE
-        .split_once("\n## 5. The coming revision\n")
-        .context("no such section")?;
+        .split_once("\n## 5. ")
+        .context("docs/deploy.md has no section 5")?;
     let (_, lines) = section
         .split_once("```nginx\n")
-        .context("no lines for nginx")?;
+        .context("section 5 has no lines for nginx")?;
     let (lines, _) = lines.split_once("```").context("no end of the lines")?;
     ensure!(
         lines.contains("http://127.0.0.1:8090"),
