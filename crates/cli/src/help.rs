@@ -124,7 +124,7 @@ exit code is 8. It also clears what a `login` left that was interrupted.";
 pub(crate) fn faults() -> String {
     let mut text = "Ways to misbehave:".to_owned();
     for known in Fault::all() {
-        let _ = write!(text, "\n  {:<22} {}", known.name, known.about);
+        let _ = write!(text, "\n  {:<22} {}", known.syntax(), known.about);
     }
     text
 }

@@ -73,7 +73,7 @@ fn synapse(args: &args::Sandbox) -> Result<Option<Synapse>, Failure> {
     if let Some(fault) = args
         .misbehave
         .iter()
-        .find(|fault| !fault.acts_before_synapse())
+        .find(|fault| !fault.acts_in_front_of_synapse())
     {
         let advice = "Leave it out, or use the sandbox's own homeserver: without --synapse.";
         return Err(Failure::new(

@@ -80,7 +80,7 @@ async fn disturb(State(door): State<Door>, request: Request, next: Next) -> Resp
         Some(response) => response,
         None => run(&door, request, next).await,
     };
-    if delivery == Delivery::AnswerLost {
+    if delivery == Delivery::ResponseLost {
         NoAnswer.into_response()
     } else {
         response

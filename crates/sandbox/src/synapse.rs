@@ -17,8 +17,6 @@ use serde_json::{Value, json};
 use url::{Host, Url};
 use zeroize::Zeroizing;
 
-use crate::Fault;
-
 const TIME: Duration = Duration::from_secs(20);
 const LARGEST_ANSWER: usize = 64 * 1024;
 
@@ -267,27 +265,6 @@ impl Provisioning {
     }
 }
 
-impl Fault {
-    /// Whether it can also be had in front of a [`Synapse`]: what that answers itself is not
-    /// spoilt. Of the authorization server's metadata it keeps what it saw first.
-    pub fn acts_before_synapse(&self) -> bool {
-        use Fault::*;
-        let of_authority = matches!(
-            self,
-            VerificationUriNotHttps | VerificationUriScript | ConsentDenied
-        ) || matches!(
-            self,
-            AuthorizationExpired | InvalidScopeOnce | SlowDown { .. } | TokenPoll502 { .. }
-        );
-        of_authority
-            || matches!(self, RevocationFails | RevocationIgnored)
-            || matches!(
-                self,
-                LoseAnswer { .. } | DropRequest { .. } | RendezvousGone | RendezvousFull
-            )
-    }
-}
-
 fn unreachable(homeserver: &Url, error: reqwest::Error) -> SynapseError {
     let error = error.without_url();
     let mut innermost: &dyn std::error::Error = &error;
@@ -360,33 +337,6 @@ mod tests {
         assert_eq!(
             format!("{synapse:?}"),
             r#"Synapse { homeserver: "http://localhost/", secret: "[redacted]" }"#
-        );
-    }
-
-    #[test]
-    fn what_a_synapse_answers_itself_is_not_spoilt() {
-        let names: Vec<_> = Fault::all()
-            .iter()
-            .filter(|known| known.fault.acts_before_synapse())
-            .map(|known| known.name)
-            .collect();
-        assert_eq!(
-            names,
-            [
-                "uri-not-https",
-                "uri-script",
-                "consent-denied",
-                "authorization-expired",
-                "invalid-scope-once",
-                "slow-down",
-                "token-poll-502",
-                "revocation-fails",
-                "revocation-ignored",
-                "lose-answer",
-                "drop-request",
-                "rendezvous-gone",
-                "rendezvous-full",
-            ]
         );
     }
 }

@@ -40,10 +40,10 @@ pub(super) async fn token(
     if request.grant_type == DEVICE_CODE {
         shared.authority().count_poll();
     }
-    if shared
-        .faults
-        .strikes(|fault| matches!(fault, Fault::TokenPoll502 { .. }))
-    {
+    if shared.faults.strikes(|fault| match fault {
+        Fault::TokenPoll502 { times } => Some(*times),
+        _ => None,
+    }) {
         let page = format!("<!DOCTYPE html><title>502</title><h1>502 Bad Gateway</h1><p>{BANNER}");
         return (StatusCode::BAD_GATEWAY, Html(page)).into_response();
     }
@@ -126,10 +126,10 @@ fn allowed(
     if shared.faults.is_set(&Fault::ConsentDenied) {
         grant.deny();
     }
-    if shared
-        .faults
-        .strikes(|fault| matches!(fault, Fault::SlowDown { .. }))
-    {
+    if shared.faults.strikes(|fault| match fault {
+        Fault::SlowDown { times } => Some(*times),
+        _ => None,
+    }) {
         return Err(grant.slow_down());
     }
     grant.poll(Instant::now())?;
