@@ -6,16 +6,16 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use serde_json::Value;
 
 use crate::{
-    homeserver::signatures::{PublicKey, is_signed_by},
     record::{KeyUpload, Record},
+    signatures::{Ed25519PublicKey, is_signed_by},
 };
 
 pub(crate) struct Account {
     pub(crate) user_id: String,
-    pub(crate) devices: BTreeMap<String, Device>,
-    pub(crate) identity: Option<Identity>,
+    pub(crate) devices: BTreeMap<String, AccountDevice>,
+    pub(crate) identity: Option<CrossSigningIdentity>,
     /// In order: the version is the place, counted from 1, and the last is current.
-    pub(crate) backups: Vec<Backup>,
+    pub(crate) backups: Vec<KeyBackup>,
     pub(crate) rooms: BTreeMap<String, Room>,
     pub(crate) account_data: BTreeMap<String, (u64, Value)>,
     /// What a transaction id was answered with, by device and path.
@@ -31,7 +31,7 @@ pub(crate) struct Account {
 }
 
 #[derive(Default)]
-pub(crate) struct Device {
+pub(crate) struct AccountDevice {
     pub(crate) display_name: String,
     pub(crate) keys: Option<DeviceKeys>,
     /// By id, `signed_curve25519:AAAAAQ`.
@@ -41,7 +41,7 @@ pub(crate) struct Device {
 }
 
 pub(crate) struct DeviceKeys {
-    pub(crate) ed25519: PublicKey,
+    pub(crate) ed25519: Ed25519PublicKey,
     pub(crate) json: Value,
 }
 
@@ -51,7 +51,7 @@ pub(crate) struct FallbackKey {
     pub(crate) used: bool,
 }
 
-pub(crate) struct Identity {
+pub(crate) struct CrossSigningIdentity {
     pub(crate) master: CrossSigningKey,
     pub(crate) self_signing: Option<CrossSigningKey>,
     pub(crate) user_signing: Option<CrossSigningKey>,
@@ -61,11 +61,11 @@ pub(crate) struct Identity {
 pub(crate) struct CrossSigningKey {
     /// `ed25519:` and the key itself.
     pub(crate) id: String,
-    pub(crate) key: PublicKey,
+    pub(crate) key: Ed25519PublicKey,
     pub(crate) json: Value,
 }
 
-pub(crate) struct Backup {
+pub(crate) struct KeyBackup {
     pub(crate) algorithm: String,
     pub(crate) auth_data: Value,
     /// Room, session, data.
@@ -114,7 +114,7 @@ impl Account {
         }
     }
 
-    pub(crate) fn exempt(&mut self, device_id: &str) {
+    pub(crate) fn mark_as_bootstrap(&mut self, device_id: &str) {
         self.bootstrap.insert(device_id.to_owned());
     }
 
@@ -155,12 +155,12 @@ impl Account {
             .as_ref()
             .and_then(|identity| identity.self_signing.as_ref());
         key.is_some_and(|key| {
-            is_signed_by(device_keys, &self.user_id, (&key.id, key.key)).unwrap_or(false)
+            is_signed_by(device_keys, &self.user_id, &key.id, key.key).unwrap_or(false)
         })
     }
 
     /// A signing key of the account by its id: of a device, or of the identity.
-    pub(crate) fn signing_key(&self, key_id: &str) -> Option<PublicKey> {
+    pub(crate) fn signing_key(&self, key_id: &str) -> Option<Ed25519PublicKey> {
         let of_device = key_id
             .strip_prefix("ed25519:")
             .and_then(|id| self.devices.get(id));
@@ -168,7 +168,7 @@ impl Account {
             .and_then(|device| device.keys.as_ref())
             .map(|keys| keys.ed25519);
         of_device.or_else(|| {
-            let keys = self.identity.iter().flat_map(Identity::keys);
+            let keys = self.identity.iter().flat_map(CrossSigningIdentity::keys);
             keys.filter(|key| key.id == key_id)
                 .map(|key| key.key)
                 .next()
@@ -192,7 +192,7 @@ impl Account {
     }
 }
 
-impl Identity {
+impl CrossSigningIdentity {
     pub(crate) fn keys(&self) -> impl Iterator<Item = &CrossSigningKey> {
         [
             Some(&self.master),

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use url::Url;
 
-use crate::Synapse;
+use crate::synapse::Synapse;
 
 /// How the sandbox is set up. The default is right for a test.
 #[derive(Clone, Debug)]

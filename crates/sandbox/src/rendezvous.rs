@@ -18,11 +18,11 @@ use tower::ServiceExt as _;
 use url::Url;
 
 use crate::{
-    Options,
     faults::{Delivery, Fault},
-    oauth::authority::Introspection,
-    serve::NoAnswer,
-    state::Shared,
+    oauth::session::Introspection,
+    options::Options,
+    serve::NoResponse,
+    state::SandboxState,
 };
 
 /// Where a homeserver creates sessions: MSC4108, "Create a rendezvous session", stable and
@@ -42,12 +42,12 @@ pub(crate) fn service(here: &Url, options: &Options) -> std::io::Result<Rendezvo
     Ok(Rendezvous::new(config))
 }
 
-pub(crate) fn router(shared: Arc<Shared>, rendezvous: &Rendezvous) -> Router {
-    let door = Door {
-        shared,
+pub(crate) fn router(state: Arc<SandboxState>, rendezvous: &Rendezvous) -> Router {
+    let rendezvous = RendezvousState {
+        sandbox: state,
         service: rendezvous.router(),
     };
-    let service = door.service.clone();
+    let service = rendezvous.service.clone();
     // axum takes another router only where it may look inside; these routes are the whole service,
     // fallback included.
     let service = tower::service_fn(move |request: Request| service.clone().oneshot(request));
@@ -59,29 +59,33 @@ pub(crate) fn router(shared: Arc<Shared>, rendezvous: &Rendezvous) -> Router {
         .route_service(&format!("/{STABLE}/{{id}}"), service.clone())
         .route_service(&format!("/{UNSTABLE_MSC4388}/{{id}}"), service.clone())
         .nest_service(&format!("/{MOUNT}"), service)
-        .layer(middleware::from_fn_with_state(door, disturb))
+        .layer(middleware::from_fn_with_state(rendezvous, disturb))
 }
 
 #[derive(Clone)]
-struct Door {
-    shared: Arc<Shared>,
+struct RendezvousState {
+    sandbox: Arc<SandboxState>,
     service: Router,
 }
 
 /// Counts each request, and does to it what the set faults say.
-async fn disturb(State(door): State<Door>, request: Request, next: Next) -> Response {
-    let shared = &door.shared;
-    shared.count_rendezvous(request.method().as_str());
-    let delivery = shared.faults.deliver(request.method());
+async fn disturb(
+    State(rendezvous): State<RendezvousState>,
+    request: Request,
+    next: Next,
+) -> Response {
+    let state = &rendezvous.sandbox;
+    state.count_rendezvous(request.method().as_str());
+    let delivery = state.faults.deliver(request.method());
     if delivery == Delivery::RequestLost {
-        return NoAnswer.into_response();
+        return NoResponse.into_response();
     }
-    let response = match turned_away(shared, &request) {
+    let response = match turned_away(state, &request) {
         Some(response) => response,
-        None => run(&door, request, next).await,
+        None => run(&rendezvous, request, next).await,
     };
     if delivery == Delivery::ResponseLost {
-        NoAnswer.into_response()
+        NoResponse.into_response()
     } else {
         response
     }
@@ -89,18 +93,18 @@ async fn disturb(State(door): State<Door>, request: Request, next: Next) -> Resp
 
 /// A create request that does not get through: to a full server, to one that wants to know who
 /// asks, or to a homeserver that delegates.
-fn turned_away(shared: &Shared, request: &Request) -> Option<Response> {
-    if shared.faults.is_set(&Fault::RendezvousWantsToken) && !may_create(shared, request) {
+fn turned_away(state: &SandboxState, request: &Request) -> Option<Response> {
+    if state.faults.is_set(&Fault::RendezvousWantsToken) && !may_create(state, request) {
         return Some(not_signed_in(request.method()));
     }
     if request.method() != Method::POST {
         return None;
     }
-    if shared.faults.is_set(&Fault::RendezvousFull) {
+    if state.faults.is_set(&Fault::RendezvousFull) {
         return Some(full());
     }
     // Not the service's own path: a redirect may lead there. MSC4388 knows none.
-    let location = shared.options.rendezvous_redirect.as_ref()?;
+    let location = state.options.rendezvous_redirect.as_ref()?;
     let at_homeserver = request.uri().path().starts_with("/_matrix/") && !is_json(request);
     let headers = [
         (header::LOCATION, location.as_str()),
@@ -111,7 +115,7 @@ fn turned_away(shared: &Shared, request: &Request) -> Option<Response> {
 
 /// MSC4388: "Requires authentication: Optional - depending on server policy". The sessions
 /// themselves want none.
-fn may_create(shared: &Shared, request: &Request) -> bool {
+fn may_create(state: &SandboxState, request: &Request) -> bool {
     let path = request.uri().path().trim_start_matches('/');
     let creates = match *request.method() {
         Method::GET => path == STABLE || path == UNSTABLE_MSC4388,
@@ -125,7 +129,7 @@ fn may_create(shared: &Shared, request: &Request) -> bool {
     let token = header.and_then(|value| value.strip_prefix("Bearer "));
     !creates
         || token
-            .is_some_and(|token| matches!(shared.introspect(token), Introspection::Active { .. }))
+            .is_some_and(|token| matches!(state.introspect(token), Introspection::Active { .. }))
 }
 
 fn is_json(request: &Request) -> bool {
@@ -154,21 +158,25 @@ fn full() -> Response {
 
 /// With [`Fault::RendezvousGone`] the session is deleted first; a reader that is being held learns
 /// of it at once.
-async fn run(door: &Door, request: Request, next: Next) -> Response {
+async fn run(rendezvous: &RendezvousState, request: Request, next: Next) -> Response {
     let whole = request.uri().path();
     let path = whole
         .strip_prefix(&format!("/{MOUNT}"))
         .unwrap_or(whole)
         .to_owned();
     let delete = async {
-        door.shared.faults.until_set(&Fault::RendezvousGone).await;
+        rendezvous
+            .sandbox
+            .faults
+            .until_set(&Fault::RendezvousGone)
+            .await;
         let request = Request::builder()
             .method(Method::DELETE)
             .uri(path)
             .body(Body::empty());
         if let Ok(request) = request {
             // An answer of 404 is as good: then it was gone already.
-            let _ = door.service.clone().oneshot(request).await;
+            let _ = rendezvous.service.clone().oneshot(request).await;
         }
     };
     let answer = next.run(request);

@@ -24,9 +24,9 @@ const HEADER_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// In place of an answer: the connection is closed.
 #[derive(Clone, Copy)]
-pub(crate) struct NoAnswer;
+pub(crate) struct NoResponse;
 
-impl IntoResponse for NoAnswer {
+impl IntoResponse for NoResponse {
     fn into_response(self) -> Response {
         let mut response = Response::default();
         response.extensions_mut().insert(self);
@@ -72,8 +72,8 @@ async fn answer(app: Router, request: Request) -> Result<Response, ConnectionLos
         .oneshot(request)
         .await
         .unwrap_or_else(|never: Infallible| match never {});
-    match response.extensions().get::<NoAnswer>() {
-        Some(NoAnswer) => Err(ConnectionLost),
+    match response.extensions().get::<NoResponse>() {
+        Some(NoResponse) => Err(ConnectionLost),
         None => Ok(response),
     }
 }

@@ -9,6 +9,8 @@
 //! password_config: { enabled: false }
 //! ```
 
+mod error;
+
 use std::{fmt, time::Duration};
 
 use axum::http::StatusCode;
@@ -16,6 +18,8 @@ use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::{Value, json};
 use url::{Host, Url};
 use zeroize::Zeroizing;
+
+pub use self::error::SynapseError;
 
 const TIME: Duration = Duration::from_secs(20);
 const LARGEST_ANSWER: usize = 64 * 1024;
@@ -25,60 +29,6 @@ const LARGEST_ANSWER: usize = 64 * 1024;
 pub struct Synapse {
     homeserver: Url,
     secret: Zeroizing<String>,
-}
-
-/// Why the sandbox cannot stand in front of a Synapse, and what to do about it.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum SynapseError {
-    /// Somebody else's homeserver, or one that is reached over more than this machine.
-    #[error("{0} is not an address like http://localhost:8008/: the sandbox stays on this machine")]
-    NotHere(Url),
-    /// An empty secret would be everybody's.
-    #[error("the secret that is shared with Synapse is empty")]
-    NoSecret,
-    /// No connection, or no answer in time.
-    #[error("Synapse at {homeserver} cannot be reached ({why}): is it running?")]
-    Unreachable {
-        /// Where it should be.
-        homeserver: Url,
-        /// What the connection said.
-        why: String,
-    },
-    /// Synapse does not take the sandbox for its authorization server.
-    #[error(
-        "Synapse answered {status} to {call}: in its configuration, `matrix_authentication_service` must be enabled and have \
-         the secret that was given here"
-    )]
-    Refused {
-        /// 403 or 404.
-        status: u16,
-        /// What was asked.
-        call: &'static str,
-    },
-    /// An answer that has nothing to do with the secret.
-    #[error("Synapse answered {status} to {call}: its log says why")]
-    Failed {
-        /// The status of the answer.
-        status: u16,
-        /// What was asked.
-        call: &'static str,
-    },
-    /// An answer that is not what Synapse 1.163 sends.
-    #[error("Synapse's answer to {0} was not understood")]
-    Malformed(&'static str),
-    /// Synapse asks another authorization server what tokens are good for, or does not reach this
-    /// one.
-    #[error(
-        "Synapse does not find the sandbox: `matrix_authentication_service` in its configuration must have the endpoint {issuer} \
-         (it found: {found}); change it and restart Synapse"
-    )]
-    OtherIssuer {
-        /// Ours.
-        issuer: Url,
-        /// What Synapse names.
-        found: String,
-    },
 }
 
 impl Synapse {
@@ -113,7 +63,7 @@ impl Synapse {
 
     /// Whether a caller is this Synapse. It takes as long for a guess that begins well as for any
     /// other.
-    pub(crate) fn knows(&self, secret: &str) -> bool {
+    pub(crate) fn has_secret(&self, secret: &str) -> bool {
         let (ours, theirs) = (self.secret.as_bytes(), secret.as_bytes());
         let differs = ours
             .iter()
@@ -124,23 +74,23 @@ impl Synapse {
 }
 
 /// What Synapse is told of one account: its endpoints for an authorization server.
-pub(crate) struct Provisioning {
+pub(crate) struct SynapseClient {
     pub(crate) synapse: Synapse,
     http: reqwest::Client,
     localpart: String,
 }
 
 #[derive(Deserialize)]
-struct User {
+struct QueriedUser {
     user_id: String,
 }
 
 #[derive(Deserialize)]
-struct Metadata {
+struct AuthMetadata {
     issuer: String,
 }
 
-impl Provisioning {
+impl SynapseClient {
     pub(crate) fn new(synapse: Synapse, localpart: &str) -> Result<Self, SynapseError> {
         let http = reqwest::Client::builder()
             .no_proxy()
@@ -162,7 +112,7 @@ impl Provisioning {
         let mut url = self.url("_synapse/mas/query_user");
         url.query_pairs_mut()
             .append_pair("localpart", &self.localpart);
-        let user: User = self.ask("query_user", url).await?;
+        let user: QueriedUser = self.ask("query_user", url).await?;
         Ok(user.user_id)
     }
 
@@ -192,8 +142,8 @@ impl Provisioning {
             .ask("auth_metadata", self.url("_matrix/client/v1/auth_metadata"))
             .await
         {
-            Ok(Metadata { issuer: found }) if found == issuer.as_str() => return Ok(()),
-            Ok(Metadata { issuer: other }) => other,
+            Ok(AuthMetadata { issuer: found }) if found == issuer.as_str() => return Ok(()),
+            Ok(AuthMetadata { issuer: other }) => other,
             Err(SynapseError::Failed { .. } | SynapseError::Refused { .. }) => "nothing".to_owned(),
             Err(error) => return Err(error),
         };
@@ -330,9 +280,9 @@ mod tests {
     #[test]
     fn only_the_whole_secret_is_known_and_it_is_never_printed() {
         let synapse = synapse("http://localhost/").unwrap();
-        assert!(synapse.knows("secret"));
+        assert!(synapse.has_secret("secret"));
         for bad in ["", "secre", "secret ", "Secret", "secrets"] {
-            assert!(!synapse.knows(bad), "{bad}");
+            assert!(!synapse.has_secret(bad), "{bad}");
         }
         assert_eq!(
             format!("{synapse:?}"),

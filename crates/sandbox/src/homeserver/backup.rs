@@ -10,11 +10,13 @@ use axum::{
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
-use super::{Answer, Body, Caller, Refusal, signatures::PublicKey};
+use super::request::{Caller, JsonBody, JsonResult};
 use crate::{
-    account::{Account, Backup},
+    account::{Account, KeyBackup},
     faults::Fault,
-    state::Shared,
+    matrix_error::MatrixError,
+    signatures::Ed25519PublicKey,
+    state::SandboxState,
 };
 
 const MEGOLM: &str = "m.megolm_backup.v1.curve25519-aes-sha2";
@@ -22,19 +24,19 @@ const MEGOLM: &str = "m.megolm_backup.v1.curve25519-aes-sha2";
 const OTHER_KEY: &str = "CQAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
 
 #[derive(Deserialize)]
-pub(super) struct Version {
+pub(super) struct VersionQuery {
     version: Option<String>,
 }
 
 /// `POST /_matrix/client/v3/room_keys/version`
 pub(super) async fn create(
-    State(shared): State<Arc<Shared>>,
+    State(state): State<Arc<SandboxState>>,
     _caller: Caller,
-    Body(body): Body,
-) -> Answer {
+    JsonBody(body): JsonBody,
+) -> JsonResult {
     let (algorithm, auth_data) = parse_version(&body)?;
-    let mut account = shared.account();
-    account.backups.push(Backup {
+    let mut account = state.account();
+    account.backups.push(KeyBackup {
         algorithm,
         auth_data,
         rooms: BTreeMap::new(),
@@ -46,12 +48,12 @@ pub(super) async fn create(
 }
 
 /// `GET /_matrix/client/v3/room_keys/version`
-pub(super) async fn current(State(shared): State<Arc<Shared>>, _caller: Caller) -> Answer {
-    let account = shared.account();
+pub(super) async fn current(State(state): State<Arc<SandboxState>>, _caller: Caller) -> JsonResult {
+    let account = state.account();
     let backup = account.backups.last().ok_or_else(no_such_backup)?;
-    let newer = usize::from(shared.faults.is_set(&Fault::BackupOtherVersion));
+    let newer = usize::from(state.faults.is_set(&Fault::BackupOtherVersion));
     Ok(Json(describe(
-        &shared,
+        &state,
         account.backups.len() + newer,
         backup,
     )))
@@ -59,30 +61,30 @@ pub(super) async fn current(State(shared): State<Arc<Shared>>, _caller: Caller) 
 
 /// `GET /_matrix/client/v3/room_keys/version/{version}`
 pub(super) async fn get_version(
-    State(shared): State<Arc<Shared>>,
+    State(state): State<Arc<SandboxState>>,
     _caller: Caller,
     Path(version): Path<String>,
-) -> Answer {
-    let account = shared.account();
+) -> JsonResult {
+    let account = state.account();
     let place = place(&account, &version)?;
     let backup = account.backups.get(place).ok_or_else(no_such_backup)?;
-    Ok(Json(describe(&shared, place + 1, backup)))
+    Ok(Json(describe(&state, place + 1, backup)))
 }
 
 /// `PUT /_matrix/client/v3/room_keys/version/{version}`: new `auth_data`, the same algorithm and
 /// version.
 pub(super) async fn put_version(
-    State(shared): State<Arc<Shared>>,
+    State(state): State<Arc<SandboxState>>,
     _caller: Caller,
     Path(version): Path<String>,
-    Body(body): Body,
-) -> Answer {
+    JsonBody(body): JsonBody,
+) -> JsonResult {
     let (algorithm, auth_data) = parse_version(&body)?;
-    let mut account = shared.account();
+    let mut account = state.account();
     let place = place(&account, &version)?;
     let backup = account.backups.get_mut(place).ok_or_else(no_such_backup)?;
     if backup.algorithm != algorithm || body.get("version").is_some_and(|named| *named != version) {
-        return Err(Refusal::invalid_param(
+        return Err(MatrixError::invalid_param(
             "the algorithm and the version of a backup cannot change",
         ));
     }
@@ -90,27 +92,29 @@ pub(super) async fn put_version(
     Ok(Json(json!({})))
 }
 
-fn parse_version(body: &Value) -> Result<(String, Value), Refusal> {
+fn parse_version(body: &Value) -> Result<(String, Value), MatrixError> {
     let algorithm = body.get("algorithm").and_then(Value::as_str);
-    let algorithm = algorithm.ok_or_else(|| Refusal::bad_json("algorithm is missing"))?;
+    let algorithm = algorithm.ok_or_else(|| MatrixError::bad_json("algorithm is missing"))?;
     let auth_data = body.get("auth_data").filter(|data| data.is_object());
-    let auth_data = auth_data.ok_or_else(|| Refusal::bad_json("auth_data is missing"))?;
+    let auth_data = auth_data.ok_or_else(|| MatrixError::bad_json("auth_data is missing"))?;
     if algorithm == MEGOLM {
         let key = auth_data.get("public_key").and_then(Value::as_str);
-        PublicKey::parse(key.ok_or_else(|| Refusal::bad_json("auth_data has no public_key"))?)?;
+        Ed25519PublicKey::parse(
+            key.ok_or_else(|| MatrixError::bad_json("auth_data has no public_key"))?,
+        )?;
     }
     Ok((algorithm.to_owned(), auth_data.clone()))
 }
 
-fn describe(shared: &Shared, version: usize, backup: &Backup) -> Value {
+fn describe(state: &SandboxState, version: usize, backup: &KeyBackup) -> Value {
     let mut auth_data = backup.auth_data.clone();
     if let (true, Some(fields)) = (
-        shared.faults.is_set(&Fault::BackupOtherKey),
+        state.faults.is_set(&Fault::BackupOtherKey),
         auth_data.as_object_mut(),
     ) {
         fields.insert("public_key".to_owned(), OTHER_KEY.into());
     }
-    let mut described = state(backup);
+    let mut described = summary(backup);
     if let Some(fields) = described.as_object_mut() {
         fields.insert("algorithm".to_owned(), backup.algorithm.as_str().into());
         fields.insert("auth_data".to_owned(), auth_data);
@@ -120,12 +124,12 @@ fn describe(shared: &Shared, version: usize, backup: &Backup) -> Value {
 }
 
 /// What every write and every description says of the keys.
-fn state(backup: &Backup) -> Value {
+fn summary(backup: &KeyBackup) -> Value {
     let count: usize = backup.rooms.values().map(BTreeMap::len).sum();
     json!({ "count": count, "etag": backup.etag.to_string() })
 }
 
-fn place(account: &Account, version: &str) -> Result<usize, Refusal> {
+fn place(account: &Account, version: &str) -> Result<usize, MatrixError> {
     let number = version
         .parse::<usize>()
         .ok()
@@ -136,76 +140,100 @@ fn place(account: &Account, version: &str) -> Result<usize, Refusal> {
         .ok_or_else(no_such_backup)
 }
 
-fn no_such_backup() -> Refusal {
-    Refusal::not_found("no such backup version")
+fn no_such_backup() -> MatrixError {
+    MatrixError::not_found("no such backup version")
 }
 
 /// `PUT /_matrix/client/v3/room_keys/keys`
 pub(super) async fn put_all(
-    State(shared): State<Arc<Shared>>,
+    State(state): State<Arc<SandboxState>>,
     _caller: Caller,
-    Query(query): Query<Version>,
-    Body(body): Body,
-) -> Answer {
+    Query(query): Query<VersionQuery>,
+    JsonBody(body): JsonBody,
+) -> JsonResult {
     let rooms = body.get("rooms").and_then(Value::as_object);
-    let rooms = rooms.ok_or_else(|| Refusal::bad_json("rooms is missing"))?;
+    let rooms = rooms.ok_or_else(|| MatrixError::bad_json("rooms is missing"))?;
     let mut keys = Vec::new();
     for (room, sessions) in rooms {
         keys.extend(sessions_of(room, sessions)?);
     }
-    write(&shared, query, keys)
+    write(&state, query, keys)
 }
 
 /// `PUT /_matrix/client/v3/room_keys/keys/{roomId}`
 pub(super) async fn put_room(
-    State(shared): State<Arc<Shared>>,
+    State(state): State<Arc<SandboxState>>,
     _caller: Caller,
-    (Path(room), Query(query)): (Path<String>, Query<Version>),
-    Body(body): Body,
-) -> Answer {
-    write(&shared, query, sessions_of(&room, &body)?)
+    Path(room): Path<String>,
+    Query(query): Query<VersionQuery>,
+    JsonBody(body): JsonBody,
+) -> JsonResult {
+    write(&state, query, sessions_of(&room, &body)?)
 }
 
 /// `PUT /_matrix/client/v3/room_keys/keys/{roomId}/{sessionId}`
 pub(super) async fn put_session(
-    State(shared): State<Arc<Shared>>,
+    State(state): State<Arc<SandboxState>>,
     _caller: Caller,
-    (Path((room, session)), Query(query)): (Path<(String, String)>, Query<Version>),
-    Body(body): Body,
-) -> Answer {
-    write(&shared, query, vec![(room, session, body)])
+    Path((room, session)): Path<(String, String)>,
+    Query(query): Query<VersionQuery>,
+    JsonBody(body): JsonBody,
+) -> JsonResult {
+    write(
+        &state,
+        query,
+        vec![SessionKey {
+            room,
+            session,
+            data: body,
+        }],
+    )
 }
 
-type Key = (String, String, Value);
+/// One key as a client sends it.
+struct SessionKey {
+    room: String,
+    session: String,
+    data: Value,
+}
 
-fn sessions_of(room: &str, body: &Value) -> Result<Vec<Key>, Refusal> {
+fn sessions_of(room: &str, body: &Value) -> Result<Vec<SessionKey>, MatrixError> {
     let sessions = body.get("sessions").and_then(Value::as_object);
-    let sessions = sessions.ok_or_else(|| Refusal::bad_json("sessions is missing"))?;
+    let sessions = sessions.ok_or_else(|| MatrixError::bad_json("sessions is missing"))?;
     Ok(sessions
         .iter()
-        .map(|(id, data)| (room.to_owned(), id.clone(), data.clone()))
+        .map(|(id, data)| SessionKey {
+            room: room.to_owned(),
+            session: id.clone(),
+            data: data.clone(),
+        })
         .collect())
 }
 
 /// Only into the current version; all keys or none.
-fn write(shared: &Shared, query: Version, keys: Vec<Key>) -> Answer {
+fn write(state: &SandboxState, query: VersionQuery, keys: Vec<SessionKey>) -> JsonResult {
     let version = query.version.ok_or_else(version_missing)?;
-    let mut account = shared.account();
+    let mut account = state.account();
     let place = place(&account, &version)?;
     let current = account.backups.len();
     if place + 1 != current {
-        let wrong = Refusal::new(
+        let wrong = MatrixError::new(
             StatusCode::FORBIDDEN,
             "M_WRONG_ROOM_KEYS_VERSION",
             "not the current version",
         );
         return Err(wrong.with("current_version", current.to_string().into()));
     }
-    if !keys.iter().all(|(_, _, data)| is_key_backup_data(data)) {
-        return Err(Refusal::bad_json("not the form of a backed-up session"));
+    if !keys.iter().all(|key| is_key_backup_data(&key.data)) {
+        return Err(MatrixError::bad_json("not the form of a backed-up session"));
     }
     let backup = account.backups.get_mut(place).ok_or_else(no_such_backup)?;
-    for (room, session, data) in keys {
+    for SessionKey {
+        room,
+        session,
+        data,
+    } in keys
+    {
         let sessions = backup.rooms.entry(room).or_default();
         if sessions
             .get(&session)
@@ -215,11 +243,11 @@ fn write(shared: &Shared, query: Version, keys: Vec<Key>) -> Answer {
             backup.etag += 1;
         }
     }
-    Ok(Json(state(backup)))
+    Ok(Json(summary(backup)))
 }
 
-fn version_missing() -> Refusal {
-    Refusal::bad_request("M_MISSING_PARAM", "version is missing")
+fn version_missing() -> MatrixError {
+    MatrixError::bad_request("M_MISSING_PARAM", "version is missing")
 }
 
 fn is_key_backup_data(data: &Value) -> bool {
@@ -244,11 +272,11 @@ fn rank(data: &Value) -> (bool, Option<u64>, Option<u64>) {
 
 /// `GET /_matrix/client/v3/room_keys/keys`
 pub(super) async fn get_all(
-    State(shared): State<Arc<Shared>>,
+    State(state): State<Arc<SandboxState>>,
     _caller: Caller,
-    Query(query): Query<Version>,
-) -> Answer {
-    read(&shared, query, |backup| {
+    Query(query): Query<VersionQuery>,
+) -> JsonResult {
+    read(&state, query, |backup| {
         let rooms = backup
             .rooms
             .iter()
@@ -259,34 +287,40 @@ pub(super) async fn get_all(
 
 /// `GET /_matrix/client/v3/room_keys/keys/{roomId}`: a room without keys is empty, not an error.
 pub(super) async fn get_room(
-    State(shared): State<Arc<Shared>>,
+    State(state): State<Arc<SandboxState>>,
     _caller: Caller,
-    (Path(room), Query(query)): (Path<String>, Query<Version>),
-) -> Answer {
-    read(&shared, query, |backup| {
+    Path(room): Path<String>,
+    Query(query): Query<VersionQuery>,
+) -> JsonResult {
+    read(&state, query, |backup| {
         Some(json!({ "sessions": backup.rooms.get(&room).cloned().unwrap_or_default() }))
     })
 }
 
 /// `GET /_matrix/client/v3/room_keys/keys/{roomId}/{sessionId}`
 pub(super) async fn get_session(
-    State(shared): State<Arc<Shared>>,
+    State(state): State<Arc<SandboxState>>,
     _caller: Caller,
-    (Path((room, session)), Query(query)): (Path<(String, String)>, Query<Version>),
-) -> Answer {
-    read(&shared, query, |backup| {
+    Path((room, session)): Path<(String, String)>,
+    Query(query): Query<VersionQuery>,
+) -> JsonResult {
+    read(&state, query, |backup| {
         backup.rooms.get(&room)?.get(&session).cloned()
     })
 }
 
-fn read(shared: &Shared, query: Version, pick: impl Fn(&Backup) -> Option<Value>) -> Answer {
+fn read(
+    state: &SandboxState,
+    query: VersionQuery,
+    pick: impl Fn(&KeyBackup) -> Option<Value>,
+) -> JsonResult {
     let version = query.version.ok_or_else(version_missing)?;
-    let account = shared.account();
+    let account = state.account();
     let backup = account
         .backups
         .get(place(&account, &version)?)
         .ok_or_else(no_such_backup)?;
     pick(backup)
         .map(Json)
-        .ok_or_else(|| Refusal::not_found("no such session in the backup"))
+        .ok_or_else(|| MatrixError::not_found("no such session in the backup"))
 }

@@ -15,19 +15,19 @@ use axum::{
 use serde::Deserialize;
 
 use super::{
-    authority::{Decision, Grant},
+    client::RegisteredClient,
+    grant::{Decision, Grant},
     page::{escape, page},
-    register::Client,
 };
-use crate::state::Shared;
+use crate::state::SandboxState;
 
 #[derive(Default, Deserialize)]
-pub(super) struct Asked {
+pub(super) struct LinkQuery {
     code: Option<String>,
 }
 
 #[derive(Deserialize)]
-pub(super) struct Answer {
+pub(super) struct ConsentForm {
     code: String,
     csrf: String,
     action: Action,
@@ -42,8 +42,8 @@ enum Action {
 
 /// `GET /link`, with or without `?code=`.
 pub(super) async fn show(
-    State(shared): State<Arc<Shared>>,
-    asked: Result<Query<Asked>, QueryRejection>,
+    State(state): State<Arc<SandboxState>>,
+    asked: Result<Query<LinkQuery>, QueryRejection>,
 ) -> Response {
     let code = asked
         .ok()
@@ -51,7 +51,7 @@ pub(super) async fn show(
         .map(|code| normal(&code));
     match code.filter(|code| !code.is_empty()) {
         None => ask_for_code(StatusCode::OK, ""),
-        Some(code) => match consent(&shared, &code) {
+        Some(code) => match consent(&state, &code) {
             Some(body) => page(StatusCode::OK, "Sign in another device?", &body),
             None => ask_for_code(StatusCode::NOT_FOUND, NOT_WAITING),
         },
@@ -63,9 +63,9 @@ const NOT_WAITING: &str = "<p class=\"warning\" id=\"result\">No sign-in waits f
 
 /// `POST /link`: Allow or Deny.
 pub(super) async fn decide(
-    State(shared): State<Arc<Shared>>,
+    State(state): State<Arc<SandboxState>>,
     headers: HeaderMap,
-    answer: Result<Form<Answer>, FormRejection>,
+    answer: Result<Form<ConsentForm>, FormRejection>,
 ) -> Response {
     let Ok(Form(answer)) = answer else {
         return forged();
@@ -79,18 +79,18 @@ pub(super) async fn decide(
         Action::Deny => Decision::Deny,
     };
     let done = {
-        let mut authority = shared.authority();
-        let csrf = authority
+        let mut authorization_server = state.authorization_server();
+        let csrf = authorization_server
             .pending(Instant::now())
             .find(|grant| grant.user_code == code)
             .map(|grant| &grant.csrf);
         match csrf {
             Some(csrf) if *csrf != answer.csrf => return forged(),
-            Some(_) => authority.decide(&code, decision),
+            Some(_) => authorization_server.decide(&code, decision),
             None => false,
         }
     };
-    shared.changed.send_replace(());
+    state.changed.send_replace(());
     if done {
         result(decision)
     } else {
@@ -122,16 +122,16 @@ fn ask_for_code(status: StatusCode, before: &str) -> Response {
     page(status, "Sign in another device", &format!("{before}{form}"))
 }
 
-fn consent(shared: &Shared, code: &str) -> Option<String> {
-    let authority = shared.authority();
-    let grant = authority
+fn consent(state: &SandboxState, code: &str) -> Option<String> {
+    let authorization_server = state.authorization_server();
+    let grant = authorization_server
         .pending(Instant::now())
         .find(|grant| grant.user_code == code)?;
-    let client = authority.client(&grant.client_id).ok()?;
-    Some(question(&shared.user_id, grant, client))
+    let client = authorization_server.client(&grant.client_id).ok()?;
+    Some(question(&state.user_id, grant, client))
 }
 
-fn question(user_id: &str, grant: &Grant, client: &Client) -> String {
+fn question(user_id: &str, grant: &Grant, client: &RegisteredClient) -> String {
     let (user, code) = (escape(user_id), escape(&grant.user_code));
     let (name, host) = (escape(client.name()), escape(client.host()));
     let (device, csrf) = (escape(&grant.scope.device_id), escape(&grant.csrf));

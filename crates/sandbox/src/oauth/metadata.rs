@@ -12,18 +12,18 @@ use serde_json::{Value, json};
 use url::Url;
 
 use super::{
-    register::{DEVICE_CODE, REFRESH_TOKEN},
+    client::{DEVICE_CODE, REFRESH_TOKEN},
     scope,
 };
-use crate::{faults::Fault, state::Shared};
+use crate::{faults::Fault, state::SandboxState};
 
 const CODE: &str = "authorization_code";
 
 /// `GET /.well-known/openid-configuration`, where MSC4108 as first written looks, and the same at
 /// RFC 8414's place.
-pub(crate) async fn document(State(shared): State<Arc<Shared>>) -> Response {
-    let disabled = shared.faults.is_set(&Fault::DeviceGrantDisabled);
-    match metadata(&shared).map(|document| {
+pub(crate) async fn document(State(state): State<Arc<SandboxState>>) -> Response {
+    let disabled = state.faults.is_set(&Fault::DeviceGrantDisabled);
+    match metadata(&state).map(|document| {
         if disabled {
             without_device_grant(document)
         } else {
@@ -36,15 +36,15 @@ pub(crate) async fn document(State(shared): State<Arc<Shared>>) -> Response {
 }
 
 /// The document, unless a fault says that there is no OAuth here.
-pub(crate) fn metadata(shared: &Shared) -> Option<Value> {
-    if shared.faults.is_set(&Fault::NoOauth) {
+pub(crate) fn metadata(state: &SandboxState) -> Option<Value> {
+    if state.faults.is_set(&Fault::NoOauth) {
         return None;
     }
-    let mut document = honest(&shared.issuer);
-    if shared.faults.is_set(&Fault::NoDeviceGrant) {
+    let mut document = honest(&state.issuer);
+    if state.faults.is_set(&Fault::NoDeviceGrant) {
         document = without_device_grant(document);
     }
-    if shared.faults.is_set(&Fault::NoRegistration) {
+    if state.faults.is_set(&Fault::NoRegistration) {
         document.as_object_mut()?.remove("registration_endpoint");
     }
     Some(document)
