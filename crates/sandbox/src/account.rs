@@ -14,16 +14,16 @@ pub(crate) struct Account {
     pub(crate) user_id: String,
     pub(crate) devices: BTreeMap<String, AccountDevice>,
     pub(crate) identity: Option<CrossSigningIdentity>,
-    /// In order: the version is the place, counted from 1, and the last is current.
+    /// In order. The version of a backup is its position, counted from 1; the last one is current.
     pub(crate) backups: Vec<KeyBackup>,
     pub(crate) rooms: BTreeMap<String, Room>,
     pub(crate) account_data: BTreeMap<String, (u64, Value)>,
-    /// What a transaction id was answered with, by device and path.
+    /// The response to each transaction, by device and path.
     pub(crate) transactions: BTreeMap<(String, String), Value>,
     pub(crate) key_uploads: Vec<KeyUpload>,
-    /// The place of the last change of anybody's keys in the stream.
+    /// The position in the stream of the last change of any keys.
     pub(crate) keys_changed: u64,
-    /// The next place in the stream of everything that `/sync` tells.
+    /// The next position in the stream of everything that `/sync` reports.
     pub(crate) position: u64,
     bootstrap: BTreeSet<String>,
     unsigned: BTreeSet<String>,
@@ -76,7 +76,7 @@ pub(crate) struct KeyBackup {
 #[derive(Default)]
 pub(crate) struct Room {
     pub(crate) state: BTreeMap<(String, String), Value>,
-    /// Events with their place in the stream.
+    /// Events with their position in the stream.
     pub(crate) timeline: Vec<(u64, Value)>,
 }
 
@@ -124,9 +124,9 @@ impl Account {
         position
     }
 
-    /// To be called after every change of keys. Notes the devices that are now to be seen
-    /// unverified, each once as long as it stays so: MSC4108, "New device cross-signs itself and
-    /// uploads device keys".
+    /// Must be called after every change of keys. Counts each device that others now see as
+    /// unverified, once until it is verified: MSC4108, "New device cross-signs itself and uploads
+    /// device keys".
     pub(crate) fn keys_have_changed(&mut self) {
         self.keys_changed = self.next_position();
         let unsigned: BTreeSet<String> = self
@@ -148,7 +148,7 @@ impl Account {
         !self.bootstrap.contains(device_id) && keys.is_some_and(unsigned)
     }
 
-    /// By the self-signing key that is published.
+    /// Whether the published self-signing key has signed these device keys.
     pub(crate) fn is_cross_signed(&self, device_keys: &Value) -> bool {
         let key = self
             .identity
@@ -159,7 +159,7 @@ impl Account {
         })
     }
 
-    /// A signing key of the account by its id: of a device, or of the identity.
+    /// A signing key of the account by its ID, either of a device or of the identity.
     pub(crate) fn signing_key(&self, key_id: &str) -> Option<Ed25519PublicKey> {
         let of_device = key_id
             .strip_prefix("ed25519:")

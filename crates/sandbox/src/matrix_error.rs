@@ -80,7 +80,7 @@ impl From<getrandom::Error> for MatrixError {
         Self::new(
             StatusCode::INTERNAL_SERVER_ERROR,
             "M_UNKNOWN",
-            "the operating system gives no random bytes",
+            "the operating system provides no random bytes",
         )
     }
 }

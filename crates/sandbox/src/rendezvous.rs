@@ -1,6 +1,5 @@
-//! The rendezvous service beside the homeserver, and what can be done to it. The service itself is
-//! the real one: faults act on what comes in and what goes out, as a bad network or a busy server
-//! would.
+//! The rendezvous service next to the homeserver, and its faults. The service is the real one:
+//! faults act on its requests and responses, as a bad network or a busy server would.
 
 use std::sync::Arc;
 
@@ -31,13 +30,13 @@ pub(crate) const STABLE: &str = "_matrix/client/v1/rendezvous";
 const UNSTABLE: &str = "_matrix/client/unstable/org.matrix.msc4108/rendezvous";
 /// The same of MSC4388, "Unstable prefix". Its stable path is that of MSC4108.
 const UNSTABLE_MSC4388: &str = "_matrix/client/unstable/io.element.msc4388/rendezvous";
-/// Below which the service has its own paths.
+/// The service has its own paths below this one.
 const MOUNT: &str = "rz";
 
 pub(crate) fn service(here: &Url, options: &Options) -> std::io::Result<Rendezvous> {
     let mut config = Config::new(here.join(MOUNT).map_err(std::io::Error::other)?);
     config.lifetime = options.session_lifetime;
-    // There is no proxy before it: who comes from this machine is a client.
+    // There is no proxy in front of it: requests from this machine come from clients.
     config.proxies.trusted.clear();
     Ok(Rendezvous::new(config))
 }
@@ -48,8 +47,8 @@ pub(crate) fn router(state: Arc<SandboxState>, rendezvous: &Rendezvous) -> Route
         service: rendezvous.router(),
     };
     let service = rendezvous.service.clone();
-    // axum takes another router only where it may look inside; these routes are the whole service,
-    // fallback included.
+    // A service, not a router that axum would merge: these routes are the whole service, with its
+    // fallback.
     let service = tower::service_fn(move |request: Request| service.clone().oneshot(request));
     [STABLE, UNSTABLE, UNSTABLE_MSC4388]
         .iter()
@@ -68,7 +67,7 @@ struct RendezvousState {
     service: Router,
 }
 
-/// Counts each request, and does to it what the set faults say.
+/// Counts each request, and applies the faults that are set.
 async fn disturb(
     State(rendezvous): State<RendezvousState>,
     request: Request,
@@ -91,8 +90,8 @@ async fn disturb(
     }
 }
 
-/// A create request that does not get through: to a full server, to one that wants to know who
-/// asks, or to a homeserver that delegates.
+/// The response to a create request that does not reach the service: the server is full, requires a
+/// token, or redirects to another server.
 fn turned_away(state: &SandboxState, request: &Request) -> Option<Response> {
     if state.faults.is_set(&Fault::RendezvousWantsToken) && !may_create(state, request) {
         return Some(not_signed_in(request.method()));
@@ -103,7 +102,7 @@ fn turned_away(state: &SandboxState, request: &Request) -> Option<Response> {
     if state.faults.is_set(&Fault::RendezvousFull) {
         return Some(full());
     }
-    // Not the service's own path: a redirect may lead there. MSC4388 knows none.
+    // Not the service's own path: a redirect may lead there. MSC4388 has no redirects.
     let location = state.options.rendezvous_redirect.as_ref()?;
     let at_homeserver = request.uri().path().starts_with("/_matrix/") && !is_json(request);
     let headers = [
@@ -113,8 +112,8 @@ fn turned_away(state: &SandboxState, request: &Request) -> Option<Response> {
     at_homeserver.then(|| (StatusCode::TEMPORARY_REDIRECT, headers).into_response())
 }
 
-/// MSC4388: "Requires authentication: Optional - depending on server policy". The sessions
-/// themselves want none.
+/// MSC4388: "Requires authentication: Optional - depending on server policy". Requests to a session
+/// require no authentication.
 fn may_create(state: &SandboxState, request: &Request) -> bool {
     let path = request.uri().path().trim_start_matches('/');
     let creates = match *request.method() {
@@ -142,7 +141,8 @@ fn not_signed_in(method: &Method) -> Response {
     if method == Method::GET {
         return (headers, Json(json!({ "create_available": false }))).into_response();
     }
-    let body = json!({ "errcode": "M_FORBIDDEN", "error": "only for those who are signed in" });
+    let body =
+        json!({ "errcode": "M_FORBIDDEN", "error": "only signed-in devices may create a session" });
     (StatusCode::FORBIDDEN, headers, Json(body)).into_response()
 }
 
@@ -156,8 +156,8 @@ fn full() -> Response {
     (StatusCode::TOO_MANY_REQUESTS, headers, Json(body)).into_response()
 }
 
-/// With [`Fault::RendezvousGone`] the session is deleted first; a reader that is being held learns
-/// of it at once.
+/// With [`Fault::RendezvousGone`] the session is deleted first. A long-polling reader learns of it
+/// at once.
 async fn run(rendezvous: &RendezvousState, request: Request, next: Next) -> Response {
     let whole = request.uri().path();
     let path = whole
@@ -175,7 +175,7 @@ async fn run(rendezvous: &RendezvousState, request: Request, next: Next) -> Resp
             .uri(path)
             .body(Body::empty());
         if let Ok(request) = request {
-            // An answer of 404 is as good: then it was gone already.
+            // A 404 is fine: the session no longer existed.
             let _ = rendezvous.service.clone().oneshot(request).await;
         }
     };

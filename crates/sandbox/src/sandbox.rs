@@ -22,22 +22,22 @@ use crate::{
     synapse::{SynapseClient, SynapseError},
 };
 
-/// The running servers. They stop when it is dropped.
+/// The running servers. Dropping this value stops them.
 pub struct Sandbox {
     state: Arc<SandboxState>,
-    /// The first listener's address.
+    /// The address of the listener of the homeserver and the rendezvous service.
     here: Url,
     rendezvous: matrix_qr_rendezvous::Rendezvous,
     servers: JoinSet<()>,
 }
 
 impl Sandbox {
-    /// Listens on 127.0.0.1 and serves.
+    /// Starts the servers on 127.0.0.1.
     ///
     /// # Errors
     ///
-    /// When a port is taken, the localpart cannot be part of a user id (`a-z0-9._=/-`), or a
-    /// [`SynapseError`] is in the way.
+    /// If a port is in use, if the localpart cannot be part of a user ID (`a-z0-9._=/-`), or for a
+    /// [`SynapseError`].
     pub async fn start(options: Options) -> io::Result<Self> {
         check_localpart(&options.localpart)?;
         let (listener, here) = listen(options.homeserver_port).await?;
@@ -81,30 +81,30 @@ impl Sandbox {
         &self.state.issuer
     }
 
-    /// Where rendezvous sessions are created (`POST`): the stable path at the homeserver, or beside
-    /// a Synapse.
+    /// The URL at which rendezvous sessions are created (`POST`): the stable path of the
+    /// homeserver, or the sandbox's own address if the homeserver is a Synapse.
     pub fn rendezvous(&self) -> Url {
         let mut url = self.here.clone();
         url.set_path(rendezvous::STABLE);
         url
     }
 
-    /// The homeserver's name, `127.0.0.1:PORT` if it is not a Synapse.
+    /// The homeserver's server name: `127.0.0.1:PORT`, unless it is a Synapse.
     pub fn server_name(&self) -> String {
         self.state.server_name().to_owned()
     }
 
-    /// The one account.
+    /// The user ID of the only account.
     pub fn user_id(&self) -> String {
         self.state.user_id.clone()
     }
 
-    /// Signs in a device without QR: the account's first. It is listed under [`Record::bootstrap`].
+    /// Signs in the account's first device, without a QR code. [`Record::bootstrap`] lists it.
     ///
     /// # Errors
     ///
-    /// When the device id is not one that could be asked for as a scope (10 characters or more), or
-    /// Synapse does not take it.
+    /// If the device ID cannot be part of a scope (at least 10 characters), or if Synapse refuses
+    /// it.
     pub async fn first_session(&self, device_id: &str) -> io::Result<FirstSession> {
         let text = format!("openid urn:matrix:client:api:* urn:matrix:client:device:{device_id}");
         let scope =
@@ -141,17 +141,17 @@ impl Sandbox {
         )
     }
 
-    /// What misbehaves, to be changed at any time.
+    /// The faults that are set. They can be changed at any time.
     pub fn faults(&self) -> &Faults {
         &self.state.faults
     }
 
-    /// What was seen so far.
+    /// What the sandbox has seen so far.
     pub fn record(&self) -> Record {
         self.state.record()
     }
 
-    /// User codes that wait for the person, oldest first.
+    /// The user codes of sign-ins that wait for the person's decision, oldest first.
     pub fn pending(&self) -> Vec<String> {
         let now = std::time::Instant::now();
         self.state
@@ -161,8 +161,8 @@ impl Sandbox {
             .collect()
     }
 
-    /// The oldest user code that waits for the person, as soon as there is one. It stays the oldest
-    /// until it is decided.
+    /// Waits for a sign-in that waits for the person's decision, and returns its user code: the
+    /// oldest one if there are several. Only a decision changes which one is the oldest.
     pub async fn next_pending(&self) -> String {
         let mut changes = self.state.changed.subscribe();
         loop {
@@ -174,19 +174,19 @@ impl Sandbox {
         }
     }
 
-    /// The person's answer, without a browser. False when nothing waits under that code.
+    /// The person's decision, without a browser. False if no sign-in with this user code waits.
     pub fn decide(&self, user_code: &str, decision: Decision) -> bool {
         self.state
             .authorization_server()
             .decide(user_code, decision)
     }
 
-    /// The person removes a device in the account: its session has ended, and its tokens are worth
-    /// nothing.
+    /// The person removes a device from the account: its session ends, and its tokens become
+    /// invalid.
     ///
     /// # Errors
     ///
-    /// When a Synapse could not be told; then nothing has ended.
+    /// If a Synapse cannot be reached. Then nothing has changed.
     pub async fn remove_device(&self, device_id: &str) -> io::Result<()> {
         self.state
             .remove_device(device_id)
@@ -194,14 +194,14 @@ impl Sandbox {
             .map_err(io::Error::other)
     }
 
-    /// Stops the servers; connections are closed.
+    /// Stops the servers and closes their connections.
     pub async fn stop(mut self) {
         self.rendezvous.release_waiters();
         self.servers.shutdown().await;
     }
 }
 
-/// The sandbox's own homeserver; or a Synapse, where the account is made first.
+/// The sandbox's own homeserver; or a Synapse, on which the account is created first.
 async fn home(options: &Options, here: &Url) -> Result<HomeserverInfo, SynapseError> {
     let Some(synapse) = &options.synapse else {
         let user_id = format!("@{}:{}", options.localpart, here.authority());

@@ -1,5 +1,5 @@
-//! Signed JSON: Matrix specification, appendix "Signing JSON". Everything that is published as
-//! signed is verified first.
+//! Signed JSON: Matrix specification, appendix "Signing JSON". Signatures are verified before
+//! anything is published.
 
 use base64::{
     Engine as _,
@@ -16,7 +16,7 @@ use serde_json::Value;
 
 use crate::matrix_error::MatrixError;
 
-/// Unpadded base64, but padding is accepted.
+/// Unpadded base64; padding is accepted.
 const BASE64: GeneralPurpose = GeneralPurpose::new(
     &STANDARD,
     GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
@@ -38,7 +38,7 @@ impl Ed25519PublicKey {
     }
 }
 
-/// What a signature is over: canonical JSON without `signatures` and `unsigned`.
+/// What a signature covers: canonical JSON without `signatures` and `unsigned`.
 pub(crate) fn signed_part(object: &Value) -> Result<String, MatrixError> {
     let bad = || {
         MatrixError::bad_json("not an object, or not canonical JSON (a fraction, a large number)")
@@ -47,7 +47,7 @@ pub(crate) fn signed_part(object: &Value) -> Result<String, MatrixError> {
     to_canonical_json_string_for_signing(&object).map_err(|_| bad())
 }
 
-/// Whether the signature of that key is there. One that is there and does not verify is an error.
+/// Whether this key has signed the object. A signature that does not verify is an error.
 pub(crate) fn is_signed_by(
     object: &Value,
     user: &str,
@@ -78,7 +78,7 @@ pub(crate) fn is_signed_by(
     Ok(true)
 }
 
-/// The ids of the keys of `user` that signed, or claim to have.
+/// The IDs of the keys of `user` with a signature on the object, verified or not.
 pub(crate) fn signers<'a>(
     object: &'a Value,
     user: &str,
@@ -90,7 +90,7 @@ pub(crate) fn signers<'a>(
     own.into_iter().flatten()
 }
 
-/// Adds the signatures of `user` on `from` to those on `onto`. Both are the same signed part.
+/// Adds the signatures of `user` on `from` to those on `onto`. Both must have the same signed part.
 pub(crate) fn merge(onto: &mut Value, from: &Value, user: &str) {
     let Some(object) = onto.as_object_mut() else {
         return;

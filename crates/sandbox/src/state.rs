@@ -1,6 +1,6 @@
-//! The two halves and all that passes between them: the homeserver asks what a token is good for;
-//! the authorization server says that a device came or went. Neither reaches further into the
-//! other.
+//! The state that the homeserver and the authorization server share, and everything that passes
+//! between them: the homeserver introspects tokens; the authorization server announces and
+//! withdraws devices. Neither reaches further into the other.
 
 use std::{
     collections::BTreeMap,
@@ -20,11 +20,11 @@ use crate::{
     synapse::{SynapseClient, SynapseError},
 };
 
-/// Where the account lives.
+/// The homeserver of the account.
 pub(crate) struct HomeserverInfo {
     pub(crate) homeserver: Url,
     pub(crate) user_id: String,
-    /// When it is not the sandbox's own.
+    /// If the homeserver is a Synapse.
     pub(crate) synapse: Option<SynapseClient>,
 }
 
@@ -34,14 +34,14 @@ pub(crate) struct SandboxState {
     pub(crate) issuer: Url,
     pub(crate) user_id: String,
     pub(crate) synapse: Option<SynapseClient>,
-    /// Proves to the account page that its form was served by us.
+    /// Proves to the account page that the sandbox has served the form.
     pub(crate) account_csrf: String,
     pub(crate) faults: Faults,
-    /// In front of a Synapse: no more than the devices that were signed in here.
+    /// In front of a Synapse, it only has the devices that were signed in here.
     account: Mutex<Account>,
     authorization_server: Mutex<AuthorizationServer>,
     rendezvous_requests: Mutex<BTreeMap<String, u32>>,
-    /// Told after every request that may have changed something.
+    /// Notified after every request that may have changed something.
     pub(crate) changed: watch::Sender<()>,
 }
 
@@ -79,13 +79,13 @@ impl SandboxState {
         lock(&self.authorization_server)
     }
 
-    /// Homeserver to authorization server: what is this token good for?
+    /// Homeserver to authorization server: is this token active, and for which device?
     pub(crate) fn introspect(&self, access_token: &str) -> Introspection {
         self.authorization_server()
             .introspect(access_token, Instant::now())
     }
 
-    /// Authorization server to homeserver: this device is about to have a token.
+    /// Authorization server to homeserver: this device is about to receive a token.
     pub(crate) async fn announce_device(
         &self,
         device_id: &str,
@@ -99,9 +99,9 @@ impl SandboxState {
         Ok(())
     }
 
-    /// Either half: this token's sign-in ends, and with the last one of a device the device. It
-    /// goes first: where the homeserver cannot be told, nothing has ended, and it can be tried
-    /// again.
+    /// Ends the sign-in of this token; if it was the last one of its device, also removes the
+    /// device. The device is removed first: if the homeserver cannot be reached, nothing has ended,
+    /// and the call can be repeated.
     pub(crate) async fn end_session(
         &self,
         token: &str,
@@ -117,7 +117,7 @@ impl SandboxState {
         Ok(())
     }
 
-    /// The person removes the device in the account: all its sign-ins end.
+    /// The person removes the device from the account: all its sign-ins end.
     pub(crate) async fn remove_device(&self, device_id: &str) -> Result<(), SynapseError> {
         self.withdraw_device(device_id).await?;
         self.authorization_server().end_sessions_of(device_id);
@@ -152,8 +152,7 @@ impl SandboxState {
 
     /// Waits until something may have changed since `seen`, or for `longest`.
     pub(crate) async fn wait_for_change(seen: &mut watch::Receiver<()>, longest: Duration) {
-        // An elapsed wait and a closed channel mean the same to the caller: look once more, then
-        // answer.
+        // A timeout and a closed channel mean the same to the caller: check once more, then answer.
         let _ = tokio::time::timeout(longest, seen.changed()).await;
     }
 }

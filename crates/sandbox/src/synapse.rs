@@ -1,11 +1,14 @@
-//! In front of a Synapse: the sandbox is then only the authorization server, and the account, its
-//! keys and messages are on a real homeserver. Synapse is told of accounts and devices, and asks
-//! back what a token is good for (`oauth::introspect`).
+//! The sandbox in front of a Synapse. It is only the authorization server then; a real homeserver
+//! has the account, its keys and messages. The sandbox tells Synapse about accounts and devices,
+//! and Synapse introspects tokens (`oauth::introspect`).
 //!
-//! For that Synapse must have, besides a `bind_addresses` of loopback,
+//! Synapse must have a loopback address in `bind_addresses`, and this configuration:
 //!
 //! ```yaml
-//! matrix_authentication_service: { enabled: true, endpoint: "http://127.0.0.1:OAUTH_PORT/", secret: "..." }
+//! matrix_authentication_service:
+//!   enabled: true
+//!   endpoint: "http://127.0.0.1:OAUTH_PORT/"
+//!   secret: "..."
 //! password_config: { enabled: false }
 //! ```
 
@@ -16,6 +19,7 @@ use std::{fmt, time::Duration};
 use axum::http::StatusCode;
 use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::{Value, json};
+use subtle::ConstantTimeEq as _;
 use url::{Host, Url};
 use zeroize::Zeroizing;
 
@@ -56,24 +60,19 @@ impl Synapse {
         }
     }
 
-    /// Its base URL.
+    /// The base URL.
     pub fn homeserver(&self) -> &Url {
         &self.homeserver
     }
 
-    /// Whether a caller is this Synapse. It takes as long for a guess that begins well as for any
-    /// other.
+    /// Whether a caller knows the secret of this Synapse. The comparison does not depend on how
+    /// much of a guess is right.
     pub(crate) fn has_secret(&self, secret: &str) -> bool {
-        let (ours, theirs) = (self.secret.as_bytes(), secret.as_bytes());
-        let differs = ours
-            .iter()
-            .zip(theirs)
-            .fold(0, |differs, (a, b)| differs | (a ^ b));
-        ours.len() == theirs.len() && differs == 0
+        self.secret.as_bytes().ct_eq(secret.as_bytes()).into()
     }
 }
 
-/// What Synapse is told of one account: its endpoints for an authorization server.
+/// A client for the endpoints that Synapse has for its authorization server, for one account.
 pub(crate) struct SynapseClient {
     pub(crate) synapse: Synapse,
     http: reqwest::Client,
@@ -105,7 +104,7 @@ impl SynapseClient {
         })
     }
 
-    /// Makes the account, unless it exists, and says its user ID: only Synapse knows its server
+    /// Creates the account unless it exists, and returns its user ID: only Synapse knows its server
     /// name.
     pub(crate) async fn make_account(&self) -> Result<String, SynapseError> {
         self.tell("provision_user", json!({})).await?;
@@ -116,7 +115,7 @@ impl SynapseClient {
         Ok(user.user_id)
     }
 
-    /// The device exists from here on; it may have done so before.
+    /// Creates the device unless it exists.
     pub(crate) async fn upsert_device(
         &self,
         device_id: &str,
@@ -129,14 +128,14 @@ impl SynapseClient {
         .await
     }
 
-    /// The device does not exist any more, and with it none of its tokens works, whatever Synapse
-    /// has cached of them.
+    /// Deletes the device. Its tokens become invalid, even if Synapse has cached them.
     pub(crate) async fn delete_device(&self, device_id: &str) -> Result<(), SynapseError> {
         self.tell("delete_device", json!({ "device_id": device_id }))
             .await
     }
 
-    /// Whether Synapse sends its clients to us. It keeps for good what it finds first.
+    /// Checks that Synapse refers its clients to this authorization server. Synapse caches the
+    /// first metadata that it finds.
     pub(crate) async fn check_issuer(&self, issuer: &Url) -> Result<(), SynapseError> {
         let found = match self
             .ask("auth_metadata", self.url("_matrix/client/v1/auth_metadata"))

@@ -19,7 +19,7 @@ use crate::{
 };
 
 /// `POST /_matrix/client/v3/keys/device_signing/upload`. The first upload needs no user-interactive
-/// authentication; there is none here that could allow a replacement.
+/// authentication. The sandbox has no such authentication, so keys cannot be replaced.
 pub(super) async fn upload(
     State(state): State<Arc<SandboxState>>,
     _caller: Caller,
@@ -65,8 +65,8 @@ pub(super) async fn upload(
     Ok(Json(json!({})))
 }
 
-/// The key that was there, if it is the same or nothing new came; a different one is not taken in
-/// its place.
+/// The current key if the new one is absent or equal; the new key if there is none yet. Another key
+/// is refused.
 fn keep(
     before: Option<&CrossSigningKey>,
     new: Option<CrossSigningKey>,
@@ -116,8 +116,8 @@ fn parse_key(json: &Value, user_id: &str, usage: &str) -> Result<CrossSigningKey
     })
 }
 
-/// Every signature of the account on `object` is of a key that is published, and verifies. `itself`
-/// may sign itself.
+/// Every signature of the account on `object`, except that of the key `itself`, must come from a
+/// published key and verify.
 fn check_known_signers(account: &Account, object: &Value, itself: &str) -> Result<(), MatrixError> {
     for (key_id, _) in signers(object, &account.user_id).filter(|(key_id, _)| *key_id != itself) {
         let stranger = || {
@@ -166,7 +166,7 @@ fn add_signatures(
     let published = published.ok_or_else(|| MatrixError::not_found("no such device or key"))?;
     if signed_part(published)? != signed_part(object)? {
         return Err(MatrixError::invalid_signature(
-            "what was signed is not what is published",
+            "the signed object is not the published one",
         ));
     }
     check_known_signers(account, object, "")?;
@@ -176,7 +176,7 @@ fn add_signatures(
     Ok(())
 }
 
-/// A device's keys by the device id, or a cross-signing key by the key itself.
+/// A device's keys by the device ID, or a cross-signing key by its public key.
 fn published<'a>(account: &'a mut Account, id: &str) -> Option<&'a mut Value> {
     if let Some(device) = account.devices.get_mut(id) {
         return device.keys.as_mut().map(|keys| &mut keys.json);
@@ -192,7 +192,7 @@ fn published<'a>(account: &'a mut Account, id: &str) -> Option<&'a mut Value> {
         .map(|key| &mut key.json)
 }
 
-/// Another identity for the same user, complete and properly signed: what a homeserver that lies
+/// Another identity for the same user, complete and properly signed: what a malicious homeserver
 /// would publish.
 pub(super) fn impostor(user_id: &str) -> Result<CrossSigningIdentity, MatrixError> {
     let master = forged_pair(1)?;
@@ -215,7 +215,7 @@ pub(super) fn impostor(user_id: &str) -> Result<CrossSigningIdentity, MatrixErro
     })
 }
 
-/// A key that everybody can know, named after itself.
+/// A key pair that is not secret, named after its public key.
 fn forged_pair(seed: u8) -> Result<Ed25519KeyPair, MatrixError> {
     // PKCS #8 (RFC 8410) with a fixed private key.
     let mut document = vec![

@@ -1,5 +1,5 @@
-//! Who am I, which devices are there, and goodbye: Client-Server API "Account management", "Device
-//! management", "Logout".
+//! The caller's identity, the account's devices, and logout: Client-Server API, "Account
+//! management", "Device management", "Logout".
 
 use std::{future, sync::Arc};
 
@@ -75,7 +75,7 @@ pub(super) async fn name(
     Ok(Json(json!({})))
 }
 
-/// `POST /_matrix/client/v3/logout`: ends the sign-in that the token belongs to.
+/// `POST /_matrix/client/v3/logout` ends the sign-in that the token belongs to.
 pub(super) async fn logout(State(state): State<Arc<SandboxState>>, caller: Caller) -> JsonResult {
     let ended = state.end_session(&caller.access_token, None).await;
     ended.map_err(|_| MatrixError::unknown_token("the session ended meanwhile", false))?;

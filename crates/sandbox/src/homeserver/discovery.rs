@@ -1,4 +1,4 @@
-//! What a client may know before it has a token: Client-Server API "Server discovery", MSC2965.
+//! Discovery, without a token: Client-Server API, "Server discovery", and MSC2965.
 
 use std::sync::Arc;
 
@@ -17,8 +17,8 @@ use crate::{
 /// Nobody listens on this port.
 const OTHER_ISSUER: &str = "http://127.0.0.1:1/";
 
-/// "Web Browser Clients". Only for what anybody may know: no page of the web has business with the
-/// rest of a sandbox.
+/// "Web Browser Clients". Only public documents allow other origins: no website needs the rest of a
+/// sandbox.
 type PublicDocument = ([(HeaderName, &'static str); 1], Json<Value>);
 
 fn public(document: Value) -> PublicDocument {
@@ -53,7 +53,8 @@ pub(super) async fn auth_metadata(State(state): State<Arc<SandboxState>>) -> Jso
     }
 }
 
-/// `GET /_matrix/client/v1/auth_issuer`, and its unstable form: what MSC4108 as first written uses.
+/// `GET /_matrix/client/v1/auth_issuer`, and its unstable form. The first revision of MSC4108 uses
+/// it.
 pub(super) async fn auth_issuer(State(state): State<Arc<SandboxState>>) -> JsonResult {
     if state.faults.is_set(&Fault::NoOauth) {
         return Err(MatrixError::unrecognized());

@@ -1,5 +1,5 @@
-//! Device keys and one-time keys: Client-Server API, "Key management API". Nothing is published
-//! whose signatures do not verify.
+//! Device keys: Client-Server API, "Key management API". Signatures must verify before keys are
+//! published.
 
 use std::sync::Arc;
 
@@ -51,7 +51,7 @@ fn misbehave(state: &SandboxState) -> Result<(), MatrixError> {
     Ok(())
 }
 
-/// For the record: what is in an upload, whatever becomes of it.
+/// For the record: what an upload contains, stored or refused.
 fn observe(account: &Account, device_id: &str, body: &Value) -> KeyUpload {
     let keys = body.get("device_keys").filter(|keys| keys.is_object());
     KeyUpload {
@@ -63,8 +63,7 @@ fn observe(account: &Account, device_id: &str, body: &Value) -> KeyUpload {
     }
 }
 
-/// All or nothing: everything is checked before anything is stored. Returns the counts of one-time
-/// keys.
+/// Stores everything or nothing: everything is checked first. Returns the counts of one-time keys.
 fn store(account: &mut Account, device_id: &str, body: &Value) -> Result<Value, MatrixError> {
     let device_keys = body.get("device_keys").filter(|keys| !keys.is_null());
     let device_keys = device_keys
@@ -106,7 +105,8 @@ fn store(account: &mut Account, device_id: &str, body: &Value) -> Result<Value, 
     Ok(counts)
 }
 
-/// The device's own keys, signed by itself, and by nobody that is not known.
+/// The device's own keys. The device must have signed them; all other signatures must come from
+/// published keys.
 fn check_device_keys(
     account: &Account,
     device_id: &str,
@@ -136,7 +136,8 @@ fn check_device_keys(
     })
 }
 
-/// The signing key of device keys that are the caller's, whole, and signed with it.
+/// The signing key of these device keys, which must be complete, the caller's own, and signed with
+/// that key.
 fn own_key(
     account: &Account,
     device_id: &str,
@@ -176,7 +177,7 @@ fn own_key(
     }
 }
 
-/// A repeated upload keeps the signatures that others have made over the same keys.
+/// A repeated upload keeps the signatures that other keys have made over the same device keys.
 fn publish(device: &mut AccountDevice, keys: DeviceKeys, user_id: &str) {
     match &mut device.keys {
         Some(before) if signed_part(&before.json).ok() == signed_part(&keys.json).ok() => {
@@ -186,8 +187,8 @@ fn publish(device: &mut AccountDevice, keys: DeviceKeys, user_id: &str) {
     }
 }
 
-/// `POST /_matrix/client/v3/keys/query`. The account is the only one that exists, so of others
-/// nothing is known.
+/// `POST /_matrix/client/v3/keys/query`. No other account exists, so there are no keys of other
+/// users.
 pub(super) async fn query(
     State(state): State<Arc<SandboxState>>,
     _caller: Caller,
@@ -226,7 +227,7 @@ pub(super) async fn query(
     Ok(Json(answer.into()))
 }
 
-/// An empty list asks for all.
+/// An empty list requests the keys of all devices.
 fn device_keys(account: &Account, wanted: &Value) -> Value {
     let wanted: Vec<_> = wanted
         .as_array()

@@ -1,8 +1,9 @@
-//! The homeserver: the part of the Client-Server API that devices use, for one account. Knows of
-//! OAuth only what a token is good for, and where the authorization server is.
+//! The homeserver: the part of the Client-Server API that devices use, for one account. All it
+//! knows of OAuth is how to introspect a token, and where the authorization server is.
 
 mod account_data;
 mod backup;
+mod backup_keys;
 mod cross_signing;
 mod devices;
 mod discovery;
@@ -94,14 +95,14 @@ fn backup_routes() -> Router<Arc<SandboxState>> {
             &format!("{version}/{{version}}"),
             get(backup::get_version).put(backup::put_version),
         )
-        .route(keys, get(backup::get_all).put(backup::put_all))
+        .route(keys, get(backup_keys::get_all).put(backup_keys::put_all))
         .route(
             &format!("{keys}/{{room}}"),
-            get(backup::get_room).put(backup::put_room),
+            get(backup_keys::get_room).put(backup_keys::put_room),
         )
         .route(
             &format!("{keys}/{{room}}/{{session}}"),
-            get(backup::get_session).put(backup::put_session),
+            get(backup_keys::get_session).put(backup_keys::put_session),
         )
 }
 
@@ -132,7 +133,8 @@ fn room_routes() -> Router<Arc<SandboxState>> {
         )
 }
 
-/// Around every request: late when told so; and who waits in `/sync` looks again after each write.
+/// Wraps every request: delays it if a fault is set, and wakes all waiting `/sync` requests after
+/// each write.
 async fn around(State(state): State<Arc<SandboxState>>, request: Request, next: Next) -> Response {
     let delay = state.faults.delay();
     if !delay.is_zero() {

@@ -1,4 +1,5 @@
-//! One-time keys, each given away once, and fallback keys: Client-Server API, "Key management API".
+//! One-time keys, each of which is handed out once, and fallback keys: Client-Server API, "Key
+//! management API".
 
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -40,7 +41,7 @@ pub(super) async fn claim(
     ))
 }
 
-/// A one-time key while there are some; then the fallback key, which stays.
+/// A one-time key while there are any; then the fallback key, which stays.
 fn take_key(device: &mut AccountDevice) -> Option<(String, Value)> {
     device.one_time_keys.pop_first().or_else(|| {
         let fallback = device.fallback_key.as_mut()?;
@@ -83,7 +84,7 @@ pub(super) fn check_one_time_keys(
     Ok(checked)
 }
 
-/// The same id twice is a repeated request, unless the key is another.
+/// An ID that exists already is a repeated request, unless its key is another one.
 pub(super) fn check_not_replaced(
     device: &AccountDevice,
     keys: &BTreeMap<String, Value>,

@@ -1,4 +1,4 @@
-//! What the handlers share: who calls, the body of a request, and the form of a response.
+//! What the handlers share: the caller, the body of a request, and the form of a response.
 
 use std::{sync::Arc, time::Duration};
 
@@ -21,7 +21,7 @@ const BODY_TIMEOUT: Duration = Duration::from_secs(30);
 
 pub(super) type JsonResult = Result<Json<Value>, MatrixError>;
 
-/// Who calls: the device that a good token stands for.
+/// The device whose active access token came with the request.
 #[derive(Debug)]
 pub(super) struct Caller {
     pub(super) device_id: String,
@@ -72,14 +72,14 @@ impl FromRequestParts<Arc<SandboxState>> for Caller {
         let token = token.ok_or_else(missing)?.to_owned();
         let introspection = state.introspect(&token);
         if state.faults.is_set(&Fault::AccountLocked) {
-            // As Synapse does when its authorization server says that the token is not active.
+            // As Synapse answers when its authorization server says that the token is not active.
             return Err(MatrixError::unknown_token("Token is not active", false));
         }
         Self::of(token, introspection)
     }
 }
 
-/// A JSON object, of a bounded size, in bounded time, whatever its content type says.
+/// A JSON object with bounded size and receive time, whatever its content type.
 pub(super) struct JsonBody(pub(super) Value);
 
 impl FromRequest<Arc<SandboxState>> for JsonBody {

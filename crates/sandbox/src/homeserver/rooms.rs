@@ -1,4 +1,4 @@
-//! Rooms with one member: enough to have encrypted messages that a new device can find and read.
+//! Rooms with one member: enough for encrypted messages that a new device can find and read.
 
 use std::{
     sync::Arc,
@@ -39,7 +39,7 @@ enum Direction {
     Forward,
 }
 
-/// `POST /_matrix/client/v3/createRoom`: of the body, `name` and `initial_state` count.
+/// `POST /_matrix/client/v3/createRoom` uses `name` and `initial_state` of the body.
 pub(super) async fn create(
     State(state): State<Arc<SandboxState>>,
     _caller: Caller,
@@ -85,8 +85,8 @@ pub(super) async fn joined(State(state): State<Arc<SandboxState>>, _caller: Call
     Json(json!({ "joined_rooms": state.account().rooms.keys().collect::<Vec<_>>() }))
 }
 
-/// `PUT /_matrix/client/v3/rooms/{roomId}/send/{eventType}/{txnId}`: the same transaction again is
-/// answered the same.
+/// `PUT /_matrix/client/v3/rooms/{roomId}/send/{eventType}/{txnId}`. A repeated transaction has the
+/// same response.
 pub(super) async fn send(
     State(state): State<Arc<SandboxState>>,
     caller: Caller,
@@ -118,7 +118,7 @@ pub(super) async fn get_state(
     )))
 }
 
-/// `GET /_matrix/client/v3/rooms/{roomId}/messages`. A token is a place between events.
+/// `GET /_matrix/client/v3/rooms/{roomId}/messages`. A token is a position between events.
 pub(super) async fn messages(
     State(state): State<Arc<SandboxState>>,
     _caller: Caller,
@@ -189,7 +189,7 @@ fn room<'a>(account: &'a Account, room_id: &str) -> Result<&'a Room, MatrixError
         .ok_or_else(|| MatrixError::forbidden("not in that room"))
 }
 
-/// Adds an event, a state event if there is a state key, and returns its id.
+/// Adds an event and returns its ID. With a state key, it is a state event.
 fn append(
     account: &mut Account,
     room_id: &str,

@@ -23,7 +23,7 @@ use crate::{
 };
 
 const LONGEST_WAIT: Duration = Duration::from_secs(30);
-/// Of each room, at most; the rest is to be had from `/messages`.
+/// The most events of each room; `/messages` has the rest.
 const TIMELINE_LIMIT: usize = 50;
 
 #[derive(Deserialize)]
@@ -33,8 +33,8 @@ pub(super) struct SyncQuery {
     timeout: u64,
 }
 
-/// `GET /_matrix/client/v3/sync`. With `since` and `timeout` (milliseconds) it waits until there is
-/// something to tell.
+/// `GET /_matrix/client/v3/sync`. With `since` and `timeout` (milliseconds) it waits until
+/// something has changed.
 pub(super) async fn sync(
     State(state): State<Arc<SandboxState>>,
     caller: Caller,
@@ -115,7 +115,7 @@ fn changes_for(
     Ok(SyncResponse { has_changes, body })
 }
 
-/// On a first sync, and after a gap, with the state; then only the timeline.
+/// The first sync, and one after a gap, include the state; others only the timeline.
 fn new_in(room: &Room, since: Option<u64>) -> Option<Value> {
     let new = room
         .timeline

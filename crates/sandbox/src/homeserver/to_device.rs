@@ -1,5 +1,5 @@
 //! Messages between devices: Client-Server API, "Send-to-Device messaging". They wait in the
-//! receiver's inbox.
+//! recipient's inbox.
 
 use std::sync::Arc;
 
@@ -12,10 +12,10 @@ use serde_json::{Value, json};
 use super::request::{Caller, JsonBody, JsonResult};
 use crate::{account::Account, matrix_error::MatrixError, state::SandboxState};
 
-/// A device that never syncs must not fill the memory: the oldest go first.
+/// A device that never syncs must not fill the memory: the oldest messages are dropped.
 const LARGEST_INBOX: usize = 1000;
 
-/// `PUT /_matrix/client/v3/sendToDevice/{eventType}/{txnId}`: the same transaction again changes
+/// `PUT /_matrix/client/v3/sendToDevice/{eventType}/{txnId}`. A repeated transaction changes
 /// nothing.
 pub(super) async fn send(
     State(state): State<Arc<SandboxState>>,
@@ -43,7 +43,7 @@ pub(super) async fn send(
     Ok(Json(json!({})))
 }
 
-/// To one device, or with `*` to all.
+/// To one device, or to all with `*`.
 fn deliver(account: &mut Account, device_id: &str, event: &Value) {
     let position = account.next_position();
     for (_, device) in account

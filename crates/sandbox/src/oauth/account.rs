@@ -1,5 +1,5 @@
-//! The page that `account_management_uri` names (MSC2965, MSC4191); Synapse requires its
-//! authorization server to have one.
+//! The page at `account_management_uri` (MSC2965, MSC4191). Synapse requires its authorization
+//! server to have one.
 
 use std::{fmt::Write as _, sync::Arc};
 
@@ -23,12 +23,12 @@ pub(super) struct RemovalForm {
     csrf: String,
 }
 
-/// `GET /account`: who is signed in where.
+/// `GET /account` lists the devices that are signed in.
 pub(super) async fn show(State(state): State<Arc<SandboxState>>) -> Response {
     page(StatusCode::OK, "Your devices", &devices(&state))
 }
 
-/// `POST /account`: a device is removed, without its own doing.
+/// `POST /account` removes a device, which does nothing itself.
 pub(super) async fn remove(
     State(state): State<Arc<SandboxState>>,
     headers: HeaderMap,
@@ -51,7 +51,8 @@ pub(super) async fn remove(
 
 fn devices(state: &SandboxState) -> String {
     let mut body = format!(
-        "<p>The account <strong id=\"user\">{}</strong> is signed in on:</p>\n<form method=\"post\" action=\"/account\">\n\
+        "<p>The account <strong id=\"user\">{}</strong> is signed in on:</p>\n\
+         <form method=\"post\" action=\"/account\">\n\
          <input type=\"hidden\" name=\"csrf\" value=\"{}\">\n",
         escape(&state.user_id),
         escape(&state.account_csrf)
@@ -65,7 +66,7 @@ fn devices(state: &SandboxState) -> String {
         );
     }
     body.push_str(
-        "</form>\n<p>A device that is removed here is signed out, and does not hear of it.</p>\n",
+        "</form>\n<p>A device that you remove here is signed out and is not notified.</p>\n",
     );
     body
 }

@@ -1,5 +1,5 @@
-//! What the authorization server remembers: clients, grants that wait for a person, and sessions
-//! with their tokens.
+//! The state of the authorization server: clients, grants that wait for a person, and sessions with
+//! their tokens.
 
 use std::time::{Duration, Instant};
 
@@ -12,7 +12,8 @@ use super::{
 };
 use crate::random;
 
-/// More than any demo or test needs; a loop that forgets to stop must not eat the machine's memory.
+/// More than any demonstration or test needs. An endless loop must not exhaust the machine's
+/// memory.
 const MOST_CLIENTS: usize = 1000;
 const MOST_GRANTS: usize = 1000;
 
@@ -26,7 +27,7 @@ pub(crate) struct AuthorizationServer {
 }
 
 impl AuthorizationServer {
-    /// Equal metadata, equal client: MSC2966, "Potential issues".
+    /// Equal metadata is the same client: MSC2966, "Potential issues".
     pub(crate) fn register(&mut self, client: RegisteredClient) -> Result<String, OAuthError> {
         if let Some((id, _)) = self.clients.iter().find(|(_, known)| *known == client) {
             return Ok(id.clone());
@@ -46,8 +47,8 @@ impl AuthorizationServer {
             .ok_or_else(|| OAuthError::invalid_client("unknown client_id"))
     }
 
-    /// RFC 8628, "Device Authorization Request". Expired grants make room only now, so that a late
-    /// poll hears `expired_token`.
+    /// RFC 8628, "Device Authorization Request". Expired grants are removed only when room is
+    /// needed, so that a late poll receives `expired_token`.
     pub(crate) fn begin(
         &mut self,
         client_id: String,
@@ -87,14 +88,14 @@ impl AuthorizationServer {
         }
     }
 
-    /// Grants that wait for the person, oldest first.
+    /// The grants that wait for the person's decision, oldest first.
     pub(crate) fn pending(&self, now: Instant) -> impl Iterator<Item = &Grant> {
         self.grants
             .iter()
             .filter(move |grant| grant.decision.is_none() && grant.expires > now)
     }
 
-    /// The person's answer. False when nothing (any longer) waits under that code.
+    /// The person's decision. False if no grant with this user code waits, or waits any longer.
     pub(crate) fn decide(&mut self, user_code: &str, decision: Decision) -> bool {
         let now = Instant::now();
         let waits = |grant: &&mut Grant| {
@@ -111,7 +112,7 @@ impl AuthorizationServer {
         self.polls = self.polls.saturating_add(1);
     }
 
-    /// A client's own grant, for what a poll does to it.
+    /// A client's own grant, which a poll changes.
     pub(crate) fn grant(
         &mut self,
         device_code: &str,
@@ -125,7 +126,7 @@ impl AuthorizationServer {
             .ok_or_else(|| OAuthError::invalid_grant("unknown or used device_code"))
     }
 
-    /// The grant is used up by it: a device code works once.
+    /// Exchanges the grant for tokens and removes it: a device code works once.
     pub(crate) fn collect(
         &mut self,
         device_code: &str,
@@ -163,8 +164,8 @@ impl AuthorizationServer {
         Ok(tokens)
     }
 
-    /// RFC 6749, "Refreshing an Access Token", with rotation: once what it was exchanged for is
-    /// used, the old refresh token is worth nothing.
+    /// RFC 6749, "Refreshing an Access Token", with rotation: the old refresh token becomes invalid
+    /// when the new access token is used.
     pub(crate) fn refresh(
         &mut self,
         refresh_token: &str,
@@ -205,8 +206,8 @@ impl AuthorizationServer {
         }
     }
 
-    /// Which device would have no session any more, if the session of this token ended. A token
-    /// that has expired or was replaced is as good as unknown: deployed servers end nothing for it.
+    /// The device that would have no session left if the session of this token ended. A token that
+    /// has expired or was replaced counts as unknown: deployed servers end nothing for it.
     pub(crate) fn last_session_of(
         &self,
         token: &str,
@@ -228,7 +229,7 @@ impl AuthorizationServer {
         Ok(is_last.then(|| ending.device_id.clone()))
     }
 
-    /// RFC 7009, for either kind of token: its session ends.
+    /// RFC 7009: ends the session of a token of either kind.
     pub(crate) fn revoke(&mut self, token: &str) {
         let now = Instant::now();
         if let Some(index) = self
@@ -240,7 +241,7 @@ impl AuthorizationServer {
         }
     }
 
-    /// The person has removed the device in the account.
+    /// The person has removed the device from the account.
     pub(crate) fn end_sessions_of(&mut self, device_id: &str) {
         self.sessions
             .retain(|session| session.device_id != device_id);

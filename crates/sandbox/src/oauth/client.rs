@@ -11,7 +11,7 @@ pub(super) const DEVICE_CODE: &str = "urn:ietf:params:oauth:grant-type:device_co
 pub(super) const REFRESH_TOKEN: &str = "refresh_token";
 const LONGEST_NAME: usize = 200;
 
-/// What is kept of a client: what we understood, by rules that it passed.
+/// The accepted part of a client's metadata.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct RegisteredClient {
     client_name: Option<String>,
@@ -21,7 +21,7 @@ pub(crate) struct RegisteredClient {
     grant_types: Vec<&'static str>,
 }
 
-/// What a client sends. Absent fields may also come as `null`.
+/// What a client sends. Absent fields may also be `null`.
 #[derive(Deserialize)]
 pub(crate) struct RegistrationRequest {
     client_name: Option<String>,
@@ -34,7 +34,7 @@ pub(crate) struct RegistrationRequest {
 }
 
 impl RegisteredClient {
-    /// The client that the account's first device pretends to have registered.
+    /// The client of the account's first device.
     pub(crate) fn of_first_device() -> Result<Self, OAuthError> {
         Self::parse(RegistrationRequest {
             client_name: Some("The sandbox's first device".to_owned()),
@@ -72,7 +72,7 @@ impl RegisteredClient {
         {
             return Err(invalid("client_name is too long"));
         }
-        // RFC 7591: absent, it is client_secret_basic. Nobody gets a secret here.
+        // RFC 7591: the default is client_secret_basic, and the sandbox issues no secrets.
         if sent.token_endpoint_auth_method.as_deref() != Some("none") {
             return Err(invalid("token_endpoint_auth_method must be none"));
         }
@@ -85,7 +85,7 @@ impl RegisteredClient {
         })
     }
 
-    /// For people.
+    /// The name to show to people.
     pub(crate) fn name(&self) -> &str {
         let name = self
             .client_name
@@ -103,7 +103,7 @@ impl RegisteredClient {
         self.grant_types.contains(&grant_type)
     }
 
-    /// All that was registered, and no more: RFC 7591, "Client Information Response".
+    /// Exactly what was registered: RFC 7591, "Client Information Response".
     pub(super) fn to_json(&self) -> Value {
         let mut json = json!({
             "client_uri": self.client_uri,
@@ -127,7 +127,7 @@ impl RegisteredClient {
     }
 }
 
-/// MSC2966: grant types that are not understood are ignored. What remains must be a way to sign in.
+/// MSC2966: unknown grant types are ignored. One of the remaining ones must be a way to sign in.
 fn understood(sent: Vec<String>) -> Result<Vec<&'static str>, OAuthError> {
     let known = [DEVICE_CODE, REFRESH_TOKEN];
     let kept: Vec<_> = known

@@ -1,4 +1,4 @@
-//! The consent page: where the person says whether another device may sign in. RFC 8628, "User
+//! The consent page: the person decides whether another device may sign in. RFC 8628, "User
 //! Interaction".
 
 use std::{sync::Arc, time::Instant};
@@ -58,8 +58,8 @@ pub(super) async fn show(
     }
 }
 
-const NOT_WAITING: &str = "<p class=\"warning\" id=\"result\">No sign-in waits for that code: it was mistyped, it has \
-                           expired, or it was answered already.</p>\n";
+const NOT_WAITING: &str = "<p class=\"warning\" id=\"result\">No sign-in waits for this code: \
+    it was mistyped, it has expired, or it was used already.</p>\n";
 
 /// `POST /link`: Allow or Deny.
 pub(super) async fn decide(
@@ -98,13 +98,14 @@ pub(super) async fn decide(
     }
 }
 
-/// `GET /authorize`: clients want the metadata to name an authorization endpoint.
+/// `GET /authorize`. Clients require an authorization endpoint in the metadata.
 pub(super) async fn no_code_grant() -> Response {
-    let body = "<p id=\"result\">The sandbox does not offer the authorization code grant. Sign in by QR code instead.</p>\n";
+    let body = "<p id=\"result\">The sandbox does not offer the authorization code grant. \
+        Sign in by QR code instead.</p>\n";
     page(StatusCode::BAD_REQUEST, "Not offered here", body)
 }
 
-/// As a person types it: any case, with spaces or dashes.
+/// A person may type the code in any case, with spaces or dashes.
 fn normal(code: &str) -> String {
     code.chars()
         .filter(char::is_ascii_alphanumeric)
@@ -116,8 +117,8 @@ fn normal(code: &str) -> String {
 fn ask_for_code(status: StatusCode, before: &str) -> Response {
     let form = "<form method=\"get\" action=\"/link\">\n\
         <label for=\"code\">Enter the code that your new device shows</label>\n\
-        <input id=\"code\" name=\"code\" required autofocus autocomplete=\"off\" autocapitalize=\"characters\" \
-        spellcheck=\"false\" maxlength=\"12\">\n\
+        <input id=\"code\" name=\"code\" required autofocus autocomplete=\"off\" \
+        autocapitalize=\"characters\" spellcheck=\"false\" maxlength=\"12\">\n\
         <button class=\"main\" id=\"continue\">Continue</button>\n</form>\n";
     page(status, "Sign in another device", &format!("{before}{form}"))
 }
@@ -137,10 +138,12 @@ fn question(user_id: &str, grant: &Grant, client: &RegisteredClient) -> String {
     let (device, csrf) = (escape(&grant.scope.device_id), escape(&grant.csrf));
     let model = escape(grant.model.as_deref().unwrap_or("Unknown device"));
     format!(
-        "<p><strong>Another device</strong> wants to sign in to <strong id=\"user\">{user}</strong>. \
-         It will be able to read and send messages as you.</p>\n\
-         <dl>\n<dt>Application</dt><dd id=\"client\">{name}</dd>\n<dt>From</dt><dd id=\"client-host\">{host}</dd>\n\
-         <dt>On</dt><dd id=\"device-name\">{model}</dd>\n<dt>Device</dt><dd id=\"device\">{device}</dd>\n\
+        "<p><strong>Another device</strong> wants to sign in to \
+         <strong id=\"user\">{user}</strong>. It will be able to read and send messages as you.</p>\n\
+         <dl>\n<dt>Application</dt><dd id=\"client\">{name}</dd>\n\
+         <dt>From</dt><dd id=\"client-host\">{host}</dd>\n\
+         <dt>On</dt><dd id=\"device-name\">{model}</dd>\n\
+         <dt>Device</dt><dd id=\"device\">{device}</dd>\n\
          <dt>Code</dt><dd class=\"code\" id=\"user-code\">{code}</dd>\n</dl>\n\
          <p class=\"warning\">Allow it only if the device in front of you shows this same code. \
          If someone sent you here, deny it.</p>\n\
@@ -170,15 +173,16 @@ fn result(decision: Decision) -> Response {
     )
 }
 
-/// A browser's word that a page of another server sent the form.
+/// Whether the browser says that a page of another origin sent the form.
 pub(super) fn is_from_elsewhere(headers: &HeaderMap) -> bool {
     headers
         .get("sec-fetch-site")
         .is_some_and(|site| site != "same-origin")
 }
 
-/// A form that was not served here, or not to this page: cross-site request forgery.
+/// The form was not served here, or not for this page: cross-site request forgery.
 pub(super) fn forged() -> Response {
-    let body = "<p id=\"result\">That form did not come from this page. Nothing was changed. Open the link again.</p>\n";
+    let body = "<p id=\"result\">The form did not come from this page. Nothing was changed. \
+        Open the link again.</p>\n";
     page(StatusCode::FORBIDDEN, "Refused", body)
 }

@@ -65,7 +65,8 @@ pub(super) async fn authorize(
     Ok(Json(answer))
 }
 
-/// The device's name, as matrix-authentication-service finds it: `PROGRAM/VERSION (MODEL; SYSTEM)`.
+/// The device's name, as matrix-authentication-service extracts it: `PROGRAM/VERSION (MODEL;
+/// SYSTEM)`.
 fn model(user_agent: &str) -> Option<String> {
     let (_, comment) = user_agent.split_once(" (")?;
     let (model, _) = comment.strip_suffix(')')?.split_once(';')?;
@@ -79,7 +80,7 @@ fn response(state: &SandboxState, grant: &Grant) -> Value {
         "user_code": grant.user_code,
         "verification_uri": uri,
         "expires_in": state.options.grant_lifetime.as_secs(),
-        // Whole seconds on the wire; never less than what is enforced.
+        // Whole seconds, never less than what the server enforces.
         "interval": state.options.token_interval.as_secs_f64().ceil() as u64,
     });
     if let (true, Some(fields)) = (state.options.auto_fill_code, answer.as_object_mut()) {

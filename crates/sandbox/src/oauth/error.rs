@@ -75,15 +75,18 @@ impl From<getrandom::Error> for OAuthError {
     fn from(_: getrandom::Error) -> Self {
         Self {
             status: StatusCode::INTERNAL_SERVER_ERROR,
-            ..Self::bad("server_error", "the operating system gives no random bytes")
+            ..Self::bad(
+                "server_error",
+                "the operating system provides no random bytes",
+            )
         }
     }
 }
 
-/// RFC 7009, "Error Response": nothing has changed, and it can be tried again.
+/// RFC 7009, "Error Response": nothing has changed, and the client can try again.
 impl From<SynapseError> for OAuthError {
     fn from(error: SynapseError) -> Self {
-        tracing::warn!(%error, "the homeserver could not be told");
+        tracing::warn!(%error, "the homeserver could not be reached");
         Self {
             status: StatusCode::SERVICE_UNAVAILABLE,
             ..Self::bad("temporarily_unavailable", error.to_string())

@@ -9,34 +9,34 @@ const SLOW_DOWN_STEP: Duration = Duration::from_secs(5);
 /// The network may bring two polls closer together than they were sent.
 const POLL_TOLERANCE: Duration = Duration::from_millis(50);
 
-/// A device authorization (RFC 8628): asked for by a new device, decided by a person, collected
-/// once.
+/// A device authorization (RFC 8628): a new device requests it, a person decides, and it is
+/// exchanged for tokens once.
 pub(crate) struct Grant {
     pub(crate) device_code: String,
     pub(crate) user_code: String,
-    /// Proves to the consent form that it was served by us.
+    /// Proves to the consent page that the sandbox has served the form.
     pub(crate) csrf: String,
     pub(crate) client_id: String,
     pub(crate) scope: Scope,
     pub(crate) expires: Instant,
     pub(crate) interval: Duration,
-    /// What the device says that it is.
+    /// The name that the device gives for itself.
     pub(crate) model: Option<String>,
     pub(super) last_poll: Option<Instant>,
     pub(super) decision: Option<Decision>,
 }
 
-/// What the person answers on the consent page.
+/// The person's decision on the consent page.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Decision {
-    /// The other device is signed in.
+    /// The new device is signed in.
     Allow,
-    /// It is not: `access_denied`.
+    /// The new device is not signed in: `access_denied`.
     Deny,
 }
 
 impl Grant {
-    /// RFC 8628, "Device Access Token Response": `Ok` when the tokens may be collected.
+    /// RFC 8628, "Device Access Token Response": `Ok` if the device may have its tokens.
     pub(crate) fn poll(&mut self, now: Instant) -> Result<(), OAuthError> {
         let too_soon = |last: Instant| now.duration_since(last) + POLL_TOLERANCE < self.interval;
         let too_soon = self.last_poll.replace(now).is_some_and(too_soon);

@@ -1,5 +1,4 @@
-//! Token introspection (RFC 7662), as Synapse asks it of its authorization server. Only with the
-//! secret that the two share.
+//! Token introspection (RFC 7662) for Synapse, which must know the shared secret.
 
 use std::sync::Arc;
 
@@ -20,7 +19,7 @@ pub(super) struct IntrospectionRequest {
     token: String,
 }
 
-/// `POST /oauth2/introspect`. Who asks comes first: what was asked is nobody else's business.
+/// `POST /oauth2/introspect`. The caller is checked before the request.
 pub(super) async fn introspect(
     State(state): State<Arc<SandboxState>>,
     headers: HeaderMap,
@@ -28,8 +27,9 @@ pub(super) async fn introspect(
 ) -> Response {
     if !is_synapse(&state, &headers) {
         let bearer = [(header::WWW_AUTHENTICATE, "Bearer")];
-        let error =
-            OAuthError::invalid_client("only the homeserver may ask, with the shared secret");
+        let error = OAuthError::invalid_client(
+            "only the homeserver may introspect tokens, with the shared secret",
+        );
         return (StatusCode::UNAUTHORIZED, bearer, error).into_response();
     }
     match request {
@@ -49,8 +49,7 @@ fn is_synapse(state: &SandboxState, headers: &HeaderMap) -> bool {
         .is_some_and(|(secret, synapse)| synapse.has_secret(secret))
 }
 
-/// An expired token and one that never was are the same to who asks: RFC 7662, "Introspection
-/// Response".
+/// Expired and unknown tokens have the same response: RFC 7662, "Introspection Response".
 fn answer(state: &SandboxState, token: &str) -> Value {
     let Introspection::Active {
         device_id,
@@ -67,7 +66,8 @@ fn answer(state: &SandboxState, token: &str) -> Value {
         "username": state.options.localpart,
         "sub": state.user_id,
         "device_id": device_id,
-        // Synapse keeps this answer for two minutes, and goes by it: never more than is left.
+        // Synapse caches this response for two minutes and relies on it: never more than the time
+        // left.
         "expires_in": left.as_secs(),
     })
 }

@@ -19,8 +19,8 @@ use crate::{faults::Fault, state::SandboxState};
 
 const CODE: &str = "authorization_code";
 
-/// `GET /.well-known/openid-configuration`, where MSC4108 as first written looks, and the same at
-/// RFC 8414's place.
+/// `GET /.well-known/openid-configuration`, which the first revision of MSC4108 uses, and the same
+/// document at the path of RFC 8414.
 pub(crate) async fn document(State(state): State<Arc<SandboxState>>) -> Response {
     let disabled = state.faults.is_set(&Fault::DeviceGrantDisabled);
     match metadata(&state).map(|document| {
@@ -35,7 +35,7 @@ pub(crate) async fn document(State(state): State<Arc<SandboxState>>) -> Response
     }
 }
 
-/// The document, unless a fault says that there is no OAuth here.
+/// The document, unless a fault turns OAuth off.
 pub(crate) fn metadata(state: &SandboxState) -> Option<Value> {
     if state.faults.is_set(&Fault::NoOauth) {
         return None;
@@ -65,8 +65,8 @@ fn honest(issuer: &Url) -> Value {
     let at = |path: &str| format!("{issuer}{path}");
     json!({
         "issuer": issuer,
-        // Matrix requires the code grant of every server, and matrix-sdk 0.19.1 refuses one that
-        // does not name it. Its endpoint leads to a page that says that only the device grant works
+        // Matrix requires every server to offer the code grant, and matrix-sdk 0.19.1 refuses
+        // metadata without it. The endpoint is a page that says that only the device grant works
         // here.
         "authorization_endpoint": at("authorize"),
         "token_endpoint": at("oauth2/token"),

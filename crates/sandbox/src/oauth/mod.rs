@@ -1,6 +1,6 @@
 //! The authorization server: OAuth 2.0 as Matrix uses it (MSC2964, MSC2965, MSC2966, MSC2967), with
-//! the device authorization grant (RFC 8628, MSC4341) as its only way to sign in. Knows nothing of
-//! keys, rooms and backups.
+//! the device authorization grant (RFC 8628, MSC4341) as its only way to sign in. It knows nothing
+//! about keys, rooms and backups.
 
 mod account;
 pub(crate) mod authorization_server;
@@ -54,7 +54,7 @@ pub(crate) fn router(state: Arc<SandboxState>) -> Router {
         .with_state(state)
 }
 
-/// Tokens, codes and consent are for one reader. RFC 6749, "Successful Response".
+/// Tokens, codes and consent pages must not be cached. RFC 6749, "Successful Response".
 async fn never_stored(mut response: Response) -> Response {
     response
         .headers_mut()

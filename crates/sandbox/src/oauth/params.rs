@@ -11,7 +11,7 @@ use serde::de::DeserializeOwned;
 use super::error::OAuthError;
 use crate::state::SandboxState;
 
-/// Form parameters; a missing, repeated or malformed one is the protocol's own error.
+/// Form parameters. A missing, repeated or malformed one is an `invalid_request`.
 pub(super) struct FormParams<T>(pub(super) T);
 
 impl<T: DeserializeOwned> FromRequest<Arc<SandboxState>> for FormParams<T> {

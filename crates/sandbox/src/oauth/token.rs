@@ -100,8 +100,8 @@ fn required<'a>(value: &'a Option<String>, name: &str) -> Result<&'a str, OAuthE
         .ok_or_else(|| OAuthError::invalid_request(format!("{name} is missing")))
 }
 
-/// RFC 8628, "Device Access Token Request". The device exists before the client can tell anybody
-/// that it does; where the homeserver cannot be told of it, the code is not used up.
+/// RFC 8628, "Device Access Token Request". The device exists before the client learns that it
+/// does. If the homeserver cannot be reached, the device code stays valid.
 async fn by_device_code(
     state: &SandboxState,
     device_code: &str,
@@ -160,8 +160,8 @@ fn answer(tokens: &IssuedTokens) -> Value {
     })
 }
 
-/// `POST /oauth2/revoke`. RFC 7009, section 2.2: 200 as well for a token that is unknown, has
-/// expired or was replaced; its session, if there is one, goes on.
+/// `POST /oauth2/revoke`. RFC 7009, section 2.2: also 200 for a token that is unknown, has expired
+/// or was replaced; its session, if any, continues.
 pub(super) async fn revoke(
     State(state): State<Arc<SandboxState>>,
     FormParams(request): FormParams<RevocationRequest>,

@@ -2,56 +2,58 @@
 
 use url::Url;
 
-/// Why the sandbox cannot stand in front of a Synapse, and what to do about it.
+/// Why the sandbox cannot work in front of a Synapse, and what to do about it.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum SynapseError {
-    /// Somebody else's homeserver, or one that is reached over more than this machine.
-    #[error("{0} is not an address like http://localhost:8008/: the sandbox stays on this machine")]
+    /// The homeserver is not on this machine.
+    #[error(
+        "{0} is not a loopback URL such as http://localhost:8008/: \
+         the sandbox works on this machine only"
+    )]
     NotHere(Url),
-    /// An empty secret would be everybody's.
-    #[error("the secret that is shared with Synapse is empty")]
+    /// The secret is empty: everybody would know it.
+    #[error("the secret that Synapse and the sandbox share is empty")]
     NoSecret,
-    /// No connection, or no answer in time.
+    /// No connection, or no response in time.
     #[error("Synapse at {homeserver} cannot be reached ({why}): is it running?")]
     Unreachable {
-        /// Where it should be.
+        /// The base URL of the Synapse.
         homeserver: Url,
-        /// What the connection said.
+        /// Why the connection failed.
         why: String,
     },
-    /// Synapse does not take the sandbox for its authorization server.
+    /// Synapse does not accept the sandbox as its authorization server.
     #[error(
-        "Synapse answered {status} to {call}: in its configuration, `matrix_authentication_service` must be enabled and have \
-         the secret that was given here"
+        "Synapse answered {status} to {call}: in its configuration, \
+         `matrix_authentication_service` must be enabled and have the secret that was given here"
     )]
     Refused {
         /// 403 or 404.
         status: u16,
-        /// What was asked.
+        /// The name of the call.
         call: &'static str,
     },
-    /// An answer that has nothing to do with the secret.
+    /// Another error response of Synapse.
     #[error("Synapse answered {status} to {call}: its log says why")]
     Failed {
-        /// The status of the answer.
+        /// The status of the response.
         status: u16,
-        /// What was asked.
+        /// The name of the call.
         call: &'static str,
     },
-    /// An answer that is not what Synapse 1.163 sends.
-    #[error("Synapse's answer to {0} was not understood")]
+    /// A response that Synapse 1.163 would not send.
+    #[error("Synapse's response to {0} was not understood")]
     Malformed(&'static str),
-    /// Synapse asks another authorization server what tokens are good for, or does not reach this
-    /// one.
+    /// Synapse uses another authorization server, or does not reach this one.
     #[error(
-        "Synapse does not find the sandbox: `matrix_authentication_service` in its configuration must have the endpoint {issuer} \
-         (it found: {found}); change it and restart Synapse"
+        "Synapse does not find the sandbox: `matrix_authentication_service` in its configuration \
+         must have the endpoint {issuer} (it found: {found}); change it and restart Synapse"
     )]
     OtherIssuer {
-        /// Ours.
+        /// The issuer of the sandbox.
         issuer: Url,
-        /// What Synapse names.
+        /// The issuer that Synapse uses, or `nothing`.
         found: String,
     },
 }
