@@ -8,7 +8,7 @@ use std::{
 use axum::http::Method;
 use tokio::sync::watch;
 
-use super::Fault;
+use super::table::Fault;
 
 /// The faults that are set now.
 #[derive(Debug, Default)]

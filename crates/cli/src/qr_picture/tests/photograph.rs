@@ -61,7 +61,7 @@ impl Photograph {
         let mut chance = Chance(number as u64 * 1000 + class as u64);
         let mut bytes = b"MATRIX\x02\x03".to_vec();
         bytes.resize_with(LENGTHS[number % LENGTHS.len()], || chance.byte());
-        let code = super::code(&bytes, LEVELS[number % LEVELS.len()]).unwrap();
+        let code = super::super::code::code(&bytes, LEVELS[number % LEVELS.len()]).unwrap();
         let shot = Shot::of(class, code.width() as f32 + 8.0, &mut chance);
         let scene = shot.scene(&code, &mut chance);
         let seen = if shot.blur > 0.0 {
