@@ -159,6 +159,20 @@ mod tests {
     }
 
     #[test]
+    fn the_readme_shows_commands_that_exist() {
+        let readme = include_str!("../README.md");
+        let commands: Vec<_> = readme
+            .lines()
+            .filter(|line| line.starts_with("matrix-qr "))
+            .map(|line| CommandLine::try_parse_from(line.split_whitespace()))
+            .collect();
+        assert_eq!(commands.len(), 6);
+        for parsed in commands {
+            assert!(parsed.is_ok(), "{}", parsed.unwrap_err());
+        }
+    }
+
+    #[test]
     fn the_help_of_every_command_ends_with_its_exit_codes() {
         for command in CommandLine::command().get_subcommands_mut() {
             let help = command.render_long_help().to_string();

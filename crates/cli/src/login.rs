@@ -32,7 +32,7 @@ pub(crate) async fn run(args: &args::LoginArgs) -> Result<(), Failure> {
     if let Some(HomeserverKind::BaseUrl(url)) = args.homeserver.as_ref().map(Homeserver::kind) {
         online::check_url(&args.online, url)?;
     }
-    // A device that scans asks nothing. A missing homeserver is asked for, or refused, later.
+    // A device that scans asks for no digits. A missing homeserver is asked for, or refused, later.
     if args.exchange.rendezvous.is_some()
         || (args.exchange.scan.is_none() && args.homeserver.is_some())
     {

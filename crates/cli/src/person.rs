@@ -38,7 +38,8 @@ const BEFORE_CONNECTION: &str = "Cancelling.";
 const CONNECTED: &str = "Cancelling, and informing the other device.";
 const KEYS_SENT: &str = "The keys were sent already: checking on the new device.";
 
-/// Also for scripts: then progress and questions are events, and a line answers each question.
+/// The person at a sign-in. For a script, progress and questions are events, and a line answers
+/// each question.
 pub(crate) struct TerminalPerson {
     out: Printer,
     screen: Arc<SignInScreen>,

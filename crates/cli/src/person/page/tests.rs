@@ -9,7 +9,7 @@ const WAITING: &str = "⠋ Waiting for the other device. Ctrl-C cancels. (59:59 
 const INVITATION: &str =
     "On the device that is signed in already, choose to link a new device, and scan this code:";
 
-/// A code for a session at a URL that is as long as it has to be.
+/// A code for a session at a URL, with this length in bytes.
 fn code(length: usize) -> ShownCode {
     let hex = "4d41545249580203d886686ab2197b780e300a9d4a2147480700d7929f39ab31b9e514370248ed6b";
     let url = format!("https://rendezvous.example.org/{}", "x".repeat(length - 73));
@@ -37,7 +37,7 @@ fn canvas(columns: usize, rows: usize, blocks: Blocks) -> Canvas {
     }
 }
 
-/// As the screen does.
+/// Prints the page as the screen does.
 fn print(page: &CodePage) -> String {
     format!(
         "{}\n{}{WAITING}",
@@ -49,7 +49,7 @@ fn print(page: &CodePage) -> String {
     )
 }
 
-/// The two numbers of the sentence.
+/// The two numbers of the warning.
 fn needed(page: &CodePage) -> (usize, usize) {
     let (_, sentence) = page.words.split_once("the code needs ").unwrap();
     let mut words = sentence.split(' ');
@@ -69,8 +69,8 @@ fn at_every_size_the_whole_code_is_on_the_screen_or_a_sentence_says_the_truth() 
             (40..=120).flat_map(|columns| (16..=60).map(move |rows| (columns, rows)))
         {
             let page = shown.page(WAITING, canvas(columns, rows, blocks));
-            // Both ways of looking are slow; every size is looked at, the widths from time to time
-            // on a terminal.
+            // Drawing on a terminal is slow: every size is measured, but only some widths are
+            // drawn.
             match &page.drawing {
                 Some(drawing) if columns % 8 == 5 || columns == 80 => {
                     stands(&page, drawing, columns, rows)
@@ -82,8 +82,7 @@ fn at_every_size_the_whole_code_is_on_the_screen_or_a_sentence_says_the_truth() 
     }
 }
 
-/// All of the drawing, between the words, as far as there is room for them, and the line that
-/// waits.
+/// The screen shows the whole drawing between the text, as far as it fits, and the waiting line.
 fn stands(page: &CodePage, drawing: &str, columns: usize, rows: usize) {
     let terminal = camera::printed(&print(page), columns, rows);
     let height = drawing.lines().count();
@@ -111,7 +110,7 @@ fn stands(page: &CodePage, drawing: &str, columns: usize, rows: usize) {
     );
 }
 
-/// The size that it names does, and no smaller one.
+/// The size in the warning is enough, and no smaller one is.
 fn is_true(shown: &CodeToShow, page: &CodePage, (columns, rows): (usize, usize), blocks: Blocks) {
     let fits = |columns, rows| {
         shown
