@@ -44,7 +44,7 @@ impl Keyboard {
 
 /// Refuses a command with questions if nobody can answer them, before anything is started. A script
 /// reads the questions as events.
-pub(crate) fn require_somebody(out: Printer) -> Result<(), Failure> {
+pub(crate) fn require_someone_to_answer(out: Printer) -> Result<(), Failure> {
     if out == Printer::Json || is_terminal() {
         Ok(())
     } else {

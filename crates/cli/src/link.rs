@@ -22,7 +22,7 @@ pub(crate) async fn run(args: &args::LinkArgs) -> Result<(), Failure> {
     let device = Device::open(&directory, online::policy(args.online.allow_loopback_http))
         .await
         .map_err(Failure::not_ready)?;
-    keyboard::require_somebody(out)?;
+    keyboard::require_someone_to_answer(out)?;
     let mut person = TerminalPerson::new(out, Role::Existing, &args.exchange)?;
     person.browser = !args.no_browser;
     if args.exchange.scan.is_some() {

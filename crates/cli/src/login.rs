@@ -36,7 +36,7 @@ pub(crate) async fn run(args: &args::LoginArgs) -> Result<(), Failure> {
     if args.exchange.rendezvous.is_some()
         || (args.exchange.scan.is_none() && args.homeserver.is_some())
     {
-        keyboard::require_somebody(out)?;
+        keyboard::require_someone_to_answer(out)?;
     }
     let options = options(args)?;
     let person = TerminalPerson::new(out, Role::New, &args.exchange)?;

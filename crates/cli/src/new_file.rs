@@ -6,7 +6,7 @@ use std::{
 };
 
 /// Writes a file in one step, readable by its owner only. It never replaces an existing file.
-pub(crate) fn place(path: &Path, contents: &[u8]) -> io::Result<()> {
+pub(crate) fn write(path: &Path, contents: &[u8]) -> io::Result<()> {
     let mut file = tempfile::NamedTempFile::new_in(directory(path))?;
     file.write_all(contents)?;
     file.as_file().sync_all()?;

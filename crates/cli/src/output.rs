@@ -194,7 +194,7 @@ fn line(mut stream: impl io::Write, text: impl Display) {
 }
 
 /// A few characters in a box.
-pub(crate) fn large(text: &str) -> String {
+pub(crate) fn boxed(text: &str) -> String {
     let spaced: String = harmless(text).chars().flat_map(|c| [' ', c]).collect();
     let inner = format!(" {spaced}  ");
     let rule = "─".repeat(inner.chars().count());
@@ -216,7 +216,7 @@ mod tests {
 
     #[test]
     fn the_digits_are_in_the_box_with_their_zero() {
-        assert!(large("07").contains(" 0 7 "));
+        assert!(boxed("07").contains(" 0 7 "));
     }
 
     #[test]
@@ -227,7 +227,7 @@ mod tests {
             harmless("a\u{1b}[2Jb\nc\u{202e}"),
             "a\u{fffd}[2Jb\u{fffd}c\u{fffd}"
         );
-        assert!(large("A\u{1b}B").contains(" A \u{fffd} B "));
+        assert!(boxed("A\u{1b}B").contains(" A \u{fffd} B "));
         assert!(row("name", "\u{9b}2J").ends_with("\u{fffd}2J"));
     }
 

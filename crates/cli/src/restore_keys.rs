@@ -116,7 +116,7 @@ impl<'a> Export<'a> {
             .await
             .map_err(Failure::not_ready)?;
         drop(waiting);
-        new_file::place(self.file, export.text.as_bytes()).map_err(|error| match error.kind() {
+        new_file::write(self.file, export.text.as_bytes()).map_err(|error| match error.kind() {
             io::ErrorKind::AlreadyExists => exists(self.file),
             _ => Failure::here(
                 not_written(self.file, &error),

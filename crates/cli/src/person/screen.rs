@@ -13,7 +13,7 @@ use url::Url;
 use super::page::CodeToShow;
 use crate::{
     args::{DrawingArgs, ExchangeArgs},
-    output::{BAD, BOLD, GOOD, Printer, WaitingLine, harmless, large, paint, waiting_line},
+    output::{BAD, BOLD, GOOD, Printer, WaitingLine, boxed, harmless, paint, waiting_line},
     qr_picture::PictureFile,
     terminal::{Canvas, dialogue_canvas},
 };
@@ -120,7 +120,7 @@ impl SignInScreen {
                 self.clear();
                 self.out.say(format_args!(
                     "Type these two digits on the other device:\n{}",
-                    large(&digits.to_string())
+                    boxed(&digits.to_string())
                 ));
                 self.wait(match self.role {
                     Role::New => {
@@ -213,7 +213,7 @@ impl SignInScreen {
         self.out.say(format_args!(
             "The other device opens a page in its browser. Agree there; \
              if it asks for a code, it is:\n{}",
-            large(code)
+            boxed(code)
         ));
         self.state().user_code = Some(code.to_owned());
         self.wait("Waiting for you to agree there.");

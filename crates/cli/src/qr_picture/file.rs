@@ -58,7 +58,7 @@ impl PictureFile {
                 "Report it: this is a defect.",
             )
         })?;
-        new_file::place(path, &picture).map_err(|error| match error.kind() {
+        new_file::write(path, &picture).map_err(|error| match error.kind() {
             io::ErrorKind::AlreadyExists => exists(path),
             _ => unwritable(path, &error),
         })?;

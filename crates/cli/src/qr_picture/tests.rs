@@ -64,7 +64,7 @@ fn a_picture_may_be_inverted_small_large_borderless_or_see_through() {
     let small = imageops::resize(&original, side, side, imageops::FilterType::Nearest);
     let mut small_inverted = small.clone();
     imageops::invert(&mut small_inverted);
-    let large = imageops::resize(&original, 1300, 1300, imageops::FilterType::Triangle);
+    let boxed = imageops::resize(&original, 1300, 1300, imageops::FilterType::Triangle);
     let borderless = imageops::crop_imm(
         &original,
         32,
@@ -77,7 +77,7 @@ fn a_picture_may_be_inverted_small_large_borderless_or_see_through() {
         ("inverted", inverted),
         ("small", small),
         ("small and inverted", small_inverted),
-        ("large", large),
+        ("large", boxed),
         ("borderless", borderless),
     ] {
         assert_eq!(
