@@ -1,4 +1,4 @@
-//! Ctrl-C: the first one cancels politely, the second one leaves at once.
+//! Ctrl-C: the first one cancels and cleans up, the second one stops at once.
 
 use std::{future::pending, io};
 
@@ -9,60 +9,67 @@ use tokio::{
 
 use matrix_qr_protocol::error::Error;
 
-use crate::exit::{Failure, LEFT_AT_ONCE};
+use crate::exit::{Exit, Failure};
 
-/// Whether the person has given up, and how. Clones share it.
+/// Whether the person has cancelled, and how. Clones share this state.
 #[derive(Debug, Clone)]
-pub(crate) struct Cancel(watch::Sender<Option<Why>>);
+pub(crate) struct Cancel(watch::Sender<Option<CancelReason>>);
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Why {
+enum CancelReason {
     Signal,
-    /// Nobody is there to answer.
+    /// Standard input has ended, so nobody can answer.
     InputEnded,
 }
 
 impl Cancel {
-    /// From now on Ctrl-C, SIGTERM and a closed terminal come here. `heard` is called at the first
-    /// of them.
-    pub(crate) fn on_signals(heard: impl FnOnce() + Send + 'static) -> io::Result<Self> {
+    /// From now on, Ctrl-C, SIGTERM and a closed terminal cancel. `on_first` is called for the
+    /// first of them.
+    pub(crate) fn on_signals(on_first: impl FnOnce() + Send + 'static) -> Result<Self, Failure> {
         let cancel = Self(watch::Sender::new(None));
-        let mut signals = Signals::new()?;
-        let given_up = cancel.clone();
+        let mut signals = Signals::new().map_err(no_signals)?;
+        let cancelled = cancel.clone();
         tokio::spawn(async move {
             signals.next().await;
-            given_up.0.send_replace(Some(Why::Signal));
-            heard();
+            cancelled.0.send_replace(Some(CancelReason::Signal));
+            on_first();
             signals.next().await;
-            std::process::exit(LEFT_AT_ONCE.into());
+            std::process::exit((Exit::LeftAtOnce as u8).into());
         });
         Ok(cancel)
     }
 
-    /// Standard input has ended, and a question is open.
+    /// Cancels because standard input has ended while a question is open.
     pub(crate) fn input_ended(&self) {
         self.0
-            .send_if_modified(|why| why.replace(Why::InputEnded).is_none());
+            .send_if_modified(|why| why.replace(CancelReason::InputEnded).is_none());
     }
 
     pub(crate) fn is_cancelled(&self) -> bool {
         self.0.borrow().is_some()
     }
 
-    /// The end of a sign-in, in the words for how the person gave up.
+    /// The error of a sign-in, explained by how the person cancelled it.
     pub(crate) fn explained(&self, error: Error) -> Failure {
         match error {
-            Error::Cancelled if *self.0.borrow() == Some(Why::InputEnded) => Failure::input_ended(),
+            Error::Cancelled if *self.0.borrow() == Some(CancelReason::InputEnded) => {
+                Failure::input_ended()
+            }
             error => error.into(),
         }
     }
 
-    /// Is ready as soon as the person has given up, however often it is asked.
+    /// Completes as soon as the person has cancelled, and on every later call.
     pub(crate) async fn cancelled(&self) {
         if self.0.subscribe().wait_for(Option::is_some).await.is_err() {
             pending().await
         }
     }
+}
+
+/// The operating system does not deliver signals to this process.
+pub(crate) fn no_signals(error: io::Error) -> Failure {
+    Failure::here(format!("signals cannot be received: {error}"), "Try again.")
 }
 
 struct Signals {

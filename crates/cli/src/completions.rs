@@ -1,4 +1,4 @@
-//! `completions` and `man`: made from the definitions of the command line.
+//! `completions` and `man`, generated from the definitions of the command line.
 
 use std::io::{self, Write as _};
 
@@ -6,31 +6,31 @@ use clap::CommandFactory as _;
 use clap_complete::Shell;
 
 use crate::{
-    args::{self, Args},
+    args::{self, CommandLine},
     exit::Failure,
 };
 
-pub(crate) fn print(args: &args::Completions) -> Result<(), Failure> {
-    // Whoever closed the other end does not want to know.
+pub(crate) fn print(args: &args::CompletionsArgs) -> Result<(), Failure> {
+    // The reader has closed the other end, so nobody would read the error.
     let _ = io::stdout().lock().write_all(&script(args.shell));
     Ok(())
 }
 
-/// First into memory: the library panics where it cannot write.
+/// Into memory first: the library panics if it cannot write.
 fn script(shell: Shell) -> Vec<u8> {
     let mut script = Vec::new();
-    clap_complete::generate(shell, &mut Args::command(), "matrix-qr", &mut script);
+    clap_complete::generate(shell, &mut CommandLine::command(), "matrix-qr", &mut script);
     script
 }
 
 /// A page for the program and one for each command.
-pub(crate) fn man(args: &args::Man) -> Result<(), Failure> {
-    clap_mangen::generate_to(Args::command(), &args.directory).map_err(|error| {
+pub(crate) fn man(args: &args::ManArgs) -> Result<(), Failure> {
+    clap_mangen::generate_to(CommandLine::command(), &args.directory).map_err(|error| {
         let what = format!(
-            "{} could not be written to: {error}",
+            "the pages could not be written to {}: {error}",
             args.directory.display()
         );
-        Failure::here(what, "Give a directory that is there.")
+        Failure::here(what, "Name a directory that exists.")
     })
 }
 
@@ -42,7 +42,7 @@ mod tests {
     #[test]
     fn each_command_is_completed_and_has_a_page() {
         let directory = tempfile::tempdir().unwrap();
-        man(&args::Man {
+        man(&args::ManArgs {
             directory: directory.path().to_owned(),
         })
         .unwrap();
@@ -50,7 +50,7 @@ mod tests {
         assert!(page("matrix-qr.1").contains("Exit codes"));
         let scripts = [Shell::Bash, Shell::Zsh, Shell::Fish]
             .map(|shell| String::from_utf8(script(shell)).unwrap());
-        for command in Args::command()
+        for command in CommandLine::command()
             .get_subcommands()
             .filter(|command| !command.is_hide_set())
         {
@@ -67,7 +67,7 @@ mod tests {
     #[test]
     fn a_directory_that_is_not_there_is_said() {
         assert!(
-            man(&args::Man {
+            man(&args::ManArgs {
                 directory: "no/such/directory".into()
             })
             .is_err()

@@ -1,5 +1,5 @@
-//! `demo`: a whole sign-in in one process. Both devices are real, and so is all that they do; only
-//! the servers are the sandbox's.
+//! `demo`: a complete sign-in in one process. Both devices are real; only the servers are the
+//! sandbox's.
 
 mod consent;
 mod context;
@@ -18,40 +18,30 @@ use matrix_qr_sandbox::Options;
 use tokio::sync::oneshot;
 
 use self::{
-    context::{DemoContext, Played},
+    context::{DemoContext, DemoPath, PlayedBy},
     person::DemoPerson,
     report::DemoReport,
     two_column_view::TwoColumnView,
 };
 use crate::{
-    args::{self, Reading, Revision, ShownBy},
+    args::{self, DialectChoice, ShownByChoice},
     cancel::Cancel,
     demo_account::{DemoAccount, temporary_directory},
     exit::Failure,
     keyboard::Keyboard,
     login,
-    output::Output,
+    output::Printer,
 };
 
-/// One of the ways in which two devices can meet.
-#[derive(Debug, Clone, Copy)]
-struct Path {
-    shown_by: ShownBy,
-    revision: Revision,
-    dialect: Reading,
-}
-
-pub(crate) async fn run(args: &args::Demo) -> Result<(), Failure> {
-    let out = Output::new(args.json);
-    let cancel = Cancel::on_signals(move || out.cancelling("Cancelling.")).map_err(|error| {
-        Failure::here(format!("signals cannot be heard: {error}"), "Begin again.")
-    })?;
+pub(crate) async fn run(args: &args::DemoArgs) -> Result<(), Failure> {
+    let out = Printer::new(args.json);
+    let cancel = Cancel::on_signals(move || out.cancelling("Cancelling."))?;
     let keyboard = Keyboard::default();
     for path in paths(args) {
         let person = if args.auto {
-            Played::Takes(Duration::from_secs(args.person_takes))
+            PlayedBy::Program(Duration::from_secs(args.person_takes))
         } else {
-            Played::ByYou(&keyboard)
+            PlayedBy::User(&keyboard)
         };
         let context = DemoContext::new(TwoColumnView::new(out), cancel.clone(), person);
         let report = perform(path, &context).await?;
@@ -61,35 +51,36 @@ pub(crate) async fn run(args: &args::Demo) -> Result<(), Failure> {
     Ok(())
 }
 
-fn paths(args: &args::Demo) -> Vec<Path> {
+fn paths(args: &args::DemoArgs) -> Vec<DemoPath> {
     let revision = args.revision;
     if !args.all_paths {
-        return vec![Path {
+        return vec![DemoPath {
             shown_by: args.shown_by,
             revision,
             dialect: args.dialect,
         }];
     }
     let dialects = |shown_by| {
-        [Reading::AsDeployed, Reading::AsWritten].map(|dialect| Path {
+        [DialectChoice::AsDeployed, DialectChoice::AsWritten].map(|dialect| DemoPath {
             shown_by,
             revision,
             dialect,
         })
     };
-    [ShownBy::New, ShownBy::Existing]
+    [ShownByChoice::New, ShownByChoice::Existing]
         .into_iter()
         .flat_map(dialects)
         .collect()
 }
 
-async fn perform(path: Path, context: &DemoContext<'_>) -> Result<DemoReport, Failure> {
+async fn perform(path: DemoPath, context: &DemoContext<'_>) -> Result<DemoReport, Failure> {
     let began = Instant::now();
     let directory = temporary_directory()?;
-    let world = DemoAccount::start(Options::default(), &directory.path().join("existing")).await?;
+    let account =
+        DemoAccount::start(Options::default(), &directory.path().join("existing")).await?;
     context.mark("servers and account");
-    context.view.open(path.shown_by, &world.sandbox.user_id());
-    let setup = SignInOptions {
+    context.view.open(path.shown_by, &account.sandbox.user_id());
+    let options = SignInOptions {
         directory: directory.path().join("new"),
         policy: Policy::HttpsOrLoopback,
         dialect: path.dialect.into(),
@@ -98,47 +89,48 @@ async fn perform(path: Path, context: &DemoContext<'_>) -> Result<DemoReport, Fa
         user: None,
         name: login::device_name(None),
     };
-    let both = meet((path, context), &setup, &world);
+    let both = meet(path, context, &options, &account);
     let (signed_in, granted) = tokio::select! {
         ends = both => ends?,
-        never = consent::person(context, &world.sandbox) => match never {},
+        never = consent::person(context, &account.sandbox) => match never {},
     };
     context.mark("verified");
-    let report = report::look(&world, (&setup, &signed_in, &granted)).await?;
+    let report = report::collect(&account, &options, &signed_in, &granted).await?;
     context.mark("old messages");
-    world.sandbox.stop().await;
-    Ok(report.told(path, context, began.elapsed()))
+    account.sandbox.stop().await;
+    Ok(report.with_run(path, context, began.elapsed()))
 }
 
-/// The two devices, at the same time; one of them has a code for the other.
+/// Runs both devices at the same time. One of them shows a code to the other.
 async fn meet(
-    (path, context): (Path, &DemoContext<'_>),
-    setup: &SignInOptions,
-    world: &DemoAccount,
+    path: DemoPath,
+    context: &DemoContext<'_>,
+    options: &SignInOptions,
+    account: &DemoAccount,
 ) -> Result<(SignedIn, Granted), Failure> {
     let (showing, code) = oneshot::channel();
     let (new_shows, existing_shows) = match path.shown_by {
-        ShownBy::New => (Some(showing), None),
-        ShownBy::Existing => (None, Some(showing)),
+        ShownByChoice::New => (Some(showing), None),
+        ShownByChoice::Existing => (None, Some(showing)),
     };
     let (new_scans, existing_scans) = match path.shown_by {
-        ShownBy::New => (None, Some(code)),
-        ShownBy::Existing => (Some(code), None),
+        ShownByChoice::New => (None, Some(code)),
+        ShownByChoice::Existing => (Some(code), None),
     };
     let new = async {
         let person = DemoPerson::new(context, Role::New, new_shows);
-        sign_in(setup, start(new_scans, world).await?, &person).await
+        sign_in(options, start(new_scans, account).await?, &person).await
     };
     let existing = async {
         let person = DemoPerson::new(context, Role::Existing, existing_shows);
-        let manner = GrantOptions {
+        let options = GrantOptions {
             dialect: path.dialect.into(),
             showing: path.revision.into(),
             ..GrantOptions::default()
         };
-        world
+        account
             .existing
-            .grant(start(existing_scans, world).await?, manner, &person)
+            .grant(start(existing_scans, account).await?, options, &person)
             .await
     };
     let (new, existing) = tokio::join!(new, existing);
@@ -149,19 +141,19 @@ async fn meet(
     Ok((new.map_err(failed)?, existing.map_err(failed)?))
 }
 
-/// To scan what the other device shows, when it does; or to show a code.
+/// Scans the code of the other device as soon as there is one; or shows a code.
 async fn start(
     scans: Option<oneshot::Receiver<Box<QrCode>>>,
-    world: &DemoAccount,
+    account: &DemoAccount,
 ) -> Result<Start, Error> {
     if let Some(code) = scans {
-        // The other device ended before it showed one, and says why.
+        // The other device ended before it showed a code, and reports why.
         return code
             .await
             .map(|code| Start::Scan(*code))
             .map_err(|_| Error::Gone);
     }
     let homeserver =
-        Homeserver::parse(world.sandbox.homeserver().as_str()).map_err(|_| Error::Gone)?;
+        Homeserver::parse(account.sandbox.homeserver().as_str()).map_err(|_| Error::Gone)?;
     Ok(Start::Show(Rendezvous::Homeserver(homeserver)))
 }

@@ -1,5 +1,4 @@
-//! A small world on this machine: the sandbox's servers, and an account whose first device has
-//! something to pass on.
+//! The sandbox's servers, and an account whose first device has keys and messages to share.
 
 use std::{io, path::Path};
 
@@ -14,7 +13,7 @@ use matrix_qr_sandbox::{FirstSession, Options, Sandbox};
 
 use crate::exit::Failure;
 
-/// The messages that the account's first device sent before there was a second one.
+/// The messages that the account's first device sends before there is a second one.
 pub(crate) const OLD_MESSAGES: [&str; 3] = [
     "Did you find the old photographs?",
     "All of them. They were in the blue suitcase.",
@@ -30,12 +29,12 @@ pub(crate) struct DemoAccount {
 }
 
 impl DemoAccount {
-    /// Starts the servers and sets the account up: identity, key backup, an encrypted room with
+    /// Starts the servers and sets up the account: identity, key backup, an encrypted room with
     /// messages.
     pub(crate) async fn start(options: Options, existing: &Path) -> Result<Self, Failure> {
         let sandbox = Sandbox::start(options)
             .await
-            .map_err(|error| broken("the sandbox does not start", error))?;
+            .map_err(|error| broken("the sandbox cannot start", error))?;
         let existing = first_device(&sandbox, existing).await?;
         let (homeserver, encryption) = (existing.homeserver(), existing.encryption());
         let set_up = |error| broken("the account could not be set up", error);
@@ -66,10 +65,10 @@ async fn first_device(sandbox: &Sandbox, directory: &Path) -> Result<Device, Fai
     let directory = SessionDir::new(directory);
     let lock = directory
         .create()
-        .map_err(|error| broken("no place for the existing device", error))?;
+        .map_err(|error| broken("the existing device cannot be stored", error))?;
     directory
         .save(&stored)
-        .map_err(|error| broken("no place for the existing device", error))?;
+        .map_err(|error| broken("the existing device cannot be stored", error))?;
     drop(lock);
     Device::open(directory.path(), Policy::HttpsOrLoopback)
         .await
@@ -95,9 +94,9 @@ fn stored(sandbox: &Sandbox, session: FirstSession) -> Result<StoredSession, Fai
     })
 }
 
-/// A directory of its own, for its owner only.
+/// A temporary directory that only its owner can access.
 pub(crate) fn temporary_directory() -> Result<tempfile::TempDir, Failure> {
-    let no_room = |error: io::Error| broken("there is no room for temporary files", error);
+    let no_room = |error: io::Error| broken("no temporary directory could be created", error);
     tempfile::Builder::new()
         .prefix("matrix-qr-")
         .tempdir()
@@ -107,6 +106,6 @@ pub(crate) fn temporary_directory() -> Result<tempfile::TempDir, Failure> {
 fn broken(what: &str, why: impl std::fmt::Display) -> Failure {
     Failure::here(
         format!("{what}: {why}"),
-        "Begin again; if it stays, report it.",
+        "Try again. If the problem persists, report it.",
     )
 }

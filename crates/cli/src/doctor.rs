@@ -1,4 +1,4 @@
-//! `doctor`: what is right and wrong with a deployment, one line for each check.
+//! `doctor`: what works and what does not in a deployment, one line per check.
 
 use std::time::Instant;
 
@@ -12,43 +12,39 @@ use crate::{
     cancel::Cancel,
     exit::{Exit, Failure},
     measure::wrap,
-    output::{BAD, DIM, GOOD, Output, harmless, paint},
-    terminal::result_room,
+    output::{BAD, DIM, GOOD, Printer, harmless, paint},
+    terminal::result_canvas,
 };
 
 const WARNING: Style = AnsiColor::Yellow.on_default();
-/// A remedy is read and copied: its lines have at most this many columns, even if the terminal is
-/// wider.
+/// A remedy is read and copied: its lines fit a usual terminal, even if this one is wider.
 const WIDEST: usize = 100;
 const INDENT: &str = "      ";
 
-pub(crate) async fn run(args: &args::Doctor) -> Result<Exit, Failure> {
-    let out = Output::new(args.json);
+pub(crate) async fn run(args: &args::DoctorArgs) -> Result<Exit, Failure> {
+    let out = Printer::new(args.json);
     let policy = if args.allow_loopback_http {
         Policy::HttpsOrLoopback
     } else {
         Policy::HttpsOnly
     };
-    let http =
-        Http::new(policy).map_err(|error| Failure::here(error.to_string(), "Begin again."))?;
+    let http = Http::new(policy).map_err(|error| Failure::here(error.to_string(), "Try again."))?;
     let on_signal = move || out.cancelling("Cleaning up.");
-    let cancel = Cancel::on_signals(on_signal).map_err(|error| {
-        Failure::here(format!("signals cannot be heard: {error}"), "Begin again.")
-    })?;
+    let cancel = Cancel::on_signals(on_signal)?;
     out.event(json!({ "event": "examining", "homeserver": args.homeserver.as_str() }));
     let waiting = out.waiting(format_args!("Examining {}.", args.homeserver), None);
     let mut interrupted = false;
-    let given_up = async {
+    let cancelled_by_person = async {
         cancel.cancelled().await;
         interrupted = true;
     };
-    let report = examine(&http, &args.homeserver, &Instant::now, given_up).await;
+    let report = examine(&http, &args.homeserver, &Instant::now, cancelled_by_person).await;
     drop(waiting);
     tell(out, &report);
     Ok(summary(out, &report, interrupted))
 }
 
-fn tell(out: Output, report: &Report) {
+fn tell(out: Printer, report: &Report) {
     for finding in &report.findings {
         out.result(human(finding), machine(finding));
     }
@@ -85,9 +81,9 @@ fn human(finding: &Finding) -> String {
     })
 }
 
-/// Not cut at a semicolon: the text is ours, and a directive that people copy ends in one.
+/// Our own text, to be copied unchanged: a directive ends in a semicolon.
 fn indented(name: &str, text: &str) -> String {
-    let width = result_room()
+    let width = result_canvas()
         .columns
         .min(WIDEST)
         .saturating_sub(INDENT.len());
@@ -122,7 +118,7 @@ fn verdict(verdict: &Verdict) -> &'static str {
     }
 }
 
-fn summary(out: Output, report: &Report, interrupted: bool) -> Exit {
+fn summary(out: Printer, report: &Report, interrupted: bool) -> Exit {
     let count = |name| report.count(|found| verdict(found) == name);
     let (good, warnings, bad, not_checked) = (
         count("good"),
@@ -133,9 +129,7 @@ fn summary(out: Output, report: &Report, interrupted: bool) -> Exit {
     let mut text =
         format!("\n{good} good, {warnings} warnings, {bad} bad, {not_checked} not checked.");
     if report.left_behind > 0 {
-        text.push_str(
-            "\nA rendezvous session could not be deleted. It expires after a few minutes.",
-        );
+        text.push_str("\nA rendezvous session could not be deleted. It expires within minutes.");
     }
     if interrupted {
         text.push_str("\nInterrupted: the remaining checks were skipped.");

@@ -23,30 +23,29 @@ pub(crate) enum Exit {
     Server = 8,
     Network = 9,
     NotReady = 10,
+    /// The second Ctrl-C: the number that shells report for a command that Ctrl-C has ended.
+    LeftAtOnce = 130,
 }
 
-/// The second Ctrl-C: the shell's own number for a command that was ended by it.
-pub(crate) const LEFT_AT_ONCE: u8 = 130;
-
-const TABLE: [(Exit, &str); 11] = [
+const TABLE: [(Exit, &str); 12] = [
     (Exit::Done, "done"),
     (
         Exit::Failed,
-        "failed on this machine: a file, the browser, or a defect",
+        "failed on this machine: a file, the browser, or a defect of this program",
     ),
-    (Exit::Usage, "wrong usage: nothing was begun"),
+    (Exit::Usage, "wrong usage: nothing was started"),
     (
         Exit::Cancelled,
-        "cancelled here: Ctrl-C, \"no\" to a question, or standard input ended",
+        "cancelled here: Ctrl-C, \"no\" to a question, or end of standard input",
     ),
     (
         Exit::OtherDevice,
-        "the other device ended it, or it was declined on the consent page",
+        "the other device ended the sign-in, or it was declined on the consent page",
     ),
     (Exit::Time, "time ran out"),
     (
         Exit::QrCode,
-        "no usable QR code: not one, damaged, another version, used, or of the same role",
+        "no usable QR code: none, damaged, unsupported, already used, or of the same role",
     ),
     (
         Exit::Security,
@@ -54,28 +53,30 @@ const TABLE: [(Exit, &str); 11] = [
     ),
     (
         Exit::Server,
-        "the homeserver or its authorization server failed, or lacks what is needed",
+        "the homeserver or its authorization server failed, or lacks a feature",
     ),
     (
         Exit::Network,
-        "the network or the rendezvous server failed, or a server's name is not known",
+        "the network or the rendezvous server failed, or the server name is unknown",
     ),
     (
         Exit::NotReady,
-        "this device cannot do it: no session, or cross-signing keys are missing",
+        "this device cannot do it: no session, or no cross-signing keys",
     ),
+    (Exit::LeftAtOnce, "stopped at once: Ctrl-C, pressed twice"),
 ];
 
-/// The exit codes, for `--help`.
-pub(crate) fn table() -> String {
-    let mut text = "Exit codes:\n".to_owned();
-    for (exit, about) in TABLE {
-        let _ = writeln!(text, "  {:>3}  {about}", exit as u8);
+/// Every exit code, in order.
+pub(crate) fn all() -> [Exit; TABLE.len()] {
+    TABLE.map(|(exit, _)| exit)
+}
+
+/// What these exit codes mean, for `--help`.
+pub(crate) fn table(exits: &[Exit]) -> String {
+    let mut text = "Exit codes:".to_owned();
+    for (exit, about) in TABLE.iter().filter(|(exit, _)| exits.contains(exit)) {
+        let _ = write!(text, "\n  {:>3}  {about}", *exit as u8);
     }
-    let _ = write!(
-        text,
-        "  {LEFT_AT_ONCE:>3}  left at once: Ctrl-C, pressed twice"
-    );
     text
 }
 
@@ -247,7 +248,7 @@ fn server_unless_here(trouble: &UserError) -> Exit {
 }
 
 /// The cause, for a person. Where it goes without saying, nothing.
-pub(crate) fn whose(cause: Cause) -> Option<&'static str> {
+pub(crate) fn cause_name(cause: Cause) -> Option<&'static str> {
     Some(match cause {
         Cause::Person => return None,
         Cause::Here => "this device",
@@ -269,9 +270,7 @@ mod tests {
 
     #[test]
     fn the_table_has_every_code_once_and_in_order() {
-        for (place, (exit, _)) in TABLE.iter().enumerate() {
-            assert_eq!(usize::from(*exit as u8), place);
-        }
+        assert!(all().is_sorted_by(|one, next| (*one as u8) < *next as u8));
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! `inspect`: what a QR code says, without contacting anyone.
+//! `inspect`: what a QR code contains, without contacting any server.
 
 use matrix_qr_protocol::{
     homeserver::HomeserverKind,
@@ -12,12 +12,12 @@ use url::{Host, Url};
 use crate::{
     args,
     exit::Failure,
-    output::{BAD, BOLD, Output, harmless, paint, row},
+    output::{BAD, BOLD, Printer, harmless, paint, row},
     scan::{self, Scanned},
 };
 
-pub(crate) fn run(args: &args::Inspect) -> Result<(), Failure> {
-    let out = Output::new(args.json);
+pub(crate) fn run(args: &args::InspectArgs) -> Result<(), Failure> {
+    let out = Printer::new(args.json);
     let scanned = scan::from_argument(&args.code, out)?;
     out.result(human(&scanned), machine(&scanned));
     Ok(())
@@ -66,7 +66,7 @@ fn session_url(location: &Location) -> String {
     }
 }
 
-/// What kind of code this is.
+/// The kind of the code.
 fn title(location: &Location) -> &'static str {
     match location {
         Location::Url(_) => "A QR code for signing in a Matrix device (MSC4108)",
@@ -83,7 +83,7 @@ fn human(scanned: &Scanned) -> String {
     let location = &scanned.code.location;
     let (shown_by, next) = match scanned.code.role() {
         Role::New => (
-            "a new device, which wants to be signed in",
+            "a new device, which is to be signed in",
             "matrix-qr link --scan",
         ),
         Role::Existing => (
@@ -113,12 +113,12 @@ fn human(scanned: &Scanned) -> String {
     ];
     if !is_safe(location.server()) {
         lines.push(format!(
-            "{} the rendezvous is not https: no device should use it.",
+            "{} the rendezvous URL is not https: no device should use it.",
             paint(BAD, "warning:")
         ));
     }
     lines.push(format!(
-        "Nobody was contacted. To go on: {next} with this code."
+        "No server was contacted. To continue: {next} with this code."
     ));
     lines.join("\n")
 }
@@ -126,8 +126,8 @@ fn human(scanned: &Scanned) -> String {
 fn homeserver(scanned: &Scanned) -> String {
     let text = scanned.code.homeserver();
     match text.map(|homeserver| homeserver.kind()) {
-        None => "not said: a new device does not know it yet".to_owned(),
-        // To the letter: MSC4388 binds every message to it.
+        None => "not included: a new device does not know it yet".to_owned(),
+        // Exactly as it is written: MSC4388 binds every message to it.
         Some(HomeserverKind::BaseUrl(_)) => {
             text.map(|text| harmless(text.as_str())).unwrap_or_default()
         }
@@ -142,7 +142,7 @@ fn header(scanned: &Scanned) -> String {
         .collect()
 }
 
-/// https, or this machine's own loopback, where the sandbox is.
+/// Whether the URL is https or on loopback, where the sandbox is.
 fn is_safe(url: &Url) -> bool {
     let loopback = match url.host() {
         Some(Host::Ipv4(ip)) => ip.is_loopback(),

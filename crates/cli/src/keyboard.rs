@@ -1,4 +1,4 @@
-//! Standard input, a line at a time, without holding up anything else.
+//! Standard input, one line at a time, without blocking anything else.
 
 use std::{
     io::{self, BufRead as _, IsTerminal as _, Read as _},
@@ -8,31 +8,30 @@ use std::{
 use tokio::sync::{Mutex, mpsc};
 use zeroize::Zeroizing;
 
-use crate::{exit::Failure, output::Output};
+use crate::{exit::Failure, output::Printer};
 
 /// The longest line that is read, in bytes.
 const MAX_LINE: u64 = 4096;
 
-type Line = Zeroizing<String>;
+type TypedLine = Zeroizing<String>;
 
-/// Reads lines once they are asked for. A question that is not needed any more loses nothing: its
-/// line stays for the next.
+/// Reads lines on demand. A question that is no longer needed loses nothing: the next one gets its
+/// line.
 #[derive(Debug, Default)]
-pub(crate) struct Keyboard(Mutex<Option<mpsc::Receiver<Line>>>);
+pub(crate) struct Keyboard(Mutex<Option<mpsc::Receiver<TypedLine>>>);
 
 impl Keyboard {
-    /// The next line without its end; nothing at the end of the input.
-    pub(crate) async fn line(&self) -> Option<Line> {
+    /// The next line; `None` at the end of the input.
+    pub(crate) async fn line(&self) -> Option<TypedLine> {
         self.0.lock().await.get_or_insert_with(listen).recv().await
     }
 
-    /// Reads ahead from now on.
+    /// Reads in the background from now on.
     pub(crate) async fn listen(&self) {
         self.0.lock().await.get_or_insert_with(listen);
     }
 
-    /// On a terminal, forgets what was typed before there was a question: it was not meant as its
-    /// answer.
+    /// On a terminal, discards what was typed before the question: it is not an answer to it.
     pub(crate) async fn forget(&self) {
         if !is_terminal() {
             return;
@@ -43,10 +42,10 @@ impl Keyboard {
     }
 }
 
-/// What will be asked is refused before anything is begun, where nobody can answer. A script reads
-/// the questions as events.
-pub(crate) fn must_be_there(out: Output) -> Result<(), Failure> {
-    if out == Output::Json || is_terminal() {
+/// Refuses a command with questions if nobody can answer them, before anything is started. A script
+/// reads the questions as events.
+pub(crate) fn require_someone_to_answer(out: Printer) -> Result<(), Failure> {
+    if out == Printer::Json || is_terminal() {
         Ok(())
     } else {
         Err(Failure::nobody_to_ask())
@@ -57,8 +56,8 @@ pub(crate) fn is_terminal() -> bool {
     io::stdin().is_terminal()
 }
 
-/// A thread, since a read from a terminal cannot be called off. It ends with the process.
-fn listen() -> mpsc::Receiver<Line> {
+/// A thread, because a read from a terminal cannot be cancelled. It ends with the process.
+fn listen() -> mpsc::Receiver<TypedLine> {
     let (sender, receiver) = mpsc::channel(16);
     thread::spawn(
         move || while read_line().is_some_and(|line| sender.blocking_send(line).is_ok()) {},
@@ -66,8 +65,8 @@ fn listen() -> mpsc::Receiver<Line> {
     receiver
 }
 
-fn read_line() -> Option<Line> {
-    // One allocation that is large enough: one that grows would leave copies behind.
+fn read_line() -> Option<TypedLine> {
+    // One allocation that is large enough: a growing one would leave copies of the text in memory.
     let mut line = Zeroizing::new(String::with_capacity(MAX_LINE as usize));
     let read = io::stdin()
         .lock()

@@ -7,23 +7,23 @@ use matrix_qr_protocol::{homeserver::Homeserver, revision::Role};
 use serde_json::json;
 
 use crate::{
-    account, args,
+    args,
     exit::{Exit, Failure},
-    keyboard, login,
-    output::{BAD, BOLD, GOOD, Output, harmless, paint},
-    person::Terminal,
+    keyboard, login, online,
+    output::{BAD, BOLD, GOOD, Printer, harmless, paint},
+    person::TerminalPerson,
 };
 
-pub(crate) async fn run(args: &args::Link) -> Result<(), Failure> {
-    let out = Output::new(args.online.json);
+pub(crate) async fn run(args: &args::LinkArgs) -> Result<(), Failure> {
+    let out = Printer::new(args.online.json);
     login::check(&args.exchange, &args.online)?;
-    let directory = account::directory(&args.online.directory)?;
+    let directory = online::directory(&args.online.directory)?;
     let facts = Facts::read(&directory).map_err(Failure::not_ready)?;
-    let device = Device::open(&directory, account::policy(&args.online))
+    let device = Device::open(&directory, online::policy(args.online.allow_loopback_http))
         .await
         .map_err(Failure::not_ready)?;
-    keyboard::must_be_there(out)?;
-    let mut person = Terminal::new(out, Role::Existing, &args.exchange)?;
+    keyboard::require_someone_to_answer(out)?;
+    let mut person = TerminalPerson::new(out, Role::Existing, &args.exchange)?;
     person.browser = !args.no_browser;
     if args.exchange.scan.is_some() {
         person.unless_cancelled(check_keys(&device)).await?;
@@ -32,23 +32,23 @@ pub(crate) async fn run(args: &args::Link) -> Result<(), Failure> {
         .unless_cancelled(login::given(&args.exchange, &person))
         .await?;
     let start = given.map_or_else(|| at_home(&facts), Ok)?;
-    let manner = GrantOptions {
+    let options = GrantOptions {
         dialect: args.exchange.dialect.into(),
         showing: args.exchange.revision.into(),
         announce: args.announce.into(),
     };
     let granted = device
-        .grant(start, manner, &person)
+        .grant(start, options, &person)
         .await
         .map_err(|error| person.explained(error));
-    let too_late = person.has_given_up();
+    let too_late = person.is_cancelled();
     drop(person);
     report(out, &facts, &granted?, too_late);
     Ok(())
 }
 
-/// "Secret sharing": a device without the account's keys says so before it touches a camera.
-/// `grant` does so before all else.
+/// "Secret sharing": a device without the account's keys says so before it reads a code. `grant`
+/// checks this first, too.
 async fn check_keys(device: &Device) -> Result<(), Failure> {
     device.stay_signed_in().await.map_err(Failure::not_ready)?;
     let checked = device
@@ -73,14 +73,14 @@ fn at_home(facts: &Facts) -> Result<Start, Failure> {
     let homeserver = homeserver.map_err(|error| {
         Failure::new(
             Exit::NotReady,
-            format!("the session is of no use: {error}"),
+            format!("the session cannot be used: {error}"),
             "Sign in again.",
         )
     })?;
     Ok(Start::Show(Rendezvous::Homeserver(homeserver)))
 }
 
-fn report(out: Output, facts: &Facts, granted: &Granted, too_late: bool) {
+fn report(out: Printer, facts: &Facts, granted: &Granted, too_late: bool) {
     let signed_in = format!(
         "{} {} has a new device, {}.",
         paint(GOOD, "✓"),
@@ -91,12 +91,13 @@ fn report(out: Output, facts: &Facts, granted: &Granted, too_late: bool) {
         "  It is verified, and has the keys to your messages.".to_owned()
     } else {
         format!(
-            "  {} it was not seen verified yet; look at the new device.",
+            "  {} it is not verified yet; check the new device.",
             paint(BAD, "warning:")
         )
     };
     let too_late_text = if too_late {
-        "\n  It was too late to cancel: the keys had been sent. To take it back, sign that device out in your account."
+        "\n  It was too late to cancel: the keys had been sent. \
+         To undo the sign-in, sign the device out in your account."
     } else {
         ""
     };

@@ -1,5 +1,5 @@
-//! `-v`, `-vv` and MATRIX_QR_LOG: what this program's own crates log, on standard error. What
-//! others log below a warning is never shown: it may say more than it should.
+//! `-v`, `-vv` and MATRIX_QR_LOG: the log of this program's own crates, on standard error. Other
+//! crates only log warnings and errors: the rest may contain secrets.
 
 use std::io;
 

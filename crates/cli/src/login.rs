@@ -17,42 +17,40 @@ use matrix_qr_protocol::{
 use serde_json::json;
 
 use crate::{
-    account,
-    args::{self, Exchange, Online},
+    args::{self, ExchangeArgs, OnlineArgs},
     exit::{Exit, Failure},
-    keyboard,
-    output::{BOLD, GOOD, Output, harmless, paint},
-    person::Terminal,
+    keyboard, online,
+    output::{BOLD, GOOD, Printer, harmless, paint},
+    person::TerminalPerson,
     qr_picture::PictureFile,
     scan, typed,
 };
 
-pub(crate) async fn run(args: &args::Login) -> Result<(), Failure> {
-    let out = Output::new(args.online.json);
+pub(crate) async fn run(args: &args::LoginArgs) -> Result<(), Failure> {
+    let out = Printer::new(args.online.json);
     check(&args.exchange, &args.online)?;
     if let Some(HomeserverKind::BaseUrl(url)) = args.homeserver.as_ref().map(Homeserver::kind) {
-        account::check_address(&args.online, url)?;
+        online::check_url(&args.online, url)?;
     }
-    // Whoever scans types nothing. A homeserver that is missing is asked for, or refused, further
-    // on.
+    // A device that scans asks for no digits. A missing homeserver is asked for, or refused, later.
     if args.exchange.rendezvous.is_some()
         || (args.exchange.scan.is_none() && args.homeserver.is_some())
     {
-        keyboard::must_be_there(out)?;
+        keyboard::require_someone_to_answer(out)?;
     }
-    let setup = setup(args)?;
-    let person = Terminal::new(out, Role::New, &args.exchange)?;
+    let options = options(args)?;
+    let person = TerminalPerson::new(out, Role::New, &args.exchange)?;
     let start = person.unless_cancelled(start(args, &person)).await?;
-    let signed_in = sign_in(&setup, start, &person)
+    let signed_in = sign_in(&options, start, &person)
         .await
         .map_err(|error| failure(error, &person));
     drop(person);
-    report(out, &setup, &signed_in?);
+    report(out, &options, &signed_in?);
     Ok(())
 }
 
-/// However it ended: what a script must know above all is that somebody has to remove a device.
-fn failure(error: Error, person: &Terminal) -> Failure {
+/// Whatever went wrong: most of all, a script must know that somebody has to remove a device.
+fn failure(error: Error, person: &TerminalPerson) -> Failure {
     let failure = person.explained(error);
     if person.device_left() {
         Failure {
@@ -64,10 +62,10 @@ fn failure(error: Error, person: &Terminal) -> Failure {
     }
 }
 
-fn setup(args: &args::Login) -> Result<SignInOptions, Failure> {
+fn options(args: &args::LoginArgs) -> Result<SignInOptions, Failure> {
     Ok(SignInOptions {
-        directory: account::directory(&args.online.directory)?,
-        policy: account::policy(&args.online),
+        directory: online::directory(&args.online.directory)?,
+        policy: online::policy(args.online.allow_loopback_http),
         dialect: args.exchange.dialect.into(),
         showing: args.exchange.revision.into(),
         client: match &args.client_id {
@@ -79,38 +77,38 @@ fn setup(args: &args::Login) -> Result<SignInOptions, Failure> {
     })
 }
 
-/// As it was given, or after this machine.
+/// The given name, or one after this machine.
 pub(crate) fn device_name(given: Option<DeviceName>) -> DeviceName {
     given.unwrap_or_else(|| DeviceName::of_host(&gethostname::gethostname().to_string_lossy()))
 }
 
-async fn start(args: &args::Login, person: &Terminal) -> Result<Start, Failure> {
+async fn start(args: &args::LoginArgs, person: &TerminalPerson) -> Result<Start, Failure> {
     if let Some(start) = given(&args.exchange, person).await? {
         return Ok(start);
     }
     let homeserver = match (&args.homeserver, &args.user) {
         (Some(homeserver), _) => homeserver.clone(),
         (None, Some(user)) => typed::homeserver_of(user).map_err(|error| {
-            Failure::new(Exit::Usage, error, "Say which: --homeserver example.org")
+            Failure::new(Exit::Usage, error, "Name one: --homeserver example.org")
         })?,
         (None, None) => ask_homeserver(person).await?,
     };
     Ok(Start::Show(Rendezvous::Homeserver(homeserver)))
 }
 
-/// A mistake in the command is said before anything is begun.
-pub(crate) fn check(exchange: &Exchange, online: &Online) -> Result<(), Failure> {
+/// Reports a mistake in the command line before anything is started.
+pub(crate) fn check(exchange: &ExchangeArgs, args: &OnlineArgs) -> Result<(), Failure> {
     exchange
         .rendezvous
         .as_ref()
-        .map_or(Ok(()), |url| account::check_address(online, url))?;
+        .map_or(Ok(()), |url| online::check_url(args, url))?;
     exchange.qr.as_deref().map_or(Ok(()), PictureFile::check)
 }
 
-/// How the devices meet, as far as the command says it.
+/// How the devices meet, if the command line says it.
 pub(crate) async fn given(
-    exchange: &Exchange,
-    person: &Terminal,
+    exchange: &ExchangeArgs,
+    person: &TerminalPerson,
 ) -> Result<Option<Start>, Failure> {
     match (&exchange.scan, &exchange.rendezvous) {
         (Some(path), _) => scanned(path.clone(), person).await.map(Some),
@@ -119,8 +117,8 @@ pub(crate) async fn given(
     }
 }
 
-/// On a thread of its own: a picture takes a while, and a person who pastes takes longer.
-async fn scanned(path: PathBuf, person: &Terminal) -> Result<Start, Failure> {
+/// On a thread of its own: reading a picture takes a while, and a person who pastes takes longer.
+async fn scanned(path: PathBuf, person: &TerminalPerson) -> Result<Start, Failure> {
     let out = person.out();
     if path.as_os_str() == "-" {
         out.event(json!({ "event": "question", "question": "code" }));
@@ -130,7 +128,7 @@ async fn scanned(path: PathBuf, person: &Terminal) -> Result<Start, Failure> {
         Failure::new(
             Exit::QrCode,
             "the picture cannot be read",
-            "Take it again, or use the code's text.",
+            "Take another picture, or use the code as text.",
         )
     };
     let scanned = read.map_err(unreadable)??;
@@ -138,12 +136,12 @@ async fn scanned(path: PathBuf, person: &Terminal) -> Result<Start, Failure> {
     Ok(Start::Scan(scanned.code))
 }
 
-async fn ask_homeserver(person: &Terminal) -> Result<Homeserver, Failure> {
+async fn ask_homeserver(person: &TerminalPerson) -> Result<Homeserver, Failure> {
     let missing = || {
         Failure::new(
             Exit::Usage,
-            "no homeserver is given",
-            "Say which: --homeserver example.org",
+            "no homeserver was named",
+            "Name one: --homeserver example.org",
         )
     };
     if !keyboard::is_terminal() {
@@ -154,23 +152,23 @@ async fn ask_homeserver(person: &Terminal) -> Result<Homeserver, Failure> {
     while let Some(name) = person.ask(&prompt, question.clone()).await {
         match typed::homeserver(&name) {
             Ok(homeserver) => return Ok(homeserver),
-            Err(error) => prompt = format!("That does not work: {error}. Your homeserver: "),
+            Err(error) => prompt = format!("This is not a homeserver: {error}. Your homeserver: "),
         }
     }
     Err(missing())
 }
 
-fn report(out: Output, setup: &SignInOptions, signed_in: &SignedIn) {
+fn report(out: Printer, options: &SignInOptions, signed_in: &SignedIn) {
     let backup = match &signed_in.backup {
         BackupState::Connected { .. } => {
-            let loopback = if setup.policy == Policy::HttpsOrLoopback {
+            let loopback = if options.policy == Policy::HttpsOrLoopback {
                 " --allow-loopback-http"
             } else {
                 ""
             };
             format!(
-                "For old messages: matrix-qr restore-keys --directory {}{loopback}",
-                setup.directory.display()
+                "To read old messages: matrix-qr restore-keys --directory {}{loopback}",
+                options.directory.display()
             )
         }
         BackupState::Unused(why) => {
@@ -181,22 +179,23 @@ fn report(out: Output, setup: &SignInOptions, signed_in: &SignedIn) {
         }
     };
     let text = format!(
-        "{} Signed in as {}, device {}.\n  Verified by the account's master key: {}\n  Kept in {}\n  {backup}",
+        "{} Signed in as {}, device {}.\n  Verified by the account's master key: {}\n  \
+         Stored in {}\n  {backup}",
         paint(GOOD, "✓"),
         paint(BOLD, harmless(&signed_in.user_id)),
         signed_in.device_id,
         signed_in.master_key,
-        setup.directory.display(),
+        options.directory.display(),
     );
     let json = json!({
         "event": "signed_in",
         "user_id": signed_in.user_id,
         "device_id": signed_in.device_id,
-        "device_name": setup.name.as_str(),
+        "device_name": options.name.as_str(),
         "homeserver": signed_in.homeserver,
         "master_key": signed_in.master_key,
         "backup_connected": matches!(signed_in.backup, BackupState::Connected { .. }),
-        "directory": setup.directory,
+        "directory": options.directory,
     });
     out.result(text, json);
 }

@@ -1,4 +1,22 @@
 //! `matrix-qr`: sign in a Matrix device by QR code, from the terminal.
+//!
+//! | module | what it has |
+//! |---|---|
+//! | `args`, `help`, `typed` | the command line, texts of `--help`, names as people type them |
+//! | `login`, `link`, `scan`, `qr_text` | signing in, and reading the code of the other device |
+//! | `person`, `progress` | the person at a sign-in: questions, the screen, events for scripts |
+//! | `qr_picture`, `terminal`, `measure` | drawing a QR code, and finding one in a picture |
+//! | `account`, `restore_keys`, `online` | the device that is signed in here |
+//! | `demo`, `sandbox`, `demo_account` | sign-ins against the servers of `matrix-qr-sandbox` |
+//! | `inspect`, `doctor`, `completions` | the commands that need no session |
+//! | `output`, `keyboard`, `cancel`, `logging`, `new_file` | output, input, signals, logs, files |
+//! | `exit` | how a command fails, and the table of exit codes |
+//!
+//! `main` parses the command line (`args`) and runs the command. Each command prints its results
+//! through `output` and returns a `Failure` from `exit` if it fails, which `main` prints. `login`
+//! and `link` first read a code (`scan`) or let the device show one. Then `matrix-qr-device` runs
+//! the sign-in, and `person` is its view of the person: it shows the code (`qr_picture`), asks the
+//! questions (`keyboard`) and reports what happens (`progress`).
 
 mod account;
 mod args;
@@ -19,6 +37,7 @@ mod logging;
 mod login;
 mod measure;
 mod new_file;
+mod online;
 mod output;
 mod person;
 mod progress;
@@ -36,13 +55,13 @@ use clap::Parser as _;
 use tokio::runtime::Runtime;
 
 use crate::{
-    args::{Args, Command},
+    args::{Command, CommandLine},
     exit::{Exit, Failure},
-    output::Output,
+    output::Printer,
 };
 
 fn main() -> ExitCode {
-    let args = match Args::try_parse() {
+    let args = match CommandLine::try_parse() {
         Ok(args) => args,
         Err(error) => return no_command(&error).into(),
     };
@@ -51,21 +70,21 @@ fn main() -> ExitCode {
     let exit = match run(&args.command) {
         Ok(exit) => exit,
         Err(failure) => {
-            Output::new(args.command.is_json()).failure(&failure);
+            Printer::new(args.command.is_json()).failure(&failure);
             failure.exit
         }
     };
     exit.into()
 }
 
-/// A help text, or what is wrong with the command; that is for a script, too, if one asked.
+/// Prints a help text, or what is wrong with the command line; as JSON if a script asked for it.
 fn no_command(error: &clap::Error) -> Exit {
     if error.use_stderr() && std::env::args_os().any(|arg| arg == "--json") {
         let failure = Failure::wrong_command(error);
-        Output::Json.failure(&failure);
+        Printer::Json.failure(&failure);
         return failure.exit;
     }
-    // Whoever closed the other end does not want to know.
+    // The reader has closed the other end, so nobody would read the error.
     let _ = error.print();
     if error.use_stderr() {
         Exit::Usage
@@ -75,15 +94,19 @@ fn no_command(error: &clap::Error) -> Exit {
 }
 
 fn run(command: &Command) -> Result<Exit, Failure> {
-    let runtime = Runtime::new()
-        .map_err(|error| Failure::here(format!("no threads: {error}"), "Begin again."))?;
+    let runtime = Runtime::new().map_err(|error| {
+        Failure::here(
+            format!("the program could not start its threads: {error}"),
+            "Try again.",
+        )
+    })?;
     let result = runtime.block_on(dispatch(command));
-    // A thread may still wait for a line from the keyboard: nobody waits for it.
+    // A thread may still wait for a line from the keyboard. Do not wait for it.
     runtime.shutdown_background();
     result
 }
 
-/// A command that ends, has done what it is for; an examination has, whatever it found.
+/// Runs the command. Only `doctor` can end without an error and still not with [`Exit::Done`].
 async fn dispatch(command: &Command) -> Result<Exit, Failure> {
     match command {
         Command::Demo(args) => demo::run(args).await,

@@ -1,4 +1,5 @@
-//! How much of a terminal a text takes. East Asian characters take two columns, colours none.
+//! The columns and rows that a text needs in a terminal. East Asian characters need two columns,
+//! colours none.
 
 use unicode_width::{UnicodeWidthChar as _, UnicodeWidthStr as _};
 
@@ -7,15 +8,14 @@ pub(crate) fn width(line: &str) -> usize {
     anstream::adapter::strip_str(line).to_string().width()
 }
 
-/// The rows that a text takes in a terminal of so many columns, which breaks a line where it is
-/// full.
+/// The rows of a text in a terminal with this many columns, which wraps full lines.
 pub(crate) fn rows(text: &str, columns: usize) -> usize {
     text.split('\n')
         .map(|line| width(line).div_ceil(columns.max(1)).max(1))
         .sum()
 }
 
-/// Words in lines that take no more than so many columns; a longer word is broken.
+/// Wraps words into lines of at most this many columns. A longer word is split.
 pub(crate) fn wrap(text: &str, columns: usize) -> Vec<String> {
     let mut lines = vec![String::new()];
     for word in text.split_whitespace() {

@@ -1,12 +1,12 @@
-//! Files that appear whole or not at all.
+//! Files that appear complete or not at all.
 
 use std::{
     io::{self, Write as _},
     path::Path,
 };
 
-/// In one step, and never over a file that is there; readable by its owner only.
-pub(crate) fn place(path: &Path, contents: &[u8]) -> io::Result<()> {
+/// Writes a file in one step, readable by its owner only. It never replaces an existing file.
+pub(crate) fn write(path: &Path, contents: &[u8]) -> io::Result<()> {
     let mut file = tempfile::NamedTempFile::new_in(directory(path))?;
     file.write_all(contents)?;
     file.as_file().sync_all()?;
@@ -15,7 +15,7 @@ pub(crate) fn place(path: &Path, contents: &[u8]) -> io::Result<()> {
         .map_err(|error| error.error)
 }
 
-/// Where a file of this name would be.
+/// The directory of a file with this name.
 pub(crate) fn directory(path: &Path) -> &Path {
     path.parent()
         .filter(|parent| !parent.as_os_str().is_empty())

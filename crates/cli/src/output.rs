@@ -1,5 +1,5 @@
-//! Everything that is printed goes through here: results to standard output, the dialogue to
-//! standard error, and with `--json` one object a line on standard output and nothing else.
+//! All output goes through here: results to standard output, the dialogue to standard error; with
+//! `--json`, one object per line on standard output and nothing else.
 
 use std::{
     fmt::Display,
@@ -13,8 +13,8 @@ pub(crate) use matrix_qr_protocol::harmless;
 use serde_json::{Value, json};
 
 use crate::{
-    args::Color,
-    exit::{Failure, whose},
+    args::ColorWhen,
+    exit::{Failure, cause_name},
 };
 
 pub(crate) const BOLD: Style = Style::new().effects(Effects::BOLD);
@@ -22,33 +22,33 @@ pub(crate) const DIM: Style = Style::new().effects(Effects::DIMMED);
 pub(crate) const GOOD: Style = AnsiColor::Green.on_default();
 pub(crate) const BAD: Style = AnsiColor::Red.on_default().effects(Effects::BOLD);
 
-/// A text in a style. The colours are taken out again where they are not wanted.
+/// A text in a style. The output stream removes the colours where they are not wanted.
 pub(crate) fn paint(style: Style, text: impl Display) -> String {
     format!("{style}{text}{style:#}")
 }
 
 /// Overrides what the environment (NO_COLOR, CLICOLOR_FORCE, the terminal) says.
-pub(crate) fn use_colours(when: Color) {
+pub(crate) fn use_colours(when: ColorWhen) {
     match when {
-        Color::Auto => {}
-        Color::Always => anstream::ColorChoice::Always.write_global(),
-        Color::Never => anstream::ColorChoice::Never.write_global(),
+        ColorWhen::Auto => {}
+        ColorWhen::Always => anstream::ColorChoice::Always.write_global(),
+        ColorWhen::Never => anstream::ColorChoice::Never.write_global(),
     }
 }
 
-/// For a person, or for a script.
+/// Prints for a person, or for a script.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Output {
+pub(crate) enum Printer {
     Human,
     Json,
 }
 
-impl Output {
+impl Printer {
     pub(crate) fn new(json: bool) -> Self {
         if json { Self::Json } else { Self::Human }
     }
 
-    /// What the command is for: to standard output.
+    /// The result of the command: to standard output.
     pub(crate) fn result(self, text: impl Display, json: Value) {
         match self {
             Self::Human => line(anstream::stdout().lock(), text),
@@ -56,21 +56,21 @@ impl Output {
         }
     }
 
-    /// A part of the dialogue, for people only: to standard error.
+    /// A part of the dialogue with a person: to standard error.
     pub(crate) fn say(self, text: impl Display) {
         if self == Self::Human {
             line(anstream::stderr().lock(), text);
         }
     }
 
-    /// Something that happened, for scripts only.
+    /// An event for a script.
     pub(crate) fn event(self, json: Value) {
         if self == Self::Json {
             line(anstream::stdout().lock(), json);
         }
     }
 
-    /// Something that is not as it should be, and ends nothing.
+    /// A problem that does not end the command.
     pub(crate) fn warn(self, what: &str) {
         self.say(format_args!(
             "{} {}.",
@@ -80,38 +80,38 @@ impl Output {
         self.event(json!({ "event": "warning", "what": what }));
     }
 
-    /// The first Ctrl-C was heard.
+    /// The first Ctrl-C was received.
     pub(crate) fn cancelling(self, what: &str) {
-        self.say(format_args!("\n{what} Ctrl-C again leaves at once."));
+        self.say(format_args!("\n{what} Press Ctrl-C again to stop at once."));
         self.event(json!({ "event": "cancelling" }));
     }
 
-    /// The cursor stays behind it.
+    /// A question. The cursor stays behind it.
     pub(crate) fn prompt(self, text: impl Display) {
         if self == Self::Human {
             let mut stderr = anstream::stderr().lock();
-            // A person who closed the terminal cannot be told about it.
+            // Nobody reads the message if the terminal was closed.
             let _ = write!(stderr, "{text}").and_then(|()| stderr.flush());
         }
     }
 
-    /// A drawing, which has colours or reverse video of its own choice.
+    /// A drawing, with its own choice of colours or reverse video.
     pub(crate) fn draw(self, text: &str) {
         if self == Self::Human {
             line(io::stderr().lock(), text);
         }
     }
 
-    /// An empty screen. What has left it is not touched.
+    /// Clears the screen, but not what has scrolled off it.
     pub(crate) fn erase(self) {
         if self == Self::Human && !target(false).is_hidden() {
-            // A person who closed the terminal cannot be told about it.
+            // Nobody reads the message if the terminal was closed.
             let _ = write!(io::stderr().lock(), "\x1b[H\x1b[2J");
         }
     }
 
     pub(crate) fn failure(self, failure: &Failure) {
-        let cause = failure.cause.and_then(whose);
+        let cause = failure.cause.and_then(cause_name);
         self.say(format_args!(
             "{} {}",
             paint(BAD, "error:"),
@@ -134,9 +134,9 @@ impl Output {
         }));
     }
 
-    /// A line that lives in place until it is dropped: what is waited for, and the time that is
+    /// A line that stays in place until it is dropped: what the program waits for, and the time
     /// left.
-    pub(crate) fn waiting(self, text: impl Display, until: Option<Instant>) -> Waiting {
+    pub(crate) fn waiting(self, text: impl Display, until: Option<Instant>) -> WaitingLine {
         let hidden = self == Self::Json;
         let bar = ProgressBar::with_draw_target(None, target(hidden));
         let left = move |_: &ProgressState, w: &mut dyn std::fmt::Write| {
@@ -151,11 +151,11 @@ impl Output {
         } else {
             bar.enable_steady_tick(Duration::from_millis(120));
         }
-        Waiting(bar)
+        WaitingLine(bar)
     }
 }
 
-/// How such a line stands on the screen; where it cannot live in place, the cursor goes on below
+/// What such a line looks like on the screen. Where it cannot stay in place, the cursor moves below
 /// it.
 pub(crate) fn waiting_line(text: &str, until: Option<Instant>) -> String {
     if target(false).is_hidden() {
@@ -165,11 +165,11 @@ pub(crate) fn waiting_line(text: &str, until: Option<Instant>) -> String {
     }
 }
 
-/// A line in place; it disappears with this value.
+/// A line that stays in place and disappears when this value is dropped.
 #[derive(Debug)]
-pub(crate) struct Waiting(ProgressBar);
+pub(crate) struct WaitingLine(ProgressBar);
 
-impl Drop for Waiting {
+impl Drop for WaitingLine {
     fn drop(&mut self) {
         self.0.finish_and_clear();
     }
@@ -189,19 +189,19 @@ fn time_left(until: Instant) -> String {
 }
 
 fn line(mut stream: impl io::Write, text: impl Display) {
-    // Whoever closed the other end does not want to know.
+    // The reader has closed the other end, so nobody would read the error.
     let _ = writeln!(stream, "{text}").and_then(|()| stream.flush());
 }
 
-/// A few characters that nobody can miss.
-pub(crate) fn large(text: &str) -> String {
+/// A few characters in a box.
+pub(crate) fn boxed(text: &str) -> String {
     let spaced: String = harmless(text).chars().flat_map(|c| [' ', c]).collect();
     let inner = format!(" {spaced}  ");
     let rule = "─".repeat(inner.chars().count());
     format!("    ┌{rule}┐\n    │{}│\n    └{rule}┘", paint(BOLD, inner))
 }
 
-/// A fact among others, under its name.
+/// A row of a table: a name and its value.
 pub(crate) fn row(name: &str, value: &str) -> String {
     format!(
         "  {} {}",
@@ -216,7 +216,7 @@ mod tests {
 
     #[test]
     fn the_digits_are_in_the_box_with_their_zero() {
-        assert!(large("07").contains(" 0 7 "));
+        assert!(boxed("07").contains(" 0 7 "));
     }
 
     #[test]
@@ -227,7 +227,7 @@ mod tests {
             harmless("a\u{1b}[2Jb\nc\u{202e}"),
             "a\u{fffd}[2Jb\u{fffd}c\u{fffd}"
         );
-        assert!(large("A\u{1b}B").contains(" A \u{fffd} B "));
+        assert!(boxed("A\u{1b}B").contains(" A \u{fffd} B "));
         assert!(row("name", "\u{9b}2J").ends_with("\u{fffd}2J"));
     }
 

@@ -1,7 +1,6 @@
-//! The person at this terminal: shows, asks and tells, one thing at a time.
+//! The person at this terminal, or a script: shows codes, asks questions and reports progress.
 
 mod page;
-mod questions;
 mod screen;
 
 use std::{
@@ -19,56 +18,56 @@ use matrix_qr_protocol::{channel::CheckCode, driver::Progress, error::Error, rev
 use serde_json::{Value, json};
 use tokio::signal::unix::{SignalKind, signal};
 use url::Url;
+use zeroize::Zeroizing;
 
-use self::screen::Screen;
+use self::screen::SignInScreen;
 use crate::{
-    args::Exchange,
-    cancel::Cancel,
+    args::ExchangeArgs,
+    cancel::{self, Cancel},
     exit::Failure,
     keyboard::{self, Keyboard},
-    output::Output,
+    output::Printer,
     progress,
 };
 
-/// A window that is dragged has many sizes: the last one counts.
+/// A window that is being resized has many sizes: the last one counts.
 const SETTLED: Duration = Duration::from_millis(100);
 
-/// What Ctrl-C does, for the one who has pressed it: before there is another device, with one, and
-/// after the keys were sent.
-const ALONE: &str = "Cancelling.";
-const TOGETHER: &str = "Cancelling: the other device is told.";
-const TOO_LATE: &str = "The keys are sent already: looking up what became of the new device.";
+/// What Ctrl-C does: before another device has connected, after that, and after the keys were sent.
+const BEFORE_CONNECTION: &str = "Cancelling.";
+const CONNECTED: &str = "Cancelling, and informing the other device.";
+const KEYS_SENT: &str = "The keys were sent already: checking on the new device.";
 
-/// Also for scripts: then what is told is an event, and a question is an event that a line answers.
-pub(crate) struct Terminal {
-    out: Output,
-    screen: Arc<Screen>,
+/// The person at a sign-in. For a script, progress and questions are events, and a line answers
+/// each question.
+pub(crate) struct TerminalPerson {
+    out: Printer,
+    screen: Arc<SignInScreen>,
     keyboard: Keyboard,
     cancel: Cancel,
-    /// What is said when the person gives up now.
-    farewell: Arc<Mutex<&'static str>>,
-    /// Whether to open links, rather than to print them.
+    /// What Ctrl-C would print now.
+    on_cancel: Arc<Mutex<&'static str>>,
+    /// Whether to open links in a browser instead of printing them.
     pub(crate) browser: bool,
     device_left: AtomicBool,
 }
 
-impl Terminal {
-    /// From here on Ctrl-C is heard, and a window that changes its size.
-    pub(crate) fn new(out: Output, role: Role, exchange: &Exchange) -> Result<Self, Failure> {
-        let farewell = Arc::new(Mutex::new(ALONE));
-        let said = farewell.clone();
-        let heard = move || out.cancelling(*said.lock().unwrap_or_else(PoisonError::into_inner));
-        let unheard =
-            |error| Failure::here(format!("signals cannot be heard: {error}"), "Begin again.");
-        let cancel = Cancel::on_signals(heard).map_err(unheard)?;
-        let screen = Arc::new(Screen::new(out, role, exchange));
-        redraw_on_resize(&screen).map_err(unheard)?;
+impl TerminalPerson {
+    /// From now on, Ctrl-C and changes of the window size are noticed.
+    pub(crate) fn new(out: Printer, role: Role, exchange: &ExchangeArgs) -> Result<Self, Failure> {
+        let on_cancel = Arc::new(Mutex::new(BEFORE_CONNECTION));
+        let current = on_cancel.clone();
+        let on_signal =
+            move || out.cancelling(*current.lock().unwrap_or_else(PoisonError::into_inner));
+        let cancel = Cancel::on_signals(on_signal)?;
+        let screen = Arc::new(SignInScreen::new(out, role, exchange));
+        redraw_on_resize(&screen).map_err(cancel::no_signals)?;
         Ok(Self {
             out,
             screen,
             keyboard: Keyboard::default(),
             cancel,
-            farewell,
+            on_cancel,
             browser: true,
             device_left: AtomicBool::new(false),
         })
@@ -79,34 +78,37 @@ impl Terminal {
         self.device_left.load(Ordering::Relaxed)
     }
 
-    /// What stands in the input of a terminal by now is no answer to the questions that come.
+    /// Reads the input from now on, so that text typed before a question does not answer it.
     pub(crate) async fn listen(&self) {
         self.keyboard.listen().await;
     }
 
-    pub(crate) fn out(&self) -> Output {
+    pub(crate) fn out(&self) -> Printer {
         self.out
     }
 
-    pub(crate) fn has_given_up(&self) -> bool {
+    pub(crate) fn is_cancelled(&self) -> bool {
         self.cancel.is_cancelled()
     }
 
-    /// The end of a sign-in, in the words for how the person gave up.
+    /// The error of a sign-in, explained by how the person cancelled it.
     pub(crate) fn explained(&self, error: Error) -> Failure {
         self.cancel.explained(error)
     }
 
-    fn will_say(&self, event: &ProgressEvent<'_>) {
-        let farewell = match event {
-            ProgressEvent::Progress(Progress::Connected | Progress::Secure(_)) => TOGETHER,
-            ProgressEvent::Progress(Progress::Sent("m.login.secrets")) => TOO_LATE,
+    fn update_on_cancel(&self, event: &ProgressEvent<'_>) {
+        let on_cancel = match event {
+            ProgressEvent::Progress(Progress::Connected | Progress::Secure(_)) => CONNECTED,
+            ProgressEvent::Progress(Progress::Sent("m.login.secrets")) => KEYS_SENT,
             _ => return,
         };
-        *self.farewell.lock().unwrap_or_else(PoisonError::into_inner) = farewell;
+        *self
+            .on_cancel
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner) = on_cancel;
     }
 
-    /// What `work` gives, unless the person gives up first.
+    /// The result of `work`, unless the person cancels first.
     pub(crate) async fn unless_cancelled<T>(
         &self,
         work: impl Future<Output = Result<T, Failure>>,
@@ -117,9 +119,34 @@ impl Terminal {
             result = work => result,
         }
     }
+
+    /// Asks a question. Returns the trimmed answer; `None` if the input has ended.
+    pub(crate) async fn ask(&self, prompt: &str, question: Value) -> Option<Zeroizing<String>> {
+        self.screen.clear();
+        self.keyboard.forget().await;
+        self.out.event(question);
+        self.out.prompt(prompt);
+        let mut open = UnansweredPrompt(Some(self.out));
+        let line = self.keyboard.line().await;
+        // In a terminal, the person's Enter has ended the line.
+        if line.is_some() && keyboard::is_terminal() {
+            open.0 = None;
+        }
+        line.map(|line| Zeroizing::new(line.trim().to_owned()))
+    }
+
+    /// Asks for a yes; anything else is a no. `None` if the input has ended.
+    pub(crate) async fn agrees(&self, prompt: &str, question: Value) -> Option<bool> {
+        let answer = self.ask(prompt, question).await?;
+        Some(
+            ["y", "yes"]
+                .iter()
+                .any(|yes| answer.eq_ignore_ascii_case(yes)),
+        )
+    }
 }
 
-fn redraw_on_resize(screen: &Arc<Screen>) -> io::Result<()> {
+fn redraw_on_resize(screen: &Arc<SignInScreen>) -> io::Result<()> {
     let mut resized = signal(SignalKind::window_change())?;
     let screen = Arc::downgrade(screen);
     tokio::spawn(async move {
@@ -134,28 +161,28 @@ fn redraw_on_resize(screen: &Arc<Screen>) -> io::Result<()> {
     Ok(())
 }
 
-impl Person for Terminal {
+impl Person for TerminalPerson {
     fn tell(&self, event: ProgressEvent<'_>) {
-        self.will_say(&event);
+        self.update_on_cancel(&event);
         if matches!(event, ProgressEvent::DeviceLeft { .. }) {
             self.device_left.store(true, Ordering::Relaxed);
         }
-        // A script that hears of the code may look for its picture at once.
+        // First the screen: a script may open the picture as soon as it reads the event.
         self.screen.tell(&event);
         self.out.event(progress::event(&event));
     }
 
     async fn enter_check_code(&self) -> CheckCode {
         let question = json!({ "event": "question", "question": "check_code" });
-        let mut prompt = "Type the two digits that it shows: ";
+        let mut prompt = "Type the two digits that the other device shows: ";
         while let Some(line) = self.ask(prompt, question.clone()).await {
             if let Ok(digits) = line.parse() {
                 self.screen.wait("Comparing the digits.");
                 return digits;
             }
-            prompt = "Two digits, with a leading zero if there is one: ";
+            prompt = "That is not two digits. Type both, including a leading zero: ";
         }
-        self.nobody_answers().await
+        self.input_ended().await
     }
 
     async fn open_link(&self, link: &Url) -> Opening {
@@ -171,24 +198,25 @@ impl Person for Terminal {
         match self.agrees(prompt, question).await {
             Some(true) => {}
             Some(false) => return Opening::Refused,
-            None => return self.nobody_answers().await,
+            None => return self.input_ended().await,
         }
-        if self.browser && self.out == Output::Human {
+        if self.browser && self.out == Printer::Human {
             self.open(link).await;
         }
         self.screen
-            .wait("Waiting for your consent; the new device shows the code for it.");
+            .wait("Waiting for your consent. The new device shows the code for it.");
         Opening::Opened
     }
 
-    /// A script hears of the account, and says beforehand which one it must be (`--user`).
+    /// A script reads the account as an event, and names the only acceptable one in advance
+    /// (`--user`).
     async fn confirm_account(&self, _user_id: &UserId) -> bool {
-        if self.out == Output::Json || !keyboard::is_terminal() {
+        if self.out == Printer::Json || !keyboard::is_terminal() {
             return true;
         }
-        let prompt = "Is that your account, and is this device to be one of it? [y/N] ";
+        let prompt = "Is this your account, and do you want to add this device to it? [y/N] ";
         let Some(taken) = self.agrees(prompt, Value::Null).await else {
-            return self.nobody_answers().await;
+            return self.input_ended().await;
         };
         self.screen.wait("Waiting for the keys.");
         taken
@@ -199,23 +227,35 @@ impl Person for Terminal {
     }
 }
 
-impl Terminal {
-    async fn nobody_answers<T>(&self) -> T {
+impl TerminalPerson {
+    async fn input_ended<T>(&self) -> T {
         self.cancel.input_ended();
         pending().await
     }
 
-    /// A browser that does not come is no reason to stop: the person can open the link by hand.
+    /// Without a browser, the sign-in continues: the person can open the link by hand.
     async fn open(&self, link: &Url) {
         let url = link.to_string();
         let opened = tokio::task::spawn_blocking(move || open::that_detached(url)).await;
         match opened {
             Ok(Ok(())) => self.out.say(format_args!(
-                "If nothing opens, open it yourself:\n  {link}"
+                "If no page opens, open this link yourself:\n  {link}"
             )),
             _ => self.out.say(format_args!(
-                "No browser could be opened. Open this yourself:\n  {link}"
+                "No browser could be opened. Open this link yourself:\n  {link}"
             )),
+        }
+    }
+}
+
+/// A prompt without an answer: its line has not ended.
+struct UnansweredPrompt(Option<Printer>);
+
+impl Drop for UnansweredPrompt {
+    fn drop(&mut self) {
+        if let Some(out) = self.0 {
+            // The next output, perhaps an error, starts on a new line.
+            out.say("");
         }
     }
 }

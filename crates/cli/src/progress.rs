@@ -1,13 +1,13 @@
-//! What happens at a sign-in: as an event for scripts, and as a few words for the demonstration.
+//! The progress of a sign-in: as an event for scripts, and in a few words for the demonstration.
 
 use matrix_qr_device::{ProgressEvent, encryption::BackupState};
 use matrix_qr_protocol::{driver::Progress, revision::Role};
 use serde_json::{Value, json};
 
-use crate::{exit::whose, qr_text};
+use crate::{exit::cause_name, qr_text};
 
-/// One object; `event` names it. The check code and the user code are in it: a script has to pass
-/// them on.
+/// One JSON object, named by `event`. It includes the check code and the user code, because a
+/// script must pass them on.
 pub(crate) fn event(event: &ProgressEvent<'_>) -> Value {
     match event {
         ProgressEvent::Progress(progress) => progress_event(progress),
@@ -46,8 +46,8 @@ pub(crate) fn event(event: &ProgressEvent<'_>) -> Value {
             "device_id": device_id,
             "advice": advice,
         }),
-        ProgressEvent::Problem(trouble) => {
-            json!({ "event": "trouble", "what": trouble.what, "side": whose(trouble.cause) })
+        ProgressEvent::Problem(error) => {
+            json!({ "event": "trouble", "what": error.what, "side": cause_name(error.cause) })
         }
         ProgressEvent::TooLate(id) => json!({ "event": "too_late", "device_id": id.as_str() }),
         ProgressEvent::LeftBehind(what) => json!({ "event": "left_behind", "what": what }),
@@ -77,7 +77,7 @@ fn backup_event(state: &BackupState) -> Value {
     }
 }
 
-/// What a device does now, in a few words.
+/// What a device is doing, in a few words.
 pub(crate) fn words(event: &ProgressEvent<'_>, role: Role) -> String {
     match event {
         ProgressEvent::Progress(progress) => progress_words(progress),
@@ -89,13 +89,15 @@ pub(crate) fn words(event: &ProgressEvent<'_>, role: Role) -> String {
             format!("rendezvous session: {} s left", time_left.as_secs())
         }
         ProgressEvent::UserCode { code, .. } => format!("waits for the consent; user code {code}"),
-        ProgressEvent::Token => "has an access token".to_owned(),
-        ProgressEvent::Account(user_id) => format!("is to be one of {user_id}"),
-        ProgressEvent::LookingForDevice(id) => format!("is the device ID {id} free?"),
+        ProgressEvent::Token => "receives its access token".to_owned(),
+        ProgressEvent::Account(user_id) => format!("becomes a device of {user_id}"),
+        ProgressEvent::LookingForDevice(id) => {
+            format!("checks whether the device ID {id} is unused")
+        }
         ProgressEvent::DeviceFound(_) => "the homeserver shows the new device".to_owned(),
-        ProgressEvent::SharingSecrets => "takes the secrets out of its store".to_owned(),
+        ProgressEvent::SharingSecrets => "reads the secrets from its store".to_owned(),
         ProgressEvent::ImportingSecrets => "checks the secrets, signs itself".to_owned(),
-        ProgressEvent::KeysUploaded => "uploads its keys, signed twice".to_owned(),
+        ProgressEvent::KeysUploaded => "uploads its signed keys".to_owned(),
         ProgressEvent::Backup(BackupState::Connected { version }) => {
             format!("connects key backup {version}")
         }
@@ -103,13 +105,13 @@ pub(crate) fn words(event: &ProgressEvent<'_>, role: Role) -> String {
             format!("does not use the key backup: {why}")
         }
         ProgressEvent::Verified(_) => "sees the new device verified".to_owned(),
-        ProgressEvent::Cleared { .. } => "clears what an earlier sign-in left".to_owned(),
+        ProgressEvent::Cleared { .. } => "removes the rest of an earlier sign-in".to_owned(),
         ProgressEvent::DeviceLeft { device_id, .. } => {
             format!("left behind: the device {device_id}")
         }
-        ProgressEvent::Problem(trouble) => format!("waits: {}", trouble.what),
+        ProgressEvent::Problem(error) => format!("waits: {}", error.what),
         ProgressEvent::TooLate(_) => {
-            "cannot call the secrets back: what became of them?".to_owned()
+            "cannot take the secrets back: checks on the new device".to_owned()
         }
         ProgressEvent::LeftBehind(what) => format!("left behind: {what}"),
         other => format!("{other:?}"),
@@ -119,9 +121,9 @@ pub(crate) fn words(event: &ProgressEvent<'_>, role: Role) -> String {
 fn progress_words(progress: &Progress<'_>) -> String {
     match progress {
         Progress::Show(_) => "shows the QR code".to_owned(),
-        Progress::Connected => "somebody scanned it; is it the right one?".to_owned(),
+        Progress::Connected => "somebody has scanned it: is it the right device?".to_owned(),
         Progress::Secure(digits) => format!("shows the digits {digits}"),
-        Progress::Confirmed => "the digits are right: it is".to_owned(),
+        Progress::Confirmed => "the digits match: it is the right device".to_owned(),
         Progress::Sent(message) => format!("→ {message}"),
         Progress::Received(message) => format!("← {message}"),
     }

@@ -1,5 +1,5 @@
-//! A QR code as text, for where there is no camera: unpadded base64 as we write it, and as it comes
-//! back: in lines, with a label before it, in quotes, from an editor.
+//! A QR code as text, for devices without a camera. This program writes unpadded base64, and reads
+//! it back with line breaks, with a label in front of it, in quotes, or from an editor.
 
 use base64::{
     Engine as _, alphabet,
@@ -9,26 +9,26 @@ use base64::{
 use matrix_qr_protocol::qr::{MAX_QR_BYTES, QrCode, QrError, ShownCode};
 use thiserror::Error;
 
-/// The longest text that is looked at, in bytes, with everything around the code.
+/// The longest text that is read, in bytes, with everything around the code.
 pub(crate) const MAX_TEXT: usize = 8 << 10;
-/// The letters of the largest code, in hexadecimal.
+/// The number of letters of the largest code, in hexadecimal.
 const MAX_LETTERS: usize = 2 * MAX_QR_BYTES;
-/// So many letters show whether a code begins there; broken lines are longer than the lesser
-/// number.
+/// The number of letters that show whether a code begins there. A line is never broken earlier than
+/// after `LEAST_HEAD` letters.
 const HEAD: usize = 40;
 const LEAST_HEAD: usize = 8;
 
-/// Why there is no code in a text.
+/// Why a text contains no code.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
-pub(crate) enum NoCode {
+pub(crate) enum NoCodeInText {
     #[error("the text is neither base64 nor hexadecimal")]
     NotText,
     #[error(transparent)]
     Refused(#[from] QrError),
 }
 
-impl NoCode {
-    /// Whether more text can change it.
+impl NoCodeInText {
+    /// Whether more text cannot change the error.
     pub(crate) fn is_final(self) -> bool {
         !matches!(
             self,
@@ -41,9 +41,9 @@ pub(crate) fn encode(code: &ShownCode) -> String {
     BASE64_STANDARD_NO_PAD.encode(code.bytes())
 }
 
-/// The first code in a text, and its bytes: hexadecimal, or base64 in either alphabet. It may be
-/// broken into pieces by anything that is no letter of these, and ends where it is complete.
-pub(crate) fn find(text: &str) -> Result<(QrCode, Vec<u8>), NoCode> {
+/// The first code in a text, and its bytes: hexadecimal, or base64 in either alphabet. Any other
+/// characters may split it into pieces. It ends where it is complete.
+pub(crate) fn find(text: &str) -> Result<(QrCode, Vec<u8>), NoCodeInText> {
     let is_letter = |c: char| c.is_ascii_alphanumeric() || "+/-_".contains(c);
     let pieces: Vec<&str> = text
         .split(|c| !is_letter(c))
@@ -53,7 +53,7 @@ pub(crate) fn find(text: &str) -> Result<(QrCode, Vec<u8>), NoCode> {
     match rests.find(|rest| begins(rest)) {
         Some(rest) => complete(rest),
         None if is_encoded(text) => Err(QrError::NotMatrix.into()),
-        None => Err(NoCode::NotText),
+        None => Err(NoCodeInText::NotText),
     }
 }
 
@@ -71,8 +71,8 @@ fn begins(pieces: &[&str]) -> bool {
     }
 }
 
-/// Piece by piece, until it is a code or cannot become one.
-fn complete(pieces: &[&str]) -> Result<(QrCode, Vec<u8>), NoCode> {
+/// Adds piece after piece until they are a code or cannot become one.
+fn complete(pieces: &[&str]) -> Result<(QrCode, Vec<u8>), NoCodeInText> {
     let mut letters = String::new();
     for piece in pieces {
         letters.push_str(piece);
@@ -86,8 +86,8 @@ fn complete(pieces: &[&str]) -> Result<(QrCode, Vec<u8>), NoCode> {
     Err(QrError::Truncated.into())
 }
 
-/// The bytes that these letters stand for, if they begin as a code does. What is not a whole byte
-/// yet at their end is left out.
+/// The bytes that these letters encode, if they begin like a code. An incomplete byte at the end is
+/// left out.
 fn bytes(letters: &str) -> Option<Vec<u8>> {
     let begins = |bytes: &Vec<u8>| QrCode::decode(bytes) != Err(QrError::NotMatrix);
     [from_hex(letters), from_base64(letters)]
@@ -96,7 +96,7 @@ fn bytes(letters: &str) -> Option<Vec<u8>> {
         .find(begins)
 }
 
-/// Whether the whole text stands for bytes, of whatever kind.
+/// Whether the whole text is base64 of any kind.
 fn is_encoded(text: &str) -> bool {
     let letters: String = text.split_ascii_whitespace().collect();
     let padding = letters.trim_end_matches('=');
@@ -129,8 +129,8 @@ fn from_base64(letters: &str) -> Option<Vec<u8>> {
     decode(&alphabet::STANDARD).or_else(|| decode(&alphabet::URL_SAFE))
 }
 
-/// What a person could have typed or pasted, or an editor saved: UTF-8 or UTF-16, with its byte
-/// order mark or without. These may be its first bytes only.
+/// Decodes text that a person may have typed or pasted, or that an editor has saved: UTF-8 or
+/// UTF-16, with or without a byte order mark. The bytes may be only the beginning of the text.
 pub(crate) fn decoded(bytes: &[u8]) -> Option<String> {
     let text = match bytes {
         [0xff, 0xfe, rest @ ..] => utf16(rest, u16::from_le_bytes),

@@ -1,4 +1,5 @@
-//! `restore-keys`: the keys of old messages, from the backup and, with `--export`, into a file.
+//! `restore-keys`: fetches the keys of old messages from the backup and, with `--export`, writes
+//! them to a file.
 
 use std::{
     fs::File,
@@ -15,25 +16,24 @@ use serde_json::json;
 use zeroize::Zeroizing;
 
 use crate::{
-    account,
-    args::RestoreKeys,
+    args::RestoreKeysArgs,
     exit::{Exit, Failure},
-    keyboard, new_file,
-    output::{BAD, GOOD, Output, harmless, paint},
+    keyboard, new_file, online,
+    output::{BAD, GOOD, Printer, harmless, paint},
 };
 
 /// The longest passphrase in a file, in bytes.
 const MAX_PASSPHRASE: u64 = 4096;
 
-pub(crate) async fn run(args: &RestoreKeys) -> Result<(), Failure> {
-    let out = Output::new(args.online.json);
-    // What is wrong with the command is said before anything is done.
+pub(crate) async fn run(args: &RestoreKeysArgs) -> Result<(), Failure> {
+    let out = Printer::new(args.online.json);
+    // Check the command line before anything is done.
     let export = args
         .export
         .as_deref()
         .map(|file| Export::begin(file, args))
         .transpose()?;
-    let device = account::open(&args.online).await?;
+    let device = online::open(&args.online).await?;
     restore(out, &device).await?;
     match export {
         Some(export) => export.write(out, &device).await,
@@ -41,9 +41,9 @@ pub(crate) async fn run(args: &RestoreKeys) -> Result<(), Failure> {
     }
 }
 
-async fn restore(out: Output, device: &Device) -> Result<(), Failure> {
+async fn restore(out: Printer, device: &Device) -> Result<(), Failure> {
     out.event(json!({ "event": "restoring" }));
-    let waiting = out.waiting("Bringing the keys from the backup.", None);
+    let waiting = out.waiting("Fetching the keys from the backup.", None);
     let restored = device.restore_keys().await;
     drop(waiting);
     let restored = restored.map_err(Failure::not_ready)?;
@@ -54,11 +54,11 @@ async fn restore(out: Output, device: &Device) -> Result<(), Failure> {
         "undecryptable": restored.undecryptable,
         "outdated": restored.outdated.as_ref().map(ToString::to_string),
     });
-    out.result(told(&restored), json);
+    out.result(summary(&restored), json);
     Ok(())
 }
 
-fn told(restored: &Restored) -> String {
+fn summary(restored: &Restored) -> String {
     let keys = count(restored.keys, "key of old messages", "keys of old messages");
     let mut text = format!("{} {keys} restored", paint(GOOD, "✓"));
     if restored.already_here > 0 {
@@ -74,7 +74,8 @@ fn told(restored: &Restored) -> String {
     }
     if let Some(why) = &restored.outdated {
         text.push_str(&format!(
-            "\n{} newer keys may be in another backup: {}.\n  To use that one, sign this device out and in again.",
+            "\n{} newer keys may be in another backup: {}.\n  \
+             To use that backup, sign this device out and in again.",
             paint(BAD, "warning:"),
             harmless(&why.to_string())
         ));
@@ -86,14 +87,14 @@ fn count(number: usize, one: &str, many: &str) -> String {
     format!("{number} {}", if number == 1 { one } else { many })
 }
 
-/// Where the room keys go, and what they are encrypted with.
+/// The file for the room keys, and the passphrase that encrypts them.
 struct Export<'a> {
     file: &'a Path,
     passphrase: Passphrase,
 }
 
 impl<'a> Export<'a> {
-    fn begin(file: &'a Path, args: &RestoreKeys) -> Result<Self, Failure> {
+    fn begin(file: &'a Path, args: &RestoreKeysArgs) -> Result<Self, Failure> {
         if file.symlink_metadata().is_ok() {
             return Err(exists(file));
         }
@@ -108,14 +109,14 @@ impl<'a> Export<'a> {
         })
     }
 
-    async fn write(self, out: Output, device: &Device) -> Result<(), Failure> {
+    async fn write(self, out: Printer, device: &Device) -> Result<(), Failure> {
         let waiting = out.waiting("Encrypting the keys.", None);
         let export = device
             .export_keys(&self.passphrase)
             .await
             .map_err(Failure::not_ready)?;
         drop(waiting);
-        new_file::place(self.file, export.text.as_bytes()).map_err(|error| match error.kind() {
+        new_file::write(self.file, export.text.as_bytes()).map_err(|error| match error.kind() {
             io::ErrorKind::AlreadyExists => exists(self.file),
             _ => Failure::here(
                 not_written(self.file, &error),
@@ -140,32 +141,32 @@ fn not_written(file: &Path, error: &io::Error) -> String {
     format!("{} could not be written: {error}", file.display())
 }
 
-/// Twice, since nobody sees what is typed.
+/// Asks twice, because the person does not see what they type.
 fn asked() -> Result<Secret, Failure> {
     let ask = |prompt: &str| {
         rpassword::prompt_password(prompt)
             .map(Secret::new)
             .map_err(|error| {
                 Failure::here(
-                    format!("the passphrase could not be asked for: {error}"),
+                    format!("the passphrase could not be read: {error}"),
                     "Use --passphrase-file FILE.",
                 )
             })
     };
-    let passphrase = ask("A passphrase for the exported keys: ")?;
-    if passphrase.expose().is_empty() || passphrase == ask("The same again: ")? {
+    let passphrase = ask("Passphrase for the exported keys: ")?;
+    if passphrase.expose().is_empty() || passphrase == ask("Repeat the passphrase: ")? {
         return Ok(passphrase);
     }
     Err(Failure::new(
         Exit::Usage,
-        "the two passphrases are not the same",
+        "the two passphrases differ",
         "Try again.",
     ))
 }
 
-/// The first line of a file, without its end.
+/// The first line of a file, without its line break.
 fn from_file(file: &Path) -> Result<Secret, Failure> {
-    // One allocation that is large enough: one that grows would leave copies behind.
+    // One allocation that is large enough: a growing one would leave copies of the text in memory.
     let mut line = Zeroizing::new(String::with_capacity(MAX_PASSPHRASE as usize + 1));
     let read = File::open(file).and_then(|opened| {
         BufReader::with_capacity(1, opened)
@@ -202,10 +203,10 @@ fn exists(file: &Path) -> Failure {
 }
 
 fn nobody() -> Failure {
-    let advice = "Say where the passphrase is: --passphrase-file FILE.";
+    let advice = "Put the passphrase into a file: --passphrase-file FILE.";
     Failure::new(
         Exit::Usage,
-        "nobody is there to be asked for the passphrase of the exported keys",
+        "nobody can enter a passphrase for the exported keys",
         advice,
     )
 }
@@ -236,21 +237,27 @@ mod tests {
 
     #[test]
     fn one_is_one_and_what_was_here_is_said() {
-        let told = |restored: &Restored| anstream::adapter::strip_str(&told(restored)).to_string();
-        assert_eq!(told(&restored(1, 0)), "✓ 1 key of old messages restored.");
+        let summary =
+            |restored: &Restored| anstream::adapter::strip_str(&summary(restored)).to_string();
         assert_eq!(
-            told(&restored(2, 1)),
+            summary(&restored(1, 0)),
+            "✓ 1 key of old messages restored."
+        );
+        assert_eq!(
+            summary(&restored(2, 1)),
             "✓ 2 keys of old messages restored, 1 was here already."
         );
         assert_eq!(
-            told(&restored(0, 3)),
+            summary(&restored(0, 3)),
             "✓ 0 keys of old messages restored, 3 were here already."
         );
         let unread = Restored {
             undecryptable: 1,
             ..restored(2, 0)
         };
-        assert!(told(&unread).ends_with("restored.\n  1 entry of the backup could not be read."));
+        assert!(
+            summary(&unread).ends_with("restored.\n  1 entry of the backup could not be read.")
+        );
     }
 
     #[test]
@@ -272,13 +279,13 @@ mod tests {
             ours: "1".to_owned(),
             current: "2".to_owned(),
         };
-        let told = told(&Restored {
+        let summary = summary(&Restored {
             outdated: Some(other),
             ..restored(1, 0)
         });
         assert!(
-            told.contains("the key is for backup version 1, and the homeserver's is 2"),
-            "{told}"
+            summary.contains("the key is for backup version 1, and the homeserver's is 2"),
+            "{summary}"
         );
     }
 }

@@ -1,4 +1,4 @@
-//! `sandbox`: the servers, standing, and an account to try `login` and `link` with.
+//! `sandbox`: running servers with an account, to try `login` and `link`.
 
 use std::{
     env, fs,
@@ -16,18 +16,16 @@ use crate::{
     cancel::Cancel,
     demo_account::{DemoAccount, temporary_directory},
     exit::{Exit, Failure},
-    output::{BOLD, Output, paint, row},
+    output::{BOLD, Printer, paint, row},
 };
 
-pub(crate) async fn run(args: &args::Sandbox) -> Result<(), Failure> {
-    let out = Output::new(args.json);
-    let heard = move || {
+pub(crate) async fn run(args: &args::SandboxArgs) -> Result<(), Failure> {
+    let out = Printer::new(args.json);
+    let on_signal = move || {
         out.say("\nStopping.");
         out.event(json!({ "event": "stopping" }));
     };
-    let cancel = Cancel::on_signals(heard).map_err(|error| {
-        Failure::here(format!("signals cannot be heard: {error}"), "Begin again.")
-    })?;
+    let cancel = Cancel::on_signals(on_signal)?;
     let temporary;
     let directory = match &args.directory {
         Some(directory) => directory.as_path(),
@@ -39,33 +37,33 @@ pub(crate) async fn run(args: &args::Sandbox) -> Result<(), Failure> {
     let existing = directory.join("existing");
     let synapse = synapse(args)?;
     let options = options(args, synapse.clone());
-    let world = DemoAccount::start(options, &existing).await;
+    let account = DemoAccount::start(options, &existing).await;
     let DemoAccount {
         sandbox,
         existing: device,
         room,
-    } = world.map_err(|failure| match synapse {
+    } = account.map_err(|failure| match synapse {
         Some(_) => Failure {
             advice: SYNAPSE_ADVICE.to_owned(),
             ..failure
         },
         None => failure,
     })?;
-    // Its directory is for `link` now.
+    // `link` needs its directory now.
     drop(device);
     args.misbehave
         .iter()
         .for_each(|fault| sandbox.faults().set(fault.clone()));
-    announce(out, (&sandbox, &room), directory);
+    announce(out, &sandbox, &room, directory);
     cancel.cancelled().await;
     sandbox.stop().await;
-    let left = |error| Failure::here(format!("{error}"), "Remove the directory yourself.");
+    let left = |error| Failure::here(format!("{error}"), "Remove the directory by hand.");
     SessionDir::new(existing).wipe().map_err(left)
 }
 
-/// The Synapse to stand in front of, if one is named; and nothing is asked of it that it does not
-/// do.
-fn synapse(args: &args::Sandbox) -> Result<Option<Synapse>, Failure> {
+/// The Synapse for which the sandbox is the authorization server, if one is named. Refuses faults
+/// that a Synapse cannot have.
+fn synapse(args: &args::SandboxArgs) -> Result<Option<Synapse>, Failure> {
     let (Some(homeserver), Some(file)) = (&args.synapse, &args.synapse_secret_file) else {
         return Ok(None);
     };
@@ -73,12 +71,13 @@ fn synapse(args: &args::Sandbox) -> Result<Option<Synapse>, Failure> {
     if let Some(fault) = args
         .misbehave
         .iter()
-        .find(|fault| !fault.acts_before_synapse())
+        .find(|fault| !fault.acts_in_front_of_synapse())
     {
-        let advice = "Leave it out, or use the sandbox's own homeserver: without --synapse.";
+        let advice =
+            "Leave this fault out, or leave out --synapse to use the sandbox's own homeserver.";
         return Err(Failure::new(
             Exit::Usage,
-            format!("Synapse cannot be told to misbehave: {fault}"),
+            format!("a Synapse cannot misbehave in this way: {fault}"),
             advice,
         ));
     }
@@ -91,10 +90,10 @@ fn synapse(args: &args::Sandbox) -> Result<Option<Synapse>, Failure> {
         .map_err(|error| refused(error.to_string()))
 }
 
-const SYNAPSE_ADVICE: &str = "Compare with Synapse's configuration and its log. The account must be a new one there: name \
-                              another with --account.";
+const SYNAPSE_ADVICE: &str = "Check Synapse's configuration and log. \
+    The account must not exist there: choose another name with --account.";
 
-fn options(args: &args::Sandbox, synapse: Option<Synapse>) -> Options {
+fn options(args: &args::SandboxArgs, synapse: Option<Synapse>) -> Options {
     Options {
         homeserver_port: args.port,
         oauth_port: args.oauth_port.unwrap_or_default(),
@@ -105,7 +104,7 @@ fn options(args: &args::Sandbox, synapse: Option<Synapse>) -> Options {
     }
 }
 
-fn announce(out: Output, (sandbox, room): (&Sandbox, &str), directory: &Path) {
+fn announce(out: Printer, sandbox: &Sandbox, room: &str, directory: &Path) {
     let [login, link] = commands(sandbox, directory);
     let faults: Vec<String> = sandbox
         .faults()
@@ -136,7 +135,7 @@ fn announce(out: Output, (sandbox, room): (&Sandbox, &str), directory: &Path) {
         ));
     }
     if !faults.is_empty() {
-        lines.push(row("misbehaves", &faults.join(", ")));
+        lines.push(row("faults", &faults.join(", ")));
     }
     lines.extend([
         "\nIn a second terminal, the new device:\n".to_owned(),
@@ -159,20 +158,21 @@ fn announce(out: Output, (sandbox, room): (&Sandbox, &str), directory: &Path) {
     out.result(lines.join("\n"), json);
 }
 
-/// To be pasted, the first one first.
+/// The two commands to paste, in this order.
 fn commands(sandbox: &Sandbox, directory: &Path) -> [String; 2] {
     let (program, code) = (quoted(&program()), quoted(&directory.join("code.png")));
     let [new, existing] = ["new", "existing"].map(|name| quoted(&directory.join(name)));
     let homeserver = sandbox.homeserver();
     [
         format!(
-            "{program} login --allow-loopback-http --homeserver {homeserver} --directory {new} --qr {code}"
+            "{program} login --allow-loopback-http --homeserver {homeserver} \
+             --directory {new} --qr {code}"
         ),
         format!("{program} link --allow-loopback-http --directory {existing} --scan {code}"),
     ]
 }
 
-/// As it was called where the shell finds it by name, else where it is.
+/// The program as it was called if the shell finds it by name, otherwise its path.
 fn program() -> PathBuf {
     let called = env::args_os().next().map(PathBuf::from).unwrap_or_default();
     if called.components().count() == 1 {
@@ -182,7 +182,7 @@ fn program() -> PathBuf {
     }
 }
 
-/// For a POSIX shell.
+/// Quotes a path for a POSIX shell.
 fn quoted(path: &Path) -> String {
     let text = path.display().to_string();
     let plain = |c: char| c.is_ascii_alphanumeric() || "/._-+:@".contains(c);
@@ -200,10 +200,10 @@ mod tests {
     use clap::Parser as _;
 
     use super::*;
-    use crate::args::{Args, Command};
+    use crate::args::{Command, CommandLine};
 
-    fn sandbox(args: &[&str]) -> Option<args::Sandbox> {
-        let args = Args::try_parse_from(["matrix-qr", "sandbox"].iter().chain(args)).ok()?;
+    fn sandbox(args: &[&str]) -> Option<args::SandboxArgs> {
+        let args = CommandLine::try_parse_from(["matrix-qr", "sandbox"].iter().chain(args)).ok()?;
         let Command::Sandbox(args) = args.command else {
             panic!("another command")
         };
@@ -247,13 +247,14 @@ mod tests {
     }
 
     #[test]
-    fn a_synapse_is_not_told_to_misbehave() {
-        let told = |fault| in_front_of("http://localhost:8008", "secret", &["--misbehave", fault]);
-        assert!(told("consent-denied").is_ok());
-        let refused = told("devices-hang").unwrap_err();
+    fn a_synapse_itself_does_not_misbehave() {
+        let with_fault =
+            |fault| in_front_of("http://localhost:8008", "secret", &["--misbehave", fault]);
+        assert!(with_fault("consent-denied").is_ok());
+        let refused = with_fault("devices-hang").unwrap_err();
         assert_eq!(
             refused.what,
-            "Synapse cannot be told to misbehave: devices-hang"
+            "a Synapse cannot misbehave in this way: devices-hang"
         );
     }
 

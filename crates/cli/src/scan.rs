@@ -1,4 +1,4 @@
-//! What `--scan` and `inspect` look at, as a QR code.
+//! The QR code that `--scan` or `inspect` reads.
 
 use std::{
     fs::File,
@@ -11,9 +11,9 @@ use matrix_qr_protocol::qr::{QrCode, QrError};
 use crate::{
     exit::{Exit, Failure},
     keyboard,
-    output::Output,
-    qr_picture::{self, NotReadable},
-    qr_text::{self, MAX_TEXT, NoCode},
+    output::Printer,
+    qr_picture::{self, PictureError},
+    qr_text::{self, MAX_TEXT, NoCodeInText},
 };
 
 /// The largest file that is read, in bytes.
@@ -27,7 +27,7 @@ pub(crate) struct Scanned {
 }
 
 /// From a file, or from standard input for `-`.
-pub(crate) fn from_path(path: &Path, out: Output) -> Result<Scanned, Failure> {
+pub(crate) fn from_path(path: &Path, out: Printer) -> Result<Scanned, Failure> {
     if path == Path::new("-") {
         from_stdin(out)
     } else {
@@ -36,22 +36,22 @@ pub(crate) fn from_path(path: &Path, out: Output) -> Result<Scanned, Failure> {
 }
 
 /// From a file, from standard input for `-`, or from the text itself.
-pub(crate) fn from_argument(argument: &str, out: Output) -> Result<Scanned, Failure> {
+pub(crate) fn from_argument(argument: &str, out: Printer) -> Result<Scanned, Failure> {
     match argument {
         "-" => from_stdin(out),
         file if Path::new(file).exists() => scan(&from_file(Path::new(file))?),
         text => in_text(text).map_err(|error| match error {
-            NoCode::NotText => Failure::new(
+            NoCodeInText::NotText => Failure::new(
                 Exit::QrCode,
-                format!("there is no file of that name, and as a code {error}"),
-                "Give a picture, or the whole text that the other device shows.",
+                format!("there is no file of this name; read as a code, {error}"),
+                "Give a picture, or the complete text that the other device shows.",
             ),
-            NoCode::Refused(error) => refused_text(error),
+            NoCodeInText::Refused(error) => refused_text(error),
         }),
     }
 }
 
-fn from_stdin(out: Output) -> Result<Scanned, Failure> {
+fn from_stdin(out: Printer) -> Result<Scanned, Failure> {
     let interactive = keyboard::is_terminal();
     if interactive {
         out.say("Paste the other device's code as text, then press Enter:");
@@ -59,14 +59,14 @@ fn from_stdin(out: Output) -> Result<Scanned, Failure> {
     let incomplete = || {
         if interactive {
             out.say(
-                "That is not the whole code yet: paste the rest, or press Enter once more to stop.",
+                "The code is not complete yet: paste the rest, or press Enter once more to stop.",
             );
         }
     };
     let contents = one_code(io::stdin().lock(), incomplete);
     let contents = contents.map_err(|error| unreadable(Path::new("-"), &error))?;
     if contents.trim_ascii().is_empty() {
-        let advice = "Give the picture's file, or `-` and the code on standard input.";
+        let advice = "Give a picture file, or `-` with the code on standard input.";
         return Err(Failure::new(
             Exit::QrCode,
             "standard input is empty",
@@ -76,35 +76,36 @@ fn from_stdin(out: Output) -> Result<Scanned, Failure> {
     scan(&contents)
 }
 
-/// A picture, a text with a code in it, or the bytes themselves.
+/// Reads a picture, a text with a code in it, or the bytes of a code.
 fn scan(contents: &[u8]) -> Result<Scanned, Failure> {
     let text = Some(contents)
         .filter(|contents| contents.len() <= MAX_TEXT)
         .and_then(qr_text::decoded);
     match text.as_deref().map(in_text) {
         Some(Ok(scanned)) => Ok(scanned),
-        Some(Err(NoCode::Refused(error))) => Err(refused_text(error)),
+        Some(Err(NoCodeInText::Refused(error))) => Err(refused_text(error)),
         Some(Err(error)) if !qr_picture::is_markup(contents) => Err(Failure::new(
             Exit::QrCode,
             error.to_string(),
-            "Copy the whole text that the other device shows.",
+            "Copy the complete text that the other device shows.",
         )),
         _ if QrCode::decode(contents) != Err(QrError::NotMatrix) => choose(vec![contents.to_vec()]),
         _ => in_picture(contents),
     }
 }
 
-fn in_text(text: &str) -> Result<Scanned, NoCode> {
+fn in_text(text: &str) -> Result<Scanned, NoCodeInText> {
     qr_text::find(text).map(|(code, bytes)| Scanned { code, bytes })
 }
 
 fn in_picture(contents: &[u8]) -> Result<Scanned, Failure> {
-    let failed = |error: NotReadable| Failure::new(Exit::QrCode, error.to_string(), error.advice());
+    let failed =
+        |error: PictureError| Failure::new(Exit::QrCode, error.to_string(), error.advice());
     choose(qr_picture::from_picture(contents).map_err(failed)?)
 }
 
-/// The one among the codes of a picture that is for us; if there is none, what is wrong with the
-/// first.
+/// The first Matrix code among the codes of a picture; if there is none, what is wrong with the
+/// first code.
 fn choose(codes: Vec<Vec<u8>>) -> Result<Scanned, Failure> {
     let mut first_error = QrError::NotMatrix;
     for (place, bytes) in codes.into_iter().enumerate() {
@@ -122,11 +123,11 @@ fn not_ours(error: QrError) -> Failure {
     Failure::split(Exit::QrCode, (&error.to_string(), "; "), otherwise)
 }
 
-/// One cannot scan a text again.
+/// The advice for a text, which cannot be scanned again.
 fn refused_text(error: QrError) -> Failure {
     match error {
         QrError::Truncated => {
-            let advice = "Copy the whole text that the other device shows.";
+            let advice = "Copy the complete text that the other device shows.";
             Failure::new(Exit::QrCode, "the QR code is incomplete", advice)
         }
         error => not_ours(error),
@@ -151,9 +152,9 @@ fn all(reader: impl Read) -> io::Result<Vec<u8>> {
     Ok(contents)
 }
 
-/// A picture is everything that comes. A text goes on until the code in it is complete, so that
-/// answers to questions may follow it; two empty lines in a row end it, too. One does not: a
-/// terminal makes two of a Windows line's end.
+/// Reads a picture to the end of the input. A text ends when the code in it is complete, so that
+/// answers to questions may follow it, or with two empty lines in a row. One empty line is not
+/// enough: a terminal turns a Windows line ending into two.
 fn one_code(mut reader: impl BufRead, incomplete: impl Fn()) -> io::Result<Vec<u8>> {
     if qr_text::decoded(reader.fill_buf()?).is_none() {
         return all(reader);
@@ -182,8 +183,8 @@ fn one_code(mut reader: impl BufRead, incomplete: impl Fn()) -> io::Result<Vec<u
     Ok(contents)
 }
 
-/// One line more, and how many bytes it has. In UTF-16 with the lesser byte first, the line feed
-/// has another byte.
+/// Reads another line, and returns how many bytes it has. In little-endian UTF-16, another byte
+/// follows the line feed.
 fn read_line(mut reader: impl BufRead, contents: &mut Vec<u8>) -> io::Result<usize> {
     let read = reader.read_until(b'\n', contents)?;
     let more = if contents.get(1) == Some(&0) || contents.starts_with(b"\xff\xfe") {
@@ -196,7 +197,7 @@ fn read_line(mut reader: impl BufRead, contents: &mut Vec<u8>) -> io::Result<usi
 
 fn is_finished(contents: &[u8]) -> bool {
     let found = qr_text::decoded(contents).map(|text| qr_text::find(&text));
-    found.is_some_and(|found| found.map_or_else(NoCode::is_final, |_| true))
+    found.is_some_and(|found| found.map_or_else(NoCodeInText::is_final, |_| true))
 }
 
 fn unreadable(path: &Path, error: &io::Error) -> Failure {
@@ -204,7 +205,7 @@ fn unreadable(path: &Path, error: &io::Error) -> Failure {
     Failure::new(
         Exit::QrCode,
         what,
-        "Give the picture's file, or `-` and the code on standard input.",
+        "Give a picture file, or `-` with the code on standard input.",
     )
 }
 

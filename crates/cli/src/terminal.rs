@@ -1,4 +1,4 @@
-//! What a terminal can show of a QR code: how much, in which characters, and in which colours.
+//! How a terminal can show a QR code: in which size, characters and colours.
 
 use std::{
     env,
@@ -10,45 +10,45 @@ use anstream::{AutoStream, ColorChoice, stream::RawStream};
 use terminal_size::{Height, Width, terminal_size_of};
 
 use crate::{
-    args::{Background, Look, Style},
+    args::{DrawingArgs, QrBackground, QrStyle},
     qr_picture::{Blocks, Ink},
 };
 
-/// The room for a drawing, in characters, and what it can be drawn with.
+/// The space for a drawing, in characters, and the means to draw it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Room {
+pub(crate) struct Canvas {
     pub(crate) columns: usize,
     pub(crate) rows: usize,
     pub(crate) blocks: Blocks,
     pub(crate) ink: Ink,
 }
 
-/// The room in the dialogue.
-pub(crate) fn dialogue_room(look: Look) -> Room {
-    room(&stderr(), look, stderr().is_terminal())
+/// The canvas in the dialogue, on standard error.
+pub(crate) fn dialogue_canvas(drawing: DrawingArgs) -> Canvas {
+    canvas(&stderr(), drawing, stderr().is_terminal())
 }
 
-/// The room among the results. They are printed through a stream that takes all styles out where
-/// colours are not wanted.
-pub(crate) fn result_room() -> Room {
-    room(&stdout(), Look::default(), false)
+/// The canvas among the results, on standard output. That stream removes all styles where colours
+/// are not wanted.
+pub(crate) fn result_canvas() -> Canvas {
+    canvas(&stdout(), DrawingArgs::default(), false)
 }
 
-/// What is no terminal has no edges.
-fn room(stream: &(impl RawStream + AsFd), look: Look, reverses: bool) -> Room {
+/// If the stream is not a terminal, the size is not limited.
+fn canvas(stream: &(impl RawStream + AsFd), drawing: DrawingArgs, reverses: bool) -> Canvas {
     let size = terminal_size_of(stream.as_fd());
     let (columns, rows) = size.map_or(
         (usize::MAX, usize::MAX),
         |(Width(columns), Height(rows))| (columns.into(), rows.into()),
     );
     let ink = match AutoStream::choice(stream) {
-        ColorChoice::Never => colourless(reverses, look.qr_background, variable),
+        ColorChoice::Never => colourless(reverses, drawing.qr_background, variable),
         _ => colours(variable),
     };
-    Room {
+    Canvas {
         columns,
         rows,
-        blocks: blocks(look.qr_style, variable),
+        blocks: blocks(drawing.qr_style, variable),
         ink,
     }
 }
@@ -57,17 +57,17 @@ fn variable(name: &str) -> String {
     env::var(name).unwrap_or_default()
 }
 
-fn blocks(style: Style, variable: impl Fn(&str) -> String) -> Blocks {
+fn blocks(style: QrStyle, variable: impl Fn(&str) -> String) -> Blocks {
     match style {
-        Style::HalfBlocks => Blocks::Half,
-        Style::Ascii => Blocks::Ascii,
-        Style::Auto if is_utf8(variable) => Blocks::Half,
-        Style::Auto => Blocks::Ascii,
+        QrStyle::HalfBlocks => Blocks::Half,
+        QrStyle::Ascii => Blocks::Ascii,
+        QrStyle::Auto if is_utf8(variable) => Blocks::Half,
+        QrStyle::Auto => Blocks::Ascii,
     }
 }
 
-/// POSIX: the first of these that is set and not empty names the characters. Where none does, as in
-/// most containers, nothing is known of the terminal, and nearly all are UTF-8.
+/// POSIX: the first of these variables that is set and not empty names the character set. If there
+/// is none, as in most containers, the terminal is probably UTF-8, as nearly all are.
 fn is_utf8(variable: impl Fn(&str) -> String) -> bool {
     let locale = ["LC_ALL", "LC_CTYPE", "LANG"]
         .map(variable)
@@ -81,7 +81,7 @@ fn is_utf8(variable: impl Fn(&str) -> String) -> bool {
     locale.is_none_or(names)
 }
 
-/// GNU screen takes the numbers of a true colour for other attributes, and hands COLORTERM on.
+/// GNU screen misreads the numbers of a true colour as other attributes, and passes COLORTERM on.
 fn colours(variable: impl Fn(&str) -> String) -> Ink {
     let is_true = ["truecolor", "24bit"].contains(&variable("COLORTERM").as_str());
     if is_true && !variable("TERM").starts_with("screen") {
@@ -91,8 +91,9 @@ fn colours(variable: impl Fn(&str) -> String) -> Ink {
     }
 }
 
-/// Reverse video is no colour: it is left out only where escape sequences are not understood.
-fn colourless(reverses: bool, background: Background, variable: impl Fn(&str) -> String) -> Ink {
+/// Reverse video is not a colour. It is left out only if the terminal does not understand escape
+/// sequences.
+fn colourless(reverses: bool, background: QrBackground, variable: impl Fn(&str) -> String) -> Ink {
     if reverses && !is_dumb(variable) {
         Ink::Reversed(background)
     } else {
@@ -132,12 +133,12 @@ mod tests {
             (&[("LANG", "de_DE")], Blocks::Ascii),
         ] {
             assert_eq!(
-                blocks(Style::Auto, set(variables)),
+                blocks(QrStyle::Auto, set(variables)),
                 expected,
                 "{variables:?}"
             );
-            assert_eq!(blocks(Style::HalfBlocks, set(variables)), Blocks::Half);
-            assert_eq!(blocks(Style::Ascii, set(variables)), Blocks::Ascii);
+            assert_eq!(blocks(QrStyle::HalfBlocks, set(variables)), Blocks::Half);
+            assert_eq!(blocks(QrStyle::Ascii, set(variables)), Blocks::Ascii);
         }
     }
 
@@ -171,7 +172,7 @@ mod tests {
 
     #[test]
     fn without_colours_reverse_video_is_used_where_it_is_understood() {
-        let light = Background::Light;
+        let light = QrBackground::Light;
         assert_eq!(
             colourless(true, light, set(&[("TERM", "xterm")])),
             Ink::Reversed(light)

@@ -1,5 +1,5 @@
-//! What people type for a homeserver and for a user: with blanks around it, as a user ID, with a
-//! slash behind it, in their own script. What comes over the wire is not read here.
+//! Homeservers and users as people type them: with spaces around them, as a user ID, with a slash
+//! at the end, in their own script. Messages from other devices are not read here.
 
 use matrix_qr_device::OwnedUserId;
 use matrix_qr_protocol::homeserver::Homeserver;
@@ -17,20 +17,20 @@ pub(crate) fn homeserver(text: &str) -> Result<Homeserver, String> {
     parse(&ascii(name.trim_end_matches('/')))
 }
 
-/// A user's whole ID.
+/// A complete user ID.
 pub(crate) fn user_id(text: &str) -> Result<OwnedUserId, String> {
     let no_id = || "a user ID is written @name:example.org".to_owned();
     let (name, server) = text.trim().split_once(':').ok_or_else(no_id)?;
     OwnedUserId::try_from(format!("{name}:{}", ascii(server))).map_err(|_| no_id())
 }
 
-/// Where the account of this user lives.
+/// The homeserver of this user.
 pub(crate) fn homeserver_of(user: &OwnedUserId) -> Result<Homeserver, String> {
     homeserver(user.server_name().as_str())
 }
 
-/// The name of a server as it goes over the wire (IDNA, as browsers have it). What is no such name
-/// is refused elsewhere.
+/// The ASCII form of a server name (IDNA, as browsers use it). An invalid name is returned as it
+/// is, and refused later.
 fn ascii(name: &str) -> String {
     if name.is_ascii() {
         return name.to_owned();

@@ -1,4 +1,4 @@
-//! The demonstration, as a script sees it: everything that it claims must be true.
+//! The demonstration, run by a script: everything that it claims must be true.
 
 #![allow(
     missing_docs,
@@ -7,7 +7,7 @@
     clippy::indexing_slicing
 )]
 
-#[path = "processes/schema.rs"]
+#[path = "support/schema.rs"]
 mod schema;
 
 use std::process::{Command, Output};
@@ -36,7 +36,7 @@ fn all_paths_end_in_a_verified_device() {
 }
 
 #[test]
-fn all_paths_of_the_coming_revision_end_in_a_verified_device() {
+fn all_paths_of_msc4388_end_in_a_verified_device() {
     all_paths("msc4388", &["--revision", "msc4388"]);
 }
 
@@ -129,7 +129,7 @@ fn both_devices_are_seen_in_80_columns() {
         "{text}"
     );
     assert!(
-        told(false, "uploads its keys, signed twice") && told(true, "sees the new device verified"),
+        told(false, "uploads its signed keys") && told(true, "sees the new device verified"),
         "{text}"
     );
     assert_eq!(text.matches('✓').count(), 5, "{text}");

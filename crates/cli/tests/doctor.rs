@@ -1,4 +1,4 @@
-//! `doctor` and `link --announce` as a person or a script runs them.
+//! `doctor` and `link --announce`, run by a person or a script.
 
 #![allow(
     missing_docs,
@@ -7,16 +7,14 @@
     clippy::indexing_slicing
 )]
 
-// The processes of the sign-in tests.
-#[allow(dead_code)]
-#[path = "processes/support.rs"]
+#[allow(dead_code, reason = "other tests use the rest")]
 mod support;
 
 use std::{io::Read as _, net::TcpListener, process::Command};
 
 use matrix_qr_sandbox::{Fault, Options, Sandbox};
 use serde_json::Value;
-use support::Process;
+use support::command::RunningCommand;
 
 /// The exit code, standard output and standard error.
 async fn doctor(args: &[&str]) -> (i32, String, String) {
@@ -175,7 +173,7 @@ fn ctrl_c_ends_it() {
         (false, "Interrupted: the remaining checks were skipped."),
     ] {
         let args = ["doctor", "--allow-loopback-http", &url, "--json"];
-        let mut process = Process::start(if json { &args } else { &args[..3] });
+        let mut process = RunningCommand::start(if json { &args } else { &args[..3] });
         let (mut stream, _) = mute.accept().unwrap();
         assert!(stream.read(&mut [0; 1000]).unwrap() > 0);
         process.signal("INT");
@@ -184,10 +182,10 @@ fn ctrl_c_ends_it() {
     }
 }
 
-/// How the existing device names its homeserver is in its QR code.
+/// The QR code shows how the existing device names its homeserver.
 #[test]
 fn link_announces_the_server_name_where_it_is_told_to() {
-    let sandbox = support::Sandbox::start();
+    let sandbox = support::sandbox::SandboxProcess::start();
     let directory = sandbox.path("existing");
     let directory = directory.to_str().unwrap();
     for (announce, is_name) in [("server-name", true), ("base-url", false)] {
@@ -200,9 +198,9 @@ fn link_announces_the_server_name_where_it_is_told_to() {
             "--announce",
             announce,
         ];
-        let mut link = Process::start(&args);
+        let mut link = RunningCommand::start(&args);
         let code = link.event("show")["code"].as_str().unwrap().to_owned();
-        let homeserver = Process::start(&["inspect", "--json", &code]).find(|line| {
+        let homeserver = RunningCommand::start(&["inspect", "--json", &code]).find(|line| {
             let said: Value = serde_json::from_str(line).ok()?;
             said["homeserver"].as_str().map(str::to_owned)
         });

@@ -1,4 +1,4 @@
-//! The documents about `--json` and the program say the same.
+//! The program prints the events that the documents about `--json` describe.
 
 #![allow(
     missing_docs,
@@ -7,7 +7,7 @@
     clippy::indexing_slicing
 )]
 
-#[path = "processes/schema.rs"]
+#[path = "support/schema.rs"]
 mod schema;
 
 use std::{collections::BTreeSet, fs, path::Path};
@@ -16,7 +16,7 @@ use serde_json::Value;
 
 const DOCUMENT: &str = include_str!("../../../docs/json-events.md");
 
-/// The values of `"event":` in the program's sources.
+/// The values of `"event":` in the program's source code.
 fn events_of(directory: &Path, events: &mut BTreeSet<String>) {
     for entry in fs::read_dir(directory)
         .unwrap()
@@ -35,7 +35,7 @@ fn events_of(directory: &Path, events: &mut BTreeSet<String>) {
     }
 }
 
-/// Those that the schema defines, each named after its event.
+/// The events that the schema defines. Each definition has the name of its event.
 fn defined() -> BTreeSet<String> {
     let schema = schema::schema();
     let definitions = schema["$defs"].as_object().unwrap().values();

@@ -6,24 +6,24 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use serde_json::Value;
 
 use crate::{
-    homeserver::signatures::{PublicKey, is_signed_by},
     record::{KeyUpload, Record},
+    signatures::{Ed25519PublicKey, is_signed_by},
 };
 
 pub(crate) struct Account {
     pub(crate) user_id: String,
-    pub(crate) devices: BTreeMap<String, Device>,
-    pub(crate) identity: Option<Identity>,
-    /// In order: the version is the place, counted from 1, and the last is current.
-    pub(crate) backups: Vec<Backup>,
+    pub(crate) devices: BTreeMap<String, AccountDevice>,
+    pub(crate) identity: Option<CrossSigningIdentity>,
+    /// In order. The version of a backup is its position, counted from 1; the last one is current.
+    pub(crate) backups: Vec<KeyBackup>,
     pub(crate) rooms: BTreeMap<String, Room>,
     pub(crate) account_data: BTreeMap<String, (u64, Value)>,
-    /// What a transaction id was answered with, by device and path.
+    /// The response to each transaction, by device and path.
     pub(crate) transactions: BTreeMap<(String, String), Value>,
     pub(crate) key_uploads: Vec<KeyUpload>,
-    /// The place of the last change of anybody's keys in the stream.
+    /// The position in the stream of the last change of any keys.
     pub(crate) keys_changed: u64,
-    /// The next place in the stream of everything that `/sync` tells.
+    /// The next position in the stream of everything that `/sync` reports.
     pub(crate) position: u64,
     bootstrap: BTreeSet<String>,
     unsigned: BTreeSet<String>,
@@ -31,7 +31,7 @@ pub(crate) struct Account {
 }
 
 #[derive(Default)]
-pub(crate) struct Device {
+pub(crate) struct AccountDevice {
     pub(crate) display_name: String,
     pub(crate) keys: Option<DeviceKeys>,
     /// By id, `signed_curve25519:AAAAAQ`.
@@ -41,7 +41,7 @@ pub(crate) struct Device {
 }
 
 pub(crate) struct DeviceKeys {
-    pub(crate) ed25519: PublicKey,
+    pub(crate) ed25519: Ed25519PublicKey,
     pub(crate) json: Value,
 }
 
@@ -51,7 +51,7 @@ pub(crate) struct FallbackKey {
     pub(crate) used: bool,
 }
 
-pub(crate) struct Identity {
+pub(crate) struct CrossSigningIdentity {
     pub(crate) master: CrossSigningKey,
     pub(crate) self_signing: Option<CrossSigningKey>,
     pub(crate) user_signing: Option<CrossSigningKey>,
@@ -61,11 +61,11 @@ pub(crate) struct Identity {
 pub(crate) struct CrossSigningKey {
     /// `ed25519:` and the key itself.
     pub(crate) id: String,
-    pub(crate) key: PublicKey,
+    pub(crate) key: Ed25519PublicKey,
     pub(crate) json: Value,
 }
 
-pub(crate) struct Backup {
+pub(crate) struct KeyBackup {
     pub(crate) algorithm: String,
     pub(crate) auth_data: Value,
     /// Room, session, data.
@@ -76,7 +76,7 @@ pub(crate) struct Backup {
 #[derive(Default)]
 pub(crate) struct Room {
     pub(crate) state: BTreeMap<(String, String), Value>,
-    /// Events with their place in the stream.
+    /// Events with their position in the stream.
     pub(crate) timeline: Vec<(u64, Value)>,
 }
 
@@ -114,7 +114,7 @@ impl Account {
         }
     }
 
-    pub(crate) fn exempt(&mut self, device_id: &str) {
+    pub(crate) fn mark_as_bootstrap(&mut self, device_id: &str) {
         self.bootstrap.insert(device_id.to_owned());
     }
 
@@ -124,9 +124,9 @@ impl Account {
         position
     }
 
-    /// To be called after every change of keys. Notes the devices that are now to be seen
-    /// unverified, each once as long as it stays so: MSC4108, "New device cross-signs itself and
-    /// uploads device keys".
+    /// Must be called after every change of keys. Counts each device that others now see as
+    /// unverified, once until it is verified: MSC4108, "New device cross-signs itself and uploads
+    /// device keys".
     pub(crate) fn keys_have_changed(&mut self) {
         self.keys_changed = self.next_position();
         let unsigned: BTreeSet<String> = self
@@ -148,19 +148,19 @@ impl Account {
         !self.bootstrap.contains(device_id) && keys.is_some_and(unsigned)
     }
 
-    /// By the self-signing key that is published.
+    /// Whether the published self-signing key has signed these device keys.
     pub(crate) fn is_cross_signed(&self, device_keys: &Value) -> bool {
         let key = self
             .identity
             .as_ref()
             .and_then(|identity| identity.self_signing.as_ref());
         key.is_some_and(|key| {
-            is_signed_by(device_keys, &self.user_id, (&key.id, key.key)).unwrap_or(false)
+            is_signed_by(device_keys, &self.user_id, &key.id, key.key).unwrap_or(false)
         })
     }
 
-    /// A signing key of the account by its id: of a device, or of the identity.
-    pub(crate) fn signing_key(&self, key_id: &str) -> Option<PublicKey> {
+    /// A signing key of the account by its ID, either of a device or of the identity.
+    pub(crate) fn signing_key(&self, key_id: &str) -> Option<Ed25519PublicKey> {
         let of_device = key_id
             .strip_prefix("ed25519:")
             .and_then(|id| self.devices.get(id));
@@ -168,7 +168,7 @@ impl Account {
             .and_then(|device| device.keys.as_ref())
             .map(|keys| keys.ed25519);
         of_device.or_else(|| {
-            let keys = self.identity.iter().flat_map(Identity::keys);
+            let keys = self.identity.iter().flat_map(CrossSigningIdentity::keys);
             keys.filter(|key| key.id == key_id)
                 .map(|key| key.key)
                 .next()
@@ -192,7 +192,7 @@ impl Account {
     }
 }
 
-impl Identity {
+impl CrossSigningIdentity {
     pub(crate) fn keys(&self) -> impl Iterator<Item = &CrossSigningKey> {
         [
             Some(&self.master),

@@ -1,8 +1,8 @@
-//! A session without QR: somebody has to be signed in first.
+//! A session without a QR code: the first device of an account cannot be signed in by another one.
 
 use std::{fmt, time::Duration};
 
-/// What the account's first device would have got when it signed in, by whatever means that was.
+/// What a sign-in by other means would have given the account's first device.
 #[derive(Clone)]
 #[allow(
     missing_docs,

@@ -1,6 +1,6 @@
-//! Why nobody but this machine reaches the sandbox: it binds loopback, looks at the peer, and
-//! refuses a `Host` that is not loopback, so that a web page that points its own name at 127.0.0.1
-//! (DNS rebinding) gets nothing.
+//! Only this machine reaches the sandbox: it binds to loopback, checks the peer's address, and
+//! refuses a `Host` that is not loopback. The last check stops a web page that points its own name
+//! at 127.0.0.1 (DNS rebinding).
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
@@ -12,11 +12,11 @@ use axum::{
 };
 use tokio::net::TcpListener;
 
-/// What every page and every answer says.
+/// Part of every page and of every response.
 pub(crate) const BANNER: &str = "matrix-qr sandbox: for tests and demos only";
 const BANNER_HEADER: HeaderName = HeaderName::from_static("x-sandbox");
 
-/// Listens on 127.0.0.1; there is no way to ask for another address.
+/// Listens on 127.0.0.1; no option changes the address.
 pub(crate) async fn bind(port: u16) -> std::io::Result<TcpListener> {
     TcpListener::bind(SocketAddr::from((Ipv4Addr::LOCALHOST, port))).await
 }
@@ -25,8 +25,8 @@ pub(crate) fn is_loopback(peer: IpAddr) -> bool {
     peer.to_canonical().is_loopback()
 }
 
-/// The outermost layer: refuses what does not name this machine, and puts the banner on what goes
-/// out.
+/// The outermost layer: refuses requests that do not name this machine, and adds the banner to
+/// every response.
 pub(crate) async fn guard(request: Request, next: Next) -> Response {
     let mut response = if names_loopback(&request) {
         next.run(request).await
@@ -43,8 +43,8 @@ pub(crate) async fn guard(request: Request, next: Next) -> Response {
     response
 }
 
-/// Exactly one `Host`, and it is loopback; so is the authority of a request in absolute form, which
-/// outranks `Host`.
+/// Whether there is exactly one `Host` header, and it names loopback. So must the authority of a
+/// request in absolute form, which takes precedence over `Host`.
 fn names_loopback(request: &Request) -> bool {
     let mut hosts = request.headers().get_all(HOST).iter();
     let (Some(host), None) = (hosts.next(), hosts.next()) else {

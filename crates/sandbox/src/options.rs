@@ -4,36 +4,36 @@ use std::time::Duration;
 
 use url::Url;
 
-use crate::Synapse;
+use crate::synapse::Synapse;
 
 /// How the sandbox is set up. The default is right for a test.
 #[derive(Clone, Debug)]
 pub struct Options {
-    /// The port of the homeserver; 0 for any that is free. In front of a Synapse only the
-    /// rendezvous service is there.
+    /// The port of the homeserver; 0 for any free port. In front of a Synapse, only the rendezvous
+    /// service listens there.
     pub homeserver_port: u16,
-    /// The port of the authorization server; 0 for any that is free.
+    /// The port of the authorization server; 0 for any free port.
     pub oauth_port: u16,
-    /// How long a client must wait between two token polls. On the wire it is rounded up to whole
-    /// seconds. Default 1 s.
+    /// How long a client must wait between two token polls. Responses round it up to whole seconds.
+    /// Default 1 s.
     pub token_interval: Duration,
-    /// How long a person has to decide. Default 20 min, as deployed.
+    /// How long a person has to decide. Default 20 min, as on deployed servers.
     pub grant_lifetime: Duration,
-    /// How long an access token lives. Default 5 min, as deployed.
+    /// How long an access token lives. Default 5 min, as on deployed servers.
     pub access_token_lifetime: Duration,
     /// How long a rendezvous session lives. Default 5 min.
     pub session_lifetime: Duration,
     /// Whether a `verification_uri_complete` is offered, so that nobody has to type the user code.
-    /// Default yes; deployed servers do not.
+    /// Default true; deployed servers do not offer it.
     pub auto_fill_code: bool,
-    /// The account: `alice` of `@alice:127.0.0.1:PORT`, or of a Synapse, where it is made unless it
-    /// exists.
+    /// The localpart of the account: `alice` in `@alice:127.0.0.1:PORT`. On a Synapse, the account
+    /// is created unless it exists.
     pub localpart: String,
-    /// Where the homeserver sends those who create a rendezvous session (307), if it does not serve
-    /// that itself.
+    /// Where the homeserver redirects a request that creates a rendezvous session (307). By default
+    /// it serves the request itself.
     pub rendezvous_redirect: Option<Url>,
-    /// The homeserver, where it is a Synapse and not the sandbox's own. Sign-ins end with the
-    /// sandbox, and their devices stay on the Synapse.
+    /// A Synapse that replaces the sandbox's own homeserver. When the sandbox stops, all sign-ins
+    /// end; their devices stay on the Synapse.
     pub synapse: Option<Synapse>,
 }
 

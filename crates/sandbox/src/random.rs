@@ -1,4 +1,4 @@
-//! Unguessable names: tokens, codes and identifiers, from the operating system.
+//! Tokens, codes and identifiers that cannot be guessed, from the operating system.
 
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 
@@ -7,7 +7,7 @@ use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 const USER_CODE_LETTERS: &[u8; 20] = b"BCDFGHJKLMNPQRSTVWXZ";
 const USER_CODE_LENGTH: usize = 6;
 
-/// 192 random bits in 32 characters that need no escaping anywhere.
+/// 192 random bits as 32 characters of URL-safe base64.
 pub(crate) fn token() -> Result<String, getrandom::Error> {
     let mut bytes = [0; 24];
     getrandom::fill(&mut bytes)?;

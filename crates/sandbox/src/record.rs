@@ -1,26 +1,25 @@
-//! What the sandbox saw: for a test to assert on, and for a demo to show as true.
+//! What the sandbox has seen: tests assert on it, and the demonstration reports it.
 
 use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-/// A snapshot. It holds no token, key or code. In front of a [`Synapse`](crate::Synapse) it is what
-/// the authorization server and the rendezvous service saw: keys and backups are then none of the
-/// sandbox's business.
+/// A snapshot. It holds no token, key or code. In front of a [`Synapse`](crate::Synapse) it covers
+/// the authorization server and the rendezvous service only: Synapse has the keys and backups then.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct Record {
-    /// The devices of the account now.
+    /// The devices that the account has now.
     pub devices: Vec<String>,
-    /// What they are called, by ID.
+    /// Their display names, by device ID.
     pub device_names: BTreeMap<String, String>,
-    /// Devices that were made without QR (the account's first): they sign themselves after their
-    /// first upload.
+    /// Devices that were created without a QR code (the account's first). They may sign themselves
+    /// after their first upload.
     pub bootstrap: Vec<String>,
     /// Every `/keys/upload` that was understood, refused ones included, in order.
     pub key_uploads: Vec<KeyUpload>,
-    /// How often a device that is not in `bootstrap` came to have keys, or a new identity, without
-    /// a valid signature of the account's self-signing key over it. MSC4108 wants 0.
+    /// How often a device that is not in `bootstrap` had published keys without a valid signature
+    /// of the account's self-signing key. MSC4108 requires 0.
     pub unsigned_moments: u32,
     /// The current version of the key backup.
     pub backup_version: Option<String>,
@@ -36,11 +35,11 @@ pub struct Record {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct KeyUpload {
-    /// Whose token it came with.
+    /// The device whose access token was used.
     pub device_id: String,
-    /// Whether it was taken over.
+    /// Whether the homeserver stored it.
     pub accepted: bool,
-    /// Whether it had device keys in it, rather than one-time keys only.
+    /// Whether it contained device keys, not only one-time keys.
     pub has_device_keys: bool,
     /// Whether the device's own signature over them verified.
     pub has_device_signature: bool,

@@ -1,6 +1,5 @@
-//! The rendezvous service beside the homeserver, and what can be done to it. The service itself is
-//! the real one: faults act on what comes in and what goes out, as a bad network or a busy server
-//! would.
+//! The rendezvous service next to the homeserver, and its faults. The service is the real one:
+//! faults act on its requests and responses, as a bad network or a busy server would.
 
 use std::sync::Arc;
 
@@ -18,11 +17,11 @@ use tower::ServiceExt as _;
 use url::Url;
 
 use crate::{
-    Options,
     faults::{Delivery, Fault},
-    oauth::authority::Introspection,
-    serve::NoAnswer,
-    state::Shared,
+    oauth::session::Introspection,
+    options::Options,
+    serve::NoResponse,
+    state::SandboxState,
 };
 
 /// Where a homeserver creates sessions: MSC4108, "Create a rendezvous session", stable and
@@ -31,25 +30,25 @@ pub(crate) const STABLE: &str = "_matrix/client/v1/rendezvous";
 const UNSTABLE: &str = "_matrix/client/unstable/org.matrix.msc4108/rendezvous";
 /// The same of MSC4388, "Unstable prefix". Its stable path is that of MSC4108.
 const UNSTABLE_MSC4388: &str = "_matrix/client/unstable/io.element.msc4388/rendezvous";
-/// Below which the service has its own paths.
+/// The service has its own paths below this one.
 const MOUNT: &str = "rz";
 
 pub(crate) fn service(here: &Url, options: &Options) -> std::io::Result<Rendezvous> {
     let mut config = Config::new(here.join(MOUNT).map_err(std::io::Error::other)?);
     config.lifetime = options.session_lifetime;
-    // There is no proxy before it: who comes from this machine is a client.
+    // There is no proxy in front of it: requests from this machine come from clients.
     config.proxies.trusted.clear();
     Ok(Rendezvous::new(config))
 }
 
-pub(crate) fn router(shared: Arc<Shared>, rendezvous: &Rendezvous) -> Router {
-    let door = Door {
-        shared,
+pub(crate) fn router(state: Arc<SandboxState>, rendezvous: &Rendezvous) -> Router {
+    let rendezvous = RendezvousState {
+        sandbox: state,
         service: rendezvous.router(),
     };
-    let service = door.service.clone();
-    // axum takes another router only where it may look inside; these routes are the whole service,
-    // fallback included.
+    let service = rendezvous.service.clone();
+    // A service, not a router that axum would merge: these routes are the whole service, with its
+    // fallback.
     let service = tower::service_fn(move |request: Request| service.clone().oneshot(request));
     [STABLE, UNSTABLE, UNSTABLE_MSC4388]
         .iter()
@@ -59,48 +58,52 @@ pub(crate) fn router(shared: Arc<Shared>, rendezvous: &Rendezvous) -> Router {
         .route_service(&format!("/{STABLE}/{{id}}"), service.clone())
         .route_service(&format!("/{UNSTABLE_MSC4388}/{{id}}"), service.clone())
         .nest_service(&format!("/{MOUNT}"), service)
-        .layer(middleware::from_fn_with_state(door, disturb))
+        .layer(middleware::from_fn_with_state(rendezvous, disturb))
 }
 
 #[derive(Clone)]
-struct Door {
-    shared: Arc<Shared>,
+struct RendezvousState {
+    sandbox: Arc<SandboxState>,
     service: Router,
 }
 
-/// Counts each request, and does to it what the set faults say.
-async fn disturb(State(door): State<Door>, request: Request, next: Next) -> Response {
-    let shared = &door.shared;
-    shared.count_rendezvous(request.method().as_str());
-    let delivery = shared.faults.deliver(request.method());
+/// Counts each request, and applies the faults that are set.
+async fn disturb(
+    State(rendezvous): State<RendezvousState>,
+    request: Request,
+    next: Next,
+) -> Response {
+    let state = &rendezvous.sandbox;
+    state.count_rendezvous(request.method().as_str());
+    let delivery = state.faults.deliver(request.method());
     if delivery == Delivery::RequestLost {
-        return NoAnswer.into_response();
+        return NoResponse.into_response();
     }
-    let response = match turned_away(shared, &request) {
+    let response = match turned_away(state, &request) {
         Some(response) => response,
-        None => run(&door, request, next).await,
+        None => run(&rendezvous, request, next).await,
     };
-    if delivery == Delivery::AnswerLost {
-        NoAnswer.into_response()
+    if delivery == Delivery::ResponseLost {
+        NoResponse.into_response()
     } else {
         response
     }
 }
 
-/// A create request that does not get through: to a full server, to one that wants to know who
-/// asks, or to a homeserver that delegates.
-fn turned_away(shared: &Shared, request: &Request) -> Option<Response> {
-    if shared.faults.is_set(&Fault::RendezvousWantsToken) && !may_create(shared, request) {
+/// The response to a create request that does not reach the service: the server is full, requires a
+/// token, or redirects to another server.
+fn turned_away(state: &SandboxState, request: &Request) -> Option<Response> {
+    if state.faults.is_set(&Fault::RendezvousWantsToken) && !may_create(state, request) {
         return Some(not_signed_in(request.method()));
     }
     if request.method() != Method::POST {
         return None;
     }
-    if shared.faults.is_set(&Fault::RendezvousFull) {
+    if state.faults.is_set(&Fault::RendezvousFull) {
         return Some(full());
     }
-    // Not the service's own path: a redirect may lead there. MSC4388 knows none.
-    let location = shared.options.rendezvous_redirect.as_ref()?;
+    // Not the service's own path: a redirect may lead there. MSC4388 has no redirects.
+    let location = state.options.rendezvous_redirect.as_ref()?;
     let at_homeserver = request.uri().path().starts_with("/_matrix/") && !is_json(request);
     let headers = [
         (header::LOCATION, location.as_str()),
@@ -109,9 +112,9 @@ fn turned_away(shared: &Shared, request: &Request) -> Option<Response> {
     at_homeserver.then(|| (StatusCode::TEMPORARY_REDIRECT, headers).into_response())
 }
 
-/// MSC4388: "Requires authentication: Optional - depending on server policy". The sessions
-/// themselves want none.
-fn may_create(shared: &Shared, request: &Request) -> bool {
+/// MSC4388: "Requires authentication: Optional - depending on server policy". Requests to a session
+/// require no authentication.
+fn may_create(state: &SandboxState, request: &Request) -> bool {
     let path = request.uri().path().trim_start_matches('/');
     let creates = match *request.method() {
         Method::GET => path == STABLE || path == UNSTABLE_MSC4388,
@@ -125,7 +128,7 @@ fn may_create(shared: &Shared, request: &Request) -> bool {
     let token = header.and_then(|value| value.strip_prefix("Bearer "));
     !creates
         || token
-            .is_some_and(|token| matches!(shared.introspect(token), Introspection::Active { .. }))
+            .is_some_and(|token| matches!(state.introspect(token), Introspection::Active { .. }))
 }
 
 fn is_json(request: &Request) -> bool {
@@ -138,7 +141,8 @@ fn not_signed_in(method: &Method) -> Response {
     if method == Method::GET {
         return (headers, Json(json!({ "create_available": false }))).into_response();
     }
-    let body = json!({ "errcode": "M_FORBIDDEN", "error": "only for those who are signed in" });
+    let body =
+        json!({ "errcode": "M_FORBIDDEN", "error": "only signed-in devices may create a session" });
     (StatusCode::FORBIDDEN, headers, Json(body)).into_response()
 }
 
@@ -152,23 +156,27 @@ fn full() -> Response {
     (StatusCode::TOO_MANY_REQUESTS, headers, Json(body)).into_response()
 }
 
-/// With [`Fault::RendezvousGone`] the session is deleted first; a reader that is being held learns
-/// of it at once.
-async fn run(door: &Door, request: Request, next: Next) -> Response {
+/// With [`Fault::RendezvousGone`] the session is deleted first. A long-polling reader learns of it
+/// at once.
+async fn run(rendezvous: &RendezvousState, request: Request, next: Next) -> Response {
     let whole = request.uri().path();
     let path = whole
         .strip_prefix(&format!("/{MOUNT}"))
         .unwrap_or(whole)
         .to_owned();
     let delete = async {
-        door.shared.faults.until_set(&Fault::RendezvousGone).await;
+        rendezvous
+            .sandbox
+            .faults
+            .until_set(&Fault::RendezvousGone)
+            .await;
         let request = Request::builder()
             .method(Method::DELETE)
             .uri(path)
             .body(Body::empty());
         if let Ok(request) = request {
-            // An answer of 404 is as good: then it was gone already.
-            let _ = door.service.clone().oneshot(request).await;
+            // A 404 is fine: the session no longer existed.
+            let _ = rendezvous.service.clone().oneshot(request).await;
         }
     };
     let answer = next.run(request);

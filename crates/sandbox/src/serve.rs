@@ -1,6 +1,6 @@
-//! One listener, one router. Like `axum::serve`, with two things more: a timeout for slow headers,
-//! and the ability to close a connection instead of answering, which is what a lost connection
-//! looks like from the other side.
+//! Serves one router on one listener. Like `axum::serve`, with two additions: a timeout for slow
+//! headers, and the ability to close a connection instead of answering. To a client, that is a lost
+//! connection.
 
 use std::{convert::Infallible, time::Duration};
 
@@ -22,11 +22,11 @@ use crate::guard;
 
 const HEADER_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// In place of an answer: the connection is closed.
+/// Instead of a response: the connection is closed.
 #[derive(Clone, Copy)]
-pub(crate) struct NoAnswer;
+pub(crate) struct NoResponse;
 
-impl IntoResponse for NoAnswer {
+impl IntoResponse for NoResponse {
     fn into_response(self) -> Response {
         let mut response = Response::default();
         response.extensions_mut().insert(self);
@@ -34,7 +34,7 @@ impl IntoResponse for NoAnswer {
     }
 }
 
-/// Serves until it is dropped; its connections end with it.
+/// Serves until the future is dropped. That also closes its connections.
 pub(crate) async fn serve(listener: TcpListener, app: Router) {
     let mut connections = JoinSet::new();
     loop {
@@ -43,8 +43,10 @@ pub(crate) async fn serve(listener: TcpListener, app: Router) {
                 Ok((stream, peer)) if guard::is_loopback(peer.ip()) => {
                     connections.spawn(connection(stream, app.clone()));
                 }
-                Ok((_, peer)) => tracing::warn!(peer = %peer.ip(), "refused a peer that is not loopback"),
-                // Out of descriptors, most likely: wait until some are free.
+                Ok((_, peer)) => {
+                    tracing::warn!(peer = %peer.ip(), "refused a peer that is not loopback");
+                }
+                // Probably no file descriptor is free: wait for one.
                 Err(_) => tokio::time::sleep(Duration::from_millis(50)).await,
             },
             Some(_) = connections.join_next() => {}
@@ -72,12 +74,12 @@ async fn answer(app: Router, request: Request) -> Result<Response, ConnectionLos
         .oneshot(request)
         .await
         .unwrap_or_else(|never: Infallible| match never {});
-    match response.extensions().get::<NoAnswer>() {
-        Some(NoAnswer) => Err(ConnectionLost),
+    match response.extensions().get::<NoResponse>() {
+        Some(NoResponse) => Err(ConnectionLost),
         None => Ok(response),
     }
 }
 
 #[derive(Debug, thiserror::Error)]
-#[error("the connection is closed without an answer, as the set fault asks")]
+#[error("the connection is closed without a response: a fault is set")]
 struct ConnectionLost;

@@ -1,6 +1,6 @@
-//! The two halves and all that passes between them: the homeserver asks what a token is good for;
-//! the authorization server says that a device came or went. Neither reaches further into the
-//! other.
+//! The state that the homeserver and the authorization server share, and everything that passes
+//! between them: the homeserver introspects tokens; the authorization server announces and
+//! withdraws devices. Neither reaches further into the other.
 
 use std::{
     collections::BTreeMap,
@@ -12,43 +12,46 @@ use tokio::sync::watch;
 use url::Url;
 
 use crate::{
-    Options, Record,
     account::Account,
     faults::Faults,
-    oauth::{
-        OAuthError,
-        authority::{Authority, Introspection},
-    },
-    synapse::{Provisioning, SynapseError},
+    oauth::{authorization_server::AuthorizationServer, error::OAuthError, session::Introspection},
+    options::Options,
+    record::Record,
+    synapse::{SynapseClient, SynapseError},
 };
 
-/// Where the account lives.
-pub(crate) struct Home {
+/// The homeserver of the account.
+pub(crate) struct HomeserverInfo {
     pub(crate) homeserver: Url,
     pub(crate) user_id: String,
-    /// When it is not the sandbox's own.
-    pub(crate) synapse: Option<Provisioning>,
+    /// If the homeserver is a Synapse.
+    pub(crate) synapse: Option<SynapseClient>,
 }
 
-pub(crate) struct Shared {
+pub(crate) struct SandboxState {
     pub(crate) options: Options,
     pub(crate) homeserver: Url,
     pub(crate) issuer: Url,
     pub(crate) user_id: String,
-    pub(crate) synapse: Option<Provisioning>,
-    /// Proves to the account page that its form was served by us.
+    pub(crate) synapse: Option<SynapseClient>,
+    /// Proves to the account page that the sandbox has served the form.
     pub(crate) account_csrf: String,
     pub(crate) faults: Faults,
-    /// In front of a Synapse: no more than the devices that were signed in here.
+    /// In front of a Synapse, it only has the devices that were signed in here.
     account: Mutex<Account>,
-    authority: Mutex<Authority>,
+    authorization_server: Mutex<AuthorizationServer>,
     rendezvous_requests: Mutex<BTreeMap<String, u32>>,
-    /// Told after every request that may have changed something.
+    /// Notified after every request that may have changed something.
     pub(crate) changed: watch::Sender<()>,
 }
 
-impl Shared {
-    pub(crate) fn new(options: Options, home: Home, issuer: Url, account_csrf: String) -> Self {
+impl SandboxState {
+    pub(crate) fn new(
+        options: Options,
+        home: HomeserverInfo,
+        issuer: Url,
+        account_csrf: String,
+    ) -> Self {
         Self {
             account_csrf,
             account: Mutex::new(Account::new(home.user_id.clone())),
@@ -58,7 +61,7 @@ impl Shared {
             homeserver: home.homeserver,
             issuer,
             faults: Faults::default(),
-            authority: Mutex::default(),
+            authorization_server: Mutex::default(),
             rendezvous_requests: Mutex::default(),
             changed: watch::Sender::new(()),
         }
@@ -72,17 +75,18 @@ impl Shared {
         lock(&self.account)
     }
 
-    pub(crate) fn authority(&self) -> MutexGuard<'_, Authority> {
-        lock(&self.authority)
+    pub(crate) fn authorization_server(&self) -> MutexGuard<'_, AuthorizationServer> {
+        lock(&self.authorization_server)
     }
 
-    /// Homeserver to authorization server: what is this token good for?
+    /// Homeserver to authorization server: is this token active, and for which device?
     pub(crate) fn introspect(&self, access_token: &str) -> Introspection {
-        self.authority().introspect(access_token, Instant::now())
+        self.authorization_server()
+            .introspect(access_token, Instant::now())
     }
 
-    /// Authorization server to homeserver: this device is about to have a token.
-    pub(crate) async fn device_comes(
+    /// Authorization server to homeserver: this device is about to receive a token.
+    pub(crate) async fn announce_device(
         &self,
         device_id: &str,
         name: &str,
@@ -95,31 +99,33 @@ impl Shared {
         Ok(())
     }
 
-    /// Either half: this token's sign-in ends, and with the last one of a device the device. It
-    /// goes first: where the homeserver cannot be told, nothing has ended, and it can be tried
-    /// again.
+    /// Ends the sign-in of this token; if it was the last one of its device, also removes the
+    /// device. The device is removed first: if the homeserver cannot be reached, nothing has ended,
+    /// and the call can be repeated.
     pub(crate) async fn end_session(
         &self,
         token: &str,
         client_id: Option<&str>,
     ) -> Result<(), OAuthError> {
-        let last_of = self.authority().last_session_of(token, client_id)?;
+        let last_of = self
+            .authorization_server()
+            .last_session_of(token, client_id)?;
         if let Some(device_id) = last_of {
-            self.device_goes(&device_id).await?;
+            self.withdraw_device(&device_id).await?;
         }
-        self.authority().revoke(token);
+        self.authorization_server().revoke(token);
         Ok(())
     }
 
-    /// The person removes the device in the account: all its sign-ins end.
+    /// The person removes the device from the account: all its sign-ins end.
     pub(crate) async fn remove_device(&self, device_id: &str) -> Result<(), SynapseError> {
-        self.device_goes(device_id).await?;
-        self.authority().end_sessions_of(device_id);
+        self.withdraw_device(device_id).await?;
+        self.authorization_server().end_sessions_of(device_id);
         Ok(())
     }
 
     /// Authorization server to homeserver: the last sign-in of this device ends.
-    async fn device_goes(&self, device_id: &str) -> Result<(), SynapseError> {
+    async fn withdraw_device(&self, device_id: &str) -> Result<(), SynapseError> {
         if let Some(synapse) = &self.synapse {
             synapse.delete_device(device_id).await?;
         }
@@ -135,7 +141,7 @@ impl Shared {
     }
 
     pub(crate) fn record(&self) -> Record {
-        let (token_polls, revocations) = self.authority().record();
+        let (token_polls, revocations) = self.authorization_server().record();
         Record {
             token_polls,
             revocations,
@@ -146,8 +152,7 @@ impl Shared {
 
     /// Waits until something may have changed since `seen`, or for `longest`.
     pub(crate) async fn wait_for_change(seen: &mut watch::Receiver<()>, longest: Duration) {
-        // An elapsed wait and a closed channel mean the same to the caller: look once more, then
-        // answer.
+        // A timeout and a closed channel mean the same to the caller: check once more, then answer.
         let _ = tokio::time::timeout(longest, seen.changed()).await;
     }
 }

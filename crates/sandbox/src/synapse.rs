@@ -1,23 +1,29 @@
-//! In front of a Synapse: the sandbox is then only the authorization server, and the account, its
-//! keys and messages are on a real homeserver. Synapse is told of accounts and devices, and asks
-//! back what a token is good for (`oauth::introspect`).
+//! The sandbox in front of a Synapse. It is only the authorization server then; a real homeserver
+//! has the account, its keys and messages. The sandbox tells Synapse about accounts and devices,
+//! and Synapse introspects tokens (`oauth::introspect`).
 //!
-//! For that Synapse must have, besides a `bind_addresses` of loopback,
+//! Synapse must have a loopback address in `bind_addresses`, and this configuration:
 //!
 //! ```yaml
-//! matrix_authentication_service: { enabled: true, endpoint: "http://127.0.0.1:OAUTH_PORT/", secret: "..." }
+//! matrix_authentication_service:
+//!   enabled: true
+//!   endpoint: "http://127.0.0.1:OAUTH_PORT/"
+//!   secret: "..."
 //! password_config: { enabled: false }
 //! ```
+
+mod error;
 
 use std::{fmt, time::Duration};
 
 use axum::http::StatusCode;
 use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::{Value, json};
+use subtle::ConstantTimeEq as _;
 use url::{Host, Url};
 use zeroize::Zeroizing;
 
-use crate::Fault;
+pub use self::error::SynapseError;
 
 const TIME: Duration = Duration::from_secs(20);
 const LARGEST_ANSWER: usize = 64 * 1024;
@@ -27,60 +33,6 @@ const LARGEST_ANSWER: usize = 64 * 1024;
 pub struct Synapse {
     homeserver: Url,
     secret: Zeroizing<String>,
-}
-
-/// Why the sandbox cannot stand in front of a Synapse, and what to do about it.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum SynapseError {
-    /// Somebody else's homeserver, or one that is reached over more than this machine.
-    #[error("{0} is not an address like http://localhost:8008/: the sandbox stays on this machine")]
-    NotHere(Url),
-    /// An empty secret would be everybody's.
-    #[error("the secret that is shared with Synapse is empty")]
-    NoSecret,
-    /// No connection, or no answer in time.
-    #[error("Synapse at {homeserver} cannot be reached ({why}): is it running?")]
-    Unreachable {
-        /// Where it should be.
-        homeserver: Url,
-        /// What the connection said.
-        why: String,
-    },
-    /// Synapse does not take the sandbox for its authorization server.
-    #[error(
-        "Synapse answered {status} to {call}: in its configuration, `matrix_authentication_service` must be enabled and have \
-         the secret that was given here"
-    )]
-    Refused {
-        /// 403 or 404.
-        status: u16,
-        /// What was asked.
-        call: &'static str,
-    },
-    /// An answer that has nothing to do with the secret.
-    #[error("Synapse answered {status} to {call}: its log says why")]
-    Failed {
-        /// The status of the answer.
-        status: u16,
-        /// What was asked.
-        call: &'static str,
-    },
-    /// An answer that is not what Synapse 1.163 sends.
-    #[error("Synapse's answer to {0} was not understood")]
-    Malformed(&'static str),
-    /// Synapse asks another authorization server what tokens are good for, or does not reach this
-    /// one.
-    #[error(
-        "Synapse does not find the sandbox: `matrix_authentication_service` in its configuration must have the endpoint {issuer} \
-         (it found: {found}); change it and restart Synapse"
-    )]
-    OtherIssuer {
-        /// Ours.
-        issuer: Url,
-        /// What Synapse names.
-        found: String,
-    },
 }
 
 impl Synapse {
@@ -108,41 +60,36 @@ impl Synapse {
         }
     }
 
-    /// Its base URL.
+    /// The base URL.
     pub fn homeserver(&self) -> &Url {
         &self.homeserver
     }
 
-    /// Whether a caller is this Synapse. It takes as long for a guess that begins well as for any
-    /// other.
-    pub(crate) fn knows(&self, secret: &str) -> bool {
-        let (ours, theirs) = (self.secret.as_bytes(), secret.as_bytes());
-        let differs = ours
-            .iter()
-            .zip(theirs)
-            .fold(0, |differs, (a, b)| differs | (a ^ b));
-        ours.len() == theirs.len() && differs == 0
+    /// Whether a caller knows the secret of this Synapse. The comparison does not depend on how
+    /// much of a guess is right.
+    pub(crate) fn has_secret(&self, secret: &str) -> bool {
+        self.secret.as_bytes().ct_eq(secret.as_bytes()).into()
     }
 }
 
-/// What Synapse is told of one account: its endpoints for an authorization server.
-pub(crate) struct Provisioning {
+/// A client for the endpoints that Synapse has for its authorization server, for one account.
+pub(crate) struct SynapseClient {
     pub(crate) synapse: Synapse,
     http: reqwest::Client,
     localpart: String,
 }
 
 #[derive(Deserialize)]
-struct User {
+struct QueriedUser {
     user_id: String,
 }
 
 #[derive(Deserialize)]
-struct Metadata {
+struct AuthMetadata {
     issuer: String,
 }
 
-impl Provisioning {
+impl SynapseClient {
     pub(crate) fn new(synapse: Synapse, localpart: &str) -> Result<Self, SynapseError> {
         let http = reqwest::Client::builder()
             .no_proxy()
@@ -157,18 +104,18 @@ impl Provisioning {
         })
     }
 
-    /// Makes the account, unless it exists, and says its user ID: only Synapse knows its server
+    /// Creates the account unless it exists, and returns its user ID: only Synapse knows its server
     /// name.
     pub(crate) async fn make_account(&self) -> Result<String, SynapseError> {
         self.tell("provision_user", json!({})).await?;
         let mut url = self.url("_synapse/mas/query_user");
         url.query_pairs_mut()
             .append_pair("localpart", &self.localpart);
-        let user: User = self.ask("query_user", url).await?;
+        let user: QueriedUser = self.ask("query_user", url).await?;
         Ok(user.user_id)
     }
 
-    /// The device exists from here on; it may have done so before.
+    /// Creates the device unless it exists.
     pub(crate) async fn upsert_device(
         &self,
         device_id: &str,
@@ -181,21 +128,21 @@ impl Provisioning {
         .await
     }
 
-    /// The device does not exist any more, and with it none of its tokens works, whatever Synapse
-    /// has cached of them.
+    /// Deletes the device. Its tokens become invalid, even if Synapse has cached them.
     pub(crate) async fn delete_device(&self, device_id: &str) -> Result<(), SynapseError> {
         self.tell("delete_device", json!({ "device_id": device_id }))
             .await
     }
 
-    /// Whether Synapse sends its clients to us. It keeps for good what it finds first.
+    /// Checks that Synapse refers its clients to this authorization server. Synapse caches the
+    /// first metadata that it finds.
     pub(crate) async fn check_issuer(&self, issuer: &Url) -> Result<(), SynapseError> {
         let found = match self
             .ask("auth_metadata", self.url("_matrix/client/v1/auth_metadata"))
             .await
         {
-            Ok(Metadata { issuer: found }) if found == issuer.as_str() => return Ok(()),
-            Ok(Metadata { issuer: other }) => other,
+            Ok(AuthMetadata { issuer: found }) if found == issuer.as_str() => return Ok(()),
+            Ok(AuthMetadata { issuer: other }) => other,
             Err(SynapseError::Failed { .. } | SynapseError::Refused { .. }) => "nothing".to_owned(),
             Err(error) => return Err(error),
         };
@@ -267,27 +214,6 @@ impl Provisioning {
     }
 }
 
-impl Fault {
-    /// Whether it can also be had in front of a [`Synapse`]: what that answers itself is not
-    /// spoilt. Of the authorization server's metadata it keeps what it saw first.
-    pub fn acts_before_synapse(&self) -> bool {
-        use Fault::*;
-        let of_authority = matches!(
-            self,
-            VerificationUriNotHttps | VerificationUriScript | ConsentDenied
-        ) || matches!(
-            self,
-            AuthorizationExpired | InvalidScopeOnce | SlowDown { .. } | TokenPoll502 { .. }
-        );
-        of_authority
-            || matches!(self, RevocationFails | RevocationIgnored)
-            || matches!(
-                self,
-                LoseAnswer { .. } | DropRequest { .. } | RendezvousGone | RendezvousFull
-            )
-    }
-}
-
 fn unreachable(homeserver: &Url, error: reqwest::Error) -> SynapseError {
     let error = error.without_url();
     let mut innermost: &dyn std::error::Error = &error;
@@ -353,40 +279,13 @@ mod tests {
     #[test]
     fn only_the_whole_secret_is_known_and_it_is_never_printed() {
         let synapse = synapse("http://localhost/").unwrap();
-        assert!(synapse.knows("secret"));
+        assert!(synapse.has_secret("secret"));
         for bad in ["", "secre", "secret ", "Secret", "secrets"] {
-            assert!(!synapse.knows(bad), "{bad}");
+            assert!(!synapse.has_secret(bad), "{bad}");
         }
         assert_eq!(
             format!("{synapse:?}"),
             r#"Synapse { homeserver: "http://localhost/", secret: "[redacted]" }"#
-        );
-    }
-
-    #[test]
-    fn what_a_synapse_answers_itself_is_not_spoilt() {
-        let names: Vec<_> = Fault::all()
-            .iter()
-            .filter(|known| known.fault.acts_before_synapse())
-            .map(|known| known.name)
-            .collect();
-        assert_eq!(
-            names,
-            [
-                "uri-not-https",
-                "uri-script",
-                "consent-denied",
-                "authorization-expired",
-                "invalid-scope-once",
-                "slow-down",
-                "token-poll-502",
-                "revocation-fails",
-                "revocation-ignored",
-                "lose-answer",
-                "drop-request",
-                "rendezvous-gone",
-                "rendezvous-full",
-            ]
         );
     }
 }

@@ -1,41 +1,41 @@
-//! `logout`: this device is signed out, on the server and here; or, with `--local`, here.
+//! `logout`: signs this device out on the server and here; with `--local`, only here.
 
 use std::path::Path;
 
 use matrix_qr_device::{Facts, SignOut, Subject, sign_out_here};
 use serde_json::json;
 
-use super::{directory, policy};
 use crate::{
     args,
     cancel::Cancel,
     exit::{Exit, Failure},
     keyboard::{self, Keyboard},
-    output::{Output, harmless},
+    online::{directory, policy},
+    output::{Printer, harmless},
 };
 
-pub(crate) async fn logout(args: &args::Logout) -> Result<(), Failure> {
-    let out = Output::new(args.online.json);
+pub(crate) async fn logout(args: &args::LogoutArgs) -> Result<(), Failure> {
+    let out = Printer::new(args.online.json);
     let directory = directory(&args.online.directory)?;
-    let cancel = Cancel::on_signals(move || out.say("")).map_err(|error| {
-        Failure::here(format!("signals cannot be heard: {error}"), "Begin again.")
-    })?;
-    let question = Question {
+    let cancel = Cancel::on_signals(move || out.say(""))?;
+    let confirmation = Confirmation {
         out,
         cancel: &cancel,
         yes: args.yes,
     };
     if args.local {
-        return here(&directory, question).await;
+        return here(&directory, confirmation).await;
     }
-    let sign_out = SignOut::prepare(&directory, policy(&args.online))
+    let sign_out = SignOut::prepare(&directory, policy(args.online.allow_loopback_http))
         .await
         .map_err(Failure::not_ready)?;
     let subject = sign_out.subject();
-    // What was interrupted has never been used: nothing is lost with it.
+    // An interrupted sign-in was never used: nothing is lost with it.
     if !subject.interrupted {
         let text = format!("Sign {} out of {}?", device(&subject), account(&subject));
-        question.ask(&text, subject.device_id.as_deref()).await?;
+        confirmation
+            .ask(&text, subject.device_id.as_deref())
+            .await?;
     }
     let waiting = out.waiting("Signing out.", None);
     let done = tokio::select! {
@@ -49,21 +49,22 @@ pub(crate) async fn logout(args: &args::Logout) -> Result<(), Failure> {
     Ok(())
 }
 
-async fn here(directory: &Path, question: Question<'_>) -> Result<(), Failure> {
+async fn here(directory: &Path, confirmation: Confirmation<'_>) -> Result<(), Failure> {
     let facts = Facts::read(directory).ok();
     let what = facts
         .as_ref()
         .map_or("this session", |facts| facts.device_id.as_str());
     let text = format!(
-        "Remove {} from this machine, and leave it in the account?",
+        "Remove {} from this machine and leave it in the account?",
         harmless(what)
     );
-    question
+    confirmation
         .ask(&text, facts.as_ref().map(|facts| facts.device_id.as_str()))
         .await?;
     let subject = sign_out_here(directory).map_err(Failure::not_ready)?;
     let text = format!(
-        "What was kept of {} is removed from this machine. The device may still be in the account: remove it {}.",
+        "The session and the keys of {} were removed from this machine. \
+         The device may still be in the account: remove it {}.",
         device(&subject),
         harmless(&subject.place)
     );
@@ -73,20 +74,23 @@ async fn here(directory: &Path, question: Question<'_>) -> Result<(), Failure> {
         "device_id": subject.device_id,
         "remove_it": subject.place,
     });
-    question.out.result(text, json);
+    confirmation.out.result(text, json);
     Ok(())
 }
 
-fn report(out: Output, subject: &Subject) {
+fn report(out: Printer, subject: &Subject) {
     let text = match (&subject.device_id, subject.interrupted) {
         (_, false) => format!("{} is signed out of {}.", device(subject), account(subject)),
         (Some(_), true) => format!(
-            "A sign-in was interrupted here. Its device {} is signed out again, and its files are removed.",
+            "A sign-in was interrupted here. Its device {} was signed out again, \
+             and its files were removed.",
             device(subject)
         ),
-        (None, true) => "A sign-in or a sign-out was interrupted here. Its files are removed. If your account lists a device that \
-                         you do not know, remove it there."
-            .to_owned(),
+        (None, true) => {
+            "A sign-in or a sign-out was interrupted here. Its files were removed. If your account \
+                         lists a device that you do not know, remove it there."
+                .to_owned()
+        }
     };
     let json = json!({
         "event": "logged_out",
@@ -111,43 +115,44 @@ fn account(subject: &Subject) -> String {
         .map_or_else(|| "your account".to_owned(), |id| harmless(id).to_string())
 }
 
-/// Tokens that were refreshed on the way are on disk: whoever begins again goes on with them.
+/// Refreshed tokens are on disk, so the next attempt can use them.
 fn stopped(subject: &Subject) -> Failure {
     let what = format!(
-        "interrupted before {} was seen to be signed out",
+        "interrupted before the homeserver confirmed that {} is signed out",
         device(subject)
     );
     Failure::new(
         Exit::Cancelled,
         what,
-        "Run it again: it goes on where it stopped.",
+        "Run the command again: it continues where it stopped.",
     )
 }
 
-/// Asks before something is lost.
-struct Question<'a> {
-    out: Output,
+/// The question before something is lost.
+struct Confirmation<'a> {
+    out: Printer,
     cancel: &'a Cancel,
     yes: bool,
 }
 
-impl Question<'_> {
+impl Confirmation<'_> {
     async fn ask(&self, text: &str, device_id: Option<&str>) -> Result<(), Failure> {
         if self.yes {
             return Ok(());
         }
-        if !keyboard::is_terminal() && self.out == Output::Human {
-            let advice = "Say --yes if you are sure.";
+        if !keyboard::is_terminal() && self.out == Printer::Human {
+            let advice = "Add --yes if you are sure.";
             return Err(Failure::new(
                 Exit::Usage,
-                "nobody is there to be asked",
+                "nobody can confirm: standard input is not a terminal",
                 advice,
             ));
         }
         self.out
             .event(json!({ "event": "question", "question": "logout", "device_id": device_id }));
         self.out.prompt(format_args!(
-            "{text} Messages that are not in the key backup cannot be read here again. [y/N] "
+            "{text} Messages whose keys are not in the key backup \
+             can then no longer be read here. [y/N] "
         ));
         let keyboard = Keyboard::default();
         let answer = tokio::select! {
@@ -166,10 +171,10 @@ impl Question<'_> {
 }
 
 fn unchanged(why: &str) -> Failure {
-    let what = format!("{why}: nothing was changed, this device is still signed in");
+    let what = format!("{why}: nothing was changed, and this device is still signed in");
     Failure::new(
         Exit::Cancelled,
         what,
-        "Run it again and answer y, or say --yes.",
+        "Run it again and answer y, or add --yes.",
     )
 }

@@ -1,16 +1,16 @@
-//! `session`: who is signed in here, and whether that is still so.
+//! `session`: who is signed in here, and whether the homeserver still accepts it.
 
 use matrix_qr_device::{Facts, Standing, standing};
 use serde_json::{Value, json};
 
-use super::{directory, policy_if};
 use crate::{
     args,
     exit::Failure,
-    output::{BOLD, Output, harmless, paint, row},
+    online::{directory, policy},
+    output::{BOLD, Printer, harmless, paint, row},
 };
 
-pub(crate) async fn session(args: &args::Session) -> Result<(), Failure> {
+pub(crate) async fn session(args: &args::SessionArgs) -> Result<(), Failure> {
     let directory = directory(&args.directory)?;
     let facts = Facts::read(&directory).map_err(Failure::not_ready)?;
     let known = if args.offline {
@@ -25,8 +25,8 @@ pub(crate) async fn session(args: &args::Session) -> Result<(), Failure> {
         ("homeserver", Some(facts.homeserver.as_str())),
         ("signed in at", Some(facts.issuer.as_str())),
         ("client ID", Some(facts.client_id.as_str())),
-        ("kept in", Some(place.as_str())),
-        ("still good", state.as_deref()),
+        ("stored in", Some(place.as_str())),
+        ("still valid", state.as_deref()),
     ];
     let rows = rows
         .into_iter()
@@ -47,21 +47,21 @@ pub(crate) async fn session(args: &args::Session) -> Result<(), Failure> {
     if let (Some(known), Some(fields)) = (&known, json.as_object_mut()) {
         fields.extend(outcome(known));
     }
-    Output::new(args.json).result(text, json);
+    Printer::new(args.json).result(text, json);
     Ok(())
 }
 
-async fn ask(args: &args::Session, directory: &std::path::Path) -> Result<Standing, Failure> {
-    let waiting = Output::new(args.json).waiting("Asking the homeserver.", None);
-    let known = standing(directory, policy_if(args.allow_loopback_http)).await;
+async fn ask(args: &args::SessionArgs, directory: &std::path::Path) -> Result<Standing, Failure> {
+    let waiting = Printer::new(args.json).waiting("Asking the homeserver.", None);
+    let known = standing(directory, policy(args.allow_loopback_http)).await;
     drop(waiting);
     known.map_err(Failure::not_ready)
 }
 
 fn words(known: &Standing) -> String {
     match known {
-        Standing::SignedIn => "yes, says the homeserver".to_owned(),
-        Standing::Unknown(why) => format!("not known: {}", why.what),
+        Standing::SignedIn => "yes, according to the homeserver".to_owned(),
+        Standing::Unknown(why) => format!("unknown: {}", why.what),
     }
 }
 

@@ -5,16 +5,24 @@ use std::time::Duration;
 use matrix_qr_device::access_token;
 use serde_json::json;
 
-use super::{directory, policy};
-use crate::{args, exit::Failure, output::Output};
+use crate::{
+    args,
+    exit::Failure,
+    online::{directory, policy},
+    output::Printer,
+};
 
-/// On purpose the one place where a secret is printed.
-pub(crate) async fn token(args: &args::Token) -> Result<(), Failure> {
+/// The only place where a secret is printed, on purpose.
+pub(crate) async fn token(args: &args::TokenArgs) -> Result<(), Failure> {
     let directory = directory(&args.online.directory)?;
     let good_for = Duration::from_secs(args.seconds);
-    let token = access_token(&directory, policy(&args.online), good_for)
-        .await
-        .map_err(Failure::not_ready)?;
+    let token = access_token(
+        &directory,
+        policy(args.online.allow_loopback_http),
+        good_for,
+    )
+    .await
+    .map_err(Failure::not_ready)?;
     let json = json!({
         "access_token": token.token.expose(),
         "expires_at": token.expires_at,
@@ -23,6 +31,6 @@ pub(crate) async fn token(args: &args::Token) -> Result<(), Failure> {
         "device_id": token.facts.device_id,
         "homeserver": token.facts.homeserver,
     });
-    Output::new(args.online.json).result(token.token.expose(), json);
+    Printer::new(args.online.json).result(token.token.expose(), json);
     Ok(())
 }

@@ -1,26 +1,26 @@
-//! The person at the consent page: in the browser, at the keyboard, or played.
+//! The person at the consent page: in the browser, at the keyboard, or played by the program.
 
 use std::convert::Infallible;
 
 use matrix_qr_protocol::revision::Role;
 use matrix_qr_sandbox::{Decision, Sandbox};
 
-use super::context::{DemoContext, Played, once};
+use super::context::{DemoContext, PlayedBy, once};
 use crate::keyboard::Keyboard;
 
-/// Decides once there is something to decide; then does nothing for ever.
+/// Decides as soon as a sign-in waits for a decision. Never returns.
 pub(super) async fn person(context: &DemoContext<'_>, sandbox: &Sandbox) -> Infallible {
     let link = once(&context.link).await;
     let code = sandbox.next_pending().await;
     match context.person {
-        Played::Takes(time) => {
+        PlayedBy::Program(time) => {
             tokio::time::sleep(time).await;
             context
                 .view
                 .act(Role::Existing, &format!("see {code} there, and agree"));
             sandbox.decide(&code, Decision::Allow);
         }
-        Played::ByYou(keyboard) => {
+        PlayedBy::User(keyboard) => {
             context.view.announce(&format!(
                 "The existing device would open this page, where you agree:\n\n  {link}\n"
             ));

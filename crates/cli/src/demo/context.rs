@@ -1,5 +1,5 @@
-//! What the two devices of the demonstration share: the board, the person between them, and the
-//! watch.
+//! What the two devices of the demonstration share: the view, the person between them, and the
+//! times of the steps.
 
 use std::{
     sync::{Mutex, MutexGuard, OnceLock, PoisonError},
@@ -11,36 +11,48 @@ use tokio::sync::watch;
 use url::Url;
 
 use super::two_column_view::TwoColumnView;
-use crate::{cancel::Cancel, keyboard::Keyboard};
+use crate::{
+    args::{DialectChoice, RevisionChoice, ShownByChoice},
+    cancel::Cancel,
+    keyboard::Keyboard,
+};
 
-/// A step, and how long it took since the one before it.
+/// A step, and how long it took.
 pub(super) type Step = (&'static str, Duration);
+
+/// How the two devices meet.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct DemoPath {
+    pub(super) shown_by: ShownByChoice,
+    pub(super) revision: RevisionChoice,
+    pub(super) dialect: DialectChoice,
+}
 
 /// The person between the two devices.
 #[derive(Clone, Copy)]
-pub(super) enum Played<'a> {
-    ByYou(&'a Keyboard),
-    /// By this program, which takes so long over each thing that it is asked.
-    Takes(Duration),
+pub(super) enum PlayedBy<'a> {
+    User(&'a Keyboard),
+    /// This program, which takes this long for each answer.
+    Program(Duration),
 }
 
 pub(super) struct DemoContext<'a> {
     pub(super) view: TwoColumnView,
     pub(super) cancel: Cancel,
-    pub(super) person: Played<'a>,
-    /// The digits, once a device shows them: it is the person who carries them to the other.
+    pub(super) person: PlayedBy<'a>,
+    /// The digits, once a device shows them: the person types them at the other one.
     pub(super) digits: watch::Sender<Option<CheckCode>>,
     /// The link to the consent page, once the existing device has it.
     pub(super) link: watch::Sender<Option<Url>>,
-    /// Whether the new device has its token: then nobody has to agree to anything any more.
+    /// Whether the new device has its token: then the consent is no longer needed.
     pub(super) agreed: watch::Sender<bool>,
-    /// Which proposal the code follows that was shown.
+    /// Which proposal the shown code follows.
     pub(super) revision: OnceLock<Revision>,
     steps: Mutex<(Instant, Vec<Step>)>,
 }
 
 impl<'a> DemoContext<'a> {
-    pub(super) fn new(view: TwoColumnView, cancel: Cancel, person: Played<'a>) -> Self {
+    pub(super) fn new(view: TwoColumnView, cancel: Cancel, person: PlayedBy<'a>) -> Self {
         Self {
             view,
             cancel,
@@ -53,7 +65,7 @@ impl<'a> DemoContext<'a> {
         }
     }
 
-    /// This step is done now.
+    /// Notes that this step is done.
     pub(super) fn mark(&self, step: &'static str) {
         let mut steps = self.lock();
         let last = std::mem::replace(&mut steps.0, Instant::now());
@@ -70,7 +82,7 @@ impl<'a> DemoContext<'a> {
     }
 }
 
-/// What is in the channel, as soon as there is something.
+/// The value in the channel, as soon as there is one.
 pub(super) async fn once<T: Clone>(channel: &watch::Sender<Option<T>>) -> T {
     let mut receiver = channel.subscribe();
     loop {

@@ -1,5 +1,5 @@
-//! One of the two devices' persons. What it is told goes to the board; what it is asked, the stage
-//! answers.
+//! The person at one of the two devices. The view shows their progress; the demonstration's context
+//! answers their questions.
 
 use std::sync::{Mutex, PoisonError};
 
@@ -13,12 +13,12 @@ use matrix_qr_protocol::{
 use tokio::sync::oneshot;
 use url::Url;
 
-use super::context::{DemoContext, Played, once};
+use super::context::{DemoContext, PlayedBy, once};
 
 pub(super) struct DemoPerson<'a> {
     context: &'a DemoContext<'a>,
     role: Role,
-    /// The other device's camera, where this one shows the code.
+    /// The other device's camera, if this device shows the code.
     shows: Mutex<Option<oneshot::Sender<Box<QrCode>>>>,
 }
 
@@ -44,7 +44,7 @@ impl<'a> DemoPerson<'a> {
             .unwrap_or_else(PoisonError::into_inner)
             .take();
         if let Some(camera) = camera {
-            // The other device may have ended already; then there is nobody to look.
+            // The other device may have ended already. Then nobody scans the code.
             let _ = camera.send(Box::new(code.code().clone()));
         }
     }
@@ -76,8 +76,8 @@ impl Person for DemoPerson<'_> {
     async fn enter_check_code(&self) -> CheckCode {
         let shown = once(&self.context.digits).await;
         let keyboard = match self.context.person {
-            Played::ByYou(keyboard) => keyboard,
-            Played::Takes(time) => {
+            PlayedBy::User(keyboard) => keyboard,
+            PlayedBy::Program(time) => {
                 tokio::time::sleep(time).await;
                 self.context.view.act(self.role, &format!("type {shown}"));
                 return shown;
@@ -103,7 +103,7 @@ impl Person for DemoPerson<'_> {
     }
 
     async fn open_link(&self, link: &Url) -> Opening {
-        self.context.mark("authorization asked for");
+        self.context.mark("authorization requested");
         let host = link.host_str().unwrap_or_default();
         self.context
             .view
@@ -112,7 +112,7 @@ impl Person for DemoPerson<'_> {
         Opening::Opened
     }
 
-    /// There is one account here.
+    /// The sandbox has only one account.
     async fn confirm_account(&self, _user_id: &UserId) -> bool {
         true
     }

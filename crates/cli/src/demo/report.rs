@@ -1,5 +1,4 @@
-//! What is true after a sign-in, asked of those who know: the homeserver, and the new device
-//! itself.
+//! What is true after a sign-in, according to the homeserver and to the new device itself.
 
 use std::time::Duration;
 
@@ -9,17 +8,14 @@ use matrix_qr_device::{
 use matrix_qr_protocol::revision::Revision;
 use serde_json::{Value, json};
 
-use super::{
-    Path,
-    context::{DemoContext, Step},
-};
+use super::context::{DemoContext, DemoPath, Step};
 use crate::{
-    args::{Reading, ShownBy},
+    args::{DialectChoice, ShownByChoice},
     demo_account::{DemoAccount, OLD_MESSAGES},
     exit::Failure,
     inspect::revision_name,
     measure::wrap,
-    output::{BAD, BOLD, DIM, GOOD, Output, paint},
+    output::{BAD, BOLD, DIM, GOOD, Printer, paint},
 };
 
 #[derive(Debug)]
@@ -29,7 +25,7 @@ pub(super) struct DemoReport {
     /// The public master key that signed for the new device.
     master_key: String,
     /// The homeserver shows the new device as signed by the identity that both devices know, and
-    /// both saw it.
+    /// both devices have seen that.
     verified: bool,
     /// The account's signatures on the new device's keys, as the homeserver publishes them.
     signatures: Vec<String>,
@@ -39,27 +35,39 @@ pub(super) struct DemoReport {
     backup_connected: bool,
     keys_restored: usize,
     messages: Vec<String>,
-    /// What both devices together asked of the rendezvous server.
+    /// The number of requests of both devices to the rendezvous server.
     rendezvous_requests: u32,
-    told: Option<(Path, Option<Revision>, Vec<Step>, Duration)>,
+    run: Option<DemoRun>,
 }
 
-/// Opens the new device as a later process would, and looks.
-pub(super) async fn look(
-    world: &DemoAccount,
-    (setup, signed_in, granted): (&SignInOptions, &SignedIn, &Granted),
+/// How the demonstration went.
+#[derive(Debug)]
+struct DemoRun {
+    path: DemoPath,
+    /// Which proposal the shown code follows.
+    revision: Option<Revision>,
+    steps: Vec<Step>,
+    total: Duration,
+}
+
+/// Opens the new device as a later process would, and collects the facts.
+pub(super) async fn collect(
+    account: &DemoAccount,
+    options: &SignInOptions,
+    signed_in: &SignedIn,
+    granted: &Granted,
 ) -> Result<DemoReport, Failure> {
-    let record = world.sandbox.record();
+    let record = account.sandbox.record();
     let uploads: Vec<_> = record
         .key_uploads
         .iter()
         .filter(|upload| upload.device_id == signed_in.device_id)
         .collect();
-    let new = Device::open(&setup.directory, Policy::HttpsOrLoopback)
+    let new = Device::open(&options.directory, Policy::HttpsOrLoopback)
         .await
         .map_err(Failure::not_ready)?;
     let seen = new.verification().await.map_err(Failure::not_ready)?;
-    let owner = world
+    let owner = account
         .existing
         .verification()
         .await
@@ -79,9 +87,9 @@ pub(super) async fn look(
         unsigned_moments: record.unsigned_moments,
         backup_connected: matches!(signed_in.backup, BackupState::Connected { .. }),
         keys_restored: restored.keys,
-        messages: messages(&new, &world.room).await?,
+        messages: messages(&new, &account.room).await?,
         rendezvous_requests: record.rendezvous_requests.values().sum(),
-        told: None,
+        run: None,
     })
 }
 
@@ -89,7 +97,7 @@ async fn messages(new: &Device, room: &str) -> Result<Vec<String>, Failure> {
     let unread = |why: String| {
         Failure::here(
             format!("the old messages could not be read: {why}"),
-            "Begin again.",
+            "Try again.",
         )
     };
     let room = room
@@ -100,17 +108,26 @@ async fn messages(new: &Device, room: &str) -> Result<Vec<String>, Failure> {
 }
 
 impl DemoReport {
-    pub(super) fn told(mut self, path: Path, context: &DemoContext<'_>, total: Duration) -> Self {
-        self.told = Some((
+    /// Adds how the demonstration went.
+    pub(super) fn with_run(
+        self,
+        path: DemoPath,
+        context: &DemoContext<'_>,
+        total: Duration,
+    ) -> Self {
+        let run = DemoRun {
             path,
-            context.revision.get().copied(),
-            context.steps(),
+            revision: context.revision.get().copied(),
+            steps: context.steps(),
             total,
-        ));
-        self
+        };
+        Self {
+            run: Some(run),
+            ..self
+        }
     }
 
-    /// What the demonstration claims, and whether it is so.
+    /// What the demonstration claims, and whether it is true.
     fn claims(&self) -> [(bool, String); 5] {
         let read = self
             .messages
@@ -133,7 +150,7 @@ impl DemoReport {
             ),
             (
                 self.unsigned_moments == 0,
-                "there was no moment at which it was seen unverified".to_owned(),
+                "others never saw it as unverified".to_owned(),
             ),
             (
                 self.backup_connected,
@@ -159,14 +176,14 @@ impl DemoReport {
         }
     }
 
-    pub(super) fn report(&self, out: Output) {
+    pub(super) fn report(&self, out: Printer) {
         out.result(self.human(), self.machine());
     }
 
     fn human(&self) -> String {
         let mut lines = vec![paint(
             BOLD,
-            "\nWhat is true now, as the homeserver shows it:",
+            "\nWhat is true now, according to the homeserver:",
         )];
         for (is_so, claim) in self.claims() {
             let mark = if is_so {
@@ -180,11 +197,11 @@ impl DemoReport {
             "    verified by the master key {}",
             self.master_key
         ));
-        if let Some((_, _, steps, total)) = &self.told {
-            let slowest = steps
+        if let Some(DemoRun { steps, total, .. }) = &self.run {
+            let times = steps
                 .iter()
                 .map(|(name, took)| format!("{name} {:.1}", took.as_secs_f64()));
-            let steps = slowest.collect::<Vec<_>>().join(", ");
+            let steps = times.collect::<Vec<_>>().join(", ");
             let times = wrap(&format!("{:.1} s in all: {steps}", total.as_secs_f64()), 80);
             lines.push(format!("\n{}", paint(DIM, times.join("\n"))));
         }
@@ -207,17 +224,19 @@ impl DemoReport {
             "messages": self.messages,
             "rendezvous_requests": self.rendezvous_requests,
         });
-        if let (Some(summary), Some((path, revision, steps, total))) =
-            (summary.as_object_mut(), &self.told)
-        {
-            let steps = steps
+        if let (Some(summary), Some(run)) = (summary.as_object_mut(), &self.run) {
+            let steps = run
+                .steps
                 .iter()
                 .map(|(name, took)| json!({ "name": name, "ms": milliseconds(*took) }));
-            summary.insert("shown_by".to_owned(), json!(shown_by(path.shown_by)));
-            summary.insert("revision".to_owned(), json!(revision.map(revision_name)));
-            summary.insert("dialect".to_owned(), json!(dialect(path.dialect)));
+            summary.insert("shown_by".to_owned(), json!(shown_by(run.path.shown_by)));
+            summary.insert(
+                "revision".to_owned(),
+                json!(run.revision.map(revision_name)),
+            );
+            summary.insert("dialect".to_owned(), json!(dialect(run.path.dialect)));
             summary.insert("steps".to_owned(), steps.collect());
-            summary.insert("total_ms".to_owned(), json!(milliseconds(*total)));
+            summary.insert("total_ms".to_owned(), json!(milliseconds(run.total)));
         }
         summary
     }
@@ -227,17 +246,17 @@ fn milliseconds(time: Duration) -> u64 {
     u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
 }
 
-fn shown_by(shown_by: ShownBy) -> &'static str {
+fn shown_by(shown_by: ShownByChoice) -> &'static str {
     match shown_by {
-        ShownBy::New => "new",
-        ShownBy::Existing => "existing",
+        ShownByChoice::New => "new",
+        ShownByChoice::Existing => "existing",
     }
 }
 
-fn dialect(dialect: Reading) -> &'static str {
+fn dialect(dialect: DialectChoice) -> &'static str {
     match dialect {
-        Reading::AsDeployed => "as-deployed",
-        Reading::AsWritten => "as-written",
+        DialectChoice::AsDeployed => "as-deployed",
+        DialectChoice::AsWritten => "as-written",
     }
 }
 
@@ -259,7 +278,7 @@ mod tests {
             keys_restored: 1,
             messages: OLD_MESSAGES.map(str::to_owned).into(),
             rendezvous_requests: 18,
-            told: None,
+            run: None,
         }
     }
 

@@ -1,4 +1,4 @@
-//! The demonstration's board: two columns, one for each device, a line for each step as it happens.
+//! The demonstration's output: a column for each device, and a line for each step as it happens.
 
 use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
@@ -11,30 +11,30 @@ use matrix_qr_protocol::{driver::Progress, qr::ShownCode, revision::Role};
 use serde_json::{Value, json};
 
 use crate::{
-    args::ShownBy,
+    args::ShownByChoice,
     keyboard,
     measure::wrap,
-    output::{BOLD, DIM, GOOD, Output, harmless, paint},
+    output::{BOLD, DIM, GOOD, Printer, harmless, paint},
     progress,
     qr_picture::drawings,
     qr_text,
-    terminal::result_room,
+    terminal::result_canvas,
 };
 
-/// The columns and what is between them make 80 characters.
+/// Both columns and the space between them have 80 characters.
 const COLUMN: usize = 35;
 const PLAIN: Style = Style::new();
 
 #[derive(Clone)]
 pub(super) struct TwoColumnView {
-    out: Output,
+    out: Printer,
     began: Instant,
-    /// The question that stands below the columns.
+    /// The question below the columns.
     question: Arc<Mutex<Option<String>>>,
 }
 
 impl TwoColumnView {
-    pub(super) fn new(out: Output) -> Self {
+    pub(super) fn new(out: Printer) -> Self {
         Self {
             out,
             began: Instant::now(),
@@ -42,13 +42,13 @@ impl TwoColumnView {
         }
     }
 
-    pub(super) fn open(&self, shown_by: ShownBy, user_id: &str) {
+    pub(super) fn open(&self, shown_by: ShownByChoice, user_id: &str) {
         let (new, existing) = match shown_by {
-            ShownBy::New => ("shows the code", "scans it"),
-            ShownBy::Existing => ("scans it", "shows the code"),
+            ShownByChoice::New => ("shows the code", "scans it"),
+            ShownByChoice::Existing => ("scans it", "shows the code"),
         };
         self.line(&format!(
-            "{user_id} gets a new device; its homeserver lives in this process.\n"
+            "{user_id} gets a new device. Its homeserver runs in this process.\n"
         ));
         self.row(
             "",
@@ -65,9 +65,9 @@ impl TwoColumnView {
         );
     }
 
-    /// A step of one of the two.
+    /// A step of one device.
     pub(super) fn note(&self, role: Role, event: &ProgressEvent<'_>) {
-        if self.out == Output::Json {
+        if self.out == Printer::Json {
             return self.event(role, progress::event(event));
         }
         let loud = matches!(
@@ -81,13 +81,13 @@ impl TwoColumnView {
         );
     }
 
-    /// What the person at one of the two does.
+    /// What the person at one device does.
     pub(super) fn act(&self, role: Role, words: &str) {
         self.event(role, json!({ "event": "person", "does": words }));
         self.write(role, &format!("you: {words}"), GOOD);
     }
 
-    /// With whose it is, and when it was.
+    /// Adds the device and the time.
     fn event(&self, role: Role, mut event: Value) {
         if let Some(event) = event.as_object_mut() {
             event.insert("device".to_owned(), json!(name(role)));
@@ -127,16 +127,16 @@ impl TwoColumnView {
     }
 
     pub(super) fn draw(&self, code: &ShownCode) {
-        if self.out == Output::Json {
+        if self.out == Printer::Json {
             return;
         }
-        let room = result_room();
-        let drawings = drawings(code.bytes(), room.blocks);
+        let canvas = result_canvas();
+        let drawings = drawings(code.bytes(), canvas.blocks);
         match drawings
             .iter()
-            .find(|drawing| drawing.columns() <= room.columns)
+            .find(|drawing| drawing.columns() <= canvas.columns)
         {
-            Some(drawing) => self.line(&format!("\n{}\n", drawing.text(room.ink))),
+            Some(drawing) => self.line(&format!("\n{}\n", drawing.text(canvas.ink))),
             None => self.line(&format!(
                 "\nThis window is too narrow for the QR code. As text:\n{}\n",
                 qr_text::encode(code)
@@ -148,25 +148,25 @@ impl TwoColumnView {
         self.line(&format!("\n{text}"));
     }
 
-    /// Puts a question below the columns; it stays there until it is answered or dropped.
-    pub(super) fn ask(&self, question: &str) -> Question {
+    /// Asks a question below the columns. It stays there until it is answered or dropped.
+    pub(super) fn ask(&self, question: &str) -> OpenQuestion {
         *self.question() = Some(question.to_owned());
         self.print_question();
-        Question(self.clone())
+        OpenQuestion(self.clone())
     }
 
-    /// Whatever is said next begins on a line of its own.
+    /// The next output starts on a new line.
     pub(super) fn close(&self) {
         self.withdraw();
     }
 
     fn line(&self, text: &str) {
-        if self.out == Output::Json {
+        if self.out == Printer::Json {
             return;
         }
         if self.question().is_some() {
-            // Over the question, which comes again below. What was typed so far is still in the
-            // terminal's hands.
+            // Replaces the question, which is printed again below. The terminal still has what was
+            // typed so far.
             self.out.prompt("\r\u{1b}[K");
         }
         self.out.result(text, json!(null));
@@ -197,16 +197,16 @@ fn name(role: Role) -> &'static str {
     }
 }
 
-/// A question on the board.
-pub(super) struct Question(TwoColumnView);
+/// A question below the columns.
+pub(super) struct OpenQuestion(TwoColumnView);
 
-impl Question {
-    /// What came was no answer.
+impl OpenQuestion {
+    /// The answer was invalid: asks again.
     pub(super) fn again(&mut self) {
         self.0.print_question();
     }
 
-    /// Where the person typed, their Enter has ended the line.
+    /// In a terminal, the person's Enter has ended the line.
     pub(super) fn answered(&mut self) {
         if keyboard::is_terminal() {
             *self.0.question() = None;
@@ -214,7 +214,7 @@ impl Question {
     }
 }
 
-impl Drop for Question {
+impl Drop for OpenQuestion {
     fn drop(&mut self) {
         self.0.withdraw();
     }

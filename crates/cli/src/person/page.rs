@@ -1,36 +1,36 @@
-//! What stands on the screen while a QR code is shown, and the drawing that leaves room for it.
+//! The text on the screen next to a QR code, and the drawing that leaves enough space for it.
 
 use matrix_qr_protocol::qr::ShownCode;
 
 use crate::{
-    args::Background,
+    args::QrBackground,
     measure::rows,
     output::{BAD, BOLD, DIM, paint},
     qr_picture::{Blocks, Drawing, Ink, drawings},
     qr_text,
-    terminal::Room,
+    terminal::Canvas,
 };
 
-/// "The other device is here", and the question for the digits: they come in place of the line that
-/// waits.
+/// "The other device has connected", and the question for the digits. They replace the waiting
+/// line.
 const ROWS_OF_THE_QUESTION: usize = 2;
 
-/// A code that waits for its scanner.
-pub(super) struct Shown {
+/// A QR code that another device can scan.
+pub(super) struct CodeToShow {
     text: String,
     invitation: &'static str,
     drawings: Vec<Drawing>,
 }
 
-/// What is printed, from above.
-pub(super) struct Page {
-    /// The code as text comes first: it is what may leave the screen.
+/// The output, from top to bottom.
+pub(super) struct CodePage {
+    /// It starts with the code as text, which may scroll off the screen.
     pub(super) words: String,
-    /// Nothing where there is not room enough; the words say so then.
+    /// `None` if the canvas is too small; `words` says so then.
     pub(super) drawing: Option<String>,
 }
 
-impl Shown {
+impl CodeToShow {
     pub(super) fn new(code: &ShownCode, invitation: &'static str, blocks: Blocks) -> Self {
         Self {
             text: qr_text::encode(code),
@@ -39,41 +39,41 @@ impl Shown {
         }
     }
 
-    /// The page for this room, with the line that waits below it.
-    pub(super) fn page(&self, waiting: &str, room: Room) -> Page {
+    /// The page for this canvas, with the waiting line below it.
+    pub(super) fn page(&self, waiting: &str, canvas: Canvas) -> CodePage {
         let Some(smallest) = self.drawings.last() else {
             let words = join(&[
                 &self.as_text(),
                 &warning("the code is too long to be drawn."),
             ]);
-            return Page {
+            return CodePage {
                 words,
                 drawing: None,
             };
         };
         let drawing = self
-            .best(waiting, room)
-            .map(|drawing| drawing.text(room.ink));
+            .best(waiting, canvas)
+            .map(|drawing| drawing.text(canvas.ink));
         let below = if drawing.is_some() {
-            join(&[&colourless(room.ink), &paint(BOLD, self.invitation)])
+            join(&[&colourless(canvas.ink), &paint(BOLD, self.invitation)])
         } else {
-            too_small(smallest, waiting, room)
+            too_small(smallest, waiting, canvas)
         };
-        Page {
+        CodePage {
             words: join(&[&self.as_text(), &below]),
             drawing,
         }
     }
 
-    /// The best with which everything stays on the screen; else the best with the invitation, else
-    /// with nothing but the line that waits.
-    fn best(&self, waiting: &str, room: Room) -> Option<&Drawing> {
-        let rows = |text: &str| rows(text, room.columns);
+    /// The best drawing that leaves space for everything; otherwise the best one for the
+    /// invitation, otherwise for the waiting line only.
+    fn best(&self, waiting: &str, canvas: Canvas) -> Option<&Drawing> {
+        let rows = |text: &str| rows(text, canvas.columns);
         let invitation = rows(self.invitation);
-        let texts = join(&[&self.as_text(), &colourless(room.ink)]);
+        let texts = join(&[&self.as_text(), &colourless(canvas.ink)]);
         let everything = rows(&texts) + invitation + rows(waiting).max(ROWS_OF_THE_QUESTION);
         let fits = |drawing: &Drawing, beside: usize| {
-            drawing.columns() <= room.columns && drawing.rows() + beside <= room.rows
+            drawing.columns() <= canvas.columns && drawing.rows() + beside <= canvas.rows
         };
         let beside = [everything, invitation + rows(waiting), rows(waiting)];
         beside
@@ -81,50 +81,51 @@ impl Shown {
             .find_map(|beside| self.drawings.iter().find(|drawing| fits(drawing, beside)))
     }
 
-    /// On a line of its own, to be copied.
+    /// The code as text, on a line of its own so that it can be copied.
     pub(super) fn as_text(&self) -> String {
         format!(
             "{}\n{}",
-            paint(DIM, "Without a camera, give the other device this text:"),
+            paint(DIM, "If the other device has no camera, give it this text:"),
             self.text
         )
     }
 }
 
-/// Whether it comes out dark on light is the theme's affair then.
+/// The colour theme decides then whether the code is dark on light.
 fn colourless(ink: Ink) -> String {
     let (this, other, option) = match ink {
         Ink::Colours { .. } => return String::new(),
-        Ink::Reversed(Background::Dark) | Ink::Plain(Background::Dark) => {
+        Ink::Reversed(QrBackground::Dark) | Ink::Plain(QrBackground::Dark) => {
             ("dark", "light", "light")
         }
-        Ink::Reversed(Background::Light) | Ink::Plain(Background::Light) => {
+        Ink::Reversed(QrBackground::Light) | Ink::Plain(QrBackground::Light) => {
             ("light", "dark", "dark")
         }
     };
     paint(
         DIM,
         format_args!(
-            "Drawn without colours, for a {this} background. On a {other} one: --qr-background {option}."
+            "Drawn without colours for a {this} background. \
+             If it is {other}, use --qr-background {option}."
         ),
     )
 }
 
-/// The size that would do, exactly.
-fn too_small(smallest: &Drawing, waiting: &str, room: Room) -> String {
-    let columns = smallest.columns().max(room.columns);
+/// The exact size that is needed.
+fn too_small(smallest: &Drawing, waiting: &str, canvas: Canvas) -> String {
+    let columns = smallest.columns().max(canvas.columns);
     let lines = smallest.rows() + rows(waiting, columns);
-    let ascii = match room.blocks {
+    let ascii = match canvas.blocks {
         Blocks::Half => "",
         Blocks::Ascii => {
-            " If it shows UTF-8 all the same, --qr-style half-blocks needs half of that."
+            " If the terminal does show UTF-8, --qr-style half-blocks needs half of that."
         }
     };
     warning(&format!(
-        "this window has {} columns and {} lines, and the code needs {columns} columns and {lines} lines. Make the \
-         window larger or its letters smaller, and the code appears. Or use the text above, or begin again with --qr \
-         FILE.png.{ascii}",
-        room.columns, room.rows
+        "this window has {} columns and {} lines, but the code needs {columns} columns and {lines} \
+         lines. Enlarge the window or reduce the font size, and the code appears. Or use the text \
+         above, or start again with --qr FILE.png.{ascii}",
+        canvas.columns, canvas.rows
     ))
 }
 
@@ -132,7 +133,7 @@ fn warning(text: &str) -> String {
     format!("{} {text}", paint(BAD, "warning:"))
 }
 
-/// One below the other, without those that are empty.
+/// Joins the texts that are not empty with line breaks.
 fn join(texts: &[&str]) -> String {
     let texts: Vec<&str> = texts
         .iter()

@@ -1,4 +1,4 @@
-//! What a person sees of a sign-in: what to do now, what has been done, and what is waited for.
+//! What a person sees of a sign-in: what to do next, what is done, and what the program waits for.
 
 use std::{
     path::PathBuf,
@@ -10,44 +10,44 @@ use matrix_qr_device::{ProgressEvent, encryption::BackupState};
 use matrix_qr_protocol::{driver::Progress, qr::ShownCode, revision::Role};
 use url::Url;
 
-use super::page::Shown;
+use super::page::CodeToShow;
 use crate::{
-    args::{Exchange, Look},
-    output::{BAD, BOLD, GOOD, Output, Waiting, harmless, large, paint, waiting_line},
+    args::{DrawingArgs, ExchangeArgs},
+    output::{BAD, BOLD, GOOD, Printer, WaitingLine, boxed, harmless, paint, waiting_line},
     qr_picture::PictureFile,
-    terminal::{Room, dialogue_room},
+    terminal::{Canvas, dialogue_canvas},
 };
 
 const WAITING: &str = "Waiting for the other device. Ctrl-C cancels.";
 
-pub(super) struct Screen {
-    out: Output,
+pub(super) struct SignInScreen {
+    out: Printer,
     role: Role,
     qr: Option<PathBuf>,
-    look: Look,
-    state: Mutex<State>,
+    drawing: DrawingArgs,
+    state: Mutex<ScreenState>,
 }
 
 #[derive(Default)]
-struct State {
-    waiting: Option<Waiting>,
-    /// The code that waits for its scanner, and the room that it was drawn for.
-    shown: Option<(Shown, Room)>,
-    /// When the session, and the sign-in with it, ends.
+struct ScreenState {
+    waiting: Option<WaitingLine>,
+    /// The code to scan, and the canvas for which it was drawn.
+    shown: Option<(CodeToShow, Canvas)>,
+    /// When the rendezvous session ends, and with it the sign-in.
     until: Option<Instant>,
-    /// Stays in view until the person has agreed: the consent page may ask for it.
+    /// Shown until the person has agreed: the consent page may ask for it.
     user_code: Option<String>,
-    /// Lives as long as the screen does.
+    /// Removed with the screen.
     picture: Option<PictureFile>,
 }
 
-impl Screen {
-    pub(super) fn new(out: Output, role: Role, exchange: &Exchange) -> Self {
+impl SignInScreen {
+    pub(super) fn new(out: Printer, role: Role, exchange: &ExchangeArgs) -> Self {
         Self {
             out,
             role,
             qr: exchange.qr.clone(),
-            look: exchange.look,
+            drawing: exchange.drawing,
             state: Mutex::default(),
         }
     }
@@ -56,18 +56,21 @@ impl Screen {
         match event {
             ProgressEvent::Progress(progress) => self.progress(progress),
             ProgressEvent::Checking if self.role == Role::Existing => {
-                self.wait("Looking at this device's keys and its homeserver.")
+                self.wait("Checking this device's keys and its homeserver.")
             }
-            ProgressEvent::Checking => self.wait("Looking at the homeserver."),
+            ProgressEvent::Checking => self.wait("Checking the homeserver."),
             ProgressEvent::Session { time_left } => self.ends_in(*time_left),
             ProgressEvent::UserCode { code, .. } => self.user_code(code),
-            ProgressEvent::Token => self.agreed(),
+            ProgressEvent::Token => self.consented(),
             ProgressEvent::Account(user_id) => self.done(
                 "Waiting for the keys.",
-                &format!("This device is to be one of {}", harmless(user_id.as_str())),
+                &format!(
+                    "This device will be added to {}",
+                    harmless(user_id.as_str())
+                ),
             ),
             ProgressEvent::LookingForDevice(_) => {
-                self.wait("Looking whether the new device's ID is free.")
+                self.wait("Checking whether the new device's ID is unused.")
             }
             ProgressEvent::DeviceFound(_) => {
                 self.done("Sharing the keys.", "The homeserver shows the new device")
@@ -97,14 +100,14 @@ impl Screen {
                 ));
                 self.out.say(format_args!("  {}", harmless(advice)));
             }
-            ProgressEvent::Problem(trouble) => {
-                self.warn(&trouble.what);
-                self.wait("Waiting on.");
+            ProgressEvent::Problem(error) => {
+                self.warn(&error.what);
+                self.wait("Still waiting.");
             }
-            ProgressEvent::TooLate(_) => self.wait("Looking what became of the new device."),
-            ProgressEvent::LeftBehind(what) => {
-                self.warn(&format!("could not be removed, do it yourself: {what}"))
-            }
+            ProgressEvent::TooLate(_) => self.wait("Checking on the new device."),
+            ProgressEvent::LeftBehind(what) => self.warn(&format!(
+                "this could not be removed, please remove it yourself: {what}"
+            )),
             _ => {}
         }
     }
@@ -112,12 +115,12 @@ impl Screen {
     fn progress(&self, progress: &Progress<'_>) {
         match progress {
             Progress::Show(code) => self.show(code),
-            Progress::Connected => self.done("", "The other device is here"),
+            Progress::Connected => self.done("", "The other device has connected"),
             Progress::Secure(digits) => {
                 self.clear();
                 self.out.say(format_args!(
                     "Type these two digits on the other device:\n{}",
-                    large(&digits.to_string())
+                    boxed(&digits.to_string())
                 ));
                 self.wait(match self.role {
                     Role::New => {
@@ -131,7 +134,7 @@ impl Screen {
                     Role::New => "Now agree on the other device.",
                     Role::Existing => "Waiting for the new device to ask for your consent.",
                 };
-                self.done(next, "Nobody is in between");
+                self.done(next, "The connection is secure");
             }
             Progress::Sent(_) | Progress::Received(_) => {}
         }
@@ -139,7 +142,11 @@ impl Screen {
 
     fn show(&self, code: &ShownCode) {
         self.clear();
-        let shown = Shown::new(code, self.invitation(), dialogue_room(self.look).blocks);
+        let shown = CodeToShow::new(
+            code,
+            self.invitation(),
+            dialogue_canvas(self.drawing).blocks,
+        );
         if self.qr.is_some() {
             self.write(code);
             self.out.say(shown.as_text());
@@ -149,12 +156,12 @@ impl Screen {
         }
     }
 
-    /// In a window of another size: what left the screen is drawn anew, and fits.
+    /// After the window size has changed: draws the code again so that it fits.
     pub(super) fn resized(&self) {
         let mut state = self.state();
         let resized = state
             .shown
-            .take_if(|(_, room)| *room != dialogue_room(self.look));
+            .take_if(|(_, canvas)| *canvas != dialogue_canvas(self.drawing));
         if let Some((shown, _)) = resized {
             state.waiting = None;
             self.out.erase();
@@ -162,14 +169,14 @@ impl Screen {
         }
     }
 
-    fn draw(&self, state: &mut State, shown: Shown) {
-        let room = dialogue_room(self.look);
-        let page = shown.page(&waiting_line(WAITING, state.until), room);
+    fn draw(&self, state: &mut ScreenState, shown: CodeToShow) {
+        let canvas = dialogue_canvas(self.drawing);
+        let page = shown.page(&waiting_line(WAITING, state.until), canvas);
         self.out.say(page.words);
         if let Some(drawing) = page.drawing {
             self.out.draw(&drawing);
         }
-        state.shown = Some((shown, room));
+        state.shown = Some((shown, canvas));
         state.waiting = Some(self.out.waiting(WAITING, state.until));
     }
 
@@ -183,7 +190,8 @@ impl Screen {
             }
             Err(failure) => {
                 self.clear();
-                self.out.warn(&format!("{}: use the text", failure.what));
+                self.out
+                    .warn(&format!("{}; use the text instead", failure.what));
             }
         }
     }
@@ -191,7 +199,8 @@ impl Screen {
     fn invitation(&self) -> &'static str {
         match self.role {
             Role::New => {
-                "On the device that is signed in already, choose to link a new device, and scan this code:"
+                "On the device that is signed in already, choose to link a new device, \
+                 and scan this code:"
             }
             Role::Existing => {
                 "On the new device, choose to sign in with a QR code, and scan this one:"
@@ -202,34 +211,35 @@ impl Screen {
     fn user_code(&self, code: &str) {
         self.clear();
         self.out.say(format_args!(
-            "The other device opens a page in its browser. Agree there; if it asks for a code:\n{}",
-            large(code)
+            "The other device opens a page in its browser. Agree there; \
+             if it asks for a code, it is:\n{}",
+            boxed(code)
         ));
         self.state().user_code = Some(code.to_owned());
-        self.wait("Waiting until you have agreed there.");
+        self.wait("Waiting for you to agree there.");
     }
 
-    fn agreed(&self) {
+    fn consented(&self) {
         self.state().user_code = None;
         self.done(
             "Waiting for the keys.",
-            "You agreed: this device may sign in",
+            "You have agreed: this device may sign in",
         );
     }
 
-    /// Before the question whether to open the link: where it leads.
+    /// Shows where the link leads, before the question whether to open it.
     pub(super) fn introduce(&self, link: &Url, browser: bool) {
         self.clear();
         let host = link.host_str().unwrap_or_default();
         self.out
-            .say("To sign in the new device, you agree on a page of your homeserver's authorization server:");
+            .say("To sign in the new device, agree on this page of your authorization server:");
         self.out.say(format_args!("  host  {}", paint(BOLD, host)));
         if !browser {
             self.out.say(format_args!("  link  {link}"));
         }
     }
 
-    /// Something is true from now on; something else is waited for.
+    /// A step is done; the program waits for the next one.
     fn done(&self, next: &str, what: &str) {
         self.clear();
         self.out.say(format_args!("{} {what}.", paint(GOOD, "✓")));
@@ -241,13 +251,13 @@ impl Screen {
     fn cleared(&self, device_id: Option<&str>) {
         self.clear();
         let device = match device_id {
-            Some(id) => format!("Its device {} is signed out again.", harmless(id)),
+            Some(id) => format!("Its device {} was signed out again.", harmless(id)),
             None => {
                 "If your account lists a device that you do not know, remove it there.".to_owned()
             }
         };
         self.out.say(format_args!(
-            "An earlier sign-in was interrupted here. Its files are removed. {device}"
+            "An earlier sign-in was interrupted here. Its files were removed. {device}"
         ));
     }
 
@@ -264,7 +274,7 @@ impl Screen {
         self.state().until = Instant::now().checked_add(time);
     }
 
-    /// In place of what was waited for before.
+    /// Replaces the waiting line.
     pub(super) fn wait(&self, text: &str) {
         self.clear();
         let mut state = self.state();
@@ -275,15 +285,15 @@ impl Screen {
         state.waiting = Some(self.out.waiting(text, state.until));
     }
 
-    /// Nothing is waited for, not for a scanner either.
+    /// Removes the waiting line, and forgets the code to scan.
     pub(super) fn clear(&self) {
         let mut state = self.state();
         state.waiting = None;
         state.shown = None;
     }
 
-    /// A panic elsewhere is no reason to show nothing more.
-    fn state(&self) -> MutexGuard<'_, State> {
+    /// The screen goes on after a panic elsewhere.
+    fn state(&self) -> MutexGuard<'_, ScreenState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

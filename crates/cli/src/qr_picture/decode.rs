@@ -1,4 +1,4 @@
-//! QR codes in a picture of greys, in poor light, unsharp, inverted or mirrored.
+//! Finds QR codes in a grey picture: in poor light, blurred, inverted or mirrored.
 
 use std::{sync::mpsc, thread, time::Duration};
 
@@ -12,17 +12,17 @@ use rxing::{
     },
 };
 
-/// How long a picture is looked at. One that was made to take longer holds no code.
+/// How long a picture is examined. A picture that takes longer was made to waste time.
 const PATIENCE: Duration = Duration::from_secs(30);
-/// A larger picture is looked at in this size: no camera's code needs more.
+/// A larger picture is reduced to this size: no photograph of a code needs more.
 const MAX_SIDE: u32 = 4000;
-/// A picture that is smaller may have modules of one pixel, which are hard to find.
+/// A smaller picture may have modules of one pixel, which are hard to find.
 const SMALL_SIDE: u32 = 400;
-/// Added around a picture: some leave the quiet zone out.
+/// A border that is added to a picture: some pictures lack the quiet zone.
 const BORDER: u32 = 24;
 
-/// The same picture in other ways, the most promising first: noise goes away in a smaller one, and
-/// the code stays.
+/// Variants of a picture, the most promising one first. A reduced picture has less noise and still
+/// has the code.
 const VIEWS: [fn(&GrayImage) -> Option<GrayImage>; 7] = [
     |picture| Some(picture.clone()),
     |picture| reduced(picture, 2),
@@ -33,8 +33,8 @@ const VIEWS: [fn(&GrayImage) -> Option<GrayImage>; 7] = [
     enlarged,
 ];
 
-/// The bytes of every QR code that is found. Elsewhere, so that neither a picture that takes too
-/// long nor one that the library did not foresee ends the command.
+/// The bytes of all QR codes that are found. Runs on another thread, so that neither a slow picture
+/// nor a panic of the library ends the command.
 pub(super) fn codes(picture: GrayImage) -> Vec<Vec<u8>> {
     let (sender, found) = mpsc::sync_channel(1);
     thread::spawn(move || sender.send(look(&picture)));
@@ -61,7 +61,7 @@ fn either(mut picture: GrayImage) -> Vec<Vec<u8>> {
     read(&picture)
 }
 
-/// The bytes as they are in the code: nobody guesses which letters they could be.
+/// The bytes as they are in the code, without guessing a text encoding.
 fn read(picture: &GrayImage) -> Vec<Vec<u8>> {
     let pixels = picture.as_raw().clone();
     let Ok(source) = Luma8LuminanceSource::new(pixels, picture.width(), picture.height()) else {
@@ -138,7 +138,7 @@ fn enlarged(picture: &GrayImage) -> Option<GrayImage> {
     ))
 }
 
-/// What a lens smears over its neighbourhood is taken off again.
+/// Removes the blur of a lens.
 fn sharpened(picture: &GrayImage) -> GrayImage {
     let smeared = softened(picture, 4.0);
     let mut sharp = picture.clone();

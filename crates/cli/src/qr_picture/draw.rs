@@ -1,39 +1,39 @@
-//! A QR code on the terminal: two modules above each other in one character, or two characters for
-//! one module.
+//! A QR code on the terminal: two modules, one above the other, per character; or two characters
+//! per module.
 //!
-//! Each character carries the colour of both of its modules, the lower one as its background: where
-//! a terminal puts space between its lines, it is the background that fills it, and no stripe goes
-//! through the code.
+//! Each character has the colours of both of its modules, the lower one as its background. If a
+//! terminal puts space between its lines, the background fills it, and no stripe runs through the
+//! code.
 
 use std::fmt::Write as _;
 
 use anstyle::{Ansi256Color, Color, Effects, RgbColor, Style};
 use qrcode::{Color as Module, EcLevel, QrCode};
 
-use super::{QUIET_ZONE, code};
-use crate::args::Background;
+use super::code::{QUIET_ZONE, code};
+use crate::args::QrBackground;
 
-/// The least border with which scanners find a code.
+/// The smallest border with which scanners find a code.
 const LEAST_QUIET_ZONE: usize = 2;
 
 /// The characters of a drawing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Blocks {
-    /// Each is two modules, one above the other.
+    /// Each character is two modules, one above the other.
     Half,
-    /// Two of them, side by side, are one module.
+    /// Two characters, side by side, are one module.
     Ascii,
 }
 
-/// How dark and light are told apart.
+/// How dark and light modules differ.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Ink {
-    /// By two colours, whatever the theme is.
+    /// In two fixed colours, independent of the theme.
     Colours { dark: Color, light: Color },
-    /// By the terminal's own two colours, exchanged where it must be.
-    Reversed(Background),
-    /// By the characters alone.
-    Plain(Background),
+    /// In the terminal's own two colours, reversed where necessary.
+    Reversed(QrBackground),
+    /// In different characters only.
+    Plain(QrBackground),
 }
 
 impl Ink {
@@ -41,17 +41,17 @@ impl Ink {
         dark: Color::Rgb(RgbColor(0, 0, 0)),
         light: Color::Rgb(RgbColor(255, 255, 255)),
     };
-    /// The ends of the ramp of grey and of the colour cube. Themes set 0 to 15, and some 16 to 21,
-    /// but not these.
+    /// The darkest grey and the lightest colour of the palette. Themes change the colours 0 to 15,
+    /// and some 16 to 21, but not these.
     pub(crate) const INDEXED_COLOURS: Self = Self::Colours {
         dark: Color::Ansi256(Ansi256Color(232)),
         light: Color::Ansi256(Ansi256Color(231)),
     };
 }
 
-/// One of a character's two modules.
+/// One of the two modules of a character.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Half {
+enum CellHalf {
     Upper,
     Lower,
 }
@@ -63,9 +63,9 @@ pub(crate) struct Drawing {
     blocks: Blocks,
 }
 
-/// The ways to draw these bytes, the best first: the standard's border before the least one, and
-/// with it the largest error correction, the proposal's level Q before any other. None if a QR code
-/// cannot hold them.
+/// The ways to draw these bytes, the best one first: the standard's border, then the smallest one;
+/// for each, the most error correction first, starting with the proposal's level Q. Empty if a QR
+/// code cannot hold the bytes.
 pub(crate) fn drawings(bytes: &[u8], blocks: Blocks) -> Vec<Drawing> {
     let codes: Vec<QrCode> = [EcLevel::Q, EcLevel::M, EcLevel::L]
         .into_iter()
@@ -96,14 +96,14 @@ impl Drawing {
         self.side().div_ceil(self.modules_in_a_row())
     }
 
-    /// The border above. A code has an odd number of modules: with two in a character one is to
-    /// spare, and stands here. So the middle of each finder pattern begins with a lower half, and
-    /// no character's background cuts through it.
+    /// The height of the border above the code. A code has an odd number of rows: with two modules
+    /// per character, there is one spare row, which is added here. So the middle of each finder
+    /// pattern starts with a lower half, and no character's background cuts through it.
     fn above(&self) -> usize {
         self.quiet_zone + self.modules_in_a_row() - 1
     }
 
-    /// The lines, each one ended but the last.
+    /// The lines; each one except the last ends with a line break.
     pub(crate) fn text(&self, ink: Ink) -> String {
         let lines = (0..self.rows()).map(|row| self.line(row * self.modules_in_a_row(), ink));
         lines.collect::<Vec<_>>().join("\n")
@@ -121,7 +121,7 @@ impl Drawing {
                 ),
                 Blocks::Ascii => whole(ink, module),
             };
-            // A String takes all that is written to it.
+            // Writing to a String cannot fail.
             if next != style {
                 let _ = write!(line, "{style:#}{next}");
                 style = next;
@@ -139,31 +139,32 @@ impl Drawing {
         }
     }
 
-    /// The modules on a side, with the border.
+    /// The width of the code in modules, with the border.
     fn side(&self) -> usize {
         self.code.width() + 2 * self.quiet_zone
     }
 
-    /// Which of the two modules has the background's colour, and with it the space that a terminal
-    /// may have above and below its letters. The lower one, so that each module has its colour
-    /// where a scanner looks for it, also if all of that space is below. But in what must be found
-    /// first, the one that draws no stripe between two modules of the same colour.
-    fn background(&self, x: usize, upper: usize) -> Half {
+    /// Which of the two modules determines the background, which also fills the space that a
+    /// terminal may have above and below its letters. It is the lower one, so that each module has
+    /// its colour where a scanner expects it, even if all of that space is below. In the patterns
+    /// that a scanner must find first, it is the one that draws no stripe between two modules of
+    /// the same colour.
+    fn background(&self, x: usize, upper: usize) -> CellHalf {
         let as_the_next = |y: usize| self.is_dark(x, y) == self.is_dark(x, y + 1);
         let stripe_above = self.is_sought(x, upper) && upper.checked_sub(1).is_none_or(as_the_next);
         let stripe_below = self.is_sought(x, upper + 1) && as_the_next(upper + 1);
         if stripe_above && !stripe_below {
-            Half::Upper
+            CellHalf::Upper
         } else {
-            Half::Lower
+            CellHalf::Lower
         }
     }
 
-    /// Whether a scanner must find this module before it reads any: those of the finder patterns,
-    /// with the light ones around them, and those inside the last alignment pattern (ISO/IEC 18004,
+    /// Whether a scanner must find this module before it reads any: the finder patterns with the
+    /// light modules around them, and the inside of the last alignment pattern (ISO/IEC 18004,
     /// "Finder pattern", "Alignment patterns").
     fn is_sought(&self, x: usize, y: usize) -> bool {
-        // From the light modules before the code on.
+        // Includes the light modules next to the code.
         let inside = |at: usize, before: usize| {
             (at + 1)
                 .checked_sub(before)
@@ -179,7 +180,7 @@ impl Drawing {
         finder || alignment(x) && alignment(y)
     }
 
-    /// In the drawing's coordinates: what is not in the code is paper.
+    /// In the drawing's coordinates. Everything outside of the code is light.
     fn is_dark(&self, x: usize, y: usize) -> bool {
         let inside =
             |at: usize, before| at.checked_sub(before).filter(|at| *at < self.code.width());
@@ -188,12 +189,12 @@ impl Drawing {
     }
 }
 
-/// A character for two modules. One that is all dark or all light has no glyph: fonts leave gaps
-/// around theirs.
-fn half(ink: Ink, [upper, lower]: [bool; 2], background: Half) -> (Style, &'static str) {
+/// A character for two modules. If both have the same colour, it is a space: fonts leave gaps
+/// around their glyphs.
+fn half(ink: Ink, [upper, lower]: [bool; 2], background: CellHalf) -> (Style, &'static str) {
     let (letter, behind, glyph) = match background {
-        Half::Lower => (upper, lower, "▀"),
-        Half::Upper => (lower, upper, "▄"),
+        CellHalf::Lower => (upper, lower, "▀"),
+        CellHalf::Upper => (lower, upper, "▄"),
     };
     let glyph = if upper == lower { " " } else { glyph };
     match ink {
@@ -236,8 +237,8 @@ fn whole(ink: Ink, is_dark: bool) -> (Style, &'static str) {
 const REVERSED: Style = Style::new().effects(Effects::INVERT);
 
 /// Whether a module has the colour of the letters.
-fn is_lit(background: Background, is_dark: bool) -> bool {
-    is_dark == (background == Background::Light)
+fn is_lit(background: QrBackground, is_dark: bool) -> bool {
+    is_dark == (background == QrBackground::Light)
 }
 
 #[cfg(test)]

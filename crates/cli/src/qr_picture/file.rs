@@ -1,4 +1,4 @@
-//! A QR code in a file, PNG or SVG by its name, for as long as it is of use.
+//! A QR code in a file, PNG or SVG depending on its name, as long as the code is valid.
 
 use std::{
     fs, io,
@@ -8,29 +8,30 @@ use std::{
 use image::{ExtendedColorType, ImageEncoder as _, Luma, codecs::png::PngEncoder};
 use qrcode::{EcLevel, render::svg};
 
-use super::{QUIET_ZONE, code};
+use super::code::{QUIET_ZONE, code};
 use crate::{
     exit::{Exit, Failure},
     new_file,
 };
 
-/// The side of a module in a PNG, in pixels: large enough for a camera that looks at the screen.
+/// The width of a module in a PNG, in pixels: large enough for a camera in front of the screen.
 const MODULE: u32 = 8;
 
-/// What a file name says about the picture in it.
+/// The format, which the file name determines.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Format {
+enum PictureFormat {
     Png,
     Svg,
 }
 
-/// A picture that this program wrote. It is removed with this value: the code can be used once.
+/// A picture that this program has written. Dropping this value removes it: a code can be used only
+/// once.
 #[derive(Debug)]
 pub(crate) struct PictureFile(PathBuf);
 
 impl PictureFile {
-    /// To be called before anything is begun: a name or a place that will not do is a mistake in
-    /// the command.
+    /// Must be called before anything is started: an unusable name or directory is a mistake in the
+    /// command line.
     pub(crate) fn check(path: &Path) -> Result<(), Failure> {
         format(path)?;
         if fs::symlink_metadata(path).is_ok() {
@@ -45,11 +46,11 @@ impl PictureFile {
             .map_err(no_room)
     }
 
-    /// Writes it beside its place first, so that whoever waits for the file never reads half of it.
+    /// Writes a temporary file first, so that nobody reads an incomplete one.
     pub(crate) fn write(path: &Path, bytes: &[u8]) -> Result<Self, Failure> {
         let picture = match format(path)? {
-            Format::Png => png(bytes),
-            Format::Svg => svg(bytes).map(String::into_bytes),
+            PictureFormat::Png => png(bytes),
+            PictureFormat::Svg => svg(bytes).map(String::into_bytes),
         };
         let picture = picture.ok_or_else(|| {
             Failure::here(
@@ -57,7 +58,7 @@ impl PictureFile {
                 "Report it: this is a defect.",
             )
         })?;
-        new_file::place(path, &picture).map_err(|error| match error.kind() {
+        new_file::write(path, &picture).map_err(|error| match error.kind() {
             io::ErrorKind::AlreadyExists => exists(path),
             _ => unwritable(path, &error),
         })?;
@@ -71,13 +72,13 @@ impl PictureFile {
 
 impl Drop for PictureFile {
     fn drop(&mut self) {
-        // A file that is gone already is as it should be.
+        // The file may have been removed already.
         let _ = fs::remove_file(&self.0);
     }
 }
 
 fn unwritable(path: &Path, error: &io::Error) -> Failure {
-    // The name of a temporary file beside it says nothing to anybody.
+    // The error itself would name the temporary file, which nobody knows.
     let what = format!("{} could not be written: {}", path.display(), error.kind());
     Failure::here(what, "Choose another file for --qr.")
 }
@@ -90,11 +91,11 @@ fn exists(path: &Path) -> Failure {
     )
 }
 
-fn format(path: &Path) -> Result<Format, Failure> {
+fn format(path: &Path) -> Result<PictureFormat, Failure> {
     let extension = path.extension().map(|e| e.to_ascii_lowercase());
     match extension.as_deref().and_then(|e| e.to_str()) {
-        Some("png") => Ok(Format::Png),
-        Some("svg") => Ok(Format::Svg),
+        Some("png") => Ok(PictureFormat::Png),
+        Some("svg") => Ok(PictureFormat::Svg),
         _ => Err(Failure::new(
             Exit::Usage,
             format!("{} is neither a .png nor an .svg file", path.display()),

@@ -1,4 +1,4 @@
-//! The bytes of a QR code from a picture in any usual format.
+//! The bytes of the QR codes in a picture of any usual format.
 
 use std::io::Cursor;
 
@@ -7,11 +7,10 @@ use thiserror::Error;
 
 use super::decode;
 
-/// The largest picture that is looked at, in pixels a side, and in bytes of memory.
+/// The largest picture that is read: pixels per side, and bytes of memory.
 const MAX_SIDE: u32 = 10_000;
 const MAX_MEMORY: u64 = 256 << 20;
-/// Formats that people have pictures in, that are not read, and by which bytes at which place they
-/// are known.
+/// Usual formats that are not supported: their name, and which bytes at which offset identify them.
 const KNOWN_BY: [(&str, usize, &[u8]); 6] = [
     ("HEIF", 4, b"ftyphe"),
     ("HEIF", 4, b"ftypmif1"),
@@ -21,9 +20,9 @@ const KNOWN_BY: [(&str, usize, &[u8]); 6] = [
     ("JPEG XL", 0, b"\0\0\0\x0cJXL "),
 ];
 
-/// Why there are no bytes.
+/// Why a picture gives no bytes.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
-pub(crate) enum NotReadable {
+pub(crate) enum PictureError {
     #[error(
         "this is not a picture in a format that this program reads (PNG, JPEG, GIF, WebP, BMP, PNM)"
     )]
@@ -34,61 +33,61 @@ pub(crate) enum NotReadable {
     Svg,
     #[error("the picture is damaged or too large: {0}")]
     Damaged(String),
-    #[error("there is no QR code in the picture that can be read")]
+    #[error("no readable QR code was found in the picture")]
     NoCode,
 }
 
-impl NotReadable {
+impl PictureError {
     pub(crate) fn advice(&self) -> &'static str {
         match self {
             Self::NotAPicture | Self::Svg => {
-                "Make a screenshot of the code, or a PNG of it, and try again."
+                "Take a screenshot of the code, or convert it to PNG, and try again."
             }
             Self::Unsupported(_) => {
-                "Save it as PNG or JPEG, or make a screenshot of the code, and try again."
+                "Save it as PNG or JPEG, or take a screenshot of the code, and try again."
             }
             Self::Damaged(_) | Self::NoCode => {
-                "Take the picture again: the whole code with its white border, sharp, and straight."
+                "Take another picture: the complete code with its white border, sharp and straight."
             }
         }
     }
 }
 
-/// Whether it is an SVG picture or a web page.
+/// Whether the file is an SVG picture or a web page.
 pub(crate) fn is_markup(file: &[u8]) -> bool {
     file.trim_ascii_start().starts_with(b"<")
 }
 
-/// The bytes of every QR code that is found in a picture; at least one.
-pub(crate) fn from_picture(file: &[u8]) -> Result<Vec<Vec<u8>>, NotReadable> {
+/// The bytes of all QR codes that are found in a picture; at least one.
+pub(crate) fn from_picture(file: &[u8]) -> Result<Vec<Vec<u8>>, PictureError> {
     if is_markup(file) {
-        return Err(NotReadable::Svg);
+        return Err(PictureError::Svg);
     }
     let papers = on_paper(open(file)?).into_iter();
     papers
         .map(decode::codes)
         .find(|codes| !codes.is_empty())
-        .ok_or(NotReadable::NoCode)
+        .ok_or(PictureError::NoCode)
 }
 
-fn open(file: &[u8]) -> Result<DynamicImage, NotReadable> {
+fn open(file: &[u8]) -> Result<DynamicImage, PictureError> {
     let mut reader = ImageReader::new(Cursor::new(file))
         .with_guessed_format()
-        .map_err(|_| NotReadable::NotAPicture)?;
+        .map_err(|_| PictureError::NotAPicture)?;
     let format = reader
         .format()
         .and_then(|format| format.extensions_str().first().copied());
     let format = known_by(file)
         .map(str::to_owned)
         .or(format.map(str::to_uppercase));
-    let format = format.ok_or(NotReadable::NotAPicture)?;
+    let format = format.ok_or(PictureError::NotAPicture)?;
     let mut limits = Limits::default();
     (limits.max_image_width, limits.max_image_height) = (Some(MAX_SIDE), Some(MAX_SIDE));
     limits.max_alloc = Some(MAX_MEMORY);
     reader.limits(limits);
     reader.decode().map_err(|error| match error {
-        ImageError::Unsupported(_) => NotReadable::Unsupported(format),
-        error => NotReadable::Damaged(error.to_string()),
+        ImageError::Unsupported(_) => PictureError::Unsupported(format),
+        error => PictureError::Damaged(error.to_string()),
     })
 }
 
@@ -99,7 +98,8 @@ fn known_by(file: &[u8]) -> Option<&'static str> {
     KNOWN_BY.iter().find(is).map(|(name, ..)| *name)
 }
 
-/// What is see-through is paper; whether white or black, nobody says.
+/// The picture on a white background, and on a black one if it is transparent: nobody knows for
+/// which of the two it was made.
 fn on_paper(picture: DynamicImage) -> Vec<GrayImage> {
     if !picture.color().has_alpha() {
         return vec![picture.into_luma8()];

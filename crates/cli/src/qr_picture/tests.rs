@@ -64,7 +64,7 @@ fn a_picture_may_be_inverted_small_large_borderless_or_see_through() {
     let small = imageops::resize(&original, side, side, imageops::FilterType::Nearest);
     let mut small_inverted = small.clone();
     imageops::invert(&mut small_inverted);
-    let large = imageops::resize(&original, 1300, 1300, imageops::FilterType::Triangle);
+    let boxed = imageops::resize(&original, 1300, 1300, imageops::FilterType::Triangle);
     let borderless = imageops::crop_imm(
         &original,
         32,
@@ -77,7 +77,7 @@ fn a_picture_may_be_inverted_small_large_borderless_or_see_through() {
         ("inverted", inverted),
         ("small", small),
         ("small and inverted", small_inverted),
-        ("large", large),
+        ("large", boxed),
         ("borderless", borderless),
     ] {
         assert_eq!(
@@ -166,7 +166,7 @@ fn pictures_in_other_formats_are_called_by_their_names() {
     ];
     for (name, file) in files {
         let refused = from_picture(file).unwrap_err();
-        assert_eq!(refused, NotReadable::Unsupported(name.to_owned()));
+        assert_eq!(refused, PictureError::Unsupported(name.to_owned()));
         assert!(refused.to_string().contains(name) && refused.advice().contains("PNG or JPEG"));
     }
 }
@@ -175,11 +175,11 @@ fn pictures_in_other_formats_are_called_by_their_names() {
 fn a_picture_that_would_fill_the_memory_is_refused_by_its_size() {
     let mut png = encoded(GrayImage::new(1, 1), ImageFormat::Png);
     png[16..24].copy_from_slice(&[0, 1, 0, 0, 0, 1, 0, 0]);
-    assert!(matches!(from_picture(&png), Err(NotReadable::Damaged(_))));
+    assert!(matches!(from_picture(&png), Err(PictureError::Damaged(_))));
     let wide = GrayImage::from_pixel(10_001, 1, Luma([255]));
     assert!(matches!(
         from_picture(&encoded(wide, ImageFormat::Png)),
-        Err(NotReadable::Damaged(_))
+        Err(PictureError::Damaged(_))
     ));
 }
 
@@ -188,18 +188,18 @@ fn what_holds_no_code_says_so() {
     let blank = GrayImage::from_pixel(50, 50, Luma([255]));
     assert_eq!(
         from_picture(&encoded(blank, ImageFormat::Png)),
-        Err(NotReadable::NoCode)
+        Err(PictureError::NoCode)
     );
-    assert_eq!(from_picture(b"hello"), Err(NotReadable::NotAPicture));
-    assert_eq!(from_picture(b""), Err(NotReadable::NotAPicture));
+    assert_eq!(from_picture(b"hello"), Err(PictureError::NotAPicture));
+    assert_eq!(from_picture(b""), Err(PictureError::NotAPicture));
     assert_eq!(
         from_picture(file::svg(&bytes()).unwrap().as_bytes()),
-        Err(NotReadable::Svg)
+        Err(PictureError::Svg)
     );
     let png = file::png(&bytes()).unwrap();
     assert!(matches!(
         from_picture(&png[..png.len() / 2]),
-        Err(NotReadable::Damaged(_))
+        Err(PictureError::Damaged(_))
     ));
 }
 

@@ -90,7 +90,7 @@ fn a_part_of_a_code_is_incomplete_wherever_it_ends() {
                 let error = find(&text[..length]).unwrap_err();
                 assert_eq!(
                     error,
-                    NoCode::Refused(QrError::Truncated),
+                    NoCodeInText::Refused(QrError::Truncated),
                     "{length} of {text}"
                 );
                 assert!(!error.is_final());
@@ -109,14 +109,14 @@ fn what_is_no_code_says_what_it_is() {
         "é",
         "no-such-picture.png",
     ] {
-        assert_eq!(find(text).unwrap_err(), NoCode::NotText, "{text:?}");
+        assert_eq!(find(text).unwrap_err(), NoCodeInText::NotText, "{text:?}");
     }
     assert_eq!(
         find("aHR0cHM6Ly9leGFtcGxlLm9yZy8=").unwrap_err(),
-        NoCode::Refused(QrError::NotMatrix)
+        NoCodeInText::Refused(QrError::NotMatrix)
     );
     let other = find(&BASE64_STANDARD.encode(b"MATRIX\x04\x03")).unwrap_err();
-    assert_eq!(other, NoCode::Refused(QrError::OtherVersion(4)));
+    assert_eq!(other, NoCodeInText::Refused(QrError::OtherVersion(4)));
     assert!(other.is_final());
     let endless = format!("{}{}", &HEX[..80], "ffff".repeat(MAX_LETTERS));
     assert!(find(&endless).is_err());

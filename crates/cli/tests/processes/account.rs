@@ -1,5 +1,5 @@
-//! A session as it is used, ends and is ended: `session`, `token`, `restore-keys`, `link` and
-//! `logout` as processes, over servers that a test holds in its hands.
+//! How a session is used, and how it ends: `session`, `token`, `restore-keys`, `link` and `logout`
+//! as processes, with servers in the process of the test.
 
 use std::{
     path::{Path, PathBuf},
@@ -17,17 +17,17 @@ use serde_json::Value;
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
 
-use super::support::Process;
+use super::support::command::RunningCommand;
 
 const DEVICE: &str = "SECONDDEVICE";
 
-struct Servers {
+struct InProcessSandbox {
     runtime: Runtime,
     sandbox: Sandbox,
     directory: TempDir,
 }
 
-impl Servers {
+impl InProcessSandbox {
     fn start() -> Self {
         let runtime = Runtime::new().unwrap();
         let sandbox = runtime
@@ -44,7 +44,7 @@ impl Servers {
         self.directory.path().join(name)
     }
 
-    /// A session in a directory of that name, without keys.
+    /// A session in a directory with this name, without keys.
     fn signed_in(&self, name: &str, device: &str) -> PathBuf {
         let session = self
             .runtime
@@ -83,8 +83,8 @@ impl Servers {
         });
     }
 
-    fn command(&self, name: &str, args: &[&str]) -> Process {
-        Process::start(
+    fn command(&self, name: &str, args: &[&str]) -> RunningCommand {
+        RunningCommand::start(
             &[
                 args,
                 &[
@@ -97,7 +97,7 @@ impl Servers {
         )
     }
 
-    /// The two streams apart.
+    /// The output, with separate streams.
     fn output(&self, name: &str, args: &[&str]) -> Output {
         let mut command = Command::new(env!("CARGO_BIN_EXE_matrix-qr"));
         command
@@ -114,17 +114,17 @@ impl Servers {
     }
 
     /// A sign-in that hangs in the one upload of the keys: `(login, link)`.
-    fn hang_in_the_import(&self) -> (Process, Process) {
+    fn hang_in_the_import(&self) -> (RunningCommand, RunningCommand) {
         self.sandbox.faults().set(Fault::KeysUploadHangs);
         let (mut login, link) = self.connect();
         login.event("importing_secrets");
-        // What it takes to revoke is there before the import begins.
+        // What a revocation needs is stored before the import begins.
         assert!(self.path("new").join("session.pending.json").exists());
         (login, link)
     }
 
-    /// Both devices, up to the consent.
-    fn connect(&self) -> (Process, Process) {
+    /// Starts both devices, and signs in up to the consent.
+    fn connect(&self) -> (RunningCommand, RunningCommand) {
         let mut login = self.command(
             "new",
             &[
@@ -161,7 +161,7 @@ fn stdout(output: &Output) -> String {
 
 #[test]
 fn a_token_is_alone_on_standard_output() {
-    let servers = Servers::start();
+    let servers = InProcessSandbox::start();
     servers.signed_in("new", DEVICE);
     let output = servers.output("new", &["token"]);
     let token = stdout(&output);
@@ -188,7 +188,7 @@ fn a_token_is_alone_on_standard_output() {
 
 #[test]
 fn two_tokens_at_once_are_one() {
-    let servers = Servers::start();
+    let servers = InProcessSandbox::start();
     servers.signed_in("new", DEVICE);
     let mut both = [
         servers.command("new", &["token"]),
@@ -204,7 +204,7 @@ fn two_tokens_at_once_are_one() {
 #[ignore = "needs curl: cargo xtask test"]
 fn a_token_is_for_curl() {
     const BOTS: &str = include_str!("../../../../docs/bots.md");
-    let servers = Servers::start();
+    let servers = InProcessSandbox::start();
     let directory = servers.signed_in("new", DEVICE);
     let (_, line) = BOTS.split_once("$ printf ").unwrap();
     let line = line.split_once("\n```").unwrap().0;
@@ -233,13 +233,13 @@ fn a_token_is_for_curl() {
 
 #[test]
 fn a_session_says_whether_it_is_still_good() {
-    let servers = Servers::start();
+    let servers = InProcessSandbox::start();
     servers.signed_in("new", DEVICE);
     assert!(
         servers
             .command("new", &["session"])
             .ends(0)
-            .contains("yes, says the homeserver")
+            .contains("yes, according to the homeserver")
     );
     let json: Value =
         serde_json::from_str(&stdout(&servers.output("new", &["session", "--json"]))).unwrap();
@@ -251,14 +251,14 @@ fn a_session_says_whether_it_is_still_good() {
             .get("signed_in")
             .is_none()
     );
-    let Servers {
+    let InProcessSandbox {
         runtime,
         sandbox,
         directory,
     } = servers;
     runtime.block_on(sandbox.stop());
     let path = directory.path().join("new");
-    let mut gone = Process::start(&[
+    let mut gone = RunningCommand::start(&[
         "session",
         "--allow-loopback-http",
         "--directory",
@@ -266,12 +266,12 @@ fn a_session_says_whether_it_is_still_good() {
     ]);
     assert!(
         gone.ends(0)
-            .contains("not known: 127.0.0.1 could not be reached")
+            .contains("unknown: 127.0.0.1 could not be reached")
     );
 }
 
-/// One sentence and one exit code, whoever meets it.
-fn assert_all_say_that_it_has_ended(servers: &Servers) {
+/// Every command says the same and has the same exit code.
+fn assert_all_say_that_it_has_ended(servers: &InProcessSandbox) {
     let scan = ["link", "--json", "--scan", "-"];
     for args in [
         &["session"][..],
@@ -294,7 +294,7 @@ fn assert_all_say_that_it_has_ended(servers: &Servers) {
 
 #[test]
 fn a_session_that_was_removed_in_the_account_has_ended_for_every_command() {
-    let servers = Servers::start();
+    let servers = InProcessSandbox::start();
     let directory = servers.signed_in("new", DEVICE);
     servers
         .runtime
@@ -315,7 +315,7 @@ fn a_session_that_was_removed_in_the_account_has_ended_for_every_command() {
 
 #[test]
 fn a_session_of_a_locked_account_has_ended_for_every_command() {
-    let servers = Servers::start();
+    let servers = InProcessSandbox::start();
     servers.signed_in("new", DEVICE);
     servers.sandbox.faults().set(Fault::AccountLocked);
     assert_all_say_that_it_has_ended(&servers);
@@ -323,7 +323,7 @@ fn a_session_of_a_locked_account_has_ended_for_every_command() {
 
 #[test]
 fn a_sign_out_with_stale_tokens_is_none() {
-    let servers = Servers::start();
+    let servers = InProcessSandbox::start();
     let directory = servers.signed_in("new", DEVICE);
     let before = std::fs::read(directory.join("session.json")).unwrap();
     servers.command("new", &["token"]).ends(0);
@@ -344,16 +344,16 @@ fn a_sign_out_with_stale_tokens_is_none() {
 
 #[test]
 fn a_server_that_is_gone_does_not_keep_a_session_here() {
-    let servers = Servers::start();
+    let servers = InProcessSandbox::start();
     let directory = servers.signed_in("new", DEVICE);
-    let Servers {
+    let InProcessSandbox {
         runtime,
         sandbox,
         directory: place,
     } = servers;
     runtime.block_on(sandbox.stop());
     let command = |args: &[&str]| {
-        Process::start(
+        RunningCommand::start(
             &[
                 args,
                 &[
@@ -389,11 +389,11 @@ fn a_server_that_is_gone_does_not_keep_a_session_here() {
 
 #[test]
 fn a_question_that_is_interrupted_says_what_is_true() {
-    let servers = Servers::start();
+    let servers = InProcessSandbox::start();
     let directory = servers.signed_in("new", DEVICE);
     let unchanged = |said: String| {
         assert!(
-            said.contains("nothing was changed, this device is still signed in"),
+            said.contains("nothing was changed, and this device is still signed in"),
             "{said}"
         );
         assert!(directory.exists() && servers.devices() == [DEVICE]);
@@ -416,7 +416,7 @@ fn a_question_that_is_interrupted_says_what_is_true() {
 
 #[test]
 fn a_login_that_was_killed_in_the_import_is_taken_back_by_the_next() {
-    let servers = Servers::start();
+    let servers = InProcessSandbox::start();
     servers.set_up();
     let (mut login, mut link) = servers.hang_in_the_import();
     login.signal("KILL");
@@ -447,7 +447,7 @@ fn a_login_that_was_killed_in_the_import_is_taken_back_by_the_next() {
 
 #[test]
 fn a_login_that_was_killed_in_the_import_is_taken_back_by_a_logout() {
-    let servers = Servers::start();
+    let servers = InProcessSandbox::start();
     servers.set_up();
     let (mut login, mut link) = servers.hang_in_the_import();
     login.signal("KILL");
@@ -455,10 +455,10 @@ fn a_login_that_was_killed_in_the_import_is_taken_back_by_a_logout() {
     link.signal("INT");
     link.end();
     std::fs::write(servers.path("new").join("holiday.jpg"), "x").unwrap();
-    // Nothing is lost, so nothing is asked.
+    // Nothing is lost, so there is no question.
     let said = servers.command("new", &["logout"]).ends(0);
     assert!(
-        said.contains("A sign-in was interrupted here.") && said.contains("is signed out again"),
+        said.contains("A sign-in was interrupted here.") && said.contains("was signed out again"),
         "{said}"
     );
     assert_eq!(servers.devices(), ["FIRSTDEVICE"]);
@@ -469,10 +469,10 @@ fn a_login_that_was_killed_in_the_import_is_taken_back_by_a_logout() {
     );
 }
 
-/// Ctrl-C twice: the first is polite, and the server does not let it be; the second leaves at once.
+/// Ctrl-C twice: the server prevents the first one from cleaning up; the second one stops at once.
 #[test]
 fn a_second_ctrl_c_in_the_import_leaves_what_it_takes_to_revoke() {
-    let servers = Servers::start();
+    let servers = InProcessSandbox::start();
     servers.set_up();
     let (mut login, mut link) = servers.hang_in_the_import();
     servers.sandbox.faults().set(Fault::RevocationFails);
@@ -494,15 +494,15 @@ fn a_second_ctrl_c_in_the_import_leaves_what_it_takes_to_revoke() {
     assert!(!servers.path("new").exists());
 }
 
-/// Whatever it failed of (4 would be the code for what the other device did): somebody has to
+/// Whatever the reason was (4 would be the code for what the other device did), somebody has to
 /// remove a device.
 #[test]
 fn a_failed_login_whose_device_may_be_left_says_which() {
-    let servers = Servers::start();
+    let servers = InProcessSandbox::start();
     servers.set_up();
     servers.sandbox.faults().set(Fault::RevocationIgnored);
     let (mut login, mut link) = servers.connect();
-    // The other device does not give its secrets away then.
+    // The other device does not share its secrets then.
     servers.sandbox.faults().set(Fault::WrongIdentity);
     let left = login.event("left_behind");
     let said = login.ends(8);

@@ -1,17 +1,17 @@
-//! What only the command can be blamed for.
+//! Mistakes that only the command line causes.
 
-use super::support::{Process, Sandbox};
+use super::support::{command::RunningCommand, sandbox::SandboxProcess};
 
 /// A session at the sandbox, and a command that forgets its flag: neither the session nor a server
 /// is at fault.
 #[test]
 fn a_forgotten_flag_is_not_the_servers_fault() {
-    let sandbox = Sandbox::start();
+    let sandbox = SandboxProcess::start();
     let directory = sandbox.path("existing");
     let directory = directory.to_str().unwrap();
     for command in [&["restore-keys"][..], &["link"], &["logout", "--yes"]] {
         let args = [command, &["--json", "--directory", directory]].concat();
-        let mut process = Process::start(&args);
+        let mut process = RunningCommand::start(&args);
         let error = process.event("error");
         assert_eq!(
             (&error["exit_code"], &error["advice"]),

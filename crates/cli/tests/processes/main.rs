@@ -1,4 +1,4 @@
-//! Two devices and a sandbox, each a process of its own, as in three terminals.
+//! Two devices and a sandbox, each in a process of its own, as in three terminals.
 
 #![allow(
     missing_docs,
@@ -8,19 +8,24 @@
 )]
 
 mod account;
+mod account_choice;
 mod command_line;
+#[path = "../support/mod.rs"]
+#[allow(dead_code, reason = "other tests use the rest")]
 mod support;
-mod whose_account;
 
 use std::{fs, io::ErrorKind, os::unix::fs::PermissionsExt as _};
 
 use serde_json::Value;
 
-use self::support::{Process, Sandbox, decide};
+use self::support::{
+    command::RunningCommand,
+    sandbox::{SandboxProcess, decide},
+};
 
 #[test]
 fn the_new_device_shows_the_code_as_text_and_lives_on() {
-    let sandbox = Sandbox::start();
+    let sandbox = SandboxProcess::start();
     let (mut login, mut link, digits) = sandbox.connect();
     login.say("no digits");
     login.question("check_code");
@@ -86,7 +91,7 @@ fn the_new_device_shows_the_code_as_text_and_lives_on() {
     sandbox.command(&["session"]).ends(10);
 }
 
-fn exports_the_keys(sandbox: &Sandbox) {
+fn exports_the_keys(sandbox: &SandboxProcess) {
     let directory = sandbox.directory.path();
     let (passphrase, export) = (directory.join("passphrase"), directory.join("keys.txt"));
     let names = (passphrase.to_str().unwrap(), export.to_str().unwrap());
@@ -138,13 +143,14 @@ fn the_existing_device_shows_the_code_in_a_file() {
 }
 
 fn in_a_file(revision: &str) {
-    let sandbox = Sandbox::start();
+    let sandbox = SandboxProcess::start();
     let picture = sandbox.path("code.png");
     let file = picture.to_str().unwrap();
     let mut link = sandbox.command(&["link", "--json", "--qr", file, "--revision", revision]);
     let code = link.event("show")["code"].as_str().unwrap().to_owned();
     let said: Value =
-        serde_json::from_str(&Process::start(&["inspect", "--json", &code]).ends(0)).unwrap();
+        serde_json::from_str(&RunningCommand::start(&["inspect", "--json", &code]).ends(0))
+            .unwrap();
     assert_eq!(
         (&said["revision"], &said["usable"]),
         (&revision.into(), &true.into())
@@ -170,7 +176,7 @@ fn in_a_file(revision: &str) {
 
 #[test]
 fn a_person_at_two_terminals_signs_in_a_device() {
-    let sandbox = Sandbox::start();
+    let sandbox = SandboxProcess::start();
     let browser = Browser::new();
     let mut login = sandbox.command(&["login", "--homeserver", sandbox.homeserver()]);
     let code = login.find(code);
@@ -194,7 +200,7 @@ fn a_person_at_two_terminals_signs_in_a_device() {
 
 #[test]
 fn without_a_browser_the_link_is_printed_and_it_goes_on() {
-    let sandbox = Sandbox::start();
+    let sandbox = SandboxProcess::start();
     let (mut login, code) = showing(&sandbox);
     let mut link = sandbox.command_with(&["link", "--scan", "-"], |command| {
         command.env("PATH", sandbox.directory.path());
@@ -216,8 +222,8 @@ fn without_a_browser_the_link_is_printed_and_it_goes_on() {
 }
 
 #[test]
-fn a_new_device_is_told_where_it_cannot_show_the_coming_kind_of_code() {
-    let sandbox = Sandbox::start_with(&["--misbehave", "rendezvous-wants-token"]);
+fn a_new_device_that_may_not_show_an_msc4388_code_is_advised_to_scan() {
+    let sandbox = SandboxProcess::start_with(&["--misbehave", "rendezvous-wants-token"]);
     let login = |revision| {
         sandbox.command(&[
             "login",
@@ -242,7 +248,7 @@ fn a_new_device_is_told_where_it_cannot_show_the_coming_kind_of_code() {
 
 #[test]
 fn ctrl_c_at_the_new_device_is_heard_at_the_other() {
-    let sandbox = Sandbox::start();
+    let sandbox = SandboxProcess::start();
     let (mut login, mut link, _) = sandbox.connect();
     login.signal("INT");
     assert!(login.ends(3).contains(r#""what":"cancelled""#));
@@ -255,7 +261,7 @@ fn ctrl_c_at_the_new_device_is_heard_at_the_other() {
 
 #[test]
 fn ctrl_c_at_the_existing_device_is_heard_at_the_other() {
-    let sandbox = Sandbox::start();
+    let sandbox = SandboxProcess::start();
     let (mut login, mut link, digits) = sandbox.connect();
     login.say(&digits);
     link.question("open_link");
@@ -266,7 +272,7 @@ fn ctrl_c_at_the_existing_device_is_heard_at_the_other() {
 
 #[test]
 fn ctrl_c_before_the_other_device_is_there_takes_the_session_and_the_picture_away() {
-    let sandbox = Sandbox::start();
+    let sandbox = SandboxProcess::start();
     let picture = sandbox.path("code.svg");
     let mut link = sandbox.command(&["link", "--json", "--qr", picture.to_str().unwrap()]);
     let code = link.event("show")["code"].as_str().unwrap().to_owned();
@@ -282,12 +288,15 @@ fn ctrl_c_before_the_other_device_is_there_takes_the_session_and_the_picture_awa
 
 #[test]
 fn a_second_ctrl_c_leaves_at_once() {
-    let sandbox = Sandbox::start();
+    let sandbox = SandboxProcess::start();
     let (mut login, _) = showing(&sandbox);
-    // The server holds its breath: a polite end would have to wait for it.
+    // The server is stopped: a clean end would have to wait for it.
     sandbox.process.signal("STOP");
     login.signal("INT");
-    login.find(|line| line.contains("Ctrl-C again leaves at once").then_some(()));
+    login.find(|line| {
+        line.contains("Press Ctrl-C again to stop at once")
+            .then_some(())
+    });
     login.signal("INT");
     login.ends(130);
     sandbox.process.signal("CONT");
@@ -295,7 +304,7 @@ fn a_second_ctrl_c_leaves_at_once() {
 
 #[test]
 fn wrong_digits_end_it_on_both_sides() {
-    let sandbox = Sandbox::start();
+    let sandbox = SandboxProcess::start();
     let (mut login, mut link, digits) = sandbox.connect();
     let wrong = if digits == "00" { "01" } else { "00" };
     login.say(wrong);
@@ -305,11 +314,14 @@ fn wrong_digits_end_it_on_both_sides() {
 
 #[test]
 fn ctrl_c_tells_another_device_only_where_there_is_one() {
-    let sandbox = Sandbox::start();
+    let sandbox = SandboxProcess::start();
     let said = |line: &str| line.starts_with("Cancelling").then(|| line.to_owned());
     let (mut login, _) = showing(&sandbox);
     login.signal("INT");
-    assert_eq!(login.find(said), "Cancelling. Ctrl-C again leaves at once.");
+    assert_eq!(
+        login.find(said),
+        "Cancelling. Press Ctrl-C again to stop at once."
+    );
     login.ends(3);
 
     let (mut login, code) = showing(&sandbox);
@@ -319,7 +331,7 @@ fn ctrl_c_tells_another_device_only_where_there_is_one() {
     link.signal("INT");
     assert_eq!(
         link.find(said),
-        "Cancelling: the other device is told. Ctrl-C again leaves at once."
+        "Cancelling, and informing the other device. Press Ctrl-C again to stop at once."
     );
     link.ends(3);
     login.ends(4);
@@ -327,7 +339,7 @@ fn ctrl_c_tells_another_device_only_where_there_is_one() {
 
 #[test]
 fn what_will_be_asked_is_refused_before_there_is_a_session() {
-    let sandbox = Sandbox::start();
+    let sandbox = SandboxProcess::start();
     for (command, whose) in [("login", "new"), ("link", "existing")] {
         let directory = sandbox.path(whose);
         let mut args = vec![
@@ -339,7 +351,7 @@ fn what_will_be_asked_is_refused_before_there_is_a_session() {
         if command == "login" {
             args.extend(["--homeserver", sandbox.homeserver()]);
         }
-        let said = Process::start(&args).ends(2);
+        let said = RunningCommand::start(&args).ends(2);
         assert!(
             said.contains("nobody is there to be asked") && !said.contains("as text"),
             "{said}"
@@ -350,7 +362,7 @@ fn what_will_be_asked_is_refused_before_there_is_a_session() {
 
 #[test]
 fn standard_input_that_ends_is_told_as_that() {
-    let sandbox = Sandbox::start();
+    let sandbox = SandboxProcess::start();
     let (mut login, mut link, _) = sandbox.connect();
     login.close_stdin();
     assert!(login.ends(3).contains("standard input ended"));
@@ -367,7 +379,7 @@ fn standard_input_that_ends_is_told_as_that() {
 
 #[test]
 fn no_answer_is_no_consent() {
-    let sandbox = Sandbox::start();
+    let sandbox = SandboxProcess::start();
     let (mut login, mut link, digits) = sandbox.connect();
     login.say(&digits);
     link.question("open_link");
@@ -378,14 +390,14 @@ fn no_answer_is_no_consent() {
 
 #[test]
 fn a_device_without_the_accounts_keys_says_so_before_it_looks_at_a_code() {
-    let sandbox = Sandbox::start();
+    let sandbox = SandboxProcess::start();
     for file in fs::read_dir(sandbox.path("existing"))
         .unwrap()
         .map(|entry| entry.unwrap().path())
     {
         if file.to_str().unwrap().contains("sqlite3") {
-            // What SQLite has beside the database goes by itself when the sandbox is done with it,
-            // which may be now.
+            // SQLite removes its extra files when the sandbox closes the database, which may happen
+            // now.
             let removed = fs::remove_file(file);
             assert!(
                 removed.is_ok() || removed.is_err_and(|error| error.kind() == ErrorKind::NotFound)
@@ -409,7 +421,7 @@ fn a_device_without_the_accounts_keys_says_so_before_it_looks_at_a_code() {
 fn the_demonstration_asks_a_person_and_leaves_nothing_behind() {
     let place = tempfile::tempdir().unwrap();
     let demo = |answer: &str, code: i32| {
-        let mut demo = Process::start_with(&["demo"], |command| {
+        let mut demo = RunningCommand::start_with(&["demo"], |command| {
             command.env("TMPDIR", place.path());
         });
         let digits = demo.find(|line| {
@@ -422,7 +434,7 @@ fn the_demonstration_asks_a_person_and_leaves_nothing_behind() {
     };
     assert!(demo("y", 0).contains("3 old messages can be read"));
     assert!(demo("n", 4).contains("declined on the consent page"));
-    let mut cancelled = Process::start_with(&["demo"], |command| {
+    let mut cancelled = RunningCommand::start_with(&["demo"], |command| {
         command.env("TMPDIR", place.path());
     });
     cancelled.find(|line| line.contains("shows the digits").then_some(()));
@@ -437,7 +449,7 @@ fn the_demonstration_asks_a_person_and_leaves_nothing_behind() {
 
 #[test]
 fn a_link_that_is_not_opened_and_a_consent_that_is_denied_end_it() {
-    let sandbox = Sandbox::start();
+    let sandbox = SandboxProcess::start();
     let (mut login, mut link, digits) = sandbox.connect();
     login.say(&digits);
     link.question("open_link");
@@ -456,11 +468,11 @@ fn a_link_that_is_not_opened_and_a_consent_that_is_denied_end_it() {
 
 #[test]
 fn two_devices_of_the_same_role_are_told_apart_before_anything_happens() {
-    let sandbox = Sandbox::start();
+    let sandbox = SandboxProcess::start();
     let (_login, code) = showing(&sandbox);
     let elsewhere = sandbox.directory.path().join("elsewhere");
     let elsewhere = elsewhere.to_str().unwrap();
-    let mut other = Process::start(&[
+    let mut other = RunningCommand::start(&[
         "login",
         "--scan",
         "-",
@@ -474,7 +486,7 @@ fn two_devices_of_the_same_role_are_told_apart_before_anything_happens() {
 
 #[test]
 fn the_sandbox_says_what_to_paste_and_cleans_up() {
-    let mut sandbox = Process::start(&["sandbox", "--misbehave", "slow-down=2"]);
+    let mut sandbox = RunningCommand::start(&["sandbox", "--misbehave", "slow-down=2"]);
     sandbox.find(|line| line.contains("slow-down=2").then_some(()));
     let login = sandbox.find(|line| line.contains(" login ").then(|| line.to_owned()));
     let link = sandbox.find(|line| line.contains(" link ").then(|| line.to_owned()));
@@ -491,7 +503,7 @@ fn the_sandbox_says_what_to_paste_and_cleans_up() {
 }
 
 /// A new device that shows its code, and the code as text.
-fn showing(sandbox: &Sandbox) -> (Process, String) {
+fn showing(sandbox: &SandboxProcess) -> (RunningCommand, String) {
     let mut login = sandbox.command(&["login", "--homeserver", sandbox.homeserver()]);
     let code = login.find(code);
     (login, code)

@@ -1,5 +1,5 @@
-//! What a camera sees of a terminal, and a scanner that is strict: it reads dark on light, and what
-//! it sees as it sees it.
+//! A photograph of a terminal, and a strict scanner: it reads dark on light only, and does not
+//! enhance the picture.
 
 use std::num::NonZeroU16;
 
@@ -9,7 +9,7 @@ use image::{GrayImage, Luma};
 const WIDTH: u32 = 8;
 const HEIGHT: u32 = 16;
 
-/// The colours of a terminal's own, as grey.
+/// The two default colours of a terminal, as grey.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Theme {
     pub(crate) letters: u8,
@@ -25,14 +25,14 @@ pub(crate) const LIGHT: Theme = Theme {
     background: 0xf5,
 };
 
-/// Where a terminal has the space between its lines.
+/// Where a terminal puts the space between its lines.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Gap {
     Below,
     Around,
 }
 
-/// Each line is so many times as high as its letters.
+/// The height of a line divided by the height of its letters.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Spacing(pub(crate) f64, pub(crate) Gap);
 
@@ -47,7 +47,7 @@ pub(crate) fn spacings() -> Vec<Spacing> {
         .collect()
 }
 
-/// A terminal of this size, on which this was printed.
+/// A terminal of this size with this text.
 pub(crate) fn printed(text: &str, columns: usize, rows: usize) -> vt100::Parser {
     let size = |side: usize| NonZeroU16::new(u16::try_from(side).unwrap()).unwrap();
     let mut terminal = vt100::Parser::new(size(rows), size(columns), 0);
@@ -55,7 +55,7 @@ pub(crate) fn printed(text: &str, columns: usize, rows: usize) -> vt100::Parser 
     terminal
 }
 
-/// The codes that a scanner reads off this screen.
+/// The codes that a scanner reads from this screen.
 pub(crate) fn scan(screen: &vt100::Screen, theme: Theme, spacing: Spacing) -> Vec<Vec<u8>> {
     let mut prepared = rqrr::PreparedImage::prepare(photograph(screen, theme, spacing));
     let bytes = |grid: &rqrr::Grid<_>| {
@@ -96,7 +96,7 @@ fn colours(cell: &vt100::Cell, theme: Theme) -> (u8, u8) {
         vt100::Color::Rgb(red, _, _) => red,
         vt100::Color::Idx(231) => 255,
         vt100::Color::Idx(232) => 8,
-        // What a theme may change is what it should not be.
+        // A theme may change these: assume the wrong colour.
         vt100::Color::Idx(0..8) => 255,
         vt100::Color::Idx(_) => 0,
     };

@@ -1,4 +1,4 @@
-//! The program in a terminal of its own, whose screen a strict scanner looks at.
+//! The program in a terminal of its own. A strict scanner reads the screen.
 
 #![allow(
     missing_docs,
@@ -9,21 +9,27 @@
 
 #[allow(dead_code)]
 mod camera;
-#[path = "../processes/support.rs"]
-#[allow(dead_code)]
+#[path = "../support/mod.rs"]
+#[allow(dead_code, reason = "other tests use the rest")]
 mod support;
-mod window;
 
 use self::{
     camera::{DARK, Gap, LIGHT, Spacing, TIGHT, Theme},
-    support::{Sandbox, decide},
-    window::Window,
+    support::{
+        sandbox::{SandboxProcess, decide},
+        terminal::TestTerminal,
+    },
 };
 
 const WIDE: Spacing = Spacing(1.5, Gap::Below);
 
 /// A new device that shows its code.
-fn login(sandbox: &Sandbox, size: (u16, u16), args: &[&str], variables: &[(&str, &str)]) -> Window {
+fn login(
+    sandbox: &SandboxProcess,
+    size: (u16, u16),
+    args: &[&str],
+    variables: &[(&str, &str)],
+) -> TestTerminal {
     let directory = sandbox.path("new");
     let fixed = [
         "login",
@@ -33,18 +39,23 @@ fn login(sandbox: &Sandbox, size: (u16, u16), args: &[&str], variables: &[(&str,
         "--directory",
     ];
     let args = [&fixed[..], &[directory.to_str().unwrap()], args].concat();
-    Window::open(env!("CARGO_BIN_EXE_matrix-qr"), &args, size, variables)
+    TestTerminal::open(env!("CARGO_BIN_EXE_matrix-qr"), &args, size, variables)
 }
 
-/// What is seen at last: a code, or the size that would do.
+/// What the screen shows: a code, or the size that is needed.
 #[derive(Debug, PartialEq, Eq)]
-enum Seen {
+enum ScreenContent {
     Code,
     Needs(u16, u16),
 }
 
-/// Once the line that waits is there: before that, not all is.
-fn seen(screen: &vt100::Screen, sandbox: &Sandbox, theme: Theme, spacing: Spacing) -> Option<Seen> {
+/// The content, once the waiting line is there: before that, the screen is incomplete.
+fn seen(
+    screen: &vt100::Screen,
+    sandbox: &SandboxProcess,
+    theme: Theme,
+    spacing: Spacing,
+) -> Option<ScreenContent> {
     let text = screen.contents().replace('\n', " ");
     text.contains("Waiting for the other device")
         .then_some(())?;
@@ -52,19 +63,19 @@ fn seen(screen: &vt100::Screen, sandbox: &Sandbox, theme: Theme, spacing: Spacin
     if let Some((_, sentence)) = sentence {
         let mut words = sentence.split_whitespace();
         let columns = words.next()?.parse().ok()?;
-        return Some(Seen::Needs(columns, words.nth(2)?.parse().ok()?));
+        return Some(ScreenContent::Needs(columns, words.nth(2)?.parse().ok()?));
     }
     let codes = camera::scan(screen, theme, spacing);
     let ours = |code: &Vec<u8>| {
         code.starts_with(b"MATRIX\x02\x03")
             && String::from_utf8_lossy(code).contains(sandbox.homeserver())
     };
-    (codes.len() == 1 && codes.iter().all(ours)).then_some(Seen::Code)
+    (codes.len() == 1 && codes.iter().all(ours)).then_some(ScreenContent::Code)
 }
 
 #[test]
 fn in_a_window_of_any_size_the_code_can_be_scanned_or_the_sentence_is_true() {
-    let sandbox = Sandbox::start();
+    let sandbox = SandboxProcess::start();
     let low = (22..=32).map(|rows| (80, rows));
     for size in low.chain([
         (40, 16),
@@ -77,7 +88,7 @@ fn in_a_window_of_any_size_the_code_can_be_scanned_or_the_sentence_is_true() {
     ]) {
         let window = login(&sandbox, size, &[], &[]);
         let at_first = window.until(|screen| seen(screen, &sandbox, DARK, WIDE));
-        let Seen::Needs(columns, rows) = at_first else {
+        let ScreenContent::Needs(columns, rows) = at_first else {
             continue;
         };
         assert!(
@@ -85,17 +96,18 @@ fn in_a_window_of_any_size_the_code_can_be_scanned_or_the_sentence_is_true() {
             "{size:?}: {columns}×{rows}"
         );
         window.resize(columns, rows);
-        window
-            .until(|screen| seen(screen, &sandbox, DARK, WIDE).filter(|seen| *seen == Seen::Code));
+        window.until(|screen| {
+            seen(screen, &sandbox, DARK, WIDE).filter(|seen| *seen == ScreenContent::Code)
+        });
         window.resize(columns, rows - 1);
-        let needs = Seen::Needs(columns, rows);
+        let needs = ScreenContent::Needs(columns, rows);
         window.until(|screen| seen(screen, &sandbox, DARK, WIDE).filter(|seen| *seen == needs));
     }
 }
 
 #[test]
 fn a_window_that_is_resized_shows_one_code_and_one_line_that_waits() {
-    let sandbox = Sandbox::start();
+    let sandbox = SandboxProcess::start();
     let window = login(&sandbox, (120, 60), &[], &[]);
     for (columns, rows) in [
         (120, 60),
@@ -111,22 +123,27 @@ fn a_window_that_is_resized_shows_one_code_and_one_line_that_waits() {
             let once = ["Waiting for the other device", "scan this code"]
                 .iter()
                 .all(|words| text.replace('\n', " ").matches(words).count() <= 1);
-            // Where there is room, nothing of the older ones is above.
-            let alone = rows < 40 || text.starts_with("Without a camera");
-            (once && alone && seen(screen, &sandbox, DARK, TIGHT)? == Seen::Code).then_some(())
+            // If there is space, nothing of the older screens is above.
+            let alone = rows < 40 || text.starts_with("If the other device has no camera");
+            (once && alone && seen(screen, &sandbox, DARK, TIGHT)? == ScreenContent::Code)
+                .then_some(())
         });
     }
     window.resize(80, 12);
     window.until(|screen| {
         let warnings = screen.contents().matches("warning:").count();
-        (warnings == 1 && matches!(seen(screen, &sandbox, DARK, TIGHT)?, Seen::Needs(..)))
-            .then_some(())
+        (warnings == 1
+            && matches!(
+                seen(screen, &sandbox, DARK, TIGHT)?,
+                ScreenContent::Needs(..)
+            ))
+        .then_some(())
     });
 }
 
 #[test]
 fn whatever_the_terminal_can_do_the_code_can_be_scanned() {
-    let sandbox = Sandbox::start();
+    let sandbox = SandboxProcess::start();
     let light = ["--qr-background", "light"];
     for (theme, spacing, args, variables) in [
         (LIGHT, WIDE, &[][..], &[("COLORTERM", "truecolor")][..]),
@@ -145,7 +162,7 @@ fn whatever_the_terminal_can_do_the_code_can_be_scanned() {
     ] {
         let window = login(&sandbox, (120, 60), args, variables);
         let seen = window.until(|screen| seen(screen, &sandbox, theme, spacing));
-        assert_eq!(seen, Seen::Code, "{args:?} {variables:?}");
+        assert_eq!(seen, ScreenContent::Code, "{args:?} {variables:?}");
     }
 }
 
@@ -153,7 +170,7 @@ fn whatever_the_terminal_can_do_the_code_can_be_scanned() {
 #[test]
 #[ignore = "needs tmux: cargo xtask test"]
 fn in_tmux_without_utf_8_the_code_can_be_scanned() {
-    let sandbox = Sandbox::start();
+    let sandbox = SandboxProcess::start();
     let (socket, directory) = (sandbox.path("tmux"), sandbox.path("new"));
     let [socket, directory] = [&socket, &directory].map(|path| path.to_str().unwrap());
     let program = [
@@ -169,7 +186,7 @@ fn in_tmux_without_utf_8_the_code_can_be_scanned() {
         &[sandbox.homeserver(), "--directory", directory],
     ]
     .concat();
-    let window = Window::open("tmux", &args, (120, 61), &[("LC_ALL", "C")]);
+    let window = TestTerminal::open("tmux", &args, (120, 61), &[("LC_ALL", "C")]);
     let seen = window.until(|screen| seen(screen, &sandbox, DARK, WIDE));
     // The program ends with its terminal, and tmux with the program.
     let ended = std::process::Command::new("tmux")
@@ -179,12 +196,12 @@ fn in_tmux_without_utf_8_the_code_can_be_scanned() {
         ended.unwrap().success(),
         "tmux is missing: apt-get install tmux"
     );
-    assert_eq!(seen, Seen::Code);
+    assert_eq!(seen, ScreenContent::Code);
 }
 
 #[test]
 fn what_is_pasted_after_the_code_answers_no_question_and_digits_may_be_typed_as_they_are_shown() {
-    let sandbox = Sandbox::start();
+    let sandbox = SandboxProcess::start();
     let mut login = sandbox.command(&["login", "--json", "--homeserver", sandbox.homeserver()]);
     let code = login.event("show")["code"].as_str().unwrap().to_owned();
     let existing = sandbox.path("existing");
@@ -196,7 +213,7 @@ fn what_is_pasted_after_the_code_answers_no_question_and_digits_may_be_typed_as_
         existing.to_str().unwrap(),
     ];
     let args = [&args[..], &["--scan", "-"]].concat();
-    let link = Window::open(env!("CARGO_BIN_EXE_matrix-qr"), &args, (120, 40), &[]);
+    let link = TestTerminal::open(env!("CARGO_BIN_EXE_matrix-qr"), &args, (120, 40), &[]);
     link.until(|screen| screen.contents().contains("then press Enter").then_some(()));
     let (first, second) = code.split_at(70);
     link.type_in(&format!("The code:\n\n\"{first}\n{second}\"\n\n\n"));

@@ -10,23 +10,22 @@ use ruma::{
 };
 use serde_json::{Map, Value, json};
 
-use super::{
-    Answer, Body, Caller, Refusal,
-    signatures::{PublicKey, is_signed_by, merge, signed_part, signers},
-};
+use super::request::{Caller, JsonBody, JsonResult};
 use crate::{
-    account::{Account, CrossSigningKey, Identity},
-    state::Shared,
+    account::{Account, CrossSigningIdentity, CrossSigningKey},
+    matrix_error::MatrixError,
+    signatures::{Ed25519PublicKey, is_signed_by, merge, signed_part, signers},
+    state::SandboxState,
 };
 
 /// `POST /_matrix/client/v3/keys/device_signing/upload`. The first upload needs no user-interactive
-/// authentication; there is none here that could allow a replacement.
+/// authentication. The sandbox has no such authentication, so keys cannot be replaced.
 pub(super) async fn upload(
-    State(shared): State<Arc<Shared>>,
+    State(state): State<Arc<SandboxState>>,
     _caller: Caller,
-    Body(body): Body,
-) -> Answer {
-    let mut account = shared.account();
+    JsonBody(body): JsonBody,
+) -> JsonResult {
+    let mut account = state.account();
     let user_id = account.user_id.clone();
     let parse = |field: &str, usage: &str| {
         let json = body.get(field).filter(|json| !json.is_null());
@@ -40,10 +39,10 @@ pub(super) async fn upload(
     );
     let before = account.identity.as_ref();
     let master = keep(before.map(|identity| &identity.master), master)?;
-    let master = master.ok_or_else(|| Refusal::invalid_param("there is no master key yet"))?;
+    let master = master.ok_or_else(|| MatrixError::invalid_param("there is no master key yet"))?;
     for key in [&self_signing, &user_signing].into_iter().flatten() {
-        if !is_signed_by(&key.json, &user_id, (&master.id, master.key))? {
-            return Err(Refusal::invalid_signature(
+        if !is_signed_by(&key.json, &user_id, &master.id, master.key)? {
+            return Err(MatrixError::invalid_signature(
                 "a cross-signing key without the master key's signature",
             ));
         }
@@ -57,7 +56,7 @@ pub(super) async fn upload(
         before.and_then(|identity| identity.user_signing.as_ref()),
         user_signing,
     )?;
-    account.identity = Some(Identity {
+    account.identity = Some(CrossSigningIdentity {
         master,
         self_signing,
         user_signing,
@@ -66,14 +65,14 @@ pub(super) async fn upload(
     Ok(Json(json!({})))
 }
 
-/// The key that was there, if it is the same or nothing new came; a different one is not taken in
-/// its place.
+/// The current key if the new one is absent or equal; the new key if there is none yet. Another key
+/// is refused.
 fn keep(
     before: Option<&CrossSigningKey>,
     new: Option<CrossSigningKey>,
-) -> Result<Option<CrossSigningKey>, Refusal> {
+) -> Result<Option<CrossSigningKey>, MatrixError> {
     match (before, new) {
-        (Some(before), Some(new)) if before.key != new.key => Err(Refusal::forbidden(
+        (Some(before), Some(new)) if before.key != new.key => Err(MatrixError::forbidden(
             "the identity cannot be replaced: the sandbox has no way to confirm it",
         )),
         (Some(before), _) => Ok(Some(before.clone())),
@@ -81,15 +80,15 @@ fn keep(
     }
 }
 
-fn parse_key(json: &Value, user_id: &str, usage: &str) -> Result<CrossSigningKey, Refusal> {
+fn parse_key(json: &Value, user_id: &str, usage: &str) -> Result<CrossSigningKey, MatrixError> {
     if json.get("user_id").and_then(Value::as_str) != Some(user_id) {
-        return Err(Refusal::invalid_param(
+        return Err(MatrixError::invalid_param(
             "a cross-signing key of another user",
         ));
     }
     let usages = json.get("usage").and_then(Value::as_array);
     if !usages.is_some_and(|usages| usages.iter().any(|this| this == usage)) {
-        return Err(Refusal::invalid_param(
+        return Err(MatrixError::invalid_param(
             "a cross-signing key without its usage",
         ));
     }
@@ -99,48 +98,50 @@ fn parse_key(json: &Value, user_id: &str, usage: &str) -> Result<CrossSigningKey
         .into_iter()
         .flatten();
     let (Some((id, key)), None) = (keys.next(), keys.next()) else {
-        return Err(Refusal::invalid_param(
+        return Err(MatrixError::invalid_param(
             "a cross-signing key is exactly one key",
         ));
     };
     let text = key
         .as_str()
         .filter(|text| id.strip_prefix("ed25519:") == Some(text));
-    let text = text
-        .ok_or_else(|| Refusal::invalid_param("a cross-signing key is not named after itself"))?;
+    let text = text.ok_or_else(|| {
+        MatrixError::invalid_param("a cross-signing key is not named after itself")
+    })?;
     signed_part(json)?;
     Ok(CrossSigningKey {
         id: id.clone(),
-        key: PublicKey::parse(text)?,
+        key: Ed25519PublicKey::parse(text)?,
         json: json.clone(),
     })
 }
 
-/// Every signature of the account on `object` is of a key that is published, and verifies. `itself`
-/// may sign itself.
-fn check_known_signers(account: &Account, object: &Value, itself: &str) -> Result<(), Refusal> {
+/// Every signature of the account on `object`, except that of the key `itself`, must come from a
+/// published key and verify.
+fn check_known_signers(account: &Account, object: &Value, itself: &str) -> Result<(), MatrixError> {
     for (key_id, _) in signers(object, &account.user_id).filter(|(key_id, _)| *key_id != itself) {
-        let stranger =
-            || Refusal::invalid_signature(&format!("signed by {key_id}, which is not published"));
+        let stranger = || {
+            MatrixError::invalid_signature(&format!("signed by {key_id}, which is not published"))
+        };
         let key = account.signing_key(key_id).ok_or_else(stranger)?;
-        is_signed_by(object, &account.user_id, (key_id, key))?;
+        is_signed_by(object, &account.user_id, key_id, key)?;
     }
     Ok(())
 }
 
 /// `POST /_matrix/client/v3/keys/signatures/upload`. Each signed object fails on its own.
 pub(super) async fn upload_signatures(
-    State(shared): State<Arc<Shared>>,
+    State(state): State<Arc<SandboxState>>,
     _caller: Caller,
-    Body(body): Body,
-) -> Answer {
-    let mut account = shared.account();
+    JsonBody(body): JsonBody,
+) -> JsonResult {
+    let mut account = state.account();
     let mut failures = Map::new();
     for (user, objects) in body.as_object().into_iter().flatten() {
         let mut failed = Map::new();
         for (id, object) in objects.as_object().into_iter().flatten() {
-            if let Err(refusal) = add_signatures(&mut account, (user, id), object) {
-                failed.insert(id.clone(), refusal.body);
+            if let Err(error) = add_signatures(&mut account, user, id, object) {
+                failed.insert(id.clone(), error.body);
             }
         }
         if !failed.is_empty() {
@@ -153,18 +154,19 @@ pub(super) async fn upload_signatures(
 
 fn add_signatures(
     account: &mut Account,
-    (user, id): (&str, &str),
+    user: &str,
+    id: &str,
     object: &Value,
-) -> Result<(), Refusal> {
+) -> Result<(), MatrixError> {
     let user_id = account.user_id.clone();
     let published = match user == user_id {
         true => published(account, id),
         false => None,
     };
-    let published = published.ok_or_else(|| Refusal::not_found("no such device or key"))?;
+    let published = published.ok_or_else(|| MatrixError::not_found("no such device or key"))?;
     if signed_part(published)? != signed_part(object)? {
-        return Err(Refusal::invalid_signature(
-            "what was signed is not what is published",
+        return Err(MatrixError::invalid_signature(
+            "the signed object is not the published one",
         ));
     }
     check_known_signers(account, object, "")?;
@@ -174,7 +176,7 @@ fn add_signatures(
     Ok(())
 }
 
-/// A device's keys by the device id, or a cross-signing key by the key itself.
+/// A device's keys by the device ID, or a cross-signing key by its public key.
 fn published<'a>(account: &'a mut Account, id: &str) -> Option<&'a mut Value> {
     if let Some(device) = account.devices.get_mut(id) {
         return device.keys.as_mut().map(|keys| &mut keys.json);
@@ -190,9 +192,9 @@ fn published<'a>(account: &'a mut Account, id: &str) -> Option<&'a mut Value> {
         .map(|key| &mut key.json)
 }
 
-/// Another identity for the same user, complete and properly signed: what a homeserver that lies
+/// Another identity for the same user, complete and properly signed: what a malicious homeserver
 /// would publish.
-pub(super) fn impostor(user_id: &str) -> Result<Identity, Refusal> {
+pub(super) fn impostor(user_id: &str) -> Result<CrossSigningIdentity, MatrixError> {
     let master = forged_pair(1)?;
     let key = |seed: u8, usage: &str| {
         let public = STANDARD_NO_PAD.encode(forged_pair(seed)?.public_key());
@@ -206,15 +208,15 @@ pub(super) fn impostor(user_id: &str) -> Result<Identity, Refusal> {
         let json = serde_json::to_value(signed).map_err(|_| forgery_failed())?;
         parse_key(&json, user_id, usage)
     };
-    Ok(Identity {
+    Ok(CrossSigningIdentity {
         master: key(1, "master")?,
         self_signing: Some(key(2, "self_signing")?),
         user_signing: Some(key(3, "user_signing")?),
     })
 }
 
-/// A key that everybody can know, named after itself.
-fn forged_pair(seed: u8) -> Result<Ed25519KeyPair, Refusal> {
+/// A key pair that is not secret, named after its public key.
+fn forged_pair(seed: u8) -> Result<Ed25519KeyPair, MatrixError> {
     // PKCS #8 (RFC 8410) with a fixed private key.
     let mut document = vec![
         0x30, 0x2e, 2, 1, 0, 0x30, 5, 6, 3, 0x2b, 0x65, 0x70, 4, 0x22, 4, 0x20,
@@ -226,8 +228,8 @@ fn forged_pair(seed: u8) -> Result<Ed25519KeyPair, Refusal> {
     pair(public)
 }
 
-fn forgery_failed() -> Refusal {
-    Refusal::new(
+fn forgery_failed() -> MatrixError {
+    MatrixError::new(
         StatusCode::INTERNAL_SERVER_ERROR,
         "M_UNKNOWN",
         "the other identity could not be made",

@@ -1,5 +1,5 @@
-//! Who am I, which devices are there, and goodbye: Client-Server API "Account management", "Device
-//! management", "Logout".
+//! The caller's identity, the account's devices, and logout: Client-Server API, "Account
+//! management", "Device management", "Logout".
 
 use std::{future, sync::Arc};
 
@@ -10,22 +10,24 @@ use axum::{
 };
 use serde_json::{Value, json};
 
-use super::{Answer, Body, Caller, Refusal};
-use crate::{account::Device, faults::Fault, state::Shared};
+use super::request::{Caller, JsonBody, JsonResult};
+use crate::{
+    account::AccountDevice, faults::Fault, matrix_error::MatrixError, state::SandboxState,
+};
 
 /// `GET /_matrix/client/v3/account/whoami`
-pub(super) async fn whoami(State(shared): State<Arc<Shared>>, caller: Caller) -> Json<Value> {
-    let device_id = match shared.faults.is_set(&Fault::WrongDevice) {
+pub(super) async fn whoami(State(state): State<Arc<SandboxState>>, caller: Caller) -> Json<Value> {
+    let device_id = match state.faults.is_set(&Fault::WrongDevice) {
         true => "SOMEOTHERDEVICE",
         false => &caller.device_id,
     };
-    Json(json!({ "user_id": shared.user_id, "device_id": device_id, "is_guest": false }))
+    Json(json!({ "user_id": state.user_id, "device_id": device_id, "is_guest": false }))
 }
 
 /// `GET /_matrix/client/v3/devices`
-pub(super) async fn list(State(shared): State<Arc<Shared>>, _caller: Caller) -> Answer {
-    misbehave(&shared).await?;
-    let account = shared.account();
+pub(super) async fn list(State(state): State<Arc<SandboxState>>, _caller: Caller) -> JsonResult {
+    misbehave(&state).await?;
+    let account = state.account();
     let devices: Vec<_> = account
         .devices
         .iter()
@@ -36,16 +38,16 @@ pub(super) async fn list(State(shared): State<Arc<Shared>>, _caller: Caller) -> 
 
 /// `GET /_matrix/client/v3/devices/{deviceId}`
 pub(super) async fn one(
-    State(shared): State<Arc<Shared>>,
+    State(state): State<Arc<SandboxState>>,
     _caller: Caller,
     Path(device_id): Path<String>,
-) -> Answer {
-    misbehave(&shared).await?;
-    let account = shared.account();
+) -> JsonResult {
+    misbehave(&state).await?;
+    let account = state.account();
     match account.devices.get(&device_id) {
-        _ if shared.faults.is_set(&Fault::DeviceMissingAfterSuccess) => Err(no_such_device()),
+        _ if state.faults.is_set(&Fault::DeviceMissingAfterSuccess) => Err(no_such_device()),
         Some(device) => Ok(Json(describe(&device_id, device))),
-        None if shared.faults.is_set(&Fault::DeviceIdTaken) => {
+        None if state.faults.is_set(&Fault::DeviceIdTaken) => {
             Ok(Json(json!({ "device_id": device_id })))
         }
         None => Err(no_such_device()),
@@ -54,15 +56,15 @@ pub(super) async fn one(
 
 /// `PUT /_matrix/client/v3/devices/{deviceId}`
 pub(super) async fn name(
-    State(shared): State<Arc<Shared>>,
+    State(state): State<Arc<SandboxState>>,
     _caller: Caller,
     Path(device_id): Path<String>,
-    Body(body): Body,
-) -> Answer {
-    if shared.faults.is_set(&Fault::DeviceNameRefused) {
-        return Err(Refusal::forbidden("a fault that was asked for"));
+    JsonBody(body): JsonBody,
+) -> JsonResult {
+    if state.faults.is_set(&Fault::DeviceNameRefused) {
+        return Err(MatrixError::forbidden("a fault that was asked for"));
     }
-    let mut account = shared.account();
+    let mut account = state.account();
     let device = account
         .devices
         .get_mut(&device_id)
@@ -73,19 +75,19 @@ pub(super) async fn name(
     Ok(Json(json!({})))
 }
 
-/// `POST /_matrix/client/v3/logout`: ends the sign-in that the token belongs to.
-pub(super) async fn logout(State(shared): State<Arc<Shared>>, caller: Caller) -> Answer {
-    let ended = shared.end_session(&caller.access_token, None).await;
-    ended.map_err(|_| Refusal::unknown_token("the session ended meanwhile", false))?;
+/// `POST /_matrix/client/v3/logout` ends the sign-in that the token belongs to.
+pub(super) async fn logout(State(state): State<Arc<SandboxState>>, caller: Caller) -> JsonResult {
+    let ended = state.end_session(&caller.access_token, None).await;
+    ended.map_err(|_| MatrixError::unknown_token("the session ended meanwhile", false))?;
     Ok(Json(json!({})))
 }
 
-async fn misbehave(shared: &Shared) -> Result<(), Refusal> {
-    if shared.faults.is_set(&Fault::DevicesHang) {
+async fn misbehave(state: &SandboxState) -> Result<(), MatrixError> {
+    if state.faults.is_set(&Fault::DevicesHang) {
         future::pending::<()>().await;
     }
-    if shared.faults.is_set(&Fault::DevicesError) {
-        return Err(Refusal::new(
+    if state.faults.is_set(&Fault::DevicesError) {
+        return Err(MatrixError::new(
             StatusCode::INTERNAL_SERVER_ERROR,
             "M_UNKNOWN",
             "a fault that was asked for",
@@ -94,10 +96,10 @@ async fn misbehave(shared: &Shared) -> Result<(), Refusal> {
     Ok(())
 }
 
-fn describe(id: &str, device: &Device) -> Value {
+fn describe(id: &str, device: &AccountDevice) -> Value {
     json!({ "device_id": id, "display_name": device.display_name })
 }
 
-fn no_such_device() -> Refusal {
-    Refusal::not_found("no such device")
+fn no_such_device() -> MatrixError {
+    MatrixError::not_found("no such device")
 }

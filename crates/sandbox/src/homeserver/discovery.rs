@@ -1,4 +1,4 @@
-//! What a client may know before it has a token: Client-Server API "Server discovery", MSC2965.
+//! Discovery, without a token: Client-Server API, "Server discovery", and MSC2965.
 
 use std::sync::Arc;
 
@@ -9,52 +9,55 @@ use axum::{
 };
 use serde_json::{Value, json};
 
-use super::{Answer, unrecognized};
-use crate::{faults::Fault, oauth::metadata::metadata, state::Shared};
+use super::request::JsonResult;
+use crate::{
+    faults::Fault, matrix_error::MatrixError, oauth::metadata::metadata, state::SandboxState,
+};
 
 /// Nobody listens on this port.
 const OTHER_ISSUER: &str = "http://127.0.0.1:1/";
 
-/// "Web Browser Clients". Only for what anybody may know: no page of the web has business with the
-/// rest of a sandbox.
-type ForAll = ([(HeaderName, &'static str); 1], Json<Value>);
+/// "Web Browser Clients". Only public documents allow other origins: no website needs the rest of a
+/// sandbox.
+type PublicDocument = ([(HeaderName, &'static str); 1], Json<Value>);
 
-fn for_all(document: Value) -> ForAll {
+fn public(document: Value) -> PublicDocument {
     ([(ACCESS_CONTROL_ALLOW_ORIGIN, "*")], Json(document))
 }
 
 /// `GET /.well-known/matrix/client`
-pub(super) async fn well_known(State(shared): State<Arc<Shared>>) -> ForAll {
-    let base_url = shared.homeserver.as_str().trim_end_matches('/');
-    for_all(json!({ "m.homeserver": { "base_url": base_url } }))
+pub(super) async fn well_known(State(state): State<Arc<SandboxState>>) -> PublicDocument {
+    let base_url = state.homeserver.as_str().trim_end_matches('/');
+    public(json!({ "m.homeserver": { "base_url": base_url } }))
 }
 
 /// `GET /_matrix/client/versions`, with MSC4108's unstable feature.
-pub(super) async fn versions() -> ForAll {
+pub(super) async fn versions() -> PublicDocument {
     let versions: Vec<_> = (1..=15).map(|minor| format!("v1.{minor}")).collect();
-    for_all(json!({ "versions": versions, "unstable_features": { "org.matrix.msc4108": true } }))
+    public(json!({ "versions": versions, "unstable_features": { "org.matrix.msc4108": true } }))
 }
 
 /// `GET /_matrix/client/v1/auth_metadata`, and its unstable form.
-pub(super) async fn auth_metadata(State(shared): State<Arc<Shared>>) -> Answer {
-    match metadata(&shared) {
+pub(super) async fn auth_metadata(State(state): State<Arc<SandboxState>>) -> JsonResult {
+    match metadata(&state) {
         Some(mut document) => {
             if let (true, Some(fields)) = (
-                shared.faults.is_set(&Fault::OtherIssuer),
+                state.faults.is_set(&Fault::OtherIssuer),
                 document.as_object_mut(),
             ) {
                 fields.insert("issuer".to_owned(), OTHER_ISSUER.into());
             }
             Ok(Json(document))
         }
-        None => Err(unrecognized().await),
+        None => Err(MatrixError::unrecognized()),
     }
 }
 
-/// `GET /_matrix/client/v1/auth_issuer`, and its unstable form: what MSC4108 as first written uses.
-pub(super) async fn auth_issuer(State(shared): State<Arc<Shared>>) -> Answer {
-    if shared.faults.is_set(&Fault::NoOauth) {
-        return Err(unrecognized().await);
+/// `GET /_matrix/client/v1/auth_issuer`, and its unstable form. The first revision of MSC4108 uses
+/// it.
+pub(super) async fn auth_issuer(State(state): State<Arc<SandboxState>>) -> JsonResult {
+    if state.faults.is_set(&Fault::NoOauth) {
+        return Err(MatrixError::unrecognized());
     }
-    Ok(Json(json!({ "issuer": shared.issuer })))
+    Ok(Json(json!({ "issuer": state.issuer })))
 }

@@ -1,57 +1,57 @@
-//! Device keys and one-time keys: Client-Server API, "Key management API". Nothing is published
-//! whose signatures do not verify.
+//! Device keys: Client-Server API, "Key management API". Signatures must verify before keys are
+//! published.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::sync::Arc;
 
 use axum::{Json, extract::State, http::StatusCode};
 use serde_json::{Map, Value, json};
 
 use super::{
-    Answer, Body, Caller, Refusal,
     cross_signing::impostor,
-    signatures::{PublicKey, is_signed_by, merge, signed_part, signers},
+    one_time_keys::{check_fallback, check_not_replaced, check_one_time_keys, one_time_key_counts},
+    request::{Caller, JsonBody, JsonResult},
 };
 use crate::{
-    account::{Account, Device, DeviceKeys, FallbackKey},
+    account::{Account, AccountDevice, DeviceKeys, FallbackKey},
     faults::Fault,
+    matrix_error::MatrixError,
     record::KeyUpload,
-    state::Shared,
+    signatures::{Ed25519PublicKey, is_signed_by, merge, signed_part, signers},
+    state::SandboxState,
 };
-
-pub(super) const ONE_TIME_ALGORITHM: &str = "signed_curve25519";
 
 /// `POST /_matrix/client/v3/keys/upload`
 pub(super) async fn upload(
-    State(shared): State<Arc<Shared>>,
+    State(state): State<Arc<SandboxState>>,
     caller: Caller,
-    Body(body): Body,
-) -> Answer {
-    if shared.faults.is_set(&Fault::KeysUploadHangs) {
+    JsonBody(body): JsonBody,
+) -> JsonResult {
+    if state.faults.is_set(&Fault::KeysUploadHangs) {
         std::future::pending::<()>().await;
     }
-    let mut account = shared.account();
+    let mut account = state.account();
     let mut seen = observe(&account, &caller.device_id, &body);
-    let done = misbehave(&shared).and_then(|()| take_over(&mut account, &caller.device_id, &body));
+    let done = misbehave(&state).and_then(|()| store(&mut account, &caller.device_id, &body));
     seen.accepted = done.is_ok();
     account.key_uploads.push(seen);
     Ok(Json(json!({ "one_time_key_counts": done? })))
 }
 
-fn misbehave(shared: &Shared) -> Result<(), Refusal> {
-    if shared.faults.is_set(&Fault::KeysUploadFails) {
-        return Err(Refusal::new(
+fn misbehave(state: &SandboxState) -> Result<(), MatrixError> {
+    if state.faults.is_set(&Fault::KeysUploadFails) {
+        return Err(MatrixError::new(
             StatusCode::INTERNAL_SERVER_ERROR,
             "M_UNKNOWN",
             "a fault that was asked for",
         ));
     }
-    if shared.faults.is_set(&Fault::KeysUploadRefused) {
-        return Err(Refusal::invalid_param("a fault that was asked for"));
+    if state.faults.is_set(&Fault::KeysUploadRefused) {
+        return Err(MatrixError::invalid_param("a fault that was asked for"));
     }
     Ok(())
 }
 
-/// For the record: what is in an upload, whatever becomes of it.
+/// For the record: what an upload contains, stored or refused.
 fn observe(account: &Account, device_id: &str, body: &Value) -> KeyUpload {
     let keys = body.get("device_keys").filter(|keys| keys.is_object());
     KeyUpload {
@@ -63,9 +63,8 @@ fn observe(account: &Account, device_id: &str, body: &Value) -> KeyUpload {
     }
 }
 
-/// All or nothing: everything is checked before anything is stored. Returns the counts of one-time
-/// keys.
-fn take_over(account: &mut Account, device_id: &str, body: &Value) -> Result<Value, Refusal> {
+/// Stores everything or nothing: everything is checked first. Returns the counts of one-time keys.
+fn store(account: &mut Account, device_id: &str, body: &Value) -> Result<Value, MatrixError> {
     let device_keys = body.get("device_keys").filter(|keys| !keys.is_null());
     let device_keys = device_keys
         .map(|keys| check_device_keys(account, device_id, keys))
@@ -73,13 +72,13 @@ fn take_over(account: &mut Account, device_id: &str, body: &Value) -> Result<Val
     let device = account
         .devices
         .get(device_id)
-        .ok_or_else(|| Refusal::not_found("no such device"))?;
+        .ok_or_else(|| MatrixError::not_found("no such device"))?;
     let signer = device_keys
         .as_ref()
         .or(device.keys.as_ref())
         .map(|keys| keys.ed25519);
     let check =
-        |field: &str| check_one_time_keys(&account.user_id, (device_id, signer), body.get(field));
+        |field: &str| check_one_time_keys(&account.user_id, device_id, signer, body.get(field));
     let (one_time_keys, fallback_keys) = (check("one_time_keys")?, check("fallback_keys")?);
     check_not_replaced(device, &one_time_keys)?;
     check_fallback(&fallback_keys)?;
@@ -106,26 +105,28 @@ fn take_over(account: &mut Account, device_id: &str, body: &Value) -> Result<Val
     Ok(counts)
 }
 
-/// The device's own keys, signed by itself, and by nobody that is not known.
+/// The device's own keys. The device must have signed them; all other signatures must come from
+/// published keys.
 fn check_device_keys(
     account: &Account,
     device_id: &str,
     json: &Value,
-) -> Result<DeviceKeys, Refusal> {
+) -> Result<DeviceKeys, MatrixError> {
     let ed25519 = own_key(account, device_id, json)?;
     let own_id = format!("ed25519:{device_id}");
     for (key_id, _) in signers(json, &account.user_id).filter(|(key_id, _)| **key_id != own_id) {
-        let stranger =
-            || Refusal::invalid_signature(&format!("signed by {key_id}, which is not published"));
+        let stranger = || {
+            MatrixError::invalid_signature(&format!("signed by {key_id}, which is not published"))
+        };
         let key = account.signing_key(key_id).ok_or_else(stranger)?;
-        is_signed_by(json, &account.user_id, (key_id, key))?;
+        is_signed_by(json, &account.user_id, key_id, key)?;
     }
     let before = account
         .devices
         .get(device_id)
         .and_then(|device| device.keys.as_ref());
     if before.is_some_and(|before| before.json.get("keys") != json.get("keys")) {
-        return Err(Refusal::invalid_param(
+        return Err(MatrixError::invalid_param(
             "the identity keys of a device cannot change",
         ));
     }
@@ -135,16 +136,21 @@ fn check_device_keys(
     })
 }
 
-/// The signing key of device keys that are the caller's, whole, and signed with it.
-fn own_key(account: &Account, device_id: &str, json: &Value) -> Result<PublicKey, Refusal> {
+/// The signing key of these device keys, which must be complete, the caller's own, and signed with
+/// that key.
+fn own_key(
+    account: &Account,
+    device_id: &str,
+    json: &Value,
+) -> Result<Ed25519PublicKey, MatrixError> {
     let field = |name: &str| json.get(name).and_then(Value::as_str);
     if field("user_id") != Some(&account.user_id) || field("device_id") != Some(device_id) {
-        return Err(Refusal::invalid_param(
+        return Err(MatrixError::invalid_param(
             "device_keys are not those of the token's device",
         ));
     }
     if !json.get("algorithms").is_some_and(Value::is_array) {
-        return Err(Refusal::bad_json("device_keys have no algorithms"));
+        return Err(MatrixError::bad_json("device_keys have no algorithms"));
     }
     let key = |algorithm: &str| {
         let id = format!("{algorithm}:{device_id}");
@@ -152,24 +158,27 @@ fn own_key(account: &Account, device_id: &str, json: &Value) -> Result<PublicKey
             .get("keys")
             .and_then(|keys| keys.get(id))
             .and_then(Value::as_str);
-        PublicKey::parse(text.ok_or_else(|| Refusal::bad_json("device_keys lack a key"))?)
+        Ed25519PublicKey::parse(
+            text.ok_or_else(|| MatrixError::bad_json("device_keys lack a key"))?,
+        )
     };
     key("curve25519")?;
     let ed25519 = key("ed25519")?;
     match is_signed_by(
         json,
         &account.user_id,
-        (&format!("ed25519:{device_id}"), ed25519),
+        &format!("ed25519:{device_id}"),
+        ed25519,
     )? {
         true => Ok(ed25519),
-        false => Err(Refusal::invalid_signature(
+        false => Err(MatrixError::invalid_signature(
             "device_keys without the device's own signature",
         )),
     }
 }
 
-/// A repeated upload keeps the signatures that others have made over the same keys.
-fn publish(device: &mut Device, keys: DeviceKeys, user_id: &str) {
+/// A repeated upload keeps the signatures that other keys have made over the same device keys.
+fn publish(device: &mut AccountDevice, keys: DeviceKeys, user_id: &str) {
     match &mut device.keys {
         Some(before) if signed_part(&before.json).ok() == signed_part(&keys.json).ok() => {
             merge(&mut before.json, &keys.json, user_id);
@@ -178,79 +187,16 @@ fn publish(device: &mut Device, keys: DeviceKeys, user_id: &str) {
     }
 }
 
-/// One-time and fallback keys: `signed_curve25519`, each signed by the device.
-fn check_one_time_keys(
-    user_id: &str,
-    (device_id, signer): (&str, Option<PublicKey>),
-    keys: Option<&Value>,
-) -> Result<BTreeMap<String, Value>, Refusal> {
-    let signer_id = format!("ed25519:{device_id}");
-    let mut checked = BTreeMap::new();
-    for (id, key) in keys.and_then(Value::as_object).into_iter().flatten() {
-        if id
-            .split_once(':')
-            .is_none_or(|(algorithm, _)| algorithm != ONE_TIME_ALGORITHM)
-        {
-            return Err(Refusal::invalid_param(
-                "one-time keys must be signed_curve25519",
-            ));
-        }
-        let text = key.get("key").and_then(Value::as_str);
-        PublicKey::parse(text.ok_or_else(|| Refusal::bad_json("a one-time key has no key"))?)?;
-        let signer = signer
-            .ok_or_else(|| Refusal::invalid_param("one-time keys before the device's keys"))?;
-        if !is_signed_by(key, user_id, (&signer_id, signer))? {
-            return Err(Refusal::invalid_signature(
-                "a one-time key without the device's signature",
-            ));
-        }
-        checked.insert(id.clone(), key.clone());
-    }
-    Ok(checked)
-}
-
-/// The same id twice is a repeated request, unless the key is another.
-fn check_not_replaced(device: &Device, keys: &BTreeMap<String, Value>) -> Result<(), Refusal> {
-    let other = |(id, key): (&String, &Value)| {
-        device
-            .one_time_keys
-            .get(id)
-            .is_some_and(|before| before.get("key") != key.get("key"))
-    };
-    match keys.iter().any(other) {
-        true => Err(Refusal::invalid_param(
-            "a one-time key with that id exists already",
-        )),
-        false => Ok(()),
-    }
-}
-
-fn check_fallback(keys: &BTreeMap<String, Value>) -> Result<(), Refusal> {
-    let marked = keys
-        .values()
-        .all(|key| key.get("fallback") == Some(&Value::Bool(true)));
-    match marked && keys.len() <= 1 {
-        true => Ok(()),
-        false => Err(Refusal::invalid_param(
-            "fallback keys: one for each algorithm, with fallback: true",
-        )),
-    }
-}
-
-pub(super) fn one_time_key_counts(device: &Device) -> Value {
-    json!({ ONE_TIME_ALGORITHM: device.one_time_keys.len() })
-}
-
-/// `POST /_matrix/client/v3/keys/query`. The account is the only one that exists, so of others
-/// nothing is known.
+/// `POST /_matrix/client/v3/keys/query`. No other account exists, so there are no keys of other
+/// users.
 pub(super) async fn query(
-    State(shared): State<Arc<Shared>>,
+    State(state): State<Arc<SandboxState>>,
     _caller: Caller,
-    Body(body): Body,
-) -> Answer {
-    let account = shared.account();
+    JsonBody(body): JsonBody,
+) -> JsonResult {
+    let account = state.account();
     let asked = body.get("device_keys").and_then(Value::as_object);
-    let asked = asked.ok_or_else(|| Refusal::bad_json("device_keys is missing"))?;
+    let asked = asked.ok_or_else(|| MatrixError::bad_json("device_keys is missing"))?;
     let Some(wanted) = asked.get(&account.user_id) else {
         return Ok(Json(json!({ "device_keys": {}, "failures": {} })));
     };
@@ -260,7 +206,7 @@ pub(super) async fn query(
         "device_keys".to_owned(),
         json!({ &account.user_id: device_keys(&account, wanted) }),
     );
-    let other = shared
+    let other = state
         .faults
         .is_set(&Fault::WrongIdentity)
         .then(|| impostor(&account.user_id))
@@ -281,7 +227,7 @@ pub(super) async fn query(
     Ok(Json(answer.into()))
 }
 
-/// An empty list asks for all.
+/// An empty list requests the keys of all devices.
 fn device_keys(account: &Account, wanted: &Value) -> Value {
     let wanted: Vec<_> = wanted
         .as_array()

@@ -1,4 +1,4 @@
-//! Rooms with one member: enough to have encrypted messages that a new device can find and read.
+//! Rooms with one member: enough for encrypted messages that a new device can find and read.
 
 use std::{
     sync::Arc,
@@ -12,18 +12,19 @@ use axum::{
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::{Answer, Body, Caller, Refusal};
+use super::request::{Caller, JsonBody, JsonResult};
 use crate::{
     account::{Account, Room},
+    matrix_error::MatrixError,
     random,
-    state::Shared,
+    state::SandboxState,
 };
 
 const MOST_MESSAGES: usize = 100;
 const ROOM_VERSION: &str = "11";
 
 #[derive(Deserialize)]
-pub(super) struct Page {
+pub(super) struct MessagesQuery {
     from: Option<String>,
     dir: Direction,
     limit: Option<usize>,
@@ -38,23 +39,23 @@ enum Direction {
     Forward,
 }
 
-/// `POST /_matrix/client/v3/createRoom`: of the body, `name` and `initial_state` count.
+/// `POST /_matrix/client/v3/createRoom` uses `name` and `initial_state` of the body.
 pub(super) async fn create(
-    State(shared): State<Arc<Shared>>,
+    State(state): State<Arc<SandboxState>>,
     _caller: Caller,
-    Body(body): Body,
-) -> Answer {
-    let room_id = format!("!{}:{}", random::token()?, shared.server_name());
-    let mut account = shared.account();
+    JsonBody(body): JsonBody,
+) -> JsonResult {
+    let room_id = format!("!{}:{}", random::token()?, state.server_name());
+    let mut account = state.account();
     let user_id = account.user_id.clone();
     account.rooms.insert(room_id.clone(), Room::default());
-    let mut state = vec![
+    let mut initial_state = vec![
         json!({ "type": "m.room.create", "content": { "room_version": ROOM_VERSION } }),
         json!({ "type": "m.room.member", "state_key": user_id, "content": { "membership": "join" } }),
         json!({ "type": "m.room.power_levels", "content": { "users": { user_id: 100 } } }),
         json!({ "type": "m.room.join_rules", "content": { "join_rule": "invite" } }),
     ];
-    state.extend(
+    initial_state.extend(
         body.get("initial_state")
             .and_then(Value::as_array)
             .into_iter()
@@ -62,70 +63,73 @@ pub(super) async fn create(
             .cloned(),
     );
     let name = body.get("name").filter(|name| name.is_string());
-    state.extend(name.map(|name| json!({ "type": "m.room.name", "content": { "name": name } })));
-    for event in state {
+    initial_state
+        .extend(name.map(|name| json!({ "type": "m.room.name", "content": { "name": name } })));
+    for event in initial_state {
         let kind = event
             .get("type")
             .and_then(Value::as_str)
-            .ok_or_else(|| Refusal::bad_json("state without type"))?;
+            .ok_or_else(|| MatrixError::bad_json("state without type"))?;
         let key = event
             .get("state_key")
             .and_then(Value::as_str)
             .unwrap_or_default();
         let content = event.get("content").cloned().unwrap_or_else(|| json!({}));
-        append(&mut account, &room_id, (kind, Some(key)), content)?;
+        append(&mut account, &room_id, kind, Some(key), content)?;
     }
     Ok(Json(json!({ "room_id": room_id })))
 }
 
 /// `GET /_matrix/client/v3/joined_rooms`
-pub(super) async fn joined(State(shared): State<Arc<Shared>>, _caller: Caller) -> Json<Value> {
-    Json(json!({ "joined_rooms": shared.account().rooms.keys().collect::<Vec<_>>() }))
+pub(super) async fn joined(State(state): State<Arc<SandboxState>>, _caller: Caller) -> Json<Value> {
+    Json(json!({ "joined_rooms": state.account().rooms.keys().collect::<Vec<_>>() }))
 }
 
-/// `PUT /_matrix/client/v3/rooms/{roomId}/send/{eventType}/{txnId}`: the same transaction again is
-/// answered the same.
+/// `PUT /_matrix/client/v3/rooms/{roomId}/send/{eventType}/{txnId}`. A repeated transaction has the
+/// same response.
 pub(super) async fn send(
-    State(shared): State<Arc<Shared>>,
+    State(state): State<Arc<SandboxState>>,
     caller: Caller,
-    (Path((room_id, kind, _)), OriginalUri(uri)): (Path<(String, String, String)>, OriginalUri),
-    Body(body): Body,
-) -> Answer {
-    let mut account = shared.account();
+    Path((room_id, kind, _)): Path<(String, String, String)>,
+    OriginalUri(uri): OriginalUri,
+    JsonBody(body): JsonBody,
+) -> JsonResult {
+    let mut account = state.account();
     let transaction = (caller.device_id, uri.path().to_owned());
     if let Some(answered) = account.transactions.get(&transaction) {
         return Ok(Json(answered.clone()));
     }
     room(&account, &room_id)?;
-    let event_id = append(&mut account, &room_id, (&kind, None), body)?;
+    let event_id = append(&mut account, &room_id, &kind, None, body)?;
     let answer = json!({ "event_id": event_id });
     account.transactions.insert(transaction, answer.clone());
     Ok(Json(answer))
 }
 
 /// `GET /_matrix/client/v3/rooms/{roomId}/state`
-pub(super) async fn state(
-    State(shared): State<Arc<Shared>>,
+pub(super) async fn get_state(
+    State(state): State<Arc<SandboxState>>,
     _caller: Caller,
     Path(room_id): Path<String>,
-) -> Answer {
-    let account = shared.account();
+) -> JsonResult {
+    let account = state.account();
     Ok(Json(json!(
         room(&account, &room_id)?.state.values().collect::<Vec<_>>()
     )))
 }
 
-/// `GET /_matrix/client/v3/rooms/{roomId}/messages`. A token is a place between events.
+/// `GET /_matrix/client/v3/rooms/{roomId}/messages`. A token is a position between events.
 pub(super) async fn messages(
-    State(shared): State<Arc<Shared>>,
+    State(state): State<Arc<SandboxState>>,
     _caller: Caller,
-    (Path(room_id), Query(page)): (Path<String>, Query<Page>),
-) -> Answer {
-    let account = shared.account();
+    Path(room_id): Path<String>,
+    Query(query): Query<MessagesQuery>,
+) -> JsonResult {
+    let account = state.account();
     let room = room(&account, &room_id)?;
-    let limit = page.limit.unwrap_or(10).min(MOST_MESSAGES);
-    let from = page.from.as_deref().map(read_token).transpose()?;
-    let (start, mut found): (u64, Vec<_>) = match page.dir {
+    let limit = query.limit.unwrap_or(10).min(MOST_MESSAGES);
+    let from = query.from.as_deref().map(read_token).transpose()?;
+    let (start, mut found): (u64, Vec<_>) = match query.dir {
         Direction::Back => {
             let start = from.unwrap_or(account.position);
             (
@@ -152,10 +156,13 @@ pub(super) async fn messages(
     };
     let more = found.len() > limit;
     found.truncate(limit);
-    let last = found.last().filter(|_| more).map(|(at, _)| match page.dir {
-        Direction::Back => *at,
-        Direction::Forward => *at + 1,
-    });
+    let last = found
+        .last()
+        .filter(|_| more)
+        .map(|(at, _)| match query.dir {
+            Direction::Back => *at,
+            Direction::Forward => *at + 1,
+        });
     let chunk: Vec<_> = found.into_iter().map(|(_, event)| event).collect();
     let mut answer = json!({ "chunk": chunk, "start": token(start) });
     if let (Some(last), Some(fields)) = (last, answer.as_object_mut()) {
@@ -168,27 +175,28 @@ pub(super) fn token(position: u64) -> String {
     format!("s{position}")
 }
 
-pub(super) fn read_token(token: &str) -> Result<u64, Refusal> {
+pub(super) fn read_token(token: &str) -> Result<u64, MatrixError> {
     let position = token
         .strip_prefix('s')
         .and_then(|position| position.parse().ok());
-    position.ok_or_else(|| Refusal::invalid_param("not a token of this server"))
+    position.ok_or_else(|| MatrixError::invalid_param("not a token of this server"))
 }
 
-fn room<'a>(account: &'a Account, room_id: &str) -> Result<&'a Room, Refusal> {
+fn room<'a>(account: &'a Account, room_id: &str) -> Result<&'a Room, MatrixError> {
     account
         .rooms
         .get(room_id)
-        .ok_or_else(|| Refusal::forbidden("not in that room"))
+        .ok_or_else(|| MatrixError::forbidden("not in that room"))
 }
 
-/// Adds an event, a state event if there is a state key, and returns its id.
+/// Adds an event and returns its ID. With a state key, it is a state event.
 fn append(
     account: &mut Account,
     room_id: &str,
-    (kind, state_key): (&str, Option<&str>),
+    kind: &str,
+    state_key: Option<&str>,
     content: Value,
-) -> Result<String, Refusal> {
+) -> Result<String, MatrixError> {
     let event_id = format!("${}", random::token()?);
     let position = account.next_position();
     let mut event = json!({
@@ -198,7 +206,7 @@ fn append(
     let room = account
         .rooms
         .get_mut(room_id)
-        .ok_or_else(|| Refusal::forbidden("not in that room"))?;
+        .ok_or_else(|| MatrixError::forbidden("not in that room"))?;
     if let (Some(key), Some(fields)) = (state_key, event.as_object_mut()) {
         fields.insert("state_key".to_owned(), key.into());
         room.state

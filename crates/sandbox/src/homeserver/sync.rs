@@ -12,61 +12,65 @@ use serde_json::{Map, Value, json};
 use tokio::time::Instant;
 
 use super::{
-    Answer, Caller, Refusal,
-    keys::{ONE_TIME_ALGORITHM, one_time_key_counts},
+    one_time_keys::{ONE_TIME_ALGORITHM, one_time_key_counts},
+    request::{Caller, JsonResult},
     rooms::{read_token, token},
 };
 use crate::{
     account::{Account, Room},
-    state::Shared,
+    matrix_error::MatrixError,
+    state::SandboxState,
 };
 
 const LONGEST_WAIT: Duration = Duration::from_secs(30);
-/// Of each room, at most; the rest is to be had from `/messages`.
+/// The most events of each room; `/messages` has the rest.
 const TIMELINE_LIMIT: usize = 50;
 
 #[derive(Deserialize)]
-pub(super) struct Since {
+pub(super) struct SyncQuery {
     since: Option<String>,
     #[serde(default)]
     timeout: u64,
 }
 
-/// `GET /_matrix/client/v3/sync`. With `since` and `timeout` (milliseconds) it waits until there is
-/// something to tell.
+/// `GET /_matrix/client/v3/sync`. With `since` and `timeout` (milliseconds) it waits until
+/// something has changed.
 pub(super) async fn sync(
-    State(shared): State<Arc<Shared>>,
+    State(state): State<Arc<SandboxState>>,
     caller: Caller,
-    Query(query): Query<Since>,
-) -> Answer {
+    Query(query): Query<SyncQuery>,
+) -> JsonResult {
     let since = query.since.as_deref().map(read_token).transpose()?;
     let deadline = Instant::now() + Duration::from_millis(query.timeout).min(LONGEST_WAIT);
-    let mut changes = shared.changed.subscribe();
+    let mut changes = state.changed.subscribe();
     loop {
         changes.mark_unchanged();
-        let answer = tell(&mut shared.account(), &caller.device_id, since)?;
+        let response = changes_for(&mut state.account(), &caller.device_id, since)?;
         let left = deadline.saturating_duration_since(Instant::now());
-        match answer {
-            (false, _) if since.is_some() && !left.is_zero() => {
-                Shared::wait_for_change(&mut changes, left).await;
-            }
-            (_, answer) => return Ok(Json(answer)),
+        let waits = !response.has_changes && since.is_some() && !left.is_zero();
+        if !waits {
+            return Ok(Json(response.body));
         }
+        SandboxState::wait_for_change(&mut changes, left).await;
     }
 }
 
-/// What is new, and whether there is anything. A `since` acknowledges the to-device messages before
-/// it.
-fn tell(
+struct SyncResponse {
+    has_changes: bool,
+    body: Value,
+}
+
+/// Everything since this position. A `since` acknowledges all earlier to-device messages.
+fn changes_for(
     account: &mut Account,
     device_id: &str,
     since: Option<u64>,
-) -> Result<(bool, Value), Refusal> {
+) -> Result<SyncResponse, MatrixError> {
     let from = since.unwrap_or_default();
     let device = account
         .devices
         .get_mut(device_id)
-        .ok_or_else(|| Refusal::not_found("no such device"))?;
+        .ok_or_else(|| MatrixError::not_found("no such device"))?;
     device.inbox.retain(|(at, _)| *at >= from);
     let to_device: Vec<_> = device
         .inbox
@@ -97,9 +101,9 @@ fn tell(
         .iter()
         .filter_map(|(id, room)| Some((id.clone(), new_in(room, since)?)))
         .collect();
-    let is_news =
+    let has_changes =
         !(to_device.is_empty() && changed.is_empty() && data.is_empty() && rooms.is_empty());
-    let answer = json!({
+    let body = json!({
         "next_batch": token(account.position),
         "to_device": { "events": to_device },
         "device_one_time_keys_count": counts,
@@ -108,10 +112,10 @@ fn tell(
         "account_data": { "events": data },
         "rooms": { "join": rooms },
     });
-    Ok((is_news, answer))
+    Ok(SyncResponse { has_changes, body })
 }
 
-/// On a first sync, and after a gap, with the state; then only the timeline.
+/// The first sync, and one after a gap, include the state; others only the timeline.
 fn new_in(room: &Room, since: Option<u64>) -> Option<Value> {
     let new = room
         .timeline

@@ -1,5 +1,5 @@
 //! Messages between devices: Client-Server API, "Send-to-Device messaging". They wait in the
-//! receiver's inbox.
+//! recipient's inbox.
 
 use std::sync::Arc;
 
@@ -9,23 +9,24 @@ use axum::{
 };
 use serde_json::{Value, json};
 
-use super::{Answer, Body, Caller, Refusal};
-use crate::{account::Account, state::Shared};
+use super::request::{Caller, JsonBody, JsonResult};
+use crate::{account::Account, matrix_error::MatrixError, state::SandboxState};
 
-/// A device that never syncs must not fill the memory: the oldest go first.
+/// A device that never syncs must not fill the memory: the oldest messages are dropped.
 const LARGEST_INBOX: usize = 1000;
 
-/// `PUT /_matrix/client/v3/sendToDevice/{eventType}/{txnId}`: the same transaction again changes
+/// `PUT /_matrix/client/v3/sendToDevice/{eventType}/{txnId}`. A repeated transaction changes
 /// nothing.
 pub(super) async fn send(
-    State(shared): State<Arc<Shared>>,
+    State(state): State<Arc<SandboxState>>,
     caller: Caller,
-    (Path((kind, _)), OriginalUri(uri)): (Path<(String, String)>, OriginalUri),
-    Body(body): Body,
-) -> Answer {
+    Path((kind, _)): Path<(String, String)>,
+    OriginalUri(uri): OriginalUri,
+    JsonBody(body): JsonBody,
+) -> JsonResult {
     let messages = body.get("messages").and_then(Value::as_object);
-    let messages = messages.ok_or_else(|| Refusal::bad_json("messages is missing"))?;
-    let mut account = shared.account();
+    let messages = messages.ok_or_else(|| MatrixError::bad_json("messages is missing"))?;
+    let mut account = state.account();
     let transaction = (caller.device_id, uri.path().to_owned());
     if account
         .transactions
@@ -42,7 +43,7 @@ pub(super) async fn send(
     Ok(Json(json!({})))
 }
 
-/// To one device, or with `*` to all.
+/// To one device, or to all with `*`.
 fn deliver(account: &mut Account, device_id: &str, event: &Value) {
     let position = account.next_position();
     for (_, device) in account

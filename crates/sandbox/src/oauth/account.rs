@@ -1,5 +1,5 @@
-//! The page that `account_management_uri` names (MSC2965, MSC4191); Synapse requires its
-//! authorization server to have one.
+//! The page at `account_management_uri` (MSC2965, MSC4191). Synapse requires its authorization
+//! server to have one.
 
 use std::{fmt::Write as _, sync::Arc};
 
@@ -15,33 +15,33 @@ use super::{
     consent::{forged, is_from_elsewhere},
     page::{escape, page},
 };
-use crate::state::Shared;
+use crate::state::SandboxState;
 
 #[derive(Deserialize)]
-pub(super) struct Removal {
+pub(super) struct RemovalForm {
     device: String,
     csrf: String,
 }
 
-/// `GET /account`: who is signed in where.
-pub(super) async fn show(State(shared): State<Arc<Shared>>) -> Response {
-    page(StatusCode::OK, "Your devices", &devices(&shared))
+/// `GET /account` lists the devices that are signed in.
+pub(super) async fn show(State(state): State<Arc<SandboxState>>) -> Response {
+    page(StatusCode::OK, "Your devices", &devices(&state))
 }
 
-/// `POST /account`: a device is removed, without its own doing.
+/// `POST /account` removes a device, which does nothing itself.
 pub(super) async fn remove(
-    State(shared): State<Arc<Shared>>,
+    State(state): State<Arc<SandboxState>>,
     headers: HeaderMap,
-    removal: Result<Form<Removal>, FormRejection>,
+    removal: Result<Form<RemovalForm>, FormRejection>,
 ) -> Response {
     let Ok(Form(removal)) = removal else {
         return forged();
     };
-    if is_from_elsewhere(&headers) || removal.csrf != shared.account_csrf {
+    if is_from_elsewhere(&headers) || removal.csrf != state.account_csrf {
         return forged();
     }
-    match shared.remove_device(&removal.device).await {
-        Ok(()) => page(StatusCode::OK, "Your devices", &devices(&shared)),
+    match state.remove_device(&removal.device).await {
+        Ok(()) => page(StatusCode::OK, "Your devices", &devices(&state)),
         Err(error) => {
             let body = format!("<p id=\"result\">{}</p>\n", escape(&error.to_string()));
             page(StatusCode::BAD_GATEWAY, "Nothing was removed", &body)
@@ -49,14 +49,15 @@ pub(super) async fn remove(
     }
 }
 
-fn devices(shared: &Shared) -> String {
+fn devices(state: &SandboxState) -> String {
     let mut body = format!(
-        "<p>The account <strong id=\"user\">{}</strong> is signed in on:</p>\n<form method=\"post\" action=\"/account\">\n\
+        "<p>The account <strong id=\"user\">{}</strong> is signed in on:</p>\n\
+         <form method=\"post\" action=\"/account\">\n\
          <input type=\"hidden\" name=\"csrf\" value=\"{}\">\n",
-        escape(&shared.user_id),
-        escape(&shared.account_csrf)
+        escape(&state.user_id),
+        escape(&state.account_csrf)
     );
-    for (id, device) in &shared.account().devices {
+    for (id, device) in &state.account().devices {
         let (name, id) = (escape(&device.display_name), escape(id));
         // Writing to a string cannot fail.
         let _ = writeln!(
@@ -65,7 +66,7 @@ fn devices(shared: &Shared) -> String {
         );
     }
     body.push_str(
-        "</form>\n<p>A device that is removed here is signed out, and does not hear of it.</p>\n",
+        "</form>\n<p>A device that you remove here is signed out and is not notified.</p>\n",
     );
     body
 }

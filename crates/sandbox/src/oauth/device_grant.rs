@@ -10,30 +10,35 @@ use axum::{
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::{OAuthError, Params, authority::Grant, register::DEVICE_CODE, scope::Scope};
-use crate::{faults::Fault, state::Shared};
+use super::{
+    client::DEVICE_CODE, error::OAuthError, grant::Grant, params::FormParams, scope::Scope,
+};
+use crate::{faults::Fault, state::SandboxState};
 
 #[derive(Deserialize)]
-pub(super) struct Request {
+pub(super) struct DeviceAuthorizationRequest {
     client_id: String,
     scope: String,
 }
 
 /// `POST /oauth2/device`
 pub(super) async fn authorize(
-    State(shared): State<Arc<Shared>>,
+    State(state): State<Arc<SandboxState>>,
     headers: HeaderMap,
-    Params(request): Params<Request>,
+    FormParams(request): FormParams<DeviceAuthorizationRequest>,
 ) -> Result<Json<Value>, OAuthError> {
     let answer = {
-        let mut authority = shared.authority();
-        if !authority.client(&request.client_id)?.may_use(DEVICE_CODE) {
+        let mut authorization_server = state.authorization_server();
+        if !authorization_server
+            .client(&request.client_id)?
+            .may_use(DEVICE_CODE)
+        {
             return Err(OAuthError::bad(
                 "unauthorized_client",
                 "registered without the device grant",
             ));
         }
-        if shared.faults.is_set(&Fault::DeviceGrantDisabled) {
+        if state.faults.is_set(&Fault::DeviceGrantDisabled) {
             return Err(OAuthError::bad(
                 "unauthorized_client",
                 "the device grant is disabled here",
@@ -41,54 +46,56 @@ pub(super) async fn authorize(
         }
         let scope =
             Scope::parse(&request.scope).map_err(|why| OAuthError::bad("invalid_scope", why))?;
-        if scope.is_stable && shared.faults.is_set(&Fault::InvalidScopeOnce) {
+        if scope.is_stable && state.faults.is_set(&Fault::InvalidScopeOnce) {
             return Err(OAuthError::bad("invalid_scope", "an unknown scope"));
         }
-        let expires = Instant::now() + shared.options.grant_lifetime;
-        let grant = authority.begin(
+        let expires = Instant::now() + state.options.grant_lifetime;
+        let grant = authorization_server.begin(
             request.client_id,
             scope,
-            (expires, shared.options.token_interval),
+            expires,
+            state.options.token_interval,
         )?;
         grant.model = headers
             .get(USER_AGENT)
             .and_then(|agent| model(agent.to_str().ok()?));
-        response(&shared, grant)
+        response(&state, grant)
     };
-    shared.changed.send_replace(());
+    state.changed.send_replace(());
     Ok(Json(answer))
 }
 
-/// The device's name, as matrix-authentication-service finds it: `PROGRAM/VERSION (MODEL; SYSTEM)`.
+/// The device's name, as matrix-authentication-service extracts it: `PROGRAM/VERSION (MODEL;
+/// SYSTEM)`.
 fn model(user_agent: &str) -> Option<String> {
     let (_, comment) = user_agent.split_once(" (")?;
     let (model, _) = comment.strip_suffix(')')?.split_once(';')?;
     Some(model.trim().to_owned()).filter(|model| !model.is_empty())
 }
 
-fn response(shared: &Shared, grant: &Grant) -> Value {
-    let uri = verification_uri(shared);
+fn response(state: &SandboxState, grant: &Grant) -> Value {
+    let uri = verification_uri(state);
     let mut answer = json!({
         "device_code": grant.device_code,
         "user_code": grant.user_code,
         "verification_uri": uri,
-        "expires_in": shared.options.grant_lifetime.as_secs(),
-        // Whole seconds on the wire; never less than what is enforced.
-        "interval": shared.options.token_interval.as_secs_f64().ceil() as u64,
+        "expires_in": state.options.grant_lifetime.as_secs(),
+        // Whole seconds, never less than what the server enforces.
+        "interval": state.options.token_interval.as_secs_f64().ceil() as u64,
     });
-    if let (true, Some(fields)) = (shared.options.auto_fill_code, answer.as_object_mut()) {
+    if let (true, Some(fields)) = (state.options.auto_fill_code, answer.as_object_mut()) {
         let complete = format!("{uri}?code={}", grant.user_code);
         fields.insert("verification_uri_complete".to_owned(), complete.into());
     }
     answer
 }
 
-fn verification_uri(shared: &Shared) -> String {
-    if shared.faults.is_set(&Fault::VerificationUriScript) {
+fn verification_uri(state: &SandboxState) -> String {
+    if state.faults.is_set(&Fault::VerificationUriScript) {
         "javascript:alert(document.domain)//".to_owned()
-    } else if shared.faults.is_set(&Fault::VerificationUriNotHttps) {
+    } else if state.faults.is_set(&Fault::VerificationUriNotHttps) {
         "http://not-https.example/link".to_owned()
     } else {
-        format!("{}link", shared.issuer)
+        format!("{}link", state.issuer)
     }
 }

@@ -1,5 +1,4 @@
-//! Token introspection (RFC 7662), as Synapse asks it of its authorization server. Only with the
-//! secret that the two share.
+//! Token introspection (RFC 7662) for Synapse, which must know the shared secret.
 
 use std::sync::Arc;
 
@@ -12,54 +11,51 @@ use axum::{
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::{OAuthError, Params, authority::Introspection};
-use crate::state::Shared;
+use super::{error::OAuthError, params::FormParams, session::Introspection};
+use crate::state::SandboxState;
 
 #[derive(Deserialize)]
-pub(super) struct Request {
+pub(super) struct IntrospectionRequest {
     token: String,
 }
 
-/// `POST /oauth2/introspect`. Who asks comes first: what was asked is nobody else's business.
+/// `POST /oauth2/introspect`. The caller is checked before the request.
 pub(super) async fn introspect(
-    State(shared): State<Arc<Shared>>,
+    State(state): State<Arc<SandboxState>>,
     headers: HeaderMap,
-    request: Result<Params<Request>, OAuthError>,
+    request: Result<FormParams<IntrospectionRequest>, OAuthError>,
 ) -> Response {
-    if !is_synapse(&shared, &headers) {
+    if !is_synapse(&state, &headers) {
         let bearer = [(header::WWW_AUTHENTICATE, "Bearer")];
-        let error =
-            OAuthError::invalid_client("only the homeserver may ask, with the shared secret");
+        let error = OAuthError::invalid_client(
+            "only the homeserver may introspect tokens, with the shared secret",
+        );
         return (StatusCode::UNAUTHORIZED, bearer, error).into_response();
     }
     match request {
-        Ok(Params(request)) => Json(answer(&shared, &request.token)).into_response(),
+        Ok(FormParams(request)) => Json(answer(&state, &request.token)).into_response(),
         Err(error) => error.into_response(),
     }
 }
 
-fn is_synapse(shared: &Shared, headers: &HeaderMap) -> bool {
+fn is_synapse(state: &SandboxState, headers: &HeaderMap) -> bool {
     let header = headers
         .get(header::AUTHORIZATION)
         .and_then(|value| value.to_str().ok());
     let secret = header.and_then(|value| value.strip_prefix("Bearer "));
-    let synapse = shared
-        .synapse
-        .as_ref()
-        .map(|provisioning| &provisioning.synapse);
+    let synapse = state.synapse.as_ref().map(|client| &client.synapse);
     secret
         .zip(synapse)
-        .is_some_and(|(secret, synapse)| synapse.knows(secret))
+        .is_some_and(|(secret, synapse)| synapse.has_secret(secret))
 }
 
-/// An expired token and one that never was are the same to who asks: RFC 7662, "Introspection
-/// Response".
-fn answer(shared: &Shared, token: &str) -> Value {
+/// Expired and unknown tokens have the same response: RFC 7662, "Introspection Response".
+fn answer(state: &SandboxState, token: &str) -> Value {
     let Introspection::Active {
         device_id,
         scope,
         left,
-    } = shared.introspect(token)
+    } = state.introspect(token)
     else {
         return json!({ "active": false });
     };
@@ -67,10 +63,11 @@ fn answer(shared: &Shared, token: &str) -> Value {
         "active": true,
         "token_type": "access_token",
         "scope": scope,
-        "username": shared.options.localpart,
-        "sub": shared.user_id,
+        "username": state.options.localpart,
+        "sub": state.user_id,
         "device_id": device_id,
-        // Synapse keeps this answer for two minutes, and goes by it: never more than is left.
+        // Synapse caches this response for two minutes and relies on it: never more than the time
+        // left.
         "expires_in": left.as_secs(),
     })
 }

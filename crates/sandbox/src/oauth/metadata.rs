@@ -12,18 +12,18 @@ use serde_json::{Value, json};
 use url::Url;
 
 use super::{
-    register::{DEVICE_CODE, REFRESH_TOKEN},
+    client::{DEVICE_CODE, REFRESH_TOKEN},
     scope,
 };
-use crate::{faults::Fault, state::Shared};
+use crate::{faults::Fault, state::SandboxState};
 
 const CODE: &str = "authorization_code";
 
-/// `GET /.well-known/openid-configuration`, where MSC4108 as first written looks, and the same at
-/// RFC 8414's place.
-pub(crate) async fn document(State(shared): State<Arc<Shared>>) -> Response {
-    let disabled = shared.faults.is_set(&Fault::DeviceGrantDisabled);
-    match metadata(&shared).map(|document| {
+/// `GET /.well-known/openid-configuration`, which the first revision of MSC4108 uses, and the same
+/// document at the path of RFC 8414.
+pub(crate) async fn document(State(state): State<Arc<SandboxState>>) -> Response {
+    let disabled = state.faults.is_set(&Fault::DeviceGrantDisabled);
+    match metadata(&state).map(|document| {
         if disabled {
             without_device_grant(document)
         } else {
@@ -35,16 +35,16 @@ pub(crate) async fn document(State(shared): State<Arc<Shared>>) -> Response {
     }
 }
 
-/// The document, unless a fault says that there is no OAuth here.
-pub(crate) fn metadata(shared: &Shared) -> Option<Value> {
-    if shared.faults.is_set(&Fault::NoOauth) {
+/// The document, unless a fault turns OAuth off.
+pub(crate) fn metadata(state: &SandboxState) -> Option<Value> {
+    if state.faults.is_set(&Fault::NoOauth) {
         return None;
     }
-    let mut document = honest(&shared.issuer);
-    if shared.faults.is_set(&Fault::NoDeviceGrant) {
+    let mut document = honest(&state.issuer);
+    if state.faults.is_set(&Fault::NoDeviceGrant) {
         document = without_device_grant(document);
     }
-    if shared.faults.is_set(&Fault::NoRegistration) {
+    if state.faults.is_set(&Fault::NoRegistration) {
         document.as_object_mut()?.remove("registration_endpoint");
     }
     Some(document)
@@ -65,8 +65,8 @@ fn honest(issuer: &Url) -> Value {
     let at = |path: &str| format!("{issuer}{path}");
     json!({
         "issuer": issuer,
-        // Matrix requires the code grant of every server, and matrix-sdk 0.19.1 refuses one that
-        // does not name it. Its endpoint leads to a page that says that only the device grant works
+        // Matrix requires every server to offer the code grant, and matrix-sdk 0.19.1 refuses
+        // metadata without it. The endpoint is a page that says that only the device grant works
         // here.
         "authorization_endpoint": at("authorize"),
         "token_endpoint": at("oauth2/token"),

@@ -1,5 +1,5 @@
-//! HTML: escaped, without scripts, and without a way for another page to frame it, style it or take
-//! its form elsewhere.
+//! HTML pages: escaped, without scripts, and protected against other pages that would frame them,
+//! style them or redirect their forms.
 
 use axum::{
     http::{HeaderValue, StatusCode, header},
@@ -8,7 +8,8 @@ use axum::{
 
 use crate::guard::BANNER;
 
-const POLICY: &str = "default-src 'none'; style-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'";
+const POLICY: &str = "default-src 'none'; style-src 'self'; form-action 'self'; \
+    frame-ancestors 'none'; base-uri 'none'";
 
 const STYLE: &str = "\
 :root { color-scheme: light dark; font: 1.05rem/1.5 system-ui, sans-serif; }
@@ -19,20 +20,23 @@ dt { font-size: .8rem; opacity: .7; margin-top: .75rem; }
 dd { margin: 0; overflow-wrap: anywhere; }
 .code { font: 600 2rem/1.3 ui-monospace, monospace; letter-spacing: .2em; }
 .warning { border-left: .25rem solid #c80; padding-left: .75rem; }
-input { font: 1.5rem ui-monospace, monospace; letter-spacing: .15em; text-transform: uppercase; width: 9em; padding: .3em .5em; }
+input { font: 1.5rem ui-monospace, monospace; letter-spacing: .15em;
+  text-transform: uppercase; width: 9em; padding: .3em .5em; }
 form { display: flex; flex-wrap: wrap; gap: .75rem; margin: 1.5rem 0; }
 label { flex-basis: 100%; }
-button { font: inherit; padding: .5rem 1.5rem; border-radius: .5rem; border: 1px solid #888; cursor: pointer; }
+button { font: inherit; padding: .5rem 1.5rem; border-radius: .5rem;
+  border: 1px solid #888; cursor: pointer; }
 button.main { background: #0b6e4f; border-color: #0b6e4f; color: #fff; }
 ";
 
-/// A whole page. `title` is text, `body` is HTML.
+/// A complete page. `title` is text, `body` is HTML.
 pub(super) fn page(status: StatusCode, title: &str, body: &str) -> Response {
     let title = escape(title);
     let html = format!(
         "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
          <meta name=\"viewport\" content=\"width=device-width\">\n<title>{title}</title>\n\
-         <link rel=\"stylesheet\" href=\"/style.css\">\n</head>\n<body>\n<header>{BANNER}</header>\n\
+         <link rel=\"stylesheet\" href=\"/style.css\">\n</head>\n\
+         <body>\n<header>{BANNER}</header>\n\
          <main>\n<h1>{title}</h1>\n{body}</main>\n</body>\n</html>\n"
     );
     let headers = [

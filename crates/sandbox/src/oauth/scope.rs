@@ -13,7 +13,7 @@ pub(crate) const SUPPORTED: [&str; 3] = [
     "urn:matrix:org.matrix.msc2967.client:api:*",
 ];
 
-/// What a grant asks for: full access to the Client-Server API, as one device.
+/// The scope of a grant: full access to the Client-Server API, as one device.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Scope {
     pub(crate) text: String,
@@ -22,7 +22,8 @@ pub(crate) struct Scope {
 }
 
 impl Scope {
-    /// Exactly one device, only with the API, nothing unknown. `Err` says which rule is broken.
+    /// Exactly one device scope, together with the API scope, and no unknown ones. `Err` names the
+    /// violated rule.
     pub(crate) fn parse(text: &str) -> Result<Self, &'static str> {
         let (mut api, mut device, mut is_stable) = (false, None, false);
         for token in text.split(' ').filter(|token| *token != OPENID) {

@@ -12,14 +12,15 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::{
-    OAuthError, Params,
-    authority::Tokens,
-    register::{DEVICE_CODE, REFRESH_TOKEN},
+    client::{DEVICE_CODE, REFRESH_TOKEN},
+    error::OAuthError,
+    params::FormParams,
+    session::IssuedTokens,
 };
-use crate::{faults::Fault, guard::BANNER, state::Shared};
+use crate::{faults::Fault, guard::BANNER, state::SandboxState};
 
 #[derive(Deserialize)]
-pub(super) struct Request {
+pub(super) struct TokenRequest {
     grant_type: String,
     client_id: Option<String>,
     device_code: Option<String>,
@@ -27,34 +28,34 @@ pub(super) struct Request {
 }
 
 #[derive(Deserialize)]
-pub(super) struct Revocation {
+pub(super) struct RevocationRequest {
     token: String,
     client_id: Option<String>,
 }
 
 /// `POST /oauth2/token`
 pub(super) async fn token(
-    State(shared): State<Arc<Shared>>,
-    Params(request): Params<Request>,
+    State(state): State<Arc<SandboxState>>,
+    FormParams(request): FormParams<TokenRequest>,
 ) -> Response {
     if request.grant_type == DEVICE_CODE {
-        shared.authority().count_poll();
+        state.authorization_server().count_poll();
     }
-    if shared
-        .faults
-        .strikes(|fault| matches!(fault, Fault::TokenPoll502 { .. }))
-    {
+    if state.faults.strikes(|fault| match fault {
+        Fault::TokenPoll502 { times } => Some(*times),
+        _ => None,
+    }) {
         let page = format!("<!DOCTYPE html><title>502</title><h1>502 Bad Gateway</h1><p>{BANNER}");
         return (StatusCode::BAD_GATEWAY, Html(page)).into_response();
     }
-    grant(&shared, &request).await.into_response()
+    grant(&state, &request).await.into_response()
 }
 
-async fn grant(shared: &Shared, request: &Request) -> Result<Json<Value>, OAuthError> {
+async fn grant(state: &SandboxState, request: &TokenRequest) -> Result<Json<Value>, OAuthError> {
     let client_id = request.client_id.as_deref();
     let client_id = client_id.ok_or_else(|| OAuthError::invalid_client("client_id is missing"))?;
-    if !shared
-        .authority()
+    if !state
+        .authorization_server()
         .client(client_id)?
         .may_use(&request.grant_type)
     {
@@ -63,7 +64,7 @@ async fn grant(shared: &Shared, request: &Request) -> Result<Json<Value>, OAuthE
     let tokens = match request.grant_type.as_str() {
         DEVICE_CODE => {
             by_device_code(
-                shared,
+                state,
                 required(&request.device_code, "device_code")?,
                 client_id,
             )
@@ -71,9 +72,11 @@ async fn grant(shared: &Shared, request: &Request) -> Result<Json<Value>, OAuthE
         }
         _ => {
             let token = required(&request.refresh_token, "refresh_token")?;
-            shared
-                .authority()
-                .refresh(token, client_id, shared.options.access_token_lifetime)?
+            state.authorization_server().refresh(
+                token,
+                client_id,
+                state.options.access_token_lifetime,
+            )?
         }
     };
     Ok(Json(answer(&tokens)))
@@ -97,49 +100,57 @@ fn required<'a>(value: &'a Option<String>, name: &str) -> Result<&'a str, OAuthE
         .ok_or_else(|| OAuthError::invalid_request(format!("{name} is missing")))
 }
 
-/// RFC 8628, "Device Access Token Request". The device exists before the client can tell anybody
-/// that it does; where the homeserver cannot be told of it, the code is not used up.
+/// RFC 8628, "Device Access Token Request". The device exists before the client learns that it
+/// does. If the homeserver cannot be reached, the device code stays valid.
 async fn by_device_code(
-    shared: &Shared,
+    state: &SandboxState,
     device_code: &str,
     client_id: &str,
-) -> Result<Tokens, OAuthError> {
-    let (device_id, client_name) = allowed(shared, device_code, client_id)?;
-    shared.device_comes(&device_id, &client_name).await?;
-    shared
-        .authority()
-        .collect(device_code, shared.options.access_token_lifetime)
+) -> Result<IssuedTokens, OAuthError> {
+    let device = allowed(state, device_code, client_id)?;
+    state.announce_device(&device.id, &device.name).await?;
+    state
+        .authorization_server()
+        .collect(device_code, state.options.access_token_lifetime)
 }
 
-/// The device that the person allowed, and what it is to be called.
+struct AllowedDevice {
+    id: String,
+    name: String,
+}
+
+/// The device that the person has allowed.
 fn allowed(
-    shared: &Shared,
+    state: &SandboxState,
     device_code: &str,
     client_id: &str,
-) -> Result<(String, String), OAuthError> {
-    let mut authority = shared.authority();
-    let client_name = authority.client(client_id)?.name().to_owned();
-    let grant = authority.grant(device_code, client_id)?;
-    if shared.faults.is_set(&Fault::AuthorizationExpired) {
+) -> Result<AllowedDevice, OAuthError> {
+    let mut authorization_server = state.authorization_server();
+    let client_name = authorization_server.client(client_id)?.name().to_owned();
+    let grant = authorization_server.grant(device_code, client_id)?;
+    if state.faults.is_set(&Fault::AuthorizationExpired) {
         return Err(OAuthError::expired_token());
     }
-    if shared.faults.is_set(&Fault::ConsentDenied) {
+    if state.faults.is_set(&Fault::ConsentDenied) {
         grant.deny();
     }
-    if shared
-        .faults
-        .strikes(|fault| matches!(fault, Fault::SlowDown { .. }))
-    {
+    if state.faults.strikes(|fault| match fault {
+        Fault::SlowDown { times } => Some(*times),
+        _ => None,
+    }) {
         return Err(grant.slow_down());
     }
     grant.poll(Instant::now())?;
     let name = grant.model.as_ref().map_or(client_name.clone(), |model| {
         format!("{client_name} on {model}")
     });
-    Ok((grant.scope.device_id.clone(), name))
+    Ok(AllowedDevice {
+        id: grant.scope.device_id.clone(),
+        name,
+    })
 }
 
-fn answer(tokens: &Tokens) -> Value {
+fn answer(tokens: &IssuedTokens) -> Value {
     json!({
         "access_token": tokens.access_token,
         "token_type": "Bearer",
@@ -149,22 +160,22 @@ fn answer(tokens: &Tokens) -> Value {
     })
 }
 
-/// `POST /oauth2/revoke`. RFC 7009, section 2.2: 200 as well for a token that is unknown, has
-/// expired or was replaced; its session, if there is one, goes on.
+/// `POST /oauth2/revoke`. RFC 7009, section 2.2: also 200 for a token that is unknown, has expired
+/// or was replaced; its session, if any, continues.
 pub(super) async fn revoke(
-    State(shared): State<Arc<Shared>>,
-    Params(request): Params<Revocation>,
+    State(state): State<Arc<SandboxState>>,
+    FormParams(request): FormParams<RevocationRequest>,
 ) -> Result<StatusCode, OAuthError> {
     let client_id = request
         .client_id
         .ok_or_else(|| OAuthError::invalid_client("client_id is missing"))?;
-    shared.authority().client(&client_id)?;
-    if shared.faults.is_set(&Fault::RevocationFails) {
+    state.authorization_server().client(&client_id)?;
+    if state.faults.is_set(&Fault::RevocationFails) {
         return Err(OAuthError::overloaded());
     }
-    if shared.faults.is_set(&Fault::RevocationIgnored) {
+    if state.faults.is_set(&Fault::RevocationIgnored) {
         return Ok(StatusCode::OK);
     }
-    shared.end_session(&request.token, Some(&client_id)).await?;
+    state.end_session(&request.token, Some(&client_id)).await?;
     Ok(StatusCode::OK)
 }

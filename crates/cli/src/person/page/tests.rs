@@ -9,7 +9,7 @@ const WAITING: &str = "⠋ Waiting for the other device. Ctrl-C cancels. (59:59 
 const INVITATION: &str =
     "On the device that is signed in already, choose to link a new device, and scan this code:";
 
-/// A code for a session at a URL that is as long as it has to be.
+/// A code for a session at a URL, with this length in bytes.
 fn code(length: usize) -> ShownCode {
     let hex = "4d41545249580203d886686ab2197b780e300a9d4a2147480700d7929f39ab31b9e514370248ed6b";
     let url = format!("https://rendezvous.example.org/{}", "x".repeat(length - 73));
@@ -24,12 +24,12 @@ fn code(length: usize) -> ShownCode {
     ShownCode::new(code).unwrap()
 }
 
-fn shown(length: usize, blocks: Blocks) -> Shown {
-    Shown::new(&code(length), INVITATION, blocks)
+fn shown(length: usize, blocks: Blocks) -> CodeToShow {
+    CodeToShow::new(&code(length), INVITATION, blocks)
 }
 
-fn room(columns: usize, rows: usize, blocks: Blocks) -> Room {
-    Room {
+fn canvas(columns: usize, rows: usize, blocks: Blocks) -> Canvas {
+    Canvas {
         columns,
         rows,
         blocks,
@@ -37,8 +37,8 @@ fn room(columns: usize, rows: usize, blocks: Blocks) -> Room {
     }
 }
 
-/// As the screen does.
-fn print(page: &Page) -> String {
+/// Prints the page as the screen does.
+fn print(page: &CodePage) -> String {
     format!(
         "{}\n{}{WAITING}",
         page.words,
@@ -49,8 +49,8 @@ fn print(page: &Page) -> String {
     )
 }
 
-/// The two numbers of the sentence.
-fn needed(page: &Page) -> (usize, usize) {
+/// The two numbers of the warning.
+fn needed(page: &CodePage) -> (usize, usize) {
     let (_, sentence) = page.words.split_once("the code needs ").unwrap();
     let mut words = sentence.split(' ');
     let columns = words.next().unwrap().parse().unwrap();
@@ -68,9 +68,9 @@ fn at_every_size_the_whole_code_is_on_the_screen_or_a_sentence_says_the_truth() 
         for (columns, rows) in
             (40..=120).flat_map(|columns| (16..=60).map(move |rows| (columns, rows)))
         {
-            let page = shown.page(WAITING, room(columns, rows, blocks));
-            // Both ways of looking are slow; every size is looked at, the widths from time to time
-            // on a terminal.
+            let page = shown.page(WAITING, canvas(columns, rows, blocks));
+            // Drawing on a terminal is slow: every size is measured, but only some widths are
+            // drawn.
             match &page.drawing {
                 Some(drawing) if columns % 8 == 5 || columns == 80 => {
                     stands(&page, drawing, columns, rows)
@@ -82,9 +82,8 @@ fn at_every_size_the_whole_code_is_on_the_screen_or_a_sentence_says_the_truth() 
     }
 }
 
-/// All of the drawing, between the words, as far as there is room for them, and the line that
-/// waits.
-fn stands(page: &Page, drawing: &str, columns: usize, rows: usize) {
+/// The screen shows the whole drawing between the text, as far as it fits, and the waiting line.
+fn stands(page: &CodePage, drawing: &str, columns: usize, rows: usize) {
     let terminal = camera::printed(&print(page), columns, rows);
     let height = drawing.lines().count();
     let alone = camera::printed(drawing, columns, height);
@@ -111,11 +110,11 @@ fn stands(page: &Page, drawing: &str, columns: usize, rows: usize) {
     );
 }
 
-/// The size that it names does, and no smaller one.
-fn is_true(shown: &Shown, page: &Page, (columns, rows): (usize, usize), blocks: Blocks) {
+/// The size in the warning is enough, and no smaller one is.
+fn is_true(shown: &CodeToShow, page: &CodePage, (columns, rows): (usize, usize), blocks: Blocks) {
     let fits = |columns, rows| {
         shown
-            .page(WAITING, room(columns, rows, blocks))
+            .page(WAITING, canvas(columns, rows, blocks))
             .drawing
             .is_some()
     };
@@ -144,7 +143,7 @@ fn a_larger_window_is_never_worse() {
     let shown = shown(147, Blocks::Half);
     let fits = |columns, rows| {
         shown
-            .best(WAITING, room(columns, rows, Blocks::Half))
+            .best(WAITING, canvas(columns, rows, Blocks::Half))
             .is_some()
     };
     for (columns, rows) in (40..=120).flat_map(|columns| (16..=60).map(move |rows| (columns, rows)))
@@ -169,8 +168,8 @@ fn what_stands_on_the_screen_is_scanned() {
         (120, 60),
     ] {
         let code = code(113);
-        let shown = Shown::new(&code, INVITATION, Blocks::Half);
-        let page = shown.page(WAITING, room(columns, rows, Blocks::Half));
+        let shown = CodeToShow::new(&code, INVITATION, Blocks::Half);
+        let page = shown.page(WAITING, canvas(columns, rows, Blocks::Half));
         let terminal = camera::printed(&print(&page), columns, rows);
         for theme in [DARK, LIGHT] {
             let seen = camera::scan(terminal.screen(), theme, TIGHT);
@@ -185,7 +184,7 @@ fn the_texts_leave_the_screen_before_the_code_gets_smaller_than_the_standard_has
     let shown = shown(113, Blocks::Half);
     let columns = |rows| {
         shown
-            .best(WAITING, room(120, rows, Blocks::Half))
+            .best(WAITING, canvas(120, rows, Blocks::Half))
             .map(Drawing::columns)
     };
     assert_eq!([23, 24, 60].map(columns), [None, Some(45), Some(61)]);
@@ -194,8 +193,8 @@ fn the_texts_leave_the_screen_before_the_code_gets_smaller_than_the_standard_has
 #[test]
 fn the_code_as_text_is_a_line_of_its_own() {
     let code = code(180);
-    let page =
-        Shown::new(&code, INVITATION, Blocks::Half).page(WAITING, room(200, 200, Blocks::Half));
+    let page = CodeToShow::new(&code, INVITATION, Blocks::Half)
+        .page(WAITING, canvas(200, 200, Blocks::Half));
     assert!(
         page.words
             .lines()
@@ -207,13 +206,13 @@ fn the_code_as_text_is_a_line_of_its_own() {
 
 #[test]
 fn without_colours_the_other_polarity_is_offered() {
-    for (background, other) in [(Background::Dark, "light"), (Background::Light, "dark")] {
+    for (background, other) in [(QrBackground::Dark, "light"), (QrBackground::Light, "dark")] {
         for ink in [Ink::Reversed(background), Ink::Plain(background)] {
-            let room = Room {
+            let canvas = Canvas {
                 ink,
-                ..room(200, 200, Blocks::Half)
+                ..canvas(200, 200, Blocks::Half)
             };
-            let page = shown(113, Blocks::Half).page(WAITING, room);
+            let page = shown(113, Blocks::Half).page(WAITING, canvas);
             assert!(
                 page.words.contains(&format!("--qr-background {other}")),
                 "{}",
@@ -223,7 +222,7 @@ fn without_colours_the_other_polarity_is_offered() {
     }
     assert!(
         !shown(113, Blocks::Half)
-            .page(WAITING, room(200, 200, Blocks::Half))
+            .page(WAITING, canvas(200, 200, Blocks::Half))
             .words
             .contains("--qr-background")
     );

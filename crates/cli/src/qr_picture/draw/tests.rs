@@ -41,9 +41,9 @@ fn a_drawing_is_read_at_every_spacing() {
 fn every_ink_is_read_in_every_theme() {
     let on = |theme: Theme| {
         if theme.background > theme.letters {
-            Background::Light
+            QrBackground::Light
         } else {
-            Background::Dark
+            QrBackground::Dark
         }
     };
     for theme in [DARK, LIGHT] {
@@ -67,17 +67,17 @@ fn every_ink_is_read_in_every_theme() {
 fn characters_alone_are_read_where_lines_touch() {
     for blocks in [Blocks::Half, Blocks::Ascii] {
         for drawing in drawings(&bytes(105), blocks).into_iter().skip(4) {
-            let text = drawing.text(Ink::Plain(Background::Dark));
+            let text = drawing.text(Ink::Plain(QrBackground::Dark));
             assert!(!text.contains('\u{1b}') && text.is_ascii() == (blocks == Blocks::Ascii));
             assert_eq!(
-                scan(&drawing, Ink::Plain(Background::Dark), DARK, TIGHT),
+                scan(&drawing, Ink::Plain(QrBackground::Dark), DARK, TIGHT),
                 [bytes(105)]
             );
             assert_eq!(
-                scan(&drawing, Ink::Plain(Background::Light), LIGHT, TIGHT),
+                scan(&drawing, Ink::Plain(QrBackground::Light), LIGHT, TIGHT),
                 [bytes(105)]
             );
-            assert!(scan(&drawing, Ink::Plain(Background::Dark), LIGHT, TIGHT).is_empty());
+            assert!(scan(&drawing, Ink::Plain(QrBackground::Dark), LIGHT, TIGHT).is_empty());
         }
     }
 }

@@ -1,5 +1,5 @@
-//! Photographs of QR codes as people take them, made from a number: the same number makes the same
-//! picture.
+//! Photographs of QR codes as people take them, generated from a number: the same number gives the
+//! same picture.
 
 use std::io::Cursor;
 
@@ -12,7 +12,7 @@ use image::{
 };
 use qrcode::{Color, EcLevel, QrCode};
 
-/// What is the matter with a photograph.
+/// What is wrong with a photograph.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Class {
     Noise,
@@ -50,10 +50,10 @@ pub(crate) struct Photograph {
     pub(crate) bytes: Vec<u8>,
 }
 
-/// The lengths of codes: a server name and no homeserver, up to long URLs of both, in either
+/// The lengths of codes: from a server name without a homeserver to long URLs of both, in either
 /// revision.
 const LENGTHS: [usize; 6] = [76, 98, 120, 141, 163, 190];
-/// The proposal's level, and what a drawing in a small terminal falls back to.
+/// The proposal's level, and those to which a drawing in a small terminal falls back.
 const LEVELS: [EcLevel; 4] = [EcLevel::Q, EcLevel::Q, EcLevel::M, EcLevel::L];
 
 impl Photograph {
@@ -61,7 +61,7 @@ impl Photograph {
         let mut chance = Chance(number as u64 * 1000 + class as u64);
         let mut bytes = b"MATRIX\x02\x03".to_vec();
         bytes.resize_with(LENGTHS[number % LENGTHS.len()], || chance.byte());
-        let code = super::code(&bytes, LEVELS[number % LEVELS.len()]).unwrap();
+        let code = super::super::code::code(&bytes, LEVELS[number % LEVELS.len()]).unwrap();
         let shot = Shot::of(class, code.width() as f32 + 8.0, &mut chance);
         let scene = shot.scene(&code, &mut chance);
         let seen = if shot.blur > 0.0 {
@@ -79,7 +79,7 @@ impl Photograph {
 
 /// How a photograph was taken.
 struct Shot {
-    /// The picture's side, and a module's, in pixels.
+    /// The width of the picture and of a module, in pixels.
     side: u32,
     module: f32,
     /// Radians.
@@ -91,7 +91,7 @@ struct Shot {
     /// Standard deviations, in pixels and in levels of grey.
     blur: f32,
     noise: f32,
-    /// How dark the darkest corner is, and how far ink is from paper; 1 is perfect.
+    /// The brightness of the darkest corner, and the contrast between ink and paper; 1 is perfect.
     shade: f32,
     contrast: f32,
     moire: f32,
@@ -181,7 +181,7 @@ impl Shot {
         })
     }
 
-    /// What is at a place that is so far from the middle: ink, paper, or what lies around.
+    /// What is at this distance from the centre: ink, paper, or the surroundings.
     fn ink(&self, code: &QrCode, (sin, cos): (f32, f32), x: f32, y: f32) -> f32 {
         let depth = 1.0 + (self.lean[0] * x + self.lean[1] * y) / self.side as f32;
         let u = (x * cos + y * sin) / depth / self.module;
@@ -205,7 +205,7 @@ impl Shot {
             Some(quality) => {
                 picture.write_with_encoder(JpegEncoder::new_with_quality(&mut file, quality))
             }
-            // The oldest of its kinds, which everybody reads.
+            // The oldest format, which every reader supports.
             None => {
                 let grey = PnmSubtype::Graymap(SampleEncoding::Binary);
                 picture.write_with_encoder(PnmEncoder::new(&mut file).with_subtype(grey))
@@ -223,7 +223,7 @@ fn noisy(mut picture: GrayImage, deviation: f32, chance: &mut Chance) -> GrayIma
     picture
 }
 
-/// SplitMix64: small, and the same everywhere and always.
+/// SplitMix64: small, and the same on every machine.
 struct Chance(u64);
 
 impl Chance {
@@ -242,7 +242,7 @@ impl Chance {
         low + (high - low) * (self.next() >> 40) as f32 / (1 << 24) as f32
     }
 
-    /// About normal: the sum of twelve.
+    /// Approximately normal: the sum of twelve uniform numbers.
     fn normal(&mut self) -> f32 {
         let mut four = || {
             let bits = self.next();

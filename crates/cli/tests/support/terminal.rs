@@ -1,4 +1,4 @@
-//! A command in a terminal of its own.
+//! A command in a terminal of its own, and the screen of that terminal.
 
 use std::{
     io::{Read as _, Write as _},
@@ -16,15 +16,16 @@ use pty_process::{
 
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// The command is ended with the test.
-pub(crate) struct Window {
+/// The command is killed when the test ends.
+pub(crate) struct TestTerminal {
     child: Child,
     pty: Arc<Pty>,
     terminal: Arc<Mutex<vt100::Parser>>,
 }
 
-impl Window {
-    /// Columns and rows; of the environment nothing else is left that says anything of a terminal.
+impl TestTerminal {
+    /// Opens a terminal with this many columns and rows. The environment says nothing else about
+    /// it, except for these variables.
     pub(crate) fn open(
         program: &str,
         args: &[&str],
@@ -54,13 +55,13 @@ impl Window {
             .spawn(inside)
             .unwrap_or_else(|error| panic!("{program} does not start: {error}"));
         let terminal = vt100::Parser::new(side(size.1), side(size.0), 0);
-        let window = Self {
+        let opened = Self {
             child,
             pty: Arc::new(pty),
             terminal: Arc::new(Mutex::new(terminal)),
         };
-        window.listen();
-        window
+        opened.listen();
+        opened
     }
 
     fn listen(&self) {
@@ -86,7 +87,7 @@ impl Window {
         (&*self.pty).write_all(text.as_bytes()).unwrap();
     }
 
-    /// What `wanted` finds on the screen, as soon as it does.
+    /// Waits until `wanted` finds something on the screen.
     pub(crate) fn until<T>(&self, wanted: impl Fn(&vt100::Screen) -> Option<T>) -> T {
         let until = Instant::now() + PATIENCE;
         loop {
@@ -105,7 +106,25 @@ impl Window {
     }
 }
 
-impl Drop for Window {
+impl TestTerminal {
+    /// Waits until the screen contains the text. Returns the whole screen.
+    pub(crate) fn until_text(&self, text: &str) -> String {
+        self.until(|screen| Some(screen.contents()).filter(|contents| contents.contains(text)))
+    }
+
+    /// Waits for the end with this exit code.
+    pub(crate) fn ends(&mut self, code: i32) {
+        let ended = self.child.wait().unwrap().code();
+        assert_eq!(
+            ended,
+            Some(code),
+            "{}",
+            self.terminal.lock().unwrap().screen().contents()
+        );
+    }
+}
+
+impl Drop for TestTerminal {
     fn drop(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();

@@ -1,10 +1,10 @@
-//! How a QR code is drawn, as far as the terminal does not say it.
+//! How a QR code is drawn, as far as the terminal does not determine it.
 
 use clap::{Args, ValueEnum};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Args)]
-pub(crate) struct Look {
-    /// How to draw the QR code; ASCII needs twice the room. By default half blocks, and ASCII where
+pub(crate) struct DrawingArgs {
+    /// How to draw the QR code; ASCII needs twice the space. By default half blocks, or ASCII if
     /// the locale (LC_ALL, LC_CTYPE, LANG) is not UTF-8
     #[arg(
         long,
@@ -14,29 +14,30 @@ pub(crate) struct Look {
         value_name = "STYLE"
     )]
     #[arg(conflicts_with_all = ["scan", "qr"])]
-    pub(crate) qr_style: Style,
+    pub(crate) qr_style: QrStyle,
 
     /// The background of this terminal, for a QR code that is drawn without colours (NO_COLOR,
     /// TERM=dumb)
-    #[arg(long, value_enum, default_value_t, value_name = "BACKGROUND", conflicts_with_all = ["scan", "qr"])]
-    pub(crate) qr_background: Background,
+    #[arg(long, value_enum, default_value_t, value_name = "BACKGROUND")]
+    #[arg(conflicts_with_all = ["scan", "qr"])]
+    pub(crate) qr_background: QrBackground,
 }
 
-/// Which characters a drawing is made of.
+/// The characters of a drawing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
-pub(crate) enum Style {
-    /// As the locale says
+pub(crate) enum QrStyle {
+    /// Depending on the locale
     #[default]
     Auto,
-    /// Two modules in each character (UTF-8)
+    /// Two modules per character (UTF-8)
     HalfBlocks,
-    /// Two characters for each module; spaces in colours, or `#`
+    /// Two characters per module: coloured spaces, or `#`
     Ascii,
 }
 
-/// What is behind the letters, where a drawing cannot say it.
+/// The background of the terminal, for drawings without colours.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
-pub(crate) enum Background {
+pub(crate) enum QrBackground {
     /// Light letters on a dark background
     #[default]
     Dark,

@@ -1,5 +1,5 @@
-//! Signed JSON: Matrix specification, appendix "Signing JSON". Everything that is published as
-//! signed is verified first.
+//! Signed JSON: Matrix specification, appendix "Signing JSON". Signatures are verified before
+//! anything is published.
 
 use base64::{
     Engine as _,
@@ -14,9 +14,9 @@ use ruma::{
 };
 use serde_json::Value;
 
-use super::Refusal;
+use crate::matrix_error::MatrixError;
 
-/// Unpadded base64, but padding is accepted.
+/// Unpadded base64; padding is accepted.
 const BASE64: GeneralPurpose = GeneralPurpose::new(
     &STANDARD,
     GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
@@ -24,35 +24,36 @@ const BASE64: GeneralPurpose = GeneralPurpose::new(
 
 /// An Ed25519 public key that decodes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct PublicKey([u8; 32]);
+pub(crate) struct Ed25519PublicKey([u8; 32]);
 
-impl PublicKey {
-    pub(crate) fn parse(base64: &str) -> Result<Self, Refusal> {
+impl Ed25519PublicKey {
+    pub(crate) fn parse(base64: &str) -> Result<Self, MatrixError> {
         let bytes = BASE64
             .decode(base64)
             .ok()
             .and_then(|bytes| bytes.try_into().ok());
         bytes
             .map(Self)
-            .ok_or_else(|| Refusal::invalid_param("a public key is not 32 bytes of base64"))
+            .ok_or_else(|| MatrixError::invalid_param("a public key is not 32 bytes of base64"))
     }
 }
 
-/// What a signature is over: canonical JSON without `signatures` and `unsigned`.
-pub(crate) fn signed_part(object: &Value) -> Result<String, Refusal> {
-    let bad =
-        || Refusal::bad_json("not an object, or not canonical JSON (a fraction, a large number)");
+/// What a signature covers: canonical JSON without `signatures` and `unsigned`.
+pub(crate) fn signed_part(object: &Value) -> Result<String, MatrixError> {
+    let bad = || {
+        MatrixError::bad_json("not an object, or not canonical JSON (a fraction, a large number)")
+    };
     let object: CanonicalJsonObject = serde_json::from_value(object.clone()).map_err(|_| bad())?;
     to_canonical_json_string_for_signing(&object).map_err(|_| bad())
 }
 
-/// Whether the signature of that key is there. One that is there and does not verify is an error.
+/// Whether this key has signed the object. A signature that does not verify is an error.
 pub(crate) fn is_signed_by(
     object: &Value,
     user: &str,
-    key: (&str, PublicKey),
-) -> Result<bool, Refusal> {
-    let (key_id, PublicKey(public)) = key;
+    key_id: &str,
+    Ed25519PublicKey(public): Ed25519PublicKey,
+) -> Result<bool, MatrixError> {
     let Some(signature) = object
         .get("signatures")
         .and_then(|all| all.get(user))
@@ -61,7 +62,7 @@ pub(crate) fn is_signed_by(
         return Ok(false);
     };
     let wrong =
-        || Refusal::invalid_signature(&format!("the signature of {key_id} does not verify"));
+        || MatrixError::invalid_signature(&format!("the signature of {key_id} does not verify"));
     let signature = signature
         .as_str()
         .and_then(|text| BASE64.decode(text).ok())
@@ -77,7 +78,7 @@ pub(crate) fn is_signed_by(
     Ok(true)
 }
 
-/// The ids of the keys of `user` that signed, or claim to have.
+/// The IDs of the keys of `user` with a signature on the object, verified or not.
 pub(crate) fn signers<'a>(
     object: &'a Value,
     user: &str,
@@ -89,7 +90,7 @@ pub(crate) fn signers<'a>(
     own.into_iter().flatten()
 }
 
-/// Adds the signatures of `user` on `from` to those on `onto`. Both are the same signed part.
+/// Adds the signatures of `user` on `from` to those on `onto`. Both must have the same signed part.
 pub(crate) fn merge(onto: &mut Value, from: &Value, user: &str) {
     let Some(object) = onto.as_object_mut() else {
         return;

@@ -1,4 +1,4 @@
-//! Every line that the program prints with `--json` is as docs/json-events.schema.json says.
+//! Checks each line that the program prints with `--json` against docs/json-events.schema.json.
 
 use std::sync::OnceLock;
 
@@ -11,7 +11,7 @@ pub(crate) fn schema() -> Value {
     serde_json::from_str(SCHEMA).unwrap()
 }
 
-/// Panics over a line that is none of the events.
+/// Panics if a line is not a known event.
 pub(crate) fn check(line: &str) {
     static COMPILED: OnceLock<(Schemas, SchemaIndex)> = OnceLock::new();
     let Ok(event) = serde_json::from_str::<Value>(line) else {
@@ -38,7 +38,7 @@ fn compile() -> (Schemas, SchemaIndex) {
     (schemas, index)
 }
 
-/// What is wrong with it, by the definition of its own event.
+/// What is wrong with the event, according to its own definition.
 fn why(event: &Value) -> String {
     let (mut compiler, mut schemas) = (Compiler::new(), Schemas::new());
     compiler
