@@ -3,18 +3,18 @@
 //! no access token.
 
 #[cfg(feature = "whoami")]
-mod homeserver;
+mod bearer_token;
 #[cfg(feature = "whoami")]
-mod token;
+mod token_checker;
 #[cfg(feature = "whoami")]
-mod users;
+mod whoami;
 
 use axum::http::HeaderMap;
 
 #[cfg(feature = "whoami")]
-pub use self::homeserver::{Homeserver, HomeserverError};
+use self::token_checker::TokenChecker;
 #[cfg(feature = "whoami")]
-use self::users::Users;
+pub use self::whoami::{WhoamiClient, WhoamiClientError};
 use crate::{metrics::Metrics, refusal::Refusal};
 
 /// Who may create sessions through MSC4388's API. Whoever knows a session's ID may use it, in any
@@ -27,14 +27,14 @@ pub enum Creation {
     /// Users of this homeserver, who show an access token (the feature `whoami`, on by default).
     /// What the text calls the default.
     #[cfg(feature = "whoami")]
-    Authenticated(Homeserver),
+    Authenticated(WhoamiClient),
 }
 
 /// Keeps to that.
 pub(crate) enum CreationPolicy {
     Open,
     #[cfg(feature = "whoami")]
-    Users(Box<Users>),
+    Users(Box<TokenChecker>),
 }
 
 impl CreationPolicy {
@@ -47,7 +47,7 @@ impl CreationPolicy {
             Creation::Open => Self::Open,
             #[cfg(feature = "whoami")]
             Creation::Authenticated(homeserver) => {
-                Self::Users(Users::new(homeserver.clone(), metrics.clone()).into())
+                Self::Users(TokenChecker::new(homeserver.clone(), metrics.clone()).into())
             }
         }
     }
@@ -58,7 +58,7 @@ impl CreationPolicy {
         not(feature = "whoami"),
         expect(unused_variables, reason = "nobody is asked")
     )]
-    pub(crate) async fn lets_in(
+    pub(crate) async fn allows(
         &self,
         headers: &HeaderMap,
         admit: impl FnOnce() -> Result<(), Refusal>,

@@ -9,16 +9,18 @@ use axum::http::{HeaderMap, Method, Request, StatusCode};
 use serde::Serialize;
 use url::form_urlencoded;
 
-use self::body::{Available, Cancelled, Created, NewPayload, Received, Sent, ToSend};
+use self::body::{
+    CancelResponse, CreateRequest, CreateResponse, DiscoverResponse, ReceiveResponse, SendRequest,
+    SendResponse,
+};
 use crate::{
-    Rendezvous, Store,
-    answer::{Answer, Content},
-    etag,
+    Rendezvous, Store, etag,
     limits::RequestKind,
-    payload::{self, Incoming},
-    proxies::Client,
+    payload::{self, RequestBody},
+    proxies::ClientAddress,
     refusal::Refusal,
-    store::{Api, Errcodes, Id, Write, WriteTag, Written},
+    response::{ApiResponse, ResponseBody},
+    store::{Errcodes, SessionApi, SessionId, Write, WriteOutcome, WriteTag},
     wait,
 };
 
@@ -32,63 +34,65 @@ const COLLECTIONS: [(&str, &str); 2] = [
 ];
 
 /// What a path of this API names, and that code.
-pub(crate) struct Route {
-    place: Place,
+pub(crate) struct JsonRoute {
+    target: JsonTarget,
     concurrent_write: &'static str,
 }
 
-enum Place {
+enum JsonTarget {
     Collection,
     /// A session. A name that cannot be of this API is like one that is gone.
-    Session(Option<Id>),
+    Session(Option<SessionId>),
 }
 
 /// What this path names, if it is one of this API's.
-pub(crate) fn route(path: &str) -> Option<Route> {
+pub(crate) fn route(path: &str) -> Option<JsonRoute> {
     COLLECTIONS
         .into_iter()
         .find_map(|(collection, concurrent_write)| {
             let below = path.strip_prefix(collection)?;
-            let place = if below.is_empty() {
-                Place::Collection
+            let target = if below.is_empty() {
+                JsonTarget::Collection
             } else {
-                Place::Session(named(below)?)
+                JsonTarget::Session(named(below)?)
             };
-            Some(Route {
-                place,
+            Some(JsonRoute {
+                target,
                 concurrent_write,
             })
         })
 }
 
-fn named(below: &str) -> Option<Option<Id>> {
+fn named(below: &str) -> Option<Option<SessionId>> {
     let name = below
         .strip_prefix('/')
         .filter(|name| !name.is_empty() && !name.contains('/'))?;
-    Some(Id::parse(name, Api::Msc4388))
+    Some(SessionId::parse(name, SessionApi::Msc4388))
 }
 
-pub(crate) async fn answer<S: Store, B: Incoming>(
+pub(crate) async fn answer<S: Store, B: RequestBody>(
     rendezvous: &Rendezvous<S>,
-    Route {
-        place,
+    JsonRoute {
+        target,
         concurrent_write,
-    }: Route,
-    client: Client,
+    }: JsonRoute,
+    client: ClientAddress,
     request: &mut Request<B>,
-) -> Answer {
-    let outcome = match place {
-        Place::Collection => collection(rendezvous, client, request).await,
-        Place::Session(id) => session(rendezvous, (id, concurrent_write), client, request).await,
+) -> ApiResponse {
+    let outcome = match target {
+        JsonTarget::Collection => collection(rendezvous, client, request).await,
+        JsonTarget::Session(id) => {
+            session(rendezvous, (id, concurrent_write), client, request).await
+        }
     };
     outcome.unwrap_or_else(Refusal::in_json)
 }
 
-async fn collection<S: Store, B: Incoming>(
+async fn collection<S: Store, B: RequestBody>(
     rendezvous: &Rendezvous<S>,
-    client: Client,
+    client: ClientAddress,
     request: &mut Request<B>,
-) -> Result<Answer, Refusal> {
+) -> Result<ApiResponse, Refusal> {
     match *request.method() {
         Method::POST => create(rendezvous, client, request).await,
         Method::GET | Method::HEAD => discover(rendezvous, client, request.headers()).await,
@@ -101,47 +105,47 @@ async fn collection<S: Store, B: Incoming>(
 /// "Discover if the rendezvous API is available".
 async fn discover<S: Store>(
     rendezvous: &Rendezvous<S>,
-    client: Client,
+    client: ClientAddress,
     headers: &HeaderMap,
-) -> Result<Answer, Refusal> {
+) -> Result<ApiResponse, Refusal> {
     rendezvous.admit(client, RequestKind::Other)?;
     // Whoever makes up tokens here shall not have more questions asked of the homeserver than one
     // who creates.
     let admit = || rendezvous.admit(client, RequestKind::Create);
     // Also when the server is full: that passes, and a POST says after how long.
     let create_available = rendezvous.may_create(headers, admit).await?;
-    Ok(ok(&Available { create_available }, REST))
+    Ok(ok(&DiscoverResponse { create_available }, REST))
 }
 
 /// "Create a rendezvous session and send initial payload".
-async fn create<S: Store, B: Incoming>(
+async fn create<S: Store, B: RequestBody>(
     rendezvous: &Rendezvous<S>,
-    client: Client,
+    client: ClientAddress,
     request: &mut Request<B>,
-) -> Result<Answer, Refusal> {
+) -> Result<ApiResponse, Refusal> {
     rendezvous.admit(client, RequestKind::Create)?;
     if !rendezvous.may_create(request.headers(), || Ok(())).await? {
         return Err(Refusal::NoToken);
     }
     let text = payload::read_json(request).await?;
-    let write = new_write(&body::parse::<NewPayload<'_>>(&text)?.data)?;
+    let write = new_write(&body::parse::<CreateRequest<'_>>(&text)?.data)?;
     let now = write.now;
     // The form of the error codes is not the session's: here it is that of the path of each
     // request.
     let (id, session) = rendezvous
-        .create(client, write, (Api::Msc4388, Errcodes::Stable))
+        .create(client, write, (SessionApi::Msc4388, Errcodes::Stable))
         .await?;
-    Ok(ok(&Created::new(id, &session, now), REST))
+    Ok(ok(&CreateResponse::new(id, &session, now), REST))
 }
 
 /// A request about a session. On one that is gone it is always the same words, whatever else is
 /// wrong with the request.
-async fn session<S: Store, B: Incoming>(
+async fn session<S: Store, B: RequestBody>(
     rendezvous: &Rendezvous<S>,
-    (id, concurrent_write): (Option<Id>, &'static str),
-    client: Client,
+    (id, concurrent_write): (Option<SessionId>, &'static str),
+    client: ClientAddress,
     request: &mut Request<B>,
-) -> Result<Answer, Refusal> {
+) -> Result<ApiResponse, Refusal> {
     let allowed = "GET,HEAD,PUT,DELETE";
     if ![Method::GET, Method::PUT, Method::DELETE, Method::HEAD].contains(request.method()) {
         return Err(Refusal::NoSuchMethod { allowed });
@@ -155,17 +159,17 @@ async fn session<S: Store, B: Incoming>(
             | Refusal::NoStore
             | Refusal::TooFast { .. }),
         ) => Err(refusal),
-        Err(_) if !rendezvous.lives(id).await? => Err(Refusal::NoSession),
+        Err(_) if !rendezvous.exists(id).await? => Err(Refusal::NoSession),
         outcome => outcome,
     }
 }
 
-async fn attempt<S: Store, B: Incoming>(
+async fn attempt<S: Store, B: RequestBody>(
     rendezvous: &Rendezvous<S>,
-    (id, concurrent_write): (Id, &'static str),
-    client: Client,
+    (id, concurrent_write): (SessionId, &'static str),
+    client: ClientAddress,
     request: &mut Request<B>,
-) -> Result<Answer, Refusal> {
+) -> Result<ApiResponse, Refusal> {
     rendezvous.admit(client, RequestKind::Other)?;
     match *request.method() {
         Method::PUT => send(rendezvous, id, concurrent_write, request).await,
@@ -178,18 +182,18 @@ async fn attempt<S: Store, B: Incoming>(
 /// than was seen.
 async fn receive<S: Store>(
     rendezvous: &Rendezvous<S>,
-    id: Id,
+    id: SessionId,
     (seen, held): (Option<WriteTag>, Option<Duration>),
-) -> Result<Answer, Refusal> {
+) -> Result<ApiResponse, Refusal> {
     let session = rendezvous
         .read_whole(id, seen, held)
         .await?
         .ok_or(Refusal::NoSession)?;
-    let body = Received::new(&session, Instant::now()).ok_or(Refusal::NoStore)?;
-    let answer = ok(&body, session.payload.len() + REST);
+    let body = ReceiveResponse::new(&session, Instant::now()).ok_or(Refusal::NoStore)?;
+    let response = ok(&body, session.payload.len() + REST);
     Ok(match held.filter(|_| !rendezvous.released()) {
-        None => answer,
-        Some(time) => wait::applied(answer, time),
+        None => response,
+        Some(time) => wait::with_preference_applied(response, time),
     })
 }
 
@@ -200,44 +204,47 @@ fn waiting<B>(request: &Request<B>) -> (Option<WriteTag>, Option<Duration>) {
     let mut parameters =
         form_urlencoded::parse(request.uri().query().unwrap_or_default().as_bytes());
     let token = parameters.find_map(|(name, value)| (name == "sequence_token").then_some(value));
-    let held = wait::preferred(request.headers()).filter(|_| token.is_some());
+    let held = wait::preferred_wait(request.headers()).filter(|_| token.is_some());
     (token.and_then(|token| WriteTag::parse(&token)), held)
 }
 
 /// "Send a payload to an existing rendezvous".
-async fn send<S: Store, B: Incoming>(
+async fn send<S: Store, B: RequestBody>(
     rendezvous: &Rendezvous<S>,
-    id: Id,
+    id: SessionId,
     concurrent_write: &'static str,
     request: &mut Request<B>,
-) -> Result<Answer, Refusal> {
+) -> Result<ApiResponse, Refusal> {
     let text = payload::read_json(request).await?;
-    let ToSend {
+    let SendRequest {
         sequence_token,
         data,
     } = body::parse(&text)?;
     let (expected, write) = (WriteTag::parse(&sequence_token), new_write(&data)?);
     let payload = write.payload.clone();
     match rendezvous.write(id, expected, write).await? {
-        Written::Replaced(session) => Ok(ok(&Sent::new(&session), REST)),
+        WriteOutcome::Replaced(session) => Ok(ok(&SendResponse::new(&session), REST)),
         // "To make sends idempotent": a client repeats a write whose answer was lost. Nothing has
         // changed.
-        Written::Conflict(session) if session.payload == payload => {
-            Ok(ok(&Sent::new(&session), REST))
+        WriteOutcome::Conflict(session) if session.payload == payload => {
+            Ok(ok(&SendResponse::new(&session), REST))
         }
-        Written::Conflict(_) => Ok(Refusal::StaleToken {
+        WriteOutcome::Conflict(_) => Ok(Refusal::StaleToken {
             errcode: concurrent_write,
         }
         .in_json()),
-        Written::Gone => Err(Refusal::NoSession),
+        WriteOutcome::Gone => Err(Refusal::NoSession),
     }
 }
 
 /// "Cancel a rendezvous session".
-async fn cancel<S: Store>(rendezvous: &Rendezvous<S>, id: Id) -> Result<Answer, Refusal> {
+async fn cancel<S: Store>(
+    rendezvous: &Rendezvous<S>,
+    id: SessionId,
+) -> Result<ApiResponse, Refusal> {
     let deleted = rendezvous.delete(id).await?;
     if deleted {
-        Ok(ok(&Cancelled {}, 2))
+        Ok(ok(&CancelResponse {}, 2))
     } else {
         Err(Refusal::NoSession)
     }
@@ -246,18 +253,21 @@ async fn cancel<S: Store>(rendezvous: &Rendezvous<S>, id: Id) -> Result<Answer, 
 /// How long an answer is, less its payload.
 const REST: usize = 192;
 
-fn ok(body: &impl Serialize, room: usize) -> Answer {
-    Answer::new(StatusCode::OK, Content::Json(body::to_text(body, room)))
+fn ok(body: &impl Serialize, room: usize) -> ApiResponse {
+    ApiResponse::new(
+        StatusCode::OK,
+        ResponseBody::Json(body::to_text(body, room)),
+    )
 }
 
 /// Its bytes are counted as they are without the escapes of JSON ("Maximum payload size"), and it
 /// has an allocation of its own.
 fn new_write(data: &str) -> Result<Write, Refusal> {
-    if data.len() > payload::LARGEST {
+    if data.len() > payload::MAX_PAYLOAD {
         return Err(Refusal::TooLarge);
     }
     Ok(Write {
-        revision: WriteTag::random(),
+        tag: WriteTag::random(),
         payload: data.as_bytes().into(),
         now: Instant::now(),
     })
@@ -269,16 +279,16 @@ mod tests {
 
     #[test]
     fn each_collection_has_its_own_code_and_sessions_below_it() {
-        let id = Id::random(Api::Msc4388).to_string();
+        let id = SessionId::random(SessionApi::Msc4388).to_string();
         for (collection, code) in COLLECTIONS {
             let found = |rest: &str| route(&format!("{collection}{rest}"));
             assert!(matches!(
                 found(""),
-                Some(Route { place: Place::Collection, concurrent_write }) if concurrent_write == code
+                Some(JsonRoute { target: JsonTarget::Collection, concurrent_write }) if concurrent_write == code
             ));
             for (name, ours) in [(id.as_str(), true), ("x", false), ("%FF", false)] {
-                let Some(Route {
-                    place: Place::Session(found),
+                let Some(JsonRoute {
+                    target: JsonTarget::Session(found),
                     concurrent_write,
                 }) = found(&format!("/{name}"))
                 else {

@@ -28,12 +28,12 @@
 //! `/_matrix/client/v1/rendezvous` and `/_matrix/client/unstable/io.element.msc4388/rendezvous`,
 //! and below these: `examples/embed.rs` sends both there.
 
-mod answer;
 mod config;
 mod creation;
 mod etag;
 mod json;
 mod limits;
+mod log_throttle;
 mod metrics;
 mod operations;
 mod payload;
@@ -42,7 +42,7 @@ mod proxies;
 mod readiness;
 mod refusal;
 mod rendezvous;
-mod seldom;
+mod response;
 mod server;
 mod service;
 mod store;
@@ -56,13 +56,13 @@ pub use crate::{
     rendezvous::Rendezvous,
     server::{Listener, serve, serve_router},
     store::{
-        Changed, Errcodes, Id, New, Read, Session, Store, Unavailable, Write, WriteTag, Written,
-        memory::Memory,
+        Errcodes, NewSession, ReadOutcome, SessionId, SessionSnapshot, Store, StoreChange,
+        Unavailable, Write, WriteOutcome, WriteTag, memory::Memory,
     },
 };
 
 #[cfg(feature = "whoami")]
-pub use crate::creation::{Homeserver, HomeserverError};
+pub use crate::creation::{WhoamiClient, WhoamiClientError};
 
 #[cfg(feature = "redis")]
 pub use crate::store::redis::{

@@ -2,7 +2,7 @@
 //! fast clients, and never touches a session that lives.
 
 mod network;
-mod places;
+mod session_counts;
 
 use std::{
     num::NonZeroU32,
@@ -13,10 +13,10 @@ use std::{
 use governor::{DefaultKeyedRateLimiter, Quota, clock::Clock};
 use ipnet::IpNet;
 
-use self::{network::Network, places::Places};
-use crate::proxies::Client;
+use self::{network::Network, session_counts::SessionCounts};
+use crate::proxies::ClientAddress;
 
-pub use self::places::Permit;
+pub use self::session_counts::Permit;
 
 /// How much one client network, and all of them, may ask of a server. Of several instances each
 /// counts for itself.
@@ -115,18 +115,18 @@ pub(crate) enum Denied {
 
 /// Counts, and turns away.
 pub(crate) struct Limiter {
-    rules: RwLock<Arc<Rules>>,
-    places: Arc<Places>,
+    active: RwLock<Arc<ActiveLimits>>,
+    sessions: Arc<SessionCounts>,
 }
 
 /// The limits, with what they have counted since they were set.
-struct Rules {
+struct ActiveLimits {
     limits: Limits,
     creates: Option<Bucket>,
     requests: Option<Bucket>,
 }
 
-impl Rules {
+impl ActiveLimits {
     fn new(limits: Limits) -> Self {
         let (creates, requests) = (
             limits.creates.map(Rate::bucket),
@@ -140,21 +140,21 @@ impl Rules {
     }
 
     /// `None` where there are no peers to tell networks from.
-    fn network(&self, client: Client) -> Option<Network> {
+    fn network(&self, client: ClientAddress) -> Option<Network> {
         match client {
-            Client::Known(address) => Some(Network::of(
+            ClientAddress::Known(address) => Some(Network::of(
                 address,
                 self.limits.ipv4_prefix,
                 self.limits.ipv6_prefix,
             )),
-            Client::Unknown => Some(Network::Unknown),
-            Client::NoPeer => None,
+            ClientAddress::Unknown => Some(Network::Unknown),
+            ClientAddress::NoPeer => None,
         }
     }
 
-    fn admits(&self, client: Client) -> bool {
+    fn admits(&self, client: ClientAddress) -> bool {
         let Limits { deny, allow, .. } = &self.limits;
-        let Client::Known(address) = client else {
+        let ClientAddress::Known(address) = client else {
             return deny.is_empty() && allow.is_empty();
         };
         let within = |nets: &[IpNet]| nets.iter().any(|net| net.contains(&address));
@@ -165,28 +165,29 @@ impl Rules {
 impl Limiter {
     pub(crate) fn new(limits: Limits) -> Self {
         Self {
-            rules: RwLock::new(Arc::new(Rules::new(limits))),
-            places: Arc::default(),
+            active: RwLock::new(Arc::new(ActiveLimits::new(limits))),
+            sessions: Arc::default(),
         }
     }
 
     /// Sets other limits. Sessions that live are kept, and counted.
     pub(crate) fn set(&self, limits: Limits) {
-        *self.rules.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(Rules::new(limits));
+        *self.active.write().unwrap_or_else(PoisonError::into_inner) =
+            Arc::new(ActiveLimits::new(limits));
     }
 
     /// Whether this client may do this now.
-    pub(crate) fn admit(&self, client: Client, wish: RequestKind) -> Result<(), Denied> {
-        let rules = self.rules();
-        if !rules.admits(client) {
+    pub(crate) fn admit(&self, client: ClientAddress, kind: RequestKind) -> Result<(), Denied> {
+        let active = self.active();
+        if !active.admits(client) {
             return Err(Denied::Network);
         }
-        let bucket = if wish == RequestKind::Create {
-            &rules.creates
+        let bucket = if kind == RequestKind::Create {
+            &active.creates
         } else {
-            &rules.requests
+            &active.requests
         };
-        let (Some(network), Some(bucket)) = (rules.network(client), bucket) else {
+        let (Some(network), Some(bucket)) = (active.network(client), bucket) else {
             return Ok(());
         };
         bucket
@@ -195,31 +196,31 @@ impl Limiter {
     }
 
     /// A place for a session of this client.
-    pub(crate) fn place(&self, client: Client) -> Result<Permit, Denied> {
-        let rules = self.rules();
+    pub(crate) fn reserve(&self, client: ClientAddress) -> Result<Permit, Denied> {
+        let active = self.active();
         // Without a limit for networks there is nothing to count by network.
-        let most = rules.limits.sessions_per_network;
-        let owner = most.and_then(|most| Some((rules.network(client)?, most)));
-        self.places.take(rules.limits.max_sessions, owner)
+        let most = active.limits.sessions_per_network;
+        let owner = most.and_then(|most| Some((active.network(client)?, most)));
+        self.sessions.reserve(active.limits.max_sessions, owner)
     }
 
     /// How many sessions have a place.
-    pub(crate) fn taken(&self) -> usize {
-        self.places.taken()
+    pub(crate) fn session_count(&self) -> usize {
+        self.sessions.session_count()
     }
 
     /// Forgets networks that have no session and have not asked for a while.
     pub(crate) fn sweep(&self) {
-        let rules = self.rules();
-        for bucket in [&rules.creates, &rules.requests].into_iter().flatten() {
+        let active = self.active();
+        for bucket in [&active.creates, &active.requests].into_iter().flatten() {
             bucket.retain_recent();
             bucket.shrink_to_fit();
         }
-        self.places.sweep();
+        self.sessions.sweep();
     }
 
-    fn rules(&self) -> Arc<Rules> {
-        self.rules
+    fn active(&self) -> Arc<ActiveLimits> {
+        self.active
             .read()
             .unwrap_or_else(PoisonError::into_inner)
             .clone()
@@ -231,8 +232,8 @@ mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
 
-    fn address(text: &str) -> Client {
-        Client::Known(text.parse().unwrap())
+    fn address(text: &str) -> ClientAddress {
+        ClientAddress::Known(text.parse().unwrap())
     }
 
     fn gate(change: impl FnOnce(&mut Limits)) -> Limiter {
@@ -292,16 +293,19 @@ mod tests {
             limits.requests = Rate::new(1, 1);
             limits.sessions_per_network = Some(1);
         });
-        for wish in [RequestKind::Create, RequestKind::Other] {
-            assert_eq!(gate.admit(Client::Unknown, wish), Ok(()));
+        for kind in [RequestKind::Create, RequestKind::Other] {
+            assert_eq!(gate.admit(ClientAddress::Unknown, kind), Ok(()));
             assert!(matches!(
-                gate.admit(Client::Unknown, wish),
+                gate.admit(ClientAddress::Unknown, kind),
                 Err(Denied::Rate(_))
             ));
-            assert_eq!(gate.admit(address("0.0.0.0"), wish), Ok(()), "and no other");
+            assert_eq!(gate.admit(address("0.0.0.0"), kind), Ok(()), "and no other");
         }
-        let _ticket = gate.place(Client::Unknown).unwrap();
-        assert_eq!(gate.place(Client::Unknown).err(), Some(Denied::NetworkFull));
+        let _ticket = gate.reserve(ClientAddress::Unknown).unwrap();
+        assert_eq!(
+            gate.reserve(ClientAddress::Unknown).err(),
+            Some(Denied::NetworkFull)
+        );
     }
 
     #[test]
@@ -313,11 +317,14 @@ mod tests {
         });
         let tickets: Vec<_> = (0..4)
             .map(|_| {
-                assert_eq!(gate.admit(Client::NoPeer, RequestKind::Create), Ok(()));
-                gate.place(Client::NoPeer)
+                assert_eq!(
+                    gate.admit(ClientAddress::NoPeer, RequestKind::Create),
+                    Ok(())
+                );
+                gate.reserve(ClientAddress::NoPeer)
             })
             .collect();
-        assert_eq!(tickets.iter().filter(|ticket| ticket.is_ok()).count(), 3);
+        assert_eq!(tickets.iter().filter(|permit| permit.is_ok()).count(), 3);
         assert_eq!(tickets.last().unwrap().as_ref().err(), Some(&Denied::Full));
     }
 
@@ -332,7 +339,7 @@ mod tests {
             gate.admit(address("198.51.100.1"), RequestKind::Other),
             Ok(())
         );
-        let all_unknown = [Client::Unknown, Client::NoPeer];
+        let all_unknown = [ClientAddress::Unknown, ClientAddress::NoPeer];
         for unknown in all_unknown {
             assert_eq!(
                 gate.admit(unknown, RequestKind::Other),
@@ -362,29 +369,29 @@ mod tests {
     #[test]
     fn sessions_are_counted_across_a_change_of_limits() {
         let gate = gate(|limits| limits.max_sessions = 2);
-        let first = gate.place(address("192.0.2.1")).unwrap();
+        let first = gate.reserve(address("192.0.2.1")).unwrap();
         gate.set(Limits {
             max_sessions: 1,
             ..Limits::default()
         });
-        assert_eq!(gate.place(address("192.0.2.2")).err(), Some(Denied::Full));
+        assert_eq!(gate.reserve(address("192.0.2.2")).err(), Some(Denied::Full));
         drop(first);
-        assert!(gate.place(address("192.0.2.2")).is_ok());
+        assert!(gate.reserve(address("192.0.2.2")).is_ok());
     }
 
     #[test]
     fn networks_that_are_gone_are_forgotten() {
         let gate = gate(|limits| limits.creates = Rate::new(60_000, 1));
-        let ticket = gate.place(address("192.0.2.1")).unwrap();
+        let permit = gate.reserve(address("192.0.2.1")).unwrap();
         gate.admit(address("192.0.2.1"), RequestKind::Create)
             .unwrap();
-        drop(ticket);
+        drop(permit);
         std::thread::sleep(Duration::from_millis(20));
         gate.sweep();
         assert_eq!(
             (
-                gate.places.networks(),
-                gate.rules().creates.as_ref().unwrap().len()
+                gate.sessions.networks(),
+                gate.active().creates.as_ref().unwrap().len()
             ),
             (0, 0)
         );

@@ -27,10 +27,12 @@ use tracing_subscriber::EnvFilter;
 
 use self::{
     healthcheck::{Healthcheck, Unhealthy},
-    open_files::keep_to_open_files,
-    settings::{Chosen, ChosenStore, LogFormat, Settings, SettingsError, StoreUrl, environment},
-    signals::{Hangups, StopSignals},
-    sockets::{ListenError, Opened},
+    open_files::cap_connections,
+    settings::{
+        LoadedSettings, LogFormat, Settings, SettingsError, StoreChoice, StoreUrl, environment,
+    },
+    signals::{HangupSignals, StopSignals},
+    sockets::{ListenError, OpenSocket},
 };
 
 /// A rendezvous server for Matrix sign-in by QR code (MSC4108, MSC4388).
@@ -73,7 +75,7 @@ use self::{
     max_term_width = 100,
     disable_help_subcommand = true
 )]
-struct Options {
+struct ServerOptions {
     /// A file with settings.
     #[arg(
         long,
@@ -95,19 +97,19 @@ struct Options {
     settings: Settings,
 
     #[command(subcommand)]
-    task: Option<Task>,
+    command: Option<ServerCommand>,
 }
 
 /// What it can do beside serving.
 #[derive(Subcommand)]
-enum Task {
+enum ServerCommand {
     /// Asks the server that runs with these settings, at --metrics-listen, whether it lives; exits
     /// with 0 if it does and with 1 if it does not
     Healthcheck(Healthcheck),
 }
 
-impl Options {
-    fn load(&self) -> Result<Chosen, SettingsError> {
+impl ServerOptions {
+    fn load(&self) -> Result<LoadedSettings, SettingsError> {
         settings::load(&self.settings, self.config.as_ref())
     }
 }
@@ -115,11 +117,11 @@ impl Options {
 fn main() -> ExitCode {
     // First, while there is one thread: it takes what systemd says out of the environment.
     let passed = ListenFd::from_env();
-    let command = environment::without_empty(Options::command());
+    let command = environment::without_empty(ServerOptions::command());
     let unknown = environment::unknown(&command);
     let options = options(command).unwrap_or_else(|error| error.exit());
-    let done = match &options.task {
-        Some(Task::Healthcheck(check)) => healthcheck(check, &options),
+    let done = match &options.command {
+        Some(ServerCommand::Healthcheck(check)) => healthcheck(check, &options),
         None => serve_or_show(passed, &options, unknown),
     };
     done.map_or_else(|error| fail(&error), |()| ExitCode::SUCCESS)
@@ -127,24 +129,24 @@ fn main() -> ExitCode {
 
 fn serve_or_show(
     passed: ListenFd,
-    options: &Options,
+    options: &ServerOptions,
     unknown: Vec<String>,
 ) -> Result<(), StartError> {
-    let mut chosen = options.load()?;
-    chosen.warnings.extend(unknown);
+    let mut loaded = options.load()?;
+    loaded.warnings.extend(unknown);
     if options.check_config || options.print_config {
-        show(options, &chosen);
+        show(options, &loaded);
         return Ok(());
     }
-    log_to_stderr(chosen.settings.log_format.unwrap_or_default());
-    for warning in &chosen.warnings {
+    log_to_stderr(loaded.settings.log_format.unwrap_or_default());
+    for warning in &loaded.warnings {
         tracing::warn!("{warning}");
     }
-    runtime()?.block_on(run(passed, options, chosen))
+    runtime()?.block_on(run(passed, options, loaded))
 }
 
 #[allow(clippy::print_stdout, reason = "this is what was asked for")]
-fn healthcheck(check: &Healthcheck, options: &Options) -> Result<(), StartError> {
+fn healthcheck(check: &Healthcheck, options: &ServerOptions) -> Result<(), StartError> {
     let address = settings::metrics_listen(&options.settings, options.config.as_ref())?;
     let says = runtime()?.block_on(check.run(&address))?;
     println!("healthy: {says}");
@@ -155,12 +157,12 @@ fn runtime() -> Result<tokio::runtime::Runtime, StartError> {
     tokio::runtime::Runtime::new().map_err(StartError::Runtime)
 }
 
-fn options(mut command: clap::Command) -> Result<Options, clap::Error> {
+fn options(mut command: clap::Command) -> Result<ServerOptions, clap::Error> {
     let matches = command
         .try_get_matches_from_mut(std::env::args_os())
         .map_err(without_stray_value)?;
     let mut options =
-        Options::from_arg_matches(&matches).map_err(|error| error.format(&mut command))?;
+        ServerOptions::from_arg_matches(&matches).map_err(|error| error.format(&mut command))?;
     options.settings = options.settings.placed(&matches);
     Ok(options)
 }
@@ -195,10 +197,10 @@ fn looks_like_a_flag(text: &str) -> bool {
 #[allow(clippy::print_stdout, reason = "this is what was asked for")]
 #[allow(clippy::print_stderr, reason = "there is no log here")]
 fn show(
-    options: &Options,
-    Chosen {
+    options: &ServerOptions,
+    LoadedSettings {
         settings, warnings, ..
-    }: &Chosen,
+    }: &LoadedSettings,
 ) {
     for warning in warnings {
         eprintln!("matrix-qr-rendezvous: {warning}");
@@ -210,13 +212,17 @@ fn show(
     }
 }
 
-async fn run(passed: ListenFd, options: &Options, chosen: Chosen) -> Result<(), StartError> {
-    match &chosen.store.url {
-        StoreUrl::Memory => with_store(Memory::default(), passed, options, chosen).await,
+async fn run(
+    passed: ListenFd,
+    options: &ServerOptions,
+    loaded: LoadedSettings,
+) -> Result<(), StartError> {
+    match &loaded.store.url {
+        StoreUrl::Memory => with_store(Memory::default(), passed, options, loaded).await,
         #[cfg(feature = "redis")]
         StoreUrl::Redis(url) => {
-            let store = Redis::with_certificates(url, &chosen.store.certificates)?;
-            with_store(store, passed, options, chosen).await
+            let store = Redis::with_certificates(url, &loaded.store.certificates)?;
+            with_store(store, passed, options, loaded).await
         }
     }
 }
@@ -224,23 +230,23 @@ async fn run(passed: ListenFd, options: &Options, chosen: Chosen) -> Result<(), 
 async fn with_store<S: Store>(
     store: S,
     passed: ListenFd,
-    options: &Options,
-    mut chosen: Chosen,
+    options: &ServerOptions,
+    mut loaded: LoadedSettings,
 ) -> Result<(), StartError> {
     let signals = StopSignals::new().map_err(StartError::Signals)?;
-    let hangups = Hangups::new().map_err(StartError::Signals)?;
-    keep_to_open_files(&mut chosen);
-    let Opened { listener, address } =
-        sockets::for_clients(passed, &chosen.listen, chosen.listen_mode).await?;
-    let rendezvous = Rendezvous::with_store(store, chosen.config.clone());
-    let operations = operations(&chosen, &rendezvous).await?;
-    tracing::info!(%address, public_url = %chosen.config.public_url, store = %chosen.store.url, "listening");
+    let hangups = HangupSignals::new().map_err(StartError::Signals)?;
+    cap_connections(&mut loaded);
+    let OpenSocket { listener, address } =
+        sockets::for_clients(passed, &loaded.listen, loaded.listen_mode).await?;
+    let rendezvous = Rendezvous::with_store(store, loaded.config.clone());
+    let operations = operations(&loaded, &rendezvous).await?;
+    tracing::info!(%address, public_url = %loaded.config.public_url, store = %loaded.store.url, "listening");
     let (stop, stopped) = oneshot::channel();
     let served = tokio::select! {
         served = serve(listener, rendezvous.clone(), async { drop(stopped.await) }) => served,
         ended = operations => ended,
         () = until_told_twice(signals, stop) => Ok(()),
-        never = reload(hangups, options, chosen.settings, chosen.store, &rendezvous) => match never {},
+        never = reload(hangups, options, loaded.settings, loaded.store, &rendezvous) => match never {},
     };
     served.map_err(StartError::Serve)?;
     tracing::info!("stopped");
@@ -258,18 +264,18 @@ async fn until_told_twice(mut signals: StopSignals, stop: oneshot::Sender<()>) {
 
 /// The operator's listener, if one is wanted. It ends with the process.
 async fn operations<S: Store>(
-    chosen: &Chosen,
+    loaded: &LoadedSettings,
     rendezvous: &Rendezvous<S>,
 ) -> Result<impl Future<Output = io::Result<()>> + use<S>, StartError> {
-    let opened = match &chosen.settings.metrics_listen {
+    let opened = match &loaded.settings.metrics_listen {
         Some(address) => {
-            Some(sockets::open(address, chosen.listen_mode, "--metrics-listen").await?)
+            Some(sockets::open(address, loaded.listen_mode, "--metrics-listen").await?)
         }
         None => None,
     };
     let router = rendezvous.operations();
     Ok(async move {
-        let Some(Opened { listener, address }) = opened else {
+        let Some(OpenSocket { listener, address }) = opened else {
             return pending().await;
         };
         tracing::info!(%address, "listening for the operator");
@@ -279,10 +285,10 @@ async fn operations<S: Store>(
 
 /// At each SIGHUP reads the settings again, and sets the limits. Wrong ones change nothing.
 async fn reload<S: Store>(
-    mut hangups: Hangups,
-    options: &Options,
+    mut hangups: HangupSignals,
+    options: &ServerOptions,
     in_force: Settings,
-    store: ChosenStore,
+    store: StoreChoice,
     rendezvous: &Rendezvous<S>,
 ) -> Infallible {
     loop {
@@ -291,10 +297,10 @@ async fn reload<S: Store>(
             Err(error) => {
                 tracing::error!(%error, "the settings are wrong, and those in force stay")
             }
-            Ok(chosen) => {
-                rendezvous.set_limits(chosen.config.limits);
-                let settings = in_force.with_limits_of(&chosen.settings);
-                let restart = settings != chosen.settings || store != chosen.store;
+            Ok(loaded) => {
+                rendezvous.set_limits(loaded.config.limits);
+                let settings = in_force.with_limits_of(&loaded.settings);
+                let restart = settings != loaded.settings || store != loaded.store;
                 tracing::info!("set the limits anew");
                 if restart {
                     tracing::warn!("other settings have changed too: they take a restart");

@@ -1,8 +1,8 @@
 //! What an operator can see of the service, as Prometheus metrics. No label says who asked, or
 //! about which session.
 
+mod common;
 pub(crate) mod text;
-mod usual;
 mod words;
 
 use std::{fmt, sync::Arc, time::Duration};
@@ -19,71 +19,71 @@ use prometheus_client::{
     registry::{Registry, Unit},
 };
 
-use self::usual::Usual;
-pub(crate) use self::words::{ConnectionRefusal, Operation, Reason, WhoamiResult};
+use self::common::CommonResponses;
+pub(crate) use self::words::{ConnectionRefusal, RefusalReason, StoreOperation, WhoamiResult};
 use crate::{
-    answer::Answer,
-    store::{Api, Unavailable},
+    response::ApiResponse,
+    store::{SessionApi, Unavailable},
 };
 
 /// The media type of what [`Metrics::encode`] makes.
 pub(crate) const MEDIA_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
 /// `None` is no path of ours.
-fn api_name(api: Option<Api>) -> &'static str {
+fn api_name(api: Option<SessionApi>) -> &'static str {
     match api {
-        Some(Api::Msc4108) => "msc4108",
-        Some(Api::Msc4388) => "msc4388",
+        Some(SessionApi::Msc4108) => "msc4108",
+        Some(SessionApi::Msc4388) => "msc4388",
         None => "none",
     }
 }
 
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
-struct Answered {
+struct RequestLabels {
     method: &'static str,
     revision: &'static str,
     status: u16,
 }
 
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
-struct Asked {
+struct LatencyLabels {
     method: &'static str,
     revision: &'static str,
 }
 
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
-struct Refused {
-    reason: Reason,
+struct RefusalLabels {
+    reason: RefusalReason,
 }
 
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
-struct RefusedConnection {
+struct ConnectionRefusalLabels {
     reason: ConnectionRefusal,
 }
 
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
-struct Stored {
-    operation: Operation,
+struct StoreLabels {
+    operation: StoreOperation,
 }
 
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
-struct Failed {
+struct StoreFailureLabels {
     code: &'static str,
 }
 
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
-struct Whoami {
+struct WhoamiLabels {
     result: WhoamiResult,
 }
 
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
-struct Build {
+struct BuildLabels {
     version: &'static str,
     revision: &'static str,
 }
 
 /// What this was built from. Whoever builds it may say which commit that was.
-const BUILD: Build = Build {
+const BUILD: BuildLabels = BuildLabels {
     version: env!("CARGO_PKG_VERSION"),
     revision: match option_env!("MATRIX_QR_REVISION") {
         Some(revision) => revision,
@@ -95,25 +95,25 @@ const BUILD: Build = Build {
 #[derive(Clone)]
 pub(crate) struct Metrics {
     registry: Arc<Registry>,
-    requests: Family<Answered, Counter>,
-    refusals: Family<Refused, Counter>,
-    latency: Family<Asked, Histogram>,
-    usual: Arc<Usual>,
-    store: Family<Stored, Histogram>,
+    requests: Family<RequestLabels, Counter>,
+    refusals: Family<RefusalLabels, Counter>,
+    latency: Family<LatencyLabels, Histogram>,
+    common: Arc<CommonResponses>,
+    store: Family<StoreLabels, Histogram>,
     store_up: Gauge,
-    store_failures: Family<Failed, Counter>,
-    whoami: Family<Whoami, Counter>,
+    store_failures: Family<StoreFailureLabels, Counter>,
+    whoami: Family<WhoamiLabels, Counter>,
     pub(crate) received: Counter,
     pub(crate) sent: Counter,
     pub(crate) connections: Gauge,
-    connections_refused: Family<RefusedConnection, Counter>,
+    connections_refused: Family<ConnectionRefusalLabels, Counter>,
     sessions: Gauge,
     waiters: Gauge,
     expired: Counter,
 }
 
 /// What is not counted as it happens, but looked up when somebody asks.
-pub(crate) struct Now {
+pub(crate) struct ScrapeValues {
     pub(crate) sessions: usize,
     pub(crate) waiters: usize,
     pub(crate) expired: u64,
@@ -123,13 +123,13 @@ pub(crate) struct Now {
 impl Metrics {
     pub(crate) fn new() -> Self {
         let requests = Family::default();
-        let usual = Usual::among(&requests).into();
+        let common = CommonResponses::among(&requests).into();
         let mut metrics = Self {
             registry: Arc::default(),
             requests,
             refusals: Family::default(),
             latency: Family::new_with_constructor(histogram),
-            usual,
+            common,
             store: Family::new_with_constructor(histogram),
             store_up: Gauge::default(),
             store_failures: store_failures(),
@@ -152,24 +152,24 @@ impl Metrics {
 
     /// A counter that appears with its first event hides that event from an alert.
     fn count_from_zero(&self) {
-        for &reason in Reason::ALL {
-            drop(self.refusals.get_or_create(&Refused { reason }));
+        for &reason in RefusalReason::ALL {
+            drop(self.refusals.get_or_create(&RefusalLabels { reason }));
         }
         for &reason in ConnectionRefusal::ALL {
             drop(
                 self.connections_refused
-                    .get_or_create(&RefusedConnection { reason }),
+                    .get_or_create(&ConnectionRefusalLabels { reason }),
             );
         }
         for &result in WhoamiResult::ALL {
-            drop(self.whoami.get_or_create(&Whoami { result }));
+            drop(self.whoami.get_or_create(&WhoamiLabels { result }));
         }
     }
 
     /// As above, of a store that is worth it.
     pub(crate) fn count_store_from_zero(&self) {
-        for &operation in Operation::ALL {
-            drop(self.store.get_or_create(&Stored { operation }));
+        for &operation in StoreOperation::ALL {
+            drop(self.store.get_or_create(&StoreLabels { operation }));
         }
     }
 
@@ -239,29 +239,29 @@ impl Metrics {
         );
         let whoami = "Times that the homeserver was asked whose an access token is, by result";
         registry.register("whoami", whoami, self.whoami.clone());
-        let build = Family::<Build, Gauge>::default();
+        let build = Family::<BuildLabels, Gauge>::default();
         build.get_or_create(&BUILD).set(1);
         registry.register("build_info", "What this server was built from", build);
     }
 
     pub(crate) fn answered(
         &self,
-        (method, api): (&Method, Option<Api>),
-        answer: &Answer,
+        (method, api): (&Method, Option<SessionApi>),
+        answer: &ApiResponse,
         took: Duration,
     ) {
-        let asked = Asked {
+        let asked = LatencyLabels {
             method: method_name(method),
             revision: api_name(api),
         };
         let status = answer.status.as_u16();
-        let usual = self.usual.of(method, api, status);
-        match usual {
-            Some(usual) => usual.requests.inc(),
+        let common = self.common.of(method, api, status);
+        match common {
+            Some(common) => common.requests.inc(),
             None => {
-                let Asked { method, revision } = asked;
+                let LatencyLabels { method, revision } = asked;
                 self.requests
-                    .get_or_create(&Answered {
+                    .get_or_create(&RequestLabels {
                         method,
                         revision,
                         status,
@@ -269,13 +269,13 @@ impl Metrics {
                     .inc()
             }
         };
-        if let Some(reason) = answer.refused {
-            self.refusals.get_or_create(&Refused { reason }).inc();
+        if let Some(reason) = answer.refusal {
+            self.refusals.get_or_create(&RefusalLabels { reason }).inc();
         }
         if !answer.held {
             let took = took.as_secs_f64();
-            match usual {
-                Some(usual) => usual
+            match common {
+                Some(common) => common
                     .latency
                     .get_or_init(|| self.latency.get_or_create_owned(&asked))
                     .observe(took),
@@ -284,13 +284,18 @@ impl Metrics {
         }
     }
 
-    pub(crate) fn stored(&self, operation: Operation, took: Duration, failed: Option<Unavailable>) {
+    pub(crate) fn stored(
+        &self,
+        operation: StoreOperation,
+        took: Duration,
+        failed: Option<Unavailable>,
+    ) {
         self.store
-            .get_or_create(&Stored { operation })
+            .get_or_create(&StoreLabels { operation })
             .observe(took.as_secs_f64());
         if let Some(failed) = failed {
             self.store_failures
-                .get_or_create(&Failed {
+                .get_or_create(&StoreFailureLabels {
                     code: failed.code(),
                 })
                 .inc();
@@ -299,17 +304,17 @@ impl Metrics {
 
     #[cfg(feature = "whoami")]
     pub(crate) fn whoami(&self, result: WhoamiResult) {
-        self.whoami.get_or_create(&Whoami { result }).inc();
+        self.whoami.get_or_create(&WhoamiLabels { result }).inc();
     }
 
     pub(crate) fn connection_refused(&self, reason: ConnectionRefusal) {
         self.connections_refused
-            .get_or_create(&RefusedConnection { reason })
+            .get_or_create(&ConnectionRefusalLabels { reason })
             .inc();
     }
 
     /// As text, in the form of OpenMetrics.
-    pub(crate) fn encode(&self, now: Now) -> Result<String, fmt::Error> {
+    pub(crate) fn encode(&self, now: ScrapeValues) -> Result<String, fmt::Error> {
         self.sessions
             .set(i64::try_from(now.sessions).unwrap_or(i64::MAX));
         self.waiters
@@ -324,10 +329,10 @@ impl Metrics {
 }
 
 /// All at 0 from the start: who counts an increase does not see a counter begin.
-fn store_failures() -> Family<Failed, Counter> {
+fn store_failures() -> Family<StoreFailureLabels, Counter> {
     let failures = Family::default();
     for code in Unavailable::CODES {
-        drop(failures.get_or_create(&Failed { code }));
+        drop(failures.get_or_create(&StoreFailureLabels { code }));
     }
     failures
 }

@@ -2,13 +2,13 @@
 
 use std::fs;
 
-use crate::settings::Chosen;
+use crate::settings::LoadedSettings;
 
 /// Lowers the most that there may be of connections to what the system allows.
-pub(crate) fn keep_to_open_files(
-    Chosen {
+pub(crate) fn cap_connections(
+    LoadedSettings {
         settings, config, ..
-    }: &mut Chosen,
+    }: &mut LoadedSettings,
 ) {
     let files = fs::read_to_string("/proc/self/limits")
         .ok()

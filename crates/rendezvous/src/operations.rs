@@ -45,7 +45,7 @@ async fn ready<S: Store>(State(rendezvous): State<Rendezvous<S>>) -> Response {
     if rendezvous.released() {
         return (StatusCode::SERVICE_UNAVAILABLE, "it is stopping\n").into_response();
     }
-    match rendezvous.check().await {
+    match rendezvous.check_store().await {
         Ok(()) => "it can work\n".into_response(),
         Err(error) => (StatusCode::SERVICE_UNAVAILABLE, format!("{error}\n")).into_response(),
     }
@@ -55,7 +55,10 @@ async fn numbers<S: Store>(
     State(rendezvous): State<Rendezvous<S>>,
     headers: HeaderMap,
 ) -> Response {
-    match rendezvous.metrics().encode(rendezvous.now().await) {
+    match rendezvous
+        .metrics()
+        .encode(rendezvous.scrape_values().await)
+    {
         Ok(text) if accept::prefers_text(&headers) => (
             [(header::CONTENT_TYPE, text::MEDIA_TYPE)],
             text::from_open_metrics(&text),

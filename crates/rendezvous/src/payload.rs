@@ -11,23 +11,23 @@ use http_body_util::BodyExt;
 use crate::{refusal::Refusal, server::BodyError};
 
 /// The largest payload, in bytes (MSC4108 and MSC4388, "Maximum payload size").
-pub(crate) const LARGEST: usize = 4096;
+pub(crate) const MAX_PAYLOAD: usize = 4096;
 
 /// The largest body that may hold one as JSON: each of its bytes may be six there (`\u001f`), and
 /// there is something beside it.
-const LARGEST_JSON: usize = 32 * 1024;
+const MAX_JSON: usize = 32 * 1024;
 
 /// How much of a payload that is too large is read and thrown away. A connection closed on unread
 /// bytes is reset, and the client would see that instead of the 413.
 const DISCARDED: usize = 64 * 1024;
 
 /// A request's body, of whichever server.
-pub(crate) trait Incoming:
+pub(crate) trait RequestBody:
     HttpBody<Data = Bytes, Error: Error + 'static> + Send + Unpin
 {
 }
 
-impl<B: HttpBody<Data = Bytes, Error: Error + 'static> + Send + Unpin> Incoming for B {}
+impl<B: HttpBody<Data = Bytes, Error: Error + 'static> + Send + Unpin> RequestBody for B {}
 
 /// What a body may be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -61,24 +61,24 @@ impl MediaType {
     }
 }
 
-/// The payload of a request, at most [`LARGEST`] bytes, in an allocation of its own size: a part of
+/// The payload of a request, at most [`MAX_PAYLOAD`] bytes, in an allocation of its own size: a part of
 /// the request's buffer would keep all of that alive.
-pub(crate) async fn read(request: &mut Request<impl Incoming>) -> Result<Arc<[u8]>, Refusal> {
+pub(crate) async fn read(request: &mut Request<impl RequestBody>) -> Result<Arc<[u8]>, Refusal> {
     MediaType::Plain.check(request.headers())?;
     Ok(Arc::from(
-        &read_body(request.body_mut(), LARGEST).await?[..],
+        &read_body(request.body_mut(), MAX_PAYLOAD).await?[..],
     ))
 }
 
 /// The JSON of a request. It may be a part of the request's buffer: not to be kept.
-pub(crate) async fn read_json(request: &mut Request<impl Incoming>) -> Result<Bytes, Refusal> {
+pub(crate) async fn read_json(request: &mut Request<impl RequestBody>) -> Result<Bytes, Refusal> {
     MediaType::Json.check(request.headers())?;
-    read_body(request.body_mut(), LARGEST_JSON).await
+    read_body(request.body_mut(), MAX_JSON).await
 }
 
 /// Counts what comes, whatever `Content-Length` said, and if nothing did: proxies leave it out
 /// (docs/design.md).
-async fn read_body(body: &mut impl Incoming, largest: usize) -> Result<Bytes, Refusal> {
+async fn read_body(body: &mut impl RequestBody, largest: usize) -> Result<Bytes, Refusal> {
     let first = match body.frame().await {
         None => return Ok(Bytes::new()),
         Some(frame) => frame
@@ -157,8 +157,8 @@ mod tests {
     async fn json_may_be_longer_and_need_not_say_how_long() {
         for (length, fits) in [
             (0, true),
-            (LARGEST_JSON, true),
-            (LARGEST_JSON + 1, false),
+            (MAX_JSON, true),
+            (MAX_JSON + 1, false),
             (DISCARDED + 1, false),
         ] {
             let request =

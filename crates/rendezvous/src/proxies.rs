@@ -1,6 +1,6 @@
 //! From which client a request comes, when it comes through a proxy.
 
-mod walk;
+mod forwarded;
 
 use std::net::IpAddr;
 
@@ -10,7 +10,7 @@ use axum::http::{
 };
 use ipnet::IpNet;
 
-use self::walk::FromRight;
+use self::forwarded::FromRight;
 use crate::peer::Peer;
 
 /// Whose word is taken for where a request comes from.
@@ -39,13 +39,13 @@ pub enum ForwardedHeader {
     /// `Forwarded` (RFC 7239): elements with `for=`, the nearest last.
     Forwarded,
     /// A header that has the address of the client and nothing else: `CF-Connecting-IP`,
-    /// `X-Real-IP`, `Fly-Client-IP`. The proxy must replace what the client sends.
+    /// `X-Real-IP`, `Fly-ClientAddress-IP`. The proxy must replace what the client sends.
     Single(HeaderName),
 }
 
 /// From whom a request comes, as far as that can be told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Client {
+pub(crate) enum ClientAddress {
     /// From this address.
     Known(IpAddr),
     /// From a trusted proxy, which does not say for whom it asks, or not readably. All of these are
@@ -70,24 +70,24 @@ impl Default for Proxies {
 
 impl Proxies {
     /// From whom a request of this peer comes.
-    pub(crate) fn client(&self, peer: Option<Peer>, headers: &HeaderMap) -> Client {
+    pub(crate) fn client(&self, peer: Option<Peer>, headers: &HeaderMap) -> ClientAddress {
         match peer {
-            None => Client::NoPeer,
-            Some(Peer::Unknown) => Client::Unknown,
+            None => ClientAddress::NoPeer,
+            Some(Peer::Unknown) => ClientAddress::Unknown,
             Some(Peer::At(address)) if !self.trusts(address.to_canonical()) => {
-                Client::Known(address.to_canonical())
+                ClientAddress::Known(address.to_canonical())
             }
-            Some(Peer::At(_) | Peer::Proxy) => {
-                self.named(headers).map_or(Client::Unknown, Client::Known)
-            }
+            Some(Peer::At(_) | Peer::Proxy) => self
+                .named(headers)
+                .map_or(ClientAddress::Unknown, ClientAddress::Known),
         }
     }
 
     fn named(&self, headers: &HeaderMap) -> Option<IpAddr> {
         let lines = headers.get_all(self.header.name());
         match &self.header {
-            ForwardedHeader::XForwardedFor => self.nearest(lines, walk::node),
-            ForwardedHeader::Forwarded => self.nearest(lines, walk::forwarded),
+            ForwardedHeader::XForwardedFor => self.nearest(lines, forwarded::node),
+            ForwardedHeader::Forwarded => self.nearest(lines, forwarded::forwarded),
             ForwardedHeader::Single(_) => self.only(lines),
         }
     }
@@ -112,7 +112,7 @@ impl Proxies {
     fn only(&self, lines: GetAll<'_, HeaderValue>) -> Option<IpAddr> {
         let mut lines = lines.iter();
         let line = lines.next().filter(|_| lines.next().is_none())?;
-        walk::node(line.as_bytes()).filter(|address| !self.trusts(*address))
+        forwarded::node(line.as_bytes()).filter(|address| !self.trusts(*address))
     }
 
     /// Whether this is one of our proxies.
@@ -148,12 +148,12 @@ mod tests {
 
     const BOTH: [ForwardedHeader; 2] = [ForwardedHeader::XForwardedFor, ForwardedHeader::Forwarded];
 
-    fn known(address: &str) -> Client {
-        Client::Known(address.parse().unwrap())
+    fn known(address: &str) -> ClientAddress {
+        ClientAddress::Known(address.parse().unwrap())
     }
 
     /// Of a request from this peer with these lines, where this machine and 10.0.0.0/8 are proxies.
-    fn client(header: ForwardedHeader, peer: &str, lines: &[impl AsRef<[u8]>]) -> Client {
+    fn client(header: ForwardedHeader, peer: &str, lines: &[impl AsRef<[u8]>]) -> ClientAddress {
         let mut proxies = Proxies {
             header: header.clone(),
             ..Proxies::default()
@@ -201,7 +201,7 @@ mod tests {
             let found = client(ForwardedHeader::XForwardedFor, peer, lines);
             assert_eq!(
                 found,
-                expected.map_or(Client::Unknown, known),
+                expected.map_or(ClientAddress::Unknown, known),
                 "{peer} {lines:?}"
             );
         }
@@ -233,7 +233,11 @@ mod tests {
         ];
         for (lines, expected) in cases {
             let found = client(ForwardedHeader::Forwarded, "127.0.0.1", lines);
-            assert_eq!(found, expected.map_or(Client::Unknown, known), "{lines:?}");
+            assert_eq!(
+                found,
+                expected.map_or(ClientAddress::Unknown, known),
+                "{lines:?}"
+            );
         }
     }
 
@@ -283,7 +287,7 @@ mod tests {
         for round in 0..20_000 {
             let hop = *hops.choose(&mut random).unwrap();
             let expected = match hop {
-                "unknown" | "_hidden" => Client::Unknown,
+                "unknown" | "_hidden" => ClientAddress::Unknown,
                 "[2001:db8::1]:1" => known("2001:db8::1"),
                 _ => known("192.0.2.1"),
             };
@@ -331,13 +335,13 @@ mod tests {
             let found = client(header(), peer, lines);
             assert_eq!(
                 found,
-                expected.map_or(Client::Unknown, known),
+                expected.map_or(ClientAddress::Unknown, known),
                 "{peer} {lines:?}"
             );
         }
         assert_eq!(
             client(header(), "127.0.0.1", &[b"192.0.2.1\xe9"]),
-            Client::Unknown
+            ClientAddress::Unknown
         );
     }
 
@@ -358,11 +362,11 @@ mod tests {
         );
         assert_eq!(
             nobody.client(Some(Peer::Proxy), &HeaderMap::new()),
-            Client::Unknown
+            ClientAddress::Unknown
         );
         assert_eq!(
             Proxies::default().client(Some(Peer::Unknown), &headers),
-            Client::Unknown
+            ClientAddress::Unknown
         );
     }
 
@@ -373,7 +377,7 @@ mod tests {
             .collect();
         let found =
             Proxies::default().client(Some(Peer::At("127.0.0.1".parse().unwrap())), &headers);
-        assert_eq!(found, Client::Unknown);
+        assert_eq!(found, ClientAddress::Unknown);
     }
 
     #[test]
@@ -384,6 +388,9 @@ mod tests {
         )]
         .into_iter()
         .collect();
-        assert_eq!(Proxies::default().client(None, &headers), Client::NoPeer);
+        assert_eq!(
+            Proxies::default().client(None, &headers),
+            ClientAddress::NoPeer
+        );
     }
 }

@@ -11,11 +11,11 @@ use crate::Unavailable;
 const EVERY: Duration = Duration::from_secs(1);
 
 #[derive(Default)]
-pub(crate) struct Readiness(Arc<Mutex<Option<Said>>>);
+pub(crate) struct Readiness(Arc<Mutex<Option<CheckResult>>>);
 
 /// What the store said, and when.
 #[derive(Clone, Copy)]
-struct Said {
+struct CheckResult {
     ready: Result<(), Unavailable>,
     at: Instant,
 }
@@ -25,7 +25,7 @@ impl Readiness {
     ///
     /// In a task of its own: the question goes on when who asked it is gone, else whoever asks and
     /// goes would ask each time.
-    pub(crate) async fn shared(
+    pub(crate) async fn check(
         &self,
         asked: impl Future<Output = Result<(), Unavailable>> + Send + 'static,
     ) -> Result<(), Unavailable> {
@@ -36,7 +36,7 @@ impl Readiness {
                 return said.ready;
             }
             let ready = asked.await;
-            *last = Some(Said {
+            *last = Some(CheckResult {
                 ready,
                 at: Instant::now(),
             });
@@ -72,7 +72,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn many_who_ask_ask_once_a_second() {
         let (readiness, asked) = (Readiness::default(), Arc::new(AtomicU32::new(0)));
-        let ask = || readiness.shared(slow(asked.clone()));
+        let ask = || readiness.check(slow(asked.clone()));
         let (a, b, c) = tokio::join!(ask(), ask(), ask());
         assert_eq!([a, b, c], [Err(Unavailable::new("OOM")); 3]);
         advance(EVERY - Duration::from_millis(1)).await;
@@ -88,12 +88,12 @@ mod tests {
         for _ in 0..20 {
             let gone = timeout(
                 Duration::from_millis(10),
-                readiness.shared(slow(asked.clone())),
+                readiness.check(slow(asked.clone())),
             )
             .await;
             assert!(gone.is_err());
         }
-        assert!(readiness.shared(slow(asked.clone())).await.is_err());
+        assert!(readiness.check(slow(asked.clone())).await.is_err());
         assert_eq!(asked.load(Relaxed), 1);
     }
 }

@@ -7,9 +7,9 @@ use axum::http::{HeaderValue, StatusCode, header};
 use serde_json::Value;
 
 use crate::{
-    answer::{Answer, Content},
-    metrics::Reason,
+    metrics::RefusalReason,
     payload::MediaType,
+    response::{ApiResponse, ResponseBody},
     store::{Errcodes, Unavailable},
 };
 
@@ -160,27 +160,27 @@ impl Refusal {
     }
 
     /// For the metrics.
-    fn reason(&self) -> Reason {
+    fn reason(&self) -> RefusalReason {
         match self {
-            Self::NoContentType(_) | Self::NoIfMatch => Reason::MissingHeader,
+            Self::NoContentType(_) | Self::NoIfMatch => RefusalReason::MissingHeader,
             Self::WrongContentType(_) | Self::MalformedETag | Self::NoHost => {
-                Reason::MalformedHeader
+                RefusalReason::MalformedHeader
             }
-            Self::NotJson | Self::BadJson | Self::BrokenBody => Reason::MalformedBody,
-            Self::TooLarge => Reason::TooLarge,
-            Self::TooSlow => Reason::TooSlow,
-            Self::ConcurrentWrite(_) | Self::StaleToken { .. } => Reason::ConcurrentWrite,
-            Self::Full { .. } => Reason::Full,
-            Self::NetworkFull { .. } => Reason::NetworkFull,
-            Self::TooFast { .. } => Reason::Rate,
-            Self::Network => Reason::NetworkDenied,
-            Self::NoToken => Reason::NoToken,
-            Self::NoHomeserver => Reason::NoHomeserver,
-            Self::Navigation => Reason::Navigation,
-            Self::NoSession => Reason::NoSession,
-            Self::NoSuchPath => Reason::NoPath,
-            Self::NoSuchMethod { .. } => Reason::NoMethod,
-            Self::NoStore => Reason::NoStore,
+            Self::NotJson | Self::BadJson | Self::BrokenBody => RefusalReason::MalformedBody,
+            Self::TooLarge => RefusalReason::TooLarge,
+            Self::TooSlow => RefusalReason::TooSlow,
+            Self::ConcurrentWrite(_) | Self::StaleToken { .. } => RefusalReason::ConcurrentWrite,
+            Self::Full { .. } => RefusalReason::Full,
+            Self::NetworkFull { .. } => RefusalReason::NetworkFull,
+            Self::TooFast { .. } => RefusalReason::Rate,
+            Self::Network => RefusalReason::NetworkDenied,
+            Self::NoToken => RefusalReason::NoToken,
+            Self::NoHomeserver => RefusalReason::NoHomeserver,
+            Self::Navigation => RefusalReason::Navigation,
+            Self::NoSession => RefusalReason::NoSession,
+            Self::NoSuchPath => RefusalReason::NoPath,
+            Self::NoSuchMethod { .. } => RefusalReason::NoMethod,
+            Self::NoStore => RefusalReason::NoStore,
         }
     }
 
@@ -216,34 +216,34 @@ impl Refusal {
     }
 
     /// As MSC4388 has it: a 429 has the code that other Matrix calls have.
-    pub(crate) fn in_json(self) -> Answer {
+    pub(crate) fn in_json(self) -> ApiResponse {
         self.answer("M_LIMIT_EXCEEDED")
     }
 
     /// With the code of a 429.
-    fn answer(self, too_many: &'static str) -> Answer {
+    fn answer(self, too_many: &'static str) -> ApiResponse {
         let body = serde_json::to_vec(&self.body(too_many)).unwrap_or_default();
-        let answer = Answer::new(self.status(), Content::Json(body));
-        let answer = match (self.retry_after(), &self) {
-            (Some(time), _) => answer.with(header::RETRY_AFTER, whole_seconds(time)),
+        let response = ApiResponse::new(self.status(), ResponseBody::Json(body));
+        let response = match (self.retry_after(), &self) {
+            (Some(time), _) => response.with(header::RETRY_AFTER, whole_seconds(time)),
             (None, Self::NoSuchMethod { allowed }) => {
-                answer.with(header::ALLOW, HeaderValue::from_static(allowed))
+                response.with(header::ALLOW, HeaderValue::from_static(allowed))
             }
             // What is left of the body may still come: nothing else can be read from this
             // connection.
             (None, Self::TooSlow | Self::BrokenBody | Self::NoHost) => {
-                answer.with(header::CONNECTION, HeaderValue::from_static("close"))
+                response.with(header::CONNECTION, HeaderValue::from_static("close"))
             }
-            (None, _) => answer,
+            (None, _) => response,
         };
-        Answer {
-            refused: Some(self.reason()),
-            ..answer
+        ApiResponse {
+            refusal: Some(self.reason()),
+            ..response
         }
     }
 }
 
-impl From<Refusal> for Answer {
+impl From<Refusal> for ApiResponse {
     /// As MSC4108 has it: a 429 has no code of its own.
     fn from(refusal: Refusal) -> Self {
         refusal.answer("M_UNKNOWN")

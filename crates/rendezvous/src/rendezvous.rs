@@ -15,15 +15,15 @@ use crate::{
     creation::CreationPolicy,
     etag,
     limits::{Denied, Limiter, Permit, RequestKind},
-    metrics::{Metrics, Now, Operation},
+    log_throttle::LogThrottle,
+    metrics::{Metrics, ScrapeValues, StoreOperation},
     peer::Peer,
-    proxies::Client,
+    proxies::ClientAddress,
     readiness::Readiness,
     refusal::Refusal,
-    seldom::Seldom,
     store::{
-        Api, Changed, Errcodes, Id, New, Read, Session, Store, Unavailable, Write, WriteTag,
-        Written,
+        Errcodes, NewSession, ReadOutcome, SessionApi, SessionId, SessionSnapshot, Store,
+        StoreChange, Unavailable, Write, WriteOutcome, WriteTag,
     },
     wait::Waiters,
 };
@@ -49,12 +49,12 @@ struct Inner<S> {
     /// Session URLs are this and the ID.
     sessions_url: String,
     store: S,
-    gate: Limiter,
+    limiter: Limiter,
     waiters: Waiters,
     metrics: Metrics,
     readiness: Readiness,
-    door: CreationPolicy,
-    unnamed: Seldom,
+    creation: CreationPolicy,
+    unnamed: LogThrottle,
 }
 
 impl<S: Store> Clone for Rendezvous<S> {
@@ -78,7 +78,7 @@ impl<S: Store> Rendezvous<S> {
         config.public_url.set_query(None);
         config.public_url.set_fragment(None);
         config.lifetime = config.lifetime.min(LONGEST_LIFETIME);
-        let gate = Limiter::new(config.limits.clone());
+        let limiter = Limiter::new(config.limits.clone());
         let (waiters, metrics) = (Waiters::new(), Metrics::new());
         if !S::LOCAL {
             metrics.count_store_from_zero();
@@ -88,23 +88,23 @@ impl<S: Store> Rendezvous<S> {
             config.public_url.as_str().trim_end_matches('/'),
             etag::SESSIONS
         );
-        let door = CreationPolicy::new(&config.creation, &metrics);
+        let creation = CreationPolicy::new(&config.creation, &metrics);
         Self(Arc::new(Inner {
             config,
             sessions_url,
             store,
-            gate,
+            limiter,
             waiters,
             metrics,
             readiness: Readiness::default(),
-            door,
-            unnamed: Seldom::every(UNNAMED),
+            creation,
+            unnamed: LogThrottle::every(UNNAMED),
         }))
     }
 
     /// Sets other limits. Sessions that live are kept, and counted.
     pub fn set_limits(&self, limits: Limits) {
-        self.0.gate.set(limits);
+        self.0.limiter.set(limits);
     }
 
     /// Answers at once all who are held by `Prefer: wait`, and holds nobody from now on; `/ready`
@@ -117,7 +117,7 @@ impl<S: Store> Rendezvous<S> {
     /// How many sessions live, of those that were made here.
     pub fn sessions(&self) -> usize {
         self.0.store.sweep(Instant::now());
-        self.0.gate.taken()
+        self.0.limiter.session_count()
     }
 
     /// What goes on beside the requests: it forgets what has expired, and wakes those who wait for
@@ -135,9 +135,9 @@ impl<S: Store> Rendezvous<S> {
                 tokio::time::sleep(every).await;
                 self.0.store.sweep(Instant::now());
             }
-            self.0.gate.sweep();
+            self.0.limiter.sweep();
             tracing::debug!(
-                sessions = self.0.gate.taken(),
+                sessions = self.0.limiter.session_count(),
                 waiters = self.0.waiters.count(),
                 "swept"
             );
@@ -149,9 +149,14 @@ impl<S: Store> Rendezvous<S> {
     }
 
     /// From whom a request comes.
-    pub(crate) fn client(&self, peer: Option<Peer>, headers: &HeaderMap, now: Instant) -> Client {
+    pub(crate) fn client(
+        &self,
+        peer: Option<Peer>,
+        headers: &HeaderMap,
+        now: Instant,
+    ) -> ClientAddress {
         let client = self.0.config.proxies.client(peer, headers);
-        if client == Client::Unknown && self.0.unnamed.due(now).is_some() {
+        if client == ClientAddress::Unknown && self.0.unnamed.due(now).is_some() {
             tracing::warn!(
                 "a trusted proxy does not say for whom it asks: such clients are limited as one network; see client-header and \
                  trusted-proxies"
@@ -164,9 +169,9 @@ impl<S: Store> Rendezvous<S> {
         &self.0.metrics
     }
 
-    pub(crate) async fn now(&self) -> Now {
-        let (sessions, store_up) = (self.sessions(), self.check().await.is_ok());
-        Now {
+    pub(crate) async fn scrape_values(&self) -> ScrapeValues {
+        let (sessions, store_up) = (self.sessions(), self.check_store().await.is_ok());
+        ScrapeValues {
             sessions,
             waiters: self.0.waiters.count(),
             expired: self.0.store.expired(),
@@ -176,10 +181,13 @@ impl<S: Store> Rendezvous<S> {
 
     /// Whether the store can be used. Those who ask within a second of each other are told the
     /// same.
-    pub(crate) async fn check(&self) -> Result<(), Unavailable> {
+    pub(crate) async fn check_store(&self) -> Result<(), Unavailable> {
         let this = self.clone();
-        let asked = async move { this.timed(Operation::Check, this.0.store.check()).await };
-        self.0.readiness.shared(asked).await
+        let asked = async move {
+            this.timed(StoreOperation::Check, this.0.store.check())
+                .await
+        };
+        self.0.readiness.check(asked).await
     }
 
     /// A reader that comes now is not held, and is not told that it was: it shall poll, and not ask
@@ -188,17 +196,17 @@ impl<S: Store> Rendezvous<S> {
         self.0.waiters.released()
     }
 
-    pub(crate) fn session_url(&self, id: Id) -> String {
+    pub(crate) fn session_url(&self, id: SessionId) -> String {
         let mut url = String::with_capacity(self.0.sessions_url.len() + 22);
         url.push_str(&self.0.sessions_url);
         url.push_str(str::from_utf8(&id.to_text()).unwrap_or_default());
         url
     }
 
-    pub(crate) fn admit(&self, client: Client, wish: RequestKind) -> Result<(), Refusal> {
+    pub(crate) fn admit(&self, client: ClientAddress, kind: RequestKind) -> Result<(), Refusal> {
         self.0
-            .gate
-            .admit(client, wish)
+            .limiter
+            .admit(client, kind)
             .map_err(|denied| self.refusal(denied))
     }
 
@@ -209,54 +217,60 @@ impl<S: Store> Rendezvous<S> {
         headers: &HeaderMap,
         admit: impl FnOnce() -> Result<(), Refusal>,
     ) -> Result<bool, Refusal> {
-        self.0.door.lets_in(headers, admit).await
+        self.0.creation.allows(headers, admit).await
     }
 
     pub(crate) async fn create(
         &self,
-        client: Client,
+        client: ClientAddress,
         write: Write,
-        (api, errcodes): (Api, Errcodes),
-    ) -> Result<(Id, Session), Refusal> {
-        let ticket = self.place(client).map_err(|denied| self.refusal(denied))?;
-        let id = Id::random(api);
+        (api, errcodes): (SessionApi, Errcodes),
+    ) -> Result<(SessionId, SessionSnapshot), Refusal> {
+        let permit = self
+            .reserve(client)
+            .map_err(|denied| self.refusal(denied))?;
+        let id = SessionId::random(api);
         let bytes = write.payload.len();
-        let new = New {
+        let new = NewSession {
             expires: write.now + self.0.config.lifetime,
             write,
             errcodes,
-            ticket,
+            permit,
         };
         let session = self
-            .timed(Operation::Create, self.0.store.create(id, new))
+            .timed(StoreOperation::Create, self.0.store.create(id, new))
             .await?;
-        self.received(bytes);
+        self.count_received(bytes);
         Ok((id, session))
     }
 
     /// Before it says that there is no room, it looks whether some has become free.
-    fn place(&self, client: Client) -> Result<Permit, Denied> {
-        self.0.gate.place(client).or_else(|_| {
+    fn reserve(&self, client: ClientAddress) -> Result<Permit, Denied> {
+        self.0.limiter.reserve(client).or_else(|_| {
             self.0.store.sweep(Instant::now());
-            self.0.gate.place(client)
+            self.0.limiter.reserve(client)
         })
     }
 
-    pub(crate) async fn read(&self, id: Id, seen: Option<WriteTag>) -> Result<Read, Unavailable> {
-        let read = self.look(id, seen, Instant::now()).await;
-        self.sent(read)
+    pub(crate) async fn read(
+        &self,
+        id: SessionId,
+        seen: Option<WriteTag>,
+    ) -> Result<ReadOutcome, Unavailable> {
+        let read = self.load(id, seen, Instant::now()).await;
+        self.count_sent(read)
     }
 
     /// Waits until the payload is not the one that was seen, for at most this time.
     pub(crate) async fn read_held(
         &self,
-        id: Id,
+        id: SessionId,
         seen: Option<WriteTag>,
         time: Duration,
-    ) -> Result<Read, Unavailable> {
-        let look = |now| self.look(id, seen, now);
-        let read = self.0.waiters.hold(id, Instant::now() + time, look).await;
-        self.sent(read)
+    ) -> Result<ReadOutcome, Unavailable> {
+        let load = |now| self.load(id, seen, now);
+        let read = self.0.waiters.hold(id, Instant::now() + time, load).await;
+        self.count_sent(read)
     }
 
     /// What stands there, whether the reader has seen it or not: for an API whose answers always
@@ -264,73 +278,79 @@ impl<S: Store> Rendezvous<S> {
     /// seen.
     pub(crate) async fn read_whole(
         &self,
-        id: Id,
+        id: SessionId,
         seen: Option<WriteTag>,
         held: Option<Duration>,
-    ) -> Result<Option<Session>, Unavailable> {
-        let look = |now| self.look(id, seen, now);
+    ) -> Result<Option<SessionSnapshot>, Unavailable> {
+        let load = |now| self.load(id, seen, now);
         let read = match held {
-            Some(time) => self.0.waiters.hold(id, Instant::now() + time, look).await?,
-            None => look(Instant::now()).await?,
+            Some(time) => self.0.waiters.hold(id, Instant::now() + time, load).await?,
+            None => load(Instant::now()).await?,
         };
         let session = read.session();
         session
             .iter()
-            .for_each(|session| self.sent_bytes(session.payload.len()));
+            .for_each(|session| self.count_sent_bytes(session.payload.len()));
         Ok(session)
     }
 
     /// Whether there is such a session.
-    pub(crate) async fn lives(&self, id: Id) -> Result<bool, Unavailable> {
+    pub(crate) async fn exists(&self, id: SessionId) -> Result<bool, Unavailable> {
         Ok(self
-            .look(id, None, Instant::now())
+            .load(id, None, Instant::now())
             .await?
             .session()
             .is_some())
     }
 
-    async fn look(
+    async fn load(
         &self,
-        id: Id,
+        id: SessionId,
         seen: Option<WriteTag>,
         now: Instant,
-    ) -> Result<Read, Unavailable> {
-        self.timed(Operation::Read, self.0.store.read(id, seen, now))
+    ) -> Result<ReadOutcome, Unavailable> {
+        self.timed(StoreOperation::Read, self.0.store.read(id, seen, now))
             .await
     }
 
     pub(crate) async fn write(
         &self,
-        id: Id,
+        id: SessionId,
         expected: Option<WriteTag>,
         write: Write,
-    ) -> Result<Written, Unavailable> {
+    ) -> Result<WriteOutcome, Unavailable> {
         let bytes = write.payload.len();
         let written = self
-            .timed(Operation::Write, self.0.store.write(id, expected, write))
+            .timed(
+                StoreOperation::Write,
+                self.0.store.write(id, expected, write),
+            )
             .await?;
-        if let Written::Replaced(_) = written {
-            self.received(bytes);
-            self.0.waiters.wake(Changed::One(id));
+        if let WriteOutcome::Replaced(_) = written {
+            self.count_received(bytes);
+            self.0.waiters.wake(StoreChange::One(id));
         }
         Ok(written)
     }
 
-    pub(crate) async fn delete(&self, id: Id) -> Result<bool, Unavailable> {
+    pub(crate) async fn delete(&self, id: SessionId) -> Result<bool, Unavailable> {
         let deleted = self
-            .timed(Operation::Delete, self.0.store.delete(id, Instant::now()))
+            .timed(
+                StoreOperation::Delete,
+                self.0.store.delete(id, Instant::now()),
+            )
             .await?;
         // Nobody waits for a session that there is not, and a name that somebody made up shares its
         // door with one that there is.
         if deleted {
-            self.0.waiters.wake(Changed::One(id));
+            self.0.waiters.wake(StoreChange::One(id));
         }
         Ok(deleted)
     }
 
     async fn timed<T>(
         &self,
-        operation: Operation,
+        operation: StoreOperation,
         work: impl Future<Output = Result<T, Unavailable>>,
     ) -> Result<T, Unavailable> {
         // What stays in this process takes less time than to look at the clock.
@@ -345,21 +365,24 @@ impl<S: Store> Rendezvous<S> {
         result
     }
 
-    fn received(&self, bytes: usize) {
+    fn count_received(&self, bytes: usize) {
         self.0
             .metrics
             .received
             .inc_by(bytes.try_into().unwrap_or(u64::MAX));
     }
 
-    fn sent(&self, read: Result<Read, Unavailable>) -> Result<Read, Unavailable> {
-        if let Ok(Read::Changed(session)) = &read {
-            self.sent_bytes(session.payload.len());
+    fn count_sent(
+        &self,
+        read: Result<ReadOutcome, Unavailable>,
+    ) -> Result<ReadOutcome, Unavailable> {
+        if let Ok(ReadOutcome::Changed(session)) = &read {
+            self.count_sent_bytes(session.payload.len());
         }
         read
     }
 
-    fn sent_bytes(&self, bytes: usize) {
+    fn count_sent_bytes(&self, bytes: usize) {
         self.0
             .metrics
             .sent
@@ -403,9 +426,9 @@ mod tests {
             .oneshot(request.body(Body::from("x")).unwrap())
             .await
             .unwrap();
-        assert_eq!(rendezvous.0.store.held(), 1);
+        assert_eq!(rendezvous.0.store.session_count(), 1);
         let forgotten = async {
-            while rendezvous.0.store.held() > 0 {
+            while rendezvous.0.store.session_count() > 0 {
                 tokio::time::sleep(Duration::from_millis(1)).await;
             }
         };

@@ -3,12 +3,12 @@
 //! requests under way finish.
 
 mod connection;
-mod host;
+mod handler;
+mod host_header;
 mod listener;
-mod proxy_protocol;
-mod refused;
-mod service;
-mod slow_body;
+mod preamble;
+mod refusals;
+mod timed_body;
 mod watchdog;
 
 use std::{
@@ -30,8 +30,8 @@ use tokio::{
 };
 
 pub use self::listener::Listener;
-pub(crate) use self::slow_body::BodyError;
-use self::{listener::Stream, refused::Refusals, service::Service};
+pub(crate) use self::timed_body::BodyError;
+use self::{handler::RequestHandler, listener::AcceptedStream, refusals::ConnectionRefusals};
 use crate::{
     Config, Proxies, Rendezvous, Store, Timeouts,
     metrics::{ConnectionRefusal, Metrics},
@@ -73,15 +73,15 @@ pub async fn serve<S: Store>(
         proxy_protocol,
         ..
     } = rendezvous.config();
-    let introduced_by = proxy_protocol.then(|| proxies.clone());
+    let announced_by = proxy_protocol.then(|| proxies.clone());
     let metrics = rendezvous.metrics().clone();
-    let house = House {
-        introduced_by,
+    let server = HttpServer {
+        announced_by,
         max_connections,
-        ..House::new(rendezvous.clone(), timeouts, metrics)
+        ..HttpServer::new(rendezvous.clone(), timeouts, metrics)
     };
     tokio::select! {
-        () = house.serve(listener.into(), stop, drain) => Ok(()),
+        () = server.serve(listener.into(), stop, drain) => Ok(()),
         never = rendezvous.upkeep() => match never {},
     }
 }
@@ -99,14 +99,16 @@ pub async fn serve_router(
     timeouts: Timeouts,
     shutdown: impl Future<Output = ()>,
 ) -> io::Result<()> {
-    let house = House::new(router, timeouts, Metrics::new());
-    house.serve(listener.into(), shutdown, Duration::ZERO).await;
+    let server = HttpServer::new(router, timeouts, Metrics::new());
+    server
+        .serve(listener.into(), shutdown, Duration::ZERO)
+        .await;
     Ok(())
 }
 
 /// How far a stop has come.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum Stop {
+enum StopPhase {
     Not,
     /// New connections are taken, and each is told to close when it is known how.
     Soon,
@@ -114,28 +116,28 @@ enum Stop {
 }
 
 /// What every connection is served with.
-struct House<S> {
+struct HttpServer<S> {
     service: S,
     timeouts: Timeouts,
     max_connections: usize,
     /// Those who must begin each connection with a header of the PROXY protocol. `None`: nobody
     /// does.
-    introduced_by: Option<Proxies>,
+    announced_by: Option<Proxies>,
     metrics: Metrics,
-    refusals: Refusals,
+    refusals: ConnectionRefusals,
     /// Whether clients of HTTP/1 are told to close with each answer.
     closing: AtomicBool,
 }
 
-impl<S> House<S> {
+impl<S> HttpServer<S> {
     fn new(service: S, timeouts: Timeouts, metrics: Metrics) -> Self {
-        let (max_connections, refusals) = (usize::MAX, Refusals::new(metrics.clone()));
+        let (max_connections, refusals) = (usize::MAX, ConnectionRefusals::new(metrics.clone()));
         let closing = AtomicBool::new(false);
         Self {
             service,
             timeouts,
             max_connections,
-            introduced_by: None,
+            announced_by: None,
             metrics,
             refusals,
             closing,
@@ -143,22 +145,22 @@ impl<S> House<S> {
     }
 }
 
-impl<S: Service> House<S> {
+impl<S: RequestHandler> HttpServer<S> {
     async fn serve(self, listener: Listener, shutdown: impl Future<Output = ()>, drain: Duration) {
-        let house = Arc::new(self);
+        let server = Arc::new(self);
         // Dropped with this future, and all connections with it.
         let mut connections = JoinSet::new();
-        let stop = watch::Sender::new(Stop::Not);
-        house
+        let stop = watch::Sender::new(StopPhase::Not);
+        server
             .take(&listener, &mut connections, &stop, shutdown)
             .await;
-        house.closing.store(true, Relaxed);
-        stop.send_replace(Stop::Soon);
-        house
+        server.closing.store(true, Relaxed);
+        stop.send_replace(StopPhase::Soon);
+        server
             .take(&listener, &mut connections, &stop, sleep(drain))
             .await;
         drop(listener);
-        stop.send_replace(Stop::Now);
+        stop.send_replace(StopPhase::Now);
         let finished = async { while connections.join_next().await.is_some() {} };
         if timeout(GRACE, finished).await.is_err() {
             tracing::warn!("stopped before all requests were answered");
@@ -170,7 +172,7 @@ impl<S: Service> House<S> {
         self: &Arc<Self>,
         listener: &Listener,
         connections: &mut JoinSet<()>,
-        stop: &watch::Sender<Stop>,
+        stop: &watch::Sender<StopPhase>,
         until: impl Future<Output = ()>,
     ) {
         let mut until = pin!(until);
@@ -180,19 +182,19 @@ impl<S: Service> House<S> {
                 () = &mut until => return,
                 Some(_) = connections.join_next() => {}
                 (stream, peer) = self.accept(listener) => {
-                    let house = self.clone();
+                    let server = self.clone();
                     match stream {
                         // Before a place is looked for: strangers shall take none.
                         _ if !self.may_connect(peer) => self.refusals.refused(ConnectionRefusal::NotAProxy),
                         _ if connections.len() >= self.max_connections => {
                             self.refusals.refused(ConnectionRefusal::TooMany);
                         }
-                        Stream::Tcp(stream) => {
-                            connections.spawn(house.connection(stream, peer, stop.subscribe()));
+                        AcceptedStream::Tcp(stream) => {
+                            connections.spawn(server.connection(stream, peer, stop.subscribe()));
                         }
                         #[cfg(unix)]
-                        Stream::Unix(stream) => {
-                            connections.spawn(house.connection(stream, peer, stop.subscribe()));
+                        AcceptedStream::Unix(stream) => {
+                            connections.spawn(server.connection(stream, peer, stop.subscribe()));
                         }
                     }
                 }
@@ -203,7 +205,7 @@ impl<S: Service> House<S> {
         }
     }
 
-    async fn accept(&self, listener: &Listener) -> (Stream, Peer) {
+    async fn accept(&self, listener: &Listener) -> (AcceptedStream, Peer) {
         loop {
             match listener.accept().await {
                 Ok(accepted) => return accepted,

@@ -11,13 +11,12 @@ use axum::{
 };
 
 use crate::{
-    Rendezvous, Store,
-    answer::{Answer, Content, Reply},
-    etag, json,
-    payload::{Incoming, MediaType},
+    Rendezvous, Store, etag, json,
+    payload::{MediaType, RequestBody},
     peer::Peer,
     refusal::Refusal,
-    store::Api,
+    response::{ApiResponse, HttpResponse, ResponseBody},
+    store::SessionApi,
 };
 
 impl<S: Store> Rendezvous<S> {
@@ -41,43 +40,49 @@ impl<S: Store> Rendezvous<S> {
     /// It stays here while it is answered: passed on by value it would be copied at each step.
     pub(crate) async fn answer(
         &self,
-        mut request: Request<impl Incoming>,
+        mut request: Request<impl RequestBody>,
         peer: Option<Peer>,
-    ) -> Reply {
+    ) -> HttpResponse {
         let started = Instant::now();
         let method = request.method().clone();
         let route = self.route(&request);
-        let api = route.as_ref().map(Route::api);
-        let answer = self.checked(route, &mut request, peer, started).await;
-        self.reply(&method, api, answer, started)
+        let api = route.as_ref().map(ApiRoute::api);
+        let response = self.checked(route, &mut request, peer, started).await;
+        self.reply(&method, api, response, started)
     }
 
     /// Refuses what is none of the APIs' business.
-    pub(crate) fn refuse<B>(&self, request: &Request<B>, refusal: Refusal) -> Reply {
-        let api = self.route(request).as_ref().map(Route::api);
+    pub(crate) fn refuse<B>(&self, request: &Request<B>, refusal: Refusal) -> HttpResponse {
+        let api = self.route(request).as_ref().map(ApiRoute::api);
         self.reply(request.method(), api, refusal.into(), Instant::now())
     }
 
-    fn reply(&self, method: &Method, api: Option<Api>, answer: Answer, started: Instant) -> Reply {
-        let status = answer.status.as_u16();
+    fn reply(
+        &self,
+        method: &Method,
+        api: Option<SessionApi>,
+        response: ApiResponse,
+        started: Instant,
+    ) -> HttpResponse {
+        let status = response.status.as_u16();
         let ended = Instant::now();
         self.metrics()
-            .answered((method, api), &answer, ended - started);
+            .answered((method, api), &response, ended - started);
         // No path: it names the session. No address.
         tracing::debug!(%method, status, "answered");
-        answer.into_reply(ended)
+        response.into_http(ended)
     }
 
     async fn checked(
         &self,
-        route: Option<Route>,
-        request: &mut Request<impl Incoming>,
+        route: Option<ApiRoute>,
+        request: &mut Request<impl RequestBody>,
         peer: Option<Peer>,
         now: Instant,
-    ) -> Answer {
+    ) -> ApiResponse {
         if request.method() == Method::OPTIONS {
             // A preflight asks about the method to come, and must get a 2xx on any path.
-            return Answer::new(StatusCode::NO_CONTENT, Content::Nothing);
+            return ApiResponse::new(StatusCode::NO_CONTENT, ResponseBody::Nothing);
         }
         if is_navigation(request.headers()) {
             return Refusal::Navigation.into();
@@ -87,15 +92,15 @@ impl<S: Store> Rendezvous<S> {
         };
         let client = self.client(peer, request.headers(), now);
         match route {
-            Route::Etag(route) => etag::answer(self, route, client, request).await,
-            Route::Json(route) => json::answer(self, route, client, request).await,
+            ApiRoute::Etag(route) => etag::answer(self, route, client, request).await,
+            ApiRoute::Json(route) => json::answer(self, route, client, request).await,
         }
     }
 
     /// Which API a request is for. Both create at one path, and what is to be stored tells them
     /// apart; all else there is of MSC4388, but for a preflight, which does not say for what it
     /// asks.
-    fn route<B>(&self, request: &Request<B>) -> Option<Route> {
+    fn route<B>(&self, request: &Request<B>) -> Option<ApiRoute> {
         let path = request.uri().path();
         let is_text = || match *request.method() {
             Method::POST => MediaType::Json.check(request.headers()).is_err(),
@@ -106,8 +111,8 @@ impl<S: Store> Rendezvous<S> {
         } else {
             json::route(path)
         };
-        json.map(Route::Json)
-            .or_else(|| etag::route(path, self.config()).map(Route::Etag))
+        json.map(ApiRoute::Json)
+            .or_else(|| etag::route(path, self.config()).map(ApiRoute::Etag))
     }
 }
 
@@ -126,16 +131,16 @@ fn peer<B>(request: &Request<B>) -> Option<Peer> {
 }
 
 /// What a path names, in one of the APIs.
-enum Route {
-    Etag(etag::Route),
-    Json(json::Route),
+enum ApiRoute {
+    Etag(etag::EtagRoute),
+    Json(json::JsonRoute),
 }
 
-impl Route {
-    fn api(&self) -> Api {
+impl ApiRoute {
+    fn api(&self) -> SessionApi {
         match self {
-            Self::Etag(_) => Api::Msc4108,
-            Self::Json(_) => Api::Msc4388,
+            Self::Etag(_) => SessionApi::Msc4108,
+            Self::Json(_) => SessionApi::Msc4388,
         }
     }
 }
@@ -204,13 +209,13 @@ mod tests {
                 true,
             ),
         ];
-        for (lines, refused) in cases {
+        for (lines, refusal) in cases {
             let line = |(name, value): &(&'static str, &str)| {
                 (HeaderName::from_static(name), value.parse().unwrap())
             };
             assert_eq!(
                 is_navigation(&lines.iter().map(line).collect()),
-                refused,
+                refusal,
                 "{lines:?}"
             );
         }

@@ -8,7 +8,7 @@ mod file;
 mod limits;
 mod listen;
 mod log_format;
-mod place;
+mod origin;
 mod store;
 mod values;
 
@@ -28,15 +28,15 @@ use serde::{Deserialize, Serialize};
 use self::{
     creation::CreationSetting,
     limits::LimitSettings,
-    place::Source,
+    origin::SettingSource,
     store::{StoreFile, StoreSetting},
-    values::{BaseUrl, ClientHeader, CreatePath, Net},
+    values::{BaseUrlSetting, ClientHeader, CreatePath, Net},
 };
 pub(crate) use self::{
     error::SettingsError,
     listen::{ListenAddress, SocketMode},
     log_format::LogFormat,
-    store::{ChosenStore, StoreUrl},
+    store::{StoreChoice, StoreUrl},
 };
 
 /// Each field of the first, or else of the second.
@@ -68,7 +68,7 @@ pub(crate) struct Settings {
     /// What clients call this server; session URLs start with it. https. If it has a path, the
     /// proxy must take that path off.
     #[arg(long, env = "MATRIX_QR_RENDEZVOUS_PUBLIC_URL", value_name = "URL")]
-    public_url: Option<BaseUrl>,
+    public_url: Option<BaseUrlSetting>,
 
     /// Accepts plain http for the public URL and the homeserver, for trying it out: clients refuse
     /// such a public URL, except on their own machine
@@ -82,7 +82,7 @@ pub(crate) struct Settings {
     /// The base URL of the homeserver whose users may create sessions through MSC4388's API. It is
     /// asked whose an access token is. https, or on this machine. [default: none]
     #[arg(long, env = "MATRIX_QR_RENDEZVOUS_HOMESERVER", value_name = "URL")]
-    homeserver: Option<BaseUrl>,
+    homeserver: Option<BaseUrlSetting>,
 
     /// Who may create sessions through MSC4388's API. Through MSC4108's everybody may: its clients
     /// send no access token. [default: authenticated with --homeserver, else open]
@@ -98,7 +98,7 @@ pub(crate) struct Settings {
         value_name = "STORE",
         hide_env_values = true
     )]
-    #[arg(value_parser = OsStringValueParser::new().map(StoreSetting::said))]
+    #[arg(value_parser = OsStringValueParser::new().map(StoreSetting::from_argument))]
     store: Option<StoreSetting>,
 
     /// A file that has what --store would say, in one line, and that only this server can read.
@@ -109,7 +109,7 @@ pub(crate) struct Settings {
         value_name = "FILE",
         hide_env_values = true
     )]
-    #[arg(value_parser = OsStringValueParser::new().map(StoreFile::said))]
+    #[arg(value_parser = OsStringValueParser::new().map(StoreFile::from_argument))]
     store_file: Option<StoreFile>,
 
     /// The authorities whose certificates a Redis with TLS may have, in PEM. [default: those that
@@ -120,7 +120,7 @@ pub(crate) struct Settings {
         value_name = "FILE",
         hide_env_values = true
     )]
-    #[arg(value_parser = OsStringValueParser::new().map(StoreFile::said))]
+    #[arg(value_parser = OsStringValueParser::new().map(StoreFile::from_argument))]
     store_ca_file: Option<StoreFile>,
 
     /// A certificate to show to a Redis with TLS that wants one, in PEM. [default: none]
@@ -130,7 +130,7 @@ pub(crate) struct Settings {
         value_name = "FILE",
         hide_env_values = true
     )]
-    #[arg(value_parser = OsStringValueParser::new().map(StoreFile::said))]
+    #[arg(value_parser = OsStringValueParser::new().map(StoreFile::from_argument))]
     store_cert_file: Option<StoreFile>,
 
     /// The private key of that certificate, in PEM. [default: none]
@@ -140,7 +140,7 @@ pub(crate) struct Settings {
         value_name = "FILE",
         hide_env_values = true
     )]
-    #[arg(value_parser = OsStringValueParser::new().map(StoreFile::said))]
+    #[arg(value_parser = OsStringValueParser::new().map(StoreFile::from_argument))]
     store_key_file: Option<StoreFile>,
 
     /// How long a session lives, in seconds. No write extends it. [default: 300]
@@ -233,21 +233,24 @@ pub(crate) struct Settings {
 
 /// Settings to run with.
 #[derive(Clone, Debug)]
-pub(crate) struct Chosen {
+pub(crate) struct LoadedSettings {
     /// All of them, as they are in force.
     pub(crate) settings: Settings,
     /// What the library knows of them.
     pub(crate) config: Config,
     pub(crate) listen: ListenAddress,
     pub(crate) listen_mode: SocketMode,
-    pub(crate) store: ChosenStore,
+    pub(crate) store: StoreChoice,
     /// What is not wrong and should be otherwise. Without secrets.
     pub(crate) warnings: Vec<String>,
 }
 
 /// Those of the command line and the environment, completed by those of the file and the defaults,
 /// and checked.
-pub(crate) fn load(said: &Settings, file: Option<&PathBuf>) -> Result<Chosen, SettingsError> {
+pub(crate) fn load(
+    said: &Settings,
+    file: Option<&PathBuf>,
+) -> Result<LoadedSettings, SettingsError> {
     let in_file = file.map(file::read).transpose()?.unwrap_or_default();
     let mut settings = said.clone().or(in_file).or(Settings::defaults());
     settings.check()?;
@@ -270,7 +273,7 @@ pub(crate) fn load(said: &Settings, file: Option<&PathBuf>) -> Result<Chosen, Se
     let listen_mode = settings.listen_mode.unwrap_or_default();
     let mut warnings = Vec::new();
     let store = settings.choose_store(&mut warnings)?;
-    Ok(Chosen {
+    Ok(LoadedSettings {
         settings,
         config,
         listen,
@@ -293,19 +296,19 @@ pub(crate) fn metrics_listen(
 impl Settings {
     /// Those that the command line has from the environment know it.
     pub(crate) fn placed(mut self, matches: &ArgMatches) -> Self {
-        self.place(|name| match matches.value_source(name) {
-            Some(ValueSource::EnvVariable) => Source::Environment,
-            _ => Source::Flag,
+        self.origin(|name| match matches.value_source(name) {
+            Some(ValueSource::EnvVariable) => SettingSource::Environment,
+            _ => SettingSource::Flag,
         });
         self
     }
 
-    fn placed_in(mut self, path: &Path) -> Self {
-        self.place(|_| Source::File(path.to_owned()));
+    fn from_file(mut self, path: &Path) -> Self {
+        self.origin(|_| SettingSource::File(path.to_owned()));
         self
     }
 
-    fn place(&mut self, source: impl Fn(&str) -> Source) {
+    fn origin(&mut self, source: impl Fn(&str) -> SettingSource) {
         if let Some(store) = &mut self.store {
             store.set_source(source("store"));
         }
@@ -381,7 +384,7 @@ impl Settings {
         self.limits.check()
     }
 
-    fn config(&self, public_url: BaseUrl) -> Config {
+    fn config(&self, public_url: BaseUrlSetting) -> Config {
         let default = Config::new(public_url.into());
         let duration = |seconds: Option<u32>, or| {
             seconds.map_or(or, |seconds| Duration::from_secs(seconds.into()))

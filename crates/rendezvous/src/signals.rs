@@ -44,10 +44,10 @@ impl StopSignals {
 
 /// SIGHUP, at which it reads its settings again.
 #[cfg(unix)]
-pub(crate) struct Hangups(tokio::signal::unix::Signal);
+pub(crate) struct HangupSignals(tokio::signal::unix::Signal);
 
 #[cfg(unix)]
-impl Hangups {
+impl HangupSignals {
     pub(crate) fn new() -> io::Result<Self> {
         use tokio::signal::unix::{SignalKind, signal};
         signal(SignalKind::hangup()).map(Self)
@@ -60,10 +60,10 @@ impl Hangups {
 
 /// There is no such signal here.
 #[cfg(not(unix))]
-pub(crate) struct Hangups;
+pub(crate) struct HangupSignals;
 
 #[cfg(not(unix))]
-impl Hangups {
+impl HangupSignals {
     pub(crate) fn new() -> io::Result<Self> {
         Ok(Self)
     }

@@ -9,7 +9,7 @@ use tokio::net::TcpListener;
 use crate::settings::{ListenAddress, SocketMode};
 
 /// A socket that is listened on, and where it is.
-pub(crate) struct Opened {
+pub(crate) struct OpenSocket {
     pub(crate) listener: Listener,
     pub(crate) address: String,
 }
@@ -19,7 +19,7 @@ pub(crate) async fn for_clients(
     mut passed: ListenFd,
     address: &ListenAddress,
     mode: SocketMode,
-) -> Result<Opened, ListenError> {
+) -> Result<OpenSocket, ListenError> {
     match passed.len() {
         0 => open(address, mode, "--listen").await,
         1 => take(&mut passed).map_err(ListenError::Passed),
@@ -32,12 +32,12 @@ pub(crate) async fn open(
     address: &ListenAddress,
     mode: SocketMode,
     flag: &'static str,
-) -> Result<Opened, ListenError> {
+) -> Result<OpenSocket, ListenError> {
     let opened = match address {
         #[cfg(unix)]
         ListenAddress::Unix(path) => Listener::bind_unix(path, mode.bits())
             .await
-            .map(|listener| Opened {
+            .map(|listener| OpenSocket {
                 listener,
                 address: address.to_string(),
             }),
@@ -70,16 +70,16 @@ async fn bind(address: &ListenAddress) -> io::Result<TcpListener> {
     Err(refused)
 }
 
-fn tcp(listener: TcpListener) -> io::Result<Opened> {
+fn tcp(listener: TcpListener) -> io::Result<OpenSocket> {
     let address = listener.local_addr()?.to_string();
-    Ok(Opened {
+    Ok(OpenSocket {
         listener: listener.into(),
         address,
     })
 }
 
 #[cfg(unix)]
-fn take(passed: &mut ListenFd) -> io::Result<Opened> {
+fn take(passed: &mut ListenFd) -> io::Result<OpenSocket> {
     use tokio::net::UnixListener;
     let Ok(Some(listener)) = passed.take_unix_listener(0) else {
         return take_tcp(passed);
@@ -90,18 +90,18 @@ fn take(passed: &mut ListenFd) -> io::Result<Opened> {
         .as_pathname()
         .map(|path| path.display().to_string());
     let listener = UnixListener::from_std(listener)?.into();
-    Ok(Opened {
+    Ok(OpenSocket {
         listener,
         address: format!("unix:{}", path.unwrap_or_default()),
     })
 }
 
 #[cfg(not(unix))]
-fn take(passed: &mut ListenFd) -> io::Result<Opened> {
+fn take(passed: &mut ListenFd) -> io::Result<OpenSocket> {
     take_tcp(passed)
 }
 
-fn take_tcp(passed: &mut ListenFd) -> io::Result<Opened> {
+fn take_tcp(passed: &mut ListenFd) -> io::Result<OpenSocket> {
     let listener = passed
         .take_tcp_listener(0)?
         .ok_or(io::ErrorKind::NotFound)?;

@@ -21,30 +21,33 @@ pub trait Store: Send + Sync + 'static {
     const LOCAL: bool = false;
 
     /// Keeps a new session. Its ID is random: there is none of that name.
-    fn create(&self, id: Id, new: New)
-    -> impl Future<Output = Result<Session, Unavailable>> + Send;
+    fn create(
+        &self,
+        id: SessionId,
+        new: NewSession,
+    ) -> impl Future<Output = Result<SessionSnapshot, Unavailable>> + Send;
 
     /// What the session holds, compared with what the reader has `seen`.
     fn read(
         &self,
-        id: Id,
+        id: SessionId,
         seen: Option<WriteTag>,
         now: Instant,
-    ) -> impl Future<Output = Result<Read, Unavailable>> + Send;
+    ) -> impl Future<Output = Result<ReadOutcome, Unavailable>> + Send;
 
     /// Replaces the payload if it is still the `expected` one. Look and write are one step, so of
     /// two writers that have seen the same payload one wins (MSC4108, "The send mechanism").
     fn write(
         &self,
-        id: Id,
+        id: SessionId,
         expected: Option<WriteTag>,
         write: Write,
-    ) -> impl Future<Output = Result<Written, Unavailable>> + Send;
+    ) -> impl Future<Output = Result<WriteOutcome, Unavailable>> + Send;
 
     /// Ends a session. `false` when there was none.
     fn delete(
         &self,
-        id: Id,
+        id: SessionId,
         now: Instant,
     ) -> impl Future<Output = Result<bool, Unavailable>> + Send;
 
@@ -62,7 +65,7 @@ pub trait Store: Send + Sync + 'static {
     /// Says which sessions others have changed, for as long as it is polled.
     fn watch(
         &self,
-        changed: impl Fn(Changed) + Send + Sync,
+        changed: impl Fn(StoreChange) + Send + Sync,
     ) -> impl Future<Output = Infallible> + Send;
 }
 
@@ -119,18 +122,18 @@ impl Unavailable {
 
 /// What another process did to a store that several share.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub enum Changed {
+pub enum StoreChange {
     /// It wrote to this session or ended it.
-    One(Id),
+    One(SessionId),
     /// Unknown: for a while nothing was heard. Anything may have changed.
     Any,
 }
 
 /// A session as it was at one moment. Cheap to clone.
 #[derive(Clone)]
-pub struct Session {
+pub struct SessionSnapshot {
     /// Which write this is.
-    pub revision: WriteTag,
+    pub tag: WriteTag,
     /// Which write it replaced; none, if it is the session's first.
     pub replaced: Option<WriteTag>,
     /// An allocation of exactly the payload's size.
@@ -147,7 +150,7 @@ pub struct Session {
 /// is.
 pub struct Write {
     /// The name of this write.
-    pub revision: WriteTag,
+    pub tag: WriteTag,
     /// The payload, at most 4096 bytes.
     pub payload: Arc<[u8]>,
     /// The time that it is.
@@ -155,7 +158,7 @@ pub struct Write {
 }
 
 /// A session on its way in.
-pub struct New {
+pub struct NewSession {
     /// Its first payload.
     pub write: Write,
     /// When it ends.
@@ -164,50 +167,45 @@ pub struct New {
     pub errcodes: Errcodes,
     /// Its place among those that may live. To be kept as long as the session lives, and dropped
     /// then.
-    pub ticket: Permit,
+    pub permit: Permit,
 }
 
-impl New {
+impl NewSession {
     /// The session as it is at first, and its place.
-    pub(crate) fn into_session(self) -> (Session, Permit) {
+    pub(crate) fn into_session(self) -> (SessionSnapshot, Permit) {
         let Self {
-            write:
-                Write {
-                    revision,
-                    payload,
-                    now,
-                },
+            write: Write { tag, payload, now },
             expires,
             errcodes,
-            ticket,
+            permit,
         } = self;
         (
-            Session {
-                revision,
+            SessionSnapshot {
+                tag,
                 replaced: None,
                 payload,
                 modified: now,
                 expires,
                 errcodes,
             },
-            ticket,
+            permit,
         )
     }
 }
 
 /// What came of reading a session.
-pub enum Read {
+pub enum ReadOutcome {
     /// The payload is not the one that the reader has seen.
-    Changed(Session),
+    Changed(SessionSnapshot),
     /// It is.
-    Unchanged(Session),
+    Unchanged(SessionSnapshot),
     /// There is no such session: it never was, was deleted, or has expired.
     Gone,
 }
 
-impl Read {
+impl ReadOutcome {
     /// What there is, seen or not.
-    pub(crate) fn session(self) -> Option<Session> {
+    pub(crate) fn session(self) -> Option<SessionSnapshot> {
         match self {
             Self::Changed(session) | Self::Unchanged(session) => Some(session),
             Self::Gone => None,
@@ -215,8 +213,8 @@ impl Read {
     }
 
     /// Compares with what the reader has seen.
-    pub(crate) fn compared(session: Session, seen: Option<WriteTag>) -> Self {
-        if seen == Some(session.revision) {
+    pub(crate) fn compared(session: SessionSnapshot, seen: Option<WriteTag>) -> Self {
+        if seen == Some(session.tag) {
             Self::Unchanged(session)
         } else {
             Self::Changed(session)
@@ -225,12 +223,12 @@ impl Read {
 }
 
 /// What came of writing to a session.
-pub enum Written {
+pub enum WriteOutcome {
     /// The payload is the new one.
-    Replaced(Session),
+    Replaced(SessionSnapshot),
     /// Another write came first. This is what it left.
-    Conflict(Session),
-    /// As in [`Read`].
+    Conflict(SessionSnapshot),
+    /// As in [`ReadOutcome`].
     Gone,
 }
 
@@ -247,7 +245,7 @@ pub enum Errcodes {
 /// Which API a session speaks. One that was made through one of them does not exist in the other:
 /// their payloads and their conditions mean different things.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Api {
+pub(crate) enum SessionApi {
     /// MSC4108 of 2024: `text/plain` and ETags.
     Msc4108,
     /// MSC4388: JSON and sequence tokens.
@@ -259,26 +257,28 @@ pub(crate) enum Api {
 ///
 /// Its last bit says of which API the session is, so that no store need know.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct Id(Token);
+pub struct SessionId(RandomToken);
 
 /// The name of one write. Random rather than a hash, so that the same payload written twice has two
 /// names (MSC4108, "ETags").
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct WriteTag(Token);
+pub struct WriteTag(RandomToken);
 
-impl Id {
+impl SessionId {
     /// A name that nobody can guess: 127 random bits, and the one that says of which API it is.
-    pub(crate) fn random(api: Api) -> Self {
-        let Token(bytes) = Token::random();
-        let bit = u128::from(api == Api::Msc4388);
-        Self(Token((u128::from_be_bytes(bytes) & !1 | bit).to_be_bytes()))
+    pub(crate) fn random(api: SessionApi) -> Self {
+        let RandomToken(bytes) = RandomToken::random();
+        let bit = u128::from(api == SessionApi::Msc4388);
+        Self(RandomToken(
+            (u128::from_be_bytes(bytes) & !1 | bit).to_be_bytes(),
+        ))
     }
 
-    fn api(self) -> Api {
+    fn api(self) -> SessionApi {
         if u128::from_be_bytes(self.to_bytes()) & 1 == 0 {
-            Api::Msc4108
+            SessionApi::Msc4108
         } else {
-            Api::Msc4388
+            SessionApi::Msc4388
         }
     }
 
@@ -291,7 +291,7 @@ impl Id {
     /// As a store has kept it.
     #[must_use]
     pub fn from_bytes(bytes: [u8; 16]) -> Self {
-        Self(Token(bytes))
+        Self(RandomToken(bytes))
     }
 
     /// In base64url.
@@ -300,13 +300,15 @@ impl Id {
     }
 
     /// `None` for a text that names no session of ours in this API.
-    pub(crate) fn parse(text: &str, api: Api) -> Option<Self> {
-        Token::parse(text).map(Self).filter(|id| id.api() == api)
+    pub(crate) fn parse(text: &str, api: SessionApi) -> Option<Self> {
+        RandomToken::parse(text)
+            .map(Self)
+            .filter(|id| id.api() == api)
     }
 
     /// One of `count` places, evenly spread, the same each time.
-    pub(crate) fn place(self, count: usize) -> usize {
-        let Token([a, b, ..]) = self.0;
+    pub(crate) fn shard(self, count: usize) -> usize {
+        let RandomToken([a, b, ..]) = self.0;
         usize::from(u16::from_le_bytes([a, b])) % count.max(1)
     }
 }
@@ -314,7 +316,7 @@ impl Id {
 impl WriteTag {
     /// A name that no other write has.
     pub(crate) fn random() -> Self {
-        Self(Token::random())
+        Self(RandomToken::random())
     }
 
     /// As a store may keep it.
@@ -326,7 +328,7 @@ impl WriteTag {
     /// As a store has kept it.
     #[must_use]
     pub fn from_bytes(bytes: [u8; 16]) -> Self {
-        Self(Token(bytes))
+        Self(RandomToken(bytes))
     }
 
     /// In base64url.
@@ -336,11 +338,11 @@ impl WriteTag {
 
     /// `None` for a text that is no revision of ours.
     pub(crate) fn parse(text: &str) -> Option<Self> {
-        Token::parse(text).map(Self)
+        RandomToken::parse(text).map(Self)
     }
 }
 
-impl fmt::Display for Id {
+impl fmt::Display for SessionId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.fmt(f)
     }
@@ -355,9 +357,9 @@ impl fmt::Display for WriteTag {
 /// 128 bits from a generator that the operating system seeds, as 22 characters of base64url: safe
 /// in a path and within the quotes of an ETag.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-struct Token([u8; 16]);
+struct RandomToken([u8; 16]);
 
-impl Token {
+impl RandomToken {
     fn random() -> Self {
         Self(rand::random())
     }
@@ -376,7 +378,7 @@ impl Token {
     }
 }
 
-impl fmt::Display for Token {
+impl fmt::Display for RandomToken {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(str::from_utf8(&self.to_text()).unwrap_or_default())
     }
@@ -389,10 +391,10 @@ mod tests {
 
     #[test]
     fn a_token_has_one_spelling() {
-        let id = Id::random(Api::Msc4108);
+        let id = SessionId::random(SessionApi::Msc4108);
         let text = id.to_string();
         assert_eq!(text.len(), 22);
-        assert!(Id::parse(&text, Api::Msc4108) == Some(id));
+        assert!(SessionId::parse(&text, SessionApi::Msc4108) == Some(id));
         for other in [
             "",
             "AAAA",
@@ -401,17 +403,23 @@ mod tests {
             &format!("{text}=="),
             "AAAAAAAAAAAAAAAAAAAAAB",
         ] {
-            assert!(Id::parse(other, Api::Msc4108).is_none(), "{other}");
+            assert!(
+                SessionId::parse(other, SessionApi::Msc4108).is_none(),
+                "{other}"
+            );
         }
     }
 
     #[test]
     fn a_name_is_of_one_api() {
         for _ in 0..100 {
-            for (api, other) in [(Api::Msc4108, Api::Msc4388), (Api::Msc4388, Api::Msc4108)] {
-                let id = Id::random(api);
-                assert!(Id::parse(&id.to_string(), api) == Some(id));
-                assert!(Id::parse(&id.to_string(), other).is_none());
+            for (api, other) in [
+                (SessionApi::Msc4108, SessionApi::Msc4388),
+                (SessionApi::Msc4388, SessionApi::Msc4108),
+            ] {
+                let id = SessionId::random(api);
+                assert!(SessionId::parse(&id.to_string(), api) == Some(id));
+                assert!(SessionId::parse(&id.to_string(), other).is_none());
             }
         }
     }

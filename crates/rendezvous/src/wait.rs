@@ -14,8 +14,8 @@ use tokio::{
 };
 
 use crate::{
-    answer::Answer,
-    store::{Changed, Id, Read, Unavailable},
+    response::ApiResponse,
+    store::{ReadOutcome, SessionId, StoreChange, Unavailable},
 };
 
 /// The longest that a reader is held. Below what proxies allow a silent answer (60 s is usual).
@@ -25,32 +25,32 @@ const PREFER: HeaderName = HeaderName::from_static("prefer");
 const PREFERENCE_APPLIED: HeaderName = HeaderName::from_static("preference-applied");
 
 /// How many doors there are to wait at. Enough that few of 50 000 who wait share one.
-const DOORS: usize = 16_384;
+const SHARDS: usize = 16_384;
 
 /// Those who wait, for any session. A session has no door of its own: several share one, and
 /// whoever is woken for another's sake looks and waits on. So there is nothing to clean up when a
 /// session ends.
 pub(crate) struct Waiters {
-    doors: Vec<Notify>,
+    shards: Vec<Notify>,
     released: watch::Sender<bool>,
     count: AtomicUsize,
 }
 
 impl Waiters {
     pub(crate) fn new() -> Self {
-        let doors = (0..DOORS).map(|_| Notify::new()).collect();
+        let shards = (0..SHARDS).map(|_| Notify::new()).collect();
         Self {
-            doors,
+            shards,
             released: watch::Sender::new(false),
             count: AtomicUsize::new(0),
         }
     }
 
     /// Lets those look again whom it concerns.
-    pub(crate) fn wake(&self, changed: Changed) {
+    pub(crate) fn wake(&self, changed: StoreChange) {
         match changed {
-            Changed::One(id) => self.door(id).into_iter().for_each(Notify::notify_waiters),
-            Changed::Any => self.doors.iter().for_each(Notify::notify_waiters),
+            StoreChange::One(id) => self.shard(id).into_iter().for_each(Notify::notify_waiters),
+            StoreChange::Any => self.shards.iter().for_each(Notify::notify_waiters),
         }
     }
 
@@ -72,24 +72,26 @@ impl Waiters {
     /// Looks until there is something to see, at most until `deadline`.
     pub(crate) async fn hold<L>(
         &self,
-        id: Id,
+        id: SessionId,
         deadline: Instant,
-        look: impl Fn(Instant) -> L,
-    ) -> Looked
+        read: impl Fn(Instant) -> L,
+    ) -> ReadResult
     where
-        L: Future<Output = Looked>,
+        L: Future<Output = ReadResult>,
     {
-        let Some(door) = self.door(id) else {
-            return look(Instant::now()).await;
+        let Some(shard) = self.shard(id) else {
+            return read(Instant::now()).await;
         };
         let mut released = self.released.subscribe();
-        let _counted = Counted::one_more(&self.count);
+        let _counted = CountGuard::new(&self.count);
         loop {
             // Taken before the look: from here on a write wakes it, so none falls between the look
             // and the wait.
-            let woken = door.notified();
-            let session = match look(Instant::now()).await? {
-                Read::Unchanged(session) if Instant::now() < deadline && !self.released() => {
+            let woken = shard.notified();
+            let session = match read(Instant::now()).await? {
+                ReadOutcome::Unchanged(session)
+                    if Instant::now() < deadline && !self.released() =>
+                {
                     session
                 }
                 seen => return Ok(seen),
@@ -102,25 +104,25 @@ impl Waiters {
         }
     }
 
-    fn door(&self, id: Id) -> Option<&Notify> {
-        self.doors.get(id.place(DOORS))
+    fn shard(&self, id: SessionId) -> Option<&Notify> {
+        self.shards.get(id.shard(SHARDS))
     }
 }
 
 /// What a look at a session finds.
-pub(crate) type Looked = Result<Read, Unavailable>;
+pub(crate) type ReadResult = Result<ReadOutcome, Unavailable>;
 
 /// One of those who wait, for as long as this is there.
-struct Counted<'a>(&'a AtomicUsize);
+struct CountGuard<'a>(&'a AtomicUsize);
 
-impl<'a> Counted<'a> {
-    fn one_more(count: &'a AtomicUsize) -> Self {
+impl<'a> CountGuard<'a> {
+    fn new(count: &'a AtomicUsize) -> Self {
         count.fetch_add(1, Relaxed);
         Self(count)
     }
 }
 
-impl Drop for Counted<'_> {
+impl Drop for CountGuard<'_> {
     fn drop(&mut self) {
         self.0.fetch_sub(1, Relaxed);
     }
@@ -129,7 +131,7 @@ impl Drop for Counted<'_> {
 /// How long the reader would wait (`Prefer: wait=N`, RFC 7240, "The wait preference"): in seconds,
 /// cut to what we grant. `None` without such a preference, or with one that makes no sense: a
 /// preference is never an error.
-pub(crate) fn preferred(headers: &HeaderMap) -> Option<Duration> {
+pub(crate) fn preferred_wait(headers: &HeaderMap) -> Option<Duration> {
     let lines = headers
         .get_all(PREFER)
         .iter()
@@ -139,14 +141,14 @@ pub(crate) fn preferred(headers: &HeaderMap) -> Option<Duration> {
 }
 
 /// Says that the preference was heeded (RFC 7240, "The Preference-Applied Response Header Field").
-pub(crate) fn applied(answer: Answer, time: Duration) -> Answer {
+pub(crate) fn with_preference_applied(response: ApiResponse, time: Duration) -> ApiResponse {
     let value = HeaderValue::try_from(format!("wait={}", time.as_secs()));
-    let answer = value.into_iter().fold(answer, |answer, value| {
-        answer.with(PREFERENCE_APPLIED, value)
+    let response = value.into_iter().fold(response, |response, value| {
+        response.with(PREFERENCE_APPLIED, value)
     });
-    Answer {
+    ApiResponse {
         held: true,
-        ..answer
+        ..response
     }
 }
 
@@ -164,13 +166,17 @@ mod tests {
     use std::cell::Cell;
 
     use super::*;
-    use crate::store::{Api, Errcodes, Session, WriteTag};
+    use crate::store::{Errcodes, SessionApi, SessionSnapshot, WriteTag};
 
     #[tokio::test]
     async fn a_write_between_the_look_and_the_wait_is_not_missed() {
-        let (waiters, id, now) = (Waiters::new(), Id::random(Api::Msc4108), Instant::now());
-        let session = Session {
-            revision: WriteTag::random(),
+        let (waiters, id, now) = (
+            Waiters::new(),
+            SessionId::random(SessionApi::Msc4108),
+            Instant::now(),
+        );
+        let session = SessionSnapshot {
+            tag: WriteTag::random(),
             replaced: None,
             payload: [].into(),
             modified: now,
@@ -178,20 +184,20 @@ mod tests {
             errcodes: Errcodes::Stable,
         };
         let looks = Cell::new(0);
-        let look = async |_| {
+        let read = async |_| {
             looks.set(looks.get() + 1);
             assert_eq!(waiters.count(), 1);
             Ok(match looks.get() {
                 1 => {
                     // What this look has seen is old by the time that it returns.
-                    waiters.wake(Changed::One(id));
-                    Read::Unchanged(session.clone())
+                    waiters.wake(StoreChange::One(id));
+                    ReadOutcome::Unchanged(session.clone())
                 }
-                _ => Read::Changed(session.clone()),
+                _ => ReadOutcome::Changed(session.clone()),
             })
         };
-        let held = tokio::time::timeout(LONGEST / 3, waiters.hold(id, now + LONGEST, look)).await;
-        assert!(matches!(held, Ok(Ok(Read::Changed(_)))));
+        let held = tokio::time::timeout(LONGEST / 3, waiters.hold(id, now + LONGEST, read)).await;
+        assert!(matches!(held, Ok(Ok(ReadOutcome::Changed(_)))));
         assert_eq!((looks.get(), waiters.count()), (2, 0));
     }
 
@@ -216,7 +222,7 @@ mod tests {
                 headers.append("prefer", line.parse().unwrap());
             }
             assert_eq!(
-                preferred(&headers),
+                preferred_wait(&headers),
                 seconds.map(Duration::from_secs),
                 "{lines:?}"
             );

@@ -53,15 +53,15 @@ impl Condition {
             return None;
         }
         match str::from_utf8(tag).ok().and_then(ours) {
-            Some(revision) => Some(Self::Ours(revision)),
+            Some(tag) => Some(Self::Ours(tag)),
             None => (!weak).then_some(Self::Strange),
         }
     }
 
     /// `None` if it is none of ours.
-    pub(super) fn revision(self) -> Option<WriteTag> {
+    pub(super) fn tag(self) -> Option<WriteTag> {
         match self {
-            Self::Ours(revision) => Some(revision),
+            Self::Ours(tag) => Some(tag),
             Self::Strange => None,
         }
     }
@@ -126,39 +126,35 @@ mod tests {
 
     #[test]
     fn a_tag_of_ours_is_known_under_what_proxies_add_to_it() {
-        let revision = WriteTag::random();
+        let tag = WriteTag::random();
         for ours in [
-            format!("\"{revision}\""),
-            format!("W/\"{revision}\""),
-            format!("\"{revision}-gzip\""),
-            format!("\"{revision}-br\""),
-            format!("\"{revision}-zstd\""),
-            format!("\"{revision}--gzip\""),
-            format!("\"{revision};gzip\""),
-            format!("W/\"{revision}-gzip\""),
+            format!("\"{tag}\""),
+            format!("W/\"{tag}\""),
+            format!("\"{tag}-gzip\""),
+            format!("\"{tag}-br\""),
+            format!("\"{tag}-zstd\""),
+            format!("\"{tag}--gzip\""),
+            format!("\"{tag};gzip\""),
+            format!("W/\"{tag}-gzip\""),
         ] {
-            assert_eq!(
-                read(&[&ours]),
-                Ok(Some(Condition::Ours(revision))),
-                "{ours}"
-            );
+            assert_eq!(read(&[&ours]), Ok(Some(Condition::Ours(tag))), "{ours}");
         }
         for strange in [
-            format!("\"{revision}-\""),
-            format!("\"{revision}gzip\""),
-            format!("\"{revision}-gzip-gzip\""),
-            format!("\"{revision}-elsewhere\""),
-            format!("\"gzip-{revision}\""),
-            format!("\"{revision}{revision}\""),
+            format!("\"{tag}-\""),
+            format!("\"{tag}gzip\""),
+            format!("\"{tag}-gzip-gzip\""),
+            format!("\"{tag}-elsewhere\""),
+            format!("\"gzip-{tag}\""),
+            format!("\"{tag}{tag}\""),
             "\"AAAA-gzip\"".to_owned(),
         ] {
             assert_eq!(read(&[&strange]), Ok(Some(Condition::Strange)), "{strange}");
             assert_eq!(read(&[&format!("W/{strange}")]), Err(()), "{strange}");
         }
         for wrong in [
-            format!("{revision}"),
-            format!("\"{revision}\", \"{revision}\""),
-            format!("W/\"{revision}\",*"),
+            format!("{tag}"),
+            format!("\"{tag}\", \"{tag}\""),
+            format!("W/\"{tag}\",*"),
         ] {
             assert_eq!(read(&[&wrong]), Err(()), "{wrong}");
         }

@@ -6,12 +6,12 @@ use serde::{Deserialize, Serialize, Serializer, de::IgnoredAny};
 
 use crate::{
     refusal::Refusal,
-    store::{Id, Session},
+    store::{SessionId, SessionSnapshot},
 };
 
 /// What a session begins with.
 #[derive(Deserialize)]
-pub(super) struct NewPayload<'a> {
+pub(super) struct CreateRequest<'a> {
     #[serde(borrow)]
     pub(super) data: Cow<'a, str>,
 }
@@ -19,7 +19,7 @@ pub(super) struct NewPayload<'a> {
 /// What replaces the payload that has this token. Any text may stand there: one that is none of
 /// ours is not the current one.
 #[derive(Deserialize)]
-pub(super) struct ToSend<'a> {
+pub(super) struct SendRequest<'a> {
     #[serde(borrow)]
     pub(super) sequence_token: Cow<'a, str>,
     #[serde(borrow)]
@@ -43,21 +43,21 @@ pub(super) fn parse<'a, T: Deserialize<'a>>(text: &'a [u8]) -> Result<T, Refusal
 }
 
 #[derive(Serialize)]
-pub(super) struct Available {
+pub(super) struct DiscoverResponse {
     pub(super) create_available: bool,
 }
 
 #[derive(Serialize)]
-pub(super) struct Created {
-    id: Text,
-    sequence_token: Text,
+pub(super) struct CreateResponse {
+    id: TokenText,
+    sequence_token: TokenText,
     expires_in_ms: u64,
 }
 
 #[derive(Serialize)]
-pub(super) struct Received<'a> {
+pub(super) struct ReceiveResponse<'a> {
     data: &'a str,
-    sequence_token: Text,
+    sequence_token: TokenText,
     expires_in_ms: u64,
     /// Ours: what the payload was written against. A device whose own last answer was lost has no
     /// other way to know, and the other one has bound its payload to that ("Secure operations").
@@ -65,33 +65,33 @@ pub(super) struct Received<'a> {
         rename = "io.github.matrix-qr.previous_sequence_token",
         skip_serializing_if = "Option::is_none"
     )]
-    previous: Option<Text>,
+    previous: Option<TokenText>,
 }
 
 #[derive(Serialize)]
-pub(super) struct Sent {
-    sequence_token: Text,
+pub(super) struct SendResponse {
+    sequence_token: TokenText,
 }
 
 /// The text shows no body; clients of Matrix expect an object.
 #[derive(Serialize)]
-pub(super) struct Cancelled {}
+pub(super) struct CancelResponse {}
 
-impl Created {
-    pub(super) fn new(id: Id, session: &Session, now: Instant) -> Self {
+impl CreateResponse {
+    pub(super) fn new(id: SessionId, session: &SessionSnapshot, now: Instant) -> Self {
         Self {
-            id: Text(id.to_text()),
+            id: TokenText(id.to_text()),
             sequence_token: token(session),
             expires_in_ms: left(session, now),
         }
     }
 }
 
-impl<'a> Received<'a> {
+impl<'a> ReceiveResponse<'a> {
     /// `None` if what the store has is no text: nothing that came this way.
-    pub(super) fn new(session: &'a Session, now: Instant) -> Option<Self> {
+    pub(super) fn new(session: &'a SessionSnapshot, now: Instant) -> Option<Self> {
         let data = str::from_utf8(&session.payload).ok()?;
-        let previous = session.replaced.map(|revision| Text(revision.to_text()));
+        let previous = session.replaced.map(|tag| TokenText(tag.to_text()));
         Some(Self {
             data,
             sequence_token: token(session),
@@ -101,8 +101,8 @@ impl<'a> Received<'a> {
     }
 }
 
-impl Sent {
-    pub(super) fn new(session: &Session) -> Self {
+impl SendResponse {
+    pub(super) fn new(session: &SessionSnapshot) -> Self {
         Self {
             sequence_token: token(session),
         }
@@ -118,21 +118,21 @@ pub(super) fn to_text(body: &impl Serialize, room: usize) -> Vec<u8> {
     text
 }
 
-fn token(session: &Session) -> Text {
-    Text(session.revision.to_text())
+fn token(session: &SessionSnapshot) -> TokenText {
+    TokenText(session.tag.to_text())
 }
 
 /// In milliseconds.
-fn left(session: &Session, now: Instant) -> u64 {
+fn left(session: &SessionSnapshot, now: Instant) -> u64 {
     let left = session.expires.saturating_duration_since(now);
     u64::try_from(left.as_millis()).unwrap_or(u64::MAX)
 }
 
 /// A name of ours: letters, digits, `-` and `_`, as opaque identifiers are (Matrix, "Opaque
 /// Identifiers").
-struct Text([u8; 22]);
+struct TokenText([u8; 22]);
 
-impl Serialize for Text {
+impl Serialize for TokenText {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.serialize_str(str::from_utf8(&self.0).unwrap_or_default())
     }
@@ -143,7 +143,7 @@ mod tests {
     use super::*;
 
     fn read(text: &[u8]) -> Result<(String, String), Refusal> {
-        let ToSend {
+        let SendRequest {
             sequence_token,
             data,
         } = parse(text)?;
@@ -206,10 +206,10 @@ mod tests {
     #[test]
     fn what_needs_no_escape_is_not_copied() {
         let text = br#"{"sequence_token":"a","data":"plain"}"#;
-        let parsed = parse::<ToSend<'_>>(text);
+        let parsed = parse::<SendRequest<'_>>(text);
         assert!(matches!(
             parsed,
-            Ok(ToSend {
+            Ok(SendRequest {
                 data: Cow::Borrowed("plain"),
                 ..
             })

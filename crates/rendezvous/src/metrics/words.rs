@@ -34,7 +34,7 @@ macro_rules! words {
 
 words! {
     /// Why a request was refused.
-    Reason {
+    RefusalReason {
         MissingHeader => "missing_header",
         MalformedHeader => "malformed_header",
         MalformedBody => "malformed_body",
@@ -69,7 +69,7 @@ words! {
 
 words! {
     /// What the store is asked to do.
-    Operation {
+    StoreOperation {
         Create => "create",
         Read => "read",
         Write => "write",

@@ -22,10 +22,11 @@ use tokio::{
 };
 
 use super::{
-    House, Stop, host,
-    proxy_protocol::{self, Introduction},
-    service::Service,
-    slow_body::SlowBody,
+    HttpServer, StopPhase,
+    handler::RequestHandler,
+    host_header,
+    preamble::{self, Preamble},
+    timed_body::TimedBody,
     watchdog::Watchdog,
 };
 use crate::{metrics::ConnectionRefusal, peer::Peer};
@@ -37,22 +38,22 @@ const HEADERS: usize = 16 * 1024;
 /// on one.
 const STREAMS: u32 = 1024;
 
-impl<S: Service> House<S> {
+impl<S: RequestHandler> HttpServer<S> {
     /// Serves one connection until the client, the watchdog or a stop ends it.
     pub(super) async fn connection<T>(
         self: Arc<Self>,
         mut stream: T,
         peer: Peer,
-        mut stop: watch::Receiver<Stop>,
+        mut stop: watch::Receiver<StopPhase>,
     ) where
         T: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
         let introduced = tokio::select! {
             introduced = self.introduced(&mut stream, peer) => introduced,
-            _ = stop.wait_for(|stop| *stop == Stop::Now) => return,
+            _ = stop.wait_for(|stop| *stop == StopPhase::Now) => return,
         };
-        let Introduction { peer, rest } = match introduced {
-            Ok(Some(introduction)) => introduction,
+        let Preamble { peer, rest } = match introduced {
+            Ok(Some(preamble)) => preamble,
             Ok(None) => return,
             Err(why) => return self.refusals.refused(why),
         };
@@ -61,26 +62,26 @@ impl<S: Service> House<S> {
         let io = watchdog.watch(TokioIo::new(stream), rest);
         let builder = builder();
         let mut connection = pin!(builder.serve_connection(io, service));
-        let mut bite = pin!(watchdog.bite());
+        let mut expired = pin!(watchdog.expired());
         // The connection goes first: in the same turn the watchdog then sees what it did. Its
         // errors are the client's.
         tokio::select! {
             biased;
             _ = &mut connection => return,
-            () = &mut bite => return,
+            () = &mut expired => return,
             () = told_to_close(&watchdog, &mut stop) => connection.as_mut().graceful_shutdown(),
         }
         tokio::select! {
             biased;
             _ = &mut connection => {}
-            () = &mut bite => {}
+            () = &mut expired => {}
         }
     }
 
     /// Whether this peer may open a connection at all. Where proxies must say for whom they do,
     /// nobody else may.
     pub(super) fn may_connect(&self, peer: Peer) -> bool {
-        self.introduced_by
+        self.announced_by
             .as_ref()
             .is_none_or(|proxies| proxies.include(peer))
     }
@@ -91,15 +92,15 @@ impl<S: Service> House<S> {
         &self,
         stream: &mut (impl AsyncRead + Unpin),
         peer: Peer,
-    ) -> Result<Option<Introduction>, ConnectionRefusal> {
-        if self.introduced_by.is_none() {
-            return Ok(Some(Introduction {
+    ) -> Result<Option<Preamble>, ConnectionRefusal> {
+        if self.announced_by.is_none() {
+            return Ok(Some(Preamble {
                 peer,
                 rest: Bytes::new(),
             }));
         }
-        match timeout(self.timeouts.header, proxy_protocol::read(stream)).await {
-            Ok(Ok(Some(introduction))) => Ok(Some(introduction)),
+        match timeout(self.timeouts.header, preamble::read(stream)).await {
+            Ok(Ok(Some(preamble))) => Ok(Some(preamble)),
             Ok(Err(_)) => Ok(None),
             Ok(Ok(None)) | Err(_) => Err(ConnectionRefusal::NoProxyHeader),
         }
@@ -113,8 +114,8 @@ impl<S: Service> House<S> {
     ) -> Result<Response<S::Body>, Infallible> {
         let version = request.version();
         let _serving = watchdog.serving(version);
-        let request = request.map(|body| SlowBody::new(body, self.timeouts.body));
-        let mut response = match host::is_named(&request) {
+        let request = request.map(|body| TimedBody::new(body, self.timeouts.body));
+        let mut response = match host_header::is_valid(&request) {
             true => self.service.answer(request, peer).await,
             false => self.service.refuse_host(&request),
         };
@@ -129,13 +130,13 @@ impl<S: Service> House<S> {
 
 /// Done when a connection shall take no more requests. One of HTTP/2 is told so as soon as a stop
 /// begins, without harm: it says which of its requests are answered. One of HTTP/1 can only be
-/// closed, and a request may be on its way: so it is told with the next answer ([`House::answer`]),
+/// closed, and a request may be on its way: so it is told with the next answer ([`HttpServer::answer`]),
 /// and closed at the end of the drain.
-async fn told_to_close(watchdog: &Watchdog, stop: &mut watch::Receiver<Stop>) {
-    let _ = stop.wait_for(|stop| *stop >= Stop::Soon).await;
+async fn told_to_close(watchdog: &Watchdog, stop: &mut watch::Receiver<StopPhase>) {
+    let _ = stop.wait_for(|stop| *stop >= StopPhase::Soon).await;
     tokio::select! {
         () = watchdog.speaks_http2() => {}
-        _ = stop.wait_for(|stop| *stop == Stop::Now) => {}
+        _ = stop.wait_for(|stop| *stop == StopPhase::Now) => {}
     }
 }
 

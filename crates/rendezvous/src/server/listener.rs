@@ -23,9 +23,9 @@ const BACKLOG: u32 = 1024;
 ///
 /// Whoever can connect to a Unix socket counts as a trusted proxy: it has no address, so the
 /// forwarded header is what says who the client is.
-pub struct Listener(Kind);
+pub struct Listener(ListenerKind);
 
-enum Kind {
+enum ListenerKind {
     Tcp(TcpListener),
     #[cfg(unix)]
     Unix {
@@ -37,7 +37,7 @@ enum Kind {
 
 impl From<TcpListener> for Listener {
     fn from(listener: TcpListener) -> Self {
-        Self(Kind::Tcp(listener))
+        Self(ListenerKind::Tcp(listener))
     }
 }
 
@@ -45,7 +45,7 @@ impl From<TcpListener> for Listener {
 impl From<UnixListener> for Listener {
     /// The file of the socket stays when the listener is closed.
     fn from(listener: UnixListener) -> Self {
-        Self(Kind::Unix {
+        Self(ListenerKind::Unix {
             _file: None,
             listener,
         })
@@ -73,32 +73,32 @@ impl Listener {
         };
         // Before it listens: until here the process's umask would say who may connect.
         fs::set_permissions(path, fs::Permissions::from_mode(mode))?;
-        Ok(Self(Kind::Unix {
+        Ok(Self(ListenerKind::Unix {
             _file: Some(file),
             listener: socket.listen(BACKLOG)?,
         }))
     }
 
-    pub(super) async fn accept(&self) -> io::Result<(Stream, Peer)> {
+    pub(super) async fn accept(&self) -> io::Result<(AcceptedStream, Peer)> {
         match &self.0 {
-            Kind::Tcp(listener) => {
+            ListenerKind::Tcp(listener) => {
                 let (stream, address) = listener.accept().await?;
                 // Answers are small and the other device waits for them. Without it they are only
                 // slower.
                 let _ = stream.set_nodelay(true);
-                Ok((Stream::Tcp(stream), Peer::At(address.ip())))
+                Ok((AcceptedStream::Tcp(stream), Peer::At(address.ip())))
             }
             #[cfg(unix)]
-            Kind::Unix { listener, .. } => {
+            ListenerKind::Unix { listener, .. } => {
                 let (stream, _) = listener.accept().await?;
-                Ok((Stream::Unix(stream), Peer::Proxy))
+                Ok((AcceptedStream::Unix(stream), Peer::Proxy))
             }
         }
     }
 }
 
 /// A connection that was taken.
-pub(super) enum Stream {
+pub(super) enum AcceptedStream {
     Tcp(TcpStream),
     #[cfg(unix)]
     Unix(UnixStream),

@@ -22,11 +22,11 @@ use crate::Timeouts;
 /// Watches one connection. Clones watch the same.
 #[derive(Clone)]
 pub(super) struct Watchdog {
-    state: Arc<Mutex<State>>,
+    state: Arc<Mutex<WatchdogState>>,
     timeouts: Timeouts,
 }
 
-struct State {
+struct WatchdogState {
     phase: Phase,
     /// Whether the client has sent a request of HTTP/2. Such a client also sends what begins no
     /// request, and bytes do not say which: it has the time of its silence for both.
@@ -50,7 +50,7 @@ impl Watchdog {
             until: Instant::now() + timeouts.idle,
         };
         Self {
-            state: Arc::new(Mutex::new(State {
+            state: Arc::new(Mutex::new(WatchdogState {
                 phase,
                 http2: false,
             })),
@@ -59,8 +59,8 @@ impl Watchdog {
     }
 
     /// Notices through this when a request begins. `before` is what was read already.
-    pub(super) fn watch<T>(&self, io: T, before: Bytes) -> Watched<T> {
-        Watched {
+    pub(super) fn watch<T>(&self, io: T, before: Bytes) -> WatchedIo<T> {
+        WatchedIo {
             io,
             before,
             watchdog: self.clone(),
@@ -68,7 +68,7 @@ impl Watchdog {
     }
 
     /// A request's headers are here. It is answered, or given up, when the guard goes.
-    pub(super) fn serving(self, version: Version) -> Serving {
+    pub(super) fn serving(self, version: Version) -> ServingGuard {
         let mut state = self.state();
         state.http2 |= version == Version::HTTP_2;
         let requests = if let Phase::Serving { requests } = state.phase {
@@ -80,7 +80,7 @@ impl Watchdog {
             requests: requests + 1,
         };
         drop(state);
-        Serving(self)
+        ServingGuard(self)
     }
 
     fn served(&self) {
@@ -108,7 +108,7 @@ impl Watchdog {
     ///
     /// To be polled in one task with the connection, after it: then each change of phase is seen
     /// without being told.
-    pub(super) async fn bite(&self) {
+    pub(super) async fn expired(&self) {
         let mut alarm = pin!(sleep_until(Instant::now() + self.timeouts.idle));
         poll_fn(|cx| {
             let (Phase::Idle { until } | Phase::Head { until }) = self.phase() else {
@@ -127,7 +127,7 @@ impl Watchdog {
         .await;
     }
 
-    /// Done when it has sent a request of HTTP/2. To be polled as [`bite`](Self::bite) is.
+    /// Done when it has sent a request of HTTP/2. To be polled as [`expired`](Self::bite) is.
     pub(super) async fn speaks_http2(&self) {
         poll_fn(|_| {
             if self.state().http2 {
@@ -143,28 +143,28 @@ impl Watchdog {
         self.state().phase
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
+    fn state(&self) -> MutexGuard<'_, WatchdogState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 /// One request that is being answered.
-pub(super) struct Serving(Watchdog);
+pub(super) struct ServingGuard(Watchdog);
 
-impl Drop for Serving {
+impl Drop for ServingGuard {
     fn drop(&mut self) {
         self.0.served();
     }
 }
 
 /// A connection under watch.
-pub(super) struct Watched<T> {
+pub(super) struct WatchedIo<T> {
     io: T,
     before: Bytes,
     watchdog: Watchdog,
 }
 
-impl<T: Read + Unpin> Read for Watched<T> {
+impl<T: Read + Unpin> Read for WatchedIo<T> {
     fn poll_read(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -184,7 +184,7 @@ impl<T: Read + Unpin> Read for Watched<T> {
     }
 }
 
-impl<T: Write + Unpin> Write for Watched<T> {
+impl<T: Write + Unpin> Write for WatchedIo<T> {
     fn poll_write(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,

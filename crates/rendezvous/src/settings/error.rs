@@ -2,7 +2,7 @@
 
 use std::{io, path::PathBuf};
 
-use super::place::Place;
+use super::origin::SettingOrigin;
 
 /// Why there are no settings to run with. Each says where it is wrong and what would be right.
 #[derive(Debug, thiserror::Error)]
@@ -16,14 +16,17 @@ pub(crate) enum SettingsError {
     #[error("{0} cannot be used: {1}")]
     Store(String, String),
     #[error("{0} and {1} both say where sessions are kept: take one of them away")]
-    TwoStores(Place, Place),
+    TwoStores(SettingOrigin, SettingOrigin),
     #[error(
         "--store has a user or a password, which everybody on this machine could read in the list of processes: put the URL \
          into a file and name it with --store-file, or into MATRIX_QR_RENDEZVOUS_STORE"
     )]
     SecretArgument,
-    #[error("the file that {place} names cannot be read: {source}")]
-    UnreadableFile { place: Place, source: io::Error },
+    #[error("the file that {origin} names cannot be read: {source}")]
+    UnreadableFile {
+        origin: SettingOrigin,
+        source: io::Error,
+    },
     #[cfg(feature = "redis")]
     #[error("store-cert-file and store-key-file belong together: one of them is missing")]
     HalfACertificate,
@@ -59,7 +62,7 @@ pub(crate) enum SettingsError {
     HomeserverNotHttps(String),
     #[cfg(feature = "whoami")]
     #[error(transparent)]
-    Homeserver(#[from] matrix_qr_rendezvous::HomeserverError),
+    Homeserver(#[from] matrix_qr_rendezvous::WhoamiClientError),
     #[cfg(not(feature = "whoami"))]
     #[error("this program was built without a way to ask a homeserver: creation must be `open`")]
     NoWhoami,

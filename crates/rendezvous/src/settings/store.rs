@@ -13,21 +13,21 @@ use zeroize::Zeroizing;
 pub(crate) use self::file::StoreFile;
 use super::{
     Settings, SettingsError,
-    place::{Place, Source},
+    origin::{SettingOrigin, SettingSource},
 };
 
 /// The store as it was said, and then as it was read.
 #[derive(Clone)]
 pub(crate) enum StoreSetting {
-    Said(Said),
-    Read(StoreUrl),
+    Unparsed(UnparsedStore),
+    Parsed(StoreUrl),
 }
 
 /// Bytes that only the parser sees, and where they come from.
 #[derive(Clone)]
-pub(crate) struct Said {
+pub(crate) struct UnparsedStore {
     text: Zeroizing<Vec<u8>>,
-    source: Source,
+    source: SettingSource,
 }
 
 /// Where sessions are kept. Printed without its secrets.
@@ -42,7 +42,7 @@ pub(crate) enum StoreUrl {
 
 /// A store to run with.
 #[derive(Clone, PartialEq)]
-pub(crate) struct ChosenStore {
+pub(crate) struct StoreChoice {
     pub(crate) url: StoreUrl,
     #[cfg(feature = "redis")]
     pub(crate) certificates: RedisCertificates,
@@ -54,24 +54,24 @@ impl Settings {
     pub(super) fn choose_store(
         &mut self,
         warnings: &mut Vec<String>,
-    ) -> Result<ChosenStore, SettingsError> {
+    ) -> Result<StoreChoice, SettingsError> {
         let url = match (self.store.take(), &self.store_file) {
-            (Some(StoreSetting::Said(said)), Some(file)) => {
+            (Some(StoreSetting::Unparsed(said)), Some(file)) => {
                 return Err(SettingsError::TwoStores(
-                    said.place(),
-                    file.place("store-file"),
+                    said.origin(),
+                    file.origin("store-file"),
                 ));
             }
-            (Some(StoreSetting::Said(said)), None) => said.parse(warnings)?,
+            (Some(StoreSetting::Unparsed(said)), None) => said.parse(warnings)?,
             (_, Some(file)) => file.parse_url(warnings)?,
-            (Some(StoreSetting::Read(url)), None) => url,
+            (Some(StoreSetting::Parsed(url)), None) => url,
             (None, None) => StoreUrl::Memory,
         };
         // What a file has is not shown beside the file's name: together they would be refused.
         self.store = self
             .store_file
             .is_none()
-            .then(|| StoreSetting::Read(url.clone()));
+            .then(|| StoreSetting::Parsed(url.clone()));
         self.with_certificates(url, warnings)
     }
 
@@ -80,7 +80,7 @@ impl Settings {
         &self,
         url: StoreUrl,
         warnings: &mut Vec<String>,
-    ) -> Result<ChosenStore, SettingsError> {
+    ) -> Result<StoreChoice, SettingsError> {
         let read = |file: &Option<StoreFile>, name| {
             file.as_ref().map(|file| file.read_pem(name)).transpose()
         };
@@ -106,7 +106,7 @@ impl Settings {
                 matrix_qr_rendezvous::RedisTlsError::NoTls,
             ));
         }
-        Ok(ChosenStore { url, certificates })
+        Ok(StoreChoice { url, certificates })
     }
 
     #[cfg(not(feature = "redis"))]
@@ -114,21 +114,21 @@ impl Settings {
         &self,
         url: StoreUrl,
         _: &mut Vec<String>,
-    ) -> Result<ChosenStore, SettingsError> {
+    ) -> Result<StoreChoice, SettingsError> {
         match [
             &self.store_ca_file,
             &self.store_cert_file,
             &self.store_key_file,
         ] {
-            [None, None, None] => Ok(ChosenStore { url }),
+            [None, None, None] => Ok(StoreChoice { url }),
             _ => Err(SettingsError::NoRedis),
         }
     }
 }
 
-impl Said {
-    fn place(&self) -> Place {
-        Place {
+impl UnparsedStore {
+    fn origin(&self) -> SettingOrigin {
+        SettingOrigin {
             name: "store",
             source: self.source.clone(),
         }
@@ -136,13 +136,13 @@ impl Said {
 
     fn parse(&self, warnings: &mut Vec<String>) -> Result<StoreUrl, SettingsError> {
         let url = StoreUrl::parse(&self.text)
-            .map_err(|why| SettingsError::Store(self.place().to_string(), why))?;
+            .map_err(|why| SettingsError::Store(self.origin().to_string(), why))?;
         if url.has_secret() {
             match &self.source {
-                Source::Flag => return Err(SettingsError::SecretArgument),
-                Source::Environment => {}
-                Source::File(path) => {
-                    warnings.extend(file::readable_by_all(path, &self.place().to_string()))
+                SettingSource::Flag => return Err(SettingsError::SecretArgument),
+                SettingSource::Environment => {}
+                SettingSource::File(path) => {
+                    warnings.extend(file::readable_by_all(path, &self.origin().to_string()))
                 }
             }
         }
@@ -189,15 +189,15 @@ impl StoreUrl {
 
 impl StoreSetting {
     /// Said by a flag, for as long as nobody knows better.
-    pub(super) fn said(text: OsString) -> Self {
-        Self::Said(Said {
+    pub(super) fn from_argument(text: OsString) -> Self {
+        Self::Unparsed(UnparsedStore {
             text: text.into_encoded_bytes().into(),
-            source: Source::Flag,
+            source: SettingSource::Flag,
         })
     }
 
-    pub(super) fn set_source(&mut self, source: Source) {
-        if let Self::Said(said) = self {
+    pub(super) fn set_source(&mut self, source: SettingSource) {
+        if let Self::Unparsed(said) = self {
             said.source = source;
         }
     }
@@ -206,8 +206,8 @@ impl StoreSetting {
 impl PartialEq for StoreSetting {
     fn eq(&self, other: &Self) -> bool {
         match (self, other) {
-            (Self::Said(one), Self::Said(other)) => one.text == other.text,
-            (Self::Read(one), Self::Read(other)) => one == other,
+            (Self::Unparsed(one), Self::Unparsed(other)) => one.text == other.text,
+            (Self::Parsed(one), Self::Parsed(other)) => one == other,
             _ => false,
         }
     }
@@ -226,8 +226,8 @@ impl fmt::Display for StoreUrl {
 impl fmt::Display for StoreSetting {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Said(_) => f.write_str("[redacted]"),
-            Self::Read(url) => url.fmt(f),
+            Self::Unparsed(_) => f.write_str("[redacted]"),
+            Self::Parsed(url) => url.fmt(f),
         }
     }
 }
@@ -238,7 +238,7 @@ impl fmt::Debug for StoreSetting {
     }
 }
 
-impl fmt::Debug for ChosenStore {
+impl fmt::Debug for StoreChoice {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Display::fmt(&self.url, f)
     }
@@ -246,7 +246,7 @@ impl fmt::Debug for ChosenStore {
 
 impl<'de> Deserialize<'de> for StoreSetting {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        String::deserialize(deserializer).map(|text| Self::said(text.into()))
+        String::deserialize(deserializer).map(|text| Self::from_argument(text.into()))
     }
 }
 

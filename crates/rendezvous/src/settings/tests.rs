@@ -24,7 +24,7 @@ fn file(text: &str) -> tempfile::TempPath {
     file.into_temp_path()
 }
 
-fn loaded(arguments: &[&str], text: &str) -> Result<Chosen, String> {
+fn loaded(arguments: &[&str], text: &str) -> Result<LoadedSettings, String> {
     let path = file(text);
     load(&said(arguments), Some(&path.to_path_buf())).map_err(|error| error.to_string())
 }
@@ -32,7 +32,7 @@ fn loaded(arguments: &[&str], text: &str) -> Result<Chosen, String> {
 #[test]
 fn a_flag_goes_before_the_file_and_that_before_the_default() {
     let text = "public-url = \"https://file.example\"\nlifetime = 120\n[limits]\nmax-sessions = 5\ncreates-burst = 7\n";
-    let chosen = loaded(
+    let loaded = loaded(
         &[
             "--public-url",
             "https://flag.example",
@@ -42,7 +42,7 @@ fn a_flag_goes_before_the_file_and_that_before_the_default() {
         text,
     )
     .unwrap();
-    let config = chosen.config;
+    let config = loaded.config;
     assert_eq!(config.public_url.as_str(), "https://flag.example/");
     assert_eq!(config.lifetime, Duration::from_secs(120));
     assert_eq!(config.limits.max_sessions, 6);
@@ -52,9 +52,9 @@ fn a_flag_goes_before_the_file_and_that_before_the_default() {
 
 #[test]
 fn the_defaults_are_those_of_the_library() {
-    let chosen = load(&said(&["--public-url", "https://a.example"]), None).unwrap();
+    let loaded = load(&said(&["--public-url", "https://a.example"]), None).unwrap();
     let (ours, library) = (
-        chosen.config,
+        loaded.config,
         Config::new("https://a.example".parse().unwrap()),
     );
     assert_eq!(format!("{ours:?}"), format!("{library:?}"));
@@ -97,9 +97,9 @@ fn any_header_may_name_the_client() {
             "--client-header",
             said_,
         ]);
-        let chosen = load(&said, None).unwrap();
-        assert_eq!(chosen.config.proxies.header, header);
-        let text = toml::to_string(&chosen.settings).unwrap();
+        let loaded = load(&said, None).unwrap();
+        assert_eq!(loaded.config.proxies.header, header);
+        let text = toml::to_string(&loaded.settings).unwrap();
         assert!(
             text.contains(&format!("client-header = \"{printed}\"")),
             "{text}"
@@ -113,13 +113,13 @@ fn any_header_may_name_the_client() {
 fn a_password_is_not_printed() {
     let text =
         "public-url = \"https://a.example\"\nstore = \"redis://user:geheim@redis.example:1/2\"\n";
-    let chosen = loaded(&[], text).unwrap();
-    let printed = toml::to_string(&chosen.settings).unwrap();
+    let loaded = loaded(&[], text).unwrap();
+    let printed = toml::to_string(&loaded.settings).unwrap();
     assert!(
         printed.contains("redis://[redacted]@redis.example:1/2"),
         "{printed}"
     );
-    assert!(!format!("{chosen:?}{printed}").contains("geheim"));
+    assert!(!format!("{loaded:?}{printed}").contains("geheim"));
     let said = said(&["--store", "redis://:geheim@a"]);
     assert!(!format!("{said:?}{}", toml::to_string(&said).unwrap()).contains("geheim"));
 }
@@ -248,12 +248,12 @@ fn a_secret_that_everybody_can_read_is_warned_of() {
     };
     for (mode, warnings) in [(0o600, 0), (0o640, 0), (0o644, 1)] {
         fs::set_permissions(&url, fs::Permissions::from_mode(mode)).unwrap();
-        let chosen = loaded();
+        let loaded = loaded();
         assert_eq!(
-            chosen.warnings.len(),
+            loaded.warnings.len(),
             warnings,
             "{mode:o} {:?}",
-            chosen.warnings
+            loaded.warnings
         );
     }
     let printed = toml::to_string(&loaded().settings).unwrap();
@@ -392,14 +392,14 @@ fn http_is_accepted_only_if_told() {
 fn who_may_create_follows_from_the_homeserver() {
     let creation = |arguments: &[&str]| {
         let said = said(&[&["--public-url", "https://a.example"], arguments].concat());
-        let chosen = load(&said, None).map_err(|error| error.to_string())?;
-        let printed = toml::to_string(&chosen.settings).unwrap();
+        let loaded = load(&said, None).map_err(|error| error.to_string())?;
+        let printed = toml::to_string(&loaded.settings).unwrap();
         let line = printed
             .lines()
             .find(|line| line.starts_with("creation = "))
             .unwrap()
             .to_owned();
-        Ok::<_, String>((format!("{:?}", chosen.config.creation), line))
+        Ok::<_, String>((format!("{:?}", loaded.config.creation), line))
     };
     let open = ("Open".to_owned(), "creation = \"open\"".to_owned());
     assert_eq!(creation(&[]), Ok(open.clone()));

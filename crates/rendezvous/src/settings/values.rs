@@ -12,9 +12,9 @@ use url::{Host, Url};
 /// Where a server is reached: `https`, or `http` for trying it out.
 #[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
 #[serde(try_from = "String", into = "String")]
-pub(crate) struct BaseUrl(Url);
+pub(crate) struct BaseUrlSetting(Url);
 
-impl BaseUrl {
+impl BaseUrlSetting {
     pub(super) fn is_https(&self) -> bool {
         self.0.scheme() == "https"
     }
@@ -30,7 +30,7 @@ impl BaseUrl {
     }
 }
 
-impl FromStr for BaseUrl {
+impl FromStr for BaseUrlSetting {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
@@ -46,14 +46,14 @@ impl FromStr for BaseUrl {
     }
 }
 
-impl fmt::Display for BaseUrl {
+impl fmt::Display for BaseUrlSetting {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.fmt(f)
     }
 }
 
-impl From<BaseUrl> for Url {
-    fn from(url: BaseUrl) -> Self {
+impl From<BaseUrlSetting> for Url {
+    fn from(url: BaseUrlSetting) -> Self {
         url.0
     }
 }
@@ -195,5 +195,5 @@ macro_rules! to_text {
 
 pub(super) use {as_text, to_text};
 
-as_text!(BaseUrl, ClientHeader, CreatePath, Net);
-to_text!(BaseUrl, ClientHeader, Net);
+as_text!(BaseUrlSetting, ClientHeader, CreatePath, Net);
+to_text!(BaseUrlSetting, ClientHeader, Net);

@@ -1,16 +1,16 @@
 //! Sessions in Redis (or Valkey), which several instances share and which outlasts each of them.
 
 mod backoff;
-mod engine;
-mod link;
-mod news;
-mod policy;
+mod changes;
+mod connector;
+mod error;
+mod eviction;
+mod permits;
 mod probe;
 mod record;
 mod script;
-mod tickets;
+mod shared_connection;
 mod tls;
-mod trouble;
 mod url;
 
 use std::{
@@ -21,13 +21,17 @@ use std::{
 use redis::{FromRedisValue, Pipeline};
 
 use self::{
-    engine::Engine, link::Link, news::News, script::Script, tickets::Tickets, trouble::unavailable,
+    changes::ChangeMessage, connector::Connector, error::unavailable, permits::Permits,
+    script::LuaScript, shared_connection::SharedConnection,
 };
 pub use self::{
     tls::{ClientCertificate, RedisCertificates, RedisTlsError},
     url::{RedisUrl, RedisUrlError},
 };
-use super::{Changed, Id, New, Read, Session, Store, Unavailable, Write, WriteTag, Written};
+use super::{
+    NewSession, ReadOutcome, SessionId, SessionSnapshot, Store, StoreChange, Unavailable, Write,
+    WriteOutcome, WriteTag,
+};
 
 /// Before the names of our keys, and the name of the channel. The number is that of the form of a
 /// record: who keeps another form neither reads ours nor gives us theirs to read.
@@ -45,13 +49,13 @@ const PREFIX: &str = "matrix-qr:2:";
 /// Only sessions that were made through this value count against its server's
 /// [`Limits`](crate::Limits).
 pub struct Redis {
-    link: Link,
+    connection: SharedConnection,
     prefix: String,
     /// What instances tell each other here. No session has that key: an ID has 22 characters.
     channel: String,
-    tickets: Tickets,
-    write: Script,
-    delete: Script,
+    permits: Permits,
+    write: LuaScript,
+    delete: LuaScript,
 }
 
 impl Redis {
@@ -83,14 +87,14 @@ impl Redis {
         if !url.has_tls() && !certificates.is_empty() {
             return Err(RedisTlsError::NoTls);
         }
-        let engine = Engine::new(url, certificates).map_err(|_| RedisTlsError::Chain)?;
+        let connector = Connector::new(url, certificates).map_err(|_| RedisTlsError::Chain)?;
         let unnamed = Self {
-            link: Link::new(engine),
+            connection: SharedConnection::new(connector),
             prefix: String::new(),
             channel: String::new(),
-            tickets: Tickets::default(),
-            write: Script::new(include_str!("redis/write.lua")),
-            delete: Script::new(include_str!("redis/delete.lua")),
+            permits: Permits::default(),
+            write: LuaScript::new(include_str!("redis/write.lua")),
+            delete: LuaScript::new(include_str!("redis/delete.lua")),
         };
         Ok(unnamed.with_prefix(PREFIX))
     }
@@ -106,12 +110,12 @@ impl Redis {
         }
     }
 
-    fn key(&self, id: Id) -> String {
+    fn key(&self, id: SessionId) -> String {
         format!("{}{id}", self.prefix)
     }
 
     async fn ask<T: FromRedisValue>(&self, question: &Pipeline) -> Result<T, Unavailable> {
-        self.link
+        self.connection
             .ask(question)
             .await
             .map_err(|error| unavailable(&error))
@@ -120,14 +124,14 @@ impl Redis {
     /// Runs a script by its name, and tells Redis what it is if Redis does not know.
     async fn run<T: FromRedisValue>(
         &self,
-        script: &Script,
-        id: Id,
+        script: &LuaScript,
+        id: SessionId,
         arguments: &[&[u8]],
     ) -> Result<T, Unavailable> {
         let key = self.key(id);
-        let answer = match self.link.ask(&script.by_name(&key, arguments)).await {
-            Err(error) if link::is_unknown_script(&error) => {
-                self.link.ask(&script.in_full(&key, arguments)).await
+        let answer = match self.connection.ask(&script.by_name(&key, arguments)).await {
+            Err(error) if shared_connection::is_unknown_script(&error) => {
+                self.connection.ask(&script.in_full(&key, arguments)).await
             }
             answer => answer,
         };
@@ -138,7 +142,7 @@ impl Redis {
 
     /// Without looking whether there is one of that name: nothing is, but what this very question
     /// has left when it was asked before.
-    async fn set(&self, id: Id, session: &Session) -> Result<(), Unavailable> {
+    async fn set(&self, id: SessionId, session: &SessionSnapshot) -> Result<(), Unavailable> {
         let lifetime = session.expires.saturating_duration_since(session.modified);
         let mut set = Pipeline::with_capacity(1);
         set.cmd("SET")
@@ -151,15 +155,15 @@ impl Redis {
     /// As [`Store::write`], with what is said to others.
     async fn replace(
         &self,
-        id: Id,
+        id: SessionId,
         expected: Option<WriteTag>,
         write: Write,
         said: &[u8],
-    ) -> Result<Written, Unavailable> {
-        let (seen, revision) = (expected.map(WriteTag::to_bytes), write.revision.to_bytes());
+    ) -> Result<WriteOutcome, Unavailable> {
+        let (seen, tag) = (expected.map(WriteTag::to_bytes), write.tag.to_bytes());
         let arguments = [
-            seen.as_ref().map_or(&[][..], |revision| revision),
-            &revision,
+            seen.as_ref().map_or(&[][..], |tag| tag),
+            &tag,
             &write.payload,
             self.channel.as_bytes(),
             said,
@@ -168,16 +172,18 @@ impl Redis {
             .run::<Option<(bool, Vec<u8>, i64)>>(&self.write, id, &arguments)
             .await?
         {
-            None => Ok(Written::Gone),
+            None => Ok(WriteOutcome::Gone),
             Some((true, errcodes, left)) => {
-                replaced(write, expected, &errcodes, left).map(Written::Replaced)
+                replaced(write, expected, &errcodes, left).map(WriteOutcome::Replaced)
             }
-            Some((false, record, left)) => session(&record, left, write.now).map(Written::Conflict),
+            Some((false, record, left)) => {
+                session(&record, left, write.now).map(WriteOutcome::Conflict)
+            }
         }
     }
 
     /// As [`Store::delete`], with what is said to others.
-    async fn end(&self, id: Id, said: &[u8]) -> Result<bool, Unavailable> {
+    async fn end(&self, id: SessionId, said: &[u8]) -> Result<bool, Unavailable> {
         let ended: u64 = self
             .run(&self.delete, id, &[self.channel.as_bytes(), said])
             .await?;
@@ -186,10 +192,10 @@ impl Redis {
 }
 
 impl Store for Redis {
-    async fn create(&self, id: Id, new: New) -> Result<Session, Unavailable> {
-        let (session, ticket) = new.into_session();
+    async fn create(&self, id: SessionId, new: NewSession) -> Result<SessionSnapshot, Unavailable> {
+        let (session, permit) = new.into_session();
         self.set(id, &session).await?;
-        self.tickets.keep(id, session.expires, ticket);
+        self.permits.keep(id, session.expires, permit);
         Ok(session)
     }
 
@@ -197,63 +203,66 @@ impl Store for Redis {
     /// one that ends between them has no time left.
     async fn read(
         &self,
-        id: Id,
+        id: SessionId,
         seen: Option<WriteTag>,
         now: Instant,
-    ) -> Result<Read, Unavailable> {
+    ) -> Result<ReadOutcome, Unavailable> {
         let key = self.key(id);
         let mut look = Pipeline::with_capacity(2);
         look.cmd("GET").arg(&key).cmd("PTTL").arg(&key);
         match self.ask::<(Option<Vec<u8>>, i64)>(&look).await? {
-            (Some(record), left @ 0..) => Ok(Read::compared(session(&record, left, now)?, seen)),
-            _ => Ok(Read::Gone),
+            (Some(record), left @ 0..) => {
+                Ok(ReadOutcome::compared(session(&record, left, now)?, seen))
+            }
+            _ => Ok(ReadOutcome::Gone),
         }
     }
 
     async fn write(
         &self,
-        id: Id,
+        id: SessionId,
         expected: Option<WriteTag>,
         write: Write,
-    ) -> Result<Written, Unavailable> {
-        self.replace(id, expected, write, &News::written(id)).await
+    ) -> Result<WriteOutcome, Unavailable> {
+        self.replace(id, expected, write, &ChangeMessage::written(id))
+            .await
     }
 
-    async fn delete(&self, id: Id, _: Instant) -> Result<bool, Unavailable> {
-        let ended = self.end(id, &News::deleted(id)).await?;
-        self.tickets.give_back(id);
+    async fn delete(&self, id: SessionId, _: Instant) -> Result<bool, Unavailable> {
+        let ended = self.end(id, &ChangeMessage::deleted(id)).await?;
+        self.permits.give_back(id);
         Ok(ended)
     }
 
     fn sweep(&self, now: Instant) {
-        self.tickets.sweep(now);
+        self.permits.sweep(now);
     }
 
     fn expired(&self) -> u64 {
-        self.tickets.expired()
+        self.permits.expired()
     }
 
     async fn check(&self) -> Result<(), Unavailable> {
         probe::probe(self).await
     }
 
-    async fn watch(&self, changed: impl Fn(Changed) + Send + Sync) -> Infallible {
+    async fn watch(&self, changed: impl Fn(StoreChange) + Send + Sync) -> Infallible {
         let heard = |news| match news {
-            News::Written(id) => changed(Changed::One(id)),
-            News::Deleted(id) => {
-                self.tickets.give_back(id);
-                changed(Changed::One(id));
+            ChangeMessage::Written(id) => changed(StoreChange::One(id)),
+            ChangeMessage::Deleted(id) => {
+                self.permits.give_back(id);
+                changed(StoreChange::One(id));
             }
-            News::Missed => changed(Changed::Any),
+            ChangeMessage::Missed => changed(StoreChange::Any),
         };
-        let listening = news::listen(self.link.engine(), &self.channel, heard);
-        let ((), never) = tokio::join!(policy::look(&self.link), listening);
+        let listening = changes::listen(self.connection.connector(), &self.channel, heard);
+        let ((), never) = tokio::join!(eviction::warn_once(&self.connection), listening);
         never
     }
 }
 
 /// What stands where only sessions should is not used.
-fn session(record: &[u8], left: i64, now: Instant) -> Result<Session, Unavailable> {
+fn session(record: &[u8], left: i64, now: Instant) -> Result<SessionSnapshot, Unavailable> {
     record::decode(record, left, now).ok_or(Unavailable::new("record"))
 }
 
@@ -262,20 +271,16 @@ fn replaced(
     replaced: Option<WriteTag>,
     errcodes: &[u8],
     left: i64,
-) -> Result<Session, Unavailable> {
-    let Write {
-        revision,
-        payload,
-        now,
-    } = write;
+) -> Result<SessionSnapshot, Unavailable> {
+    let Write { tag, payload, now } = write;
     let left = Duration::from_millis(left.try_into().map_err(|_| Unavailable::new("record"))?);
     let errcodes = errcodes
         .first()
         .copied()
         .and_then(record::errcodes)
         .ok_or(Unavailable::new("record"))?;
-    Ok(Session {
-        revision,
+    Ok(SessionSnapshot {
+        tag,
         replaced,
         payload,
         modified: now,

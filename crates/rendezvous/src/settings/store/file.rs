@@ -14,7 +14,7 @@ use zeroize::Zeroizing;
 use super::StoreUrl;
 use crate::settings::{
     SettingsError,
-    place::{Place, Source},
+    origin::{SettingOrigin, SettingSource},
 };
 
 /// The most that is read of a file with a URL, and of one with certificates.
@@ -26,26 +26,26 @@ const LONGEST_PEM: u64 = 1024 * 1024;
 #[derive(Clone)]
 pub(crate) struct StoreFile {
     path: PathBuf,
-    source: Source,
+    source: SettingSource,
 }
 
 impl StoreFile {
-    /// As [`StoreSetting::said`].
-    pub(in crate::settings) fn said(path: OsString) -> Self {
+    /// As [`StoreSetting::from_argument`].
+    pub(in crate::settings) fn from_argument(path: OsString) -> Self {
         Self {
             path: path.into(),
-            source: Source::Flag,
+            source: SettingSource::Flag,
         }
     }
 
-    pub(in crate::settings) fn set_source(&mut self, source: Source) {
+    pub(in crate::settings) fn set_source(&mut self, source: SettingSource) {
         self.source = source;
     }
 }
 
 impl StoreFile {
-    pub(super) fn place(&self, name: &'static str) -> Place {
-        Place {
+    pub(super) fn origin(&self, name: &'static str) -> SettingOrigin {
+        SettingOrigin {
             name,
             source: self.source.clone(),
         }
@@ -56,8 +56,8 @@ impl StoreFile {
         let text = Zeroizing::new(self.read(name, LONGEST_URL)?);
         let text = text.strip_suffix(b"\n").unwrap_or(&text);
         let text = text.strip_suffix(b"\r").unwrap_or(text);
-        let place = format!("the file that {} names", self.place(name));
-        let url = StoreUrl::parse(text).map_err(|why| SettingsError::Store(place, why))?;
+        let origin = format!("the file that {} names", self.origin(name));
+        let url = StoreUrl::parse(text).map_err(|why| SettingsError::Store(origin, why))?;
         if url.has_secret() {
             self.warn_if_readable_by_all(name, warnings);
         }
@@ -72,7 +72,7 @@ impl StoreFile {
     /// An error does not name the file: it could be a URL, given in the wrong place.
     fn read(&self, name: &'static str, most: u64) -> Result<Vec<u8>, SettingsError> {
         let unreadable = |source| SettingsError::UnreadableFile {
-            place: self.place(name),
+            origin: self.origin(name),
             source,
         };
         let mut text = Vec::new();
@@ -91,7 +91,7 @@ impl StoreFile {
     pub(super) fn warn_if_readable_by_all(&self, name: &'static str, warnings: &mut Vec<String>) {
         warnings.extend(readable_by_all(
             &self.path,
-            &format!("the file that {} names", self.place(name)),
+            &format!("the file that {} names", self.origin(name)),
         ));
     }
 }
@@ -127,7 +127,7 @@ impl fmt::Debug for StoreFile {
 
 impl<'de> Deserialize<'de> for StoreFile {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        String::deserialize(deserializer).map(|path| Self::said(path.into()))
+        String::deserialize(deserializer).map(|path| Self::from_argument(path.into()))
     }
 }
 

@@ -8,7 +8,8 @@ use std::{
 
 use super::Redis;
 use crate::store::{
-    Api, Errcodes, Id, Read, Session, Store, Unavailable, Write, WriteTag, Written,
+    Errcodes, ReadOutcome, SessionApi, SessionId, SessionSnapshot, Store, Unavailable, Write,
+    WriteOutcome, WriteTag,
 };
 
 /// If it cannot be ended, Redis forgets it after this time.
@@ -19,10 +20,10 @@ const LIFETIME: Duration = Duration::from_secs(10);
 const SAID: &[u8] = b"";
 
 pub(super) async fn probe(redis: &Redis) -> Result<(), Unavailable> {
-    let (id, now) = (Id::random(Api::Msc4108), Instant::now());
+    let (id, now) = (SessionId::random(SessionApi::Msc4108), Instant::now());
     let payload: Arc<[u8]> = Arc::from(&b"?"[..]);
-    let session = Session {
-        revision: WriteTag::random(),
+    let session = SessionSnapshot {
+        tag: WriteTag::random(),
         replaced: None,
         payload: payload.clone(),
         modified: now,
@@ -31,16 +32,16 @@ pub(super) async fn probe(redis: &Redis) -> Result<(), Unavailable> {
     };
     redis.set(id, &session).await?;
     let write = Write {
-        revision: WriteTag::random(),
+        tag: WriteTag::random(),
         payload,
         now,
     };
-    let (first, second) = (session.revision, write.revision);
+    let (first, second) = (session.tag, write.tag);
     let written = redis.replace(id, Some(first), write, SAID).await?;
     let read = redis.read(id, Some(second), now).await?;
     redis.end(id, SAID).await?;
     match (written, read) {
-        (Written::Replaced(_), Read::Unchanged(_)) => Ok(()),
+        (WriteOutcome::Replaced(_), ReadOutcome::Unchanged(_)) => Ok(()),
         // A replica that is behind, or two servers in place of one.
         _ => Err(Unavailable::new("record")),
     }

@@ -6,16 +6,16 @@
 
 use std::time::{Duration, Instant};
 
-use crate::store::{Errcodes, Session, WriteTag};
+use crate::store::{Errcodes, SessionSnapshot, WriteTag};
 
 /// Where a revision would be. A real one is random, and never this.
 const NONE: [u8; 16] = [0; 16];
 
 /// A session as Redis keeps it.
-pub(super) fn encode(session: &Session) -> Vec<u8> {
+pub(super) fn encode(session: &SessionSnapshot) -> Vec<u8> {
     let left = session.expires.saturating_duration_since(session.modified);
     [
-        &session.revision.to_bytes()[..],
+        &session.tag.to_bytes()[..],
         &session.replaced.map_or(NONE, WriteTag::to_bytes),
         &[byte(session.errcodes)],
         &milliseconds(left).to_be_bytes(),
@@ -26,15 +26,15 @@ pub(super) fn encode(session: &Session) -> Vec<u8> {
 
 /// A session that Redis has kept, and that has so many milliseconds `left` at this moment. `None`
 /// if that is none of ours.
-pub(super) fn decode(record: &[u8], left: i64, now: Instant) -> Option<Session> {
-    let (revision, rest) = record.split_first_chunk()?;
+pub(super) fn decode(record: &[u8], left: i64, now: Instant) -> Option<SessionSnapshot> {
+    let (tag, rest) = record.split_first_chunk()?;
     let (replaced, rest) = rest.split_first_chunk()?;
     let (&[code], rest) = rest.split_first_chunk()?;
     let (&left_when_written, payload) = rest.split_first_chunk()?;
     let left = u64::try_from(left).ok()?;
     let age = Duration::from_millis(u64::from_be_bytes(left_when_written).saturating_sub(left));
-    Some(Session {
-        revision: WriteTag::from_bytes(*revision),
+    Some(SessionSnapshot {
+        tag: WriteTag::from_bytes(*tag),
         replaced: (*replaced != NONE).then(|| WriteTag::from_bytes(*replaced)),
         payload: payload.into(),
         modified: now.checked_sub(age).unwrap_or(now),
@@ -72,9 +72,9 @@ mod tests {
 
     const LIFETIME: Duration = Duration::from_secs(300);
 
-    fn session(now: Instant) -> Session {
-        Session {
-            revision: WriteTag::from_bytes([7; 16]),
+    fn session(now: Instant) -> SessionSnapshot {
+        SessionSnapshot {
+            tag: WriteTag::from_bytes([7; 16]),
             replaced: Some(WriteTag::from_bytes([6; 16])),
             payload: b"payload"[..].into(),
             modified: now,
@@ -91,12 +91,7 @@ mod tests {
         let read = decode(&record, 200_000, later).unwrap();
         assert_eq!((read.modified, read.expires), (written, written + LIFETIME));
         assert_eq!(
-            (
-                read.revision,
-                read.replaced,
-                &read.payload[..],
-                read.errcodes
-            ),
+            (read.tag, read.replaced, &read.payload[..], read.errcodes),
             (
                 WriteTag::from_bytes([7; 16]),
                 Some(WriteTag::from_bytes([6; 16])),
@@ -109,7 +104,7 @@ mod tests {
     #[test]
     fn an_empty_payload_is_one() {
         let now = Instant::now();
-        let record = encode(&Session {
+        let record = encode(&SessionSnapshot {
             payload: [].into(),
             replaced: None,
             ..session(now)

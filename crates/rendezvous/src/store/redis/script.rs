@@ -2,12 +2,12 @@
 
 use redis::Pipeline;
 
-pub(super) struct Script {
+pub(super) struct LuaScript {
     name: String,
     text: &'static str,
 }
 
-impl Script {
+impl LuaScript {
     pub(super) fn new(text: &'static str) -> Self {
         Self {
             name: redis::Script::new(text).get_hash().to_owned(),

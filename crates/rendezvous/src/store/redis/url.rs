@@ -23,39 +23,39 @@ const FORM: RedisUrlError = RedisUrlError(
 pub struct RedisUrl {
     scheme: String,
     pub(super) tls: bool,
-    pub(super) servers: Servers,
-    pub(super) login: Option<Login>,
+    pub(super) topology: Topology,
+    pub(super) credentials: Option<Credentials>,
     pub(super) database: u16,
 }
 
 /// What is asked, and how it is found.
 #[derive(Clone, PartialEq, Eq)]
-pub(super) enum Servers {
-    One(Address),
+pub(super) enum Topology {
+    One(ServerAddress),
     Socket(PathBuf),
     /// Nodes of a cluster. Each knows the others.
-    Cluster(Vec<Address>),
+    Cluster(Vec<ServerAddress>),
     Sentinel(Sentinels),
 }
 
 /// They know which server is the main one now.
 #[derive(Clone, PartialEq, Eq)]
 pub(super) struct Sentinels {
-    pub(super) addresses: Vec<Address>,
+    pub(super) addresses: Vec<ServerAddress>,
     pub(super) service: String,
     /// For the Sentinels themselves.
-    pub(super) login: Option<Login>,
+    pub(super) credentials: Option<Credentials>,
 }
 
 #[derive(Clone, PartialEq, Eq)]
-pub(super) struct Address {
+pub(super) struct ServerAddress {
     /// An IPv6 address has no brackets.
     pub(super) host: String,
     pub(super) port: u16,
 }
 
 #[derive(Clone, PartialEq, Eq)]
-pub(super) struct Login {
+pub(super) struct Credentials {
     pub(super) user: Option<Zeroizing<String>>,
     pub(super) password: Zeroizing<String>,
 }
@@ -75,9 +75,8 @@ impl RedisUrl {
     /// Whether it has what others must not see: a user, a password.
     #[must_use]
     pub fn has_secret(&self) -> bool {
-        let of_sentinels =
-            matches!(&self.servers, Servers::Sentinel(sentinels) if sentinels.login.is_some());
-        self.login.is_some() || of_sentinels
+        let of_sentinels = matches!(&self.topology, Topology::Sentinel(sentinels) if sentinels.credentials.is_some());
+        self.credentials.is_some() || of_sentinels
     }
 
     /// Whether connections are encrypted.
@@ -95,18 +94,18 @@ impl FromStr for RedisUrl {
         let (scheme, rest) = text.split_once("://").ok_or(FORM)?;
         let (rest, query) = rest.split_once('?').unwrap_or((rest, ""));
         let (authority, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
-        let (login, hosts) = authority
+        let (credentials, hosts) = authority
             .rsplit_once('@')
             .map_or((None, authority), |(l, h)| (Some(l), h));
-        let parts = Parts {
-            login: login.map(Login::parse).transpose()?,
+        let parts = UrlParts {
+            credentials: credentials.map(Credentials::parse).transpose()?,
             hosts,
             path,
             query,
         };
-        let (engine, kind) = scheme.split_once('+').unwrap_or((scheme, ""));
-        let tls = matches!(engine, "rediss" | "valkeys");
-        let url = match (engine, kind) {
+        let (connector, kind) = scheme.split_once('+').unwrap_or((scheme, ""));
+        let tls = matches!(connector, "rediss" | "valkeys");
+        let url = match (connector, kind) {
             ("redis" | "rediss" | "valkey" | "valkeys", "") => parts.one(),
             ("redis" | "rediss" | "valkey" | "valkeys", "cluster") => parts.cluster(),
             ("redis" | "rediss" | "valkey" | "valkeys", "sentinel") => parts.sentinel(),
@@ -144,19 +143,19 @@ fn plain(text: &str) -> Result<(), RedisUrlError> {
 }
 
 /// Of a URL whose scheme says what they mean.
-struct Parts<'a> {
-    login: Option<Login>,
+struct UrlParts<'a> {
+    credentials: Option<Credentials>,
     hosts: &'a str,
     path: &'a str,
     query: &'a str,
 }
 
-impl Parts<'_> {
+impl UrlParts<'_> {
     fn one(self) -> Result<RedisUrl, RedisUrlError> {
         query::none(self.query)?;
-        let servers = Servers::One(Address::parse(self.hosts, PORT)?);
+        let topology = Topology::One(ServerAddress::parse(self.hosts, PORT)?);
         let database = database(self.path.strip_prefix('/').unwrap_or_default())?;
-        Ok(self.url(servers, database))
+        Ok(self.url(topology, database))
     }
 
     fn cluster(self) -> Result<RedisUrl, RedisUrlError> {
@@ -164,8 +163,8 @@ impl Parts<'_> {
         if !matches!(self.path, "" | "/" | "/0") {
             return Err(RedisUrlError("a cluster has no database but 0"));
         }
-        let servers = Servers::Cluster(Address::parse_all(self.hosts, PORT)?);
-        Ok(self.url(servers, 0))
+        let topology = Topology::Cluster(ServerAddress::parse_all(self.hosts, PORT)?);
+        Ok(self.url(topology, 0))
     }
 
     fn sentinel(self) -> Result<RedisUrl, RedisUrlError> {
@@ -185,13 +184,13 @@ impl Parts<'_> {
                 "the name of the service that the Sentinels watch must follow the hosts: /mymaster",
             ));
         }
-        let servers = Servers::Sentinel(Sentinels {
-            addresses: Address::parse_all(self.hosts, SENTINEL_PORT)?,
+        let topology = Topology::Sentinel(Sentinels {
+            addresses: ServerAddress::parse_all(self.hosts, SENTINEL_PORT)?,
             service: service.to_owned(),
-            login: query::sentinel(self.query)?,
+            credentials: query::sentinel(self.query)?,
         });
         let database = database(number)?;
-        Ok(self.url(servers, database))
+        Ok(self.url(topology, database))
     }
 
     fn socket(self) -> Result<RedisUrl, RedisUrlError> {
@@ -202,31 +201,31 @@ impl Parts<'_> {
         }
         let path = decode(self.path)?;
         let asked = query::socket(self.query)?;
-        if self.login.is_some() && asked.login.is_some() {
+        if self.credentials.is_some() && asked.credentials.is_some() {
             return Err(RedisUrlError("it has two passwords"));
         }
         let url = self.url(
-            Servers::Socket(PathBuf::from(path.as_str())),
+            Topology::Socket(PathBuf::from(path.as_str())),
             asked.database,
         );
         Ok(RedisUrl {
-            login: url.login.or(asked.login),
+            credentials: url.credentials.or(asked.credentials),
             ..url
         })
     }
 
-    fn url(self, servers: Servers, database: u16) -> RedisUrl {
+    fn url(self, topology: Topology, database: u16) -> RedisUrl {
         RedisUrl {
             scheme: String::new(),
             tls: false,
-            servers,
-            login: self.login,
+            topology,
+            credentials: self.credentials,
             database,
         }
     }
 }
 
-impl Login {
+impl Credentials {
     fn parse(text: &str) -> Result<Self, RedisUrlError> {
         let (user, password) = text.split_once(':').ok_or(RedisUrlError(
             "it has a user, or a password without a colon before it",
@@ -239,7 +238,7 @@ impl Login {
     }
 }
 
-impl Address {
+impl ServerAddress {
     fn parse_all(texts: &str, port: u16) -> Result<Vec<Self>, RedisUrlError> {
         texts
             .split(',')
@@ -324,11 +323,11 @@ impl fmt::Display for RedisUrl {
         if self.has_secret() {
             write!(f, "{REDACTED}@")?;
         }
-        match &self.servers {
-            Servers::One(address) => write!(f, "{address}/{}", self.database),
-            Servers::Socket(path) => write!(f, "{}?db={}", path.display(), self.database),
-            Servers::Cluster(addresses) => list(f, addresses),
-            Servers::Sentinel(Sentinels {
+        match &self.topology {
+            Topology::One(address) => write!(f, "{address}/{}", self.database),
+            Topology::Socket(path) => write!(f, "{}?db={}", path.display(), self.database),
+            Topology::Cluster(addresses) => list(f, addresses),
+            Topology::Sentinel(Sentinels {
                 addresses, service, ..
             }) => {
                 list(f, addresses)?;
@@ -338,14 +337,14 @@ impl fmt::Display for RedisUrl {
     }
 }
 
-fn list(f: &mut fmt::Formatter<'_>, addresses: &[Address]) -> fmt::Result {
+fn list(f: &mut fmt::Formatter<'_>, addresses: &[ServerAddress]) -> fmt::Result {
     for (place, address) in addresses.iter().enumerate() {
         write!(f, "{}{address}", if place == 0 { "" } else { "," })?;
     }
     Ok(())
 }
 
-impl fmt::Display for Address {
+impl fmt::Display for ServerAddress {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if self.host.contains(':') {
             write!(f, "[{}]:{}", self.host, self.port)

@@ -1,13 +1,13 @@
 //! What may follow the question mark of a Redis URL. What is not known is refused: it could be a
 //! secret, or mean something.
 
-use super::{Login, RedisUrlError, database, decode};
+use super::{Credentials, RedisUrlError, database, decode};
 
 /// What is said of a server at a socket.
 #[derive(Default)]
-pub(super) struct Socket {
+pub(super) struct SocketQuery {
     pub(super) database: u16,
-    pub(super) login: Option<Login>,
+    pub(super) credentials: Option<Credentials>,
 }
 
 pub(super) fn none(query: &str) -> Result<(), RedisUrlError> {
@@ -19,34 +19,37 @@ pub(super) fn none(query: &str) -> Result<(), RedisUrlError> {
     Ok(())
 }
 
-pub(super) fn socket(query: &str) -> Result<Socket, RedisUrlError> {
+pub(super) fn socket(query: &str) -> Result<SocketQuery, RedisUrlError> {
     let names = ["db", "user", "pass"];
     let [number, user, password] = values(
         query,
         names,
         RedisUrlError("after the ? there may be db, user and pass, each once"),
     )?;
-    Ok(Socket {
+    Ok(SocketQuery {
         database: database(number.unwrap_or_default())?,
-        login: login(user, password)?,
+        credentials: credentials(user, password)?,
     })
 }
 
-pub(super) fn sentinel(query: &str) -> Result<Option<Login>, RedisUrlError> {
+pub(super) fn sentinel(query: &str) -> Result<Option<Credentials>, RedisUrlError> {
     let names = ["sentinel-user", "sentinel-password"];
     let [user, password] = values(
         query,
         names,
         RedisUrlError("after the ? there may be sentinel-user and sentinel-password, each once"),
     )?;
-    login(user, password)
+    credentials(user, password)
 }
 
-fn login(user: Option<&str>, password: Option<&str>) -> Result<Option<Login>, RedisUrlError> {
+fn credentials(
+    user: Option<&str>,
+    password: Option<&str>,
+) -> Result<Option<Credentials>, RedisUrlError> {
     match (user, password) {
         (None, None) => Ok(None),
         (Some(_), None) => Err(RedisUrlError("it has a user and no password")),
-        (user, Some(password)) => Ok(Some(Login {
+        (user, Some(password)) => Ok(Some(Credentials {
             user: user.map(decode).transpose()?,
             password: decode(password)?,
         })),

@@ -79,11 +79,11 @@ fn a_login_is_read_as_it_was_written() {
         ("unix:///s?pass=p%26s%3D", None, "p&s="),
         ("unix://u:p@/s", Some("u"), "p"),
     ] {
-        let login = parse(text).login.unwrap();
+        let credentials = parse(text).credentials.unwrap();
         assert_eq!(
             (
-                login.user.as_ref().map(|user| user.as_str()),
-                login.password.as_str()
+                credentials.user.as_ref().map(|user| user.as_str()),
+                credentials.password.as_str()
             ),
             (user, password)
         );

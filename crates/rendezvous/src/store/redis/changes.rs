@@ -9,33 +9,33 @@ use redis::{
 };
 use tokio::time::{sleep, timeout};
 
-use super::{backoff::Backoff, engine::Engine, link::PATIENCE};
-use crate::store::Id;
+use super::{backoff::Backoff, connector::Connector, shared_connection::PATIENCE};
+use crate::store::SessionId;
 
 /// After how long a silence it is asked whether the connection still lives.
 const SILENCE: Duration = Duration::from_secs(10);
 
 /// What is said.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum News {
-    Written(Id),
-    Deleted(Id),
+pub(super) enum ChangeMessage {
+    Written(SessionId),
+    Deleted(SessionId),
     /// Unknown: nobody listened for a while.
     Missed,
 }
 
-impl News {
+impl ChangeMessage {
     /// As it is said on the channel. [`Self::Missed`] is said by nobody.
-    pub(super) fn written(id: Id) -> [u8; 17] {
+    pub(super) fn written(id: SessionId) -> [u8; 17] {
         Self::said(id, b'w')
     }
 
     /// As it is said on the channel.
-    pub(super) fn deleted(id: Id) -> [u8; 17] {
+    pub(super) fn deleted(id: SessionId) -> [u8; 17] {
         Self::said(id, b'd')
     }
 
-    fn said(id: Id, what: u8) -> [u8; 17] {
+    fn said(id: SessionId, what: u8) -> [u8; 17] {
         let mut said = [what; 17];
         if let Some(place) = said.first_chunk_mut() {
             *place = id.to_bytes();
@@ -46,34 +46,38 @@ impl News {
     fn heard(said: &[u8]) -> Option<Self> {
         let (id, what) = said.split_first_chunk()?;
         match what {
-            b"w" => Some(Self::Written(Id::from_bytes(*id))),
-            b"d" => Some(Self::Deleted(Id::from_bytes(*id))),
+            b"w" => Some(Self::Written(SessionId::from_bytes(*id))),
+            b"d" => Some(Self::Deleted(SessionId::from_bytes(*id))),
             _ => None,
         }
     }
 }
 
 /// Listens on a connection of its own, for as long as it is polled.
-pub(super) async fn listen(engine: &Engine, channel: &str, heard: impl Fn(News)) -> Infallible {
+pub(super) async fn listen(
+    connector: &Connector,
+    channel: &str,
+    heard: impl Fn(ChangeMessage),
+) -> Infallible {
     let mut backoff = Backoff::default();
     loop {
         backoff.wait().await;
-        if let Ok(Ok(subscription)) = timeout(PATIENCE, engine.subscribe(channel)).await {
+        if let Ok(Ok(subscription)) = timeout(PATIENCE, connector.subscribe(channel)).await {
             backoff = Backoff::default();
             // Only now: whatever is said from here on is heard.
-            heard(News::Missed);
+            heard(ChangeMessage::Missed);
             until_lost(subscription, &heard).await;
         }
         backoff.failed();
     }
 }
 
-async fn until_lost(subscription: PubSub, heard: impl Fn(News)) {
+async fn until_lost(subscription: PubSub, heard: impl Fn(ChangeMessage)) {
     let (mut sink, mut messages) = subscription.split();
     loop {
         tokio::select! {
             message = messages.next() => match message {
-                Some(message) => News::heard(message.get_payload_bytes()).into_iter().for_each(&heard),
+                Some(message) => ChangeMessage::heard(message.get_payload_bytes()).into_iter().for_each(&heard),
                 None => return,
             },
             () = sleep(SILENCE) => if !lives(&mut sink).await { return },
@@ -92,11 +96,15 @@ mod tests {
 
     #[test]
     fn what_is_said_is_heard_and_nothing_else() {
-        let id = Id::from_bytes([7; 16]);
-        assert!(News::heard(&News::written(id)) == Some(News::Written(id)));
-        assert!(News::heard(&News::deleted(id)) == Some(News::Deleted(id)));
+        let id = SessionId::from_bytes([7; 16]);
+        assert!(
+            ChangeMessage::heard(&ChangeMessage::written(id)) == Some(ChangeMessage::Written(id))
+        );
+        assert!(
+            ChangeMessage::heard(&ChangeMessage::deleted(id)) == Some(ChangeMessage::Deleted(id))
+        );
         for other in [&b""[..], &[7; 16], &[7; 17], &[b'w'; 18]] {
-            assert!(News::heard(other).is_none());
+            assert!(ChangeMessage::heard(other).is_none());
         }
     }
 }

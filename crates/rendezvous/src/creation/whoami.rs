@@ -7,14 +7,14 @@ use reqwest::{Client, Response, redirect::Policy};
 use serde::Deserialize;
 use url::Url;
 
-use super::token::Token;
+use super::bearer_token::BearerToken;
 
 /// The most that its answer may be, in bytes.
 const LARGEST: usize = 16 * 1024;
 
 /// A homeserver, to be asked whose an access token is. Clones share their connections.
 #[derive(Clone)]
-pub struct Homeserver(Arc<Inner>);
+pub struct WhoamiClient(Arc<Inner>);
 
 struct Inner {
     whoami: Url,
@@ -23,7 +23,7 @@ struct Inner {
 
 /// A homeserver that cannot be asked.
 #[derive(Debug, thiserror::Error)]
-pub enum HomeserverError {
+pub enum WhoamiClientError {
     /// The URL has no host, or another scheme.
     #[error("{0} is not the base URL of a homeserver, as in https://matrix.example.org")]
     NotABaseUrl(Url),
@@ -36,7 +36,7 @@ pub enum HomeserverError {
 
 /// Why it is not known whose a token is.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum Unanswered {
+pub(super) enum WhoamiError {
     #[error("it answers with {0}")]
     Status(StatusCode),
     #[error("its answer is longer than {LARGEST} bytes")]
@@ -49,7 +49,7 @@ pub(super) enum Unanswered {
     Http(#[from] reqwest::Error),
 }
 
-impl Homeserver {
+impl WhoamiClient {
     /// The homeserver at this base URL. Nothing is asked yet.
     ///
     /// No proxy of the environment is used, and no redirect followed: the token goes there and
@@ -58,9 +58,9 @@ impl Homeserver {
     /// # Errors
     ///
     /// If the URL is no base URL, or there is no TLS here.
-    pub fn new(base_url: Url) -> Result<Self, HomeserverError> {
+    pub fn new(base_url: Url) -> Result<Self, WhoamiClientError> {
         let plain = base_url.scheme() == "http";
-        let whoami = whoami_url(&base_url).ok_or(HomeserverError::NotABaseUrl(base_url))?;
+        let whoami = whoami_url(&base_url).ok_or(WhoamiClientError::NotABaseUrl(base_url))?;
         let client = Client::builder().no_proxy().redirect(Policy::none());
         // Without TLS there need be no certificates to trust.
         let client = if plain {
@@ -71,13 +71,13 @@ impl Homeserver {
         let client = client
             .user_agent(concat!("matrix-qr-rendezvous/", env!("CARGO_PKG_VERSION")))
             .build();
-        let client = client.map_err(|error| HomeserverError::NoTls(whole(&error)))?;
+        let client = client.map_err(|error| WhoamiClientError::NoTls(whole(&error)))?;
         Ok(Self(Arc::new(Inner { whoami, client })))
     }
 
     /// Whether a token is one of its users' (Client-Server API, `GET
     /// /_matrix/client/v3/account/whoami`).
-    pub(super) async fn knows(&self, token: &Token) -> Result<bool, Unanswered> {
+    pub(super) async fn accepts(&self, token: &BearerToken) -> Result<bool, WhoamiError> {
         let request = self
             .0
             .client
@@ -87,12 +87,12 @@ impl Homeserver {
         match response.status() {
             StatusCode::OK => user(response).await.map(|whoami| !whoami.is_guest),
             StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => Ok(false),
-            other => Err(Unanswered::Status(other)),
+            other => Err(WhoamiError::Status(other)),
         }
     }
 }
 
-impl fmt::Debug for Homeserver {
+impl fmt::Debug for WhoamiClient {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Homeserver({})", self.0.whoami)
     }
@@ -114,7 +114,7 @@ fn whoami_url(base_url: &Url) -> Option<Url> {
 }
 
 #[derive(Deserialize)]
-struct Whoami {
+struct WhoamiResponse {
     user_id: String,
     /// Anybody can be one, where there are any.
     #[serde(default)]
@@ -122,18 +122,18 @@ struct Whoami {
 }
 
 /// Whose it is.
-async fn user(mut response: Response) -> Result<Whoami, Unanswered> {
+async fn user(mut response: Response) -> Result<WhoamiResponse, WhoamiError> {
     let mut text = Vec::new();
     while let Some(part) = response.chunk().await? {
         if text.len() + part.len() > LARGEST {
-            return Err(Unanswered::TooLong);
+            return Err(WhoamiError::TooLong);
         }
         text.extend_from_slice(&part);
     }
-    let named: Option<Whoami> = serde_json::from_slice(&text).ok();
+    let named: Option<WhoamiResponse> = serde_json::from_slice(&text).ok();
     named
         .filter(|whoami| whoami.user_id.starts_with('@'))
-        .ok_or(Unanswered::NoUser)
+        .ok_or(WhoamiError::NoUser)
 }
 
 /// An error with its causes: the first alone says little.
@@ -171,7 +171,10 @@ mod tests {
             "http://[::1]:8008/below/_matrix/client/v3/account/whoami"
         );
         for other in ["ftp://a.example", "data:x", "unix:/run/x"] {
-            assert!(Homeserver::new(other.parse().unwrap()).is_err(), "{other}");
+            assert!(
+                WhoamiClient::new(other.parse().unwrap()).is_err(),
+                "{other}"
+            );
         }
     }
 }

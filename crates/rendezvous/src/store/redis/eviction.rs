@@ -5,7 +5,7 @@ use std::time::Duration;
 use redis::{Pipeline, RedisError, RedisResult};
 use tokio::time::sleep;
 
-use super::{link::Link, trouble::unavailable};
+use super::{error::unavailable, shared_connection::SharedConnection};
 
 /// How long until it is asked again, while it cannot be reached.
 const PAUSE: Duration = Duration::from_secs(5);
@@ -15,11 +15,11 @@ const PAUSE: Duration = Duration::from_secs(5);
 const RIGHT: &str = "noeviction";
 
 /// Looks once, and warns. A user that may not ask is no trouble.
-pub(super) async fn look(link: &Link) {
+pub(super) async fn warn_once(connection: &SharedConnection) {
     let mut question = Pipeline::with_capacity(1);
     question.cmd("INFO").arg("memory");
     loop {
-        let answer: RedisResult<(String,)> = link.ask_quietly(&question).await;
+        let answer: RedisResult<(String,)> = connection.ask_quietly(&question).await;
         match answer {
             Ok((memory,)) => return warn(&memory),
             Err(error) if error.is_io_error() => sleep(PAUSE).await,

@@ -7,12 +7,12 @@ use sha2::{Digest, Sha256};
 use zeroize::Zeroizing;
 
 /// Wiped when it is dropped, and shown nowhere.
-pub(super) struct Token(Zeroizing<String>);
+pub(super) struct BearerToken(Zeroizing<String>);
 
 /// What is kept of one: nobody can use it.
 pub(super) type Fingerprint = [u8; 32];
 
-impl Token {
+impl BearerToken {
     /// Of `Authorization: Bearer` (Client-Server API, "Using access tokens"). `None` if there is
     /// none, or several, or of another kind.
     pub(super) fn of(headers: &HeaderMap) -> Option<Self> {
@@ -33,7 +33,7 @@ impl Token {
     }
 }
 
-impl fmt::Debug for Token {
+impl fmt::Debug for BearerToken {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("[redacted]")
     }
@@ -51,7 +51,7 @@ mod tests {
             for line in lines {
                 headers.append("authorization", line.parse().unwrap());
             }
-            Token::of(&headers).map(|token| token.text().to_owned())
+            BearerToken::of(&headers).map(|token| token.text().to_owned())
         };
         for line in ["Bearer syt_a-b", "bearer syt_a-b", "BEARER  syt_a-b "] {
             assert_eq!(read(&[line]).as_deref(), Some("syt_a-b"), "{line}");
@@ -73,7 +73,7 @@ mod tests {
 
     #[test]
     fn it_is_shown_nowhere() {
-        let token = Token(Zeroizing::new("geheim".to_owned()));
+        let token = BearerToken(Zeroizing::new("geheim".to_owned()));
         assert_eq!(format!("{token:?}"), "[redacted]");
         assert_eq!(token.fingerprint()[..4], [0xad, 0xdb, 0x0f, 0x5e]);
     }

@@ -11,7 +11,7 @@ use axum::body::{Bytes, HttpBody};
 use hyper::body::{Frame, Incoming, SizeHint};
 use tokio::time::{Instant, Sleep, sleep_until};
 
-pub(super) struct SlowBody {
+pub(super) struct TimedBody {
     body: Incoming,
     deadline: Instant,
     /// Set when the body first lets us wait: most are there with the headers.
@@ -27,7 +27,7 @@ pub(crate) enum BodyError {
     Broken,
 }
 
-impl SlowBody {
+impl TimedBody {
     pub(super) fn new(body: Incoming, time: Duration) -> Self {
         Self {
             body,
@@ -37,7 +37,7 @@ impl SlowBody {
     }
 }
 
-impl HttpBody for SlowBody {
+impl HttpBody for TimedBody {
     type Data = Bytes;
     type Error = BodyError;
 

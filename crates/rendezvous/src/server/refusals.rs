@@ -7,25 +7,25 @@ use std::{
 };
 
 use crate::{
+    log_throttle::LogThrottle,
     metrics::{ConnectionRefusal, Metrics},
-    seldom::Seldom,
 };
 
 /// At most so often is the same said.
 const EVERY: Duration = Duration::from_secs(10);
 
 /// Counts what is refused on one listener.
-pub(super) struct Refusals {
+pub(super) struct ConnectionRefusals {
     metrics: Metrics,
-    too_many: Seldom,
-    not_a_proxy: Seldom,
-    no_proxy_header: Seldom,
-    not_accepted: Seldom,
+    too_many: LogThrottle,
+    not_a_proxy: LogThrottle,
+    no_proxy_header: LogThrottle,
+    not_accepted: LogThrottle,
 }
 
-impl Refusals {
+impl ConnectionRefusals {
     pub(super) fn new(metrics: Metrics) -> Self {
-        let seldom = || Seldom::every(EVERY);
+        let seldom = || LogThrottle::every(EVERY);
         Self {
             metrics,
             too_many: seldom(),

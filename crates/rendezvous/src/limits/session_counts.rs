@@ -13,7 +13,7 @@ use std::{
 use super::{Denied, network::Network};
 
 #[derive(Default)]
-pub(super) struct Places {
+pub(super) struct SessionCounts {
     all: Arc<AtomicUsize>,
     /// Counts rise under this lock only, so that a network that has none can be forgotten.
     networks: Mutex<HashMap<Network, Arc<AtomicUsize>>>,
@@ -30,9 +30,9 @@ struct Counts {
     network: Option<Arc<AtomicUsize>>,
 }
 
-impl Places {
+impl SessionCounts {
     /// A place among `max`, and among as many as its owner may have.
-    pub(super) fn take(
+    pub(super) fn reserve(
         &self,
         max: usize,
         owner: Option<(Network, usize)>,
@@ -46,11 +46,11 @@ impl Places {
             network,
         };
         let before = counts.all.fetch_add(1, Relaxed);
-        let ticket = Permit {
+        let permit = Permit {
             _counts: Some(counts),
         };
         if before < max {
-            Ok(ticket)
+            Ok(permit)
         } else {
             Err(Denied::Full)
         }
@@ -66,7 +66,7 @@ impl Places {
         Ok(count.clone())
     }
 
-    pub(super) fn taken(&self) -> usize {
+    pub(super) fn session_count(&self) -> usize {
         self.all.load(Relaxed)
     }
 

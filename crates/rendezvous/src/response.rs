@@ -14,28 +14,28 @@ use axum::{
 use http_body_util::Full;
 
 use crate::{
-    metrics::Reason,
-    store::{Session, WriteTag},
+    metrics::RefusalReason,
+    store::{SessionSnapshot, WriteTag},
 };
 
 /// An answer as it is sent.
-pub(crate) type Reply = Response<Full<Bytes>>;
+pub(crate) type HttpResponse = Response<Full<Bytes>>;
 
 /// What came of a request.
-pub(crate) struct Answer {
+pub(crate) struct ApiResponse {
     pub(crate) status: StatusCode,
-    pub(crate) content: Content,
+    pub(crate) content: ResponseBody,
     /// The live session that it is about, whether it grants or refuses.
-    pub(crate) about: Option<Session>,
+    pub(crate) session: Option<SessionSnapshot>,
     /// A header that only such an answer has.
     pub(crate) header: Option<(HeaderName, HeaderValue)>,
     /// Why it refuses.
-    pub(crate) refused: Option<Reason>,
+    pub(crate) refusal: Option<RefusalReason>,
     /// It waited for something to say: its time is not that of the server.
     pub(crate) held: bool,
 }
 
-pub(crate) enum Content {
+pub(crate) enum ResponseBody {
     Nothing,
     /// Deployed clients compare the whole content type: no `charset`. Nothing has one too, because
     /// a known cache drops the ETag of an answer without.
@@ -43,21 +43,21 @@ pub(crate) enum Content {
     Json(Vec<u8>),
 }
 
-impl Answer {
-    pub(crate) fn new(status: StatusCode, content: Content) -> Self {
+impl ApiResponse {
+    pub(crate) fn new(status: StatusCode, content: ResponseBody) -> Self {
         Self {
             status,
             content,
-            about: None,
+            session: None,
             header: None,
-            refused: None,
+            refusal: None,
             held: false,
         }
     }
 
-    pub(crate) fn about(self, session: Session) -> Self {
+    pub(crate) fn session(self, session: SessionSnapshot) -> Self {
         Self {
-            about: Some(session),
+            session: Some(session),
             ..self
         }
     }
@@ -70,20 +70,20 @@ impl Answer {
     }
 
     /// As HTTP.
-    pub(crate) fn into_reply(self, now: Instant) -> Reply {
+    pub(crate) fn into_http(self, now: Instant) -> HttpResponse {
         let (media_type, body) = match self.content {
-            Content::Nothing => (None, Bytes::new()),
-            Content::Plain(payload) => (Some("text/plain"), payload),
-            Content::Json(text) => (Some("application/json"), text.into()),
+            ResponseBody::Nothing => (None, Bytes::new()),
+            ResponseBody::Plain(payload) => (Some("text/plain"), payload),
+            ResponseBody::Json(text) => (Some("application/json"), text.into()),
         };
-        let mut headers = template(self.about.is_some(), media_type.is_some());
+        let mut headers = template(self.session.is_some(), media_type.is_some());
         let date = SystemTime::now();
         headers.insert(header::DATE, http_date(date));
         if let Some(media_type) = media_type {
             headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(media_type));
         }
-        if let Some(session) = &self.about {
-            say_of(session, (now, date), &mut headers);
+        if let Some(session) = &self.session {
+            insert_session_headers(session, (now, date), &mut headers);
         }
         // matrix-js-sdk takes the ETag of any answer to its write for that of its own payload, and
         // waits for ever. Without one it reads what stands there (docs/compatibility.md).
@@ -136,8 +136,9 @@ const OF_SESSION: [HeaderName; 3] = [header::ETAG, header::EXPIRES, header::LAST
 
 /// Of each kind of answer all headers, to be copied and overwritten where it says nothing yet: to
 /// make them one by one would take longer than the rest of an answer.
-static TEMPLATES: LazyLock<[HeaderMap; 4]> =
-    LazyLock::new(|| [(false, false), (false, true), (true, false), (true, true)].map(made));
+static TEMPLATES: LazyLock<[HeaderMap; 4]> = LazyLock::new(|| {
+    [(false, false), (false, true), (true, false), (true, true)].map(template_with)
+});
 
 fn template(of_session: bool, has_content: bool) -> HeaderMap {
     let [bare, content, session, both] = &*TEMPLATES;
@@ -150,7 +151,7 @@ fn template(of_session: bool, has_content: bool) -> HeaderMap {
     .clone()
 }
 
-fn made((of_session, has_content): (bool, bool)) -> HeaderMap {
+fn template_with((of_session, has_content): (bool, bool)) -> HeaderMap {
     let always = ALWAYS
         .into_iter()
         .map(|(name, value)| (name, HeaderValue::from_static(value)));
@@ -164,10 +165,14 @@ fn made((of_session, has_content): (bool, bool)) -> HeaderMap {
 }
 
 /// `Date` is of the same moment: clients take the time that is left from `Expires` minus `Date`.
-fn say_of(session: &Session, (now, date): (Instant, SystemTime), headers: &mut HeaderMap) {
+fn insert_session_headers(
+    session: &SessionSnapshot,
+    (now, date): (Instant, SystemTime),
+    headers: &mut HeaderMap,
+) {
     let left = session.expires.saturating_duration_since(now);
     let age = now.saturating_duration_since(session.modified);
-    if let Some(tag) = entity_tag(session.revision) {
+    if let Some(tag) = entity_tag(session.tag) {
         headers.insert(header::ETAG, tag);
     }
     headers.insert(
@@ -180,10 +185,10 @@ fn say_of(session: &Session, (now, date): (Instant, SystemTime), headers: &mut H
     );
 }
 
-fn entity_tag(revision: WriteTag) -> Option<HeaderValue> {
-    let mut tag = [b'"'; 24];
-    tag.get_mut(1..23)?.copy_from_slice(&revision.to_text());
-    HeaderValue::from_bytes(&tag).ok()
+fn entity_tag(tag: WriteTag) -> Option<HeaderValue> {
+    let mut quoted = [b'"'; 24];
+    quoted.get_mut(1..23)?.copy_from_slice(&tag.to_text());
+    HeaderValue::from_bytes(&quoted).ok()
 }
 
 /// How many dates each thread remembers, one for each second: more than a session's lifetime at the
@@ -208,13 +213,13 @@ fn http_date(time: SystemTime) -> HeaderValue {
             .and_then(|place| dates.get_mut(place));
         match place {
             Some(Some((of, date))) if *of == seconds => date.clone(),
-            Some(place) => place.insert((seconds, written(seconds))).1.clone(),
-            None => written(seconds),
+            Some(place) => place.insert((seconds, format_date(seconds))).1.clone(),
+            None => format_date(seconds),
         }
     })
 }
 
-fn written(seconds: u64) -> HeaderValue {
+fn format_date(seconds: u64) -> HeaderValue {
     let text = httpdate::fmt_http_date(SystemTime::UNIX_EPOCH + Duration::from_secs(seconds));
     HeaderValue::try_from(text).unwrap_or_else(|_| HeaderValue::from_static("0"))
 }
@@ -227,30 +232,30 @@ mod tests {
     #[test]
     fn no_answer_says_less_than_it_should_or_nothing_where_it_should_say_something() {
         let now = Instant::now();
-        let session = Session {
-            revision: WriteTag::random(),
+        let session = SessionSnapshot {
+            tag: WriteTag::random(),
             replaced: None,
             payload: [].into(),
             modified: now,
             expires: now,
             errcodes: crate::store::Errcodes::Stable,
         };
-        for (about, content) in [
+        for (session, content) in [
             (None, false),
             (None, true),
             (Some(&session), false),
             (Some(&session), true),
         ] {
             let content = if content {
-                Content::Json(vec![b'1'])
+                ResponseBody::Json(vec![b'1'])
             } else {
-                Content::Nothing
+                ResponseBody::Nothing
             };
-            let has_content = matches!(content, Content::Json(_));
-            let mut answer = Answer::new(StatusCode::OK, content);
-            answer.about = about.cloned();
-            let headers = answer.into_reply(now).headers().clone();
-            let expected = 10 + 3 * usize::from(about.is_some()) + usize::from(has_content);
+            let has_content = matches!(content, ResponseBody::Json(_));
+            let mut response = ApiResponse::new(StatusCode::OK, content);
+            response.session = session.cloned();
+            let headers = response.into_http(now).headers().clone();
+            let expected = 10 + 3 * usize::from(session.is_some()) + usize::from(has_content);
             assert_eq!((headers.len(), headers.keys_len()), (expected, expected));
             assert!(
                 headers.values().all(|value| !value.is_empty()),
@@ -277,7 +282,7 @@ mod tests {
         }
         assert_eq!(
             http_date(SystemTime::UNIX_EPOCH - Duration::from_secs(1)),
-            written(0)
+            format_date(0)
         );
     }
 }

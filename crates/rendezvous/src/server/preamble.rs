@@ -15,7 +15,7 @@ const LONGEST: usize = 4096;
 
 /// What a connection begins with.
 #[derive(Debug)]
-pub(super) struct Introduction {
+pub(super) struct Preamble {
     /// For whom it was opened.
     pub(super) peer: Peer,
     /// What came after the header.
@@ -24,9 +24,7 @@ pub(super) struct Introduction {
 
 /// Reads the header, and whatever comes with it. `None` if there is none. An error if the
 /// connection ends before anything has come: so a load balancer looks whether somebody is there.
-pub(super) async fn read(
-    stream: &mut (impl AsyncRead + Unpin),
-) -> io::Result<Option<Introduction>> {
+pub(super) async fn read(stream: &mut (impl AsyncRead + Unpin)) -> io::Result<Option<Preamble>> {
     let mut buffer = Vec::new();
     while buffer.len() < LONGEST {
         let room = LONGEST
@@ -43,7 +41,7 @@ pub(super) async fn read(
         match ProxyHeader::parse(&buffer, CONFIG) {
             Ok((header, length)) => {
                 let peer = peer(&header);
-                return Ok(Some(Introduction {
+                return Ok(Some(Preamble {
                     peer,
                     rest: Bytes::from(buffer).split_off(length),
                 }));

@@ -24,8 +24,8 @@ use tokio::{
 
 use super::{
     backoff::Backoff,
-    engine::{Connection, Engine},
-    trouble::unavailable,
+    connector::{Connection, Connector},
+    error::unavailable,
 };
 
 /// How long a question may take once it is its turn, with a connection that has to be made first.
@@ -41,9 +41,9 @@ const QUEUE: Duration = Duration::from_secs(5);
 /// How often trouble is logged, at most.
 const COMPLAIN: Duration = Duration::from_secs(10);
 
-pub(super) struct Link {
-    engine: Engine,
-    live: Mutex<Option<Live>>,
+pub(super) struct SharedConnection {
+    connector: Connector,
+    live: Mutex<Option<LiveConnection>>,
     turns: Semaphore,
     /// Held by whoever connects, so that only one does.
     connecting: tokio::sync::Mutex<Backoff>,
@@ -51,15 +51,15 @@ pub(super) struct Link {
 }
 
 #[derive(Clone)]
-struct Live {
+struct LiveConnection {
     connection: Connection,
     lost: Arc<AtomicBool>,
 }
 
-impl Link {
-    pub(super) fn new(engine: Engine) -> Self {
+impl SharedConnection {
+    pub(super) fn new(connector: Connector) -> Self {
         Self {
-            engine,
+            connector,
             live: Mutex::default(),
             turns: Semaphore::new(TURNS),
             connecting: tokio::sync::Mutex::default(),
@@ -67,8 +67,8 @@ impl Link {
         }
     }
 
-    pub(super) fn engine(&self) -> &Engine {
-        &self.engine
+    pub(super) fn connector(&self) -> &Connector {
+        &self.connector
     }
 
     /// Asks once. Whether a question without an answer was heard is not known.
@@ -99,7 +99,7 @@ impl Link {
         })
     }
 
-    async fn live(&self) -> RedisResult<Live> {
+    async fn live(&self) -> RedisResult<LiveConnection> {
         if let Some(live) = self.current() {
             return Ok(live);
         }
@@ -120,14 +120,14 @@ impl Link {
         connected
     }
 
-    fn current(&self) -> Option<Live> {
+    fn current(&self) -> Option<LiveConnection> {
         let live = self.live.lock().unwrap_or_else(PoisonError::into_inner);
         live.as_ref()
             .filter(|live| !live.lost.load(Relaxed))
             .cloned()
     }
 
-    async fn connect(&self) -> RedisResult<Live> {
+    async fn connect(&self) -> RedisResult<LiveConnection> {
         let lost = Arc::new(AtomicBool::new(false));
         // Heard at once, though nobody asks: the first question after an outage must not go to a
         // dead connection.
@@ -138,9 +138,9 @@ impl Link {
                 Ok::<_, SendError>(())
             }
         };
-        let connection = self.engine.connect(PATIENCE, hear).await?;
+        let connection = self.connector.connect(PATIENCE, hear).await?;
         tracing::info!("connected to Redis");
-        Ok(Live { connection, lost })
+        Ok(LiveConnection { connection, lost })
     }
 
     /// Logs it, now and then. Without the server's own words: they may quote a key, which names a

@@ -11,8 +11,8 @@ use quick_cache::sync::{Cache, EntryAction, EntryResult};
 use tokio::{sync::Semaphore, time::timeout};
 
 use super::{
-    homeserver::{Homeserver, Unanswered},
-    token::{Fingerprint, Token},
+    bearer_token::{BearerToken, Fingerprint},
+    whoami::{WhoamiClient, WhoamiError},
 };
 use crate::{
     metrics::{Metrics, WhoamiResult},
@@ -30,14 +30,14 @@ const PATIENCE: Duration = Duration::from_secs(5);
 
 /// What a homeserver says of a token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Verdict {
+enum TokenVerdict {
     Good,
     Bad,
     /// It does not say.
     Unavailable,
 }
 
-impl Verdict {
+impl TokenVerdict {
     /// How long it is believed. A user who has just signed out can create sessions for so long, and
     /// one whose token was unknown for a moment is not kept out for long.
     fn lasts(self) -> Duration {
@@ -58,24 +58,24 @@ impl Verdict {
 }
 
 #[derive(Clone, Copy)]
-struct Known {
-    verdict: Verdict,
+struct CachedVerdict {
+    verdict: TokenVerdict,
     until: Instant,
 }
 
 /// The users of a homeserver.
-pub(crate) struct Users {
-    homeserver: Homeserver,
+pub(crate) struct TokenChecker {
+    homeserver: WhoamiClient,
     /// By what cannot be used as a token, in case this memory is seen.
-    known: Cache<Fingerprint, Known>,
+    known: Cache<Fingerprint, CachedVerdict>,
     asking: Semaphore,
     /// So that the log says when that begins and when it ends, and not each time.
     away: AtomicBool,
     metrics: Metrics,
 }
 
-impl Users {
-    pub(super) fn new(homeserver: Homeserver, metrics: Metrics) -> Self {
+impl TokenChecker {
+    pub(super) fn new(homeserver: WhoamiClient, metrics: Metrics) -> Self {
         let (known, asking) = (Cache::new(REMEMBERED), Semaphore::new(AT_ONCE));
         Self {
             homeserver,
@@ -92,23 +92,23 @@ impl Users {
         headers: &HeaderMap,
         admit: impl FnOnce() -> Result<(), Refusal>,
     ) -> Result<bool, Refusal> {
-        let Some(token) = Token::of(headers) else {
+        let Some(token) = BearerToken::of(headers) else {
             return Ok(false);
         };
         match self.verdict(&token, Instant::now(), admit).await? {
-            Verdict::Good => Ok(true),
-            Verdict::Bad => Ok(false),
-            Verdict::Unavailable => Err(Refusal::NoHomeserver),
+            TokenVerdict::Good => Ok(true),
+            TokenVerdict::Bad => Ok(false),
+            TokenVerdict::Unavailable => Err(Refusal::NoHomeserver),
         }
     }
 
     async fn verdict(
         &self,
-        token: &Token,
+        token: &BearerToken,
         now: Instant,
         admit: impl FnOnce() -> Result<(), Refusal>,
-    ) -> Result<Verdict, Refusal> {
-        let fresh = |_: &Fingerprint, known: &mut Known| match known.until > now {
+    ) -> Result<TokenVerdict, Refusal> {
+        let fresh = |_: &Fingerprint, known: &mut CachedVerdict| match known.until > now {
             true => EntryAction::Retain(known.verdict),
             false => EntryAction::ReplaceWithGuard,
         };
@@ -117,38 +117,40 @@ impl Users {
         let place = match self.known.entry_async(&token.fingerprint(), fresh).await {
             EntryResult::Retained(verdict) => return Ok(verdict),
             EntryResult::Vacant(place) | EntryResult::Replaced(place, _) => place,
-            EntryResult::Removed(..) | EntryResult::Timeout => return Ok(Verdict::Unavailable),
+            EntryResult::Removed(..) | EntryResult::Timeout => {
+                return Ok(TokenVerdict::Unavailable);
+            }
         };
         admit()?;
         let verdict = self.ask(token).await;
         // It fails where somebody has removed the place, and nobody does.
-        let _ = place.insert(Known {
+        let _ = place.insert(CachedVerdict {
             verdict,
             until: Instant::now() + verdict.lasts(),
         });
         Ok(verdict)
     }
 
-    async fn ask(&self, token: &Token) -> Verdict {
+    async fn ask(&self, token: &BearerToken) -> TokenVerdict {
         let asked = async {
             // It is never closed.
             let _turn = self.asking.acquire().await;
-            self.homeserver.knows(token).await
+            self.homeserver.accepts(token).await
         };
         let answer = timeout(PATIENCE, asked)
             .await
-            .unwrap_or(Err(Unanswered::TooSlow));
+            .unwrap_or(Err(WhoamiError::TooSlow));
         self.note(answer.as_ref().err());
         let verdict = match answer {
-            Ok(true) => Verdict::Good,
-            Ok(false) => Verdict::Bad,
-            Err(_) => Verdict::Unavailable,
+            Ok(true) => TokenVerdict::Good,
+            Ok(false) => TokenVerdict::Bad,
+            Err(_) => TokenVerdict::Unavailable,
         };
         self.metrics.whoami(verdict.counted());
         verdict
     }
 
-    fn note(&self, error: Option<&Unanswered>) {
+    fn note(&self, error: Option<&WhoamiError>) {
         let was_away = self.away.swap(error.is_some(), Relaxed);
         match error {
             Some(error) if !was_away => {
@@ -173,12 +175,12 @@ mod tests {
     use super::*;
 
     /// Says what it is told to, and counts.
-    struct Homeserver {
+    struct WhoamiClient {
         answer: Arc<Mutex<(StatusCode, usize)>>,
-        users: Users,
+        users: TokenChecker,
     }
 
-    impl Homeserver {
+    impl WhoamiClient {
         async fn start() -> Self {
             let answer = Arc::new(Mutex::new((StatusCode::OK, 0)));
             let shared = answer.clone();
@@ -194,7 +196,7 @@ mod tests {
             tokio::spawn(async move { axum::serve(listener, router).await });
             Self {
                 answer,
-                users: Users::new(super::Homeserver::new(url).unwrap(), Metrics::new()),
+                users: TokenChecker::new(super::WhoamiClient::new(url).unwrap(), Metrics::new()),
             }
         }
 
@@ -206,12 +208,12 @@ mod tests {
             self.answer.lock().unwrap().1
         }
 
-        async fn verdict_after(&self, seconds: u64) -> Verdict {
+        async fn verdict_after(&self, seconds: u64) -> TokenVerdict {
             let headers = [(
                 "authorization".parse().unwrap(),
                 "Bearer a".parse().unwrap(),
             )];
-            let token = Token::of(&headers.into_iter().collect()).unwrap();
+            let token = BearerToken::of(&headers.into_iter().collect()).unwrap();
             let now = Instant::now() + Duration::from_secs(seconds);
             self.users.verdict(&token, now, || Ok(())).await.unwrap()
         }
@@ -220,12 +222,12 @@ mod tests {
     #[tokio::test]
     async fn each_answer_is_believed_for_its_time() {
         for (status, verdict, seconds) in [
-            (StatusCode::OK, Verdict::Good, 60),
-            (StatusCode::UNAUTHORIZED, Verdict::Bad, 10),
-            (StatusCode::FORBIDDEN, Verdict::Bad, 10),
-            (StatusCode::BAD_GATEWAY, Verdict::Unavailable, 1),
+            (StatusCode::OK, TokenVerdict::Good, 60),
+            (StatusCode::UNAUTHORIZED, TokenVerdict::Bad, 10),
+            (StatusCode::FORBIDDEN, TokenVerdict::Bad, 10),
+            (StatusCode::BAD_GATEWAY, TokenVerdict::Unavailable, 1),
         ] {
-            let homeserver = Homeserver::start().await;
+            let homeserver = WhoamiClient::start().await;
             homeserver.says(status);
             assert_eq!(homeserver.verdict_after(0).await, verdict);
             homeserver.says(StatusCode::NOT_FOUND);
@@ -238,7 +240,7 @@ mod tests {
             );
             assert_eq!(
                 homeserver.verdict_after(seconds).await,
-                Verdict::Unavailable
+                TokenVerdict::Unavailable
             );
             assert_eq!(homeserver.asked(), 2, "{status}");
         }
@@ -246,7 +248,7 @@ mod tests {
 
     #[tokio::test]
     async fn one_who_may_not_have_it_asked_leaves_the_place_to_the_next() {
-        let homeserver = Homeserver::start().await;
+        let homeserver = WhoamiClient::start().await;
         let headers = [(
             "authorization".parse().unwrap(),
             "Bearer a".parse().unwrap(),

@@ -4,13 +4,13 @@ use std::{fmt, path::PathBuf};
 
 /// The place of a setting that has this name.
 #[derive(Clone, Debug)]
-pub(crate) struct Place {
+pub(crate) struct SettingOrigin {
     pub(super) name: &'static str,
-    pub(super) source: Source,
+    pub(super) source: SettingSource,
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) enum Source {
+pub(super) enum SettingSource {
     /// Among the arguments, which everybody on the machine can read.
     #[default]
     Flag,
@@ -18,12 +18,12 @@ pub(super) enum Source {
     File(PathBuf),
 }
 
-impl fmt::Display for Place {
+impl fmt::Display for SettingOrigin {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.source {
-            Source::Flag => write!(f, "--{}", self.name),
-            Source::Environment => f.write_str(&variable(self.name)),
-            Source::File(path) => write!(f, "`{}` in {}", self.name, path.display()),
+            SettingSource::Flag => write!(f, "--{}", self.name),
+            SettingSource::Environment => f.write_str(&variable(self.name)),
+            SettingSource::File(path) => write!(f, "`{}` in {}", self.name, path.display()),
         }
     }
 }

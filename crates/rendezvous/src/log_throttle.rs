@@ -7,7 +7,7 @@ use std::{
 
 /// Keeps a line of the log from being written each time. Without a lock: it may happen with every
 /// request.
-pub(crate) struct Seldom {
+pub(crate) struct LogThrottle {
     every: Duration,
     start: Instant,
     /// In milliseconds since `start`.
@@ -15,7 +15,7 @@ pub(crate) struct Seldom {
     unsaid: AtomicU64,
 }
 
-impl Seldom {
+impl LogThrottle {
     /// At most once in this time.
     pub(crate) fn every(every: Duration) -> Self {
         Self {
@@ -54,7 +54,7 @@ mod tests {
 
     #[test]
     fn it_is_said_at_once_then_seldom_and_nothing_is_forgotten() {
-        let (seldom, start) = (Seldom::every(Duration::from_secs(10)), Instant::now());
+        let (seldom, start) = (LogThrottle::every(Duration::from_secs(10)), Instant::now());
         let at = |seconds| seldom.due(start + Duration::from_secs(seconds));
         assert_eq!(at(0), Some(1));
         assert_eq!([at(0), at(5), at(9)], [None; 3]);

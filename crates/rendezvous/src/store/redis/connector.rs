@@ -16,21 +16,21 @@ use tokio::sync::Mutex;
 
 use super::{
     tls::{RedisCertificates, choose_provider},
-    url::{Address, Login, RedisUrl, Sentinels, Servers},
+    url::{Credentials, RedisUrl, Sentinels, ServerAddress, Topology},
 };
 
 /// How many questions may be on their way to the connection before the next one waits.
 const QUEUE: usize = 1024;
 
-pub(super) enum Engine {
+pub(super) enum Connector {
     One(Client),
     /// They are asked which is the main server, each time that a connection is made.
     Sentinel(Box<Mutex<SentinelClient>>),
-    Cluster(Nodes),
+    Cluster(ClusterNodes),
 }
 
 /// Some of a cluster's nodes.
-pub(super) struct Nodes {
+pub(super) struct ClusterNodes {
     nodes: Vec<Client>,
     certificates: Option<TlsCertificates>,
 }
@@ -41,25 +41,26 @@ pub(super) enum Connection {
     Cluster(ClusterConnection),
 }
 
-impl Engine {
+impl Connector {
     pub(super) fn new(url: &RedisUrl, certificates: &RedisCertificates) -> RedisResult<Self> {
         if url.tls {
             choose_provider();
         }
         let certificates = certificates.to_redis();
-        let node = |address: &Address| client(address.to_redis(url.tls), url, certificates.clone());
-        match &url.servers {
-            Servers::One(address) => node(address).map(Self::One),
-            Servers::Socket(path) => {
+        let node =
+            |address: &ServerAddress| client(address.to_redis(url.tls), url, certificates.clone());
+        match &url.topology {
+            Topology::One(address) => node(address).map(Self::One),
+            Topology::Socket(path) => {
                 client(ConnectionAddr::Unix(path.clone()), url, None).map(Self::One)
             }
-            Servers::Sentinel(sentinels) => {
+            Topology::Sentinel(sentinels) => {
                 let client = sentinel(sentinels, url, certificates)?;
                 Ok(Self::Sentinel(Box::new(Mutex::new(client))))
             }
-            Servers::Cluster(addresses) => {
+            Topology::Cluster(addresses) => {
                 let nodes = addresses.iter().map(node).collect::<RedisResult<_>>()?;
-                Ok(Self::Cluster(Nodes {
+                Ok(Self::Cluster(ClusterNodes {
                     nodes,
                     certificates,
                 }))
@@ -114,7 +115,7 @@ async fn subscribe(client: &Client, channel: &str) -> RedisResult<PubSub> {
     Ok(subscription)
 }
 
-impl Nodes {
+impl ClusterNodes {
     /// A question is asked once: of one that was lost with a connection nobody knows whether it was
     /// heard, and a write that is tried again would be refused because of itself. So a node that
     /// has moved costs one question its answer.
@@ -160,7 +161,7 @@ impl Connection {
     }
 }
 
-impl Address {
+impl ServerAddress {
     fn to_redis(&self, tls: bool) -> ConnectionAddr {
         let Self { host, port } = self.clone();
         if tls {
@@ -187,7 +188,7 @@ fn client(
         .set_protocol(ProtocolVersion::RESP3)
         .set_db(url.database.into())
         .set_skip_set_lib_name();
-    if let Some(Login { user, password }) = &url.login {
+    if let Some(Credentials { user, password }) = &url.credentials {
         settings = settings.set_password(password.as_str());
         if let Some(user) = user {
             settings = settings.set_username(user.as_str());
@@ -224,13 +225,13 @@ fn sentinel(
         builder = builder.set_client_to_redis_certificates(certificates.clone());
         builder = builder.set_client_to_sentinel_certificates(certificates);
     }
-    if let Some(Login { user, password }) = &url.login {
+    if let Some(Credentials { user, password }) = &url.credentials {
         builder = builder.set_client_to_redis_password(password.as_str());
         if let Some(user) = user {
             builder = builder.set_client_to_redis_username(user.as_str());
         }
     }
-    if let Some(Login { user, password }) = &sentinels.login {
+    if let Some(Credentials { user, password }) = &sentinels.credentials {
         builder = builder.set_client_to_sentinel_password(password.as_str());
         if let Some(user) = user {
             builder = builder.set_client_to_sentinel_username(user.as_str());
