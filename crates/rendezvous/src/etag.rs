@@ -13,22 +13,21 @@ use serde::Serialize;
 
 use self::condition::Condition;
 use crate::{
-    Config, Rendezvous, Store,
+    config::Config,
     limits::RequestKind,
+    paths,
     payload::{self, RequestBody},
     proxies::ClientAddress,
     refusal::Refusal,
+    rendezvous::Rendezvous,
     response::{ApiResponse, ResponseBody},
-    store::{Errcodes, ReadOutcome, SessionApi, SessionId, Write, WriteOutcome, WriteTag},
+    store::{
+        Store,
+        id::{SessionApi, SessionId, WriteTag},
+        session::{Errcodes, ReadOutcome, Write, WriteOutcome},
+    },
     wait,
 };
-
-/// Where sessions are. The ID follows.
-pub(crate) const SESSIONS: &str = "/rendezvous/";
-
-/// Shared with MSC4388, whose requests are of another content type.
-pub(crate) const STABLE: &str = "/_matrix/client/v1/rendezvous";
-const UNSTABLE: &str = "/_matrix/client/unstable/org.matrix.msc4108/rendezvous";
 
 /// What a path of this API names.
 pub(crate) enum EtagRoute {
@@ -42,15 +41,13 @@ pub(crate) enum EtagRoute {
 /// its sessions speak the text's own codes.
 pub(crate) fn route(path: &str, config: &Config) -> Option<EtagRoute> {
     match path {
-        STABLE => Some(EtagRoute::Create(Errcodes::Stable)),
-        UNSTABLE => Some(EtagRoute::Create(Errcodes::Unstable)),
+        paths::STABLE => Some(EtagRoute::Create(Errcodes::Stable)),
+        paths::UNSTABLE_MSC4108 => Some(EtagRoute::Create(Errcodes::Unstable)),
         _ if path == config.create_path => Some(EtagRoute::Create(Errcodes::Stable)),
         _ => {
-            let name = path
-                .strip_prefix(SESSIONS)
-                .filter(|name| !name.is_empty() && !name.contains('/'))?;
+            let id = paths::only_segment(path.strip_prefix(paths::MSC4108_SESSIONS)?)?;
             Some(EtagRoute::Session(SessionId::parse(
-                name,
+                id,
                 SessionApi::Msc4108,
             )))
         }
@@ -84,7 +81,7 @@ async fn create<S: Store, B: RequestBody>(
     rendezvous.admit(client, RequestKind::Create)?;
     let write = new_write(request).await?;
     let (id, session) = rendezvous
-        .create(client, write, (SessionApi::Msc4108, errcodes))
+        .create(client, write, SessionApi::Msc4108, errcodes)
         .await?;
     let body = serde_json::to_vec(&CreatedBody {
         url: &rendezvous.session_url(id),

@@ -14,23 +14,29 @@ use self::body::{
     SendResponse,
 };
 use crate::{
-    Rendezvous, Store, etag,
     limits::RequestKind,
+    paths,
     payload::{self, RequestBody},
     proxies::ClientAddress,
     refusal::Refusal,
+    rendezvous::Rendezvous,
     response::{ApiResponse, ResponseBody},
-    store::{Errcodes, SessionApi, SessionId, Write, WriteOutcome, WriteTag},
+    store::{
+        Store,
+        id::{SessionApi, SessionId, WriteTag},
+        session::{Errcodes, Write, WriteOutcome},
+    },
     wait,
 };
-
-const UNSTABLE: &str = "/_matrix/client/unstable/io.element.msc4388/rendezvous";
 
 /// Where sessions are created, and below which they are. With the error code there for a write that
 /// comes too late (MSC4388, "Unstable prefix").
 const COLLECTIONS: [(&str, &str); 2] = [
-    (etag::STABLE, "M_CONCURRENT_WRITE"),
-    (UNSTABLE, "IO_ELEMENT_MSC4388_CONCURRENT_WRITE"),
+    (paths::STABLE, "M_CONCURRENT_WRITE"),
+    (
+        paths::UNSTABLE_MSC4388,
+        "IO_ELEMENT_MSC4388_CONCURRENT_WRITE",
+    ),
 ];
 
 /// What a path of this API names, and that code.
@@ -64,10 +70,8 @@ pub(crate) fn route(path: &str) -> Option<JsonRoute> {
 }
 
 fn named(below: &str) -> Option<Option<SessionId>> {
-    let name = below
-        .strip_prefix('/')
-        .filter(|name| !name.is_empty() && !name.contains('/'))?;
-    Some(SessionId::parse(name, SessionApi::Msc4388))
+    let id = paths::only_segment(below.strip_prefix('/')?)?;
+    Some(SessionId::parse(id, SessionApi::Msc4388))
 }
 
 pub(crate) async fn answer<S: Store, B: RequestBody>(
@@ -81,9 +85,7 @@ pub(crate) async fn answer<S: Store, B: RequestBody>(
 ) -> ApiResponse {
     let outcome = match target {
         JsonTarget::Collection => collection(rendezvous, client, request).await,
-        JsonTarget::Session(id) => {
-            session(rendezvous, (id, concurrent_write), client, request).await
-        }
+        JsonTarget::Session(id) => session(rendezvous, id, concurrent_write, client, request).await,
     };
     outcome.unwrap_or_else(Refusal::in_json)
 }
@@ -133,7 +135,7 @@ async fn create<S: Store, B: RequestBody>(
     // The form of the error codes is not the session's: here it is that of the path of each
     // request.
     let (id, session) = rendezvous
-        .create(client, write, (SessionApi::Msc4388, Errcodes::Stable))
+        .create(client, write, SessionApi::Msc4388, Errcodes::Stable)
         .await?;
     Ok(ok(&CreateResponse::new(id, &session, now), REST))
 }
@@ -142,7 +144,8 @@ async fn create<S: Store, B: RequestBody>(
 /// wrong with the request.
 async fn session<S: Store, B: RequestBody>(
     rendezvous: &Rendezvous<S>,
-    (id, concurrent_write): (Option<SessionId>, &'static str),
+    id: Option<SessionId>,
+    concurrent_write: &'static str,
     client: ClientAddress,
     request: &mut Request<B>,
 ) -> Result<ApiResponse, Refusal> {
@@ -151,7 +154,7 @@ async fn session<S: Store, B: RequestBody>(
         return Err(Refusal::NoSuchMethod { allowed });
     }
     let id = id.ok_or(Refusal::NoSession)?;
-    match attempt(rendezvous, (id, concurrent_write), client, request).await {
+    match attempt(rendezvous, id, concurrent_write, client, request).await {
         // One who asks too fast is not worth a look, and a guess at a name is none that could hit.
         Err(
             refusal @ (Refusal::Network
@@ -166,7 +169,8 @@ async fn session<S: Store, B: RequestBody>(
 
 async fn attempt<S: Store, B: RequestBody>(
     rendezvous: &Rendezvous<S>,
-    (id, concurrent_write): (SessionId, &'static str),
+    id: SessionId,
+    concurrent_write: &'static str,
     client: ClientAddress,
     request: &mut Request<B>,
 ) -> Result<ApiResponse, Refusal> {
@@ -174,7 +178,7 @@ async fn attempt<S: Store, B: RequestBody>(
     match *request.method() {
         Method::PUT => send(rendezvous, id, concurrent_write, request).await,
         Method::DELETE => cancel(rendezvous, id).await,
-        _ => receive(rendezvous, id, waiting(request)).await,
+        _ => receive(rendezvous, id, Wait::of(request)).await,
     }
 }
 
@@ -183,8 +187,9 @@ async fn attempt<S: Store, B: RequestBody>(
 async fn receive<S: Store>(
     rendezvous: &Rendezvous<S>,
     id: SessionId,
-    (seen, held): (Option<WriteTag>, Option<Duration>),
+    wait: Wait,
 ) -> Result<ApiResponse, Refusal> {
+    let Wait { seen, held } = wait;
     let session = rendezvous
         .read_whole(id, seen, held)
         .await?
@@ -197,15 +202,25 @@ async fn receive<S: Store>(
     })
 }
 
-/// What the reader has seen, and for how long it would be held: `Prefer: wait` with
-/// `?sequence_token=`, which the text has as "a future optimisation". A token that is none of ours
-/// is not the current one.
-fn waiting<B>(request: &Request<B>) -> (Option<WriteTag>, Option<Duration>) {
-    let mut parameters =
-        form_urlencoded::parse(request.uri().query().unwrap_or_default().as_bytes());
-    let token = parameters.find_map(|(name, value)| (name == "sequence_token").then_some(value));
-    let held = wait::preferred_wait(request.headers()).filter(|_| token.is_some());
-    (token.and_then(|token| WriteTag::parse(&token)), held)
+/// What the reader has seen, and for how long the request may wait for something else: `Prefer:
+/// wait` with `?sequence_token=`, which the proposal mentions as "a future optimisation".
+struct Wait {
+    /// `None` also for a token that is not one of this server's: it is not the current one.
+    seen: Option<WriteTag>,
+    held: Option<Duration>,
+}
+
+impl Wait {
+    fn of<B>(request: &Request<B>) -> Self {
+        let query = request.uri().query().unwrap_or_default();
+        let mut parameters = form_urlencoded::parse(query.as_bytes());
+        let token =
+            parameters.find_map(|(name, value)| (name == "sequence_token").then_some(value));
+        Self {
+            held: wait::preferred_wait(request.headers()).filter(|_| token.is_some()),
+            seen: token.and_then(|token| WriteTag::parse(&token)),
+        }
+    }
 }
 
 /// "Send a payload to an existing rendezvous".

@@ -34,8 +34,10 @@ mod etag;
 mod json;
 mod limits;
 mod log_throttle;
+mod media_type;
 mod metrics;
 mod operations;
+mod paths;
 mod payload;
 mod peer;
 mod proxies;
@@ -56,8 +58,13 @@ pub use crate::{
     rendezvous::Rendezvous,
     server::{Listener, serve, serve_router},
     store::{
-        Errcodes, NewSession, ReadOutcome, SessionId, SessionSnapshot, Store, StoreChange,
-        Unavailable, Write, WriteOutcome, WriteTag, memory::Memory,
+        Store,
+        id::{SessionId, WriteTag},
+        memory::Memory,
+        session::{
+            Errcodes, NewSession, ReadOutcome, SessionSnapshot, StoreChange, Write, WriteOutcome,
+        },
+        unavailable::Unavailable,
     },
 };
 

@@ -1,21 +1,25 @@
 //! Who may do how much: what keeps the service for the honest. A limit refuses new sessions and
 //! fast clients, and never touches a session that lives.
 
+mod denied;
 mod network;
 mod session_counts;
 
 use std::{
     num::NonZeroU32,
     sync::{Arc, PoisonError, RwLock},
-    time::Duration,
 };
 
 use governor::{DefaultKeyedRateLimiter, Quota, clock::Clock};
 use ipnet::IpNet;
 
-use self::{network::Network, session_counts::SessionCounts};
+use self::{
+    network::Network,
+    session_counts::{NetworkQuota, SessionCounts},
+};
 use crate::proxies::ClientAddress;
 
+pub(crate) use self::denied::Denied;
 pub use self::session_counts::Permit;
 
 /// How much one client network, and all of them, may ask of a server. Of several instances each
@@ -98,19 +102,6 @@ type Bucket = DefaultKeyedRateLimiter<Network>;
 pub(crate) enum RequestKind {
     Create,
     Other,
-}
-
-/// Why a request is turned away.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Denied {
-    /// Its network may not use the server.
-    Network,
-    /// Its network has asked too often. It may try again after this time.
-    Rate(Duration),
-    /// Its network has as many sessions as it may have.
-    NetworkFull,
-    /// There are as many sessions as may be.
-    Full,
 }
 
 /// Counts, and turns away.
@@ -198,10 +189,12 @@ impl Limiter {
     /// A place for a session of this client.
     pub(crate) fn reserve(&self, client: ClientAddress) -> Result<Permit, Denied> {
         let active = self.active();
-        // Without a limit for networks there is nothing to count by network.
-        let most = active.limits.sessions_per_network;
-        let owner = most.and_then(|most| Some((active.network(client)?, most)));
-        self.sessions.reserve(active.limits.max_sessions, owner)
+        // Without a limit for each network there is nothing to count by network.
+        let quota = active.limits.sessions_per_network.and_then(|most| {
+            let network = active.network(client)?;
+            Some(NetworkQuota { network, most })
+        });
+        self.sessions.reserve(active.limits.max_sessions, quota)
     }
 
     /// How many sessions have a place.
@@ -230,6 +223,8 @@ impl Limiter {
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
+    use std::time::Duration;
+
     use super::*;
 
     fn address(text: &str) -> ClientAddress {

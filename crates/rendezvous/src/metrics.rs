@@ -2,6 +2,7 @@
 //! about which session.
 
 mod common;
+mod labels;
 pub(crate) mod text;
 mod words;
 
@@ -9,7 +10,7 @@ use std::{fmt, sync::Arc, time::Duration};
 
 use axum::http::Method;
 use prometheus_client::{
-    encoding::{EncodeLabelSet, text::encode},
+    encoding::text::encode,
     metrics::{
         counter::Counter,
         family::Family,
@@ -19,77 +20,18 @@ use prometheus_client::{
     registry::{Registry, Unit},
 };
 
-use self::common::CommonResponses;
 pub(crate) use self::words::{ConnectionRefusal, RefusalReason, StoreOperation, WhoamiResult};
-use crate::{
-    response::ApiResponse,
-    store::{SessionApi, Unavailable},
+use self::{
+    common::CommonResponses,
+    labels::{
+        BUILD, BuildLabels, ConnectionRefusalLabels, LatencyLabels, RefusalLabels, RequestLabels,
+        StoreFailureLabels, StoreLabels, WhoamiLabels, api_name, method_name,
+    },
 };
+use crate::store::{id::SessionApi, unavailable::Unavailable};
 
 /// The media type of what [`Metrics::encode`] makes.
 pub(crate) const MEDIA_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
-
-/// `None` is no path of ours.
-fn api_name(api: Option<SessionApi>) -> &'static str {
-    match api {
-        Some(SessionApi::Msc4108) => "msc4108",
-        Some(SessionApi::Msc4388) => "msc4388",
-        None => "none",
-    }
-}
-
-#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
-struct RequestLabels {
-    method: &'static str,
-    revision: &'static str,
-    status: u16,
-}
-
-#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
-struct LatencyLabels {
-    method: &'static str,
-    revision: &'static str,
-}
-
-#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
-struct RefusalLabels {
-    reason: RefusalReason,
-}
-
-#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
-struct ConnectionRefusalLabels {
-    reason: ConnectionRefusal,
-}
-
-#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
-struct StoreLabels {
-    operation: StoreOperation,
-}
-
-#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
-struct StoreFailureLabels {
-    code: &'static str,
-}
-
-#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
-struct WhoamiLabels {
-    result: WhoamiResult,
-}
-
-#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
-struct BuildLabels {
-    version: &'static str,
-    revision: &'static str,
-}
-
-/// What this was built from. Whoever builds it may say which commit that was.
-const BUILD: BuildLabels = BuildLabels {
-    version: env!("CARGO_PKG_VERSION"),
-    revision: match option_env!("MATRIX_QR_REVISION") {
-        Some(revision) => revision,
-        None => "unknown",
-    },
-};
 
 /// Everything that is counted. Clones count together.
 #[derive(Clone)]
@@ -110,6 +52,17 @@ pub(crate) struct Metrics {
     sessions: Gauge,
     waiters: Gauge,
     expired: Counter,
+}
+
+/// A request that was answered.
+pub(crate) struct Answered<'a> {
+    pub(crate) method: &'a Method,
+    /// `None` if the path belongs to neither API.
+    pub(crate) api: Option<SessionApi>,
+    pub(crate) status: u16,
+    pub(crate) refusal: Option<RefusalReason>,
+    /// `None` if the request waited for a payload: its time is not the server's.
+    pub(crate) latency: Option<Duration>,
 }
 
 /// What is not counted as it happens, but looked up when somebody asks.
@@ -244,22 +197,23 @@ impl Metrics {
         registry.register("build_info", "What this server was built from", build);
     }
 
-    pub(crate) fn answered(
-        &self,
-        (method, api): (&Method, Option<SessionApi>),
-        answer: &ApiResponse,
-        took: Duration,
-    ) {
-        let asked = LatencyLabels {
+    pub(crate) fn answered(&self, answered: Answered<'_>) {
+        let Answered {
+            method,
+            api,
+            status,
+            refusal,
+            latency,
+        } = answered;
+        let labels = LatencyLabels {
             method: method_name(method),
             revision: api_name(api),
         };
-        let status = answer.status.as_u16();
-        let common = self.common.of(method, api, status);
+        let common = self.common.find(method, api, status);
         match common {
             Some(common) => common.requests.inc(),
             None => {
-                let LatencyLabels { method, revision } = asked;
+                let LatencyLabels { method, revision } = labels;
                 self.requests
                     .get_or_create(&RequestLabels {
                         method,
@@ -269,17 +223,17 @@ impl Metrics {
                     .inc()
             }
         };
-        if let Some(reason) = answer.refusal {
+        if let Some(reason) = refusal {
             self.refusals.get_or_create(&RefusalLabels { reason }).inc();
         }
-        if !answer.held {
-            let took = took.as_secs_f64();
+        if let Some(latency) = latency {
+            let latency = latency.as_secs_f64();
             match common {
                 Some(common) => common
                     .latency
-                    .get_or_init(|| self.latency.get_or_create_owned(&asked))
-                    .observe(took),
-                None => self.latency.get_or_create(&asked).observe(took),
+                    .get_or_init(|| self.latency.get_or_create_owned(&labels))
+                    .observe(latency),
+                None => self.latency.get_or_create(&labels).observe(latency),
             }
         }
     }
@@ -340,17 +294,4 @@ fn store_failures() -> Family<StoreFailureLabels, Counter> {
 /// From 50 microseconds to 26 seconds.
 fn histogram() -> Histogram {
     Histogram::new(exponential_buckets(0.000_05, 2.0, 20))
-}
-
-/// A client may make up any other: they are one.
-fn method_name(method: &Method) -> &'static str {
-    match *method {
-        Method::GET => "GET",
-        Method::HEAD => "HEAD",
-        Method::POST => "POST",
-        Method::PUT => "PUT",
-        Method::DELETE => "DELETE",
-        Method::OPTIONS => "OPTIONS",
-        _ => "other",
-    }
 }

@@ -12,8 +12,9 @@ use axum::{
 };
 
 use crate::{
-    Rendezvous, Store,
     metrics::{self, text},
+    rendezvous::Rendezvous,
+    store::Store,
 };
 
 impl<S: Store> Rendezvous<S> {

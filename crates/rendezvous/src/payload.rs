@@ -8,7 +8,7 @@ use axum::{
 };
 use http_body_util::BodyExt;
 
-use crate::{refusal::Refusal, server::BodyError};
+use crate::{media_type::MediaType, refusal::Refusal, server::timed_body::BodyError};
 
 /// The largest payload, in bytes (MSC4108 and MSC4388, "Maximum payload size").
 pub(crate) const MAX_PAYLOAD: usize = 4096;
@@ -29,42 +29,25 @@ pub(crate) trait RequestBody:
 
 impl<B: HttpBody<Data = Bytes, Error: Error + 'static> + Send + Unpin> RequestBody for B {}
 
-/// What a body may be.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum MediaType {
-    Plain,
-    Json,
-}
-
-impl MediaType {
-    fn name(self) -> &'static str {
-        match self {
-            Self::Plain => "text/plain",
-            Self::Json => "application/json",
-        }
-    }
-
-    /// Whether it is this one, whatever its parameters.
-    pub(crate) fn check(self, headers: &HeaderMap) -> Result<(), Refusal> {
-        let mut types = headers.get_all(header::CONTENT_TYPE).iter();
-        let first = types.next().ok_or(Refusal::NoContentType(self))?;
-        let text = first
-            .to_str()
-            .map_err(|_| Refusal::WrongContentType(self))?;
-        let essence = text.split(';').next().unwrap_or_default().trim();
-        let right = essence.eq_ignore_ascii_case(self.name()) && types.next().is_none();
-        if right {
-            Ok(())
-        } else {
-            Err(Refusal::WrongContentType(self))
-        }
+/// Whether the Content-Type is this one, whatever its parameters.
+pub(crate) fn check_media_type(expected: MediaType, headers: &HeaderMap) -> Result<(), Refusal> {
+    let mut types = headers.get_all(header::CONTENT_TYPE).iter();
+    let first = types.next().ok_or(Refusal::NoContentType(expected))?;
+    let text = first
+        .to_str()
+        .map_err(|_| Refusal::WrongContentType(expected))?;
+    let essence = text.split(';').next().unwrap_or_default().trim();
+    if essence.eq_ignore_ascii_case(expected.name()) && types.next().is_none() {
+        Ok(())
+    } else {
+        Err(Refusal::WrongContentType(expected))
     }
 }
 
 /// The payload of a request, at most [`MAX_PAYLOAD`] bytes, in an allocation of its own size: a part of
 /// the request's buffer would keep all of that alive.
 pub(crate) async fn read(request: &mut Request<impl RequestBody>) -> Result<Arc<[u8]>, Refusal> {
-    MediaType::Plain.check(request.headers())?;
+    check_media_type(MediaType::Plain, request.headers())?;
     Ok(Arc::from(
         &read_body(request.body_mut(), MAX_PAYLOAD).await?[..],
     ))
@@ -72,7 +55,7 @@ pub(crate) async fn read(request: &mut Request<impl RequestBody>) -> Result<Arc<
 
 /// The JSON of a request. It may be a part of the request's buffer: not to be kept.
 pub(crate) async fn read_json(request: &mut Request<impl RequestBody>) -> Result<Bytes, Refusal> {
-    MediaType::Json.check(request.headers())?;
+    check_media_type(MediaType::Json, request.headers())?;
     read_body(request.body_mut(), MAX_JSON).await
 }
 

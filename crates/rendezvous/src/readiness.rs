@@ -5,7 +5,7 @@ use std::{future::Future, sync::Arc, time::Duration};
 
 use tokio::{sync::Mutex, time::Instant};
 
-use crate::Unavailable;
+use crate::store::unavailable::Unavailable;
 
 /// How often the store is asked, at most.
 const EVERY: Duration = Duration::from_secs(1);

@@ -7,10 +7,10 @@ use axum::http::{HeaderValue, StatusCode, header};
 use serde_json::Value;
 
 use crate::{
+    media_type::MediaType,
     metrics::RefusalReason,
-    payload::MediaType,
     response::{ApiResponse, ResponseBody},
-    store::{Errcodes, Unavailable},
+    store::{session::Errcodes, unavailable::Unavailable},
 };
 
 /// Why a request is refused. What it says is the same for each session, known or not.

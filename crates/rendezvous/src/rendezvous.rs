@@ -1,9 +1,10 @@
 //! The service: a store, with limits before it and waiters beside it. What it does is the same in
 //! every dialect of HTTP.
 
+mod sessions;
+
 use std::{
     convert::Infallible,
-    future::Future,
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -11,20 +12,17 @@ use std::{
 use axum::http::HeaderMap;
 
 use crate::{
-    Config, Limits, Memory,
+    config::Config,
     creation::CreationPolicy,
-    etag,
-    limits::{Denied, Limiter, Permit, RequestKind},
+    limits::{Denied, Limiter, Limits, RequestKind},
     log_throttle::LogThrottle,
-    metrics::{Metrics, ScrapeValues, StoreOperation},
+    metrics::{Metrics, ScrapeValues},
+    paths,
     peer::Peer,
     proxies::ClientAddress,
     readiness::Readiness,
     refusal::Refusal,
-    store::{
-        Errcodes, NewSession, ReadOutcome, SessionApi, SessionId, SessionSnapshot, Store,
-        StoreChange, Unavailable, Write, WriteOutcome, WriteTag,
-    },
+    store::{Store, id::SessionId, memory::Memory},
     wait::Waiters,
 };
 
@@ -86,7 +84,7 @@ impl<S: Store> Rendezvous<S> {
         let sessions_url = format!(
             "{}{}",
             config.public_url.as_str().trim_end_matches('/'),
-            etag::SESSIONS
+            paths::MSC4108_SESSIONS
         );
         let creation = CreationPolicy::new(&config.creation, &metrics);
         Self(Arc::new(Inner {
@@ -179,17 +177,6 @@ impl<S: Store> Rendezvous<S> {
         }
     }
 
-    /// Whether the store can be used. Those who ask within a second of each other are told the
-    /// same.
-    pub(crate) async fn check_store(&self) -> Result<(), Unavailable> {
-        let this = self.clone();
-        let asked = async move {
-            this.timed(StoreOperation::Check, this.0.store.check())
-                .await
-        };
-        self.0.readiness.check(asked).await
-    }
-
     /// A reader that comes now is not held, and is not told that it was: it shall poll, and not ask
     /// again at once.
     pub(crate) fn released(&self) -> bool {
@@ -218,175 +205,6 @@ impl<S: Store> Rendezvous<S> {
         admit: impl FnOnce() -> Result<(), Refusal>,
     ) -> Result<bool, Refusal> {
         self.0.creation.allows(headers, admit).await
-    }
-
-    pub(crate) async fn create(
-        &self,
-        client: ClientAddress,
-        write: Write,
-        (api, errcodes): (SessionApi, Errcodes),
-    ) -> Result<(SessionId, SessionSnapshot), Refusal> {
-        let permit = self
-            .reserve(client)
-            .map_err(|denied| self.refusal(denied))?;
-        let id = SessionId::random(api);
-        let bytes = write.payload.len();
-        let new = NewSession {
-            expires: write.now + self.0.config.lifetime,
-            write,
-            errcodes,
-            permit,
-        };
-        let session = self
-            .timed(StoreOperation::Create, self.0.store.create(id, new))
-            .await?;
-        self.count_received(bytes);
-        Ok((id, session))
-    }
-
-    /// Before it says that there is no room, it looks whether some has become free.
-    fn reserve(&self, client: ClientAddress) -> Result<Permit, Denied> {
-        self.0.limiter.reserve(client).or_else(|_| {
-            self.0.store.sweep(Instant::now());
-            self.0.limiter.reserve(client)
-        })
-    }
-
-    pub(crate) async fn read(
-        &self,
-        id: SessionId,
-        seen: Option<WriteTag>,
-    ) -> Result<ReadOutcome, Unavailable> {
-        let read = self.load(id, seen, Instant::now()).await;
-        self.count_sent(read)
-    }
-
-    /// Waits until the payload is not the one that was seen, for at most this time.
-    pub(crate) async fn read_held(
-        &self,
-        id: SessionId,
-        seen: Option<WriteTag>,
-        time: Duration,
-    ) -> Result<ReadOutcome, Unavailable> {
-        let load = |now| self.load(id, seen, now);
-        let read = self.0.waiters.hold(id, Instant::now() + time, load).await;
-        self.count_sent(read)
-    }
-
-    /// What stands there, whether the reader has seen it or not: for an API whose answers always
-    /// have the payload. Waits first, if it shall be held for a time, until that is not what was
-    /// seen.
-    pub(crate) async fn read_whole(
-        &self,
-        id: SessionId,
-        seen: Option<WriteTag>,
-        held: Option<Duration>,
-    ) -> Result<Option<SessionSnapshot>, Unavailable> {
-        let load = |now| self.load(id, seen, now);
-        let read = match held {
-            Some(time) => self.0.waiters.hold(id, Instant::now() + time, load).await?,
-            None => load(Instant::now()).await?,
-        };
-        let session = read.session();
-        session
-            .iter()
-            .for_each(|session| self.count_sent_bytes(session.payload.len()));
-        Ok(session)
-    }
-
-    /// Whether there is such a session.
-    pub(crate) async fn exists(&self, id: SessionId) -> Result<bool, Unavailable> {
-        Ok(self
-            .load(id, None, Instant::now())
-            .await?
-            .session()
-            .is_some())
-    }
-
-    async fn load(
-        &self,
-        id: SessionId,
-        seen: Option<WriteTag>,
-        now: Instant,
-    ) -> Result<ReadOutcome, Unavailable> {
-        self.timed(StoreOperation::Read, self.0.store.read(id, seen, now))
-            .await
-    }
-
-    pub(crate) async fn write(
-        &self,
-        id: SessionId,
-        expected: Option<WriteTag>,
-        write: Write,
-    ) -> Result<WriteOutcome, Unavailable> {
-        let bytes = write.payload.len();
-        let written = self
-            .timed(
-                StoreOperation::Write,
-                self.0.store.write(id, expected, write),
-            )
-            .await?;
-        if let WriteOutcome::Replaced(_) = written {
-            self.count_received(bytes);
-            self.0.waiters.wake(StoreChange::One(id));
-        }
-        Ok(written)
-    }
-
-    pub(crate) async fn delete(&self, id: SessionId) -> Result<bool, Unavailable> {
-        let deleted = self
-            .timed(
-                StoreOperation::Delete,
-                self.0.store.delete(id, Instant::now()),
-            )
-            .await?;
-        // Nobody waits for a session that there is not, and a name that somebody made up shares its
-        // door with one that there is.
-        if deleted {
-            self.0.waiters.wake(StoreChange::One(id));
-        }
-        Ok(deleted)
-    }
-
-    async fn timed<T>(
-        &self,
-        operation: StoreOperation,
-        work: impl Future<Output = Result<T, Unavailable>>,
-    ) -> Result<T, Unavailable> {
-        // What stays in this process takes less time than to look at the clock.
-        if S::LOCAL {
-            return work.await;
-        }
-        let started = Instant::now();
-        let result = work.await;
-        self.0
-            .metrics
-            .stored(operation, started.elapsed(), result.as_ref().err().copied());
-        result
-    }
-
-    fn count_received(&self, bytes: usize) {
-        self.0
-            .metrics
-            .received
-            .inc_by(bytes.try_into().unwrap_or(u64::MAX));
-    }
-
-    fn count_sent(
-        &self,
-        read: Result<ReadOutcome, Unavailable>,
-    ) -> Result<ReadOutcome, Unavailable> {
-        if let Ok(ReadOutcome::Changed(session)) = &read {
-            self.count_sent_bytes(session.payload.len());
-        }
-        read
-    }
-
-    fn count_sent_bytes(&self, bytes: usize) {
-        self.0
-            .metrics
-            .sent
-            .inc_by(bytes.try_into().unwrap_or(u64::MAX));
     }
 
     fn refusal(&self, denied: Denied) -> Refusal {

@@ -15,7 +15,7 @@ use http_body_util::Full;
 
 use crate::{
     metrics::RefusalReason,
-    store::{SessionSnapshot, WriteTag},
+    store::{id::WriteTag, session::SessionSnapshot},
 };
 
 /// An answer as it is sent.
@@ -238,7 +238,7 @@ mod tests {
             payload: [].into(),
             modified: now,
             expires: now,
-            errcodes: crate::store::Errcodes::Stable,
+            errcodes: crate::store::session::Errcodes::Stable,
         };
         for (session, content) in [
             (None, false),

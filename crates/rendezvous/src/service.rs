@@ -11,12 +11,16 @@ use axum::{
 };
 
 use crate::{
-    Rendezvous, Store, etag, json,
-    payload::{MediaType, RequestBody},
+    etag, json,
+    media_type::MediaType,
+    metrics::Answered,
+    paths,
+    payload::{RequestBody, check_media_type},
     peer::Peer,
     refusal::Refusal,
+    rendezvous::Rendezvous,
     response::{ApiResponse, HttpResponse, ResponseBody},
-    store::SessionApi,
+    store::{Store, id::SessionApi},
 };
 
 impl<S: Store> Rendezvous<S> {
@@ -66,8 +70,13 @@ impl<S: Store> Rendezvous<S> {
     ) -> HttpResponse {
         let status = response.status.as_u16();
         let ended = Instant::now();
-        self.metrics()
-            .answered((method, api), &response, ended - started);
+        self.metrics().answered(Answered {
+            method,
+            api,
+            status,
+            refusal: response.refusal,
+            latency: (!response.held).then(|| ended - started),
+        });
         // No path: it names the session. No address.
         tracing::debug!(%method, status, "answered");
         response.into_http(ended)
@@ -103,10 +112,10 @@ impl<S: Store> Rendezvous<S> {
     fn route<B>(&self, request: &Request<B>) -> Option<ApiRoute> {
         let path = request.uri().path();
         let is_text = || match *request.method() {
-            Method::POST => MediaType::Json.check(request.headers()).is_err(),
+            Method::POST => check_media_type(MediaType::Json, request.headers()).is_err(),
             ref method => method == Method::OPTIONS,
         };
-        let json = if path == etag::STABLE && is_text() {
+        let json = if path == paths::STABLE && is_text() {
             None
         } else {
             json::route(path)

@@ -15,7 +15,11 @@ use tokio::{
 
 use crate::{
     response::ApiResponse,
-    store::{ReadOutcome, SessionId, StoreChange, Unavailable},
+    store::{
+        id::SessionId,
+        session::{ReadOutcome, StoreChange},
+        unavailable::Unavailable,
+    },
 };
 
 /// The longest that a reader is held. Below what proxies allow a silent answer (60 s is usual).
@@ -166,7 +170,10 @@ mod tests {
     use std::cell::Cell;
 
     use super::*;
-    use crate::store::{Errcodes, SessionApi, SessionSnapshot, WriteTag};
+    use crate::store::{
+        id::{SessionApi, WriteTag},
+        session::{Errcodes, SessionSnapshot},
+    };
 
     #[tokio::test]
     async fn a_write_between_the_look_and_the_wait_is_not_missed() {

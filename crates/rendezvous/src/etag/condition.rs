@@ -7,7 +7,7 @@
 
 use axum::http::{HeaderMap, HeaderName};
 
-use crate::{refusal::Refusal, store::WriteTag};
+use crate::{refusal::Refusal, store::id::WriteTag};
 
 /// What proxies append to an ETag, after `-` (Apache), `--` (Jetty) or `;`: the name of a coding.
 const CODINGS: [&str; 6] = ["gzip", "br", "zstd", "deflate", "x-gzip", "compress"];

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize, Serializer, de::IgnoredAny};
 
 use crate::{
     refusal::Refusal,
-    store::{SessionId, SessionSnapshot},
+    store::{id::SessionId, session::SessionSnapshot},
 };
 
 /// What a session begins with.

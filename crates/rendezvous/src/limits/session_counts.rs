@@ -10,13 +10,19 @@ use std::{
     },
 };
 
-use super::{Denied, network::Network};
+use super::{denied::Denied, network::Network};
 
 #[derive(Default)]
 pub(super) struct SessionCounts {
     all: Arc<AtomicUsize>,
     /// Counts rise under this lock only, so that a network that has none can be forgotten.
     networks: Mutex<HashMap<Network, Arc<AtomicUsize>>>,
+}
+
+/// A client network, and how many sessions it may have.
+pub(super) struct NetworkQuota {
+    pub(super) network: Network,
+    pub(super) most: usize,
 }
 
 /// The place of a session among those that may live. Dropped, it is free again.
@@ -31,16 +37,15 @@ struct Counts {
 }
 
 impl SessionCounts {
-    /// A place among `max`, and among as many as its owner may have.
+    /// A permit for one more session, if there are fewer than `max` in all, and fewer in its network
+    /// than one network may have.
     pub(super) fn reserve(
         &self,
         max: usize,
-        owner: Option<(Network, usize)>,
+        quota: Option<NetworkQuota>,
     ) -> Result<Permit, Denied> {
-        let network = owner
-            .map(|(network, most)| self.count(network, most))
-            .transpose()?;
-        // From here on whoever drops it gives back what it has counted.
+        let network = quota.map(|quota| self.count(quota)).transpose()?;
+        // From here on dropping the value undoes what was counted.
         let counts = Counts {
             all: self.all.clone(),
             network,
@@ -56,10 +61,10 @@ impl SessionCounts {
         }
     }
 
-    fn count(&self, network: Network, most: usize) -> Result<Arc<AtomicUsize>, Denied> {
+    fn count(&self, quota: NetworkQuota) -> Result<Arc<AtomicUsize>, Denied> {
         let mut networks = self.lock();
-        let count = networks.entry(network).or_default();
-        if count.load(Relaxed) >= most {
+        let count = networks.entry(quota.network).or_default();
+        if count.load(Relaxed) >= quota.most {
             return Err(Denied::NetworkFull);
         }
         count.fetch_add(1, Relaxed);
@@ -99,6 +104,6 @@ impl Drop for Counts {
 
 impl fmt::Debug for Permit {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Ticket")
+        f.write_str("Permit")
     }
 }

@@ -5,8 +5,8 @@ use std::sync::OnceLock;
 use axum::http::Method;
 use prometheus_client::metrics::{counter::Counter, family::Family, histogram::Histogram};
 
-use super::{RequestLabels, api_name, method_name};
-use crate::store::SessionApi;
+use super::labels::{RequestLabels, api_name, method_name};
+use crate::store::id::SessionApi;
 
 /// The counters of what happens all the time, so that nobody looks for them under a lock each time.
 /// The most frequent first.
@@ -53,7 +53,7 @@ impl CommonResponses {
         }))
     }
 
-    pub(super) fn of(
+    pub(super) fn find(
         &self,
         method: &Method,
         api: Option<SessionApi>,

@@ -3,7 +3,10 @@
 use std::{
     convert::Infallible,
     pin::pin,
-    sync::{Arc, atomic::Ordering::Relaxed},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering::Relaxed},
+    },
 };
 
 use axum::{
@@ -22,14 +25,19 @@ use tokio::{
 };
 
 use super::{
-    HttpServer, StopPhase,
     handler::RequestHandler,
     host_header,
     preamble::{self, Preamble},
+    refusals::ConnectionRefusals,
     timed_body::TimedBody,
     watchdog::Watchdog,
 };
-use crate::{metrics::ConnectionRefusal, peer::Peer};
+use crate::{
+    config::Timeouts,
+    metrics::{ConnectionRefusal, Metrics},
+    peer::Peer,
+    proxies::Proxies,
+};
 
 /// The most that the headers of a request may take, in bytes.
 const HEADERS: usize = 16 * 1024;
@@ -38,9 +46,45 @@ const HEADERS: usize = 16 * 1024;
 /// on one.
 const STREAMS: u32 = 1024;
 
-impl<S: RequestHandler> HttpServer<S> {
+/// How far a stop has progressed.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum StopPhase {
+    Running,
+    /// New connections are accepted. Each is told to close as soon as its HTTP version is known.
+    Draining,
+    /// No new requests are taken.
+    Closing,
+}
+
+/// What all connections have in common.
+pub(super) struct ConnectionContext<S> {
+    handler: S,
+    timeouts: Timeouts,
+    /// The proxies that must start each connection with a header of the PROXY protocol. `None`: no
+    /// connection starts with one.
+    pub(super) announced_by: Option<Proxies>,
+    pub(super) metrics: Metrics,
+    pub(super) refusals: ConnectionRefusals,
+    /// Whether clients of HTTP/1 are told to close with each response.
+    pub(super) closing: AtomicBool,
+}
+
+impl<S> ConnectionContext<S> {
+    pub(super) fn new(handler: S, timeouts: Timeouts, metrics: Metrics) -> Self {
+        Self {
+            handler,
+            timeouts,
+            announced_by: None,
+            refusals: ConnectionRefusals::new(metrics.clone()),
+            metrics,
+            closing: AtomicBool::new(false),
+        }
+    }
+}
+
+impl<S: RequestHandler> ConnectionContext<S> {
     /// Serves one connection until the client, the watchdog or a stop ends it.
-    pub(super) async fn connection<T>(
+    pub(super) async fn serve<T>(
         self: Arc<Self>,
         mut stream: T,
         peer: Peer,
@@ -48,11 +92,11 @@ impl<S: RequestHandler> HttpServer<S> {
     ) where
         T: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
-        let introduced = tokio::select! {
-            introduced = self.introduced(&mut stream, peer) => introduced,
-            _ = stop.wait_for(|stop| *stop == StopPhase::Now) => return,
+        let announced = tokio::select! {
+            announced = self.announced(&mut stream, peer) => announced,
+            _ = stop.wait_for(|stop| *stop == StopPhase::Closing) => return,
         };
-        let Preamble { peer, rest } = match introduced {
+        let Preamble { peer, rest } = match announced {
             Ok(Some(preamble)) => preamble,
             Ok(None) => return,
             Err(why) => return self.refusals.refused(why),
@@ -88,7 +132,7 @@ impl<S: RequestHandler> HttpServer<S> {
 
     /// For whom the connection was opened. Where proxies must say so, it is refused if it does not
     /// say so in time. `None`: it has ended.
-    async fn introduced(
+    async fn announced(
         &self,
         stream: &mut (impl AsyncRead + Unpin),
         peer: Peer,
@@ -116,8 +160,8 @@ impl<S: RequestHandler> HttpServer<S> {
         let _serving = watchdog.serving(version);
         let request = request.map(|body| TimedBody::new(body, self.timeouts.body));
         let mut response = match host_header::is_valid(&request) {
-            true => self.service.answer(request, peer).await,
-            false => self.service.refuse_host(&request),
+            true => self.handler.answer(request, peer).await,
+            false => self.handler.refuse_host(&request),
         };
         if version < Version::HTTP_2 && self.closing.load(Relaxed) {
             response
@@ -130,13 +174,13 @@ impl<S: RequestHandler> HttpServer<S> {
 
 /// Done when a connection shall take no more requests. One of HTTP/2 is told so as soon as a stop
 /// begins, without harm: it says which of its requests are answered. One of HTTP/1 can only be
-/// closed, and a request may be on its way: so it is told with the next answer ([`HttpServer::answer`]),
+/// closed, and a request may be on its way: so it is told with the next answer ([`ConnectionContext::answer`]),
 /// and closed at the end of the drain.
 async fn told_to_close(watchdog: &Watchdog, stop: &mut watch::Receiver<StopPhase>) {
-    let _ = stop.wait_for(|stop| *stop >= StopPhase::Soon).await;
+    let _ = stop.wait_for(|stop| *stop >= StopPhase::Draining).await;
     tokio::select! {
         () = watchdog.speaks_http2() => {}
-        _ = stop.wait_for(|stop| *stop == StopPhase::Now) => {}
+        _ = stop.wait_for(|stop| *stop == StopPhase::Closing) => {}
     }
 }
 

@@ -13,7 +13,7 @@ use http_body_util::Full;
 use tower::ServiceExt;
 
 use super::timed_body::TimedBody;
-use crate::{Rendezvous, Store, peer::Peer, refusal::Refusal};
+use crate::{peer::Peer, refusal::Refusal, rendezvous::Rendezvous, store::Store};
 
 /// What answers requests.
 pub(super) trait RequestHandler: Clone + Send + Sync + 'static {

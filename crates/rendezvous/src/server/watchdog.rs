@@ -17,7 +17,7 @@ use hyper::{
 };
 use tokio::time::{Instant, sleep_until};
 
-use crate::Timeouts;
+use crate::config::Timeouts;
 
 /// Watches one connection. Clones watch the same.
 #[derive(Clone)]

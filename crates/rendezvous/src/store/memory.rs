@@ -12,8 +12,10 @@ use std::{
 };
 
 use super::{
-    NewSession, ReadOutcome, SessionId, SessionSnapshot, Store, StoreChange, Unavailable, Write,
-    WriteOutcome, WriteTag,
+    Store,
+    id::{SessionId, WriteTag},
+    session::{NewSession, ReadOutcome, SessionSnapshot, StoreChange, Write, WriteOutcome},
+    unavailable::Unavailable,
 };
 use crate::limits::Permit;
 
@@ -56,7 +58,7 @@ impl Memory {
 
     fn create_now(&self, id: SessionId, new: NewSession) -> SessionSnapshot {
         let now = new.write.now;
-        let (session, permit) = new.into_session();
+        let (session, permit) = new.into_snapshot();
         if let Some(mut sessions) = self.open(id, now) {
             sessions.by_expiry.insert((session.expires, id));
             sessions.by_id.insert(
@@ -206,7 +208,7 @@ mod tests {
     use std::{sync::Arc, thread, time::Duration};
 
     use super::*;
-    use crate::store::{Errcodes, SessionApi};
+    use crate::store::{id::SessionApi, session::Errcodes};
 
     const LIFETIME: Duration = Duration::from_secs(300);
     const SECOND: Duration = Duration::from_secs(1);

@@ -10,7 +10,7 @@ use redis::{
 use tokio::time::{sleep, timeout};
 
 use super::{backoff::Backoff, connector::Connector, shared_connection::PATIENCE};
-use crate::store::SessionId;
+use crate::store::id::SessionId;
 
 /// After how long a silence it is asked whether the connection still lives.
 const SILENCE: Duration = Duration::from_secs(10);

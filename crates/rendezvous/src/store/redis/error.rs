@@ -3,7 +3,7 @@
 
 use redis::{ErrorKind, RedisError};
 
-use crate::Unavailable;
+use crate::store::unavailable::Unavailable;
 
 pub(super) fn unavailable(error: &RedisError) -> Unavailable {
     if error.is_timeout() {

@@ -7,7 +7,7 @@ use std::{
     time::Instant,
 };
 
-use crate::{limits::Permit, store::SessionId};
+use crate::{limits::Permit, store::id::SessionId};
 
 #[derive(Default)]
 pub(super) struct Permits(Mutex<PermitMap>);

@@ -6,7 +6,10 @@
 
 use std::time::{Duration, Instant};
 
-use crate::store::{Errcodes, SessionSnapshot, WriteTag};
+use crate::store::{
+    id::WriteTag,
+    session::{Errcodes, SessionSnapshot},
+};
 
 /// Where a revision would be. A real one is random, and never this.
 const NONE: [u8; 16] = [0; 16];

@@ -1,9 +1,11 @@
-//! What may follow the question mark of a Redis URL. What is not known is refused: it could be a
-//! secret, or mean something.
+//! The query of a Redis URL. Unknown parameters are refused: one could be a secret, or matter.
 
-use super::{Credentials, RedisUrlError, database, decode};
+use super::{
+    credentials::{Credentials, decode},
+    error::RedisUrlError,
+};
 
-/// What is said of a server at a socket.
+/// The query of a URL with a socket.
 #[derive(Default)]
 pub(super) struct SocketQuery {
     pub(super) database: u16,
@@ -14,7 +16,7 @@ pub(super) fn none(query: &str) -> Result<(), RedisUrlError> {
     let [] = values(
         query,
         [],
-        RedisUrlError("nothing may follow a ? here; in a password write %3F"),
+        RedisUrlError::new("nothing may follow a ? here; in a password write %3F"),
     )?;
     Ok(())
 }
@@ -24,7 +26,7 @@ pub(super) fn socket(query: &str) -> Result<SocketQuery, RedisUrlError> {
     let [number, user, password] = values(
         query,
         names,
-        RedisUrlError("after the ? there may be db, user and pass, each once"),
+        RedisUrlError::new("after the ? there may be db, user and pass, each once"),
     )?;
     Ok(SocketQuery {
         database: database(number.unwrap_or_default())?,
@@ -37,7 +39,9 @@ pub(super) fn sentinel(query: &str) -> Result<Option<Credentials>, RedisUrlError
     let [user, password] = values(
         query,
         names,
-        RedisUrlError("after the ? there may be sentinel-user and sentinel-password, each once"),
+        RedisUrlError::new(
+            "after the ? there may be sentinel-user and sentinel-password, each once",
+        ),
     )?;
     credentials(user, password)
 }
@@ -48,7 +52,7 @@ fn credentials(
 ) -> Result<Option<Credentials>, RedisUrlError> {
     match (user, password) {
         (None, None) => Ok(None),
-        (Some(_), None) => Err(RedisUrlError("it has a user and no password")),
+        (Some(_), None) => Err(RedisUrlError::new("it has a user and no password")),
         (user, Some(password)) => Ok(Some(Credentials {
             user: user.map(decode).transpose()?,
             password: decode(password)?,
@@ -56,7 +60,17 @@ fn credentials(
     }
 }
 
-/// The value of each name, in that order.
+/// The number of a database; none is 0.
+pub(super) fn database(text: &str) -> Result<u16, RedisUrlError> {
+    match text {
+        "" => Ok(0),
+        number => number
+            .parse()
+            .map_err(|_| RedisUrlError::new("the database is not a number")),
+    }
+}
+
+/// The value of each of these parameters, in the same order. There may be no other.
 fn values<'a, const N: usize>(
     query: &'a str,
     names: [&str; N],
