@@ -4,7 +4,7 @@ use clap::ValueEnum;
 use matrix_qr_rendezvous::Creation;
 use serde::{Deserialize, Serialize};
 
-use super::{SettingsError, values::BaseUrlSetting};
+use super::{error::SettingsError, values::BaseUrlSetting};
 
 /// As [`Creation`].
 #[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq, Serialize, ValueEnum)]

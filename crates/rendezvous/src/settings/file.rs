@@ -5,7 +5,7 @@ use std::{fs, path::PathBuf};
 
 use clap::{Args, Command};
 
-use super::{Settings, SettingsError};
+use super::{definition::Settings, error::SettingsError};
 
 pub(super) fn read(path: &PathBuf) -> Result<Settings, SettingsError> {
     let text = fs::read_to_string(path).map_err(|source| SettingsError::Unreadable {

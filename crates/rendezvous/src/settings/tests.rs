@@ -1,5 +1,5 @@
 #![allow(clippy::unwrap_used)]
-use std::fs;
+use std::{fs, time::Duration};
 
 use clap::Parser;
 use matrix_qr_rendezvous::{ForwardedHeader, Limits, Rate};

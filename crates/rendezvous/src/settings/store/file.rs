@@ -11,9 +11,9 @@ use std::{
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use zeroize::Zeroizing;
 
-use super::StoreUrl;
+use super::url::StoreUrl;
 use crate::settings::{
-    SettingsError,
+    error::SettingsError,
     origin::{SettingOrigin, SettingSource},
 };
 
@@ -44,14 +44,17 @@ impl StoreFile {
 }
 
 impl StoreFile {
-    pub(super) fn origin(&self, name: &'static str) -> SettingOrigin {
+    pub(in crate::settings) fn origin(&self, name: &'static str) -> SettingOrigin {
         SettingOrigin {
             name,
             source: self.source.clone(),
         }
     }
 
-    pub(super) fn parse_url(&self, warnings: &mut Vec<String>) -> Result<StoreUrl, SettingsError> {
+    pub(in crate::settings) fn parse_url(
+        &self,
+        warnings: &mut Vec<String>,
+    ) -> Result<StoreUrl, SettingsError> {
         let name = "store-file";
         let text = Zeroizing::new(self.read(name, LONGEST_URL)?);
         let text = text.strip_suffix(b"\n").unwrap_or(&text);
@@ -65,7 +68,10 @@ impl StoreFile {
     }
 
     #[cfg(feature = "redis")]
-    pub(super) fn read_pem(&self, name: &'static str) -> Result<Vec<u8>, SettingsError> {
+    pub(in crate::settings) fn read_pem(
+        &self,
+        name: &'static str,
+    ) -> Result<Vec<u8>, SettingsError> {
         self.read(name, LONGEST_PEM)
     }
 
@@ -88,7 +94,11 @@ impl StoreFile {
         Ok(text)
     }
 
-    pub(super) fn warn_if_readable_by_all(&self, name: &'static str, warnings: &mut Vec<String>) {
+    pub(in crate::settings) fn warn_if_readable_by_all(
+        &self,
+        name: &'static str,
+        warnings: &mut Vec<String>,
+    ) {
         warnings.extend(readable_by_all(
             &self.path,
             &format!("the file that {} names", self.origin(name)),
