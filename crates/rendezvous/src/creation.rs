@@ -1,6 +1,6 @@
 //! Who may create sessions through MSC4388's API: anybody, or the users of a homeserver ("Create a
-//! rendezvous session and send initial payload"). MSC4108's has no such question: its clients send
-//! no access token.
+//! rendezvous session and send initial payload"). Through MSC4108's API anybody may: its clients
+//! send no access token.
 
 #[cfg(feature = "whoami")]
 mod bearer_token;
@@ -17,20 +17,19 @@ use self::token_checker::TokenChecker;
 pub use self::whoami::{WhoamiClient, WhoamiClientError};
 use crate::{metrics::Metrics, refusal::Refusal};
 
-/// Who may create sessions through MSC4388's API. Whoever knows a session's ID may use it, in any
-/// case.
+/// Who may create sessions through MSC4388's API. Using a session only takes its ID.
 #[derive(Clone, Debug, Default)]
 pub enum Creation {
-    /// Anybody: also a new device that shows the code, before anyone is signed in on it.
+    /// Anybody, including a new device that shows the QR code before anyone is signed in on it.
     #[default]
     Open,
-    /// Users of this homeserver, who show an access token (the feature `whoami`, on by default).
-    /// What the text calls the default.
+    /// Users of this homeserver, by their access token (feature `whoami`, on by default). The
+    /// proposal's default.
     #[cfg(feature = "whoami")]
     Authenticated(WhoamiClient),
 }
 
-/// Keeps to that.
+/// Enforces [`Creation`].
 pub(crate) enum CreationPolicy {
     Open,
     #[cfg(feature = "whoami")]
@@ -53,10 +52,10 @@ impl CreationPolicy {
     }
 
     /// Whether a request with these headers may create a session. If the homeserver must be asked
-    /// first, `admit` says whether the client may cause that.
+    /// first, `admit` decides whether the client may cause that.
     #[cfg_attr(
         not(feature = "whoami"),
-        expect(unused_variables, reason = "nobody is asked")
+        expect(unused_variables, reason = "no homeserver is asked")
     )]
     pub(crate) async fn allows(
         &self,
@@ -66,7 +65,7 @@ impl CreationPolicy {
         match self {
             Self::Open => Ok(true),
             #[cfg(feature = "whoami")]
-            Self::Users(users) => users.include(headers, admit).await,
+            Self::Users(checker) => checker.is_user(headers, admit).await,
         }
     }
 }

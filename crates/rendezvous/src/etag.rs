@@ -1,5 +1,5 @@
-//! MSC4108's API of 2024: payloads are bodies of `text/plain`, revisions are ETags. HTTP in, the
-//! store's outcome out.
+//! MSC4108's API of 2024: payloads are bodies of `text/plain`, tags are ETags. Requests come in as
+//! HTTP, the outcome goes out as a response.
 
 mod condition;
 
@@ -29,16 +29,17 @@ use crate::{
     wait,
 };
 
-/// What a path of this API names.
+/// What a path of this API leads to.
 pub(crate) enum EtagRoute {
     /// Where sessions are created.
     Create(Errcodes),
-    /// A session. A name that cannot be ours is like one that is gone.
+    /// A session. `None`: an ID that this server cannot have created, treated like one of a session
+    /// that has ended.
     Session(Option<SessionId>),
 }
 
-/// What this path names, if it is one of this API's. The bare create path has no unstable form, so
-/// its sessions speak the text's own codes.
+/// What this path leads to, if it belongs to this API. The create path of the settings has no
+/// unstable form, so its sessions use the stable error codes.
 pub(crate) fn route(path: &str, config: &Config) -> Option<EtagRoute> {
     match path {
         paths::STABLE => Some(EtagRoute::Create(Errcodes::Stable)),
@@ -95,9 +96,10 @@ struct CreatedBody<'a> {
     url: &'a str,
 }
 
-/// A request about a session. On a live one also a refusal has that session's headers, since a
-/// deployed client takes an answer without an ETag for news and reads its own last message back. On
-/// one that is gone, it is always the same words, whatever else is wrong.
+/// A request about a session. While the session lives, a refusal has its headers too: a deployed
+/// client takes a response without an ETag for a new payload, and reads its own last message back.
+/// Once the session has ended the response is always the same, whatever else is wrong with the
+/// request.
 async fn session<S: Store, B: RequestBody>(
     rendezvous: &Rendezvous<S>,
     id: Option<SessionId>,
@@ -205,8 +207,8 @@ async fn cancel<S: Store>(
     }
 }
 
-/// The payload of a request, with the revision that it will have. It counts as written now, when
-/// all of it is here.
+/// The payload of a request, with a new tag. It counts as written now, when it has arrived
+/// completely.
 async fn new_write(request: &mut Request<impl RequestBody>) -> Result<Write, Refusal> {
     let payload = payload::read(request).await?;
     Ok(Write {

@@ -1,5 +1,5 @@
-//! MSC4388's API: payloads are strings in JSON, revisions are sequence tokens. HTTP in, the store's
-//! outcome out.
+//! MSC4388's API: payloads are strings in JSON, tags are sequence tokens. Requests come in as HTTP,
+//! the outcome goes out as a response.
 
 mod body;
 
@@ -29,8 +29,8 @@ use crate::{
     wait,
 };
 
-/// Where sessions are created, and below which they are. With the error code there for a write that
-/// comes too late (MSC4388, "Unstable prefix").
+/// The paths where sessions are created, and below which they are. Each with its error code for a
+/// write that comes too late (MSC4388, "Unstable prefix").
 const COLLECTIONS: [(&str, &str); 2] = [
     (paths::STABLE, "M_CONCURRENT_WRITE"),
     (
@@ -39,7 +39,7 @@ const COLLECTIONS: [(&str, &str); 2] = [
     ),
 ];
 
-/// What a path of this API names, and that code.
+/// What a path of this API leads to, and that error code.
 pub(crate) struct JsonRoute {
     target: JsonTarget,
     concurrent_write: &'static str,
@@ -47,11 +47,12 @@ pub(crate) struct JsonRoute {
 
 enum JsonTarget {
     Collection,
-    /// A session. A name that cannot be of this API is like one that is gone.
+    /// A session. `None`: an ID that cannot belong to this API, treated like one of a session that
+    /// has ended.
     Session(Option<SessionId>),
 }
 
-/// What this path names, if it is one of this API's.
+/// What this path leads to, if it belongs to this API.
 pub(crate) fn route(path: &str) -> Option<JsonRoute> {
     COLLECTIONS
         .into_iter()
@@ -87,7 +88,7 @@ pub(crate) async fn answer<S: Store, B: RequestBody>(
         JsonTarget::Collection => collection(rendezvous, client, request).await,
         JsonTarget::Session(id) => session(rendezvous, id, concurrent_write, client, request).await,
     };
-    outcome.unwrap_or_else(Refusal::in_json)
+    outcome.unwrap_or_else(Refusal::into_json_response)
 }
 
 async fn collection<S: Store, B: RequestBody>(
@@ -111,12 +112,12 @@ async fn discover<S: Store>(
     headers: &HeaderMap,
 ) -> Result<ApiResponse, Refusal> {
     rendezvous.admit(client, RequestKind::Other)?;
-    // Whoever makes up tokens here shall not have more questions asked of the homeserver than one
-    // who creates.
+    // Requests with made-up tokens must not cause more questions to the homeserver here than where
+    // sessions are created.
     let admit = || rendezvous.admit(client, RequestKind::Create);
-    // Also when the server is full: that passes, and a POST says after how long.
+    // `true` even when the server is full: that is temporary, and a POST says when to retry.
     let create_available = rendezvous.may_create(headers, admit).await?;
-    Ok(ok(&DiscoverResponse { create_available }, REST))
+    Ok(ok(&DiscoverResponse { create_available }, OVERHEAD))
 }
 
 /// "Create a rendezvous session and send initial payload".
@@ -132,16 +133,15 @@ async fn create<S: Store, B: RequestBody>(
     let text = payload::read_json(request).await?;
     let write = new_write(&body::parse::<CreateRequest<'_>>(&text)?.data)?;
     let now = write.now;
-    // The form of the error codes is not the session's: here it is that of the path of each
-    // request.
+    // Here the form of the error codes depends on the path of each request, not on the session.
     let (id, session) = rendezvous
         .create(client, write, SessionApi::Msc4388, Errcodes::Stable)
         .await?;
-    Ok(ok(&CreateResponse::new(id, &session, now), REST))
+    Ok(ok(&CreateResponse::new(id, &session, now), OVERHEAD))
 }
 
-/// A request about a session. On one that is gone it is always the same words, whatever else is
-/// wrong with the request.
+/// A request about a session. Once the session has ended the response is always the same, whatever
+/// else is wrong with the request.
 async fn session<S: Store, B: RequestBody>(
     rendezvous: &Rendezvous<S>,
     id: Option<SessionId>,
@@ -155,7 +155,8 @@ async fn session<S: Store, B: RequestBody>(
     }
     let id = id.ok_or(Refusal::NoSession)?;
     match attempt(rendezvous, id, concurrent_write, client, request).await {
-        // One who asks too fast is not worth a look, and a guess at a name is none that could hit.
+        // A client over its rate is not worth a read of the store, and a 429 looks the same for
+        // every ID.
         Err(
             refusal @ (Refusal::Network
             | Refusal::NoSession
@@ -182,8 +183,8 @@ async fn attempt<S: Store, B: RequestBody>(
     }
 }
 
-/// "Receive a payload from a rendezvous session". Held, if it asks for that, until there is another
-/// than was seen.
+/// "Receive a payload from a rendezvous session". Waits for a new payload if the request asks for
+/// that.
 async fn receive<S: Store>(
     rendezvous: &Rendezvous<S>,
     id: SessionId,
@@ -195,7 +196,7 @@ async fn receive<S: Store>(
         .await?
         .ok_or(Refusal::NoSession)?;
     let body = ReceiveResponse::new(&session, Instant::now()).ok_or(Refusal::NoStore)?;
-    let response = ok(&body, session.payload.len() + REST);
+    let response = ok(&body, session.payload.len() + OVERHEAD);
     Ok(match held.filter(|_| !rendezvous.released()) {
         None => response,
         Some(time) => wait::with_preference_applied(response, time),
@@ -238,16 +239,16 @@ async fn send<S: Store, B: RequestBody>(
     let (expected, write) = (WriteTag::parse(&sequence_token), new_write(&data)?);
     let payload = write.payload.clone();
     match rendezvous.write(id, expected, write).await? {
-        WriteOutcome::Replaced(session) => Ok(ok(&SendResponse::new(&session), REST)),
-        // "To make sends idempotent": a client repeats a write whose answer was lost. Nothing has
+        WriteOutcome::Replaced(session) => Ok(ok(&SendResponse::new(&session), OVERHEAD)),
+        // "To make sends idempotent": a client repeats a write whose response was lost. Nothing has
         // changed.
         WriteOutcome::Conflict(session) if session.payload == payload => {
-            Ok(ok(&SendResponse::new(&session), REST))
+            Ok(ok(&SendResponse::new(&session), OVERHEAD))
         }
         WriteOutcome::Conflict(_) => Ok(Refusal::StaleToken {
             errcode: concurrent_write,
         }
-        .in_json()),
+        .into_json_response()),
         WriteOutcome::Gone => Err(Refusal::NoSession),
     }
 }
@@ -265,18 +266,18 @@ async fn cancel<S: Store>(
     }
 }
 
-/// How long an answer is, less its payload.
-const REST: usize = 192;
+/// The size of a response without its payload, in bytes.
+const OVERHEAD: usize = 192;
 
-fn ok(body: &impl Serialize, room: usize) -> ApiResponse {
+fn ok(body: &impl Serialize, capacity: usize) -> ApiResponse {
     ApiResponse::new(
         StatusCode::OK,
-        ResponseBody::Json(body::to_text(body, room)),
+        ResponseBody::Json(body::to_text(body, capacity)),
     )
 }
 
-/// Its bytes are counted as they are without the escapes of JSON ("Maximum payload size"), and it
-/// has an allocation of its own.
+/// The size is that without JSON escapes ("Maximum payload size"). The payload gets an allocation
+/// of its own.
 fn new_write(data: &str) -> Result<Write, Refusal> {
     if data.len() > payload::MAX_PAYLOAD {
         return Err(Refusal::TooLarge);

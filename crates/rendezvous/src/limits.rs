@@ -1,5 +1,5 @@
-//! Who may do how much: what keeps the service for the honest. A limit refuses new sessions and
-//! fast clients, and never touches a session that lives.
+//! How much each client may do, so that the service stays usable for honest clients. A limit
+//! refuses new sessions and fast clients; it never affects a live session.
 
 mod denied;
 mod network;
@@ -22,37 +22,37 @@ use crate::proxies::ClientAddress;
 pub(crate) use self::denied::Denied;
 pub use self::session_counts::Permit;
 
-/// How much one client network, and all of them, may ask of a server. Of several instances each
-/// counts for itself.
+/// The limits of one client network, and of all together. Each of several instances counts for
+/// itself.
 ///
-/// A network is an IPv4 address or an IPv6 prefix: what one customer of a provider has. All clients
-/// that a trusted proxy does not name (see [`Proxies`](crate::Proxies)) are one network. If there
-/// is no peer at all (see [`router`](crate::Rendezvous::router)), clients are held only to what all
-/// share.
+/// A network is an IPv4 address or an IPv6 prefix: what a provider assigns to one customer. All
+/// clients that a trusted proxy does not name (see [`Proxies`](crate::Proxies)) count as one
+/// network. If peers are unknown altogether (see [`router`](crate::Rendezvous::router)), only the
+/// limits that all clients share apply.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Limits {
-    /// How many sessions may live at once. When there are that many, new ones are refused and live
-    /// ones are kept. Default 10 000, about 50 MiB when every payload is of the full size.
+    /// How many sessions may live at the same time. At this limit new sessions are refused, and
+    /// live ones are kept. Default 10 000, about 50 MiB with payloads of full size.
     pub max_sessions: usize,
-    /// How many sessions one network may have at once. `None`: as many as there may be. Default
-    /// 200.
+    /// How many sessions one network may have at the same time. `None`: no limit per network.
+    /// Default 200.
     pub sessions_per_network: Option<usize>,
-    /// How fast one network may create sessions. Default 60 in a minute, 30 at once.
+    /// How fast one network may create sessions. Default 60 per minute, 30 at once.
     pub creates: Option<Rate>,
     /// How fast one network may send other requests: to read, write and delete. Far above what
-    /// sign-ins need, even over a network that many people share. Default 30 000 in a minute, 3000
+    /// sign-ins need, even from a network that many people share. Default 30 000 per minute, 3000
     /// at once.
     pub requests: Option<Rate>,
     /// How many bits of an IPv4 address are its network. Default 32.
     pub ipv4_prefix: u8,
     /// How many bits of an IPv6 address are its network. Default 64.
     pub ipv6_prefix: u8,
-    /// Networks that may not use the server at all: your own machines, say, so that nobody carries
-    /// data out of them through it (MSC4108, "Data exfiltration"). Default none. If there are any,
-    /// a client of which nothing is known may not use it either.
+    /// Networks that may not use the server at all: for example your own machines, so that nobody
+    /// exfiltrates data through it (MSC4108, "Data exfiltration"). Default none. If there are any,
+    /// clients with an unknown address are refused too.
     pub deny: Vec<IpNet>,
-    /// The only networks that may use it, if there are any here; not those of which nothing is
-    /// known. Default none.
+    /// If not empty, the only networks that may use the server; clients with an unknown address are
+    /// refused then. Default empty.
     pub allow: Vec<IpNet>,
 }
 
@@ -74,14 +74,14 @@ impl Default for Limits {
 /// A token bucket.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Rate {
-    /// How many it gets back in a minute.
+    /// How many tokens are added per minute.
     pub per_minute: NonZeroU32,
-    /// How many it holds.
+    /// How many tokens the bucket holds.
     pub burst: NonZeroU32,
 }
 
 impl Rate {
-    /// `None`, which is no limit, if either is zero.
+    /// `None`, which means no limit, if either is zero.
     #[must_use]
     pub fn new(per_minute: u32, burst: u32) -> Option<Self> {
         Some(Self {
@@ -97,20 +97,20 @@ impl Rate {
 
 type Bucket = DefaultKeyedRateLimiter<Network>;
 
-/// What a request would do, as far as limits go.
+/// What a request does, as far as limits are concerned.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum RequestKind {
     Create,
     Other,
 }
 
-/// Counts, and turns away.
+/// Enforces the limits.
 pub(crate) struct Limiter {
     active: RwLock<Arc<ActiveLimits>>,
     sessions: Arc<SessionCounts>,
 }
 
-/// The limits, with what they have counted since they were set.
+/// The limits, with the rates counted since they were set.
 struct ActiveLimits {
     limits: Limits,
     creates: Option<Bucket>,
@@ -130,7 +130,7 @@ impl ActiveLimits {
         }
     }
 
-    /// `None` where there are no peers to tell networks from.
+    /// `None` if peers are unknown.
     fn network(&self, client: ClientAddress) -> Option<Network> {
         match client {
             ClientAddress::Known(address) => Some(Network::of(
@@ -161,13 +161,13 @@ impl Limiter {
         }
     }
 
-    /// Sets other limits. Sessions that live are kept, and counted.
+    /// Replaces the limits. Live sessions are kept, and count against the new limits.
     pub(crate) fn set(&self, limits: Limits) {
         *self.active.write().unwrap_or_else(PoisonError::into_inner) =
             Arc::new(ActiveLimits::new(limits));
     }
 
-    /// Whether this client may do this now.
+    /// Whether this client may send this request now.
     pub(crate) fn admit(&self, client: ClientAddress, kind: RequestKind) -> Result<(), Denied> {
         let active = self.active();
         if !active.admits(client) {
@@ -186,7 +186,7 @@ impl Limiter {
             .map_err(|not_until| Denied::Rate(not_until.wait_time_from(bucket.clock().now())))
     }
 
-    /// A place for a session of this client.
+    /// A permit for a session of this client.
     pub(crate) fn reserve(&self, client: ClientAddress) -> Result<Permit, Denied> {
         let active = self.active();
         // Without a limit for each network there is nothing to count by network.
@@ -197,12 +197,12 @@ impl Limiter {
         self.sessions.reserve(active.limits.max_sessions, quota)
     }
 
-    /// How many sessions have a place.
+    /// How many sessions have a permit.
     pub(crate) fn session_count(&self) -> usize {
         self.sessions.session_count()
     }
 
-    /// Forgets networks that have no session and have not asked for a while.
+    /// Forgets networks that have no session and have not sent requests for a while.
     pub(crate) fn sweep(&self) {
         let active = self.active();
         for bucket in [&active.creates, &active.requests].into_iter().flatten() {

@@ -1,4 +1,14 @@
 //! The rendezvous server on the command line.
+//!
+//! | module | what it does |
+//! |---|---|
+//! | `options` | parses the command line |
+//! | `settings` | merges flags, environment and file, and checks the result |
+//! | `run` | runs the server until a signal stops it |
+//! | `sockets` | opens the listeners, or takes those that systemd passes |
+//! | `signals` | the signals to stop and to reload |
+//! | `open_files` | keeps the number of connections below the system's limit of open files |
+//! | `healthcheck` | asks a running server for its health |
 
 mod healthcheck;
 mod open_files;

@@ -1,5 +1,4 @@
-//! What an operator can see of the service, as Prometheus metrics. No label says who asked, or
-//! about which session.
+//! Prometheus metrics for the operator. No label identifies a client or a session.
 
 mod common;
 mod labels;
@@ -33,7 +32,7 @@ use crate::store::{id::SessionApi, unavailable::Unavailable};
 /// The media type of what [`Metrics::encode`] makes.
 pub(crate) const MEDIA_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
-/// Everything that is counted. Clones count together.
+/// Everything that is counted. Clones share the counters.
 #[derive(Clone)]
 pub(crate) struct Metrics {
     registry: Arc<Registry>,
@@ -65,7 +64,7 @@ pub(crate) struct Answered<'a> {
     pub(crate) latency: Option<Duration>,
 }
 
-/// What is not counted as it happens, but looked up when somebody asks.
+/// What is not counted as it happens, but read at each scrape.
 pub(crate) struct ScrapeValues {
     pub(crate) sessions: usize,
     pub(crate) waiters: usize,
@@ -103,7 +102,7 @@ impl Metrics {
         metrics
     }
 
-    /// A counter that appears with its first event hides that event from an alert.
+    /// A counter that only appears with its first event hides that event from alerts.
     fn count_from_zero(&self) {
         for &reason in RefusalReason::ALL {
             drop(self.refusals.get_or_create(&RefusalLabels { reason }));
@@ -119,7 +118,7 @@ impl Metrics {
         }
     }
 
-    /// As above, of a store that is worth it.
+    /// As above, for a store whose operations are measured.
     pub(crate) fn count_store_from_zero(&self) {
         for &operation in StoreOperation::ALL {
             drop(self.store.get_or_create(&StoreLabels { operation }));
@@ -267,7 +266,7 @@ impl Metrics {
             .inc();
     }
 
-    /// As text, in the form of OpenMetrics.
+    /// As text in the OpenMetrics format.
     pub(crate) fn encode(&self, now: ScrapeValues) -> Result<String, fmt::Error> {
         self.sessions
             .set(i64::try_from(now.sessions).unwrap_or(i64::MAX));
@@ -282,7 +281,7 @@ impl Metrics {
     }
 }
 
-/// All at 0 from the start: who counts an increase does not see a counter begin.
+/// All at 0 from the start, for the same reason.
 fn store_failures() -> Family<StoreFailureLabels, Counter> {
     let failures = Family::default();
     for code in Unavailable::CODES {

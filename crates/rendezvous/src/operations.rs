@@ -1,5 +1,5 @@
-//! For those who run the server, on a listener of its own: whether it lives, whether it can work,
-//! what it counts.
+//! The routes for the operator, on a listener of their own: whether the server is alive, whether it
+//! can work, and its metrics.
 
 mod accept;
 
@@ -18,10 +18,10 @@ use crate::{
 };
 
 impl<S: Store> Rendezvous<S> {
-    /// The operator's routes: `/health` (this process answers), `/ready` (the store can be used,
-    /// and it is not about to stop) and `/metrics` (OpenMetrics, or Prometheus' text format for
-    /// those who prefer that). Not for the public: serve them elsewhere than
-    /// [`router`](Self::router).
+    /// The operator's routes: `/health` (the process responds), `/ready` (the store can be used,
+    /// and the server is not about to stop) and `/metrics` (OpenMetrics, or Prometheus' text format
+    /// for scrapers that prefer it). Do not expose them to the public: serve them on another
+    /// listener than [`router`](Self::router).
     pub fn operations(&self) -> Router {
         Router::new()
             .route("/health", get(health).options(methods))

@@ -1,4 +1,4 @@
-//! Reading a payload: what it says of itself first, then as many bytes as may be.
+//! Reading a payload: first the headers about it, then as many bytes as are allowed.
 
 use std::{error::Error, sync::Arc};
 
@@ -13,15 +13,15 @@ use crate::{media_type::MediaType, refusal::Refusal, server::timed_body::BodyErr
 /// The largest payload, in bytes (MSC4108 and MSC4388, "Maximum payload size").
 pub(crate) const MAX_PAYLOAD: usize = 4096;
 
-/// The largest body that may hold one as JSON: each of its bytes may be six there (`\u001f`), and
-/// there is something beside it.
+/// The largest JSON body: each byte of a payload may take six bytes there (`\u001f`), and there is
+/// more than the payload.
 const MAX_JSON: usize = 32 * 1024;
 
-/// How much of a payload that is too large is read and thrown away. A connection closed on unread
-/// bytes is reset, and the client would see that instead of the 413.
+/// How much of a payload that is too large is read and discarded, in bytes. Closing a connection
+/// with unread bytes resets it, and the client would see the reset instead of the 413.
 const DISCARDED: usize = 64 * 1024;
 
-/// A request's body, of whichever server.
+/// The body of a request, from any HTTP server.
 pub(crate) trait RequestBody:
     HttpBody<Data = Bytes, Error: Error + 'static> + Send + Unpin
 {
@@ -44,8 +44,8 @@ pub(crate) fn check_media_type(expected: MediaType, headers: &HeaderMap) -> Resu
     }
 }
 
-/// The payload of a request, at most [`MAX_PAYLOAD`] bytes, in an allocation of its own size: a part of
-/// the request's buffer would keep all of that alive.
+/// The payload of a request, at most [`MAX_PAYLOAD`] bytes, in an allocation of its own size: a
+/// slice of the request's buffer would keep the whole buffer alive.
 pub(crate) async fn read(request: &mut Request<impl RequestBody>) -> Result<Arc<[u8]>, Refusal> {
     check_media_type(MediaType::Plain, request.headers())?;
     Ok(Arc::from(
@@ -53,14 +53,14 @@ pub(crate) async fn read(request: &mut Request<impl RequestBody>) -> Result<Arc<
     ))
 }
 
-/// The JSON of a request. It may be a part of the request's buffer: not to be kept.
+/// The JSON of a request. It may be a slice of the request's buffer: do not store it.
 pub(crate) async fn read_json(request: &mut Request<impl RequestBody>) -> Result<Bytes, Refusal> {
     check_media_type(MediaType::Json, request.headers())?;
     read_body(request.body_mut(), MAX_JSON).await
 }
 
-/// Counts what comes, whatever `Content-Length` said, and if nothing did: proxies leave it out
-/// (docs/design.md).
+/// Counts the bytes that arrive, whatever `Content-Length` says and even without it: some proxies
+/// omit it (docs/design.md).
 async fn read_body(body: &mut impl RequestBody, largest: usize) -> Result<Bytes, Refusal> {
     let first = match body.frame().await {
         None => return Ok(Bytes::new()),
@@ -69,7 +69,7 @@ async fn read_body(body: &mut impl RequestBody, largest: usize) -> Result<Bytes,
             .into_data()
             .unwrap_or_default(),
     };
-    // Mostly it has come in one piece.
+    // Usually the body arrives in one piece.
     if body.is_end_stream() && first.len() <= largest {
         return Ok(first);
     }
@@ -92,9 +92,8 @@ async fn read_body(body: &mut impl RequestBody, largest: usize) -> Result<Bytes,
     }
 }
 
-/// A body breaks off when its time is over (see [`crate::Timeouts`]), when it is malformed, or when
-/// the client is gone, and then nobody reads the answer. What serves it may have wrapped the
-/// reason.
+/// Reading a body fails when its time is up (see [`crate::Timeouts`]), when it is malformed, or
+/// when the client has gone and nobody reads the response. The server may have wrapped the cause.
 fn broken(error: &(dyn Error + 'static)) -> Refusal {
     let mut reasons = std::iter::successors(Some(error), |error: &&(dyn Error + 'static)| {
         (*error).source()

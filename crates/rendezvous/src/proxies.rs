@@ -1,4 +1,4 @@
-//! From which client a request comes, when it comes through a proxy.
+//! Which client a request comes from, if it comes through a proxy.
 
 mod forwarded;
 
@@ -13,46 +13,45 @@ use ipnet::IpNet;
 use self::forwarded::FromRight;
 use crate::peer::Peer;
 
-/// Whose word is taken for where a request comes from.
+/// Which proxies are trusted to say where a request comes from.
 ///
-/// A request from any other address is from that address, whatever it says: else every client could
-/// choose its own.
+/// A request from any other address counts as from that address, whatever its headers say:
+/// otherwise every client could choose its own address.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Proxies {
-    /// Where the proxies are. Default: this machine.
+    /// The networks of the trusted proxies. Default: this machine.
     ///
-    /// A request from one of them that names no client, or none that can be read, is from an
-    /// unknown one. All unknown clients together may do what one network may, and where
+    /// A request from one of them that names no client, or none that can be parsed, is from an
+    /// unknown client. All unknown clients share the limits of one network, and where
     /// [`Limits`](crate::Limits) deny or allow networks, they are refused.
     pub trusted: Vec<IpNet>,
-    /// Which header they set. No other is looked at: a proxy that does not know it passes on what a
-    /// client made up.
+    /// Which header they set. All others are ignored: a proxy passes on a header that it does not
+    /// know, as the client made it up.
     pub header: ForwardedHeader,
 }
 
-/// How a proxy says for whom it asks.
+/// How a proxy names the client.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum ForwardedHeader {
-    /// `X-Forwarded-For`: addresses, separated by commas, the nearest last.
+    /// `X-Forwarded-For`: addresses separated by commas, the nearest last.
     #[default]
     XForwardedFor,
     /// `Forwarded` (RFC 7239): elements with `for=`, the nearest last.
     Forwarded,
-    /// A header that has the address of the client and nothing else: `CF-Connecting-IP`,
-    /// `X-Real-IP`, `Fly-ClientAddress-IP`. The proxy must replace what the client sends.
+    /// A header that contains the address of the client and nothing else: `CF-Connecting-IP`,
+    /// `X-Real-IP`, `Fly-Client-IP`. The proxy must replace what the client sends.
     Single(HeaderName),
 }
 
-/// From whom a request comes, as far as that can be told.
+/// The client that a request comes from, as far as known.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum ClientAddress {
-    /// From this address.
+    /// At this address.
     Known(IpAddr),
-    /// From a trusted proxy, which does not say for whom it asks, or not readably. All of these are
-    /// one network.
+    /// Behind a trusted proxy that does not name it, or not in a form that can be parsed. All such
+    /// clients are one network.
     Unknown,
-    /// Whoever serves the router does not say from where requests come. Nothing can be counted by
-    /// network.
+    /// The server that runs the router does not provide peers. Nothing can be counted per network.
     NoPeer,
 }
 
@@ -69,7 +68,7 @@ impl Default for Proxies {
 }
 
 impl Proxies {
-    /// From whom a request of this peer comes.
+    /// The client of a request of this peer.
     pub(crate) fn client(&self, peer: Option<Peer>, headers: &HeaderMap) -> ClientAddress {
         match peer {
             None => ClientAddress::NoPeer,
@@ -78,12 +77,12 @@ impl Proxies {
                 ClientAddress::Known(address.to_canonical())
             }
             Some(Peer::At(_) | Peer::Proxy) => self
-                .named(headers)
+                .named_client(headers)
                 .map_or(ClientAddress::Unknown, ClientAddress::Known),
         }
     }
 
-    fn named(&self, headers: &HeaderMap) -> Option<IpAddr> {
+    fn named_client(&self, headers: &HeaderMap) -> Option<IpAddr> {
         let lines = headers.get_all(self.header.name());
         match &self.header {
             ForwardedHeader::XForwardedFor => self.nearest(lines, forwarded::node),
@@ -92,8 +91,8 @@ impl Proxies {
         }
     }
 
-    /// Of all the hops that the request took, the nearest that is no proxy of ours. A hop that
-    /// cannot be read ends the search: whatever is left of it was written by somebody who is not
+    /// Of all hops that the request took, the nearest one that is not a trusted proxy. A hop that
+    /// cannot be parsed ends the search: everything to its left was written by someone who is not
     /// trusted.
     fn nearest(
         &self,
@@ -108,14 +107,14 @@ impl Proxies {
             .find(|address| !self.trusts(*address))
     }
 
-    /// The address that is all that there is. Of several lines nobody knows which is the proxy's.
+    /// The only address. If there are several lines, nobody knows which one the proxy wrote.
     fn only(&self, lines: GetAll<'_, HeaderValue>) -> Option<IpAddr> {
         let mut lines = lines.iter();
         let line = lines.next().filter(|_| lines.next().is_none())?;
         forwarded::node(line.as_bytes()).filter(|address| !self.trusts(*address))
     }
 
-    /// Whether this is one of our proxies.
+    /// Whether this peer is a trusted proxy.
     pub(crate) fn include(&self, peer: Peer) -> bool {
         match peer {
             Peer::At(address) => self.trusts(address.to_canonical()),

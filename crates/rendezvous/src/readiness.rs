@@ -1,5 +1,5 @@
-//! Whether the store can be used, for all who ask: the question costs the store as much as a
-//! sign-in does.
+//! Whether the store can be used, for all callers together: a check costs the store as much as a
+//! sign-in.
 
 use std::{future::Future, sync::Arc, time::Duration};
 
@@ -7,13 +7,13 @@ use tokio::{sync::Mutex, time::Instant};
 
 use crate::store::unavailable::Unavailable;
 
-/// How often the store is asked, at most.
+/// The minimum time between two checks.
 const EVERY: Duration = Duration::from_secs(1);
 
 #[derive(Default)]
 pub(crate) struct Readiness(Arc<Mutex<Option<CheckResult>>>);
 
-/// What the store said, and when.
+/// The result of the last check, and when it finished.
 #[derive(Clone, Copy)]
 struct CheckResult {
     ready: Result<(), Unavailable>,
@@ -21,19 +21,20 @@ struct CheckResult {
 }
 
 impl Readiness {
-    /// What it said a moment ago, or else what it says now. Who comes meanwhile waits for that.
+    /// The last result if it is recent, or else a new one. Concurrent callers wait for the same
+    /// check.
     ///
-    /// In a task of its own: the question goes on when who asked it is gone, else whoever asks and
-    /// goes would ask each time.
+    /// The check runs in a task of its own, so it goes on when its caller is cancelled: otherwise
+    /// cancelled callers could cause a check each.
     pub(crate) async fn check(
         &self,
         asked: impl Future<Output = Result<(), Unavailable>> + Send + 'static,
     ) -> Result<(), Unavailable> {
         let last = self.0.clone();
-        let answer = tokio::spawn(async move {
+        let checked = tokio::spawn(async move {
             let mut last = last.lock().await;
-            if let Some(said) = last.filter(|said| said.at.elapsed() < EVERY) {
-                return said.ready;
+            if let Some(last_check) = last.filter(|last_check| last_check.at.elapsed() < EVERY) {
+                return last_check.ready;
             }
             let ready = asked.await;
             *last = Some(CheckResult {
@@ -42,7 +43,7 @@ impl Readiness {
             });
             ready
         });
-        answer.await.unwrap_or(Err(Unavailable::new("other")))
+        checked.await.unwrap_or(Err(Unavailable::new("other")))
     }
 }
 
@@ -58,7 +59,7 @@ mod tests {
 
     use super::*;
 
-    /// A store that takes its time, and is full when it is first asked.
+    /// A slow store that is full at the first check.
     async fn slow(asked: Arc<AtomicU32>) -> Result<(), Unavailable> {
         let before = asked.fetch_add(1, Relaxed);
         sleep(Duration::from_millis(300)).await;

@@ -1,5 +1,5 @@
-//! The service: a store, with limits before it and waiters beside it. What it does is the same in
-//! every dialect of HTTP.
+//! The service: a store, with limits in front of it and waiting readers beside it. It is the same
+//! for both HTTP APIs.
 
 mod sessions;
 
@@ -26,15 +26,15 @@ use crate::{
     wait::Waiters,
 };
 
-/// How often sessions are looked for that have expired. A busy server forgets most of them at its
+/// How often expired sessions are removed. A busy server removes most of them when it handles
 /// requests.
 const SWEEP: Duration = Duration::from_secs(1);
 
-/// How often clients are looked for that have not come for a while.
-const SWEEP_CLIENTS: u32 = 30;
+/// After how many of these sweeps clients are forgotten that have not sent requests for a while.
+const SWEEPS_PER_CLIENT_SWEEP: u32 = 30;
 
-/// How often the log says, at most, that proxies do not name their clients.
-const UNNAMED: Duration = Duration::from_secs(600);
+/// The minimum time between two warnings that proxies do not name their clients.
+const WARN_UNNAMED: Duration = Duration::from_secs(600);
 
 /// The longest lifetime that a session can have.
 const LONGEST_LIFETIME: Duration = Duration::from_secs(24 * 60 * 60);
@@ -44,7 +44,7 @@ pub struct Rendezvous<S: Store = Memory>(Arc<Inner<S>>);
 
 struct Inner<S> {
     config: Config,
-    /// Session URLs are this and the ID.
+    /// A session URL is this and the ID.
     sessions_url: String,
     store: S,
     limiter: Limiter,
@@ -62,7 +62,7 @@ impl<S: Store> Clone for Rendezvous<S> {
 }
 
 impl Rendezvous {
-    /// A server without sessions, which keeps them in its memory.
+    /// A server that keeps its sessions in memory.
     #[must_use]
     pub fn new(config: Config) -> Self {
         Self::with_store(Memory::default(), config)
@@ -70,7 +70,7 @@ impl Rendezvous {
 }
 
 impl<S: Store> Rendezvous<S> {
-    /// A server whose sessions are in this store.
+    /// A server that keeps its sessions in this store.
     #[must_use]
     pub fn with_store(store: S, mut config: Config) -> Self {
         config.public_url.set_query(None);
@@ -96,30 +96,31 @@ impl<S: Store> Rendezvous<S> {
             metrics,
             readiness: Readiness::default(),
             creation,
-            unnamed: LogThrottle::every(UNNAMED),
+            unnamed: LogThrottle::every(WARN_UNNAMED),
         }))
     }
 
-    /// Sets other limits. Sessions that live are kept, and counted.
+    /// Replaces the limits. Live sessions are kept, and count against the new limits.
     pub fn set_limits(&self, limits: Limits) {
         self.0.limiter.set(limits);
     }
 
-    /// Answers at once all who are held by `Prefer: wait`, and holds nobody from now on; `/ready`
-    /// of [`operations`](Self::operations) says no. For the moment before a server stops;
-    /// [`serve`](crate::serve) does it.
+    /// Answers at once all readers that wait with `Prefer: wait`, and lets no reader wait from now
+    /// on; `/ready` of [`operations`](Self::operations) reports that the server is stopping. Call
+    /// it right before a server stops; [`serve`](crate::serve) does.
     pub fn release_waiters(&self) {
         self.0.waiters.release();
     }
 
-    /// How many sessions live, of those that were made here.
+    /// How many live sessions there are, of those created through this value.
     pub fn sessions(&self) -> usize {
         self.0.store.sweep(Instant::now());
         self.0.limiter.session_count()
     }
 
-    /// What goes on beside the requests: it forgets what has expired, and wakes those who wait for
-    /// what another instance wrote to the same store. [`serve`](crate::serve) does it.
+    /// The work beside the requests: removes expired sessions, and wakes readers that wait for what
+    /// another instance writes to the same store. Poll it as long as the service is used;
+    /// [`serve`](crate::serve) does.
     pub async fn upkeep(&self) -> Infallible {
         tokio::select! {
             never = self.sweep(SWEEP) => never,
@@ -129,7 +130,7 @@ impl<S: Store> Rendezvous<S> {
 
     pub(crate) async fn sweep(&self, every: Duration) -> Infallible {
         loop {
-            for _ in 0..SWEEP_CLIENTS {
+            for _ in 0..SWEEPS_PER_CLIENT_SWEEP {
                 tokio::time::sleep(every).await;
                 self.0.store.sweep(Instant::now());
             }
@@ -146,7 +147,7 @@ impl<S: Store> Rendezvous<S> {
         &self.0.config
     }
 
-    /// From whom a request comes.
+    /// The client that a request comes from.
     pub(crate) fn client(
         &self,
         peer: Option<Peer>,
@@ -156,8 +157,8 @@ impl<S: Store> Rendezvous<S> {
         let client = self.0.config.proxies.client(peer, headers);
         if client == ClientAddress::Unknown && self.0.unnamed.due(now).is_some() {
             tracing::warn!(
-                "a trusted proxy does not say for whom it asks: such clients are limited as one network; see client-header and \
-                 trusted-proxies"
+                "a trusted proxy does not name its clients: all of them are limited as one network; \
+                 see client-header and trusted-proxies"
             );
         }
         client
@@ -177,8 +178,8 @@ impl<S: Store> Rendezvous<S> {
         }
     }
 
-    /// A reader that comes now is not held, and is not told that it was: it shall poll, and not ask
-    /// again at once.
+    /// Whether the server is about to stop. Then no reader waits, and its response must not claim
+    /// that it waited: otherwise the client would ask again at once instead of polling.
     pub(crate) fn released(&self) -> bool {
         self.0.waiters.released()
     }
@@ -197,8 +198,8 @@ impl<S: Store> Rendezvous<S> {
             .map_err(|denied| self.refusal(denied))
     }
 
-    /// Whether a request with these headers may create sessions, where not everybody may. `admit`
-    /// is asked before the homeserver is.
+    /// Whether a request with these headers may create sessions. `admit` is called before the
+    /// homeserver is asked.
     pub(crate) async fn may_create(
         &self,
         headers: &HeaderMap,
@@ -208,8 +209,8 @@ impl<S: Store> Rendezvous<S> {
     }
 
     fn refusal(&self, denied: Denied) -> Refusal {
-        // Sessions end evenly over their lifetime: in a tenth of it a tenth of the places become
-        // free.
+        // Sessions end evenly distributed over their lifetime: after a tenth of it, a tenth of them
+        // has ended.
         let retry_after = self.0.config.lifetime / 10;
         match denied {
             Denied::Network => Refusal::Network,

@@ -1,5 +1,5 @@
-//! An answer before it is HTTP, and what every one has, whatever was asked: leave for web clients
-//! to read it, orders to caches, the date.
+//! A response before it is HTTP, and the headers that every response has: CORS for web clients,
+//! directives for caches, the date.
 
 use std::{
     cell::RefCell,
@@ -18,27 +18,27 @@ use crate::{
     store::{id::WriteTag, session::SessionSnapshot},
 };
 
-/// An answer as it is sent.
+/// A response as it is sent.
 pub(crate) type HttpResponse = Response<Full<Bytes>>;
 
-/// What came of a request.
+/// The outcome of a request.
 pub(crate) struct ApiResponse {
     pub(crate) status: StatusCode,
     pub(crate) content: ResponseBody,
-    /// The live session that it is about, whether it grants or refuses.
+    /// The live session of the request, whether the request succeeded or was refused.
     pub(crate) session: Option<SessionSnapshot>,
-    /// A header that only such an answer has.
+    /// A header that only this kind of response has.
     pub(crate) header: Option<(HeaderName, HeaderValue)>,
-    /// Why it refuses.
+    /// Why the request was refused.
     pub(crate) refusal: Option<RefusalReason>,
-    /// It waited for something to say: its time is not that of the server.
+    /// Whether the request waited for a payload: its duration does not tell how fast the server is.
     pub(crate) held: bool,
 }
 
 pub(crate) enum ResponseBody {
     Nothing,
-    /// Deployed clients compare the whole content type: no `charset`. Nothing has one too, because
-    /// a known cache drops the ETag of an answer without.
+    /// Deployed clients compare the whole content type: no `charset`. An empty body has a content
+    /// type too, because a known cache drops the ETag of a response without one.
     Plain(Bytes),
     Json(Vec<u8>),
 }
@@ -69,7 +69,7 @@ impl ApiResponse {
         }
     }
 
-    /// As HTTP.
+    /// The HTTP response.
     pub(crate) fn into_http(self, now: Instant) -> HttpResponse {
         let (media_type, body) = match self.content {
             ResponseBody::Nothing => (None, Bytes::new()),
@@ -85,8 +85,8 @@ impl ApiResponse {
         if let Some(session) = &self.session {
             insert_session_headers(session, (now, date), &mut headers);
         }
-        // matrix-js-sdk takes the ETag of any answer to its write for that of its own payload, and
-        // waits for ever. Without one it reads what stands there (docs/compatibility.md).
+        // matrix-js-sdk takes the ETag of any response to its write for that of its own payload,
+        // and waits for ever. Without an ETag it reads the current payload (docs/compatibility.md).
         if self.status == StatusCode::PRECONDITION_FAILED {
             headers.remove(header::ETAG);
         }
@@ -98,8 +98,8 @@ impl ApiResponse {
     }
 }
 
-/// So that no answer can lack these headers, an error least of all: a web client that may not read
-/// an error sees only "network failure".
+/// The headers of every response. An error needs them most: a web client that may not read an error
+/// only sees "network failure".
 const ALWAYS: [(HeaderName, &str); 9] = [
     (header::ACCESS_CONTROL_ALLOW_ORIGIN, "*"),
     (
@@ -108,20 +108,20 @@ const ALWAYS: [(HeaderName, &str); 9] = [
     ),
     (
         header::ACCESS_CONTROL_ALLOW_HEADERS,
-        // The last four are what tracing agents add to every request of a web app.
+        // The last four are added by tracing agents to every request of a web app.
         "If-Match, If-None-Match, Content-Type, Prefer, Authorization, X-Requested-With, traceparent, tracestate, sentry-trace, baggage",
     ),
     (
         header::ACCESS_CONTROL_EXPOSE_HEADERS,
         "ETag, Expires, Last-Modified, Date, Preference-Applied, Retry-After, Cache-Control, Pragma",
     ),
-    // Each poll has a header that needs a preflight; without this a web client would send two
-    // requests for each.
+    // Each poll has a header that requires a preflight; without this a web client would send two
+    // requests for each poll.
     (header::ACCESS_CONTROL_MAX_AGE, "86400"),
     // A proxy that compresses would change the ETag.
     (header::CACHE_CONTROL, "no-store, no-transform"),
     (header::PRAGMA, "no-cache"),
-    // MSC4108, "Unsafe content": anybody can store anything here, and no browser shall show or run
+    // MSC4108, "Unsafe content": anybody can store anything here, and no browser must show or run
     // it.
     (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
     (
@@ -130,12 +130,12 @@ const ALWAYS: [(HeaderName, &str); 9] = [
     ),
 ];
 
-/// The headers that every answer about a live session has (MSC4108, "Common HTTP response
-/// headers"), whether it grants or refuses; but for the ETag of a 412.
+/// The headers of every response about a live session (MSC4108, "Common HTTP response headers"),
+/// whether the request succeeded or not, except the ETag of a 412.
 const OF_SESSION: [HeaderName; 3] = [header::ETAG, header::EXPIRES, header::LAST_MODIFIED];
 
-/// Of each kind of answer all headers, to be copied and overwritten where it says nothing yet: to
-/// make them one by one would take longer than the rest of an answer.
+/// All headers of each kind of response, to be cloned and filled in where they are empty: adding
+/// them one by one would take longer than the rest of a response.
 static TEMPLATES: LazyLock<[HeaderMap; 4]> = LazyLock::new(|| {
     [(false, false), (false, true), (true, false), (true, true)].map(template_with)
 });
@@ -155,16 +155,16 @@ fn template_with((of_session, has_content): (bool, bool)) -> HeaderMap {
     let always = ALWAYS
         .into_iter()
         .map(|(name, value)| (name, HeaderValue::from_static(value)));
-    let later = OF_SESSION.into_iter().filter(|_| of_session);
-    let later = later
+    let filled_in = OF_SESSION.into_iter().filter(|_| of_session);
+    let filled_in = filled_in
         .chain([header::CONTENT_TYPE].into_iter().filter(|_| has_content))
         .chain([header::DATE]);
     always
-        .chain(later.map(|name| (name, HeaderValue::from_static(""))))
+        .chain(filled_in.map(|name| (name, HeaderValue::from_static(""))))
         .collect()
 }
 
-/// `Date` is of the same moment: clients take the time that is left from `Expires` minus `Date`.
+/// `Date` has the same moment: clients compute the remaining time as `Expires` minus `Date`.
 fn insert_session_headers(
     session: &SessionSnapshot,
     (now, date): (Instant, SystemTime),
@@ -191,29 +191,29 @@ fn entity_tag(tag: WriteTag) -> Option<HeaderValue> {
     HeaderValue::from_bytes(&quoted).ok()
 }
 
-/// How many dates each thread remembers, one for each second: more than a session's lifetime at the
-/// default.
+/// How many formatted dates each thread caches, one per second: more than the default lifetime of a
+/// session has seconds.
 const DATES: u64 = 1024;
 
 type Date = Option<(u64, HeaderValue)>;
 
 thread_local! {
-    static REMEMBERED: RefCell<Vec<Date>> = RefCell::new(vec![None; usize::try_from(DATES).unwrap_or_default()]);
+    static CACHE: RefCell<Vec<Date>> = RefCell::new(vec![None; usize::try_from(DATES).unwrap_or_default()]);
 }
 
-/// Three of them are in each answer, and writing one takes longer than everything else about it.
+/// Each response has three of them, and formatting one takes longer than the rest of the response.
 fn http_date(time: SystemTime) -> HeaderValue {
     let seconds = time
         .duration_since(SystemTime::UNIX_EPOCH)
         .unwrap_or(Duration::ZERO)
         .as_secs();
-    REMEMBERED.with_borrow_mut(|dates| {
-        let place = usize::try_from(seconds % DATES)
+    CACHE.with_borrow_mut(|dates| {
+        let slot = usize::try_from(seconds % DATES)
             .ok()
-            .and_then(|place| dates.get_mut(place));
-        match place {
+            .and_then(|slot| dates.get_mut(slot));
+        match slot {
             Some(Some((of, date))) if *of == seconds => date.clone(),
-            Some(place) => place.insert((seconds, format_date(seconds))).1.clone(),
+            Some(slot) => slot.insert((seconds, format_date(seconds))).1.clone(),
             None => format_date(seconds),
         }
     })

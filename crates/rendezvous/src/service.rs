@@ -1,5 +1,5 @@
-//! From a request to an answer, in any HTTP server: what holds for all requests, and which of the
-//! APIs each is for.
+//! From a request to a response, in any HTTP server: what applies to all requests, and which API a
+//! request is for.
 
 use std::{net::SocketAddr, time::Instant};
 
@@ -24,13 +24,13 @@ use crate::{
 };
 
 impl<S: Store> Rendezvous<S> {
-    /// The service as an axum router of its own; nest it, as a service.
+    /// The service as an axum router of its own; nest it as a service.
     ///
-    /// [`serve`](crate::serve) does more than to answer: whoever serves these routes otherwise must
-    /// see to slow clients (axum's own server waits for them for ever), say who the peer is
-    /// (`into_make_service_with_connect_info`), and poll [`upkeep`](Self::upkeep). Without peers
-    /// limits by network do not apply, and where [`Limits`](crate::Limits) deny or allow networks,
-    /// everybody is refused.
+    /// [`serve`](crate::serve) does more than respond. Whoever serves this router in another way
+    /// must take care of slow clients (axum's own server waits for them for ever), provide the
+    /// peer's address (`into_make_service_with_connect_info`), and poll [`upkeep`](Self::upkeep).
+    /// Without peer addresses the limits per network do not apply, and if [`Limits`](crate::Limits)
+    /// deny or allow networks, every request is refused.
     pub fn router(&self) -> Router {
         let rendezvous = self.clone();
         Router::new().fallback(async move |request: Request<Body>| {
@@ -39,9 +39,9 @@ impl<S: Store> Rendezvous<S> {
         })
     }
 
-    /// Answers a request that came from this peer.
+    /// Answers a request of this peer.
     ///
-    /// It stays here while it is answered: passed on by value it would be copied at each step.
+    /// By reference to its parts: passed on by value, the request would be copied at each step.
     pub(crate) async fn answer(
         &self,
         mut request: Request<impl RequestBody>,
@@ -51,17 +51,17 @@ impl<S: Store> Rendezvous<S> {
         let method = request.method().clone();
         let route = self.route(&request);
         let api = route.as_ref().map(ApiRoute::api);
-        let response = self.checked(route, &mut request, peer, started).await;
-        self.reply(&method, api, response, started)
+        let response = self.dispatch(route, &mut request, peer, started).await;
+        self.finish(&method, api, response, started)
     }
 
-    /// Refuses what is none of the APIs' business.
+    /// Refuses a request before any API sees it.
     pub(crate) fn refuse<B>(&self, request: &Request<B>, refusal: Refusal) -> HttpResponse {
         let api = self.route(request).as_ref().map(ApiRoute::api);
-        self.reply(request.method(), api, refusal.into(), Instant::now())
+        self.finish(request.method(), api, refusal.into(), Instant::now())
     }
 
-    fn reply(
+    fn finish(
         &self,
         method: &Method,
         api: Option<SessionApi>,
@@ -77,12 +77,12 @@ impl<S: Store> Rendezvous<S> {
             refusal: response.refusal,
             latency: (!response.held).then(|| ended - started),
         });
-        // No path: it names the session. No address.
+        // Without the path, which contains the session ID, and without the address.
         tracing::debug!(%method, status, "answered");
         response.into_http(ended)
     }
 
-    async fn checked(
+    async fn dispatch(
         &self,
         route: Option<ApiRoute>,
         request: &mut Request<impl RequestBody>,
@@ -90,7 +90,7 @@ impl<S: Store> Rendezvous<S> {
         now: Instant,
     ) -> ApiResponse {
         if request.method() == Method::OPTIONS {
-            // A preflight asks about the method to come, and must get a 2xx on any path.
+            // A preflight asks about a future request, and needs a 2xx on any path.
             return ApiResponse::new(StatusCode::NO_CONTENT, ResponseBody::Nothing);
         }
         if is_navigation(request.headers()) {
@@ -106,9 +106,9 @@ impl<S: Store> Rendezvous<S> {
         }
     }
 
-    /// Which API a request is for. Both create at one path, and what is to be stored tells them
-    /// apart; all else there is of MSC4388, but for a preflight, which does not say for what it
-    /// asks.
+    /// Which API a request is for. Both create sessions at one path, and the content type tells
+    /// them apart; all other methods there belong to MSC4388, except a preflight, which does not
+    /// say what the request will be.
     fn route<B>(&self, request: &Request<B>) -> Option<ApiRoute> {
         let path = request.uri().path();
         let is_text = || match *request.method() {
@@ -125,7 +125,7 @@ impl<S: Store> Rendezvous<S> {
     }
 }
 
-/// What the server that took the request says of it: ours, or any that axum knows.
+/// The peer, from this crate's own server or from any server that axum supports.
 fn peer<B>(request: &Request<B>) -> Option<Peer> {
     let ours = request.extensions().get().copied();
     ours.or_else(|| {
@@ -139,7 +139,7 @@ fn peer<B>(request: &Request<B>) -> Option<Peer> {
     })
 }
 
-/// What a path names, in one of the APIs.
+/// What a path leads to, in one of the APIs.
 enum ApiRoute {
     Etag(etag::EtagRoute),
     Json(json::JsonRoute),
@@ -157,9 +157,8 @@ impl ApiRoute {
 const SEC_FETCH_MODE: HeaderName = HeaderName::from_static("sec-fetch-mode");
 const SEC_FETCH_DEST: HeaderName = HeaderName::from_static("sec-fetch-dest");
 
-/// Whether a browser is about to show the answer, or to run it, rather than to hand it to a script
-/// that asked for it (Fetch Metadata Request Headers). Clients that are no browsers send neither
-/// header.
+/// Whether a browser would show or run the response, rather than hand it to a script that requested
+/// it (Fetch Metadata Request Headers). Clients that are not browsers send neither header.
 fn is_navigation(headers: &HeaderMap) -> bool {
     let says = |name: HeaderName, wrong: fn(&[u8]) -> bool| {
         headers

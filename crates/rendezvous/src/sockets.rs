@@ -1,4 +1,4 @@
-//! The sockets that the server listens on: opened here, or passed by systemd.
+//! The sockets that the server listens on: opened by the server, or passed by systemd.
 
 use std::io;
 
@@ -8,13 +8,13 @@ use tokio::net::TcpListener;
 
 use crate::settings::{ListenAddress, SocketMode};
 
-/// A socket that is listened on, and where it is.
+/// A listening socket and its address.
 pub(crate) struct OpenSocket {
     pub(crate) listener: Listener,
     pub(crate) address: String,
 }
 
-/// For clients: the socket that systemd passes, if it does.
+/// The socket for clients: the one that systemd passes, if there is one.
 pub(crate) async fn for_clients(
     mut passed: ListenFd,
     address: &ListenAddress,
@@ -27,7 +27,7 @@ pub(crate) async fn for_clients(
     }
 }
 
-/// Listens.
+/// Opens a listening socket.
 pub(crate) async fn open(
     address: &ListenAddress,
     mode: SocketMode,
@@ -50,8 +50,8 @@ pub(crate) async fn open(
     })
 }
 
-/// At the first address that can be had. One that is taken is what was meant, so no other is tried
-/// then.
+/// Binds the first address that is available. If an address is in use or forbidden, no other one is
+/// tried: it is the one that was meant.
 async fn bind(address: &ListenAddress) -> io::Result<TcpListener> {
     let mut refused = io::Error::from(io::ErrorKind::AddrNotAvailable);
     for address in address.to_bind().await? {
@@ -109,10 +109,12 @@ fn take_tcp(passed: &mut ListenFd) -> io::Result<OpenSocket> {
     tcp(TcpListener::from_std(listener)?)
 }
 
-/// Why it does not listen.
+/// Why the server cannot listen.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum ListenError {
-    #[error("cannot listen on {address}: {source}. Is another server there? Choose with {flag}")]
+    #[error(
+        "cannot listen on {address}: {source}. If another server uses it, choose another address with {flag}"
+    )]
     Refused {
         address: ListenAddress,
         source: io::Error,
@@ -123,7 +125,7 @@ pub(crate) enum ListenError {
     )]
     Passed(io::Error),
     #[error(
-        "systemd passes {0} sockets, and it must be one: leave one ListenStream in the .socket unit"
+        "systemd passes {0} sockets, but it must be one: keep one ListenStream in the .socket unit"
     )]
     TooMany(usize),
 }

@@ -1,4 +1,4 @@
-//! Waiting without polling: a reader that has seen the payload may be held until there is another
+//! Long polling: the request of a reader that has seen the payload may wait until there is another
 //! one.
 
 use std::{
@@ -22,18 +22,18 @@ use crate::{
     },
 };
 
-/// The longest that a reader is held. Below what proxies allow a silent answer (60 s is usual).
+/// The longest wait. Shorter than the time that proxies allow a response to take (usually 60 s).
 const LONGEST: Duration = Duration::from_secs(30);
 
 const PREFER: HeaderName = HeaderName::from_static("prefer");
 const PREFERENCE_APPLIED: HeaderName = HeaderName::from_static("preference-applied");
 
-/// How many doors there are to wait at. Enough that few of 50 000 who wait share one.
+/// How many shards there are: enough that, of 50 000 waiting readers, few share one.
 const SHARDS: usize = 16_384;
 
-/// Those who wait, for any session. A session has no door of its own: several share one, and
-/// whoever is woken for another's sake looks and waits on. So there is nothing to clean up when a
-/// session ends.
+/// The waiting readers of all sessions. Several sessions share a shard: a reader that is woken
+/// because of another session reads again and continues to wait. So nothing has to be cleaned up
+/// when a session ends.
 pub(crate) struct Waiters {
     shards: Vec<Notify>,
     released: watch::Sender<bool>,
@@ -50,7 +50,7 @@ impl Waiters {
         }
     }
 
-    /// Lets those look again whom it concerns.
+    /// Makes the readers that may be affected read again.
     pub(crate) fn wake(&self, changed: StoreChange) {
         match changed {
             StoreChange::One(id) => self.shard(id).into_iter().for_each(Notify::notify_waiters),
@@ -58,22 +58,22 @@ impl Waiters {
         }
     }
 
-    /// How many wait.
+    /// How many readers wait.
     pub(crate) fn count(&self) -> usize {
         self.count.load(Relaxed)
     }
 
-    /// Lets everybody go, for good: the server is about to stop.
+    /// Ends all waits for good: the server is about to stop.
     pub(crate) fn release(&self) {
         self.released.send_replace(true);
     }
 
-    /// Whether nobody is held any more.
+    /// Whether waits have been ended for good.
     pub(crate) fn released(&self) -> bool {
         *self.released.borrow()
     }
 
-    /// Looks until there is something to see, at most until `deadline`.
+    /// Reads until the payload has changed or the session has ended, at most until `deadline`.
     pub(crate) async fn hold<L>(
         &self,
         id: SessionId,
@@ -89,8 +89,8 @@ impl Waiters {
         let mut released = self.released.subscribe();
         let _counted = CountGuard::new(&self.count);
         loop {
-            // Taken before the look: from here on a write wakes it, so none falls between the look
-            // and the wait.
+            // Created before the read: it notices every write from here on, so none is missed
+            // between the read and the wait.
             let woken = shard.notified();
             let session = match read(Instant::now()).await? {
                 ReadOutcome::Unchanged(session)
@@ -113,10 +113,10 @@ impl Waiters {
     }
 }
 
-/// What a look at a session finds.
+/// The result of reading a session.
 pub(crate) type ReadResult = Result<ReadOutcome, Unavailable>;
 
-/// One of those who wait, for as long as this is there.
+/// Counts one waiting reader as long as it exists.
 struct CountGuard<'a>(&'a AtomicUsize);
 
 impl<'a> CountGuard<'a> {
@@ -132,9 +132,9 @@ impl Drop for CountGuard<'_> {
     }
 }
 
-/// How long the reader would wait (`Prefer: wait=N`, RFC 7240, "The wait preference"): in seconds,
-/// cut to what we grant. `None` without such a preference, or with one that makes no sense: a
-/// preference is never an error.
+/// How long the reader wants to wait (`Prefer: wait=N`, RFC 7240, "The wait preference"), in
+/// seconds, cut to the longest wait. `None` without such a preference, or with an invalid one: a
+/// preference never causes an error.
 pub(crate) fn preferred_wait(headers: &HeaderMap) -> Option<Duration> {
     let lines = headers
         .get_all(PREFER)
@@ -144,7 +144,7 @@ pub(crate) fn preferred_wait(headers: &HeaderMap) -> Option<Duration> {
     Some(Duration::from_secs(seconds.parse().ok()?).min(LONGEST))
 }
 
-/// Says that the preference was heeded (RFC 7240, "The Preference-Applied Response Header Field").
+/// Adds that the preference was applied (RFC 7240, "The Preference-Applied Response Header Field").
 pub(crate) fn with_preference_applied(response: ApiResponse, time: Duration) -> ApiResponse {
     let value = HeaderValue::try_from(format!("wait={}", time.as_secs()));
     let response = value.into_iter().fold(response, |response, value| {
@@ -156,7 +156,7 @@ pub(crate) fn with_preference_applied(response: ApiResponse, time: Duration) -> 
     }
 }
 
-/// The value of a preference that is called `wait`.
+/// The value of a preference that is named `wait`.
 fn wait_of(preference: &str) -> Option<&str> {
     let (name, value) = preference.split(';').next()?.split_once('=')?;
     name.trim()
@@ -196,7 +196,7 @@ mod tests {
             assert_eq!(waiters.count(), 1);
             Ok(match looks.get() {
                 1 => {
-                    // What this look has seen is old by the time that it returns.
+                    // What this read returns is outdated when it returns.
                     waiters.wake(StoreChange::One(id));
                     ReadOutcome::Unchanged(session.clone())
                 }

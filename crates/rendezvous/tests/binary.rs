@@ -369,7 +369,7 @@ fn an_access_token_is_in_no_line_of_the_log() {
     assert!(running.0.wait().unwrap().success());
     log.read_to_string(&mut said).unwrap();
     assert!(
-        said.contains("the homeserver does not say whose an access token is"),
+        said.contains("the homeserver does not say who owns an access token"),
         "{said}"
     );
     for secret in ["geheim", "alice", "the payload", &id] {

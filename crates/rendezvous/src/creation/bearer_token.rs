@@ -1,4 +1,4 @@
-//! An access token on its way through.
+//! The access token of a request.
 
 use std::fmt;
 
@@ -6,15 +6,15 @@ use axum::http::{HeaderMap, header};
 use sha2::{Digest, Sha256};
 use zeroize::Zeroizing;
 
-/// Wiped when it is dropped, and shown nowhere.
+/// Wiped when it is dropped, and never printed.
 pub(super) struct BearerToken(Zeroizing<String>);
 
-/// What is kept of one: nobody can use it.
+/// What is kept of a token: it cannot be used as one.
 pub(super) type Fingerprint = [u8; 32];
 
 impl BearerToken {
-    /// Of `Authorization: Bearer` (Client-Server API, "Using access tokens"). `None` if there is
-    /// none, or several, or of another kind.
+    /// From `Authorization: Bearer` (Client-Server API, "Using access tokens"). `None` if the
+    /// header is missing, repeated, or has another scheme.
     pub(super) fn of(headers: &HeaderMap) -> Option<Self> {
         let mut lines = headers.get_all(header::AUTHORIZATION).iter();
         let (scheme, token) = lines.next()?.to_str().ok()?.split_once(' ')?;

@@ -1,5 +1,6 @@
-//! Whose an access token is, asked seldom: what was answered is remembered for a while, who asks
-//! about the same token at once asks once, and there are never many questions under way.
+//! Whether an access token belongs to a user of the homeserver. Answers are cached for a while,
+//! concurrent questions about one token are asked once, and only a few questions are asked at the
+//! same time.
 
 use std::{
     sync::atomic::{AtomicBool, Ordering::Relaxed},
@@ -19,28 +20,28 @@ use crate::{
     refusal::Refusal,
 };
 
-/// How many tokens are remembered, about 100 bytes each.
-const REMEMBERED: usize = 10_000;
+/// How many answers are cached, about 100 bytes each.
+const CACHED: usize = 10_000;
 
-/// How many questions may be under way at once.
-const AT_ONCE: usize = 16;
+/// How many questions may be in progress at the same time.
+const CONCURRENT: usize = 16;
 
-/// How long one may take, with its turn to be asked.
-const PATIENCE: Duration = Duration::from_secs(5);
+/// How long a question may take, including the wait for its turn.
+const TIMEOUT: Duration = Duration::from_secs(5);
 
-/// What a homeserver says of a token.
+/// What the homeserver says about a token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum TokenVerdict {
     Good,
     Bad,
-    /// It does not say.
+    /// It does not answer.
     Unavailable,
 }
 
 impl TokenVerdict {
-    /// How long it is believed. A user who has just signed out can create sessions for so long, and
-    /// one whose token was unknown for a moment is not kept out for long.
-    fn lasts(self) -> Duration {
+    /// How long it is cached. For so long a user who has just signed out can still create sessions;
+    /// a user whose token was unknown for a moment is not refused for long.
+    fn lifetime(self) -> Duration {
         Duration::from_secs(match self {
             Self::Good => 60,
             Self::Bad => 10,
@@ -63,31 +64,31 @@ struct CachedVerdict {
     until: Instant,
 }
 
-/// The users of a homeserver.
+/// Checks tokens with the homeserver.
 pub(crate) struct TokenChecker {
     homeserver: WhoamiClient,
-    /// By what cannot be used as a token, in case this memory is seen.
+    /// By fingerprint, which cannot be used as a token if this memory leaks.
     known: Cache<Fingerprint, CachedVerdict>,
     asking: Semaphore,
-    /// So that the log says when that begins and when it ends, and not each time.
-    away: AtomicBool,
+    /// Whether the homeserver failed to answer the last question, so that only changes are logged.
+    unanswered: AtomicBool,
     metrics: Metrics,
 }
 
 impl TokenChecker {
     pub(super) fn new(homeserver: WhoamiClient, metrics: Metrics) -> Self {
-        let (known, asking) = (Cache::new(REMEMBERED), Semaphore::new(AT_ONCE));
+        let (known, asking) = (Cache::new(CACHED), Semaphore::new(CONCURRENT));
         Self {
             homeserver,
             known,
             asking,
-            away: AtomicBool::new(false),
+            unanswered: AtomicBool::new(false),
             metrics,
         }
     }
 
-    /// Whether the token in these headers is one of theirs.
-    pub(super) async fn include(
+    /// Whether these headers have the token of a user.
+    pub(super) async fn is_user(
         &self,
         headers: &HeaderMap,
         admit: impl FnOnce() -> Result<(), Refusal>,
@@ -112,35 +113,35 @@ impl TokenChecker {
             true => EntryAction::Retain(known.verdict),
             false => EntryAction::ReplaceWithGuard,
         };
-        // Whoever comes while another asks waits here for what he hears, and asks himself if that
-        // one goes away.
-        let place = match self.known.entry_async(&token.fingerprint(), fresh).await {
+        // Concurrent requests with the same token wait here for the answer to the first. If that
+        // one is cancelled, the next one asks.
+        let entry = match self.known.entry_async(&token.fingerprint(), fresh).await {
             EntryResult::Retained(verdict) => return Ok(verdict),
-            EntryResult::Vacant(place) | EntryResult::Replaced(place, _) => place,
+            EntryResult::Vacant(entry) | EntryResult::Replaced(entry, _) => entry,
             EntryResult::Removed(..) | EntryResult::Timeout => {
                 return Ok(TokenVerdict::Unavailable);
             }
         };
         admit()?;
         let verdict = self.ask(token).await;
-        // It fails where somebody has removed the place, and nobody does.
-        let _ = place.insert(CachedVerdict {
+        // It fails if the entry was removed, and nothing removes entries.
+        let _ = entry.insert(CachedVerdict {
             verdict,
-            until: Instant::now() + verdict.lasts(),
+            until: Instant::now() + verdict.lifetime(),
         });
         Ok(verdict)
     }
 
     async fn ask(&self, token: &BearerToken) -> TokenVerdict {
         let asked = async {
-            // It is never closed.
+            // The semaphore is never closed.
             let _turn = self.asking.acquire().await;
             self.homeserver.accepts(token).await
         };
-        let answer = timeout(PATIENCE, asked)
+        let answer = timeout(TIMEOUT, asked)
             .await
             .unwrap_or(Err(WhoamiError::TooSlow));
-        self.note(answer.as_ref().err());
+        self.log_change(answer.as_ref().err());
         let verdict = match answer {
             Ok(true) => TokenVerdict::Good,
             Ok(false) => TokenVerdict::Bad,
@@ -150,14 +151,14 @@ impl TokenChecker {
         verdict
     }
 
-    fn note(&self, error: Option<&WhoamiError>) {
-        let was_away = self.away.swap(error.is_some(), Relaxed);
+    fn log_change(&self, error: Option<&WhoamiError>) {
+        let was_unanswered = self.unanswered.swap(error.is_some(), Relaxed);
         match error {
-            Some(error) if !was_away => {
-                tracing::warn!(%error, "the homeserver does not say whose an access token is");
+            Some(error) if !was_unanswered => {
+                tracing::warn!(%error, "the homeserver does not say who owns an access token");
             }
-            None if was_away => {
-                tracing::info!("the homeserver says again whose an access token is")
+            None if was_unanswered => {
+                tracing::info!("the homeserver says again who owns an access token")
             }
             _ => {}
         }
@@ -247,7 +248,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn one_who_may_not_have_it_asked_leaves_the_place_to_the_next() {
+    async fn one_who_may_not_have_it_asked_leaves_the_entry_to_the_next() {
         let homeserver = WhoamiClient::start().await;
         let headers = [(
             "authorization".parse().unwrap(),
@@ -257,19 +258,19 @@ mod tests {
         .collect();
         let refused = homeserver
             .users
-            .include(&headers, || Err(Refusal::Network))
+            .is_user(&headers, || Err(Refusal::Network))
             .await;
         assert!(matches!(refused, Err(Refusal::Network)));
         assert_eq!(homeserver.asked(), 0);
         assert!(matches!(
-            homeserver.users.include(&headers, || Ok(())).await,
+            homeserver.users.is_user(&headers, || Ok(())).await,
             Ok(true)
         ));
         // What is known is nobody's to grant.
         assert!(matches!(
             homeserver
                 .users
-                .include(&headers, || Err(Refusal::Network))
+                .is_user(&headers, || Err(Refusal::Network))
                 .await,
             Ok(true)
         ));

@@ -1,4 +1,4 @@
-//! The bodies of MSC4388's requests and answers.
+//! The bodies of MSC4388's requests and responses.
 
 use std::{borrow::Cow, time::Instant};
 
@@ -9,15 +9,15 @@ use crate::{
     store::{id::SessionId, session::SessionSnapshot},
 };
 
-/// What a session begins with.
+/// The first payload of a session.
 #[derive(Deserialize)]
 pub(super) struct CreateRequest<'a> {
     #[serde(borrow)]
     pub(super) data: Cow<'a, str>,
 }
 
-/// What replaces the payload that has this token. Any text may stand there: one that is none of
-/// ours is not the current one.
+/// The payload that replaces the one with this token. The token may be any text: one that is not of
+/// this server is not the current one.
 #[derive(Deserialize)]
 pub(super) struct SendRequest<'a> {
     #[serde(borrow)]
@@ -26,11 +26,11 @@ pub(super) struct SendRequest<'a> {
     pub(super) data: Cow<'a, str>,
 }
 
-/// Fields that it does not know it leaves alone. One that it knows may be there only once, or two
-/// readers could disagree on which counts.
+/// Ignores unknown fields. A known field may only appear once: otherwise two readers could disagree
+/// on which one counts.
 pub(super) fn parse<'a, T: Deserialize<'a>>(text: &'a [u8]) -> Result<T, Refusal> {
     let text = str::from_utf8(text).map_err(|_| Refusal::NotJson)?;
-    // An array of the fields' values would do for serde.
+    // serde would also accept an array of the fields' values.
     let object = text
         .trim_start()
         .starts_with('{')
@@ -59,8 +59,9 @@ pub(super) struct ReceiveResponse<'a> {
     data: &'a str,
     sequence_token: TokenText,
     expires_in_ms: u64,
-    /// Ours: what the payload was written against. A device whose own last answer was lost has no
-    /// other way to know, and the other one has bound its payload to that ("Secure operations").
+    /// Our own extension: the token of the payload that this one replaced. A device that lost the
+    /// response to its own write has no other way to know it, and the other device has bound its
+    /// payload to it ("Secure operations").
     #[serde(
         rename = "io.github.matrix-qr.previous_sequence_token",
         skip_serializing_if = "Option::is_none"
@@ -73,7 +74,7 @@ pub(super) struct SendResponse {
     sequence_token: TokenText,
 }
 
-/// The text shows no body; clients of Matrix expect an object.
+/// The proposal shows no body; Matrix clients expect an object.
 #[derive(Serialize)]
 pub(super) struct CancelResponse {}
 
@@ -88,7 +89,7 @@ impl CreateResponse {
 }
 
 impl<'a> ReceiveResponse<'a> {
-    /// `None` if what the store has is no text: nothing that came this way.
+    /// `None` if the stored payload is not text: it was not written through this API.
     pub(super) fn new(session: &'a SessionSnapshot, now: Instant) -> Option<Self> {
         let data = str::from_utf8(&session.payload).ok()?;
         let previous = session.replaced.map(|tag| TokenText(tag.to_text()));
@@ -109,10 +110,10 @@ impl SendResponse {
     }
 }
 
-/// An answer's text, with room for so much from the start.
-pub(super) fn to_text(body: &impl Serialize, room: usize) -> Vec<u8> {
-    let mut text = Vec::with_capacity(room);
-    // Into memory, and of what cannot fail.
+/// The JSON text of a response, in an allocation of this capacity.
+pub(super) fn to_text(body: &impl Serialize, capacity: usize) -> Vec<u8> {
+    let mut text = Vec::with_capacity(capacity);
+    // Serializing these types into memory cannot fail.
     let written = serde_json::to_writer(&mut text, body);
     debug_assert!(written.is_ok(), "{written:?}");
     text
@@ -122,14 +123,14 @@ fn token(session: &SessionSnapshot) -> TokenText {
     TokenText(session.tag.to_text())
 }
 
-/// In milliseconds.
+/// The remaining time in milliseconds.
 fn left(session: &SessionSnapshot, now: Instant) -> u64 {
     let left = session.expires.saturating_duration_since(now);
     u64::try_from(left.as_millis()).unwrap_or(u64::MAX)
 }
 
-/// A name of ours: letters, digits, `-` and `_`, as opaque identifiers are (Matrix, "Opaque
-/// Identifiers").
+/// An ID or token of this server: letters, digits, `-` and `_`, as opaque identifiers are (Matrix,
+/// "Opaque Identifiers").
 struct TokenText([u8; 22]);
 
 impl Serialize for TokenText {

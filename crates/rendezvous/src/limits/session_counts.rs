@@ -1,5 +1,5 @@
-//! How many sessions there are, in all and by network. A session has a ticket, and gives it back by
-//! dropping it.
+//! How many sessions there are, in total and per network. A session has a permit, and is counted
+//! until the permit is dropped.
 
 use std::{
     collections::HashMap,
@@ -15,7 +15,8 @@ use super::{denied::Denied, network::Network};
 #[derive(Default)]
 pub(super) struct SessionCounts {
     all: Arc<AtomicUsize>,
-    /// Counts rise under this lock only, so that a network that has none can be forgotten.
+    /// Counts only rise while this lock is held, so that a network without sessions can be
+    /// forgotten.
     networks: Mutex<HashMap<Network, Arc<AtomicUsize>>>,
 }
 
@@ -25,7 +26,7 @@ pub(super) struct NetworkQuota {
     pub(super) most: usize,
 }
 
-/// The place of a session among those that may live. Dropped, it is free again.
+/// Permission for one session to live. Dropping it allows another one.
 #[derive(Default)]
 pub struct Permit {
     _counts: Option<Counts>,

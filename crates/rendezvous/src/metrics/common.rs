@@ -1,4 +1,4 @@
-//! What happens all the time.
+//! Counters for the most frequent responses.
 
 use std::sync::OnceLock;
 
@@ -8,8 +8,8 @@ use prometheus_client::metrics::{counter::Counter, family::Family, histogram::Hi
 use super::labels::{RequestLabels, api_name, method_name};
 use crate::store::id::SessionApi;
 
-/// The counters of what happens all the time, so that nobody looks for them under a lock each time.
-/// The most frequent first.
+/// The counters of the most frequent responses, so that no lock has to be taken to find them. The
+/// most frequent first.
 pub(super) struct CommonResponses([CommonResponse; 11]);
 
 pub(super) struct CommonResponse {

@@ -6,7 +6,7 @@ use prometheus_client::encoding::EncodeLabelSet;
 use super::words::{ConnectionRefusal, RefusalReason, StoreOperation, WhoamiResult};
 use crate::store::id::SessionApi;
 
-/// `None` is no path of ours.
+/// `None`: the path belongs to neither API.
 pub(super) fn api_name(api: Option<SessionApi>) -> &'static str {
     match api {
         Some(SessionApi::Msc4108) => "msc4108",
@@ -59,7 +59,7 @@ pub(super) struct BuildLabels {
     pub(super) revision: &'static str,
 }
 
-/// What this was built from. Whoever builds it may say which commit that was.
+/// The version, and the commit if the build sets it.
 pub(super) const BUILD: BuildLabels = BuildLabels {
     version: env!("CARGO_PKG_VERSION"),
     revision: match option_env!("MATRIX_QR_REVISION") {
@@ -68,7 +68,7 @@ pub(super) const BUILD: BuildLabels = BuildLabels {
     },
 };
 
-/// A client may make up any other: they are one.
+/// Clients may make up other methods: they are counted together.
 pub(super) fn method_name(method: &Method) -> &'static str {
     match *method {
         Method::GET => "GET",

@@ -3,8 +3,8 @@
 /// The media type of what [`from_open_metrics`] makes.
 pub(crate) const MEDIA_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
 
-/// The same numbers. There a counter is called as its sample is, with `_total`; there are no units
-/// and there is no end.
+/// The same metrics. In this format a counter has the name of its sample, with `_total`; there are
+/// no units and there is no end marker.
 pub(crate) fn from_open_metrics(text: &str) -> String {
     let mut made = String::with_capacity(text.len());
     let mut help = None;

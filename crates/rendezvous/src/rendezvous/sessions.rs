@@ -48,7 +48,7 @@ impl<S: Store> Rendezvous<S> {
         Ok((id, session))
     }
 
-    /// Before it says that there is no room, it looks whether some has become free.
+    /// Removes expired sessions before it gives up: that may free a permit.
     fn reserve(&self, client: ClientAddress) -> Result<Permit, Denied> {
         self.0.limiter.reserve(client).or_else(|_| {
             self.0.store.sweep(Instant::now());
@@ -65,7 +65,7 @@ impl<S: Store> Rendezvous<S> {
         self.count_sent(read)
     }
 
-    /// Waits until the payload is not the one that was seen, for at most this time.
+    /// Waits until the payload is not the one that was seen, at most for this time.
     pub(crate) async fn read_held(
         &self,
         id: SessionId,
@@ -77,9 +77,9 @@ impl<S: Store> Rendezvous<S> {
         self.count_sent(read)
     }
 
-    /// What stands there, whether the reader has seen it or not: for an API whose answers always
-    /// have the payload. Waits first, if it shall be held for a time, until that is not what was
-    /// seen.
+    /// The session, whether the reader has seen its payload or not: for an API whose responses
+    /// always contain the payload. If `held` is a time, waits at most that long for a payload that
+    /// was not seen.
     pub(crate) async fn read_whole(
         &self,
         id: SessionId,
@@ -144,8 +144,8 @@ impl<S: Store> Rendezvous<S> {
                 self.0.store.delete(id, Instant::now()),
             )
             .await?;
-        // Nobody waits for a session that there is not, and a name that somebody made up shares its
-        // door with one that there is.
+        // Nobody waits for a session that does not exist, and a made-up ID shares its shard with
+        // real sessions.
         if deleted {
             self.0.waiters.wake(StoreChange::One(id));
         }
@@ -157,7 +157,7 @@ impl<S: Store> Rendezvous<S> {
         operation: StoreOperation,
         work: impl Future<Output = Result<T, Unavailable>>,
     ) -> Result<T, Unavailable> {
-        // What stays in this process takes less time than to look at the clock.
+        // In memory, an operation takes less time than reading the clock.
         if S::LOCAL {
             return work.await;
         }
@@ -193,8 +193,7 @@ impl<S: Store> Rendezvous<S> {
             .inc_by(bytes.try_into().unwrap_or(u64::MAX));
     }
 
-    /// Whether the store can be used. Those who ask within a second of each other are told the
-    /// same.
+    /// Whether the store can be used. Callers within one second of each other get the same result.
     pub(crate) async fn check_store(&self) -> Result<(), Unavailable> {
         let this = self.clone();
         let asked = async move {

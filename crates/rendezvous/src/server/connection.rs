@@ -1,4 +1,4 @@
-//! One connection: who is at its other end, its requests, and how it ends.
+//! One connection: its client, its requests, and its end.
 
 use std::{
     convert::Infallible,
@@ -39,11 +39,11 @@ use crate::{
     proxies::Proxies,
 };
 
-/// The most that the headers of a request may take, in bytes.
+/// The maximum size of the headers of a request, in bytes.
 const HEADERS: usize = 16 * 1024;
 
-/// How many requests may be under way at once on one connection of HTTP/2. A proxy has many clients
-/// on one.
+/// How many requests may be in progress at the same time on one HTTP/2 connection. A proxy uses one
+/// for many clients.
 const STREAMS: u32 = 1024;
 
 /// How far a stop has progressed.
@@ -92,11 +92,11 @@ impl<S: RequestHandler> ConnectionContext<S> {
     ) where
         T: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
-        let announced = tokio::select! {
-            announced = self.announced(&mut stream, peer) => announced,
+        let preamble = tokio::select! {
+            preamble = self.read_preamble(&mut stream, peer) => preamble,
             _ = stop.wait_for(|stop| *stop == StopPhase::Closing) => return,
         };
-        let Preamble { peer, rest } = match announced {
+        let Preamble { peer, rest } = match preamble {
             Ok(Some(preamble)) => preamble,
             Ok(None) => return,
             Err(why) => return self.refusals.refused(why),
@@ -107,13 +107,13 @@ impl<S: RequestHandler> ConnectionContext<S> {
         let builder = builder();
         let mut connection = pin!(builder.serve_connection(io, service));
         let mut expired = pin!(watchdog.expired());
-        // The connection goes first: in the same turn the watchdog then sees what it did. Its
-        // errors are the client's.
+        // The connection is polled first, so that the watchdog then sees what it did. Its errors
+        // are caused by the client.
         tokio::select! {
             biased;
             _ = &mut connection => return,
             () = &mut expired => return,
-            () = told_to_close(&watchdog, &mut stop) => connection.as_mut().graceful_shutdown(),
+            () = must_close(&watchdog, &mut stop) => connection.as_mut().graceful_shutdown(),
         }
         tokio::select! {
             biased;
@@ -122,17 +122,17 @@ impl<S: RequestHandler> ConnectionContext<S> {
         }
     }
 
-    /// Whether this peer may open a connection at all. Where proxies must say for whom they do,
-    /// nobody else may.
+    /// Whether this peer may open a connection at all. With the PROXY protocol only trusted proxies
+    /// may.
     pub(super) fn may_connect(&self, peer: Peer) -> bool {
         self.announced_by
             .as_ref()
             .is_none_or(|proxies| proxies.include(peer))
     }
 
-    /// For whom the connection was opened. Where proxies must say so, it is refused if it does not
-    /// say so in time. `None`: it has ended.
-    async fn announced(
+    /// The client of the connection. With the PROXY protocol the connection is refused if its
+    /// header does not arrive in time. `None`: the connection has ended.
+    async fn read_preamble(
         &self,
         stream: &mut (impl AsyncRead + Unpin),
         peer: Peer,
@@ -172,11 +172,11 @@ impl<S: RequestHandler> ConnectionContext<S> {
     }
 }
 
-/// Done when a connection shall take no more requests. One of HTTP/2 is told so as soon as a stop
-/// begins, without harm: it says which of its requests are answered. One of HTTP/1 can only be
-/// closed, and a request may be on its way: so it is told with the next answer ([`ConnectionContext::answer`]),
-/// and closed at the end of the drain.
-async fn told_to_close(watchdog: &Watchdog, stop: &mut watch::Receiver<StopPhase>) {
+/// Returns when a connection must take no more requests. An HTTP/2 connection is told as soon as a
+/// stop begins, which does no harm: the protocol says which requests will be answered. An HTTP/1
+/// connection can only be closed, and a request may be on its way: so it is told with the next
+/// response ([`ConnectionContext::answer`]), and closed at the end of the drain.
+async fn must_close(watchdog: &Watchdog, stop: &mut watch::Receiver<StopPhase>) {
     let _ = stop.wait_for(|stop| *stop >= StopPhase::Draining).await;
     tokio::select! {
         () = watchdog.speaks_http2() => {}
@@ -184,7 +184,7 @@ async fn told_to_close(watchdog: &Watchdog, stop: &mut watch::Receiver<StopPhase
     }
 }
 
-/// Without a timer: the watchdog is there for both versions.
+/// Without hyper's timers: the watchdog covers both HTTP versions.
 fn builder() -> Builder<TokioExecutor> {
     let mut builder = Builder::new(TokioExecutor::new());
     builder.http1().max_buf_size(HEADERS);

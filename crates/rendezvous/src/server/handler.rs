@@ -1,4 +1,4 @@
-//! What answers the requests of a connection.
+//! What answers the requests of a connection: the service itself, or any router.
 
 use std::{convert::Infallible, error::Error, future::Future, net::SocketAddr};
 
@@ -15,7 +15,7 @@ use tower::ServiceExt;
 use super::timed_body::TimedBody;
 use crate::{peer::Peer, refusal::Refusal, rendezvous::Rendezvous, store::Store};
 
-/// What answers requests.
+/// Answers the requests of a connection.
 pub(super) trait RequestHandler: Clone + Send + Sync + 'static {
     type Body: HttpBody<Data = Bytes, Error: Error + Send + Sync> + Send + 'static;
 
@@ -25,11 +25,11 @@ pub(super) trait RequestHandler: Clone + Send + Sync + 'static {
         peer: Peer,
     ) -> impl Future<Output = Response<Self::Body>> + Send;
 
-    /// What is said to a request that names no host, or two.
+    /// The response to a request without a valid `Host` header.
     fn refuse_host(&self, request: &Request<TimedBody>) -> Response<Self::Body>;
 }
 
-/// Without the detour by a router: it would take as long as the answer.
+/// Without a router in between: it would take as long as the response itself.
 impl<S: Store> RequestHandler for Rendezvous<S> {
     type Body = Full<Bytes>;
 
@@ -49,7 +49,7 @@ impl RequestHandler for Router {
         let mut request = request.map(Body::new);
         request.extensions_mut().insert(peer);
         if let Peer::At(address) = peer {
-            // As axum's own server says it. Nobody asks for the port.
+            // As axum's own server does. Nothing uses the port.
             request
                 .extensions_mut()
                 .insert(ConnectInfo(SocketAddr::new(address, 0)));

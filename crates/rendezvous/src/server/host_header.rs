@@ -1,10 +1,10 @@
-//! The `Host` header, which nothing here goes by, and which tells a request from one that was put
-//! together badly.
+//! The `Host` header. Nothing here depends on its value, but a missing or repeated one is the mark
+//! of a malformed request.
 
 use axum::http::{Request, Version, header};
 
-/// Whether a request names its host as it must: once, or in HTTP/1.0 at most once (RFC 9112,
-/// section 3.2). HTTP/2 has `:authority` in its place.
+/// Whether the request has as many `Host` headers as it must: one, or in HTTP/1.0 at most one (RFC
+/// 9112, section 3.2). HTTP/2 uses `:authority` instead.
 pub(super) fn is_valid<B>(request: &Request<B>) -> bool {
     let mut named = request.headers().get_all(header::HOST).iter();
     match (named.next(), named.next()) {

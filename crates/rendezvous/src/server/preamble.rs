@@ -1,5 +1,5 @@
-//! The PROXY protocol (HAProxy's proxy-protocol.txt, versions 1 and 2): before anything else a
-//! proxy says for whom it has opened the connection.
+//! The PROXY protocol (HAProxy's proxy-protocol.txt, versions 1 and 2): a header in front of
+//! everything else in which a proxy names the client of the connection.
 
 use std::io;
 
@@ -9,21 +9,22 @@ use tokio::io::{AsyncRead, AsyncReadExt};
 
 use crate::peer::Peer;
 
-/// The most that a header may take, in bytes. Version 1 needs 107; version 2 may carry what the
-/// proxy knows of the client's TLS.
+/// The maximum size of a header, in bytes. Version 1 needs 107; version 2 may carry what the proxy
+/// knows about the client's TLS.
 const LONGEST: usize = 4096;
 
-/// What a connection begins with.
+/// The first bytes of a connection.
 #[derive(Debug)]
 pub(super) struct Preamble {
-    /// For whom it was opened.
+    /// The client of the connection.
     pub(super) peer: Peer,
-    /// What came after the header.
+    /// The bytes that arrived after the header.
     pub(super) rest: Bytes,
 }
 
-/// Reads the header, and whatever comes with it. `None` if there is none. An error if the
-/// connection ends before anything has come: so a load balancer looks whether somebody is there.
+/// Reads the header, and the bytes that arrive with it. `None` if there is no valid header. An
+/// error if the connection ends before its first byte: that is how load balancers check whether a
+/// server is there.
 pub(super) async fn read(stream: &mut (impl AsyncRead + Unpin)) -> io::Result<Option<Preamble>> {
     let mut buffer = Vec::new();
     while buffer.len() < LONGEST {
@@ -59,8 +60,8 @@ const CONFIG: ParseConfig = ParseConfig {
     allow_v2: true,
 };
 
-/// `LOCAL` and `UNKNOWN` have no address: the connection is the proxy's own, or it cannot say
-/// whose.
+/// `LOCAL` and `UNKNOWN` have no address: the connection is the proxy's own, or the proxy does not
+/// know the client.
 fn peer(header: &ProxyHeader<'_>) -> Peer {
     header
         .proxied_address()

@@ -1,5 +1,4 @@
-//! Connections that are refused: counted, and said in the log, but seldom. Who refuses many has no
-//! room for many lines.
+//! Refused connections: all are counted, few are logged. A flood of them must not flood the log.
 
 use std::{
     io,
@@ -11,10 +10,10 @@ use crate::{
     metrics::{ConnectionRefusal, Metrics},
 };
 
-/// At most so often is the same said.
+/// The minimum time between two log lines of the same kind.
 const EVERY: Duration = Duration::from_secs(10);
 
-/// Counts what is refused on one listener.
+/// Counts and logs the connections that one listener refuses.
 pub(super) struct ConnectionRefusals {
     metrics: Metrics,
     too_many: LogThrottle,
@@ -35,32 +34,30 @@ impl ConnectionRefusals {
         }
     }
 
-    /// A connection was closed without an answer.
+    /// A connection was closed without a response.
     pub(super) fn refused(&self, why: ConnectionRefusal) {
         self.metrics.connection_refused(why);
-        let (seldom, says) = match why {
-            ConnectionRefusal::TooMany => (
-                &self.too_many,
-                "as many are open as may be: max-connections",
-            ),
+        let (seldom, reason) = match why {
+            ConnectionRefusal::TooMany => (&self.too_many, "the limit is reached: max-connections"),
             ConnectionRefusal::NotAProxy => (
                 &self.not_a_proxy,
                 "with the PROXY protocol only trusted proxies may connect: trusted-proxies",
             ),
             ConnectionRefusal::NoProxyHeader => (
                 &self.no_proxy_header,
-                "a trusted proxy did not begin with a header of the PROXY protocol: tell it to, or set proxy-protocol = false",
+                "a trusted proxy did not start with a header of the PROXY protocol: configure it to, or set proxy-protocol = false",
             ),
         };
         if let Some(connections) = seldom.due(Instant::now()) {
-            tracing::warn!(connections, "refused connections: {says}");
+            tracing::warn!(connections, "refused connections: {reason}");
         }
     }
 
-    /// The system has no connection to give, mostly for want of file descriptors: clients wait.
+    /// The system could not accept a connection, usually for lack of file descriptors: clients
+    /// wait.
     pub(super) fn not_accepted(&self, error: &io::Error) {
         if let Some(attempts) = self.not_accepted.due(Instant::now()) {
-            tracing::warn!(%error, attempts, "cannot accept connections: raise LimitNOFILE (ulimit -n) if there are too many open files");
+            tracing::warn!(%error, attempts, "cannot accept connections: if there are too many open files, raise LimitNOFILE (ulimit -n)");
         }
     }
 }

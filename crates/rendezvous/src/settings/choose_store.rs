@@ -21,25 +21,25 @@ pub(crate) struct StoreChoice {
     pub(crate) certificates: RedisCertificates,
 }
 
-/// The one that `store` or the file of `store-file` names. The other of both must not be there:
-/// nobody could know which was meant.
+/// The store that `store` or the file of `store-file` names. Both together are an error: nobody
+/// could know which one is meant.
 pub(super) fn choose_store(
     settings: &mut Settings,
     warnings: &mut Vec<String>,
 ) -> Result<StoreChoice, SettingsError> {
     let url = match (settings.store.take(), &settings.store_file) {
-        (Some(StoreSetting::Unparsed(said)), Some(file)) => {
+        (Some(StoreSetting::Unparsed(unparsed)), Some(file)) => {
             return Err(SettingsError::TwoStores(
-                said.origin(),
+                unparsed.origin(),
                 file.origin("store-file"),
             ));
         }
-        (Some(StoreSetting::Unparsed(said)), None) => said.parse(warnings)?,
+        (Some(StoreSetting::Unparsed(unparsed)), None) => unparsed.parse(warnings)?,
         (_, Some(file)) => file.parse_url(warnings)?,
         (Some(StoreSetting::Parsed(url)), None) => url,
         (None, None) => StoreUrl::Memory,
     };
-    // What a file has is not shown beside the file's name: together they would be refused.
+    // The file's content is not shown beside the name of the file: together they would be refused.
     settings.store = settings
         .store_file
         .is_none()

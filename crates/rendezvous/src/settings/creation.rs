@@ -17,10 +17,10 @@ pub(crate) enum CreationSetting {
 }
 
 impl CreationSetting {
-    /// What holds where nothing is said: where there is a homeserver to ask, the text's own
-    /// default.
-    pub(super) fn or_default(said: Option<Self>, homeserver: Option<&BaseUrlSetting>) -> Self {
-        said.unwrap_or(if homeserver.is_some() {
+    /// The default, if the setting is not set: the proposal's default if there is a homeserver to
+    /// ask.
+    pub(super) fn or_default(given: Option<Self>, homeserver: Option<&BaseUrlSetting>) -> Self {
+        given.unwrap_or(if homeserver.is_some() {
             Self::Authenticated
         } else {
             Self::Open

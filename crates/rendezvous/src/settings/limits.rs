@@ -1,5 +1,4 @@
-//! The limits among the settings: a table of its own in the file, because these can be changed
-//! while the server runs.
+//! The limits: a table of their own in the file, because they can be changed while the server runs.
 
 use clap::Args;
 use matrix_qr_rendezvous::{Limits, Rate};

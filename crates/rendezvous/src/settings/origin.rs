@@ -1,8 +1,8 @@
-//! Where a setting comes from, so that an error can say it without saying the value.
+//! Where a setting comes from, so that an error can say that without the value.
 
 use std::{fmt, path::PathBuf};
 
-/// The place of a setting that has this name.
+/// The origin of the setting with this name.
 #[derive(Clone, Debug)]
 pub(crate) struct SettingOrigin {
     pub(super) name: &'static str,
@@ -11,7 +11,7 @@ pub(crate) struct SettingOrigin {
 
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) enum SettingSource {
-    /// Among the arguments, which everybody on the machine can read.
+    /// The command line, which everybody on the machine can read.
     #[default]
     Flag,
     Environment,

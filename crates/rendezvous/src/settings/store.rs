@@ -1,5 +1,5 @@
-//! Where sessions are kept, among the settings. The URL may have a password: it is read here, once,
-//! and what is wrong with it is said without it.
+//! The setting of the store. The URL may contain a password: it is parsed here, once, and errors do
+//! not quote it.
 
 mod file;
 mod url;
@@ -15,14 +15,14 @@ use super::{
     origin::{SettingOrigin, SettingSource},
 };
 
-/// The store as it was said, and then as it was read.
+/// The setting, before and after it is parsed.
 #[derive(Clone)]
 pub(crate) enum StoreSetting {
     Unparsed(UnparsedStore),
     Parsed(StoreUrl),
 }
 
-/// Bytes that only the parser sees, and where they come from.
+/// The bytes of the setting, which only the parser sees, and its origin.
 #[derive(Clone)]
 pub(crate) struct UnparsedStore {
     text: Zeroizing<Vec<u8>>,
@@ -54,7 +54,7 @@ impl UnparsedStore {
 }
 
 impl StoreSetting {
-    /// Said by a flag, for as long as nobody knows better.
+    /// From the command line, until [`set_source`](Self::set_source) says otherwise.
     pub(super) fn from_argument(text: OsString) -> Self {
         Self::Unparsed(UnparsedStore {
             text: text.into_encoded_bytes().into(),
@@ -63,8 +63,8 @@ impl StoreSetting {
     }
 
     pub(super) fn set_source(&mut self, source: SettingSource) {
-        if let Self::Unparsed(said) = self {
-            said.source = source;
+        if let Self::Unparsed(unparsed) = self {
+            unparsed.source = source;
         }
     }
 }

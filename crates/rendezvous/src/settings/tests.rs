@@ -168,7 +168,6 @@ fn no_value_of_a_file_is_repeated() {
             ] {
                 let text = format!("public-url = \"https://a.example\"\n{table}{key} = {value}\n");
                 let error = loaded(&[], &text).map(drop).unwrap_err();
-                let error = error.replace("of another kind than expected: ", "");
                 assert!(
                     !error.contains("geheim") && !error.contains("redis://:"),
                     "{text}: {error}"
@@ -184,11 +183,11 @@ fn a_mistake_in_the_file_is_said_with_its_line_and_its_name() {
     for (text, says) in [
         (
             "lifetime = \"x\"",
-            "line 2, lifetime: the value is of another kind than expected: u32",
+            "line 2, lifetime: invalid value, expected u32",
         ),
         (
             "\n[limits]\ndeny = 3",
-            "line 4, deny: the value is of another kind than expected: a sequence",
+            "line 4, deny: invalid value, expected a sequence",
         ),
         (
             "stroe = \"redis://:geheim@a\"",
@@ -342,7 +341,7 @@ fn what_is_wrong_in_the_file_is_said_with_its_place() {
         ),
         (
             "public-url = \"https://a.example\"\nhomeserver = \"https://a:b@c.example\"",
-            "all that it may have",
+            "nothing else",
         ),
         (
             "public-url = \"https://a.example\"\ncreation = \"nobody\"",

@@ -19,8 +19,8 @@ use super::{
 };
 use crate::limits::Permit;
 
-/// Into how many parts the sessions are divided, each with a lock of its own. A part also grows on
-/// its own, so that no request waits for a million sessions to be moved.
+/// How many shards there are, each with its own lock. A shard also grows on its own, so no request
+/// waits until a million sessions are moved.
 const SHARDS: usize = 64;
 
 /// Sessions in the memory of this process. They end with it.
@@ -39,8 +39,8 @@ impl Default for Memory {
 }
 
 impl Memory {
-    /// The sessions that live `now`, of those that share a part with this one. The only way to
-    /// them, so nobody can meet one that has expired.
+    /// The sessions that live `now`, of one shard. There is no other access, so no caller sees an
+    /// expired session.
     fn open(&self, id: SessionId, now: Instant) -> Option<MutexGuard<'_, Sessions>> {
         self.shards
             .get(id.shard(SHARDS))
@@ -49,9 +49,9 @@ impl Memory {
 
     fn lock<'a>(&self, shard: &'a Mutex<Sessions>, now: Instant) -> MutexGuard<'a, Sessions> {
         let mut sessions = shard.lock().unwrap_or_else(PoisonError::into_inner);
-        let forgotten = sessions.forget_expired(now);
-        if forgotten > 0 {
-            self.expired.fetch_add(forgotten, Relaxed);
+        let expired = sessions.remove_expired(now);
+        if expired > 0 {
+            self.expired.fetch_add(expired, Relaxed);
         }
         sessions
     }
@@ -110,7 +110,7 @@ impl Memory {
         sessions.by_expiry.remove(&(entry.session.expires, id))
     }
 
-    /// How many sessions take up memory, expired or not.
+    /// How many sessions use memory, expired or not.
     #[cfg(test)]
     pub(crate) fn session_count(&self) -> usize {
         let shards = self.shards.iter();
@@ -169,7 +169,7 @@ impl Store for Memory {
         Ok(())
     }
 
-    /// Nobody else has this memory.
+    /// No other process can change this memory.
     async fn watch(&self, _: impl Fn(StoreChange) + Send + Sync) -> Infallible {
         pending().await
     }
@@ -183,22 +183,22 @@ struct Sessions {
 
 struct Entry {
     session: SessionSnapshot,
-    /// Gives its place back when the session goes.
+    /// Released with the session.
     _permit: Permit,
 }
 
 impl Sessions {
-    /// Says how many it forgot.
-    fn forget_expired(&mut self, now: Instant) -> u64 {
-        let mut forgotten = 0;
+    /// Returns how many have expired.
+    fn remove_expired(&mut self, now: Instant) -> u64 {
+        let mut expired = 0;
         while let Some((expires, id)) = self.by_expiry.first().copied()
             && expires <= now
         {
             self.by_expiry.pop_first();
             self.by_id.remove(&id);
-            forgotten += 1;
+            expired += 1;
         }
-        forgotten
+        expired
     }
 }
 

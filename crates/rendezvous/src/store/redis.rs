@@ -133,7 +133,7 @@ impl Store for Redis {
             .sessions
             .delete(id, &ChangeMessage::deleted(id))
             .await?;
-        self.permits.give_back(id);
+        self.permits.release(id);
         Ok(deleted)
     }
 
@@ -153,7 +153,7 @@ impl Store for Redis {
         let receive = |message| match message {
             ChangeMessage::Written(id) => changed(StoreChange::One(id)),
             ChangeMessage::Deleted(id) => {
-                self.permits.give_back(id);
+                self.permits.release(id);
                 changed(StoreChange::One(id));
             }
             ChangeMessage::Missed => changed(StoreChange::Any),

@@ -1,4 +1,4 @@
-//! Files that are read for the store: one that has its URL, and those of certificates.
+//! The files of the store: one with its URL, and those with certificates.
 
 use std::{
     ffi::OsString,
@@ -17,12 +17,12 @@ use crate::settings::{
     origin::{SettingOrigin, SettingSource},
 };
 
-/// The most that is read of a file with a URL, and of one with certificates.
+/// The maximum size of a file with a URL, and of one with certificates, in bytes.
 const LONGEST_URL: u64 = 4096;
 #[cfg(feature = "redis")]
 const LONGEST_PEM: u64 = 1024 * 1024;
 
-/// A file that is read for the store, and where its name comes from.
+/// A file, and the origin of its name.
 #[derive(Clone)]
 pub(crate) struct StoreFile {
     path: PathBuf,
@@ -75,7 +75,7 @@ impl StoreFile {
         self.read(name, LONGEST_PEM)
     }
 
-    /// An error does not name the file: it could be a URL, given in the wrong place.
+    /// Errors do not name the file: its name could be a URL, given in the wrong place.
     fn read(&self, name: &'static str, most: u64) -> Result<Vec<u8>, SettingsError> {
         let unreadable = |source| SettingsError::UnreadableFile {
             origin: self.origin(name),
@@ -88,7 +88,7 @@ impl StoreFile {
             .map_err(unreadable)?;
         if text.len() as u64 > most {
             return Err(unreadable(io::Error::other(
-                "it is too large to be the right one",
+                "it is too large to be the right file",
             )));
         }
         Ok(text)
@@ -106,10 +106,10 @@ impl StoreFile {
     }
 }
 
-/// A warning, if it is so.
+/// A warning if everybody can read the file.
 pub(super) fn readable_by_all(path: &Path, what: &str) -> Option<String> {
     path.metadata().is_ok_and(|metadata| others_may_read(&metadata)).then(|| {
-        format!("{what} is a secret that everybody on this machine can read: take the right from others (chmod o-r)")
+        format!("{what} contains a secret, and everybody on this machine can read it: remove the permission (chmod o-r)")
     })
 }
 

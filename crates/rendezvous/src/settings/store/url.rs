@@ -5,7 +5,7 @@ use std::fmt;
 #[cfg(feature = "redis")]
 use matrix_qr_rendezvous::RedisUrl;
 
-/// Where sessions are kept. Printed without its secrets.
+/// Where sessions are kept. Printed without secrets.
 #[derive(Clone, PartialEq)]
 pub(crate) enum StoreUrl {
     /// In this process.

@@ -1,4 +1,4 @@
-//! What other instances say about sessions, over Redis's publish and subscribe.
+//! The changes that other instances publish, over Redis's publish and subscribe.
 
 use std::{convert::Infallible, time::Duration};
 
@@ -9,42 +9,42 @@ use redis::{
 };
 use tokio::time::{sleep, timeout};
 
-use super::{backoff::Backoff, connector::Connector, shared_connection::PATIENCE};
+use super::{backoff::Backoff, connector::Connector, shared_connection::TIMEOUT};
 use crate::store::id::SessionId;
 
-/// After how long a silence it is asked whether the connection still lives.
-const SILENCE: Duration = Duration::from_secs(10);
+/// After this time without messages the connection is checked.
+const CHECK_AFTER: Duration = Duration::from_secs(10);
 
-/// What is said.
+/// A message on the channel.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum ChangeMessage {
     Written(SessionId),
     Deleted(SessionId),
-    /// Unknown: nobody listened for a while.
+    /// Messages may have been missed. Never sent.
     Missed,
 }
 
 impl ChangeMessage {
-    /// As it is said on the channel. [`Self::Missed`] is said by nobody.
+    /// The message that a session was written to.
     pub(super) fn written(id: SessionId) -> [u8; 17] {
-        Self::said(id, b'w')
+        Self::encode(id, b'w')
     }
 
-    /// As it is said on the channel.
+    /// The message that a session was deleted.
     pub(super) fn deleted(id: SessionId) -> [u8; 17] {
-        Self::said(id, b'd')
+        Self::encode(id, b'd')
     }
 
-    fn said(id: SessionId, what: u8) -> [u8; 17] {
-        let mut said = [what; 17];
-        if let Some(place) = said.first_chunk_mut() {
-            *place = id.to_bytes();
+    fn encode(id: SessionId, what: u8) -> [u8; 17] {
+        let mut message = [what; 17];
+        if let Some(start) = message.first_chunk_mut() {
+            *start = id.to_bytes();
         }
-        said
+        message
     }
 
-    fn heard(said: &[u8]) -> Option<Self> {
-        let (id, what) = said.split_first_chunk()?;
+    fn decode(message: &[u8]) -> Option<Self> {
+        let (id, what) = message.split_first_chunk()?;
         match what {
             b"w" => Some(Self::Written(SessionId::from_bytes(*id))),
             b"d" => Some(Self::Deleted(SessionId::from_bytes(*id))),
@@ -57,37 +57,37 @@ impl ChangeMessage {
 pub(super) async fn listen(
     connector: &Connector,
     channel: &str,
-    heard: impl Fn(ChangeMessage),
+    receive: impl Fn(ChangeMessage),
 ) -> Infallible {
     let mut backoff = Backoff::default();
     loop {
         backoff.wait().await;
-        if let Ok(Ok(subscription)) = timeout(PATIENCE, connector.subscribe(channel)).await {
+        if let Ok(Ok(subscription)) = timeout(TIMEOUT, connector.subscribe(channel)).await {
             backoff = Backoff::default();
-            // Only now: whatever is said from here on is heard.
-            heard(ChangeMessage::Missed);
-            until_lost(subscription, &heard).await;
+            // Only now: every message from here on is received.
+            receive(ChangeMessage::Missed);
+            until_lost(subscription, &receive).await;
         }
         backoff.failed();
     }
 }
 
-async fn until_lost(subscription: PubSub, heard: impl Fn(ChangeMessage)) {
+async fn until_lost(subscription: PubSub, receive: impl Fn(ChangeMessage)) {
     let (mut sink, mut messages) = subscription.split();
     loop {
         tokio::select! {
             message = messages.next() => match message {
-                Some(message) => ChangeMessage::heard(message.get_payload_bytes()).into_iter().for_each(&heard),
+                Some(message) => ChangeMessage::decode(message.get_payload_bytes()).into_iter().for_each(&receive),
                 None => return,
             },
-            () = sleep(SILENCE) => if !lives(&mut sink).await { return },
+            () = sleep(CHECK_AFTER) => if !is_alive(&mut sink).await { return },
         }
     }
 }
 
-/// A connection can be lost without a word: then only a question tells.
-async fn lives(sink: &mut PubSubSink) -> bool {
-    matches!(timeout(PATIENCE, sink.ping::<Value>()).await, Ok(Ok(_)))
+/// A connection can be lost silently: only a command shows it.
+async fn is_alive(sink: &mut PubSubSink) -> bool {
+    matches!(timeout(TIMEOUT, sink.ping::<Value>()).await, Ok(Ok(_)))
 }
 
 #[cfg(test)]
@@ -95,16 +95,16 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_said_is_heard_and_nothing_else() {
+    fn what_is_said_is_receive_and_nothing_else() {
         let id = SessionId::from_bytes([7; 16]);
         assert!(
-            ChangeMessage::heard(&ChangeMessage::written(id)) == Some(ChangeMessage::Written(id))
+            ChangeMessage::decode(&ChangeMessage::written(id)) == Some(ChangeMessage::Written(id))
         );
         assert!(
-            ChangeMessage::heard(&ChangeMessage::deleted(id)) == Some(ChangeMessage::Deleted(id))
+            ChangeMessage::decode(&ChangeMessage::deleted(id)) == Some(ChangeMessage::Deleted(id))
         );
         for other in [&b""[..], &[7; 16], &[7; 17], &[b'w'; 18]] {
-            assert!(ChangeMessage::heard(other).is_none());
+            assert!(ChangeMessage::decode(other).is_none());
         }
     }
 }

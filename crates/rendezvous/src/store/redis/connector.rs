@@ -1,4 +1,4 @@
-//! One Redis, the main one of several, or a cluster of them, and connections to it.
+//! Connects to a single Redis, the main one of a Sentinel service, or a cluster.
 
 use std::{future::Future, pin::Pin, time::Duration};
 
@@ -19,17 +19,17 @@ use super::{
     url::{Credentials, RedisUrl, Sentinels, ServerAddress, Topology},
 };
 
-/// How many questions may be on their way to the connection before the next one waits.
+/// How many commands may wait to be sent on the connection.
 const QUEUE: usize = 1024;
 
 pub(super) enum Connector {
     One(Client),
-    /// They are asked which is the main server, each time that a connection is made.
+    /// Asked which server is the main one each time a connection is opened.
     Sentinel(Box<Mutex<SentinelClient>>),
     Cluster(ClusterNodes),
 }
 
-/// Some of a cluster's nodes.
+/// Some nodes of a cluster.
 pub(super) struct ClusterNodes {
     nodes: Vec<Client>,
     certificates: Option<TlsCertificates>,
@@ -68,8 +68,8 @@ impl Connector {
         }
     }
 
-    /// A connection that is made within this time, and `hear`s at once when it is lost. Boxed: it
-    /// is rare, large, and a part of every request.
+    /// Opens a connection within this time. `hear` is called at once when the connection is lost.
+    /// Boxed, because the future is large, rarely needed, and part of every request's future.
     pub(super) fn connect(
         &self,
         time: Duration,
@@ -96,7 +96,8 @@ impl Connector {
         })
     }
 
-    /// A connection that hears what is said on a channel. In a cluster any node hears it all.
+    /// Subscribes to a channel on a connection of its own. In a cluster every node delivers all
+    /// messages.
     pub(super) async fn subscribe(&self, channel: &str) -> RedisResult<PubSub> {
         match self {
             Self::One(client) => subscribe(client, channel).await,
@@ -116,9 +117,9 @@ async fn subscribe(client: &Client, channel: &str) -> RedisResult<PubSub> {
 }
 
 impl ClusterNodes {
-    /// A question is asked once: of one that was lost with a connection nobody knows whether it was
-    /// heard, and a write that is tried again would be refused because of itself. So a node that
-    /// has moved costs one question its answer.
+    /// No command is retried: if the connection is lost, nobody knows whether the command was
+    /// executed, and a repeated write would be refused because of itself. So one command fails when
+    /// a node has moved.
     fn cluster(&self, time: Duration, hear: impl AsyncPushSender) -> RedisResult<ClusterClient> {
         let nodes = self
             .nodes
@@ -136,7 +137,7 @@ impl ClusterNodes {
         builder.build()
     }
 
-    /// At the first that answers.
+    /// At the first node that responds.
     async fn subscribe(&self, channel: &str) -> RedisResult<PubSub> {
         let mut subscription = Err(RedisError::from((
             ErrorKind::InvalidClientConfig,
@@ -177,8 +178,8 @@ impl ServerAddress {
     }
 }
 
-/// RESP3, because it says when a connection is lost. It does not tell the library's name, which
-/// takes a right (`+client`).
+/// RESP3, because it reports when a connection is lost. Does not send the library's name, which
+/// would require a permission (`+client`).
 fn client(
     address: ConnectionAddr,
     url: &RedisUrl,

@@ -1,4 +1,4 @@
-//! What Redis removes when it is full.
+//! Warns if Redis may evict sessions when its memory is full.
 
 use std::time::Duration;
 
@@ -7,53 +7,53 @@ use tokio::time::sleep;
 
 use super::{error::unavailable, shared_connection::SharedConnection};
 
-/// How long until it is asked again, while it cannot be reached.
+/// The pause between two attempts, while Redis cannot be reached.
 const PAUSE: Duration = Duration::from_secs(5);
 
-/// The only one that removes nothing. Every session has a time to live, so also those that remove
-/// only such keys (`volatile-...`) remove sessions that live.
-const RIGHT: &str = "noeviction";
+/// The only policy that removes nothing. Every session has a time to live, so policies that only
+/// remove such keys (`volatile-...`) remove live sessions too.
+const NO_EVICTION: &str = "noeviction";
 
-/// Looks once, and warns. A user that may not ask is no trouble.
+/// Checks once, and warns. Lacking the permission to check is not an error.
 pub(super) async fn warn_once(connection: &SharedConnection) {
-    let mut question = Pipeline::with_capacity(1);
-    question.cmd("INFO").arg("memory");
+    let mut info = Pipeline::with_capacity(1);
+    info.cmd("INFO").arg("memory");
     loop {
-        let answer: RedisResult<(String,)> = connection.ask_quietly(&question).await;
-        match answer {
+        let response: RedisResult<(String,)> = connection.ask_quietly(&info).await;
+        match response {
             Ok((memory,)) => return warn(&memory),
             Err(error) if error.is_io_error() => sleep(PAUSE).await,
-            Err(error) => return not_known(&error),
+            Err(error) => return log_unknown(&error),
         }
     }
 }
 
 fn warn(memory: &str) {
-    match wrong(memory) {
+    match evicting_policy(memory) {
         Some(policy) => tracing::warn!(
             maxmemory_policy = policy,
-            "Redis removes sessions that live when its memory is full: set maxmemory-policy to noeviction"
+            "Redis evicts live sessions when its memory is full: set maxmemory-policy to noeviction"
         ),
-        None => tracing::debug!("Redis removes no session that lives"),
+        None => tracing::debug!("Redis evicts no live sessions"),
     }
 }
 
-fn not_known(error: &RedisError) {
+fn log_unknown(error: &RedisError) {
     tracing::debug!(
         code = unavailable(error).code(),
-        "Redis does not say what it removes when it is full"
+        "Redis does not tell its eviction policy"
     );
 }
 
-/// The policy, if it can remove sessions. Without a bound on its memory Redis removes nothing.
-fn wrong(memory: &str) -> Option<&str> {
+/// The policy, if it can remove sessions. Without a memory limit Redis removes nothing.
+fn evicting_policy(memory: &str) -> Option<&str> {
     let value = |name: &str| {
         memory
             .lines()
             .find_map(|line| line.strip_prefix(name)?.strip_prefix(':'))
     };
     value("maxmemory").filter(|most| *most != "0")?;
-    value("maxmemory_policy").filter(|policy| *policy != RIGHT)
+    value("maxmemory_policy").filter(|policy| *policy != NO_EVICTION)
 }
 
 #[cfg(test)]
@@ -74,10 +74,10 @@ mod tests {
             "volatile-ttl",
             "something-new",
         ] {
-            assert_eq!(wrong(&info("1048576", policy)), Some(policy));
-            assert_eq!(wrong(&info("0", policy)), None);
+            assert_eq!(evicting_policy(&info("1048576", policy)), Some(policy));
+            assert_eq!(evicting_policy(&info("0", policy)), None);
         }
-        assert_eq!(wrong(&info("1048576", "noeviction")), None);
-        assert_eq!(wrong(""), None);
+        assert_eq!(evicting_policy(&info("1048576", "noeviction")), None);
+        assert_eq!(evicting_policy(""), None);
     }
 }

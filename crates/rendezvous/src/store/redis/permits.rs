@@ -1,5 +1,5 @@
-//! The places of the sessions that were made here. Redis forgets a session at its end by itself;
-//! its place is ours to give back.
+//! The permits of the sessions that were created here. Redis removes a session when it ends; its
+//! permit must be released here.
 
 use std::{
     collections::{BTreeSet, HashMap},
@@ -26,15 +26,15 @@ impl Permits {
         permits.by_expiry.insert((expires, id));
     }
 
-    /// The session has been ended.
-    pub(super) fn give_back(&self, id: SessionId) {
+    /// Releases the permit of a deleted session.
+    pub(super) fn release(&self, id: SessionId) {
         let mut permits = self.lock();
         if let Some((expires, _permit)) = permits.by_id.remove(&id) {
             permits.by_expiry.remove(&(expires, id));
         }
     }
 
-    /// Gives back those of sessions that have expired.
+    /// Releases the permits of expired sessions.
     pub(super) fn sweep(&self, now: Instant) {
         let mut permits = self.lock();
         while let Some((expires, id)) = permits.by_expiry.first().copied()
@@ -70,8 +70,8 @@ mod tests {
         for (id, seconds) in ids.into_iter().zip(1..) {
             permits.keep(id, now + Duration::from_secs(seconds), Permit::default());
         }
-        permits.give_back(ids[0]);
-        permits.give_back(ids[0]);
+        permits.release(ids[0]);
+        permits.release(ids[0]);
         permits.sweep(now + Duration::from_secs(2));
         let permits = permits.lock();
         assert_eq!(

@@ -1,8 +1,8 @@
-//! What stands at a session's key: `revision (16 bytes) | revision that it replaced (16) | errcodes
-//! (1) | left (8) | payload`. The second is all zeros if there is none. `left` is how many
-//! milliseconds the session still had when the payload was written. With what it has now that says
-//! how long ago that was, so that no clock of an instance is ever compared with another's, or with
-//! Redis's. write.lua writes the same.
+//! The value of a session's key: `tag (16 bytes) | tag that it replaced (16) | errcodes (1) | left
+//! (8) | payload`. The second is all zeros if there is none. `left` is how many milliseconds the
+//! session had left when the payload was written. Compared with what it has left now, this tells
+//! how long ago that was, so that clocks of different instances, or of Redis, are never compared.
+//! write.lua writes the same format.
 
 use std::time::{Duration, Instant};
 
@@ -11,10 +11,10 @@ use crate::store::{
     session::{Errcodes, SessionSnapshot},
 };
 
-/// Where a revision would be. A real one is random, and never this.
+/// In place of a tag. A real tag is random, and never this.
 const NONE: [u8; 16] = [0; 16];
 
-/// A session as Redis keeps it.
+/// A session as Redis stores it.
 pub(super) fn encode(session: &SessionSnapshot) -> Vec<u8> {
     let left = session.expires.saturating_duration_since(session.modified);
     [
@@ -27,8 +27,8 @@ pub(super) fn encode(session: &SessionSnapshot) -> Vec<u8> {
     .concat()
 }
 
-/// A session that Redis has kept, and that has so many milliseconds `left` at this moment. `None`
-/// if that is none of ours.
+/// A session that Redis has stored and that has `left` milliseconds left at this moment. `None` if
+/// the record is invalid.
 pub(super) fn decode(record: &[u8], left: i64, now: Instant) -> Option<SessionSnapshot> {
     let (tag, rest) = record.split_first_chunk()?;
     let (replaced, rest) = rest.split_first_chunk()?;
@@ -46,7 +46,7 @@ pub(super) fn decode(record: &[u8], left: i64, now: Instant) -> Option<SessionSn
     })
 }
 
-/// Of a duration, but never none: Redis takes no key that has no time.
+/// At least 1: Redis rejects a time to live of zero.
 pub(super) fn milliseconds(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis())
         .unwrap_or(u64::MAX)

@@ -1,8 +1,8 @@
-//! The connection to Redis: one, which all requests share, and on which none waits for another's
-//! answer. It is made when it is first needed, and anew once it is lost.
+//! The one connection to Redis that all requests share: no request waits for the response to
+//! another. It is opened when it is first needed, and reopened when it is lost.
 //!
-//! Not the library's own `ConnectionManager`: that one answers the first request after an outage
-//! with the outage's error, and needs a running runtime to be made at all.
+//! Not the library's `ConnectionManager`: after an outage that one fails the first request with the
+//! error of the outage, and creating it requires a running runtime.
 
 use std::{
     io,
@@ -28,26 +28,26 @@ use super::{
     error::unavailable,
 };
 
-/// How long a question may take once it is its turn, with a connection that has to be made first.
-pub(super) const PATIENCE: Duration = Duration::from_secs(1);
+/// The time limit of a command once it is its turn, including opening the connection.
+pub(super) const TIMEOUT: Duration = Duration::from_secs(1);
 
-/// How many questions are asked at once. When a crowd that waited for news is woken, the others
-/// wait for their turn.
-const TURNS: usize = 1024;
+/// How many commands are in progress at the same time. When many waiting readers are woken at once,
+/// the others wait for their turn.
+const CONCURRENT: usize = 1024;
 
-/// How long one waits for its turn.
-const QUEUE: Duration = Duration::from_secs(5);
+/// How long a command waits for its turn.
+const MAX_WAIT: Duration = Duration::from_secs(5);
 
-/// How often trouble is logged, at most.
-const COMPLAIN: Duration = Duration::from_secs(10);
+/// The minimum time between two log lines about errors.
+const LOG_INTERVAL: Duration = Duration::from_secs(10);
 
 pub(super) struct SharedConnection {
     connector: Connector,
     live: Mutex<Option<LiveConnection>>,
     turns: Semaphore,
-    /// Held by whoever connects, so that only one does.
+    /// Locked while connecting, so that only one task connects.
     connecting: tokio::sync::Mutex<Backoff>,
-    complained: Mutex<Option<Instant>>,
+    last_logged: Mutex<Option<Instant>>,
 }
 
 #[derive(Clone)]
@@ -61,9 +61,9 @@ impl SharedConnection {
         Self {
             connector,
             live: Mutex::default(),
-            turns: Semaphore::new(TURNS),
+            turns: Semaphore::new(CONCURRENT),
             connecting: tokio::sync::Mutex::default(),
-            complained: Mutex::default(),
+            last_logged: Mutex::default(),
         }
     }
 
@@ -71,29 +71,29 @@ impl SharedConnection {
         &self.connector
     }
 
-    /// Asks once. Whether a question without an answer was heard is not known.
-    pub(super) async fn ask<T: FromRedisValue>(&self, question: &Pipeline) -> RedisResult<T> {
-        self.ask_quietly(question)
+    /// Sends commands once. If it fails, it is unknown whether Redis executed them.
+    pub(super) async fn ask<T: FromRedisValue>(&self, commands: &Pipeline) -> RedisResult<T> {
+        self.ask_quietly(commands)
             .await
-            .inspect_err(|error| self.complain(error))
+            .inspect_err(|error| self.log(error))
     }
 
-    /// As [`Self::ask`], and logs no trouble.
+    /// As [`Self::ask`], but logs no errors.
     pub(super) async fn ask_quietly<T: FromRedisValue>(
         &self,
-        question: &Pipeline,
+        commands: &Pipeline,
     ) -> RedisResult<T> {
-        let Ok(_turn) = timeout(QUEUE, self.turns.acquire()).await else {
+        let Ok(_turn) = timeout(MAX_WAIT, self.turns.acquire()).await else {
             return Err(too_slow());
         };
         let mut asked = None;
-        let answer = timeout(PATIENCE, async {
+        let answer = timeout(TIMEOUT, async {
             let mut connection = asked.insert(self.live().await?).connection.clone();
-            connection.ask(question).await
+            connection.ask(commands).await
         });
         let answer = answer.await.unwrap_or_else(|_| Err(too_slow()));
         answer.inspect_err(|error| {
-            if let Some(live) = asked.filter(|_| is_the_connections(error)) {
+            if let Some(live) = asked.filter(|_| needs_new_connection(error)) {
                 live.lost.store(true, Relaxed);
             }
         })
@@ -104,7 +104,7 @@ impl SharedConnection {
             return Ok(live);
         }
         let mut backoff = self.connecting.lock().await;
-        // Another may have connected while this one waited for its turn.
+        // Another task may have connected while this one waited for the lock.
         if let Some(live) = self.current() {
             return Ok(live);
         }
@@ -129,8 +129,8 @@ impl SharedConnection {
 
     async fn connect(&self) -> RedisResult<LiveConnection> {
         let lost = Arc::new(AtomicBool::new(false));
-        // Heard at once, though nobody asks: the first question after an outage must not go to a
-        // dead connection.
+        // Called at once, even if there is no command: the first command after an outage must not
+        // be sent on a dead connection.
         let hear = {
             let lost = lost.clone();
             move |push: PushInfo| {
@@ -138,34 +138,30 @@ impl SharedConnection {
                 Ok::<_, SendError>(())
             }
         };
-        let connection = self.connector.connect(PATIENCE, hear).await?;
+        let connection = self.connector.connect(TIMEOUT, hear).await?;
         tracing::info!("connected to Redis");
         Ok(LiveConnection { connection, lost })
     }
 
-    /// Logs it, now and then. Without the server's own words: they may quote a key, which names a
-    /// session.
-    fn complain(&self, error: &RedisError) {
+    /// Logs an error, at most once in a while. Without the server's message: it may quote a key,
+    /// which contains a session ID.
+    fn log(&self, error: &RedisError) {
         if is_unknown_script(error) {
             return;
         }
-        let mut complained = self
-            .complained
+        let mut last_logged = self
+            .last_logged
             .lock()
             .unwrap_or_else(PoisonError::into_inner);
-        if complained.is_some_and(|last| last.elapsed() < COMPLAIN) {
+        if last_logged.is_some_and(|last| last.elapsed() < LOG_INTERVAL) {
             return;
         }
-        *complained = Some(Instant::now());
+        *last_logged = Some(Instant::now());
         let code = unavailable(error).code();
         if error.is_io_error() {
             tracing::warn!(%error, code, "Redis cannot be reached");
         } else {
-            tracing::warn!(
-                kind = error.category(),
-                code,
-                "Redis does not do what it is asked"
-            );
+            tracing::warn!(kind = error.category(), code, "Redis refuses a command");
         }
     }
 }
@@ -174,14 +170,14 @@ fn too_slow() -> RedisError {
     io::Error::from(io::ErrorKind::TimedOut).into()
 }
 
-/// Redis knows the names of scripts that it has seen, until it restarts.
+/// Redis knows the hashes of the scripts that it has run since it started.
 pub(super) fn is_unknown_script(error: &RedisError) -> bool {
     error.kind() == ErrorKind::Server(ServerErrorKind::NoScript)
 }
 
-/// Whether another connection might do better: this one is lost, does not answer, or leads to a
-/// Redis that was the main one until a moment ago.
-fn is_the_connections(error: &RedisError) -> bool {
+/// Whether a new connection could help: this one is lost, does not respond, or leads to a Redis
+/// that is no longer the main one.
+fn needs_new_connection(error: &RedisError) -> bool {
     error.is_unrecoverable_error()
         || error.is_timeout()
         || error.kind() == ErrorKind::Server(ServerErrorKind::ReadOnly)
