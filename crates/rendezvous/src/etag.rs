@@ -149,9 +149,9 @@ async fn receive<S: Store>(
 ) -> Result<ApiResponse, Refusal> {
     let condition = Condition::of(headers, header::IF_NONE_MATCH)?;
     let seen = condition.and_then(Condition::tag);
-    let held = wait::preferred_wait(headers).filter(|_| condition.is_some());
-    let outcome = match held {
-        Some(time) => rendezvous.read_held(id, seen, time).await?,
+    let max_wait = wait::preferred_wait(headers).filter(|_| condition.is_some());
+    let outcome = match max_wait {
+        Some(time) => rendezvous.read_when_changed(id, seen, time).await?,
         None => rendezvous.read(id, seen).await?,
     };
     let response = match outcome {
@@ -164,7 +164,7 @@ async fn receive<S: Store>(
         }
         ReadOutcome::Gone => return Err(Refusal::NoSession),
     };
-    Ok(match held.filter(|_| !rendezvous.released()) {
+    Ok(match max_wait.filter(|_| !rendezvous.released()) {
         None => response,
         Some(time) => wait::with_preference_applied(response, time),
     })

@@ -190,14 +190,14 @@ async fn receive<S: Store>(
     id: SessionId,
     wait: Wait,
 ) -> Result<ApiResponse, Refusal> {
-    let Wait { seen, held } = wait;
+    let Wait { seen, max_wait } = wait;
     let session = rendezvous
-        .read_whole(id, seen, held)
+        .read_whole(id, seen, max_wait)
         .await?
         .ok_or(Refusal::NoSession)?;
     let body = ReceiveResponse::new(&session, Instant::now()).ok_or(Refusal::NoStore)?;
     let response = ok(&body, session.payload.len() + OVERHEAD);
-    Ok(match held.filter(|_| !rendezvous.released()) {
+    Ok(match max_wait.filter(|_| !rendezvous.released()) {
         None => response,
         Some(time) => wait::with_preference_applied(response, time),
     })
@@ -208,7 +208,7 @@ async fn receive<S: Store>(
 struct Wait {
     /// `None` also for a token that is not one of this server's: it is not the current one.
     seen: Option<WriteTag>,
-    held: Option<Duration>,
+    max_wait: Option<Duration>,
 }
 
 impl Wait {
@@ -218,7 +218,7 @@ impl Wait {
         let token =
             parameters.find_map(|(name, value)| (name == "sequence_token").then_some(value));
         Self {
-            held: wait::preferred_wait(request.headers()).filter(|_| token.is_some()),
+            max_wait: wait::preferred_wait(request.headers()).filter(|_| token.is_some()),
             seen: token.and_then(|token| WriteTag::parse(&token)),
         }
     }

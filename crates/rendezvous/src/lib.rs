@@ -3,14 +3,14 @@
 //! sessions.
 //!
 //! Two devices that share a URL (in MSC4388: a homeserver and an ID) exchange payloads through a
-//! server that neither of them trusts. A session holds one payload of at most 4096 bytes, which each
-//! write replaces, and lives for minutes.
+//! server that neither of them trusts. A session holds one payload of at most 4096 bytes, which
+//! each write replaces, and lives for minutes.
 //!
 //! [`Rendezvous`] is the service: a [`Config`] and a [`Store`]. The store is [`Memory`], or `Redis`
 //! where several instances share the sessions or sessions must survive a restart (feature `redis`,
-//! on by default). [`Rendezvous::router`] is a router for any axum or tower server; [`serve`] serves
-//! a listener, with timeouts for slow clients. There is no global state: one process can contain
-//! several services. The binary of the same name runs one from the command line.
+//! on by default). [`Rendezvous::router`] is a router for any axum or tower server; [`serve`]
+//! serves a listener, with timeouts for slow clients. There is no global state: one process can
+//! contain several services. The binary of the same name runs one from the command line.
 //!
 //! ```
 //! use matrix_qr_rendezvous::{Config, Memory, router};
@@ -24,9 +24,9 @@
 //! # }
 //! ```
 //!
-//! Below a path of its own the service offers MSC4108 only. MSC4388's clients send their requests to
-//! `/_matrix/client/v1/rendezvous` and `/_matrix/client/unstable/io.element.msc4388/rendezvous`, and
-//! below these: `examples/embed.rs` routes both to the service.
+//! Below a path of its own the service offers MSC4108 only. MSC4388's clients send their requests
+//! to `/_matrix/client/v1/rendezvous` and `/_matrix/client/unstable/io.element.msc4388/rendezvous`,
+//! and below these: `examples/embed.rs` routes both to the service.
 //!
 //! # What a request goes through
 //!

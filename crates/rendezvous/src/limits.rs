@@ -231,22 +231,23 @@ mod tests {
         ClientAddress::Known(text.parse().unwrap())
     }
 
-    fn gate(change: impl FnOnce(&mut Limits)) -> Limiter {
+    fn limiter(change: impl FnOnce(&mut Limits)) -> Limiter {
         let mut limits = Limits::default();
         change(&mut limits);
         Limiter::new(limits)
     }
 
     #[test]
-    fn one_network_that_asks_too_often_waits_and_others_do_not() {
-        let gate = gate(|limits| limits.creates = Rate::new(1, 2));
+    fn a_network_over_its_rate_waits_and_others_do_not() {
+        let limiter = limiter(|limits| limits.creates = Rate::new(1, 2));
         for _ in 0..2 {
             assert_eq!(
-                gate.admit(address("192.0.2.1"), RequestKind::Create),
+                limiter.admit(address("192.0.2.1"), RequestKind::Create),
                 Ok(())
             );
         }
-        let Err(Denied::Rate(wait)) = gate.admit(address("192.0.2.1"), RequestKind::Create) else {
+        let Err(Denied::Rate(wait)) = limiter.admit(address("192.0.2.1"), RequestKind::Create)
+        else {
             unreachable!()
         };
         assert!(
@@ -254,90 +255,95 @@ mod tests {
             "{wait:?}"
         );
         assert_eq!(
-            gate.admit(address("192.0.2.1"), RequestKind::Other),
+            limiter.admit(address("192.0.2.1"), RequestKind::Other),
             Ok(()),
             "the two are counted apart"
         );
         assert_eq!(
-            gate.admit(address("192.0.2.2"), RequestKind::Create),
+            limiter.admit(address("192.0.2.2"), RequestKind::Create),
             Ok(())
         );
     }
 
     #[test]
     fn an_ipv6_network_is_a_prefix() {
-        let gate = gate(|limits| limits.creates = Rate::new(1, 1));
+        let limiter = limiter(|limits| limits.creates = Rate::new(1, 1));
         assert_eq!(
-            gate.admit(address("2001:db8::1"), RequestKind::Create),
+            limiter.admit(address("2001:db8::1"), RequestKind::Create),
             Ok(())
         );
         assert!(
-            gate.admit(address("2001:db8::ffff:2"), RequestKind::Create)
+            limiter
+                .admit(address("2001:db8::ffff:2"), RequestKind::Create)
                 .is_err()
         );
         assert_eq!(
-            gate.admit(address("2001:db8:0:1::1"), RequestKind::Create),
+            limiter.admit(address("2001:db8:0:1::1"), RequestKind::Create),
             Ok(())
         );
     }
 
     #[test]
-    fn all_whom_a_proxy_does_not_name_are_one_network() {
-        let gate = gate(|limits| {
+    fn all_unnamed_clients_are_one_network() {
+        let limiter = limiter(|limits| {
             limits.creates = Rate::new(1, 1);
             limits.requests = Rate::new(1, 1);
             limits.sessions_per_network = Some(1);
         });
         for kind in [RequestKind::Create, RequestKind::Other] {
-            assert_eq!(gate.admit(ClientAddress::Unknown, kind), Ok(()));
+            assert_eq!(limiter.admit(ClientAddress::Unknown, kind), Ok(()));
             assert!(matches!(
-                gate.admit(ClientAddress::Unknown, kind),
+                limiter.admit(ClientAddress::Unknown, kind),
                 Err(Denied::Rate(_))
             ));
-            assert_eq!(gate.admit(address("0.0.0.0"), kind), Ok(()), "and no other");
+            assert_eq!(
+                limiter.admit(address("0.0.0.0"), kind),
+                Ok(()),
+                "and no other"
+            );
         }
-        let _ticket = gate.reserve(ClientAddress::Unknown).unwrap();
+        let _permit = limiter.reserve(ClientAddress::Unknown).unwrap();
         assert_eq!(
-            gate.reserve(ClientAddress::Unknown).err(),
+            limiter.reserve(ClientAddress::Unknown).err(),
             Some(Denied::NetworkFull)
         );
     }
 
     #[test]
-    fn without_peers_clients_are_held_only_to_what_all_share() {
-        let gate = gate(|limits| {
+    fn without_peers_only_the_shared_limits_apply() {
+        let limiter = limiter(|limits| {
             limits.creates = Rate::new(1, 1);
             limits.sessions_per_network = Some(1);
             limits.max_sessions = 3;
         });
-        let tickets: Vec<_> = (0..4)
+        let permits: Vec<_> = (0..4)
             .map(|_| {
                 assert_eq!(
-                    gate.admit(ClientAddress::NoPeer, RequestKind::Create),
+                    limiter.admit(ClientAddress::NoPeer, RequestKind::Create),
                     Ok(())
                 );
-                gate.reserve(ClientAddress::NoPeer)
+                limiter.reserve(ClientAddress::NoPeer)
             })
             .collect();
-        assert_eq!(tickets.iter().filter(|permit| permit.is_ok()).count(), 3);
-        assert_eq!(tickets.last().unwrap().as_ref().err(), Some(&Denied::Full));
+        assert_eq!(permits.iter().filter(|permit| permit.is_ok()).count(), 3);
+        assert_eq!(permits.last().unwrap().as_ref().err(), Some(&Denied::Full));
     }
 
     #[test]
     fn lists_of_networks_deny_and_allow() {
-        let gate = gate(|limits| limits.deny = vec!["192.0.2.0/24".parse().unwrap()]);
+        let limiter = limiter(|limits| limits.deny = vec!["192.0.2.0/24".parse().unwrap()]);
         assert_eq!(
-            gate.admit(address("192.0.2.9"), RequestKind::Other),
+            limiter.admit(address("192.0.2.9"), RequestKind::Other),
             Err(Denied::Network)
         );
         assert_eq!(
-            gate.admit(address("198.51.100.1"), RequestKind::Other),
+            limiter.admit(address("198.51.100.1"), RequestKind::Other),
             Ok(())
         );
         let all_unknown = [ClientAddress::Unknown, ClientAddress::NoPeer];
         for unknown in all_unknown {
             assert_eq!(
-                gate.admit(unknown, RequestKind::Other),
+                limiter.admit(unknown, RequestKind::Other),
                 Err(Denied::Network),
                 "it may be one that is denied"
             );
@@ -346,15 +352,18 @@ mod tests {
             allow: vec!["192.0.2.0/24".parse().unwrap()],
             ..Limits::default()
         };
-        gate.set(allow);
-        assert_eq!(gate.admit(address("192.0.2.9"), RequestKind::Other), Ok(()));
+        limiter.set(allow);
         assert_eq!(
-            gate.admit(address("198.51.100.1"), RequestKind::Other),
+            limiter.admit(address("192.0.2.9"), RequestKind::Other),
+            Ok(())
+        );
+        assert_eq!(
+            limiter.admit(address("198.51.100.1"), RequestKind::Other),
             Err(Denied::Network)
         );
         for unknown in all_unknown {
             assert_eq!(
-                gate.admit(unknown, RequestKind::Other),
+                limiter.admit(unknown, RequestKind::Other),
                 Err(Denied::Network),
                 "a list that allows is kept to"
             );
@@ -363,30 +372,34 @@ mod tests {
 
     #[test]
     fn sessions_are_counted_across_a_change_of_limits() {
-        let gate = gate(|limits| limits.max_sessions = 2);
-        let first = gate.reserve(address("192.0.2.1")).unwrap();
-        gate.set(Limits {
+        let limiter = limiter(|limits| limits.max_sessions = 2);
+        let first = limiter.reserve(address("192.0.2.1")).unwrap();
+        limiter.set(Limits {
             max_sessions: 1,
             ..Limits::default()
         });
-        assert_eq!(gate.reserve(address("192.0.2.2")).err(), Some(Denied::Full));
+        assert_eq!(
+            limiter.reserve(address("192.0.2.2")).err(),
+            Some(Denied::Full)
+        );
         drop(first);
-        assert!(gate.reserve(address("192.0.2.2")).is_ok());
+        assert!(limiter.reserve(address("192.0.2.2")).is_ok());
     }
 
     #[test]
-    fn networks_that_are_gone_are_forgotten() {
-        let gate = gate(|limits| limits.creates = Rate::new(60_000, 1));
-        let permit = gate.reserve(address("192.0.2.1")).unwrap();
-        gate.admit(address("192.0.2.1"), RequestKind::Create)
+    fn idle_networks_are_forgotten() {
+        let limiter = limiter(|limits| limits.creates = Rate::new(60_000, 1));
+        let permit = limiter.reserve(address("192.0.2.1")).unwrap();
+        limiter
+            .admit(address("192.0.2.1"), RequestKind::Create)
             .unwrap();
         drop(permit);
         std::thread::sleep(Duration::from_millis(20));
-        gate.sweep();
+        limiter.sweep();
         assert_eq!(
             (
-                gate.sessions.networks(),
-                gate.active().creates.as_ref().unwrap().len()
+                limiter.sessions.networks(),
+                limiter.active().creates.as_ref().unwrap().len()
             ),
             (0, 0)
         );

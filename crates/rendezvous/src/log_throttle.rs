@@ -53,7 +53,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn it_is_said_at_once_then_seldom_and_nothing_is_forgotten() {
+    fn the_first_event_is_logged_at_once_and_all_are_counted() {
         let (seldom, start) = (LogThrottle::every(Duration::from_secs(10)), Instant::now());
         let at = |seconds| seldom.due(start + Duration::from_secs(seconds));
         assert_eq!(at(0), Some(1));

@@ -126,17 +126,14 @@ impl Metrics {
     }
 
     fn register_traffic(&self, registry: &mut Registry) {
-        registry.register(
-            "requests",
-            "Requests that were answered",
-            self.requests.clone(),
-        );
+        registry.register("requests", "Requests answered", self.requests.clone());
         registry.register(
             "refusals",
-            "Requests that were refused, by reason",
+            "Requests refused, by reason",
             self.refusals.clone(),
         );
-        let latency = "Time from the head of a request to its answer, of those that did not wait";
+        let latency =
+            "Time from the headers of a request to its response, except requests that waited";
         registry.register_with_unit(
             "request_duration",
             latency,
@@ -145,13 +142,13 @@ impl Metrics {
         );
         registry.register_with_unit(
             "payload_received",
-            "Payloads that were stored",
+            "Payloads stored",
             Unit::Bytes,
             self.received.clone(),
         );
         registry.register_with_unit(
             "payload_sent",
-            "Payloads that were read",
+            "Payloads read",
             Unit::Bytes,
             self.sent.clone(),
         );
@@ -160,40 +157,40 @@ impl Metrics {
     fn register_state(&self, registry: &mut Registry) {
         registry.register(
             "sessions",
-            "Sessions that live, of those made here",
+            "Live sessions created by this instance",
             self.sessions.clone(),
         );
         registry.register(
             "sessions_expired",
-            "Sessions that ended by their time",
+            "Sessions that expired",
             self.expired.clone(),
         );
         registry.register(
             "waiters",
-            "Requests that wait for a payload to change",
+            "Requests waiting for a new payload",
             self.waiters.clone(),
         );
         registry.register("connections", "Open connections", self.connections.clone());
-        let refused = "Connections that were closed without an answer, by reason";
+        let refused = "Connections closed without a response, by reason";
         registry.register(
             "connections_refused",
             refused,
             self.connections_refused.clone(),
         );
-        let up = "Whether the store can do what a sign-in needs: 1 if it can";
+        let up = "Whether the store can do what a sign-in needs: 1 if it can, else 0";
         registry.register("store_up", up, self.store_up.clone());
-        let store = "Time that the store took";
+        let store = "Duration of store operations";
         registry.register_with_unit("store_duration", store, Unit::Seconds, self.store.clone());
         registry.register(
             "store_failures",
-            "Times that the store could not be used, by its own error code",
+            "Failed store operations, by error code",
             self.store_failures.clone(),
         );
-        let whoami = "Times that the homeserver was asked whose an access token is, by result";
+        let whoami = "Questions to the homeserver about access tokens, by result";
         registry.register("whoami", whoami, self.whoami.clone());
         let build = Family::<BuildLabels, Gauge>::default();
         build.get_or_create(&BUILD).set(1);
-        registry.register("build_info", "What this server was built from", build);
+        registry.register("build_info", "The build of this server", build);
     }
 
     pub(crate) fn answered(&self, answered: Answered<'_>) {

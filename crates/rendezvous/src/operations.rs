@@ -32,7 +32,7 @@ impl<S: Store> Rendezvous<S> {
 }
 
 async fn health() -> &'static str {
-    "it runs\n"
+    "the server is running\n"
 }
 
 async fn methods() -> impl IntoResponse {
@@ -44,10 +44,10 @@ async fn methods() -> impl IntoResponse {
 
 async fn ready<S: Store>(State(rendezvous): State<Rendezvous<S>>) -> Response {
     if rendezvous.released() {
-        return (StatusCode::SERVICE_UNAVAILABLE, "it is stopping\n").into_response();
+        return (StatusCode::SERVICE_UNAVAILABLE, "the server is stopping\n").into_response();
     }
     match rendezvous.check_store().await {
-        Ok(()) => "it can work\n".into_response(),
+        Ok(()) => "the server is ready\n".into_response(),
         Err(error) => (StatusCode::SERVICE_UNAVAILABLE, format!("{error}\n")).into_response(),
     }
 }

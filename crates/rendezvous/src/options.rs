@@ -83,8 +83,8 @@ pub(crate) struct ServerOptions {
 /// What the program can do instead of serving.
 #[derive(Subcommand)]
 pub(crate) enum ServerCommand {
-    /// Asks the server that runs with these settings, at --metrics-listen, whether it is alive; exits
-    /// with 0 if it is and with 1 if it is not
+    /// Asks the server that runs with these settings, at --metrics-listen, whether it is alive;
+    /// exits with 0 if it is and with 1 if it is not
     Healthcheck(Healthcheck),
 }
 
@@ -102,7 +102,7 @@ pub(crate) fn parse(mut command: Command) -> Result<ServerOptions, clap::Error> 
         .map_err(without_stray_value)?;
     let mut options =
         ServerOptions::from_arg_matches(&matches).map_err(|error| error.format(&mut command))?;
-    options.settings = options.settings.from_command_line(&matches);
+    options.settings = options.settings.with_command_line_sources(&matches);
     Ok(options)
 }
 

@@ -1,19 +1,19 @@
 //! The paths of both APIs.
 
-/// Where sessions are created in either API: the content type of the request tells which is meant.
+/// Where sessions of either API are created: the content type of the request tells which is meant.
 /// MSC4388's sessions are below it.
 pub(crate) const STABLE: &str = "/_matrix/client/v1/rendezvous";
 
 /// Where MSC4108's sessions are created by clients of its unstable prefix.
 pub(crate) const UNSTABLE_MSC4108: &str = "/_matrix/client/unstable/org.matrix.msc4108/rendezvous";
 
-/// Below which MSC4108's sessions are. The ID follows.
+/// The start of the path of an MSC4108 session. The ID follows.
 pub(crate) const MSC4108_SESSIONS: &str = "/rendezvous/";
 
 /// As [`STABLE`], for clients of MSC4388's unstable prefix.
 pub(crate) const UNSTABLE_MSC4388: &str = "/_matrix/client/unstable/io.element.msc4388/rendezvous";
 
-/// The ID in what follows the path of a collection of sessions: one segment that is not empty.
+/// The text, if it is a single path segment that is not empty: the ID in the path of a session.
 pub(crate) fn only_segment(text: &str) -> Option<&str> {
     Some(text).filter(|text| !text.is_empty() && !text.contains('/'))
 }

@@ -136,7 +136,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn json_may_be_longer_and_need_not_say_how_long() {
+    async fn json_may_be_longer_and_needs_no_content_length() {
         for (length, fits) in [
             (0, true),
             (MAX_JSON, true),
@@ -169,7 +169,7 @@ mod tests {
 
     /// Also as a router passes it on.
     #[tokio::test]
-    async fn a_late_body_is_told_from_a_broken_one() {
+    async fn a_late_body_and_a_broken_one_are_different_errors() {
         for (error, late) in [(BodyError::TimedOut, true), (BodyError::Broken, false)] {
             let body = Body::new(Failing(Some(error)));
             let mut request = Request::post("/")

@@ -115,7 +115,7 @@ impl Proxies {
     }
 
     /// Whether this peer is a trusted proxy.
-    pub(crate) fn include(&self, peer: Peer) -> bool {
+    pub(crate) fn contains(&self, peer: Peer) -> bool {
         match peer {
             Peer::At(address) => self.trusts(address.to_canonical()),
             Peer::Proxy => true,
@@ -169,7 +169,7 @@ mod tests {
     }
 
     #[test]
-    fn the_nearest_hop_that_is_no_proxy_of_ours_is_the_client() {
+    fn the_nearest_hop_that_is_not_a_trusted_proxy_is_the_client() {
         let cases: [(&str, &[&str], Option<&str>); 16] = [
             ("192.0.2.1", &[], Some("192.0.2.1")),
             ("192.0.2.1", &["198.51.100.1"], Some("192.0.2.1")),
@@ -274,7 +274,7 @@ mod tests {
     /// whatever the client's own part is, it is the one that the first of them saw, or an unknown
     /// one where that one does not say.
     #[test]
-    fn no_header_of_a_client_makes_it_another() {
+    fn no_header_of_a_client_changes_its_address() {
         let hops = [
             "192.0.2.1",
             "192.0.2.1:4711",
@@ -370,7 +370,7 @@ mod tests {
     }
 
     #[test]
-    fn the_other_header_is_not_looked_at() {
+    fn the_other_header_is_ignored() {
         let headers = [(header::FORWARDED, "for=192.0.2.1".parse().unwrap())]
             .into_iter()
             .collect();

@@ -71,7 +71,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn many_who_ask_ask_once_a_second() {
+    async fn concurrent_callers_check_once_a_second() {
         let (readiness, asked) = (Readiness::default(), Arc::new(AtomicU32::new(0)));
         let ask = || readiness.check(slow(asked.clone()));
         let (a, b, c) = tokio::join!(ask(), ask(), ask());
@@ -84,7 +84,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn who_asks_and_goes_does_not_ask_more_often() {
+    async fn cancelled_callers_do_not_cause_more_checks() {
         let (readiness, asked) = (Readiness::default(), Arc::new(AtomicU32::new(0)));
         for _ in 0..20 {
             let gone = timeout(

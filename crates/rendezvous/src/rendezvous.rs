@@ -30,8 +30,8 @@ use crate::{
 /// requests.
 const SWEEP: Duration = Duration::from_secs(1);
 
-/// After how many of these sweeps clients are forgotten that have not sent requests for a while.
-const SWEEPS_PER_CLIENT_SWEEP: u32 = 30;
+/// After how many of these sweeps the limits forget idle clients.
+const SWEEPS_PER_LIMITS_SWEEP: u32 = 30;
 
 /// The minimum time between two warnings that proxies do not name their clients.
 const WARN_UNNAMED: Duration = Duration::from_secs(600);
@@ -130,7 +130,7 @@ impl<S: Store> Rendezvous<S> {
 
     pub(crate) async fn sweep(&self, every: Duration) -> Infallible {
         loop {
-            for _ in 0..SWEEPS_PER_CLIENT_SWEEP {
+            for _ in 0..SWEEPS_PER_LIMITS_SWEEP {
                 tokio::time::sleep(every).await;
                 self.0.store.sweep(Instant::now());
             }

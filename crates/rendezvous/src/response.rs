@@ -32,7 +32,7 @@ pub(crate) struct ApiResponse {
     /// Why the request was refused.
     pub(crate) refusal: Option<RefusalReason>,
     /// Whether the request waited for a payload: its duration does not tell how fast the server is.
-    pub(crate) held: bool,
+    pub(crate) waited: bool,
 }
 
 pub(crate) enum ResponseBody {
@@ -51,7 +51,7 @@ impl ApiResponse {
             session: None,
             header: None,
             refusal: None,
-            held: false,
+            waited: false,
         }
     }
 
@@ -230,7 +230,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn no_answer_says_less_than_it_should_or_nothing_where_it_should_say_something() {
+    fn every_response_has_all_its_headers_with_values() {
         let now = Instant::now();
         let session = SessionSnapshot {
             tag: WriteTag::random(),
@@ -265,7 +265,7 @@ mod tests {
     }
 
     #[test]
-    fn a_date_is_that_of_its_second_whichever_came_before() {
+    fn a_cached_date_is_that_of_its_second() {
         for seconds in [
             0,
             784_111_777,

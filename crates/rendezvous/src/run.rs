@@ -63,8 +63,8 @@ async fn with_store<S: Store>(
     Ok(())
 }
 
-/// Starts the stop at the first signal, and returns at the second: then the server does not wait for
-/// anything.
+/// Starts the stop at the first signal, and returns at the second: then the server does not wait
+/// for anything.
 async fn until_second_signal(mut signals: StopSignals, stop: oneshot::Sender<()>) {
     signals.next().await;
     tracing::info!("stopping");

@@ -88,8 +88,8 @@ pub async fn serve<S: Store>(
 }
 
 /// Serves any router as [`serve`] does, with these timeouts. A body that arrives too late fails to
-/// read, and the router decides what to answer. A client must also have received its response within
-/// [`Timeouts::idle`]. New connections are refused from `shutdown` on.
+/// read, and the router decides what to answer. A client must also have received its response
+/// within [`Timeouts::idle`]. New connections are refused from `shutdown` on.
 ///
 /// # Errors
 ///

@@ -41,7 +41,8 @@ impl<S: Store> Rendezvous<S> {
 
     /// Answers a request of this peer.
     ///
-    /// By reference to its parts: passed on by value, the request would be copied at each step.
+    /// The request stays in this function and is passed on by reference: by value it would be
+    /// copied at each step.
     pub(crate) async fn answer(
         &self,
         mut request: Request<impl RequestBody>,
@@ -75,7 +76,7 @@ impl<S: Store> Rendezvous<S> {
             api,
             status,
             refusal: response.refusal,
-            latency: (!response.held).then(|| ended - started),
+            latency: (!response.waited).then(|| ended - started),
         });
         // Without the path, which contains the session ID, and without the address.
         tracing::debug!(%method, status, "answered");
@@ -177,7 +178,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_script_may_and_a_page_may_not() {
+    fn scripts_may_read_and_pages_may_not() {
         let cases: [(&[(&'static str, &str)], bool); 9] = [
             (&[], false),
             (

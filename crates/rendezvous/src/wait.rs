@@ -151,7 +151,7 @@ pub(crate) fn with_preference_applied(response: ApiResponse, time: Duration) -> 
         response.with(PREFERENCE_APPLIED, value)
     });
     ApiResponse {
-        held: true,
+        waited: true,
         ..response
     }
 }
@@ -176,7 +176,7 @@ mod tests {
     };
 
     #[tokio::test]
-    async fn a_write_between_the_look_and_the_wait_is_not_missed() {
+    async fn a_write_between_the_read_and_the_wait_is_not_missed() {
         let (waiters, id, now) = (
             Waiters::new(),
             SessionId::random(SessionApi::Msc4108),

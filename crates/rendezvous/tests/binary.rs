@@ -85,7 +85,7 @@ fn a_wrong_command_line_says_what_is_wrong() {
                 "--store",
                 "redis://:geheim@localhost",
             ],
-            "list of processes",
+            "process list",
         ),
         (
             &[
@@ -103,7 +103,7 @@ fn a_wrong_command_line_says_what_is_wrong() {
                 "--homeserver",
                 "http://a.example",
             ],
-            "access tokens go there",
+            "access tokens are sent there",
         ),
         (
             &[

@@ -72,7 +72,7 @@ mod tests {
     }
 
     #[test]
-    fn it_is_shown_nowhere() {
+    fn a_token_is_not_printed() {
         let token = BearerToken(Zeroizing::new("geheim".to_owned()));
         assert_eq!(format!("{token:?}"), "[redacted]");
         assert_eq!(token.fingerprint()[..4], [0xad, 0xdb, 0x0f, 0x5e]);

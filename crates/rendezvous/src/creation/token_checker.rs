@@ -221,7 +221,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn each_answer_is_believed_for_its_time() {
+    async fn each_answer_is_cached_for_its_time() {
         for (status, verdict, seconds) in [
             (StatusCode::OK, TokenVerdict::Good, 60),
             (StatusCode::UNAUTHORIZED, TokenVerdict::Bad, 10),
@@ -248,7 +248,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn one_who_may_not_have_it_asked_leaves_the_entry_to_the_next() {
+    async fn a_refused_client_leaves_the_question_to_the_next() {
         let homeserver = WhoamiClient::start().await;
         let headers = [(
             "authorization".parse().unwrap(),

@@ -155,7 +155,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_question_is_below_the_base_url() {
+    fn the_whoami_url_is_below_the_base_url() {
         for base_url in [
             "https://a.example",
             "https://a.example/",

@@ -125,7 +125,7 @@ mod tests {
     }
 
     #[test]
-    fn a_tag_of_ours_is_known_under_what_proxies_add_to_it() {
+    fn our_tag_is_recognized_with_what_proxies_append() {
         let tag = WriteTag::random();
         for ours in [
             format!("\"{tag}\""),

@@ -152,7 +152,7 @@ mod tests {
     }
 
     #[test]
-    fn a_body_has_its_fields_once_and_others_are_left_alone() {
+    fn known_fields_appear_once_and_others_are_ignored() {
         for text in [
             r#"{"sequence_token":"a","data":"b"}"#,
             r#" {"data" : "b", "x": [{}], "sequence_token":"\u0061"} "#,
@@ -166,7 +166,7 @@ mod tests {
     }
 
     #[test]
-    fn other_json_is_told_from_no_json() {
+    fn wrong_json_and_no_json_are_different_errors() {
         for text in [
             "{}",
             "[]",

@@ -40,7 +40,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_network_is_the_first_bits() {
+    fn a_network_is_the_leading_bits() {
         let same = |a: &str, b: &str, v4, v6| {
             Network::of(a.parse().unwrap(), v4, v6) == Network::of(b.parse().unwrap(), v4, v6)
         };

@@ -38,8 +38,8 @@ struct Counts {
 }
 
 impl SessionCounts {
-    /// A permit for one more session, if there are fewer than `max` in all, and fewer in its network
-    /// than one network may have.
+    /// A permit for one more session, if there are fewer than `max` in all, and fewer in its
+    /// network than one network may have.
     pub(super) fn reserve(
         &self,
         max: usize,

@@ -42,7 +42,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn counters_are_called_as_their_samples_are() {
+    fn counters_have_the_names_of_their_samples() {
         let open = "# HELP a_bytes Bytes.\n# TYPE a_bytes counter\n# UNIT a_bytes bytes\na_bytes_total{b=\"c\"} 1\n\
                     # HELP d D.\n# TYPE d gauge\nd 2\n# HELP e Made.\n# TYPE e info\ne_info{v=\"1\"} 1\n# EOF\n";
         let text = "# HELP a_bytes_total Bytes.\n# TYPE a_bytes_total counter\na_bytes_total{b=\"c\"} 1\n\

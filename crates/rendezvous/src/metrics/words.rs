@@ -56,7 +56,7 @@ words! {
 }
 
 words! {
-    /// Why a connection was closed without an answer.
+    /// Why a connection was closed without a response.
     ConnectionRefusal {
         /// The limit of connections is reached.
         TooMany => "too_many",

@@ -40,7 +40,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn who_asks_for_text_gets_it() {
+    fn text_is_sent_to_those_who_prefer_it() {
         for (accept, text) in [
             (&[][..], false),
             (&["*/*"], false),

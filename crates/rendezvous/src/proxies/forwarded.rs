@@ -108,7 +108,7 @@ mod tests {
     }
 
     #[test]
-    fn a_list_is_cut_from_the_right_and_not_within_quotes() {
+    fn a_list_is_split_from_the_right_and_not_within_quotes() {
         assert_eq!(parts(""), [""]);
         assert_eq!(parts("a"), ["a"]);
         assert_eq!(parts("a,b,"), ["", "b", "a"]);

@@ -66,7 +66,7 @@ impl<S: Store> Rendezvous<S> {
     }
 
     /// Waits until the payload is not the one that was seen, at most for this time.
-    pub(crate) async fn read_held(
+    pub(crate) async fn read_when_changed(
         &self,
         id: SessionId,
         seen: Option<WriteTag>,
@@ -78,16 +78,16 @@ impl<S: Store> Rendezvous<S> {
     }
 
     /// The session, whether the reader has seen its payload or not: for an API whose responses
-    /// always contain the payload. If `held` is a time, waits at most that long for a payload that
-    /// was not seen.
+    /// always contain the payload. If `max_wait` is a time, waits at most that long for a payload
+    /// that was not seen.
     pub(crate) async fn read_whole(
         &self,
         id: SessionId,
         seen: Option<WriteTag>,
-        held: Option<Duration>,
+        max_wait: Option<Duration>,
     ) -> Result<Option<SessionSnapshot>, Unavailable> {
         let load = |now| self.load(id, seen, now);
-        let read = match held {
+        let read = match max_wait {
             Some(time) => self.0.waiters.hold(id, Instant::now() + time, load).await?,
             None => load(Instant::now()).await?,
         };

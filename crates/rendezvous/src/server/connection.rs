@@ -107,8 +107,8 @@ impl<S: RequestHandler> ConnectionContext<S> {
         let builder = builder();
         let mut connection = pin!(builder.serve_connection(io, service));
         let mut expired = pin!(watchdog.expired());
-        // The connection is polled first, so that the watchdog then sees what it did. Its errors
-        // are caused by the client.
+        // The connection is polled first, so that the watchdog sees what it did. Errors of the
+        // connection are the client's problem.
         tokio::select! {
             biased;
             _ = &mut connection => return,
@@ -127,7 +127,7 @@ impl<S: RequestHandler> ConnectionContext<S> {
     pub(super) fn may_connect(&self, peer: Peer) -> bool {
         self.announced_by
             .as_ref()
-            .is_none_or(|proxies| proxies.include(peer))
+            .is_none_or(|proxies| proxies.contains(peer))
     }
 
     /// The client of the connection. With the PROXY protocol the connection is refused if its

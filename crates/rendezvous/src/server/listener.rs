@@ -157,7 +157,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn the_mode_holds_and_the_file_goes_with_the_listener() {
+    async fn the_mode_is_set_and_the_file_is_removed_with_the_listener() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("socket");
         for wanted in [0o660, 0o600, 0o666] {
@@ -169,7 +169,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_socket_that_was_left_is_replaced_and_one_in_use_is_not() {
+    async fn a_stale_socket_is_replaced_and_one_in_use_is_not() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("socket");
         drop(UnixListener::bind(&path).unwrap());
@@ -198,7 +198,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_is_no_socket_is_left_alone() {
+    async fn other_files_are_not_replaced() {
         let directory = tempfile::tempdir().unwrap();
         let (file, link) = (directory.path().join("file"), directory.path().join("link"));
         fs::write(&file, "kept").unwrap();

@@ -168,7 +168,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_is_no_header_is_none() {
+    async fn other_bytes_are_not_a_header() {
         let four = [192, 0, 2, 1, 10, 0, 0, 1, 1, 2, 3, 4];
         for bytes in [
             b"GET / HTTP/1.1\r\nHost: a\r\n\r\n".to_vec(),
@@ -191,7 +191,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn who_says_nothing_and_goes_has_said_nothing_wrong() {
+    async fn an_empty_connection_is_not_an_invalid_header() {
         let gone = read(&mut Pieces(b"", 1)).await.unwrap_err();
         assert_eq!(gone.kind(), io::ErrorKind::UnexpectedEof);
     }
@@ -199,7 +199,7 @@ mod tests {
     /// Whatever is sent, it ends, keeps no more than it may, and loses no byte that it has taken
     /// for what follows.
     #[tokio::test]
-    async fn anything_may_come() {
+    async fn random_bytes_do_not_panic() {
         let starts: [&[u8]; 4] = [b"", b"PROXY ", b"PROXY TCP4 1", b"\r\n\r\n\0\r\nQUIT\n\x21"];
         for round in 0_u32..4000 {
             let random: Vec<u8> = (0..rand::random_range(0..60))

@@ -21,7 +21,7 @@ use super::{
     values::{BaseUrlSetting, ClientHeader, CreatePath, Net},
 };
 
-/// Every setting, each perhaps not set. In the file a setting has the name of its flag.
+/// All settings; each may be unset. In the file a setting has the name of its flag.
 #[derive(Args, Clone, Debug, Default, Deserialize, PartialEq, Serialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub(crate) struct Settings {
@@ -204,8 +204,8 @@ pub(crate) struct Settings {
 }
 
 impl Settings {
-    /// Notes of each setting whether it comes from a flag or from the environment.
-    pub(crate) fn from_command_line(mut self, matches: &ArgMatches) -> Self {
+    /// Records whether each setting comes from a flag or from the environment.
+    pub(crate) fn with_command_line_sources(mut self, matches: &ArgMatches) -> Self {
         self.set_sources(|name| match matches.value_source(name) {
             Some(ValueSource::EnvVariable) => SettingSource::Environment,
             _ => SettingSource::Flag,
@@ -213,8 +213,8 @@ impl Settings {
         self
     }
 
-    /// Notes of each setting that it comes from this file.
-    pub(super) fn from_file(mut self, path: &Path) -> Self {
+    /// Records that each setting comes from this file.
+    pub(super) fn with_file_source(mut self, path: &Path) -> Self {
         self.set_sources(|_| SettingSource::File(path.to_owned()));
         self
     }
@@ -235,7 +235,7 @@ impl Settings {
         }
     }
 
-    /// Each setting of this value, or else of the other.
+    /// Every setting of `self`, or of `other` where it is not set.
     pub(super) fn or(self, other: Self) -> Self {
         either!(
             self, other, listen, listen_mode, public_url, allow_http, create_path, homeserver, creation, store, store_file, store_ca_file,

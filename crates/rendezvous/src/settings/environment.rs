@@ -72,7 +72,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_kubernetes_makes_is_known() {
+    fn variables_of_kubernetes_are_recognized() {
         let made =
             |name: &str, value: &str| of_kubernetes(OsStr::new(name), &OsString::from(value));
         for (name, value) in [

@@ -48,7 +48,7 @@ pub(crate) enum SettingsError {
     )]
     NoMetricsListen,
     #[error(
-        "the public URL {0} is not https, and clients refuse that; with --allow-http it is accepted, for trying it out"
+        "the public URL {0} is not https, and clients refuse that; with --allow-http it is accepted, for trials"
     )]
     NotHttps(String),
     #[error(

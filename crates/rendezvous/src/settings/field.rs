@@ -2,7 +2,7 @@
 
 use super::error::SettingsError;
 
-/// Each field of the first, or else of the second.
+/// Each field of the first struct, or of the second where it is `None`.
 macro_rules! either {
     ($first:ident, $second:ident, $($field:ident),*) => {
         Self { $($field: $first.$field.or($second.$field)),* }

@@ -16,7 +16,7 @@ pub(super) fn read(path: &PathBuf) -> Result<Settings, SettingsError> {
         path: path.clone(),
         problem: problem(&text, &error),
     })?;
-    Ok(settings.from_file(path))
+    Ok(settings.with_file_source(path))
 }
 
 fn problem(text: &str, error: &toml::de::Error) -> String {

@@ -165,7 +165,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_written_is_understood_and_written_again() {
+    fn addresses_are_parsed_and_printed_alike() {
         let all = |port| ListenAddress::All { port };
         let name = |name: &str, port| ListenAddress::Name {
             name: name.to_owned(),
@@ -223,7 +223,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_name_is_reached_at_ipv4_first_and_all_addresses_at_this_machine() {
+    async fn a_name_is_tried_at_ipv4_first_and_all_addresses_are_reached_locally() {
         let connect = async |text: &str| {
             text.parse::<ListenAddress>()
                 .unwrap()

@@ -30,7 +30,7 @@ fn loaded(arguments: &[&str], text: &str) -> Result<LoadedSettings, String> {
 }
 
 #[test]
-fn a_flag_goes_before_the_file_and_that_before_the_default() {
+fn a_flag_overrides_the_file_and_that_the_default() {
     let text = "public-url = \"https://file.example\"\nlifetime = 120\n[limits]\nmax-sessions = 5\ncreates-burst = 7\n";
     let loaded = loaded(
         &[
@@ -178,7 +178,7 @@ fn no_value_of_a_file_is_repeated() {
 }
 
 #[test]
-fn a_mistake_in_the_file_is_said_with_its_line_and_its_name() {
+fn an_error_in_the_file_has_its_line_and_setting() {
     let start = "public-url = \"https://a.example\"\n";
     for (text, says) in [
         (
@@ -207,7 +207,7 @@ fn a_mistake_in_the_file_is_said_with_its_line_and_its_name() {
 }
 
 #[test]
-fn a_store_comes_from_one_place() {
+fn a_store_is_set_in_one_place_only() {
     let url = file("memory\n");
     let url = url.to_str().unwrap();
     let text = "public-url = \"https://a.example\"\n";
@@ -235,7 +235,7 @@ fn a_store_comes_from_one_place() {
 /// What is printed names the file and not what it has: both together would be refused.
 #[cfg(all(feature = "redis", unix))]
 #[test]
-fn a_secret_that_everybody_can_read_is_warned_of() {
+fn a_readable_secret_causes_a_warning() {
     use std::os::unix::fs::PermissionsExt;
     let url = file("redis://:geheim@a\r\n");
     let loaded = || {
@@ -309,7 +309,7 @@ fn zero_is_no_limit() {
 }
 
 #[test]
-fn what_is_wrong_in_the_file_is_said_with_its_place() {
+fn errors_in_the_file_name_the_setting() {
     for (text, says) in [
         ("", "public-url"),
         ("public-url = \"http://a.example\"", "not https"),
@@ -380,7 +380,7 @@ fn what_is_wrong_in_the_file_is_said_with_its_place() {
 }
 
 #[test]
-fn http_is_accepted_only_if_told() {
+fn http_is_accepted_only_if_allowed() {
     let with = ["--public-url", "http://localhost:1", "--allow-http"];
     assert!(load(&said(&with), None).is_ok());
     assert!(load(&said(&with[..2]), None).is_err());

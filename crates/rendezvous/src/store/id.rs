@@ -143,7 +143,7 @@ mod tests {
     }
 
     #[test]
-    fn a_name_is_of_one_api() {
+    fn an_id_belongs_to_one_api() {
         for _ in 0..100 {
             for (api, other) in [
                 (SessionApi::Msc4108, SessionApi::Msc4388),

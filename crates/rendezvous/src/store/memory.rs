@@ -263,7 +263,7 @@ mod tests {
     }
 
     #[test]
-    fn a_session_ends_at_its_time_and_no_write_puts_that_off() {
+    fn a_session_expires_at_its_time_and_no_write_extends_it() {
         let (store, now) = (Memory::default(), Instant::now());
         let (id, first) = create(&store, now);
         let last_moment = now + LIFETIME - Duration::from_nanos(1);
@@ -294,7 +294,7 @@ mod tests {
     }
 
     #[test]
-    fn a_sweep_forgets_the_expired_wherever_they_are() {
+    fn a_sweep_removes_expired_sessions_from_all_shards() {
         let (store, now) = (Memory::default(), Instant::now());
         for _ in 0..500 {
             create(&store, now);

@@ -1,4 +1,4 @@
-//! The changes that other instances publish, over Redis's publish and subscribe.
+//! The changes that other instances publish on a Redis channel.
 
 use std::{convert::Infallible, time::Duration};
 
@@ -95,7 +95,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_said_is_receive_and_nothing_else() {
+    fn own_messages_are_decoded_and_no_others() {
         let id = SessionId::from_bytes([7; 16]);
         assert!(
             ChangeMessage::decode(&ChangeMessage::written(id)) == Some(ChangeMessage::Written(id))

@@ -68,17 +68,17 @@ impl Connector {
         }
     }
 
-    /// Opens a connection within this time. `hear` is called at once when the connection is lost.
-    /// Boxed, because the future is large, rarely needed, and part of every request's future.
+    /// Opens a connection within this time. `on_push` is called at once when the connection is
+    /// lost. Boxed, because the future is large, rarely needed, and part of every request's future.
     pub(super) fn connect(
         &self,
         time: Duration,
-        hear: impl AsyncPushSender,
+        on_push: impl AsyncPushSender,
     ) -> Pin<Box<dyn Future<Output = RedisResult<Connection>> + Send + '_>> {
         Box::pin(async move {
             let one = match self {
                 Self::Cluster(nodes) => {
-                    let cluster = nodes.cluster(time, hear)?;
+                    let cluster = nodes.cluster(time, on_push)?;
                     return Ok(Connection::Cluster(cluster.get_async_connection().await?));
                 }
                 Self::One(client) => client.clone(),
@@ -88,7 +88,7 @@ impl Connector {
                 .set_connection_timeout(Some(time))
                 .set_response_timeout(None)
                 .set_pipeline_buffer_size(QUEUE)
-                .set_push_sender(hear);
+                .set_push_sender(on_push);
             Ok(Connection::One(
                 one.get_multiplexed_async_connection_with_config(&config)
                     .await?,
@@ -120,7 +120,7 @@ impl ClusterNodes {
     /// No command is retried: if the connection is lost, nobody knows whether the command was
     /// executed, and a repeated write would be refused because of itself. So one command fails when
     /// a node has moved.
-    fn cluster(&self, time: Duration, hear: impl AsyncPushSender) -> RedisResult<ClusterClient> {
+    fn cluster(&self, time: Duration, on_push: impl AsyncPushSender) -> RedisResult<ClusterClient> {
         let nodes = self
             .nodes
             .iter()
@@ -130,7 +130,7 @@ impl ClusterNodes {
             .connection_timeout(time)
             .response_timeout(time)
             .tcp_settings(tcp())
-            .push_sender(hear);
+            .push_sender(on_push);
         if let Some(certificates) = &self.certificates {
             builder = builder.certs(certificates.clone());
         }

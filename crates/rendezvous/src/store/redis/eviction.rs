@@ -61,7 +61,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_a_bound_with_a_policy_that_removes_is_wrong() {
+    fn only_a_memory_limit_with_an_evicting_policy_is_wrong() {
         let info = |most: &str, policy: &str| {
             format!(
                 "# Memory\r\nused_memory:1\r\nmaxmemory:{most}\r\nmaxmemory_human:1M\r\nmaxmemory_policy:{policy}\r\n"

@@ -64,7 +64,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_place_is_given_back_once_by_a_delete_or_by_time() {
+    fn a_permit_is_released_once_by_a_delete_or_by_expiry() {
         let (permits, now) = (Permits::default(), Instant::now());
         let ids = [1, 2, 3].map(|byte| SessionId::from_bytes([byte; 16]));
         for (id, seconds) in ids.into_iter().zip(1..) {

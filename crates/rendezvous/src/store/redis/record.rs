@@ -87,7 +87,7 @@ mod tests {
     }
 
     #[test]
-    fn a_session_comes_back_as_it_was_kept() {
+    fn a_record_is_decoded_as_it_was_encoded() {
         let written = Instant::now();
         let record = encode(&session(written));
         let later = written + Duration::from_secs(100);
@@ -105,7 +105,7 @@ mod tests {
     }
 
     #[test]
-    fn an_empty_payload_is_one() {
+    fn an_empty_payload_is_valid() {
         let now = Instant::now();
         let record = encode(&SessionSnapshot {
             payload: [].into(),
@@ -117,7 +117,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_none_of_ours_is_no_session() {
+    fn other_records_are_not_decoded() {
         let now = Instant::now();
         let record = encode(&session(now));
         for length in 0..41 {

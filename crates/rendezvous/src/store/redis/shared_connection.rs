@@ -131,14 +131,14 @@ impl SharedConnection {
         let lost = Arc::new(AtomicBool::new(false));
         // Called at once, even if there is no command: the first command after an outage must not
         // be sent on a dead connection.
-        let hear = {
+        let on_push = {
             let lost = lost.clone();
             move |push: PushInfo| {
                 lost.fetch_or(push.kind == PushKind::Disconnection, Relaxed);
                 Ok::<_, SendError>(())
             }
         };
-        let connection = self.connector.connect(TIMEOUT, hear).await?;
+        let connection = self.connector.connect(TIMEOUT, on_push).await?;
         tracing::info!("connected to Redis");
         Ok(LiveConnection { connection, lost })
     }

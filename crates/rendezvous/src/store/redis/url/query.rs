@@ -1,4 +1,5 @@
-//! The query of a Redis URL. Unknown parameters are refused: one could be a secret, or matter.
+//! The query of a Redis URL. Unknown parameters are refused: they could be secrets, or change what
+//! is meant.
 
 use super::{
     credentials::{Credentials, decode},
