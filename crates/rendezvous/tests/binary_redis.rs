@@ -185,7 +185,7 @@ async fn no_secret_of_a_store_is_in_a_log_at_the_level_that_says_the_most() {
             .until(&[
                 "connected to Redis",
                 "Redis cannot be reached",
-                "Redis does not do",
+                "Redis refuses a command",
             ])
             .await;
         assert!(said.contains("[redacted]@127.0.0.1"), "{said}");
