@@ -1,4 +1,5 @@
-//! A homeserver in Rust with a rendezvous service inside: no second process, no 307, no other name.
+//! A homeserver in Rust that contains a rendezvous service: no second process, no redirect, no
+//! second host name.
 //!
 //! ```console
 //! $ cargo run -p matrix-qr-rendezvous --example embed
@@ -7,16 +8,18 @@
 //! $ curl -si -d '{"data":"hello"}' -H 'Content-Type: application/json' http://127.0.0.1:8008/_matrix/client/v1/rendezvous
 //! ```
 //!
-//! Whoever embeds it sees to four things, which the server of this crate does by itself:
+//! Whoever embeds the service must take care of four things, which the server of this crate does by
+//! itself:
 //!
 //! - Slow clients. axum's own server waits for them for ever; `serve_router` does not.
-//! - The peer. Limits by network need its address (`ConnectInfo`) and the networks of the proxies
+//! - The peer. Limits per network need its address (`ConnectInfo`) and the networks of the proxies
 //!   (`Config::proxies`).
-//! - Upkeep. Expired sessions take memory until somebody looks, and a store that several instances
-//!   share is heard by it.
-//! - The stop. Readers are held for up to 30 s; `release_waiters` answers them at once.
+//! - Upkeep. It frees the memory of expired sessions, and listens to a store that several instances
+//!   share.
+//! - The stop. Readers wait for up to 30 s; `release_waiters` answers them at once.
 //!
-//! And no layer around these routes may compress, cache or add CORS headers: they have their own.
+//! No layer around these routes may compress, cache or add CORS headers: the responses have their
+//! own.
 
 use std::{future::Future, io, pin::pin};
 
@@ -29,13 +32,13 @@ use serde_json::{Value, json};
 use tokio::{net::TcpListener, signal::ctrl_c, sync::Notify};
 use url::Url;
 
-/// What clients call the homeserver. A real one is https.
+/// The URL under which clients reach the homeserver. For a real one it is https.
 const PUBLIC_URL: &str = "http://127.0.0.1:8008";
 
-/// Two services in one process. They share nothing: neither sessions nor limits nor numbers.
+/// Two services in one process. They share nothing: no sessions, no limits, no metrics.
 struct Homeserver {
     own: Rendezvous,
-    /// For another homeserver, which sends its clients here by 307.
+    /// For another homeserver, which redirects its clients here with a 307.
     neighbours: Rendezvous,
 }
 
@@ -59,10 +62,10 @@ impl Homeserver {
         }
     }
 
-    /// Its own routes, with the service's among them. What is not named here stays the homeserver's
-    /// to answer.
+    /// The routes of the homeserver, including those of the service. All other paths remain for the
+    /// homeserver to answer.
     fn routes(&self) -> Router {
-        // Any method: it says itself which it knows.
+        // For any method: the service itself refuses those that it does not support.
         let rendezvous = any_service(self.own.router());
         Router::new()
             .route("/_matrix/client/versions", get(versions))
@@ -160,7 +163,7 @@ mod tests {
             self.client.get(url).send().await.unwrap()
         }
 
-        /// Creates a session; its URL, and the ETag.
+        /// Creates a session. Returns its URL and its ETag.
         async fn create(&self, path: &str) -> (String, String) {
             let post = self
                 .client
@@ -207,7 +210,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_homeserver_speaks_the_coming_revision_too() {
+    async fn a_homeserver_offers_the_upcoming_revision_too() {
         let running = Running::start().await;
         for below in ["v1", "unstable/io.element.msc4388"] {
             let collection = format!("{}/_matrix/client/{below}/rendezvous", running.address);
@@ -228,7 +231,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_stop_answers_those_who_wait() {
+    async fn a_stop_answers_waiting_readers() {
         let running = Running::start().await;
         let (url, etag) = running.create("/_matrix/client/v1/rendezvous").await;
         let get = running

@@ -1,4 +1,4 @@
-//! What the person who runs the server chooses.
+//! The settings of the service.
 
 use std::time::Duration;
 
@@ -9,38 +9,38 @@ use crate::{creation::Creation, limits::Limits, proxies::Proxies};
 /// The settings of a rendezvous server. [`Config::new`] has the defaults.
 #[derive(Clone, Debug)]
 pub struct Config {
-    /// Where clients reach this server. Session URLs are made from it, never from a request's
-    /// `Host` header, which the requester chooses. With a path in it, the proxy in front must
-    /// remove that path.
+    /// The URL under which clients reach this server. Session URLs are built from it, never from
+    /// the `Host` header of a request, which the client chooses. If it has a path, the proxy must
+    /// strip that path.
     pub public_url: Url,
-    /// A bare path that also creates sessions, for a homeserver that answers its own create path
-    /// with a 307 to here (MSC4108, "Create a rendezvous session"). Default `/`.
+    /// One more path that creates sessions, for a homeserver that answers its own create path with
+    /// a 307 to here (MSC4108, "Create a rendezvous session"). Default `/`.
     pub create_path: String,
-    /// How long a session lives. Fixed at creation, never extended by a write; cut to a day at
-    /// most. Default 300 s: the 60 s of the text are too short for a second factor.
+    /// How long a session lives. Fixed at creation and not extended by writes; at most one day.
+    /// Default 300 s: the 60 s that the proposal suggests are too short for a second factor.
     pub lifetime: Duration,
     /// Who may create sessions through MSC4388's API. Default: anybody.
     pub creation: Creation,
-    /// What a client network may do, and all of them.
+    /// The limits of each client network, and of all together.
     pub limits: Limits,
-    /// How a client's address is known behind a proxy.
+    /// How the address of a client behind a proxy is determined.
     pub proxies: Proxies,
-    /// Whether each connection begins with a header of the PROXY protocol, of version 1 or 2. Then
-    /// only trusted proxies may connect, and the address in that header takes the place of the
-    /// proxy's. Default `false`.
+    /// Whether each connection starts with a header of the PROXY protocol, version 1 or 2. Then
+    /// only trusted proxies may connect, and the address in that header replaces that of the proxy.
+    /// Default `false`.
     pub proxy_protocol: bool,
-    /// How long a client may take over each part of a request.
+    /// The timeouts for slow clients.
     pub timeouts: Timeouts,
-    /// How many connections may be open at once; further ones are closed at once. Default 60 000.
-    /// The system's limit of open files must be higher.
+    /// How many connections may be open at the same time; further ones are closed at once. Default
+    /// 60 000. The system must allow more open files than that.
     pub max_connections: usize,
-    /// How long a server that stops still takes connections, so that whoever sends clients here can
-    /// notice. Default 5 s.
+    /// How long a stopping server still accepts connections, so that load balancers notice. Default
+    /// 5 s.
     pub drain: Duration,
 }
 
 impl Config {
-    /// The defaults, for sessions that are reached below `public_url`.
+    /// The defaults, for sessions below `public_url`.
     #[must_use]
     pub fn new(public_url: Url) -> Self {
         Self {
@@ -58,16 +58,17 @@ impl Config {
     }
 }
 
-/// How long a client may take. Each starts anew: a byte now and then does not buy more time.
+/// The timeouts for slow clients. Each counts from its start: sending a byte now and then does not
+/// extend it.
 #[derive(Clone, Copy, Debug)]
 pub struct Timeouts {
     /// From the first byte of a request to the end of its headers. Then the connection is closed.
     /// Default 10 s.
     pub header: Duration,
-    /// From the end of the headers to the end of the body. Then the body fails to read. Default 10
+    /// From the end of the headers to the end of the body. Then reading the body fails. Default 10
     /// s.
     pub body: Duration,
-    /// From one answer to the first byte of the next request, and for the first request of a
+    /// From a response to the first byte of the next request, and for the first request of a
     /// connection. Default 60 s.
     pub idle: Duration,
 }

@@ -1,40 +1,39 @@
 //! Who may create sessions through MSC4388's API: anybody, or the users of a homeserver ("Create a
-//! rendezvous session and send initial payload"). MSC4108's has no such question: its clients send
-//! no access token.
+//! rendezvous session and send initial payload"). Through MSC4108's API anybody may: its clients
+//! send no access token.
 
 #[cfg(feature = "whoami")]
-mod homeserver;
+mod bearer_token;
 #[cfg(feature = "whoami")]
-mod token;
+mod token_checker;
 #[cfg(feature = "whoami")]
-mod users;
+mod whoami;
 
 use axum::http::HeaderMap;
 
 #[cfg(feature = "whoami")]
-pub use self::homeserver::{Homeserver, HomeserverError};
+use self::token_checker::TokenChecker;
 #[cfg(feature = "whoami")]
-use self::users::Users;
+pub use self::whoami::{WhoamiClient, WhoamiClientError};
 use crate::{metrics::Metrics, refusal::Refusal};
 
-/// Who may create sessions through MSC4388's API. Whoever knows a session's ID may use it, in any
-/// case.
+/// Who may create sessions through MSC4388's API. Using a session only takes its ID.
 #[derive(Clone, Debug, Default)]
 pub enum Creation {
-    /// Anybody: also a new device that shows the code, before anyone is signed in on it.
+    /// Anybody, including a new device that shows the QR code before anyone is signed in on it.
     #[default]
     Open,
-    /// Users of this homeserver, who show an access token (the feature `whoami`, on by default).
-    /// What the text calls the default.
+    /// Users of this homeserver, by their access token (feature `whoami`, on by default). The
+    /// proposal's default.
     #[cfg(feature = "whoami")]
-    Authenticated(Homeserver),
+    Authenticated(WhoamiClient),
 }
 
-/// Keeps to that.
+/// Enforces [`Creation`].
 pub(crate) enum CreationPolicy {
     Open,
     #[cfg(feature = "whoami")]
-    Users(Box<Users>),
+    Users(Box<TokenChecker>),
 }
 
 impl CreationPolicy {
@@ -47,18 +46,18 @@ impl CreationPolicy {
             Creation::Open => Self::Open,
             #[cfg(feature = "whoami")]
             Creation::Authenticated(homeserver) => {
-                Self::Users(Users::new(homeserver.clone(), metrics.clone()).into())
+                Self::Users(TokenChecker::new(homeserver.clone(), metrics.clone()).into())
             }
         }
     }
 
     /// Whether a request with these headers may create a session. If the homeserver must be asked
-    /// first, `admit` says whether the client may cause that.
+    /// first, `admit` decides whether the client may cause that.
     #[cfg_attr(
         not(feature = "whoami"),
-        expect(unused_variables, reason = "nobody is asked")
+        expect(unused_variables, reason = "no homeserver is asked")
     )]
-    pub(crate) async fn lets_in(
+    pub(crate) async fn allows(
         &self,
         headers: &HeaderMap,
         admit: impl FnOnce() -> Result<(), Refusal>,
@@ -66,7 +65,7 @@ impl CreationPolicy {
         match self {
             Self::Open => Ok(true),
             #[cfg(feature = "whoami")]
-            Self::Users(users) => users.include(headers, admit).await,
+            Self::Users(checker) => checker.is_user(headers, admit).await,
         }
     }
 }

@@ -1,5 +1,5 @@
-//! MSC4108's API of 2024: payloads are bodies of `text/plain`, revisions are ETags. HTTP in, the
-//! store's outcome out.
+//! MSC4108's API of 2024: payloads are bodies of `text/plain`, tags are ETags. Requests come in as
+//! HTTP, the outcome goes out as a response.
 
 mod condition;
 
@@ -13,81 +13,82 @@ use serde::Serialize;
 
 use self::condition::Condition;
 use crate::{
-    Config, Rendezvous, Store,
-    answer::{Answer, Content},
+    config::Config,
     limits::RequestKind,
-    payload::{self, Incoming},
-    proxies::Client,
+    paths,
+    payload::{self, RequestBody},
+    proxies::ClientAddress,
     refusal::Refusal,
-    store::{Api, Errcodes, Id, Read, Write, WriteTag, Written},
+    rendezvous::Rendezvous,
+    response::{ApiResponse, ResponseBody},
+    store::{
+        Store,
+        id::{SessionApi, SessionId, WriteTag},
+        session::{Errcodes, ReadOutcome, Write, WriteOutcome},
+    },
     wait,
 };
 
-/// Where sessions are. The ID follows.
-pub(crate) const SESSIONS: &str = "/rendezvous/";
-
-/// Shared with MSC4388, whose requests are of another content type.
-pub(crate) const STABLE: &str = "/_matrix/client/v1/rendezvous";
-const UNSTABLE: &str = "/_matrix/client/unstable/org.matrix.msc4108/rendezvous";
-
-/// What a path of this API names.
-pub(crate) enum Route {
+/// What a path of this API leads to.
+pub(crate) enum EtagRoute {
     /// Where sessions are created.
     Create(Errcodes),
-    /// A session. A name that cannot be ours is like one that is gone.
-    Session(Option<Id>),
+    /// A session. `None`: an ID that this server cannot have created, treated like one of a session
+    /// that has ended.
+    Session(Option<SessionId>),
 }
 
-/// What this path names, if it is one of this API's. The bare create path has no unstable form, so
-/// its sessions speak the text's own codes.
-pub(crate) fn route(path: &str, config: &Config) -> Option<Route> {
+/// What this path leads to, if it belongs to this API. The create path of the settings has no
+/// unstable form, so its sessions use the stable error codes.
+pub(crate) fn route(path: &str, config: &Config) -> Option<EtagRoute> {
     match path {
-        STABLE => Some(Route::Create(Errcodes::Stable)),
-        UNSTABLE => Some(Route::Create(Errcodes::Unstable)),
-        _ if path == config.create_path => Some(Route::Create(Errcodes::Stable)),
+        paths::STABLE => Some(EtagRoute::Create(Errcodes::Stable)),
+        paths::UNSTABLE_MSC4108 => Some(EtagRoute::Create(Errcodes::Unstable)),
+        _ if path == config.create_path => Some(EtagRoute::Create(Errcodes::Stable)),
         _ => {
-            let name = path
-                .strip_prefix(SESSIONS)
-                .filter(|name| !name.is_empty() && !name.contains('/'))?;
-            Some(Route::Session(Id::parse(name, Api::Msc4108)))
+            let id = paths::only_segment(path.strip_prefix(paths::MSC4108_SESSIONS)?)?;
+            Some(EtagRoute::Session(SessionId::parse(
+                id,
+                SessionApi::Msc4108,
+            )))
         }
     }
 }
 
-pub(crate) async fn answer<S: Store, B: Incoming>(
+pub(crate) async fn answer<S: Store, B: RequestBody>(
     rendezvous: &Rendezvous<S>,
-    route: Route,
-    client: Client,
+    route: EtagRoute,
+    client: ClientAddress,
     request: &mut Request<B>,
-) -> Answer {
+) -> ApiResponse {
     match route {
-        Route::Create(errcodes) if request.method() == Method::POST => {
+        EtagRoute::Create(errcodes) if request.method() == Method::POST => {
             create(rendezvous, errcodes, client, request)
                 .await
-                .unwrap_or_else(Answer::from)
+                .unwrap_or_else(ApiResponse::from)
         }
-        Route::Create(_) => Refusal::NoSuchMethod { allowed: "POST" }.into(),
-        Route::Session(id) => session(rendezvous, id, client, request).await,
+        EtagRoute::Create(_) => Refusal::NoSuchMethod { allowed: "POST" }.into(),
+        EtagRoute::Session(id) => session(rendezvous, id, client, request).await,
     }
 }
 
 /// "Create a rendezvous session and send initial payload".
-async fn create<S: Store, B: Incoming>(
+async fn create<S: Store, B: RequestBody>(
     rendezvous: &Rendezvous<S>,
     errcodes: Errcodes,
-    client: Client,
+    client: ClientAddress,
     request: &mut Request<B>,
-) -> Result<Answer, Refusal> {
+) -> Result<ApiResponse, Refusal> {
     rendezvous.admit(client, RequestKind::Create)?;
     let write = new_write(request).await?;
     let (id, session) = rendezvous
-        .create(client, write, (Api::Msc4108, errcodes))
+        .create(client, write, SessionApi::Msc4108, errcodes)
         .await?;
     let body = serde_json::to_vec(&CreatedBody {
         url: &rendezvous.session_url(id),
     })
     .unwrap_or_default();
-    Ok(Answer::new(StatusCode::CREATED, Content::Json(body)).about(session))
+    Ok(ApiResponse::new(StatusCode::CREATED, ResponseBody::Json(body)).session(session))
 }
 
 #[derive(Serialize)]
@@ -95,15 +96,16 @@ struct CreatedBody<'a> {
     url: &'a str,
 }
 
-/// A request about a session. On a live one also a refusal has that session's headers, since a
-/// deployed client takes an answer without an ETag for news and reads its own last message back. On
-/// one that is gone, it is always the same words, whatever else is wrong.
-async fn session<S: Store, B: Incoming>(
+/// A request about a session. While the session lives, a refusal has its headers too: a deployed
+/// client takes a response without an ETag for a new payload, and reads its own last message back.
+/// Once the session has ended the response is always the same, whatever else is wrong with the
+/// request.
+async fn session<S: Store, B: RequestBody>(
     rendezvous: &Rendezvous<S>,
-    id: Option<Id>,
-    client: Client,
+    id: Option<SessionId>,
+    client: ClientAddress,
     request: &mut Request<B>,
-) -> Answer {
+) -> ApiResponse {
     let allowed = "GET,HEAD,PUT,DELETE";
     let method = request.method();
     if ![Method::GET, Method::PUT, Method::DELETE, Method::HEAD].contains(method) {
@@ -113,24 +115,24 @@ async fn session<S: Store, B: Incoming>(
         return Refusal::NoSession.into();
     };
     match attempt(rendezvous, id, client, request).await {
-        Ok(answer) => answer,
+        Ok(response) => response,
         Err(refusal @ (Refusal::Network | Refusal::NoSession | Refusal::NoStore)) => refusal.into(),
         Err(refusal) => match rendezvous.read(id, None).await {
-            Ok(Read::Changed(session) | Read::Unchanged(session)) => {
-                Answer::from(refusal).about(session)
+            Ok(ReadOutcome::Changed(session) | ReadOutcome::Unchanged(session)) => {
+                ApiResponse::from(refusal).session(session)
             }
-            Ok(Read::Gone) => Refusal::NoSession.into(),
+            Ok(ReadOutcome::Gone) => Refusal::NoSession.into(),
             Err(unavailable) => Refusal::from(unavailable).into(),
         },
     }
 }
 
-async fn attempt<S: Store, B: Incoming>(
+async fn attempt<S: Store, B: RequestBody>(
     rendezvous: &Rendezvous<S>,
-    id: Id,
-    client: Client,
+    id: SessionId,
+    client: ClientAddress,
     request: &mut Request<B>,
-) -> Result<Answer, Refusal> {
+) -> Result<ApiResponse, Refusal> {
     rendezvous.admit(client, RequestKind::Other)?;
     match *request.method() {
         Method::PUT => send(rendezvous, id, request).await,
@@ -142,72 +144,75 @@ async fn attempt<S: Store, B: Incoming>(
 /// "Receive a payload from the rendezvous session".
 async fn receive<S: Store>(
     rendezvous: &Rendezvous<S>,
-    id: Id,
+    id: SessionId,
     headers: &HeaderMap,
-) -> Result<Answer, Refusal> {
+) -> Result<ApiResponse, Refusal> {
     let condition = Condition::of(headers, header::IF_NONE_MATCH)?;
-    let seen = condition.and_then(Condition::revision);
-    let held = wait::preferred(headers).filter(|_| condition.is_some());
-    let outcome = match held {
-        Some(time) => rendezvous.read_held(id, seen, time).await?,
+    let seen = condition.and_then(Condition::tag);
+    let max_wait = wait::preferred_wait(headers).filter(|_| condition.is_some());
+    let outcome = match max_wait {
+        Some(time) => rendezvous.read_when_changed(id, seen, time).await?,
         None => rendezvous.read(id, seen).await?,
     };
-    let answer = match outcome {
-        Read::Changed(session) => {
+    let response = match outcome {
+        ReadOutcome::Changed(session) => {
             let payload = Bytes::copy_from_slice(&session.payload);
-            Answer::new(StatusCode::OK, Content::Plain(payload)).about(session)
+            ApiResponse::new(StatusCode::OK, ResponseBody::Plain(payload)).session(session)
         }
-        Read::Unchanged(session) => {
-            Answer::new(StatusCode::NOT_MODIFIED, Content::Nothing).about(session)
+        ReadOutcome::Unchanged(session) => {
+            ApiResponse::new(StatusCode::NOT_MODIFIED, ResponseBody::Nothing).session(session)
         }
-        Read::Gone => return Err(Refusal::NoSession),
+        ReadOutcome::Gone => return Err(Refusal::NoSession),
     };
-    Ok(match held.filter(|_| !rendezvous.released()) {
-        None => answer,
-        Some(time) => wait::applied(answer, time),
+    Ok(match max_wait.filter(|_| !rendezvous.released()) {
+        None => response,
+        Some(time) => wait::with_preference_applied(response, time),
     })
 }
 
 /// "Send a payload to the rendezvous session".
-async fn send<S: Store, B: Incoming>(
+async fn send<S: Store, B: RequestBody>(
     rendezvous: &Rendezvous<S>,
-    id: Id,
+    id: SessionId,
     request: &mut Request<B>,
-) -> Result<Answer, Refusal> {
+) -> Result<ApiResponse, Refusal> {
     let condition =
         Condition::of(request.headers(), header::IF_MATCH)?.ok_or(Refusal::NoIfMatch)?;
-    let expected = condition.revision();
+    let expected = condition.tag();
     let write = new_write(request).await?;
     match rendezvous.write(id, expected, write).await? {
-        Written::Replaced(session) => Ok(accepted().about(session)),
-        Written::Conflict(session) => {
-            Ok(Answer::from(Refusal::ConcurrentWrite(session.errcodes)).about(session))
+        WriteOutcome::Replaced(session) => Ok(accepted().session(session)),
+        WriteOutcome::Conflict(session) => {
+            Ok(ApiResponse::from(Refusal::ConcurrentWrite(session.errcodes)).session(session))
         }
-        Written::Gone => Err(Refusal::NoSession),
+        WriteOutcome::Gone => Err(Refusal::NoSession),
     }
 }
 
-fn accepted() -> Answer {
-    Answer::new(StatusCode::ACCEPTED, Content::Plain(Bytes::new()))
+fn accepted() -> ApiResponse {
+    ApiResponse::new(StatusCode::ACCEPTED, ResponseBody::Plain(Bytes::new()))
 }
 
 /// "Cancel a rendezvous session".
-async fn cancel<S: Store>(rendezvous: &Rendezvous<S>, id: Id) -> Result<Answer, Refusal> {
+async fn cancel<S: Store>(
+    rendezvous: &Rendezvous<S>,
+    id: SessionId,
+) -> Result<ApiResponse, Refusal> {
     let deleted = rendezvous.delete(id).await?;
-    let answer = Answer::new(StatusCode::NO_CONTENT, Content::Nothing);
+    let response = ApiResponse::new(StatusCode::NO_CONTENT, ResponseBody::Nothing);
     if deleted {
-        Ok(answer)
+        Ok(response)
     } else {
         Err(Refusal::NoSession)
     }
 }
 
-/// The payload of a request, with the revision that it will have. It counts as written now, when
-/// all of it is here.
-async fn new_write(request: &mut Request<impl Incoming>) -> Result<Write, Refusal> {
+/// The payload of a request, with a new tag. It counts as written now, when it has arrived
+/// completely.
+async fn new_write(request: &mut Request<impl RequestBody>) -> Result<Write, Refusal> {
     let payload = payload::read(request).await?;
     Ok(Write {
-        revision: WriteTag::random(),
+        tag: WriteTag::random(),
         payload,
         now: Instant::now(),
     })

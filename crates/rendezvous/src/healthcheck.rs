@@ -1,5 +1,5 @@
-//! Asks the server that runs with the same settings how it is: for a container, where nothing else
-//! could ask.
+//! Asks the server that runs with the same settings for its health: for containers, in which no
+//! other program could ask.
 
 use std::{io, time::Duration};
 
@@ -17,25 +17,25 @@ use tokio::{
 
 use crate::settings::ListenAddress;
 
-/// How long it may take, in all. `/ready` asks the store, for a second at most.
-const PATIENCE: Duration = Duration::from_secs(5);
+/// The time limit for everything. `/ready` asks the store, for at most one second.
+const TIMEOUT: Duration = Duration::from_secs(5);
 
-/// The most that is read of an answer, in bytes.
-const LONGEST: usize = 4096;
+/// The largest response that is read, in bytes.
+const MAX_RESPONSE: usize = 4096;
 
-/// What to ask.
+/// The arguments of the health check.
 #[derive(clap::Args)]
 pub(crate) struct Healthcheck {
-    /// Asks whether it can work (/ready), and not only whether it lives (/health).
+    /// Asks whether the server can work (/ready), not only whether it is alive (/health)
     #[arg(long)]
     ready: bool,
 }
 
 impl Healthcheck {
-    /// What the server says of itself, if it is well.
+    /// The first line of the server's response, if it is healthy.
     pub(crate) async fn run(&self, address: &ListenAddress) -> Result<String, Unhealthy> {
         let path = if self.ready { "/ready" } else { "/health" };
-        match timeout(PATIENCE, ask(address, path)).await {
+        match timeout(TIMEOUT, ask(address, path)).await {
             Err(_) => Err(Unhealthy::Silent(address.clone())),
             Ok(answer) => answer,
         }
@@ -83,7 +83,7 @@ async fn exchange(
         error,
     })?;
     let status = response.status();
-    let body = to_bytes(Body::new(response.into_body()), LONGEST)
+    let body = to_bytes(Body::new(response.into_body()), MAX_RESPONSE)
         .await
         .unwrap_or_default();
     let says: String = String::from_utf8_lossy(&body)
@@ -103,7 +103,7 @@ async fn exchange(
     }
 }
 
-/// Why it is not well.
+/// Why the server is not healthy.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Unhealthy {
     #[error("unhealthy: cannot connect to {address}: {source}")]

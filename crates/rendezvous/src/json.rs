@@ -1,5 +1,5 @@
-//! MSC4388's API: payloads are strings in JSON, revisions are sequence tokens. HTTP in, the store's
-//! outcome out.
+//! MSC4388's API: payloads are strings in JSON, tags are sequence tokens. Requests come in as HTTP,
+//! the outcome goes out as a response.
 
 mod body;
 
@@ -9,86 +9,93 @@ use axum::http::{HeaderMap, Method, Request, StatusCode};
 use serde::Serialize;
 use url::form_urlencoded;
 
-use self::body::{Available, Cancelled, Created, NewPayload, Received, Sent, ToSend};
+use self::body::{
+    CancelResponse, CreateRequest, CreateResponse, DiscoverResponse, ReceiveResponse, SendRequest,
+    SendResponse,
+};
 use crate::{
-    Rendezvous, Store,
-    answer::{Answer, Content},
-    etag,
     limits::RequestKind,
-    payload::{self, Incoming},
-    proxies::Client,
+    paths,
+    payload::{self, RequestBody},
+    proxies::ClientAddress,
     refusal::Refusal,
-    store::{Api, Errcodes, Id, Write, WriteTag, Written},
+    rendezvous::Rendezvous,
+    response::{ApiResponse, ResponseBody},
+    store::{
+        Store,
+        id::{SessionApi, SessionId, WriteTag},
+        session::{Errcodes, Write, WriteOutcome},
+    },
     wait,
 };
 
-const UNSTABLE: &str = "/_matrix/client/unstable/io.element.msc4388/rendezvous";
-
-/// Where sessions are created, and below which they are. With the error code there for a write that
-/// comes too late (MSC4388, "Unstable prefix").
+/// The paths where sessions are created, and below which they are. Each with its error code for a
+/// write that comes too late (MSC4388, "Unstable prefix").
 const COLLECTIONS: [(&str, &str); 2] = [
-    (etag::STABLE, "M_CONCURRENT_WRITE"),
-    (UNSTABLE, "IO_ELEMENT_MSC4388_CONCURRENT_WRITE"),
+    (paths::STABLE, "M_CONCURRENT_WRITE"),
+    (
+        paths::UNSTABLE_MSC4388,
+        "IO_ELEMENT_MSC4388_CONCURRENT_WRITE",
+    ),
 ];
 
-/// What a path of this API names, and that code.
-pub(crate) struct Route {
-    place: Place,
+/// What a path of this API leads to, and that error code.
+pub(crate) struct JsonRoute {
+    target: JsonTarget,
     concurrent_write: &'static str,
 }
 
-enum Place {
+enum JsonTarget {
     Collection,
-    /// A session. A name that cannot be of this API is like one that is gone.
-    Session(Option<Id>),
+    /// A session. `None`: an ID that cannot belong to this API, treated like one of a session that
+    /// has ended.
+    Session(Option<SessionId>),
 }
 
-/// What this path names, if it is one of this API's.
-pub(crate) fn route(path: &str) -> Option<Route> {
+/// What this path leads to, if it belongs to this API.
+pub(crate) fn route(path: &str) -> Option<JsonRoute> {
     COLLECTIONS
         .into_iter()
         .find_map(|(collection, concurrent_write)| {
             let below = path.strip_prefix(collection)?;
-            let place = if below.is_empty() {
-                Place::Collection
+            let target = if below.is_empty() {
+                JsonTarget::Collection
             } else {
-                Place::Session(named(below)?)
+                JsonTarget::Session(named(below)?)
             };
-            Some(Route {
-                place,
+            Some(JsonRoute {
+                target,
                 concurrent_write,
             })
         })
 }
 
-fn named(below: &str) -> Option<Option<Id>> {
-    let name = below
-        .strip_prefix('/')
-        .filter(|name| !name.is_empty() && !name.contains('/'))?;
-    Some(Id::parse(name, Api::Msc4388))
+fn named(below: &str) -> Option<Option<SessionId>> {
+    let id = paths::only_segment(below.strip_prefix('/')?)?;
+    Some(SessionId::parse(id, SessionApi::Msc4388))
 }
 
-pub(crate) async fn answer<S: Store, B: Incoming>(
+pub(crate) async fn answer<S: Store, B: RequestBody>(
     rendezvous: &Rendezvous<S>,
-    Route {
-        place,
+    JsonRoute {
+        target,
         concurrent_write,
-    }: Route,
-    client: Client,
+    }: JsonRoute,
+    client: ClientAddress,
     request: &mut Request<B>,
-) -> Answer {
-    let outcome = match place {
-        Place::Collection => collection(rendezvous, client, request).await,
-        Place::Session(id) => session(rendezvous, (id, concurrent_write), client, request).await,
+) -> ApiResponse {
+    let outcome = match target {
+        JsonTarget::Collection => collection(rendezvous, client, request).await,
+        JsonTarget::Session(id) => session(rendezvous, id, concurrent_write, client, request).await,
     };
-    outcome.unwrap_or_else(Refusal::in_json)
+    outcome.unwrap_or_else(Refusal::into_json_response)
 }
 
-async fn collection<S: Store, B: Incoming>(
+async fn collection<S: Store, B: RequestBody>(
     rendezvous: &Rendezvous<S>,
-    client: Client,
+    client: ClientAddress,
     request: &mut Request<B>,
-) -> Result<Answer, Refusal> {
+) -> Result<ApiResponse, Refusal> {
     match *request.method() {
         Method::POST => create(rendezvous, client, request).await,
         Method::GET | Method::HEAD => discover(rendezvous, client, request.headers()).await,
@@ -101,163 +108,182 @@ async fn collection<S: Store, B: Incoming>(
 /// "Discover if the rendezvous API is available".
 async fn discover<S: Store>(
     rendezvous: &Rendezvous<S>,
-    client: Client,
+    client: ClientAddress,
     headers: &HeaderMap,
-) -> Result<Answer, Refusal> {
+) -> Result<ApiResponse, Refusal> {
     rendezvous.admit(client, RequestKind::Other)?;
-    // Whoever makes up tokens here shall not have more questions asked of the homeserver than one
-    // who creates.
+    // Requests with made-up tokens must not cause more questions to the homeserver here than where
+    // sessions are created.
     let admit = || rendezvous.admit(client, RequestKind::Create);
-    // Also when the server is full: that passes, and a POST says after how long.
+    // `true` even when the server is full: that is temporary, and a POST says when to retry.
     let create_available = rendezvous.may_create(headers, admit).await?;
-    Ok(ok(&Available { create_available }, REST))
+    Ok(ok(&DiscoverResponse { create_available }, OVERHEAD))
 }
 
 /// "Create a rendezvous session and send initial payload".
-async fn create<S: Store, B: Incoming>(
+async fn create<S: Store, B: RequestBody>(
     rendezvous: &Rendezvous<S>,
-    client: Client,
+    client: ClientAddress,
     request: &mut Request<B>,
-) -> Result<Answer, Refusal> {
+) -> Result<ApiResponse, Refusal> {
     rendezvous.admit(client, RequestKind::Create)?;
     if !rendezvous.may_create(request.headers(), || Ok(())).await? {
         return Err(Refusal::NoToken);
     }
     let text = payload::read_json(request).await?;
-    let write = new_write(&body::parse::<NewPayload<'_>>(&text)?.data)?;
+    let write = new_write(&body::parse::<CreateRequest<'_>>(&text)?.data)?;
     let now = write.now;
-    // The form of the error codes is not the session's: here it is that of the path of each
-    // request.
+    // Here the form of the error codes depends on the path of each request, not on the session.
     let (id, session) = rendezvous
-        .create(client, write, (Api::Msc4388, Errcodes::Stable))
+        .create(client, write, SessionApi::Msc4388, Errcodes::Stable)
         .await?;
-    Ok(ok(&Created::new(id, &session, now), REST))
+    Ok(ok(&CreateResponse::new(id, &session, now), OVERHEAD))
 }
 
-/// A request about a session. On one that is gone it is always the same words, whatever else is
-/// wrong with the request.
-async fn session<S: Store, B: Incoming>(
+/// A request about a session. Once the session has ended the response is always the same, whatever
+/// else is wrong with the request.
+async fn session<S: Store, B: RequestBody>(
     rendezvous: &Rendezvous<S>,
-    (id, concurrent_write): (Option<Id>, &'static str),
-    client: Client,
+    id: Option<SessionId>,
+    concurrent_write: &'static str,
+    client: ClientAddress,
     request: &mut Request<B>,
-) -> Result<Answer, Refusal> {
+) -> Result<ApiResponse, Refusal> {
     let allowed = "GET,HEAD,PUT,DELETE";
     if ![Method::GET, Method::PUT, Method::DELETE, Method::HEAD].contains(request.method()) {
         return Err(Refusal::NoSuchMethod { allowed });
     }
     let id = id.ok_or(Refusal::NoSession)?;
-    match attempt(rendezvous, (id, concurrent_write), client, request).await {
-        // One who asks too fast is not worth a look, and a guess at a name is none that could hit.
+    match attempt(rendezvous, id, concurrent_write, client, request).await {
+        // A client over its rate is not worth a read of the store, and a 429 looks the same for
+        // every ID.
         Err(
             refusal @ (Refusal::Network
             | Refusal::NoSession
             | Refusal::NoStore
             | Refusal::TooFast { .. }),
         ) => Err(refusal),
-        Err(_) if !rendezvous.lives(id).await? => Err(Refusal::NoSession),
+        Err(_) if !rendezvous.exists(id).await? => Err(Refusal::NoSession),
         outcome => outcome,
     }
 }
 
-async fn attempt<S: Store, B: Incoming>(
+async fn attempt<S: Store, B: RequestBody>(
     rendezvous: &Rendezvous<S>,
-    (id, concurrent_write): (Id, &'static str),
-    client: Client,
+    id: SessionId,
+    concurrent_write: &'static str,
+    client: ClientAddress,
     request: &mut Request<B>,
-) -> Result<Answer, Refusal> {
+) -> Result<ApiResponse, Refusal> {
     rendezvous.admit(client, RequestKind::Other)?;
     match *request.method() {
         Method::PUT => send(rendezvous, id, concurrent_write, request).await,
         Method::DELETE => cancel(rendezvous, id).await,
-        _ => receive(rendezvous, id, waiting(request)).await,
+        _ => receive(rendezvous, id, Wait::of(request)).await,
     }
 }
 
-/// "Receive a payload from a rendezvous session". Held, if it asks for that, until there is another
-/// than was seen.
+/// "Receive a payload from a rendezvous session". Waits for a new payload if the request asks for
+/// that.
 async fn receive<S: Store>(
     rendezvous: &Rendezvous<S>,
-    id: Id,
-    (seen, held): (Option<WriteTag>, Option<Duration>),
-) -> Result<Answer, Refusal> {
+    id: SessionId,
+    wait: Wait,
+) -> Result<ApiResponse, Refusal> {
+    let Wait { seen, max_wait } = wait;
     let session = rendezvous
-        .read_whole(id, seen, held)
+        .read_whole(id, seen, max_wait)
         .await?
         .ok_or(Refusal::NoSession)?;
-    let body = Received::new(&session, Instant::now()).ok_or(Refusal::NoStore)?;
-    let answer = ok(&body, session.payload.len() + REST);
-    Ok(match held.filter(|_| !rendezvous.released()) {
-        None => answer,
-        Some(time) => wait::applied(answer, time),
+    let body = ReceiveResponse::new(&session, Instant::now()).ok_or(Refusal::NoStore)?;
+    let response = ok(&body, session.payload.len() + OVERHEAD);
+    Ok(match max_wait.filter(|_| !rendezvous.released()) {
+        None => response,
+        Some(time) => wait::with_preference_applied(response, time),
     })
 }
 
-/// What the reader has seen, and for how long it would be held: `Prefer: wait` with
-/// `?sequence_token=`, which the text has as "a future optimisation". A token that is none of ours
-/// is not the current one.
-fn waiting<B>(request: &Request<B>) -> (Option<WriteTag>, Option<Duration>) {
-    let mut parameters =
-        form_urlencoded::parse(request.uri().query().unwrap_or_default().as_bytes());
-    let token = parameters.find_map(|(name, value)| (name == "sequence_token").then_some(value));
-    let held = wait::preferred(request.headers()).filter(|_| token.is_some());
-    (token.and_then(|token| WriteTag::parse(&token)), held)
+/// What the reader has seen, and for how long the request may wait for something else: `Prefer:
+/// wait` with `?sequence_token=`, which the proposal mentions as "a future optimisation".
+struct Wait {
+    /// `None` also for a token that is not one of this server's: it is not the current one.
+    seen: Option<WriteTag>,
+    max_wait: Option<Duration>,
+}
+
+impl Wait {
+    fn of<B>(request: &Request<B>) -> Self {
+        let query = request.uri().query().unwrap_or_default();
+        let mut parameters = form_urlencoded::parse(query.as_bytes());
+        let token =
+            parameters.find_map(|(name, value)| (name == "sequence_token").then_some(value));
+        Self {
+            max_wait: wait::preferred_wait(request.headers()).filter(|_| token.is_some()),
+            seen: token.and_then(|token| WriteTag::parse(&token)),
+        }
+    }
 }
 
 /// "Send a payload to an existing rendezvous".
-async fn send<S: Store, B: Incoming>(
+async fn send<S: Store, B: RequestBody>(
     rendezvous: &Rendezvous<S>,
-    id: Id,
+    id: SessionId,
     concurrent_write: &'static str,
     request: &mut Request<B>,
-) -> Result<Answer, Refusal> {
+) -> Result<ApiResponse, Refusal> {
     let text = payload::read_json(request).await?;
-    let ToSend {
+    let SendRequest {
         sequence_token,
         data,
     } = body::parse(&text)?;
     let (expected, write) = (WriteTag::parse(&sequence_token), new_write(&data)?);
     let payload = write.payload.clone();
     match rendezvous.write(id, expected, write).await? {
-        Written::Replaced(session) => Ok(ok(&Sent::new(&session), REST)),
-        // "To make sends idempotent": a client repeats a write whose answer was lost. Nothing has
+        WriteOutcome::Replaced(session) => Ok(ok(&SendResponse::new(&session), OVERHEAD)),
+        // "To make sends idempotent": a client repeats a write whose response was lost. Nothing has
         // changed.
-        Written::Conflict(session) if session.payload == payload => {
-            Ok(ok(&Sent::new(&session), REST))
+        WriteOutcome::Conflict(session) if session.payload == payload => {
+            Ok(ok(&SendResponse::new(&session), OVERHEAD))
         }
-        Written::Conflict(_) => Ok(Refusal::StaleToken {
+        WriteOutcome::Conflict(_) => Ok(Refusal::StaleToken {
             errcode: concurrent_write,
         }
-        .in_json()),
-        Written::Gone => Err(Refusal::NoSession),
+        .into_json_response()),
+        WriteOutcome::Gone => Err(Refusal::NoSession),
     }
 }
 
 /// "Cancel a rendezvous session".
-async fn cancel<S: Store>(rendezvous: &Rendezvous<S>, id: Id) -> Result<Answer, Refusal> {
+async fn cancel<S: Store>(
+    rendezvous: &Rendezvous<S>,
+    id: SessionId,
+) -> Result<ApiResponse, Refusal> {
     let deleted = rendezvous.delete(id).await?;
     if deleted {
-        Ok(ok(&Cancelled {}, 2))
+        Ok(ok(&CancelResponse {}, 2))
     } else {
         Err(Refusal::NoSession)
     }
 }
 
-/// How long an answer is, less its payload.
-const REST: usize = 192;
+/// The size of a response without its payload, in bytes.
+const OVERHEAD: usize = 192;
 
-fn ok(body: &impl Serialize, room: usize) -> Answer {
-    Answer::new(StatusCode::OK, Content::Json(body::to_text(body, room)))
+fn ok(body: &impl Serialize, capacity: usize) -> ApiResponse {
+    ApiResponse::new(
+        StatusCode::OK,
+        ResponseBody::Json(body::to_text(body, capacity)),
+    )
 }
 
-/// Its bytes are counted as they are without the escapes of JSON ("Maximum payload size"), and it
-/// has an allocation of its own.
+/// The size is that without JSON escapes ("Maximum payload size"). The payload gets an allocation
+/// of its own.
 fn new_write(data: &str) -> Result<Write, Refusal> {
-    if data.len() > payload::LARGEST {
+    if data.len() > payload::MAX_PAYLOAD {
         return Err(Refusal::TooLarge);
     }
     Ok(Write {
-        revision: WriteTag::random(),
+        tag: WriteTag::random(),
         payload: data.as_bytes().into(),
         now: Instant::now(),
     })
@@ -269,16 +295,16 @@ mod tests {
 
     #[test]
     fn each_collection_has_its_own_code_and_sessions_below_it() {
-        let id = Id::random(Api::Msc4388).to_string();
+        let id = SessionId::random(SessionApi::Msc4388).to_string();
         for (collection, code) in COLLECTIONS {
             let found = |rest: &str| route(&format!("{collection}{rest}"));
             assert!(matches!(
                 found(""),
-                Some(Route { place: Place::Collection, concurrent_write }) if concurrent_write == code
+                Some(JsonRoute { target: JsonTarget::Collection, concurrent_write }) if concurrent_write == code
             ));
             for (name, ours) in [(id.as_str(), true), ("x", false), ("%FF", false)] {
-                let Some(Route {
-                    place: Place::Session(found),
+                let Some(JsonRoute {
+                    target: JsonTarget::Session(found),
                     concurrent_write,
                 }) = found(&format!("/{name}"))
                 else {

@@ -1,54 +1,58 @@
-//! Who may do how much: what keeps the service for the honest. A limit refuses new sessions and
-//! fast clients, and never touches a session that lives.
+//! How much each client may do, so that the service stays usable for honest clients. A limit
+//! refuses new sessions and fast clients; it never affects a live session.
 
+mod denied;
 mod network;
-mod places;
+mod session_counts;
 
 use std::{
     num::NonZeroU32,
     sync::{Arc, PoisonError, RwLock},
-    time::Duration,
 };
 
 use governor::{DefaultKeyedRateLimiter, Quota, clock::Clock};
 use ipnet::IpNet;
 
-use self::{network::Network, places::Places};
-use crate::proxies::Client;
+use self::{
+    network::Network,
+    session_counts::{NetworkQuota, SessionCounts},
+};
+use crate::proxies::ClientAddress;
 
-pub use self::places::Permit;
+pub(crate) use self::denied::Denied;
+pub use self::session_counts::Permit;
 
-/// How much one client network, and all of them, may ask of a server. Of several instances each
-/// counts for itself.
+/// The limits of one client network, and of all together. Each of several instances counts for
+/// itself.
 ///
-/// A network is an IPv4 address or an IPv6 prefix: what one customer of a provider has. All clients
-/// that a trusted proxy does not name (see [`Proxies`](crate::Proxies)) are one network. If there
-/// is no peer at all (see [`router`](crate::Rendezvous::router)), clients are held only to what all
-/// share.
+/// A network is an IPv4 address or an IPv6 prefix: what a provider assigns to one customer. All
+/// clients that a trusted proxy does not name (see [`Proxies`](crate::Proxies)) count as one
+/// network. If peers are unknown altogether (see [`router`](crate::Rendezvous::router)), only the
+/// limits that all clients share apply.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Limits {
-    /// How many sessions may live at once. When there are that many, new ones are refused and live
-    /// ones are kept. Default 10 000, about 50 MiB when every payload is of the full size.
+    /// How many sessions may live at the same time. At this limit new sessions are refused, and
+    /// live ones are kept. Default 10 000, about 50 MiB with payloads of full size.
     pub max_sessions: usize,
-    /// How many sessions one network may have at once. `None`: as many as there may be. Default
-    /// 200.
+    /// How many sessions one network may have at the same time. `None`: no limit per network.
+    /// Default 200.
     pub sessions_per_network: Option<usize>,
-    /// How fast one network may create sessions. Default 60 in a minute, 30 at once.
+    /// How fast one network may create sessions. Default 60 per minute, 30 at once.
     pub creates: Option<Rate>,
     /// How fast one network may send other requests: to read, write and delete. Far above what
-    /// sign-ins need, even over a network that many people share. Default 30 000 in a minute, 3000
+    /// sign-ins need, even from a network that many people share. Default 30 000 per minute, 3000
     /// at once.
     pub requests: Option<Rate>,
     /// How many bits of an IPv4 address are its network. Default 32.
     pub ipv4_prefix: u8,
     /// How many bits of an IPv6 address are its network. Default 64.
     pub ipv6_prefix: u8,
-    /// Networks that may not use the server at all: your own machines, say, so that nobody carries
-    /// data out of them through it (MSC4108, "Data exfiltration"). Default none. If there are any,
-    /// a client of which nothing is known may not use it either.
+    /// Networks that may not use the server at all: for example your own machines, so that nobody
+    /// exfiltrates data through it (MSC4108, "Data exfiltration"). Default none. If there are any,
+    /// clients with an unknown address are refused too.
     pub deny: Vec<IpNet>,
-    /// The only networks that may use it, if there are any here; not those of which nothing is
-    /// known. Default none.
+    /// If not empty, the only networks that may use the server; clients with an unknown address are
+    /// refused then. Default empty.
     pub allow: Vec<IpNet>,
 }
 
@@ -70,14 +74,14 @@ impl Default for Limits {
 /// A token bucket.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Rate {
-    /// How many it gets back in a minute.
+    /// How many tokens are added per minute.
     pub per_minute: NonZeroU32,
-    /// How many it holds.
+    /// How many tokens the bucket holds.
     pub burst: NonZeroU32,
 }
 
 impl Rate {
-    /// `None`, which is no limit, if either is zero.
+    /// `None`, which means no limit, if either is zero.
     #[must_use]
     pub fn new(per_minute: u32, burst: u32) -> Option<Self> {
         Some(Self {
@@ -93,40 +97,27 @@ impl Rate {
 
 type Bucket = DefaultKeyedRateLimiter<Network>;
 
-/// What a request would do, as far as limits go.
+/// What a request does, as far as limits are concerned.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum RequestKind {
     Create,
     Other,
 }
 
-/// Why a request is turned away.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Denied {
-    /// Its network may not use the server.
-    Network,
-    /// Its network has asked too often. It may try again after this time.
-    Rate(Duration),
-    /// Its network has as many sessions as it may have.
-    NetworkFull,
-    /// There are as many sessions as may be.
-    Full,
-}
-
-/// Counts, and turns away.
+/// Enforces the limits.
 pub(crate) struct Limiter {
-    rules: RwLock<Arc<Rules>>,
-    places: Arc<Places>,
+    active: RwLock<Arc<ActiveLimits>>,
+    sessions: Arc<SessionCounts>,
 }
 
-/// The limits, with what they have counted since they were set.
-struct Rules {
+/// The limits, with the rates counted since they were set.
+struct ActiveLimits {
     limits: Limits,
     creates: Option<Bucket>,
     requests: Option<Bucket>,
 }
 
-impl Rules {
+impl ActiveLimits {
     fn new(limits: Limits) -> Self {
         let (creates, requests) = (
             limits.creates.map(Rate::bucket),
@@ -139,22 +130,22 @@ impl Rules {
         }
     }
 
-    /// `None` where there are no peers to tell networks from.
-    fn network(&self, client: Client) -> Option<Network> {
+    /// `None` if peers are unknown.
+    fn network(&self, client: ClientAddress) -> Option<Network> {
         match client {
-            Client::Known(address) => Some(Network::of(
+            ClientAddress::Known(address) => Some(Network::of(
                 address,
                 self.limits.ipv4_prefix,
                 self.limits.ipv6_prefix,
             )),
-            Client::Unknown => Some(Network::Unknown),
-            Client::NoPeer => None,
+            ClientAddress::Unknown => Some(Network::Unknown),
+            ClientAddress::NoPeer => None,
         }
     }
 
-    fn admits(&self, client: Client) -> bool {
+    fn admits(&self, client: ClientAddress) -> bool {
         let Limits { deny, allow, .. } = &self.limits;
-        let Client::Known(address) = client else {
+        let ClientAddress::Known(address) = client else {
             return deny.is_empty() && allow.is_empty();
         };
         let within = |nets: &[IpNet]| nets.iter().any(|net| net.contains(&address));
@@ -165,28 +156,29 @@ impl Rules {
 impl Limiter {
     pub(crate) fn new(limits: Limits) -> Self {
         Self {
-            rules: RwLock::new(Arc::new(Rules::new(limits))),
-            places: Arc::default(),
+            active: RwLock::new(Arc::new(ActiveLimits::new(limits))),
+            sessions: Arc::default(),
         }
     }
 
-    /// Sets other limits. Sessions that live are kept, and counted.
+    /// Replaces the limits. Live sessions are kept, and count against the new limits.
     pub(crate) fn set(&self, limits: Limits) {
-        *self.rules.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(Rules::new(limits));
+        *self.active.write().unwrap_or_else(PoisonError::into_inner) =
+            Arc::new(ActiveLimits::new(limits));
     }
 
-    /// Whether this client may do this now.
-    pub(crate) fn admit(&self, client: Client, wish: RequestKind) -> Result<(), Denied> {
-        let rules = self.rules();
-        if !rules.admits(client) {
+    /// Whether this client may send this request now.
+    pub(crate) fn admit(&self, client: ClientAddress, kind: RequestKind) -> Result<(), Denied> {
+        let active = self.active();
+        if !active.admits(client) {
             return Err(Denied::Network);
         }
-        let bucket = if wish == RequestKind::Create {
-            &rules.creates
+        let bucket = if kind == RequestKind::Create {
+            &active.creates
         } else {
-            &rules.requests
+            &active.requests
         };
-        let (Some(network), Some(bucket)) = (rules.network(client), bucket) else {
+        let (Some(network), Some(bucket)) = (active.network(client), bucket) else {
             return Ok(());
         };
         bucket
@@ -194,32 +186,34 @@ impl Limiter {
             .map_err(|not_until| Denied::Rate(not_until.wait_time_from(bucket.clock().now())))
     }
 
-    /// A place for a session of this client.
-    pub(crate) fn place(&self, client: Client) -> Result<Permit, Denied> {
-        let rules = self.rules();
-        // Without a limit for networks there is nothing to count by network.
-        let most = rules.limits.sessions_per_network;
-        let owner = most.and_then(|most| Some((rules.network(client)?, most)));
-        self.places.take(rules.limits.max_sessions, owner)
+    /// A permit for a session of this client.
+    pub(crate) fn reserve(&self, client: ClientAddress) -> Result<Permit, Denied> {
+        let active = self.active();
+        // Without a limit for each network there is nothing to count by network.
+        let quota = active.limits.sessions_per_network.and_then(|most| {
+            let network = active.network(client)?;
+            Some(NetworkQuota { network, most })
+        });
+        self.sessions.reserve(active.limits.max_sessions, quota)
     }
 
-    /// How many sessions have a place.
-    pub(crate) fn taken(&self) -> usize {
-        self.places.taken()
+    /// How many sessions have a permit.
+    pub(crate) fn session_count(&self) -> usize {
+        self.sessions.session_count()
     }
 
-    /// Forgets networks that have no session and have not asked for a while.
+    /// Forgets networks that have no session and have not sent requests for a while.
     pub(crate) fn sweep(&self) {
-        let rules = self.rules();
-        for bucket in [&rules.creates, &rules.requests].into_iter().flatten() {
+        let active = self.active();
+        for bucket in [&active.creates, &active.requests].into_iter().flatten() {
             bucket.retain_recent();
             bucket.shrink_to_fit();
         }
-        self.places.sweep();
+        self.sessions.sweep();
     }
 
-    fn rules(&self) -> Arc<Rules> {
-        self.rules
+    fn active(&self) -> Arc<ActiveLimits> {
+        self.active
             .read()
             .unwrap_or_else(PoisonError::into_inner)
             .clone()
@@ -229,28 +223,31 @@ impl Limiter {
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
+    use std::time::Duration;
+
     use super::*;
 
-    fn address(text: &str) -> Client {
-        Client::Known(text.parse().unwrap())
+    fn address(text: &str) -> ClientAddress {
+        ClientAddress::Known(text.parse().unwrap())
     }
 
-    fn gate(change: impl FnOnce(&mut Limits)) -> Limiter {
+    fn limiter(change: impl FnOnce(&mut Limits)) -> Limiter {
         let mut limits = Limits::default();
         change(&mut limits);
         Limiter::new(limits)
     }
 
     #[test]
-    fn one_network_that_asks_too_often_waits_and_others_do_not() {
-        let gate = gate(|limits| limits.creates = Rate::new(1, 2));
+    fn a_network_over_its_rate_waits_and_others_do_not() {
+        let limiter = limiter(|limits| limits.creates = Rate::new(1, 2));
         for _ in 0..2 {
             assert_eq!(
-                gate.admit(address("192.0.2.1"), RequestKind::Create),
+                limiter.admit(address("192.0.2.1"), RequestKind::Create),
                 Ok(())
             );
         }
-        let Err(Denied::Rate(wait)) = gate.admit(address("192.0.2.1"), RequestKind::Create) else {
+        let Err(Denied::Rate(wait)) = limiter.admit(address("192.0.2.1"), RequestKind::Create)
+        else {
             unreachable!()
         };
         assert!(
@@ -258,84 +255,95 @@ mod tests {
             "{wait:?}"
         );
         assert_eq!(
-            gate.admit(address("192.0.2.1"), RequestKind::Other),
+            limiter.admit(address("192.0.2.1"), RequestKind::Other),
             Ok(()),
             "the two are counted apart"
         );
         assert_eq!(
-            gate.admit(address("192.0.2.2"), RequestKind::Create),
+            limiter.admit(address("192.0.2.2"), RequestKind::Create),
             Ok(())
         );
     }
 
     #[test]
     fn an_ipv6_network_is_a_prefix() {
-        let gate = gate(|limits| limits.creates = Rate::new(1, 1));
+        let limiter = limiter(|limits| limits.creates = Rate::new(1, 1));
         assert_eq!(
-            gate.admit(address("2001:db8::1"), RequestKind::Create),
+            limiter.admit(address("2001:db8::1"), RequestKind::Create),
             Ok(())
         );
         assert!(
-            gate.admit(address("2001:db8::ffff:2"), RequestKind::Create)
+            limiter
+                .admit(address("2001:db8::ffff:2"), RequestKind::Create)
                 .is_err()
         );
         assert_eq!(
-            gate.admit(address("2001:db8:0:1::1"), RequestKind::Create),
+            limiter.admit(address("2001:db8:0:1::1"), RequestKind::Create),
             Ok(())
         );
     }
 
     #[test]
-    fn all_whom_a_proxy_does_not_name_are_one_network() {
-        let gate = gate(|limits| {
+    fn all_unnamed_clients_are_one_network() {
+        let limiter = limiter(|limits| {
             limits.creates = Rate::new(1, 1);
             limits.requests = Rate::new(1, 1);
             limits.sessions_per_network = Some(1);
         });
-        for wish in [RequestKind::Create, RequestKind::Other] {
-            assert_eq!(gate.admit(Client::Unknown, wish), Ok(()));
+        for kind in [RequestKind::Create, RequestKind::Other] {
+            assert_eq!(limiter.admit(ClientAddress::Unknown, kind), Ok(()));
             assert!(matches!(
-                gate.admit(Client::Unknown, wish),
+                limiter.admit(ClientAddress::Unknown, kind),
                 Err(Denied::Rate(_))
             ));
-            assert_eq!(gate.admit(address("0.0.0.0"), wish), Ok(()), "and no other");
+            assert_eq!(
+                limiter.admit(address("0.0.0.0"), kind),
+                Ok(()),
+                "and no other"
+            );
         }
-        let _ticket = gate.place(Client::Unknown).unwrap();
-        assert_eq!(gate.place(Client::Unknown).err(), Some(Denied::NetworkFull));
+        let _permit = limiter.reserve(ClientAddress::Unknown).unwrap();
+        assert_eq!(
+            limiter.reserve(ClientAddress::Unknown).err(),
+            Some(Denied::NetworkFull)
+        );
     }
 
     #[test]
-    fn without_peers_clients_are_held_only_to_what_all_share() {
-        let gate = gate(|limits| {
+    fn without_peers_only_the_shared_limits_apply() {
+        let limiter = limiter(|limits| {
             limits.creates = Rate::new(1, 1);
             limits.sessions_per_network = Some(1);
             limits.max_sessions = 3;
         });
-        let tickets: Vec<_> = (0..4)
+        let permits: Vec<_> = (0..4)
             .map(|_| {
-                assert_eq!(gate.admit(Client::NoPeer, RequestKind::Create), Ok(()));
-                gate.place(Client::NoPeer)
+                assert_eq!(
+                    limiter.admit(ClientAddress::NoPeer, RequestKind::Create),
+                    Ok(())
+                );
+                limiter.reserve(ClientAddress::NoPeer)
             })
             .collect();
-        assert_eq!(tickets.iter().filter(|ticket| ticket.is_ok()).count(), 3);
-        assert_eq!(tickets.last().unwrap().as_ref().err(), Some(&Denied::Full));
+        assert_eq!(permits.iter().filter(|permit| permit.is_ok()).count(), 3);
+        assert_eq!(permits.last().unwrap().as_ref().err(), Some(&Denied::Full));
     }
 
     #[test]
     fn lists_of_networks_deny_and_allow() {
-        let gate = gate(|limits| limits.deny = vec!["192.0.2.0/24".parse().unwrap()]);
+        let limiter = limiter(|limits| limits.deny = vec!["192.0.2.0/24".parse().unwrap()]);
         assert_eq!(
-            gate.admit(address("192.0.2.9"), RequestKind::Other),
+            limiter.admit(address("192.0.2.9"), RequestKind::Other),
             Err(Denied::Network)
         );
         assert_eq!(
-            gate.admit(address("198.51.100.1"), RequestKind::Other),
+            limiter.admit(address("198.51.100.1"), RequestKind::Other),
             Ok(())
         );
-        let all_unknown = [Client::Unknown, Client::NoPeer];
+        let all_unknown = [ClientAddress::Unknown, ClientAddress::NoPeer];
         for unknown in all_unknown {
             assert_eq!(
-                gate.admit(unknown, RequestKind::Other),
+                limiter.admit(unknown, RequestKind::Other),
                 Err(Denied::Network),
                 "it may be one that is denied"
             );
@@ -344,15 +352,18 @@ mod tests {
             allow: vec!["192.0.2.0/24".parse().unwrap()],
             ..Limits::default()
         };
-        gate.set(allow);
-        assert_eq!(gate.admit(address("192.0.2.9"), RequestKind::Other), Ok(()));
+        limiter.set(allow);
         assert_eq!(
-            gate.admit(address("198.51.100.1"), RequestKind::Other),
+            limiter.admit(address("192.0.2.9"), RequestKind::Other),
+            Ok(())
+        );
+        assert_eq!(
+            limiter.admit(address("198.51.100.1"), RequestKind::Other),
             Err(Denied::Network)
         );
         for unknown in all_unknown {
             assert_eq!(
-                gate.admit(unknown, RequestKind::Other),
+                limiter.admit(unknown, RequestKind::Other),
                 Err(Denied::Network),
                 "a list that allows is kept to"
             );
@@ -361,30 +372,34 @@ mod tests {
 
     #[test]
     fn sessions_are_counted_across_a_change_of_limits() {
-        let gate = gate(|limits| limits.max_sessions = 2);
-        let first = gate.place(address("192.0.2.1")).unwrap();
-        gate.set(Limits {
+        let limiter = limiter(|limits| limits.max_sessions = 2);
+        let first = limiter.reserve(address("192.0.2.1")).unwrap();
+        limiter.set(Limits {
             max_sessions: 1,
             ..Limits::default()
         });
-        assert_eq!(gate.place(address("192.0.2.2")).err(), Some(Denied::Full));
+        assert_eq!(
+            limiter.reserve(address("192.0.2.2")).err(),
+            Some(Denied::Full)
+        );
         drop(first);
-        assert!(gate.place(address("192.0.2.2")).is_ok());
+        assert!(limiter.reserve(address("192.0.2.2")).is_ok());
     }
 
     #[test]
-    fn networks_that_are_gone_are_forgotten() {
-        let gate = gate(|limits| limits.creates = Rate::new(60_000, 1));
-        let ticket = gate.place(address("192.0.2.1")).unwrap();
-        gate.admit(address("192.0.2.1"), RequestKind::Create)
+    fn idle_networks_are_forgotten() {
+        let limiter = limiter(|limits| limits.creates = Rate::new(60_000, 1));
+        let permit = limiter.reserve(address("192.0.2.1")).unwrap();
+        limiter
+            .admit(address("192.0.2.1"), RequestKind::Create)
             .unwrap();
-        drop(ticket);
+        drop(permit);
         std::thread::sleep(Duration::from_millis(20));
-        gate.sweep();
+        limiter.sweep();
         assert_eq!(
             (
-                gate.places.networks(),
-                gate.rules().creates.as_ref().unwrap().len()
+                limiter.sessions.networks(),
+                limiter.active().creates.as_ref().unwrap().len()
             ),
             (0, 0)
         );

@@ -1,15 +1,15 @@
-//! What an operator can see of the service, as Prometheus metrics. No label says who asked, or
-//! about which session.
+//! Prometheus metrics for the operator. No label identifies a client or a session.
 
+mod common;
+mod labels;
 pub(crate) mod text;
-mod usual;
 mod words;
 
 use std::{fmt, sync::Arc, time::Duration};
 
 use axum::http::Method;
 use prometheus_client::{
-    encoding::{EncodeLabelSet, text::encode},
+    encoding::text::encode,
     metrics::{
         counter::Counter,
         family::Family,
@@ -19,101 +19,53 @@ use prometheus_client::{
     registry::{Registry, Unit},
 };
 
-use self::usual::Usual;
-pub(crate) use self::words::{ConnectionRefusal, Operation, Reason, WhoamiResult};
-use crate::{
-    answer::Answer,
-    store::{Api, Unavailable},
+pub(crate) use self::words::{ConnectionRefusal, RefusalReason, StoreOperation, WhoamiResult};
+use self::{
+    common::CommonResponses,
+    labels::{
+        BUILD, BuildLabels, ConnectionRefusalLabels, LatencyLabels, RefusalLabels, RequestLabels,
+        StoreFailureLabels, StoreLabels, WhoamiLabels, api_name, method_name,
+    },
 };
+use crate::store::{id::SessionApi, unavailable::Unavailable};
 
 /// The media type of what [`Metrics::encode`] makes.
 pub(crate) const MEDIA_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
-/// `None` is no path of ours.
-fn api_name(api: Option<Api>) -> &'static str {
-    match api {
-        Some(Api::Msc4108) => "msc4108",
-        Some(Api::Msc4388) => "msc4388",
-        None => "none",
-    }
-}
-
-#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
-struct Answered {
-    method: &'static str,
-    revision: &'static str,
-    status: u16,
-}
-
-#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
-struct Asked {
-    method: &'static str,
-    revision: &'static str,
-}
-
-#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
-struct Refused {
-    reason: Reason,
-}
-
-#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
-struct RefusedConnection {
-    reason: ConnectionRefusal,
-}
-
-#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
-struct Stored {
-    operation: Operation,
-}
-
-#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
-struct Failed {
-    code: &'static str,
-}
-
-#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
-struct Whoami {
-    result: WhoamiResult,
-}
-
-#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
-struct Build {
-    version: &'static str,
-    revision: &'static str,
-}
-
-/// What this was built from. Whoever builds it may say which commit that was.
-const BUILD: Build = Build {
-    version: env!("CARGO_PKG_VERSION"),
-    revision: match option_env!("MATRIX_QR_REVISION") {
-        Some(revision) => revision,
-        None => "unknown",
-    },
-};
-
-/// Everything that is counted. Clones count together.
+/// Everything that is counted. Clones share the counters.
 #[derive(Clone)]
 pub(crate) struct Metrics {
     registry: Arc<Registry>,
-    requests: Family<Answered, Counter>,
-    refusals: Family<Refused, Counter>,
-    latency: Family<Asked, Histogram>,
-    usual: Arc<Usual>,
-    store: Family<Stored, Histogram>,
+    requests: Family<RequestLabels, Counter>,
+    refusals: Family<RefusalLabels, Counter>,
+    latency: Family<LatencyLabels, Histogram>,
+    common: Arc<CommonResponses>,
+    store: Family<StoreLabels, Histogram>,
     store_up: Gauge,
-    store_failures: Family<Failed, Counter>,
-    whoami: Family<Whoami, Counter>,
+    store_failures: Family<StoreFailureLabels, Counter>,
+    whoami: Family<WhoamiLabels, Counter>,
     pub(crate) received: Counter,
     pub(crate) sent: Counter,
     pub(crate) connections: Gauge,
-    connections_refused: Family<RefusedConnection, Counter>,
+    connections_refused: Family<ConnectionRefusalLabels, Counter>,
     sessions: Gauge,
     waiters: Gauge,
     expired: Counter,
 }
 
-/// What is not counted as it happens, but looked up when somebody asks.
-pub(crate) struct Now {
+/// A request that was answered.
+pub(crate) struct Answered<'a> {
+    pub(crate) method: &'a Method,
+    /// `None` if the path belongs to neither API.
+    pub(crate) api: Option<SessionApi>,
+    pub(crate) status: u16,
+    pub(crate) refusal: Option<RefusalReason>,
+    /// `None` if the request waited for a payload: its time is not the server's.
+    pub(crate) latency: Option<Duration>,
+}
+
+/// What is not counted as it happens, but read at each scrape.
+pub(crate) struct ScrapeValues {
     pub(crate) sessions: usize,
     pub(crate) waiters: usize,
     pub(crate) expired: u64,
@@ -123,13 +75,13 @@ pub(crate) struct Now {
 impl Metrics {
     pub(crate) fn new() -> Self {
         let requests = Family::default();
-        let usual = Usual::among(&requests).into();
+        let common = CommonResponses::among(&requests).into();
         let mut metrics = Self {
             registry: Arc::default(),
             requests,
             refusals: Family::default(),
             latency: Family::new_with_constructor(histogram),
-            usual,
+            common,
             store: Family::new_with_constructor(histogram),
             store_up: Gauge::default(),
             store_failures: store_failures(),
@@ -150,41 +102,38 @@ impl Metrics {
         metrics
     }
 
-    /// A counter that appears with its first event hides that event from an alert.
+    /// A counter that only appears with its first event hides that event from alerts.
     fn count_from_zero(&self) {
-        for &reason in Reason::ALL {
-            drop(self.refusals.get_or_create(&Refused { reason }));
+        for &reason in RefusalReason::ALL {
+            drop(self.refusals.get_or_create(&RefusalLabels { reason }));
         }
         for &reason in ConnectionRefusal::ALL {
             drop(
                 self.connections_refused
-                    .get_or_create(&RefusedConnection { reason }),
+                    .get_or_create(&ConnectionRefusalLabels { reason }),
             );
         }
         for &result in WhoamiResult::ALL {
-            drop(self.whoami.get_or_create(&Whoami { result }));
+            drop(self.whoami.get_or_create(&WhoamiLabels { result }));
         }
     }
 
-    /// As above, of a store that is worth it.
+    /// As above, for a store whose operations are measured.
     pub(crate) fn count_store_from_zero(&self) {
-        for &operation in Operation::ALL {
-            drop(self.store.get_or_create(&Stored { operation }));
+        for &operation in StoreOperation::ALL {
+            drop(self.store.get_or_create(&StoreLabels { operation }));
         }
     }
 
     fn register_traffic(&self, registry: &mut Registry) {
-        registry.register(
-            "requests",
-            "Requests that were answered",
-            self.requests.clone(),
-        );
+        registry.register("requests", "Requests answered", self.requests.clone());
         registry.register(
             "refusals",
-            "Requests that were refused, by reason",
+            "Requests refused, by reason",
             self.refusals.clone(),
         );
-        let latency = "Time from the head of a request to its answer, of those that did not wait";
+        let latency =
+            "Time from the headers of a request to its response, except requests that waited";
         registry.register_with_unit(
             "request_duration",
             latency,
@@ -193,13 +142,13 @@ impl Metrics {
         );
         registry.register_with_unit(
             "payload_received",
-            "Payloads that were stored",
+            "Payloads stored",
             Unit::Bytes,
             self.received.clone(),
         );
         registry.register_with_unit(
             "payload_sent",
-            "Payloads that were read",
+            "Payloads read",
             Unit::Bytes,
             self.sent.clone(),
         );
@@ -208,60 +157,61 @@ impl Metrics {
     fn register_state(&self, registry: &mut Registry) {
         registry.register(
             "sessions",
-            "Sessions that live, of those made here",
+            "Live sessions created by this instance",
             self.sessions.clone(),
         );
         registry.register(
             "sessions_expired",
-            "Sessions that ended by their time",
+            "Sessions that expired",
             self.expired.clone(),
         );
         registry.register(
             "waiters",
-            "Requests that wait for a payload to change",
+            "Requests waiting for a new payload",
             self.waiters.clone(),
         );
         registry.register("connections", "Open connections", self.connections.clone());
-        let refused = "Connections that were closed without an answer, by reason";
+        let refused = "Connections closed without a response, by reason";
         registry.register(
             "connections_refused",
             refused,
             self.connections_refused.clone(),
         );
-        let up = "Whether the store can do what a sign-in needs: 1 if it can";
+        let up = "Whether the store can do what a sign-in needs: 1 if it can, else 0";
         registry.register("store_up", up, self.store_up.clone());
-        let store = "Time that the store took";
+        let store = "Duration of store operations";
         registry.register_with_unit("store_duration", store, Unit::Seconds, self.store.clone());
         registry.register(
             "store_failures",
-            "Times that the store could not be used, by its own error code",
+            "Failed store operations, by error code",
             self.store_failures.clone(),
         );
-        let whoami = "Times that the homeserver was asked whose an access token is, by result";
+        let whoami = "Questions to the homeserver about access tokens, by result";
         registry.register("whoami", whoami, self.whoami.clone());
-        let build = Family::<Build, Gauge>::default();
+        let build = Family::<BuildLabels, Gauge>::default();
         build.get_or_create(&BUILD).set(1);
-        registry.register("build_info", "What this server was built from", build);
+        registry.register("build_info", "The build of this server", build);
     }
 
-    pub(crate) fn answered(
-        &self,
-        (method, api): (&Method, Option<Api>),
-        answer: &Answer,
-        took: Duration,
-    ) {
-        let asked = Asked {
+    pub(crate) fn answered(&self, answered: Answered<'_>) {
+        let Answered {
+            method,
+            api,
+            status,
+            refusal,
+            latency,
+        } = answered;
+        let labels = LatencyLabels {
             method: method_name(method),
             revision: api_name(api),
         };
-        let status = answer.status.as_u16();
-        let usual = self.usual.of(method, api, status);
-        match usual {
-            Some(usual) => usual.requests.inc(),
+        let common = self.common.find(method, api, status);
+        match common {
+            Some(common) => common.requests.inc(),
             None => {
-                let Asked { method, revision } = asked;
+                let LatencyLabels { method, revision } = labels;
                 self.requests
-                    .get_or_create(&Answered {
+                    .get_or_create(&RequestLabels {
                         method,
                         revision,
                         status,
@@ -269,28 +219,33 @@ impl Metrics {
                     .inc()
             }
         };
-        if let Some(reason) = answer.refused {
-            self.refusals.get_or_create(&Refused { reason }).inc();
+        if let Some(reason) = refusal {
+            self.refusals.get_or_create(&RefusalLabels { reason }).inc();
         }
-        if !answer.held {
-            let took = took.as_secs_f64();
-            match usual {
-                Some(usual) => usual
+        if let Some(latency) = latency {
+            let latency = latency.as_secs_f64();
+            match common {
+                Some(common) => common
                     .latency
-                    .get_or_init(|| self.latency.get_or_create_owned(&asked))
-                    .observe(took),
-                None => self.latency.get_or_create(&asked).observe(took),
+                    .get_or_init(|| self.latency.get_or_create_owned(&labels))
+                    .observe(latency),
+                None => self.latency.get_or_create(&labels).observe(latency),
             }
         }
     }
 
-    pub(crate) fn stored(&self, operation: Operation, took: Duration, failed: Option<Unavailable>) {
+    pub(crate) fn stored(
+        &self,
+        operation: StoreOperation,
+        took: Duration,
+        failed: Option<Unavailable>,
+    ) {
         self.store
-            .get_or_create(&Stored { operation })
+            .get_or_create(&StoreLabels { operation })
             .observe(took.as_secs_f64());
         if let Some(failed) = failed {
             self.store_failures
-                .get_or_create(&Failed {
+                .get_or_create(&StoreFailureLabels {
                     code: failed.code(),
                 })
                 .inc();
@@ -299,17 +254,17 @@ impl Metrics {
 
     #[cfg(feature = "whoami")]
     pub(crate) fn whoami(&self, result: WhoamiResult) {
-        self.whoami.get_or_create(&Whoami { result }).inc();
+        self.whoami.get_or_create(&WhoamiLabels { result }).inc();
     }
 
     pub(crate) fn connection_refused(&self, reason: ConnectionRefusal) {
         self.connections_refused
-            .get_or_create(&RefusedConnection { reason })
+            .get_or_create(&ConnectionRefusalLabels { reason })
             .inc();
     }
 
-    /// As text, in the form of OpenMetrics.
-    pub(crate) fn encode(&self, now: Now) -> Result<String, fmt::Error> {
+    /// As text in the OpenMetrics format.
+    pub(crate) fn encode(&self, now: ScrapeValues) -> Result<String, fmt::Error> {
         self.sessions
             .set(i64::try_from(now.sessions).unwrap_or(i64::MAX));
         self.waiters
@@ -323,11 +278,11 @@ impl Metrics {
     }
 }
 
-/// All at 0 from the start: who counts an increase does not see a counter begin.
-fn store_failures() -> Family<Failed, Counter> {
+/// All at 0 from the start, for the same reason.
+fn store_failures() -> Family<StoreFailureLabels, Counter> {
     let failures = Family::default();
     for code in Unavailable::CODES {
-        drop(failures.get_or_create(&Failed { code }));
+        drop(failures.get_or_create(&StoreFailureLabels { code }));
     }
     failures
 }
@@ -335,17 +290,4 @@ fn store_failures() -> Family<Failed, Counter> {
 /// From 50 microseconds to 26 seconds.
 fn histogram() -> Histogram {
     Histogram::new(exponential_buckets(0.000_05, 2.0, 20))
-}
-
-/// A client may make up any other: they are one.
-fn method_name(method: &Method) -> &'static str {
-    match *method {
-        Method::GET => "GET",
-        Method::HEAD => "HEAD",
-        Method::POST => "POST",
-        Method::PUT => "PUT",
-        Method::DELETE => "DELETE",
-        Method::OPTIONS => "OPTIONS",
-        _ => "other",
-    }
 }

@@ -1,52 +1,54 @@
-//! Each connection is an open file to the system, and when there are no more it takes none.
+//! Each connection is an open file to the system: when the limit is reached, it accepts no more.
 
-use std::fs;
+use crate::settings::LoadedSettings;
 
-use crate::settings::Chosen;
+/// Open files that are not connections of clients: listeners, the store, the log, the runtime's
+/// own.
+const OTHER_FILES: usize = 32;
 
-/// Lowers the most that there may be of connections to what the system allows.
-pub(crate) fn keep_to_open_files(
-    Chosen {
+/// Lowers the limit of connections to what the system allows.
+pub(crate) fn cap_connections(
+    LoadedSettings {
         settings, config, ..
-    }: &mut Chosen,
+    }: &mut LoadedSettings,
 ) {
-    let files = fs::read_to_string("/proc/self/limits")
-        .ok()
-        .and_then(|limits| open_files(&limits));
-    let Some(most) = files.map(|files| files.saturating_sub(OTHER_FILES).max(1)) else {
+    let Some(most) = open_files().map(|files| files.saturating_sub(OTHER_FILES).max(1)) else {
         return;
     };
     if settings.max_connections.is_some() && most < config.max_connections {
         tracing::warn!(
             max_connections = most,
-            "the system allows no more connections than that: raise LimitNOFILE (ulimit -n)"
+            "the system allows fewer open files than max-connections needs: raise LimitNOFILE (ulimit -n)"
         );
     }
     config.max_connections = config.max_connections.min(most);
 }
 
-/// What is not a connection of a client: listeners, the store, the log, the runtime's own.
-const OTHER_FILES: usize = 32;
-
-fn open_files(limits: &str) -> Option<usize> {
-    let line = limits
-        .lines()
-        .find_map(|line| line.strip_prefix("Max open files"))?;
-    line.split_whitespace().next()?.parse().ok()
+/// How many files this process may have open. `None`: no limit.
+#[cfg(unix)]
+fn open_files() -> Option<usize> {
+    use rustix::process::{Resource, getrlimit};
+    let limit = getrlimit(Resource::Nofile).current;
+    limit.map(|files| usize::try_from(files).unwrap_or(usize::MAX))
 }
 
-#[cfg(test)]
+#[cfg(not(unix))]
+fn open_files() -> Option<usize> {
+    None
+}
+
+#[cfg(all(test, target_os = "linux"))]
 mod tests {
-    use super::*;
+    #![allow(clippy::unwrap_used)]
 
     #[test]
-    fn the_systems_bound_is_read() {
-        let limits = "Limit                     Soft Limit           Hard Limit           Units     \n\
-                      Max open files            1024                 524288               files     \n";
-        assert_eq!(open_files(limits), Some(1024));
-        assert_eq!(
-            open_files("Max open files            unlimited            unlimited            files"),
-            None
-        );
+    fn the_limit_is_that_of_the_system() {
+        let limits = std::fs::read_to_string("/proc/self/limits").unwrap();
+        let line = limits
+            .lines()
+            .find_map(|line| line.strip_prefix("Max open files"))
+            .unwrap();
+        let soft = line.split_whitespace().next().unwrap();
+        assert_eq!(super::open_files(), soft.parse().ok());
     }
 }

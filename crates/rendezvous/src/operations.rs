@@ -1,5 +1,5 @@
-//! For those who run the server, on a listener of its own: whether it lives, whether it can work,
-//! what it counts.
+//! The routes for the operator, on a listener of their own: whether the server is alive, whether it
+//! can work, and its metrics.
 
 mod accept;
 
@@ -12,15 +12,16 @@ use axum::{
 };
 
 use crate::{
-    Rendezvous, Store,
     metrics::{self, text},
+    rendezvous::Rendezvous,
+    store::Store,
 };
 
 impl<S: Store> Rendezvous<S> {
-    /// The operator's routes: `/health` (this process answers), `/ready` (the store can be used,
-    /// and it is not about to stop) and `/metrics` (OpenMetrics, or Prometheus' text format for
-    /// those who prefer that). Not for the public: serve them elsewhere than
-    /// [`router`](Self::router).
+    /// The operator's routes: `/health` (the process responds), `/ready` (the store can be used,
+    /// and the server is not about to stop) and `/metrics` (OpenMetrics, or Prometheus' text format
+    /// for scrapers that prefer it). Do not expose them to the public: serve them on another
+    /// listener than [`router`](Self::router).
     pub fn operations(&self) -> Router {
         Router::new()
             .route("/health", get(health).options(methods))
@@ -31,7 +32,7 @@ impl<S: Store> Rendezvous<S> {
 }
 
 async fn health() -> &'static str {
-    "it runs\n"
+    "the server is running\n"
 }
 
 async fn methods() -> impl IntoResponse {
@@ -43,10 +44,10 @@ async fn methods() -> impl IntoResponse {
 
 async fn ready<S: Store>(State(rendezvous): State<Rendezvous<S>>) -> Response {
     if rendezvous.released() {
-        return (StatusCode::SERVICE_UNAVAILABLE, "it is stopping\n").into_response();
+        return (StatusCode::SERVICE_UNAVAILABLE, "the server is stopping\n").into_response();
     }
-    match rendezvous.check().await {
-        Ok(()) => "it can work\n".into_response(),
+    match rendezvous.check_store().await {
+        Ok(()) => "the server is ready\n".into_response(),
         Err(error) => (StatusCode::SERVICE_UNAVAILABLE, format!("{error}\n")).into_response(),
     }
 }
@@ -55,7 +56,10 @@ async fn numbers<S: Store>(
     State(rendezvous): State<Rendezvous<S>>,
     headers: HeaderMap,
 ) -> Response {
-    match rendezvous.metrics().encode(rendezvous.now().await) {
+    match rendezvous
+        .metrics()
+        .encode(rendezvous.scrape_values().await)
+    {
         Ok(text) if accept::prefers_text(&headers) => (
             [(header::CONTENT_TYPE, text::MEDIA_TYPE)],
             text::from_open_metrics(&text),

@@ -1,4 +1,4 @@
-//! Reading a payload: what it says of itself first, then as many bytes as may be.
+//! Reading a payload: first the headers about it, then as many bytes as are allowed.
 
 use std::{error::Error, sync::Arc};
 
@@ -8,77 +8,60 @@ use axum::{
 };
 use http_body_util::BodyExt;
 
-use crate::{refusal::Refusal, server::BodyError};
+use crate::{media_type::MediaType, refusal::Refusal, server::timed_body::BodyError};
 
 /// The largest payload, in bytes (MSC4108 and MSC4388, "Maximum payload size").
-pub(crate) const LARGEST: usize = 4096;
+pub(crate) const MAX_PAYLOAD: usize = 4096;
 
-/// The largest body that may hold one as JSON: each of its bytes may be six there (`\u001f`), and
-/// there is something beside it.
-const LARGEST_JSON: usize = 32 * 1024;
+/// The largest JSON body: each byte of a payload may take six bytes there (`\u001f`), and there is
+/// more than the payload.
+const MAX_JSON: usize = 32 * 1024;
 
-/// How much of a payload that is too large is read and thrown away. A connection closed on unread
-/// bytes is reset, and the client would see that instead of the 413.
+/// How much of a payload that is too large is read and discarded, in bytes. Closing a connection
+/// with unread bytes resets it, and the client would see the reset instead of the 413.
 const DISCARDED: usize = 64 * 1024;
 
-/// A request's body, of whichever server.
-pub(crate) trait Incoming:
+/// The body of a request, from any HTTP server.
+pub(crate) trait RequestBody:
     HttpBody<Data = Bytes, Error: Error + 'static> + Send + Unpin
 {
 }
 
-impl<B: HttpBody<Data = Bytes, Error: Error + 'static> + Send + Unpin> Incoming for B {}
+impl<B: HttpBody<Data = Bytes, Error: Error + 'static> + Send + Unpin> RequestBody for B {}
 
-/// What a body may be.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum MediaType {
-    Plain,
-    Json,
-}
-
-impl MediaType {
-    fn name(self) -> &'static str {
-        match self {
-            Self::Plain => "text/plain",
-            Self::Json => "application/json",
-        }
-    }
-
-    /// Whether it is this one, whatever its parameters.
-    pub(crate) fn check(self, headers: &HeaderMap) -> Result<(), Refusal> {
-        let mut types = headers.get_all(header::CONTENT_TYPE).iter();
-        let first = types.next().ok_or(Refusal::NoContentType(self))?;
-        let text = first
-            .to_str()
-            .map_err(|_| Refusal::WrongContentType(self))?;
-        let essence = text.split(';').next().unwrap_or_default().trim();
-        let right = essence.eq_ignore_ascii_case(self.name()) && types.next().is_none();
-        if right {
-            Ok(())
-        } else {
-            Err(Refusal::WrongContentType(self))
-        }
+/// Whether the Content-Type is this one, whatever its parameters.
+pub(crate) fn check_media_type(expected: MediaType, headers: &HeaderMap) -> Result<(), Refusal> {
+    let mut types = headers.get_all(header::CONTENT_TYPE).iter();
+    let first = types.next().ok_or(Refusal::NoContentType(expected))?;
+    let text = first
+        .to_str()
+        .map_err(|_| Refusal::WrongContentType(expected))?;
+    let essence = text.split(';').next().unwrap_or_default().trim();
+    if essence.eq_ignore_ascii_case(expected.name()) && types.next().is_none() {
+        Ok(())
+    } else {
+        Err(Refusal::WrongContentType(expected))
     }
 }
 
-/// The payload of a request, at most [`LARGEST`] bytes, in an allocation of its own size: a part of
-/// the request's buffer would keep all of that alive.
-pub(crate) async fn read(request: &mut Request<impl Incoming>) -> Result<Arc<[u8]>, Refusal> {
-    MediaType::Plain.check(request.headers())?;
+/// The payload of a request, at most [`MAX_PAYLOAD`] bytes, in an allocation of its own size: a
+/// slice of the request's buffer would keep the whole buffer alive.
+pub(crate) async fn read(request: &mut Request<impl RequestBody>) -> Result<Arc<[u8]>, Refusal> {
+    check_media_type(MediaType::Plain, request.headers())?;
     Ok(Arc::from(
-        &read_body(request.body_mut(), LARGEST).await?[..],
+        &read_body(request.body_mut(), MAX_PAYLOAD).await?[..],
     ))
 }
 
-/// The JSON of a request. It may be a part of the request's buffer: not to be kept.
-pub(crate) async fn read_json(request: &mut Request<impl Incoming>) -> Result<Bytes, Refusal> {
-    MediaType::Json.check(request.headers())?;
-    read_body(request.body_mut(), LARGEST_JSON).await
+/// The JSON of a request. It may be a slice of the request's buffer: do not store it.
+pub(crate) async fn read_json(request: &mut Request<impl RequestBody>) -> Result<Bytes, Refusal> {
+    check_media_type(MediaType::Json, request.headers())?;
+    read_body(request.body_mut(), MAX_JSON).await
 }
 
-/// Counts what comes, whatever `Content-Length` said, and if nothing did: proxies leave it out
-/// (docs/design.md).
-async fn read_body(body: &mut impl Incoming, largest: usize) -> Result<Bytes, Refusal> {
+/// Counts the bytes that arrive, whatever `Content-Length` says and even without it: some proxies
+/// omit it (docs/design.md).
+async fn read_body(body: &mut impl RequestBody, largest: usize) -> Result<Bytes, Refusal> {
     let first = match body.frame().await {
         None => return Ok(Bytes::new()),
         Some(frame) => frame
@@ -86,7 +69,7 @@ async fn read_body(body: &mut impl Incoming, largest: usize) -> Result<Bytes, Re
             .into_data()
             .unwrap_or_default(),
     };
-    // Mostly it has come in one piece.
+    // Usually the body arrives in one piece.
     if body.is_end_stream() && first.len() <= largest {
         return Ok(first);
     }
@@ -109,9 +92,8 @@ async fn read_body(body: &mut impl Incoming, largest: usize) -> Result<Bytes, Re
     }
 }
 
-/// A body breaks off when its time is over (see [`crate::Timeouts`]), when it is malformed, or when
-/// the client is gone, and then nobody reads the answer. What serves it may have wrapped the
-/// reason.
+/// Reading a body fails when its time is up (see [`crate::Timeouts`]), when it is malformed, or
+/// when the client has gone and nobody reads the response. The server may have wrapped the cause.
 fn broken(error: &(dyn Error + 'static)) -> Refusal {
     let mut reasons = std::iter::successors(Some(error), |error: &&(dyn Error + 'static)| {
         (*error).source()
@@ -154,11 +136,11 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn json_may_be_longer_and_need_not_say_how_long() {
+    async fn json_may_be_longer_and_needs_no_content_length() {
         for (length, fits) in [
             (0, true),
-            (LARGEST_JSON, true),
-            (LARGEST_JSON + 1, false),
+            (MAX_JSON, true),
+            (MAX_JSON + 1, false),
             (DISCARDED + 1, false),
         ] {
             let request =
@@ -187,7 +169,7 @@ mod tests {
 
     /// Also as a router passes it on.
     #[tokio::test]
-    async fn a_late_body_is_told_from_a_broken_one() {
+    async fn a_late_body_and_a_broken_one_are_different_errors() {
         for (error, late) in [(BodyError::TimedOut, true), (BodyError::Broken, false)] {
             let body = Body::new(Failing(Some(error)));
             let mut request = Request::post("/")

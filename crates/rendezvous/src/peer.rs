@@ -1,15 +1,15 @@
-//! Who is at the other end of a connection.
+//! The other end of a connection.
 
 use std::net::IpAddr;
 
-/// The peer of a connection, before any header of a request is looked at.
+/// The peer of a connection, before any request header is considered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Peer {
-    /// Somebody at this address, a client or a proxy.
+    /// A client or a proxy at this address.
     At(IpAddr),
-    /// One of our proxies, which needs no address for that: it could open a Unix socket, and the
-    /// mode of the socket says who can.
+    /// A trusted proxy without an address: it could open a Unix socket, and the mode of the socket
+    /// decides who can.
     Proxy,
-    /// One for whom a proxy speaks and whom it does not name, in the PROXY protocol.
+    /// A client that a proxy announces with the PROXY protocol without naming it.
     Unknown,
 }

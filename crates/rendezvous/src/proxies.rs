@@ -1,6 +1,6 @@
-//! From which client a request comes, when it comes through a proxy.
+//! Which client a request comes from, if it comes through a proxy.
 
-mod walk;
+mod forwarded;
 
 use std::net::IpAddr;
 
@@ -10,49 +10,48 @@ use axum::http::{
 };
 use ipnet::IpNet;
 
-use self::walk::FromRight;
+use self::forwarded::FromRight;
 use crate::peer::Peer;
 
-/// Whose word is taken for where a request comes from.
+/// Which proxies are trusted to say where a request comes from.
 ///
-/// A request from any other address is from that address, whatever it says: else every client could
-/// choose its own.
+/// A request from any other address counts as from that address, whatever its headers say:
+/// otherwise every client could choose its own address.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Proxies {
-    /// Where the proxies are. Default: this machine.
+    /// The networks of the trusted proxies. Default: this machine.
     ///
-    /// A request from one of them that names no client, or none that can be read, is from an
-    /// unknown one. All unknown clients together may do what one network may, and where
+    /// A request from one of them that names no client, or none that can be parsed, is from an
+    /// unknown client. All unknown clients share the limits of one network, and where
     /// [`Limits`](crate::Limits) deny or allow networks, they are refused.
     pub trusted: Vec<IpNet>,
-    /// Which header they set. No other is looked at: a proxy that does not know it passes on what a
-    /// client made up.
+    /// Which header they set. All others are ignored: a proxy passes on a header that it does not
+    /// know, as the client made it up.
     pub header: ForwardedHeader,
 }
 
-/// How a proxy says for whom it asks.
+/// How a proxy names the client.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum ForwardedHeader {
-    /// `X-Forwarded-For`: addresses, separated by commas, the nearest last.
+    /// `X-Forwarded-For`: addresses separated by commas, the nearest last.
     #[default]
     XForwardedFor,
     /// `Forwarded` (RFC 7239): elements with `for=`, the nearest last.
     Forwarded,
-    /// A header that has the address of the client and nothing else: `CF-Connecting-IP`,
+    /// A header that contains the address of the client and nothing else: `CF-Connecting-IP`,
     /// `X-Real-IP`, `Fly-Client-IP`. The proxy must replace what the client sends.
     Single(HeaderName),
 }
 
-/// From whom a request comes, as far as that can be told.
+/// The client that a request comes from, as far as known.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Client {
-    /// From this address.
+pub(crate) enum ClientAddress {
+    /// At this address.
     Known(IpAddr),
-    /// From a trusted proxy, which does not say for whom it asks, or not readably. All of these are
-    /// one network.
+    /// Behind a trusted proxy that does not name it, or not in a form that can be parsed. All such
+    /// clients are one network.
     Unknown,
-    /// Whoever serves the router does not say from where requests come. Nothing can be counted by
-    /// network.
+    /// The server that runs the router does not provide peers. Nothing can be counted per network.
     NoPeer,
 }
 
@@ -69,31 +68,31 @@ impl Default for Proxies {
 }
 
 impl Proxies {
-    /// From whom a request of this peer comes.
-    pub(crate) fn client(&self, peer: Option<Peer>, headers: &HeaderMap) -> Client {
+    /// The client of a request of this peer.
+    pub(crate) fn client(&self, peer: Option<Peer>, headers: &HeaderMap) -> ClientAddress {
         match peer {
-            None => Client::NoPeer,
-            Some(Peer::Unknown) => Client::Unknown,
+            None => ClientAddress::NoPeer,
+            Some(Peer::Unknown) => ClientAddress::Unknown,
             Some(Peer::At(address)) if !self.trusts(address.to_canonical()) => {
-                Client::Known(address.to_canonical())
+                ClientAddress::Known(address.to_canonical())
             }
-            Some(Peer::At(_) | Peer::Proxy) => {
-                self.named(headers).map_or(Client::Unknown, Client::Known)
-            }
+            Some(Peer::At(_) | Peer::Proxy) => self
+                .named_client(headers)
+                .map_or(ClientAddress::Unknown, ClientAddress::Known),
         }
     }
 
-    fn named(&self, headers: &HeaderMap) -> Option<IpAddr> {
+    fn named_client(&self, headers: &HeaderMap) -> Option<IpAddr> {
         let lines = headers.get_all(self.header.name());
         match &self.header {
-            ForwardedHeader::XForwardedFor => self.nearest(lines, walk::node),
-            ForwardedHeader::Forwarded => self.nearest(lines, walk::forwarded),
+            ForwardedHeader::XForwardedFor => self.nearest(lines, forwarded::node),
+            ForwardedHeader::Forwarded => self.nearest(lines, forwarded::forwarded),
             ForwardedHeader::Single(_) => self.only(lines),
         }
     }
 
-    /// Of all the hops that the request took, the nearest that is no proxy of ours. A hop that
-    /// cannot be read ends the search: whatever is left of it was written by somebody who is not
+    /// Of all hops that the request took, the nearest one that is not a trusted proxy. A hop that
+    /// cannot be parsed ends the search: everything to its left was written by someone who is not
     /// trusted.
     fn nearest(
         &self,
@@ -108,15 +107,15 @@ impl Proxies {
             .find(|address| !self.trusts(*address))
     }
 
-    /// The address that is all that there is. Of several lines nobody knows which is the proxy's.
+    /// The only address. If there are several lines, nobody knows which one the proxy wrote.
     fn only(&self, lines: GetAll<'_, HeaderValue>) -> Option<IpAddr> {
         let mut lines = lines.iter();
         let line = lines.next().filter(|_| lines.next().is_none())?;
-        walk::node(line.as_bytes()).filter(|address| !self.trusts(*address))
+        forwarded::node(line.as_bytes()).filter(|address| !self.trusts(*address))
     }
 
-    /// Whether this is one of our proxies.
-    pub(crate) fn include(&self, peer: Peer) -> bool {
+    /// Whether this peer is a trusted proxy.
+    pub(crate) fn contains(&self, peer: Peer) -> bool {
         match peer {
             Peer::At(address) => self.trusts(address.to_canonical()),
             Peer::Proxy => true,
@@ -148,12 +147,12 @@ mod tests {
 
     const BOTH: [ForwardedHeader; 2] = [ForwardedHeader::XForwardedFor, ForwardedHeader::Forwarded];
 
-    fn known(address: &str) -> Client {
-        Client::Known(address.parse().unwrap())
+    fn known(address: &str) -> ClientAddress {
+        ClientAddress::Known(address.parse().unwrap())
     }
 
     /// Of a request from this peer with these lines, where this machine and 10.0.0.0/8 are proxies.
-    fn client(header: ForwardedHeader, peer: &str, lines: &[impl AsRef<[u8]>]) -> Client {
+    fn client(header: ForwardedHeader, peer: &str, lines: &[impl AsRef<[u8]>]) -> ClientAddress {
         let mut proxies = Proxies {
             header: header.clone(),
             ..Proxies::default()
@@ -170,7 +169,7 @@ mod tests {
     }
 
     #[test]
-    fn the_nearest_hop_that_is_no_proxy_of_ours_is_the_client() {
+    fn the_nearest_hop_that_is_not_a_trusted_proxy_is_the_client() {
         let cases: [(&str, &[&str], Option<&str>); 16] = [
             ("192.0.2.1", &[], Some("192.0.2.1")),
             ("192.0.2.1", &["198.51.100.1"], Some("192.0.2.1")),
@@ -201,7 +200,7 @@ mod tests {
             let found = client(ForwardedHeader::XForwardedFor, peer, lines);
             assert_eq!(
                 found,
-                expected.map_or(Client::Unknown, known),
+                expected.map_or(ClientAddress::Unknown, known),
                 "{peer} {lines:?}"
             );
         }
@@ -233,7 +232,11 @@ mod tests {
         ];
         for (lines, expected) in cases {
             let found = client(ForwardedHeader::Forwarded, "127.0.0.1", lines);
-            assert_eq!(found, expected.map_or(Client::Unknown, known), "{lines:?}");
+            assert_eq!(
+                found,
+                expected.map_or(ClientAddress::Unknown, known),
+                "{lines:?}"
+            );
         }
     }
 
@@ -271,7 +274,7 @@ mod tests {
     /// whatever the client's own part is, it is the one that the first of them saw, or an unknown
     /// one where that one does not say.
     #[test]
-    fn no_header_of_a_client_makes_it_another() {
+    fn no_header_of_a_client_changes_its_address() {
         let hops = [
             "192.0.2.1",
             "192.0.2.1:4711",
@@ -283,7 +286,7 @@ mod tests {
         for round in 0..20_000 {
             let hop = *hops.choose(&mut random).unwrap();
             let expected = match hop {
-                "unknown" | "_hidden" => Client::Unknown,
+                "unknown" | "_hidden" => ClientAddress::Unknown,
                 "[2001:db8::1]:1" => known("2001:db8::1"),
                 _ => known("192.0.2.1"),
             };
@@ -331,13 +334,13 @@ mod tests {
             let found = client(header(), peer, lines);
             assert_eq!(
                 found,
-                expected.map_or(Client::Unknown, known),
+                expected.map_or(ClientAddress::Unknown, known),
                 "{peer} {lines:?}"
             );
         }
         assert_eq!(
             client(header(), "127.0.0.1", &[b"192.0.2.1\xe9"]),
-            Client::Unknown
+            ClientAddress::Unknown
         );
     }
 
@@ -358,22 +361,22 @@ mod tests {
         );
         assert_eq!(
             nobody.client(Some(Peer::Proxy), &HeaderMap::new()),
-            Client::Unknown
+            ClientAddress::Unknown
         );
         assert_eq!(
             Proxies::default().client(Some(Peer::Unknown), &headers),
-            Client::Unknown
+            ClientAddress::Unknown
         );
     }
 
     #[test]
-    fn the_other_header_is_not_looked_at() {
+    fn the_other_header_is_ignored() {
         let headers = [(header::FORWARDED, "for=192.0.2.1".parse().unwrap())]
             .into_iter()
             .collect();
         let found =
             Proxies::default().client(Some(Peer::At("127.0.0.1".parse().unwrap())), &headers);
-        assert_eq!(found, Client::Unknown);
+        assert_eq!(found, ClientAddress::Unknown);
     }
 
     #[test]
@@ -384,6 +387,9 @@ mod tests {
         )]
         .into_iter()
         .collect();
-        assert_eq!(Proxies::default().client(None, &headers), Client::NoPeer);
+        assert_eq!(
+            Proxies::default().client(None, &headers),
+            ClientAddress::NoPeer
+        );
     }
 }

@@ -1,48 +1,49 @@
-//! Whether the store can be used, for all who ask: the question costs the store as much as a
-//! sign-in does.
+//! Whether the store can be used, for all callers together: a check costs the store as much as a
+//! sign-in.
 
 use std::{future::Future, sync::Arc, time::Duration};
 
 use tokio::{sync::Mutex, time::Instant};
 
-use crate::Unavailable;
+use crate::store::unavailable::Unavailable;
 
-/// How often the store is asked, at most.
+/// The minimum time between two checks.
 const EVERY: Duration = Duration::from_secs(1);
 
 #[derive(Default)]
-pub(crate) struct Readiness(Arc<Mutex<Option<Said>>>);
+pub(crate) struct Readiness(Arc<Mutex<Option<CheckResult>>>);
 
-/// What the store said, and when.
+/// The result of the last check, and when it finished.
 #[derive(Clone, Copy)]
-struct Said {
+struct CheckResult {
     ready: Result<(), Unavailable>,
     at: Instant,
 }
 
 impl Readiness {
-    /// What it said a moment ago, or else what it says now. Who comes meanwhile waits for that.
+    /// The last result if it is recent, or else a new one. Concurrent callers wait for the same
+    /// check.
     ///
-    /// In a task of its own: the question goes on when who asked it is gone, else whoever asks and
-    /// goes would ask each time.
-    pub(crate) async fn shared(
+    /// The check runs in a task of its own, so it goes on when its caller is cancelled: otherwise
+    /// cancelled callers could cause a check each.
+    pub(crate) async fn check(
         &self,
         asked: impl Future<Output = Result<(), Unavailable>> + Send + 'static,
     ) -> Result<(), Unavailable> {
         let last = self.0.clone();
-        let answer = tokio::spawn(async move {
+        let checked = tokio::spawn(async move {
             let mut last = last.lock().await;
-            if let Some(said) = last.filter(|said| said.at.elapsed() < EVERY) {
-                return said.ready;
+            if let Some(last_check) = last.filter(|last_check| last_check.at.elapsed() < EVERY) {
+                return last_check.ready;
             }
             let ready = asked.await;
-            *last = Some(Said {
+            *last = Some(CheckResult {
                 ready,
                 at: Instant::now(),
             });
             ready
         });
-        answer.await.unwrap_or(Err(Unavailable::new("other")))
+        checked.await.unwrap_or(Err(Unavailable::new("other")))
     }
 }
 
@@ -58,7 +59,7 @@ mod tests {
 
     use super::*;
 
-    /// A store that takes its time, and is full when it is first asked.
+    /// A slow store that is full at the first check.
     async fn slow(asked: Arc<AtomicU32>) -> Result<(), Unavailable> {
         let before = asked.fetch_add(1, Relaxed);
         sleep(Duration::from_millis(300)).await;
@@ -70,9 +71,9 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn many_who_ask_ask_once_a_second() {
+    async fn concurrent_callers_check_once_a_second() {
         let (readiness, asked) = (Readiness::default(), Arc::new(AtomicU32::new(0)));
-        let ask = || readiness.shared(slow(asked.clone()));
+        let ask = || readiness.check(slow(asked.clone()));
         let (a, b, c) = tokio::join!(ask(), ask(), ask());
         assert_eq!([a, b, c], [Err(Unavailable::new("OOM")); 3]);
         advance(EVERY - Duration::from_millis(1)).await;
@@ -83,17 +84,17 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn who_asks_and_goes_does_not_ask_more_often() {
+    async fn cancelled_callers_do_not_cause_more_checks() {
         let (readiness, asked) = (Readiness::default(), Arc::new(AtomicU32::new(0)));
         for _ in 0..20 {
             let gone = timeout(
                 Duration::from_millis(10),
-                readiness.shared(slow(asked.clone())),
+                readiness.check(slow(asked.clone())),
             )
             .await;
             assert!(gone.is_err());
         }
-        assert!(readiness.shared(slow(asked.clone())).await.is_err());
+        assert!(readiness.check(slow(asked.clone())).await.is_err());
         assert_eq!(asked.load(Relaxed), 1);
     }
 }

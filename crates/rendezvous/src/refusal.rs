@@ -1,4 +1,4 @@
-//! Every way in which a request is refused, as Matrix errors (Client-Server API, "Standard error
+//! Every reason to refuse a request, as Matrix errors (Client-Server API, "Standard error
 //! response").
 
 use std::time::Duration;
@@ -7,13 +7,13 @@ use axum::http::{HeaderValue, StatusCode, header};
 use serde_json::Value;
 
 use crate::{
-    answer::{Answer, Content},
-    metrics::Reason,
-    payload::MediaType,
-    store::{Errcodes, Unavailable},
+    media_type::MediaType,
+    metrics::RefusalReason,
+    response::{ApiResponse, ResponseBody},
+    store::{session::Errcodes, unavailable::Unavailable},
 };
 
-/// Why a request is refused. What it says is the same for each session, known or not.
+/// Why a request is refused. The response is the same for every session, existing or not.
 #[derive(Debug)]
 pub(crate) enum Refusal {
     BrokenBody,
@@ -27,7 +27,7 @@ pub(crate) enum Refusal {
     TooLarge,
     TooSlow,
     ConcurrentWrite(Errcodes),
-    /// The same in MSC4388, with the code of the request's path.
+    /// As `ConcurrentWrite`, in MSC4388, with the error code of the request's path.
     StaleToken {
         errcode: &'static str,
     },
@@ -42,7 +42,10 @@ pub(crate) enum Refusal {
     },
     Network,
     NoToken,
-    #[cfg_attr(not(feature = "whoami"), expect(dead_code, reason = "nobody is asked"))]
+    #[cfg_attr(
+        not(feature = "whoami"),
+        expect(dead_code, reason = "no homeserver is asked")
+    )]
     NoHomeserver,
     Navigation,
     NoSession,
@@ -108,9 +111,7 @@ impl Refusal {
 
     fn message(&self) -> &'static str {
         match self {
-            Self::BrokenBody => {
-                "the body is not framed as HTTP has it, or broke off; send it again"
-            }
+            Self::BrokenBody => "the body is malformed or incomplete; send it again",
             Self::NoHost => "the request must have one Host header",
             Self::NoContentType(MediaType::Plain) => {
                 "the request must have the Content-Type text/plain"
@@ -122,69 +123,71 @@ impl Refusal {
             Self::WrongContentType(MediaType::Json) => "the Content-Type must be application/json",
             Self::NotJson => "the body is not JSON",
             Self::BadJson => {
-                "the body must be a JSON object that has each field of this request once, as a string"
+                "the body must be a JSON object with each field of this request exactly once, as a string"
             }
             Self::NoIfMatch => {
-                "the request must have If-Match, with the ETag of the payload last seen"
+                "the request must have If-Match with the ETag of the last payload seen"
             }
             Self::MalformedETag => {
-                "If-Match and If-None-Match take one ETag, strong and in its quotes, as the server gave it"
+                "If-Match and If-None-Match take one strong ETag in quotes, exactly as the server sent it"
             }
             Self::TooLarge => "the payload is larger than 4096 bytes",
             Self::TooSlow => "the payload did not arrive in time; send it again",
             Self::ConcurrentWrite(_) | Self::StaleToken { .. } => {
-                "the payload has changed since; read it before writing again"
+                "the payload has changed; read it before writing again"
             }
             Self::Full { .. } => {
                 "there are too many rendezvous sessions on this server; try again later"
             }
             Self::NetworkFull { .. } => {
-                "there are too many rendezvous sessions of your network; try again later"
+                "there are too many rendezvous sessions from your network; try again later"
             }
-            Self::TooFast { .. } => "too many requests from your network; wait before the next",
+            Self::TooFast { .. } => {
+                "too many requests from your network; wait before sending the next"
+            }
             Self::Network => "your network may not use this rendezvous server",
             Self::NoToken => {
-                "an access token of this homeserver is needed to create a rendezvous session here"
+                "creating a rendezvous session requires an access token of this homeserver"
             }
             Self::NoHomeserver => {
-                "the homeserver does not say whose the access token is; try again in a moment"
+                "the homeserver does not say who owns the access token; try again in a moment"
             }
             Self::Navigation => {
-                "a rendezvous session is for Matrix clients; there is nothing to look at"
+                "rendezvous sessions are for Matrix clients; there is nothing to see here"
             }
             Self::NoSession => "there is no such rendezvous session; it may have ended",
             Self::NoSuchPath => "there is nothing at this path",
-            Self::NoSuchMethod { .. } => "this path does not know this method",
+            Self::NoSuchMethod { .. } => "this path does not support this method",
             Self::NoStore => "the server cannot reach its store; try again in a moment",
         }
     }
 
     /// For the metrics.
-    fn reason(&self) -> Reason {
+    fn reason(&self) -> RefusalReason {
         match self {
-            Self::NoContentType(_) | Self::NoIfMatch => Reason::MissingHeader,
+            Self::NoContentType(_) | Self::NoIfMatch => RefusalReason::MissingHeader,
             Self::WrongContentType(_) | Self::MalformedETag | Self::NoHost => {
-                Reason::MalformedHeader
+                RefusalReason::MalformedHeader
             }
-            Self::NotJson | Self::BadJson | Self::BrokenBody => Reason::MalformedBody,
-            Self::TooLarge => Reason::TooLarge,
-            Self::TooSlow => Reason::TooSlow,
-            Self::ConcurrentWrite(_) | Self::StaleToken { .. } => Reason::ConcurrentWrite,
-            Self::Full { .. } => Reason::Full,
-            Self::NetworkFull { .. } => Reason::NetworkFull,
-            Self::TooFast { .. } => Reason::Rate,
-            Self::Network => Reason::NetworkDenied,
-            Self::NoToken => Reason::NoToken,
-            Self::NoHomeserver => Reason::NoHomeserver,
-            Self::Navigation => Reason::Navigation,
-            Self::NoSession => Reason::NoSession,
-            Self::NoSuchPath => Reason::NoPath,
-            Self::NoSuchMethod { .. } => Reason::NoMethod,
-            Self::NoStore => Reason::NoStore,
+            Self::NotJson | Self::BadJson | Self::BrokenBody => RefusalReason::MalformedBody,
+            Self::TooLarge => RefusalReason::TooLarge,
+            Self::TooSlow => RefusalReason::TooSlow,
+            Self::ConcurrentWrite(_) | Self::StaleToken { .. } => RefusalReason::ConcurrentWrite,
+            Self::Full { .. } => RefusalReason::Full,
+            Self::NetworkFull { .. } => RefusalReason::NetworkFull,
+            Self::TooFast { .. } => RefusalReason::Rate,
+            Self::Network => RefusalReason::NetworkDenied,
+            Self::NoToken => RefusalReason::NoToken,
+            Self::NoHomeserver => RefusalReason::NoHomeserver,
+            Self::Navigation => RefusalReason::Navigation,
+            Self::NoSession => RefusalReason::NoSession,
+            Self::NoSuchPath => RefusalReason::NoPath,
+            Self::NoSuchMethod { .. } => RefusalReason::NoMethod,
+            Self::NoStore => RefusalReason::NoStore,
         }
     }
 
-    /// When it makes sense to try again.
+    /// When the client should retry.
     fn retry_after(&self) -> Option<Duration> {
         match self {
             Self::Full { retry_after }
@@ -196,7 +199,7 @@ impl Refusal {
     }
 
     fn body(&self, too_many: &'static str) -> Value {
-        let further = match self {
+        let extra = match self {
             Self::ConcurrentWrite(Errcodes::Unstable) => {
                 Some((UNSTABLE_ERRCODE, CONCURRENT_WRITE.into()))
             }
@@ -210,54 +213,54 @@ impl Refusal {
         ];
         fields
             .into_iter()
-            .chain(further)
+            .chain(extra)
             .map(|(name, value): (&str, Value)| (name.to_owned(), value))
             .collect()
     }
 
-    /// As MSC4388 has it: a 429 has the code that other Matrix calls have.
-    pub(crate) fn in_json(self) -> Answer {
+    /// As MSC4388 specifies: a 429 has the error code of other Matrix APIs.
+    pub(crate) fn into_json_response(self) -> ApiResponse {
         self.answer("M_LIMIT_EXCEEDED")
     }
 
-    /// With the code of a 429.
-    fn answer(self, too_many: &'static str) -> Answer {
+    /// With this error code for a 429.
+    fn answer(self, too_many: &'static str) -> ApiResponse {
         let body = serde_json::to_vec(&self.body(too_many)).unwrap_or_default();
-        let answer = Answer::new(self.status(), Content::Json(body));
-        let answer = match (self.retry_after(), &self) {
-            (Some(time), _) => answer.with(header::RETRY_AFTER, whole_seconds(time)),
+        let response = ApiResponse::new(self.status(), ResponseBody::Json(body));
+        let response = match (self.retry_after(), &self) {
+            (Some(time), _) => response.with(header::RETRY_AFTER, whole_seconds(time)),
             (None, Self::NoSuchMethod { allowed }) => {
-                answer.with(header::ALLOW, HeaderValue::from_static(allowed))
+                response.with(header::ALLOW, HeaderValue::from_static(allowed))
             }
-            // What is left of the body may still come: nothing else can be read from this
-            // connection.
+            // The rest of the body may still arrive, so the connection cannot be used for another
+            // request.
             (None, Self::TooSlow | Self::BrokenBody | Self::NoHost) => {
-                answer.with(header::CONNECTION, HeaderValue::from_static("close"))
+                response.with(header::CONNECTION, HeaderValue::from_static("close"))
             }
-            (None, _) => answer,
+            (None, _) => response,
         };
-        Answer {
-            refused: Some(self.reason()),
-            ..answer
+        ApiResponse {
+            refusal: Some(self.reason()),
+            ..response
         }
     }
 }
 
-impl From<Refusal> for Answer {
-    /// As MSC4108 has it: a 429 has no code of its own.
+impl From<Refusal> for ApiResponse {
+    /// As MSC4108 specifies: a 429 has no error code of its own.
     fn from(refusal: Refusal) -> Self {
         refusal.answer("M_UNKNOWN")
     }
 }
 
-/// How long what is away mostly needs: a restart, or the election of another.
+/// How long an outage usually takes: a restart, or the election of another main server.
 const RETRY: Duration = Duration::from_secs(1);
 
 const CONCURRENT_WRITE: &str = "M_CONCURRENT_WRITE";
 const UNSTABLE_ERRCODE: &str = "org.matrix.msc4108.errcode";
 
-/// Rounded up, so that whoever comes back then does not come too early. `Retry-After` knows no less
-/// than a second.
+/// Rounded up, so that a client does not retry too early. `Retry-After` has whole seconds, and 0
+/// would mean at once.
 fn whole_seconds(time: Duration) -> u64 {
     (time.as_secs() + u64::from(time.subsec_nanos() > 0)).max(1)
 }

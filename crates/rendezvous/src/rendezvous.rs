@@ -1,9 +1,10 @@
-//! The service: a store, with limits before it and waiters beside it. What it does is the same in
-//! every dialect of HTTP.
+//! The service: a store, with limits in front of it and waiting readers beside it. It is the same
+//! for both HTTP APIs.
+
+mod sessions;
 
 use std::{
     convert::Infallible,
-    future::Future,
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -11,32 +12,29 @@ use std::{
 use axum::http::HeaderMap;
 
 use crate::{
-    Config, Limits, Memory,
+    config::Config,
     creation::CreationPolicy,
-    etag,
-    limits::{Denied, Limiter, Permit, RequestKind},
-    metrics::{Metrics, Now, Operation},
+    limits::{Denied, Limiter, Limits, RequestKind},
+    log_throttle::LogThrottle,
+    metrics::{Metrics, ScrapeValues},
+    paths,
     peer::Peer,
-    proxies::Client,
+    proxies::ClientAddress,
     readiness::Readiness,
     refusal::Refusal,
-    seldom::Seldom,
-    store::{
-        Api, Changed, Errcodes, Id, New, Read, Session, Store, Unavailable, Write, WriteTag,
-        Written,
-    },
+    store::{Store, id::SessionId, memory::Memory},
     wait::Waiters,
 };
 
-/// How often sessions are looked for that have expired. A busy server forgets most of them at its
+/// How often expired sessions are removed. A busy server removes most of them when it handles
 /// requests.
 const SWEEP: Duration = Duration::from_secs(1);
 
-/// How often clients are looked for that have not come for a while.
-const SWEEP_CLIENTS: u32 = 30;
+/// After how many of these sweeps the limits forget idle clients.
+const SWEEPS_PER_LIMITS_SWEEP: u32 = 30;
 
-/// How often the log says, at most, that proxies do not name their clients.
-const UNNAMED: Duration = Duration::from_secs(600);
+/// The minimum time between two warnings that proxies do not name their clients.
+const WARN_UNNAMED: Duration = Duration::from_secs(600);
 
 /// The longest lifetime that a session can have.
 const LONGEST_LIFETIME: Duration = Duration::from_secs(24 * 60 * 60);
@@ -46,15 +44,15 @@ pub struct Rendezvous<S: Store = Memory>(Arc<Inner<S>>);
 
 struct Inner<S> {
     config: Config,
-    /// Session URLs are this and the ID.
+    /// A session URL is this and the ID.
     sessions_url: String,
     store: S,
-    gate: Limiter,
+    limiter: Limiter,
     waiters: Waiters,
     metrics: Metrics,
     readiness: Readiness,
-    door: CreationPolicy,
-    unnamed: Seldom,
+    creation: CreationPolicy,
+    unnamed: LogThrottle,
 }
 
 impl<S: Store> Clone for Rendezvous<S> {
@@ -64,7 +62,7 @@ impl<S: Store> Clone for Rendezvous<S> {
 }
 
 impl Rendezvous {
-    /// A server without sessions, which keeps them in its memory.
+    /// A server that keeps its sessions in memory.
     #[must_use]
     pub fn new(config: Config) -> Self {
         Self::with_store(Memory::default(), config)
@@ -72,13 +70,13 @@ impl Rendezvous {
 }
 
 impl<S: Store> Rendezvous<S> {
-    /// A server whose sessions are in this store.
+    /// A server that keeps its sessions in this store.
     #[must_use]
     pub fn with_store(store: S, mut config: Config) -> Self {
         config.public_url.set_query(None);
         config.public_url.set_fragment(None);
         config.lifetime = config.lifetime.min(LONGEST_LIFETIME);
-        let gate = Limiter::new(config.limits.clone());
+        let limiter = Limiter::new(config.limits.clone());
         let (waiters, metrics) = (Waiters::new(), Metrics::new());
         if !S::LOCAL {
             metrics.count_store_from_zero();
@@ -86,42 +84,43 @@ impl<S: Store> Rendezvous<S> {
         let sessions_url = format!(
             "{}{}",
             config.public_url.as_str().trim_end_matches('/'),
-            etag::SESSIONS
+            paths::MSC4108_SESSIONS
         );
-        let door = CreationPolicy::new(&config.creation, &metrics);
+        let creation = CreationPolicy::new(&config.creation, &metrics);
         Self(Arc::new(Inner {
             config,
             sessions_url,
             store,
-            gate,
+            limiter,
             waiters,
             metrics,
             readiness: Readiness::default(),
-            door,
-            unnamed: Seldom::every(UNNAMED),
+            creation,
+            unnamed: LogThrottle::every(WARN_UNNAMED),
         }))
     }
 
-    /// Sets other limits. Sessions that live are kept, and counted.
+    /// Replaces the limits. Live sessions are kept, and count against the new limits.
     pub fn set_limits(&self, limits: Limits) {
-        self.0.gate.set(limits);
+        self.0.limiter.set(limits);
     }
 
-    /// Answers at once all who are held by `Prefer: wait`, and holds nobody from now on; `/ready`
-    /// of [`operations`](Self::operations) says no. For the moment before a server stops;
-    /// [`serve`](crate::serve) does it.
+    /// Answers at once all readers that wait with `Prefer: wait`, and lets no reader wait from now
+    /// on; `/ready` of [`operations`](Self::operations) reports that the server is stopping. Call
+    /// it right before a server stops; [`serve`](crate::serve) does.
     pub fn release_waiters(&self) {
         self.0.waiters.release();
     }
 
-    /// How many sessions live, of those that were made here.
+    /// How many live sessions there are, of those created through this value.
     pub fn sessions(&self) -> usize {
         self.0.store.sweep(Instant::now());
-        self.0.gate.taken()
+        self.0.limiter.session_count()
     }
 
-    /// What goes on beside the requests: it forgets what has expired, and wakes those who wait for
-    /// what another instance wrote to the same store. [`serve`](crate::serve) does it.
+    /// The work beside the requests: removes expired sessions, and wakes readers that wait for what
+    /// another instance writes to the same store. Poll it as long as the service is used;
+    /// [`serve`](crate::serve) does.
     pub async fn upkeep(&self) -> Infallible {
         tokio::select! {
             never = self.sweep(SWEEP) => never,
@@ -131,13 +130,13 @@ impl<S: Store> Rendezvous<S> {
 
     pub(crate) async fn sweep(&self, every: Duration) -> Infallible {
         loop {
-            for _ in 0..SWEEP_CLIENTS {
+            for _ in 0..SWEEPS_PER_LIMITS_SWEEP {
                 tokio::time::sleep(every).await;
                 self.0.store.sweep(Instant::now());
             }
-            self.0.gate.sweep();
+            self.0.limiter.sweep();
             tracing::debug!(
-                sessions = self.0.gate.taken(),
+                sessions = self.0.limiter.session_count(),
                 waiters = self.0.waiters.count(),
                 "swept"
             );
@@ -148,13 +147,18 @@ impl<S: Store> Rendezvous<S> {
         &self.0.config
     }
 
-    /// From whom a request comes.
-    pub(crate) fn client(&self, peer: Option<Peer>, headers: &HeaderMap, now: Instant) -> Client {
+    /// The client that a request comes from.
+    pub(crate) fn client(
+        &self,
+        peer: Option<Peer>,
+        headers: &HeaderMap,
+        now: Instant,
+    ) -> ClientAddress {
         let client = self.0.config.proxies.client(peer, headers);
-        if client == Client::Unknown && self.0.unnamed.due(now).is_some() {
+        if client == ClientAddress::Unknown && self.0.unnamed.due(now).is_some() {
             tracing::warn!(
-                "a trusted proxy does not say for whom it asks: such clients are limited as one network; see client-header and \
-                 trusted-proxies"
+                "a trusted proxy does not name its clients: all of them are limited as one network; \
+                 see client-header and trusted-proxies"
             );
         }
         client
@@ -164,9 +168,9 @@ impl<S: Store> Rendezvous<S> {
         &self.0.metrics
     }
 
-    pub(crate) async fn now(&self) -> Now {
-        let (sessions, store_up) = (self.sessions(), self.check().await.is_ok());
-        Now {
+    pub(crate) async fn scrape_values(&self) -> ScrapeValues {
+        let (sessions, store_up) = (self.sessions(), self.check_store().await.is_ok());
+        ScrapeValues {
             sessions,
             waiters: self.0.waiters.count(),
             expired: self.0.store.expired(),
@@ -174,201 +178,39 @@ impl<S: Store> Rendezvous<S> {
         }
     }
 
-    /// Whether the store can be used. Those who ask within a second of each other are told the
-    /// same.
-    pub(crate) async fn check(&self) -> Result<(), Unavailable> {
-        let this = self.clone();
-        let asked = async move { this.timed(Operation::Check, this.0.store.check()).await };
-        self.0.readiness.shared(asked).await
-    }
-
-    /// A reader that comes now is not held, and is not told that it was: it shall poll, and not ask
-    /// again at once.
+    /// Whether the server is about to stop. Then no reader waits, and its response must not claim
+    /// that it waited: otherwise the client would ask again at once instead of polling.
     pub(crate) fn released(&self) -> bool {
         self.0.waiters.released()
     }
 
-    pub(crate) fn session_url(&self, id: Id) -> String {
+    pub(crate) fn session_url(&self, id: SessionId) -> String {
         let mut url = String::with_capacity(self.0.sessions_url.len() + 22);
         url.push_str(&self.0.sessions_url);
         url.push_str(str::from_utf8(&id.to_text()).unwrap_or_default());
         url
     }
 
-    pub(crate) fn admit(&self, client: Client, wish: RequestKind) -> Result<(), Refusal> {
+    pub(crate) fn admit(&self, client: ClientAddress, kind: RequestKind) -> Result<(), Refusal> {
         self.0
-            .gate
-            .admit(client, wish)
+            .limiter
+            .admit(client, kind)
             .map_err(|denied| self.refusal(denied))
     }
 
-    /// Whether a request with these headers may create sessions, where not everybody may. `admit`
-    /// is asked before the homeserver is.
+    /// Whether a request with these headers may create sessions. `admit` is called before the
+    /// homeserver is asked.
     pub(crate) async fn may_create(
         &self,
         headers: &HeaderMap,
         admit: impl FnOnce() -> Result<(), Refusal>,
     ) -> Result<bool, Refusal> {
-        self.0.door.lets_in(headers, admit).await
-    }
-
-    pub(crate) async fn create(
-        &self,
-        client: Client,
-        write: Write,
-        (api, errcodes): (Api, Errcodes),
-    ) -> Result<(Id, Session), Refusal> {
-        let ticket = self.place(client).map_err(|denied| self.refusal(denied))?;
-        let id = Id::random(api);
-        let bytes = write.payload.len();
-        let new = New {
-            expires: write.now + self.0.config.lifetime,
-            write,
-            errcodes,
-            ticket,
-        };
-        let session = self
-            .timed(Operation::Create, self.0.store.create(id, new))
-            .await?;
-        self.received(bytes);
-        Ok((id, session))
-    }
-
-    /// Before it says that there is no room, it looks whether some has become free.
-    fn place(&self, client: Client) -> Result<Permit, Denied> {
-        self.0.gate.place(client).or_else(|_| {
-            self.0.store.sweep(Instant::now());
-            self.0.gate.place(client)
-        })
-    }
-
-    pub(crate) async fn read(&self, id: Id, seen: Option<WriteTag>) -> Result<Read, Unavailable> {
-        let read = self.look(id, seen, Instant::now()).await;
-        self.sent(read)
-    }
-
-    /// Waits until the payload is not the one that was seen, for at most this time.
-    pub(crate) async fn read_held(
-        &self,
-        id: Id,
-        seen: Option<WriteTag>,
-        time: Duration,
-    ) -> Result<Read, Unavailable> {
-        let look = |now| self.look(id, seen, now);
-        let read = self.0.waiters.hold(id, Instant::now() + time, look).await;
-        self.sent(read)
-    }
-
-    /// What stands there, whether the reader has seen it or not: for an API whose answers always
-    /// have the payload. Waits first, if it shall be held for a time, until that is not what was
-    /// seen.
-    pub(crate) async fn read_whole(
-        &self,
-        id: Id,
-        seen: Option<WriteTag>,
-        held: Option<Duration>,
-    ) -> Result<Option<Session>, Unavailable> {
-        let look = |now| self.look(id, seen, now);
-        let read = match held {
-            Some(time) => self.0.waiters.hold(id, Instant::now() + time, look).await?,
-            None => look(Instant::now()).await?,
-        };
-        let session = read.session();
-        session
-            .iter()
-            .for_each(|session| self.sent_bytes(session.payload.len()));
-        Ok(session)
-    }
-
-    /// Whether there is such a session.
-    pub(crate) async fn lives(&self, id: Id) -> Result<bool, Unavailable> {
-        Ok(self
-            .look(id, None, Instant::now())
-            .await?
-            .session()
-            .is_some())
-    }
-
-    async fn look(
-        &self,
-        id: Id,
-        seen: Option<WriteTag>,
-        now: Instant,
-    ) -> Result<Read, Unavailable> {
-        self.timed(Operation::Read, self.0.store.read(id, seen, now))
-            .await
-    }
-
-    pub(crate) async fn write(
-        &self,
-        id: Id,
-        expected: Option<WriteTag>,
-        write: Write,
-    ) -> Result<Written, Unavailable> {
-        let bytes = write.payload.len();
-        let written = self
-            .timed(Operation::Write, self.0.store.write(id, expected, write))
-            .await?;
-        if let Written::Replaced(_) = written {
-            self.received(bytes);
-            self.0.waiters.wake(Changed::One(id));
-        }
-        Ok(written)
-    }
-
-    pub(crate) async fn delete(&self, id: Id) -> Result<bool, Unavailable> {
-        let deleted = self
-            .timed(Operation::Delete, self.0.store.delete(id, Instant::now()))
-            .await?;
-        // Nobody waits for a session that there is not, and a name that somebody made up shares its
-        // door with one that there is.
-        if deleted {
-            self.0.waiters.wake(Changed::One(id));
-        }
-        Ok(deleted)
-    }
-
-    async fn timed<T>(
-        &self,
-        operation: Operation,
-        work: impl Future<Output = Result<T, Unavailable>>,
-    ) -> Result<T, Unavailable> {
-        // What stays in this process takes less time than to look at the clock.
-        if S::LOCAL {
-            return work.await;
-        }
-        let started = Instant::now();
-        let result = work.await;
-        self.0
-            .metrics
-            .stored(operation, started.elapsed(), result.as_ref().err().copied());
-        result
-    }
-
-    fn received(&self, bytes: usize) {
-        self.0
-            .metrics
-            .received
-            .inc_by(bytes.try_into().unwrap_or(u64::MAX));
-    }
-
-    fn sent(&self, read: Result<Read, Unavailable>) -> Result<Read, Unavailable> {
-        if let Ok(Read::Changed(session)) = &read {
-            self.sent_bytes(session.payload.len());
-        }
-        read
-    }
-
-    fn sent_bytes(&self, bytes: usize) {
-        self.0
-            .metrics
-            .sent
-            .inc_by(bytes.try_into().unwrap_or(u64::MAX));
+        self.0.creation.allows(headers, admit).await
     }
 
     fn refusal(&self, denied: Denied) -> Refusal {
-        // Sessions end evenly over their lifetime: in a tenth of it a tenth of the places become
-        // free.
+        // Sessions end evenly distributed over their lifetime: after a tenth of it, a tenth of them
+        // has ended.
         let retry_after = self.0.config.lifetime / 10;
         match denied {
             Denied::Network => Refusal::Network,
@@ -403,9 +245,9 @@ mod tests {
             .oneshot(request.body(Body::from("x")).unwrap())
             .await
             .unwrap();
-        assert_eq!(rendezvous.0.store.held(), 1);
+        assert_eq!(rendezvous.0.store.session_count(), 1);
         let forgotten = async {
-            while rendezvous.0.store.held() > 0 {
+            while rendezvous.0.store.session_count() > 0 {
                 tokio::time::sleep(Duration::from_millis(1)).await;
             }
         };

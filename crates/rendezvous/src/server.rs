@@ -1,24 +1,21 @@
-//! HTTP on a listener: HTTP/1.1, and HTTP/2 for clients that begin with it. A client has a time for
-//! its headers, its body and its silence, there are at most so many connections, and a stop lets
-//! requests under way finish.
+//! HTTP on a listener: HTTP/1.1, and HTTP/2 for clients that start with it. There are timeouts for
+//! a request's headers, its body and idle connections, a limit of connections, and a stop that lets
+//! requests in progress finish.
 
 mod connection;
-mod host;
+mod handler;
+mod host_header;
 mod listener;
-mod proxy_protocol;
-mod refused;
-mod service;
-mod slow_body;
+mod preamble;
+mod refusals;
+pub(crate) mod timed_body;
 mod watchdog;
 
 use std::{
     future::Future,
     io,
     pin::pin,
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering::Relaxed},
-    },
+    sync::{Arc, atomic::Ordering::Relaxed},
     time::Duration,
 };
 
@@ -30,29 +27,36 @@ use tokio::{
 };
 
 pub use self::listener::Listener;
-pub(crate) use self::slow_body::BodyError;
-use self::{listener::Stream, refused::Refusals, service::Service};
+use self::{
+    connection::{ConnectionContext, StopPhase},
+    handler::RequestHandler,
+    listener::AcceptedStream,
+};
 use crate::{
-    Config, Proxies, Rendezvous, Store, Timeouts,
+    config::{Config, Timeouts},
     metrics::{ConnectionRefusal, Metrics},
     peer::Peer,
+    rendezvous::Rendezvous,
+    store::Store,
 };
 
-/// How long a stop waits for requests under way.
+/// How long a stop waits for requests in progress.
 const GRACE: Duration = Duration::from_secs(20);
 
-/// How long to wait when the system has no connection to give, mostly for want of file descriptors.
-const RESPITE: Duration = Duration::from_millis(100);
+/// How long to wait after the system could not accept a connection, usually for lack of file
+/// descriptors.
+const RETRY_ACCEPT: Duration = Duration::from_millis(100);
 
-/// Serves until `shutdown`. Then held readers are answered, `/ready` of [`Rendezvous::operations`]
-/// says no, and clients are told to close their connections. After [`Config::drain`] new
-/// connections are refused, and requests under way finish.
+/// Serves until `shutdown`. Then waiting readers are answered, `/ready` of
+/// [`Rendezvous::operations`] reports that the server is stopping, and clients are told to close
+/// their connections. After [`Config::drain`] new connections are refused, and requests in progress
+/// finish.
 ///
 /// Leaves no task behind when it returns or is dropped.
 ///
 /// # Errors
 ///
-/// None at present: a failure to accept a connection is logged, and tried again.
+/// None at present: a failure to accept a connection is logged, and accepting is retried.
 pub async fn serve<S: Store>(
     listener: impl Into<Listener>,
     rendezvous: Rendezvous<S>,
@@ -66,150 +70,118 @@ pub async fn serve<S: Store>(
         timeouts,
         max_connections,
         drain,
-        ..
-    } = *rendezvous.config();
-    let Config {
-        proxies,
+        ref proxies,
         proxy_protocol,
         ..
-    } = rendezvous.config();
-    let introduced_by = proxy_protocol.then(|| proxies.clone());
+    } = *rendezvous.config();
     let metrics = rendezvous.metrics().clone();
-    let house = House {
-        introduced_by,
+    let mut context = ConnectionContext::new(rendezvous.clone(), timeouts, metrics);
+    context.announced_by = proxy_protocol.then(|| proxies.clone());
+    let server = HttpServer {
+        context: Arc::new(context),
         max_connections,
-        ..House::new(rendezvous.clone(), timeouts, metrics)
     };
     tokio::select! {
-        () = house.serve(listener.into(), stop, drain) => Ok(()),
+        () = server.serve(listener.into(), stop, drain) => Ok(()),
         never = rendezvous.upkeep() => match never {},
     }
 }
 
-/// Serves any router as [`serve`] does, with these timeouts. A body that is late fails to read, and
-/// what is made of that is the router's affair. A client must also have taken an answer within
-/// [`Timeouts::idle`]. New connections are refused from `shutdown` on.
+/// Serves any router as [`serve`] does, with these timeouts. A body that arrives too late fails to
+/// read, and the router decides what to answer. A client must also have received its response
+/// within [`Timeouts::idle`]. New connections are refused from `shutdown` on.
 ///
 /// # Errors
 ///
-/// None at present: a failure to accept a connection is logged, and tried again.
+/// None at present: a failure to accept a connection is logged, and accepting is retried.
 pub async fn serve_router(
     listener: impl Into<Listener>,
     router: Router,
     timeouts: Timeouts,
     shutdown: impl Future<Output = ()>,
 ) -> io::Result<()> {
-    let house = House::new(router, timeouts, Metrics::new());
-    house.serve(listener.into(), shutdown, Duration::ZERO).await;
+    let server = HttpServer {
+        context: Arc::new(ConnectionContext::new(router, timeouts, Metrics::new())),
+        max_connections: usize::MAX,
+    };
+    server
+        .serve(listener.into(), shutdown, Duration::ZERO)
+        .await;
     Ok(())
 }
 
-/// How far a stop has come.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum Stop {
-    Not,
-    /// New connections are taken, and each is told to close when it is known how.
-    Soon,
-    Now,
-}
-
-/// What every connection is served with.
-struct House<S> {
-    service: S,
-    timeouts: Timeouts,
+struct HttpServer<S> {
+    context: Arc<ConnectionContext<S>>,
     max_connections: usize,
-    /// Those who must begin each connection with a header of the PROXY protocol. `None`: nobody
-    /// does.
-    introduced_by: Option<Proxies>,
-    metrics: Metrics,
-    refusals: Refusals,
-    /// Whether clients of HTTP/1 are told to close with each answer.
-    closing: AtomicBool,
 }
 
-impl<S> House<S> {
-    fn new(service: S, timeouts: Timeouts, metrics: Metrics) -> Self {
-        let (max_connections, refusals) = (usize::MAX, Refusals::new(metrics.clone()));
-        let closing = AtomicBool::new(false);
-        Self {
-            service,
-            timeouts,
-            max_connections,
-            introduced_by: None,
-            metrics,
-            refusals,
-            closing,
-        }
-    }
-}
-
-impl<S: Service> House<S> {
+impl<S: RequestHandler> HttpServer<S> {
     async fn serve(self, listener: Listener, shutdown: impl Future<Output = ()>, drain: Duration) {
-        let house = Arc::new(self);
         // Dropped with this future, and all connections with it.
         let mut connections = JoinSet::new();
-        let stop = watch::Sender::new(Stop::Not);
-        house
-            .take(&listener, &mut connections, &stop, shutdown)
+        let stop = watch::Sender::new(StopPhase::Running);
+        self.accept_until(shutdown, &listener, &mut connections, &stop)
             .await;
-        house.closing.store(true, Relaxed);
-        stop.send_replace(Stop::Soon);
-        house
-            .take(&listener, &mut connections, &stop, sleep(drain))
+        self.context.closing.store(true, Relaxed);
+        stop.send_replace(StopPhase::Draining);
+        self.accept_until(sleep(drain), &listener, &mut connections, &stop)
             .await;
         drop(listener);
-        stop.send_replace(Stop::Now);
+        stop.send_replace(StopPhase::Closing);
         let finished = async { while connections.join_next().await.is_some() {} };
         if timeout(GRACE, finished).await.is_err() {
             tracing::warn!("stopped before all requests were answered");
         }
     }
 
-    /// Takes connections, and serves them.
-    async fn take(
-        self: &Arc<Self>,
+    /// Accepts connections and serves each in a task.
+    async fn accept_until(
+        &self,
+        until: impl Future<Output = ()>,
         listener: &Listener,
         connections: &mut JoinSet<()>,
-        stop: &watch::Sender<Stop>,
-        until: impl Future<Output = ()>,
+        stop: &watch::Sender<StopPhase>,
     ) {
         let mut until = pin!(until);
+        let ConnectionContext {
+            refusals, metrics, ..
+        } = &*self.context;
         loop {
             tokio::select! {
                 biased;
                 () = &mut until => return,
                 Some(_) = connections.join_next() => {}
                 (stream, peer) = self.accept(listener) => {
-                    let house = self.clone();
+                    let context = self.context.clone();
                     match stream {
-                        // Before a place is looked for: strangers shall take none.
-                        _ if !self.may_connect(peer) => self.refusals.refused(ConnectionRefusal::NotAProxy),
+                        // First: those who may not connect must not use up connections.
+                        _ if !context.may_connect(peer) => refusals.refused(ConnectionRefusal::NotAProxy),
                         _ if connections.len() >= self.max_connections => {
-                            self.refusals.refused(ConnectionRefusal::TooMany);
+                            refusals.refused(ConnectionRefusal::TooMany);
                         }
-                        Stream::Tcp(stream) => {
-                            connections.spawn(house.connection(stream, peer, stop.subscribe()));
+                        AcceptedStream::Tcp(stream) => {
+                            connections.spawn(context.serve(stream, peer, stop.subscribe()));
                         }
                         #[cfg(unix)]
-                        Stream::Unix(stream) => {
-                            connections.spawn(house.connection(stream, peer, stop.subscribe()));
+                        AcceptedStream::Unix(stream) => {
+                            connections.spawn(context.serve(stream, peer, stop.subscribe()));
                         }
                     }
                 }
             }
-            self.metrics
+            metrics
                 .connections
                 .set(i64::try_from(connections.len()).unwrap_or(i64::MAX));
         }
     }
 
-    async fn accept(&self, listener: &Listener) -> (Stream, Peer) {
+    async fn accept(&self, listener: &Listener) -> (AcceptedStream, Peer) {
         loop {
             match listener.accept().await {
                 Ok(accepted) => return accepted,
                 Err(error) => {
-                    self.refusals.not_accepted(&error);
-                    sleep(RESPITE).await;
+                    self.context.refusals.not_accepted(&error);
+                    sleep(RETRY_ACCEPT).await;
                 }
             }
         }

@@ -1,5 +1,5 @@
-//! From a request to an answer, in any HTTP server: what holds for all requests, and which of the
-//! APIs each is for.
+//! From a request to a response, in any HTTP server: what applies to all requests, and which API a
+//! request is for.
 
 use std::{net::SocketAddr, time::Instant};
 
@@ -11,23 +11,26 @@ use axum::{
 };
 
 use crate::{
-    Rendezvous, Store,
-    answer::{Answer, Content, Reply},
     etag, json,
-    payload::{Incoming, MediaType},
+    media_type::MediaType,
+    metrics::Answered,
+    paths,
+    payload::{RequestBody, check_media_type},
     peer::Peer,
     refusal::Refusal,
-    store::Api,
+    rendezvous::Rendezvous,
+    response::{ApiResponse, HttpResponse, ResponseBody},
+    store::{Store, id::SessionApi},
 };
 
 impl<S: Store> Rendezvous<S> {
-    /// The service as an axum router of its own; nest it, as a service.
+    /// The service as an axum router of its own; nest it as a service.
     ///
-    /// [`serve`](crate::serve) does more than to answer: whoever serves these routes otherwise must
-    /// see to slow clients (axum's own server waits for them for ever), say who the peer is
-    /// (`into_make_service_with_connect_info`), and poll [`upkeep`](Self::upkeep). Without peers
-    /// limits by network do not apply, and where [`Limits`](crate::Limits) deny or allow networks,
-    /// everybody is refused.
+    /// [`serve`](crate::serve) does more than respond. Whoever serves this router in another way
+    /// must take care of slow clients (axum's own server waits for them for ever), provide the
+    /// peer's address (`into_make_service_with_connect_info`), and poll [`upkeep`](Self::upkeep).
+    /// Without peer addresses the limits per network do not apply, and if [`Limits`](crate::Limits)
+    /// deny or allow networks, every request is refused.
     pub fn router(&self) -> Router {
         let rendezvous = self.clone();
         Router::new().fallback(async move |request: Request<Body>| {
@@ -36,48 +39,60 @@ impl<S: Store> Rendezvous<S> {
         })
     }
 
-    /// Answers a request that came from this peer.
+    /// Answers a request of this peer.
     ///
-    /// It stays here while it is answered: passed on by value it would be copied at each step.
+    /// The request stays in this function and is passed on by reference: by value it would be
+    /// copied at each step.
     pub(crate) async fn answer(
         &self,
-        mut request: Request<impl Incoming>,
+        mut request: Request<impl RequestBody>,
         peer: Option<Peer>,
-    ) -> Reply {
+    ) -> HttpResponse {
         let started = Instant::now();
         let method = request.method().clone();
         let route = self.route(&request);
-        let api = route.as_ref().map(Route::api);
-        let answer = self.checked(route, &mut request, peer, started).await;
-        self.reply(&method, api, answer, started)
+        let api = route.as_ref().map(ApiRoute::api);
+        let response = self.dispatch(route, &mut request, peer, started).await;
+        self.finish(&method, api, response, started)
     }
 
-    /// Refuses what is none of the APIs' business.
-    pub(crate) fn refuse<B>(&self, request: &Request<B>, refusal: Refusal) -> Reply {
-        let api = self.route(request).as_ref().map(Route::api);
-        self.reply(request.method(), api, refusal.into(), Instant::now())
+    /// Refuses a request before any API sees it.
+    pub(crate) fn refuse<B>(&self, request: &Request<B>, refusal: Refusal) -> HttpResponse {
+        let api = self.route(request).as_ref().map(ApiRoute::api);
+        self.finish(request.method(), api, refusal.into(), Instant::now())
     }
 
-    fn reply(&self, method: &Method, api: Option<Api>, answer: Answer, started: Instant) -> Reply {
-        let status = answer.status.as_u16();
-        let ended = Instant::now();
-        self.metrics()
-            .answered((method, api), &answer, ended - started);
-        // No path: it names the session. No address.
-        tracing::debug!(%method, status, "answered");
-        answer.into_reply(ended)
-    }
-
-    async fn checked(
+    fn finish(
         &self,
-        route: Option<Route>,
-        request: &mut Request<impl Incoming>,
+        method: &Method,
+        api: Option<SessionApi>,
+        response: ApiResponse,
+        started: Instant,
+    ) -> HttpResponse {
+        let status = response.status.as_u16();
+        let ended = Instant::now();
+        self.metrics().answered(Answered {
+            method,
+            api,
+            status,
+            refusal: response.refusal,
+            latency: (!response.waited).then(|| ended - started),
+        });
+        // Without the path, which contains the session ID, and without the address.
+        tracing::debug!(%method, status, "answered");
+        response.into_http(ended)
+    }
+
+    async fn dispatch(
+        &self,
+        route: Option<ApiRoute>,
+        request: &mut Request<impl RequestBody>,
         peer: Option<Peer>,
         now: Instant,
-    ) -> Answer {
+    ) -> ApiResponse {
         if request.method() == Method::OPTIONS {
-            // A preflight asks about the method to come, and must get a 2xx on any path.
-            return Answer::new(StatusCode::NO_CONTENT, Content::Nothing);
+            // A preflight asks about a future request, and needs a 2xx on any path.
+            return ApiResponse::new(StatusCode::NO_CONTENT, ResponseBody::Nothing);
         }
         if is_navigation(request.headers()) {
             return Refusal::Navigation.into();
@@ -87,31 +102,31 @@ impl<S: Store> Rendezvous<S> {
         };
         let client = self.client(peer, request.headers(), now);
         match route {
-            Route::Etag(route) => etag::answer(self, route, client, request).await,
-            Route::Json(route) => json::answer(self, route, client, request).await,
+            ApiRoute::Etag(route) => etag::answer(self, route, client, request).await,
+            ApiRoute::Json(route) => json::answer(self, route, client, request).await,
         }
     }
 
-    /// Which API a request is for. Both create at one path, and what is to be stored tells them
-    /// apart; all else there is of MSC4388, but for a preflight, which does not say for what it
-    /// asks.
-    fn route<B>(&self, request: &Request<B>) -> Option<Route> {
+    /// Which API a request is for. Both create sessions at one path, and the content type tells
+    /// them apart; all other methods there belong to MSC4388, except a preflight, which does not
+    /// say what the request will be.
+    fn route<B>(&self, request: &Request<B>) -> Option<ApiRoute> {
         let path = request.uri().path();
         let is_text = || match *request.method() {
-            Method::POST => MediaType::Json.check(request.headers()).is_err(),
+            Method::POST => check_media_type(MediaType::Json, request.headers()).is_err(),
             ref method => method == Method::OPTIONS,
         };
-        let json = if path == etag::STABLE && is_text() {
+        let json = if path == paths::STABLE && is_text() {
             None
         } else {
             json::route(path)
         };
-        json.map(Route::Json)
-            .or_else(|| etag::route(path, self.config()).map(Route::Etag))
+        json.map(ApiRoute::Json)
+            .or_else(|| etag::route(path, self.config()).map(ApiRoute::Etag))
     }
 }
 
-/// What the server that took the request says of it: ours, or any that axum knows.
+/// The peer, from this crate's own server or from any server that axum supports.
 fn peer<B>(request: &Request<B>) -> Option<Peer> {
     let ours = request.extensions().get().copied();
     ours.or_else(|| {
@@ -125,17 +140,17 @@ fn peer<B>(request: &Request<B>) -> Option<Peer> {
     })
 }
 
-/// What a path names, in one of the APIs.
-enum Route {
-    Etag(etag::Route),
-    Json(json::Route),
+/// What a path leads to, in one of the APIs.
+enum ApiRoute {
+    Etag(etag::EtagRoute),
+    Json(json::JsonRoute),
 }
 
-impl Route {
-    fn api(&self) -> Api {
+impl ApiRoute {
+    fn api(&self) -> SessionApi {
         match self {
-            Self::Etag(_) => Api::Msc4108,
-            Self::Json(_) => Api::Msc4388,
+            Self::Etag(_) => SessionApi::Msc4108,
+            Self::Json(_) => SessionApi::Msc4388,
         }
     }
 }
@@ -143,9 +158,8 @@ impl Route {
 const SEC_FETCH_MODE: HeaderName = HeaderName::from_static("sec-fetch-mode");
 const SEC_FETCH_DEST: HeaderName = HeaderName::from_static("sec-fetch-dest");
 
-/// Whether a browser is about to show the answer, or to run it, rather than to hand it to a script
-/// that asked for it (Fetch Metadata Request Headers). Clients that are no browsers send neither
-/// header.
+/// Whether a browser would show or run the response, rather than hand it to a script that requested
+/// it (Fetch Metadata Request Headers). Clients that are not browsers send neither header.
 fn is_navigation(headers: &HeaderMap) -> bool {
     let says = |name: HeaderName, wrong: fn(&[u8]) -> bool| {
         headers
@@ -164,7 +178,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_script_may_and_a_page_may_not() {
+    fn scripts_may_read_and_pages_may_not() {
         let cases: [(&[(&'static str, &str)], bool); 9] = [
             (&[], false),
             (
@@ -204,13 +218,13 @@ mod tests {
                 true,
             ),
         ];
-        for (lines, refused) in cases {
+        for (lines, refusal) in cases {
             let line = |(name, value): &(&'static str, &str)| {
                 (HeaderName::from_static(name), value.parse().unwrap())
             };
             assert_eq!(
                 is_navigation(&lines.iter().map(line).collect()),
-                refused,
+                refusal,
                 "{lines:?}"
             );
         }

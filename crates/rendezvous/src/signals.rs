@@ -1,8 +1,8 @@
-//! The signals that the server heeds.
+//! The signals that the server handles.
 
 use std::io;
 
-/// SIGTERM and Ctrl-C, which stop it. Caught from the moment that this is made.
+/// SIGTERM and Ctrl-C, which stop the server. They are caught as soon as this value exists.
 #[cfg(unix)]
 pub(crate) struct StopSignals {
     terminate: tokio::signal::unix::Signal,
@@ -27,7 +27,7 @@ impl StopSignals {
     }
 }
 
-/// Ctrl-C, which stops it.
+/// Ctrl-C, which stops the server.
 #[cfg(not(unix))]
 pub(crate) struct StopSignals;
 
@@ -42,12 +42,12 @@ impl StopSignals {
     }
 }
 
-/// SIGHUP, at which it reads its settings again.
+/// SIGHUP, which reloads the settings.
 #[cfg(unix)]
-pub(crate) struct Hangups(tokio::signal::unix::Signal);
+pub(crate) struct HangupSignals(tokio::signal::unix::Signal);
 
 #[cfg(unix)]
-impl Hangups {
+impl HangupSignals {
     pub(crate) fn new() -> io::Result<Self> {
         use tokio::signal::unix::{SignalKind, signal};
         signal(SignalKind::hangup()).map(Self)
@@ -58,12 +58,12 @@ impl Hangups {
     }
 }
 
-/// There is no such signal here.
+/// This platform has no such signal.
 #[cfg(not(unix))]
-pub(crate) struct Hangups;
+pub(crate) struct HangupSignals;
 
 #[cfg(not(unix))]
-impl Hangups {
+impl HangupSignals {
     pub(crate) fn new() -> io::Result<Self> {
         Ok(Self)
     }

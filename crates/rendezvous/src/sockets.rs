@@ -1,4 +1,4 @@
-//! The sockets that the server listens on: opened here, or passed by systemd.
+//! The sockets that the server listens on: opened by the server, or passed by systemd.
 
 use std::io;
 
@@ -8,18 +8,18 @@ use tokio::net::TcpListener;
 
 use crate::settings::{ListenAddress, SocketMode};
 
-/// A socket that is listened on, and where it is.
-pub(crate) struct Opened {
+/// A listening socket and its address.
+pub(crate) struct OpenSocket {
     pub(crate) listener: Listener,
     pub(crate) address: String,
 }
 
-/// For clients: the socket that systemd passes, if it does.
+/// The socket for clients: the one that systemd passes, if there is one.
 pub(crate) async fn for_clients(
     mut passed: ListenFd,
     address: &ListenAddress,
     mode: SocketMode,
-) -> Result<Opened, ListenError> {
+) -> Result<OpenSocket, ListenError> {
     match passed.len() {
         0 => open(address, mode, "--listen").await,
         1 => take(&mut passed).map_err(ListenError::Passed),
@@ -27,17 +27,17 @@ pub(crate) async fn for_clients(
     }
 }
 
-/// Listens.
+/// Opens a listening socket.
 pub(crate) async fn open(
     address: &ListenAddress,
     mode: SocketMode,
     flag: &'static str,
-) -> Result<Opened, ListenError> {
+) -> Result<OpenSocket, ListenError> {
     let opened = match address {
         #[cfg(unix)]
         ListenAddress::Unix(path) => Listener::bind_unix(path, mode.bits())
             .await
-            .map(|listener| Opened {
+            .map(|listener| OpenSocket {
                 listener,
                 address: address.to_string(),
             }),
@@ -50,8 +50,8 @@ pub(crate) async fn open(
     })
 }
 
-/// At the first address that can be had. One that is taken is what was meant, so no other is tried
-/// then.
+/// Binds the first address that is available. If an address is in use or forbidden, no other one is
+/// tried: it is the one that was meant.
 async fn bind(address: &ListenAddress) -> io::Result<TcpListener> {
     let mut refused = io::Error::from(io::ErrorKind::AddrNotAvailable);
     for address in address.to_bind().await? {
@@ -70,16 +70,16 @@ async fn bind(address: &ListenAddress) -> io::Result<TcpListener> {
     Err(refused)
 }
 
-fn tcp(listener: TcpListener) -> io::Result<Opened> {
+fn tcp(listener: TcpListener) -> io::Result<OpenSocket> {
     let address = listener.local_addr()?.to_string();
-    Ok(Opened {
+    Ok(OpenSocket {
         listener: listener.into(),
         address,
     })
 }
 
 #[cfg(unix)]
-fn take(passed: &mut ListenFd) -> io::Result<Opened> {
+fn take(passed: &mut ListenFd) -> io::Result<OpenSocket> {
     use tokio::net::UnixListener;
     let Ok(Some(listener)) = passed.take_unix_listener(0) else {
         return take_tcp(passed);
@@ -90,18 +90,18 @@ fn take(passed: &mut ListenFd) -> io::Result<Opened> {
         .as_pathname()
         .map(|path| path.display().to_string());
     let listener = UnixListener::from_std(listener)?.into();
-    Ok(Opened {
+    Ok(OpenSocket {
         listener,
         address: format!("unix:{}", path.unwrap_or_default()),
     })
 }
 
 #[cfg(not(unix))]
-fn take(passed: &mut ListenFd) -> io::Result<Opened> {
+fn take(passed: &mut ListenFd) -> io::Result<OpenSocket> {
     take_tcp(passed)
 }
 
-fn take_tcp(passed: &mut ListenFd) -> io::Result<Opened> {
+fn take_tcp(passed: &mut ListenFd) -> io::Result<OpenSocket> {
     let listener = passed
         .take_tcp_listener(0)?
         .ok_or(io::ErrorKind::NotFound)?;
@@ -109,10 +109,12 @@ fn take_tcp(passed: &mut ListenFd) -> io::Result<Opened> {
     tcp(TcpListener::from_std(listener)?)
 }
 
-/// Why it does not listen.
+/// Why the server cannot listen.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum ListenError {
-    #[error("cannot listen on {address}: {source}. Is another server there? Choose with {flag}")]
+    #[error(
+        "cannot listen on {address}: {source}. If another server uses it, choose another address with {flag}"
+    )]
     Refused {
         address: ListenAddress,
         source: io::Error,
@@ -123,7 +125,7 @@ pub(crate) enum ListenError {
     )]
     Passed(io::Error),
     #[error(
-        "systemd passes {0} sockets, and it must be one: leave one ListenStream in the .socket unit"
+        "systemd passes {0} sockets, but it must be one: keep one ListenStream in the .socket unit"
     )]
     TooMany(usize),
 }

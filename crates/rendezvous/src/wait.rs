@@ -1,4 +1,4 @@
-//! Waiting without polling: a reader that has seen the payload may be held until there is another
+//! Long polling: the request of a reader that has seen the payload may wait until there is another
 //! one.
 
 use std::{
@@ -14,82 +14,88 @@ use tokio::{
 };
 
 use crate::{
-    answer::Answer,
-    store::{Changed, Id, Read, Unavailable},
+    response::ApiResponse,
+    store::{
+        id::SessionId,
+        session::{ReadOutcome, StoreChange},
+        unavailable::Unavailable,
+    },
 };
 
-/// The longest that a reader is held. Below what proxies allow a silent answer (60 s is usual).
+/// The longest wait. Shorter than the time that proxies allow a response to take (usually 60 s).
 const LONGEST: Duration = Duration::from_secs(30);
 
 const PREFER: HeaderName = HeaderName::from_static("prefer");
 const PREFERENCE_APPLIED: HeaderName = HeaderName::from_static("preference-applied");
 
-/// How many doors there are to wait at. Enough that few of 50 000 who wait share one.
-const DOORS: usize = 16_384;
+/// How many shards there are: enough that, of 50 000 waiting readers, few share one.
+const SHARDS: usize = 16_384;
 
-/// Those who wait, for any session. A session has no door of its own: several share one, and
-/// whoever is woken for another's sake looks and waits on. So there is nothing to clean up when a
-/// session ends.
+/// The waiting readers of all sessions. Several sessions share a shard: a reader that is woken
+/// because of another session reads again and continues to wait. So nothing has to be cleaned up
+/// when a session ends.
 pub(crate) struct Waiters {
-    doors: Vec<Notify>,
+    shards: Vec<Notify>,
     released: watch::Sender<bool>,
     count: AtomicUsize,
 }
 
 impl Waiters {
     pub(crate) fn new() -> Self {
-        let doors = (0..DOORS).map(|_| Notify::new()).collect();
+        let shards = (0..SHARDS).map(|_| Notify::new()).collect();
         Self {
-            doors,
+            shards,
             released: watch::Sender::new(false),
             count: AtomicUsize::new(0),
         }
     }
 
-    /// Lets those look again whom it concerns.
-    pub(crate) fn wake(&self, changed: Changed) {
+    /// Makes the readers that may be affected read again.
+    pub(crate) fn wake(&self, changed: StoreChange) {
         match changed {
-            Changed::One(id) => self.door(id).into_iter().for_each(Notify::notify_waiters),
-            Changed::Any => self.doors.iter().for_each(Notify::notify_waiters),
+            StoreChange::One(id) => self.shard(id).into_iter().for_each(Notify::notify_waiters),
+            StoreChange::Any => self.shards.iter().for_each(Notify::notify_waiters),
         }
     }
 
-    /// How many wait.
+    /// How many readers wait.
     pub(crate) fn count(&self) -> usize {
         self.count.load(Relaxed)
     }
 
-    /// Lets everybody go, for good: the server is about to stop.
+    /// Ends all waits for good: the server is about to stop.
     pub(crate) fn release(&self) {
         self.released.send_replace(true);
     }
 
-    /// Whether nobody is held any more.
+    /// Whether waits have been ended for good.
     pub(crate) fn released(&self) -> bool {
         *self.released.borrow()
     }
 
-    /// Looks until there is something to see, at most until `deadline`.
+    /// Reads until the payload has changed or the session has ended, at most until `deadline`.
     pub(crate) async fn hold<L>(
         &self,
-        id: Id,
+        id: SessionId,
         deadline: Instant,
-        look: impl Fn(Instant) -> L,
-    ) -> Looked
+        read: impl Fn(Instant) -> L,
+    ) -> ReadResult
     where
-        L: Future<Output = Looked>,
+        L: Future<Output = ReadResult>,
     {
-        let Some(door) = self.door(id) else {
-            return look(Instant::now()).await;
+        let Some(shard) = self.shard(id) else {
+            return read(Instant::now()).await;
         };
         let mut released = self.released.subscribe();
-        let _counted = Counted::one_more(&self.count);
+        let _counted = CountGuard::new(&self.count);
         loop {
-            // Taken before the look: from here on a write wakes it, so none falls between the look
-            // and the wait.
-            let woken = door.notified();
-            let session = match look(Instant::now()).await? {
-                Read::Unchanged(session) if Instant::now() < deadline && !self.released() => {
+            // Created before the read: it notices every write from here on, so none is missed
+            // between the read and the wait.
+            let woken = shard.notified();
+            let session = match read(Instant::now()).await? {
+                ReadOutcome::Unchanged(session)
+                    if Instant::now() < deadline && !self.released() =>
+                {
                     session
                 }
                 seen => return Ok(seen),
@@ -102,34 +108,34 @@ impl Waiters {
         }
     }
 
-    fn door(&self, id: Id) -> Option<&Notify> {
-        self.doors.get(id.place(DOORS))
+    fn shard(&self, id: SessionId) -> Option<&Notify> {
+        self.shards.get(id.shard(SHARDS))
     }
 }
 
-/// What a look at a session finds.
-pub(crate) type Looked = Result<Read, Unavailable>;
+/// The result of reading a session.
+pub(crate) type ReadResult = Result<ReadOutcome, Unavailable>;
 
-/// One of those who wait, for as long as this is there.
-struct Counted<'a>(&'a AtomicUsize);
+/// Counts one waiting reader as long as it exists.
+struct CountGuard<'a>(&'a AtomicUsize);
 
-impl<'a> Counted<'a> {
-    fn one_more(count: &'a AtomicUsize) -> Self {
+impl<'a> CountGuard<'a> {
+    fn new(count: &'a AtomicUsize) -> Self {
         count.fetch_add(1, Relaxed);
         Self(count)
     }
 }
 
-impl Drop for Counted<'_> {
+impl Drop for CountGuard<'_> {
     fn drop(&mut self) {
         self.0.fetch_sub(1, Relaxed);
     }
 }
 
-/// How long the reader would wait (`Prefer: wait=N`, RFC 7240, "The wait preference"): in seconds,
-/// cut to what we grant. `None` without such a preference, or with one that makes no sense: a
-/// preference is never an error.
-pub(crate) fn preferred(headers: &HeaderMap) -> Option<Duration> {
+/// How long the reader wants to wait (`Prefer: wait=N`, RFC 7240, "The wait preference"), in
+/// seconds, cut to the longest wait. `None` without such a preference, or with an invalid one: a
+/// preference never causes an error.
+pub(crate) fn preferred_wait(headers: &HeaderMap) -> Option<Duration> {
     let lines = headers
         .get_all(PREFER)
         .iter()
@@ -138,19 +144,19 @@ pub(crate) fn preferred(headers: &HeaderMap) -> Option<Duration> {
     Some(Duration::from_secs(seconds.parse().ok()?).min(LONGEST))
 }
 
-/// Says that the preference was heeded (RFC 7240, "The Preference-Applied Response Header Field").
-pub(crate) fn applied(answer: Answer, time: Duration) -> Answer {
+/// Adds that the preference was applied (RFC 7240, "The Preference-Applied Response Header Field").
+pub(crate) fn with_preference_applied(response: ApiResponse, time: Duration) -> ApiResponse {
     let value = HeaderValue::try_from(format!("wait={}", time.as_secs()));
-    let answer = value.into_iter().fold(answer, |answer, value| {
-        answer.with(PREFERENCE_APPLIED, value)
+    let response = value.into_iter().fold(response, |response, value| {
+        response.with(PREFERENCE_APPLIED, value)
     });
-    Answer {
-        held: true,
-        ..answer
+    ApiResponse {
+        waited: true,
+        ..response
     }
 }
 
-/// The value of a preference that is called `wait`.
+/// The value of a preference that is named `wait`.
 fn wait_of(preference: &str) -> Option<&str> {
     let (name, value) = preference.split(';').next()?.split_once('=')?;
     name.trim()
@@ -164,13 +170,20 @@ mod tests {
     use std::cell::Cell;
 
     use super::*;
-    use crate::store::{Api, Errcodes, Session, WriteTag};
+    use crate::store::{
+        id::{SessionApi, WriteTag},
+        session::{Errcodes, SessionSnapshot},
+    };
 
     #[tokio::test]
-    async fn a_write_between_the_look_and_the_wait_is_not_missed() {
-        let (waiters, id, now) = (Waiters::new(), Id::random(Api::Msc4108), Instant::now());
-        let session = Session {
-            revision: WriteTag::random(),
+    async fn a_write_between_the_read_and_the_wait_is_not_missed() {
+        let (waiters, id, now) = (
+            Waiters::new(),
+            SessionId::random(SessionApi::Msc4108),
+            Instant::now(),
+        );
+        let session = SessionSnapshot {
+            tag: WriteTag::random(),
             replaced: None,
             payload: [].into(),
             modified: now,
@@ -178,20 +191,20 @@ mod tests {
             errcodes: Errcodes::Stable,
         };
         let looks = Cell::new(0);
-        let look = async |_| {
+        let read = async |_| {
             looks.set(looks.get() + 1);
             assert_eq!(waiters.count(), 1);
             Ok(match looks.get() {
                 1 => {
-                    // What this look has seen is old by the time that it returns.
-                    waiters.wake(Changed::One(id));
-                    Read::Unchanged(session.clone())
+                    // What this read returns is outdated when it returns.
+                    waiters.wake(StoreChange::One(id));
+                    ReadOutcome::Unchanged(session.clone())
                 }
-                _ => Read::Changed(session.clone()),
+                _ => ReadOutcome::Changed(session.clone()),
             })
         };
-        let held = tokio::time::timeout(LONGEST / 3, waiters.hold(id, now + LONGEST, look)).await;
-        assert!(matches!(held, Ok(Ok(Read::Changed(_)))));
+        let held = tokio::time::timeout(LONGEST / 3, waiters.hold(id, now + LONGEST, read)).await;
+        assert!(matches!(held, Ok(Ok(ReadOutcome::Changed(_)))));
         assert_eq!((looks.get(), waiters.count()), (2, 0));
     }
 
@@ -216,7 +229,7 @@ mod tests {
                 headers.append("prefer", line.parse().unwrap());
             }
             assert_eq!(
-                preferred(&headers),
+                preferred_wait(&headers),
                 seconds.map(Duration::from_secs),
                 "{lines:?}"
             );

@@ -85,7 +85,7 @@ fn a_wrong_command_line_says_what_is_wrong() {
                 "--store",
                 "redis://:geheim@localhost",
             ],
-            "list of processes",
+            "process list",
         ),
         (
             &[
@@ -103,7 +103,7 @@ fn a_wrong_command_line_says_what_is_wrong() {
                 "--homeserver",
                 "http://a.example",
             ],
-            "access tokens go there",
+            "access tokens are sent there",
         ),
         (
             &[
@@ -369,7 +369,7 @@ fn an_access_token_is_in_no_line_of_the_log() {
     assert!(running.0.wait().unwrap().success());
     log.read_to_string(&mut said).unwrap();
     assert!(
-        said.contains("the homeserver does not say whose an access token is"),
+        said.contains("the homeserver does not say who owns an access token"),
         "{said}"
     );
     for secret in ["geheim", "alice", "the payload", &id] {

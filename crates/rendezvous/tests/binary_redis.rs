@@ -185,7 +185,7 @@ async fn no_secret_of_a_store_is_in_a_log_at_the_level_that_says_the_most() {
             .until(&[
                 "connected to Redis",
                 "Redis cannot be reached",
-                "Redis does not do",
+                "Redis refuses a command",
             ])
             .await;
         assert!(said.contains("[redacted]@127.0.0.1"), "{said}");
@@ -199,10 +199,10 @@ async fn no_secret_of_a_store_is_in_a_log_at_the_level_that_says_the_most() {
 #[ignore = "needs redis-server: cargo xtask test"]
 async fn a_redis_that_removes_live_sessions_is_warned_of() {
     let redis = RedisServer::start(&["--maxmemory", "100mb"]);
-    let warning = "Redis removes sessions that live";
+    let warning = "Redis evicts live sessions";
     let (fine, unknown) = (
-        "Redis removes no session that lives",
-        "Redis does not say what it removes",
+        "Redis evicts no live sessions",
+        "Redis does not tell its eviction policy",
     );
     let said = async |policy: &str| {
         assert!(
@@ -233,7 +233,7 @@ async fn a_redis_that_removes_live_sessions_is_warned_of() {
     );
     let said = said("allkeys-lru").await;
     assert!(
-        said.contains(unknown) && !said.contains("Redis does not do what it is asked"),
+        said.contains(unknown) && !said.contains("Redis refuses a command"),
         "{said}"
     );
 }

@@ -18,8 +18,8 @@ use std::{
 };
 
 use matrix_qr_rendezvous::{
-    Changed, Config, Id, Memory, New, Rate, Read, Rendezvous, Session, Store, Unavailable, Write,
-    WriteTag, Written, serve,
+    Config, Memory, NewSession, Rate, ReadOutcome, Rendezvous, SessionId, SessionSnapshot, Store,
+    StoreChange, Unavailable, Write, WriteOutcome, WriteTag, serve,
 };
 use reqwest::{Client, StatusCode};
 use serde_json::{Value, json};
@@ -45,37 +45,37 @@ const AROUND: &str = "
 /// What Redis is to several processes.
 struct Shared {
     memory: Arc<Memory>,
-    changes: broadcast::Sender<Changed>,
+    changes: broadcast::Sender<StoreChange>,
 }
 
 impl Store for Shared {
-    async fn create(&self, id: Id, new: New) -> Result<Session, Unavailable> {
+    async fn create(&self, id: SessionId, new: NewSession) -> Result<SessionSnapshot, Unavailable> {
         self.memory.create(id, new).await
     }
 
     async fn read(
         &self,
-        id: Id,
+        id: SessionId,
         seen: Option<WriteTag>,
         now: Instant,
-    ) -> Result<Read, Unavailable> {
+    ) -> Result<ReadOutcome, Unavailable> {
         self.memory.read(id, seen, now).await
     }
 
     async fn write(
         &self,
-        id: Id,
+        id: SessionId,
         expected: Option<WriteTag>,
         write: Write,
-    ) -> Result<Written, Unavailable> {
+    ) -> Result<WriteOutcome, Unavailable> {
         let written = self.memory.write(id, expected, write).await;
-        let _ = self.changes.send(Changed::One(id));
+        let _ = self.changes.send(StoreChange::One(id));
         written
     }
 
-    async fn delete(&self, id: Id, now: Instant) -> Result<bool, Unavailable> {
+    async fn delete(&self, id: SessionId, now: Instant) -> Result<bool, Unavailable> {
         let deleted = self.memory.delete(id, now).await;
-        let _ = self.changes.send(Changed::One(id));
+        let _ = self.changes.send(StoreChange::One(id));
         deleted
     }
 
@@ -91,10 +91,10 @@ impl Store for Shared {
         self.memory.check().await
     }
 
-    async fn watch(&self, changed: impl Fn(Changed) + Send + Sync) -> Infallible {
+    async fn watch(&self, changed: impl Fn(StoreChange) + Send + Sync) -> Infallible {
         let mut changes = self.changes.subscribe();
         loop {
-            changed(changes.recv().await.unwrap_or(Changed::Any));
+            changed(changes.recv().await.unwrap_or(StoreChange::Any));
         }
     }
 }
@@ -108,7 +108,7 @@ struct Instance {
 impl Instance {
     /// With a proxy on 127.0.0.1 only, so that this machine's other addresses are clients. Each may
     /// create three sessions.
-    async fn start(memory: &Arc<Memory>, changes: &broadcast::Sender<Changed>) -> Self {
+    async fn start(memory: &Arc<Memory>, changes: &broadcast::Sender<StoreChange>) -> Self {
         let store = Shared {
             memory: memory.clone(),
             changes: changes.clone(),

@@ -15,7 +15,7 @@ use axum::{
     body::{Body, to_bytes},
     http::Request,
 };
-use matrix_qr_rendezvous::{Config, Creation, Homeserver, Redis, Rendezvous};
+use matrix_qr_rendezvous::{Config, Creation, Redis, Rendezvous, WhoamiClient};
 use serde_json::Value;
 use toml::Table;
 use tower::ServiceExt;
@@ -53,7 +53,7 @@ async fn ask(router: &Router, method: &str, path: &str) -> String {
 /// takes time, and nor is its homeserver.
 async fn exported() -> String {
     let store = Redis::new("redis://127.0.0.1:1/").unwrap();
-    let homeserver = Homeserver::new("http://127.0.0.1:1/".parse().unwrap()).unwrap();
+    let homeserver = WhoamiClient::new("http://127.0.0.1:1/".parse().unwrap()).unwrap();
     let config = Config::new("https://a.example".parse().unwrap());
     let creation = Creation::Authenticated(homeserver);
     let rendezvous = Rendezvous::with_store(store, Config { creation, ..config });

@@ -281,9 +281,9 @@ fn while_it_drains_it_is_not_ready_and_answers_and_a_second_signal_ends_it() {
     assert!(created(TcpStream::connect(&address).unwrap()));
     let checked = healthcheck(&["--metrics-listen", &operator, "--ready"]);
     assert_eq!(checked.status.code(), Some(1));
-    assert!(one_line(&checked.stderr).contains("it is stopping"));
+    assert!(one_line(&checked.stderr).contains("the server is stopping"));
     running.signal("-INT");
-    running.until("told a second time");
+    running.until("stopped by a second signal");
     assert_eq!(running.ends(), Some(0));
 }
 

@@ -282,7 +282,7 @@ impl Running {
                 .unwrap()
                 .success()
         );
-        let said = self.until(&["the settings are wrong", "take a restart"]);
+        let said = self.until(&["invalid settings", "need a restart"]);
         assert_no_secret(&said, url);
     }
 

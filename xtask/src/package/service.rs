@@ -39,7 +39,7 @@ pub(super) fn runs(root: &Path) -> Outcome {
     }
     put(&config, "# max-sessions = 10000", "max-sessions = 1")?;
     server.signal("-HUP")?;
-    server.until("set the limits anew")?;
+    server.until("applied the limits")?;
     has(
         "a creation over the new limit",
         &server.asked(&server.public, CREATE)?,

@@ -1,32 +1,32 @@
-//! `If-Match` and `If-None-Match`: one ETag, which a proxy may have decorated on the way.
+//! `If-Match` and `If-None-Match`: one ETag, which a proxy may have modified.
 //!
-//! A proxy that compresses gives an answer's ETag another form, and a browser sends that form back.
-//! The tags are ours, and their form is known: what is left of one after a known decoration is
-//! taken off, and has that form, means that tag. A weak tag then compares as a strong one: our
-//! payloads have no two forms that differ.
+//! A proxy that compresses modifies the ETag of a response, and the browser sends the modified ETag
+//! back. All tags are created by this server, in one known form: if a known suffix is removed and
+//! the rest has that form, that tag is meant. A weak tag then counts as a strong one: our payloads
+//! never have two representations.
 
 use axum::http::{HeaderMap, HeaderName};
 
-use crate::{refusal::Refusal, store::WriteTag};
+use crate::{refusal::Refusal, store::id::WriteTag};
 
 /// What proxies append to an ETag, after `-` (Apache), `--` (Jetty) or `;`: the name of a coding.
 const CODINGS: [&str; 6] = ["gzip", "br", "zstd", "deflate", "x-gzip", "compress"];
 
-/// How many characters a tag of ours has.
+/// How many characters a tag of this server has.
 const OURS: usize = 22;
 
-/// The payload that a request is about.
+/// The payload that a request refers to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Condition {
-    /// Ours, as it was written or decorated.
+    /// A tag of this server, unmodified or modified.
     Ours(WriteTag),
-    /// A tag that we have given to nobody.
-    Strange,
+    /// A tag that this server has not created.
+    Foreign,
 }
 
 impl Condition {
-    /// In a header of this name (MSC4108, "The send mechanism"). `*`, lists, tags without quotes
-    /// and weak ones that are not ours are malformed.
+    /// From the header of this name (MSC4108, "The send mechanism"). `*`, lists, tags without
+    /// quotes, and weak tags of others are malformed.
     pub(super) fn of(headers: &HeaderMap, name: HeaderName) -> Result<Option<Self>, Refusal> {
         let mut lines = headers.get_all(name).iter();
         let Some(line) = lines.next() else {
@@ -53,16 +53,16 @@ impl Condition {
             return None;
         }
         match str::from_utf8(tag).ok().and_then(ours) {
-            Some(revision) => Some(Self::Ours(revision)),
-            None => (!weak).then_some(Self::Strange),
+            Some(tag) => Some(Self::Ours(tag)),
+            None => (!weak).then_some(Self::Foreign),
         }
     }
 
-    /// `None` if it is none of ours.
-    pub(super) fn revision(self) -> Option<WriteTag> {
+    /// `None` for a foreign tag.
+    pub(super) fn tag(self) -> Option<WriteTag> {
         match self {
-            Self::Ours(revision) => Some(revision),
-            Self::Strange => None,
+            Self::Ours(tag) => Some(tag),
+            Self::Foreign => None,
         }
     }
 }
@@ -103,7 +103,7 @@ mod tests {
     fn one_tag_and_nothing_else() {
         assert_eq!(read(&[]), Ok(None));
         for strange in ["\"abc\"", "\"\"", "\"AAAAAAAAAAAAAAAAAAAAAB\""] {
-            assert_eq!(read(&[strange]), Ok(Some(Condition::Strange)), "{strange}");
+            assert_eq!(read(&[strange]), Ok(Some(Condition::Foreign)), "{strange}");
         }
         for wrong in [
             "",
@@ -125,40 +125,36 @@ mod tests {
     }
 
     #[test]
-    fn a_tag_of_ours_is_known_under_what_proxies_add_to_it() {
-        let revision = WriteTag::random();
+    fn our_tag_is_recognized_with_what_proxies_append() {
+        let tag = WriteTag::random();
         for ours in [
-            format!("\"{revision}\""),
-            format!("W/\"{revision}\""),
-            format!("\"{revision}-gzip\""),
-            format!("\"{revision}-br\""),
-            format!("\"{revision}-zstd\""),
-            format!("\"{revision}--gzip\""),
-            format!("\"{revision};gzip\""),
-            format!("W/\"{revision}-gzip\""),
+            format!("\"{tag}\""),
+            format!("W/\"{tag}\""),
+            format!("\"{tag}-gzip\""),
+            format!("\"{tag}-br\""),
+            format!("\"{tag}-zstd\""),
+            format!("\"{tag}--gzip\""),
+            format!("\"{tag};gzip\""),
+            format!("W/\"{tag}-gzip\""),
         ] {
-            assert_eq!(
-                read(&[&ours]),
-                Ok(Some(Condition::Ours(revision))),
-                "{ours}"
-            );
+            assert_eq!(read(&[&ours]), Ok(Some(Condition::Ours(tag))), "{ours}");
         }
         for strange in [
-            format!("\"{revision}-\""),
-            format!("\"{revision}gzip\""),
-            format!("\"{revision}-gzip-gzip\""),
-            format!("\"{revision}-elsewhere\""),
-            format!("\"gzip-{revision}\""),
-            format!("\"{revision}{revision}\""),
+            format!("\"{tag}-\""),
+            format!("\"{tag}gzip\""),
+            format!("\"{tag}-gzip-gzip\""),
+            format!("\"{tag}-elsewhere\""),
+            format!("\"gzip-{tag}\""),
+            format!("\"{tag}{tag}\""),
             "\"AAAA-gzip\"".to_owned(),
         ] {
-            assert_eq!(read(&[&strange]), Ok(Some(Condition::Strange)), "{strange}");
+            assert_eq!(read(&[&strange]), Ok(Some(Condition::Foreign)), "{strange}");
             assert_eq!(read(&[&format!("W/{strange}")]), Err(()), "{strange}");
         }
         for wrong in [
-            format!("{revision}"),
-            format!("\"{revision}\", \"{revision}\""),
-            format!("W/\"{revision}\",*"),
+            format!("{tag}"),
+            format!("\"{tag}\", \"{tag}\""),
+            format!("W/\"{tag}\",*"),
         ] {
             assert_eq!(read(&[&wrong]), Err(()), "{wrong}");
         }

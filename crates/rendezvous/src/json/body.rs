@@ -1,4 +1,4 @@
-//! The bodies of MSC4388's requests and answers.
+//! The bodies of MSC4388's requests and responses.
 
 use std::{borrow::Cow, time::Instant};
 
@@ -6,31 +6,31 @@ use serde::{Deserialize, Serialize, Serializer, de::IgnoredAny};
 
 use crate::{
     refusal::Refusal,
-    store::{Id, Session},
+    store::{id::SessionId, session::SessionSnapshot},
 };
 
-/// What a session begins with.
+/// The first payload of a session.
 #[derive(Deserialize)]
-pub(super) struct NewPayload<'a> {
+pub(super) struct CreateRequest<'a> {
     #[serde(borrow)]
     pub(super) data: Cow<'a, str>,
 }
 
-/// What replaces the payload that has this token. Any text may stand there: one that is none of
-/// ours is not the current one.
+/// The payload that replaces the one with this token. The token may be any text: one that is not of
+/// this server is not the current one.
 #[derive(Deserialize)]
-pub(super) struct ToSend<'a> {
+pub(super) struct SendRequest<'a> {
     #[serde(borrow)]
     pub(super) sequence_token: Cow<'a, str>,
     #[serde(borrow)]
     pub(super) data: Cow<'a, str>,
 }
 
-/// Fields that it does not know it leaves alone. One that it knows may be there only once, or two
-/// readers could disagree on which counts.
+/// Ignores unknown fields. A known field may only appear once: otherwise two readers could disagree
+/// on which one counts.
 pub(super) fn parse<'a, T: Deserialize<'a>>(text: &'a [u8]) -> Result<T, Refusal> {
     let text = str::from_utf8(text).map_err(|_| Refusal::NotJson)?;
-    // An array of the fields' values would do for serde.
+    // serde would also accept an array of the fields' values.
     let object = text
         .trim_start()
         .starts_with('{')
@@ -43,55 +43,56 @@ pub(super) fn parse<'a, T: Deserialize<'a>>(text: &'a [u8]) -> Result<T, Refusal
 }
 
 #[derive(Serialize)]
-pub(super) struct Available {
+pub(super) struct DiscoverResponse {
     pub(super) create_available: bool,
 }
 
 #[derive(Serialize)]
-pub(super) struct Created {
-    id: Text,
-    sequence_token: Text,
+pub(super) struct CreateResponse {
+    id: TokenText,
+    sequence_token: TokenText,
     expires_in_ms: u64,
 }
 
 #[derive(Serialize)]
-pub(super) struct Received<'a> {
+pub(super) struct ReceiveResponse<'a> {
     data: &'a str,
-    sequence_token: Text,
+    sequence_token: TokenText,
     expires_in_ms: u64,
-    /// Ours: what the payload was written against. A device whose own last answer was lost has no
-    /// other way to know, and the other one has bound its payload to that ("Secure operations").
+    /// Our own extension: the token of the payload that this one replaced. A device that lost the
+    /// response to its own write has no other way to know it, and the other device has bound its
+    /// payload to it ("Secure operations").
     #[serde(
         rename = "io.github.matrix-qr.previous_sequence_token",
         skip_serializing_if = "Option::is_none"
     )]
-    previous: Option<Text>,
+    previous: Option<TokenText>,
 }
 
 #[derive(Serialize)]
-pub(super) struct Sent {
-    sequence_token: Text,
+pub(super) struct SendResponse {
+    sequence_token: TokenText,
 }
 
-/// The text shows no body; clients of Matrix expect an object.
+/// The proposal shows no body; Matrix clients expect an object.
 #[derive(Serialize)]
-pub(super) struct Cancelled {}
+pub(super) struct CancelResponse {}
 
-impl Created {
-    pub(super) fn new(id: Id, session: &Session, now: Instant) -> Self {
+impl CreateResponse {
+    pub(super) fn new(id: SessionId, session: &SessionSnapshot, now: Instant) -> Self {
         Self {
-            id: Text(id.to_text()),
+            id: TokenText(id.to_text()),
             sequence_token: token(session),
             expires_in_ms: left(session, now),
         }
     }
 }
 
-impl<'a> Received<'a> {
-    /// `None` if what the store has is no text: nothing that came this way.
-    pub(super) fn new(session: &'a Session, now: Instant) -> Option<Self> {
+impl<'a> ReceiveResponse<'a> {
+    /// `None` if the stored payload is not text: it was not written through this API.
+    pub(super) fn new(session: &'a SessionSnapshot, now: Instant) -> Option<Self> {
         let data = str::from_utf8(&session.payload).ok()?;
-        let previous = session.replaced.map(|revision| Text(revision.to_text()));
+        let previous = session.replaced.map(|tag| TokenText(tag.to_text()));
         Some(Self {
             data,
             sequence_token: token(session),
@@ -101,38 +102,38 @@ impl<'a> Received<'a> {
     }
 }
 
-impl Sent {
-    pub(super) fn new(session: &Session) -> Self {
+impl SendResponse {
+    pub(super) fn new(session: &SessionSnapshot) -> Self {
         Self {
             sequence_token: token(session),
         }
     }
 }
 
-/// An answer's text, with room for so much from the start.
-pub(super) fn to_text(body: &impl Serialize, room: usize) -> Vec<u8> {
-    let mut text = Vec::with_capacity(room);
-    // Into memory, and of what cannot fail.
+/// The JSON text of a response, in an allocation of this capacity.
+pub(super) fn to_text(body: &impl Serialize, capacity: usize) -> Vec<u8> {
+    let mut text = Vec::with_capacity(capacity);
+    // Serializing these types into memory cannot fail.
     let written = serde_json::to_writer(&mut text, body);
     debug_assert!(written.is_ok(), "{written:?}");
     text
 }
 
-fn token(session: &Session) -> Text {
-    Text(session.revision.to_text())
+fn token(session: &SessionSnapshot) -> TokenText {
+    TokenText(session.tag.to_text())
 }
 
-/// In milliseconds.
-fn left(session: &Session, now: Instant) -> u64 {
+/// The remaining time in milliseconds.
+fn left(session: &SessionSnapshot, now: Instant) -> u64 {
     let left = session.expires.saturating_duration_since(now);
     u64::try_from(left.as_millis()).unwrap_or(u64::MAX)
 }
 
-/// A name of ours: letters, digits, `-` and `_`, as opaque identifiers are (Matrix, "Opaque
-/// Identifiers").
-struct Text([u8; 22]);
+/// An ID or token of this server: letters, digits, `-` and `_`, as opaque identifiers are (Matrix,
+/// "Opaque Identifiers").
+struct TokenText([u8; 22]);
 
-impl Serialize for Text {
+impl Serialize for TokenText {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.serialize_str(str::from_utf8(&self.0).unwrap_or_default())
     }
@@ -143,7 +144,7 @@ mod tests {
     use super::*;
 
     fn read(text: &[u8]) -> Result<(String, String), Refusal> {
-        let ToSend {
+        let SendRequest {
             sequence_token,
             data,
         } = parse(text)?;
@@ -151,7 +152,7 @@ mod tests {
     }
 
     #[test]
-    fn a_body_has_its_fields_once_and_others_are_left_alone() {
+    fn known_fields_appear_once_and_others_are_ignored() {
         for text in [
             r#"{"sequence_token":"a","data":"b"}"#,
             r#" {"data" : "b", "x": [{}], "sequence_token":"\u0061"} "#,
@@ -165,7 +166,7 @@ mod tests {
     }
 
     #[test]
-    fn other_json_is_told_from_no_json() {
+    fn wrong_json_and_no_json_are_different_errors() {
         for text in [
             "{}",
             "[]",
@@ -206,10 +207,10 @@ mod tests {
     #[test]
     fn what_needs_no_escape_is_not_copied() {
         let text = br#"{"sequence_token":"a","data":"plain"}"#;
-        let parsed = parse::<ToSend<'_>>(text);
+        let parsed = parse::<SendRequest<'_>>(text);
         assert!(matches!(
             parsed,
-            Ok(ToSend {
+            Ok(SendRequest {
                 data: Cow::Borrowed("plain"),
                 ..
             })

@@ -1,19 +1,19 @@
-//! What counts as one client.
+//! What counts as one client network.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-/// The network of an address: its first bits.
+/// The network of an address: its leading bits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) enum Network {
-    /// That of all clients which a trusted proxy does not name.
+    /// That of all clients that a trusted proxy does not name.
     Unknown,
     V4(u32),
     V6(u128),
 }
 
 impl Network {
-    /// The first `v4` or `v6` bits of an address. An IPv4 address in the form of an IPv6 one is the
-    /// same client.
+    /// The first `v4` or `v6` bits of an address. An IPv4-mapped IPv6 address counts as the IPv4
+    /// address.
     pub(super) fn of(address: IpAddr, v4: u8, v6: u8) -> Self {
         match address.to_canonical() {
             IpAddr::V4(address) => Self::V4(address.to_bits() & mask(Ipv4Addr::BITS, v4)),
@@ -40,7 +40,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_network_is_the_first_bits() {
+    fn a_network_is_the_leading_bits() {
         let same = |a: &str, b: &str, v4, v6| {
             Network::of(a.parse().unwrap(), v4, v6) == Network::of(b.parse().unwrap(), v4, v6)
         };

@@ -3,8 +3,8 @@
 /// The media type of what [`from_open_metrics`] makes.
 pub(crate) const MEDIA_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
 
-/// The same numbers. There a counter is called as its sample is, with `_total`; there are no units
-/// and there is no end.
+/// The same metrics. In this format a counter has the name of its sample, with `_total`; there are
+/// no units and there is no end marker.
 pub(crate) fn from_open_metrics(text: &str) -> String {
     let mut made = String::with_capacity(text.len());
     let mut help = None;
@@ -42,7 +42,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn counters_are_called_as_their_samples_are() {
+    fn counters_have_the_names_of_their_samples() {
         let open = "# HELP a_bytes Bytes.\n# TYPE a_bytes counter\n# UNIT a_bytes bytes\na_bytes_total{b=\"c\"} 1\n\
                     # HELP d D.\n# TYPE d gauge\nd 2\n# HELP e Made.\n# TYPE e info\ne_info{v=\"1\"} 1\n# EOF\n";
         let text = "# HELP a_bytes_total Bytes.\n# TYPE a_bytes_total counter\na_bytes_total{b=\"c\"} 1\n\

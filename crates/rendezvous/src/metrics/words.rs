@@ -1,11 +1,11 @@
-//! The values of labels. Each set is closed, so that every counter is there from the start:
-//! Prometheus sees how much a counter grew, but not that it appeared.
+//! The values of labels. Each set is closed, so that every counter exists from the start:
+//! Prometheus sees an increase of a counter, but not its first appearance.
 
 use std::fmt;
 
 use prometheus_client::encoding::{EncodeLabelValue, LabelValueEncoder};
 
-/// A closed set of words.
+/// A closed set of label values.
 macro_rules! words {
     ($(#[$about:meta])* $name:ident { $($(#[$doc:meta])* $variant:ident => $word:literal,)+ }) => {
         $(#[$about])*
@@ -34,7 +34,7 @@ macro_rules! words {
 
 words! {
     /// Why a request was refused.
-    Reason {
+    RefusalReason {
         MissingHeader => "missing_header",
         MalformedHeader => "malformed_header",
         MalformedBody => "malformed_body",
@@ -56,20 +56,20 @@ words! {
 }
 
 words! {
-    /// Why a connection was closed without an answer.
+    /// Why a connection was closed without a response.
     ConnectionRefusal {
-        /// As many are open as may be.
+        /// The limit of connections is reached.
         TooMany => "too_many",
-        /// Where the PROXY protocol is spoken only trusted proxies may connect.
+        /// With the PROXY protocol, only trusted proxies may connect.
         NotAProxy => "not_a_proxy",
-        /// A trusted proxy did not begin with a header of the PROXY protocol.
+        /// A trusted proxy did not start with a header of the PROXY protocol.
         NoProxyHeader => "no_proxy_header",
     }
 }
 
 words! {
-    /// What the store is asked to do.
-    Operation {
+    /// The operations of the store.
+    StoreOperation {
         Create => "create",
         Read => "read",
         Write => "write",
@@ -79,7 +79,7 @@ words! {
 }
 
 words! {
-    /// What a homeserver says of an access token.
+    /// The homeserver's answer about an access token.
     WhoamiResult {
         Good => "good",
         Bad => "bad",

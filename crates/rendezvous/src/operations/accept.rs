@@ -1,16 +1,16 @@
-//! Which of the two forms of the numbers a scraper would rather have (RFC 9110, section 12.5.1).
+//! Which of the two metrics formats a scraper prefers (RFC 9110, section 12.5.1).
 
 use axum::http::{HeaderMap, header};
 
-/// Whether it prefers Prometheus' text format to OpenMetrics. One that takes both alike, or says
-/// nothing, gets OpenMetrics.
+/// Whether it prefers Prometheus' text format to OpenMetrics. A scraper that accepts both alike, or
+/// does not say, gets OpenMetrics.
 pub(super) fn prefers_text(headers: &HeaderMap) -> bool {
     let lines = headers
         .get_all(header::ACCEPT)
         .iter()
         .filter_map(|line| line.to_str().ok());
     let ranges: Vec<_> = lines.flat_map(|line| line.split(',')).map(range).collect();
-    // The most specific range that fits counts.
+    // The most specific matching range counts.
     let quality = |names: [&str; 3]| {
         let of = |name: &&str| {
             ranges
@@ -26,7 +26,7 @@ pub(super) fn prefers_text(headers: &HeaderMap) -> bool {
     text > quality(["application/openmetrics-text", "application/*", "*/*"])
 }
 
-/// A media range without its parameters, and how much it is wanted.
+/// A media range without its parameters, and its quality.
 fn range(text: &str) -> (&str, f32) {
     let mut parts = text.split(';').map(str::trim);
     let name = parts.next().unwrap_or_default();
@@ -40,7 +40,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn who_asks_for_text_gets_it() {
+    fn text_is_sent_to_those_who_prefer_it() {
         for (accept, text) in [
             (&[][..], false),
             (&["*/*"], false),

@@ -1,9 +1,12 @@
-//! One connection: who is at its other end, its requests, and how it ends.
+//! One connection: its client, its requests, and its end.
 
 use std::{
     convert::Infallible,
     pin::pin,
-    sync::{Arc, atomic::Ordering::Relaxed},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering::Relaxed},
+    },
 };
 
 use axum::{
@@ -22,37 +25,79 @@ use tokio::{
 };
 
 use super::{
-    House, Stop, host,
-    proxy_protocol::{self, Introduction},
-    service::Service,
-    slow_body::SlowBody,
+    handler::RequestHandler,
+    host_header,
+    preamble::{self, Preamble},
+    refusals::ConnectionRefusals,
+    timed_body::TimedBody,
     watchdog::Watchdog,
 };
-use crate::{metrics::ConnectionRefusal, peer::Peer};
+use crate::{
+    config::Timeouts,
+    metrics::{ConnectionRefusal, Metrics},
+    peer::Peer,
+    proxies::Proxies,
+};
 
-/// The most that the headers of a request may take, in bytes.
+/// The maximum size of the headers of a request, in bytes.
 const HEADERS: usize = 16 * 1024;
 
-/// How many requests may be under way at once on one connection of HTTP/2. A proxy has many clients
-/// on one.
+/// How many requests may be in progress at the same time on one HTTP/2 connection. A proxy uses one
+/// for many clients.
 const STREAMS: u32 = 1024;
 
-impl<S: Service> House<S> {
+/// How far a stop has progressed.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum StopPhase {
+    Running,
+    /// New connections are accepted. Each is told to close as soon as its HTTP version is known.
+    Draining,
+    /// No new requests are taken.
+    Closing,
+}
+
+/// What all connections have in common.
+pub(super) struct ConnectionContext<S> {
+    handler: S,
+    timeouts: Timeouts,
+    /// The proxies that must start each connection with a header of the PROXY protocol. `None`: no
+    /// connection starts with one.
+    pub(super) announced_by: Option<Proxies>,
+    pub(super) metrics: Metrics,
+    pub(super) refusals: ConnectionRefusals,
+    /// Whether clients of HTTP/1 are told to close with each response.
+    pub(super) closing: AtomicBool,
+}
+
+impl<S> ConnectionContext<S> {
+    pub(super) fn new(handler: S, timeouts: Timeouts, metrics: Metrics) -> Self {
+        Self {
+            handler,
+            timeouts,
+            announced_by: None,
+            refusals: ConnectionRefusals::new(metrics.clone()),
+            metrics,
+            closing: AtomicBool::new(false),
+        }
+    }
+}
+
+impl<S: RequestHandler> ConnectionContext<S> {
     /// Serves one connection until the client, the watchdog or a stop ends it.
-    pub(super) async fn connection<T>(
+    pub(super) async fn serve<T>(
         self: Arc<Self>,
         mut stream: T,
         peer: Peer,
-        mut stop: watch::Receiver<Stop>,
+        mut stop: watch::Receiver<StopPhase>,
     ) where
         T: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
-        let introduced = tokio::select! {
-            introduced = self.introduced(&mut stream, peer) => introduced,
-            _ = stop.wait_for(|stop| *stop == Stop::Now) => return,
+        let preamble = tokio::select! {
+            preamble = self.read_preamble(&mut stream, peer) => preamble,
+            _ = stop.wait_for(|stop| *stop == StopPhase::Closing) => return,
         };
-        let Introduction { peer, rest } = match introduced {
-            Ok(Some(introduction)) => introduction,
+        let Preamble { peer, rest } = match preamble {
+            Ok(Some(preamble)) => preamble,
             Ok(None) => return,
             Err(why) => return self.refusals.refused(why),
         };
@@ -61,45 +106,45 @@ impl<S: Service> House<S> {
         let io = watchdog.watch(TokioIo::new(stream), rest);
         let builder = builder();
         let mut connection = pin!(builder.serve_connection(io, service));
-        let mut bite = pin!(watchdog.bite());
-        // The connection goes first: in the same turn the watchdog then sees what it did. Its
-        // errors are the client's.
+        let mut expired = pin!(watchdog.expired());
+        // The connection is polled first, so that the watchdog sees what it did. Errors of the
+        // connection are the client's problem.
         tokio::select! {
             biased;
             _ = &mut connection => return,
-            () = &mut bite => return,
-            () = told_to_close(&watchdog, &mut stop) => connection.as_mut().graceful_shutdown(),
+            () = &mut expired => return,
+            () = must_close(&watchdog, &mut stop) => connection.as_mut().graceful_shutdown(),
         }
         tokio::select! {
             biased;
             _ = &mut connection => {}
-            () = &mut bite => {}
+            () = &mut expired => {}
         }
     }
 
-    /// Whether this peer may open a connection at all. Where proxies must say for whom they do,
-    /// nobody else may.
+    /// Whether this peer may open a connection at all. With the PROXY protocol only trusted proxies
+    /// may.
     pub(super) fn may_connect(&self, peer: Peer) -> bool {
-        self.introduced_by
+        self.announced_by
             .as_ref()
-            .is_none_or(|proxies| proxies.include(peer))
+            .is_none_or(|proxies| proxies.contains(peer))
     }
 
-    /// For whom the connection was opened. Where proxies must say so, it is refused if it does not
-    /// say so in time. `None`: it has ended.
-    async fn introduced(
+    /// The client of the connection. With the PROXY protocol the connection is refused if its
+    /// header does not arrive in time. `None`: the connection has ended.
+    async fn read_preamble(
         &self,
         stream: &mut (impl AsyncRead + Unpin),
         peer: Peer,
-    ) -> Result<Option<Introduction>, ConnectionRefusal> {
-        if self.introduced_by.is_none() {
-            return Ok(Some(Introduction {
+    ) -> Result<Option<Preamble>, ConnectionRefusal> {
+        if self.announced_by.is_none() {
+            return Ok(Some(Preamble {
                 peer,
                 rest: Bytes::new(),
             }));
         }
-        match timeout(self.timeouts.header, proxy_protocol::read(stream)).await {
-            Ok(Ok(Some(introduction))) => Ok(Some(introduction)),
+        match timeout(self.timeouts.header, preamble::read(stream)).await {
+            Ok(Ok(Some(preamble))) => Ok(Some(preamble)),
             Ok(Err(_)) => Ok(None),
             Ok(Ok(None)) | Err(_) => Err(ConnectionRefusal::NoProxyHeader),
         }
@@ -113,10 +158,10 @@ impl<S: Service> House<S> {
     ) -> Result<Response<S::Body>, Infallible> {
         let version = request.version();
         let _serving = watchdog.serving(version);
-        let request = request.map(|body| SlowBody::new(body, self.timeouts.body));
-        let mut response = match host::is_named(&request) {
-            true => self.service.answer(request, peer).await,
-            false => self.service.refuse_host(&request),
+        let request = request.map(|body| TimedBody::new(body, self.timeouts.body));
+        let mut response = match host_header::is_valid(&request) {
+            true => self.handler.answer(request, peer).await,
+            false => self.handler.refuse_host(&request),
         };
         if version < Version::HTTP_2 && self.closing.load(Relaxed) {
             response
@@ -127,19 +172,19 @@ impl<S: Service> House<S> {
     }
 }
 
-/// Done when a connection shall take no more requests. One of HTTP/2 is told so as soon as a stop
-/// begins, without harm: it says which of its requests are answered. One of HTTP/1 can only be
-/// closed, and a request may be on its way: so it is told with the next answer ([`House::answer`]),
-/// and closed at the end of the drain.
-async fn told_to_close(watchdog: &Watchdog, stop: &mut watch::Receiver<Stop>) {
-    let _ = stop.wait_for(|stop| *stop >= Stop::Soon).await;
+/// Returns when a connection must take no more requests. An HTTP/2 connection is told as soon as a
+/// stop begins, which does no harm: the protocol says which requests will be answered. An HTTP/1
+/// connection can only be closed, and a request may be on its way: so it is told with the next
+/// response ([`ConnectionContext::answer`]), and closed at the end of the drain.
+async fn must_close(watchdog: &Watchdog, stop: &mut watch::Receiver<StopPhase>) {
+    let _ = stop.wait_for(|stop| *stop >= StopPhase::Draining).await;
     tokio::select! {
         () = watchdog.speaks_http2() => {}
-        _ = stop.wait_for(|stop| *stop == Stop::Now) => {}
+        _ = stop.wait_for(|stop| *stop == StopPhase::Closing) => {}
     }
 }
 
-/// Without a timer: the watchdog is there for both versions.
+/// Without hyper's timers: the watchdog covers both HTTP versions.
 fn builder() -> Builder<TokioExecutor> {
     let mut builder = Builder::new(TokioExecutor::new());
     builder.http1().max_buf_size(HEADERS);

@@ -14,22 +14,24 @@ use tokio::net::{UnixListener, UnixSocket, UnixStream};
 
 use crate::peer::Peer;
 
-/// How many connections may wait on a Unix socket until they are taken: as many as on tokio's
-/// others.
+/// How many connections may wait to be accepted on a Unix socket: as many as on tokio's other
+/// listeners.
 #[cfg(unix)]
 const BACKLOG: u32 = 1024;
 
-/// A socket that takes connections. Made from tokio's listeners, or by [`Listener::bind_unix`].
+/// A socket that accepts connections. Created from tokio's listeners, or by
+/// [`Listener::bind_unix`].
 ///
-/// Whoever can connect to a Unix socket counts as a trusted proxy: it has no address, so the
-/// forwarded header is what says who the client is.
-pub struct Listener(Kind);
+/// Whoever can connect to a Unix socket counts as a trusted proxy: the peer has no address, so the
+/// forwarded header names the client.
+pub struct Listener(ListenerKind);
 
-enum Kind {
+enum ListenerKind {
     Tcp(TcpListener),
     #[cfg(unix)]
     Unix {
-        // Before the listener, so that it is gone when another server can take its place.
+        // In front of the listener, so that it is dropped first: the file is gone before another
+        // server can take its place.
         _file: Option<SocketFile>,
         listener: UnixListener,
     },
@@ -37,15 +39,15 @@ enum Kind {
 
 impl From<TcpListener> for Listener {
     fn from(listener: TcpListener) -> Self {
-        Self(Kind::Tcp(listener))
+        Self(ListenerKind::Tcp(listener))
     }
 }
 
 #[cfg(unix)]
 impl From<UnixListener> for Listener {
-    /// The file of the socket stays when the listener is closed.
+    /// The file of the socket remains when the listener is closed.
     fn from(listener: UnixListener) -> Self {
-        Self(Kind::Unix {
+        Self(ListenerKind::Unix {
             _file: None,
             listener,
         })
@@ -53,15 +55,15 @@ impl From<UnixListener> for Listener {
 }
 
 impl Listener {
-    /// Listens on a Unix socket. `mode` says who may connect: for that a process needs write
-    /// permission. A socket that an earlier process has left there is replaced, and the file is
-    /// removed when the listener is closed.
+    /// Listens on a Unix socket. `mode` decides who may connect, which takes write permission. A
+    /// socket that an earlier process has left there is replaced, and the file is removed when the
+    /// listener is closed.
     ///
     /// # Errors
     ///
-    /// [`AddrInUse`](io::ErrorKind::AddrInUse) if somebody listens there,
-    /// [`AlreadyExists`](io::ErrorKind::AlreadyExists) if the file is no socket, and whatever the
-    /// system says.
+    /// [`AddrInUse`](io::ErrorKind::AddrInUse) if another process listens there,
+    /// [`AlreadyExists`](io::ErrorKind::AlreadyExists) if the file is not a socket, or any error of
+    /// the system.
     #[cfg(unix)]
     pub async fn bind_unix(path: &Path, mode: u32) -> io::Result<Self> {
         remove_stale(path).await?;
@@ -71,41 +73,41 @@ impl Listener {
             path: path.to_owned(),
             inode: fs::symlink_metadata(path)?.ino(),
         };
-        // Before it listens: until here the process's umask would say who may connect.
+        // Set before listening: until then the umask of the process would decide who may connect.
         fs::set_permissions(path, fs::Permissions::from_mode(mode))?;
-        Ok(Self(Kind::Unix {
+        Ok(Self(ListenerKind::Unix {
             _file: Some(file),
             listener: socket.listen(BACKLOG)?,
         }))
     }
 
-    pub(super) async fn accept(&self) -> io::Result<(Stream, Peer)> {
+    pub(super) async fn accept(&self) -> io::Result<(AcceptedStream, Peer)> {
         match &self.0 {
-            Kind::Tcp(listener) => {
+            ListenerKind::Tcp(listener) => {
                 let (stream, address) = listener.accept().await?;
-                // Answers are small and the other device waits for them. Without it they are only
-                // slower.
+                // Responses are small and the other device waits for them. Without this option they
+                // are only slower.
                 let _ = stream.set_nodelay(true);
-                Ok((Stream::Tcp(stream), Peer::At(address.ip())))
+                Ok((AcceptedStream::Tcp(stream), Peer::At(address.ip())))
             }
             #[cfg(unix)]
-            Kind::Unix { listener, .. } => {
+            ListenerKind::Unix { listener, .. } => {
                 let (stream, _) = listener.accept().await?;
-                Ok((Stream::Unix(stream), Peer::Proxy))
+                Ok((AcceptedStream::Unix(stream), Peer::Proxy))
             }
         }
     }
 }
 
-/// A connection that was taken.
-pub(super) enum Stream {
+/// An accepted connection.
+pub(super) enum AcceptedStream {
     Tcp(TcpStream),
     #[cfg(unix)]
     Unix(UnixStream),
 }
 
-/// Removes the socket of a process that is no more. Nothing else, and no socket at which somebody
-/// listens.
+/// Removes the socket of a process that has ended. Removes no other file, and no socket on which a
+/// process listens.
 #[cfg(unix)]
 async fn remove_stale(path: &Path) -> io::Result<()> {
     let found = match fs::symlink_metadata(path) {
@@ -115,17 +117,17 @@ async fn remove_stale(path: &Path) -> io::Result<()> {
     if !found.file_type().is_socket() {
         return Err(io::Error::new(
             io::ErrorKind::AlreadyExists,
-            "a file is there that is no socket",
+            "there is a file that is not a socket",
         ));
     }
     match UnixStream::connect(path).await {
         Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => fs::remove_file(path),
-        // Also one whose queue is full is in use.
+        // A socket whose queue is full is in use too.
         _ => Err(io::ErrorKind::AddrInUse.into()),
     }
 }
 
-/// The file of a socket, removed with this value, unless it is another process's by now.
+/// The file of a socket. It is removed with this value, unless another process has replaced it.
 #[cfg(unix)]
 struct SocketFile {
     path: PathBuf,
@@ -155,7 +157,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn the_mode_holds_and_the_file_goes_with_the_listener() {
+    async fn the_mode_is_set_and_the_file_is_removed_with_the_listener() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("socket");
         for wanted in [0o660, 0o600, 0o666] {
@@ -167,7 +169,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_socket_that_was_left_is_replaced_and_one_in_use_is_not() {
+    async fn a_stale_socket_is_replaced_and_one_in_use_is_not() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("socket");
         drop(UnixListener::bind(&path).unwrap());
@@ -196,7 +198,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_is_no_socket_is_left_alone() {
+    async fn other_files_are_not_replaced() {
         let directory = tempfile::tempdir().unwrap();
         let (file, link) = (directory.path().join("file"), directory.path().join("link"));
         fs::write(&file, "kept").unwrap();

@@ -1,5 +1,5 @@
-//! Closes connections that only take up room. hyper's own header timeout also runs while a
-//! connection is idle, so with it alone a client could not keep a connection for longer than its
+//! Closes connections that only use up resources. hyper's own header timeout also runs while a
+//! connection is idle, so with it a client could not keep a connection open for longer than its
 //! headers may take.
 
 use std::{
@@ -17,30 +17,30 @@ use hyper::{
 };
 use tokio::time::{Instant, sleep_until};
 
-use crate::Timeouts;
+use crate::config::Timeouts;
 
-/// Watches one connection. Clones watch the same.
+/// Watches one connection. Clones watch the same connection.
 #[derive(Clone)]
 pub(super) struct Watchdog {
-    state: Arc<Mutex<State>>,
+    state: Arc<Mutex<WatchdogState>>,
     timeouts: Timeouts,
 }
 
-struct State {
+struct WatchdogState {
     phase: Phase,
-    /// Whether the client has sent a request of HTTP/2. Such a client also sends what begins no
-    /// request, and bytes do not say which: it has the time of its silence for both.
+    /// Whether the client has sent an HTTP/2 request. Such a client also sends bytes that do not
+    /// start a request, and they cannot be told apart here: the idle timeout applies to both.
     http2: bool,
 }
 
 /// What a connection is doing.
 #[derive(Clone, Copy)]
 enum Phase {
-    /// It waits for a request, or for the client to take the last answer.
+    /// Waiting for a request, or for the client to receive the last response.
     Idle { until: Instant },
-    /// A request has begun to come.
+    /// Receiving the headers of a request.
     Head { until: Instant },
-    /// We are at work on so many requests. A body has its own time.
+    /// Answering this many requests. A body has its own timeout.
     Serving { requests: usize },
 }
 
@@ -50,7 +50,7 @@ impl Watchdog {
             until: Instant::now() + timeouts.idle,
         };
         Self {
-            state: Arc::new(Mutex::new(State {
+            state: Arc::new(Mutex::new(WatchdogState {
                 phase,
                 http2: false,
             })),
@@ -58,17 +58,18 @@ impl Watchdog {
         }
     }
 
-    /// Notices through this when a request begins. `before` is what was read already.
-    pub(super) fn watch<T>(&self, io: T, before: Bytes) -> Watched<T> {
-        Watched {
+    /// Wraps the connection to notice when a request starts. `before` is what was read already.
+    pub(super) fn watch<T>(&self, io: T, before: Bytes) -> WatchedIo<T> {
+        WatchedIo {
             io,
             before,
             watchdog: self.clone(),
         }
     }
 
-    /// A request's headers are here. It is answered, or given up, when the guard goes.
-    pub(super) fn serving(self, version: Version) -> Serving {
+    /// The headers of a request have arrived. The request is answered, or cancelled, when the guard
+    /// is dropped.
+    pub(super) fn serving(self, version: Version) -> ServingGuard {
         let mut state = self.state();
         state.http2 |= version == Version::HTTP_2;
         let requests = if let Phase::Serving { requests } = state.phase {
@@ -80,7 +81,7 @@ impl Watchdog {
             requests: requests + 1,
         };
         drop(state);
-        Serving(self)
+        ServingGuard(self)
     }
 
     fn served(&self) {
@@ -95,7 +96,7 @@ impl Watchdog {
         };
     }
 
-    fn bytes_came(&self) {
+    fn bytes_arrived(&self) {
         let mut state = self.state();
         if let (Phase::Idle { .. }, false) = (state.phase, state.http2) {
             state.phase = Phase::Head {
@@ -104,11 +105,11 @@ impl Watchdog {
         }
     }
 
-    /// Ends when the connection has been idle, or at one request's headers, for too long.
+    /// Returns when the connection has been idle, or has been receiving headers, for too long.
     ///
-    /// To be polled in one task with the connection, after it: then each change of phase is seen
-    /// without being told.
-    pub(super) async fn bite(&self) {
+    /// Must be polled in the same task as the connection, after it: then it sees each change of
+    /// phase without being woken.
+    pub(super) async fn expired(&self) {
         let mut alarm = pin!(sleep_until(Instant::now() + self.timeouts.idle));
         poll_fn(|cx| {
             let (Phase::Idle { until } | Phase::Head { until }) = self.phase() else {
@@ -127,7 +128,8 @@ impl Watchdog {
         .await;
     }
 
-    /// Done when it has sent a request of HTTP/2. To be polled as [`bite`](Self::bite) is.
+    /// Returns when the client has sent an HTTP/2 request. Must be polled like
+    /// [`expired`](Self::expired).
     pub(super) async fn speaks_http2(&self) {
         poll_fn(|_| {
             if self.state().http2 {
@@ -143,28 +145,28 @@ impl Watchdog {
         self.state().phase
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
+    fn state(&self) -> MutexGuard<'_, WatchdogState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// One request that is being answered.
-pub(super) struct Serving(Watchdog);
+/// One request in progress.
+pub(super) struct ServingGuard(Watchdog);
 
-impl Drop for Serving {
+impl Drop for ServingGuard {
     fn drop(&mut self) {
         self.0.served();
     }
 }
 
 /// A connection under watch.
-pub(super) struct Watched<T> {
+pub(super) struct WatchedIo<T> {
     io: T,
     before: Bytes,
     watchdog: Watchdog,
 }
 
-impl<T: Read + Unpin> Read for Watched<T> {
+impl<T: Read + Unpin> Read for WatchedIo<T> {
     fn poll_read(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -173,18 +175,18 @@ impl<T: Read + Unpin> Read for Watched<T> {
         if !self.before.is_empty() {
             let now = self.before.len().min(buf.remaining());
             buf.put_slice(&self.before.split_to(now));
-            self.watchdog.bytes_came();
+            self.watchdog.bytes_arrived();
             return Poll::Ready(Ok(()));
         }
         let result = Pin::new(&mut self.io).poll_read(cx, buf);
         if let Poll::Ready(Ok(())) = result {
-            self.watchdog.bytes_came();
+            self.watchdog.bytes_arrived();
         }
         result
     }
 }
 
-impl<T: Write + Unpin> Write for Watched<T> {
+impl<T: Write + Unpin> Write for WatchedIo<T> {
     fn poll_write(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,

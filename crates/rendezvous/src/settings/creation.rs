@@ -4,7 +4,7 @@ use clap::ValueEnum;
 use matrix_qr_rendezvous::Creation;
 use serde::{Deserialize, Serialize};
 
-use super::{SettingsError, values::BaseUrl};
+use super::{error::SettingsError, values::BaseUrlSetting};
 
 /// As [`Creation`].
 #[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq, Serialize, ValueEnum)]
@@ -17,10 +17,10 @@ pub(crate) enum CreationSetting {
 }
 
 impl CreationSetting {
-    /// What holds where nothing is said: where there is a homeserver to ask, the text's own
-    /// default.
-    pub(super) fn or_default(said: Option<Self>, homeserver: Option<&BaseUrl>) -> Self {
-        said.unwrap_or(if homeserver.is_some() {
+    /// The default, if the setting is not set: the proposal's default if there is a homeserver to
+    /// ask.
+    pub(super) fn or_default(given: Option<Self>, homeserver: Option<&BaseUrlSetting>) -> Self {
+        given.unwrap_or(if homeserver.is_some() {
             Self::Authenticated
         } else {
             Self::Open
@@ -29,7 +29,7 @@ impl CreationSetting {
 
     pub(super) fn creation(
         self,
-        homeserver: Option<&BaseUrl>,
+        homeserver: Option<&BaseUrlSetting>,
         allow_http: bool,
     ) -> Result<Creation, SettingsError> {
         match (self, homeserver) {
@@ -46,13 +46,13 @@ impl CreationSetting {
 }
 
 #[cfg(feature = "whoami")]
-fn authenticated(homeserver: &BaseUrl) -> Result<Creation, SettingsError> {
+fn authenticated(homeserver: &BaseUrlSetting) -> Result<Creation, SettingsError> {
     Ok(Creation::Authenticated(
-        matrix_qr_rendezvous::Homeserver::new(homeserver.clone().into())?,
+        matrix_qr_rendezvous::WhoamiClient::new(homeserver.clone().into())?,
     ))
 }
 
 #[cfg(not(feature = "whoami"))]
-fn authenticated(_: &BaseUrl) -> Result<Creation, SettingsError> {
+fn authenticated(_: &BaseUrlSetting) -> Result<Creation, SettingsError> {
     Err(SettingsError::NoWhoami)
 }

@@ -1,5 +1,5 @@
-//! The environment as container platforms make it: with empty variables, and with variables that
-//! nobody meant for us.
+//! Environment variables as container platforms set them: some are empty, and some are not meant
+//! for this program.
 
 use std::{
     env,
@@ -8,13 +8,13 @@ use std::{
 
 use clap::{Command, builder::Resettable};
 
-/// Before the name of each setting.
+/// The prefix of the name of each setting.
 pub(crate) const PREFIX: &str = "MATRIX_QR_RENDEZVOUS_";
 
-/// So many unknown variables are named.
-const MOST: usize = 20;
+/// The maximum number of unknown variables that are reported.
+const MAX_REPORTED: usize = 20;
 
-/// An empty variable is one that is not set: Compose and Kubernetes make them so.
+/// Treats an empty variable as one that is not set: Compose and Kubernetes create such variables.
 pub(crate) fn without_empty(command: Command) -> Command {
     command.mut_args(|argument| match argument.get_env().map(env::var_os) {
         Some(Some(value)) if value.is_empty() => argument.env(Resettable::Reset),
@@ -22,7 +22,7 @@ pub(crate) fn without_empty(command: Command) -> Command {
     })
 }
 
-/// A sentence for each variable that looks like a setting and is none. Never its value.
+/// A warning for each variable that looks like a setting but is not one. Never contains its value.
 pub(crate) fn unknown(command: &Command) -> Vec<String> {
     let known: Vec<_> = command
         .get_arguments()
@@ -34,14 +34,14 @@ pub(crate) fn unknown(command: &Command) -> Vec<String> {
         !value.is_empty() && !known.contains(&name.as_os_str()) && !of_kubernetes(name, value)
     });
     let named = unknown.map(|(name, _)| {
-        format!("the environment variable {name:?} is no setting: --help names them")
+        format!("the environment variable {name:?} is not a setting: --help lists all settings")
     });
-    named.take(MOST).collect()
+    named.take(MAX_REPORTED).collect()
 }
 
-/// Kubernetes tells each container of the services beside it, and one of them may have our name:
-/// `..._SERVICE_HOST`, `..._SERVICE_PORT`, `..._SERVICE_PORT_HTTP`, `..._PORT` (which is a URL
-/// there), `..._PORT_8090_TCP`, `..._PORT_8090_TCP_ADDR`.
+/// Kubernetes sets variables for each service next to a container, and one of them may have our
+/// name: `..._SERVICE_HOST`, `..._SERVICE_PORT`, `..._SERVICE_PORT_HTTP`, `..._PORT` (a URL),
+/// `..._PORT_8090_TCP`, `..._PORT_8090_TCP_ADDR`.
 fn of_kubernetes(name: &OsStr, value: &OsString) -> bool {
     let Some(name) = name.to_str() else {
         return false;
@@ -72,7 +72,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_kubernetes_makes_is_known() {
+    fn variables_of_kubernetes_are_recognized() {
         let made =
             |name: &str, value: &str| of_kubernetes(OsStr::new(name), &OsString::from(value));
         for (name, value) in [

@@ -1,11 +1,11 @@
-//! The file of settings. What is wrong in it is said with its line and without the line's text:
-//! nobody can know which line has a secret.
+//! The settings file. Errors in it are reported with the line number and without the text of the
+//! line: nobody can know which line contains a secret.
 
 use std::{fs, path::PathBuf};
 
 use clap::{Args, Command};
 
-use super::{Settings, SettingsError};
+use super::{definition::Settings, error::SettingsError};
 
 pub(super) fn read(path: &PathBuf) -> Result<Settings, SettingsError> {
     let text = fs::read_to_string(path).map_err(|source| SettingsError::Unreadable {
@@ -16,7 +16,7 @@ pub(super) fn read(path: &PathBuf) -> Result<Settings, SettingsError> {
         path: path.clone(),
         problem: problem(&text, &error),
     })?;
-    Ok(settings.placed_in(path))
+    Ok(settings.with_file_source(path))
 }
 
 fn problem(text: &str, error: &toml::de::Error) -> String {
@@ -27,13 +27,10 @@ fn problem(text: &str, error: &toml::de::Error) -> String {
     let name = setting_in(line)
         .map(|name| format!(", {name}"))
         .unwrap_or_default();
-    format!(
-        "line {number}{name}: {}",
-        without_the_value(error.message())
-    )
+    format!("line {number}{name}: {}", without_value(error.message()))
 }
 
-/// The setting that a line begins with, if it is one of ours.
+/// The setting that a line starts with, if there is one of that name.
 fn setting_in(line: &str) -> Option<String> {
     let (name, _) = line.split_once('=')?;
     let known = Settings::augment_args(Command::new(""));
@@ -44,9 +41,9 @@ fn setting_in(line: &str) -> Option<String> {
         .map(Into::into)
 }
 
-/// serde quotes values in sentences of its own, at whose end it says what it expected. All others
-/// are texts of the parser, which are constant, and of our own types, which quote nothing.
-fn without_the_value(message: &str) -> String {
+/// serde quotes values in messages of its own, which end with what was expected. All other messages
+/// are constant texts of the parser, or those of our own types, which quote nothing.
+fn without_value(message: &str) -> String {
     let quotes = [
         "invalid type: ",
         "invalid value: ",
@@ -60,21 +57,20 @@ fn without_the_value(message: &str) -> String {
         return message.to_owned();
     }
     match message.rsplit_once(", expected ") {
-        Some((_, expected)) => format!("the value is of another kind than expected: {expected}"),
-        None => "the value is of another kind than expected".to_owned(),
+        Some((_, expected)) => format!("invalid value, expected {expected}"),
+        None => "invalid value".to_owned(),
     }
 }
 
-/// The name of a setting, perhaps with a mistake in it, is named; a URL that stands where a name
-/// should is not.
+/// A name that may be a misspelt setting is shown; a URL in place of a name is not.
 fn unknown_field(rest: &str) -> String {
     let name = rest.split('`').next().unwrap_or_default();
     let plain = name
         .bytes()
         .all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte));
     if plain && name.len() <= 40 {
-        format!("unknown field `{name}`: --help names all that there are")
+        format!("unknown field `{name}`: --help lists all settings")
     } else {
-        "unknown field: --help names all that there are".to_owned()
+        "unknown field: --help lists all settings".to_owned()
     }
 }

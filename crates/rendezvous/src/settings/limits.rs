@@ -1,23 +1,27 @@
-//! The limits among the settings: a table of its own in the file, because these can be changed
-//! while the server runs.
+//! The limits: a table of their own in the file, because they can be changed while the server runs.
 
 use clap::Args;
 use matrix_qr_rendezvous::{Limits, Rate};
 use serde::{Deserialize, Serialize};
 
-use super::{SettingsError, count, either, values::Net, within};
+use super::{
+    error::SettingsError,
+    field::{count, either, within},
+    values::Net,
+};
 
-/// What a client network may do, and all of them. These can be changed while it runs: SIGHUP.
+/// Limits for each client network, and for all clients together. SIGHUP reloads them.
 #[derive(Args, Clone, Debug, Default, Deserialize, PartialEq, Serialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub(crate) struct LimitSettings {
-    /// How many sessions may live at once (about 5 KiB each, at most). Further ones are refused
-    /// until one ends. [default: 10000]
+    /// How many sessions may live at the same time (at most about 5 KiB each). Further ones are
+    /// refused until one ends. [default: 10000]
     #[arg(long, env = "MATRIX_QR_RENDEZVOUS_MAX_SESSIONS", value_name = "N")]
     #[arg(value_parser = clap::value_parser!(u32).range(1..))]
     max_sessions: Option<u32>,
 
-    /// How many sessions one network may have at once; 0: as many as there may be. [default: 200]
+    /// How many sessions one network may have at the same time; 0: no limit per network. [default:
+    /// 200]
     #[arg(
         long,
         env = "MATRIX_QR_RENDEZVOUS_SESSIONS_PER_NETWORK",
@@ -25,7 +29,7 @@ pub(crate) struct LimitSettings {
     )]
     sessions_per_network: Option<u32>,
 
-    /// How many sessions one network may create in a minute; 0: no limit. [default: 60]
+    /// How many sessions one network may create per minute; 0: no limit. [default: 60]
     #[arg(
         long,
         env = "MATRIX_QR_RENDEZVOUS_CREATES_PER_MINUTE",
@@ -38,7 +42,7 @@ pub(crate) struct LimitSettings {
     #[arg(value_parser = clap::value_parser!(u32).range(1..))]
     creates_burst: Option<u32>,
 
-    /// How many other requests one network may send in a minute; 0: no limit. [default: 30000]
+    /// How many other requests one network may send per minute; 0: no limit. [default: 30000]
     #[arg(
         long,
         env = "MATRIX_QR_RENDEZVOUS_REQUESTS_PER_MINUTE",

@@ -1,4 +1,4 @@
-//! Where to listen, as people write it.
+//! The addresses to listen on.
 
 use std::{
     fmt, io,
@@ -17,11 +17,11 @@ use super::values::{as_text, to_text};
 #[serde(try_from = "String", into = "String")]
 pub(crate) enum ListenAddress {
     Socket(SocketAddr),
-    /// All addresses of the machine, of both families.
+    /// All addresses of the machine, IPv4 and IPv6.
     All {
         port: u16,
     },
-    /// What a name stands for.
+    /// The addresses of a name.
     Name {
         name: String,
         port: u16,
@@ -31,11 +31,11 @@ pub(crate) enum ListenAddress {
 }
 
 impl ListenAddress {
-    /// Beside a proxy on this machine.
+    /// For a proxy on this machine.
     pub(super) const DEFAULT: Self =
         Self::Socket(SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 8090));
 
-    /// Where to listen, and what to try where that is not possible. None for a Unix socket.
+    /// The addresses to try in turn. None for a Unix socket.
     pub(crate) async fn to_bind(&self) -> io::Result<Vec<SocketAddr>> {
         match self {
             Self::Socket(address) => Ok(vec![*address]),
@@ -49,7 +49,8 @@ impl ListenAddress {
         }
     }
 
-    /// Where whoever is on the same machine reaches what listens there. None for a Unix socket.
+    /// The addresses under which programs on this machine reach the listener. None for a Unix
+    /// socket.
     pub(crate) async fn to_connect(&self) -> io::Result<Vec<SocketAddr>> {
         let mut addresses = self.to_bind().await?;
         for address in addresses
@@ -69,7 +70,7 @@ async fn resolved(name: &str, port: u16) -> io::Result<Vec<SocketAddr>> {
     Ok(ipv4_first(tokio::net::lookup_host((name, port)).await?))
 }
 
-/// `localhost` is both, and it is `127.0.0.1` that stands in the files of proxies.
+/// `localhost` has both, and the configuration of proxies usually says `127.0.0.1`.
 fn ipv4_first(addresses: impl Iterator<Item = SocketAddr>) -> Vec<SocketAddr> {
     let mut addresses: Vec<_> = addresses.collect();
     addresses.sort_by_key(SocketAddr::is_ipv6);
@@ -103,8 +104,9 @@ impl FromStr for ListenAddress {
     }
 }
 
-const FORM: &str = "it must be an address and a port, such as 127.0.0.1:8090, [::1]:8090 or localhost:8090, only a port for all \
-                    addresses, such as :8090, or the path of a Unix socket, such as unix:/run/matrix-qr/socket";
+const FORM: &str = "it must be an address and a port, such as 127.0.0.1:8090, [::1]:8090 or \
+                    localhost:8090, only a port for all addresses, such as :8090, or the path of \
+                    a Unix socket, such as unix:/run/matrix-qr/socket";
 
 impl fmt::Display for ListenAddress {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -118,7 +120,7 @@ impl fmt::Display for ListenAddress {
     }
 }
 
-/// Who may connect to a Unix socket, as `chmod` takes it.
+/// The mode of a Unix socket, which decides who may connect, as `chmod` takes it.
 #[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq, Serialize)]
 #[serde(try_from = "String", into = "String")]
 pub(crate) struct SocketMode(u32);
@@ -129,7 +131,7 @@ impl SocketMode {
     }
 }
 
-/// The owner and the group.
+/// The owner and the group may connect.
 impl Default for SocketMode {
     fn default() -> Self {
         Self(0o660)
@@ -163,7 +165,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_written_is_understood_and_written_again() {
+    fn addresses_are_parsed_and_printed_alike() {
         let all = |port| ListenAddress::All { port };
         let name = |name: &str, port| ListenAddress::Name {
             name: name.to_owned(),
@@ -221,7 +223,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_name_is_reached_at_ipv4_first_and_all_addresses_at_this_machine() {
+    async fn a_name_is_tried_at_ipv4_first_and_all_addresses_are_reached_locally() {
         let connect = async |text: &str| {
             text.parse::<ListenAddress>()
                 .unwrap()

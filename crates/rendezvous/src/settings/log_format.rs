@@ -1,15 +1,15 @@
-//! How the log is written, among the settings.
+//! The format of the log.
 
 use clap::ValueEnum;
 use serde::{Deserialize, Serialize};
 
-/// How the log is written.
+/// The format of the log.
 #[derive(Clone, Copy, Debug, Default, Deserialize, PartialEq, Eq, Serialize, ValueEnum)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum LogFormat {
-    /// Lines for people.
+    /// Readable lines
     #[default]
     Text,
-    /// One JSON object a line.
+    /// One JSON object per line
     Json,
 }

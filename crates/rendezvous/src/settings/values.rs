@@ -1,5 +1,5 @@
-//! Settings that are more than a number: parsed once, from a flag or from the file alike. What they
-//! say of a wrong value does not quote it: it could be a secret, given in the wrong place.
+//! Settings that are more than a number: parsed once, whether from a flag or from the file. Errors
+//! do not quote the value: it could be a secret, given in the wrong place.
 
 use std::{fmt, net::IpAddr, str::FromStr};
 
@@ -9,17 +9,17 @@ use matrix_qr_rendezvous::ForwardedHeader;
 use serde::{Deserialize, Serialize};
 use url::{Host, Url};
 
-/// Where a server is reached: `https`, or `http` for trying it out.
+/// The URL of a server: `https`, or `http` for trials.
 #[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
 #[serde(try_from = "String", into = "String")]
-pub(crate) struct BaseUrl(Url);
+pub(crate) struct BaseUrlSetting(Url);
 
-impl BaseUrl {
+impl BaseUrlSetting {
     pub(super) fn is_https(&self) -> bool {
         self.0.scheme() == "https"
     }
 
-    /// Whether it is on this machine.
+    /// Whether the host is this machine.
     pub(super) fn is_local(&self) -> bool {
         match self.0.host() {
             Some(Host::Ipv4(address)) => address.is_loopback(),
@@ -30,7 +30,7 @@ impl BaseUrl {
     }
 }
 
-impl FromStr for BaseUrl {
+impl FromStr for BaseUrlSetting {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
@@ -40,25 +40,27 @@ impl FromStr for BaseUrl {
         }
         let more = url.query().is_some() || url.fragment().is_some() || !url.username().is_empty();
         if more || url.password().is_some() {
-            return Err("a scheme, a host, a port and a path is all that it may have".to_owned());
+            return Err(
+                "it may have a scheme, a host, a port and a path, and nothing else".to_owned(),
+            );
         }
         Ok(Self(url))
     }
 }
 
-impl fmt::Display for BaseUrl {
+impl fmt::Display for BaseUrlSetting {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.fmt(f)
     }
 }
 
-impl From<BaseUrl> for Url {
-    fn from(url: BaseUrl) -> Self {
+impl From<BaseUrlSetting> for Url {
+    fn from(url: BaseUrlSetting) -> Self {
         url.0
     }
 }
 
-/// A path of its own on which sessions are created.
+/// A path that creates sessions.
 #[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
 #[serde(try_from = "String", into = "String")]
 pub(crate) struct CreatePath(String);
@@ -78,11 +80,11 @@ impl FromStr for CreatePath {
             .all(|byte| byte.is_ascii_graphic() && !b"?#".contains(&byte));
         if !text.starts_with('/') || !plain {
             return Err(
-                "it must be a path: start with a slash, no question mark, hash or space".to_owned(),
+                "it must be a path: start with a slash, and contain no question mark, hash or space".to_owned(),
             );
         }
         if text.starts_with("/rendezvous/") {
-            return Err("the sessions are below /rendezvous/".to_owned());
+            return Err("it must not be below /rendezvous/, where the sessions are".to_owned());
         }
         Ok(Self(text.to_owned()))
     }
@@ -109,7 +111,7 @@ impl FromStr for Net {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        // Lists are often written with a space after the comma.
+        // In lists there is often a space after the comma.
         let text = text.trim();
         let address = || text.parse().map(|address: IpAddr| IpNet::from(address));
         let net = text.parse().or_else(|_| address());
@@ -119,8 +121,8 @@ impl FromStr for Net {
     }
 }
 
-/// An IPv4 network in the form of an IPv6 one (`::ffff:192.0.2.0/120`) is that IPv4 network:
-/// clients are compared so.
+/// An IPv4-mapped IPv6 network (`::ffff:192.0.2.0/120`) becomes the IPv4 network: clients are
+/// compared in that form.
 fn canonical(net: IpNet) -> IpNet {
     let bits = if net.addr().is_ipv6() {
         net.prefix_len().checked_sub(96)
@@ -140,7 +142,7 @@ impl fmt::Display for Net {
     }
 }
 
-/// The header in which proxies say for whom they ask.
+/// The header in which proxies name the client.
 #[derive(Clone, Debug, Default, Deserialize, PartialEq, Serialize)]
 #[serde(try_from = "String", into = "String")]
 pub(crate) struct ClientHeader(pub(super) ForwardedHeader);
@@ -170,7 +172,7 @@ impl fmt::Display for ClientHeader {
     }
 }
 
-/// From and to the text of a file.
+/// Conversions from and to the text in a file.
 macro_rules! as_text {
     ($($name:ident),*) => {$(
         impl TryFrom<String> for $name {
@@ -195,5 +197,5 @@ macro_rules! to_text {
 
 pub(super) use {as_text, to_text};
 
-as_text!(BaseUrl, ClientHeader, CreatePath, Net);
-to_text!(BaseUrl, ClientHeader, Net);
+as_text!(BaseUrlSetting, ClientHeader, CreatePath, Net);
+to_text!(BaseUrlSetting, ClientHeader, Net);

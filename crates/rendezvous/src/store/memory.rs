@@ -11,107 +11,113 @@ use std::{
     time::Instant,
 };
 
-use super::{Changed, Id, New, Read, Session, Store, Unavailable, Write, WriteTag, Written};
+use super::{
+    Store,
+    id::{SessionId, WriteTag},
+    session::{NewSession, ReadOutcome, SessionSnapshot, StoreChange, Write, WriteOutcome},
+    unavailable::Unavailable,
+};
 use crate::limits::Permit;
 
-/// Into how many parts the sessions are divided, each with a lock of its own. A part also grows on
-/// its own, so that no request waits for a million sessions to be moved.
-const PARTS: usize = 64;
+/// How many shards there are, each with its own lock. A shard also grows on its own, so no request
+/// waits until a million sessions are moved.
+const SHARDS: usize = 64;
 
 /// Sessions in the memory of this process. They end with it.
 pub struct Memory {
-    parts: Vec<Mutex<Sessions>>,
+    shards: Vec<Mutex<Sessions>>,
     expired: AtomicU64,
 }
 
 impl Default for Memory {
     fn default() -> Self {
         Self {
-            parts: (0..PARTS).map(|_| Mutex::default()).collect(),
+            shards: (0..SHARDS).map(|_| Mutex::default()).collect(),
             expired: AtomicU64::new(0),
         }
     }
 }
 
 impl Memory {
-    /// The sessions that live `now`, of those that share a part with this one. The only way to
-    /// them, so nobody can meet one that has expired.
-    fn open(&self, id: Id, now: Instant) -> Option<MutexGuard<'_, Sessions>> {
-        self.parts
-            .get(id.place(PARTS))
-            .map(|part| self.enter(part, now))
+    /// The sessions that live `now`, of one shard. There is no other access, so no caller sees an
+    /// expired session.
+    fn open(&self, id: SessionId, now: Instant) -> Option<MutexGuard<'_, Sessions>> {
+        self.shards
+            .get(id.shard(SHARDS))
+            .map(|shard| self.lock(shard, now))
     }
 
-    fn enter<'a>(&self, part: &'a Mutex<Sessions>, now: Instant) -> MutexGuard<'a, Sessions> {
-        let mut sessions = part.lock().unwrap_or_else(PoisonError::into_inner);
-        let forgotten = sessions.forget_expired(now);
-        if forgotten > 0 {
-            self.expired.fetch_add(forgotten, Relaxed);
+    fn lock<'a>(&self, shard: &'a Mutex<Sessions>, now: Instant) -> MutexGuard<'a, Sessions> {
+        let mut sessions = shard.lock().unwrap_or_else(PoisonError::into_inner);
+        let expired = sessions.remove_expired(now);
+        if expired > 0 {
+            self.expired.fetch_add(expired, Relaxed);
         }
         sessions
     }
 
-    fn create_now(&self, id: Id, new: New) -> Session {
+    fn create_now(&self, id: SessionId, new: NewSession) -> SessionSnapshot {
         let now = new.write.now;
-        let (session, ticket) = new.into_session();
+        let (session, permit) = new.into_snapshot();
         if let Some(mut sessions) = self.open(id, now) {
             sessions.by_expiry.insert((session.expires, id));
             sessions.by_id.insert(
                 id,
-                Kept {
+                Entry {
                     session: session.clone(),
-                    _ticket: ticket,
+                    _permit: permit,
                 },
             );
         }
         session
     }
 
-    fn read_now(&self, id: Id, seen: Option<WriteTag>, now: Instant) -> Read {
+    fn read_now(&self, id: SessionId, seen: Option<WriteTag>, now: Instant) -> ReadOutcome {
         let sessions = self.open(id, now);
-        let kept = sessions
+        let entry = sessions
             .as_ref()
             .and_then(|sessions| sessions.by_id.get(&id));
-        kept.map_or(Read::Gone, |kept| {
-            Read::compared(kept.session.clone(), seen)
+        entry.map_or(ReadOutcome::Gone, |entry| {
+            ReadOutcome::compared(entry.session.clone(), seen)
         })
     }
 
-    fn write_now(&self, id: Id, expected: Option<WriteTag>, write: Write) -> Written {
+    fn write_now(&self, id: SessionId, expected: Option<WriteTag>, write: Write) -> WriteOutcome {
         let mut sessions = self.open(id, write.now);
-        let kept = sessions
+        let entry = sessions
             .as_mut()
             .and_then(|sessions| sessions.by_id.get_mut(&id));
-        let Some(Kept { session, .. }) = kept else {
-            return Written::Gone;
+        let Some(Entry { session, .. }) = entry else {
+            return WriteOutcome::Gone;
         };
-        if expected != Some(session.revision) {
-            return Written::Conflict(session.clone());
+        if expected != Some(session.tag) {
+            return WriteOutcome::Conflict(session.clone());
         }
-        session.replaced = Some(session.revision);
-        session.revision = write.revision;
+        session.replaced = Some(session.tag);
+        session.tag = write.tag;
         session.payload = write.payload;
         session.modified = write.now;
-        Written::Replaced(session.clone())
+        WriteOutcome::Replaced(session.clone())
     }
 
-    fn delete_now(&self, id: Id, now: Instant) -> bool {
+    fn delete_now(&self, id: SessionId, now: Instant) -> bool {
         let Some(mut sessions) = self.open(id, now) else {
             return false;
         };
-        let Some(kept) = sessions.by_id.remove(&id) else {
+        let Some(entry) = sessions.by_id.remove(&id) else {
             return false;
         };
-        sessions.by_expiry.remove(&(kept.session.expires, id))
+        sessions.by_expiry.remove(&(entry.session.expires, id))
     }
 
-    /// How many sessions take up memory, expired or not.
+    /// How many sessions use memory, expired or not.
     #[cfg(test)]
-    pub(crate) fn held(&self) -> usize {
-        let parts = self.parts.iter();
-        parts
-            .map(|part| {
-                part.lock()
+    pub(crate) fn session_count(&self) -> usize {
+        let shards = self.shards.iter();
+        shards
+            .map(|shard| {
+                shard
+                    .lock()
                     .unwrap_or_else(PoisonError::into_inner)
                     .by_expiry
                     .len()
@@ -123,35 +129,35 @@ impl Memory {
 impl Store for Memory {
     const LOCAL: bool = true;
 
-    async fn create(&self, id: Id, new: New) -> Result<Session, Unavailable> {
+    async fn create(&self, id: SessionId, new: NewSession) -> Result<SessionSnapshot, Unavailable> {
         Ok(self.create_now(id, new))
     }
 
     async fn read(
         &self,
-        id: Id,
+        id: SessionId,
         seen: Option<WriteTag>,
         now: Instant,
-    ) -> Result<Read, Unavailable> {
+    ) -> Result<ReadOutcome, Unavailable> {
         Ok(self.read_now(id, seen, now))
     }
 
     async fn write(
         &self,
-        id: Id,
+        id: SessionId,
         expected: Option<WriteTag>,
         write: Write,
-    ) -> Result<Written, Unavailable> {
+    ) -> Result<WriteOutcome, Unavailable> {
         Ok(self.write_now(id, expected, write))
     }
 
-    async fn delete(&self, id: Id, now: Instant) -> Result<bool, Unavailable> {
+    async fn delete(&self, id: SessionId, now: Instant) -> Result<bool, Unavailable> {
         Ok(self.delete_now(id, now))
     }
 
     fn sweep(&self, now: Instant) {
-        for part in &self.parts {
-            drop(self.enter(part, now));
+        for shard in &self.shards {
+            drop(self.lock(shard, now));
         }
     }
 
@@ -163,36 +169,36 @@ impl Store for Memory {
         Ok(())
     }
 
-    /// Nobody else has this memory.
-    async fn watch(&self, _: impl Fn(Changed) + Send + Sync) -> Infallible {
+    /// No other process can change this memory.
+    async fn watch(&self, _: impl Fn(StoreChange) + Send + Sync) -> Infallible {
         pending().await
     }
 }
 
 #[derive(Default)]
 struct Sessions {
-    by_id: HashMap<Id, Kept>,
-    by_expiry: BTreeSet<(Instant, Id)>,
+    by_id: HashMap<SessionId, Entry>,
+    by_expiry: BTreeSet<(Instant, SessionId)>,
 }
 
-struct Kept {
-    session: Session,
-    /// Gives its place back when the session goes.
-    _ticket: Permit,
+struct Entry {
+    session: SessionSnapshot,
+    /// Released with the session.
+    _permit: Permit,
 }
 
 impl Sessions {
-    /// Says how many it forgot.
-    fn forget_expired(&mut self, now: Instant) -> u64 {
-        let mut forgotten = 0;
+    /// Returns how many have expired.
+    fn remove_expired(&mut self, now: Instant) -> u64 {
+        let mut expired = 0;
         while let Some((expires, id)) = self.by_expiry.first().copied()
             && expires <= now
         {
             self.by_expiry.pop_first();
             self.by_id.remove(&id);
-            forgotten += 1;
+            expired += 1;
         }
-        forgotten
+        expired
     }
 }
 
@@ -202,26 +208,26 @@ mod tests {
     use std::{sync::Arc, thread, time::Duration};
 
     use super::*;
-    use crate::store::{Api, Errcodes};
+    use crate::store::{id::SessionApi, session::Errcodes};
 
     const LIFETIME: Duration = Duration::from_secs(300);
     const SECOND: Duration = Duration::from_secs(1);
 
     fn write(payload: &str, now: Instant) -> Write {
         Write {
-            revision: WriteTag::random(),
+            tag: WriteTag::random(),
             payload: payload.as_bytes().into(),
             now,
         }
     }
 
-    fn create(store: &Memory, now: Instant) -> (Id, Session) {
-        let id = Id::random(Api::Msc4108);
-        let new = New {
+    fn create(store: &Memory, now: Instant) -> (SessionId, SessionSnapshot) {
+        let id = SessionId::random(SessionApi::Msc4108);
+        let new = NewSession {
             write: write("first", now),
             expires: now + LIFETIME,
             errcodes: Errcodes::Stable,
-            ticket: Permit::default(),
+            permit: Permit::default(),
         };
         (id, store.create_now(id, new))
     }
@@ -231,11 +237,11 @@ mod tests {
         let (store, now) = (Memory::default(), Instant::now());
         let (id, first) = create(&store, now);
         assert!(matches!(
-            store.read_now(id, Some(first.revision), now),
-            Read::Unchanged(_)
+            store.read_now(id, Some(first.tag), now),
+            ReadOutcome::Unchanged(_)
         ));
-        let Written::Replaced(second) =
-            store.write_now(id, Some(first.revision), write("second", now + SECOND))
+        let WriteOutcome::Replaced(second) =
+            store.write_now(id, Some(first.tag), write("second", now + SECOND))
         else {
             panic!("not written")
         };
@@ -243,38 +249,36 @@ mod tests {
             (second.modified, second.expires),
             (now + SECOND, first.expires)
         );
-        for stale in [Some(first.revision), None] {
-            let Written::Conflict(left) = store.write_now(id, stale, write("third", now)) else {
+        for stale in [Some(first.tag), None] {
+            let WriteOutcome::Conflict(left) = store.write_now(id, stale, write("third", now))
+            else {
                 panic!("no conflict")
             };
-            assert_eq!(
-                (left.revision, &left.payload[..]),
-                (second.revision, &b"second"[..])
-            );
+            assert_eq!((left.tag, &left.payload[..]), (second.tag, &b"second"[..]));
         }
-        let Read::Changed(read) = store.read_now(id, Some(first.revision), now) else {
+        let ReadOutcome::Changed(read) = store.read_now(id, Some(first.tag), now) else {
             panic!("not changed")
         };
         assert_eq!(&read.payload[..], b"second");
     }
 
     #[test]
-    fn a_session_ends_at_its_time_and_no_write_puts_that_off() {
+    fn a_session_expires_at_its_time_and_no_write_extends_it() {
         let (store, now) = (Memory::default(), Instant::now());
         let (id, first) = create(&store, now);
         let last_moment = now + LIFETIME - Duration::from_nanos(1);
-        let Written::Replaced(_) =
-            store.write_now(id, Some(first.revision), write("second", last_moment))
+        let WriteOutcome::Replaced(_) =
+            store.write_now(id, Some(first.tag), write("second", last_moment))
         else {
             panic!("not written")
         };
-        assert_eq!((store.held(), store.expired()), (1, 0));
+        assert_eq!((store.session_count(), store.expired()), (1, 0));
         assert!(matches!(
             store.read_now(id, None, now + LIFETIME),
-            Read::Gone
+            ReadOutcome::Gone
         ));
         assert_eq!(
-            (store.held(), store.expired()),
+            (store.session_count(), store.expired()),
             (0, 1),
             "it is forgotten, not hidden"
         );
@@ -284,23 +288,23 @@ mod tests {
     fn an_expired_session_can_be_neither_written_nor_deleted() {
         let (store, now) = (Memory::default(), Instant::now());
         let (id, first) = create(&store, now);
-        let late = store.write_now(id, Some(first.revision), write("late", now + LIFETIME));
-        assert!(matches!(late, Written::Gone));
+        let late = store.write_now(id, Some(first.tag), write("late", now + LIFETIME));
+        assert!(matches!(late, WriteOutcome::Gone));
         assert!(!store.delete_now(id, now + LIFETIME));
     }
 
     #[test]
-    fn a_sweep_forgets_the_expired_wherever_they_are() {
+    fn a_sweep_removes_expired_sessions_from_all_shards() {
         let (store, now) = (Memory::default(), Instant::now());
         for _ in 0..500 {
             create(&store, now);
         }
         let (live, _) = create(&store, now + SECOND);
         store.sweep(now + LIFETIME);
-        assert_eq!((store.held(), store.expired()), (1, 500));
+        assert_eq!((store.session_count(), store.expired()), (1, 500));
         assert!(matches!(
             store.read_now(live, None, now + LIFETIME),
-            Read::Changed(_)
+            ReadOutcome::Changed(_)
         ));
     }
 
@@ -310,8 +314,8 @@ mod tests {
         let (id, _) = create(&store, now);
         assert!(store.delete_now(id, now));
         assert!(!store.delete_now(id, now));
-        assert!(matches!(store.read_now(id, None, now), Read::Gone));
-        assert_eq!((store.held(), store.expired()), (0, 0));
+        assert!(matches!(store.read_now(id, None, now), ReadOutcome::Gone));
+        assert_eq!((store.session_count(), store.expired()), (0, 0));
     }
 
     #[test]
@@ -320,7 +324,7 @@ mod tests {
         let (id, mut current) = create(&store, now);
         for _ in 0..200 {
             let attempt = |_| {
-                let (store, seen) = (store.clone(), current.revision);
+                let (store, seen) = (store.clone(), current.tag);
                 thread::spawn(move || store.write_now(id, Some(seen), write("mine", now)))
             };
             let threads: Vec<_> = (0..4).map(attempt).collect();
@@ -329,7 +333,7 @@ mod tests {
                 .map(|thread| thread.join().unwrap())
                 .collect();
             let mut winners = outcomes.into_iter().filter_map(|outcome| match outcome {
-                Written::Replaced(session) => Some(session),
+                WriteOutcome::Replaced(session) => Some(session),
                 _ => None,
             });
             current = winners.next().unwrap();

@@ -43,7 +43,7 @@ async fn it_is_not_ready_and_lives() {
     let server = draining().await;
     assert_eq!(
         ask(&server, "/ready").await,
-        (503, "it is stopping\n".to_owned())
+        (503, "the server is stopping\n".to_owned())
     );
     assert_eq!(ask(&server, "/health").await.0, 200);
 }

@@ -1,4 +1,4 @@
-//! Files that are read for the store: one that has its URL, and those of certificates.
+//! The files of the store: one with its URL, and those with certificates.
 
 use std::{
     ffi::OsString,
@@ -11,53 +11,56 @@ use std::{
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use zeroize::Zeroizing;
 
-use super::StoreUrl;
+use super::url::StoreUrl;
 use crate::settings::{
-    SettingsError,
-    place::{Place, Source},
+    error::SettingsError,
+    origin::{SettingOrigin, SettingSource},
 };
 
-/// The most that is read of a file with a URL, and of one with certificates.
+/// The maximum size of a file with a URL, and of one with certificates, in bytes.
 const LONGEST_URL: u64 = 4096;
 #[cfg(feature = "redis")]
 const LONGEST_PEM: u64 = 1024 * 1024;
 
-/// A file that is read for the store, and where its name comes from.
+/// A file, and the origin of its name.
 #[derive(Clone)]
 pub(crate) struct StoreFile {
     path: PathBuf,
-    source: Source,
+    source: SettingSource,
 }
 
 impl StoreFile {
-    /// As [`StoreSetting::said`].
-    pub(in crate::settings) fn said(path: OsString) -> Self {
+    /// As [`StoreSetting::from_argument`].
+    pub(in crate::settings) fn from_argument(path: OsString) -> Self {
         Self {
             path: path.into(),
-            source: Source::Flag,
+            source: SettingSource::Flag,
         }
     }
 
-    pub(in crate::settings) fn set_source(&mut self, source: Source) {
+    pub(in crate::settings) fn set_source(&mut self, source: SettingSource) {
         self.source = source;
     }
 }
 
 impl StoreFile {
-    pub(super) fn place(&self, name: &'static str) -> Place {
-        Place {
+    pub(in crate::settings) fn origin(&self, name: &'static str) -> SettingOrigin {
+        SettingOrigin {
             name,
             source: self.source.clone(),
         }
     }
 
-    pub(super) fn parse_url(&self, warnings: &mut Vec<String>) -> Result<StoreUrl, SettingsError> {
+    pub(in crate::settings) fn parse_url(
+        &self,
+        warnings: &mut Vec<String>,
+    ) -> Result<StoreUrl, SettingsError> {
         let name = "store-file";
         let text = Zeroizing::new(self.read(name, LONGEST_URL)?);
         let text = text.strip_suffix(b"\n").unwrap_or(&text);
         let text = text.strip_suffix(b"\r").unwrap_or(text);
-        let place = format!("the file that {} names", self.place(name));
-        let url = StoreUrl::parse(text).map_err(|why| SettingsError::Store(place, why))?;
+        let origin = format!("the file that {} names", self.origin(name));
+        let url = StoreUrl::parse(text).map_err(|why| SettingsError::Store(origin, why))?;
         if url.has_secret() {
             self.warn_if_readable_by_all(name, warnings);
         }
@@ -65,14 +68,17 @@ impl StoreFile {
     }
 
     #[cfg(feature = "redis")]
-    pub(super) fn read_pem(&self, name: &'static str) -> Result<Vec<u8>, SettingsError> {
+    pub(in crate::settings) fn read_pem(
+        &self,
+        name: &'static str,
+    ) -> Result<Vec<u8>, SettingsError> {
         self.read(name, LONGEST_PEM)
     }
 
-    /// An error does not name the file: it could be a URL, given in the wrong place.
+    /// Errors do not name the file: its name could be a URL, given in the wrong place.
     fn read(&self, name: &'static str, most: u64) -> Result<Vec<u8>, SettingsError> {
         let unreadable = |source| SettingsError::UnreadableFile {
-            place: self.place(name),
+            origin: self.origin(name),
             source,
         };
         let mut text = Vec::new();
@@ -82,24 +88,28 @@ impl StoreFile {
             .map_err(unreadable)?;
         if text.len() as u64 > most {
             return Err(unreadable(io::Error::other(
-                "it is too large to be the right one",
+                "it is too large to be the right file",
             )));
         }
         Ok(text)
     }
 
-    pub(super) fn warn_if_readable_by_all(&self, name: &'static str, warnings: &mut Vec<String>) {
+    pub(in crate::settings) fn warn_if_readable_by_all(
+        &self,
+        name: &'static str,
+        warnings: &mut Vec<String>,
+    ) {
         warnings.extend(readable_by_all(
             &self.path,
-            &format!("the file that {} names", self.place(name)),
+            &format!("the file that {} names", self.origin(name)),
         ));
     }
 }
 
-/// A warning, if it is so.
+/// A warning if everybody can read the file.
 pub(super) fn readable_by_all(path: &Path, what: &str) -> Option<String> {
     path.metadata().is_ok_and(|metadata| others_may_read(&metadata)).then(|| {
-        format!("{what} is a secret that everybody on this machine can read: take the right from others (chmod o-r)")
+        format!("{what} contains a secret, and everybody on this machine can read it: remove the permission (chmod o-r)")
     })
 }
 
@@ -127,7 +137,7 @@ impl fmt::Debug for StoreFile {
 
 impl<'de> Deserialize<'de> for StoreFile {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        String::deserialize(deserializer).map(|path| Self::said(path.into()))
+        String::deserialize(deserializer).map(|path| Self::from_argument(path.into()))
     }
 }
 

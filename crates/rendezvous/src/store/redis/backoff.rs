@@ -1,4 +1,4 @@
-//! Pauses between attempts to connect, each twice the one before.
+//! Pauses between attempts to connect, each twice as long as the last.
 
 use std::time::Duration;
 
@@ -6,10 +6,10 @@ use tokio::time::{Instant, sleep_until};
 
 const SHORTEST: Duration = Duration::from_millis(10);
 
-/// Well below what a request waits, so that the first one after Redis has come back is answered.
+/// Well below the time that a request waits, so that the first request after an outage succeeds.
 const LONGEST: Duration = Duration::from_millis(250);
 
-/// When the next attempt may be made.
+/// When the next attempt may start.
 pub(super) struct Backoff {
     pause: Duration,
     until: Option<Instant>,

@@ -1,6 +1,7 @@
--- Ends a session, and says so to those who wait for it.
+-- Deletes a session, and publishes that.
 --
--- KEYS: the session. ARGV: a channel, and what to say there. Answers how many sessions it ended.
+-- KEYS: the session. ARGV: a channel, and the message to publish. Returns how many sessions were
+-- deleted.
 local ended = redis.call('DEL', KEYS[1])
 if ended > 0 then
   redis.call('PUBLISH', ARGV[1], ARGV[2])

@@ -1,47 +1,49 @@
-//! Whether Redis can be used: all that a sign-in does, with a session of its own that lives for a
-//! moment.
+//! Whether Redis can be used: does everything that a sign-in does, with a short-lived session of
+//! its own.
 
 use std::{
     sync::Arc,
     time::{Duration, Instant},
 };
 
-use super::Redis;
+use super::sessions::RedisSessions;
 use crate::store::{
-    Api, Errcodes, Id, Read, Session, Store, Unavailable, Write, WriteTag, Written,
+    id::{SessionApi, SessionId, WriteTag},
+    session::{Errcodes, ReadOutcome, SessionSnapshot, Write, WriteOutcome},
+    unavailable::Unavailable,
 };
 
-/// If it cannot be ended, Redis forgets it after this time.
+/// If deleting fails, Redis removes the session after this time.
 const LIFETIME: Duration = Duration::from_secs(10);
 
-/// What is said of it on the channel. It is understood by nobody: no other instance shall look at a
+/// What is published about the session: a message that no instance understands, so none looks at a
 /// session because of it.
-const SAID: &[u8] = b"";
+const MESSAGE: &[u8] = b"";
 
-pub(super) async fn probe(redis: &Redis) -> Result<(), Unavailable> {
-    let (id, now) = (Id::random(Api::Msc4108), Instant::now());
+pub(super) async fn probe(sessions: &RedisSessions) -> Result<(), Unavailable> {
+    let (id, now) = (SessionId::random(SessionApi::Msc4108), Instant::now());
     let payload: Arc<[u8]> = Arc::from(&b"?"[..]);
-    let session = Session {
-        revision: WriteTag::random(),
+    let session = SessionSnapshot {
+        tag: WriteTag::random(),
         replaced: None,
         payload: payload.clone(),
         modified: now,
         expires: now + LIFETIME,
         errcodes: Errcodes::Stable,
     };
-    redis.set(id, &session).await?;
+    sessions.set(id, &session).await?;
     let write = Write {
-        revision: WriteTag::random(),
+        tag: WriteTag::random(),
         payload,
         now,
     };
-    let (first, second) = (session.revision, write.revision);
-    let written = redis.replace(id, Some(first), write, SAID).await?;
-    let read = redis.read(id, Some(second), now).await?;
-    redis.end(id, SAID).await?;
+    let (first, second) = (session.tag, write.tag);
+    let written = sessions.replace(id, Some(first), write, MESSAGE).await?;
+    let read = sessions.get(id, Some(second), now).await?;
+    sessions.delete(id, MESSAGE).await?;
     match (written, read) {
-        (Written::Replaced(_), Read::Unchanged(_)) => Ok(()),
-        // A replica that is behind, or two servers in place of one.
+        (WriteOutcome::Replaced(_), ReadOutcome::Unchanged(_)) => Ok(()),
+        // Another server answered: a replica that lags behind, or two servers in place of one.
         _ => Err(Unavailable::new("record")),
     }
 }

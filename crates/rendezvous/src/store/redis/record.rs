@@ -1,21 +1,24 @@
-//! What stands at a session's key: `revision (16 bytes) | revision that it replaced (16) | errcodes
-//! (1) | left (8) | payload`. The second is all zeros if there is none. `left` is how many
-//! milliseconds the session still had when the payload was written. With what it has now that says
-//! how long ago that was, so that no clock of an instance is ever compared with another's, or with
-//! Redis's. write.lua writes the same.
+//! The value of a session's key: `tag (16 bytes) | tag that it replaced (16) | errcodes (1) | left
+//! (8) | payload`. The second is all zeros if there is none. `left` is how many milliseconds the
+//! session had left when the payload was written. Compared with what it has left now, this tells
+//! how long ago that was, so that clocks of different instances, or of Redis, are never compared.
+//! write.lua writes the same format.
 
 use std::time::{Duration, Instant};
 
-use crate::store::{Errcodes, Session, WriteTag};
+use crate::store::{
+    id::WriteTag,
+    session::{Errcodes, SessionSnapshot},
+};
 
-/// Where a revision would be. A real one is random, and never this.
+/// In place of a tag. A real tag is random, and never this.
 const NONE: [u8; 16] = [0; 16];
 
-/// A session as Redis keeps it.
-pub(super) fn encode(session: &Session) -> Vec<u8> {
+/// A session as Redis stores it.
+pub(super) fn encode(session: &SessionSnapshot) -> Vec<u8> {
     let left = session.expires.saturating_duration_since(session.modified);
     [
-        &session.revision.to_bytes()[..],
+        &session.tag.to_bytes()[..],
         &session.replaced.map_or(NONE, WriteTag::to_bytes),
         &[byte(session.errcodes)],
         &milliseconds(left).to_be_bytes(),
@@ -24,17 +27,17 @@ pub(super) fn encode(session: &Session) -> Vec<u8> {
     .concat()
 }
 
-/// A session that Redis has kept, and that has so many milliseconds `left` at this moment. `None`
-/// if that is none of ours.
-pub(super) fn decode(record: &[u8], left: i64, now: Instant) -> Option<Session> {
-    let (revision, rest) = record.split_first_chunk()?;
+/// A session that Redis has stored and that has `left` milliseconds left at this moment. `None` if
+/// the record is invalid.
+pub(super) fn decode(record: &[u8], left: i64, now: Instant) -> Option<SessionSnapshot> {
+    let (tag, rest) = record.split_first_chunk()?;
     let (replaced, rest) = rest.split_first_chunk()?;
     let (&[code], rest) = rest.split_first_chunk()?;
     let (&left_when_written, payload) = rest.split_first_chunk()?;
     let left = u64::try_from(left).ok()?;
     let age = Duration::from_millis(u64::from_be_bytes(left_when_written).saturating_sub(left));
-    Some(Session {
-        revision: WriteTag::from_bytes(*revision),
+    Some(SessionSnapshot {
+        tag: WriteTag::from_bytes(*tag),
         replaced: (*replaced != NONE).then(|| WriteTag::from_bytes(*replaced)),
         payload: payload.into(),
         modified: now.checked_sub(age).unwrap_or(now),
@@ -43,7 +46,7 @@ pub(super) fn decode(record: &[u8], left: i64, now: Instant) -> Option<Session> 
     })
 }
 
-/// Of a duration, but never none: Redis takes no key that has no time.
+/// At least 1: Redis rejects a time to live of zero.
 pub(super) fn milliseconds(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis())
         .unwrap_or(u64::MAX)
@@ -72,9 +75,9 @@ mod tests {
 
     const LIFETIME: Duration = Duration::from_secs(300);
 
-    fn session(now: Instant) -> Session {
-        Session {
-            revision: WriteTag::from_bytes([7; 16]),
+    fn session(now: Instant) -> SessionSnapshot {
+        SessionSnapshot {
+            tag: WriteTag::from_bytes([7; 16]),
             replaced: Some(WriteTag::from_bytes([6; 16])),
             payload: b"payload"[..].into(),
             modified: now,
@@ -84,19 +87,14 @@ mod tests {
     }
 
     #[test]
-    fn a_session_comes_back_as_it_was_kept() {
+    fn a_record_is_decoded_as_it_was_encoded() {
         let written = Instant::now();
         let record = encode(&session(written));
         let later = written + Duration::from_secs(100);
         let read = decode(&record, 200_000, later).unwrap();
         assert_eq!((read.modified, read.expires), (written, written + LIFETIME));
         assert_eq!(
-            (
-                read.revision,
-                read.replaced,
-                &read.payload[..],
-                read.errcodes
-            ),
+            (read.tag, read.replaced, &read.payload[..], read.errcodes),
             (
                 WriteTag::from_bytes([7; 16]),
                 Some(WriteTag::from_bytes([6; 16])),
@@ -107,9 +105,9 @@ mod tests {
     }
 
     #[test]
-    fn an_empty_payload_is_one() {
+    fn an_empty_payload_is_valid() {
         let now = Instant::now();
-        let record = encode(&Session {
+        let record = encode(&SessionSnapshot {
             payload: [].into(),
             replaced: None,
             ..session(now)
@@ -119,7 +117,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_none_of_ours_is_no_session() {
+    fn other_records_are_not_decoded() {
         let now = Instant::now();
         let record = encode(&session(now));
         for length in 0..41 {

@@ -10,18 +10,18 @@ use rustls::{
 };
 use zeroize::Zeroizing;
 
-/// Whom to trust, and who we are, in connections with TLS to a [`Redis`](crate::Redis). By default:
-/// whom the system trusts, and nobody in particular.
+/// Certificates for TLS connections to a [`Redis`](crate::Redis): which authorities to trust, and
+/// which client certificate to present. By default those that the system trusts, and none.
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct RedisCertificates {
     authorities: Option<Vec<u8>>,
     client: Option<ClientCertificate>,
 }
 
-/// Who we are, for a Redis that wants to know (`tls-auth-clients`).
+/// A client certificate, for a Redis that requires one (`tls-auth-clients`).
 #[derive(Clone, PartialEq, Eq)]
 pub struct ClientCertificate {
-    /// The certificate and those between it and the authority, in PEM.
+    /// The certificate and the intermediate ones, in PEM.
     pub chain: Vec<u8>,
     /// Its private key, in PEM.
     pub key: Zeroizing<Vec<u8>>,
@@ -30,30 +30,30 @@ pub struct ClientCertificate {
 /// Why certificates cannot be used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum RedisTlsError {
-    /// Of authorities.
-    #[error("among the authorities there is no certificate in PEM, or one that cannot be read")]
+    /// The certificates of the authorities.
+    #[error("among the authorities there is no certificate in PEM, or one that cannot be parsed")]
     Authorities,
-    /// Our own.
+    /// The client certificate.
     #[error("the client certificate is not one in PEM")]
     Chain,
-    /// Of our own.
+    /// The key of the client certificate.
     #[error("the key of the client certificate is not one in PEM")]
     Key,
-    /// Of another certificate, or of a kind that is not supported.
-    #[error("the key is not the one of the client certificate")]
+    /// The key belongs to another certificate, or is of an unsupported kind.
+    #[error("the key does not belong to the client certificate")]
     OtherKey,
-    /// They would not be used.
-    #[error("there are certificates for TLS, and the URL of the Redis is none with TLS: rediss://")]
+    /// There are certificates, and the URL does not use TLS.
+    #[error("there are certificates for TLS, but the URL of the Redis does not use TLS: rediss://")]
     NoTls,
 }
 
 impl RedisCertificates {
-    /// Trusts these authorities, in PEM, and nobody else, if there are any; and shows a
-    /// certificate, if there is one.
+    /// Trusts only these authorities (PEM), or those of the system if `None`; presents a client
+    /// certificate if there is one.
     ///
     /// # Errors
     ///
-    /// If one of them cannot be used.
+    /// If one of the certificates or the key cannot be used.
     pub fn new(
         authorities: Option<Vec<u8>>,
         client: Option<ClientCertificate>,
@@ -71,13 +71,13 @@ impl RedisCertificates {
         })
     }
 
-    /// Whether there is nothing in it.
+    /// Whether everything is left to the default.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         *self == Self::default()
     }
 
-    /// As the library takes them. None: as the system has it.
+    /// For the library. `None`: the default.
     pub(super) fn to_redis(&self) -> Option<TlsCertificates> {
         let client = |client: &ClientCertificate| ClientTlsConfig {
             client_cert: client.chain.clone(),
@@ -138,11 +138,11 @@ impl fmt::Debug for ClientCertificate {
     }
 }
 
-/// The library takes the process's provider of cryptography, and panics where there is none and
-/// several could be meant.
+/// The library uses the crypto provider of the process, and panics if there is none and several are
+/// possible.
 pub(super) fn choose_provider() {
     if CryptoProvider::get_default().is_none() {
-        // Another thread may have been faster. Then there is one.
+        // Fails if another thread was faster: then there is a provider.
         let _ = aws_lc_rs::default_provider().install_default();
     }
 }

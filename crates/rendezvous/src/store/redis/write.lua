@@ -1,8 +1,9 @@
--- Replaces a payload if it is still the expected one. Look and write are one step: nothing else runs while a script does.
+-- Replaces a payload if its tag is still the expected one. Comparing and writing is one atomic
+-- step: Redis runs nothing else during a script.
 --
--- KEYS: the session. ARGV: the revision that must stand there; the new revision; the new payload; a channel, and what to
--- say there. Answers nothing if there is no session. Otherwise whether it wrote, what stands there (of its own write only
--- the errcodes, which it has kept), and the milliseconds that are left.
+-- KEYS: the session. ARGV: the expected tag; the new tag; the new payload; a channel, and the
+-- message to publish. Returns nothing if there is no session. Otherwise whether it wrote; the
+-- record (if it wrote, only the errcodes, which it has kept); and how many milliseconds are left.
 local head = redis.call('GETRANGE', KEYS[1], 0, 32)
 if #head < 33 then
   return false

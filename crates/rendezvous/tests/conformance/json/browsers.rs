@@ -1,7 +1,7 @@
 //! Web clients: they may read every answer, and nothing stored here can be shown as a page ("Unsafe
 //! content").
 
-use matrix_qr_rendezvous::{Creation, Homeserver};
+use matrix_qr_rendezvous::{Creation, WhoamiClient};
 use reqwest::Method;
 use serde_json::json;
 
@@ -17,7 +17,7 @@ each_store! {
 async fn every_answer_is_readable_by_scripts_and_harmless<S: Kept>() {
     let server = Server::<S>::with(|config| config.limits.max_sessions = 3).await;
     let authenticated = Server::<S>::with(|config| {
-        let nobody = Homeserver::new("http://127.0.0.1:1/".parse().unwrap()).unwrap();
+        let nobody = WhoamiClient::new("http://127.0.0.1:1/".parse().unwrap()).unwrap();
         config.creation = Creation::Authenticated(nobody);
     });
     let authenticated = authenticated.await;

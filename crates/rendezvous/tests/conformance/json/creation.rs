@@ -16,7 +16,7 @@ use axum::{
     http::{Request, StatusCode, header},
     response::{IntoResponse, Response},
 };
-use matrix_qr_rendezvous::{Creation, Homeserver, Memory, Rate};
+use matrix_qr_rendezvous::{Creation, Memory, Rate, WhoamiClient};
 use reqwest::Method;
 use serde_json::json;
 use tokio::{net::TcpListener, time::timeout};
@@ -121,7 +121,7 @@ impl StandIn {
         &self,
         change: impl FnOnce(&mut matrix_qr_rendezvous::Config),
     ) -> Server<S> {
-        let homeserver = Homeserver::new(self.url.parse().unwrap()).unwrap();
+        let homeserver = WhoamiClient::new(self.url.parse().unwrap()).unwrap();
         Server::with(|config| {
             config.creation = Creation::Authenticated(homeserver);
             change(config);

@@ -11,7 +11,8 @@ use std::{
 };
 
 use matrix_qr_rendezvous::{
-    Changed, Id, Memory, New, Read, Session, Store, Unavailable, Write, WriteTag, Written,
+    Memory, NewSession, ReadOutcome, SessionId, SessionSnapshot, Store, StoreChange, Unavailable,
+    Write, WriteOutcome, WriteTag,
 };
 
 /// How it is wrong.
@@ -35,7 +36,7 @@ pub(crate) struct Broken {
     memory: Memory,
     fault: Fault,
     count: AtomicUsize,
-    shown: Mutex<HashMap<Id, Session>>,
+    shown: Mutex<HashMap<SessionId, SessionSnapshot>>,
 }
 
 impl Broken {
@@ -57,33 +58,37 @@ impl Broken {
         self.count.fetch_add(1, Relaxed).is_multiple_of(times)
     }
 
-    async fn current(&self, id: Id, now: Instant) -> Result<Option<Session>, Unavailable> {
+    async fn current(
+        &self,
+        id: SessionId,
+        now: Instant,
+    ) -> Result<Option<SessionSnapshot>, Unavailable> {
         Ok(match self.memory.read(id, None, now).await? {
-            Read::Changed(session) | Read::Unchanged(session) => Some(session),
-            Read::Gone => None,
+            ReadOutcome::Changed(session) | ReadOutcome::Unchanged(session) => Some(session),
+            ReadOutcome::Gone => None,
         })
     }
 
     async fn look_then_write(
         &self,
-        id: Id,
+        id: SessionId,
         expected: Option<WriteTag>,
         write: Write,
-    ) -> Result<Written, Unavailable> {
+    ) -> Result<WriteOutcome, Unavailable> {
         let Some(seen) = self.current(id, write.now).await? else {
-            return Ok(Written::Gone);
+            return Ok(WriteOutcome::Gone);
         };
-        if expected != Some(seen.revision) {
-            return Ok(Written::Conflict(seen));
+        if expected != Some(seen.tag) {
+            return Ok(WriteOutcome::Conflict(seen));
         }
         tokio::task::yield_now().await;
         let Some(by_now) = self.current(id, write.now).await? else {
-            return Ok(Written::Gone);
+            return Ok(WriteOutcome::Gone);
         };
-        self.memory.write(id, Some(by_now.revision), write).await
+        self.memory.write(id, Some(by_now.tag), write).await
     }
 
-    fn old(&self, id: Id, current: Session) -> Session {
+    fn old(&self, id: SessionId, current: SessionSnapshot) -> SessionSnapshot {
         let mut shown = self.shown.lock().unwrap();
         let old = shown.entry(id).or_insert_with(|| current.clone()).clone();
         if self.now_and_then(10) {
@@ -94,16 +99,16 @@ impl Broken {
 }
 
 impl Store for Broken {
-    async fn create(&self, id: Id, new: New) -> Result<Session, Unavailable> {
+    async fn create(&self, id: SessionId, new: NewSession) -> Result<SessionSnapshot, Unavailable> {
         self.memory.create(id, new).await
     }
 
     async fn read(
         &self,
-        id: Id,
+        id: SessionId,
         seen: Option<WriteTag>,
         now: Instant,
-    ) -> Result<Read, Unavailable> {
+    ) -> Result<ReadOutcome, Unavailable> {
         if self.is(Fault::ForgetsSessions) && self.now_and_then(500) {
             self.memory.delete(id, now).await?;
         }
@@ -111,22 +116,22 @@ impl Store for Broken {
             return self.memory.read(id, seen, now).await;
         }
         let Some(session) = self.current(id, now).await? else {
-            return Ok(Read::Gone);
+            return Ok(ReadOutcome::Gone);
         };
         let old = self.old(id, session);
-        Ok(if seen == Some(old.revision) {
-            Read::Unchanged(old)
+        Ok(if seen == Some(old.tag) {
+            ReadOutcome::Unchanged(old)
         } else {
-            Read::Changed(old)
+            ReadOutcome::Changed(old)
         })
     }
 
     async fn write(
         &self,
-        id: Id,
+        id: SessionId,
         expected: Option<WriteTag>,
         write: Write,
-    ) -> Result<Written, Unavailable> {
+    ) -> Result<WriteOutcome, Unavailable> {
         if self.is(Fault::LooksThenWrites) {
             return self.look_then_write(id, expected, write).await;
         }
@@ -134,18 +139,20 @@ impl Store for Broken {
         if let Some(mut session) =
             before.filter(|_| self.is(Fault::ForgetsWrites) && self.now_and_then(20))
         {
-            (session.revision, session.payload) = (write.revision, write.payload);
-            return Ok(Written::Replaced(session));
+            (session.tag, session.payload) = (write.tag, write.payload);
+            return Ok(WriteOutcome::Replaced(session));
         }
         Ok(match self.memory.write(id, expected, write).await? {
-            Written::Replaced(session) if self.is(Fault::DeniesWrites) && self.now_and_then(20) => {
-                Written::Conflict(session)
+            WriteOutcome::Replaced(session)
+                if self.is(Fault::DeniesWrites) && self.now_and_then(20) =>
+            {
+                WriteOutcome::Conflict(session)
             }
             outcome => outcome,
         })
     }
 
-    async fn delete(&self, id: Id, now: Instant) -> Result<bool, Unavailable> {
+    async fn delete(&self, id: SessionId, now: Instant) -> Result<bool, Unavailable> {
         let deleted = self.memory.delete(id, now).await?;
         Ok(deleted || self.is(Fault::EndsTwice))
     }
@@ -162,7 +169,7 @@ impl Store for Broken {
         Ok(())
     }
 
-    async fn watch(&self, changed: impl Fn(Changed) + Send + Sync) -> Infallible {
+    async fn watch(&self, changed: impl Fn(StoreChange) + Send + Sync) -> Infallible {
         self.memory.watch(changed).await
     }
 }

@@ -1,59 +1,77 @@
-//! What may follow the question mark of a Redis URL. What is not known is refused: it could be a
-//! secret, or mean something.
+//! The query of a Redis URL. Unknown parameters are refused: they could be secrets, or change what
+//! is meant.
 
-use super::{Login, RedisUrlError, database, decode};
+use super::{
+    credentials::{Credentials, decode},
+    error::RedisUrlError,
+};
 
-/// What is said of a server at a socket.
+/// The query of a URL with a socket.
 #[derive(Default)]
-pub(super) struct Socket {
+pub(super) struct SocketQuery {
     pub(super) database: u16,
-    pub(super) login: Option<Login>,
+    pub(super) credentials: Option<Credentials>,
 }
 
 pub(super) fn none(query: &str) -> Result<(), RedisUrlError> {
     let [] = values(
         query,
         [],
-        RedisUrlError("nothing may follow a ? here; in a password write %3F"),
+        RedisUrlError::new("nothing may follow a ? here; in a password write %3F"),
     )?;
     Ok(())
 }
 
-pub(super) fn socket(query: &str) -> Result<Socket, RedisUrlError> {
+pub(super) fn socket(query: &str) -> Result<SocketQuery, RedisUrlError> {
     let names = ["db", "user", "pass"];
     let [number, user, password] = values(
         query,
         names,
-        RedisUrlError("after the ? there may be db, user and pass, each once"),
+        RedisUrlError::new("after the ? there may be db, user and pass, each once"),
     )?;
-    Ok(Socket {
+    Ok(SocketQuery {
         database: database(number.unwrap_or_default())?,
-        login: login(user, password)?,
+        credentials: credentials(user, password)?,
     })
 }
 
-pub(super) fn sentinel(query: &str) -> Result<Option<Login>, RedisUrlError> {
+pub(super) fn sentinel(query: &str) -> Result<Option<Credentials>, RedisUrlError> {
     let names = ["sentinel-user", "sentinel-password"];
     let [user, password] = values(
         query,
         names,
-        RedisUrlError("after the ? there may be sentinel-user and sentinel-password, each once"),
+        RedisUrlError::new(
+            "after the ? there may be sentinel-user and sentinel-password, each once",
+        ),
     )?;
-    login(user, password)
+    credentials(user, password)
 }
 
-fn login(user: Option<&str>, password: Option<&str>) -> Result<Option<Login>, RedisUrlError> {
+fn credentials(
+    user: Option<&str>,
+    password: Option<&str>,
+) -> Result<Option<Credentials>, RedisUrlError> {
     match (user, password) {
         (None, None) => Ok(None),
-        (Some(_), None) => Err(RedisUrlError("it has a user and no password")),
-        (user, Some(password)) => Ok(Some(Login {
+        (Some(_), None) => Err(RedisUrlError::new("it has a user and no password")),
+        (user, Some(password)) => Ok(Some(Credentials {
             user: user.map(decode).transpose()?,
             password: decode(password)?,
         })),
     }
 }
 
-/// The value of each name, in that order.
+/// The number of a database; none is 0.
+pub(super) fn database(text: &str) -> Result<u16, RedisUrlError> {
+    match text {
+        "" => Ok(0),
+        number => number
+            .parse()
+            .map_err(|_| RedisUrlError::new("the database is not a number")),
+    }
+}
+
+/// The value of each of these parameters, in the same order. There may be no other.
 fn values<'a, const N: usize>(
     query: &'a str,
     names: [&str; N],

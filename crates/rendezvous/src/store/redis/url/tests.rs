@@ -71,7 +71,7 @@ fn what_is_printed_without_secrets_is_not_read_back() {
 }
 
 #[test]
-fn a_login_is_read_as_it_was_written() {
+fn credentials_are_decoded() {
     for (text, user, password) in [
         ("redis://:p%40ss%2Fw%23%25@a", None, "p@ss/w#%"),
         ("redis://u%3A:p@ss:w@a", Some("u:"), "p@ss:w"),
@@ -79,11 +79,11 @@ fn a_login_is_read_as_it_was_written() {
         ("unix:///s?pass=p%26s%3D", None, "p&s="),
         ("unix://u:p@/s", Some("u"), "p"),
     ] {
-        let login = parse(text).login.unwrap();
+        let credentials = parse(text).credentials.unwrap();
         assert_eq!(
             (
-                login.user.as_ref().map(|user| user.as_str()),
-                login.password.as_str()
+                credentials.user.as_ref().map(|user| user.as_str()),
+                credentials.password.as_str()
             ),
             (user, password)
         );
@@ -93,7 +93,7 @@ fn a_login_is_read_as_it_was_written() {
 /// Each of these, taken loosely, would show a part of the secret or ask another host than the one
 /// that was meant.
 #[test]
-fn what_is_wrong_is_refused_and_not_repeated() {
+fn invalid_urls_are_refused_and_not_repeated() {
     for text in [
         "",
         "memory",

@@ -1,4 +1,4 @@
-//! A body that fails when it has not come in time.
+//! A request body that fails when it does not arrive in time.
 
 use std::{
     future::Future,
@@ -11,23 +11,23 @@ use axum::body::{Bytes, HttpBody};
 use hyper::body::{Frame, Incoming, SizeHint};
 use tokio::time::{Instant, Sleep, sleep_until};
 
-pub(super) struct SlowBody {
+pub(super) struct TimedBody {
     body: Incoming,
     deadline: Instant,
-    /// Set when the body first lets us wait: most are there with the headers.
+    /// Set when the body is first waited for: most bodies arrive with the headers.
     alarm: Option<Pin<Box<Sleep>>>,
 }
 
-/// What reading it says.
+/// Why reading a body fails.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum BodyError {
-    #[error("the body did not come in time")]
+    #[error("the body did not arrive in time")]
     TimedOut,
-    #[error("the body broke off, or is not framed as HTTP has it")]
+    #[error("the body is malformed or incomplete")]
     Broken,
 }
 
-impl SlowBody {
+impl TimedBody {
     pub(super) fn new(body: Incoming, time: Duration) -> Self {
         Self {
             body,
@@ -37,7 +37,7 @@ impl SlowBody {
     }
 }
 
-impl HttpBody for SlowBody {
+impl HttpBody for TimedBody {
     type Data = Bytes;
     type Error = BodyError;
 

@@ -1,4 +1,4 @@
-//! The homeserver that knows whose an access token is.
+//! Asks a homeserver who owns an access token.
 
 use std::{fmt, sync::Arc};
 
@@ -7,62 +7,63 @@ use reqwest::{Client, Response, redirect::Policy};
 use serde::Deserialize;
 use url::Url;
 
-use super::token::Token;
+use super::bearer_token::BearerToken;
 
-/// The most that its answer may be, in bytes.
+/// The largest response that is read, in bytes.
 const LARGEST: usize = 16 * 1024;
 
-/// A homeserver, to be asked whose an access token is. Clones share their connections.
+/// The client for a homeserver that is asked who owns an access token. Clones share their
+/// connections.
 #[derive(Clone)]
-pub struct Homeserver(Arc<Inner>);
+pub struct WhoamiClient(Arc<Inner>);
 
 struct Inner {
     whoami: Url,
     client: Client,
 }
 
-/// A homeserver that cannot be asked.
+/// Why a homeserver cannot be asked.
 #[derive(Debug, thiserror::Error)]
-pub enum HomeserverError {
-    /// The URL has no host, or another scheme.
-    #[error("{0} is not the base URL of a homeserver, as in https://matrix.example.org")]
+pub enum WhoamiClientError {
+    /// The URL has no host, or its scheme is not https or http.
+    #[error("{0} is not the base URL of a homeserver, such as https://matrix.example.org")]
     NotABaseUrl(Url),
-    /// There is no TLS here: most likely no certificates to trust.
+    /// TLS cannot be used: most likely there are no trusted certificates.
     #[error(
-        "the homeserver cannot be asked over https: {0}; install certificates to trust (Debian: ca-certificates)"
+        "the homeserver cannot be asked over https: {0}; install trusted certificates (Debian: ca-certificates)"
     )]
     NoTls(String),
 }
 
-/// Why it is not known whose a token is.
+/// Why the homeserver did not say who owns a token.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum Unanswered {
-    #[error("it answers with {0}")]
+pub(super) enum WhoamiError {
+    #[error("its response is {0}")]
     Status(StatusCode),
-    #[error("its answer is longer than {LARGEST} bytes")]
+    #[error("its response is longer than {LARGEST} bytes")]
     TooLong,
-    #[error("its answer names no user")]
+    #[error("its response names no user")]
     NoUser,
-    #[error("it does not answer in time")]
+    #[error("it does not respond in time")]
     TooSlow,
-    #[error("{}", whole(.0))]
+    #[error("{}", with_causes(.0))]
     Http(#[from] reqwest::Error),
 }
 
-impl Homeserver {
-    /// The homeserver at this base URL. Nothing is asked yet.
+impl WhoamiClient {
+    /// A client for the homeserver at this base URL. Sends no request yet.
     ///
-    /// No proxy of the environment is used, and no redirect followed: the token goes there and
-    /// nowhere else.
+    /// It uses no proxy from the environment and follows no redirect: the token is sent nowhere
+    /// else.
     ///
     /// # Errors
     ///
-    /// If the URL is no base URL, or there is no TLS here.
-    pub fn new(base_url: Url) -> Result<Self, HomeserverError> {
+    /// If the URL is not a base URL, or TLS cannot be used.
+    pub fn new(base_url: Url) -> Result<Self, WhoamiClientError> {
         let plain = base_url.scheme() == "http";
-        let whoami = whoami_url(&base_url).ok_or(HomeserverError::NotABaseUrl(base_url))?;
+        let whoami = whoami_url(&base_url).ok_or(WhoamiClientError::NotABaseUrl(base_url))?;
         let client = Client::builder().no_proxy().redirect(Policy::none());
-        // Without TLS there need be no certificates to trust.
+        // Without TLS no trusted certificates are needed.
         let client = if plain {
             client.tls_certs_only([])
         } else {
@@ -71,13 +72,14 @@ impl Homeserver {
         let client = client
             .user_agent(concat!("matrix-qr-rendezvous/", env!("CARGO_PKG_VERSION")))
             .build();
-        let client = client.map_err(|error| HomeserverError::NoTls(whole(&error)))?;
+        let client = client.map_err(|error| WhoamiClientError::NoTls(with_causes(&error)))?;
         Ok(Self(Arc::new(Inner { whoami, client })))
     }
 
-    /// Whether a token is one of its users' (Client-Server API, `GET
-    /// /_matrix/client/v3/account/whoami`).
-    pub(super) async fn knows(&self, token: &Token) -> Result<bool, Unanswered> {
+    /// Whether a token belongs to one of its users (Client-Server API, `GET
+    /// /_matrix/client/v3/account/whoami`). A guest does not count: where guests are allowed,
+    /// anybody can be one.
+    pub(super) async fn accepts(&self, token: &BearerToken) -> Result<bool, WhoamiError> {
         let request = self
             .0
             .client
@@ -87,12 +89,12 @@ impl Homeserver {
         match response.status() {
             StatusCode::OK => user(response).await.map(|whoami| !whoami.is_guest),
             StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => Ok(false),
-            other => Err(Unanswered::Status(other)),
+            other => Err(WhoamiError::Status(other)),
         }
     }
 }
 
-impl fmt::Debug for Homeserver {
+impl fmt::Debug for WhoamiClient {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Homeserver({})", self.0.whoami)
     }
@@ -114,30 +116,30 @@ fn whoami_url(base_url: &Url) -> Option<Url> {
 }
 
 #[derive(Deserialize)]
-struct Whoami {
+struct WhoamiResponse {
     user_id: String,
-    /// Anybody can be one, where there are any.
+    /// Absent where there are no guests.
     #[serde(default)]
     is_guest: bool,
 }
 
-/// Whose it is.
-async fn user(mut response: Response) -> Result<Whoami, Unanswered> {
+/// The owner of the token.
+async fn user(mut response: Response) -> Result<WhoamiResponse, WhoamiError> {
     let mut text = Vec::new();
     while let Some(part) = response.chunk().await? {
         if text.len() + part.len() > LARGEST {
-            return Err(Unanswered::TooLong);
+            return Err(WhoamiError::TooLong);
         }
         text.extend_from_slice(&part);
     }
-    let named: Option<Whoami> = serde_json::from_slice(&text).ok();
+    let named: Option<WhoamiResponse> = serde_json::from_slice(&text).ok();
     named
         .filter(|whoami| whoami.user_id.starts_with('@'))
-        .ok_or(Unanswered::NoUser)
+        .ok_or(WhoamiError::NoUser)
 }
 
-/// An error with its causes: the first alone says little.
-fn whole(error: &reqwest::Error) -> String {
+/// An error with its causes: the first one alone says little.
+fn with_causes(error: &reqwest::Error) -> String {
     let mut text = error.to_string();
     let mut cause = std::error::Error::source(error);
     while let Some(error) = cause {
@@ -153,7 +155,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_question_is_below_the_base_url() {
+    fn the_whoami_url_is_below_the_base_url() {
         for base_url in [
             "https://a.example",
             "https://a.example/",
@@ -171,7 +173,10 @@ mod tests {
             "http://[::1]:8008/below/_matrix/client/v3/account/whoami"
         );
         for other in ["ftp://a.example", "data:x", "unix:/run/x"] {
-            assert!(Homeserver::new(other.parse().unwrap()).is_err(), "{other}");
+            assert!(
+                WhoamiClient::new(other.parse().unwrap()).is_err(),
+                "{other}"
+            );
         }
     }
 }

@@ -1,9 +1,9 @@
-//! Why Redis does not do what it is asked, in one word: its own, without the rest of its sentence,
-//! which may quote a key.
+//! Why Redis fails, as one code: Redis's own error code, without its message, which may quote a
+//! key.
 
 use redis::{ErrorKind, RedisError};
 
-use crate::Unavailable;
+use crate::store::unavailable::Unavailable;
 
 pub(super) fn unavailable(error: &RedisError) -> Unavailable {
     if error.is_timeout() {
@@ -11,7 +11,8 @@ pub(super) fn unavailable(error: &RedisError) -> Unavailable {
     }
     match error.kind() {
         ErrorKind::Io => Unavailable::new("io"),
-        // It is asked when a connection is made, and the library keeps what it said to itself.
+        // Commands that open a connection fail with this, and the library keeps the server's code
+        // to itself.
         ErrorKind::AuthenticationFailed => Unavailable::new("WRONGPASS"),
         // No Sentinel knows a main server that is up.
         ErrorKind::MasterNameNotFoundBySentinel => Unavailable::new("MASTERDOWN"),
@@ -20,7 +21,7 @@ pub(super) fn unavailable(error: &RedisError) -> Unavailable {
     }
 }
 
-/// Redis's own word. A question of several commands has several errors: the first.
+/// Redis's own error code. Several commands may have several errors: the first one.
 fn code(error: &RedisError) -> String {
     let errors = error.clone().into_server_errors();
     errors

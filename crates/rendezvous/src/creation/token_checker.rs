@@ -1,5 +1,6 @@
-//! Whose an access token is, asked seldom: what was answered is remembered for a while, who asks
-//! about the same token at once asks once, and there are never many questions under way.
+//! Whether an access token belongs to a user of the homeserver. Answers are cached for a while,
+//! concurrent questions about one token are asked once, and only a few questions are asked at the
+//! same time.
 
 use std::{
     sync::atomic::{AtomicBool, Ordering::Relaxed},
@@ -11,36 +12,36 @@ use quick_cache::sync::{Cache, EntryAction, EntryResult};
 use tokio::{sync::Semaphore, time::timeout};
 
 use super::{
-    homeserver::{Homeserver, Unanswered},
-    token::{Fingerprint, Token},
+    bearer_token::{BearerToken, Fingerprint},
+    whoami::{WhoamiClient, WhoamiError},
 };
 use crate::{
     metrics::{Metrics, WhoamiResult},
     refusal::Refusal,
 };
 
-/// How many tokens are remembered, about 100 bytes each.
-const REMEMBERED: usize = 10_000;
+/// How many answers are cached, about 100 bytes each.
+const CACHED: usize = 10_000;
 
-/// How many questions may be under way at once.
-const AT_ONCE: usize = 16;
+/// How many questions may be in progress at the same time.
+const CONCURRENT: usize = 16;
 
-/// How long one may take, with its turn to be asked.
-const PATIENCE: Duration = Duration::from_secs(5);
+/// How long a question may take, including the wait for its turn.
+const TIMEOUT: Duration = Duration::from_secs(5);
 
-/// What a homeserver says of a token.
+/// What the homeserver says about a token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Verdict {
+enum TokenVerdict {
     Good,
     Bad,
-    /// It does not say.
+    /// It does not answer.
     Unavailable,
 }
 
-impl Verdict {
-    /// How long it is believed. A user who has just signed out can create sessions for so long, and
-    /// one whose token was unknown for a moment is not kept out for long.
-    fn lasts(self) -> Duration {
+impl TokenVerdict {
+    /// How long it is cached. For so long a user who has just signed out can still create sessions;
+    /// a user whose token was unknown for a moment is not refused for long.
+    fn lifetime(self) -> Duration {
         Duration::from_secs(match self {
             Self::Good => 60,
             Self::Bad => 10,
@@ -58,104 +59,106 @@ impl Verdict {
 }
 
 #[derive(Clone, Copy)]
-struct Known {
-    verdict: Verdict,
+struct CachedVerdict {
+    verdict: TokenVerdict,
     until: Instant,
 }
 
-/// The users of a homeserver.
-pub(crate) struct Users {
-    homeserver: Homeserver,
-    /// By what cannot be used as a token, in case this memory is seen.
-    known: Cache<Fingerprint, Known>,
+/// Checks tokens with the homeserver.
+pub(crate) struct TokenChecker {
+    homeserver: WhoamiClient,
+    /// By fingerprint, which cannot be used as a token if this memory leaks.
+    known: Cache<Fingerprint, CachedVerdict>,
     asking: Semaphore,
-    /// So that the log says when that begins and when it ends, and not each time.
-    away: AtomicBool,
+    /// Whether the homeserver failed to answer the last question, so that only changes are logged.
+    unanswered: AtomicBool,
     metrics: Metrics,
 }
 
-impl Users {
-    pub(super) fn new(homeserver: Homeserver, metrics: Metrics) -> Self {
-        let (known, asking) = (Cache::new(REMEMBERED), Semaphore::new(AT_ONCE));
+impl TokenChecker {
+    pub(super) fn new(homeserver: WhoamiClient, metrics: Metrics) -> Self {
+        let (known, asking) = (Cache::new(CACHED), Semaphore::new(CONCURRENT));
         Self {
             homeserver,
             known,
             asking,
-            away: AtomicBool::new(false),
+            unanswered: AtomicBool::new(false),
             metrics,
         }
     }
 
-    /// Whether the token in these headers is one of theirs.
-    pub(super) async fn include(
+    /// Whether these headers have the token of a user.
+    pub(super) async fn is_user(
         &self,
         headers: &HeaderMap,
         admit: impl FnOnce() -> Result<(), Refusal>,
     ) -> Result<bool, Refusal> {
-        let Some(token) = Token::of(headers) else {
+        let Some(token) = BearerToken::of(headers) else {
             return Ok(false);
         };
         match self.verdict(&token, Instant::now(), admit).await? {
-            Verdict::Good => Ok(true),
-            Verdict::Bad => Ok(false),
-            Verdict::Unavailable => Err(Refusal::NoHomeserver),
+            TokenVerdict::Good => Ok(true),
+            TokenVerdict::Bad => Ok(false),
+            TokenVerdict::Unavailable => Err(Refusal::NoHomeserver),
         }
     }
 
     async fn verdict(
         &self,
-        token: &Token,
+        token: &BearerToken,
         now: Instant,
         admit: impl FnOnce() -> Result<(), Refusal>,
-    ) -> Result<Verdict, Refusal> {
-        let fresh = |_: &Fingerprint, known: &mut Known| match known.until > now {
+    ) -> Result<TokenVerdict, Refusal> {
+        let fresh = |_: &Fingerprint, known: &mut CachedVerdict| match known.until > now {
             true => EntryAction::Retain(known.verdict),
             false => EntryAction::ReplaceWithGuard,
         };
-        // Whoever comes while another asks waits here for what he hears, and asks himself if that
-        // one goes away.
-        let place = match self.known.entry_async(&token.fingerprint(), fresh).await {
+        // Concurrent requests with the same token wait here for the answer to the first. If that
+        // one is cancelled, the next one asks.
+        let entry = match self.known.entry_async(&token.fingerprint(), fresh).await {
             EntryResult::Retained(verdict) => return Ok(verdict),
-            EntryResult::Vacant(place) | EntryResult::Replaced(place, _) => place,
-            EntryResult::Removed(..) | EntryResult::Timeout => return Ok(Verdict::Unavailable),
+            EntryResult::Vacant(entry) | EntryResult::Replaced(entry, _) => entry,
+            EntryResult::Removed(..) | EntryResult::Timeout => {
+                return Ok(TokenVerdict::Unavailable);
+            }
         };
         admit()?;
         let verdict = self.ask(token).await;
-        // It fails where somebody has removed the place, and nobody does.
-        let _ = place.insert(Known {
+        // It fails if the entry was removed, and nothing removes entries.
+        let _ = entry.insert(CachedVerdict {
             verdict,
-            until: Instant::now() + verdict.lasts(),
+            until: Instant::now() + verdict.lifetime(),
         });
         Ok(verdict)
     }
 
-    async fn ask(&self, token: &Token) -> Verdict {
+    async fn ask(&self, token: &BearerToken) -> TokenVerdict {
         let asked = async {
-            // It is never closed.
+            // The semaphore is never closed.
             let _turn = self.asking.acquire().await;
-            self.homeserver.knows(token).await
+            self.homeserver.accepts(token).await
         };
-        let answer = timeout(PATIENCE, asked)
+        let answer = timeout(TIMEOUT, asked)
             .await
-            .unwrap_or(Err(Unanswered::TooSlow));
-        self.note(answer.as_ref().err());
+            .unwrap_or(Err(WhoamiError::TooSlow));
+        self.log_change(answer.as_ref().err());
         let verdict = match answer {
-            Ok(true) => Verdict::Good,
-            Ok(false) => Verdict::Bad,
-            Err(_) => Verdict::Unavailable,
+            Ok(true) => TokenVerdict::Good,
+            Ok(false) => TokenVerdict::Bad,
+            Err(_) => TokenVerdict::Unavailable,
         };
         self.metrics.whoami(verdict.counted());
         verdict
     }
 
-    fn note(&self, error: Option<&Unanswered>) {
-        let was_away = self.away.swap(error.is_some(), Relaxed);
+    fn log_change(&self, error: Option<&WhoamiError>) {
+        let was_unanswered = self.unanswered.swap(error.is_some(), Relaxed);
         match error {
-            Some(error) if !was_away => {
-                tracing::warn!(%error, "the homeserver does not say whose an access token is");
+            Some(error) if !was_unanswered => {
+                tracing::warn!(%error, "the homeserver does not say who owns an access token");
             }
-            None if was_away => {
-                tracing::info!("the homeserver says again whose an access token is")
+            None if was_unanswered => {
+                tracing::info!("the homeserver says again who owns an access token")
             }
             _ => {}
         }
@@ -173,12 +176,12 @@ mod tests {
     use super::*;
 
     /// Says what it is told to, and counts.
-    struct Homeserver {
+    struct WhoamiClient {
         answer: Arc<Mutex<(StatusCode, usize)>>,
-        users: Users,
+        users: TokenChecker,
     }
 
-    impl Homeserver {
+    impl WhoamiClient {
         async fn start() -> Self {
             let answer = Arc::new(Mutex::new((StatusCode::OK, 0)));
             let shared = answer.clone();
@@ -194,7 +197,7 @@ mod tests {
             tokio::spawn(async move { axum::serve(listener, router).await });
             Self {
                 answer,
-                users: Users::new(super::Homeserver::new(url).unwrap(), Metrics::new()),
+                users: TokenChecker::new(super::WhoamiClient::new(url).unwrap(), Metrics::new()),
             }
         }
 
@@ -206,26 +209,26 @@ mod tests {
             self.answer.lock().unwrap().1
         }
 
-        async fn verdict_after(&self, seconds: u64) -> Verdict {
+        async fn verdict_after(&self, seconds: u64) -> TokenVerdict {
             let headers = [(
                 "authorization".parse().unwrap(),
                 "Bearer a".parse().unwrap(),
             )];
-            let token = Token::of(&headers.into_iter().collect()).unwrap();
+            let token = BearerToken::of(&headers.into_iter().collect()).unwrap();
             let now = Instant::now() + Duration::from_secs(seconds);
             self.users.verdict(&token, now, || Ok(())).await.unwrap()
         }
     }
 
     #[tokio::test]
-    async fn each_answer_is_believed_for_its_time() {
+    async fn each_answer_is_cached_for_its_time() {
         for (status, verdict, seconds) in [
-            (StatusCode::OK, Verdict::Good, 60),
-            (StatusCode::UNAUTHORIZED, Verdict::Bad, 10),
-            (StatusCode::FORBIDDEN, Verdict::Bad, 10),
-            (StatusCode::BAD_GATEWAY, Verdict::Unavailable, 1),
+            (StatusCode::OK, TokenVerdict::Good, 60),
+            (StatusCode::UNAUTHORIZED, TokenVerdict::Bad, 10),
+            (StatusCode::FORBIDDEN, TokenVerdict::Bad, 10),
+            (StatusCode::BAD_GATEWAY, TokenVerdict::Unavailable, 1),
         ] {
-            let homeserver = Homeserver::start().await;
+            let homeserver = WhoamiClient::start().await;
             homeserver.says(status);
             assert_eq!(homeserver.verdict_after(0).await, verdict);
             homeserver.says(StatusCode::NOT_FOUND);
@@ -238,15 +241,15 @@ mod tests {
             );
             assert_eq!(
                 homeserver.verdict_after(seconds).await,
-                Verdict::Unavailable
+                TokenVerdict::Unavailable
             );
             assert_eq!(homeserver.asked(), 2, "{status}");
         }
     }
 
     #[tokio::test]
-    async fn one_who_may_not_have_it_asked_leaves_the_place_to_the_next() {
-        let homeserver = Homeserver::start().await;
+    async fn a_refused_client_leaves_the_question_to_the_next() {
+        let homeserver = WhoamiClient::start().await;
         let headers = [(
             "authorization".parse().unwrap(),
             "Bearer a".parse().unwrap(),
@@ -255,19 +258,19 @@ mod tests {
         .collect();
         let refused = homeserver
             .users
-            .include(&headers, || Err(Refusal::Network))
+            .is_user(&headers, || Err(Refusal::Network))
             .await;
         assert!(matches!(refused, Err(Refusal::Network)));
         assert_eq!(homeserver.asked(), 0);
         assert!(matches!(
-            homeserver.users.include(&headers, || Ok(())).await,
+            homeserver.users.is_user(&headers, || Ok(())).await,
             Ok(true)
         ));
         // What is known is nobody's to grant.
         assert!(matches!(
             homeserver
                 .users
-                .include(&headers, || Err(Refusal::Network))
+                .is_user(&headers, || Err(Refusal::Network))
                 .await,
             Ok(true)
         ));

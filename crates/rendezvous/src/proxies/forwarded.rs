@@ -1,13 +1,13 @@
-//! The lists in which proxies say for whom they ask, read from the right: there stands what the
-//! nearest proxy wrote, and everything left of it may be made up by the client.
+//! The lists in which proxies name the client, read from the right: the last element was written by
+//! the nearest proxy, and everything to its left may be made up by the client.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-/// The parts of a list, the last one first. A separator within a quoted string (RFC 9110, section
-/// 5.6.4) separates nothing.
+/// The elements of a list, the last one first. A separator within a quoted string (RFC 9110,
+/// section 5.6.4) does not count.
 ///
-/// Escapes are not looked at. An escaped quote can move a cut, but then the part that is cut off
-/// has a backslash in it, and [`forwarded`] reads no such part.
+/// Escapes are ignored. An escaped quote can move a boundary, but then the element contains a
+/// backslash, and [`forwarded`] rejects such an element.
 pub(super) struct FromRight<'a> {
     rest: Option<&'a [u8]>,
     separator: u8,
@@ -40,8 +40,8 @@ impl<'a> Iterator for FromRight<'a> {
     }
 }
 
-/// Whom an element of `Forwarded` is for (RFC 7239, section 4). One that says so twice, or has
-/// escapes, says nothing.
+/// The client in an element of `Forwarded` (RFC 7239, section 4). An element with two `for`
+/// parameters, or with escapes, names nobody.
 pub(super) fn forwarded(element: &[u8]) -> Option<IpAddr> {
     let mut nodes = FromRight::new(element, b';').filter_map(for_of);
     let only = nodes.next()?;
@@ -63,8 +63,8 @@ fn for_of(pair: &[u8]) -> Option<&[u8]> {
         .then(|| value.trim_ascii())
 }
 
-/// An address, perhaps with a port (RFC 7239, section 6). `unknown`, `_hidden` and an address with
-/// a zone are none.
+/// An address, optionally with a port (RFC 7239, section 6). `unknown`, `_hidden` and an address
+/// with a zone do not count.
 pub(super) fn node(text: &[u8]) -> Option<IpAddr> {
     let text = str::from_utf8(text.trim_ascii()).ok()?;
     let address = text.parse().ok().or_else(|| with_port(text))?;
@@ -108,7 +108,7 @@ mod tests {
     }
 
     #[test]
-    fn a_list_is_cut_from_the_right_and_not_within_quotes() {
+    fn a_list_is_split_from_the_right_and_not_within_quotes() {
         assert_eq!(parts(""), [""]);
         assert_eq!(parts("a"), ["a"]);
         assert_eq!(parts("a,b,"), ["", "b", "a"]);

@@ -1,4 +1,4 @@
-//! One Redis, the main one of several, or a cluster of them, and connections to it.
+//! Connects to a single Redis, the main one of a Sentinel service, or a cluster.
 
 use std::{future::Future, pin::Pin, time::Duration};
 
@@ -16,21 +16,21 @@ use tokio::sync::Mutex;
 
 use super::{
     tls::{RedisCertificates, choose_provider},
-    url::{Address, Login, RedisUrl, Sentinels, Servers},
+    url::{Credentials, RedisUrl, Sentinels, ServerAddress, Topology},
 };
 
-/// How many questions may be on their way to the connection before the next one waits.
+/// How many commands may wait to be sent on the connection.
 const QUEUE: usize = 1024;
 
-pub(super) enum Engine {
+pub(super) enum Connector {
     One(Client),
-    /// They are asked which is the main server, each time that a connection is made.
+    /// Asked which server is the main one each time a connection is opened.
     Sentinel(Box<Mutex<SentinelClient>>),
-    Cluster(Nodes),
+    Cluster(ClusterNodes),
 }
 
-/// Some of a cluster's nodes.
-pub(super) struct Nodes {
+/// Some nodes of a cluster.
+pub(super) struct ClusterNodes {
     nodes: Vec<Client>,
     certificates: Option<TlsCertificates>,
 }
@@ -41,25 +41,26 @@ pub(super) enum Connection {
     Cluster(ClusterConnection),
 }
 
-impl Engine {
+impl Connector {
     pub(super) fn new(url: &RedisUrl, certificates: &RedisCertificates) -> RedisResult<Self> {
         if url.tls {
             choose_provider();
         }
         let certificates = certificates.to_redis();
-        let node = |address: &Address| client(address.to_redis(url.tls), url, certificates.clone());
-        match &url.servers {
-            Servers::One(address) => node(address).map(Self::One),
-            Servers::Socket(path) => {
+        let node =
+            |address: &ServerAddress| client(address.to_redis(url.tls), url, certificates.clone());
+        match &url.topology {
+            Topology::One(address) => node(address).map(Self::One),
+            Topology::Socket(path) => {
                 client(ConnectionAddr::Unix(path.clone()), url, None).map(Self::One)
             }
-            Servers::Sentinel(sentinels) => {
+            Topology::Sentinel(sentinels) => {
                 let client = sentinel(sentinels, url, certificates)?;
                 Ok(Self::Sentinel(Box::new(Mutex::new(client))))
             }
-            Servers::Cluster(addresses) => {
+            Topology::Cluster(addresses) => {
                 let nodes = addresses.iter().map(node).collect::<RedisResult<_>>()?;
-                Ok(Self::Cluster(Nodes {
+                Ok(Self::Cluster(ClusterNodes {
                     nodes,
                     certificates,
                 }))
@@ -67,17 +68,17 @@ impl Engine {
         }
     }
 
-    /// A connection that is made within this time, and `hear`s at once when it is lost. Boxed: it
-    /// is rare, large, and a part of every request.
+    /// Opens a connection within this time. `on_push` is called at once when the connection is
+    /// lost. Boxed, because the future is large, rarely needed, and part of every request's future.
     pub(super) fn connect(
         &self,
         time: Duration,
-        hear: impl AsyncPushSender,
+        on_push: impl AsyncPushSender,
     ) -> Pin<Box<dyn Future<Output = RedisResult<Connection>> + Send + '_>> {
         Box::pin(async move {
             let one = match self {
                 Self::Cluster(nodes) => {
-                    let cluster = nodes.cluster(time, hear)?;
+                    let cluster = nodes.cluster(time, on_push)?;
                     return Ok(Connection::Cluster(cluster.get_async_connection().await?));
                 }
                 Self::One(client) => client.clone(),
@@ -87,7 +88,7 @@ impl Engine {
                 .set_connection_timeout(Some(time))
                 .set_response_timeout(None)
                 .set_pipeline_buffer_size(QUEUE)
-                .set_push_sender(hear);
+                .set_push_sender(on_push);
             Ok(Connection::One(
                 one.get_multiplexed_async_connection_with_config(&config)
                     .await?,
@@ -95,7 +96,8 @@ impl Engine {
         })
     }
 
-    /// A connection that hears what is said on a channel. In a cluster any node hears it all.
+    /// Subscribes to a channel on a connection of its own. In a cluster every node delivers all
+    /// messages.
     pub(super) async fn subscribe(&self, channel: &str) -> RedisResult<PubSub> {
         match self {
             Self::One(client) => subscribe(client, channel).await,
@@ -114,11 +116,11 @@ async fn subscribe(client: &Client, channel: &str) -> RedisResult<PubSub> {
     Ok(subscription)
 }
 
-impl Nodes {
-    /// A question is asked once: of one that was lost with a connection nobody knows whether it was
-    /// heard, and a write that is tried again would be refused because of itself. So a node that
-    /// has moved costs one question its answer.
-    fn cluster(&self, time: Duration, hear: impl AsyncPushSender) -> RedisResult<ClusterClient> {
+impl ClusterNodes {
+    /// No command is retried: if the connection is lost, nobody knows whether the command was
+    /// executed, and a repeated write would be refused because of itself. So one command fails when
+    /// a node has moved.
+    fn cluster(&self, time: Duration, on_push: impl AsyncPushSender) -> RedisResult<ClusterClient> {
         let nodes = self
             .nodes
             .iter()
@@ -128,14 +130,14 @@ impl Nodes {
             .connection_timeout(time)
             .response_timeout(time)
             .tcp_settings(tcp())
-            .push_sender(hear);
+            .push_sender(on_push);
         if let Some(certificates) = &self.certificates {
             builder = builder.certs(certificates.clone());
         }
         builder.build()
     }
 
-    /// At the first that answers.
+    /// At the first node that responds.
     async fn subscribe(&self, channel: &str) -> RedisResult<PubSub> {
         let mut subscription = Err(RedisError::from((
             ErrorKind::InvalidClientConfig,
@@ -160,7 +162,7 @@ impl Connection {
     }
 }
 
-impl Address {
+impl ServerAddress {
     fn to_redis(&self, tls: bool) -> ConnectionAddr {
         let Self { host, port } = self.clone();
         if tls {
@@ -176,8 +178,8 @@ impl Address {
     }
 }
 
-/// RESP3, because it says when a connection is lost. It does not tell the library's name, which
-/// takes a right (`+client`).
+/// RESP3, because it reports when a connection is lost. Does not send the library's name, which
+/// would require a permission (`+client`).
 fn client(
     address: ConnectionAddr,
     url: &RedisUrl,
@@ -187,7 +189,7 @@ fn client(
         .set_protocol(ProtocolVersion::RESP3)
         .set_db(url.database.into())
         .set_skip_set_lib_name();
-    if let Some(Login { user, password }) = &url.login {
+    if let Some(Credentials { user, password }) = &url.credentials {
         settings = settings.set_password(password.as_str());
         if let Some(user) = user {
             settings = settings.set_username(user.as_str());
@@ -224,13 +226,13 @@ fn sentinel(
         builder = builder.set_client_to_redis_certificates(certificates.clone());
         builder = builder.set_client_to_sentinel_certificates(certificates);
     }
-    if let Some(Login { user, password }) = &url.login {
+    if let Some(Credentials { user, password }) = &url.credentials {
         builder = builder.set_client_to_redis_password(password.as_str());
         if let Some(user) = user {
             builder = builder.set_client_to_redis_username(user.as_str());
         }
     }
-    if let Some(Login { user, password }) = &sentinels.login {
+    if let Some(Credentials { user, password }) = &sentinels.credentials {
         builder = builder.set_client_to_sentinel_password(password.as_str());
         if let Some(user) = user {
             builder = builder.set_client_to_sentinel_username(user.as_str());

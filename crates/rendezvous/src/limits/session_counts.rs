@@ -1,5 +1,5 @@
-//! How many sessions there are, in all and by network. A session has a ticket, and gives it back by
-//! dropping it.
+//! How many sessions there are, in total and per network. A session has a permit, and is counted
+//! until the permit is dropped.
 
 use std::{
     collections::HashMap,
@@ -10,16 +10,23 @@ use std::{
     },
 };
 
-use super::{Denied, network::Network};
+use super::{denied::Denied, network::Network};
 
 #[derive(Default)]
-pub(super) struct Places {
+pub(super) struct SessionCounts {
     all: Arc<AtomicUsize>,
-    /// Counts rise under this lock only, so that a network that has none can be forgotten.
+    /// Counts only rise while this lock is held, so that a network without sessions can be
+    /// forgotten.
     networks: Mutex<HashMap<Network, Arc<AtomicUsize>>>,
 }
 
-/// The place of a session among those that may live. Dropped, it is free again.
+/// A client network, and how many sessions it may have.
+pub(super) struct NetworkQuota {
+    pub(super) network: Network,
+    pub(super) most: usize,
+}
+
+/// Permission for one session to live. Dropping it allows another one.
 #[derive(Default)]
 pub struct Permit {
     _counts: Option<Counts>,
@@ -30,43 +37,42 @@ struct Counts {
     network: Option<Arc<AtomicUsize>>,
 }
 
-impl Places {
-    /// A place among `max`, and among as many as its owner may have.
-    pub(super) fn take(
+impl SessionCounts {
+    /// A permit for one more session, if there are fewer than `max` in all, and fewer in its
+    /// network than one network may have.
+    pub(super) fn reserve(
         &self,
         max: usize,
-        owner: Option<(Network, usize)>,
+        quota: Option<NetworkQuota>,
     ) -> Result<Permit, Denied> {
-        let network = owner
-            .map(|(network, most)| self.count(network, most))
-            .transpose()?;
-        // From here on whoever drops it gives back what it has counted.
+        let network = quota.map(|quota| self.count(quota)).transpose()?;
+        // From here on dropping the value undoes what was counted.
         let counts = Counts {
             all: self.all.clone(),
             network,
         };
         let before = counts.all.fetch_add(1, Relaxed);
-        let ticket = Permit {
+        let permit = Permit {
             _counts: Some(counts),
         };
         if before < max {
-            Ok(ticket)
+            Ok(permit)
         } else {
             Err(Denied::Full)
         }
     }
 
-    fn count(&self, network: Network, most: usize) -> Result<Arc<AtomicUsize>, Denied> {
+    fn count(&self, quota: NetworkQuota) -> Result<Arc<AtomicUsize>, Denied> {
         let mut networks = self.lock();
-        let count = networks.entry(network).or_default();
-        if count.load(Relaxed) >= most {
+        let count = networks.entry(quota.network).or_default();
+        if count.load(Relaxed) >= quota.most {
             return Err(Denied::NetworkFull);
         }
         count.fetch_add(1, Relaxed);
         Ok(count.clone())
     }
 
-    pub(super) fn taken(&self) -> usize {
+    pub(super) fn session_count(&self) -> usize {
         self.all.load(Relaxed)
     }
 
@@ -99,6 +105,6 @@ impl Drop for Counts {
 
 impl fmt::Debug for Permit {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Ticket")
+        f.write_str("Permit")
     }
 }

@@ -1,5 +1,5 @@
-//! An answer before it is HTTP, and what every one has, whatever was asked: leave for web clients
-//! to read it, orders to caches, the date.
+//! A response before it is HTTP, and the headers that every response has: CORS for web clients,
+//! directives for caches, the date.
 
 use std::{
     cell::RefCell,
@@ -14,50 +14,50 @@ use axum::{
 use http_body_util::Full;
 
 use crate::{
-    metrics::Reason,
-    store::{Session, WriteTag},
+    metrics::RefusalReason,
+    store::{id::WriteTag, session::SessionSnapshot},
 };
 
-/// An answer as it is sent.
-pub(crate) type Reply = Response<Full<Bytes>>;
+/// A response as it is sent.
+pub(crate) type HttpResponse = Response<Full<Bytes>>;
 
-/// What came of a request.
-pub(crate) struct Answer {
+/// The outcome of a request.
+pub(crate) struct ApiResponse {
     pub(crate) status: StatusCode,
-    pub(crate) content: Content,
-    /// The live session that it is about, whether it grants or refuses.
-    pub(crate) about: Option<Session>,
-    /// A header that only such an answer has.
+    pub(crate) content: ResponseBody,
+    /// The live session of the request, whether the request succeeded or was refused.
+    pub(crate) session: Option<SessionSnapshot>,
+    /// A header that only this kind of response has.
     pub(crate) header: Option<(HeaderName, HeaderValue)>,
-    /// Why it refuses.
-    pub(crate) refused: Option<Reason>,
-    /// It waited for something to say: its time is not that of the server.
-    pub(crate) held: bool,
+    /// Why the request was refused.
+    pub(crate) refusal: Option<RefusalReason>,
+    /// Whether the request waited for a payload: its duration does not tell how fast the server is.
+    pub(crate) waited: bool,
 }
 
-pub(crate) enum Content {
+pub(crate) enum ResponseBody {
     Nothing,
-    /// Deployed clients compare the whole content type: no `charset`. Nothing has one too, because
-    /// a known cache drops the ETag of an answer without.
+    /// Deployed clients compare the whole content type: no `charset`. An empty body has a content
+    /// type too, because a known cache drops the ETag of a response without one.
     Plain(Bytes),
     Json(Vec<u8>),
 }
 
-impl Answer {
-    pub(crate) fn new(status: StatusCode, content: Content) -> Self {
+impl ApiResponse {
+    pub(crate) fn new(status: StatusCode, content: ResponseBody) -> Self {
         Self {
             status,
             content,
-            about: None,
+            session: None,
             header: None,
-            refused: None,
-            held: false,
+            refusal: None,
+            waited: false,
         }
     }
 
-    pub(crate) fn about(self, session: Session) -> Self {
+    pub(crate) fn session(self, session: SessionSnapshot) -> Self {
         Self {
-            about: Some(session),
+            session: Some(session),
             ..self
         }
     }
@@ -69,24 +69,24 @@ impl Answer {
         }
     }
 
-    /// As HTTP.
-    pub(crate) fn into_reply(self, now: Instant) -> Reply {
+    /// The HTTP response.
+    pub(crate) fn into_http(self, now: Instant) -> HttpResponse {
         let (media_type, body) = match self.content {
-            Content::Nothing => (None, Bytes::new()),
-            Content::Plain(payload) => (Some("text/plain"), payload),
-            Content::Json(text) => (Some("application/json"), text.into()),
+            ResponseBody::Nothing => (None, Bytes::new()),
+            ResponseBody::Plain(payload) => (Some("text/plain"), payload),
+            ResponseBody::Json(text) => (Some("application/json"), text.into()),
         };
-        let mut headers = template(self.about.is_some(), media_type.is_some());
+        let mut headers = template(self.session.is_some(), media_type.is_some());
         let date = SystemTime::now();
         headers.insert(header::DATE, http_date(date));
         if let Some(media_type) = media_type {
             headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(media_type));
         }
-        if let Some(session) = &self.about {
-            say_of(session, (now, date), &mut headers);
+        if let Some(session) = &self.session {
+            insert_session_headers(session, (now, date), &mut headers);
         }
-        // matrix-js-sdk takes the ETag of any answer to its write for that of its own payload, and
-        // waits for ever. Without one it reads what stands there (docs/compatibility.md).
+        // matrix-js-sdk takes the ETag of any response to its write for that of its own payload,
+        // and waits for ever. Without an ETag it reads the current payload (docs/compatibility.md).
         if self.status == StatusCode::PRECONDITION_FAILED {
             headers.remove(header::ETAG);
         }
@@ -98,8 +98,8 @@ impl Answer {
     }
 }
 
-/// So that no answer can lack these headers, an error least of all: a web client that may not read
-/// an error sees only "network failure".
+/// The headers of every response. An error needs them most: a web client that may not read an error
+/// only sees "network failure".
 const ALWAYS: [(HeaderName, &str); 9] = [
     (header::ACCESS_CONTROL_ALLOW_ORIGIN, "*"),
     (
@@ -108,20 +108,20 @@ const ALWAYS: [(HeaderName, &str); 9] = [
     ),
     (
         header::ACCESS_CONTROL_ALLOW_HEADERS,
-        // The last four are what tracing agents add to every request of a web app.
+        // The last four are added by tracing agents to every request of a web app.
         "If-Match, If-None-Match, Content-Type, Prefer, Authorization, X-Requested-With, traceparent, tracestate, sentry-trace, baggage",
     ),
     (
         header::ACCESS_CONTROL_EXPOSE_HEADERS,
         "ETag, Expires, Last-Modified, Date, Preference-Applied, Retry-After, Cache-Control, Pragma",
     ),
-    // Each poll has a header that needs a preflight; without this a web client would send two
-    // requests for each.
+    // Each poll has a header that requires a preflight; without this a web client would send two
+    // requests for each poll.
     (header::ACCESS_CONTROL_MAX_AGE, "86400"),
     // A proxy that compresses would change the ETag.
     (header::CACHE_CONTROL, "no-store, no-transform"),
     (header::PRAGMA, "no-cache"),
-    // MSC4108, "Unsafe content": anybody can store anything here, and no browser shall show or run
+    // MSC4108, "Unsafe content": anybody can store anything here, and no browser must show or run
     // it.
     (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
     (
@@ -130,14 +130,15 @@ const ALWAYS: [(HeaderName, &str); 9] = [
     ),
 ];
 
-/// The headers that every answer about a live session has (MSC4108, "Common HTTP response
-/// headers"), whether it grants or refuses; but for the ETag of a 412.
+/// The headers of every response about a live session (MSC4108, "Common HTTP response headers"),
+/// whether the request succeeded or not, except the ETag of a 412.
 const OF_SESSION: [HeaderName; 3] = [header::ETAG, header::EXPIRES, header::LAST_MODIFIED];
 
-/// Of each kind of answer all headers, to be copied and overwritten where it says nothing yet: to
-/// make them one by one would take longer than the rest of an answer.
-static TEMPLATES: LazyLock<[HeaderMap; 4]> =
-    LazyLock::new(|| [(false, false), (false, true), (true, false), (true, true)].map(made));
+/// All headers of each kind of response, to be cloned and filled in where they are empty: adding
+/// them one by one would take longer than the rest of a response.
+static TEMPLATES: LazyLock<[HeaderMap; 4]> = LazyLock::new(|| {
+    [(false, false), (false, true), (true, false), (true, true)].map(template_with)
+});
 
 fn template(of_session: bool, has_content: bool) -> HeaderMap {
     let [bare, content, session, both] = &*TEMPLATES;
@@ -150,24 +151,28 @@ fn template(of_session: bool, has_content: bool) -> HeaderMap {
     .clone()
 }
 
-fn made((of_session, has_content): (bool, bool)) -> HeaderMap {
+fn template_with((of_session, has_content): (bool, bool)) -> HeaderMap {
     let always = ALWAYS
         .into_iter()
         .map(|(name, value)| (name, HeaderValue::from_static(value)));
-    let later = OF_SESSION.into_iter().filter(|_| of_session);
-    let later = later
+    let filled_in = OF_SESSION.into_iter().filter(|_| of_session);
+    let filled_in = filled_in
         .chain([header::CONTENT_TYPE].into_iter().filter(|_| has_content))
         .chain([header::DATE]);
     always
-        .chain(later.map(|name| (name, HeaderValue::from_static(""))))
+        .chain(filled_in.map(|name| (name, HeaderValue::from_static(""))))
         .collect()
 }
 
-/// `Date` is of the same moment: clients take the time that is left from `Expires` minus `Date`.
-fn say_of(session: &Session, (now, date): (Instant, SystemTime), headers: &mut HeaderMap) {
+/// `Date` has the same moment: clients compute the remaining time as `Expires` minus `Date`.
+fn insert_session_headers(
+    session: &SessionSnapshot,
+    (now, date): (Instant, SystemTime),
+    headers: &mut HeaderMap,
+) {
     let left = session.expires.saturating_duration_since(now);
     let age = now.saturating_duration_since(session.modified);
-    if let Some(tag) = entity_tag(session.revision) {
+    if let Some(tag) = entity_tag(session.tag) {
         headers.insert(header::ETAG, tag);
     }
     headers.insert(
@@ -180,41 +185,41 @@ fn say_of(session: &Session, (now, date): (Instant, SystemTime), headers: &mut H
     );
 }
 
-fn entity_tag(revision: WriteTag) -> Option<HeaderValue> {
-    let mut tag = [b'"'; 24];
-    tag.get_mut(1..23)?.copy_from_slice(&revision.to_text());
-    HeaderValue::from_bytes(&tag).ok()
+fn entity_tag(tag: WriteTag) -> Option<HeaderValue> {
+    let mut quoted = [b'"'; 24];
+    quoted.get_mut(1..23)?.copy_from_slice(&tag.to_text());
+    HeaderValue::from_bytes(&quoted).ok()
 }
 
-/// How many dates each thread remembers, one for each second: more than a session's lifetime at the
-/// default.
+/// How many formatted dates each thread caches, one per second: more than the default lifetime of a
+/// session has seconds.
 const DATES: u64 = 1024;
 
 type Date = Option<(u64, HeaderValue)>;
 
 thread_local! {
-    static REMEMBERED: RefCell<Vec<Date>> = RefCell::new(vec![None; usize::try_from(DATES).unwrap_or_default()]);
+    static CACHE: RefCell<Vec<Date>> = RefCell::new(vec![None; usize::try_from(DATES).unwrap_or_default()]);
 }
 
-/// Three of them are in each answer, and writing one takes longer than everything else about it.
+/// Each response has three of them, and formatting one takes longer than the rest of the response.
 fn http_date(time: SystemTime) -> HeaderValue {
     let seconds = time
         .duration_since(SystemTime::UNIX_EPOCH)
         .unwrap_or(Duration::ZERO)
         .as_secs();
-    REMEMBERED.with_borrow_mut(|dates| {
-        let place = usize::try_from(seconds % DATES)
+    CACHE.with_borrow_mut(|dates| {
+        let slot = usize::try_from(seconds % DATES)
             .ok()
-            .and_then(|place| dates.get_mut(place));
-        match place {
+            .and_then(|slot| dates.get_mut(slot));
+        match slot {
             Some(Some((of, date))) if *of == seconds => date.clone(),
-            Some(place) => place.insert((seconds, written(seconds))).1.clone(),
-            None => written(seconds),
+            Some(slot) => slot.insert((seconds, format_date(seconds))).1.clone(),
+            None => format_date(seconds),
         }
     })
 }
 
-fn written(seconds: u64) -> HeaderValue {
+fn format_date(seconds: u64) -> HeaderValue {
     let text = httpdate::fmt_http_date(SystemTime::UNIX_EPOCH + Duration::from_secs(seconds));
     HeaderValue::try_from(text).unwrap_or_else(|_| HeaderValue::from_static("0"))
 }
@@ -225,32 +230,32 @@ mod tests {
     use super::*;
 
     #[test]
-    fn no_answer_says_less_than_it_should_or_nothing_where_it_should_say_something() {
+    fn every_response_has_all_its_headers_with_values() {
         let now = Instant::now();
-        let session = Session {
-            revision: WriteTag::random(),
+        let session = SessionSnapshot {
+            tag: WriteTag::random(),
             replaced: None,
             payload: [].into(),
             modified: now,
             expires: now,
-            errcodes: crate::store::Errcodes::Stable,
+            errcodes: crate::store::session::Errcodes::Stable,
         };
-        for (about, content) in [
+        for (session, content) in [
             (None, false),
             (None, true),
             (Some(&session), false),
             (Some(&session), true),
         ] {
             let content = if content {
-                Content::Json(vec![b'1'])
+                ResponseBody::Json(vec![b'1'])
             } else {
-                Content::Nothing
+                ResponseBody::Nothing
             };
-            let has_content = matches!(content, Content::Json(_));
-            let mut answer = Answer::new(StatusCode::OK, content);
-            answer.about = about.cloned();
-            let headers = answer.into_reply(now).headers().clone();
-            let expected = 10 + 3 * usize::from(about.is_some()) + usize::from(has_content);
+            let has_content = matches!(content, ResponseBody::Json(_));
+            let mut response = ApiResponse::new(StatusCode::OK, content);
+            response.session = session.cloned();
+            let headers = response.into_http(now).headers().clone();
+            let expected = 10 + 3 * usize::from(session.is_some()) + usize::from(has_content);
             assert_eq!((headers.len(), headers.keys_len()), (expected, expected));
             assert!(
                 headers.values().all(|value| !value.is_empty()),
@@ -260,7 +265,7 @@ mod tests {
     }
 
     #[test]
-    fn a_date_is_that_of_its_second_whichever_came_before() {
+    fn a_cached_date_is_that_of_its_second() {
         for seconds in [
             0,
             784_111_777,
@@ -277,7 +282,7 @@ mod tests {
         }
         assert_eq!(
             http_date(SystemTime::UNIX_EPOCH - Duration::from_secs(1)),
-            written(0)
+            format_date(0)
         );
     }
 }

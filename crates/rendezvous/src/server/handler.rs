@@ -1,4 +1,4 @@
-//! What answers the requests of a connection.
+//! What answers the requests of a connection: the service itself, or any router.
 
 use std::{convert::Infallible, error::Error, future::Future, net::SocketAddr};
 
@@ -12,44 +12,44 @@ use axum::{
 use http_body_util::Full;
 use tower::ServiceExt;
 
-use super::slow_body::SlowBody;
-use crate::{Rendezvous, Store, peer::Peer, refusal::Refusal};
+use super::timed_body::TimedBody;
+use crate::{peer::Peer, refusal::Refusal, rendezvous::Rendezvous, store::Store};
 
-/// What answers requests.
-pub(super) trait Service: Clone + Send + Sync + 'static {
+/// Answers the requests of a connection.
+pub(super) trait RequestHandler: Clone + Send + Sync + 'static {
     type Body: HttpBody<Data = Bytes, Error: Error + Send + Sync> + Send + 'static;
 
     fn answer(
         &self,
-        request: Request<SlowBody>,
+        request: Request<TimedBody>,
         peer: Peer,
     ) -> impl Future<Output = Response<Self::Body>> + Send;
 
-    /// What is said to a request that names no host, or two.
-    fn refuse_host(&self, request: &Request<SlowBody>) -> Response<Self::Body>;
+    /// The response to a request without a valid `Host` header.
+    fn refuse_host(&self, request: &Request<TimedBody>) -> Response<Self::Body>;
 }
 
-/// Without the detour by a router: it would take as long as the answer.
-impl<S: Store> Service for Rendezvous<S> {
+/// Without a router in between: it would take as long as the response itself.
+impl<S: Store> RequestHandler for Rendezvous<S> {
     type Body = Full<Bytes>;
 
-    async fn answer(&self, request: Request<SlowBody>, peer: Peer) -> Response<Full<Bytes>> {
+    async fn answer(&self, request: Request<TimedBody>, peer: Peer) -> Response<Full<Bytes>> {
         self.answer(request, Some(peer)).await
     }
 
-    fn refuse_host(&self, request: &Request<SlowBody>) -> Response<Full<Bytes>> {
+    fn refuse_host(&self, request: &Request<TimedBody>) -> Response<Full<Bytes>> {
         self.refuse(request, Refusal::NoHost)
     }
 }
 
-impl Service for Router {
+impl RequestHandler for Router {
     type Body = Body;
 
-    async fn answer(&self, request: Request<SlowBody>, peer: Peer) -> Response<Body> {
+    async fn answer(&self, request: Request<TimedBody>, peer: Peer) -> Response<Body> {
         let mut request = request.map(Body::new);
         request.extensions_mut().insert(peer);
         if let Peer::At(address) = peer {
-            // As axum's own server says it. Nobody asks for the port.
+            // As axum's own server does. Nothing uses the port.
             request
                 .extensions_mut()
                 .insert(ConnectInfo(SocketAddr::new(address, 0)));
@@ -60,7 +60,7 @@ impl Service for Router {
             .unwrap_or_else(|never: Infallible| match never {})
     }
 
-    fn refuse_host(&self, _: &Request<SlowBody>) -> Response<Body> {
+    fn refuse_host(&self, _: &Request<TimedBody>) -> Response<Body> {
         (
             StatusCode::BAD_REQUEST,
             "the request must have one Host header\n",

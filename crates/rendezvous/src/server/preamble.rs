@@ -1,5 +1,5 @@
-//! The PROXY protocol (HAProxy's proxy-protocol.txt, versions 1 and 2): before anything else a
-//! proxy says for whom it has opened the connection.
+//! The PROXY protocol (HAProxy's proxy-protocol.txt, versions 1 and 2): a header in front of
+//! everything else in which a proxy names the client of the connection.
 
 use std::io;
 
@@ -9,24 +9,23 @@ use tokio::io::{AsyncRead, AsyncReadExt};
 
 use crate::peer::Peer;
 
-/// The most that a header may take, in bytes. Version 1 needs 107; version 2 may carry what the
-/// proxy knows of the client's TLS.
+/// The maximum size of a header, in bytes. Version 1 needs 107; version 2 may carry what the proxy
+/// knows about the client's TLS.
 const LONGEST: usize = 4096;
 
-/// What a connection begins with.
+/// The first bytes of a connection.
 #[derive(Debug)]
-pub(super) struct Introduction {
-    /// For whom it was opened.
+pub(super) struct Preamble {
+    /// The client of the connection.
     pub(super) peer: Peer,
-    /// What came after the header.
+    /// The bytes that arrived after the header.
     pub(super) rest: Bytes,
 }
 
-/// Reads the header, and whatever comes with it. `None` if there is none. An error if the
-/// connection ends before anything has come: so a load balancer looks whether somebody is there.
-pub(super) async fn read(
-    stream: &mut (impl AsyncRead + Unpin),
-) -> io::Result<Option<Introduction>> {
+/// Reads the header, and the bytes that arrive with it. `None` if there is no valid header. An
+/// error if the connection ends before its first byte: that is how load balancers check whether a
+/// server is there.
+pub(super) async fn read(stream: &mut (impl AsyncRead + Unpin)) -> io::Result<Option<Preamble>> {
     let mut buffer = Vec::new();
     while buffer.len() < LONGEST {
         let room = LONGEST
@@ -43,7 +42,7 @@ pub(super) async fn read(
         match ProxyHeader::parse(&buffer, CONFIG) {
             Ok((header, length)) => {
                 let peer = peer(&header);
-                return Ok(Some(Introduction {
+                return Ok(Some(Preamble {
                     peer,
                     rest: Bytes::from(buffer).split_off(length),
                 }));
@@ -61,8 +60,8 @@ const CONFIG: ParseConfig = ParseConfig {
     allow_v2: true,
 };
 
-/// `LOCAL` and `UNKNOWN` have no address: the connection is the proxy's own, or it cannot say
-/// whose.
+/// `LOCAL` and `UNKNOWN` have no address: the connection is the proxy's own, or the proxy does not
+/// know the client.
 fn peer(header: &ProxyHeader<'_>) -> Peer {
     header
         .proxied_address()
@@ -169,7 +168,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_is_no_header_is_none() {
+    async fn other_bytes_are_not_a_header() {
         let four = [192, 0, 2, 1, 10, 0, 0, 1, 1, 2, 3, 4];
         for bytes in [
             b"GET / HTTP/1.1\r\nHost: a\r\n\r\n".to_vec(),
@@ -192,7 +191,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn who_says_nothing_and_goes_has_said_nothing_wrong() {
+    async fn an_empty_connection_is_not_an_invalid_header() {
         let gone = read(&mut Pieces(b"", 1)).await.unwrap_err();
         assert_eq!(gone.kind(), io::ErrorKind::UnexpectedEof);
     }
@@ -200,7 +199,7 @@ mod tests {
     /// Whatever is sent, it ends, keeps no more than it may, and loses no byte that it has taken
     /// for what follows.
     #[tokio::test]
-    async fn anything_may_come() {
+    async fn random_bytes_do_not_panic() {
         let starts: [&[u8]; 4] = [b"", b"PROXY ", b"PROXY TCP4 1", b"\r\n\r\n\0\r\nQUIT\n\x21"];
         for round in 0_u32..4000 {
             let random: Vec<u8> = (0..rand::random_range(0..60))

@@ -1,4 +1,4 @@
-//! An access token on its way through.
+//! The access token of a request.
 
 use std::fmt;
 
@@ -6,15 +6,15 @@ use axum::http::{HeaderMap, header};
 use sha2::{Digest, Sha256};
 use zeroize::Zeroizing;
 
-/// Wiped when it is dropped, and shown nowhere.
-pub(super) struct Token(Zeroizing<String>);
+/// Wiped when it is dropped, and never printed.
+pub(super) struct BearerToken(Zeroizing<String>);
 
-/// What is kept of one: nobody can use it.
+/// What is kept of a token: it cannot be used as one.
 pub(super) type Fingerprint = [u8; 32];
 
-impl Token {
-    /// Of `Authorization: Bearer` (Client-Server API, "Using access tokens"). `None` if there is
-    /// none, or several, or of another kind.
+impl BearerToken {
+    /// From `Authorization: Bearer` (Client-Server API, "Using access tokens"). `None` if the
+    /// header is missing, repeated, or has another scheme.
     pub(super) fn of(headers: &HeaderMap) -> Option<Self> {
         let mut lines = headers.get_all(header::AUTHORIZATION).iter();
         let (scheme, token) = lines.next()?.to_str().ok()?.split_once(' ')?;
@@ -33,7 +33,7 @@ impl Token {
     }
 }
 
-impl fmt::Debug for Token {
+impl fmt::Debug for BearerToken {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("[redacted]")
     }
@@ -51,7 +51,7 @@ mod tests {
             for line in lines {
                 headers.append("authorization", line.parse().unwrap());
             }
-            Token::of(&headers).map(|token| token.text().to_owned())
+            BearerToken::of(&headers).map(|token| token.text().to_owned())
         };
         for line in ["Bearer syt_a-b", "bearer syt_a-b", "BEARER  syt_a-b "] {
             assert_eq!(read(&[line]).as_deref(), Some("syt_a-b"), "{line}");
@@ -72,8 +72,8 @@ mod tests {
     }
 
     #[test]
-    fn it_is_shown_nowhere() {
-        let token = Token(Zeroizing::new("geheim".to_owned()));
+    fn a_token_is_not_printed() {
+        let token = BearerToken(Zeroizing::new("geheim".to_owned()));
         assert_eq!(format!("{token:?}"), "[redacted]");
         assert_eq!(token.fingerprint()[..4], [0xad, 0xdb, 0x0f, 0x5e]);
     }

@@ -1,0 +1,205 @@
+//! What can be done with sessions: within the limits, with the waiting readers woken, counted and
+//! timed.
+
+use std::{
+    future::Future,
+    time::{Duration, Instant},
+};
+
+use super::Rendezvous;
+use crate::{
+    limits::{Denied, Permit},
+    metrics::StoreOperation,
+    proxies::ClientAddress,
+    refusal::Refusal,
+    store::{
+        Store,
+        id::{SessionApi, SessionId, WriteTag},
+        session::{
+            Errcodes, NewSession, ReadOutcome, SessionSnapshot, StoreChange, Write, WriteOutcome,
+        },
+        unavailable::Unavailable,
+    },
+};
+
+impl<S: Store> Rendezvous<S> {
+    pub(crate) async fn create(
+        &self,
+        client: ClientAddress,
+        write: Write,
+        api: SessionApi,
+        errcodes: Errcodes,
+    ) -> Result<(SessionId, SessionSnapshot), Refusal> {
+        let permit = self
+            .reserve(client)
+            .map_err(|denied| self.refusal(denied))?;
+        let id = SessionId::random(api);
+        let bytes = write.payload.len();
+        let new = NewSession {
+            expires: write.now + self.0.config.lifetime,
+            write,
+            errcodes,
+            permit,
+        };
+        let session = self
+            .timed(StoreOperation::Create, self.0.store.create(id, new))
+            .await?;
+        self.count_received(bytes);
+        Ok((id, session))
+    }
+
+    /// Removes expired sessions before it gives up: that may free a permit.
+    fn reserve(&self, client: ClientAddress) -> Result<Permit, Denied> {
+        self.0.limiter.reserve(client).or_else(|_| {
+            self.0.store.sweep(Instant::now());
+            self.0.limiter.reserve(client)
+        })
+    }
+
+    pub(crate) async fn read(
+        &self,
+        id: SessionId,
+        seen: Option<WriteTag>,
+    ) -> Result<ReadOutcome, Unavailable> {
+        let read = self.load(id, seen, Instant::now()).await;
+        self.count_sent(read)
+    }
+
+    /// Waits until the payload is not the one that was seen, at most for this time.
+    pub(crate) async fn read_when_changed(
+        &self,
+        id: SessionId,
+        seen: Option<WriteTag>,
+        time: Duration,
+    ) -> Result<ReadOutcome, Unavailable> {
+        let load = |now| self.load(id, seen, now);
+        let read = self.0.waiters.hold(id, Instant::now() + time, load).await;
+        self.count_sent(read)
+    }
+
+    /// The session, whether the reader has seen its payload or not: for an API whose responses
+    /// always contain the payload. If `max_wait` is a time, waits at most that long for a payload
+    /// that was not seen.
+    pub(crate) async fn read_whole(
+        &self,
+        id: SessionId,
+        seen: Option<WriteTag>,
+        max_wait: Option<Duration>,
+    ) -> Result<Option<SessionSnapshot>, Unavailable> {
+        let load = |now| self.load(id, seen, now);
+        let read = match max_wait {
+            Some(time) => self.0.waiters.hold(id, Instant::now() + time, load).await?,
+            None => load(Instant::now()).await?,
+        };
+        let session = read.session();
+        session
+            .iter()
+            .for_each(|session| self.count_sent_bytes(session.payload.len()));
+        Ok(session)
+    }
+
+    /// Whether there is such a session.
+    pub(crate) async fn exists(&self, id: SessionId) -> Result<bool, Unavailable> {
+        Ok(self
+            .load(id, None, Instant::now())
+            .await?
+            .session()
+            .is_some())
+    }
+
+    async fn load(
+        &self,
+        id: SessionId,
+        seen: Option<WriteTag>,
+        now: Instant,
+    ) -> Result<ReadOutcome, Unavailable> {
+        self.timed(StoreOperation::Read, self.0.store.read(id, seen, now))
+            .await
+    }
+
+    pub(crate) async fn write(
+        &self,
+        id: SessionId,
+        expected: Option<WriteTag>,
+        write: Write,
+    ) -> Result<WriteOutcome, Unavailable> {
+        let bytes = write.payload.len();
+        let written = self
+            .timed(
+                StoreOperation::Write,
+                self.0.store.write(id, expected, write),
+            )
+            .await?;
+        if let WriteOutcome::Replaced(_) = written {
+            self.count_received(bytes);
+            self.0.waiters.wake(StoreChange::One(id));
+        }
+        Ok(written)
+    }
+
+    pub(crate) async fn delete(&self, id: SessionId) -> Result<bool, Unavailable> {
+        let deleted = self
+            .timed(
+                StoreOperation::Delete,
+                self.0.store.delete(id, Instant::now()),
+            )
+            .await?;
+        // Nobody waits for a session that does not exist, and a made-up ID shares its shard with
+        // real sessions.
+        if deleted {
+            self.0.waiters.wake(StoreChange::One(id));
+        }
+        Ok(deleted)
+    }
+
+    async fn timed<T>(
+        &self,
+        operation: StoreOperation,
+        work: impl Future<Output = Result<T, Unavailable>>,
+    ) -> Result<T, Unavailable> {
+        // In memory, an operation takes less time than reading the clock.
+        if S::LOCAL {
+            return work.await;
+        }
+        let started = Instant::now();
+        let result = work.await;
+        self.0
+            .metrics
+            .stored(operation, started.elapsed(), result.as_ref().err().copied());
+        result
+    }
+
+    fn count_received(&self, bytes: usize) {
+        self.0
+            .metrics
+            .received
+            .inc_by(bytes.try_into().unwrap_or(u64::MAX));
+    }
+
+    fn count_sent(
+        &self,
+        read: Result<ReadOutcome, Unavailable>,
+    ) -> Result<ReadOutcome, Unavailable> {
+        if let Ok(ReadOutcome::Changed(session)) = &read {
+            self.count_sent_bytes(session.payload.len());
+        }
+        read
+    }
+
+    fn count_sent_bytes(&self, bytes: usize) {
+        self.0
+            .metrics
+            .sent
+            .inc_by(bytes.try_into().unwrap_or(u64::MAX));
+    }
+
+    /// Whether the store can be used. Callers within one second of each other get the same result.
+    pub(crate) async fn check_store(&self) -> Result<(), Unavailable> {
+        let this = self.clone();
+        let asked = async move {
+            this.timed(StoreOperation::Check, this.0.store.check())
+                .await
+        };
+        self.0.readiness.check(asked).await
+    }
+}
