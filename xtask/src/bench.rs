@@ -2,7 +2,7 @@
 
 use std::{path::PathBuf, process::Command};
 
-use crate::{Outcome, cargo, run};
+use crate::run::{Outcome, cargo, run};
 
 /// Builds the server, what measures it, and the command that plays a sign-in, as they are released,
 /// and runs. The arguments go to the latter.

@@ -3,7 +3,7 @@
 
 use std::process::Command;
 
-use crate::{Outcome, at_the_root, cargo, run};
+use crate::run::{Outcome, at_the_root, cargo, run};
 
 /// Where it all is, from the root of the checkout.
 const PLACE: &str = "target/interop";

@@ -7,12 +7,12 @@ mod bench;
 mod interop;
 mod package;
 mod pictures;
+mod run;
+mod walls;
 
-use std::{
-    path::Path,
-    process::{Command, ExitCode},
-    time::Instant,
-};
+use std::{path::Path, process::ExitCode, time::Instant};
+
+use crate::run::{Outcome, cargo, command, run};
 
 const USAGE: &str = "cargo xtask test             formatting, lints, documentation, walls, dependencies, every test, the package, interop
   cargo xtask interop [--json] our programs against Synapse and matrix-sdk (installed and built into target/interop)
@@ -38,20 +38,6 @@ const NEEDED: [(&str, &str); 13] = [
     ("/usr/bin/curl", "apt-get install curl"),
 ];
 
-/// Crates that the protocol must never reach, however indirectly (docs/design.md, "What a room must
-/// never know").
-const NOT_IN_PROTOCOL: [&str; 7] = [
-    "tokio",
-    "hyper",
-    "reqwest",
-    "axum",
-    "rusqlite",
-    "mio",
-    "matrix-sdk-crypto",
-];
-
-type Outcome = Result<(), String>;
-
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let result = match arguments
@@ -61,6 +47,7 @@ fn main() -> ExitCode {
         Some(("test", [])) => test(),
         Some(("interop", rest)) => interop::interop(rest),
         Some(("bench", rest)) => bench::bench(rest),
+        Some(("walls", [])) => walls::walls(),
         Some(("pictures", [])) => pictures::pictures(),
         Some(("package", [])) => needed(&package::NEEDED).and_then(|()| package::package()),
         _ => Err(format!("usage:\n  {USAGE}")),
@@ -88,7 +75,7 @@ fn test() -> Outcome {
             "warnings",
         ])
     })?;
-    step("walls", walls)?;
+    step("walls", walls::walls)?;
     step("dependencies", || {
         cargo(&[
             "deny",
@@ -139,32 +126,6 @@ fn needed(programs: &[(&str, &str)]) -> Outcome {
     ))
 }
 
-fn walls() -> Outcome {
-    let tree = output(&[
-        "tree",
-        "--package",
-        "matrix-qr-protocol",
-        "--edges",
-        "normal",
-        "--prefix",
-        "none",
-        "--locked",
-    ])?;
-    let names: Vec<_> = tree
-        .lines()
-        .filter_map(|line| line.split_whitespace().next())
-        .collect();
-    if names.len() < 10 {
-        return Err("cargo tree did not say what the protocol depends on".into());
-    }
-    match names.iter().find(|name| NOT_IN_PROTOCOL.contains(name)) {
-        Some(name) => Err(format!(
-            "the protocol depends on {name}: it must stay free of I/O"
-        )),
-        None => Ok(()),
-    }
-}
-
 fn documentation() -> Outcome {
     let arguments = ["doc", "--workspace", "--no-deps", "--locked", "--quiet"];
     run(
@@ -179,54 +140,4 @@ fn step(name: &str, work: impl FnOnce() -> Outcome) -> Outcome {
     work()?;
     eprintln!("== {name}: fine, {} s", start.elapsed().as_secs());
     Ok(())
-}
-
-fn cargo(arguments: &[&str]) -> Outcome {
-    run(
-        &mut command(arguments),
-        &format!("cargo {}", arguments.join(" ")),
-    )
-}
-
-fn command(arguments: &[&str]) -> Command {
-    let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-    command.args(arguments);
-    command
-}
-
-fn run(command: &mut Command, name: &str) -> Outcome {
-    let status = command
-        .status()
-        .map_err(|error| format!("{name}: {error}"))?;
-    if status.success() {
-        Ok(())
-    } else {
-        Err(format!("{name} failed"))
-    }
-}
-
-fn output(arguments: &[&str]) -> Result<String, String> {
-    said(
-        &mut command(arguments),
-        &format!("cargo {}", arguments.join(" ")),
-    )
-}
-
-/// What a program says to its standard output. What it says otherwise is shown if it fails.
-fn said(command: &mut Command, name: &str) -> Result<String, String> {
-    let output = command
-        .output()
-        .map_err(|error| format!("{name}: {error}"))?;
-    if !output.status.success() {
-        return Err(format!(
-            "{name} failed:\n{}",
-            String::from_utf8_lossy(&output.stderr)
-        ));
-    }
-    String::from_utf8(output.stdout).map_err(|error| error.to_string())
-}
-
-fn at_the_root() -> Outcome {
-    let root = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
-    std::env::set_current_dir(root).map_err(|error| format!("{root}: {error}"))
 }

@@ -5,6 +5,7 @@
 mod command;
 mod containers;
 mod service;
+mod shared;
 
 use std::{
     fs,
@@ -13,15 +14,9 @@ use std::{
     process::Command,
 };
 
-use crate::{Outcome, at_the_root, cargo, said};
+use self::shared::{CALLS, PLACE, ROOT, STUBS, dpkg, file, has, make, read, same, write};
+use crate::run::{Outcome, at_the_root, cargo, said};
 
-/// Where it all is, from the root of the checkout.
-const PLACE: &str = "target/package";
-/// Where the package is installed, as if it were `/`.
-const ROOT: &str = "target/package/root";
-/// What the maintainer scripts call instead of the machine's systemd, and what they called.
-const STUBS: &str = "target/package/stubs";
-const CALLS: &str = "target/package/calls";
 const DEB: &str = "target/package/matrix-qr-rendezvous.deb";
 
 /// What it needs beside Rust, and the Debian package that has it.
@@ -150,14 +145,6 @@ fn contents() -> Outcome {
     )
 }
 
-/// Of `tar`'s line: mode, owner, name.
-fn file(line: &str) -> String {
-    let fields: Vec<_> = line.split_whitespace().collect();
-    [0, 1, 5]
-        .map(|place| fields.get(place).copied().unwrap_or_default())
-        .join(" ")
-}
-
 fn read_packed(name: &str) -> Result<String, String> {
     let script = format!("dpkg-deb --fsys-tarfile {DEB} | tar -xO {name}");
     said(Command::new("sh").args(["-c", &script]), name)
@@ -202,35 +189,6 @@ fn removal() -> Outcome {
         &read(CALLS)?,
         "deb-systemd-helper purge matrix-qr-rendezvous.service",
     )
-}
-
-/// Into the directory. The scripts find the stubs before the machine's own programs.
-fn dpkg(arguments: &[&str]) -> Outcome {
-    let path = std::env::var("PATH").unwrap_or_default();
-    let here = std::env::current_dir().map_err(|error| error.to_string())?;
-    let mut dpkg = Command::new("dpkg");
-    dpkg.arg(format!("--root={}", here.join(ROOT).display()));
-    dpkg.arg(format!(
-        "--log={}",
-        here.join(PLACE).join("dpkg.log").display()
-    ));
-    // Not chrooted, because there is no shell; without what it depends on, which is not installed
-    // there.
-    dpkg.args([
-        "--force-not-root",
-        "--force-script-chrootless",
-        "--force-depends",
-        "--force-bad-path",
-    ]);
-    dpkg.env(
-        "PATH",
-        format!("{}:{path}:/usr/sbin:/sbin", here.join(STUBS).display()),
-    );
-    said(
-        dpkg.args(arguments),
-        &format!("dpkg {}", arguments.join(" ")),
-    )
-    .map(|_| ())
 }
 
 /// Each says yes, and writes down how it was called.
@@ -316,34 +274,4 @@ fn analyze(arguments: &[&str]) -> Result<String, String> {
         "systemd-analyze {} failed:\n{table}{words}",
         arguments.join(" ")
     ))
-}
-
-fn has(what: &str, text: &str, part: &str) -> Outcome {
-    if text.contains(part) {
-        Ok(())
-    } else {
-        Err(format!("{what} lacks “{part}”:\n{text}"))
-    }
-}
-
-fn same(what: &str, is: &str, should: &str) -> Outcome {
-    if is == should {
-        Ok(())
-    } else {
-        Err(format!("{what}:\n{is}\nshould be:\n{should}"))
-    }
-}
-
-fn make(directory: &str) -> Outcome {
-    fs::create_dir_all(directory).map_err(|error| format!("{directory}: {error}"))
-}
-
-fn read(path: impl AsRef<Path>) -> Result<String, String> {
-    let path = path.as_ref();
-    fs::read_to_string(path).map_err(|error| format!("{}: {error}", path.display()))
-}
-
-fn write(path: impl AsRef<Path>, text: &str) -> Outcome {
-    let path = path.as_ref();
-    fs::write(path, text).map_err(|error| format!("{}: {error}", path.display()))
 }

@@ -3,7 +3,7 @@
 
 use std::{path::Path, process::Command};
 
-use crate::{Outcome, at_the_root, cargo, run};
+use crate::run::{Outcome, at_the_root, cargo, run};
 
 const VENV: &str = "target/photographs/venv";
 const OTHERS: [&str; 3] = ["zxing-cpp==3.1.1", "numpy", "pillow"];

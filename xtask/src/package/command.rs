@@ -2,8 +2,8 @@
 
 use std::{fs, path::Path, process::Command};
 
-use super::{ROOT, dpkg, has, make, same, write};
-use crate::{Outcome, cargo, said};
+use super::shared::{ROOT, dpkg, file, has, make, same, write};
+use crate::run::{Outcome, cargo, said};
 
 const DEB: &str = "target/package/matrix-qr.deb";
 /// What the program writes of itself, and where crates/cli/Cargo.toml looks for it.
@@ -78,10 +78,7 @@ fn build() -> Outcome {
 
 fn contents() -> Outcome {
     let list = said(Command::new("dpkg-deb").args(["-c", DEB]), "dpkg-deb -c")?;
-    let files = list
-        .lines()
-        .filter(|line| !line.starts_with('d'))
-        .map(super::file);
+    let files = list.lines().filter(|line| !line.starts_with('d')).map(file);
     let (pages, mut files): (Vec<_>, Vec<_>) = files.partition(|file| file.contains("/man1/"));
     files.sort();
     same(

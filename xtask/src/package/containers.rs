@@ -3,8 +3,8 @@
 
 use std::{path::Path, process::Command};
 
-use super::{PLACE, has, read};
-use crate::{Outcome, run};
+use super::shared::{PLACE, has, read};
+use crate::run::{Outcome, run};
 
 /// All of them.
 pub(super) fn checked() -> Outcome {

@@ -9,8 +9,8 @@ use std::{
     time::Duration,
 };
 
-use super::{has, read, same, write};
-use crate::{Outcome, run};
+use super::shared::{has, read, same, write};
+use crate::run::{Outcome, run};
 
 const CREATE: &str = "POST /_matrix/client/v1/rendezvous HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\
                       Content-Type: text/plain\r\nContent-Length: 5\r\n\r\nhello";
