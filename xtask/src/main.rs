@@ -1,7 +1,15 @@
-//! `cargo xtask test`: everything that the project can check on one machine. `cargo xtask bench`:
+//! `cargo xtask test` runs everything that the project can check on one machine, `cargo xtask bench`
 //! what it can measure.
-
-#![allow(clippy::print_stderr)] // This is what it is for: saying what runs and what is missing.
+//!
+//! | module | task |
+//! |---|---|
+//! | `walls` | type names, import circles, module maps, and what the protocol depends on |
+//! | `package` | builds, installs, starts and removes the Debian packages |
+//! | `interop` | runs our programs against Synapse and matrix-sdk |
+//! | `pictures` | compares what we read of photographed QR codes with what zxing-cpp reads |
+//! | `bench` | measures the rendezvous server |
+//! | `run` | what all of them need: other programs, from the root of the checkout |
+#![allow(clippy::print_stderr, reason = "it says what runs and what is missing")]
 
 mod bench;
 mod interop;
@@ -10,19 +18,25 @@ mod pictures;
 mod run;
 mod walls;
 
-use std::{path::Path, process::ExitCode, time::Instant};
+use std::{
+    path::Path,
+    process::{Command, ExitCode},
+    time::Instant,
+};
 
-use crate::run::{Outcome, cargo, command, run};
+use crate::run::{TaskResult, at_the_root, cargo, command, run};
 
-const USAGE: &str = "cargo xtask test             formatting, lints, documentation, walls, dependencies, every test, the package, interop
-  cargo xtask interop [--json] our programs against Synapse and matrix-sdk (installed and built into target/interop)
-  cargo xtask package          the Debian packages, installed into target/package, the rendezvous server started there; the files for containers
-  cargo xtask pictures         photographs of QR codes: how many are read here, and how many by zxing-cpp
+const USAGE: &str = "\
+  cargo xtask test             formatting, lints, spelling, walls, dependencies, documentation, every test, the package, interop
+  cargo xtask walls            type names, import circles, module maps, what the protocol depends on
+  cargo xtask interop [--json] our programs against Synapse and matrix-sdk, which go into target/interop
+  cargo xtask package          installs the Debian packages into target/package and starts the server there; checks the container files
+  cargo xtask pictures         photographs of QR codes: how many we read, and how many zxing-cpp reads
   cargo xtask bench [--json] [--quick] [rates|memory|million|flood|slow|waiters|redis|instances|sign-in ..]
-                               the rendezvous server: its rates over a bare axum server, and all else that it must reach";
+                               the rendezvous server: its rates relative to a bare axum server, and its other targets";
 
-/// What a test needs beside Rust, and the Debian package that has it.
-const NEEDED: [(&str, &str); 13] = [
+/// What the tests need besides Rust, and the Debian package that has it.
+const NEEDED: [(&str, &str); 14] = [
     ("/usr/bin/chromium", "apt-get install chromium"),
     ("/usr/bin/chromedriver", "apt-get install chromium-driver"),
     ("/usr/sbin/nginx", "apt-get install nginx-light"),
@@ -36,6 +50,7 @@ const NEEDED: [(&str, &str); 13] = [
     ("/usr/bin/promtool", "apt-get install prometheus"),
     ("/usr/bin/tmux", "apt-get install tmux"),
     ("/usr/bin/curl", "apt-get install curl"),
+    ("/usr/bin/codespell", "apt-get install codespell"),
 ];
 
 fn main() -> ExitCode {
@@ -50,7 +65,7 @@ fn main() -> ExitCode {
         Some(("walls", [])) => walls::walls(),
         Some(("pictures", [])) => pictures::pictures(),
         Some(("package", [])) => needed(&package::NEEDED).and_then(|()| package::package()),
-        _ => Err(format!("usage:\n  {USAGE}")),
+        _ => Err(format!("usage:\n{USAGE}")),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,
@@ -61,7 +76,7 @@ fn main() -> ExitCode {
     }
 }
 
-fn test() -> Outcome {
+fn test() -> TaskResult {
     needed(&[&NEEDED[..], &package::NEEDED].concat())?;
     step("formatting", || cargo(&["fmt", "--all", "--check"]))?;
     step("lints", || {
@@ -75,6 +90,7 @@ fn test() -> Outcome {
             "warnings",
         ])
     })?;
+    step("spelling", spelling)?;
     step("walls", walls::walls)?;
     step("dependencies", || {
         cargo(&[
@@ -103,12 +119,12 @@ fn test() -> Outcome {
         ])
     })?;
     step("package", package::package)?;
-    // A ratio of times is for `cargo xtask interop` by itself, on a machine that does nothing else.
+    // Only `cargo xtask interop` by itself compares times: it needs a machine that is idle otherwise.
     step("interop", || interop::interop(&["--untimed".to_owned()]))
 }
 
-/// Before anything slow: what is missing, all of it at once.
-fn needed(programs: &[(&str, &str)]) -> Outcome {
+/// Reports all missing programs at once, before anything slow runs.
+fn needed(programs: &[(&str, &str)]) -> TaskResult {
     let missing: Vec<_> = programs
         .iter()
         .filter(|(path, _)| !Path::new(path).exists())
@@ -126,7 +142,13 @@ fn needed(programs: &[(&str, &str)]) -> Outcome {
     ))
 }
 
-fn documentation() -> Outcome {
+/// `.codespellrc` lists the files to skip and the words that are right.
+fn spelling() -> TaskResult {
+    at_the_root()?;
+    run(&mut Command::new("codespell"), "codespell")
+}
+
+fn documentation() -> TaskResult {
     let arguments = ["doc", "--workspace", "--no-deps", "--locked", "--quiet"];
     run(
         command(&arguments).env("RUSTDOCFLAGS", "-D warnings"),
@@ -134,10 +156,10 @@ fn documentation() -> Outcome {
     )
 }
 
-fn step(name: &str, work: impl FnOnce() -> Outcome) -> Outcome {
+fn step(name: &str, work: impl FnOnce() -> TaskResult) -> TaskResult {
     eprintln!("== {name}");
     let start = Instant::now();
     work()?;
-    eprintln!("== {name}: fine, {} s", start.elapsed().as_secs());
+    eprintln!("== {name}: passed in {} s", start.elapsed().as_secs());
     Ok(())
 }

@@ -1,11 +1,11 @@
-//! Running other programs, from the root of the checkout.
+//! Runs other programs.
 
 use std::process::Command;
 
 /// What went wrong, in words for the person who ran it.
-pub(crate) type Outcome = Result<(), String>;
+pub(crate) type TaskResult = Result<(), String>;
 
-pub(crate) fn cargo(arguments: &[&str]) -> Outcome {
+pub(crate) fn cargo(arguments: &[&str]) -> TaskResult {
     run(
         &mut command(arguments),
         &format!("cargo {}", arguments.join(" ")),
@@ -18,7 +18,7 @@ pub(crate) fn command(arguments: &[&str]) -> Command {
     command
 }
 
-pub(crate) fn run(command: &mut Command, name: &str) -> Outcome {
+pub(crate) fn run(command: &mut Command, name: &str) -> TaskResult {
     let status = command
         .status()
         .map_err(|error| format!("{name}: {error}"))?;
@@ -36,7 +36,7 @@ pub(crate) fn output(arguments: &[&str]) -> Result<String, String> {
     )
 }
 
-/// What a program says to its standard output. What it says otherwise is shown if it fails.
+/// The standard output of a program. Its standard error is shown if it fails.
 pub(crate) fn said(command: &mut Command, name: &str) -> Result<String, String> {
     let output = command
         .output()
@@ -50,7 +50,7 @@ pub(crate) fn said(command: &mut Command, name: &str) -> Result<String, String> 
     String::from_utf8(output.stdout).map_err(|error| error.to_string())
 }
 
-pub(crate) fn at_the_root() -> Outcome {
+pub(crate) fn at_the_root() -> TaskResult {
     let root = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
     std::env::set_current_dir(root).map_err(|error| format!("{root}: {error}"))
 }

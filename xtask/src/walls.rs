@@ -1,6 +1,14 @@
-//! `cargo xtask walls`: what the compiler lets pass and the design forbids (docs/design.md). The
-//! protocol depends on no I/O; one type name has one meaning; no file imports its importer; the map
-//! of a crate has every module.
+//! `cargo xtask walls`: what the design forbids (docs/design.md) and the compiler accepts.
+//!
+//! | module | rule |
+//! |---|---|
+//! | `dependencies` | the protocol depends on no I/O |
+//! | `names` | one type name has one meaning |
+//! | `circles` | no file imports its importer |
+//! | `maps` | the documentation of a crate's root names every module |
+//! | `modules` | the modules of a crate, and which file a path leads to |
+//! | `items` | the items of a module, and the paths in them |
+//! | `tokens` | the words of a file |
 
 mod circles;
 mod dependencies;
@@ -8,26 +16,22 @@ mod items;
 mod maps;
 mod modules;
 mod names;
+mod sources;
 mod tokens;
 
-use std::{collections::BTreeMap, fs, path::Path};
+use std::{fs, path::Path};
 
-use crate::run::{Outcome, at_the_root};
+use self::sources::{Sources, read};
+use crate::run::{TaskResult, at_the_root};
 
-/// One sentence, with its kind at the start.
-type Finding = String;
-
-/// The text of each file, by its path from the root of the checkout.
-type Sources = BTreeMap<String, String>;
-
-/// Where our source is. What runs by itself (`examples`, `fuzz`) shares no names with the rest.
+/// Where our source is. Files that are programs of their own (`examples`, `fuzz`) share no names.
 const DIRECTORIES: [&str; 4] = ["crates", "bench/src", "interop/src", "xtask/src"];
 
 /// What may be defined twice, and why.
 const ALLOWED: &str = "xtask/type-names.txt";
 
-/// All that is wrong, sorted.
-pub(crate) fn walls() -> Outcome {
+/// Reports everything that is wrong, sorted.
+pub(crate) fn walls() -> TaskResult {
     at_the_root()?;
     let mut sources = Sources::new();
     for directory in DIRECTORIES {
@@ -48,27 +52,4 @@ pub(crate) fn walls() -> Outcome {
         findings.len(),
         findings.join("\n")
     ))
-}
-
-/// Every Rust file below this directory.
-fn read(directory: &Path, sources: &mut Sources) -> Outcome {
-    let failed = |error| format!("{}: {error}", directory.display());
-    for entry in fs::read_dir(directory).map_err(failed)? {
-        let path = entry.map_err(failed)?.path();
-        if path.is_dir() {
-            read(&path, sources)?;
-        } else if path.extension().is_some_and(|extension| extension == "rs") {
-            let text = fs::read_to_string(&path).map_err(failed)?;
-            sources.insert(path.to_string_lossy().into_owned(), text);
-        }
-    }
-    Ok(())
-}
-
-#[cfg(test)]
-fn sources(files: &[(&str, &str)]) -> Sources {
-    files
-        .iter()
-        .map(|(path, text)| ((*path).to_owned(), (*text).to_owned()))
-        .collect()
 }

@@ -1,8 +1,8 @@
-//! What the parts of the package's check share: where things are, `dpkg`, files, comparisons.
+//! What the parts of the task share: directories, `dpkg`, files, comparisons.
 
 use std::{fs, path::Path, process::Command};
 
-use crate::run::{Outcome, said};
+use crate::run::{TaskResult, said};
 
 /// Where it all is, from the root of the checkout.
 pub(super) const PLACE: &str = "target/package";
@@ -13,7 +13,7 @@ pub(super) const STUBS: &str = "target/package/stubs";
 pub(super) const CALLS: &str = "target/package/calls";
 
 /// Into the directory. The scripts find the stubs before the machine's own programs.
-pub(super) fn dpkg(arguments: &[&str]) -> Outcome {
+pub(super) fn dpkg(arguments: &[&str]) -> TaskResult {
     let path = std::env::var("PATH").unwrap_or_default();
     let here = std::env::current_dir().map_err(|error| error.to_string())?;
     let mut dpkg = Command::new("dpkg");
@@ -49,7 +49,7 @@ pub(super) fn file(line: &str) -> String {
         .join(" ")
 }
 
-pub(super) fn has(what: &str, text: &str, part: &str) -> Outcome {
+pub(super) fn has(what: &str, text: &str, part: &str) -> TaskResult {
     if text.contains(part) {
         Ok(())
     } else {
@@ -57,7 +57,7 @@ pub(super) fn has(what: &str, text: &str, part: &str) -> Outcome {
     }
 }
 
-pub(super) fn same(what: &str, is: &str, should: &str) -> Outcome {
+pub(super) fn same(what: &str, is: &str, should: &str) -> TaskResult {
     if is == should {
         Ok(())
     } else {
@@ -65,7 +65,7 @@ pub(super) fn same(what: &str, is: &str, should: &str) -> Outcome {
     }
 }
 
-pub(super) fn make(directory: &str) -> Outcome {
+pub(super) fn make(directory: &str) -> TaskResult {
     fs::create_dir_all(directory).map_err(|error| format!("{directory}: {error}"))
 }
 
@@ -74,7 +74,7 @@ pub(super) fn read(path: impl AsRef<Path>) -> Result<String, String> {
     fs::read_to_string(path).map_err(|error| format!("{}: {error}", path.display()))
 }
 
-pub(super) fn write(path: impl AsRef<Path>, text: &str) -> Outcome {
+pub(super) fn write(path: impl AsRef<Path>, text: &str) -> TaskResult {
     let path = path.as_ref();
     fs::write(path, text).map_err(|error| format!("{}: {error}", path.display()))
 }

@@ -7,16 +7,16 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{
-    Finding, Sources,
     items::{Item, paths},
     modules::{Crate, Module, imports, tokenized},
+    sources::Sources,
     tokens::is_word,
 };
 
 /// From one file to another, and the names that are imported.
 type Edges<'a> = BTreeMap<&'a str, BTreeMap<&'a str, BTreeSet<String>>>;
 
-pub(super) fn check(sources: &Sources) -> Vec<Finding> {
+pub(super) fn check(sources: &Sources) -> Vec<String> {
     let tokens = tokenized(sources);
     let mut findings = Vec::new();
     for root in sources.keys().filter(|path| is_root(path)) {
@@ -88,7 +88,7 @@ fn is_used(module: &Module<'_>, name: &str) -> bool {
 }
 
 /// Each group of files that all reach each other, with the imports inside.
-fn circles(edges: &Edges<'_>) -> Vec<Finding> {
+fn circles(edges: &Edges<'_>) -> Vec<String> {
     let reach: BTreeMap<_, _> = edges
         .keys()
         .map(|from| (*from, reachable(edges, from)))
@@ -128,10 +128,10 @@ fn reachable<'a>(edges: &Edges<'a>, from: &str) -> BTreeSet<&'a str> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::walls::sources;
+    use crate::walls::sources::of;
 
-    fn found(files: &[(&str, &str)]) -> Vec<Finding> {
-        check(&sources(files))
+    fn found(files: &[(&str, &str)]) -> Vec<String> {
+        check(&of(files))
     }
 
     #[test]

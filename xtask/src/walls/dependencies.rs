@@ -1,6 +1,5 @@
 //! The protocol stays free of I/O.
 
-use super::Finding;
 use crate::run::output;
 
 /// Crates that the protocol must never reach, however indirectly (docs/design.md, "What a room must
@@ -15,7 +14,7 @@ const NOT_IN_PROTOCOL: [&str; 7] = [
     "matrix-sdk-crypto",
 ];
 
-pub(super) fn check() -> Result<Vec<Finding>, String> {
+pub(super) fn check() -> Result<Vec<String>, String> {
     let package = ["--package", "matrix-qr-protocol"];
     let options = ["--edges", "normal", "--prefix", "none", "--locked"];
     let tree = output(&[&["tree"], &package[..], &options[..]].concat())?;
@@ -26,7 +25,7 @@ pub(super) fn check() -> Result<Vec<Finding>, String> {
 }
 
 /// `tree` has a crate a line: its name, then its version.
-fn forbidden(tree: &str) -> Vec<Finding> {
+fn forbidden(tree: &str) -> Vec<String> {
     let mut names: Vec<_> = tree
         .lines()
         .filter_map(|line| line.split_whitespace().next())

@@ -1,6 +1,6 @@
 //! The items of a module, and the paths in them.
 
-use super::tokens::{Token, is_word};
+use super::tokens::{SourceToken, is_word};
 
 /// What stands in a module: a type, a function, an import, another module.
 #[derive(Debug)]
@@ -15,7 +15,7 @@ pub(super) struct Item<'a> {
     /// Of `#[path = "…"]`.
     pub(super) path: Option<&'a str>,
     /// All of it, from its keyword on.
-    pub(super) tokens: &'a [Token<'a>],
+    pub(super) tokens: &'a [SourceToken<'a>],
 }
 
 const KINDS: [&str; 11] = [
@@ -37,7 +37,7 @@ const WITH_SEMICOLON: [&str; 4] = ["use", "type", "static", "const"];
 
 impl<'a> Item<'a> {
     /// What is between the braces of `mod name { … }`. None for a module in a file of its own.
-    pub(super) fn body(&self) -> Option<&'a [Token<'a>]> {
+    pub(super) fn body(&self) -> Option<&'a [SourceToken<'a>]> {
         match self.tokens {
             [_, _, open, body @ .., _] if open.text == "{" => Some(body),
             _ => None,
@@ -46,7 +46,7 @@ impl<'a> Item<'a> {
 }
 
 /// The items at the outermost level of these tokens.
-pub(super) fn items<'a>(mut tokens: &'a [Token<'a>]) -> Vec<Item<'a>> {
+pub(super) fn items<'a>(mut tokens: &'a [SourceToken<'a>]) -> Vec<Item<'a>> {
     let mut items = Vec::new();
     while !tokens.is_empty() {
         let (attributes, after) = attributes(tokens);
@@ -72,7 +72,7 @@ pub(super) fn items<'a>(mut tokens: &'a [Token<'a>]) -> Vec<Item<'a>> {
     items
 }
 
-fn attributes<'a>(tokens: &'a [Token<'a>]) -> (&'a [Token<'a>], &'a [Token<'a>]) {
+fn attributes<'a>(tokens: &'a [SourceToken<'a>]) -> (&'a [SourceToken<'a>], &'a [SourceToken<'a>]) {
     let mut at = 0;
     while let Some([hash, rest @ ..]) = tokens.get(at..)
         && hash.text == "#"
@@ -83,7 +83,7 @@ fn attributes<'a>(tokens: &'a [Token<'a>]) -> (&'a [Token<'a>], &'a [Token<'a>])
     tokens.split_at(at)
 }
 
-fn visibility<'a>(tokens: &'a [Token<'a>]) -> (bool, &'a [Token<'a>]) {
+fn visibility<'a>(tokens: &'a [SourceToken<'a>]) -> (bool, &'a [SourceToken<'a>]) {
     let [first, rest @ ..] = tokens else {
         return (false, tokens);
     };
@@ -99,7 +99,7 @@ fn visibility<'a>(tokens: &'a [Token<'a>]) -> (bool, &'a [Token<'a>]) {
 }
 
 /// The keyword of the item, and its name.
-fn kind<'a>(tokens: &'a [Token<'a>]) -> (&'a str, &'a str) {
+fn kind<'a>(tokens: &'a [SourceToken<'a>]) -> (&'a str, &'a str) {
     for (at, token) in tokens.iter().enumerate() {
         let text = |further: usize| tokens.get(at + further).map_or("", |token| token.text);
         match token.text {
@@ -117,7 +117,7 @@ fn kind<'a>(tokens: &'a [Token<'a>]) -> (&'a str, &'a str) {
 }
 
 /// How many tokens the item has.
-fn end(kind: &str, tokens: &[Token<'_>]) -> usize {
+fn end(kind: &str, tokens: &[SourceToken<'_>]) -> usize {
     let mut at = 0;
     while let Some(token) = tokens.get(at) {
         match token.text {
@@ -133,7 +133,7 @@ fn end(kind: &str, tokens: &[Token<'_>]) -> usize {
 }
 
 /// How many tokens are from this bracket to the one that closes it.
-pub(super) fn group(tokens: &[Token<'_>]) -> usize {
+pub(super) fn group(tokens: &[SourceToken<'_>]) -> usize {
     let mut depth = 0_usize;
     for (at, token) in tokens.iter().enumerate() {
         match token.text {
@@ -159,7 +159,7 @@ pub(super) struct Path<'a> {
 }
 
 /// The paths of `a::{b::C, d::{self, E as F}}`, and how many tokens they take.
-pub(super) fn paths<'a>(tokens: &'a [Token<'a>]) -> (Vec<Path<'a>>, usize) {
+pub(super) fn paths<'a>(tokens: &'a [SourceToken<'a>]) -> (Vec<Path<'a>>, usize) {
     let mut found = Vec::new();
     let length = tree(&mut Vec::new(), tokens, &mut found);
     (found, length)
@@ -167,7 +167,7 @@ pub(super) fn paths<'a>(tokens: &'a [Token<'a>]) -> (Vec<Path<'a>>, usize) {
 
 fn tree<'a>(
     prefix: &mut Vec<&'a str>,
-    tokens: &'a [Token<'a>],
+    tokens: &'a [SourceToken<'a>],
     found: &mut Vec<Path<'a>>,
 ) -> usize {
     let (outer, mut at) = (prefix.len(), 0);

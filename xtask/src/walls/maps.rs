@@ -1,8 +1,8 @@
 //! The documentation of a crate's root has a table that names every module of the root.
 
-use super::{Finding, Sources, items::items, tokens::tokens};
+use super::{items::items, sources::Sources, tokens::tokens};
 
-pub(super) fn check(sources: &Sources) -> Vec<Finding> {
+pub(super) fn check(sources: &Sources) -> Vec<String> {
     sources
         .iter()
         .filter(|(path, _)| is_root_of_package(path, sources))
@@ -18,7 +18,7 @@ fn is_root_of_package(path: &str, sources: &Sources) -> bool {
     }
 }
 
-fn missing(path: &str, text: &str) -> Vec<Finding> {
+fn missing(path: &str, text: &str) -> Vec<String> {
     let table: Vec<_> = text
         .lines()
         .filter(|line| line.starts_with("//! |"))
@@ -42,7 +42,7 @@ fn missing(path: &str, text: &str) -> Vec<Finding> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::walls::sources;
+    use crate::walls::sources::of;
 
     const ROOT: &str = "//! Words about `c`.
 //!
@@ -65,7 +65,7 @@ mod tests;
             ("crates/x/src/lib.rs", ROOT),
             ("crates/x/src/main.rs", "mod own;"),
         ];
-        assert_eq!(check(&sources(&tree)), [wanted]);
+        assert_eq!(check(&of(&tree)), [wanted]);
     }
 
     #[test]
@@ -75,7 +75,7 @@ mod tests;
             ("tool/src/own.rs", "mod inner;"),
         ];
         assert_eq!(
-            check(&sources(&tree)),
+            check(&of(&tree)),
             ["map: tool/src/main.rs has no row for the module `own`"]
         );
     }

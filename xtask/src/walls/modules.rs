@@ -3,18 +3,18 @@
 use std::collections::BTreeMap;
 
 use super::{
-    Sources,
     items::{Item, Path, items, paths},
-    tokens::{Token, tokens},
+    sources::Sources,
+    tokens::{SourceToken, tokens},
 };
 
 /// The tokens of every file.
-pub(super) type Tokens<'a> = BTreeMap<&'a str, Vec<Token<'a>>>;
+pub(super) type FileTokens<'a> = BTreeMap<&'a str, Vec<SourceToken<'a>>>;
 
 /// A chain of `pub use` longer than this is a circle of its own.
 const DEEPEST: usize = 20;
 
-pub(super) fn tokenized(sources: &Sources) -> Tokens<'_> {
+pub(super) fn tokenized(sources: &Sources) -> FileTokens<'_> {
     sources
         .iter()
         .map(|(path, text)| (path.as_str(), tokens(text)))
@@ -38,7 +38,7 @@ pub(super) struct Crate<'a>(Vec<Module<'a>>);
 
 impl<'a> Crate<'a> {
     /// What follows from the file of the root. A module without its file is an error.
-    pub(super) fn load(root: &'a str, tokens: &'a Tokens<'a>) -> Result<Self, String> {
+    pub(super) fn load(root: &'a str, tokens: &'a FileTokens<'a>) -> Result<Self, String> {
         let mut modules = Self(Vec::new());
         let body = tokens.get(root).map(Vec::as_slice).unwrap_or_default();
         modules.add(tokens, (root, body), Vec::new(), parent(root))?;
@@ -48,8 +48,8 @@ impl<'a> Crate<'a> {
     /// One module and those below it. Their files are in this directory.
     fn add(
         &mut self,
-        tokens: &'a Tokens<'a>,
-        (file, body): (&'a str, &'a [Token<'a>]),
+        tokens: &'a FileTokens<'a>,
+        (file, body): (&'a str, &'a [SourceToken<'a>]),
         path: Vec<&'a str>,
         directory: &str,
     ) -> Result<(), String> {
@@ -188,11 +188,11 @@ fn joined(directory: &str, path: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::walls::sources;
+    use crate::walls::sources::of;
 
     #[test]
     fn a_path_leads_to_the_file_of_the_definition() {
-        let sources = sources(&[
+        let sources = of(&[
             (
                 "a/src/lib.rs",
                 "mod b; mod c { pub use super::b::*; } pub use b::{Inner as Outer, e};
@@ -229,7 +229,7 @@ mod tests {
 
     #[test]
     fn a_module_without_its_file_is_an_error() {
-        let sources = sources(&[("a/src/lib.rs", "mod gone;")]);
+        let sources = of(&[("a/src/lib.rs", "mod gone;")]);
         let error = Crate::load("a/src/lib.rs", &tokenized(&sources)).err();
         assert_eq!(error.as_deref(), Some("a/src/lib.rs: no file for mod gone"));
     }

@@ -3,16 +3,16 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{
-    Finding, Sources,
     items::{Item, items},
-    tokens::{Token, tokens},
+    sources::Sources,
+    tokens::{SourceToken, tokens},
 };
 
 const TYPES: [&str; 5] = ["struct", "enum", "union", "trait", "type"];
 
 /// What is wrong. `allowed` has a line for each name that may be defined in several files:
 /// `Name count: reason`.
-pub(super) fn check(sources: &Sources, allowed: &str) -> Vec<Finding> {
+pub(super) fn check(sources: &Sources, allowed: &str) -> Vec<String> {
     let mut places: BTreeMap<String, BTreeSet<&str>> = BTreeMap::new();
     for (path, text) in sources {
         for name in visible(&tokens(text)) {
@@ -36,7 +36,7 @@ pub(super) fn check(sources: &Sources, allowed: &str) -> Vec<Finding> {
 }
 
 /// Takes out what this line of the list allows. An entry that allows nothing is a mistake.
-fn allow(line: &str, places: &mut BTreeMap<String, BTreeSet<&str>>) -> Option<Finding> {
+fn allow(line: &str, places: &mut BTreeMap<String, BTreeSet<&str>>) -> Option<String> {
     let wrong = |why: &str| {
         Some(format!(
             "type name: the list of allowed names: {line}: {why}"
@@ -67,7 +67,7 @@ fn joined(files: &BTreeSet<&str>) -> String {
 }
 
 /// The types that other files can see, modules inside the file included.
-fn visible(tokens: &[Token<'_>]) -> Vec<String> {
+fn visible(tokens: &[SourceToken<'_>]) -> Vec<String> {
     let mut names = Vec::new();
     for item in items(tokens) {
         if is_type(&item) && item.is_visible {
@@ -90,10 +90,10 @@ fn is_type(item: &Item<'_>) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::walls::sources;
+    use crate::walls::sources::of;
 
     fn twice() -> Sources {
-        sources(&[
+        of(&[
             (
                 "crates/a/src/one.rs",
                 "pub(crate) struct Session; struct Private;",

@@ -2,13 +2,13 @@
 
 /// A word, a literal, `::`, or one character.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Token<'a> {
+pub(super) struct SourceToken<'a> {
     pub(super) text: &'a str,
     /// From 1.
     pub(super) line: usize,
 }
 
-pub(super) fn tokens(source: &str) -> Vec<Token<'_>> {
+pub(super) fn tokens(source: &str) -> Vec<SourceToken<'_>> {
     let (mut rest, mut line, mut tokens) = (source, 1, Vec::new());
     while !rest.is_empty() {
         let (text, after) = rest.split_at(length(rest));
@@ -16,7 +16,7 @@ pub(super) fn tokens(source: &str) -> Vec<Token<'_>> {
             || text.starts_with("//")
             || text.starts_with("/*");
         if !skipped {
-            tokens.push(Token { text, line });
+            tokens.push(SourceToken { text, line });
         }
         line += text.matches('\n').count();
         rest = after;
