@@ -1,23 +1,19 @@
-//! The requests of both rendezvous APIs, as bytes, and where MSC4108's answers say that a session
-//! is.
+//! The requests of both rendezvous APIs, as bytes, and the session's path in MSC4108's responses.
 
-use crate::{api::Api, client::Answer, error::BenchError};
+use crate::{api::Api, client::RawResponse, error::BenchError};
 
 const CREATE: &[u8] = b"/_matrix/client/v1/rendezvous";
 
-/// Where MSC4388's sessions are. The ID follows.
-pub(crate) const JSON_SESSIONS: &[u8] = b"/_matrix/client/v1/rendezvous/";
-
-/// Puts a request in the place of the one before, so that no allocation is made for each.
+/// Writes each request over the one before it, so that none needs an allocation.
 #[derive(Default)]
-pub(crate) struct Request {
+pub(crate) struct RequestBuffer {
     pub(crate) api: Api,
     bytes: Vec<u8>,
-    /// A line that each request gets, for the address of the client's network.
+    /// A header line with the client's address, for each request.
     network: Vec<u8>,
 }
 
-impl Request {
+impl RequestBuffer {
     pub(crate) fn of(api: Api) -> Self {
         Self {
             api,
@@ -25,7 +21,7 @@ impl Request {
         }
     }
 
-    /// As a proxy on this machine would pass it on.
+    /// The requests of a client at this address, as a proxy on this machine would forward them.
     pub(crate) fn from_network(address: &str) -> Self {
         Self {
             network: format!("x-forwarded-for: {address}\r\n").into_bytes(),
@@ -41,8 +37,7 @@ impl Request {
         }
     }
 
-    /// `seen` is the ETag that the reader knows, or empty, as it is in MSC4388, where the answer is
-    /// the same.
+    /// `seen` is the ETag that the reader has seen, or empty. In MSC4388 it is always empty.
     pub(crate) fn read(&mut self, path: &[u8], seen: &[u8]) -> &[u8] {
         self.head(b"GET ", path);
         if !seen.is_empty() {
@@ -108,8 +103,8 @@ impl Request {
     }
 }
 
-impl<'a> Answer<'a> {
-    /// Itself, if it has this status.
+impl<'a> RawResponse<'a> {
+    /// Returns itself, if it has this status.
     pub(crate) fn expect(self, request: &'static str, wanted: u16) -> Result<Self, BenchError> {
         let got = self.status;
         if got == wanted {
@@ -123,8 +118,7 @@ impl<'a> Answer<'a> {
         }
     }
 
-    /// The path of the session that was created: what follows the host in
-    /// `{"url":"http://host/path"}`.
+    /// The path of the session that was created, from `{"url":"http://host/path"}`.
     pub(crate) fn path(&self) -> Result<&'a [u8], BenchError> {
         let path = std::str::from_utf8(self.body).ok().and_then(|body| {
             let (_, from_host) = body.split_once("://")?;
@@ -144,22 +138,22 @@ mod tests {
 
     #[test]
     fn the_path_is_that_of_the_url() {
-        let answer = |body| Answer {
+        let response = |body| RawResponse {
             status: 201,
             etag: b"",
             head: b"",
             body,
         };
         assert_eq!(
-            answer(b"{\"url\":\"http://a:1/b/c\"}").path().unwrap(),
+            response(b"{\"url\":\"http://a:1/b/c\"}").path().unwrap(),
             b"/b/c"
         );
-        assert!(answer(b"{\"url\":\"http://a:1\"}").path().is_err());
+        assert!(response(b"{\"url\":\"http://a:1\"}").path().is_err());
     }
 
     #[test]
     fn a_request_has_what_the_text_asks_for() {
-        let mut request = Request::from_network("203.0.113.1");
+        let mut request = RequestBuffer::from_network("203.0.113.1");
         let text = String::from_utf8(request.write(b"/a", b"\"e\"", b"xyz").to_vec()).unwrap();
         assert_eq!(
             text,
@@ -172,7 +166,7 @@ mod tests {
                 .windows(5)
                 .any(|part| part == b"match")
         );
-        let mut request = Request::of(Api::Json);
+        let mut request = RequestBuffer::of(Api::Json);
         let text = String::from_utf8(request.write(b"/a", b"t", b"xyz").to_vec()).unwrap();
         assert_eq!(
             text,

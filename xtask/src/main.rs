@@ -1,5 +1,5 @@
-//! `cargo xtask test` runs everything that the project can check on one machine, `cargo xtask bench`
-//! what it can measure.
+//! `cargo xtask test` runs everything that the project can check on one machine, `cargo xtask
+//! bench` what it can measure.
 //!
 //! | module | task |
 //! |---|---|
@@ -119,7 +119,8 @@ fn test() -> TaskResult {
         ])
     })?;
     step("package", package::package)?;
-    // Only `cargo xtask interop` by itself compares times: it needs a machine that is idle otherwise.
+    // Only `cargo xtask interop` by itself compares times: it needs a machine that is idle
+    // otherwise.
     step("interop", || interop::interop(&["--untimed".to_owned()]))
 }
 

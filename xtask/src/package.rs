@@ -65,8 +65,8 @@ pub(crate) fn package() -> TaskResult {
     command::package()
 }
 
-/// Builds both packages together, so that the features are the same as for `cargo run --release` and
-/// nothing is built twice.
+/// Builds both packages together, so that the features are the same as for `cargo run --release`
+/// and nothing is built twice.
 fn build() -> TaskResult {
     let ours = [
         "--package",
