@@ -9,10 +9,13 @@
     clippy::indexing_slicing
 )]
 
+#[allow(dead_code, reason = "other tests use more of it")]
+#[path = "proxies/program.rs"]
+mod program;
+
 use std::{
     convert::Infallible,
     net::{Ipv4Addr, SocketAddr},
-    process::{Child, Command, Stdio},
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -23,24 +26,16 @@ use matrix_qr_rendezvous::{
 };
 use reqwest::{Client, StatusCode};
 use serde_json::{Value, json};
-use tempfile::TempDir;
 use tokio::{
     net::{TcpListener, TcpStream},
     sync::{broadcast, oneshot},
 };
 
-const NGINX: &str = "/usr/sbin/nginx";
+use crate::program::{ProxyProcess, ProxyProgram, free_address};
+
 const DOCUMENTED: &str = include_str!("../../../docs/nginx-instances.conf");
 const GUIDE: &str = include_str!("../../../docs/operate.md");
 const SET_UP: &str = include_str!("../../../docs/deploy.md");
-const AROUND: &str = "
-    daemon off; master_process off; pid nginx.pid; error_log stderr crit; events {}
-    http {
-        access_log off;
-        client_body_temp_path body; proxy_temp_path proxy;
-        fastcgi_temp_path fastcgi; uwsgi_temp_path uwsgi; scgi_temp_path scgi;
-        THE FILE
-    }";
 
 /// What Redis is to several processes.
 struct Shared {
@@ -131,73 +126,27 @@ impl Instance {
     }
 }
 
-struct Nginx {
-    child: Child,
-    url: String,
-    _directory: TempDir,
+/// nginx with the documented file, in front of both instances.
+async fn nginx_before(instances: &[Instance; 2]) -> ProxyProcess {
+    let mut file = DOCUMENTED.to_owned();
+    let mut put = |old: &str, new: &str| {
+        assert_eq!(file.matches(old).count(), 1, "{old}");
+        file = file.replace(old, new);
+    };
+    put("10.0.0.11:8090", &instances[0].address.to_string());
+    put("10.0.0.12:8090", &instances[1].address.to_string());
+    // Not every machine that runs the tests has IPv6.
+    put("listen [::]:443 ssl;", "");
+    put("ssl_certificate ", "# ");
+    put("ssl_certificate_key ", "# ");
+    nginx(&file).await
 }
 
-impl Nginx {
-    async fn before(instances: &[Instance; 2]) -> Self {
-        let mut file = DOCUMENTED.to_owned();
-        let mut put = |old: &str, new: &str| {
-            assert_eq!(file.matches(old).count(), 1, "{old}");
-            file = file.replace(old, new);
-        };
-        put("10.0.0.11:8090", &instances[0].address.to_string());
-        put("10.0.0.12:8090", &instances[1].address.to_string());
-        // Not every machine that runs the tests has IPv6.
-        put("listen [::]:443 ssl;", "");
-        put("ssl_certificate ", "# ");
-        put("ssl_certificate_key ", "# ");
-        Self::start(&file).await
-    }
-
-    /// With a file that listens as the documented ones do.
-    async fn start(file: &str) -> Self {
-        // Free a moment ago: nginx cannot be told to take any.
-        let port = std::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0))
-            .unwrap()
-            .local_addr()
-            .unwrap()
-            .port();
-        assert_eq!(file.matches("listen 443 ssl;").count(), 1);
-        let file = file.replace("listen 443 ssl;", &format!("listen 127.0.0.1:{port};"));
-        let directory = tempfile::tempdir().unwrap();
-        let config = directory.path().join("nginx.conf");
-        std::fs::write(&config, AROUND.replace("THE FILE", &file)).unwrap();
-        let mut nginx = Command::new(NGINX);
-        nginx
-            .arg("-p")
-            .arg(directory.path())
-            .arg("-c")
-            .arg(&config)
-            .args(["-e", "stderr"]);
-        let child = nginx
-            .stdin(Stdio::null())
-            .spawn()
-            .unwrap_or_else(|error| panic!("{NGINX}: {error}"));
-        let mut this = Self {
-            child,
-            url: format!("http://127.0.0.1:{port}"),
-            _directory: directory,
-        };
-        while TcpStream::connect((Ipv4Addr::LOCALHOST, port))
-            .await
-            .is_err()
-        {
-            assert!(this.child.try_wait().unwrap().is_none(), "nginx ended");
-            tokio::time::sleep(Duration::from_millis(10)).await;
-        }
-        this
-    }
-}
-
-impl Drop for Nginx {
-    fn drop(&mut self) {
-        self.child.kill().unwrap();
-        self.child.wait().unwrap();
-    }
+/// nginx with a file that listens as the documented ones do.
+async fn nginx(file: &str) -> ProxyProcess {
+    assert_eq!(file.matches("listen 443 ssl;").count(), 1);
+    let site = file.replace("listen 443 ssl;", "listen LISTEN;");
+    ProxyProcess::start_at(ProxyProgram::Nginx, &site, free_address()).await
 }
 
 /// A device, from an address of its own.
@@ -207,7 +156,7 @@ struct Device {
 }
 
 impl Device {
-    fn new(nginx: &Nginx, last: u8) -> Self {
+    fn new(nginx: &ProxyProcess, last: u8) -> Self {
         let client = Client::builder()
             .no_proxy()
             .local_address(Some([127, 0, 0, last].into()));
@@ -278,13 +227,13 @@ impl Device {
     }
 }
 
-async fn set_up() -> ([Instance; 2], Nginx) {
+async fn set_up() -> ([Instance; 2], ProxyProcess) {
     let (memory, changes) = (Arc::new(Memory::default()), broadcast::Sender::new(16));
     let instances = [
         Instance::start(&memory, &changes).await,
         Instance::start(&memory, &changes).await,
     ];
-    let nginx = Nginx::before(&instances).await;
+    let nginx = nginx_before(&instances).await;
     (instances, nginx)
 }
 
@@ -401,7 +350,7 @@ async fn a_new_server_takes_over_and_the_old_one_keeps_its_sessions() {
     let (new, new_address) = alone("https://rendezvous.example.org/next/").await;
     let block = block.replace("127.0.0.1:8090", &old_address.to_string());
     let block = block.replace("127.0.0.1:8092", &new_address.to_string());
-    let nginx = Nginx::start(&format!("server {{ listen 443 ssl; {block} }}")).await;
+    let nginx = nginx(&format!("server {{ listen 443 ssl; {block} }}")).await;
     let device = Device::new(&nginx, 2);
     let straight = Device {
         nginx: format!("http://{old_address}"),
@@ -425,7 +374,7 @@ async fn a_new_server_takes_over_and_the_old_one_keeps_its_sessions() {
 #[tokio::test]
 #[ignore = "needs nginx: cargo xtask test"]
 async fn a_homeservers_proxy_sends_the_coming_revision_here_and_no_more() {
-    let (_, rest) = SET_UP.split_once("## 5. The coming revision").unwrap();
+    let (_, rest) = SET_UP.split_once("\n## 5. ").unwrap();
     let block = rest
         .split("```")
         .nth(1)
@@ -437,7 +386,7 @@ async fn a_homeservers_proxy_sends_the_coming_revision_here_and_no_more() {
     let synapse = format!("{synapse} return 418; }}");
     let (rendezvous, address) = alone("https://rendezvous.example.org").await;
     let block = block.replace("127.0.0.1:8090", &address.to_string());
-    let nginx = Nginx::start(&format!("server {{ listen 443 ssl; {block} {synapse} }}")).await;
+    let nginx = nginx(&format!("server {{ listen 443 ssl; {block} {synapse} }}")).await;
     let device = Device::new(&nginx, 2);
     for below in ["v1", "unstable/io.element.msc4388"] {
         let collection = format!("{}/_matrix/client/{below}/rendezvous", nginx.url);

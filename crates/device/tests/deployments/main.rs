@@ -16,6 +16,11 @@ mod newer;
 mod nginx;
 mod quirks;
 
+// The proxies of the rendezvous server's tests.
+#[allow(dead_code)]
+#[path = "../../../rendezvous/tests/proxies/program.rs"]
+mod proxy_program;
+
 // The two devices and the two people of the sign-in tests.
 #[allow(dead_code)]
 #[path = "../sign_in/fault_proxy.rs"]

@@ -11,7 +11,7 @@ use axum::body::{Bytes, HttpBody};
 use hyper::body::Frame;
 use reqwest::{Body, Client, Method, RequestBuilder, header::HeaderValue};
 
-use crate::PATIENCE;
+use crate::program::PATIENCE;
 
 /// At an address of its own.
 pub(crate) struct Browser {
@@ -19,14 +19,14 @@ pub(crate) struct Browser {
     url: String,
 }
 
-pub(crate) struct Answer {
+pub(crate) struct BrowserResponse {
     pub(crate) status: u16,
     /// Empty, if there is none.
     pub(crate) etag: String,
     pub(crate) body: Vec<u8>,
 }
 
-impl Answer {
+impl BrowserResponse {
     pub(crate) fn text(&self) -> String {
         String::from_utf8(self.body.clone()).unwrap()
     }
@@ -61,7 +61,7 @@ impl Browser {
         path: &str,
         headers: &[(&str, &str)],
         body: &str,
-    ) -> Answer {
+    ) -> BrowserResponse {
         let request = headers
             .iter()
             .fold(self.request(method, path), |request, (name, value)| {
@@ -84,7 +84,7 @@ impl Browser {
             Some(other) => panic!("it comes as {other}"),
         };
         let bytes = response.bytes().await.unwrap().to_vec();
-        Answer {
+        BrowserResponse {
             status,
             etag,
             body: if compressed {
