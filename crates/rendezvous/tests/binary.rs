@@ -1,4 +1,4 @@
-//! The binary: what it says, and how it stops.
+//! The binary: its messages, and how it stops.
 #![allow(
     missing_docs,
     clippy::unwrap_used,
@@ -27,7 +27,7 @@ fn run(arguments: &[&str]) -> Output {
     command(arguments).output().unwrap()
 }
 
-/// Ended with the test, whatever comes of it.
+/// Ends with the test.
 struct Running(Child);
 
 impl Drop for Running {
@@ -124,7 +124,7 @@ fn a_wrong_command_line_says_what_is_wrong() {
     }
 }
 
-/// As Compose and Kubernetes make it.
+/// As Compose and Kubernetes create it.
 #[test]
 fn an_empty_variable_is_none() {
     let directory = tempfile::tempdir().unwrap();
@@ -187,7 +187,7 @@ fn a_list_may_have_spaces() {
     }
 }
 
-/// Clients are compared in their own family: as it stands, it would deny nobody.
+/// A client is compared within its own address family, so this network would match none.
 #[test]
 fn an_ipv4_network_in_the_form_of_an_ipv6_one_is_that_ipv4_network() {
     let networks = "::ffff:192.0.2.0/120,::ffff:198.51.100.7,2001:db8::/32,::/0";
@@ -237,7 +237,7 @@ fn a_taken_address_is_one_line() {
     );
 }
 
-/// At the level that says the most: what is logged names no session, payload or peer.
+/// Even the most verbose log names no session, payload or peer.
 #[test]
 fn it_serves_keeps_quiet_and_stops_at_sigterm() {
     let mut command = command(&[
@@ -293,14 +293,14 @@ fn it_serves_keeps_quiet_and_stops_at_sigterm() {
     }
 }
 
-/// As above, of the API that may be shown an access token, and shows it to the homeserver.
+/// The same for the API that may receive an access token and sends it to the homeserver.
 #[cfg(feature = "whoami")]
 #[test]
 fn an_access_token_is_in_no_line_of_the_log() {
     let homeserver = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}", homeserver.local_addr().unwrap());
     let asked = std::thread::spawn(move || {
-        // One who is known, and one who is asked about in vain.
+        // A known user, and one that the homeserver does not confirm.
         let answers = ["200 OK", "500 Oh"].map(|status| {
             let (mut stream, _) = homeserver.accept().unwrap();
             let mut request = [0; 4096];
@@ -377,7 +377,7 @@ fn an_access_token_is_in_no_line_of_the_log() {
     }
 }
 
-/// The answer, and the port it was asked from.
+/// The response, and the port of the client.
 fn exchange(address: &str, request: &str) -> (String, String) {
     let mut stream = TcpStream::connect(address).unwrap();
     stream.write_all(request.as_bytes()).unwrap();

@@ -1,5 +1,5 @@
-//! Two binaries over one Redis: one is killed in the middle of a sign-in, which goes on through the
-//! other.
+//! Two binaries over one Redis: one is killed in the middle of a sign-in, which continues through
+//! the other.
 #![allow(
     missing_docs,
     clippy::unwrap_used,
@@ -25,7 +25,7 @@ use reqwest::{Client, Response, StatusCode};
 
 use crate::{certificates::Certificates, redis_server::RedisServer};
 
-/// Killed with the test, whatever comes of it, or before.
+/// Killed with the test, or earlier.
 struct Instance {
     process: Child,
     address: String,
@@ -51,7 +51,7 @@ impl Instance {
         while !said.contains("listening") {
             assert_ne!(log.read_line(&mut said).unwrap(), 0, "{said}");
         }
-        // Somebody must read on, or it would stand still once the pipe is full.
+        // Keeps reading, because the program blocks once the pipe is full.
         std::thread::spawn(move || std::io::copy(&mut log, &mut std::io::sink()));
         let (_, rest) = said.split_once("127.0.0.1:").unwrap();
         let port: String = rest.chars().take_while(char::is_ascii_digit).collect();
@@ -73,7 +73,7 @@ impl Drop for Instance {
     }
 }
 
-/// What it has logged so far, at the level that says the most.
+/// A server with the most verbose log, and the log so far.
 struct Logging {
     process: Child,
     file: tempfile::NamedTempFile,
@@ -122,7 +122,7 @@ impl Logging {
     }
 }
 
-/// The status of `/ready`, from where the log says that it is.
+/// The status of `/ready`, at the address in the log.
 async fn ready(server: &Logging) -> u16 {
     let said = server.until(&["listening for the operator"]).await;
     let (_, rest) = said
@@ -139,7 +139,7 @@ async fn ready(server: &Logging) -> u16 {
         .as_u16()
 }
 
-/// Whether it is right or wrong, and over TLS, of which the libraries below log a lot.
+/// Right and wrong passwords, also over TLS, where the libraries log much.
 #[tokio::test]
 #[ignore = "needs redis-server, openssl: cargo xtask test"]
 async fn no_secret_of_a_store_is_in_a_log_at_the_level_that_says_the_most() {

@@ -1,6 +1,5 @@
-//! Two instances over one store behind a real nginx, set up as docs/nginx-instances.conf has it.
-//! The store is one in memory that both share, as they would share a Redis. And what else the
-//! guides have of nginx.
+//! Two instances over one store behind a real nginx, with docs/nginx-instances.conf. They share a
+//! store in memory, as they would share a Redis. Also the other nginx files of the guides.
 #![allow(
     missing_docs,
     clippy::unwrap_used,
@@ -37,13 +36,13 @@ const DOCUMENTED: &str = include_str!("../../../docs/nginx-instances.conf");
 const GUIDE: &str = include_str!("../../../docs/operate.md");
 const SET_UP: &str = include_str!("../../../docs/deploy.md");
 
-/// What Redis is to several processes.
-struct Shared {
+/// Shares sessions between instances, as Redis does between processes.
+struct SharedStore {
     memory: Arc<Memory>,
     changes: broadcast::Sender<Changed>,
 }
 
-impl Store for Shared {
+impl Store for SharedStore {
     async fn create(&self, id: Id, new: New) -> Result<Session, Unavailable> {
         self.memory.create(id, new).await
     }
@@ -95,16 +94,16 @@ impl Store for Shared {
 }
 
 struct Instance {
-    rendezvous: Rendezvous<Shared>,
+    rendezvous: Rendezvous<SharedStore>,
     address: SocketAddr,
     stop: oneshot::Sender<()>,
 }
 
 impl Instance {
-    /// With a proxy on 127.0.0.1 only, so that this machine's other addresses are clients. Each may
-    /// create three sessions.
+    /// Only 127.0.0.1 is a proxy, so that other addresses of this machine are clients. Each client
+    /// may create three sessions.
     async fn start(memory: &Arc<Memory>, changes: &broadcast::Sender<Changed>) -> Self {
-        let store = Shared {
+        let store = SharedStore {
             memory: memory.clone(),
             changes: changes.clone(),
         };
@@ -149,7 +148,7 @@ async fn nginx(file: &str) -> ProxyProcess {
     ProxyProcess::start_at(ProxyProgram::Nginx, &site, free_address()).await
 }
 
-/// A device, from an address of its own.
+/// A device with an address of its own.
 struct Device {
     client: Client,
     nginx: String,
@@ -166,7 +165,7 @@ impl Device {
         }
     }
 
-    /// The path of a new session, or the status.
+    /// The path of a new session, or the status if there is none.
     async fn create(&self) -> Result<String, StatusCode> {
         let post = self
             .client
@@ -237,7 +236,7 @@ async fn set_up() -> ([Instance; 2], ProxyProcess) {
     (instances, nginx)
 }
 
-/// How many requests each has answered.
+/// How many requests each instance has answered.
 async fn answered(instances: &[Instance; 2]) -> [bool; 2] {
     let mut answered = [false; 2];
     for (instance, answered) in instances.iter().zip(&mut answered) {
@@ -335,7 +334,7 @@ async fn alone(public_url: &str) -> (Rendezvous, SocketAddr) {
     (rendezvous, address)
 }
 
-/// As the guide has it under "Upgrades".
+/// As in the guide under "Upgrades".
 #[tokio::test]
 #[ignore = "needs nginx: cargo xtask test"]
 async fn a_new_server_takes_over_and_the_old_one_keeps_its_sessions() {
@@ -370,7 +369,7 @@ async fn a_new_server_takes_over_and_the_old_one_keeps_its_sessions() {
     assert_eq!((old.sessions(), new.sessions()), (1, 1));
 }
 
-/// As docs/deploy.md has it under "The coming revision": before what is Synapse's, and beside it.
+/// The lines of docs/deploy.md for MSC4388, in front of Synapse's own location and next to it.
 #[tokio::test]
 #[ignore = "needs nginx: cargo xtask test"]
 async fn a_homeservers_proxy_sends_the_coming_revision_here_and_no_more() {

@@ -1,5 +1,5 @@
-//! No part of a store's user or password is in anything that the program says, wherever in its URL
-//! it stands, whatever is wrong with it, and however it is given.
+//! The program prints no part of a store's user or password: wherever it is in the URL, whatever is
+//! wrong with it, and however it is passed.
 #![allow(
     missing_docs,
     clippy::unwrap_used,
@@ -18,13 +18,12 @@ use std::{
     process::{Child, Command, Output, Stdio},
 };
 
-/// Three letters in a row of these are nowhere else.
+/// No three consecutive letters of these occur in other output.
 const USER: &str = "Xq7KzUj";
 const PASSWORD: &str = "Wv9JyBx";
 const MORE: &str = "Zp4QwGk";
 
-/// Where secrets stand in a URL. `U`, `P` and `M` are they, `%` is where something can be wrong
-/// with one.
+/// The places of secrets in a URL: `U`, `P` and `M`. A fault replaces `%`.
 const PLACES: &[&str] = &[
     "redis://U:P%@a.example:6379/0",
     "valkeys://:P%@a.example:6379/0",
@@ -42,7 +41,7 @@ const PLACES: &[&str] = &[
     "P%",
 ];
 
-/// What can be wrong, with what is right among it.
+/// The faults. Some of them are no faults.
 fn wrong(url: &str) -> Vec<Vec<u8>> {
     let url = url
         .replace('U', USER)
@@ -153,7 +152,7 @@ fn no_secret_of_a_store_is_said_at_a_start() {
     );
 }
 
-/// In a shell, a space that nobody quoted makes two arguments of one.
+/// In a shell, a space without quotation marks makes two arguments of one.
 #[test]
 fn no_part_of_a_secret_that_went_astray_is_said() {
     for stray in [
@@ -200,7 +199,7 @@ fn no_secret_of_a_store_is_said_at_a_reload() {
     let mut in_file = Running::start(&[OsStr::new("--store-file"), file.as_os_str()]);
     for url in urls() {
         in_config.reload(&config, &setting(&url), &url);
-        // As a person writes it who forgets the quotation marks, or does not know the name.
+        // As a person writes it who forgets the quotation marks or uses a wrong name.
         in_config.reload(&config, &[b"store = ", &url[..], b"\n"].concat(), &url);
         in_config.reload(&config, &[b"stroe = \"", &url[..], b"\"\n"].concat(), &url);
         in_config.reload(
@@ -212,7 +211,7 @@ fn no_secret_of_a_store_is_said_at_a_reload() {
     }
 }
 
-/// As a line of the file: what TOML wants to be escaped is, and what is not UTF-8 is as it is.
+/// A line of the file: escaped as TOML requires. Bytes that are not UTF-8 stay.
 fn setting(url: &[u8]) -> Vec<u8> {
     [
         b"store = \"",
@@ -240,7 +239,7 @@ impl Replace for Vec<u8> {
     }
 }
 
-/// Ended with the test, whatever comes of it.
+/// Ends with the test.
 struct Running {
     process: Child,
     log: BufReader<std::process::ChildStderr>,
@@ -268,7 +267,7 @@ impl Running {
     }
 
     fn reload(&mut self, path: &Path, text: &[u8], url: &[u8]) {
-        // At once, so that it is never read half.
+        // In one step, so that it is never read incompletely.
         let new = PathBuf::from(
             OsStr::from_bytes(&[path.as_os_str().as_bytes(), b".new"].concat()).to_owned(),
         );

@@ -105,7 +105,7 @@ fn unlimited(config: &mut Config) {
 /// Runs many clients on new sessions, and `meanwhile` at the same time. Checks every history.
 async fn round<S: Store>(
     api: Api,
-    instances: &Arc<Vec<Server<S>>>,
+    instances: &Arc<Vec<TestServer<S>>>,
     meanwhile: impl Future<Output = ()>,
     tally: &mut Tally,
 ) {
@@ -151,11 +151,11 @@ async fn round<S: Store>(
 
 struct Client<S: Store> {
     api: Api,
-    instances: Arc<Vec<Server<S>>>,
+    instances: Arc<Vec<TestServer<S>>>,
     /// Each with the last payload that it has seen.
-    sessions: Vec<Session>,
+    sessions: Vec<TextSession>,
     /// Its last write to each, and what that replaced: it is repeated sometimes.
-    last: Vec<Option<(Session, String)>>,
+    last: Vec<Option<(TextSession, String)>>,
     number: usize,
     clock: Instant,
 }
@@ -230,7 +230,7 @@ impl<S: Store> Client<S> {
 
     /// A new payload. In MSC4388's API, sometimes its last write once more, or a payload that every
     /// client writes that has seen the current one.
-    fn to_write(&self, place: usize, (count, chance): (usize, usize)) -> (Session, String) {
+    fn to_write(&self, place: usize, (count, chance): (usize, usize)) -> (TextSession, String) {
         let session = self.sessions[place].clone();
         match (self.api, chance % 4, &self.last[place]) {
             (Api::Json, 0, Some(last)) => last.clone(),
@@ -267,7 +267,7 @@ async fn memory_is_linearizable_with_writes_that_are_repeated() {
 }
 
 async fn over_memory(api: Api) {
-    let instances = Arc::new(vec![Server::<Memory>::with(unlimited).await]);
+    let instances = Arc::new(vec![TestServer::<Memory>::with(unlimited).await]);
     let mut tally = Tally::default();
     for _ in 0..rounds() {
         round(api, &instances, async {}, &mut tally).await;
@@ -303,9 +303,9 @@ async fn two_instances_are_linearizable_with_writes_that_are_repeated_while_redi
 
 async fn over_redis(api: Api, count: usize) {
     let redis = RedisServer::durable();
-    let mut instances: Vec<Server<Redis>> = Vec::new();
+    let mut instances: Vec<TestServer<Redis>> = Vec::new();
     for _ in 0..count {
-        instances.push(Server::over((redis.store(), Some(redis.clone())), unlimited).await);
+        instances.push(TestServer::over((redis.store(), Some(redis.clone())), unlimited).await);
     }
     let (instances, mut tally) = (Arc::new(instances), Tally::default());
     for _ in 0..rounds() {
@@ -362,7 +362,7 @@ async fn a_store_that_is_wrong_is_found_out() {
 /// Runs rounds until a violation is found: a fault does not show in each round.
 async fn until_found(api: Api, fault: StoreFault) -> Tally {
     let instances = Arc::new(vec![
-        Server::over((BrokenStore::new(fault), None), unlimited).await,
+        TestServer::over((BrokenStore::new(fault), None), unlimited).await,
     ]);
     let mut tally = Tally::default();
     for _ in 0..50 {

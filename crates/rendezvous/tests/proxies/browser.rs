@@ -1,4 +1,4 @@
-//! What a browser does with a request and its answer.
+//! A client that behaves like a browser.
 
 use std::{
     convert::Infallible,
@@ -13,7 +13,7 @@ use reqwest::{Body, Client, Method, RequestBuilder, header::HeaderValue};
 
 use crate::program::PATIENCE;
 
-/// At an address of its own.
+/// A browser with an address of its own.
 pub(crate) struct Browser {
     client: Client,
     url: String,
@@ -44,7 +44,7 @@ impl Browser {
         }
     }
 
-    /// With what every browser sends: it takes compressed answers.
+    /// With the headers of every browser, which accepts compressed responses.
     pub(crate) fn request(&self, method: Method, path: &str) -> RequestBuilder {
         let request = self
             .client
@@ -118,7 +118,7 @@ impl Browser {
 
 fn decompressed(bytes: &[u8]) -> Vec<u8> {
     let mut plain = Vec::new();
-    // Nothing has no frame: an answer without a body may say that it is compressed.
+    // An empty body is not compressed, even if the response says so.
     if !bytes.is_empty() {
         flate2::read::GzDecoder::new(bytes)
             .read_to_end(&mut plain)

@@ -72,7 +72,7 @@ async fn a_person_allows_with_forms_alone() {
     assert_eq!(answer(&world, &fields).await.0, 404, "a form works once");
 }
 
-/// As matrix-authentication-service takes it from the device authorization request.
+/// As matrix-authentication-service derives it from the device authorization request.
 #[tokio::test]
 async fn a_device_is_called_after_its_user_agent() {
     let world = world().await;

@@ -4,12 +4,13 @@ use matrix_qr_sandbox::Fault;
 use serde_json::{Value, json};
 
 use crate::common::{
-    FIRST, Identity, Reply, Signer, TestEnv, client_metadata, faulty, reply, scope, text, world,
+    CrossSigningIdentity, FIRST, JsonResponse, Signer, TestEnv, client_metadata, faulty, reply,
+    scope, text, world,
 };
 
 const NEW: &str = "NEWDEVICE1";
 
-fn errcode((status, body): &Reply) -> (u16, &str) {
+fn errcode((status, body): &JsonResponse) -> (u16, &str) {
     (
         status.as_u16(),
         body["errcode"].as_str().unwrap_or_default(),
@@ -20,7 +21,7 @@ async fn metadata(world: &TestEnv) -> Value {
     reply(world.http.get(world.hs("v1/auth_metadata"))).await.1
 }
 
-/// What the next poll of a fresh grant answers.
+/// The response to the first poll of a new grant.
 async fn poll_error(world: &TestEnv) -> String {
     let client_id = world.client_id().await;
     let (device_code, _) = world.begin(&client_id, NEW).await;
@@ -62,7 +63,7 @@ async fn no_device_grant() {
     );
 }
 
-/// The homeserver has not heard of it.
+/// The homeserver does not know about it.
 #[tokio::test]
 async fn device_grant_disabled() {
     let world = faulty(Fault::DeviceGrantDisabled).await;
@@ -238,7 +239,7 @@ async fn wrong_identity_is_another_one_that_is_whole() {
     let world = world().await;
     let token = world.first().await;
     let user_id = world.sandbox.user_id();
-    let identity = Identity::new(&user_id);
+    let identity = CrossSigningIdentity::new(&user_id);
     world
         .post(&token, "v3/keys/device_signing/upload", &identity.upload())
         .await;
@@ -330,7 +331,7 @@ async fn slow_homeserver() {
     );
 }
 
-/// A fault that no test above names would be one that nobody has seen working.
+/// Every fault needs a test above.
 #[test]
 fn every_fault_is_tried() {
     let tests = [include_str!("faults.rs"), include_str!("rendezvous.rs")].concat();
@@ -370,7 +371,7 @@ async fn a_revocation_fails_or_does_nothing() {
     }
 }
 
-/// Only at the homeserver: the old issuer still says what it is.
+/// Only at the homeserver: the old issuer still serves its metadata.
 #[tokio::test]
 async fn the_homeserver_names_another_issuer() {
     let world = faulty(Fault::OtherIssuer).await;

@@ -3,11 +3,11 @@ use std::time::Duration;
 use matrix_qr_sandbox::{Decision, Options};
 use serde_json::{Value, json};
 
-use crate::common::{Reply, TestEnv, options, scope, text, world, world_with};
+use crate::common::{JsonResponse, TestEnv, options, scope, text, world, world_with};
 
 const NEW: &str = "NEWDEVICE1";
 
-fn error((status, body): &Reply) -> (u16, &str) {
+fn error((status, body): &JsonResponse) -> (u16, &str) {
     (status.as_u16(), body["error"].as_str().unwrap_or_default())
 }
 
@@ -238,7 +238,7 @@ async fn a_device_id_with_slash_and_plus_works_in_paths() {
     }
 }
 
-/// What may be kept nowhere.
+/// A response that no cache may store.
 #[tokio::test]
 async fn token_answers_are_not_stored() {
     let world: TestEnv = world().await;

@@ -1,24 +1,27 @@
 use matrix_qr_sandbox::KeyUpload;
 use serde_json::{Value, json};
 
-use crate::common::{FIRST, Identity, Reply, Signer, TestEnv, text, world};
+use crate::common::{CrossSigningIdentity, FIRST, JsonResponse, Signer, TestEnv, text, world};
 
 const NEW: &str = "NEWDEVICE1";
 
-/// An account as it is before a sign-in by QR: a first device, an identity, and the one signed by
-/// the other.
-struct Account {
+/// An account before a sign-in by QR code: a first device that its cross-signing identity has
+/// signed.
+struct SignedAccount {
     world: TestEnv,
     token: String,
-    identity: Identity,
+    identity: CrossSigningIdentity,
     device: Signer,
 }
 
-async fn account() -> Account {
+async fn account() -> SignedAccount {
     let world = world().await;
     let token = world.first().await;
     let user_id = world.sandbox.user_id();
-    let (identity, device) = (Identity::new(&user_id), Signer::device(&user_id, FIRST));
+    let (identity, device) = (
+        CrossSigningIdentity::new(&user_id),
+        Signer::device(&user_id, FIRST),
+    );
     let mut keys = device.device_keys();
     assert_eq!(
         world
@@ -42,7 +45,7 @@ async fn account() -> Account {
         .post(&token, "v3/keys/signatures/upload", &signed)
         .await;
     assert_eq!(body, json!({ "failures": {} }));
-    Account {
+    SignedAccount {
         world,
         token,
         identity,
@@ -50,7 +53,7 @@ async fn account() -> Account {
     }
 }
 
-impl Account {
+impl SignedAccount {
     async fn query(&self) -> Value {
         let user_id = self.world.sandbox.user_id();
         let (status, body) = self
@@ -65,7 +68,7 @@ impl Account {
         body
     }
 
-    /// A new device, signed in, with its token.
+    /// A new device that is signed in, with its access token.
     async fn new_device(&self) -> (Signer, String) {
         let client_id = self.world.client_id().await;
         let tokens = self.world.sign_in(&client_id, NEW).await;
@@ -76,7 +79,7 @@ impl Account {
     }
 }
 
-fn errcode((status, body): &Reply) -> (u16, &str) {
+fn errcode((status, body): &JsonResponse) -> (u16, &str) {
     (
         status.as_u16(),
         body["errcode"].as_str().unwrap_or_default(),
@@ -164,7 +167,7 @@ async fn an_upload_without_the_self_signing_key_is_an_unsigned_moment() {
             .has_self_signing_signature
     );
 
-    // Signed later: the moment is over, but it was one.
+    // Signed later. The device was unverified before, and that is recorded.
     account.identity.self_signing.sign(&mut keys);
     let signed = json!({ account.world.sandbox.user_id(): { NEW: keys } });
     account
@@ -394,7 +397,7 @@ async fn an_identity_that_is_not_right_is_refused() {
     let world = world().await;
     let token = world.first().await;
     let user_id = world.sandbox.user_id();
-    let identity = Identity::new(&user_id);
+    let identity = CrossSigningIdentity::new(&user_id);
     let stranger = Signer::cross_signing(&user_id);
     let changed = |field: &str, value: Value| {
         let mut upload = identity.upload();
@@ -459,7 +462,7 @@ async fn an_identity_that_is_not_right_is_refused() {
 async fn an_identity_is_not_replaced() {
     let account = account().await;
     let path = "v3/keys/device_signing/upload";
-    let other = Identity::new(&account.world.sandbox.user_id());
+    let other = CrossSigningIdentity::new(&account.world.sandbox.user_id());
     let answer = account
         .world
         .post(&account.token, path, &other.upload())

@@ -1,4 +1,4 @@
-//! The sandbox in front of a Synapse, against a small one that only knows what an authorization
+//! The sandbox in front of Synapse, with a fake Synapse that implements only what an authorization
 //! server calls.
 
 use std::{
@@ -20,12 +20,12 @@ use tokio::net::TcpListener;
 use url::Url;
 use zeroize::Zeroizing;
 
-use crate::common::{self, FIRST, Reply, TestEnv, options, reply, text};
+use crate::common::{self, FIRST, JsonResponse, TestEnv, options, reply, text};
 
 const SECRET: &str = "between the two of us";
 const NEW: &str = "NEW/DEVICE+1";
 
-/// As Synapse 1.163 answers. It remembers who called what, and can be out of order.
+/// Responds like Synapse 1.163. It records the calls, and can be made to fail.
 #[derive(Clone, Default)]
 struct Fake(Arc<Mutex<Inner>>);
 
@@ -51,7 +51,7 @@ impl Fake {
         url.parse().unwrap()
     }
 
-    /// What it was told since this was asked last.
+    /// The calls since the last time.
     fn calls(&self) -> Vec<(String, Value)> {
         std::mem::take(&mut self.0.lock().unwrap().calls)
     }
@@ -61,7 +61,7 @@ impl Fake {
     }
 }
 
-/// The answer to who does not have the secret, and to everybody while it is broken.
+/// The response to a call without the secret, and to every call while it fails.
 fn refusal(fake: &Fake, headers: &HeaderMap) -> Option<Response> {
     let bearer = headers
         .get("authorization")
@@ -122,8 +122,7 @@ fn synapse(homeserver: Url, secret: &str) -> Synapse {
     Synapse::new(homeserver, Zeroizing::new(secret.to_owned())).unwrap()
 }
 
-/// Synapse's configuration names the issuer before there is one; so a port is looked for that is
-/// free.
+/// Synapse's configuration names the issuer before it is started, so the test chooses a free port.
 async fn start(fake: &Fake, options: Options) -> io::Result<Sandbox> {
     loop {
         let probe = TcpListener::bind("127.0.0.1:0").await?;
@@ -150,7 +149,7 @@ async fn in_front_of_fake(options: Options) -> (TestEnv, Fake) {
 }
 
 impl TestEnv {
-    async fn introspect(&self, secret: &str, token: &str) -> Reply {
+    async fn introspect(&self, secret: &str, token: &str) -> JsonResponse {
         let form = [("token", token), ("token_type_hint", "access_token")];
         reply(
             self.http
@@ -253,7 +252,7 @@ async fn introspection_says_whose_token_it_is_and_for_how_long() {
     assert_eq!(body["sub"], "@alice:fake.example:8448");
     assert_eq!(body["device_id"], FIRST);
     assert_eq!(body["scope"], common::scope(FIRST));
-    // Never more than is left: some of the 300 seconds has passed.
+    // Not more than the remaining time: some of the 300 seconds have passed.
     assert!(
         (200..300).contains(&body["expires_in"].as_u64().unwrap()),
         "{body}"
@@ -389,8 +388,8 @@ async fn a_revoked_device_is_deleted_with_its_last_session() {
     assert_eq!(fake.calls(), []);
 }
 
-/// RFC 7009, "Error Response": at a 503 the client must assume that the token still exists, and may
-/// try again.
+/// RFC 7009, "Error Response": after a 503 the client must assume that the token still exists, and
+/// may retry.
 #[tokio::test]
 async fn where_the_synapse_cannot_be_told_nothing_is_revoked() {
     let (world, fake) = in_front_of_fake(options()).await;
@@ -473,7 +472,7 @@ async fn what_stands_in_the_way_is_said_when_it_starts() {
     );
 }
 
-/// Synapse takes no metadata without an `account_management_uri`.
+/// Synapse rejects metadata without an `account_management_uri`.
 #[tokio::test]
 async fn the_account_has_a_page() {
     let (world, _fake) = in_front_of_fake(options()).await;

@@ -23,7 +23,7 @@ async fn without_a_good_token_nothing() {
     assert_eq!(body["soft_logout"], false);
 }
 
-/// Every endpoint that is about the account asks who is asking.
+/// Every endpoint about the account requires an access token.
 #[tokio::test]
 async fn no_endpoint_forgets_to_ask() {
     let world = world().await;
@@ -86,7 +86,7 @@ async fn an_expired_token_is_a_soft_logout() {
     assert_eq!(body["soft_logout"], true);
 }
 
-/// A session, refreshed once: `(world, client, the tokens before, the tokens now)`.
+/// A session, refreshed once: `(env, client, the tokens before, the tokens now)`.
 async fn refreshed() -> (TestEnv, String, Value, Value) {
     let world = world().await;
     let client_id = world.client_id().await;
@@ -124,8 +124,8 @@ async fn refresh_tokens_rotate() {
     );
 }
 
-/// The answer may have been lost: as long as nobody has used what came of it, it is given once
-/// more.
+/// The response may have been lost. As long as no client has used the new tokens, a repeat returns
+/// them again.
 #[tokio::test]
 async fn a_refresh_can_be_repeated_until_its_outcome_is_used() {
     let (world, client_id, before, lost) = refreshed().await;
@@ -166,7 +166,7 @@ async fn a_refresh_can_be_repeated_until_its_outcome_is_used() {
     );
 }
 
-/// RFC 7009, section 2.2, as deployed: 200, and the session lives on.
+/// RFC 7009, section 2.2, as deployed: 200, and the session stays.
 #[tokio::test]
 async fn revoking_a_token_that_was_replaced_ends_nothing() {
     let (world, client_id, before, now) = refreshed().await;
@@ -208,7 +208,7 @@ async fn revoking_a_token_that_has_expired_ends_nothing() {
     );
 }
 
-/// The same with the account page's form, which only that page can send.
+/// The same with the form of the account page, which only that page can send.
 #[tokio::test]
 async fn the_account_page_removes_a_device() {
     let (world, _, _, now) = refreshed().await;

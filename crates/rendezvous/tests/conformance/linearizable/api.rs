@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::history::{Effect, Etag};
 use crate::{
-    json::{Named, token},
+    json::{JsonSession, token},
     support::*,
 };
 
@@ -21,12 +21,16 @@ pub(super) enum Api {
 }
 
 impl Api {
-    pub(super) async fn create<S: Store>(self, server: &Server<S>, payload: &str) -> Session {
+    pub(super) async fn create<S: Store>(
+        self,
+        server: &TestServer<S>,
+        payload: &str,
+    ) -> TextSession {
         match self {
             Self::Text => server.create(payload).await,
             Self::Json => {
-                let Named { path, token, .. } = server.name(payload).await;
-                Session {
+                let JsonSession { path, token, .. } = server.name(payload).await;
+                TextSession {
                     url: String::new(),
                     path,
                     etag: token,
@@ -36,7 +40,11 @@ impl Api {
     }
 
     /// A read that names the last payload that was seen.
-    pub(super) fn poll<S: Store>(self, server: &Server<S>, session: &Session) -> RequestBuilder {
+    pub(super) fn poll<S: Store>(
+        self,
+        server: &TestServer<S>,
+        session: &TextSession,
+    ) -> RequestBuilder {
         match self {
             Self::Text => server.poll(session),
             Self::Json => {
@@ -75,15 +83,15 @@ impl Api {
 
     pub(super) async fn write<S: Store>(
         self,
-        server: &Server<S>,
-        session: &Session,
+        server: &TestServer<S>,
+        session: &TextSession,
         payload: String,
     ) -> Effect {
         let expected = session.etag.clone();
         let request = match self {
             Self::Text => server.put(session, payload.clone()),
             Self::Json => {
-                let session = Named {
+                let session = JsonSession {
                     id: String::new(),
                     path: session.path.clone(),
                     token: expected.clone(),
@@ -111,7 +119,11 @@ impl Api {
         }
     }
 
-    pub(super) async fn delete<S: Store>(self, server: &Server<S>, session: &Session) -> Effect {
+    pub(super) async fn delete<S: Store>(
+        self,
+        server: &TestServer<S>,
+        session: &TextSession,
+    ) -> Effect {
         let Some(response) = response_to(server.request(Method::DELETE, &session.path)).await
         else {
             return Effect::MaybeDeleted;
