@@ -10,7 +10,7 @@ const JSON_SESSIONS: &[u8] = b"/_matrix/client/v1/rendezvous/";
 
 /// Which proposal the requests follow.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) enum Api {
+pub(crate) enum RendezvousApi {
     /// MSC4108's: a payload is a body, and its name an ETag.
     #[default]
     Text,
@@ -18,7 +18,7 @@ pub(crate) enum Api {
     Json,
 }
 
-impl Api {
+impl RendezvousApi {
     pub(crate) fn created(self) -> u16 {
         if self == Self::Text { 201 } else { 200 }
     }
@@ -91,15 +91,21 @@ mod tests {
         };
         let read = response(b"{\"data\":\"xyz\",\"sequence_token\":\"t\",\"expires_in_ms\":1}");
         assert_eq!(
-            (Api::Json.payload(&read), Api::Json.revision(&read)),
+            (
+                RendezvousApi::Json.payload(&read),
+                RendezvousApi::Json.revision(&read)
+            ),
             (&b"xyz"[..], &b"t"[..])
         );
         assert_eq!(
-            (Api::Text.payload(&read), Api::Text.revision(&read)),
+            (
+                RendezvousApi::Text.payload(&read),
+                RendezvousApi::Text.revision(&read)
+            ),
             (read.body, read.etag)
         );
         let mut path = b"before".to_vec();
-        Api::Json
+        RendezvousApi::Json
             .path(
                 &response(b"{\"id\":\"abc\",\"sequence_token\":\"t\"}"),
                 &mut path,
@@ -107,7 +113,7 @@ mod tests {
             .unwrap();
         assert_eq!(path, b"/_matrix/client/v1/rendezvous/abc");
         assert!(
-            Api::Json
+            RendezvousApi::Json
                 .path(&response(b"{\"sequence_token\":\"t\"}"), &mut path)
                 .is_err()
         );

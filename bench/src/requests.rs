@@ -1,20 +1,20 @@
 //! The requests of both rendezvous APIs, as bytes, and the session's path in MSC4108's responses.
 
-use crate::{api::Api, client::RawResponse, error::BenchError};
+use crate::{api::RendezvousApi, client::RawResponse, error::BenchError};
 
 const CREATE: &[u8] = b"/_matrix/client/v1/rendezvous";
 
 /// Writes each request over the one before it, so that none needs an allocation.
 #[derive(Default)]
 pub(crate) struct RequestBuffer {
-    pub(crate) api: Api,
+    pub(crate) api: RendezvousApi,
     bytes: Vec<u8>,
     /// A header line with the client's address, for each request.
     network: Vec<u8>,
 }
 
 impl RequestBuffer {
-    pub(crate) fn of(api: Api) -> Self {
+    pub(crate) fn of(api: RendezvousApi) -> Self {
         Self {
             api,
             ..Self::default()
@@ -32,8 +32,10 @@ impl RequestBuffer {
     pub(crate) fn create(&mut self, payload: &[u8]) -> &[u8] {
         self.head(b"POST ", CREATE);
         match self.api {
-            Api::Text => self.body(b"text/plain", [payload]),
-            Api::Json => self.body(b"application/json", [b"{\"data\":\"", payload, b"\"}"]),
+            RendezvousApi::Text => self.body(b"text/plain", [payload]),
+            RendezvousApi::Json => {
+                self.body(b"application/json", [b"{\"data\":\"", payload, b"\"}"])
+            }
         }
     }
 
@@ -49,11 +51,11 @@ impl RequestBuffer {
     pub(crate) fn write(&mut self, path: &[u8], revision: &[u8], payload: &[u8]) -> &[u8] {
         self.head(b"PUT ", path);
         match self.api {
-            Api::Text => {
+            RendezvousApi::Text => {
                 self.line(b"if-match: ", revision);
                 self.body(b"text/plain", [payload])
             }
-            Api::Json => {
+            RendezvousApi::Json => {
                 let (start, middle) = (b"{\"sequence_token\":\"", b"\",\"data\":\"");
                 self.body(
                     b"application/json",
@@ -166,7 +168,7 @@ mod tests {
                 .windows(5)
                 .any(|part| part == b"match")
         );
-        let mut request = RequestBuffer::of(Api::Json);
+        let mut request = RequestBuffer::of(RendezvousApi::Json);
         let text = String::from_utf8(request.write(b"/a", b"t", b"xyz").to_vec()).unwrap();
         assert_eq!(
             text,

@@ -86,7 +86,7 @@ async fn cancels(env: &TestEnv<'_>) -> Result<Duration> {
     existing.say("n").await?;
     let since = Instant::now();
     let end = new.end().await?;
-    ended(&end, (OTHER_DEVICE, "cancelled there"))?;
+    ended(&end, OTHER_DEVICE, "cancelled there")?;
     ensure!(
         !directory.exists(),
         "something is left in {}",
@@ -102,7 +102,7 @@ async fn refused(env: &TestEnv<'_>) -> Result<Duration> {
     agree(&mut existing, "deny").await?;
     let since = Instant::now();
     let end = existing.end().await?;
-    ended(&end, (OTHER_DEVICE, "declined"))?;
+    ended(&end, OTHER_DEVICE, "declined")?;
     drop(new);
     within(SOON, since, &end)
 }
@@ -118,7 +118,7 @@ async fn existing_disappears(env: &TestEnv<'_>) -> Result<Duration> {
     existing.kill().await?;
     let since = Instant::now();
     let end = new.end().await?;
-    ended(&end, (TIME, "ran out"))?;
+    ended(&end, TIME, "ran out")?;
     ensure!(
         !directory.exists(),
         "something is left in {}",
@@ -137,11 +137,11 @@ async fn new_disappears(env: &TestEnv<'_>) -> Result<Duration> {
     new.kill().await?;
     let since = Instant::now();
     let end = existing.end().await?;
-    ended(&end, (TIME, "ran out"))?;
+    ended(&end, TIME, "ran out")?;
     within(SESSION, since, &end)
 }
 
-pub(crate) fn ended(end: &ProcessEnd, (code, reason): (i32, &str)) -> Result<()> {
+pub(crate) fn ended(end: &ProcessEnd, code: i32, reason: &str) -> Result<()> {
     let last = end.seen.last().context("it printed nothing")?;
     let what = last.get("what").and_then(Value::as_str).unwrap_or_default();
     ensure!(

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::kind::Load;
 use crate::{
-    api::Api, client::TimedClient, error::BenchError, process::ServerProcess,
+    api::RendezvousApi, client::TimedClient, error::BenchError, process::ServerProcess,
     requests::RequestBuffer,
 };
 
@@ -91,7 +91,7 @@ impl DevicePair {
     async fn read(&mut self) -> Result<(), BenchError> {
         let [device, _] = &mut self.devices;
         let api = self.request.api;
-        let seen = if api == Api::Text {
+        let seen = if api == RendezvousApi::Text {
             &device.revision[..]
         } else {
             b""

@@ -1,6 +1,6 @@
 //! The kinds of load.
 
-use crate::api::Api;
+use crate::api::RendezvousApi;
 
 /// The requests that a load repeats.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -22,11 +22,11 @@ impl Load {
     pub(crate) const TEXT: [Self; 4] = [Self::Poll, Self::Read, Self::Create, Self::Exchange];
     pub(crate) const JSON: [Self; 3] = [Self::JsonRead, Self::JsonCreate, Self::JsonExchange];
 
-    pub(crate) fn api(self) -> Api {
+    pub(crate) fn api(self) -> RendezvousApi {
         if Self::JSON.contains(&self) {
-            Api::Json
+            RendezvousApi::Json
         } else {
-            Api::Text
+            RendezvousApi::Text
         }
     }
 

@@ -41,15 +41,17 @@ impl<'a> Crate<'a> {
     pub(super) fn load(root: &'a str, tokens: &'a FileTokens<'a>) -> Result<Self, String> {
         let mut modules = Self(Vec::new());
         let body = tokens.get(root).map(Vec::as_slice).unwrap_or_default();
-        modules.add(tokens, (root, body), Vec::new(), parent(root))?;
+        modules.add(tokens, root, body, Vec::new(), parent(root))?;
         Ok(modules)
     }
 
-    /// One module and those below it. Their files are in this directory.
+    /// Adds one module and those below it. `body` is what it contains, `directory` has the files of
+    /// those below.
     fn add(
         &mut self,
         tokens: &'a FileTokens<'a>,
-        (file, body): (&'a str, &'a [SourceToken<'a>]),
+        file: &'a str,
+        body: &'a [SourceToken<'a>],
         path: Vec<&'a str>,
         directory: &str,
     ) -> Result<(), String> {
@@ -59,7 +61,7 @@ impl<'a> Crate<'a> {
             let below = [path.as_slice(), &[item.name]].concat();
             let inside = format!("{directory}/{}", item.name);
             if let Some(body) = item.body() {
-                self.add(tokens, (file, body), below, &inside)?;
+                self.add(tokens, file, body, below, &inside)?;
                 continue;
             }
             let places = match item.path {
@@ -76,7 +78,7 @@ impl<'a> Crate<'a> {
             } else {
                 &inside
             };
-            self.add(tokens, (place, body), below, directory)?;
+            self.add(tokens, place, body, below, directory)?;
         }
         let uses = all
             .iter()

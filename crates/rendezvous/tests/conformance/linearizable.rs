@@ -20,7 +20,7 @@ use matrix_qr_rendezvous::{Config, Memory, Redis, Store};
 use tokio::task::JoinSet;
 
 use self::{
-    api::Api,
+    api::RendezvousApi,
     broken::{BrokenStore, StoreFault},
     history::{Effect, Moment, NEVER, Operation, Violation, check},
 };
@@ -104,7 +104,7 @@ fn unlimited(config: &mut Config) {
 
 /// Runs many clients on new sessions, and `meanwhile` at the same time. Checks every history.
 async fn round<S: Store>(
-    api: Api,
+    api: RendezvousApi,
     instances: &Arc<Vec<TestServer<S>>>,
     meanwhile: impl Future<Output = ()>,
     tally: &mut Tally,
@@ -150,7 +150,7 @@ async fn round<S: Store>(
 }
 
 struct Client<S: Store> {
-    api: Api,
+    api: RendezvousApi,
     instances: Arc<Vec<TestServer<S>>>,
     /// Each with the last payload that it has seen.
     sessions: Vec<TextSession>,
@@ -169,7 +169,7 @@ impl<S: Store> Client<S> {
             let instance = random.below(self.instances.len());
             let (asked, effect) = (
                 self.now(),
-                self.operation(place, (instance, count), random.below(1000))
+                self.operation(place, instance, count, random.below(1000))
                     .await,
             );
             let Some(effect) = effect else { continue };
@@ -195,7 +195,8 @@ impl<S: Store> Client<S> {
     async fn operation(
         &mut self,
         place: usize,
-        (instance, count): (usize, usize),
+        instance: usize,
+        count: usize,
         chance: usize,
     ) -> Option<Effect> {
         let session = self.sessions[place].clone();
@@ -204,7 +205,7 @@ impl<S: Store> Client<S> {
         let effect = match chance {
             0..3 => api.delete(server, &session).await,
             3..450 => {
-                let (session, payload) = self.to_write(place, (count, chance));
+                let (session, payload) = self.to_write(place, count, chance);
                 let effect = api.write(server, &session, payload.clone()).await;
                 self.last[place] = Some((session, payload));
                 effect
@@ -230,11 +231,11 @@ impl<S: Store> Client<S> {
 
     /// A new payload. In MSC4388's API, sometimes its last write once more, or a payload that every
     /// client writes that has seen the current one.
-    fn to_write(&self, place: usize, (count, chance): (usize, usize)) -> (TextSession, String) {
+    fn to_write(&self, place: usize, count: usize, chance: usize) -> (TextSession, String) {
         let session = self.sessions[place].clone();
         match (self.api, chance % 4, &self.last[place]) {
-            (Api::Json, 0, Some(last)) => last.clone(),
-            (Api::Json, 1, _) => {
+            (RendezvousApi::Json, 0, Some(last)) => last.clone(),
+            (RendezvousApi::Json, 1, _) => {
                 let payload = format!("upon {}", session.etag);
                 (session, payload)
             }
@@ -258,15 +259,15 @@ impl Random {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn memory_is_linearizable() {
-    over_memory(Api::Text).await;
+    over_memory(RendezvousApi::Text).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn memory_is_linearizable_with_writes_that_are_repeated() {
-    over_memory(Api::Json).await;
+    over_memory(RendezvousApi::Json).await;
 }
 
-async fn over_memory(api: Api) {
+async fn over_memory(api: RendezvousApi) {
     let instances = Arc::new(vec![TestServer::<Memory>::with(unlimited).await]);
     let mut tally = Tally::default();
     for _ in 0..rounds() {
@@ -274,34 +275,34 @@ async fn over_memory(api: Api) {
     }
     tally.assert_linearizable();
     assert_eq!(tally.unknown, 0);
-    assert_eq!(tally.repeated > 0, api == Api::Json);
+    assert_eq!(tally.repeated > 0, api == RendezvousApi::Json);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "needs redis-server: cargo xtask test"]
 async fn redis_is_linearizable_while_it_is_killed() {
-    over_redis(Api::Text, 1).await;
+    over_redis(RendezvousApi::Text, 1).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "needs redis-server: cargo xtask test"]
 async fn redis_is_linearizable_with_writes_that_are_repeated_while_it_is_killed() {
-    over_redis(Api::Json, 1).await;
+    over_redis(RendezvousApi::Json, 1).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "needs redis-server: cargo xtask test"]
 async fn two_instances_over_one_redis_are_linearizable_while_it_is_killed() {
-    over_redis(Api::Text, 2).await;
+    over_redis(RendezvousApi::Text, 2).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "needs redis-server: cargo xtask test"]
 async fn two_instances_are_linearizable_with_writes_that_are_repeated_while_redis_is_killed() {
-    over_redis(Api::Json, 2).await;
+    over_redis(RendezvousApi::Json, 2).await;
 }
 
-async fn over_redis(api: Api, count: usize) {
+async fn over_redis(api: RendezvousApi, count: usize) {
     let redis = RedisServer::durable();
     let mut instances: Vec<TestServer<Redis>> = Vec::new();
     for _ in 0..count {
@@ -346,9 +347,9 @@ async fn a_store_that_is_wrong_is_found_out() {
     ] {
         // In MSC4388's API a client may repeat a write that was refused, so the history is right.
         let denies = fault == StoreFault::DeniesWrites;
-        for api in [Api::Text, Api::Json]
+        for api in [RendezvousApi::Text, RendezvousApi::Json]
             .into_iter()
-            .filter(|api| !denies || *api == Api::Text)
+            .filter(|api| !denies || *api == RendezvousApi::Text)
         {
             let tally = until_found(api, fault).await;
             assert!(
@@ -360,7 +361,7 @@ async fn a_store_that_is_wrong_is_found_out() {
 }
 
 /// Runs rounds until a violation is found: a fault does not show in each round.
-async fn until_found(api: Api, fault: StoreFault) -> Tally {
+async fn until_found(api: RendezvousApi, fault: StoreFault) -> Tally {
     let instances = Arc::new(vec![
         TestServer::over((BrokenStore::new(fault), None), unlimited).await,
     ]);

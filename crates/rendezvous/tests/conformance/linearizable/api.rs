@@ -13,14 +13,14 @@ use crate::{
 
 /// Which proposal the requests follow.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Api {
+pub(super) enum RendezvousApi {
     /// MSC4108's.
     Text,
     /// MSC4388's. A write may be repeated, and a refusal does not have the current payload.
     Json,
 }
 
-impl Api {
+impl RendezvousApi {
     pub(super) async fn create<S: Store>(
         self,
         server: &TestServer<S>,
