@@ -148,10 +148,10 @@ fn capabilities() -> Value {
     json!({ "goog:chromeOptions": { "args": arguments, "prefs": preferences }, "timeouts": timeouts })
 }
 
-async fn waiting_grant(world: &TestEnv, device_id: &str) -> (String, Value) {
-    let client_id = world.client_id().await;
+async fn waiting_grant(env: &TestEnv, device_id: &str) -> (String, Value) {
+    let client_id = env.client_id().await;
     let scope = crate::common::scope(device_id);
-    let (status, grant) = world.authorize(&client_id, &scope).await;
+    let (status, grant) = env.authorize(&client_id, &scope).await;
     assert_eq!(status, 200);
     (client_id, grant)
 }
@@ -159,8 +159,8 @@ async fn waiting_grant(world: &TestEnv, device_id: &str) -> (String, Value) {
 #[tokio::test]
 #[ignore = "needs chromium and chromedriver: cargo xtask test"]
 async fn a_person_allows_in_a_browser_without_scripts() {
-    let world = world_with(options()).await;
-    let (client_id, grant) = waiting_grant(&world, "NEWDEVICE1").await;
+    let env = world_with(options()).await;
+    let (client_id, grant) = waiting_grant(&env, "NEWDEVICE1").await;
     let browser = Browser::open().await;
 
     browser
@@ -172,7 +172,7 @@ async fn a_person_allows_in_a_browser_without_scripts() {
     );
     assert_eq!(browser.text("#client").await, "A new device");
     assert_eq!(browser.text("#client-host").await, "client.example");
-    assert_eq!(browser.text("#user").await, world.sandbox.user_id());
+    assert_eq!(browser.text("#user").await, env.sandbox.user_id());
     assert!(browser.text("main").await.contains("Another device"));
     browser.click("#allow").await;
     // Only on the page that responds to the form.
@@ -180,7 +180,7 @@ async fn a_person_allows_in_a_browser_without_scripts() {
     assert!(result.contains("is being signed in"), "{result}");
     browser.close().await;
 
-    let (status, tokens) = world
+    let (status, tokens) = env
         .poll(&client_id, grant["device_code"].as_str().unwrap())
         .await;
     assert_eq!(status, 200, "{tokens}");
@@ -189,12 +189,12 @@ async fn a_person_allows_in_a_browser_without_scripts() {
 #[tokio::test]
 #[ignore = "needs chromium and chromedriver: cargo xtask test"]
 async fn a_person_types_the_code_and_denies_in_a_browser_without_scripts() {
-    let world = world_with(matrix_qr_sandbox::Options {
+    let env = world_with(matrix_qr_sandbox::Options {
         auto_fill_code: false,
         ..options()
     })
     .await;
-    let (client_id, grant) = waiting_grant(&world, "NEWDEVICE2").await;
+    let (client_id, grant) = waiting_grant(&env, "NEWDEVICE2").await;
     assert!(grant["verification_uri_complete"].is_null());
     let browser = Browser::open().await;
 
@@ -217,7 +217,7 @@ async fn a_person_types_the_code_and_denies_in_a_browser_without_scripts() {
     assert!(result.contains("was not signed in"), "{result}");
     browser.close().await;
 
-    let (_, refused) = world
+    let (_, refused) = env
         .poll(&client_id, grant["device_code"].as_str().unwrap())
         .await;
     assert_eq!(refused["error"], "access_denied");

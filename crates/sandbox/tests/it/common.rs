@@ -27,7 +27,7 @@ pub fn options() -> Options {
     }
 }
 
-pub async fn world() -> TestEnv {
+pub async fn env() -> TestEnv {
     world_with(options()).await
 }
 
@@ -45,9 +45,9 @@ pub fn around(sandbox: Sandbox) -> TestEnv {
 }
 
 pub async fn faulty(fault: Fault) -> TestEnv {
-    let world = world().await;
-    world.sandbox.faults().set(fault);
-    world
+    let env = env().await;
+    env.sandbox.faults().set(fault);
+    env
 }
 
 pub async fn reply(request: RequestBuilder) -> JsonResponse {
