@@ -148,18 +148,21 @@ fn an_empty_variable_is_none() {
         .filter(|name| **name != "MATRIX_QR_RENDEZVOUS_CONFIG")
         .map(|name| (*name, ""));
     let output = command.envs(empty).output().unwrap();
-    let (said, error) = (
+    let (printed, error) = (
         String::from_utf8(output.stdout).unwrap(),
         String::from_utf8(output.stderr).unwrap(),
     );
     assert!(
-        said.contains("https://a.example") && said.contains("lifetime = 120"),
-        "{said}{error}"
+        printed.contains("https://a.example") && printed.contains("lifetime = 120"),
+        "{printed}{error}"
     );
     assert_eq!(error, "", "none is warned of");
     let output = run(&["--public-url", "https://a.example", "--print-config"]);
     let defaults = String::from_utf8(output.stdout).unwrap();
-    assert_eq!(said.replace("lifetime = 120", "lifetime = 300"), defaults);
+    assert_eq!(
+        printed.replace("lifetime = 120", "lifetime = 300"),
+        defaults
+    );
 }
 
 #[test]
@@ -178,12 +181,12 @@ fn a_list_may_have_spaces() {
         )
         .output()
         .unwrap();
-    let said = String::from_utf8(output.stdout).unwrap();
+    let printed = String::from_utf8(output.stdout).unwrap();
     for list in [
         "[\"10.0.0.0/8\", \"192.0.2.7/32\"]",
         "[\"192.0.2.1/32\", \"2001:db8::/32\"]",
     ] {
-        assert!(said.contains(list), "{said}");
+        assert!(printed.contains(list), "{printed}");
     }
 }
 
@@ -198,9 +201,9 @@ fn an_ipv4_network_in_the_form_of_an_ipv6_one_is_that_ipv4_network() {
         "--deny",
         networks,
     ]);
-    let said = String::from_utf8(output.stdout).unwrap();
+    let printed = String::from_utf8(output.stdout).unwrap();
     let expected = r#"deny = ["192.0.2.0/24", "198.51.100.7/32", "2001:db8::/32", "::/0"]"#;
-    assert!(said.contains(expected), "{said}");
+    assert!(printed.contains(expected), "{printed}");
 }
 
 #[test]
@@ -215,11 +218,11 @@ fn a_variable_that_is_no_setting_is_named() {
         .env("MATRIX_QR_OTHER", "x");
     let output = output.output().unwrap();
     assert!(output.status.success(), "it is no reason not to start");
-    let said = String::from_utf8(output.stderr).unwrap();
-    assert_eq!(said.lines().count(), 1, "{said}");
+    let printed = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(printed.lines().count(), 1, "{printed}");
     assert!(
-        said.contains("MATRIX_QR_RENDEZVOUS_STORE_URL") && !said.contains("geheim"),
-        "{said}"
+        printed.contains("MATRIX_QR_RENDEZVOUS_STORE_URL") && !printed.contains("geheim"),
+        "{printed}"
     );
 }
 
@@ -250,11 +253,11 @@ fn it_serves_keeps_quiet_and_stops_at_sigterm() {
     ]);
     let mut running = Running(command.env("RUST_LOG", "trace").spawn().unwrap());
     let mut log = BufReader::new(running.0.stderr.take().unwrap());
-    let mut said = String::new();
-    while !said.contains("listening") {
-        assert_ne!(log.read_line(&mut said).unwrap(), 0, "{said}");
+    let mut printed = String::new();
+    while !printed.contains("listening") {
+        assert_ne!(log.read_line(&mut printed).unwrap(), 0, "{printed}");
     }
-    let (_, rest) = said.split_once("127.0.0.1:").unwrap();
+    let (_, rest) = printed.split_once("127.0.0.1:").unwrap();
     let port: String = rest.chars().take_while(char::is_ascii_digit).collect();
     let address = format!("127.0.0.1:{port}");
     let head = "Host: a\r\nConnection: close\r\nContent-Type: text/plain\r\nContent-Length: 11\r\n\r\nthe payload";
@@ -283,13 +286,13 @@ fn it_serves_keeps_quiet_and_stops_at_sigterm() {
             .success()
     );
     assert!(running.0.wait().unwrap().success());
-    log.read_to_string(&mut said).unwrap();
+    log.read_to_string(&mut printed).unwrap();
     assert!(
-        said.contains("answered") && said.contains("stopped"),
-        "{said}"
+        printed.contains("answered") && printed.contains("stopped"),
+        "{printed}"
     );
     for secret in [&id, "the payload", &peer] {
-        assert!(!said.contains(secret), "{secret} in {said}");
+        assert!(!printed.contains(secret), "{secret} in {printed}");
     }
 }
 
@@ -331,11 +334,11 @@ fn an_access_token_is_in_no_line_of_the_log() {
             .unwrap(),
     );
     let mut log = BufReader::new(running.0.stderr.take().unwrap());
-    let mut said = String::new();
-    while !said.contains("listening") {
-        assert_ne!(log.read_line(&mut said).unwrap(), 0, "{said}");
+    let mut printed = String::new();
+    while !printed.contains("listening") {
+        assert_ne!(log.read_line(&mut printed).unwrap(), 0, "{printed}");
     }
-    let (_, rest) = said.rsplit_once("address=127.0.0.1:").unwrap();
+    let (_, rest) = printed.rsplit_once("address=127.0.0.1:").unwrap();
     let address = format!("127.0.0.1:{}", rest.split(' ').next().unwrap());
     let post = |token: &str| {
         let head =
@@ -367,13 +370,13 @@ fn an_access_token_is_in_no_line_of_the_log() {
             .success()
     );
     assert!(running.0.wait().unwrap().success());
-    log.read_to_string(&mut said).unwrap();
+    log.read_to_string(&mut printed).unwrap();
     assert!(
-        said.contains("the homeserver does not say whose an access token is"),
-        "{said}"
+        printed.contains("the homeserver does not say whose an access token is"),
+        "{printed}"
     );
     for secret in ["geheim", "alice", "the payload", &id] {
-        assert!(!said.contains(secret), "{secret} in {said}");
+        assert!(!printed.contains(secret), "{secret} in {printed}");
     }
 }
 

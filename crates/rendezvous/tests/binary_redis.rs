@@ -47,13 +47,13 @@ impl Instance {
             .spawn()
             .unwrap();
         let mut log = BufReader::new(process.stderr.take().unwrap());
-        let mut said = String::new();
-        while !said.contains("listening") {
-            assert_ne!(log.read_line(&mut said).unwrap(), 0, "{said}");
+        let mut output = String::new();
+        while !output.contains("listening") {
+            assert_ne!(log.read_line(&mut output).unwrap(), 0, "{output}");
         }
         // Keeps reading, because the program blocks once the pipe is full.
         std::thread::spawn(move || std::io::copy(&mut log, &mut std::io::sink()));
-        let (_, rest) = said.split_once("127.0.0.1:").unwrap();
+        let (_, rest) = output.split_once("127.0.0.1:").unwrap();
         let port: String = rest.chars().take_while(char::is_ascii_digit).collect();
         Self {
             process,
@@ -109,9 +109,9 @@ impl Logging {
 
     async fn until(&self, words: &[&str]) -> String {
         for _ in 0..1000 {
-            let said = std::fs::read_to_string(self.file.path()).unwrap();
-            if words.iter().any(|word| said.contains(word)) {
-                return said;
+            let output = std::fs::read_to_string(self.file.path()).unwrap();
+            if words.iter().any(|word| output.contains(word)) {
+                return output;
             }
             tokio::time::sleep(std::time::Duration::from_millis(20)).await;
         }
@@ -124,8 +124,8 @@ impl Logging {
 
 /// The status of `/ready`, at the address in the log.
 async fn ready(server: &Logging) -> u16 {
-    let said = server.until(&["listening for the operator"]).await;
-    let (_, rest) = said
+    let output = server.until(&["listening for the operator"]).await;
+    let (_, rest) = output
         .split_once("listening for the operator address=")
         .unwrap();
     let address = rest.split_whitespace().next().unwrap();
@@ -181,16 +181,16 @@ async fn no_secret_of_a_store_is_in_a_log_at_the_level_that_says_the_most() {
             &key,
         ]);
         assert_eq!(ready(&server).await, expected, "{url}");
-        let said = server
+        let output = server
             .until(&[
                 "connected to Redis",
                 "Redis cannot be reached",
                 "Redis does not do",
             ])
             .await;
-        assert!(said.contains("[redacted]@127.0.0.1"), "{said}");
+        assert!(output.contains("[redacted]@127.0.0.1"), "{output}");
         for secret in ["Xq7", "KzUj", "Wv9", "JyBx", "Zp4", "QwGk", "PRIVATE"] {
-            assert!(!said.contains(secret), "{secret} in {said}");
+            assert!(!output.contains(secret), "{secret} in {output}");
         }
     }
 }
@@ -204,7 +204,7 @@ async fn a_redis_that_removes_live_sessions_is_warned_of() {
         "Redis removes no session that lives",
         "Redis does not say what it removes",
     );
-    let said = async |policy: &str| {
+    let output = async |policy: &str| {
         assert!(
             redis
                 .command(&format!("CONFIG SET maxmemory-policy {policy}"))
@@ -221,20 +221,23 @@ async fn a_redis_that_removes_live_sessions_is_warned_of() {
         "volatile-lru",
         "volatile-ttl",
     ] {
-        let said = said(policy).await;
-        assert!(said.contains(warning) && said.contains(policy), "{said}");
+        let output = output(policy).await;
+        assert!(
+            output.contains(warning) && output.contains(policy),
+            "{output}"
+        );
     }
-    assert!(said("noeviction").await.contains(fine));
+    assert!(output("noeviction").await.contains(fine));
     assert!(
         redis
             .command("ACL SETUSER default -info")
             .unwrap()
             .starts_with("+OK")
     );
-    let said = said("allkeys-lru").await;
+    let output = output("allkeys-lru").await;
     assert!(
-        said.contains(unknown) && !said.contains("Redis does not do what it is asked"),
-        "{said}"
+        output.contains(unknown) && !output.contains("Redis does not do what it is asked"),
+        "{output}"
     );
 }
 

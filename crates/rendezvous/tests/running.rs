@@ -29,7 +29,7 @@ const CREATE: &str = "POST /_matrix/client/v1/rendezvous HTTP/1.1\r\nHost: a\r\n
 struct Running {
     child: Child,
     log: BufReader<ChildStderr>,
-    said: String,
+    printed: String,
 }
 
 impl Drop for Running {
@@ -56,7 +56,7 @@ impl Running {
         Self {
             child,
             log,
-            said: String::new(),
+            printed: String::new(),
         }
     }
 
@@ -68,9 +68,9 @@ impl Running {
                 self.log.read_line(&mut line).unwrap(),
                 0,
                 "no “{words}” in {}",
-                self.said
+                self.printed
             );
-            self.said += &line;
+            self.printed += &line;
             if line.contains(words) {
                 return line;
             }
@@ -98,7 +98,7 @@ impl Running {
 
     /// Its exit code.
     fn ends(mut self) -> Option<i32> {
-        self.log.read_to_string(&mut self.said).unwrap();
+        self.log.read_to_string(&mut self.printed).unwrap();
         self.child.wait().unwrap().code()
     }
 }

@@ -71,13 +71,13 @@ fn urls() -> impl Iterator<Item = Vec<u8>> {
     PLACES.iter().flat_map(|place| wrong(place))
 }
 
-fn assert_no_secret(said: &str, of: &[u8]) {
+fn assert_no_secret(printed: &str, of: &[u8]) {
     for secret in [USER, PASSWORD, MORE] {
         for part in secret.as_bytes().windows(3) {
             let part = str::from_utf8(part).unwrap();
             assert!(
-                !said.contains(part),
-                "{part} of {}, in:\n{said}",
+                !printed.contains(part),
+                "{part} of {}, in:\n{printed}",
                 String::from_utf8_lossy(of)
             );
         }
@@ -92,7 +92,7 @@ fn command() -> Command {
     command
 }
 
-fn said(output: Output) -> String {
+fn printed(output: Output) -> String {
     assert!(matches!(output.status.code(), Some(0 | 2)), "{output:?}");
     String::from_utf8([output.stdout, output.stderr].concat()).unwrap()
 }
@@ -112,9 +112,9 @@ fn no_secret_of_a_store_is_said_at_a_start() {
         let given = |give: &dyn Fn(&mut Command)| {
             let mut command = command();
             give(command.arg("--print-config"));
-            let said = said(command.output().unwrap());
-            assert_no_secret(&said, &url);
-            said
+            let printed = printed(command.output().unwrap());
+            assert_no_secret(&printed, &url);
+            printed
         };
         let by_flag = given(&|command| {
             command.arg("--store").arg(&value);
@@ -130,12 +130,15 @@ fn no_secret_of_a_store_is_said_at_a_start() {
             command.arg("--store-file").arg(&file);
         });
         accepted += usize::from(by_variable.contains("[redacted]@"));
-        for (said, place) in [
+        for (printed, place) in [
             (by_variable, "MATRIX_QR_RENDEZVOUS_STORE"),
             (in_file, "config.toml"),
             (by_file, "--store-file"),
         ] {
-            assert!(said.contains("listen = ") || said.contains(place), "{said}");
+            assert!(
+                printed.contains("listen = ") || printed.contains(place),
+                "{printed}"
+            );
         }
         given(&|command| {
             command.arg("--store-file").arg(&value);
@@ -166,14 +169,14 @@ fn no_part_of_a_secret_that_went_astray_is_said() {
         &["--log-format", "redis://:Wv9JyBx@a"],
         &["--drain", "redis://:Wv9JyBx@a"],
     ] {
-        let said = said(command().args(stray).output().unwrap());
+        let printed = printed(command().args(stray).output().unwrap());
         assert!(
-            said.contains("(not shown)") || said.contains("'-x'"),
-            "{said}"
+            printed.contains("(not shown)") || printed.contains("'-x'"),
+            "{printed}"
         );
-        assert_no_secret(&said, PASSWORD.as_bytes());
+        assert_no_secret(&printed, PASSWORD.as_bytes());
     }
-    let misspelt = said(
+    let misspelt = printed(
         command()
             .arg(format!("--stor=redis://:{PASSWORD}@a"))
             .output()
@@ -281,15 +284,15 @@ impl Running {
                 .unwrap()
                 .success()
         );
-        let said = self.until(&["the settings are wrong", "take a restart"]);
-        assert_no_secret(&said, url);
+        let printed = self.until(&["the settings are wrong", "take a restart"]);
+        assert_no_secret(&printed, url);
     }
 
     fn until(&mut self, words: &[&str]) -> String {
-        let mut said = String::new();
-        while !words.iter().any(|word| said.contains(word)) {
-            assert_ne!(self.log.read_line(&mut said).unwrap(), 0, "{said}");
+        let mut printed = String::new();
+        while !words.iter().any(|word| printed.contains(word)) {
+            assert_ne!(self.log.read_line(&mut printed).unwrap(), 0, "{printed}");
         }
-        said
+        printed
     }
 }
