@@ -1,20 +1,24 @@
-//! The server's two APIs, as far as a client must know them: how it grants, and where an answer
-//! says what.
+//! The two rendezvous APIs, as far as a client must know them: the statuses, and where a response
+//! has the session, the write and the payload.
 
 use memchr::{memchr, memmem};
 
-use crate::{client::Answer, error::BenchError, requests::JSON_SESSIONS};
+use crate::{client::RawResponse, error::BenchError};
 
+/// Where MSC4388's sessions are. The ID follows.
+const JSON_SESSIONS: &[u8] = b"/_matrix/client/v1/rendezvous/";
+
+/// Which proposal the requests follow.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) enum Api {
-    /// MSC4108's: payloads are bodies, revisions are ETags.
+pub(crate) enum RendezvousApi {
+    /// MSC4108's: a payload is a body, and its name an ETag.
     #[default]
     Text,
-    /// MSC4388's: both are in JSON.
+    /// MSC4388's: a payload and its sequence token are in JSON.
     Json,
 }
 
-impl Api {
+impl RendezvousApi {
     pub(crate) fn created(self) -> u16 {
         if self == Self::Text { 201 } else { 200 }
     }
@@ -27,8 +31,12 @@ impl Api {
         if self == Self::Text { 204 } else { 200 }
     }
 
-    /// The path of the session that was created, in the place of the one before.
-    pub(crate) fn path(self, created: &Answer<'_>, path: &mut Vec<u8>) -> Result<(), BenchError> {
+    /// Replaces `path` with that of the session that was created.
+    pub(crate) fn path(
+        self,
+        created: &RawResponse<'_>,
+        path: &mut Vec<u8>,
+    ) -> Result<(), BenchError> {
         path.clear();
         match self {
             Self::Text => path.extend_from_slice(created.path()?),
@@ -40,19 +48,19 @@ impl Api {
         Ok(())
     }
 
-    /// Which write an answer is about, empty if it does not say.
-    pub(crate) fn revision<'a>(self, answer: &Answer<'a>) -> &'a [u8] {
+    /// The ETag or sequence token in a response, empty if there is none.
+    pub(crate) fn revision<'a>(self, response: &RawResponse<'a>) -> &'a [u8] {
         match self {
-            Self::Text => answer.etag,
-            Self::Json => text(answer.body, b"\"sequence_token\":\"").unwrap_or_default(),
+            Self::Text => response.etag,
+            Self::Json => text(response.body, b"\"sequence_token\":\"").unwrap_or_default(),
         }
     }
 
-    /// The payload that was read, which has nothing that JSON escapes.
-    pub(crate) fn payload<'a>(self, answer: &Answer<'a>) -> &'a [u8] {
+    /// The payload that was read. It must have no characters that JSON escapes.
+    pub(crate) fn payload<'a>(self, response: &RawResponse<'a>) -> &'a [u8] {
         match self {
-            Self::Text => answer.body,
-            Self::Json => text(answer.body, b"\"data\":\"").unwrap_or_default(),
+            Self::Text => response.body,
+            Self::Json => text(response.body, b"\"data\":\"").unwrap_or_default(),
         }
     }
 }
@@ -62,7 +70,7 @@ const NO_ID: BenchError = BenchError::Lacks {
     what: "id",
 };
 
-/// What follows this, up to the next quote.
+/// The text between this and the next quote.
 fn text<'a>(body: &'a [u8], start: &[u8]) -> Option<&'a [u8]> {
     let rest = body.get(memmem::find(body, start)? + start.len()..)?;
     rest.get(..memchr(b'"', rest)?)
@@ -75,32 +83,38 @@ mod tests {
 
     #[test]
     fn json_says_in_its_body_what_text_says_in_its_headers() {
-        let answer = |body| Answer {
+        let response = |body| RawResponse {
             status: 200,
             etag: b"\"e\"",
             head: b"",
             body,
         };
-        let read = answer(b"{\"data\":\"xyz\",\"sequence_token\":\"t\",\"expires_in_ms\":1}");
+        let read = response(b"{\"data\":\"xyz\",\"sequence_token\":\"t\",\"expires_in_ms\":1}");
         assert_eq!(
-            (Api::Json.payload(&read), Api::Json.revision(&read)),
+            (
+                RendezvousApi::Json.payload(&read),
+                RendezvousApi::Json.revision(&read)
+            ),
             (&b"xyz"[..], &b"t"[..])
         );
         assert_eq!(
-            (Api::Text.payload(&read), Api::Text.revision(&read)),
+            (
+                RendezvousApi::Text.payload(&read),
+                RendezvousApi::Text.revision(&read)
+            ),
             (read.body, read.etag)
         );
         let mut path = b"before".to_vec();
-        Api::Json
+        RendezvousApi::Json
             .path(
-                &answer(b"{\"id\":\"abc\",\"sequence_token\":\"t\"}"),
+                &response(b"{\"id\":\"abc\",\"sequence_token\":\"t\"}"),
                 &mut path,
             )
             .unwrap();
         assert_eq!(path, b"/_matrix/client/v1/rendezvous/abc");
         assert!(
-            Api::Json
-                .path(&answer(b"{\"sequence_token\":\"t\"}"), &mut path)
+            RendezvousApi::Json
+                .path(&response(b"{\"sequence_token\":\"t\"}"), &mut path)
                 .is_err()
         );
     }

@@ -1,5 +1,4 @@
-//! What our server is measured against: axum as it comes, with the same routes and answers that
-//! never change.
+//! The server that ours is compared with: plain axum, with the same routes and constant responses.
 
 use std::{
     io::{self, BufRead},
@@ -16,48 +15,48 @@ use axum::{
 use tokio::net::TcpListener;
 
 use crate::{
-    answers::{Answers, Constant},
     error::BenchError,
+    responses::{ConstantResponse, Responses},
 };
 
-/// Reads the answers from the first line of standard input, and serves until that ends. With
-/// `minimal` an answer has no more headers than a client needs to understand it.
+/// Reads the responses from the first line of standard input, and serves until the input ends. With
+/// `minimal` a response has only the headers that a client needs.
 pub(crate) fn run(minimal: bool) -> Result<(), BenchError> {
     let mut line = String::new();
     io::stdin().lock().read_line(&mut line)?;
-    let answers: Answers = serde_json::from_str(&line)?;
+    let responses: Responses = serde_json::from_str(&line)?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()?;
     let result = runtime.block_on(async {
         tokio::select! {
-            result = serve(&answers, minimal) => result,
-            // The one who started it is gone.
-            result = left_alone() => result,
+            result = serve(&responses, minimal) => result,
+            // The program that started it has ended.
+            result = input_ends() => result,
         }
     });
     runtime.shutdown_background();
     Ok(result?)
 }
 
-async fn left_alone() -> io::Result<()> {
+async fn input_ends() -> io::Result<()> {
     tokio::io::copy(&mut tokio::io::stdin(), &mut tokio::io::sink())
         .await
         .map(drop)
 }
 
-async fn serve(answers: &Answers, minimal: bool) -> io::Result<()> {
+async fn serve(responses: &Responses, minimal: bool) -> io::Result<()> {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
     eprintln!("listening address={}", listener.local_addr()?);
-    axum::serve(listener, router(answers, minimal)).await
+    axum::serve(listener, router(responses, minimal)).await
 }
 
 /// The routes of our server.
-pub(crate) fn router(answers: &Answers, minimal: bool) -> Router {
+pub(crate) fn router(responses: &Responses, minimal: bool) -> Router {
     let fixed = |constant| -> &'static Fixed { Box::leak(Box::new(Fixed::new(constant, minimal))) };
-    let (created, read) = (fixed(&answers.post), fixed(&answers.get));
-    let (written, deleted) = (fixed(&answers.put), fixed(&answers.delete));
-    // A handler that left the body unread would not be one that could do anything with it.
+    let (created, read) = (fixed(&responses.post), fixed(&responses.get));
+    let (written, deleted) = (fixed(&responses.put), fixed(&responses.delete));
+    // A handler that leaves the body unread could not work with it, so these read it.
     let create = async |_: Bytes| created.response();
     let session = get(async || read.response())
         .put(async |_: Bytes| written.response())
@@ -72,7 +71,7 @@ pub(crate) fn router(answers: &Answers, minimal: bool) -> Router {
         .route("/_matrix/client/v1/rendezvous/{id}", session)
 }
 
-/// An answer that is copied, not made.
+/// A response that is copied for each request.
 struct Fixed {
     status: StatusCode,
     headers: HeaderMap,
@@ -80,9 +79,8 @@ struct Fixed {
 }
 
 impl Fixed {
-    /// A header or status that is none is left out: then the two servers differ, and the client
-    /// says so.
-    fn new(constant: &Constant, minimal: bool) -> Self {
+    /// Leaves out an invalid header or status. The servers then differ, and the client reports it.
+    fn new(constant: &ConstantResponse, minimal: bool) -> Self {
         let kept =
             |name: &HeaderName| !minimal || [header::CONTENT_TYPE, header::ETAG].contains(name);
         let headers = constant.headers.iter().filter_map(|(name, value)| {

@@ -1,5 +1,6 @@
-//! A client of HTTP/1.1 that does as little as it can: it takes processor time from the server that
-//! it measures. It sends what was prepared and reads one answer, with a length, at a time.
+//! An HTTP/1.1 client that does as little as possible, because it takes processor time from the
+//! server that it measures. It sends prepared bytes and reads one response, which has a length, at
+//! a time.
 
 use std::{
     net::SocketAddr,
@@ -14,28 +15,28 @@ use tokio::{
 
 use crate::error::BenchError;
 
-/// More than any answer has, with a payload of the full size.
+/// More bytes than any response has, with a payload of the full size.
 const ROOM: usize = 16 * 1024;
 
-/// How long any answer may take that is not held on purpose.
+/// How long a response may take, unless the request waits on purpose.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 
 /// A connection that is kept alive.
-pub(crate) struct Client {
+pub(crate) struct RawClient {
     stream: TcpStream,
     received: Vec<u8>,
 }
 
-/// What came back.
-pub(crate) struct Answer<'a> {
+/// The bytes of a response.
+pub(crate) struct RawResponse<'a> {
     pub(crate) status: u16,
-    /// With its quotes. Empty when there is none.
+    /// With its quotes. Empty if there is none.
     pub(crate) etag: &'a [u8],
     pub(crate) head: &'a [u8],
     pub(crate) body: &'a [u8],
 }
 
-impl Client {
+impl RawClient {
     pub(crate) async fn connect(address: SocketAddr) -> Result<Self, BenchError> {
         let stream = TcpStream::connect(address).await?;
         stream.set_nodelay(true)?;
@@ -45,9 +46,9 @@ impl Client {
         })
     }
 
-    /// Sends a request and waits for its answer. No time limit of its own: a timer for each would
-    /// be felt.
-    pub(crate) async fn ask(&mut self, request: &[u8]) -> Result<Answer<'_>, BenchError> {
+    /// Sends a request and waits for the response. There is no time limit here: a timer for each
+    /// request would slow the load down.
+    pub(crate) async fn ask(&mut self, request: &[u8]) -> Result<RawResponse<'_>, BenchError> {
         self.stream.write_all(request).await?;
         self.received.clear();
         let head = loop {
@@ -59,7 +60,7 @@ impl Client {
         while self.received.len() < head.length + head.body {
             self.receive().await?;
         }
-        Ok(head.answer(&self.received))
+        Ok(head.response(&self.received))
     }
 
     async fn receive(&mut self) -> Result<(), BenchError> {
@@ -77,30 +78,30 @@ impl Client {
     }
 }
 
-/// A client that remembers how long each answer took, in nanoseconds.
-pub(crate) struct Timed {
-    client: Client,
+/// A client that records how long each response took, in nanoseconds.
+pub(crate) struct TimedClient {
+    client: RawClient,
     pub(crate) latencies: Vec<u32>,
 }
 
-impl Timed {
+impl TimedClient {
     pub(crate) async fn connect(address: SocketAddr) -> Result<Self, BenchError> {
         Ok(Self {
-            client: Client::connect(address).await?,
+            client: RawClient::connect(address).await?,
             latencies: Vec::new(),
         })
     }
 
-    pub(crate) async fn ask(&mut self, request: &[u8]) -> Result<Answer<'_>, BenchError> {
+    pub(crate) async fn ask(&mut self, request: &[u8]) -> Result<RawResponse<'_>, BenchError> {
         let start = Instant::now();
-        let answer = self.client.ask(request).await?;
+        let response = self.client.ask(request).await?;
         self.latencies
             .push(u32::try_from(start.elapsed().as_nanos()).unwrap_or(u32::MAX));
-        Ok(answer)
+        Ok(response)
     }
 }
 
-/// What must be known of an answer's head: where it ends, and what it says.
+/// The head of a response: its length and the headers that matter here.
 struct Head {
     status: u16,
     /// In bytes, with the empty line.
@@ -144,9 +145,9 @@ impl Head {
         }
     }
 
-    fn answer<'a>(&self, received: &'a [u8]) -> Answer<'a> {
+    fn response<'a>(&self, received: &'a [u8]) -> RawResponse<'a> {
         let part = |from, to| received.get(from..to).unwrap_or_default();
-        Answer {
+        RawResponse {
             status: self.status,
             etag: part(self.etag.0, self.etag.1),
             head: part(0, self.length),
@@ -155,7 +156,7 @@ impl Head {
     }
 }
 
-/// The value of a header, if that is the header's name.
+/// The value of a header line, if the header has this name.
 fn value_of<'a>(line: &'a [u8], name: &[u8]) -> Option<&'a [u8]> {
     let (start, value) = line.split_at_checked(name.len())?;
     start.eq_ignore_ascii_case(name).then(|| value.trim_ascii())
@@ -173,9 +174,9 @@ mod tests {
     fn an_answer_is_cut_at_its_length() {
         let text = b"HTTP/1.1 200 OK\r\nContent-Length: 3\r\nETag: \"a b\" \r\nx: y\r\n\r\nabc";
         let head = Head::parse(text, text.len() - 3).unwrap();
-        let answer = head.answer(text);
+        let response = head.response(text);
         assert_eq!(
-            (answer.status, answer.etag, answer.body),
+            (response.status, response.etag, response.body),
             (200, &b"\"a b\""[..], &b"abc"[..])
         );
     }

@@ -1,26 +1,26 @@
-//! Many sessions, made as fast as the server can.
+//! Creates many sessions, as fast as the server can.
 
 use std::net::SocketAddr;
 
 use tokio::task::JoinSet;
 
-use crate::{client::Client, error::BenchError, load::CONNECTIONS, requests::Request};
+use crate::{client::RawClient, error::BenchError, load::CONNECTIONS, requests::RequestBuffer};
 
-/// What its clients know of a session.
-pub(crate) struct Session {
+/// What a client knows of a session that it created.
+pub(crate) struct CreatedSession {
     pub(crate) path: Vec<u8>,
     pub(crate) etag: Vec<u8>,
 }
 
-/// Makes so many sessions with payloads of this size.
+/// Creates `count` sessions with payloads of `size` bytes.
 pub(crate) async fn fill(
     address: SocketAddr,
     count: usize,
     size: usize,
-) -> Result<Vec<Session>, BenchError> {
+) -> Result<Vec<CreatedSession>, BenchError> {
     let mut work = JoinSet::new();
     for place in 0..CONNECTIONS {
-        // Such that they add up to the count.
+        // The shares add up to the count.
         let share = (count + place) / CONNECTIONS;
         work.spawn(some(address, share, size));
     }
@@ -31,18 +31,22 @@ pub(crate) async fn fill(
     Ok(all)
 }
 
-async fn some(address: SocketAddr, count: usize, size: usize) -> Result<Vec<Session>, BenchError> {
-    let (mut client, mut request) = (Client::connect(address).await?, Request::default());
+async fn some(
+    address: SocketAddr,
+    count: usize,
+    size: usize,
+) -> Result<Vec<CreatedSession>, BenchError> {
+    let (mut client, mut request) = (RawClient::connect(address).await?, RequestBuffer::default());
     let payload = vec![b'x'; size];
     let mut sessions = Vec::with_capacity(count);
     for _ in 0..count {
-        let answer = client
+        let response = client
             .ask(request.create(&payload))
             .await?
             .expect("create", 201)?;
-        sessions.push(Session {
-            path: answer.path()?.to_vec(),
-            etag: answer.etag.to_vec(),
+        sessions.push(CreatedSession {
+            path: response.path()?.to_vec(),
+            etag: response.etag.to_vec(),
         });
     }
     Ok(sessions)

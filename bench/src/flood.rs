@@ -1,4 +1,4 @@
-//! One client creates sessions as fast as it can, while others want to sign in.
+//! One client creates sessions as fast as it can, while others sign in.
 
 use std::{
     net::SocketAddr,
@@ -15,101 +15,111 @@ use tokio::{
 };
 
 use crate::{
-    client::{Client, PATIENCE},
+    client::{PATIENCE, RawClient},
     error::BenchError,
-    load::{CONNECTIONS, SignIn},
-    options::Options,
-    process::Server,
-    report::{Report, Row},
-    requests::Request,
+    load::{CONNECTIONS, DevicePair},
+    options::BenchOptions,
+    process::ServerProcess,
+    report::{BenchReport, BenchRow},
+    requests::RequestBuffer,
     server::{Setting, ours},
 };
 
 pub(crate) const ROWS: [&str; 1] = ["flood: sign-ins lost"];
 
-/// Each from a network of its own.
+/// How many others sign in, each from a network of its own.
 const HONEST: u8 = 100;
 
-/// What a person takes between two messages, and so several seconds for a sign-in.
+/// How long a person takes between two messages. A sign-in so takes several seconds.
 const PAUSE: Duration = Duration::from_millis(400);
 
-/// How long the flood goes before anybody else comes.
+/// How long the flood runs before the first sign-in.
 const HEAD_START: Duration = Duration::from_secs(2);
 
-/// Between one sign-in's start and the next one's.
+/// The time between the starts of two sign-ins.
 const APART: Duration = Duration::from_millis(20);
 
-/// Where the flood comes from, as the proxy in front would say.
+/// The address of the flood, as a proxy in front of the server would report it.
 const FLOODER: &str = "198.51.100.7";
 
-/// The server's limits are those that it comes with.
-pub(crate) async fn measure(options: &Options, report: &mut Report) -> Result<(), BenchError> {
+/// Measures with the server's default limits.
+pub(crate) async fn measure(
+    options: &BenchOptions,
+    report: &mut BenchReport,
+) -> Result<(), BenchError> {
     let server = ours(options, Setting::Default)?;
-    let (mut flood, seen, start) = (JoinSet::new(), Arc::new(Seen::default()), Instant::now());
+    let (mut flood, counts, start) = (
+        JoinSet::new(),
+        Arc::new(FloodCounts::default()),
+        Instant::now(),
+    );
     for _ in 0..CONNECTIONS {
-        flood.spawn(create_for_ever(server.address, seen.clone()));
+        flood.spawn(create_for_ever(server.address, counts.clone()));
     }
     sleep(HEAD_START).await;
     let losses = sign_in(&server).await?;
     let (created, refused) = (
-        seen.created.load(Ordering::Relaxed),
-        seen.refused.load(Ordering::Relaxed),
+        counts.created.load(Ordering::Relaxed),
+        counts.refused.load(Ordering::Relaxed),
     );
-    let row = Row::new(ROWS[0], losses.len() as f64, "of 100").at_most(0.0);
+    let row = BenchRow::new(ROWS[0], losses.len() as f64, "of 100").at_most(0.0);
     let row = row
         .with("flood_created", created)
         .with("flood_refused", refused);
     let rate = (created + refused) as f64 / start.elapsed().as_secs_f64();
     report.add(
         row.with("flood_per_second", rate)
-            .note(losses.first().map(|loss| format!("a loss: {loss}"))),
+            .note(losses.first().map(|loss| format!("one of them: {loss}"))),
     );
     Ok(())
 }
 
-/// What became of the flood.
+/// The responses to the flood.
 #[derive(Default)]
-struct Seen {
+struct FloodCounts {
     created: AtomicUsize,
     refused: AtomicUsize,
 }
 
-/// Until the task is dropped. Whatever the server does to it, it comes again.
-async fn create_for_ever(address: SocketAddr, seen: Arc<Seen>) {
+/// Creates until the task is dropped, and connects again after any error.
+async fn create_for_ever(address: SocketAddr, counts: Arc<FloodCounts>) {
     loop {
-        let _ = create_while_connected(address, &seen).await;
+        let _ = create_while_connected(address, &counts).await;
         sleep(Duration::from_millis(10)).await;
     }
 }
 
-async fn create_while_connected(address: SocketAddr, seen: &Seen) -> Result<(), BenchError> {
+async fn create_while_connected(
+    address: SocketAddr,
+    counts: &FloodCounts,
+) -> Result<(), BenchError> {
     let (mut client, mut request) = (
-        Client::connect(address).await?,
-        Request::from_network(FLOODER),
+        RawClient::connect(address).await?,
+        RequestBuffer::from_network(FLOODER),
     );
     loop {
         let status = client.ask(request.create(&[b'x'; 1024])).await?.status;
         let counter = if status == 201 {
-            &seen.created
+            &counts.created
         } else {
-            &seen.refused
+            &counts.refused
         };
         counter.fetch_add(1, Ordering::Relaxed);
     }
 }
 
-/// The reasons of those that were lost.
-async fn sign_in(server: &Server) -> Result<Vec<BenchError>, BenchError> {
+/// The errors of the sign-ins that failed.
+async fn sign_in(server: &ServerProcess) -> Result<Vec<BenchError>, BenchError> {
     let mut honest = JoinSet::new();
     for number in 1..=HONEST {
-        let mut pair = SignIn::connect(
+        let mut pair = DevicePair::connect(
             server,
-            Request::from_network(&format!("203.0.113.{number}")),
+            RequestBuffer::from_network(&format!("203.0.113.{number}")),
         )
         .await?;
         honest.spawn(async move {
-            let gone = timeout(PATIENCE, pair.go(PAUSE)).await;
-            gone.unwrap_or(Err(BenchError::TooSlow("a sign-in")))
+            let result = timeout(PATIENCE, pair.go(PAUSE)).await;
+            result.unwrap_or(Err(BenchError::TooSlow("a sign-in")))
         });
         sleep(APART).await;
     }

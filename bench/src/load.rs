@@ -1,92 +1,56 @@
-//! The load: 64 connections that are kept alive, each with one request under way at all times.
+//! Puts a load on a server: 64 connections, each with one request under way at all times.
 
-mod sign_in;
-mod single;
+mod device_pair;
+mod kind;
+mod single_client;
 
 use std::time::{Duration, Instant};
 
 use tokio::{task::JoinSet, time::timeout};
 
-pub(crate) use self::sign_in::SignIn;
-use self::single::Single;
+use self::single_client::SingleClient;
+pub(crate) use self::{device_pair::DevicePair, kind::Load};
 use crate::{
-    api::Api,
     client::PATIENCE,
     error::BenchError,
-    process::{Running, Server},
-    requests::Request,
+    process::{ChildProcess, ServerProcess},
+    requests::RequestBuffer,
 };
 
-/// How many connections there are.
+/// How many connections a load has.
 pub(crate) const CONNECTIONS: usize = 64;
 
-/// What is asked, over and over.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Load {
-    /// A read of what the reader has already seen.
-    Poll,
-    Read,
-    Create,
-    /// A whole sign-in: a session is made, two clients read and write in turn, one deletes it.
-    Exchange,
-    /// The same in MSC4388's API. There a poll is a read.
-    JsonRead,
-    JsonCreate,
-    JsonExchange,
-}
-
-/// How fast that was.
-pub(crate) struct Pace {
+/// How fast the server was.
+pub(crate) struct LoadResult {
     /// Requests or exchanges per second.
     pub(crate) rate: f64,
+    /// The processor time that the server used.
     pub(crate) cpu: Duration,
-    /// Of each request, in nanoseconds.
+    /// How long each request took, in nanoseconds.
     pub(crate) latencies: Vec<u32>,
 }
 
 impl Load {
-    pub(crate) const TEXT: [Self; 4] = [Self::Poll, Self::Read, Self::Create, Self::Exchange];
-    pub(crate) const JSON: [Self; 3] = [Self::JsonRead, Self::JsonCreate, Self::JsonExchange];
-
-    pub(crate) fn api(self) -> Api {
-        if Self::JSON.contains(&self) {
-            Api::Json
-        } else {
-            Api::Text
-        }
-    }
-
-    fn is_exchange(self) -> bool {
-        matches!(self, Self::Exchange | Self::JsonExchange)
-    }
-
-    /// The messages of a sign-in are smaller than what a session may hold: its secrets alone come
-    /// near 1 KiB.
-    pub(crate) fn payload(self) -> Vec<u8> {
-        vec![b'x'; if self.is_exchange() { 256 } else { 1024 }]
-    }
-
-    /// The status of its reads.
-    pub(crate) fn found(self) -> u16 {
-        if self == Self::Poll { 304 } else { 200 }
-    }
-
-    /// How many requests make one of what is counted.
+    /// How many requests count as one for the rate.
     fn requests(self) -> usize {
         if self.is_exchange() {
-            sign_in::REQUESTS
+            device_pair::REQUESTS
         } else {
             1
         }
     }
 
-    /// Puts this load on a server for a time.
-    pub(crate) async fn put_on(self, server: &Server, time: Duration) -> Result<Pace, BenchError> {
+    /// Puts this load on a server for this time.
+    pub(crate) async fn put_on(
+        self,
+        server: &ServerProcess,
+        time: Duration,
+    ) -> Result<LoadResult, BenchError> {
         let mut workers = Vec::new();
         while workers.iter().map(Worker::connections).sum::<usize>() < CONNECTIONS {
             workers.push(Worker::prepare(self, server).await?);
         }
-        let start = Start {
+        let start = LoadStart {
             cpu: server.process.cpu()?,
             time: Instant::now(),
         };
@@ -94,10 +58,10 @@ impl Load {
         for worker in workers {
             work.spawn(worker.work(start.time + time));
         }
-        // One time limit for all: one for each request would be felt.
+        // One time limit for all requests: a timer for each would slow the load down.
         let latencies = timeout(time + PATIENCE, latencies_of(work)).await;
         let latencies = latencies.map_err(|_| BenchError::TooSlow("a request"))??;
-        start.pace(&server.process, self, latencies)
+        start.result(&server.process, self, latencies)
     }
 }
 
@@ -111,19 +75,19 @@ async fn latencies_of(
     Ok(latencies)
 }
 
-/// Asks without a pause until its time is over, and once in any case.
+/// Sends requests without a pause until its time is over, and at least once.
 enum Worker {
-    Alone(Single),
-    Pair(SignIn),
+    Alone(SingleClient),
+    Pair(DevicePair),
 }
 
 impl Worker {
-    async fn prepare(load: Load, server: &Server) -> Result<Self, BenchError> {
+    async fn prepare(load: Load, server: &ServerProcess) -> Result<Self, BenchError> {
         match load.is_exchange() {
             true => Ok(Self::Pair(
-                SignIn::connect(server, Request::of(load.api())).await?,
+                DevicePair::connect(server, RequestBuffer::of(load.api())).await?,
             )),
-            false => Ok(Self::Alone(Single::prepare(load, server).await?)),
+            false => Ok(Self::Alone(SingleClient::prepare(load, server).await?)),
         }
     }
 
@@ -155,17 +119,22 @@ impl Worker {
     }
 }
 
-struct Start {
+struct LoadStart {
     cpu: Duration,
     time: Instant,
 }
 
-impl Start {
-    fn pace(self, server: &Running, load: Load, latencies: Vec<u32>) -> Result<Pace, BenchError> {
+impl LoadStart {
+    fn result(
+        self,
+        server: &ChildProcess,
+        load: Load,
+        latencies: Vec<u32>,
+    ) -> Result<LoadResult, BenchError> {
         let seconds = self.time.elapsed().as_secs_f64();
         let cpu = server.cpu()?.saturating_sub(self.cpu);
         let rate = (latencies.len() / load.requests()) as f64 / seconds;
-        Ok(Pace {
+        Ok(LoadResult {
             rate,
             cpu,
             latencies,

@@ -1,19 +1,58 @@
-//! Measures the rendezvous server: its rates against a bare axum server in the same run, its
-//! memory, and what a flood, slow clients and two instances over one Redis do to it. `cargo xtask
-//! bench` builds everything and runs this.
+//! Measures the rendezvous server: its rates relative to a bare axum server in the same run, its
+//! memory, and how it behaves under a flood, with slow clients, and as two instances over one
+//! Redis. `cargo xtask bench` builds everything and runs this.
+//!
+//! A row is measured by the module of its group, with a load or clients of its own, and added to
+//! the report.
+//!
+//! | module | what it does |
+//! |---|---|
+//! | `options` | the command line |
+//! | `rates` | rows: our server and a bare one, in turn |
+//! | `memory` | rows: the memory of a session; a million sessions |
+//! | `flood` | rows: sign-ins while one client creates as fast as it can |
+//! | `slow` | rows: a thousand connections that send a byte a second |
+//! | `waiters` | rows: tens of thousands of readers that wait |
+//! | `redis` | rows: the exchange over Redis |
+//! | `instances` | rows: two instances over one Redis, with every history checked |
+//! | `sign_in` | rows: the requests and the time of a whole sign-in |
+//! | `report` | prints rows |
+//! | `rounds` | lets servers run in turn, and compares their results |
+//! | `load` | puts a load on a server |
+//! | `fill` | creates many sessions |
+//! | `history` | checks a session's history for linearizability |
+//! | `server` | starts our server and the bare one |
+//! | `bare` | the bare server |
+//! | `responses` | what the bare server sends: recorded from ours |
+//! | `api` | the two rendezvous APIs, as far as a client must know them |
+//! | `requests` | the bytes of a request |
+//! | `client` | a small HTTP/1.1 client |
+//! | `process` | child processes: their memory and processor time |
+//! | `error` | why something could not be measured |
 #![allow(
     clippy::print_stdout,
     clippy::print_stderr,
-    reason = "what it found, and how far it is"
+    reason = "the results, and the progress"
 )]
 
-mod answers;
 mod api;
 mod bare;
 mod client;
 mod error;
 mod fill;
 mod flood;
+mod responses;
+// One checker for the benchmark and for the tests of the server. A crate of its own would be one
+// more for 200 lines, and a dependency of the server on the benchmark would be a circle of
+// packages.
+#[path = "../../crates/rendezvous/tests/conformance/linearizable/history.rs"]
+#[allow(
+    dead_code,
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a file of tests; no request of the benchmark stays without a response"
+)]
 mod history;
 mod instances;
 mod load;
@@ -36,14 +75,14 @@ use clap::Parser;
 
 use crate::{
     error::BenchError,
-    options::{Group, Options, Role},
-    report::Report,
+    options::{BenchCommand, BenchOptions, RowGroup},
+    report::BenchReport,
 };
 
 fn main() -> ExitCode {
-    let options = Options::parse();
+    let options = BenchOptions::parse();
     let result = match options.role {
-        Some(Role::Bare { minimal }) => bare::run(minimal).map(|()| true),
+        Some(BenchCommand::Bare { minimal }) => bare::run(minimal).map(|()| true),
         None => measure(&options),
     };
     match result {
@@ -56,44 +95,64 @@ fn main() -> ExitCode {
     }
 }
 
-/// On one thread: the load shares the machine with the server, and shall leave it the rest.
-fn measure(options: &Options) -> Result<bool, BenchError> {
+/// Runs the load on one thread: it shares the machine with the server and leaves it the other
+/// cores.
+fn measure(options: &BenchOptions) -> Result<bool, BenchError> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?;
     runtime.block_on(async {
         tokio::select! {
             all_fine = run_all(options) => Ok(all_fine),
-            // Ended here and not by the signal itself, so that the servers end too.
+            // Handled here, so that the servers end too.
             stopped = stop_signal() => stopped.and(Err(BenchError::Stopped)),
         }
     })
 }
 
-/// Whether no row misses its target.
-async fn run_all(options: &Options) -> bool {
-    let mut report = Report::new(options.json);
+/// Returns whether all rows reach their targets.
+async fn run_all(options: &BenchOptions) -> bool {
+    let mut report = BenchReport::new(options.json);
     for group in options.groups() {
         eprintln!("== {group:?}");
         let result = run(group, options, &mut report).await;
         if let Err(error) = result {
-            report.fail(group.rows(), &error);
+            report.fail(rows(group), &error);
         }
     }
     report.all_fine()
 }
 
-async fn run(group: Group, options: &Options, report: &mut Report) -> Result<(), BenchError> {
+/// The names of a group's rows.
+fn rows(group: RowGroup) -> &'static [&'static str] {
     match group {
-        Group::Rates => rates::measure(options, report).await,
-        Group::Memory => memory::measure(options, report).await,
-        Group::Million => memory::measure_million(options, report).await,
-        Group::Flood => flood::measure(options, report).await,
-        Group::Slow => slow::measure(options, report).await,
-        Group::Waiters => waiters::measure(options, report).await,
-        Group::Redis => redis::measure(options, report).await,
-        Group::Instances => instances::measure(options, report).await,
-        Group::SignIn => sign_in::measure(options, report).await,
+        RowGroup::Rates => &rates::ROWS,
+        RowGroup::Memory => &memory::ROWS,
+        RowGroup::Million => &memory::MILLION_ROWS,
+        RowGroup::Flood => &flood::ROWS,
+        RowGroup::Slow => &slow::ROWS,
+        RowGroup::Waiters => &waiters::ROWS,
+        RowGroup::Redis => &redis::ROWS,
+        RowGroup::Instances => &instances::ROWS,
+        RowGroup::SignIn => &sign_in::ROWS,
+    }
+}
+
+async fn run(
+    group: RowGroup,
+    options: &BenchOptions,
+    report: &mut BenchReport,
+) -> Result<(), BenchError> {
+    match group {
+        RowGroup::Rates => rates::measure(options, report).await,
+        RowGroup::Memory => memory::measure(options, report).await,
+        RowGroup::Million => memory::measure_million(options, report).await,
+        RowGroup::Flood => flood::measure(options, report).await,
+        RowGroup::Slow => slow::measure(options, report).await,
+        RowGroup::Waiters => waiters::measure(options, report).await,
+        RowGroup::Redis => redis::measure(options, report).await,
+        RowGroup::Instances => instances::measure(options, report).await,
+        RowGroup::SignIn => sign_in::measure(options, report).await,
     }
 }
 

@@ -1,27 +1,27 @@
-//! What a live session costs, and whether a server with a million of them is as fast as one with
-//! few.
+//! The memory of a live session, and whether a server with a million sessions is as fast as one
+//! with few.
 
 use crate::{
     error::BenchError,
     fill::fill,
     load::Load,
-    options::Options,
-    process::Server,
-    report::{Report, Row},
+    options::BenchOptions,
+    process::ServerProcess,
+    report::{BenchReport, BenchRow},
     rounds::interleave,
     server::{Setting, ours},
 };
 
-/// How many sessions share what is measured as the cost of one.
+/// How many sessions the memory of one is averaged over.
 const SOME: usize = 100_000;
 const MANY: usize = 1_000_000;
 const KIB: usize = 1024;
 
-/// Enough to have everything in memory that is there once.
+/// Enough sessions for the server to allocate what it needs only once.
 const FIRST: usize = 1000;
 
-/// What a session with a payload of 1 KiB may take, in KiB. Payloads in a sign-in are about that
-/// large; the others are told.
+/// The most memory that a session with a payload of 1 KiB may take, in KiB. Payloads of a sign-in
+/// are not larger; the other rows have no target.
 const MOST: f64 = 1.5;
 
 pub(crate) const ROWS: [&str; 3] = [
@@ -30,15 +30,18 @@ pub(crate) const ROWS: [&str; 3] = [
     "memory per session, 4 KiB",
 ];
 
-/// A row for each size of the payload.
-pub(crate) async fn measure(options: &Options, report: &mut Report) -> Result<(), BenchError> {
+/// Measures a row for each payload size.
+pub(crate) async fn measure(
+    options: &BenchOptions,
+    report: &mut BenchReport,
+) -> Result<(), BenchError> {
     for (name, size) in ROWS.into_iter().zip([0, KIB, 4 * KIB]) {
         let server = ours(options, Setting::Wide)?;
         fill(server.address, FIRST, size).await?;
         let before = server.process.memory()?;
         fill(server.address, SOME, size).await?;
         let each = server.process.memory()?.saturating_sub(before) as f64 / SOME as f64;
-        let row = Row::new(name, each, "KiB");
+        let row = BenchRow::new(name, each, "KiB");
         report.add(if size == KIB { row.at_most(MOST) } else { row });
     }
     Ok(())
@@ -51,42 +54,42 @@ pub(crate) const MILLION_ROWS: [&str; 4] = [
     "1,000,000 sessions: create 1 KiB",
 ];
 
-/// All of the server's memory, and its rates beside those of one with few sessions.
+/// Measures the server's whole memory, and its rates relative to a server with few sessions.
 pub(crate) async fn measure_million(
-    options: &Options,
-    report: &mut Report,
+    options: &BenchOptions,
+    report: &mut BenchReport,
 ) -> Result<(), BenchError> {
     let [memory, poll, read, create] = MILLION_ROWS;
     if options.quick {
         let note = "not in a quick run: it takes minutes";
         for name in MILLION_ROWS {
-            report.add(Row::without(name, note.to_owned()));
+            report.add(BenchRow::without(name, note.to_owned()));
         }
         return Ok(());
     }
     let many = ours(options, Setting::Wide)?;
     fill(many.address, MANY, KIB).await?;
     let total = many.process.memory()? as f64 / (KIB * KIB) as f64;
-    report.add(Row::new(memory, total, "GiB").at_most(1.6));
+    report.add(BenchRow::new(memory, total, "GiB").at_most(1.6));
     let few = ours(options, Setting::Wide)?;
     for (name, load) in [
         (poll, Load::Poll),
         (read, Load::Read),
         (create, Load::Create),
     ] {
-        report.add(beside(name, load, [&few, &many], options).await?);
+        report.add(compare(name, load, [&few, &many], options).await?);
     }
     Ok(())
 }
 
-async fn beside(
+async fn compare(
     name: &str,
     load: Load,
-    servers: [&Server; 2],
-    options: &Options,
-) -> Result<Row, BenchError> {
+    servers: [&ServerProcess; 2],
+    options: &BenchOptions,
+) -> Result<BenchRow, BenchError> {
     let [few, many] = interleave(servers, load, options.rounds()).await?;
-    let row = Row::new(name, many.over(&few), "of few sessions").at_least(0.9);
+    let row = BenchRow::new(name, many.over(&few), "of few sessions").at_least(0.9);
     Ok(row
         .with("many", many.rate())
         .with("few", few.rate())

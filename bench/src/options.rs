@@ -1,20 +1,20 @@
-//! What is measured, and at what length.
+//! The command line: what is measured, and for how long.
 
 use std::{path::PathBuf, time::Duration};
 
 use clap::{Parser, Subcommand, ValueEnum};
 
-use crate::{flood, instances, memory, rates, redis, rounds::Rounds, sign_in, slow, waiters};
+use crate::rounds::Rounds;
 
 /// Measures the rendezvous server. Exits with 1 when a row misses its target.
 #[derive(Parser)]
 #[command(name = "matrix-qr-bench", args_conflicts_with_subcommands = true)]
-pub(crate) struct Options {
+pub(crate) struct BenchOptions {
     #[command(subcommand)]
-    pub(crate) role: Option<Role>,
+    pub(crate) role: Option<BenchCommand>,
 
-    /// What to measure; everything, if nothing is named.
-    names: Vec<Group>,
+    /// What to measure. Default: everything.
+    names: Vec<RowGroup>,
 
     /// The server's binary.
     #[arg(
@@ -28,12 +28,11 @@ pub(crate) struct Options {
     #[arg(long)]
     pub(crate) json: bool,
 
-    /// About two minutes in all: shorter rounds, fewer operations, no million sessions.
+    /// Takes about two minutes: shorter rounds, fewer operations, no million sessions.
     #[arg(long)]
     pub(crate) quick: bool,
 
-    /// How many operations two instances are asked for. Default 10 000 000, or 200 000 with
-    /// --quick.
+    /// How many operations two instances response. Default: 10 000 000, or 200 000 with --quick.
     #[arg(long, value_name = "N")]
     operations: Option<usize>,
 
@@ -42,23 +41,23 @@ pub(crate) struct Options {
     pub(crate) waiters: usize,
 }
 
-/// What this program is, if not the one that measures.
+/// What this program does when it is started by itself.
 #[derive(Subcommand)]
-pub(crate) enum Role {
-    /// The server to compare with. Its answers come on standard input.
+pub(crate) enum BenchCommand {
+    /// Serves as the bare server to compare with. Its responses come on standard input.
     Bare {
-        /// No more headers than a client needs.
+        /// Sends only the headers that a client needs.
         #[arg(long)]
         minimal: bool,
     },
 }
 
-/// Rows that are measured together.
+/// Rows that are measured together. Each has a module.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(crate) enum Group {
-    /// Poll, read, create and exchange in both APIs, over a bare axum server.
+pub(crate) enum RowGroup {
+    /// Poll, read, create and exchange in both APIs, relative to a bare axum server.
     Rates,
-    /// What a live session costs.
+    /// The memory of a live session.
     Memory,
     /// A million sessions. Not in a quick run.
     Million,
@@ -66,7 +65,7 @@ pub(crate) enum Group {
     Flood,
     /// A thousand connections that send a byte a second.
     Slow,
-    /// Readers that are held, tens of thousands.
+    /// Tens of thousands of readers that wait.
     Waiters,
     /// The exchange over Redis.
     Redis,
@@ -76,27 +75,10 @@ pub(crate) enum Group {
     SignIn,
 }
 
-impl Group {
-    /// The names of its rows.
-    pub(crate) fn rows(self) -> &'static [&'static str] {
-        match self {
-            Self::Rates => &rates::ROWS,
-            Self::Memory => &memory::ROWS,
-            Self::Million => &memory::MILLION_ROWS,
-            Self::Flood => &flood::ROWS,
-            Self::Slow => &slow::ROWS,
-            Self::Waiters => &waiters::ROWS,
-            Self::Redis => &redis::ROWS,
-            Self::Instances => &instances::ROWS,
-            Self::SignIn => &sign_in::ROWS,
-        }
-    }
-}
-
-impl Options {
-    pub(crate) fn groups(&self) -> Vec<Group> {
+impl BenchOptions {
+    pub(crate) fn groups(&self) -> Vec<RowGroup> {
         if self.names.is_empty() {
-            Group::value_variants().to_vec()
+            RowGroup::value_variants().to_vec()
         } else {
             self.names.clone()
         }
@@ -107,7 +89,7 @@ impl Options {
             .unwrap_or(if self.quick { 200_000 } else { 10_000_000 })
     }
 
-    /// Many short ones: what else the machine does then hits everybody alike.
+    /// Many short rounds, so that other load on the machine affects all servers equally.
     pub(crate) fn rounds(&self) -> Rounds {
         match self.quick {
             true => Rounds {

@@ -1,4 +1,4 @@
-//! Processes that this one starts, looks at and ends.
+//! Child processes: their start, memory, processor time and end.
 
 use std::{
     fs,
@@ -11,16 +11,16 @@ use std::{
 
 use crate::error::BenchError;
 
-/// How long a server may take until it listens.
+/// How long a server may take to start listening.
 const START: Duration = Duration::from_secs(20);
 
-/// What Linux counts processor time in, whatever the kernel's own tick (`USER_HZ`).
+/// The unit in which Linux reports processor time (`USER_HZ`), whatever the kernel's own tick.
 const TICK: Duration = Duration::from_millis(10);
 
-/// A process that ends with this value, whatever happens.
-pub(crate) struct Running(pub(crate) Child);
+/// A process that is killed when this value is dropped.
+pub(crate) struct ChildProcess(pub(crate) Child);
 
-impl Running {
+impl ChildProcess {
     pub(crate) fn start(command: &mut Command) -> Result<Self, BenchError> {
         let what = command.get_program().to_string_lossy().into_owned();
         let child = command.spawn().map_err(|error| BenchError::NoStart {
@@ -30,11 +30,11 @@ impl Running {
         Ok(Self(child))
     }
 
-    /// The processor time that it has taken, in user and in system mode.
+    /// The processor time that it has used, in user and in system mode.
     pub(crate) fn cpu(&self) -> io::Result<Duration> {
         let stat = fs::read_to_string(format!("/proc/{}/stat", self.0.id()))?;
-        // The second field is the program's name in brackets, and may itself have spaces and
-        // brackets.
+        // The second field is the program's name in parentheses. It may contain spaces and
+        // parentheses.
         let fields = stat
             .rsplit_once(')')
             .map_or("", |(_, fields)| fields)
@@ -47,16 +47,18 @@ impl Running {
         Ok(TICK * ticks)
     }
 
-    /// The memory that it has in use, in KiB.
+    /// The memory that it uses, in KiB.
     pub(crate) fn memory(&self) -> io::Result<u64> {
         let status = fs::read_to_string(format!("/proc/{}/status", self.0.id()))?;
         let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
         let number = line.and_then(|line| line.trim().split(' ').next()?.parse().ok());
-        number.ok_or_else(|| io::Error::other("/proc does not say how much memory the server has"))
+        number.ok_or_else(|| {
+            io::Error::other("/proc does not report how much memory the server uses")
+        })
     }
 }
 
-impl Drop for Running {
+impl Drop for ChildProcess {
     fn drop(&mut self) {
         let _ = self.0.kill();
         let _ = self.0.wait();
@@ -64,33 +66,33 @@ impl Drop for Running {
 }
 
 /// A server that listens.
-pub(crate) struct Server {
-    pub(crate) process: Running,
+pub(crate) struct ServerProcess {
+    pub(crate) process: ChildProcess,
     pub(crate) address: SocketAddr,
-    /// Whether it answers the same whatever was written.
+    /// Whether its responses are the same whatever was written.
     pub(crate) constant: bool,
 }
 
-impl Server {
-    /// Starts it and waits for the line on standard error that says where it listens. `input` is
-    /// what it gets on standard input, which stays open.
+impl ServerProcess {
+    /// Starts it and waits for the line on standard error with its address. `input` goes to its
+    /// standard input, which stays open.
     pub(crate) fn start(command: &mut Command, input: &[u8]) -> Result<Self, BenchError> {
         let what = command.get_program().to_string_lossy().into_owned();
         command
             .stdin(Stdio::piped())
             .stdout(Stdio::null())
             .stderr(Stdio::piped());
-        let mut process = Running::start(command)?;
+        let mut process = ChildProcess::start(command)?;
         if let Some(stdin) = &mut process.0.stdin {
             io::Write::write_all(stdin, input)?;
         }
-        let (said, heard) = mpsc::channel();
+        let (sender, receiver) = mpsc::channel();
         let stderr = process.0.stderr.take();
-        // Goes on reading: a server must not block on its log. Ends with the server.
-        std::thread::spawn(move || stderr.map(|stderr| listen(stderr, &said)));
-        let address = heard
+        // Keeps reading until the server ends: it must not block on its log.
+        std::thread::spawn(move || stderr.map(|stderr| listen(stderr, &sender)));
+        let address = receiver
             .recv_timeout(START)
-            .unwrap_or_else(|_| Err("it says nothing".to_owned()));
+            .unwrap_or_else(|_| Err("it logs nothing".to_owned()));
         let address = address.map_err(|why| BenchError::NoStart { what, why })?;
         Ok(Self {
             process,
@@ -100,19 +102,19 @@ impl Server {
     }
 }
 
-/// Sends the address once it is said, or else everything that was.
-fn listen(stderr: ChildStderr, said: &mpsc::Sender<Result<SocketAddr, String>>) {
+/// Sends the address once it is logged, or everything that was logged if there is none.
+fn listen(stderr: ChildStderr, sender: &mpsc::Sender<Result<SocketAddr, String>>) {
     let mut all = String::new();
     let mut lines = BufReader::new(stderr).lines().map_while(Result::ok);
     let address = lines.find_map(|line| {
         all = format!("{all}{line}\n");
         address_in(&line)
     });
-    let _ = said.send(address.ok_or(all));
+    let _ = sender.send(address.ok_or(all));
     lines.for_each(drop);
 }
 
-/// Of the line `listening address=127.0.0.1:80`, and not of one about the operator's listener.
+/// The address in `listening address=127.0.0.1:80`. The line about the operator's listener differs.
 fn address_in(line: &str) -> Option<SocketAddr> {
     let (_, after) = line.split_once("listening address=")?;
     after.split_whitespace().next()?.parse().ok()
@@ -138,7 +140,7 @@ mod tests {
 
     #[test]
     fn a_process_is_looked_at_and_ended() {
-        let running = Running::start(Command::new("sleep").arg("60")).unwrap();
+        let running = ChildProcess::start(Command::new("sleep").arg("60")).unwrap();
         let place = format!("/proc/{}", running.0.id());
         assert!(running.memory().unwrap() > 0 && running.cpu().unwrap() < Duration::from_secs(1));
         drop(running);

@@ -1,12 +1,12 @@
-//! How fast our server is beside a bare one. Each has its turn many times in one run, so that what
-//! else the machine does hits both.
+//! How fast our server is, relative to a bare one. Both run in turn many times, so that other load
+//! on the machine affects both.
 
 use crate::{
-    answers::Answers,
     error::BenchError,
     load::Load,
-    options::Options,
-    report::{Report, Row},
+    options::BenchOptions,
+    report::{BenchReport, BenchRow},
+    responses::Responses,
     rounds::{Runs, interleave},
     server::{Setting, bare, ours},
 };
@@ -21,15 +21,18 @@ pub(crate) const ROWS: [&str; 7] = [
     "msc4388: exchange",
 ];
 
-/// A row for each load.
-pub(crate) async fn measure(options: &Options, report: &mut Report) -> Result<(), BenchError> {
+/// Measures a row for each load.
+pub(crate) async fn measure(
+    options: &BenchOptions,
+    report: &mut BenchReport,
+) -> Result<(), BenchError> {
     for (name, load) in ROWS
         .into_iter()
         .zip(Load::TEXT.into_iter().chain(Load::JSON))
     {
         let ours = ours(options, Setting::Wide)?;
-        let answers = Answers::of(ours.address, load).await?;
-        let (bare, minimal) = (bare(&answers, false)?, bare(&answers, true)?);
+        let responses = Responses::of(ours.address, load).await?;
+        let (bare, minimal) = (bare(&responses, false)?, bare(&responses, true)?);
         let runs = interleave([&bare, &minimal, &ours], load, options.rounds()).await?;
         report.add(row(name, load, &runs));
     }
@@ -46,8 +49,8 @@ fn target(load: Load) -> f64 {
     }
 }
 
-fn row(name: &str, load: Load, [bare, minimal, ours]: &[Runs; 3]) -> Row {
-    Row::new(name, ours.over(bare), "of bare axum")
+fn row(name: &str, load: Load, [bare, minimal, ours]: &[Runs; 3]) -> BenchRow {
+    BenchRow::new(name, ours.over(bare), "of bare axum")
         .at_least(target(load))
         .with("ours", ours.rate())
         .with("bare", bare.rate())

@@ -1,4 +1,4 @@
-//! A Redis of our own, and what an exchange over it costs.
+//! Starts a Redis, and measures the exchange over it.
 
 use std::{
     net::{Ipv4Addr, TcpListener},
@@ -17,30 +17,33 @@ use tokio::{
 use crate::{
     error::BenchError,
     load::Load,
-    options::Options,
-    process::Running,
-    report::{Report, Row},
+    options::BenchOptions,
+    process::ChildProcess,
+    report::{BenchReport, BenchRow},
     rounds::interleave,
     server::{Setting, ours},
 };
 
 pub(crate) const ROWS: [&str; 1] = ["exchange over Redis"];
 
-/// Debian's.
+/// The path in Debian.
 const SERVER: &str = "/usr/bin/redis-server";
 
 const BETWEEN_TRIES: Duration = Duration::from_millis(50);
 const TRIES: usize = 200;
 
-/// The rate over Redis, over that over memory.
-pub(crate) async fn measure(options: &Options, report: &mut Report) -> Result<(), BenchError> {
-    let redis = Redis::start().await?;
+/// Measures the rate over Redis, relative to the rate over memory.
+pub(crate) async fn measure(
+    options: &BenchOptions,
+    report: &mut BenchReport,
+) -> Result<(), BenchError> {
+    let redis = RedisProcess::start().await?;
     let (memory, shared) = (
         ours(options, Setting::Wide)?,
         ours(options, Setting::Redis(redis.port))?,
     );
     let [memory, shared] = interleave([&memory, &shared], Load::Exchange, options.rounds()).await?;
-    let row = Row::new(ROWS[0], shared.over(&memory), "of the rate over memory").at_least(0.4);
+    let row = BenchRow::new(ROWS[0], shared.over(&memory), "of the rate over memory").at_least(0.4);
     let row = row
         .with("over_redis", shared.rate())
         .with("over_memory", memory.rate());
@@ -51,15 +54,15 @@ pub(crate) async fn measure(options: &Options, report: &mut Report) -> Result<()
     Ok(())
 }
 
-/// It ends with this value, and keeps nothing.
-pub(crate) struct Redis {
+/// A Redis that ends when this value is dropped, and stores nothing.
+pub(crate) struct RedisProcess {
     pub(crate) port: u16,
-    /// Before its directory, so that it ends first.
-    _process: Running,
+    /// Dropped first, so that it ends before its directory is removed.
+    _process: ChildProcess,
     _directory: TempDir,
 }
 
-impl Redis {
+impl RedisProcess {
     pub(crate) async fn start() -> Result<Self, BenchError> {
         if !Path::new(SERVER).exists() {
             return Err(BenchError::NoRedis(SERVER));
@@ -83,11 +86,11 @@ impl Redis {
             .stdout(Stdio::null());
         let redis = Self {
             port,
-            _process: Running::start(&mut command)?,
+            _process: ChildProcess::start(&mut command)?,
             _directory: directory,
         };
         for _ in 0..TRIES {
-            if redis.answers().await.is_ok_and(|answers| answers) {
+            if redis.responses().await.is_ok_and(|responses| responses) {
                 return Ok(redis);
             }
             sleep(BETWEEN_TRIES).await;
@@ -95,16 +98,16 @@ impl Redis {
         Err(BenchError::TooSlow("starting Redis"))
     }
 
-    async fn answers(&self) -> Result<bool, BenchError> {
+    async fn responses(&self) -> Result<bool, BenchError> {
         let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, self.port)).await?;
         stream.write_all(b"PING\r\n").await?;
-        let mut answer = [0; 5];
-        stream.read_exact(&mut answer).await?;
-        Ok(&answer == b"+PONG")
+        let mut response = [0; 5];
+        stream.read_exact(&mut response).await?;
+        Ok(&response == b"+PONG")
     }
 }
 
-/// Redis cannot choose one and say which.
+/// Redis cannot choose a free port and report it.
 fn free_port() -> Result<u16, BenchError> {
     Ok(TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?
         .local_addr()?

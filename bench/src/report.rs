@@ -1,21 +1,21 @@
-//! What was found: a table for people, or an object per row for programs.
+//! The results: a table for people, or a JSON object per row for programs.
 
 use serde::Serialize;
 use serde_json::{Map, Value};
 
 use crate::error::BenchError;
 
-/// One thing that was measured.
+/// One measured value.
 #[derive(Serialize)]
-pub(crate) struct Row {
+pub(crate) struct BenchRow {
     name: String,
     value: Option<f64>,
     unit: &'static str,
     target: Option<f64>,
-    /// What the target is: "at least" or "at most" so much.
+    /// How the value compares with the target: "at least" or "at most".
     #[serde(skip_serializing_if = "Option::is_none")]
     must_be: Option<&'static str>,
-    /// `None` when there is no target, or nothing was measured on purpose.
+    /// `None` if there is no target, or if the row was left out on purpose.
     ok: Option<bool>,
     #[serde(skip_serializing_if = "Option::is_none")]
     note: Option<String>,
@@ -23,8 +23,8 @@ pub(crate) struct Row {
     further: Map<String, Value>,
 }
 
-impl Row {
-    /// Measured, with nothing that it must be.
+impl BenchRow {
+    /// A measured value without a target.
     pub(crate) fn new(name: impl Into<String>, value: f64, unit: &'static str) -> Self {
         let (name, value) = (name.into(), Some(rounded(value)));
         Self {
@@ -39,7 +39,7 @@ impl Row {
         }
     }
 
-    /// Not measured.
+    /// A row without a value.
     pub(crate) fn without(name: &str, note: String) -> Self {
         Self {
             value: None,
@@ -125,24 +125,24 @@ impl From<usize> for Number {
     }
 }
 
-/// To four digits, or to whole ones: nothing here is known better.
+/// Rounds to four digits, or to a whole number: no value here is more precise.
 fn rounded(value: f64) -> f64 {
     if value == 0.0 || !value.is_finite() {
         return value;
     }
     let unit = 10_f64.powf((value.abs().log10().floor() - 3.0).min(0.0));
-    // Divided by a whole number: 0.9 and not 0.9000000000000001.
+    // Division by a whole number gives 0.9 instead of 0.9000000000000001.
     (value / unit).round() / (1.0 / unit).round()
 }
 
-/// Prints rows as they come.
-pub(crate) struct Report {
+/// Prints each row when it is measured.
+pub(crate) struct BenchReport {
     json: bool,
     names: Vec<String>,
     all_fine: bool,
 }
 
-impl Report {
+impl BenchReport {
     pub(crate) fn new(json: bool) -> Self {
         Self {
             json,
@@ -151,7 +151,7 @@ impl Report {
         }
     }
 
-    pub(crate) fn add(&mut self, row: Row) {
+    pub(crate) fn add(&mut self, row: BenchRow) {
         self.all_fine &= row.ok != Some(false);
         let text = if self.json {
             serde_json::to_string(&row).unwrap_or_default()
@@ -162,13 +162,13 @@ impl Report {
         self.names.push(row.name);
     }
 
-    /// Those of a group's rows that there are not yet have missed their targets.
+    /// Adds the rows of a group that are still missing, as missed targets.
     pub(crate) fn fail(&mut self, names: &[&str], error: &BenchError) {
         for name in names {
             if !self.names.iter().any(|known| known == name) {
-                let missed = Row {
+                let missed = BenchRow {
                     ok: Some(false),
-                    ..Row::without(name, error.to_string())
+                    ..BenchRow::without(name, error.to_string())
                 };
                 self.add(missed);
             }
@@ -187,7 +187,7 @@ mod tests {
 
     #[test]
     fn a_target_is_reached_or_missed() {
-        let row = |value| Row::new("a", value, "");
+        let row = |value| BenchRow::new("a", value, "");
         assert_eq!(row(0.9).at_least(0.9).ok, Some(true));
         assert_eq!(row(0.89).at_least(0.9).ok, Some(false));
         assert_eq!(row(0.0).at_most(0.0).ok, Some(true));
@@ -197,19 +197,19 @@ mod tests {
 
     #[test]
     fn a_row_that_is_not_there_fails() {
-        let mut report = Report::new(true);
-        report.add(Row::new("a", 1.0, ""));
+        let mut report = BenchReport::new(true);
+        report.add(BenchRow::new("a", 1.0, ""));
         assert!(report.all_fine());
         report.fail(&["a"], &BenchError::Closed);
-        assert!(report.all_fine(), "it is there");
+        assert!(report.all_fine(), "the row exists");
         report.fail(&["a", "b"], &BenchError::Closed);
         assert!(!report.all_fine());
     }
 
     #[test]
     fn what_was_not_measured_on_purpose_is_no_miss() {
-        let mut report = Report::new(true);
-        let row = Row::without("a", "not in a quick run".to_owned());
+        let mut report = BenchReport::new(true);
+        let row = BenchRow::without("a", "not in a quick run".to_owned());
         assert!(row.line().contains("not in a quick run"));
         report.add(row);
         assert!(report.all_fine());

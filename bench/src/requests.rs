@@ -1,31 +1,27 @@
-//! The requests of both rendezvous APIs, as bytes, and where MSC4108's answers say that a session
-//! is.
+//! The requests of both rendezvous APIs, as bytes, and the session's path in MSC4108's responses.
 
-use crate::{api::Api, client::Answer, error::BenchError};
+use crate::{api::RendezvousApi, client::RawResponse, error::BenchError};
 
 const CREATE: &[u8] = b"/_matrix/client/v1/rendezvous";
 
-/// Where MSC4388's sessions are. The ID follows.
-pub(crate) const JSON_SESSIONS: &[u8] = b"/_matrix/client/v1/rendezvous/";
-
-/// Puts a request in the place of the one before, so that no allocation is made for each.
+/// Writes each request over the one before it, so that none needs an allocation.
 #[derive(Default)]
-pub(crate) struct Request {
-    pub(crate) api: Api,
+pub(crate) struct RequestBuffer {
+    pub(crate) api: RendezvousApi,
     bytes: Vec<u8>,
-    /// A line that each request gets, for the address of the client's network.
+    /// A header line with the client's address, for each request.
     network: Vec<u8>,
 }
 
-impl Request {
-    pub(crate) fn of(api: Api) -> Self {
+impl RequestBuffer {
+    pub(crate) fn of(api: RendezvousApi) -> Self {
         Self {
             api,
             ..Self::default()
         }
     }
 
-    /// As a proxy on this machine would pass it on.
+    /// The requests of a client at this address, as a proxy on this machine would forward them.
     pub(crate) fn from_network(address: &str) -> Self {
         Self {
             network: format!("x-forwarded-for: {address}\r\n").into_bytes(),
@@ -36,13 +32,14 @@ impl Request {
     pub(crate) fn create(&mut self, payload: &[u8]) -> &[u8] {
         self.head(b"POST ", CREATE);
         match self.api {
-            Api::Text => self.body(b"text/plain", [payload]),
-            Api::Json => self.body(b"application/json", [b"{\"data\":\"", payload, b"\"}"]),
+            RendezvousApi::Text => self.body(b"text/plain", [payload]),
+            RendezvousApi::Json => {
+                self.body(b"application/json", [b"{\"data\":\"", payload, b"\"}"])
+            }
         }
     }
 
-    /// `seen` is the ETag that the reader knows, or empty, as it is in MSC4388, where the answer is
-    /// the same.
+    /// `seen` is the ETag that the reader has seen, or empty. In MSC4388 it is always empty.
     pub(crate) fn read(&mut self, path: &[u8], seen: &[u8]) -> &[u8] {
         self.head(b"GET ", path);
         if !seen.is_empty() {
@@ -54,11 +51,11 @@ impl Request {
     pub(crate) fn write(&mut self, path: &[u8], revision: &[u8], payload: &[u8]) -> &[u8] {
         self.head(b"PUT ", path);
         match self.api {
-            Api::Text => {
+            RendezvousApi::Text => {
                 self.line(b"if-match: ", revision);
                 self.body(b"text/plain", [payload])
             }
-            Api::Json => {
+            RendezvousApi::Json => {
                 let (start, middle) = (b"{\"sequence_token\":\"", b"\",\"data\":\"");
                 self.body(
                     b"application/json",
@@ -108,8 +105,8 @@ impl Request {
     }
 }
 
-impl<'a> Answer<'a> {
-    /// Itself, if it has this status.
+impl<'a> RawResponse<'a> {
+    /// Returns itself, if it has this status.
     pub(crate) fn expect(self, request: &'static str, wanted: u16) -> Result<Self, BenchError> {
         let got = self.status;
         if got == wanted {
@@ -123,8 +120,7 @@ impl<'a> Answer<'a> {
         }
     }
 
-    /// The path of the session that was created: what follows the host in
-    /// `{"url":"http://host/path"}`.
+    /// The path of the session that was created, from `{"url":"http://host/path"}`.
     pub(crate) fn path(&self) -> Result<&'a [u8], BenchError> {
         let path = std::str::from_utf8(self.body).ok().and_then(|body| {
             let (_, from_host) = body.split_once("://")?;
@@ -144,22 +140,22 @@ mod tests {
 
     #[test]
     fn the_path_is_that_of_the_url() {
-        let answer = |body| Answer {
+        let response = |body| RawResponse {
             status: 201,
             etag: b"",
             head: b"",
             body,
         };
         assert_eq!(
-            answer(b"{\"url\":\"http://a:1/b/c\"}").path().unwrap(),
+            response(b"{\"url\":\"http://a:1/b/c\"}").path().unwrap(),
             b"/b/c"
         );
-        assert!(answer(b"{\"url\":\"http://a:1\"}").path().is_err());
+        assert!(response(b"{\"url\":\"http://a:1\"}").path().is_err());
     }
 
     #[test]
     fn a_request_has_what_the_text_asks_for() {
-        let mut request = Request::from_network("203.0.113.1");
+        let mut request = RequestBuffer::from_network("203.0.113.1");
         let text = String::from_utf8(request.write(b"/a", b"\"e\"", b"xyz").to_vec()).unwrap();
         assert_eq!(
             text,
@@ -172,7 +168,7 @@ mod tests {
                 .windows(5)
                 .any(|part| part == b"match")
         );
-        let mut request = Request::of(Api::Json);
+        let mut request = RequestBuffer::of(RendezvousApi::Json);
         let text = String::from_utf8(request.write(b"/a", b"t", b"xyz").to_vec()).unwrap();
         assert_eq!(
             text,

@@ -1,27 +1,27 @@
-//! Servers in turn, round after round, and what comes of them all.
+//! Runs servers in turn, round after round, and compares their results.
 
 use std::time::Duration;
 
 use crate::{
     error::BenchError,
-    load::{Load, Pace},
-    process::Server,
+    load::{Load, LoadResult},
+    process::ServerProcess,
 };
 
-/// How often each server has its turn, and for how long.
+/// How many turns each server has, and how long a turn is.
 #[derive(Clone, Copy)]
 pub(crate) struct Rounds {
     pub(crate) count: usize,
     pub(crate) time: Duration,
 }
 
-/// The turns of one server.
+/// The results of one server.
 #[derive(Default)]
-pub(crate) struct Runs(Vec<Pace>);
+pub(crate) struct Runs(Vec<LoadResult>);
 
-/// Lets each server have its turn in each round. A first round warms them up and does not count.
+/// Runs each server once in each round. A short first round warms them up and does not count.
 pub(crate) async fn interleave<const N: usize>(
-    servers: [&Server; N],
+    servers: [&ServerProcess; N],
     load: Load,
     rounds: Rounds,
 ) -> Result<[Runs; N], BenchError> {
@@ -31,7 +31,7 @@ pub(crate) async fn interleave<const N: usize>(
     }
     for round in 0..rounds.count {
         let mut turns: Vec<_> = servers.iter().zip(&mut runs).collect();
-        // Nobody is always the one who comes after the slowest.
+        // The order changes, so that no server always runs after the same other one.
         turns.rotate_left(round % N.max(1));
         for (server, runs) in turns {
             runs.0.push(load.put_on(server, rounds.time).await?);
@@ -41,11 +41,11 @@ pub(crate) async fn interleave<const N: usize>(
 }
 
 impl Runs {
-    pub(crate) fn push(&mut self, pace: Pace) {
-        self.0.push(pace);
+    pub(crate) fn push(&mut self, result: LoadResult) {
+        self.0.push(result);
     }
 
-    /// The median of the ratios of two turns of one round.
+    /// The median of the ratios of the two rates of a round.
     pub(crate) fn over(&self, other: &Self) -> f64 {
         median(
             self.0
@@ -56,37 +56,37 @@ impl Runs {
         )
     }
 
-    /// Per second, the median.
+    /// The median rate, per second.
     pub(crate) fn rate(&self) -> f64 {
-        median(self.0.iter().map(|pace| pace.rate).collect())
+        median(self.0.iter().map(|result| result.rate).collect())
     }
 
     /// The server's processor time per request, in microseconds.
     pub(crate) fn cpu_us(&self) -> f64 {
-        let cpu: Duration = self.0.iter().map(|pace| pace.cpu).sum();
-        let requests: usize = self.0.iter().map(|pace| pace.latencies.len()).sum();
+        let cpu: Duration = self.0.iter().map(|result| result.cpu).sum();
+        let requests: usize = self.0.iter().map(|result| result.latencies.len()).sum();
         cpu.as_secs_f64() * 1e6 / requests.max(1) as f64
     }
 
-    /// What all but one in a hundred requests stay below, in milliseconds.
+    /// The 99th percentile of the latencies, in milliseconds.
     pub(crate) fn p99_ms(&self) -> f64 {
         let mut latencies: Vec<u32> = self
             .0
             .iter()
-            .flat_map(|pace| pace.latencies.iter().copied())
+            .flat_map(|result| result.latencies.iter().copied())
             .collect();
         latencies.sort_unstable();
         f64::from(percentile(&latencies, 99).unwrap_or_default()) / 1e6
     }
 }
 
-/// Of an odd number the one in the middle.
+/// The middle value, of an even number the lower one.
 pub(crate) fn median(mut values: Vec<f64>) -> f64 {
     values.sort_by(f64::total_cmp);
     percentile(&values, 50).unwrap_or(f64::NAN)
 }
 
-/// The value that so many in a hundred do not exceed. They must be sorted.
+/// The value that `percent` of the values do not exceed. They must be sorted.
 pub(crate) fn percentile<T: Copy>(sorted: &[T], percent: usize) -> Option<T> {
     let last = sorted.len().checked_sub(1)?;
     sorted.get(last * percent / 100).copied()
@@ -97,12 +97,12 @@ mod tests {
     use super::*;
 
     fn runs(rates: &[f64]) -> Runs {
-        let pace = |rate: &f64| Pace {
+        let result = |rate: &f64| LoadResult {
             rate: *rate,
             cpu: Duration::from_micros(20),
             latencies: vec![1, 2],
         };
-        Runs(rates.iter().map(pace).collect())
+        Runs(rates.iter().map(result).collect())
     }
 
     #[test]

@@ -1,24 +1,26 @@
-//! How the servers are started.
+//! Starts our server and the bare one.
 
 use std::process::Command;
 
-use crate::{answers::Answers, error::BenchError, options::Options, process::Server};
+use crate::{
+    error::BenchError, options::BenchOptions, process::ServerProcess, responses::Responses,
+};
 
-/// How our server is set.
+/// The configuration of our server.
 #[derive(Clone, Copy)]
 pub(crate) enum Setting {
-    /// As it comes.
+    /// The defaults.
     Default,
-    /// With room for whatever a load creates, as long as the measuring may take.
+    /// No limits that a load could reach, and sessions that live longer than a measurement.
     Wide,
-    /// The same over the Redis at this port.
+    /// The same, with the Redis at this port as the store.
     Redis(u16),
 }
 
 /// Starts our server.
-pub(crate) fn ours(options: &Options, setting: Setting) -> Result<Server, BenchError> {
-    // No environment: it may hold settings of the server.
-    Server::start(
+pub(crate) fn ours(options: &BenchOptions, setting: Setting) -> Result<ServerProcess, BenchError> {
+    // Without the environment, which may contain settings of the server.
+    ServerProcess::start(
         Command::new(&options.server)
             .args(arguments(setting))
             .env_clear(),
@@ -26,18 +28,18 @@ pub(crate) fn ours(options: &Options, setting: Setting) -> Result<Server, BenchE
     )
 }
 
-/// Starts the bare server with these answers.
-pub(crate) fn bare(answers: &Answers, minimal: bool) -> Result<Server, BenchError> {
+/// Starts the bare server with these responses.
+pub(crate) fn bare(responses: &Responses, minimal: bool) -> Result<ServerProcess, BenchError> {
     let mut command = Command::new(std::env::current_exe()?);
     command.arg("bare").args(minimal.then_some("--minimal"));
-    let input = format!("{}\n", serde_json::to_string(answers)?);
-    Ok(Server {
+    let input = format!("{}\n", serde_json::to_string(responses)?);
+    Ok(ServerProcess {
         constant: true,
-        ..Server::start(&mut command, input.as_bytes())?
+        ..ServerProcess::start(&mut command, input.as_bytes())?
     })
 }
 
-/// The command line of our server. The public URL leads nowhere: the clients take the path of it.
+/// The command line of our server. No client connects to the public URL: they only use its path.
 fn arguments(setting: Setting) -> Vec<String> {
     let listen = "--listen 127.0.0.1:0 --public-url http://127.0.0.1:1/ --allow-http";
     let wide = "--max-sessions 4000000 --sessions-per-network 0 --creates-per-minute 0 --requests-per-minute 0 --lifetime 3600";

@@ -1,5 +1,6 @@
-//! A whole sign-in of ours with ours over our server, as `matrix-qr demo` plays it: what it asks of
-//! the server while a person takes a minute, and what time it takes when the person takes none.
+//! A whole sign-in between two devices of ours over our server, by `matrix-qr demo`: how many
+//! requests the server gets while the person takes a minute, and how long it takes when the person
+//! takes no time.
 
 use std::process::{Command, Stdio};
 
@@ -7,34 +8,37 @@ use serde_json::Value;
 
 use crate::{
     error::BenchError,
-    options::Options,
-    report::{Report, Row},
+    options::BenchOptions,
+    report::{BenchReport, BenchRow},
 };
 
 pub(crate) const ROWS: [&str; 2] = ["sign-in: requests in 60 s", "sign-in: machine time"];
 
-/// Twice: over the digits, and over the consent.
+/// In seconds, twice: for the digits and for the consent.
 const PERSON_TAKES: &str = "30";
 
-/// What the authorization server of the demonstration lets a client wait between two polls for a
-/// token, in seconds. A person who agrees at once agrees before the first.
+/// How long a client waits between two polls for a token, in seconds, as the authorization server
+/// of the demonstration says. A person who agrees at once agrees before the first poll.
 const INTERVAL: f64 = 1.0;
 
-/// Steps of the demonstration that are no part of a sign-in.
-const BESIDE: [&str; 2] = ["servers and account", "old messages"];
+/// Steps of the demonstration that are not part of a sign-in.
+const NOT_COUNTED: [&str; 2] = ["servers and account", "old messages"];
 
 const RUNS: usize = 5;
 
-pub(crate) async fn measure(options: &Options, report: &mut Report) -> Result<(), BenchError> {
+pub(crate) async fn measure(
+    options: &BenchOptions,
+    report: &mut BenchReport,
+) -> Result<(), BenchError> {
     let [requests, machine_time] = ROWS;
     if options.quick {
-        report.add(Row::without(
+        report.add(BenchRow::without(
             requests,
             "not in a quick run: it takes a minute".to_owned(),
         ));
     } else {
         let asked = count(&demo(options, &["--person-takes", PERSON_TAKES]).await?)?;
-        report.add(Row::new(requests, asked, "requests").at_most(25.0));
+        report.add(BenchRow::new(requests, asked, "requests").at_most(25.0));
     }
     let mut times = Vec::new();
     for _ in 0..RUNS {
@@ -44,15 +48,15 @@ pub(crate) async fn measure(options: &Options, report: &mut Report) -> Result<()
     let median = times.get(RUNS / 2).copied().unwrap_or_default();
     let slowest = times.last().copied().unwrap_or_default();
     report.add(
-        Row::new(machine_time, median - INTERVAL, "s")
+        BenchRow::new(machine_time, median - INTERVAL, "s")
             .at_most(0.3)
             .with("slowest", slowest - INTERVAL),
     );
     Ok(())
 }
 
-/// The summary that it ends with.
-async fn demo(options: &Options, more: &[&str]) -> Result<Value, BenchError> {
+/// Runs the demonstration, and returns the summary at its end.
+async fn demo(options: &BenchOptions, more: &[&str]) -> Result<Value, BenchError> {
     let mut command = Command::new(options.server.with_file_name("matrix-qr"));
     command
         .args(["demo", "--auto", "--json"])
@@ -84,7 +88,7 @@ fn seconds(summary: &Value) -> Result<f64, BenchError> {
     let of_sign_in = steps.iter().filter(|step| {
         step.get("name")
             .and_then(Value::as_str)
-            .is_some_and(|name| !BESIDE.contains(&name))
+            .is_some_and(|name| !NOT_COUNTED.contains(&name))
     });
     let milliseconds: Option<f64> = of_sign_in
         .map(|step| step.get("ms").and_then(Value::as_f64))
@@ -102,7 +106,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_summary_is_read_without_what_is_beside_the_sign_in() {
+    fn a_summary_is_read_without_other_steps() {
         let steps = json!([
             { "name": "servers and account", "ms": 900 },
             { "name": "rendezvous session", "ms": 10 },

@@ -1,4 +1,4 @@
-//! Connections that send a byte a second, and never a whole request.
+//! Connections that send a byte a second and never finish a request.
 
 use std::{
     net::SocketAddr,
@@ -15,9 +15,9 @@ use tokio::{
 use crate::{
     error::BenchError,
     load::Load,
-    options::Options,
-    process::Server,
-    report::{Report, Row},
+    options::BenchOptions,
+    process::ServerProcess,
+    report::{BenchReport, BenchRow},
     rounds::Runs,
     server::{Setting, ours},
 };
@@ -33,27 +33,30 @@ pub(crate) const ROWS: [&str; 5] = [
 const SLOW: usize = 1000;
 const BETWEEN_BYTES: Duration = Duration::from_secs(1);
 
-/// What the server gives a request's headers, and some seconds to a busy machine.
+/// The server's time limit for request headers, and some more for a busy machine, in seconds.
 const CLOSED_WITHIN: f64 = 10.0 + 3.0;
 
-/// When to give up waiting for that.
+/// When to stop waiting for the server to close them.
 const LONGEST: Duration = Duration::from_secs(40);
 
-/// For a thousand connections to be accepted, and later to be cleared away.
+/// The time for the server to accept a thousand connections, and later to remove them.
 const RESPITE: Duration = Duration::from_millis(200);
 
-/// When they are closed, and what they cost everybody else meanwhile.
-pub(crate) async fn measure(options: &Options, report: &mut Report) -> Result<(), BenchError> {
+/// Measures when the server closes them, and how much they slow others down.
+pub(crate) async fn measure(
+    options: &BenchOptions,
+    report: &mut BenchReport,
+) -> Result<(), BenchError> {
     let server = ours(options, Setting::Wide)?;
     let [closed, rates @ ..] = ROWS;
     report.add(closing(closed, &server).await?);
     for (name, load) in rates.into_iter().zip(Load::TEXT) {
-        report.add(beside(name, load, &server, options).await?);
+        report.add(compare(name, load, &server, options).await?);
     }
     Ok(())
 }
 
-async fn closing(name: &str, server: &Server) -> Result<Row, BenchError> {
+async fn closing(name: &str, server: &ServerProcess) -> Result<BenchRow, BenchError> {
     let mut slow = open(server.address).await?;
     let mut times = Vec::new();
     let all = async {
@@ -64,7 +67,7 @@ async fn closing(name: &str, server: &Server) -> Result<Row, BenchError> {
     };
     let finished = timeout(LONGEST, all).await;
     let slowest = times.iter().max().map_or(0.0, Duration::as_secs_f64);
-    let row = Row::new(name, slowest, "s")
+    let row = BenchRow::new(name, slowest, "s")
         .at_most(CLOSED_WITHIN)
         .with("connections", times.len());
     match finished {
@@ -73,17 +76,17 @@ async fn closing(name: &str, server: &Server) -> Result<Row, BenchError> {
     }
 }
 
-/// The same load without them and with them, in turn.
-async fn beside(
+/// Measures the same load without slow connections and with them, in turn.
+async fn compare(
     name: &str,
     load: Load,
-    server: &Server,
-    options: &Options,
-) -> Result<Row, BenchError> {
+    server: &ServerProcess,
+    options: &BenchOptions,
+) -> Result<BenchRow, BenchError> {
     let (mut without, mut with) = (Runs::default(), Runs::default());
     let rounds = options.rounds();
     load.put_on(server, rounds.time / 4).await?;
-    // Half as many: each opens and closes a thousand connections beside what it measures.
+    // Half as many rounds: each also opens and closes a thousand connections.
     for _ in 0..rounds.count.div_ceil(2) {
         without.push(load.put_on(server, rounds.time).await?);
         let slow = open(server.address).await?;
@@ -92,14 +95,14 @@ async fn beside(
         drop(slow);
         sleep(RESPITE).await;
     }
-    let row = Row::new(name, with.over(&without), "of the rate without").at_least(0.9);
+    let row = BenchRow::new(name, with.over(&without), "of the rate without").at_least(0.9);
     Ok(row
         .with("with", with.rate())
         .with("without", without.rate())
         .with("p99_ms", with.p99_ms()))
 }
 
-/// All of them, at work. They end when this is dropped.
+/// Opens all slow connections. They end when the result is dropped.
 async fn open(address: SocketAddr) -> Result<JoinSet<Duration>, BenchError> {
     let mut slow = JoinSet::new();
     for _ in 0..SLOW {
@@ -108,9 +111,9 @@ async fn open(address: SocketAddr) -> Result<JoinSet<Duration>, BenchError> {
     Ok(slow)
 }
 
-/// How long the server put up with it.
+/// Sends a byte at a time, and returns how long the server kept the connection.
 async fn dribble(mut stream: TcpStream) -> Duration {
-    let (start, mut answer) = (Instant::now(), [0; 512]);
+    let (start, mut response) = (Instant::now(), [0; 512]);
     for byte in b"GET / HTTP/1.1\r\nx: "
         .iter()
         .chain(std::iter::repeat(&b'y'))
@@ -118,8 +121,8 @@ async fn dribble(mut stream: TcpStream) -> Duration {
         if stream.write_all(&[*byte]).await.is_err() {
             break;
         }
-        // It may say why before it closes.
-        let read = timeout(BETWEEN_BYTES, stream.read(&mut answer)).await;
+        // The server may send an error before it closes.
+        let read = timeout(BETWEEN_BYTES, stream.read(&mut response)).await;
         if matches!(read, Ok(Ok(0) | Err(_))) {
             break;
         }

@@ -1,4 +1,4 @@
-//! The load and the checks, against a real server in this process.
+//! The loads and checks, with a real server in this process.
 #![allow(clippy::unwrap_used)]
 
 use std::{net::SocketAddr, process::Command, time::Duration};
@@ -7,14 +7,14 @@ use matrix_qr_rendezvous::{Config, Limits, Rendezvous, serve};
 use tokio::net::TcpListener;
 
 use crate::{
-    answers::{Answers, Constant},
     bare,
     fill::fill,
     load::Load,
-    process::{Running, Server},
+    process::{ChildProcess, ServerProcess},
+    responses::{ConstantResponse, Responses},
 };
 
-/// A server of ours that ends with the test.
+/// Starts a server of ours that ends with the test.
 pub(crate) async fn start_ours() -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
@@ -33,10 +33,10 @@ pub(crate) async fn start_ours() -> SocketAddr {
     address
 }
 
-/// As if it were a process of its own.
-fn server(address: SocketAddr, constant: bool) -> Server {
-    Server {
-        process: Running::start(Command::new("sleep").arg("60")).unwrap(),
+/// Describes it as if it were a process of its own.
+fn server(address: SocketAddr, constant: bool) -> ServerProcess {
+    ServerProcess {
+        process: ChildProcess::start(Command::new("sleep").arg("60")).unwrap(),
         address,
         constant,
     }
@@ -46,40 +46,43 @@ fn server(address: SocketAddr, constant: bool) -> Server {
 async fn each_load_runs_against_ours_and_against_the_bare_server() {
     let ours = start_ours().await;
     for load in Load::TEXT.into_iter().chain(Load::JSON) {
-        let answers = Answers::of(ours, load).await.unwrap();
+        let responses = Responses::of(ours, load).await.unwrap();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let bare = listener.local_addr().unwrap();
-        tokio::spawn(async move { axum::serve(listener, bare::router(&answers, false)).await });
+        tokio::spawn(async move { axum::serve(listener, bare::router(&responses, false)).await });
         for server in [server(ours, false), server(bare, true)] {
-            let pace = load
+            let result = load
                 .put_on(&server, Duration::from_millis(20))
                 .await
                 .unwrap();
-            assert!(pace.rate > 0.0 && !pace.latencies.is_empty(), "{load:?}");
+            assert!(
+                result.rate > 0.0 && !result.latencies.is_empty(),
+                "{load:?}"
+            );
         }
     }
 }
 
-/// A bare server that sent less than ours would be measured as faster than it is.
+/// A bare server that sent less than ours would seem faster than it is.
 #[tokio::test]
 async fn the_bare_server_sends_what_ours_does() {
     let ours = start_ours().await;
     for load in Load::TEXT.into_iter().chain(Load::JSON) {
-        let answers = Answers::of(ours, load).await.unwrap();
+        let responses = Responses::of(ours, load).await.unwrap();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let (bare, said) = (listener.local_addr().unwrap(), answers.clone());
+        let (bare, said) = (listener.local_addr().unwrap(), responses.clone());
         tokio::spawn(async move { axum::serve(listener, bare::router(&said, false)).await });
-        let repeated = Answers::of(bare, load).await.unwrap();
-        let sorted = |constant: &Constant| {
+        let repeated = Responses::of(bare, load).await.unwrap();
+        let sorted = |constant: &ConstantResponse| {
             let mut headers = constant.headers.clone();
             headers.sort();
             (constant.status, headers, constant.body.clone())
         };
         for (ours, theirs) in [
-            (&answers.post, &repeated.post),
-            (&answers.get, &repeated.get),
-            (&answers.put, &repeated.put),
-            (&answers.delete, &repeated.delete),
+            (&responses.post, &repeated.post),
+            (&responses.get, &repeated.get),
+            (&responses.put, &repeated.put),
+            (&responses.delete, &repeated.delete),
         ] {
             assert_eq!(sorted(ours), sorted(theirs));
             assert!(ours.headers.len() > 5, "{:?}", ours.headers);

@@ -1,4 +1,4 @@
-//! A message is refused, or survives being written and read again.
+//! A message is refused, or is the same after it was encoded and parsed again.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;

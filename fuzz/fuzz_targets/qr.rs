@@ -1,4 +1,4 @@
-//! A QR code is refused, or encodes to the very bytes that it was read from.
+//! A QR code is refused, or encodes to the same bytes that it was decoded from.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;

@@ -1,4 +1,4 @@
-//! Whatever a rendezvous server answers: no crash, and no payload larger than a session carries.
+//! Any response of a rendezvous server: no crash, and no payload above the maximum size.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
@@ -6,7 +6,7 @@ use matrix_qr_protocol::rendezvous::{
     self, Location, MAX_PAYLOAD_BYTES, Received, Response, Session, SessionUrl,
 };
 
-/// Status, then headers as `name: value` lines, an empty line, the body.
+/// The status in two bytes, headers as `name: value` lines, an empty line, the body.
 fn response(bytes: &[u8]) -> Option<Response> {
     let (status, rest) = bytes.split_at_checked(2)?;
     let status = u16::from_be_bytes(status.try_into().ok()?) % 600;

@@ -1,5 +1,5 @@
-//! Whatever a server of the JSON API answers: no crash, no payload larger than a session carries,
-//! and whatever can be read can be answered.
+//! Any response of a server with MSC4388's API: no crash, no payload above the maximum size, and a
+//! payload that was read can be replaced.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
@@ -9,7 +9,7 @@ use matrix_qr_protocol::{
     revision::Prefix,
 };
 
-/// Status, then the body. No header of this dialect says anything but how long a server waited.
+/// The status in two bytes, then the body. The only header that this API uses is about waiting.
 fn response(bytes: &[u8]) -> Option<Response> {
     let (status, body) = bytes.split_at_checked(2)?;
     let status = u16::from_be_bytes(status.try_into().ok()?) % 600;

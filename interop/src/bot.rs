@@ -1,4 +1,4 @@
-//! `examples/bot.rs`, as a bot's author would run it.
+//! `examples/bot.rs`, as the author of a bot would run it.
 
 use std::{
     fs,
@@ -12,61 +12,62 @@ use serde_json::Value;
 use tokio::{process::Command, time::sleep};
 
 use crate::{
-    devices::{Software::Ours, peer},
-    process::Process,
-    sign_in::{Over, Pair, Revision::Msc4108, Shows, SignedIn},
+    case::{RevisionOption::Msc4108, SessionHost, ShowingDevice, SignInCase, Software::Ours},
+    devices::peer,
+    process::DrivenProcess,
+    sign_in::SignedInDevice,
     test_env::{TOKEN_LIFETIME, TestEnv},
 };
 
-/// It opens what `matrix-qr login` stored, reads an old message, outlives its token, answers a
-/// device that reads it, can be started again, and goes without a trace.
-pub(crate) async fn cell(world: &mut TestEnv<'_>) -> Result<Duration> {
-    let pair = Pair {
+/// The bot opens the session that `matrix-qr login` stored, reads an old message, refreshes its
+/// token, answers another device, starts again, and is logged out without leaving a file.
+pub(crate) async fn cell(env: &mut TestEnv<'_>) -> Result<Duration> {
+    let pair = SignInCase {
         new: Ours,
         existing: Ours,
-        shows: Shows::New,
-        over: Over::Homeserver,
+        shows: ShowingDevice::New,
+        host: SessionHost::Homeserver,
         revision: Msc4108,
     };
-    let SignedIn { directory, id, .. } = pair.sign_in(world).await?;
+    let SignedInDevice { directory, id, .. } = pair.sign_in(env).await?;
     let (began, token) = (Instant::now(), token(&directory)?);
-    let mut bot = start(world, &directory)?;
+    let mut bot = start(env, &directory)?;
     bot.line(&format!("{id} is verified: true")).await?;
     bot.line("old photographs").await?;
     let took = began.elapsed();
     sleep(TOKEN_LIFETIME.saturating_sub(took)).await;
     let mut other = peer(
-        world,
+        env,
         "talk",
-        &["--room", &world.room, "--say", "!ping", "--hear", "pong"],
+        &["--room", &env.room, "--say", "!ping", "--hear", "pong"],
     )?;
     let heard = other.event("heard").await?;
     other.succeed().await?;
     ensure!(
         heard.get("device_id").and_then(Value::as_str) == Some(id.as_str()),
-        "somebody else: {heard}"
+        "another device answered: {heard}"
     );
     ensure!(
         self::token(&directory)? != token,
-        "the token was never refreshed, or that is not on disk"
+        "the token was not refreshed, or the new one is not on disk"
     );
     bot.kill().await?;
-    let mut again = start(world, &directory)?;
+    let mut again = start(env, &directory)?;
     again.line("old photographs").await?;
     again.kill().await?;
-    log_out(world, &directory).await?;
-    world.ours.retain(|ours| *ours != id);
+    log_out(env, &directory).await?;
+    env.ours.retain(|ours| *ours != id);
     Ok(took)
 }
 
-fn start(world: &TestEnv<'_>, directory: &Path) -> Result<Process> {
-    let mut command = Command::new(world.places.theirs.join("examples/bot"));
-    Process::start("bot", command.arg(directory), &world.run)
+fn start(env: &TestEnv<'_>, directory: &Path) -> Result<DrivenProcess> {
+    let mut command = Command::new(env.config.theirs.join("examples/bot"));
+    DrivenProcess::start("bot", command.arg(directory), &env.run)
 }
 
-/// Also what matrix-sdk stored is gone then.
-async fn log_out(world: &TestEnv<'_>, directory: &Path) -> Result<()> {
-    let mut command = Command::new(world.places.ours.join("matrix-qr"));
+/// Removes what matrix-sdk stored, too.
+async fn log_out(env: &TestEnv<'_>, directory: &Path) -> Result<()> {
+    let mut command = Command::new(env.config.ours.join("matrix-qr"));
     command
         .args([
             "logout",
@@ -76,7 +77,7 @@ async fn log_out(world: &TestEnv<'_>, directory: &Path) -> Result<()> {
             "--directory",
         ])
         .arg(directory);
-    Process::start("bot-logout", &mut command, &world.run)?
+    DrivenProcess::start("bot-logout", &mut command, &env.run)?
         .succeed()
         .await?;
     ensure!(
@@ -87,7 +88,7 @@ async fn log_out(world: &TestEnv<'_>, directory: &Path) -> Result<()> {
     Ok(())
 }
 
-/// As it is on disk, where only its owner may read it.
+/// The access token on disk, in a file that only its owner may read.
 fn token(directory: &Path) -> Result<String> {
     let file = directory.join("session.json");
     let mode = fs::metadata(&file)?.permissions().mode();

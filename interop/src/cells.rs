@@ -1,4 +1,5 @@
-//! Every cell of the table, in an order in which each finds what it needs.
+//! Every cell of the table. The order matters: some cells need a device that an earlier one signed
+//! in.
 
 use std::time::{Duration, Instant};
 
@@ -6,254 +7,185 @@ use anyhow::{Context as _, Result, ensure};
 use serde_json::Value;
 
 use crate::{
-    Places, bot, compare,
-    devices::{
-        Software::{MatrixSdk, Ours},
-        peer,
+    bot,
+    case::{
+        RevisionOption::Msc4108,
+        SessionHost::{self, Homeserver, OurServer},
+        ShowingDevice::{self, Existing, New},
+        SignInCase,
+        Software::{self, MatrixSdk, Ours},
     },
+    compare,
+    config::InteropConfig,
+    devices::peer,
     doctor, evict, failing, homeserver, newer,
-    report::{Peer, Report},
-    sign_in::{Over, Pair, Revision::Msc4108, Shows},
-    test_env::{Rendezvous, TestEnv},
+    report::{InteropReport, PeerSoftware},
+    test_env::{RendezvousSetup, TestEnv},
 };
 
-use Over::{Homeserver, Ours as OurServer};
-use Shows::{Existing, New};
-
-/// On a Synapse that makes rendezvous sessions itself. The first of them makes matrix-sdk's device
-/// that the others need; the next two are what ours are compared with.
-const ON_SYNAPSE: [Pair; 11] = [
-    Pair {
-        new: MatrixSdk,
-        existing: Ours,
-        shows: New,
-        over: Homeserver,
+const fn case(
+    new: Software,
+    existing: Software,
+    shows: ShowingDevice,
+    host: SessionHost,
+) -> SignInCase {
+    SignInCase {
+        new,
+        existing,
+        shows,
+        host,
         revision: Msc4108,
-    },
-    Pair {
-        new: MatrixSdk,
-        existing: MatrixSdk,
-        shows: New,
-        over: Homeserver,
-        revision: Msc4108,
-    },
-    Pair {
-        new: MatrixSdk,
-        existing: MatrixSdk,
-        shows: Existing,
-        over: Homeserver,
-        revision: Msc4108,
-    },
-    Pair {
-        new: MatrixSdk,
-        existing: Ours,
-        shows: Existing,
-        over: Homeserver,
-        revision: Msc4108,
-    },
-    Pair {
-        new: Ours,
-        existing: MatrixSdk,
-        shows: New,
-        over: Homeserver,
-        revision: Msc4108,
-    },
-    Pair {
-        new: Ours,
-        existing: MatrixSdk,
-        shows: Existing,
-        over: Homeserver,
-        revision: Msc4108,
-    },
-    Pair {
-        new: Ours,
-        existing: Ours,
-        shows: New,
-        over: Homeserver,
-        revision: Msc4108,
-    },
-    Pair {
-        new: Ours,
-        existing: Ours,
-        shows: Existing,
-        over: Homeserver,
-        revision: Msc4108,
-    },
-    Pair {
-        new: Ours,
-        existing: Ours,
-        shows: New,
-        over: OurServer,
-        revision: Msc4108,
-    },
-    Pair {
-        new: Ours,
-        existing: MatrixSdk,
-        shows: New,
-        over: OurServer,
-        revision: Msc4108,
-    },
-    Pair {
-        new: MatrixSdk,
-        existing: MatrixSdk,
-        shows: New,
-        over: OurServer,
-        revision: Msc4108,
-    },
-];
-
-/// On a Synapse that sends everybody to our rendezvous server.
-const DELEGATED: [Pair; 4] = [
-    Pair {
-        new: MatrixSdk,
-        existing: Ours,
-        shows: New,
-        over: Homeserver,
-        revision: Msc4108,
-    },
-    Pair {
-        new: MatrixSdk,
-        existing: MatrixSdk,
-        shows: Existing,
-        over: Homeserver,
-        revision: Msc4108,
-    },
-    Pair {
-        new: Ours,
-        existing: MatrixSdk,
-        shows: Existing,
-        over: Homeserver,
-        revision: Msc4108,
-    },
-    Pair {
-        new: Ours,
-        existing: Ours,
-        shows: New,
-        over: Homeserver,
-        revision: Msc4108,
-    },
-];
-
-/// Others' software.
-struct Peers {
-    synapse: Peer,
-    sdk: Peer,
+    }
 }
 
-/// What it took matrix-sdk with itself over Synapse's own rendezvous.
+/// On a Synapse that creates rendezvous sessions itself. The first case signs in matrix-sdk's
+/// device that the others need; ours are compared with the next two.
+const ON_SYNAPSE: [SignInCase; 11] = [
+    case(MatrixSdk, Ours, New, Homeserver),
+    case(MatrixSdk, MatrixSdk, New, Homeserver),
+    case(MatrixSdk, MatrixSdk, Existing, Homeserver),
+    case(MatrixSdk, Ours, Existing, Homeserver),
+    case(Ours, MatrixSdk, New, Homeserver),
+    case(Ours, MatrixSdk, Existing, Homeserver),
+    case(Ours, Ours, New, Homeserver),
+    case(Ours, Ours, Existing, Homeserver),
+    case(Ours, Ours, New, OurServer),
+    case(Ours, MatrixSdk, New, OurServer),
+    case(MatrixSdk, MatrixSdk, New, OurServer),
+];
+
+/// On a Synapse that redirects to our rendezvous server.
+const DELEGATED: [SignInCase; 4] = [
+    case(MatrixSdk, Ours, New, Homeserver),
+    case(MatrixSdk, MatrixSdk, Existing, Homeserver),
+    case(Ours, MatrixSdk, Existing, Homeserver),
+    case(Ours, Ours, New, Homeserver),
+];
+
+/// The software by others.
+struct Peers {
+    synapse: PeerSoftware,
+    sdk: PeerSoftware,
+}
+
+/// How long sign-ins between two matrix-sdk devices took, with sessions on Synapse.
 #[derive(Default)]
 struct Times {
     new_shows: Option<Duration>,
     existing_shows: Option<Duration>,
 }
 
-pub(crate) async fn all(places: &Places, report: &mut Report) -> Result<()> {
-    let synapse = Peer {
+pub(crate) async fn all(config: &InteropConfig, report: &mut InteropReport) -> Result<()> {
+    let synapse = PeerSoftware {
         name: "Synapse",
-        version: homeserver::version(places).await?,
+        version: homeserver::version(config).await?,
     };
     let peers = Peers {
         synapse,
-        sdk: Peer {
+        sdk: PeerSoftware {
             name: "matrix-sdk",
             version: locked("matrix-sdk")?,
         },
     };
     let mut times = Times::default();
-    on_synapse(places, &peers, (&mut times, report))
+    on_synapse(config, &peers, &mut times, report)
         .await
-        .context("with Synapse's own rendezvous")?;
-    delegated(places, &peers, (&mut times, report))
+        .context("with sessions on Synapse")?;
+    delegated(config, &peers, &mut times, report)
         .await
-        .context("with Synapse sending to our rendezvous")?;
-    for kind in [Rendezvous::Proxied, Rendezvous::ProxiedForAll] {
-        let mut world = TestEnv::start(places, kind)
+        .context("with a redirect from Synapse to our server")?;
+    for kind in [RendezvousSetup::Proxied, RendezvousSetup::ProxiedForAll] {
+        let mut env = TestEnv::start(config, kind)
             .await
-            .context("with our rendezvous behind a proxy")?;
-        newer::all(&mut world, (&peers.synapse, &peers.sdk), report).await;
+            .context("with our server behind the homeserver's proxy")?;
+        newer::all(&mut env, &peers.synapse, &peers.sdk, report).await;
     }
     Ok(())
 }
 
 async fn on_synapse(
-    places: &Places,
+    config: &InteropConfig,
     peers: &Peers,
-    (times, report): (&mut Times, &mut Report),
+    times: &mut Times,
+    report: &mut InteropReport,
 ) -> Result<()> {
     let Peers { synapse, sdk } = peers;
-    let mut world = TestEnv::start(places, Rendezvous::Synapse).await?;
-    for pair in &ON_SYNAPSE {
-        sign_in(pair, &mut world, peers, (times, report)).await;
+    let mut env = TestEnv::start(config, RendezvousSetup::Synapse).await?;
+    for case in &ON_SYNAPSE {
+        sign_in(case, &mut env, peers, times, report).await;
     }
-    if places.timed {
-        let half = sdk
-            .cell("matrix-qr with itself takes at most half of what matrix-sdk with itself takes");
-        report.run(&half, compare::cell(&mut world)).await;
+    if config.timed {
+        let half =
+            sdk.cell("matrix-qr with itself takes at most half as long as matrix-sdk with itself");
+        report.run(&half, compare::cell(&mut env)).await;
     }
-    failing::all(&world, sdk, report).await;
+    failing::all(&env, sdk, report).await;
     report
         .run(
-            &synapse.cell("`matrix-qr doctor` on Synapse's own rendezvous"),
-            doctor::cell(&world),
+            &synapse.cell("`matrix-qr doctor`, sessions on Synapse"),
+            doctor::cell(&env),
         )
         .await;
-    let evicted =
-        synapse.cell("Synapse drops the session of a sign-in for newer ones: said at once");
-    report.run(&evicted, evict::cell(&world)).await;
+    let evicted = synapse.cell(
+        "Synapse drops the session of a sign-in for newer ones: our new device reports it at once",
+    );
+    report.run(&evicted, evict::cell(&env)).await;
     report
         .run(
-            &sdk.cell("a bot on matrix-sdk, with what `matrix-qr login` stored"),
-            bot::cell(&mut world),
+            &sdk.cell("a bot on matrix-sdk uses the session that `matrix-qr login` stored"),
+            bot::cell(&mut env),
         )
         .await;
-    newer::all(&mut world, (synapse, sdk), report).await;
+    newer::all(&mut env, synapse, sdk, report).await;
     report
         .run(
-            &sdk.cell("a device that matrix-sdk signed in lists ours as verified"),
-            reverse(&world),
+            &sdk.cell("a device that matrix-sdk signed in lists all of our devices as verified"),
+            reverse(&env),
         )
         .await;
     Ok(())
 }
 
 async fn delegated(
-    places: &Places,
+    config: &InteropConfig,
     peers: &Peers,
-    (times, report): (&mut Times, &mut Report),
+    times: &mut Times,
+    report: &mut InteropReport,
 ) -> Result<()> {
-    let mut world = TestEnv::start(places, Rendezvous::Delegated).await?;
-    for pair in &DELEGATED {
-        sign_in(pair, &mut world, peers, (times, report)).await;
+    let mut env = TestEnv::start(config, RendezvousSetup::Delegated).await?;
+    for case in &DELEGATED {
+        sign_in(case, &mut env, peers, times, report).await;
     }
     let ours = peers
         .synapse
-        .cell("`matrix-qr doctor` on ours, by 307 from Synapse");
-    report.run(&ours, doctor::cell(&world)).await;
-    newer::all(&mut world, (&peers.synapse, &peers.sdk), report).await;
+        .cell("`matrix-qr doctor`, sessions on our server, by 307 from Synapse");
+    report.run(&ours, doctor::cell(&env)).await;
+    newer::all(&mut env, &peers.synapse, &peers.sdk, report).await;
     Ok(())
 }
 
 async fn sign_in(
-    pair: &Pair,
-    world: &mut TestEnv<'_>,
+    case: &SignInCase,
+    env: &mut TestEnv<'_>,
     peers: &Peers,
-    (times, report): (&mut Times, &mut Report),
+    times: &mut Times,
+    report: &mut InteropReport,
 ) {
-    let ours = pair.new == Ours && pair.existing == Ours;
-    let mut cell = if ours { &peers.synapse } else { &peers.sdk }.cell(name(pair, world.kind));
-    cell.beside = *times.of(pair.shows);
+    let ours = case.new == Ours && case.existing == Ours;
+    let mut cell = if ours { &peers.synapse } else { &peers.sdk }.cell(name(case, env.kind));
+    cell.sdk_time = *times.of(case.shows);
     let mut took = None;
     let work = async {
-        let signed_in = pair.sign_in(world).await?;
+        let signed_in = case.sign_in(env).await?;
         took = Some(signed_in.took);
         Ok(signed_in.took)
     };
     report.run(&cell, work).await;
-    times.note(pair, world.kind, took);
+    times.note(case, env.kind, took);
 }
 
 impl Times {
-    fn of(&mut self, shows: Shows) -> &mut Option<Duration> {
+    fn of(&mut self, shows: ShowingDevice) -> &mut Option<Duration> {
         if shows == New {
             &mut self.new_shows
         } else {
@@ -261,21 +193,21 @@ impl Times {
         }
     }
 
-    fn note(&mut self, pair: &Pair, kind: Rendezvous, took: Option<Duration>) {
-        let with_itself = Pair {
+    fn note(&mut self, case: &SignInCase, kind: RendezvousSetup, took: Option<Duration>) {
+        let with_itself = SignInCase {
             new: MatrixSdk,
             existing: MatrixSdk,
-            over: Homeserver,
-            ..*pair
+            host: Homeserver,
+            ..*case
         };
-        if *pair == with_itself && kind == Rendezvous::Synapse {
-            *self.of(pair.shows) = took;
+        if *case == with_itself && kind == RendezvousSetup::Synapse {
+            *self.of(case.shows) = took;
         }
     }
 }
 
-/// As people would say it.
-fn name(pair: &Pair, kind: Rendezvous) -> String {
+/// The name of its cell.
+fn name(case: &SignInCase, kind: RendezvousSetup) -> String {
     let software = |software| {
         if software == Ours {
             "matrix-qr"
@@ -283,34 +215,36 @@ fn name(pair: &Pair, kind: Rendezvous) -> String {
             "matrix-sdk"
         }
     };
-    let [new, existing] = [software(pair.new), software(pair.existing)];
-    let shows = if pair.shows == New { "new" } else { "existing" };
-    let over = match (pair.over, kind) {
-        (OurServer, _) => "our rendezvous server",
-        (Homeserver, Rendezvous::Synapse) => "Synapse's own rendezvous",
-        // The proxied ones delegate, too.
-        (Homeserver, _) => "ours, by 307 from Synapse",
+    let [new, existing] = [software(case.new), software(case.existing)];
+    let shows = if case.shows == New { "new" } else { "existing" };
+    let host = match (case.host, kind) {
+        (OurServer, _) => "our server",
+        (Homeserver, RendezvousSetup::Synapse) => "Synapse",
+        // A proxied Synapse redirects, too.
+        (Homeserver, _) => "our server, by 307 from Synapse",
     };
-    format!("new {new}, existing {existing}, the {shows} one shows the code, over {over}")
+    format!(
+        "new device {new}, existing device {existing}; the {shows} device shows the code; session on {host}"
+    )
 }
 
-/// The reverse of what our own devices say: a device that matrix-sdk signed in trusts every one of
-/// ours, and there is none in the account that it does not trust.
-async fn reverse(world: &TestEnv<'_>) -> Result<Duration> {
+/// A device that matrix-sdk signed in trusts every device of ours, and every other one in the
+/// account.
+async fn reverse(env: &TestEnv<'_>) -> Result<Duration> {
     let began = Instant::now();
-    let mut lists = peer(world, "devices", &[])?;
+    let mut lists = peer(env, "devices", &[])?;
     let devices = lists.event("devices").await?;
     lists.succeed().await?;
     let (verified, unverified) = (ids(&devices, "verified")?, ids(&devices, "unverified")?);
-    let missing: Vec<_> = world
+    let missing: Vec<_> = env
         .ours
         .iter()
         .filter(|id| !verified.contains(id))
         .collect();
     ensure!(
-        world.ours.len() >= 3,
-        "too few devices of ours to say anything: {:?}",
-        world.ours
+        env.ours.len() >= 3,
+        "too few devices of ours for this cell: {:?}",
+        env.ours
     );
     ensure!(
         missing.is_empty() && unverified.is_empty(),

@@ -1,4 +1,4 @@
-//! The person at the consent page, with its form alone.
+//! The person at the consent page, who only needs its form.
 
 use anyhow::{Context as _, Result, ensure};
 use matrix_sdk::reqwest::{Client, Url};
@@ -28,6 +28,9 @@ pub(crate) async fn decide(link: &str, action: &str) -> Result<()> {
         .header("Content-Type", "application/x-www-form-urlencoded")
         .body(form);
     let status = request.send().await?.status();
-    ensure!(status.is_success(), "the consent page answers {status}");
+    ensure!(
+        status.is_success(),
+        "the status of the consent page is {status}"
+    );
     Ok(())
 }

@@ -1,87 +1,89 @@
-//! How the two kinds of devices are called: ours as a person would, matrix-sdk's through the peer
-//! beside this program.
+//! Starts the two kinds of devices: ours by its command, matrix-sdk's by the `peer` program of this
+//! workspace.
 
 use std::path::Path;
 
 use anyhow::{Context as _, Result};
 use tokio::process::Command;
 
-use crate::{Places, process::Process, sign_in::Revision, test_env::TestEnv};
+use crate::{
+    case::{RevisionOption, Software},
+    config::InteropConfig,
+    process::DrivenProcess,
+    test_env::TestEnv,
+};
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Software {
-    Ours,
-    MatrixSdk,
-}
-
-/// How a device begins: with the URL of the server where its session is to be made, or with the
-/// other's code.
+/// How a device starts: it shows a code for a session on a server, or it scans a code.
 #[derive(Debug, Clone, Copy)]
-pub(crate) enum Begin<'a> {
-    /// On the homeserver, wherever that makes it.
-    ShowAtHome(Revision),
-    /// At this rendezvous server.
-    ShowAt(&'a str, Revision),
+pub(crate) enum FirstStep<'a> {
+    /// The homeserver decides where the session is created.
+    ShowAtHomeserver(RevisionOption),
+    /// The session is created at this rendezvous server.
+    ShowAt(&'a str, RevisionOption),
     Scan,
 }
 
-impl Begin<'_> {
+impl FirstStep<'_> {
     fn options(self) -> &'static [&'static str] {
         match self {
             Self::Scan => &[],
-            Self::ShowAtHome(revision) | Self::ShowAt(_, revision) => revision.options(),
+            Self::ShowAtHomeserver(revision) | Self::ShowAt(_, revision) => revision.options(),
         }
     }
 }
 
 impl Software {
-    /// As the new device, with a new directory.
+    /// Starts the new device.
     pub(crate) fn login(
         self,
-        world: &TestEnv<'_>,
+        env: &TestEnv<'_>,
         directory: &Path,
-        begin: Begin<'_>,
-    ) -> Result<Process> {
-        let mut command = self.command(world.places, "login", directory);
-        match (begin, self) {
-            (Begin::Scan, _) => command.args(["--scan", "-"]),
-            (Begin::ShowAtHome(_), _) => command.args(["--homeserver", &world.homeserver]),
-            (Begin::ShowAt(url, _), Self::Ours) => command.args(["--rendezvous", url]),
-            // It makes the session where it believes its homeserver to be, until the other device
-            // tells it.
-            (Begin::ShowAt(url, _), Self::MatrixSdk) => command.args(["--homeserver", url]),
+        first_step: FirstStep<'_>,
+    ) -> Result<DrivenProcess> {
+        let mut command = self.command(env.config, "login", directory);
+        match (first_step, self) {
+            (FirstStep::Scan, _) => command.args(["--scan", "-"]),
+            (FirstStep::ShowAtHomeserver(_), _) => command.args(["--homeserver", &env.homeserver]),
+            (FirstStep::ShowAt(url, _), Self::Ours) => command.args(["--rendezvous", url]),
+            // matrix-sdk creates the session at its homeserver. It takes this URL for that one
+            // until the other device names the homeserver.
+            (FirstStep::ShowAt(url, _), Self::MatrixSdk) => command.args(["--homeserver", url]),
         };
-        command.args(begin.options());
-        Process::start(&log_name(directory, "login"), &mut command, &world.run)
+        command.args(first_step.options());
+        DrivenProcess::start(&log_name(directory, "login"), &mut command, &env.run)
     }
 
-    /// As the existing device.
-    pub(crate) fn link(self, world: &TestEnv<'_>, begin: Begin<'_>) -> Result<Process> {
-        let directory = self.existing(world)?;
-        let mut command = self.command(world.places, "link", directory);
-        match begin {
-            Begin::Scan => command.args(["--scan", "-"]),
-            Begin::ShowAtHome(_) => &mut command,
-            Begin::ShowAt(url, _) => command.args(["--rendezvous", url]),
+    /// Starts the existing device.
+    pub(crate) fn link(
+        self,
+        env: &TestEnv<'_>,
+        first_step: FirstStep<'_>,
+    ) -> Result<DrivenProcess> {
+        let directory = self.existing(env)?;
+        let mut command = self.command(env.config, "link", directory);
+        match first_step {
+            FirstStep::Scan => command.args(["--scan", "-"]),
+            FirstStep::ShowAtHomeserver(_) => &mut command,
+            FirstStep::ShowAt(url, _) => command.args(["--rendezvous", url]),
         };
-        command.args(begin.options());
-        Process::start(&log_name(directory, "link"), &mut command, &world.run)
+        command.args(first_step.options());
+        DrivenProcess::start(&log_name(directory, "link"), &mut command, &env.run)
     }
 
-    fn existing<'a>(self, world: &'a TestEnv<'_>) -> Result<&'a Path> {
+    fn existing<'a>(self, env: &'a TestEnv<'_>) -> Result<&'a Path> {
         match self {
-            Self::Ours => Ok(&world.first),
-            Self::MatrixSdk => world
+            Self::Ours => Ok(&env.first),
+            Self::MatrixSdk => env
                 .peer
                 .as_deref()
                 .context("matrix-sdk has no device yet: an earlier cell failed"),
         }
     }
 
-    fn command(self, places: &Places, name: &str, directory: &Path) -> Command {
+    fn command(self, config: &InteropConfig, name: &str, directory: &Path) -> Command {
         let mut command = match self {
-            Self::Ours => Command::new(places.ours.join("matrix-qr")),
-            Self::MatrixSdk => Command::new(places.theirs.join("peer")),
+            Self::Ours => Command::new(config.ours.join("matrix-qr")),
+            Self::MatrixSdk => Command::new(config.theirs.join("peer")),
         };
         command.arg(name).arg("--directory").arg(directory);
         match self {
@@ -92,12 +94,12 @@ impl Software {
     }
 }
 
-/// One more command of matrix-sdk's device.
-pub(crate) fn peer(world: &TestEnv<'_>, name: &str, options: &[&str]) -> Result<Process> {
-    let directory = Software::MatrixSdk.existing(world)?;
-    let mut command = Software::MatrixSdk.command(world.places, name, directory);
+/// Starts another command of matrix-sdk's device.
+pub(crate) fn peer(env: &TestEnv<'_>, name: &str, options: &[&str]) -> Result<DrivenProcess> {
+    let directory = Software::MatrixSdk.existing(env)?;
+    let mut command = Software::MatrixSdk.command(env.config, name, directory);
     command.args(options);
-    Process::start(&log_name(directory, name), &mut command, &world.run)
+    DrivenProcess::start(&log_name(directory, name), &mut command, &env.run)
 }
 
 fn log_name(directory: &Path, command: &str) -> String {

@@ -1,4 +1,4 @@
-//! `matrix-qr doctor` on a real Synapse: it finds what is to be looked at there, and nothing else.
+//! `matrix-qr doctor` on a real Synapse: it reports the expected warnings, and nothing else.
 
 use std::time::{Duration, Instant};
 
@@ -7,26 +7,21 @@ use serde_json::Value;
 use tokio::process::Command;
 
 use crate::{
-    process::{End, Process},
-    test_env::{Rendezvous, TestEnv},
+    process::{DrivenProcess, ProcessEnd},
+    test_env::{RendezvousSetup, TestEnv},
 };
 
-/// Synapse's own sessions end after 60 s, and their ETags are hashes of what they hold.
+/// Synapse's own sessions end after 60 s, and their ETags are hashes of the payload.
 const OF_SYNAPSE: [&str; 2] = ["etag-per-write", "lifetime"];
 
-pub(crate) async fn cell(world: &TestEnv<'_>) -> Result<Duration> {
+pub(crate) async fn cell(env: &TestEnv<'_>) -> Result<Duration> {
     let began = Instant::now();
-    let mut command = Command::new(world.places.ours.join("matrix-qr"));
-    command.args([
-        "doctor",
-        &world.homeserver,
-        "--allow-loopback-http",
-        "--json",
-    ]);
-    let End { code, seen, .. } = Process::start("doctor", &mut command, &world.run)?
+    let mut command = Command::new(env.config.ours.join("matrix-qr"));
+    command.args(["doctor", &env.homeserver, "--allow-loopback-http", "--json"]);
+    let ProcessEnd { code, seen, .. } = DrivenProcess::start("doctor", &mut command, &env.run)?
         .end()
         .await?;
-    let expected: &[&str] = if world.kind == Rendezvous::Synapse {
+    let expected: &[&str] = if env.kind == RendezvousSetup::Synapse {
         &OF_SYNAPSE
     } else {
         &[]
@@ -45,7 +40,7 @@ pub(crate) async fn cell(world: &TestEnv<'_>) -> Result<Duration> {
     );
     ensure!(
         found("warning") == expected,
-        "to be looked at: {:?}",
+        "warnings: {:?}",
         found("warning")
     );
     Ok(began.elapsed())

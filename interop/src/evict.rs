@@ -1,4 +1,4 @@
-//! Synapse 1.163 keeps 100 rendezvous sessions, and for one more drops the oldest, in use or not.
+//! Synapse 1.163 keeps 100 rendezvous sessions. For one more it drops the oldest, even one in use.
 
 use std::time::{Duration, Instant};
 
@@ -6,9 +6,9 @@ use anyhow::{Result, ensure};
 use matrix_sdk::reqwest::Client;
 
 use crate::{
-    devices::Software::Ours,
+    case::{RevisionOption::Msc4108, SessionHost, ShowingDevice, SignInCase, Software::Ours},
     failing::{OTHER_DEVICE, ended, within},
-    sign_in::{Confirmed, Over, Pair, Revision::Msc4108, Shows},
+    sign_in::ConfirmedPair,
     test_env::TestEnv,
 };
 
@@ -16,26 +16,27 @@ const CREATE: &str = "_matrix/client/unstable/org.matrix.msc4108/rendezvous";
 const MORE_THAN_IT_KEEPS: usize = 250;
 const SOON: Duration = Duration::from_secs(5);
 
-/// Strangers push a sign-in out; the new device is told and leaves nothing behind.
-pub(crate) async fn cell(world: &TestEnv<'_>) -> Result<Duration> {
-    let pair = Pair {
+/// Others create so many sessions that Synapse drops that of a sign-in. The new device reports the
+/// end and leaves nothing behind.
+pub(crate) async fn cell(env: &TestEnv<'_>) -> Result<Duration> {
+    let pair = SignInCase {
         new: Ours,
         existing: Ours,
-        shows: Shows::New,
-        over: Over::Homeserver,
+        shows: ShowingDevice::New,
+        host: SessionHost::Homeserver,
         revision: Msc4108,
     };
-    let Confirmed {
+    let ConfirmedPair {
         new,
         mut existing,
         directory,
         ..
-    } = pair.meet(world).await?;
+    } = pair.meet(env).await?;
     existing.question("open_link").await?;
     let client = Client::new();
     for _ in 0..MORE_THAN_IT_KEEPS {
         let create = client
-            .post(format!("{}{CREATE}", world.homeserver))
+            .post(format!("{}{CREATE}", env.homeserver))
             .header("Content-Type", "text/plain");
         create
             .body("of a stranger")
@@ -45,7 +46,7 @@ pub(crate) async fn cell(world: &TestEnv<'_>) -> Result<Duration> {
     }
     let since = Instant::now();
     let end = new.end().await?;
-    ended(&end, (OTHER_DEVICE, "the session's time ran out"))?;
+    ended(&end, OTHER_DEVICE, "the session's time ran out")?;
     ensure!(
         !directory.exists(),
         "something is left in {}",

@@ -1,4 +1,4 @@
-//! matrix-sdk's ways of failing: our device ends by itself, soon, with the right reason.
+//! Failures of matrix-sdk: our device ends by itself, soon, and with the right reason.
 
 use std::time::{Duration, Instant};
 
@@ -6,25 +6,30 @@ use anyhow::{Context as _, Result, ensure};
 use serde_json::Value;
 
 use crate::{
-    devices::Software::{MatrixSdk, Ours},
-    process::End,
-    report::{Peer, Report},
-    sign_in::{Confirmed, Over::Homeserver, Pair, Revision::Msc4108, Shows, agree},
+    case::{
+        RevisionOption::Msc4108,
+        SessionHost::Homeserver,
+        ShowingDevice, SignInCase,
+        Software::{MatrixSdk, Ours},
+    },
+    process::ProcessEnd,
+    report::{InteropReport, PeerSoftware},
+    sign_in::{ConfirmedPair, agree},
     test_env::TestEnv,
 };
 
-const THEIRS_SIGNS_IN_OURS: Pair = Pair {
+const THEIRS_SIGNS_IN_OURS: SignInCase = SignInCase {
     new: Ours,
     existing: MatrixSdk,
-    shows: Shows::New,
-    over: Homeserver,
+    shows: ShowingDevice::New,
+    host: Homeserver,
     revision: Msc4108,
 };
-const OURS_SIGNS_IN_THEIRS: Pair = Pair {
+const OURS_SIGNS_IN_THEIRS: SignInCase = SignInCase {
     new: MatrixSdk,
     existing: Ours,
-    shows: Shows::Existing,
-    over: Homeserver,
+    shows: ShowingDevice::Existing,
+    host: Homeserver,
     revision: Msc4108,
 };
 
@@ -33,53 +38,55 @@ pub(crate) const OTHER_DEVICE: i32 = 4;
 /// "Time ran out".
 const TIME: i32 = 5;
 
-/// A message takes one poll, and cleaning up a few requests.
+/// Enough for a poll that gets the message, and the requests of the cleanup.
 const SOON: Duration = Duration::from_secs(5);
-/// Without a word, the session's own end is what tells: 60 s on Synapse.
+/// Without a message our device ends when the session expires: after 60 s on Synapse.
 const SESSION: Duration = Duration::from_secs(62);
 
-pub(crate) async fn all(world: &TestEnv<'_>, sdk: &Peer, report: &mut Report) {
-    let cell = |what: &str| sdk.cell(format!("matrix-sdk, {what}"));
+pub(crate) async fn all(env: &TestEnv<'_>, sdk: &PeerSoftware, report: &mut InteropReport) {
+    let cell = |what: &str| sdk.cell(format!("matrix-sdk as the {what}"));
     report
         .run(
-            &cell("existing, cancels: our new device says so at once"),
-            cancels(world),
+            &cell("existing device cancels: our new device reports it at once"),
+            cancels(env),
         )
         .await;
     report
         .run(
-            &cell("new, is refused at the consent page: our existing device says so at once"),
-            refused(world),
+            &cell(
+                "new device is denied on the consent page: our existing device reports it at once",
+            ),
+            refused(env),
         )
         .await;
-    // Both wait for the end of a session: at the same time.
-    let (existing, new) = tokio::join!(existing_disappears(world), new_disappears(world));
+    // Both wait until a session expires, so they run at the same time.
+    let (existing, new) = tokio::join!(existing_disappears(env), new_disappears(env));
     report
         .run(
-            &cell("existing, disappears: our new device ends with the session"),
+            &cell("existing device disappears: our new device ends when the session expires"),
             async { existing },
         )
         .await;
     report
         .run(
-            &cell("new, disappears: our existing device ends with the session"),
+            &cell("new device disappears: our existing device ends when the session expires"),
             async { new },
         )
         .await;
 }
 
-async fn cancels(world: &TestEnv<'_>) -> Result<Duration> {
-    let Confirmed {
+async fn cancels(env: &TestEnv<'_>) -> Result<Duration> {
+    let ConfirmedPair {
         new,
         mut existing,
         directory,
         ..
-    } = THEIRS_SIGNS_IN_OURS.meet(world).await?;
+    } = THEIRS_SIGNS_IN_OURS.meet(env).await?;
     existing.question("open_link").await?;
     existing.say("n").await?;
     let since = Instant::now();
     let end = new.end().await?;
-    ended(&end, (OTHER_DEVICE, "cancelled there"))?;
+    ended(&end, OTHER_DEVICE, "cancelled there")?;
     ensure!(
         !directory.exists(),
         "something is left in {}",
@@ -88,30 +95,30 @@ async fn cancels(world: &TestEnv<'_>) -> Result<Duration> {
     within(SOON, since, &end)
 }
 
-async fn refused(world: &TestEnv<'_>) -> Result<Duration> {
-    let Confirmed {
+async fn refused(env: &TestEnv<'_>) -> Result<Duration> {
+    let ConfirmedPair {
         new, mut existing, ..
-    } = OURS_SIGNS_IN_THEIRS.meet(world).await?;
+    } = OURS_SIGNS_IN_THEIRS.meet(env).await?;
     agree(&mut existing, "deny").await?;
     let since = Instant::now();
     let end = existing.end().await?;
-    ended(&end, (OTHER_DEVICE, "declined"))?;
+    ended(&end, OTHER_DEVICE, "declined")?;
     drop(new);
     within(SOON, since, &end)
 }
 
-async fn existing_disappears(world: &TestEnv<'_>) -> Result<Duration> {
-    let Confirmed {
+async fn existing_disappears(env: &TestEnv<'_>) -> Result<Duration> {
+    let ConfirmedPair {
         new,
         mut existing,
         directory,
         ..
-    } = THEIRS_SIGNS_IN_OURS.meet(world).await?;
+    } = THEIRS_SIGNS_IN_OURS.meet(env).await?;
     existing.question("open_link").await?;
     existing.kill().await?;
     let since = Instant::now();
     let end = new.end().await?;
-    ended(&end, (TIME, "ran out"))?;
+    ended(&end, TIME, "ran out")?;
     ensure!(
         !directory.exists(),
         "something is left in {}",
@@ -120,22 +127,22 @@ async fn existing_disappears(world: &TestEnv<'_>) -> Result<Duration> {
     within(SESSION, since, &end)
 }
 
-async fn new_disappears(world: &TestEnv<'_>) -> Result<Duration> {
-    let Confirmed {
+async fn new_disappears(env: &TestEnv<'_>) -> Result<Duration> {
+    let ConfirmedPair {
         new, mut existing, ..
-    } = OURS_SIGNS_IN_THEIRS.meet(world).await?;
+    } = OURS_SIGNS_IN_THEIRS.meet(env).await?;
     existing.question("open_link").await?;
     existing.say("y").await?;
     existing.event("sent").await?;
     new.kill().await?;
     let since = Instant::now();
     let end = existing.end().await?;
-    ended(&end, (TIME, "ran out"))?;
+    ended(&end, TIME, "ran out")?;
     within(SESSION, since, &end)
 }
 
-pub(crate) fn ended(end: &End, (code, reason): (i32, &str)) -> Result<()> {
-    let last = end.seen.last().context("it said nothing")?;
+pub(crate) fn ended(end: &ProcessEnd, code: i32, reason: &str) -> Result<()> {
+    let last = end.seen.last().context("it printed nothing")?;
     let what = last.get("what").and_then(Value::as_str).unwrap_or_default();
     ensure!(
         end.code == code && what.contains(reason),
@@ -145,7 +152,7 @@ pub(crate) fn ended(end: &End, (code, reason): (i32, &str)) -> Result<()> {
     Ok(())
 }
 
-pub(crate) fn within(limit: Duration, since: Instant, end: &End) -> Result<Duration> {
+pub(crate) fn within(limit: Duration, since: Instant, end: &ProcessEnd) -> Result<Duration> {
     let took = end.at.duration_since(since);
     ensure!(took <= limit, "it took {} ms", took.as_millis());
     Ok(took)

@@ -1,31 +1,26 @@
-//! A real Synapse that delegates authorization to ours.
+//! Starts a real Synapse that delegates authorization to our authorization server.
 
-use std::{fs, net::TcpListener, path::Path, time::Duration};
+use std::{fs, path::Path, time::Duration};
 
 use anyhow::{Context as _, Result, bail, ensure};
 use matrix_sdk::reqwest;
 use tokio::{process::Command, time::sleep};
 
-use crate::{Places, process::Process, test_env::Ports};
+use crate::{config::InteropConfig, ports::Ports, process::DrivenProcess};
 
-/// What Synapse and the authorization server know each other by.
-pub(crate) const SECRET: &str = "known-to-these-two-on-this-machine-only";
+/// The secret that Synapse and the authorization server share.
+pub(crate) const SECRET: &str = "shared-by-two-servers-on-this-machine";
 
 const START: Duration = Duration::from_secs(60);
 
-/// A port that nobody has now.
-pub(crate) fn free_port() -> Result<u16> {
-    Ok(TcpListener::bind(("127.0.0.1", 0))?.local_addr()?.port())
-}
-
-/// `rendezvous` is a line of its configuration.
+/// `rendezvous` is the line of its configuration about rendezvous sessions.
 pub(crate) async fn start(
-    places: &Places,
+    config: &InteropConfig,
     run: &Path,
     ports: Ports,
     rendezvous: &str,
-) -> Result<Process> {
-    let key = Command::new(places.python.with_file_name("generate_signing_key"))
+) -> Result<DrivenProcess> {
+    let key = Command::new(config.python.with_file_name("generate_signing_key"))
         .args(["-o", "signing.key"])
         .current_dir(run)
         .status();
@@ -37,16 +32,16 @@ pub(crate) async fn start(
         run.join("homeserver.yaml"),
         configuration(ports, rendezvous),
     )?;
-    let mut command = Command::new(&places.python);
+    let mut command = Command::new(&config.python);
     command
         .args(["-m", "synapse.app.homeserver", "-c", "homeserver.yaml"])
         .current_dir(run);
-    let process = Process::start("synapse", &mut command, run)?;
+    let process = DrivenProcess::start("synapse", &mut command, run)?;
     healthy(ports.homeserver).await?;
     Ok(process)
 }
 
-/// One account, no federation, nobody to be protected from messages that come fast.
+/// For one account, without federation and without rate limits on messages.
 fn configuration(
     Ports {
         homeserver,
@@ -90,13 +85,13 @@ async fn healthy(port: u16) -> Result<()> {
         }
         sleep(step).await;
     }
-    bail!("Synapse does not come up within {} s", START.as_secs())
+    bail!("Synapse did not start within {} s", START.as_secs())
 }
 
-/// What is installed.
-pub(crate) async fn version(places: &Places) -> Result<String> {
+/// The installed version.
+pub(crate) async fn version(config: &InteropConfig) -> Result<String> {
     let ask = "import importlib.metadata as m; print(m.version('matrix-synapse'))";
-    let said = Command::new(&places.python)
+    let said = Command::new(&config.python)
         .args(["-c", ask])
         .output()
         .await?;

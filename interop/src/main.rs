@@ -1,10 +1,33 @@
-//! matrix-qr against what others wrote: a real Synapse as the homeserver, matrix-sdk as the other
-//! device. Every sign-in is made by programs of their own, as people would start them; this one
-//! only passes codes and digits on, and agrees.
+//! Runs matrix-qr against implementations by others: a real Synapse as the homeserver, matrix-sdk
+//! as the other device. Each device is a process of its own, as a person would start it. This
+//! program passes codes and digits on, and gives the consent.
+//!
+//! | module | what it does |
+//! |---|---|
+//! | `cells` | all cells of the table, in order |
+//! | `newer` | cells: MSC4388 |
+//! | `failing` | cells: how matrix-sdk's failures end |
+//! | `evict` | cells: a session that Synapse drops |
+//! | `compare` | cells: the time of a sign-in, compared with matrix-sdk |
+//! | `doctor` | cells: `matrix-qr doctor` |
+//! | `bot` | cells: a bot that uses our session |
+//! | `sign_in` | a whole sign-in between two programs |
+//! | `devices` | how each kind of device is started |
+//! | `consent` | the person at the consent page |
+//! | `test_env` | the servers and the account |
+//! | `homeserver` | starts Synapse |
+//! | `proxy` | starts nginx in front of Synapse |
+//! | `ports` | the ports of the servers |
+//! | `case` | one way to sign in: who, how, where |
+//! | `report` | runs cells and prints their results |
+//! | `process` | a child process that prints JSON lines |
+//! | `config` | the command line |
 
 mod bot;
+mod case;
 mod cells;
 mod compare;
+mod config;
 mod consent;
 mod devices;
 mod doctor;
@@ -12,32 +35,19 @@ mod evict;
 mod failing;
 mod homeserver;
 mod newer;
+mod ports;
 mod process;
 mod proxy;
 mod report;
 mod sign_in;
 mod test_env;
 
-use std::{path::PathBuf, process::ExitCode};
+use std::process::ExitCode;
 
-use anyhow::{Context as _, Result};
+use anyhow::Result;
 use tokio::signal::unix::{SignalKind, signal};
 
-use crate::report::Report;
-
-/// Where everything is: cargo's xtask builds it and says so.
-pub(crate) struct Places {
-    /// Our programs: `matrix-qr` and `matrix-qr-rendezvous`.
-    pub(crate) ours: PathBuf,
-    /// The programs of this workspace: the peer and the bot.
-    pub(crate) theirs: PathBuf,
-    /// The Python that has Synapse.
-    pub(crate) python: PathBuf,
-    /// Room for this run: configurations, stores, logs. Emptied at the start.
-    pub(crate) run: PathBuf,
-    /// Whether times are compared: not where they are only one test among many (`--untimed`).
-    pub(crate) timed: bool,
-}
+use crate::report::InteropReport;
 
 #[tokio::main]
 async fn main() -> ExitCode {
@@ -51,7 +61,7 @@ async fn main() -> ExitCode {
     }
 }
 
-/// What was started ends with its handle: also when this program is told to end.
+/// Stops at a signal, too: every child process ends when its handle is dropped.
 async fn until_signal(run: impl Future<Output = Result<bool>>) -> Result<bool> {
     let (mut interrupt, mut terminate) = (
         signal(SignalKind::interrupt())?,
@@ -66,29 +76,12 @@ async fn until_signal(run: impl Future<Output = Result<bool>>) -> Result<bool> {
 
 async fn run() -> Result<bool> {
     let options: Vec<String> = std::env::args().skip(1).collect();
-    let places = places(&options)?;
-    if places.run.exists() {
-        std::fs::remove_dir_all(&places.run)?;
+    let config = config::parse(&options)?;
+    if config.run.exists() {
+        std::fs::remove_dir_all(&config.run)?;
     }
-    std::fs::create_dir_all(&places.run)?;
-    let mut report = Report::new(options.iter().any(|word| word == "--json"));
-    cells::all(&places, &mut report).await?;
+    std::fs::create_dir_all(&config.run)?;
+    let mut report = InteropReport::new(options.iter().any(|word| word == "--json"));
+    cells::all(&config, &mut report).await?;
     Ok(report.finish())
-}
-
-fn places(options: &[String]) -> Result<Places> {
-    let place = |name: &str| {
-        let at = options.iter().skip_while(|word| *word != name).nth(1);
-        let at = at.with_context(|| format!("{name} is missing: run `cargo xtask interop`"))?;
-        // Not canonical: what is behind a Python environment's `python` is another one. Not
-        // relative: programs are started elsewhere.
-        anyhow::Ok(std::path::absolute(at)?)
-    };
-    Ok(Places {
-        ours: place("--ours")?,
-        theirs: place("--theirs")?,
-        python: place("--python")?,
-        run: place("--run")?,
-        timed: !options.iter().any(|word| word == "--untimed"),
-    })
 }

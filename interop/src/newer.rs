@@ -1,5 +1,5 @@
-//! MSC4388, which only our devices speak end to end: on each kind of homeserver, both ways, in both
-//! readings.
+//! MSC4388 on each kind of homeserver, in both directions and both readings. Only our devices
+//! implement all of it.
 
 use std::time::{Duration, Instant};
 
@@ -8,122 +8,138 @@ use serde_json::Value;
 use tokio::process::Command;
 
 use crate::{
-    devices::{Begin, Software::Ours},
-    doctor,
-    process::{End, Process},
-    report::{Peer, Report},
-    sign_in::{
-        Over, Pair,
-        Revision::{self, Msc4388, Msc4388AsWritten, Newest},
-        Shows::{self, Existing, New},
+    case::{
+        RevisionOption::{self, Msc4388, Msc4388AsWritten, Newest},
+        SessionHost,
+        ShowingDevice::{self, Existing, New},
+        SignInCase,
+        Software::Ours,
     },
-    test_env::{Rendezvous, TestEnv},
+    devices::FirstStep,
+    doctor,
+    process::{DrivenProcess, ProcessEnd},
+    report::{InteropReport, PeerSoftware},
+    test_env::{RendezvousSetup, TestEnv},
 };
 
 /// "The network or the rendezvous server failed": `matrix-qr --help`.
 const NETWORK: i32 = 9;
 
-const fn pair(shows: Shows, over: Over, revision: Revision) -> Pair {
-    Pair {
+const fn case(shows: ShowingDevice, host: SessionHost, revision: RevisionOption) -> SignInCase {
+    SignInCase {
         new: Ours,
         existing: Ours,
         shows,
-        over,
+        host,
         revision,
     }
 }
 
-const EXISTING: [Pair; 2] = [
-    pair(Existing, Over::Homeserver, Msc4388),
-    pair(Existing, Over::Homeserver, Msc4388AsWritten),
+const EXISTING: [SignInCase; 2] = [
+    case(Existing, SessionHost::Homeserver, Msc4388),
+    case(Existing, SessionHost::Homeserver, Msc4388AsWritten),
 ];
-const NEW: [Pair; 2] = [
-    pair(New, Over::Homeserver, Msc4388),
-    pair(New, Over::Homeserver, Msc4388AsWritten),
+const NEW: [SignInCase; 2] = [
+    case(New, SessionHost::Homeserver, Msc4388),
+    case(New, SessionHost::Homeserver, Msc4388AsWritten),
 ];
-/// At a server that has nothing to do with the account.
-const NEW_ELSEWHERE: [Pair; 2] = [
-    pair(New, Over::Ours, Msc4388),
-    pair(New, Over::Ours, Msc4388AsWritten),
+/// At a server that does not belong to the account.
+const NEW_ELSEWHERE: [SignInCase; 2] = [
+    case(New, SessionHost::OurServer, Msc4388),
+    case(New, SessionHost::OurServer, Msc4388AsWritten),
 ];
 
 pub(crate) async fn all(
-    world: &mut TestEnv<'_>,
-    (synapse, sdk): (&Peer, &Peer),
-    report: &mut Report,
+    env: &mut TestEnv<'_>,
+    synapse: &PeerSoftware,
+    sdk: &PeerSoftware,
+    report: &mut InteropReport,
 ) {
-    let open = matches!(world.kind, Rendezvous::Synapse | Rendezvous::ProxiedForAll);
-    let elsewhere = world.kind == Rendezvous::Synapse;
+    let open = matches!(
+        env.kind,
+        RendezvousSetup::Synapse | RendezvousSetup::ProxiedForAll
+    );
+    let elsewhere = env.kind == RendezvousSetup::Synapse;
     let new = NEW
         .iter()
         .filter(|_| open)
         .chain(NEW_ELSEWHERE.iter().filter(|_| elsewhere));
-    for pair in EXISTING.iter().chain(new) {
-        let cell = synapse.cell(name(pair, world.kind));
+    for case in EXISTING.iter().chain(new) {
+        let cell = synapse.cell(name(case, env.kind));
         report
-            .run(&cell, async { Ok(pair.sign_in(world).await?.took) })
+            .run(&cell, async { Ok(case.sign_in(env).await?.took) })
             .await;
     }
     if !open {
-        let at = place(world.kind);
+        let at = place(env.kind);
         let refused = synapse.cell(format!(
-            "msc4388: our new device cannot show a code over {at}, and says what to do"
+            "MSC4388: our new device cannot create a session on {at}; it says what to do"
         ));
-        report.run(&refused, not_allowed(world)).await;
+        report.run(&refused, not_allowed(env)).await;
         let newest = synapse.cell(format!(
-            "`--revision newest`: our new device shows msc4108's code, not one over {at}"
+            "`--revision newest`: without a session on {at}, our new device shows MSC4108's code"
         ));
-        report.run(&newest, falls_back(world)).await;
+        report.run(&newest, falls_back(env)).await;
     }
-    if matches!(world.kind, Rendezvous::Proxied | Rendezvous::ProxiedForAll) {
+    if matches!(
+        env.kind,
+        RendezvousSetup::Proxied | RendezvousSetup::ProxiedForAll
+    ) {
         let outcome = if open {
-            "works as the text says"
+            "creates, reads, writes and deletes a session"
         } else {
-            "is not for it"
+            "finds that it cannot create a session"
         };
         let cell = sdk.cell(format!(
-            "msc4388: to matrix-sdk, {} {outcome}",
-            place(world.kind)
+            "MSC4388: matrix-sdk {outcome} on {}",
+            place(env.kind)
         ));
-        report.run(&cell, read_by_others(world, open)).await;
+        report.run(&cell, read_by_others(env, open)).await;
     }
-    if world.kind == Rendezvous::Proxied {
-        let cell = synapse.cell("`matrix-qr doctor` on ours behind the homeserver's proxy");
-        report.run(&cell, doctor::cell(world)).await;
+    if env.kind == RendezvousSetup::Proxied {
+        let cell = synapse
+            .cell("`matrix-qr doctor`, sessions on our server behind the homeserver's proxy");
+        report.run(&cell, doctor::cell(env)).await;
     }
 }
 
-fn name(pair: &Pair, kind: Rendezvous) -> String {
-    let shows = if pair.shows == New { "new" } else { "existing" };
-    let reading = if pair.revision == Msc4388AsWritten {
+fn name(case: &SignInCase, kind: RendezvousSetup) -> String {
+    let shows = if case.shows == New { "new" } else { "existing" };
+    let reading = if case.revision == Msc4388AsWritten {
         "as written"
     } else {
         "as deployed"
     };
-    let at = if pair.over == Over::Ours {
-        "our rendezvous server, open"
+    let at = if case.host == SessionHost::OurServer {
+        "our server (for everybody)"
     } else {
         place(kind)
     };
-    format!("msc4388 {reading}: matrix-qr with itself, the {shows} one shows the code, over {at}")
+    format!(
+        "MSC4388 {reading}: matrix-qr with itself; the {shows} device shows the code; session on {at}"
+    )
 }
 
-fn place(kind: Rendezvous) -> &'static str {
+fn place(kind: RendezvousSetup) -> &'static str {
     match kind {
-        Rendezvous::Synapse => "Synapse's own rendezvous, open",
-        Rendezvous::Delegated => "Synapse's own rendezvous, authenticated",
-        Rendezvous::Proxied => "ours behind the homeserver's proxy, authenticated",
-        Rendezvous::ProxiedForAll => "ours behind the homeserver's proxy, open",
+        RendezvousSetup::Synapse => "Synapse (for everybody)",
+        RendezvousSetup::Delegated => "Synapse (for signed-in users)",
+        RendezvousSetup::Proxied => {
+            "our server behind the homeserver's proxy (for signed-in users)"
+        }
+        RendezvousSetup::ProxiedForAll => {
+            "our server behind the homeserver's proxy (for everybody)"
+        }
     }
 }
 
-/// Nobody there knows it yet.
-async fn not_allowed(world: &TestEnv<'_>) -> Result<Duration> {
+/// A new device has no access token yet, so the homeserver refuses.
+async fn not_allowed(env: &TestEnv<'_>) -> Result<Duration> {
     let began = Instant::now();
-    let directory = world.new_directory(Ours);
-    let login = Ours.login(world, &directory, Begin::ShowAtHome(Msc4388))?;
-    let End { code, seen, .. } = login.end().await?;
-    let last = seen.last().context("it said nothing")?;
+    let directory = env.new_directory(Ours);
+    let login = Ours.login(env, &directory, FirstStep::ShowAtHomeserver(Msc4388))?;
+    let ProcessEnd { code, seen, .. } = login.end().await?;
+    let last = seen.last().context("it printed nothing")?;
     let advice = last
         .get("advice")
         .and_then(Value::as_str)
@@ -140,21 +156,21 @@ async fn not_allowed(world: &TestEnv<'_>) -> Result<Duration> {
     Ok(began.elapsed())
 }
 
-/// matrix-sdk asks for such sessions, and its types read what is answered.
-async fn read_by_others(world: &TestEnv<'_>, open: bool) -> Result<Duration> {
+/// matrix-sdk asks whether it can create a session, and if so uses one with its own types.
+async fn read_by_others(env: &TestEnv<'_>, open: bool) -> Result<Duration> {
     let began = Instant::now();
-    let mut command = Command::new(world.places.theirs.join("peer"));
-    command.args(["rendezvous", "--homeserver", &world.homeserver]);
-    let mut peer = Process::start("peer-rendezvous", &mut command, &world.run)?;
+    let mut command = Command::new(env.config.theirs.join("peer"));
+    command.args(["rendezvous", "--homeserver", &env.homeserver]);
+    let mut peer = DrivenProcess::start("peer-rendezvous", &mut command, &env.run)?;
     let said = peer.event("msc4388").await?;
     peer.succeed().await?;
     ensure!(said.get("supported") == Some(&Value::Bool(open)), "{said}");
     Ok(began.elapsed())
 }
 
-async fn falls_back(world: &mut TestEnv<'_>) -> Result<Duration> {
-    Ok(pair(New, Over::Homeserver, Newest)
-        .sign_in(world)
+async fn falls_back(env: &mut TestEnv<'_>) -> Result<Duration> {
+    Ok(case(New, SessionHost::Homeserver, Newest)
+        .sign_in(env)
         .await?
         .took)
 }

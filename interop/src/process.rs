@@ -1,4 +1,4 @@
-//! A program of its own that says what happens as one JSON object a line.
+//! A child process that reports what happens as one JSON object per line.
 
 use std::{
     fs::File,
@@ -15,12 +15,12 @@ use tokio::{
     time::timeout,
 };
 
-/// Longer than a rendezvous session of Synapse lives (60 s): whatever happens, it has happened by
-/// then.
+/// How long to wait for an event. It is longer than the lifetime of a rendezvous session on Synapse
+/// (60 s).
 const PATIENCE: Duration = Duration::from_secs(75);
 
-/// It is killed when this value is dropped.
-pub(crate) struct Process {
+/// The process is killed when this value is dropped.
+pub(crate) struct DrivenProcess {
     name: String,
     child: Child,
     stdin: ChildStdin,
@@ -28,15 +28,15 @@ pub(crate) struct Process {
     seen: Vec<Value>,
 }
 
-/// How a program ended, and all that it said.
-pub(crate) struct End {
+/// How a program ended, and everything that it printed.
+pub(crate) struct ProcessEnd {
     pub(crate) code: i32,
     pub(crate) seen: Vec<Value>,
     pub(crate) at: Instant,
 }
 
-impl Process {
-    /// What it says on standard error goes to `NAME.log`.
+impl DrivenProcess {
+    /// Its standard error goes to `NAME.log`.
     pub(crate) fn start(name: &str, command: &mut Command, logs: &Path) -> Result<Self> {
         let log = File::create(logs.join(format!("{name}.log")))?;
         command
@@ -59,11 +59,11 @@ impl Process {
         })
     }
 
-    /// The next event of this name; that the program ends or fails before is an error.
+    /// Waits for the next event of this name. It is an error if the program ends first.
     pub(crate) async fn event(&mut self, name: &str) -> Result<Value> {
         let next = timeout(PATIENCE, self.find(|event| is(event, "event", name)));
         next.await
-            .with_context(|| format!("{} never came to {name:?}", self.name))?
+            .with_context(|| format!("{} never reported {name:?}", self.name))?
     }
 
     pub(crate) async fn question(&mut self, name: &str) -> Result<Value> {
@@ -72,7 +72,7 @@ impl Process {
             .with_context(|| format!("{} never asked for {name:?}", self.name))?
     }
 
-    /// The next line with this in it, of a program for people.
+    /// Waits for the next line that contains this text, of a program without JSON.
     pub(crate) async fn line(&mut self, text: &str) -> Result<()> {
         let next = timeout(
             PATIENCE,
@@ -103,7 +103,7 @@ impl Process {
     }
 
     /// Waits until it ends by itself.
-    pub(crate) async fn end(mut self) -> Result<End> {
+    pub(crate) async fn end(mut self) -> Result<ProcessEnd> {
         let ended = timeout(PATIENCE, async {
             while let Some(line) = self.lines.next_line().await? {
                 self.seen
@@ -114,23 +114,23 @@ impl Process {
         let status = ended
             .await
             .with_context(|| format!("{} does not end", self.name))??;
-        Ok(End {
+        Ok(ProcessEnd {
             code: status.code().unwrap_or(-1),
             seen: self.seen,
             at: Instant::now(),
         })
     }
 
-    /// Waits until it ends as it should.
+    /// Waits until it ends, which must be without an error.
     pub(crate) async fn succeed(self) -> Result<()> {
         let name = self.name.clone();
         match self.end().await? {
-            End { code: 0, .. } => Ok(()),
-            End { code, seen, .. } => bail!("{name} ended with {code}: {:?}", seen.last()),
+            ProcessEnd { code: 0, .. } => Ok(()),
+            ProcessEnd { code, seen, .. } => bail!("{name} ended with {code}: {:?}", seen.last()),
         }
     }
 
-    /// Disappears without a word.
+    /// Kills the process, so that it sends nothing more.
     pub(crate) async fn kill(mut self) -> Result<()> {
         Ok(self.child.kill().await?)
     }

@@ -1,17 +1,18 @@
-//! A real nginx in front of Synapse and our server, with the lines of docs/deploy.md for MSC4388.
+//! Starts a real nginx in front of Synapse and our server, with the lines of docs/deploy.md for
+//! MSC4388.
 
 use std::{fs, path::Path, time::Duration};
 
 use anyhow::{Context as _, Result, bail, ensure};
 use tokio::{net::TcpStream, process::Command, time::sleep};
 
-use crate::{process::Process, test_env::Ports};
+use crate::{ports::Ports, process::DrivenProcess};
 
 const NGINX: &str = "/usr/sbin/nginx";
 const GUIDE: &str = include_str!("../../docs/deploy.md");
 const START: Duration = Duration::from_secs(10);
 
-pub(crate) async fn start(run: &Path, ports: Ports) -> Result<Process> {
+pub(crate) async fn start(run: &Path, ports: Ports) -> Result<DrivenProcess> {
     fs::write(run.join("nginx.conf"), configuration(ports)?)?;
     let mut command = Command::new(NGINX);
     command
@@ -20,7 +21,7 @@ pub(crate) async fn start(run: &Path, ports: Ports) -> Result<Process> {
         .arg("-c")
         .arg(run.join("nginx.conf"))
         .args(["-e", "stderr"]);
-    let process = Process::start("nginx", &mut command, run);
+    let process = DrivenProcess::start("nginx", &mut command, run);
     let process = process.context("nginx is missing: apt-get install nginx-light")?;
     let step = Duration::from_millis(20);
     for _ in 0..START.as_millis() / step.as_millis() {
@@ -32,10 +33,10 @@ pub(crate) async fn start(run: &Path, ports: Ports) -> Result<Process> {
         }
         sleep(step).await;
     }
-    bail!("nginx does not come up: see nginx.log")
+    bail!("nginx did not start: see nginx.log")
 }
 
-/// The guide's own lines, with the ports of this run.
+/// The lines of the guide, with the ports of this run.
 fn configuration(
     Ports {
         homeserver,
@@ -50,10 +51,12 @@ fn configuration(
     let (_, lines) = section
         .split_once("```nginx\n")
         .context("section 5 has no lines for nginx")?;
-    let (lines, _) = lines.split_once("```").context("no end of the lines")?;
+    let (lines, _) = lines
+        .split_once("```")
+        .context("the lines for nginx do not end")?;
     ensure!(
         lines.contains("http://127.0.0.1:8090"),
-        "the guide names another port"
+        "the guide uses another port"
     );
     let lines = lines.replace("127.0.0.1:8090", &format!("127.0.0.1:{rendezvous}"));
     Ok(format!(

@@ -1,5 +1,5 @@
-//! What was run, cell by cell: rows of a table as in `docs/compatibility.md`, or objects for
-//! programs.
+//! Runs cells and prints their results: rows of a table as in `docs/compatibility.md`, or JSON
+//! objects for programs.
 
 use std::{
     fmt::Display,
@@ -10,44 +10,44 @@ use anyhow::Result;
 use serde_json::json;
 use tokio::time::timeout;
 
-/// A cell that takes longer has failed.
+/// The longest time of a cell.
 const LIMIT: Duration = Duration::from_secs(180);
 
 const HEAD: &str =
-    "| cell | with | result | ms | matrix-sdk with itself, ms |\n|---|---|---|---|---|";
+    "| tested | with | result | ms | matrix-sdk with itself, ms |\n|---|---|---|---|---|";
 
-/// A cell's name, and others' software in it.
+/// One row of the table: its name, and the software by others in it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Cell<'a> {
     pub(crate) name: String,
-    pub(crate) peer: &'a Peer,
-    /// How long the same took matrix-sdk with itself.
-    pub(crate) beside: Option<Duration>,
+    pub(crate) peer: &'a PeerSoftware,
+    /// How long the same sign-in took between two matrix-sdk devices.
+    pub(crate) sdk_time: Option<Duration>,
 }
 
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) struct Peer {
+pub(crate) struct PeerSoftware {
     pub(crate) name: &'static str,
     pub(crate) version: String,
 }
 
-impl Peer {
+impl PeerSoftware {
     pub(crate) fn cell(&self, name: impl Into<String>) -> Cell<'_> {
         Cell {
             name: name.into(),
             peer: self,
-            beside: None,
+            sdk_time: None,
         }
     }
 }
 
-pub(crate) struct Report {
+pub(crate) struct InteropReport {
     json: bool,
     cells: usize,
     failed: usize,
 }
 
-impl Report {
+impl InteropReport {
     pub(crate) fn new(json: bool) -> Self {
         if !json {
             print(HEAD);
@@ -59,7 +59,7 @@ impl Report {
         }
     }
 
-    /// Runs a cell, which gives the time of what it is about.
+    /// Runs a cell. `work` returns the time to print.
     pub(crate) async fn run(
         &mut self,
         cell: &Cell<'_>,
@@ -84,24 +84,32 @@ impl Report {
         self.failed += usize::from(failure.is_some());
     }
 
-    /// Whether all is well.
+    /// Returns whether all cells have passed.
     pub(crate) fn finish(&self) -> bool {
         say(format_args!("{} cells, {} failed", self.cells, self.failed));
         self.failed == 0 && self.cells > 0
     }
 }
 
-fn row(Cell { name, peer, beside }: &Cell<'_>, took: Duration, failure: &Option<String>) -> String {
+fn row(
+    Cell {
+        name,
+        peer,
+        sdk_time,
+    }: &Cell<'_>,
+    took: Duration,
+    failure: &Option<String>,
+) -> String {
     let result = if failure.is_none() {
         "works"
     } else {
         "**FAILS**"
     };
-    let beside = beside
-        .map(|beside| beside.as_millis().to_string())
+    let sdk_time = sdk_time
+        .map(|sdk_time| sdk_time.as_millis().to_string())
         .unwrap_or_default();
     format!(
-        "| {name} | {} {} | {result} | {} | {beside} |",
+        "| {name} | {} {} | {result} | {} | {sdk_time} |",
         peer.name,
         peer.version,
         took.as_millis()
@@ -109,7 +117,11 @@ fn row(Cell { name, peer, beside }: &Cell<'_>, took: Duration, failure: &Option<
 }
 
 fn object(
-    Cell { name, peer, beside }: &Cell<'_>,
+    Cell {
+        name,
+        peer,
+        sdk_time,
+    }: &Cell<'_>,
     took: Duration,
     failure: &Option<String>,
 ) -> String {
@@ -120,18 +132,18 @@ fn object(
         "version": peer.version,
         "ok": failure.is_none(),
         "ms": ms(took),
-        "matrix_sdk_with_itself_ms": beside.map(ms),
+        "matrix_sdk_with_itself_ms": sdk_time.map(ms),
         "failure": failure,
     });
     object.to_string()
 }
 
-#[allow(clippy::print_stdout, reason = "the result")]
+#[allow(clippy::print_stdout, reason = "the results")]
 fn print(line: impl Display) {
     println!("{line}");
 }
 
-#[allow(clippy::print_stderr, reason = "what a person reads meanwhile")]
+#[allow(clippy::print_stderr, reason = "the progress")]
 pub(crate) fn say(text: impl Display) {
     eprintln!("{text}");
 }

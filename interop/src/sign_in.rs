@@ -1,4 +1,4 @@
-//! A whole sign-in between two programs, with this one as the person between them.
+//! A whole sign-in between two programs, with this one in place of the person.
 
 use std::{
     path::PathBuf,
@@ -9,91 +9,44 @@ use anyhow::{Context as _, Result, ensure};
 use serde_json::Value;
 
 use crate::{
+    case::{SessionHost, ShowingDevice, SignInCase, Software},
     consent,
-    devices::{Begin, Software},
-    process::Process,
+    devices::FirstStep,
+    process::DrivenProcess,
     test_env::TestEnv,
 };
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Shows {
-    New,
-    Existing,
-}
-
-/// Where the session is made.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Over {
-    /// The homeserver, or whom it names.
-    Homeserver,
-    /// Our server, asked by the device itself.
-    Ours,
-}
-
-/// Which proposal the one who shows the code follows, and in which reading.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Revision {
-    Msc4108,
-    Msc4388,
-    Msc4388AsWritten,
-    /// The newer one where the server has it for this device.
-    Newest,
-}
-
-impl Revision {
-    /// What our command takes.
-    pub(crate) fn options(self) -> &'static [&'static str] {
-        match self {
-            Self::Msc4108 => &[],
-            Self::Msc4388 => &["--revision", "msc4388"],
-            Self::Msc4388AsWritten => &["--revision", "msc4388", "--dialect", "as-written"],
-            Self::Newest => &["--revision", "newest"],
-        }
-    }
-}
-
-/// Who signs whom in, and how.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Pair {
-    pub(crate) new: Software,
-    pub(crate) existing: Software,
-    pub(crate) shows: Shows,
-    pub(crate) over: Over,
-    pub(crate) revision: Revision,
-}
-
 /// A device that was signed in.
-pub(crate) struct SignedIn {
+pub(crate) struct SignedInDevice {
     pub(crate) took: Duration,
     pub(crate) directory: PathBuf,
     pub(crate) id: String,
 }
 
-/// Both devices, connected and confirmed.
-pub(crate) struct Confirmed {
-    pub(crate) new: Process,
-    pub(crate) existing: Process,
+/// Both devices, after the person has confirmed the digits.
+pub(crate) struct ConfirmedPair {
+    pub(crate) new: DrivenProcess,
+    pub(crate) existing: DrivenProcess,
     pub(crate) began: Instant,
     pub(crate) directory: PathBuf,
 }
 
-impl Pair {
-    /// The whole of it. How long it took the machines: from the start of the first program until
-    /// both say that it is done.
-    pub(crate) async fn sign_in(self, world: &mut TestEnv<'_>) -> Result<SignedIn> {
-        let Confirmed {
+impl SignInCase {
+    /// Signs in. The time is from the start of the first program until both report the end.
+    pub(crate) async fn sign_in(self, env: &mut TestEnv<'_>) -> Result<SignedInDevice> {
+        let ConfirmedPair {
             mut new,
             mut existing,
             began,
             directory,
-        } = self.meet(world).await?;
+        } = self.meet(env).await?;
         agree(&mut existing, "allow").await?;
         let signed_in = new.event("signed_in").await?;
         let granted = existing.event("granted").await?;
         let took = began.elapsed();
         ensure!(
             signed_in.get("backup_connected") == Some(&Value::Bool(true)),
-            "no backup: {signed_in}"
+            "the backup is not connected: {signed_in}"
         );
         if self.existing == Software::Ours {
             ensure!(
@@ -109,43 +62,43 @@ impl Pair {
             .context("no device ID")?
             .to_owned();
         match self.new {
-            Software::Ours => world.ours.push(id.clone()),
-            Software::MatrixSdk => drop(world.peer.get_or_insert_with(|| directory.clone())),
+            Software::Ours => env.ours.push(id.clone()),
+            Software::MatrixSdk => drop(env.peer.get_or_insert_with(|| directory.clone())),
         }
-        Ok(SignedIn {
+        Ok(SignedInDevice {
             took,
             directory,
             id,
         })
     }
 
-    /// Until the digits are typed.
-    pub(crate) async fn meet(self, world: &TestEnv<'_>) -> Result<Confirmed> {
+    /// Runs a sign-in up to the confirmed digits.
+    pub(crate) async fn meet(self, env: &TestEnv<'_>) -> Result<ConfirmedPair> {
         let began = Instant::now();
-        let directory = world.new_directory(self.new);
-        let show = match self.over {
-            Over::Homeserver => Begin::ShowAtHome(self.revision),
-            Over::Ours => Begin::ShowAt(&world.rendezvous, self.revision),
+        let directory = env.new_directory(self.new);
+        let show = match self.host {
+            SessionHost::Homeserver => FirstStep::ShowAtHomeserver(self.revision),
+            SessionHost::OurServer => FirstStep::ShowAt(&env.rendezvous, self.revision),
         };
-        let login = |begin| self.new.login(world, &directory, begin);
-        let link = |begin| self.existing.link(world, begin);
+        let login = |first_step| self.new.login(env, &directory, first_step);
+        let link = |first_step| self.existing.link(env, first_step);
         let (new, existing) = match self.shows {
-            Shows::New => {
+            ShowingDevice::New => {
                 let mut new = login(show)?;
                 let code = code(&mut new).await?;
-                let mut existing = link(Begin::Scan)?;
+                let mut existing = link(FirstStep::Scan)?;
                 introduce(&mut new, &mut existing, &code).await?;
                 (new, existing)
             }
-            Shows::Existing => {
+            ShowingDevice::Existing => {
                 let mut existing = link(show)?;
                 let code = code(&mut existing).await?;
-                let mut new = login(Begin::Scan)?;
+                let mut new = login(FirstStep::Scan)?;
                 introduce(&mut existing, &mut new, &code).await?;
                 (new, existing)
             }
         };
-        Ok(Confirmed {
+        Ok(ConfirmedPair {
             new,
             existing,
             began,
@@ -154,7 +107,7 @@ impl Pair {
     }
 }
 
-async fn code(shows: &mut Process) -> Result<String> {
+async fn code(shows: &mut DrivenProcess) -> Result<String> {
     let shown = shows.event("show").await?;
     shown
         .get("code")
@@ -163,8 +116,8 @@ async fn code(shows: &mut Process) -> Result<String> {
         .context("no code")
 }
 
-/// The code and the digits go from one to the other.
-async fn introduce(shows: &mut Process, scans: &mut Process, code: &str) -> Result<()> {
+/// Passes the code and the digits from one device to the other.
+async fn introduce(shows: &mut DrivenProcess, scans: &mut DrivenProcess, code: &str) -> Result<()> {
     scans.say(code).await?;
     let shown = scans.event("check_code").await?;
     let digits = shown
@@ -175,8 +128,8 @@ async fn introduce(shows: &mut Process, scans: &mut Process, code: &str) -> Resu
     shows.say(digits).await
 }
 
-/// What the existing device asks, and what is done on the consent page.
-pub(crate) async fn agree(existing: &mut Process, action: &str) -> Result<()> {
+/// Opens the link of the existing device, and decides on the consent page.
+pub(crate) async fn agree(existing: &mut DrivenProcess, action: &str) -> Result<()> {
     let question = existing.question("open_link").await?;
     existing.say("y").await?;
     consent::decide(

@@ -1,5 +1,5 @@
-//! A homeserver, its authorization server, a rendezvous server of ours, and the devices of one
-//! account.
+//! What every cell runs against: a homeserver, its authorization server, our rendezvous server, and
+//! the devices of one account.
 
 use std::{
     cell::Cell,
@@ -13,36 +13,38 @@ use serde_json::Value;
 use tokio::process::Command;
 
 use crate::{
-    Places,
-    devices::Software,
-    homeserver::{self, SECRET, free_port},
-    process::Process,
+    case::Software,
+    config::InteropConfig,
+    homeserver::{self, SECRET},
+    ports::Ports,
+    process::DrivenProcess,
     proxy,
 };
 
-/// Shorter than a run, so that every device has to refresh its token.
+/// Shorter than a run, so that every device must refresh its token.
 pub(crate) const TOKEN_LIFETIME: Duration = Duration::from_secs(15);
 
-/// Where Synapse creates rendezvous sessions.
+/// Where the rendezvous sessions of the homeserver are created.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Rendezvous {
-    /// In itself.
+pub(crate) enum RendezvousSetup {
+    /// In Synapse.
     Synapse,
-    /// It answers 307 to our server. Its own sessions of MSC4388 are for those who are signed in.
+    /// Synapse redirects MSC4108 to our server (307). It creates MSC4388's sessions itself, for
+    /// signed-in users only.
     Delegated,
-    /// Its proxy sends what MSC4388 asks to our server, which lets those create who are signed in
-    /// at the homeserver.
+    /// The proxy in front of Synapse forwards MSC4388's requests to our server, which lets only
+    /// users of the homeserver create sessions.
     Proxied,
-    /// The same, and everybody may.
+    /// The same, but everybody may create sessions.
     ProxiedForAll,
 }
 
-impl Rendezvous {
+impl RendezvousSetup {
     fn is_proxied(self) -> bool {
         matches!(self, Self::Proxied | Self::ProxiedForAll)
     }
 
-    /// What Synapse is told of it.
+    /// The line of Synapse's configuration.
     fn feature(self, ours: &str) -> String {
         match self {
             Self::Synapse => "msc4108_enabled: true, msc4388_mode: open".to_owned(),
@@ -57,8 +59,8 @@ impl Rendezvous {
 }
 
 pub(crate) struct TestEnv<'a> {
-    pub(crate) places: &'a Places,
-    pub(crate) kind: Rendezvous,
+    pub(crate) config: &'a InteropConfig,
+    pub(crate) kind: RendezvousSetup,
     pub(crate) run: PathBuf,
     pub(crate) homeserver: String,
     /// Our rendezvous server.
@@ -72,34 +74,34 @@ pub(crate) struct TestEnv<'a> {
     /// Our devices that were signed in.
     pub(crate) ours: Vec<String>,
     devices: Cell<usize>,
-    _servers: Vec<Process>,
+    _servers: Vec<DrivenProcess>,
 }
 
 impl<'a> TestEnv<'a> {
-    pub(crate) async fn start(places: &'a Places, kind: Rendezvous) -> Result<Self> {
-        let run = places.run.join(format!("{kind:?}").to_lowercase());
+    pub(crate) async fn start(config: &'a InteropConfig, kind: RendezvousSetup) -> Result<Self> {
+        let run = config.run.join(format!("{kind:?}").to_lowercase());
         fs::create_dir_all(&run)?;
-        let ports = Ports::free(kind)?;
+        let ports = Ports::free(kind.is_proxied())?;
         let homeserver = format!("http://localhost:{}/", ports.public);
-        let checks = (kind == Rendezvous::Proxied).then_some(homeserver.as_str());
-        let (server, rendezvous) = rendezvous(places, &run, (ports.rendezvous, checks))?;
+        let users_of = (kind == RendezvousSetup::Proxied).then_some(homeserver.as_str());
+        let (server, rendezvous) = rendezvous(config, &run, ports.rendezvous, users_of)?;
         let mut servers = vec![server];
         if kind.is_proxied() {
             servers.push(proxy::start(&run, ports).await?);
         }
-        servers.push(homeserver::start(places, &run, ports, &kind.feature(&rendezvous)).await?);
-        let mut sandbox = authority_of(places, &run, (&homeserver, ports.authority))?;
+        servers.push(homeserver::start(config, &run, ports, &kind.feature(&rendezvous)).await?);
+        let mut sandbox = authority_of(config, &run, &homeserver, ports.authority)?;
         let ready = sandbox.event("ready").await?;
         let text = |name: &str| -> Result<String> {
             let text = ready.get(name).and_then(Value::as_str);
             text.map(str::to_owned)
-                .with_context(|| format!("the sandbox does not say its {name}"))
+                .with_context(|| format!("the sandbox does not report its {name}"))
         };
         let room = text("room_id")?;
         let first = text("existing_directory")?.into();
         servers.push(sandbox);
         Ok(Self {
-            places,
+            config,
             kind,
             homeserver,
             rendezvous,
@@ -113,7 +115,7 @@ impl<'a> TestEnv<'a> {
         })
     }
 
-    /// For one more device.
+    /// A directory for one more device.
     pub(crate) fn new_directory(&self, software: Software) -> PathBuf {
         self.devices.set(self.devices.get() + 1);
         self.run
@@ -121,42 +123,15 @@ impl<'a> TestEnv<'a> {
     }
 }
 
-/// On this machine.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Ports {
-    /// Where Synapse listens.
-    pub(crate) homeserver: u16,
-    /// Where its clients find it: the proxy in front of it, if there is one.
-    pub(crate) public: u16,
-    pub(crate) authority: u16,
-    pub(crate) rendezvous: u16,
-}
-
-impl Ports {
-    fn free(kind: Rendezvous) -> Result<Self> {
-        let (homeserver, authority, rendezvous) = (free_port()?, free_port()?, free_port()?);
-        let public = if kind.is_proxied() {
-            free_port()?
-        } else {
-            homeserver
-        };
-        Ok(Self {
-            homeserver,
-            public,
-            authority,
-            rendezvous,
-        })
-    }
-}
-
-/// `checks`: the homeserver whose users alone may make sessions of MSC4388.
+/// `users_of`: the homeserver whose users alone may create MSC4388's sessions.
 fn rendezvous(
-    places: &Places,
+    config: &InteropConfig,
     run: &Path,
-    (port, checks): (u16, Option<&str>),
-) -> Result<(Process, String)> {
+    port: u16,
+    users_of: Option<&str>,
+) -> Result<(DrivenProcess, String)> {
     let url = format!("http://127.0.0.1:{port}/");
-    let mut command = Command::new(places.ours.join("matrix-qr-rendezvous"));
+    let mut command = Command::new(config.ours.join("matrix-qr-rendezvous"));
     command.args([
         "--listen",
         &format!("127.0.0.1:{port}"),
@@ -165,17 +140,22 @@ fn rendezvous(
         "--allow-http",
     ]);
     command.args(
-        checks
+        users_of
             .into_iter()
             .flat_map(|homeserver| ["--homeserver", homeserver]),
     );
-    Ok((Process::start("rendezvous", &mut command, run)?, url))
+    Ok((DrivenProcess::start("rendezvous", &mut command, run)?, url))
 }
 
-fn authority_of(places: &Places, run: &Path, (homeserver, port): (&str, u16)) -> Result<Process> {
+fn authority_of(
+    config: &InteropConfig,
+    run: &Path,
+    homeserver: &str,
+    port: u16,
+) -> Result<DrivenProcess> {
     let secret = run.join("secret");
     fs::write(&secret, SECRET)?;
-    let mut command = Command::new(places.ours.join("matrix-qr"));
+    let mut command = Command::new(config.ours.join("matrix-qr"));
     command.args([
         "sandbox",
         "--json",
@@ -187,5 +167,5 @@ fn authority_of(places: &Places, run: &Path, (homeserver, port): (&str, u16)) ->
     command.args(["--token-lifetime", &TOKEN_LIFETIME.as_secs().to_string()]);
     command.arg("--synapse-secret-file").arg(secret);
     command.arg("--directory").arg(run.join("account"));
-    Process::start("sandbox", &mut command, run)
+    DrivenProcess::start("sandbox", &mut command, run)
 }

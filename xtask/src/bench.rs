@@ -1,12 +1,12 @@
-//! `cargo xtask bench`: how fast, how small and how steady the rendezvous server is.
+//! `cargo xtask bench`: how fast, how small and how stable the rendezvous server is.
 
 use std::{path::PathBuf, process::Command};
 
-use crate::{Outcome, cargo, run};
+use crate::run::{TaskResult, cargo, run};
 
-/// Builds the server, what measures it, and the command that plays a sign-in, as they are released,
-/// and runs. The arguments go to the latter.
-pub(crate) fn bench(arguments: &[String]) -> Outcome {
+/// Builds release versions of the server, the benchmark, and the command that simulates a sign-in;
+/// then runs the benchmark with these arguments.
+pub(crate) fn bench(arguments: &[String]) -> TaskResult {
     let server = "matrix-qr-rendezvous";
     let bench = "matrix-qr-bench";
     let packages = [
@@ -31,15 +31,18 @@ pub(crate) fn bench(arguments: &[String]) -> Outcome {
         .arg("--server")
         .arg(binaries.join(server))
         .args(arguments);
-    run(&mut command, "a row misses its target, or the measuring")
+    run(
+        &mut command,
+        "the benchmark, or a row of it that misses its target,",
+    )
 }
 
-/// Where cargo puts them: beside the directory of this program.
+/// Where cargo puts them: next to the directory of this program.
 fn binaries() -> Result<PathBuf, String> {
     let here = std::env::current_exe().map_err(|error| error.to_string())?;
     let target = here
         .parent()
         .and_then(|profile| profile.parent())
-        .ok_or("this program is nowhere")?;
+        .ok_or("this program has no directory")?;
     Ok(target.join("release"))
 }

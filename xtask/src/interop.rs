@@ -1,17 +1,17 @@
-//! `cargo xtask interop`: our programs against what others wrote. Everything it needs goes into
-//! `target/interop`.
+//! `cargo xtask interop`: our programs against implementations by others. Everything it needs goes
+//! into `target/interop`.
 
 use std::process::Command;
 
-use crate::{Outcome, at_the_root, cargo, run};
+use crate::run::{TaskResult, at_the_root, cargo, run};
 
-/// Where it all is, from the root of the checkout.
+/// Its directory, from the root of the checkout.
 const PLACE: &str = "target/interop";
-/// The homeserver, as PyPI has it.
+/// The homeserver, from PyPI.
 const SYNAPSE: &str = "matrix-synapse==1.163.*";
 
 /// Installs, builds, runs. The arguments go to the driver (`--json`).
-pub(crate) fn interop(arguments: &[String]) -> Outcome {
+pub(crate) fn interop(arguments: &[String]) -> TaskResult {
     at_the_root()?;
     synapse()?;
     cargo(&[
@@ -40,8 +40,8 @@ pub(crate) fn interop(arguments: &[String]) -> Outcome {
     run(driver.args(arguments), "the interop driver")
 }
 
-/// A Python environment with Synapse. It counts as installed once Synapse can be imported.
-fn synapse() -> Outcome {
+/// Makes a Python environment with Synapse, unless Synapse can be imported already.
+fn synapse() -> TaskResult {
     let python = format!("{PLACE}/venv/bin/python");
     let there = Command::new(&python)
         .args(["-c", "import synapse"])
@@ -62,9 +62,9 @@ fn synapse() -> Outcome {
     )
 }
 
-/// A workspace of its own, so with checks of its own. matrix-sdk declares a newer Rust than ours,
-/// and builds with ours.
-fn peers() -> Outcome {
+/// `interop/` is a workspace of its own and has its own checks. matrix-sdk declares a newer Rust
+/// than ours, but builds with ours.
+fn peers() -> TaskResult {
     theirs(&["fmt", "--check"])?;
     theirs(&[
         "build",
@@ -84,7 +84,7 @@ fn peers() -> Outcome {
     ])
 }
 
-fn theirs(arguments: &[&str]) -> Outcome {
+fn theirs(arguments: &[&str]) -> TaskResult {
     let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     let name = format!("cargo {} in interop/", arguments.join(" "));
     run(cargo.args(arguments).current_dir("interop"), &name)

@@ -1,29 +1,42 @@
-//! `cargo xtask test`: everything that the project can check on one machine. `cargo xtask bench`:
-//! what it can measure.
-
-#![allow(clippy::print_stderr)] // This is what it is for: saying what runs and what is missing.
+//! `cargo xtask test` runs everything that the project can check on one machine, `cargo xtask
+//! bench` what it can measure.
+//!
+//! | module | task |
+//! |---|---|
+//! | `walls` | type names, import circles, module maps, and what the protocol depends on |
+//! | `package` | builds, installs, starts and removes the Debian packages |
+//! | `interop` | runs our programs against Synapse and matrix-sdk |
+//! | `pictures` | compares what we read of photographed QR codes with what zxing-cpp reads |
+//! | `bench` | measures the rendezvous server |
+//! | `run` | what all of them need: other programs, from the root of the checkout |
+#![allow(clippy::print_stderr, reason = "it says what runs and what is missing")]
 
 mod bench;
 mod interop;
 mod package;
 mod pictures;
+mod run;
+mod walls;
 
 use std::{
-    collections::BTreeSet,
     path::Path,
     process::{Command, ExitCode},
     time::Instant,
 };
 
-const USAGE: &str = "cargo xtask test             formatting, lints, documentation, walls, dependencies, every test, the package, interop
-  cargo xtask interop [--json] our programs against Synapse and matrix-sdk (installed and built into target/interop)
-  cargo xtask package          the Debian packages, installed into target/package, the rendezvous server started there; the files for containers
-  cargo xtask pictures         photographs of QR codes: how many are read here, and how many by zxing-cpp
-  cargo xtask bench [--json] [--quick] [rates|memory|million|flood|slow|waiters|redis|instances|sign-in ..]
-                               the rendezvous server: its rates over a bare axum server, and all else that it must reach";
+use crate::run::{TaskResult, at_the_root, cargo, command, run};
 
-/// What a test needs beside Rust, and the Debian package that has it.
-const NEEDED: [(&str, &str); 13] = [
+const USAGE: &str = "\
+  cargo xtask test             formatting, lints, spelling, walls, dependencies, documentation, every test, the package, interop
+  cargo xtask walls            type names, import circles, module maps, what the protocol depends on
+  cargo xtask interop [--json] our programs against Synapse and matrix-sdk, which go into target/interop
+  cargo xtask package          installs the Debian packages into target/package and starts the server there; checks the container files
+  cargo xtask pictures         photographs of QR codes: how many we read, and how many zxing-cpp reads
+  cargo xtask bench [--json] [--quick] [rates|memory|million|flood|slow|waiters|redis|instances|sign-in ..]
+                               the rendezvous server: its rates relative to a bare axum server, and its other targets";
+
+/// What the tests need besides Rust, and the Debian package that has it.
+const NEEDED: [(&str, &str); 14] = [
     ("/usr/bin/chromium", "apt-get install chromium"),
     ("/usr/bin/chromedriver", "apt-get install chromium-driver"),
     ("/usr/sbin/nginx", "apt-get install nginx-light"),
@@ -37,21 +50,8 @@ const NEEDED: [(&str, &str); 13] = [
     ("/usr/bin/promtool", "apt-get install prometheus"),
     ("/usr/bin/tmux", "apt-get install tmux"),
     ("/usr/bin/curl", "apt-get install curl"),
+    ("/usr/bin/codespell", "apt-get install codespell"),
 ];
-
-/// Crates that the protocol must never reach, however indirectly (docs/design.md, "What a room must
-/// never know").
-const NOT_IN_PROTOCOL: [&str; 7] = [
-    "tokio",
-    "hyper",
-    "reqwest",
-    "axum",
-    "rusqlite",
-    "mio",
-    "matrix-sdk-crypto",
-];
-
-type Outcome = Result<(), String>;
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -62,9 +62,10 @@ fn main() -> ExitCode {
         Some(("test", [])) => test(),
         Some(("interop", rest)) => interop::interop(rest),
         Some(("bench", rest)) => bench::bench(rest),
+        Some(("walls", [])) => walls::walls(),
         Some(("pictures", [])) => pictures::pictures(),
         Some(("package", [])) => needed(&package::NEEDED).and_then(|()| package::package()),
-        _ => Err(format!("usage:\n  {USAGE}")),
+        _ => Err(format!("usage:\n{USAGE}")),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,
@@ -75,7 +76,7 @@ fn main() -> ExitCode {
     }
 }
 
-fn test() -> Outcome {
+fn test() -> TaskResult {
     needed(&[&NEEDED[..], &package::NEEDED].concat())?;
     step("formatting", || cargo(&["fmt", "--all", "--check"]))?;
     step("lints", || {
@@ -89,7 +90,8 @@ fn test() -> Outcome {
             "warnings",
         ])
     })?;
-    step("walls", walls)?;
+    step("spelling", spelling)?;
+    step("walls", walls::walls)?;
     step("dependencies", || {
         cargo(&[
             "deny",
@@ -117,12 +119,13 @@ fn test() -> Outcome {
         ])
     })?;
     step("package", package::package)?;
-    // A ratio of times is for `cargo xtask interop` by itself, on a machine that does nothing else.
+    // Only `cargo xtask interop` by itself compares times: it needs a machine that is idle
+    // otherwise.
     step("interop", || interop::interop(&["--untimed".to_owned()]))
 }
 
-/// Before anything slow: what is missing, all of it at once.
-fn needed(programs: &[(&str, &str)]) -> Outcome {
+/// Reports all missing programs at once, before anything slow runs.
+fn needed(programs: &[(&str, &str)]) -> TaskResult {
     let missing: Vec<_> = programs
         .iter()
         .filter(|(path, _)| !Path::new(path).exists())
@@ -140,45 +143,13 @@ fn needed(programs: &[(&str, &str)]) -> Outcome {
     ))
 }
 
-fn walls() -> Outcome {
-    let in_protocol = dependencies("matrix-qr-protocol")?;
-    if let Some(name) = NOT_IN_PROTOCOL
-        .iter()
-        .find(|name| in_protocol.contains(**name))
-    {
-        return Err(format!(
-            "the protocol depends on {name}: it must stay free of I/O"
-        ));
-    }
-    let mut in_device = dependencies("matrix-qr-device")?;
-    in_device.insert("matrix-qr-doctor".to_owned());
-    match dependencies("matrix-qr-doctor")?
-        .difference(&in_device)
-        .next()
-    {
-        Some(name) => Err(format!(
-            "the doctor depends on {name}: it must not need more than the device"
-        )),
-        None => Ok(()),
-    }
+/// `.codespellrc` lists the files to skip and the words that are right.
+fn spelling() -> TaskResult {
+    at_the_root()?;
+    run(&mut Command::new("codespell"), "codespell")
 }
 
-/// A package and all that it needs to be built, by name.
-fn dependencies(package: &str) -> Result<BTreeSet<String>, String> {
-    let edges = ["--edges", "normal", "--prefix", "none", "--locked"];
-    let tree = output(&[&["tree", "--package", package][..], &edges].concat())?;
-    let names: BTreeSet<_> = tree
-        .lines()
-        .filter_map(|line| line.split_whitespace().next())
-        .map(str::to_owned)
-        .collect();
-    match names.len() {
-        0..10 => Err(format!("cargo tree did not say what {package} depends on")),
-        _ => Ok(names),
-    }
-}
-
-fn documentation() -> Outcome {
+fn documentation() -> TaskResult {
     let arguments = ["doc", "--workspace", "--no-deps", "--locked", "--quiet"];
     run(
         command(&arguments).env("RUSTDOCFLAGS", "-D warnings"),
@@ -186,60 +157,10 @@ fn documentation() -> Outcome {
     )
 }
 
-fn step(name: &str, work: impl FnOnce() -> Outcome) -> Outcome {
+fn step(name: &str, work: impl FnOnce() -> TaskResult) -> TaskResult {
     eprintln!("== {name}");
     let start = Instant::now();
     work()?;
-    eprintln!("== {name}: fine, {} s", start.elapsed().as_secs());
+    eprintln!("== {name}: passed in {} s", start.elapsed().as_secs());
     Ok(())
-}
-
-fn cargo(arguments: &[&str]) -> Outcome {
-    run(
-        &mut command(arguments),
-        &format!("cargo {}", arguments.join(" ")),
-    )
-}
-
-fn command(arguments: &[&str]) -> Command {
-    let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-    command.args(arguments);
-    command
-}
-
-fn run(command: &mut Command, name: &str) -> Outcome {
-    let status = command
-        .status()
-        .map_err(|error| format!("{name}: {error}"))?;
-    if status.success() {
-        Ok(())
-    } else {
-        Err(format!("{name} failed"))
-    }
-}
-
-fn output(arguments: &[&str]) -> Result<String, String> {
-    said(
-        &mut command(arguments),
-        &format!("cargo {}", arguments.join(" ")),
-    )
-}
-
-/// What a program says to its standard output. What it says otherwise is shown if it fails.
-fn said(command: &mut Command, name: &str) -> Result<String, String> {
-    let output = command
-        .output()
-        .map_err(|error| format!("{name}: {error}"))?;
-    if !output.status.success() {
-        return Err(format!(
-            "{name} failed:\n{}",
-            String::from_utf8_lossy(&output.stderr)
-        ));
-    }
-    String::from_utf8(output.stdout).map_err(|error| error.to_string())
-}
-
-fn at_the_root() -> Outcome {
-    let root = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
-    std::env::set_current_dir(root).map_err(|error| format!("{root}: {error}"))
 }

@@ -1,10 +1,11 @@
-//! `cargo xtask package`: what an operator installs, checked as far as a machine without an
-//! operator can. The package is built, installed into a directory, looked at, started there, and
-//! removed. Everything is in `target/package`.
+//! `cargo xtask package`: builds the packages that an operator installs, installs them into a
+//! directory, checks the files, starts the server, and removes all of it again. Everything is in
+//! `target/package`.
 
 mod command;
 mod containers;
 mod service;
+mod shared;
 
 use std::{
     fs,
@@ -13,27 +14,24 @@ use std::{
     process::Command,
 };
 
-use crate::{Outcome, at_the_root, cargo, said};
+use self::shared::{CALLS, PLACE, ROOT, STUBS, dpkg, file, has, make, read, same, write};
+use crate::run::{TaskResult, at_the_root, cargo, said};
 
-/// Where it all is, from the root of the checkout.
-const PLACE: &str = "target/package";
-/// Where the package is installed, as if it were `/`.
-const ROOT: &str = "target/package/root";
-/// What the maintainer scripts call instead of the machine's systemd, and what they called.
-const STUBS: &str = "target/package/stubs";
-const CALLS: &str = "target/package/calls";
 const DEB: &str = "target/package/matrix-qr-rendezvous.deb";
 
-/// What it needs beside Rust, and the Debian package that has it.
+/// What the task needs besides Rust, and the Debian package that has it.
 pub(crate) const NEEDED: [(&str, &str); 4] = [
-    ("/usr/bin/dpkg", "this part is for Debian and its kin"),
+    (
+        "/usr/bin/dpkg",
+        "this part needs Debian or a distribution based on it",
+    ),
     ("/usr/bin/dpkg-shlibdeps", "apt-get install dpkg-dev"),
     ("/usr/bin/systemd-analyze", "apt-get install systemd"),
     ("/usr/bin/man", "apt-get install man-db"),
 ];
 
-/// Of ten points that `systemd-analyze security` gives to a unit that may do everything, as many
-/// tenths as this one may have. It must reach the network, and that alone is worth 1.2.
+/// The highest exposure that `systemd-analyze security` may report, in tenths. A unit without any
+/// restrictions has 10.0; access to the network alone counts 1.2.
 const EXPOSURE: &str = "--threshold=13";
 
 const SERVICE: &str = "matrix-qr-rendezvous.service";
@@ -54,8 +52,8 @@ const FILES: [&str; 11] = [
     "-rw-r--r-- 0/0 ./usr/share/man/man8/matrix-qr-rendezvous.8.gz",
 ];
 
-/// Builds, installs, checks, starts, removes.
-pub(crate) fn package() -> Outcome {
+/// The whole task, step by step.
+pub(crate) fn package() -> TaskResult {
     at_the_root()?;
     containers::checked()?;
     build()?;
@@ -67,9 +65,9 @@ pub(crate) fn package() -> Outcome {
     command::package()
 }
 
-/// With the features that the whole workspace's command has: so `cargo run --release` finds all of
-/// it done.
-fn build() -> Outcome {
+/// Builds both packages together, so that the features are the same as for `cargo run --release`
+/// and nothing is built twice.
+fn build() -> TaskResult {
     let ours = [
         "--package",
         "matrix-qr",
@@ -102,7 +100,7 @@ fn build() -> Outcome {
     .map_err(|error| format!("{error}; if it is not installed: cargo install --locked cargo-deb"))
 }
 
-fn contents() -> Outcome {
+fn contents() -> TaskResult {
     let list = said(Command::new("dpkg-deb").args(["-c", DEB]), "dpkg-deb -c")?;
     let mut files: Vec<_> = list
         .lines()
@@ -129,8 +127,8 @@ fn contents() -> Outcome {
     )?;
     let copyright = read_packed("./usr/share/doc/matrix-qr-rendezvous/copyright")?;
     has("the licence", &copyright, "Apache License")?;
-    // What is new has no public URL; what runs shall be the new program. Where systemd does not
-    // run, no script does this.
+    // A new installation has no public URL yet, so it is not started. An upgrade restarts a running
+    // service. Without systemd the script does nothing, so it is checked by its text.
     let script = said(
         Command::new("dpkg-deb").args(["-I", DEB, "postinst"]),
         "dpkg-deb -I",
@@ -150,21 +148,13 @@ fn contents() -> Outcome {
     )
 }
 
-/// Of `tar`'s line: mode, owner, name.
-fn file(line: &str) -> String {
-    let fields: Vec<_> = line.split_whitespace().collect();
-    [0, 1, 5]
-        .map(|place| fields.get(place).copied().unwrap_or_default())
-        .join(" ")
-}
-
 fn read_packed(name: &str) -> Result<String, String> {
     let script = format!("dpkg-deb --fsys-tarfile {DEB} | tar -xO {name}");
     said(Command::new("sh").args(["-c", &script]), name)
 }
 
-/// Twice: the second time an administrator has changed a file, and the service is there already.
-fn installation() -> Outcome {
+/// Installs twice. Before the second time an administrator has changed a file.
+fn installation() -> TaskResult {
     stubs()?;
     for directory in ["info", "updates", "triggers"] {
         make(&format!("{ROOT}/var/lib/dpkg/{directory}"))?;
@@ -177,7 +167,7 @@ fn installation() -> Outcome {
         &calls,
         "deb-systemd-helper enable matrix-qr-rendezvous.service",
     )?;
-    // The socket is there for who wants it.
+    // The socket unit is optional.
     same(
         "calls about the socket",
         &calls.matches(SOCKET).count().to_string(),
@@ -190,7 +180,7 @@ fn installation() -> Outcome {
     same("configuration after an upgrade", &read(&config)?, &changed)
 }
 
-fn removal() -> Outcome {
+fn removal() -> TaskResult {
     dpkg(&["--purge", "matrix-qr-rendezvous"])?;
     for (_, name) in FILES.iter().filter_map(|file| file.split_once("./")) {
         if Path::new(ROOT).join(name).exists() {
@@ -204,37 +194,8 @@ fn removal() -> Outcome {
     )
 }
 
-/// Into the directory. The scripts find the stubs before the machine's own programs.
-fn dpkg(arguments: &[&str]) -> Outcome {
-    let path = std::env::var("PATH").unwrap_or_default();
-    let here = std::env::current_dir().map_err(|error| error.to_string())?;
-    let mut dpkg = Command::new("dpkg");
-    dpkg.arg(format!("--root={}", here.join(ROOT).display()));
-    dpkg.arg(format!(
-        "--log={}",
-        here.join(PLACE).join("dpkg.log").display()
-    ));
-    // Not chrooted, because there is no shell; without what it depends on, which is not installed
-    // there.
-    dpkg.args([
-        "--force-not-root",
-        "--force-script-chrootless",
-        "--force-depends",
-        "--force-bad-path",
-    ]);
-    dpkg.env(
-        "PATH",
-        format!("{}:{path}:/usr/sbin:/sbin", here.join(STUBS).display()),
-    );
-    said(
-        dpkg.args(arguments),
-        &format!("dpkg {}", arguments.join(" ")),
-    )
-    .map(|_| ())
-}
-
-/// Each says yes, and writes down how it was called.
-fn stubs() -> Outcome {
+/// Programs that succeed and record how they were called.
+fn stubs() -> TaskResult {
     let here = std::env::current_dir().map_err(|error| error.to_string())?;
     let script = format!(
         "#!/bin/sh\necho \"${{0##*/}} $*\" >> {}\n",
@@ -251,9 +212,8 @@ fn stubs() -> Outcome {
     Ok(())
 }
 
-/// What systemd says of the unit. It says unknown keys and goes on, so anything that it says is an
-/// error.
-fn unit() -> Outcome {
+/// Checks the unit with systemd. It only warns about unknown keys, so any output is an error.
+fn unit() -> TaskResult {
     let units = format!("{ROOT}/etc/systemd/system");
     make(&units)?;
     for target in [
@@ -266,7 +226,7 @@ fn unit() -> Outcome {
     ] {
         write(
             format!("{units}/{target}.target"),
-            "[Unit]\nDescription=as everywhere\n",
+            "[Unit]\nDescription=a stub\n",
         )?;
     }
     make(&format!("{ROOT}/bin"))?;
@@ -274,12 +234,12 @@ fn unit() -> Outcome {
     if !Path::new(&kill).exists() {
         symlink("/bin/kill", &kill).map_err(|error| format!("{kill}: {error}"))?;
     }
-    // As an administrator installs it.
+    // An administrator copies it from the documentation.
     let packed = format!("{ROOT}/usr/share/doc/matrix-qr-rendezvous/{SOCKET}");
     write(format!("{units}/{SOCKET}"), &read(packed)?)?;
     for unit in [SERVICE, SOCKET] {
         let words = analyze(&["--man=no", "verify", unit])?;
-        same(&format!("words about {unit}"), words.trim(), "")?;
+        same(&format!("output about {unit}"), words.trim(), "")?;
     }
     analyze(&[
         "--offline=true",
@@ -289,7 +249,7 @@ fn unit() -> Outcome {
         SERVICE,
     ])
     .map(|_| ())
-    .map_err(|error| format!("{error}\nthe unit may do too much"))?;
+    .map_err(|error| format!("{error}\nthe unit is less restricted than it must be"))?;
     let unit = read("packaging/debian/matrix-qr-rendezvous.service")?;
     [
         "MemoryMax=",
@@ -316,34 +276,4 @@ fn analyze(arguments: &[&str]) -> Result<String, String> {
         "systemd-analyze {} failed:\n{table}{words}",
         arguments.join(" ")
     ))
-}
-
-fn has(what: &str, text: &str, part: &str) -> Outcome {
-    if text.contains(part) {
-        Ok(())
-    } else {
-        Err(format!("{what} lacks “{part}”:\n{text}"))
-    }
-}
-
-fn same(what: &str, is: &str, should: &str) -> Outcome {
-    if is == should {
-        Ok(())
-    } else {
-        Err(format!("{what}:\n{is}\nshould be:\n{should}"))
-    }
-}
-
-fn make(directory: &str) -> Outcome {
-    fs::create_dir_all(directory).map_err(|error| format!("{directory}: {error}"))
-}
-
-fn read(path: impl AsRef<Path>) -> Result<String, String> {
-    let path = path.as_ref();
-    fs::read_to_string(path).map_err(|error| format!("{}: {error}", path.display()))
-}
-
-fn write(path: impl AsRef<Path>, text: &str) -> Outcome {
-    let path = path.as_ref();
-    fs::write(path, text).map_err(|error| format!("{}: {error}", path.display()))
 }

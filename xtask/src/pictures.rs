@@ -1,16 +1,15 @@
-//! `cargo xtask pictures`: how many photographs of QR codes we read, beside what zxing-cpp reads of
-//! the same ones.
+//! `cargo xtask pictures`: how many photographs of QR codes we read, compared with zxing-cpp.
 
 use std::{path::Path, process::Command};
 
-use crate::{Outcome, at_the_root, cargo, run};
+use crate::run::{TaskResult, at_the_root, cargo, run};
 
 const VENV: &str = "target/photographs/venv";
 const OTHERS: [&str; 3] = ["zxing-cpp==3.1.1", "numpy", "pillow"];
 const TEST: &str = "the_whole_corpus_of_photographs_is_written_and_read";
 
-/// The test writes the corpus and what we read; the script compares.
-pub(crate) fn pictures() -> Outcome {
+/// A test writes the photographs and what we read in them. A script compares that with zxing-cpp.
+pub(crate) fn pictures() -> TaskResult {
     at_the_root()?;
     cargo(&[
         "test",

@@ -15,6 +15,7 @@
 
 #[path = "sign_in/fault_proxy.rs"]
 mod fault_proxy;
+mod log_capture;
 #[path = "sign_in/meeting.rs"]
 mod meeting;
 #[path = "sign_in/revision.rs"]
@@ -22,60 +23,24 @@ mod revision;
 #[path = "sign_in/test_env.rs"]
 mod test_env;
 
-use std::{
-    collections::BTreeSet,
-    io,
-    sync::{Arc, Mutex},
-};
+use std::collections::BTreeSet;
 
 use matrix_qr_device::session::SessionDir;
 use matrix_qr_protocol::revision::{Revision, Role};
 use matrix_qr_sandbox::Fault;
 use matrix_sdk_crypto::vodozemac::base64_decode;
 use serde_json::Value;
-use tracing_subscriber::{filter::LevelFilter, fmt::MakeWriter, util::SubscriberInitExt};
 
 use crate::{
     fault_proxy::Exchange,
+    log_capture::CapturedLog,
     meeting::{Digits, Plan},
     test_env::{End, OLD_MESSAGE, TestEnv},
 };
 
-#[derive(Clone, Default)]
-struct Log(Arc<Mutex<Vec<u8>>>);
-
-impl Log {
-    fn text(&self) -> String {
-        String::from_utf8(self.0.lock().unwrap().clone()).unwrap()
-    }
-}
-
-impl io::Write for Log {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.lock().unwrap().write(bytes)
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
-impl<'a> MakeWriter<'a> for Log {
-    type Writer = Self;
-
-    fn make_writer(&'a self) -> Self {
-        self.clone()
-    }
-}
-
 #[tokio::test]
 async fn no_secret_is_printed() {
-    let log = Log::default();
-    tracing_subscriber::fmt()
-        .with_max_level(LevelFilter::TRACE)
-        .with_writer(log.clone())
-        .finish()
-        .init();
+    let log = CapturedLog::start();
     for revision in [Revision::Msc4108, Revision::Msc4388] {
         let both = async {
             tokio::join!(
@@ -105,7 +70,7 @@ async fn no_secret_is_printed() {
     }
 }
 
-async fn each_way(shown_by: Role, log: &Log) {
+async fn each_way(shown_by: Role, log: &CapturedLog) {
     let world = TestEnv::with_fault_proxy().await;
     let mut printed = String::new();
     for (fault, plan) in sign_ins(shown_by) {

@@ -1,5 +1,5 @@
-//! Prometheus itself says when each alert fires, whether it asks the server every 15 seconds or
-//! every minute.
+//! Prometheus itself evaluates when each alert fires, with samples every 15 seconds and every
+//! minute.
 #![allow(
     missing_docs,
     clippy::unwrap_used,
@@ -29,13 +29,13 @@ const RULES: &str = concat!(
 );
 const PROMTOOL: &str = "/usr/bin/promtool";
 
-/// What happens to one series, and when its alert fires.
+/// The values of one series, and when its alert fires.
 struct Case {
     alert: &'static str,
     series: &'static str,
-    /// From minute to minute, and then as it is.
+    /// The value of each minute. The last one stays.
     values: &'static [u32],
-    /// Whether it fires, minute by minute.
+    /// Whether the alert fires, minute by minute.
     fires: &'static [(u32, bool)],
 }
 
@@ -53,7 +53,7 @@ const fn case(
     }
 }
 
-/// Each alert once when there is reason, and once when there is none or it passes by itself.
+/// Each alert once with a reason, and once without one or with one that passes by itself.
 const CASES: [Case; 19] = [
     case(
         "RendezvousDown",
@@ -79,7 +79,7 @@ const CASES: [Case; 19] = [
         &[1, 0, 1],
         &[(2, false), (6, false)],
     ),
-    // The very first one counts.
+    // The first one counts, too.
     case(
         "RendezvousFull",
         "rendezvous_refusals_total{JOB,reason=\"full\"}",
@@ -116,7 +116,7 @@ const CASES: [Case; 19] = [
         &[0, 0, 1],
         &[(4, false), (12, false)],
     ),
-    // A hundred a minute are more than one a second.
+    // A hundred per minute are more than one per second.
     case(
         "RendezvousFlood",
         "rendezvous_refusals_total{JOB,reason=\"rate\"}",
@@ -174,7 +174,7 @@ const CASES: [Case; 19] = [
     ),
 ];
 
-/// Ten a minute, and this bucket is the only one that holds them.
+/// Ten per minute, all in this bucket.
 const fn slow(alert: &'static str, series: &'static str, fires: bool) -> Case {
     const VALUES: &[u32] = &[
         0, 10, 20, 30, 40, 50, 60, 70, 80, 90, 100, 110, 120, 130, 140, 150, 160, 170, 180, 190,
@@ -195,7 +195,7 @@ const fn slow(alert: &'static str, series: &'static str, fires: bool) -> Case {
 const JOB: &str = "instance=\"a:1\",job=\"matrix-qr-rendezvous\"";
 
 impl Case {
-    /// As `promtool test rules` reads it, with so many samples a minute.
+    /// The input of `promtool test rules`, with this number of samples per minute.
     fn written(&self, interval: &str, samples: usize) -> String {
         let series = self.series.replace("JOB", JOB);
         let mut all = vec![(series.clone(), self.values(samples))];
@@ -203,7 +203,7 @@ impl Case {
             let (_, end) = rest.split_once('"').unwrap();
             let with = |le: &str| format!("{start}le=\"{le}\"{end}");
             all.push((with("+Inf"), self.values(samples)));
-            // The bucket below: empty.
+            // The bucket below is empty.
             all.push((with("0.0001"), "0x150".to_owned()));
         }
         let mut text = format!("- interval: {interval}\n  input_series:\n");
@@ -225,7 +225,7 @@ impl Case {
         text
     }
 
-    /// Each value for its minute, the last one for good.
+    /// Each value for its minute, the last one from then on.
     fn values(&self, samples: usize) -> String {
         let last = self.values.last().unwrap();
         let values = self.values.iter().chain(std::iter::repeat_n(last, 15));
@@ -235,7 +235,7 @@ impl Case {
             .join(" ")
     }
 
-    /// The alert, with the labels and the words of the rule.
+    /// The alert, with the labels and texts of the rule.
     fn fired(&self) -> String {
         let rules = fs::read_to_string(RULES).unwrap();
         let (_, rule) = rules
@@ -253,7 +253,7 @@ impl Case {
         let severity = after("severity:").trim_end_matches('}');
         let summary = after("summary:").replace("{{ $labels.instance }}", "a:1");
         let mut labels = format!("severity: {severity}, instance: 'a:1'");
-        // What an aggregation leaves of the labels.
+        // The labels that an aggregation keeps.
         if !rule
             .split("labels:")
             .next()
@@ -277,7 +277,7 @@ fn promtool(arguments: &[&str]) -> String {
     promtool_about(arguments, &[])
 }
 
-/// What it says with this on its standard input.
+/// Its output for this standard input.
 fn promtool_about(arguments: &[&str], input: &[u8]) -> String {
     assert!(
         Path::new(PROMTOOL).exists(),

@@ -1,4 +1,4 @@
-//! The binary: what it says, and how it stops.
+//! The binary: its messages, and how it stops.
 #![allow(
     missing_docs,
     clippy::unwrap_used,
@@ -27,7 +27,7 @@ fn run(arguments: &[&str]) -> Output {
     command(arguments).output().unwrap()
 }
 
-/// Ended with the test, whatever comes of it.
+/// Ends with the test.
 struct Running(Child);
 
 impl Drop for Running {
@@ -124,7 +124,7 @@ fn a_wrong_command_line_says_what_is_wrong() {
     }
 }
 
-/// As Compose and Kubernetes make it.
+/// As Compose and Kubernetes create it.
 #[test]
 fn an_empty_variable_is_none() {
     let directory = tempfile::tempdir().unwrap();
@@ -148,18 +148,21 @@ fn an_empty_variable_is_none() {
         .filter(|name| **name != "MATRIX_QR_RENDEZVOUS_CONFIG")
         .map(|name| (*name, ""));
     let output = command.envs(empty).output().unwrap();
-    let (said, error) = (
+    let (printed, error) = (
         String::from_utf8(output.stdout).unwrap(),
         String::from_utf8(output.stderr).unwrap(),
     );
     assert!(
-        said.contains("https://a.example") && said.contains("lifetime = 120"),
-        "{said}{error}"
+        printed.contains("https://a.example") && printed.contains("lifetime = 120"),
+        "{printed}{error}"
     );
     assert_eq!(error, "", "none is warned of");
     let output = run(&["--public-url", "https://a.example", "--print-config"]);
     let defaults = String::from_utf8(output.stdout).unwrap();
-    assert_eq!(said.replace("lifetime = 120", "lifetime = 300"), defaults);
+    assert_eq!(
+        printed.replace("lifetime = 120", "lifetime = 300"),
+        defaults
+    );
 }
 
 #[test]
@@ -178,16 +181,16 @@ fn a_list_may_have_spaces() {
         )
         .output()
         .unwrap();
-    let said = String::from_utf8(output.stdout).unwrap();
+    let printed = String::from_utf8(output.stdout).unwrap();
     for list in [
         "[\"10.0.0.0/8\", \"192.0.2.7/32\"]",
         "[\"192.0.2.1/32\", \"2001:db8::/32\"]",
     ] {
-        assert!(said.contains(list), "{said}");
+        assert!(printed.contains(list), "{printed}");
     }
 }
 
-/// Clients are compared in their own family: as it stands, it would deny nobody.
+/// A client is compared within its own address family, so this network would match none.
 #[test]
 fn an_ipv4_network_in_the_form_of_an_ipv6_one_is_that_ipv4_network() {
     let networks = "::ffff:192.0.2.0/120,::ffff:198.51.100.7,2001:db8::/32,::/0";
@@ -198,9 +201,9 @@ fn an_ipv4_network_in_the_form_of_an_ipv6_one_is_that_ipv4_network() {
         "--deny",
         networks,
     ]);
-    let said = String::from_utf8(output.stdout).unwrap();
+    let printed = String::from_utf8(output.stdout).unwrap();
     let expected = r#"deny = ["192.0.2.0/24", "198.51.100.7/32", "2001:db8::/32", "::/0"]"#;
-    assert!(said.contains(expected), "{said}");
+    assert!(printed.contains(expected), "{printed}");
 }
 
 #[test]
@@ -215,11 +218,11 @@ fn a_variable_that_is_no_setting_is_named() {
         .env("MATRIX_QR_OTHER", "x");
     let output = output.output().unwrap();
     assert!(output.status.success(), "it is no reason not to start");
-    let said = String::from_utf8(output.stderr).unwrap();
-    assert_eq!(said.lines().count(), 1, "{said}");
+    let printed = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(printed.lines().count(), 1, "{printed}");
     assert!(
-        said.contains("MATRIX_QR_RENDEZVOUS_STORE_URL") && !said.contains("geheim"),
-        "{said}"
+        printed.contains("MATRIX_QR_RENDEZVOUS_STORE_URL") && !printed.contains("geheim"),
+        "{printed}"
     );
 }
 
@@ -237,7 +240,7 @@ fn a_taken_address_is_one_line() {
     );
 }
 
-/// At the level that says the most: what is logged names no session, payload or peer.
+/// Even the most verbose log names no session, payload or peer.
 #[test]
 fn it_serves_keeps_quiet_and_stops_at_sigterm() {
     let mut command = command(&[
@@ -250,11 +253,11 @@ fn it_serves_keeps_quiet_and_stops_at_sigterm() {
     ]);
     let mut running = Running(command.env("RUST_LOG", "trace").spawn().unwrap());
     let mut log = BufReader::new(running.0.stderr.take().unwrap());
-    let mut said = String::new();
-    while !said.contains("listening") {
-        assert_ne!(log.read_line(&mut said).unwrap(), 0, "{said}");
+    let mut printed = String::new();
+    while !printed.contains("listening") {
+        assert_ne!(log.read_line(&mut printed).unwrap(), 0, "{printed}");
     }
-    let (_, rest) = said.split_once("127.0.0.1:").unwrap();
+    let (_, rest) = printed.split_once("127.0.0.1:").unwrap();
     let port: String = rest.chars().take_while(char::is_ascii_digit).collect();
     let address = format!("127.0.0.1:{port}");
     let head = "Host: a\r\nConnection: close\r\nContent-Type: text/plain\r\nContent-Length: 11\r\n\r\nthe payload";
@@ -283,24 +286,24 @@ fn it_serves_keeps_quiet_and_stops_at_sigterm() {
             .success()
     );
     assert!(running.0.wait().unwrap().success());
-    log.read_to_string(&mut said).unwrap();
+    log.read_to_string(&mut printed).unwrap();
     assert!(
-        said.contains("answered") && said.contains("stopped"),
-        "{said}"
+        printed.contains("answered") && printed.contains("stopped"),
+        "{printed}"
     );
     for secret in [&id, "the payload", &peer] {
-        assert!(!said.contains(secret), "{secret} in {said}");
+        assert!(!printed.contains(secret), "{secret} in {printed}");
     }
 }
 
-/// As above, of the API that may be shown an access token, and shows it to the homeserver.
+/// The same for the API that may receive an access token and sends it to the homeserver.
 #[cfg(feature = "whoami")]
 #[test]
 fn an_access_token_is_in_no_line_of_the_log() {
     let homeserver = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}", homeserver.local_addr().unwrap());
     let asked = std::thread::spawn(move || {
-        // One who is known, and one who is asked about in vain.
+        // A known user, and one that the homeserver does not confirm.
         let answers = ["200 OK", "500 Oh"].map(|status| {
             let (mut stream, _) = homeserver.accept().unwrap();
             let mut request = [0; 4096];
@@ -331,11 +334,11 @@ fn an_access_token_is_in_no_line_of_the_log() {
             .unwrap(),
     );
     let mut log = BufReader::new(running.0.stderr.take().unwrap());
-    let mut said = String::new();
-    while !said.contains("listening") {
-        assert_ne!(log.read_line(&mut said).unwrap(), 0, "{said}");
+    let mut printed = String::new();
+    while !printed.contains("listening") {
+        assert_ne!(log.read_line(&mut printed).unwrap(), 0, "{printed}");
     }
-    let (_, rest) = said.rsplit_once("address=127.0.0.1:").unwrap();
+    let (_, rest) = printed.rsplit_once("address=127.0.0.1:").unwrap();
     let address = format!("127.0.0.1:{}", rest.split(' ').next().unwrap());
     let post = |token: &str| {
         let head =
@@ -367,17 +370,17 @@ fn an_access_token_is_in_no_line_of_the_log() {
             .success()
     );
     assert!(running.0.wait().unwrap().success());
-    log.read_to_string(&mut said).unwrap();
+    log.read_to_string(&mut printed).unwrap();
     assert!(
-        said.contains("the homeserver does not say who owns an access token"),
-        "{said}"
+        printed.contains("the homeserver does not say who owns an access token"),
+        "{printed}"
     );
     for secret in ["geheim", "alice", "the payload", &id] {
-        assert!(!said.contains(secret), "{secret} in {said}");
+        assert!(!printed.contains(secret), "{secret} in {printed}");
     }
 }
 
-/// The answer, and the port it was asked from.
+/// The response, and the port of the client.
 fn exchange(address: &str, request: &str) -> (String, String) {
     let mut stream = TcpStream::connect(address).unwrap();
     stream.write_all(request.as_bytes()).unwrap();

@@ -1,5 +1,5 @@
-//! Two binaries over one Redis: one is killed in the middle of a sign-in, which goes on through the
-//! other.
+//! Two binaries over one Redis: one is killed in the middle of a sign-in, which continues through
+//! the other.
 #![allow(
     missing_docs,
     clippy::unwrap_used,
@@ -25,7 +25,7 @@ use reqwest::{Client, Response, StatusCode};
 
 use crate::{certificates::Certificates, redis_server::RedisServer};
 
-/// Killed with the test, whatever comes of it, or before.
+/// Killed with the test, or earlier.
 struct Instance {
     process: Child,
     address: String,
@@ -47,13 +47,13 @@ impl Instance {
             .spawn()
             .unwrap();
         let mut log = BufReader::new(process.stderr.take().unwrap());
-        let mut said = String::new();
-        while !said.contains("listening") {
-            assert_ne!(log.read_line(&mut said).unwrap(), 0, "{said}");
+        let mut output = String::new();
+        while !output.contains("listening") {
+            assert_ne!(log.read_line(&mut output).unwrap(), 0, "{output}");
         }
-        // Somebody must read on, or it would stand still once the pipe is full.
+        // Keeps reading, because the program blocks once the pipe is full.
         std::thread::spawn(move || std::io::copy(&mut log, &mut std::io::sink()));
-        let (_, rest) = said.split_once("127.0.0.1:").unwrap();
+        let (_, rest) = output.split_once("127.0.0.1:").unwrap();
         let port: String = rest.chars().take_while(char::is_ascii_digit).collect();
         Self {
             process,
@@ -73,7 +73,7 @@ impl Drop for Instance {
     }
 }
 
-/// What it has logged so far, at the level that says the most.
+/// A server with the most verbose log, and the log so far.
 struct Logging {
     process: Child,
     file: tempfile::NamedTempFile,
@@ -109,9 +109,9 @@ impl Logging {
 
     async fn until(&self, words: &[&str]) -> String {
         for _ in 0..1000 {
-            let said = std::fs::read_to_string(self.file.path()).unwrap();
-            if words.iter().any(|word| said.contains(word)) {
-                return said;
+            let output = std::fs::read_to_string(self.file.path()).unwrap();
+            if words.iter().any(|word| output.contains(word)) {
+                return output;
             }
             tokio::time::sleep(std::time::Duration::from_millis(20)).await;
         }
@@ -122,10 +122,10 @@ impl Logging {
     }
 }
 
-/// The status of `/ready`, from where the log says that it is.
+/// The status of `/ready`, at the address in the log.
 async fn ready(server: &Logging) -> u16 {
-    let said = server.until(&["listening for the operator"]).await;
-    let (_, rest) = said
+    let output = server.until(&["listening for the operator"]).await;
+    let (_, rest) = output
         .split_once("listening for the operator address=")
         .unwrap();
     let address = rest.split_whitespace().next().unwrap();
@@ -139,7 +139,7 @@ async fn ready(server: &Logging) -> u16 {
         .as_u16()
 }
 
-/// Whether it is right or wrong, and over TLS, of which the libraries below log a lot.
+/// Right and wrong passwords, also over TLS, where the libraries log much.
 #[tokio::test]
 #[ignore = "needs redis-server, openssl: cargo xtask test"]
 async fn no_secret_of_a_store_is_in_a_log_at_the_level_that_says_the_most() {
@@ -181,16 +181,16 @@ async fn no_secret_of_a_store_is_in_a_log_at_the_level_that_says_the_most() {
             &key,
         ]);
         assert_eq!(ready(&server).await, expected, "{url}");
-        let said = server
+        let output = server
             .until(&[
                 "connected to Redis",
                 "Redis cannot be reached",
                 "Redis refuses a command",
             ])
             .await;
-        assert!(said.contains("[redacted]@127.0.0.1"), "{said}");
+        assert!(output.contains("[redacted]@127.0.0.1"), "{output}");
         for secret in ["Xq7", "KzUj", "Wv9", "JyBx", "Zp4", "QwGk", "PRIVATE"] {
-            assert!(!said.contains(secret), "{secret} in {said}");
+            assert!(!output.contains(secret), "{secret} in {output}");
         }
     }
 }
@@ -204,7 +204,7 @@ async fn a_redis_that_removes_live_sessions_is_warned_of() {
         "Redis evicts no live sessions",
         "Redis does not tell its eviction policy",
     );
-    let said = async |policy: &str| {
+    let output = async |policy: &str| {
         assert!(
             redis
                 .command(&format!("CONFIG SET maxmemory-policy {policy}"))
@@ -221,20 +221,23 @@ async fn a_redis_that_removes_live_sessions_is_warned_of() {
         "volatile-lru",
         "volatile-ttl",
     ] {
-        let said = said(policy).await;
-        assert!(said.contains(warning) && said.contains(policy), "{said}");
+        let output = output(policy).await;
+        assert!(
+            output.contains(warning) && output.contains(policy),
+            "{output}"
+        );
     }
-    assert!(said("noeviction").await.contains(fine));
+    assert!(output("noeviction").await.contains(fine));
     assert!(
         redis
             .command("ACL SETUSER default -info")
             .unwrap()
             .starts_with("+OK")
     );
-    let said = said("allkeys-lru").await;
+    let output = output("allkeys-lru").await;
     assert!(
-        said.contains(unknown) && !said.contains("Redis refuses a command"),
-        "{said}"
+        output.contains(unknown) && !output.contains("Redis refuses a command"),
+        "{output}"
     );
 }
 

@@ -1,6 +1,5 @@
-//! Two instances over one store behind a real nginx, set up as docs/nginx-instances.conf has it.
-//! The store is one in memory that both share, as they would share a Redis. And what else the
-//! guides have of nginx.
+//! Two instances over one store behind a real nginx, with docs/nginx-instances.conf. They share a
+//! store in memory, as they would share a Redis. Also the other nginx files of the guides.
 #![allow(
     missing_docs,
     clippy::unwrap_used,
@@ -9,10 +8,13 @@
     clippy::indexing_slicing
 )]
 
+#[allow(dead_code, reason = "other tests use more of it")]
+#[path = "proxies/program.rs"]
+mod program;
+
 use std::{
     convert::Infallible,
     net::{Ipv4Addr, SocketAddr},
-    process::{Child, Command, Stdio},
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -23,32 +25,24 @@ use matrix_qr_rendezvous::{
 };
 use reqwest::{Client, StatusCode};
 use serde_json::{Value, json};
-use tempfile::TempDir;
 use tokio::{
     net::{TcpListener, TcpStream},
     sync::{broadcast, oneshot},
 };
 
-const NGINX: &str = "/usr/sbin/nginx";
+use crate::program::{ProxyProcess, ProxyProgram, free_address};
+
 const DOCUMENTED: &str = include_str!("../../../docs/nginx-instances.conf");
 const GUIDE: &str = include_str!("../../../docs/operate.md");
 const SET_UP: &str = include_str!("../../../docs/deploy.md");
-const AROUND: &str = "
-    daemon off; master_process off; pid nginx.pid; error_log stderr crit; events {}
-    http {
-        access_log off;
-        client_body_temp_path body; proxy_temp_path proxy;
-        fastcgi_temp_path fastcgi; uwsgi_temp_path uwsgi; scgi_temp_path scgi;
-        THE FILE
-    }";
 
-/// What Redis is to several processes.
-struct Shared {
+/// Shares sessions between instances, as Redis does between processes.
+struct SharedStore {
     memory: Arc<Memory>,
     changes: broadcast::Sender<StoreChange>,
 }
 
-impl Store for Shared {
+impl Store for SharedStore {
     async fn create(&self, id: SessionId, new: NewSession) -> Result<SessionSnapshot, Unavailable> {
         self.memory.create(id, new).await
     }
@@ -100,16 +94,16 @@ impl Store for Shared {
 }
 
 struct Instance {
-    rendezvous: Rendezvous<Shared>,
+    rendezvous: Rendezvous<SharedStore>,
     address: SocketAddr,
     stop: oneshot::Sender<()>,
 }
 
 impl Instance {
-    /// With a proxy on 127.0.0.1 only, so that this machine's other addresses are clients. Each may
-    /// create three sessions.
+    /// Only 127.0.0.1 is a proxy, so that other addresses of this machine are clients. Each client
+    /// may create three sessions.
     async fn start(memory: &Arc<Memory>, changes: &broadcast::Sender<StoreChange>) -> Self {
-        let store = Shared {
+        let store = SharedStore {
             memory: memory.clone(),
             changes: changes.clone(),
         };
@@ -131,83 +125,37 @@ impl Instance {
     }
 }
 
-struct Nginx {
-    child: Child,
-    url: String,
-    _directory: TempDir,
+/// nginx with the documented file, in front of both instances.
+async fn nginx_before(instances: &[Instance; 2]) -> ProxyProcess {
+    let mut file = DOCUMENTED.to_owned();
+    let mut put = |old: &str, new: &str| {
+        assert_eq!(file.matches(old).count(), 1, "{old}");
+        file = file.replace(old, new);
+    };
+    put("10.0.0.11:8090", &instances[0].address.to_string());
+    put("10.0.0.12:8090", &instances[1].address.to_string());
+    // Not every machine that runs the tests has IPv6.
+    put("listen [::]:443 ssl;", "");
+    put("ssl_certificate ", "# ");
+    put("ssl_certificate_key ", "# ");
+    nginx(&file).await
 }
 
-impl Nginx {
-    async fn before(instances: &[Instance; 2]) -> Self {
-        let mut file = DOCUMENTED.to_owned();
-        let mut put = |old: &str, new: &str| {
-            assert_eq!(file.matches(old).count(), 1, "{old}");
-            file = file.replace(old, new);
-        };
-        put("10.0.0.11:8090", &instances[0].address.to_string());
-        put("10.0.0.12:8090", &instances[1].address.to_string());
-        // Not every machine that runs the tests has IPv6.
-        put("listen [::]:443 ssl;", "");
-        put("ssl_certificate ", "# ");
-        put("ssl_certificate_key ", "# ");
-        Self::start(&file).await
-    }
-
-    /// With a file that listens as the documented ones do.
-    async fn start(file: &str) -> Self {
-        // Free a moment ago: nginx cannot be told to take any.
-        let port = std::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0))
-            .unwrap()
-            .local_addr()
-            .unwrap()
-            .port();
-        assert_eq!(file.matches("listen 443 ssl;").count(), 1);
-        let file = file.replace("listen 443 ssl;", &format!("listen 127.0.0.1:{port};"));
-        let directory = tempfile::tempdir().unwrap();
-        let config = directory.path().join("nginx.conf");
-        std::fs::write(&config, AROUND.replace("THE FILE", &file)).unwrap();
-        let mut nginx = Command::new(NGINX);
-        nginx
-            .arg("-p")
-            .arg(directory.path())
-            .arg("-c")
-            .arg(&config)
-            .args(["-e", "stderr"]);
-        let child = nginx
-            .stdin(Stdio::null())
-            .spawn()
-            .unwrap_or_else(|error| panic!("{NGINX}: {error}"));
-        let mut this = Self {
-            child,
-            url: format!("http://127.0.0.1:{port}"),
-            _directory: directory,
-        };
-        while TcpStream::connect((Ipv4Addr::LOCALHOST, port))
-            .await
-            .is_err()
-        {
-            assert!(this.child.try_wait().unwrap().is_none(), "nginx ended");
-            tokio::time::sleep(Duration::from_millis(10)).await;
-        }
-        this
-    }
+/// nginx with a file that listens as the documented ones do.
+async fn nginx(file: &str) -> ProxyProcess {
+    assert_eq!(file.matches("listen 443 ssl;").count(), 1);
+    let site = file.replace("listen 443 ssl;", "listen LISTEN;");
+    ProxyProcess::start_at(ProxyProgram::Nginx, &site, free_address()).await
 }
 
-impl Drop for Nginx {
-    fn drop(&mut self) {
-        self.child.kill().unwrap();
-        self.child.wait().unwrap();
-    }
-}
-
-/// A device, from an address of its own.
+/// A device with an address of its own.
 struct Device {
     client: Client,
     nginx: String,
 }
 
 impl Device {
-    fn new(nginx: &Nginx, last: u8) -> Self {
+    fn new(nginx: &ProxyProcess, last: u8) -> Self {
         let client = Client::builder()
             .no_proxy()
             .local_address(Some([127, 0, 0, last].into()));
@@ -217,7 +165,7 @@ impl Device {
         }
     }
 
-    /// The path of a new session, or the status.
+    /// The path of a new session, or the status if there is none.
     async fn create(&self) -> Result<String, StatusCode> {
         let post = self
             .client
@@ -278,17 +226,17 @@ impl Device {
     }
 }
 
-async fn set_up() -> ([Instance; 2], Nginx) {
+async fn set_up() -> ([Instance; 2], ProxyProcess) {
     let (memory, changes) = (Arc::new(Memory::default()), broadcast::Sender::new(16));
     let instances = [
         Instance::start(&memory, &changes).await,
         Instance::start(&memory, &changes).await,
     ];
-    let nginx = Nginx::before(&instances).await;
+    let nginx = nginx_before(&instances).await;
     (instances, nginx)
 }
 
-/// How many requests each has answered.
+/// How many requests each instance has answered.
 async fn answered(instances: &[Instance; 2]) -> [bool; 2] {
     let mut answered = [false; 2];
     for (instance, answered) in instances.iter().zip(&mut answered) {
@@ -386,7 +334,7 @@ async fn alone(public_url: &str) -> (Rendezvous, SocketAddr) {
     (rendezvous, address)
 }
 
-/// As the guide has it under "Upgrades".
+/// As in the guide under "Upgrades".
 #[tokio::test]
 #[ignore = "needs nginx: cargo xtask test"]
 async fn a_new_server_takes_over_and_the_old_one_keeps_its_sessions() {
@@ -401,7 +349,7 @@ async fn a_new_server_takes_over_and_the_old_one_keeps_its_sessions() {
     let (new, new_address) = alone("https://rendezvous.example.org/next/").await;
     let block = block.replace("127.0.0.1:8090", &old_address.to_string());
     let block = block.replace("127.0.0.1:8092", &new_address.to_string());
-    let nginx = Nginx::start(&format!("server {{ listen 443 ssl; {block} }}")).await;
+    let nginx = nginx(&format!("server {{ listen 443 ssl; {block} }}")).await;
     let device = Device::new(&nginx, 2);
     let straight = Device {
         nginx: format!("http://{old_address}"),
@@ -437,7 +385,7 @@ async fn a_homeservers_proxy_sends_the_coming_revision_here_and_no_more() {
     let synapse = format!("{synapse} return 418; }}");
     let (rendezvous, address) = alone("https://rendezvous.example.org").await;
     let block = block.replace("127.0.0.1:8090", &address.to_string());
-    let nginx = Nginx::start(&format!("server {{ listen 443 ssl; {block} {synapse} }}")).await;
+    let nginx = nginx(&format!("server {{ listen 443 ssl; {block} {synapse} }}")).await;
     let device = Device::new(&nginx, 2);
     for below in ["v1", "unstable/io.element.msc4388"] {
         let collection = format!("{}/_matrix/client/{below}/rendezvous", nginx.url);

@@ -1,5 +1,5 @@
-//! What an operator is given beside the program says what is true of it: docs/operate.md, the
-//! dashboard, the alerts, the configuration of the package.
+//! The operator's files agree with the program: docs/operate.md, the dashboard, the alerts, the
+//! configuration of the package.
 #![allow(
     missing_docs,
     clippy::unwrap_used,
@@ -49,8 +49,8 @@ async fn ask(router: &Router, method: &str, path: &str) -> String {
     .unwrap()
 }
 
-/// What a server says of itself once there was one of everything. Its store is not there, which too
-/// takes time, and nor is its homeserver.
+/// The metrics of a server after one event of each kind. Its store and its homeserver are not
+/// reachable, which takes time, too.
 async fn exported() -> String {
     let store = Redis::new("redis://127.0.0.1:1/").unwrap();
     let homeserver = WhoamiClient::new("http://127.0.0.1:1/".parse().unwrap()).unwrap();
@@ -63,7 +63,7 @@ async fn exported() -> String {
     ask(&rendezvous.operations(), "GET", "/metrics").await
 }
 
-/// The names as a query has them: `_total` on counters, `_bucket` on histograms.
+/// The names in queries: `_total` on counters, `_bucket` on histograms.
 fn samples(exported: &str) -> BTreeSet<&str> {
     let lines = exported.lines().filter(|line| !line.starts_with('#'));
     lines
@@ -71,7 +71,7 @@ fn samples(exported: &str) -> BTreeSet<&str> {
         .collect()
 }
 
-/// The names as the server has them.
+/// The names of the server's metrics.
 fn families(exported: &str) -> BTreeSet<&str> {
     exported
         .lines()
@@ -79,7 +79,7 @@ fn families(exported: &str) -> BTreeSet<&str> {
         .collect()
 }
 
-/// Every word of a text that begins so.
+/// Every word of a text with this prefix.
 fn words<'a>(text: &'a str, start: &str) -> BTreeSet<&'a str> {
     let letter = |letter: char| letter.is_ascii_alphanumeric() || letter == '_';
     text.split(|other| !letter(other))
@@ -127,7 +127,7 @@ async fn the_guide_explains_each_metric_and_no_other() {
     }
 }
 
-/// All are there from the start, at 0: an alert counts an increase.
+/// All exist from the start, at 0, because an alert looks at an increase.
 #[tokio::test]
 async fn the_guide_explains_each_code_of_a_failure_and_no_other() {
     let exported = exported().await;
@@ -149,7 +149,7 @@ async fn the_guide_explains_each_code_of_a_failure_and_no_other() {
     assert_eq!(there, explained);
 }
 
-/// The values of a label of a metric. Each is there from the start.
+/// The values of a label of a metric. Each exists from the start.
 fn values<'a>(exported: &'a str, metric: &str, label: &str) -> BTreeSet<&'a str> {
     let lines = exported
         .lines()
@@ -204,7 +204,7 @@ async fn the_guide_explains_each_reason_of_a_refusal_and_no_other() {
     }
 }
 
-/// Prometheus sees by how much a counter has grown, but not that it has come to be.
+/// Prometheus sees the increase of a counter, but not its creation.
 #[tokio::test]
 async fn every_counter_is_there_before_anything_happens() {
     let config = Config::new("https://a.example".parse().unwrap());
@@ -281,8 +281,8 @@ fn printed(arguments: &[&str]) -> String {
     String::from_utf8(output.stdout).unwrap()
 }
 
-/// The packaged configuration with every default said: `# name = value` is a setting, `# Prose.` is
-/// not.
+/// The packaged configuration with every default enabled: `# name = value` is a setting, `# Prose.`
+/// is not.
 fn everything_said() -> String {
     let setting = |line: &&str| {
         let name = line.split(" = ").next().unwrap();
@@ -316,7 +316,7 @@ fn the_packaged_configuration_shows_each_default() {
 fn the_packaged_configuration_has_each_setting_and_no_other() {
     let directory = tempfile::tempdir().unwrap();
     let file = directory.path().join("everything.toml");
-    // The files of the store are on no machine, and are tested elsewhere.
+    // The files of the store do not exist here, and are tested elsewhere.
     let everything: Vec<_> = everything_said()
         .lines()
         .filter(|line| !line.starts_with("store-"))
@@ -348,7 +348,7 @@ fn the_packaged_configuration_has_each_setting_and_no_other() {
     assert_eq!(shown, flags);
 }
 
-/// A Redis may be at a socket, and the URL of one comes from systemd, as the guide says it too.
+/// A Redis may have a socket, and its URL may come from systemd. The guide shows both.
 #[test]
 fn the_unit_allows_what_the_program_offers() {
     let families = UNIT
@@ -401,8 +401,7 @@ fn the_guide_shows_settings_that_there_are() {
     }
 }
 
-/// Name and value of each setting in a file for containers. A secret's file is not there to be
-/// read.
+/// The name and value of each setting in a container file. The files of secrets do not exist here.
 fn environment(text: &str) -> Vec<(&str, &str)> {
     let lines = text
         .lines()
@@ -424,7 +423,7 @@ fn the_files_for_containers_have_settings_that_there_are() {
         let environment = environment(text);
         assert_eq!(environment.len(), most, "{environment:?}");
         for (name, _) in &environment {
-            // Of a secret the help shows no value.
+            // The help shows no value of a secret.
             let shown = ["=", "]"].map(|end| format!("[env: MATRIX_QR_RENDEZVOUS_{name}{end}"));
             assert!(shown.iter().any(|shown| help.contains(shown)), "{name}");
         }
@@ -442,7 +441,7 @@ fn the_files_for_containers_have_settings_that_there_are() {
             String::from_utf8_lossy(&output.stderr)
         );
     }
-    // Each waits for as long as the program does: to drain, and for requests under way.
+    // Each waits as long as the program does: while it drains, and for requests under way.
     for (text, says) in [
         (COMPOSE, "stop_grace_period: 30s"),
         (KUBERNETES, "terminationGracePeriodSeconds: 30"),

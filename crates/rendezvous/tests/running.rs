@@ -1,4 +1,4 @@
-//! The binary as it runs: where it listens, how it stops, what it says of itself.
+//! The running binary: where it listens, how it stops, what it reports about itself.
 #![cfg(unix)]
 #![allow(
     missing_docs,
@@ -25,11 +25,11 @@ const PUBLIC_URL: [&str; 2] = ["--public-url", "https://a.example"];
 const CREATE: &str = "POST /_matrix/client/v1/rendezvous HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\
                       Content-Type: text/plain\r\nContent-Length: 1\r\n\r\nx";
 
-/// Ended with the test, whatever comes of it.
+/// Ends with the test.
 struct Running {
     child: Child,
     log: BufReader<ChildStderr>,
-    said: String,
+    printed: String,
 }
 
 impl Drop for Running {
@@ -56,11 +56,11 @@ impl Running {
         Self {
             child,
             log,
-            said: String::new(),
+            printed: String::new(),
         }
     }
 
-    /// Reads the log up to a line with these words: that line.
+    /// Reads the log up to a line with these words, and returns that line.
     fn until(&mut self, words: &str) -> String {
         loop {
             let mut line = String::new();
@@ -68,16 +68,16 @@ impl Running {
                 self.log.read_line(&mut line).unwrap(),
                 0,
                 "no “{words}” in {}",
-                self.said
+                self.printed
             );
-            self.said += &line;
+            self.printed += &line;
             if line.contains(words) {
                 return line;
             }
         }
     }
 
-    /// Where it listens, once it does.
+    /// Its address, as soon as it listens.
     fn address(&mut self) -> String {
         address(&self.until("listening address="))
     }
@@ -96,9 +96,9 @@ impl Running {
         );
     }
 
-    /// The code with which it ends.
+    /// Its exit code.
     fn ends(mut self) -> Option<i32> {
-        self.log.read_to_string(&mut self.said).unwrap();
+        self.log.read_to_string(&mut self.printed).unwrap();
         self.child.wait().unwrap().code()
     }
 }
@@ -145,7 +145,7 @@ fn it_listens_where_it_is_told() {
     assert!(created(
         TcpStream::connect(format!("127.0.0.1:{port}")).unwrap()
     ));
-    // Where the machine has no IPv6, that was all.
+    // A machine without IPv6 has no more addresses.
     assert!(
         host == "0.0.0.0" || created(TcpStream::connect(format!("[::1]:{port}")).unwrap()),
         "{address}"
@@ -175,7 +175,7 @@ fn it_listens_on_unix_sockets_and_takes_them_away() {
     assert_eq!((mode(&public), mode(&operator)), (0o606, 0o606));
     assert!(created(UnixStream::connect(&public).unwrap()));
 
-    // Another one says that it is taken, and takes nothing away.
+    // Another one reports that the path is in use, and leaves it alone.
     let second = Command::new(PROGRAM)
         .args(PUBLIC_URL)
         .args(arguments)
@@ -188,7 +188,7 @@ fn it_listens_on_unix_sockets_and_takes_them_away() {
         "{says}"
     );
 
-    // What a crash leaves is replaced.
+    // The socket that a crash left is replaced.
     first.child.kill().unwrap();
     assert_eq!(first.ends(), None);
     assert!(public.exists());
@@ -201,7 +201,7 @@ fn it_listens_on_unix_sockets_and_takes_them_away() {
     assert!(!public.exists() && !operator.exists());
 }
 
-/// As systemd starts a service: its sockets are the file descriptors from 3 on.
+/// As systemd starts a service: its sockets are the file descriptors from 3 upwards.
 fn activated(socket: impl Into<OwnedFd>, sockets: &str) -> Command {
     let mut command = Command::new("sh");
     let script = "export LISTEN_PID=$$; exec \"$0\" \"$@\" 3<&0 0</dev/null";
@@ -228,7 +228,7 @@ fn a_restart_on_a_socket_of_systemd_loses_no_connection() {
     first.signal("-TERM");
     assert_eq!(first.ends(), Some(0));
 
-    // Nobody is there, and yet it is taken.
+    // No program listens, and yet the path is in use.
     let between = TcpStream::connect(&address).unwrap();
     let mut second = Running::spawn(activated(socket, "1"));
     assert_eq!(second.address(), address);
@@ -317,7 +317,7 @@ fn it_is_asked_how_it_is_with_the_settings_of_the_server() {
         .map(|(a, b)| (a.to_owned(), b.to_owned()))
         .unwrap();
     let config = directory.path().join("settings.toml");
-    // Nothing else is asked for, and nothing that is there is in the way.
+    // No other option is needed, and none interferes.
     fs::write(
         &config,
         format!("lifetime = 300\nmetrics-listen = \"{socket}\"\n"),
@@ -339,7 +339,7 @@ fn it_is_asked_how_it_is_with_the_settings_of_the_server() {
             "{output:?}"
         );
     }
-    // As in a container: by the environment alone, or before the word.
+    // As in a container: by the environment alone, or in front of the command.
     let environment = [("MATRIX_QR_RENDEZVOUS_METRICS_LISTEN", &address)];
     let output = Command::new(PROGRAM)
         .arg("healthcheck")
@@ -365,12 +365,12 @@ fn who_does_not_answer_is_not_healthy() {
     let output = healthcheck(&[]);
     assert_eq!(output.status.code(), Some(2));
     assert!(one_line(&output.stderr).contains("--metrics-listen"));
-    // The public listener has no such path.
+    // The public listener does not have this path.
     let mut running = Running::start(&["--listen", "127.0.0.1:0"]);
     let output = healthcheck(&["--metrics-listen", &running.address()]);
     assert_eq!(output.status.code(), Some(1));
     assert!(one_line(&output.stderr).contains("404"));
-    // What never answers is not waited for longer than its time.
+    // A server that never responds is not waited for longer than the time limit.
     let silent = TcpListener::bind("127.0.0.1:0").unwrap();
     let output = healthcheck(&[
         "--metrics-listen",

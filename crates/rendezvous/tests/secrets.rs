@@ -1,5 +1,5 @@
-//! No part of a store's user or password is in anything that the program says, wherever in its URL
-//! it stands, whatever is wrong with it, and however it is given.
+//! The program prints no part of a store's user or password: wherever it is in the URL, whatever is
+//! wrong with it, and however it is passed.
 #![allow(
     missing_docs,
     clippy::unwrap_used,
@@ -18,13 +18,12 @@ use std::{
     process::{Child, Command, Output, Stdio},
 };
 
-/// Three letters in a row of these are nowhere else.
+/// No three consecutive letters of these occur in other output.
 const USER: &str = "Xq7KzUj";
 const PASSWORD: &str = "Wv9JyBx";
 const MORE: &str = "Zp4QwGk";
 
-/// Where secrets stand in a URL. `U`, `P` and `M` are they, `%` is where something can be wrong
-/// with one.
+/// The places of secrets in a URL: `U`, `P` and `M`. A fault replaces `%`.
 const PLACES: &[&str] = &[
     "redis://U:P%@a.example:6379/0",
     "valkeys://:P%@a.example:6379/0",
@@ -42,7 +41,7 @@ const PLACES: &[&str] = &[
     "P%",
 ];
 
-/// What can be wrong, with what is right among it.
+/// The faults. Some of them are no faults.
 fn wrong(url: &str) -> Vec<Vec<u8>> {
     let url = url
         .replace('U', USER)
@@ -72,13 +71,13 @@ fn urls() -> impl Iterator<Item = Vec<u8>> {
     PLACES.iter().flat_map(|place| wrong(place))
 }
 
-fn assert_no_secret(said: &str, of: &[u8]) {
+fn assert_no_secret(printed: &str, of: &[u8]) {
     for secret in [USER, PASSWORD, MORE] {
         for part in secret.as_bytes().windows(3) {
             let part = str::from_utf8(part).unwrap();
             assert!(
-                !said.contains(part),
-                "{part} of {}, in:\n{said}",
+                !printed.contains(part),
+                "{part} of {}, in:\n{printed}",
                 String::from_utf8_lossy(of)
             );
         }
@@ -93,7 +92,7 @@ fn command() -> Command {
     command
 }
 
-fn said(output: Output) -> String {
+fn printed(output: Output) -> String {
     assert!(matches!(output.status.code(), Some(0 | 2)), "{output:?}");
     String::from_utf8([output.stdout, output.stderr].concat()).unwrap()
 }
@@ -113,9 +112,9 @@ fn no_secret_of_a_store_is_said_at_a_start() {
         let given = |give: &dyn Fn(&mut Command)| {
             let mut command = command();
             give(command.arg("--print-config"));
-            let said = said(command.output().unwrap());
-            assert_no_secret(&said, &url);
-            said
+            let printed = printed(command.output().unwrap());
+            assert_no_secret(&printed, &url);
+            printed
         };
         let by_flag = given(&|command| {
             command.arg("--store").arg(&value);
@@ -131,12 +130,15 @@ fn no_secret_of_a_store_is_said_at_a_start() {
             command.arg("--store-file").arg(&file);
         });
         accepted += usize::from(by_variable.contains("[redacted]@"));
-        for (said, place) in [
+        for (printed, place) in [
             (by_variable, "MATRIX_QR_RENDEZVOUS_STORE"),
             (in_file, "config.toml"),
             (by_file, "--store-file"),
         ] {
-            assert!(said.contains("listen = ") || said.contains(place), "{said}");
+            assert!(
+                printed.contains("listen = ") || printed.contains(place),
+                "{printed}"
+            );
         }
         given(&|command| {
             command.arg("--store-file").arg(&value);
@@ -153,7 +155,7 @@ fn no_secret_of_a_store_is_said_at_a_start() {
     );
 }
 
-/// In a shell, a space that nobody quoted makes two arguments of one.
+/// In a shell, a space without quotation marks makes two arguments of one.
 #[test]
 fn no_part_of_a_secret_that_went_astray_is_said() {
     for stray in [
@@ -167,14 +169,14 @@ fn no_part_of_a_secret_that_went_astray_is_said() {
         &["--log-format", "redis://:Wv9JyBx@a"],
         &["--drain", "redis://:Wv9JyBx@a"],
     ] {
-        let said = said(command().args(stray).output().unwrap());
+        let printed = printed(command().args(stray).output().unwrap());
         assert!(
-            said.contains("(not shown)") || said.contains("'-x'"),
-            "{said}"
+            printed.contains("(not shown)") || printed.contains("'-x'"),
+            "{printed}"
         );
-        assert_no_secret(&said, PASSWORD.as_bytes());
+        assert_no_secret(&printed, PASSWORD.as_bytes());
     }
-    let misspelt = said(
+    let misspelt = printed(
         command()
             .arg(format!("--stor=redis://:{PASSWORD}@a"))
             .output()
@@ -200,7 +202,7 @@ fn no_secret_of_a_store_is_said_at_a_reload() {
     let mut in_file = Running::start(&[OsStr::new("--store-file"), file.as_os_str()]);
     for url in urls() {
         in_config.reload(&config, &setting(&url), &url);
-        // As a person writes it who forgets the quotation marks, or does not know the name.
+        // As a person writes it who forgets the quotation marks or uses a wrong name.
         in_config.reload(&config, &[b"store = ", &url[..], b"\n"].concat(), &url);
         in_config.reload(&config, &[b"stroe = \"", &url[..], b"\"\n"].concat(), &url);
         in_config.reload(
@@ -212,7 +214,7 @@ fn no_secret_of_a_store_is_said_at_a_reload() {
     }
 }
 
-/// As a line of the file: what TOML wants to be escaped is, and what is not UTF-8 is as it is.
+/// A line of the file: escaped as TOML requires. Bytes that are not UTF-8 stay.
 fn setting(url: &[u8]) -> Vec<u8> {
     [
         b"store = \"",
@@ -240,7 +242,7 @@ impl Replace for Vec<u8> {
     }
 }
 
-/// Ended with the test, whatever comes of it.
+/// Ends with the test.
 struct Running {
     process: Child,
     log: BufReader<std::process::ChildStderr>,
@@ -268,7 +270,7 @@ impl Running {
     }
 
     fn reload(&mut self, path: &Path, text: &[u8], url: &[u8]) {
-        // At once, so that it is never read half.
+        // In one step, so that it is never read incompletely.
         let new = PathBuf::from(
             OsStr::from_bytes(&[path.as_os_str().as_bytes(), b".new"].concat()).to_owned(),
         );
@@ -282,15 +284,15 @@ impl Running {
                 .unwrap()
                 .success()
         );
-        let said = self.until(&["invalid settings", "need a restart"]);
-        assert_no_secret(&said, url);
+        let printed = self.until(&["invalid settings", "need a restart"]);
+        assert_no_secret(&printed, url);
     }
 
     fn until(&mut self, words: &[&str]) -> String {
-        let mut said = String::new();
-        while !words.iter().any(|word| said.contains(word)) {
-            assert_ne!(self.log.read_line(&mut said).unwrap(), 0, "{said}");
+        let mut printed = String::new();
+        while !words.iter().any(|word| printed.contains(word)) {
+            assert_ne!(self.log.read_line(&mut printed).unwrap(), 0, "{printed}");
         }
-        said
+        printed
     }
 }

@@ -2,22 +2,22 @@
 
 use std::{fs, path::Path, process::Command};
 
-use super::{ROOT, dpkg, has, make, same, write};
-use crate::{Outcome, cargo, said};
+use super::shared::{ROOT, dpkg, file, has, make, same, write};
+use crate::run::{TaskResult, cargo, said};
 
 const DEB: &str = "target/package/matrix-qr.deb";
-/// What the program writes of itself, and where crates/cli/Cargo.toml looks for it.
+/// The generated completions and manual pages. `crates/cli/Cargo.toml` names this directory.
 const MADE: &str = "target/package/command";
 const PROGRAM: &str = "target/release/matrix-qr";
 
-/// What each shell's completions are called there.
+/// The file name of each shell's completions.
 const SHELLS: [(&str, &str); 3] = [
     ("bash", "matrix-qr.bash"),
     ("zsh", "_matrix-qr"),
     ("fish", "matrix-qr.fish"),
 ];
 
-/// What is in the package beside the manual pages.
+/// Every file of the package except the manual pages.
 const FILES: [&str; 7] = [
     "-rw-r--r-- 0/0 ./usr/share/bash-completion/completions/matrix-qr",
     "-rw-r--r-- 0/0 ./usr/share/doc/matrix-qr/bots.md",
@@ -28,7 +28,7 @@ const FILES: [&str; 7] = [
     "-rwxr-xr-x 0/0 ./usr/bin/matrix-qr",
 ];
 
-pub(super) fn package() -> Outcome {
+pub(super) fn package() -> TaskResult {
     build()?;
     contents()?;
     dpkg(&["-i", DEB])?;
@@ -37,7 +37,7 @@ pub(super) fn package() -> Outcome {
     dpkg(&["--purge", "matrix-qr"])
 }
 
-fn build() -> Outcome {
+fn build() -> TaskResult {
     let ours = [
         "--package",
         "matrix-qr",
@@ -76,12 +76,9 @@ fn build() -> Outcome {
     .map_err(|error| format!("{error}; if it is not installed: cargo install --locked cargo-deb"))
 }
 
-fn contents() -> Outcome {
+fn contents() -> TaskResult {
     let list = said(Command::new("dpkg-deb").args(["-c", DEB]), "dpkg-deb -c")?;
-    let files = list
-        .lines()
-        .filter(|line| !line.starts_with('d'))
-        .map(super::file);
+    let files = list.lines().filter(|line| !line.starts_with('d')).map(file);
     let (pages, mut files): (Vec<_>, Vec<_>) = files.partition(|file| file.contains("/man1/"));
     files.sort();
     same(
@@ -113,19 +110,19 @@ fn contents() -> Outcome {
     .try_for_each(|line| has("the control file", &control, line))
 }
 
-/// By the shell that a Debian has; the others' are made by the same library.
-fn completions() -> Outcome {
+/// Checked with bash, which every Debian has. The same library makes the others.
+fn completions() -> TaskResult {
     let installed = format!("{ROOT}/usr/share/bash-completion/completions/matrix-qr");
     let script = format!("set -e; source {installed}; complete -p matrix-qr");
     let known = said(
         Command::new("bash").args(["-c", &script]),
         "the completions in bash",
     )?;
-    has("what bash knows", &known, " matrix-qr")
+    has("the completions that bash has loaded", &known, " matrix-qr")
 }
 
-/// `man` says what it does not understand, and goes on: anything that it says is an error.
-fn manual() -> Outcome {
+/// `man` only warns about what it does not understand, so any output is an error.
+fn manual() -> TaskResult {
     let directory = format!("{ROOT}/usr/share/man/man1");
     for page in fs::read_dir(&directory).map_err(|error| format!("{directory}: {error}"))? {
         let page = page.map_err(|error| error.to_string())?.path();
@@ -140,7 +137,7 @@ fn manual() -> Outcome {
         let name = page.display().to_string();
         has(&name, &String::from_utf8_lossy(&output.stdout), "SYNOPSIS")?;
         same(
-            &format!("words about {name}"),
+            &format!("warnings about {name}"),
             String::from_utf8_lossy(&output.stderr).trim(),
             "",
         )?;

@@ -1,13 +1,12 @@
-//! The files for containers. Nothing here builds or runs them: linters and schemas read them, as
-//! PyPI has these, with all that they need in the package.
+//! Checks the container files with linters and schemas from PyPI. Nothing is built or run.
 
 use std::{path::Path, process::Command};
 
-use super::{PLACE, has, read};
-use crate::{Outcome, run};
+use super::shared::{PLACE, has, read};
+use crate::run::{TaskResult, run};
 
-/// All of them.
-pub(super) fn checked() -> Outcome {
+/// Checks all of them.
+pub(super) fn checked() -> TaskResult {
     dockerfile()?;
     let compose = [
         "--builtin-schema",
@@ -23,8 +22,8 @@ pub(super) fn checked() -> Outcome {
     )
 }
 
-/// It must also name the Rust that the workspace names.
-fn dockerfile() -> Outcome {
+/// It must also use the same Rust version as the workspace.
+fn dockerfile() -> TaskResult {
     let arguments = [
         "--no-color",
         "--failure-threshold",
@@ -40,8 +39,8 @@ fn dockerfile() -> Outcome {
     )
 }
 
-/// Runs a program of a package from PyPI, which is installed if it is not there yet.
-fn check(package: &str, program: &str, arguments: &[&str]) -> Outcome {
+/// Runs a program from PyPI, and installs it first if necessary.
+fn check(package: &str, program: &str, arguments: &[&str]) -> TaskResult {
     let venv = format!("{PLACE}/{program}");
     let installed = format!("{venv}/bin/{program}");
     if !Path::new(&installed).exists() {

@@ -9,14 +9,14 @@ use std::{
     time::Duration,
 };
 
-use super::{has, read, same, write};
-use crate::{Outcome, run};
+use super::shared::{has, read, same, write};
+use crate::run::{TaskResult, run};
 
 const CREATE: &str = "POST /_matrix/client/v1/rendezvous HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\
                       Content-Type: text/plain\r\nContent-Length: 5\r\n\r\nhello";
 
-/// From the first start to the stop.
-pub(super) fn runs(root: &Path) -> Outcome {
+/// Runs the service from its first start to its stop.
+pub(super) fn runs(root: &Path) -> TaskResult {
     let config = root.join("etc/matrix-qr-rendezvous.toml");
     it_does_not_start_as_it_is(root)?;
     put(&config, "# public-url =", "public-url =")?;
@@ -26,7 +26,7 @@ pub(super) fn runs(root: &Path) -> Outcome {
     )?;
     let mut server = Server::start(root)?;
     let created = server.asked(&server.public, CREATE)?;
-    has("the answer to a creation", &created, "HTTP/1.1 201 ")?;
+    has("the response to a creation", &created, "HTTP/1.1 201 ")?;
     let path = path(&created)?;
     let read = server.get(&server.public, &path)?;
     has("the session", &read, "\r\n\r\nhello")?;
@@ -49,8 +49,9 @@ pub(super) fn runs(root: &Path) -> Outcome {
     server.ends()
 }
 
-/// A new package has no public URL: it says so, with the code at which systemd does not try again.
-fn it_does_not_start_as_it_is(root: &Path) -> Outcome {
+/// A new package has no public URL. The program reports that, with the exit code for which systemd
+/// does not restart it.
+fn it_does_not_start_as_it_is(root: &Path) -> TaskResult {
     let output = command(root)
         .arg("--check-config")
         .output()
@@ -61,7 +62,7 @@ fn it_does_not_start_as_it_is(root: &Path) -> Outcome {
         .map_or_else(|| "none".to_owned(), |code| code.to_string());
     same("exit code without a public URL", &code, "2")?;
     has(
-        "what it says without a public URL",
+        "the error without a public URL",
         &String::from_utf8_lossy(&output.stderr),
         "`public-url` in the file",
     )
@@ -76,26 +77,28 @@ fn command(root: &Path) -> Command {
     command
 }
 
-/// Replaces what must be there, once.
-fn put(file: &PathBuf, old: &str, new: &str) -> Outcome {
+/// Replaces a text that must occur once.
+fn put(file: &PathBuf, old: &str, new: &str) -> TaskResult {
     let text = read(file)?;
     same(
-        &format!("how often “{old}” is in the configuration"),
+        &format!("number of occurrences of “{old}” in the configuration"),
         &text.matches(old).count().to_string(),
         "1",
     )?;
     write(file, &text.replace(old, new))
 }
 
-/// The path of the session's URL, which the answer has in its body.
+/// The path of the session's URL, from the body of the response.
 fn path(created: &str) -> Result<String, String> {
     let (_, rest) = created
         .split_once("https://rendezvous.example.org")
-        .ok_or_else(|| format!("the creation names no session of the public URL:\n{created}"))?;
+        .ok_or_else(|| {
+            format!("the creation has no session URL below the public URL:\n{created}")
+        })?;
     Ok(rest.chars().take_while(|letter| *letter != '"').collect())
 }
 
-/// Ended with this value, whatever comes.
+/// Ends when this value is dropped.
 struct Server {
     child: Child,
     log: BufReader<ChildStderr>,
@@ -140,7 +143,7 @@ impl Server {
         Ok(server)
     }
 
-    /// Reads the log up to a line with these words: that line.
+    /// Reads the log up to a line with these words, and returns that line.
     fn until(&mut self, words: &str) -> Result<String, String> {
         loop {
             let mut line = String::new();
@@ -150,7 +153,10 @@ impl Server {
                 .map_err(|error| error.to_string())?
                 == 0
             {
-                return Err(format!("it ended without saying “{words}”:\n{}", self.said));
+                return Err(format!(
+                    "it ended without logging “{words}”:\n{}",
+                    self.said
+                ));
             }
             self.said += &line;
             if line.contains(words) {
@@ -171,32 +177,32 @@ impl Server {
             let mut stream = TcpStream::connect(address)?;
             stream.set_read_timeout(Some(Duration::from_secs(30)))?;
             stream.write_all(request.as_bytes())?;
-            let mut answer = String::new();
-            stream.read_to_string(&mut answer)?;
-            Ok(answer)
+            let mut response = String::new();
+            stream.read_to_string(&mut response)?;
+            Ok(response)
         };
         exchange().map_err(|error: std::io::Error| format!("{address}: {error}\n{}", self.said))
     }
 
-    fn signal(&self, name: &str) -> Outcome {
+    fn signal(&self, name: &str) -> TaskResult {
         run(
             Command::new("kill").args([name, &self.child.id().to_string()]),
             &format!("kill {name}"),
         )
     }
 
-    fn ends(mut self) -> Outcome {
+    fn ends(mut self) -> TaskResult {
         self.until("stopped")?;
         let status = self.child.wait().map_err(|error| error.to_string())?;
         same(
-            "how it ends at SIGTERM",
+            "exit status after SIGTERM",
             &status.to_string(),
             "exit status: 0",
         )
     }
 }
 
-/// What stands after `address=`.
+/// The word after `address=`.
 fn address(line: &str) -> Result<String, String> {
     let (_, rest) = line.split_once("address=").ok_or_else(|| line.to_owned())?;
     Ok(rest

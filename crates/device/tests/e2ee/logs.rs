@@ -1,15 +1,9 @@
 //! No secret in anything that is logged, at the most talkative level, by us or by what we build on.
 
-use std::{
-    io,
-    sync::{Arc, Mutex},
-};
-
 use matrix_qr_device::{encryption::Bundle, first_device};
 use matrix_sdk_crypto::vodozemac::base64_decode;
-use tracing_subscriber::{filter::LevelFilter, fmt::MakeWriter, util::SubscriberInitExt};
 
-use crate::test_env::TestEnv;
+use crate::{log_capture::CapturedLog, test_env::TestEnv};
 
 /// Each secret of a bundle in every form in which it might be printed.
 pub(crate) fn secrets(bundle: &Bundle) -> Vec<String> {
@@ -36,35 +30,9 @@ fn forms(base64: String) -> Vec<String> {
     vec![hex.to_uppercase(), hex, list, url_safe, base64]
 }
 
-#[derive(Clone, Default)]
-struct Log(Arc<Mutex<Vec<u8>>>);
-
-impl io::Write for Log {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.lock().unwrap().write(bytes)
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
-impl<'a> MakeWriter<'a> for Log {
-    type Writer = Self;
-
-    fn make_writer(&'a self) -> Self {
-        self.clone()
-    }
-}
-
 #[tokio::test]
 async fn no_secret_is_logged() {
-    let log = Log::default();
-    tracing_subscriber::fmt()
-        .with_max_level(LevelFilter::TRACE)
-        .with_writer(log.clone())
-        .finish()
-        .init();
+    let log = CapturedLog::start();
 
     let (world, first) = TestEnv::with_first_device().await;
     let room = first_device::send_messages(&first.homeserver, &first.encryption, &["a plain text"])
@@ -89,7 +57,7 @@ async fn no_secret_is_logged() {
         .unwrap();
     assert_eq!(read, ["a plain text"]);
 
-    let printed = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
+    let printed = log.text();
     assert!(
         printed.contains("Successfully imported the private cross-signing keys"),
         "the log was listened to"

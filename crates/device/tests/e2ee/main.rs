@@ -19,6 +19,8 @@ mod export;
 mod first_device;
 mod homeserver;
 mod import;
+#[path = "../log_capture/mod.rs"]
+mod log_capture;
 mod logs;
 mod proxy;
 mod store;

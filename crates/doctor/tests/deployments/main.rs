@@ -18,6 +18,11 @@ mod scripted_homeserver;
 #[path = "../../../device/tests/deployments/meddling_proxy.rs"]
 mod meddling_proxy;
 
+// The proxies of the rendezvous server's tests.
+#[allow(dead_code)]
+#[path = "../../../rendezvous/tests/proxies/program.rs"]
+mod proxy_program;
+
 // The two devices and the two people of its sign-in tests.
 #[allow(dead_code)]
 #[path = "../../../device/tests/sign_in/fault_proxy.rs"]

@@ -1,46 +1,26 @@
 //! A real nginx in front of our server, configured as in docs/nginx.conf, and in each bad way that
 //! nginx offers.
 
-use std::{
-    net::{Ipv4Addr, SocketAddr, TcpListener},
-    process::{Child, Command, Stdio},
-    time::Duration,
-};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 
 use matrix_qr_doctor::Check;
 use matrix_qr_protocol::revision::Role;
 use matrix_qr_rendezvous::{Config, Rendezvous, serve};
 use matrix_qr_sandbox::{Options, Sandbox};
-use tempfile::TempDir;
 use url::Url;
 
 use crate::{
     faults::{describe, examined, faults},
     meeting::Plan,
+    proxy_program::{ProxyProcess, ProxyProgram},
     test_env::TestEnv,
 };
 
-const NGINX: &str = "/usr/sbin/nginx";
 const DOCUMENTED: &str = include_str!("../../../../docs/nginx.conf");
 
-/// What Debian's package puts around it, in one directory and one process.
-const AROUND: &str = "
-    daemon off;
-    master_process off;
-    pid nginx.pid;
-    error_log stderr;
-    events {}
-    http {
-        access_log off;
-        client_body_temp_path body;
-        proxy_temp_path proxy;
-        fastcgi_temp_path fastcgi;
-        uwsgi_temp_path uwsgi;
-        scgi_temp_path scgi;
-        proxy_cache_path cache keys_zone=cache:1m;
-        limit_req_zone $binary_remote_addr zone=slow:1m rate=1r/m;
-        THE FILE
-    }";
+/// What some of the bad ways refer to.
+const ZONES: &str = "proxy_cache_path cache keys_zone=cache:1m;
+    limit_req_zone $binary_remote_addr zone=slow:1m rate=1r/m;\n";
 
 /// Where the three servers of the file listen here, instead of on 443.
 struct Ports {
@@ -100,51 +80,10 @@ impl Ports {
     }
 }
 
-/// Stopped when it is dropped.
-struct Nginx {
-    child: Child,
-    _directory: TempDir,
-}
-
-impl Nginx {
-    async fn start(file: &str, port: u16) -> Self {
-        let directory = tempfile::tempdir().unwrap();
-        let config = directory.path().join("nginx.conf");
-        std::fs::write(&config, AROUND.replace("THE FILE", file)).unwrap();
-        let mut nginx = Command::new(NGINX);
-        nginx
-            .arg("-p")
-            .arg(directory.path())
-            .arg("-c")
-            .arg(&config)
-            .args(["-e", "stderr"]);
-        let child = nginx
-            .stdin(Stdio::null())
-            .spawn()
-            .unwrap_or_else(|error| panic!("{NGINX}: {error}"));
-        let mut this = Self {
-            child,
-            _directory: directory,
-        };
-        while tokio::net::TcpStream::connect((Ipv4Addr::LOCALHOST, port))
-            .await
-            .is_err()
-        {
-            assert!(
-                this.child.try_wait().unwrap().is_none(),
-                "nginx ended: {file}"
-            );
-            tokio::time::sleep(Duration::from_millis(10)).await;
-        }
-        this
-    }
-}
-
-impl Drop for Nginx {
-    fn drop(&mut self) {
-        self.child.kill().unwrap();
-        self.child.wait().unwrap();
-    }
+/// nginx with this file. It is ready when the rendezvous server's port is.
+async fn nginx(file: &str, ports: &Ports) -> ProxyProcess {
+    let listen = (Ipv4Addr::LOCALHOST, ports.rendezvous).into();
+    ProxyProcess::start_at(ProxyProgram::Nginx, &format!("{ZONES}{file}"), listen).await
 }
 
 /// Our server, on a port of its own, for clients that come by nginx.
@@ -174,7 +113,7 @@ async fn assert_found(change: impl Fn(&str) -> String, expected: &[Check]) {
         expected.is_empty(),
         "the change must be one"
     );
-    let _nginx = Nginx::start(&file, ports.rendezvous).await;
+    let _nginx = nginx(&file, &ports).await;
     let report = examined(&format!("127.0.0.1:{}", ports.server_name)).await;
     // Our server accepts its ETags in compressed form, too.
     let expected: Vec<_> = expected
@@ -216,11 +155,7 @@ async fn as_documented_two_devices_meet_through_it() {
         ..Options::default()
     };
     let world = TestEnv::with(options).await;
-    let _nginx = Nginx::start(
-        &ports.file(world.sandbox.homeserver(), address),
-        ports.rendezvous,
-    )
-    .await;
+    let _nginx = nginx(&ports.file(world.sandbox.homeserver(), address), &ports).await;
     for shown_by in [Role::New, Role::Existing] {
         let end = world.sign_in(&Plan::shown_by(shown_by)).await;
         assert!(end.existing.unwrap().verified);
@@ -256,7 +191,7 @@ async fn as_documented_it_works_beside_settings_for_pages() {
     let file = ports
         .file(sandbox.homeserver(), address)
         .replace(name, &format!("{name} {pages}"));
-    let _nginx = Nginx::start(&file, ports.rendezvous).await;
+    let _nginx = nginx(&file, &ports).await;
     let report = examined(sandbox.homeserver().as_str()).await;
     assert_eq!(faults(&report), [], "{}", describe(&report));
 }
@@ -331,6 +266,6 @@ async fn what_does_no_harm_is_no_fault() {
     };
     let sandbox = Sandbox::start(options).await.unwrap();
     let file = with("proxy_buffering off;")(&ports.file(sandbox.homeserver(), address));
-    let _nginx = Nginx::start(&file, ports.rendezvous).await;
+    let _nginx = nginx(&file, &ports).await;
     assert_eq!(faults(&examined(sandbox.homeserver().as_str()).await), []);
 }

@@ -7,8 +7,8 @@ use reqwest::{Method, StatusCode};
 
 use crate::support::*;
 
-async fn two_devices_exchange_payloads<S: Kept>() {
-    let server = Server::<S>::start().await;
+async fn two_devices_exchange_payloads<S: TestStore>() {
+    let server = TestServer::<S>::start().await;
     for path in CREATE_PATHS {
         let mut a = server.create_at(path, "hello from A").await;
         let mut b = a.clone();
@@ -47,8 +47,8 @@ async fn two_devices_exchange_payloads<S: Kept>() {
     server.stop().await;
 }
 
-async fn a_created_session_has_an_unguessable_url_on_the_configured_server<S: Kept>() {
-    let server = Server::<S>::start().await;
+async fn a_created_session_has_an_unguessable_url_on_the_configured_server<S: TestStore>() {
+    let server = TestServer::<S>::start().await;
     let response = server
         .post(STABLE, "x")
         .header("host", "evil.example")
@@ -78,8 +78,8 @@ async fn a_created_session_has_an_unguessable_url_on_the_configured_server<S: Ke
     }
 }
 
-async fn the_bare_create_path_is_configurable_and_not_a_pattern<S: Kept>() {
-    let server = Server::<S>::with(|config| config.create_path = "/new/{id}".to_owned()).await;
+async fn the_bare_create_path_is_configurable_and_not_a_pattern<S: TestStore>() {
+    let server = TestServer::<S>::with(|config| config.create_path = "/new/{id}".to_owned()).await;
     let raw = "POST /new/{id} HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: 1\r\nContent-Type: text/plain\r\n\r\nx";
     assert!(server.raw(raw).await.starts_with("HTTP/1.1 201 "));
     assert_error(
@@ -97,10 +97,10 @@ async fn the_bare_create_path_is_configurable_and_not_a_pattern<S: Kept>() {
     server.create_at(UNSTABLE, "x").await;
 }
 
-async fn payloads_are_any_bytes_up_to_4096<S: Kept>() {
-    let server = Server::<S>::start().await;
+async fn payloads_are_any_bytes_up_to_4096<S: TestStore>() {
+    let server = TestServer::<S>::start().await;
     for payload in [vec![], vec![0, 255, b'\n'], vec![7; 4096]] {
-        // The client leaves the length of an empty body out, if it is not told.
+        // The client library leaves out the length of an empty body by default.
         let request = server
             .post(STABLE, payload.clone())
             .header("content-length", payload.len());
@@ -133,14 +133,14 @@ async fn payloads_are_any_bytes_up_to_4096<S: Kept>() {
     assert_eq!(server.get(&session).await.text().await.unwrap(), "kept");
 }
 
-async fn a_payload_says_its_type<S: Kept>() {
-    let server = Server::<S>::start().await;
+async fn a_payload_says_its_type<S: TestStore>() {
+    let server = TestServer::<S>::start().await;
     let session = server.create("kept").await;
     let put = format!(
         "PUT {} HTTP/1.1\r\nIf-Match: {}\r\n",
         session.path, session.etag
     );
-    // On the stable path JSON is of the other API.
+    // On the stable path JSON belongs to the other API.
     let post = format!("POST {UNSTABLE} HTTP/1.1\r\n");
     let cases = [
         ("Content-Length: 1\r\n\r\nx", "M_MISSING_PARAM"),
@@ -185,10 +185,10 @@ async fn a_payload_says_its_type<S: Kept>() {
     assert_eq!(server.get(&session).await.text().await.unwrap(), "kept");
 }
 
-/// Cloudflare's tunnels, and proxies that pass a body on as it comes, send chunks. All that counts
-/// is what comes.
-async fn a_payload_need_not_say_its_length<S: Kept>() {
-    let server = Server::<S>::start().await;
+/// Cloudflare's tunnels and proxies that stream a body send chunks. Only the bytes that arrive
+/// count.
+async fn a_payload_need_not_say_its_length<S: TestStore>() {
+    let server = TestServer::<S>::start().await;
     let chunked = |payload: &str| format!("{:x}\r\n{payload}\r\n0\r\n\r\n", payload.len());
     let (most, more) = ("x".repeat(4096), "x".repeat(4097));
     let two = "Content-Length: 1\r\nTransfer-Encoding: chunked\r\n";
@@ -202,8 +202,8 @@ async fn a_payload_need_not_say_its_length<S: Kept>() {
         ("Transfer-Encoding: chunked\r\n", chunked(&most), true),
         ("Transfer-Encoding: chunked\r\n", chunked(&more), false),
         ("", String::new(), true),
-        // It counts what comes, and the connection closes, as nobody can tell where the next
-        // request begins (RFC 9112, section 6.1).
+        // The server counts the bytes, and closes the connection, because the start of the next
+        // request is unknown (RFC 9112, section 6.1).
         (two, chunked("second"), true),
     ] {
         let close = if head == two {
@@ -249,8 +249,9 @@ async fn a_payload_need_not_say_its_length<S: Kept>() {
     }
 }
 
-async fn a_body_that_is_not_framed_as_http_has_it_is_refused_at_once<S: Kept>() {
-    let server = Server::<S>::with(|config| config.timeouts.body = Duration::from_secs(600)).await;
+async fn a_body_that_is_not_framed_as_http_has_it_is_refused_at_once<S: TestStore>() {
+    let server =
+        TestServer::<S>::with(|config| config.timeouts.body = Duration::from_secs(600)).await;
     let session = server.create("kept").await;
     let rest = "Host: x\r\nContent-Type: text/plain\r\nTransfer-Encoding: chunked\r\n\r\n";
     for chunks in [
@@ -278,9 +279,9 @@ async fn a_body_that_is_not_framed_as_http_has_it_is_refused_at_once<S: Kept>() 
     assert_eq!(server.rendezvous.sessions(), 1);
 }
 
-/// As Apache, Jetty and nginx do when they compress. A browser sends it back so.
-async fn a_tag_of_ours_is_known_however_a_proxy_decorates_it<S: Kept>() {
-    let server = Server::<S>::start().await;
+/// As Apache, Jetty and nginx change it when they compress. A browser sends the changed one.
+async fn a_tag_of_ours_is_known_however_a_proxy_decorates_it<S: TestStore>() {
+    let server = TestServer::<S>::start().await;
     let decorations: [fn(&str) -> String; 6] = [
         |tag| format!("W/\"{tag}\""),
         |tag| format!("\"{tag}-gzip\""),
@@ -291,7 +292,7 @@ async fn a_tag_of_ours_is_known_however_a_proxy_decorates_it<S: Kept>() {
     ];
     for decorated in decorations {
         let session = server.create("first").await;
-        let seen = Session {
+        let seen = TextSession {
             etag: decorated(session.etag.trim_matches('"')),
             ..session.clone()
         };
@@ -315,8 +316,8 @@ async fn a_tag_of_ours_is_known_however_a_proxy_decorates_it<S: Kept>() {
     }
 }
 
-async fn parameters_of_the_content_type_are_accepted_and_not_sent_back<S: Kept>() {
-    let server = Server::<S>::start().await;
+async fn parameters_of_the_content_type_are_accepted_and_not_sent_back<S: TestStore>() {
+    let server = TestServer::<S>::start().await;
     for given in [
         "text/plain; charset=utf-8",
         "Text/Plain;charset=\"UTF-8\"",
@@ -350,8 +351,8 @@ async fn parameters_of_the_content_type_are_accepted_and_not_sent_back<S: Kept>(
     }
 }
 
-async fn the_202_is_so_on_the_wire<S: Kept>() {
-    let server = Server::<S>::start().await;
+async fn the_202_is_so_on_the_wire<S: TestStore>() {
+    let server = TestServer::<S>::start().await;
     let session = server.create("x").await;
     let answer = server
         .raw(&format!(
@@ -389,8 +390,10 @@ async fn the_202_is_so_on_the_wire<S: Kept>() {
     assert!(!head.contains("transfer-encoding"));
 }
 
-async fn a_write_that_saw_an_older_payload_is_refused_with_the_code_of_the_create_path<S: Kept>() {
-    let server = Server::<S>::start().await;
+async fn a_write_that_saw_an_older_payload_is_refused_with_the_code_of_the_create_path<
+    S: TestStore,
+>() {
+    let server = TestServer::<S>::start().await;
     for (path, errcode, unstable) in [
         (STABLE, "M_CONCURRENT_WRITE", None),
         (UNSTABLE, "M_UNKNOWN", Some("M_CONCURRENT_WRITE")),
@@ -404,12 +407,12 @@ async fn a_write_that_saw_an_older_payload_is_refused_with_the_code_of_the_creat
             "\"other\"",
             "\"\"",
         ] {
-            let session = Session {
+            let session = TextSession {
                 etag: etag.to_owned(),
                 ..stale.clone()
             };
             let response = server.put(&session, "third").send().await.unwrap();
-            // For matrix-js-sdk, which would take it for its own write's.
+            // Because matrix-js-sdk would take it for the ETag of its own write.
             assert!(response.headers().get("etag").is_none());
             assert!(header(&response, "expires") >= header(&response, "last-modified"));
             let (status, got, body) = error(response).await;
@@ -420,8 +423,8 @@ async fn a_write_that_saw_an_older_payload_is_refused_with_the_code_of_the_creat
     }
 }
 
-async fn a_condition_is_one_strong_etag<S: Kept>() {
-    let server = Server::<S>::start().await;
+async fn a_condition_is_one_strong_etag<S: TestStore>() {
+    let server = TestServer::<S>::start().await;
     let session = server.create("kept").await;
     let etag = &session.etag;
     let malformed = [
@@ -432,7 +435,7 @@ async fn a_condition_is_one_strong_etag<S: Kept>() {
         String::new(),
     ];
     for tag in malformed {
-        let bad = Session {
+        let bad = TextSession {
             etag: tag.clone(),
             ..session.clone()
         };
@@ -453,8 +456,8 @@ async fn a_condition_is_one_strong_etag<S: Kept>() {
     assert_eq!(server.get(&session).await.text().await.unwrap(), "kept");
 }
 
-async fn the_same_payload_never_has_the_same_etag<S: Kept>() {
-    let server = Server::<S>::start().await;
+async fn the_same_payload_never_has_the_same_etag<S: TestStore>() {
+    let server = TestServer::<S>::start().await;
     let mut etags = HashSet::new();
     for _ in 0..10 {
         let mut session = server.create("same").await;
@@ -466,11 +469,11 @@ async fn the_same_payload_never_has_the_same_etag<S: Kept>() {
     }
 }
 
-async fn unknown_deleted_and_expired_sessions_are_the_same_bytes<S: Kept>() {
+async fn unknown_deleted_and_expired_sessions_are_the_same_bytes<S: TestStore>() {
     let lifetime = |config: &mut Config| config.lifetime = Duration::from_millis(50);
     let (server, brief) = (
-        Server::<S>::start().await,
-        Server::<S>::with(lifetime).await,
+        TestServer::<S>::start().await,
+        TestServer::<S>::with(lifetime).await,
     );
     let deleted = server.create("x").await;
     assert_eq!(
@@ -518,8 +521,8 @@ async fn unknown_deleted_and_expired_sessions_are_the_same_bytes<S: Kept>() {
     assert_eq!(answers.len(), 1, "{answers:?}");
 }
 
-async fn the_end_is_fixed_when_the_session_is_made<S: Kept>() {
-    let server = Server::<S>::with(|config| config.lifetime = Duration::from_secs(100)).await;
+async fn the_end_is_fixed_when_the_session_is_made<S: TestStore>() {
+    let server = TestServer::<S>::with(|config| config.lifetime = Duration::from_secs(100)).await;
     let left = |response: &reqwest::Response| {
         let time = |name| httpdate::parse_http_date(&header(response, name)).unwrap();
         (
@@ -533,7 +536,7 @@ async fn the_end_is_fixed_when_the_session_is_made<S: Kept>() {
     let response = server.post(STABLE, "x").send().await.unwrap();
     let (expires, seconds) = left(&response);
     assert_eq!(seconds, 100);
-    let mut session = Session {
+    let mut session = TextSession {
         url: String::new(),
         path: String::new(),
         etag: header(&response, "etag"),
@@ -554,7 +557,7 @@ async fn the_end_is_fixed_when_the_session_is_made<S: Kept>() {
         ] {
             let (still_expires, seconds) = left(&response);
             assert!(seconds <= 98, "{seconds}");
-            // Both are reckoned from the moment of the answer and then cut to seconds.
+            // Both are computed at the time of the response and then truncated to seconds.
             assert!(
                 still_expires.duration_since(expires).unwrap_or_default() <= Duration::from_secs(1)
             );
@@ -562,8 +565,8 @@ async fn the_end_is_fixed_when_the_session_is_made<S: Kept>() {
     }
 }
 
-async fn a_payload_is_as_old_as_its_write<S: Kept>() {
-    let server = Server::<S>::start().await;
+async fn a_payload_is_as_old_as_its_write<S: TestStore>() {
+    let server = TestServer::<S>::start().await;
     let mut session = server.create("x").await;
     session.etag = header(&server.put(&session, "y").send().await.unwrap(), "etag");
     tokio::time::sleep(Duration::from_millis(2100)).await;
@@ -577,8 +580,8 @@ async fn a_payload_is_as_old_as_its_write<S: Kept>() {
     }
 }
 
-async fn a_full_server_refuses_new_sessions_and_keeps_the_live<S: Kept>() {
-    let server = Server::<S>::with(|config| config.limits.max_sessions = 2).await;
+async fn a_full_server_refuses_new_sessions_and_keeps_the_live<S: TestStore>() {
+    let server = TestServer::<S>::with(|config| config.limits.max_sessions = 2).await;
     let live = [server.create("1").await, server.create("2").await];
     for path in CREATE_PATHS {
         let response = server.post(path, "3").send().await.unwrap();
@@ -600,8 +603,8 @@ async fn a_full_server_refuses_new_sessions_and_keeps_the_live<S: Kept>() {
     assert_eq!(server.rendezvous.sessions(), 2);
 }
 
-async fn of_many_writers_that_saw_the_same_payload_one_wins<S: Kept>() {
-    let server = Server::<S>::start().await;
+async fn of_many_writers_that_saw_the_same_payload_one_wins<S: TestStore>() {
+    let server = TestServer::<S>::start().await;
     let mut session = server.create("start").await;
     for _ in 0..20 {
         let writer = |n: usize| {
@@ -626,8 +629,8 @@ async fn of_many_writers_that_saw_the_same_payload_one_wins<S: Kept>() {
     }
 }
 
-async fn other_paths_and_methods_are_matrix_errors<S: Kept>() {
-    let server = Server::<S>::start().await;
+async fn other_paths_and_methods_are_matrix_errors<S: TestStore>() {
+    let server = TestServer::<S>::start().await;
     let session = server.create("x").await;
     for path in [
         "/x",

@@ -61,12 +61,12 @@ pub(crate) fn assert_harmless(response: &Response) {
     assert!(httpdate::parse_http_date(&header(response, "date")).is_ok());
 }
 
-async fn every_answer_is_readable_by_scripts_and_harmless<S: Kept>() {
-    let server = Server::<S>::with(|config| config.limits.max_sessions = 3).await;
+async fn every_answer_is_readable_by_scripts_and_harmless<S: TestStore>() {
+    let server = TestServer::<S>::with(|config| config.limits.max_sessions = 3).await;
     let (session, stale) = (server.create("x").await, server.create("x").await);
     server.put(&stale, "y").send().await.unwrap();
     let to_delete = server.create("x").await;
-    let malformed = Session {
+    let malformed = TextSession {
         etag: "*".to_owned(),
         ..session.clone()
     };
@@ -106,7 +106,7 @@ async fn every_answer_is_readable_by_scripts_and_harmless<S: Kept>() {
         assert_harmless(&response);
     }
     let response = server
-        .poll(&Session {
+        .poll(&TextSession {
             etag: header(&server.get(&stale).await, "etag"),
             ..stale
         })
@@ -118,8 +118,8 @@ async fn every_answer_is_readable_by_scripts_and_harmless<S: Kept>() {
     assert_harmless(&response);
 }
 
-async fn a_preflight_is_granted<S: Kept>() {
-    let server = Server::<S>::start().await;
+async fn a_preflight_is_granted<S: TestStore>() {
+    let server = TestServer::<S>::start().await;
     let session = server.create("x").await;
     for (path, method, headers) in [
         (STABLE, "POST", "content-type"),
@@ -151,8 +151,8 @@ async fn a_preflight_is_granted<S: Kept>() {
     }
 }
 
-async fn a_navigation_is_refused_and_a_script_is_not<S: Kept>() {
-    let server = Server::<S>::start().await;
+async fn a_navigation_is_refused_and_a_script_is_not<S: TestStore>() {
+    let server = TestServer::<S>::start().await;
     let session = server.create("secret").await;
     let with = |mode: &'static str, dest: &'static str| {
         server

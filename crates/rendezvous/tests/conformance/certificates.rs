@@ -9,8 +9,7 @@ const OPENSSL: &str = "/usr/bin/openssl";
 pub(crate) struct Certificates(TempDir);
 
 impl Certificates {
-    /// An authority, another one, a server that the first knows as 127.0.0.1, and a client that it
-    /// knows.
+    /// Two authorities; a server certificate of the first for 127.0.0.1, and a client certificate.
     pub(crate) fn new() -> Self {
         let certificates = Self(tempfile::tempdir().unwrap());
         certificates.authority("ca");
@@ -23,7 +22,7 @@ impl Certificates {
         certificates
     }
 
-    /// Of `ca.pem`, `server.key` and so on.
+    /// The path of `ca.pem`, `server.key` and so on.
     pub(crate) fn path(&self, name: &str) -> String {
         self.0.path().join(name).to_str().unwrap().to_owned()
     }

@@ -10,7 +10,7 @@ use tokio::{
 
 use crate::support::*;
 
-type Server = crate::support::Server<Memory>;
+type TestServer = crate::support::TestServer<Memory>;
 
 const LONG: Duration = Duration::from_secs(600);
 const SHORT: Duration = Duration::from_millis(300);
@@ -25,12 +25,12 @@ fn timeouts(change: impl FnOnce(&mut Timeouts)) -> impl FnOnce(&mut Config) {
     move |config| config.timeouts = timeouts
 }
 
-/// Sends a byte now and then until the server closes; returns what it said. Fails when the server
-/// never closes.
+/// Sends a byte from time to time until the server closes. Returns its response. Fails if the
+/// server never closes.
 async fn drip(mut stream: TcpStream, byte: u8) -> String {
     let mut said = Vec::new();
     for _ in 0..400 {
-        // Closed for writing: what was said before may still be read.
+        // Closed for writing. A response may still be readable.
         let _ = stream.write_all(&[byte]).await;
         let mut buffer = [0; 4096];
         match tokio::time::timeout(Duration::from_millis(50), stream.read(&mut buffer)).await {
@@ -44,7 +44,7 @@ async fn drip(mut stream: TcpStream, byte: u8) -> String {
 
 #[tokio::test]
 async fn headers_that_come_byte_by_byte_end_the_connection() {
-    let server = Server::with(timeouts(|timeouts| timeouts.header = SHORT)).await;
+    let server = TestServer::with(timeouts(|timeouts| timeouts.header = SHORT)).await;
     let mut stream = server.connect().await;
     stream.write_all(b"GET / HTTP/1.1\r\nX: ").await.unwrap();
     assert_eq!(drip(stream, b'x').await, "");
@@ -52,7 +52,7 @@ async fn headers_that_come_byte_by_byte_end_the_connection() {
 
 #[tokio::test]
 async fn headers_of_a_later_request_have_no_more_time() {
-    let server = Server::with(timeouts(|timeouts| timeouts.header = SHORT)).await;
+    let server = TestServer::with(timeouts(|timeouts| timeouts.header = SHORT)).await;
     let mut stream = server.connect().await;
     stream
         .write_all(b"GET /x HTTP/1.1\r\nHost: x\r\n\r\n")
@@ -64,13 +64,13 @@ async fn headers_of_a_later_request_have_no_more_time() {
 
 #[tokio::test]
 async fn a_connection_that_says_nothing_ends() {
-    let server = Server::with(timeouts(|timeouts| timeouts.idle = SHORT)).await;
+    let server = TestServer::with(timeouts(|timeouts| timeouts.idle = SHORT)).await;
     assert_eq!(read_to_end(&mut server.connect().await).await, "");
 }
 
 #[tokio::test]
 async fn a_connection_that_says_nothing_more_ends() {
-    let server = Server::with(timeouts(|timeouts| timeouts.idle = SHORT)).await;
+    let server = TestServer::with(timeouts(|timeouts| timeouts.idle = SHORT)).await;
     let mut stream = server.connect().await;
     stream
         .write_all(b"GET /x HTTP/1.1\r\nHost: x\r\n\r\n")
@@ -81,7 +81,7 @@ async fn a_connection_that_says_nothing_more_ends() {
 
 #[tokio::test]
 async fn an_idle_connection_may_outlast_the_time_for_headers_and_is_used_again() {
-    let server = Server::with(timeouts(|timeouts| timeouts.header = SHORT)).await;
+    let server = TestServer::with(timeouts(|timeouts| timeouts.header = SHORT)).await;
     let mut stream = server.connect().await;
     for _ in 0..2 {
         tokio::time::sleep(2 * SHORT).await;
@@ -95,7 +95,7 @@ async fn an_idle_connection_may_outlast_the_time_for_headers_and_is_used_again()
 
 #[tokio::test]
 async fn a_body_that_comes_byte_by_byte_is_refused_and_ends_the_connection() {
-    let server = Server::with(timeouts(|timeouts| timeouts.body = SHORT)).await;
+    let server = TestServer::with(timeouts(|timeouts| timeouts.body = SHORT)).await;
     let session = server.create("kept").await;
     let rest = "Host: x\r\nContent-Type: text/plain\r\nContent-Length: 4096\r\n\r\n";
     let put = format!(
@@ -131,7 +131,7 @@ async fn a_held_reader_is_neither_idle_nor_slow() {
         body: SHORT,
         idle: SHORT,
     };
-    let server = Server::with(|config| config.timeouts = all_short).await;
+    let server = TestServer::with(|config| config.timeouts = all_short).await;
     let session = server.create("first").await;
     let waiting = tokio::spawn(server.poll(&session).header("prefer", "wait=30").send());
     tokio::time::sleep(3 * SHORT).await;
@@ -144,13 +144,13 @@ async fn a_held_reader_is_neither_idle_nor_slow() {
 
 #[tokio::test]
 async fn headers_without_end_are_refused() {
-    let server = Server::start().await;
+    let server = TestServer::start().await;
     let mut stream = server.connect().await;
     stream
         .write_all(b"GET / HTTP/1.1\r\nHost: x\r\nX: ")
         .await
         .unwrap();
-    // The server may close before it has all of it.
+    // The server may close before it has received everything.
     let _ = stream.write_all(&[b'x'; 64 * 1024]).await;
     let mut answer = Vec::new();
     let _ = stream.read_to_end(&mut answer).await;
@@ -159,7 +159,7 @@ async fn headers_without_end_are_refused() {
 
 #[tokio::test]
 async fn a_stop_lets_requests_under_way_finish_and_takes_no_new_ones() {
-    let mut server = Server::start().await;
+    let mut server = TestServer::start().await;
     let session = server.create("first").await;
     let mut writing = server.connect().await;
     let idle = &mut server.connect().await;

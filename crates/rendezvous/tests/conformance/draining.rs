@@ -17,8 +17,8 @@ const GET: &[u8] = b"GET /x HTTP/1.1\r\nHost: x\r\n\r\n";
 
 /// Told to stop, with all the time that it wants. Those who were held are let go, so it has heard
 /// it.
-async fn draining() -> Server<Memory> {
-    let mut server = Server::<Memory>::with(|config| config.drain = LONG).await;
+async fn draining() -> TestServer<Memory> {
+    let mut server = TestServer::<Memory>::with(|config| config.drain = LONG).await;
     let session = server.create("x").await;
     let reader = held(server.poll(&session).header("prefer", "wait=30")).await;
     assert_eq!(ask(&server, "/ready").await.0, 200);
@@ -27,7 +27,7 @@ async fn draining() -> Server<Memory> {
     server
 }
 
-async fn until_connections(server: &Server<impl Store>, count: f64) {
+async fn until_connections(server: &TestServer<impl Store>, count: f64) {
     let closed = async {
         while metric(server, "rendezvous_connections").await != Some(count) {
             sleep(Duration::from_millis(5)).await;
@@ -67,7 +67,7 @@ async fn whoever_still_comes_is_answered_and_told_to_close() {
 /// A request may be on its way there when the server begins to stop.
 #[tokio::test]
 async fn an_idle_connection_has_one_more_answer() {
-    let mut server = Server::<Memory>::with(|config| config.drain = LONG).await;
+    let mut server = TestServer::<Memory>::with(|config| config.drain = LONG).await;
     let mut used = server.connect().await;
     used.write_all(GET).await.unwrap();
     assert!(used.read(&mut [0; 8192]).await.unwrap() > 0);
@@ -90,7 +90,7 @@ async fn an_idle_connection_has_one_more_answer() {
 /// One of HTTP/2 can be told at any time, and closes when it has nothing under way.
 #[tokio::test]
 async fn a_connection_of_http2_is_told_at_once() {
-    let mut server = Server::<Memory>::with(|config| config.drain = LONG).await;
+    let mut server = TestServer::<Memory>::with(|config| config.drain = LONG).await;
     let client = Client::builder()
         .no_proxy()
         .http2_prior_knowledge()
@@ -109,7 +109,7 @@ async fn a_connection_of_http2_is_told_at_once() {
 #[tokio::test]
 async fn after_its_time_it_takes_no_more() {
     let mut server =
-        Server::<Memory>::with(|config| config.drain = Duration::from_millis(300)).await;
+        TestServer::<Memory>::with(|config| config.drain = Duration::from_millis(300)).await;
     let idle = &mut server.connect().await;
     server.tell_to_stop();
     assert_eq!(read_to_end(idle).await, "");

@@ -29,13 +29,18 @@ fn client() -> Client {
         .unwrap()
 }
 
-fn request(client: &Client, server: &Server<Memory>, method: Method, path: &str) -> RequestBuilder {
+fn request(
+    client: &Client,
+    server: &TestServer<Memory>,
+    method: Method,
+    path: &str,
+) -> RequestBuilder {
     client
         .request(method, format!("http://{}{path}", server.address))
         .header("content-type", "text/plain")
 }
 
-/// A body that does not say how long it is.
+/// A body without a known length.
 struct OfNoLength(Option<Bytes>);
 
 impl HttpBody for OfNoLength {
@@ -52,11 +57,11 @@ impl HttpBody for OfNoLength {
 
 #[tokio::test]
 async fn two_devices_exchange_payloads() {
-    let (server, client) = (Server::<Memory>::start().await, client());
+    let (server, client) = (TestServer::<Memory>::start().await, client());
     let mut session = server.create("first").await;
     let put =
         request(&client, &server, Method::PUT, &session.path).header("if-match", &session.etag);
-    // No Content-Length: RFC 9113 has no need of one.
+    // Without Content-Length: RFC 9113 does not need it.
     let response = put
         .body(reqwest::Body::wrap(OfNoLength(Some("second".into()))))
         .send()
@@ -78,7 +83,7 @@ async fn two_devices_exchange_payloads() {
 
 #[tokio::test]
 async fn many_wait_on_one_connection_and_each_is_let_go_alone() {
-    let (server, client) = (Server::<Memory>::start().await, client());
+    let (server, client) = (TestServer::<Memory>::start().await, client());
     let mut waiting = Vec::new();
     for n in 0..200 {
         let session = server.create(&format!("{n}")).await;
@@ -113,7 +118,7 @@ async fn a_connection_that_asks_for_nothing_ends_whatever_else_it_says() {
             body: LONG,
             idle: 2 * SHORT,
         };
-        let server = Server::<Memory>::with(|config| config.timeouts = timeouts).await;
+        let server = TestServer::<Memory>::with(|config| config.timeouts = timeouts).await;
         let mut stream = server.connect().await;
         stream.write_all(PREFACE).await.unwrap();
         if http2_was_used {
@@ -133,8 +138,8 @@ async fn a_connection_that_asks_for_nothing_ends_whatever_else_it_says() {
     }
 }
 
-/// A proxy keeps its connections alive with pings. They begin no request, so the time for headers
-/// does not run.
+/// A proxy keeps its connections alive with pings. They start no request, so the time limit for
+/// headers does not apply.
 #[tokio::test]
 async fn a_ping_is_no_slow_request() {
     let timeouts = Timeouts {
@@ -142,7 +147,7 @@ async fn a_ping_is_no_slow_request() {
         body: LONG,
         idle: LONG,
     };
-    let server = Server::<Memory>::with(|config| config.timeouts = timeouts).await;
+    let server = TestServer::<Memory>::with(|config| config.timeouts = timeouts).await;
     let mut stream = server.connect().await;
     stream.write_all(PREFACE).await.unwrap();
     stream.write_all(&get_headers()).await.unwrap();
@@ -172,9 +177,9 @@ fn get_headers() -> Vec<u8> {
 
 #[tokio::test]
 async fn there_are_at_most_so_many_connections() {
-    let server = Server::<Memory>::with(|config| config.max_connections = 2).await;
+    let server = TestServer::<Memory>::with(|config| config.max_connections = 2).await;
     let kept = [server.connect().await, server.connect().await];
-    // The second is open to the server once a third is not.
+    // The server has accepted the second when the third is refused.
     assert_eq!(read_to_end(&mut server.connect().await).await, "");
     let [mut first, second] = kept;
     first
@@ -182,7 +187,7 @@ async fn there_are_at_most_so_many_connections() {
         .await
         .unwrap();
     assert!(read_to_end(&mut first).await.starts_with("HTTP/1.1 404 "));
-    // Its place is free.
+    // Its place is free again.
     server.create("x").await;
     drop(second);
 }

@@ -1,4 +1,4 @@
-//! MSC4388's API of the same server, and ways to talk to it.
+//! Tests of MSC4388's API of the same server, and a client for it.
 
 mod api;
 mod browsers;
@@ -18,22 +18,22 @@ pub(crate) use crate::support::*;
 
 pub(crate) const UNSTABLE: &str = "/_matrix/client/unstable/io.element.msc4388/rendezvous";
 
-/// Each collection, with its code for a write that comes too late.
+/// Each collection, with its error code for a write that comes too late.
 pub(crate) const COLLECTIONS: [(&str, &str); 2] = [
     (STABLE, "M_CONCURRENT_WRITE"),
     (UNSTABLE, "IO_ELEMENT_MSC4388_CONCURRENT_WRITE"),
 ];
 
-/// A session of this API, and the token of the payload last seen.
+/// A session of this API, with the token of the last payload that was read.
 #[derive(Clone, Debug)]
-pub(crate) struct Named {
+pub(crate) struct JsonSession {
     pub(crate) id: String,
     pub(crate) path: String,
     pub(crate) token: String,
 }
 
-impl<S: Store> Server<S> {
-    /// With a body that is JSON, or says so.
+impl<S: Store> TestServer<S> {
+    /// With a body that is declared as JSON.
     pub(crate) fn send(&self, method: Method, path: &str, body: impl ToString) -> RequestBuilder {
         self.request(method, path)
             .header("content-type", "application/json")
@@ -44,23 +44,23 @@ impl<S: Store> Server<S> {
         self.send(Method::POST, collection, json!({ "data": data }))
     }
 
-    pub(crate) async fn name_at(&self, collection: &str, data: &str) -> Named {
+    pub(crate) async fn name_at(&self, collection: &str, data: &str) -> JsonSession {
         let body = granted(self.post_json(collection, data).send().await.unwrap()).await;
         let text = |field: &str| body[field].as_str().unwrap().to_owned();
         let (id, token) = (text("id"), text("sequence_token"));
-        Named {
+        JsonSession {
             path: format!("{collection}/{id}"),
             id,
             token,
         }
     }
 
-    pub(crate) async fn name(&self, data: &str) -> Named {
+    pub(crate) async fn name(&self, data: &str) -> JsonSession {
         self.name_at(STABLE, data).await
     }
 
-    /// What stands there.
-    pub(crate) async fn look(&self, session: &Named) -> Value {
+    /// The current payload and its token.
+    pub(crate) async fn look(&self, session: &JsonSession) -> Value {
         granted(
             self.request(Method::GET, &session.path)
                 .send()
@@ -70,32 +70,32 @@ impl<S: Store> Server<S> {
         .await
     }
 
-    pub(crate) async fn data(&self, session: &Named) -> String {
+    pub(crate) async fn data(&self, session: &JsonSession) -> String {
         self.look(session).await["data"]
             .as_str()
             .unwrap()
             .to_owned()
     }
 
-    pub(crate) fn put_json(&self, session: &Named, data: &str) -> RequestBuilder {
+    pub(crate) fn put_json(&self, session: &JsonSession, data: &str) -> RequestBuilder {
         let body = json!({ "sequence_token": session.token, "data": data });
         self.send(Method::PUT, &session.path, body)
     }
 
-    /// Writes, and says the new token.
-    pub(crate) async fn write(&self, session: &Named, data: &str) -> String {
+    /// Writes, and returns the new token.
+    pub(crate) async fn write(&self, session: &JsonSession, data: &str) -> String {
         token(self.put_json(session, data).send().await.unwrap()).await
     }
 
-    /// A read that is held while the payload is the one last seen.
-    pub(crate) fn wait(&self, session: &Named, seconds: &str) -> RequestBuilder {
+    /// A read that waits while the payload is the last one that was read.
+    pub(crate) fn wait(&self, session: &JsonSession, seconds: &str) -> RequestBuilder {
         let path = format!("{}?sequence_token={}", session.path, session.token);
         self.request(Method::GET, &path)
             .header("prefer", format!("wait={seconds}"))
     }
 }
 
-/// The body of a 200, which has no headers of the other API.
+/// The body of a 200. It must have no headers of the other API.
 pub(crate) async fn granted(response: Response) -> Value {
     assert_eq!(response.status(), 200, "{response:?}");
     assert_eq!(header(&response, "content-type"), "application/json");
@@ -109,7 +109,7 @@ pub(crate) async fn granted(response: Response) -> Value {
     response.json().await.unwrap()
 }
 
-/// The answer to a write that was accepted has nothing else.
+/// The token in the response to a write, which contains nothing else.
 pub(crate) async fn token(response: Response) -> String {
     let body = granted(response).await;
     assert_eq!(body.as_object().unwrap().len(), 1, "{body}");

@@ -1,11 +1,11 @@
-//! What one client network may do, and that others, and sessions that live, do not feel it.
+//! The limits of one client network. They must not affect other networks or existing sessions.
 
 use std::time::Duration;
 
 use matrix_qr_rendezvous::{ForwardedHeader, Limits, Rate};
 use reqwest::{Method, RequestBuilder, StatusCode, header::HeaderValue};
 
-use crate::{stores::Kept, support::*};
+use crate::{stores::TestStore, support::*};
 
 each_store! {
     a_network_that_creates_too_fast_waits_alone,
@@ -24,8 +24,8 @@ async fn assert_refused(request: RequestBuilder) {
     assert_refused_for_now(request, "M_UNKNOWN").await;
 }
 
-async fn a_network_that_creates_too_fast_waits_alone<S: Kept>() {
-    let server = Server::<S>::with(|config| config.limits.creates = Rate::new(1, 2)).await;
+async fn a_network_that_creates_too_fast_waits_alone<S: TestStore>() {
+    let server = TestServer::<S>::with(|config| config.limits.creates = Rate::new(1, 2)).await;
     for path in CREATE_PATHS.into_iter().take(2) {
         assert_eq!(status(server.post(path, "x").from(ONE)).await, 201);
     }
@@ -35,8 +35,8 @@ async fn a_network_that_creates_too_fast_waits_alone<S: Kept>() {
     assert_eq!(status(server.post(STABLE, "x").from(OTHER)).await, 201);
 }
 
-async fn a_network_has_so_many_sessions_and_gets_places_back<S: Kept>() {
-    let server = Server::<S>::with(|config| config.limits.sessions_per_network = Some(1)).await;
+async fn a_network_has_so_many_sessions_and_gets_places_back<S: TestStore>() {
+    let server = TestServer::<S>::with(|config| config.limits.sessions_per_network = Some(1)).await;
     let response = server.post(STABLE, "x").from(ONE).send().await.unwrap();
     let body: serde_json::Value = response.json().await.unwrap();
     let path = body["url"]
@@ -45,7 +45,7 @@ async fn a_network_has_so_many_sessions_and_gets_places_back<S: Kept>() {
         .replace("https://rendezvous.example/below", "");
     assert_refused(server.post(STABLE, "x").from(ONE)).await;
     assert_eq!(status(server.post(STABLE, "x").from(OTHER)).await, 201);
-    // Whoever ends the session: its place was that of its maker.
+    // Whichever client ends the session, it counted for the network that created it.
     assert_eq!(
         status(server.request(Method::DELETE, &path).from(OTHER)).await,
         204
@@ -53,8 +53,8 @@ async fn a_network_has_so_many_sessions_and_gets_places_back<S: Kept>() {
     assert_eq!(status(server.post(STABLE, "x").from(ONE)).await, 201);
 }
 
-async fn places_come_back_when_sessions_expire<S: Kept>() {
-    let server = Server::<S>::with(|config| {
+async fn places_come_back_when_sessions_expire<S: TestStore>() {
+    let server = TestServer::<S>::with(|config| {
         config.limits.sessions_per_network = Some(1);
         config.lifetime = Duration::from_millis(50);
     })
@@ -64,10 +64,10 @@ async fn places_come_back_when_sessions_expire<S: Kept>() {
     assert_eq!(status(server.post(STABLE, "x").from(ONE)).await, 201);
 }
 
-/// A deployed client reads an answer without an ETag as news, and then reads its own last message
-/// back.
-async fn a_refused_poll_still_says_what_the_session_is<S: Kept>() {
-    let server = Server::<S>::with(|config| config.limits.requests = Rate::new(1, 3)).await;
+/// A deployed client takes a response without an ETag for a new payload, and then reads its own
+/// last message.
+async fn a_refused_poll_still_says_what_the_session_is<S: TestStore>() {
+    let server = TestServer::<S>::with(|config| config.limits.requests = Rate::new(1, 3)).await;
     let session = server.create("kept").await;
     for _ in 0..3 {
         assert_eq!(status(server.poll(&session).from(ONE)).await, 304);
@@ -83,8 +83,8 @@ async fn a_refused_poll_still_says_what_the_session_is<S: Kept>() {
     assert_eq!(server.get(&session).await.text().await.unwrap(), "kept");
 }
 
-async fn a_flood_of_one_ends_no_session_of_others<S: Kept>() {
-    let server = Server::<S>::with(|config| config.limits.max_sessions = 20).await;
+async fn a_flood_of_one_ends_no_session_of_others<S: TestStore>() {
+    let server = TestServer::<S>::with(|config| config.limits.max_sessions = 20).await;
     let (mut honest, mut made) = (Vec::new(), 0);
     for _ in 0..10 {
         honest.push(server.create("honest").await);
@@ -99,8 +99,8 @@ async fn a_flood_of_one_ends_no_session_of_others<S: Kept>() {
     }
 }
 
-async fn networks_can_be_shut_out<S: Kept>() {
-    let server = Server::<S>::start().await;
+async fn networks_can_be_shut_out<S: TestStore>() {
+    let server = TestServer::<S>::start().await;
     let session = server.create("x").await;
     let deny = vec!["192.0.2.0/31".parse().unwrap()];
     server.rendezvous.set_limits(Limits {
@@ -117,15 +117,15 @@ async fn networks_can_be_shut_out<S: Kept>() {
         assert_error(response, 403, "M_FORBIDDEN").await;
     }
     assert_eq!(status(server.poll(&session).from(OTHER)).await, 304);
-    // A preflight says nothing about a session, and a browser must be able to see the refusal.
+    // A preflight reveals nothing about a session, and a browser must be able to see the refusal.
     assert_eq!(
         status(server.request(Method::OPTIONS, &session.path).from(ONE)).await,
         204
     );
 }
 
-async fn limits_are_changed_while_it_runs<S: Kept>() {
-    let server = Server::<S>::start().await;
+async fn limits_are_changed_while_it_runs<S: TestStore>() {
+    let server = TestServer::<S>::start().await;
     let session = server.create("x").await;
     server.rendezvous.set_limits(Limits {
         max_sessions: 1,
@@ -137,19 +137,19 @@ async fn limits_are_changed_while_it_runs<S: Kept>() {
     assert_eq!(status(server.post(STABLE, "x")).await, 201);
 }
 
-async fn only_a_proxy_is_believed_and_only_in_its_own_header<S: Kept>() {
+async fn only_a_proxy_is_believed_and_only_in_its_own_header<S: TestStore>() {
     let once = |header, trusted: &'static str| {
-        Server::<S>::with(move |config| {
+        TestServer::<S>::with(move |config| {
             config.limits.creates = Rate::new(1, 1);
             config.proxies.header = header;
             config.proxies.trusted = vec![trusted.parse().unwrap()];
         })
     };
-    // Not a proxy: whatever it says, it is the one that it is.
+    // Not a proxy, so its own address counts, whatever it sends.
     let server = once(ForwardedHeader::XForwardedFor, "198.51.100.0/24").await;
     assert_eq!(status(server.post(STABLE, "x").from(ONE)).await, 201);
     assert_refused(server.post(STABLE, "x").from(OTHER)).await;
-    // A proxy that sets the other header passes on what the client made up in this one.
+    // A proxy that sets the other header forwards a forged one of this name.
     let server = once(ForwardedHeader::Forwarded, "127.0.0.0/8").await;
     let through = |made_up| {
         server
@@ -161,8 +161,8 @@ async fn only_a_proxy_is_believed_and_only_in_its_own_header<S: Kept>() {
     assert_refused(through(OTHER)).await;
 }
 
-/// What a client sends of the proxy's header, for the proxy to append to. Each made the whole of it
-/// unreadable, or nobody's.
+/// Values of the header that a client can send, and that a proxy appends to. Each once made the
+/// whole header unreadable, or hid the client.
 const FORGED: [&[u8]; 9] = [
     b"\xe9",
     b"203.0.113.9",
@@ -175,19 +175,19 @@ const FORGED: [&[u8]; 9] = [
     b"for=\"203.0.113.9, for=",
 ];
 
-async fn no_header_of_a_client_frees_it_of_its_limits<S: Kept>() {
+async fn no_header_of_a_client_frees_it_of_its_limits<S: TestStore>() {
     let deny = vec!["192.0.2.0/31".parse().unwrap()];
     for header in [ForwardedHeader::XForwardedFor, ForwardedHeader::Forwarded] {
         let (name, hop) = match header {
             ForwardedHeader::Forwarded => ("forwarded", format!("for={ONE}")),
             _ => ("x-forwarded-for", ONE.to_owned()),
         };
-        let server = Server::<S>::with(|config| {
+        let server = TestServer::<S>::with(|config| {
             config.limits.creates = Rate::new(1, 3);
             config.proxies.header = header;
         })
         .await;
-        // nginx and Apache append to the line, HAProxy adds one.
+        // nginx and Apache append to the line, HAProxy adds another one.
         let appended = FORGED.map(|forged| vec![[forged, b", ", hop.as_bytes()].concat()]);
         let added = FORGED.map(|forged| vec![forged.to_vec(), hop.clone().into_bytes()]);
         let requests = || {
@@ -215,9 +215,9 @@ async fn no_header_of_a_client_frees_it_of_its_limits<S: Kept>() {
     }
 }
 
-/// It may be anybody of them, so it is refused where anybody is.
-async fn all_whom_a_proxy_does_not_name_are_limited_as_one<S: Kept>() {
-    let server = Server::<S>::with(|config| config.limits.creates = Rate::new(1, 3)).await;
+/// The client may have any of these addresses, so it is refused if one of them is denied.
+async fn all_whom_a_proxy_does_not_name_are_limited_as_one<S: TestStore>() {
+    let server = TestServer::<S>::with(|config| config.limits.creates = Rate::new(1, 3)).await;
     let unnamed = |value: Option<&'static [u8]>| {
         let value = value.map(|value| HeaderValue::from_bytes(value).unwrap());
         value

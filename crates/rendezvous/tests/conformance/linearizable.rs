@@ -1,14 +1,14 @@
-//! Many clients at once use a few sessions, over HTTP in either API, and write down what they saw.
-//! Then it is checked whether that can be ([`history`]), with each store, through one instance and
-//! through two, and with a Redis that is killed meanwhile. With stores that are wrong on purpose it
-//! must turn out that it cannot ([`broken`]).
+//! Many clients use a few sessions at once, over HTTP in either API, and record what they saw.
+//! Then [`history`] checks whether that is linearizable, with each store, through one instance and
+//! through two, and with a Redis that is killed meanwhile. With stores that are wrong on purpose
+//! ([`broken`]) the check must fail.
 //!
-//! `ROUNDS=1000 cargo test --release --test conformance linearizable -- --include-ignored` looks
+//! `ROUNDS=1000 cargo test --release --test conformance linearizable -- --include-ignored` runs
 //! longer.
 
+mod api;
 mod broken;
 mod history;
-mod speech;
 
 use std::{
     collections::HashSet,
@@ -20,18 +20,18 @@ use matrix_qr_rendezvous::{Config, Memory, Redis, Store};
 use tokio::task::JoinSet;
 
 use self::{
-    broken::{Broken, Fault},
-    history::{Moment, NEVER, Operation, Violation, What, check},
-    speech::Api,
+    api::RendezvousApi,
+    broken::{BrokenStore, StoreFault},
+    history::{Effect, Moment, NEVER, Operation, Violation, check},
 };
 use crate::{redis_server::RedisServer, support::*};
 
 const SESSIONS: usize = 6;
 const CLIENTS: usize = 16;
-/// Of each client, in a round.
+/// How many requests each client sends in a round.
 const OPERATIONS: usize = 150;
 
-/// What it was all about, so that nobody takes a quiet run for a good one.
+/// What happened. A run without writes, refusals and deletions proves nothing.
 #[derive(Debug, Default)]
 struct Tally {
     operations: usize,
@@ -45,27 +45,27 @@ struct Tally {
 
 impl Tally {
     fn add(&mut self, history: &[Operation]) {
-        let count = |is: fn(&What) -> bool| {
+        let count = |is: fn(&Effect) -> bool| {
             history
                 .iter()
-                .filter(|operation| is(&operation.what))
+                .filter(|operation| is(&operation.effect))
                 .count()
         };
         self.operations += history.len();
-        self.written += count(|what| matches!(what, What::Written { .. }));
+        self.written += count(|effect| matches!(effect, Effect::Written { .. }));
         self.repeated += repeated(history);
-        self.refused += count(|what| matches!(what, What::TooLate { .. }));
-        self.ended += count(|what| matches!(what, What::Deleted));
+        self.refused += count(|effect| matches!(effect, Effect::TooLate { .. }));
+        self.ended += count(|effect| matches!(effect, Effect::Deleted));
         self.unknown +=
-            count(|what| matches!(what, What::MaybeWritten { .. } | What::MaybeDeleted));
+            count(|effect| matches!(effect, Effect::MaybeWritten { .. } | Effect::MaybeDeleted));
         self.violations.extend(check(history));
     }
 
     #[allow(
         clippy::print_stdout,
-        reason = "the figures of a long run, for whoever asks with --nocapture"
+        reason = "the numbers of a long run, with --nocapture"
     )]
-    fn assert_right(&self) {
+    fn assert_linearizable(&self) {
         println!("{self:?}");
         assert_eq!(self.violations, []);
         assert!(
@@ -75,12 +75,12 @@ impl Tally {
     }
 }
 
-/// How many writes were acknowledged once more.
+/// How many acknowledged writes were repeats.
 fn repeated(history: &[Operation]) -> usize {
     let written = history
         .iter()
-        .filter_map(|operation| match &operation.what {
-            What::Written { etag, .. } => Some(etag),
+        .filter_map(|operation| match &operation.effect {
+            Effect::Written { etag, .. } => Some(etag),
             _ => None,
         });
     let (count, tokens) = (
@@ -94,7 +94,7 @@ fn rounds() -> usize {
     std::env::var("ROUNDS").map_or(3, |rounds| rounds.parse().unwrap())
 }
 
-/// Limits are not what this is about.
+/// No limit must interfere.
 fn unlimited(config: &mut Config) {
     config.limits.creates = None;
     config.limits.requests = None;
@@ -102,10 +102,10 @@ fn unlimited(config: &mut Config) {
     config.limits.max_sessions = usize::MAX;
 }
 
-/// A round: new sessions, many clients, and `meanwhile`.
+/// Runs many clients on new sessions, and `meanwhile` at the same time. Checks every history.
 async fn round<S: Store>(
-    api: Api,
-    instances: &Arc<Vec<Server<S>>>,
+    api: RendezvousApi,
+    instances: &Arc<Vec<TestServer<S>>>,
     meanwhile: impl Future<Output = ()>,
     tally: &mut Tally,
 ) {
@@ -115,14 +115,14 @@ async fn round<S: Store>(
     for _ in 0..SESSIONS {
         let asked = clock.elapsed().as_nanos();
         let session = api.create(&instances[0], "start").await;
-        let what = What::Created {
+        let effect = Effect::Created {
             payload: "start".to_owned(),
             etag: session.etag.clone(),
         };
         histories.push(vec![Operation {
             asked,
             answered: clock.elapsed().as_nanos(),
-            what,
+            effect,
         }]);
         sessions.push(session);
     }
@@ -150,37 +150,37 @@ async fn round<S: Store>(
 }
 
 struct Client<S: Store> {
-    api: Api,
-    instances: Arc<Vec<Server<S>>>,
-    /// With the payload of each that it has seen last.
-    sessions: Vec<Session>,
-    /// What it has written last to each, and upon what: to be repeated now and then.
-    last: Vec<Option<(Session, String)>>,
+    api: RendezvousApi,
+    instances: Arc<Vec<TestServer<S>>>,
+    /// Each with the last payload that it has seen.
+    sessions: Vec<TextSession>,
+    /// Its last write to each, and what that replaced: it is repeated sometimes.
+    last: Vec<Option<(TextSession, String)>>,
     number: usize,
     clock: Instant,
 }
 
 impl<S: Store> Client<S> {
-    /// What it saw, and of which session.
+    /// Returns what it saw, with the number of the session.
     async fn run(mut self) -> Vec<(usize, Operation)> {
-        let (mut seen, mut dice) = (Vec::new(), Dice(self.number as u64));
+        let (mut seen, mut random) = (Vec::new(), Random(self.number as u64));
         for count in 0..OPERATIONS {
-            let place = dice.throw(SESSIONS);
-            let instance = dice.throw(self.instances.len());
-            let (asked, what) = (
+            let place = random.below(SESSIONS);
+            let instance = random.below(self.instances.len());
+            let (asked, effect) = (
                 self.now(),
-                self.operation(place, (instance, count), dice.throw(1000))
+                self.operation(place, instance, count, random.below(1000))
                     .await,
             );
-            let Some(what) = what else { continue };
-            let maybe = matches!(what, What::MaybeWritten { .. } | What::MaybeDeleted);
+            let Some(effect) = effect else { continue };
+            let maybe = matches!(effect, Effect::MaybeWritten { .. } | Effect::MaybeDeleted);
             let answered = if maybe { NEVER } else { self.now() };
             seen.push((
                 place,
                 Operation {
                     asked,
                     answered,
-                    what,
+                    effect,
                 },
             ));
         }
@@ -191,23 +191,24 @@ impl<S: Store> Client<S> {
         self.clock.elapsed().as_nanos()
     }
 
-    /// `None` if there was no answer, and nothing that might have happened.
+    /// `None` if there was no response, and the request can have changed nothing.
     async fn operation(
         &mut self,
         place: usize,
-        (instance, count): (usize, usize),
+        instance: usize,
+        count: usize,
         chance: usize,
-    ) -> Option<What> {
+    ) -> Option<Effect> {
         let session = self.sessions[place].clone();
         let server = &self.instances[instance];
         let api = self.api;
-        let what = match chance {
+        let effect = match chance {
             0..3 => api.delete(server, &session).await,
             3..450 => {
-                let (session, payload) = self.to_write(place, (count, chance));
-                let what = api.write(server, &session, payload.clone()).await;
+                let (session, payload) = self.to_write(place, count, chance);
+                let effect = api.write(server, &session, payload.clone()).await;
                 self.last[place] = Some((session, payload));
-                what
+                effect
             }
             450..453 => {
                 let request = api.poll(server, &session).header("prefer", "wait=1");
@@ -222,19 +223,19 @@ impl<S: Store> Client<S> {
                 .await?
             }
         };
-        if let What::Read { etag, .. } | What::Written { etag, .. } = &what {
+        if let Effect::Read { etag, .. } | Effect::Written { etag, .. } = &effect {
             self.sessions[place].etag.clone_from(etag);
         }
-        Some(what)
+        Some(effect)
     }
 
-    /// Something new; or, where that is allowed, what it has written last once more, or what
-    /// everybody writes who has seen this.
-    fn to_write(&self, place: usize, (count, chance): (usize, usize)) -> (Session, String) {
+    /// A new payload. In MSC4388's API, sometimes its last write once more, or a payload that every
+    /// client writes that has seen the current one.
+    fn to_write(&self, place: usize, count: usize, chance: usize) -> (TextSession, String) {
         let session = self.sessions[place].clone();
         match (self.api, chance % 4, &self.last[place]) {
-            (Api::Json, 0, Some(last)) => last.clone(),
-            (Api::Json, 1, _) => {
+            (RendezvousApi::Json, 0, Some(last)) => last.clone(),
+            (RendezvousApi::Json, 1, _) => {
                 let payload = format!("upon {}", session.etag);
                 (session, payload)
             }
@@ -243,69 +244,69 @@ impl<S: Store> Client<S> {
     }
 }
 
-/// The same throws for the same seed.
-struct Dice(u64);
+/// The same numbers for the same seed.
+struct Random(u64);
 
-impl Dice {
-    fn throw(&mut self, sides: usize) -> usize {
+impl Random {
+    fn below(&mut self, end: usize) -> usize {
         self.0 = self
             .0
             .wrapping_mul(6_364_136_223_846_793_005)
             .wrapping_add(1_442_695_040_888_963_407);
-        (self.0 >> 33) as usize % sides
+        (self.0 >> 33) as usize % end
     }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn memory_is_linearizable() {
-    over_memory(Api::Text).await;
+    over_memory(RendezvousApi::Text).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn memory_is_linearizable_with_writes_that_are_repeated() {
-    over_memory(Api::Json).await;
+    over_memory(RendezvousApi::Json).await;
 }
 
-async fn over_memory(api: Api) {
-    let instances = Arc::new(vec![Server::<Memory>::with(unlimited).await]);
+async fn over_memory(api: RendezvousApi) {
+    let instances = Arc::new(vec![TestServer::<Memory>::with(unlimited).await]);
     let mut tally = Tally::default();
     for _ in 0..rounds() {
         round(api, &instances, async {}, &mut tally).await;
     }
-    tally.assert_right();
+    tally.assert_linearizable();
     assert_eq!(tally.unknown, 0);
-    assert_eq!(tally.repeated > 0, api == Api::Json);
+    assert_eq!(tally.repeated > 0, api == RendezvousApi::Json);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "needs redis-server: cargo xtask test"]
 async fn redis_is_linearizable_while_it_is_killed() {
-    over_redis(Api::Text, 1).await;
+    over_redis(RendezvousApi::Text, 1).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "needs redis-server: cargo xtask test"]
 async fn redis_is_linearizable_with_writes_that_are_repeated_while_it_is_killed() {
-    over_redis(Api::Json, 1).await;
+    over_redis(RendezvousApi::Json, 1).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "needs redis-server: cargo xtask test"]
 async fn two_instances_over_one_redis_are_linearizable_while_it_is_killed() {
-    over_redis(Api::Text, 2).await;
+    over_redis(RendezvousApi::Text, 2).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "needs redis-server: cargo xtask test"]
 async fn two_instances_are_linearizable_with_writes_that_are_repeated_while_redis_is_killed() {
-    over_redis(Api::Json, 2).await;
+    over_redis(RendezvousApi::Json, 2).await;
 }
 
-async fn over_redis(api: Api, count: usize) {
+async fn over_redis(api: RendezvousApi, count: usize) {
     let redis = RedisServer::durable();
-    let mut instances: Vec<Server<Redis>> = Vec::new();
+    let mut instances: Vec<TestServer<Redis>> = Vec::new();
     for _ in 0..count {
-        instances.push(Server::over((redis.store(), Some(redis.clone())), unlimited).await);
+        instances.push(TestServer::over((redis.store(), Some(redis.clone())), unlimited).await);
     }
     let (instances, mut tally) = (Arc::new(instances), Tally::default());
     for _ in 0..rounds() {
@@ -318,29 +319,37 @@ async fn over_redis(api: Api, count: usize) {
         };
         round(api, &instances, killed, &mut tally).await;
     }
-    tally.assert_right();
-    assert_ne!(tally.unknown, 0, "nobody noticed that it was killed");
+    tally.assert_linearizable();
+    assert_ne!(tally.unknown, 0, "no client noticed that Redis was killed");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_store_that_is_wrong_is_found_out() {
     for (fault, name, says) in [
         (
-            Fault::LooksThenWrites,
-            "looks, then writes",
+            StoreFault::ComparesThenWrites,
+            "compares, then writes",
             "ReplacedTwice",
         ),
-        (Fault::ForgetsWrites, "forgets writes", "ReplacedTwice"),
-        (Fault::DeniesWrites, "denies writes", "FromNowhere"),
-        (Fault::ShowsOldPayloads, "shows old payloads", "OutOfOrder"),
-        (Fault::EndsTwice, "ends twice", "EndedTwice"),
-        (Fault::ForgetsSessions, "forgets sessions", "EndedByNobody"),
+        (StoreFault::ForgetsWrites, "forgets writes", "ReplacedTwice"),
+        (StoreFault::DeniesWrites, "denies writes", "FromNowhere"),
+        (
+            StoreFault::ShowsOldPayloads,
+            "shows old payloads",
+            "OutOfOrder",
+        ),
+        (StoreFault::DeletesTwice, "deletes twice", "EndedTwice"),
+        (
+            StoreFault::ForgetsSessions,
+            "forgets sessions",
+            "EndedByNobody",
+        ),
     ] {
-        // In JSON a write that was denied is a repeat, and right.
-        let denies = fault == Fault::DeniesWrites;
-        for api in [Api::Text, Api::Json]
+        // In MSC4388's API a client may repeat a write that was refused, so the history is right.
+        let denies = fault == StoreFault::DeniesWrites;
+        for api in [RendezvousApi::Text, RendezvousApi::Json]
             .into_iter()
-            .filter(|api| !denies || *api == Api::Text)
+            .filter(|api| !denies || *api == RendezvousApi::Text)
         {
             let tally = until_found(api, fault).await;
             assert!(
@@ -351,10 +360,10 @@ async fn a_store_that_is_wrong_is_found_out() {
     }
 }
 
-/// It is found as soon as it happens, and it does not happen in each round.
-async fn until_found(api: Api, fault: Fault) -> Tally {
+/// Runs rounds until a violation is found: a fault does not show in each round.
+async fn until_found(api: RendezvousApi, fault: StoreFault) -> Tally {
     let instances = Arc::new(vec![
-        Server::over((Broken::new(fault), None), unlimited).await,
+        TestServer::over((BrokenStore::new(fault), None), unlimited).await,
     ]);
     let mut tally = Tally::default();
     for _ in 0..50 {

@@ -1,4 +1,4 @@
-//! The server as its clients meet it: over HTTP, on a port of its own, with each store.
+//! The server over HTTP, on a port of its own, with each store.
 #![allow(
     missing_docs,
     clippy::unwrap_used,

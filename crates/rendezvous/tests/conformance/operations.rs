@@ -5,7 +5,7 @@ use matrix_qr_rendezvous::Rate;
 use reqwest::Method;
 use tower::ServiceExt;
 
-use crate::{stores::Kept, support::*};
+use crate::{stores::TestStore, support::*};
 
 each_store! {
     it_lives_and_is_ready,
@@ -18,8 +18,8 @@ each_store! {
     no_label_says_which_session_or_who,
 }
 
-async fn it_lives_and_is_ready<S: Kept>() {
-    let server = Server::<S>::start().await;
+async fn it_lives_and_is_ready<S: TestStore>() {
+    let server = TestServer::<S>::start().await;
     for path in ["/health", "/ready"] {
         assert_eq!(ask(&server, path).await.0, 200);
     }
@@ -28,7 +28,7 @@ async fn it_lives_and_is_ready<S: Kept>() {
         404,
         "the service is elsewhere"
     );
-    // Nor are they where clients come.
+    // Clients do not reach these routes either.
     for path in ["/health", "/ready", "/metrics"] {
         assert_error(
             server.request(Method::GET, path).send().await.unwrap(),
@@ -39,8 +39,8 @@ async fn it_lives_and_is_ready<S: Kept>() {
     }
 }
 
-async fn what_happens_is_counted<S: Kept>() {
-    let server = Server::<S>::with(|config| config.limits.creates = Rate::new(1, 2)).await;
+async fn what_happens_is_counted<S: TestStore>() {
+    let server = TestServer::<S>::with(|config| config.limits.creates = Rate::new(1, 2)).await;
     let session = server.create("0123456789").await;
     server.poll(&session).send().await.unwrap();
     server.get(&session).await;
@@ -82,7 +82,7 @@ async fn what_happens_is_counted<S: Kept>() {
     ] {
         assert_eq!(metric(&server, &name).await, Some(value), "{name}");
     }
-    // What memory takes is not worth a metric.
+    // The memory store has no latency worth a metric.
     let store = metric(
         &server,
         "rendezvous_store_duration_seconds_count{operation=\"write\"}",
@@ -91,8 +91,8 @@ async fn what_happens_is_counted<S: Kept>() {
     assert_eq!(store, (!S::LOCAL).then_some(2.0));
 }
 
-async fn who_waits_is_seen_and_is_no_slow_answer<S: Kept>() {
-    let server = Server::<S>::start().await;
+async fn who_waits_is_seen_and_is_no_slow_answer<S: TestStore>() {
+    let server = TestServer::<S>::start().await;
     let session = server.create("first").await;
     let waiting = tokio::spawn(server.poll(&session).header("prefer", "wait=30").send());
     while metric(&server, "rendezvous_waiters").await != Some(1.0) {
@@ -105,9 +105,10 @@ async fn who_waits_is_seen_and_is_no_slow_answer<S: Kept>() {
     assert_eq!(metric(&server, slow).await, None);
 }
 
-async fn sessions_that_end_by_their_time_are_counted<S: Kept>() {
+async fn sessions_that_end_by_their_time_are_counted<S: TestStore>() {
     let server =
-        Server::<S>::with(|config| config.lifetime = std::time::Duration::from_millis(20)).await;
+        TestServer::<S>::with(|config| config.lifetime = std::time::Duration::from_millis(20))
+            .await;
     let session = server.create("x").await;
     server.create("y").await;
     server.delete(&session).await;
@@ -118,8 +119,8 @@ async fn sessions_that_end_by_their_time_are_counted<S: Kept>() {
     );
 }
 
-async fn no_label_says_which_session_or_who<S: Kept>() {
-    let server = Server::<S>::start().await;
+async fn no_label_says_which_session_or_who<S: TestStore>() {
+    let server = TestServer::<S>::start().await;
     let session = server.create("the payload").await;
     server
         .poll(&session)
@@ -151,8 +152,8 @@ async fn no_label_says_which_session_or_who<S: Kept>() {
     );
 }
 
-async fn it_says_how_it_can_be_asked<S: Kept>() {
-    let server = Server::<S>::start().await;
+async fn it_says_how_it_can_be_asked<S: TestStore>() {
+    let server = TestServer::<S>::start().await;
     for path in ["/health", "/ready", "/metrics"] {
         let request = Request::options(path).body(Body::empty()).unwrap();
         let response = server
@@ -168,8 +169,8 @@ async fn it_says_how_it_can_be_asked<S: Kept>() {
     }
 }
 
-async fn the_numbers_come_in_the_form_that_is_asked_for<S: Kept>() {
-    let server = Server::<S>::start().await;
+async fn the_numbers_come_in_the_form_that_is_asked_for<S: TestStore>() {
+    let server = TestServer::<S>::start().await;
     server.create("x").await;
     let numbers = async |accept: Option<&str>| {
         let request = accept
@@ -205,9 +206,9 @@ async fn the_numbers_come_in_the_form_that_is_asked_for<S: Kept>() {
     );
 }
 
-/// RFC 9112, section 3.2. Two hosts are how a request is smuggled past a proxy.
-async fn a_request_names_one_host<S: Kept>() {
-    let server = Server::<S>::start().await;
+/// RFC 9112, section 3.2. Two Host headers can smuggle a request past a proxy.
+async fn a_request_names_one_host<S: TestStore>() {
+    let server = TestServer::<S>::start().await;
     for (version, hosts, status) in [
         ("1.1", "", 400),
         ("1.1", "Host: a\r\nHost: b\r\n", 400),

@@ -1,5 +1,5 @@
-//! Proxies that say for whom they have opened a connection, in the PROXY protocol, and those that
-//! come over a Unix socket.
+//! Proxies that report the client of a connection by the PROXY protocol, and proxies that connect
+//! over a Unix socket.
 
 use std::time::Duration;
 
@@ -12,20 +12,20 @@ use tokio::{
 
 use crate::support::*;
 
-type Server = crate::support::Server<Memory>;
+type TestServer = crate::support::TestServer<Memory>;
 
-/// A creation, and no further request.
+/// A creation as the only request of a connection.
 const CREATE: &str = "POST /_matrix/client/v1/rendezvous HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\
                       Content-Type: text/plain\r\nContent-Length: 1\r\n";
 
-/// Each network may create two sessions, and one network none.
+/// A server at which each network may create two sessions, and one network none.
 fn limits(config: &mut Config) {
     config.limits.creates = Rate::new(1, 2);
     config.limits.deny = vec!["198.51.100.0/24".parse().unwrap()];
 }
 
-async fn speaking(change: impl FnOnce(&mut Config)) -> Server {
-    Server::with(|config| {
+async fn speaking(change: impl FnOnce(&mut Config)) -> TestServer {
+    TestServer::with(|config| {
         config.proxy_protocol = true;
         limits(config);
         change(config);
@@ -33,9 +33,9 @@ async fn speaking(change: impl FnOnce(&mut Config)) -> Server {
     .await
 }
 
-/// The status of a creation, after a header of the PROXY protocol and with more headers of HTTP.
-/// `None`: the connection was closed.
-async fn create(server: &Server, header: &[u8], more: &str) -> Option<u16> {
+/// The status of a creation, after a header of the PROXY protocol and with more HTTP headers.
+/// `None` if the connection was closed.
+async fn create(server: &TestServer, header: &[u8], more: &str) -> Option<u16> {
     let mut stream = server.connect().await;
     let request = [header, CREATE.as_bytes(), more.as_bytes(), b"\r\nx"].concat();
     // The server may have closed it already.
@@ -62,7 +62,7 @@ fn version_2(client: [u8; 4]) -> Vec<u8> {
     .concat()
 }
 
-async fn refused(server: &Server, reason: &str) -> Option<f64> {
+async fn refused(server: &TestServer, reason: &str) -> Option<f64> {
     metric(
         server,
         &format!("rendezvous_connections_refused_total{{reason=\"{reason}\"}}"),
@@ -93,7 +93,7 @@ async fn the_client_is_whom_the_proxy_names() {
     );
 }
 
-/// The client sends that header itself.
+/// The client forges the header.
 #[tokio::test]
 async fn a_client_cannot_name_another_one() {
     let server = speaking(|_| {}).await;
@@ -109,7 +109,7 @@ async fn a_client_cannot_name_another_one() {
 #[tokio::test]
 async fn any_header_may_name_the_client_and_no_other_does() {
     let header = ForwardedHeader::Single("cf-connecting-ip".parse().unwrap());
-    let server = Server::with(|config| {
+    let server = TestServer::with(|config| {
         limits(config);
         config.proxies.header = header;
     })
@@ -120,7 +120,7 @@ async fn any_header_may_name_the_client_and_no_other_does() {
     }
 }
 
-/// A proxy of ours may stand in front of the one that speaks the PROXY protocol.
+/// There may be another trusted proxy in front of the one with the PROXY protocol.
 #[tokio::test]
 async fn a_proxy_behind_the_proxy_names_the_client() {
     let server =
@@ -144,7 +144,7 @@ async fn who_is_no_trusted_proxy_is_not_listened_to() {
     assert_eq!(server.rendezvous.sessions(), 0);
 }
 
-/// In one thread: the server first sees them all.
+/// In one thread, so that the server receives all of them first.
 #[tokio::test]
 async fn strangers_take_no_place_of_a_proxy() {
     let server = speaking(|config| {
@@ -178,13 +178,13 @@ async fn a_proxy_that_says_nothing_is_refused() {
     assert_eq!(refused(&server, "too_many").await, Some(0.0));
 }
 
-async fn until_connections(server: &Server, count: f64) {
+async fn until_connections(server: &TestServer, count: f64) {
     while metric(server, "rendezvous_connections").await != Some(count) {
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
 }
 
-/// A load balancer that looks whether somebody is there must ring no alarm.
+/// The health checks of a load balancer must not be logged as errors.
 #[tokio::test]
 async fn who_connects_and_goes_is_not_refused() {
     let server = speaking(|_| {}).await;
@@ -206,7 +206,7 @@ async fn a_header_has_the_time_of_a_request_s_headers() {
     assert_eq!(refused(&server, "no_proxy_header").await, Some(2.0));
 }
 
-/// And a stop does not wait for it.
+/// Such a connection does not delay a stop.
 #[tokio::test]
 async fn a_header_that_never_comes_holds_up_no_stop() {
     let server = speaking(|config| config.timeouts.header = Duration::from_secs(3600)).await;
@@ -218,8 +218,8 @@ async fn a_header_that_never_comes_holds_up_no_stop() {
     drop(stream);
 }
 
-/// The proxy's own connections, its health checks say. All of them are one network, and where some
-/// are denied it is none.
+/// The proxy's own connections, for example health checks. All of them are one network, also where
+/// some networks are denied.
 #[tokio::test]
 async fn whom_the_proxy_does_not_name_is_one_unknown_client() {
     for nobody in [&b"PROXY UNKNOWN\r\n"[..], b"\r\n\r\n\0\r\nQUIT\n\x20\0\0\0"] {
@@ -239,18 +239,18 @@ async fn whom_the_proxy_does_not_name_is_one_unknown_client() {
 
 #[tokio::test]
 async fn without_the_setting_such_a_header_is_no_request() {
-    let server = Server::with(limits).await;
+    let server = TestServer::with(limits).await;
     assert_eq!(create(&server, &version_1(ONE), "").await, Some(400));
 }
 
-/// Who may open it counts as a proxy, so its header says who asks.
+/// Every client of the socket counts as a proxy, so its header names the client.
 #[tokio::test]
 async fn over_a_unix_socket_the_header_names_the_client() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("socket");
     let mut config = Config::new("https://rendezvous.example".parse().unwrap());
     limits(&mut config);
-    // Nobody else is one.
+    // There is no other proxy.
     (config.proxies.trusted, config.drain) = (Vec::new(), Duration::ZERO);
     let listener = Listener::bind_unix(&path, 0o600).await.unwrap();
     let (stop, stopped) = oneshot::channel::<()>();

@@ -1,4 +1,4 @@
-//! What a Redis brings along: it can be away, and others use it too.
+//! What is special about Redis: it can be unavailable, and others use it, too.
 
 use std::{sync::Arc, time::Duration};
 
@@ -10,18 +10,18 @@ use tower::ServiceExt;
 
 use crate::{redis_server::RedisServer, support::*};
 
-type Server = crate::support::Server<Redis>;
+type TestServer = crate::support::TestServer<Redis>;
 
-async fn instance(redis: &Arc<RedisServer>) -> Server {
+async fn instance(redis: &Arc<RedisServer>) -> TestServer {
     instance_with(redis, |_| {}).await
 }
 
-async fn instance_with(redis: &Arc<RedisServer>, change: impl FnOnce(&mut Config)) -> Server {
-    Server::over((redis.store(), Some(redis.clone())), change).await
+async fn instance_with(redis: &Arc<RedisServer>, change: impl FnOnce(&mut Config)) -> TestServer {
+    TestServer::over((redis.store(), Some(redis.clone())), change).await
 }
 
-/// It is asked once a second at most, so that what it says may be of a moment ago.
-pub(crate) async fn until_ready(server: &Server) {
+/// The number is read at most once a second, so it may be slightly old.
+pub(crate) async fn until_ready(server: &TestServer) {
     for _ in 0..200 {
         if ready(server).await == 200 {
             return;
@@ -31,7 +31,7 @@ pub(crate) async fn until_ready(server: &Server) {
     panic!("it does not become ready");
 }
 
-async fn ready(server: &Server) -> u16 {
+async fn ready(server: &TestServer) -> u16 {
     let request = Request::get("/ready").body(Body::empty()).unwrap();
     server
         .rendezvous
@@ -62,8 +62,8 @@ async fn a_server_may_start_before_its_redis() {
     until_ready(&server).await;
 }
 
-/// Whoever makes up names asks nothing of Redis on behalf of those who wait: the names share a door
-/// with the one that is waited for.
+/// Changes of unknown sessions must cause no requests to Redis, even if they share a shard with a
+/// session that a reader waits for.
 #[tokio::test]
 #[ignore = "needs redis-server: cargo xtask test"]
 async fn the_deletion_of_what_is_not_there_wakes_nobody() {
@@ -112,7 +112,7 @@ async fn sessions_survive_a_kill_of_redis() {
     assert_session_headers(&response);
     assert_eq!(header(&response, "etag"), session.etag);
     assert_eq!(response.text().await.unwrap(), "second");
-    // Redis has forgotten the scripts, and is told again.
+    // Redis has lost the scripts, so the server sends them again.
     assert_eq!(
         server.put(&session, "third").send().await.unwrap().status(),
         StatusCode::ACCEPTED
@@ -184,7 +184,8 @@ async fn a_redis_may_want_a_password() {
             .unwrap()
             .starts_with("+OK")
     );
-    let with = |url: String| Server::over((Redis::new(&url).unwrap(), Some(redis.clone())), |_| {});
+    let with =
+        |url: String| TestServer::over((Redis::new(&url).unwrap(), Some(redis.clone())), |_| {});
     let (right, wrong) = (
         with(redis.url().replace("//", "//:secret@")).await,
         with(redis.url().replace("//", "//:other@")).await,
@@ -226,7 +227,7 @@ async fn two_instances_have_the_same_sessions() {
 #[ignore = "needs redis-server: cargo xtask test"]
 async fn another_prefix_is_another_world() {
     let redis = RedisServer::shared();
-    let (a, b) = (instance(&redis).await, Server::start().await);
+    let (a, b) = (instance(&redis).await, TestServer::start().await);
     let session = a.create("x").await;
     assert_error(b.get(&session).await, 404, "M_NOT_FOUND").await;
 }
@@ -298,7 +299,7 @@ async fn a_place_is_given_back_when_another_instance_ends_the_session() {
     a.until_empty().await;
 }
 
-/// One node that has all of the cluster's slots.
+/// A cluster of one node, which has all slots.
 #[tokio::test]
 #[ignore = "needs redis-server: cargo xtask test"]
 async fn a_cluster_will_do() {
@@ -311,7 +312,7 @@ async fn a_cluster_will_do() {
     redis.command("CLUSTER ADDSLOTSRANGE 0 16383").unwrap();
     until_whole(&redis).await;
     let url = redis.url().replace("redis://", "redis+cluster://");
-    let instance = || Server::over((Redis::new(&url).unwrap(), Some(redis.clone())), |_| {});
+    let instance = || TestServer::over((Redis::new(&url).unwrap(), Some(redis.clone())), |_| {});
     let (a, b) = (instance().await, instance().await);
     let mut session = a.create("first").await;
     for payload in ["second", "third"] {
@@ -332,7 +333,7 @@ async fn a_cluster_will_do() {
     assert_error(a.get(&session).await, 404, "M_NOT_FOUND").await;
 }
 
-/// Each has half of the slots, and both instances were told of the first.
+/// Each node has half of the slots, and both instances have the address of the first.
 #[tokio::test]
 #[ignore = "needs redis-server: cargo xtask test"]
 async fn a_cluster_of_two_nodes_will_do() {
@@ -348,7 +349,7 @@ async fn a_cluster_of_two_nodes_will_do() {
         until_whole(node).await;
     }
     let url = nodes[0].url().replace("redis://", "redis+cluster://");
-    let instance = || Server::over((Redis::new(&url).unwrap(), Some(nodes[0].clone())), |_| {});
+    let instance = || TestServer::over((Redis::new(&url).unwrap(), Some(nodes[0].clone())), |_| {});
     let (a, b) = (instance().await, instance().await);
     for _ in 0..10 {
         let session = a.create("first").await;

@@ -1,4 +1,4 @@
-//! The ways to a Redis: TLS, and a socket.
+//! Connections to Redis: TLS, and a Unix socket.
 
 use std::sync::Arc;
 
@@ -12,21 +12,21 @@ use crate::{
     support::*,
 };
 
-type Server = crate::support::Server<Redis>;
+type TestServer = crate::support::TestServer<Redis>;
 
-/// Over a URL, with these certificates.
+/// A store at this URL, with these certificates.
 pub(crate) async fn over(
     engine: &Arc<RedisServer>,
     url: &str,
     certificates: &RedisCertificates,
-) -> Server {
+) -> TestServer {
     let store = Redis::with_certificates(&url.parse().unwrap(), certificates).unwrap();
-    Server::over((store, Some(engine.clone())), |_| {}).await
+    TestServer::over((store, Some(engine.clone())), |_| {}).await
 }
 
-/// Two instances see and hear each other: both connections, the one for questions and the one that
-/// listens, are good.
-pub(crate) async fn assert_shared(a: &Server, b: &Server) {
+/// Two instances share sessions and notify each other: both the connection for commands and the one
+/// for notifications work.
+pub(crate) async fn assert_shared(a: &TestServer, b: &TestServer) {
     let session = a.create("first").await;
     let waiting = held(b.poll(&session).header("prefer", "wait=30")).await;
     assert_eq!(
@@ -37,7 +37,7 @@ pub(crate) async fn assert_shared(a: &Server, b: &Server) {
     assert_eq!(ask(a, "/ready").await.0, 200);
 }
 
-async fn assert_none(server: &Server) {
+async fn assert_none(server: &TestServer) {
     assert_no_store(server.post(STABLE, "x").send().await.unwrap()).await;
     assert_eq!(ask(server, "/ready").await.0, 503);
 }
@@ -69,10 +69,10 @@ async fn a_redis_with_tls_is_trusted_if_its_authority_is() {
     .await;
     assert_none(&over(&redis, &url, &authority(&certificates, "other.pem")).await).await;
     assert_none(&over(&redis, &url, &RedisCertificates::default()).await).await;
-    // Its certificate is for an address, and not for this name.
+    // The certificate is for the address, not for this name.
     let other_name = format!("rediss://localhost:{port}/2");
     assert_none(&over(&redis, &other_name, &right).await).await;
-    // The other port speaks no TLS.
+    // The other port has no TLS.
     let plain = format!("rediss://127.0.0.1:{}/2", redis.port());
     assert_none(&over(&redis, &plain, &right).await).await;
 }
@@ -109,7 +109,7 @@ async fn a_cluster_may_have_tls() {
     redis.command("CLUSTER ADDSLOTSRANGE 0 16383").unwrap();
     until_whole(&redis).await;
     let redis = Arc::new(redis);
-    // The first node is not there: a cluster is found by any that is.
+    // The first node is down. Any other one is enough to find the cluster.
     let url = format!("rediss+cluster://127.0.0.1:1,127.0.0.1:{port}");
     let right = client(&certificates);
     assert_shared(
@@ -152,7 +152,7 @@ fn certificates_that_cannot_work_are_refused_at_once() {
     assert_eq!(without_tls.err(), Some(RedisTlsError::NoTls));
 }
 
-/// With a password and a database, which stand elsewhere in its URL.
+/// With a password and a database, which are in other places of such a URL.
 #[tokio::test]
 #[ignore = "needs redis-server: cargo xtask test"]
 async fn a_redis_may_be_at_a_socket() {

@@ -1,4 +1,4 @@
-//! `/ready` says what a sign-in would find.
+//! `/ready` reports whether a sign-in would work.
 
 use std::sync::Arc;
 
@@ -12,16 +12,16 @@ use crate::{
     support::*,
 };
 
-type Server = crate::support::Server<Redis>;
+type TestServer = crate::support::TestServer<Redis>;
 
 const GUIDE: &str = include_str!("../../../../docs/operate.md");
 
-async fn instance(redis: &Arc<RedisServer>) -> Server {
-    Server::over((redis.store(), Some(redis.clone())), |_| {}).await
+async fn instance(redis: &Arc<RedisServer>) -> TestServer {
+    TestServer::over((redis.store(), Some(redis.clone())), |_| {}).await
 }
 
-/// It is not ready, says why, and counts it.
-async fn assert_not_ready(server: &Server, code: &str) {
+/// Checks that the server is not ready, reports this reason, and counts it.
+async fn assert_not_ready(server: &TestServer, code: &str) {
     let (status, text) = ask(server, "/ready").await;
     assert_eq!(
         (status, text.as_str()),
@@ -109,14 +109,14 @@ async fn who_asks_whether_it_is_ready_leaves_nothing_and_wakes_nobody() {
         .split(',')
         .next()
         .unwrap();
-    // One for the creation and one for the write. A slow machine may be asked for longer than a
+    // One for the creation and one for the write. On a slow machine the test may take longer than a
     // second.
     assert!(sets.parse::<u32>().unwrap() < 20, "{stats}");
     assert_eq!(redis.command("DBSIZE").unwrap().trim(), ":1");
     assert_eq!(metric(&b, reads).await, before);
 }
 
-/// The user of the guide, without one of the rights.
+/// The user from the guide, without one of its rights.
 fn user(without: &str) -> String {
     let line = GUIDE
         .lines()
@@ -131,14 +131,14 @@ fn user(without: &str) -> String {
         .replace("SETUSER matrix-qr", "SETUSER matrix-qr reset")
 }
 
-async fn as_user(redis: &Arc<RedisServer>, without: &str) -> Server {
+async fn as_user(redis: &Arc<RedisServer>, without: &str) -> TestServer {
     let answer = redis.command(&user(without)).unwrap();
     assert!(answer.starts_with("+OK"), "{without}: {answer}");
     let url = redis.url().replace("//", "//matrix-qr:secret@") + "3";
     over(redis, &url, &RedisCertificates::default()).await
 }
 
-/// A cluster wants one right more, which the guide names; Sentinels none.
+/// A cluster needs one more right, which the guide names. Sentinels need none.
 #[tokio::test]
 #[ignore = "needs redis-server, redis-sentinel: cargo xtask test"]
 async fn the_user_of_the_guide_can_do_what_is_needed_in_a_cluster_and_with_sentinels() {
@@ -181,7 +181,7 @@ async fn the_user_of_the_guide_can_do_what_is_needed_in_a_cluster_and_with_senti
     .await;
 }
 
-/// With a database number. What the guide gives suffices, and each part of it is needed.
+/// With a database number. The rights in the guide are enough, and each one is needed.
 #[tokio::test]
 #[ignore = "needs redis-server: cargo xtask test"]
 async fn the_user_of_the_guide_can_do_what_is_needed_and_no_more() {

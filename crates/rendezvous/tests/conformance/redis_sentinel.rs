@@ -1,4 +1,4 @@
-//! A Redis whose main server changes, as Sentinels decide it.
+//! A Redis whose main server changes by a decision of Sentinels.
 
 use std::{
     fmt::Write,
@@ -23,7 +23,7 @@ use crate::{
 
 const SENTINEL: &str = "/usr/bin/redis-sentinel";
 
-/// The one that decides.
+/// A Sentinel.
 pub(crate) struct Sentinel {
     pub(crate) port: u16,
     process: Child,
@@ -75,7 +75,7 @@ impl Sentinel {
     }
 }
 
-/// Waits until a server says this of its replication.
+/// Waits until a server reports this about its replication.
 async fn until(server: &RedisServer, what: &str) {
     for _ in 0..1000 {
         if server
@@ -89,8 +89,8 @@ async fn until(server: &RedisServer, what: &str) {
     panic!("{what} does not come about");
 }
 
-/// What a session holds, as soon as there is somebody to ask.
-async fn text_of(server: &Server<Redis>, session: &Session) -> String {
+/// The payload of a session, as soon as a server is available.
+async fn text_of(server: &TestServer<Redis>, session: &TextSession) -> String {
     for _ in 0..1000 {
         let read = server.get(session).await;
         if read.status() != StatusCode::SERVICE_UNAVAILABLE {
@@ -116,15 +116,14 @@ pub(crate) fn replica_of(main: &RedisServer) -> RedisServer {
     panic!("the replica does not follow");
 }
 
-/// The main server is killed, and later the one that came after it is told to give way, which it
-/// does alive.
+/// The main server is killed. Later its successor is told to hand over, and stays alive.
 #[tokio::test]
 #[ignore = "needs redis-server, redis-sentinel: cargo xtask test"]
 async fn sessions_outlive_two_failovers() {
     let first = Arc::new(RedisServer::start(&[]));
     let second = replica_of(&first);
     let sentinel = Sentinel::start(first.port(), "");
-    // Nobody is at the first of these: they are all asked.
+    // The first of these is down. All are tried.
     let url = format!(
         "redis+sentinel://127.0.0.1:1,127.0.0.1:{}/main-one/4",
         sentinel.port
@@ -168,7 +167,7 @@ async fn sessions_outlive_two_failovers() {
     assert_shared(&a, &b).await;
 }
 
-/// The Sentinels have a password of their own, and speak TLS as the servers do.
+/// The Sentinels have another password, and use TLS like the servers.
 #[tokio::test]
 #[ignore = "needs redis-server, redis-sentinel: cargo xtask test"]
 async fn sentinels_may_have_tls_and_a_password() {
@@ -212,7 +211,7 @@ async fn sentinels_may_have_tls_and_a_password() {
     );
 }
 
-/// Waits until the replica has what the main server has.
+/// Waits until the replica has the data of the main server.
 async fn until_replicated(main: &RedisServer) {
     for _ in 0..500 {
         if main

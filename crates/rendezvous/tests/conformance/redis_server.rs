@@ -1,4 +1,4 @@
-//! A Redis of the tests' own, on this machine. It ends with the test, whatever comes of that.
+//! Starts a Redis on this machine, which ends with the test.
 
 use std::{
     io::{Read, Write},
@@ -18,7 +18,7 @@ use tempfile::TempDir;
 
 use crate::certificates::Certificates;
 
-/// Of Debian's package. `REDIS_SERVER` names another, a Valkey for example.
+/// The path in Debian. `REDIS_SERVER` names another, a Valkey for example.
 fn server() -> String {
     std::env::var("REDIS_SERVER").unwrap_or_else(|_| "/usr/bin/redis-server".to_owned())
 }
@@ -35,7 +35,7 @@ pub(crate) struct RedisServer {
 }
 
 impl RedisServer {
-    /// One that tests which run at the same time share. They must leave it as it is.
+    /// One that concurrent tests share. They must not reconfigure it.
     pub(crate) fn shared() -> Arc<Self> {
         static SHARED: Mutex<Weak<RedisServer>> = Mutex::new(Weak::new());
         let mut shared = SHARED.lock().unwrap();
@@ -46,7 +46,7 @@ impl RedisServer {
         })
     }
 
-    /// One that forgets nothing that it has acknowledged, even if it is killed.
+    /// One that keeps every acknowledged write, even if it is killed.
     pub(crate) fn durable() -> Arc<Self> {
         Arc::new(Self::start(&[
             "--appendonly",
@@ -62,7 +62,7 @@ impl RedisServer {
         server
     }
 
-    /// Where one will be.
+    /// Chooses a port and a directory, without a start.
     pub(crate) fn not_yet(options: &[&str]) -> Self {
         Self {
             port: free_port(),
@@ -95,7 +95,7 @@ impl RedisServer {
         (Self::start(&[&options, more].concat()), tls)
     }
 
-    /// Where it keeps its files.
+    /// Its directory.
     pub(crate) fn directory(&self) -> &Path {
         self.directory.path()
     }
@@ -137,7 +137,7 @@ impl RedisServer {
         panic!("{} does not start", server());
     }
 
-    /// Kills it, without a word.
+    /// Kills it.
     pub(crate) fn kill(&self) {
         if let Some(mut process) = self.process.lock().unwrap().take() {
             process.kill().unwrap();
@@ -145,7 +145,7 @@ impl RedisServer {
         }
     }
 
-    /// Stops it as it is, connections and all, until it is told to go on.
+    /// Suspends it, with its connections, until it is resumed.
     pub(crate) fn signal(&self, signal: &str) {
         let id = self
             .process
@@ -164,7 +164,7 @@ impl RedisServer {
         );
     }
 
-    /// The beginning of its answer to a command of one line.
+    /// The start of its response to a command of one line.
     pub(crate) fn command(&self, line: &str) -> Option<String> {
         let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, self.port)).ok()?;
         stream.set_read_timeout(Some(Duration::from_secs(5))).ok()?;
@@ -183,7 +183,7 @@ impl Drop for RedisServer {
 
 pub(crate) fn free_port() -> u16 {
     static NEXT: AtomicU16 = AtomicU16::new(0);
-    // Test programs that run side by side begin at different places.
+    // Test programs that run in parallel start at different ports.
     let start = u16::try_from(std::process::id() % u32::from(PORTS.end - PORTS.start)).unwrap();
     for _ in 0..1000 {
         let port = PORTS.start + (start + NEXT.fetch_add(1, Relaxed)) % (PORTS.end - PORTS.start);

@@ -1,4 +1,4 @@
-//! The stores that everything is tested with.
+//! The stores that the tests run with.
 
 use std::sync::{
     Arc,
@@ -9,26 +9,26 @@ use matrix_qr_rendezvous::{Memory, Redis, Store};
 
 use crate::redis_server::RedisServer;
 
-/// What a store stands on. It ends when nobody has it any more.
-pub(crate) type Engine = Option<Arc<RedisServer>>;
+/// The Redis of a store, if it needs one. It ends with its last user.
+pub(crate) type StoreBackend = Option<Arc<RedisServer>>;
 
-/// A store that tests can make.
-pub(crate) trait Kept: Store {
-    /// One without sessions.
-    fn fresh() -> (Self, Engine)
+/// A store that tests can create.
+pub(crate) trait TestStore: Store {
+    /// Creates one without sessions.
+    fn fresh() -> (Self, StoreBackend)
     where
         Self: Sized;
 }
 
-impl Kept for Memory {
-    fn fresh() -> (Self, Engine) {
+impl TestStore for Memory {
+    fn fresh() -> (Self, StoreBackend) {
         (Self::default(), None)
     }
 }
 
-impl Kept for Redis {
-    /// On an engine that tests share, under names of its own.
-    fn fresh() -> (Self, Engine) {
+impl TestStore for Redis {
+    /// Uses a Redis that tests share, with its own key prefix.
+    fn fresh() -> (Self, StoreBackend) {
         static COUNT: AtomicU32 = AtomicU32::new(0);
         let engine = RedisServer::shared();
         let prefix = format!("test {}:", COUNT.fetch_add(1, Relaxed));
@@ -36,7 +36,7 @@ impl Kept for Redis {
     }
 }
 
-/// Makes two tests of each: one in memory, one with Redis.
+/// Makes two tests of each function: one in memory, one with Redis.
 macro_rules! each_store {
     ($($test:ident),* $(,)?) => {
         mod memory {

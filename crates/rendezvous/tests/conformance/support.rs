@@ -1,4 +1,4 @@
-//! A server to test, and ways to talk to it.
+//! A server to test, and a client for it.
 
 use std::{net::SocketAddr, time::Duration};
 
@@ -16,27 +16,27 @@ use tokio::{
 use tower::ServiceExt;
 use url::Url;
 
-use crate::stores::Engine;
-pub(crate) use crate::stores::Kept;
+use crate::stores::StoreBackend;
+pub(crate) use crate::stores::TestStore;
 
 pub(crate) const STABLE: &str = "/_matrix/client/v1/rendezvous";
 pub(crate) const UNSTABLE: &str = "/_matrix/client/unstable/org.matrix.msc4108/rendezvous";
 pub(crate) const BARE: &str = "/";
 pub(crate) const CREATE_PATHS: [&str; 3] = [STABLE, UNSTABLE, BARE];
 
-/// What the server calls itself, which is not where the tests reach it.
+/// The public URL of the server. The tests connect to another address.
 const PUBLIC_URL: &str = "https://rendezvous.example/below/";
 
-pub(crate) struct Server<S: Store> {
+pub(crate) struct TestServer<S: Store> {
     pub(crate) address: SocketAddr,
     pub(crate) rendezvous: Rendezvous<S>,
     client: Client,
     stop: Option<oneshot::Sender<()>>,
     task: JoinHandle<std::io::Result<()>>,
-    _engine: Engine,
+    _backend: StoreBackend,
 }
 
-impl<S: Kept> Server<S> {
+impl<S: TestStore> TestServer<S> {
     pub(crate) async fn start() -> Self {
         Self::with(|_| {}).await
     }
@@ -46,15 +46,15 @@ impl<S: Kept> Server<S> {
     }
 }
 
-impl<S: Store> Server<S> {
-    /// With a store, and what that stands on.
+impl<S: Store> TestServer<S> {
+    /// Starts it with a store, and keeps the Redis of that store.
     pub(crate) async fn over(
-        (store, engine): (S, Engine),
+        (store, backend): (S, StoreBackend),
         change: impl FnOnce(&mut Config),
     ) -> Self {
         let mut config = Config::new(Url::parse(PUBLIC_URL).unwrap());
         config.drain = Duration::ZERO;
-        // Most tests name no client, as a proxy would: they are all one network.
+        // Most tests send no client address, so all their clients are in one network.
         (config.limits.creates, config.limits.requests) = (None, None);
         change(&mut config);
         let rendezvous = Rendezvous::with_store(store, config);
@@ -70,7 +70,7 @@ impl<S: Store> Server<S> {
             client,
             stop: Some(stop),
             task,
-            _engine: engine,
+            _backend: backend,
         }
     }
 
@@ -78,7 +78,7 @@ impl<S: Store> Server<S> {
         drop(self.stop.take());
     }
 
-    /// Stops it, and waits until it has.
+    /// Stops it, and waits for the end.
     pub(crate) async fn stop(mut self) {
         self.tell_to_stop();
         self.task.await.unwrap().unwrap();
@@ -95,13 +95,13 @@ impl<S: Store> Server<S> {
             .body(payload.into())
     }
 
-    pub(crate) async fn create_at(&self, path: &str, payload: &str) -> Session {
+    pub(crate) async fn create_at(&self, path: &str, payload: &str) -> TextSession {
         let response = self.post(path, payload).send().await.unwrap();
         assert_eq!(response.status(), StatusCode::CREATED);
         let etag = header(&response, "etag");
         let body: Value = response.json().await.unwrap();
         let url = body["url"].as_str().unwrap().to_owned();
-        Session {
+        TextSession {
             path: url
                 .strip_prefix("https://rendezvous.example/below")
                 .unwrap()
@@ -111,30 +111,30 @@ impl<S: Store> Server<S> {
         }
     }
 
-    pub(crate) async fn create(&self, payload: &str) -> Session {
+    pub(crate) async fn create(&self, payload: &str) -> TextSession {
         self.create_at(STABLE, payload).await
     }
 
-    pub(crate) async fn get(&self, session: &Session) -> Response {
+    pub(crate) async fn get(&self, session: &TextSession) -> Response {
         self.request(Method::GET, &session.path)
             .send()
             .await
             .unwrap()
     }
 
-    pub(crate) fn poll(&self, session: &Session) -> RequestBuilder {
+    pub(crate) fn poll(&self, session: &TextSession) -> RequestBuilder {
         self.request(Method::GET, &session.path)
             .header("if-none-match", &session.etag)
     }
 
-    pub(crate) fn put(&self, session: &Session, payload: impl Into<Vec<u8>>) -> RequestBuilder {
+    pub(crate) fn put(&self, session: &TextSession, payload: impl Into<Vec<u8>>) -> RequestBuilder {
         self.request(Method::PUT, &session.path)
             .header("content-type", "text/plain")
             .header("if-match", &session.etag)
             .body(payload.into())
     }
 
-    pub(crate) async fn delete(&self, session: &Session) -> Response {
+    pub(crate) async fn delete(&self, session: &TextSession) -> Response {
         self.request(Method::DELETE, &session.path)
             .send()
             .await
@@ -153,7 +153,7 @@ impl<S: Store> Server<S> {
     }
 
     /// Waits until this session has ended. Fails when it never does.
-    pub(crate) async fn until_gone(&self, session: &Session) {
+    pub(crate) async fn until_gone(&self, session: &TextSession) {
         for _ in 0..1000 {
             if self.get(session).await.status() == StatusCode::NOT_FOUND {
                 return;
@@ -175,16 +175,17 @@ impl<S: Store> Server<S> {
     }
 }
 
+/// A session of MSC4108's API.
 #[derive(Clone)]
-pub(crate) struct Session {
+pub(crate) struct TextSession {
     pub(crate) url: String,
-    /// Where the tests reach it.
+    /// The path below the public URL.
     pub(crate) path: String,
-    /// Of the last payload seen.
+    /// The ETag of the last payload that was read.
     pub(crate) etag: String,
 }
 
-/// What comes until the server closes the connection. Fails when it never does.
+/// Everything until the server closes the connection. Fails if it never does.
 pub(crate) async fn read_to_end(stream: &mut TcpStream) -> String {
     let mut bytes = Vec::new();
     let read = timeout(Duration::from_secs(20), stream.read_to_end(&mut bytes)).await;
@@ -199,7 +200,7 @@ pub(crate) fn header(response: &Response, name: &str) -> String {
     values[0].to_str().unwrap().to_owned()
 }
 
-/// The status and the body of an error, the body checked for what every Matrix error has.
+/// The status, error code and body of an error. Checks what every Matrix error must have.
 pub(crate) async fn error(response: Response) -> (u16, String, Value) {
     let status = response.status().as_u16();
     assert_eq!(header(&response, "content-type"), "application/json");
@@ -213,7 +214,7 @@ pub(crate) async fn assert_error(response: Response, status: u16, errcode: &str)
     assert_eq!((got_status, got_errcode.as_str()), (status, errcode));
 }
 
-/// The headers that every answer about a live session has.
+/// Checks the headers that every response about a live session has.
 pub(crate) fn assert_session_headers(response: &Response) {
     let etag = header(response, "etag");
     assert!(
@@ -227,10 +228,10 @@ pub(crate) fn assert_session_headers(response: &Response) {
     assert_eq!(header(response, "pragma"), "no-cache");
 }
 
-/// Longer than anything that ought to happen, shorter than the wait that is asked for.
+/// Longer than a correct response takes, but shorter than the wait that the request asks for.
 pub(crate) const SOON: Duration = Duration::from_secs(15);
 
-/// Sends a request that is held, and sees that it is.
+/// Sends a request, and checks that the server holds it.
 pub(crate) async fn held(request: RequestBuilder) -> JoinHandle<Response> {
     let task = tokio::spawn(async move { request.send().await.unwrap() });
     tokio::time::sleep(Duration::from_millis(200)).await;
@@ -241,7 +242,7 @@ pub(crate) async fn held(request: RequestBuilder) -> JoinHandle<Response> {
 pub(crate) async fn answer(task: JoinHandle<Response>) -> Response {
     timeout(SOON, task)
         .await
-        .expect("nobody lets it go")
+        .expect("the server still holds it")
         .unwrap()
 }
 
@@ -249,12 +250,12 @@ pub(crate) async fn answer(task: JoinHandle<Response>) -> Response {
 pub(crate) const ONE: &str = "192.0.2.1";
 pub(crate) const OTHER: &str = "192.0.2.2";
 
-/// A request as a proxy on this machine passes it on.
-pub(crate) trait From {
+/// A request as a proxy on this machine forwards it.
+pub(crate) trait FromAddress {
     fn from(self, address: &str) -> Self;
 }
 
-impl From for RequestBuilder {
+impl FromAddress for RequestBuilder {
     fn from(self, address: &str) -> Self {
         self.header("x-forwarded-for", address)
     }
@@ -264,7 +265,7 @@ pub(crate) async fn status(request: RequestBuilder) -> u16 {
     request.send().await.unwrap().status().as_u16()
 }
 
-/// Refused for now, in this API's word, with what every such answer says.
+/// Checks that the request is refused for now, with this error code and the usual headers.
 pub(crate) async fn assert_refused_for_now(request: RequestBuilder, expected: &str) {
     let response = request.send().await.unwrap();
     let seconds: u64 = header(&response, "retry-after").parse().unwrap();
@@ -275,8 +276,8 @@ pub(crate) async fn assert_refused_for_now(request: RequestBuilder, expected: &s
     assert_eq!(body["retry_after_ms"].as_u64(), Some(seconds * 1000));
 }
 
-/// What is said on the operator's side.
-pub(crate) async fn ask(server: &Server<impl Store>, path: &str) -> (u16, String) {
+/// A response of the operator's routes.
+pub(crate) async fn ask(server: &TestServer<impl Store>, path: &str) -> (u16, String) {
     let router: Router = server.rendezvous.operations();
     let response = router
         .oneshot(Request::get(path).body(Body::empty()).unwrap())
@@ -290,7 +291,7 @@ pub(crate) async fn ask(server: &Server<impl Store>, path: &str) -> (u16, String
 }
 
 /// The value of a line of `/metrics`.
-pub(crate) async fn metric(server: &Server<impl Store>, name: &str) -> Option<f64> {
+pub(crate) async fn metric(server: &TestServer<impl Store>, name: &str) -> Option<f64> {
     let (status, text) = ask(server, "/metrics").await;
     assert_eq!(status, 200);
     assert!(text.ends_with("# EOF\n"));

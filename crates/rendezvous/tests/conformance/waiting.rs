@@ -1,4 +1,4 @@
-//! `Prefer: wait=N`: held until there is something to say.
+//! `Prefer: wait=N`: a read that waits for a change.
 
 use std::time::Duration;
 
@@ -7,8 +7,8 @@ use tokio::time::timeout;
 
 use crate::support::*;
 
-async fn a_write_lets_the_reader_go<S: Kept>() {
-    let server = Server::<S>::start().await;
+async fn a_write_lets_the_reader_go<S: TestStore>() {
+    let server = TestServer::<S>::start().await;
     let session = server.create("first").await;
     let others = server.create("other").await;
     let waiting = held(server.poll(&session).header("prefer", "wait=30")).await;
@@ -22,23 +22,23 @@ async fn a_write_lets_the_reader_go<S: Kept>() {
     assert_eq!(response.text().await.unwrap(), "second");
 }
 
-async fn a_delete_lets_the_reader_go<S: Kept>() {
-    let server = Server::<S>::start().await;
+async fn a_delete_lets_the_reader_go<S: TestStore>() {
+    let server = TestServer::<S>::start().await;
     let session = server.create("first").await;
     let waiting = held(server.poll(&session).header("prefer", "wait=30")).await;
     server.delete(&session).await;
     assert_error(answer(waiting).await, 404, "M_NOT_FOUND").await;
 }
 
-async fn the_end_of_the_session_lets_the_reader_go<S: Kept>() {
-    let server = Server::<S>::with(|config| config.lifetime = Duration::from_secs(1)).await;
+async fn the_end_of_the_session_lets_the_reader_go<S: TestStore>() {
+    let server = TestServer::<S>::with(|config| config.lifetime = Duration::from_secs(1)).await;
     let session = server.create("first").await;
     let waiting = held(server.poll(&session).header("prefer", "wait=30")).await;
     assert_error(answer(waiting).await, 404, "M_NOT_FOUND").await;
 }
 
-async fn a_stop_lets_the_reader_go_without_a_promise<S: Kept>() {
-    let mut server = Server::<S>::start().await;
+async fn a_stop_lets_the_reader_go_without_a_promise<S: TestStore>() {
+    let mut server = TestServer::<S>::start().await;
     let session = server.create("first").await;
     let waiting = held(server.poll(&session).header("prefer", "wait=30")).await;
     server.tell_to_stop();
@@ -51,8 +51,8 @@ async fn a_stop_lets_the_reader_go_without_a_promise<S: Kept>() {
         .expect("it does not stop");
 }
 
-async fn once_released_nobody_is_held<S: Kept>() {
-    let server = Server::<S>::start().await;
+async fn once_released_nobody_is_held<S: TestStore>() {
+    let server = TestServer::<S>::start().await;
     let session = server.create("first").await;
     server.rendezvous.release_waiters();
     let response = timeout(
@@ -66,8 +66,8 @@ async fn once_released_nobody_is_held<S: Kept>() {
     assert!(response.headers().get("preference-applied").is_none());
 }
 
-async fn the_time_that_was_asked_for_lets_the_reader_go<S: Kept>() {
-    let server = Server::<S>::start().await;
+async fn the_time_that_was_asked_for_lets_the_reader_go<S: TestStore>() {
+    let server = TestServer::<S>::start().await;
     let session = server.create("first").await;
     for seconds in ["0", "1"] {
         let request = server
@@ -83,8 +83,8 @@ async fn the_time_that_was_asked_for_lets_the_reader_go<S: Kept>() {
     }
 }
 
-async fn who_has_news_to_read_or_asks_for_no_wait_is_not_held<S: Kept>() {
-    let server = Server::<S>::start().await;
+async fn who_has_news_to_read_or_asks_for_no_wait_is_not_held<S: TestStore>() {
+    let server = TestServer::<S>::start().await;
     let session = server.create("first").await;
     let unconditional = server
         .request(Method::GET, &session.path)
@@ -103,13 +103,14 @@ async fn who_has_news_to_read_or_asks_for_no_wait_is_not_held<S: Kept>() {
     assert_eq!(header(&response, "preference-applied"), "wait=30");
 }
 
-async fn all_who_wait_are_let_go_each_round<S: Kept>() {
-    let server = Server::<S>::start().await;
+async fn all_who_wait_are_let_go_each_round<S: TestStore>() {
+    let server = TestServer::<S>::start().await;
     let mut session = server.create("0").await;
     for round in 1..=30 {
         let poll = |_| tokio::spawn(server.poll(&session).header("prefer", "wait=30").send());
         let waiting: Vec<_> = (0..4).map(poll).collect();
-        // Whether the write comes before, amid or after the waits begin, nobody misses it.
+        // No reader misses the write, whether it comes before, during or after the start of the
+        // waits.
         let written = server
             .put(&session, round.to_string())
             .send()

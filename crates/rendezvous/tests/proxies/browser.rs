@@ -1,4 +1,4 @@
-//! What a browser does with a request and its answer.
+//! A client that behaves like a browser.
 
 use std::{
     convert::Infallible,
@@ -11,22 +11,22 @@ use axum::body::{Bytes, HttpBody};
 use hyper::body::Frame;
 use reqwest::{Body, Client, Method, RequestBuilder, header::HeaderValue};
 
-use crate::PATIENCE;
+use crate::program::PATIENCE;
 
-/// At an address of its own.
+/// A browser with an address of its own.
 pub(crate) struct Browser {
     client: Client,
     url: String,
 }
 
-pub(crate) struct Answer {
+pub(crate) struct BrowserResponse {
     pub(crate) status: u16,
     /// Empty, if there is none.
     pub(crate) etag: String,
     pub(crate) body: Vec<u8>,
 }
 
-impl Answer {
+impl BrowserResponse {
     pub(crate) fn text(&self) -> String {
         String::from_utf8(self.body.clone()).unwrap()
     }
@@ -44,7 +44,7 @@ impl Browser {
         }
     }
 
-    /// With what every browser sends: it takes compressed answers.
+    /// With the headers of every browser, which accepts compressed responses.
     pub(crate) fn request(&self, method: Method, path: &str) -> RequestBuilder {
         let request = self
             .client
@@ -61,7 +61,7 @@ impl Browser {
         path: &str,
         headers: &[(&str, &str)],
         body: &str,
-    ) -> Answer {
+    ) -> BrowserResponse {
         let request = headers
             .iter()
             .fold(self.request(method, path), |request, (name, value)| {
@@ -84,7 +84,7 @@ impl Browser {
             Some(other) => panic!("it comes as {other}"),
         };
         let bytes = response.bytes().await.unwrap().to_vec();
-        Answer {
+        BrowserResponse {
             status,
             etag,
             body: if compressed {
@@ -118,7 +118,7 @@ impl Browser {
 
 fn decompressed(bytes: &[u8]) -> Vec<u8> {
     let mut plain = Vec::new();
-    // Nothing has no frame: an answer without a body may say that it is compressed.
+    // An empty body is not compressed, even if the response says so.
     if !bytes.is_empty() {
         flate2::read::GzDecoder::new(bytes)
             .read_to_end(&mut plain)

@@ -1,5 +1,5 @@
-//! Our server behind the proxies that operators use, as Debian has them: as they are installed,
-//! compressing, and as docs/deploy.md sets them up.
+//! Our server behind the proxies that operators use, as Debian packages them: with plain sites,
+//! with compression, and with the files of docs/deploy.md.
 #![allow(
     missing_docs,
     clippy::unwrap_used,
@@ -13,7 +13,7 @@ mod program;
 mod recipes;
 mod sites;
 
-use std::{net::Ipv4Addr, time::Duration};
+use std::net::Ipv4Addr;
 
 use matrix_qr_rendezvous::{Config, Limits, Rate, Rendezvous, serve};
 use reqwest::{Method, header::HeaderValue};
@@ -21,24 +21,23 @@ use tokio::net::TcpListener;
 
 use crate::{
     browser::{Browser, chunked},
-    program::{Program, Proxy},
+    program::{ProxyProcess, ProxyProgram},
 };
 
 const CREATE: &str = "/_matrix/client/v1/rendezvous";
 
-/// Where the browser is. The proxy is at 127.0.0.1.
+/// The address of the browser. The proxy has 127.0.0.1.
 const CLIENT: [u8; 4] = [127, 0, 0, 2];
 
-/// Our server, and a proxy before it.
+/// Our server, and a proxy in front of it.
 struct Deployment {
     rendezvous: Rendezvous,
-    proxy: Proxy,
+    proxy: ProxyProcess,
 }
 
 impl Deployment {
-    /// `site` is the proxy's configuration, which has `LISTEN` and `BACKEND` where addresses
-    /// belong.
-    async fn start(program: Program, site: &str, change: impl FnOnce(&mut Config)) -> Self {
+    /// `site` is the proxy's configuration, with `LISTEN` and `BACKEND` in place of addresses.
+    async fn start(program: ProxyProgram, site: &str, change: impl FnOnce(&mut Config)) -> Self {
         let mut config = Config::new("https://rendezvous.example.org".parse().unwrap());
         config.proxies.trusted = vec!["127.0.0.1/32".parse().unwrap()];
         change(&mut config);
@@ -48,7 +47,7 @@ impl Deployment {
         tokio::spawn(serve(listener, rendezvous.clone(), std::future::pending()));
         Self {
             rendezvous,
-            proxy: Proxy::start(program, site, backend).await,
+            proxy: ProxyProcess::start(program, site, backend).await,
         }
     }
 
@@ -57,11 +56,11 @@ impl Deployment {
     }
 }
 
-/// What Element Web does, with the tags as it sees them.
-async fn a_whole_exchange(program: Program, site: &str) -> Vec<String> {
+/// The requests of Element Web. Returns the ETags as the browser sees them.
+async fn a_whole_exchange(program: ProxyProgram, site: &str) -> Vec<String> {
     let deployment = Deployment::start(program, site, |_| {}).await;
     let browser = deployment.browser();
-    // Long and dull enough to be compressed.
+    // Long and uniform enough to be compressed.
     let [first, second, late] =
         ["first", "second", "late"].map(|word| format!("{word} ").repeat(400));
     let created = browser.ask(Method::POST, CREATE, &[], &first).await;
@@ -105,14 +104,14 @@ async fn a_whole_exchange(program: Program, site: &str) -> Vec<String> {
     vec![created.etag, read.etag, news.etag]
 }
 
-/// A site that compresses all that it can. The exchange works however the tags come.
-async fn compressed(program: Program) {
-    let tags = a_whole_exchange(program, sites::compressing(program)).await;
-    // Seen with the versions of Debian 12: these heed `no-transform`, or do not touch the tag.
+/// A site that compresses all that it can. The exchange works whatever the proxy does to the ETags.
+async fn compressed(program: ProxyProgram) {
+    let tags = a_whole_exchange(program, &sites::compressing(program)).await;
+    // With the versions of Debian 12, the others obey `no-transform` or do not change the ETag.
     let decorated = tags.iter().any(|tag| tag.len() > 24);
     assert_eq!(
         decorated,
-        matches!(program, Program::Nginx | Program::Apache),
+        matches!(program, ProxyProgram::Nginx | ProxyProgram::Apache),
         "{program:?}: {tags:?}"
     );
 }
@@ -120,40 +119,40 @@ async fn compressed(program: Program) {
 #[tokio::test]
 #[ignore = "needs nginx: cargo xtask test"]
 async fn a_browsers_exchange_works_behind_nginx_that_compresses() {
-    compressed(Program::Nginx).await;
+    compressed(ProxyProgram::Nginx).await;
 }
 
 #[tokio::test]
 #[ignore = "needs apache2: cargo xtask test"]
 async fn a_browsers_exchange_works_behind_apache_that_compresses() {
-    compressed(Program::Apache).await;
+    compressed(ProxyProgram::Apache).await;
 }
 
 #[tokio::test]
 #[ignore = "needs haproxy: cargo xtask test"]
 async fn a_browsers_exchange_works_behind_haproxy_that_compresses() {
-    compressed(Program::Haproxy).await;
+    compressed(ProxyProgram::Haproxy).await;
 }
 
 #[tokio::test]
 #[ignore = "needs caddy: cargo xtask test"]
 async fn a_browsers_exchange_works_behind_caddy_that_compresses() {
-    compressed(Program::Caddy).await;
+    compressed(ProxyProgram::Caddy).await;
 }
 
 #[tokio::test]
 #[ignore = "needs varnish: cargo xtask test"]
 async fn a_browsers_exchange_works_behind_varnish_as_installed() {
-    compressed(Program::Varnish).await;
+    compressed(ProxyProgram::Varnish).await;
 }
 
-/// Of this client no more than three sessions, whatever it sends along. What the proxy itself
-/// refuses is none.
-async fn forged(program: Program) {
-    forged_behind(program, sites::plain(program)).await;
+/// A client gets three sessions, whatever forwarding header it sends. The proxy itself may refuse
+/// some.
+async fn forged(program: ProxyProgram) {
+    forged_behind(program, &sites::plain(program)).await;
 }
 
-async fn forged_behind(program: Program, site: &str) {
+async fn forged_behind(program: ProxyProgram, site: &str) {
     let limited = |config: &mut Config| config.limits.creates = Rate::new(1, 3);
     let deployment = Deployment::start(program, site, limited).await;
     let browser = deployment.browser();
@@ -215,35 +214,35 @@ async fn forged_behind(program: Program, site: &str) {
 #[tokio::test]
 #[ignore = "needs nginx: cargo xtask test"]
 async fn a_forged_address_is_of_no_use_behind_nginx() {
-    forged(Program::Nginx).await;
+    forged(ProxyProgram::Nginx).await;
 }
 
 #[tokio::test]
 #[ignore = "needs apache2: cargo xtask test"]
 async fn a_forged_address_is_of_no_use_behind_apache() {
-    forged(Program::Apache).await;
+    forged(ProxyProgram::Apache).await;
 }
 
 #[tokio::test]
 #[ignore = "needs haproxy: cargo xtask test"]
 async fn a_forged_address_is_of_no_use_behind_haproxy() {
-    forged(Program::Haproxy).await;
+    forged(ProxyProgram::Haproxy).await;
 }
 
 #[tokio::test]
 #[ignore = "needs caddy: cargo xtask test"]
 async fn a_forged_address_is_of_no_use_behind_caddy() {
-    forged(Program::Caddy).await;
+    forged(ProxyProgram::Caddy).await;
 }
 
 #[tokio::test]
 #[ignore = "needs varnish: cargo xtask test"]
 async fn a_forged_address_is_of_no_use_behind_varnish() {
-    forged(Program::Varnish).await;
+    forged(ProxyProgram::Varnish).await;
 }
 
-/// A payload whose length nobody has said, passed on as it comes.
-async fn streamed(program: Program, site: &str) {
+/// A payload without `Content-Length`, which the proxy streams.
+async fn streamed(program: ProxyProgram, site: &str) {
     let deployment = Deployment::start(program, site, |_| {}).await;
     let browser = deployment.browser();
     for (length, expected) in [(0, 201), (1, 201), (4096, 201), (4097, 413)] {
@@ -256,28 +255,25 @@ async fn streamed(program: Program, site: &str) {
 #[tokio::test]
 #[ignore = "needs nginx: cargo xtask test"]
 async fn bodies_without_a_length_come_through_nginx_that_does_not_buffer() {
-    streamed(Program::Nginx, sites::plain(Program::Nginx)).await;
+    streamed(ProxyProgram::Nginx, &sites::plain(ProxyProgram::Nginx)).await;
 }
 
 #[tokio::test]
 #[ignore = "needs haproxy: cargo xtask test"]
 async fn bodies_without_a_length_come_through_haproxy() {
-    streamed(Program::Haproxy, sites::plain(Program::Haproxy)).await;
-    streamed(Program::Haproxy, sites::HAPROXY_HTTP2).await;
+    streamed(ProxyProgram::Haproxy, &sites::plain(ProxyProgram::Haproxy)).await;
+    streamed(ProxyProgram::Haproxy, &sites::haproxy_http2()).await;
 }
 
 #[tokio::test]
 #[ignore = "needs caddy: cargo xtask test"]
 async fn bodies_without_a_length_come_through_caddy() {
-    streamed(Program::Caddy, sites::plain(Program::Caddy)).await;
-    streamed(Program::Caddy, sites::CADDY_HTTP2).await;
+    streamed(ProxyProgram::Caddy, &sites::plain(ProxyProgram::Caddy)).await;
+    streamed(ProxyProgram::Caddy, &sites::caddy_http2()).await;
 }
 
 #[tokio::test]
 #[ignore = "needs varnish: cargo xtask test"]
 async fn bodies_without_a_length_come_through_varnish() {
-    streamed(Program::Varnish, sites::plain(Program::Varnish)).await;
+    streamed(ProxyProgram::Varnish, &sites::plain(ProxyProgram::Varnish)).await;
 }
-
-/// What any of the tests waits for at most.
-const PATIENCE: Duration = Duration::from_secs(30);

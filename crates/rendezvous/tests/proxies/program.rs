@@ -1,5 +1,5 @@
-//! Proxies as processes: in the foreground, on a port of this machine, with a directory that goes
-//! away with them.
+//! Starts the proxies that operators use, each with a temporary directory. Tests of other crates
+//! use this file, too.
 
 use std::{
     net::{Ipv4Addr, SocketAddr, TcpListener},
@@ -11,10 +11,11 @@ use std::{
 use tempfile::TempDir;
 use tokio::net::TcpStream;
 
-use crate::{PATIENCE, sites::around};
+/// The longest time that a test waits for anything.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Program {
+pub(crate) enum ProxyProgram {
     Nginx,
     Apache,
     Haproxy,
@@ -22,9 +23,9 @@ pub(crate) enum Program {
     Varnish,
 }
 
-impl Program {
-    /// Where Debian has it, and how it is installed.
-    fn place(self) -> (&'static str, &'static str) {
+impl ProxyProgram {
+    /// Its path in Debian, and the package that has it.
+    fn path_and_package(self) -> (&'static str, &'static str) {
         match self {
             Self::Nginx => ("/usr/sbin/nginx", "nginx-light"),
             Self::Apache => ("/usr/sbin/apache2", "apache2"),
@@ -35,7 +36,7 @@ impl Program {
     }
 
     fn command(self, directory: &Path, config: &Path, listen: &str) -> Command {
-        let mut command = Command::new(self.place().0);
+        let mut command = Command::new(self.path_and_package().0);
         match self {
             Self::Nginx => command
                 .arg("-p")
@@ -63,7 +64,7 @@ impl Program {
                     .arg(config)
             }
         };
-        // Where Caddy keeps what it has to keep.
+        // Caddy's directories for certificates and its state.
         command
             .env("HOME", directory)
             .env("XDG_DATA_HOME", directory)
@@ -77,41 +78,42 @@ impl Program {
     }
 }
 
-/// Ends with this value.
-pub(crate) struct Proxy {
+/// A proxy that ends when this value is dropped.
+pub(crate) struct ProxyProcess {
     child: Child,
     pub(crate) url: String,
     _directory: TempDir,
 }
 
-impl Proxy {
-    pub(crate) async fn start(program: Program, site: &str, backend: SocketAddr) -> Self {
-        // Free a moment ago: none of them can be told to take any.
-        let listen = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))
-            .unwrap()
-            .local_addr()
-            .unwrap();
+/// An address that is free now: none of the programs can choose one and report it.
+pub(crate) fn free_address() -> SocketAddr {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+    listener.local_addr().unwrap()
+}
+
+impl ProxyProcess {
+    /// Starts it in front of this server, whose address replaces `BACKEND` in the site.
+    pub(crate) async fn start(program: ProxyProgram, site: &str, backend: SocketAddr) -> Self {
+        let site = site
+            .replace("BACKEND_PORT", &backend.port().to_string())
+            .replace("BACKEND", &backend.to_string());
+        Self::start_at(program, &site, free_address()).await
+    }
+
+    /// Starts it at this address, which replaces `LISTEN` in the site.
+    pub(crate) async fn start_at(program: ProxyProgram, site: &str, listen: SocketAddr) -> Self {
         let directory = tempfile::tempdir().unwrap();
-        let ports = [
-            ("BACKEND_PORT", backend.port().to_string()),
-            ("PORT", listen.port().to_string()),
-        ];
-        let addresses = [
-            ("BACKEND", backend.to_string()),
-            ("LISTEN", listen.to_string()),
-        ];
-        let place = ("DIRECTORY", directory.path().to_str().unwrap().to_owned());
-        let known = ports.into_iter().chain(addresses).chain([place]);
-        let file = known.fold(around(program, site), |file, (name, value)| {
-            file.replace(name, &value)
-        });
+        let file = around(program, site)
+            .replace("PORT", &listen.port().to_string())
+            .replace("LISTEN", &listen.to_string())
+            .replace("DIRECTORY", directory.path().to_str().unwrap());
         let config = directory.path().join("config");
         std::fs::write(&config, &file).unwrap();
         let mut command = program.command(directory.path(), &config, &listen.to_string());
-        let (place, package) = program.place();
+        let (path, package) = program.path_and_package();
         let child = command
             .spawn()
-            .unwrap_or_else(|error| panic!("{place}: {error}; apt-get install {package}"));
+            .unwrap_or_else(|error| panic!("{path}: {error}; apt-get install {package}"));
         let mut this = Self {
             child,
             url: format!("http://{listen}"),
@@ -121,28 +123,28 @@ impl Proxy {
         this
     }
 
-    /// Until it listens.
+    /// Waits until it listens.
     async fn wait(&mut self, listen: SocketAddr, file: &str) {
         let start = Instant::now();
         while TcpStream::connect(listen).await.is_err() {
             let ended = self.child.try_wait().unwrap();
             if ended.is_some() || start.elapsed() > PATIENCE {
                 let _ = self.child.kill();
-                let mut said = String::new();
-                std::io::Read::read_to_string(self.child.stderr.as_mut().unwrap(), &mut said)
+                let mut errors = String::new();
+                std::io::Read::read_to_string(self.child.stderr.as_mut().unwrap(), &mut errors)
                     .unwrap();
-                panic!("it does not listen: {ended:?}\n{said}\n{file}");
+                panic!("it does not listen: {ended:?}\n{errors}\n{file}");
             }
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
-        // Somebody must read on, or it would stand still once the pipe is full.
+        // Keeps reading, because the program blocks once the pipe is full.
         let mut stderr = self.child.stderr.take().unwrap();
         std::thread::spawn(move || std::io::copy(&mut stderr, &mut std::io::sink()));
     }
 }
 
-impl Drop for Proxy {
-    /// Asked, so that it ends its own children first.
+impl Drop for ProxyProcess {
+    /// Ends it by a signal, so that it ends its own children first.
     fn drop(&mut self) {
         let _ = Command::new("kill")
             .arg(self.child.id().to_string())
@@ -157,3 +159,43 @@ impl Drop for Proxy {
         let _ = self.child.wait();
     }
 }
+
+/// The site within a main configuration: one directory, one process, in the foreground.
+fn around(program: ProxyProgram, site: &str) -> String {
+    match program {
+        ProxyProgram::Nginx => NGINX.replace("SITE", site),
+        ProxyProgram::Apache => APACHE.replace("SITE", site),
+        ProxyProgram::Haproxy => format!("global\n    maxconn 100\n{site}"),
+        ProxyProgram::Caddy => format!("{{\n\tadmin off\n\tauto_https off\n}}\n{site}"),
+        ProxyProgram::Varnish => site.to_owned(),
+    }
+}
+
+const NGINX: &str = "
+    daemon off; master_process off; pid nginx.pid; error_log stderr crit; events {}
+    http {
+        access_log off;
+        client_body_temp_path body; proxy_temp_path proxy;
+        fastcgi_temp_path fastcgi; uwsgi_temp_path uwsgi; scgi_temp_path scgi;
+        SITE
+    }";
+
+/// With Debian's user, for when root runs the tests.
+const APACHE: &str = "
+ServerName 127.0.0.1
+PidFile DIRECTORY/apache.pid
+DefaultRuntimeDir DIRECTORY
+Mutex posixsem
+ErrorLog /dev/stderr
+User www-data
+Group www-data
+LoadModule mpm_event_module /usr/lib/apache2/modules/mod_mpm_event.so
+LoadModule authz_core_module /usr/lib/apache2/modules/mod_authz_core.so
+LoadModule filter_module /usr/lib/apache2/modules/mod_filter.so
+LoadModule deflate_module /usr/lib/apache2/modules/mod_deflate.so
+LoadModule env_module /usr/lib/apache2/modules/mod_env.so
+LoadModule headers_module /usr/lib/apache2/modules/mod_headers.so
+LoadModule proxy_module /usr/lib/apache2/modules/mod_proxy.so
+LoadModule proxy_http_module /usr/lib/apache2/modules/mod_proxy_http.so
+SITE
+";

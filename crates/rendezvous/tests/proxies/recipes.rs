@@ -1,9 +1,9 @@
-//! The files that docs/deploy.md shows, as they stand, but for names, ports and certificates.
+//! The files that docs/deploy.md shows, unchanged except for names, ports and certificates.
 
 use reqwest::Method;
 
 use crate::{
-    CREATE, Config, Deployment, Program, a_whole_exchange, browser::Browser, forged_behind,
+    CREATE, Config, Deployment, ProxyProgram, a_whole_exchange, browser::Browser, forged_behind,
 };
 
 const APACHE: &str = include_str!("../../../../docs/apache.conf");
@@ -11,7 +11,7 @@ const HAPROXY: &str = include_str!("../../../../docs/haproxy.cfg");
 const CADDY: &str = include_str!("../../../../docs/Caddyfile");
 const GUIDE: &str = include_str!("../../../../docs/deploy.md");
 
-/// With these replaced. Each must be there, once.
+/// The file with these replacements. Each must occur once.
 fn changed(file: &str, changes: &[(&str, &str)]) -> String {
     changes.iter().fold(file.to_owned(), |file, (old, new)| {
         assert_eq!(file.matches(old).count(), 1, "{old} in {file}");
@@ -30,7 +30,7 @@ fn apache() -> String {
             ("127.0.0.1:8090", "BACKEND"),
         ],
     );
-    // As it is installed, further out.
+    // The compression that Debian enables globally.
     format!("Include /etc/apache2/mods-available/deflate.conf\n{site}")
 }
 
@@ -62,8 +62,8 @@ fn caddy() -> String {
     )
 }
 
-/// Nothing is compressed, nobody chooses an address, and a reader is held.
-async fn as_shown(program: Program, site: &str) {
+/// Nothing is compressed, no client can forge its address, and a reader can wait.
+async fn as_shown(program: ProxyProgram, site: &str) {
     let tags = a_whole_exchange(program, site).await;
     assert!(
         tags.iter()
@@ -115,17 +115,17 @@ fn the_guide_shows_the_files_themselves() {
 #[tokio::test]
 #[ignore = "needs apache2: cargo xtask test"]
 async fn apache_as_the_guide_has_it() {
-    as_shown(Program::Apache, &apache()).await;
+    as_shown(ProxyProgram::Apache, &apache()).await;
 }
 
 #[tokio::test]
 #[ignore = "needs haproxy: cargo xtask test"]
 async fn haproxy_as_the_guide_has_it() {
-    as_shown(Program::Haproxy, &haproxy()).await;
+    as_shown(ProxyProgram::Haproxy, &haproxy()).await;
 }
 
 #[tokio::test]
 #[ignore = "needs caddy: cargo xtask test"]
 async fn caddy_as_the_guide_has_it() {
-    as_shown(Program::Caddy, &caddy()).await;
+    as_shown(ProxyProgram::Caddy, &caddy()).await;
 }

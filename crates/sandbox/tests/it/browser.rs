@@ -1,7 +1,7 @@
 //! The consent page in a real headless Chromium with scripts turned off, driven over WebDriver.
 //!
 //! `#[ignore]`: it needs Debian's `chromium` and `chromium-driver`. `cargo xtask test` runs it, and
-//! says what to install.
+//! reports what to install.
 
 use std::{
     io::{BufRead, BufReader},
@@ -14,10 +14,10 @@ use serde_json::{Value, json};
 use crate::common::{TestEnv, options, world_with};
 
 const DRIVER: &str = "/usr/bin/chromedriver";
-/// WebDriver, section 12: how an element is named in an answer.
+/// WebDriver, section 12: the key of an element in a response.
 const ELEMENT: &str = "element-6066-11e4-a52e-4f735466cecf";
 
-/// A browser window. Chromium and its driver end with it.
+/// A browser window. Chromium and its driver end when it is dropped.
 struct Browser {
     driver: Child,
     http: Client,
@@ -74,7 +74,7 @@ impl Browser {
             .await;
     }
 
-    /// The path of an element that must be there.
+    /// The path of an element that must exist.
     async fn find(&self, css: &str) -> String {
         let found = self
             .call(
@@ -119,7 +119,7 @@ impl Drop for Browser {
     }
 }
 
-/// chromedriver says which port it took.
+/// The port that chromedriver reports.
 fn port(driver: &mut Child) -> u16 {
     let lines = BufReader::new(driver.stdout.take().unwrap()).lines();
     let mut ports = lines.map_while(Result::ok).filter_map(|line| {
@@ -140,18 +140,18 @@ fn capabilities() -> Value {
         "--disable-component-update",
         "--disable-sync",
     ];
-    // 2: blocked. The page must work without scripts.
+    // 2 means blocked. The page must work without scripts.
     let preferences = json!({ "profile.managed_default_content_settings.javascript": 2 });
-    // The driver may answer a click before the page that it leads to is there: an element is waited
-    // for.
+    // The driver may respond to a click before the next page is loaded, so look for an element with
+    // a time limit.
     let timeouts = json!({ "implicit": 20_000 });
     json!({ "goog:chromeOptions": { "args": arguments, "prefs": preferences }, "timeouts": timeouts })
 }
 
-async fn waiting_grant(world: &TestEnv, device_id: &str) -> (String, Value) {
-    let client_id = world.client_id().await;
+async fn waiting_grant(env: &TestEnv, device_id: &str) -> (String, Value) {
+    let client_id = env.client_id().await;
     let scope = crate::common::scope(device_id);
-    let (status, grant) = world.authorize(&client_id, &scope).await;
+    let (status, grant) = env.authorize(&client_id, &scope).await;
     assert_eq!(status, 200);
     (client_id, grant)
 }
@@ -159,8 +159,8 @@ async fn waiting_grant(world: &TestEnv, device_id: &str) -> (String, Value) {
 #[tokio::test]
 #[ignore = "needs chromium and chromedriver: cargo xtask test"]
 async fn a_person_allows_in_a_browser_without_scripts() {
-    let world = world_with(options()).await;
-    let (client_id, grant) = waiting_grant(&world, "NEWDEVICE1").await;
+    let env = world_with(options()).await;
+    let (client_id, grant) = waiting_grant(&env, "NEWDEVICE1").await;
     let browser = Browser::open().await;
 
     browser
@@ -172,15 +172,15 @@ async fn a_person_allows_in_a_browser_without_scripts() {
     );
     assert_eq!(browser.text("#client").await, "A new device");
     assert_eq!(browser.text("#client-host").await, "client.example");
-    assert_eq!(browser.text("#user").await, world.sandbox.user_id());
+    assert_eq!(browser.text("#user").await, env.sandbox.user_id());
     assert!(browser.text("main").await.contains("Another device"));
     browser.click("#allow").await;
-    // On no page but the one that answers the form.
+    // Only on the page that responds to the form.
     let result = browser.text("#result").await;
     assert!(result.contains("is being signed in"), "{result}");
     browser.close().await;
 
-    let (status, tokens) = world
+    let (status, tokens) = env
         .poll(&client_id, grant["device_code"].as_str().unwrap())
         .await;
     assert_eq!(status, 200, "{tokens}");
@@ -189,12 +189,12 @@ async fn a_person_allows_in_a_browser_without_scripts() {
 #[tokio::test]
 #[ignore = "needs chromium and chromedriver: cargo xtask test"]
 async fn a_person_types_the_code_and_denies_in_a_browser_without_scripts() {
-    let world = world_with(matrix_qr_sandbox::Options {
+    let env = world_with(matrix_qr_sandbox::Options {
         auto_fill_code: false,
         ..options()
     })
     .await;
-    let (client_id, grant) = waiting_grant(&world, "NEWDEVICE2").await;
+    let (client_id, grant) = waiting_grant(&env, "NEWDEVICE2").await;
     assert!(grant["verification_uri_complete"].is_null());
     let browser = Browser::open().await;
 
@@ -217,7 +217,7 @@ async fn a_person_types_the_code_and_denies_in_a_browser_without_scripts() {
     assert!(result.contains("was not signed in"), "{result}");
     browser.close().await;
 
-    let (_, refused) = world
+    let (_, refused) = env
         .poll(&client_id, grant["device_code"].as_str().unwrap())
         .await;
     assert_eq!(refused["error"], "access_denied");

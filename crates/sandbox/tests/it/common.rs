@@ -1,5 +1,5 @@
-//! A sandbox, a client for it, and a device that signs with another library than the server
-//! verifies with.
+//! A sandbox, a client for it, and a device that signs with another library than the server uses to
+//! verify.
 
 use std::time::Duration;
 
@@ -11,14 +11,15 @@ use vodozemac::Ed25519SecretKey;
 pub const DEVICE_CODE: &str = "urn:ietf:params:oauth:grant-type:device_code";
 pub const FIRST: &str = "FIRSTDEVICE";
 
-pub type Reply = (StatusCode, Value);
+/// The status and the JSON of a response.
+pub type JsonResponse = (StatusCode, Value);
 
 pub struct TestEnv {
     pub sandbox: Sandbox,
     pub http: Client,
 }
 
-/// No waiting between polls: a test is not a person.
+/// Without a time between polls, because a test needs none.
 pub fn options() -> Options {
     Options {
         token_interval: Duration::ZERO,
@@ -26,7 +27,7 @@ pub fn options() -> Options {
     }
 }
 
-pub async fn world() -> TestEnv {
+pub async fn env() -> TestEnv {
     world_with(options()).await
 }
 
@@ -44,12 +45,12 @@ pub fn around(sandbox: Sandbox) -> TestEnv {
 }
 
 pub async fn faulty(fault: Fault) -> TestEnv {
-    let world = world().await;
-    world.sandbox.faults().set(fault);
-    world
+    let env = env().await;
+    env.sandbox.faults().set(fault);
+    env
 }
 
-pub async fn reply(request: RequestBuilder) -> Reply {
+pub async fn reply(request: RequestBuilder) -> JsonResponse {
     let response = request.send().await.unwrap();
     let status = response.status();
     (status, response.json().await.unwrap_or(Value::Null))
@@ -79,15 +80,15 @@ impl TestEnv {
         format!("{}{path}", self.sandbox.issuer())
     }
 
-    pub async fn get(&self, token: &str, path: &str) -> Reply {
+    pub async fn get(&self, token: &str, path: &str) -> JsonResponse {
         reply(self.http.get(self.hs(path)).bearer_auth(token)).await
     }
 
-    pub async fn post(&self, token: &str, path: &str, body: &Value) -> Reply {
+    pub async fn post(&self, token: &str, path: &str, body: &Value) -> JsonResponse {
         reply(self.http.post(self.hs(path)).bearer_auth(token).json(body)).await
     }
 
-    pub async fn put(&self, token: &str, path: &str, body: &Value) -> Reply {
+    pub async fn put(&self, token: &str, path: &str, body: &Value) -> JsonResponse {
         reply(self.http.put(self.hs(path)).bearer_auth(token).json(body)).await
     }
 
@@ -99,11 +100,11 @@ impl TestEnv {
             .access_token
     }
 
-    pub async fn form(&self, path: &str, fields: &[(&str, &str)]) -> Reply {
+    pub async fn form(&self, path: &str, fields: &[(&str, &str)]) -> JsonResponse {
         reply(self.http.post(self.issuer(path)).form(fields)).await
     }
 
-    pub async fn register(&self, metadata: &Value) -> Reply {
+    pub async fn register(&self, metadata: &Value) -> JsonResponse {
         reply(
             self.http
                 .post(self.issuer("oauth2/registration"))
@@ -118,7 +119,7 @@ impl TestEnv {
         text(&body, "client_id")
     }
 
-    pub async fn authorize(&self, client_id: &str, scope: &str) -> Reply {
+    pub async fn authorize(&self, client_id: &str, scope: &str) -> JsonResponse {
         self.form(
             "oauth2/device",
             &[("client_id", client_id), ("scope", scope)],
@@ -126,7 +127,7 @@ impl TestEnv {
         .await
     }
 
-    pub async fn poll(&self, client_id: &str, device_code: &str) -> Reply {
+    pub async fn poll(&self, client_id: &str, device_code: &str) -> JsonResponse {
         let fields = [
             ("grant_type", DEVICE_CODE),
             ("client_id", client_id),
@@ -135,7 +136,7 @@ impl TestEnv {
         self.form("oauth2/token", &fields).await
     }
 
-    pub async fn refresh(&self, client_id: &str, token: &str) -> Reply {
+    pub async fn refresh(&self, client_id: &str, token: &str) -> JsonResponse {
         let fields = [
             ("grant_type", "refresh_token"),
             ("client_id", client_id),
@@ -144,7 +145,7 @@ impl TestEnv {
         self.form("oauth2/token", &fields).await
     }
 
-    pub async fn revoke(&self, client_id: &str, token: &str) -> Reply {
+    pub async fn revoke(&self, client_id: &str, token: &str) -> JsonResponse {
         self.form(
             "oauth2/revoke",
             &[("client_id", client_id), ("token", token)],
@@ -152,14 +153,14 @@ impl TestEnv {
         .await
     }
 
-    /// A device code, and the user code that goes with it.
+    /// A device code and its user code.
     pub async fn begin(&self, client_id: &str, device_id: &str) -> (String, String) {
         let (status, body) = self.authorize(client_id, &scope(device_id)).await;
         assert_eq!(status, 200, "{body}");
         (text(&body, "device_code"), text(&body, "user_code"))
     }
 
-    /// The whole grant; answers the token response.
+    /// The whole grant. Returns the token response.
     pub async fn sign_in(&self, client_id: &str, device_id: &str) -> Value {
         let (device_code, user_code) = self.begin(client_id, device_id).await;
         assert!(self.sandbox.decide(&user_code, Decision::Allow));
@@ -186,7 +187,7 @@ pub fn text(body: &Value, field: &str) -> String {
         .to_owned()
 }
 
-/// A key that signs JSON for a user, under an id.
+/// A key that signs JSON for a user, under an ID.
 pub struct Signer {
     pub secret: Ed25519SecretKey,
     pub user_id: String,
@@ -203,7 +204,7 @@ impl Signer {
         }
     }
 
-    /// A cross-signing key, named after itself.
+    /// A cross-signing key, whose ID is the public key.
     pub fn cross_signing(user_id: &str) -> Self {
         let secret = Ed25519SecretKey::new();
         let name = secret.public_key().to_base64();
@@ -231,7 +232,7 @@ impl Signer {
         object["signatures"][&self.user_id][format!("ed25519:{}", self.name)] = signature.into();
     }
 
-    /// This device's keys, with its own signature.
+    /// The keys of this device, with its own signature.
     pub fn device_keys(&self) -> Value {
         let curve25519 = "QUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUE";
         let mut keys = json!({
@@ -270,13 +271,13 @@ impl Signer {
 }
 
 /// A cross-signing identity.
-pub struct Identity {
+pub struct CrossSigningIdentity {
     pub master: Signer,
     pub self_signing: Signer,
     pub user_signing: Signer,
 }
 
-impl Identity {
+impl CrossSigningIdentity {
     pub fn new(user_id: &str) -> Self {
         let [master, self_signing, user_signing] = [(); 3].map(|()| Signer::cross_signing(user_id));
         Self {

@@ -1,7 +1,7 @@
 use reqwest::{Method, StatusCode};
 use serde_json::json;
 
-use crate::common::{TestEnv, client_metadata, scope, text, world};
+use crate::common::{TestEnv, client_metadata, env, scope, text};
 
 const NEW: &str = "NEWDEVICE1";
 const BANNER: &str = "matrix-qr sandbox: for tests and demos only";
@@ -14,10 +14,10 @@ fn hidden(page: &str, name: &str) -> String {
     rest.split_once('"').unwrap().0.to_owned()
 }
 
-async fn answer(world: &TestEnv, fields: &[(&str, &str)]) -> (StatusCode, String) {
-    let response = world
+async fn answer(env: &TestEnv, fields: &[(&str, &str)]) -> (StatusCode, String) {
+    let response = env
         .http
-        .post(world.issuer("link"))
+        .post(env.issuer("link"))
         .form(fields)
         .send()
         .await
@@ -27,11 +27,11 @@ async fn answer(world: &TestEnv, fields: &[(&str, &str)]) -> (StatusCode, String
 
 #[tokio::test]
 async fn a_person_allows_with_forms_alone() {
-    let world = world().await;
-    let client_id = world.client_id().await;
-    let (device_code, user_code) = world.begin(&client_id, NEW).await;
+    let env = env().await;
+    let client_id = env.client_id().await;
+    let (device_code, user_code) = env.begin(&client_id, NEW).await;
 
-    let (status, page) = world.page(Method::GET, "link").await;
+    let (status, page) = env.page(Method::GET, "link").await;
     assert_eq!(status, 200);
     assert!(page.contains("id=\"code\" name=\"code\"") && page.contains(BANNER));
     let typed = format!(
@@ -39,9 +39,9 @@ async fn a_person_allows_with_forms_alone() {
         &user_code[..3].to_lowercase(),
         &user_code[3..]
     );
-    let (status, page) = world.page(Method::GET, &typed).await;
+    let (status, page) = env.page(Method::GET, &typed).await;
     assert_eq!(status, 200);
-    let user_id = world.sandbox.user_id();
+    let user_id = env.sandbox.user_id();
     for shown in [
         "A new device",
         "client.example",
@@ -65,18 +65,18 @@ async fn a_person_allows_with_forms_alone() {
     let fields = fields
         .each_ref()
         .map(|(name, value)| (*name, value.as_str()));
-    let (status, page) = answer(&world, &fields).await;
+    let (status, page) = answer(&env, &fields).await;
     assert_eq!(status, 200);
     assert!(page.contains("id=\"result\"") && page.contains("Allowed"));
-    assert_eq!(world.poll(&client_id, &device_code).await.0, 200);
-    assert_eq!(answer(&world, &fields).await.0, 404, "a form works once");
+    assert_eq!(env.poll(&client_id, &device_code).await.0, 200);
+    assert_eq!(answer(&env, &fields).await.0, 404, "a form works once");
 }
 
-/// As matrix-authentication-service takes it from the device authorization request.
+/// As matrix-authentication-service derives it from the device authorization request.
 #[tokio::test]
 async fn a_device_is_called_after_its_user_agent() {
-    let world = world().await;
-    let client_id = world.client_id().await;
+    let env = env().await;
+    let client_id = env.client_id().await;
     for (agent, name) in [
         ("matrix-qr/1 (The attic; Linux)", "The attic"),
         ("matrix-qr/1", "Unknown device"),
@@ -84,9 +84,9 @@ async fn a_device_is_called_after_its_user_agent() {
         ("<b>/1 (<b>; Linux)", "&lt;b&gt;"),
     ] {
         let form = [("client_id", client_id.as_str()), ("scope", &scope(NEW))];
-        let request = world
+        let request = env
             .http
-            .post(world.issuer("oauth2/device"))
+            .post(env.issuer("oauth2/device"))
             .header("user-agent", agent)
             .form(&form);
         let codes = request
@@ -96,7 +96,7 @@ async fn a_device_is_called_after_its_user_agent() {
             .json::<serde_json::Value>()
             .await
             .unwrap();
-        let (_, page) = world
+        let (_, page) = env
             .page(
                 Method::GET,
                 &format!("link?code={}", text(&codes, "user_code")),
@@ -111,38 +111,38 @@ async fn a_device_is_called_after_its_user_agent() {
 
 #[tokio::test]
 async fn a_person_denies() {
-    let world = world().await;
-    let client_id = world.client_id().await;
-    let (device_code, user_code) = world.begin(&client_id, NEW).await;
-    let (_, page) = world
+    let env = env().await;
+    let client_id = env.client_id().await;
+    let (device_code, user_code) = env.begin(&client_id, NEW).await;
+    let (_, page) = env
         .page(Method::GET, &format!("link?code={user_code}"))
         .await;
     let csrf = hidden(&page, "csrf");
     let (status, page) = answer(
-        &world,
+        &env,
         &[("code", &user_code), ("csrf", &csrf), ("action", "deny")],
     )
     .await;
     assert_eq!(status, 200);
     assert!(page.contains("id=\"result\"") && page.contains("Denied"));
     assert_eq!(
-        world.poll(&client_id, &device_code).await.1["error"],
+        env.poll(&client_id, &device_code).await.1["error"],
         "access_denied"
     );
 }
 
 #[tokio::test]
 async fn a_form_from_elsewhere_changes_nothing() {
-    let world = world().await;
-    let client_id = world.client_id().await;
-    let (_, user_code) = world.begin(&client_id, NEW).await;
-    let (_, page) = world
+    let env = env().await;
+    let client_id = env.client_id().await;
+    let (_, user_code) = env.begin(&client_id, NEW).await;
+    let (_, page) = env
         .page(Method::GET, &format!("link?code={user_code}"))
         .await;
     let csrf = hidden(&page, "csrf");
     assert_eq!(
         answer(
-            &world,
+            &env,
             &[("code", &user_code), ("csrf", "guess"), ("action", "allow")]
         )
         .await
@@ -150,14 +150,14 @@ async fn a_form_from_elsewhere_changes_nothing() {
         403
     );
     assert_eq!(
-        answer(&world, &[("code", &user_code), ("action", "allow")])
+        answer(&env, &[("code", &user_code), ("action", "allow")])
             .await
             .0,
         403
     );
     assert_eq!(
         answer(
-            &world,
+            &env,
             &[("code", &user_code), ("csrf", &csrf), ("action", "maybe")]
         )
         .await
@@ -169,34 +169,34 @@ async fn a_form_from_elsewhere_changes_nothing() {
         ("csrf", &csrf),
         ("action", "allow"),
     ];
-    let cross = world
+    let cross = env
         .http
-        .post(world.issuer("link"))
+        .post(env.issuer("link"))
         .header("sec-fetch-site", "cross-site")
         .form(&fields);
     assert_eq!(cross.send().await.unwrap().status(), 403);
-    assert_eq!(world.sandbox.pending(), std::slice::from_ref(&user_code));
+    assert_eq!(env.sandbox.pending(), std::slice::from_ref(&user_code));
 }
 
 #[tokio::test]
 async fn a_code_that_nobody_waits_under_asks_again() {
-    let world = world().await;
-    let (status, page) = world.page(Method::GET, "link?code=BCDFGH").await;
+    let env = env().await;
+    let (status, page) = env.page(Method::GET, "link?code=BCDFGH").await;
     assert_eq!(status, 404);
     assert!(page.contains("id=\"result\"") && page.contains("id=\"code\""));
 }
 
 #[tokio::test]
 async fn what_the_client_calls_itself_is_text() {
-    let world = world().await;
+    let env = env().await;
     let mut metadata = client_metadata();
     metadata["client_name"] = "<script>alert('x')</script>\"&".into();
-    let (_, client) = world.register(&metadata).await;
-    let (status, asked) = world
+    let (_, client) = env.register(&metadata).await;
+    let (status, asked) = env
         .authorize(&text(&client, "client_id"), &scope("NEW'DEVICE&1"))
         .await;
     assert_eq!(status, 200);
-    let (_, page) = world
+    let (_, page) = env
         .page(
             Method::GET,
             &format!("link?code={}", text(&asked, "user_code")),
@@ -209,9 +209,9 @@ async fn what_the_client_calls_itself_is_text() {
 
 #[tokio::test]
 async fn pages_run_nothing_and_cannot_be_framed() {
-    let world = world().await;
+    let env = env().await;
     for path in ["link", "link?code=BCDFGH", "authorize"] {
-        let response = world.http.get(world.issuer(path)).send().await.unwrap();
+        let response = env.http.get(env.issuer(path)).send().await.unwrap();
         let headers = response.headers().clone();
         let policy = headers["content-security-policy"].to_str().unwrap();
         for rule in [
@@ -227,18 +227,13 @@ async fn pages_run_nothing_and_cannot_be_framed() {
         assert_eq!(headers["cache-control"], "no-store");
         assert!(response.text().await.unwrap().contains(BANNER));
     }
-    let style = world
-        .http
-        .get(world.issuer("style.css"))
-        .send()
-        .await
-        .unwrap();
+    let style = env.http.get(env.issuer("style.css")).send().await.unwrap();
     assert_eq!(style.headers()["content-type"], "text/css; charset=utf-8");
 }
 
 #[tokio::test]
 async fn a_body_that_is_too_large_is_not_read() {
-    let world = world().await;
+    let env = env().await;
     let body = json!({ "client_name": "n".repeat(100_000) });
-    assert_eq!(world.register(&body).await.0, 400);
+    assert_eq!(env.register(&body).await.0, 400);
 }

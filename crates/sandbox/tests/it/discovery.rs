@@ -1,17 +1,17 @@
 use serde_json::json;
 
-use crate::common::{DEVICE_CODE, reply, world};
+use crate::common::{DEVICE_CODE, env, reply};
 
 #[tokio::test]
 async fn the_homeserver_is_found_and_says_what_it_can() {
-    let world = world().await;
-    let well_known = world
+    let env = env().await;
+    let well_known = env
         .sandbox
         .homeserver()
         .join(".well-known/matrix/client")
         .unwrap();
-    let (status, body) = reply(world.http.get(well_known)).await;
-    let base_url = world
+    let (status, body) = reply(env.http.get(well_known)).await;
+    let base_url = env
         .sandbox
         .homeserver()
         .as_str()
@@ -22,7 +22,7 @@ async fn the_homeserver_is_found_and_says_what_it_can() {
         (200, json!({ "m.homeserver": { "base_url": base_url } }))
     );
 
-    let (_, body) = reply(world.http.get(world.hs("versions"))).await;
+    let (_, body) = reply(env.http.get(env.hs("versions"))).await;
     assert_eq!(body["unstable_features"]["org.matrix.msc4108"], true);
     assert!(
         body["versions"]
@@ -34,23 +34,19 @@ async fn the_homeserver_is_found_and_says_what_it_can() {
 
 #[tokio::test]
 async fn every_way_to_the_metadata_leads_to_the_same() {
-    let world = world().await;
-    let issuer = json!({ "issuer": world.sandbox.issuer() });
+    let env = env().await;
+    let issuer = json!({ "issuer": env.sandbox.issuer() });
     for path in ["v1/auth_issuer", "unstable/org.matrix.msc2965/auth_issuer"] {
-        assert_eq!(reply(world.http.get(world.hs(path))).await.1, issuer);
+        assert_eq!(reply(env.http.get(env.hs(path))).await.1, issuer);
     }
-    let (status, metadata) = reply(
-        world
-            .http
-            .get(world.issuer(".well-known/openid-configuration")),
-    )
-    .await;
+    let (status, metadata) =
+        reply(env.http.get(env.issuer(".well-known/openid-configuration"))).await;
     assert_eq!(status, 200);
     for path in [
         "v1/auth_metadata",
         "unstable/org.matrix.msc2965/auth_metadata",
     ] {
-        assert_eq!(reply(world.http.get(world.hs(path))).await.1, metadata);
+        assert_eq!(reply(env.http.get(env.hs(path))).await.1, metadata);
     }
     assert_eq!(metadata["issuer"], issuer["issuer"]);
     assert_eq!(
@@ -71,19 +67,19 @@ async fn every_way_to_the_metadata_leads_to_the_same() {
         "device_authorization",
     ] {
         let url = metadata[format!("{endpoint}_endpoint")].as_str().unwrap();
-        assert!(url.starts_with(world.sandbox.issuer().as_str()), "{url}");
+        assert!(url.starts_with(env.sandbox.issuer().as_str()), "{url}");
     }
 }
 
 #[tokio::test]
 async fn unknown_endpoints_are_unrecognized() {
-    let world = world().await;
-    let (status, body) = reply(world.http.get(world.hs("r0/devices"))).await;
+    let env = env().await;
+    let (status, body) = reply(env.http.get(env.hs("r0/devices"))).await;
     assert_eq!(
         (status.as_u16(), &body["errcode"]),
         (404, &json!("M_UNRECOGNIZED"))
     );
-    let (status, body) = reply(world.http.delete(world.hs("v3/devices"))).await;
+    let (status, body) = reply(env.http.delete(env.hs("v3/devices"))).await;
     assert_eq!(
         (status.as_u16(), &body["errcode"]),
         (405, &json!("M_UNRECOGNIZED"))

@@ -4,52 +4,53 @@ use matrix_qr_sandbox::Fault;
 use serde_json::{Value, json};
 
 use crate::common::{
-    FIRST, Identity, Reply, Signer, TestEnv, client_metadata, faulty, reply, scope, text, world,
+    CrossSigningIdentity, FIRST, JsonResponse, Signer, TestEnv, client_metadata, env, faulty,
+    reply, scope, text,
 };
 
 const NEW: &str = "NEWDEVICE1";
 
-fn errcode((status, body): &Reply) -> (u16, &str) {
+fn errcode((status, body): &JsonResponse) -> (u16, &str) {
     (
         status.as_u16(),
         body["errcode"].as_str().unwrap_or_default(),
     )
 }
 
-async fn metadata(world: &TestEnv) -> Value {
-    reply(world.http.get(world.hs("v1/auth_metadata"))).await.1
+async fn metadata(env: &TestEnv) -> Value {
+    reply(env.http.get(env.hs("v1/auth_metadata"))).await.1
 }
 
-/// What the next poll of a fresh grant answers.
-async fn poll_error(world: &TestEnv) -> String {
-    let client_id = world.client_id().await;
-    let (device_code, _) = world.begin(&client_id, NEW).await;
-    text(&world.poll(&client_id, &device_code).await.1, "error")
+/// The response to the first poll of a new grant.
+async fn poll_error(env: &TestEnv) -> String {
+    let client_id = env.client_id().await;
+    let (device_code, _) = env.begin(&client_id, NEW).await;
+    text(&env.poll(&client_id, &device_code).await.1, "error")
 }
 
 #[tokio::test]
 async fn no_oauth() {
-    let world = faulty(Fault::NoOauth).await;
+    let env = faulty(Fault::NoOauth).await;
     for path in ["v1/auth_metadata", "v1/auth_issuer"] {
         assert_eq!(
-            errcode(&reply(world.http.get(world.hs(path))).await),
+            errcode(&reply(env.http.get(env.hs(path))).await),
             (404, "M_UNRECOGNIZED")
         );
         let path = path.replace("v1", "unstable/org.matrix.msc2965");
         assert_eq!(
-            errcode(&reply(world.http.get(world.hs(&path))).await),
+            errcode(&reply(env.http.get(env.hs(&path))).await),
             (404, "M_UNRECOGNIZED")
         );
     }
-    let openid = world
+    let openid = env
         .http
-        .get(world.issuer(".well-known/openid-configuration"))
+        .get(env.issuer(".well-known/openid-configuration"))
         .send()
         .await
         .unwrap();
     assert_eq!(openid.status(), 404);
-    world.sandbox.faults().unset(&Fault::NoOauth);
-    assert!(metadata(&world).await["issuer"].is_string());
+    env.sandbox.faults().unset(&Fault::NoOauth);
+    assert!(metadata(&env).await["issuer"].is_string());
 }
 
 #[tokio::test]
@@ -62,20 +63,16 @@ async fn no_device_grant() {
     );
 }
 
-/// The homeserver has not heard of it.
+/// The homeserver does not know about it.
 #[tokio::test]
 async fn device_grant_disabled() {
-    let world = faulty(Fault::DeviceGrantDisabled).await;
-    assert!(metadata(&world).await["device_authorization_endpoint"].is_string());
-    let own = reply(
-        world
-            .http
-            .get(world.issuer(".well-known/openid-configuration")),
-    )
-    .await
-    .1;
+    let env = faulty(Fault::DeviceGrantDisabled).await;
+    assert!(metadata(&env).await["device_authorization_endpoint"].is_string());
+    let own = reply(env.http.get(env.issuer(".well-known/openid-configuration")))
+        .await
+        .1;
     assert_eq!(own.get("device_authorization_endpoint"), None);
-    let (status, body) = world.authorize(&world.client_id().await, &scope(NEW)).await;
+    let (status, body) = env.authorize(&env.client_id().await, &scope(NEW)).await;
     assert_eq!(
         (status.as_u16(), text(&body, "error").as_str()),
         (400, "unauthorized_client")
@@ -91,62 +88,59 @@ async fn no_registration() {
 
 #[tokio::test]
 async fn devices_that_are_not_what_they_are() {
-    let world = faulty(Fault::DeviceIdTaken).await;
-    let token = world.first().await;
-    let (status, body) = world.get(&token, "v3/devices/NOBODYATALL").await;
+    let env = faulty(Fault::DeviceIdTaken).await;
+    let token = env.first().await;
+    let (status, body) = env.get(&token, "v3/devices/NOBODYATALL").await;
     assert_eq!(
         (status.as_u16(), body),
         (200, json!({ "device_id": "NOBODYATALL" }))
     );
 
-    world.sandbox.faults().clear();
-    world.sandbox.faults().set(Fault::DeviceMissingAfterSuccess);
-    let client_id = world.client_id().await;
-    world.sign_in(&client_id, NEW).await;
+    env.sandbox.faults().clear();
+    env.sandbox.faults().set(Fault::DeviceMissingAfterSuccess);
+    let client_id = env.client_id().await;
+    env.sign_in(&client_id, NEW).await;
     assert_eq!(
-        errcode(&world.get(&token, "v3/devices/NEWDEVICE1").await),
+        errcode(&env.get(&token, "v3/devices/NEWDEVICE1").await),
         (404, "M_NOT_FOUND")
     );
 
-    world.sandbox.faults().clear();
-    assert_eq!(world.get(&token, "v3/devices/NEWDEVICE1").await.0, 200);
-    world.sandbox.faults().set(Fault::DevicesError);
+    env.sandbox.faults().clear();
+    assert_eq!(env.get(&token, "v3/devices/NEWDEVICE1").await.0, 200);
+    env.sandbox.faults().set(Fault::DevicesError);
     assert_eq!(
-        errcode(&world.get(&token, "v3/devices/NEWDEVICE1").await),
+        errcode(&env.get(&token, "v3/devices/NEWDEVICE1").await),
         (500, "M_UNKNOWN")
     );
 }
 
 #[tokio::test]
 async fn a_device_names_itself_where_it_may() {
-    let world = faulty(Fault::DeviceNameRefused).await;
-    let token = world.first().await;
+    let env = faulty(Fault::DeviceNameRefused).await;
+    let token = env.first().await;
     let (path, name) = (
         format!("v3/devices/{FIRST}"),
         json!({ "display_name": "The attic" }),
     );
     assert_eq!(
-        errcode(&world.put(&token, &path, &name).await),
+        errcode(&env.put(&token, &path, &name).await),
         (403, "M_FORBIDDEN")
     );
-    world.sandbox.faults().clear();
-    assert_eq!(world.put(&token, &path, &name).await.0, 200);
-    assert_eq!(
-        world.get(&token, &path).await.1["display_name"],
-        "The attic"
-    );
-    assert_eq!(world.sandbox.record().device_names[FIRST], "The attic");
-    let nobody = world.put(&token, "v3/devices/NOBODYATALL", &name).await;
+    env.sandbox.faults().clear();
+    assert_eq!(env.put(&token, &path, &name).await.0, 200);
+    assert_eq!(env.get(&token, &path).await.1["display_name"], "The attic");
+    assert_eq!(env.sandbox.record().device_names[FIRST], "The attic");
+    let nobody = env.put(&token, "v3/devices/NOBODYATALL", &name).await;
     assert_eq!(errcode(&nobody), (404, "M_NOT_FOUND"));
 }
 
 #[tokio::test]
 async fn devices_hang() {
-    let world = faulty(Fault::DevicesHang).await;
-    let token = world.first().await;
+    let env = faulty(Fault::DevicesHang).await;
+    let token = env.first().await;
     tokio::select! {
-        answer = world.get(&token, "v3/devices/X") => panic!("answered: {answer:?}"),
-        (status, _) = world.get(&token, "v3/account/whoami") => assert_eq!(status, 200, "the rest answers"),
+        answer = env.get(&token, "v3/devices/X") => panic!("answered: {answer:?}"),
+        (status, _) = env.get(&token, "v3/account/whoami") => assert_eq!(status, 200, "the rest answers"),
     }
 }
 
@@ -156,9 +150,9 @@ async fn verification_uris() {
         (Fault::VerificationUriNotHttps, "http://not-https.example/"),
         (Fault::VerificationUriScript, "javascript:"),
     ] {
-        let world = faulty(fault).await;
-        let client_id = world.client_id().await;
-        let (_, body) = world.authorize(&client_id, &scope(NEW)).await;
+        let env = faulty(fault).await;
+        let client_id = env.client_id().await;
+        let (_, body) = env.authorize(&client_id, &scope(NEW)).await;
         for field in ["verification_uri", "verification_uri_complete"] {
             assert!(text(&body, field).starts_with(scheme), "{body}");
         }
@@ -183,14 +177,14 @@ async fn outcomes_of_a_poll() {
 
 #[tokio::test]
 async fn counted_faults_end() {
-    let world = faulty(Fault::TokenPoll502 { times: 2 }).await;
-    let client_id = world.client_id().await;
-    let (device_code, _) = world.begin(&client_id, NEW).await;
+    let env = faulty(Fault::TokenPoll502 { times: 2 }).await;
+    let client_id = env.client_id().await;
+    let (device_code, _) = env.begin(&client_id, NEW).await;
     for _ in 0..2 {
         let fields = [("grant_type", "x")];
-        let response = world
+        let response = env
             .http
-            .post(world.issuer("oauth2/token"))
+            .post(env.issuer("oauth2/token"))
             .form(&fields)
             .send()
             .await
@@ -209,42 +203,41 @@ async fn counted_faults_end() {
         );
     }
     assert_eq!(
-        world.poll(&client_id, &device_code).await.1["error"],
+        env.poll(&client_id, &device_code).await.1["error"],
         "authorization_pending"
     );
 }
 
 #[tokio::test]
 async fn invalid_scope_once() {
-    let world = faulty(Fault::InvalidScopeOnce).await;
-    let client_id = world.client_id().await;
+    let env = faulty(Fault::InvalidScopeOnce).await;
+    let client_id = env.client_id().await;
     assert_eq!(
-        world.authorize(&client_id, &scope(NEW)).await.1["error"],
+        env.authorize(&client_id, &scope(NEW)).await.1["error"],
         "invalid_scope"
     );
     let unstable = scope(NEW).replace("urn:matrix:client", "urn:matrix:org.matrix.msc2967.client");
-    assert_eq!(world.authorize(&client_id, &unstable).await.0, 200);
+    assert_eq!(env.authorize(&client_id, &unstable).await.0, 200);
 }
 
 #[tokio::test]
 async fn wrong_device() {
-    let world = faulty(Fault::WrongDevice).await;
-    let (_, body) = world.get(&world.first().await, "v3/account/whoami").await;
+    let env = faulty(Fault::WrongDevice).await;
+    let (_, body) = env.get(&env.first().await, "v3/account/whoami").await;
     assert_ne!(body["device_id"], FIRST);
 }
 
 #[tokio::test]
 async fn wrong_identity_is_another_one_that_is_whole() {
-    let world = world().await;
-    let token = world.first().await;
-    let user_id = world.sandbox.user_id();
-    let identity = Identity::new(&user_id);
-    world
-        .post(&token, "v3/keys/device_signing/upload", &identity.upload())
+    let env = env().await;
+    let token = env.first().await;
+    let user_id = env.sandbox.user_id();
+    let identity = CrossSigningIdentity::new(&user_id);
+    env.post(&token, "v3/keys/device_signing/upload", &identity.upload())
         .await;
-    world.sandbox.faults().set(Fault::WrongIdentity);
+    env.sandbox.faults().set(Fault::WrongIdentity);
     let query = json!({ "device_keys": { &user_id: [] } });
-    let (_, body) = world.post(&token, "v3/keys/query", &query).await;
+    let (_, body) = env.post(&token, "v3/keys/query", &query).await;
     let master = body["master_keys"][&user_id]["keys"]
         .as_object()
         .unwrap()
@@ -272,65 +265,65 @@ async fn key_uploads_fail_and_are_recorded() {
         (Fault::KeysUploadFails, (500, "M_UNKNOWN")),
         (Fault::KeysUploadRefused, (400, "M_INVALID_PARAM")),
     ] {
-        let world = faulty(fault).await;
-        let token = world.first().await;
-        let device = Signer::device(&world.sandbox.user_id(), FIRST);
+        let env = faulty(fault).await;
+        let token = env.first().await;
+        let device = Signer::device(&env.sandbox.user_id(), FIRST);
         let upload = json!({ "device_keys": device.device_keys() });
         assert_eq!(
-            errcode(&world.post(&token, "v3/keys/upload", &upload).await),
+            errcode(&env.post(&token, "v3/keys/upload", &upload).await),
             expected
         );
-        let record = world.sandbox.record();
+        let record = env.sandbox.record();
         assert_eq!(record.key_uploads.len(), 1);
         assert!(record.key_uploads[0].has_device_signature && !record.key_uploads[0].accepted);
-        let query = json!({ "device_keys": { world.sandbox.user_id(): [] } });
-        let (_, body) = world.post(&token, "v3/keys/query", &query).await;
-        assert_eq!(body["device_keys"][world.sandbox.user_id()], json!({}));
+        let query = json!({ "device_keys": { env.sandbox.user_id(): [] } });
+        let (_, body) = env.post(&token, "v3/keys/query", &query).await;
+        assert_eq!(body["device_keys"][env.sandbox.user_id()], json!({}));
     }
 }
 
 #[tokio::test]
 async fn another_backup() {
-    let world = world().await;
-    let token = world.first().await;
+    let env = env().await;
+    let token = env.first().await;
     let key = "QUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUE";
     let version = json!({ "algorithm": "m.megolm_backup.v1.curve25519-aes-sha2", "auth_data": { "public_key": key } });
-    world.post(&token, "v3/room_keys/version", &version).await;
-    world.sandbox.faults().set(Fault::BackupOtherVersion);
+    env.post(&token, "v3/room_keys/version", &version).await;
+    env.sandbox.faults().set(Fault::BackupOtherVersion);
     assert_eq!(
-        world.get(&token, "v3/room_keys/version").await.1["version"],
+        env.get(&token, "v3/room_keys/version").await.1["version"],
         "2"
     );
-    world.sandbox.faults().clear();
-    world.sandbox.faults().set(Fault::BackupOtherKey);
-    let (_, body) = world.get(&token, "v3/room_keys/version").await;
+    env.sandbox.faults().clear();
+    env.sandbox.faults().set(Fault::BackupOtherKey);
+    let (_, body) = env.get(&token, "v3/room_keys/version").await;
     assert_ne!(body["auth_data"]["public_key"], key);
     vodozemac::Curve25519PublicKey::from_base64(&text(&body["auth_data"], "public_key")).unwrap();
 }
 
 #[tokio::test]
 async fn slow_homeserver() {
-    let world = faulty(Fault::SlowHomeserver {
+    let env = faulty(Fault::SlowHomeserver {
         delay: Duration::from_secs(3600),
     })
     .await;
     let metadata = client_metadata();
     tokio::select! {
-        answer = reply(world.http.get(world.hs("versions"))) => panic!("answered: {answer:?}"),
-        (status, _) = world.register(&metadata) => assert_eq!(status, 201, "the rest is not late"),
+        answer = reply(env.http.get(env.hs("versions"))) => panic!("answered: {answer:?}"),
+        (status, _) = env.register(&metadata) => assert_eq!(status, 201, "the rest is not late"),
     }
-    world.sandbox.faults().clear();
-    world.sandbox.faults().set(Fault::SlowHomeserver {
+    env.sandbox.faults().clear();
+    env.sandbox.faults().set(Fault::SlowHomeserver {
         delay: Duration::from_millis(10),
     });
     assert_eq!(
-        reply(world.http.get(world.hs("versions"))).await.0,
+        reply(env.http.get(env.hs("versions"))).await.0,
         200,
         "late, but answered"
     );
 }
 
-/// A fault that no test above names would be one that nobody has seen working.
+/// Every fault needs a test above.
 #[test]
 fn every_fault_is_tried() {
     let tests = [include_str!("faults.rs"), include_str!("rendezvous.rs")].concat();
@@ -343,12 +336,12 @@ fn every_fault_is_tried() {
 
 #[tokio::test]
 async fn a_locked_account_refreshes_and_is_refused() {
-    let world = world().await;
-    let first = world.sandbox.first_session(FIRST).await.unwrap();
-    world.sandbox.faults().set(Fault::AccountLocked);
-    let (status, fresh) = world.refresh(&first.client_id, &first.refresh_token).await;
+    let env = env().await;
+    let first = env.sandbox.first_session(FIRST).await.unwrap();
+    env.sandbox.faults().set(Fault::AccountLocked);
+    let (status, fresh) = env.refresh(&first.client_id, &first.refresh_token).await;
     assert_eq!(status, 200);
-    let answer = world
+    let answer = env
         .get(&text(&fresh, "access_token"), "v3/account/whoami")
         .await;
     assert_eq!(errcode(&answer), (401, "M_UNKNOWN_TOKEN"));
@@ -360,40 +353,35 @@ async fn a_revocation_fails_or_does_nothing() {
         (Fault::RevocationFails, 503),
         (Fault::RevocationIgnored, 200),
     ] {
-        let world = faulty(fault).await;
-        let first = world.sandbox.first_session(FIRST).await.unwrap();
+        let env = faulty(fault).await;
+        let first = env.sandbox.first_session(FIRST).await.unwrap();
         assert_eq!(
-            world.revoke(&first.client_id, &first.refresh_token).await.0,
+            env.revoke(&first.client_id, &first.refresh_token).await.0,
             status
         );
-        assert_eq!(world.get(&first.access_token, "v3/devices").await.0, 200);
+        assert_eq!(env.get(&first.access_token, "v3/devices").await.0, 200);
     }
 }
 
-/// Only at the homeserver: the old issuer still says what it is.
+/// Only at the homeserver: the old issuer still serves its metadata.
 #[tokio::test]
 async fn the_homeserver_names_another_issuer() {
-    let world = faulty(Fault::OtherIssuer).await;
+    let env = faulty(Fault::OtherIssuer).await;
     assert_ne!(
-        metadata(&world).await["issuer"],
-        world.sandbox.issuer().as_str()
+        metadata(&env).await["issuer"],
+        env.sandbox.issuer().as_str()
     );
-    let (_, own) = reply(
-        world
-            .http
-            .get(world.issuer(".well-known/openid-configuration")),
-    )
-    .await;
-    assert_eq!(own["issuer"], world.sandbox.issuer().as_str());
+    let (_, own) = reply(env.http.get(env.issuer(".well-known/openid-configuration"))).await;
+    assert_eq!(own["issuer"], env.sandbox.issuer().as_str());
 }
 
 #[tokio::test]
 async fn an_upload_of_keys_may_hang() {
-    let world = faulty(Fault::KeysUploadHangs).await;
-    let token = world.first().await;
-    let upload = world
+    let env = faulty(Fault::KeysUploadHangs).await;
+    let token = env.first().await;
+    let upload = env
         .http
-        .post(world.hs("v3/keys/upload"))
+        .post(env.hs("v3/keys/upload"))
         .bearer_auth(token)
         .json(&json!({}));
     assert!(
@@ -403,5 +391,5 @@ async fn an_upload_of_keys_may_hang() {
             .await
             .is_err()
     );
-    assert_eq!(world.sandbox.record().key_uploads.len(), 0);
+    assert_eq!(env.sandbox.record().key_uploads.len(), 0);
 }

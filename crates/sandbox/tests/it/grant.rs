@@ -3,26 +3,26 @@ use std::time::Duration;
 use matrix_qr_sandbox::{Decision, Options};
 use serde_json::{Value, json};
 
-use crate::common::{Reply, TestEnv, options, scope, text, world, world_with};
+use crate::common::{JsonResponse, TestEnv, env, options, scope, text, world_with};
 
 const NEW: &str = "NEWDEVICE1";
 
-fn error((status, body): &Reply) -> (u16, &str) {
+fn error((status, body): &JsonResponse) -> (u16, &str) {
     (status.as_u16(), body["error"].as_str().unwrap_or_default())
 }
 
 #[tokio::test]
 async fn a_grant_from_request_to_device() {
-    let world = world().await;
-    let first = world.first().await;
-    let client_id = world.client_id().await;
-    let (status, asked) = world.authorize(&client_id, &scope(NEW)).await;
+    let env = env().await;
+    let first = env.first().await;
+    let client_id = env.client_id().await;
+    let (status, asked) = env.authorize(&client_id, &scope(NEW)).await;
     assert_eq!(status, 200);
     let (device_code, user_code) = (text(&asked, "device_code"), text(&asked, "user_code"));
-    assert_eq!(asked["verification_uri"], world.issuer("link"));
+    assert_eq!(asked["verification_uri"], env.issuer("link"));
     assert_eq!(
         asked["verification_uri_complete"],
-        world.issuer(&format!("link?code={user_code}"))
+        env.issuer(&format!("link?code={user_code}"))
     );
     assert_eq!(
         (&asked["expires_in"], &asked["interval"]),
@@ -30,140 +30,140 @@ async fn a_grant_from_request_to_device() {
     );
 
     assert_eq!(
-        error(&world.poll(&client_id, &device_code).await),
+        error(&env.poll(&client_id, &device_code).await),
         (400, "authorization_pending")
     );
-    assert_eq!(world.sandbox.pending(), std::slice::from_ref(&user_code));
-    assert_eq!(world.sandbox.next_pending().await, user_code);
-    assert_eq!(world.get(&first, "v3/devices/NEWDEVICE1").await.0, 404);
+    assert_eq!(env.sandbox.pending(), std::slice::from_ref(&user_code));
+    assert_eq!(env.sandbox.next_pending().await, user_code);
+    assert_eq!(env.get(&first, "v3/devices/NEWDEVICE1").await.0, 404);
 
-    assert!(world.sandbox.decide(&user_code, Decision::Allow));
+    assert!(env.sandbox.decide(&user_code, Decision::Allow));
     assert!(
-        !world.sandbox.decide(&user_code, Decision::Deny),
+        !env.sandbox.decide(&user_code, Decision::Deny),
         "a decision is final"
     );
-    let (status, tokens) = world.poll(&client_id, &device_code).await;
+    let (status, tokens) = env.poll(&client_id, &device_code).await;
     assert_eq!(status, 200);
     assert_eq!(
         (&tokens["token_type"], &tokens["expires_in"]),
         (&json!("Bearer"), &json!(300))
     );
     assert_eq!(tokens["scope"], scope(NEW));
-    assert_eq!(world.get(&first, "v3/devices/NEWDEVICE1").await.0, 200);
-    let (_, who) = world
+    assert_eq!(env.get(&first, "v3/devices/NEWDEVICE1").await.0, 200);
+    let (_, who) = env
         .get(&text(&tokens, "access_token"), "v3/account/whoami")
         .await;
     assert_eq!(
         (&who["device_id"], &who["user_id"]),
-        (&json!(NEW), &json!(world.sandbox.user_id()))
+        (&json!(NEW), &json!(env.sandbox.user_id()))
     );
     assert_eq!(
-        error(&world.poll(&client_id, &device_code).await),
+        error(&env.poll(&client_id, &device_code).await),
         (400, "invalid_grant")
     );
-    assert_eq!(world.sandbox.record().token_polls, 3);
+    assert_eq!(env.sandbox.record().token_polls, 3);
 }
 
 #[tokio::test]
 async fn the_code_need_not_be_offered_filled_in() {
-    let world = world_with(Options {
+    let env = world_with(Options {
         auto_fill_code: false,
         ..options()
     })
     .await;
-    let client_id = world.client_id().await;
-    let (_, asked) = world.authorize(&client_id, &scope(NEW)).await;
+    let client_id = env.client_id().await;
+    let (_, asked) = env.authorize(&client_id, &scope(NEW)).await;
     assert_eq!(asked.get("verification_uri_complete"), None);
 }
 
 #[tokio::test]
 async fn next_pending_waits_for_a_grant() {
-    let world = world().await;
-    let client_id = world.client_id().await;
+    let env = env().await;
+    let client_id = env.client_id().await;
     let (waited, (_, user_code)) =
-        tokio::join!(world.sandbox.next_pending(), world.begin(&client_id, NEW));
+        tokio::join!(env.sandbox.next_pending(), env.begin(&client_id, NEW));
     assert_eq!(waited, user_code);
 }
 
 #[tokio::test]
 async fn a_denied_grant_stays_denied() {
-    let world = world().await;
-    let client_id = world.client_id().await;
-    let (device_code, user_code) = world.begin(&client_id, NEW).await;
-    assert!(world.sandbox.decide(&user_code, Decision::Deny));
+    let env = env().await;
+    let client_id = env.client_id().await;
+    let (device_code, user_code) = env.begin(&client_id, NEW).await;
+    assert!(env.sandbox.decide(&user_code, Decision::Deny));
     for _ in 0..2 {
         assert_eq!(
-            error(&world.poll(&client_id, &device_code).await),
+            error(&env.poll(&client_id, &device_code).await),
             (400, "access_denied")
         );
     }
-    assert_eq!(world.sandbox.record().devices, Vec::<String>::new());
+    assert_eq!(env.sandbox.record().devices, Vec::<String>::new());
 }
 
 #[tokio::test]
 async fn an_expired_grant_can_be_neither_decided_nor_collected() {
-    let world = world_with(Options {
+    let env = world_with(Options {
         grant_lifetime: Duration::ZERO,
         ..options()
     })
     .await;
-    let client_id = world.client_id().await;
-    let (device_code, user_code) = world.begin(&client_id, NEW).await;
-    assert!(!world.sandbox.decide(&user_code, Decision::Allow));
-    assert_eq!(world.sandbox.pending(), Vec::<String>::new());
+    let client_id = env.client_id().await;
+    let (device_code, user_code) = env.begin(&client_id, NEW).await;
+    assert!(!env.sandbox.decide(&user_code, Decision::Allow));
+    assert_eq!(env.sandbox.pending(), Vec::<String>::new());
     assert_eq!(
-        error(&world.poll(&client_id, &device_code).await),
+        error(&env.poll(&client_id, &device_code).await),
         (400, "expired_token")
     );
 }
 
 #[tokio::test]
 async fn polling_faster_than_the_interval_is_slowed_down() {
-    let world = world_with(Options {
+    let env = world_with(Options {
         token_interval: Duration::from_secs(60),
         ..options()
     })
     .await;
-    let client_id = world.client_id().await;
-    let (device_code, user_code) = world.begin(&client_id, NEW).await;
+    let client_id = env.client_id().await;
+    let (device_code, user_code) = env.begin(&client_id, NEW).await;
     assert_eq!(
-        error(&world.poll(&client_id, &device_code).await),
+        error(&env.poll(&client_id, &device_code).await),
         (400, "authorization_pending")
     );
-    world.sandbox.decide(&user_code, Decision::Allow);
+    env.sandbox.decide(&user_code, Decision::Allow);
     assert_eq!(
-        error(&world.poll(&client_id, &device_code).await),
+        error(&env.poll(&client_id, &device_code).await),
         (400, "slow_down")
     );
 }
 
 #[tokio::test]
 async fn a_device_code_is_of_one_client() {
-    let world = world().await;
-    let client_id = world.client_id().await;
+    let env = env().await;
+    let client_id = env.client_id().await;
     let mut other = crate::common::client_metadata();
     other["client_name"] = "Another".into();
-    let (_, other) = world.register(&other).await;
-    let (device_code, user_code) = world.begin(&client_id, NEW).await;
-    world.sandbox.decide(&user_code, Decision::Allow);
-    let stolen = world.poll(&text(&other, "client_id"), &device_code).await;
+    let (_, other) = env.register(&other).await;
+    let (device_code, user_code) = env.begin(&client_id, NEW).await;
+    env.sandbox.decide(&user_code, Decision::Allow);
+    let stolen = env.poll(&text(&other, "client_id"), &device_code).await;
     assert_eq!(error(&stolen), (400, "invalid_grant"));
     assert_eq!(
-        error(&world.poll("nobody", &device_code).await),
+        error(&env.poll("nobody", &device_code).await),
         (401, "invalid_client")
     );
-    assert_eq!(world.poll(&client_id, &device_code).await.0, 200);
+    assert_eq!(env.poll(&client_id, &device_code).await.0, 200);
 }
 
 #[tokio::test]
 async fn what_may_be_asked_for() {
-    let world = world().await;
-    let client_id = world.client_id().await;
+    let env = env().await;
+    let client_id = env.client_id().await;
     for good in [
         "urn:matrix:client:api:* urn:matrix:client:device:0123456789",
         "urn:matrix:org.matrix.msc2967.client:api:* urn:matrix:org.matrix.msc2967.client:device:a/b+c789012",
     ] {
-        assert_eq!(world.authorize(&client_id, good).await.0, 200, "{good}");
+        assert_eq!(env.authorize(&client_id, good).await.0, 200, "{good}");
     }
     for bad in [
         "",
@@ -174,22 +174,22 @@ async fn what_may_be_asked_for() {
         "urn:matrix:client:api:* urn:matrix:client:device:0123456789 urn:synapse:admin:*",
     ] {
         assert_eq!(
-            error(&world.authorize(&client_id, bad).await),
+            error(&env.authorize(&client_id, bad).await),
             (400, "invalid_scope"),
             "{bad}"
         );
     }
     assert_eq!(
-        error(&world.authorize("nobody", &scope(NEW)).await),
+        error(&env.authorize("nobody", &scope(NEW)).await),
         (401, "invalid_client")
     );
 }
 
 #[tokio::test]
 async fn malformed_requests_are_oauth_errors() {
-    let world = world().await;
-    let client_id = world.client_id().await;
-    let missing = world
+    let env = env().await;
+    let client_id = env.client_id().await;
+    let missing = env
         .form("oauth2/device", &[("client_id", &client_id)])
         .await;
     assert_eq!(error(&missing), (400, "invalid_request"));
@@ -200,12 +200,12 @@ async fn malformed_requests_are_oauth_errors() {
         ("scope", &scope),
     ];
     assert_eq!(
-        error(&world.form("oauth2/device", &twice).await),
+        error(&env.form("oauth2/device", &twice).await),
         (400, "invalid_request")
     );
     let password = [("grant_type", "password"), ("client_id", &client_id)];
     assert_eq!(
-        error(&world.form("oauth2/token", &password).await),
+        error(&env.form("oauth2/token", &password).await),
         (400, "unsupported_grant_type")
     );
     let no_code = [
@@ -213,23 +213,23 @@ async fn malformed_requests_are_oauth_errors() {
         ("client_id", &client_id),
     ];
     assert_eq!(
-        error(&world.form("oauth2/token", &no_code).await),
+        error(&env.form("oauth2/token", &no_code).await),
         (400, "invalid_request")
     );
 }
 
 #[tokio::test]
 async fn a_device_id_with_slash_and_plus_works_in_paths() {
-    let world = world().await;
-    let first = world.first().await;
-    let client_id = world.client_id().await;
+    let env = env().await;
+    let first = env.first().await;
+    let client_id = env.client_id().await;
     let device_id = "a/b+c/d+e789";
-    world.sign_in(&client_id, device_id).await;
+    env.sign_in(&client_id, device_id).await;
     for path in [
         "v3/devices/a%2Fb%2Bc%2Fd%2Be789",
         "v3/devices/a%2Fb+c%2Fd+e789",
     ] {
-        let (status, body): (_, Value) = world.get(&first, path).await;
+        let (status, body): (_, Value) = env.get(&first, path).await;
         assert_eq!(
             (status.as_u16(), &body["device_id"]),
             (200, &json!(device_id)),
@@ -238,14 +238,14 @@ async fn a_device_id_with_slash_and_plus_works_in_paths() {
     }
 }
 
-/// What may be kept nowhere.
+/// A response that no cache may store.
 #[tokio::test]
 async fn token_answers_are_not_stored() {
-    let world: TestEnv = world().await;
+    let env: TestEnv = env().await;
     let fields = [("grant_type", "password"), ("client_id", "x")];
-    let response = world
+    let response = env
         .http
-        .post(world.issuer("oauth2/token"))
+        .post(env.issuer("oauth2/token"))
         .form(&fields)
         .send()
         .await

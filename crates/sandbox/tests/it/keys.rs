@@ -1,28 +1,30 @@
 use matrix_qr_sandbox::KeyUpload;
 use serde_json::{Value, json};
 
-use crate::common::{FIRST, Identity, Reply, Signer, TestEnv, text, world};
+use crate::common::{CrossSigningIdentity, FIRST, JsonResponse, Signer, TestEnv, env, text};
 
 const NEW: &str = "NEWDEVICE1";
 
-/// An account as it is before a sign-in by QR: a first device, an identity, and the one signed by
-/// the other.
-struct Account {
-    world: TestEnv,
+/// An account before a sign-in by QR code: a first device that its cross-signing identity has
+/// signed.
+struct SignedAccount {
+    env: TestEnv,
     token: String,
-    identity: Identity,
+    identity: CrossSigningIdentity,
     device: Signer,
 }
 
-async fn account() -> Account {
-    let world = world().await;
-    let token = world.first().await;
-    let user_id = world.sandbox.user_id();
-    let (identity, device) = (Identity::new(&user_id), Signer::device(&user_id, FIRST));
+async fn account() -> SignedAccount {
+    let env = env().await;
+    let token = env.first().await;
+    let user_id = env.sandbox.user_id();
+    let (identity, device) = (
+        CrossSigningIdentity::new(&user_id),
+        Signer::device(&user_id, FIRST),
+    );
     let mut keys = device.device_keys();
     assert_eq!(
-        world
-            .post(&token, "v3/keys/upload", &json!({ "device_keys": keys }))
+        env.post(&token, "v3/keys/upload", &json!({ "device_keys": keys }))
             .await
             .0,
         200
@@ -30,31 +32,28 @@ async fn account() -> Account {
     let mut upload = identity.upload();
     device.sign(&mut upload["master_key"]);
     assert_eq!(
-        world
-            .post(&token, "v3/keys/device_signing/upload", &upload)
+        env.post(&token, "v3/keys/device_signing/upload", &upload)
             .await
             .0,
         200
     );
     identity.self_signing.sign(&mut keys);
     let signed = json!({ &user_id: { FIRST: keys } });
-    let (_, body) = world
-        .post(&token, "v3/keys/signatures/upload", &signed)
-        .await;
+    let (_, body) = env.post(&token, "v3/keys/signatures/upload", &signed).await;
     assert_eq!(body, json!({ "failures": {} }));
-    Account {
-        world,
+    SignedAccount {
+        env,
         token,
         identity,
         device,
     }
 }
 
-impl Account {
+impl SignedAccount {
     async fn query(&self) -> Value {
-        let user_id = self.world.sandbox.user_id();
+        let user_id = self.env.sandbox.user_id();
         let (status, body) = self
-            .world
+            .env
             .post(
                 &self.token,
                 "v3/keys/query",
@@ -65,18 +64,18 @@ impl Account {
         body
     }
 
-    /// A new device, signed in, with its token.
+    /// A new device that is signed in, with its access token.
     async fn new_device(&self) -> (Signer, String) {
-        let client_id = self.world.client_id().await;
-        let tokens = self.world.sign_in(&client_id, NEW).await;
+        let client_id = self.env.client_id().await;
+        let tokens = self.env.sign_in(&client_id, NEW).await;
         (
-            Signer::device(&self.world.sandbox.user_id(), NEW),
+            Signer::device(&self.env.sandbox.user_id(), NEW),
             text(&tokens, "access_token"),
         )
     }
 }
 
-fn errcode((status, body): &Reply) -> (u16, &str) {
+fn errcode((status, body): &JsonResponse) -> (u16, &str) {
     (
         status.as_u16(),
         body["errcode"].as_str().unwrap_or_default(),
@@ -86,7 +85,7 @@ fn errcode((status, body): &Reply) -> (u16, &str) {
 #[tokio::test]
 async fn what_is_published_is_what_was_signed() {
     let account = account().await;
-    let user_id = account.world.sandbox.user_id();
+    let user_id = account.env.sandbox.user_id();
     let found = account.query().await;
     let own = &found["device_keys"][&user_id][FIRST];
     assert_eq!(
@@ -106,7 +105,7 @@ async fn what_is_published_is_what_was_signed() {
     }
     let some = json!({ "device_keys": { &user_id: ["OTHER"], "@bob:example": [] } });
     let (_, body) = account
-        .world
+        .env
         .post(&account.token, "v3/keys/query", &some)
         .await;
     assert_eq!(body["device_keys"], json!({ user_id: {} }));
@@ -120,14 +119,10 @@ async fn one_upload_with_both_signatures_is_recorded_as_such() {
     account.identity.self_signing.sign(&mut keys);
     let upload = json!({ "device_keys": keys });
     assert_eq!(
-        account
-            .world
-            .post(&token, "v3/keys/upload", &upload)
-            .await
-            .0,
+        account.env.post(&token, "v3/keys/upload", &upload).await.0,
         200
     );
-    let record = account.world.sandbox.record();
+    let record = account.env.sandbox.record();
     assert_eq!(record.unsigned_moments, 0);
     let of_new: Vec<&KeyUpload> = record
         .key_uploads
@@ -147,14 +142,10 @@ async fn an_upload_without_the_self_signing_key_is_an_unsigned_moment() {
     let mut keys = device.device_keys();
     let upload = json!({ "device_keys": keys });
     assert_eq!(
-        account
-            .world
-            .post(&token, "v3/keys/upload", &upload)
-            .await
-            .0,
+        account.env.post(&token, "v3/keys/upload", &upload).await.0,
         200
     );
-    let record = account.world.sandbox.record();
+    let record = account.env.sandbox.record();
     assert_eq!(record.unsigned_moments, 1);
     assert!(
         !record
@@ -164,17 +155,17 @@ async fn an_upload_without_the_self_signing_key_is_an_unsigned_moment() {
             .has_self_signing_signature
     );
 
-    // Signed later: the moment is over, but it was one.
+    // Signed later. The device was unverified before, and that is recorded.
     account.identity.self_signing.sign(&mut keys);
-    let signed = json!({ account.world.sandbox.user_id(): { NEW: keys } });
+    let signed = json!({ account.env.sandbox.user_id(): { NEW: keys } });
     account
-        .world
+        .env
         .post(&account.token, "v3/keys/signatures/upload", &signed)
         .await;
     let upload = json!({ "device_keys": device.device_keys() });
-    account.world.post(&token, "v3/keys/upload", &upload).await;
+    account.env.post(&token, "v3/keys/upload", &upload).await;
     assert_eq!(
-        account.world.sandbox.record().unsigned_moments,
+        account.env.sandbox.record().unsigned_moments,
         1,
         "a repeated upload keeps the signature"
     );
@@ -184,7 +175,7 @@ async fn an_upload_without_the_self_signing_key_is_an_unsigned_moment() {
 async fn device_keys_that_are_not_right_are_refused() {
     let account = account().await;
     let (device, token) = account.new_device().await;
-    let user_id = account.world.sandbox.user_id();
+    let user_id = account.env.sandbox.user_id();
     let good = device.device_keys();
     let changed = |change: &dyn Fn(&mut Value)| {
         let mut keys = good.clone();
@@ -222,10 +213,10 @@ async fn device_keys_that_are_not_right_are_refused() {
         (other_device, "M_INVALID_PARAM"),
     ] {
         let upload = json!({ "device_keys": bad });
-        let answer = account.world.post(&token, "v3/keys/upload", &upload).await;
+        let answer = account.env.post(&token, "v3/keys/upload", &upload).await;
         assert_eq!(errcode(&answer), (400, expected), "{bad}");
     }
-    let record = account.world.sandbox.record();
+    let record = account.env.sandbox.record();
     assert!(
         record
             .key_uploads
@@ -240,13 +231,13 @@ async fn device_keys_that_are_not_right_are_refused() {
 async fn a_bad_signature_of_the_self_signing_key_is_refused() {
     let account = account().await;
     let (device, token) = account.new_device().await;
-    let user_id = account.world.sandbox.user_id();
+    let user_id = account.env.sandbox.user_id();
     let mut keys = device.device_keys();
     let id = format!("ed25519:{}", account.identity.self_signing.public());
     keys["signatures"][&user_id][id] =
         keys["signatures"][&user_id][format!("ed25519:{NEW}")].clone();
     let answer = account
-        .world
+        .env
         .post(&token, "v3/keys/upload", &json!({ "device_keys": keys }))
         .await;
     assert_eq!(errcode(&answer), (400, "M_INVALID_SIGNATURE"));
@@ -258,16 +249,16 @@ async fn identity_keys_do_not_change() {
     let same = json!({ "device_keys": account.device.device_keys() });
     assert_eq!(
         account
-            .world
+            .env
             .post(&account.token, "v3/keys/upload", &same)
             .await
             .0,
         200
     );
-    let other = Signer::device(&account.world.sandbox.user_id(), FIRST);
+    let other = Signer::device(&account.env.sandbox.user_id(), FIRST);
     let upload = json!({ "device_keys": other.device_keys() });
     let answer = account
-        .world
+        .env
         .post(&account.token, "v3/keys/upload", &upload)
         .await;
     assert_eq!(errcode(&answer), (400, "M_INVALID_PARAM"));
@@ -276,7 +267,7 @@ async fn identity_keys_do_not_change() {
 #[tokio::test]
 async fn one_time_keys_are_given_away_once_then_the_fallback_key() {
     let account = account().await;
-    let user_id = account.world.sandbox.user_id();
+    let user_id = account.env.sandbox.user_id();
     let (key, fallback) = (
         account.device.one_time_key(false),
         account.device.one_time_key(true),
@@ -286,14 +277,14 @@ async fn one_time_keys_are_given_away_once_then_the_fallback_key() {
         "fallback_keys": { "signed_curve25519:AAAAAg": fallback },
     });
     let (_, body) = account
-        .world
+        .env
         .post(&account.token, "v3/keys/upload", &upload)
         .await;
     assert_eq!(
         body,
         json!({ "one_time_key_counts": { "signed_curve25519": 1 } })
     );
-    let (_, sync) = account.world.get(&account.token, "v3/sync").await;
+    let (_, sync) = account.env.get(&account.token, "v3/sync").await;
     assert_eq!(
         sync["device_unused_fallback_key_types"],
         json!(["signed_curve25519"])
@@ -305,7 +296,7 @@ async fn one_time_keys_are_given_away_once_then_the_fallback_key() {
         json!({ "signed_curve25519:AAAAAg": fallback }),
     ] {
         let (_, body) = account
-            .world
+            .env
             .post(&account.token, "v3/keys/claim", &claim)
             .await;
         assert_eq!(
@@ -313,7 +304,7 @@ async fn one_time_keys_are_given_away_once_then_the_fallback_key() {
             json!({ &user_id: { FIRST: expected } })
         );
     }
-    let (_, sync) = account.world.get(&account.token, "v3/sync").await;
+    let (_, sync) = account.env.get(&account.token, "v3/sync").await;
     assert_eq!(
         sync["device_one_time_keys_count"],
         json!({ "signed_curve25519": 0 })
@@ -327,7 +318,7 @@ async fn one_time_keys_that_are_not_right_are_refused() {
     let good = account.device.one_time_key(false);
     let mut tampered = good.clone();
     tampered["key"] = account.identity.master.public().into();
-    let stranger = Signer::device(&account.world.sandbox.user_id(), FIRST).one_time_key(false);
+    let stranger = Signer::device(&account.env.sandbox.user_id(), FIRST).one_time_key(false);
     let keys = |id: &str, key: &Value| json!({ "one_time_keys": { id: key } });
     for (upload, expected) in [
         (
@@ -350,7 +341,7 @@ async fn one_time_keys_that_are_not_right_are_refused() {
         ),
     ] {
         let answer = account
-            .world
+            .env
             .post(&account.token, "v3/keys/upload", &upload)
             .await;
         assert_eq!(errcode(&answer), (400, expected), "{upload}");
@@ -359,7 +350,7 @@ async fn one_time_keys_that_are_not_right_are_refused() {
         let upload = keys("signed_curve25519:A", &good);
         assert_eq!(
             account
-                .world
+                .env
                 .post(&account.token, "v3/keys/upload", &upload)
                 .await
                 .0,
@@ -370,7 +361,7 @@ async fn one_time_keys_that_are_not_right_are_refused() {
     account.device.sign(&mut other);
     let upload = keys("signed_curve25519:A", &other);
     let answer = account
-        .world
+        .env
         .post(&account.token, "v3/keys/upload", &upload)
         .await;
     assert_eq!(
@@ -385,16 +376,16 @@ async fn a_new_device_has_no_one_time_keys_before_its_own() {
     let account = account().await;
     let (device, token) = account.new_device().await;
     let upload = json!({ "one_time_keys": { "signed_curve25519:A": device.one_time_key(false) } });
-    let answer = account.world.post(&token, "v3/keys/upload", &upload).await;
+    let answer = account.env.post(&token, "v3/keys/upload", &upload).await;
     assert_eq!(errcode(&answer), (400, "M_INVALID_PARAM"));
 }
 
 #[tokio::test]
 async fn an_identity_that_is_not_right_is_refused() {
-    let world = world().await;
-    let token = world.first().await;
-    let user_id = world.sandbox.user_id();
-    let identity = Identity::new(&user_id);
+    let env = env().await;
+    let token = env.first().await;
+    let user_id = env.sandbox.user_id();
+    let identity = CrossSigningIdentity::new(&user_id);
     let stranger = Signer::cross_signing(&user_id);
     let changed = |field: &str, value: Value| {
         let mut upload = identity.upload();
@@ -439,15 +430,14 @@ async fn an_identity_that_is_not_right_is_refused() {
             "M_INVALID_SIGNATURE",
         ),
     ] {
-        let answer = world
+        let answer = env
             .post(&token, "v3/keys/device_signing/upload", &upload)
             .await;
         assert_eq!(errcode(&answer), (400, expected), "{upload}");
     }
     let query = json!({ "device_keys": { user_id: [] } });
     assert_eq!(
-        world
-            .post(&token, "v3/keys/query", &query)
+        env.post(&token, "v3/keys/query", &query)
             .await
             .1
             .get("master_keys"),
@@ -459,23 +449,20 @@ async fn an_identity_that_is_not_right_is_refused() {
 async fn an_identity_is_not_replaced() {
     let account = account().await;
     let path = "v3/keys/device_signing/upload";
-    let other = Identity::new(&account.world.sandbox.user_id());
+    let other = CrossSigningIdentity::new(&account.env.sandbox.user_id());
     let answer = account
-        .world
+        .env
         .post(&account.token, path, &other.upload())
         .await;
     assert_eq!(errcode(&answer), (403, "M_FORBIDDEN"));
     let another_part = json!({
         "self_signing_key": other.self_signing.published("self_signing", Some(&account.identity.master)),
     });
-    let answer = account
-        .world
-        .post(&account.token, path, &another_part)
-        .await;
+    let answer = account.env.post(&account.token, path, &another_part).await;
     assert_eq!(errcode(&answer), (403, "M_FORBIDDEN"));
     assert_eq!(
         account
-            .world
+            .env
             .post(&account.token, path, &account.identity.upload())
             .await
             .0,
@@ -486,7 +473,7 @@ async fn an_identity_is_not_replaced() {
 #[tokio::test]
 async fn signatures_that_are_not_right_fail_each_on_its_own() {
     let account = account().await;
-    let user_id = account.world.sandbox.user_id();
+    let user_id = account.env.sandbox.user_id();
     let mut tampered = account.device.device_keys();
     tampered["algorithms"] = json!([]);
     account.device.sign(&mut tampered);
@@ -497,7 +484,7 @@ async fn signatures_that_are_not_right_fail_each_on_its_own() {
     let master = account.identity.master.public();
     let upload = json!({ &user_id: { FIRST: tampered, &master: forged, "OTHER": {} }, "@bob:example": { "X": {} } });
     let (status, body) = account
-        .world
+        .env
         .post(&account.token, "v3/keys/signatures/upload", &upload)
         .await;
     assert_eq!(status, 200);
@@ -518,13 +505,13 @@ async fn a_revoked_device_takes_its_keys_along() {
     let mut keys = device.device_keys();
     account.identity.self_signing.sign(&mut keys);
     account
-        .world
+        .env
         .post(&token, "v3/keys/upload", &json!({ "device_keys": keys }))
         .await;
-    account.world.post(&token, "v3/logout", &json!({})).await;
+    account.env.post(&token, "v3/logout", &json!({})).await;
     let found = account.query().await;
     assert_eq!(
-        found["device_keys"][account.world.sandbox.user_id()]
+        found["device_keys"][account.env.sandbox.user_id()]
             .as_object()
             .unwrap()
             .len(),

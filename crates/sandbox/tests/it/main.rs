@@ -1,4 +1,4 @@
-//! The sandbox over real HTTP, as its clients meet it.
+//! The sandbox over real HTTP.
 #![allow(
     missing_docs,
     unreachable_pub,

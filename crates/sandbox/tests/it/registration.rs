@@ -1,11 +1,11 @@
 use serde_json::{Value, json};
 
-use crate::common::{DEVICE_CODE, client_metadata, world};
+use crate::common::{DEVICE_CODE, client_metadata, env};
 
 #[tokio::test]
 async fn what_is_registered_is_what_was_understood() {
-    let world = world().await;
-    let (status, mut body) = world.register(&client_metadata()).await;
+    let env = env().await;
+    let (status, mut body) = env.register(&client_metadata()).await;
     assert_eq!(status, 201);
     let client_id = body["client_id"].take();
     assert!(client_id.as_str().unwrap().len() >= 16);
@@ -19,21 +19,21 @@ async fn what_is_registered_is_what_was_understood() {
         "token_endpoint_auth_method": "none",
     });
     assert_eq!(body, expected);
-    let (_, again) = world.register(&client_metadata()).await;
+    let (_, again) = env.register(&client_metadata()).await;
     assert_eq!(again["client_id"], client_id);
 }
 
 #[tokio::test]
 async fn links_may_be_on_a_subdomain() {
-    let world = world().await;
+    let env = env().await;
     let mut metadata = client_metadata();
     metadata["logo_uri"] = "https://static.client.example:8443/logo.png".into();
-    assert_eq!(world.register(&metadata).await.0, 201);
+    assert_eq!(env.register(&metadata).await.0, 201);
 }
 
 #[tokio::test]
 async fn what_breaks_a_rule_is_refused() {
-    let world = world().await;
+    let env = env().await;
     let rules: [(&str, Value); 13] = [
         ("client_uri", Value::Null),
         ("client_uri", "http://client.example/".into()),
@@ -52,7 +52,7 @@ async fn what_breaks_a_rule_is_refused() {
     for (field, value) in rules {
         let mut metadata = client_metadata();
         metadata[field] = value.clone();
-        let (status, body) = world.register(&metadata).await;
+        let (status, body) = env.register(&metadata).await;
         let error = (status.as_u16(), body["error"].as_str());
         assert_eq!(
             error,

@@ -1,12 +1,12 @@
 use serde_json::{Value, json};
 
-use crate::common::{FIRST, TestEnv, text, world};
+use crate::common::{FIRST, TestEnv, env, text};
 
-async fn room(world: &TestEnv, token: &str) -> String {
+async fn room(env: &TestEnv, token: &str) -> String {
     let encryption =
         json!({ "type": "m.room.encryption", "content": { "algorithm": "m.megolm.v1.aes-sha2" } });
     let body = json!({ "name": "Old messages", "initial_state": [encryption] });
-    let (status, body) = world.post(token, "v3/createRoom", &body).await;
+    let (status, body) = env.post(token, "v3/createRoom", &body).await;
     assert_eq!(status, 200, "{body}");
     text(&body, "room_id")
 }
@@ -22,27 +22,27 @@ fn bodies(chunk: &Value) -> Vec<&str> {
 
 #[tokio::test]
 async fn messages_are_kept_in_order_and_sent_once() {
-    let world = world().await;
-    let token = world.first().await;
-    let room = room(&world, &token).await;
+    let env = env().await;
+    let token = env.first().await;
+    let room = room(&env, &token).await;
     for (n, text) in ["one", "two", "three", "three"].iter().enumerate() {
         let path = format!("v3/rooms/{room}/send/m.room.message/txn{}", n.min(2));
         assert_eq!(
-            world.put(&token, &path, &json!({ "body": text })).await.0,
+            env.put(&token, &path, &json!({ "body": text })).await.0,
             200
         );
     }
-    let (_, joined) = world.get(&token, "v3/joined_rooms").await;
+    let (_, joined) = env.get(&token, "v3/joined_rooms").await;
     assert_eq!(joined, json!({ "joined_rooms": [&room] }));
-    let (_, page) = world
+    let (_, page) = env
         .get(&token, &format!("v3/rooms/{room}/messages?dir=b&limit=2"))
         .await;
     assert_eq!(bodies(&page["chunk"]), ["three", "two"]);
     let rest = format!("v3/rooms/{room}/messages?dir=b&from={}", text(&page, "end"));
-    let (_, page) = world.get(&token, &rest).await;
+    let (_, page) = env.get(&token, &rest).await;
     assert_eq!(bodies(&page["chunk"]), ["one"]);
     assert_eq!(page.get("end"), None);
-    let (_, page) = world
+    let (_, page) = env
         .get(&token, &format!("v3/rooms/{room}/messages?dir=f&limit=100"))
         .await;
     assert_eq!(bodies(&page["chunk"]), ["one", "two", "three"]);
@@ -50,10 +50,10 @@ async fn messages_are_kept_in_order_and_sent_once() {
 
 #[tokio::test]
 async fn the_state_says_who_is_there_and_that_it_is_encrypted() {
-    let world = world().await;
-    let token = world.first().await;
-    let room = room(&world, &token).await;
-    let (_, state) = world.get(&token, &format!("v3/rooms/{room}/state")).await;
+    let env = env().await;
+    let token = env.first().await;
+    let room = room(&env, &token).await;
+    let (_, state) = env.get(&token, &format!("v3/rooms/{room}/state")).await;
     let of = |kind: &str| {
         state
             .as_array()
@@ -63,24 +63,24 @@ async fn the_state_says_who_is_there_and_that_it_is_encrypted() {
             .cloned()
             .unwrap()
     };
-    assert_eq!(of("m.room.member")["state_key"], world.sandbox.user_id());
+    assert_eq!(of("m.room.member")["state_key"], env.sandbox.user_id());
     assert_eq!(
         of("m.room.encryption")["content"]["algorithm"],
         "m.megolm.v1.aes-sha2"
     );
     assert_eq!(of("m.room.name")["content"]["name"], "Old messages");
     assert_eq!(
-        world.get(&token, "v3/rooms/!other:example/state").await.0,
+        env.get(&token, "v3/rooms/!other:example/state").await.0,
         403
     );
 }
 
 #[tokio::test]
 async fn sync_tells_what_is_new_and_wakes_up() {
-    let world = world().await;
-    let token = world.first().await;
-    let room = room(&world, &token).await;
-    let (_, first) = world.get(&token, "v3/sync").await;
+    let env = env().await;
+    let token = env.first().await;
+    let room = room(&env, &token).await;
+    let (_, first) = env.get(&token, "v3/sync").await;
     assert!(
         !first["rooms"]["join"][&room]["state"]["events"]
             .as_array()
@@ -89,15 +89,12 @@ async fn sync_tells_what_is_new_and_wakes_up() {
     );
     let since = text(&first, "next_batch");
 
-    let (_, nothing) = world.get(&token, &format!("v3/sync?since={since}")).await;
+    let (_, nothing) = env.get(&token, &format!("v3/sync?since={since}")).await;
     assert_eq!(nothing["rooms"]["join"], json!({}));
     let waiting = format!("v3/sync?since={since}&timeout=30000");
     let path = format!("v3/rooms/{room}/send/m.room.message/1");
     let message = json!({ "body": "hello" });
-    let ((_, woken), _) = tokio::join!(
-        world.get(&token, &waiting),
-        world.put(&token, &path, &message)
-    );
+    let ((_, woken), _) = tokio::join!(env.get(&token, &waiting), env.put(&token, &path, &message));
     assert_eq!(
         bodies(&woken["rooms"]["join"][&room]["timeline"]["events"]),
         ["hello"]
@@ -106,52 +103,50 @@ async fn sync_tells_what_is_new_and_wakes_up() {
 
 #[tokio::test]
 async fn to_device_messages_arrive_until_acknowledged() {
-    let world = world().await;
-    let token = world.first().await;
-    let message = json!({ "messages": { world.sandbox.user_id(): { FIRST: { "n": 1 } } } });
+    let env = env().await;
+    let token = env.first().await;
+    let message = json!({ "messages": { env.sandbox.user_id(): { FIRST: { "n": 1 } } } });
     for _ in 0..2 {
         assert_eq!(
-            world
-                .put(&token, "v3/sendToDevice/m.test/txn", &message)
+            env.put(&token, "v3/sendToDevice/m.test/txn", &message)
                 .await
                 .0,
             200
         );
     }
     for _ in 0..2 {
-        let (_, sync) = world.get(&token, "v3/sync").await;
+        let (_, sync) = env.get(&token, "v3/sync").await;
         let expected =
-            json!([{ "type": "m.test", "sender": world.sandbox.user_id(), "content": { "n": 1 } }]);
+            json!([{ "type": "m.test", "sender": env.sandbox.user_id(), "content": { "n": 1 } }]);
         assert_eq!(sync["to_device"]["events"], expected);
     }
-    let (_, sync) = world.get(&token, "v3/sync").await;
+    let (_, sync) = env.get(&token, "v3/sync").await;
     let path = format!("v3/sync?since={}", text(&sync, "next_batch"));
     assert_eq!(
-        world.get(&token, &path).await.1["to_device"]["events"],
+        env.get(&token, &path).await.1["to_device"]["events"],
         json!([])
     );
     assert_eq!(
-        world.get(&token, "v3/sync").await.1["to_device"]["events"],
+        env.get(&token, "v3/sync").await.1["to_device"]["events"],
         json!([])
     );
 }
 
 #[tokio::test]
 async fn account_data_is_the_users_own() {
-    let world = world().await;
-    let token = world.first().await;
-    let own = format!("v3/user/{}/account_data/m.test", world.sandbox.user_id());
-    assert_eq!(world.get(&token, &own).await.0, 404);
-    assert_eq!(world.put(&token, &own, &json!({ "n": 1 })).await.0, 200);
-    assert_eq!(world.get(&token, &own).await.1, json!({ "n": 1 }));
+    let env = env().await;
+    let token = env.first().await;
+    let own = format!("v3/user/{}/account_data/m.test", env.sandbox.user_id());
+    assert_eq!(env.get(&token, &own).await.0, 404);
+    assert_eq!(env.put(&token, &own, &json!({ "n": 1 })).await.0, 200);
+    assert_eq!(env.get(&token, &own).await.1, json!({ "n": 1 }));
     assert_eq!(
-        world
-            .get(&token, "v3/user/@bob:example/account_data/m.test")
+        env.get(&token, "v3/user/@bob:example/account_data/m.test")
             .await
             .0,
         403
     );
-    let (_, sync) = world.get(&token, "v3/sync").await;
+    let (_, sync) = env.get(&token, "v3/sync").await;
     assert_eq!(
         sync["account_data"]["events"][0]["content"],
         json!({ "n": 1 })
@@ -160,12 +155,11 @@ async fn account_data_is_the_users_own() {
 
 #[tokio::test]
 async fn bodies_are_bounded_json_objects() {
-    let world = world().await;
-    let token = world.first().await;
+    let env = env().await;
+    let token = env.first().await;
     let post = |body: String| {
-        world
-            .http
-            .post(world.hs("v3/createRoom"))
+        env.http
+            .post(env.hs("v3/createRoom"))
             .bearer_auth(&token)
             .body(body)
     };

@@ -1,4 +1,4 @@
-//! The sandbox in front of a Synapse, against a small one that only knows what an authorization
+//! The sandbox in front of Synapse, with a fake Synapse that implements only what an authorization
 //! server calls.
 
 use std::{
@@ -20,12 +20,12 @@ use tokio::net::TcpListener;
 use url::Url;
 use zeroize::Zeroizing;
 
-use crate::common::{self, FIRST, Reply, TestEnv, options, reply, text};
+use crate::common::{self, FIRST, JsonResponse, TestEnv, options, reply, text};
 
 const SECRET: &str = "between the two of us";
 const NEW: &str = "NEW/DEVICE+1";
 
-/// As Synapse 1.163 answers. It remembers who called what, and can be out of order.
+/// Responds like Synapse 1.163. It records the calls, and can be made to fail.
 #[derive(Clone, Default)]
 struct Fake(Arc<Mutex<Inner>>);
 
@@ -51,7 +51,7 @@ impl Fake {
         url.parse().unwrap()
     }
 
-    /// What it was told since this was asked last.
+    /// The calls since the last time.
     fn calls(&self) -> Vec<(String, Value)> {
         std::mem::take(&mut self.0.lock().unwrap().calls)
     }
@@ -61,7 +61,7 @@ impl Fake {
     }
 }
 
-/// The answer to who does not have the secret, and to everybody while it is broken.
+/// The response to a call without the secret, and to every call while it fails.
 fn refusal(fake: &Fake, headers: &HeaderMap) -> Option<Response> {
     let bearer = headers
         .get("authorization")
@@ -122,8 +122,7 @@ fn synapse(homeserver: Url, secret: &str) -> Synapse {
     Synapse::new(homeserver, Zeroizing::new(secret.to_owned())).unwrap()
 }
 
-/// Synapse's configuration names the issuer before there is one; so a port is looked for that is
-/// free.
+/// Synapse's configuration names the issuer before it is started, so the test chooses a free port.
 async fn start(fake: &Fake, options: Options) -> io::Result<Sandbox> {
     loop {
         let probe = TcpListener::bind("127.0.0.1:0").await?;
@@ -150,7 +149,7 @@ async fn in_front_of_fake(options: Options) -> (TestEnv, Fake) {
 }
 
 impl TestEnv {
-    async fn introspect(&self, secret: &str, token: &str) -> Reply {
+    async fn introspect(&self, secret: &str, token: &str) -> JsonResponse {
         let form = [("token", token), ("token_type_hint", "access_token")];
         reply(
             self.http
@@ -178,33 +177,33 @@ fn device(call: &str, id: &str, name: Option<&str>) -> (String, Value) {
 
 #[tokio::test]
 async fn the_account_is_made_on_the_synapse_and_named_after_it() {
-    let (world, fake) = in_front_of_fake(options()).await;
+    let (env, fake) = in_front_of_fake(options()).await;
     assert_eq!(
         fake.calls(),
         [("provision_user".to_owned(), json!({ "localpart": "alice" }))]
     );
-    assert_eq!(world.sandbox.user_id(), "@alice:fake.example:8448");
-    assert_eq!(world.sandbox.server_name(), "fake.example:8448");
-    assert_eq!(world.sandbox.homeserver().domain(), Some("localhost"));
+    assert_eq!(env.sandbox.user_id(), "@alice:fake.example:8448");
+    assert_eq!(env.sandbox.server_name(), "fake.example:8448");
+    assert_eq!(env.sandbox.homeserver().domain(), Some("localhost"));
 }
 
 #[tokio::test]
 async fn beside_a_synapse_there_is_a_rendezvous_service_and_no_homeserver() {
-    let (world, _fake) = in_front_of_fake(options()).await;
-    let rendezvous = world.sandbox.rendezvous();
-    let create = world
+    let (env, _fake) = in_front_of_fake(options()).await;
+    let rendezvous = env.sandbox.rendezvous();
+    let create = env
         .http
         .post(rendezvous.clone())
         .header("content-type", "text/plain")
         .body("hello");
     assert_eq!(create.send().await.unwrap().status(), 201);
-    assert_eq!(world.sandbox.record().rendezvous_requests["POST"], 1);
+    assert_eq!(env.sandbox.record().rendezvous_requests["POST"], 1);
     for path in [
         "/_matrix/client/v3/devices",
         "/_matrix/client/v1/auth_metadata",
         "/.well-known/matrix/client",
     ] {
-        let answer = world
+        let answer = env
             .http
             .get(rendezvous.join(path).unwrap())
             .send()
@@ -216,9 +215,9 @@ async fn beside_a_synapse_there_is_a_rendezvous_service_and_no_homeserver() {
 
 #[tokio::test]
 async fn the_first_sessions_device_is_told_before_its_token_works() {
-    let (world, fake) = in_front_of_fake(options()).await;
+    let (env, fake) = in_front_of_fake(options()).await;
     fake.calls();
-    let first = world.sandbox.first_session(FIRST).await.unwrap();
+    let first = env.sandbox.first_session(FIRST).await.unwrap();
     assert_eq!(
         fake.calls(),
         [device(
@@ -228,32 +227,28 @@ async fn the_first_sessions_device_is_told_before_its_token_works() {
         )]
     );
     assert_eq!(first.user_id, "@alice:fake.example:8448");
-    assert_eq!(world.sandbox.record().devices, [FIRST]);
+    assert_eq!(env.sandbox.record().devices, [FIRST]);
 
     fake.break_down(true);
-    let refused = world
-        .sandbox
-        .first_session("OTHERDEVICE")
-        .await
-        .unwrap_err();
+    let refused = env.sandbox.first_session("OTHERDEVICE").await.unwrap_err();
     assert_eq!(
         refused.to_string(),
         "Synapse answered 500 to upsert_device: its log says why"
     );
-    assert_eq!(world.sandbox.record().devices, [FIRST]);
+    assert_eq!(env.sandbox.record().devices, [FIRST]);
 }
 
 #[tokio::test]
 async fn introspection_says_whose_token_it_is_and_for_how_long() {
-    let (world, _fake) = in_front_of_fake(options()).await;
-    let first = world.sandbox.first_session(FIRST).await.unwrap();
-    let (status, body) = world.introspect(SECRET, &first.access_token).await;
+    let (env, _fake) = in_front_of_fake(options()).await;
+    let first = env.sandbox.first_session(FIRST).await.unwrap();
+    let (status, body) = env.introspect(SECRET, &first.access_token).await;
     assert_eq!((status.as_u16(), &body["active"]), (200, &json!(true)));
     assert_eq!(body["username"], "alice");
     assert_eq!(body["sub"], "@alice:fake.example:8448");
     assert_eq!(body["device_id"], FIRST);
     assert_eq!(body["scope"], common::scope(FIRST));
-    // Never more than is left: some of the 300 seconds has passed.
+    // Not more than the remaining time: some of the 300 seconds have passed.
     assert!(
         (200..300).contains(&body["expires_in"].as_u64().unwrap()),
         "{body}"
@@ -262,46 +257,41 @@ async fn introspection_says_whose_token_it_is_and_for_how_long() {
 
 #[tokio::test]
 async fn what_is_no_live_access_token_is_inactive_and_nothing_more_is_said() {
-    let (world, _fake) = in_front_of_fake(options()).await;
-    let first = world.sandbox.first_session(FIRST).await.unwrap();
+    let (env, _fake) = in_front_of_fake(options()).await;
+    let first = env.sandbox.first_session(FIRST).await.unwrap();
     for dead in [first.refresh_token.as_str(), "nonsense", ""] {
-        let (status, body) = world.introspect(SECRET, dead).await;
+        let (status, body) = env.introspect(SECRET, dead).await;
         assert_eq!((status.as_u16(), body), (200, json!({ "active": false })));
     }
     let expiring = Options {
         access_token_lifetime: Duration::ZERO,
         ..options()
     };
-    let (world, _fake) = in_front_of_fake(expiring).await;
-    let expired = world.sandbox.first_session(FIRST).await.unwrap();
-    assert!(!world.is_active(&expired.access_token).await);
+    let (env, _fake) = in_front_of_fake(expiring).await;
+    let expired = env.sandbox.first_session(FIRST).await.unwrap();
+    assert!(!env.is_active(&expired.access_token).await);
 }
 
 #[tokio::test]
 async fn only_who_has_the_secret_may_introspect() {
-    let (world, _fake) = in_front_of_fake(options()).await;
-    let token = world
-        .sandbox
-        .first_session(FIRST)
-        .await
-        .unwrap()
-        .access_token;
+    let (env, _fake) = in_front_of_fake(options()).await;
+    let token = env.sandbox.first_session(FIRST).await.unwrap().access_token;
     for guess in ["", "between the two of u", "between the two of us!", &token] {
-        let (status, body) = world.introspect(guess, &token).await;
+        let (status, body) = env.introspect(guess, &token).await;
         assert_eq!(
             (status.as_u16(), &body["error"]),
             (401, &json!("invalid_client")),
             "{guess}"
         );
     }
-    let nobody = world
+    let nobody = env
         .http
-        .post(world.issuer("oauth2/introspect"))
+        .post(env.issuer("oauth2/introspect"))
         .form(&[("token", &token)]);
     assert_eq!(reply(nobody).await.0, 401);
-    assert!(world.is_active(&token).await);
+    assert!(env.is_active(&token).await);
 
-    let without_synapse = common::world().await;
+    let without_synapse = common::env().await;
     let token = without_synapse.first().await;
     for guess in ["", SECRET] {
         assert_eq!(without_synapse.introspect(guess, &token).await.0, 401);
@@ -310,33 +300,33 @@ async fn only_who_has_the_secret_may_introspect() {
 
 #[tokio::test]
 async fn a_device_is_told_when_it_is_allowed_and_not_before() {
-    let (world, fake) = in_front_of_fake(options()).await;
-    let client_id = world.client_id().await;
-    let (device_code, user_code) = world.begin(&client_id, NEW).await;
+    let (env, fake) = in_front_of_fake(options()).await;
+    let client_id = env.client_id().await;
+    let (device_code, user_code) = env.begin(&client_id, NEW).await;
     assert_eq!(
-        world.poll(&client_id, &device_code).await.1["error"],
+        env.poll(&client_id, &device_code).await.1["error"],
         "authorization_pending"
     );
     assert_eq!(fake.calls().len(), 1, "only the account was made");
-    assert!(world.sandbox.decide(&user_code, Decision::Allow));
-    let (status, tokens) = world.poll(&client_id, &device_code).await;
+    assert!(env.sandbox.decide(&user_code, Decision::Allow));
+    let (status, tokens) = env.poll(&client_id, &device_code).await;
     assert_eq!(status, 200);
     assert_eq!(
         fake.calls(),
         [device("upsert_device", NEW, Some("A new device"))]
     );
-    assert!(world.is_active(&text(&tokens, "access_token")).await);
-    assert_eq!(world.sandbox.record().devices, [NEW]);
+    assert!(env.is_active(&text(&tokens, "access_token")).await);
+    assert_eq!(env.sandbox.record().devices, [NEW]);
 }
 
 #[tokio::test]
 async fn a_device_that_is_denied_is_never_told() {
-    let (world, fake) = in_front_of_fake(options()).await;
-    let client_id = world.client_id().await;
-    world.sandbox.faults().set(Fault::ConsentDenied);
-    let (device_code, _) = world.begin(&client_id, NEW).await;
+    let (env, fake) = in_front_of_fake(options()).await;
+    let client_id = env.client_id().await;
+    env.sandbox.faults().set(Fault::ConsentDenied);
+    let (device_code, _) = env.begin(&client_id, NEW).await;
     assert_eq!(
-        world.poll(&client_id, &device_code).await.1["error"],
+        env.poll(&client_id, &device_code).await.1["error"],
         "access_denied"
     );
     assert_eq!(fake.calls().len(), 1, "only the account was made");
@@ -344,81 +334,81 @@ async fn a_device_that_is_denied_is_never_told() {
 
 #[tokio::test]
 async fn where_the_synapse_cannot_be_told_the_code_is_not_used_up() {
-    let (world, fake) = in_front_of_fake(options()).await;
-    let client_id = world.client_id().await;
-    let (device_code, user_code) = world.begin(&client_id, NEW).await;
-    world.sandbox.decide(&user_code, Decision::Allow);
+    let (env, fake) = in_front_of_fake(options()).await;
+    let client_id = env.client_id().await;
+    let (device_code, user_code) = env.begin(&client_id, NEW).await;
+    env.sandbox.decide(&user_code, Decision::Allow);
     fake.break_down(true);
-    let (status, body) = world.poll(&client_id, &device_code).await;
+    let (status, body) = env.poll(&client_id, &device_code).await;
     assert_eq!(
         (status.as_u16(), &body["error"]),
         (503, &json!("temporarily_unavailable"))
     );
-    assert_eq!(world.sandbox.record().devices, Vec::<String>::new());
+    assert_eq!(env.sandbox.record().devices, Vec::<String>::new());
     fake.break_down(false);
-    assert_eq!(world.poll(&client_id, &device_code).await.0, 200);
+    assert_eq!(env.poll(&client_id, &device_code).await.0, 200);
 }
 
 #[tokio::test]
 async fn a_refresh_changes_the_token_and_not_the_device() {
-    let (world, fake) = in_front_of_fake(options()).await;
-    let first = world.sandbox.first_session(FIRST).await.unwrap();
+    let (env, fake) = in_front_of_fake(options()).await;
+    let first = env.sandbox.first_session(FIRST).await.unwrap();
     fake.calls();
-    let (_, fresh) = world.refresh(&first.client_id, &first.refresh_token).await;
-    assert!(world.is_active(&text(&fresh, "access_token")).await);
+    let (_, fresh) = env.refresh(&first.client_id, &first.refresh_token).await;
+    assert!(env.is_active(&text(&fresh, "access_token")).await);
     assert_eq!(fake.calls(), []);
 }
 
 #[tokio::test]
 async fn a_revoked_device_is_deleted_with_its_last_session() {
-    let (world, fake) = in_front_of_fake(options()).await;
-    let client_id = world.client_id().await;
+    let (env, fake) = in_front_of_fake(options()).await;
+    let client_id = env.client_id().await;
     let [one, two] = [
-        world.sign_in(&client_id, NEW).await,
-        world.sign_in(&client_id, NEW).await,
+        env.sign_in(&client_id, NEW).await,
+        env.sign_in(&client_id, NEW).await,
     ];
     let [one, two] = [text(&one, "access_token"), text(&two, "refresh_token")];
     fake.calls();
-    assert_eq!(world.revoke(&client_id, &one).await.0, 200);
+    assert_eq!(env.revoke(&client_id, &one).await.0, 200);
     assert_eq!(fake.calls(), []);
-    assert!(!world.is_active(&one).await);
-    assert_eq!(world.revoke(&client_id, &two).await.0, 200);
+    assert!(!env.is_active(&one).await);
+    assert_eq!(env.revoke(&client_id, &two).await.0, 200);
     assert_eq!(fake.calls(), [device("delete_device", NEW, None)]);
-    assert_eq!(world.sandbox.record().devices, Vec::<String>::new());
-    assert_eq!(world.revoke(&client_id, &two).await.0, 200);
+    assert_eq!(env.sandbox.record().devices, Vec::<String>::new());
+    assert_eq!(env.revoke(&client_id, &two).await.0, 200);
     assert_eq!(fake.calls(), []);
 }
 
-/// RFC 7009, "Error Response": at a 503 the client must assume that the token still exists, and may
-/// try again.
+/// RFC 7009, "Error Response": after a 503 the client must assume that the token still exists, and
+/// may retry.
 #[tokio::test]
 async fn where_the_synapse_cannot_be_told_nothing_is_revoked() {
-    let (world, fake) = in_front_of_fake(options()).await;
-    let client_id = world.client_id().await;
-    let token = text(&world.sign_in(&client_id, NEW).await, "access_token");
+    let (env, fake) = in_front_of_fake(options()).await;
+    let client_id = env.client_id().await;
+    let token = text(&env.sign_in(&client_id, NEW).await, "access_token");
     fake.break_down(true);
-    let (status, body) = world.revoke(&client_id, &token).await;
+    let (status, body) = env.revoke(&client_id, &token).await;
     assert_eq!(
         (status.as_u16(), &body["error"]),
         (503, &json!("temporarily_unavailable"))
     );
-    assert!(world.is_active(&token).await);
+    assert!(env.is_active(&token).await);
     fake.break_down(false);
     fake.calls();
-    assert_eq!(world.revoke(&client_id, &token).await.0, 200);
+    assert_eq!(env.revoke(&client_id, &token).await.0, 200);
     assert_eq!(fake.calls(), [device("delete_device", NEW, None)]);
-    assert!(!world.is_active(&token).await);
+    assert!(!env.is_active(&token).await);
 }
 
 #[tokio::test]
 async fn only_the_tokens_own_client_deletes_the_device() {
-    let (world, fake) = in_front_of_fake(options()).await;
-    let first = world.sandbox.first_session(FIRST).await.unwrap();
-    let other = world.client_id().await;
+    let (env, fake) = in_front_of_fake(options()).await;
+    let first = env.sandbox.first_session(FIRST).await.unwrap();
+    let other = env.client_id().await;
     fake.calls();
-    assert_eq!(world.revoke(&other, &first.access_token).await.0, 401);
+    assert_eq!(env.revoke(&other, &first.access_token).await.0, 401);
     assert_eq!(fake.calls(), []);
-    assert!(world.is_active(&first.access_token).await);
+    assert!(env.is_active(&first.access_token).await);
 }
 
 #[tokio::test]
@@ -473,23 +463,18 @@ async fn what_stands_in_the_way_is_said_when_it_starts() {
     );
 }
 
-/// Synapse takes no metadata without an `account_management_uri`.
+/// Synapse rejects metadata without an `account_management_uri`.
 #[tokio::test]
 async fn the_account_has_a_page() {
-    let (world, _fake) = in_front_of_fake(options()).await;
-    let (_, metadata) = reply(
-        world
-            .http
-            .get(world.issuer(".well-known/openid-configuration")),
-    )
-    .await;
+    let (env, _fake) = in_front_of_fake(options()).await;
+    let (_, metadata) = reply(env.http.get(env.issuer(".well-known/openid-configuration"))).await;
     let page = text(&metadata, "account_management_uri");
-    assert_eq!(page, world.issuer("account"));
+    assert_eq!(page, env.issuer("account"));
     let mut client = common::client_metadata();
     client["client_name"] = "<script>".into();
-    let (_, client) = world.register(&client).await;
-    world.sign_in(&text(&client, "client_id"), NEW).await;
-    let page = world
+    let (_, client) = env.register(&client).await;
+    env.sign_in(&text(&client, "client_id"), NEW).await;
+    let page = env
         .http
         .get(page)
         .send()

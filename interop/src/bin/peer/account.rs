@@ -1,5 +1,5 @@
-//! The session on disk, and what it says of the account's devices. The file has the fields of
-//! `matrix-qr`'s, so that this program could also open one of those.
+//! The session on disk, and the devices of the account. The file has the same fields as that of
+//! `matrix-qr`.
 
 use std::{fs, path::Path, time::Duration};
 
@@ -13,7 +13,7 @@ use matrix_sdk::{
 };
 use serde_json::{Value, json};
 
-use crate::event;
+use crate::stdio::event;
 
 const FILE: &str = "session.json";
 
@@ -27,7 +27,7 @@ pub(crate) async fn client(directory: &Path, builder: ClientBuilder) -> Result<C
     let place = directory.to_owned();
     let save = move |client: Client| Ok(save(&place, &client)?);
     client.set_session_callbacks(
-        Box::new(|_| Err("one process has it".into())),
+        Box::new(|_| Err("no other process uses the session".into())),
         Box::new(save),
     )?;
     Ok(client)
@@ -74,7 +74,7 @@ pub(crate) fn save(directory: &Path, client: &Client) -> Result<(), std::io::Err
     fs::rename(new, directory.join(FILE))
 }
 
-/// Which devices of the account this one trusts: those that their owner signed.
+/// Reports which devices of the account this one trusts: those that their owner has signed.
 pub(crate) async fn devices(directory: &Path) -> Result<()> {
     let client = open(directory).await?;
     client.sync_once(at_once()).await?;
@@ -93,7 +93,7 @@ pub(crate) async fn devices(directory: &Path) -> Result<()> {
     Ok(())
 }
 
-/// What is new by now; there is no waiting for more.
+/// A sync that does not wait for new events.
 pub(crate) fn at_once() -> SyncSettings {
     SyncSettings::default().timeout(Duration::ZERO)
 }

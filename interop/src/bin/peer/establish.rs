@@ -1,17 +1,17 @@
-//! What both roles go through until the channel is confirmed.
+//! The steps of both roles up to the confirmed channel.
 
 use anyhow::Result;
 use matrix_sdk::authentication::oauth::qrcode::{GeneratedQrProgress, QrCodeData, QrProgress};
 use serde_json::json;
 
-use crate::{answer, event, line};
+use crate::stdio::{answer, event, line};
 
-/// The code of the other device, as text on standard input.
+/// Reads the code of the other device from standard input.
 pub(crate) async fn scanned() -> Result<QrCodeData> {
     Ok(QrCodeData::from_base64(&line().await?)?)
 }
 
-/// The two sides of it: who scanned shows the digits, who showed the code asks for them.
+/// The device that scanned shows the digits. The device that showed the code asks for them.
 pub(crate) trait Establishing: Send + 'static {
     fn tell(self) -> impl Future<Output = Result<()>> + Send;
 }

@@ -10,7 +10,11 @@ use matrix_sdk::{
 };
 use serde_json::json;
 
-use crate::{account, answer, establish::Establishing, event};
+use crate::{
+    account,
+    establish::Establishing,
+    stdio::{answer, event},
+};
 
 pub(crate) async fn run(directory: &Path, scanned: Option<QrCodeData>) -> Result<()> {
     let client = account::open(directory).await?;

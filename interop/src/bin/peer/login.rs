@@ -15,7 +15,7 @@ use matrix_sdk::{
 };
 use serde_json::json;
 
-use crate::{account, establish::Establishing, event};
+use crate::{account, establish::Establishing, stdio::event};
 
 pub(crate) async fn run(
     directory: &Path,
@@ -28,7 +28,7 @@ pub(crate) async fn run(
     };
     let client = account::client(directory, builder).await?;
     let signed_in = sign_in(&client, scanned).await;
-    // Its session lives on even where the end of the sign-in failed.
+    // The session is valid even if a later step of the sign-in failed.
     if client.session_tokens().is_some() && client.user_id().is_some() {
         account::save(directory, &client)?;
     }

@@ -1,6 +1,16 @@
-//! A device that others wrote, matrix-sdk's, with the manners of `matrix-qr --json`: one object a
-//! line says what happens, a line on standard input answers a question. So a driver needs not know
-//! which of the two it talks to.
+//! A device by others: matrix-sdk's, with the interface of `matrix-qr --json`. It prints a JSON
+//! object per line for each event, and a line on standard input answers a question. So a driver
+//! treats both programs alike.
+//!
+//! | module | what it does |
+//! |---|---|
+//! | `login` | matrix-sdk as the new device |
+//! | `grant` | matrix-sdk as the existing device |
+//! | `establish` | the steps of both roles up to the confirmed channel |
+//! | `rendezvous` | MSC4388's sessions |
+//! | `room` | messages in an encrypted room |
+//! | `account` | the session on disk, and the account's devices |
+//! | `stdio` | events and answers |
 
 mod account;
 mod establish;
@@ -8,21 +18,24 @@ mod grant;
 mod login;
 mod rendezvous;
 mod room;
+mod stdio;
 
 use std::{path::PathBuf, process::ExitCode, time::Duration};
 
 use anyhow::{Context as _, Result, bail};
-use serde_json::{Value, json};
+use serde_json::json;
+
+use crate::stdio::event;
 
 const USAGE: &str = "peer login|link --directory DIR [--homeserver URL] [--scan -]\n\
                      peer devices --directory DIR\n\
                      peer rendezvous --homeserver URL\n\
                      peer talk --directory DIR --room ID --say TEXT --hear TEXT";
 
-/// The options, all of which have a value.
-struct Options(Vec<String>);
+/// The options. Each has a value.
+struct PeerOptions(Vec<String>);
 
-impl Options {
+impl PeerOptions {
     fn get(&self, name: &str) -> Option<&str> {
         let mut names = self.0.iter();
         names
@@ -48,7 +61,7 @@ fn main() -> ExitCode {
         .map_err(Into::into)
         .and_then(|runtime| {
             let result = runtime.block_on(run());
-            // A question that nobody answers any more holds a thread.
+            // A question without an answer blocks a thread.
             runtime.shutdown_timeout(Duration::from_secs(1));
             result
         });
@@ -62,7 +75,7 @@ fn main() -> ExitCode {
 async fn run() -> Result<()> {
     let mut words = std::env::args().skip(1);
     let command = words.next().context(USAGE)?;
-    let options = Options(words.collect());
+    let options = PeerOptions(words.collect());
     if command == "rendezvous" {
         return rendezvous::run(options.need("--homeserver")?).await;
     }
@@ -77,28 +90,8 @@ async fn run() -> Result<()> {
         "devices" => account::devices(&directory).await,
         "talk" => {
             let (room, say) = (options.need("--room")?, options.need("--say")?);
-            room::talk(&directory, room, (say, options.need("--hear")?)).await
+            room::talk(&directory, room, say, options.need("--hear")?).await
         }
         _ => bail!(USAGE),
     }
-}
-
-#[allow(clippy::print_stdout, reason = "it is how this program is driven")]
-fn event(event: &Value) {
-    println!("{event}");
-}
-
-/// The next line of standard input, for a question.
-async fn answer(question: &Value) -> Result<String> {
-    event(question);
-    line().await
-}
-
-async fn line() -> Result<String> {
-    let line = tokio::task::spawn_blocking(|| std::io::stdin().lines().next());
-    Ok(line
-        .await?
-        .context("standard input has ended")??
-        .trim()
-        .to_owned())
 }

@@ -1,4 +1,4 @@
-//! MSC4388's sessions as matrix-sdk and its types read them. It does not sign in over them yet.
+//! MSC4388's sessions, with matrix-sdk and its types. matrix-sdk does not use them to sign in yet.
 
 use anyhow::{Context as _, Result, ensure};
 use matrix_sdk::{
@@ -11,9 +11,9 @@ use matrix_sdk::{
 };
 use serde_json::json;
 
-use crate::event;
+use crate::stdio::event;
 
-/// Asks whether there are any; and if somebody who is not signed in can make one, tries one out.
+/// Asks whether the homeserver lets an anonymous client create sessions. If it does, uses one.
 pub(crate) async fn run(homeserver: &str) -> Result<()> {
     let client = Client::builder().homeserver_url(homeserver).build().await?;
     let supported = client
@@ -60,7 +60,7 @@ async fn exchange(client: &Client) -> Result<()> {
         .sequence_token;
     ensure!(
         second != first && again == second,
-        "a repeated update is taken for another one"
+        "a repeated update is taken for a new one"
     );
     let late = write("other")
         .await
@@ -70,14 +70,17 @@ async fn exchange(client: &Client) -> Result<()> {
         .as_client_api_error()
         .context("no Matrix error")?
         .status_code;
-    ensure!(status.as_u16() == 409, "a late update is {status}");
+    ensure!(
+        status.as_u16() == 409,
+        "the status of a late update is {status}"
+    );
     let read = client
         .send(get::Request::new(id.clone()))
         .await
         .context("get")?;
     ensure!(
         (read.data.as_str(), read.sequence_token) == ("hello", second),
-        "another payload than was written"
+        "the payload is not the one that was written"
     );
     client
         .send(delete::Request::new(id.clone()))
@@ -92,6 +95,9 @@ async fn exchange(client: &Client) -> Result<()> {
         .as_client_api_error()
         .context("no Matrix error")?
         .status_code;
-    ensure!(status.as_u16() == 404, "afterwards it is {status}");
+    ensure!(
+        status.as_u16() == 404,
+        "the status after the deletion is {status}"
+    );
     Ok(())
 }

@@ -11,11 +11,10 @@ use matrix_sdk::{
 };
 use serde_json::{Value, json};
 
-use crate::{account, event};
+use crate::{account, stdio::event};
 
-/// Says something, and waits until another device says what is to be heard; only what came
-/// encrypted counts.
-pub(crate) async fn talk(directory: &Path, room: &str, (say, hear): (&str, &str)) -> Result<()> {
+/// Sends `say`, and waits until another device sends `hear`. Only encrypted messages count.
+pub(crate) async fn talk(directory: &Path, room: &str, say: &str, hear: &str) -> Result<()> {
     let client = account::open(directory).await?;
     let room = RoomId::parse(room)?;
     let first = client.sync_once(account::at_once()).await?;
@@ -45,7 +44,7 @@ pub(crate) async fn talk(directory: &Path, room: &str, (say, hear): (&str, &str)
             return Ok(());
         }
     }
-    bail!("the homeserver says nothing more")
+    bail!("the sync stream has ended")
 }
 
 fn decrypted(event: &TimelineEvent) -> Option<Value> {

@@ -28,8 +28,8 @@ each_store! {
     of_many_writers_that_saw_the_same_payload_one_wins,
 }
 
-async fn two_devices_exchange_payloads<S: Kept>() {
-    let server = Server::<S>::start().await;
+async fn two_devices_exchange_payloads<S: TestStore>() {
+    let server = TestServer::<S>::start().await;
     for (collection, _) in COLLECTIONS {
         let mut a = server.name_at(collection, "hello from A").await;
         let mut b = a.clone();
@@ -39,7 +39,7 @@ async fn two_devices_exchange_payloads<S: Kept>() {
             (&json!("hello from A"), &json!(a.token))
         );
         assert_eq!(seen.as_object().unwrap().len(), 3);
-        // Never a 304: it is the same once more.
+        // Never 304: the payload is sent again.
         assert_eq!(server.look(&a).await["sequence_token"], a.token);
         b.token = server.write(&b, "hello from B").await;
         assert_ne!(b.token, a.token);
@@ -64,8 +64,8 @@ async fn two_devices_exchange_payloads<S: Kept>() {
     server.stop().await;
 }
 
-async fn a_session_has_an_unguessable_id_and_the_time_that_is_left<S: Kept>() {
-    let server = Server::<S>::with(|config| config.lifetime = Duration::from_secs(100)).await;
+async fn a_session_has_an_unguessable_id_and_the_time_that_is_left<S: TestStore>() {
+    let server = TestServer::<S>::with(|config| config.lifetime = Duration::from_secs(100)).await;
     let body = granted(server.post_json(STABLE, "x").send().await.unwrap()).await;
     assert_eq!(body.as_object().unwrap().len(), 3);
     let left = |body: &Value| body["expires_in_ms"].as_u64().unwrap();
@@ -78,7 +78,7 @@ async fn a_session_has_an_unguessable_id_and_the_time_that_is_left<S: Kept>() {
         assert!(names.insert(session.id) && names.insert(session.token));
     }
     let id = body["id"].as_str().unwrap().to_owned();
-    let mut session = Named {
+    let mut session = JsonSession {
         path: format!("{STABLE}/{id}"),
         id,
         token: String::new(),
@@ -86,18 +86,18 @@ async fn a_session_has_an_unguessable_id_and_the_time_that_is_left<S: Kept>() {
     tokio::time::sleep(Duration::from_millis(1100)).await;
     let seen = server.look(&session).await;
     assert!(left(&seen) <= 98_900, "{seen}");
-    // No write puts it off.
+    // A write does not extend it.
     session.token = seen["sequence_token"].as_str().unwrap().to_owned();
     server.write(&session, "y").await;
-    // But for how long each answer took to make: what is left is said of a moment shortly before
-    // it.
+    // Except for the time that each response took: it contains the remaining time shortly before it
+    // was sent.
     assert!(left(&server.look(&session).await) <= left(&seen) + 500);
 }
 
 /// Ours: for a device whose own last answer was lost.
-async fn what_a_payload_was_written_against_is_said<S: Kept>() {
+async fn what_a_payload_was_written_against_is_said<S: TestStore>() {
     const PREVIOUS: &str = "io.github.matrix-qr.previous_sequence_token";
-    let server = Server::<S>::start().await;
+    let server = TestServer::<S>::start().await;
     for (collection, _) in COLLECTIONS {
         let mut session = server.name_at(collection, "first").await;
         assert!(
@@ -113,8 +113,8 @@ async fn what_a_payload_was_written_against_is_said<S: Kept>() {
                 (&json!(session.token), &json!(before))
             );
         }
-        // A repetition is no write.
-        let stale = Named {
+        // A repeat is not a write.
+        let stale = JsonSession {
             token: "stale".to_owned(),
             ..session.clone()
         };
@@ -124,8 +124,8 @@ async fn what_a_payload_was_written_against_is_said<S: Kept>() {
     }
 }
 
-async fn the_collection_says_that_anybody_may_create<S: Kept>() {
-    let server = Server::<S>::with(|config| config.limits.max_sessions = 1).await;
+async fn the_collection_says_that_anybody_may_create<S: TestStore>() {
+    let server = TestServer::<S>::with(|config| config.limits.max_sessions = 1).await;
     for round in ["with room", "full"] {
         for (collection, _) in COLLECTIONS {
             let response = server
@@ -163,8 +163,8 @@ async fn the_collection_says_that_anybody_may_create<S: Kept>() {
     }
 }
 
-async fn data_is_counted_in_bytes_without_escapes<S: Kept>() {
-    let server = Server::<S>::start().await;
+async fn data_is_counted_in_bytes_without_escapes<S: TestStore>() {
+    let server = TestServer::<S>::start().await;
     let plain = |count: usize| format!("{{\"data\":\"{}\"}}", "x".repeat(count));
     let escaped = |count: usize| format!("{{\"data\":\"{}\"}}", "\\u0001".repeat(count));
     let two_bytes = |count: usize| format!("{{\"data\":\"{}\"}}", "é".repeat(count));
@@ -214,8 +214,8 @@ async fn data_is_counted_in_bytes_without_escapes<S: Kept>() {
     }
 }
 
-async fn any_text_comes_back_as_it_was<S: Kept>() {
-    let server = Server::<S>::start().await;
+async fn any_text_comes_back_as_it_was<S: TestStore>() {
+    let server = TestServer::<S>::start().await;
     let mut session = server.name("").await;
     assert_eq!(server.data(&session).await, "");
     for data in [
@@ -230,8 +230,8 @@ async fn any_text_comes_back_as_it_was<S: Kept>() {
     }
 }
 
-async fn what_is_no_json_and_what_is_other_json<S: Kept>() {
-    let server = Server::<S>::start().await;
+async fn what_is_no_json_and_what_is_other_json<S: TestStore>() {
+    let server = TestServer::<S>::start().await;
     for (collection, _) in COLLECTIONS {
         let session = server.name_at(collection, "kept").await;
         let token = &session.token;
@@ -298,8 +298,8 @@ async fn what_is_no_json_and_what_is_other_json<S: Kept>() {
     }
 }
 
-async fn a_body_says_that_it_is_json<S: Kept>() {
-    let server = Server::<S>::start().await;
+async fn a_body_says_that_it_is_json<S: TestStore>() {
+    let server = TestServer::<S>::start().await;
     let session = server.name_at(UNSTABLE, "kept").await;
     let body = json!({ "sequence_token": session.token, "data": "x" }).to_string();
     for (given, errcode) in [
@@ -339,7 +339,7 @@ async fn a_body_says_that_it_is_json<S: Kept>() {
             granted(request.send().await.unwrap()).await;
         }
     }
-    // Nor need it say how long it is.
+    // It does not need a length either.
     let chunked = format!(
         "POST {STABLE} HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Type: application/json\r\n\
          Transfer-Encoding: chunked\r\n\r\n8\r\n{{\"data\":\r\n6\r\n\"abcd\"\r\n1\r\n}}\r\n0\r\n\r\n"
@@ -347,8 +347,8 @@ async fn a_body_says_that_it_is_json<S: Kept>() {
     assert!(server.raw(&chunked).await.starts_with("HTTP/1.1 200 "));
 }
 
-async fn a_write_with_an_older_token_is_refused_with_the_code_of_the_requests_path<S: Kept>() {
-    let server = Server::<S>::start().await;
+async fn a_write_with_an_older_token_is_refused_with_the_code_of_the_requests_path<S: TestStore>() {
+    let server = TestServer::<S>::start().await;
     for (collection, _) in COLLECTIONS {
         let stale = server.name_at(collection, "first").await;
         let current = server.write(&stale, "second").await;
@@ -362,7 +362,7 @@ async fn a_write_with_an_older_token_is_refused_with_the_code_of_the_requests_pa
         ] {
             for (path, errcode) in COLLECTIONS {
                 let path = format!("{path}/{}", stale.id);
-                let session = Named {
+                let session = JsonSession {
                     token: token.to_owned(),
                     path,
                     ..stale.clone()
@@ -379,8 +379,8 @@ async fn a_write_with_an_older_token_is_refused_with_the_code_of_the_requests_pa
     }
 }
 
-async fn the_same_data_never_has_the_same_token<S: Kept>() {
-    let server = Server::<S>::start().await;
+async fn the_same_data_never_has_the_same_token<S: TestStore>() {
+    let server = TestServer::<S>::start().await;
     let mut tokens = HashSet::new();
     for _ in 0..10 {
         let mut session = server.name("same").await;
@@ -393,11 +393,11 @@ async fn the_same_data_never_has_the_same_token<S: Kept>() {
     }
 }
 
-async fn unknown_deleted_expired_and_other_sessions_are_the_same_bytes<S: Kept>() {
+async fn unknown_deleted_expired_and_other_sessions_are_the_same_bytes<S: TestStore>() {
     let lifetime = |config: &mut Config| config.lifetime = Duration::from_millis(50);
     let (server, brief) = (
-        Server::<S>::start().await,
-        Server::<S>::with(lifetime).await,
+        TestServer::<S>::start().await,
+        TestServer::<S>::with(lifetime).await,
     );
     let deleted = server.name("x").await.id;
     server
@@ -410,7 +410,7 @@ async fn unknown_deleted_expired_and_other_sessions_are_the_same_bytes<S: Kept>(
     let other = server.create("x").await.path.replace("/rendezvous/", "");
     let zeros = "AAAAAAAAAAAAAAAAAAAAAA".to_owned();
     let last = "AAAAAAAAAAAAAAAAAAAAAQ".to_owned();
-    // In Redis a key may still be there when nobody counts the session any more.
+    // In Redis a key may still exist when the session no longer counts.
     tokio::time::sleep(Duration::from_millis(100)).await;
     let mut answers = HashSet::new();
     for (server, id) in [
@@ -473,18 +473,18 @@ async fn unknown_deleted_expired_and_other_sessions_are_the_same_bytes<S: Kept>(
     assert_eq!(answers.len(), 1, "{answers:?}");
 }
 
-async fn a_session_is_of_one_api<S: Kept>() {
-    let server = Server::<S>::start().await;
+async fn a_session_is_of_one_api<S: TestStore>() {
+    let server = TestServer::<S>::start().await;
     for _ in 0..8 {
         let (session, text) = (server.name("json").await, server.create("text").await);
         let id = text.path.replace("/rendezvous/", "");
-        let as_text = Session {
+        let as_text = TextSession {
             path: format!("/rendezvous/{}", session.id),
             etag: format!("\"{}\"", session.token),
             ..text.clone()
         };
         let token = text.etag.trim_matches('"').to_owned();
-        let as_json = Named {
+        let as_json = JsonSession {
             path: format!("{STABLE}/{id}"),
             id,
             token,
@@ -507,8 +507,8 @@ async fn a_session_is_of_one_api<S: Kept>() {
     }
 }
 
-async fn a_session_is_the_same_on_both_paths<S: Kept>() {
-    let server = Server::<S>::start().await;
+async fn a_session_is_the_same_on_both_paths<S: TestStore>() {
+    let server = TestServer::<S>::start().await;
     let mut session = server.name_at(STABLE, "first").await;
     session.path = format!("{UNSTABLE}/{}", session.id);
     session.token = server.write(&session, "second").await;
@@ -516,8 +516,8 @@ async fn a_session_is_the_same_on_both_paths<S: Kept>() {
     assert_eq!(server.look(&session).await["sequence_token"], session.token);
 }
 
-async fn the_stable_path_has_both_apis<S: Kept>() {
-    let server = Server::<S>::start().await;
+async fn the_stable_path_has_both_apis<S: TestStore>() {
+    let server = TestServer::<S>::start().await;
     let text = server
         .post(STABLE, "{\"data\":\"x\"}")
         .send()
@@ -526,7 +526,7 @@ async fn the_stable_path_has_both_apis<S: Kept>() {
     assert_eq!(text.status(), 201);
     assert_session_headers(&text);
     granted(server.post_json(STABLE, "x").send().await.unwrap()).await;
-    // What says neither is answered as it always was.
+    // A request without either gets the same response as before.
     let neither = server
         .request(Method::POST, STABLE)
         .header("content-type", "text/html")
@@ -561,8 +561,8 @@ async fn the_stable_path_has_both_apis<S: Kept>() {
     .await;
 }
 
-async fn other_paths_and_methods_are_matrix_errors<S: Kept>() {
-    let server = Server::<S>::start().await;
+async fn other_paths_and_methods_are_matrix_errors<S: TestStore>() {
+    let server = TestServer::<S>::start().await;
     let session = server.name("x").await;
     for path in [
         format!("{STABLE}/"),
@@ -611,8 +611,8 @@ async fn other_paths_and_methods_are_matrix_errors<S: Kept>() {
     assert_eq!(head.text().await.unwrap(), "");
 }
 
-async fn of_many_writers_that_saw_the_same_payload_one_wins<S: Kept>() {
-    let server = Server::<S>::start().await;
+async fn of_many_writers_that_saw_the_same_payload_one_wins<S: TestStore>() {
+    let server = TestServer::<S>::start().await;
     let mut session = server.name("start").await;
     for round in 0..20 {
         let writer =

@@ -1,4 +1,4 @@
-//! Web clients: they may read every answer, and nothing stored here can be shown as a page ("Unsafe
+//! Web clients: they may read every response, and no payload can be shown as a page ("Unsafe
 //! content").
 
 use matrix_qr_rendezvous::{Creation, WhoamiClient};
@@ -14,9 +14,9 @@ each_store! {
     a_navigation_is_refused_and_a_script_is_not,
 }
 
-async fn every_answer_is_readable_by_scripts_and_harmless<S: Kept>() {
-    let server = Server::<S>::with(|config| config.limits.max_sessions = 3).await;
-    let authenticated = Server::<S>::with(|config| {
+async fn every_answer_is_readable_by_scripts_and_harmless<S: TestStore>() {
+    let server = TestServer::<S>::with(|config| config.limits.max_sessions = 3).await;
+    let authenticated = TestServer::<S>::with(|config| {
         let nobody = WhoamiClient::new("http://127.0.0.1:1/".parse().unwrap()).unwrap();
         config.creation = Creation::Authenticated(nobody);
     });
@@ -69,8 +69,8 @@ async fn every_answer_is_readable_by_scripts_and_harmless<S: Kept>() {
     }
 }
 
-async fn a_preflight_is_granted<S: Kept>() {
-    let server = Server::<S>::start().await;
+async fn a_preflight_is_granted<S: TestStore>() {
+    let server = TestServer::<S>::start().await;
     let session = server.name("x").await;
     for (path, method, headers) in [
         (STABLE, "POST", "authorization,content-type"),
@@ -107,8 +107,8 @@ async fn a_preflight_is_granted<S: Kept>() {
     }
 }
 
-async fn a_navigation_is_refused_and_a_script_is_not<S: Kept>() {
-    let server = Server::<S>::start().await;
+async fn a_navigation_is_refused_and_a_script_is_not<S: TestStore>() {
+    let server = TestServer::<S>::start().await;
     let session = server.name("secret").await;
     for (method, path) in [
         (Method::GET, STABLE),

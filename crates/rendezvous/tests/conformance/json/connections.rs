@@ -9,7 +9,7 @@ use tokio::io::AsyncWriteExt;
 
 use super::*;
 
-type Server = crate::support::Server<Memory>;
+type TestServer = crate::support::TestServer<Memory>;
 
 const LONG: Duration = Duration::from_secs(600);
 const SHORT: Duration = Duration::from_millis(300);
@@ -21,7 +21,7 @@ async fn a_body_that_does_not_come_is_refused_and_ends_the_connection() {
         body: SHORT,
         idle: LONG,
     };
-    let server = Server::with(|config| config.timeouts = timeouts).await;
+    let server = TestServer::with(|config| config.timeouts = timeouts).await;
     let session = server.name("kept").await;
     let rest =
         "Host: x\r\nContent-Type: application/json\r\nContent-Length: 4096\r\n\r\n{\"data\":\"";
@@ -49,7 +49,7 @@ async fn a_held_reader_is_neither_idle_nor_slow() {
         body: SHORT,
         idle: SHORT,
     };
-    let server = Server::with(|config| config.timeouts = all_short).await;
+    let server = TestServer::with(|config| config.timeouts = all_short).await;
     let session = server.name("first").await;
     let waiting = held(server.wait(&session, "30")).await;
     tokio::time::sleep(3 * SHORT).await;
@@ -59,7 +59,7 @@ async fn a_held_reader_is_neither_idle_nor_slow() {
 
 #[tokio::test]
 async fn a_body_that_comes_in_pieces_is_one() {
-    let server = Server::start().await;
+    let server = TestServer::start().await;
     let body = json!({ "data": "é".repeat(2048) }).to_string();
     let mut stream = server.connect().await;
     let head = format!(
@@ -68,7 +68,7 @@ async fn a_body_that_comes_in_pieces_is_one() {
         body.len()
     );
     stream.write_all(head.as_bytes()).await.unwrap();
-    // At odd places, in the middle of a letter.
+    // At arbitrary places, even within a character.
     for piece in body.as_bytes().chunks(999) {
         stream.write_all(piece).await.unwrap();
         stream.flush().await.unwrap();
@@ -79,7 +79,7 @@ async fn a_body_that_comes_in_pieces_is_one() {
 
 #[tokio::test]
 async fn a_stop_lets_a_write_under_way_finish() {
-    let mut server = Server::start().await;
+    let mut server = TestServer::start().await;
     let session = server.name("first").await;
     let body = json!({ "sequence_token": session.token, "data": "second" }).to_string();
     let (start, end) = body.split_at(20);
@@ -100,7 +100,7 @@ async fn a_stop_lets_a_write_under_way_finish() {
 
 #[tokio::test]
 async fn two_devices_exchange_payloads_over_http2() {
-    let server = Server::start().await;
+    let server = TestServer::start().await;
     let client = Client::builder()
         .no_proxy()
         .http2_prior_knowledge()

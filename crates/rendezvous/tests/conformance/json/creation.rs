@@ -1,5 +1,5 @@
-//! Sessions only for the users of a homeserver, which is asked whose an access token is. Here it
-//! says what the token begins with.
+//! Sessions only for users of a homeserver: the server asks the homeserver about an access token.
+//! Here the response depends on the first letters of the token.
 
 use std::{
     collections::HashMap,
@@ -43,7 +43,7 @@ const WHOAMI: &str = "/_matrix/client/v3/account/whoami";
 #[derive(Clone, Default)]
 struct StandIn {
     url: String,
-    /// How often it was asked about each token.
+    /// How many requests there were for each token.
     asked: Arc<Mutex<HashMap<String, usize>>>,
     under_way: Arc<AtomicUsize>,
     most: Arc<AtomicUsize>,
@@ -113,16 +113,16 @@ impl StandIn {
         }
     }
 
-    async fn before<S: Kept>(&self) -> Server<S> {
+    async fn before<S: TestStore>(&self) -> TestServer<S> {
         self.before_with(|_| {}).await
     }
 
-    async fn before_with<S: Kept>(
+    async fn before_with<S: TestStore>(
         &self,
         change: impl FnOnce(&mut matrix_qr_rendezvous::Config),
-    ) -> Server<S> {
+    ) -> TestServer<S> {
         let homeserver = WhoamiClient::new(self.url.parse().unwrap()).unwrap();
-        Server::with(|config| {
+        TestServer::with(|config| {
             config.creation = Creation::Authenticated(homeserver);
             change(config);
         })
@@ -143,7 +143,7 @@ impl StandIn {
     }
 }
 
-impl<S: Store> Server<S> {
+impl<S: Store> TestServer<S> {
     fn discover(&self, collection: &str) -> RequestBuilder {
         self.request(Method::GET, collection)
     }
@@ -163,7 +163,7 @@ async fn assert_unavailable(request: RequestBuilder) {
     assert_eq!(body["retry_after_ms"], 1000);
 }
 
-async fn who_has_a_token_of_the_homeserver_creates<S: Kept>() {
+async fn who_has_a_token_of_the_homeserver_creates<S: TestStore>() {
     let homeserver = StandIn::start().await;
     let server = homeserver.before::<S>().await;
     for (collection, _) in COLLECTIONS {
@@ -196,12 +196,12 @@ async fn who_has_a_token_of_the_homeserver_creates<S: Kept>() {
                 .unwrap()
                 .bearer_auth("good-1")
                 .bearer_auth("good-1"),
-            // Not there.
+            // Not reachable.
             server.post_json(&format!("{collection}?access_token=good-1"), "x"),
         ] {
             assert_error(request.send().await.unwrap(), 403, "M_FORBIDDEN").await;
         }
-        // Nor does anybody learn what else would be wrong.
+        // The response does not reveal what else is wrong with the request.
         let wrong = server
             .send(Method::POST, collection, "no json")
             .send()
@@ -216,7 +216,7 @@ async fn who_has_a_token_of_the_homeserver_creates<S: Kept>() {
     assert_eq!(server.rendezvous.sessions(), 2);
 }
 
-async fn whoever_knows_a_session_uses_it<S: Kept>() {
+async fn whoever_knows_a_session_uses_it<S: TestStore>() {
     let homeserver = StandIn::start().await;
     let server = homeserver.before::<S>().await;
     let created = server
@@ -227,7 +227,7 @@ async fn whoever_knows_a_session_uses_it<S: Kept>() {
         .unwrap();
     let body = granted(created).await;
     let text = |field: &str| body[field].as_str().unwrap().to_owned();
-    let session = Named {
+    let session = JsonSession {
         path: format!("{STABLE}/{}", text("id")),
         id: text("id"),
         token: text("sequence_token"),
@@ -252,7 +252,7 @@ async fn whoever_knows_a_session_uses_it<S: Kept>() {
     assert_eq!(homeserver.asked("bad"), 0);
 }
 
-async fn discovery_says_who_may<S: Kept>() {
+async fn discovery_says_who_may<S: TestStore>() {
     let homeserver = StandIn::start().await;
     let server = homeserver
         .before_with::<S>(|config| config.limits.deny = vec!["192.0.2.9/32".parse().unwrap()]);
@@ -275,7 +275,7 @@ async fn discovery_says_who_may<S: Kept>() {
     }
 }
 
-async fn the_other_api_stays_open<S: Kept>() {
+async fn the_other_api_stays_open<S: TestStore>() {
     let homeserver = StandIn::start().await;
     let server = homeserver.before::<S>().await;
     for path in CREATE_PATHS {
@@ -294,7 +294,7 @@ async fn the_other_api_stays_open<S: Kept>() {
     assert_eq!(homeserver.asked_in_all(), 0);
 }
 
-async fn a_homeserver_that_does_not_say_is_no_yes_and_no_no<S: Kept>() {
+async fn a_homeserver_that_does_not_say_is_no_yes_and_no_no<S: TestStore>() {
     let homeserver = StandIn::start().await;
     let server = homeserver.before::<S>().await;
     for token in ["busy", "broken", "moved", "huge", "nameless", "html"] {
@@ -316,7 +316,7 @@ async fn a_homeserver_that_does_not_say_is_no_yes_and_no_no<S: Kept>() {
     assert_eq!(server.rendezvous.sessions(), 0);
 }
 
-async fn what_it_said_is_remembered<S: Kept>() {
+async fn what_it_said_is_remembered<S: TestStore>() {
     let homeserver = StandIn::start().await;
     let server = homeserver.before::<S>().await;
     for round in 0..5 {
@@ -337,7 +337,7 @@ async fn what_it_said_is_remembered<S: Kept>() {
     }
     assert_eq!((homeserver.asked("good"), homeserver.asked("bad")), (1, 1));
     assert_eq!(homeserver.asked_in_all(), 7);
-    // Not for long, if it was in trouble.
+    // An error of the homeserver is remembered for a short time only.
     let broken = || server.discover(STABLE).bearer_auth("broken");
     assert_unavailable(broken()).await;
     assert_unavailable(broken()).await;
@@ -346,7 +346,7 @@ async fn what_it_said_is_remembered<S: Kept>() {
     assert_eq!(homeserver.asked("broken"), 2);
 }
 
-async fn who_asks_about_a_token_at_once_asks_once<S: Kept>() {
+async fn who_asks_about_a_token_at_once_asks_once<S: TestStore>() {
     let homeserver = StandIn::start().await;
     let server = homeserver.before::<S>().await;
     let create = |_| tokio::spawn(server.post_json(STABLE, "x").bearer_auth("slow").send());
@@ -357,7 +357,7 @@ async fn who_asks_about_a_token_at_once_asks_once<S: Kept>() {
     assert_eq!(homeserver.asked("slow"), 1);
 }
 
-async fn one_who_goes_away_leaves_the_question_to_the_next<S: Kept>() {
+async fn one_who_goes_away_leaves_the_question_to_the_next<S: TestStore>() {
     let homeserver = StandIn::start().await;
     let server = homeserver.before::<S>().await;
     let create = || tokio::spawn(server.post_json(STABLE, "x").bearer_auth("slow").send());
@@ -375,7 +375,7 @@ async fn one_who_goes_away_leaves_the_question_to_the_next<S: Kept>() {
     assert_eq!(homeserver.asked("slow"), 2);
 }
 
-async fn made_up_tokens_are_held_to_the_rate_of_creates<S: Kept>() {
+async fn made_up_tokens_are_held_to_the_rate_of_creates<S: TestStore>() {
     let homeserver = StandIn::start().await;
     let server = homeserver
         .before_with::<S>(|config| config.limits.creates = Rate::new(1, 5))
@@ -394,7 +394,7 @@ async fn made_up_tokens_are_held_to_the_rate_of_creates<S: Kept>() {
         }
     }
     assert_eq!((refused, homeserver.asked_in_all()), (16, 5));
-    // To ask about one that is known takes nothing from the rate, and others are not held to it.
+    // A known token does not count for the rate, and the rate does not affect other networks.
     assert!(available(from(server.discover(STABLE).bearer_auth("good"))).await);
     assert!(!available(from(server.discover(STABLE))).await);
     let create = from(server.post_json(STABLE, "x").bearer_auth("good"));
@@ -406,7 +406,7 @@ async fn made_up_tokens_are_held_to_the_rate_of_creates<S: Kept>() {
     assert!(!available(other).await);
 }
 
-async fn there_are_never_many_questions_under_way<S: Kept>() {
+async fn there_are_never_many_questions_under_way<S: TestStore>() {
     let homeserver = StandIn::start().await;
     let server = homeserver.before::<S>().await;
     let create = |n| {
@@ -425,7 +425,7 @@ async fn there_are_never_many_questions_under_way<S: Kept>() {
     assert_eq!(homeserver.most.load(Relaxed), 16);
 }
 
-async fn what_it_says_is_counted<S: Kept>() {
+async fn what_it_says_is_counted<S: TestStore>() {
     let homeserver = StandIn::start().await;
     let server = homeserver.before::<S>().await;
     for token in ["good-1", "good-2", "good-2", "bad", "broken"] {

@@ -8,8 +8,8 @@ use reqwest::Method;
 use super::*;
 use crate::redis_server::RedisServer;
 
-async fn instance(redis: &Arc<RedisServer>) -> Server<Redis> {
-    Server::over((redis.store(), Some(redis.clone())), |_| {}).await
+async fn instance(redis: &Arc<RedisServer>) -> TestServer<Redis> {
+    TestServer::over((redis.store(), Some(redis.clone())), |_| {}).await
 }
 
 #[tokio::test]
@@ -25,7 +25,7 @@ async fn two_instances_have_the_same_sessions() {
             granted(answer(waiting).await).await["sequence_token"],
             written
         );
-        // Repeated at the other instance, which has not seen it.
+        // Repeated at the other instance, which has not received it.
         assert_eq!(a.write(&stale, "second").await, written);
         for server in [&a, &b] {
             let response = server.put_json(&stale, "third").send().await.unwrap();
@@ -33,7 +33,7 @@ async fn two_instances_have_the_same_sessions() {
         }
         assert_eq!(a.look(&stale).await["sequence_token"], written);
         let waiting = held(b.wait(
-            &Named {
+            &JsonSession {
                 token: written,
                 ..stale.clone()
             },
@@ -57,7 +57,7 @@ async fn a_session_is_of_one_api_at_each_instance() {
     let redis = RedisServer::shared();
     let (a, b) = (instance(&redis).await, instance(&redis).await);
     let (session, text) = (a.name("json").await, a.create("text").await);
-    let as_text = Session {
+    let as_text = TextSession {
         path: format!("/rendezvous/{}", session.id),
         ..text.clone()
     };
@@ -98,7 +98,7 @@ async fn sessions_survive_a_kill_of_redis() {
         assert_eq!(body["retry_after_ms"], 1000);
     }
     redis.run();
-    // As a client does that has had no answer.
+    // As a client does without a response.
     assert_eq!(server.write(&session, "second").await, written);
     assert_eq!(server.look(&session).await["sequence_token"], written);
 }

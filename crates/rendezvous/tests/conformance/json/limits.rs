@@ -21,8 +21,8 @@ async fn assert_refused(request: RequestBuilder) {
     assert_refused_for_now(request, "M_LIMIT_EXCEEDED").await;
 }
 
-async fn a_full_server_refuses_new_sessions_and_keeps_the_live<S: Kept>() {
-    let server = Server::<S>::with(|config| config.limits.max_sessions = 2).await;
+async fn a_full_server_refuses_new_sessions_and_keeps_the_live<S: TestStore>() {
+    let server = TestServer::<S>::with(|config| config.limits.max_sessions = 2).await;
     let live = [server.name("1").await, server.name("2").await];
     for (collection, _) in COLLECTIONS {
         assert_refused(server.post_json(collection, "3")).await;
@@ -39,12 +39,12 @@ async fn a_full_server_refuses_new_sessions_and_keeps_the_live<S: Kept>() {
     assert_eq!(server.rendezvous.sessions(), 2);
 }
 
-async fn sessions_of_both_apis_are_counted_together<S: Kept>() {
-    let server = Server::<S>::with(|config| config.limits.sessions_per_network = Some(2)).await;
+async fn sessions_of_both_apis_are_counted_together<S: TestStore>() {
+    let server = TestServer::<S>::with(|config| config.limits.sessions_per_network = Some(2)).await;
     assert_eq!(status(server.post(STABLE, "x").from(ONE)).await, 201);
     assert_eq!(status(server.post_json(STABLE, "x").from(ONE)).await, 200);
     assert_refused(server.post_json(STABLE, "x").from(ONE)).await;
-    // In its own words.
+    // With the error codes of this API.
     let response = server.post(STABLE, "x").from(ONE).send().await.unwrap();
     assert_error(response, 429, "M_UNKNOWN").await;
     assert_eq!(
@@ -53,8 +53,8 @@ async fn sessions_of_both_apis_are_counted_together<S: Kept>() {
     );
 }
 
-async fn a_network_that_asks_too_fast_waits_alone<S: Kept>() {
-    let server = Server::<S>::with(|config| config.limits.requests = Rate::new(1, 3)).await;
+async fn a_network_that_asks_too_fast_waits_alone<S: TestStore>() {
+    let server = TestServer::<S>::with(|config| config.limits.requests = Rate::new(1, 3)).await;
     let session = server.name("kept").await;
     assert_eq!(
         status(server.request(Method::GET, STABLE).from(ONE)).await,
@@ -83,23 +83,23 @@ async fn a_network_that_asks_too_fast_waits_alone<S: Kept>() {
     assert_eq!(server.data(&session).await, "kept");
 }
 
-async fn a_network_that_creates_too_fast_waits_in_both_apis<S: Kept>() {
-    let server = Server::<S>::with(|config| config.limits.creates = Rate::new(1, 2)).await;
+async fn a_network_that_creates_too_fast_waits_in_both_apis<S: TestStore>() {
+    let server = TestServer::<S>::with(|config| config.limits.creates = Rate::new(1, 2)).await;
     assert_eq!(status(server.post(STABLE, "x").from(ONE)).await, 201);
     assert_eq!(status(server.post_json(UNSTABLE, "x").from(ONE)).await, 200);
     for (collection, _) in COLLECTIONS {
         assert_refused(server.post_json(collection, "x").from(ONE)).await;
     }
     assert_eq!(status(server.post_json(STABLE, "x").from(OTHER)).await, 200);
-    // To ask whether one may is another matter.
+    // The discovery request is not limited.
     assert_eq!(
         status(server.request(Method::GET, STABLE).from(ONE)).await,
         200
     );
 }
 
-async fn one_who_asks_too_fast_learns_nothing_of_any_session<S: Kept>() {
-    let server = Server::<S>::with(|config| config.limits.requests = Rate::new(1, 1)).await;
+async fn one_who_asks_too_fast_learns_nothing_of_any_session<S: TestStore>() {
+    let server = TestServer::<S>::with(|config| config.limits.requests = Rate::new(1, 1)).await;
     let (live, gone) = (server.name("x").await, server.name("x").await);
     assert_eq!(
         status(server.request(Method::DELETE, &gone.path).from(ONE)).await,
@@ -115,9 +115,9 @@ async fn one_who_asks_too_fast_learns_nothing_of_any_session<S: Kept>() {
     }
 }
 
-async fn networks_can_be_shut_out<S: Kept>() {
+async fn networks_can_be_shut_out<S: TestStore>() {
     let deny = vec!["192.0.2.0/31".parse().unwrap()];
-    let server = Server::<S>::start().await;
+    let server = TestServer::<S>::start().await;
     let session = server.name("x").await;
     server.rendezvous.set_limits(Limits {
         deny,
@@ -142,8 +142,8 @@ async fn networks_can_be_shut_out<S: Kept>() {
     );
 }
 
-async fn places_come_back_when_sessions_expire<S: Kept>() {
-    let server = Server::<S>::with(|config| {
+async fn places_come_back_when_sessions_expire<S: TestStore>() {
+    let server = TestServer::<S>::with(|config| {
         config.limits.sessions_per_network = Some(1);
         config.lifetime = Duration::from_millis(50);
     })

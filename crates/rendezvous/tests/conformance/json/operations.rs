@@ -11,13 +11,13 @@ each_store! {
     no_label_says_which_session_or_who,
 }
 
-async fn what_happens_is_counted<S: Kept>() {
-    let server = Server::<S>::with(|config| config.limits.creates = Rate::new(1, 2)).await;
+async fn what_happens_is_counted<S: TestStore>() {
+    let server = TestServer::<S>::with(|config| config.limits.creates = Rate::new(1, 2)).await;
     server.request(Method::GET, UNSTABLE).send().await.unwrap();
     let session = server.name("0123456789").await;
     let other = server.create("x").await;
     server.data(&session).await;
-    // Once more in full, after the wait.
+    // Sent again in full, after the wait.
     server.wait(&session, "0").send().await.unwrap();
     server
         .request(Method::HEAD, &session.path)
@@ -78,7 +78,7 @@ async fn what_happens_is_counted<S: Kept>() {
             "rendezvous_refusals_total{reason=\"malformed_body\"}".to_owned(),
             1.0,
         ),
-        // What is repeated is not stored again.
+        // A repeated write is not stored again.
         ("rendezvous_payload_received_bytes_total".to_owned(), 18.0),
         ("rendezvous_payload_sent_bytes_total".to_owned(), 30.0),
         ("rendezvous_sessions".to_owned(), 3.0),
@@ -93,8 +93,8 @@ async fn what_happens_is_counted<S: Kept>() {
     assert_eq!(server.get(&other).await.status(), 200);
 }
 
-async fn who_waits_is_no_slow_answer<S: Kept>() {
-    let server = Server::<S>::start().await;
+async fn who_waits_is_no_slow_answer<S: TestStore>() {
+    let server = TestServer::<S>::start().await;
     let session = server.name("first").await;
     let waiting = tokio::spawn(server.wait(&session, "30").send());
     while metric(&server, "rendezvous_waiters").await != Some(1.0) {
@@ -107,8 +107,8 @@ async fn who_waits_is_no_slow_answer<S: Kept>() {
     assert_eq!(metric(&server, slow).await, None);
 }
 
-async fn no_label_says_which_session_or_who<S: Kept>() {
-    let server = Server::<S>::start().await;
+async fn no_label_says_which_session_or_who<S: TestStore>() {
+    let server = TestServer::<S>::start().await;
     let session = server.name("the payload").await;
     let get = server
         .wait(&session, "0")

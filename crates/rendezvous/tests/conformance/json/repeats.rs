@@ -1,4 +1,4 @@
-//! "To make sends idempotent": a client repeats a write whose answer was lost.
+//! "To make sends idempotent": a client repeats a write whose response was lost.
 
 use std::collections::HashSet;
 
@@ -14,8 +14,8 @@ each_store! {
     of_many_that_repeat_and_differ_one_wins,
 }
 
-async fn a_repeated_write_is_acknowledged_again_and_changes_nothing<S: Kept>() {
-    let server = Server::<S>::start().await;
+async fn a_repeated_write_is_acknowledged_again_and_changes_nothing<S: TestStore>() {
+    let server = TestServer::<S>::start().await;
     for (collection, errcode) in COLLECTIONS {
         let session = server.name_at(collection, "first").await;
         let written = server.write(&session, "second").await;
@@ -25,7 +25,7 @@ async fn a_repeated_write_is_acknowledged_again_and_changes_nothing<S: Kept>() {
             "none of ours",
             "",
         ] {
-            let again = Named {
+            let again = JsonSession {
                 token: stale.to_owned(),
                 ..session.clone()
             };
@@ -36,7 +36,7 @@ async fn a_repeated_write_is_acknowledged_again_and_changes_nothing<S: Kept>() {
                 assert_error(response, 409, errcode).await;
             }
         }
-        // However it is spelt in JSON.
+        // However the JSON encodes it.
         let spelt = format!(
             "{{\"sequence_token\":\"{}\",\"data\":\"\\u0073econd\"}}",
             session.token
@@ -48,10 +48,10 @@ async fn a_repeated_write_is_acknowledged_again_and_changes_nothing<S: Kept>() {
             .unwrap();
         assert_eq!(token(response).await, written);
         assert_eq!(server.look(&session).await["sequence_token"], written);
-        // Once somebody has written, it is no repeat any more.
+        // After another write it is not a repeat.
         server
             .write(
-                &Named {
+                &JsonSession {
                     token: written.clone(),
                     ..session.clone()
                 },
@@ -67,10 +67,10 @@ async fn a_repeated_write_is_acknowledged_again_and_changes_nothing<S: Kept>() {
     }
 }
 
-async fn a_repeat_wakes_nobody<S: Kept>() {
-    let server = Server::<S>::start().await;
+async fn a_repeat_wakes_nobody<S: TestStore>() {
+    let server = TestServer::<S>::start().await;
     let session = server.name("first").await;
-    let current = Named {
+    let current = JsonSession {
         token: server.write(&session, "second").await,
         ..session.clone()
     };
@@ -84,8 +84,8 @@ async fn a_repeat_wakes_nobody<S: Kept>() {
     assert_eq!(granted(answer(waiting).await).await["data"], "third");
 }
 
-async fn the_same_data_with_the_current_token_is_a_write<S: Kept>() {
-    let server = Server::<S>::start().await;
+async fn the_same_data_with_the_current_token_is_a_write<S: TestStore>() {
+    let server = TestServer::<S>::start().await;
     let session = server.name("same").await;
     let waiting = held(server.wait(&session, "30")).await;
     let written = server.write(&session, "same").await;
@@ -97,8 +97,8 @@ async fn the_same_data_with_the_current_token_is_a_write<S: Kept>() {
     );
 }
 
-async fn of_many_that_repeat_a_write_at_once_one_writes<S: Kept>() {
-    let server = Server::<S>::start().await;
+async fn of_many_that_repeat_a_write_at_once_one_writes<S: TestStore>() {
+    let server = TestServer::<S>::start().await;
     let mut session = server.name("start").await;
     for round in 0..20 {
         let data = format!("round {round}");
@@ -116,8 +116,8 @@ async fn of_many_that_repeat_a_write_at_once_one_writes<S: Kept>() {
     }
 }
 
-async fn of_many_that_repeat_and_differ_one_wins<S: Kept>() {
-    let server = Server::<S>::start().await;
+async fn of_many_that_repeat_and_differ_one_wins<S: TestStore>() {
+    let server = TestServer::<S>::start().await;
     let mut session = server.name("start").await;
     for round in 0..20 {
         let data = |n: usize| format!("{} in round {round}", n % 4);

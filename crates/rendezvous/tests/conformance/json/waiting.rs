@@ -21,8 +21,8 @@ each_store! {
     all_who_wait_are_let_go_each_round,
 }
 
-async fn a_write_lets_the_reader_go<S: Kept>() {
-    let server = Server::<S>::start().await;
+async fn a_write_lets_the_reader_go<S: TestStore>() {
+    let server = TestServer::<S>::start().await;
     for (collection, _) in COLLECTIONS {
         let (session, other) = (
             server.name_at(collection, "first").await,
@@ -42,8 +42,8 @@ async fn a_write_lets_the_reader_go<S: Kept>() {
     }
 }
 
-async fn a_delete_lets_the_reader_go<S: Kept>() {
-    let server = Server::<S>::start().await;
+async fn a_delete_lets_the_reader_go<S: TestStore>() {
+    let server = TestServer::<S>::start().await;
     let session = server.name("first").await;
     let waiting = held(server.wait(&session, "30")).await;
     server
@@ -54,16 +54,16 @@ async fn a_delete_lets_the_reader_go<S: Kept>() {
     assert_error(answer(waiting).await, 404, "M_NOT_FOUND").await;
 }
 
-async fn the_end_of_the_session_lets_the_reader_go<S: Kept>() {
+async fn the_end_of_the_session_lets_the_reader_go<S: TestStore>() {
     let second = |config: &mut Config| config.lifetime = Duration::from_secs(1);
-    let server = Server::<S>::with(second).await;
+    let server = TestServer::<S>::with(second).await;
     let session = server.name("first").await;
     let waiting = held(server.wait(&session, "30")).await;
     assert_error(answer(waiting).await, 404, "M_NOT_FOUND").await;
 }
 
-async fn a_stop_lets_the_reader_go_without_a_promise<S: Kept>() {
-    let mut server = Server::<S>::start().await;
+async fn a_stop_lets_the_reader_go_without_a_promise<S: TestStore>() {
+    let mut server = TestServer::<S>::start().await;
     let session = server.name("first").await;
     let waiting = held(server.wait(&session, "30")).await;
     server.tell_to_stop();
@@ -75,8 +75,8 @@ async fn a_stop_lets_the_reader_go_without_a_promise<S: Kept>() {
         .expect("it does not stop");
 }
 
-async fn once_released_nobody_is_held<S: Kept>() {
-    let server = Server::<S>::start().await;
+async fn once_released_nobody_is_held<S: TestStore>() {
+    let server = TestServer::<S>::start().await;
     let session = server.name("first").await;
     server.rendezvous.release_waiters();
     let response = timeout(SOON, server.wait(&session, "30").send())
@@ -87,8 +87,8 @@ async fn once_released_nobody_is_held<S: Kept>() {
     assert_eq!(granted(response).await["data"], "first");
 }
 
-async fn the_time_that_was_asked_for_lets_the_reader_go<S: Kept>() {
-    let server = Server::<S>::start().await;
+async fn the_time_that_was_asked_for_lets_the_reader_go<S: TestStore>() {
+    let server = TestServer::<S>::start().await;
     let session = server.name("first").await;
     for seconds in ["0", "1"] {
         let asked = std::time::Instant::now();
@@ -109,8 +109,8 @@ async fn the_time_that_was_asked_for_lets_the_reader_go<S: Kept>() {
     }
 }
 
-async fn who_has_news_to_read_or_asks_for_no_wait_is_not_held<S: Kept>() {
-    let server = Server::<S>::start().await;
+async fn who_has_news_to_read_or_asks_for_no_wait_is_not_held<S: TestStore>() {
+    let server = TestServer::<S>::start().await;
     let session = server.name("first").await;
     let with_token = format!("{}?sequence_token={}", session.path, session.token);
     for request in [
@@ -130,7 +130,7 @@ async fn who_has_news_to_read_or_asks_for_no_wait_is_not_held<S: Kept>() {
         server
             .request(Method::GET, &with_token)
             .header("prefer", "respond-async"),
-        // A condition of the other API is none here.
+        // A condition of the other API has no effect here.
         server
             .request(Method::GET, &session.path)
             .header("if-none-match", format!("\"{}\"", session.token)),
@@ -141,7 +141,7 @@ async fn who_has_news_to_read_or_asks_for_no_wait_is_not_held<S: Kept>() {
     }
     server.write(&session, "second").await;
     for token in [session.token.as_str(), "none-of-ours", "", "%FF"] {
-        let behind = Named {
+        let behind = JsonSession {
             token: token.to_owned(),
             ..session.clone()
         };
@@ -154,8 +154,8 @@ async fn who_has_news_to_read_or_asks_for_no_wait_is_not_held<S: Kept>() {
     }
 }
 
-async fn the_token_is_percent_decoded<S: Kept>() {
-    let server = Server::<S>::start().await;
+async fn the_token_is_percent_decoded<S: TestStore>() {
+    let server = TestServer::<S>::start().await;
     let session = server.name("first").await;
     let encoded: String = session
         .token
@@ -173,14 +173,15 @@ async fn the_token_is_percent_decoded<S: Kept>() {
     }
 }
 
-async fn all_who_wait_are_let_go_each_round<S: Kept>() {
-    let server = Server::<S>::start().await;
+async fn all_who_wait_are_let_go_each_round<S: TestStore>() {
+    let server = TestServer::<S>::start().await;
     let mut session = server.name("0").await;
     for round in 1..=30 {
         let waiting: Vec<_> = (0..4)
             .map(|_| tokio::spawn(server.wait(&session, "30").send()))
             .collect();
-        // Whether the write comes before, amid or after the waits begin, nobody misses it.
+        // No reader misses the write, whether it comes before, during or after the start of the
+        // waits.
         let written = server.write(&session, &round.to_string()).await;
         for task in waiting {
             let response = timeout(SOON, task).await.unwrap().unwrap().unwrap();

@@ -1,4 +1,4 @@
-//! Stores that are wrong on purpose: a test that cannot fail proves nothing.
+//! Stores that are wrong on purpose, to show that the check can fail.
 
 use std::{
     collections::HashMap,
@@ -15,32 +15,32 @@ use matrix_qr_rendezvous::{
     Write, WriteOutcome, WriteTag,
 };
 
-/// How it is wrong.
+/// What the store does wrong.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Fault {
-    /// It looks, and then writes, in two steps.
-    LooksThenWrites,
-    /// It says that it has written, and now and then has not.
+pub(crate) enum StoreFault {
+    /// It compares and writes in two steps.
+    ComparesThenWrites,
+    /// It sometimes acknowledges a write without doing it.
     ForgetsWrites,
-    /// It writes, and now and then says that it has not.
+    /// It sometimes refuses a write after doing it.
     DeniesWrites,
-    /// It shows what it showed a few reads before.
+    /// It shows an old payload for a few reads.
     ShowsOldPayloads,
-    /// It ends a session each time that it is asked to.
-    EndsTwice,
-    /// It forgets some sessions on its own.
+    /// It acknowledges every deletion.
+    DeletesTwice,
+    /// It sometimes loses a session.
     ForgetsSessions,
 }
 
-pub(crate) struct Broken {
+pub(crate) struct BrokenStore {
     memory: Memory,
-    fault: Fault,
+    fault: StoreFault,
     count: AtomicUsize,
     shown: Mutex<HashMap<SessionId, SessionSnapshot>>,
 }
 
-impl Broken {
-    pub(crate) fn new(fault: Fault) -> Self {
+impl BrokenStore {
+    pub(crate) fn new(fault: StoreFault) -> Self {
         Self {
             memory: Memory::default(),
             fault,
@@ -49,12 +49,12 @@ impl Broken {
         }
     }
 
-    fn is(&self, fault: Fault) -> bool {
+    fn is(&self, fault: StoreFault) -> bool {
         self.fault == fault
     }
 
-    /// One time in so many.
-    fn now_and_then(&self, times: usize) -> bool {
+    /// True once in this number of calls.
+    fn sometimes(&self, times: usize) -> bool {
         self.count.fetch_add(1, Relaxed).is_multiple_of(times)
     }
 
@@ -69,7 +69,7 @@ impl Broken {
         })
     }
 
-    async fn look_then_write(
+    async fn compare_then_write(
         &self,
         id: SessionId,
         expected: Option<WriteTag>,
@@ -91,14 +91,14 @@ impl Broken {
     fn old(&self, id: SessionId, current: SessionSnapshot) -> SessionSnapshot {
         let mut shown = self.shown.lock().unwrap();
         let old = shown.entry(id).or_insert_with(|| current.clone()).clone();
-        if self.now_and_then(10) {
+        if self.sometimes(10) {
             shown.insert(id, current);
         }
         old
     }
 }
 
-impl Store for Broken {
+impl Store for BrokenStore {
     async fn create(&self, id: SessionId, new: NewSession) -> Result<SessionSnapshot, Unavailable> {
         self.memory.create(id, new).await
     }
@@ -109,10 +109,10 @@ impl Store for Broken {
         seen: Option<WriteTag>,
         now: Instant,
     ) -> Result<ReadOutcome, Unavailable> {
-        if self.is(Fault::ForgetsSessions) && self.now_and_then(500) {
+        if self.is(StoreFault::ForgetsSessions) && self.sometimes(500) {
             self.memory.delete(id, now).await?;
         }
-        if !self.is(Fault::ShowsOldPayloads) {
+        if !self.is(StoreFault::ShowsOldPayloads) {
             return self.memory.read(id, seen, now).await;
         }
         let Some(session) = self.current(id, now).await? else {
@@ -132,19 +132,19 @@ impl Store for Broken {
         expected: Option<WriteTag>,
         write: Write,
     ) -> Result<WriteOutcome, Unavailable> {
-        if self.is(Fault::LooksThenWrites) {
-            return self.look_then_write(id, expected, write).await;
+        if self.is(StoreFault::ComparesThenWrites) {
+            return self.compare_then_write(id, expected, write).await;
         }
         let before = self.current(id, write.now).await?;
         if let Some(mut session) =
-            before.filter(|_| self.is(Fault::ForgetsWrites) && self.now_and_then(20))
+            before.filter(|_| self.is(StoreFault::ForgetsWrites) && self.sometimes(20))
         {
             (session.tag, session.payload) = (write.tag, write.payload);
             return Ok(WriteOutcome::Replaced(session));
         }
         Ok(match self.memory.write(id, expected, write).await? {
             WriteOutcome::Replaced(session)
-                if self.is(Fault::DeniesWrites) && self.now_and_then(20) =>
+                if self.is(StoreFault::DeniesWrites) && self.sometimes(20) =>
             {
                 WriteOutcome::Conflict(session)
             }
@@ -154,7 +154,7 @@ impl Store for Broken {
 
     async fn delete(&self, id: SessionId, now: Instant) -> Result<bool, Unavailable> {
         let deleted = self.memory.delete(id, now).await?;
-        Ok(deleted || self.is(Fault::EndsTwice))
+        Ok(deleted || self.is(StoreFault::DeletesTwice))
     }
 
     fn sweep(&self, now: Instant) {

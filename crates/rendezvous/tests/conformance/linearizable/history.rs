@@ -1,31 +1,38 @@
-//! What clients saw of one session, and whether it can be what one memory would have shown that
-//! does one thing at a time ("linearizable": each operation happens at one moment between its
-//! question and its answer).
+//! Checks whether the history of a session is linearizable: whether there is one moment for each
+//! operation, between its request and its response, such that a single copy of the session that
+//! does one operation at a time would have given the same responses.
 //!
 //! A write names the payload that it replaces, and each payload is written once. So the payloads
-//! form a chain, and all that is to be found is a moment for each link: after everything that was
-//! asked when the one before had been seen, before everything that had been answered with the one
-//! after.
+//! form a chain, and it is enough to find a moment for each link: not before any operation started
+//! that saw the link before it, and not after any operation ended that saw this link or a later
+//! one.
+//!
+//! The benchmark (`bench/`) uses this file, too.
 
 use std::collections::{HashMap, HashSet};
 
-/// Of one clock. An operation without an answer may yet happen, at any time: it ends at [`NEVER`].
+/// In nanoseconds of one clock. An operation without a response may happen at any later time: it
+/// ends at [`NEVER`].
 pub(crate) type Moment = u128;
 
 pub(crate) const NEVER: Moment = Moment::MAX;
 
-/// The name of a payload, as the server gives it.
+/// The name that the server gives to a payload: its ETag or sequence token.
 pub(crate) type Etag = String;
 
+/// One request about a session, and its response.
 #[derive(Clone, Debug)]
 pub(crate) struct Operation {
+    /// Just before the request was sent.
     pub(crate) asked: Moment,
+    /// When the response had arrived.
     pub(crate) answered: Moment,
-    pub(crate) what: What,
+    pub(crate) effect: Effect,
 }
 
+/// What a response says about the session.
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) enum What {
+pub(crate) enum Effect {
     Created {
         payload: String,
         etag: Etag,
@@ -42,43 +49,44 @@ pub(crate) enum What {
         payload: String,
         etag: Etag,
     },
-    /// Refused, and not told what stands there.
+    /// The write was refused, because another payload is current.
     TooLate {
         expected: Etag,
     },
-    /// There was no answer.
+    /// There was no response.
     MaybeWritten {
         expected: Etag,
         payload: String,
     },
     Deleted,
-    /// There was no answer.
+    /// There was no response.
     MaybeDeleted,
     Gone,
 }
 
+/// What no linearizable history has.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Violation {
     /// Two writes replaced the same payload: one update is lost.
     ReplacedTwice(Etag),
-    /// One payload became current twice: its update is doubled.
+    /// One payload became current twice: its update was done twice.
     WrittenTwice(String),
     /// Two payloads have the same name.
     Ambiguous(Etag),
-    /// Nobody has written what somebody saw.
+    /// A client saw what no client wrote.
     FromNowhere(Etag),
-    /// There is no moment at which it can have become current: it was seen before it was written,
-    /// or after it had been replaced, or something older was.
+    /// There is no moment at which it can have become current. It was seen before it was written or
+    /// after it was replaced, or something older was seen after it.
     OutOfOrder(Etag),
-    /// The write was refused, and what it expected was there.
+    /// The write was refused, although the payload that it expected was current.
     RefusedForNothing(Etag),
     EndedTwice,
     EndedByNobody,
-    /// It was seen after its end, or missed before.
+    /// The session was seen after its end, or was not found before.
     EndOutOfOrder,
 }
 
-/// What is wrong with a session's history, which begins with [`What::Created`].
+/// Effect is wrong with a session's history, which begins with [`Effect::Created`].
 pub(crate) fn check(history: &[Operation]) -> Vec<Violation> {
     let mut violations = Vec::new();
     let names = names(history, &mut violations);
@@ -91,32 +99,31 @@ pub(crate) fn check(history: &[Operation]) -> Vec<Violation> {
     violations
 }
 
-/// Refused as too late, and nobody came before.
+/// Writes that were refused as too late, although no other write replaced the payload.
 fn too_early(history: &[Operation], links: &HashMap<Etag, Link>) -> HashSet<Violation> {
     let replaced = |etag: &Etag| {
-        let maybe =
-            |what: &What| matches!(what, What::MaybeWritten { expected, .. } if expected == etag);
-        links.contains_key(etag) || history.iter().any(|operation| maybe(&operation.what))
+        let maybe = |effect: &Effect| matches!(effect, Effect::MaybeWritten { expected, .. } if expected == etag);
+        links.contains_key(etag) || history.iter().any(|operation| maybe(&operation.effect))
     };
     let refused = history
         .iter()
-        .filter_map(|operation| match &operation.what {
-            What::TooLate { expected } if !replaced(expected) => Some(expected.clone()),
+        .filter_map(|operation| match &operation.effect {
+            Effect::TooLate { expected } if !replaced(expected) => Some(expected.clone()),
             _ => None,
         });
     refused.map(Violation::RefusedForNothing).collect()
 }
 
-/// Which payload has which name.
+/// The name of each payload.
 fn names<'a>(
     history: &'a [Operation],
     violations: &mut Vec<Violation>,
 ) -> HashMap<&'a str, &'a Etag> {
     let (mut etags, mut payloads) = (HashMap::new(), HashMap::new());
     for operation in history {
-        let (What::Created { payload, etag }
-        | What::Read { payload, etag }
-        | What::Written { payload, etag, .. }) = &operation.what
+        let (Effect::Created { payload, etag }
+        | Effect::Read { payload, etag }
+        | Effect::Written { payload, etag, .. }) = &operation.effect
         else {
             continue;
         };
@@ -130,7 +137,7 @@ fn names<'a>(
     etags
 }
 
-/// A payload in its place: what it is called, and between which moments it became current.
+/// A payload in the chain: its name, and the moments between which it became current.
 #[derive(Clone, Debug)]
 struct Link {
     etag: Etag,
@@ -139,7 +146,8 @@ struct Link {
 }
 
 impl Link {
-    /// One of two that say the same has made it, and the other was told so when it was there.
+    /// Two writes with the same result: one has done it, and the other was acknowledged when the
+    /// payload was current.
     fn repeated(self, other: Self) -> Self {
         let (asked, answered) = (
             self.asked.min(other.asked),
@@ -153,7 +161,7 @@ impl Link {
     }
 }
 
-/// What replaced what.
+/// Which payload replaced which.
 fn links(
     history: &[Operation],
     names: &HashMap<&str, &Etag>,
@@ -186,18 +194,18 @@ fn links(
     }
     let seen: HashSet<_> = history
         .iter()
-        .filter_map(|operation| seen(&operation.what))
+        .filter_map(|operation| seen(&operation.effect))
         .collect();
     let known: HashSet<_> = names.values().copied().collect();
-    // Nobody writes upon what he has not read, so what nobody has read has been replaced by
-    // nothing: it is the last.
+    // A client only replaces what it has read. So a payload that no client has read was not
+    // replaced: it is the last one.
     if let Some(unread) = seen.difference(&known).next() {
         link_last(history, names, &mut links, unread);
     }
     links
 }
 
-/// What was seen of a write without an answer is only that there was one. It is the earliest that
+/// Effect was seen of a write without an answer is only that there was one. It is the earliest that
 /// fits.
 fn link_last(
     history: &[Operation],
@@ -220,38 +228,37 @@ fn link_last(
 }
 
 fn expected(operation: &Operation) -> Option<&Etag> {
-    match &operation.what {
-        What::Written { expected, .. } | What::MaybeWritten { expected, .. } => Some(expected),
+    match &operation.effect {
+        Effect::Written { expected, .. } | Effect::MaybeWritten { expected, .. } => Some(expected),
         _ => None,
     }
 }
 
-/// The name that a write's payload has got, if that is known.
+/// The name of a write's payload, if it is known.
 fn written<'a>(operation: &'a Operation, names: &HashMap<&str, &'a Etag>) -> Option<&'a Etag> {
-    match &operation.what {
-        What::Written { etag, .. } => Some(etag),
-        What::MaybeWritten { payload, .. } => names.get(payload.as_str()).copied(),
+    match &operation.effect {
+        Effect::Written { etag, .. } => Some(etag),
+        Effect::MaybeWritten { payload, .. } => names.get(payload.as_str()).copied(),
         _ => None,
     }
 }
 
-/// The payload that an operation has seen as the current one. A write that is repeated sees its
-/// own.
-fn seen(what: &What) -> Option<&Etag> {
-    match what {
-        What::Read { etag, .. } | What::Unchanged { etag } | What::Written { etag, .. } => {
+/// The payload that an operation saw as the current one. A repeated write sees its own.
+fn seen(effect: &Effect) -> Option<&Etag> {
+    match effect {
+        Effect::Read { etag, .. } | Effect::Unchanged { etag } | Effect::Written { etag, .. } => {
             Some(etag)
         }
         _ => None,
     }
 }
 
-/// All that was ever current, in order.
+/// Every payload that was current, in order.
 fn chain(history: &[Operation], links: &HashMap<Etag, Link>) -> Vec<Link> {
     let Some(Operation {
         asked,
         answered,
-        what: What::Created { etag, .. },
+        effect: Effect::Created { etag, .. },
     }) = history.first()
     else {
         panic!("a history begins with its session")
@@ -269,14 +276,16 @@ fn chain(history: &[Operation], links: &HashMap<Etag, Link>) -> Vec<Link> {
     chain
 }
 
-/// What is not of the chain, and yet was seen or written.
+/// Effect is not of the chain, and yet was seen or written.
 fn strangers(
     history: &[Operation],
     links: &HashMap<Etag, Link>,
     chain: &[Link],
 ) -> HashSet<Violation> {
     let ours: HashSet<_> = chain.iter().map(|link| &link.etag).collect();
-    let all = history.iter().filter_map(|operation| seen(&operation.what));
+    let all = history
+        .iter()
+        .filter_map(|operation| seen(&operation.effect));
     let all = all.chain(links.values().map(|link| &link.etag));
     all.filter(|etag| !ours.contains(etag))
         .cloned()
@@ -284,28 +293,28 @@ fn strangers(
         .collect()
 }
 
-/// Between which moments the session ended, if it did.
+/// The moments between which the session ended, if it did.
 fn end(history: &[Operation], violations: &mut Vec<Violation>) -> Option<(Moment, Moment)> {
-    let is = |wanted: What| {
+    let is = |wanted: Effect| {
         history
             .iter()
-            .filter(move |operation| operation.what == wanted)
+            .filter(move |operation| operation.effect == wanted)
     };
-    if is(What::Deleted).count() > 1 {
+    if is(Effect::Deleted).count() > 1 {
         violations.push(Violation::EndedTwice);
     }
-    if let Some(delete) = is(What::Deleted).next() {
+    if let Some(delete) = is(Effect::Deleted).next() {
         return Some((delete.asked, delete.answered));
     }
-    is(What::Gone).next()?;
-    let maybe = is(What::MaybeDeleted).map(|delete| delete.asked).min();
+    is(Effect::Gone).next()?;
+    let maybe = is(Effect::MaybeDeleted).map(|delete| delete.asked).min();
     if maybe.is_none() {
         violations.push(Violation::EndedByNobody);
     }
     Some((maybe?, NEVER))
 }
 
-/// A moment for each link, if there is one for all.
+/// Looks for a moment for each link.
 fn out_of_order(
     history: &[Operation],
     chain: &[Link],
@@ -322,7 +331,7 @@ fn out_of_order(
         .collect();
     bounds.extend(end);
     for operation in history {
-        if let What::TooLate { expected } = &operation.what
+        if let Effect::TooLate { expected } = &operation.effect
             && let Some(next) = places
                 .get(expected)
                 .map(|place| place + 1)
@@ -330,12 +339,12 @@ fn out_of_order(
         {
             bounds[next].1 = bounds[next].1.min(operation.answered);
         }
-        let place = match &operation.what {
-            What::Gone => end.map(|_| chain.len()),
-            what => seen(what).and_then(|etag| places.get(etag).copied()),
+        let place = match &operation.effect {
+            Effect::Gone => end.map(|_| chain.len()),
+            effect => seen(effect).and_then(|etag| places.get(etag).copied()),
         };
         let Some(place) = place else { continue };
-        // It was current by then, and the next was not when the question was asked.
+        // It was current when the response arrived. The next was not when the request was sent.
         bounds[place].1 = bounds[place].1.min(operation.answered);
         if let Some(next) = bounds.get_mut(place + 1) {
             next.0 = next.0.max(operation.asked);
@@ -363,55 +372,55 @@ fn out_of_order(
 mod tests {
     use super::*;
 
-    fn at(asked: Moment, answered: Moment, what: What) -> Operation {
+    fn at(asked: Moment, answered: Moment, effect: Effect) -> Operation {
         Operation {
             asked,
             answered,
-            what,
+            effect,
         }
     }
 
     /// The payload of `a` is `A`.
-    fn created(etag: &str) -> What {
-        What::Created {
+    fn created(etag: &str) -> Effect {
+        Effect::Created {
             payload: etag.to_uppercase(),
             etag: etag.into(),
         }
     }
 
-    fn read(etag: &str) -> What {
-        What::Read {
+    fn read(etag: &str) -> Effect {
+        Effect::Read {
             payload: etag.to_uppercase(),
             etag: etag.into(),
         }
     }
 
-    fn written(expected: &str, etag: &str) -> What {
-        What::Written {
+    fn written(expected: &str, etag: &str) -> Effect {
+        Effect::Written {
             expected: expected.into(),
             payload: etag.to_uppercase(),
             etag: etag.into(),
         }
     }
 
-    fn maybe(expected: &str, payload: &str) -> What {
-        What::MaybeWritten {
+    fn maybe(expected: &str, payload: &str) -> Effect {
+        Effect::MaybeWritten {
             expected: expected.into(),
             payload: payload.into(),
         }
     }
 
-    fn too_late(expected: &str) -> What {
-        What::TooLate {
+    fn too_late(expected: &str) -> Effect {
+        Effect::TooLate {
             expected: expected.into(),
         }
     }
 
-    fn unchanged(etag: &str) -> What {
-        What::Unchanged { etag: etag.into() }
+    fn unchanged(etag: &str) -> Effect {
+        Effect::Unchanged { etag: etag.into() }
     }
 
-    /// After a session was made between 0 and 1.
+    /// The violations of a session that was created between 0 and 1.
     fn found(rest: &[Operation]) -> Vec<Violation> {
         check(&[&[at(0, 1, created("a"))], rest].concat())
     }
@@ -426,26 +435,26 @@ mod tests {
                 at(6, 7, read("b")),
                 at(8, 9, unchanged("b")),
             ],
-            // While a write is under way, both are right, in this order.
+            // During a write a read may show either payload, in this order.
             vec![
                 at(2, 9, written("a", "b")),
                 at(3, 4, read("a")),
                 at(5, 6, read("b")),
             ],
-            // As is a read that is under way for long.
+            // During a long read another client may write.
             vec![at(2, 9, read("a")), at(3, 4, written("a", "b"))],
             vec![
                 at(2, 3, written("a", "b")),
                 at(4, 5, too_late("a")),
                 at(6, 7, written("b", "c")),
             ],
-            vec![at(2, 3, What::Deleted), at(4, 5, What::Gone)],
+            vec![at(2, 3, Effect::Deleted), at(4, 5, Effect::Gone)],
             vec![
-                at(2, 9, What::Deleted),
-                at(3, 4, What::Gone),
+                at(2, 9, Effect::Deleted),
+                at(3, 4, Effect::Gone),
                 at(3, 9, read("a")),
             ],
-            // What has no answer has happened, at any time, or has not.
+            // Effect has no answer has happened, at any time, or has not.
             vec![at(2, NEVER, maybe("a", "B")), at(3, 4, read("a"))],
             vec![
                 at(2, NEVER, maybe("a", "B")),
@@ -458,12 +467,12 @@ mod tests {
                 at(5, 6, read("c")),
             ],
             vec![
-                at(2, NEVER, What::MaybeDeleted),
+                at(2, NEVER, Effect::MaybeDeleted),
                 at(3, 4, read("a")),
-                at(5, 6, What::Gone),
+                at(5, 6, Effect::Gone),
             ],
-            vec![at(2, NEVER, What::MaybeDeleted), at(3, 4, read("a"))],
-            // A write may be repeated, by whoever, as long as nothing follows it.
+            vec![at(2, NEVER, Effect::MaybeDeleted), at(3, 4, read("a"))],
+            // Any client may repeat a write, as long as no other write follows it.
             vec![
                 at(2, 3, written("a", "b")),
                 at(4, 5, written("a", "b")),
@@ -505,7 +514,7 @@ mod tests {
 
     #[test]
     fn a_doubled_update_is_found() {
-        let again = What::Read {
+        let again = Effect::Read {
             payload: "B".into(),
             etag: "c".into(),
         };
@@ -515,11 +524,40 @@ mod tests {
 
     #[test]
     fn a_name_of_two_payloads_is_found() {
-        let other = What::Read {
+        let other = Effect::Read {
             payload: "X".into(),
             etag: "a".into(),
         };
         assert!(found(&[at(2, 3, other)]).contains(&Violation::Ambiguous("a".into())));
+    }
+
+    #[test]
+    fn a_name_that_is_given_again_is_found() {
+        for history in [
+            vec![at(
+                2,
+                3,
+                Effect::Written {
+                    expected: "a".into(),
+                    payload: "B".into(),
+                    etag: "a".into(),
+                },
+            )],
+            vec![
+                at(2, 3, written("a", "b")),
+                at(
+                    4,
+                    5,
+                    Effect::Written {
+                        expected: "b".into(),
+                        payload: "C".into(),
+                        etag: "a".into(),
+                    },
+                ),
+            ],
+        ] {
+            assert!(found(&history).contains(&Violation::Ambiguous("a".into())));
+        }
     }
 
     #[test]
@@ -540,7 +578,7 @@ mod tests {
             let history = [at(2, 3, written("a", "b")), at(4, 5, stale)];
             assert_eq!(found(&history), [Violation::OutOfOrder("b".into())]);
         }
-        // Also when only another reader knew better.
+        // Also when only another reader saw the new payload.
         let history = [
             at(2, 9, written("a", "b")),
             at(3, 4, read("b")),
@@ -579,8 +617,8 @@ mod tests {
 
     #[test]
     fn a_repeat_that_is_no_repeat_is_found() {
-        // It has a name of its own, so it was written twice.
-        let again = What::Written {
+        // The repeat has a name of its own, so the payload was written twice.
+        let again = Effect::Written {
             expected: "a".into(),
             payload: "B".into(),
             etag: "c".into(),
@@ -594,7 +632,7 @@ mod tests {
             violations.contains(&Violation::WrittenTwice("B".into())),
             "{violations:?}"
         );
-        // It was acknowledged once more when something else stood there.
+        // The repeat was acknowledged although another payload was current.
         let history = [
             at(2, 3, written("a", "b")),
             at(4, 5, written("b", "c")),
@@ -606,33 +644,36 @@ mod tests {
     #[test]
     fn what_comes_after_the_end_is_found() {
         for late in [read("a"), unchanged("a"), written("a", "b")] {
-            let history = [at(2, 3, What::Deleted), at(4, 5, late.clone())];
+            let history = [at(2, 3, Effect::Deleted), at(4, 5, late.clone())];
             assert!(
                 found(&history).contains(&Violation::EndOutOfOrder),
                 "{late:?}"
             );
         }
-        let history = [
-            at(2, NEVER, What::MaybeDeleted),
-            at(3, 4, What::Gone),
-            at(5, 6, read("a")),
-        ];
-        assert_eq!(found(&history), [Violation::EndOutOfOrder]);
+        // Also while the deletion is still under way.
+        for (answered, deletion) in [(100, Effect::Deleted), (NEVER, Effect::MaybeDeleted)] {
+            let history = [
+                at(2, answered, deletion),
+                at(3, 4, Effect::Gone),
+                at(5, 6, read("a")),
+            ];
+            assert_eq!(found(&history), [Violation::EndOutOfOrder]);
+        }
     }
 
     #[test]
     fn an_end_that_is_seen_before_it_comes_is_found() {
         assert_eq!(
-            found(&[at(2, 3, What::Gone), at(4, 5, What::Deleted)]),
+            found(&[at(2, 3, Effect::Gone), at(4, 5, Effect::Deleted)]),
             [Violation::EndOutOfOrder]
         );
     }
 
     #[test]
     fn an_end_that_nobody_made_or_two_made_is_found() {
-        assert_eq!(found(&[at(2, 3, What::Gone)]), [Violation::EndedByNobody]);
+        assert_eq!(found(&[at(2, 3, Effect::Gone)]), [Violation::EndedByNobody]);
         assert!(
-            found(&[at(2, 3, What::Deleted), at(2, 3, What::Deleted)])
+            found(&[at(2, 3, Effect::Deleted), at(2, 3, Effect::Deleted)])
                 .contains(&Violation::EndedTwice)
         );
     }

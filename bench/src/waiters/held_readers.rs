@@ -1,4 +1,4 @@
-//! Connections of HTTP/2 with hundreds of readers on each.
+//! HTTP/2 connections with hundreds of readers each.
 
 use std::{net::SocketAddr, time::Instant};
 
@@ -13,31 +13,31 @@ use tokio::{
     task::JoinSet,
 };
 
-use crate::{error::BenchError, fill::Session};
+use crate::{error::BenchError, fill::CreatedSession};
 
-/// How many readers share a connection, if the server allows it.
+/// How many readers share a connection, if the server allows so many.
 const SHARING: usize = 500;
 
-/// Readers that wait. All end when this is dropped.
-pub(super) struct Held {
+/// Readers that wait for a change. All end when this value is dropped.
+pub(super) struct HeldReaders {
     connections: Vec<SendRequest<Bytes>>,
     readers: usize,
     sharing: usize,
     tasks: JoinSet<()>,
-    release: UnboundedSender<Release>,
-    releases: UnboundedReceiver<Release>,
+    release: UnboundedSender<ReleasedReader>,
+    releases: UnboundedReceiver<ReleasedReader>,
 }
 
-/// A reader has its answer.
-pub(super) struct Release {
+/// A reader that got its response.
+pub(super) struct ReleasedReader {
     pub(super) number: usize,
     pub(super) at: Instant,
-    /// 0 when the connection failed instead.
+    /// 0 if the connection failed.
     pub(super) status: u16,
 }
 
-impl Held {
-    /// As many connections as so many readers need.
+impl HeldReaders {
+    /// Opens as many connections as this number of readers needs.
     pub(super) async fn connect(address: SocketAddr, readers: usize) -> Result<Self, BenchError> {
         let (release, releases) = unbounded_channel();
         let (connections, tasks) = (Vec::new(), JoinSet::new());
@@ -55,7 +55,7 @@ impl Held {
         Ok(held)
     }
 
-    /// One request tells whether the server speaks HTTP/2, and how much of it.
+    /// The first request shows whether the server speaks HTTP/2, and how many streams it allows.
     async fn add_connection(&mut self, address: SocketAddr) -> Result<(), BenchError> {
         let stream = TcpStream::connect(address).await?;
         stream.set_nodelay(true)?;
@@ -66,20 +66,20 @@ impl Held {
             let _ = connection.await;
         });
         let request = Request::get("http://127.0.0.1/").body(())?;
-        let (answer, _) = requests
+        let (response, _) = requests
             .send_request(request, true)
             .map_err(BenchError::NoHttp2)?;
-        answer.await.map_err(BenchError::NoHttp2)?;
+        response.await.map_err(BenchError::NoHttp2)?;
         self.sharing = SHARING.min(requests.current_max_send_streams()).max(1);
         self.connections.push(requests);
         Ok(())
     }
 
-    /// One more reader.
+    /// Starts one more reader.
     pub(super) async fn wait(
         &mut self,
         number: usize,
-        session: &Session,
+        session: &CreatedSession,
     ) -> Result<(), BenchError> {
         let place = self.readers / self.sharing;
         self.readers += 1;
@@ -96,22 +96,22 @@ impl Held {
         .header("prefer", "wait=30")
         .body(())?;
         let mut connection = connection.ready().await?;
-        let (answer, _) = connection.send_request(request, true)?;
+        let (response, _) = connection.send_request(request, true)?;
         self.tasks
-            .spawn(report(number, answer, self.release.clone()));
+            .spawn(report(number, response, self.release.clone()));
         Ok(())
     }
 
-    /// Those who were released since this was last asked.
-    pub(super) fn released(&mut self) -> Vec<Release> {
+    /// The readers that were released since the last call.
+    pub(super) fn released(&mut self) -> Vec<ReleasedReader> {
         std::iter::from_fn(|| self.releases.try_recv().ok()).collect()
     }
 
-    /// The release of this reader, and how many others came before.
+    /// Waits for the release of this reader. Also returns how many others were released before it.
     pub(super) async fn release_of(
         &mut self,
         number: usize,
-    ) -> Result<(Release, usize), BenchError> {
+    ) -> Result<(ReleasedReader, usize), BenchError> {
         let mut strays = 0;
         loop {
             let release = self.releases.recv().await.ok_or(BenchError::Closed)?;
@@ -123,9 +123,11 @@ impl Held {
     }
 }
 
-async fn report(number: usize, answer: ResponseFuture, release: UnboundedSender<Release>) {
-    let status = answer.await.map_or(0, |answer| answer.status().as_u16());
-    let _ = release.send(Release {
+async fn report(number: usize, response: ResponseFuture, release: UnboundedSender<ReleasedReader>) {
+    let status = response
+        .await
+        .map_or(0, |response| response.status().as_u16());
+    let _ = release.send(ReleasedReader {
         number,
         at: Instant::now(),
         status,

@@ -1,22 +1,27 @@
-//! A client that asks the same again and again.
+//! A client that repeats one request.
 
-use super::Load;
-use crate::{client::Timed, error::BenchError, process::Server, requests::Request};
+use super::kind::Load;
+use crate::{
+    client::TimedClient, error::BenchError, process::ServerProcess, requests::RequestBuffer,
+};
 
-pub(super) struct Single {
-    pub(super) client: Timed,
+pub(super) struct SingleClient {
+    pub(super) client: TimedClient,
     load: Load,
-    request: Request,
+    request: RequestBuffer,
     payload: Vec<u8>,
     path: Vec<u8>,
     etag: Vec<u8>,
 }
 
-impl Single {
-    /// Connected, and with a session of its own to read.
-    pub(super) async fn prepare(load: Load, server: &Server) -> Result<Self, BenchError> {
+impl SingleClient {
+    /// Connects, and creates a session to read.
+    pub(super) async fn prepare(load: Load, server: &ServerProcess) -> Result<Self, BenchError> {
         let (api, mut path) = (load.api(), Vec::new());
-        let (mut client, mut request) = (Timed::connect(server.address).await?, Request::of(api));
+        let (mut client, mut request) = (
+            TimedClient::connect(server.address).await?,
+            RequestBuffer::of(api),
+        );
         let payload = load.payload();
         let created = client
             .ask(request.create(&payload))
@@ -41,18 +46,18 @@ impl Single {
             Load::Read | Load::JsonRead => self.request.read(&self.path, b""),
             _ => self.request.create(&self.payload),
         };
-        let (answer, api) = (self.client.ask(request).await?, self.load.api());
+        let (response, api) = (self.client.ask(request).await?, self.load.api());
         match self.load {
-            Load::Poll => answer.expect("poll", 304).map(drop),
+            Load::Poll => response.expect("poll", 304).map(drop),
             Load::Read | Load::JsonRead => {
-                let found = api.payload(&answer.expect("read", 200)?) == self.payload;
+                let found = api.payload(&response.expect("read", 200)?) == self.payload;
                 if found {
                     Ok(())
                 } else {
                     Err(BenchError::WrongPayload)
                 }
             }
-            _ => api.path(&answer.expect("create", api.created())?, &mut self.path),
+            _ => api.path(&response.expect("create", api.created())?, &mut self.path),
         }
     }
 }

@@ -1,38 +1,44 @@
-//! What two devices ask of the server in a sign-in: one makes a session, then they read and write
-//! in turn, and the last to read deletes it.
+//! The requests that two devices send in a sign-in: one creates a session, both read and write in
+//! turn, and the one that reads last deletes it.
 
 use std::time::Duration;
 
-use super::Load;
-use crate::{api::Api, client::Timed, error::BenchError, process::Server, requests::Request};
+use super::kind::Load;
+use crate::{
+    api::RendezvousApi, client::TimedClient, error::BenchError, process::ServerProcess,
+    requests::RequestBuffer,
+};
 
-/// How often a device has its turn: it reads what the other wrote, and writes.
+/// How many turns there are. In a turn a device reads what the other wrote, and writes.
 const TURNS: u8 = 8;
 
-/// How many requests that are, with the first and the last.
+/// How many requests a sign-in has, with the creation and the deletion.
 pub(super) const REQUESTS: usize = 2 + 2 * TURNS as usize;
 
-/// Two devices. Everything read is compared with what was written.
-pub(crate) struct SignIn {
-    /// The one whose turn it is comes first.
+/// Two devices. Each payload that is read is compared with the one that was written.
+pub(crate) struct DevicePair {
+    /// The device whose turn it is comes first.
     devices: [Device; 2],
-    request: Request,
+    request: RequestBuffer,
     path: Vec<u8>,
-    /// What stands in the session.
+    /// The current payload of the session.
     payload: Vec<u8>,
-    /// Whether each payload is another. Not where the answers never change.
+    /// Whether the payloads differ. They do not where the responses are constant.
     varied: bool,
 }
 
 struct Device {
-    client: Timed,
-    /// Which write it has seen last.
+    client: TimedClient,
+    /// The last write that it has seen.
     revision: Vec<u8>,
 }
 
-impl SignIn {
-    pub(crate) async fn connect(server: &Server, request: Request) -> Result<Self, BenchError> {
-        let device = async || Timed::connect(server.address).await;
+impl DevicePair {
+    pub(crate) async fn connect(
+        server: &ServerProcess,
+        request: RequestBuffer,
+    ) -> Result<Self, BenchError> {
+        let device = async || TimedClient::connect(server.address).await;
         let devices = [device().await?, device().await?].map(|client| Device {
             client,
             revision: Vec::new(),
@@ -47,7 +53,7 @@ impl SignIn {
         })
     }
 
-    /// One sign-in, with this pause before each turn.
+    /// Performs one sign-in, with this pause before each turn.
     pub(crate) async fn go(&mut self, pause: Duration) -> Result<(), BenchError> {
         self.create().await?;
         for turn in 0..TURNS {
@@ -62,7 +68,7 @@ impl SignIn {
         self.delete().await
     }
 
-    /// How long each request took, of both devices.
+    /// How long each request of both devices took, in nanoseconds.
     pub(crate) fn latencies(self) -> Vec<u32> {
         self.devices.map(|device| device.client.latencies).concat()
     }
@@ -77,7 +83,7 @@ impl SignIn {
             .expect("create", api.created())?;
         api.path(&created, &mut self.path)?;
         api.revision(&created).clone_into(&mut device.revision);
-        // It has the URL from the QR code, and has seen nothing yet.
+        // The other device has the URL from the QR code, and has read nothing yet.
         other.revision.clear();
         Ok(())
     }
@@ -85,17 +91,17 @@ impl SignIn {
     async fn read(&mut self) -> Result<(), BenchError> {
         let [device, _] = &mut self.devices;
         let api = self.request.api;
-        let seen = if api == Api::Text {
+        let seen = if api == RendezvousApi::Text {
             &device.revision[..]
         } else {
             b""
         };
         let request = self.request.read(&self.path, seen);
-        let answer = device.client.ask(request).await?.expect("read", 200)?;
-        if api.payload(&answer) != self.payload {
+        let response = device.client.ask(request).await?.expect("read", 200)?;
+        if api.payload(&response) != self.payload {
             return Err(BenchError::WrongPayload);
         }
-        api.revision(&answer).clone_into(&mut device.revision);
+        api.revision(&response).clone_into(&mut device.revision);
         Ok(())
     }
 
@@ -109,12 +115,12 @@ impl SignIn {
             self.request
                 .write(&self.path, &device.revision, &self.payload),
         );
-        let answer = device
+        let response = device
             .client
             .ask(request)
             .await?
             .expect("write", api.written())?;
-        api.revision(&answer).clone_into(&mut device.revision);
+        api.revision(&response).clone_into(&mut device.revision);
         Ok(())
     }
 

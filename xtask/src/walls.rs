@@ -1,0 +1,55 @@
+//! `cargo xtask walls`: what the design forbids (docs/design.md) and the compiler accepts.
+//!
+//! | module | rule |
+//! |---|---|
+//! | `dependencies` | the protocol depends on no I/O |
+//! | `names` | one type name has one meaning |
+//! | `circles` | no file imports its importer |
+//! | `maps` | the documentation of a crate's root names every module |
+//! | `modules` | the modules of a crate, and which file a path leads to |
+//! | `items` | the items of a module, and the paths in them |
+//! | `tokens` | the words of a file |
+
+mod circles;
+mod dependencies;
+mod items;
+mod maps;
+mod modules;
+mod names;
+mod sources;
+mod tokens;
+
+use std::{fs, path::Path};
+
+use self::sources::{Sources, read};
+use crate::run::{TaskResult, at_the_root};
+
+/// Where our source is. Files that are programs of their own (`examples`, `fuzz`) share no names.
+const DIRECTORIES: [&str; 4] = ["crates", "bench/src", "interop/src", "xtask/src"];
+
+/// What may be defined twice, and why.
+const ALLOWED: &str = "xtask/type-names.txt";
+
+/// Reports everything that is wrong, sorted.
+pub(crate) fn walls() -> TaskResult {
+    at_the_root()?;
+    let mut sources = Sources::new();
+    for directory in DIRECTORIES {
+        read(Path::new(directory), &mut sources)?;
+    }
+    sources.retain(|path, _| !path.contains("/examples/") && !path.contains("/benches/"));
+    let allowed = fs::read_to_string(ALLOWED).map_err(|error| format!("{ALLOWED}: {error}"))?;
+    let mut findings = dependencies::check()?;
+    findings.extend(names::check(&sources, &allowed));
+    findings.extend(circles::check(&sources));
+    findings.extend(maps::check(&sources));
+    findings.sort();
+    if findings.is_empty() {
+        return Ok(());
+    }
+    Err(format!(
+        "{} findings:\n{}",
+        findings.len(),
+        findings.join("\n")
+    ))
+}
