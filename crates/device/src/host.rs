@@ -1,5 +1,5 @@
-//! A device at a sign-in: the rendezvous session, the person and the device's own duties, as the
-//! driver wants them.
+//! A device at a sign-in: the rendezvous session and the person, as the driver wants them. The
+//! questions of each role are answered in `new_device` and `existing_device`.
 
 use std::{
     future::{Future, pending},
@@ -14,7 +14,7 @@ use matrix_qr_protocol::{
     channel::{ChannelError, CheckCode},
     driver::{Delivery, Host, Progress},
     error::{Cause, Error, UserError},
-    login::{Answer, Ask, Ended},
+    login::Ended,
     rendezvous::{Binding, Payload},
 };
 use tokio::time::{Instant, sleep, timeout_at};
@@ -25,27 +25,21 @@ use crate::{
     person::{Person, ProgressEvent},
     rendezvous_client::{RendezvousClient, RendezvousError},
     showing::{Home, Place, Showing},
-    silence::{SILENCE, explained, slow, unanswered_rendezvous},
+    silence::{SILENCE, Wait, explained, unanswered_rendezvous},
     start::{Rendezvous, Start},
     user_error::ToUserError,
 };
 
-/// How long a payload of ours stands before another one of ours follows it: the other device counts
-/// them ("Secure operations"), and could not open the second without the first. It polls every
-/// second or two. Only a last word follows so closely.
+/// How long a payload of ours is stored before another one of ours replaces it: the other device
+/// counts them ("Secure operations"), and could not open the second without the first. It polls
+/// every second or two. Only a last word follows so closely.
 const TO_BE_READ: Duration = Duration::from_millis(2500);
-/// How long we listen to nobody else when we have asked a server or the store: their answer mostly
-/// comes sooner than the other device's next word, and a request for that would be broken off to
-/// write.
+/// How long we do not listen to the other device after we have asked a server or the store: their
+/// answer mostly comes sooner than the other device's next message, and a request for that would be
+/// broken off to write.
 const SHORTLY: Duration = Duration::from_millis(50);
 /// How long a last word may take to be written, at the end of a sign-in.
 const LAST_WORD: Duration = Duration::from_secs(5);
-
-/// What only one of the two roles does.
-pub(crate) trait Duties {
-    /// Does what is asked.
-    fn answer(&self, ask: Ask) -> impl Future<Output = Answer>;
-}
 
 /// One device at one sign-in.
 pub(crate) struct HostAdapter<'a, P, D> {
@@ -74,11 +68,8 @@ impl<'a, P, D> HostAdapter<'a, P, D> {
     pub(crate) fn explained(&self, error: Error) -> Error {
         match error {
             Error::Expired => {
-                let trouble = self
-                    .rendezvous
-                    .trouble()
-                    .map(|error| Error::ExpiredInTrouble(error.to_user_error()));
-                trouble.unwrap_or(error)
+                let last = self.rendezvous.trouble();
+                last.map_or(error, |last| Error::ExpiredInTrouble(last.to_user_error()))
             }
             Error::Tampered | Error::Channel(ChannelError::NotAuthentic)
                 if self.rendezvous.has_lost_track() =>
@@ -89,7 +80,7 @@ impl<'a, P, D> HostAdapter<'a, P, D> {
         }
     }
 
-    /// The sign-in, while the person hears of what does not work with the rendezvous session.
+    /// The sign-in, while the person hears of problems with the rendezvous session.
     pub(crate) async fn while_reporting<T>(&self, sign_in: impl Future<Output = T>) -> T
     where
         P: Person,
@@ -104,6 +95,24 @@ impl<'a, P, D> HostAdapter<'a, P, D> {
         }
     }
 
+    /// Answers a question of the login, while the person hears of what is slow.
+    pub(crate) async fn answer<T>(&self, wait: Wait, work: impl Future<Output = T>) -> T
+    where
+        P: Person,
+    {
+        // Where a person decides, the other device's next message will take a while.
+        self.rendezvous.relaxed(wait == Wait::Person);
+        self.asked.store(true, Ordering::Relaxed);
+        // Boxed: a step of the encryption store is a deep one, and this may run on a small stack.
+        let work = Box::pin(work);
+        let answer = match wait.slow() {
+            Some(slow) => explained(self.person, || slow, work).await,
+            None => work.await,
+        };
+        self.asked.store(false, Ordering::Relaxed);
+        answer
+    }
+
     fn unanswered(&self) -> MutexGuard<'_, Option<Instant>> {
         self.unanswered
             .lock()
@@ -111,7 +120,7 @@ impl<'a, P, D> HostAdapter<'a, P, D> {
     }
 }
 
-impl<P: Person, D: Duties> Host for HostAdapter<'_, P, D> {
+impl<P: Person, D> Host for HostAdapter<'_, P, D> {
     async fn receive(&self) -> Result<Payload, Ended> {
         if self.asked.load(Ordering::Relaxed) {
             sleep(SHORTLY).await;
@@ -152,22 +161,6 @@ impl<P: Person, D: Duties> Host for HostAdapter<'_, P, D> {
         self.rendezvous.delete().await;
     }
 
-    async fn answer(&self, ask: Ask) -> Answer {
-        // Somebody reads, types or decides now: the other device's next word will take a while.
-        self.rendezvous
-            .relaxed(matches!(ask, Ask::AwaitToken | Ask::OpenUri(_)));
-        self.asked.store(true, Ordering::Relaxed);
-        let slow = slow(&ask);
-        // Boxed: a step of the encryption store is a deep one, and this may run on a small stack.
-        let work = Box::pin(self.device.answer(ask));
-        let answer = match slow {
-            Some(slow) => explained(self.person, || slow, work).await,
-            None => work.await,
-        };
-        self.asked.store(false, Ordering::Relaxed);
-        answer
-    }
-
     async fn enter_check_code(&self) -> CheckCode {
         self.rendezvous.relaxed(true);
         let code = self.person.enter_check_code().await;
@@ -191,7 +184,8 @@ impl<P: Person, D: Duties> Host for HostAdapter<'_, P, D> {
 /// Makes a rendezvous session, or joins the one of the scanned code.
 pub(crate) async fn open_session<P: Person>(
     http: &Http,
-    (start, showing): (&Start, Showing),
+    start: &Start,
+    showing: Showing,
     home: Option<&Home<'_>>,
     person: &P,
 ) -> Result<RendezvousClient, Error> {

@@ -21,7 +21,7 @@ impl Message {
         // One allocation that is large enough: a buffer that grows would leave copies of the keys
         // behind.
         let mut json = Zeroizing::new(Vec::with_capacity(4096));
-        let written = serde_json::to_writer(&mut *json, &Written::new(self, revision.into()));
+        let written = serde_json::to_writer(&mut *json, &MessageJson::new(self, revision.into()));
         debug_assert!(written.is_ok(), "writing strings into memory does not fail");
         json
     }
@@ -33,7 +33,8 @@ impl Message {
     /// [`Unreadable`]: the answer to all of them is `unexpected_message_received`.
     pub fn parse(json: &[u8], revision: impl Into<Revision>) -> Result<Self, Unreadable> {
         let revision = revision.into();
-        let Tag { kind } = serde_json::from_slice(json).map_err(|_| Unreadable::NotAMessage)?;
+        let TypeField { kind } =
+            serde_json::from_slice(json).map_err(|_| Unreadable::NotAMessage)?;
         match kind.as_str() {
             "m.login.protocols" => protocols(json, revision).map(Self::Protocols),
             "m.login.protocol" => protocol(json).map(Self::Protocol),
@@ -52,7 +53,7 @@ impl Message {
 /// borrowed.
 #[derive(Serialize)]
 #[serde(untagged)]
-enum Written<'a> {
+enum MessageJson<'a> {
     Protocols {
         r#type: &'static str,
         protocols: &'static [&'static str],
@@ -91,7 +92,7 @@ enum AccountLocation<'a> {
     BaseUrl(&'a str),
 }
 
-impl<'a> Written<'a> {
+impl<'a> MessageJson<'a> {
     fn new(message: &'a Message, revision: Revision) -> Self {
         let r#type = message.kind();
         match message {
@@ -130,7 +131,7 @@ impl<'a> Written<'a> {
 
 /// What is read of any message first.
 #[derive(Deserialize)]
-struct Tag {
+struct TypeField {
     #[serde(rename = "type")]
     kind: String,
 }
