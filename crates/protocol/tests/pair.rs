@@ -504,6 +504,31 @@ fn a_last_word_is_read_by_a_device_that_polls() {
     }
 }
 
+/// The other device could not open a last word that replaced a message which it has not read.
+#[test]
+fn a_last_word_waits_until_the_message_before_it_is_read() {
+    for (shown_by, variant) in ways() {
+        let said = last_words(shown_by, variant.revision).0;
+        // What the device has been told and asked when its first message is sent, and for how long
+        // the other one has waited for that by then, plus one second.
+        let (sent, seconds, kind) = match shown_by {
+            Role::New => (7, 4, "m.login.protocol"),
+            Role::Existing => (8, 6, "m.login.protocol_accepted"),
+        };
+        let (result, heard) = Pair::new(shown_by)
+            .variant(variant)
+            .cancel(shown_by, sent)
+            .against(async |peer| {
+                peer.say(&said).await.unwrap();
+                peer.pause(seconds).await;
+                (peer.hear().await.kind(), peer.hear().await)
+            });
+        assert_eq!(result, Err(Error::Cancelled));
+        let last = Message::Failure(Reason::UserCancelled);
+        assert_eq!(heard, (kind, last), "{shown_by:?} {variant:?}");
+    }
+}
+
 /// What makes a device say a last word: this, after the peer has said that.
 fn last_words(shown_by: Role, revision: Revision) -> (Vec<u8>, PlannedAnswer) {
     let offer = Protocols {

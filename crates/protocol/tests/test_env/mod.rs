@@ -263,6 +263,11 @@ impl ScriptedPeer<'_> {
         .unwrap()
     }
 
+    /// Does not look for so long.
+    pub async fn pause(&self, seconds: u64) {
+        self.world.pass(seconds).await;
+    }
+
     /// Waits until the other device has come to an end.
     pub async fn think(&self) {
         self.world
