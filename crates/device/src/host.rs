@@ -38,7 +38,7 @@ const TO_BE_READ: Duration = Duration::from_millis(2500);
 /// answer mostly comes sooner than the other device's next message, and a request for that would be
 /// broken off to write.
 const SHORTLY: Duration = Duration::from_millis(50);
-/// How long a last word may take to be written, at the end of a sign-in.
+/// How long writing a last word may take, at the end of a sign-in.
 const LAST_WORD: Duration = Duration::from_secs(5);
 
 /// One device at one sign-in.
@@ -63,8 +63,8 @@ impl<'a, P, D> HostAdapter<'a, P, D> {
         }
     }
 
-    /// Why it ended, where the driver could only see that something cannot be opened, or that the
-    /// time is up.
+    /// Why it ended, where the driver only saw that a payload cannot be opened, or that the time is
+    /// up.
     pub(crate) fn explained(&self, error: Error) -> Error {
         match error {
             Error::Expired => {
@@ -145,8 +145,7 @@ impl<P: Person, D> Host for HostAdapter<'_, P, D> {
         let Some(written) = written else { return };
         let read = async {
             let heard = self.rendezvous.receive().await;
-            // Without a session nobody reads. Whatever else goes wrong does not mean that it was
-            // read.
+            // Without a session nobody reads. No other error means that it was read.
             if !matches!(
                 heard,
                 Ok(_) | Err(RendezvousError::Gone | RendezvousError::Expired)
@@ -226,8 +225,10 @@ async fn place(http: &Http, at: &Rendezvous) -> Result<Place, Error> {
 fn lost_track() -> UserError {
     UserError::new(
         Cause::RendezvousServer,
-        "an answer of the rendezvous server was lost on the way, the one that cannot be asked for again",
-        "Nothing was given away. Begin again with a new code; if it happens again, use another network.",
+        "an answer of the rendezvous server was lost on the way, the one that cannot be asked for \
+         again",
+        "Nothing was given away. Begin again with a new code; if it happens again, use another \
+         network.",
     )
 }
 

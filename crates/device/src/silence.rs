@@ -1,4 +1,4 @@
-//! Nobody waits for long without knowing for what.
+//! A person who waits for long is told what for.
 
 use std::{future::Future, pin::pin, time::Duration};
 
@@ -7,10 +7,10 @@ use tokio::time::timeout;
 
 use crate::person::{Person, ProgressEvent};
 
-/// How long a person waits without a word.
+/// How long a person waits before that is reported.
 pub(crate) const SILENCE: Duration = Duration::from_secs(3);
 
-/// Does the work, and says what is slow when it is.
+/// Does the work, and reports what is slow if it takes long.
 pub(crate) async fn explained<P: Person, T>(
     person: &P,
     slow: impl FnOnce() -> UserError,

@@ -4,19 +4,19 @@
 //! |---|---|
 //! | what a device must bring | `host` |
 //! | the channel, up to the check code | `establish` |
-//! | the loop: wait for whichever comes first, hand it to [`Login`](crate::login::Login), do what it says | `run` |
+//! | the loop: wait for an event, hand it to the login, do what that says | `run` |
+//! | a question of the login to the method that answers it | `questions` |
 //! | messages and last words | `say` |
 //!
 //! It knows no clock and no network.
 
 mod channel_state;
 mod establish;
-mod event;
 mod host;
 mod questions;
-mod race;
 mod run;
 mod say;
+mod wait;
 
 pub use self::{
     establish::{

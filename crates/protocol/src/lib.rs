@@ -44,7 +44,8 @@
 //! let generator = Generator::new((&location, Dialect::default()), &mut UnwrapErr(SysRng));
 //! let shown = QrCode { shown_by: ShownBy::New, key: generator.public_key(), location }.encode()?;
 //!
-//! // Device S scans, and the two establish the secure channel. In this revision no payload says what it was written against.
+//! // Device S scans, and the two establish the secure channel. In this revision no payload says
+//! // what it was written against.
 //! let scanned = QrCode::decode(&shown)?;
 //! let at = &scanned.location;
 //! let unbound = Binding::default;
@@ -52,7 +53,8 @@
 //!     Initiated::new(&scanned.key, (at, Dialect::default()), unbound(), &mut UnwrapErr(SysRng))?;
 //! let (unconfirmed, login_ok) = generator.accept(&login_initiate, unbound())?;
 //! let (mut existing_channel, check_code) = initiated.finish(&login_ok)?;
-//! let mut new_channel = unconfirmed.confirm(&check_code).map_err(|_| "the person typed other digits")?;
+//! let confirmed = unconfirmed.confirm(&check_code);
+//! let mut new_channel = confirmed.map_err(|_| "the person typed other digits")?;
 //!
 //! // The two logins. What one sends is sealed, opened and handed to the other; what one asks is
 //! // answered.

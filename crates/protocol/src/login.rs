@@ -111,15 +111,13 @@ impl<S: RoleState> Login<S> {
             },
             (Input::Ended(ended) | Input::Unsent(ended), _) => self.without_session(ended),
             (Input::Message(Message::Failure(reason)), LoginStage::Running(state)) => {
-                self.end(failed(state.peer_failed(reason), Leave::Delete))
+                self.end(Err(state.peer_failed(reason)), Leave::Delete)
             }
             (Input::Message(Message::Failure(reason)), LoginStage::CheckCode { .. }) => {
-                self.end(failed(Error::Peer(reason), Leave::Delete))
+                self.end(Err(Error::Peer(reason)), Leave::Delete)
             }
             (Input::Cancel, LoginStage::Running(state)) => self.take(state.cancelled()),
-            (Input::Cancel, _) => {
-                self.take(LoginStep::fail(Reason::UserCancelled, Error::Cancelled))
-            }
+            (Input::Cancel, _) => self.take(LoginStep::cancel(Error::Cancelled)),
             (Input::Tampered, _) => self.take(surprise(Error::Tampered)),
             (Input::Unreadable(what), _) => self.take(surprise(Error::Unreadable(what))),
             (Input::CheckCode(right), LoginStage::CheckCode { early }) => {
@@ -169,11 +167,11 @@ impl<S: RoleState> Login<S> {
                 self.0 = LoginStage::Running(state);
                 outputs
             }
-            LoginStep::Done(outcome) => self.end(outcome),
+            LoginStep::Done(result, session) => self.end(result, session),
             // The other device reads the reason from the session.
             LoginStep::Fail(message, error) => {
                 let mut outputs = vec![Output::Send(message)];
-                outputs.extend(self.end(failed(error, Leave::DeleteOnceRead)));
+                outputs.extend(self.end(Err(error), Leave::DeleteOnceRead));
                 outputs
             }
         }
@@ -189,12 +187,12 @@ impl<S: RoleState> Login<S> {
             Ended::Unusable(_) => Leave::Delete,
             Ended::Expired | Ended::Gone => Leave::Alone,
         };
-        self.end(failed(ended.into(), session))
+        self.end(Err(ended.into()), session)
     }
 
-    fn end(&mut self, outcome: Outcome) -> Vec<Output<S::Ask>> {
+    fn end(&mut self, result: Result<(), Error>, session: Leave) -> Vec<Output<S::Ask>> {
         self.0 = LoginStage::Over;
-        vec![Output::End(outcome)]
+        vec![Output::End(Outcome { result, session })]
     }
 }
 
@@ -206,14 +204,7 @@ fn surprise<S: RoleState>(error: Error) -> LoginStep<S> {
 /// An answer that was not asked for: a defect of the program that drives this login. Dropping it
 /// would leave both devices waiting.
 fn out_of_order<S: RoleState>() -> LoginStep<S> {
-    LoginStep::fail(Reason::UserCancelled, Error::OutOfOrder)
-}
-
-fn failed(error: Error, session: Leave) -> Outcome {
-    Outcome {
-        result: Err(error),
-        session,
-    }
+    LoginStep::cancel(Error::OutOfOrder)
 }
 
 impl From<EarlyMessage> for Message {

@@ -24,7 +24,7 @@ use crate::{
 };
 
 /// How long the homeserver may take to say whether it knows a device: less than one call may take,
-/// so that this is the end.
+/// so that this limit counts.
 const LOOKUP: Duration = Duration::from_secs(15);
 /// "it can repeat the GET request for up to, say, 10 seconds".
 const APPEAR: Duration = Duration::from_secs(10);
@@ -32,7 +32,7 @@ const APPEAR: Duration = Duration::from_secs(10);
 const LOOK_AGAIN: Duration = Duration::from_millis(500);
 /// How long the new device may take to publish its keys, once it has the secrets.
 const SIGN: Duration = Duration::from_secs(10);
-/// How long the homeserver may take to say that a device which was seen signed is still there.
+/// How long the homeserver may take to confirm that a device which was verified is still there.
 const LAST_LOOK: Duration = Duration::from_secs(2);
 
 /// What a grant led to.
@@ -151,7 +151,7 @@ impl<'a, P: Person> ExistingDevice<'a, P> {
         outcome
     }
 
-    /// The person gave up when the secrets were out: what is true now, and not what was wanted.
+    /// The person gave up after the secrets were sent: what the homeserver shows now is the result.
     pub(super) async fn too_late(&self, id: DeviceId) -> Result<Granted, Error> {
         self.person.tell(ProgressEvent::TooLate(&id));
         match self.outcome(&id).await {
@@ -164,7 +164,7 @@ impl<'a, P: Person> ExistingDevice<'a, P> {
         }
     }
 
-    /// A device that was revoked is gone, however complete it was a moment ago.
+    /// A device that was revoked is gone, even if it was verified a moment ago.
     async fn outcome(&self, id: &DeviceId) -> VerificationOutcome {
         let verified = tokio::select! {
             verified = timeout(SIGN, self.see_verified(id)) => verified.unwrap_or(false),

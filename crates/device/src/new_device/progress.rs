@@ -79,18 +79,18 @@ impl GrantedTokens {
 impl AcceptedAccount {
     /// What goes to disk at the end.
     pub(super) fn session(&self) -> StoredSession {
-        let (grant, asked) = (&self.grant, &self.grant.asked);
+        let revocable = self.grant.revocable(Some(&self.user_id));
         StoredSession {
-            homeserver: asked.base.clone(),
-            issuer: asked.oauth.metadata().issuer.clone(),
-            account_management_uri: asked.oauth.metadata().account_management_uri.clone(),
-            client_id: asked.oauth.client_id().to_owned(),
-            expires_at: grant.expires_at,
+            homeserver: revocable.homeserver,
+            issuer: revocable.issuer,
+            account_management_uri: revocable.account_management_uri,
+            client_id: revocable.client_id,
+            expires_at: self.grant.expires_at,
             user: UserSession {
                 user_id: self.user_id.clone(),
-                device_id: asked.device_id.clone(),
-                access_token: grant.tokens.access_token.clone(),
-                refresh_token: grant.tokens.refresh_token.clone(),
+                device_id: revocable.user.device_id,
+                access_token: revocable.user.access_token,
+                refresh_token: revocable.user.refresh_token,
             },
         }
     }

@@ -1,4 +1,4 @@
-//! "No unverified device stays behind": a sign-in that failed takes its device back.
+//! "No unverified device stays behind": a sign-in that failed signs its device out.
 
 use matrix_qr_protocol::error::{Cause, UserError};
 

@@ -9,8 +9,8 @@ use super::{
     channel_state::ChannelState,
     host::{ExistingDeviceHost, Host, NewDeviceHost, Progress},
     questions::AnsweredBy,
-    race::race,
     run::run,
+    wait::race,
 };
 use crate::{
     channel::{ChannelError, Generator, Initiated},
@@ -167,7 +167,7 @@ impl From<ChannelError> for Error {
     }
 }
 
-/// Mostly the server's part is too long for a code.
+/// Usually the server's part is too long for a code.
 fn unshowable(error: QrError) -> Error {
     let cause = if matches!(error, QrError::TooLong(_)) {
         Cause::RendezvousServer

@@ -6,11 +6,10 @@ use std::collections::VecDeque;
 
 use super::{
     channel_state::ChannelState,
-    event::{HostReply, LoginEvent, next},
     host::{Host, Progress},
     questions::AnsweredBy,
-    race::race,
     say::{say, say_last},
+    wait::{HostReply, LoginEvent, next, race},
 };
 use crate::{
     error::Error,

@@ -1,11 +1,11 @@
-//! Messages on their way out: one that more may follow, and a last word.
+//! Sending a message: one that others may follow, and a last word.
 
 use std::future::Future;
 
 use super::{
     channel_state::ChannelState,
     host::{Delivery, Host, Progress},
-    race::race,
+    wait::race,
 };
 use crate::{
     channel::ChannelError,
@@ -97,6 +97,6 @@ async fn deliver<H: Host>(
 }
 
 fn unsealable(error: ChannelError) -> Ended {
-    let advice = "Begin again; if it stays, report it: this is a defect.";
+    let advice = "Begin again; if the problem persists, report it: this is a defect.";
     Ended::Unusable(UserError::new(Cause::Here, error.to_string(), advice))
 }

@@ -2,8 +2,8 @@
 
 use super::{
     events::{
-        DeviceLookup, Ended, ExistingDeviceAnswer, ExistingDeviceAsk, Leave, NotOpened, Outcome,
-        Output, VerificationOutcome,
+        DeviceLookup, Ended, ExistingDeviceAnswer, ExistingDeviceAsk, Leave, NotOpened, Output,
+        VerificationOutcome,
     },
     message::{Authorization, DeviceId, Message, Protocol, Protocols, Reason},
     role_state::{LoginStep, RoleState},
@@ -67,10 +67,9 @@ impl RoleState for ExistingDeviceState {
                 let ask = ExistingDeviceAsk::AwaitDevice(id.clone());
                 LoginStep::next(Self::ExpectPresent(id), Output::Ask(ask))
             }
-            (Self::ExpectSuccess(_), Message::Declined) => LoginStep::Done(Outcome {
-                result: Err(Error::Declined),
-                session: Leave::Delete,
-            }),
+            (Self::ExpectSuccess(_), Message::Declined) => {
+                LoginStep::Done(Err(Error::Declined), Leave::Delete)
+            }
             _ => return None,
         })
     }
@@ -98,7 +97,7 @@ impl RoleState for ExistingDeviceState {
                 ],
             ),
             (Self::ExpectSecrets(_), ExportSecrets(Err(user_error))) => {
-                LoginStep::fail(Reason::UserCancelled, Error::NoSecrets(user_error))
+                LoginStep::cancel(Error::NoSecrets(user_error))
             }
             (Self::ExpectVerified { id, unsure }, AwaitVerified(outcome)) => {
                 verified(id, unsure, outcome)
@@ -115,11 +114,10 @@ impl RoleState for ExistingDeviceState {
         match self {
             // Secrets that were not read yet cannot be read any more. Those that were cannot be
             // called back.
-            Self::ExpectVerified { id, .. } => LoginStep::Done(Outcome {
-                result: Err(Error::CancelledTooLate(id)),
-                session: Leave::Delete,
-            }),
-            _ => LoginStep::fail(Reason::UserCancelled, Error::Cancelled),
+            Self::ExpectVerified { id, .. } => {
+                LoginStep::Done(Err(Error::CancelledTooLate(id)), Leave::Delete)
+            }
+            _ => LoginStep::cancel(Error::Cancelled),
         }
     }
 
@@ -175,13 +173,13 @@ fn absent(
             Reason::DeviceAlreadyExists,
             Error::DeviceAlreadyExists(wanted.device_id),
         ),
-        Err(user_error) => LoginStep::fail(Reason::UserCancelled, Error::DeviceUnknown(user_error)),
+        Err(user_error) => LoginStep::cancel(Error::DeviceUnknown(user_error)),
     }
 }
 
 fn not_opened(why: NotOpened) -> LoginStep<ExistingDeviceState> {
     match why {
-        NotOpened::Refused => LoginStep::fail(Reason::UserCancelled, Error::LinkRefused),
+        NotOpened::Refused => LoginStep::cancel(Error::LinkRefused),
         NotOpened::Unusable(user_error) => LoginStep::fail(
             Reason::UnableToOpenVerificationUri,
             Error::LinkUnusable(user_error),
@@ -221,5 +219,5 @@ fn verified(
             (Ok(()), Leave::Alone)
         }
     };
-    LoginStep::Done(Outcome { result, session })
+    LoginStep::Done(result, session)
 }

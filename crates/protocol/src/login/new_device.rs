@@ -1,10 +1,7 @@
 //! The device that is being signed in.
 
 use super::{
-    events::{
-        Leave, NewDeviceAnswer, NewDeviceAsk, NoAuthorization, NoToken, NotImported, Outcome,
-        Output,
-    },
+    events::{Leave, NewDeviceAnswer, NewDeviceAsk, NoAuthorization, NoToken, NotImported, Output},
     message::{Message, Protocol, Protocols, Reason},
     role_state::{LoginStep, RoleState},
 };
@@ -72,10 +69,7 @@ impl RoleState for NewDeviceState {
             }
             (Self::ExpectToken, AwaitToken(Err(why))) => no_token(why),
             // The last to read: this device deletes the session.
-            (Self::ExpectImported, ImportSecrets(Ok(()))) => LoginStep::Done(Outcome {
-                result: Ok(()),
-                session: Leave::Delete,
-            }),
+            (Self::ExpectImported, ImportSecrets(Ok(()))) => LoginStep::Done(Ok(()), Leave::Delete),
             (Self::ExpectImported, ImportSecrets(Err(why))) => not_imported(why),
             _ => return None,
         })
@@ -94,7 +88,8 @@ fn choose(offer: Protocols) -> LoginStep<NewDeviceState> {
     let user_error = UserError::new(
         Cause::OtherDevice,
         "the other device offers no way to sign in that this one knows",
-        "Update both apps; if it stays, the homeserver does not offer the device authorization grant.",
+        "Update both apps; if the problem persists, the homeserver does not offer the device \
+         authorization grant.",
     );
     LoginStep::fail(
         Reason::UnsupportedProtocol,
@@ -116,12 +111,8 @@ fn no_token(why: NoToken) -> LoginStep<NewDeviceState> {
         NoToken::Expired => {
             LoginStep::fail(Reason::AuthorizationExpired, Error::AuthorizationExpired)
         }
-        NoToken::WrongAccount(user_error) => {
-            LoginStep::fail(Reason::UserCancelled, Error::WrongAccount(user_error))
-        }
-        NoToken::Failed(user_error) => {
-            LoginStep::fail(Reason::UserCancelled, Error::NotAuthorized(user_error))
-        }
+        NoToken::WrongAccount(user_error) => LoginStep::cancel(Error::WrongAccount(user_error)),
+        NoToken::Failed(user_error) => LoginStep::cancel(Error::NotAuthorized(user_error)),
     }
 }
 
@@ -131,8 +122,6 @@ fn not_imported(why: NotImported) -> LoginStep<NewDeviceState> {
             Reason::UnexpectedMessageReceived,
             Error::SecretsRefused(user_error),
         ),
-        NotImported::Failed(user_error) => {
-            LoginStep::fail(Reason::UserCancelled, Error::NotSetUp(user_error))
-        }
+        NotImported::Failed(user_error) => LoginStep::cancel(Error::NotSetUp(user_error)),
     }
 }

@@ -1,7 +1,7 @@
 //! What differs between the two roles of a login.
 
 use super::{
-    events::{Ended, Outcome, Output},
+    events::{Ended, Leave, Output},
     message::{Message, Reason},
 };
 use crate::{error::Error, homeserver::Homeserver};
@@ -29,7 +29,7 @@ pub trait RoleState: Sized {
 
     /// The person at this device gives up.
     fn cancelled(self) -> LoginStep<Self> {
-        LoginStep::fail(Reason::UserCancelled, Error::Cancelled)
+        LoginStep::cancel(Error::Cancelled)
     }
 
     /// The session ended like this, perhaps before the last message was stored in it. `Err`: that
@@ -49,7 +49,7 @@ pub enum LoginStep<S: RoleState> {
     /// On to the next state.
     Next(S, Vec<Output<S::Ask>>),
     /// The end. The other device need not be told.
-    Done(Outcome),
+    Done(Result<(), Error>, Leave),
     /// The end. The other device is told why.
     Fail(Message, Error),
 }
@@ -63,5 +63,10 @@ impl<S: RoleState> LoginStep<S> {
     /// The end, for this reason.
     pub(super) fn fail(reason: Reason, error: Error) -> Self {
         Self::Fail(Message::Failure(reason), error)
+    }
+
+    /// The end, for a reason that the other device need not know.
+    pub(super) fn cancel(error: Error) -> Self {
+        Self::fail(Reason::UserCancelled, error)
     }
 }

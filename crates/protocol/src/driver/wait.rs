@@ -1,5 +1,5 @@
-//! What a login waits for: an answer from this device, a message from the other one, or the person
-//! who gives up.
+//! What a sign-in waits for: an answer from this device, a payload from the other one, or the
+//! person who gives up.
 
 use std::{
     future::{Future, poll_fn},
@@ -43,6 +43,17 @@ pub(super) async fn next<H: Host, A>(
             Some(heard) => heard.as_mut().poll(context).map(LoginEvent::Received),
             None => Poll::Pending,
         }
+    })
+    .await
+}
+
+/// Waits for the first of the two. The left one wins where both are ready.
+pub(super) async fn race<T>(left: impl Future<Output = T>, right: impl Future<Output = T>) -> T {
+    let mut left = pin!(left);
+    let mut right = pin!(right);
+    poll_fn(|context| match left.as_mut().poll(context) {
+        Poll::Pending => right.as_mut().poll(context),
+        ready => ready,
     })
     .await
 }
