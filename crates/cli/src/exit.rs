@@ -227,6 +227,7 @@ fn exit_of(error: &Error) -> Exit {
         // browser's failure.
         Error::LinkUnusable(trouble) if trouble.cause == Cause::Here => Exit::Failed,
         Error::LinkUnusable(_) => Exit::Security,
+        Error::OutOfOrder => Exit::Failed,
         Error::NoSecrets(trouble) => unless_elsewhere(trouble, Exit::NotReady),
     }
 }

@@ -4,8 +4,6 @@ use matrix_qr_protocol::{
     driver,
     error::{Cause, Error, UserError},
     homeserver::Homeserver as Named,
-    login::message::DeviceId,
-    qr::ShownBy,
     rendezvous::Location,
     revision::{Dialect, Role},
 };
@@ -26,19 +24,21 @@ use crate::{
 mod duties;
 
 use self::duties::ExistingDevice;
+pub use self::duties::Granted;
 
 /// How a sign-in is granted.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct GrantOptions {
-    /// Which reading of the text this device follows where it is the one to choose.
+    /// Which reading of the proposal this device follows where it is the one to choose.
     pub dialect: Dialect,
     /// Which revision it follows when it shows the code.
     pub showing: Showing,
-    /// How it names its homeserver to the new device, where that is not settled by the revision.
+    /// How it names its homeserver to the new device, where the revision does not settle that.
     pub announce: Announce,
 }
 
-/// The seed says base URL; some deployed clients only know server names.
+/// How a homeserver is named to the new device. The proposal says by its base URL; some deployed
+/// clients only know server names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Announce {
     /// The base URL of the Client-Server API.
@@ -48,30 +48,21 @@ pub enum Announce {
     ServerName,
 }
 
-/// What a grant led to.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Granted {
-    /// The new device.
-    pub device_id: DeviceId,
-    /// Whether the homeserver was seen to show it as signed by its owner. It may still happen where
-    /// it was not.
-    pub verified: bool,
-}
-
 impl Device {
     /// Signs in a new device: asks the person, and shares this device's secrets with it at the very
     /// end.
     ///
     /// # Errors
     ///
-    /// Why it ended. A cancel that comes too late is none: then the new device is told as granted.
+    /// Why it ended. A cancel that comes too late is no error: the new device is then reported as
+    /// granted.
     /// [`Error::NoSecrets`] (a private cross-signing key is missing or is not the published one)
     /// and [`Error::UnsupportedProtocol`] (the homeserver cannot do it) come before there is a
     /// rendezvous session.
     pub async fn grant<P: Person>(
         &self,
         start: Start,
-        manner: GrantOptions,
+        options: GrantOptions,
         person: &P,
     ) -> Result<Granted, Error> {
         if matches!(&start, Start::Scan(code) if code.role() == Role::Existing) {
@@ -80,26 +71,22 @@ impl Device {
         person.tell(ProgressEvent::Checking);
         let rendezvous = unless_cancelled(person, async {
             explained(person, unanswered_login, Box::pin(self.check())).await?;
-            open_session(
-                self.http(),
-                (&start, manner.showing),
-                Some(self.homeserver()),
-                person,
-            )
-            .await
+            let home = Some(self.homeserver());
+            open_session(self.http(), &start, options.showing, home, person).await
         })
         .await?;
         let location = rendezvous.location().clone();
-        let named = self.named(manner.announce, &location)?;
+        let homeserver = self.announced(options.announce, &location)?;
+        let dialect = options.dialect;
         let host = HostAdapter::new(rendezvous, person, ExistingDevice::new(self, person));
         let end = host.while_reporting(Box::pin(async {
+            let rng = &mut rng();
             match &start {
                 Start::Show(_) => {
-                    let named = ShownBy::Existing(named);
-                    driver::show(&host, (location, manner.dialect), named, &mut rng()).await
+                    driver::show_as_existing_device(&host, location, dialect, homeserver, rng).await
                 }
                 Start::Scan(code) => {
-                    driver::scan(&host, code, (manner.dialect, Some(named)), &mut rng()).await
+                    driver::scan_as_existing_device(&host, code, dialect, homeserver, rng).await
                 }
             }
         }));
@@ -124,11 +111,12 @@ impl Device {
             .map_err(|error| Error::UnsupportedProtocol(error.to_user_error()))
     }
 
-    fn named(&self, announce: Announce, session: &Location) -> Result<Named, Error> {
+    /// How this device's homeserver is named to the new device.
+    fn announced(&self, announce: Announce, session: &Location) -> Result<Named, Error> {
         let base = self.homeserver().base().as_str();
         let name = match (session, announce) {
-            // The code, and the message in its place, have a base URL: the one that the session is
-            // bound to.
+            // The code, and the message that replaces it, have a base URL: the one that the session
+            // is bound to.
             (Location::Id(_), _) => base,
             (Location::Url(_), Announce::BaseUrl) => base.trim_end_matches('/'),
             (Location::Url(_), Announce::ServerName) => self.user_id().server_name().as_str(),

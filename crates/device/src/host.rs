@@ -1,5 +1,5 @@
-//! A device at a sign-in: the rendezvous session, the person and the device's own duties, as the
-//! driver wants them.
+//! A device at a sign-in: the rendezvous session and the person, as the driver wants them. The
+//! questions of each role are answered in `new_device` and `existing_device`.
 
 use std::{
     future::{Future, pending},
@@ -14,7 +14,7 @@ use matrix_qr_protocol::{
     channel::{ChannelError, CheckCode},
     driver::{Delivery, Host, Progress},
     error::{Cause, Error, UserError},
-    login::{Answer, Ask, Ended},
+    login::Ended,
     rendezvous::{Binding, Payload},
 };
 use tokio::time::{Instant, sleep, timeout_at};
@@ -26,27 +26,21 @@ use crate::{
     person::{Person, ProgressEvent},
     rendezvous_client::{RendezvousClient, RendezvousError},
     showing::{Place, Showing},
-    silence::{SILENCE, explained, slow, unanswered_rendezvous},
+    silence::{SILENCE, Wait, explained, unanswered_rendezvous},
     start::{Rendezvous, Start},
     user_error::ToUserError,
 };
 
-/// How long a payload of ours stands before another one of ours follows it: the other device counts
-/// them ("Secure operations"), and could not open the second without the first. It polls every
-/// second or two. Only a last word follows so closely.
+/// How long a payload of ours is stored before another one of ours replaces it: the other device
+/// counts them ("Secure operations"), and could not open the second without the first. It polls
+/// every second or two. Only a last word follows so closely.
 const TO_BE_READ: Duration = Duration::from_millis(2500);
-/// How long we listen to nobody else when we have asked a server or the store: their answer mostly
-/// comes sooner than the other device's next word, and a request for that would be broken off to
-/// write.
+/// How long we do not listen to the other device after we have asked a server or the store: their
+/// answer mostly comes sooner than the other device's next message, and a request for that would be
+/// broken off to write.
 const SHORTLY: Duration = Duration::from_millis(50);
-/// How long a last word may take to be written, at the end of a sign-in.
+/// How long writing a last word may take, at the end of a sign-in.
 const LAST_WORD: Duration = Duration::from_secs(5);
-
-/// What only one of the two roles does.
-pub(crate) trait Duties {
-    /// Does what is asked.
-    fn answer(&self, ask: Ask) -> impl Future<Output = Answer>;
-}
 
 /// One device at one sign-in.
 pub(crate) struct HostAdapter<'a, P, D> {
@@ -70,16 +64,13 @@ impl<'a, P, D> HostAdapter<'a, P, D> {
         }
     }
 
-    /// Why it ended, where the driver could only see that something cannot be opened, or that the
-    /// time is up.
+    /// Why it ended, where the driver only saw that a payload cannot be opened, or that the time is
+    /// up.
     pub(crate) fn explained(&self, error: Error) -> Error {
         match error {
             Error::Expired => {
-                let trouble = self
-                    .rendezvous
-                    .trouble()
-                    .map(|error| Error::ExpiredInTrouble(error.to_user_error()));
-                trouble.unwrap_or(error)
+                let last = self.rendezvous.trouble();
+                last.map_or(error, |last| Error::ExpiredInTrouble(last.to_user_error()))
             }
             Error::Tampered | Error::Channel(ChannelError::NotAuthentic)
                 if self.rendezvous.has_lost_track() =>
@@ -90,7 +81,7 @@ impl<'a, P, D> HostAdapter<'a, P, D> {
         }
     }
 
-    /// The sign-in, while the person hears of what does not work with the rendezvous session.
+    /// The sign-in, while the person hears of problems with the rendezvous session.
     pub(crate) async fn while_reporting<T>(&self, sign_in: impl Future<Output = T>) -> T
     where
         P: Person,
@@ -105,6 +96,24 @@ impl<'a, P, D> HostAdapter<'a, P, D> {
         }
     }
 
+    /// Answers a question of the login, while the person hears of what is slow.
+    pub(crate) async fn answer<T>(&self, wait: Wait, work: impl Future<Output = T>) -> T
+    where
+        P: Person,
+    {
+        // Where a person decides, the other device's next message will take a while.
+        self.rendezvous.relaxed(wait == Wait::Person);
+        self.asked.store(true, Ordering::Relaxed);
+        // Boxed: a step of the encryption store is a deep one, and this may run on a small stack.
+        let work = Box::pin(work);
+        let answer = match wait.slow() {
+            Some(slow) => explained(self.person, || slow, work).await,
+            None => work.await,
+        };
+        self.asked.store(false, Ordering::Relaxed);
+        answer
+    }
+
     fn unanswered(&self) -> MutexGuard<'_, Option<Instant>> {
         self.unanswered
             .lock()
@@ -112,7 +121,7 @@ impl<'a, P, D> HostAdapter<'a, P, D> {
     }
 }
 
-impl<P: Person, D: Duties> Host for HostAdapter<'_, P, D> {
+impl<P: Person, D> Host for HostAdapter<'_, P, D> {
     async fn receive(&self) -> Result<Payload, Ended> {
         if self.asked.load(Ordering::Relaxed) {
             sleep(SHORTLY).await;
@@ -137,8 +146,7 @@ impl<P: Person, D: Duties> Host for HostAdapter<'_, P, D> {
         let Some(written) = written else { return };
         let read = async {
             let heard = self.rendezvous.receive().await;
-            // Without a session nobody reads. Whatever else goes wrong does not mean that it was
-            // read.
+            // Without a session nobody reads. No other error means that it was read.
             if !matches!(
                 heard,
                 Ok(_) | Err(RendezvousError::Gone | RendezvousError::Expired)
@@ -151,22 +159,6 @@ impl<P: Person, D: Duties> Host for HostAdapter<'_, P, D> {
 
     async fn delete(&self) {
         self.rendezvous.delete().await;
-    }
-
-    async fn answer(&self, ask: Ask) -> Answer {
-        // Somebody reads, types or decides now: the other device's next word will take a while.
-        self.rendezvous
-            .relaxed(matches!(ask, Ask::AwaitToken | Ask::OpenUri(_)));
-        self.asked.store(true, Ordering::Relaxed);
-        let slow = slow(&ask);
-        // Boxed: a step of the encryption store is a deep one, and this may run on a small stack.
-        let work = Box::pin(self.device.answer(ask));
-        let answer = match slow {
-            Some(slow) => explained(self.person, || slow, work).await,
-            None => work.await,
-        };
-        self.asked.store(false, Ordering::Relaxed);
-        answer
     }
 
     async fn enter_check_code(&self) -> CheckCode {
@@ -192,7 +184,8 @@ impl<P: Person, D: Duties> Host for HostAdapter<'_, P, D> {
 /// Makes a rendezvous session, or joins the one of the scanned code.
 pub(crate) async fn open_session<P: Person>(
     http: &Http,
-    (start, showing): (&Start, Showing),
+    start: &Start,
+    showing: Showing,
     home: Option<&Homeserver>,
     person: &P,
 ) -> Result<RendezvousClient, Error> {
@@ -233,8 +226,10 @@ async fn place(http: &Http, at: &Rendezvous) -> Result<Place, Error> {
 fn lost_track() -> UserError {
     UserError::new(
         Cause::RendezvousServer,
-        "an answer of the rendezvous server was lost on the way, the one that cannot be asked for again",
-        "Nothing was given away. Begin again with a new code; if it happens again, use another network.",
+        "an answer of the rendezvous server was lost on the way, the one that cannot be asked for \
+         again",
+        "Nothing was given away. Begin again with a new code; if it happens again, use another \
+         network.",
     )
 }
 

@@ -1,21 +1,13 @@
 //! Signing in as the new device.
 
-use std::path::PathBuf;
-
-use matrix_qr_protocol::{driver, error::Error, qr::ShownBy, revision::Dialect};
-use ruma::OwnedUserId;
-use url::Url;
+use matrix_qr_protocol::{driver, error::Error};
 
 use crate::{
-    device_name::DeviceName,
-    encryption::BackupState,
     host::{HostAdapter, open_session},
-    http::{Http, Policy},
-    oauth::Client,
+    http::Http,
     person::{Person, ProgressEvent},
     random::rng,
     session::{SessionDir, SessionLock},
-    showing::Showing,
     silence::{explained, unanswered_login},
     start::{Start, unless_cancelled},
     user_error::ToUserError,
@@ -23,62 +15,31 @@ use crate::{
 
 mod account;
 mod duties;
-mod given;
 mod import;
+mod oauth_server;
+mod options;
+mod progress;
 mod remains;
+mod take_back;
 
-use self::duties::NewDevice;
-
-/// What a sign-in needs to know.
-#[derive(Debug, Clone)]
-pub struct SignInOptions {
-    /// Where the session and the encryption store will live. It must be empty or not exist.
-    pub directory: PathBuf,
-    /// Which servers may be spoken to.
-    pub policy: Policy,
-    /// Which reading of the text this device follows where it is the one to choose.
-    pub dialect: Dialect,
-    /// Which revision it follows when it shows the code.
-    pub showing: Showing,
-    /// Who this client is to the authorization server.
-    pub client: Client,
-    /// The only account that this device may become one of. Without it the person is asked
-    /// ([`Person::confirm_account`]).
-    pub user: Option<OwnedUserId>,
-    /// What the device is to be called.
-    pub name: DeviceName,
-}
-
-/// A new device that is signed in, verified and on disk.
-#[derive(Debug, Clone)]
-pub struct SignedIn {
-    /// Whose device it is.
-    pub user_id: String,
-    /// Which device it is.
-    pub device_id: String,
-    /// The homeserver's base URL.
-    pub homeserver: Url,
-    /// Who verified it: the account's public master key in unpadded base64.
-    pub master_key: String,
-    /// What became of the key backup.
-    pub backup: BackupState,
-}
+pub use self::options::{SignInOptions, SignedIn};
+use self::{duties::NewDevice, oauth_server::check_homeserver};
 
 /// Signs this machine in as a new device, with the help of one that is signed in already.
 ///
 /// # Errors
 ///
-/// Why it ended. No token, no device and no file is left behind then; where one had to be, the
-/// person was told. As long as a token is not seen to be revoked, what it takes to revoke it stays
-/// in the directory; the next sign-in there tries it again.
+/// Why it ended. No token, no device and no file is left behind then; where one had to be, that was
+/// reported to the person. Until a token is confirmed as revoked, what it takes to revoke it stays
+/// in the directory, and the next sign-in there tries again.
 pub async fn sign_in<P: Person>(
-    setup: &SignInOptions,
+    options: &SignInOptions,
     start: Start,
     person: &P,
 ) -> Result<SignedIn, Error> {
-    let directory = SessionDir::new(&setup.directory);
-    let lock = remains::claim(&directory, setup.policy, person).await?;
-    let attempt = Box::pin(attempt((setup, &directory), start, person)).await;
+    let directory = SessionDir::new(&options.directory);
+    let lock = remains::claim(&directory, options.policy, person).await?;
+    let attempt = Box::pin(attempt(options, &directory, start, person)).await;
     if attempt.is_err() {
         clean_up(&directory, lock, person);
     }
@@ -86,43 +47,40 @@ pub async fn sign_in<P: Person>(
 }
 
 async fn attempt<P: Person>(
-    (setup, directory): (&SignInOptions, &SessionDir),
+    options: &SignInOptions,
+    directory: &SessionDir,
     start: Start,
     person: &P,
 ) -> Result<SignedIn, Error> {
-    let http = Http::new(setup.policy).map_err(|error| Error::NotSetUp(error.to_user_error()))?;
+    let http = Http::new(options.policy).map_err(|error| Error::NotSetUp(error.to_user_error()))?;
     person.tell(ProgressEvent::Checking);
     let rendezvous = unless_cancelled(person, async {
         explained(
             person,
             unanswered_login,
-            Box::pin(duties::check_homeserver(&http, &start)),
+            Box::pin(check_homeserver(&http, &start)),
         )
         .await?;
-        open_session(&http, (&start, setup.showing), None, person).await
+        open_session(&http, &start, options.showing, None, person).await
     })
     .await?;
     let location = rendezvous.location().clone();
-    let host = HostAdapter::new(
-        rendezvous,
-        person,
-        NewDevice::new(setup, (http, directory), person),
-    );
+    let device = NewDevice::new(options, http, directory, person);
+    let host = HostAdapter::new(rendezvous, person, device);
     // Boxed, here and elsewhere: what is in it is deep, and this may run on a small stack.
     let end = host.while_reporting(Box::pin(async {
+        let (dialect, rng) = (options.dialect, &mut rng());
         match &start {
-            Start::Show(_) => {
-                driver::show(&host, (location, setup.dialect), ShownBy::New, &mut rng()).await
-            }
-            Start::Scan(code) => driver::scan(&host, code, (setup.dialect, None), &mut rng()).await,
+            Start::Show(_) => driver::show_as_new_device(&host, location, dialect, rng).await,
+            Start::Scan(code) => driver::scan_as_new_device(&host, code, dialect, rng).await,
         }
     }));
     let end = end.await.map_err(|error| host.explained(error));
     host.device.close(end).await
 }
 
-/// What was written until the end is removed, but for what it takes to revoke a token that still
-/// lives; what cannot be is named.
+/// Removes what was written, except for what it takes to revoke a token that is still valid. What
+/// cannot be removed is reported.
 fn clean_up<P: Person>(directory: &SessionDir, lock: SessionLock, person: &P) {
     let wiped = directory.wipe_failed();
     drop(lock);

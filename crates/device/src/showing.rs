@@ -1,4 +1,4 @@
-//! Which revision a device follows that shows the code. One that scans follows the code.
+//! Which revision a device follows when it shows the code. A device that scans follows the code.
 
 use matrix_qr_protocol::{homeserver::BaseUrl, revision::Revision};
 use url::Url;
@@ -9,16 +9,16 @@ use crate::{
     rendezvous_client::{RendezvousClient, RendezvousError},
 };
 
-/// Which revision a device follows that shows the code.
+/// Which revision a device follows when it shows the code.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Showing {
-    /// This one, or none.
+    /// This one; if the server does not have it, the sign-in fails.
     Only(Revision),
     /// MSC4388 where the server lets this device create such a session, else MSC4108.
     Newest,
 }
 
-/// What deployed clients read.
+/// What deployed clients can read.
 const USUAL: Showing = Showing::Only(Revision::Msc4108);
 
 impl Default for Showing {
@@ -46,7 +46,7 @@ impl Place {
             Showing::Only(Revision::Msc4388) => self.with_id(http, home).await,
             Showing::Newest => match self.with_id(http, home).await {
                 Ok(client) => Ok(client),
-                // One that does not answer will not answer another question.
+                // A server that does not answer will not answer another request.
                 Err(RendezvousError::Http(error)) if error.is_transient() => Err(error.into()),
                 Err(error) => self
                     .with_url(http)
@@ -74,14 +74,15 @@ impl Place {
         if home.is_some_and(|home| home.base() != base) {
             return Err(RendezvousError::Elsewhere);
         }
-        // As a URL is written that was parsed before: who parses the code's text, and writes it
-        // again, gets the same.
+        // In the form that a parsed URL has: parsing the code's text and writing it again gives the
+        // same text.
         let base_url = BaseUrl::parse(base.as_str()).map_err(|_| RendezvousError::NoBaseUrl)?;
         RendezvousClient::create_msc4388(http.clone(), &base_url, home).await
     }
 }
 
-/// A server that has none of the older sessions may have said more about the newer ones.
+/// The more useful of two errors: a server that has none of the older sessions may have said more
+/// about the newer ones.
 fn likelier(older: RendezvousError, newer: RendezvousError) -> RendezvousError {
     match (&older, &newer) {
         (RendezvousError::NotSupported { .. }, RendezvousError::NoNewer { .. }) => older,

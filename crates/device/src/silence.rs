@@ -1,19 +1,16 @@
-//! Nobody waits for long without knowing for what.
+//! A person who waits for long is told what for.
 
 use std::{future::Future, pin::pin, time::Duration};
 
-use matrix_qr_protocol::{
-    error::{Cause, UserError},
-    login::Ask,
-};
+use matrix_qr_protocol::error::{Cause, UserError};
 use tokio::time::timeout;
 
 use crate::person::{Person, ProgressEvent};
 
-/// How long a person waits without a word.
+/// How long a person waits before that is reported.
 pub(crate) const SILENCE: Duration = Duration::from_secs(3);
 
-/// Does the work, and says what is slow when it is.
+/// Does the work, and reports what is slow if it takes long.
 pub(crate) async fn explained<P: Person, T>(
     person: &P,
     slow: impl FnOnce() -> UserError,
@@ -29,18 +26,39 @@ pub(crate) async fn explained<P: Person, T>(
     }
 }
 
-/// What is slow while this is asked. Nothing is where a person reads and decides.
-pub(crate) fn slow(ask: &Ask) -> Option<UserError> {
-    let what = match ask {
-        Ask::AwaitToken | Ask::OpenUri(_) | Ask::CheckCode => return None,
-        Ask::RequestAuthorization(_) => return Some(unanswered_login()),
-        Ask::FindDevice(_) => "the homeserver has not said yet whether the new device's ID is free",
-        Ask::AwaitDevice(_) => "the homeserver does not show the new device yet",
-        Ask::ExportSecrets => "the homeserver has not said yet which keys the account has",
-        Ask::AwaitVerified(_) => "the new device has not signed itself yet",
-        Ask::ImportSecrets(_) => "the homeserver has not taken this device's keys yet",
-    };
-    Some(waiting(Cause::Homeserver, what))
+/// What a sign-in waits for while a question of its login is not answered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Wait {
+    /// Somebody reads, types or decides.
+    Person,
+    /// For a device authorization.
+    Authorization,
+    /// Whether the new device's ID is free.
+    FreeId,
+    /// Until the homeserver shows the new device.
+    Appearance,
+    /// For the published keys, before the secrets are exported.
+    PublishedKeys,
+    /// Until the new device has signed itself.
+    Verification,
+    /// Until the new device's keys are uploaded.
+    Upload,
+}
+
+impl Wait {
+    /// What the person hears when it takes long. Nothing where a person decides.
+    pub(crate) fn slow(self) -> Option<UserError> {
+        let what = match self {
+            Self::Person => return None,
+            Self::Authorization => return Some(unanswered_login()),
+            Self::FreeId => "the homeserver has not said yet whether the new device's ID is free",
+            Self::Appearance => "the homeserver does not show the new device yet",
+            Self::PublishedKeys => "the homeserver has not said yet which keys the account has",
+            Self::Verification => "the new device has not signed itself yet",
+            Self::Upload => "the homeserver has not taken this device's keys yet",
+        };
+        Some(waiting(Cause::Homeserver, what))
+    }
 }
 
 /// Before a sign-in, and at its beginning.
@@ -51,7 +69,7 @@ pub(crate) fn unanswered_login() -> UserError {
     )
 }
 
-/// The same of the server where the devices meet.
+/// The same for the rendezvous server.
 pub(crate) fn unanswered_rendezvous() -> UserError {
     waiting(
         Cause::RendezvousServer,
@@ -80,8 +98,8 @@ mod tests {
 
     impl Person for Listener {
         fn tell(&self, event: ProgressEvent<'_>) {
-            if let ProgressEvent::Problem(trouble) = event {
-                self.0.lock().unwrap().push(trouble.what.clone());
+            if let ProgressEvent::Problem(user_error) = event {
+                self.0.lock().unwrap().push(user_error.what.clone());
             }
         }
 
@@ -113,7 +131,7 @@ mod tests {
 
     #[test]
     fn nobody_is_told_that_a_person_is_slow() {
-        assert_eq!(slow(&Ask::AwaitToken), None);
-        assert!(slow(&Ask::ExportSecrets).is_some());
+        assert_eq!(Wait::Person.slow(), None);
+        assert!(Wait::PublishedKeys.slow().is_some());
     }
 }

@@ -10,22 +10,22 @@ use crate::person::Person;
 /// How this device meets the other one.
 #[derive(Debug, Clone)]
 pub enum Start {
-    /// It shows a QR code, for a session that it makes there.
+    /// It shows a QR code, for a session that it creates there.
     Show(Rendezvous),
     /// It scanned the other device's QR code.
     Scan(QrCode),
 }
 
-/// Where a rendezvous session is made ("Choice of server").
+/// Where a rendezvous session is created ("Choice of server").
 #[derive(Debug, Clone)]
 pub enum Rendezvous {
-    /// At this homeserver, which may send us on to another server.
+    /// At this homeserver, which may redirect to another server.
     Homeserver(Homeserver),
-    /// At this very URL, of a rendezvous server that stands alone.
+    /// At exactly this URL, of a standalone rendezvous server.
     Endpoint(Url),
 }
 
-/// A step before there is anything to clean up: the person may give up.
+/// Runs a step that leaves nothing to clean up, unless the person gives up first.
 pub(crate) async fn unless_cancelled<P: Person, T>(
     person: &P,
     step: impl Future<Output = Result<T, Error>>,

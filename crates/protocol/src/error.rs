@@ -170,6 +170,9 @@ pub enum Error {
     /// The new device could not be set up after the secrets came.
     #[error("{0}")]
     NotSetUp(UserError),
+    /// The program that drives the sign-in gave an answer that was not asked for.
+    #[error("the steps of the sign-in came in the wrong order")]
+    OutOfOrder,
 }
 
 fn explain(reason: &Reason) -> String {
@@ -274,6 +277,7 @@ impl Error {
                 "Nothing was given away. Was the consent page signed in to another account? Begin again, and agree in this \
                  device's account; if it was that one, ask the homeserver's operator.",
             ),
+            Self::OutOfOrder => (Cause::Here, "This is a defect: please report it."),
             Self::Rendezvous(trouble)
             | Self::ExpiredInTrouble(trouble)
             | Self::UnsupportedProtocol(trouble)

@@ -12,25 +12,29 @@
 //! | QR code format | [`qr`] |
 //! | The OAuth login part and set up of E2EE | [`login`]: a function from inputs to outputs |
 //! | Message reference | [`login::message`] |
-//! | all of it, in order | [`driver`]: the loop, over a [`Host`](driver::Host) that does what touches the world |
+//! | all of it, in order | [`driver`]: a whole sign-in, over a [`Host`](driver::Host) that does what touches the world |
 //!
-//! Which of the two is spoken, a [`Location`](rendezvous::Location) says, and with it every scanned
+//! A [`Location`](rendezvous::Location) says which of the two is spoken, and so does every scanned
 //! code. It is matched on in four places: the bytes of the QR code, the dialect of the rendezvous
-//! session, the channel's constructors and [`login::message`].
+//! session, the channel's constructors and the JSON of the messages.
 //!
-//! A device that wants the whole of it implements [`driver::Host`] and calls [`driver::show`] or
-//! [`driver::scan`]. Here is a sign-in by hand, in one piece of memory: the new device shows the
-//! code, the existing one scans it.
+//! A device that wants the whole of it implements [`driver::NewDeviceHost`] or
+//! [`driver::ExistingDeviceHost`], and calls the function of [`driver`] for its role that shows or
+//! scans the code. Here is a sign-in by hand, in one piece of memory: the new device shows the code,
+//! the existing one scans it.
 //!
 //! ```
 //! use getrandom::SysRng;
 //! use matrix_qr_protocol::{
 //!     channel::{Generator, Initiated},
 //!     homeserver::Homeserver,
-//!     login::{Answer, Ask, Input, Login, Output, Presence, message::*},
+//!     login::{
+//!         DeviceLookup, ExistingDeviceAnswer, ExistingDeviceAsk, ExistingDeviceLogin, Input,
+//!         NewDeviceAnswer, NewDeviceAsk, NewDeviceLogin, Output, message::*,
+//!     },
 //!     qr::{QrCode, ShownBy},
 //!     rendezvous::{Binding, Location, SessionUrl},
-//!     revision::{Dialect, Role},
+//!     revision::Dialect,
 //! };
 //! use rand_core::UnwrapErr;
 //!
@@ -40,7 +44,8 @@
 //! let generator = Generator::new((&location, Dialect::default()), &mut UnwrapErr(SysRng));
 //! let shown = QrCode { shown_by: ShownBy::New, key: generator.public_key(), location }.encode()?;
 //!
-//! // Device S scans, and the two establish the secure channel. In this revision no payload says what it was written against.
+//! // Device S scans, and the two establish the secure channel. In this revision no payload says
+//! // what it was written against.
 //! let scanned = QrCode::decode(&shown)?;
 //! let at = &scanned.location;
 //! let unbound = Binding::default;
@@ -48,61 +53,84 @@
 //!     Initiated::new(&scanned.key, (at, Dialect::default()), unbound(), &mut UnwrapErr(SysRng))?;
 //! let (unconfirmed, login_ok) = generator.accept(&login_initiate, unbound())?;
 //! let (mut existing_channel, check_code) = initiated.finish(&login_ok)?;
-//! let mut new_channel = unconfirmed.confirm(&check_code).map_err(|_| "the person typed other digits")?;
+//! let confirmed = unconfirmed.confirm(&check_code);
+//! let mut new_channel = confirmed.map_err(|_| "the person typed other digits")?;
 //!
-//! // The two logins. What one sends is sealed, opened and handed to the other; what one asks for is answered.
+//! // The two logins. What one sends is sealed, opened and handed to the other; what one asks is
+//! // answered.
 //! let homeserver = Homeserver::parse("https://matrix.example.org")?;
-//! let (mut new, asked) = Login::start(Role::New, None);
-//! assert_eq!(asked, [Output::Ask(Ask::CheckCode)]);
-//! new.handle(Input::CheckCode(true));
-//! let (mut existing, mut outputs) = Login::start(Role::Existing, Some(homeserver));
+//! let (mut new, asked) = NewDeviceLogin::shown();
+//! assert_eq!(asked, [Output::AskCheckCode]);
+//! let mut new_does = new.handle(Input::CheckCode(true));
+//! let (mut existing, mut existing_does) = ExistingDeviceLogin::scanned(homeserver);
 //!
-//! let mut speaker = Role::Existing;
 //! let mut stored = None;
-//! while let Some(output) = outputs.pop() {
-//!     let input = match output {
-//!         Output::Send(message) => {
-//!             println!("{speaker:?}: {}", message.kind());
-//!             let (from, to) = match speaker {
-//!                 Role::New => (&mut new_channel, &mut existing_channel),
-//!                 Role::Existing => (&mut existing_channel, &mut new_channel),
-//!             };
-//!             let payload = from.seal(&message.encode(at), unbound())?;
-//!             speaker = speaker.other();
-//!             Input::Message(Message::parse(&to.open(&payload)?, at)?)
-//!         }
-//!         Output::Ask(Ask::RequestAuthorization(_)) => Input::Answer(Answer::Authorization(Ok(Authorization {
-//!             link: VerificationLink {
-//!                 verification_uri: "https://id.example.org/link".parse()?,
-//!                 verification_uri_complete: None,
-//!             },
-//!             device_id: DeviceId::parse("ABCDEFGHIJ").ok_or("no device ID")?,
-//!         }))),
-//!         Output::Ask(Ask::FindDevice(_)) => Input::Answer(Answer::Device(Ok(Presence::Absent))),
-//!         Output::Ask(Ask::OpenUri(_)) => Input::Answer(Answer::Opened(Ok(()))),
-//!         Output::Ask(Ask::AwaitToken) => Input::Answer(Answer::Token(Ok(()))),
-//!         Output::Ask(Ask::AwaitDevice(_)) => Input::Answer(Answer::Device(Ok(Presence::Present))),
-//!         Output::Ask(Ask::ExportSecrets) => {
-//!             let key = |byte| SecretKey::new(&[byte; 32]);
-//!             let cross_signing =
-//!                 CrossSigning { master_key: key(1), self_signing_key: key(2), user_signing_key: key(3) };
-//!             Input::Answer(Answer::Exported(Ok(Secrets { cross_signing, backup: None })))
-//!         }
-//!         Output::Ask(Ask::ImportSecrets(secrets)) => {
-//!             stored = Some(secrets);
-//!             Input::Answer(Answer::Imported(Ok(())))
-//!         }
-//!         // The existing device looks for the signed device while the new one works: not needed here.
-//!         Output::Ask(Ask::AwaitVerified(_) | Ask::CheckCode) => continue,
-//!         Output::Over(over) => {
-//!             over.result?;
-//!             break;
-//!         }
-//!     };
-//!     outputs.extend(match speaker {
-//!         Role::New => new.handle(input),
-//!         Role::Existing => existing.handle(input),
-//!     });
+//! while !new_does.is_empty() || !existing_does.is_empty() {
+//!     for output in std::mem::take(&mut existing_does) {
+//!         let answer = match output {
+//!             Output::Send(message) => {
+//!                 println!("the existing device: {}", message.kind());
+//!                 let payload = existing_channel.seal(&message.encode(at), unbound())?;
+//!                 let message = Message::parse(&new_channel.open(&payload)?, at)?;
+//!                 new_does.extend(new.handle(Input::Message(message)));
+//!                 continue;
+//!             }
+//!             Output::Ask(ExistingDeviceAsk::FindDevice(_)) => {
+//!                 ExistingDeviceAnswer::FindDevice(Ok(DeviceLookup::Absent))
+//!             }
+//!             Output::Ask(ExistingDeviceAsk::OpenUri(_)) => ExistingDeviceAnswer::OpenUri(Ok(())),
+//!             Output::Ask(ExistingDeviceAsk::AwaitDevice(_)) => {
+//!                 ExistingDeviceAnswer::AwaitDevice(Ok(DeviceLookup::Present))
+//!             }
+//!             Output::Ask(ExistingDeviceAsk::ExportSecrets) => {
+//!                 let key = |byte| SecretKey::new(&[byte; 32]);
+//!                 let cross_signing = CrossSigning {
+//!                     master_key: key(1),
+//!                     self_signing_key: key(2),
+//!                     user_signing_key: key(3),
+//!                 };
+//!                 ExistingDeviceAnswer::ExportSecrets(Ok(Secrets { cross_signing, backup: None }))
+//!             }
+//!             // It looks for the signed device while the new one works: not needed here.
+//!             Output::Ask(ExistingDeviceAsk::AwaitVerified(_)) | Output::AskCheckCode => continue,
+//!             Output::End(outcome) => {
+//!                 outcome.result?;
+//!                 continue;
+//!             }
+//!         };
+//!         existing_does.extend(existing.handle(Input::Answer(answer)));
+//!     }
+//!     for output in std::mem::take(&mut new_does) {
+//!         let answer = match output {
+//!             Output::Send(message) => {
+//!                 println!("the new device: {}", message.kind());
+//!                 let payload = new_channel.seal(&message.encode(at), unbound())?;
+//!                 let message = Message::parse(&existing_channel.open(&payload)?, at)?;
+//!                 existing_does.extend(existing.handle(Input::Message(message)));
+//!                 continue;
+//!             }
+//!             Output::Ask(NewDeviceAsk::RequestAuthorization(_)) => {
+//!                 NewDeviceAnswer::RequestAuthorization(Ok(Authorization {
+//!                     link: VerificationLink {
+//!                         verification_uri: "https://id.example.org/link".parse()?,
+//!                         verification_uri_complete: None,
+//!                     },
+//!                     device_id: DeviceId::parse("ABCDEFGHIJ").ok_or("no device ID")?,
+//!                 }))
+//!             }
+//!             Output::Ask(NewDeviceAsk::AwaitToken) => NewDeviceAnswer::AwaitToken(Ok(())),
+//!             Output::Ask(NewDeviceAsk::ImportSecrets(secrets)) => {
+//!                 stored = Some(secrets);
+//!                 NewDeviceAnswer::ImportSecrets(Ok(()))
+//!             }
+//!             Output::AskCheckCode => continue,
+//!             Output::End(outcome) => {
+//!                 outcome.result?;
+//!                 continue;
+//!             }
+//!         };
+//!         new_does.extend(new.handle(Input::Answer(answer)));
+//!     }
 //! }
 //! assert!(stored.is_some(), "the new device has the secrets, and can sign itself");
 //! # Ok(())

@@ -3,281 +3,215 @@
 //!
 //! [`Login`] is a function: an [`Input`] goes in, [`Output`]s come out. It knows no time, HTTP,
 //! revision or cipher, so that a test can try every sequence of inputs. The two roles hold the
-//! happy path only; whatever can go wrong for both (failure, refusal, cancel, surprise, the end of
-//! the session) is handled once, here.
+//! happy path only, each with questions and answers of its own; whatever can go wrong for both
+//! (failure, refusal, cancel, surprise, the end of the session) is handled once, here.
+//!
+//! A question that nobody answers does not compile:
+//!
+//! ```compile_fail,E0004
+//! use matrix_qr_protocol::login::{NewDeviceAnswer, NewDeviceAsk};
+//!
+//! fn answer(ask: NewDeviceAsk) -> NewDeviceAnswer {
+//!     match ask {
+//!         NewDeviceAsk::AwaitToken => NewDeviceAnswer::AwaitToken(Ok(())),
+//!         NewDeviceAsk::ImportSecrets(_) => NewDeviceAnswer::ImportSecrets(Ok(())),
+//!     }
+//! }
+//! ```
+//!
+//! Nor does an answer of the other role:
+//!
+//! ```compile_fail,E0308
+//! use matrix_qr_protocol::login::{ExistingDeviceAnswer, Input, NewDeviceLogin};
+//!
+//! let (mut login, _) = NewDeviceLogin::shown();
+//! login.handle(Input::Answer(ExistingDeviceAnswer::OpenUri(Ok(()))));
+//! ```
 
 pub mod message;
 
 mod events;
 mod existing_device;
 mod new_device;
+mod role_state;
 mod secrets;
 #[cfg(test)]
 mod tests;
 mod wire;
 
 pub use self::events::{
-    Answer, Ask, DeviceLookup, Ended, Input, Leave, NoAuthorization, NoToken, NotImported,
-    NotOpened, Outcome, Output, VerificationOutcome,
+    DeviceLookup, Ended, ExistingDeviceAnswer, ExistingDeviceAsk, Input, Leave, NewDeviceAnswer,
+    NewDeviceAsk, NoAuthorization, NoToken, NotImported, NotOpened, Outcome, Output,
+    VerificationOutcome,
 };
-use self::message::{Message, Reason};
-use crate::{error::Error, homeserver::Homeserver, revision::Role};
+pub(crate) use self::{
+    existing_device::ExistingDeviceState, new_device::NewDeviceState, role_state::RoleState,
+};
+use self::{
+    message::{Message, Reason},
+    role_state::LoginStep,
+};
+use crate::{error::Error, homeserver::Homeserver};
 
-/// One device's side of a sign-in, from the end of the channel's establishment on.
+/// The login of a device that is being signed in.
+pub type NewDeviceLogin = Login<NewDeviceState>;
+/// The login of a device that is signed in already.
+pub type ExistingDeviceLogin = Login<ExistingDeviceState>;
+
+/// One device's side of a sign-in, from the moment when the channel is established.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct Login(Stage);
+pub struct Login<S>(LoginStage<S>);
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-enum Stage {
+enum LoginStage<S> {
     /// Device G's step 7. matrix-js-sdk speaks before the digits are typed: one message waits here.
     CheckCode {
-        first: State,
-        early: Option<Early>,
+        early: Option<EarlyMessage>,
     },
-    Running(State),
+    Running(S),
     Over,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-enum State {
-    New(new_device::State),
-    Existing(existing_device::State),
 }
 
 /// A message that came before the check code. Only the two that can be first: none of them is
 /// secret.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-enum Early {
+enum EarlyMessage {
     Protocols(message::Protocols),
     Protocol(message::Protocol),
 }
 
-/// What an expected input leads to.
-enum Step {
-    /// On to the next state.
-    Next(State, Vec<Output>),
-    /// The end, as it should be.
-    Done(Vec<Output>, Outcome),
-    /// The end, and the peer is told why.
-    Fail(Message, Error),
-    /// This was not expected here.
-    Surprise,
-}
-
-impl Login {
-    /// A login just after LoginOk. `scanned` is the homeserver of the one who scanned the code,
-    /// which is also the one who speaks next: as the new device the homeserver in the code, as the
-    /// existing device the one to announce.
+impl<S: RoleState> Login<S> {
+    /// The device that shows the code, just after LoginOk.
     #[must_use]
-    pub fn start(role: Role, scanned: Option<Homeserver>) -> (Self, Vec<Output>) {
-        match (role, scanned) {
-            (Role::New, Some(homeserver)) => Self::running(new_device::start(homeserver)),
-            (Role::Existing, Some(homeserver)) => Self::running(existing_device::start(homeserver)),
-            (Role::New, None) => Self::guarded(State::New(new_device::State::ExpectProtocols)),
-            (Role::Existing, None) => {
-                Self::guarded(State::Existing(existing_device::State::ExpectProtocol))
-            }
-        }
+    pub fn shown() -> (Self, Vec<Output<S::Ask>>) {
+        let login = Self(LoginStage::CheckCode { early: None });
+        (login, vec![Output::AskCheckCode])
     }
 
-    fn running((state, outputs): (State, Vec<Output>)) -> (Self, Vec<Output>) {
-        (Self(Stage::Running(state)), outputs)
-    }
-
-    fn guarded(first: State) -> (Self, Vec<Output>) {
-        (
-            Self(Stage::CheckCode { first, early: None }),
-            vec![Output::Ask(Ask::CheckCode)],
-        )
+    /// The device that scanned the code, just after LoginOk. It speaks next, and knows the
+    /// homeserver: a new device has it from the code, an existing device announces its own.
+    #[must_use]
+    pub fn scanned(homeserver: Homeserver) -> (Self, Vec<Output<S::Ask>>) {
+        let (state, outputs) = S::scanned(homeserver);
+        (Self(LoginStage::Running(state)), outputs)
     }
 
     /// Takes what happened, says what to do. After [`Output::End`] it says nothing more.
-    pub fn handle(&mut self, input: Input) -> Vec<Output> {
-        match (input, &self.0) {
-            (_, Stage::Over) => Vec::new(),
-            (Input::Ended(_) | Input::Tampered, stage) if stage.needs_no_session() => Vec::new(),
-            (
-                Input::Unsent(ended),
-                Stage::Running(State::Existing(existing_device::State::ExpectVerified {
-                    id, ..
-                })),
-            ) => {
-                // Deleted after the secrets were read, or before: whether the new device signs
-                // itself will tell.
-                let state = existing_device::State::ExpectVerified {
-                    id: id.clone(),
-                    unsure: Some(ended),
-                };
-                self.0 = Stage::Running(State::Existing(state));
-                Vec::new()
+    pub fn handle(&mut self, input: Input<S::Answer>) -> Vec<Output<S::Ask>> {
+        match (input, std::mem::replace(&mut self.0, LoginStage::Over)) {
+            (_, LoginStage::Over) => Vec::new(),
+            (Input::Ended(_) | Input::Tampered, LoginStage::Running(state))
+                if state.needs_no_session() =>
+            {
+                self.stay(LoginStage::Running(state))
             }
-            (Input::Ended(ended) | Input::Unsent(ended), _) => {
-                let session = if matches!(ended, Ended::Unusable(_)) {
-                    Leave::Delete
-                } else {
-                    Leave::Alone
-                };
-                self.end(Vec::new(), failed(ended.into(), session))
-            }
-            (Input::Message(Message::Failure(reason)), stage) => {
-                let error = stage.peer_failed(reason);
-                self.end(Vec::new(), failed(error, Leave::Delete))
-            }
-            (
-                Input::Cancel,
-                Stage::Running(State::Existing(existing_device::State::ExpectVerified {
-                    id, ..
-                })),
-            ) => {
-                // Secrets that were not read yet cannot be read any more. Those that were cannot be
-                // called back.
-                let error = Error::CancelledTooLate(id.clone());
-                self.end(Vec::new(), failed(error, Leave::Delete))
-            }
-            (Input::Cancel, _) => {
-                self.say_why(Message::Failure(Reason::UserCancelled), Error::Cancelled)
-            }
-            (Input::Tampered, _) => self.surprised(Error::Tampered),
-            (Input::Unreadable(what), _) => self.surprised(Error::Unreadable(what)),
-            (Input::CheckCode(right), Stage::CheckCode { .. }) => self.check_code(right),
-            (Input::Message(message), Stage::CheckCode { .. }) => self.hear_early(message),
-            (Input::Message(message), Stage::Running(_)) => self.hear(message),
-            (Input::Answer(answer), Stage::Running(state)) => match state.clone().answer(answer) {
-                // Not what was asked: a question that a later one made pointless.
-                Step::Surprise => Vec::new(),
-                step => self.take(step, ""),
+            (Input::Unsent(ended), LoginStage::Running(state)) => match state.unsent(ended) {
+                Ok(state) => self.stay(LoginStage::Running(state)),
+                Err(ended) => self.without_session(ended),
             },
-            (Input::CheckCode(_) | Input::Answer(_), _) => Vec::new(),
+            (Input::Ended(ended) | Input::Unsent(ended), _) => self.without_session(ended),
+            (Input::Message(Message::Failure(reason)), LoginStage::Running(state)) => {
+                self.end(Err(state.peer_failed(reason)), Leave::Delete)
+            }
+            (Input::Message(Message::Failure(reason)), LoginStage::CheckCode { .. }) => {
+                self.end(Err(Error::Peer(reason)), Leave::Delete)
+            }
+            (Input::Cancel, LoginStage::Running(state)) => self.take(state.cancelled()),
+            (Input::Cancel, _) => self.take(LoginStep::cancel(Error::Cancelled)),
+            (Input::Tampered, _) => self.take(surprise(Error::Tampered)),
+            (Input::Unreadable(what), _) => self.take(surprise(Error::Unreadable(what))),
+            (Input::CheckCode(right), LoginStage::CheckCode { early }) => {
+                self.check_code(right, early)
+            }
+            (Input::Message(Message::Protocols(offer)), LoginStage::CheckCode { early: None }) => {
+                let early = Some(EarlyMessage::Protocols(offer));
+                self.stay(LoginStage::CheckCode { early })
+            }
+            (Input::Message(Message::Protocol(wanted)), LoginStage::CheckCode { early: None }) => {
+                let early = Some(EarlyMessage::Protocol(wanted));
+                self.stay(LoginStage::CheckCode { early })
+            }
+            (Input::Message(message), LoginStage::Running(state)) => self.hear(state, message),
+            (Input::Message(message), LoginStage::CheckCode { .. }) => {
+                self.take(surprise(Error::UnexpectedMessage(message.kind())))
+            }
+            (Input::Answer(answer), LoginStage::Running(state)) => {
+                let step = state.answer(answer);
+                self.take(step.unwrap_or_else(out_of_order))
+            }
+            (Input::Answer(_) | Input::CheckCode(_), _) => self.take(out_of_order()),
         }
     }
 
-    /// Step 7 of the channel: one attempt.
-    fn check_code(&mut self, right: bool) -> Vec<Output> {
-        if !right {
-            return self.say_why(
-                Message::Failure(Reason::UserCancelled),
+    /// LoginStep 7 of the channel: one attempt.
+    fn check_code(&mut self, right: bool, early: Option<EarlyMessage>) -> Vec<Output<S::Ask>> {
+        match (right, early) {
+            (true, Some(early)) => self.hear(S::SHOWN, early.into()),
+            (true, None) => self.stay(LoginStage::Running(S::SHOWN)),
+            (false, _) => self.take(LoginStep::fail(
+                Reason::UserCancelled,
                 Error::WrongCheckCode,
-            );
+            )),
         }
-        let Stage::CheckCode { first, early } = std::mem::replace(&mut self.0, Stage::Over) else {
-            return Vec::new();
-        };
-        self.0 = Stage::Running(first);
-        early
-            .map(|early| self.hear(early.into()))
-            .unwrap_or_default()
     }
 
-    fn hear_early(&mut self, message: Message) -> Vec<Output> {
+    fn hear(&mut self, state: S, message: Message) -> Vec<Output<S::Ask>> {
         let kind = message.kind();
-        let Stage::CheckCode {
-            early: early @ None,
-            ..
-        } = &mut self.0
-        else {
-            return self.surprised(Error::UnexpectedMessage(kind));
-        };
-        match message {
-            Message::Protocols(protocols) => *early = Some(Early::Protocols(protocols)),
-            Message::Protocol(protocol) => *early = Some(Early::Protocol(protocol)),
-            _ => return self.surprised(Error::UnexpectedMessage(kind)),
+        let step = state.message(message);
+        self.take(step.unwrap_or_else(|| surprise(Error::UnexpectedMessage(kind))))
+    }
+
+    fn take(&mut self, step: LoginStep<S>) -> Vec<Output<S::Ask>> {
+        match step {
+            LoginStep::Next(state, outputs) => {
+                self.0 = LoginStage::Running(state);
+                outputs
+            }
+            LoginStep::Done(result, session) => self.end(result, session),
+            // The other device reads the reason from the session.
+            LoginStep::Fail(message, error) => {
+                let mut outputs = vec![Output::Send(message)];
+                outputs.extend(self.end(Err(error), Leave::DeleteOnceRead));
+                outputs
+            }
         }
+    }
+
+    fn stay(&mut self, stage: LoginStage<S>) -> Vec<Output<S::Ask>> {
+        self.0 = stage;
         Vec::new()
     }
 
-    fn hear(&mut self, message: Message) -> Vec<Output> {
-        let Stage::Running(state) = &self.0 else {
-            return Vec::new();
+    fn without_session(&mut self, ended: Ended) -> Vec<Output<S::Ask>> {
+        let session = match ended {
+            Ended::Unusable(_) => Leave::Delete,
+            Ended::Expired | Ended::Gone => Leave::Alone,
         };
-        let kind = message.kind();
-        let step = state.clone().message(message);
-        self.take(step, kind)
+        self.end(Err(ended.into()), session)
     }
 
-    fn take(&mut self, step: Step, kind: &'static str) -> Vec<Output> {
-        match step {
-            Step::Next(state, outputs) => {
-                self.0 = Stage::Running(state);
-                outputs
-            }
-            Step::Done(outputs, over) => self.end(outputs, over),
-            Step::Fail(message, error) => self.say_why(message, error),
-            Step::Surprise => self.surprised(Error::UnexpectedMessage(kind)),
-        }
-    }
-
-    fn surprised(&mut self, error: Error) -> Vec<Output> {
-        self.say_why(Message::Failure(Reason::UnexpectedMessageReceived), error)
-    }
-
-    /// The other device reads the reason from the session.
-    fn say_why(&mut self, message: Message, error: Error) -> Vec<Output> {
-        self.end(
-            vec![Output::Send(message)],
-            failed(error, Leave::DeleteOnceRead),
-        )
-    }
-
-    fn end(&mut self, mut outputs: Vec<Output>, over: Outcome) -> Vec<Output> {
-        self.0 = Stage::Over;
-        outputs.push(Output::End(over));
-        outputs
+    fn end(&mut self, result: Result<(), Error>, session: Leave) -> Vec<Output<S::Ask>> {
+        self.0 = LoginStage::Over;
+        vec![Output::End(Outcome { result, session })]
     }
 }
 
-impl Stage {
-    /// Once the secrets are on their way, nothing that the session could bring is needed.
-    fn needs_no_session(&self) -> bool {
-        matches!(
-            self,
-            Self::Running(
-                State::New(new_device::State::ExpectImported)
-                    | State::Existing(existing_device::State::ExpectVerified { .. })
-            )
-        )
-    }
-
-    /// matrix-js-sdk says `user_cancelled` where the text has `m.login.declined`; others mean a
-    /// cancel.
-    fn peer_failed(&self, reason: Reason) -> Error {
-        match (self, &reason) {
-            (
-                Self::Running(State::Existing(existing_device::State::ExpectSuccess(_))),
-                Reason::UserCancelled,
-            ) => Error::CancelledOrDeclined,
-            _ => Error::Peer(reason),
-        }
-    }
+/// The other device is told that it said something wrong.
+fn surprise<S: RoleState>(error: Error) -> LoginStep<S> {
+    LoginStep::fail(Reason::UnexpectedMessageReceived, error)
 }
 
-impl State {
-    fn message(self, message: Message) -> Step {
-        match self {
-            Self::New(state) => state.message(message),
-            Self::Existing(state) => state.message(message),
-        }
-    }
-
-    fn answer(self, answer: Answer) -> Step {
-        match self {
-            Self::New(state) => state.answer(answer),
-            Self::Existing(state) => state.answer(answer),
-        }
-    }
+/// An answer that was not asked for: a defect of the program that drives this login. Dropping it
+/// would leave both devices waiting.
+fn out_of_order<S: RoleState>() -> LoginStep<S> {
+    LoginStep::cancel(Error::OutOfOrder)
 }
 
-impl From<Early> for Message {
-    fn from(early: Early) -> Self {
+impl From<EarlyMessage> for Message {
+    fn from(early: EarlyMessage) -> Self {
         match early {
-            Early::Protocols(protocols) => Self::Protocols(protocols),
-            Early::Protocol(protocol) => Self::Protocol(protocol),
+            EarlyMessage::Protocols(offer) => Self::Protocols(offer),
+            EarlyMessage::Protocol(wanted) => Self::Protocol(wanted),
         }
-    }
-}
-
-fn failed(error: Error, session: Leave) -> Outcome {
-    Outcome {
-        result: Err(error),
-        session,
     }
 }

@@ -17,38 +17,41 @@ use matrix_qr_protocol::{
     channel::ChannelError,
     error::Error,
     login::{
-        Answer, DeviceLookup, Ended, NoAuthorization, NoToken, NotImported, NotOpened,
+        DeviceLookup, Ended, ExistingDeviceAnswer, NewDeviceAnswer, NoAuthorization, NoToken,
+        NotImported, NotOpened,
         message::{Message, Protocol, Protocols, Reason, Unreadable},
     },
     rendezvous::Binding,
     revision::{Dialect, Revision, Role},
 };
-use test_env::{Pair, trouble};
+use test_env::{Pair, PlannedAnswer, Variant, user_error};
 
-type Speech = (Revision, Dialect);
-
-const SPEECHES: [Speech; 4] = [
-    (Revision::Msc4108, Dialect::AsDeployed),
-    (Revision::Msc4108, Dialect::AsWritten),
-    (Revision::Msc4388, Dialect::AsDeployed),
-    (Revision::Msc4388, Dialect::AsWritten),
+const VARIANTS: [Variant; 4] = [
+    variant(Revision::Msc4108, Dialect::AsDeployed),
+    variant(Revision::Msc4108, Dialect::AsWritten),
+    variant(Revision::Msc4388, Dialect::AsDeployed),
+    variant(Revision::Msc4388, Dialect::AsWritten),
 ];
 
+const fn variant(revision: Revision, dialect: Dialect) -> Variant {
+    Variant { revision, dialect }
+}
+
 /// Who shows the code, and in which of the four ways it is done.
-fn ways() -> impl Iterator<Item = (Role, Speech)> {
+fn ways() -> impl Iterator<Item = (Role, Variant)> {
     [Role::New, Role::Existing]
         .into_iter()
-        .flat_map(|shown_by| SPEECHES.into_iter().map(move |speech| (shown_by, speech)))
+        .flat_map(|shown_by| VARIANTS.into_iter().map(move |variant| (shown_by, variant)))
 }
 
 #[test]
 fn both_ways_in_both_dialects_of_both_revisions() {
-    for (shown_by, speech) in ways() {
-        let end = Pair::new(shown_by).speech(speech).run();
+    for (shown_by, variant) in ways() {
+        let end = Pair::new(shown_by).variant(variant).run();
         assert_eq!(
             (end.new, end.existing),
             (Ok(()), Ok(())),
-            "shown by {shown_by:?}, {speech:?}"
+            "shown by {shown_by:?}, {variant:?}"
         );
         assert!(end.imported && end.session_deleted);
     }
@@ -57,7 +60,7 @@ fn both_ways_in_both_dialects_of_both_revisions() {
 #[test]
 fn each_device_says_what_the_text_says_and_no_more() {
     let common = ["m.login.protocol", "m.login.success"];
-    for (shown_by, speech) in ways() {
+    for (shown_by, variant) in ways() {
         let existing = match shown_by {
             Role::New => vec![
                 "m.login.protocols",
@@ -66,7 +69,7 @@ fn each_device_says_what_the_text_says_and_no_more() {
             ],
             Role::Existing => vec!["m.login.protocol_accepted", "m.login.secrets"],
         };
-        let end = Pair::new(shown_by).speech(speech).run();
+        let end = Pair::new(shown_by).variant(variant).run();
         assert_eq!(end.sent_by_new, common);
         assert_eq!(end.sent_by_existing, existing);
     }
@@ -85,12 +88,12 @@ fn heard(result: &Result<(), Error>, reason: &Reason) -> bool {
 
 #[test]
 fn a_person_who_gives_up_at_any_step_is_heard_on_the_other_side() {
-    for (shown_by, speech) in ways() {
+    for (shown_by, variant) in ways() {
         for role in [Role::New, Role::Existing] {
             let mut cancelled = 0;
             for moment in 0.. {
                 let end = Pair::new(shown_by)
-                    .speech(speech)
+                    .variant(variant)
                     .cancel(role, moment)
                     .run();
                 let (here, there) = end.of(role);
@@ -118,10 +121,10 @@ fn a_person_who_gives_up_at_any_step_is_heard_on_the_other_side() {
 
 #[test]
 fn a_third_party_that_writes_at_any_step_only_ever_ends_it() {
-    for (shown_by, speech) in ways() {
+    for (shown_by, variant) in ways() {
         for write in 0.. {
             let end = Pair::new(shown_by)
-                .speech(speech)
+                .variant(variant)
                 .intrude(write, b"nonsense")
                 .run();
             if !end.intruded {
@@ -162,9 +165,9 @@ fn a_third_party_that_writes_at_any_step_only_ever_ends_it() {
 
 #[test]
 fn a_replayed_payload_ends_it() {
-    for (shown_by, speech) in ways() {
+    for (shown_by, variant) in ways() {
         for write in 3..=6 {
-            let end = Pair::new(shown_by).speech(speech).replay(write).run();
+            let end = Pair::new(shown_by).variant(variant).replay(write).run();
             assert!(
                 end.intruded && (end.new.is_err() || end.secrets_sent),
                 "{shown_by:?} {write}"
@@ -187,11 +190,11 @@ fn misplaced(write: usize) -> [Binding; 4] {
 
 #[test]
 fn a_payload_that_is_found_elsewhere_than_it_was_written_ends_it() {
-    for (shown_by, speech) in ways().filter(|(_, (revision, _))| *revision == Revision::Msc4388) {
+    for (shown_by, variant) in ways().filter(|(_, variant)| variant.revision == Revision::Msc4388) {
         for write in 1..=6 {
             for binding in misplaced(write) {
                 let end = Pair::new(shown_by)
-                    .speech(speech)
+                    .variant(variant)
                     .misplace(write, binding)
                     .run();
                 assert!(
@@ -222,9 +225,9 @@ fn a_payload_that_is_found_elsewhere_than_it_was_written_ends_it() {
 
 #[test]
 fn wrong_digits_end_it_on_both_sides() {
-    for (shown_by, speech) in ways() {
+    for (shown_by, variant) in ways() {
         for slow in [false, true] {
-            let plan = Pair::new(shown_by).speech(speech).wrong_digits();
+            let plan = Pair::new(shown_by).variant(variant).wrong_digits();
             let end = if slow { plan.slow_person() } else { plan }.run();
             let (shower, scanner) = match shown_by {
                 Role::New => (&end.new, &end.existing),
@@ -233,7 +236,8 @@ fn wrong_digits_end_it_on_both_sides() {
             assert_eq!(shower, &Err(Error::WrongCheckCode));
             // A last word that meets the scanner's first one cannot follow it in msc4388: the
             // session's end says it then.
-            let met = !slow && speech.0 == Revision::Msc4388 && scanner == &Err(Error::Gone);
+            let met =
+                !slow && variant.revision == Revision::Msc4388 && scanner == &Err(Error::Gone);
             assert!(
                 met || scanner == &Err(Error::Peer(Reason::UserCancelled)),
                 "{scanner:?}"
@@ -253,89 +257,84 @@ fn both_devices_of_one_role_never_meet() {
 }
 
 /// An answer of one side that ends it, what that side makes of it, and what the other hears.
-fn failing_answers(revision: Revision) -> Vec<(Role, Answer, Error, Reason)> {
-    use Role::{Existing, New};
+fn failing_answers(revision: Revision) -> Vec<(PlannedAnswer, Error, Reason)> {
+    use {
+        ExistingDeviceAnswer::{ExportSecrets, FindDevice, OpenUri},
+        NewDeviceAnswer::{AwaitToken, ImportSecrets, RequestAuthorization},
+        PlannedAnswer::{Existing, New},
+    };
     let id = || test_env::wanted().device_id;
     vec![
         (
-            New,
-            Answer::Authorization(Err(NoAuthorization::Unsupported(trouble()))),
-            Error::UnsupportedProtocol(trouble()),
+            New(RequestAuthorization(Err(NoAuthorization::Unsupported(
+                user_error(),
+            )))),
+            Error::UnsupportedProtocol(user_error()),
             Reason::UnsupportedProtocol,
         ),
         (
-            New,
-            Answer::Authorization(Err(NoAuthorization::Failed(trouble()))),
-            Error::NotAuthorized(trouble()),
+            New(RequestAuthorization(Err(NoAuthorization::Failed(
+                user_error(),
+            )))),
+            Error::NotAuthorized(user_error()),
             Reason::UserCancelled,
         ),
         (
-            New,
-            Answer::Token(Err(NoToken::Expired)),
+            New(AwaitToken(Err(NoToken::Expired))),
             Error::AuthorizationExpired,
             Reason::AuthorizationExpired,
         ),
         (
-            New,
-            Answer::Token(Err(NoToken::Denied)),
+            New(AwaitToken(Err(NoToken::Denied))),
             Error::Declined,
             Reason::UserCancelled,
         ),
         (
-            New,
-            Answer::Token(Err(NoToken::Failed(trouble()))),
-            Error::NotAuthorized(trouble()),
+            New(AwaitToken(Err(NoToken::Failed(user_error())))),
+            Error::NotAuthorized(user_error()),
             Reason::UserCancelled,
         ),
         (
-            New,
-            Answer::Token(Err(NoToken::WrongAccount(trouble()))),
-            Error::WrongAccount(trouble()),
+            New(AwaitToken(Err(NoToken::WrongAccount(user_error())))),
+            Error::WrongAccount(user_error()),
             Reason::UserCancelled,
         ),
         (
-            New,
-            Answer::Imported(Err(NotImported::Refused(trouble()))),
-            Error::SecretsRefused(trouble()),
+            New(ImportSecrets(Err(NotImported::Refused(user_error())))),
+            Error::SecretsRefused(user_error()),
             Reason::UnexpectedMessageReceived,
         ),
         (
-            New,
-            Answer::Imported(Err(NotImported::Failed(trouble()))),
-            Error::NotSetUp(trouble()),
+            New(ImportSecrets(Err(NotImported::Failed(user_error())))),
+            Error::NotSetUp(user_error()),
             Reason::UserCancelled,
         ),
         (
-            Existing,
-            Answer::Device(Ok(DeviceLookup::Present)),
+            Existing(FindDevice(Ok(DeviceLookup::Present))),
             Error::DeviceAlreadyExists(id()),
             Reason::DeviceAlreadyExists,
         ),
         (
-            Existing,
-            Answer::Device(Err(trouble())),
-            Error::DeviceUnknown(trouble()),
+            Existing(FindDevice(Err(user_error()))),
+            Error::DeviceUnknown(user_error()),
             Reason::UserCancelled,
         ),
         (
-            Existing,
-            Answer::Opened(Err(NotOpened::Refused)),
+            Existing(OpenUri(Err(NotOpened::Refused))),
             Error::LinkRefused,
             Reason::UserCancelled,
         ),
         (
-            Existing,
-            Answer::Opened(Err(NotOpened::Unusable(trouble()))),
-            Error::LinkUnusable(trouble()),
+            Existing(OpenUri(Err(NotOpened::Unusable(user_error())))),
+            Error::LinkUnusable(user_error()),
             match revision {
                 Revision::Msc4108 => Reason::UserCancelled,
                 Revision::Msc4388 => Reason::UnableToOpenVerificationUri,
             },
         ),
         (
-            Existing,
-            Answer::Exported(Err(trouble())),
-            Error::NoSecrets(trouble()),
+            Existing(ExportSecrets(Err(user_error()))),
+            Error::NoSecrets(user_error()),
             Reason::UserCancelled,
         ),
     ]
@@ -343,13 +342,13 @@ fn failing_answers(revision: Revision) -> Vec<(Role, Answer, Error, Reason)> {
 
 #[test]
 fn what_fails_on_one_side_is_heard_on_the_other() {
-    for (shown_by, speech) in ways() {
-        for (role, answer, error, reason) in failing_answers(speech.0) {
+    for (shown_by, variant) in ways() {
+        for (answer, error, reason) in failing_answers(variant.revision) {
             let end = Pair::new(shown_by)
-                .speech(speech)
-                .answer(role, answer.clone())
+                .variant(variant)
+                .answer(answer.clone())
                 .run();
-            let (here, there) = end.of(role);
+            let (here, there) = end.of(answer.role());
             assert_eq!(here, &Err(error), "{answer:?}");
             assert!(heard(there, &reason), "{answer:?}: {there:?}");
             assert!(
@@ -363,10 +362,12 @@ fn what_fails_on_one_side_is_heard_on_the_other() {
 /// The proposal has a message of its own for it.
 #[test]
 fn what_the_person_declines_is_told_as_declined() {
-    for (shown_by, speech) in ways() {
+    for (shown_by, variant) in ways() {
         let end = Pair::new(shown_by)
-            .speech(speech)
-            .answer(Role::New, Answer::Token(Err(NoToken::Denied)))
+            .variant(variant)
+            .answer(PlannedAnswer::New(NewDeviceAnswer::AwaitToken(Err(
+                NoToken::Denied,
+            ))))
             .run();
         assert_eq!(end.sent_by_new, ["m.login.protocol", "m.login.declined"]);
         assert_eq!(end.existing, Err(Error::Declined));
@@ -376,10 +377,12 @@ fn what_the_person_declines_is_told_as_declined() {
 /// matrix-js-sdk says `user_cancelled` for both.
 #[test]
 fn a_cancel_while_the_person_decides_may_be_a_refusal() {
-    for (shown_by, speech) in ways() {
+    for (shown_by, variant) in ways() {
         let end = Pair::new(shown_by)
-            .speech(speech)
-            .answer(Role::New, Answer::Token(Err(NoToken::Failed(trouble()))))
+            .variant(variant)
+            .answer(PlannedAnswer::New(NewDeviceAnswer::AwaitToken(Err(
+                NoToken::Failed(user_error()),
+            ))))
             .run();
         assert_eq!(end.sent_by_new, ["m.login.protocol", "m.login.failure"]);
         assert_eq!(end.existing, Err(Error::CancelledOrDeclined));
@@ -388,8 +391,8 @@ fn a_cancel_while_the_person_decides_may_be_a_refusal() {
 
 #[test]
 fn a_device_that_is_not_there_after_success_gets_nothing() {
-    for (shown_by, speech) in ways() {
-        let end = Pair::new(shown_by).speech(speech).never_appears().run();
+    for (shown_by, variant) in ways() {
+        let end = Pair::new(shown_by).variant(variant).never_appears().run();
         assert_eq!(
             end.existing,
             Err(Error::DeviceNotFound(test_env::wanted().device_id))
@@ -401,11 +404,11 @@ fn a_device_that_is_not_there_after_success_gets_nothing() {
 
 #[test]
 fn the_end_of_the_session_ends_both() {
-    for (shown_by, speech) in ways() {
+    for (shown_by, variant) in ways() {
         for write in 1..7 {
-            for ended in [Ended::Expired, Ended::Gone, Ended::Unusable(trouble())] {
+            for ended in [Ended::Expired, Ended::Gone, Ended::Unusable(user_error())] {
                 let end = Pair::new(shown_by)
-                    .speech(speech)
+                    .variant(variant)
                     .end_session(write, ended.clone())
                     .run();
                 let error = Error::from(ended);
@@ -430,8 +433,8 @@ fn secrets_whose_answer_was_lost_are_believed_only_when_the_new_device_shows() {
 
 #[test]
 fn a_message_that_comes_too_early_waits_for_the_digits() {
-    for (shown_by, speech) in ways() {
-        let end = Pair::new(shown_by).speech(speech).slow_person().run();
+    for (shown_by, variant) in ways() {
+        let end = Pair::new(shown_by).variant(variant).slow_person().run();
         assert_eq!((end.new, end.existing), (Ok(()), Ok(())));
     }
 }
@@ -454,8 +457,8 @@ fn a_peer_that_says_what_it_should_not_is_told_so() {
             Error::UnexpectedMessage("m.login.success"),
         ),
     ] {
-        for speech in SPEECHES {
-            let (result, reply) = Pair::new(Role::New).speech(speech).against(async |peer| {
+        for variant in VARIANTS {
+            let (result, reply) = Pair::new(Role::New).variant(variant).against(async |peer| {
                 peer.say(said).await.unwrap();
                 peer.hear().await
             });
@@ -468,12 +471,12 @@ fn a_peer_that_says_what_it_should_not_is_told_so() {
 /// It looks once a second: the reason stands there long enough for it.
 #[test]
 fn a_last_word_is_read_by_a_device_that_polls() {
-    for (shown_by, speech) in ways() {
+    for (shown_by, variant) in ways() {
         for role in [Role::New, Role::Existing] {
             let mut said = 0;
             for moment in 0.. {
                 let end = Pair::new(shown_by)
-                    .speech(speech)
+                    .variant(variant)
                     .polls()
                     .cancel(role, moment)
                     .run();
@@ -501,8 +504,33 @@ fn a_last_word_is_read_by_a_device_that_polls() {
     }
 }
 
+/// The other device could not open a last word that replaced a message which it has not read.
+#[test]
+fn a_last_word_waits_until_the_message_before_it_is_read() {
+    for (shown_by, variant) in ways() {
+        let said = last_words(shown_by, variant.revision).0;
+        // What the device has been told and asked when its first message is sent, and for how long
+        // the other one has waited for that by then, plus one second.
+        let (sent, seconds, kind) = match shown_by {
+            Role::New => (7, 4, "m.login.protocol"),
+            Role::Existing => (8, 6, "m.login.protocol_accepted"),
+        };
+        let (result, heard) = Pair::new(shown_by)
+            .variant(variant)
+            .cancel(shown_by, sent)
+            .against(async |peer| {
+                peer.say(&said).await.unwrap();
+                peer.pause(seconds).await;
+                (peer.hear().await.kind(), peer.hear().await)
+            });
+        assert_eq!(result, Err(Error::Cancelled));
+        let last = Message::Failure(Reason::UserCancelled);
+        assert_eq!(heard, (kind, last), "{shown_by:?} {variant:?}");
+    }
+}
+
 /// What makes a device say a last word: this, after the peer has said that.
-fn last_words(shown_by: Role, revision: Revision) -> (Vec<u8>, Answer) {
+fn last_words(shown_by: Role, revision: Revision) -> (Vec<u8>, PlannedAnswer) {
     let offer = Protocols {
         device_authorization_grant: true,
         homeserver: test_env::homeserver(),
@@ -511,11 +539,13 @@ fn last_words(shown_by: Role, revision: Revision) -> (Vec<u8>, Answer) {
     match shown_by {
         Role::New => (
             Message::Protocols(offer).encode(revision).to_vec(),
-            Answer::Authorization(Err(NoAuthorization::Failed(trouble()))),
+            PlannedAnswer::New(NewDeviceAnswer::RequestAuthorization(Err(
+                NoAuthorization::Failed(user_error()),
+            ))),
         ),
         Role::Existing => (
             Message::Protocol(wish).encode(revision).to_vec(),
-            Answer::Device(Ok(DeviceLookup::Present)),
+            PlannedAnswer::Existing(ExistingDeviceAnswer::FindDevice(Ok(DeviceLookup::Present))),
         ),
     }
 }
@@ -524,11 +554,12 @@ fn last_words(shown_by: Role, revision: Revision) -> (Vec<u8>, Answer) {
 /// session, not a conflict for minutes.
 #[test]
 fn a_last_word_lets_a_device_go_that_waits_for_its_user() {
-    for (shown_by, speech) in ways().filter(|(_, (_, dialect))| *dialect == Dialect::AsDeployed) {
+    for (shown_by, variant) in ways().filter(|(_, variant)| variant.dialect == Dialect::AsDeployed)
+    {
         let role = shown_by;
         let confirmed = 4;
         let (result, met) = Pair::new(shown_by)
-            .speech(speech)
+            .variant(variant)
             .cancel(role, confirmed)
             .against(async |peer| {
                 peer.think().await;
@@ -537,21 +568,22 @@ fn a_last_word_lets_a_device_go_that_waits_for_its_user() {
         assert_eq!(
             (result, met),
             (Err(Error::Cancelled), Err(Ended::Gone)),
-            "{shown_by:?} {speech:?}"
+            "{shown_by:?} {variant:?}"
         );
 
-        let (said, answer) = last_words(shown_by, speech.0);
-        let (result, met) = Pair::new(shown_by)
-            .speech(speech)
-            .answer(role, answer)
-            .against(async |peer| {
-                peer.say(&said).await.unwrap();
-                peer.think().await;
-                peer.say(b"{}").await
-            });
+        let (said, answer) = last_words(shown_by, variant.revision);
+        let (result, met) =
+            Pair::new(shown_by)
+                .variant(variant)
+                .answer(answer)
+                .against(async |peer| {
+                    peer.say(&said).await.unwrap();
+                    peer.think().await;
+                    peer.say(b"{}").await
+                });
         assert!(
             result.is_err() && met == Err(Ended::Gone),
-            "{shown_by:?} {speech:?}: {result:?} {met:?}"
+            "{shown_by:?} {variant:?}: {result:?} {met:?}"
         );
     }
 }
@@ -581,8 +613,8 @@ fn a_last_word_over_an_unread_message_is_heard_as_what_it_is() {
 
 #[test]
 fn secrets_cannot_be_called_back_once_they_are_read() {
-    for (shown_by, speech) in ways() {
-        let plan = Pair::new(shown_by).speech(speech);
+    for (shown_by, variant) in ways() {
+        let plan = Pair::new(shown_by).variant(variant);
         let late = |end: &test_env::End| matches!(end.existing, Err(Error::CancelledTooLate(_)));
         let ends: Vec<_> = (0..40)
             .map(|moment| plan.clone().cancel(Role::Existing, moment).run())

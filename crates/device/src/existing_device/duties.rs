@@ -1,11 +1,12 @@
-//! What the existing device does when its login asks.
+//! How the existing device answers the questions of its login.
 
 use std::{sync::OnceLock, time::Duration};
 
 use matrix_qr_protocol::{
+    driver::ExistingDeviceHost,
     error::{Cause, Error, UserError},
     login::{
-        Answer, Ask, DeviceLookup, NotImported, NotOpened, VerificationOutcome,
+        DeviceLookup, NotOpened, VerificationOutcome,
         message::{
             Backup, CrossSigning, DeviceId, SecretKey, SecretText, Secrets, VerificationLink,
         },
@@ -13,17 +14,17 @@ use matrix_qr_protocol::{
 };
 use tokio::time::{sleep, timeout};
 
-use super::Granted;
 use crate::{
     device::Device,
     encryption::{Bundle, Key},
-    host::Duties,
+    host::HostAdapter,
     person::{Opening, Person, ProgressEvent},
+    silence::Wait,
     user_error::{ToUserError, out_of_order},
 };
 
 /// How long the homeserver may take to say whether it knows a device: less than one call may take,
-/// so that this is the end.
+/// so that this limit counts.
 const LOOKUP: Duration = Duration::from_secs(15);
 /// "it can repeat the GET request for up to, say, 10 seconds".
 const APPEAR: Duration = Duration::from_secs(10);
@@ -31,8 +32,18 @@ const APPEAR: Duration = Duration::from_secs(10);
 const LOOK_AGAIN: Duration = Duration::from_millis(500);
 /// How long the new device may take to publish its keys, once it has the secrets.
 const SIGN: Duration = Duration::from_secs(10);
-/// How long the homeserver may take to say that a device which was seen signed is still there.
+/// How long the homeserver may take to confirm that a device which was verified is still there.
 const LAST_LOOK: Duration = Duration::from_secs(2);
+
+/// What a grant led to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Granted {
+    /// The new device.
+    pub device_id: DeviceId,
+    /// Whether the homeserver was seen to show it as signed by its owner. If not, that may still
+    /// happen.
+    pub verified: bool,
+}
 
 /// The existing device, and what it has seen of the new one.
 pub(super) struct ExistingDevice<'a, P> {
@@ -51,10 +62,7 @@ impl<'a, P: Person> ExistingDevice<'a, P> {
     }
 
     pub(super) fn granted(&self) -> Result<Granted, Error> {
-        self.granted
-            .get()
-            .cloned()
-            .ok_or_else(|| Error::NoSecrets(out_of_order()))
+        self.granted.get().cloned().ok_or(Error::OutOfOrder)
     }
 
     /// Step 5: nobody may be signed in under the name of a device that exists.
@@ -143,7 +151,7 @@ impl<'a, P: Person> ExistingDevice<'a, P> {
         outcome
     }
 
-    /// The person gave up when the secrets were out: what is true now, and not what was wanted.
+    /// The person gave up after the secrets were sent: what the homeserver shows now is the result.
     pub(super) async fn too_late(&self, id: DeviceId) -> Result<Granted, Error> {
         self.person.tell(ProgressEvent::TooLate(&id));
         match self.outcome(&id).await {
@@ -156,7 +164,7 @@ impl<'a, P: Person> ExistingDevice<'a, P> {
         }
     }
 
-    /// A device that was revoked is gone, however complete it was a moment ago.
+    /// A device that was revoked is gone, even if it was verified a moment ago.
     async fn outcome(&self, id: &DeviceId) -> VerificationOutcome {
         let (device, homeserver) = (self.device, self.device.homeserver());
         let verified = tokio::select! {
@@ -185,17 +193,26 @@ impl<'a, P: Person> ExistingDevice<'a, P> {
     }
 }
 
-impl<P: Person> Duties for ExistingDevice<'_, P> {
-    async fn answer(&self, ask: Ask) -> Answer {
-        match ask {
-            Ask::FindDevice(id) => Answer::Device(self.find(&id).await),
-            Ask::OpenUri(link) => Answer::Opened(self.open(&link).await),
-            Ask::AwaitDevice(id) => Answer::Device(self.appear(&id).await),
-            Ask::ExportSecrets => Answer::Exported(Box::pin(self.export()).await),
-            Ask::AwaitVerified(id) => Answer::Verified(Box::pin(self.verified(id)).await),
-            // The login of an existing device asks for nothing else.
-            _ => Answer::Imported(Err(NotImported::Failed(out_of_order()))),
-        }
+impl<P: Person> ExistingDeviceHost for HostAdapter<'_, P, ExistingDevice<'_, P>> {
+    async fn find_device(&self, id: DeviceId) -> Result<DeviceLookup, UserError> {
+        self.answer(Wait::FreeId, self.device.find(&id)).await
+    }
+
+    async fn open_uri(&self, link: VerificationLink) -> Result<(), NotOpened> {
+        self.answer(Wait::Person, self.device.open(&link)).await
+    }
+
+    async fn await_device(&self, id: DeviceId) -> Result<DeviceLookup, UserError> {
+        self.answer(Wait::Appearance, self.device.appear(&id)).await
+    }
+
+    async fn export_secrets(&self) -> Result<Secrets, UserError> {
+        self.answer(Wait::PublishedKeys, self.device.export()).await
+    }
+
+    async fn await_verified(&self, id: DeviceId) -> VerificationOutcome {
+        self.answer(Wait::Verification, self.device.verified(id))
+            .await
     }
 }
 

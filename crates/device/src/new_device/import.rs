@@ -1,8 +1,8 @@
 //! Secret sharing, step 3, as a task of its own.
 //!
-//! A person may give up in the middle of it. What writes the store would go on for a moment after
-//! its future was dropped, and bring back the keys that were just wiped. So it is never dropped:
-//! whoever cleans up waits for its end.
+//! A person may give up in the middle of it. Writes to the store would go on for a moment after
+//! their future was dropped, and bring back the keys that were just wiped. So it is never dropped:
+//! the clean-up waits for its end.
 
 use std::{future::Future, path::PathBuf, time::Duration};
 
@@ -41,7 +41,7 @@ impl Importing {
         outcome.unwrap_or_else(|_| Err(NotImported::Failed(out_of_order())))
     }
 
-    /// Waits for what the caller of [`Self::run`] did not wait for.
+    /// Waits for an import that the caller of [`Self::run`] did not wait for.
     pub(super) async fn settled(&self) {
         if let Some(task) = self.0.lock().await.take() {
             let _ = timeout(LONGEST, task).await;

@@ -1,4 +1,4 @@
-//! A sign-in that was killed leaves its directory: the next one takes its device back first.
+//! A sign-in that was killed leaves its directory behind: the next one first signs its device out.
 
 use matrix_qr_protocol::error::Error;
 
@@ -11,7 +11,7 @@ use crate::{
     user_error::ToUserError,
 };
 
-/// Takes a directory that is empty, or that holds what an interrupted sign-in left.
+/// Locks a directory that is empty, or that holds what an interrupted sign-in left.
 pub(super) async fn claim<P: Person>(
     directory: &SessionDir,
     policy: Policy,

@@ -1,8 +1,8 @@
-//! The secure channel, in the shape that it has at each point of a login.
+//! The secure channel, in the shape that it has at each point of a login, and the messages in it.
 
 use zeroize::Zeroizing;
 
-use super::{Host, Progress};
+use super::host::{Host, Progress};
 use crate::{
     channel::{ChannelError, CheckCode, Refused, SecureChannel, Unconfirmed},
     login::{
@@ -12,7 +12,7 @@ use crate::{
     rendezvous::{Binding, Location, Payload},
 };
 
-/// The channel, and the session that says in which words messages go over it.
+/// The channel, and the session that says which revision's messages go over it.
 pub(super) struct ChannelState<'a> {
     shape: Shape,
     location: &'a Location,
@@ -82,7 +82,7 @@ impl<'a> ChannelState<'a> {
         }
     }
 
-    pub(super) fn hear<H: Host>(&mut self, host: &H, payload: &Payload) -> Input {
+    pub(super) fn hear<H: Host, A>(&mut self, host: &H, payload: &Payload) -> Input<A> {
         let Ok(json) = self.open(payload) else {
             return self.hear_past_one(host, payload);
         };
@@ -97,13 +97,13 @@ impl<'a> ChannelState<'a> {
 
     /// A last word that was written over a message that this device has not read yet, as
     /// matrix-js-sdk does. Only an end can follow what is missing.
-    fn hear_past_one<H: Host>(&mut self, host: &H, payload: &Payload) -> Input {
-        let channel = match &mut self.shape {
+    fn hear_past_one<H: Host, A>(&mut self, host: &H, payload: &Payload) -> Input<A> {
+        let opened = match &mut self.shape {
             Shape::Unconfirmed(unconfirmed) => unconfirmed.open_past_one(payload),
             Shape::Secure(channel) => channel.open_past_one(payload),
             Shape::Refused(_) | Shape::Spent => None,
         };
-        let Some(json) = channel else {
+        let Some(json) = opened else {
             return Input::Tampered;
         };
         match Message::parse(&json, self.location) {

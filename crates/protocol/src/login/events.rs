@@ -6,11 +6,12 @@ use crate::{
     homeserver::Homeserver,
 };
 
-/// What happens to a login.
+/// What happens to a login. `A` are the answers of its role: [`NewDeviceAnswer`] or
+/// [`ExistingDeviceAnswer`].
 #[derive(Debug, Clone)]
-pub enum Input {
+pub enum Input<A> {
     /// Whether the two digits that the person typed are the right ones: the answer to
-    /// [`Ask::CheckCode`].
+    /// [`Output::AskCheckCode`].
     CheckCode(bool),
     /// The other device says something.
     Message(Message),
@@ -18,13 +19,15 @@ pub enum Input {
     Unreadable(Unreadable),
     /// Somebody wrote a payload that does not authenticate.
     Tampered,
-    /// The answer to the outstanding [`Ask`].
-    Answer(Answer),
+    /// The answer to the outstanding question. An answer to any other question is a defect, and
+    /// ends the login with [`Error::OutOfOrder`].
+    Answer(A),
     /// The person at this device gives up.
     Cancel,
     /// The rendezvous session is over.
     Ended(Ended),
-    /// The rendezvous session is over, and it is not known whether the last message stood in it.
+    /// The rendezvous session is over, and it is not known whether the last message was stored in
+    /// it.
     Unsent(Ended),
 }
 
@@ -39,13 +42,17 @@ pub enum Ended {
     Unusable(UserError),
 }
 
-/// What a login wants.
+/// What a login wants. `Q` are the questions of its role: [`NewDeviceAsk`] or
+/// [`ExistingDeviceAsk`].
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Output {
+pub enum Output<Q> {
     /// Say this to the other device.
     Send(Message),
-    /// Do this, and come back with its answer. A new question makes an older one pointless.
-    Ask(Ask),
+    /// Ask the person for the two digits that the other device shows. Answered by
+    /// [`Input::CheckCode`].
+    AskCheckCode,
+    /// Ask this device. Answered by [`Input::Answer`] with the variant of the question's name.
+    Ask(Q),
     /// It is over: nothing comes after this.
     End(Outcome),
 }
@@ -62,59 +69,67 @@ pub struct Outcome {
 /// What becomes of the rendezvous session at the end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Leave {
-    /// Nobody has to read what stands in it: it is deleted at once.
+    /// Nobody has to read its payload: it is deleted at once.
     Delete,
-    /// Our last word stands in it: it is deleted once a reader that polls has had the time to read
-    /// it. Another device, one that waits for its user, meets the end of the session at its next
-    /// step.
+    /// Its payload is our last word: it is deleted once a reader that polls has had the time to
+    /// read that. A device that waits for its user instead finds the session gone at its next step.
     DeleteOnceRead,
-    /// It is over, or the other device's to delete.
+    /// It is over, or the other device deletes it.
     Alone,
 }
 
-/// What a login asks of the device that it runs on.
+/// What the login of a new device asks it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[cfg_attr(test, derive(Hash))]
-pub enum Ask {
-    /// The two digits that the other device shows. Answered by [`Input::CheckCode`].
-    CheckCode,
-    /// New device, step 2: ask the homeserver's authorization server for a device authorization.
+pub enum NewDeviceAsk {
+    /// Step 2: ask the homeserver's authorization server for a device authorization.
     RequestAuthorization(Homeserver),
-    /// New device, step 4: show the user code, and wait for the person's decision.
+    /// Step 4: show the user code, and wait for the person's decision.
     AwaitToken,
-    /// Existing device, step 5: is this device ID free?
-    FindDevice(DeviceId),
-    /// Existing device, step 5: show the link's host, and open it if the person agrees.
-    OpenUri(VerificationLink),
-    /// Existing device, secret sharing step 1: wait up to 10 s for the homeserver to show this
-    /// device.
-    AwaitDevice(DeviceId),
-    /// Existing device, secret sharing step 2: take the secrets out of the store.
-    ExportSecrets,
-    /// Existing device: see on the homeserver that the new one has signed itself. The end does not
-    /// depend on it.
-    AwaitVerified(DeviceId),
-    /// New device, secret sharing step 3: check and store them, sign, upload, connect the backup.
+    /// Secret sharing, step 3: check and store them, sign, upload, connect the backup.
     ImportSecrets(Secrets),
 }
 
-/// The answers to [`Ask`], in its order.
+/// The answers to [`NewDeviceAsk`]: each has the name of its question.
 #[derive(Debug, Clone)]
-pub enum Answer {
-    /// To [`Ask::RequestAuthorization`].
-    Authorization(Result<Authorization, NoAuthorization>),
-    /// To [`Ask::AwaitToken`].
-    Token(Result<(), NoToken>),
-    /// To [`Ask::FindDevice`] and [`Ask::AwaitDevice`].
-    Device(Result<DeviceLookup, UserError>),
-    /// To [`Ask::OpenUri`].
-    Opened(Result<(), NotOpened>),
-    /// To [`Ask::ExportSecrets`].
-    Exported(Result<Secrets, UserError>),
-    /// To [`Ask::AwaitVerified`].
-    Verified(VerificationOutcome),
-    /// To [`Ask::ImportSecrets`].
-    Imported(Result<(), NotImported>),
+pub enum NewDeviceAnswer {
+    /// The request that the existing device is told about.
+    RequestAuthorization(Result<Authorization, NoAuthorization>),
+    /// Whether there is a token.
+    AwaitToken(Result<(), NoToken>),
+    /// Whether the device is set up.
+    ImportSecrets(Result<(), NotImported>),
+}
+
+/// What the login of an existing device asks it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[cfg_attr(test, derive(Hash))]
+pub enum ExistingDeviceAsk {
+    /// Step 5: is this device ID free?
+    FindDevice(DeviceId),
+    /// Step 5: show the link's host, and open it if the person agrees.
+    OpenUri(VerificationLink),
+    /// Secret sharing, step 1: wait up to 10 s for the homeserver to show this device.
+    AwaitDevice(DeviceId),
+    /// Secret sharing, step 2: take the secrets out of the store.
+    ExportSecrets,
+    /// See on the homeserver that the new device has signed itself. The end does not depend on it.
+    AwaitVerified(DeviceId),
+}
+
+/// The answers to [`ExistingDeviceAsk`]: each has the name of its question.
+#[derive(Debug, Clone)]
+pub enum ExistingDeviceAnswer {
+    /// Whether the device ID is taken.
+    FindDevice(Result<DeviceLookup, UserError>),
+    /// Whether the link is open.
+    OpenUri(Result<(), NotOpened>),
+    /// Whether the device appeared in time.
+    AwaitDevice(Result<DeviceLookup, UserError>),
+    /// The secrets.
+    ExportSecrets(Result<Secrets, UserError>),
+    /// What was seen.
+    AwaitVerified(VerificationOutcome),
 }
 
 /// Whether the homeserver shows a device.
@@ -142,7 +157,7 @@ pub enum VerificationOutcome {
 pub enum NoAuthorization {
     /// The homeserver has no OAuth, or no device grant.
     Unsupported(UserError),
-    /// It could not be had.
+    /// The authorization server gave none.
     Failed(UserError),
 }
 
@@ -155,7 +170,7 @@ pub enum NoToken {
     Expired,
     /// It is for another account than the person wants to be signed in to.
     WrongAccount(UserError),
-    /// The token is not what was asked for, or cannot be had.
+    /// The token is not what was asked for, or the server gave none.
     Failed(UserError),
 }
 
@@ -182,7 +197,7 @@ impl From<Ended> for Error {
         match ended {
             Ended::Expired => Self::Expired,
             Ended::Gone => Self::Gone,
-            Ended::Unusable(trouble) => Self::Rendezvous(trouble),
+            Ended::Unusable(user_error) => Self::Rendezvous(user_error),
         }
     }
 }

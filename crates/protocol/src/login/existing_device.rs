@@ -1,8 +1,12 @@
 //! The device that is signed in already, and what it checks before it gives anything away.
 
 use super::{
-    Answer, Ask, DeviceLookup, Ended, Leave, NotOpened, Outcome, Output, Step, VerificationOutcome,
+    events::{
+        DeviceLookup, Ended, ExistingDeviceAnswer, ExistingDeviceAsk, Leave, NotOpened, Output,
+        VerificationOutcome,
+    },
     message::{Authorization, DeviceId, Message, Protocol, Protocols, Reason},
+    role_state::{LoginStep, RoleState},
 };
 use crate::{
     error::{Cause, Error, UserError},
@@ -10,17 +14,18 @@ use crate::{
     printable,
 };
 
+/// Where the login of an existing device is.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 #[allow(
     clippy::enum_variant_names,
     reason = "a state is named after what it expects"
 )]
-pub(super) enum State {
-    /// Step 3: the new device says how it wants to sign in.
+pub enum ExistingDeviceState {
+    /// LoginStep 3: the new device says how it wants to sign in.
     ExpectProtocol,
-    /// Step 5: its device ID must be free.
+    /// LoginStep 5: its device ID must be free.
     ExpectAbsent(Authorization),
-    /// Step 5: the person looks at the link.
+    /// LoginStep 5: the person looks at the link.
     ExpectOpened(DeviceId),
     /// Secret sharing, step 1: the new device says that it has a token.
     ExpectSuccess(DeviceId),
@@ -29,142 +34,182 @@ pub(super) enum State {
     /// Secret sharing, step 2: the store gives the secrets.
     ExpectSecrets(DeviceId),
     /// The secrets are out. What the new device makes of them can still be heard. With how the
-    /// session ended, if it did before it was known that they stood in it.
+    /// session ended, if it did before it was known that they were stored in it.
     ExpectVerified { id: DeviceId, unsure: Option<Ended> },
 }
 
-/// The existing device scanned: it speaks next, and says where the account lives.
-pub(super) fn start(homeserver: Homeserver) -> (super::State, Vec<Output>) {
-    let offer = Protocols {
-        device_authorization_grant: true,
-        homeserver,
-    };
-    (
-        super::State::Existing(State::ExpectProtocol),
-        vec![Output::Send(Message::Protocols(offer))],
-    )
-}
+impl RoleState for ExistingDeviceState {
+    type Ask = ExistingDeviceAsk;
+    type Answer = ExistingDeviceAnswer;
+    const SHOWN: Self = Self::ExpectProtocol;
 
-fn next(state: State, outputs: Vec<Output>) -> Step {
-    Step::Next(super::State::Existing(state), outputs)
-}
+    /// This device speaks next, and says where the account lives.
+    fn scanned(homeserver: Homeserver) -> (Self, Vec<Output<ExistingDeviceAsk>>) {
+        let offer = Protocols {
+            device_authorization_grant: true,
+            homeserver,
+        };
+        let offer = Output::Send(Message::Protocols(offer));
+        (Self::ExpectProtocol, vec![offer])
+    }
 
-fn fail(reason: Reason, error: Error) -> Step {
-    Step::Fail(Message::Failure(reason), error)
-}
-
-impl State {
-    pub(super) fn message(self, message: Message) -> Step {
-        match (self, message) {
+    fn message(self, message: Message) -> Option<LoginStep<Self>> {
+        Some(match (self, message) {
             (
                 Self::ExpectProtocol,
                 Message::Protocol(Protocol::DeviceAuthorizationGrant(wanted)),
             ) => {
-                let ask = Ask::FindDevice(wanted.device_id.clone());
-                next(Self::ExpectAbsent(wanted), vec![Output::Ask(ask)])
+                let ask = ExistingDeviceAsk::FindDevice(wanted.device_id.clone());
+                LoginStep::next(Self::ExpectAbsent(wanted), Output::Ask(ask))
             }
             (Self::ExpectProtocol, Message::Protocol(Protocol::Other(name))) => unsupported(&name),
-            (Self::ExpectSuccess(id), Message::Success) => next(
-                Self::ExpectPresent(id.clone()),
-                vec![Output::Ask(Ask::AwaitDevice(id))],
-            ),
-            (Self::ExpectSuccess(_), Message::Declined) => Step::Done(
-                Vec::new(),
-                Outcome {
-                    result: Err(Error::Declined),
-                    session: Leave::Delete,
-                },
-            ),
-            _ => Step::Surprise,
-        }
+            (Self::ExpectSuccess(id), Message::Success) => {
+                let ask = ExistingDeviceAsk::AwaitDevice(id.clone());
+                LoginStep::next(Self::ExpectPresent(id), Output::Ask(ask))
+            }
+            (Self::ExpectSuccess(_), Message::Declined) => {
+                LoginStep::Done(Err(Error::Declined), Leave::Delete)
+            }
+            _ => return None,
+        })
     }
 
-    pub(super) fn answer(self, answer: Answer) -> Step {
-        match (self, answer) {
-            (Self::ExpectAbsent(wanted), Answer::Device(found)) => absent(wanted, found),
-            (Self::ExpectOpened(id), Answer::Opened(Ok(()))) => next(
+    fn answer(self, answer: ExistingDeviceAnswer) -> Option<LoginStep<Self>> {
+        use ExistingDeviceAnswer::{
+            AwaitDevice, AwaitVerified, ExportSecrets, FindDevice, OpenUri,
+        };
+        Some(match (self, answer) {
+            (Self::ExpectAbsent(wanted), FindDevice(found)) => absent(wanted, found),
+            (Self::ExpectOpened(id), OpenUri(Ok(()))) => LoginStep::next(
                 Self::ExpectSuccess(id),
-                vec![Output::Send(Message::ProtocolAccepted)],
+                Output::Send(Message::ProtocolAccepted),
             ),
-            (Self::ExpectOpened(_), Answer::Opened(Err(why))) => not_opened(why),
-            (Self::ExpectPresent(id), Answer::Device(found)) => present(id, found),
-            (Self::ExpectSecrets(id), Answer::Exported(Ok(secrets))) => next(
+            (Self::ExpectOpened(_), OpenUri(Err(why))) => not_opened(why),
+            (Self::ExpectPresent(id), AwaitDevice(found)) => present(id, found),
+            (Self::ExpectSecrets(id), ExportSecrets(Ok(secrets))) => LoginStep::Next(
                 Self::ExpectVerified {
                     id: id.clone(),
                     unsure: None,
                 },
                 vec![
                     Output::Send(Message::Secrets(secrets)),
-                    Output::Ask(Ask::AwaitVerified(id)),
+                    Output::Ask(ExistingDeviceAsk::AwaitVerified(id)),
                 ],
             ),
-            (Self::ExpectSecrets(_), Answer::Exported(Err(trouble))) => {
-                fail(Reason::UserCancelled, Error::NoSecrets(trouble))
+            (Self::ExpectSecrets(_), ExportSecrets(Err(user_error))) => {
+                LoginStep::cancel(Error::NoSecrets(user_error))
             }
-            (Self::ExpectVerified { id, unsure }, Answer::Verified(outcome)) => {
-                verified(id, (outcome, unsure))
+            (Self::ExpectVerified { id, unsure }, AwaitVerified(outcome)) => {
+                verified(id, unsure, outcome)
             }
-            _ => Step::Surprise,
+            _ => return None,
+        })
+    }
+
+    fn needs_no_session(&self) -> bool {
+        matches!(self, Self::ExpectVerified { .. })
+    }
+
+    fn cancelled(self) -> LoginStep<Self> {
+        match self {
+            // Secrets that were not read yet cannot be read any more. Those that were cannot be
+            // called back.
+            Self::ExpectVerified { id, .. } => {
+                LoginStep::Done(Err(Error::CancelledTooLate(id)), Leave::Delete)
+            }
+            _ => LoginStep::cancel(Error::Cancelled),
+        }
+    }
+
+    fn unsent(self, ended: Ended) -> Result<Self, Ended> {
+        match self {
+            // Deleted after the secrets were read, or before: whether the new device signs itself
+            // will tell.
+            Self::ExpectVerified { id, .. } => Ok(Self::ExpectVerified {
+                id,
+                unsure: Some(ended),
+            }),
+            _ => Err(ended),
+        }
+    }
+
+    /// matrix-js-sdk says `user_cancelled` where the text has `m.login.declined`; others mean a
+    /// cancel.
+    fn peer_failed(&self, reason: Reason) -> Error {
+        match (self, reason) {
+            (Self::ExpectSuccess(_), Reason::UserCancelled) => Error::CancelledOrDeclined,
+            (_, reason) => Error::Peer(reason),
         }
     }
 }
 
-fn unsupported(name: &str) -> Step {
+fn unsupported(name: &str) -> LoginStep<ExistingDeviceState> {
     let what = format!(
         "the new device wants to sign in by {}, which this one does not know",
         printable(name)
     );
-    let trouble = UserError::new(
+    let user_error = UserError::new(
         Cause::OtherDevice,
         what,
         "Update this app, then begin again.",
     );
-    fail(
+    LoginStep::fail(
         Reason::UnsupportedProtocol,
-        Error::UnsupportedProtocol(trouble),
+        Error::UnsupportedProtocol(user_error),
     )
 }
 
 /// Only a clear "no such device" lets the sign-in go on.
-fn absent(wanted: Authorization, found: Result<DeviceLookup, UserError>) -> Step {
+fn absent(
+    wanted: Authorization,
+    found: Result<DeviceLookup, UserError>,
+) -> LoginStep<ExistingDeviceState> {
     match found {
-        Ok(DeviceLookup::Absent) => next(
-            State::ExpectOpened(wanted.device_id),
-            vec![Output::Ask(Ask::OpenUri(wanted.link))],
+        Ok(DeviceLookup::Absent) => LoginStep::next(
+            ExistingDeviceState::ExpectOpened(wanted.device_id),
+            Output::Ask(ExistingDeviceAsk::OpenUri(wanted.link)),
         ),
-        Ok(DeviceLookup::Present) => fail(
+        Ok(DeviceLookup::Present) => LoginStep::fail(
             Reason::DeviceAlreadyExists,
             Error::DeviceAlreadyExists(wanted.device_id),
         ),
-        Err(trouble) => fail(Reason::UserCancelled, Error::DeviceUnknown(trouble)),
+        Err(user_error) => LoginStep::cancel(Error::DeviceUnknown(user_error)),
     }
 }
 
-fn not_opened(why: NotOpened) -> Step {
+fn not_opened(why: NotOpened) -> LoginStep<ExistingDeviceState> {
     match why {
-        NotOpened::Refused => fail(Reason::UserCancelled, Error::LinkRefused),
-        NotOpened::Unusable(trouble) => fail(
+        NotOpened::Refused => LoginStep::cancel(Error::LinkRefused),
+        NotOpened::Unusable(user_error) => LoginStep::fail(
             Reason::UnableToOpenVerificationUri,
-            Error::LinkUnusable(trouble),
+            Error::LinkUnusable(user_error),
         ),
     }
 }
 
 /// Only a clear "it is there" lets the secrets out of the store.
-fn present(id: DeviceId, found: Result<DeviceLookup, UserError>) -> Step {
+fn present(id: DeviceId, found: Result<DeviceLookup, UserError>) -> LoginStep<ExistingDeviceState> {
     match found {
-        Ok(DeviceLookup::Present) => next(
-            State::ExpectSecrets(id),
-            vec![Output::Ask(Ask::ExportSecrets)],
+        Ok(DeviceLookup::Present) => LoginStep::next(
+            ExistingDeviceState::ExpectSecrets(id),
+            Output::Ask(ExistingDeviceAsk::ExportSecrets),
         ),
-        Ok(DeviceLookup::Absent) => fail(Reason::DeviceNotFound, Error::DeviceNotFound(id)),
-        Err(trouble) => fail(Reason::DeviceNotFound, Error::DeviceUnknown(trouble)),
+        Ok(DeviceLookup::Absent) => {
+            LoginStep::fail(Reason::DeviceNotFound, Error::DeviceNotFound(id))
+        }
+        Err(user_error) => {
+            LoginStep::fail(Reason::DeviceNotFound, Error::DeviceUnknown(user_error))
+        }
     }
 }
 
-/// The new device has yet to read the secrets, or has deleted the session: it is not ours, unless
-/// there is no new device.
-fn verified(id: DeviceId, (outcome, unsure): (VerificationOutcome, Option<Ended>)) -> Step {
+/// The new device has yet to read the secrets, or has deleted the session: this device leaves it
+/// alone, unless the new device is gone.
+fn verified(
+    id: DeviceId,
+    unsure: Option<Ended>,
+    outcome: VerificationOutcome,
+) -> LoginStep<ExistingDeviceState> {
     let (result, session) = match (outcome, unsure) {
         (VerificationOutcome::Gone | VerificationOutcome::Unseen, Some(ended)) => {
             (Err(ended.into()), Leave::Alone)
@@ -174,5 +219,5 @@ fn verified(id: DeviceId, (outcome, unsure): (VerificationOutcome, Option<Ended>
             (Ok(()), Leave::Alone)
         }
     };
-    Step::Done(Vec::new(), Outcome { result, session })
+    LoginStep::Done(result, session)
 }

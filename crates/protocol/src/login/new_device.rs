@@ -1,27 +1,29 @@
 //! The device that is being signed in.
 
 use super::{
-    Answer, Ask, Leave, NoAuthorization, NoToken, NotImported, Outcome, Output, Step,
+    events::{Leave, NewDeviceAnswer, NewDeviceAsk, NoAuthorization, NoToken, NotImported, Output},
     message::{Message, Protocol, Protocols, Reason},
+    role_state::{LoginStep, RoleState},
 };
 use crate::{
     error::{Cause, Error, UserError},
     homeserver::Homeserver,
 };
 
+/// Where the login of a new device is.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 #[allow(
     clippy::enum_variant_names,
     reason = "a state is named after what it expects"
 )]
-pub(super) enum State {
-    /// Step 1, when the existing device scanned: it says where the account lives.
+pub enum NewDeviceState {
+    /// LoginStep 1, when the existing device scanned: it says where the account lives.
     ExpectProtocols,
-    /// Step 2: the authorization server was asked.
+    /// LoginStep 2: the authorization server was asked.
     ExpectAuthorization,
-    /// Step 3: the existing device was told.
+    /// LoginStep 3: the existing device was told.
     ExpectProtocolAccepted,
-    /// Step 4: the person decides.
+    /// LoginStep 4: the person decides.
     ExpectToken,
     /// Secret sharing, steps 1 and 2: the existing device looks for us.
     ExpectSecrets,
@@ -29,116 +31,97 @@ pub(super) enum State {
     ExpectImported,
 }
 
-/// The new device scanned: the homeserver was in the code, and it speaks next.
-pub(super) fn start(homeserver: Homeserver) -> (super::State, Vec<Output>) {
-    (
-        super::State::New(State::ExpectAuthorization),
-        vec![Output::Ask(Ask::RequestAuthorization(homeserver))],
-    )
-}
+impl RoleState for NewDeviceState {
+    type Ask = NewDeviceAsk;
+    type Answer = NewDeviceAnswer;
+    const SHOWN: Self = Self::ExpectProtocols;
 
-fn next(state: State, outputs: Vec<Output>) -> Step {
-    Step::Next(super::State::New(state), outputs)
-}
+    /// The homeserver was in the code, and this device speaks next.
+    fn scanned(homeserver: Homeserver) -> (Self, Vec<Output<NewDeviceAsk>>) {
+        let ask = NewDeviceAsk::RequestAuthorization(homeserver);
+        (Self::ExpectAuthorization, vec![Output::Ask(ask)])
+    }
 
-impl State {
-    pub(super) fn message(self, message: Message) -> Step {
-        match (self, message) {
+    fn message(self, message: Message) -> Option<LoginStep<Self>> {
+        Some(match (self, message) {
             (Self::ExpectProtocols, Message::Protocols(offer)) => choose(offer),
             (Self::ExpectProtocolAccepted, Message::ProtocolAccepted) => {
-                next(Self::ExpectToken, vec![Output::Ask(Ask::AwaitToken)])
+                LoginStep::next(Self::ExpectToken, Output::Ask(NewDeviceAsk::AwaitToken))
             }
-            (Self::ExpectSecrets, Message::Secrets(secrets)) => next(
-                Self::ExpectImported,
-                vec![Output::Ask(Ask::ImportSecrets(secrets))],
-            ),
-            _ => Step::Surprise,
-        }
+            (Self::ExpectSecrets, Message::Secrets(secrets)) => {
+                let ask = NewDeviceAsk::ImportSecrets(secrets);
+                LoginStep::next(Self::ExpectImported, Output::Ask(ask))
+            }
+            _ => return None,
+        })
     }
 
-    pub(super) fn answer(self, answer: Answer) -> Step {
-        match (self, answer) {
-            (Self::ExpectAuthorization, Answer::Authorization(Ok(wanted))) => {
+    fn answer(self, answer: NewDeviceAnswer) -> Option<LoginStep<Self>> {
+        use NewDeviceAnswer::{AwaitToken, ImportSecrets, RequestAuthorization};
+        Some(match (self, answer) {
+            (Self::ExpectAuthorization, RequestAuthorization(Ok(wanted))) => {
                 let wanted = Message::Protocol(Protocol::DeviceAuthorizationGrant(wanted));
-                next(Self::ExpectProtocolAccepted, vec![Output::Send(wanted)])
+                LoginStep::next(Self::ExpectProtocolAccepted, Output::Send(wanted))
             }
-            (Self::ExpectAuthorization, Answer::Authorization(Err(why))) => no_authorization(why),
-            (Self::ExpectToken, Answer::Token(Ok(()))) => {
-                next(Self::ExpectSecrets, vec![Output::Send(Message::Success)])
+            (Self::ExpectAuthorization, RequestAuthorization(Err(why))) => no_authorization(why),
+            (Self::ExpectToken, AwaitToken(Ok(()))) => {
+                LoginStep::next(Self::ExpectSecrets, Output::Send(Message::Success))
             }
-            (Self::ExpectToken, Answer::Token(Err(why))) => no_token(why),
-            // The last to read: the session is ours to delete.
-            (Self::ExpectImported, Answer::Imported(Ok(()))) => Step::Done(
-                Vec::new(),
-                Outcome {
-                    result: Ok(()),
-                    session: Leave::Delete,
-                },
-            ),
-            (Self::ExpectImported, Answer::Imported(Err(why))) => not_imported(why),
-            _ => Step::Surprise,
-        }
+            (Self::ExpectToken, AwaitToken(Err(why))) => no_token(why),
+            // The last to read: this device deletes the session.
+            (Self::ExpectImported, ImportSecrets(Ok(()))) => LoginStep::Done(Ok(()), Leave::Delete),
+            (Self::ExpectImported, ImportSecrets(Err(why))) => not_imported(why),
+            _ => return None,
+        })
+    }
+
+    fn needs_no_session(&self) -> bool {
+        *self == Self::ExpectImported
     }
 }
 
-fn choose(offer: Protocols) -> Step {
+fn choose(offer: Protocols) -> LoginStep<NewDeviceState> {
     if offer.device_authorization_grant {
-        return next(
-            State::ExpectAuthorization,
-            vec![Output::Ask(Ask::RequestAuthorization(offer.homeserver))],
-        );
+        let (state, outputs) = NewDeviceState::scanned(offer.homeserver);
+        return LoginStep::Next(state, outputs);
     }
-    let trouble = UserError::new(
+    let user_error = UserError::new(
         Cause::OtherDevice,
         "the other device offers no way to sign in that this one knows",
-        "Update both apps; if it stays, the homeserver does not offer the device authorization grant.",
+        "Update both apps; if the problem persists, the homeserver does not offer the device \
+         authorization grant.",
     );
-    Step::Fail(
-        Message::Failure(Reason::UnsupportedProtocol),
-        Error::UnsupportedProtocol(trouble),
+    LoginStep::fail(
+        Reason::UnsupportedProtocol,
+        Error::UnsupportedProtocol(user_error),
     )
 }
 
-fn no_authorization(why: NoAuthorization) -> Step {
+fn no_authorization(why: NoAuthorization) -> LoginStep<NewDeviceState> {
+    let reason = match why {
+        NoAuthorization::Unsupported(_) => Reason::UnsupportedProtocol,
+        NoAuthorization::Failed(_) => Reason::UserCancelled,
+    };
+    LoginStep::fail(reason, why.into())
+}
+
+fn no_token(why: NoToken) -> LoginStep<NewDeviceState> {
     match why {
-        NoAuthorization::Unsupported(trouble) => Step::Fail(
-            Message::Failure(Reason::UnsupportedProtocol),
-            Error::UnsupportedProtocol(trouble),
-        ),
-        NoAuthorization::Failed(trouble) => Step::Fail(
-            Message::Failure(Reason::UserCancelled),
-            Error::NotAuthorized(trouble),
-        ),
+        NoToken::Denied => LoginStep::Fail(Message::Declined, Error::Declined),
+        NoToken::Expired => {
+            LoginStep::fail(Reason::AuthorizationExpired, Error::AuthorizationExpired)
+        }
+        NoToken::WrongAccount(user_error) => LoginStep::cancel(Error::WrongAccount(user_error)),
+        NoToken::Failed(user_error) => LoginStep::cancel(Error::NotAuthorized(user_error)),
     }
 }
 
-fn no_token(why: NoToken) -> Step {
+fn not_imported(why: NotImported) -> LoginStep<NewDeviceState> {
     match why {
-        NoToken::Denied => Step::Fail(Message::Declined, Error::Declined),
-        NoToken::Expired => Step::Fail(
-            Message::Failure(Reason::AuthorizationExpired),
-            Error::AuthorizationExpired,
+        NotImported::Refused(user_error) => LoginStep::fail(
+            Reason::UnexpectedMessageReceived,
+            Error::SecretsRefused(user_error),
         ),
-        NoToken::WrongAccount(trouble) => Step::Fail(
-            Message::Failure(Reason::UserCancelled),
-            Error::WrongAccount(trouble),
-        ),
-        NoToken::Failed(trouble) => Step::Fail(
-            Message::Failure(Reason::UserCancelled),
-            Error::NotAuthorized(trouble),
-        ),
-    }
-}
-
-fn not_imported(why: NotImported) -> Step {
-    match why {
-        NotImported::Refused(trouble) => Step::Fail(
-            Message::Failure(Reason::UnexpectedMessageReceived),
-            Error::SecretsRefused(trouble),
-        ),
-        NotImported::Failed(trouble) => Step::Fail(
-            Message::Failure(Reason::UserCancelled),
-            Error::NotSetUp(trouble),
-        ),
+        NotImported::Failed(user_error) => LoginStep::cancel(Error::NotSetUp(user_error)),
     }
 }

@@ -7,7 +7,11 @@
 
 #![allow(clippy::panic, clippy::unwrap_used, clippy::print_stdout)]
 
-use std::collections::{HashMap, HashSet};
+use std::{
+    collections::{HashMap, HashSet},
+    fmt::Debug,
+    hash::Hash,
+};
 
 use super::{
     message::{
@@ -16,15 +20,158 @@ use super::{
     },
     *,
 };
-use crate::error::{Cause, UserError};
+use crate::{
+    error::{Cause, UserError},
+    revision::Role,
+};
 
 /// A full sign-in takes at most 8 inputs on one side.
-const DEPTH: usize = 12;
+const DEPTH: usize = 13;
+
+/// A role, for a test that knows both.
+trait TestRole:
+    RoleState<Ask: Debug + Clone, Answer: Debug + Clone> + Debug + Clone + Eq + Hash
+{
+    const ROLE: Role;
+
+    fn question(ask: Self::Ask) -> EitherAsk;
+    fn either(answer: Self::Answer) -> EitherAnswer;
+    fn answers() -> Vec<Self::Answer>;
+    /// Answers that a device gives when the session is over.
+    fn last_answers(outstanding: &EitherAsk) -> Vec<Self::Answer>;
+}
+
+/// What is asked of the person or of the device of either role.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+enum EitherAsk {
+    CheckCode,
+    New(NewDeviceAsk),
+    Existing(ExistingDeviceAsk),
+}
+
+/// What the device of either role answers.
+#[derive(Debug, Clone)]
+enum EitherAnswer {
+    New(NewDeviceAnswer),
+    Existing(ExistingDeviceAnswer),
+}
+
+impl TestRole for NewDeviceState {
+    const ROLE: Role = Role::New;
+
+    fn question(ask: NewDeviceAsk) -> EitherAsk {
+        EitherAsk::New(ask)
+    }
+
+    fn either(answer: NewDeviceAnswer) -> EitherAnswer {
+        EitherAnswer::New(answer)
+    }
+
+    fn answers() -> Vec<NewDeviceAnswer> {
+        use NewDeviceAnswer::{AwaitToken, ImportSecrets, RequestAuthorization};
+        vec![
+            RequestAuthorization(Ok(wanted("AAAAAAAAAA"))),
+            RequestAuthorization(Err(NoAuthorization::Unsupported(user_error()))),
+            RequestAuthorization(Err(NoAuthorization::Failed(user_error()))),
+            AwaitToken(Ok(())),
+            AwaitToken(Err(NoToken::Denied)),
+            AwaitToken(Err(NoToken::Expired)),
+            AwaitToken(Err(NoToken::WrongAccount(user_error()))),
+            AwaitToken(Err(NoToken::Failed(user_error()))),
+            ImportSecrets(Ok(())),
+            ImportSecrets(Err(NotImported::Refused(user_error()))),
+            ImportSecrets(Err(NotImported::Failed(user_error()))),
+        ]
+    }
+
+    fn last_answers(outstanding: &EitherAsk) -> Vec<NewDeviceAnswer> {
+        match outstanding {
+            EitherAsk::New(NewDeviceAsk::ImportSecrets(_)) => vec![
+                NewDeviceAnswer::ImportSecrets(Ok(())),
+                NewDeviceAnswer::ImportSecrets(Err(NotImported::Failed(user_error()))),
+            ],
+            _ => Vec::new(),
+        }
+    }
+}
+
+impl TestRole for ExistingDeviceState {
+    const ROLE: Role = Role::Existing;
+
+    fn question(ask: ExistingDeviceAsk) -> EitherAsk {
+        EitherAsk::Existing(ask)
+    }
+
+    fn either(answer: ExistingDeviceAnswer) -> EitherAnswer {
+        EitherAnswer::Existing(answer)
+    }
+
+    fn answers() -> Vec<ExistingDeviceAnswer> {
+        use ExistingDeviceAnswer::{
+            AwaitDevice, AwaitVerified, ExportSecrets, FindDevice, OpenUri,
+        };
+        vec![
+            FindDevice(Ok(DeviceLookup::Present)),
+            FindDevice(Ok(DeviceLookup::Absent)),
+            FindDevice(Err(user_error())),
+            OpenUri(Ok(())),
+            OpenUri(Err(NotOpened::Refused)),
+            OpenUri(Err(NotOpened::Unusable(user_error()))),
+            AwaitDevice(Ok(DeviceLookup::Present)),
+            AwaitDevice(Ok(DeviceLookup::Absent)),
+            AwaitDevice(Err(user_error())),
+            ExportSecrets(Ok(secrets())),
+            ExportSecrets(Err(user_error())),
+            AwaitVerified(VerificationOutcome::Verified),
+            AwaitVerified(VerificationOutcome::Unseen),
+            AwaitVerified(VerificationOutcome::Gone),
+        ]
+    }
+
+    fn last_answers(outstanding: &EitherAsk) -> Vec<ExistingDeviceAnswer> {
+        match outstanding {
+            EitherAsk::Existing(ExistingDeviceAsk::AwaitVerified(_)) => vec![
+                ExistingDeviceAnswer::AwaitVerified(VerificationOutcome::Verified),
+                ExistingDeviceAnswer::AwaitVerified(VerificationOutcome::Gone),
+            ],
+            _ => Vec::new(),
+        }
+    }
+}
+
+fn either_input<S: TestRole>(input: Input<S::Answer>) -> Input<EitherAnswer> {
+    match input {
+        Input::CheckCode(right) => Input::CheckCode(right),
+        Input::Message(message) => Input::Message(message),
+        Input::Unreadable(what) => Input::Unreadable(what),
+        Input::Tampered => Input::Tampered,
+        Input::Answer(answer) => Input::Answer(S::either(answer)),
+        Input::Cancel => Input::Cancel,
+        Input::Ended(ended) => Input::Ended(ended),
+        Input::Unsent(ended) => Input::Unsent(ended),
+    }
+}
+
+fn either_output<S: TestRole>(output: Output<S::Ask>) -> Output<EitherAsk> {
+    match output {
+        Output::Send(message) => Output::Send(message),
+        Output::AskCheckCode => Output::Ask(EitherAsk::CheckCode),
+        Output::Ask(ask) => Output::Ask(S::question(ask)),
+        Output::End(outcome) => Output::End(outcome),
+    }
+}
+
+/// Which device this is.
+#[derive(Debug, Clone, Copy)]
+struct Side {
+    role: Role,
+    scanned: bool,
+}
 
 /// What a sequence of inputs has brought, told without the code under test.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
 struct Past {
-    outstanding: Option<Ask>,
+    outstanding: Option<EitherAsk>,
     code_was_right: bool,
     offered: bool,
     absent: Option<DeviceId>,
@@ -44,75 +191,92 @@ struct Past {
 
 impl Past {
     /// What this input means, given what was asked.
-    fn learn(&mut self, input: &Input) {
-        match (input, &self.outstanding) {
-            (Input::CheckCode(right), Some(Ask::CheckCode)) => self.code_was_right = *right,
-            (Input::Message(Message::Protocols(offer)), _) => {
+    fn learn(&mut self, input: &Input<EitherAnswer>) {
+        match input {
+            Input::Message(Message::Protocols(offer)) => {
                 self.offered |= offer.device_authorization_grant
             }
-            (Input::Message(Message::ProtocolAccepted), _) => self.accepted = true,
-            (Input::Message(Message::Success), _) => self.success_heard = true,
-            (Input::Message(Message::Secrets(_)), _) => self.secrets_heard = true,
-            (
-                Input::Answer(Answer::Device(Ok(DeviceLookup::Absent))),
-                Some(Ask::FindDevice(id)),
-            ) => {
-                self.absent = Some(id.clone());
-            }
-            (
-                Input::Answer(Answer::Device(Ok(DeviceLookup::Present))),
-                Some(Ask::AwaitDevice(id)),
-            ) => {
-                self.present = self.absent.as_ref() == Some(id);
-            }
-            (Input::Answer(Answer::Opened(Ok(()))), Some(Ask::OpenUri(_))) => self.opened = true,
-            (Input::Answer(Answer::Token(Ok(()))), Some(Ask::AwaitToken)) => self.token = true,
-            (Input::Answer(Answer::Exported(Ok(_))), Some(Ask::ExportSecrets)) => {
-                self.exported = true
-            }
-            (Input::Answer(Answer::Imported(Ok(()))), Some(Ask::ImportSecrets(_))) => {
-                self.imported = true
-            }
-            (Input::Answer(Answer::Verified(outcome)), Some(Ask::AwaitVerified(_))) => {
-                self.outcome = Some(*outcome);
-            }
-            (Input::Unsent(_), _) => self.lost = true,
+            Input::Message(Message::ProtocolAccepted) => self.accepted = true,
+            Input::Message(Message::Success) => self.success_heard = true,
+            Input::Message(Message::Secrets(_)) => self.secrets_heard = true,
+            Input::Unsent(_) => self.lost = true,
             _ => {}
         }
-        if self.answers(input) {
-            self.outstanding = None;
+        if self.is_answer(input) {
+            let question = self.outstanding.take();
+            match (question, input) {
+                (_, Input::CheckCode(right)) => self.code_was_right = *right,
+                (Some(EitherAsk::New(_)), Input::Answer(EitherAnswer::New(answer))) => {
+                    self.learn_as_new(answer)
+                }
+                (Some(EitherAsk::Existing(ask)), Input::Answer(EitherAnswer::Existing(answer))) => {
+                    self.learn_as_existing(&ask, answer);
+                }
+                other => panic!("{other:?}"),
+            }
+        }
+    }
+
+    fn learn_as_new(&mut self, answer: &NewDeviceAnswer) {
+        match answer {
+            NewDeviceAnswer::AwaitToken(Ok(())) => self.token = true,
+            NewDeviceAnswer::ImportSecrets(Ok(())) => self.imported = true,
+            _ => {}
+        }
+    }
+
+    fn learn_as_existing(&mut self, ask: &ExistingDeviceAsk, answer: &ExistingDeviceAnswer) {
+        use {ExistingDeviceAnswer as Answer, ExistingDeviceAsk as Ask};
+        match (ask, answer) {
+            (Ask::FindDevice(id), Answer::FindDevice(Ok(DeviceLookup::Absent))) => {
+                self.absent = Some(id.clone());
+            }
+            (Ask::AwaitDevice(id), Answer::AwaitDevice(Ok(DeviceLookup::Present))) => {
+                self.present = self.absent.as_ref() == Some(id);
+            }
+            (_, Answer::OpenUri(Ok(()))) => self.opened = true,
+            (_, Answer::ExportSecrets(Ok(_))) => self.exported = true,
+            (_, Answer::AwaitVerified(outcome)) => self.outcome = Some(*outcome),
+            _ => {}
         }
     }
 
     /// A question is answered once.
-    fn answers(&self, input: &Input) -> bool {
-        matches!(
-            (&self.outstanding, input),
-            (Some(Ask::CheckCode), Input::CheckCode(_))
-                | (
-                    Some(Ask::RequestAuthorization(_)),
-                    Input::Answer(Answer::Authorization(_))
+    fn is_answer(&self, input: &Input<EitherAnswer>) -> bool {
+        use {
+            ExistingDeviceAnswer as ExistingAnswer, ExistingDeviceAsk as ExistingAsk,
+            NewDeviceAnswer as NewAnswer, NewDeviceAsk as NewAsk,
+        };
+        match (&self.outstanding, input) {
+            (Some(EitherAsk::CheckCode), Input::CheckCode(_)) => true,
+            (Some(EitherAsk::New(ask)), Input::Answer(EitherAnswer::New(answer))) => matches!(
+                (ask, answer),
+                (
+                    NewAsk::RequestAuthorization(_),
+                    NewAnswer::RequestAuthorization(_)
+                ) | (NewAsk::AwaitToken, NewAnswer::AwaitToken(_))
+                    | (NewAsk::ImportSecrets(_), NewAnswer::ImportSecrets(_))
+            ),
+            (Some(EitherAsk::Existing(ask)), Input::Answer(EitherAnswer::Existing(answer))) => {
+                matches!(
+                    (ask, answer),
+                    (ExistingAsk::FindDevice(_), ExistingAnswer::FindDevice(_))
+                        | (ExistingAsk::OpenUri(_), ExistingAnswer::OpenUri(_))
+                        | (ExistingAsk::AwaitDevice(_), ExistingAnswer::AwaitDevice(_))
+                        | (ExistingAsk::ExportSecrets, ExistingAnswer::ExportSecrets(_))
+                        | (
+                            ExistingAsk::AwaitVerified(_),
+                            ExistingAnswer::AwaitVerified(_)
+                        )
                 )
-                | (Some(Ask::AwaitToken), Input::Answer(Answer::Token(_)))
-                | (
-                    Some(Ask::FindDevice(_) | Ask::AwaitDevice(_)),
-                    Input::Answer(Answer::Device(_))
-                )
-                | (Some(Ask::OpenUri(_)), Input::Answer(Answer::Opened(_)))
-                | (Some(Ask::ExportSecrets), Input::Answer(Answer::Exported(_)))
-                | (
-                    Some(Ask::AwaitVerified(_)),
-                    Input::Answer(Answer::Verified(_))
-                )
-                | (
-                    Some(Ask::ImportSecrets(_)),
-                    Input::Answer(Answer::Imported(_))
-                )
-        )
+            }
+            _ => false,
+        }
     }
 
     /// What may be done now, and only now.
-    fn permits(&self, output: &Output, (role, scanned): (Role, bool)) -> bool {
+    fn permits(&self, output: &Output<EitherAsk>, side: Side) -> bool {
+        let Side { role, scanned } = side;
         let confirmed = scanned || self.code_was_right;
         let ready = self.success_heard && self.present && self.opened;
         match output {
@@ -125,37 +289,46 @@ impl Past {
                     && self.outcome != Some(VerificationOutcome::Gone)
                     && (!self.lost || seen)
             }
-            Output::End(_) | Output::Ask(Ask::CheckCode) | Output::Send(Message::Failure(_)) => {
-                true
-            }
+            Output::End(_) | Output::Send(Message::Failure(_)) => true,
+            Output::AskCheckCode | Output::Ask(EitherAsk::CheckCode) => true,
             Output::Send(Message::Protocols(_)) => role == Role::Existing && scanned,
-            Output::Ask(Ask::RequestAuthorization(_)) => {
-                role == Role::New && confirmed && (scanned || self.offered)
-            }
             Output::Send(Message::Protocol(_)) => role == Role::New && confirmed,
-            Output::Ask(Ask::AwaitToken) => role == Role::New && confirmed && self.accepted,
             Output::Send(Message::Declined) => role == Role::New && self.accepted && !self.token,
             Output::Send(Message::Success) => role == Role::New && self.accepted && self.token,
-            Output::Ask(Ask::ImportSecrets(_)) => self.success_sent && self.secrets_heard,
-            Output::Ask(Ask::FindDevice(_)) => role == Role::Existing && confirmed,
-            Output::Ask(Ask::OpenUri(_)) => confirmed && self.absent.is_some(),
             Output::Send(Message::ProtocolAccepted) => {
                 confirmed && self.absent.is_some() && self.opened
             }
-            Output::Ask(Ask::AwaitDevice(id)) => {
-                confirmed && self.success_heard && self.opened && self.absent.as_ref() == Some(id)
-            }
-            Output::Ask(Ask::ExportSecrets) => role == Role::Existing && confirmed && ready,
             Output::Send(Message::Secrets(_)) => {
                 role == Role::Existing && confirmed && ready && self.exported
             }
-            Output::Ask(Ask::AwaitVerified(id)) => {
-                self.secrets_sent && self.absent.as_ref() == Some(id)
+            Output::Ask(EitherAsk::New(ask)) => {
+                role == Role::New
+                    && confirmed
+                    && match ask {
+                        NewDeviceAsk::RequestAuthorization(_) => scanned || self.offered,
+                        NewDeviceAsk::AwaitToken => self.accepted,
+                        NewDeviceAsk::ImportSecrets(_) => self.success_sent && self.secrets_heard,
+                    }
+            }
+            Output::Ask(EitherAsk::Existing(ask)) => {
+                role == Role::Existing
+                    && confirmed
+                    && match ask {
+                        ExistingDeviceAsk::FindDevice(_) => true,
+                        ExistingDeviceAsk::OpenUri(_) => self.absent.is_some(),
+                        ExistingDeviceAsk::AwaitDevice(id) => {
+                            self.success_heard && self.opened && self.absent.as_ref() == Some(id)
+                        }
+                        ExistingDeviceAsk::ExportSecrets => ready,
+                        ExistingDeviceAsk::AwaitVerified(id) => {
+                            self.secrets_sent && self.absent.as_ref() == Some(id)
+                        }
+                    }
             }
         }
     }
 
-    fn note(&mut self, output: &Output) {
+    fn note(&mut self, output: &Output<EitherAsk>) {
         match output {
             Output::Ask(ask) => self.outstanding = Some(ask.clone()),
             Output::Send(Message::Success) => self.success_sent = true,
@@ -165,29 +338,32 @@ impl Past {
     }
 }
 
-type Node = (Login, Past);
+type Node<S> = (Login<S>, Past);
 
 /// All that is checked at one step: what comes out, in what order, and how it ends.
-fn step((mut login, mut past): Node, input: &Input, who: (Role, bool)) -> Node {
-    let was_over = login.0 == Stage::Over;
+fn step<S: TestRole>(node: Node<S>, input: &Input<S::Answer>, side: Side) -> Node<S> {
+    let (mut login, mut past) = node;
+    let was_over = login.0 == LoginStage::Over;
     let unchanged = login.clone();
     let before = past.clone();
-    past.learn(input);
     let outputs = login.handle(input.clone());
+    let outputs: Vec<_> = outputs.into_iter().map(either_output::<S>).collect();
+    let input = &either_input::<S>(input.clone());
+    past.learn(input);
     assert!(!was_over || outputs.is_empty(), "{outputs:?} after the end");
     assert_eq!(
-        login.0 == Stage::Over,
+        login.0 == LoginStage::Over,
         was_over || matches!(outputs.last(), Some(Output::End(_)))
     );
     for (at, output) in outputs.iter().enumerate() {
         assert!(
-            past.permits(output, who),
+            past.permits(output, side),
             "{output:?} too early, after {input:?} and {before:?}"
         );
         past.note(output);
         let last = at + 1 == outputs.len();
         assert_eq!(
-            last && login.0 == Stage::Over,
+            last && login.0 == LoginStage::Over,
             matches!(output, Output::End(_)),
             "one end, and it comes last"
         );
@@ -209,13 +385,29 @@ fn step((mut login, mut past): Node, input: &Input, who: (Role, bool)) -> Node {
         }
     }
     assert_leaves_what_is_unread(&outputs, input, &before);
+    let unasked =
+        matches!(input, Input::Answer(_) | Input::CheckCode(_)) && !before.is_answer(input);
+    assert_eq!(
+        unasked && !was_over,
+        matches!(
+            outputs.last(),
+            Some(Output::End(Outcome {
+                result: Err(Error::OutOfOrder),
+                ..
+            }))
+        ),
+        "an answer that nobody asked for ends it, and nothing else does so: {before:?}"
+    );
     let ignored = login == unchanged;
     assert!(
         !ignored || was_over || !matches!(input, Input::Message(_)),
         "{input:?} was not answered: {before:?}"
     );
-    let nothing_is_needed =
-        before.secrets_sent || matches!(before.outstanding, Some(Ask::ImportSecrets(_)));
+    let nothing_is_needed = before.secrets_sent
+        || matches!(
+            before.outstanding,
+            Some(EitherAsk::New(NewDeviceAsk::ImportSecrets(_)))
+        );
     let foreign = matches!(input, Input::Tampered | Input::Ended(_));
     assert!(
         !foreign || was_over || ignored == nothing_is_needed,
@@ -227,16 +419,22 @@ fn step((mut login, mut past): Node, input: &Input, who: (Role, bool)) -> Node {
 /// "Who deletes the session": the receiver of a failure, the new device when it has the secrets,
 /// whoever finds the server of no use; and who says a last word, once it is read. After the secrets
 /// the existing device does so to call them back, or when nobody is left.
-fn assert_leaves_what_is_unread(outputs: &[Output], input: &Input, before: &Past) {
-    let Some(Output::End(over)) = outputs.last() else {
+fn assert_leaves_what_is_unread(
+    outputs: &[Output<EitherAsk>],
+    input: &Input<EitherAnswer>,
+    before: &Past,
+) {
+    let Some(Output::End(outcome)) = outputs.last() else {
         return;
     };
     let nobody_reads = match input {
         Input::Message(Message::Failure(_) | Message::Declined)
-        | Input::Answer(Answer::Imported(Ok(()))) => true,
+        | Input::Answer(EitherAnswer::New(NewDeviceAnswer::ImportSecrets(Ok(())))) => true,
         Input::Ended(Ended::Unusable(_)) | Input::Unsent(Ended::Unusable(_)) => true,
         Input::Cancel => before.secrets_sent,
-        Input::Answer(Answer::Verified(VerificationOutcome::Gone)) => !before.lost,
+        Input::Answer(EitherAnswer::Existing(ExistingDeviceAnswer::AwaitVerified(
+            VerificationOutcome::Gone,
+        ))) => !before.lost,
         _ => false,
     };
     let expected = match outputs.len() {
@@ -244,16 +442,16 @@ fn assert_leaves_what_is_unread(outputs: &[Output], input: &Input, before: &Past
         1 => Leave::Alone,
         _ => Leave::DeleteOnceRead,
     };
-    assert_eq!(over.session, expected, "{outputs:?} after {input:?}");
+    assert_eq!(outcome.session, expected, "{outputs:?} after {input:?}");
     if matches!(input, Input::Cancel) && before.secrets_sent {
         assert!(
-            matches!(over.result, Err(Error::CancelledTooLate(_))),
+            matches!(outcome.result, Err(Error::CancelledTooLate(_))),
             "{outputs:?}"
         );
     }
 }
 
-fn trouble() -> UserError {
+fn user_error() -> UserError {
     UserError::new(Cause::Homeserver, "it broke", "Mend it.")
 }
 
@@ -308,35 +506,8 @@ fn messages() -> Vec<Message> {
     ]
 }
 
-fn answers() -> Vec<Answer> {
-    vec![
-        Answer::Authorization(Ok(wanted("AAAAAAAAAA"))),
-        Answer::Authorization(Err(NoAuthorization::Unsupported(trouble()))),
-        Answer::Authorization(Err(NoAuthorization::Failed(trouble()))),
-        Answer::Token(Ok(())),
-        Answer::Token(Err(NoToken::Denied)),
-        Answer::Token(Err(NoToken::Expired)),
-        Answer::Token(Err(NoToken::WrongAccount(trouble()))),
-        Answer::Token(Err(NoToken::Failed(trouble()))),
-        Answer::Device(Ok(DeviceLookup::Present)),
-        Answer::Device(Ok(DeviceLookup::Absent)),
-        Answer::Device(Err(trouble())),
-        Answer::Opened(Ok(())),
-        Answer::Opened(Err(NotOpened::Refused)),
-        Answer::Opened(Err(NotOpened::Unusable(trouble()))),
-        Answer::Exported(Ok(secrets())),
-        Answer::Exported(Err(trouble())),
-        Answer::Verified(VerificationOutcome::Verified),
-        Answer::Verified(VerificationOutcome::Unseen),
-        Answer::Verified(VerificationOutcome::Gone),
-        Answer::Imported(Ok(())),
-        Answer::Imported(Err(NotImported::Refused(trouble()))),
-        Answer::Imported(Err(NotImported::Failed(trouble()))),
-    ]
-}
-
-fn alphabet() -> Vec<Input> {
-    let ends = [Ended::Expired, Ended::Gone, Ended::Unusable(trouble())];
+fn alphabet<S: TestRole>() -> Vec<Input<S::Answer>> {
+    let ends = [Ended::Expired, Ended::Gone, Ended::Unusable(user_error())];
     let mut inputs = vec![
         Input::CheckCode(true),
         Input::CheckCode(false),
@@ -345,76 +516,103 @@ fn alphabet() -> Vec<Input> {
         Input::Unreadable(Unreadable::NotAMessage),
     ];
     inputs.extend(messages().into_iter().map(Input::Message));
-    inputs.extend(answers().into_iter().map(Input::Answer));
+    inputs.extend(S::answers().into_iter().map(Input::Answer));
     inputs.extend(ends.iter().cloned().map(Input::Ended));
     inputs.extend(ends.into_iter().map(Input::Unsent));
     inputs
 }
 
-fn beginnings() -> Vec<((Role, bool), Node)> {
+fn beginnings<S: TestRole>() -> Vec<(Side, Node<S>)> {
     let mut all = Vec::new();
-    for role in [Role::New, Role::Existing] {
-        for scanned in [false, true] {
-            let (login, outputs) = Login::start(role, scanned.then(homeserver));
-            let mut past = Past::default();
-            for output in &outputs {
-                assert!(
-                    past.permits(output, (role, scanned)),
-                    "{output:?} at the start"
-                );
-                past.note(output);
-            }
-            all.push(((role, scanned), (login, past)));
+    for scanned in [false, true] {
+        let (login, outputs) = if scanned {
+            Login::scanned(homeserver())
+        } else {
+            Login::shown()
+        };
+        let side = Side {
+            role: S::ROLE,
+            scanned,
+        };
+        let mut past = Past::default();
+        for output in outputs.into_iter().map(either_output::<S>) {
+            assert!(past.permits(&output, side), "{output:?} at the start");
+            past.note(&output);
         }
+        all.push((side, (login, past)));
     }
     all
 }
 
+/// How much was tried.
+#[derive(Default)]
+struct Count {
+    sequences: u128,
+    steps: u64,
+    successes: u128,
+}
+
+impl Count {
+    fn all_sequences<S: TestRole>(&mut self) {
+        let alphabet = alphabet::<S>();
+        let before = self.sequences;
+        for (side, start) in beginnings::<S>() {
+            let mut layer = HashMap::from([(start, 1_u128)]);
+            for _ in 0..DEPTH {
+                let mut below: HashMap<Node<S>, u128> = HashMap::new();
+                for (node, count) in layer {
+                    for input in &alphabet {
+                        let next = step(node.clone(), input, side);
+                        self.steps += 1;
+                        self.sequences += count;
+                        *below.entry(next).or_default() += count;
+                    }
+                }
+                layer = below;
+            }
+            self.successes += layer
+                .iter()
+                .filter(|(node, _)| is_success(node))
+                .map(|(_, count)| count)
+                .sum::<u128>();
+        }
+        let expected: u128 = (1..=DEPTH as u32)
+            .map(|depth| 2 * (alphabet.len() as u128).pow(depth))
+            .sum();
+        assert_eq!(
+            self.sequences - before,
+            expected,
+            "every sequence was stood for"
+        );
+    }
+}
+
 #[test]
 fn every_sequence_of_inputs_keeps_the_rules() {
-    let alphabet = alphabet();
-    let (mut sequences, mut steps, mut successes) = (0_u128, 0_u64, 0_u128);
-    for (who, start) in beginnings() {
-        let mut layer = HashMap::from([(start, 1_u128)]);
-        for _ in 0..DEPTH {
-            let mut below: HashMap<Node, u128> = HashMap::new();
-            for (node, count) in layer {
-                for input in &alphabet {
-                    let next = step(node.clone(), input, who);
-                    steps += 1;
-                    sequences += count;
-                    *below.entry(next).or_default() += count;
-                }
-            }
-            layer = below;
-        }
-        successes += layer
-            .iter()
-            .filter(|(node, _)| is_success(node, who))
-            .map(|(_, count)| count)
-            .sum::<u128>();
-    }
-    assert!(successes > 0);
-    let expected: u128 = (1..=DEPTH as u32)
-        .map(|depth| 4 * (alphabet.len() as u128).pow(depth))
-        .sum();
-    assert_eq!(sequences, expected, "every sequence was stood for");
+    let mut count = Count::default();
+    count.all_sequences::<NewDeviceState>();
+    let successes = count.successes;
+    count.all_sequences::<ExistingDeviceState>();
+    assert!(successes > 0 && count.successes > successes);
     println!(
-        "{sequences} sequences of up to {DEPTH} of {} inputs, in {steps} steps",
-        alphabet.len()
+        "{} sequences of up to {DEPTH} of {} or {} inputs, in {} steps",
+        count.sequences,
+        alphabet::<NewDeviceState>().len(),
+        alphabet::<ExistingDeviceState>().len(),
+        count.steps
     );
 }
 
 /// All nodes that any sequence, however long, can reach.
-fn reachable(who: (Role, bool), start: Node) -> HashMap<Node, Vec<Node>> {
+fn reachable<S: TestRole>(side: Side, start: Node<S>) -> HashMap<Node<S>, Vec<Node<S>>> {
     let (mut graph, mut open) = (HashMap::new(), vec![start]);
     while let Some(node) = open.pop() {
         if graph.contains_key(&node) {
             continue;
         }
-        let next: Vec<_> = alphabet()
+        let next: Vec<_> = alphabet::<S>()
             .iter()
-            .map(|input| step(node.clone(), input, who))
+            .map(|input| step(node.clone(), input, side))
             .collect();
         open.extend(next.iter().cloned());
         graph.insert(node, next);
@@ -424,55 +622,56 @@ fn reachable(who: (Role, bool), start: Node) -> HashMap<Node, Vec<Node>> {
 
 #[test]
 fn every_path_ends() {
-    for (who, start) in beginnings() {
-        for (node, _) in reachable(who, start) {
+    every_path_of_one_role_ends::<NewDeviceState>();
+    every_path_of_one_role_ends::<ExistingDeviceState>();
+}
+
+fn every_path_of_one_role_ends<S: TestRole>() {
+    for (side, start) in beginnings::<S>() {
+        for (node, _) in reachable(side, start) {
             assert!(
-                cancelled(&node, who),
+                cancelled(&node, side),
                 "a person can always give up: {node:?}"
             );
             assert!(
-                ends_without_the_session(&node, who),
+                ends_without_the_session(&node, side),
                 "the clock always ends it: {node:?}"
             );
         }
     }
 }
 
-fn cancelled(node: &Node, who: (Role, bool)) -> bool {
-    step(node.clone(), &Input::Cancel, who).0.0 == Stage::Over
+fn cancelled<S: TestRole>(node: &Node<S>, side: Side) -> bool {
+    step(node.clone(), &Input::Cancel, side).0.0 == LoginStage::Over
 }
 
 /// When the session is over, either that is the end, or an answer is outstanding whose every value
 /// is the end.
-fn ends_without_the_session(node: &Node, who: (Role, bool)) -> bool {
-    let after = step(node.clone(), &Input::Ended(Ended::Expired), who);
-    let answers: Vec<Answer> = match after.1.outstanding {
-        _ if after.0.0 == Stage::Over => return true,
-        Some(Ask::AwaitVerified(_)) => {
-            vec![
-                Answer::Verified(VerificationOutcome::Verified),
-                Answer::Verified(VerificationOutcome::Gone),
-            ]
-        }
-        Some(Ask::ImportSecrets(_)) => {
-            vec![
-                Answer::Imported(Ok(())),
-                Answer::Imported(Err(NotImported::Failed(trouble()))),
-            ]
-        }
-        _ => return false,
+fn ends_without_the_session<S: TestRole>(node: &Node<S>, side: Side) -> bool {
+    let after = step(node.clone(), &Input::Ended(Ended::Expired), side);
+    if after.0.0 == LoginStage::Over {
+        return true;
+    }
+    let Some(outstanding) = &after.1.outstanding else {
+        return false;
     };
-    answers
-        .into_iter()
-        .all(|answer| step(after.clone(), &Input::Answer(answer), who).0.0 == Stage::Over)
+    let answers = S::last_answers(outstanding);
+    !answers.is_empty()
+        && answers
+            .into_iter()
+            .all(|answer| step(after.clone(), &Input::Answer(answer), side).0.0 == LoginStage::Over)
 }
 
 #[test]
 fn from_every_state_the_sign_in_can_still_succeed() {
-    for (who, start) in beginnings() {
-        let graph = reachable(who, start);
-        let mut hopeful: HashSet<&Node> =
-            graph.keys().filter(|node| is_success(node, who)).collect();
+    every_state_of_one_role_can_still_succeed::<NewDeviceState>();
+    every_state_of_one_role_can_still_succeed::<ExistingDeviceState>();
+}
+
+fn every_state_of_one_role_can_still_succeed<S: TestRole>() {
+    for (side, start) in beginnings::<S>() {
+        let graph = reachable(side, start);
+        let mut hopeful: HashSet<&Node<S>> = graph.keys().filter(|node| is_success(node)).collect();
         loop {
             let more: Vec<_> = graph
                 .iter()
@@ -486,10 +685,10 @@ fn from_every_state_the_sign_in_can_still_succeed() {
             }
         }
         // A useless first message that waits for the check code is answered only after it.
-        let doomed = |node: &Node| {
+        let doomed = |node: &Node<S>| {
             matches!(
                 node.0.0,
-                Stage::Over | Stage::CheckCode { early: Some(_), .. }
+                LoginStage::Over | LoginStage::CheckCode { early: Some(_) }
             )
         };
         for node in graph.keys().filter(|node| !doomed(node)) {
@@ -498,11 +697,11 @@ fn from_every_state_the_sign_in_can_still_succeed() {
     }
 }
 
-fn is_success((login, past): &Node, (role, _): (Role, bool)) -> bool {
-    login.0 == Stage::Over
-        && if role == Role::New {
-            past.imported
-        } else {
-            past.secrets_sent
+fn is_success<S: TestRole>(node: &Node<S>) -> bool {
+    let (login, past) = node;
+    login.0 == LoginStage::Over
+        && match S::ROLE {
+            Role::New => past.imported,
+            Role::Existing => past.secrets_sent,
         }
 }

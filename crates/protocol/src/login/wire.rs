@@ -1,23 +1,64 @@
-//! The messages as JSON objects.
+//! The messages as JSON: what the two revisions write and read.
 
 use serde::{Deserialize, Serialize};
+use zeroize::Zeroizing;
 
-use super::message::{self, DEVICE_AUTHORIZATION_GRANT, Message, Secrets, VerificationLink};
+use super::message::{
+    Authorization, DeviceId, Message, Protocol, Protocols, Reason, Secrets, Unreadable,
+    VerificationLink,
+};
+use crate::{
+    homeserver::{BaseUrl, Homeserver},
+    revision::Revision,
+};
+
+/// The one protocol that there is so far: RFC 8628.
+const DEVICE_AUTHORIZATION_GRANT: &str = "device_authorization_grant";
+
+impl Message {
+    /// The message as JSON.
+    pub fn encode(&self, revision: impl Into<Revision>) -> Zeroizing<Vec<u8>> {
+        // One allocation that is large enough: a buffer that grows would leave copies of the keys
+        // behind.
+        let mut json = Zeroizing::new(Vec::with_capacity(4096));
+        let written = serde_json::to_writer(&mut *json, &MessageJson::new(self, revision.into()));
+        debug_assert!(written.is_ok(), "writing strings into memory does not fail");
+        json
+    }
+
+    /// The message that this JSON is.
+    ///
+    /// # Errors
+    ///
+    /// [`Unreadable`]: the answer to all of them is `unexpected_message_received`.
+    pub fn parse(json: &[u8], revision: impl Into<Revision>) -> Result<Self, Unreadable> {
+        let revision = revision.into();
+        let TypeField { kind } =
+            serde_json::from_slice(json).map_err(|_| Unreadable::NotAMessage)?;
+        match kind.as_str() {
+            "m.login.protocols" => protocols(json, revision).map(Self::Protocols),
+            "m.login.protocol" => protocol(json).map(Self::Protocol),
+            "m.login.protocol_accepted" => Ok(Self::ProtocolAccepted),
+            "m.login.failure" => fields::<FailureFields>("m.login.failure", json)
+                .map(|read| Self::Failure(Reason::parse(&read.reason, revision))),
+            "m.login.declined" => Ok(Self::Declined),
+            "m.login.success" => Ok(Self::Success),
+            "m.login.secrets" => fields("m.login.secrets", json).map(Self::Secrets),
+            _ => Err(Unreadable::UnknownType(kind)),
+        }
+    }
+}
 
 /// A message as it is written. `untagged`, with the type as a field, so that secrets are only
 /// borrowed.
 #[derive(Serialize)]
 #[serde(untagged)]
-pub(super) enum Wire<'a> {
+enum MessageJson<'a> {
     Protocols {
         r#type: &'static str,
         protocols: &'static [&'static str],
-        homeserver: &'a str,
-    },
-    ProtocolsAt {
-        r#type: &'static str,
-        protocols: &'static [&'static str],
-        base_url: &'a str,
+        #[serde(flatten)]
+        account: AccountLocation<'a>,
     },
     Protocol {
         r#type: &'static str,
@@ -43,36 +84,42 @@ pub(super) enum Wire<'a> {
     },
 }
 
-impl<'a> From<&'a Message> for Wire<'a> {
-    fn from(message: &'a Message) -> Self {
+/// Where the account lives: the field's name depends on the revision.
+#[derive(Serialize)]
+#[serde(rename_all = "snake_case")]
+enum AccountLocation<'a> {
+    Homeserver(&'a str),
+    BaseUrl(&'a str),
+}
+
+impl<'a> MessageJson<'a> {
+    fn new(message: &'a Message, revision: Revision) -> Self {
         let r#type = message.kind();
         match message {
-            Message::Protocols(message::Protocols {
-                device_authorization_grant,
-                homeserver,
-            }) => Self::Protocols {
+            Message::Protocols(offer) => Self::Protocols {
                 r#type,
-                protocols: if *device_authorization_grant {
+                protocols: if offer.device_authorization_grant {
                     &[DEVICE_AUTHORIZATION_GRANT]
                 } else {
                     &[]
                 },
-                homeserver: homeserver.as_str(),
+                account: match revision {
+                    Revision::Msc4108 => AccountLocation::Homeserver(offer.homeserver.as_str()),
+                    Revision::Msc4388 => AccountLocation::BaseUrl(offer.homeserver.as_str()),
+                },
             },
-            Message::Protocol(message::Protocol::DeviceAuthorizationGrant(wanted)) => {
-                Self::Protocol {
-                    r#type,
-                    protocol: DEVICE_AUTHORIZATION_GRANT,
-                    device_authorization_grant: &wanted.link,
-                    device_id: wanted.device_id.as_str(),
-                }
-            }
-            Message::Protocol(message::Protocol::Other(protocol)) => {
+            Message::Protocol(Protocol::DeviceAuthorizationGrant(wanted)) => Self::Protocol {
+                r#type,
+                protocol: DEVICE_AUTHORIZATION_GRANT,
+                device_authorization_grant: &wanted.link,
+                device_id: wanted.device_id.as_str(),
+            },
+            Message::Protocol(Protocol::Other(protocol)) => {
                 Self::OtherProtocol { r#type, protocol }
             }
             Message::Failure(reason) => Self::Failure {
                 r#type,
-                reason: reason.as_str(),
+                reason: reason.as_str(revision),
             },
             Message::Secrets(secrets) => Self::Secrets { r#type, secrets },
             Message::ProtocolAccepted | Message::Declined | Message::Success => {
@@ -84,37 +131,77 @@ impl<'a> From<&'a Message> for Wire<'a> {
 
 /// What is read of any message first.
 #[derive(Deserialize)]
-pub(super) struct Tag {
+struct TypeField {
     #[serde(rename = "type")]
-    pub(super) kind: String,
+    kind: String,
 }
 
 /// `m.login.protocols` of MSC4108 of 2024.
 #[derive(Deserialize)]
-pub(super) struct Protocols {
-    pub(super) protocols: Vec<String>,
-    pub(super) homeserver: String,
+struct ProtocolsFields2024 {
+    protocols: Vec<String>,
+    homeserver: String,
 }
 
-/// The same of 2026.
+/// `m.login.protocols` of MSC4108 of 2026.
 #[derive(Deserialize)]
-pub(super) struct ProtocolsAt {
-    pub(super) protocols: Vec<String>,
-    pub(super) base_url: String,
-}
-
-#[derive(Deserialize)]
-pub(super) struct ProtocolName {
-    pub(super) protocol: String,
+struct ProtocolsFields2026 {
+    protocols: Vec<String>,
+    base_url: String,
 }
 
 #[derive(Deserialize)]
-pub(super) struct Protocol {
-    pub(super) device_authorization_grant: VerificationLink,
-    pub(super) device_id: String,
+struct ProtocolName {
+    protocol: String,
 }
 
 #[derive(Deserialize)]
-pub(super) struct Failure {
-    pub(super) reason: String,
+struct ProtocolFields {
+    device_authorization_grant: VerificationLink,
+    device_id: String,
+}
+
+#[derive(Deserialize)]
+struct FailureFields {
+    reason: String,
+}
+
+fn fields<'de, T: Deserialize<'de>>(kind: &'static str, json: &'de [u8]) -> Result<T, Unreadable> {
+    serde_json::from_slice(json).map_err(|_| Unreadable::Malformed(kind))
+}
+
+/// In the later revision the account's location is always a base URL.
+fn protocols(json: &[u8], revision: Revision) -> Result<Protocols, Unreadable> {
+    let kind = "m.login.protocols";
+    let (protocols, homeserver) = match revision {
+        Revision::Msc4108 => {
+            let read: ProtocolsFields2024 = fields(kind, json)?;
+            (read.protocols, Homeserver::parse(&read.homeserver).ok())
+        }
+        Revision::Msc4388 => {
+            let read: ProtocolsFields2026 = fields(kind, json)?;
+            let base_url = BaseUrl::parse(&read.base_url).ok();
+            (read.protocols, base_url.map(Homeserver::from))
+        }
+    };
+    let mut names = protocols.iter();
+    Ok(Protocols {
+        device_authorization_grant: names.any(|name| name == DEVICE_AUTHORIZATION_GRANT),
+        homeserver: homeserver.ok_or(Unreadable::Malformed(kind))?,
+    })
+}
+
+/// An unknown protocol is well formed, whatever other fields it has: it has an answer of its own.
+fn protocol(json: &[u8]) -> Result<Protocol, Unreadable> {
+    let kind = "m.login.protocol";
+    let ProtocolName { protocol } = fields(kind, json)?;
+    if protocol != DEVICE_AUTHORIZATION_GRANT {
+        return Ok(Protocol::Other(protocol));
+    }
+    let read: ProtocolFields = fields(kind, json)?;
+    let device_id = DeviceId::parse(&read.device_id).ok_or(Unreadable::Malformed(kind))?;
+    Ok(Protocol::DeviceAuthorizationGrant(Authorization {
+        link: read.device_authorization_grant,
+        device_id,
+    }))
 }

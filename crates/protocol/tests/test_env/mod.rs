@@ -11,32 +11,57 @@ use std::{
 use getrandom::SysRng;
 use matrix_qr_protocol::{
     channel::{CheckCode, Initiated, SecureChannel},
-    driver::{self, Delivery, Host, Progress},
+    driver::{self, Delivery, ExistingDeviceHost, Host, NewDeviceHost, Progress},
     error::{Cause, Error, UserError},
     homeserver::{BaseUrl, Homeserver},
     login::{
-        Answer, Ask, DeviceLookup, Ended, VerificationOutcome,
+        DeviceLookup, Ended, ExistingDeviceAnswer, NewDeviceAnswer, NoAuthorization, NoToken,
+        NotImported, NotOpened, VerificationOutcome,
         message::{
             Authorization, CrossSigning, DeviceId, Message, SecretKey, Secrets, VerificationLink,
         },
     },
-    qr::{QrCode, ShownBy},
+    qr::QrCode,
     rendezvous::{Api, Binding, Location, Payload, SequenceToken, SessionId, SessionUrl},
     revision::{Dialect, Prefix, Revision, Role},
 };
 use rand_core::UnwrapErr;
 
+/// What the two devices speak.
+#[derive(Debug, Clone, Copy)]
+pub struct Variant {
+    pub revision: Revision,
+    pub dialect: Dialect,
+}
+
+/// An answer in place of the usual one.
+#[derive(Debug, Clone)]
+pub enum PlannedAnswer {
+    New(NewDeviceAnswer),
+    Existing(ExistingDeviceAnswer),
+}
+
+impl PlannedAnswer {
+    /// Whose answer it is.
+    pub fn role(&self) -> Role {
+        match self {
+            Self::New(_) => Role::New,
+            Self::Existing(_) => Role::Existing,
+        }
+    }
+}
+
 /// What is planned for a sign-in.
 #[derive(Clone)]
 pub struct Pair {
     shown_by: Role,
-    speech: (Revision, Dialect),
+    variant: Variant,
     cancel: Option<(Role, usize)>,
     intrude: Option<(usize, Vec<u8>)>,
     replay: Option<usize>,
     misplace: Option<(usize, Binding)>,
     end_session: Option<(usize, Ended)>,
-    answer: Option<(Role, Answer)>,
+    answer: Option<PlannedAnswer>,
     both_are: Option<Role>,
     lose_secrets: Option<bool>,
     wrong_digits: bool,
@@ -80,7 +105,10 @@ impl Pair {
     pub fn new(shown_by: Role) -> Self {
         Self {
             shown_by,
-            speech: (Revision::Msc4108, Dialect::default()),
+            variant: Variant {
+                revision: Revision::Msc4108,
+                dialect: Dialect::default(),
+            },
             cancel: None,
             intrude: None,
             replay: None,
@@ -97,13 +125,13 @@ impl Pair {
     }
 
     plans! {
-        speech(speech: (Revision, Dialect)) => speech = speech;
+        variant(variant: Variant) => variant = variant;
         cancel(role: Role, moment: usize) => cancel = Some((role, moment));
         intrude(write: usize, payload: &[u8]) => intrude = Some((write, payload.to_vec()));
         replay(write: usize) => replay = Some(write);
         misplace(write: usize, binding: Binding) => misplace = Some((write, binding));
         end_session(write: usize, ended: Ended) => end_session = Some((write, ended));
-        answer(role: Role, answer: Answer) => answer = Some((role, answer));
+        answer(answer: PlannedAnswer) => answer = Some(answer);
         both_are(role: Role) => both_are = Some(role);
         lose_secrets(seen: bool) => lose_secrets = Some(seen);
         wrong_digits() => wrong_digits = true;
@@ -122,7 +150,7 @@ impl Pair {
         let (mut shown, mut scanned) = (None, None);
         {
             let mut shower = pin!(show(&shower));
-            let mut scanner = pin!(scan(&scanner, self.speech.1));
+            let mut scanner = pin!(scan(&scanner, self.variant.dialect));
             world.run(|context| {
                 poll(&mut shown, shower.as_mut(), context);
                 poll(&mut scanned, scanner.as_mut(), context);
@@ -132,13 +160,13 @@ impl Pair {
         let requests_by_scanner = scanner.requests.get();
         let scanned = scanned.unwrap();
         if self.both_are.is_some() {
-            return world.end(Ok(()), Ok(()), (Some(scanned), requests_by_scanner));
+            return world.end(Ok(()), Ok(()), Some(scanned), requests_by_scanner);
         }
         let (new, existing) = match self.shown_by {
             Role::New => (shown.unwrap(), scanned),
             Role::Existing => (scanned, shown.unwrap()),
         };
-        world.end(new, existing, (None, requests_by_scanner))
+        world.end(new, existing, None, requests_by_scanner)
     }
 }
 
@@ -155,18 +183,14 @@ fn poll<F: Future>(
 }
 
 async fn show(device: &Device) -> Result<(), Error> {
-    let shown_by = match device.role {
-        Role::New => ShownBy::New,
-        Role::Existing => ShownBy::Existing(homeserver()),
-    };
-    let (revision, dialect) = device.world.plan.speech;
-    driver::show(
-        device,
-        (location(revision), dialect),
-        shown_by,
-        &mut UnwrapErr(SysRng),
-    )
-    .await
+    let Variant { revision, dialect } = device.world.plan.variant;
+    let (location, rng) = (location(revision), &mut UnwrapErr(SysRng));
+    match device.role {
+        Role::New => driver::show_as_new_device(device, location, dialect, rng).await,
+        Role::Existing => {
+            driver::show_as_existing_device(device, location, dialect, homeserver(), rng).await
+        }
+    }
 }
 
 fn location(revision: Revision) -> Location {
@@ -198,8 +222,13 @@ async fn scan(device: &Device, dialect: Dialect) -> Result<(), Error> {
         .until(|world| world.code.borrow().clone())
         .await;
     let code = QrCode::decode(&code.encode().unwrap()).unwrap();
-    let ours = (device.role == Role::Existing).then(homeserver);
-    driver::scan(device, &code, (dialect, ours), &mut UnwrapErr(SysRng)).await
+    let rng = &mut UnwrapErr(SysRng);
+    match device.role {
+        Role::New => driver::scan_as_new_device(device, &code, dialect, rng).await,
+        Role::Existing => {
+            driver::scan_as_existing_device(device, &code, dialect, homeserver(), rng).await
+        }
+    }
 }
 
 /// A device that a test plays by hand, on the same secure channel.
@@ -229,9 +258,14 @@ impl ScriptedPeer<'_> {
         let payload = self.device.receive().await.unwrap();
         Message::parse(
             &self.channel.open(&payload).unwrap(),
-            self.world.plan.speech.0,
+            self.world.plan.variant.revision,
         )
         .unwrap()
+    }
+
+    /// Does not look for so long.
+    pub async fn pause(&self, seconds: u64) {
+        self.world.pass(seconds).await;
     }
 
     /// Waits until the other device has come to an end.
@@ -249,7 +283,7 @@ impl Pair {
         self,
         script: impl AsyncFnOnce(&mut ScriptedPeer<'_>) -> T,
     ) -> (Result<(), Error>, T) {
-        let (shown_by, speech) = (self.shown_by, self.speech);
+        let (shown_by, Variant { revision, dialect }) = (self.shown_by, self.variant);
         let world = Rc::new(TestEnv::new(self));
         let ours = Device::new(&world, shown_by, true);
         let (mut result, mut heard) = (None, None);
@@ -262,9 +296,13 @@ impl Pair {
             let mut theirs = pin!(async {
                 let device = Device::new(&world, shown_by.other(), false);
                 let code = world.until(|world| world.code.borrow().clone()).await;
-                let (initiated, payload) =
-                    Initiated::new(&code.key, speech, device.binding(), &mut UnwrapErr(SysRng))
-                        .unwrap();
+                let (initiated, payload) = Initiated::new(
+                    &code.key,
+                    (revision, dialect),
+                    device.binding(),
+                    &mut UnwrapErr(SysRng),
+                )
+                .unwrap();
                 device.send(payload).await.unwrap();
                 let (channel, check_code) =
                     initiated.finish(&device.receive().await.unwrap()).unwrap();
@@ -299,7 +337,7 @@ pub struct TestEnv {
     code: RefCell<Option<QrCode>>,
     digits: RefCell<Option<CheckCode>>,
     confirmed: Cell<bool>,
-    /// The one device of a test with a puppet has come to an end.
+    /// The one device of a test with a scripted peer has come to an end.
     over: Cell<bool>,
     sent: RefCell<Vec<(Role, &'static str)>>,
     exported: Cell<bool>,
@@ -389,7 +427,7 @@ impl TestEnv {
     }
 
     fn binding(&self, payloads: usize) -> Binding {
-        match self.plan.speech.0 {
+        match self.plan.variant.revision {
             Revision::Msc4108 => Binding::default(),
             Revision::Msc4388 => binding(homeserver().as_str(), "abc", payloads),
         }
@@ -407,7 +445,8 @@ impl TestEnv {
         &self,
         new: Result<(), Error>,
         existing: Result<(), Error>,
-        (scanner_alone, requests_by_scanner): (Option<Result<(), Error>>, usize),
+        scanner_alone: Option<Result<(), Error>>,
+        requests_by_scanner: usize,
     ) -> End {
         let sent_by = |role| {
             self.sent
@@ -487,19 +526,26 @@ impl Device {
         self.moments.set(self.moments.get() + 1);
     }
 
-    fn planned(&self, ask: &Ask) -> Option<Answer> {
-        let (role, answer) = self.world.plan.answer.clone()?;
-        let fits = matches!(
-            (ask, &answer),
-            (Ask::RequestAuthorization(_), Answer::Authorization(_))
-                | (Ask::AwaitToken, Answer::Token(_))
-                | (Ask::FindDevice(_), Answer::Device(_))
-                | (Ask::OpenUri(_), Answer::Opened(_))
-                | (Ask::ExportSecrets, Answer::Exported(_))
-                | (Ask::ImportSecrets(_), Answer::Imported(_))
-        );
-        (fits && role == self.role).then_some(answer)
+    /// A question takes a while.
+    async fn asked(&self) {
+        self.moment();
+        self.world.pass(2).await;
     }
+
+    fn planned(&self) -> Option<PlannedAnswer> {
+        self.world.plan.answer.clone()
+    }
+}
+
+/// The planned answer to this question, or else the usual one.
+macro_rules! planned {
+    ($device:ident, $role:ident($answers:ident::$question:ident), $usual:expr) => {{
+        $device.asked().await;
+        match $device.planned() {
+            Some(PlannedAnswer::$role($answers::$question(answer))) => answer,
+            _ => $usual,
+        }
+    }};
 }
 
 impl Host for Device {
@@ -566,44 +612,6 @@ impl Host for Device {
         self.world.busy.set(true);
     }
 
-    async fn answer(&self, ask: Ask) -> Answer {
-        self.moment();
-        self.world.pass(2).await;
-        if let Some(answer) = self.planned(&ask) {
-            return answer;
-        }
-        match ask {
-            Ask::RequestAuthorization(_) => Answer::Authorization(Ok(wanted())),
-            Ask::AwaitToken => Answer::Token(Ok(())),
-            Ask::FindDevice(_) => Answer::Device(Ok(DeviceLookup::Absent)),
-            Ask::OpenUri(_) => Answer::Opened(Ok(())),
-            Ask::AwaitDevice(_) if self.world.plan.never_appears => {
-                Answer::Device(Ok(DeviceLookup::Absent))
-            }
-            Ask::AwaitDevice(_) => Answer::Device(Ok(DeviceLookup::Present)),
-            Ask::ExportSecrets => {
-                self.world.exported.set(true);
-                Answer::Exported(Ok(secrets()))
-            }
-            Ask::AwaitVerified(_) => {
-                let patience = self.world.now.get() + 10;
-                let seen = |world: &TestEnv| match world.plan.lose_secrets {
-                    Some(true) => Some(VerificationOutcome::Verified),
-                    Some(false) => Some(VerificationOutcome::Unseen),
-                    None if world.imported.get() => Some(VerificationOutcome::Verified),
-                    None => (world.now.get() > patience).then_some(VerificationOutcome::Unseen),
-                };
-                Answer::Verified(self.world.until(seen).await)
-            }
-            Ask::ImportSecrets(secrets_heard) => {
-                assert_eq!(secrets_heard, secrets());
-                self.world.imported.set(true);
-                Answer::Imported(Ok(()))
-            }
-            Ask::CheckCode => panic!("the driver asks the person itself"),
-        }
-    }
-
     async fn enter_check_code(&self) -> CheckCode {
         assert!(
             self.shows,
@@ -653,6 +661,71 @@ impl Host for Device {
     }
 }
 
+impl NewDeviceHost for Device {
+    async fn request_authorization(&self, _: Homeserver) -> Result<Authorization, NoAuthorization> {
+        planned!(
+            self,
+            New(NewDeviceAnswer::RequestAuthorization),
+            Ok(wanted())
+        )
+    }
+
+    async fn await_token(&self) -> Result<(), NoToken> {
+        planned!(self, New(NewDeviceAnswer::AwaitToken), Ok(()))
+    }
+
+    async fn import_secrets(&self, heard: Secrets) -> Result<(), NotImported> {
+        planned!(self, New(NewDeviceAnswer::ImportSecrets), {
+            assert_eq!(heard, secrets());
+            self.world.imported.set(true);
+            Ok(())
+        })
+    }
+}
+
+impl ExistingDeviceHost for Device {
+    async fn find_device(&self, _: DeviceId) -> Result<DeviceLookup, UserError> {
+        planned!(
+            self,
+            Existing(ExistingDeviceAnswer::FindDevice),
+            Ok(DeviceLookup::Absent)
+        )
+    }
+
+    async fn open_uri(&self, _: VerificationLink) -> Result<(), NotOpened> {
+        planned!(self, Existing(ExistingDeviceAnswer::OpenUri), Ok(()))
+    }
+
+    async fn await_device(&self, _: DeviceId) -> Result<DeviceLookup, UserError> {
+        let usual = if self.world.plan.never_appears {
+            DeviceLookup::Absent
+        } else {
+            DeviceLookup::Present
+        };
+        planned!(self, Existing(ExistingDeviceAnswer::AwaitDevice), Ok(usual))
+    }
+
+    async fn export_secrets(&self) -> Result<Secrets, UserError> {
+        planned!(self, Existing(ExistingDeviceAnswer::ExportSecrets), {
+            self.world.exported.set(true);
+            Ok(secrets())
+        })
+    }
+
+    async fn await_verified(&self, _: DeviceId) -> VerificationOutcome {
+        planned!(self, Existing(ExistingDeviceAnswer::AwaitVerified), {
+            let patience = self.world.now.get() + 10;
+            let seen = |world: &TestEnv| match world.plan.lose_secrets {
+                Some(true) => Some(VerificationOutcome::Verified),
+                Some(false) => Some(VerificationOutcome::Unseen),
+                None if world.imported.get() => Some(VerificationOutcome::Verified),
+                None => (world.now.get() > patience).then_some(VerificationOutcome::Unseen),
+            };
+            self.world.until(seen).await
+        })
+    }
+}
+
 pub fn homeserver() -> Homeserver {
     Homeserver::parse("https://matrix.example.org").unwrap()
 }
@@ -668,7 +741,7 @@ pub fn wanted() -> Authorization {
     }
 }
 
-pub fn trouble() -> UserError {
+pub fn user_error() -> UserError {
     UserError::new(Cause::Homeserver, "it broke", "Mend it.")
 }
 

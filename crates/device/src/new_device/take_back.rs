@@ -1,0 +1,72 @@
+//! "No unverified device stays behind": a sign-in that failed signs its device out.
+
+use matrix_qr_protocol::error::{Cause, UserError};
+
+use super::progress::{GrantedTokens, PendingAuthorization, SignInProgress};
+use crate::{
+    http::Http,
+    oauth::Tokens,
+    person::{Person, ProgressEvent},
+    session::{SessionDir, place},
+    sign_out::{self, SignOutOutcome},
+};
+
+/// Revokes the tokens, and the device with them. Until that is confirmed, they stay on disk.
+pub(super) async fn take_back<P: Person>(
+    progress: &SignInProgress,
+    http: &Http,
+    directory: &SessionDir,
+    person: &P,
+) {
+    let (asked, revocable) = match progress {
+        SignInProgress::Begun => return,
+        // The tokens may be on their way.
+        SignInProgress::Asked(asked) => match asked.oauth.late_tokens(&asked.authorization).await {
+            Some(tokens) => (
+                asked,
+                GrantedTokens::new(asked.clone(), tokens).revocable(None),
+            ),
+            None => return,
+        },
+        SignInProgress::Granted(grant) => (&grant.asked, grant.revocable(None)),
+        SignInProgress::Accepted(account) | SignInProgress::SignedIn(account, _) => {
+            let grant = &account.grant;
+            (&grant.asked, grant.revocable(Some(&account.user_id)))
+        }
+    };
+    // Where one of the next steps fails, there is nothing left that could be done about it.
+    let _ = directory.withdraw();
+    let keep = |fresh: &Tokens| directory.save_pending(&revocable.clone().refreshed(fresh));
+    match sign_out::end_at(&asked.oauth, http, revocable.clone(), keep).await {
+        SignOutOutcome::Ended | SignOutOutcome::Void => drop(directory.remove_pending()),
+        SignOutOutcome::Unknown(why) => {
+            let place = revocable.place();
+            let advice =
+                format!("Run `matrix-qr logout` with its directory later, or remove it {place}.");
+            person.tell(ProgressEvent::DeviceLeft {
+                device_id: asked.device_id.as_str(),
+                why: &why,
+                advice: &advice,
+            });
+        }
+    }
+}
+
+/// Nobody has the token, so nobody can revoke it.
+pub(super) fn token_lost<P: Person>(asked: &PendingAuthorization, person: &P) -> UserError {
+    let device_id = asked.device_id.as_str();
+    let place = place(asked.oauth.metadata().account_management_uri.as_ref());
+    person.tell(ProgressEvent::DeviceLeft {
+        device_id,
+        why: "the answer with its token was lost on the way",
+        advice: &format!("Remove it {place}."),
+    });
+    let what = format!(
+        "the answer with the token was lost on the way, and the device {device_id} is left behind"
+    );
+    UserError::new(
+        Cause::AuthorizationServer,
+        what,
+        format!("Remove it {place}, then begin again."),
+    )
+}
