@@ -176,12 +176,12 @@ mod tests {
     use super::*;
 
     /// Says what it is told to, and counts.
-    struct WhoamiClient {
+    struct FakeHomeserver {
         answer: Arc<Mutex<(StatusCode, usize)>>,
-        users: TokenChecker,
+        checker: TokenChecker,
     }
 
-    impl WhoamiClient {
+    impl FakeHomeserver {
         async fn start() -> Self {
             let answer = Arc::new(Mutex::new((StatusCode::OK, 0)));
             let shared = answer.clone();
@@ -197,7 +197,7 @@ mod tests {
             tokio::spawn(async move { axum::serve(listener, router).await });
             Self {
                 answer,
-                users: TokenChecker::new(super::WhoamiClient::new(url).unwrap(), Metrics::new()),
+                checker: TokenChecker::new(WhoamiClient::new(url).unwrap(), Metrics::new()),
             }
         }
 
@@ -216,7 +216,7 @@ mod tests {
             )];
             let token = BearerToken::of(&headers.into_iter().collect()).unwrap();
             let now = Instant::now() + Duration::from_secs(seconds);
-            self.users.verdict(&token, now, || Ok(())).await.unwrap()
+            self.checker.verdict(&token, now, || Ok(())).await.unwrap()
         }
     }
 
@@ -228,7 +228,7 @@ mod tests {
             (StatusCode::FORBIDDEN, TokenVerdict::Bad, 10),
             (StatusCode::BAD_GATEWAY, TokenVerdict::Unavailable, 1),
         ] {
-            let homeserver = WhoamiClient::start().await;
+            let homeserver = FakeHomeserver::start().await;
             homeserver.says(status);
             assert_eq!(homeserver.verdict_after(0).await, verdict);
             homeserver.says(StatusCode::NOT_FOUND);
@@ -249,7 +249,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_refused_client_leaves_the_questions_to_the_next() {
-        let homeserver = WhoamiClient::start().await;
+        let homeserver = FakeHomeserver::start().await;
         let headers = [(
             "authorization".parse().unwrap(),
             "Bearer a".parse().unwrap(),
@@ -257,19 +257,19 @@ mod tests {
         .into_iter()
         .collect();
         let refused = homeserver
-            .users
+            .checker
             .is_user(&headers, || Err(Refusal::Network))
             .await;
         assert!(matches!(refused, Err(Refusal::Network)));
         assert_eq!(homeserver.questions(), 0);
         assert!(matches!(
-            homeserver.users.is_user(&headers, || Ok(())).await,
+            homeserver.checker.is_user(&headers, || Ok(())).await,
             Ok(true)
         ));
         // What is known is nobody's to grant.
         assert!(matches!(
             homeserver
-                .users
+                .checker
                 .is_user(&headers, || Err(Refusal::Network))
                 .await,
             Ok(true)

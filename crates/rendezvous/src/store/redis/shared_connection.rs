@@ -23,7 +23,7 @@ use tokio::{
 };
 
 use super::{
-    backoff::Backoff,
+    backoff::ReconnectBackoff,
     connector::{Connection, Connector},
     error::unavailable,
 };
@@ -46,7 +46,7 @@ pub(super) struct SharedConnection {
     live: Mutex<Option<LiveConnection>>,
     turns: Semaphore,
     /// Locked while connecting, so that only one task connects.
-    connecting: tokio::sync::Mutex<Backoff>,
+    connecting: tokio::sync::Mutex<ReconnectBackoff>,
     last_logged: Mutex<Option<Instant>>,
 }
 
@@ -112,7 +112,7 @@ impl SharedConnection {
         let connected = self.connect().await;
         match &connected {
             Ok(live) => {
-                *backoff = Backoff::default();
+                *backoff = ReconnectBackoff::default();
                 *self.live.lock().unwrap_or_else(PoisonError::into_inner) = Some(live.clone());
             }
             Err(_) => backoff.failed(),
