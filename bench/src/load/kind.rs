@@ -9,8 +9,7 @@ pub(crate) enum Load {
     Poll,
     Read,
     Create,
-    /// The requests of a whole sign-in: one device creates a session, two read and write in turn, one
-    /// deletes it.
+    /// A whole sign-in: one device creates a session, two read and write in turn, one deletes it.
     Exchange,
     /// The same in MSC4388's API, where a poll is a read.
     JsonRead,

@@ -84,7 +84,7 @@ async fn create<S: Store, B: RequestBody>(
     let (id, session) = rendezvous
         .create(client, write, SessionApi::Msc4108, errcodes)
         .await?;
-    let body = serde_json::to_vec(&CreatedBody {
+    let body = serde_json::to_vec(&CreateResponseBody {
         url: &rendezvous.session_url(id),
     })
     .unwrap_or_default();
@@ -92,7 +92,7 @@ async fn create<S: Store, B: RequestBody>(
 }
 
 #[derive(Serialize)]
-struct CreatedBody<'a> {
+struct CreateResponseBody<'a> {
     url: &'a str,
 }
 

@@ -86,19 +86,19 @@ async fn exchange(
     let body = to_bytes(Body::new(response.into_body()), MAX_RESPONSE)
         .await
         .unwrap_or_default();
-    let says: String = String::from_utf8_lossy(&body)
+    let message: String = String::from_utf8_lossy(&body)
         .lines()
         .next()
         .unwrap_or_default()
         .escape_debug()
         .collect();
     if status == StatusCode::OK {
-        Ok(says)
+        Ok(message)
     } else {
-        Err(Unhealthy::Says {
+        Err(Unhealthy::Unready {
             address: address.clone(),
             status,
-            says,
+            message,
         })
     }
 }
@@ -118,10 +118,10 @@ pub(crate) enum Unhealthy {
     },
     #[error("unhealthy: no answer from {0} within 5 seconds")]
     Silent(ListenAddress),
-    #[error("unhealthy: {address} answers {status}: {says}")]
-    Says {
+    #[error("unhealthy: {address} answers {status}: {message}")]
+    Unready {
         address: ListenAddress,
         status: StatusCode,
-        says: String,
+        message: String,
     },
 }

@@ -190,9 +190,9 @@ impl Limiter {
     pub(crate) fn reserve(&self, client: ClientAddress) -> Result<Permit, Denied> {
         let active = self.active();
         // Without a limit for each network there is nothing to count by network.
-        let quota = active.limits.sessions_per_network.and_then(|most| {
+        let quota = active.limits.sessions_per_network.and_then(|max| {
             let network = active.network(client)?;
-            Some(NetworkQuota { network, most })
+            Some(NetworkQuota { network, max })
         });
         self.sessions.reserve(active.limits.max_sessions, quota)
     }

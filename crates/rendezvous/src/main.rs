@@ -68,8 +68,8 @@ fn serve_or_show(
 #[allow(clippy::print_stdout, reason = "this is what was asked for")]
 fn healthcheck(check: &Healthcheck, options: &ServerOptions) -> Result<(), StartError> {
     let address = settings::metrics_listen(&options.settings, options.config.as_ref())?;
-    let says = runtime()?.block_on(check.run(&address))?;
-    println!("healthy: {says}");
+    let message = runtime()?.block_on(check.run(&address))?;
+    println!("healthy: {message}");
     Ok(())
 }
 

@@ -12,16 +12,16 @@ pub(crate) fn cap_connections(
         settings, config, ..
     }: &mut LoadedSettings,
 ) {
-    let Some(most) = open_files().map(|files| files.saturating_sub(OTHER_FILES).max(1)) else {
+    let Some(max) = open_files().map(|files| files.saturating_sub(OTHER_FILES).max(1)) else {
         return;
     };
-    if settings.max_connections.is_some() && most < config.max_connections {
+    if settings.max_connections.is_some() && max < config.max_connections {
         tracing::warn!(
-            max_connections = most,
+            max_connections = max,
             "the system allows fewer open files than max-connections needs: raise LimitNOFILE (ulimit -n)"
         );
     }
-    config.max_connections = config.max_connections.min(most);
+    config.max_connections = config.max_connections.min(max);
 }
 
 /// How many files this process may have open. `None`: no limit.

@@ -73,20 +73,20 @@ async fn read_body(body: &mut impl RequestBody, largest: usize) -> Result<Bytes,
     if body.is_end_stream() && first.len() <= largest {
         return Ok(first);
     }
-    let (mut whole, mut length) = (first.to_vec(), first.len());
+    let (mut bytes, mut length) = (first.to_vec(), first.len());
     while let Some(frame) = body.frame().await {
         let Ok(data) = frame.map_err(|error| broken(&error))?.into_data() else {
             continue;
         };
         length += data.len();
         if length <= largest {
-            whole.extend_from_slice(&data);
+            bytes.extend_from_slice(&data);
         } else if length > DISCARDED {
             break;
         }
     }
     if length <= largest {
-        Ok(whole.into())
+        Ok(bytes.into())
     } else {
         Err(Refusal::TooLarge)
     }

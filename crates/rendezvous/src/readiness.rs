@@ -28,7 +28,7 @@ impl Readiness {
     /// cancelled callers could cause a check each.
     pub(crate) async fn check(
         &self,
-        asked: impl Future<Output = Result<(), Unavailable>> + Send + 'static,
+        check: impl Future<Output = Result<(), Unavailable>> + Send + 'static,
     ) -> Result<(), Unavailable> {
         let last = self.0.clone();
         let checked = tokio::spawn(async move {
@@ -36,7 +36,7 @@ impl Readiness {
             if let Some(last_check) = last.filter(|last_check| last_check.at.elapsed() < EVERY) {
                 return last_check.ready;
             }
-            let ready = asked.await;
+            let ready = check.await;
             *last = Some(CheckResult {
                 ready,
                 at: Instant::now(),
@@ -60,8 +60,8 @@ mod tests {
     use super::*;
 
     /// A slow store that is full at the first check.
-    async fn slow(asked: Arc<AtomicU32>) -> Result<(), Unavailable> {
-        let before = asked.fetch_add(1, Relaxed);
+    async fn slow(checks: Arc<AtomicU32>) -> Result<(), Unavailable> {
+        let before = checks.fetch_add(1, Relaxed);
         sleep(Duration::from_millis(300)).await;
         if before == 0 {
             Err(Unavailable::new("OOM"))
@@ -72,29 +72,29 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn concurrent_callers_check_once_a_second() {
-        let (readiness, asked) = (Readiness::default(), Arc::new(AtomicU32::new(0)));
-        let ask = || readiness.check(slow(asked.clone()));
+        let (readiness, checks) = (Readiness::default(), Arc::new(AtomicU32::new(0)));
+        let ask = || readiness.check(slow(checks.clone()));
         let (a, b, c) = tokio::join!(ask(), ask(), ask());
         assert_eq!([a, b, c], [Err(Unavailable::new("OOM")); 3]);
         advance(EVERY - Duration::from_millis(1)).await;
         assert!(ask().await.is_err());
         advance(Duration::from_millis(1)).await;
         assert!(ask().await.is_ok());
-        assert_eq!(asked.load(Relaxed), 2);
+        assert_eq!(checks.load(Relaxed), 2);
     }
 
     #[tokio::test(start_paused = true)]
     async fn cancelled_callers_do_not_cause_more_checks() {
-        let (readiness, asked) = (Readiness::default(), Arc::new(AtomicU32::new(0)));
+        let (readiness, checks) = (Readiness::default(), Arc::new(AtomicU32::new(0)));
         for _ in 0..20 {
             let gone = timeout(
                 Duration::from_millis(10),
-                readiness.check(slow(asked.clone())),
+                readiness.check(slow(checks.clone())),
             )
             .await;
             assert!(gone.is_err());
         }
-        assert!(readiness.check(slow(asked.clone())).await.is_err());
-        assert_eq!(asked.load(Relaxed), 1);
+        assert!(readiness.check(slow(checks.clone())).await.is_err());
+        assert_eq!(checks.load(Relaxed), 1);
     }
 }

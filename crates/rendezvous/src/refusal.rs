@@ -220,11 +220,11 @@ impl Refusal {
 
     /// As MSC4388 specifies: a 429 has the error code of other Matrix APIs.
     pub(crate) fn into_json_response(self) -> ApiResponse {
-        self.answer("M_LIMIT_EXCEEDED")
+        self.respond("M_LIMIT_EXCEEDED")
     }
 
     /// With this error code for a 429.
-    fn answer(self, too_many: &'static str) -> ApiResponse {
+    fn respond(self, too_many: &'static str) -> ApiResponse {
         let body = serde_json::to_vec(&self.body(too_many)).unwrap_or_default();
         let response = ApiResponse::new(self.status(), ResponseBody::Json(body));
         let response = match (self.retry_after(), &self) {
@@ -249,7 +249,7 @@ impl Refusal {
 impl From<Refusal> for ApiResponse {
     /// As MSC4108 specifies: a 429 has no error code of its own.
     fn from(refusal: Refusal) -> Self {
-        refusal.answer("M_UNKNOWN")
+        refusal.respond("M_UNKNOWN")
     }
 }
 

@@ -40,9 +40,9 @@ const WARN_UNNAMED: Duration = Duration::from_secs(600);
 const LONGEST_LIFETIME: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// A rendezvous server: its settings and its sessions. Clones share both.
-pub struct Rendezvous<S: Store = Memory>(Arc<Inner<S>>);
+pub struct Rendezvous<S: Store = Memory>(Arc<RendezvousInner<S>>);
 
-struct Inner<S> {
+struct RendezvousInner<S> {
     config: Config,
     /// A session URL is this and the ID.
     sessions_url: String,
@@ -87,7 +87,7 @@ impl<S: Store> Rendezvous<S> {
             paths::MSC4108_SESSIONS
         );
         let creation = CreationPolicy::new(&config.creation, &metrics);
-        Self(Arc::new(Inner {
+        Self(Arc::new(RendezvousInner {
             config,
             sessions_url,
             store,

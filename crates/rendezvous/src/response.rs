@@ -83,7 +83,7 @@ impl ApiResponse {
             headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(media_type));
         }
         if let Some(session) = &self.session {
-            insert_session_headers(session, (now, date), &mut headers);
+            insert_session_headers(session, now, date, &mut headers);
         }
         // matrix-js-sdk takes the ETag of any response to its write for that of its own payload,
         // and waits for ever. Without an ETag it reads the current payload (docs/compatibility.md).
@@ -91,10 +91,10 @@ impl ApiResponse {
             headers.remove(header::ETAG);
         }
         headers.extend(self.header);
-        let mut reply = Response::new(Full::new(body));
-        *reply.status_mut() = self.status;
-        *reply.headers_mut() = headers;
-        reply
+        let mut response = Response::new(Full::new(body));
+        *response.status_mut() = self.status;
+        *response.headers_mut() = headers;
+        response
     }
 }
 
@@ -137,7 +137,12 @@ const OF_SESSION: [HeaderName; 3] = [header::ETAG, header::EXPIRES, header::LAST
 /// All headers of each kind of response, to be cloned and filled in where they are empty: adding
 /// them one by one would take longer than the rest of a response.
 static TEMPLATES: LazyLock<[HeaderMap; 4]> = LazyLock::new(|| {
-    [(false, false), (false, true), (true, false), (true, true)].map(template_with)
+    [
+        template_with(false, false),
+        template_with(false, true),
+        template_with(true, false),
+        template_with(true, true),
+    ]
 });
 
 fn template(of_session: bool, has_content: bool) -> HeaderMap {
@@ -151,7 +156,7 @@ fn template(of_session: bool, has_content: bool) -> HeaderMap {
     .clone()
 }
 
-fn template_with((of_session, has_content): (bool, bool)) -> HeaderMap {
+fn template_with(of_session: bool, has_content: bool) -> HeaderMap {
     let always = ALWAYS
         .into_iter()
         .map(|(name, value)| (name, HeaderValue::from_static(value)));
@@ -164,10 +169,11 @@ fn template_with((of_session, has_content): (bool, bool)) -> HeaderMap {
         .collect()
 }
 
-/// `Date` has the same moment: clients compute the remaining time as `Expires` minus `Date`.
+/// `date` is the moment `now`, and the value of `Date`: clients compute the remaining time as `Expires` minus `Date`.
 fn insert_session_headers(
     session: &SessionSnapshot,
-    (now, date): (Instant, SystemTime),
+    now: Instant,
+    date: SystemTime,
     headers: &mut HeaderMap,
 ) {
     let left = session.expires.saturating_duration_since(now);

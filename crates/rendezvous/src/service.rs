@@ -161,15 +161,15 @@ const SEC_FETCH_DEST: HeaderName = HeaderName::from_static("sec-fetch-dest");
 /// Whether a browser would show or run the response, rather than hand it to a script that requested
 /// it (Fetch Metadata Request Headers). Clients that are not browsers send neither header.
 fn is_navigation(headers: &HeaderMap) -> bool {
-    let says = |name: HeaderName, wrong: fn(&[u8]) -> bool| {
+    let has = |name: HeaderName, wrong: fn(&[u8]) -> bool| {
         headers
             .get_all(name)
             .iter()
             .any(|value| wrong(value.as_bytes()))
     };
-    says(SEC_FETCH_MODE, |mode| {
+    has(SEC_FETCH_MODE, |mode| {
         mode.eq_ignore_ascii_case(b"navigate")
-    }) || says(SEC_FETCH_DEST, |dest| !dest.eq_ignore_ascii_case(b"empty"))
+    }) || has(SEC_FETCH_DEST, |dest| !dest.eq_ignore_ascii_case(b"empty"))
 }
 
 #[cfg(test)]

@@ -68,7 +68,7 @@ struct CachedVerdict {
 pub(crate) struct TokenChecker {
     homeserver: WhoamiClient,
     /// By fingerprint, which cannot be used as a token if this memory leaks.
-    known: Cache<Fingerprint, CachedVerdict>,
+    cache: Cache<Fingerprint, CachedVerdict>,
     asking: Semaphore,
     /// Whether the homeserver failed to answer the last question, so that only changes are logged.
     unanswered: AtomicBool,
@@ -77,10 +77,10 @@ pub(crate) struct TokenChecker {
 
 impl TokenChecker {
     pub(super) fn new(homeserver: WhoamiClient, metrics: Metrics) -> Self {
-        let (known, asking) = (Cache::new(CACHED), Semaphore::new(CONCURRENT));
+        let (cache, asking) = (Cache::new(CACHED), Semaphore::new(CONCURRENT));
         Self {
             homeserver,
-            known,
+            cache,
             asking,
             unanswered: AtomicBool::new(false),
             metrics,
@@ -115,7 +115,7 @@ impl TokenChecker {
         };
         // Concurrent requests with the same token wait here for the answer to the first. If that
         // one is cancelled, the next one asks.
-        let entry = match self.known.entry_async(&token.fingerprint(), fresh).await {
+        let entry = match self.cache.entry_async(&token.fingerprint(), fresh).await {
             EntryResult::Retained(verdict) => return Ok(verdict),
             EntryResult::Vacant(entry) | EntryResult::Replaced(entry, _) => entry,
             EntryResult::Removed(..) | EntryResult::Timeout => {
@@ -133,12 +133,12 @@ impl TokenChecker {
     }
 
     async fn ask(&self, token: &BearerToken) -> TokenVerdict {
-        let asked = async {
+        let question = async {
             // The semaphore is never closed.
             let _turn = self.asking.acquire().await;
             self.homeserver.accepts(token).await
         };
-        let answer = timeout(TIMEOUT, asked)
+        let answer = timeout(TIMEOUT, question)
             .await
             .unwrap_or(Err(WhoamiError::TooSlow));
         self.log_change(answer.as_ref().err());
@@ -176,12 +176,12 @@ mod tests {
     use super::*;
 
     /// Says what it is told to, and counts.
-    struct WhoamiClient {
+    struct FakeHomeserver {
         answer: Arc<Mutex<(StatusCode, usize)>>,
-        users: TokenChecker,
+        checker: TokenChecker,
     }
 
-    impl WhoamiClient {
+    impl FakeHomeserver {
         async fn start() -> Self {
             let answer = Arc::new(Mutex::new((StatusCode::OK, 0)));
             let shared = answer.clone();
@@ -197,7 +197,7 @@ mod tests {
             tokio::spawn(async move { axum::serve(listener, router).await });
             Self {
                 answer,
-                users: TokenChecker::new(super::WhoamiClient::new(url).unwrap(), Metrics::new()),
+                checker: TokenChecker::new(WhoamiClient::new(url).unwrap(), Metrics::new()),
             }
         }
 
@@ -205,7 +205,7 @@ mod tests {
             self.answer.lock().unwrap().0 = status;
         }
 
-        fn asked(&self) -> usize {
+        fn questions(&self) -> usize {
             self.answer.lock().unwrap().1
         }
 
@@ -216,7 +216,7 @@ mod tests {
             )];
             let token = BearerToken::of(&headers.into_iter().collect()).unwrap();
             let now = Instant::now() + Duration::from_secs(seconds);
-            self.users.verdict(&token, now, || Ok(())).await.unwrap()
+            self.checker.verdict(&token, now, || Ok(())).await.unwrap()
         }
     }
 
@@ -228,14 +228,14 @@ mod tests {
             (StatusCode::FORBIDDEN, TokenVerdict::Bad, 10),
             (StatusCode::BAD_GATEWAY, TokenVerdict::Unavailable, 1),
         ] {
-            let homeserver = WhoamiClient::start().await;
+            let homeserver = FakeHomeserver::start().await;
             homeserver.says(status);
             assert_eq!(homeserver.verdict_after(0).await, verdict);
             homeserver.says(StatusCode::NOT_FOUND);
             assert_eq!(
                 (
                     homeserver.verdict_after(seconds - 1).await,
-                    homeserver.asked()
+                    homeserver.questions()
                 ),
                 (verdict, 1)
             );
@@ -243,13 +243,13 @@ mod tests {
                 homeserver.verdict_after(seconds).await,
                 TokenVerdict::Unavailable
             );
-            assert_eq!(homeserver.asked(), 2, "{status}");
+            assert_eq!(homeserver.questions(), 2, "{status}");
         }
     }
 
     #[tokio::test]
-    async fn a_refused_client_leaves_the_question_to_the_next() {
-        let homeserver = WhoamiClient::start().await;
+    async fn a_refused_client_leaves_the_questions_to_the_next() {
+        let homeserver = FakeHomeserver::start().await;
         let headers = [(
             "authorization".parse().unwrap(),
             "Bearer a".parse().unwrap(),
@@ -257,19 +257,19 @@ mod tests {
         .into_iter()
         .collect();
         let refused = homeserver
-            .users
+            .checker
             .is_user(&headers, || Err(Refusal::Network))
             .await;
         assert!(matches!(refused, Err(Refusal::Network)));
-        assert_eq!(homeserver.asked(), 0);
+        assert_eq!(homeserver.questions(), 0);
         assert!(matches!(
-            homeserver.users.is_user(&headers, || Ok(())).await,
+            homeserver.checker.is_user(&headers, || Ok(())).await,
             Ok(true)
         ));
         // What is known is nobody's to grant.
         assert!(matches!(
             homeserver
-                .users
+                .checker
                 .is_user(&headers, || Err(Refusal::Network))
                 .await,
             Ok(true)

@@ -15,9 +15,9 @@ const LARGEST: usize = 16 * 1024;
 /// The client for a homeserver that is asked who owns an access token. Clones share their
 /// connections.
 #[derive(Clone)]
-pub struct WhoamiClient(Arc<Inner>);
+pub struct WhoamiClient(Arc<WhoamiInner>);
 
-struct Inner {
+struct WhoamiInner {
     whoami: Url,
     client: Client,
 }
@@ -73,7 +73,7 @@ impl WhoamiClient {
             .user_agent(concat!("matrix-qr-rendezvous/", env!("CARGO_PKG_VERSION")))
             .build();
         let client = client.map_err(|error| WhoamiClientError::NoTls(with_causes(&error)))?;
-        Ok(Self(Arc::new(Inner { whoami, client })))
+        Ok(Self(Arc::new(WhoamiInner { whoami, client })))
     }
 
     /// Whether a token belongs to one of its users (Client-Server API, `GET

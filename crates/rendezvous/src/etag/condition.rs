@@ -19,7 +19,7 @@ const OURS: usize = 22;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Condition {
     /// A tag of this server, unmodified or modified.
-    Ours(WriteTag),
+    Own(WriteTag),
     /// A tag that this server has not created.
     Foreign,
 }
@@ -52,8 +52,8 @@ impl Condition {
         {
             return None;
         }
-        match str::from_utf8(tag).ok().and_then(ours) {
-            Some(tag) => Some(Self::Ours(tag)),
+        match str::from_utf8(tag).ok().and_then(parse_tag) {
+            Some(tag) => Some(Self::Own(tag)),
             None => (!weak).then_some(Self::Foreign),
         }
     }
@@ -61,13 +61,13 @@ impl Condition {
     /// `None` for a foreign tag.
     pub(super) fn tag(self) -> Option<WriteTag> {
         match self {
-            Self::Ours(tag) => Some(tag),
+            Self::Own(tag) => Some(tag),
             Self::Foreign => None,
         }
     }
 }
 
-fn ours(tag: &str) -> Option<WriteTag> {
+fn parse_tag(tag: &str) -> Option<WriteTag> {
     let (token, decoration) = tag.split_at_checked(OURS)?;
     let known = |separator| {
         decoration.strip_prefix(separator).is_some_and(|coding| {
@@ -127,7 +127,7 @@ mod tests {
     #[test]
     fn our_tag_is_recognized_with_what_proxies_append() {
         let tag = WriteTag::random();
-        for ours in [
+        for own in [
             format!("\"{tag}\""),
             format!("W/\"{tag}\""),
             format!("\"{tag}-gzip\""),
@@ -137,7 +137,7 @@ mod tests {
             format!("\"{tag};gzip\""),
             format!("W/\"{tag}-gzip\""),
         ] {
-            assert_eq!(read(&[&ours]), Ok(Some(Condition::Ours(tag))), "{ours}");
+            assert_eq!(read(&[&own]), Ok(Some(Condition::Own(tag))), "{own}");
         }
         for strange in [
             format!("\"{tag}-\""),

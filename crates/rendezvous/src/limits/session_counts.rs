@@ -23,7 +23,7 @@ pub(super) struct SessionCounts {
 /// A client network, and how many sessions it may have.
 pub(super) struct NetworkQuota {
     pub(super) network: Network,
-    pub(super) most: usize,
+    pub(super) max: usize,
 }
 
 /// Permission for one session to live. Dropping it allows another one.
@@ -65,7 +65,7 @@ impl SessionCounts {
     fn count(&self, quota: NetworkQuota) -> Result<Arc<AtomicUsize>, Denied> {
         let mut networks = self.lock();
         let count = networks.entry(quota.network).or_default();
-        if count.load(Relaxed) >= quota.most {
+        if count.load(Relaxed) >= quota.max {
             return Err(Denied::NetworkFull);
         }
         count.fetch_add(1, Relaxed);

@@ -6,7 +6,7 @@ pub(crate) const MEDIA_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
 /// The same metrics. In this format a counter has the name of its sample, with `_total`; there are
 /// no units and there is no end marker.
 pub(crate) fn from_open_metrics(text: &str) -> String {
-    let mut made = String::with_capacity(text.len());
+    let mut converted = String::with_capacity(text.len());
     let mut help = None;
     for line in text.lines() {
         match line
@@ -14,16 +14,16 @@ pub(crate) fn from_open_metrics(text: &str) -> String {
             .and_then(|comment| comment.split_once(' '))
         {
             Some(("HELP", of)) => help = of.split_once(' '),
-            Some(("TYPE", of)) => describe(&mut made, of, help.take()),
+            Some(("TYPE", of)) => describe(&mut converted, of, help.take()),
             Some(_) => {}
             None if line.starts_with('#') => {}
-            None => made.extend([line, "\n"]),
+            None => converted.extend([line, "\n"]),
         }
     }
-    made
+    converted
 }
 
-fn describe(made: &mut String, of: &str, help: Option<(&str, &str)>) {
+fn describe(converted: &mut String, of: &str, help: Option<(&str, &str)>) {
     let (name, kind) = of.split_once(' ').unwrap_or((of, "untyped"));
     let (suffix, kind) = match kind {
         "counter" => ("_total", kind),
@@ -32,9 +32,9 @@ fn describe(made: &mut String, of: &str, help: Option<(&str, &str)>) {
         _ => ("", kind),
     };
     if let Some((_, help)) = help {
-        made.extend(["# HELP ", name, suffix, " ", help, "\n"]);
+        converted.extend(["# HELP ", name, suffix, " ", help, "\n"]);
     }
-    made.extend(["# TYPE ", name, suffix, " ", kind, "\n"]);
+    converted.extend(["# TYPE ", name, suffix, " ", kind, "\n"]);
 }
 
 #[cfg(test)]

@@ -196,10 +196,10 @@ impl<S: Store> Rendezvous<S> {
     /// Whether the store can be used. Callers within one second of each other get the same result.
     pub(crate) async fn check_store(&self) -> Result<(), Unavailable> {
         let this = self.clone();
-        let asked = async move {
+        let check = async move {
             this.timed(StoreOperation::Check, this.0.store.check())
                 .await
         };
-        self.0.readiness.check(asked).await
+        self.0.readiness.check(check).await
     }
 }

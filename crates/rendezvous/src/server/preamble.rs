@@ -28,11 +28,11 @@ pub(super) struct Preamble {
 pub(super) async fn read(stream: &mut (impl AsyncRead + Unpin)) -> io::Result<Option<Preamble>> {
     let mut buffer = Vec::new();
     while buffer.len() < LONGEST {
-        let room = LONGEST
+        let limit = LONGEST
             .saturating_sub(buffer.len())
             .try_into()
             .unwrap_or(u64::MAX);
-        if stream.take(room).read_buf(&mut buffer).await? == 0 {
+        if stream.take(limit).read_buf(&mut buffer).await? == 0 {
             return if buffer.is_empty() {
                 Err(io::ErrorKind::UnexpectedEof.into())
             } else {

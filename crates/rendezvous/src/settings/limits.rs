@@ -148,7 +148,7 @@ impl LimitSettings {
         let nets = |nets: &Option<Vec<Net>>| nets.iter().flatten().map(|net| net.0).collect();
         Limits {
             max_sessions: count(self.max_sessions).unwrap_or(default.max_sessions),
-            sessions_per_network: count(self.sessions_per_network).filter(|most| *most > 0),
+            sessions_per_network: count(self.sessions_per_network).filter(|max| *max > 0),
             creates: rate(self.creates_per_minute, self.creates_burst),
             requests: rate(self.requests_per_minute, self.requests_burst),
             ipv4_prefix: self.ipv4_prefix.unwrap_or(default.ipv4_prefix),

@@ -76,17 +76,17 @@ impl StoreFile {
     }
 
     /// Errors do not name the file: its name could be a URL, given in the wrong place.
-    fn read(&self, name: &'static str, most: u64) -> Result<Vec<u8>, SettingsError> {
+    fn read(&self, name: &'static str, max: u64) -> Result<Vec<u8>, SettingsError> {
         let unreadable = |source| SettingsError::UnreadableFile {
             origin: self.origin(name),
             source,
         };
         let mut text = Vec::new();
         let file = File::open(&self.path).map_err(unreadable)?;
-        file.take(most + 1)
+        file.take(max + 1)
             .read_to_end(&mut text)
             .map_err(unreadable)?;
-        if text.len() as u64 > most {
+        if text.len() as u64 > max {
             return Err(unreadable(io::Error::other(
                 "it is too large to be the right file",
             )));

@@ -10,12 +10,12 @@ const SHORTEST: Duration = Duration::from_millis(10);
 const LONGEST: Duration = Duration::from_millis(250);
 
 /// When the next attempt may start.
-pub(super) struct Backoff {
+pub(super) struct ReconnectBackoff {
     pause: Duration,
     until: Option<Instant>,
 }
 
-impl Default for Backoff {
+impl Default for ReconnectBackoff {
     fn default() -> Self {
         Self {
             pause: SHORTEST,
@@ -24,7 +24,7 @@ impl Default for Backoff {
     }
 }
 
-impl Backoff {
+impl ReconnectBackoff {
     pub(super) async fn wait(&self) {
         if let Some(until) = self.until {
             sleep_until(until).await;
@@ -43,7 +43,7 @@ mod tests {
 
     #[test]
     fn pauses_grow_and_stay_bounded() {
-        let mut backoff = Backoff::default();
+        let mut backoff = ReconnectBackoff::default();
         let pauses: Vec<_> = std::iter::repeat_with(|| {
             backoff.failed();
             backoff.pause

@@ -9,7 +9,7 @@ use redis::{
 };
 use tokio::time::{sleep, timeout};
 
-use super::{backoff::Backoff, connector::Connector, shared_connection::TIMEOUT};
+use super::{backoff::ReconnectBackoff, connector::Connector, shared_connection::TIMEOUT};
 use crate::store::id::SessionId;
 
 /// After this time without messages the connection is checked.
@@ -59,11 +59,11 @@ pub(super) async fn listen(
     channel: &str,
     receive: impl Fn(ChangeMessage),
 ) -> Infallible {
-    let mut backoff = Backoff::default();
+    let mut backoff = ReconnectBackoff::default();
     loop {
         backoff.wait().await;
         if let Ok(Ok(subscription)) = timeout(TIMEOUT, connector.subscribe(channel)).await {
-            backoff = Backoff::default();
+            backoff = ReconnectBackoff::default();
             // Only now: every message from here on is received.
             receive(ChangeMessage::Missed);
             until_lost(subscription, &receive).await;

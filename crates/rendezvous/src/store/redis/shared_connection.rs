@@ -23,7 +23,7 @@ use tokio::{
 };
 
 use super::{
-    backoff::Backoff,
+    backoff::ReconnectBackoff,
     connector::{Connection, Connector},
     error::unavailable,
 };
@@ -46,7 +46,7 @@ pub(super) struct SharedConnection {
     live: Mutex<Option<LiveConnection>>,
     turns: Semaphore,
     /// Locked while connecting, so that only one task connects.
-    connecting: tokio::sync::Mutex<Backoff>,
+    connecting: tokio::sync::Mutex<ReconnectBackoff>,
     last_logged: Mutex<Option<Instant>>,
 }
 
@@ -86,14 +86,14 @@ impl SharedConnection {
         let Ok(_turn) = timeout(MAX_WAIT, self.turns.acquire()).await else {
             return Err(too_slow());
         };
-        let mut asked = None;
-        let answer = timeout(TIMEOUT, async {
-            let mut connection = asked.insert(self.live().await?).connection.clone();
+        let mut used = None;
+        let result = timeout(TIMEOUT, async {
+            let mut connection = used.insert(self.live().await?).connection.clone();
             connection.ask(commands).await
         });
-        let answer = answer.await.unwrap_or_else(|_| Err(too_slow()));
-        answer.inspect_err(|error| {
-            if let Some(live) = asked.filter(|_| needs_new_connection(error)) {
+        let result = result.await.unwrap_or_else(|_| Err(too_slow()));
+        result.inspect_err(|error| {
+            if let Some(live) = used.filter(|_| needs_new_connection(error)) {
                 live.lost.store(true, Relaxed);
             }
         })
@@ -112,7 +112,7 @@ impl SharedConnection {
         let connected = self.connect().await;
         match &connected {
             Ok(live) => {
-                *backoff = Backoff::default();
+                *backoff = ReconnectBackoff::default();
                 *self.live.lock().unwrap_or_else(PoisonError::into_inner) = Some(live.clone());
             }
             Err(_) => backoff.failed(),

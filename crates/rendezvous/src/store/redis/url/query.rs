@@ -85,7 +85,7 @@ fn values<'a, const N: usize>(
             .zip(&mut values)
             .find(|(known, _)| **known == name);
         match known {
-            Some((_, place @ None)) => *place = Some(value),
+            Some((_, slot @ None)) => *slot = Some(value),
             _ => return Err(wrong),
         }
     }
