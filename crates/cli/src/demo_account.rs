@@ -107,6 +107,6 @@ pub(crate) fn temporary_directory() -> Result<tempfile::TempDir, Failure> {
 fn broken(what: &str, why: impl std::fmt::Display) -> Failure {
     Failure::here(
         format!("{what}: {why}"),
-        "Begin again; if it stays, report it.",
+        "Begin again; if the problem persists, report it.",
     )
 }

@@ -16,7 +16,7 @@ mod fetch;
 
 pub use error::DiscoveryError;
 use error::said;
-pub(crate) use error::{passes, when};
+pub(crate) use error::{advice_on_status, passes};
 use fetch::Found;
 pub(crate) use fetch::well_known_url;
 

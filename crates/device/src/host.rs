@@ -77,7 +77,7 @@ impl<'a, P, D> HostAdapter<'a, P, D> {
                 let trouble = self
                     .rendezvous
                     .trouble()
-                    .map(|error| Error::ExpiredInTrouble(error.to_user_error()));
+                    .map(|error| Error::ExpiredWithProblem(error.to_user_error()));
                 trouble.unwrap_or(error)
             }
             Error::Tampered | Error::Channel(ChannelError::NotAuthentic)

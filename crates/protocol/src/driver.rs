@@ -22,7 +22,7 @@ use self::{
 };
 use crate::{
     channel::{ChannelError, CheckCode, Generator, Initiated},
-    error::{Cause, Error, UserError},
+    error::{Cause, Error, ToUserError, UserError},
     homeserver::Homeserver,
     login::{Answer, Ask, Ended, Input, Leave, Login, Outcome, Output, message::Message},
     qr::{QrCode, QrError, ShownBy, ShownCode},
@@ -274,22 +274,12 @@ async fn last_again<H: Host>(host: &H, payload: Payload, kind: &'static str) -> 
     Ok(())
 }
 
-/// Mostly the server's part is too long for a code.
 fn unshowable(error: QrError) -> Error {
-    let cause = if matches!(error, QrError::TooLong(_)) {
-        Cause::RendezvousServer
-    } else {
-        Cause::Here
-    };
-    Error::Rendezvous(UserError::split(
-        cause,
-        &error.to_string(),
-        "Use another rendezvous server.",
-    ))
+    Error::Rendezvous(error.to_user_error())
 }
 
 fn unsealable(error: ChannelError) -> Input {
-    let advice = "Begin again; if it stays, report it: this is a defect.";
+    let advice = "Begin again; if the problem persists, report it: this is a defect.";
     Input::Unsent(Ended::Unusable(UserError::new(
         Cause::Here,
         error.to_string(),

@@ -51,11 +51,9 @@ async fn resolve(probe: &Probe<'_>, named: &Homeserver) -> (Option<Url>, Finding
 }
 
 fn lost(error: &DiscoveryError) -> Finding {
-    let text = error.to_string();
-    let what = text.split("; ").next().unwrap_or_default();
     Finding::bad(
         Check::WellKnown,
-        what,
+        error.to_string(),
         (
             "Who types the server name, and apps that are sent it, do not find the homeserver.",
             "Serve {\"m.homeserver\":{\"base_url\":\"https://…\"}} as JSON at /.well-known/matrix/client of the server name itself. \

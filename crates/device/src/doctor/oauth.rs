@@ -45,7 +45,7 @@ fn unknown(error: DiscoveryError) -> Vec<Finding> {
         DiscoveryError::Http(error) => silent(check, &Silence::Failed(error)),
         error => Finding::bad(
             check,
-            error.to_string().split("; ").next().unwrap_or_default(),
+            error.to_string(),
             (
                 "No device can sign in by QR code: it needs OAuth 2.0.",
                 "Synapse: matrix_authentication_service: enabled: true, with endpoint and secret of a \

@@ -73,11 +73,10 @@ pub(super) fn silent(check: Check, silence: &Silence) -> Finding {
     match silence {
         Silence::Over(why) => Finding::not_checked(check, *why),
         Silence::Failed(error) => {
-            let text = error.to_string();
-            let what = text.split("; ").next().unwrap_or_default();
+            let what = error.to_string();
             Finding::bad(
                 check,
-                printable(what),
+                printable(&what),
                 if what.contains("certificate") {
                     TLS
                 } else {

@@ -6,9 +6,7 @@ use matrix_qr_protocol::{
     error::{Cause, Error, UserError},
     login::{
         Answer, Ask, DeviceLookup, NotImported, NotOpened, VerificationOutcome,
-        message::{
-            Backup, CrossSigning, DeviceId, SecretKey, SecretText, Secrets, VerificationLink,
-        },
+        message::{DeviceId, Secrets, VerificationLink},
     },
 };
 use tokio::time::{sleep, timeout};
@@ -16,7 +14,6 @@ use tokio::time::{sleep, timeout};
 use super::Granted;
 use crate::{
     device::Device,
-    encryption::{Bundle, Key},
     host::Duties,
     person::{Opening, Person, ProgressEvent},
     user_error::{ToUserError, out_of_order},
@@ -125,7 +122,7 @@ impl<'a, P: Person> ExistingDevice<'a, P> {
         if let Some(why) = exported.without_backup {
             tracing::info!(%why, "the key backup is not shared");
         }
-        secrets(&exported.bundle).ok_or_else(out_of_order)
+        Ok(exported.bundle)
     }
 
     async fn verified(&self, id: DeviceId) -> VerificationOutcome {
@@ -224,22 +221,4 @@ fn no_answer(time: Duration) -> UserError {
         what,
         "Nothing was given away. Begin again in a moment.",
     )
-}
-
-fn secrets(bundle: &Bundle) -> Option<Secrets> {
-    let key = |key: &Key| SecretKey::from_base64(&key.to_base64());
-    let cross_signing = CrossSigning {
-        master_key: key(&bundle.master_key)?,
-        self_signing_key: key(&bundle.self_signing_key)?,
-        user_signing_key: key(&bundle.user_signing_key)?,
-    };
-    let backup = bundle.backup.as_ref().map(|backup| Backup {
-        algorithm: backup.algorithm.clone(),
-        key: SecretText::new(backup.key.expose().to_owned()),
-        backup_version: backup.backup_version.clone(),
-    });
-    Some(Secrets {
-        cross_signing,
-        backup,
-    })
 }

@@ -182,7 +182,16 @@ impl From<Ended> for Error {
         match ended {
             Ended::Expired => Self::Expired,
             Ended::Gone => Self::Gone,
-            Ended::Unusable(trouble) => Self::Rendezvous(trouble),
+            Ended::Unusable(error) => Self::Rendezvous(error),
+        }
+    }
+}
+
+impl From<NoAuthorization> for Error {
+    fn from(why: NoAuthorization) -> Self {
+        match why {
+            NoAuthorization::Unsupported(error) => Self::UnsupportedProtocol(error),
+            NoAuthorization::Failed(error) => Self::NotAuthorized(error),
         }
     }
 }
