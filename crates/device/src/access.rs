@@ -10,12 +10,12 @@ use tokio::sync::Mutex;
 
 use crate::{
     discovery,
+    end_session::{self, SignOutOutcome},
     homeserver::{Homeserver, HomeserverError},
     http::{Http, Policy},
     oauth::{OAuth, Tokens},
     retry::patiently,
     session::{Revocable, SessionDir, SessionError, SessionLock, StoredSession},
-    sign_out::{self, SignOutOutcome},
     user_error::ToUserError,
 };
 
@@ -137,10 +137,10 @@ impl Access {
         let session = self.session().await;
         let revocable = Revocable::from(&session);
         let keep = |fresh: &Tokens| self.directory.save(&session.clone().refreshed(fresh));
-        match sign_out::end(&self.http, revocable.clone(), keep).await {
+        match end_session::end(&self.http, revocable.clone(), keep).await {
             SignOutOutcome::Ended => self.forget(),
-            SignOutOutcome::Void => Err(sign_out::void(&revocable)),
-            SignOutOutcome::Unknown(why) => Err(sign_out::unknown(&revocable, &why)),
+            SignOutOutcome::Void => Err(end_session::void(&revocable)),
+            SignOutOutcome::Unknown(why) => Err(end_session::unknown(&revocable, &why)),
         }
     }
 

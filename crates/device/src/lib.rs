@@ -14,6 +14,7 @@ mod device_name;
 pub mod discovery;
 pub mod doctor;
 pub mod encryption;
+mod end_session;
 mod existing_device;
 pub mod first_device;
 pub mod homeserver;

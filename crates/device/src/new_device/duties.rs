@@ -24,6 +24,7 @@ use super::{
 use crate::{
     discovery::{self, DiscoveryError, ServerMetadata},
     encryption::Imported,
+    end_session::{self, SignOutOutcome},
     homeserver::Homeserver,
     host::Duties,
     http::Http,
@@ -31,7 +32,6 @@ use crate::{
     person::{Person, ProgressEvent},
     retry::patiently,
     session::{SessionDir, place},
-    sign_out::{self, SignOutOutcome},
     start::{Rendezvous, Start},
     user_error::{ToUserError, out_of_order},
 };
@@ -127,7 +127,7 @@ impl<'a, P: Person> NewDevice<'a, P> {
             self.directory
                 .save_pending(&revocable.clone().refreshed(fresh))
         };
-        match sign_out::end_at(&asked.oauth, &self.http, revocable.clone(), keep).await {
+        match end_session::end_at(&asked.oauth, &self.http, revocable.clone(), keep).await {
             SignOutOutcome::Ended | SignOutOutcome::Void => drop(self.directory.remove_pending()),
             SignOutOutcome::Unknown(why) => {
                 let device_id = asked.device_id.as_str();
