@@ -98,7 +98,8 @@ fn report(out: Output, facts: &Facts, granted: &Granted, too_late: bool) {
         )
     };
     let too_late_text = if too_late {
-        "\n  It was too late to cancel: the keys had been sent. To take it back, sign that device out in your account."
+        "\n  It was too late to cancel: the keys had been sent. To take it back, sign that device out \
+         in your account."
     } else {
         ""
     };

@@ -134,7 +134,7 @@ impl ServerMetadata {
 ///
 /// # Errors
 ///
-/// [`DiscoveryError::NoOauth`] when none of them exists; any other trouble is its own error and
+/// [`DiscoveryError::NoOauth`] when none of them exists; any other problem is its own error and
 /// ends the search.
 pub async fn server_metadata(
     http: &Http,

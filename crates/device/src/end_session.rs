@@ -1,8 +1,8 @@
 //! The end of a session on the server, and how far it can be seen.
 //!
 //! RFC 7009, section 2.2: a server answers 200 for a token that it does not know, too. So a
-//! revocation says nothing by itself. The tokens are first refreshed, which shows that they are
-//! those of a session that lives; then revoked; then tried.
+//! revocation proves nothing by itself. The tokens are first refreshed, which shows that their
+//! session is alive; then revoked; then tried.
 
 use std::time::Duration;
 
@@ -21,17 +21,18 @@ use crate::{
 /// What became of a session.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum SignOutOutcome {
-    /// It lived, and it has ended.
+    /// It was alive, and it has ended.
     Ended,
-    /// Its tokens were worth nothing before: it ended earlier, or others have its newer tokens.
+    /// Its tokens were void already: it ended earlier, or others have its newer tokens.
     Void,
-    /// It may live on, because of this.
+    /// It may still be alive, for this reason.
     Unknown(String),
 }
 
-/// How long it may take to find the server that gave the tokens, where connections hang.
+/// How long it may take to find the server that issued the tokens, where connections hang.
 const FIND: Duration = Duration::from_secs(20);
-/// How long a homeserver may go on to take a token that was revoked: it may have to be told first.
+/// How long a homeserver may go on accepting a token that was revoked: it may have to be told
+/// first.
 const UNTIL_REFUSED: [Duration; 3] = [
     Duration::from_millis(500),
     Duration::from_secs(1),
@@ -43,32 +44,33 @@ pub(crate) fn void(session: &Revocable) -> UserError {
     UserError::new(
         Cause::AuthorizationServer,
         format!(
-            "{} may still be signed in: the tokens that are kept here are worth nothing, because the session has ended or a copy \
-             of its directory is in use elsewhere",
+            "{} may still be signed in: the tokens that are kept here are worth nothing, because the \
+             session has ended or a copy of its directory is in use elsewhere",
             session.device()
         ),
         format!(
-            "Check whether it is listed {}, and remove it there. Then clear it here with `matrix-qr logout --local`.",
+            "Check whether it is listed {}, and remove it there. Then clear it here with \
+             `matrix-qr logout --local`.",
             session.place()
         ),
     )
 }
 
-/// Why a session may live on.
+/// Why a session may still be alive.
 pub(crate) fn unknown(session: &Revocable, why: &str) -> UserError {
     UserError::new(
         Cause::AuthorizationServer,
         format!("{} may still be signed in: {why}", session.device()),
         format!(
-            "Its tokens are kept: run `matrix-qr logout` again later. Or remove it {}, and clear it here with `matrix-qr logout \
-             --local`.",
+            "Its tokens are kept: run `matrix-qr logout` again later. Or remove it {}, and clear \
+             it here with `matrix-qr logout --local`.",
             session.place()
         ),
     )
 }
 
-/// Ends a session. Each set of fresh tokens is given to `keep` before it is used: who is
-/// interrupted can go on with them.
+/// Ends a session. Each set of fresh tokens is given to `keep` before it is used, so that after an
+/// interruption one can go on with them.
 pub(crate) async fn end(
     http: &Http,
     session: Revocable,
@@ -84,8 +86,8 @@ pub(crate) async fn end(
     }
 }
 
-/// The one that gave the tokens. Where the homeserver does not name it (any more), or does not
-/// answer, it is asked itself.
+/// The one that issued the tokens. Where the homeserver does not name it (any more), or does not
+/// answer, it is asked directly.
 async fn authorization_server(
     http: &Http,
     session: &Revocable,
@@ -125,14 +127,14 @@ pub(crate) async fn end_at(
     }
 }
 
-/// A homeserver may remember for minutes that a token was good. It has not seen a fresh one.
+/// A homeserver may remember for minutes that a token was valid. It has not seen a fresh one.
 async fn refreshed(oauth: &OAuth, session: &Revocable) -> Option<Tokens> {
     let refresh_token = session.user.refresh_token.as_ref()?;
     briefly(|| oauth.refresh(refresh_token)).await.ok()
 }
 
-/// Sees the token refused, by the homeserver; where that cannot be asked, by the server that gave
-/// it.
+/// Checks that the token is refused: by the homeserver or, where that cannot be asked, by the
+/// server that issued it.
 async fn refusal(
     homeserver: &Homeserver,
     oauth: &OAuth,

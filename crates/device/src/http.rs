@@ -1,4 +1,4 @@
-//! The one door to the network: bounded in size and time, https only, no redirects.
+//! All HTTP requests go through here: bounded in size and time, https only, no redirects.
 
 use std::{error::Error, io, sync::Arc, time::Duration};
 

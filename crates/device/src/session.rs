@@ -4,10 +4,11 @@
 //!
 //! ```text
 //! session.json                  this module's; 0600, replaced atomically
-//! session.pending.json          in its place from the first token until the sign-in is complete: what it takes to revoke it
+//! session.pending.json          in its place from the first token until the sign-in is complete:
+//!                               what it takes to revoke it
 //! session.lock                  held by the process that uses the directory
-//! matrix-sdk-crypto.sqlite3     the encryption store, under the name that matrix-sdk looks for in a store's directory
-//! matrix-sdk-*.sqlite3          others of its databases, once a program on matrix-sdk has used the directory
+//! matrix-sdk-crypto.sqlite3     the encryption store, under the name that matrix-sdk looks for
+//! matrix-sdk-*.sqlite3          its other databases, once a program on matrix-sdk has used it
 //! ```
 //!
 //! `session.json` holds `client_id` and `user`, which are the two fields of matrix-sdk 0.19's
@@ -42,7 +43,7 @@ const MAX_SESSION: u64 = 64 << 10;
 /// The pause between two tries for a lock that another process holds for a moment.
 const LOCK_PAUSE: Duration = Duration::from_millis(50);
 
-/// A directory that holds one session, or shall hold one.
+/// A directory that holds one session, or is about to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SessionDir {
     path: PathBuf,
@@ -70,19 +71,16 @@ impl SessionDir {
         files::create_dir(&self.path)?;
         self.check_empty()?;
         let lock = files::lock(&self.file(LOCK_FILE))?;
-        // Again, now that nobody else can be at it.
+        // Again, now that no other process can change it.
         self.check_empty().map(|()| lock)
     }
 
     fn check_empty(&self) -> Result<(), SessionError> {
+        let path = self.path.clone();
         match Content::of(&self.path)? {
             Content::Nothing => Ok(()),
-            Content::Remains => Err(SessionError::Interrupted {
-                path: self.path.clone(),
-            }),
-            Content::Session | Content::Other => Err(SessionError::Occupied {
-                path: self.path.clone(),
-            }),
+            Content::Remains => Err(SessionError::Interrupted { path }),
+            Content::Session | Content::Other => Err(SessionError::Occupied { path }),
         }
     }
 
@@ -124,11 +122,12 @@ impl SessionDir {
     /// [`SessionError::None`] when there are none, [`SessionError::InUse`] when the sign-in is
     /// still at work.
     pub fn lock_remains(&self) -> Result<SessionLock, SessionError> {
+        let path = self.path.clone();
         match Content::of(&self.path)? {
             Content::Remains => files::lock(&self.file(LOCK_FILE)),
-            _ => Err(SessionError::None {
-                path: self.path.clone(),
-            }),
+            Content::Nothing | Content::Session | Content::Other => {
+                Err(SessionError::None { path })
+            }
         }
     }
 
@@ -140,8 +139,8 @@ impl SessionDir {
         }
     }
 
-    /// Writes the session, in place of the one that was there: always one of the two is there,
-    /// whole.
+    /// Writes the session, in place of the one that was there: at every moment one of the two is
+    /// there, complete.
     ///
     /// # Errors
     ///
@@ -250,8 +249,8 @@ impl SessionDir {
         files::remove_if_empty(&self.path)
     }
 
-    /// The same after a sign-in that failed, except that what it takes to revoke it stays as long as
-    /// it is not revoked.
+    /// The same after a sign-in that failed, except that what it takes to revoke it stays as long
+    /// as it is not revoked.
     ///
     /// # Errors
     ///

@@ -1,4 +1,4 @@
-//! Signing a device out, whatever of its session is on disk.
+//! Signing a device out: a complete session, or what an interrupted sign-in left.
 
 use std::path::Path;
 
@@ -31,7 +31,7 @@ pub struct Subject {
     pub user_id: Option<String>,
     /// The device, if it is known.
     pub device_id: Option<String>,
-    /// Whether its sign-in was interrupted: it never came to be used.
+    /// Whether its sign-in was interrupted: then the device was never used.
     pub interrupted: bool,
     /// Where it can be removed by hand, as the end of a sentence.
     pub place: String,
@@ -82,12 +82,12 @@ impl SignOut {
     }
 }
 
-/// Else it is this command that is at fault, and nothing is known of the session.
+/// Otherwise the command is at fault, and nothing is known about the session.
 fn may_be_asked(policy: Policy, homeserver: &Url) -> Result<(), UserError> {
     Ok(policy.check(homeserver)?)
 }
 
-/// Removes what is kept of a session from this machine, without a word to any server. The device
+/// Removes what is kept of a session from this machine, without contacting any server. The device
 /// stays in the account until somebody removes it there.
 ///
 /// # Errors
@@ -151,8 +151,8 @@ impl Remains {
         Subject::of(self.revocable.as_ref(), true)
     }
 
-    /// Nobody but this directory ever had the tokens, and each refresh of them was kept: where they
-    /// are void, their session has ended.
+    /// The tokens were never anywhere except in this directory, and each refresh of them was kept:
+    /// if they are void, their session has ended.
     pub(crate) async fn clear(self) -> Result<(), UserError> {
         if let Some(revocable) = &self.revocable {
             let keep = |fresh: &Tokens| {

@@ -12,7 +12,7 @@ use crate::{
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Error {
     /// The QR code was shown by a device of our own role.
-    #[error("both devices are {}", match .0 { Role::New => "new", Role::Existing => "signed in already" })]
+    #[error("both devices are {}", same_role(*.0).0)]
     SameRole(Role),
     /// The secure channel could not be established.
     #[error("no secure connection: {0}")]
@@ -29,7 +29,8 @@ pub enum Error {
     /// The person at this device gave up after the secrets were sent, and the homeserver does not
     /// say what came of it.
     #[error(
-        "the keys were sent before it was cancelled, and what became of the new device {0} is not known"
+        "the keys were sent before it was cancelled, and what became of the new device {0} is not \
+         known"
     )]
     CancelledTooLate(DeviceId),
     /// The session's time ran out.
@@ -119,7 +120,7 @@ impl Error {
 
     fn verdict(&self) -> (Cause, &str) {
         match self {
-            Self::SameRole(role) => (Cause::Person, same_role(*role)),
+            Self::SameRole(role) => (Cause::Person, same_role(*role).1),
             Self::Channel(_) | Self::Tampered => (Cause::ThirdParty, INTERFERENCE),
             Self::WrongCheckCode => (Cause::Person, WRONG_DIGITS),
             Self::Cancelled => (Cause::Person, "Begin again when you are ready."),
@@ -165,13 +166,18 @@ impl Error {
     }
 }
 
-fn same_role(role: Role) -> &'static str {
+/// What both devices are, and what to do about it.
+fn same_role(role: Role) -> (&'static str, &'static str) {
     match role {
-        Role::New => "Scan the code of a device that is signed in already.",
-        Role::Existing => "Choose the sign-in by QR code on the device that is not signed in yet.",
+        Role::New => (
+            "new",
+            "Scan the code of a device that is signed in already.",
+        ),
+        Role::Existing => ("signed in already", CHOOSE_NEW),
     }
 }
 
+const CHOOSE_NEW: &str = "Choose the sign-in by QR code on the device that is not signed in yet.";
 const INTERFERENCE: &str = "Nothing was given away. Begin again with a new code; \
     if it happens again, use another network.";
 const WRONG_DIGITS: &str = "Nothing was given away. Begin again, and type the digits that the \

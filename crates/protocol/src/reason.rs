@@ -20,9 +20,11 @@ struct Row {
     advice: &'static str,
 }
 
-/// Makes [`Reason`] of the table, so that there is no reason without a row.
+/// Makes [`Reason`] of the table, so that there is no reason without a row: its name in MSC4108 of
+/// 2024, its name in the later revision, what the other device means by it, what to do.
 macro_rules! reasons {
-    ($($(#[$doc:meta])+ $reason:ident => $row:expr;)+) => {
+    ($($(#[$doc:meta])+
+    $reason:ident = $msc4108:literal, $msc4388:literal, $what:literal, $advice:expr;)+) => {
         /// The reasons of `m.login.failure`.
         #[derive(Debug, Clone, PartialEq, Eq)]
         pub enum Reason {
@@ -36,10 +38,11 @@ macro_rules! reasons {
 
             /// The row of a known reason, or the name of another one.
             fn row(&self) -> Result<Row, &str> {
-                match self {
-                    $(Self::$reason => Ok($row),)+
-                    Self::Other(name) => Err(name),
-                }
+                let (msc4108, msc4388, what, advice) = match self {
+                    $(Self::$reason => ($msc4108, $msc4388, $what, $advice),)+
+                    Self::Other(name) => return Err(name),
+                };
+                Ok(Row { msc4108, msc4388, what, advice })
             }
         }
     };
@@ -48,56 +51,30 @@ macro_rules! reasons {
 // Where two reasons have one name, the first of them is read.
 reasons! {
     /// The device authorization grant expired.
-    AuthorizationExpired => Row {
-        msc4108: "authorization_expired",
-        msc4388: "authorization_expired",
-        what: "nobody agreed on the consent page in time",
-        advice: LOOK_THERE,
-    };
+    AuthorizationExpired = "authorization_expired", "authorization_expired",
+        "nobody agreed on the consent page in time", LOOK_THERE;
     /// The device ID is taken.
-    DeviceAlreadyExists => Row {
-        msc4108: "device_already_exists",
-        msc4388: "device_already_exists",
-        what: "the account already has a device of that name",
-        advice: "Begin again: the new device then asks for another name.",
-    };
+    DeviceAlreadyExists = "device_already_exists", "device_already_exists",
+        "the account already has a device of that name",
+        "Begin again: the new device then asks for another name.";
     /// The homeserver does not show the new device.
-    DeviceNotFound => Row {
-        msc4108: "device_not_found",
-        msc4388: "device_not_found",
-        what: "the homeserver does not show the new device",
-        advice: "Did you agree in another account than the other device's? Begin again, and agree \
-                 in that one; otherwise look at the other device for what to do.",
-    };
+    DeviceNotFound = "device_not_found", "device_not_found",
+        "the homeserver does not show the new device",
+        "Did you agree in another account than the other device's? Begin again, and agree in that \
+         one; otherwise look at the other device for what to do.";
     /// A message came that was not expected.
-    UnexpectedMessageReceived => Row {
-        msc4108: "unexpected_message_received",
-        msc4388: "unexpected_message_received",
-        what: "it received something that it did not expect",
-        advice: LOOK_THERE,
-    };
+    UnexpectedMessageReceived = "unexpected_message_received", "unexpected_message_received",
+        "it received something that it did not expect", LOOK_THERE;
     /// No suitable protocol.
-    UnsupportedProtocol => Row {
-        msc4108: "unsupported_protocol",
-        msc4388: "unsupported_protocol",
-        what: "it knows no way to sign in on this homeserver",
-        advice: LOOK_THERE,
-    };
+    UnsupportedProtocol = "unsupported_protocol", "unsupported_protocol",
+        "it knows no way to sign in on this homeserver", LOOK_THERE;
     /// The person gave up.
-    UserCancelled => Row {
-        msc4108: "user_cancelled",
-        msc4388: "user_cancelled",
-        what: "it was cancelled there",
-        advice: LOOK_THERE,
-    };
+    UserCancelled = "user_cancelled", "user_cancelled",
+        "it was cancelled there", LOOK_THERE;
     /// The link could not be opened. MSC4108 of 2024 has no name for this: there, the peer reads
     /// that it was refused.
-    UnableToOpenVerificationUri => Row {
-        msc4108: "user_cancelled",
-        msc4388: "unable_to_open_verification_uri",
-        what: "it could not open the link",
-        advice: LOOK_THERE,
-    };
+    UnableToOpenVerificationUri = "user_cancelled", "unable_to_open_verification_uri",
+        "it could not open the link", LOOK_THERE;
 }
 
 impl Reason {

@@ -52,15 +52,23 @@ impl UserError {
 
 /// An error that a person can be told. Its `Display` says what happened.
 pub trait ToUserError: fmt::Display {
-    /// Who or what it is due to.
-    fn cause(&self) -> Cause;
-
-    /// What to do now. A fixed text: what others said cannot become advice.
-    fn advice(&self) -> &'static str;
+    /// Who or what it is due to, and what to do now. The advice is a fixed text: what others said
+    /// cannot become advice.
+    fn verdict(&self) -> (Cause, &'static str);
 
     /// What happened.
     fn what(&self) -> String {
         self.to_string()
+    }
+
+    /// Who or what it is due to.
+    fn cause(&self) -> Cause {
+        self.verdict().0
+    }
+
+    /// What to do now.
+    fn advice(&self) -> &'static str {
+        self.verdict().1
     }
 
     /// All three.

@@ -5,12 +5,14 @@ use matrix_qr_protocol::error::{Cause, ToUserError, UserError};
 use crate::{homeserver::HomeserverError, oauth::OAuthError};
 
 /// Why there is no good token.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum AccessError {
     /// The session is over.
-    SessionEnd(SessionEnd),
+    #[error(transparent)]
+    SessionEnd(#[from] SessionEnd),
     /// It may be good, and could not be used.
-    Other(UserError),
+    #[error(transparent)]
+    Other(#[from] UserError),
 }
 
 /// How it was seen that a session has ended.
@@ -38,13 +40,8 @@ pub(crate) enum SessionEnd {
 }
 
 impl ToUserError for SessionEnd {
-    /// What this device needs, a session, it does not have.
-    fn cause(&self) -> Cause {
-        Cause::Here
-    }
-
-    fn advice(&self) -> &'static str {
-        match self {
+    fn verdict(&self) -> (Cause, &'static str) {
+        let advice = match self {
             Self::Void | Self::Expired => {
                 "Clear it here with `matrix-qr logout --local`, then sign in again with \
                  `matrix-qr login`."
@@ -53,19 +50,8 @@ impl ToUserError for SessionEnd {
                 "Ask the homeserver's administrator. To give it up, clear it here with \
                  `matrix-qr logout --local`, then sign in again with `matrix-qr login`."
             }
-        }
-    }
-}
-
-impl From<SessionEnd> for AccessError {
-    fn from(end: SessionEnd) -> Self {
-        Self::SessionEnd(end)
-    }
-}
-
-impl From<UserError> for AccessError {
-    fn from(error: UserError) -> Self {
-        Self::Other(error)
+        };
+        (Cause::Here, advice)
     }
 }
 

@@ -51,7 +51,7 @@ pub async fn access_token(
     let directory = SessionDir::new(directory);
     let http = Http::new(policy)?;
     let session = directory.load()?;
-    // Without the lock: who only reads is in nobody's way.
+    // Without the lock: reading disturbs no other process.
     if is_good(&http, &session, good_for).await? {
         return Ok(handed_out(&session));
     }

@@ -1,6 +1,6 @@
 //! Why a homeserver or its OAuth server is not found.
 
-use matrix_qr_protocol::error::{Cause, ToUserError, advice_on_refusal};
+use matrix_qr_protocol::error::{Cause, ToUserError};
 use url::Url;
 
 use crate::http::HttpError;
@@ -99,32 +99,21 @@ impl DiscoveryError {
 }
 
 impl ToUserError for DiscoveryError {
-    fn cause(&self) -> Cause {
-        match self {
-            Self::Http(error) => error.cause_at(Cause::Homeserver),
-            Self::NoDeviceGrant { .. } => Cause::AuthorizationServer,
-            Self::NoWellKnown { .. }
-            | Self::BadWellKnown { .. }
-            | Self::BadBaseUrl { .. }
-            | Self::BadRedirect { .. }
-            | Self::NoOauth { .. }
-            | Self::Refused { .. }
-            | Self::BadDocument { .. }
-            | Self::Malformed { .. } => Cause::Homeserver,
-        }
-    }
-
-    fn advice(&self) -> &'static str {
-        match self {
-            Self::Http(error) => error.advice_or(advice_on_refusal(error.is_transient())),
+    fn verdict(&self) -> (Cause, &'static str) {
+        let advice = match self {
+            Self::Http(error) => return error.verdict_at(Cause::Homeserver),
             Self::NoWellKnown { .. }
             | Self::BadWellKnown { .. }
             | Self::BadBaseUrl { .. }
             | Self::BadRedirect { .. } => INSTEAD,
-            Self::NoOauth { .. } | Self::NoDeviceGrant { .. } => "Sign in another way.",
+            Self::NoOauth { .. } => "Sign in another way.",
+            Self::NoDeviceGrant { .. } => {
+                return (Cause::AuthorizationServer, "Sign in another way.");
+            }
             Self::Refused { status, .. } => advice_on_status(*status),
             Self::BadDocument { .. } | Self::Malformed { .. } => TELL,
-        }
+        };
+        (Cause::Homeserver, advice)
     }
 }
 

@@ -6,9 +6,7 @@ use matrix_qr_protocol::{
     printable,
 };
 use matrix_sdk_crypto::{
-    olm::ExportedRoomKey,
-    store::types::{BackupDecryptionKey, BackupKeys},
-    types::RoomKeyBackupInfo,
+    olm::ExportedRoomKey, store::types::BackupDecryptionKey, types::RoomKeyBackupInfo,
 };
 use ruma::{
     OwnedRoomId,
@@ -142,16 +140,9 @@ impl Encryption {
     }
 
     async fn backup_key(&self) -> Result<Option<(BackupDecryptionKey, String)>, StoreError> {
-        let BackupKeys {
-            decryption_key,
-            backup_version,
-        } = self
-            .machine
-            .backup_machine()
-            .get_backup_keys()
-            .await
-            .map_err(StoreError::new)?;
-        Ok(decryption_key.zip(backup_version))
+        let backup = self.machine.backup_machine();
+        let keys = backup.get_backup_keys().await.map_err(StoreError::new)?;
+        Ok(keys.decryption_key.zip(keys.backup_version))
     }
 }
 

@@ -72,30 +72,23 @@ impl Encryption {
 
 /// Whether each private key belongs to its published public key.
 fn require_match(keys: &CrossSigning, published: &PublicKeys) -> Result<(), CrossSigningError> {
-    let pairs = [
-        (
-            &keys.master_key,
-            published.master.get_first_key(),
-            CrossSigningKey::Master,
-        ),
-        (
-            &keys.self_signing_key,
-            published.self_signing.get_first_key(),
-            CrossSigningKey::SelfSigning,
-        ),
-        (
-            &keys.user_signing_key,
-            published.user_signing.get_first_key(),
-            CrossSigningKey::UserSigning,
-        ),
-    ];
-    match pairs
-        .into_iter()
-        .find(|(private, public, _)| Some(public_half(private)) != *public)
-    {
-        Some((.., which)) => Err(CrossSigningError::Mismatch(which)),
-        None => Ok(()),
-    }
+    let differs = |private: &SecretKey, public| Some(public_half(private)) != public;
+    let which = if differs(&keys.master_key, published.master.get_first_key()) {
+        CrossSigningKey::Master
+    } else if differs(
+        &keys.self_signing_key,
+        published.self_signing.get_first_key(),
+    ) {
+        CrossSigningKey::SelfSigning
+    } else if differs(
+        &keys.user_signing_key,
+        published.user_signing.get_first_key(),
+    ) {
+        CrossSigningKey::UserSigning
+    } else {
+        return Ok(());
+    };
+    Err(CrossSigningError::Mismatch(which))
 }
 
 fn public_half(key: &SecretKey) -> Ed25519PublicKey {

@@ -5,7 +5,7 @@ use matrix_qr_protocol::error::{Cause, ToUserError};
 use super::public_keys::CrossSigningKey;
 use crate::homeserver::HomeserverError;
 
-/// The encryption store failed. Says no secret.
+/// The encryption store failed. The text holds no secret.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum StoreError {
     /// Another program has it open, and nothing is wrong with it.
@@ -16,8 +16,8 @@ pub enum StoreError {
     Failed(String),
 }
 
-/// What SQLite says when somebody else has a database's lock (SQLITE_BUSY). The store's errors have
-/// it in their text only.
+/// What SQLite says when another process holds a database's lock (SQLITE_BUSY). The store's errors
+/// have it only in their text.
 const BUSY: &str = "database is locked";
 
 impl StoreError {
@@ -32,18 +32,15 @@ impl StoreError {
 }
 
 impl ToUserError for StoreError {
-    fn cause(&self) -> Cause {
-        Cause::Here
-    }
-
-    fn advice(&self) -> &'static str {
-        match self {
+    fn verdict(&self) -> (Cause, &'static str) {
+        let advice = match self {
             Self::Busy(_) => "End that program or wait for it, then begin again.",
             Self::Failed(_) => {
                 "Begin again; if the problem persists, sign out with `matrix-qr logout`, then sign \
                  in again."
             }
-        }
+        };
+        (Cause::Here, advice)
     }
 }
 
@@ -78,26 +75,18 @@ fn list(keys: &[CrossSigningKey]) -> String {
 }
 
 impl ToUserError for CrossSigningError {
-    fn cause(&self) -> Cause {
-        match self {
-            Self::Homeserver(error) => error.cause(),
-            Self::Missing(_) | Self::NotPublished(_) | Self::Mismatch(_) | Self::Store(_) => {
-                Cause::Here
-            }
-        }
-    }
-
-    fn advice(&self) -> &'static str {
-        match self {
+    fn verdict(&self) -> (Cause, &'static str) {
+        let advice = match self {
             Self::Missing(_) => {
                 "Verify this device from another one first (or with the recovery key), then try \
                  again."
             }
             Self::NotPublished(_) => "Set up cross-signing (secure backup) first, then try again.",
             Self::Mismatch(_) => "Verify this device again before you try again.",
-            Self::Homeserver(error) => error.advice(),
-            Self::Store(error) => error.advice(),
-        }
+            Self::Homeserver(error) => return error.verdict(),
+            Self::Store(error) => return error.verdict(),
+        };
+        (Cause::Here, advice)
     }
 }
 
@@ -112,7 +101,8 @@ pub enum Refused {
     Mismatch(CrossSigningKey),
     /// The published identity does not hold together: its keys are not signed by its master key.
     #[error(
-        "the identity that the homeserver publishes for this account is not signed by its own master key"
+        "the identity that the homeserver publishes for this account is not signed by its own \
+         master key"
     )]
     InvalidIdentity,
 }
@@ -129,7 +119,8 @@ pub enum ImportError {
     Query(#[source] HomeserverError),
     /// The device's keys would have gone out without both signatures, so they did not.
     #[error(
-        "this device's keys are not signed by the account's self-signing key, so they were not published"
+        "this device's keys are not signed by the account's self-signing key, so they were not \
+         published"
     )]
     Unsigned,
     /// The one `/keys/upload` failed for good.
@@ -140,24 +131,17 @@ pub enum ImportError {
     Store(#[from] StoreError),
 }
 
-impl ToUserError for ImportError {
-    fn cause(&self) -> Cause {
-        match self {
-            Self::Refused(_) => Cause::OtherDevice,
-            Self::Query(error) | Self::Upload(error) => error.cause(),
-            Self::Unsigned | Self::Store(_) => Cause::Here,
-        }
-    }
+const REFUSED: &str = "Nothing was stored. See that the other device is a verified one of this \
+    account, then begin again.";
+const DEFECT: &str = "Begin again; if the problem persists, report it: this is a defect.";
 
-    fn advice(&self) -> &'static str {
+impl ToUserError for ImportError {
+    fn verdict(&self) -> (Cause, &'static str) {
         match self {
-            Self::Refused(_) => {
-                "Nothing was stored. See that the other device is a verified one of this account, \
-                 then begin again."
-            }
-            Self::Query(error) | Self::Upload(error) => error.advice(),
-            Self::Unsigned => "Begin again; if the problem persists, report it: this is a defect.",
-            Self::Store(error) => error.advice(),
+            Self::Refused(_) => (Cause::OtherDevice, REFUSED),
+            Self::Query(error) | Self::Upload(error) => error.verdict(),
+            Self::Unsigned => (Cause::Here, DEFECT),
+            Self::Store(error) => error.verdict(),
         }
     }
 }
@@ -211,24 +195,18 @@ pub enum RestoreError {
 }
 
 impl ToUserError for RestoreError {
-    fn cause(&self) -> Cause {
-        match self {
-            Self::Homeserver(error) => error.cause(),
-            Self::NotConnected | Self::Gone(_) | Self::Store(_) => Cause::Here,
-        }
-    }
-
-    fn advice(&self) -> &'static str {
-        match self {
+    fn verdict(&self) -> (Cause, &'static str) {
+        let advice = match self {
             Self::NotConnected => {
                 "Sign this device out and in again, with the help of one that has the backup's key."
             }
             Self::Gone(_) => {
                 "Sign this device out and in again, with the help of one that has the new key."
             }
-            Self::Homeserver(error) => error.advice(),
-            Self::Store(error) => error.advice(),
-        }
+            Self::Homeserver(error) => return error.verdict(),
+            Self::Store(error) => return error.verdict(),
+        };
+        (Cause::Here, advice)
     }
 }
 

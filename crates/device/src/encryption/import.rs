@@ -89,8 +89,8 @@ impl Encryption {
         }
     }
 
-    /// The only way in which this device's keys are published. Keys without the self-signing signature
-    /// are not.
+    /// The only way in which this device's keys are published. Keys without the self-signing
+    /// signature are not.
     pub(crate) async fn upload_signed_keys(
         &self,
         homeserver: &Homeserver,
@@ -111,8 +111,8 @@ impl Encryption {
             .map_err(StoreError::new)?)
     }
 
-    /// Puts this device into its own store as others see it from now on. matrix-sdk 0.19.1 goes by
-    /// that store: without this, a bot that opens it takes itself for unverified until its first
+    /// Puts this device into its own store as others see it from now on. matrix-sdk 0.19.1 relies
+    /// on that store: without this, a bot that opens it considers itself unverified until its first
     /// `/keys/query`. The sign-in does not depend on it.
     async fn see_itself(&self, homeserver: &Homeserver) {
         let _ = self.learn_own_identity(homeserver).await;

@@ -24,13 +24,13 @@ impl Effort {
         tries: 1,
         ..Self::REPEATABLE
     };
-    /// A look at the end of a session, where a person waits.
+    /// A check at the end of a session, while a person waits.
     pub(crate) const BRIEF: Self = Self {
         tries: 2,
         within: Duration::from_secs(8),
         bytes: USUAL_ANSWER,
     };
-    /// A call that nothing depends on, and nobody waits for longer.
+    /// A call that nothing depends on.
     pub(super) const COURTESY: Self = Self {
         tries: 1,
         within: Duration::from_secs(5),

@@ -115,21 +115,9 @@ impl HomeserverError {
 }
 
 impl ToUserError for HomeserverError {
-    fn cause(&self) -> Cause {
-        match self {
-            Self::Http(error) => error.cause_at(Cause::Homeserver),
-            Self::Expired
-            | Self::Matrix { .. }
-            | Self::RateLimited { .. }
-            | Self::NotMatrix { .. }
-            | Self::Malformed { .. } => Cause::Homeserver,
-        }
-    }
-
-    fn advice(&self) -> &'static str {
-        let usual = advice_on_refusal(self.is_transient());
-        match self {
-            Self::Http(error) => error.advice_or(usual),
+    fn verdict(&self) -> (Cause, &'static str) {
+        let advice = match self {
+            Self::Http(error) => return error.verdict_at(Cause::Homeserver),
             Self::Expired => "Begin again; if the problem persists, sign in again.",
             Self::NotMatrix { .. } if !self.is_transient() => {
                 "Check the homeserver's address; if it is right, tell the server's administrator."
@@ -137,8 +125,9 @@ impl ToUserError for HomeserverError {
             Self::Matrix { .. }
             | Self::RateLimited { .. }
             | Self::NotMatrix { .. }
-            | Self::Malformed { .. } => usual,
-        }
+            | Self::Malformed { .. } => advice_on_refusal(self.is_transient()),
+        };
+        (Cause::Homeserver, advice)
     }
 }
 

@@ -1,6 +1,11 @@
 //! Why a request has no answer.
 
-use matrix_qr_protocol::error::{Cause, ToUserError};
+use matrix_qr_protocol::error::{Cause, ToUserError, advice_on_refusal};
+
+const CHECK_NAME: &str = "Check the spelling of that name, and this machine's network connection.";
+const CHECK_NETWORK: &str = "Check this machine's network connection.";
+const CHECK_BOTH: &str =
+    "Check this machine's network connection and the address, then begin again.";
 
 /// Why there is no answer. None of these says a URL's path or query: they may hold a secret.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -67,27 +72,17 @@ impl HttpError {
         )
     }
 
-    /// What it is due to when this server was asked: where none was reached, or none may be, it is
-    /// not the server.
-    pub(crate) fn cause_at(&self, server: Cause) -> Cause {
-        match self {
-            Self::LoopbackHttp { .. } => Cause::Person,
-            Self::Unresolved { .. } | Self::NoNetwork { .. } => Cause::Network,
-            Self::NotAllowed { .. }
-            | Self::Unreachable { .. }
-            | Self::TooLarge { .. }
-            | Self::BadRequest => server,
-        }
+    /// The verdict when this server was asked.
+    pub(crate) fn verdict_at(&self, server: Cause) -> (Cause, &'static str) {
+        self.verdict_or((server, advice_on_refusal(self.is_transient())))
     }
 
-    /// What to do; `at_server` where it is due to the server.
-    pub(crate) fn advice_or(&self, at_server: &'static str) -> &'static str {
+    /// Where no server was reached, or none may be, it is not due to the server.
+    fn verdict_or(&self, at_server: (Cause, &'static str)) -> (Cause, &'static str) {
         match self {
-            Self::LoopbackHttp { .. } => "Add --allow-loopback-http.",
-            Self::Unresolved { .. } => {
-                "Check the spelling of that name, and this machine's network connection."
-            }
-            Self::NoNetwork { .. } => "Check this machine's network connection.",
+            Self::LoopbackHttp { .. } => (Cause::Person, "Add --allow-loopback-http."),
+            Self::Unresolved { .. } => (Cause::Network, CHECK_NAME),
+            Self::NoNetwork { .. } => (Cause::Network, CHECK_NETWORK),
             Self::NotAllowed { .. }
             | Self::Unreachable { .. }
             | Self::TooLarge { .. }
@@ -97,11 +92,7 @@ impl HttpError {
 }
 
 impl ToUserError for HttpError {
-    fn cause(&self) -> Cause {
-        self.cause_at(Cause::Here)
-    }
-
-    fn advice(&self) -> &'static str {
-        self.advice_or("Check this machine's network connection and the address, then begin again.")
+    fn verdict(&self) -> (Cause, &'static str) {
+        self.verdict_or((Cause::Here, CHECK_BOTH))
     }
 }

@@ -75,26 +75,14 @@ impl Authorization {
             answer,
             under_way: Arc::default(),
         };
+        let malformed = |why| OAuthError::Malformed { what: WHAT, why };
         let code = this.user_code();
         if code.is_empty() || code.len() > MAX_USER_CODE || code.chars().any(char::is_control) {
-            return Err(OAuthError::Malformed {
-                what: WHAT,
-                why: "its user code cannot be shown",
-            });
+            return Err(malformed("its user code cannot be shown"));
         }
-        let uris = [
-            Some(this.verification_uri()),
-            this.verification_uri_complete(),
-        ];
-        if uris
-            .into_iter()
-            .flatten()
-            .any(|uri| uri.len() > MAX_URI || Url::parse(uri).is_err())
-        {
-            return Err(OAuthError::Malformed {
-                what: WHAT,
-                why: "its verification URI is not a usable URL",
-            });
+        let is_bad = |uri: &str| uri.len() > MAX_URI || Url::parse(uri).is_err();
+        if is_bad(this.verification_uri()) || this.verification_uri_complete().is_some_and(is_bad) {
+            return Err(malformed("its verification URI is not a usable URL"));
         }
         Ok(this)
     }

@@ -9,6 +9,8 @@ use oauth2::{ErrorResponse, RequestTokenError, StandardErrorResponse};
 use crate::discovery::{DiscoveryError, advice_on_status, passes};
 use crate::http::HttpError;
 
+const RANDOMNESS: &str = "Check that the operating system of this machine provides random numbers.";
+
 /// Why a step with the OAuth server failed. No token or code is in any of them.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum OAuthError {
@@ -154,26 +156,11 @@ impl OAuthError {
 }
 
 impl ToUserError for OAuthError {
-    fn cause(&self) -> Cause {
-        match self {
-            Self::Http(error) => error.cause_at(Cause::AuthorizationServer),
-            Self::Discovery(error) => error.cause(),
-            Self::NoRandomness => Cause::Here,
-            Self::Unavailable { .. }
-            | Self::NoRegistration { .. }
-            | Self::NotRegistered { .. }
-            | Self::UnknownClient { .. }
-            | Self::NoRevocation { .. }
-            | Self::Refused { .. }
-            | Self::TokenLost
-            | Self::Malformed { .. } => Cause::AuthorizationServer,
-        }
-    }
-
-    fn advice(&self) -> &'static str {
-        match self {
-            Self::Http(error) => error.advice_or(advice_on_refusal(error.is_transient())),
-            Self::Discovery(error) => error.advice(),
+    fn verdict(&self) -> (Cause, &'static str) {
+        let advice = match self {
+            Self::Http(error) => return error.verdict_at(Cause::AuthorizationServer),
+            Self::Discovery(error) => return error.verdict(),
+            Self::NoRandomness => return (Cause::Here, RANDOMNESS),
             Self::Unavailable { status, .. } => advice_on_status(*status),
             Self::NoRegistration { .. } | Self::NotRegistered { .. } => {
                 "Ask its administrator for a client ID and give it with --client-id."
@@ -186,8 +173,8 @@ impl ToUserError for OAuthError {
             Self::TokenLost => {
                 "Begin again, and remove the device that is left behind in the account's settings."
             }
-            Self::Refused { .. } | Self::Malformed { .. } => advice_on_refusal(self.is_transient()),
-            Self::NoRandomness => "See that this machine's operating system gives random numbers.",
-        }
+            Self::Refused { .. } | Self::Malformed { .. } => advice_on_refusal(false),
+        };
+        (Cause::AuthorizationServer, advice)
     }
 }

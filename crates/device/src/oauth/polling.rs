@@ -31,7 +31,7 @@ pub enum TokenOutcome {
     Denied,
     /// Nobody decided in time.
     Expired,
-    /// The server will not say, now or later.
+    /// The server gives no token, now or later.
     Failed(OAuthError),
 }
 

@@ -1,11 +1,14 @@
 //! What ends a rendezvous session.
 
 use matrix_qr_protocol::{
-    error::{Cause, ToUserError, advice_on_refusal},
+    error::{Cause, ToUserError},
     rendezvous::Error,
 };
 
 use crate::http::HttpError;
+
+const ELSEWHERE: &str =
+    "Leave out the other rendezvous server, or let the new device show the code.";
 
 /// Why a rendezvous session cannot go on. None of these says where it is.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -91,29 +94,15 @@ impl RendezvousError {
 }
 
 impl ToUserError for RendezvousError {
-    fn cause(&self) -> Cause {
-        match self {
-            Self::Http(error) => error.cause_at(Cause::RendezvousServer),
-            Self::Server(error) => error.cause(),
-            Self::AlreadyUsed => Cause::OtherDevice,
-            Self::Elsewhere | Self::NoBaseUrl => Cause::Here,
-            Self::Gone
-            | Self::Expired
-            | Self::NotSupported { .. }
-            | Self::TooManyRedirects { .. }
-            | Self::Contradiction
-            | Self::NoNewer { .. }
-            | Self::MustScan { .. }
-            | Self::MustNotShow { .. } => Cause::RendezvousServer,
-        }
-    }
-
-    fn advice(&self) -> &'static str {
-        match self {
-            Self::Http(error) => error.advice_or(advice_on_refusal(error.is_transient())),
-            Self::Server(error) => error.advice(),
+    fn verdict(&self) -> (Cause, &'static str) {
+        let advice = match self {
+            Self::Http(error) => return error.verdict_at(Cause::RendezvousServer),
+            Self::Server(error) => return error.verdict(),
+            Self::AlreadyUsed => return (Cause::OtherDevice, "Start again with a new one."),
+            Self::NoBaseUrl => return (Cause::Here, "Name it without a query, or another one."),
+            Self::Elsewhere => return (Cause::Here, ELSEWHERE),
             Self::Gone => "Start again with a new QR code.",
-            Self::Expired | Self::AlreadyUsed => "Start again with a new one.",
+            Self::Expired => "Start again with a new one.",
             Self::NotSupported { .. } => "Name another rendezvous server.",
             Self::TooManyRedirects { .. } => "Tell its administrator.",
             Self::Contradiction => {
@@ -126,10 +115,7 @@ impl ToUserError for RendezvousError {
                  rendezvous server."
             }
             Self::MustNotShow { .. } => "Let the new device show the QR code and scan it here.",
-            Self::Elsewhere => {
-                "Leave out the other rendezvous server, or let the new device show the code."
-            }
-            Self::NoBaseUrl => "Name it without a query, or another one.",
-        }
+        };
+        (Cause::RendezvousServer, advice)
     }
 }

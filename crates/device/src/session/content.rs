@@ -28,12 +28,13 @@ pub(super) enum Content {
     Session,
     /// What an interrupted sign-in or sign-out left.
     Remains,
-    /// What is none of ours.
+    /// Something that is not ours.
     Other,
 }
 
 impl Content {
-    /// Without a lock of ours, nothing in a directory is known to be ours, whatever its name is.
+    /// Without a lock file of ours, nothing in a directory is known to be ours, whatever its name
+    /// is.
     pub(super) fn of(directory: &Path) -> Result<Self, SessionError> {
         let names = files::entries(directory)?;
         let has = |name: &str| names.iter().any(|entry| entry == name);
@@ -56,7 +57,7 @@ impl Content {
 }
 
 /// The tokens first: whatever fails after that, nobody can sign in with what is left. The lock
-/// last: it says whose files these are.
+/// last: it marks the files as ours.
 pub(super) fn our_files() -> impl Iterator<Item = String> {
     let sessions =
         [SESSION_FILE, PENDING_FILE].map(|name| [name.to_owned(), files::temporary(name)]);

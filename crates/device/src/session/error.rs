@@ -20,7 +20,10 @@ pub enum SessionError {
         path: PathBuf,
     },
     /// The directory is not empty.
-    #[error("{} is not empty: it holds a session, the rest of one, or something else", .path.display())]
+    #[error(
+        "{} is not empty: it holds a session, the rest of one, or something else",
+        .path.display()
+    )]
     Occupied {
         /// The directory.
         path: PathBuf,
@@ -32,7 +35,10 @@ pub enum SessionError {
         path: PathBuf,
     },
     /// Others than the owner can read what must be private.
-    #[error("others can read {} (mode {mode:03o}), and with it the session's tokens", .path.display())]
+    #[error(
+        "others can read {} (mode {mode:03o}), and with it the session's tokens",
+        .path.display()
+    )]
     TooOpen {
         /// The file or directory.
         path: PathBuf,
@@ -60,12 +66,8 @@ pub enum SessionError {
 }
 
 impl ToUserError for SessionError {
-    fn cause(&self) -> Cause {
-        Cause::Here
-    }
-
-    fn advice(&self) -> &'static str {
-        match self {
+    fn verdict(&self) -> (Cause, &'static str) {
+        let advice = match self {
             Self::None { .. } => "Sign in first.",
             Self::Interrupted { .. } => {
                 "Run `matrix-qr logout` there to clear what it left, or `matrix-qr login` to do \
@@ -83,6 +85,7 @@ impl ToUserError for SessionError {
             Self::Io { .. } => {
                 "Check the directory's owner, its permissions and the free space on its disk."
             }
-        }
+        };
+        (Cause::Here, advice)
     }
 }

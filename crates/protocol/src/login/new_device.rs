@@ -91,7 +91,8 @@ fn choose(offer: Protocols) -> Step {
     let trouble = UserError::new(
         Cause::OtherDevice,
         "the other device offers no way to sign in that this one knows",
-        "Update both apps; if the problem persists, the homeserver does not offer the device authorization grant.",
+        "Update both apps; if the problem persists, the homeserver does not offer the device \
+         authorization grant.",
     );
     Step::Fail(
         Message::Failure(Reason::UnsupportedProtocol),

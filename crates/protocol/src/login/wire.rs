@@ -56,13 +56,11 @@ enum Written<'a> {
     Protocols {
         r#type: &'static str,
         protocols: &'static [&'static str],
-        homeserver: &'a str,
-    },
-    /// The same in the later revision.
-    ProtocolsAt {
-        r#type: &'static str,
-        protocols: &'static [&'static str],
-        base_url: &'a str,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        homeserver: Option<&'a str>,
+        /// The same in the later revision.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        base_url: Option<&'a str>,
     },
     Protocol {
         r#type: &'static str,
@@ -92,7 +90,19 @@ impl<'a> Written<'a> {
     fn new(message: &'a Message, revision: Revision) -> Self {
         let r#type = message.kind();
         match message {
-            Message::Protocols(protocols) => Self::protocols(r#type, protocols, revision),
+            Message::Protocols(offer) => {
+                let place = |named_in| (revision == named_in).then_some(offer.homeserver.as_str());
+                Self::Protocols {
+                    r#type,
+                    protocols: if offer.device_authorization_grant {
+                        &[DEVICE_AUTHORIZATION_GRANT]
+                    } else {
+                        &[]
+                    },
+                    homeserver: place(Revision::Msc4108),
+                    base_url: place(Revision::Msc4388),
+                }
+            }
             Message::Protocol(Protocol::DeviceAuthorizationGrant(wanted)) => Self::Protocol {
                 r#type,
                 protocol: DEVICE_AUTHORIZATION_GRANT,
@@ -110,27 +120,6 @@ impl<'a> Written<'a> {
             Message::ProtocolAccepted | Message::Declined | Message::Success => {
                 Self::Bare { r#type }
             }
-        }
-    }
-
-    fn protocols(r#type: &'static str, offer: &'a Protocols, revision: Revision) -> Self {
-        let protocols: &[_] = if offer.device_authorization_grant {
-            &[DEVICE_AUTHORIZATION_GRANT]
-        } else {
-            &[]
-        };
-        let place = offer.homeserver.as_str();
-        match revision {
-            Revision::Msc4108 => Self::Protocols {
-                r#type,
-                protocols,
-                homeserver: place,
-            },
-            Revision::Msc4388 => Self::ProtocolsAt {
-                r#type,
-                protocols,
-                base_url: place,
-            },
         }
     }
 }

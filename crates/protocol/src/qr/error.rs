@@ -56,28 +56,8 @@ pub enum QrError {
 }
 
 impl ToUserError for QrError {
-    /// A code that was scanned is the other device's. What can be wrong with our own is mostly that
-    /// the server's part is too long.
-    fn cause(&self) -> Cause {
-        match self {
-            Self::NotMatrix
-            | Self::VerificationCode
-            | Self::OtherVersion(_)
-            | Self::UnknownMode(_)
-            | Self::Truncated
-            | Self::TrailingBytes(_)
-            | Self::BadUtf8
-            | Self::BadUrl(_)
-            | Self::BadSessionId
-            | Self::BadHomeserver(_)
-            | Self::NonContributoryKey => Cause::OtherDevice,
-            Self::HomeserverElsewhere => Cause::Here,
-            Self::TooLong(_) => Cause::RendezvousServer,
-        }
-    }
-
-    fn advice(&self) -> &'static str {
-        match self {
+    fn verdict(&self) -> (Cause, &'static str) {
+        let advice = match self {
             Self::NotMatrix => "Scan the one that the other device shows for signing in.",
             Self::VerificationCode => "On the other device, choose to link a new device.",
             Self::OtherVersion(_) => "Update the older of the two devices.",
@@ -86,9 +66,13 @@ impl ToUserError for QrError {
             Self::BadUrl(_) | Self::BadSessionId | Self::BadHomeserver(_) => {
                 "Scan the code that the other device shows for signing in."
             }
-            Self::HomeserverElsewhere => "Use the account's homeserver for the session.",
             Self::NonContributoryKey => "Do not use it.",
-            Self::TooLong(_) => "Use a shorter rendezvous URL.",
-        }
+            // The two that are said of a code of our own.
+            Self::TooLong(_) => return (Cause::RendezvousServer, "Use a shorter rendezvous URL."),
+            Self::HomeserverElsewhere => {
+                return (Cause::Here, "Use the account's homeserver for the session.");
+            }
+        };
+        (Cause::OtherDevice, advice)
     }
 }

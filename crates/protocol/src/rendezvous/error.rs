@@ -42,7 +42,10 @@ pub enum Error {
         retry_after: Option<Duration>,
     },
     /// Another status that says no.
-    #[error("the rendezvous server refused with status {status}{}", said(.errcode.as_deref(), .error.as_deref()))]
+    #[error(
+        "the rendezvous server refused with status {status}{}",
+        said(.errcode.as_deref(), .error.as_deref())
+    )]
     Refused {
         /// The status code.
         status: u16,
@@ -137,12 +140,8 @@ impl Error {
 }
 
 impl ToUserError for Error {
-    fn cause(&self) -> Cause {
-        Cause::RendezvousServer
-    }
-
-    fn advice(&self) -> &'static str {
-        match self {
+    fn verdict(&self) -> (Cause, &'static str) {
+        let advice = match self {
             Self::Gone => "Start again with a new QR code.",
             Self::RateLimited { .. } => "Wait a moment.",
             Self::BrokenProxy { .. } => {
@@ -159,7 +158,8 @@ impl ToUserError for Error {
             | Self::Malformed { .. }
             | Self::NotReadYet
             | Self::NotText => advice_on_refusal(self.is_transient()),
-        }
+        };
+        (Cause::RendezvousServer, advice)
     }
 }
 
