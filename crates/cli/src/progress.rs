@@ -46,8 +46,8 @@ pub(crate) fn event(event: &ProgressEvent<'_>) -> Value {
             "device_id": device_id,
             "advice": advice,
         }),
-        ProgressEvent::Problem(trouble) => {
-            json!({ "event": "trouble", "what": trouble.what, "side": whose(trouble.cause) })
+        ProgressEvent::Problem(error) => {
+            json!({ "event": "trouble", "what": error.what, "side": whose(error.cause) })
         }
         ProgressEvent::TooLate(id) => json!({ "event": "too_late", "device_id": id.as_str() }),
         ProgressEvent::LeftBehind(what) => json!({ "event": "left_behind", "what": what }),
@@ -107,7 +107,7 @@ pub(crate) fn words(event: &ProgressEvent<'_>, role: Role) -> String {
         ProgressEvent::DeviceLeft { device_id, .. } => {
             format!("left behind: the device {device_id}")
         }
-        ProgressEvent::Problem(trouble) => format!("waits: {}", trouble.what),
+        ProgressEvent::Problem(error) => format!("waits: {}", error.what),
         ProgressEvent::TooLate(_) => {
             "cannot call the secrets back: what became of them?".to_owned()
         }

@@ -80,8 +80,8 @@ mod tests {
 
     impl Person for Listener {
         fn tell(&self, event: ProgressEvent<'_>) {
-            if let ProgressEvent::Problem(trouble) = event {
-                self.0.lock().unwrap().push(trouble.what.clone());
+            if let ProgressEvent::Problem(error) = event {
+                self.0.lock().unwrap().push(error.what.clone());
             }
         }
 

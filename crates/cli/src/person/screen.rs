@@ -97,8 +97,8 @@ impl Screen {
                 ));
                 self.out.say(format_args!("  {}", harmless(advice)));
             }
-            ProgressEvent::Problem(trouble) => {
-                self.warn(&trouble.what);
+            ProgressEvent::Problem(error) => {
+                self.warn(&error.what);
                 self.wait("Waiting on.");
             }
             ProgressEvent::TooLate(_) => self.wait("Looking what became of the new device."),
