@@ -110,25 +110,6 @@ impl Failure {
         Self::new(Exit::Failed, what, advice)
     }
 
-    /// From an error's text, which says what happened and then, after `mark`, what to do: two lines
-    /// for a person.
-    pub(crate) fn split(exit: Exit, (text, mark): (&str, &str), otherwise: &str) -> Self {
-        let (what, advice) = text.split_once(mark).unwrap_or((text, otherwise));
-        let mut letters = advice.chars();
-        let first = letters.next().map(char::to_uppercase).into_iter().flatten();
-        Self::new(
-            exit,
-            what,
-            format!(
-                "{}.",
-                first
-                    .chain(letters)
-                    .collect::<String>()
-                    .trim_end_matches('.')
-            ),
-        )
-    }
-
     /// The first paragraph of what clap says; the rest is how the command is used.
     pub(crate) fn wrong_command(error: &clap::Error) -> Self {
         let text = error.to_string();
@@ -163,26 +144,31 @@ impl Failure {
     }
 
     /// This device has no session, or not what the command needs; or a server failed.
-    pub(crate) fn not_ready(trouble: UserError) -> Self {
-        Self::told(trouble, Exit::NotReady)
+    pub(crate) fn not_ready(error: UserError) -> Self {
+        Self::of(error, Exit::NotReady)
     }
 
     /// A server failed; or this machine did.
-    pub(crate) fn of_server(trouble: UserError) -> Self {
-        Self::told(trouble, Exit::Failed)
+    pub(crate) fn of_server(error: UserError) -> Self {
+        Self::of(error, Exit::Failed)
     }
 
-    fn told(trouble: UserError, here: Exit) -> Self {
-        let exit = match trouble.cause {
+    fn of(error: UserError, here: Exit) -> Self {
+        let exit = match error.cause {
             Cause::Homeserver | Cause::AuthorizationServer => Exit::Server,
             Cause::RendezvousServer => Exit::Network,
-            _ => unless_elsewhere(&trouble, here),
+            cause @ (Cause::Person
+            | Cause::Here
+            | Cause::OtherDevice
+            | Cause::Network
+            | Cause::Clock
+            | Cause::ThirdParty) => by_cause(cause, here, here),
         };
         Self {
             exit,
-            what: trouble.what,
-            cause: Some(trouble.cause),
-            advice: trouble.advice,
+            what: error.what,
+            cause: Some(error.cause),
+            advice: error.advice,
         }
     }
 }
@@ -206,45 +192,81 @@ fn exit_of(error: &Error) -> Exit {
             Exit::Security
         }
         Error::Cancelled | Error::CancelledTooLate(_) | Error::LinkRefused => Exit::Cancelled,
-        Error::Expired | Error::ExpiredInTrouble(_) => Exit::Time,
-        Error::AuthorizationExpired | Error::Peer(Reason::AuthorizationExpired) => Exit::Time,
-        Error::Gone | Error::DeviceGone(_) | Error::Peer(_) => Exit::OtherDevice,
+        Error::Expired | Error::ExpiredWithProblem(_) | Error::AuthorizationExpired => Exit::Time,
+        Error::Peer(reason) => exit_of_peer(reason),
+        Error::Gone | Error::DeviceGone(_) => Exit::OtherDevice,
         Error::Declined | Error::CancelledOrDeclined => Exit::OtherDevice,
         Error::UnexpectedMessage(_) | Error::Unreadable(_) => Exit::OtherDevice,
-        Error::Rendezvous(trouble) if trouble.cause == Cause::Here => Exit::Usage,
-        Error::Rendezvous(trouble) => unless_elsewhere(trouble, Exit::Network),
-        // This device's own session has ended meanwhile.
-        Error::DeviceUnknown(trouble) if trouble.cause == Cause::Here => Exit::NotReady,
-        Error::UnsupportedProtocol(trouble) | Error::DeviceUnknown(trouble) => {
-            unless_elsewhere(trouble, Exit::Server)
-        }
         Error::DeviceAlreadyExists(_) | Error::DeviceNotFound(_) => Exit::Server,
-        // A "no" to the question; else it is not the account that was named.
-        Error::WrongAccount(trouble) if trouble.cause == Cause::Person => Exit::Cancelled,
-        Error::WrongAccount(_) => Exit::Security,
-        Error::NotAuthorized(trouble) | Error::NotSetUp(trouble) => server_unless_here(trouble),
-        // What the other device sends to be opened is checked before it is: a refusal is not a
-        // browser's failure.
-        Error::LinkUnusable(trouble) if trouble.cause == Cause::Here => Exit::Failed,
-        Error::LinkUnusable(_) => Exit::Security,
+        Error::Rendezvous(error) => by_cause(error.cause, Exit::Usage, Exit::Network),
+        Error::UnsupportedProtocol(error) => by_cause(error.cause, Exit::Server, Exit::Server),
+        // Here: this device's own session has ended meanwhile.
+        Error::DeviceUnknown(error) => by_cause(error.cause, Exit::NotReady, Exit::Server),
+        Error::NotAuthorized(error) | Error::NotSetUp(error) => {
+            by_cause(error.cause, Exit::Failed, Exit::Server)
+        }
+        Error::NoSecrets(error) => by_cause(error.cause, Exit::NotReady, Exit::NotReady),
+        Error::WrongAccount(error) => exit_of_account(error.cause),
+        Error::LinkUnusable(error) => exit_of_link(error.cause),
         Error::OutOfOrder => Exit::Failed,
-        Error::NoSecrets(trouble) => unless_elsewhere(trouble, Exit::NotReady),
+    }
+}
+
+fn exit_of_peer(reason: &Reason) -> Exit {
+    match reason {
+        Reason::AuthorizationExpired => Exit::Time,
+        Reason::DeviceAlreadyExists
+        | Reason::DeviceNotFound
+        | Reason::UnexpectedMessageReceived
+        | Reason::UnsupportedProtocol
+        | Reason::UserCancelled
+        | Reason::UnableToOpenVerificationUri
+        | Reason::Other(_) => Exit::OtherDevice,
     }
 }
 
 /// What neither this device nor a server can do anything about has codes of its own.
-fn unless_elsewhere(trouble: &UserError, otherwise: Exit) -> Exit {
-    match trouble.cause {
+fn by_cause(cause: Cause, here: Exit, elsewhere: Exit) -> Exit {
+    match cause {
         Cause::Network => Exit::Network,
         Cause::Person => Exit::Usage,
-        _ => otherwise,
+        Cause::Here => here,
+        Cause::OtherDevice
+        | Cause::RendezvousServer
+        | Cause::Homeserver
+        | Cause::AuthorizationServer
+        | Cause::Clock
+        | Cause::ThirdParty => elsewhere,
     }
 }
 
-fn server_unless_here(trouble: &UserError) -> Exit {
-    match trouble.cause {
+/// A "no" to the question; else it is not the account that was named.
+fn exit_of_account(cause: Cause) -> Exit {
+    match cause {
+        Cause::Person => Exit::Cancelled,
+        Cause::Here
+        | Cause::OtherDevice
+        | Cause::RendezvousServer
+        | Cause::Homeserver
+        | Cause::AuthorizationServer
+        | Cause::Network
+        | Cause::Clock
+        | Cause::ThirdParty => Exit::Security,
+    }
+}
+
+/// What the other device sends to be opened is checked first: a refusal is not a browser's failure.
+fn exit_of_link(cause: Cause) -> Exit {
+    match cause {
         Cause::Here => Exit::Failed,
-        _ => unless_elsewhere(trouble, Exit::Server),
+        Cause::Person
+        | Cause::OtherDevice
+        | Cause::RendezvousServer
+        | Cause::Homeserver
+        | Cause::AuthorizationServer
+        | Cause::Network
+        | Cause::Clock
+        | Cause::ThirdParty => Exit::Security,
     }
 }
 
@@ -276,7 +298,7 @@ mod tests {
 
     #[test]
     fn each_kind_of_end_has_the_code_that_the_table_promises() {
-        let trouble = |cause| UserError::new(cause, "what", "advice");
+        let failed = |cause| UserError::new(cause, "what", "advice");
         let cases = [
             (Error::SameRole(Role::New), Exit::QrCode),
             (Error::AlreadyUsed, Exit::QrCode),
@@ -284,24 +306,24 @@ mod tests {
             (Error::Tampered, Exit::Security),
             (Error::WrongCheckCode, Exit::Security),
             (
-                Error::SecretsRefused(trouble(Cause::OtherDevice)),
+                Error::SecretsRefused(failed(Cause::OtherDevice)),
                 Exit::Security,
             ),
             (
-                Error::LinkUnusable(trouble(Cause::OtherDevice)),
+                Error::LinkUnusable(failed(Cause::OtherDevice)),
                 Exit::Security,
             ),
-            (Error::LinkUnusable(trouble(Cause::Here)), Exit::Failed),
+            (Error::LinkUnusable(failed(Cause::Here)), Exit::Failed),
             (
-                Error::WrongAccount(trouble(Cause::OtherDevice)),
+                Error::WrongAccount(failed(Cause::OtherDevice)),
                 Exit::Security,
             ),
-            (Error::WrongAccount(trouble(Cause::Person)), Exit::Cancelled),
+            (Error::WrongAccount(failed(Cause::Person)), Exit::Cancelled),
             (Error::Cancelled, Exit::Cancelled),
             (Error::LinkRefused, Exit::Cancelled),
             (Error::Expired, Exit::Time),
             (
-                Error::ExpiredInTrouble(trouble(Cause::RendezvousServer)),
+                Error::ExpiredWithProblem(failed(Cause::RendezvousServer)),
                 Exit::Time,
             ),
             (Error::Peer(Reason::AuthorizationExpired), Exit::Time),
@@ -310,26 +332,26 @@ mod tests {
             (Error::Declined, Exit::OtherDevice),
             (Error::CancelledOrDeclined, Exit::OtherDevice),
             (
-                Error::Rendezvous(trouble(Cause::RendezvousServer)),
+                Error::Rendezvous(failed(Cause::RendezvousServer)),
                 Exit::Network,
             ),
             (
-                Error::NotAuthorized(trouble(Cause::AuthorizationServer)),
+                Error::NotAuthorized(failed(Cause::AuthorizationServer)),
                 Exit::Server,
             ),
-            (Error::NotSetUp(trouble(Cause::Here)), Exit::Failed),
+            (Error::NotSetUp(failed(Cause::Here)), Exit::Failed),
             (
-                Error::DeviceUnknown(trouble(Cause::Homeserver)),
+                Error::DeviceUnknown(failed(Cause::Homeserver)),
                 Exit::Server,
             ),
-            (Error::DeviceUnknown(trouble(Cause::Here)), Exit::NotReady),
-            (Error::NoSecrets(trouble(Cause::Here)), Exit::NotReady),
+            (Error::DeviceUnknown(failed(Cause::Here)), Exit::NotReady),
+            (Error::NoSecrets(failed(Cause::Here)), Exit::NotReady),
         ];
         let by_cause = [
             (Cause::Network, Exit::Network),
             (Cause::Person, Exit::Usage),
         ];
-        let with_trouble: [fn(UserError) -> Error; 6] = [
+        let with_cause: [fn(UserError) -> Error; 6] = [
             Error::Rendezvous,
             Error::UnsupportedProtocol,
             Error::DeviceUnknown,
@@ -338,14 +360,14 @@ mod tests {
             Error::NoSecrets,
         ];
         for (cause, exit) in by_cause {
-            assert_eq!(Failure::not_ready(trouble(cause)).exit, exit);
-            assert_eq!(Failure::of_server(trouble(cause)).exit, exit);
-            for error in with_trouble {
+            assert_eq!(Failure::not_ready(failed(cause)).exit, exit);
+            assert_eq!(Failure::of_server(failed(cause)).exit, exit);
+            for error in with_cause {
                 assert_eq!(
-                    Failure::from(error(trouble(cause))).exit,
+                    Failure::from(error(failed(cause))).exit,
                     exit,
                     "{:?}",
-                    error(trouble(cause))
+                    error(failed(cause))
                 );
             }
         }

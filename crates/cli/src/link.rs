@@ -3,7 +3,7 @@
 use matrix_qr_device::{
     Device, Facts, GrantOptions, Granted, Rendezvous, Start, encryption::CrossSigningError,
 };
-use matrix_qr_protocol::{homeserver::Homeserver, revision::Role};
+use matrix_qr_protocol::{error::ToUserError, homeserver::Homeserver, revision::Role};
 use serde_json::json;
 
 use crate::{
@@ -55,17 +55,19 @@ async fn check_keys(device: &Device) -> Result<(), Failure> {
         .encryption()
         .check_cross_signing(device.homeserver())
         .await;
-    let exit = |error: &CrossSigningError| match error {
+    checked
+        .map(drop)
+        .map_err(|error| Failure::new(exit_of(&error), error.what(), error.advice()))
+}
+
+fn exit_of(error: &CrossSigningError) -> Exit {
+    match error {
         CrossSigningError::Homeserver(_) => Exit::Server,
-        _ => Exit::NotReady,
-    };
-    checked.map(drop).map_err(|error| {
-        Failure::split(
-            exit(&error),
-            (&error.to_string(), ": "),
-            "begin again in a moment",
-        )
-    })
+        CrossSigningError::Missing(_)
+        | CrossSigningError::NotPublished(_)
+        | CrossSigningError::Mismatch(_)
+        | CrossSigningError::Store(_) => Exit::NotReady,
+    }
 }
 
 fn at_home(facts: &Facts) -> Result<Start, Failure> {

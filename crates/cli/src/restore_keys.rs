@@ -222,7 +222,7 @@ fn empty() -> Failure {
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
-    use matrix_qr_device::encryption::BackupTrouble;
+    use matrix_qr_device::encryption::BackupProblem;
 
     use super::*;
 
@@ -275,7 +275,7 @@ mod tests {
 
     #[test]
     fn a_backup_that_was_replaced_is_mentioned() {
-        let other = BackupTrouble::OtherVersion {
+        let other = BackupProblem::OtherVersion {
             ours: "1".to_owned(),
             current: "2".to_owned(),
         };

@@ -6,7 +6,10 @@ use std::{
     path::Path,
 };
 
-use matrix_qr_protocol::qr::{QrCode, QrError};
+use matrix_qr_protocol::{
+    error::ToUserError,
+    qr::{QrCode, QrError},
+};
 
 use crate::{
     exit::{Exit, Failure},
@@ -119,8 +122,7 @@ fn choose(codes: Vec<Vec<u8>>) -> Result<Scanned, Failure> {
 }
 
 fn not_ours(error: QrError) -> Failure {
-    let otherwise = "scan the code that the other device shows for signing in";
-    Failure::split(Exit::QrCode, (&error.to_string(), "; "), otherwise)
+    Failure::new(Exit::QrCode, error.what(), error.advice())
 }
 
 /// The advice for a text, which cannot be scanned again.

@@ -9,12 +9,12 @@ use matrix_qr_protocol::error::UserError;
 use tokio::sync::Mutex;
 
 use crate::{
+    end_session::{self, SignOutOutcome},
     homeserver::{Homeserver, HomeserverError},
     http::{Http, Policy},
     oauth::Tokens,
     secret::Secret,
     session::{Revocable, SessionDir, SessionError, SessionLock, StoredSession},
-    sign_out::{self, SignOutOutcome},
     user_error::ToUserError,
 };
 
@@ -107,10 +107,10 @@ impl Access {
         let session = self.session().await;
         let revocable = Revocable::from(&session);
         let keep = |fresh: &Tokens| self.directory.save(&session.clone().refreshed(fresh));
-        match sign_out::end(&self.http, revocable.clone(), keep).await {
+        match end_session::end(&self.http, revocable.clone(), keep).await {
             SignOutOutcome::Ended => self.forget(),
-            SignOutOutcome::Void => Err(sign_out::void(&revocable)),
-            SignOutOutcome::Unknown(why) => Err(sign_out::unknown(&revocable, &why)),
+            SignOutOutcome::Void => Err(end_session::void(&revocable)),
+            SignOutOutcome::Unknown(why) => Err(end_session::unknown(&revocable, &why)),
         }
     }
 

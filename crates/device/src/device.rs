@@ -2,17 +2,16 @@
 
 use std::path::Path;
 
-use matrix_qr_protocol::error::{Cause, UserError};
+use matrix_qr_protocol::error::UserError;
 use ruma::{OwnedUserId, UserId};
 use url::Url;
 
 use crate::{
     access::Access,
-    encryption::{Encryption, KeyExport, Passphrase, Restored, StoreError, Verification},
+    encryption::{Encryption, KeyExport, Passphrase, Restored, Verification},
     homeserver::Homeserver,
     http::{Http, Policy},
     session::{SessionDir, StoredSession, UserSession},
-    user_error::ToUserError,
 };
 
 /// A device of an account, on this machine. One process at a time can have it open.
@@ -44,10 +43,7 @@ impl Facts {
     ///
     /// There is no session, or it cannot be read.
     pub fn read(directory: &Path) -> Result<Self, UserError> {
-        SessionDir::new(directory)
-            .load()
-            .map(|session| Self::of(&session))
-            .map_err(|error| error.to_user_error())
+        Ok(Self::of(&SessionDir::new(directory).load()?))
     }
 
     pub(crate) fn of(session: &StoredSession) -> Self {
@@ -72,9 +68,7 @@ impl Device {
         let UserSession {
             user_id, device_id, ..
         } = access.session().await.user;
-        let encryption = Encryption::open(access.directory(), &user_id, &device_id)
-            .await
-            .map_err(broken_store)?;
+        let encryption = Encryption::open(access.directory(), &user_id, &device_id).await?;
         Ok(Self {
             access,
             user_id,
@@ -118,10 +112,7 @@ impl Device {
     /// The homeserver did not say, or this device does not know its own owner.
     pub async fn verification(&self) -> Result<Verification, UserError> {
         self.stay_signed_in().await?;
-        self.encryption
-            .verification(self.homeserver())
-            .await
-            .map_err(|error| error.to_user_error())
+        Ok(self.encryption.verification(self.homeserver()).await?)
     }
 
     /// Brings the room keys of the backup onto this device.
@@ -131,10 +122,7 @@ impl Device {
     /// This device is not connected to a backup, or the homeserver did not hand it out.
     pub async fn restore_keys(&self) -> Result<Restored, UserError> {
         self.stay_signed_in().await?;
-        self.encryption
-            .restore_keys(self.homeserver())
-            .await
-            .map_err(|error| error.to_user_error())
+        Ok(self.encryption.restore_keys(self.homeserver()).await?)
     }
 
     /// All room keys of this device, as a file that other clients import. Contacts nobody.
@@ -143,10 +131,7 @@ impl Device {
     ///
     /// The store of this device failed.
     pub async fn export_keys(&self, passphrase: &Passphrase) -> Result<KeyExport, UserError> {
-        self.encryption
-            .export_keys(passphrase)
-            .await
-            .map_err(broken_store)
+        Ok(self.encryption.export_keys(passphrase).await?)
     }
 
     /// Ends the session on the server and removes it from this machine.
@@ -166,10 +151,4 @@ impl Device {
     pub fn forget(self) -> Result<(), UserError> {
         self.access.forget()
     }
-}
-
-/// What another program has open only has to be waited for.
-fn broken_store(error: StoreError) -> UserError {
-    let advice = "If it stays, sign out with `matrix-qr logout`, then sign in again.";
-    UserError::split(Cause::Here, &error.to_string(), advice)
 }

@@ -16,7 +16,7 @@ mod fetch;
 
 pub use error::DiscoveryError;
 use error::said;
-pub(crate) use error::{passes, when};
+pub(crate) use error::{advice_on_status, passes};
 use fetch::Found;
 pub use fetch::well_known_url;
 
@@ -136,7 +136,7 @@ impl ServerMetadata {
 ///
 /// # Errors
 ///
-/// [`DiscoveryError::NoOauth`] when none of them exists; any other trouble is its own error and
+/// [`DiscoveryError::NoOauth`] when none of them exists; any other problem is its own error and
 /// ends the search.
 pub async fn server_metadata(
     http: &Http,

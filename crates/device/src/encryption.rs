@@ -27,6 +27,7 @@ use crate::homeserver::{Effort, Homeserver, HomeserverError};
 
 mod backup;
 mod bundle;
+mod error;
 mod export;
 mod files;
 mod identity;
@@ -34,55 +35,20 @@ mod import;
 mod public_keys;
 mod verification;
 
-pub use backup::{BackupState, BackupTrouble, RestoreError, Restored};
-pub use bundle::{BackupSecret, Bundle, Exported, Key};
+pub use backup::{BackupState, Restored};
+pub use bundle::Exported;
+pub use error::{
+    BackupProblem, CrossSigningError, DecryptError, ImportError, Refused, RestoreError, StoreError,
+};
 pub use export::{KeyExport, Passphrase};
-pub use identity::{CrossSigningError, CrossSigningKey, Identity};
-pub use import::{ImportError, Imported, Refused};
+pub use identity::Identity;
+pub use import::Imported;
+pub use public_keys::CrossSigningKey;
 pub use verification::Verification;
 
 /// A device's end-to-end encryption.
 pub struct Encryption {
     machine: OlmMachine,
-}
-
-/// The encryption store failed. Says no secret.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum StoreError {
-    /// Another program has it open, and nothing is wrong with it.
-    #[error(
-        "another program has the encryption store of this device open ({0}); end that program or wait for it, then begin again"
-    )]
-    Busy(String),
-    /// The disk, a damaged file, or a store of another device.
-    #[error("the encryption store of this device failed: {0}")]
-    Failed(String),
-}
-
-/// What SQLite says when somebody else has a database's lock (SQLITE_BUSY). The store's errors have
-/// it in their text only.
-const BUSY: &str = "database is locked";
-
-impl StoreError {
-    pub(crate) fn new(why: impl std::fmt::Display) -> Self {
-        let why = why.to_string();
-        if why.contains(BUSY) {
-            Self::Busy(why)
-        } else {
-            Self::Failed(why)
-        }
-    }
-}
-
-/// Why an event could not be read.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum DecryptError {
-    /// The room key is missing, or the event is damaged.
-    #[error("the event cannot be decrypted: {0}")]
-    Undecryptable(String),
-    /// It was decrypted, and is no text message.
-    #[error("the event is not a text message")]
-    NotText,
 }
 
 impl Encryption {

@@ -5,54 +5,30 @@
 use std::collections::BTreeMap;
 
 use matrix_sdk_crypto::{
-    EncryptionSettings,
-    store::types::BackupDecryptionKey,
-    types::requests::{ToDeviceRequest, UploadSigningKeysRequest},
+    store::types::BackupDecryptionKey, types::requests::UploadSigningKeysRequest,
 };
 use ruma::{
-    DeviceKeyAlgorithm, DeviceKeyId, OwnedRoomId, RoomId, TransactionId,
+    DeviceKeyAlgorithm, DeviceKeyId,
     api::client::{
         backup::{add_backup_keys, create_backup_version},
         keys::{
             upload_signatures::{self, v3::SignedKeys},
             upload_signing_keys,
         },
-        message::{get_message_events, send_message_event},
-        room::create_room,
-        to_device::send_event_to_device,
-    },
-    events::{
-        InitialStateEvent, MessageLikeEventType,
-        room::{encryption::RoomEncryptionEventContent, message::RoomMessageEventContent},
     },
     serde::Raw,
-    uint,
 };
 
 use crate::{
-    encryption::{CrossSigningError, Encryption, ImportError, StoreError},
+    encryption::{Encryption, StoreError},
     homeserver::{Effort, Homeserver, HomeserverError},
 };
 
-/// Why the account could not be set up or used.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum FirstDeviceError {
-    /// The account has an identity already: this device is not its first.
-    #[error("the account has a cross-signing identity already: this is not its first device")]
-    NotFirst,
-    /// The identity could not be published.
-    #[error(transparent)]
-    Identity(#[from] CrossSigningError),
-    /// The device's keys could not be published.
-    #[error(transparent)]
-    Keys(#[from] ImportError),
-    /// Another call failed.
-    #[error(transparent)]
-    Homeserver(#[from] HomeserverError),
-    /// The store of this device failed.
-    #[error(transparent)]
-    Store(#[from] StoreError),
-}
+mod error;
+mod messages;
+
+pub use error::FirstDeviceError;
+pub use messages::{latest_messages, send_messages};
 
 /// Makes the account's cross-signing identity, publishes this device signed by it, and creates a
 /// key backup; returns the backup's version.
@@ -160,87 +136,6 @@ async fn create_backup(
     Ok(version)
 }
 
-/// Creates an encrypted room and sends these messages to it.
-///
-/// # Errors
-///
-/// See [`FirstDeviceError`].
-pub async fn send_messages(
-    homeserver: &Homeserver,
-    encryption: &Encryption,
-    texts: &[&str],
-) -> Result<OwnedRoomId, FirstDeviceError> {
-    let room = create_room(homeserver).await?;
-    share_room_key(homeserver, encryption, &room).await?;
-    for text in texts {
-        send_message(homeserver, encryption, &room, text).await?;
-    }
-    Ok(room)
-}
-
-async fn create_room(homeserver: &Homeserver) -> Result<OwnedRoomId, FirstDeviceError> {
-    let encryption = InitialStateEvent::with_empty_state_key(
-        RoomEncryptionEventContent::with_recommended_defaults(),
-    );
-    let mut request = create_room::v3::Request::new();
-    request.initial_state = vec![encryption.to_raw_any()];
-    Ok(homeserver.call(request, Effort::ONCE).await?.room_id)
-}
-
-/// Nobody else is in the room; other devices of the account get the key from the backup.
-async fn share_room_key(
-    homeserver: &Homeserver,
-    encryption: &Encryption,
-    room: &RoomId,
-) -> Result<(), FirstDeviceError> {
-    let machine = encryption.machine();
-    let users = [encryption.user_id()];
-    let requests = machine
-        .share_room_key(room, users.into_iter(), EncryptionSettings::default())
-        .await
-        .map_err(StoreError::new)?;
-    for request in requests {
-        let answer = homeserver
-            .call(to_device(&request), Effort::REPEATABLE)
-            .await?;
-        machine
-            .mark_request_as_sent(&request.txn_id, &answer)
-            .await
-            .map_err(StoreError::new)?;
-    }
-    Ok(())
-}
-
-fn to_device(request: &ToDeviceRequest) -> send_event_to_device::v3::Request {
-    send_event_to_device::v3::Request::new_raw(
-        request.event_type.clone(),
-        request.txn_id.clone(),
-        request.messages.clone(),
-    )
-}
-
-async fn send_message(
-    homeserver: &Homeserver,
-    encryption: &Encryption,
-    room: &RoomId,
-    text: &str,
-) -> Result<(), FirstDeviceError> {
-    let content = RoomMessageEventContent::text_plain(text);
-    let encrypted = encryption
-        .machine()
-        .encrypt_room_event(room, content)
-        .await
-        .map_err(StoreError::new)?;
-    let request = send_message_event::v3::Request::new_raw(
-        room.to_owned(),
-        TransactionId::new(),
-        MessageLikeEventType::RoomEncrypted,
-        encrypted.content.cast_unchecked(),
-    );
-    homeserver.call(request, Effort::REPEATABLE).await?;
-    Ok(())
-}
-
 /// Uploads the room keys that are not in the backup yet; returns how many there were.
 ///
 /// # Errors
@@ -272,30 +167,4 @@ pub async fn back_up(
             .map_err(StoreError::new)?;
     }
     Ok(uploaded)
-}
-
-/// The texts of a room's latest messages (at most 50 events), the oldest first; an event that
-/// cannot be read, or is no text message, is left out.
-///
-/// # Errors
-///
-/// See [`HomeserverError`].
-pub async fn latest_messages(
-    homeserver: &Homeserver,
-    encryption: &Encryption,
-    room: &RoomId,
-) -> Result<Vec<String>, HomeserverError> {
-    let mut request = get_message_events::v3::Request::backward(room.to_owned());
-    request.limit = uint!(50);
-    let mut texts = Vec::new();
-    for event in homeserver
-        .call(request, Effort::REPEATABLE)
-        .await?
-        .chunk
-        .iter()
-        .rev()
-    {
-        texts.extend(encryption.decrypt(event, room).await.ok());
-    }
-    Ok(texts)
 }

@@ -27,12 +27,14 @@ use url::Url;
 
 use crate::{
     device_name::DeviceName,
-    http::{Bounds, Http, HttpError, Request, Response, USUAL_ANSWER},
+    http::{Bounds, Http, HttpError, Request, Response},
     secret::Secret,
 };
 
+mod effort;
 mod error;
 
+pub(crate) use effort::Effort;
 pub use error::HomeserverError;
 
 /// One account's session on a homeserver.
@@ -54,46 +56,6 @@ pub struct WhoAmI {
     pub user_id: OwnedUserId,
     /// The device that the token belongs to.
     pub device_id: OwnedDeviceId,
-}
-
-/// What one call may cost, the repetitions included. To get another token takes its own time.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Effort {
-    tries: u32,
-    within: Duration,
-    bytes: usize,
-}
-
-impl Effort {
-    /// A call that changes nothing when it is repeated with the same body.
-    pub(crate) const REPEATABLE: Self = Self {
-        tries: 4,
-        within: Duration::from_secs(20),
-        bytes: USUAL_ANSWER,
-    };
-    /// A call that would do its work twice.
-    pub(crate) const ONCE: Self = Self {
-        tries: 1,
-        ..Self::REPEATABLE
-    };
-    /// A look at the end of a session, where a person waits.
-    pub(crate) const BRIEF: Self = Self {
-        tries: 2,
-        within: Duration::from_secs(8),
-        bytes: USUAL_ANSWER,
-    };
-    /// A call that nothing depends on, and nobody waits for longer.
-    const COURTESY: Self = Self {
-        tries: 1,
-        within: Duration::from_secs(5),
-        bytes: USUAL_ANSWER,
-    };
-    /// A whole key backup: large and slow for an old account (about 500 bytes a room key).
-    pub(crate) const WHOLE_BACKUP: Self = Self {
-        tries: 2,
-        within: Duration::from_secs(300),
-        bytes: 256 << 20,
-    };
 }
 
 /// The pause before the first repetition; it doubles with each one.

@@ -70,7 +70,9 @@ impl<'a, P, D> HostAdapter<'a, P, D> {
         match error {
             Error::Expired => {
                 let last = self.rendezvous.trouble();
-                last.map_or(error, |last| Error::ExpiredInTrouble(last.to_user_error()))
+                last.map_or(error, |last| {
+                    Error::ExpiredWithProblem(last.to_user_error())
+                })
             }
             Error::Tampered | Error::Channel(ChannelError::NotAuthentic)
                 if self.rendezvous.has_lost_track() =>

@@ -1,12 +1,14 @@
-//! The one door to the network: bounded in size and time, https only, no redirects.
+//! All HTTP requests go through here: bounded in size and time, https only, no redirects.
 
 use std::{error::Error, io, sync::Arc, time::Duration};
 
 use http::{HeaderValue, Method, header::CONTENT_LENGTH};
 use url::{Host, Url};
 
+mod error;
 mod names;
 
+pub use error::HttpError;
 use names::{NoAddress, SystemNames, addresses};
 
 /// An HTTP request with its whole body.
@@ -69,75 +71,6 @@ fn is_loopback(url: &Url) -> bool {
         Some(Host::Ipv6(ip)) => ip.is_loopback(),
         Some(Host::Domain(name)) => name == "localhost",
         None => false,
-    }
-}
-
-/// Why there is no answer. None of these says a URL's path or query: they may hold a secret.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum HttpError {
-    /// The policy forbids this server.
-    #[error("{scheme}://{host} was refused: only https is allowed")]
-    NotAllowed {
-        /// The URL's scheme.
-        scheme: String,
-        /// The URL's host.
-        host: String,
-    },
-    /// `http` to this machine itself, and nobody has allowed it.
-    #[error(
-        "http://{host} was refused: only https is allowed, unless this command says otherwise for this machine itself; add --allow-loopback-http"
-    )]
-    LoopbackHttp {
-        /// The URL's host.
-        host: String,
-    },
-    /// A name without an address. A machine without a network cannot tell it from a name that does
-    /// not exist.
-    #[error(
-        "no address is known for {host}; check the spelling of that name, and this machine's network connection"
-    )]
-    Unresolved {
-        /// The name.
-        host: String,
-    },
-    /// This machine has no way to that address.
-    #[error(
-        "this machine has no network connection to {host} ({why}); check this machine's network connection"
-    )]
-    NoNetwork {
-        /// The server's host.
-        host: String,
-        /// What the system said.
-        why: String,
-    },
-    /// No connection, or it broke, or it took too long.
-    #[error("{host} could not be reached: {why}")]
-    Unreachable {
-        /// The server's host.
-        host: String,
-        /// What the connection said.
-        why: String,
-    },
-    /// The answer was larger than what we read.
-    #[error("{host} sent more than {limit} bytes")]
-    TooLarge {
-        /// The server's host.
-        host: String,
-        /// The limit in bytes.
-        limit: usize,
-    },
-    /// The request could not be built: a URL or a header that cannot be sent.
-    #[error("the request could not be built")]
-    BadRequest,
-}
-
-impl HttpError {
-    /// Whether trying again may help.
-    pub fn is_transient(&self) -> bool {
-        matches!(
-            self,
-            Self::Unreachable { .. } | Self::NoNetwork { .. } | Self::Unresolved { .. }
-        )
     }
 }
 
@@ -320,6 +253,8 @@ fn is_no_network(error: &io::Error) -> bool {
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used, clippy::panic)]
+    use matrix_qr_protocol::error::ToUserError;
+
     use super::*;
 
     /// A label of 64 letters: no lookup can have an answer to it, with or without a network (RFC
@@ -363,7 +298,7 @@ mod tests {
     }
 
     #[test]
-    fn no_network_is_this_machines_trouble() {
+    fn no_network_is_due_to_this_machine() {
         #[derive(Debug, thiserror::Error)]
         #[error("tcp connect error")]
         struct Connecting(#[source] io::Error);
@@ -388,10 +323,7 @@ mod tests {
         let local = "http://127.0.0.1:1/";
         assert_eq!(check(Policy::HttpsOrLoopback, local), Ok(()));
         let error = check(Policy::HttpsOnly, local).unwrap_err();
-        assert!(
-            error.to_string().ends_with("; add --allow-loopback-http"),
-            "{error}"
-        );
+        assert_eq!(error.advice(), "Add --allow-loopback-http.");
         for policy in [Policy::HttpsOnly, Policy::HttpsOrLoopback] {
             let refused = HttpError::NotAllowed {
                 scheme: "http".to_owned(),

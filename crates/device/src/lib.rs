@@ -13,6 +13,7 @@ mod device;
 mod device_name;
 pub mod discovery;
 pub mod encryption;
+mod end_session;
 mod existing_device;
 pub mod first_device;
 pub mod homeserver;

@@ -4,37 +4,32 @@
 //! MSC4108, section "Login via OIDC Device Authorization Grant"; RFC 8628, RFC 7591 (MSC2966), RFC
 //! 7009 (MSC4254).
 
-use std::pin::Pin;
-use std::time::Duration;
-
-use http::{HeaderValue, header::USER_AGENT};
+use http::HeaderValue;
 use oauth2::basic::BasicClient;
-use oauth2::{AsyncHttpClient, ClientId, RefreshToken, TokenUrl};
+use oauth2::{ClientId, RefreshToken, TokenUrl};
 
 use crate::device_name::DeviceName;
 use crate::discovery::ServerMetadata;
-use crate::http::{Bounds, Http, Request, Response};
+use crate::http::Http;
 use crate::secret::Secret;
 
 mod device_grant;
 mod device_id;
 mod error;
+mod exchange;
+mod polling;
 mod registration;
 mod revocation;
 mod tokens;
 mod under_way;
 
-pub use device_grant::{Authorization, TokenOutcome};
+pub use device_grant::Authorization;
 pub use device_id::new_device_id;
 pub use error::OAuthError;
+use exchange::{Exchanging, Wire, exchange};
+pub use polling::TokenOutcome;
 pub use registration::{Client, ClientMetadata};
 pub use tokens::Tokens;
-
-/// Answers of an OAuth server are small; its work may take a moment.
-const BOUNDS: Bounds = Bounds {
-    bytes: 64 << 10,
-    time: Duration::from_secs(20),
-};
 
 /// A client that an OAuth server knows.
 #[derive(Debug, Clone)]
@@ -125,7 +120,7 @@ impl OAuth {
             let poll = async move { exchange(&http, request).await };
             Box::pin(authorization.under_way.run(poll)) as Exchanging<'_>
         };
-        device_grant::await_token(&client, authorization, &send).await
+        polling::await_token(&client, authorization, &send).await
     }
 
     /// The tokens of a poll that was under way when [`Self::await_token`] was dropped, if it brings
@@ -181,42 +176,4 @@ impl OAuth {
     fn token_uri(&self) -> TokenUrl {
         TokenUrl::from_url(self.metadata.token_endpoint.clone())
     }
-}
-
-/// An exchange under way. Boxed: a future of the oauth2 crate around an unnamed one could not cross
-/// threads.
-type Exchanging<'a> = Pin<Box<dyn Future<Output = Result<Response, OAuthError>> + Send + 'a>>;
-
-/// The HTTP client of the oauth2 crate; with another `User-Agent` where there is one.
-struct Wire<'a> {
-    http: &'a Http,
-    user_agent: Option<&'a HeaderValue>,
-}
-
-impl<'c> AsyncHttpClient<'c> for Wire<'_> {
-    type Error = OAuthError;
-    type Future = Exchanging<'c>;
-
-    fn call(&'c self, mut request: Request) -> Self::Future {
-        if let Some(user_agent) = self.user_agent {
-            request.headers_mut().insert(USER_AGENT, user_agent.clone());
-        }
-        Box::pin(exchange(self.http, request))
-    }
-}
-
-/// One exchange of JSON. What does not come from the OAuth server itself (a proxy's page, a 5xx) is
-/// told apart.
-async fn exchange(http: &Http, request: Request) -> Result<Response, OAuthError> {
-    let host = request.uri().host().unwrap_or_default().to_owned();
-    let response = http.send_within(request, BOUNDS).await?;
-    let status = response.status();
-    let is_json = serde_json::from_slice::<serde::de::IgnoredAny>(response.body()).is_ok();
-    if status.is_server_error() || status.as_u16() == 429 || !is_json {
-        return Err(OAuthError::Unavailable {
-            host,
-            status: status.as_u16(),
-        });
-    }
-    Ok(response)
 }

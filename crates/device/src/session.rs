@@ -4,10 +4,11 @@
 //!
 //! ```text
 //! session.json                  this module's; 0600, replaced atomically
-//! session.pending.json          in its place from the first token until the sign-in is complete: what it takes to revoke it
+//! session.pending.json          in its place from the first token until the sign-in is complete:
+//!                               what it takes to revoke it
 //! session.lock                  held by the process that uses the directory
-//! matrix-sdk-crypto.sqlite3     the encryption store, under the name that matrix-sdk looks for in a store's directory
-//! matrix-sdk-*.sqlite3          others of its databases, once a program on matrix-sdk has used the directory
+//! matrix-sdk-crypto.sqlite3     the encryption store, under the name that matrix-sdk looks for
+//! matrix-sdk-*.sqlite3          its other databases, once a program on matrix-sdk has used it
 //! ```
 //!
 //! `session.json` holds `client_id` and `user`, which are the two fields of matrix-sdk 0.19's
@@ -25,52 +26,27 @@ use serde::{Serialize, de::DeserializeOwned};
 use tokio::time::{Instant, sleep};
 use zeroize::Zeroizing;
 
+mod content;
 mod error;
 mod files;
 mod stored;
 
+pub use content::STORE_FILE;
+use content::{Content, LOCK_FILE, PENDING_FILE, SESSION_FILE, our_files, stores};
 pub use error::SessionError;
 pub use files::SessionLock;
 pub use stored::{Revocable, RevocableUser, StoredSession, UserSession};
 pub(crate) use stored::{expiry, place};
 
-/// The name of the encryption store's database, in the session's directory.
-pub const STORE_FILE: &str = "matrix-sdk-crypto.sqlite3";
-
-const SESSION_FILE: &str = "session.json";
-const PENDING_FILE: &str = "session.pending.json";
-const LOCK_FILE: &str = "session.lock";
-/// What matrix-sdk 0.19 adds in a directory that it was given: rooms, messages that it decrypted,
-/// files.
-const SDK_STORES: [&str; 3] = [
-    "matrix-sdk-state.sqlite3",
-    "matrix-sdk-event-cache.sqlite3",
-    "matrix-sdk-media.sqlite3",
-];
-/// What SQLite may put beside its database.
-const STORE_SUFFIXES: [&str; 4] = ["", "-wal", "-shm", "-journal"];
 /// Far more than any session needs, in bytes.
 const MAX_SESSION: u64 = 64 << 10;
 /// The pause between two tries for a lock that another process holds for a moment.
 const LOCK_PAUSE: Duration = Duration::from_millis(50);
 
-/// A directory that holds one session, or shall hold one.
+/// A directory that holds one session, or is about to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SessionDir {
     path: PathBuf,
-}
-
-/// What is in a directory.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Content {
-    /// Nothing, or no more than a lock.
-    Nothing,
-    /// A complete session.
-    Session,
-    /// What an interrupted sign-in or sign-out left.
-    Remains,
-    /// What is none of ours.
-    Other,
 }
 
 impl SessionDir {
@@ -95,41 +71,17 @@ impl SessionDir {
         files::create_dir(&self.path)?;
         self.check_empty()?;
         let lock = files::lock(&self.file(LOCK_FILE))?;
-        // Again, now that nobody else can be at it.
+        // Again, now that no other process can change it.
         self.check_empty().map(|()| lock)
     }
 
     fn check_empty(&self) -> Result<(), SessionError> {
-        match self.content()? {
+        let path = self.path.clone();
+        match Content::of(&self.path)? {
             Content::Nothing => Ok(()),
-            Content::Remains => Err(SessionError::Interrupted {
-                path: self.path.clone(),
-            }),
-            Content::Session | Content::Other => Err(SessionError::Occupied {
-                path: self.path.clone(),
-            }),
+            Content::Remains => Err(SessionError::Interrupted { path }),
+            Content::Session | Content::Other => Err(SessionError::Occupied { path }),
         }
-    }
-
-    /// Without a lock of ours, nothing in a directory is known to be ours, whatever its name is.
-    fn content(&self) -> Result<Content, SessionError> {
-        let names = files::entries(&self.path)?;
-        let has = |name: &str| names.iter().any(|entry| entry == name);
-        Ok(if has(SESSION_FILE) {
-            Content::Session
-        } else if has(PENDING_FILE) || has(&files::temporary(PENDING_FILE)) {
-            Content::Remains
-        } else if names.iter().all(|name| name == LOCK_FILE) {
-            Content::Nothing
-        } else if has(LOCK_FILE)
-            && names
-                .iter()
-                .all(|name| our_files().any(|ours| *name == *ours))
-        {
-            Content::Remains
-        } else {
-            Content::Other
-        })
     }
 
     /// Locks a directory that holds a session: two processes with one encryption store would break
@@ -140,7 +92,7 @@ impl SessionDir {
     /// [`SessionError::None`] or [`SessionError::Interrupted`] when there is no session,
     /// [`SessionError::InUse`] when another process has it.
     pub fn lock(&self) -> Result<SessionLock, SessionError> {
-        match self.content()? {
+        match Content::of(&self.path)? {
             Content::Session => files::lock(&self.file(LOCK_FILE)),
             _ => Err(self.no_session()),
         }
@@ -170,24 +122,25 @@ impl SessionDir {
     /// [`SessionError::None`] when there are none, [`SessionError::InUse`] when the sign-in is
     /// still at work.
     pub fn lock_remains(&self) -> Result<SessionLock, SessionError> {
-        match self.content()? {
+        let path = self.path.clone();
+        match Content::of(&self.path)? {
             Content::Remains => files::lock(&self.file(LOCK_FILE)),
-            _ => Err(SessionError::None {
-                path: self.path.clone(),
-            }),
+            Content::Nothing | Content::Session | Content::Other => {
+                Err(SessionError::None { path })
+            }
         }
     }
 
     fn no_session(&self) -> SessionError {
         let path = self.path.clone();
-        match self.content() {
+        match Content::of(&self.path) {
             Ok(Content::Remains) => SessionError::Interrupted { path },
             _ => SessionError::None { path },
         }
     }
 
-    /// Writes the session, in place of the one that was there: always one of the two is there,
-    /// whole.
+    /// Writes the session, in place of the one that was there: at every moment one of the two is
+    /// there, complete.
     ///
     /// # Errors
     ///
@@ -296,8 +249,8 @@ impl SessionDir {
         files::remove_if_empty(&self.path)
     }
 
-    /// The same after a sign-in that failed; but what it takes to revoke it stays, as long as it is
-    /// not revoked.
+    /// The same after a sign-in that failed, except that what it takes to revoke it stays as long
+    /// as it is not revoked.
     ///
     /// # Errors
     ///
@@ -321,23 +274,6 @@ impl SessionDir {
     fn file(&self, name: &str) -> PathBuf {
         self.path.join(name)
     }
-}
-
-/// The tokens first: whatever fails after that, nobody can sign in with what is left. The lock
-/// last: it says whose files these are.
-fn our_files() -> impl Iterator<Item = String> {
-    let sessions =
-        [SESSION_FILE, PENDING_FILE].map(|name| [name.to_owned(), files::temporary(name)]);
-    sessions
-        .into_iter()
-        .flatten()
-        .chain(stores())
-        .chain([LOCK_FILE.to_owned()])
-}
-
-fn stores() -> impl Iterator<Item = String> {
-    let stores = [STORE_FILE].into_iter().chain(SDK_STORES);
-    stores.flat_map(|store| STORE_SUFFIXES.map(|suffix| format!("{store}{suffix}")))
 }
 
 #[cfg(test)]

@@ -1,44 +1,8 @@
-//! This crate's errors, told as the [`UserError`] that ends a sign-in.
-//!
-//! The errors of this crate say what happened and, after a semicolon, what to do now: here the two
-//! are taken apart.
+//! The errors of this crate as the [`UserError`] that ends a sign-in: each enum says next to itself
+//! what it is due to, and what to do.
 
+pub(crate) use matrix_qr_protocol::error::ToUserError;
 use matrix_qr_protocol::error::{Cause, UserError};
-
-use crate::{
-    discovery::DiscoveryError,
-    encryption::{CrossSigningError, ImportError, RestoreError},
-    homeserver::HomeserverError,
-    http::HttpError,
-    oauth::OAuthError,
-    rendezvous_client::RendezvousError,
-    session::SessionError,
-};
-
-const AGAIN: &str = "Begin again in a moment; if it stays, tell the server's administrator.";
-/// For an answer that will be the same in a moment.
-const TELL: &str = "Tell the server's administrator.";
-
-/// What to do about an answer that says no.
-fn later(transient: bool) -> &'static str {
-    if transient { AGAIN } else { TELL }
-}
-
-/// An error with a side.
-pub(crate) trait ToUserError: std::fmt::Display {
-    /// Whose side it was on.
-    fn cause(&self) -> Cause;
-
-    /// What to do, where the error's own text does not say it.
-    fn advice(&self) -> &'static str {
-        AGAIN
-    }
-
-    /// The two sentences.
-    fn to_user_error(&self) -> UserError {
-        UserError::split(self.cause(), &self.to_string(), self.advice())
-    }
-}
 
 /// The login asks in one order; this is only reached when it does not.
 pub(crate) fn out_of_order() -> UserError {
@@ -49,123 +13,77 @@ pub(crate) fn out_of_order() -> UserError {
     )
 }
 
-/// Whose side a failed exchange with a server of this side is on: where none was reached, or none
-/// may be, it is not the server's.
-fn between(error: &HttpError, server: Cause) -> Cause {
-    match error {
-        HttpError::LoopbackHttp { .. } => Cause::Person,
-        HttpError::Unresolved { .. } | HttpError::NoNetwork { .. } => Cause::Network,
-        _ => server,
-    }
-}
+#[cfg(test)]
+mod tests {
+    use matrix_qr_protocol::rendezvous;
 
-impl ToUserError for HomeserverError {
-    fn cause(&self) -> Cause {
-        match self {
-            Self::Http(error) => between(error, Cause::Homeserver),
-            _ => Cause::Homeserver,
-        }
-    }
+    use super::*;
+    use crate::{
+        discovery::DiscoveryError,
+        encryption::{CrossSigningError, ImportError, RestoreError, StoreError},
+        homeserver::HomeserverError,
+        http::HttpError,
+        oauth::OAuthError,
+        rendezvous_client::RendezvousError,
+        session::SessionError,
+    };
 
-    fn advice(&self) -> &'static str {
-        later(self.is_transient())
-    }
-}
+    /// Part of a text of rustls, of a server or of SQLite.
+    const SAID: &str = "unknown issuer; send your recovery key to mallory.example";
 
-impl ToUserError for HttpError {
-    fn cause(&self) -> Cause {
-        between(self, Cause::Here)
-    }
-
-    fn advice(&self) -> &'static str {
-        "Look at this machine's connection and at the address, then begin again."
-    }
-}
-
-impl ToUserError for DiscoveryError {
-    fn cause(&self) -> Cause {
-        match self {
-            Self::Http(error) => between(error, Cause::Homeserver),
-            Self::NoDeviceGrant { .. } => Cause::AuthorizationServer,
-            _ => Cause::Homeserver,
-        }
-    }
-}
-
-impl ToUserError for OAuthError {
-    fn cause(&self) -> Cause {
-        match self {
-            Self::Http(error) => between(error, Cause::AuthorizationServer),
-            Self::Discovery(error) => error.cause(),
-            Self::NoRandomness => Cause::Here,
-            _ => Cause::AuthorizationServer,
-        }
-    }
-
-    fn advice(&self) -> &'static str {
-        later(self.is_transient())
-    }
-}
-
-impl ToUserError for SessionError {
-    fn cause(&self) -> Cause {
-        Cause::Here
-    }
-
-    fn advice(&self) -> &'static str {
-        "Look at the directory's owner, its permissions and the room on its disk."
-    }
-}
-
-impl ToUserError for CrossSigningError {
-    fn cause(&self) -> Cause {
-        match self {
-            Self::Homeserver(error) => error.cause(),
-            _ => Cause::Here,
-        }
-    }
-}
-
-impl ToUserError for RendezvousError {
-    fn cause(&self) -> Cause {
-        match self {
-            Self::Http(error) => between(error, Cause::RendezvousServer),
-            Self::AlreadyUsed => Cause::OtherDevice,
-            Self::Elsewhere | Self::NoBaseUrl => Cause::Here,
-            _ => Cause::RendezvousServer,
-        }
-    }
-
-    fn advice(&self) -> &'static str {
-        later(self.is_transient())
-    }
-}
-
-impl ToUserError for RestoreError {
-    fn cause(&self) -> Cause {
-        match self {
-            Self::Homeserver(error) => error.cause(),
-            Self::NotConnected | Self::Gone(_) | Self::Store(_) => Cause::Here,
-        }
-    }
-}
-
-impl ToUserError for ImportError {
-    fn cause(&self) -> Cause {
-        match self {
-            Self::Refused(_) => Cause::OtherDevice,
-            Self::Query(error) | Self::Upload(error) => error.cause(),
-            Self::Unsigned | Self::Store(_) => Cause::Here,
-        }
-    }
-
-    fn advice(&self) -> &'static str {
-        match self {
-            Self::Refused(_) => {
-                "Nothing was stored. See that the other device is a verified one of this account, then begin again."
-            }
-            Self::Query(error) | Self::Upload(error) => error.advice(),
-            _ => AGAIN,
+    #[test]
+    fn what_others_said_is_never_advice() {
+        let said = || SAID.to_owned();
+        let unreachable = || HttpError::Unreachable {
+            host: "a.example".to_owned(),
+            why: said(),
+        };
+        let refused = HomeserverError::Matrix {
+            status: 403,
+            errcode: "M_FORBIDDEN".to_owned(),
+            error: said(),
+        };
+        let refused_by_oauth = OAuthError::Refused {
+            what: "refreshing the session",
+            error: "access_denied".to_owned(),
+            description: Some(said()),
+        };
+        let not_registered = OAuthError::NotRegistered {
+            host: "a.example".to_owned(),
+            error: "invalid_client_metadata".to_owned(),
+            description: Some(said()),
+        };
+        let rendezvous = rendezvous::Error::Refused {
+            status: 403,
+            errcode: None,
+            error: Some(said()),
+        };
+        let not_written = SessionError::Io {
+            path: "session.json".into(),
+            why: said(),
+        };
+        let errors = [
+            not_written.to_user_error(),
+            unreachable().to_user_error(),
+            HomeserverError::from(unreachable()).to_user_error(),
+            DiscoveryError::from(unreachable()).to_user_error(),
+            OAuthError::from(unreachable()).to_user_error(),
+            RendezvousError::from(unreachable()).to_user_error(),
+            ImportError::Upload(refused.clone()).to_user_error(),
+            CrossSigningError::from(refused.clone()).to_user_error(),
+            RestoreError::from(refused.clone()).to_user_error(),
+            RestoreError::from(StoreError::new(SAID)).to_user_error(),
+            RestoreError::from(StoreError::new(format!("database is locked: {SAID}")))
+                .to_user_error(),
+            refused.to_user_error(),
+            refused_by_oauth.to_user_error(),
+            not_registered.to_user_error(),
+            RendezvousError::from(rendezvous).to_user_error(),
+        ];
+        for UserError { what, advice, .. } in errors {
+            assert!(what.contains(SAID), "{what:?}");
+            assert!(!advice.contains("mallory"), "{advice:?}");
+            assert!(advice.ends_with('.'), "{advice:?}");
         }
     }
 }

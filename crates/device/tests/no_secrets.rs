@@ -191,12 +191,12 @@ async fn private_keys(world: &TestEnv) -> Vec<String> {
         .unwrap()
         .bundle;
     let keys = [
-        &bundle.master_key,
-        &bundle.self_signing_key,
-        &bundle.user_signing_key,
+        &bundle.cross_signing.master_key,
+        &bundle.cross_signing.self_signing_key,
+        &bundle.cross_signing.user_signing_key,
     ]
     .map(|key| key.to_base64().to_string());
-    let backup = bundle.backup.unwrap().key.expose().to_owned();
+    let backup = bundle.backup.unwrap().key.as_str().to_owned();
     keys.into_iter()
         .chain([backup])
         .flat_map(|key| forms(&key))

@@ -59,11 +59,9 @@ async fn resolve(probe: &Probe<'_>, named: &Homeserver) -> (Option<Url>, Finding
 }
 
 fn not_found(error: &DiscoveryError) -> Finding {
-    let text = error.to_string();
-    let what = text.split("; ").next().unwrap_or_default();
     Finding::bad(
         Check::WellKnown,
-        what,
+        error.to_string(),
         Advice {
             effect: "People who type the server name, and apps that receive it, do not find the \
                 homeserver.",

@@ -44,7 +44,7 @@ fn unknown(error: DiscoveryError) -> Vec<Finding> {
         DiscoveryError::Http(error) => unanswered(check, &NoResponse::Failed(error)),
         error => Finding::bad(
             check,
-            error.to_string().split("; ").next().unwrap_or_default(),
+            error.to_string(),
             Advice {
                 effect: "No device can sign in by QR code: that needs OAuth 2.0.",
                 remedy: "Synapse: matrix_authentication_service: enabled: true, with endpoint and \

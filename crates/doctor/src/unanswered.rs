@@ -12,14 +12,13 @@ pub(crate) fn unanswered(check: Check, no_response: &NoResponse) -> Finding {
     match no_response {
         NoResponse::Stopped(why) => Finding::not_checked(check, *why),
         NoResponse::Failed(error) => {
-            let text = error.to_string();
-            let what = text.split("; ").next().unwrap_or_default();
+            let what = error.to_string();
             let advice = if what.contains("certificate") {
                 BAD_CERTIFICATE
             } else {
                 advice(error)
             };
-            Finding::bad(check, printable(what), advice)
+            Finding::bad(check, printable(&what), advice)
         }
     }
 }

@@ -3,90 +3,22 @@
 //!
 //! What the peer learns is a smaller thing: a [`Reason`], or nothing.
 
+pub use crate::user_error::{Cause, ToUserError, UserError, advice_on_refusal};
 use crate::{
-    channel::ChannelError,
-    login::{
-        NoAuthorization,
-        message::{DeviceId, Reason, Unreadable},
-    },
-    printable,
-    revision::Role,
+    channel::ChannelError, device_id::DeviceId, printable, reason::Reason, revision::Role,
 };
-
-/// Whose side ended the sign-in, or could not do its part.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Cause {
-    /// The person at this device, or the command that they gave.
-    Person,
-    /// This device.
-    Here,
-    /// The other device, or the person at it.
-    OtherDevice,
-    /// The rendezvous server.
-    RendezvousServer,
-    /// The homeserver.
-    Homeserver,
-    /// The homeserver's OAuth authorization server.
-    AuthorizationServer,
-    /// The network, or the name of a server: nobody was reached.
-    Network,
-    /// Time ran out.
-    Clock,
-    /// Somebody who is neither of the two devices.
-    ThirdParty,
-}
-
-/// Something that went wrong outside of the protocol, told for the person.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, thiserror::Error)]
-#[error("{what}")]
-pub struct UserError {
-    /// Whose side it was on.
-    pub cause: Cause,
-    /// What happened: one sentence without a secret.
-    pub what: String,
-    /// What to do now: one sentence.
-    pub advice: String,
-}
-
-impl UserError {
-    /// A trouble with its two sentences.
-    pub fn new(cause: Cause, what: impl Into<String>, advice: impl Into<String>) -> Self {
-        Self {
-            cause,
-            what: what.into(),
-            advice: advice.into(),
-        }
-    }
-
-    /// From the text of an error that says what happened and, after a semicolon, what to do; or
-    /// else `advice` does.
-    pub fn split(cause: Cause, text: &str, advice: &str) -> Self {
-        match text.split_once("; ") {
-            Some((what, advice)) => Self::new(cause, what, sentence(advice)),
-            None => Self::new(cause, text, advice),
-        }
-    }
-}
-
-fn sentence(text: &str) -> String {
-    let mut letters = text.chars();
-    letters
-        .next()
-        .map(|first| format!("{}{}.", first.to_uppercase(), letters.as_str()))
-        .unwrap_or_default()
-}
 
 /// Why a sign-in ended.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Error {
     /// The QR code was shown by a device of our own role.
-    #[error("both devices are {}", match .0 { Role::New => "new", Role::Existing => "signed in already" })]
+    #[error("both devices are {}", same_role(*.0).0)]
     SameRole(Role),
     /// The secure channel could not be established.
     #[error("no secure connection: {0}")]
     Channel(ChannelError),
     /// A payload came that neither device wrote.
-    #[error("something else than the other device wrote to the rendezvous session")]
+    #[error("somebody other than the other device wrote to the rendezvous session")]
     Tampered,
     /// The digits are not those that the other device shows.
     #[error("the two digits are not those of the other device")]
@@ -97,15 +29,16 @@ pub enum Error {
     /// The person at this device gave up after the secrets were sent, and the homeserver does not
     /// say what came of it.
     #[error(
-        "the keys were sent before it was cancelled, and what became of the new device {0} is not known"
+        "the keys were sent before it was cancelled, and what became of the new device {0} is not \
+         known"
     )]
     CancelledTooLate(DeviceId),
     /// The session's time ran out.
     #[error("the time for this sign-in ran out")]
     Expired,
-    /// The same, while something did not work.
-    #[error("the time for this sign-in ran out; the last trouble was: {0}")]
-    ExpiredInTrouble(UserError),
+    /// The same, while something did not work: the last problem.
+    #[error("the time for this sign-in ran out; the last problem was: {0}")]
+    ExpiredWithProblem(UserError),
     /// The session does not exist any more.
     #[error("the other device cancelled, or the session's time ran out")]
     Gone,
@@ -116,7 +49,7 @@ pub enum Error {
     #[error("{0}")]
     Rendezvous(UserError),
     /// `m.login.failure` with a reason.
-    #[error("the other device ended the sign-in: {}", explain(.0))]
+    #[error("the other device ended the sign-in: {}", .0.what())]
     Peer(Reason),
     /// The person said no to the consent page.
     #[error("the sign-in was declined on the consent page")]
@@ -175,30 +108,8 @@ pub enum Error {
     OutOfOrder,
 }
 
-fn explain(reason: &Reason) -> String {
-    match reason {
-        Reason::AuthorizationExpired => "nobody agreed on the consent page in time".into(),
-        Reason::DeviceAlreadyExists => "the account already has a device of that name".into(),
-        Reason::DeviceNotFound => "the homeserver does not show the new device".into(),
-        Reason::UnexpectedMessageReceived => "it received something that it did not expect".into(),
-        Reason::UnsupportedProtocol => "it knows no way to sign in on this homeserver".into(),
-        Reason::UserCancelled => "it was cancelled there".into(),
-        Reason::UnableToOpenVerificationUri => "it could not open the link".into(),
-        Reason::Other(name) => printable(name),
-    }
-}
-
-impl From<NoAuthorization> for Error {
-    fn from(why: NoAuthorization) -> Self {
-        match why {
-            NoAuthorization::Unsupported(trouble) => Self::UnsupportedProtocol(trouble),
-            NoAuthorization::Failed(trouble) => Self::NotAuthorized(trouble),
-        }
-    }
-}
-
 impl Error {
-    /// Whose side it was on.
+    /// Who or what it is due to.
     #[must_use]
     pub fn cause(&self) -> Cause {
         self.verdict().0
@@ -212,23 +123,9 @@ impl Error {
 
     fn verdict(&self) -> (Cause, &str) {
         match self {
-            Self::SameRole(Role::New) => (
-                Cause::Person,
-                "Scan the code of a device that is signed in already.",
-            ),
-            Self::SameRole(Role::Existing) => (
-                Cause::Person,
-                "Choose the sign-in by QR code on the device that is not signed in yet.",
-            ),
-            Self::Channel(_) | Self::Tampered => (
-                Cause::ThirdParty,
-                "Nothing was given away. Begin again with a new code; if it happens again, use another network.",
-            ),
-            Self::WrongCheckCode => (
-                Cause::Person,
-                "Nothing was given away. Begin again, and type the digits that the other device shows. If it shows \
-                 none, somebody else scanned your code.",
-            ),
+            Self::SameRole(role) => (Cause::Person, same_role(*role).1),
+            Self::Channel(_) | Self::Tampered => (Cause::ThirdParty, INTERFERENCE),
+            Self::WrongCheckCode => (Cause::Person, WRONG_DIGITS),
             Self::Cancelled => (Cause::Person, "Begin again when you are ready."),
             Self::CancelledTooLate(_) => (
                 Cause::Person,
@@ -251,43 +148,65 @@ impl Error {
                 Cause::OtherDevice,
                 "Look at the other device for the reason, then begin again with a new code.",
             ),
-            Self::Peer(Reason::DeviceAlreadyExists) => (
-                Cause::OtherDevice,
-                "Begin again: the new device then asks for another name.",
-            ),
-            Self::Peer(Reason::DeviceNotFound) => (
-                Cause::OtherDevice,
-                "Did you agree in another account than the other device's? Begin again, and agree in that one; otherwise look at \
-                 the other device for what to do.",
-            ),
-            Self::Peer(_) => (
-                Cause::OtherDevice,
-                "Look at the other device for what to do, then begin again with a new code.",
-            ),
-            Self::UnexpectedMessage(_) | Self::Unreadable(_) => (
-                Cause::OtherDevice,
-                "Update both apps, then begin again; if it stays, report it to their makers.",
-            ),
+            Self::Peer(reason) => (Cause::OtherDevice, reason.advice()),
+            Self::UnexpectedMessage(_) | Self::Unreadable(_) => (Cause::OtherDevice, UPDATE),
             Self::DeviceAlreadyExists(_) => (
                 Cause::Homeserver,
                 "Begin again on the new device: it then asks for another name.",
             ),
-            Self::DeviceNotFound(_) => (
-                Cause::Homeserver,
-                "Nothing was given away. Was the consent page signed in to another account? Begin again, and agree in this \
-                 device's account; if it was that one, ask the homeserver's operator.",
-            ),
+            Self::DeviceNotFound(_) => (Cause::Homeserver, ANOTHER_ACCOUNT),
             Self::OutOfOrder => (Cause::Here, "This is a defect: please report it."),
-            Self::Rendezvous(trouble)
-            | Self::ExpiredInTrouble(trouble)
-            | Self::UnsupportedProtocol(trouble)
-            | Self::NotAuthorized(trouble)
-            | Self::WrongAccount(trouble)
-            | Self::DeviceUnknown(trouble)
-            | Self::LinkUnusable(trouble)
-            | Self::NoSecrets(trouble)
-            | Self::SecretsRefused(trouble)
-            | Self::NotSetUp(trouble) => (trouble.cause, &trouble.advice),
+            Self::Rendezvous(error)
+            | Self::ExpiredWithProblem(error)
+            | Self::UnsupportedProtocol(error)
+            | Self::NotAuthorized(error)
+            | Self::WrongAccount(error)
+            | Self::DeviceUnknown(error)
+            | Self::LinkUnusable(error)
+            | Self::NoSecrets(error)
+            | Self::SecretsRefused(error)
+            | Self::NotSetUp(error) => (error.cause, &error.advice),
         }
     }
+}
+
+/// What both devices are, and what to do about it.
+fn same_role(role: Role) -> (&'static str, &'static str) {
+    match role {
+        Role::New => (
+            "new",
+            "Scan the code of a device that is signed in already.",
+        ),
+        Role::Existing => ("signed in already", CHOOSE_NEW),
+    }
+}
+
+const CHOOSE_NEW: &str = "Choose the sign-in by QR code on the device that is not signed in yet.";
+const INTERFERENCE: &str = "Nothing was given away. Begin again with a new code; \
+    if it happens again, use another network.";
+const WRONG_DIGITS: &str = "Nothing was given away. Begin again, and type the digits that the \
+    other device shows. If it shows none, somebody else scanned your code.";
+const UPDATE: &str = "Update both apps, then begin again; \
+    if the problem persists, report it to their developers.";
+const ANOTHER_ACCOUNT: &str = "Nothing was given away. Was the consent page signed in to another \
+    account? Begin again, and agree in this device's account; if it was that one, ask the \
+    homeserver's operator.";
+
+/// Why bytes that did authenticate are still not a message.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Unreadable {
+    /// Not JSON, or not an object with a `type`.
+    #[error("something that is not a message")]
+    NotAMessage,
+    /// A `type` that we do not know.
+    #[error("a message of the unknown type {}", printable(.0))]
+    UnknownType(String),
+    /// A known `type` whose fields are wrong. The fields themselves are not repeated: they may be
+    /// secret.
+    #[error("a malformed {0}")]
+    Malformed(&'static str),
+    /// Another one was written over it before it was read, and that one is not the other device's
+    /// last word.
+    #[error("a message and wrote over it before it could be read")]
+    Overwritten,
 }

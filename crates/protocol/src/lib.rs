@@ -139,14 +139,17 @@
 
 mod base64;
 pub mod channel;
+mod device_id;
 pub mod driver;
 pub mod error;
 pub mod homeserver;
 pub mod login;
 mod printable;
 pub mod qr;
+mod reason;
 pub mod rendezvous;
 pub mod revision;
+mod user_error;
 pub mod web_url;
 
 pub use printable::{harmless, printable};

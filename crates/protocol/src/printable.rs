@@ -1,19 +1,13 @@
-//! What the other side wrote, made fit to be shown: it must not be able to drive a terminal, to
-//! flood a log, or to pass for our own advice.
+//! What the other side wrote, made fit to be shown: it must not be able to drive a terminal or to
+//! flood a log.
 
 /// The longest text that is shown, in characters.
 const MAX_SHOWN: usize = 100;
 
-/// A piece of text that others wrote, for a sentence of ours: harmless, not longer than a line, and
-/// without semicolons. In our own sentences what stands after one is what to do now, and nobody
-/// else may say that.
+/// A piece of text that others wrote, for a sentence of ours: harmless, and not longer than a line.
 #[must_use]
 pub fn printable(text: &str) -> String {
-    let mut line: String = text
-        .chars()
-        .take(MAX_SHOWN)
-        .map(|c| if c == ';' { ',' } else { safe(c) })
-        .collect();
+    let mut line: String = text.chars().take(MAX_SHOWN).map(safe).collect();
     if text.chars().nth(MAX_SHOWN).is_some() {
         line.push('…');
     }
@@ -48,7 +42,6 @@ mod tests {
         );
         assert_eq!(printable(&"x".repeat(101)).chars().count(), 101);
         assert_eq!(printable("Ünïcode/+"), "Ünïcode/+");
-        assert_eq!(printable("no; send me your keys"), "no, send me your keys");
         assert_eq!(harmless("ours; as it is\u{1b}"), "ours; as it is\u{fffd}");
     }
 }

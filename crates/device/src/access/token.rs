@@ -49,17 +49,14 @@ pub async fn access_token(
     good_for: Duration,
 ) -> Result<AccessToken, UserError> {
     let directory = SessionDir::new(directory);
-    let http = Http::new(policy).map_err(|error| error.to_user_error())?;
-    let session = directory.load().map_err(|error| error.to_user_error())?;
-    // Without the lock: who only reads is in nobody's way.
+    let http = Http::new(policy)?;
+    let session = directory.load()?;
+    // Without the lock: reading disturbs no other process.
     if is_good(&http, &session, good_for).await? {
         return Ok(handed_out(&session));
     }
-    let lock = directory
-        .lock_within(SHARED)
-        .await
-        .map_err(|error| error.to_user_error())?;
-    let access = Access::locked(directory, lock, http).map_err(|error| error.to_user_error())?;
+    let lock = directory.lock_within(SHARED).await?;
+    let access = Access::locked(directory, lock, http)?;
     Ok(access.token(good_for).await?)
 }
 
@@ -70,11 +67,11 @@ pub async fn access_token(
 /// There is none, or it has ended.
 pub async fn standing(directory: &Path, policy: Policy) -> Result<Standing, UserError> {
     let directory = SessionDir::new(directory);
-    let session = directory.load().map_err(|error| error.to_user_error())?;
+    let session = directory.load()?;
     match seen(directory, session, policy).await {
         Ok(()) => Ok(Standing::SignedIn),
-        Err(AccessError::SessionEnd(ended)) => Err(ended.into()),
-        Err(AccessError::Trouble(trouble)) => Ok(Standing::Unknown(trouble)),
+        Err(AccessError::SessionEnd(end)) => Err(end.into()),
+        Err(AccessError::Other(error)) => Ok(Standing::Unknown(error)),
     }
 }
 

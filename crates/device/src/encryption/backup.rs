@@ -1,11 +1,12 @@
 //! The key backup on the homeserver: whether this device's key opens it, connecting to it, reading
 //! it.
 
-use matrix_qr_protocol::printable;
+use matrix_qr_protocol::{
+    login::message::{Backup, SecretText},
+    printable,
+};
 use matrix_sdk_crypto::{
-    olm::ExportedRoomKey,
-    store::types::{BackupDecryptionKey, BackupKeys},
-    types::RoomKeyBackupInfo,
+    olm::ExportedRoomKey, store::types::BackupDecryptionKey, types::RoomKeyBackupInfo,
 };
 use ruma::{
     OwnedRoomId,
@@ -13,11 +14,11 @@ use ruma::{
     serde::Raw,
 };
 
-use super::{BackupSecret, Encryption, StoreError};
-use crate::{
-    homeserver::{Effort, Homeserver, HomeserverError},
-    secret::Secret,
+use super::{
+    Encryption,
+    error::{BackupProblem, RestoreError, StoreError},
 };
+use crate::homeserver::{Effort, Homeserver};
 
 /// The only algorithm that a key backup has.
 pub(crate) const ALGORITHM: &str = "m.megolm_backup.v1.curve25519-aes-sha2";
@@ -31,38 +32,7 @@ pub enum BackupState {
         version: String,
     },
     /// The sign-in went on without it.
-    Unused(BackupTrouble),
-}
-
-/// Why the key backup is not used, or not shared. None of this ends a sign-in.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum BackupTrouble {
-    /// The existing device has no backup key, or sent none.
-    #[error("there is no key for a backup")]
-    NoKey,
-    /// The secret is not a key of 32 bytes in base64.
-    #[error("the backup's key is not a key")]
-    MalformedKey,
-    /// The secret or the homeserver names an algorithm that is not known here.
-    #[error("the backup's algorithm is not known")]
-    UnknownAlgorithm,
-    /// The account has no backup.
-    #[error("the homeserver has no backup for this account")]
-    NoneOnServer,
-    /// The key is for a version that is no longer, or not yet, the homeserver's current one.
-    #[error("the key is for backup version {ours}, and the homeserver's is {current}")]
-    OtherVersion {
-        /// The version that the key is for.
-        ours: String,
-        /// The version that the homeserver has.
-        current: String,
-    },
-    /// The private key does not belong to the backup's public key.
-    #[error("the key does not open the backup that the homeserver has")]
-    OtherKey,
-    /// The homeserver could not say which backup it has.
-    #[error("the backup could not be checked: {0}")]
-    Unchecked(HomeserverError),
+    Unused(BackupProblem),
 }
 
 /// What came out of the backup.
@@ -75,26 +45,7 @@ pub struct Restored {
     /// Entries that could not be read.
     pub undecryptable: usize,
     /// Why this is not, or may not be, the backup that the account's devices write to now.
-    pub outdated: Option<BackupTrouble>,
-}
-
-/// Why nothing came out of the backup.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum RestoreError {
-    /// This device is not connected to a backup.
-    #[error("this device is not connected to a key backup")]
-    NotConnected,
-    /// The backup that this device is connected to is gone from the homeserver.
-    #[error(
-        "the key backup that this device knows is gone: {0}; sign this device out and in again, with the help of one that has the new key"
-    )]
-    Gone(BackupTrouble),
-    /// The homeserver did not hand it out.
-    #[error("the key backup could not be fetched: {0}")]
-    Homeserver(#[from] HomeserverError),
-    /// The store of this device failed.
-    #[error(transparent)]
-    Store(#[from] StoreError),
+    pub outdated: Option<BackupProblem>,
 }
 
 impl Encryption {
@@ -112,8 +63,8 @@ impl Encryption {
             homeserver.call(request, Effort::WHOLE_BACKUP).await,
             &outdated,
         ) {
-            (Err(error), Some(trouble)) if error.is_not_found() => {
-                return Err(RestoreError::Gone(trouble.clone()));
+            (Err(error), Some(problem)) if error.is_not_found() => {
+                return Err(RestoreError::Gone(problem.clone()));
             }
             (answer, _) => answer?.rooms,
         };
@@ -141,17 +92,17 @@ impl Encryption {
     pub(super) async fn shareable_backup(
         &self,
         homeserver: &Homeserver,
-    ) -> Result<BackupSecret, BackupTrouble> {
+    ) -> Result<Backup, BackupProblem> {
         let (key, version) = self
             .backup_key()
             .await
             .ok()
             .flatten()
-            .ok_or(BackupTrouble::NoKey)?;
+            .ok_or(BackupProblem::NoKey)?;
         require_current(homeserver, &key, &version).await?;
-        Ok(BackupSecret {
+        Ok(Backup {
             algorithm: ALGORITHM.to_owned(),
-            key: Secret::new(key.to_base64()),
+            key: SecretText::new(key.to_base64()),
             backup_version: version,
         })
     }
@@ -161,11 +112,11 @@ impl Encryption {
     pub(super) async fn connect_backup(
         &self,
         homeserver: &Homeserver,
-        secret: Option<&BackupSecret>,
+        secret: Option<&Backup>,
     ) -> Result<BackupState, StoreError> {
         match usable(homeserver, secret).await {
             Ok((key, version)) => self.enable_backup(key, version).await,
-            Err(trouble) => Ok(BackupState::Unused(trouble)),
+            Err(problem) => Ok(BackupState::Unused(problem)),
         }
     }
 
@@ -189,29 +140,22 @@ impl Encryption {
     }
 
     async fn backup_key(&self) -> Result<Option<(BackupDecryptionKey, String)>, StoreError> {
-        let BackupKeys {
-            decryption_key,
-            backup_version,
-        } = self
-            .machine
-            .backup_machine()
-            .get_backup_keys()
-            .await
-            .map_err(StoreError::new)?;
-        Ok(decryption_key.zip(backup_version))
+        let backup = self.machine.backup_machine();
+        let keys = backup.get_backup_keys().await.map_err(StoreError::new)?;
+        Ok(keys.decryption_key.zip(keys.backup_version))
     }
 }
 
 async fn usable(
     homeserver: &Homeserver,
-    secret: Option<&BackupSecret>,
-) -> Result<(BackupDecryptionKey, String), BackupTrouble> {
-    let secret = secret.ok_or(BackupTrouble::NoKey)?;
+    secret: Option<&Backup>,
+) -> Result<(BackupDecryptionKey, String), BackupProblem> {
+    let secret = secret.ok_or(BackupProblem::NoKey)?;
     if secret.algorithm != ALGORITHM {
-        return Err(BackupTrouble::UnknownAlgorithm);
+        return Err(BackupProblem::UnknownAlgorithm);
     }
-    let key = BackupDecryptionKey::from_base64(secret.key.expose().trim_end_matches('='))
-        .map_err(|_| BackupTrouble::MalformedKey)?;
+    let key = BackupDecryptionKey::from_base64(secret.key.as_str().trim_end_matches('='))
+        .map_err(|_| BackupProblem::MalformedKey)?;
     require_current(homeserver, &key, &secret.backup_version).await?;
     Ok((key, secret.backup_version.clone()))
 }
@@ -223,23 +167,23 @@ async fn require_current(
     homeserver: &Homeserver,
     key: &BackupDecryptionKey,
     version: &str,
-) -> Result<(), BackupTrouble> {
+) -> Result<(), BackupProblem> {
     let request = get_latest_backup_info::v3::Request::new();
     let current = match homeserver.call(request, Effort::REPEATABLE).await {
         Ok(current) => current,
-        Err(error) if error.is_not_found() => return Err(BackupTrouble::NoneOnServer),
-        Err(error) => return Err(BackupTrouble::Unchecked(error)),
+        Err(error) if error.is_not_found() => return Err(BackupProblem::NoneOnServer),
+        Err(error) => return Err(BackupProblem::Unchecked(error)),
     };
     if current.version != version {
-        return Err(BackupTrouble::OtherVersion {
+        return Err(BackupProblem::OtherVersion {
             ours: version.to_owned(),
             current: printable(&current.version),
         });
     }
     match current.algorithm.deserialize_as_unchecked() {
-        Ok(RoomKeyBackupInfo::Other { .. }) => Err(BackupTrouble::UnknownAlgorithm),
+        Ok(RoomKeyBackupInfo::Other { .. }) => Err(BackupProblem::UnknownAlgorithm),
         Ok(info) if key.backup_key_matches(&info) => Ok(()),
-        _ => Err(BackupTrouble::OtherKey),
+        _ => Err(BackupProblem::OtherKey),
     }
 }
 

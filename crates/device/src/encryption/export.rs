@@ -2,7 +2,7 @@
 
 use matrix_sdk_crypto::encrypt_room_key_export;
 
-use super::{Encryption, StoreError};
+use super::{Encryption, error::StoreError};
 use crate::secret::Secret;
 
 /// Rounds of PBKDF2. The text asks for at least 100,000; Element writes as many as this. A second

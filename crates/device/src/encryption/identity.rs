@@ -5,33 +5,14 @@
 //! cross-signing set up and the existing device to be used has the Master Signing Key, Self Signing
 //! Key and User Signing Key stored locally".
 
-use std::fmt;
-
 use ruma::{OwnedUserId, api::client::keys::get_keys};
 
-use super::{Encryption, StoreError, public_keys::PublicKeys};
+use super::{
+    Encryption,
+    error::{CrossSigningError, StoreError},
+    public_keys::{CrossSigningKey, PublicKeys},
+};
 use crate::homeserver::{Homeserver, HomeserverError};
-
-/// One of the three cross-signing keys.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum CrossSigningKey {
-    /// The master signing key (MSK): the account's identity.
-    Master,
-    /// The self-signing key (SSK): vouches for the account's own devices.
-    SelfSigning,
-    /// The user-signing key (USK): vouches for other people.
-    UserSigning,
-}
-
-impl fmt::Display for CrossSigningKey {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Master => "master",
-            Self::SelfSigning => "self-signing",
-            Self::UserSigning => "user-signing",
-        })
-    }
-}
 
 /// An account's published identity that the keys of this device agree with.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -40,43 +21,6 @@ pub struct Identity {
     pub user_id: OwnedUserId,
     /// The public master key in unpadded base64: what a person compares.
     pub master_key: String,
-}
-
-/// Why this device cannot sign another one in.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum CrossSigningError {
-    /// Private keys are not on this device.
-    #[error(
-        "this device does not hold the account's private {} key; verify this device from another one first \
-         (or with the recovery key), then try again",
-        list(.0)
-    )]
-    Missing(Vec<CrossSigningKey>),
-    /// The homeserver publishes no such key.
-    #[error(
-        "the homeserver publishes no valid {0} key for this account; set up cross-signing (secure backup) first, \
-         then try again"
-    )]
-    NotPublished(CrossSigningKey),
-    /// The homeserver publishes another key than the one held here.
-    #[error(
-        "the {0} key of this device is not the one that the homeserver publishes: the account's identity was reset, \
-         or the homeserver is not honest; verify this device again before you try again"
-    )]
-    Mismatch(CrossSigningKey),
-    /// The published keys could not be asked for.
-    #[error(transparent)]
-    Homeserver(#[from] HomeserverError),
-    /// The store of this device failed.
-    #[error(transparent)]
-    Store(#[from] StoreError),
-}
-
-fn list(keys: &[CrossSigningKey]) -> String {
-    keys.iter()
-        .map(ToString::to_string)
-        .collect::<Vec<_>>()
-        .join(" and ")
 }
 
 impl Encryption {

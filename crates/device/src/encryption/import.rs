@@ -1,5 +1,6 @@
 //! The new device takes the secrets, signs itself, and tells the homeserver once.
 
+use matrix_qr_protocol::login::message::{CrossSigning, SecretKey, Secrets};
 use matrix_sdk_crypto::{
     DeviceData, SecretImportError,
     store::types::CrossSigningKeyExport,
@@ -10,9 +11,11 @@ use ruma::{
 };
 
 use super::{
-    BackupState, Bundle, CrossSigningKey, Encryption, StoreError, public_keys::PublicKeys,
+    BackupState, Encryption,
+    error::{ImportError, Refused, StoreError},
+    public_keys::{CrossSigningKey, PublicKeys},
 };
-use crate::homeserver::{Effort, Homeserver, HomeserverError};
+use crate::homeserver::{Effort, Homeserver};
 
 /// What became of a bundle.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -21,45 +24,6 @@ pub struct Imported {
     pub master_key: String,
     /// Whether the key backup is connected, and if not, why.
     pub backup: BackupState,
-}
-
-/// Why a bundle was not taken. Nothing of it is stored.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum Refused {
-    /// There is nothing to compare the keys with.
-    #[error("the homeserver publishes no valid {0} key for this account")]
-    NotPublished(CrossSigningKey),
-    /// A key belongs to another identity.
-    #[error("its {0} key is not the one that the homeserver publishes for this account")]
-    Mismatch(CrossSigningKey),
-    /// The published identity does not hold together: its keys are not signed by its master key.
-    #[error(
-        "the identity that the homeserver publishes for this account is not signed by its own master key"
-    )]
-    InvalidIdentity,
-}
-
-/// Why this device is not set up. Revoke the token and wipe the store: no half-made device may stay
-/// behind.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum ImportError {
-    /// The bundle was not taken.
-    #[error("the secrets of the other device were refused: {0}")]
-    Refused(#[from] Refused),
-    /// What the homeserver publishes could not be asked for.
-    #[error("the account's published keys could not be fetched: {0}")]
-    Query(#[source] HomeserverError),
-    /// The device's keys would have gone out without both signatures, so they did not.
-    #[error(
-        "this device's keys are not signed by the account's self-signing key, so they were not published"
-    )]
-    Unsigned,
-    /// The one `/keys/upload` failed for good.
-    #[error("this device's keys could not be published: {0}")]
-    Upload(#[source] HomeserverError),
-    /// The store of this device failed.
-    #[error(transparent)]
-    Store(#[from] StoreError),
 }
 
 impl Encryption {
@@ -78,10 +42,10 @@ impl Encryption {
     pub async fn import_bundle(
         &self,
         homeserver: &Homeserver,
-        bundle: &Bundle,
+        bundle: &Secrets,
     ) -> Result<Imported, ImportError> {
         let published = self.learn_identity(homeserver).await?;
-        self.take_private_keys(bundle).await?;
+        self.take_private_keys(&bundle.cross_signing).await?;
         self.upload_signed_keys(homeserver, &published.self_signing)
             .await?;
         self.see_itself(homeserver).await;
@@ -104,11 +68,12 @@ impl Encryption {
 
     /// The checked import: each private key against its published public key, all three before any
     /// is kept.
-    async fn take_private_keys(&self, bundle: &Bundle) -> Result<(), ImportError> {
+    async fn take_private_keys(&self, keys: &CrossSigning) -> Result<(), ImportError> {
+        let export = |key: &SecretKey| Some(String::clone(&key.to_base64()));
         let keys = CrossSigningKeyExport {
-            master_key: Some(String::clone(&bundle.master_key.to_base64())),
-            self_signing_key: Some(String::clone(&bundle.self_signing_key.to_base64())),
-            user_signing_key: Some(String::clone(&bundle.user_signing_key.to_base64())),
+            master_key: export(&keys.master_key),
+            self_signing_key: export(&keys.self_signing_key),
+            user_signing_key: export(&keys.user_signing_key),
         };
         let status = self
             .machine
@@ -124,8 +89,8 @@ impl Encryption {
         }
     }
 
-    /// The one door through which this device's keys leave: closed to keys without the self-signing
-    /// signature.
+    /// The only way in which this device's keys are published. Keys without the self-signing
+    /// signature are not.
     pub(crate) async fn upload_signed_keys(
         &self,
         homeserver: &Homeserver,
@@ -146,8 +111,8 @@ impl Encryption {
             .map_err(StoreError::new)?)
     }
 
-    /// Puts this device into its own store as others see it from now on. matrix-sdk 0.19.1 goes by
-    /// that store: without this, a bot that opens it takes itself for unverified until its first
+    /// Puts this device into its own store as others see it from now on. matrix-sdk 0.19.1 relies
+    /// on that store: without this, a bot that opens it considers itself unverified until its first
     /// `/keys/query`. The sign-in does not depend on it.
     async fn see_itself(&self, homeserver: &Homeserver) {
         let _ = self.learn_own_identity(homeserver).await;
@@ -219,8 +184,8 @@ mod tests {
     #[tokio::test]
     async fn keys_are_not_taken_without_an_identity_to_compare_them_with() {
         let (giver, _) = signed_device().await;
-        let bundle = giver.private_keys().await.unwrap();
-        let refused = device().await.take_private_keys(&bundle).await;
+        let keys = giver.private_keys().await.unwrap();
+        let refused = device().await.take_private_keys(&keys).await;
         assert_eq!(refused, Err(Refused::InvalidIdentity.into()));
     }
 

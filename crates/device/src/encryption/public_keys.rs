@@ -1,6 +1,8 @@
 //! The public halves of the cross-signing keys: as published, as held, and whether the two are the
 //! same.
 
+use std::fmt;
+
 use matrix_sdk_crypto::types::{
     CrossSigningKey as PublicKey, MasterPubkey, SelfSigningPubkey, UserSigningPubkey,
 };
@@ -9,7 +11,26 @@ use ruma::{
     encryption::CrossSigningKey as RawKey, serde::Raw,
 };
 
-use super::CrossSigningKey;
+/// One of the three cross-signing keys.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CrossSigningKey {
+    /// The master signing key (MSK): the account's identity.
+    Master,
+    /// The self-signing key (SSK): vouches for the account's own devices.
+    SelfSigning,
+    /// The user-signing key (USK): vouches for other people.
+    UserSigning,
+}
+
+impl fmt::Display for CrossSigningKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Master => "master",
+            Self::SelfSigning => "self-signing",
+            Self::UserSigning => "user-signing",
+        })
+    }
+}
 
 /// The three public keys. Two of them are the same when user, usage and key material are
 /// (signatures may differ).

@@ -6,7 +6,9 @@ use matrix_sdk_crypto::types::DeviceKeys;
 use ruma::{DeviceId, UserId, api::client::keys::get_keys};
 use tokio::time::{sleep, timeout};
 
-use super::{CrossSigningError, Encryption, import::is_signed_twice, public_keys::PublicKeys};
+use super::{
+    Encryption, error::CrossSigningError, import::is_signed_twice, public_keys::PublicKeys,
+};
 use crate::homeserver::{Homeserver, HomeserverError};
 
 /// How often [`Encryption::await_verified`] looks.

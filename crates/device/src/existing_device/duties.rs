@@ -7,20 +7,17 @@ use matrix_qr_protocol::{
     error::{Cause, Error, UserError},
     login::{
         DeviceLookup, NotOpened, VerificationOutcome,
-        message::{
-            Backup, CrossSigning, DeviceId, SecretKey, SecretText, Secrets, VerificationLink,
-        },
+        message::{DeviceId, Secrets, VerificationLink},
     },
 };
 use tokio::time::{sleep, timeout};
 
 use crate::{
     device::Device,
-    encryption::{Bundle, Key},
     host::HostAdapter,
     person::{Opening, Person, ProgressEvent},
     silence::Wait,
-    user_error::{ToUserError, out_of_order},
+    user_error::ToUserError,
 };
 
 /// How long the homeserver may take to say whether it knows a device: less than one call may take,
@@ -133,7 +130,7 @@ impl<'a, P: Person> ExistingDevice<'a, P> {
         if let Some(why) = exported.without_backup {
             tracing::info!(%why, "the key backup is not shared");
         }
-        secrets(&exported.bundle).ok_or_else(out_of_order)
+        Ok(exported.bundle)
     }
 
     async fn verified(&self, id: DeviceId) -> VerificationOutcome {
@@ -226,22 +223,4 @@ fn no_answer(time: Duration) -> UserError {
         what,
         "Nothing was given away. Begin again in a moment.",
     )
-}
-
-fn secrets(bundle: &Bundle) -> Option<Secrets> {
-    let key = |key: &Key| SecretKey::from_base64(&key.to_base64());
-    let cross_signing = CrossSigning {
-        master_key: key(&bundle.master_key)?,
-        self_signing_key: key(&bundle.self_signing_key)?,
-        user_signing_key: key(&bundle.user_signing_key)?,
-    };
-    let backup = bundle.backup.as_ref().map(|backup| Backup {
-        algorithm: backup.algorithm.clone(),
-        key: SecretText::new(backup.key.expose().to_owned()),
-        backup_version: backup.backup_version.clone(),
-    });
-    Some(Secrets {
-        cross_signing,
-        backup,
-    })
 }

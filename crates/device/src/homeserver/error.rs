@@ -3,7 +3,10 @@
 use std::time::Duration;
 
 use http::{StatusCode, header::RETRY_AFTER};
-use matrix_qr_protocol::printable;
+use matrix_qr_protocol::{
+    error::{Cause, ToUserError, advice_on_refusal},
+    printable,
+};
 use serde::Deserialize;
 
 use crate::http::{HttpError, Response};
@@ -12,9 +15,7 @@ use crate::http::{HttpError, Response};
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum HomeserverError {
     /// 401 `M_UNKNOWN_TOKEN`: refresh the token, or sign in again.
-    #[error(
-        "the homeserver no longer accepts this session's access token: refresh it, or sign in again"
-    )]
+    #[error("the homeserver no longer accepts this session's access token")]
     Expired,
     /// Any other Matrix error.
     #[error("the homeserver answered {status} {errcode}: {error}")]
@@ -33,7 +34,7 @@ pub enum HomeserverError {
         retry_after: Option<Duration>,
     },
     /// A failure that is not in Matrix's form: a proxy in between, or no homeserver at all.
-    #[error("the homeserver answered {status} without a Matrix error: is this the right address?")]
+    #[error("the homeserver answered {status} without a Matrix error")]
     NotMatrix {
         /// The HTTP status.
         status: u16,
@@ -113,6 +114,23 @@ impl HomeserverError {
     }
 }
 
+impl ToUserError for HomeserverError {
+    fn verdict(&self) -> (Cause, &'static str) {
+        let advice = match self {
+            Self::Http(error) => return error.verdict_at(Cause::Homeserver),
+            Self::Expired => "Begin again; if the problem persists, sign in again.",
+            Self::NotMatrix { .. } if !self.is_transient() => {
+                "Check the homeserver's address; if it is right, tell the server's administrator."
+            }
+            Self::Matrix { .. }
+            | Self::RateLimited { .. }
+            | Self::NotMatrix { .. }
+            | Self::Malformed { .. } => advice_on_refusal(self.is_transient()),
+        };
+        (Cause::Homeserver, advice)
+    }
+}
+
 fn retry_after_header(answer: &Response) -> Option<Duration> {
     answer
         .headers()
@@ -173,7 +191,7 @@ mod tests {
     }
 
     #[test]
-    fn trouble_that_passes_is_told_from_trouble_that_stays() {
+    fn what_may_pass_is_distinguished_from_what_stays() {
         assert!(answer(502, "<html>").is_transient());
         assert!(answer(500, r#"{"errcode":"M_UNKNOWN"}"#).is_transient());
         assert!(!answer(400, r#"{"errcode":"M_BAD_JSON"}"#).is_transient());

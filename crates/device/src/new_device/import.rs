@@ -6,17 +6,13 @@
 
 use std::{future::Future, path::PathBuf, time::Duration};
 
-use matrix_qr_protocol::login::{
-    NotImported,
-    message::{SecretKey, Secrets},
-};
+use matrix_qr_protocol::login::{NotImported, message::Secrets};
 use ruma::{OwnedDeviceId, OwnedUserId};
 use tokio::{sync::Mutex, task::JoinHandle, time::timeout};
 
 use crate::{
-    encryption::{BackupSecret, Bundle, Encryption, ImportError, Imported, Key},
+    encryption::{Encryption, ImportError, Imported},
     homeserver::Homeserver,
-    secret::Secret,
     user_error::{ToUserError, out_of_order},
 };
 
@@ -63,27 +59,11 @@ impl Import {
         let encryption = Encryption::open(&self.directory, &self.user_id, &self.device_id)
             .await
             .map_err(|error| NotImported::Failed(ImportError::Store(error).to_user_error()))?;
-        let bundle = bundle(&secrets).ok_or_else(|| NotImported::Failed(out_of_order()))?;
-        drop(secrets);
         encryption
-            .import_bundle(&self.homeserver, &bundle)
+            .import_bundle(&self.homeserver, &secrets)
             .await
             .map_err(not_imported)
     }
-}
-
-fn bundle(secrets: &Secrets) -> Option<Bundle> {
-    let key = |key: &SecretKey| Key::from_base64(&key.to_base64());
-    Some(Bundle {
-        master_key: key(&secrets.cross_signing.master_key)?,
-        self_signing_key: key(&secrets.cross_signing.self_signing_key)?,
-        user_signing_key: key(&secrets.cross_signing.user_signing_key)?,
-        backup: secrets.backup.as_ref().map(|backup| BackupSecret {
-            algorithm: backup.algorithm.clone(),
-            key: Secret::new(backup.key.as_str()),
-            backup_version: backup.backup_version.clone(),
-        }),
-    })
 }
 
 fn not_imported(error: ImportError) -> NotImported {

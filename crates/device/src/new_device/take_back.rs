@@ -4,11 +4,11 @@ use matrix_qr_protocol::error::{Cause, UserError};
 
 use super::progress::{GrantedTokens, PendingAuthorization, SignInProgress};
 use crate::{
+    end_session::{self, SignOutOutcome},
     http::Http,
     oauth::Tokens,
     person::{Person, ProgressEvent},
     session::{SessionDir, place},
-    sign_out::{self, SignOutOutcome},
 };
 
 /// Revokes the tokens, and the device with them. Until that is confirmed, they stay on disk.
@@ -37,7 +37,7 @@ pub(super) async fn take_back<P: Person>(
     // Where one of the next steps fails, there is nothing left that could be done about it.
     let _ = directory.withdraw();
     let keep = |fresh: &Tokens| directory.save_pending(&revocable.clone().refreshed(fresh));
-    match sign_out::end_at(&asked.oauth, http, revocable.clone(), keep).await {
+    match end_session::end_at(&asked.oauth, http, revocable.clone(), keep).await {
         SignOutOutcome::Ended | SignOutOutcome::Void => drop(directory.remove_pending()),
         SignOutOutcome::Unknown(why) => {
             let place = revocable.place();

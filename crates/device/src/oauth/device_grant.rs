@@ -1,28 +1,23 @@
-//! RFC 8628, the device authorization grant: the codes, and the polling for their outcome.
+//! RFC 8628, the device authorization grant: the codes.
 
 use std::fmt;
-use std::sync::{
-    Arc,
-    atomic::{AtomicBool, AtomicU64, Ordering},
-};
+use std::sync::Arc;
 use std::time::Duration;
 
-use oauth2::basic::{BasicClient, BasicErrorResponseType};
+use oauth2::basic::BasicErrorResponseType;
 use oauth2::{
-    AsyncHttpClient, DeviceAuthorizationUrl, DeviceCodeErrorResponse,
-    DeviceCodeErrorResponseType as Outcome, EndpointNotSet, EndpointSet, RequestTokenError, Scope,
-    StandardDeviceAuthorizationResponse,
+    DeviceAuthorizationUrl, RequestTokenError, Scope, StandardDeviceAuthorizationResponse,
 };
-use tokio::time::{Instant, sleep, timeout_at};
+use tokio::time::Instant;
 use url::Url;
 
+use super::OAuth;
+use super::error::OAuthError;
+use super::exchange::Wire;
 use super::registration::host;
 use super::under_way::UnderWay;
-use super::{Exchanging, OAuth, OAuthError, Tokens, Wire};
-use crate::http::{Request, Response};
 
 const WHAT: &str = "asking to let this device in";
-const WHAT_TOKEN: &str = "waiting for the decision";
 
 /// MSC2967's scopes, and what they were called before.
 const STABLE: &str = "urn:matrix:client";
@@ -33,33 +28,16 @@ const MAX_USER_CODE: usize = 64;
 /// Two of these, sealed, must fit into one payload of 4096 bytes.
 const MAX_URI: usize = 1024;
 /// No authorization waits longer than this, whatever the server says.
-const MAX_LIFETIME: Duration = Duration::from_secs(24 * 60 * 60);
+pub(super) const MAX_LIFETIME: Duration = Duration::from_secs(24 * 60 * 60);
 /// The shortest time between two polls, whatever the server says.
-const MIN_INTERVAL: Duration = Duration::from_secs(1);
-
-/// The client as far as the token endpoint.
-pub(super) type TokenClient =
-    BasicClient<EndpointNotSet, EndpointNotSet, EndpointNotSet, EndpointNotSet, EndpointSet>;
+pub(super) const MIN_INTERVAL: Duration = Duration::from_secs(1);
 
 /// The codes with which a person can let this device in (RFC 8628, section 3.2).
 #[derive(Clone)]
 pub struct Authorization {
-    answer: StandardDeviceAuthorizationResponse,
-    given_at: Instant,
+    pub(super) answer: StandardDeviceAuthorizationResponse,
+    pub(super) given_at: Instant,
     pub(super) under_way: Arc<UnderWay>,
-}
-
-/// What became of an [`Authorization`].
-#[derive(Debug)]
-pub enum TokenOutcome {
-    /// The person agreed.
-    Granted(Tokens),
-    /// The person refused.
-    Denied,
-    /// Nobody decided in time.
-    Expired,
-    /// The server will not say, now or later.
-    Failed(OAuthError),
 }
 
 impl Authorization {
@@ -91,32 +69,20 @@ impl Authorization {
         self.answer.interval().max(MIN_INTERVAL)
     }
 
-    fn read(answer: StandardDeviceAuthorizationResponse) -> Result<Self, OAuthError> {
+    pub(super) fn read(answer: StandardDeviceAuthorizationResponse) -> Result<Self, OAuthError> {
         let this = Self {
             given_at: Instant::now(),
             answer,
             under_way: Arc::default(),
         };
+        let malformed = |why| OAuthError::Malformed { what: WHAT, why };
         let code = this.user_code();
         if code.is_empty() || code.len() > MAX_USER_CODE || code.chars().any(char::is_control) {
-            return Err(OAuthError::Malformed {
-                what: WHAT,
-                why: "its user code cannot be shown",
-            });
+            return Err(malformed("its user code cannot be shown"));
         }
-        let uris = [
-            Some(this.verification_uri()),
-            this.verification_uri_complete(),
-        ];
-        if uris
-            .into_iter()
-            .flatten()
-            .any(|uri| uri.len() > MAX_URI || Url::parse(uri).is_err())
-        {
-            return Err(OAuthError::Malformed {
-                what: WHAT,
-                why: "its verification URI is not a usable URL",
-            });
+        let is_bad = |uri: &str| uri.len() > MAX_URI || Url::parse(uri).is_err();
+        if is_bad(this.verification_uri()) || this.verification_uri_complete().is_some_and(is_bad) {
+            return Err(malformed("its verification URI is not a usable URL"));
         }
         Ok(this)
     }
@@ -202,132 +168,3 @@ fn scopes(oauth: &OAuth, prefix: &str, device_id: &str) -> Vec<Scope> {
     ];
     openid.into_iter().chain(matrix).map(Scope::new).collect()
 }
-
-/// Sections 3.4 and 3.5. The clock is tokio's, and the end is `expires_in`, whatever happens on the
-/// way.
-pub(super) async fn await_token(
-    client: &TokenClient,
-    authorization: &Authorization,
-    send: &Send<'_>,
-) -> TokenOutcome {
-    let polling = timeout_at(
-        authorization.given_at + authorization.expires_in(),
-        poll(client, authorization, send),
-    );
-    polling.await.unwrap_or(TokenOutcome::Expired)
-}
-
-async fn poll(
-    client: &TokenClient,
-    authorization: &Authorization,
-    send: &Send<'_>,
-) -> TokenOutcome {
-    let patient = Patient {
-        send,
-        pace: Pace::new(authorization.interval()),
-        lost: AtomicBool::new(false),
-    };
-    // Section 3.5: "before each new request", so before the first one, too; the library would begin
-    // at once. What the other device needed to agree counts.
-    sleep(
-        authorization
-            .interval()
-            .saturating_sub(authorization.given_at.elapsed()),
-    )
-    .await;
-    let polling = client.exchange_device_access_token(&authorization.answer);
-    let pause = |interval| sleep(patient.pace.keep(interval));
-    // The library's own limit is by the wall clock, which may jump. Ours is the caller's.
-    match polling
-        .request_async(&patient, pause, Some(2 * MAX_LIFETIME))
-        .await
-    {
-        Ok(answer) => {
-            Tokens::read(&answer).map_or_else(TokenOutcome::Failed, TokenOutcome::Granted)
-        }
-        Err(error) => outcome(error, patient.lost.into_inner()),
-    }
-}
-
-/// How a request is sent.
-pub(super) type Send<'a> = dyn Fn(Request) -> Exchanging<'a> + Sync + 'a;
-
-/// Section 3.5: after a lost connection, back off and ask again. A proxy's error page is no more
-/// than that.
-struct Patient<'s, 'a> {
-    send: &'s Send<'a>,
-    pace: Pace,
-    /// An answer was lost, and it may have been the one with the token.
-    lost: AtomicBool,
-}
-
-impl<'c> AsyncHttpClient<'c> for Patient<'_, '_> {
-    type Error = OAuthError;
-    type Future = Exchanging<'c>;
-
-    fn call(&'c self, request: Request) -> Self::Future {
-        Box::pin(self.exchange(request))
-    }
-}
-
-impl Patient<'_, '_> {
-    async fn exchange(&self, request: Request) -> Result<Response, OAuthError> {
-        let mut pause = self.pace.current();
-        let longest = pause * 4;
-        loop {
-            match (self.send)(request.clone()).await {
-                Err(error) if error.is_transient() => {
-                    tracing::debug!(%error, "polling for the token: backing off");
-                    self.lost.store(true, Ordering::Relaxed);
-                    sleep(pause).await;
-                    pause = (pause * 2).min(longest);
-                }
-                answer => return answer,
-            }
-        }
-    }
-}
-
-/// The interval as it is now: the library adds five seconds to it at each `slow_down`.
-struct Pace(AtomicU64);
-
-impl Pace {
-    fn new(interval: Duration) -> Self {
-        let this = Self(AtomicU64::new(0));
-        this.keep(interval);
-        this
-    }
-
-    fn keep(&self, interval: Duration) -> Duration {
-        let interval = interval.clamp(MIN_INTERVAL, MAX_LIFETIME);
-        self.0.store(interval.as_secs(), Ordering::Relaxed);
-        interval
-    }
-
-    fn current(&self) -> Duration {
-        Duration::from_secs(self.0.load(Ordering::Relaxed))
-    }
-}
-
-fn outcome(
-    error: RequestTokenError<OAuthError, DeviceCodeErrorResponse>,
-    lost: bool,
-) -> TokenOutcome {
-    if let RequestTokenError::ServerResponse(said) = &error {
-        match said.error() {
-            Outcome::AccessDenied => return TokenOutcome::Denied,
-            Outcome::ExpiredToken => return TokenOutcome::Expired,
-            // RFC 6749, section 5.2: codes are good for one token.
-            Outcome::Basic(BasicErrorResponseType::InvalidGrant) if lost => {
-                return TokenOutcome::Failed(OAuthError::TokenLost);
-            }
-            // MSC4108's own name for it, in its diagram.
-            other if other.as_ref() == "authorization_declined" => return TokenOutcome::Denied,
-            _ => {}
-        }
-    }
-    TokenOutcome::Failed(OAuthError::of(WHAT_TOKEN, error))
-}
-
-#[cfg(test)]
-mod tests;

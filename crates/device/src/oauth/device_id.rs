@@ -1,6 +1,6 @@
 //! The new device's ID.
 
-use super::OAuthError;
+use super::error::OAuthError;
 
 /// Five bits each: 100 bits in all.
 const LENGTH: usize = 20;

@@ -1,10 +1,15 @@
-//! What can go wrong with an OAuth server, in words for the person.
+//! What can go wrong with an OAuth server.
 
-use matrix_qr_protocol::printable;
+use matrix_qr_protocol::{
+    error::{Cause, ToUserError, advice_on_refusal},
+    printable,
+};
 use oauth2::{ErrorResponse, RequestTokenError, StandardErrorResponse};
 
-use crate::discovery::{DiscoveryError, passes, when};
+use crate::discovery::{DiscoveryError, advice_on_status, passes};
 use crate::http::HttpError;
+
+const RANDOMNESS: &str = "Check that the operating system of this machine provides random numbers.";
 
 /// Why a step with the OAuth server failed. No token or code is in any of them.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -15,8 +20,8 @@ pub enum OAuthError {
     /// The server lacks what this needs.
     #[error(transparent)]
     Discovery(#[from] DiscoveryError),
-    /// Not the OAuth server but something before it answered, or it is out of order.
-    #[error("{}; {}", unavailable(.host, *.status), when(*.status))]
+    /// Something in front of the OAuth server answered in its place, or it is out of order.
+    #[error("{}", unavailable(.host, *.status))]
     Unavailable {
         /// Who answered.
         host: String,
@@ -24,16 +29,14 @@ pub enum OAuthError {
         status: u16,
     },
     /// The server does not register clients, and no client ID was given.
-    #[error(
-        "{host} does not let clients register; ask its administrator for a client ID and give it with --client-id"
-    )]
+    #[error("{host} does not let clients register")]
     NoRegistration {
         /// The OAuth server.
         host: String,
     },
     /// The server does not register this client.
     #[error(
-        "{host} did not register this client: {error}{}; ask its administrator for a client ID and give it with --client-id",
+        "{host} did not register this client: {error}{}",
         explained(.description.as_deref())
     )]
     NotRegistered {
@@ -45,9 +48,7 @@ pub enum OAuthError {
         description: Option<String>,
     },
     /// The server does not know the client ID that was given, or not for this.
-    #[error(
-        "{host} does not accept the client ID that was given ({error}); check --client-id with its administrator, or leave it out, so that this client registers itself"
-    )]
+    #[error("{host} does not accept the client ID that was given ({error})")]
     UnknownClient {
         /// The OAuth server.
         host: String,
@@ -55,7 +56,7 @@ pub enum OAuthError {
         error: String,
     },
     /// The server has no way to end a token.
-    #[error("{host} has no way to revoke a token; remove the device in the account's settings")]
+    #[error("{host} has no way to revoke a token")]
     NoRevocation {
         /// The OAuth server.
         host: String,
@@ -71,9 +72,7 @@ pub enum OAuthError {
         description: Option<String>,
     },
     /// The server has given the token out already, and an answer of it was lost before that.
-    #[error(
-        "the answer with the token was lost on the way; begin again, and remove the device that is left behind in the account's settings"
-    )]
+    #[error("the answer with the token was lost on the way")]
     TokenLost,
     /// An answer that makes no sense.
     #[error("{what} failed: the OAuth server's answer is not usable ({why})")]
@@ -93,7 +92,8 @@ fn unavailable(host: &str, status: u16) -> String {
         return format!("{host} is not available at the moment (status {status})");
     }
     format!(
-        "not the authorization server at {host} but something before it answered (status {status})"
+        "something in front of the authorization server at {host} answered in its place \
+         (status {status})"
     )
 }
 
@@ -152,5 +152,29 @@ impl OAuthError {
                 why: "it is not JSON",
             },
         }
+    }
+}
+
+impl ToUserError for OAuthError {
+    fn verdict(&self) -> (Cause, &'static str) {
+        let advice = match self {
+            Self::Http(error) => return error.verdict_at(Cause::AuthorizationServer),
+            Self::Discovery(error) => return error.verdict(),
+            Self::NoRandomness => return (Cause::Here, RANDOMNESS),
+            Self::Unavailable { status, .. } => advice_on_status(*status),
+            Self::NoRegistration { .. } | Self::NotRegistered { .. } => {
+                "Ask its administrator for a client ID and give it with --client-id."
+            }
+            Self::UnknownClient { .. } => {
+                "Check --client-id with its administrator, or leave it out, so that this client \
+                 registers itself."
+            }
+            Self::NoRevocation { .. } => "Remove the device in the account's settings.",
+            Self::TokenLost => {
+                "Begin again, and remove the device that is left behind in the account's settings."
+            }
+            Self::Refused { .. } | Self::Malformed { .. } => advice_on_refusal(false),
+        };
+        (Cause::AuthorizationServer, advice)
     }
 }

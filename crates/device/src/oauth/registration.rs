@@ -5,7 +5,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 use url::Url;
 
-use super::{OAuthError, exchange};
+use super::error::OAuthError;
+use super::exchange::exchange;
 use crate::discovery::{DEVICE_GRANT, ServerMetadata};
 use crate::http::{Http, HttpError, Response};
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 use oauth2::TokenResponse;
 use oauth2::basic::BasicTokenResponse;
 
-use super::OAuthError;
+use super::error::OAuthError;
 use crate::secret::Secret;
 
 const WHAT: &str = "getting a token";

@@ -6,7 +6,8 @@ use std::time::Duration;
 use oauth2::basic::BasicTokenResponse;
 use tokio::{sync::Mutex, task::JoinHandle, time::timeout};
 
-use super::{OAuthError, Tokens};
+use super::error::OAuthError;
+use super::tokens::Tokens;
 use crate::http::Response;
 
 /// How long a sign-in that is over waits for the answer.

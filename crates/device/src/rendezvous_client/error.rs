@@ -1,8 +1,14 @@
-//! What ends a rendezvous session, in words for the person.
+//! What ends a rendezvous session.
 
-use matrix_qr_protocol::rendezvous::Error;
+use matrix_qr_protocol::{
+    error::{Cause, ToUserError},
+    rendezvous::Error,
+};
 
 use crate::http::HttpError;
+
+const ELSEWHERE: &str =
+    "Leave out the other rendezvous server, or let the new device show the code.";
 
 /// Why a rendezvous session cannot go on. None of these says where it is.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -11,69 +17,56 @@ pub enum RendezvousError {
     #[error(transparent)]
     Http(#[from] HttpError),
     /// 404: expired, or deleted by the other device, which is how some clients cancel.
-    #[error(
-        "the rendezvous session is over: it expired or the other device cancelled; start again with a new QR code"
-    )]
+    #[error("the rendezvous session is over: it expired or the other device cancelled")]
     Gone,
     /// Its time is up, by the server's clock.
-    #[error("the QR code has expired; start again with a new one")]
+    #[error("the QR code has expired")]
     Expired,
     /// The homeserver has no rendezvous API.
-    #[error(
-        "{host} does not offer rendezvous sessions, which signing in by QR code needs; name another rendezvous server"
-    )]
+    #[error("{host} does not offer rendezvous sessions, which signing in by QR code needs")]
     NotSupported {
         /// The homeserver.
         host: String,
     },
     /// More than three hops.
-    #[error("{host} and the servers that it names redirect in circles; tell its administrator")]
+    #[error("{host} and the servers that it names redirect in circles")]
     TooManyRedirects {
         /// The last of them.
         host: String,
     },
     /// Somebody wrote to the session before us.
-    #[error("this QR code has been used already; start again with a new one")]
+    #[error("this QR code has been used already")]
     AlreadyUsed,
     /// The server refuses our writes, and says that nobody else wrote: Apache's mod_deflate makes
     /// it so, which adds `-gzip` to ETags and does not take it off again.
     #[error(
-        "a proxy in front of the rendezvous server rewrites its ETags: nothing has changed, yet it refuses to be written to; tell its administrator to turn compression off there (Apache: SetEnv no-gzip 1) and to pass the ETag header on as it is"
+        "a proxy in front of the rendezvous server rewrites its ETags: nothing has changed, \
+         yet it refuses to be written to"
     )]
     Contradiction,
     /// The homeserver has no sessions of MSC4388.
-    #[error(
-        "{host} has no rendezvous sessions of the coming kind (MSC4388); show a code of MSC4108, or let the other device show one"
-    )]
+    #[error("{host} has no rendezvous sessions of the upcoming kind (MSC4388)")]
     NoNewer {
         /// The homeserver.
         host: String,
     },
     /// MSC4388: only who is signed in there may create a session, and this device is not.
-    #[error(
-        "{host} lets only devices that are signed in there create rendezvous sessions; let the other device show the QR code and scan it here, or name another rendezvous server"
-    )]
+    #[error("{host} lets only devices that are signed in there create rendezvous sessions")]
     MustScan {
         /// The server.
         host: String,
     },
     /// MSC4388: this device is signed in there, and may not create a session all the same.
-    #[error(
-        "{host} does not let this device create rendezvous sessions; let the new device show the QR code and scan it here"
-    )]
+    #[error("{host} does not let this device create rendezvous sessions")]
     MustNotShow {
         /// The server.
         host: String,
     },
     /// MSC4388's code of an existing device has room for one server.
-    #[error(
-        "this kind of QR code names one server for the session and the account; leave out the other rendezvous server, or let the new device show the code"
-    )]
+    #[error("this kind of QR code names one server for the session and the account")]
     Elsewhere,
     /// MSC4388's codes name their server by a base URL: `https`, at most 512 bytes, no query.
-    #[error(
-        "the rendezvous server's URL is no base URL of a homeserver; name it without a query, or another one"
-    )]
+    #[error("the rendezvous server's URL is no base URL of a homeserver")]
     NoBaseUrl,
     /// Anything else that the server did.
     #[error(transparent)]
@@ -97,5 +90,32 @@ impl RendezvousError {
             Self::Server(error) => error.is_transient(),
             _ => false,
         }
+    }
+}
+
+impl ToUserError for RendezvousError {
+    fn verdict(&self) -> (Cause, &'static str) {
+        let advice = match self {
+            Self::Http(error) => return error.verdict_at(Cause::RendezvousServer),
+            Self::Server(error) => return error.verdict(),
+            Self::AlreadyUsed => return (Cause::OtherDevice, "Start again with a new one."),
+            Self::NoBaseUrl => return (Cause::Here, "Name it without a query, or another one."),
+            Self::Elsewhere => return (Cause::Here, ELSEWHERE),
+            Self::Gone => "Start again with a new QR code.",
+            Self::Expired => "Start again with a new one.",
+            Self::NotSupported { .. } => "Name another rendezvous server.",
+            Self::TooManyRedirects { .. } => "Tell its administrator.",
+            Self::Contradiction => {
+                "Tell its administrator to turn compression off there (Apache: SetEnv no-gzip 1) \
+                 and to pass the ETag header on as it is."
+            }
+            Self::NoNewer { .. } => "Show a code of MSC4108, or let the other device show one.",
+            Self::MustScan { .. } => {
+                "Let the other device show the QR code and scan it here, or name another \
+                 rendezvous server."
+            }
+            Self::MustNotShow { .. } => "Let the new device show the QR code and scan it here.",
+        };
+        (Cause::RendezvousServer, advice)
     }
 }

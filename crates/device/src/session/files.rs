@@ -7,7 +7,7 @@ use std::path::Path;
 
 use zeroize::Zeroizing;
 
-use super::SessionError;
+use super::error::SessionError;
 
 /// Held as long as a process uses a session's directory; released when dropped, or when the process
 /// ends.

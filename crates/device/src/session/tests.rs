@@ -4,7 +4,7 @@ use std::fs;
 
 use serde_json::{Value, json};
 
-use super::*;
+use super::{content::STORE_SUFFIXES, *};
 use crate::oauth::Tokens;
 use crate::secret::Secret;
 use url::Url;

@@ -1,10 +1,10 @@
 //! The key backup, seen from the new device.
 
 use matrix_qr_device::{
-    encryption::{BackupState, BackupTrouble, Bundle, RestoreError, Restored},
+    encryption::{BackupProblem, BackupState, RestoreError, Restored},
     first_device,
-    secret::Secret,
 };
+use matrix_qr_protocol::login::message::{SecretText, Secrets};
 use matrix_qr_sandbox::Fault;
 use ruma::OwnedRoomId;
 use serde_json::json;
@@ -129,7 +129,7 @@ async fn a_backup_that_was_replaced_is_restored_and_said_so() {
         .await
         .unwrap();
     world.sandbox.faults().set(Fault::BackupOtherVersion);
-    let outdated = BackupTrouble::OtherVersion {
+    let outdated = BackupProblem::OtherVersion {
         ours: "1".to_owned(),
         current: "2".to_owned(),
     };
@@ -155,7 +155,7 @@ async fn a_backup_that_was_replaced_is_restored_and_said_so() {
 async fn there_is_nothing_to_restore_without_a_backup() {
     let (world, first) = TestEnv::with_first_device().await;
     let new = world.device("NEWDEVICE01").await;
-    let bundle = Bundle {
+    let bundle = Secrets {
         backup: None,
         ..first.bundle().await
     };
@@ -170,7 +170,7 @@ async fn there_is_nothing_to_restore_without_a_backup() {
 }
 
 /// The sign-in succeeds in every case; returns why the backup is not used.
-async fn import_without_backup(world: &TestEnv, bundle: &Bundle) -> BackupTrouble {
+async fn import_without_backup(world: &TestEnv, bundle: &Secrets) -> BackupProblem {
     let new = world.device("NEWDEVICE01").await;
     let imported = new
         .encryption
@@ -202,7 +202,7 @@ async fn another_version_is_not_used() {
     let why = import_without_backup(&world, &bundle).await;
     assert_eq!(
         why,
-        BackupTrouble::OtherVersion {
+        BackupProblem::OtherVersion {
             ours: "1".to_owned(),
             current: "2".to_owned()
         }
@@ -216,7 +216,7 @@ async fn another_key_is_not_used() {
     world.sandbox.faults().set(Fault::BackupOtherKey);
     assert_eq!(
         import_without_backup(&world, &bundle).await,
-        BackupTrouble::OtherKey
+        BackupProblem::OtherKey
     );
 }
 
@@ -234,7 +234,7 @@ async fn no_backup_on_the_server_is_said() {
     });
     assert_eq!(
         import_without_backup(&world, &bundle).await,
-        BackupTrouble::NoneOnServer
+        BackupProblem::NoneOnServer
     );
 }
 
@@ -249,7 +249,7 @@ async fn an_algorithm_of_the_server_that_is_not_known_is_said() {
     });
     assert_eq!(
         import_without_backup(&world, &bundle).await,
-        BackupTrouble::UnknownAlgorithm
+        BackupProblem::UnknownAlgorithm
     );
 }
 
@@ -267,7 +267,7 @@ async fn a_server_that_cannot_say_is_not_believed() {
     });
     assert!(matches!(
         import_without_backup(&world, &bundle).await,
-        BackupTrouble::Unchecked(_)
+        BackupProblem::Unchecked(_)
     ));
 }
 
@@ -279,20 +279,20 @@ enum Change {
 #[tokio::test]
 async fn a_bundle_with_a_bad_backup_is_used_without_it() {
     let changes = [
-        (Change::Key("not base64!"), BackupTrouble::MalformedKey),
-        (Change::Key("AAAA"), BackupTrouble::MalformedKey),
+        (Change::Key("not base64!"), BackupProblem::MalformedKey),
+        (Change::Key("AAAA"), BackupProblem::MalformedKey),
         (
             Change::Key("AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"),
-            BackupTrouble::OtherKey,
+            BackupProblem::OtherKey,
         ),
-        (Change::Algorithm("foobar"), BackupTrouble::UnknownAlgorithm),
+        (Change::Algorithm("foobar"), BackupProblem::UnknownAlgorithm),
     ];
     for (change, why) in changes {
         let (world, first) = TestEnv::with_first_device().await;
         let mut bundle = first.bundle().await;
         let secret = bundle.backup.as_mut().unwrap();
         match change {
-            Change::Key(key) => secret.key = Secret::new(key),
+            Change::Key(key) => secret.key = SecretText::new(key.into()),
             Change::Algorithm(name) => secret.algorithm = name.to_owned(),
         }
         assert_eq!(import_without_backup(&world, &bundle).await, why);

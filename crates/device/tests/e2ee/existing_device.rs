@@ -3,9 +3,10 @@
 use std::time::Duration;
 
 use matrix_qr_device::{
-    encryption::{BackupTrouble, CrossSigningError, CrossSigningKey, Encryption, Key},
+    encryption::{BackupProblem, CrossSigningError, CrossSigningKey, Encryption},
     homeserver::HomeserverError,
 };
+use matrix_qr_protocol::login::message::SecretKey;
 use matrix_qr_sandbox::Fault;
 use matrix_sdk_crypto::{
     OlmMachine, store::types::CrossSigningKeyExport, vodozemac::Ed25519SecretKey,
@@ -76,7 +77,7 @@ async fn each_missing_private_key_is_named() {
         assert!(
             refused
                 .to_string()
-                .contains(&format!("private {missing} key;")),
+                .contains(&format!("private {missing} key")),
             "{refused}"
         );
         assert!(
@@ -99,11 +100,18 @@ async fn with_two_keys(
     (id, missing): (&str, CrossSigningKey),
 ) -> Encryption {
     let bundle = first.bundle().await;
-    let unless_missing = |which, key: &Key| (which != missing).then(|| key.to_base64().to_string());
+    let unless_missing =
+        |which, key: &SecretKey| (which != missing).then(|| key.to_base64().to_string());
     let export = CrossSigningKeyExport {
-        master_key: unless_missing(CrossSigningKey::Master, &bundle.master_key),
-        self_signing_key: unless_missing(CrossSigningKey::SelfSigning, &bundle.self_signing_key),
-        user_signing_key: unless_missing(CrossSigningKey::UserSigning, &bundle.user_signing_key),
+        master_key: unless_missing(CrossSigningKey::Master, &bundle.cross_signing.master_key),
+        self_signing_key: unless_missing(
+            CrossSigningKey::SelfSigning,
+            &bundle.cross_signing.self_signing_key,
+        ),
+        user_signing_key: unless_missing(
+            CrossSigningKey::UserSigning,
+            &bundle.cross_signing.user_signing_key,
+        ),
     };
     let store = SqliteCryptoStore::open(world.dir(id), None).await.unwrap();
     let machine = OlmMachine::with_store(&world.user_id(), <&DeviceId>::from(id), store, None)
@@ -288,7 +296,9 @@ async fn the_bundle_holds_the_three_keys_and_the_backup() {
         (backup.algorithm.as_str(), backup.backup_version.as_str()),
         ("m.megolm_backup.v1.curve25519-aes-sha2", "1")
     );
-    let master = Ed25519SecretKey::from_base64(&exported.bundle.master_key.to_base64()).unwrap();
+    let master =
+        Ed25519SecretKey::from_base64(&exported.bundle.cross_signing.master_key.to_base64())
+            .unwrap();
     let identity = first
         .encryption
         .check_cross_signing(&first.homeserver)
@@ -311,7 +321,7 @@ async fn a_backup_that_is_not_the_current_one_is_left_out_and_reported() {
     world.sandbox.faults().set(Fault::BackupOtherVersion);
     let exported = export().await;
     assert_eq!(exported.bundle.backup, None);
-    let other = BackupTrouble::OtherVersion {
+    let other = BackupProblem::OtherVersion {
         ours: "1".to_owned(),
         current: "2".to_owned(),
     };
@@ -319,7 +329,7 @@ async fn a_backup_that_is_not_the_current_one_is_left_out_and_reported() {
 
     world.sandbox.faults().clear();
     world.sandbox.faults().set(Fault::BackupOtherKey);
-    assert_eq!(export().await.without_backup, Some(BackupTrouble::OtherKey));
+    assert_eq!(export().await.without_backup, Some(BackupProblem::OtherKey));
     world.sandbox.faults().clear();
 
     world.proxy.meddle(|request, answer| {
@@ -334,7 +344,7 @@ async fn a_backup_that_is_not_the_current_one_is_left_out_and_reported() {
     assert_eq!(exported.bundle.backup, None);
     assert!(matches!(
         exported.without_backup,
-        Some(BackupTrouble::Unchecked(_))
+        Some(BackupProblem::Unchecked(_))
     ));
 }
 

@@ -3,11 +3,10 @@
 use std::time::Duration;
 
 use matrix_qr_device::{
-    encryption::{
-        BackupState, Bundle, CrossSigningError, CrossSigningKey, ImportError, Key, Refused,
-    },
+    encryption::{BackupState, CrossSigningError, CrossSigningKey, ImportError, Refused},
     homeserver::HomeserverError,
 };
+use matrix_qr_protocol::login::message::{CrossSigning, SecretKey};
 use matrix_qr_sandbox::Fault;
 use matrix_sdk_crypto::{OlmMachine, store::types::CrossSigningKeyExport};
 use matrix_sdk_sqlite::SqliteCryptoStore;
@@ -107,28 +106,24 @@ async fn its_own_store_says_that_it_is_verified() {
 async fn each_wrong_key_is_refused_and_nothing_is_kept() {
     let (world, first) = TestEnv::with_first_device().await;
     let right = first.bundle().await;
-    let wrong = Key::from_base64("AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8").unwrap();
+    let wrong = SecretKey::from_base64("AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8").unwrap();
+    let with = |change: fn(&mut CrossSigning, SecretKey)| {
+        let mut bundle = right.clone();
+        change(&mut bundle.cross_signing, wrong.clone());
+        bundle
+    };
     let bundles = [
         (
             CrossSigningKey::Master,
-            Bundle {
-                master_key: wrong.clone(),
-                ..right.clone()
-            },
+            with(|keys, wrong| keys.master_key = wrong),
         ),
         (
             CrossSigningKey::SelfSigning,
-            Bundle {
-                self_signing_key: wrong.clone(),
-                ..right.clone()
-            },
+            with(|keys, wrong| keys.self_signing_key = wrong),
         ),
         (
             CrossSigningKey::UserSigning,
-            Bundle {
-                user_signing_key: wrong,
-                ..right.clone()
-            },
+            with(|keys, wrong| keys.user_signing_key = wrong),
         ),
     ];
     for (number, (which, bundle)) in bundles.into_iter().enumerate() {
@@ -359,9 +354,21 @@ async fn other_keys_under_our_name_are_not_verified_even_when_signed() {
         .await
         .unwrap();
     let export = CrossSigningKeyExport {
-        master_key: Some(bundle.master_key.to_base64().to_string()),
-        self_signing_key: Some(bundle.self_signing_key.to_base64().to_string()),
-        user_signing_key: Some(bundle.user_signing_key.to_base64().to_string()),
+        master_key: Some(bundle.cross_signing.master_key.to_base64().to_string()),
+        self_signing_key: Some(
+            bundle
+                .cross_signing
+                .self_signing_key
+                .to_base64()
+                .to_string(),
+        ),
+        user_signing_key: Some(
+            bundle
+                .cross_signing
+                .user_signing_key
+                .to_base64()
+                .to_string(),
+        ),
     };
     assert!(
         double

@@ -1,22 +1,23 @@
 //! No secret in anything that is logged, at the most talkative level, by us or by what we build on.
 
-use matrix_qr_device::{encryption::Bundle, first_device};
+use matrix_qr_device::first_device;
+use matrix_qr_protocol::login::message::Secrets;
 use matrix_sdk_crypto::vodozemac::base64_decode;
 
 use crate::{log_capture::CapturedLog, test_env::TestEnv};
 
 /// Each secret of a bundle in every form in which it might be printed.
-pub(crate) fn secrets(bundle: &Bundle) -> Vec<String> {
+pub(crate) fn secrets(bundle: &Secrets) -> Vec<String> {
     let keys = [
-        &bundle.master_key,
-        &bundle.self_signing_key,
-        &bundle.user_signing_key,
+        &bundle.cross_signing.master_key,
+        &bundle.cross_signing.self_signing_key,
+        &bundle.cross_signing.user_signing_key,
     ]
     .map(|key| key.to_base64().to_string());
     let backup = bundle
         .backup
         .iter()
-        .map(|backup| backup.key.expose().to_owned());
+        .map(|backup| backup.key.as_str().to_owned());
     keys.into_iter().chain(backup).flat_map(forms).collect()
 }
 

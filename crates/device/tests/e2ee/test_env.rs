@@ -1,12 +1,13 @@
 //! The sandbox, the proxy, and devices with a directory each.
 
 use matrix_qr_device::{
-    encryption::{Bundle, Encryption},
+    encryption::Encryption,
     first_device,
     homeserver::Homeserver,
     http::{Http, Policy},
     secret::Secret,
 };
+use matrix_qr_protocol::login::message::Secrets;
 use matrix_qr_sandbox::{Options, Sandbox};
 use ruma::{
     DeviceId, OwnedUserId,
@@ -134,7 +135,7 @@ impl TestEnv {
 }
 
 impl Device {
-    pub(crate) async fn bundle(&self) -> Bundle {
+    pub(crate) async fn bundle(&self) -> Secrets {
         self.encryption
             .export_bundle(&self.homeserver)
             .await

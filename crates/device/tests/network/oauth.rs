@@ -7,6 +7,7 @@ use matrix_qr_device::DeviceName;
 use matrix_qr_device::discovery::{DiscoveryError, ServerMetadata};
 use matrix_qr_device::oauth::{Client, OAuth, OAuthError, TokenOutcome, Tokens};
 use matrix_qr_device::secret::Secret;
+use matrix_qr_protocol::error::ToUserError;
 use serde_json::{Value, json};
 
 fn metadata(server: &Server) -> ServerMetadata {
@@ -105,10 +106,9 @@ async fn registration_can_fail() {
             .unwrap_err()
     };
     let error = register(refusal("invalid_client_metadata")).await;
-    assert!(
-        error
-            .to_string()
-            .contains("; ask its administrator for a client ID and give it with --client-id")
+    assert_eq!(
+        error.advice(),
+        "Ask its administrator for a client ID and give it with --client-id."
     );
     let OAuthError::NotRegistered {
         error, description, ..
@@ -118,7 +118,7 @@ async fn registration_can_fail() {
     };
     assert_eq!(
         (error.as_str(), description.as_deref()),
-        ("invalid_client_metadata", Some("why\u{fffd} not, obey"))
+        ("invalid_client_metadata", Some("why\u{fffd} not; obey"))
     );
     assert!(matches!(
         register(Reply::html(502)).await,
@@ -151,7 +151,7 @@ async fn registration_can_fail() {
     );
     assert!(
         error
-            .to_string()
+            .advice()
             .contains("client ID and give it with --client-id"),
         "{error}"
     );
@@ -180,8 +180,8 @@ async fn a_client_id_that_is_not_known_is_the_commands() {
         );
         assert!(
             error
-                .to_string()
-                .contains("; check --client-id with its administrator, or leave it out"),
+                .advice()
+                .starts_with("Check --client-id with its administrator, or leave it out"),
             "{error}"
         );
         assert!(matches!(
@@ -204,16 +204,12 @@ async fn a_page_that_forbids_is_not_for_later() {
         let error = OAuth::connect(http(), metadata(&server), &Client::default())
             .await
             .unwrap_err();
-        assert_eq!(
-            error.to_string().ends_with("; try again later"),
-            later,
-            "{error}"
-        );
-        assert_eq!(
-            error.to_string().ends_with("; tell its administrator"),
-            !later,
-            "{error}"
-        );
+        let expected = if later {
+            "Try again later."
+        } else {
+            "Tell its administrator."
+        };
+        assert_eq!(error.advice(), expected, "{error}");
     }
 }
 

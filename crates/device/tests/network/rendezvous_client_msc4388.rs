@@ -6,6 +6,7 @@ use matrix_qr_device::homeserver::Homeserver;
 use matrix_qr_device::rendezvous_client::{RendezvousClient, RendezvousError};
 use matrix_qr_device::secret::Secret;
 use matrix_qr_protocol::driver::Delivery;
+use matrix_qr_protocol::error::ToUserError;
 use matrix_qr_protocol::homeserver::BaseUrl;
 use matrix_qr_protocol::rendezvous::{Api, Error, Location, Payload, SessionId};
 use matrix_qr_protocol::revision::Prefix;
@@ -197,15 +198,14 @@ async fn who_may_not_create_is_told_what_to_do_instead() {
                 Some(_) => RendezvousError::MustNotShow { host },
             };
             assert_eq!(error, expected);
+            let advice = error.advice();
             assert!(
-                error
-                    .to_string()
-                    .contains("show the QR code and scan it here"),
-                "{error}"
+                advice.contains("show the QR code and scan it here"),
+                "{advice}"
             );
             assert!(
-                token.is_some() || error.to_string().contains("another rendezvous server"),
-                "{error}"
+                token.is_some() || advice.contains("another rendezvous server"),
+                "{advice}"
             );
         }
     }

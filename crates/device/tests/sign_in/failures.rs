@@ -135,7 +135,7 @@ fn plain(world: &TestEnv, error: &Error, sentence: &str) -> String {
         | Error::DeviceNotFound(id)
         | Error::DeviceGone(id)
         | Error::CancelledTooLate(id) => sentence.replace(id.as_str(), "DEVICE"),
-        Error::ExpiredInTrouble(trouble) => sentence.replace(&trouble.what, "TROUBLE"),
+        Error::ExpiredWithProblem(problem) => sentence.replace(&problem.what, "PROBLEM"),
         _ => sentence.to_owned(),
     };
     let user_id = world.sandbox.user_id();

@@ -14,7 +14,7 @@ use super::{
 };
 use crate::{
     channel::{ChannelError, Generator, Initiated},
-    error::{Cause, Error, UserError},
+    error::{Error, ToUserError},
     homeserver::Homeserver,
     login::{Ended, ExistingDeviceState, Login, NewDeviceState},
     qr::{QrCode, QrError, ShownBy, ShownCode},
@@ -167,16 +167,6 @@ impl From<ChannelError> for Error {
     }
 }
 
-/// Usually the server's part is too long for a code.
 fn unshowable(error: QrError) -> Error {
-    let cause = if matches!(error, QrError::TooLong(_)) {
-        Cause::RendezvousServer
-    } else {
-        Cause::Here
-    };
-    Error::Rendezvous(UserError::split(
-        cause,
-        &error.to_string(),
-        "Use another rendezvous server.",
-    ))
+    Error::Rendezvous(error.to_user_error())
 }

@@ -197,7 +197,16 @@ impl From<Ended> for Error {
         match ended {
             Ended::Expired => Self::Expired,
             Ended::Gone => Self::Gone,
-            Ended::Unusable(user_error) => Self::Rendezvous(user_error),
+            Ended::Unusable(error) => Self::Rendezvous(error),
+        }
+    }
+}
+
+impl From<NoAuthorization> for Error {
+    fn from(why: NoAuthorization) -> Self {
+        match why {
+            NoAuthorization::Unsupported(error) => Self::UnsupportedProtocol(error),
+            NoAuthorization::Failed(error) => Self::NotAuthorized(error),
         }
     }
 }

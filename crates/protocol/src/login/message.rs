@@ -2,16 +2,12 @@
 //!
 //! A [`Message`] that exists is well formed: URLs are parsed, keys are 32 bytes, names are known.
 
-use std::fmt;
-
 use serde::{Deserialize, Serialize};
 use url::Url;
 
 pub use super::secrets::{Backup, CrossSigning, SecretKey, SecretText, Secrets};
-use crate::{homeserver::Homeserver, printable, revision::Revision};
-
-/// A reason that only MSC4108 of 2026 has.
-const UNABLE_TO_OPEN: &str = "unable_to_open_verification_uri";
+use crate::homeserver::Homeserver;
+pub use crate::{device_id::DeviceId, error::Unreadable, reason::Reason};
 
 /// A message of the login, in either direction.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -76,110 +72,6 @@ impl VerificationLink {
             .as_ref()
             .unwrap_or(&self.verification_uri)
     }
-}
-
-/// A device ID: any text of 1 to 255 bytes. What deployed clients send has `/` and `+` in it.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct DeviceId(String);
-
-impl DeviceId {
-    /// The longest device ID that we take, in bytes.
-    pub const MAX_LEN: usize = 255;
-
-    /// A device ID, or nothing if it is empty or too long.
-    pub fn parse(text: &str) -> Option<Self> {
-        (1..=Self::MAX_LEN)
-            .contains(&text.len())
-            .then(|| Self(text.to_owned()))
-    }
-
-    /// The ID as it is sent.
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-}
-
-impl fmt::Display for DeviceId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&printable(&self.0))
-    }
-}
-
-/// The reasons of `m.login.failure`.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Reason {
-    /// The device authorization grant expired.
-    AuthorizationExpired,
-    /// The device ID is taken.
-    DeviceAlreadyExists,
-    /// The homeserver does not show the new device.
-    DeviceNotFound,
-    /// A message came that was not expected.
-    UnexpectedMessageReceived,
-    /// No suitable protocol.
-    UnsupportedProtocol,
-    /// The person gave up.
-    UserCancelled,
-    /// The link could not be opened. It has no name of its own in MSC4108 of 2024.
-    UnableToOpenVerificationUri,
-    /// Something newer than we are.
-    Other(String),
-}
-
-impl Reason {
-    /// The name on the wire.
-    pub(super) fn as_str(&self, revision: Revision) -> &str {
-        match self {
-            Self::AuthorizationExpired => "authorization_expired",
-            Self::DeviceAlreadyExists => "device_already_exists",
-            Self::DeviceNotFound => "device_not_found",
-            Self::UnexpectedMessageReceived => "unexpected_message_received",
-            Self::UnsupportedProtocol => "unsupported_protocol",
-            Self::UnableToOpenVerificationUri if revision == Revision::Msc4388 => UNABLE_TO_OPEN,
-            // MSC4108 of 2024 has no reason for a link that does not open: for the peer it is a
-            // refusal.
-            Self::UserCancelled | Self::UnableToOpenVerificationUri => "user_cancelled",
-            Self::Other(name) => name,
-        }
-    }
-
-    pub(super) fn parse(name: &str, revision: Revision) -> Self {
-        match name {
-            UNABLE_TO_OPEN if revision == Revision::Msc4388 => Self::UnableToOpenVerificationUri,
-            "authorization_expired" => Self::AuthorizationExpired,
-            "device_already_exists" => Self::DeviceAlreadyExists,
-            "device_not_found" => Self::DeviceNotFound,
-            "unexpected_message_received" => Self::UnexpectedMessageReceived,
-            "unsupported_protocol" => Self::UnsupportedProtocol,
-            "user_cancelled" => Self::UserCancelled,
-            other => Self::Other(other.to_owned()),
-        }
-    }
-}
-
-impl fmt::Display for Reason {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&printable(self.as_str(Revision::Msc4108)))
-    }
-}
-
-/// Why bytes that did authenticate are still not a message.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum Unreadable {
-    /// Not JSON, or not an object with a `type`.
-    #[error("something that is not a message")]
-    NotAMessage,
-    /// A `type` that we do not know.
-    #[error("a message of the unknown type {}", printable(.0))]
-    UnknownType(String),
-    /// A known `type` whose fields are wrong. The fields themselves are not repeated: they may be
-    /// secret.
-    #[error("a malformed {0}")]
-    Malformed(&'static str),
-    /// Another one was written over it before it was read, and that one is not the other device's
-    /// last word.
-    #[error("a message and wrote over it before it could be read")]
-    Overwritten,
 }
 
 impl Message {

@@ -114,3 +114,43 @@ impl fmt::Debug for SecretText {
         f.write_str("[redacted]")
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+
+    #[test]
+    fn a_key_is_32_bytes_of_base64() {
+        let key = SecretKey::from_base64("AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8").unwrap();
+        assert_eq!(
+            *key.as_bytes(),
+            std::array::from_fn(|i| u8::try_from(i).unwrap())
+        );
+        assert_eq!(
+            SecretKey::from_base64("AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=").unwrap(),
+            key
+        );
+        assert_eq!(
+            key.to_base64().as_str(),
+            "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8"
+        );
+        for bad in [
+            "",
+            "AAAA",
+            "not base64!",
+            &"A".repeat(42),
+            &"A".repeat(44),
+            &"A".repeat(86),
+        ] {
+            assert_eq!(SecretKey::from_base64(bad), None, "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_key_does_not_print() {
+        let key = SecretKey::new(&[0; 32]);
+        assert_eq!(format!("{key:?} {key:#?}"), "[redacted] [redacted]");
+    }
+}

@@ -119,7 +119,7 @@ impl<'a> MessageJson<'a> {
             }
             Message::Failure(reason) => Self::Failure {
                 r#type,
-                reason: reason.as_str(revision),
+                reason: reason.name(revision),
             },
             Message::Secrets(secrets) => Self::Secrets { r#type, secrets },
             Message::ProtocolAccepted | Message::Declined | Message::Success => {

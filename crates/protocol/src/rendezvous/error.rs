@@ -1,4 +1,4 @@
-//! What can go wrong with a rendezvous session, in words for the person and a hint for the caller.
+//! What can go wrong with a rendezvous session: for the person, and for the caller who may retry.
 
 use std::time::Duration;
 
@@ -6,7 +6,10 @@ use serde_json::Value;
 use thiserror::Error;
 
 use super::{MAX_PAYLOAD_BYTES, Response};
-use crate::printable;
+use crate::{
+    printable,
+    user_error::{Cause, ToUserError, advice_on_refusal},
+};
 
 /// The unstable form of `errcode` (section "Unstable prefix"): it says more than the `M_UNKNOWN`
 /// beside it.
@@ -16,9 +19,7 @@ const UNSTABLE_ERRCODE: &str = "org.matrix.msc4108.errcode";
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum Error {
     /// 404: the session has expired, or someone deleted it, which is how some clients cancel.
-    #[error(
-        "the rendezvous session is over: it expired or the other device cancelled; start again with a new QR code"
-    )]
+    #[error("the rendezvous session is over: it expired or the other device cancelled")]
     Gone,
     /// Our payload is larger than 4096 bytes or than the server takes (413).
     #[error(
@@ -27,20 +28,24 @@ pub enum Error {
     TooLarge,
     /// The server sent a payload of more than 4096 bytes.
     #[error(
-        "the rendezvous session holds {size} bytes, and {MAX_PAYLOAD_BYTES} are allowed; someone else may have written to it"
+        "the rendezvous session holds {size} bytes, and {MAX_PAYLOAD_BYTES} are allowed: \
+         someone else may have written to it"
     )]
     Oversized {
         /// How many bytes arrived.
         size: usize,
     },
     /// 429. It can be asked again after a while.
-    #[error("the rendezvous server asks for fewer requests; wait a moment")]
+    #[error("the rendezvous server asks for fewer requests")]
     RateLimited {
         /// How long, if the server says so. It can say anything: bound it.
         retry_after: Option<Duration>,
     },
     /// Another status that says no.
-    #[error("the rendezvous server refused with status {status}{}", said(.errcode.as_deref(), .error.as_deref()))]
+    #[error(
+        "the rendezvous server refused with status {status}{}",
+        said(.errcode.as_deref(), .error.as_deref())
+    )]
     Refused {
         /// The status code.
         status: u16,
@@ -60,16 +65,15 @@ pub enum Error {
     #[error("the rendezvous server does not let this device create a session")]
     CreationForbidden,
     /// An answer whose ETag is missing or weak: something between here and the server rewrites it.
-    #[error(
-        "a proxy in front of the rendezvous server changes its answers: this one {what}; tell its administrator to turn compression off there and to pass the ETag header on as it is"
-    )]
+    #[error("a proxy in front of the rendezvous server changes its answers: this one {what}")]
     BrokenProxy {
         /// What is wrong with the answer.
         what: &'static str,
     },
     /// A payload that is not `text/plain`.
     #[error(
-        "the rendezvous session's content is {found}, not text/plain; this is not a rendezvous session, or a proxy answered for it"
+        "the rendezvous session's content is {found}, not text/plain: \
+         this is not a rendezvous session, or a proxy answered for it"
     )]
     WrongContentType {
         /// What it is instead; bounded, without control characters.
@@ -132,6 +136,30 @@ impl Error {
             },
             _ => refused(response),
         }
+    }
+}
+
+impl ToUserError for Error {
+    fn verdict(&self) -> (Cause, &'static str) {
+        let advice = match self {
+            Self::Gone => "Start again with a new QR code.",
+            Self::RateLimited { .. } => "Wait a moment.",
+            Self::BrokenProxy { .. } => {
+                "Tell its administrator to turn compression off there and to pass the ETag header \
+                 on as it is."
+            }
+            Self::TooLarge
+            | Self::Oversized { .. }
+            | Self::Refused { .. }
+            | Self::Unavailable { .. }
+            | Self::CreationForbidden
+            | Self::WrongContentType { .. }
+            | Self::Redirected { .. }
+            | Self::Malformed { .. }
+            | Self::NotReadYet
+            | Self::NotText => advice_on_refusal(self.is_transient()),
+        };
+        (Cause::RendezvousServer, advice)
     }
 }
 

@@ -1,13 +1,9 @@
 //! What is refused before there is a rendezvous session.
 
-use matrix_qr_device::{
-    Device,
-    encryption::{CrossSigningKey, Key},
-    http::Policy,
-    sign_in,
-};
+use matrix_qr_device::{Device, encryption::CrossSigningKey, http::Policy, sign_in};
 use matrix_qr_protocol::{
     error::{Cause, Error},
+    login::message::SecretKey,
     revision::Role,
 };
 use matrix_qr_sandbox::Fault;
@@ -88,11 +84,18 @@ async fn lacking(world: &TestEnv, missing: CrossSigningKey) -> Device {
         .await
         .unwrap()
         .bundle;
-    let unless_missing = |which, key: &Key| (which != missing).then(|| key.to_base64().to_string());
+    let unless_missing =
+        |which, key: &SecretKey| (which != missing).then(|| key.to_base64().to_string());
     let export = CrossSigningKeyExport {
-        master_key: unless_missing(CrossSigningKey::Master, &bundle.master_key),
-        self_signing_key: unless_missing(CrossSigningKey::SelfSigning, &bundle.self_signing_key),
-        user_signing_key: unless_missing(CrossSigningKey::UserSigning, &bundle.user_signing_key),
+        master_key: unless_missing(CrossSigningKey::Master, &bundle.cross_signing.master_key),
+        self_signing_key: unless_missing(
+            CrossSigningKey::SelfSigning,
+            &bundle.cross_signing.self_signing_key,
+        ),
+        user_signing_key: unless_missing(
+            CrossSigningKey::UserSigning,
+            &bundle.cross_signing.user_signing_key,
+        ),
     };
     let store = SqliteCryptoStore::open(&directory, None).await.unwrap();
     let machine =

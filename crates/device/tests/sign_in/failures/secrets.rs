@@ -1,6 +1,6 @@
 //! The bundle, and what the new device makes of it.
 
-use matrix_qr_device::encryption::{BackupState, BackupTrouble};
+use matrix_qr_device::encryption::{BackupProblem, BackupState};
 use matrix_qr_protocol::{
     error::{Cause, Error},
     login::message::{Reason, SecretKey},
@@ -72,9 +72,9 @@ pub(crate) async fn secrets_of_the_account(world: &TestEnv) -> Value {
     json!({
         "type": "m.login.secrets",
         "cross_signing": {
-            "master_key": bundle.master_key.to_base64().as_str(),
-            "self_signing_key": bundle.self_signing_key.to_base64().as_str(),
-            "user_signing_key": bundle.user_signing_key.to_base64().as_str(),
+            "master_key": bundle.cross_signing.master_key.to_base64().as_str(),
+            "self_signing_key": bundle.cross_signing.self_signing_key.to_base64().as_str(),
+            "user_signing_key": bundle.cross_signing.user_signing_key.to_base64().as_str(),
         },
     })
 }
@@ -189,7 +189,7 @@ async fn backup(fault: Fault, at: When) -> BackupState {
     end.new.unwrap().backup
 }
 
-fn assert_reported(state: &BackupState, trouble: &BackupTrouble, row: &str) {
+fn assert_reported(state: &BackupState, trouble: &BackupProblem, row: &str) {
     assert_eq!(state, &BackupState::Unused(trouble.clone()));
     assert!(Row::of(row).new.contains(&trouble.to_string()), "{trouble}");
 }
@@ -200,9 +200,9 @@ const SHARED: When = When::Told(Role::Existing, "sent m.login.secrets");
 async fn a_backup_of_another_version() {
     let row = "a_backup_of_another_version";
     let state = backup(Fault::BackupOtherVersion, START).await;
-    assert_reported(&state, &BackupTrouble::NoKey, row);
+    assert_reported(&state, &BackupProblem::NoKey, row);
     let state = backup(Fault::BackupOtherVersion, SHARED).await;
-    let other = BackupTrouble::OtherVersion {
+    let other = BackupProblem::OtherVersion {
         ours: "1".to_owned(),
         current: "2".to_owned(),
     };
@@ -212,9 +212,9 @@ async fn a_backup_of_another_version() {
 async fn a_backup_with_another_key() {
     let row = "a_backup_with_another_key";
     let state = backup(Fault::BackupOtherKey, START).await;
-    assert_reported(&state, &BackupTrouble::NoKey, row);
+    assert_reported(&state, &BackupProblem::NoKey, row);
     let state = backup(Fault::BackupOtherKey, SHARED).await;
-    assert_reported(&state, &BackupTrouble::OtherKey, row);
+    assert_reported(&state, &BackupProblem::OtherKey, row);
 }
 
 /// It has the secrets, and is revoked a moment later: that is no success.

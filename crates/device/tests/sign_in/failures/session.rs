@@ -147,7 +147,7 @@ async fn the_time_runs_out_in_trouble() {
                 .await
                 .unwrap_err(),
         };
-        assert!(matches!(error, Error::ExpiredInTrouble(_)), "{error:?}");
+        assert!(matches!(error, Error::ExpiredWithProblem(_)), "{error:?}");
         let row = Row::of("the_time_runs_out_in_trouble");
         assert_told(
             &world,

@@ -5,9 +5,10 @@ use std::sync::Mutex;
 
 use oauth2::{ClientId, TokenUrl};
 use serde_json::{Value, json};
+use tokio::time::Instant;
 
 use super::*;
-use crate::http::HttpError;
+use crate::{http::HttpError, oauth::OAuth};
 
 fn authorization(expires_in: u64, interval: u64) -> Authorization {
     let answer = json!({
@@ -174,9 +175,9 @@ async fn a_token_whose_answer_was_lost_is_named() {
     );
 }
 
-/// A pause after trouble is never shorter than what the server asked for.
+/// A pause after a lost connection is never shorter than what the server asked for.
 #[tokio::test(start_paused = true)]
-async fn trouble_after_slow_down_keeps_the_slower_pace() {
+async fn a_lost_connection_after_slow_down_keeps_the_slower_pace() {
     let script = vec![error("slow_down"), error("slow_down"), lost(), granted()];
     let (_, asked) = play(&authorization(300, 5), script).await;
     assert_eq!(asked, [5, 15, 30, 45]);
