@@ -5,7 +5,9 @@
 use libfuzzer_sys::fuzz_target;
 use matrix_qr_protocol::{
     homeserver::BaseUrl,
-    rendezvous::{Api, Location, MAX_PAYLOAD_BYTES, Payload, Received, Response, Session, json},
+    rendezvous::{
+        ApiRoot, Location, MAX_PAYLOAD_BYTES, Payload, Received, RendezvousSession, Response, json,
+    },
     revision::Prefix,
 };
 
@@ -20,7 +22,7 @@ fn response(bytes: &[u8]) -> Option<Response> {
     })
 }
 
-fn session(api: &Api) -> Session {
+fn session(api: &ApiRoot) -> RendezvousSession {
     let body = br#"{"id":"abc","sequence_token":"1","expires_in_ms":300000}"#.to_vec();
     json::created(
         api,
@@ -37,7 +39,7 @@ fuzz_target!(|bytes: &[u8]| {
     let Some(response) = response(bytes) else {
         return;
     };
-    let api = Api::new(
+    let api = ApiRoot::new(
         BaseUrl::parse("https://example.org").unwrap(),
         Prefix::Unstable,
     );

@@ -8,7 +8,7 @@ use std::path::PathBuf;
 
 use clap::{ArgAction, Args as ClapArgs, Parser, Subcommand, ValueEnum};
 use matrix_qr_device::{Announce, DeviceName, OwnedUserId, Showing};
-use matrix_qr_protocol::homeserver::Homeserver;
+use matrix_qr_protocol::homeserver::HomeserverAddress;
 
 pub(crate) use self::{
     exchange::{Exchange, Reading, Revision},
@@ -158,7 +158,7 @@ pub(crate) struct Login {
     /// The homeserver whose rendezvous server is used: a server name, a user ID or a URL. Asked for
     /// when missing
     #[arg(long, value_name = "NAME|URL", value_parser = typed::homeserver, conflicts_with_all = ["rendezvous", "scan"])]
-    pub(crate) homeserver: Option<Homeserver>,
+    pub(crate) homeserver: Option<HomeserverAddress>,
 
     /// The only account that this device may be signed in to; without it you are asked. Also names
     /// the homeserver
@@ -231,7 +231,7 @@ pub(crate) struct Inspect {
 pub(crate) struct Doctor {
     /// The homeserver: the server name, which examines the way to it, too, or its URL
     #[arg(value_name = "HOMESERVER", value_parser = typed::homeserver)]
-    pub(crate) homeserver: Homeserver,
+    pub(crate) homeserver: HomeserverAddress,
 
     /// Permit http to this machine itself, as the sandbox needs it; anything else must be https
     #[arg(long)]

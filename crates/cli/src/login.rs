@@ -11,7 +11,7 @@ use matrix_qr_device::{
 };
 use matrix_qr_protocol::{
     error::Error,
-    homeserver::{Homeserver, HomeserverKind},
+    homeserver::{HomeserverAddress, HomeserverKind},
     revision::Role,
 };
 use serde_json::json;
@@ -30,7 +30,9 @@ use crate::{
 pub(crate) async fn run(args: &args::Login) -> Result<(), Failure> {
     let out = Output::new(args.online.json);
     check(&args.exchange, &args.online)?;
-    if let Some(HomeserverKind::BaseUrl(url)) = args.homeserver.as_ref().map(Homeserver::kind) {
+    if let Some(HomeserverKind::BaseUrl(url)) =
+        args.homeserver.as_ref().map(HomeserverAddress::kind)
+    {
         account::check_address(&args.online, url)?;
     }
     // Whoever scans types nothing. A homeserver that is missing is asked for, or refused, further
@@ -138,7 +140,7 @@ async fn scanned(path: PathBuf, person: &Terminal) -> Result<Start, Failure> {
     Ok(Start::Scan(scanned.code))
 }
 
-async fn ask_homeserver(person: &Terminal) -> Result<Homeserver, Failure> {
+async fn ask_homeserver(person: &Terminal) -> Result<HomeserverAddress, Failure> {
     let missing = || {
         Failure::new(
             Exit::Usage,

@@ -3,7 +3,7 @@
 //! MSC4108, section "Discoverability of the capability"; MSC2965 in its final, its unstable and its
 //! first form.
 
-use matrix_qr_protocol::homeserver::{Homeserver, HomeserverKind};
+use matrix_qr_protocol::homeserver::{HomeserverAddress, HomeserverKind};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use url::Url;
@@ -46,7 +46,7 @@ pub const DEVICE_GRANT: &str = "urn:ietf:params:oauth:grant-type:device_code";
 /// # Errors
 ///
 /// See [`DiscoveryError`].
-pub async fn resolve(http: &Http, homeserver: &Homeserver) -> Result<Url, DiscoveryError> {
+pub async fn resolve(http: &Http, homeserver: &HomeserverAddress) -> Result<Url, DiscoveryError> {
     match homeserver.kind() {
         HomeserverKind::BaseUrl(url) => {
             http.policy().check(url)?;
@@ -66,7 +66,7 @@ pub async fn resolve(http: &Http, homeserver: &Homeserver) -> Result<Url, Discov
 /// # Errors
 ///
 /// [`HttpError::Unresolved`].
-pub(crate) async fn look_up(http: &Http, homeserver: &Homeserver) -> Result<(), HttpError> {
+pub(crate) async fn look_up(http: &Http, homeserver: &HomeserverAddress) -> Result<(), HttpError> {
     match first_url(http.policy(), homeserver) {
         Some(url) => http.look_up(&url).await,
         None => Ok(()),
@@ -74,7 +74,7 @@ pub(crate) async fn look_up(http: &Http, homeserver: &Homeserver) -> Result<(), 
 }
 
 /// Where the way to a homeserver begins.
-pub(crate) fn first_url(policy: Policy, homeserver: &Homeserver) -> Option<Url> {
+pub(crate) fn first_url(policy: Policy, homeserver: &HomeserverAddress) -> Option<Url> {
     match homeserver.kind() {
         HomeserverKind::BaseUrl(url) => Some(url.clone()),
         HomeserverKind::ServerName(name) => well_known_url(policy, name),

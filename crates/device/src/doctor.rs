@@ -7,7 +7,7 @@
 
 use std::{future::pending, pin::pin, time::Instant};
 
-use matrix_qr_protocol::homeserver::Homeserver;
+use matrix_qr_protocol::homeserver::HomeserverAddress;
 use tokio::sync::watch;
 
 use crate::http::Http;
@@ -40,7 +40,7 @@ use visit::Visit;
 /// long the servers take is told by `clock`.
 pub async fn examine(
     http: &Http,
-    homeserver: &Homeserver,
+    homeserver: &HomeserverAddress,
     clock: &(dyn Fn() -> Instant + Sync),
     given_up: impl Future<Output = ()>,
 ) -> Report {
@@ -65,7 +65,7 @@ pub async fn examine(
     }
 }
 
-async fn work(probe: &Probe<'_>, named: &Homeserver) -> Vec<Finding> {
+async fn work(probe: &Probe<'_>, named: &HomeserverAddress) -> Vec<Finding> {
     let (base, mut findings) = homeserver::find(probe, named).await;
     let Some(base) = base else { return findings };
     let versions = homeserver::ask_versions(probe, &base).await;

@@ -3,7 +3,7 @@
 use matrix_qr_protocol::{
     driver,
     error::{Cause, Error, UserError},
-    homeserver::Homeserver as Named,
+    homeserver::HomeserverAddress,
     login::message::DeviceId,
     qr::ShownBy,
     rendezvous::Location,
@@ -122,7 +122,7 @@ impl Device {
             .map_err(|error| Error::UnsupportedProtocol(error.to_user_error()))
     }
 
-    fn named(&self, announce: Announce, session: &Location) -> Result<Named, Error> {
+    fn named(&self, announce: Announce, session: &Location) -> Result<HomeserverAddress, Error> {
         let base = self.homeserver().base().as_str();
         let name = match (session, announce) {
             // The code, and the message in its place, have a base URL: the one that the session is
@@ -138,6 +138,6 @@ impl Device {
                 "Sign in again.",
             )
         };
-        Named::parse(name).map_err(|error| Error::NoSecrets(unnamed(error)))
+        HomeserverAddress::parse(name).map_err(|error| Error::NoSecrets(unnamed(error)))
     }
 }

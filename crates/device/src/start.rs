@@ -2,7 +2,7 @@
 
 use std::future::Future;
 
-use matrix_qr_protocol::{error::Error, homeserver::Homeserver, qr::QrCode};
+use matrix_qr_protocol::{error::Error, homeserver::HomeserverAddress, qr::QrCode};
 use url::Url;
 
 use crate::person::Person;
@@ -20,7 +20,7 @@ pub enum Start {
 #[derive(Debug, Clone)]
 pub enum Rendezvous {
     /// At this homeserver, which may send us on to another server.
-    Homeserver(Homeserver),
+    Homeserver(HomeserverAddress),
     /// At this very URL, of a rendezvous server that stands alone.
     Endpoint(Url),
 }

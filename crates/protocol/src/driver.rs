@@ -23,7 +23,7 @@ use self::{
 use crate::{
     channel::{ChannelError, CheckCode, Generator, Initiated},
     error::{Cause, Error, UserError},
-    homeserver::Homeserver,
+    homeserver::HomeserverAddress,
     login::{Answer, Ask, Ended, Input, Leave, Login, Outcome, Output, message::Message},
     qr::{QrCode, QrError, ShownBy, ShownCode},
     rendezvous::{Binding, Location, Payload},
@@ -131,7 +131,7 @@ pub async fn show<H: Host>(
 pub async fn scan<H: Host>(
     host: &H,
     code: &QrCode,
-    (dialect, ours): (Dialect, Option<Homeserver>),
+    (dialect, ours): (Dialect, Option<HomeserverAddress>),
     rng: &mut impl CryptoRng,
 ) -> Result<(), Error> {
     let (role, homeserver) = part(code, ours)?;
@@ -151,7 +151,10 @@ pub async fn scan<H: Host>(
 
 /// Our part in a sign-in with the device that shows this code, and the homeserver that goes with
 /// it.
-fn part(code: &QrCode, ours: Option<Homeserver>) -> Result<(Role, Homeserver), Error> {
+fn part(
+    code: &QrCode,
+    ours: Option<HomeserverAddress>,
+) -> Result<(Role, HomeserverAddress), Error> {
     match (&code.shown_by, ours) {
         (ShownBy::New, Some(ours)) => Ok((Role::Existing, ours)),
         (ShownBy::Existing(theirs), None) => Ok((Role::New, theirs.clone())),

@@ -19,12 +19,12 @@ const MAX_DNS_NAME_BYTES: usize = 255;
 
 /// A homeserver as another device named it: a base URL or a server name.
 #[derive(Clone, PartialEq, Eq, Hash)]
-pub struct Homeserver {
+pub struct HomeserverAddress {
     text: String,
     base_url: Option<Url>,
 }
 
-/// The two things that a [`Homeserver`] can be.
+/// The two things that a [`HomeserverAddress`] can be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum HomeserverKind<'a> {
     /// The base URL of the Client-Server API; no discovery is needed.
@@ -42,7 +42,7 @@ pub struct BaseUrl {
 
 /// Why a text names no homeserver.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
-pub enum HomeserverError {
+pub enum InvalidHomeserver {
     /// More than [`MAX_HOMESERVER_BYTES`].
     #[error("the homeserver's name is longer than {MAX_HOMESERVER_BYTES} bytes")]
     TooLong,
@@ -54,15 +54,15 @@ pub enum HomeserverError {
     ServerName,
 }
 
-impl Homeserver {
+impl HomeserverAddress {
     /// Reads a base URL (`https` or `http`, no credentials, query or fragment) or a Matrix server
     /// name.
     ///
     /// # Errors
     /// When the text is too long or is neither of the two.
-    pub fn parse(text: &str) -> Result<Self, HomeserverError> {
+    pub fn parse(text: &str) -> Result<Self, InvalidHomeserver> {
         if text.len() > MAX_HOMESERVER_BYTES {
-            return Err(HomeserverError::TooLong);
+            return Err(InvalidHomeserver::TooLong);
         }
         // Not "whatever a URL parser accepts": to it, `localhost:8008` is a URL of the scheme
         // `localhost`.
@@ -72,7 +72,7 @@ impl Homeserver {
             None
         };
         if base_url.is_none() && !is_server_name(text) {
-            return Err(HomeserverError::ServerName);
+            return Err(InvalidHomeserver::ServerName);
         }
         Ok(Self {
             text: text.to_owned(),
@@ -132,7 +132,7 @@ impl BaseUrl {
     }
 }
 
-impl From<BaseUrl> for Homeserver {
+impl From<BaseUrl> for HomeserverAddress {
     fn from(BaseUrl { text, url }: BaseUrl) -> Self {
         Self {
             text,
@@ -175,9 +175,9 @@ fn is_port(text: &str) -> bool {
     text.bytes().all(|b| b.is_ascii_digit()) && text.len() <= 5 && text.parse::<u16>().is_ok()
 }
 
-impl fmt::Debug for Homeserver {
+impl fmt::Debug for HomeserverAddress {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Homeserver({:?})", self.text)
+        write!(f, "HomeserverAddress({:?})", self.text)
     }
 }
 
@@ -187,7 +187,7 @@ impl fmt::Debug for BaseUrl {
     }
 }
 
-impl fmt::Display for Homeserver {
+impl fmt::Display for HomeserverAddress {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.text)
     }
@@ -205,7 +205,7 @@ mod tests {
             "http://localhost:8008/",
             "https://example.org/base/path",
         ] {
-            let homeserver = Homeserver::parse(text).unwrap();
+            let homeserver = HomeserverAddress::parse(text).unwrap();
             assert_eq!(homeserver.as_str(), text);
             assert_eq!(
                 homeserver.kind(),
@@ -226,7 +226,7 @@ mod tests {
         ];
         for text in names {
             assert_eq!(
-                Homeserver::parse(text).unwrap().kind(),
+                HomeserverAddress::parse(text).unwrap().kind(),
                 HomeserverKind::ServerName(text)
             );
         }
@@ -256,18 +256,18 @@ mod tests {
         ];
         for text in names {
             assert_eq!(
-                Homeserver::parse(text),
-                Err(HomeserverError::ServerName),
+                HomeserverAddress::parse(text),
+                Err(InvalidHomeserver::ServerName),
                 "{text:?}"
             );
         }
         assert_eq!(
-            Homeserver::parse(&"a".repeat(256)),
-            Err(HomeserverError::ServerName)
+            HomeserverAddress::parse(&"a".repeat(256)),
+            Err(InvalidHomeserver::ServerName)
         );
         assert_eq!(
-            Homeserver::parse(&"a".repeat(513)),
-            Err(HomeserverError::TooLong)
+            HomeserverAddress::parse(&"a".repeat(513)),
+            Err(InvalidHomeserver::TooLong)
         );
     }
 
@@ -286,7 +286,10 @@ mod tests {
                 (base.as_str(), base.below("/_matrix/x").as_str()),
                 (text, below)
             );
-            assert_eq!(Homeserver::from(base), Homeserver::parse(text).unwrap());
+            assert_eq!(
+                HomeserverAddress::from(base),
+                HomeserverAddress::parse(text).unwrap()
+            );
         }
         for text in ["example.org", "https:example.org", "localhost:8008", ""] {
             let error = UrlError::Syntax(ParseError::RelativeUrlWithoutBase);
@@ -311,8 +314,8 @@ mod tests {
         ];
         for (text, error) in cases {
             assert_eq!(
-                Homeserver::parse(text),
-                Err(HomeserverError::BaseUrl(error)),
+                HomeserverAddress::parse(text),
+                Err(InvalidHomeserver::BaseUrl(error)),
                 "{text}"
             );
             assert_eq!(BaseUrl::parse(text), Err(error), "{text}");

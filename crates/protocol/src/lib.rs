@@ -26,8 +26,8 @@
 //! use getrandom::SysRng;
 //! use matrix_qr_protocol::{
 //!     channel::{Generator, Initiated},
-//!     homeserver::Homeserver,
-//!     login::{Answer, Ask, Input, Login, Output, Presence, message::*},
+//!     homeserver::HomeserverAddress,
+//!     login::{Answer, Ask, DeviceLookup, Input, Login, Output, message::*},
 //!     qr::{QrCode, ShownBy},
 //!     rendezvous::{Binding, Location, SessionUrl},
 //!     revision::{Dialect, Role},
@@ -51,7 +51,7 @@
 //! let mut new_channel = unconfirmed.confirm(&check_code).map_err(|_| "the person typed other digits")?;
 //!
 //! // The two logins. What one sends is sealed, opened and handed to the other; what one asks for is answered.
-//! let homeserver = Homeserver::parse("https://matrix.example.org")?;
+//! let homeserver = HomeserverAddress::parse("https://matrix.example.org")?;
 //! let (mut new, asked) = Login::start(Role::New, None);
 //! assert_eq!(asked, [Output::Ask(Ask::CheckCode)]);
 //! new.handle(Input::CheckCode(true));
@@ -78,10 +78,10 @@
 //!             },
 //!             device_id: DeviceId::parse("ABCDEFGHIJ").ok_or("no device ID")?,
 //!         }))),
-//!         Output::Ask(Ask::FindDevice(_)) => Input::Answer(Answer::Device(Ok(Presence::Absent))),
+//!         Output::Ask(Ask::FindDevice(_)) => Input::Answer(Answer::Device(Ok(DeviceLookup::Absent))),
 //!         Output::Ask(Ask::OpenUri(_)) => Input::Answer(Answer::Opened(Ok(()))),
 //!         Output::Ask(Ask::AwaitToken) => Input::Answer(Answer::Token(Ok(()))),
-//!         Output::Ask(Ask::AwaitDevice(_)) => Input::Answer(Answer::Device(Ok(Presence::Present))),
+//!         Output::Ask(Ask::AwaitDevice(_)) => Input::Answer(Answer::Device(Ok(DeviceLookup::Present))),
 //!         Output::Ask(Ask::ExportSecrets) => {
 //!             let key = |byte| SecretKey::new(&[byte; 32]);
 //!             let cross_signing =
@@ -94,8 +94,8 @@
 //!         }
 //!         // The existing device looks for the signed device while the new one works: not needed here.
 //!         Output::Ask(Ask::AwaitVerified(_) | Ask::CheckCode) => continue,
-//!         Output::Over(over) => {
-//!             over.result?;
+//!         Output::End(outcome) => {
+//!             outcome.result?;
 //!             break;
 //!         }
 //!     };

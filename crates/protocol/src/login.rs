@@ -21,7 +21,7 @@ pub use self::events::{
     NotOpened, Outcome, Output, VerificationOutcome,
 };
 use self::message::{Message, Reason};
-use crate::{error::Error, homeserver::Homeserver, revision::Role};
+use crate::{error::Error, homeserver::HomeserverAddress, revision::Role};
 
 /// One device's side of a sign-in, from the end of the channel's establishment on.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -69,7 +69,7 @@ impl Login {
     /// which is also the one who speaks next: as the new device the homeserver in the code, as the
     /// existing device the one to announce.
     #[must_use]
-    pub fn start(role: Role, scanned: Option<Homeserver>) -> (Self, Vec<Output>) {
+    pub fn start(role: Role, scanned: Option<HomeserverAddress>) -> (Self, Vec<Output>) {
         match (role, scanned) {
             (Role::New, Some(homeserver)) => Self::running(new_device::start(homeserver)),
             (Role::Existing, Some(homeserver)) => Self::running(existing_device::start(homeserver)),

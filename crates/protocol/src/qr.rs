@@ -13,7 +13,7 @@ use thiserror::Error;
 
 use self::reader::Reader;
 use crate::channel::PublicKey;
-use crate::homeserver::{Homeserver, HomeserverError};
+use crate::homeserver::{HomeserverAddress, InvalidHomeserver};
 use crate::rendezvous::Location;
 use crate::revision::{Prefix, Role};
 use crate::web_url::UrlError;
@@ -42,7 +42,7 @@ pub enum ShownBy {
     /// A new device wishing to be signed in.
     New,
     /// An existing device wishing to sign in a new one, at this homeserver.
-    Existing(Homeserver),
+    Existing(HomeserverAddress),
 }
 
 /// Why bytes are not a QR code that this program can use, or a code cannot be made of them.
@@ -85,7 +85,7 @@ pub enum QrError {
     BadSessionId,
     /// The homeserver is neither a base URL nor a server name.
     #[error("the QR code names no usable homeserver: {0}")]
-    BadHomeserver(HomeserverError),
+    BadHomeserver(InvalidHomeserver),
     /// Type 3 has room for one base URL, and this would need two.
     #[error(
         "this kind of QR code names one server for the session and the account; use the account's homeserver for the session"
@@ -155,7 +155,7 @@ impl QrCode {
 
     /// The homeserver, when the existing device shows the code.
     #[must_use]
-    pub fn homeserver(&self) -> Option<&Homeserver> {
+    pub fn homeserver(&self) -> Option<&HomeserverAddress> {
         match &self.shown_by {
             ShownBy::New => None,
             ShownBy::Existing(homeserver) => Some(homeserver),

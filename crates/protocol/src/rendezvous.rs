@@ -6,8 +6,8 @@
 //! for an empty body, too), and hands the [`Response`] back.
 //!
 //! ```text
-//! device G   create -> created -> Session     send -> sent     receive -> received     delete
-//! device S   QR code -> Session::join         receive -> received     send -> sent     delete
+//! device G   create -> created -> RendezvousSession     send -> sent     receive -> received     delete
+//! device S   QR code -> RendezvousSession::join         receive -> received     send -> sent     delete
 //! ```
 //!
 //! A session is created in one of the two dialects: [`create`] is MSC4108's, [`json::create`] is
@@ -25,12 +25,12 @@ use std::fmt;
 
 use url::Url;
 
-pub use self::error::Error;
+pub use self::error::RendezvousApiError;
 pub use self::etag::{Created, create, created};
 pub use self::http::{Method, Request, Response};
 pub use self::payload::{Binding, Payload};
-pub use self::session::{Received, Sent, Session};
-pub use self::session_id::{Api, SequenceToken, SessionId};
+pub use self::session::{Received, RendezvousSession, Sent};
+pub use self::session_id::{ApiRoot, SequenceToken, SessionId};
 use crate::revision::Revision;
 use crate::web_url::{self, UrlError};
 

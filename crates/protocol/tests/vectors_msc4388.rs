@@ -12,7 +12,9 @@ mod support;
 use matrix_qr_protocol::channel::{Generator, Initiated, PublicKey, SecureChannel};
 use matrix_qr_protocol::homeserver::BaseUrl;
 use matrix_qr_protocol::qr::QrCode;
-use matrix_qr_protocol::rendezvous::{Api, Binding, Location, Payload, SequenceToken, SessionId};
+use matrix_qr_protocol::rendezvous::{
+    ApiRoot, Binding, Location, Payload, SequenceToken, SessionId,
+};
 use matrix_qr_protocol::revision::{Dialect, Prefix, Revision, Role};
 use serde::Deserialize;
 use support::{FixedRng, QrVectors, assert_refused, hex};
@@ -121,7 +123,7 @@ fn the_channel_makes_the_published_messages_and_opens_them() {
 
 impl Channel {
     fn binding(&self, message: &Message) -> Binding {
-        let api = Api::new(BaseUrl::parse(&self.base_url).unwrap(), Prefix::Unstable);
+        let api = ApiRoot::new(BaseUrl::parse(&self.base_url).unwrap(), Prefix::Unstable);
         let session = SessionId::parse(api, &self.id).unwrap();
         let binding = Binding::new(
             &session,

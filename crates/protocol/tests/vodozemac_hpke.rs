@@ -5,7 +5,7 @@
 use getrandom::SysRng;
 use matrix_qr_protocol::channel::{ChannelError, Generator, Initiated, PublicKey, SecureChannel};
 use matrix_qr_protocol::homeserver::BaseUrl;
-use matrix_qr_protocol::rendezvous::{Api, Binding, Payload, SequenceToken, SessionId};
+use matrix_qr_protocol::rendezvous::{ApiRoot, Binding, Payload, SequenceToken, SessionId};
 use matrix_qr_protocol::revision::{Dialect, Prefix, Revision};
 use rand_core::UnwrapErr;
 use vodozemac::Curve25519PublicKey;
@@ -27,7 +27,7 @@ fn rng() -> UnwrapErr<SysRng> {
 
 /// What the payload after so many others is written against.
 fn at(payloads: usize) -> Binding {
-    let api = Api::new(
+    let api = ApiRoot::new(
         BaseUrl::parse("https://matrix.example.org").unwrap(),
         Prefix::Unstable,
     );

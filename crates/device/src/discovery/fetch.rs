@@ -126,7 +126,7 @@ fn redirected(from: &Url, response: &Response) -> Result<Url, DiscoveryError> {
 }
 
 fn base_url(text: &str) -> Option<Url> {
-    match Homeserver::parse(text).ok()?.kind() {
+    match HomeserverAddress::parse(text).ok()?.kind() {
         HomeserverKind::BaseUrl(url) => Some(url.clone()),
         HomeserverKind::ServerName(_) => None,
     }

@@ -1,7 +1,7 @@
 //! The way from a server name to the homeserver, and what the homeserver says of itself.
 
 use http::header;
-use matrix_qr_protocol::homeserver::{Homeserver, HomeserverKind};
+use matrix_qr_protocol::homeserver::{HomeserverAddress, HomeserverKind};
 use serde_json::Value;
 use url::Url;
 
@@ -14,7 +14,10 @@ use crate::discovery::{self, DiscoveryError, join, well_known_url};
 const FEATURE: &str = "org.matrix.msc4108";
 
 /// The base URL, and what is to be said of the way there.
-pub(super) async fn find(probe: &Probe<'_>, named: &Homeserver) -> (Option<Url>, Vec<Finding>) {
+pub(super) async fn find(
+    probe: &Probe<'_>,
+    named: &HomeserverAddress,
+) -> (Option<Url>, Vec<Finding>) {
     let mut urls: Vec<Url> = discovery::first_url(probe.policy(), named)
         .into_iter()
         .collect();
@@ -32,7 +35,7 @@ pub(super) async fn find(probe: &Probe<'_>, named: &Homeserver) -> (Option<Url>,
     (base, vec![dns, finding])
 }
 
-async fn resolve(probe: &Probe<'_>, named: &Homeserver) -> (Option<Url>, Finding) {
+async fn resolve(probe: &Probe<'_>, named: &HomeserverAddress) -> (Option<Url>, Finding) {
     let (http, check) = (probe.http(), Check::WellKnown);
     let resolved = async { Ok(discovery::resolve(http, named).await) };
     match (probe.until_over(resolved).await, named.kind()) {

@@ -3,7 +3,8 @@
 
 use matrix_qr_protocol::homeserver::BaseUrl;
 use matrix_qr_protocol::rendezvous::{
-    self, Api, Error, Location, Payload, Received, Request, Sent, Session, SessionId, json,
+    self, ApiRoot, Location, Payload, Received, RendezvousApiError, RendezvousSession, Request,
+    Sent, SessionId, json,
 };
 use matrix_qr_protocol::revision::Prefix;
 use url::Url;
@@ -44,9 +45,9 @@ async fn look(probe: &Probe<'_>, base: &BaseUrl) -> Result<Finding, Finding> {
 }
 
 /// Section "Discover if the rendezvous API is available", under both names; and whether it is open.
-async fn discover(probe: &Probe<'_>, base: &BaseUrl) -> Result<Option<(Api, bool)>, Finding> {
+async fn discover(probe: &Probe<'_>, base: &BaseUrl) -> Result<Option<(ApiRoot, bool)>, Finding> {
     for prefix in [Prefix::default(), Prefix::default().other()] {
-        let api = Api::new(base.clone(), prefix);
+        let api = ApiRoot::new(base.clone(), prefix);
         let answer = probe.ask(Question::of(json::discover(&api, None))).await;
         let answer = answer.map_err(|silence| silent(Check::Newer, &silence))?;
         let seen = format!("{}, asked for {}", status(&answer), name(&api));
@@ -58,7 +59,7 @@ async fn discover(probe: &Probe<'_>, base: &BaseUrl) -> Result<Option<(Api, bool
     Ok(None)
 }
 
-fn name(api: &Api) -> &'static str {
+fn name(api: &ApiRoot) -> &'static str {
     match api.prefix() {
         Prefix::Stable => "under its stable name",
         Prefix::Unstable => "under its unstable name",
@@ -66,12 +67,16 @@ fn name(api: &Api) -> &'static str {
 }
 
 /// Whether somebody without an account there can make a session.
-fn is_open(discovered: Result<bool, Error>, seen: String) -> Result<bool, Finding> {
+fn is_open(discovered: Result<bool, RendezvousApiError>, seen: String) -> Result<bool, Finding> {
     match discovered {
         Ok(open) => Ok(open),
-        Err(Error::CreationForbidden) => Ok(false),
-        Err(Error::RateLimited { .. }) => Err(Finding::not_checked(Check::Newer, TOO_MANY)),
-        Err(Error::Redirected { .. }) => Err(Finding::warning(Check::Newer, seen, NO_REDIRECT)),
+        Err(RendezvousApiError::CreationForbidden) => Ok(false),
+        Err(RendezvousApiError::RateLimited { .. }) => {
+            Err(Finding::not_checked(Check::Newer, TOO_MANY))
+        }
+        Err(RendezvousApiError::Redirected { .. }) => {
+            Err(Finding::warning(Check::Newer, seen, NO_REDIRECT))
+        }
         Err(error) => Err(Finding::warning(
             Check::Newer,
             format!("{seen}: {error}"),
@@ -94,7 +99,7 @@ const NOT_OURS: (&str, &str) = (
 );
 
 /// One session, from its creation to its end, as two devices use it.
-async fn try_session(probe: &Probe<'_>, api: &Api) -> Result<Finding, Finding> {
+async fn try_session(probe: &Probe<'_>, api: &ApiRoot) -> Result<Finding, Finding> {
     let check = Check::Newer;
     let answer = probe
         .ask_to_create(Question::of(json::create(api, None)))
@@ -116,16 +121,20 @@ async fn try_session(probe: &Probe<'_>, api: &Api) -> Result<Finding, Finding> {
     ))
 }
 
-fn not_made(error: Error) -> Finding {
+fn not_made(error: RendezvousApiError) -> Finding {
     match error {
-        Error::RateLimited { .. } => Finding::not_checked(Check::Newer, TOO_MANY),
+        RendezvousApiError::RateLimited { .. } => Finding::not_checked(Check::Newer, TOO_MANY),
         error => at_odds(format!("a session is not made: {error}"), NO_SESSION),
     }
 }
 
 /// "The send mechanism", and the calls on a session: as far as it is as the text says.
-async fn talk(probe: &Probe<'_>, mut ours: Session, id: &SessionId) -> Result<(), Finding> {
-    let mut theirs = Session::join(Location::Id(id.clone()));
+async fn talk(
+    probe: &Probe<'_>,
+    mut ours: RendezvousSession,
+    id: &SessionId,
+) -> Result<(), Finding> {
+    let mut theirs = RendezvousSession::join(Location::Id(id.clone()));
     if let Err(error) = hear(probe, &mut theirs).await? {
         return Err(at_odds(
             format!("a new one cannot be read: {error}"),
@@ -161,7 +170,11 @@ async fn talk(probe: &Probe<'_>, mut ours: Session, id: &SessionId) -> Result<()
     expect(read, &Ok(true), "a read")?;
     ask(probe, ours.delete()).await?;
     let gone = hear(probe, &mut theirs).await?.map(|_| ());
-    expect(gone, &Err(Error::Gone), "a read after the deletion")
+    expect(
+        gone,
+        &Err(RendezvousApiError::Gone),
+        "a read after the deletion",
+    )
 }
 
 fn is_letter(heard: &Received) -> bool {
@@ -169,8 +182,8 @@ fn is_letter(heard: &Received) -> bool {
 }
 
 fn expect<T: PartialEq>(
-    got: Result<T, Error>,
-    right: &Result<T, Error>,
+    got: Result<T, RendezvousApiError>,
+    right: &Result<T, RendezvousApiError>,
     what: &str,
 ) -> Result<(), Finding> {
     match got {
@@ -200,9 +213,9 @@ const NOT_BELOW: (&str, &str) = (
 
 async fn say(
     probe: &Probe<'_>,
-    session: &mut Session,
+    session: &mut RendezvousSession,
     payload: &Payload,
-) -> Result<Result<Sent, Error>, Finding> {
+) -> Result<Result<Sent, RendezvousApiError>, Finding> {
     match session.send(payload) {
         Ok(request) => Ok(session.sent(&ask(probe, request).await?)),
         Err(error) => Ok(Err(error)),
@@ -211,8 +224,8 @@ async fn say(
 
 async fn hear(
     probe: &Probe<'_>,
-    session: &mut Session,
-) -> Result<Result<Received, Error>, Finding> {
+    session: &mut RendezvousSession,
+) -> Result<Result<Received, RendezvousApiError>, Finding> {
     Ok(session.received(&ask(probe, session.receive(None)).await?))
 }
 

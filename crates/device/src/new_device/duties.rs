@@ -4,7 +4,7 @@ use std::sync::OnceLock;
 
 use matrix_qr_protocol::{
     error::{Cause, Error, UserError},
-    homeserver::Homeserver as Named,
+    homeserver::HomeserverAddress,
     login::{
         Answer, Ask, NoAuthorization, NoToken, NotImported,
         message::{Authorization as Wanted, DeviceId, Secrets, VerificationLink},
@@ -144,7 +144,7 @@ impl<'a, P: Person> NewDevice<'a, P> {
         }
     }
 
-    async fn authorize(&self, named: Named) -> Result<Wanted, NoAuthorization> {
+    async fn authorize(&self, named: HomeserverAddress) -> Result<Wanted, NoAuthorization> {
         let (base, metadata) = find_oauth_server(&self.http, &named).await?;
         let asked = self.ask(base, metadata).await.map_err(unauthorized)?;
         let wanted = wanted(&asked).ok_or_else(|| NoAuthorization::Failed(unusable_link()))?;
@@ -328,7 +328,7 @@ impl<P: Person> Duties for NewDevice<'_, P> {
 
 async fn find_oauth_server(
     http: &Http,
-    named: &Named,
+    named: &HomeserverAddress,
 ) -> Result<(Url, ServerMetadata), NoAuthorization> {
     let base = patiently(|| discovery::resolve(http, named))
         .await

@@ -5,7 +5,9 @@ use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use matrix_qr_protocol::homeserver::BaseUrl;
-use matrix_qr_protocol::rendezvous::{self, Api, Created, Error, Location, Session, json};
+use matrix_qr_protocol::rendezvous::{
+    self, ApiRoot, Created, Location, RendezvousApiError, RendezvousSession, json,
+};
 use matrix_qr_protocol::revision::Prefix;
 use tokio::time::{Instant, sleep, timeout};
 use url::Url;
@@ -73,8 +75,8 @@ fn is_unknown_path(error: &RendezvousError) -> bool {
     }
 }
 
-pub(crate) fn is_unrecognized(error: &Error) -> bool {
-    let Error::Refused {
+pub(crate) fn is_unrecognized(error: &RendezvousApiError) -> bool {
+    let RendezvousApiError::Refused {
         status, errcode, ..
     } = error
     else {
@@ -108,9 +110,9 @@ pub(super) async fn with_id(
 
 async fn create_with_id(
     http: &Http,
-    api: &Api,
+    api: &ApiRoot,
     token: Option<&str>,
-) -> Result<Session, RendezvousError> {
+) -> Result<RendezvousSession, RendezvousError> {
     let answer = exchange(http, json::create(api, token), QUICK).await?;
     Ok(json::created(api, &answer)?)
 }
@@ -121,10 +123,10 @@ async fn offered(
     http: &Http,
     base_url: &BaseUrl,
     token: Option<&str>,
-) -> Result<Api, RendezvousError> {
+) -> Result<ApiRoot, RendezvousError> {
     let first = Prefix::default();
     for prefix in [first, first.other()] {
-        let api = Api::new(base_url.clone(), prefix);
+        let api = ApiRoot::new(base_url.clone(), prefix);
         let discovered = patiently(|| is_available(http, &api, token)).await;
         match discovered {
             Ok(()) => return Ok(api),
@@ -137,12 +139,16 @@ async fn offered(
     })
 }
 
-async fn is_available(http: &Http, api: &Api, token: Option<&str>) -> Result<(), RendezvousError> {
+async fn is_available(
+    http: &Http,
+    api: &ApiRoot,
+    token: Option<&str>,
+) -> Result<(), RendezvousError> {
     let answer = exchange(http, json::discover(api, token), QUICK).await?;
     if json::discovered(&answer)? {
         Ok(())
     } else {
-        Err(Error::CreationForbidden.into())
+        Err(RendezvousApiError::CreationForbidden.into())
     }
 }
 
@@ -151,10 +157,10 @@ async fn is_available(http: &Http, api: &Api, token: Option<&str>) -> Result<(),
 fn not_let(error: RendezvousError, base_url: &BaseUrl, token: Option<&str>) -> RendezvousError {
     let host = host(base_url.url());
     match (error, token) {
-        (RendezvousError::Server(Error::CreationForbidden), None) => {
+        (RendezvousError::Server(RendezvousApiError::CreationForbidden), None) => {
             RendezvousError::MustScan { host }
         }
-        (RendezvousError::Server(Error::CreationForbidden), Some(_)) => {
+        (RendezvousError::Server(RendezvousApiError::CreationForbidden), Some(_)) => {
             RendezvousError::MustNotShow { host }
         }
         (error, _) => error,
@@ -162,7 +168,7 @@ fn not_let(error: RendezvousError, base_url: &BaseUrl, token: Option<&str>) -> R
 }
 
 /// Section "Create a rendezvous session": 307 only, method and body stay, `https` is never left.
-async fn follow(http: &Http, mut endpoint: Url) -> Result<Session, RendezvousError> {
+async fn follow(http: &Http, mut endpoint: Url) -> Result<RendezvousSession, RendezvousError> {
     for _ in 0..=MAX_HOPS {
         let response = exchange(http, rendezvous::create(&endpoint), QUICK).await?;
         match rendezvous::created(&endpoint, &response)? {
@@ -193,7 +199,10 @@ pub(super) async fn join(
 }
 
 async fn join_at(http: Http, location: Location) -> Result<RendezvousClient, RendezvousError> {
-    let (mut state, mut patience) = (State::new(Session::join(location)), Patience::new());
+    let (mut state, mut patience) = (
+        State::new(RendezvousSession::join(location)),
+        Patience::new(),
+    );
     while let Err(error) = first_look(&http, &mut state).await {
         patience.pause(error).await?;
     }

@@ -1,6 +1,6 @@
 //! What ends a rendezvous session, in words for the person.
 
-use matrix_qr_protocol::rendezvous::Error;
+use matrix_qr_protocol::rendezvous::RendezvousApiError;
 
 use crate::http::HttpError;
 
@@ -77,13 +77,13 @@ pub enum RendezvousError {
     NoBaseUrl,
     /// Anything else that the server did.
     #[error(transparent)]
-    Server(Error),
+    Server(RendezvousApiError),
 }
 
-impl From<Error> for RendezvousError {
-    fn from(error: Error) -> Self {
+impl From<RendezvousApiError> for RendezvousError {
+    fn from(error: RendezvousApiError) -> Self {
         match error {
-            Error::Gone => Self::Gone,
+            RendezvousApiError::Gone => Self::Gone,
             error => Self::Server(error),
         }
     }

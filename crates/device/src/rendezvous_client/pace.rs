@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use matrix_qr_protocol::rendezvous::Error;
+use matrix_qr_protocol::rendezvous::RendezvousApiError;
 
 use super::RendezvousError;
 use super::state::Heard;
@@ -69,7 +69,7 @@ impl Backoff {
     /// Longer each time, and never shorter than what the server asks for.
     pub(super) fn pause(&mut self, error: &RendezvousError) -> Duration {
         let asked = match error {
-            RendezvousError::Server(Error::RateLimited { retry_after }) => {
+            RendezvousError::Server(RendezvousApiError::RateLimited { retry_after }) => {
                 retry_after.unwrap_or_default()
             }
             _ => Duration::ZERO,
@@ -149,7 +149,7 @@ mod tests {
     fn a_server_that_asks_for_peace_gets_it() {
         let limited = |seconds| {
             let retry_after = Some(Duration::from_secs(seconds));
-            RendezvousError::Server(Error::RateLimited { retry_after })
+            RendezvousError::Server(RendezvousApiError::RateLimited { retry_after })
         };
         let mut backoff = Backoff::new();
         assert_eq!(backoff.pause(&limited(7)), Duration::from_secs(7));

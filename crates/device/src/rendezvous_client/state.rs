@@ -1,12 +1,14 @@
 //! What is known of a session between two requests.
 
-use matrix_qr_protocol::rendezvous::{Error, Payload, Received, Request, Response, Sent, Session};
+use matrix_qr_protocol::rendezvous::{
+    Payload, Received, RendezvousApiError, RendezvousSession, Request, Response, Sent,
+};
 
 use super::Delivery;
 
 /// The session, and what a lost answer or a dropped call leaves open.
 pub(super) struct State {
-    pub(super) session: Session,
+    pub(super) session: RendezvousSession,
     doubt: Doubt,
     /// As the session said when the other device's last payload came: a word that is sent since
     /// begins a new doubt there.
@@ -45,7 +47,7 @@ pub(super) enum Heard {
 }
 
 impl State {
-    pub(super) fn new(session: Session) -> Self {
+    pub(super) fn new(session: RendezvousSession) -> Self {
         Self {
             session,
             doubt: Doubt::None,
@@ -92,7 +94,7 @@ impl State {
     }
 
     /// Begins a write. Until its answer is here it may have happened.
-    pub(super) fn write(&mut self, payload: &Payload) -> Result<Request, Error> {
+    pub(super) fn write(&mut self, payload: &Payload) -> Result<Request, RendezvousApiError> {
         let request = self.session.send(payload)?;
         self.doubt = Doubt::Unanswered;
         self.ours.push(payload.bytes.clone());
@@ -101,7 +103,7 @@ impl State {
 
     /// A conflict stays in doubt: the other payload may be our own, from a request whose answer was
     /// lost.
-    pub(super) fn written(&mut self, response: &Response) -> Result<Sent, Error> {
+    pub(super) fn written(&mut self, response: &Response) -> Result<Sent, RendezvousApiError> {
         let sent = self.session.sent(response);
         self.doubt = match &sent {
             Ok(Sent::Accepted) => Doubt::None,
@@ -112,7 +114,7 @@ impl State {
         sent
     }
 
-    pub(super) fn heard(&mut self, response: &Response) -> Result<Heard, Error> {
+    pub(super) fn heard(&mut self, response: &Response) -> Result<Heard, RendezvousApiError> {
         let payload = match self.session.received(response)? {
             Received::Nothing { waited } => return Ok(Heard::Nothing { waited }),
             Received::Payload(payload) => payload,

@@ -12,7 +12,7 @@ use matrix_qr_device::{
     doctor::{Check, Finding, Report, Verdict, examine},
     http::{Http, Policy},
 };
-use matrix_qr_protocol::homeserver::Homeserver as Named;
+use matrix_qr_protocol::homeserver::HomeserverAddress;
 use matrix_qr_sandbox::{Fault as Misbehaviour, Options, Sandbox};
 use serde_json::{Value, json};
 
@@ -27,7 +27,13 @@ pub async fn look(homeserver: &str) -> Report {
 
 async fn look_by(homeserver: &str, clock: &(dyn Fn() -> Instant + Sync)) -> Report {
     let http = Http::new(Policy::HttpsOrLoopback).unwrap();
-    examine(&http, &Named::parse(homeserver).unwrap(), clock, pending()).await
+    examine(
+        &http,
+        &HomeserverAddress::parse(homeserver).unwrap(),
+        clock,
+        pending(),
+    )
+    .await
 }
 
 /// By this clock every server answers at once, however busy this machine is.
@@ -787,7 +793,7 @@ async fn a_server_that_is_not_there() {
     let http = Http::new(Policy::HttpsOnly).unwrap();
     let report = examine(
         &http,
-        &Named::parse("http://127.0.0.1:1/").unwrap(),
+        &HomeserverAddress::parse("http://127.0.0.1:1/").unwrap(),
         &stopped(),
         pending(),
     )
@@ -800,7 +806,7 @@ async fn whoever_gives_up_leaves_nothing_behind() {
     let http = Http::new(Policy::HttpsOrLoopback).unwrap();
     for requests in 1.. {
         let (homeserver, between) = behind(Fault::None).await;
-        let named = Named::parse(homeserver.url.as_str()).unwrap();
+        let named = HomeserverAddress::parse(homeserver.url.as_str()).unwrap();
         let report = examine(&http, &named, &stopped(), between.asked(requests)).await;
         assert_eq!(
             (between.rendezvous.sessions(), report.left_behind),
@@ -827,7 +833,7 @@ async fn whoever_gives_up_leaves_nothing_behind() {
     }
     let report = examine(
         &http,
-        &Named::parse("example.org").unwrap(),
+        &HomeserverAddress::parse("example.org").unwrap(),
         &stopped(),
         ready(()),
     )
@@ -845,7 +851,7 @@ async fn whoever_gives_up_does_not_wait() {
     let http = Http::new(Policy::HttpsOrLoopback).unwrap();
     for request in [2, 5] {
         let (homeserver, between) = behind(Fault::HangAt(request)).await;
-        let named = Named::parse(homeserver.url.as_str()).unwrap();
+        let named = HomeserverAddress::parse(homeserver.url.as_str()).unwrap();
         let report = examine(&http, &named, &stopped(), between.asked(request)).await;
         assert_eq!((between.rendezvous.sessions(), report.left_behind), (0, 0));
         assert!(between.requests() > request, "the deletion came after");

@@ -3,7 +3,7 @@
 use crate::server::{Asked, Reply, Server, http};
 use matrix_qr_device::discovery::{DiscoveryError, resolve, server_metadata};
 use matrix_qr_device::http::{Http, HttpError, Policy};
-use matrix_qr_protocol::homeserver::Homeserver;
+use matrix_qr_protocol::homeserver::HomeserverAddress;
 use serde_json::{Value, json};
 use url::Url;
 
@@ -237,8 +237,8 @@ async fn an_issuer_that_must_not_be_contacted_is_not() {
     assert_eq!(error, DiscoveryError::Http(refused));
 }
 
-fn named(server: &Server) -> Homeserver {
-    Homeserver::parse(&format!("127.0.0.1:{}", server.url.port().unwrap())).unwrap()
+fn named(server: &Server) -> HomeserverAddress {
+    HomeserverAddress::parse(&format!("127.0.0.1:{}", server.url.port().unwrap())).unwrap()
 }
 
 async fn well_known(body: Value) -> Result<Url, DiscoveryError> {
@@ -250,7 +250,7 @@ async fn well_known(body: Value) -> Result<Url, DiscoveryError> {
 async fn a_base_url_needs_no_look_up() {
     let https_only = Http::new(Policy::HttpsOnly).unwrap();
     let resolved = |http: Http, text: &'static str| async move {
-        resolve(&http, &Homeserver::parse(text).unwrap()).await
+        resolve(&http, &HomeserverAddress::parse(text).unwrap()).await
     };
     assert_eq!(
         resolved(https_only.clone(), "https://m.example/x")
@@ -376,7 +376,7 @@ async fn plain_http_to_this_machine_names_the_flag() {
     let server = server(&[V1]).await;
     let https_only = Http::new(Policy::HttpsOnly).unwrap();
     for name in [server.url.as_str(), "127.0.0.1:1"] {
-        let error = resolve(&https_only, &Homeserver::parse(name).unwrap())
+        let error = resolve(&https_only, &HomeserverAddress::parse(name).unwrap())
             .await
             .unwrap_err();
         let flag = HttpError::LoopbackHttp {

@@ -10,7 +10,7 @@ use matrix_qr_device::http::HttpError;
 use matrix_qr_device::rendezvous_client::{RendezvousClient, RendezvousError};
 use matrix_qr_protocol::driver::Delivery;
 use matrix_qr_protocol::homeserver::BaseUrl;
-use matrix_qr_protocol::rendezvous::{Error, Location, SessionUrl};
+use matrix_qr_protocol::rendezvous::{Location, RendezvousApiError, SessionUrl};
 use serde_json::json;
 use tokio::time::timeout;
 
@@ -322,7 +322,7 @@ async fn creation_survives_a_moment_of_trouble_and_reports_a_refusal() {
     assert!(
         matches!(
             error,
-            RendezvousError::Server(Error::Refused { status: 403, .. })
+            RendezvousError::Server(RendezvousApiError::Refused { status: 403, .. })
         ),
         "{error:?}"
     );
@@ -334,7 +334,10 @@ async fn creation_survives_a_moment_of_trouble_and_reports_a_refusal() {
         .await
         .unwrap_err();
     assert!(
-        matches!(error, RendezvousError::Server(Error::RateLimited { .. })),
+        matches!(
+            error,
+            RendezvousError::Server(RendezvousApiError::RateLimited { .. })
+        ),
         "{error:?}"
     );
     assert_eq!(full.count("POST"), 1);
@@ -384,7 +387,10 @@ async fn a_redirect_obeys_the_policy_and_only_307_is_one() {
     for status in [301, 302, 303, 308] {
         let error = create(Reply::redirect(status, "/x")).await;
         assert!(
-            matches!(error, RendezvousError::Server(Error::Redirected { .. })),
+            matches!(
+                error,
+                RendezvousError::Server(RendezvousApiError::Redirected { .. })
+            ),
             "{status}: {error:?}"
         );
     }
@@ -408,13 +414,19 @@ async fn a_session_is_never_redirected() {
     fixture.trouble("GET", Trouble::Instead(Reply::redirect(307, "/elsewhere")));
     let error = client.receive().await.unwrap_err();
     assert!(
-        matches!(error, RendezvousError::Server(Error::Redirected { .. })),
+        matches!(
+            error,
+            RendezvousError::Server(RendezvousApiError::Redirected { .. })
+        ),
         "{error:?}"
     );
     fixture.trouble("PUT", Trouble::Instead(Reply::redirect(307, "/elsewhere")));
     let error = client.send("g1".into()).await.unwrap_err();
     assert!(
-        matches!(error, RendezvousError::Server(Error::Redirected { .. })),
+        matches!(
+            error,
+            RendezvousError::Server(RendezvousApiError::Redirected { .. })
+        ),
         "{error:?}"
     );
     assert!(
@@ -897,12 +909,12 @@ async fn too_much_is_refused_on_both_ways() {
         Ok(Delivery::Done)
     );
     let error = client.send(vec![b'x'; 4097].into()).await.unwrap_err();
-    assert_eq!(error, RendezvousError::Server(Error::TooLarge));
+    assert_eq!(error, RendezvousError::Server(RendezvousApiError::TooLarge));
     fixture.other_writes(&"x".repeat(4097));
     let error = client.receive().await.unwrap_err();
     assert_eq!(
         error,
-        RendezvousError::Server(Error::Oversized { size: 4097 })
+        RendezvousError::Server(RendezvousApiError::Oversized { size: 4097 })
     );
     fixture.other_writes(&"x".repeat(1 << 20));
     let error = client.receive().await.unwrap_err();
@@ -928,7 +940,10 @@ async fn a_broken_proxy_is_named() {
     );
     let error = client.receive().await.unwrap_err();
     assert!(
-        matches!(error, RendezvousError::Server(Error::BrokenProxy { .. })),
+        matches!(
+            error,
+            RendezvousError::Server(RendezvousApiError::BrokenProxy { .. })
+        ),
         "{error:?}"
     );
     fixture.trouble("GET", Trouble::Instead(Reply::html(200)));

@@ -10,7 +10,7 @@ use matrix_qr_device::{GrantOptions, Granted, Opening, SignedIn, sign_in};
 use matrix_qr_protocol::{
     channel::{Generator, SecureChannel},
     error::Error,
-    homeserver::Homeserver,
+    homeserver::HomeserverAddress,
     qr::{QrCode, ShownBy},
     rendezvous::{Binding, Location, Payload, SessionUrl},
     revision::{Dialect, Role},
@@ -173,7 +173,7 @@ async fn new_device<T>(
         meeting.robot(Role::New, plan, world),
         world.setup(plan.dialect),
     );
-    let shown_by = ShownBy::Existing(Homeserver::parse(world.door().as_str()).unwrap());
+    let shown_by = ShownBy::Existing(HomeserverAddress::parse(world.door().as_str()).unwrap());
     let ours = ended(Role::New, &meeting, async {
         sign_in(&setup, meeting.scan(None).await?, &robot).await
     });

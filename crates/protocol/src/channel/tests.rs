@@ -6,7 +6,7 @@ use rand_core::UnwrapErr;
 use super::ecies::{Agreement, Half};
 use super::*;
 use crate::homeserver::BaseUrl;
-use crate::rendezvous::{Api, SequenceToken, SessionId};
+use crate::rendezvous::{ApiRoot, SequenceToken, SessionId};
 use crate::revision::Prefix;
 
 type Speech = (Revision, Dialect);
@@ -63,7 +63,7 @@ fn payload_of(bytes: impl AsRef<[u8]>) -> Payload {
 
 /// What a payload of this session is written against after so many others.
 fn at(base_url: &str, id: &str, token: &str) -> Binding {
-    let api = Api::new(BaseUrl::parse(base_url).unwrap(), Prefix::Stable);
+    let api = ApiRoot::new(BaseUrl::parse(base_url).unwrap(), Prefix::Stable);
     Binding::new(
         &SessionId::parse(api, id).unwrap(),
         &SequenceToken::parse(token).unwrap(),

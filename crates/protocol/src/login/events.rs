@@ -3,7 +3,7 @@
 use super::message::{Authorization, DeviceId, Message, Secrets, Unreadable, VerificationLink};
 use crate::{
     error::{Error, UserError},
-    homeserver::Homeserver,
+    homeserver::HomeserverAddress,
 };
 
 /// What happens to a login.
@@ -79,7 +79,7 @@ pub enum Ask {
     /// The two digits that the other device shows. Answered by [`Input::CheckCode`].
     CheckCode,
     /// New device, step 2: ask the homeserver's authorization server for a device authorization.
-    RequestAuthorization(Homeserver),
+    RequestAuthorization(HomeserverAddress),
     /// New device, step 4: show the user code, and wait for the person's decision.
     AwaitToken,
     /// Existing device, step 5: is this device ID free?

@@ -6,7 +6,7 @@ use super::{
 };
 use crate::{
     error::{Cause, Error, UserError},
-    homeserver::Homeserver,
+    homeserver::HomeserverAddress,
     printable,
 };
 
@@ -34,7 +34,7 @@ pub(super) enum State {
 }
 
 /// The existing device scanned: it speaks next, and says where the account lives.
-pub(super) fn start(homeserver: Homeserver) -> (super::State, Vec<Output>) {
+pub(super) fn start(homeserver: HomeserverAddress) -> (super::State, Vec<Output>) {
     let offer = Protocols {
         device_authorization_grant: true,
         homeserver,

@@ -11,7 +11,7 @@ use zeroize::Zeroizing;
 pub use super::secrets::{Backup, CrossSigning, SecretKey, SecretText, Secrets};
 use super::wire::{self, Wire};
 use crate::{
-    homeserver::{BaseUrl, Homeserver},
+    homeserver::{BaseUrl, HomeserverAddress},
     printable,
     revision::Revision,
 };
@@ -47,7 +47,7 @@ pub struct Protocols {
     /// Whether `device_authorization_grant` is among the protocols on offer.
     pub device_authorization_grant: bool,
     /// Where the account lives.
-    pub homeserver: Homeserver,
+    pub homeserver: HomeserverAddress,
 }
 
 /// What `m.login.protocol` says.
@@ -274,7 +274,7 @@ fn protocols(json: &[u8], revision: Revision) -> Result<Protocols, Unreadable> {
                 protocols,
                 homeserver,
             } = fields(kind, json)?;
-            (protocols, Homeserver::parse(&homeserver).ok())
+            (protocols, HomeserverAddress::parse(&homeserver).ok())
         }
         Revision::Msc4388 => {
             let wire::ProtocolsAt {
@@ -283,7 +283,7 @@ fn protocols(json: &[u8], revision: Revision) -> Result<Protocols, Unreadable> {
             } = fields(kind, json)?;
             (
                 protocols,
-                BaseUrl::parse(&base_url).ok().map(Homeserver::from),
+                BaseUrl::parse(&base_url).ok().map(HomeserverAddress::from),
             )
         }
     };

@@ -6,7 +6,7 @@ use super::{
 };
 use crate::{
     error::{Cause, Error, UserError},
-    homeserver::Homeserver,
+    homeserver::HomeserverAddress,
 };
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -30,7 +30,7 @@ pub(super) enum State {
 }
 
 /// The new device scanned: the homeserver was in the code, and it speaks next.
-pub(super) fn start(homeserver: Homeserver) -> (super::State, Vec<Output>) {
+pub(super) fn start(homeserver: HomeserverAddress) -> (super::State, Vec<Output>) {
     (
         super::State::New(State::ExpectAuthorization),
         vec![Output::Ask(Ask::RequestAuthorization(homeserver))],

@@ -2,7 +2,7 @@
 //! 4, the homeserver.
 
 use super::{QrCode, QrError, ShownBy, reader::Reader};
-use crate::homeserver::Homeserver;
+use crate::homeserver::HomeserverAddress;
 use crate::rendezvous::{Location, SessionUrl};
 
 pub(super) const VERSION: u8 = 0x02;
@@ -38,7 +38,7 @@ pub(super) fn encode(code: &QrCode, url: &SessionUrl) -> Result<Vec<u8>, QrError
     let mut bytes = [super::PREFIX, &[VERSION, mode], code.key.as_bytes()].concat();
     for text in [
         Some(url.as_str()),
-        code.homeserver().map(Homeserver::as_str),
+        code.homeserver().map(HomeserverAddress::as_str),
     ]
     .into_iter()
     .flatten()
@@ -59,6 +59,6 @@ fn mode(reader: &mut Reader<'_>) -> Result<u8, QrError> {
     }
 }
 
-fn homeserver(reader: &mut Reader<'_>) -> Result<Homeserver, QrError> {
-    Homeserver::parse(reader.text()?).map_err(QrError::BadHomeserver)
+fn homeserver(reader: &mut Reader<'_>) -> Result<HomeserverAddress, QrError> {
+    HomeserverAddress::parse(reader.text()?).map_err(QrError::BadHomeserver)
 }

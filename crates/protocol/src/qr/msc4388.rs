@@ -2,8 +2,8 @@
 //! URL.
 
 use super::{QrCode, QrError, ShownBy, reader::Reader};
-use crate::homeserver::{BaseUrl, Homeserver};
-use crate::rendezvous::{Api, Location, SessionId};
+use crate::homeserver::{BaseUrl, HomeserverAddress};
+use crate::rendezvous::{ApiRoot, Location, SessionId};
 use crate::revision::Prefix;
 
 pub(super) const TYPE: u8 = 0x03;
@@ -26,7 +26,8 @@ pub(super) fn decode(mut reader: Reader<'_>, prefix: Prefix) -> Result<QrCode, Q
         INTENT_EXISTING => ShownBy::Existing(base_url.clone().into()),
         _ => ShownBy::New,
     };
-    let session = SessionId::parse(Api::new(base_url, prefix), id).ok_or(QrError::BadSessionId)?;
+    let session =
+        SessionId::parse(ApiRoot::new(base_url, prefix), id).ok_or(QrError::BadSessionId)?;
     Ok(QrCode {
         shown_by,
         key,
@@ -36,7 +37,7 @@ pub(super) fn decode(mut reader: Reader<'_>, prefix: Prefix) -> Result<QrCode, Q
 
 pub(super) fn encode(code: &QrCode, session: &SessionId) -> Result<Vec<u8>, QrError> {
     let base_url = session.api().base_url().as_str();
-    let intent = match code.homeserver().map(Homeserver::as_str) {
+    let intent = match code.homeserver().map(HomeserverAddress::as_str) {
         None => INTENT_NEW,
         Some(homeserver) if homeserver == base_url => INTENT_EXISTING,
         Some(_) => return Err(QrError::HomeserverElsewhere),

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::homeserver::BaseUrl;
-use crate::rendezvous::{Api, SessionId, SessionUrl};
+use crate::rendezvous::{ApiRoot, SessionId, SessionUrl};
 
 const URL: &str = "https://rendezvous.lab.element.dev/e8da6355-550b-4a32-a193-1619d9830668";
 
@@ -17,13 +17,13 @@ fn code(shown_by: ShownBy, url: &str) -> QrCode {
 
 fn existing() -> QrCode {
     code(
-        ShownBy::Existing(Homeserver::parse("https://matrix-client.matrix.org").unwrap()),
+        ShownBy::Existing(HomeserverAddress::parse("https://matrix-client.matrix.org").unwrap()),
         URL,
     )
 }
 
 fn at_homeserver(shown_by: ShownBy, prefix: Prefix) -> QrCode {
-    let api = Api::new(
+    let api = ApiRoot::new(
         BaseUrl::parse("https://matrix-client.matrix.org").unwrap(),
         prefix,
     );
@@ -118,7 +118,7 @@ fn a_homeserver_without_the_session_is_not_shown() {
         "https://example.org",
         "matrix.org",
     ] {
-        let elsewhere = ShownBy::Existing(Homeserver::parse(text).unwrap());
+        let elsewhere = ShownBy::Existing(HomeserverAddress::parse(text).unwrap());
         let code = at_homeserver(elsewhere, Prefix::Unstable);
         assert_eq!(code.encode(), Err(QrError::HomeserverElsewhere), "{text}");
     }

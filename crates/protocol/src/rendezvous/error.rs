@@ -14,7 +14,7 @@ const UNSTABLE_ERRCODE: &str = "org.matrix.msc4108.errcode";
 
 /// Why a step with the rendezvous server failed.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
-pub enum Error {
+pub enum RendezvousApiError {
     /// 404: the session has expired, or someone deleted it, which is how some clients cancel.
     #[error(
         "the rendezvous session is over: it expired or the other device cancelled; start again with a new QR code"
@@ -98,7 +98,7 @@ pub enum Error {
     NotText,
 }
 
-impl Error {
+impl RendezvousApiError {
     /// Whether the same request may succeed a little later.
     #[must_use]
     pub fn is_transient(&self) -> bool {
@@ -135,10 +135,10 @@ impl Error {
     }
 }
 
-fn refused(response: &Response) -> Error {
+fn refused(response: &Response) -> RendezvousApiError {
     let body = json(response);
     let text = |key: &str| body.get(key).and_then(Value::as_str).map(printable);
-    Error::Refused {
+    RendezvousApiError::Refused {
         status: response.status,
         errcode: text(UNSTABLE_ERRCODE).or_else(|| text("errcode")),
         error: text("error"),

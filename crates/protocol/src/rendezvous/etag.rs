@@ -6,8 +6,8 @@ use serde::Deserialize;
 use url::Url;
 
 use super::{
-    Error, MAX_PAYLOAD_BYTES, MAX_SESSION_URL_BYTES, Method, Received, Request, Response, Sent,
-    SessionUrl,
+    MAX_PAYLOAD_BYTES, MAX_SESSION_URL_BYTES, Method, Received, RendezvousApiError,
+    RendezvousSession, Request, Response, Sent, SessionUrl,
 };
 use crate::{printable, web_url};
 
@@ -32,7 +32,7 @@ pub fn create(endpoint: &Url) -> Request {
 #[derive(Debug, PartialEq, Eq)]
 pub enum Created {
     /// There is a session.
-    Session(super::Session),
+    Session(RendezvousSession),
     /// 307: make the same request there. The caller bounds how often.
     Redirect(Url),
 }
@@ -40,15 +40,16 @@ pub enum Created {
 /// Reads the answer to [`create`], which was sent to `endpoint`.
 ///
 /// # Errors
-/// As [`Error`] says. A server without a rendezvous API is [`Error::Refused`], mostly with status
+/// As [`RendezvousApiError`] says. A server without a rendezvous API is
+/// [`RendezvousApiError::Refused`], mostly with status
 /// 404. Neither a redirect nor the session may lead from `https` to `http`.
-pub fn created(endpoint: &Url, response: &Response) -> Result<Created, Error> {
+pub fn created(endpoint: &Url, response: &Response) -> Result<Created, RendezvousApiError> {
     match response.status {
         200..=299 => {
             new_session(endpoint, response).map(|session| Created::Session(session.into()))
         }
         307 => redirect(endpoint, response).map(Created::Redirect),
-        _ => Err(Error::of_creating(response)),
+        _ => Err(RendezvousApiError::of_creating(response)),
     }
 }
 
@@ -57,33 +58,33 @@ struct CreatedBody {
     url: String,
 }
 
-fn new_session(endpoint: &Url, response: &Response) -> Result<Session, Error> {
+fn new_session(endpoint: &Url, response: &Response) -> Result<EtagSession, RendezvousApiError> {
     if response.body.len() > MAX_PAYLOAD_BYTES {
-        return Err(Error::Malformed {
+        return Err(RendezvousApiError::Malformed {
             what: "the answer is larger than a URL can be",
         });
     }
     let CreatedBody { url } =
-        serde_json::from_slice(&response.body).map_err(|_| Error::Malformed {
+        serde_json::from_slice(&response.body).map_err(|_| RendezvousApiError::Malformed {
             what: "it is not a JSON object with the session's URL",
         })?;
-    let url = SessionUrl::parse(&url).map_err(|_| Error::Malformed {
+    let url = SessionUrl::parse(&url).map_err(|_| RendezvousApiError::Malformed {
         what: "the session's URL is not a usable one",
     })?;
     if leaves_https(endpoint, url.url()) {
-        return Err(Error::Malformed {
+        return Err(RendezvousApiError::Malformed {
             what: "the session's URL leaves https",
         });
     }
-    Ok(Session {
+    Ok(EtagSession {
         url,
         etag: Some(etag(response)?.to_owned()),
         time_left: response.until("Expires"),
     })
 }
 
-fn redirect(endpoint: &Url, response: &Response) -> Result<Url, Error> {
-    let refused = |why| Error::Redirected {
+fn redirect(endpoint: &Url, response: &Response) -> Result<Url, RendezvousApiError> {
+    let refused = |why| RendezvousApiError::Redirected {
         status: response.status,
         why,
     };
@@ -110,14 +111,14 @@ fn leaves_https(from: &Url, to: &Url) -> bool {
 
 /// A rendezvous session as one of the two devices sees it.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Session {
+pub(super) struct EtagSession {
     url: SessionUrl,
     /// Of the last payload that this device has seen or written. Opaque: sent back as it came.
     etag: Option<String>,
     time_left: Option<Duration>,
 }
 
-impl Session {
+impl EtagSession {
     pub(super) fn join(url: SessionUrl) -> Self {
         Self {
             url,
@@ -146,16 +147,16 @@ impl Session {
         request
     }
 
-    pub(super) fn received(&mut self, response: &Response) -> Result<Received, Error> {
+    pub(super) fn received(&mut self, response: &Response) -> Result<Received, RendezvousApiError> {
         let unchanged = match response.status {
             200 => self.etag.as_deref() == Some(etag(response)?),
             304 if self.etag.is_some() => true,
             304 => {
-                return Err(Error::Malformed {
+                return Err(RendezvousApiError::Malformed {
                     what: "it says that nothing changed, and nothing was known",
                 });
             }
-            _ => return Err(Error::of(response)),
+            _ => return Err(RendezvousApiError::of(response)),
         };
         // A server that does not know `If-None-Match` sends back what we wrote ourselves.
         if unchanged {
@@ -169,23 +170,23 @@ impl Session {
         Ok(Received::Payload(response.body.clone().into()))
     }
 
-    pub(super) fn send(&self, payload: &[u8]) -> Result<Request, Error> {
+    pub(super) fn send(&self, payload: &[u8]) -> Result<Request, RendezvousApiError> {
         if payload.len() > MAX_PAYLOAD_BYTES {
-            return Err(Error::TooLarge);
+            return Err(RendezvousApiError::TooLarge);
         }
-        let etag = self.etag.clone().ok_or(Error::NotReadYet)?;
+        let etag = self.etag.clone().ok_or(RendezvousApiError::NotReadYet)?;
         let mut request = self.request(Method::Put);
         request.headers = vec![(TEXT_PLAIN.0, TEXT_PLAIN.1.to_owned()), ("If-Match", etag)];
         request.body = payload.to_vec();
         Ok(request)
     }
 
-    pub(super) fn sent(&mut self, response: &Response) -> Result<Sent, Error> {
+    pub(super) fn sent(&mut self, response: &Response) -> Result<Sent, RendezvousApiError> {
         match response.status {
             200..=299 => self.adopt(response).map(|()| Sent::Accepted),
             // Its ETag belongs to a payload that this device has not seen.
             412 => Ok(Sent::Conflict),
-            _ => Err(Error::of(response)),
+            _ => Err(RendezvousApiError::of(response)),
         }
     }
 
@@ -202,7 +203,7 @@ impl Session {
         }
     }
 
-    fn adopt(&mut self, response: &Response) -> Result<(), Error> {
+    fn adopt(&mut self, response: &Response) -> Result<(), RendezvousApiError> {
         self.etag = Some(etag(response)?.to_owned());
         self.time_left = response.until("Expires");
         Ok(())
@@ -210,19 +211,19 @@ impl Session {
 }
 
 /// Section "Receive a payload": `text/plain`, which may have parameters, and not too large.
-fn check_payload(response: &Response) -> Result<(), Error> {
+fn check_payload(response: &Response) -> Result<(), RendezvousApiError> {
     let found = response
         .header("Content-Type")
         .unwrap_or("of no stated type");
     let essence = found.split(';').next().unwrap_or_default().trim_end();
     if !essence.eq_ignore_ascii_case(TEXT_PLAIN.1) {
-        return Err(Error::WrongContentType {
+        return Err(RendezvousApiError::WrongContentType {
             found: printable(found),
         });
     }
     let size = response.body.len();
     if size > MAX_PAYLOAD_BYTES {
-        Err(Error::Oversized { size })
+        Err(RendezvousApiError::Oversized { size })
     } else {
         Ok(())
     }
@@ -230,8 +231,8 @@ fn check_payload(response: &Response) -> Result<(), Error> {
 
 /// Section "The send mechanism": only a strong, single ETag. Quoted or not, it is sent back as it
 /// came.
-fn etag(response: &Response) -> Result<&str, Error> {
-    let broken = |what| Err(Error::BrokenProxy { what });
+fn etag(response: &Response) -> Result<&str, RendezvousApiError> {
+    let broken = |what| Err(RendezvousApiError::BrokenProxy { what });
     match response.header("ETag") {
         None | Some("" | "\"\"") => broken("has no ETag"),
         Some(etag) if etag.starts_with("W/") => {

@@ -11,8 +11,8 @@ use serde_json::{Value, json};
 
 use super::http::AUTHORIZATION;
 use super::{
-    Api, Binding, Error, MAX_PAYLOAD_BYTES, Method, Payload, Received, Request, Response, Sent,
-    SequenceToken, SessionId,
+    ApiRoot, Binding, MAX_PAYLOAD_BYTES, Method, Payload, Received, RendezvousApiError,
+    RendezvousSession, Request, Response, Sent, SequenceToken, SessionId,
 };
 
 /// The longest answer that is read, in bytes: room for a payload, even with each of its bytes
@@ -24,7 +24,7 @@ const JSON: (&str, &str) = ("Content-Type", "application/json");
 /// Asks whether there is a rendezvous API, and whether a session can be created with this access
 /// token, or without one.
 #[must_use]
-pub fn discover(api: &Api, access_token: Option<&str>) -> Request {
+pub fn discover(api: &ApiRoot, access_token: Option<&str>) -> Request {
     authorized(
         Request {
             method: Method::Get,
@@ -40,7 +40,7 @@ pub fn discover(api: &Api, access_token: Option<&str>) -> Request {
 ///
 /// # Errors
 /// As for [`created`].
-pub fn discovered(response: &Response) -> Result<bool, Error> {
+pub fn discovered(response: &Response) -> Result<bool, RendezvousApiError> {
     #[derive(Deserialize)]
     struct Body {
         create_available: bool,
@@ -53,7 +53,7 @@ pub fn discovered(response: &Response) -> Result<bool, Error> {
 
 /// The request that creates a session with an empty payload (step 2 of "Establishment").
 #[must_use]
-pub fn create(api: &Api, access_token: Option<&str>) -> Request {
+pub fn create(api: &ApiRoot, access_token: Option<&str>) -> Request {
     let request = with_body(Method::Post, api.url(), &json!({ "data": "" }));
     authorized(request, access_token)
 }
@@ -61,9 +61,13 @@ pub fn create(api: &Api, access_token: Option<&str>) -> Request {
 /// Reads the answer to [`create`].
 ///
 /// # Errors
-/// As [`Error`] says. [`Error::CreationForbidden`] when the server wants another access token, or
-/// one at all. A server without this API is [`Error::Refused`] with status 404.
-pub fn created(api: &Api, response: &Response) -> Result<super::Session, Error> {
+/// As [`RendezvousApiError`] says. [`RendezvousApiError::CreationForbidden`] when the server wants
+/// another access token, or one at all. A server without this API is
+/// [`RendezvousApiError::Refused`] with status 404.
+pub fn created(
+    api: &ApiRoot,
+    response: &Response,
+) -> Result<RendezvousSession, RendezvousApiError> {
     #[derive(Deserialize)]
     struct Body {
         id: String,
@@ -78,18 +82,18 @@ pub fn created(api: &Api, response: &Response) -> Result<super::Session, Error> 
         sequence_token,
         expires_in_ms,
     } = read(response)?;
-    let malformed = Error::Malformed {
+    let malformed = RendezvousApiError::Malformed {
         what: "the session's ID is not an opaque identifier",
     };
     let id = SessionId::parse(api.clone(), &id).ok_or(malformed)?;
-    let mut session = Session::join(id);
+    let mut session = JsonSession::join(id);
     session.adopt(token(&sequence_token)?, expires_in_ms);
     Ok(session.into())
 }
 
 /// A rendezvous session as one of the two devices sees it.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Session {
+pub(super) struct JsonSession {
     id: SessionId,
     /// Of the last payload that this device has seen or written.
     token: Option<SequenceToken>,
@@ -112,7 +116,7 @@ enum Doubt {
     LostTrack,
 }
 
-impl Session {
+impl JsonSession {
     pub(super) fn join(id: SessionId) -> Self {
         Self {
             id,
@@ -151,7 +155,7 @@ impl Session {
         request
     }
 
-    pub(super) fn received(&mut self, response: &Response) -> Result<Received, Error> {
+    pub(super) fn received(&mut self, response: &Response) -> Result<Received, RendezvousApiError> {
         #[derive(Deserialize)]
         struct Body {
             data: String,
@@ -172,7 +176,7 @@ impl Session {
         } = read(response)?;
         let size = data.len();
         if size > MAX_PAYLOAD_BYTES {
-            return Err(Error::Oversized { size });
+            return Err(RendezvousApiError::Oversized { size });
         }
         let token = token(&sequence_token)?;
         if self.token.as_ref() == Some(&token) {
@@ -207,12 +211,16 @@ impl Session {
 
     /// The token that goes with it is the one that the payload is bound to: the server compares
     /// what the cipher compares.
-    pub(super) fn send(&mut self, payload: &Payload) -> Result<Request, Error> {
+    pub(super) fn send(&mut self, payload: &Payload) -> Result<Request, RendezvousApiError> {
         if payload.bytes.len() > MAX_PAYLOAD_BYTES {
-            return Err(Error::TooLarge);
+            return Err(RendezvousApiError::TooLarge);
         }
-        let token = payload.binding.token().ok_or(Error::NotReadYet)?.as_str();
-        let data = std::str::from_utf8(&payload.bytes).map_err(|_| Error::NotText)?;
+        let token = payload
+            .binding
+            .token()
+            .ok_or(RendezvousApiError::NotReadYet)?
+            .as_str();
+        let data = std::str::from_utf8(&payload.bytes).map_err(|_| RendezvousApiError::NotText)?;
         let body = json!({ "sequence_token": token, "data": data });
         self.doubt = match self.doubt {
             Doubt::Unanswered | Doubt::Lost => Doubt::Lost,
@@ -221,7 +229,7 @@ impl Session {
         Ok(with_body(Method::Put, self.id.url(), &body))
     }
 
-    pub(super) fn sent(&mut self, response: &Response) -> Result<Sent, Error> {
+    pub(super) fn sent(&mut self, response: &Response) -> Result<Sent, RendezvousApiError> {
         #[derive(Deserialize)]
         struct Body {
             sequence_token: String,
@@ -247,7 +255,9 @@ impl Session {
                 let error = not_there(response);
                 // Sent away before it was looked at. A 5xx says less: it may be a proxy's, of an
                 // answer that it lost.
-                if matches!(error, Error::RateLimited { .. }) && self.doubt == Doubt::Unanswered {
+                if matches!(error, RendezvousApiError::RateLimited { .. })
+                    && self.doubt == Doubt::Unanswered
+                {
                     self.doubt = Doubt::None;
                 }
                 Err(error)
@@ -291,42 +301,42 @@ fn authorized(mut request: Request, access_token: Option<&str>) -> Request {
     request
 }
 
-fn read<T: DeserializeOwned>(response: &Response) -> Result<T, Error> {
+fn read<T: DeserializeOwned>(response: &Response) -> Result<T, RendezvousApiError> {
     if response.body.len() > MAX_ANSWER_BYTES {
-        return Err(Error::Malformed {
+        return Err(RendezvousApiError::Malformed {
             what: "it is larger than a payload can be",
         });
     }
-    serde_json::from_slice(&response.body).map_err(|_| Error::Malformed {
+    serde_json::from_slice(&response.body).map_err(|_| RendezvousApiError::Malformed {
         what: "it is not the JSON object that belongs there",
     })
 }
 
-fn token(text: &str) -> Result<SequenceToken, Error> {
-    SequenceToken::parse(text).ok_or(Error::Malformed {
+fn token(text: &str) -> Result<SequenceToken, RendezvousApiError> {
+    SequenceToken::parse(text).ok_or(RendezvousApiError::Malformed {
         what: "the sequence token is not an opaque identifier",
     })
 }
 
 /// "depending on server policy": who may create a session.
-fn not_created(response: &Response) -> Error {
-    match Error::of_creating(response) {
-        Error::Refused {
+fn not_created(response: &Response) -> RendezvousApiError {
+    match RendezvousApiError::of_creating(response) {
+        RendezvousApiError::Refused {
             status: 401 | 403, ..
-        } => Error::CreationForbidden,
+        } => RendezvousApiError::CreationForbidden,
         error => error,
     }
 }
 
 /// 404 has two meanings: without the API there is nothing at this path, with it there is no such
 /// session any more.
-fn not_there(response: &Response) -> Error {
-    match Error::of_creating(response) {
-        Error::Refused {
+fn not_there(response: &Response) -> RendezvousApiError {
+    match RendezvousApiError::of_creating(response) {
+        RendezvousApiError::Refused {
             status: 404,
             errcode,
             ..
-        } if errcode.as_deref() != Some("M_UNRECOGNIZED") => Error::Gone,
+        } if errcode.as_deref() != Some("M_UNRECOGNIZED") => RendezvousApiError::Gone,
         error => error,
     }
 }

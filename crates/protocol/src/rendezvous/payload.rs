@@ -87,11 +87,11 @@ mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
     use crate::homeserver::BaseUrl;
-    use crate::rendezvous::Api;
+    use crate::rendezvous::ApiRoot;
     use crate::revision::Prefix;
 
     fn binding(base_url: &str, id: &str, token: &str) -> Binding {
-        let api = Api::new(BaseUrl::parse(base_url).unwrap(), Prefix::Stable);
+        let api = ApiRoot::new(BaseUrl::parse(base_url).unwrap(), Prefix::Stable);
         Binding::new(
             &SessionId::parse(api, id).unwrap(),
             &SequenceToken::parse(token).unwrap(),

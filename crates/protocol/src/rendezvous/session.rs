@@ -2,25 +2,27 @@
 
 use std::time::Duration;
 
-use super::{Binding, Error, Location, Payload, Request, Response, etag, json};
+use super::etag::EtagSession;
+use super::json::JsonSession;
+use super::{Binding, Location, Payload, RendezvousApiError, Request, Response};
 
 /// A rendezvous session as one of the two devices sees it.
 #[derive(Debug, PartialEq, Eq)]
-pub struct Session(Dialect);
+pub struct RendezvousSession(Api);
 
 #[derive(Debug, PartialEq, Eq)]
-enum Dialect {
-    Etag(etag::Session),
-    Json(json::Session),
+enum Api {
+    Etag(EtagSession),
+    Json(JsonSession),
 }
 
-/// What the answer to [`Session::receive`] means.
+/// What the answer to [`RendezvousSession::receive`] means.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Received {
     /// A payload that this device has not seen.
     ///
-    /// After a [`Session::send`] whose answer was lost it can be the payload that was sent: compare
-    /// before using it.
+    /// After a [`RendezvousSession::send`] whose answer was lost it can be the payload that was
+    /// sent: compare before using it.
     Payload(Payload),
     /// Nothing new.
     Nothing {
@@ -29,7 +31,7 @@ pub enum Received {
     },
 }
 
-/// What the answer to [`Session::send`] means.
+/// What the answer to [`RendezvousSession::send`] means.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Sent {
     /// It is the session's payload now.
@@ -39,13 +41,13 @@ pub enum Sent {
     Conflict,
 }
 
-impl Session {
+impl RendezvousSession {
     /// A session that someone else created. It must be received from before it can be sent to.
     #[must_use]
     pub fn join(location: Location) -> Self {
         Self(match location {
-            Location::Url(url) => Dialect::Etag(etag::Session::join(url)),
-            Location::Id(id) => Dialect::Json(json::Session::join(id)),
+            Location::Url(url) => Api::Etag(EtagSession::join(url)),
+            Location::Id(id) => Api::Json(JsonSession::join(id)),
         })
     }
 
@@ -53,8 +55,8 @@ impl Session {
     #[must_use]
     pub fn location(&self) -> Location {
         match &self.0 {
-            Dialect::Etag(session) => Location::Url(session.url().clone()),
-            Dialect::Json(session) => Location::Id(session.id().clone()),
+            Api::Etag(session) => Location::Url(session.url().clone()),
+            Api::Json(session) => Location::Id(session.id().clone()),
         }
     }
 
@@ -63,8 +65,8 @@ impl Session {
     #[must_use]
     pub fn time_left(&self) -> Option<Duration> {
         match &self.0 {
-            Dialect::Etag(session) => session.time_left(),
-            Dialect::Json(session) => session.time_left(),
+            Api::Etag(session) => session.time_left(),
+            Api::Json(session) => session.time_left(),
         }
     }
 
@@ -73,8 +75,8 @@ impl Session {
     #[must_use]
     pub fn binding(&self) -> Binding {
         match &self.0 {
-            Dialect::Etag(_) => Binding::default(),
-            Dialect::Json(session) => session.binding(),
+            Api::Etag(_) => Binding::default(),
+            Api::Json(session) => session.binding(),
         }
     }
 
@@ -84,19 +86,19 @@ impl Session {
     #[must_use]
     pub fn receive(&self, wait: Option<u8>) -> Request {
         match &self.0 {
-            Dialect::Etag(session) => session.receive(wait),
-            Dialect::Json(session) => session.receive(wait),
+            Api::Etag(session) => session.receive(wait),
+            Api::Json(session) => session.receive(wait),
         }
     }
 
-    /// Reads the answer to [`Session::receive`].
+    /// Reads the answer to [`RendezvousSession::receive`].
     ///
     /// # Errors
-    /// As [`Error`] says; the session is as before then.
-    pub fn received(&mut self, response: &Response) -> Result<Received, Error> {
+    /// As [`RendezvousApiError`] says; the session is as before then.
+    pub fn received(&mut self, response: &Response) -> Result<Received, RendezvousApiError> {
         match &mut self.0 {
-            Dialect::Etag(session) => session.received(response),
-            Dialect::Json(session) => session.received(response),
+            Api::Etag(session) => session.received(response),
+            Api::Json(session) => session.received(response),
         }
     }
 
@@ -104,12 +106,12 @@ impl Session {
     /// one that this device has seen.
     ///
     /// # Errors
-    /// [`Error::TooLarge`] above 4096 bytes, [`Error::NotReadYet`] after [`Session::join`] without
-    /// a [`Session::received`].
-    pub fn send(&mut self, payload: &Payload) -> Result<Request, Error> {
+    /// [`RendezvousApiError::TooLarge`] above 4096 bytes, [`RendezvousApiError::NotReadYet`] after
+    /// [`RendezvousSession::join`] without a [`RendezvousSession::received`].
+    pub fn send(&mut self, payload: &Payload) -> Result<Request, RendezvousApiError> {
         match &mut self.0 {
-            Dialect::Etag(session) => session.send(&payload.bytes),
-            Dialect::Json(session) => session.send(payload),
+            Api::Etag(session) => session.send(&payload.bytes),
+            Api::Json(session) => session.send(payload),
         }
     }
 
@@ -117,29 +119,30 @@ impl Session {
     /// Where it may not, only a receive tells what became of it.
     #[must_use]
     pub fn is_repeatable(&self) -> bool {
-        matches!(self.0, Dialect::Json(_))
+        matches!(self.0, Api::Json(_))
     }
 
-    /// Whether the binding of the last payload is a guess: an answer to a [`Session::send`] was
-    /// lost, with a token that the payload may have been written against, and the server does not
-    /// say which it was. Then it is no forgery if it cannot be opened.
+    /// Whether the binding of the last payload is a guess: an answer to a
+    /// [`RendezvousSession::send`] was lost, with a token that the payload may have been written
+    /// against, and the server does not say which it was. Then it is no forgery if it cannot be
+    /// opened.
     #[must_use]
     pub fn has_lost_track(&self) -> bool {
         match &self.0 {
-            Dialect::Etag(_) => false,
-            Dialect::Json(session) => session.has_lost_track(),
+            Api::Etag(_) => false,
+            Api::Json(session) => session.has_lost_track(),
         }
     }
 
-    /// Reads the answer to [`Session::send`].
+    /// Reads the answer to [`RendezvousSession::send`].
     ///
     /// # Errors
-    /// As [`Error`] says. When there is no answer at all the payload may have been written:
-    /// receive, and look.
-    pub fn sent(&mut self, response: &Response) -> Result<Sent, Error> {
+    /// As [`RendezvousApiError`] says. When there is no answer at all the payload may have been
+    /// written: receive, and look.
+    pub fn sent(&mut self, response: &Response) -> Result<Sent, RendezvousApiError> {
         match &mut self.0 {
-            Dialect::Etag(session) => session.sent(response),
-            Dialect::Json(session) => session.sent(response),
+            Api::Etag(session) => session.sent(response),
+            Api::Json(session) => session.sent(response),
         }
     }
 
@@ -147,20 +150,20 @@ impl Session {
     #[must_use]
     pub fn delete(&self) -> Request {
         match &self.0 {
-            Dialect::Etag(session) => session.delete(),
-            Dialect::Json(session) => session.delete(),
+            Api::Etag(session) => session.delete(),
+            Api::Json(session) => session.delete(),
         }
     }
 }
 
-impl From<etag::Session> for Session {
-    fn from(session: etag::Session) -> Self {
-        Self(Dialect::Etag(session))
+impl From<EtagSession> for RendezvousSession {
+    fn from(session: EtagSession) -> Self {
+        Self(Api::Etag(session))
     }
 }
 
-impl From<json::Session> for Session {
-    fn from(session: json::Session) -> Self {
-        Self(Dialect::Json(session))
+impl From<JsonSession> for RendezvousSession {
+    fn from(session: JsonSession) -> Self {
+        Self(Api::Json(session))
     }
 }

@@ -12,12 +12,12 @@ const MAX_ID_BYTES: usize = 255;
 
 /// Where a homeserver's rendezvous API is.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Api {
+pub struct ApiRoot {
     base_url: BaseUrl,
     prefix: Prefix,
 }
 
-impl Api {
+impl ApiRoot {
     /// The API of this homeserver, under these names.
     #[must_use]
     pub fn new(base_url: BaseUrl, prefix: Prefix) -> Self {
@@ -54,14 +54,14 @@ impl Api {
 /// say it.
 #[derive(Clone, PartialEq, Eq)]
 pub struct SessionId {
-    api: Api,
+    api: ApiRoot,
     id: String,
 }
 
 impl SessionId {
     /// The session with this ID, or nothing if that is no opaque identifier.
     #[must_use]
-    pub fn parse(api: Api, id: &str) -> Option<Self> {
+    pub fn parse(api: ApiRoot, id: &str) -> Option<Self> {
         // Two texts of the grammar mean something else in a path than themselves.
         let usable = is_opaque(id, b"") && !matches!(id, "." | "..");
         usable.then(|| Self {
@@ -72,7 +72,7 @@ impl SessionId {
 
     /// Where it is.
     #[must_use]
-    pub fn api(&self) -> &Api {
+    pub fn api(&self) -> &ApiRoot {
         &self.api
     }
 
@@ -94,7 +94,7 @@ impl SessionId {
     #[must_use]
     pub fn under(self, prefix: Prefix) -> Self {
         Self {
-            api: Api { prefix, ..self.api },
+            api: ApiRoot { prefix, ..self.api },
             ..self
         }
     }
@@ -138,8 +138,8 @@ mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
 
-    fn api(base_url: &str, prefix: Prefix) -> Api {
-        Api::new(BaseUrl::parse(base_url).unwrap(), prefix)
+    fn api(base_url: &str, prefix: Prefix) -> ApiRoot {
+        ApiRoot::new(BaseUrl::parse(base_url).unwrap(), prefix)
     }
 
     #[test]
@@ -219,7 +219,7 @@ mod tests {
             SessionId::parse(api("https://example.org", Prefix::Unstable), "abcdef").unwrap();
         assert_eq!(
             format!("{session:?}"),
-            "SessionId(Api { base_url: BaseUrl(\"https://example.org\"), prefix: Unstable }, [redacted])"
+            "SessionId(ApiRoot { base_url: BaseUrl(\"https://example.org\"), prefix: Unstable }, [redacted])"
         );
     }
 }

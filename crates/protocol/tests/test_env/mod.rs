@@ -13,7 +13,7 @@ use matrix_qr_protocol::{
     channel::{CheckCode, Initiated, SecureChannel},
     driver::{self, Delivery, Host, Progress},
     error::{Cause, Error, UserError},
-    homeserver::{BaseUrl, Homeserver},
+    homeserver::{BaseUrl, HomeserverAddress},
     login::{
         Answer, Ask, DeviceLookup, Ended, VerificationOutcome,
         message::{
@@ -21,7 +21,7 @@ use matrix_qr_protocol::{
         },
     },
     qr::{QrCode, ShownBy},
-    rendezvous::{Api, Binding, Location, Payload, SequenceToken, SessionId, SessionUrl},
+    rendezvous::{ApiRoot, Binding, Location, Payload, SequenceToken, SessionId, SessionUrl},
     revision::{Dialect, Prefix, Revision, Role},
 };
 use rand_core::UnwrapErr;
@@ -180,7 +180,7 @@ fn location(revision: Revision) -> Location {
 
 fn session_id(base_url: &str, id: &str) -> SessionId {
     SessionId::parse(
-        Api::new(BaseUrl::parse(base_url).unwrap(), Prefix::Stable),
+        ApiRoot::new(BaseUrl::parse(base_url).unwrap(), Prefix::Stable),
         id,
     )
     .unwrap()
@@ -653,8 +653,8 @@ impl Host for Device {
     }
 }
 
-pub fn homeserver() -> Homeserver {
-    Homeserver::parse("https://matrix.example.org").unwrap()
+pub fn homeserver() -> HomeserverAddress {
+    HomeserverAddress::parse("https://matrix.example.org").unwrap()
 }
 
 pub fn wanted() -> Authorization {
