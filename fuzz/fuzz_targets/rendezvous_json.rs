@@ -11,7 +11,7 @@ use matrix_qr_protocol::{
     revision::Prefix,
 };
 
-/// Status, then the body. No header of this dialect says anything but how long a server waited.
+/// Status, then the body. No header of this API says anything except how long a server waited.
 fn response(bytes: &[u8]) -> Option<Response> {
     let (status, body) = bytes.split_at_checked(2)?;
     let status = u16::from_be_bytes(status.try_into().ok()?) % 600;

@@ -141,7 +141,7 @@ impl RendezvousClient {
     /// bound what it says to a token that this device was never told. Then it is no forgery if that
     /// cannot be opened.
     pub fn has_lost_track(&self) -> bool {
-        self.state().lost_track
+        self.state().session.has_lost_track()
     }
 
     /// What does not work at the moment, if something does not: lost connections, 5xx, 429, an
@@ -265,22 +265,22 @@ impl RendezvousClient {
         if let Some(delivery) = self.state().known(payload) {
             return Ok(Attempt::Over(delivery));
         }
-        if self.state().must_look(payload) {
+        if self.state().session.must_receive(payload) {
             if let Heard::Nothing { .. } = self.look(None).await? {
-                if self.state().lacks_one_before(payload) {
+                if self.state().session.lacks_predecessor(payload) {
                     return self.abandon().await;
                 }
-                self.state().settle();
+                self.state().session.found_nothing();
             }
             return Ok(Attempt::Again);
         }
         if payload.binding != self.binding() {
             return self.abandon().await;
         }
-        let request = self.state().write(payload)?;
+        let request = self.state().session.send(payload)?;
         self.outages.note(unanswered(self.location.server()));
         let response = exchange(&self.http, request, QUICK).await?;
-        Ok(match self.state().written(&response)? {
+        Ok(match self.state().session.sent(&response)? {
             Sent::Accepted => Attempt::Over(Delivery::Done),
             Sent::Conflict => Attempt::Conflict,
         })

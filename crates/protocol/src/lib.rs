@@ -15,7 +15,7 @@
 //! | all of it, in order | [`driver`]: the loop, over a [`Host`](driver::Host) that does what touches the world |
 //!
 //! Which of the two is spoken, a [`Location`](rendezvous::Location) says, and with it every scanned
-//! code. It is matched on in four places: the bytes of the QR code, the dialect of the rendezvous
+//! code. It is matched on in four places: the bytes of the QR code, the API of the rendezvous
 //! session, the channel's constructors and [`login::message`].
 //!
 //! A device that wants the whole of it implements [`driver::Host`] and calls [`driver::show`] or

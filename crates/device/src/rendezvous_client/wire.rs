@@ -2,14 +2,11 @@
 
 use std::time::Duration;
 
+use matrix_qr_protocol::rendezvous::json::MAX_ANSWER_BYTES;
 use matrix_qr_protocol::rendezvous::{Request, Response};
 
 use super::RendezvousError;
 use crate::http::{self, Bounds, Http, HttpError};
-
-/// More than any payload or error, so that it is the protocol that says what is too large, in
-/// bytes.
-const MAX_ANSWER: usize = 32 << 10;
 
 /// One exchange, without a redirect.
 pub(super) async fn exchange(
@@ -18,7 +15,7 @@ pub(super) async fn exchange(
     time: Duration,
 ) -> Result<Response, RendezvousError> {
     let bounds = Bounds {
-        bytes: MAX_ANSWER,
+        bytes: MAX_ANSWER_BYTES,
         time,
     };
     let method = request.method.as_str();

@@ -5,7 +5,8 @@ use std::time::Duration;
 use serde_json::Value;
 use thiserror::Error;
 
-use super::{MAX_PAYLOAD_BYTES, Response};
+use super::http::Response;
+use super::payload::MAX_PAYLOAD_BYTES;
 use crate::printable;
 
 /// The unstable form of `errcode` (section "Unstable prefix"): it says more than the `M_UNKNOWN`
@@ -159,16 +160,6 @@ fn retry_after(response: &Response) -> Option<Duration> {
             .map(Duration::from_millis)
     };
     seconds.or_else(until).or_else(milliseconds)
-}
-
-impl Response {
-    /// How far the date in this header is after the response's own `Date`: no clock of ours has a
-    /// part in it.
-    pub(super) fn until(&self, name: &str) -> Option<Duration> {
-        let date = |name| httpdate::parse_http_date(self.header(name)?).ok();
-        let (then, now) = (date(name)?, date("Date")?);
-        Some(then.duration_since(now).unwrap_or_default())
-    }
 }
 
 /// The body as JSON, or null.

@@ -1,6 +1,7 @@
 //! As much of HTTP as a rendezvous session needs.
 
 use std::fmt;
+use std::time::Duration;
 
 use url::Url;
 
@@ -77,6 +78,14 @@ impl Response {
                 .next()
                 .is_some_and(|name| name.trim().eq_ignore_ascii_case("wait"))
         })
+    }
+
+    /// How far the date in this header is after the response's own `Date`: no clock of ours has a
+    /// part in it.
+    pub(super) fn until(&self, name: &str) -> Option<Duration> {
+        let date = |name| httpdate::parse_http_date(self.header(name)?).ok();
+        let (then, now) = (date(name)?, date("Date")?);
+        Some(then.duration_since(now).unwrap_or_default())
     }
 }
 

@@ -2,7 +2,10 @@
 
 use std::fmt;
 
-use super::{SequenceToken, SessionId};
+use super::session_id::{SequenceToken, SessionId};
+
+/// The largest payload, in bytes (section "Maximum payload size").
+pub const MAX_PAYLOAD_BYTES: usize = 4096;
 
 /// A payload of a rendezvous session, sealed or to be opened.
 #[derive(Clone, PartialEq, Eq)]

@@ -1,14 +1,22 @@
-//! A session in whichever dialect its location speaks.
+//! A rendezvous session in either API, and what this device knows of its own writes there.
 
 use std::time::Duration;
 
-use super::etag::EtagSession;
-use super::json::JsonSession;
-use super::{Binding, Location, Payload, RendezvousApiError, Request, Response};
+use super::answer::{Received, Sent};
+use super::certainty::OwnWrites;
+use super::error::RendezvousApiError;
+use super::etag_session::EtagSession;
+use super::http::{Request, Response};
+use super::json_session::JsonSession;
+use super::location::Location;
+use super::payload::{Binding, Payload};
 
 /// A rendezvous session as one of the two devices sees it.
 #[derive(Debug, PartialEq, Eq)]
-pub struct RendezvousSession(Api);
+pub struct RendezvousSession {
+    api: Api,
+    writes: OwnWrites,
+}
 
 #[derive(Debug, PartialEq, Eq)]
 enum Api {
@@ -16,45 +24,20 @@ enum Api {
     Json(JsonSession),
 }
 
-/// What the answer to [`RendezvousSession::receive`] means.
-#[derive(Debug, PartialEq, Eq)]
-pub enum Received {
-    /// A payload that this device has not seen.
-    ///
-    /// After a [`RendezvousSession::send`] whose answer was lost it can be the payload that was
-    /// sent: compare before using it.
-    Payload(Payload),
-    /// Nothing new.
-    Nothing {
-        /// The server held the request as `Prefer` asked it to, so the next one can follow at once.
-        waited: bool,
-    },
-}
-
-/// What the answer to [`RendezvousSession::send`] means.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Sent {
-    /// It is the session's payload now.
-    Accepted,
-    /// 412 or 409: it is not, somebody else wrote first. Receive that before sending again, so that
-    /// nothing unseen is overwritten.
-    Conflict,
-}
-
 impl RendezvousSession {
     /// A session that someone else created. It must be received from before it can be sent to.
     #[must_use]
     pub fn join(location: Location) -> Self {
-        Self(match location {
-            Location::Url(url) => Api::Etag(EtagSession::join(url)),
-            Location::Id(id) => Api::Json(JsonSession::join(id)),
-        })
+        match location {
+            Location::Url(url) => EtagSession::join(url).into(),
+            Location::Id(id) => JsonSession::join(id).into(),
+        }
     }
 
     /// Where it is, for the QR code.
     #[must_use]
     pub fn location(&self) -> Location {
-        match &self.0 {
+        match &self.api {
             Api::Etag(session) => Location::Url(session.url().clone()),
             Api::Json(session) => Location::Id(session.id().clone()),
         }
@@ -64,7 +47,7 @@ impl RendezvousSession {
     /// the server's own clock. `None` when that answer does not say.
     #[must_use]
     pub fn time_left(&self) -> Option<Duration> {
-        match &self.0 {
+        match &self.api {
             Api::Etag(session) => session.time_left(),
             Api::Json(session) => session.time_left(),
         }
@@ -74,7 +57,7 @@ impl RendezvousSession {
     /// or written.
     #[must_use]
     pub fn binding(&self) -> Binding {
-        match &self.0 {
+        match &self.api {
             Api::Etag(_) => Binding::default(),
             Api::Json(session) => session.binding(),
         }
@@ -85,7 +68,7 @@ impl RendezvousSession {
     /// does not know that answers at once.
     #[must_use]
     pub fn receive(&self, wait: Option<u8>) -> Request {
-        match &self.0 {
+        match &self.api {
             Api::Etag(session) => session.receive(wait),
             Api::Json(session) => session.receive(wait),
         }
@@ -96,10 +79,14 @@ impl RendezvousSession {
     /// # Errors
     /// As [`RendezvousApiError`] says; the session is as before then.
     pub fn received(&mut self, response: &Response) -> Result<Received, RendezvousApiError> {
-        match &mut self.0 {
-            Api::Etag(session) => session.received(response),
-            Api::Json(session) => session.received(response),
-        }
+        let (received, is_guess) = match &mut self.api {
+            Api::Etag(session) => (session.received(response)?, false),
+            Api::Json(session) => session.received(response, self.writes.token())?,
+        };
+        Ok(match received {
+            Received::Payload(payload) if self.writes.found(&payload, is_guess) => Received::Ours,
+            received => received,
+        })
     }
 
     /// Sends a payload in place of the one that it was written against. In MSC4108 that is the last
@@ -109,61 +96,97 @@ impl RendezvousSession {
     /// [`RendezvousApiError::TooLarge`] above 4096 bytes, [`RendezvousApiError::NotReadYet`] after
     /// [`RendezvousSession::join`] without a [`RendezvousSession::received`].
     pub fn send(&mut self, payload: &Payload) -> Result<Request, RendezvousApiError> {
-        match &mut self.0 {
+        let request = match &self.api {
             Api::Etag(session) => session.send(&payload.bytes),
             Api::Json(session) => session.send(payload),
-        }
-    }
-
-    /// Whether a send whose answer was lost may simply be repeated (MSC4388, "The send mechanism").
-    /// Where it may not, only a receive tells what became of it.
-    #[must_use]
-    pub fn is_repeatable(&self) -> bool {
-        matches!(self.0, Api::Json(_))
-    }
-
-    /// Whether the binding of the last payload is a guess: an answer to a
-    /// [`RendezvousSession::send`] was lost, with a token that the payload may have been written
-    /// against, and the server does not say which it was. Then it is no forgery if it cannot be
-    /// opened.
-    #[must_use]
-    pub fn has_lost_track(&self) -> bool {
-        match &self.0 {
-            Api::Etag(_) => false,
-            Api::Json(session) => session.has_lost_track(),
-        }
+        }?;
+        self.writes.begin(payload);
+        Ok(request)
     }
 
     /// Reads the answer to [`RendezvousSession::send`].
     ///
     /// # Errors
-    /// As [`RendezvousApiError`] says. When there is no answer at all the payload may have been
-    /// written: receive, and look.
+    /// As [`RendezvousApiError`] says. After an error, or when there is no answer at all, the
+    /// payload may have been written: ask [`RendezvousSession::must_receive`] before the next one.
     pub fn sent(&mut self, response: &Response) -> Result<Sent, RendezvousApiError> {
-        match &mut self.0 {
+        let sent = match &mut self.api {
             Api::Etag(session) => session.sent(response),
             Api::Json(session) => session.sent(response),
-        }
+        };
+        self.writes.answered(&sent);
+        sent
+    }
+
+    /// Whether a send whose answer was lost may simply be repeated (MSC4388, "The send mechanism").
+    /// Where it may not, only a receive shows what became of it.
+    #[must_use]
+    pub fn is_repeatable(&self) -> bool {
+        matches!(self.api, Api::Json(_))
+    }
+
+    /// Whether this payload must not be sent before a receive has shown what is stored: an earlier
+    /// send may have succeeded.
+    #[must_use]
+    pub fn must_receive(&self, payload: &Payload) -> bool {
+        self.writes.must_read(payload, self.is_repeatable())
+    }
+
+    /// That receive brought [`Received::Nothing`]: no earlier send succeeded.
+    pub fn found_nothing(&mut self) {
+        self.writes.found_nothing();
+    }
+
+    /// Whether that receive showed that the payload before this one was never written, and nobody
+    /// can open this one then: it is bound to the earlier one. Ask before
+    /// [`RendezvousSession::found_nothing`].
+    #[must_use]
+    pub fn lacks_predecessor(&self, payload: &Payload) -> bool {
+        self.is_repeatable() && self.writes.may_lack_predecessor(payload)
+    }
+
+    /// Whether a receive showed that the send of this payload succeeded although it looked
+    /// otherwise. It says so once.
+    pub fn take_landed(&mut self, payload: &Payload) -> bool {
+        self.writes.take_landed(payload)
+    }
+
+    /// Whether the binding of the other device's last payload is a guess: an answer to a
+    /// [`RendezvousSession::send`] was lost, with a token that the payload may have been written
+    /// against, and the server does not say which it was. Then it is no forgery if it cannot be
+    /// opened.
+    #[must_use]
+    pub fn has_lost_track(&self) -> bool {
+        self.writes.lost_track()
     }
 
     /// Cancels the session. Whatever the answer: it is over or will expire.
     #[must_use]
     pub fn delete(&self) -> Request {
-        match &self.0 {
+        match &self.api {
             Api::Etag(session) => session.delete(),
             Api::Json(session) => session.delete(),
         }
     }
 }
 
+impl From<Api> for RendezvousSession {
+    fn from(api: Api) -> Self {
+        Self {
+            api,
+            writes: OwnWrites::new(),
+        }
+    }
+}
+
 impl From<EtagSession> for RendezvousSession {
     fn from(session: EtagSession) -> Self {
-        Self(Api::Etag(session))
+        Api::Etag(session).into()
     }
 }
 
 impl From<JsonSession> for RendezvousSession {
     fn from(session: JsonSession) -> Self {
-        Self(Api::Json(session))
+        Api::Json(session).into()
     }
 }

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use url::Url;
+
 use super::*;
 
 const SESSION: &str = "https://rz.example.com/abc-def-123-456";
@@ -261,6 +263,16 @@ mod receiving {
             session().received(&ours),
             Ok(Received::Nothing { waited: false })
         );
+    }
+
+    #[test]
+    fn a_read_shows_that_a_write_without_an_answer_happened() {
+        let (mut session, ours) = (session(), "what we sent".into());
+        session.send(&ours).unwrap();
+        let read = answer(200, &[TEXT, ("ETag", "\"two\"")], "what we sent");
+        assert_eq!(session.received(&read), Ok(Received::Ours));
+        assert!(session.take_landed(&ours));
+        assert_eq!(seen(&mut session), "\"two\"");
     }
 
     #[test]

@@ -1,8 +1,12 @@
 #![allow(clippy::unwrap_used, clippy::panic)]
 
-use super::super::{Location, RendezvousSession};
+use std::time::Duration;
+
+use serde_json::Value;
+
 use super::*;
 use crate::homeserver::BaseUrl;
+use crate::rendezvous::{Binding, Location, Payload, Received, Sent, SequenceToken};
 use crate::revision::Prefix;
 
 const COLLECTION: &str = "https://example.com/_matrix/client/v1/rendezvous";
@@ -206,7 +210,7 @@ mod creating {
     }
 
     #[test]
-    fn other_refusals_are_as_in_the_other_dialect() {
+    fn other_refusals_are_as_in_the_other_api() {
         let unknown = r#"{"errcode":"M_UNRECOGNIZED","error":"Unrecognized request"}"#;
         let refused = |status| match created(&api(), &answer(status, &[], unknown)) {
             Err(error) => error,
@@ -550,7 +554,7 @@ mod refusals {
 }
 
 /// After a write whose answer was lost.
-mod doubt {
+mod certainty {
     use super::*;
 
     /// What the server says is there, and, if it is one that does, what that was written against.
@@ -605,9 +609,9 @@ mod doubt {
         }
     }
 
-    /// Without a doubt the text's rule holds, whatever a server says.
+    /// Where all is certain the text's rule holds, whatever a server says.
     #[test]
-    fn without_a_doubt_nobody_is_asked() {
+    fn what_is_certain_is_not_asked() {
         let mut fresh = session();
         assert_eq!(binding_of(&mut fresh, &theirs(Some("two"))), at("one"));
 
@@ -628,10 +632,10 @@ mod doubt {
         );
     }
 
-    /// It may be the second of two that a proxy made of one. Who is told is believed; who is not
-    /// takes the word for what it says.
+    /// It may answer the second of two requests that a proxy made of one. A server that states the
+    /// token is believed; without a statement the refusal is taken as it is.
     #[test]
-    fn a_refusal_is_no_loss_and_still_a_doubt() {
+    fn a_refusal_is_no_loss_and_still_uncertain() {
         for (previous, expected) in [(Some("two"), "two"), (Some("one"), "one"), (None, "one")] {
             let mut session = session();
             session.send(&payload("ours", at("one"))).unwrap();
@@ -639,6 +643,16 @@ mod doubt {
             assert_eq!(binding_of(&mut session, &theirs(previous)), at(expected));
             assert!(!session.has_lost_track());
         }
+    }
+
+    #[test]
+    fn a_read_shows_that_a_write_without_an_answer_happened() {
+        let (mut session, ours) = (session(), payload("ours", at("one")));
+        session.send(&ours).unwrap();
+        assert_eq!(session.received(&found("ours", "two")), Ok(Received::Ours));
+        assert_eq!(session.binding(), at("two"));
+        assert!(!session.has_lost_track(), "it is not their payload");
+        assert!(session.take_landed(&ours));
     }
 
     #[test]
@@ -651,11 +665,12 @@ mod doubt {
         session
             .sent(&ok(json!({ "sequence_token": "four" })))
             .unwrap();
-        assert!(!session.has_lost_track());
+        assert!(session.has_lost_track(), "their last payload is the same");
         assert_eq!(
             binding_of(&mut session, &found("theirs again", "five")),
             at("four")
         );
+        assert!(!session.has_lost_track());
     }
 
     /// The repetition of a write that happened is as good as its answer.
