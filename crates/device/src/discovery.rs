@@ -4,6 +4,7 @@
 //! first form.
 
 use matrix_qr_protocol::homeserver::{HomeserverAddress, HomeserverKind};
+pub use matrix_qr_protocol::web_url::join;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use url::Url;
@@ -79,13 +80,6 @@ pub(crate) fn first_url(policy: Policy, homeserver: &HomeserverAddress) -> Optio
         HomeserverKind::BaseUrl(url) => Some(url.clone()),
         HomeserverKind::ServerName(name) => well_known_url(policy, name),
     }
-}
-
-/// `path` below `base`, whether `base` ends in a slash or not.
-pub fn join(base: &Url, path: &str) -> Url {
-    let mut url = base.clone();
-    url.set_path(&format!("{}{path}", base.path().trim_end_matches('/')));
-    url
 }
 
 /// What an OAuth server says of itself (RFC 8414), as far as a device needs it. Every URL has

@@ -9,7 +9,7 @@ use std::net::Ipv6Addr;
 use thiserror::Error;
 use url::{ParseError, Url};
 
-use crate::web_url::{self, UrlError};
+use crate::web_url::{UrlError, WebUrl, join};
 
 /// The longest text that is accepted, in bytes.
 pub const MAX_HOMESERVER_BYTES: usize = 512;
@@ -17,11 +17,14 @@ pub const MAX_HOMESERVER_BYTES: usize = 512;
 /// The longest host name in a server name, in bytes (Matrix appendices, "Server name").
 const MAX_DNS_NAME_BYTES: usize = 255;
 
-/// A homeserver as another device named it: a base URL or a server name.
+/// A homeserver as another device, or a person, named it: a base URL or a server name.
 #[derive(Clone, PartialEq, Eq, Hash)]
-pub struct HomeserverAddress {
-    text: String,
-    base_url: Option<Url>,
+pub struct HomeserverAddress(Address);
+
+#[derive(Clone, PartialEq, Eq, Hash)]
+enum Address {
+    BaseUrl(BaseUrl),
+    ServerName(String),
 }
 
 /// The two things that a [`HomeserverAddress`] can be.
@@ -35,10 +38,7 @@ pub enum HomeserverKind<'a> {
 
 /// The base URL of a homeserver's Client-Server API, with the text that it came as.
 #[derive(Clone, PartialEq, Eq, Hash)]
-pub struct BaseUrl {
-    text: String,
-    url: Url,
-}
+pub struct BaseUrl(WebUrl);
 
 /// Why a text names no homeserver.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
@@ -46,10 +46,10 @@ pub enum InvalidHomeserver {
     /// More than [`MAX_HOMESERVER_BYTES`].
     #[error("the homeserver's name is longer than {MAX_HOMESERVER_BYTES} bytes")]
     TooLong,
-    /// It has a scheme, but it is no base URL.
+    /// It has a scheme, and is no base URL.
     #[error("the homeserver's base URL is not usable: {0}")]
     BaseUrl(#[from] UrlError),
-    /// It has no scheme, and it is no Matrix server name.
+    /// It has no scheme, and is no Matrix server name.
     #[error("the homeserver is neither a base URL nor a Matrix server name")]
     ServerName,
 }
@@ -66,32 +66,30 @@ impl HomeserverAddress {
         }
         // Not "whatever a URL parser accepts": to it, `localhost:8008` is a URL of the scheme
         // `localhost`.
-        let base_url = if text.contains("://") {
-            Some(parse_base_url(text)?)
+        if text.contains("://") {
+            Ok(BaseUrl::parse(text)?.into())
+        } else if is_server_name(text) {
+            Ok(Self(Address::ServerName(text.to_owned())))
         } else {
-            None
-        };
-        if base_url.is_none() && !is_server_name(text) {
-            return Err(InvalidHomeserver::ServerName);
+            Err(InvalidHomeserver::ServerName)
         }
-        Ok(Self {
-            text: text.to_owned(),
-            base_url,
-        })
     }
 
     /// The text exactly as it came, without an added or removed slash.
     #[must_use]
     pub fn as_str(&self) -> &str {
-        &self.text
+        match &self.0 {
+            Address::BaseUrl(base_url) => base_url.as_str(),
+            Address::ServerName(name) => name,
+        }
     }
 
     /// Which of the two it is.
     #[must_use]
     pub fn kind(&self) -> HomeserverKind<'_> {
-        match &self.base_url {
-            Some(url) => HomeserverKind::BaseUrl(url),
-            None => HomeserverKind::ServerName(&self.text),
+        match &self.0 {
+            Address::BaseUrl(base_url) => HomeserverKind::BaseUrl(base_url.url()),
+            Address::ServerName(name) => HomeserverKind::ServerName(name),
         }
     }
 }
@@ -106,47 +104,35 @@ impl BaseUrl {
         if !text.contains("://") {
             return Err(UrlError::Syntax(ParseError::RelativeUrlWithoutBase));
         }
-        Ok(Self {
-            text: text.to_owned(),
-            url: parse_base_url(text)?,
-        })
+        let url = WebUrl::parse(text, MAX_HOMESERVER_BYTES)?;
+        if url.url().query().is_some() {
+            return Err(UrlError::UnexpectedPart("query"));
+        }
+        Ok(Self(url))
     }
 
     /// The text exactly as it came, without an added or removed slash.
     #[must_use]
     pub fn as_str(&self) -> &str {
-        &self.text
+        self.0.as_str()
     }
 
     /// The same, parsed.
     #[must_use]
     pub fn url(&self) -> &Url {
-        &self.url
+        self.0.url()
     }
 
     /// The URL of a path of the API, which begins with a slash.
     pub(crate) fn below(&self, path: &str) -> Url {
-        let mut url = self.url.clone();
-        url.set_path(&format!("{}{path}", self.url.path().trim_end_matches('/')));
-        url
+        join(self.url(), path)
     }
 }
 
 impl From<BaseUrl> for HomeserverAddress {
-    fn from(BaseUrl { text, url }: BaseUrl) -> Self {
-        Self {
-            text,
-            base_url: Some(url),
-        }
+    fn from(base_url: BaseUrl) -> Self {
+        Self(Address::BaseUrl(base_url))
     }
-}
-
-fn parse_base_url(text: &str) -> Result<Url, UrlError> {
-    let url = web_url::parse(text, MAX_HOMESERVER_BYTES)?;
-    if url.query().is_some() {
-        return Err(UrlError::UnexpectedPart("query"));
-    }
-    Ok(url)
 }
 
 /// Matrix appendices, "Server name": `hostname [ ":" port ]`, the host being a DNS name, an IPv4 or
@@ -177,19 +163,19 @@ fn is_port(text: &str) -> bool {
 
 impl fmt::Debug for HomeserverAddress {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "HomeserverAddress({:?})", self.text)
+        write!(f, "HomeserverAddress({:?})", self.as_str())
     }
 }
 
 impl fmt::Debug for BaseUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "BaseUrl({:?})", self.text)
+        write!(f, "BaseUrl({:?})", self.as_str())
     }
 }
 
 impl fmt::Display for HomeserverAddress {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.text)
+        f.write_str(self.as_str())
     }
 }
 

@@ -6,7 +6,7 @@ use url::Url;
 
 use super::session_id::SessionId;
 use crate::revision::Revision;
-use crate::web_url::{self, UrlError};
+use crate::web_url::{UrlError, WebUrl};
 
 /// The longest URL of a session that is accepted, in bytes.
 pub const MAX_SESSION_URL_BYTES: usize = 2048;
@@ -55,10 +55,7 @@ impl From<&Location> for Revision {
 /// The URL of a rendezvous session: `http` or `https`, with a host, without credentials and
 /// fragment. Who knows it can write there: `Debug` does not say it.
 #[derive(Clone, PartialEq, Eq)]
-pub struct SessionUrl {
-    text: String,
-    url: Url,
-}
+pub struct SessionUrl(WebUrl);
 
 impl SessionUrl {
     /// Parses an absolute URL.
@@ -66,23 +63,19 @@ impl SessionUrl {
     /// # Errors
     /// When it is longer than [`MAX_SESSION_URL_BYTES`] or not such a URL.
     pub fn parse(text: &str) -> Result<Self, UrlError> {
-        let url = web_url::parse(text, MAX_SESSION_URL_BYTES)?;
-        Ok(Self {
-            text: text.to_owned(),
-            url,
-        })
+        WebUrl::parse(text, MAX_SESSION_URL_BYTES).map(Self)
     }
 
     /// The text exactly as the server or the QR code gave it.
     #[must_use]
     pub fn as_str(&self) -> &str {
-        &self.text
+        self.0.as_str()
     }
 
     /// The same, parsed.
     #[must_use]
     pub fn url(&self) -> &Url {
-        &self.url
+        self.0.url()
     }
 }
 
@@ -91,14 +84,14 @@ impl fmt::Debug for SessionUrl {
         write!(
             f,
             "SessionUrl({}://{}, [redacted])",
-            self.url.scheme(),
-            self.url.host_str().unwrap_or_default()
+            self.url().scheme(),
+            self.url().host_str().unwrap_or_default()
         )
     }
 }
 
 impl fmt::Display for SessionUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.text)
+        f.write_str(self.as_str())
     }
 }
