@@ -13,11 +13,16 @@ use rand_core::UnwrapErr;
 fuzz_target!(|bytes: &[u8]| {
     let payload = Payload::from(bytes.to_vec());
     for revision in [Revision::Msc4108, Revision::Msc4388] {
-        let speech = (revision, Dialect::default());
-        let generator = Generator::new(speech, &mut UnwrapErr(SysRng));
+        let generator = Generator::new(revision, Dialect::default(), &mut UnwrapErr(SysRng));
         let key = generator.public_key();
         assert!(generator.accept(&payload, Binding::default()).is_err());
-        let initiated = Initiated::new(&key, speech, Binding::default(), &mut UnwrapErr(SysRng));
+        let initiated = Initiated::new(
+            &key,
+            revision,
+            Dialect::default(),
+            Binding::default(),
+            &mut UnwrapErr(SysRng),
+        );
         if let Ok((initiated, _)) = initiated {
             assert!(initiated.finish(&payload).is_err());
         }

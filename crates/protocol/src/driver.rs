@@ -97,7 +97,7 @@ pub async fn show<H: Host>(
     shown_by: ShownBy,
     rng: &mut impl CryptoRng,
 ) -> Result<(), Error> {
-    let generator = Generator::new((&location, dialect), rng);
+    let generator = Generator::new(&location, dialect, rng);
     let code = QrCode {
         key: generator.public_key(),
         location,
@@ -135,7 +135,7 @@ pub async fn scan<H: Host>(
     rng: &mut impl CryptoRng,
 ) -> Result<(), Error> {
     let (role, homeserver) = part(code, ours)?;
-    let initiated = Initiated::new(&code.key, (&code.location, dialect), host.binding(), rng);
+    let initiated = Initiated::new(&code.key, &code.location, dialect, host.binding(), rng);
     let (initiated, initiate) = abandon_if_err(host, initiated).await?;
     establish(host, host.send(initiate)).await?;
     let login_ok = establish(host, host.receive()).await?;

@@ -37,7 +37,7 @@
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! // Device G, here the new one, shows its key and where the session is.
 //! let location = Location::Url(SessionUrl::parse("https://rendezvous.example.org/abc")?);
-//! let generator = Generator::new((&location, Dialect::default()), &mut UnwrapErr(SysRng));
+//! let generator = Generator::new(&location, Dialect::default(), &mut UnwrapErr(SysRng));
 //! let shown = QrCode { shown_by: ShownBy::New, key: generator.public_key(), location }.encode()?;
 //!
 //! // Device S scans, and the two establish the secure channel. In this revision no payload says what it was written against.
@@ -45,7 +45,7 @@
 //! let at = &scanned.location;
 //! let unbound = Binding::default;
 //! let (initiated, login_initiate) =
-//!     Initiated::new(&scanned.key, (at, Dialect::default()), unbound(), &mut UnwrapErr(SysRng))?;
+//!     Initiated::new(&scanned.key, at, Dialect::default(), unbound(), &mut UnwrapErr(SysRng))?;
 //! let (unconfirmed, login_ok) = generator.accept(&login_initiate, unbound())?;
 //! let (mut existing_channel, check_code) = initiated.finish(&login_ok)?;
 //! let mut new_channel = unconfirmed.confirm(&check_code).map_err(|_| "the person typed other digits")?;

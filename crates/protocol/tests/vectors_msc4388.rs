@@ -152,14 +152,14 @@ fn replay(v: &Channel) {
         panic!("there are two greetings")
     };
     let random = [hex(&v.ikm_g), hex(&v.response_nonce)].concat();
-    let generator = Generator::new((Revision::Msc4388, dialect), &mut FixedRng::new(&random));
+    let generator = Generator::new(Revision::Msc4388, dialect, &mut FixedRng::new(&random));
     assert_eq!(generator.public_key().to_base64(), v.public_g);
-    // Device S is told nothing of the label.
-    let speech = (Revision::Msc4388, Dialect::default());
     let mut rng = FixedRng::new(&hex(&v.ikm_s));
     let (initiated, payload) = Initiated::new(
         &generator.public_key(),
-        speech,
+        Revision::Msc4388,
+        // Device S is not told the label.
+        Dialect::default(),
         v.binding(initiate),
         &mut rng,
     )

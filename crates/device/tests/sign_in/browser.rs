@@ -120,7 +120,7 @@ impl Browser {
     async fn shows(world: &TestEnv, meeting: &Meeting, shown_by: ShownBy) -> Self {
         let mut session = Session::create(world).await;
         let location = Location::Url(SessionUrl::parse(session.url.as_str()).unwrap());
-        let generator = Generator::new((&location, Dialect::default()), &mut UnwrapErr(SysRng));
+        let generator = Generator::new(&location, Dialect::default(), &mut UnwrapErr(SysRng));
         meeting.show_code(&QrCode {
             shown_by,
             key: generator.public_key(),

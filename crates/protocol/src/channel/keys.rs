@@ -5,7 +5,8 @@ use std::fmt;
 use rand_core::CryptoRng;
 use x25519_dalek::EphemeralSecret;
 
-use super::{ChannelError, decode};
+use super::error::ChannelError;
+use super::payload::decode;
 use crate::base64;
 
 /// A public key of 32 bytes: Gp or Sp.

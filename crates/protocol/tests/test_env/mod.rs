@@ -262,9 +262,14 @@ impl Pair {
             let mut theirs = pin!(async {
                 let device = Device::new(&world, shown_by.other(), false);
                 let code = world.until(|world| world.code.borrow().clone()).await;
-                let (initiated, payload) =
-                    Initiated::new(&code.key, speech, device.binding(), &mut UnwrapErr(SysRng))
-                        .unwrap();
+                let (initiated, payload) = Initiated::new(
+                    &code.key,
+                    speech.0,
+                    speech.1,
+                    device.binding(),
+                    &mut UnwrapErr(SysRng),
+                )
+                .unwrap();
                 device.send(payload).await.unwrap();
                 let (channel, check_code) =
                     initiated.finish(&device.receive().await.unwrap()).unwrap();
