@@ -1,7 +1,10 @@
 //! The byte layout of MSC4388's QR code after its prefix and type 3: intent, key, session ID, base
 //! URL.
 
-use super::{QrCode, QrError, ShownBy, reader::Reader};
+use super::code::{QrCode, ShownBy};
+use super::error::QrError;
+use super::prefix;
+use super::reader::Reader;
 use crate::homeserver::{BaseUrl, HomeserverAddress};
 use crate::rendezvous::{ApiRoot, Location, SessionId};
 use crate::revision::Prefix;
@@ -43,7 +46,7 @@ pub(super) fn encode(code: &QrCode, session: &SessionId) -> Result<Vec<u8>, QrEr
         Some(_) => return Err(QrError::HomeserverElsewhere),
     };
     let mut bytes = [
-        super::prefix(session.api().prefix()),
+        prefix::bytes_of(session.api().prefix()),
         &[TYPE, intent],
         code.key.as_bytes(),
     ]

@@ -1,6 +1,6 @@
 //! What the byte layouts have in common.
 
-use super::QrError;
+use super::error::QrError;
 use crate::channel::PublicKey;
 
 /// What is left to read.

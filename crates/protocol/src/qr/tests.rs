@@ -1,8 +1,10 @@
 #![allow(clippy::unwrap_used, clippy::indexing_slicing)]
 
 use super::*;
-use crate::homeserver::BaseUrl;
+use crate::channel::PublicKey;
+use crate::homeserver::{BaseUrl, HomeserverAddress};
 use crate::rendezvous::{ApiRoot, SessionId, SessionUrl};
+use crate::revision::Role;
 
 const URL: &str = "https://rendezvous.lab.element.dev/e8da6355-550b-4a32-a193-1619d9830668";
 
@@ -69,10 +71,10 @@ fn no_truncation_is_a_code() {
     for original in all() {
         let bytes = original.encode().unwrap();
         for end in 0..bytes.len() {
-            let prefix = if bytes.starts_with(PREFIX) {
-                PREFIX
+            let prefix = if bytes.starts_with(prefix::bytes_of(Prefix::Stable)) {
+                prefix::bytes_of(Prefix::Stable)
             } else {
-                UNSTABLE_PREFIX
+                prefix::bytes_of(Prefix::Unstable)
             };
             let expected = if end < prefix.len() {
                 QrError::NotMatrix

@@ -1,0 +1,65 @@
+//! Why a QR code cannot be used, or not be made.
+
+use thiserror::Error;
+
+use crate::homeserver::InvalidHomeserver;
+use crate::web_url::UrlError;
+
+/// What the largest QR code (version 40) holds at error correction level Q, in bytes.
+pub const MAX_QR_BYTES: usize = 1663;
+
+/// Why bytes are not a QR code that this program can use, or a code cannot be made of them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+pub enum QrError {
+    /// It does not begin as Matrix's QR codes do.
+    #[error(
+        "this is not a Matrix QR code; scan the one that the other device shows for signing in"
+    )]
+    NotMatrix,
+    /// A Matrix QR code for verifying a device that is signed in already (version 2, modes 0 to 2).
+    #[error(
+        "this QR code verifies a device that is already signed in; on the other device, choose to link a new device"
+    )]
+    VerificationCode,
+    /// A Matrix QR code of another version of the format.
+    #[error(
+        "this is a Matrix QR code of version {0}, and this program reads versions 2 and 3; update the older of the two devices"
+    )]
+    OtherVersion(u8),
+    /// The mode (version 2) or the intent (type 3) is none that the proposal defines.
+    #[error(
+        "this Matrix QR code has the unknown mode {0}; update this program or use another device"
+    )]
+    UnknownMode(u8),
+    /// It ends too early.
+    #[error("the QR code is incomplete; scan it again")]
+    Truncated,
+    /// It goes on after its end.
+    #[error("the QR code has {0} bytes too many; scan it again")]
+    TrailingBytes(usize),
+    /// The URL or the homeserver is not UTF-8.
+    #[error("the QR code is damaged: its text is not UTF-8; scan it again")]
+    BadUtf8,
+    /// The rendezvous session's URL is not one that may be contacted.
+    #[error("the QR code names no usable rendezvous session: {0}")]
+    BadUrl(UrlError),
+    /// The rendezvous session's ID is no opaque identifier.
+    #[error("the QR code names no usable rendezvous session: its ID has characters that no ID has")]
+    BadSessionId,
+    /// The homeserver is neither a base URL nor a server name.
+    #[error("the QR code names no usable homeserver: {0}")]
+    BadHomeserver(InvalidHomeserver),
+    /// Type 3 has room for one base URL, and this would need two.
+    #[error(
+        "this kind of QR code names one server for the session and the account; use the account's homeserver for the session"
+    )]
+    HomeserverElsewhere,
+    /// The public key would make every secret known to anyone (RFC 7748, section 6.1).
+    #[error("the QR code contains a forged key; do not use it")]
+    NonContributoryKey,
+    /// More than [`MAX_QR_BYTES`]: the URL or the homeserver is too long to be shown as a QR code.
+    #[error(
+        "a QR code holds {MAX_QR_BYTES} bytes and this one would need {0}; use a shorter rendezvous URL"
+    )]
+    TooLong(usize),
+}
