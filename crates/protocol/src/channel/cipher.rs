@@ -19,14 +19,13 @@ pub(super) trait Open: Send + Sync {
     fn open_past_one(&mut self, ciphertext: &[u8], aad: &[u8]) -> Option<Zeroizing<Vec<u8>>>;
 }
 
+/// The other device's direction, and the first plaintext that came from it.
+pub(super) type Opened = (Box<dyn Open>, Zeroizing<Vec<u8>>);
+
 /// Device G's direction, as device S knows it before LoginOk.
 pub(super) trait AwaitOk: Send + Sync {
     /// Step 6: opens LoginOk.
-    fn finish(
-        self: Box<Self>,
-        login_ok: &[u8],
-        aad: &[u8],
-    ) -> Result<(Box<dyn Open>, Zeroizing<Vec<u8>>), ChannelError>;
+    fn finish(self: Box<Self>, login_ok: &[u8], aad: &[u8]) -> Result<Opened, ChannelError>;
 }
 
 /// Device S after step 4.

@@ -10,7 +10,7 @@ use x25519_dalek::SharedSecret;
 use zeroize::Zeroizing;
 
 use super::check_code::CheckCode;
-use super::cipher::{AcceptedInitiate, AwaitOk, Open, Seal, SentInitiate};
+use super::cipher::{AcceptedInitiate, AwaitOk, Open, Opened, Seal, SentInitiate};
 use super::error::ChannelError;
 use super::keys::{KeyPair, PublicKey};
 use super::payload::{INITIATE, decode};
@@ -199,11 +199,7 @@ impl Open for Half {
 }
 
 impl AwaitOk for Half {
-    fn finish(
-        mut self: Box<Self>,
-        login_ok: &[u8],
-        aad: &[u8],
-    ) -> Result<(Box<dyn Open>, Zeroizing<Vec<u8>>), ChannelError> {
+    fn finish(mut self: Box<Self>, login_ok: &[u8], aad: &[u8]) -> Result<Opened, ChannelError> {
         let plaintext = self.open(login_ok, aad)?;
         Ok((self, plaintext))
     }

@@ -21,7 +21,7 @@ use sha2::Sha256;
 use zeroize::Zeroizing;
 
 use super::check_code::CheckCode;
-use super::cipher::{AcceptedInitiate, AwaitOk, Open, Seal, SentInitiate};
+use super::cipher::{AcceptedInitiate, AwaitOk, Open, Opened, Seal, SentInitiate};
 use super::error::ChannelError;
 use super::keys::PublicKey;
 use super::payload::{INITIATE, decode};
@@ -131,13 +131,9 @@ struct Awaited {
 
 impl AwaitOk for Awaited {
     /// Step 6: `(ResponseNonce, TaggedCiphertext) := Unpack(LoginOkMessage)`.
-    fn finish(
-        self: Box<Self>,
-        login_ok: &[u8],
-        aad: &[u8],
-    ) -> Result<(Box<dyn Open>, Zeroizing<Vec<u8>>), ChannelError> {
+    fn finish(self: Box<Self>, login_ok: &[u8], aad: &[u8]) -> Result<Opened, ChannelError> {
         let (nonce, ciphertext) = unpack(login_ok)?;
-        let attempt = |secret: &Secret| -> Result<(Box<dyn Open>, _), ChannelError> {
+        let attempt = |secret: &Secret| -> Result<Opened, ChannelError> {
             let mut theirs = Response::new(secret, &self.sp, nonce)?.opening();
             let plaintext = Open::open(&mut theirs, ciphertext, aad)?;
             Ok((Box::new(theirs), plaintext))
