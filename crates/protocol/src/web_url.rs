@@ -132,4 +132,21 @@ mod tests {
             assert_eq!(WebUrl::parse(text, 26).map(drop), Err(error), "{text}");
         }
     }
+
+    #[test]
+    fn a_path_is_joined_below_the_base_with_or_without_its_slash() {
+        let cases = [
+            ("https://a.example", "https://a.example/_matrix/x"),
+            ("https://a.example/", "https://a.example/_matrix/x"),
+            ("https://a.example/base", "https://a.example/base/_matrix/x"),
+            (
+                "https://a.example/base/",
+                "https://a.example/base/_matrix/x",
+            ),
+        ];
+        for (base, whole) in cases {
+            let base = Url::parse(base).unwrap();
+            assert_eq!(join(&base, "/_matrix/x").as_str(), whole);
+        }
+    }
 }
