@@ -76,7 +76,7 @@ impl<'a, P, D> HostAdapter<'a, P, D> {
             Error::Expired => {
                 let trouble = self
                     .rendezvous
-                    .trouble()
+                    .problem()
                     .map(|error| Error::ExpiredInTrouble(error.to_user_error()));
                 trouble.unwrap_or(error)
             }
@@ -100,7 +100,7 @@ impl<'a, P, D> HostAdapter<'a, P, D> {
         };
         tokio::select! {
             end = sign_in => end,
-            () = self.rendezvous.report_trouble(SILENCE, tell) => pending().await,
+            () = self.rendezvous.report_problems(SILENCE, tell) => pending().await,
         }
     }
 

@@ -12,7 +12,7 @@ use url::Url;
 use super::probe::{Probe, Question};
 use super::seen::{silent, status};
 use super::{Check, Finding};
-use crate::rendezvous_client::{incoming, is_unrecognized};
+use crate::rendezvous_client::incoming;
 
 /// What is written, and read back.
 const LETTER: &[u8] = b"matrix-qr doctor was here";
@@ -52,7 +52,7 @@ async fn discover(probe: &Probe<'_>, base: &BaseUrl) -> Result<Option<(ApiRoot, 
         let answer = answer.map_err(|silence| silent(Check::Newer, &silence))?;
         let seen = format!("{}, asked for {}", status(&answer), name(&api));
         match json::discovered(&incoming(answer)) {
-            Err(error) if is_unrecognized(&error) => {}
+            Err(error) if error.is_unrecognized() => {}
             discovered => return Ok(Some((api, is_open(discovered, seen)?))),
         }
     }

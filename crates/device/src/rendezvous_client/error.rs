@@ -98,4 +98,13 @@ impl RendezvousError {
             _ => false,
         }
     }
+
+    /// Whether the server does not know the path: without the API there is nothing there.
+    pub(super) fn is_unknown_path(&self) -> bool {
+        match self {
+            Self::Gone => true,
+            Self::Server(error) => error.is_unrecognized(),
+            _ => false,
+        }
+    }
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tokio::time::{Instant, timeout};
 
-use super::RendezvousError;
+use super::error::RendezvousError;
 
 /// The trouble of the moment, if there is any.
 pub(super) struct Outages(watch::Sender<Option<Outage>>);

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use matrix_qr_protocol::rendezvous::RendezvousApiError;
 
-use super::RendezvousError;
+use super::error::RendezvousError;
 use super::state::Heard;
 
 /// The first pause between two polls. Most answers come from a program, not from a person:

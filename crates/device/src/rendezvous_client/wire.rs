@@ -4,9 +4,13 @@ use std::time::Duration;
 
 use matrix_qr_protocol::rendezvous::json::MAX_ANSWER_BYTES;
 use matrix_qr_protocol::rendezvous::{Request, Response};
+use url::Url;
 
-use super::RendezvousError;
-use crate::http::{self, Bounds, Http, HttpError};
+use super::error::RendezvousError;
+use crate::http::{self, Bounds, Http, HttpError, host};
+
+/// How long one request may take that the server does not hold.
+pub(super) const QUICK: Duration = Duration::from_secs(15);
 
 /// One exchange, without a redirect.
 pub(super) async fn exchange(
@@ -22,6 +26,15 @@ pub(super) async fn exchange(
     let response = http.send_within(outgoing(request)?, bounds).await?;
     tracing::trace!(method, status = response.status().as_u16(), "rendezvous");
     Ok(incoming(response))
+}
+
+/// The problem of a request that is under way.
+pub(super) fn unanswered(server: &Url) -> RendezvousError {
+    HttpError::Unreachable {
+        host: host(server),
+        why: "it has not answered yet".to_owned(),
+    }
+    .into()
 }
 
 fn outgoing(request: Request) -> Result<http::Request, HttpError> {

@@ -533,7 +533,7 @@ async fn a_server_that_refuses_every_second_request_still_gets_the_write() {
             );
         }
         assert_eq!(room.lock().unwrap().writes, ["g1", "g2"]);
-        assert_eq!(client.trouble(), None);
+        assert_eq!(client.problem(), None);
     }
 }
 
@@ -867,7 +867,7 @@ async fn trouble_that_stays_ends_with_the_session() {
         (Err(RendezvousError::Expired), Err(RendezvousError::Expired))
     );
     assert!(
-        never_answered(&client.trouble().unwrap()),
+        never_answered(&client.problem().unwrap()),
         "what was wrong last is known"
     );
 }

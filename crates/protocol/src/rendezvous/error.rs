@@ -106,6 +106,21 @@ impl RendezvousApiError {
         matches!(self, Self::RateLimited { .. } | Self::Unavailable { .. })
     }
 
+    /// Whether the server does not know this path (Client-Server API, section "Unsupported
+    /// endpoints"): 404, or `M_UNRECOGNIZED` with the 400 or 405 of older servers.
+    #[must_use]
+    pub fn is_unrecognized(&self) -> bool {
+        match self {
+            Self::Refused {
+                status, errcode, ..
+            } => {
+                *status == 404
+                    || (matches!(status, 400 | 405) && errcode.as_deref() == Some("M_UNRECOGNIZED"))
+            }
+            _ => false,
+        }
+    }
+
     /// Reads a status that is none of those that a step expects, on a session that exists.
     pub(super) fn of(response: &Response) -> Self {
         match response.status {
