@@ -105,7 +105,7 @@ impl BaseUrl {
             return Err(UrlError::Syntax(ParseError::RelativeUrlWithoutBase));
         }
         let url = WebUrl::parse(text, MAX_HOMESERVER_BYTES)?;
-        if url.url().query().is_some() {
+        if url.url.query().is_some() {
             return Err(UrlError::UnexpectedPart("query"));
         }
         Ok(Self(url))
@@ -114,13 +114,13 @@ impl BaseUrl {
     /// The text exactly as it came, without an added or removed slash.
     #[must_use]
     pub fn as_str(&self) -> &str {
-        self.0.as_str()
+        &self.0.text
     }
 
     /// The same, parsed.
     #[must_use]
     pub fn url(&self) -> &Url {
-        self.0.url()
+        &self.0.url
     }
 
     /// The URL of a path of the API, which begins with a slash.

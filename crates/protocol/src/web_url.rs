@@ -29,8 +29,9 @@ pub enum UrlError {
 /// A URL that passed these rules, with the text that it came as. No `Debug`: some are secret.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub(crate) struct WebUrl {
-    text: String,
-    url: Url,
+    /// Exactly as it came, without an added or removed slash.
+    pub(crate) text: String,
+    pub(crate) url: Url,
 }
 
 impl WebUrl {
@@ -55,16 +56,6 @@ impl WebUrl {
             text: text.to_owned(),
             url: check(Url::parse(text).map_err(UrlError::Syntax)?)?,
         })
-    }
-
-    /// The text exactly as it came, without an added or removed slash.
-    pub(crate) fn as_str(&self) -> &str {
-        &self.text
-    }
-
-    /// The same, parsed.
-    pub(crate) fn url(&self) -> &Url {
-        &self.url
     }
 }
 
@@ -104,8 +95,8 @@ mod tests {
             "https://bücher.example/",
         ] {
             let parsed = WebUrl::parse(text, 100).unwrap();
-            assert_eq!(parsed.as_str(), text);
-            assert_eq!(*parsed.url(), Url::parse(text).unwrap());
+            assert_eq!(parsed.text, text);
+            assert_eq!(parsed.url, Url::parse(text).unwrap());
         }
     }
 

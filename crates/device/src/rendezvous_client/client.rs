@@ -62,15 +62,10 @@ impl RendezvousClient {
         &self.location
     }
 
-    /// When the session ends, by the server's own clock: `Expires` minus `Date`, or
+    /// What is left until the session ends, by the server's own clock: `Expires` minus `Date`, or
     /// `expires_in_ms`, counted from when that answer came.
     ///
-    /// A later answer does not move it: the lifetime is fixed at creation.
-    pub fn deadline(&self) -> Instant {
-        self.deadline
-    }
-
-    /// What is left until then.
+    /// A later answer does not change when it ends: the lifetime is fixed at creation.
     pub fn time_left(&self) -> Duration {
         self.deadline.saturating_duration_since(Instant::now())
     }

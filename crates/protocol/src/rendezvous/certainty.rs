@@ -130,12 +130,13 @@ impl TokenCertainty {
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct OwnWrites {
     write: WriteCertainty,
-    token: TokenCertainty,
+    pub(super) token: TokenCertainty,
     /// Since the other device last wrote, the last attempt at the end.
     payloads: Vec<Payload>,
     /// A write that was uncertain did happen: a read found this payload.
     landed: Option<Payload>,
-    lost_track: bool,
+    /// Whether the binding of the other device's last payload is a guess.
+    pub(super) lost_track: bool,
 }
 
 impl OwnWrites {
@@ -147,15 +148,6 @@ impl OwnWrites {
             landed: None,
             lost_track: false,
         }
-    }
-
-    pub(super) fn token(&self) -> TokenCertainty {
-        self.token
-    }
-
-    /// Whether the binding of the other device's last payload is a guess.
-    pub(super) fn lost_track(&self) -> bool {
-        self.lost_track
     }
 
     pub(super) fn begin(&mut self, payload: &Payload) {

@@ -106,6 +106,10 @@ impl RendezvousApiError {
         matches!(self, Self::RateLimited { .. } | Self::Unavailable { .. })
     }
 
+    pub(super) fn malformed(what: &'static str) -> Self {
+        Self::Malformed { what }
+    }
+
     /// Whether the server does not know this path (Client-Server API, section "Unsupported
     /// endpoints"): 404, or `M_UNRECOGNIZED` with the 400 or 405 of older servers.
     #[must_use]
@@ -143,9 +147,7 @@ impl RendezvousApiError {
                 status,
                 why: "only the creation of a session can be redirected, with status 307",
             },
-            200..=299 => Self::Malformed {
-                what: "its status says that it succeeded in something else",
-            },
+            200..=299 => Self::malformed("its status says that it succeeded in something else"),
             _ => refused(response),
         }
     }

@@ -8,18 +8,15 @@ use super::etag_session::{EtagSession, TEXT_PLAIN};
 use super::http::{Method, Request, Response};
 use super::location::{MAX_SESSION_URL_BYTES, SessionUrl};
 use super::payload::MAX_PAYLOAD_BYTES;
-use super::session::RendezvousSession;
+use super::session::{Api, RendezvousSession};
 use crate::web_url;
 
 /// The request that creates a session with an empty payload (step 2 of "Establishment").
 #[must_use]
 pub fn create(endpoint: &Url) -> Request {
-    let headers = vec![(TEXT_PLAIN.0, TEXT_PLAIN.1.to_owned())];
     Request {
-        method: Method::Post,
-        url: endpoint.clone(),
-        headers,
-        body: Vec::new(),
+        headers: vec![(TEXT_PLAIN.0, TEXT_PLAIN.1.to_owned())],
+        ..Request::new(Method::Post, endpoint.clone())
     }
 }
 
@@ -40,9 +37,7 @@ pub enum Created {
 /// 404. Neither a redirect nor the session may lead from `https` to `http`.
 pub fn created(endpoint: &Url, response: &Response) -> Result<Created, RendezvousApiError> {
     match response.status {
-        200..=299 => {
-            new_session(endpoint, response).map(|session| Created::Session(session.into()))
-        }
+        200..=299 => new_session(endpoint, response).map(Created::Session),
         307 => redirect(endpoint, response).map(Created::Redirect),
         _ => Err(RendezvousApiError::of_creating(response)),
     }
@@ -53,25 +48,28 @@ struct CreatedBody {
     url: String,
 }
 
-fn new_session(endpoint: &Url, response: &Response) -> Result<EtagSession, RendezvousApiError> {
+fn new_session(
+    endpoint: &Url,
+    response: &Response,
+) -> Result<RendezvousSession, RendezvousApiError> {
     if response.body.len() > MAX_PAYLOAD_BYTES {
-        return Err(RendezvousApiError::Malformed {
-            what: "the answer is larger than a URL can be",
-        });
+        return Err(RendezvousApiError::malformed(
+            "the answer is larger than a URL can be",
+        ));
     }
-    let CreatedBody { url } =
-        serde_json::from_slice(&response.body).map_err(|_| RendezvousApiError::Malformed {
-            what: "it is not a JSON object with the session's URL",
-        })?;
-    let url = SessionUrl::parse(&url).map_err(|_| RendezvousApiError::Malformed {
-        what: "the session's URL is not a usable one",
+    let CreatedBody { url } = serde_json::from_slice(&response.body).map_err(|_| {
+        RendezvousApiError::malformed("it is not a JSON object with the session's URL")
     })?;
+    let url = SessionUrl::parse(&url)
+        .map_err(|_| RendezvousApiError::malformed("the session's URL is not a usable one"))?;
     if leaves_https(endpoint, url.url()) {
-        return Err(RendezvousApiError::Malformed {
-            what: "the session's URL leaves https",
-        });
+        return Err(RendezvousApiError::malformed(
+            "the session's URL leaves https",
+        ));
     }
-    EtagSession::new(url, response)
+    let mut session = EtagSession::join(url);
+    session.adopt(response)?;
+    Ok(RendezvousSession::new(Api::Etag(session)))
 }
 
 fn redirect(endpoint: &Url, response: &Response) -> Result<Url, RendezvousApiError> {

@@ -24,13 +24,6 @@ pub(super) struct EtagSession {
 }
 
 impl EtagSession {
-    /// The session that `created`, the answer to its creation, is about.
-    pub(super) fn new(url: SessionUrl, created: &Response) -> Result<Self, RendezvousApiError> {
-        let mut session = Self::join(url);
-        session.adopt(created)?;
-        Ok(session)
-    }
-
     pub(super) fn join(url: SessionUrl) -> Self {
         Self {
             url,
@@ -49,7 +42,7 @@ impl EtagSession {
     }
 
     pub(super) fn receive(&self, wait: Option<u8>) -> Request {
-        let mut request = self.request(Method::Get);
+        let mut request = Request::new(Method::Get, self.url.url().clone());
         if let Some(etag) = &self.etag {
             request.headers.push(("If-None-Match", etag.clone()));
             request
@@ -64,9 +57,9 @@ impl EtagSession {
             200 => self.etag.as_deref() == Some(etag(response)?),
             304 if self.etag.is_some() => true,
             304 => {
-                return Err(RendezvousApiError::Malformed {
-                    what: "it says that nothing changed, and nothing was known",
-                });
+                return Err(RendezvousApiError::malformed(
+                    "it says that nothing changed, and nothing was known",
+                ));
             }
             _ => return Err(RendezvousApiError::of(response)),
         };
@@ -87,7 +80,7 @@ impl EtagSession {
             return Err(RendezvousApiError::TooLarge);
         }
         let etag = self.etag.clone().ok_or(RendezvousApiError::NotReadYet)?;
-        let mut request = self.request(Method::Put);
+        let mut request = Request::new(Method::Put, self.url.url().clone());
         request.headers = vec![(TEXT_PLAIN.0, TEXT_PLAIN.1.to_owned()), ("If-Match", etag)];
         request.body = payload.to_vec();
         Ok(request)
@@ -103,19 +96,10 @@ impl EtagSession {
     }
 
     pub(super) fn delete(&self) -> Request {
-        self.request(Method::Delete)
+        Request::new(Method::Delete, self.url.url().clone())
     }
 
-    fn request(&self, method: Method) -> Request {
-        Request {
-            method,
-            url: self.url.url().clone(),
-            headers: Vec::new(),
-            body: Vec::new(),
-        }
-    }
-
-    fn adopt(&mut self, response: &Response) -> Result<(), RendezvousApiError> {
+    pub(super) fn adopt(&mut self, response: &Response) -> Result<(), RendezvousApiError> {
         self.etag = Some(etag(response)?.to_owned());
         self.time_left = response.until("Expires");
         Ok(())

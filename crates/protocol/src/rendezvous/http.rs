@@ -47,6 +47,18 @@ pub struct Request {
     pub body: Vec<u8>,
 }
 
+impl Request {
+    /// Without headers and a body.
+    pub(super) fn new(method: Method, url: Url) -> Self {
+        Self {
+            method,
+            url,
+            headers: Vec::new(),
+            body: Vec::new(),
+        }
+    }
+}
+
 /// What the rendezvous server answered.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Response {
@@ -92,12 +104,6 @@ impl Response {
 /// Bodies are ciphertext or of somebody else's making: their length is all that a log needs.
 impl fmt::Debug for Request {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self {
-            method,
-            url,
-            headers,
-            body,
-        } = self;
         let shown = |name, value| {
             if name == AUTHORIZATION {
                 "[redacted]"
@@ -105,26 +111,24 @@ impl fmt::Debug for Request {
                 value
             }
         };
-        let headers: Vec<_> = headers
+        let headers: Vec<_> = self
+            .headers
             .iter()
             .map(|(name, value)| (*name, shown(*name, value.as_str())))
             .collect();
         write!(
             f,
-            "{} {url} {headers:?} ({} bytes)",
-            method.as_str(),
-            body.len()
+            "{} {} {headers:?} ({} bytes)",
+            self.method.as_str(),
+            self.url,
+            self.body.len()
         )
     }
 }
 
 impl fmt::Debug for Response {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self {
-            status,
-            headers,
-            body,
-        } = self;
-        write!(f, "{status} {headers:?} ({} bytes)", body.len())
+        let (status, headers) = (self.status, &self.headers);
+        write!(f, "{status} {headers:?} ({} bytes)", self.body.len())
     }
 }

@@ -9,22 +9,14 @@ use super::http::{AUTHORIZATION, Method, Request, Response};
 pub use super::json_body::MAX_ANSWER_BYTES;
 use super::json_body::{read, token, with_body};
 use super::json_session::JsonSession;
-use super::session::RendezvousSession;
+use super::session::{Api, RendezvousSession};
 use super::session_id::{ApiRoot, SessionId};
 
 /// Asks whether there is a rendezvous API, and whether a session can be created with this access
 /// token, or without one.
 #[must_use]
 pub fn discover(api: &ApiRoot, access_token: Option<&str>) -> Request {
-    authorized(
-        Request {
-            method: Method::Get,
-            url: api.url(),
-            headers: Vec::new(),
-            body: Vec::new(),
-        },
-        access_token,
-    )
+    authorized(Request::new(Method::Get, api.url()), access_token)
 }
 
 /// Reads the answer to [`discover`]: `create_available`.
@@ -68,18 +60,12 @@ pub fn created(
     if !matches!(response.status, 200..=299) {
         return Err(not_created(response));
     }
-    let Body {
-        id,
-        sequence_token,
-        expires_in_ms,
-    } = read(response)?;
-    let malformed = RendezvousApiError::Malformed {
-        what: "the session's ID is not an opaque identifier",
-    };
-    let id = SessionId::parse(api.clone(), &id).ok_or(malformed)?;
+    let body: Body = read(response)?;
+    let malformed = RendezvousApiError::malformed("the session's ID is not an opaque identifier");
+    let id = SessionId::parse(api.clone(), &body.id).ok_or(malformed)?;
     let mut session = JsonSession::join(id);
-    session.adopt(token(&sequence_token)?, expires_in_ms);
-    Ok(session.into())
+    session.adopt(token(&body.sequence_token)?, body.expires_in_ms);
+    Ok(RendezvousSession::new(Api::Json(session)))
 }
 
 fn authorized(mut request: Request, access_token: Option<&str>) -> Request {

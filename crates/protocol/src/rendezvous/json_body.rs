@@ -14,28 +14,25 @@ pub const MAX_ANSWER_BYTES: usize = 32 << 10;
 const JSON: (&str, &str) = ("Content-Type", "application/json");
 
 pub(super) fn with_body(method: Method, url: url::Url, body: &Value) -> Request {
-    let headers = vec![(JSON.0, JSON.1.to_owned())];
     Request {
-        method,
-        url,
-        headers,
+        headers: vec![(JSON.0, JSON.1.to_owned())],
         body: body.to_string().into_bytes(),
+        ..Request::new(method, url)
     }
 }
 
 pub(super) fn read<T: DeserializeOwned>(response: &Response) -> Result<T, RendezvousApiError> {
     if response.body.len() > MAX_ANSWER_BYTES {
-        return Err(RendezvousApiError::Malformed {
-            what: "it is larger than a payload can be",
-        });
+        return Err(RendezvousApiError::malformed(
+            "it is larger than a payload can be",
+        ));
     }
-    serde_json::from_slice(&response.body).map_err(|_| RendezvousApiError::Malformed {
-        what: "it is not the JSON object that belongs there",
-    })
+    serde_json::from_slice(&response.body)
+        .map_err(|_| RendezvousApiError::malformed("it is not the JSON object that belongs there"))
 }
 
 pub(super) fn token(text: &str) -> Result<SequenceToken, RendezvousApiError> {
-    SequenceToken::parse(text).ok_or(RendezvousApiError::Malformed {
-        what: "the sequence token is not an opaque identifier",
-    })
+    SequenceToken::parse(text).ok_or(RendezvousApiError::malformed(
+        "the sequence token is not an opaque identifier",
+    ))
 }

@@ -50,7 +50,7 @@ impl JsonSession {
     /// Section "Receive a payload", its last paragraph: a server that waits is told what this
     /// device has seen.
     pub(super) fn receive(&self, wait: Option<u8>) -> Request {
-        let mut request = self.request(Method::Get);
+        let mut request = Request::new(Method::Get, self.id.url());
         if let (Some(token), Some(seconds)) = (&self.token, wait) {
             request
                 .url
@@ -79,23 +79,19 @@ impl JsonSession {
         if response.status != 200 {
             return Err(not_there(response));
         }
-        let Body {
-            data,
-            sequence_token,
-            expires_in_ms,
-            previous,
-        } = read(response)?;
-        let size = data.len();
+        let body: Body = read(response)?;
+        let size = body.data.len();
         if size > MAX_PAYLOAD_BYTES {
             return Err(RendezvousApiError::Oversized { size });
         }
-        let token = token(&sequence_token)?;
+        let token = token(&body.sequence_token)?;
         if self.token.as_ref() == Some(&token) {
-            self.adopt(token, expires_in_ms);
+            self.adopt(token, body.expires_in_ms);
             let waited = response.waited();
             return Ok((Received::Nothing { waited }, false));
         }
-        let stated = previous
+        let stated = body
+            .previous
             .filter(|_| certainty.needs_statement())
             .and_then(|previous| SequenceToken::parse(&previous));
         let is_guess = stated.is_none() && certainty.leaves_guess();
@@ -103,8 +99,8 @@ impl JsonSession {
             || self.binding(),
             |previous| Binding::new(&self.id, &previous),
         );
-        self.adopt(token, expires_in_ms);
-        let bytes = data.into_bytes();
+        self.adopt(token, body.expires_in_ms);
+        let bytes = body.data.into_bytes();
         let payload = Payload { bytes, binding };
         Ok((Received::Payload(payload), is_guess))
     }
@@ -133,11 +129,8 @@ impl JsonSession {
         }
         match response.status {
             200..=299 => {
-                let Body {
-                    sequence_token,
-                    expires_in_ms,
-                } = read(response)?;
-                self.adopt(token(&sequence_token)?, expires_in_ms);
+                let body: Body = read(response)?;
+                self.adopt(token(&body.sequence_token)?, body.expires_in_ms);
                 Ok(Sent::Accepted)
             }
             409 => Ok(Sent::Conflict),
@@ -146,16 +139,7 @@ impl JsonSession {
     }
 
     pub(super) fn delete(&self) -> Request {
-        self.request(Method::Delete)
-    }
-
-    fn request(&self, method: Method) -> Request {
-        Request {
-            method,
-            url: self.id.url(),
-            headers: Vec::new(),
-            body: Vec::new(),
-        }
+        Request::new(Method::Delete, self.id.url())
     }
 
     pub(super) fn adopt(&mut self, token: SequenceToken, expires_in_ms: Option<u64>) {

@@ -69,13 +69,13 @@ impl SessionUrl {
     /// The text exactly as the server or the QR code gave it.
     #[must_use]
     pub fn as_str(&self) -> &str {
-        self.0.as_str()
+        &self.0.text
     }
 
     /// The same, parsed.
     #[must_use]
     pub fn url(&self) -> &Url {
-        self.0.url()
+        &self.0.url
     }
 }
 

@@ -19,18 +19,35 @@ pub struct RendezvousSession {
 }
 
 #[derive(Debug, PartialEq, Eq)]
-enum Api {
+pub(super) enum Api {
     Etag(EtagSession),
     Json(JsonSession),
+}
+
+/// The same call in either API.
+macro_rules! in_either {
+    ($api:expr, $session:ident => $call:expr) => {
+        match $api {
+            Api::Etag($session) => $call,
+            Api::Json($session) => $call,
+        }
+    };
 }
 
 impl RendezvousSession {
     /// A session that someone else created. It must be received from before it can be sent to.
     #[must_use]
     pub fn join(location: Location) -> Self {
-        match location {
-            Location::Url(url) => EtagSession::join(url).into(),
-            Location::Id(id) => JsonSession::join(id).into(),
+        Self::new(match location {
+            Location::Url(url) => Api::Etag(EtagSession::join(url)),
+            Location::Id(id) => Api::Json(JsonSession::join(id)),
+        })
+    }
+
+    pub(super) fn new(api: Api) -> Self {
+        Self {
+            api,
+            writes: OwnWrites::new(),
         }
     }
 
@@ -47,10 +64,7 @@ impl RendezvousSession {
     /// the server's own clock. `None` when that answer does not say.
     #[must_use]
     pub fn time_left(&self) -> Option<Duration> {
-        match &self.api {
-            Api::Etag(session) => session.time_left(),
-            Api::Json(session) => session.time_left(),
-        }
+        in_either!(&self.api, session => session.time_left())
     }
 
     /// What a payload that is sealed now is written against: the last one that this device has seen
@@ -68,10 +82,7 @@ impl RendezvousSession {
     /// does not know that answers at once.
     #[must_use]
     pub fn receive(&self, wait: Option<u8>) -> Request {
-        match &self.api {
-            Api::Etag(session) => session.receive(wait),
-            Api::Json(session) => session.receive(wait),
-        }
+        in_either!(&self.api, session => session.receive(wait))
     }
 
     /// Reads the answer to [`RendezvousSession::receive`].
@@ -81,7 +92,7 @@ impl RendezvousSession {
     pub fn received(&mut self, response: &Response) -> Result<Received, RendezvousApiError> {
         let (received, is_guess) = match &mut self.api {
             Api::Etag(session) => (session.received(response)?, false),
-            Api::Json(session) => session.received(response, self.writes.token())?,
+            Api::Json(session) => session.received(response, self.writes.token)?,
         };
         Ok(match received {
             Received::Payload(payload) if self.writes.found(&payload, is_guess) => Received::Ours,
@@ -110,10 +121,7 @@ impl RendezvousSession {
     /// As [`RendezvousApiError`] says. After an error, or when there is no answer at all, the
     /// payload may have been written: ask [`RendezvousSession::must_receive`] before the next one.
     pub fn sent(&mut self, response: &Response) -> Result<Sent, RendezvousApiError> {
-        let sent = match &mut self.api {
-            Api::Etag(session) => session.sent(response),
-            Api::Json(session) => session.sent(response),
-        };
+        let sent = in_either!(&mut self.api, session => session.sent(response));
         self.writes.answered(&sent);
         sent
     }
@@ -157,36 +165,12 @@ impl RendezvousSession {
     /// opened.
     #[must_use]
     pub fn has_lost_track(&self) -> bool {
-        self.writes.lost_track()
+        self.writes.lost_track
     }
 
     /// Cancels the session. Whatever the answer: it is over or will expire.
     #[must_use]
     pub fn delete(&self) -> Request {
-        match &self.api {
-            Api::Etag(session) => session.delete(),
-            Api::Json(session) => session.delete(),
-        }
-    }
-}
-
-impl From<Api> for RendezvousSession {
-    fn from(api: Api) -> Self {
-        Self {
-            api,
-            writes: OwnWrites::new(),
-        }
-    }
-}
-
-impl From<EtagSession> for RendezvousSession {
-    fn from(session: EtagSession) -> Self {
-        Api::Etag(session).into()
-    }
-}
-
-impl From<JsonSession> for RendezvousSession {
-    fn from(session: JsonSession) -> Self {
-        Api::Json(session).into()
+        in_either!(&self.api, session => session.delete())
     }
 }
