@@ -1,4 +1,4 @@
-//! From what a QR code says of a homeserver to the endpoints of its OAuth server.
+//! From the homeserver that a QR code names to the endpoints of its OAuth server.
 //!
 //! MSC4108, section "Discoverability of the capability"; MSC2965 in its final, its unstable and its
 //! first form.

@@ -1,4 +1,4 @@
-//! The only way to the network: bounded in size and time, https only, no redirects.
+//! All HTTP requests go through here: bounded in size and time, https only, no redirects.
 
 mod client;
 mod error;

@@ -1,5 +1,5 @@
-//! Section "Secure channel" of MSC4108 and of MSC4388: two devices that met over a QR code, and
-//! nobody else, can read what follows.
+//! Section "Secure channel" of MSC4108 and of MSC4388: only the two devices that met over a QR code
+//! can read what follows.
 //!
 //! Device G generates the QR code, device S scans it; either can be the new or the existing one,
 //! and this module does not know which. The types follow the numbered steps of "Establishment":

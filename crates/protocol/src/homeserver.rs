@@ -64,7 +64,7 @@ impl HomeserverAddress {
         if text.len() > MAX_HOMESERVER_BYTES {
             return Err(InvalidHomeserver::TooLong);
         }
-        // Not "whatever a URL parser accepts": to it, `localhost:8008` is a URL of the scheme
+        // A URL parser alone cannot decide: it takes `localhost:8008` for a URL of the scheme
         // `localhost`.
         if text.contains("://") {
             Ok(BaseUrl::parse(text)?.into())
@@ -100,7 +100,7 @@ impl BaseUrl {
     /// # Errors
     /// When the text is longer than [`MAX_HOMESERVER_BYTES`] or is not such a URL.
     pub fn parse(text: &str) -> Result<Self, UrlError> {
-        // To a URL parser, `https:example.org` is one, too.
+        // A URL parser accepts `https:example.org`, too.
         if !text.contains("://") {
             return Err(UrlError::Syntax(ParseError::RelativeUrlWithoutBase));
         }

@@ -22,7 +22,7 @@ impl QrCode {
     /// Reads the bytes of a QR code.
     ///
     /// # Errors
-    /// Each way in which it is not one of ours has its own [`QrError`].
+    /// Each reason why it cannot be used has its own [`QrError`].
     pub fn decode(bytes: &[u8]) -> Result<Self, QrError> {
         let (prefix, rest) = prefix::split(bytes)?;
         let mut reader = Reader(rest);
@@ -85,7 +85,7 @@ impl ShownCode {
         &self.code
     }
 
-    /// The bytes to show as a QR code. Who reads them can write to the session.
+    /// The bytes to show as a QR code. Anyone who reads them can write to the session.
     #[must_use]
     pub fn bytes(&self) -> &[u8] {
         &self.bytes

@@ -53,7 +53,8 @@ pub(super) fn read<T: DeserializeOwned>(
     }
 }
 
-/// A document's own name: its URL. Where a redirect led to may be long, or have something in it.
+/// A document's name for a person: its URL, without the query, which may come from a redirect and
+/// hold anything.
 pub(super) fn name(url: &Url) -> String {
     let mut url = url.clone();
     url.set_query(None);
@@ -67,7 +68,7 @@ fn errcode(response: &Response) -> Option<String> {
     Some(printable(code))
 }
 
-/// One GET. Whether to try again is for the caller to say, who knows how much time there is.
+/// One GET. The caller, who knows how much time there is, decides whether to try again.
 pub(super) async fn get(http: &Http, url: &Url) -> Result<Response, DiscoveryError> {
     let request = http::Request::get(url.as_str())
         .header("accept", "application/json")

@@ -1,4 +1,4 @@
-//! The OAuth server of a homeserver, and what it says of itself.
+//! The OAuth server of a homeserver, and what it says about itself.
 
 use matrix_qr_protocol::web_url::join;
 use serde::Deserialize;
@@ -20,7 +20,7 @@ const AUTH_ISSUER: [&str; 2] = [
     "/_matrix/client/unstable/org.matrix.msc2965/auth_issuer",
 ];
 
-/// RFC 8414, section 3: before the issuer's path, not behind it.
+/// RFC 8414, section 3: in front of the issuer's path, not behind it.
 const OAUTH_METADATA: &str = "/.well-known/oauth-authorization-server";
 
 pub(crate) const OPENID_CONFIGURATION: &str = "/.well-known/openid-configuration";
@@ -28,25 +28,25 @@ pub(crate) const OPENID_CONFIGURATION: &str = "/.well-known/openid-configuration
 /// RFC 8628's name for its grant.
 pub const DEVICE_GRANT: &str = "urn:ietf:params:oauth:grant-type:device_code";
 
-/// What an OAuth server says of itself (RFC 8414), as far as a device needs it. Every URL has
+/// What an OAuth server says about itself (RFC 8414), as far as a device needs it. Every URL has
 /// passed the policy.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ServerMetadata {
     /// Its name.
     pub issuer: Url,
-    /// Where tokens are given and refreshed.
+    /// Where tokens are issued and refreshed.
     pub token_endpoint: Url,
     /// RFC 7591: where a client registers.
     pub registration_endpoint: Option<Url>,
-    /// RFC 7009: where tokens end.
+    /// RFC 7009: where tokens are revoked.
     pub revocation_endpoint: Option<Url>,
     /// RFC 8628: where the device authorization grant begins.
     pub device_authorization_endpoint: Option<Url>,
     /// MSC2965: where a person sees and removes the devices of the account.
     pub account_management_uri: Option<Url>,
-    /// The grants, when it lists them.
+    /// The grants, if it lists them.
     pub grant_types_supported: Option<Vec<String>>,
-    /// The scopes, when it lists them.
+    /// The scopes, if it lists them.
     pub scopes_supported: Option<Vec<String>>,
 }
 
@@ -55,7 +55,7 @@ impl ServerMetadata {
     ///
     /// # Errors
     ///
-    /// [`DiscoveryError::NoDeviceGrant`] when there is no such place, or when the listed grants
+    /// [`DiscoveryError::NoDeviceGrant`] when there is no such endpoint, or when the listed grants
     /// lack it (RFC 8628, section 4).
     pub fn device_grant(&self) -> Result<&Url, DiscoveryError> {
         let listed = self.grant_types_supported.as_ref();
@@ -74,7 +74,7 @@ impl ServerMetadata {
 ///
 /// # Errors
 ///
-/// [`DiscoveryError::NoOauth`] when none of them exists; any other trouble is its own error and
+/// [`DiscoveryError::NoOauth`] when none of them exists; any other problem is its own error and
 /// ends the search.
 pub async fn server_metadata(
     http: &Http,
@@ -97,7 +97,8 @@ pub async fn server_metadata(
     })
 }
 
-/// What an OAuth server says of itself, without its homeserver's word: for tokens that it gave.
+/// What an OAuth server says about itself, without asking the homeserver: for tokens that it
+/// issued.
 pub(crate) async fn issuer_metadata(
     http: &Http,
     issuer: &Url,
@@ -154,7 +155,7 @@ struct Stated {
 }
 
 impl Stated {
-    /// RFC 8414, section 3.3: the document must name the issuer that it was asked of.
+    /// RFC 8414, section 3.3: the document must name the issuer that was asked.
     fn of(self, issuer: &Url) -> Result<Self, DiscoveryError> {
         match self.issuer == *issuer {
             true => Ok(self),
@@ -173,7 +174,7 @@ impl Stated {
             registration_endpoint: optional(self.registration_endpoint)?,
             revocation_endpoint: optional(self.revocation_endpoint)?,
             device_authorization_endpoint: optional(self.device_authorization_endpoint)?,
-            // Nothing depends on it but a hint.
+            // Only a hint depends on it.
             account_management_uri: self
                 .account_management_uri
                 .and_then(|uri| usable(policy, &uri)),

@@ -29,8 +29,8 @@ pub async fn resolve(http: &Http, homeserver: &HomeserverAddress) -> Result<Url,
     }
 }
 
-/// Whether the name of the first server on the way to a homeserver has an address, before anybody
-/// is asked anything.
+/// Whether the name of the first server to be asked for a homeserver has an address. Asked before
+/// any request is sent.
 ///
 /// # Errors
 ///
@@ -42,7 +42,7 @@ pub(crate) async fn look_up(http: &Http, homeserver: &HomeserverAddress) -> Resu
     }
 }
 
-/// Where the way to a homeserver begins.
+/// The first URL to be fetched to find a homeserver.
 pub(crate) fn first_url(policy: Policy, homeserver: &HomeserverAddress) -> Option<Url> {
     match homeserver.kind() {
         HomeserverKind::BaseUrl(url) => Some(url.clone()),
@@ -95,7 +95,7 @@ async fn well_known(http: &Http, name: &str) -> Result<Url, DiscoveryError> {
     })
 }
 
-/// There is a way around this document, as there is none around others.
+/// This document can be bypassed, unlike others: the error says how.
 fn of_well_known(url: &Url, error: DiscoveryError) -> DiscoveryError {
     match error {
         DiscoveryError::BadDocument { document, what } => {
@@ -114,8 +114,8 @@ fn of_well_known(url: &Url, error: DiscoveryError) -> DiscoveryError {
     }
 }
 
-/// Where nothing answers `https` under a name that only means this machine, it is the sandbox,
-/// which speaks `http`.
+/// A name that can only mean this machine, with nothing that answers `https`, is the sandbox, which
+/// speaks `http`.
 fn needs_flag(error: DiscoveryError, policy: Policy, name: &str) -> DiscoveryError {
     let plain = Url::parse(&format!("http://{name}/")).map(|url| policy.check(&url));
     match (error, plain) {
@@ -127,7 +127,7 @@ fn needs_flag(error: DiscoveryError, policy: Policy, name: &str) -> DiscoveryErr
     }
 }
 
-/// `https`, but for a name that can only mean this machine, where the sandbox speaks `http`.
+/// `https`, except for a name that can only mean this machine, where the sandbox speaks `http`.
 pub(crate) fn well_known_url(policy: Policy, name: &str) -> Option<Url> {
     let at = |scheme| Url::parse(&format!("{scheme}://{name}/.well-known/matrix/client")).ok();
     at("http")
@@ -135,7 +135,7 @@ pub(crate) fn well_known_url(policy: Policy, name: &str) -> Option<Url> {
         .or_else(|| at("https"))
 }
 
-/// Never away from `https`; where `https` may lead is for the policy to say.
+/// Never away from `https`; the policy decides which `https` servers are permitted.
 fn redirected(from: &Url, response: &Response) -> Result<Url, DiscoveryError> {
     let bad = |why| DiscoveryError::BadRedirect {
         host: host(from),

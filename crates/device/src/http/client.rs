@@ -1,12 +1,12 @@
 //! The HTTP client.
 
-use std::{sync::Arc, time::Duration};
+use std::{error::Error, io, sync::Arc, time::Duration};
 
 use http::{HeaderValue, Method, header::CONTENT_LENGTH};
 use url::{Host, Url};
 
-use super::error::{HttpError, unreachable};
-use super::names::{SystemNames, addresses};
+use super::error::HttpError;
+use super::names::{NoAddress, SystemNames, addresses};
 use super::policy::{Policy, host};
 
 /// An HTTP request with its whole body.
@@ -14,12 +14,12 @@ pub type Request = http::Request<Vec<u8>>;
 /// An HTTP response with its whole body.
 pub type Response = http::Response<Vec<u8>>;
 
-/// The largest answer that is read, in bytes, unless the caller says otherwise.
+/// The largest response that is read, in bytes, unless the caller sets another limit.
 pub const USUAL_ANSWER: usize = 1 << 20;
-/// How long one request may take, unless the caller says otherwise.
+/// How long one request may take, unless the caller sets another limit.
 pub const USUAL_TIME: Duration = Duration::from_secs(30);
 
-/// How long a connection may take to be made, the lookup of its name included.
+/// How long it may take to connect, including the lookup of the name.
 const CONNECT: Duration = Duration::from_secs(10);
 
 /// A client that keeps to a [`Policy`].
@@ -29,10 +29,10 @@ pub struct Http {
     policy: Policy,
 }
 
-/// What one exchange may cost.
+/// The limits of one exchange.
 #[derive(Debug, Clone, Copy)]
 pub struct Bounds {
-    /// The largest body of an answer, in bytes.
+    /// The largest body of a response, in bytes.
     pub bytes: usize,
     /// The longest time for the whole exchange.
     pub time: Duration,
@@ -102,7 +102,7 @@ impl Http {
         read(response, &host, bounds.bytes).await
     }
 
-    /// Whether the host of this URL has an address. An address is one itself.
+    /// Whether the host of this URL is, or has, an address.
     ///
     /// # Errors
     ///
@@ -122,8 +122,8 @@ impl Http {
     }
 }
 
-/// An empty content has a length too (RFC 9110, section 8.6): the client would leave it out, and
-/// MSC4108 requires it.
+/// Sends `Content-Length: 0` with an empty body (RFC 9110, section 8.6): the client would leave it
+/// out, and MSC4108 requires it.
 fn say_length(request: &mut reqwest::Request) {
     let has_content = matches!(*request.method(), Method::POST | Method::PUT);
     let empty = request
@@ -162,6 +162,42 @@ async fn read(
     Ok(whole)
 }
 
+/// reqwest's own text would contain the URL, and with it a session's address or a code.
+fn unreachable(host: &str, error: reqwest::Error) -> HttpError {
+    let error = error.without_url();
+    if error.is_timeout() {
+        return HttpError::Unreachable {
+            host: host.to_owned(),
+            why: "it did not answer in time".to_owned(),
+        };
+    }
+    because(host.to_owned(), &error)
+}
+
+/// Follows the chain of causes. The innermost one is the most precise.
+fn because(host: String, error: &(dyn Error + 'static)) -> HttpError {
+    let causes = std::iter::successors(Some(error), |error| (*error).source());
+    let mut why = String::new();
+    for cause in causes {
+        why = cause.to_string();
+        if cause.is::<NoAddress>() {
+            return HttpError::Unresolved { host };
+        }
+        if cause.downcast_ref().is_some_and(is_no_network) {
+            return HttpError::NoNetwork { host, why };
+        }
+    }
+    HttpError::Unreachable { host, why }
+}
+
+fn is_no_network(error: &io::Error) -> bool {
+    use io::ErrorKind::{HostUnreachable, NetworkDown, NetworkUnreachable};
+    matches!(
+        error.kind(),
+        HostUnreachable | NetworkDown | NetworkUnreachable
+    )
+}
+
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used, clippy::panic)]
@@ -179,7 +215,7 @@ mod tests {
         let unresolved = HttpError::Unresolved {
             host: nameless().host_str().unwrap().to_owned(),
         };
-        // Without TLS, which has its own idea of what is no name at all.
+        // Without TLS, which rejects some names itself.
         let plain = nameless().as_str().replace("https:", "http:");
         let error = http.client.get(plain).send().await.unwrap_err();
         let HttpError::Unresolved { host } = &unresolved else {
@@ -205,5 +241,25 @@ mod tests {
             http.send(request).await,
             Err(HttpError::Unreachable { .. })
         ));
+    }
+
+    #[test]
+    fn no_network_is_a_problem_of_this_machine() {
+        #[derive(Debug, thiserror::Error)]
+        #[error("tcp connect error")]
+        struct Connecting(#[source] io::Error);
+        let error = |kind: io::ErrorKind| because("a.example".to_owned(), &Connecting(kind.into()));
+        use io::ErrorKind::{ConnectionRefused, HostUnreachable, NetworkDown, NetworkUnreachable};
+        for kind in [HostUnreachable, NetworkDown, NetworkUnreachable] {
+            assert!(matches!(error(kind), HttpError::NoNetwork { .. }), "{kind}");
+        }
+        let why = io::Error::from(ConnectionRefused).to_string();
+        assert_eq!(
+            error(ConnectionRefused),
+            HttpError::Unreachable {
+                host: "a.example".to_owned(),
+                why
+            }
+        );
     }
 }

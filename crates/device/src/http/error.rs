@@ -1,9 +1,5 @@
 //! Why there is no answer.
 
-use std::{error::Error, io};
-
-use super::names::NoAddress;
-
 /// Why there is no answer. None of these says a URL's path or query: they may hold a secret.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum HttpError {
@@ -70,66 +66,5 @@ impl HttpError {
             self,
             Self::Unreachable { .. } | Self::NoNetwork { .. } | Self::Unresolved { .. }
         )
-    }
-}
-
-/// reqwest's own text would repeat the URL, and with it a session's address or a code.
-pub(super) fn unreachable(host: &str, error: reqwest::Error) -> HttpError {
-    let error = error.without_url();
-    if error.is_timeout() {
-        return HttpError::Unreachable {
-            host: host.to_owned(),
-            why: "it did not answer in time".to_owned(),
-        };
-    }
-    because(host.to_owned(), &error)
-}
-
-/// What its causes say. The innermost one says most.
-fn because(host: String, error: &(dyn Error + 'static)) -> HttpError {
-    let causes = std::iter::successors(Some(error), |error| (*error).source());
-    let mut why = String::new();
-    for cause in causes {
-        why = cause.to_string();
-        if cause.is::<NoAddress>() {
-            return HttpError::Unresolved { host };
-        }
-        if cause.downcast_ref().is_some_and(is_no_network) {
-            return HttpError::NoNetwork { host, why };
-        }
-    }
-    HttpError::Unreachable { host, why }
-}
-
-fn is_no_network(error: &io::Error) -> bool {
-    use io::ErrorKind::{HostUnreachable, NetworkDown, NetworkUnreachable};
-    matches!(
-        error.kind(),
-        HostUnreachable | NetworkDown | NetworkUnreachable
-    )
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn no_network_is_this_machines_trouble() {
-        #[derive(Debug, thiserror::Error)]
-        #[error("tcp connect error")]
-        struct Connecting(#[source] io::Error);
-        let told = |kind: io::ErrorKind| because("a.example".to_owned(), &Connecting(kind.into()));
-        use io::ErrorKind::{ConnectionRefused, HostUnreachable, NetworkDown, NetworkUnreachable};
-        for kind in [HostUnreachable, NetworkDown, NetworkUnreachable] {
-            assert!(matches!(told(kind), HttpError::NoNetwork { .. }), "{kind}");
-        }
-        let why = io::Error::from(ConnectionRefused).to_string();
-        assert_eq!(
-            told(ConnectionRefused),
-            HttpError::Unreachable {
-                host: "a.example".to_owned(),
-                why
-            }
-        );
     }
 }

@@ -1,10 +1,10 @@
-//! Which servers a device may speak to.
+//! Which servers a device may contact.
 
 use url::{Host, Url};
 
 use super::error::HttpError;
 
-/// Which servers may be spoken to.
+/// Which servers may be contacted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Policy {
     /// `https` only.
@@ -28,7 +28,7 @@ impl Policy {
     ///
     /// # Errors
     ///
-    /// [`HttpError::LoopbackHttp`] where the other policy would permit it, else
+    /// [`HttpError::LoopbackHttp`] where the other policy would permit it, otherwise
     /// [`HttpError::NotAllowed`].
     pub fn check(self, url: &Url) -> Result<(), HttpError> {
         let host = host(url);

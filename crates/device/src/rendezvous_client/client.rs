@@ -43,8 +43,8 @@ pub struct RendezvousClient {
 impl RendezvousClient {
     /// For a session that has just answered.
     pub(super) fn new(http: Http, state: State) -> Self {
-        // Then it has not expired: a `Date` that says so is a proxy's, of another clock than
-        // `Expires`.
+        // Then it has not expired: a `Date` that suggests it comes from a proxy, and another clock
+        // than `Expires`.
         let stated = state.session.time_left().filter(|left| !left.is_zero());
         let lifetime = stated.unwrap_or(USUAL_LIFETIME).min(LONGEST_LIFETIME);
         Self {

@@ -17,7 +17,7 @@ pub(crate) const PATHS: [&str; 2] = [
     "/_matrix/client/unstable/org.matrix.msc4108/rendezvous",
 ];
 
-/// A homeserver delegates, and its delegate may once more. More than this is a circle.
+/// A homeserver delegates, and its delegate may delegate again. More hops than this are a circle.
 const MAX_HOPS: usize = 3;
 
 impl RendezvousClient {
@@ -54,7 +54,7 @@ async fn at_homeserver(http: Http, homeserver: &Url) -> Result<RendezvousClient,
 }
 
 async fn at_endpoint(http: Http, endpoint: &Url) -> Result<RendezvousClient, RendezvousError> {
-    // If a session was made where the answer was lost, nobody uses it, and it expires.
+    // If a session was created and the answer was lost, nobody uses it, and it expires.
     let session = patiently(|| follow(&http, endpoint.clone())).await?;
     // The other device would refuse it, too.
     http.policy().check(session.location().server())?;

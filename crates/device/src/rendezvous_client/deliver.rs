@@ -9,8 +9,8 @@ use super::pace::Backoff;
 use super::state::Heard;
 use super::wire::{QUICK, exchange, unanswered};
 
-/// A server that refuses a write and then says that nothing has changed contradicts itself. This
-/// often is enough.
+/// A server that refuses a write and then says that nothing has changed contradicts itself. After
+/// this many times the delivery fails.
 const MAX_CONTRADICTIONS: u32 = 3;
 
 /// How far a delivery got.
@@ -87,7 +87,8 @@ impl RendezvousClient {
 
     /// Nobody could open this payload: an earlier one of ours is stored after all, and this one was
     /// sealed before that was known; or the earlier one was never stored, and this one is counted
-    /// after it. Then the end of the session has to say what it would have said.
+    /// after it. Then the end of the session has to tell the other device what the payload would
+    /// have.
     async fn abandon(&self) -> Result<Attempt, RendezvousError> {
         self.delete().await;
         Err(RendezvousError::Gone)

@@ -17,8 +17,9 @@ const RELAXED_PAUSE: Duration = Duration::from_secs(2);
 const FIRST_BACKOFF: Duration = Duration::from_millis(500);
 const LONGEST_BACKOFF: Duration = Duration::from_secs(5);
 
-/// Whether a server waited is seen by the clock. One that says so, and did not, is polled. One that
-/// took as long as a pause made us wait, whatever it says: a proxy may have lost the word.
+/// The clock decides whether a server waited. One that claims it, and answered at once, is polled.
+/// One that took as long as a pause made us wait, whatever it claims: a proxy may have removed the
+/// header.
 pub(super) fn believed(heard: Heard, took: Duration) -> Heard {
     match heard {
         Heard::Nothing { .. } if took < FIRST_PAUSE => Heard::Nothing { waited: false },
@@ -27,8 +28,8 @@ pub(super) fn believed(heard: Heard, took: Duration) -> Heard {
     }
 }
 
-/// The pauses between polls of a server that answers at once: quick at first, because an answer is
-/// mostly near. What is waited for is noticed after at most a quarter longer than it took.
+/// The pauses between polls of a server that answers at once: short at first, because most payloads
+/// come soon. A payload is noticed after at most a quarter longer than it took to come.
 pub(super) struct Polls(Duration);
 
 impl Polls {
@@ -36,7 +37,7 @@ impl Polls {
         Self(FIRST_PAUSE)
     }
 
-    /// None after a request that the server held, or that brought something.
+    /// No pause after a request that the server held, or that brought something.
     pub(super) fn pause(&mut self, heard: Heard, relaxed: bool) -> Duration {
         match heard {
             Heard::Theirs => return Duration::ZERO,

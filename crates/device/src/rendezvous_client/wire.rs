@@ -1,4 +1,4 @@
-//! Between the protocol's requests and those of the HTTP client.
+//! Translates between the protocol's requests and those of the HTTP client.
 
 use std::time::Duration;
 
@@ -57,7 +57,7 @@ fn outgoing(request: Request) -> Result<http::Request, HttpError> {
     Ok(request)
 }
 
-/// A header that is not text is none of those that mean something here.
+/// A header that is not text has no meaning here and is left out.
 pub(crate) fn incoming(response: http::Response) -> Response {
     let (parts, body) = response.into_parts();
     let text = |value: &::http::HeaderValue| value.to_str().ok().map(str::to_owned);

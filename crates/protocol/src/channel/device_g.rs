@@ -44,7 +44,7 @@ impl Generator {
     /// `binding`.
     ///
     /// # Errors
-    /// When the payload is no LoginInitiate for this key. The key pair is gone then: anyone can
+    /// When the payload is no LoginInitiate for this key. The key pair is used up then: anyone can
     /// write to a rendezvous session, and a second candidate would be a second guess for an
     /// attacker.
     pub fn accept(
@@ -73,9 +73,10 @@ impl Generator {
     }
 }
 
-/// Device G between steps 5 and 7: somebody knows the keys, and only the check code can say who.
+/// Device G between steps 5 and 7: another device knows the keys, and only the check code shows
+/// which.
 ///
-/// It can read what that somebody says, and says nothing itself.
+/// It can read what that device sends, and sends nothing itself.
 pub struct Unconfirmed {
     channel: SecureChannel,
     code: CheckCode,
@@ -117,7 +118,7 @@ impl Unconfirmed {
     }
 }
 
-/// A channel that was never confirmed. What is left of it is one farewell.
+/// A channel that was never confirmed. One farewell can still be sent over it.
 pub struct Refused(SecureChannel);
 
 impl Refused {

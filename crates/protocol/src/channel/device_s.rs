@@ -12,7 +12,7 @@ use super::{ecies, hpke};
 use crate::rendezvous::{Binding, Payload};
 use crate::revision::{Dialect, Revision};
 
-/// Device S between steps 4 and 6: it has spoken and waits for LoginOk.
+/// Device S between steps 4 and 6: it has sent LoginInitiate and waits for LoginOk.
 pub struct Initiated(pub(super) SentInitiate);
 
 impl Initiated {
@@ -36,8 +36,8 @@ impl Initiated {
         Ok((Self(sent), Payload { bytes, binding }))
     }
 
-    /// Step 6: opens LoginOk. From here on device S knows that it speaks to device G; show the code
-    /// to the person.
+    /// Step 6: opens LoginOk. From here on device S knows that it is connected to device G; show
+    /// the code to the person.
     ///
     /// # Errors
     /// When the payload is not device G's LoginOk. There is no second attempt.

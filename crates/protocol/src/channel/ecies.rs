@@ -1,5 +1,5 @@
 //! MSC4108's primitives of the channel: X25519, HKDF and ChaCha20-Poly1305, put together as
-//! "Establishment" says.
+//! "Establishment" describes.
 
 use chacha20poly1305::aead::{Aead, Payload as Sealed};
 use chacha20poly1305::{ChaCha20Poly1305, Key, KeyInit, Nonce};
@@ -192,7 +192,7 @@ impl Open for Half {
             .map_err(|_| ChannelError::NotAuthentic)
     }
 
-    /// The failure has counted.
+    /// The failed attempt has moved the counter to the next message.
     fn open_past_one(&mut self, msg: &[u8], aad: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
         self.open(msg, aad).ok()
     }

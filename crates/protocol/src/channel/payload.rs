@@ -37,7 +37,7 @@ pub(super) fn decode(text: &[u8]) -> Result<Vec<u8>, ChannelError> {
     })
 }
 
-/// The length of the payload that carries so many bytes of plaintext: four characters for three
+/// The length of the payload that carries this many bytes of plaintext: four characters for three
 /// bytes, rounded up.
 pub(super) fn payload_len(plaintext_len: usize) -> usize {
     plaintext_len

@@ -16,7 +16,7 @@ pub struct QrCode {
     pub location: Location,
 }
 
-/// Which device shows the code. Only the existing one has a homeserver to name.
+/// Which device shows the code. Only the existing one names a homeserver.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ShownBy {
     /// A new device wishing to be signed in.

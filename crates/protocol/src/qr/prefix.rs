@@ -7,7 +7,7 @@ const STABLE: &[u8] = b"MATRIX";
 /// MSC4388, section "Unstable QR code format".
 const UNSTABLE: &[u8] = b"IO_ELEMENT_MSC4388";
 
-/// Which text the code begins with, and the bytes behind it.
+/// Which text the code begins with, and the bytes after it.
 pub(super) fn split(bytes: &[u8]) -> Result<(Prefix, &[u8]), QrError> {
     let under = |known| {
         bytes

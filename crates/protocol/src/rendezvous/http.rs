@@ -1,4 +1,4 @@
-//! As much of HTTP as a rendezvous session needs.
+//! The parts of HTTP that a rendezvous session needs.
 
 use std::fmt;
 use std::time::Duration;
@@ -39,7 +39,7 @@ impl Method {
 pub struct Request {
     /// The method.
     pub method: Method,
-    /// Where to.
+    /// The URL.
     pub url: Url,
     /// Names and values.
     pub headers: Vec<(&'static str, String)>,
@@ -92,8 +92,8 @@ impl Response {
         })
     }
 
-    /// How far the date in this header is after the response's own `Date`: no clock of ours has a
-    /// part in it.
+    /// How long after the response's own `Date` the date in this header is. Our own clock is not
+    /// used.
     pub(super) fn until(&self, name: &str) -> Option<Duration> {
         let date = |name| httpdate::parse_http_date(self.header(name)?).ok();
         let (then, now) = (date(name)?, date("Date")?);
@@ -101,7 +101,7 @@ impl Response {
     }
 }
 
-/// Bodies are ciphertext or of somebody else's making: their length is all that a log needs.
+/// Bodies are ciphertext or written by others: a log needs only their length.
 impl fmt::Debug for Request {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let shown = |name, value| {

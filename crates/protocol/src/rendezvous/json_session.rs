@@ -72,7 +72,8 @@ impl JsonSession {
             data: String,
             sequence_token: String,
             expires_in_ms: Option<u64>,
-            /// Ours, and optional for a server: the token that the payload was written against.
+            /// Our own extension, optional for a server: the token that the payload was written
+            /// against.
             #[serde(rename = "io.github.matrix-qr.previous_sequence_token")]
             previous: Option<String>,
         }

@@ -11,7 +11,7 @@ use crate::web_url::{UrlError, WebUrl};
 /// The longest URL of a session that is accepted, in bytes.
 pub const MAX_SESSION_URL_BYTES: usize = 2048;
 
-/// Where a rendezvous session is. It also says which revision of the proposal is spoken there.
+/// Where a rendezvous session is. It also shows which revision of the proposal is used there.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Location {
     /// MSC4108: an absolute URL, which may be on another host than the homeserver.
@@ -21,7 +21,7 @@ pub enum Location {
 }
 
 impl Location {
-    /// A URL of the server that it is at.
+    /// A URL of the server that has the session.
     #[must_use]
     pub fn server(&self) -> &Url {
         match self {
@@ -53,7 +53,7 @@ impl From<&Location> for Revision {
 }
 
 /// The URL of a rendezvous session: `http` or `https`, with a host, without credentials and
-/// fragment. Who knows it can write there: `Debug` does not say it.
+/// fragment. Anyone who knows it can write there: `Debug` does not show it.
 #[derive(Clone, PartialEq, Eq)]
 pub struct SessionUrl(WebUrl);
 

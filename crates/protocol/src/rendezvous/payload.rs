@@ -1,4 +1,4 @@
-//! What stands in a session, and what it was written against.
+//! What is stored in a session, and what it was written against.
 
 use std::fmt;
 
@@ -12,7 +12,7 @@ pub const MAX_PAYLOAD_BYTES: usize = 4096;
 pub struct Payload {
     /// Its bytes, at most 4096.
     pub bytes: Vec<u8>,
-    /// What stood in the session when it was written.
+    /// What was stored in the session when it was written.
     pub binding: Binding,
 }
 
@@ -30,7 +30,7 @@ impl Binding {
     #[must_use]
     pub fn new(session: &SessionId, token: &SequenceToken) -> Self {
         let base_url = session.api().base_url().as_str();
-        // Neither loses anything: a base URL has at most 512 bytes, an identifier 255.
+        // No length is cut: a base URL has at most 512 bytes, an identifier 255.
         let [.., high, low] = base_url.len().to_be_bytes();
         let mut aad = [&[high, low], base_url.as_bytes()].concat();
         for text in [session.as_str(), token.as_str()] {
@@ -78,7 +78,7 @@ impl fmt::Debug for Payload {
     }
 }
 
-/// Who knows the session's ID can write there.
+/// Not shown: anyone who knows the session's ID can write there.
 impl fmt::Debug for Binding {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Binding([redacted])")

@@ -36,7 +36,7 @@ impl ApiRoot {
         self.prefix
     }
 
-    /// The URL that sessions are created at.
+    /// The URL at which sessions are created.
     #[must_use]
     pub fn url(&self) -> Url {
         self.base_url.below(self.path())
@@ -50,8 +50,8 @@ impl ApiRoot {
     }
 }
 
-/// A session in a homeserver's rendezvous API. Who knows the ID can write there: `Debug` does not
-/// say it.
+/// A session in a homeserver's rendezvous API. Anyone who knows the ID can write there: `Debug`
+/// does not show it.
 #[derive(Clone, PartialEq, Eq)]
 pub struct SessionId {
     api: ApiRoot,
@@ -59,7 +59,7 @@ pub struct SessionId {
 }
 
 impl SessionId {
-    /// The session with this ID, or nothing if that is no opaque identifier.
+    /// The session with this ID, or `None` if that is not an opaque identifier.
     #[must_use]
     pub fn parse(api: ApiRoot, id: &str) -> Option<Self> {
         // Two texts of the grammar mean something else in a path than themselves.
@@ -111,8 +111,8 @@ impl fmt::Debug for SessionId {
 pub struct SequenceToken(String);
 
 impl SequenceToken {
-    /// The token, or nothing if it is not one. Base64 is let through beside the grammar's
-    /// characters: the text's own examples are padded.
+    /// The token, or `None` if it is not one. Base64 is accepted beside the grammar's characters:
+    /// the text's own examples are padded.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
         is_opaque(text, b"+/=").then(|| Self(text.to_owned()))
