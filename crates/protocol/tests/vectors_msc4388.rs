@@ -183,11 +183,11 @@ fn replay(v: &Channel) {
         } else {
             (&mut g, &mut s)
         };
-        exchange((from, to), v, message);
+        exchange(from, to, v, message);
     }
 }
 
-fn exchange((from, to): (&mut SecureChannel, &mut SecureChannel), v: &Channel, message: &Message) {
+fn exchange(from: &mut SecureChannel, to: &mut SecureChannel, v: &Channel, message: &Message) {
     let payload = v.payload(message);
     assert_eq!(
         from.seal(message.plaintext.as_bytes(), payload.binding.clone())

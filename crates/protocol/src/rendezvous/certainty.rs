@@ -89,31 +89,26 @@ impl Event {
     }
 }
 
-impl WriteCertainty {
-    fn after(event: Event) -> Self {
-        match event {
-            Event::Accepted | Event::NothingNew | Event::Payload => Self::Certain,
-            Event::WriteBegins | Event::OtherAnswer => Self::Unanswered,
-            Event::RateLimited | Event::Unavailable => Self::Deferred,
-            Event::Conflict => Self::Conflict,
-        }
+/// The first table, row by row.
+fn after(event: Event, token: TokenCertainty) -> (WriteCertainty, TokenCertainty) {
+    use TokenCertainty as Token;
+    use WriteCertainty as Write;
+    match (event, token) {
+        (Event::WriteBegins, Token::Unanswered | Token::Lost) => (Write::Unanswered, Token::Lost),
+        (Event::WriteBegins, _) => (Write::Unanswered, Token::Unanswered),
+        (Event::Accepted | Event::Payload, _) => (Write::Certain, Token::Certain),
+        (Event::Conflict, Token::Unanswered) => (Write::Conflict, Token::Refused),
+        (Event::Conflict, token) => (Write::Conflict, token),
+        // 429 is sent before a request is looked at. A 5xx says less: it may come from a proxy that
+        // lost the answer.
+        (Event::RateLimited, Token::Unanswered) => (Write::Deferred, Token::Certain),
+        (Event::RateLimited | Event::Unavailable, token) => (Write::Deferred, token),
+        (Event::OtherAnswer, token) => (Write::Unanswered, token),
+        (Event::NothingNew, token) => (Write::Certain, token),
     }
 }
 
 impl TokenCertainty {
-    fn after(self, event: Event) -> Self {
-        match (event, self) {
-            (Event::WriteBegins, Self::Unanswered | Self::Lost) => Self::Lost,
-            (Event::WriteBegins, Self::Certain | Self::Refused) => Self::Unanswered,
-            (Event::Accepted | Event::Payload, _) => Self::Certain,
-            (Event::Conflict, Self::Unanswered) => Self::Refused,
-            // 429 is sent before a request is looked at. A 5xx says less: it may come from a proxy
-            // that lost the answer.
-            (Event::RateLimited, Self::Unanswered) => Self::Certain,
-            (_, unchanged) => unchanged,
-        }
-    }
-
     /// Whether a server that states what a payload was written against knows better than this
     /// device.
     pub(super) fn needs_statement(self) -> bool {
@@ -205,8 +200,7 @@ impl OwnWrites {
     }
 
     fn note(&mut self, event: Event) {
-        self.write = WriteCertainty::after(event);
-        self.token = self.token.after(event);
+        (self.write, self.token) = after(event, self.token);
     }
 
     fn was_last(&self, payload: &Payload) -> bool {
