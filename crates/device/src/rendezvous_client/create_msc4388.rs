@@ -38,9 +38,13 @@ async fn with_id(
     access_token: Option<&Secret>,
 ) -> Result<RendezvousClient, RendezvousError> {
     let token = access_token.map(Secret::expose);
-    let api = offered(&http, base_url, token).await?;
-    let session = patiently(|| create_with_id(&http, &api, token)).await;
-    let session = session.map_err(|error| not_let(error, base_url, token))?;
+    let session = async {
+        let api = offered(&http, base_url, token).await?;
+        patiently(|| create_with_id(&http, &api, token)).await
+    };
+    let session = session
+        .await
+        .map_err(|error| not_let(error, base_url, token))?;
     Ok(RendezvousClient::new(http, State::new(session)))
 }
 
@@ -63,11 +67,9 @@ async fn offered(
     let first = Prefix::default();
     for prefix in [first, first.other()] {
         let api = ApiRoot::new(base_url.clone(), prefix);
-        let discovered = patiently(|| is_available(http, &api, token)).await;
-        match discovered {
-            Ok(()) => return Ok(api),
+        match patiently(|| is_available(http, &api, token)).await {
             Err(error) if error.is_unknown_path() => {}
-            Err(error) => return Err(not_let(error, base_url, token)),
+            outcome => return outcome.map(|()| api),
         }
     }
     Err(RendezvousError::NoNewer {

@@ -64,47 +64,34 @@ pub(super) enum TokenCertainty {
     Lost,
 }
 
-/// What can change either. The answers are those to a write.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Event {
+/// What can change either.
+#[derive(Clone, Copy)]
+enum Event<'a> {
     WriteBegins,
-    Accepted,
-    Conflict,
-    RateLimited,
-    Unavailable,
-    OtherAnswer,
+    Answer(&'a Result<Sent, RendezvousApiError>),
     NothingNew,
     Payload,
 }
 
-impl Event {
-    fn answered(answer: &Result<Sent, RendezvousApiError>) -> Self {
-        match answer {
-            Ok(Sent::Accepted) => Self::Accepted,
-            Ok(Sent::Conflict) => Self::Conflict,
-            Err(RendezvousApiError::RateLimited { .. }) => Self::RateLimited,
-            Err(RendezvousApiError::Unavailable { .. }) => Self::Unavailable,
-            Err(_) => Self::OtherAnswer,
-        }
-    }
-}
-
 /// The first table, row by row.
-fn after(event: Event, token: TokenCertainty) -> (WriteCertainty, TokenCertainty) {
+fn after(event: Event<'_>, token: TokenCertainty) -> (WriteCertainty, TokenCertainty) {
+    use Event::Answer;
+    use RendezvousApiError::{RateLimited, Unavailable};
     use TokenCertainty as Token;
     use WriteCertainty as Write;
     match (event, token) {
         (Event::WriteBegins, Token::Unanswered | Token::Lost) => (Write::Unanswered, Token::Lost),
         (Event::WriteBegins, _) => (Write::Unanswered, Token::Unanswered),
-        (Event::Accepted | Event::Payload, _) => (Write::Certain, Token::Certain),
-        (Event::Conflict, Token::Unanswered) => (Write::Conflict, Token::Refused),
-        (Event::Conflict, token) => (Write::Conflict, token),
+        (Answer(Ok(Sent::Accepted)), _) => (Write::Certain, Token::Certain),
+        (Answer(Ok(Sent::Conflict)), Token::Unanswered) => (Write::Conflict, Token::Refused),
+        (Answer(Ok(Sent::Conflict)), token) => (Write::Conflict, token),
         // 429 is sent before a request is looked at. A 5xx says less: it may come from a proxy that
         // lost the answer.
-        (Event::RateLimited, Token::Unanswered) => (Write::Deferred, Token::Certain),
-        (Event::RateLimited | Event::Unavailable, token) => (Write::Deferred, token),
-        (Event::OtherAnswer, token) => (Write::Unanswered, token),
+        (Answer(Err(RateLimited { .. })), Token::Unanswered) => (Write::Deferred, Token::Certain),
+        (Answer(Err(RateLimited { .. } | Unavailable { .. })), token) => (Write::Deferred, token),
+        (Answer(Err(_)), token) => (Write::Unanswered, token),
         (Event::NothingNew, token) => (Write::Certain, token),
+        (Event::Payload, _) => (Write::Certain, Token::Certain),
     }
 }
 
@@ -151,7 +138,7 @@ impl OwnWrites {
     }
 
     pub(super) fn answered(&mut self, answer: &Result<Sent, RendezvousApiError>) {
-        self.note(Event::answered(answer));
+        self.note(Event::Answer(answer));
     }
 
     pub(super) fn found_nothing(&mut self) {
@@ -199,7 +186,7 @@ impl OwnWrites {
             .is_some_and(|landed| landed.bytes == payload.bytes)
     }
 
-    fn note(&mut self, event: Event) {
+    fn note(&mut self, event: Event<'_>) {
         (self.write, self.token) = after(event, self.token);
     }
 

@@ -89,9 +89,3 @@ impl fmt::Debug for SessionUrl {
         )
     }
 }
-
-impl fmt::Display for SessionUrl {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
-    }
-}

@@ -12,13 +12,9 @@ const UNCHANGED: [TokenCertainty; 4] = [
 
 /// The row of the first table: what `event` makes of either. The tokens are those after `Certain`,
 /// `Unanswered`, `Refused` and `Lost`.
-fn row(event: Event, write: WriteCertainty, tokens: [TokenCertainty; 4]) {
+fn row(event: Event<'_>, write: WriteCertainty, tokens: [TokenCertainty; 4]) {
     let outcomes = tokens.map(|token| (write, token));
     assert_eq!(UNCHANGED.map(|token| after(event, token)), outcomes);
-}
-
-fn error(error: RendezvousApiError) -> Event {
-    Event::answered(&Err(error))
 }
 
 #[test]
@@ -31,29 +27,35 @@ fn a_write_begins() {
 #[test]
 fn it_is_accepted() {
     let tokens = [TokenCertainty::Certain; 4];
-    let event = Event::answered(&Ok(Sent::Accepted));
-    row(event, WriteCertainty::Certain, tokens);
+    row(
+        Event::Answer(&Ok(Sent::Accepted)),
+        WriteCertainty::Certain,
+        tokens,
+    );
 }
 
 #[test]
 fn it_meets_a_conflict() {
     let tokens = [TokenCertainty::Certain, Refused, Refused, Lost];
-    let event = Event::answered(&Ok(Sent::Conflict));
-    row(event, WriteCertainty::Conflict, tokens);
+    row(
+        Event::Answer(&Ok(Sent::Conflict)),
+        WriteCertainty::Conflict,
+        tokens,
+    );
 }
 
 #[test]
 fn it_is_rate_limited() {
     let certain = TokenCertainty::Certain;
-    let event = error(RendezvousApiError::RateLimited { retry_after: None });
+    let answer = Err(RendezvousApiError::RateLimited { retry_after: None });
     let tokens = [certain, certain, Refused, Lost];
-    row(event, WriteCertainty::Deferred, tokens);
+    row(Event::Answer(&answer), WriteCertainty::Deferred, tokens);
 }
 
 #[test]
 fn the_server_is_unavailable() {
-    let event = error(RendezvousApiError::Unavailable { status: 503 });
-    row(event, WriteCertainty::Deferred, UNCHANGED);
+    let answer = Err(RendezvousApiError::Unavailable { status: 503 });
+    row(Event::Answer(&answer), WriteCertainty::Deferred, UNCHANGED);
 }
 
 #[test]
@@ -63,7 +65,11 @@ fn any_other_answer() {
         RendezvousApiError::Malformed { what: "it is not" },
         RendezvousApiError::TooLarge,
     ] {
-        row(error(other), WriteCertainty::Unanswered, UNCHANGED);
+        row(
+            Event::Answer(&Err(other)),
+            WriteCertainty::Unanswered,
+            UNCHANGED,
+        );
     }
 }
 
