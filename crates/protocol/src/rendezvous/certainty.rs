@@ -2,8 +2,8 @@
 //!
 //! A write can have happened although its answer says otherwise, or never comes. Then two things
 //! are uncertain. [`WriteCertainty`]: what is stored in the session, and so whether it must be read
-//! before the next write. [`TokenCertainty`], in MSC4388 only: whether the server gave this device a
-//! sequence token that it never received, and so what the other device's next payload was written
+//! before the next write. [`TokenCertainty`], in MSC4388 only: whether the server gave this device
+//! a sequence token that it never received, and so what the other device's next payload was written
 //! against.
 //!
 //! | what happens | `WriteCertainty` becomes | `TokenCertainty` becomes |
@@ -47,8 +47,8 @@ enum WriteCertainty {
     /// The server did not take a write for the moment. If it happened all the same, repeating it
     /// leads to a conflict.
     Deferred,
-    /// A write was refused: another payload is stored, perhaps an earlier one of this device, from a
-    /// request whose answer was lost.
+    /// A write was refused: another payload is stored, perhaps an earlier one of this device, from
+    /// a request whose answer was lost.
     Conflict,
 }
 
