@@ -3,7 +3,7 @@
 
 use libfuzzer_sys::fuzz_target;
 use matrix_qr_protocol::rendezvous::{
-    self, Location, MAX_PAYLOAD_BYTES, Received, Response, Session, SessionUrl,
+    self, Location, MAX_PAYLOAD_BYTES, Received, RendezvousSession, Response, SessionUrl,
 };
 
 /// The status in two bytes, headers as `name: value` lines, an empty line, the body.
@@ -36,7 +36,7 @@ fuzz_target!(|bytes: &[u8]| {
         .parse()
         .unwrap();
     let _ = rendezvous::created(&endpoint, &response);
-    let mut session = Session::join(Location::Url(
+    let mut session = RendezvousSession::join(Location::Url(
         SessionUrl::parse("https://example.org/abc").unwrap(),
     ));
     if let Ok(Received::Payload(payload)) = session.received(&response) {

@@ -1,15 +1,17 @@
-//! Any response of a server with MSC4388's API: no crash, no payload above the maximum size, and a
-//! payload that was read can be replaced.
+//! Whatever a server of the JSON API answers: no crash, no payload larger than a session carries,
+//! and whatever can be read can be answered.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
 use matrix_qr_protocol::{
     homeserver::BaseUrl,
-    rendezvous::{Api, Location, MAX_PAYLOAD_BYTES, Payload, Received, Response, Session, json},
+    rendezvous::{
+        ApiRoot, Location, MAX_PAYLOAD_BYTES, Payload, Received, RendezvousSession, Response, json,
+    },
     revision::Prefix,
 };
 
-/// The status in two bytes, then the body. The only header that this API uses is about waiting.
+/// Status, then the body. No header of this API says anything except how long a server waited.
 fn response(bytes: &[u8]) -> Option<Response> {
     let (status, body) = bytes.split_at_checked(2)?;
     let status = u16::from_be_bytes(status.try_into().ok()?) % 600;
@@ -20,7 +22,7 @@ fn response(bytes: &[u8]) -> Option<Response> {
     })
 }
 
-fn session(api: &Api) -> Session {
+fn session(api: &ApiRoot) -> RendezvousSession {
     let body = br#"{"id":"abc","sequence_token":"1","expires_in_ms":300000}"#.to_vec();
     json::created(
         api,
@@ -37,7 +39,7 @@ fuzz_target!(|bytes: &[u8]| {
     let Some(response) = response(bytes) else {
         return;
     };
-    let api = Api::new(
+    let api = ApiRoot::new(
         BaseUrl::parse("https://example.org").unwrap(),
         Prefix::Unstable,
     );

@@ -13,7 +13,7 @@ use matrix_qr_device::{
     GrantOptions, Granted, Rendezvous, SignInOptions, SignedIn, Start, http::Policy, oauth::Client,
     sign_in,
 };
-use matrix_qr_protocol::{error::Error, homeserver::Homeserver, qr::QrCode, revision::Role};
+use matrix_qr_protocol::{error::Error, homeserver::HomeserverAddress, qr::QrCode, revision::Role};
 use matrix_qr_sandbox::Options;
 use tokio::sync::oneshot;
 
@@ -154,6 +154,6 @@ async fn start(
             .map_err(|_| Error::Gone);
     }
     let homeserver =
-        Homeserver::parse(account.sandbox.homeserver().as_str()).map_err(|_| Error::Gone)?;
+        HomeserverAddress::parse(account.sandbox.homeserver().as_str()).map_err(|_| Error::Gone)?;
     Ok(Start::Show(Rendezvous::Homeserver(homeserver)))
 }

@@ -3,7 +3,7 @@
 use matrix_qr_device::{
     Device, Facts, GrantOptions, Granted, Rendezvous, Start, encryption::CrossSigningError,
 };
-use matrix_qr_protocol::{error::ToUserError, homeserver::Homeserver, revision::Role};
+use matrix_qr_protocol::{error::ToUserError, homeserver::HomeserverAddress, revision::Role};
 use serde_json::json;
 
 use crate::{
@@ -71,7 +71,7 @@ fn exit_of(error: &CrossSigningError) -> Exit {
 }
 
 fn at_home(facts: &Facts) -> Result<Start, Failure> {
-    let homeserver = Homeserver::parse(facts.homeserver.as_str());
+    let homeserver = HomeserverAddress::parse(facts.homeserver.as_str());
     let homeserver = homeserver.map_err(|error| {
         Failure::new(
             Exit::NotReady,

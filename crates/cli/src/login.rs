@@ -11,7 +11,7 @@ use matrix_qr_device::{
 };
 use matrix_qr_protocol::{
     error::Error,
-    homeserver::{Homeserver, HomeserverKind},
+    homeserver::{HomeserverAddress, HomeserverKind},
     revision::Role,
 };
 use serde_json::json;
@@ -29,7 +29,9 @@ use crate::{
 pub(crate) async fn run(args: &args::LoginArgs) -> Result<(), Failure> {
     let out = Printer::new(args.online.json);
     check(&args.exchange, &args.online)?;
-    if let Some(HomeserverKind::BaseUrl(url)) = args.homeserver.as_ref().map(Homeserver::kind) {
+    if let Some(HomeserverKind::BaseUrl(url)) =
+        args.homeserver.as_ref().map(HomeserverAddress::kind)
+    {
         online::check_url(&args.online, url)?;
     }
     // A device that scans asks for no digits. A missing homeserver is asked for, or refused, later.
@@ -136,7 +138,7 @@ async fn scanned(path: PathBuf, person: &TerminalPerson) -> Result<Start, Failur
     Ok(Start::Scan(scanned.code))
 }
 
-async fn ask_homeserver(person: &TerminalPerson) -> Result<Homeserver, Failure> {
+async fn ask_homeserver(person: &TerminalPerson) -> Result<HomeserverAddress, Failure> {
     let missing = || {
         Failure::new(
             Exit::Usage,

@@ -2,13 +2,13 @@
 //! at the end, in their own script. Messages from other devices are not read here.
 
 use matrix_qr_device::OwnedUserId;
-use matrix_qr_protocol::homeserver::Homeserver;
+use matrix_qr_protocol::homeserver::HomeserverAddress;
 use url::Host;
 
 /// A server name, a base URL, or the ID of a user there.
-pub(crate) fn homeserver(text: &str) -> Result<Homeserver, String> {
+pub(crate) fn homeserver(text: &str) -> Result<HomeserverAddress, String> {
     let text = text.trim();
-    let parse = |text: &str| Homeserver::parse(text).map_err(|error| error.to_string());
+    let parse = |text: &str| HomeserverAddress::parse(text).map_err(|error| error.to_string());
     if text.contains("://") {
         return parse(text);
     }
@@ -25,7 +25,7 @@ pub(crate) fn user_id(text: &str) -> Result<OwnedUserId, String> {
 }
 
 /// The homeserver of this user.
-pub(crate) fn homeserver_of(user: &OwnedUserId) -> Result<Homeserver, String> {
+pub(crate) fn homeserver_of(user: &OwnedUserId) -> Result<HomeserverAddress, String> {
     homeserver(user.server_name().as_str())
 }
 

@@ -3,7 +3,7 @@
 use matrix_qr_protocol::{
     driver,
     error::{Cause, Error, UserError},
-    homeserver::Homeserver as Named,
+    homeserver::HomeserverAddress,
     rendezvous::Location,
     revision::{Dialect, Role},
 };
@@ -112,7 +112,11 @@ impl Device {
     }
 
     /// How this device's homeserver is named to the new device.
-    fn announced(&self, announce: Announce, session: &Location) -> Result<Named, Error> {
+    fn announced(
+        &self,
+        announce: Announce,
+        session: &Location,
+    ) -> Result<HomeserverAddress, Error> {
         let base = self.homeserver().base().as_str();
         let name = match (session, announce) {
             // The code, and the message that replaces it, have a base URL: the one that the session
@@ -128,6 +132,6 @@ impl Device {
                 "Sign in again.",
             )
         };
-        Named::parse(name).map_err(|error| Error::NoSecrets(unnamed(error)))
+        HomeserverAddress::parse(name).map_err(|error| Error::NoSecrets(unnamed(error)))
     }
 }

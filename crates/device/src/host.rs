@@ -69,7 +69,7 @@ impl<'a, P, D> HostAdapter<'a, P, D> {
     pub(crate) fn explained(&self, error: Error) -> Error {
         match error {
             Error::Expired => {
-                let last = self.rendezvous.trouble();
+                let last = self.rendezvous.problem();
                 last.map_or(error, |last| {
                     Error::ExpiredWithProblem(last.to_user_error())
                 })
@@ -94,7 +94,7 @@ impl<'a, P, D> HostAdapter<'a, P, D> {
         };
         tokio::select! {
             end = sign_in => end,
-            () = self.rendezvous.report_trouble(SILENCE, tell) => pending().await,
+            () = self.rendezvous.report_problems(SILENCE, tell) => pending().await,
         }
     }
 

@@ -2,7 +2,7 @@
 
 use std::future::Future;
 
-use matrix_qr_protocol::{error::Error, homeserver::Homeserver, qr::QrCode};
+use matrix_qr_protocol::{error::Error, homeserver::HomeserverAddress, qr::QrCode};
 use url::Url;
 
 use crate::person::Person;
@@ -20,7 +20,7 @@ pub enum Start {
 #[derive(Debug, Clone)]
 pub enum Rendezvous {
     /// At this homeserver, which may redirect to another server.
-    Homeserver(Homeserver),
+    Homeserver(HomeserverAddress),
     /// At exactly this URL, of a standalone rendezvous server.
     Endpoint(Url),
 }

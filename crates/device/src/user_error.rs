@@ -53,7 +53,7 @@ mod tests {
             error: "invalid_client_metadata".to_owned(),
             description: Some(said()),
         };
-        let rendezvous = rendezvous::Error::Refused {
+        let rendezvous = rendezvous::RendezvousApiError::Refused {
             status: 403,
             errcode: None,
             error: Some(said()),

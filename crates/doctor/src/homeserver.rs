@@ -2,7 +2,7 @@
 
 use http::header;
 use matrix_qr_device::discovery::{self, DiscoveryError, join, well_known_url};
-use matrix_qr_protocol::homeserver::{Homeserver, HomeserverKind};
+use matrix_qr_protocol::homeserver::{HomeserverAddress, HomeserverKind};
 use serde_json::Value;
 use url::Url;
 
@@ -20,7 +20,10 @@ const FEATURE: &str = "org.matrix.msc4108";
 const MAX_REDIRECTS: usize = 3;
 
 /// The base URL if there is one, and the findings on the way to it.
-pub(crate) async fn find(probe: &Probe<'_>, named: &Homeserver) -> (Option<Url>, Vec<Finding>) {
+pub(crate) async fn find(
+    probe: &Probe<'_>,
+    named: &HomeserverAddress,
+) -> (Option<Url>, Vec<Finding>) {
     let mut urls: Vec<Url> = discovery::first_url(probe.policy(), named)
         .into_iter()
         .collect();
@@ -38,7 +41,7 @@ pub(crate) async fn find(probe: &Probe<'_>, named: &Homeserver) -> (Option<Url>,
     (base, vec![dns, finding])
 }
 
-async fn resolve(probe: &Probe<'_>, named: &Homeserver) -> (Option<Url>, Finding) {
+async fn resolve(probe: &Probe<'_>, named: &HomeserverAddress) -> (Option<Url>, Finding) {
     let (http, check) = (probe.http(), Check::WellKnown);
     let resolved = async { Ok(discovery::resolve(http, named).await) };
     match (probe.until_stopped(resolved).await, named.kind()) {

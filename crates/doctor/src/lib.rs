@@ -24,7 +24,7 @@
 use std::{future::pending, pin::pin, time::Instant};
 
 use matrix_qr_device::http::Http;
-use matrix_qr_protocol::homeserver::Homeserver;
+use matrix_qr_protocol::homeserver::HomeserverAddress;
 use tokio::sync::watch;
 
 mod caching;
@@ -60,7 +60,7 @@ use probe::Probe;
 /// deleted. `clock` measures how long the servers take to respond.
 pub async fn examine(
     http: &Http,
-    homeserver: &Homeserver,
+    homeserver: &HomeserverAddress,
     clock: &(dyn Fn() -> Instant + Sync),
     interrupted: impl Future<Output = ()>,
 ) -> Report {
@@ -85,7 +85,7 @@ pub async fn examine(
     }
 }
 
-async fn run_checks(probe: &Probe<'_>, named: &Homeserver) -> Vec<Finding> {
+async fn run_checks(probe: &Probe<'_>, named: &HomeserverAddress) -> Vec<Finding> {
     let (base, mut findings) = homeserver::find(probe, named).await;
     let Some(base) = base else { return findings };
     let versions = homeserver::request_versions(probe, &base).await;

@@ -1,10 +1,11 @@
 //! MSC4388's sessions: whether they are offered, and whether one behaves as the proposal says. No
 //! app in use requests them yet, so no finding here is worse than a warning.
 
-use matrix_qr_device::rendezvous_client::{incoming, is_unrecognized};
+use matrix_qr_device::rendezvous_client::incoming;
 use matrix_qr_protocol::homeserver::BaseUrl;
 use matrix_qr_protocol::rendezvous::{
-    self, Api, Error, Location, Payload, Received, Request, Sent, Session, SessionId, json,
+    self, ApiRoot, Location, Payload, Received, RendezvousApiError, RendezvousSession, Request,
+    Sent, SessionId, json,
 };
 use matrix_qr_protocol::revision::Prefix;
 use url::Url;
@@ -46,9 +47,9 @@ async fn check_at(probe: &Probe<'_>, base: &BaseUrl) -> Result<Finding, Finding>
 
 /// Section "Discover if the rendezvous API is available", under both names; and whether a client
 /// without an account can create sessions.
-async fn discover(probe: &Probe<'_>, base: &BaseUrl) -> Result<Option<(Api, bool)>, Finding> {
+async fn discover(probe: &Probe<'_>, base: &BaseUrl) -> Result<Option<(ApiRoot, bool)>, Finding> {
     for prefix in [Prefix::default(), Prefix::default().other()] {
-        let api = Api::new(base.clone(), prefix);
+        let api = ApiRoot::new(base.clone(), prefix);
         let result = probe
             .send(ProbeRequest::rendezvous(json::discover(&api, None)))
             .await;
@@ -59,26 +60,30 @@ async fn discover(probe: &Probe<'_>, base: &BaseUrl) -> Result<Option<(Api, bool
             prefix_name(&api)
         );
         match json::discovered(&incoming(response)) {
-            Err(error) if is_unrecognized(&error) => {}
+            Err(error) if error.is_unrecognized() => {}
             discovered => return Ok(Some((api, is_open(discovered, seen)?))),
         }
     }
     Ok(None)
 }
 
-fn prefix_name(api: &Api) -> &'static str {
+fn prefix_name(api: &ApiRoot) -> &'static str {
     match api.prefix() {
         Prefix::Stable => "under the stable path",
         Prefix::Unstable => "under the unstable path",
     }
 }
 
-fn is_open(discovered: Result<bool, Error>, seen: String) -> Result<bool, Finding> {
+fn is_open(discovered: Result<bool, RendezvousApiError>, seen: String) -> Result<bool, Finding> {
     match discovered {
         Ok(open) => Ok(open),
-        Err(Error::CreationForbidden) => Ok(false),
-        Err(Error::RateLimited { .. }) => Err(Finding::not_checked(CHECK, RATE_LIMITED)),
-        Err(Error::Redirected { .. }) => Err(Finding::warning(CHECK, seen, NO_REDIRECT)),
+        Err(RendezvousApiError::CreationForbidden) => Ok(false),
+        Err(RendezvousApiError::RateLimited { .. }) => {
+            Err(Finding::not_checked(CHECK, RATE_LIMITED))
+        }
+        Err(RendezvousApiError::Redirected { .. }) => {
+            Err(Finding::warning(CHECK, seen, NO_REDIRECT))
+        }
         Err(error) => Err(Finding::warning(
             CHECK,
             format!("{seen}: {error}"),
@@ -102,7 +107,7 @@ const NOT_MSC4388: Advice<'_> = Advice {
 };
 
 /// Uses one session from its creation to its deletion, as two devices would.
-async fn try_session(probe: &Probe<'_>, api: &Api) -> Result<(), Finding> {
+async fn try_session(probe: &Probe<'_>, api: &ApiRoot) -> Result<(), Finding> {
     let result = probe
         .send_create(ProbeRequest::rendezvous(json::create(api, None)))
         .await;
@@ -120,9 +125,9 @@ async fn try_session(probe: &Probe<'_>, api: &Api) -> Result<(), Finding> {
     Ok(())
 }
 
-fn not_created(error: Error) -> Finding {
+fn not_created(error: RendezvousApiError) -> Finding {
     match error {
-        Error::RateLimited { .. } => Finding::not_checked(CHECK, RATE_LIMITED),
+        RendezvousApiError::RateLimited { .. } => Finding::not_checked(CHECK, RATE_LIMITED),
         error => Finding::warning(
             CHECK,
             format!("a session cannot be created: {error}"),
@@ -134,10 +139,10 @@ fn not_created(error: Error) -> Finding {
 /// "The send mechanism", and the requests of a session, as the proposal has them.
 async fn read_and_write(
     probe: &Probe<'_>,
-    mut ours: Session,
+    mut ours: RendezvousSession,
     id: &SessionId,
 ) -> Result<(), Finding> {
-    let mut theirs = Session::join(Location::Id(id.clone()));
+    let mut theirs = RendezvousSession::join(Location::Id(id.clone()));
     if let Err(error) = receive(probe, &mut theirs).await? {
         let seen = format!("a new session cannot be read: {error}");
         return Err(Finding::warning(CHECK, seen, NOT_ROUTED));
@@ -166,7 +171,11 @@ async fn read_and_write(
     expect(read, &Ok(true), "a read")?;
     exchange(probe, ours.delete()).await?;
     let gone = receive(probe, &mut theirs).await?.map(|_| ());
-    expect(gone, &Err(Error::Gone), "a read after the deletion")
+    expect(
+        gone,
+        &Err(RendezvousApiError::Gone),
+        "a read after the deletion",
+    )
 }
 
 fn is_test_payload(received: &Received) -> bool {
@@ -174,8 +183,8 @@ fn is_test_payload(received: &Received) -> bool {
 }
 
 fn expect<T: PartialEq>(
-    got: Result<T, Error>,
-    expected: &Result<T, Error>,
+    got: Result<T, RendezvousApiError>,
+    expected: &Result<T, RendezvousApiError>,
     what: &str,
 ) -> Result<(), Finding> {
     let seen = match got {
@@ -203,9 +212,9 @@ const NOT_ROUTED: Advice<'_> = Advice {
 
 async fn write(
     probe: &Probe<'_>,
-    session: &mut Session,
+    session: &mut RendezvousSession,
     payload: &Payload,
-) -> Result<Result<Sent, Error>, Finding> {
+) -> Result<Result<Sent, RendezvousApiError>, Finding> {
     match session.send(payload) {
         Ok(request) => Ok(session.sent(&exchange(probe, request).await?)),
         Err(error) => Ok(Err(error)),
@@ -214,8 +223,8 @@ async fn write(
 
 async fn receive(
     probe: &Probe<'_>,
-    session: &mut Session,
-) -> Result<Result<Received, Error>, Finding> {
+    session: &mut RendezvousSession,
+) -> Result<Result<Received, RendezvousApiError>, Finding> {
     Ok(session.received(&exchange(probe, session.receive(None)).await?))
 }
 

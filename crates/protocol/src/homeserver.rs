@@ -9,7 +9,7 @@ use std::net::Ipv6Addr;
 use thiserror::Error;
 use url::{ParseError, Url};
 
-use crate::web_url::{self, UrlError};
+use crate::web_url::{UrlError, WebUrl, join};
 
 /// The longest text that is accepted, in bytes.
 pub const MAX_HOMESERVER_BYTES: usize = 512;
@@ -17,14 +17,17 @@ pub const MAX_HOMESERVER_BYTES: usize = 512;
 /// The longest host name in a server name, in bytes (Matrix appendices, "Server name").
 const MAX_DNS_NAME_BYTES: usize = 255;
 
-/// A homeserver as another device named it: a base URL or a server name.
+/// A homeserver as another device, or a person, named it: a base URL or a server name.
 #[derive(Clone, PartialEq, Eq, Hash)]
-pub struct Homeserver {
-    text: String,
-    base_url: Option<Url>,
+pub struct HomeserverAddress(Address);
+
+#[derive(Clone, PartialEq, Eq, Hash)]
+enum Address {
+    BaseUrl(BaseUrl),
+    ServerName(String),
 }
 
-/// The two things that a [`Homeserver`] can be.
+/// The two things that a [`HomeserverAddress`] can be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum HomeserverKind<'a> {
     /// The base URL of the Client-Server API; no discovery is needed.
@@ -35,63 +38,58 @@ pub enum HomeserverKind<'a> {
 
 /// The base URL of a homeserver's Client-Server API, with the text that it came as.
 #[derive(Clone, PartialEq, Eq, Hash)]
-pub struct BaseUrl {
-    text: String,
-    url: Url,
-}
+pub struct BaseUrl(WebUrl);
 
 /// Why a text names no homeserver.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
-pub enum HomeserverError {
+pub enum InvalidHomeserver {
     /// More than [`MAX_HOMESERVER_BYTES`].
     #[error("the homeserver's name is longer than {MAX_HOMESERVER_BYTES} bytes")]
     TooLong,
-    /// It has a scheme, but it is no base URL.
+    /// It has a scheme, and is no base URL.
     #[error("the homeserver's base URL is not usable: {0}")]
     BaseUrl(#[from] UrlError),
-    /// It has no scheme, and it is no Matrix server name.
+    /// It has no scheme, and is no Matrix server name.
     #[error("the homeserver is neither a base URL nor a Matrix server name")]
     ServerName,
 }
 
-impl Homeserver {
+impl HomeserverAddress {
     /// Reads a base URL (`https` or `http`, no credentials, query or fragment) or a Matrix server
     /// name.
     ///
     /// # Errors
     /// When the text is too long or is neither of the two.
-    pub fn parse(text: &str) -> Result<Self, HomeserverError> {
+    pub fn parse(text: &str) -> Result<Self, InvalidHomeserver> {
         if text.len() > MAX_HOMESERVER_BYTES {
-            return Err(HomeserverError::TooLong);
+            return Err(InvalidHomeserver::TooLong);
         }
-        // Not "whatever a URL parser accepts": to it, `localhost:8008` is a URL of the scheme
+        // A URL parser alone cannot decide: it takes `localhost:8008` for a URL of the scheme
         // `localhost`.
-        let base_url = if text.contains("://") {
-            Some(parse_base_url(text)?)
+        if text.contains("://") {
+            Ok(BaseUrl::parse(text)?.into())
+        } else if is_server_name(text) {
+            Ok(Self(Address::ServerName(text.to_owned())))
         } else {
-            None
-        };
-        if base_url.is_none() && !is_server_name(text) {
-            return Err(HomeserverError::ServerName);
+            Err(InvalidHomeserver::ServerName)
         }
-        Ok(Self {
-            text: text.to_owned(),
-            base_url,
-        })
     }
 
     /// The text exactly as it came, without an added or removed slash.
     #[must_use]
     pub fn as_str(&self) -> &str {
-        &self.text
+        match &self.0 {
+            Address::BaseUrl(base_url) => base_url.as_str(),
+            Address::ServerName(name) => name,
+        }
     }
 
     /// Which of the two it is.
     #[must_use]
     pub fn kind(&self) -> HomeserverKind<'_> {
-        match &self.base_url {
-            Some(url) => HomeserverKind::BaseUrl(url),
-            None => HomeserverKind::ServerName(&self.text),
+        match &self.0 {
+            Address::BaseUrl(base_url) => HomeserverKind::BaseUrl(base_url.url()),
+            Address::ServerName(name) => HomeserverKind::ServerName(name),
         }
     }
 }
@@ -102,51 +100,39 @@ impl BaseUrl {
     /// # Errors
     /// When the text is longer than [`MAX_HOMESERVER_BYTES`] or is not such a URL.
     pub fn parse(text: &str) -> Result<Self, UrlError> {
-        // To a URL parser, `https:example.org` is one, too.
+        // A URL parser accepts `https:example.org`, too.
         if !text.contains("://") {
             return Err(UrlError::Syntax(ParseError::RelativeUrlWithoutBase));
         }
-        Ok(Self {
-            text: text.to_owned(),
-            url: parse_base_url(text)?,
-        })
+        let url = WebUrl::parse(text, MAX_HOMESERVER_BYTES)?;
+        if url.url.query().is_some() {
+            return Err(UrlError::UnexpectedPart("query"));
+        }
+        Ok(Self(url))
     }
 
     /// The text exactly as it came, without an added or removed slash.
     #[must_use]
     pub fn as_str(&self) -> &str {
-        &self.text
+        &self.0.text
     }
 
     /// The same, parsed.
     #[must_use]
     pub fn url(&self) -> &Url {
-        &self.url
+        &self.0.url
     }
 
     /// The URL of a path of the API, which begins with a slash.
     pub(crate) fn below(&self, path: &str) -> Url {
-        let mut url = self.url.clone();
-        url.set_path(&format!("{}{path}", self.url.path().trim_end_matches('/')));
-        url
+        join(self.url(), path)
     }
 }
 
-impl From<BaseUrl> for Homeserver {
-    fn from(BaseUrl { text, url }: BaseUrl) -> Self {
-        Self {
-            text,
-            base_url: Some(url),
-        }
+impl From<BaseUrl> for HomeserverAddress {
+    fn from(base_url: BaseUrl) -> Self {
+        Self(Address::BaseUrl(base_url))
     }
-}
-
-fn parse_base_url(text: &str) -> Result<Url, UrlError> {
-    let url = web_url::parse(text, MAX_HOMESERVER_BYTES)?;
-    if url.query().is_some() {
-        return Err(UrlError::UnexpectedPart("query"));
-    }
-    Ok(url)
 }
 
 /// Matrix appendices, "Server name": `hostname [ ":" port ]`, the host being a DNS name, an IPv4 or
@@ -175,21 +161,21 @@ fn is_port(text: &str) -> bool {
     text.bytes().all(|b| b.is_ascii_digit()) && text.len() <= 5 && text.parse::<u16>().is_ok()
 }
 
-impl fmt::Debug for Homeserver {
+impl fmt::Debug for HomeserverAddress {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Homeserver({:?})", self.text)
+        write!(f, "HomeserverAddress({:?})", self.as_str())
     }
 }
 
 impl fmt::Debug for BaseUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "BaseUrl({:?})", self.text)
+        write!(f, "BaseUrl({:?})", self.as_str())
     }
 }
 
-impl fmt::Display for Homeserver {
+impl fmt::Display for HomeserverAddress {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.text)
+        f.write_str(self.as_str())
     }
 }
 
@@ -205,7 +191,7 @@ mod tests {
             "http://localhost:8008/",
             "https://example.org/base/path",
         ] {
-            let homeserver = Homeserver::parse(text).unwrap();
+            let homeserver = HomeserverAddress::parse(text).unwrap();
             assert_eq!(homeserver.as_str(), text);
             assert_eq!(
                 homeserver.kind(),
@@ -226,7 +212,7 @@ mod tests {
         ];
         for text in names {
             assert_eq!(
-                Homeserver::parse(text).unwrap().kind(),
+                HomeserverAddress::parse(text).unwrap().kind(),
                 HomeserverKind::ServerName(text)
             );
         }
@@ -256,18 +242,18 @@ mod tests {
         ];
         for text in names {
             assert_eq!(
-                Homeserver::parse(text),
-                Err(HomeserverError::ServerName),
+                HomeserverAddress::parse(text),
+                Err(InvalidHomeserver::ServerName),
                 "{text:?}"
             );
         }
         assert_eq!(
-            Homeserver::parse(&"a".repeat(256)),
-            Err(HomeserverError::ServerName)
+            HomeserverAddress::parse(&"a".repeat(256)),
+            Err(InvalidHomeserver::ServerName)
         );
         assert_eq!(
-            Homeserver::parse(&"a".repeat(513)),
-            Err(HomeserverError::TooLong)
+            HomeserverAddress::parse(&"a".repeat(513)),
+            Err(InvalidHomeserver::TooLong)
         );
     }
 
@@ -286,7 +272,10 @@ mod tests {
                 (base.as_str(), base.below("/_matrix/x").as_str()),
                 (text, below)
             );
-            assert_eq!(Homeserver::from(base), Homeserver::parse(text).unwrap());
+            assert_eq!(
+                HomeserverAddress::from(base),
+                HomeserverAddress::parse(text).unwrap()
+            );
         }
         for text in ["example.org", "https:example.org", "localhost:8008", ""] {
             let error = UrlError::Syntax(ParseError::RelativeUrlWithoutBase);
@@ -311,8 +300,8 @@ mod tests {
         ];
         for (text, error) in cases {
             assert_eq!(
-                Homeserver::parse(text),
-                Err(HomeserverError::BaseUrl(error)),
+                HomeserverAddress::parse(text),
+                Err(InvalidHomeserver::BaseUrl(error)),
                 "{text}"
             );
             assert_eq!(BaseUrl::parse(text), Err(error), "{text}");

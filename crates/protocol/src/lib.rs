@@ -27,7 +27,7 @@
 //! use getrandom::SysRng;
 //! use matrix_qr_protocol::{
 //!     channel::{Generator, Initiated},
-//!     homeserver::Homeserver,
+//!     homeserver::HomeserverAddress,
 //!     login::{
 //!         DeviceLookup, ExistingDeviceAnswer, ExistingDeviceAsk, ExistingDeviceLogin, Input,
 //!         NewDeviceAnswer, NewDeviceAsk, NewDeviceLogin, Output, message::*,
@@ -41,7 +41,7 @@
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! // Device G, here the new one, shows its key and where the session is.
 //! let location = Location::Url(SessionUrl::parse("https://rendezvous.example.org/abc")?);
-//! let generator = Generator::new((&location, Dialect::default()), &mut UnwrapErr(SysRng));
+//! let generator = Generator::new(&location, Dialect::default(), &mut UnwrapErr(SysRng));
 //! let shown = QrCode { shown_by: ShownBy::New, key: generator.public_key(), location }.encode()?;
 //!
 //! // Device S scans, and the two establish the secure channel. In this revision no payload says
@@ -50,7 +50,7 @@
 //! let at = &scanned.location;
 //! let unbound = Binding::default;
 //! let (initiated, login_initiate) =
-//!     Initiated::new(&scanned.key, (at, Dialect::default()), unbound(), &mut UnwrapErr(SysRng))?;
+//!     Initiated::new(&scanned.key, at, Dialect::default(), unbound(), &mut UnwrapErr(SysRng))?;
 //! let (unconfirmed, login_ok) = generator.accept(&login_initiate, unbound())?;
 //! let (mut existing_channel, check_code) = initiated.finish(&login_ok)?;
 //! let confirmed = unconfirmed.confirm(&check_code);
@@ -58,7 +58,7 @@
 //!
 //! // The two logins. What one sends is sealed, opened and handed to the other; what one asks is
 //! // answered.
-//! let homeserver = Homeserver::parse("https://matrix.example.org")?;
+//! let homeserver = HomeserverAddress::parse("https://matrix.example.org")?;
 //! let (mut new, asked) = NewDeviceLogin::shown();
 //! assert_eq!(asked, [Output::AskCheckCode]);
 //! let mut new_does = new.handle(Input::CheckCode(true));

@@ -51,7 +51,7 @@ use self::{
     message::{Message, Reason},
     role_state::LoginStep,
 };
-use crate::{error::Error, homeserver::Homeserver};
+use crate::{error::Error, homeserver::HomeserverAddress};
 
 /// The login of a device that is being signed in.
 pub type NewDeviceLogin = Login<NewDeviceState>;
@@ -91,7 +91,7 @@ impl<S: RoleState> Login<S> {
     /// The device that scanned the code, just after LoginOk. It speaks next, and knows the
     /// homeserver: a new device has it from the code, an existing device announces its own.
     #[must_use]
-    pub fn scanned(homeserver: Homeserver) -> (Self, Vec<Output<S::Ask>>) {
+    pub fn scanned(homeserver: HomeserverAddress) -> (Self, Vec<Output<S::Ask>>) {
         let (state, outputs) = S::scanned(homeserver);
         (Self(LoginStage::Running(state)), outputs)
     }

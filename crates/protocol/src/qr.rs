@@ -3,51 +3,28 @@
 //! The bytes are binary: put them into a QR code in byte mode (the proposal's pictures use error
 //! correction level Q) and read them back as bytes, not as text.
 
+mod code;
 mod error;
 mod msc4108;
 mod msc4388;
+mod prefix;
 mod reader;
 
 use std::fmt;
 
+pub use self::code::{QrCode, ShownBy};
 pub use self::error::{MAX_QR_BYTES, QrError};
 use self::reader::Reader;
-use crate::channel::PublicKey;
-use crate::homeserver::Homeserver;
 use crate::rendezvous::Location;
-use crate::revision::{Prefix, Role};
-
-const PREFIX: &[u8] = b"MATRIX";
-/// MSC4388, section "Unstable QR code format".
-const UNSTABLE_PREFIX: &[u8] = b"IO_ELEMENT_MSC4388";
-
-/// Everything that device S learns from the QR code of device G.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct QrCode {
-    /// Who shows it.
-    pub shown_by: ShownBy,
-    /// Gp, device G's ephemeral public key.
-    pub key: PublicKey,
-    /// Where the rendezvous session is.
-    pub location: Location,
-}
-
-/// Which device shows the code. Only the existing one has a homeserver to name.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum ShownBy {
-    /// A new device wishing to be signed in.
-    New,
-    /// An existing device wishing to sign in a new one, at this homeserver.
-    Existing(Homeserver),
-}
+use crate::revision::Prefix;
 
 impl QrCode {
     /// Reads the bytes of a QR code.
     ///
     /// # Errors
-    /// Each way in which it is not one of ours has its own [`QrError`].
+    /// Each reason why it cannot be used has its own [`QrError`].
     pub fn decode(bytes: &[u8]) -> Result<Self, QrError> {
-        let (prefix, rest) = split_prefix(bytes)?;
+        let (prefix, rest) = prefix::split(bytes)?;
         let mut reader = Reader(rest);
         match (prefix, reader.byte()?) {
             (Prefix::Stable, msc4108::VERSION) => msc4108::decode(reader),
@@ -80,26 +57,8 @@ impl QrCode {
     /// How its bytes begin: the fixed text, the version or type, the mode or intent.
     #[must_use]
     pub fn head(bytes: &[u8]) -> &[u8] {
-        let text = split_prefix(bytes).map_or(0, |(_, rest)| bytes.len() - rest.len());
+        let text = prefix::split(bytes).map_or(0, |(_, rest)| bytes.len() - rest.len());
         bytes.get(..text + 2).unwrap_or(bytes)
-    }
-
-    /// The role of the device that shows the code.
-    #[must_use]
-    pub fn role(&self) -> Role {
-        match self.shown_by {
-            ShownBy::New => Role::New,
-            ShownBy::Existing(_) => Role::Existing,
-        }
-    }
-
-    /// The homeserver, when the existing device shows the code.
-    #[must_use]
-    pub fn homeserver(&self) -> Option<&Homeserver> {
-        match &self.shown_by {
-            ShownBy::New => None,
-            ShownBy::Existing(homeserver) => Some(homeserver),
-        }
     }
 }
 
@@ -126,7 +85,7 @@ impl ShownCode {
         &self.code
     }
 
-    /// The bytes to show as a QR code. Who reads them can write to the session.
+    /// The bytes to show as a QR code. Anyone who reads them can write to the session.
     #[must_use]
     pub fn bytes(&self) -> &[u8] {
         &self.bytes
@@ -136,20 +95,6 @@ impl ShownCode {
 impl fmt::Debug for ShownCode {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.code.fmt(f)
-    }
-}
-
-fn split_prefix(bytes: &[u8]) -> Result<(Prefix, &[u8]), QrError> {
-    let under = |known| bytes.strip_prefix(prefix(known)).map(|rest| (known, rest));
-    under(Prefix::Stable)
-        .or_else(|| under(Prefix::Unstable))
-        .ok_or(QrError::NotMatrix)
-}
-
-fn prefix(prefix: Prefix) -> &'static [u8] {
-    match prefix {
-        Prefix::Stable => PREFIX,
-        Prefix::Unstable => UNSTABLE_PREFIX,
     }
 }
 

@@ -3,134 +3,47 @@
 //!
 //! Nothing here sends anything. A caller sends each [`Request`] with whatever HTTP client it has,
 //! bounds the time and the size, does **not** follow redirects by itself, sends `Content-Length` (0
-//! for an empty body, too), and hands the [`Response`] back.
+//! for an empty body, too), and passes the [`Response`] back.
 //!
 //! ```text
-//! device G   create -> created -> Session     send -> sent     receive -> received     delete
-//! device S   QR code -> Session::join         receive -> received     send -> sent     delete
+//! device G   create -> created -> RendezvousSession     send -> sent     receive -> received     delete
+//! device S   QR code -> RendezvousSession::join         receive -> received     send -> sent     delete
 //! ```
 //!
-//! A session is created in one of the two dialects: [`create`] is MSC4108's, [`json::create`] is
-//! MSC4388's. From then on its [`Location`] knows which it is.
+//! A session is created in one of the two APIs: [`create`] is MSC4108's, [`json::create`] is
+//! MSC4388's. From then on its [`Location`] says which it is.
+//!
+//! | file | what it has |
+//! |---|---|
+//! | `http.rs`, `error.rs`, `answer.rs` | requests, responses and what a response means |
+//! | `location.rs`, `session_id.rs`, `payload.rs` | where a session is, and what is stored there |
+//! | `etag.rs`, `json.rs` | how a session is created, one file for each API |
+//! | `etag_session.rs`, `json_session.rs` | the calls on a session, one file for each API |
+//! | `certainty.rs` | what is known of a write whose answer was lost |
+//! | `session.rs` | the two together |
 
+mod answer;
+mod certainty;
 mod error;
 mod etag;
+mod etag_session;
 mod http;
 pub mod json;
+mod json_body;
+mod json_session;
+mod location;
 mod payload;
 mod session;
 mod session_id;
 
-use std::fmt;
-
-use url::Url;
-
-pub use self::error::Error;
+pub use self::answer::{Received, Sent};
+pub use self::error::RendezvousApiError;
 pub use self::etag::{Created, create, created};
 pub use self::http::{Method, Request, Response};
-pub use self::payload::{Binding, Payload};
-pub use self::session::{Received, Sent, Session};
-pub use self::session_id::{Api, SequenceToken, SessionId};
-use crate::revision::Revision;
-use crate::web_url::{self, UrlError};
-
-/// The largest payload, in bytes (section "Maximum payload size").
-pub const MAX_PAYLOAD_BYTES: usize = 4096;
-
-/// The longest URL of a session that is accepted, in bytes.
-pub const MAX_SESSION_URL_BYTES: usize = 2048;
-
-/// Where a rendezvous session is. It also says which revision of the proposal is spoken there.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Location {
-    /// MSC4108: an absolute URL, which may be on another host than the homeserver.
-    Url(SessionUrl),
-    /// MSC4388: an ID at a homeserver.
-    Id(SessionId),
-}
-
-impl Location {
-    /// A URL of the server that it is at.
-    #[must_use]
-    pub fn server(&self) -> &Url {
-        match self {
-            Self::Url(session) => session.url(),
-            Self::Id(session) => session.api().base_url().url(),
-        }
-    }
-
-    /// The same session under the other names that its server may know it by (MSC4388, "Unstable
-    /// prefix").
-    #[must_use]
-    pub fn under_other_names(&self) -> Option<Self> {
-        match self {
-            Self::Url(_) => None,
-            Self::Id(session) => Some(Self::Id(
-                session.clone().under(session.api().prefix().other()),
-            )),
-        }
-    }
-}
-
-impl From<&Location> for Revision {
-    fn from(location: &Location) -> Self {
-        match location {
-            Location::Url(_) => Self::Msc4108,
-            Location::Id(_) => Self::Msc4388,
-        }
-    }
-}
-
-/// The URL of a rendezvous session: `http` or `https`, with a host, without credentials and
-/// fragment. Who knows it can write there: `Debug` does not say it.
-#[derive(Clone, PartialEq, Eq)]
-pub struct SessionUrl {
-    text: String,
-    url: Url,
-}
-
-impl SessionUrl {
-    /// Parses an absolute URL.
-    ///
-    /// # Errors
-    /// When it is longer than [`MAX_SESSION_URL_BYTES`] or not such a URL.
-    pub fn parse(text: &str) -> Result<Self, UrlError> {
-        let url = web_url::parse(text, MAX_SESSION_URL_BYTES)?;
-        Ok(Self {
-            text: text.to_owned(),
-            url,
-        })
-    }
-
-    /// The text exactly as the server or the QR code gave it.
-    #[must_use]
-    pub fn as_str(&self) -> &str {
-        &self.text
-    }
-
-    /// The same, parsed.
-    #[must_use]
-    pub fn url(&self) -> &Url {
-        &self.url
-    }
-}
-
-impl fmt::Debug for SessionUrl {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "SessionUrl({}://{}, [redacted])",
-            self.url.scheme(),
-            self.url.host_str().unwrap_or_default()
-        )
-    }
-}
-
-impl fmt::Display for SessionUrl {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.text)
-    }
-}
+pub use self::location::{Location, MAX_SESSION_URL_BYTES, SessionUrl};
+pub use self::payload::{Binding, MAX_PAYLOAD_BYTES, Payload};
+pub use self::session::RendezvousSession;
+pub use self::session_id::{ApiRoot, SequenceToken, SessionId};
 
 #[cfg(test)]
 mod tests;

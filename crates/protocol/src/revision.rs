@@ -1,6 +1,6 @@
-//! The few values that the two devices must agree on before they speak.
+//! The few values that the two devices must agree on before they exchange messages.
 
-/// Which proposal the two devices follow. A scanned code says it, and so does every
+/// Which proposal the two devices follow. A scanned code shows it, and so does every
 /// [`Location`](crate::rendezvous::Location).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Revision {
@@ -12,32 +12,32 @@ pub enum Revision {
 
 /// Which reading of the text a device follows where the text and the deployed clients differ.
 ///
-/// In MSC4108 it is the scanning device that chooses, and the other one understands both. In
-/// MSC4388 it is the device that shows the code, and the scanning one understands both.
+/// In MSC4108 the scanning device chooses, and the other one understands both. In MSC4388 the
+/// device that shows the code chooses, and the scanning one understands both.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Dialect {
     /// What deployed clients do. MSC4108: the keys come from HKDF-SHA512. MSC4388: the response
     /// context comes from `MATRIX_QR_CODE_LOGIN_RESPONSE`.
     #[default]
     AsDeployed,
-    /// What section "Secure channel" says. MSC4108: HKDF-SHA256. MSC4388: `MATRIX_QR_CODE_LOGIN
-    /// response`.
+    /// What section "Secure channel" specifies. MSC4108: HKDF-SHA256. MSC4388:
+    /// `MATRIX_QR_CODE_LOGIN response`.
     AsWritten,
 }
 
-/// MSC4388, section "Unstable prefix": under which names the API's path and the QR code go.
+/// MSC4388, section "Unstable prefix": the names that the API's path and the QR code use.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Prefix {
     /// `/_matrix/client/v1` and `MATRIX`.
     Stable,
-    /// `/_matrix/client/unstable/io.element.msc4388` and `IO_ELEMENT_MSC4388`. What is shown until
-    /// the proposal is accepted.
+    /// `/_matrix/client/unstable/io.element.msc4388` and `IO_ELEMENT_MSC4388`. Used by default
+    /// until the proposal is accepted.
     #[default]
     Unstable,
 }
 
 impl Prefix {
-    /// The names under which to look next for what is not there under these.
+    /// The names to try next when these are not known.
     #[must_use]
     pub fn other(self) -> Self {
         match self {

@@ -1,4 +1,4 @@
-//! The one way in for a URL that someone else gave us.
+//! URLs that someone else gave us: each is checked here before anything uses it.
 
 use thiserror::Error;
 use url::{ParseError, Url};
@@ -26,24 +26,37 @@ pub enum UrlError {
     UnexpectedPart(&'static str),
 }
 
-/// Parses an absolute `http` or `https` URL of at most `max` bytes, with a host, without
-/// credentials and fragment.
-///
-/// Plain `http` is let through: whether it may be contacted (loopback, for development) is for the
-/// caller to say.
-pub(crate) fn parse(text: &str, max: usize) -> Result<Url, UrlError> {
-    if text.len() > max {
-        return Err(UrlError::TooLong(max));
+/// A URL that passed these rules, with the text that it came as. No `Debug`: some are secret.
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub(crate) struct WebUrl {
+    /// Exactly as it came, without an added or removed slash.
+    pub(crate) text: String,
+    pub(crate) url: Url,
+}
+
+impl WebUrl {
+    /// Parses an absolute `http` or `https` URL of at most `max` bytes, with a host, without
+    /// credentials and fragment.
+    ///
+    /// Plain `http` is accepted: whether it may be contacted (loopback, for development) is for the
+    /// caller to decide.
+    pub(crate) fn parse(text: &str, max: usize) -> Result<Self, UrlError> {
+        if text.len() > max {
+            return Err(UrlError::TooLong(max));
+        }
+        // `Url` drops or rewrites these silently, and a person would be shown something else than
+        // what is contacted.
+        if text
+            .chars()
+            .any(|c| c.is_whitespace() || c.is_control() || c == '\\')
+        {
+            return Err(UrlError::ForbiddenCharacter);
+        }
+        Ok(Self {
+            text: text.to_owned(),
+            url: check(Url::parse(text).map_err(UrlError::Syntax)?)?,
+        })
     }
-    // `Url` drops or rewrites these without a word, and a person would be shown something else than
-    // is contacted.
-    if text
-        .chars()
-        .any(|c| c.is_whitespace() || c.is_control() || c == '\\')
-    {
-        return Err(UrlError::ForbiddenCharacter);
-    }
-    check(Url::parse(text).map_err(UrlError::Syntax)?)
 }
 
 /// The same rules for a URL that is parsed already.
@@ -60,6 +73,14 @@ pub(crate) fn check(url: Url) -> Result<Url, UrlError> {
     Ok(url)
 }
 
+/// `path`, which begins with a slash, below `base`, whether `base` ends in a slash or not.
+#[must_use]
+pub fn join(base: &Url, path: &str) -> Url {
+    let mut url = base.clone();
+    url.set_path(&format!("{}{path}", base.path().trim_end_matches('/')));
+    url
+}
+
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
@@ -73,7 +94,9 @@ mod tests {
             "https://[::1]/",
             "https://bücher.example/",
         ] {
-            assert_eq!(parse(text, 100).unwrap(), Url::parse(text).unwrap());
+            let parsed = WebUrl::parse(text, 100).unwrap();
+            assert_eq!(parsed.text, text);
+            assert_eq!(parsed.url, Url::parse(text).unwrap());
         }
     }
 
@@ -97,7 +120,24 @@ mod tests {
             ("https://example.org#", UrlError::UnexpectedPart("fragment")),
         ];
         for (text, error) in cases {
-            assert_eq!(parse(text, 26), Err(error), "{text}");
+            assert_eq!(WebUrl::parse(text, 26).map(drop), Err(error), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_path_is_joined_below_the_base_with_or_without_its_slash() {
+        let cases = [
+            ("https://a.example", "https://a.example/_matrix/x"),
+            ("https://a.example/", "https://a.example/_matrix/x"),
+            ("https://a.example/base", "https://a.example/base/_matrix/x"),
+            (
+                "https://a.example/base/",
+                "https://a.example/base/_matrix/x",
+            ),
+        ];
+        for (base, whole) in cases {
+            let base = Url::parse(base).unwrap();
+            assert_eq!(join(&base, "/_matrix/x").as_str(), whole);
         }
     }
 }

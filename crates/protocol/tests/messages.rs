@@ -3,7 +3,7 @@
 #![allow(missing_docs, clippy::unwrap_used)]
 
 use matrix_qr_protocol::{
-    homeserver::Homeserver,
+    homeserver::HomeserverAddress,
     login::message::{
         Authorization, Backup, CrossSigning, DeviceId, Message, Protocol, Protocols, Reason,
         SecretKey, SecretText, Secrets, Unreadable, VerificationLink,
@@ -37,7 +37,7 @@ fn protocol(complete: Option<&str>) -> Message {
 }
 
 fn examples() -> Vec<(Message, String)> {
-    let homeserver = Homeserver::parse("https://matrix-client.matrix.org").unwrap();
+    let homeserver = HomeserverAddress::parse("https://matrix-client.matrix.org").unwrap();
     let backup = Backup {
         algorithm: "m.megolm_backup.v1.curve25519-aes-sha2".into(),
         key: SecretText::new("c2VjcmV0".into()),
@@ -137,7 +137,7 @@ fn null_is_absent() {
 fn a_server_name_is_a_homeserver() {
     let json =
         r#"{"type":"m.login.protocols","protocols":["telepathy"],"homeserver":"example.org"}"#;
-    let homeserver = Homeserver::parse("example.org").unwrap();
+    let homeserver = HomeserverAddress::parse("example.org").unwrap();
     let expected = Message::Protocols(Protocols {
         device_authorization_grant: false,
         homeserver,
@@ -250,7 +250,7 @@ fn a_link_that_does_not_open_is_a_refusal_in_the_first_revision() {
 #[test]
 fn the_later_revision_has_its_own_words() {
     for text in ["https://matrix-client.matrix.org", "https://example.org/"] {
-        let homeserver = Homeserver::parse(text).unwrap();
+        let homeserver = HomeserverAddress::parse(text).unwrap();
         for (device_authorization_grant, names) in
             [(true, "\"device_authorization_grant\""), (false, "")]
         {

@@ -125,16 +125,20 @@ fn replay(v: &Channel) {
     } else {
         Dialect::AsDeployed
     };
-    let speech = (Revision::Msc4108, dialect);
     let [initiate, ok, later @ ..] = v.messages.as_slice() else {
         panic!("there are two greetings")
     };
-    let generator = Generator::new(speech, &mut FixedRng::new(&hex(&v.secret_g)));
+    let generator = Generator::new(
+        Revision::Msc4108,
+        dialect,
+        &mut FixedRng::new(&hex(&v.secret_g)),
+    );
     assert_eq!(generator.public_key().to_base64(), v.public_g);
     let mut rng = FixedRng::new(&hex(&v.secret_s));
     let (initiated, payload) = Initiated::new(
         &generator.public_key(),
-        speech,
+        Revision::Msc4108,
+        dialect,
         Binding::default(),
         &mut rng,
     )

@@ -12,7 +12,9 @@ mod support;
 use matrix_qr_protocol::channel::{Generator, Initiated, PublicKey, SecureChannel};
 use matrix_qr_protocol::homeserver::BaseUrl;
 use matrix_qr_protocol::qr::QrCode;
-use matrix_qr_protocol::rendezvous::{Api, Binding, Location, Payload, SequenceToken, SessionId};
+use matrix_qr_protocol::rendezvous::{
+    ApiRoot, Binding, Location, Payload, SequenceToken, SessionId,
+};
 use matrix_qr_protocol::revision::{Dialect, Prefix, Revision, Role};
 use serde::Deserialize;
 use support::{FixedRng, QrVectors, assert_refused, hex};
@@ -121,7 +123,7 @@ fn the_channel_makes_the_published_messages_and_opens_them() {
 
 impl Channel {
     fn binding(&self, message: &Message) -> Binding {
-        let api = Api::new(BaseUrl::parse(&self.base_url).unwrap(), Prefix::Unstable);
+        let api = ApiRoot::new(BaseUrl::parse(&self.base_url).unwrap(), Prefix::Unstable);
         let session = SessionId::parse(api, &self.id).unwrap();
         let binding = Binding::new(
             &session,
@@ -150,14 +152,14 @@ fn replay(v: &Channel) {
         panic!("there are two greetings")
     };
     let random = [hex(&v.ikm_g), hex(&v.response_nonce)].concat();
-    let generator = Generator::new((Revision::Msc4388, dialect), &mut FixedRng::new(&random));
+    let generator = Generator::new(Revision::Msc4388, dialect, &mut FixedRng::new(&random));
     assert_eq!(generator.public_key().to_base64(), v.public_g);
-    // Device S is told nothing of the label.
-    let speech = (Revision::Msc4388, Dialect::default());
     let mut rng = FixedRng::new(&hex(&v.ikm_s));
     let (initiated, payload) = Initiated::new(
         &generator.public_key(),
-        speech,
+        Revision::Msc4388,
+        // Device S is not told the label.
+        Dialect::default(),
         v.binding(initiate),
         &mut rng,
     )
@@ -181,11 +183,11 @@ fn replay(v: &Channel) {
         } else {
             (&mut g, &mut s)
         };
-        exchange((from, to), v, message);
+        exchange(from, to, v, message);
     }
 }
 
-fn exchange((from, to): (&mut SecureChannel, &mut SecureChannel), v: &Channel, message: &Message) {
+fn exchange(from: &mut SecureChannel, to: &mut SecureChannel, v: &Channel, message: &Message) {
     let payload = v.payload(message);
     assert_eq!(
         from.seal(message.plaintext.as_bytes(), payload.binding.clone())

@@ -35,7 +35,8 @@ fn text(payload: Payload) -> String {
 fn initiate(gp: &PublicKey, dialect: Dialect) -> Result<(Initiated, Payload), ChannelError> {
     Initiated::new(
         gp,
-        (Revision::Msc4108, dialect),
+        Revision::Msc4108,
+        dialect,
         Binding::default(),
         &mut rng(),
     )
@@ -44,7 +45,7 @@ fn initiate(gp: &PublicKey, dialect: Dialect) -> Result<(Initiated, Payload), Ch
 #[test]
 fn we_generate_and_vodozemac_scans() {
     for _ in 0..SESSIONS {
-        let generator = Generator::new((Revision::Msc4108, Dialect::AsDeployed), &mut rng());
+        let generator = Generator::new(Revision::Msc4108, Dialect::AsDeployed, &mut rng());
         let gp = Curve25519PublicKey::from_bytes(*generator.public_key().as_bytes());
         let theirs = Ecies::new()
             .establish_outbound_channel(gp, INITIATE)
@@ -108,7 +109,7 @@ fn vodozemac_does_not_understand_the_dialect_of_the_text() {
 
 #[test]
 fn a_greeting_of_another_application_is_refused() {
-    let generator = Generator::new((Revision::Msc4108, Dialect::AsDeployed), &mut rng());
+    let generator = Generator::new(Revision::Msc4108, Dialect::AsDeployed, &mut rng());
     let gp = Curve25519PublicKey::from_bytes(*generator.public_key().as_bytes());
     let theirs = Ecies::new()
         .establish_outbound_channel(gp, b"something else")

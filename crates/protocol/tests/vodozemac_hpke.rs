@@ -5,7 +5,7 @@
 use getrandom::SysRng;
 use matrix_qr_protocol::channel::{ChannelError, Generator, Initiated, PublicKey, SecureChannel};
 use matrix_qr_protocol::homeserver::BaseUrl;
-use matrix_qr_protocol::rendezvous::{Api, Binding, Payload, SequenceToken, SessionId};
+use matrix_qr_protocol::rendezvous::{ApiRoot, Binding, Payload, SequenceToken, SessionId};
 use matrix_qr_protocol::revision::{Dialect, Prefix, Revision};
 use rand_core::UnwrapErr;
 use vodozemac::Curve25519PublicKey;
@@ -17,7 +17,6 @@ use vodozemac::hpke::{
 
 const INITIATE: &[u8] = b"MATRIX_QR_CODE_LOGIN_INITIATE";
 const OK: &[u8] = b"MATRIX_QR_CODE_LOGIN_OK";
-const SPEECH: (Revision, Dialect) = (Revision::Msc4388, Dialect::AsDeployed);
 
 const SESSIONS: usize = 64;
 
@@ -27,7 +26,7 @@ fn rng() -> UnwrapErr<SysRng> {
 
 /// What the payload after so many others is written against.
 fn at(payloads: usize) -> Binding {
-    let api = Api::new(
+    let api = ApiRoot::new(
         BaseUrl::parse("https://matrix.example.org").unwrap(),
         Prefix::Unstable,
     );
@@ -56,7 +55,7 @@ fn as_shown(code: &TheirCode) -> String {
 #[test]
 fn we_generate_and_vodozemac_scans() {
     for _ in 0..SESSIONS {
-        let generator = Generator::new(SPEECH, &mut rng());
+        let generator = Generator::new(Revision::Msc4388, Dialect::AsDeployed, &mut rng());
         let gp = Curve25519PublicKey::from_bytes(*generator.public_key().as_bytes());
         let SenderCreationResult { channel, message } = HpkeSenderChannel::new()
             .establish_channel(gp, INITIATE, at(1).as_bytes())
@@ -82,7 +81,14 @@ fn vodozemac_generates_and_we_scan() {
     for _ in 0..SESSIONS {
         let generator = HpkeRecipientChannel::new();
         let gp = PublicKey::from_base64(&generator.public_key().to_base64()).unwrap();
-        let (initiated, initiate) = Initiated::new(&gp, SPEECH, at(1), &mut rng()).unwrap();
+        let (initiated, initiate) = Initiated::new(
+            &gp,
+            Revision::Msc4388,
+            Dialect::AsDeployed,
+            at(1),
+            &mut rng(),
+        )
+        .unwrap();
         let initiate = InitialMessage::decode(&text(initiate)).unwrap();
         let RecipientCreationResult { channel, message } = generator
             .establish_channel(&initiate, at(1).as_bytes())
@@ -126,7 +132,7 @@ fn talk(mut ours: SecureChannel, mut theirs: EstablishedHpkeChannel) {
 
 #[test]
 fn vodozemac_does_not_understand_the_label_of_the_text() {
-    let generator = Generator::new((Revision::Msc4388, Dialect::AsWritten), &mut rng());
+    let generator = Generator::new(Revision::Msc4388, Dialect::AsWritten, &mut rng());
     let gp = Curve25519PublicKey::from_bytes(*generator.public_key().as_bytes());
     let SenderCreationResult { channel, message } = HpkeSenderChannel::new()
         .establish_channel(gp, INITIATE, at(1).as_bytes())
@@ -144,7 +150,7 @@ fn vodozemac_does_not_understand_the_label_of_the_text() {
 
 #[test]
 fn a_greeting_of_another_application_is_refused() {
-    let generator = Generator::new(SPEECH, &mut rng());
+    let generator = Generator::new(Revision::Msc4388, Dialect::AsDeployed, &mut rng());
     let gp = Curve25519PublicKey::from_bytes(*generator.public_key().as_bytes());
     let SenderCreationResult { message, .. } = HpkeSenderChannel::new()
         .establish_channel(gp, b"something else", &[])
@@ -154,7 +160,14 @@ fn a_greeting_of_another_application_is_refused() {
 
     let generator = HpkeRecipientChannel::new();
     let gp = PublicKey::from_base64(&generator.public_key().to_base64()).unwrap();
-    let (initiated, initiate) = Initiated::new(&gp, SPEECH, at(1), &mut rng()).unwrap();
+    let (initiated, initiate) = Initiated::new(
+        &gp,
+        Revision::Msc4388,
+        Dialect::AsDeployed,
+        at(1),
+        &mut rng(),
+    )
+    .unwrap();
     let initiate = InitialMessage::decode(&text(initiate)).unwrap();
     let RecipientCreationResult { channel, .. } = generator
         .establish_channel(&initiate, at(1).as_bytes())
@@ -168,7 +181,7 @@ fn a_greeting_of_another_application_is_refused() {
 
 #[test]
 fn another_application_s_context_is_refused() {
-    let generator = Generator::new(SPEECH, &mut rng());
+    let generator = Generator::new(Revision::Msc4388, Dialect::AsDeployed, &mut rng());
     let gp = Curve25519PublicKey::from_bytes(*generator.public_key().as_bytes());
     let SenderCreationResult { message, .. } = HpkeSenderChannel::with_info("SOMETHING_ELSE")
         .establish_channel(gp, INITIATE, &[])

@@ -2,7 +2,7 @@
 
 use clap::{Args, ValueEnum};
 use matrix_qr_device::{Announce, DeviceName, OwnedUserId};
-use matrix_qr_protocol::homeserver::Homeserver;
+use matrix_qr_protocol::homeserver::HomeserverAddress;
 
 use super::{exchange::ExchangeArgs, shared::OnlineArgs};
 use crate::typed;
@@ -13,7 +13,7 @@ pub(crate) struct LoginArgs {
     /// missing, you are asked for it
     #[arg(long, value_name = "NAME|URL", value_parser = typed::homeserver)]
     #[arg(conflicts_with_all = ["rendezvous", "scan"])]
-    pub(crate) homeserver: Option<Homeserver>,
+    pub(crate) homeserver: Option<HomeserverAddress>,
 
     /// The only account to which this device may be signed in; without it you are asked. Also names
     /// the homeserver

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use matrix_qr_protocol::homeserver::Homeserver;
+use matrix_qr_protocol::homeserver::HomeserverAddress;
 
 use crate::typed;
 
@@ -23,7 +23,7 @@ pub(crate) struct InspectArgs {
 pub(crate) struct DoctorArgs {
     /// The homeserver: its URL, or its server name, which also examines how clients find the URL
     #[arg(value_name = "HOMESERVER", value_parser = typed::homeserver)]
-    pub(crate) homeserver: Homeserver,
+    pub(crate) homeserver: HomeserverAddress,
 
     /// Allow http to this machine itself, for the sandbox; everything else must be https
     #[arg(long)]

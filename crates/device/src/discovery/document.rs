@@ -1,5 +1,5 @@
-//! What is wrong with a document that should be JSON, in words for who typed a name and for who
-//! serves the document.
+//! What is wrong with a document that should be JSON, for the person who typed the name and the
+//! administrator who serves the document.
 
 use matrix_qr_protocol::printable;
 use serde::de::DeserializeOwned;
@@ -8,7 +8,8 @@ use serde::de::DeserializeOwned;
 /// with one).
 const BYTE_ORDER_MARKS: [&[u8]; 3] = [b"\xef\xbb\xbf", b"\xff\xfe", b"\xfe\xff"];
 
-/// Reads it, or says what it is instead, so that it can follow the name of the document.
+/// Reads it. The error says what it is instead, as the predicate of a sentence that begins with the
+/// document.
 pub(super) fn read<T: DeserializeOwned>(body: &[u8]) -> Result<T, String> {
     serde_json::from_slice(body).map_err(|error| fault(body, &error))
 }

@@ -3,9 +3,12 @@
 use std::time::Duration;
 
 use matrix_qr_protocol::printable;
+use serde::de::DeserializeOwned;
+use url::Url;
 
-use super::*;
-use crate::http::Bounds;
+use super::document;
+use super::error::DiscoveryError;
+use crate::http::{Bounds, Http, HttpError, Response, host};
 
 /// Discovery documents are small, and a person waits for them.
 const BOUNDS: Bounds = Bounds {
@@ -13,124 +16,10 @@ const BOUNDS: Bounds = Bounds {
     time: Duration::from_secs(10),
 };
 
-/// Well-known documents of bare domains are often behind a redirect to `www`; more hops than this
-/// are a loop.
-const MAX_REDIRECTS: usize = 3;
-
 /// Whether a server has a document.
 pub(super) enum Found<T> {
     Yes(T),
     No,
-}
-
-#[derive(Deserialize)]
-struct WellKnown {
-    #[serde(rename = "m.homeserver")]
-    homeserver: BaseUrl,
-}
-
-#[derive(Deserialize)]
-struct BaseUrl {
-    base_url: String,
-}
-
-/// Client-Server API, section "Server discovery". This is the only document whose redirects are
-/// followed.
-pub(super) async fn well_known(http: &Http, name: &str) -> Result<Url, DiscoveryError> {
-    let bad = || DiscoveryError::BadBaseUrl {
-        name: name.to_owned(),
-    };
-    let mut url = well_known_url(http.policy(), name).ok_or_else(bad)?;
-    for _ in 0..=MAX_REDIRECTS {
-        let response = get(http, &url)
-            .await
-            .map_err(|error| needs_flag(error, http.policy(), name))?;
-        if response.status().is_redirection() {
-            url = redirected(&url, &response)?;
-            continue;
-        }
-        return match read::<WellKnown>(&url, &response)
-            .map_err(|error| of_well_known(&url, error))?
-        {
-            Found::No => Err(DiscoveryError::NoWellKnown {
-                name: name.to_owned(),
-            }),
-            Found::Yes(document) => base_url(&document.homeserver.base_url).ok_or_else(bad),
-        };
-    }
-    Err(DiscoveryError::BadRedirect {
-        host: host(&url),
-        why: "too often",
-    })
-}
-
-/// There is a way around this document, as there is none around others.
-fn of_well_known(url: &Url, error: DiscoveryError) -> DiscoveryError {
-    match error {
-        DiscoveryError::BadDocument { document, what } => {
-            DiscoveryError::BadWellKnown { document, what }
-        }
-        DiscoveryError::Refused {
-            status, errcode, ..
-        } if !passes(status) => DiscoveryError::BadWellKnown {
-            document: name(url),
-            what: format!(
-                "is refused with status {status}{}",
-                said(errcode.as_deref())
-            ),
-        },
-        error => error,
-    }
-}
-
-/// Where nothing answers `https` under a name that only means this machine, it is the sandbox,
-/// which speaks `http`.
-fn needs_flag(error: DiscoveryError, policy: Policy, name: &str) -> DiscoveryError {
-    let plain = Url::parse(&format!("http://{name}/")).map(|url| policy.check(&url));
-    match (error, plain) {
-        (
-            DiscoveryError::Http(HttpError::Unreachable { .. }),
-            Ok(Err(flag @ HttpError::LoopbackHttp { .. })),
-        ) => flag.into(),
-        (error, _) => error,
-    }
-}
-
-/// The URL of a server name's `.well-known` document: `https`, except for a name that can only mean
-/// this machine, where the sandbox speaks `http`. `None` if the name does not fit into a URL.
-pub fn well_known_url(policy: Policy, name: &str) -> Option<Url> {
-    let at = |scheme| Url::parse(&format!("{scheme}://{name}/.well-known/matrix/client")).ok();
-    at("http")
-        .filter(|url| policy.permits(url))
-        .or_else(|| at("https"))
-}
-
-/// Never away from `https`; where `https` may lead is for the policy to say.
-fn redirected(from: &Url, response: &Response) -> Result<Url, DiscoveryError> {
-    let bad = |why| DiscoveryError::BadRedirect {
-        host: host(from),
-        why,
-    };
-    let location = response
-        .headers()
-        .get("location")
-        .and_then(|value| value.to_str().ok());
-    let target = location
-        .and_then(|text| from.join(text).ok())
-        .ok_or_else(|| bad("to no usable place"))?;
-    let safe = target.scheme() == "https" || (from.scheme() == "http" && target.scheme() == "http");
-    if safe {
-        Ok(target)
-    } else {
-        Err(bad("away from https"))
-    }
-}
-
-fn base_url(text: &str) -> Option<Url> {
-    match Homeserver::parse(text).ok()?.kind() {
-        HomeserverKind::BaseUrl(url) => Some(url.clone()),
-        HomeserverKind::ServerName(_) => None,
-    }
 }
 
 /// Reads a document, or learns that there is none.
@@ -141,7 +30,10 @@ pub(super) async fn json<T: DeserializeOwned>(
     read(url, &get(http, url).await?)
 }
 
-fn read<T: DeserializeOwned>(url: &Url, response: &Response) -> Result<Found<T>, DiscoveryError> {
+pub(super) fn read<T: DeserializeOwned>(
+    url: &Url,
+    response: &Response,
+) -> Result<Found<T>, DiscoveryError> {
     let status = response.status().as_u16();
     let errcode = errcode(response);
     let bad = |what| DiscoveryError::BadDocument {
@@ -161,8 +53,9 @@ fn read<T: DeserializeOwned>(url: &Url, response: &Response) -> Result<Found<T>,
     }
 }
 
-/// A document's own name: its URL. Where a redirect led to may be long, or have something in it.
-fn name(url: &Url) -> String {
+/// A document's name for a person: its URL, without the query, which may come from a redirect and
+/// hold anything.
+pub(super) fn name(url: &Url) -> String {
     let mut url = url.clone();
     url.set_query(None);
     url.set_fragment(None);
@@ -175,84 +68,12 @@ fn errcode(response: &Response) -> Option<String> {
     Some(printable(code))
 }
 
-/// One GET. Whether to try again is for the caller to say, who knows how much time there is.
-async fn get(http: &Http, url: &Url) -> Result<Response, DiscoveryError> {
+/// One GET. The caller, who knows how much time there is, decides whether to try again.
+pub(super) async fn get(http: &Http, url: &Url) -> Result<Response, DiscoveryError> {
     let request = http::Request::get(url.as_str())
         .header("accept", "application/json")
         .body(Vec::new());
     Ok(http
         .send_within(request.map_err(|_| HttpError::BadRequest)?, BOUNDS)
         .await?)
-}
-
-#[cfg(test)]
-mod tests {
-    #![allow(clippy::unwrap_used)]
-    use super::*;
-
-    #[test]
-    fn only_a_loopback_name_is_asked_without_tls_and_only_where_allowed() {
-        let at = |policy, name| well_known_url(policy, name).unwrap().to_string();
-        assert_eq!(
-            at(Policy::HttpsOrLoopback, "localhost:80"),
-            "http://localhost/.well-known/matrix/client"
-        );
-        assert_eq!(
-            at(Policy::HttpsOrLoopback, "[::1]:1"),
-            "http://[::1]:1/.well-known/matrix/client"
-        );
-        assert_eq!(
-            at(Policy::HttpsOnly, "localhost:1"),
-            "https://localhost:1/.well-known/matrix/client"
-        );
-        assert_eq!(
-            at(Policy::HttpsOrLoopback, "a.example"),
-            "https://a.example/.well-known/matrix/client"
-        );
-    }
-
-    #[test]
-    fn a_redirect_never_leaves_https() {
-        let target = |from: &str, location: &str| {
-            let response = http::Response::builder()
-                .header("location", location)
-                .body(Vec::new())
-                .unwrap();
-            redirected(&Url::parse(from).unwrap(), &response).map(String::from)
-        };
-        assert_eq!(
-            target("https://a.example/x", "https://www.a.example/x").unwrap(),
-            "https://www.a.example/x"
-        );
-        assert_eq!(
-            target("https://a.example/x", "/y").unwrap(),
-            "https://a.example/y"
-        );
-        for location in [
-            "http://a.example/x",
-            "http://127.0.0.1/x",
-            "file:///etc/passwd",
-            "javascript:1",
-            "https://",
-        ] {
-            assert!(
-                target("https://a.example/x", location).is_err(),
-                "{location}"
-            );
-        }
-    }
-
-    #[test]
-    fn a_base_url_is_taken_only_if_it_is_one() {
-        assert!(base_url("https://m.example/").is_some());
-        for text in [
-            "m.example",
-            "ftp://m.example",
-            "https://a:b@m.example",
-            "https://m.example/?x",
-            "",
-        ] {
-            assert!(base_url(text).is_none(), "{text}");
-        }
-    }
 }

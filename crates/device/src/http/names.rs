@@ -1,5 +1,5 @@
-//! Names and their addresses. The system looks them up; a name without an address is told apart
-//! from a server that is not there.
+//! Looks names up with the system, and distinguishes a name without an address from a server that
+//! does not answer.
 
 use std::net::SocketAddr;
 
@@ -10,7 +10,7 @@ use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 #[derive(Debug)]
 pub(super) struct SystemNames;
 
-/// No address belongs to a name, or nobody could be asked.
+/// The name has no address, or the lookup itself failed.
 #[derive(Debug, thiserror::Error)]
 #[error("the name has no address")]
 pub(super) struct NoAddress;

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use matrix_qr_protocol::{
     driver::NewDeviceHost,
     error::{Cause, Error, UserError},
-    homeserver::Homeserver as Named,
+    homeserver::HomeserverAddress,
     login::{
         NoAuthorization, NoToken, NotImported,
         message::{Authorization as Wanted, DeviceId, Secrets, VerificationLink},
@@ -85,7 +85,7 @@ impl<'a, P: Person> NewDevice<'a, P> {
         *self.progress.lock().unwrap_or_else(PoisonError::into_inner) = to;
     }
 
-    async fn authorize(&self, named: Named) -> Result<Wanted, NoAuthorization> {
+    async fn authorize(&self, named: HomeserverAddress) -> Result<Wanted, NoAuthorization> {
         let (base, metadata) = find_oauth_server(&self.http, &named).await?;
         let failed = |error: OAuthError| NoAuthorization::Failed(error.to_user_error());
         let asked = self.ask(base, metadata).await.map_err(failed)?;
@@ -218,7 +218,10 @@ impl<'a, P: Person> NewDevice<'a, P> {
 }
 
 impl<P: Person> NewDeviceHost for HostAdapter<'_, P, NewDevice<'_, P>> {
-    async fn request_authorization(&self, homeserver: Named) -> Result<Wanted, NoAuthorization> {
+    async fn request_authorization(
+        &self,
+        homeserver: HomeserverAddress,
+    ) -> Result<Wanted, NoAuthorization> {
         let asked = self.device.authorize(homeserver);
         self.answer(Wait::Authorization, asked).await
     }

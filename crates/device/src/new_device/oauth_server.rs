@@ -1,7 +1,7 @@
 //! The homeserver that a new device is signed in at, and the authorization server behind it.
 
 use matrix_qr_protocol::{
-    error::Error, homeserver::Homeserver as Named, login::NoAuthorization, qr::ShownBy,
+    error::Error, homeserver::HomeserverAddress, login::NoAuthorization, qr::ShownBy,
     revision::Role,
 };
 use url::Url;
@@ -41,7 +41,7 @@ pub(super) async fn check_homeserver(http: &Http, start: &Start) -> Result<(), E
 /// authorization grant.
 pub(super) async fn find_oauth_server(
     http: &Http,
-    named: &Named,
+    named: &HomeserverAddress,
 ) -> Result<(Url, ServerMetadata), NoAuthorization> {
     let base = patiently(|| discovery::resolve(http, named))
         .await

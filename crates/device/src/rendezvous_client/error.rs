@@ -2,7 +2,7 @@
 
 use matrix_qr_protocol::{
     error::{Cause, ToUserError},
-    rendezvous::Error,
+    rendezvous::RendezvousApiError,
 };
 
 use crate::http::HttpError;
@@ -70,13 +70,13 @@ pub enum RendezvousError {
     NoBaseUrl,
     /// Anything else that the server did.
     #[error(transparent)]
-    Server(Error),
+    Server(RendezvousApiError),
 }
 
-impl From<Error> for RendezvousError {
-    fn from(error: Error) -> Self {
+impl From<RendezvousApiError> for RendezvousError {
+    fn from(error: RendezvousApiError) -> Self {
         match error {
-            Error::Gone => Self::Gone,
+            RendezvousApiError::Gone => Self::Gone,
             error => Self::Server(error),
         }
     }
@@ -88,6 +88,15 @@ impl RendezvousError {
         match self {
             Self::Http(error) => error.is_transient(),
             Self::Server(error) => error.is_transient(),
+            _ => false,
+        }
+    }
+
+    /// Whether the server does not know the path: without the API there is nothing there.
+    pub(super) fn is_unknown_path(&self) -> bool {
+        match self {
+            Self::Gone => true,
+            Self::Server(error) => error.is_unrecognized(),
             _ => false,
         }
     }

@@ -1,4 +1,4 @@
-//! What is wrong with the way to the server, as long as it is.
+//! What is wrong with the connection to the server, as long as it is.
 
 use std::future::pending;
 use std::time::Duration;
@@ -6,9 +6,9 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tokio::time::{Instant, timeout};
 
-use super::RendezvousError;
+use super::error::RendezvousError;
 
-/// The trouble of the moment, if there is any.
+/// The current problem, if there is one.
 pub(super) struct Outages(watch::Sender<Option<Outage>>);
 
 struct Outage {
@@ -26,7 +26,7 @@ impl Outages {
         self.0.send_modify(|now| {
             let since = now
                 .as_ref()
-                .map_or_else(Instant::now, |trouble| trouble.since);
+                .map_or_else(Instant::now, |outage| outage.since);
             *now = Some(Outage { since, last });
         });
     }
@@ -37,17 +37,17 @@ impl Outages {
     }
 
     pub(super) fn last(&self) -> Option<RendezvousError> {
-        self.0.borrow().as_ref().map(|trouble| trouble.last.clone())
+        self.0.borrow().as_ref().map(|outage| outage.last.clone())
     }
 
-    /// Tells of each trouble that lasts so long, once. Never ends.
-    pub(super) async fn report(&self, long: Duration, tell: impl Fn(RendezvousError)) {
+    /// Reports each problem that lasts as long as `long`, once. Never ends.
+    pub(super) async fn report(&self, long: Duration, report: impl Fn(RendezvousError)) {
         let mut now = self.0.subscribe();
         loop {
             let began = now
                 .wait_for(Option::is_some)
                 .await
-                .map(|trouble| since(&trouble));
+                .map(|outage| since(&outage));
             let Ok(began) = began else {
                 return pending().await;
             };
@@ -55,14 +55,14 @@ impl Outages {
             if timeout(long, now.wait_for(over)).await.is_ok() {
                 continue;
             }
-            self.last().map(&tell);
+            self.last().map(&report);
             let _ = now.wait_for(over).await;
         }
     }
 }
 
-fn since(trouble: &Option<Outage>) -> Option<Instant> {
-    trouble.as_ref().map(|trouble| trouble.since)
+fn since(outage: &Option<Outage>) -> Option<Instant> {
+    outage.as_ref().map(|outage| outage.since)
 }
 
 #[cfg(test)]
@@ -76,34 +76,37 @@ mod tests {
     const LONG: Duration = Duration::from_secs(3);
 
     #[tokio::test(start_paused = true)]
-    async fn a_trouble_that_lasts_is_told_once_and_one_that_passes_is_not() {
-        let (troubles, told) = (Outages::new(), Mutex::new(Vec::new()));
-        let report = troubles.report(LONG, |error| {
-            told.lock().unwrap_or_else(|e| e.into_inner()).push(error)
+    async fn a_problem_that_lasts_is_reported_once_and_one_that_passes_is_not() {
+        let (outages, reported) = (Outages::new(), Mutex::new(Vec::new()));
+        let report = outages.report(LONG, |error| {
+            reported
+                .lock()
+                .unwrap_or_else(|e| e.into_inner())
+                .push(error)
         });
         let script = async {
             for last in [RendezvousError::Expired, RendezvousError::Gone] {
-                troubles.note(last);
+                outages.note(last);
                 sleep(LONG / 3).await;
             }
-            troubles.over();
-            assert_eq!(troubles.last(), None);
+            outages.over();
+            assert_eq!(outages.last(), None);
             sleep(LONG).await;
             for _ in 0..5 {
-                troubles.note(RendezvousError::AlreadyUsed);
+                outages.note(RendezvousError::AlreadyUsed);
                 sleep(LONG * 2 / 3).await;
             }
-            troubles.over();
-            troubles.note(RendezvousError::Contradiction);
+            outages.over();
+            outages.note(RendezvousError::Contradiction);
             sleep(LONG * 2).await;
         };
         tokio::select! {
             () = report => {}
             () = script => {}
         }
-        let told = told.into_inner().unwrap_or_default();
+        let reported = reported.into_inner().unwrap_or_default();
         assert_eq!(
-            told,
+            reported,
             [RendezvousError::AlreadyUsed, RendezvousError::Contradiction]
         );
     }

@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use matrix_qr_protocol::rendezvous::Error;
+use matrix_qr_protocol::rendezvous::RendezvousApiError;
 
-use super::RendezvousError;
+use super::error::RendezvousError;
 use super::state::Heard;
 
 /// The first pause between two polls. Most answers come from a program, not from a person:
@@ -17,8 +17,9 @@ const RELAXED_PAUSE: Duration = Duration::from_secs(2);
 const FIRST_BACKOFF: Duration = Duration::from_millis(500);
 const LONGEST_BACKOFF: Duration = Duration::from_secs(5);
 
-/// Whether a server waited is seen by the clock. One that says so, and did not, is polled. One that
-/// took as long as a pause made us wait, whatever it says: a proxy may have lost the word.
+/// The clock decides whether a server waited. One that claims it, and answered at once, is polled.
+/// One that took as long as a pause made us wait, whatever it claims: a proxy may have removed the
+/// header.
 pub(super) fn believed(heard: Heard, took: Duration) -> Heard {
     match heard {
         Heard::Nothing { .. } if took < FIRST_PAUSE => Heard::Nothing { waited: false },
@@ -27,8 +28,8 @@ pub(super) fn believed(heard: Heard, took: Duration) -> Heard {
     }
 }
 
-/// The pauses between polls of a server that answers at once: quick at first, because an answer is
-/// mostly near. What is waited for is noticed after at most a quarter longer than it took.
+/// The pauses between polls of a server that answers at once: short at first, because most payloads
+/// come soon. A payload is noticed after at most a quarter longer than it took to come.
 pub(super) struct Polls(Duration);
 
 impl Polls {
@@ -36,7 +37,7 @@ impl Polls {
         Self(FIRST_PAUSE)
     }
 
-    /// None after a request that the server held, or that brought something.
+    /// No pause after a request that the server held, or that brought something.
     pub(super) fn pause(&mut self, heard: Heard, relaxed: bool) -> Duration {
         match heard {
             Heard::Theirs => return Duration::ZERO,
@@ -69,7 +70,7 @@ impl Backoff {
     /// Longer each time, and never shorter than what the server asks for.
     pub(super) fn pause(&mut self, error: &RendezvousError) -> Duration {
         let asked = match error {
-            RendezvousError::Server(Error::RateLimited { retry_after }) => {
+            RendezvousError::Server(RendezvousApiError::RateLimited { retry_after }) => {
                 retry_after.unwrap_or_default()
             }
             _ => Duration::ZERO,
@@ -149,7 +150,7 @@ mod tests {
     fn a_server_that_asks_for_peace_gets_it() {
         let limited = |seconds| {
             let retry_after = Some(Duration::from_secs(seconds));
-            RendezvousError::Server(Error::RateLimited { retry_after })
+            RendezvousError::Server(RendezvousApiError::RateLimited { retry_after })
         };
         let mut backoff = Backoff::new();
         assert_eq!(backoff.pause(&limited(7)), Duration::from_secs(7));

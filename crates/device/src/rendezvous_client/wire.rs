@@ -1,15 +1,16 @@
-//! Between the protocol's requests and those of the HTTP client.
+//! Translates between the protocol's requests and those of the HTTP client.
 
 use std::time::Duration;
 
+use matrix_qr_protocol::rendezvous::json::MAX_ANSWER_BYTES;
 use matrix_qr_protocol::rendezvous::{Request, Response};
+use url::Url;
 
-use super::RendezvousError;
-use crate::http::{self, Bounds, Http, HttpError};
+use super::error::RendezvousError;
+use crate::http::{self, Bounds, Http, HttpError, host};
 
-/// More than any payload or error, so that it is the protocol that says what is too large, in
-/// bytes.
-const MAX_ANSWER: usize = 32 << 10;
+/// How long one request may take that the server does not hold.
+pub(super) const QUICK: Duration = Duration::from_secs(15);
 
 /// One exchange, without a redirect.
 pub(super) async fn exchange(
@@ -18,13 +19,22 @@ pub(super) async fn exchange(
     time: Duration,
 ) -> Result<Response, RendezvousError> {
     let bounds = Bounds {
-        bytes: MAX_ANSWER,
+        bytes: MAX_ANSWER_BYTES,
         time,
     };
     let method = request.method.as_str();
     let response = http.send_within(outgoing(request)?, bounds).await?;
     tracing::trace!(method, status = response.status().as_u16(), "rendezvous");
     Ok(incoming(response))
+}
+
+/// The problem of a request that is under way.
+pub(super) fn unanswered(server: &Url) -> RendezvousError {
+    HttpError::Unreachable {
+        host: host(server),
+        why: "it has not answered yet".to_owned(),
+    }
+    .into()
 }
 
 fn outgoing(request: Request) -> Result<http::Request, HttpError> {
@@ -47,8 +57,8 @@ fn outgoing(request: Request) -> Result<http::Request, HttpError> {
     Ok(request)
 }
 
-/// An HTTP response as [`matrix_qr_protocol::rendezvous`] reads it. Headers that are not text are
-/// left out: none of those that it reads is one.
+/// An HTTP response as [`matrix_qr_protocol::rendezvous`] reads it. A header that is not text has no
+/// meaning there, and is left out.
 pub fn incoming(response: http::Response) -> Response {
     let (parts, body) = response.into_parts();
     let text = |value: &::http::HeaderValue| value.to_str().ok().map(str::to_owned);

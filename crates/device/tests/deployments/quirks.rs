@@ -6,7 +6,7 @@ use axum::http::header;
 use matrix_qr_device::{GrantOptions, Start, sign_in};
 use matrix_qr_protocol::{
     error::{Cause, Error},
-    homeserver::Homeserver,
+    homeserver::HomeserverAddress,
     qr::{QrCode, ShownBy},
     revision::Role,
 };
@@ -245,7 +245,7 @@ async fn matrix_sdk_0_19_1_ends_its_homeserver_in_a_slash() {
         let code = meeting.shown().await;
         let text = code.homeserver().unwrap().as_str().to_owned();
         assert!(!text.ends_with('/'));
-        let slashed = Homeserver::parse(&format!("{text}/")).unwrap();
+        let slashed = HomeserverAddress::parse(&format!("{text}/")).unwrap();
         let code = QrCode {
             shown_by: ShownBy::Existing(slashed),
             ..code

@@ -3,8 +3,7 @@
 use crate::server::{Asked, Reply, Server, http};
 use matrix_qr_device::discovery::{DiscoveryError, resolve, server_metadata};
 use matrix_qr_device::http::{Http, HttpError, Policy};
-use matrix_qr_protocol::error::ToUserError;
-use matrix_qr_protocol::homeserver::Homeserver;
+use matrix_qr_protocol::homeserver::HomeserverAddress;
 use serde_json::{Value, json};
 use url::Url;
 
@@ -130,12 +129,9 @@ async fn a_homeserver_without_oauth_says_so() {
 async fn only_what_may_pass_is_for_later() {
     for (status, later) in [(401, false), (403, false), (429, true), (502, true)] {
         let (_server, outcome) = always(move |_| Reply::html(status)).await;
-        let expected = if later {
-            "Try again later."
-        } else {
-            "Tell its administrator."
-        };
-        assert_eq!(outcome.unwrap_err().advice(), expected, "{status}");
+        let text = outcome.unwrap_err().to_string();
+        assert_eq!(text.ends_with("; try again later"), later, "{text}");
+        assert_eq!(text.ends_with("; tell its administrator"), !later, "{text}");
     }
 }
 
@@ -241,8 +237,8 @@ async fn an_issuer_that_must_not_be_contacted_is_not() {
     assert_eq!(error, DiscoveryError::Http(refused));
 }
 
-fn named(server: &Server) -> Homeserver {
-    Homeserver::parse(&format!("127.0.0.1:{}", server.url.port().unwrap())).unwrap()
+fn named(server: &Server) -> HomeserverAddress {
+    HomeserverAddress::parse(&format!("127.0.0.1:{}", server.url.port().unwrap())).unwrap()
 }
 
 async fn well_known(body: Value) -> Result<Url, DiscoveryError> {
@@ -254,7 +250,7 @@ async fn well_known(body: Value) -> Result<Url, DiscoveryError> {
 async fn a_base_url_needs_no_look_up() {
     let https_only = Http::new(Policy::HttpsOnly).unwrap();
     let resolved = |http: Http, text: &'static str| async move {
-        resolve(&http, &Homeserver::parse(text).unwrap()).await
+        resolve(&http, &HomeserverAddress::parse(text).unwrap()).await
     };
     assert_eq!(
         resolved(https_only.clone(), "https://m.example/x")
@@ -337,15 +333,17 @@ async fn a_document_that_cannot_be_read_is_named() {
     ];
     for (reply, what) in cases {
         let server = Server::start(move |_| reply.clone()).await;
-        let error = resolve(&http(), &named(&server)).await.unwrap_err();
-        let text = error.to_string();
+        let text = resolve(&http(), &named(&server))
+            .await
+            .unwrap_err()
+            .to_string();
         assert!(
             text.contains(what) && text.contains(server.url.authority()),
             "{text}"
         );
         assert!(
-            error.advice().starts_with(
-                "Give the homeserver's base URL instead of its name (--homeserver https://"
+            text.contains(
+                "; give the homeserver's base URL instead of its name (--homeserver https://"
             ),
             "{text}"
         );
@@ -378,7 +376,7 @@ async fn plain_http_to_this_machine_names_the_flag() {
     let server = server(&[V1]).await;
     let https_only = Http::new(Policy::HttpsOnly).unwrap();
     for name in [server.url.as_str(), "127.0.0.1:1"] {
-        let error = resolve(&https_only, &Homeserver::parse(name).unwrap())
+        let error = resolve(&https_only, &HomeserverAddress::parse(name).unwrap())
             .await
             .unwrap_err();
         let flag = HttpError::LoopbackHttp {
@@ -397,7 +395,7 @@ async fn a_name_without_the_document_says_what_to_do() {
         matches!(error, DiscoveryError::NoWellKnown { .. }),
         "{error:?}"
     );
-    assert!(error.advice().contains("https://"), "{}", error.advice());
+    assert!(error.to_string().contains("https://"), "{error}");
 }
 
 #[tokio::test]

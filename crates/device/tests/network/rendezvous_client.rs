@@ -10,7 +10,7 @@ use matrix_qr_device::http::HttpError;
 use matrix_qr_device::rendezvous_client::{RendezvousClient, RendezvousError};
 use matrix_qr_protocol::driver::Delivery;
 use matrix_qr_protocol::homeserver::BaseUrl;
-use matrix_qr_protocol::rendezvous::{Error, Location, SessionUrl};
+use matrix_qr_protocol::rendezvous::{Location, RendezvousApiError, SessionUrl};
 use serde_json::json;
 use tokio::time::timeout;
 
@@ -19,8 +19,8 @@ struct Room {
     payload: Vec<u8>,
     etag: u32,
     writes: Vec<String>,
-    /// `(method, trouble)`: the next request of that method gets it.
-    troubles: VecDeque<(&'static str, Trouble)>,
+    /// `(method, fault)`: the next request of that method gets it.
+    faults: VecDeque<(&'static str, NetworkFault)>,
     /// The other device answers a write with this, before the writer's own answer is out.
     answers: VecDeque<&'static str>,
     times: [(&'static str, &'static str); 2],
@@ -29,7 +29,7 @@ struct Room {
 }
 
 #[derive(Debug, Clone)]
-enum Trouble {
+enum NetworkFault {
     /// The connection breaks before the request is executed.
     LoseRequest,
     /// The request is executed, and then the connection breaks.
@@ -63,7 +63,7 @@ impl Room {
             payload: Vec::new(),
             etag: 1,
             writes: Vec::new(),
-            troubles: VecDeque::new(),
+            faults: VecDeque::new(),
             answers: VecDeque::new(),
             times: [
                 ("Date", "Wed, 07 Sep 2022 14:00:00 GMT"),
@@ -80,26 +80,26 @@ impl Room {
     }
 
     fn answer(&mut self, asked: &Asked) -> Reply {
-        let trouble = self
-            .troubles
+        let fault = self
+            .faults
             .iter()
             .position(|(method, _)| *method == asked.method);
-        match trouble
-            .and_then(|index| self.troubles.remove(index))
-            .map(|(_, trouble)| trouble)
+        match fault
+            .and_then(|index| self.faults.remove(index))
+            .map(|(_, fault)| fault)
         {
             None => self.execute(asked),
-            Some(Trouble::LoseRequest) => Reply::Close,
-            Some(Trouble::Instead(reply)) => reply,
-            Some(Trouble::LandedBefore(payload)) => {
+            Some(NetworkFault::LoseRequest) => Reply::Close,
+            Some(NetworkFault::Instead(reply)) => reply,
+            Some(NetworkFault::LandedBefore(payload)) => {
                 self.put(payload);
                 self.execute(asked)
             }
-            Some(Trouble::LoseAnswer) => {
+            Some(NetworkFault::LoseAnswer) => {
                 self.execute(asked);
                 Reply::Close
             }
-            Some(Trouble::HangAfter) => {
+            Some(NetworkFault::HangAfter) => {
                 self.execute(asked);
                 Reply::Hang
             }
@@ -208,12 +208,8 @@ impl Fixture {
         (this, client)
     }
 
-    fn trouble(&self, method: &'static str, trouble: Trouble) {
-        self.room
-            .lock()
-            .unwrap()
-            .troubles
-            .push_back((method, trouble));
+    fn fault(&self, method: &'static str, fault: NetworkFault) {
+        self.room.lock().unwrap().faults.push_back((method, fault));
     }
 
     /// The other device, or a third party: the server cannot tell.
@@ -279,7 +275,7 @@ async fn two_devices_talk() {
 async fn the_unstable_path_is_second() {
     let fixture = Fixture::start().await;
     let unstable = "/_matrix/client/unstable/org.matrix.msc4108/rendezvous";
-    fixture.trouble("POST", Trouble::Instead(Reply::unrecognized()));
+    fixture.fault("POST", NetworkFault::Instead(Reply::unrecognized()));
     RendezvousClient::create(http(), &fixture.server.url)
         .await
         .unwrap();
@@ -307,10 +303,10 @@ async fn the_unstable_path_is_second() {
 }
 
 #[tokio::test]
-async fn creation_survives_a_moment_of_trouble_and_reports_a_refusal() {
+async fn creation_survives_a_short_outage_and_reports_a_refusal() {
     let fixture = Fixture::start().await;
-    fixture.trouble("POST", Trouble::LoseAnswer);
-    fixture.trouble("POST", Trouble::Instead(Reply::html(502)));
+    fixture.fault("POST", NetworkFault::LoseAnswer);
+    fixture.fault("POST", NetworkFault::Instead(Reply::html(502)));
     RendezvousClient::create(http(), &fixture.server.url)
         .await
         .unwrap();
@@ -322,7 +318,7 @@ async fn creation_survives_a_moment_of_trouble_and_reports_a_refusal() {
     assert!(
         matches!(
             error,
-            RendezvousError::Server(Error::Refused { status: 403, .. })
+            RendezvousError::Server(RendezvousApiError::Refused { status: 403, .. })
         ),
         "{error:?}"
     );
@@ -334,7 +330,10 @@ async fn creation_survives_a_moment_of_trouble_and_reports_a_refusal() {
         .await
         .unwrap_err();
     assert!(
-        matches!(error, RendezvousError::Server(Error::RateLimited { .. })),
+        matches!(
+            error,
+            RendezvousError::Server(RendezvousApiError::RateLimited { .. })
+        ),
         "{error:?}"
     );
     assert_eq!(full.count("POST"), 1);
@@ -345,9 +344,9 @@ async fn a_homeserver_may_delegate() {
     for (hops, fine) in [(1, true), (3, true), (4, false)] {
         let fixture = Fixture::start().await;
         for hop in 0..hops {
-            fixture.trouble(
+            fixture.fault(
                 "POST",
-                Trouble::Instead(Reply::redirect(307, &format!("/hop{hop}"))),
+                NetworkFault::Instead(Reply::redirect(307, &format!("/hop{hop}"))),
             );
         }
         let outcome = RendezvousClient::create(http(), &fixture.server.url).await;
@@ -384,7 +383,10 @@ async fn a_redirect_obeys_the_policy_and_only_307_is_one() {
     for status in [301, 302, 303, 308] {
         let error = create(Reply::redirect(status, "/x")).await;
         assert!(
-            matches!(error, RendezvousError::Server(Error::Redirected { .. })),
+            matches!(
+                error,
+                RendezvousError::Server(RendezvousApiError::Redirected { .. })
+            ),
             "{status}: {error:?}"
         );
     }
@@ -405,16 +407,28 @@ async fn a_redirect_obeys_the_policy_and_only_307_is_one() {
 #[tokio::test]
 async fn a_session_is_never_redirected() {
     let (fixture, client) = Fixture::created().await;
-    fixture.trouble("GET", Trouble::Instead(Reply::redirect(307, "/elsewhere")));
+    fixture.fault(
+        "GET",
+        NetworkFault::Instead(Reply::redirect(307, "/elsewhere")),
+    );
     let error = client.receive().await.unwrap_err();
     assert!(
-        matches!(error, RendezvousError::Server(Error::Redirected { .. })),
+        matches!(
+            error,
+            RendezvousError::Server(RendezvousApiError::Redirected { .. })
+        ),
         "{error:?}"
     );
-    fixture.trouble("PUT", Trouble::Instead(Reply::redirect(307, "/elsewhere")));
+    fixture.fault(
+        "PUT",
+        NetworkFault::Instead(Reply::redirect(307, "/elsewhere")),
+    );
     let error = client.send("g1".into()).await.unwrap_err();
     assert!(
-        matches!(error, RendezvousError::Server(Error::Redirected { .. })),
+        matches!(
+            error,
+            RendezvousError::Server(RendezvousApiError::Redirected { .. })
+        ),
         "{error:?}"
     );
     assert!(
@@ -429,8 +443,8 @@ async fn a_session_is_never_redirected() {
 #[tokio::test]
 async fn joining_needs_a_session_that_is_empty_and_there() {
     let fixture = Fixture::start().await;
-    fixture.trouble("GET", Trouble::LoseRequest);
-    fixture.trouble("GET", Trouble::Instead(Reply::html(502)));
+    fixture.fault("GET", NetworkFault::LoseRequest);
+    fixture.fault("GET", NetworkFault::Instead(Reply::html(502)));
     assert!(
         RendezvousClient::join(http(), fixture.location())
             .await
@@ -443,9 +457,9 @@ async fn joining_needs_a_session_that_is_empty_and_there() {
         .unwrap_err();
     assert_eq!(error, RendezvousError::AlreadyUsed);
 
-    fixture.trouble(
+    fixture.fault(
         "GET",
-        Trouble::Instead(Reply::json(404, json!({ "errcode": "M_NOT_FOUND" }))),
+        NetworkFault::Instead(Reply::json(404, json!({ "errcode": "M_NOT_FOUND" }))),
     );
     let error = RendezvousClient::join(http(), fixture.location())
         .await
@@ -462,24 +476,24 @@ async fn joining_needs_a_session_that_is_empty_and_there() {
 
 #[tokio::test]
 async fn a_write_whose_answer_was_lost_happened() {
-    for trouble in [
-        Trouble::LoseAnswer,
-        Trouble::LoseRequest,
-        Trouble::Instead(Reply::html(502)),
+    for fault in [
+        NetworkFault::LoseAnswer,
+        NetworkFault::LoseRequest,
+        NetworkFault::Instead(Reply::html(502)),
     ] {
         let (fixture, client) = Fixture::created().await;
-        fixture.trouble("PUT", trouble.clone());
+        fixture.fault("PUT", fault.clone());
         assert_eq!(client.send("g1".into()).await, Ok(Delivery::Done));
         // Whether the write had happened or not: it is there once, and the next one follows it.
-        assert_eq!(fixture.writes(), ["g1"], "{trouble:?}");
-        let puts = if matches!(trouble, Trouble::LoseAnswer) {
+        assert_eq!(fixture.writes(), ["g1"], "{fault:?}");
+        let puts = if matches!(fault, NetworkFault::LoseAnswer) {
             1
         } else {
             2
         };
-        assert_eq!(fixture.server.count("PUT"), puts, "{trouble:?}");
-        // It looks before it writes again, unless it was told that nothing was done.
-        let next = if matches!(trouble, Trouble::Instead(_)) {
+        assert_eq!(fixture.server.count("PUT"), puts, "{fault:?}");
+        // It looks before it writes again, unless the answer said that nothing was done.
+        let next = if matches!(fault, NetworkFault::Instead(_)) {
             "PUT"
         } else {
             "GET"
@@ -487,7 +501,7 @@ async fn a_write_whose_answer_was_lost_happened() {
         assert_eq!(
             fixture.server.lines()[2],
             format!("{next} /secret-session-path"),
-            "{trouble:?}"
+            "{fault:?}"
         );
         assert_eq!(client.send("g2".into()).await, Ok(Delivery::Done));
         assert_eq!(fixture.writes(), ["g1", "g2"]);
@@ -496,7 +510,7 @@ async fn a_write_whose_answer_was_lost_happened() {
     }
 }
 
-/// Had it looked in between, it would have been refused each time that it writes.
+/// If it read in between, each of its writes would be refused.
 #[tokio::test]
 async fn a_server_that_refuses_every_second_request_still_gets_the_write() {
     for status in [429, 500, 503] {
@@ -521,7 +535,7 @@ async fn a_server_that_refuses_every_second_request_still_gets_the_write() {
             );
         }
         assert_eq!(room.lock().unwrap().writes, ["g1", "g2"]);
-        assert_eq!(client.trouble(), None);
+        assert_eq!(client.problem(), None);
     }
 }
 
@@ -530,8 +544,8 @@ async fn a_server_that_refuses_every_second_request_still_gets_the_write() {
 #[tokio::test]
 async fn a_write_that_was_put_off_may_have_happened_all_the_same() {
     let (fixture, client) = Fixture::created().await;
-    fixture.trouble("PUT", Trouble::Instead(Reply::html(504)));
-    fixture.trouble("PUT", Trouble::LandedBefore("g1"));
+    fixture.fault("PUT", NetworkFault::Instead(Reply::html(504)));
+    fixture.fault("PUT", NetworkFault::LandedBefore("g1"));
     assert_eq!(client.send("g1".into()).await, Ok(Delivery::Done));
     assert!(fixture.writes().is_empty(), "it stands there already");
     assert_eq!(client.send("g2".into()).await, Ok(Delivery::Done));
@@ -568,9 +582,9 @@ async fn a_server_that_never_answers_is_given_up_after_half_a_minute() {
 #[tokio::test]
 async fn the_look_after_a_lost_answer_may_be_lost_too() {
     let (fixture, client) = Fixture::created().await;
-    fixture.trouble("PUT", Trouble::LoseAnswer);
-    fixture.trouble("GET", Trouble::LoseRequest);
-    fixture.trouble("GET", Trouble::Instead(Reply::html(504)));
+    fixture.fault("PUT", NetworkFault::LoseAnswer);
+    fixture.fault("GET", NetworkFault::LoseRequest);
+    fixture.fault("GET", NetworkFault::Instead(Reply::html(504)));
     assert_eq!(client.send("g1".into()).await, Ok(Delivery::Done));
     assert_eq!(fixture.writes(), ["g1"]);
 }
@@ -578,7 +592,7 @@ async fn the_look_after_a_lost_answer_may_be_lost_too() {
 #[tokio::test]
 async fn the_answer_to_a_write_that_seemed_lost_is_kept() {
     let (fixture, client) = Fixture::created().await;
-    fixture.trouble("PUT", Trouble::LoseAnswer);
+    fixture.fault("PUT", NetworkFault::LoseAnswer);
     fixture.room.lock().unwrap().answers.push_back("s1");
     assert_eq!(client.send("g1".into()).await, Ok(Delivery::Overtaken));
     let requests = fixture.server.lines().len();
@@ -597,7 +611,7 @@ async fn a_third_party_that_writes_is_heard_and_never_overwritten_unseen() {
     assert_eq!(client.send("g1".into()).await, Ok(Delivery::Overtaken));
     assert_eq!(received(&client).await, "junk");
     assert!(fixture.writes().is_empty());
-    // The last word can still be written.
+    // The farewell can still be written.
     assert_eq!(client.send("farewell".into()).await, Ok(Delivery::Done));
     assert_eq!(fixture.writes(), ["farewell"]);
 }
@@ -606,9 +620,9 @@ async fn a_third_party_that_writes_is_heard_and_never_overwritten_unseen() {
 async fn a_server_that_contradicts_itself_ends_it() {
     let (fixture, client) = Fixture::created().await;
     for _ in 0..10 {
-        fixture.trouble(
+        fixture.fault(
             "PUT",
-            Trouble::Instead(Reply::json(412, json!({ "errcode": "M_CONCURRENT_WRITE" }))),
+            NetworkFault::Instead(Reply::json(412, json!({ "errcode": "M_CONCURRENT_WRITE" }))),
         );
     }
     assert_eq!(
@@ -620,19 +634,19 @@ async fn a_server_that_contradicts_itself_ends_it() {
 #[tokio::test]
 async fn reading_survives_lost_connections_error_pages_and_limits() {
     let (fixture, client) = Fixture::created().await;
-    fixture.trouble("GET", Trouble::LoseRequest);
-    fixture.trouble("GET", Trouble::LoseAnswer);
-    fixture.trouble("GET", Trouble::Instead(Reply::html(502)));
-    fixture.trouble(
+    fixture.fault("GET", NetworkFault::LoseRequest);
+    fixture.fault("GET", NetworkFault::LoseAnswer);
+    fixture.fault("GET", NetworkFault::Instead(Reply::html(502)));
+    fixture.fault(
         "GET",
-        Trouble::Instead(Reply::new(429, &[("Retry-After", "1")], "{}")),
+        NetworkFault::Instead(Reply::new(429, &[("Retry-After", "1")], "{}")),
     );
     fixture.other_writes("s1");
     assert_eq!(received(&client).await, "s1");
     assert_eq!(fixture.server.count("GET"), 5);
-    fixture.trouble(
+    fixture.fault(
         "PUT",
-        Trouble::Instead(Reply::new(429, &[("Retry-After", "1")], "{}")),
+        NetworkFault::Instead(Reply::new(429, &[("Retry-After", "1")], "{}")),
     );
     assert_eq!(client.send("g1".into()).await, Ok(Delivery::Done));
     assert_eq!(fixture.writes(), ["g1"]);
@@ -694,7 +708,7 @@ async fn a_server_cannot_make_us_hammer_it() {
 }
 
 #[tokio::test]
-async fn our_own_payload_is_no_news() {
+async fn our_own_payload_is_not_returned() {
     let (fixture, client) = Fixture::created().await;
     assert_eq!(client.send("g1".into()).await, Ok(Delivery::Done));
     // A server that does not know the header, and one that changes ETags as it likes.
@@ -730,11 +744,11 @@ async fn dropped_send(
     fixture: &Fixture,
     client: &RendezvousClient,
     payload: &str,
-    trouble: Trouble,
+    fault: NetworkFault,
 ) {
-    fixture.trouble("PUT", trouble);
+    fixture.fault("PUT", fault);
     let executed = async {
-        while !fixture.room.lock().unwrap().troubles.is_empty() {
+        while !fixture.room.lock().unwrap().faults.is_empty() {
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
     };
@@ -746,26 +760,26 @@ async fn dropped_send(
 
 #[tokio::test]
 async fn a_dropped_write_is_found_out_by_the_next_call() {
-    for trouble in [Trouble::HangAfter, Trouble::Instead(Reply::Hang)] {
-        let happened = matches!(trouble, Trouble::HangAfter);
+    for fault in [NetworkFault::HangAfter, NetworkFault::Instead(Reply::Hang)] {
+        let happened = matches!(fault, NetworkFault::HangAfter);
         let before = if happened { vec!["g1"] } else { vec![] };
         let with = |last: &'static str| [before.clone(), vec![last]].concat();
 
         // Another payload after it: a farewell, say.
         let (fixture, client) = Fixture::created().await;
-        dropped_send(&fixture, &client, "g1", trouble.clone()).await;
+        dropped_send(&fixture, &client, "g1", fault.clone()).await;
         assert_eq!(client.send("farewell".into()).await, Ok(Delivery::Done));
         assert_eq!(fixture.writes(), with("farewell"));
 
         // The same one again: it stands there once.
         let (fixture, client) = Fixture::created().await;
-        dropped_send(&fixture, &client, "g1", trouble.clone()).await;
+        dropped_send(&fixture, &client, "g1", fault.clone()).await;
         assert_eq!(client.send("g1".into()).await, Ok(Delivery::Done));
         assert_eq!(fixture.writes(), ["g1"]);
 
         // Reading in between does not take it for the other device's.
         let (fixture, client) = Fixture::created().await;
-        dropped_send(&fixture, &client, "g1", trouble.clone()).await;
+        dropped_send(&fixture, &client, "g1", fault.clone()).await;
         nothing_comes(&client, 400).await;
         assert_eq!(client.send("g1".into()).await, Ok(Delivery::Done));
         assert_eq!(fixture.writes(), ["g1"]);
@@ -777,10 +791,10 @@ async fn a_dropped_write_is_found_out_by_the_next_call() {
 #[tokio::test]
 async fn a_write_that_lands_late_is_ours_still() {
     let (fixture, client) = Fixture::created().await;
-    dropped_send(&fixture, &client, "g1", Trouble::Instead(Reply::Hang)).await;
+    dropped_send(&fixture, &client, "g1", NetworkFault::Instead(Reply::Hang)).await;
     // It arrives between the look and the next write: the server says 412, and what stands there is
     // ours.
-    fixture.trouble("PUT", Trouble::LandedBefore("g1"));
+    fixture.fault("PUT", NetworkFault::LandedBefore("g1"));
     assert_eq!(client.send("farewell".into()).await, Ok(Delivery::Done));
     assert_eq!(fixture.writes(), ["farewell"]);
 }
@@ -789,14 +803,14 @@ async fn a_write_that_lands_late_is_ours_still() {
 async fn a_session_that_is_gone_is_gone() {
     let (fixture, client) = Fixture::created().await;
     let gone = || {
-        Trouble::Instead(Reply::json(
+        NetworkFault::Instead(Reply::json(
             404,
             json!({ "errcode": "M_NOT_FOUND", "error": "secret-session-path" }),
         ))
     };
-    fixture.trouble("GET", gone());
-    fixture.trouble("PUT", gone());
-    fixture.trouble("DELETE", gone());
+    fixture.fault("GET", gone());
+    fixture.fault("PUT", gone());
+    fixture.fault("DELETE", gone());
     assert_eq!(client.receive().await, Err(RendezvousError::Gone));
     assert_eq!(client.send("g1".into()).await, Err(RendezvousError::Gone));
     client.delete().await;
@@ -839,15 +853,15 @@ async fn the_end_is_by_the_servers_own_clock() {
 }
 
 #[tokio::test]
-async fn trouble_that_stays_ends_with_the_session() {
+async fn an_outage_that_lasts_ends_with_the_session() {
     let fixture = Fixture::start().await;
     fixture.room.lock().unwrap().times[1].1 = "Wed, 07 Sep 2022 14:00:02 GMT";
     let client = RendezvousClient::create(http(), &fixture.server.url)
         .await
         .unwrap();
     for _ in 0..20 {
-        fixture.trouble("GET", Trouble::LoseRequest);
-        fixture.trouble("PUT", Trouble::Instead(Reply::Hang));
+        fixture.fault("GET", NetworkFault::LoseRequest);
+        fixture.fault("PUT", NetworkFault::Instead(Reply::Hang));
     }
     let (read, written) = tokio::join!(client.receive(), client.send("g1".into()));
     assert_eq!(
@@ -855,7 +869,7 @@ async fn trouble_that_stays_ends_with_the_session() {
         (Err(RendezvousError::Expired), Err(RendezvousError::Expired))
     );
     assert!(
-        never_answered(&client.trouble().unwrap()),
+        never_answered(&client.problem().unwrap()),
         "what was wrong last is known"
     );
 }
@@ -897,12 +911,12 @@ async fn too_much_is_refused_on_both_ways() {
         Ok(Delivery::Done)
     );
     let error = client.send(vec![b'x'; 4097].into()).await.unwrap_err();
-    assert_eq!(error, RendezvousError::Server(Error::TooLarge));
+    assert_eq!(error, RendezvousError::Server(RendezvousApiError::TooLarge));
     fixture.other_writes(&"x".repeat(4097));
     let error = client.receive().await.unwrap_err();
     assert_eq!(
         error,
-        RendezvousError::Server(Error::Oversized { size: 4097 })
+        RendezvousError::Server(RendezvousApiError::Oversized { size: 4097 })
     );
     fixture.other_writes(&"x".repeat(1 << 20));
     let error = client.receive().await.unwrap_err();
@@ -910,7 +924,7 @@ async fn too_much_is_refused_on_both_ways() {
         matches!(error, RendezvousError::Http(HttpError::TooLarge { .. })),
         "{error:?}"
     );
-    // A payload that was never sent leaves no doubt behind.
+    // A payload that was never sent leaves nothing uncertain.
     fixture.other_writes("s1");
     assert_eq!(received(&client).await, "s1");
 }
@@ -918,9 +932,9 @@ async fn too_much_is_refused_on_both_ways() {
 #[tokio::test]
 async fn a_broken_proxy_is_named() {
     let (fixture, client) = Fixture::created().await;
-    fixture.trouble(
+    fixture.fault(
         "GET",
-        Trouble::Instead(Reply::new(
+        NetworkFault::Instead(Reply::new(
             200,
             &[("Content-Type", "text/plain"), ("ETag", "W/\"2\"")],
             "s1",
@@ -928,10 +942,13 @@ async fn a_broken_proxy_is_named() {
     );
     let error = client.receive().await.unwrap_err();
     assert!(
-        matches!(error, RendezvousError::Server(Error::BrokenProxy { .. })),
+        matches!(
+            error,
+            RendezvousError::Server(RendezvousApiError::BrokenProxy { .. })
+        ),
         "{error:?}"
     );
-    fixture.trouble("GET", Trouble::Instead(Reply::html(200)));
+    fixture.fault("GET", NetworkFault::Instead(Reply::html(200)));
     assert!(client.receive().await.is_err());
 }
 
@@ -945,9 +962,9 @@ async fn nothing_says_where_the_session_is() {
         Reply::html(403),
         Reply::redirect(307, "/secret-session-path/x"),
     ] {
-        fixture.trouble("GET", Trouble::Instead(reply.clone()));
+        fixture.fault("GET", NetworkFault::Instead(reply.clone()));
         errors.push(client.receive().await.unwrap_err());
-        fixture.trouble("PUT", Trouble::Instead(reply));
+        fixture.fault("PUT", NetworkFault::Instead(reply));
         errors.push(client.send("secret-payload".into()).await.unwrap_err());
     }
     drop(fixture.server);

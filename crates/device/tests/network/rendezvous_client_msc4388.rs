@@ -8,7 +8,7 @@ use matrix_qr_device::secret::Secret;
 use matrix_qr_protocol::driver::Delivery;
 use matrix_qr_protocol::error::ToUserError;
 use matrix_qr_protocol::homeserver::BaseUrl;
-use matrix_qr_protocol::rendezvous::{Api, Error, Location, Payload, SessionId};
+use matrix_qr_protocol::rendezvous::{ApiRoot, Location, Payload, RendezvousApiError, SessionId};
 use matrix_qr_protocol::revision::Prefix;
 use serde_json::{Value, json};
 
@@ -103,12 +103,13 @@ fn base(server: &Server) -> BaseUrl {
 }
 
 async fn create(server: &Server, token: Option<&str>) -> Result<RendezvousClient, RendezvousError> {
-    let home = token.map(|token| Homeserver::new(http(), server.url.clone(), Secret::new(token)));
+    let home =
+        token.map(|token| Homeserver::new(http(), server.url.clone(), Secret::new(token)));
     RendezvousClient::create_msc4388(http(), &base(server), home.as_ref()).await
 }
 
 fn code(server: &Server, prefix: Prefix) -> Location {
-    Location::Id(SessionId::parse(Api::new(base(server), prefix), "session.ID").unwrap())
+    Location::Id(SessionId::parse(ApiRoot::new(base(server), prefix), "session.ID").unwrap())
 }
 
 fn payload(client: &RendezvousClient, text: &str) -> Payload {
@@ -236,7 +237,10 @@ async fn no_redirect_is_followed() {
         let server = serve(Room::at(UNSTABLE).instead(method, redirect)).await;
         let error = create(&server, Some("mat_secret")).await.unwrap_err();
         assert!(
-            matches!(error, RendezvousError::Server(Error::Redirected { .. })),
+            matches!(
+                error,
+                RendezvousError::Server(RendezvousApiError::Redirected { .. })
+            ),
             "{error:?}"
         );
         assert!(elsewhere.asked().is_empty());
@@ -431,7 +435,9 @@ async fn what_is_no_answer_ends_it() {
         let error = client.receive().await.unwrap_err();
         let refused = matches!(
             error,
-            RendezvousError::Server(Error::Oversized { .. } | Error::Malformed { .. })
+            RendezvousError::Server(
+                RendezvousApiError::Oversized { .. } | RendezvousApiError::Malformed { .. }
+            )
         );
         assert!(refused, "{error:?}");
     }

@@ -6,8 +6,8 @@ use matrix_qr_device::discovery::{DiscoveryError, resolve, server_metadata};
 use matrix_qr_device::oauth::{Client, OAuth, OAuthError, TokenOutcome, Tokens, new_device_id};
 use matrix_qr_device::rendezvous_client::{RendezvousClient, RendezvousError};
 use matrix_qr_protocol::driver::Delivery;
-use matrix_qr_protocol::homeserver::Homeserver;
-use matrix_qr_protocol::rendezvous::{Error, Location, SessionUrl};
+use matrix_qr_protocol::homeserver::HomeserverAddress;
+use matrix_qr_protocol::rendezvous::{Location, RendezvousApiError, SessionUrl};
 use matrix_qr_sandbox::{Decision, Fault, Method, Options, Sandbox};
 use url::Url;
 
@@ -43,9 +43,12 @@ async fn granted(sandbox: &Sandbox) -> (OAuth, String, Tokens) {
 #[tokio::test]
 async fn a_server_name_leads_to_the_homeserver_and_its_oauth_server() {
     let sandbox = sandbox().await;
-    let base = resolve(&http(), &Homeserver::parse(&sandbox.server_name()).unwrap())
-        .await
-        .unwrap();
+    let base = resolve(
+        &http(),
+        &HomeserverAddress::parse(&sandbox.server_name()).unwrap(),
+    )
+    .await
+    .unwrap();
     assert_eq!(base.origin(), sandbox.homeserver().origin());
     let metadata = server_metadata(&http(), &base).await.unwrap();
     assert_eq!(&metadata.issuer, sandbox.issuer());
@@ -228,7 +231,10 @@ async fn a_homeserver_that_delegates_and_servers_that_refuse() {
         .await
         .unwrap_err();
     assert!(
-        matches!(error, RendezvousError::Server(Error::RateLimited { .. })),
+        matches!(
+            error,
+            RendezvousError::Server(RendezvousApiError::RateLimited { .. })
+        ),
         "{error:?}"
     );
 

@@ -10,7 +10,7 @@ use matrix_qr_device::{GrantOptions, Granted, Opening, SignedIn, sign_in};
 use matrix_qr_protocol::{
     channel::{Generator, SecureChannel},
     error::Error,
-    homeserver::Homeserver,
+    homeserver::HomeserverAddress,
     qr::{QrCode, ShownBy},
     rendezvous::{Binding, Location, Payload, SessionUrl},
     revision::{Dialect, Role},
@@ -120,7 +120,7 @@ impl Browser {
     async fn shows(world: &TestEnv, meeting: &Meeting, shown_by: ShownBy) -> Self {
         let mut session = Session::create(world).await;
         let location = Location::Url(SessionUrl::parse(session.url.as_str()).unwrap());
-        let generator = Generator::new((&location, Dialect::default()), &mut UnwrapErr(SysRng));
+        let generator = Generator::new(&location, Dialect::default(), &mut UnwrapErr(SysRng));
         meeting.show_code(&QrCode {
             shown_by,
             key: generator.public_key(),
@@ -173,7 +173,7 @@ async fn new_device<T>(
         meeting.robot(Role::New, plan, world),
         world.setup(plan.dialect),
     );
-    let shown_by = ShownBy::Existing(Homeserver::parse(world.door().as_str()).unwrap());
+    let shown_by = ShownBy::Existing(HomeserverAddress::parse(world.door().as_str()).unwrap());
     let ours = ended(Role::New, &meeting, async {
         sign_in(&setup, meeting.scan(None).await?, &robot).await
     });

@@ -36,9 +36,14 @@ impl ScriptedPeer {
         let line = RendezvousClient::join(http, code.location.clone())
             .await
             .unwrap();
-        let speech = (&code.location, Dialect::default());
-        let (initiated, initiate) =
-            Initiated::new(&code.key, speech, line.binding(), &mut UnwrapErr(SysRng)).unwrap();
+        let (initiated, initiate) = Initiated::new(
+            &code.key,
+            &code.location,
+            Dialect::default(),
+            line.binding(),
+            &mut UnwrapErr(SysRng),
+        )
+        .unwrap();
         assert_eq!(line.send(initiate).await, Ok(Delivery::Done));
         let (channel, digits) = initiated.finish(&line.receive().await.unwrap()).unwrap();
         meeting.show_digits(&digits);

@@ -17,7 +17,7 @@ use matrix_qr_device::{
 };
 use matrix_qr_protocol::{
     error::Error,
-    homeserver::Homeserver,
+    homeserver::HomeserverAddress,
     qr::QrCode,
     revision::{Dialect, Revision, Role},
 };
@@ -161,8 +161,8 @@ impl TestEnv {
         door(&self.sandbox, self.fault_proxy.as_ref())
     }
 
-    pub(crate) fn homeserver(&self) -> Homeserver {
-        Homeserver::parse(self.door().as_str()).unwrap()
+    pub(crate) fn homeserver(&self) -> HomeserverAddress {
+        HomeserverAddress::parse(self.door().as_str()).unwrap()
     }
 
     /// To show a code for a session at the homeserver.

@@ -10,7 +10,7 @@ use std::{
 use axum::http::{Method, header};
 use matrix_qr_device::http::{Http, Policy};
 use matrix_qr_doctor::{Check, Finding, Report, Verdict, examine};
-use matrix_qr_protocol::homeserver::Homeserver;
+use matrix_qr_protocol::homeserver::HomeserverAddress;
 use matrix_qr_sandbox::{Fault, Options, Sandbox};
 use serde_json::{Value, json};
 
@@ -27,7 +27,7 @@ async fn examined_with_clock(homeserver: &str, clock: &(dyn Fn() -> Instant + Sy
     let http = Http::new(Policy::HttpsOrLoopback).unwrap();
     examine(
         &http,
-        &Homeserver::parse(homeserver).unwrap(),
+        &HomeserverAddress::parse(homeserver).unwrap(),
         clock,
         pending(),
     )
@@ -836,7 +836,7 @@ async fn a_server_that_is_not_there() {
     let http = Http::new(Policy::HttpsOnly).unwrap();
     let report = examine(
         &http,
-        &Homeserver::parse("http://127.0.0.1:1/").unwrap(),
+        &HomeserverAddress::parse("http://127.0.0.1:1/").unwrap(),
         &stopped_clock(),
         pending(),
     )
@@ -849,7 +849,7 @@ async fn an_interrupted_examination_leaves_nothing_behind() {
     let http = Http::new(Policy::HttpsOrLoopback).unwrap();
     for requests in 1.. {
         let (homeserver, proxy) = behind(ProxyFault::None).await;
-        let named = Homeserver::parse(homeserver.url.as_str()).unwrap();
+        let named = HomeserverAddress::parse(homeserver.url.as_str()).unwrap();
         let report = examine(
             &http,
             &named,
@@ -882,7 +882,7 @@ async fn an_interrupted_examination_leaves_nothing_behind() {
     }
     let report = examine(
         &http,
-        &Homeserver::parse("example.org").unwrap(),
+        &HomeserverAddress::parse("example.org").unwrap(),
         &stopped_clock(),
         ready(()),
     )
@@ -900,7 +900,7 @@ async fn an_interrupted_examination_does_not_wait() {
     let http = Http::new(Policy::HttpsOrLoopback).unwrap();
     for request in [2, 5] {
         let (homeserver, proxy) = behind(ProxyFault::HangAt(request)).await;
-        let named = Homeserver::parse(homeserver.url.as_str()).unwrap();
+        let named = HomeserverAddress::parse(homeserver.url.as_str()).unwrap();
         let report = examine(&http, &named, &stopped_clock(), proxy.has_requests(request)).await;
         assert_eq!((proxy.rendezvous.sessions(), report.left_behind), (0, 0));
         assert!(proxy.requests() > request, "the deletion came after");

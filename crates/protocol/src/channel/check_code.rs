@@ -9,7 +9,7 @@ use zeroize::{Zeroize, ZeroizeOnDrop};
 
 /// The two digits. A leading zero is shown, and must be typed: `07`.
 ///
-/// Compared in constant time. `Display` shows the digits, and only that: `Debug` does not.
+/// Compared in constant time. `Display` shows the digits; `Debug` does not.
 #[derive(Clone, Eq, Zeroize, ZeroizeOnDrop)]
 pub struct CheckCode([u8; 2]);
 
@@ -42,8 +42,8 @@ impl PartialEq for CheckCode {
 impl FromStr for CheckCode {
     type Err = CheckCodeError;
 
-    /// Exactly two ASCII digits, as a person types them: white space is nothing, around them and
-    /// between them, where devices show it.
+    /// Exactly two ASCII digits, as a person types them: white space around them, and between them,
+    /// where devices show it, does not count.
     fn from_str(text: &str) -> Result<Self, CheckCodeError> {
         let mut typed = text.chars().filter(|c| !c.is_whitespace());
         let mut digit = || {

@@ -1,80 +1,46 @@
-//! What seals and what opens, in either revision: a closed set.
+//! What the channel needs of either revision's cipher, and what the first steps leave behind.
 
 use zeroize::Zeroizing;
 
-use super::{ChannelError, ecies, hpke};
-use crate::rendezvous::Binding;
+use super::check_code::CheckCode;
+use super::error::ChannelError;
 
 /// Our direction of the channel.
-pub(super) enum Sealer {
-    Ecies(ecies::Half),
-    Hpke(Box<hpke::Sealing>),
+pub(super) trait Seal: Send + Sync {
+    fn seal(&mut self, plaintext: &[u8], aad: &[u8]) -> Result<Vec<u8>, ChannelError>;
 }
 
 /// The other device's direction.
-pub(super) enum Opener {
-    Ecies(ecies::Half),
-    Hpke(Box<hpke::Opening>),
+pub(super) trait Open: Send + Sync {
+    fn open(&mut self, ciphertext: &[u8], aad: &[u8]) -> Result<Zeroizing<Vec<u8>>, ChannelError>;
+
+    /// After a failure: opens it as the message that is counted after the next one, where the
+    /// cipher counts every attempt.
+    fn open_past_one(&mut self, ciphertext: &[u8], aad: &[u8]) -> Option<Zeroizing<Vec<u8>>>;
 }
+
+/// The other device's direction, and the first plaintext that came from it.
+pub(super) type Opened = (Box<dyn Open>, Zeroizing<Vec<u8>>);
 
 /// Device G's direction, as device S knows it before LoginOk.
-pub(super) enum Awaited {
-    Ecies(ecies::Half),
-    Hpke(hpke::Awaited),
-}
-
-impl Sealer {
-    pub(super) fn seal(
-        &mut self,
-        plaintext: &[u8],
-        binding: &Binding,
-    ) -> Result<Vec<u8>, ChannelError> {
-        match self {
-            Self::Ecies(half) => half.seal(plaintext, binding.as_bytes()),
-            Self::Hpke(context) => hpke::seal(context, plaintext, binding.as_bytes()),
-        }
-    }
-}
-
-impl Opener {
-    pub(super) fn open(
-        &mut self,
-        ciphertext: &[u8],
-        binding: &Binding,
-    ) -> Result<Zeroizing<Vec<u8>>, ChannelError> {
-        match self {
-            Self::Ecies(half) => half.open(ciphertext, binding.as_bytes()),
-            Self::Hpke(context) => hpke::open(context, ciphertext, binding.as_bytes()),
-        }
-    }
-
-    /// After a failure: the same as the message that is counted after it. A context of HPKE counts
-    /// only what it has opened.
-    pub(super) fn open_past_one(
-        &mut self,
-        ciphertext: &[u8],
-        binding: &Binding,
-    ) -> Option<Zeroizing<Vec<u8>>> {
-        match self {
-            Self::Ecies(half) => half.open(ciphertext, binding.as_bytes()).ok(),
-            Self::Hpke(_) => None,
-        }
-    }
-}
-
-impl Awaited {
+pub(super) trait AwaitOk: Send + Sync {
     /// Step 6: opens LoginOk.
-    pub(super) fn open(
-        self,
-        login_ok: &[u8],
-        binding: &Binding,
-    ) -> Result<(Opener, Zeroizing<Vec<u8>>), ChannelError> {
-        match self {
-            Self::Ecies(mut half) => {
-                let plaintext = half.open(login_ok, binding.as_bytes())?;
-                Ok((Opener::Ecies(half), plaintext))
-            }
-            Self::Hpke(awaited) => awaited.open(login_ok, binding.as_bytes()),
-        }
-    }
+    fn finish(self: Box<Self>, login_ok: &[u8], aad: &[u8]) -> Result<Opened, ChannelError>;
+}
+
+/// Device S after step 4.
+pub(super) struct SentInitiate {
+    pub(super) ours: Box<dyn Seal>,
+    pub(super) awaited: Box<dyn AwaitOk>,
+    pub(super) code: CheckCode,
+}
+
+/// Device G in step 5, once LoginInitiate has opened.
+pub(super) struct AcceptedInitiate {
+    pub(super) ours: Box<dyn Seal>,
+    pub(super) theirs: Box<dyn Open>,
+    pub(super) code: CheckCode,
+    pub(super) greeting: Zeroizing<Vec<u8>>,
+    /// What LoginOk begins with, in front of the ciphertext.
+    pub(super) preface: Vec<u8>,
 }

@@ -1,5 +1,5 @@
 //! MSC4108's primitives of the channel: X25519, HKDF and ChaCha20-Poly1305, put together as
-//! "Establishment" says.
+//! "Establishment" describes.
 
 use chacha20poly1305::aead::{Aead, Payload as Sealed};
 use chacha20poly1305::{ChaCha20Poly1305, Key, KeyInit, Nonce};
@@ -9,9 +9,11 @@ use sha2::{Sha256, Sha512};
 use x25519_dalek::SharedSecret;
 use zeroize::Zeroizing;
 
-use super::cipher::{Awaited, Opener, Sealer};
-use super::keys::KeyPair;
-use super::{AcceptedInitiate, ChannelError, CheckCode, INITIATE, Initiated, PublicKey, decode};
+use super::check_code::CheckCode;
+use super::cipher::{AcceptedInitiate, AwaitOk, Open, Opened, Seal, SentInitiate};
+use super::error::ChannelError;
+use super::keys::{KeyPair, PublicKey};
+use super::payload::{INITIATE, decode};
 use crate::rendezvous::{Binding, Payload};
 use crate::{base64, revision::Dialect};
 
@@ -24,22 +26,22 @@ const LABEL_CHECK_CODE: &str = "MATRIX_QR_CODE_LOGIN_CHECKCODE";
 /// Steps 1 and 4.
 pub(super) fn initiate(
     generator: &PublicKey,
-    (dialect, binding): (Dialect, &Binding),
+    dialect: Dialect,
+    binding: &Binding,
     rng: &mut impl CryptoRng,
-) -> Result<(Initiated, Vec<u8>), ChannelError> {
+) -> Result<(SentInitiate, Vec<u8>), ChannelError> {
     let pair = KeyPair::new(rng);
     let sp = pair.public;
     let keys = Agreement::new(pair, generator, generator, &sp)?.derive(dialect)?;
     let mut ours = Half::new(&keys.from_s);
     let ciphertext = ours.seal(INITIATE, binding.as_bytes())?;
-    let awaited = Awaited::Ecies(Half::new(&keys.from_g));
-    let initiated = Initiated {
-        ours: Sealer::Ecies(ours),
-        awaited,
+    let sent = SentInitiate {
+        ours: Box::new(ours),
+        awaited: Box::new(Half::new(&keys.from_g)),
         code: keys.check_code,
     };
     Ok((
-        initiated,
+        sent,
         Initiate {
             ciphertext,
             key: sp,
@@ -55,9 +57,9 @@ pub(super) fn accept(pair: KeyPair, payload: &Payload) -> Result<AcceptedInitiat
     let agreement = Agreement::new(pair, &initiate.key, &gp, &initiate.key)?;
     let open = |dialect| {
         open_initiate(
-            &agreement,
-            dialect,
-            (&initiate.ciphertext, &payload.binding),
+            agreement.derive(dialect)?,
+            &initiate.ciphertext,
+            &payload.binding,
         )
     };
     // The text says SHA256, deployed clients use SHA512; only one of them can authenticate.
@@ -68,20 +70,15 @@ pub(super) fn accept(pair: KeyPair, payload: &Payload) -> Result<AcceptedInitiat
 }
 
 fn open_initiate(
-    agreement: &Agreement,
-    dialect: Dialect,
-    (ciphertext, binding): (&[u8], &Binding),
+    keys: Keys,
+    ciphertext: &[u8],
+    binding: &Binding,
 ) -> Result<AcceptedInitiate, ChannelError> {
-    let keys = agreement.derive(dialect)?;
     let mut theirs = Half::new(&keys.from_s);
     let greeting = theirs.open(ciphertext, binding.as_bytes())?;
-    let (ours, theirs) = (
-        Sealer::Ecies(Half::new(&keys.from_g)),
-        Opener::Ecies(theirs),
-    );
     Ok(AcceptedInitiate {
-        ours,
-        theirs,
+        ours: Box::new(Half::new(&keys.from_g)),
+        theirs: Box::new(theirs),
         code: keys.check_code,
         greeting,
         preface: Vec::new(),
@@ -165,25 +162,6 @@ impl Half {
         }
     }
 
-    pub(super) fn seal(&mut self, msg: &[u8], aad: &[u8]) -> Result<Vec<u8>, ChannelError> {
-        let nonce = self.next_nonce()?;
-        self.cipher
-            .encrypt(&nonce, Sealed { msg, aad })
-            .map_err(|_| ChannelError::Cipher)
-    }
-
-    pub(super) fn open(
-        &mut self,
-        msg: &[u8],
-        aad: &[u8],
-    ) -> Result<Zeroizing<Vec<u8>>, ChannelError> {
-        let nonce = self.next_nonce()?;
-        let opened = self.cipher.decrypt(&nonce, Sealed { msg, aad });
-        opened
-            .map(Zeroizing::new)
-            .map_err(|_| ChannelError::NotAuthentic)
-    }
-
     /// `ToLowEndianBytes(Nonce)[..12]`. It stops long before 12 bytes could wrap: a nonce used
     /// twice gives both messages away.
     fn next_nonce(&mut self) -> Result<Nonce, ChannelError> {
@@ -193,6 +171,37 @@ impl Half {
         }
         self.counter = self.counter.checked_add(1).ok_or(ChannelError::Exhausted)?;
         Ok(nonce.into())
+    }
+}
+
+impl Seal for Half {
+    fn seal(&mut self, msg: &[u8], aad: &[u8]) -> Result<Vec<u8>, ChannelError> {
+        let nonce = self.next_nonce()?;
+        self.cipher
+            .encrypt(&nonce, Sealed { msg, aad })
+            .map_err(|_| ChannelError::Cipher)
+    }
+}
+
+impl Open for Half {
+    fn open(&mut self, msg: &[u8], aad: &[u8]) -> Result<Zeroizing<Vec<u8>>, ChannelError> {
+        let nonce = self.next_nonce()?;
+        let opened = self.cipher.decrypt(&nonce, Sealed { msg, aad });
+        opened
+            .map(Zeroizing::new)
+            .map_err(|_| ChannelError::NotAuthentic)
+    }
+
+    /// The failed attempt has moved the counter to the next message.
+    fn open_past_one(&mut self, msg: &[u8], aad: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
+        self.open(msg, aad).ok()
+    }
+}
+
+impl AwaitOk for Half {
+    fn finish(mut self: Box<Self>, login_ok: &[u8], aad: &[u8]) -> Result<Opened, ChannelError> {
+        let plaintext = self.open(login_ok, aad)?;
+        Ok((self, plaintext))
     }
 }
 
@@ -231,7 +240,7 @@ mod tests {
     use serde_json::Value;
 
     use super::*;
-    use crate::channel::payload_len;
+    use crate::channel::payload::payload_len;
 
     #[test]
     fn the_counter_is_the_nonce_in_low_endian() {

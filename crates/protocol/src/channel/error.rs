@@ -7,7 +7,7 @@ use crate::rendezvous::MAX_PAYLOAD_BYTES;
 /// Why the channel could not be established, or cannot go on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 pub enum ChannelError {
-    /// The payload has not the form that this step asks for.
+    /// The payload does not have the form that this step requires.
     #[error("the payload at the rendezvous is not one of this sign-in: {what}")]
     Malformed {
         /// Which part of it.
@@ -20,7 +20,7 @@ pub enum ChannelError {
     /// the way.
     #[error("the payload does not come from the other device: someone may be interfering")]
     NotAuthentic,
-    /// The first message says something else than the text lays down for it.
+    /// The first message is not the one that the proposal defines.
     #[error(
         "the other device opened the channel with an unexpected message: it may speak another version"
     )]

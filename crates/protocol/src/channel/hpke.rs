@@ -20,8 +20,11 @@ use rand_core::CryptoRng;
 use sha2::Sha256;
 use zeroize::Zeroizing;
 
-use super::cipher::{self, Opener, Sealer};
-use super::{AcceptedInitiate, ChannelError, CheckCode, INITIATE, Initiated, PublicKey, decode};
+use super::check_code::CheckCode;
+use super::cipher::{AcceptedInitiate, AwaitOk, Open, Opened, Seal, SentInitiate};
+use super::error::ChannelError;
+use super::keys::PublicKey;
+use super::payload::{INITIATE, decode};
 use crate::rendezvous::{Binding, Payload};
 use crate::{base64, revision::Dialect};
 
@@ -36,9 +39,9 @@ const LABEL_CHECK_CODE: &[u8] = b"MATRIX_QR_CODE_LOGIN_CHECKCODE";
 
 type Kem = X25519HkdfSha256;
 /// What seals. The contexts wipe their keys.
-pub(super) type Sealing = AeadCtxS<ChaCha20Poly1305, HkdfSha256, Kem>;
+type Sealing = AeadCtxS<ChaCha20Poly1305, HkdfSha256, Kem>;
 /// What opens.
-pub(super) type Opening = AeadCtxR<ChaCha20Poly1305, HkdfSha256, Kem>;
+type Opening = AeadCtxR<ChaCha20Poly1305, HkdfSha256, Kem>;
 
 type Secret = Zeroizing<[u8; 32]>;
 
@@ -77,7 +80,7 @@ impl Waiting {
         // RFC 9180, section 7.1.4: the only way to fail is an all-zero shared secret.
         let mut theirs: Opening = setup_receiver(&OpModeR::Base, &self.secret, &encapsulated, INFO)
             .map_err(|_| ChannelError::NonContributoryKey)?;
-        let greeting = open(&mut theirs, ciphertext, initiate.binding.as_bytes())?;
+        let greeting = Open::open(&mut theirs, ciphertext, initiate.binding.as_bytes())?;
         let sp = PublicKey::from_bytes(*sp);
         let response = Response::new(
             &*theirs.response_secret(self.dialect)?,
@@ -85,13 +88,9 @@ impl Waiting {
             &self.response_nonce,
         )?;
         let code = check_code(&theirs, &self.public, &sp)?;
-        let (ours, theirs) = (
-            Sealer::Hpke(Box::new(response.sealing())),
-            Opener::Hpke(Box::new(theirs)),
-        );
         Ok(AcceptedInitiate {
-            ours,
-            theirs,
+            ours: Box::new(response.sealing()),
+            theirs: Box::new(theirs),
             code,
             greeting,
             preface: self.response_nonce.to_vec(),
@@ -104,7 +103,7 @@ pub(super) fn initiate(
     generator: &PublicKey,
     binding: &Binding,
     rng: &mut impl CryptoRng,
-) -> Result<(Initiated, Vec<u8>), ChannelError> {
+) -> Result<(SentInitiate, Vec<u8>), ChannelError> {
     let gp = Deserializable::from_bytes(generator.as_bytes()).map_err(|_| ChannelError::Cipher)?;
     let (sp, mut ours): (_, Sealing) = setup_sender_with_rng(&OpModeS::<Kem>::Base, &gp, INFO, rng)
         .map_err(|_| ChannelError::NonContributoryKey)?;
@@ -114,37 +113,30 @@ pub(super) fn initiate(
         ours.response_secret(Dialect::AsDeployed)?,
         ours.response_secret(Dialect::AsWritten)?,
     ];
-    let ciphertext = seal(&mut ours, INITIATE, binding.as_bytes())?;
+    let ciphertext = Seal::seal(&mut ours, INITIATE, binding.as_bytes())?;
     let payload = base64::encode(&[sp.as_bytes().as_slice(), &ciphertext].concat()).into_bytes();
-    let awaited = cipher::Awaited::Hpke(Awaited { sp, secrets });
-    Ok((
-        Initiated {
-            ours: Sealer::Hpke(Box::new(ours)),
-            awaited,
-            code,
-        },
-        payload,
-    ))
+    let sent = SentInitiate {
+        ours: Box::new(ours),
+        awaited: Box::new(Awaited { sp, secrets }),
+        code,
+    };
+    Ok((sent, payload))
 }
 
 /// Device S before step 6: device G chose one of the two labels, and LoginOk will show which.
-pub(super) struct Awaited {
+struct Awaited {
     sp: PublicKey,
     secrets: [Secret; 2],
 }
 
-impl Awaited {
+impl AwaitOk for Awaited {
     /// Step 6: `(ResponseNonce, TaggedCiphertext) := Unpack(LoginOkMessage)`.
-    pub(super) fn open(
-        self,
-        login_ok: &[u8],
-        aad: &[u8],
-    ) -> Result<(Opener, Zeroizing<Vec<u8>>), ChannelError> {
+    fn finish(self: Box<Self>, login_ok: &[u8], aad: &[u8]) -> Result<Opened, ChannelError> {
         let (nonce, ciphertext) = unpack(login_ok)?;
-        let attempt = |secret: &Secret| {
+        let attempt = |secret: &Secret| -> Result<Opened, ChannelError> {
             let mut theirs = Response::new(secret, &self.sp, nonce)?.opening();
-            let plaintext = open(&mut theirs, ciphertext, aad)?;
-            Ok((Opener::Hpke(Box::new(theirs)), plaintext))
+            let plaintext = Open::open(&mut theirs, ciphertext, aad)?;
+            Ok((Box::new(theirs), plaintext))
         };
         let [deployed, written] = &self.secrets;
         match attempt(deployed) {
@@ -235,23 +227,23 @@ fn unpack(message: &[u8]) -> Result<(&[u8; 32], &[u8]), ChannelError> {
     })
 }
 
-pub(super) fn seal(
-    context: &mut Sealing,
-    plaintext: &[u8],
-    aad: &[u8],
-) -> Result<Vec<u8>, ChannelError> {
-    context
-        .seal(plaintext, aad)
-        .map_err(|error| failed(error, ChannelError::Cipher))
+impl Seal for Sealing {
+    fn seal(&mut self, plaintext: &[u8], aad: &[u8]) -> Result<Vec<u8>, ChannelError> {
+        AeadCtxS::seal(self, plaintext, aad).map_err(|error| failed(error, ChannelError::Cipher))
+    }
 }
 
-pub(super) fn open(
-    context: &mut Opening,
-    ciphertext: &[u8],
-    aad: &[u8],
-) -> Result<Zeroizing<Vec<u8>>, ChannelError> {
-    let opened = context.open(ciphertext, aad).map(Zeroizing::new);
-    opened.map_err(|error| failed(error, ChannelError::NotAuthentic))
+impl Open for Opening {
+    fn open(&mut self, ciphertext: &[u8], aad: &[u8]) -> Result<Zeroizing<Vec<u8>>, ChannelError> {
+        AeadCtxR::open(self, ciphertext, aad)
+            .map(Zeroizing::new)
+            .map_err(|error| failed(error, ChannelError::NotAuthentic))
+    }
+
+    /// A context counts only what it has opened.
+    fn open_past_one(&mut self, _: &[u8], _: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
+        None
+    }
 }
 
 fn failed(error: HpkeError, usually: ChannelError) -> ChannelError {

@@ -5,7 +5,8 @@ use std::fmt;
 use rand_core::CryptoRng;
 use x25519_dalek::EphemeralSecret;
 
-use super::{ChannelError, decode};
+use super::error::ChannelError;
+use super::payload::decode;
 use crate::base64;
 
 /// A public key of 32 bytes: Gp or Sp.
@@ -52,21 +53,9 @@ impl PublicKey {
     }
 }
 
-impl From<[u8; 32]> for PublicKey {
-    fn from(bytes: [u8; 32]) -> Self {
-        Self(bytes)
-    }
-}
-
 impl fmt::Debug for PublicKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "PublicKey({})", self.to_base64())
-    }
-}
-
-impl fmt::Display for PublicKey {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.to_base64())
     }
 }
 

@@ -2,18 +2,23 @@
 
 use getrandom::SysRng;
 use rand_core::UnwrapErr;
+use zeroize::Zeroizing;
 
+use super::cipher::{Seal, SentInitiate};
 use super::ecies::{Agreement, Half};
+use super::keys::KeyPair;
+use super::payload::{INITIATE, OK, TAG_BYTES, payload, payload_len};
 use super::*;
+use crate::base64;
 use crate::homeserver::BaseUrl;
-use crate::rendezvous::{Api, SequenceToken, SessionId};
-use crate::revision::Prefix;
+use crate::rendezvous::{ApiRoot, Binding, MAX_PAYLOAD_BYTES, Payload, SequenceToken, SessionId};
+use crate::revision::{Dialect, Prefix, Revision};
 
-type Speech = (Revision, Dialect);
+type Variant = (Revision, Dialect);
 
-const MSC4108: Speech = (Revision::Msc4108, Dialect::AsDeployed);
-const MSC4388: Speech = (Revision::Msc4388, Dialect::AsDeployed);
-const ALL: [Speech; 4] = [
+const MSC4108: Variant = (Revision::Msc4108, Dialect::AsDeployed);
+const MSC4388: Variant = (Revision::Msc4388, Dialect::AsDeployed);
+const ALL: [Variant; 4] = [
     MSC4108,
     (Revision::Msc4108, Dialect::AsWritten),
     MSC4388,
@@ -25,21 +30,28 @@ fn rng() -> UnwrapErr<SysRng> {
 }
 
 /// Steps 1 and 4.
-fn initiate(generator: &Generator, speech: Speech) -> (Initiated, Payload) {
-    Initiated::new(&generator.public_key(), speech, bare(), &mut rng()).unwrap()
+fn initiate(generator: &Generator, variant: Variant) -> (Initiated, Payload) {
+    Initiated::new(
+        &generator.public_key(),
+        variant.0,
+        variant.1,
+        bare(),
+        &mut rng(),
+    )
+    .unwrap()
 }
 
 /// Steps 1 to 6: both devices, and the code that device S shows.
-fn meet(speech: Speech) -> (Unconfirmed, SecureChannel, CheckCode) {
-    let generator = Generator::new(speech, &mut rng());
-    let (initiated, initiate) = initiate(&generator, other_dialect_is_no_matter(speech));
+fn meet(variant: Variant) -> (Unconfirmed, SecureChannel, CheckCode) {
+    let generator = Generator::new(variant.0, variant.1, &mut rng());
+    let (initiated, initiate) = initiate(&generator, other_dialect_is_no_matter(variant));
     let (unconfirmed, ok) = generator.accept(&initiate, bare()).unwrap();
     let (s, code) = initiated.finish(&ok).unwrap();
     (unconfirmed, s, code)
 }
 
 /// In MSC4388 device S understands both labels, whatever its own setting.
-fn other_dialect_is_no_matter((revision, dialect): Speech) -> Speech {
+fn other_dialect_is_no_matter((revision, dialect): Variant) -> Variant {
     let dialect = if revision == Revision::Msc4388 {
         Dialect::AsDeployed
     } else {
@@ -48,8 +60,8 @@ fn other_dialect_is_no_matter((revision, dialect): Speech) -> Speech {
     (revision, dialect)
 }
 
-fn established(speech: Speech) -> (SecureChannel, SecureChannel) {
-    let (unconfirmed, s, code) = meet(speech);
+fn established(variant: Variant) -> (SecureChannel, SecureChannel) {
+    let (unconfirmed, s, code) = meet(variant);
     (unconfirmed.confirm(&code).unwrap(), s)
 }
 
@@ -63,7 +75,7 @@ fn payload_of(bytes: impl AsRef<[u8]>) -> Payload {
 
 /// What a payload of this session is written against after so many others.
 fn at(base_url: &str, id: &str, token: &str) -> Binding {
-    let api = Api::new(BaseUrl::parse(base_url).unwrap(), Prefix::Stable);
+    let api = ApiRoot::new(BaseUrl::parse(base_url).unwrap(), Prefix::Stable);
     Binding::new(
         &SessionId::parse(api, id).unwrap(),
         &SequenceToken::parse(token).unwrap(),
@@ -77,8 +89,8 @@ fn other_than(code: &CheckCode) -> CheckCode {
 
 #[test]
 fn each_revision_is_understood_in_both_dialects() {
-    for speech in ALL {
-        let (mut g, mut s) = established(speech);
+    for variant in ALL {
+        let (mut g, mut s) = established(variant);
         for n in 0..5u8 {
             let payload = g.seal(&[n; 9], bare()).unwrap();
             assert_eq!(*s.open(&payload).unwrap(), [n; 9]);
@@ -90,8 +102,8 @@ fn each_revision_is_understood_in_both_dialects() {
 
 #[test]
 fn each_side_may_speak_several_times_in_a_row() {
-    for speech in ALL {
-        let (mut g, mut s) = established(speech);
+    for variant in ALL {
+        let (mut g, mut s) = established(variant);
         let payloads: Vec<_> = (0..3u8).map(|n| s.seal(&[n], bare()).unwrap()).collect();
         for (n, payload) in (0..3u8).zip(payloads) {
             assert_eq!(*g.open(&payload).unwrap(), [n]);
@@ -101,8 +113,8 @@ fn each_side_may_speak_several_times_in_a_row() {
 
 #[test]
 fn a_payload_may_come_before_the_check_code() {
-    for speech in ALL {
-        let (mut unconfirmed, mut s, code) = meet(speech);
+    for variant in ALL {
+        let (mut unconfirmed, mut s, code) = meet(variant);
         let early = s.seal(b"m.login.protocol", bare()).unwrap();
         assert_eq!(*unconfirmed.open(&early).unwrap(), b"m.login.protocol");
         let mut g = unconfirmed.confirm(&code).unwrap();
@@ -112,8 +124,8 @@ fn a_payload_may_come_before_the_check_code() {
 
 #[test]
 fn every_wrong_code_is_refused_and_leaves_one_last_word() {
-    for speech in ALL {
-        let (unconfirmed, mut s, code) = meet(speech);
+    for variant in ALL {
+        let (unconfirmed, mut s, code) = meet(variant);
         let Err(refused) = unconfirmed.confirm(&other_than(&code)) else {
             panic!("a wrong code was taken")
         };
@@ -124,8 +136,8 @@ fn every_wrong_code_is_refused_and_leaves_one_last_word() {
 
 #[test]
 fn a_refusal_without_an_attempt_leaves_one_last_word() {
-    for speech in ALL {
-        let (unconfirmed, mut s, _) = meet(speech);
+    for variant in ALL {
+        let (unconfirmed, mut s, _) = meet(variant);
         let farewell = unconfirmed
             .refuse()
             .last_word(b"m.login.failure", bare())
@@ -136,11 +148,11 @@ fn a_refusal_without_an_attempt_leaves_one_last_word() {
 
 #[test]
 fn a_man_in_the_middle_shows_in_the_check_code() {
-    for speech in ALL {
+    for variant in ALL {
         // Specter scans the code as well, and puts its own message in the place of device S's.
-        let generator = Generator::new(speech, &mut rng());
-        let (s, of_s) = initiate(&generator, speech);
-        let (specter, of_specter) = initiate(&generator, speech);
+        let generator = Generator::new(variant.0, variant.1, &mut rng());
+        let (s, of_s) = initiate(&generator, variant);
+        let (specter, of_specter) = initiate(&generator, variant);
         assert_ne!(of_s, of_specter);
         let (unconfirmed, ok) = generator.accept(&of_specter, bare()).unwrap();
         // Device S never shows a code: LoginOk is not for it.
@@ -152,8 +164,8 @@ fn a_man_in_the_middle_shows_in_the_check_code() {
 
 #[test]
 fn login_initiate_has_the_form_of_the_text() {
-    let text = |speech| {
-        let (_, payload) = initiate(&Generator::new(speech, &mut rng()), speech);
+    let text = |variant: Variant| {
+        let (_, payload) = initiate(&Generator::new(variant.0, variant.1, &mut rng()), variant);
         String::from_utf8(payload.bytes).unwrap()
     };
     let ecies = text(MSC4108);
@@ -173,7 +185,7 @@ fn login_initiate_has_the_form_of_the_text() {
 
 #[test]
 fn padding_is_accepted_and_other_forms_of_base64_are_not() {
-    let generator = Generator::new(MSC4108, &mut rng());
+    let generator = Generator::new(MSC4108.0, MSC4108.1, &mut rng());
     let (initiated, payload) = initiate(&generator, MSC4108);
     let (_, ok) = generator
         .accept(&payload_of([&payload.bytes[..], b"="].concat()), bare())
@@ -190,8 +202,8 @@ fn padding_is_accepted_and_other_forms_of_base64_are_not() {
 
 #[test]
 fn a_padded_message_opens() {
-    for speech in ALL {
-        let (mut g, mut s) = established(speech);
+    for variant in ALL {
+        let (mut g, mut s) = established(variant);
         let mut payload = g.seal(b"12345678", bare()).unwrap();
         assert!(!payload.bytes.ends_with(b"="));
         while payload.bytes.len() % 4 != 0 {
@@ -203,7 +215,9 @@ fn a_padded_message_opens() {
 
 #[test]
 fn what_is_no_login_initiate_is_refused() {
-    let key = Generator::new(MSC4108, &mut rng()).public_key().to_base64();
+    let key = Generator::new(MSC4108.0, MSC4108.1, &mut rng())
+        .public_key()
+        .to_base64();
     let (mut g, _) = established(MSC4108);
     let sealed = String::from_utf8(g.seal(b"x", bare()).unwrap().bytes).unwrap();
     let cases = [
@@ -221,11 +235,11 @@ fn what_is_no_login_initiate_is_refused() {
         "A".repeat(5000),
         format!("{}|{key}", "A".repeat(5000)),
     ];
-    for (speech, payload) in ALL
+    for (variant, payload) in ALL
         .into_iter()
-        .flat_map(|speech| cases.iter().map(move |case| (speech, case)))
+        .flat_map(|variant| cases.iter().map(move |case| (variant, case)))
     {
-        let error = Generator::new(speech, &mut rng())
+        let error = Generator::new(variant.0, variant.1, &mut rng())
             .accept(&payload_of(payload), bare())
             .err()
             .unwrap();
@@ -237,22 +251,22 @@ fn what_is_no_login_initiate_is_refused() {
             "{payload}: {error}"
         );
     }
-    for speech in ALL {
+    for variant in ALL {
         assert!(
-            Generator::new(speech, &mut rng())
+            Generator::new(variant.0, variant.1, &mut rng())
                 .accept(&payload_of(b"\xff|\xff"), bare())
                 .is_err()
         );
     }
     let other = payload_of(format!("{sealed}|{key}"));
-    let refused = Generator::new(MSC4108, &mut rng()).accept(&other, bare());
+    let refused = Generator::new(MSC4108.0, MSC4108.1, &mut rng()).accept(&other, bare());
     assert_eq!(refused.err(), Some(ChannelError::NotAuthentic));
 }
 
 #[test]
 fn the_revisions_do_not_understand_each_other() {
     for (ours, theirs) in [(MSC4108, MSC4388), (MSC4388, MSC4108)] {
-        let generator = Generator::new(ours, &mut rng());
+        let generator = Generator::new(ours.0, ours.1, &mut rng());
         let (_, initiate) = initiate(&generator, theirs);
         assert!(generator.accept(&initiate, bare()).is_err());
     }
@@ -261,7 +275,7 @@ fn the_revisions_do_not_understand_each_other() {
 #[test]
 fn the_first_messages_must_say_what_the_text_lays_down() {
     for dialect in [Dialect::AsDeployed, Dialect::AsWritten] {
-        let generator = Generator::new(MSC4108, &mut rng());
+        let generator = Generator::new(MSC4108.0, MSC4108.1, &mut rng());
         let gp = generator.public_key();
         let pair = KeyPair::new(&mut rng());
         let sp = pair.public;
@@ -284,12 +298,11 @@ fn the_first_messages_must_say_what_the_text_lays_down() {
 
         let mut ours = Half::new(&keys.from_s);
         ours.seal(INITIATE, b"").unwrap();
-        let awaited = Awaited::Ecies(Half::new(&keys.from_g));
-        let initiated = Initiated {
-            ours: Sealer::Ecies(ours),
-            awaited,
+        let initiated = Initiated(SentInitiate {
+            ours: Box::new(ours),
+            awaited: Box::new(Half::new(&keys.from_g)),
             code: keys.check_code,
-        };
+        });
         let payload = base64::encode(&Half::new(&keys.from_g).seal(INITIATE, b"").unwrap());
         assert_eq!(
             initiated.finish(&payload_of(payload)).err(),
@@ -301,14 +314,14 @@ fn the_first_messages_must_say_what_the_text_lays_down() {
 #[test]
 fn forged_keys_are_refused_by_both_devices() {
     let zero = PublicKey::from_bytes([0; 32]);
-    for speech in ALL {
+    for variant in ALL {
         assert!(
             zero.is_low_order()
-                && !Generator::new(speech, &mut rng())
+                && !Generator::new(variant.0, variant.1, &mut rng())
                     .public_key()
                     .is_low_order()
         );
-        let error = Initiated::new(&zero, speech, bare(), &mut rng()).err();
+        let error = Initiated::new(&zero, variant.0, variant.1, bare(), &mut rng()).err();
         assert_eq!(error, Some(ChannelError::NonContributoryKey));
     }
     let payloads = [
@@ -318,8 +331,8 @@ fn forged_keys_are_refused_by_both_devices() {
         ),
         (MSC4388, base64::encode(&[0; 77])),
     ];
-    for (speech, payload) in payloads {
-        let error = Generator::new(speech, &mut rng())
+    for (variant, payload) in payloads {
+        let error = Generator::new(variant.0, variant.1, &mut rng())
             .accept(&payload_of(payload), bare())
             .err();
         assert_eq!(error, Some(ChannelError::NonContributoryKey));
@@ -328,8 +341,8 @@ fn forged_keys_are_refused_by_both_devices() {
 
 #[test]
 fn a_replayed_payload_is_refused_for_good() {
-    for speech in ALL {
-        let (mut g, mut s) = established(speech);
+    for variant in ALL {
+        let (mut g, mut s) = established(variant);
         let first = s.seal(b"first", bare()).unwrap();
         g.open(&first).unwrap();
         assert_eq!(g.open(&first), Err(ChannelError::NotAuthentic));
@@ -340,8 +353,8 @@ fn a_replayed_payload_is_refused_for_good() {
 
 #[test]
 fn a_reordered_payload_is_refused() {
-    for speech in ALL {
-        let (mut g, mut s) = established(speech);
+    for variant in ALL {
+        let (mut g, mut s) = established(variant);
         s.seal(b"first", bare()).unwrap();
         assert_eq!(
             g.open(&s.seal(b"second", bare()).unwrap()),
@@ -352,8 +365,8 @@ fn a_reordered_payload_is_refused() {
 
 #[test]
 fn a_payload_sent_back_is_refused() {
-    for speech in ALL {
-        let (mut g, mut s) = established(speech);
+    for variant in ALL {
+        let (mut g, mut s) = established(variant);
         let ours = g.seal(b"to device S", bare()).unwrap();
         assert_eq!(g.open(&ours), Err(ChannelError::NotAuthentic));
         let ours = s.seal(b"to device G", bare()).unwrap();
@@ -363,10 +376,10 @@ fn a_payload_sent_back_is_refused() {
 
 #[test]
 fn the_login_ok_of_another_session_is_refused() {
-    for speech in ALL {
-        let (initiated, _) = initiate(&Generator::new(speech, &mut rng()), speech);
-        let other = Generator::new(speech, &mut rng());
-        let (_, initiate) = initiate(&other, speech);
+    for variant in ALL {
+        let (initiated, _) = initiate(&Generator::new(variant.0, variant.1, &mut rng()), variant);
+        let other = Generator::new(variant.0, variant.1, &mut rng());
+        let (_, initiate) = initiate(&other, variant);
         let (_, ok) = other.accept(&initiate, bare()).unwrap();
         assert_eq!(
             initiated.finish(&ok).err(),
@@ -400,9 +413,9 @@ fn moved(payload: &Payload, binding: Binding) -> Payload {
 
 #[test]
 fn a_payload_opens_only_where_it_was_written() {
-    for speech in ALL {
+    for variant in ALL {
         for elsewhere in elsewhere() {
-            let (mut g, mut s) = established(speech);
+            let (mut g, mut s) = established(variant);
             let here = at(BASE_URL, "abc", "2");
             for (from, to) in [(0, 1), (1, 0)] {
                 let ends = [&mut g, &mut s];
@@ -421,17 +434,29 @@ fn a_payload_opens_only_where_it_was_written() {
 #[test]
 fn the_first_messages_open_only_where_they_were_written() {
     let here = || at(BASE_URL, "abc", "2");
-    for speech in ALL {
+    for variant in ALL {
         for elsewhere in elsewhere() {
-            let generator = Generator::new(speech, &mut rng());
-            let (_, initiate) =
-                Initiated::new(&generator.public_key(), speech, here(), &mut rng()).unwrap();
+            let generator = Generator::new(variant.0, variant.1, &mut rng());
+            let (_, initiate) = Initiated::new(
+                &generator.public_key(),
+                variant.0,
+                variant.1,
+                here(),
+                &mut rng(),
+            )
+            .unwrap();
             let refused = generator.accept(&moved(&initiate, elsewhere.clone()), here());
             assert_eq!(refused.err(), Some(ChannelError::NotAuthentic));
 
-            let generator = Generator::new(speech, &mut rng());
-            let (initiated, initiate) =
-                Initiated::new(&generator.public_key(), speech, here(), &mut rng()).unwrap();
+            let generator = Generator::new(variant.0, variant.1, &mut rng());
+            let (initiated, initiate) = Initiated::new(
+                &generator.public_key(),
+                variant.0,
+                variant.1,
+                here(),
+                &mut rng(),
+            )
+            .unwrap();
             let (_, ok) = generator.accept(&initiate, here()).unwrap();
             let refused = initiated.finish(&moved(&ok, elsewhere));
             assert_eq!(refused.err(), Some(ChannelError::NotAuthentic));
@@ -441,11 +466,11 @@ fn the_first_messages_open_only_where_they_were_written() {
 
 #[test]
 fn no_change_of_a_single_bit_goes_unnoticed() {
-    for speech in [MSC4108, MSC4388] {
-        let (mut g, _) = established(speech);
+    for variant in [MSC4108, MSC4388] {
+        let (mut g, _) = established(variant);
         let payload = g.seal(b"m.login.secrets", bare()).unwrap();
         for i in 0..payload.bytes.len() * 8 {
-            let (_, mut s) = established(speech);
+            let (_, mut s) = established(variant);
             let mut changed = payload.clone();
             changed.bytes[i / 8] ^= 1 << (i % 8);
             assert!(s.open(&changed).is_err());
@@ -455,10 +480,10 @@ fn no_change_of_a_single_bit_goes_unnoticed() {
 
 #[test]
 fn no_change_of_login_initiate_is_accepted() {
-    for speech in [MSC4108, MSC4388] {
+    for variant in [MSC4108, MSC4388] {
         // A generator is consumed by the first attempt: the same secret again stands for it.
-        let again = || Generator::new(speech, &mut FixedRng([5; 32]));
-        let (_, ours) = initiate(&again(), speech);
+        let again = || Generator::new(variant.0, variant.1, &mut FixedRng([5; 32]));
+        let (_, ours) = initiate(&again(), variant);
         assert!(again().accept(&ours, bare()).is_ok());
         for i in 0..ours.bytes.len() * 8 {
             let mut changed = ours.clone();
@@ -478,11 +503,11 @@ fn no_change_of_login_initiate_is_accepted() {
 
 #[test]
 fn no_change_of_login_ok_is_accepted() {
-    for speech in [MSC4108, MSC4388] {
-        let generator = || Generator::new(speech, &mut FixedRng([5; 32]));
+    for variant in [MSC4108, MSC4388] {
+        let generator = || Generator::new(variant.0, variant.1, &mut FixedRng([5; 32]));
         let again = || {
             let key = generator().public_key();
-            Initiated::new(&key, speech, bare(), &mut FixedRng([6; 32])).unwrap()
+            Initiated::new(&key, variant.0, variant.1, bare(), &mut FixedRng([6; 32])).unwrap()
         };
         let (_, ok) = generator().accept(&again().1, bare()).unwrap();
         assert!(again().0.finish(&ok).is_ok());
@@ -502,8 +527,8 @@ fn no_change_of_login_ok_is_accepted() {
 
 #[test]
 fn what_a_session_cannot_carry_is_refused_before_it_costs_anything() {
-    for speech in ALL {
-        let (mut g, mut s) = established(speech);
+    for variant in ALL {
+        let (mut g, mut s) = established(variant);
         assert_eq!(
             g.seal(&[0; 3057], bare()).err(),
             Some(ChannelError::TooLarge { size: 4098 })
@@ -517,9 +542,9 @@ fn what_a_session_cannot_carry_is_refused_before_it_costs_anything() {
 
 #[test]
 fn what_a_session_cannot_carry_is_not_opened_either() {
-    for speech in ALL {
-        let (mut g, mut s) = established(speech);
-        let genuine = payload(&g.ours.seal(&[0; 3057], &bare()).unwrap(), bare());
+    for variant in ALL {
+        let (mut g, mut s) = established(variant);
+        let genuine = payload(&g.ours.seal(&[0; 3057], b"").unwrap(), bare());
         assert_eq!(
             s.open(&genuine),
             Err(ChannelError::Malformed {
@@ -531,7 +556,7 @@ fn what_a_session_cannot_carry_is_not_opened_either() {
 
 #[test]
 fn after_a_failure_there_is_still_a_farewell() {
-    for speech in ALL {
+    for variant in ALL {
         for garbage in [
             &b"not base64!"[..],
             b"",
@@ -539,7 +564,7 @@ fn after_a_failure_there_is_still_a_farewell() {
             &[b'A'; 4096],
             &[b'A'; 5000],
         ] {
-            let (mut g, mut s) = established(speech);
+            let (mut g, mut s) = established(variant);
             let garbage = payload_of(garbage);
             assert!(g.open(&garbage).is_err());
             assert_eq!(g.open(&garbage), Err(ChannelError::Broken));
@@ -554,8 +579,8 @@ fn after_a_failure_there_is_still_a_farewell() {
 
 #[test]
 fn a_failure_before_the_check_code_is_final_too() {
-    for speech in ALL {
-        let (mut unconfirmed, mut s, code) = meet(speech);
+    for variant in ALL {
+        let (mut unconfirmed, mut s, code) = meet(variant);
         assert_eq!(
             unconfirmed.open(&payload_of("AAAA")),
             Err(ChannelError::NotAuthentic)
@@ -585,9 +610,9 @@ fn secrets_are_wiped_on_drop() {
 
 #[test]
 fn debug_tells_nothing() {
-    for speech in ALL {
-        let generator = Generator::new(speech, &mut rng());
-        let (initiated, initiate) = initiate(&generator, speech);
+    for variant in ALL {
+        let generator = Generator::new(variant.0, variant.1, &mut rng());
+        let (initiated, initiate) = initiate(&generator, variant);
         assert_eq!(format!("{generator:?}"), "Generator([redacted])");
         assert_eq!(format!("{initiated:?}"), "Initiated([redacted])");
         let (unconfirmed, ok) = generator.accept(&initiate, bare()).unwrap();

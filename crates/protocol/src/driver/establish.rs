@@ -15,7 +15,7 @@ use super::{
 use crate::{
     channel::{ChannelError, Generator, Initiated},
     error::{Error, ToUserError},
-    homeserver::Homeserver,
+    homeserver::HomeserverAddress,
     login::{Ended, ExistingDeviceState, Login, NewDeviceState},
     qr::{QrCode, QrError, ShownBy, ShownCode},
     rendezvous::Location,
@@ -46,7 +46,7 @@ pub async fn show_as_existing_device<H: ExistingDeviceHost>(
     host: &H,
     location: Location,
     dialect: Dialect,
-    homeserver: Homeserver,
+    homeserver: HomeserverAddress,
     rng: &mut impl CryptoRng,
 ) -> Result<(), Error> {
     let shown_by = ShownBy::Existing(homeserver);
@@ -82,7 +82,7 @@ pub async fn scan_as_existing_device<H: ExistingDeviceHost>(
     host: &H,
     code: &QrCode,
     dialect: Dialect,
-    homeserver: Homeserver,
+    homeserver: HomeserverAddress,
     rng: &mut impl CryptoRng,
 ) -> Result<(), Error> {
     if code.shown_by != ShownBy::New {
@@ -99,7 +99,7 @@ async fn show<H: Host, S: AnsweredBy<H>>(
     shown_by: ShownBy,
     rng: &mut impl CryptoRng,
 ) -> Result<(), Error> {
-    let generator = Generator::new((&location, dialect), rng);
+    let generator = Generator::new(&location, dialect, rng);
     let code = QrCode {
         key: generator.public_key(),
         location,
@@ -122,10 +122,10 @@ async fn scan<H: Host, S: AnsweredBy<H>>(
     host: &H,
     code: &QrCode,
     dialect: Dialect,
-    homeserver: Homeserver,
+    homeserver: HomeserverAddress,
     rng: &mut impl CryptoRng,
 ) -> Result<(), Error> {
-    let initiated = Initiated::new(&code.key, (&code.location, dialect), host.binding(), rng);
+    let initiated = Initiated::new(&code.key, &code.location, dialect, host.binding(), rng);
     let (initiated, initiate) = abandon_if_err(host, initiated).await?;
     establish(host, host.send(initiate)).await?;
     let login_ok = establish(host, host.receive()).await?;

@@ -5,7 +5,7 @@ use std::future::Future;
 use crate::{
     channel::CheckCode,
     error::UserError,
-    homeserver::Homeserver,
+    homeserver::HomeserverAddress,
     login::{
         DeviceLookup, Ended, NoAuthorization, NoToken, NotImported, NotOpened, VerificationOutcome,
         message::{Authorization, DeviceId, Secrets, VerificationLink},
@@ -58,7 +58,7 @@ pub trait NewDeviceHost: Host {
     /// Step 2: asks the homeserver's authorization server for a device authorization.
     fn request_authorization(
         &self,
-        homeserver: Homeserver,
+        homeserver: HomeserverAddress,
     ) -> impl Future<Output = Result<Authorization, NoAuthorization>>;
     /// Step 4: shows the user code, and waits for the person's decision.
     fn await_token(&self) -> impl Future<Output = Result<(), NoToken>>;

@@ -3,7 +3,7 @@
 use super::message::{Authorization, DeviceId, Message, Secrets, Unreadable, VerificationLink};
 use crate::{
     error::{Error, UserError},
-    homeserver::Homeserver,
+    homeserver::HomeserverAddress,
 };
 
 /// What happens to a login. `A` are the answers of its role: [`NewDeviceAnswer`] or
@@ -83,7 +83,7 @@ pub enum Leave {
 #[cfg_attr(test, derive(Hash))]
 pub enum NewDeviceAsk {
     /// Step 2: ask the homeserver's authorization server for a device authorization.
-    RequestAuthorization(Homeserver),
+    RequestAuthorization(HomeserverAddress),
     /// Step 4: show the user code, and wait for the person's decision.
     AwaitToken,
     /// Secret sharing, step 3: check and store them, sign, upload, connect the backup.

@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{
     error::{Cause, Error, UserError},
-    homeserver::Homeserver,
+    homeserver::HomeserverAddress,
     printable,
 };
 
@@ -44,7 +44,7 @@ impl RoleState for ExistingDeviceState {
     const SHOWN: Self = Self::ExpectProtocol;
 
     /// This device speaks next, and says where the account lives.
-    fn scanned(homeserver: Homeserver) -> (Self, Vec<Output<ExistingDeviceAsk>>) {
+    fn scanned(homeserver: HomeserverAddress) -> (Self, Vec<Output<ExistingDeviceAsk>>) {
         let offer = Protocols {
             device_authorization_grant: true,
             homeserver,

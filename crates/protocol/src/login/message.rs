@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use url::Url;
 
 pub use super::secrets::{Backup, CrossSigning, SecretKey, SecretText, Secrets};
-use crate::homeserver::Homeserver;
+use crate::homeserver::HomeserverAddress;
 pub use crate::{device_id::DeviceId, error::Unreadable, reason::Reason};
 
 /// A message of the login, in either direction.
@@ -34,7 +34,7 @@ pub struct Protocols {
     /// Whether `device_authorization_grant` is among the protocols on offer.
     pub device_authorization_grant: bool,
     /// Where the account lives.
-    pub homeserver: Homeserver,
+    pub homeserver: HomeserverAddress,
 }
 
 /// What `m.login.protocol` says.

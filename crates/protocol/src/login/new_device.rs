@@ -7,7 +7,7 @@ use super::{
 };
 use crate::{
     error::{Cause, Error, UserError},
-    homeserver::Homeserver,
+    homeserver::HomeserverAddress,
 };
 
 /// Where the login of a new device is.
@@ -37,7 +37,7 @@ impl RoleState for NewDeviceState {
     const SHOWN: Self = Self::ExpectProtocols;
 
     /// The homeserver was in the code, and this device speaks next.
-    fn scanned(homeserver: Homeserver) -> (Self, Vec<Output<NewDeviceAsk>>) {
+    fn scanned(homeserver: HomeserverAddress) -> (Self, Vec<Output<NewDeviceAsk>>) {
         let ask = NewDeviceAsk::RequestAuthorization(homeserver);
         (Self::ExpectAuthorization, vec![Output::Ask(ask)])
     }

@@ -4,7 +4,7 @@ use super::{
     events::{Ended, Leave, Output},
     message::{Message, Reason},
 };
-use crate::{error::Error, homeserver::Homeserver};
+use crate::{error::Error, homeserver::HomeserverAddress};
 
 /// The happy path of one role, as the state that its login is in.
 pub trait RoleState: Sized {
@@ -16,7 +16,7 @@ pub trait RoleState: Sized {
     const SHOWN: Self;
 
     /// Where the device that scanned the code begins, and what it does first.
-    fn scanned(homeserver: Homeserver) -> (Self, Vec<Output<Self::Ask>>);
+    fn scanned(homeserver: HomeserverAddress) -> (Self, Vec<Output<Self::Ask>>);
 
     /// The other device says this. `None`: it is not expected here.
     fn message(self, message: Message) -> Option<LoginStep<Self>>;

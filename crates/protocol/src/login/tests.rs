@@ -455,8 +455,8 @@ fn user_error() -> UserError {
     UserError::new(Cause::Homeserver, "it broke", "Mend it.")
 }
 
-fn homeserver() -> Homeserver {
-    Homeserver::parse("https://matrix.example.org").unwrap()
+fn homeserver() -> HomeserverAddress {
+    HomeserverAddress::parse("https://matrix.example.org").unwrap()
 }
 
 fn wanted(id: &str) -> Authorization {

@@ -8,7 +8,7 @@ use super::message::{
     VerificationLink,
 };
 use crate::{
-    homeserver::{BaseUrl, Homeserver},
+    homeserver::{BaseUrl, HomeserverAddress},
     revision::Revision,
 };
 
@@ -88,7 +88,7 @@ enum MessageJson<'a> {
 #[derive(Serialize)]
 #[serde(rename_all = "snake_case")]
 enum AccountLocation<'a> {
-    Homeserver(&'a str),
+    HomeserverAddress(&'a str),
     BaseUrl(&'a str),
 }
 
@@ -104,7 +104,9 @@ impl<'a> MessageJson<'a> {
                     &[]
                 },
                 account: match revision {
-                    Revision::Msc4108 => AccountLocation::Homeserver(offer.homeserver.as_str()),
+                    Revision::Msc4108 => {
+                        AccountLocation::HomeserverAddress(offer.homeserver.as_str())
+                    }
                     Revision::Msc4388 => AccountLocation::BaseUrl(offer.homeserver.as_str()),
                 },
             },
@@ -176,12 +178,15 @@ fn protocols(json: &[u8], revision: Revision) -> Result<Protocols, Unreadable> {
     let (protocols, homeserver) = match revision {
         Revision::Msc4108 => {
             let read: ProtocolsFields2024 = fields(kind, json)?;
-            (read.protocols, Homeserver::parse(&read.homeserver).ok())
+            (
+                read.protocols,
+                HomeserverAddress::parse(&read.homeserver).ok(),
+            )
         }
         Revision::Msc4388 => {
             let read: ProtocolsFields2026 = fields(kind, json)?;
             let base_url = BaseUrl::parse(&read.base_url).ok();
-            (read.protocols, base_url.map(Homeserver::from))
+            (read.protocols, base_url.map(HomeserverAddress::from))
         }
     };
     let mut names = protocols.iter();

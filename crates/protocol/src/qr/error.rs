@@ -3,7 +3,7 @@
 use thiserror::Error;
 
 use crate::{
-    homeserver::HomeserverError,
+    homeserver::InvalidHomeserver,
     user_error::{Cause, ToUserError},
     web_url::UrlError,
 };
@@ -43,7 +43,7 @@ pub enum QrError {
     BadSessionId,
     /// The homeserver is neither a base URL nor a server name.
     #[error("the QR code names no usable homeserver: {0}")]
-    BadHomeserver(HomeserverError),
+    BadHomeserver(InvalidHomeserver),
     /// Type 3 has room for one base URL, and this would need two.
     #[error("this kind of QR code names one server for the session and the account")]
     HomeserverElsewhere,

@@ -1,9 +1,13 @@
 //! The byte layout of MSC4108's QR code after `MATRIX` and version 2: mode, key, URL and, in mode
 //! 4, the homeserver.
 
-use super::{QrCode, QrError, ShownBy, reader::Reader};
-use crate::homeserver::Homeserver;
+use super::code::{QrCode, ShownBy};
+use super::error::QrError;
+use super::prefix;
+use super::reader::Reader;
+use crate::homeserver::HomeserverAddress;
 use crate::rendezvous::{Location, SessionUrl};
+use crate::revision::Prefix;
 
 pub(super) const VERSION: u8 = 0x02;
 const MODE_NEW: u8 = 0x03;
@@ -35,10 +39,15 @@ pub(super) fn encode(code: &QrCode, url: &SessionUrl) -> Result<Vec<u8>, QrError
     } else {
         MODE_NEW
     };
-    let mut bytes = [super::PREFIX, &[VERSION, mode], code.key.as_bytes()].concat();
+    let mut bytes = [
+        prefix::bytes_of(Prefix::Stable),
+        &[VERSION, mode],
+        code.key.as_bytes(),
+    ]
+    .concat();
     for text in [
         Some(url.as_str()),
-        code.homeserver().map(Homeserver::as_str),
+        code.homeserver().map(HomeserverAddress::as_str),
     ]
     .into_iter()
     .flatten()
@@ -59,6 +68,6 @@ fn mode(reader: &mut Reader<'_>) -> Result<u8, QrError> {
     }
 }
 
-fn homeserver(reader: &mut Reader<'_>) -> Result<Homeserver, QrError> {
-    Homeserver::parse(reader.text()?).map_err(QrError::BadHomeserver)
+fn homeserver(reader: &mut Reader<'_>) -> Result<HomeserverAddress, QrError> {
+    HomeserverAddress::parse(reader.text()?).map_err(QrError::BadHomeserver)
 }

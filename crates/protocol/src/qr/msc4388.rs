@@ -1,9 +1,12 @@
 //! The byte layout of MSC4388's QR code after its prefix and type 3: intent, key, session ID, base
 //! URL.
 
-use super::{QrCode, QrError, ShownBy, reader::Reader};
-use crate::homeserver::{BaseUrl, Homeserver};
-use crate::rendezvous::{Api, Location, SessionId};
+use super::code::{QrCode, ShownBy};
+use super::error::QrError;
+use super::prefix;
+use super::reader::Reader;
+use crate::homeserver::{BaseUrl, HomeserverAddress};
+use crate::rendezvous::{ApiRoot, Location, SessionId};
 use crate::revision::Prefix;
 
 pub(super) const TYPE: u8 = 0x03;
@@ -26,7 +29,8 @@ pub(super) fn decode(mut reader: Reader<'_>, prefix: Prefix) -> Result<QrCode, Q
         INTENT_EXISTING => ShownBy::Existing(base_url.clone().into()),
         _ => ShownBy::New,
     };
-    let session = SessionId::parse(Api::new(base_url, prefix), id).ok_or(QrError::BadSessionId)?;
+    let session =
+        SessionId::parse(ApiRoot::new(base_url, prefix), id).ok_or(QrError::BadSessionId)?;
     Ok(QrCode {
         shown_by,
         key,
@@ -36,13 +40,13 @@ pub(super) fn decode(mut reader: Reader<'_>, prefix: Prefix) -> Result<QrCode, Q
 
 pub(super) fn encode(code: &QrCode, session: &SessionId) -> Result<Vec<u8>, QrError> {
     let base_url = session.api().base_url().as_str();
-    let intent = match code.homeserver().map(Homeserver::as_str) {
+    let intent = match code.homeserver().map(HomeserverAddress::as_str) {
         None => INTENT_NEW,
         Some(homeserver) if homeserver == base_url => INTENT_EXISTING,
         Some(_) => return Err(QrError::HomeserverElsewhere),
     };
     let mut bytes = [
-        super::prefix(session.api().prefix()),
+        prefix::bytes_of(session.api().prefix()),
         &[TYPE, intent],
         code.key.as_bytes(),
     ]

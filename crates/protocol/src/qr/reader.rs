@@ -17,7 +17,7 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// Two bytes of length in network byte order, and so many bytes of UTF-8.
+    /// Two bytes of length in network byte order, and that many bytes of UTF-8.
     pub(super) fn text(&mut self) -> Result<&'a str, QrError> {
         let length = u16::from_be_bytes([self.byte()?, self.byte()?]);
         self.utf8(length)

@@ -5,7 +5,8 @@ use std::time::Duration;
 use serde_json::Value;
 use thiserror::Error;
 
-use super::{MAX_PAYLOAD_BYTES, Response};
+use super::http::Response;
+use super::payload::MAX_PAYLOAD_BYTES;
 use crate::{
     printable,
     user_error::{Cause, ToUserError, advice_on_refusal},
@@ -17,7 +18,7 @@ const UNSTABLE_ERRCODE: &str = "org.matrix.msc4108.errcode";
 
 /// Why a step with the rendezvous server failed.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
-pub enum Error {
+pub enum RendezvousApiError {
     /// 404: the session has expired, or someone deleted it, which is how some clients cancel.
     #[error("the rendezvous session is over: it expired or the other device cancelled")]
     Gone,
@@ -102,11 +103,30 @@ pub enum Error {
     NotText,
 }
 
-impl Error {
+impl RendezvousApiError {
     /// Whether the same request may succeed a little later.
     #[must_use]
     pub fn is_transient(&self) -> bool {
         matches!(self, Self::RateLimited { .. } | Self::Unavailable { .. })
+    }
+
+    pub(super) fn malformed(what: &'static str) -> Self {
+        Self::Malformed { what }
+    }
+
+    /// Whether the server does not know this path (Client-Server API, section "Unsupported
+    /// endpoints"): 404, or `M_UNRECOGNIZED` with the 400 or 405 of older servers.
+    #[must_use]
+    pub fn is_unrecognized(&self) -> bool {
+        match self {
+            Self::Refused {
+                status, errcode, ..
+            } => {
+                *status == 404
+                    || (matches!(status, 400 | 405) && errcode.as_deref() == Some("M_UNRECOGNIZED"))
+            }
+            _ => false,
+        }
     }
 
     /// Reads a status that is none of those that a step expects, on a session that exists.
@@ -131,15 +151,13 @@ impl Error {
                 status,
                 why: "only the creation of a session can be redirected, with status 307",
             },
-            200..=299 => Self::Malformed {
-                what: "its status says that it succeeded in something else",
-            },
+            200..=299 => Self::malformed("its status says that it succeeded in something else"),
             _ => refused(response),
         }
     }
 }
 
-impl ToUserError for Error {
+impl ToUserError for RendezvousApiError {
     fn verdict(&self) -> (Cause, &'static str) {
         let advice = match self {
             Self::Gone => "Start again with a new QR code.",
@@ -163,10 +181,10 @@ impl ToUserError for Error {
     }
 }
 
-fn refused(response: &Response) -> Error {
+fn refused(response: &Response) -> RendezvousApiError {
     let body = json(response);
     let text = |key: &str| body.get(key).and_then(Value::as_str).map(printable);
-    Error::Refused {
+    RendezvousApiError::Refused {
         status: response.status,
         errcode: text(UNSTABLE_ERRCODE).or_else(|| text("errcode")),
         error: text("error"),
@@ -187,16 +205,6 @@ fn retry_after(response: &Response) -> Option<Duration> {
             .map(Duration::from_millis)
     };
     seconds.or_else(until).or_else(milliseconds)
-}
-
-impl Response {
-    /// How far the date in this header is after the response's own `Date`: no clock of ours has a
-    /// part in it.
-    pub(super) fn until(&self, name: &str) -> Option<Duration> {
-        let date = |name| httpdate::parse_http_date(self.header(name)?).ok();
-        let (then, now) = (date(name)?, date("Date")?);
-        Some(then.duration_since(now).unwrap_or_default())
-    }
 }
 
 /// The body as JSON, or null.

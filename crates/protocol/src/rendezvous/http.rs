@@ -1,6 +1,7 @@
-//! As much of HTTP as a rendezvous session needs.
+//! The parts of HTTP that a rendezvous session needs.
 
 use std::fmt;
+use std::time::Duration;
 
 use url::Url;
 
@@ -38,12 +39,24 @@ impl Method {
 pub struct Request {
     /// The method.
     pub method: Method,
-    /// Where to.
+    /// The URL.
     pub url: Url,
     /// Names and values.
     pub headers: Vec<(&'static str, String)>,
     /// At most 4096 bytes, and what JSON adds to them.
     pub body: Vec<u8>,
+}
+
+impl Request {
+    /// Without headers and a body.
+    pub(super) fn new(method: Method, url: Url) -> Self {
+        Self {
+            method,
+            url,
+            headers: Vec::new(),
+            body: Vec::new(),
+        }
+    }
 }
 
 /// What the rendezvous server answered.
@@ -78,17 +91,19 @@ impl Response {
                 .is_some_and(|name| name.trim().eq_ignore_ascii_case("wait"))
         })
     }
+
+    /// How long after the response's own `Date` the date in this header is. Our own clock is not
+    /// used.
+    pub(super) fn until(&self, name: &str) -> Option<Duration> {
+        let date = |name| httpdate::parse_http_date(self.header(name)?).ok();
+        let (then, now) = (date(name)?, date("Date")?);
+        Some(then.duration_since(now).unwrap_or_default())
+    }
 }
 
-/// Bodies are ciphertext or of somebody else's making: their length is all that a log needs.
+/// Bodies are ciphertext or written by others: a log needs only their length.
 impl fmt::Debug for Request {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self {
-            method,
-            url,
-            headers,
-            body,
-        } = self;
         let shown = |name, value| {
             if name == AUTHORIZATION {
                 "[redacted]"
@@ -96,26 +111,24 @@ impl fmt::Debug for Request {
                 value
             }
         };
-        let headers: Vec<_> = headers
+        let headers: Vec<_> = self
+            .headers
             .iter()
             .map(|(name, value)| (*name, shown(*name, value.as_str())))
             .collect();
         write!(
             f,
-            "{} {url} {headers:?} ({} bytes)",
-            method.as_str(),
-            body.len()
+            "{} {} {headers:?} ({} bytes)",
+            self.method.as_str(),
+            self.url,
+            self.body.len()
         )
     }
 }
 
 impl fmt::Debug for Response {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self {
-            status,
-            headers,
-            body,
-        } = self;
-        write!(f, "{status} {headers:?} ({} bytes)", body.len())
+        let (status, headers) = (self.status, &self.headers);
+        write!(f, "{status} {headers:?} ({} bytes)", self.body.len())
     }
 }

@@ -1,46 +1,29 @@
-//! MSC4388's dialect: one text in a JSON object at one ID, with a sequence token for each revision
-//! of it.
+//! MSC4388's API, as far as there is no session yet: whether it is there, and how a session is
+//! created.
 
-#[cfg(test)]
-mod tests;
+use serde::Deserialize;
+use serde_json::json;
 
-use std::time::Duration;
-
-use serde::{Deserialize, de::DeserializeOwned};
-use serde_json::{Value, json};
-
-use super::http::AUTHORIZATION;
-use super::{
-    Api, Binding, Error, MAX_PAYLOAD_BYTES, Method, Payload, Received, Request, Response, Sent,
-    SequenceToken, SessionId,
-};
-
-/// The longest answer that is read, in bytes: room for a payload, even with each of its bytes
-/// escaped.
-pub const MAX_ANSWER_BYTES: usize = 32 << 10;
-
-const JSON: (&str, &str) = ("Content-Type", "application/json");
+use super::error::RendezvousApiError;
+use super::http::{AUTHORIZATION, Method, Request, Response};
+pub use super::json_body::MAX_ANSWER_BYTES;
+use super::json_body::{read, token, with_body};
+use super::json_session::JsonSession;
+use super::session::{Api, RendezvousSession};
+use super::session_id::{ApiRoot, SessionId};
 
 /// Asks whether there is a rendezvous API, and whether a session can be created with this access
 /// token, or without one.
 #[must_use]
-pub fn discover(api: &Api, access_token: Option<&str>) -> Request {
-    authorized(
-        Request {
-            method: Method::Get,
-            url: api.url(),
-            headers: Vec::new(),
-            body: Vec::new(),
-        },
-        access_token,
-    )
+pub fn discover(api: &ApiRoot, access_token: Option<&str>) -> Request {
+    authorized(Request::new(Method::Get, api.url()), access_token)
 }
 
 /// Reads the answer to [`discover`]: `create_available`.
 ///
 /// # Errors
 /// As for [`created`].
-pub fn discovered(response: &Response) -> Result<bool, Error> {
+pub fn discovered(response: &Response) -> Result<bool, RendezvousApiError> {
     #[derive(Deserialize)]
     struct Body {
         create_available: bool,
@@ -53,7 +36,7 @@ pub fn discovered(response: &Response) -> Result<bool, Error> {
 
 /// The request that creates a session with an empty payload (step 2 of "Establishment").
 #[must_use]
-pub fn create(api: &Api, access_token: Option<&str>) -> Request {
+pub fn create(api: &ApiRoot, access_token: Option<&str>) -> Request {
     let request = with_body(Method::Post, api.url(), &json!({ "data": "" }));
     authorized(request, access_token)
 }
@@ -61,9 +44,13 @@ pub fn create(api: &Api, access_token: Option<&str>) -> Request {
 /// Reads the answer to [`create`].
 ///
 /// # Errors
-/// As [`Error`] says. [`Error::CreationForbidden`] when the server wants another access token, or
-/// one at all. A server without this API is [`Error::Refused`] with status 404.
-pub fn created(api: &Api, response: &Response) -> Result<super::Session, Error> {
+/// As [`RendezvousApiError`] says. [`RendezvousApiError::CreationForbidden`] when the server wants
+/// another access token, or one at all. A server without this API is
+/// [`RendezvousApiError::Refused`] with status 404.
+pub fn created(
+    api: &ApiRoot,
+    response: &Response,
+) -> Result<RendezvousSession, RendezvousApiError> {
     #[derive(Deserialize)]
     struct Body {
         id: String,
@@ -73,215 +60,12 @@ pub fn created(api: &Api, response: &Response) -> Result<super::Session, Error> 
     if !matches!(response.status, 200..=299) {
         return Err(not_created(response));
     }
-    let Body {
-        id,
-        sequence_token,
-        expires_in_ms,
-    } = read(response)?;
-    let malformed = Error::Malformed {
-        what: "the session's ID is not an opaque identifier",
-    };
-    let id = SessionId::parse(api.clone(), &id).ok_or(malformed)?;
-    let mut session = Session::join(id);
-    session.adopt(token(&sequence_token)?, expires_in_ms);
-    Ok(session.into())
-}
-
-/// A rendezvous session as one of the two devices sees it.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) struct Session {
-    id: SessionId,
-    /// Of the last payload that this device has seen or written.
-    token: Option<SequenceToken>,
-    time_left: Option<Duration>,
-    doubt: Doubt,
-}
-
-/// Whether the server may have given this device a token that it never saw.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Doubt {
-    None,
-    /// A payload was sent, and no answer has come.
-    Unanswered,
-    /// It was refused. But a proxy may have sent it twice, so that it is the second that was
-    /// refused.
-    Refused,
-    /// It was sent once more: the first answer is lost.
-    Lost,
-    /// So is the token that the last payload was written against.
-    LostTrack,
-}
-
-impl Session {
-    pub(super) fn join(id: SessionId) -> Self {
-        Self {
-            id,
-            token: None,
-            time_left: None,
-            doubt: Doubt::None,
-        }
-    }
-
-    pub(super) fn id(&self) -> &SessionId {
-        &self.id
-    }
-
-    pub(super) fn time_left(&self) -> Option<Duration> {
-        self.time_left
-    }
-
-    pub(super) fn binding(&self) -> Binding {
-        self.token
-            .as_ref()
-            .map(|token| Binding::new(&self.id, token))
-            .unwrap_or_default()
-    }
-
-    /// Section "Receive a payload", its last paragraph: a server that waits is told what this
-    /// device has seen.
-    pub(super) fn receive(&self, wait: Option<u8>) -> Request {
-        let mut request = self.request(Method::Get);
-        if let (Some(token), Some(seconds)) = (&self.token, wait) {
-            request
-                .url
-                .query_pairs_mut()
-                .append_pair("sequence_token", token.as_str());
-            request.headers.push(("Prefer", format!("wait={seconds}")));
-        }
-        request
-    }
-
-    pub(super) fn received(&mut self, response: &Response) -> Result<Received, Error> {
-        #[derive(Deserialize)]
-        struct Body {
-            data: String,
-            sequence_token: String,
-            expires_in_ms: Option<u64>,
-            /// Ours, and optional for a server: the token that the payload was written against.
-            #[serde(rename = "io.github.matrix-qr.previous_sequence_token")]
-            previous: Option<String>,
-        }
-        if response.status != 200 {
-            return Err(not_there(response));
-        }
-        let Body {
-            data,
-            sequence_token,
-            expires_in_ms,
-            previous,
-        } = read(response)?;
-        let size = data.len();
-        if size > MAX_PAYLOAD_BYTES {
-            return Err(Error::Oversized { size });
-        }
-        let token = token(&sequence_token)?;
-        if self.token.as_ref() == Some(&token) {
-            self.adopt(token, expires_in_ms);
-            return Ok(Received::Nothing {
-                waited: response.waited(),
-            });
-        }
-        let binding = self.written_against(previous.as_deref());
-        self.adopt(token, expires_in_ms);
-        Ok(Received::Payload(Payload {
-            bytes: data.into_bytes(),
-            binding,
-        }))
-    }
-
-    /// What a new payload was written against is what this device had seen until now; or what it
-    /// wrote since, if the answer to that was lost. Then only a server that says it can tell.
-    fn written_against(&mut self, previous: Option<&str>) -> Binding {
-        let asked = !matches!(self.doubt, Doubt::None | Doubt::LostTrack);
-        let previous = previous.filter(|_| asked).and_then(SequenceToken::parse);
-        self.doubt = match self.doubt {
-            Doubt::Unanswered | Doubt::Lost if previous.is_none() => Doubt::LostTrack,
-            _ => Doubt::None,
-        };
-        previous.map_or_else(|| self.binding(), |token| Binding::new(&self.id, &token))
-    }
-
-    pub(super) fn has_lost_track(&self) -> bool {
-        self.doubt == Doubt::LostTrack
-    }
-
-    /// The token that goes with it is the one that the payload is bound to: the server compares
-    /// what the cipher compares.
-    pub(super) fn send(&mut self, payload: &Payload) -> Result<Request, Error> {
-        if payload.bytes.len() > MAX_PAYLOAD_BYTES {
-            return Err(Error::TooLarge);
-        }
-        let token = payload.binding.token().ok_or(Error::NotReadYet)?.as_str();
-        let data = std::str::from_utf8(&payload.bytes).map_err(|_| Error::NotText)?;
-        let body = json!({ "sequence_token": token, "data": data });
-        self.doubt = match self.doubt {
-            Doubt::Unanswered | Doubt::Lost => Doubt::Lost,
-            Doubt::None | Doubt::Refused | Doubt::LostTrack => Doubt::Unanswered,
-        };
-        Ok(with_body(Method::Put, self.id.url(), &body))
-    }
-
-    pub(super) fn sent(&mut self, response: &Response) -> Result<Sent, Error> {
-        #[derive(Deserialize)]
-        struct Body {
-            sequence_token: String,
-            expires_in_ms: Option<u64>,
-        }
-        match response.status {
-            200..=299 => {
-                let Body {
-                    sequence_token,
-                    expires_in_ms,
-                } = read(response)?;
-                self.adopt(token(&sequence_token)?, expires_in_ms);
-                self.doubt = Doubt::None;
-                Ok(Sent::Accepted)
-            }
-            409 => {
-                if self.doubt == Doubt::Unanswered {
-                    self.doubt = Doubt::Refused;
-                }
-                Ok(Sent::Conflict)
-            }
-            _ => {
-                let error = not_there(response);
-                // Sent away before it was looked at. A 5xx says less: it may be a proxy's, of an
-                // answer that it lost.
-                if matches!(error, Error::RateLimited { .. }) && self.doubt == Doubt::Unanswered {
-                    self.doubt = Doubt::None;
-                }
-                Err(error)
-            }
-        }
-    }
-
-    pub(super) fn delete(&self) -> Request {
-        self.request(Method::Delete)
-    }
-
-    fn request(&self, method: Method) -> Request {
-        Request {
-            method,
-            url: self.id.url(),
-            headers: Vec::new(),
-            body: Vec::new(),
-        }
-    }
-
-    fn adopt(&mut self, token: SequenceToken, expires_in_ms: Option<u64>) {
-        self.token = Some(token);
-        self.time_left = expires_in_ms.map(Duration::from_millis);
-    }
-}
-
-fn with_body(method: Method, url: url::Url, body: &Value) -> Request {
-    let headers = vec![(JSON.0, JSON.1.to_owned())];
-    Request {
-        method,
-        url,
-        headers,
-        body: body.to_string().into_bytes(),
-    }
+    let body: Body = read(response)?;
+    let malformed = RendezvousApiError::malformed("the session's ID is not an opaque identifier");
+    let id = SessionId::parse(api.clone(), &body.id).ok_or(malformed)?;
+    let mut session = JsonSession::join(id);
+    session.adopt(token(&body.sequence_token)?, body.expires_in_ms);
+    Ok(RendezvousSession::new(Api::Json(session)))
 }
 
 fn authorized(mut request: Request, access_token: Option<&str>) -> Request {
@@ -291,42 +75,15 @@ fn authorized(mut request: Request, access_token: Option<&str>) -> Request {
     request
 }
 
-fn read<T: DeserializeOwned>(response: &Response) -> Result<T, Error> {
-    if response.body.len() > MAX_ANSWER_BYTES {
-        return Err(Error::Malformed {
-            what: "it is larger than a payload can be",
-        });
-    }
-    serde_json::from_slice(&response.body).map_err(|_| Error::Malformed {
-        what: "it is not the JSON object that belongs there",
-    })
-}
-
-fn token(text: &str) -> Result<SequenceToken, Error> {
-    SequenceToken::parse(text).ok_or(Error::Malformed {
-        what: "the sequence token is not an opaque identifier",
-    })
-}
-
 /// "depending on server policy": who may create a session.
-fn not_created(response: &Response) -> Error {
-    match Error::of_creating(response) {
-        Error::Refused {
+fn not_created(response: &Response) -> RendezvousApiError {
+    match RendezvousApiError::of_creating(response) {
+        RendezvousApiError::Refused {
             status: 401 | 403, ..
-        } => Error::CreationForbidden,
+        } => RendezvousApiError::CreationForbidden,
         error => error,
     }
 }
 
-/// 404 has two meanings: without the API there is nothing at this path, with it there is no such
-/// session any more.
-fn not_there(response: &Response) -> Error {
-    match Error::of_creating(response) {
-        Error::Refused {
-            status: 404,
-            errcode,
-            ..
-        } if errcode.as_deref() != Some("M_UNRECOGNIZED") => Error::Gone,
-        error => error,
-    }
-}
+#[cfg(test)]
+mod tests;

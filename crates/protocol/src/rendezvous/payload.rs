@@ -1,15 +1,18 @@
-//! What stands in a session, and what it was written against.
+//! What is stored in a session, and what it was written against.
 
 use std::fmt;
 
-use super::{SequenceToken, SessionId};
+use super::session_id::{SequenceToken, SessionId};
+
+/// The largest payload, in bytes (section "Maximum payload size").
+pub const MAX_PAYLOAD_BYTES: usize = 4096;
 
 /// A payload of a rendezvous session, sealed or to be opened.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Payload {
     /// Its bytes, at most 4096.
     pub bytes: Vec<u8>,
-    /// What stood in the session when it was written.
+    /// What was stored in the session when it was written.
     pub binding: Binding,
 }
 
@@ -27,7 +30,7 @@ impl Binding {
     #[must_use]
     pub fn new(session: &SessionId, token: &SequenceToken) -> Self {
         let base_url = session.api().base_url().as_str();
-        // Neither loses anything: a base URL has at most 512 bytes, an identifier 255.
+        // No length is cut: a base URL has at most 512 bytes, an identifier 255.
         let [.., high, low] = base_url.len().to_be_bytes();
         let mut aad = [&[high, low], base_url.as_bytes()].concat();
         for text in [session.as_str(), token.as_str()] {
@@ -75,7 +78,7 @@ impl fmt::Debug for Payload {
     }
 }
 
-/// Who knows the session's ID can write there.
+/// Not shown: anyone who knows the session's ID can write there.
 impl fmt::Debug for Binding {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Binding([redacted])")
@@ -87,11 +90,11 @@ mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
     use crate::homeserver::BaseUrl;
-    use crate::rendezvous::Api;
+    use crate::rendezvous::ApiRoot;
     use crate::revision::Prefix;
 
     fn binding(base_url: &str, id: &str, token: &str) -> Binding {
-        let api = Api::new(BaseUrl::parse(base_url).unwrap(), Prefix::Stable);
+        let api = ApiRoot::new(BaseUrl::parse(base_url).unwrap(), Prefix::Stable);
         Binding::new(
             &SessionId::parse(api, id).unwrap(),
             &SequenceToken::parse(token).unwrap(),

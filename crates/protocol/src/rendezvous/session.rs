@@ -1,60 +1,62 @@
-//! A session in whichever dialect its location speaks.
+//! A rendezvous session in either API, and what this device knows of its own writes there.
 
 use std::time::Duration;
 
-use super::{Binding, Error, Location, Payload, Request, Response, etag, json};
+use super::answer::{Received, Sent};
+use super::certainty::OwnWrites;
+use super::error::RendezvousApiError;
+use super::etag_session::EtagSession;
+use super::http::{Request, Response};
+use super::json_session::JsonSession;
+use super::location::Location;
+use super::payload::{Binding, Payload};
 
 /// A rendezvous session as one of the two devices sees it.
 #[derive(Debug, PartialEq, Eq)]
-pub struct Session(Dialect);
+pub struct RendezvousSession {
+    api: Api,
+    writes: OwnWrites,
+}
 
 #[derive(Debug, PartialEq, Eq)]
-enum Dialect {
-    Etag(etag::Session),
-    Json(json::Session),
+pub(super) enum Api {
+    Etag(EtagSession),
+    Json(JsonSession),
 }
 
-/// What the answer to [`Session::receive`] means.
-#[derive(Debug, PartialEq, Eq)]
-pub enum Received {
-    /// A payload that this device has not seen.
-    ///
-    /// After a [`Session::send`] whose answer was lost it can be the payload that was sent: compare
-    /// before using it.
-    Payload(Payload),
-    /// Nothing new.
-    Nothing {
-        /// The server held the request as `Prefer` asked it to, so the next one can follow at once.
-        waited: bool,
-    },
+/// The same call in either API.
+macro_rules! in_either {
+    ($api:expr, $session:ident => $call:expr) => {
+        match $api {
+            Api::Etag($session) => $call,
+            Api::Json($session) => $call,
+        }
+    };
 }
 
-/// What the answer to [`Session::send`] means.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Sent {
-    /// It is the session's payload now.
-    Accepted,
-    /// 412 or 409: it is not, somebody else wrote first. Receive that before sending again, so that
-    /// nothing unseen is overwritten.
-    Conflict,
-}
-
-impl Session {
+impl RendezvousSession {
     /// A session that someone else created. It must be received from before it can be sent to.
     #[must_use]
     pub fn join(location: Location) -> Self {
-        Self(match location {
-            Location::Url(url) => Dialect::Etag(etag::Session::join(url)),
-            Location::Id(id) => Dialect::Json(json::Session::join(id)),
+        Self::new(match location {
+            Location::Url(url) => Api::Etag(EtagSession::join(url)),
+            Location::Id(id) => Api::Json(JsonSession::join(id)),
         })
+    }
+
+    pub(super) fn new(api: Api) -> Self {
+        Self {
+            api,
+            writes: OwnWrites::new(),
+        }
     }
 
     /// Where it is, for the QR code.
     #[must_use]
     pub fn location(&self) -> Location {
-        match &self.0 {
-            Dialect::Etag(session) => Location::Url(session.url().clone()),
-            Dialect::Json(session) => Location::Id(session.id().clone()),
+        match &self.api {
+            Api::Etag(session) => Location::Url(session.url().clone()),
+            Api::Json(session) => Location::Id(session.id().clone()),
         }
     }
 
@@ -62,19 +64,16 @@ impl Session {
     /// the server's own clock. `None` when that answer does not say.
     #[must_use]
     pub fn time_left(&self) -> Option<Duration> {
-        match &self.0 {
-            Dialect::Etag(session) => session.time_left(),
-            Dialect::Json(session) => session.time_left(),
-        }
+        in_either!(&self.api, session => session.time_left())
     }
 
     /// What a payload that is sealed now is written against: the last one that this device has seen
     /// or written.
     #[must_use]
     pub fn binding(&self) -> Binding {
-        match &self.0 {
-            Dialect::Etag(_) => Binding::default(),
-            Dialect::Json(session) => session.binding(),
+        match &self.api {
+            Api::Etag(_) => Binding::default(),
+            Api::Json(session) => session.binding(),
         }
     }
 
@@ -83,84 +82,95 @@ impl Session {
     /// does not know that answers at once.
     #[must_use]
     pub fn receive(&self, wait: Option<u8>) -> Request {
-        match &self.0 {
-            Dialect::Etag(session) => session.receive(wait),
-            Dialect::Json(session) => session.receive(wait),
-        }
+        in_either!(&self.api, session => session.receive(wait))
     }
 
-    /// Reads the answer to [`Session::receive`].
+    /// Reads the answer to [`RendezvousSession::receive`].
     ///
     /// # Errors
-    /// As [`Error`] says; the session is as before then.
-    pub fn received(&mut self, response: &Response) -> Result<Received, Error> {
-        match &mut self.0 {
-            Dialect::Etag(session) => session.received(response),
-            Dialect::Json(session) => session.received(response),
-        }
+    /// As [`RendezvousApiError`] says; the session is as before then.
+    pub fn received(&mut self, response: &Response) -> Result<Received, RendezvousApiError> {
+        let (received, is_guess) = match &mut self.api {
+            Api::Etag(session) => (session.received(response)?, false),
+            Api::Json(session) => session.received(response, self.writes.token)?,
+        };
+        Ok(match received {
+            Received::Payload(payload) if self.writes.found(&payload, is_guess) => Received::Ours,
+            received => received,
+        })
     }
 
     /// Sends a payload in place of the one that it was written against. In MSC4108 that is the last
     /// one that this device has seen.
     ///
     /// # Errors
-    /// [`Error::TooLarge`] above 4096 bytes, [`Error::NotReadYet`] after [`Session::join`] without
-    /// a [`Session::received`].
-    pub fn send(&mut self, payload: &Payload) -> Result<Request, Error> {
-        match &mut self.0 {
-            Dialect::Etag(session) => session.send(&payload.bytes),
-            Dialect::Json(session) => session.send(payload),
-        }
+    /// [`RendezvousApiError::TooLarge`] above 4096 bytes, [`RendezvousApiError::NotReadYet`] after
+    /// [`RendezvousSession::join`] without a [`RendezvousSession::received`].
+    pub fn send(&mut self, payload: &Payload) -> Result<Request, RendezvousApiError> {
+        let request = match &self.api {
+            Api::Etag(session) => session.send(&payload.bytes),
+            Api::Json(session) => session.send(payload),
+        }?;
+        self.writes.begin(payload);
+        Ok(request)
+    }
+
+    /// Reads the answer to [`RendezvousSession::send`].
+    ///
+    /// # Errors
+    /// As [`RendezvousApiError`] says. After an error, or when there is no answer at all, the
+    /// payload may have been written: ask [`RendezvousSession::must_receive`] before the next one.
+    pub fn sent(&mut self, response: &Response) -> Result<Sent, RendezvousApiError> {
+        let sent = in_either!(&mut self.api, session => session.sent(response));
+        self.writes.answered(&sent);
+        sent
     }
 
     /// Whether a send whose answer was lost may simply be repeated (MSC4388, "The send mechanism").
-    /// Where it may not, only a receive tells what became of it.
+    /// Where it may not, only a receive shows what became of it.
     #[must_use]
     pub fn is_repeatable(&self) -> bool {
-        matches!(self.0, Dialect::Json(_))
+        matches!(self.api, Api::Json(_))
     }
 
-    /// Whether the binding of the last payload is a guess: an answer to a [`Session::send`] was
-    /// lost, with a token that the payload may have been written against, and the server does not
-    /// say which it was. Then it is no forgery if it cannot be opened.
+    /// Whether this payload must not be sent before a receive has shown what is stored: an earlier
+    /// send may have succeeded.
+    #[must_use]
+    pub fn must_receive(&self, payload: &Payload) -> bool {
+        self.writes.must_read(payload, self.is_repeatable())
+    }
+
+    /// That receive brought [`Received::Nothing`]: no earlier send succeeded.
+    pub fn found_nothing(&mut self) {
+        self.writes.found_nothing();
+    }
+
+    /// Whether that receive showed that the payload before this one was never written, and nobody
+    /// can open this one then: it is bound to the earlier one. Ask before
+    /// [`RendezvousSession::found_nothing`].
+    #[must_use]
+    pub fn lacks_predecessor(&self, payload: &Payload) -> bool {
+        self.is_repeatable() && self.writes.may_lack_predecessor(payload)
+    }
+
+    /// Whether a receive showed that the send of this payload succeeded although it looked
+    /// otherwise. It says so once.
+    pub fn take_landed(&mut self, payload: &Payload) -> bool {
+        self.writes.take_landed(payload)
+    }
+
+    /// Whether the binding of the other device's last payload is a guess: an answer to a
+    /// [`RendezvousSession::send`] was lost, with a token that the payload may have been written
+    /// against, and the server does not say which it was. Then it is no forgery if it cannot be
+    /// opened.
     #[must_use]
     pub fn has_lost_track(&self) -> bool {
-        match &self.0 {
-            Dialect::Etag(_) => false,
-            Dialect::Json(session) => session.has_lost_track(),
-        }
-    }
-
-    /// Reads the answer to [`Session::send`].
-    ///
-    /// # Errors
-    /// As [`Error`] says. When there is no answer at all the payload may have been written:
-    /// receive, and look.
-    pub fn sent(&mut self, response: &Response) -> Result<Sent, Error> {
-        match &mut self.0 {
-            Dialect::Etag(session) => session.sent(response),
-            Dialect::Json(session) => session.sent(response),
-        }
+        self.writes.lost_track
     }
 
     /// Cancels the session. Whatever the answer: it is over or will expire.
     #[must_use]
     pub fn delete(&self) -> Request {
-        match &self.0 {
-            Dialect::Etag(session) => session.delete(),
-            Dialect::Json(session) => session.delete(),
-        }
-    }
-}
-
-impl From<etag::Session> for Session {
-    fn from(session: etag::Session) -> Self {
-        Self(Dialect::Etag(session))
-    }
-}
-
-impl From<json::Session> for Session {
-    fn from(session: json::Session) -> Self {
-        Self(Dialect::Json(session))
+        in_either!(&self.api, session => session.delete())
     }
 }

@@ -12,12 +12,12 @@ const MAX_ID_BYTES: usize = 255;
 
 /// Where a homeserver's rendezvous API is.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Api {
+pub struct ApiRoot {
     base_url: BaseUrl,
     prefix: Prefix,
 }
 
-impl Api {
+impl ApiRoot {
     /// The API of this homeserver, under these names.
     #[must_use]
     pub fn new(base_url: BaseUrl, prefix: Prefix) -> Self {
@@ -36,7 +36,7 @@ impl Api {
         self.prefix
     }
 
-    /// The URL that sessions are created at.
+    /// The URL at which sessions are created.
     #[must_use]
     pub fn url(&self) -> Url {
         self.base_url.below(self.path())
@@ -50,18 +50,18 @@ impl Api {
     }
 }
 
-/// A session in a homeserver's rendezvous API. Who knows the ID can write there: `Debug` does not
-/// say it.
+/// A session in a homeserver's rendezvous API. Anyone who knows the ID can write there: `Debug`
+/// does not show it.
 #[derive(Clone, PartialEq, Eq)]
 pub struct SessionId {
-    api: Api,
+    api: ApiRoot,
     id: String,
 }
 
 impl SessionId {
-    /// The session with this ID, or nothing if that is no opaque identifier.
+    /// The session with this ID, or `None` if that is not an opaque identifier.
     #[must_use]
-    pub fn parse(api: Api, id: &str) -> Option<Self> {
+    pub fn parse(api: ApiRoot, id: &str) -> Option<Self> {
         // Two texts of the grammar mean something else in a path than themselves.
         let usable = is_opaque(id, b"") && !matches!(id, "." | "..");
         usable.then(|| Self {
@@ -72,7 +72,7 @@ impl SessionId {
 
     /// Where it is.
     #[must_use]
-    pub fn api(&self) -> &Api {
+    pub fn api(&self) -> &ApiRoot {
         &self.api
     }
 
@@ -94,7 +94,7 @@ impl SessionId {
     #[must_use]
     pub fn under(self, prefix: Prefix) -> Self {
         Self {
-            api: Api { prefix, ..self.api },
+            api: ApiRoot { prefix, ..self.api },
             ..self
         }
     }
@@ -111,8 +111,8 @@ impl fmt::Debug for SessionId {
 pub struct SequenceToken(String);
 
 impl SequenceToken {
-    /// The token, or nothing if it is not one. Base64 is let through beside the grammar's
-    /// characters: the text's own examples are padded.
+    /// The token, or `None` if it is not one. Base64 is accepted beside the grammar's characters:
+    /// the text's own examples are padded.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
         is_opaque(text, b"+/=").then(|| Self(text.to_owned()))
@@ -138,8 +138,8 @@ mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
 
-    fn api(base_url: &str, prefix: Prefix) -> Api {
-        Api::new(BaseUrl::parse(base_url).unwrap(), prefix)
+    fn api(base_url: &str, prefix: Prefix) -> ApiRoot {
+        ApiRoot::new(BaseUrl::parse(base_url).unwrap(), prefix)
     }
 
     #[test]
@@ -219,7 +219,7 @@ mod tests {
             SessionId::parse(api("https://example.org", Prefix::Unstable), "abcdef").unwrap();
         assert_eq!(
             format!("{session:?}"),
-            "SessionId(Api { base_url: BaseUrl(\"https://example.org\"), prefix: Unstable }, [redacted])"
+            "SessionId(ApiRoot { base_url: BaseUrl(\"https://example.org\"), prefix: Unstable }, [redacted])"
         );
     }
 }

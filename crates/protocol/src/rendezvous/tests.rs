@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use url::Url;
+
 use super::*;
 
 const SESSION: &str = "https://rz.example.com/abc-def-123-456";
@@ -30,12 +32,12 @@ fn body(url: &str) -> String {
     serde_json::json!({ "url": url }).to_string()
 }
 
-fn joined() -> Session {
-    Session::join(Location::Url(SessionUrl::parse(SESSION).unwrap()))
+fn joined() -> RendezvousSession {
+    RendezvousSession::join(Location::Url(SessionUrl::parse(SESSION).unwrap()))
 }
 
 /// A session that has seen the payload with the ETag `"one"`.
-fn session() -> Session {
+fn session() -> RendezvousSession {
     let created = created(
         &endpoint(),
         &answer(201, &[("ETag", ETAG), DATE, EXPIRES], body(SESSION)),
@@ -47,7 +49,7 @@ fn session() -> Session {
 }
 
 /// The `If-Match` of the next send: what the session believes to have seen.
-fn seen(session: &mut Session) -> String {
+fn seen(session: &mut RendezvousSession) -> String {
     session
         .send(&Vec::new().into())
         .unwrap()
@@ -112,7 +114,7 @@ mod creating {
         for body in bodies {
             let result = created(&endpoint(), &answer(201, &[("ETag", ETAG)], body));
             assert!(
-                matches!(result, Err(Error::Malformed { .. })),
+                matches!(result, Err(RendezvousApiError::Malformed { .. })),
                 "{body}: {result:?}"
             );
         }
@@ -147,23 +149,29 @@ mod creating {
             "https://a/#b",
         ] {
             assert!(
-                matches!(to(307, target), Err(Error::Redirected { status: 307, .. })),
+                matches!(
+                    to(307, target),
+                    Err(RendezvousApiError::Redirected { status: 307, .. })
+                ),
                 "{target}"
             );
         }
         assert!(matches!(
             to(307, &format!("/{}", "x".repeat(2048))),
-            Err(Error::Redirected { .. })
+            Err(RendezvousApiError::Redirected { .. })
         ));
         for status in [300, 301, 302, 303, 304, 308] {
             let result = to(status, "https://rz.example.com/foo");
             assert!(
-                matches!(result, Err(Error::Redirected { status: s, .. }) if s == status),
+                matches!(result, Err(RendezvousApiError::Redirected { status: s, .. }) if s == status),
                 "{status}"
             );
         }
         let nowhere = created(&endpoint(), &answer(307, &[], ""));
-        assert!(matches!(nowhere, Err(Error::Redirected { .. })));
+        assert!(matches!(
+            nowhere,
+            Err(RendezvousApiError::Redirected { .. })
+        ));
     }
 
     #[test]
@@ -182,7 +190,7 @@ mod creating {
         let errcode = Some("M_UNRECOGNIZED".to_owned());
         assert_eq!(
             result,
-            Err(Error::Refused {
+            Err(RendezvousApiError::Refused {
                 status: 404,
                 errcode,
                 error: Some("Unrecognized request".into())
@@ -258,6 +266,16 @@ mod receiving {
     }
 
     #[test]
+    fn a_read_shows_that_a_write_without_an_answer_happened() {
+        let (mut session, ours) = (session(), "what we sent".into());
+        session.send(&ours).unwrap();
+        let read = answer(200, &[TEXT, ("ETag", "\"two\"")], "what we sent");
+        assert_eq!(session.received(&read), Ok(Received::Ours));
+        assert!(session.take_landed(&ours));
+        assert_eq!(seen(&mut session), "\"two\"");
+    }
+
+    #[test]
     fn nothing_new_and_whether_the_server_waited() {
         let cases = [
             (vec![], false),
@@ -281,7 +299,7 @@ mod receiving {
     fn a_304_needs_something_that_it_is_equal_to() {
         assert!(matches!(
             joined().received(&answer(304, &[], "")),
-            Err(Error::Malformed { .. })
+            Err(RendezvousApiError::Malformed { .. })
         ));
     }
 
@@ -314,7 +332,7 @@ mod receiving {
             let mut session = session();
             let result = session.received(&answer(200, &[TEXT, ("ETag", etag)], "x"));
             assert!(
-                matches!(result, Err(Error::BrokenProxy { .. })),
+                matches!(result, Err(RendezvousApiError::BrokenProxy { .. })),
                 "{etag:?}: {result:?}"
             );
             assert_eq!(seen(&mut session), ETAG);
@@ -322,7 +340,7 @@ mod receiving {
         let none = session().received(&answer(200, &[TEXT], "x"));
         assert_eq!(
             none,
-            Err(Error::BrokenProxy {
+            Err(RendezvousApiError::BrokenProxy {
                 what: "has no ETag"
             })
         );
@@ -350,7 +368,7 @@ mod receiving {
             ));
             assert_eq!(
                 result,
-                Err(Error::WrongContentType {
+                Err(RendezvousApiError::WrongContentType {
                     found: content_type.to_owned()
                 })
             );
@@ -359,7 +377,7 @@ mod receiving {
         let none = session().received(&answer(200, &[("ETag", "2")], "x"));
         assert_eq!(
             none,
-            Err(Error::WrongContentType {
+            Err(RendezvousApiError::WrongContentType {
                 found: "of no stated type".into()
             })
         );
@@ -375,7 +393,7 @@ mod receiving {
         let mut session = session();
         assert_eq!(
             session.received(&of(4097)),
-            Err(Error::Oversized { size: 4097 })
+            Err(RendezvousApiError::Oversized { size: 4097 })
         );
         assert_eq!(seen(&mut session), ETAG);
     }
@@ -403,7 +421,10 @@ mod sending {
 
     #[test]
     fn nothing_unseen_is_overwritten() {
-        assert_eq!(joined().send(&b"x".to_vec().into()), Err(Error::NotReadYet));
+        assert_eq!(
+            joined().send(&b"x".to_vec().into()),
+            Err(RendezvousApiError::NotReadYet)
+        );
         // Servers may leave the ETag out of a 412: ours does.
         for headers in [&[("ETag", "\"theirs\"")][..], &[]] {
             let mut session = session();
@@ -419,7 +440,10 @@ mod sending {
     #[test]
     fn what_is_too_large_stays_here() {
         assert!(session().send(&vec![0; 4096].into()).is_ok());
-        assert_eq!(session().send(&vec![0; 4097].into()), Err(Error::TooLarge));
+        assert_eq!(
+            session().send(&vec![0; 4097].into()),
+            Err(RendezvousApiError::TooLarge)
+        );
     }
 
     #[test]
@@ -439,7 +463,7 @@ mod sending {
         for headers in [vec![], vec![("ETag", "W/\"x\"")]] {
             assert!(matches!(
                 session().sent(&answer(202, &headers, "")),
-                Err(Error::BrokenProxy { .. })
+                Err(RendezvousApiError::BrokenProxy { .. })
             ));
         }
     }
@@ -461,7 +485,7 @@ mod refusals {
     use super::*;
 
     /// What each status means on a session: the same for receiving and sending.
-    fn both(response: &Response) -> Error {
+    fn both(response: &Response) -> RendezvousApiError {
         let mut session = session();
         let received = session.received(response).unwrap_err();
         assert_eq!(received, session.sent(response).unwrap_err());
@@ -474,28 +498,28 @@ mod refusals {
 
     #[test]
     fn each_status_has_its_meaning() {
-        assert_eq!(both(&answer(404, &[], "")), Error::Gone);
-        assert_eq!(both(&answer(413, &[], "")), Error::TooLarge);
+        assert_eq!(both(&answer(404, &[], "")), RendezvousApiError::Gone);
+        assert_eq!(both(&answer(413, &[], "")), RendezvousApiError::TooLarge);
         assert_eq!(
             both(&answer(429, &[], "")),
-            Error::RateLimited { retry_after: None }
+            RendezvousApiError::RateLimited { retry_after: None }
         );
         for status in [408, 500, 502, 503, 504, 599] {
             assert_eq!(
                 both(&answer(status, &[], "<html>")),
-                Error::Unavailable { status }
+                RendezvousApiError::Unavailable { status }
             );
         }
         for status in [301, 302, 307, 308] {
             assert!(matches!(
                 both(&answer(status, &[("Location", SESSION)], "")),
-                Error::Redirected { .. }
+                RendezvousApiError::Redirected { .. }
             ));
         }
         for status in [0, 100, 400, 401, 403, 405, 410, 418, 428, 600] {
             assert_eq!(
                 both(&answer(status, &[], "")),
-                Error::Refused {
+                RendezvousApiError::Refused {
                     status,
                     errcode: None,
                     error: None
@@ -504,7 +528,7 @@ mod refusals {
         }
         assert!(matches!(
             session().received(&answer(206, &[], "")),
-            Err(Error::Malformed { .. })
+            Err(RendezvousApiError::Malformed { .. })
         ));
     }
 
@@ -530,7 +554,7 @@ mod refusals {
     #[test]
     fn the_server_says_how_long_to_wait() {
         let after = |headers: &[(&str, &str)], body: &str| match both(&answer(429, headers, body)) {
-            Error::RateLimited { retry_after } => retry_after,
+            RendezvousApiError::RateLimited { retry_after } => retry_after,
             other => panic!("{other}"),
         };
         let seconds = |n| Some(Duration::from_secs(n));
@@ -560,7 +584,7 @@ mod refusals {
     #[test]
     fn the_server_is_quoted_within_bounds() {
         let json = |body| match both(&answer(400, &[], body)) {
-            Error::Refused { errcode, error, .. } => (errcode, error),
+            RendezvousApiError::Refused { errcode, error, .. } => (errcode, error),
             other => panic!("{other}"),
         };
         let quoted = |code: &str, text: &str| (Some(code.to_owned()), Some(text.to_owned()));
@@ -591,7 +615,7 @@ mod refusals {
     #[test]
     fn a_refusal_reads_as_a_sentence() {
         let error = |errcode: Option<&str>, error: Option<&str>| {
-            Error::Refused {
+            RendezvousApiError::Refused {
                 status: 403,
                 errcode: errcode.map(Into::into),
                 error: error.map(Into::into),

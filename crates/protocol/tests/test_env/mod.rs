@@ -13,7 +13,7 @@ use matrix_qr_protocol::{
     channel::{CheckCode, Initiated, SecureChannel},
     driver::{self, Delivery, ExistingDeviceHost, Host, NewDeviceHost, Progress},
     error::{Cause, Error, UserError},
-    homeserver::{BaseUrl, Homeserver},
+    homeserver::{BaseUrl, HomeserverAddress},
     login::{
         DeviceLookup, Ended, ExistingDeviceAnswer, NewDeviceAnswer, NoAuthorization, NoToken,
         NotImported, NotOpened, VerificationOutcome,
@@ -22,7 +22,7 @@ use matrix_qr_protocol::{
         },
     },
     qr::QrCode,
-    rendezvous::{Api, Binding, Location, Payload, SequenceToken, SessionId, SessionUrl},
+    rendezvous::{ApiRoot, Binding, Location, Payload, SequenceToken, SessionId, SessionUrl},
     revision::{Dialect, Prefix, Revision, Role},
 };
 use rand_core::UnwrapErr;
@@ -204,7 +204,7 @@ fn location(revision: Revision) -> Location {
 
 fn session_id(base_url: &str, id: &str) -> SessionId {
     SessionId::parse(
-        Api::new(BaseUrl::parse(base_url).unwrap(), Prefix::Stable),
+        ApiRoot::new(BaseUrl::parse(base_url).unwrap(), Prefix::Stable),
         id,
     )
     .unwrap()
@@ -298,7 +298,8 @@ impl Pair {
                 let code = world.until(|world| world.code.borrow().clone()).await;
                 let (initiated, payload) = Initiated::new(
                     &code.key,
-                    (revision, dialect),
+                    revision,
+                    dialect,
                     device.binding(),
                     &mut UnwrapErr(SysRng),
                 )
@@ -662,7 +663,10 @@ impl Host for Device {
 }
 
 impl NewDeviceHost for Device {
-    async fn request_authorization(&self, _: Homeserver) -> Result<Authorization, NoAuthorization> {
+    async fn request_authorization(
+        &self,
+        _: HomeserverAddress,
+    ) -> Result<Authorization, NoAuthorization> {
         planned!(
             self,
             New(NewDeviceAnswer::RequestAuthorization),
@@ -726,8 +730,8 @@ impl ExistingDeviceHost for Device {
     }
 }
 
-pub fn homeserver() -> Homeserver {
-    Homeserver::parse("https://matrix.example.org").unwrap()
+pub fn homeserver() -> HomeserverAddress {
+    HomeserverAddress::parse("https://matrix.example.org").unwrap()
 }
 
 pub fn wanted() -> Authorization {

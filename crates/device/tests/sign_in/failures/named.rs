@@ -4,7 +4,7 @@ use axum::{Router, routing::get};
 use matrix_qr_device::{Rendezvous, SignInOptions, Start, http::Policy, oauth::Client, sign_in};
 use matrix_qr_protocol::{
     error::{Cause, Error},
-    homeserver::Homeserver,
+    homeserver::HomeserverAddress,
     revision::{Dialect, Role},
 };
 use tokio::net::TcpListener;
@@ -24,7 +24,9 @@ async fn show_at(world: &TestEnv, policy: Policy, named: &str) -> Error {
         policy,
         ..world.setup(Dialect::default())
     };
-    let start = Start::Show(Rendezvous::Homeserver(Homeserver::parse(named).unwrap()));
+    let start = Start::Show(Rendezvous::Homeserver(
+        HomeserverAddress::parse(named).unwrap(),
+    ));
     let error = sign_in(&setup, start, &robot).await.unwrap_err();
     assert!(meeting.code().is_none() && !world.new_dir().exists());
     error

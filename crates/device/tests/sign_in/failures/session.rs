@@ -170,7 +170,7 @@ async fn a_code_that_was_used() {
         .unwrap();
     line.send("somebody was here".into()).await.unwrap();
     let location = line.location().clone();
-    let key = Generator::new((&location, Dialect::default()), &mut UnwrapErr(SysRng)).public_key();
+    let key = Generator::new(&location, Dialect::default(), &mut UnwrapErr(SysRng)).public_key();
     for role in BOTH {
         let shown_by = match role {
             Role::New => ShownBy::Existing(world.homeserver()),

@@ -1,15 +1,19 @@
 #![allow(clippy::unwrap_used, clippy::panic)]
 
-use super::super::{Location, Session};
+use std::time::Duration;
+
+use serde_json::Value;
+
 use super::*;
 use crate::homeserver::BaseUrl;
+use crate::rendezvous::{Binding, Location, Payload, Received, Sent, SequenceToken};
 use crate::revision::Prefix;
 
 const COLLECTION: &str = "https://example.com/_matrix/client/v1/rendezvous";
 const SESSION: &str = "https://example.com/_matrix/client/v1/rendezvous/abcdEFG12345";
 
-fn api() -> Api {
-    Api::new(
+fn api() -> ApiRoot {
+    ApiRoot::new(
         BaseUrl::parse("https://example.com").unwrap(),
         Prefix::Stable,
     )
@@ -43,12 +47,12 @@ fn id() -> SessionId {
     SessionId::parse(api(), "abcdEFG12345").unwrap()
 }
 
-fn joined() -> Session {
-    Session::join(Location::Id(id()))
+fn joined() -> RendezvousSession {
+    RendezvousSession::join(Location::Id(id()))
 }
 
 /// A session that has seen the payload with the token `one`.
-fn session() -> Session {
+fn session() -> RendezvousSession {
     let body = json!({ "id": "abcdEFG12345", "sequence_token": "one", "expires_in_ms": 60_000 });
     created(&api(), &ok(body)).unwrap()
 }
@@ -103,7 +107,7 @@ mod creating {
             assert!(
                 matches!(
                     discovered(&answer(200, &[], body)),
-                    Err(Error::Malformed { .. })
+                    Err(RendezvousApiError::Malformed { .. })
                 ),
                 "{body}"
             );
@@ -145,7 +149,7 @@ mod creating {
 
     #[test]
     fn the_unstable_path_is_that_of_the_text() {
-        let api = Api::new(
+        let api = ApiRoot::new(
             BaseUrl::parse("https://example.com/").unwrap(),
             Prefix::Unstable,
         );
@@ -184,7 +188,7 @@ mod creating {
         for body in bodies {
             let result = created(&api(), &ok(body.clone()));
             assert!(
-                matches!(result, Err(Error::Malformed { .. })),
+                matches!(result, Err(RendezvousApiError::Malformed { .. })),
                 "{body}: {result:?}"
             );
         }
@@ -196,29 +200,38 @@ mod creating {
         for status in [401, 403] {
             assert_eq!(
                 created(&api(), &answer(status, &[], body)),
-                Err(Error::CreationForbidden)
+                Err(RendezvousApiError::CreationForbidden)
             );
             assert_eq!(
                 discovered(&answer(status, &[], body)),
-                Err(Error::CreationForbidden)
+                Err(RendezvousApiError::CreationForbidden)
             );
         }
     }
 
     #[test]
-    fn other_refusals_are_as_in_the_other_dialect() {
+    fn other_refusals_are_as_in_the_other_api() {
         let unknown = r#"{"errcode":"M_UNRECOGNIZED","error":"Unrecognized request"}"#;
         let refused = |status| match created(&api(), &answer(status, &[], unknown)) {
             Err(error) => error,
             Ok(session) => panic!("{session:?}"),
         };
         assert!(
-            matches!(refused(404), Error::Refused { status: 404, errcode: Some(code), .. } if code == "M_UNRECOGNIZED")
+            matches!(refused(404), RendezvousApiError::Refused { status: 404, errcode: Some(code), .. } if code == "M_UNRECOGNIZED")
         );
-        assert_eq!(refused(413), Error::TooLarge);
-        assert_eq!(refused(429), Error::RateLimited { retry_after: None });
-        assert_eq!(refused(503), Error::Unavailable { status: 503 });
-        assert!(matches!(refused(307), Error::Redirected { .. }));
+        assert_eq!(refused(413), RendezvousApiError::TooLarge);
+        assert_eq!(
+            refused(429),
+            RendezvousApiError::RateLimited { retry_after: None }
+        );
+        assert_eq!(
+            refused(503),
+            RendezvousApiError::Unavailable { status: 503 }
+        );
+        assert!(matches!(
+            refused(307),
+            RendezvousApiError::Redirected { .. }
+        ));
     }
 }
 
@@ -328,7 +341,7 @@ mod receiving {
             let mut session = session();
             let received = session.received(&answer(200, &[], body));
             assert!(
-                matches!(received, Err(Error::Malformed { .. })),
+                matches!(received, Err(RendezvousApiError::Malformed { .. })),
                 "{body}: {received:?}"
             );
             assert_eq!(
@@ -356,13 +369,13 @@ mod receiving {
         let mut session = session();
         assert_eq!(
             session.received(&of(4097)),
-            Err(Error::Oversized { size: 4097 })
+            Err(RendezvousApiError::Oversized { size: 4097 })
         );
         assert_eq!(session.binding(), at("one"));
         let umlauts = found(&"ä".repeat(2049), "two");
         assert_eq!(
             session.received(&umlauts),
-            Err(Error::Oversized { size: 4098 })
+            Err(RendezvousApiError::Oversized { size: 4098 })
         );
     }
 }
@@ -392,8 +405,11 @@ mod sending {
     #[test]
     fn what_is_bound_to_nothing_is_not_written() {
         let unbound = payload("x", Binding::default());
-        assert_eq!(joined().send(&unbound), Err(Error::NotReadYet));
-        assert_eq!(session().send(&unbound), Err(Error::NotReadYet));
+        assert_eq!(joined().send(&unbound), Err(RendezvousApiError::NotReadYet));
+        assert_eq!(
+            session().send(&unbound),
+            Err(RendezvousApiError::NotReadYet)
+        );
     }
 
     #[test]
@@ -401,11 +417,11 @@ mod sending {
         assert!(session().send(&payload([b'x'; 4096], at("one"))).is_ok());
         assert_eq!(
             session().send(&payload([b'x'; 4097], at("one"))),
-            Err(Error::TooLarge)
+            Err(RendezvousApiError::TooLarge)
         );
         assert_eq!(
             session().send(&payload(b"\xff", at("one"))),
-            Err(Error::NotText)
+            Err(RendezvousApiError::NotText)
         );
     }
 
@@ -445,7 +461,7 @@ mod sending {
             assert!(
                 matches!(
                     session.sent(&answer(200, &[], body)),
-                    Err(Error::Malformed { .. })
+                    Err(RendezvousApiError::Malformed { .. })
                 ),
                 "{body}"
             );
@@ -469,7 +485,7 @@ mod sending {
 mod refusals {
     use super::*;
 
-    fn both(response: &Response) -> Error {
+    fn both(response: &Response) -> RendezvousApiError {
         let mut session = session();
         let received = session.received(response).unwrap_err();
         assert_eq!(received, session.sent(response).unwrap_err());
@@ -483,37 +499,44 @@ mod refusals {
     #[test]
     fn a_session_that_is_over_is_not_a_server_without_the_api() {
         for body in ["", "<html>", r#"{"errcode":"M_NOT_FOUND","error":"no"}"#] {
-            assert_eq!(both(&answer(404, &[], body)), Error::Gone, "{body}");
+            assert_eq!(
+                both(&answer(404, &[], body)),
+                RendezvousApiError::Gone,
+                "{body}"
+            );
         }
         let unrecognized = both(&answer(404, &[], r#"{"errcode":"M_UNRECOGNIZED"}"#));
-        assert!(matches!(unrecognized, Error::Refused { status: 404, .. }));
+        assert!(matches!(
+            unrecognized,
+            RendezvousApiError::Refused { status: 404, .. }
+        ));
     }
 
     #[test]
     fn each_status_has_its_meaning() {
-        assert_eq!(both(&answer(413, &[], "")), Error::TooLarge);
+        assert_eq!(both(&answer(413, &[], "")), RendezvousApiError::TooLarge);
         let limited = r#"{"errcode":"M_LIMIT_EXCEEDED","retry_after_ms":1500}"#;
         let retry_after = Some(Duration::from_millis(1500));
         assert_eq!(
             both(&answer(429, &[], limited)),
-            Error::RateLimited { retry_after }
+            RendezvousApiError::RateLimited { retry_after }
         );
         for status in [408, 500, 502, 599] {
             assert_eq!(
                 both(&answer(status, &[], "<html>")),
-                Error::Unavailable { status }
+                RendezvousApiError::Unavailable { status }
             );
         }
         for status in [301, 307] {
             assert!(matches!(
                 both(&answer(status, &[], "")),
-                Error::Redirected { .. }
+                RendezvousApiError::Redirected { .. }
             ));
         }
         for status in [400, 401, 403, 405, 410, 412] {
             assert_eq!(
                 both(&answer(status, &[], "")),
-                Error::Refused {
+                RendezvousApiError::Refused {
                     status,
                     errcode: None,
                     error: None
@@ -531,7 +554,7 @@ mod refusals {
 }
 
 /// After a write whose answer was lost.
-mod doubt {
+mod certainty {
     use super::*;
 
     /// What the server says is there, and, if it is one that does, what that was written against.
@@ -544,7 +567,7 @@ mod doubt {
         ok(body)
     }
 
-    fn binding_of(session: &mut Session, response: &Response) -> Binding {
+    fn binding_of(session: &mut RendezvousSession, response: &Response) -> Binding {
         let Received::Payload(payload) = session.received(response).unwrap() else {
             panic!("nothing")
         };
@@ -586,9 +609,9 @@ mod doubt {
         }
     }
 
-    /// Without a doubt the text's rule holds, whatever a server says.
+    /// Where all is certain the text's rule holds, whatever a server says.
     #[test]
-    fn without_a_doubt_nobody_is_asked() {
+    fn what_is_certain_is_not_asked() {
         let mut fresh = session();
         assert_eq!(binding_of(&mut fresh, &theirs(Some("two"))), at("one"));
 
@@ -602,13 +625,17 @@ mod doubt {
             at("two")
         );
 
-        assert!(![fresh, answered].iter().any(Session::has_lost_track));
+        assert!(
+            ![fresh, answered]
+                .iter()
+                .any(RendezvousSession::has_lost_track)
+        );
     }
 
-    /// It may be the second of two that a proxy made of one. Who is told is believed; who is not
-    /// takes the word for what it says.
+    /// It may answer the second of two requests that a proxy made of one. A server that states the
+    /// token is believed; without a statement the refusal is taken as it is.
     #[test]
-    fn a_refusal_is_no_loss_and_still_a_doubt() {
+    fn a_refusal_is_no_loss_and_still_uncertain() {
         for (previous, expected) in [(Some("two"), "two"), (Some("one"), "one"), (None, "one")] {
             let mut session = session();
             session.send(&payload("ours", at("one"))).unwrap();
@@ -616,6 +643,16 @@ mod doubt {
             assert_eq!(binding_of(&mut session, &theirs(previous)), at(expected));
             assert!(!session.has_lost_track());
         }
+    }
+
+    #[test]
+    fn a_read_shows_that_a_write_without_an_answer_happened() {
+        let (mut session, ours) = (session(), payload("ours", at("one")));
+        session.send(&ours).unwrap();
+        assert_eq!(session.received(&found("ours", "two")), Ok(Received::Ours));
+        assert_eq!(session.binding(), at("two"));
+        assert!(!session.has_lost_track(), "it is not their payload");
+        assert!(session.take_landed(&ours));
     }
 
     #[test]
@@ -628,11 +665,12 @@ mod doubt {
         session
             .sent(&ok(json!({ "sequence_token": "four" })))
             .unwrap();
-        assert!(!session.has_lost_track());
+        assert!(session.has_lost_track(), "their last payload is the same");
         assert_eq!(
             binding_of(&mut session, &found("theirs again", "five")),
             at("four")
         );
+        assert!(!session.has_lost_track());
     }
 
     /// The repetition of a write that happened is as good as its answer.

@@ -1,0 +1,38 @@
+//! The JSON objects that MSC4388's requests and answers carry.
+
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+
+use super::error::RendezvousApiError;
+use super::http::{Method, Request, Response};
+use super::session_id::SequenceToken;
+
+/// The longest answer that is read, in bytes: room for a payload, even with each of its bytes
+/// escaped.
+pub const MAX_ANSWER_BYTES: usize = 32 << 10;
+
+const JSON: (&str, &str) = ("Content-Type", "application/json");
+
+pub(super) fn with_body(method: Method, url: url::Url, body: &Value) -> Request {
+    Request {
+        headers: vec![(JSON.0, JSON.1.to_owned())],
+        body: body.to_string().into_bytes(),
+        ..Request::new(method, url)
+    }
+}
+
+pub(super) fn read<T: DeserializeOwned>(response: &Response) -> Result<T, RendezvousApiError> {
+    if response.body.len() > MAX_ANSWER_BYTES {
+        return Err(RendezvousApiError::malformed(
+            "it is larger than a payload can be",
+        ));
+    }
+    serde_json::from_slice(&response.body)
+        .map_err(|_| RendezvousApiError::malformed("it is not the JSON object that belongs there"))
+}
+
+pub(super) fn token(text: &str) -> Result<SequenceToken, RendezvousApiError> {
+    SequenceToken::parse(text).ok_or(RendezvousApiError::malformed(
+        "the sequence token is not an opaque identifier",
+    ))
+}
