@@ -143,7 +143,7 @@ impl<S: RoleState> Login<S> {
         }
     }
 
-    /// LoginStep 7 of the channel: one attempt.
+    /// Step 7 of the channel: one attempt.
     fn check_code(&mut self, right: bool, early: Option<EarlyMessage>) -> Vec<Output<S::Ask>> {
         match (right, early) {
             (true, Some(early)) => self.hear(S::SHOWN, early.into()),

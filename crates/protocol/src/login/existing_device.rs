@@ -21,11 +21,11 @@ use crate::{
     reason = "a state is named after what it expects"
 )]
 pub enum ExistingDeviceState {
-    /// LoginStep 3: the new device says how it wants to sign in.
+    /// Step 3: the new device says how it wants to sign in.
     ExpectProtocol,
-    /// LoginStep 5: its device ID must be free.
+    /// Step 5: its device ID must be free.
     ExpectAbsent(Authorization),
-    /// LoginStep 5: the person looks at the link.
+    /// Step 5: the person looks at the link.
     ExpectOpened(DeviceId),
     /// Secret sharing, step 1: the new device says that it has a token.
     ExpectSuccess(DeviceId),

@@ -17,13 +17,13 @@ use crate::{
     reason = "a state is named after what it expects"
 )]
 pub enum NewDeviceState {
-    /// LoginStep 1, when the existing device scanned: it says where the account lives.
+    /// Step 1, when the existing device scanned: it says where the account lives.
     ExpectProtocols,
-    /// LoginStep 2: the authorization server was asked.
+    /// Step 2: the authorization server was asked.
     ExpectAuthorization,
-    /// LoginStep 3: the existing device was told.
+    /// Step 3: the existing device was told.
     ExpectProtocolAccepted,
-    /// LoginStep 4: the person decides.
+    /// Step 4: the person decides.
     ExpectToken,
     /// Secret sharing, steps 1 and 2: the existing device looks for us.
     ExpectSecrets,
