@@ -148,10 +148,7 @@ impl<S: RoleState> Login<S> {
         match (right, early) {
             (true, Some(early)) => self.hear(S::SHOWN, early.into()),
             (true, None) => self.stay(LoginStage::Running(S::SHOWN)),
-            (false, _) => self.take(LoginStep::fail(
-                Reason::UserCancelled,
-                Error::WrongCheckCode,
-            )),
+            (false, _) => self.take(LoginStep::cancel(Error::WrongCheckCode)),
         }
     }
 

@@ -5,10 +5,7 @@ use super::{
     message::{Message, Protocol, Protocols, Reason},
     role_state::{LoginStep, RoleState},
 };
-use crate::{
-    error::{Cause, Error, UserError},
-    homeserver::HomeserverAddress,
-};
+use crate::{error::Error, homeserver::HomeserverAddress};
 
 /// Where the login of a new device is.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -85,15 +82,10 @@ fn choose(offer: Protocols) -> LoginStep<NewDeviceState> {
         let (state, outputs) = NewDeviceState::scanned(offer.homeserver);
         return LoginStep::Next(state, outputs);
     }
-    let user_error = UserError::new(
-        Cause::OtherDevice,
+    LoginStep::unsupported(
         "the other device offers no way to sign in that this one knows",
         "Update both apps; if the problem persists, the homeserver does not offer the device \
          authorization grant.",
-    );
-    LoginStep::fail(
-        Reason::UnsupportedProtocol,
-        Error::UnsupportedProtocol(user_error),
     )
 }
 

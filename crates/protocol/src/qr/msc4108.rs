@@ -4,7 +4,7 @@
 use super::code::{QrCode, ShownBy};
 use super::error::QrError;
 use super::prefix;
-use super::reader::Reader;
+use super::reader::{Reader, push_text};
 use crate::homeserver::HomeserverAddress;
 use crate::rendezvous::{Location, SessionUrl};
 use crate::revision::Prefix;
@@ -45,16 +45,9 @@ pub(super) fn encode(code: &QrCode, url: &SessionUrl) -> Result<Vec<u8>, QrError
         code.key.as_bytes(),
     ]
     .concat();
-    for text in [
-        Some(url.as_str()),
-        code.homeserver().map(HomeserverAddress::as_str),
-    ]
-    .into_iter()
-    .flatten()
-    {
-        let length = u16::try_from(text.len()).map_err(|_| QrError::TooLong(text.len()))?;
-        bytes.extend(length.to_be_bytes());
-        bytes.extend(text.as_bytes());
+    push_text(&mut bytes, url.as_str())?;
+    if let Some(homeserver) = code.homeserver() {
+        push_text(&mut bytes, homeserver.as_str())?;
     }
     Ok(bytes)
 }
