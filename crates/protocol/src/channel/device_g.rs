@@ -36,7 +36,7 @@ impl Generator {
     pub fn public_key(&self) -> PublicKey {
         match &self.0 {
             Key::Ecies(pair) => pair.public,
-            Key::Hpke(waiting) => waiting.public(),
+            Key::Hpke(waiting) => waiting.public,
         }
     }
 

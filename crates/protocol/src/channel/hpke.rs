@@ -48,7 +48,7 @@ type Secret = Zeroizing<[u8; 32]>;
 /// Device G before step 5. The key wipes itself.
 pub(super) struct Waiting {
     secret: <Kem as ::hpke::Kem>::PrivateKey,
-    public: PublicKey,
+    pub(super) public: PublicKey,
     dialect: Dialect,
     /// Drawn with the key, so that accepting needs no randomness. It is sent in the clear.
     response_nonce: [u8; 32],
@@ -66,10 +66,6 @@ impl Waiting {
             dialect,
             response_nonce,
         }
-    }
-
-    pub(super) fn public(&self) -> PublicKey {
-        self.public
     }
 
     /// Step 5: `(Sp, TaggedCiphertext) := Unpack(LoginInitiateMessage)`, then LoginOk's context.

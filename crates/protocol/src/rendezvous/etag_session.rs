@@ -37,9 +37,8 @@ impl EtagSession {
         let mut request = Request::new(Method::Get, self.url.url().clone());
         if let Some(etag) = &self.etag {
             request.headers.push(("If-None-Match", etag.clone()));
-            request
-                .headers
-                .extend(wait.map(|seconds| ("Prefer", format!("wait={seconds}"))));
+            let prefer = wait.map(|seconds| ("Prefer", format!("wait={seconds}")));
+            request.headers.extend(prefer);
         }
         request
     }
