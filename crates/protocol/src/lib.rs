@@ -14,6 +14,17 @@
 //! | Message reference | [`login::message`] |
 //! | all of it, in order | [`driver`]: a whole sign-in, over a [`Host`](driver::Host) that does what touches the world |
 //!
+//! What these modules share:
+//!
+//! | module | what it has |
+//! |---|---|
+//! | [`revision`] | which proposal, which reading of it, which names, which role |
+//! | [`error`] | why a sign-in ended: one type for both roles |
+//! | `user_error`, `reason` | what a person is told; the reasons of `m.login.failure`, one table |
+//! | [`homeserver`], [`web_url`] | how a homeserver is named; the checks on URLs that others gave |
+//! | `device_id`, `base64` | device IDs; Matrix's base64 |
+//! | `printable` | text that others wrote, made fit to be shown |
+//!
 //! A [`Location`](rendezvous::Location) says which of the two is spoken, and so does every scanned
 //! code. It is matched on in four places: the bytes of the QR code, the dialect of the rendezvous
 //! session, the channel's constructors and the JSON of the messages.
@@ -153,3 +164,8 @@ mod user_error;
 pub mod web_url;
 
 pub use printable::{harmless, printable};
+
+/// The code of the README, compiled.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -143,15 +143,12 @@ impl<S: RoleState> Login<S> {
         }
     }
 
-    /// LoginStep 7 of the channel: one attempt.
+    /// Step 7 of the channel: one attempt.
     fn check_code(&mut self, right: bool, early: Option<EarlyMessage>) -> Vec<Output<S::Ask>> {
         match (right, early) {
             (true, Some(early)) => self.hear(S::SHOWN, early.into()),
             (true, None) => self.stay(LoginStage::Running(S::SHOWN)),
-            (false, _) => self.take(LoginStep::fail(
-                Reason::UserCancelled,
-                Error::WrongCheckCode,
-            )),
+            (false, _) => self.take(LoginStep::cancel(Error::WrongCheckCode)),
         }
     }
 

@@ -44,8 +44,14 @@
 //! | The outcome becomes HTTP, with the headers that every response has | `response`, or `refusal` for an error |
 //! | The response is counted | `metrics` |
 //!
-//! Beside the requests: `config` has the settings, `operations` the operator's routes, `readiness`
-//! limits how often the store is checked, and `log_throttle` how often a line is logged.
+//! Beside the requests:
+//!
+//! | module | what it does |
+//! |---|---|
+//! | `config` | The settings |
+//! | `operations` | The operator's routes: metrics, liveness, readiness |
+//! | `readiness` | Limits how often the store is checked |
+//! | `log_throttle` | Limits how often a line is logged |
 
 mod config;
 mod creation;

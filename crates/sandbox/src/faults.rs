@@ -9,7 +9,7 @@ mod active;
 mod parameter;
 mod table;
 
-pub(crate) use self::active::Delivery;
+pub(crate) use self::active::ExchangeOutcome;
 pub use self::{
     active::Faults,
     table::{Fault, KnownFault, UnknownFault},

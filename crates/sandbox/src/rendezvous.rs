@@ -17,10 +17,10 @@ use tower::ServiceExt as _;
 use url::Url;
 
 use crate::{
-    faults::{Delivery, Fault},
+    faults::{ExchangeOutcome, Fault},
     oauth::session::Introspection,
     options::Options,
-    serve::NoResponse,
+    serve::CloseConnection,
     state::SandboxState,
 };
 
@@ -76,15 +76,15 @@ async fn disturb(
     let state = &rendezvous.sandbox;
     state.count_rendezvous(request.method().as_str());
     let delivery = state.faults.deliver(request.method());
-    if delivery == Delivery::RequestLost {
-        return NoResponse.into_response();
+    if delivery == ExchangeOutcome::RequestLost {
+        return CloseConnection.into_response();
     }
     let response = match turned_away(state, &request) {
         Some(response) => response,
         None => run(&rendezvous, request, next).await,
     };
-    if delivery == Delivery::ResponseLost {
-        NoResponse.into_response()
+    if delivery == ExchangeOutcome::ResponseLost {
+        CloseConnection.into_response()
     } else {
         response
     }

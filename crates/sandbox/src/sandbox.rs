@@ -11,7 +11,7 @@ use crate::{
     first_session::FirstSession,
     guard, homeserver,
     oauth::{
-        self, client::RegisteredClient, error::OAuthError, grant::Decision, scope::Scope,
+        self, client::RegisteredClient, error::OAuthErrorResponse, grant::Decision, scope::Scope,
         session::IssuedTokens,
     },
     options::Options,
@@ -131,7 +131,7 @@ impl Sandbox {
         &self,
         client: RegisteredClient,
         scope: Scope,
-    ) -> Result<IssuedTokens, OAuthError> {
+    ) -> Result<IssuedTokens, OAuthErrorResponse> {
         let mut authorization_server = self.state.authorization_server();
         let client_id = authorization_server.register(client)?;
         authorization_server.open_session(

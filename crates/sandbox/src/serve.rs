@@ -24,9 +24,9 @@ const HEADER_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// Instead of a response: the connection is closed.
 #[derive(Clone, Copy)]
-pub(crate) struct NoResponse;
+pub(crate) struct CloseConnection;
 
-impl IntoResponse for NoResponse {
+impl IntoResponse for CloseConnection {
     fn into_response(self) -> Response {
         let mut response = Response::default();
         response.extensions_mut().insert(self);
@@ -74,8 +74,8 @@ async fn answer(app: Router, request: Request) -> Result<Response, ConnectionLos
         .oneshot(request)
         .await
         .unwrap_or_else(|never: Infallible| match never {});
-    match response.extensions().get::<NoResponse>() {
-        Some(NoResponse) => Err(ConnectionLost),
+    match response.extensions().get::<CloseConnection>() {
+        Some(CloseConnection) => Err(ConnectionLost),
         None => Ok(response),
     }
 }

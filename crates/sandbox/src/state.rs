@@ -14,7 +14,10 @@ use url::Url;
 use crate::{
     account::Account,
     faults::Faults,
-    oauth::{authorization_server::AuthorizationServer, error::OAuthError, session::Introspection},
+    oauth::{
+        authorization_server::AuthorizationServer, error::OAuthErrorResponse,
+        session::Introspection,
+    },
     options::Options,
     record::Record,
     synapse::{SynapseClient, SynapseError},
@@ -106,7 +109,7 @@ impl SandboxState {
         &self,
         token: &str,
         client_id: Option<&str>,
-    ) -> Result<(), OAuthError> {
+    ) -> Result<(), OAuthErrorResponse> {
         let last_of = self
             .authorization_server()
             .last_session_of(token, client_id)?;

@@ -46,12 +46,7 @@ impl FromStr for CheckCode {
     /// where devices show it, does not count.
     fn from_str(text: &str) -> Result<Self, CheckCodeError> {
         let mut typed = text.chars().filter(|c| !c.is_whitespace());
-        let mut digit = || {
-            typed
-                .next()
-                .and_then(|c| c.to_digit(10))
-                .map(|digit| digit as u8)
-        };
+        let mut digit = || Some(typed.next()?.to_digit(10)? as u8);
         match ([digit(), digit()], typed.next()) {
             ([Some(tens), Some(ones)], None) => Ok(Self([tens, ones])),
             _ => Err(CheckCodeError),

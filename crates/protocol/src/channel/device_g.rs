@@ -36,7 +36,7 @@ impl Generator {
     pub fn public_key(&self) -> PublicKey {
         match &self.0 {
             Key::Ecies(pair) => pair.public,
-            Key::Hpke(waiting) => waiting.public(),
+            Key::Hpke(waiting) => waiting.public,
         }
     }
 
@@ -57,19 +57,13 @@ impl Generator {
             Key::Hpke(waiting) => waiting.accept(initiate),
         }?;
         expect_greeting(&accepted.greeting, INITIATE)?;
-        let login_ok = [
-            accepted.preface,
-            accepted.ours.seal(OK, binding.as_bytes())?,
-        ]
-        .concat();
-        let channel = SecureChannel::new(accepted.ours, accepted.theirs);
-        Ok((
-            Unconfirmed {
-                channel,
-                code: accepted.code,
-            },
-            payload(&login_ok, binding),
-        ))
+        let mut login_ok = accepted.preface;
+        login_ok.extend(accepted.ours.seal(OK, binding.as_bytes())?);
+        let unconfirmed = Unconfirmed {
+            channel: SecureChannel::new(accepted.ours, accepted.theirs),
+            code: accepted.code,
+        };
+        Ok((unconfirmed, payload(&login_ok, binding)))
     }
 }
 

@@ -42,14 +42,10 @@ impl Initiated {
     /// # Errors
     /// When the payload is not device G's LoginOk. There is no second attempt.
     pub fn finish(self, login_ok: &Payload) -> Result<(SecureChannel, CheckCode), ChannelError> {
-        let SentInitiate {
-            ours,
-            awaited,
-            code,
-        } = self.0;
+        let Self(sent) = self;
         let message = decode(&login_ok.bytes)?;
-        let (theirs, plaintext) = awaited.finish(&message, login_ok.binding.as_bytes())?;
+        let (theirs, plaintext) = sent.awaited.finish(&message, login_ok.binding.as_bytes())?;
         expect_greeting(&plaintext, OK)?;
-        Ok((SecureChannel::new(ours, theirs), code))
+        Ok((SecureChannel::new(sent.ours, theirs), sent.code))
     }
 }

@@ -23,7 +23,8 @@ const LABEL_ENCKEY_G: &str = "MATRIX_QR_CODE_LOGIN_ENCKEY_G";
 /// Step 6, the check code's.
 const LABEL_CHECK_CODE: &str = "MATRIX_QR_CODE_LOGIN_CHECKCODE";
 
-/// Steps 1 and 4.
+/// Steps 1 and 4: `LoginInitiateMessage := UnpaddedBase64(TaggedCiphertext) || "|" ||
+/// UnpaddedBase64(Sp)`.
 pub(super) fn initiate(
     generator: &PublicKey,
     dialect: Dialect,
@@ -40,27 +41,26 @@ pub(super) fn initiate(
         awaited: Box::new(Half::new(&keys.from_g)),
         code: keys.check_code,
     };
-    Ok((
-        sent,
-        Initiate {
-            ciphertext,
-            key: sp,
-        }
-        .encode(),
-    ))
+    let message = format!("{}|{}", base64::encode(&ciphertext), sp.to_base64());
+    Ok((sent, message.into_bytes()))
 }
 
 /// Step 5, in whichever dialect LoginInitiate was made.
 pub(super) fn accept(pair: KeyPair, payload: &Payload) -> Result<AcceptedInitiate, ChannelError> {
-    let initiate = Initiate::parse(&payload.bytes)?;
+    let (ciphertext, sp) = parse_initiate(&payload.bytes)?;
     let gp = pair.public;
-    let agreement = Agreement::new(pair, &initiate.key, &gp, &initiate.key)?;
+    let agreement = Agreement::new(pair, &sp, &gp, &sp)?;
     let open = |dialect| {
-        open_initiate(
-            agreement.derive(dialect)?,
-            &initiate.ciphertext,
-            &payload.binding,
-        )
+        let keys = agreement.derive(dialect)?;
+        let mut theirs = Half::new(&keys.from_s);
+        let greeting = theirs.open(&ciphertext, payload.binding.as_bytes())?;
+        Ok(AcceptedInitiate {
+            ours: Box::new(Half::new(&keys.from_g)),
+            theirs: Box::new(theirs),
+            code: keys.check_code,
+            greeting,
+            preface: Vec::new(),
+        })
     };
     // The text says SHA256, deployed clients use SHA512; only one of them can authenticate.
     match open(Dialect::AsDeployed) {
@@ -69,20 +69,14 @@ pub(super) fn accept(pair: KeyPair, payload: &Payload) -> Result<AcceptedInitiat
     }
 }
 
-fn open_initiate(
-    keys: Keys,
-    ciphertext: &[u8],
-    binding: &Binding,
-) -> Result<AcceptedInitiate, ChannelError> {
-    let mut theirs = Half::new(&keys.from_s);
-    let greeting = theirs.open(ciphertext, binding.as_bytes())?;
-    Ok(AcceptedInitiate {
-        ours: Box::new(Half::new(&keys.from_g)),
-        theirs: Box::new(theirs),
-        code: keys.check_code,
-        greeting,
-        preface: Vec::new(),
-    })
+/// LoginInitiate's ciphertext, and Sp.
+fn parse_initiate(payload: &[u8]) -> Result<(Vec<u8>, PublicKey), ChannelError> {
+    let malformed = ChannelError::Malformed {
+        what: "the first message is not a ciphertext and a key",
+    };
+    let text = std::str::from_utf8(payload).map_err(|_| malformed)?;
+    let (ciphertext, key) = text.split_once('|').ok_or(malformed)?;
+    Ok((decode(ciphertext.as_bytes())?, PublicKey::from_base64(key)?))
 }
 
 /// The shared secret SH, with what the derivation binds it to.
@@ -202,35 +196,6 @@ impl AwaitOk for Half {
     fn finish(mut self: Box<Self>, login_ok: &[u8], aad: &[u8]) -> Result<Opened, ChannelError> {
         let plaintext = self.open(login_ok, aad)?;
         Ok((self, plaintext))
-    }
-}
-
-/// `LoginInitiateMessage := UnpaddedBase64(TaggedCiphertext) || "|" || UnpaddedBase64(Sp)`.
-pub(super) struct Initiate {
-    pub(super) ciphertext: Vec<u8>,
-    pub(super) key: PublicKey,
-}
-
-impl Initiate {
-    pub(super) fn parse(payload: &[u8]) -> Result<Self, ChannelError> {
-        let malformed = ChannelError::Malformed {
-            what: "the first message is not a ciphertext and a key",
-        };
-        let text = std::str::from_utf8(payload).map_err(|_| malformed)?;
-        let (ciphertext, key) = text.split_once('|').ok_or(malformed)?;
-        Ok(Self {
-            ciphertext: decode(ciphertext.as_bytes())?,
-            key: PublicKey::from_base64(key)?,
-        })
-    }
-
-    pub(super) fn encode(&self) -> Vec<u8> {
-        format!(
-            "{}|{}",
-            base64::encode(&self.ciphertext),
-            self.key.to_base64()
-        )
-        .into_bytes()
     }
 }
 

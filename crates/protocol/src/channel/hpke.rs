@@ -48,7 +48,7 @@ type Secret = Zeroizing<[u8; 32]>;
 /// Device G before step 5. The key wipes itself.
 pub(super) struct Waiting {
     secret: <Kem as ::hpke::Kem>::PrivateKey,
-    public: PublicKey,
+    pub(super) public: PublicKey,
     dialect: Dialect,
     /// Drawn with the key, so that accepting needs no randomness. It is sent in the clear.
     response_nonce: [u8; 32],
@@ -68,10 +68,6 @@ impl Waiting {
         }
     }
 
-    pub(super) fn public(&self) -> PublicKey {
-        self.public
-    }
-
     /// Step 5: `(Sp, TaggedCiphertext) := Unpack(LoginInitiateMessage)`, then LoginOk's context.
     pub(super) fn accept(self, initiate: &Payload) -> Result<AcceptedInitiate, ChannelError> {
         let message = decode(&initiate.bytes)?;
@@ -82,16 +78,14 @@ impl Waiting {
             .map_err(|_| ChannelError::NonContributoryKey)?;
         let greeting = Open::open(&mut theirs, ciphertext, initiate.binding.as_bytes())?;
         let sp = PublicKey::from_bytes(*sp);
-        let response = Response::new(
-            &*theirs.response_secret(self.dialect)?,
-            &sp,
-            &self.response_nonce,
-        )?;
-        let code = check_code(&theirs, &self.public, &sp)?;
+        let secret = export(|out| theirs.export(response_label(self.dialect), out))?;
+        let response = Response::new(&secret, &sp, &self.response_nonce)?;
+        let label = check_code_label(&self.public, &sp);
+        let check_bytes = export(|out| theirs.export(&label, out))?;
         Ok(AcceptedInitiate {
             ours: Box::new(response.sealing()),
             theirs: Box::new(theirs),
-            code,
+            code: CheckCode::without_leading_zero(*check_bytes),
             greeting,
             preface: self.response_nonce.to_vec(),
         })
@@ -108,17 +102,16 @@ pub(super) fn initiate(
     let (sp, mut ours): (_, Sealing) = setup_sender_with_rng(&OpModeS::<Kem>::Base, &gp, INFO, rng)
         .map_err(|_| ChannelError::NonContributoryKey)?;
     let sp = PublicKey::from_bytes(sp.to_bytes().into());
-    let code = check_code(&ours, generator, &sp)?;
-    let secrets = [
-        ours.response_secret(Dialect::AsDeployed)?,
-        ours.response_secret(Dialect::AsWritten)?,
-    ];
+    let label = check_code_label(generator, &sp);
+    let check_bytes = export(|out| ours.export(&label, out))?;
+    let secret = |dialect| export(|out| ours.export(response_label(dialect), out));
+    let secrets = [secret(Dialect::AsDeployed)?, secret(Dialect::AsWritten)?];
     let ciphertext = Seal::seal(&mut ours, INITIATE, binding.as_bytes())?;
     let payload = base64::encode(&[sp.as_bytes().as_slice(), &ciphertext].concat()).into_bytes();
     let sent = SentInitiate {
         ours: Box::new(ours),
         awaited: Box::new(Awaited { sp, secrets }),
-        code,
+        code: CheckCode::without_leading_zero(*check_bytes),
     };
     Ok((sent, payload))
 }
@@ -178,46 +171,25 @@ impl Response {
     }
 }
 
-/// The export interface of the context from device S to device G, at either end.
-trait Exports {
-    fn export_into(&self, context: &[u8], out: &mut [u8]) -> Result<(), HpkeError>;
-
-    fn response_secret(&self, dialect: Dialect) -> Result<Secret, ChannelError> {
-        let label = match dialect {
-            Dialect::AsDeployed => LABEL_RESPONSE_AS_DEPLOYED,
-            Dialect::AsWritten => LABEL_RESPONSE_AS_WRITTEN,
-        };
-        let mut secret = Zeroizing::new([0; 32]);
-        self.export_into(label, secret.as_mut_slice())
-            .map_err(|_| ChannelError::Cipher)?;
-        Ok(secret)
-    }
+/// The export interface of the context from device S to device G, at either end. `N` is the size.
+fn export<const N: usize>(
+    into: impl Fn(&mut [u8]) -> Result<(), HpkeError>,
+) -> Result<Zeroizing<[u8; N]>, ChannelError> {
+    let mut out = Zeroizing::new([0; N]);
+    into(out.as_mut_slice()).map_err(|_| ChannelError::Cipher)?;
+    Ok(out)
 }
 
-impl Exports for Sealing {
-    fn export_into(&self, context: &[u8], out: &mut [u8]) -> Result<(), HpkeError> {
-        self.export(context, out)
-    }
-}
-
-impl Exports for Opening {
-    fn export_into(&self, context: &[u8], out: &mut [u8]) -> Result<(), HpkeError> {
-        self.export(context, out)
+fn response_label(dialect: Dialect) -> &'static [u8] {
+    match dialect {
+        Dialect::AsDeployed => LABEL_RESPONSE_AS_DEPLOYED,
+        Dialect::AsWritten => LABEL_RESPONSE_AS_WRITTEN,
     }
 }
 
 /// Step 6: `Export("MATRIX_QR_CODE_LOGIN_CHECKCODE" || Gp || Sp, size=2)`.
-fn check_code(
-    context: &impl Exports,
-    gp: &PublicKey,
-    sp: &PublicKey,
-) -> Result<CheckCode, ChannelError> {
-    let label = [LABEL_CHECK_CODE, gp.as_bytes(), sp.as_bytes()].concat();
-    let mut bytes = Zeroizing::new([0; 2]);
-    context
-        .export_into(&label, bytes.as_mut_slice())
-        .map_err(|_| ChannelError::Cipher)?;
-    Ok(CheckCode::without_leading_zero(*bytes))
+fn check_code_label(gp: &PublicKey, sp: &PublicKey) -> Vec<u8> {
+    [LABEL_CHECK_CODE, gp.as_bytes(), sp.as_bytes()].concat()
 }
 
 /// The first message of either device begins with 32 bytes in the clear.

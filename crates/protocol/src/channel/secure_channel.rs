@@ -36,10 +36,8 @@ impl SecureChannel {
         if size > MAX_PAYLOAD_BYTES {
             return Err(ChannelError::TooLarge { size });
         }
-        Ok(payload(
-            &self.ours.seal(plaintext, binding.as_bytes())?,
-            binding,
-        ))
+        let message = self.ours.seal(plaintext, binding.as_bytes())?;
+        Ok(payload(&message, binding))
     }
 
     /// Opens the other device's next payload.

@@ -19,7 +19,7 @@ pub(super) struct ChannelState<'a> {
 }
 
 /// The channel in the shape that it has at this point of the login.
-enum Shape {
+pub(super) enum Shape {
     /// Device G before the check code: it can listen, and say one last word.
     Unconfirmed(Unconfirmed),
     /// The check code was wrong: one last word is left.
@@ -30,18 +30,8 @@ enum Shape {
 }
 
 impl<'a> ChannelState<'a> {
-    pub(super) fn unconfirmed(unconfirmed: Unconfirmed, location: &'a Location) -> Self {
-        Self {
-            shape: Shape::Unconfirmed(unconfirmed),
-            location,
-        }
-    }
-
-    pub(super) fn secure(channel: SecureChannel, location: &'a Location) -> Self {
-        Self {
-            shape: Shape::Secure(channel),
-            location,
-        }
+    pub(super) fn new(shape: Shape, location: &'a Location) -> Self {
+        Self { shape, location }
     }
 
     pub(super) fn confirm(&mut self, code: &CheckCode) -> bool {

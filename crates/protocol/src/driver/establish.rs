@@ -6,18 +6,18 @@ use std::future::Future;
 use rand_core::CryptoRng;
 
 use super::{
-    channel_state::ChannelState,
+    channel_state::{ChannelState, Shape},
     host::{ExistingDeviceHost, Host, NewDeviceHost, Progress},
     questions::AnsweredBy,
     run::run,
     wait::race,
 };
 use crate::{
-    channel::{ChannelError, Generator, Initiated},
-    error::{Error, ToUserError},
+    channel::{Generator, Initiated},
+    error::Error,
     homeserver::HomeserverAddress,
     login::{Ended, ExistingDeviceState, Login, NewDeviceState},
-    qr::{QrCode, QrError, ShownBy, ShownCode},
+    qr::{QrCode, ShownBy, ShownCode},
     rendezvous::Location,
     revision::{Dialect, Role},
 };
@@ -105,14 +105,15 @@ async fn show<H: Host, S: AnsweredBy<H>>(
         location,
         shown_by,
     };
-    let shown = abandon_if_err(host, ShownCode::new(code).map_err(unshowable)).await?;
+    let shown = ShownCode::new(code).map_err(|error| Error::Rendezvous(error.into()));
+    let shown = abandon_if_err(host, shown).await?;
     host.tell(Progress::Show(&shown));
     let initiate = establish(host, host.receive()).await?;
     host.tell(Progress::Connected);
-    let (unconfirmed, login_ok) =
-        abandon_if_err(host, generator.accept(&initiate, host.binding())).await?;
+    let accepted = generator.accept(&initiate, host.binding());
+    let (unconfirmed, login_ok) = abandon_if_err(host, accepted.map_err(Error::Channel)).await?;
     establish(host, host.send(login_ok)).await?;
-    let channel = ChannelState::unconfirmed(unconfirmed, &shown.code().location);
+    let channel = ChannelState::new(Shape::Unconfirmed(unconfirmed), &shown.code().location);
     let (login, outputs) = Login::<S>::shown();
     run(host, channel, login, outputs).await
 }
@@ -126,12 +127,13 @@ async fn scan<H: Host, S: AnsweredBy<H>>(
     rng: &mut impl CryptoRng,
 ) -> Result<(), Error> {
     let initiated = Initiated::new(&code.key, &code.location, dialect, host.binding(), rng);
-    let (initiated, initiate) = abandon_if_err(host, initiated).await?;
+    let (initiated, initiate) = abandon_if_err(host, initiated.map_err(Error::Channel)).await?;
     establish(host, host.send(initiate)).await?;
     let login_ok = establish(host, host.receive()).await?;
-    let (channel, check_code) = abandon_if_err(host, initiated.finish(&login_ok)).await?;
+    let finished = initiated.finish(&login_ok).map_err(Error::Channel);
+    let (channel, check_code) = abandon_if_err(host, finished).await?;
     host.tell(Progress::Secure(&check_code));
-    let channel = ChannelState::secure(channel, &code.location);
+    let channel = ChannelState::new(Shape::Secure(channel), &code.location);
     let (login, outputs) = Login::<S>::scanned(homeserver);
     run(host, channel, login, outputs).await
 }
@@ -150,23 +152,9 @@ async fn establish<H: Host, T>(
     abandon_if_err(host, race(step, cancelled).await).await
 }
 
-async fn abandon_if_err<H: Host, T, E: Into<Error>>(
-    host: &H,
-    result: Result<T, E>,
-) -> Result<T, Error> {
-    let result = result.map_err(Into::into);
+async fn abandon_if_err<T>(host: &impl Host, result: Result<T, Error>) -> Result<T, Error> {
     if result.is_err() {
         race(host.delete(), host.patience()).await;
     }
     result
-}
-
-impl From<ChannelError> for Error {
-    fn from(error: ChannelError) -> Self {
-        Self::Channel(error)
-    }
-}
-
-fn unshowable(error: QrError) -> Error {
-    Error::Rendezvous(error.to_user_error())
 }

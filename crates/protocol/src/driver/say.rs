@@ -8,7 +8,6 @@ use super::{
     wait::race,
 };
 use crate::{
-    channel::ChannelError,
     error::{Cause, UserError},
     login::{Ended, Input, message::Message},
     rendezvous::Payload,
@@ -79,8 +78,11 @@ fn seal<H: Host>(
     channel: &mut ChannelState<'_>,
     message: &Message,
 ) -> Result<Payload, Unsaid> {
-    let payload = channel.seal(message, host.binding());
-    payload.map_err(|error| Unsaid::Unsent(unsealable(error)))
+    channel.seal(message, host.binding()).map_err(|error| {
+        let advice = "Begin again; if the problem persists, report it: this is a defect.";
+        let error = UserError::new(Cause::Here, error.to_string(), advice);
+        Unsaid::Unsent(Ended::Unusable(error))
+    })
 }
 
 async fn deliver<H: Host>(
@@ -94,9 +96,4 @@ async fn deliver<H: Host>(
         Err(Unsaid::Cancelled)
     };
     race(send, give_up).await
-}
-
-fn unsealable(error: ChannelError) -> Ended {
-    let advice = "Begin again; if the problem persists, report it: this is a defect.";
-    Ended::Unusable(UserError::new(Cause::Here, error.to_string(), advice))
 }

@@ -25,11 +25,10 @@ pub(super) enum LoginEvent<A> {
 /// Whichever comes first. A person who gives up is heard before anything else.
 pub(super) async fn next<H: Host, A>(
     host: &H,
-    asked: Option<&mut Pin<Box<impl Future<Output = HostReply<A>>>>>,
-    heard: Option<&mut Pin<Box<impl Future<Output = Result<Payload, Ended>>>>>,
+    mut asked: Option<&mut Pin<Box<impl Future<Output = HostReply<A>>>>>,
+    mut heard: Option<&mut Pin<Box<impl Future<Output = Result<Payload, Ended>>>>>,
 ) -> LoginEvent<A> {
     let mut cancelled = pin!(host.cancelled());
-    let (mut asked, mut heard) = (asked, heard);
     poll_fn(|context| {
         if cancelled.as_mut().poll(context).is_ready() {
             return Poll::Ready(LoginEvent::Cancelled);

@@ -9,7 +9,7 @@ use super::{
     role_state::{LoginStep, RoleState},
 };
 use crate::{
-    error::{Cause, Error, UserError},
+    error::{Error, UserError},
     homeserver::HomeserverAddress,
     printable,
 };
@@ -21,11 +21,11 @@ use crate::{
     reason = "a state is named after what it expects"
 )]
 pub enum ExistingDeviceState {
-    /// LoginStep 3: the new device says how it wants to sign in.
+    /// Step 3: the new device says how it wants to sign in.
     ExpectProtocol,
-    /// LoginStep 5: its device ID must be free.
+    /// Step 5: its device ID must be free.
     ExpectAbsent(Authorization),
-    /// LoginStep 5: the person looks at the link.
+    /// Step 5: the person looks at the link.
     ExpectOpened(DeviceId),
     /// Secret sharing, step 1: the new device says that it has a token.
     ExpectSuccess(DeviceId),
@@ -86,16 +86,11 @@ impl RoleState for ExistingDeviceState {
             ),
             (Self::ExpectOpened(_), OpenUri(Err(why))) => not_opened(why),
             (Self::ExpectPresent(id), AwaitDevice(found)) => present(id, found),
-            (Self::ExpectSecrets(id), ExportSecrets(Ok(secrets))) => LoginStep::Next(
-                Self::ExpectVerified {
-                    id: id.clone(),
-                    unsure: None,
-                },
-                vec![
-                    Output::Send(Message::Secrets(secrets)),
-                    Output::Ask(ExistingDeviceAsk::AwaitVerified(id)),
-                ],
-            ),
+            (Self::ExpectSecrets(id), ExportSecrets(Ok(secrets))) => {
+                let share = Output::Send(Message::Secrets(secrets));
+                let look = Output::Ask(ExistingDeviceAsk::AwaitVerified(id.clone()));
+                LoginStep::Next(Self::ExpectVerified { id, unsure: None }, vec![share, look])
+            }
             (Self::ExpectSecrets(_), ExportSecrets(Err(user_error))) => {
                 LoginStep::cancel(Error::NoSecrets(user_error))
             }
@@ -148,15 +143,7 @@ fn unsupported(name: &str) -> LoginStep<ExistingDeviceState> {
         "the new device wants to sign in by {}, which this one does not know",
         printable(name)
     );
-    let user_error = UserError::new(
-        Cause::OtherDevice,
-        what,
-        "Update this app, then begin again.",
-    );
-    LoginStep::fail(
-        Reason::UnsupportedProtocol,
-        Error::UnsupportedProtocol(user_error),
-    )
+    LoginStep::unsupported(what, "Update this app, then begin again.")
 }
 
 /// Only a clear "no such device" lets the sign-in go on.

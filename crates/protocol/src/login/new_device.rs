@@ -5,10 +5,7 @@ use super::{
     message::{Message, Protocol, Protocols, Reason},
     role_state::{LoginStep, RoleState},
 };
-use crate::{
-    error::{Cause, Error, UserError},
-    homeserver::HomeserverAddress,
-};
+use crate::{error::Error, homeserver::HomeserverAddress};
 
 /// Where the login of a new device is.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -17,13 +14,13 @@ use crate::{
     reason = "a state is named after what it expects"
 )]
 pub enum NewDeviceState {
-    /// LoginStep 1, when the existing device scanned: it says where the account lives.
+    /// Step 1, when the existing device scanned: it says where the account lives.
     ExpectProtocols,
-    /// LoginStep 2: the authorization server was asked.
+    /// Step 2: the authorization server was asked.
     ExpectAuthorization,
-    /// LoginStep 3: the existing device was told.
+    /// Step 3: the existing device was told.
     ExpectProtocolAccepted,
-    /// LoginStep 4: the person decides.
+    /// Step 4: the person decides.
     ExpectToken,
     /// Secret sharing, steps 1 and 2: the existing device looks for us.
     ExpectSecrets,
@@ -85,15 +82,10 @@ fn choose(offer: Protocols) -> LoginStep<NewDeviceState> {
         let (state, outputs) = NewDeviceState::scanned(offer.homeserver);
         return LoginStep::Next(state, outputs);
     }
-    let user_error = UserError::new(
-        Cause::OtherDevice,
+    LoginStep::unsupported(
         "the other device offers no way to sign in that this one knows",
         "Update both apps; if the problem persists, the homeserver does not offer the device \
          authorization grant.",
-    );
-    LoginStep::fail(
-        Reason::UnsupportedProtocol,
-        Error::UnsupportedProtocol(user_error),
     )
 }
 

@@ -4,7 +4,10 @@ use super::{
     events::{Ended, Leave, Output},
     message::{Message, Reason},
 };
-use crate::{error::Error, homeserver::HomeserverAddress};
+use crate::{
+    error::{Cause, Error, UserError},
+    homeserver::HomeserverAddress,
+};
 
 /// The happy path of one role, as the state that its login is in.
 pub trait RoleState: Sized {
@@ -63,6 +66,15 @@ impl<S: RoleState> LoginStep<S> {
     /// The end, for this reason.
     pub(super) fn fail(reason: Reason, error: Error) -> Self {
         Self::Fail(Message::Failure(reason), error)
+    }
+
+    /// The end: the two devices know no protocol in common.
+    pub(super) fn unsupported(what: impl Into<String>, advice: &str) -> Self {
+        let error = UserError::new(Cause::OtherDevice, what, advice);
+        Self::fail(
+            Reason::UnsupportedProtocol,
+            Error::UnsupportedProtocol(error),
+        )
     }
 
     /// The end, for a reason that the other device need not know.

@@ -176,10 +176,8 @@ fn protocols(json: &[u8], revision: Revision) -> Result<Protocols, Unreadable> {
     let (protocols, homeserver) = match revision {
         Revision::Msc4108 => {
             let read: ProtocolsFields2024 = fields(kind, json)?;
-            (
-                read.protocols,
-                HomeserverAddress::parse(&read.homeserver).ok(),
-            )
+            let address = HomeserverAddress::parse(&read.homeserver).ok();
+            (read.protocols, address)
         }
         Revision::Msc4388 => {
             let read: ProtocolsFields2026 = fields(kind, json)?;

@@ -4,10 +4,10 @@
 use super::code::{QrCode, ShownBy};
 use super::error::QrError;
 use super::prefix;
-use super::reader::Reader;
+use super::reader::{Reader, push_text};
 use crate::homeserver::HomeserverAddress;
 use crate::rendezvous::{Location, SessionUrl};
-use crate::revision::Prefix;
+use crate::revision::{Prefix, Role};
 
 pub(super) const VERSION: u8 = 0x02;
 const MODE_NEW: u8 = 0x03;
@@ -17,11 +17,17 @@ const MODE_EXISTING: u8 = 0x04;
 const VERIFICATION_MODES: std::ops::RangeInclusive<u8> = 0x00..=0x02;
 
 pub(super) fn decode(mut reader: Reader<'_>) -> Result<QrCode, QrError> {
-    let mode = mode(&mut reader)?;
+    let is_existing = match reader.byte()? {
+        MODE_NEW => false,
+        MODE_EXISTING => true,
+        mode if VERIFICATION_MODES.contains(&mode) => return Err(QrError::VerificationCode),
+        mode => return Err(QrError::UnknownMode(mode)),
+    };
     let key = reader.key()?;
     let url = SessionUrl::parse(reader.text()?).map_err(QrError::BadUrl)?;
-    let shown_by = if mode == MODE_EXISTING {
-        ShownBy::Existing(homeserver(&mut reader)?)
+    let shown_by = if is_existing {
+        let homeserver = HomeserverAddress::parse(reader.text()?);
+        ShownBy::Existing(homeserver.map_err(QrError::BadHomeserver)?)
     } else {
         ShownBy::New
     };
@@ -34,10 +40,9 @@ pub(super) fn decode(mut reader: Reader<'_>) -> Result<QrCode, QrError> {
 }
 
 pub(super) fn encode(code: &QrCode, url: &SessionUrl) -> Result<Vec<u8>, QrError> {
-    let mode = if code.homeserver().is_some() {
-        MODE_EXISTING
-    } else {
-        MODE_NEW
+    let mode = match code.role() {
+        Role::New => MODE_NEW,
+        Role::Existing => MODE_EXISTING,
     };
     let mut bytes = [
         prefix::bytes_of(Prefix::Stable),
@@ -45,29 +50,9 @@ pub(super) fn encode(code: &QrCode, url: &SessionUrl) -> Result<Vec<u8>, QrError
         code.key.as_bytes(),
     ]
     .concat();
-    for text in [
-        Some(url.as_str()),
-        code.homeserver().map(HomeserverAddress::as_str),
-    ]
-    .into_iter()
-    .flatten()
-    {
-        let length = u16::try_from(text.len()).map_err(|_| QrError::TooLong(text.len()))?;
-        bytes.extend(length.to_be_bytes());
-        bytes.extend(text.as_bytes());
+    push_text(&mut bytes, url.as_str())?;
+    if let Some(homeserver) = code.homeserver() {
+        push_text(&mut bytes, homeserver.as_str())?;
     }
     Ok(bytes)
-}
-
-/// One of the two.
-fn mode(reader: &mut Reader<'_>) -> Result<u8, QrError> {
-    match reader.byte()? {
-        mode @ (MODE_NEW | MODE_EXISTING) => Ok(mode),
-        mode if VERIFICATION_MODES.contains(&mode) => Err(QrError::VerificationCode),
-        mode => Err(QrError::UnknownMode(mode)),
-    }
-}
-
-fn homeserver(reader: &mut Reader<'_>) -> Result<HomeserverAddress, QrError> {
-    HomeserverAddress::parse(reader.text()?).map_err(QrError::BadHomeserver)
 }

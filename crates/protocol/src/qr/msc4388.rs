@@ -4,7 +4,7 @@
 use super::code::{QrCode, ShownBy};
 use super::error::QrError;
 use super::prefix;
-use super::reader::Reader;
+use super::reader::{Reader, push_text};
 use crate::homeserver::{BaseUrl, HomeserverAddress};
 use crate::rendezvous::{ApiRoot, Location, SessionId};
 use crate::revision::Prefix;
@@ -53,8 +53,6 @@ pub(super) fn encode(code: &QrCode, session: &SessionId) -> Result<Vec<u8>, QrEr
     .concat();
     bytes.push(u8::try_from(session.as_str().len()).map_err(|_| QrError::BadSessionId)?);
     bytes.extend(session.as_str().as_bytes());
-    let length = u16::try_from(base_url.len()).map_err(|_| QrError::TooLong(base_url.len()))?;
-    bytes.extend(length.to_be_bytes());
-    bytes.extend(base_url.as_bytes());
+    push_text(&mut bytes, base_url)?;
     Ok(bytes)
 }

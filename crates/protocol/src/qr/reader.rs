@@ -53,3 +53,11 @@ impl<'a> Reader<'a> {
         Ok(taken)
     }
 }
+
+/// What [`Reader::text`] reads.
+pub(super) fn push_text(bytes: &mut Vec<u8>, text: &str) -> Result<(), QrError> {
+    let length = u16::try_from(text.len()).map_err(|_| QrError::TooLong(text.len()))?;
+    bytes.extend(length.to_be_bytes());
+    bytes.extend(text.as_bytes());
+    Ok(())
+}

@@ -5,6 +5,7 @@ use crate::channel::PublicKey;
 use crate::homeserver::{BaseUrl, HomeserverAddress};
 use crate::rendezvous::{ApiRoot, SessionId, SessionUrl};
 use crate::revision::Role;
+use crate::user_error::ToUserError;
 
 const URL: &str = "https://rendezvous.lab.element.dev/e8da6355-550b-4a32-a193-1619d9830668";
 
@@ -168,9 +169,10 @@ fn a_forged_key_is_not_shown() {
 #[test]
 fn errors_say_what_to_do() {
     let message = |bytes: &[u8]| QrCode::decode(bytes).unwrap_err().to_string();
+    assert_eq!(message(b"hello"), "this is not a Matrix QR code");
     assert_eq!(
-        message(b"hello"),
-        "this is not a Matrix QR code; scan the one that the other device shows for signing in"
+        QrCode::decode(b"hello").unwrap_err().advice(),
+        "Scan the one that the other device shows for signing in."
     );
     assert!(message(b"MATRIX\x02\x01").contains("already signed in"));
     assert!(message(b"MATRIX\x04\x00").contains("version 4"));

@@ -193,27 +193,19 @@ fn refused(response: &Response) -> RendezvousApiError {
 
 /// RFC 9110's `Retry-After`, a number of seconds or a date, or else Matrix's `retry_after_ms`.
 fn retry_after(response: &Response) -> Option<Duration> {
-    let header = response.header("Retry-After");
-    let seconds = header
-        .and_then(|value| value.parse().ok())
-        .map(Duration::from_secs);
+    let seconds = || response.header("Retry-After")?.parse().ok();
     let until = || response.until("Retry-After");
-    let milliseconds = || {
-        json(response)
-            .get("retry_after_ms")
-            .and_then(Value::as_u64)
-            .map(Duration::from_millis)
-    };
-    seconds.or_else(until).or_else(milliseconds)
+    let milliseconds = || json(response).get("retry_after_ms")?.as_u64();
+    let after = seconds().map(Duration::from_secs).or_else(until);
+    after.or_else(|| milliseconds().map(Duration::from_millis))
 }
 
 /// The body as JSON, or null.
 fn json(response: &Response) -> Value {
-    let small = response.body.len() <= MAX_PAYLOAD_BYTES;
-    small
-        .then(|| serde_json::from_slice(&response.body).ok())
-        .flatten()
-        .unwrap_or_default()
+    if response.body.len() > MAX_PAYLOAD_BYTES {
+        return Value::Null;
+    }
+    serde_json::from_slice(&response.body).unwrap_or_default()
 }
 
 fn said(errcode: Option<&str>, error: Option<&str>) -> String {

@@ -52,20 +52,16 @@ fn new_session(
     endpoint: &Url,
     response: &Response,
 ) -> Result<RendezvousSession, RendezvousApiError> {
+    let malformed = RendezvousApiError::malformed;
     if response.body.len() > MAX_PAYLOAD_BYTES {
-        return Err(RendezvousApiError::malformed(
-            "the answer is larger than a URL can be",
-        ));
+        return Err(malformed("the answer is larger than a URL can be"));
     }
-    let CreatedBody { url } = serde_json::from_slice(&response.body).map_err(|_| {
-        RendezvousApiError::malformed("it is not a JSON object with the session's URL")
-    })?;
-    let url = SessionUrl::parse(&url)
-        .map_err(|_| RendezvousApiError::malformed("the session's URL is not a usable one"))?;
+    let CreatedBody { url } = serde_json::from_slice(&response.body)
+        .map_err(|_| malformed("it is not a JSON object with the session's URL"))?;
+    let url =
+        SessionUrl::parse(&url).map_err(|_| malformed("the session's URL is not a usable one"))?;
     if leaves_https(endpoint, url.url()) {
-        return Err(RendezvousApiError::malformed(
-            "the session's URL leaves https",
-        ));
+        return Err(malformed("the session's URL leaves https"));
     }
     let mut session = EtagSession::join(url);
     session.adopt(response)?;

@@ -17,10 +17,11 @@ pub(super) const TEXT_PLAIN: (&str, &str) = ("Content-Type", "text/plain");
 /// A rendezvous session as one of the two devices sees it.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct EtagSession {
-    url: SessionUrl,
+    pub(super) url: SessionUrl,
     /// Of the last payload that this device has seen or written. Opaque: sent back as it came.
     etag: Option<String>,
-    time_left: Option<Duration>,
+    /// An answer's `Expires` minus its own `Date`.
+    pub(super) time_left: Option<Duration>,
 }
 
 impl EtagSession {
@@ -32,22 +33,12 @@ impl EtagSession {
         }
     }
 
-    pub(super) fn url(&self) -> &SessionUrl {
-        &self.url
-    }
-
-    /// An answer's `Expires` minus its own `Date`.
-    pub(super) fn time_left(&self) -> Option<Duration> {
-        self.time_left
-    }
-
     pub(super) fn receive(&self, wait: Option<u8>) -> Request {
         let mut request = Request::new(Method::Get, self.url.url().clone());
         if let Some(etag) = &self.etag {
             request.headers.push(("If-None-Match", etag.clone()));
-            request
-                .headers
-                .extend(wait.map(|seconds| ("Prefer", format!("wait={seconds}"))));
+            let prefer = wait.map(|seconds| ("Prefer", format!("wait={seconds}")));
+            request.headers.extend(prefer);
         }
         request
     }
@@ -113,9 +104,8 @@ fn check_payload(response: &Response) -> Result<(), RendezvousApiError> {
         .unwrap_or("of no stated type");
     let essence = found.split(';').next().unwrap_or_default().trim_end();
     if !essence.eq_ignore_ascii_case(TEXT_PLAIN.1) {
-        return Err(RendezvousApiError::WrongContentType {
-            found: printable(found),
-        });
+        let found = printable(found);
+        return Err(RendezvousApiError::WrongContentType { found });
     }
     let size = response.body.len();
     if size > MAX_PAYLOAD_BYTES {

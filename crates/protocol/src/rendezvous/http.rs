@@ -104,25 +104,13 @@ impl Response {
 /// Bodies are ciphertext or written by others: a log needs only their length.
 impl fmt::Debug for Request {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let shown = |name, value| {
-            if name == AUTHORIZATION {
-                "[redacted]"
-            } else {
-                value
-            }
-        };
-        let headers: Vec<_> = self
-            .headers
-            .iter()
-            .map(|(name, value)| (*name, shown(*name, value.as_str())))
-            .collect();
-        write!(
-            f,
-            "{} {} {headers:?} ({} bytes)",
-            self.method.as_str(),
-            self.url,
-            self.body.len()
-        )
+        let shown = self.headers.iter().map(|(name, value)| match *name {
+            AUTHORIZATION => (*name, "[redacted]"),
+            _ => (*name, value.as_str()),
+        });
+        let headers: Vec<_> = shown.collect();
+        let (method, url) = (self.method.as_str(), &self.url);
+        write!(f, "{method} {url} {headers:?} ({} bytes)", self.body.len())
     }
 }
 

@@ -69,9 +69,8 @@ pub fn created(
 }
 
 fn authorized(mut request: Request, access_token: Option<&str>) -> Request {
-    request
-        .headers
-        .extend(access_token.map(|token| (AUTHORIZATION, format!("Bearer {token}"))));
+    let bearer = access_token.map(|token| (AUTHORIZATION, format!("Bearer {token}")));
+    request.headers.extend(bearer);
     request
 }
 

@@ -17,10 +17,10 @@ use super::session_id::{SequenceToken, SessionId};
 /// A rendezvous session as one of the two devices sees it.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct JsonSession {
-    id: SessionId,
+    pub(super) id: SessionId,
     /// Of the last payload that this device has seen or written.
     token: Option<SequenceToken>,
-    time_left: Option<Duration>,
+    pub(super) time_left: Option<Duration>,
 }
 
 impl JsonSession {
@@ -30,14 +30,6 @@ impl JsonSession {
             token: None,
             time_left: None,
         }
-    }
-
-    pub(super) fn id(&self) -> &SessionId {
-        &self.id
-    }
-
-    pub(super) fn time_left(&self) -> Option<Duration> {
-        self.time_left
     }
 
     pub(super) fn binding(&self) -> Binding {

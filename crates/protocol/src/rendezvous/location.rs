@@ -81,11 +81,8 @@ impl SessionUrl {
 
 impl fmt::Debug for SessionUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "SessionUrl({}://{}, [redacted])",
-            self.url().scheme(),
-            self.url().host_str().unwrap_or_default()
-        )
+        let (scheme, host) = (self.url().scheme(), self.url().host_str());
+        let host = host.unwrap_or_default();
+        write!(f, "SessionUrl({scheme}://{host}, [redacted])")
     }
 }

@@ -55,8 +55,8 @@ impl RendezvousSession {
     #[must_use]
     pub fn location(&self) -> Location {
         match &self.api {
-            Api::Etag(session) => Location::Url(session.url().clone()),
-            Api::Json(session) => Location::Id(session.id().clone()),
+            Api::Etag(session) => Location::Url(session.url.clone()),
+            Api::Json(session) => Location::Id(session.id.clone()),
         }
     }
 
@@ -64,7 +64,7 @@ impl RendezvousSession {
     /// the server's own clock. `None` when that answer does not say.
     #[must_use]
     pub fn time_left(&self) -> Option<Duration> {
-        in_either!(&self.api, session => session.time_left())
+        in_either!(&self.api, session => session.time_left)
     }
 
     /// What a payload that is sealed now is written against: the last one that this device has seen

@@ -26,7 +26,7 @@ pub(crate) const COLLECTIONS: [(&str, &str); 2] = [
 
 /// A session of this API, with the token of the last payload that was read.
 #[derive(Clone, Debug)]
-pub(crate) struct JsonSession {
+pub(crate) struct SessionAtToken {
     pub(crate) id: String,
     pub(crate) path: String,
     pub(crate) token: String,
@@ -44,23 +44,23 @@ impl<S: Store> TestServer<S> {
         self.send(Method::POST, collection, json!({ "data": data }))
     }
 
-    pub(crate) async fn name_at(&self, collection: &str, data: &str) -> JsonSession {
+    pub(crate) async fn name_at(&self, collection: &str, data: &str) -> SessionAtToken {
         let body = granted(self.post_json(collection, data).send().await.unwrap()).await;
         let text = |field: &str| body[field].as_str().unwrap().to_owned();
         let (id, token) = (text("id"), text("sequence_token"));
-        JsonSession {
+        SessionAtToken {
             path: format!("{collection}/{id}"),
             id,
             token,
         }
     }
 
-    pub(crate) async fn name(&self, data: &str) -> JsonSession {
+    pub(crate) async fn name(&self, data: &str) -> SessionAtToken {
         self.name_at(STABLE, data).await
     }
 
     /// The current payload and its token.
-    pub(crate) async fn look(&self, session: &JsonSession) -> Value {
+    pub(crate) async fn look(&self, session: &SessionAtToken) -> Value {
         granted(
             self.request(Method::GET, &session.path)
                 .send()
@@ -70,25 +70,25 @@ impl<S: Store> TestServer<S> {
         .await
     }
 
-    pub(crate) async fn data(&self, session: &JsonSession) -> String {
+    pub(crate) async fn data(&self, session: &SessionAtToken) -> String {
         self.look(session).await["data"]
             .as_str()
             .unwrap()
             .to_owned()
     }
 
-    pub(crate) fn put_json(&self, session: &JsonSession, data: &str) -> RequestBuilder {
+    pub(crate) fn put_json(&self, session: &SessionAtToken, data: &str) -> RequestBuilder {
         let body = json!({ "sequence_token": session.token, "data": data });
         self.send(Method::PUT, &session.path, body)
     }
 
     /// Writes, and returns the new token.
-    pub(crate) async fn write(&self, session: &JsonSession, data: &str) -> String {
+    pub(crate) async fn write(&self, session: &SessionAtToken, data: &str) -> String {
         token(self.put_json(session, data).send().await.unwrap()).await
     }
 
     /// A read that waits while the payload is the last one that was read.
-    pub(crate) fn wait(&self, session: &JsonSession, seconds: &str) -> RequestBuilder {
+    pub(crate) fn wait(&self, session: &SessionAtToken, seconds: &str) -> RequestBuilder {
         let path = format!("{}?sequence_token={}", session.path, session.token);
         self.request(Method::GET, &path)
             .header("prefer", format!("wait={seconds}"))

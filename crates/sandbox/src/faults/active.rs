@@ -26,7 +26,7 @@ struct ActiveFault {
 
 /// What happens to one rendezvous request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Delivery {
+pub(crate) enum ExchangeOutcome {
     Normal,
     ResponseLost,
     RequestLost,
@@ -92,15 +92,15 @@ impl Faults {
     }
 
     /// Counts one rendezvous request, and says whether it is the Nth, which a fault concerns.
-    pub(crate) fn deliver(&self, request: &Method) -> Delivery {
-        let mut delivery = Delivery::Normal;
+    pub(crate) fn deliver(&self, request: &Method) -> ExchangeOutcome {
+        let mut delivery = ExchangeOutcome::Normal;
         for set in self.lock().iter_mut() {
             let (nth, outcome) = match &set.fault {
                 Fault::LoseAnswer { method, nth } if method == request => {
-                    (*nth, Delivery::ResponseLost)
+                    (*nth, ExchangeOutcome::ResponseLost)
                 }
                 Fault::DropRequest { method, nth } if method == request => {
-                    (*nth, Delivery::RequestLost)
+                    (*nth, ExchangeOutcome::RequestLost)
                 }
                 _ => continue,
             };
@@ -143,7 +143,7 @@ mod tests {
         });
         let deliveries = [Method::PUT, Method::GET, Method::PUT, Method::PUT]
             .map(|method| faults.deliver(&method));
-        use Delivery::{Normal, ResponseLost};
+        use ExchangeOutcome::{Normal, ResponseLost};
         assert_eq!(deliveries, [Normal, Normal, ResponseLost, Normal]);
     }
 }

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use super::{
     client::RegisteredClient,
-    error::OAuthError,
+    error::OAuthErrorResponse,
     grant::{Decision, Grant},
     scope::Scope,
     session::{Introspection, IssuedTokens, OAuthSession},
@@ -28,23 +28,26 @@ pub(crate) struct AuthorizationServer {
 
 impl AuthorizationServer {
     /// Equal metadata is the same client: MSC2966, "Potential issues".
-    pub(crate) fn register(&mut self, client: RegisteredClient) -> Result<String, OAuthError> {
+    pub(crate) fn register(
+        &mut self,
+        client: RegisteredClient,
+    ) -> Result<String, OAuthErrorResponse> {
         if let Some((id, _)) = self.clients.iter().find(|(_, known)| *known == client) {
             return Ok(id.clone());
         }
         if self.clients.len() >= MOST_CLIENTS {
-            return Err(OAuthError::overloaded());
+            return Err(OAuthErrorResponse::overloaded());
         }
         let id = random::token()?;
         self.clients.push((id.clone(), client));
         Ok(id)
     }
 
-    pub(crate) fn client(&self, client_id: &str) -> Result<&RegisteredClient, OAuthError> {
+    pub(crate) fn client(&self, client_id: &str) -> Result<&RegisteredClient, OAuthErrorResponse> {
         let known = self.clients.iter().find(|(id, _)| id == client_id);
         known
             .map(|(_, client)| client)
-            .ok_or_else(|| OAuthError::invalid_client("unknown client_id"))
+            .ok_or_else(|| OAuthErrorResponse::invalid_client("unknown client_id"))
     }
 
     /// RFC 8628, "Device Authorization Request". Expired grants are removed only when room is
@@ -55,13 +58,13 @@ impl AuthorizationServer {
         scope: Scope,
         expires: Instant,
         interval: Duration,
-    ) -> Result<&mut Grant, OAuthError> {
+    ) -> Result<&mut Grant, OAuthErrorResponse> {
         if self.grants.len() >= MOST_GRANTS {
             let now = Instant::now();
             self.grants.retain(|grant| grant.expires > now);
         }
         if self.grants.len() >= MOST_GRANTS {
-            return Err(OAuthError::overloaded());
+            return Err(OAuthErrorResponse::overloaded());
         }
         let grant = Grant {
             device_code: random::token()?,
@@ -76,10 +79,12 @@ impl AuthorizationServer {
             decision: None,
         };
         self.grants.push(grant);
-        self.grants.last_mut().ok_or_else(OAuthError::overloaded)
+        self.grants
+            .last_mut()
+            .ok_or_else(OAuthErrorResponse::overloaded)
     }
 
-    fn free_user_code(&self) -> Result<String, OAuthError> {
+    fn free_user_code(&self) -> Result<String, OAuthErrorResponse> {
         loop {
             let code = random::user_code()?;
             if self.grants.iter().all(|grant| grant.user_code != code) {
@@ -117,13 +122,13 @@ impl AuthorizationServer {
         &mut self,
         device_code: &str,
         client_id: &str,
-    ) -> Result<&mut Grant, OAuthError> {
+    ) -> Result<&mut Grant, OAuthErrorResponse> {
         let own =
             |grant: &&mut Grant| grant.device_code == device_code && grant.client_id == client_id;
         self.grants
             .iter_mut()
             .find(own)
-            .ok_or_else(|| OAuthError::invalid_grant("unknown or used device_code"))
+            .ok_or_else(|| OAuthErrorResponse::invalid_grant("unknown or used device_code"))
     }
 
     /// Exchanges the grant for tokens and removes it: a device code works once.
@@ -131,13 +136,13 @@ impl AuthorizationServer {
         &mut self,
         device_code: &str,
         lifetime: Duration,
-    ) -> Result<IssuedTokens, OAuthError> {
+    ) -> Result<IssuedTokens, OAuthErrorResponse> {
         let found = self
             .grants
             .iter()
             .position(|grant| grant.device_code == device_code);
-        let index =
-            found.ok_or_else(|| OAuthError::invalid_grant("unknown or used device_code"))?;
+        let index = found
+            .ok_or_else(|| OAuthErrorResponse::invalid_grant("unknown or used device_code"))?;
         let grant = self.grants.remove(index);
         self.open_session(grant.client_id, grant.scope, lifetime)
     }
@@ -147,7 +152,7 @@ impl AuthorizationServer {
         client_id: String,
         scope: Scope,
         lifetime: Duration,
-    ) -> Result<IssuedTokens, OAuthError> {
+    ) -> Result<IssuedTokens, OAuthErrorResponse> {
         let session = OAuthSession {
             client_id,
             device_id: scope.device_id,
@@ -171,13 +176,13 @@ impl AuthorizationServer {
         refresh_token: &str,
         client_id: &str,
         lifetime: Duration,
-    ) -> Result<IssuedTokens, OAuthError> {
+    ) -> Result<IssuedTokens, OAuthErrorResponse> {
         let own = |session: &&mut OAuthSession| {
             session.client_id == client_id && session.takes(refresh_token)
         };
         let session = self.sessions.iter_mut().find(own);
-        let session =
-            session.ok_or_else(|| OAuthError::invalid_grant("unknown or used refresh_token"))?;
+        let session = session
+            .ok_or_else(|| OAuthErrorResponse::invalid_grant("unknown or used refresh_token"))?;
         let (fresh, access_token) = (random::token()?, random::token()?);
         session.refresh_token = fresh;
         session.refreshed_with = Some(refresh_token.to_owned());
@@ -212,7 +217,7 @@ impl AuthorizationServer {
         &self,
         token: &str,
         client_id: Option<&str>,
-    ) -> Result<Option<String>, OAuthError> {
+    ) -> Result<Option<String>, OAuthErrorResponse> {
         let now = Instant::now();
         let Some(ending) = self
             .sessions
@@ -222,7 +227,9 @@ impl AuthorizationServer {
             return Ok(None);
         };
         if client_id.is_some_and(|id| id != ending.client_id) {
-            return Err(OAuthError::invalid_client("the token is another client's"));
+            return Err(OAuthErrorResponse::invalid_client(
+                "the token is another client's",
+            ));
         }
         let of_device = |session: &&OAuthSession| session.device_id == ending.device_id;
         let is_last = self.sessions.iter().filter(of_device).count() == 1;

@@ -5,7 +5,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use url::{Host, Url};
 
-use super::error::OAuthError;
+use super::error::OAuthErrorResponse;
 
 pub(super) const DEVICE_CODE: &str = "urn:ietf:params:oauth:grant-type:device_code";
 pub(super) const REFRESH_TOKEN: &str = "refresh_token";
@@ -35,7 +35,7 @@ pub(crate) struct RegistrationRequest {
 
 impl RegisteredClient {
     /// The client of the account's first device.
-    pub(crate) fn of_first_device() -> Result<Self, OAuthError> {
+    pub(crate) fn of_first_device() -> Result<Self, OAuthErrorResponse> {
         Self::parse(RegistrationRequest {
             client_name: Some("The sandbox's first device".to_owned()),
             client_uri: "https://sandbox.example/".parse().ok(),
@@ -47,7 +47,7 @@ impl RegisteredClient {
         })
     }
 
-    pub(super) fn parse(sent: RegistrationRequest) -> Result<Self, OAuthError> {
+    pub(super) fn parse(sent: RegistrationRequest) -> Result<Self, OAuthErrorResponse> {
         let client_uri = sent
             .client_uri
             .ok_or_else(|| invalid("client_uri is required"))?;
@@ -128,7 +128,7 @@ impl RegisteredClient {
 }
 
 /// MSC2966: unknown grant types are ignored. One of the remaining ones must be a way to sign in.
-fn understood(sent: Vec<String>) -> Result<Vec<&'static str>, OAuthError> {
+fn understood(sent: Vec<String>) -> Result<Vec<&'static str>, OAuthErrorResponse> {
     let known = [DEVICE_CODE, REFRESH_TOKEN];
     let kept: Vec<_> = known
         .into_iter()
@@ -142,7 +142,7 @@ fn understood(sent: Vec<String>) -> Result<Vec<&'static str>, OAuthError> {
     }
 }
 
-fn check_web_page(name: &str, uri: &Url) -> Result<(), OAuthError> {
+fn check_web_page(name: &str, uri: &Url) -> Result<(), OAuthErrorResponse> {
     if uri.scheme() != "https" {
         return Err(invalid(format!("{name} must be https")));
     }
@@ -168,7 +168,7 @@ fn is_localhost(domain: &str) -> bool {
 }
 
 /// MSC2966, "client_uri and relationship with other URIs": on its host or on a subdomain of it.
-fn check_below(name: &str, uri: &Url, base: &Url) -> Result<(), OAuthError> {
+fn check_below(name: &str, uri: &Url, base: &Url) -> Result<(), OAuthErrorResponse> {
     let (host, base) = (
         uri.host_str().unwrap_or_default(),
         base.host_str().unwrap_or_default(),
@@ -184,6 +184,6 @@ fn check_below(name: &str, uri: &Url, base: &Url) -> Result<(), OAuthError> {
     }
 }
 
-pub(super) fn invalid(description: impl Into<String>) -> OAuthError {
-    OAuthError::bad("invalid_client_metadata", description)
+pub(super) fn invalid(description: impl Into<String>) -> OAuthErrorResponse {
+    OAuthErrorResponse::bad("invalid_client_metadata", description)
 }

@@ -11,7 +11,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::{
-    client::DEVICE_CODE, error::OAuthError, grant::Grant, params::FormParams, scope::Scope,
+    client::DEVICE_CODE, error::OAuthErrorResponse, grant::Grant, params::FormParams, scope::Scope,
 };
 use crate::{faults::Fault, state::SandboxState};
 
@@ -26,28 +26,28 @@ pub(super) async fn authorize(
     State(state): State<Arc<SandboxState>>,
     headers: HeaderMap,
     FormParams(request): FormParams<DeviceAuthorizationRequest>,
-) -> Result<Json<Value>, OAuthError> {
+) -> Result<Json<Value>, OAuthErrorResponse> {
     let answer = {
         let mut authorization_server = state.authorization_server();
         if !authorization_server
             .client(&request.client_id)?
             .may_use(DEVICE_CODE)
         {
-            return Err(OAuthError::bad(
+            return Err(OAuthErrorResponse::bad(
                 "unauthorized_client",
                 "registered without the device grant",
             ));
         }
         if state.faults.is_set(&Fault::DeviceGrantDisabled) {
-            return Err(OAuthError::bad(
+            return Err(OAuthErrorResponse::bad(
                 "unauthorized_client",
                 "the device grant is disabled here",
             ));
         }
-        let scope =
-            Scope::parse(&request.scope).map_err(|why| OAuthError::bad("invalid_scope", why))?;
+        let scope = Scope::parse(&request.scope)
+            .map_err(|why| OAuthErrorResponse::bad("invalid_scope", why))?;
         if scope.is_stable && state.faults.is_set(&Fault::InvalidScopeOnce) {
-            return Err(OAuthError::bad("invalid_scope", "an unknown scope"));
+            return Err(OAuthErrorResponse::bad("invalid_scope", "an unknown scope"));
         }
         let expires = Instant::now() + state.options.grant_lifetime;
         let grant = authorization_server.begin(

@@ -11,13 +11,13 @@ use crate::synapse::SynapseError;
 
 /// An error in the form of RFC 6749, "Error Response".
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) struct OAuthError {
+pub(crate) struct OAuthErrorResponse {
     status: StatusCode,
     error: &'static str,
     description: String,
 }
 
-impl OAuthError {
+impl OAuthErrorResponse {
     pub(crate) fn bad(error: &'static str, description: impl Into<String>) -> Self {
         Self {
             status: StatusCode::BAD_REQUEST,
@@ -71,7 +71,7 @@ impl OAuthError {
     }
 }
 
-impl From<getrandom::Error> for OAuthError {
+impl From<getrandom::Error> for OAuthErrorResponse {
     fn from(_: getrandom::Error) -> Self {
         Self {
             status: StatusCode::INTERNAL_SERVER_ERROR,
@@ -84,7 +84,7 @@ impl From<getrandom::Error> for OAuthError {
 }
 
 /// RFC 7009, "Error Response": nothing has changed, and the client can try again.
-impl From<SynapseError> for OAuthError {
+impl From<SynapseError> for OAuthErrorResponse {
     fn from(error: SynapseError) -> Self {
         tracing::warn!(%error, "the homeserver could not be reached");
         Self {
@@ -94,7 +94,7 @@ impl From<SynapseError> for OAuthError {
     }
 }
 
-impl IntoResponse for OAuthError {
+impl IntoResponse for OAuthErrorResponse {
     fn into_response(self) -> Response {
         let body = json!({ "error": self.error, "error_description": self.description });
         (self.status, Json(body)).into_response()

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use super::{error::OAuthError, scope::Scope};
+use super::{error::OAuthErrorResponse, scope::Scope};
 
 /// RFC 8628, "Device Access Token Response": what `slow_down` adds to the interval, for good.
 const SLOW_DOWN_STEP: Duration = Duration::from_secs(5);
@@ -37,25 +37,25 @@ pub enum Decision {
 
 impl Grant {
     /// RFC 8628, "Device Access Token Response": `Ok` if the device may have its tokens.
-    pub(crate) fn poll(&mut self, now: Instant) -> Result<(), OAuthError> {
+    pub(crate) fn poll(&mut self, now: Instant) -> Result<(), OAuthErrorResponse> {
         let too_soon = |last: Instant| now.duration_since(last) + POLL_TOLERANCE < self.interval;
         let too_soon = self.last_poll.replace(now).is_some_and(too_soon);
         if now >= self.expires {
-            return Err(OAuthError::expired_token());
+            return Err(OAuthErrorResponse::expired_token());
         }
         if too_soon {
             return Err(self.slow_down());
         }
         match self.decision {
-            None => Err(OAuthError::authorization_pending()),
-            Some(Decision::Deny) => Err(OAuthError::access_denied()),
+            None => Err(OAuthErrorResponse::authorization_pending()),
+            Some(Decision::Deny) => Err(OAuthErrorResponse::access_denied()),
             Some(Decision::Allow) => Ok(()),
         }
     }
 
-    pub(crate) fn slow_down(&mut self) -> OAuthError {
+    pub(crate) fn slow_down(&mut self) -> OAuthErrorResponse {
         self.interval += SLOW_DOWN_STEP;
-        OAuthError::slow_down()
+        OAuthErrorResponse::slow_down()
     }
 
     pub(crate) fn deny(&mut self) {

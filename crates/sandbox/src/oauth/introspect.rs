@@ -11,7 +11,7 @@ use axum::{
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::{error::OAuthError, params::FormParams, session::Introspection};
+use super::{error::OAuthErrorResponse, params::FormParams, session::Introspection};
 use crate::state::SandboxState;
 
 #[derive(Deserialize)]
@@ -23,11 +23,11 @@ pub(super) struct IntrospectionRequest {
 pub(super) async fn introspect(
     State(state): State<Arc<SandboxState>>,
     headers: HeaderMap,
-    request: Result<FormParams<IntrospectionRequest>, OAuthError>,
+    request: Result<FormParams<IntrospectionRequest>, OAuthErrorResponse>,
 ) -> Response {
     if !is_synapse(&state, &headers) {
         let bearer = [(header::WWW_AUTHENTICATE, "Bearer")];
-        let error = OAuthError::invalid_client(
+        let error = OAuthErrorResponse::invalid_client(
             "only the homeserver may introspect tokens, with the shared secret",
         );
         return (StatusCode::UNAUTHORIZED, bearer, error).into_response();

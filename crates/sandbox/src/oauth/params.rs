@@ -8,18 +8,21 @@ use axum::{
 };
 use serde::de::DeserializeOwned;
 
-use super::error::OAuthError;
+use super::error::OAuthErrorResponse;
 use crate::state::SandboxState;
 
 /// Form parameters. A missing, repeated or malformed one is an `invalid_request`.
 pub(super) struct FormParams<T>(pub(super) T);
 
 impl<T: DeserializeOwned> FromRequest<Arc<SandboxState>> for FormParams<T> {
-    type Rejection = OAuthError;
+    type Rejection = OAuthErrorResponse;
 
-    async fn from_request(request: Request, state: &Arc<SandboxState>) -> Result<Self, OAuthError> {
+    async fn from_request(
+        request: Request,
+        state: &Arc<SandboxState>,
+    ) -> Result<Self, OAuthErrorResponse> {
         let form = Form::from_request(request, state).await;
         form.map(|Form(params)| Self(params))
-            .map_err(|bad| OAuthError::invalid_request(bad.body_text()))
+            .map_err(|bad| OAuthErrorResponse::invalid_request(bad.body_text()))
     }
 }

@@ -11,7 +11,7 @@ use serde_json::Value;
 
 use super::{
     client::{RegisteredClient, RegistrationRequest, invalid},
-    error::OAuthError,
+    error::OAuthErrorResponse,
 };
 use crate::state::SandboxState;
 
@@ -19,7 +19,7 @@ use crate::state::SandboxState;
 pub(super) async fn register(
     State(state): State<Arc<SandboxState>>,
     body: Result<Json<RegistrationRequest>, JsonRejection>,
-) -> Result<(StatusCode, Json<Value>), OAuthError> {
+) -> Result<(StatusCode, Json<Value>), OAuthErrorResponse> {
     let Json(registration) = body.map_err(|bad| invalid(bad.body_text()))?;
     let client = RegisteredClient::parse(registration)?;
     let mut answer = client.to_json();

@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 
 use super::{
     client::{DEVICE_CODE, REFRESH_TOKEN},
-    error::OAuthError,
+    error::OAuthErrorResponse,
     params::FormParams,
     session::IssuedTokens,
 };
@@ -51,9 +51,13 @@ pub(super) async fn token(
     grant(&state, &request).await.into_response()
 }
 
-async fn grant(state: &SandboxState, request: &TokenRequest) -> Result<Json<Value>, OAuthError> {
+async fn grant(
+    state: &SandboxState,
+    request: &TokenRequest,
+) -> Result<Json<Value>, OAuthErrorResponse> {
     let client_id = request.client_id.as_deref();
-    let client_id = client_id.ok_or_else(|| OAuthError::invalid_client("client_id is missing"))?;
+    let client_id =
+        client_id.ok_or_else(|| OAuthErrorResponse::invalid_client("client_id is missing"))?;
     if !state
         .authorization_server()
         .client(client_id)?
@@ -82,22 +86,22 @@ async fn grant(state: &SandboxState, request: &TokenRequest) -> Result<Json<Valu
     Ok(Json(answer(&tokens)))
 }
 
-fn not_allowed(grant_type: &str) -> OAuthError {
+fn not_allowed(grant_type: &str) -> OAuthErrorResponse {
     match grant_type {
         DEVICE_CODE | REFRESH_TOKEN => {
-            OAuthError::bad("unauthorized_client", "not registered for this grant")
+            OAuthErrorResponse::bad("unauthorized_client", "not registered for this grant")
         }
-        _ => OAuthError::bad(
+        _ => OAuthErrorResponse::bad(
             "unsupported_grant_type",
             "only the device grant and refresh",
         ),
     }
 }
 
-fn required<'a>(value: &'a Option<String>, name: &str) -> Result<&'a str, OAuthError> {
+fn required<'a>(value: &'a Option<String>, name: &str) -> Result<&'a str, OAuthErrorResponse> {
     value
         .as_deref()
-        .ok_or_else(|| OAuthError::invalid_request(format!("{name} is missing")))
+        .ok_or_else(|| OAuthErrorResponse::invalid_request(format!("{name} is missing")))
 }
 
 /// RFC 8628, "Device Access Token Request". The device exists before the client learns that it
@@ -106,7 +110,7 @@ async fn by_device_code(
     state: &SandboxState,
     device_code: &str,
     client_id: &str,
-) -> Result<IssuedTokens, OAuthError> {
+) -> Result<IssuedTokens, OAuthErrorResponse> {
     let device = allowed(state, device_code, client_id)?;
     state.announce_device(&device.id, &device.name).await?;
     state
@@ -124,12 +128,12 @@ fn allowed(
     state: &SandboxState,
     device_code: &str,
     client_id: &str,
-) -> Result<AllowedDevice, OAuthError> {
+) -> Result<AllowedDevice, OAuthErrorResponse> {
     let mut authorization_server = state.authorization_server();
     let client_name = authorization_server.client(client_id)?.name().to_owned();
     let grant = authorization_server.grant(device_code, client_id)?;
     if state.faults.is_set(&Fault::AuthorizationExpired) {
-        return Err(OAuthError::expired_token());
+        return Err(OAuthErrorResponse::expired_token());
     }
     if state.faults.is_set(&Fault::ConsentDenied) {
         grant.deny();
@@ -165,13 +169,13 @@ fn answer(tokens: &IssuedTokens) -> Value {
 pub(super) async fn revoke(
     State(state): State<Arc<SandboxState>>,
     FormParams(request): FormParams<RevocationRequest>,
-) -> Result<StatusCode, OAuthError> {
+) -> Result<StatusCode, OAuthErrorResponse> {
     let client_id = request
         .client_id
-        .ok_or_else(|| OAuthError::invalid_client("client_id is missing"))?;
+        .ok_or_else(|| OAuthErrorResponse::invalid_client("client_id is missing"))?;
     state.authorization_server().client(&client_id)?;
     if state.faults.is_set(&Fault::RevocationFails) {
-        return Err(OAuthError::overloaded());
+        return Err(OAuthErrorResponse::overloaded());
     }
     if state.faults.is_set(&Fault::RevocationIgnored) {
         return Ok(StatusCode::OK);

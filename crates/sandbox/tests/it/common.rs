@@ -271,13 +271,13 @@ impl Signer {
 }
 
 /// A cross-signing identity.
-pub struct CrossSigningIdentity {
+pub struct IdentitySigners {
     pub master: Signer,
     pub self_signing: Signer,
     pub user_signing: Signer,
 }
 
-impl CrossSigningIdentity {
+impl IdentitySigners {
     pub fn new(user_id: &str) -> Self {
         let [master, self_signing, user_signing] = [(); 3].map(|()| Signer::cross_signing(user_id));
         Self {

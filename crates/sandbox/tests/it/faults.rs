@@ -4,8 +4,8 @@ use matrix_qr_sandbox::Fault;
 use serde_json::{Value, json};
 
 use crate::common::{
-    CrossSigningIdentity, FIRST, JsonResponse, Signer, TestEnv, client_metadata, env, faulty,
-    reply, scope, text,
+    FIRST, IdentitySigners, JsonResponse, Signer, TestEnv, client_metadata, env, faulty, reply,
+    scope, text,
 };
 
 const NEW: &str = "NEWDEVICE1";
@@ -232,7 +232,7 @@ async fn wrong_identity_is_another_one_that_is_whole() {
     let env = env().await;
     let token = env.first().await;
     let user_id = env.sandbox.user_id();
-    let identity = CrossSigningIdentity::new(&user_id);
+    let identity = IdentitySigners::new(&user_id);
     env.post(&token, "v3/keys/device_signing/upload", &identity.upload())
         .await;
     env.sandbox.faults().set(Fault::WrongIdentity);

@@ -1,7 +1,7 @@
 use matrix_qr_sandbox::KeyUpload;
 use serde_json::{Value, json};
 
-use crate::common::{CrossSigningIdentity, FIRST, JsonResponse, Signer, TestEnv, env, text};
+use crate::common::{FIRST, IdentitySigners, JsonResponse, Signer, TestEnv, env, text};
 
 const NEW: &str = "NEWDEVICE1";
 
@@ -10,7 +10,7 @@ const NEW: &str = "NEWDEVICE1";
 struct SignedAccount {
     env: TestEnv,
     token: String,
-    identity: CrossSigningIdentity,
+    identity: IdentitySigners,
     device: Signer,
 }
 
@@ -19,7 +19,7 @@ async fn account() -> SignedAccount {
     let token = env.first().await;
     let user_id = env.sandbox.user_id();
     let (identity, device) = (
-        CrossSigningIdentity::new(&user_id),
+        IdentitySigners::new(&user_id),
         Signer::device(&user_id, FIRST),
     );
     let mut keys = device.device_keys();
@@ -385,7 +385,7 @@ async fn an_identity_that_is_not_right_is_refused() {
     let env = env().await;
     let token = env.first().await;
     let user_id = env.sandbox.user_id();
-    let identity = CrossSigningIdentity::new(&user_id);
+    let identity = IdentitySigners::new(&user_id);
     let stranger = Signer::cross_signing(&user_id);
     let changed = |field: &str, value: Value| {
         let mut upload = identity.upload();
@@ -449,7 +449,7 @@ async fn an_identity_that_is_not_right_is_refused() {
 async fn an_identity_is_not_replaced() {
     let account = account().await;
     let path = "v3/keys/device_signing/upload";
-    let other = CrossSigningIdentity::new(&account.env.sandbox.user_id());
+    let other = IdentitySigners::new(&account.env.sandbox.user_id());
     let answer = account
         .env
         .post(&account.token, path, &other.upload())

@@ -78,7 +78,7 @@ async fn a_session_has_an_unguessable_id_and_the_time_that_is_left<S: TestStore>
         assert!(names.insert(session.id) && names.insert(session.token));
     }
     let id = body["id"].as_str().unwrap().to_owned();
-    let mut session = JsonSession {
+    let mut session = SessionAtToken {
         path: format!("{STABLE}/{id}"),
         id,
         token: String::new(),
@@ -114,7 +114,7 @@ async fn what_a_payload_was_written_against_is_said<S: TestStore>() {
             );
         }
         // A repeat is not a write.
-        let stale = JsonSession {
+        let stale = SessionAtToken {
             token: "stale".to_owned(),
             ..session.clone()
         };
@@ -362,7 +362,7 @@ async fn a_write_with_an_older_token_is_refused_with_the_code_of_the_requests_pa
         ] {
             for (path, errcode) in COLLECTIONS {
                 let path = format!("{path}/{}", stale.id);
-                let session = JsonSession {
+                let session = SessionAtToken {
                     token: token.to_owned(),
                     path,
                     ..stale.clone()
@@ -484,7 +484,7 @@ async fn a_session_is_of_one_api<S: TestStore>() {
             ..text.clone()
         };
         let token = text.etag.trim_matches('"').to_owned();
-        let as_json = JsonSession {
+        let as_json = SessionAtToken {
             path: format!("{STABLE}/{id}"),
             id,
             token,

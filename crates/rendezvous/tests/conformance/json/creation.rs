@@ -227,7 +227,7 @@ async fn whoever_knows_a_session_uses_it<S: TestStore>() {
         .unwrap();
     let body = granted(created).await;
     let text = |field: &str| body[field].as_str().unwrap().to_owned();
-    let session = JsonSession {
+    let session = SessionAtToken {
         path: format!("{STABLE}/{}", text("id")),
         id: text("id"),
         token: text("sequence_token"),

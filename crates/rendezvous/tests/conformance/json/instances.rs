@@ -33,7 +33,7 @@ async fn two_instances_have_the_same_sessions() {
         }
         assert_eq!(a.look(&stale).await["sequence_token"], written);
         let waiting = held(b.wait(
-            &JsonSession {
+            &SessionAtToken {
                 token: written,
                 ..stale.clone()
             },

@@ -25,7 +25,7 @@ async fn a_repeated_write_is_acknowledged_again_and_changes_nothing<S: TestStore
             "none of ours",
             "",
         ] {
-            let again = JsonSession {
+            let again = SessionAtToken {
                 token: stale.to_owned(),
                 ..session.clone()
             };
@@ -51,7 +51,7 @@ async fn a_repeated_write_is_acknowledged_again_and_changes_nothing<S: TestStore
         // After another write it is not a repeat.
         server
             .write(
-                &JsonSession {
+                &SessionAtToken {
                     token: written.clone(),
                     ..session.clone()
                 },
@@ -70,7 +70,7 @@ async fn a_repeated_write_is_acknowledged_again_and_changes_nothing<S: TestStore
 async fn a_repeat_wakes_nobody<S: TestStore>() {
     let server = TestServer::<S>::start().await;
     let session = server.name("first").await;
-    let current = JsonSession {
+    let current = SessionAtToken {
         token: server.write(&session, "second").await,
         ..session.clone()
     };

@@ -141,7 +141,7 @@ async fn who_has_news_to_read_or_asks_for_no_wait_is_not_held<S: TestStore>() {
     }
     server.write(&session, "second").await;
     for token in [session.token.as_str(), "none-of-ours", "", "%FF"] {
-        let behind = JsonSession {
+        let behind = SessionAtToken {
             token: token.to_owned(),
             ..session.clone()
         };

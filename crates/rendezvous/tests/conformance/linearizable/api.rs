@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::history::{Effect, Etag};
 use crate::{
-    json::{JsonSession, token},
+    json::{SessionAtToken, token},
     support::*,
 };
 
@@ -29,7 +29,7 @@ impl RendezvousApi {
         match self {
             Self::Text => server.create(payload).await,
             Self::Json => {
-                let JsonSession { path, token, .. } = server.name(payload).await;
+                let SessionAtToken { path, token, .. } = server.name(payload).await;
                 TextSession {
                     url: String::new(),
                     path,
@@ -91,7 +91,7 @@ impl RendezvousApi {
         let request = match self {
             Self::Text => server.put(session, payload.clone()),
             Self::Json => {
-                let session = JsonSession {
+                let session = SessionAtToken {
                     id: String::new(),
                     path: session.path.clone(),
                     token: expected.clone(),
