@@ -38,7 +38,8 @@ mod verification;
 pub use backup::{BackupState, Restored};
 pub use bundle::Exported;
 pub use error::{
-    BackupProblem, CrossSigningError, DecryptError, ImportError, Refused, RestoreError, StoreError,
+    BackupProblem, BundleRefused, CrossSigningError, DecryptError, ImportError, RestoreError,
+    StoreError,
 };
 pub use export::{KeyExport, Passphrase};
 pub use identity::Identity;

@@ -80,10 +80,7 @@ async fn publish_identity(
     if answer.failures.is_empty() {
         Ok(())
     } else {
-        Err(HomeserverError::Malformed {
-            what: "it refused a signature that is valid",
-        }
-        .into())
+        Err(HomeserverError::malformed("it refused a signature that is valid").into())
     }
 }
 

@@ -27,7 +27,7 @@ use crate::{
     rendezvous_client::{RendezvousClient, RendezvousError},
     showing::{Place, Showing},
     silence::{SILENCE, Wait, explained, unanswered_rendezvous},
-    start::{Rendezvous, Start},
+    start::{RendezvousAt, Start},
     user_error::ToUserError,
 };
 
@@ -214,10 +214,10 @@ pub(crate) async fn open_session<P: Person>(
     Ok(rendezvous)
 }
 
-async fn place(http: &Http, at: &Rendezvous) -> Result<Place, Error> {
+async fn place(http: &Http, at: &RendezvousAt) -> Result<Place, Error> {
     match at {
-        Rendezvous::Endpoint(url) => Ok(Place::Endpoint(url.clone())),
-        Rendezvous::Homeserver(homeserver) => {
+        RendezvousAt::Endpoint(url) => Ok(Place::Endpoint(url.clone())),
+        RendezvousAt::Homeserver(homeserver) => {
             let base = discovery::resolve(http, homeserver).await;
             base.map(Place::Homeserver)
                 .map_err(|error| Error::Rendezvous(error.to_user_error()))

@@ -35,7 +35,7 @@ use crate::{
     fault_proxy::Exchange,
     log_capture::CapturedLog,
     meeting::{Digits, Plan},
-    test_env::{End, OLD_MESSAGE, TestEnv},
+    test_env::{OLD_MESSAGE, SignInEnd, TestEnv},
 };
 
 #[tokio::test]
@@ -122,7 +122,7 @@ fn sign_ins(shown_by: Role) -> Vec<(Option<Fault>, Plan)> {
 }
 
 /// What a front end was told and got, as `Debug` and `Display` have it.
-fn all_of(end: &End) -> String {
+fn all_of(end: &SignInEnd) -> String {
     let mut text = format!(
         "{}\n{:?}\n{:?}\n{:?}\n",
         end.printed, end.new, end.existing, end.code

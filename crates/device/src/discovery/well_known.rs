@@ -7,7 +7,7 @@ use url::Url;
 
 use super::error::{DiscoveryError, passes, said};
 use super::fetch::{self, Found};
-use crate::http::{Http, HttpError, Policy, Response, host};
+use crate::http::{Http, HttpError, HttpResponse, Policy, host};
 
 /// Finds the base URL of the Client-Server API: a base URL is one already, a server name is looked
 /// up.
@@ -138,7 +138,7 @@ pub fn well_known_url(policy: Policy, name: &str) -> Option<Url> {
 }
 
 /// Never away from `https`; the policy decides which `https` servers are permitted.
-fn redirected(from: &Url, response: &Response) -> Result<Url, DiscoveryError> {
+fn redirected(from: &Url, response: &HttpResponse) -> Result<Url, DiscoveryError> {
     let bad = |why| DiscoveryError::BadRedirect {
         host: host(from),
         why,

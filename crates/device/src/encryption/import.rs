@@ -12,7 +12,7 @@ use ruma::{
 
 use super::{
     BackupState, Encryption,
-    error::{ImportError, Refused, StoreError},
+    error::{BundleRefused, ImportError, StoreError},
     public_keys::{CrossSigningKey, PublicKeys},
 };
 use crate::homeserver::{Effort, Homeserver};
@@ -61,7 +61,7 @@ impl Encryption {
     async fn learn_identity(&self, homeserver: &Homeserver) -> Result<PublicKeys, ImportError> {
         let answer = self.query(homeserver).await.map_err(ImportError::Query)?;
         let published =
-            PublicKeys::published(&answer, self.user_id()).map_err(Refused::NotPublished)?;
+            PublicKeys::published(&answer, self.user_id()).map_err(BundleRefused::NotPublished)?;
         self.learn(&answer).await?;
         Ok(published)
     }
@@ -85,7 +85,7 @@ impl Encryption {
         if status.is_complete() {
             Ok(())
         } else {
-            Err(Refused::InvalidIdentity.into())
+            Err(BundleRefused::InvalidIdentity.into())
         }
     }
 
@@ -145,7 +145,7 @@ pub(super) fn is_signed_twice(keys: &DeviceKeys, self_signing: &SelfSigningPubke
 fn import_error(error: SecretImportError) -> ImportError {
     match error {
         SecretImportError::MismatchedPublicKeys { name } | SecretImportError::Key { name, .. } => {
-            Refused::Mismatch(which(&name)).into()
+            BundleRefused::Mismatch(which(&name)).into()
         }
         other => StoreError::new(other).into(),
     }
@@ -186,7 +186,7 @@ mod tests {
         let (giver, _) = signed_device().await;
         let keys = giver.private_keys().await.unwrap();
         let refused = device().await.take_private_keys(&keys).await;
-        assert_eq!(refused, Err(Refused::InvalidIdentity.into()));
+        assert_eq!(refused, Err(BundleRefused::InvalidIdentity.into()));
     }
 
     #[tokio::test]

@@ -9,7 +9,7 @@ use matrix_qr_protocol::{
 };
 use serde::Deserialize;
 
-use crate::http::{HttpError, Response};
+use crate::http::{HttpError, HttpResponse};
 
 /// Why a call to the homeserver failed. No variant holds a token, a body or the path of a URL.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -59,7 +59,11 @@ struct MatrixError {
 }
 
 impl HomeserverError {
-    pub(super) fn from_answer(answer: &Response) -> Self {
+    pub(crate) fn malformed(what: &'static str) -> Self {
+        Self::Malformed { what }
+    }
+
+    pub(super) fn from_answer(answer: &HttpResponse) -> Self {
         let status = answer.status();
         let body = serde_json::from_slice::<MatrixError>(answer.body()).ok();
         if status == StatusCode::TOO_MANY_REQUESTS {
@@ -131,7 +135,7 @@ impl ToUserError for HomeserverError {
     }
 }
 
-fn retry_after_header(answer: &Response) -> Option<Duration> {
+fn retry_after_header(answer: &HttpResponse) -> Option<Duration> {
     answer
         .headers()
         .get(RETRY_AFTER)?

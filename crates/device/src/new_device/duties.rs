@@ -8,7 +8,7 @@ use matrix_qr_protocol::{
     homeserver::HomeserverAddress,
     login::{
         NoAuthorization, NoToken, NotImported,
-        message::{Authorization as Wanted, DeviceId, Secrets, VerificationLink},
+        message::{Authorization, DeviceId, Secrets, VerificationLink},
     },
 };
 use ruma::{OwnedDeviceId, OwnedUserId};
@@ -28,7 +28,7 @@ use crate::{
     homeserver::Homeserver,
     host::HostAdapter,
     http::Http,
-    oauth::{Authorization, OAuth, OAuthError, TokenOutcome, new_device_id},
+    oauth::{DeviceAuthorization, OAuth, OAuthError, TokenOutcome, new_device_id},
     person::{Person, ProgressEvent},
     retry::patiently,
     session::SessionDir,
@@ -85,7 +85,7 @@ impl<'a, P: Person> NewDevice<'a, P> {
         *self.progress.lock().unwrap_or_else(PoisonError::into_inner) = to;
     }
 
-    async fn authorize(&self, named: HomeserverAddress) -> Result<Wanted, NoAuthorization> {
+    async fn authorize(&self, named: HomeserverAddress) -> Result<Authorization, NoAuthorization> {
         let (base, metadata) = find_oauth_server(&self.http, &named).await?;
         let failed = |error: OAuthError| NoAuthorization::Failed(error.to_user_error());
         let asked = self.ask(base, metadata).await.map_err(failed)?;
@@ -221,7 +221,7 @@ impl<P: Person> NewDeviceHost for HostAdapter<'_, P, NewDevice<'_, P>> {
     async fn request_authorization(
         &self,
         homeserver: HomeserverAddress,
-    ) -> Result<Wanted, NoAuthorization> {
+    ) -> Result<Authorization, NoAuthorization> {
         let asked = self.device.authorize(homeserver);
         self.answer(Wait::Authorization, asked).await
     }
@@ -235,14 +235,14 @@ impl<P: Person> NewDeviceHost for HostAdapter<'_, P, NewDevice<'_, P>> {
     }
 }
 
-fn wanted(asked: &PendingAuthorization) -> Option<Wanted> {
-    Some(Wanted {
+fn wanted(asked: &PendingAuthorization) -> Option<Authorization> {
+    Some(Authorization {
         link: link(&asked.authorization)?,
         device_id: DeviceId::parse(asked.device_id.as_str())?,
     })
 }
 
-fn link(authorization: &Authorization) -> Option<VerificationLink> {
+fn link(authorization: &DeviceAuthorization) -> Option<VerificationLink> {
     let complete = authorization
         .verification_uri_complete()
         .map(Url::parse)

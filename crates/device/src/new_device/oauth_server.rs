@@ -10,7 +10,7 @@ use crate::{
     discovery::{self, DiscoveryError, ServerMetadata},
     http::Http,
     retry::patiently,
-    start::{Rendezvous, Start},
+    start::{RendezvousAt, Start},
     user_error::ToUserError,
 };
 
@@ -20,7 +20,7 @@ pub(super) async fn check_homeserver(http: &Http, start: &Start) -> Result<(), E
     match start {
         Start::Scan(code) if code.shown_by == ShownBy::New => Err(Error::SameRole(Role::New)),
         // A misspelt name is reported at once. Only a lost connection is worth a wait.
-        Start::Show(Rendezvous::Homeserver(named)) => {
+        Start::Show(RendezvousAt::Homeserver(named)) => {
             discovery::look_up(http, named)
                 .await
                 .map_err(|error| Error::NotAuthorized(error.to_user_error()))?;
@@ -29,7 +29,7 @@ pub(super) async fn check_homeserver(http: &Http, start: &Start) -> Result<(), E
                 .map(|_| ())
                 .map_err(Error::from)
         }
-        Start::Show(Rendezvous::Endpoint(url)) => http
+        Start::Show(RendezvousAt::Endpoint(url)) => http
             .look_up(url)
             .await
             .map_err(|error| Error::Rendezvous(error.to_user_error())),

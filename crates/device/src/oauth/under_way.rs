@@ -8,12 +8,12 @@ use tokio::{sync::Mutex, task::JoinHandle, time::timeout};
 
 use super::error::OAuthError;
 use super::tokens::Tokens;
-use crate::http::Response;
+use crate::http::HttpResponse;
 
 /// How long a sign-in that is over waits for the answer.
 const LONGEST: Duration = Duration::from_secs(5);
 
-type Answer = Result<Response, OAuthError>;
+type Answer = Result<HttpResponse, OAuthError>;
 
 /// The poll of the moment.
 #[derive(Default)]

@@ -103,8 +103,7 @@ fn base(server: &Server) -> BaseUrl {
 }
 
 async fn create(server: &Server, token: Option<&str>) -> Result<RendezvousClient, RendezvousError> {
-    let home =
-        token.map(|token| Homeserver::new(http(), server.url.clone(), Secret::new(token)));
+    let home = token.map(|token| Homeserver::new(http(), server.url.clone(), Secret::new(token)));
     RendezvousClient::create_msc4388(http(), &base(server), home.as_ref()).await
 }
 

@@ -5,15 +5,18 @@ use std::{path::Path, time::Duration};
 
 use matrix_qr_protocol::error::{Cause, UserError};
 
-use super::{Access, AccessError, SHARED, homeserver};
 use crate::{
-    device::Facts,
+    access::{Access, AccessError, with_token_of},
+    facts::Facts,
     homeserver::{Effort, HomeserverError},
     http::{Http, Policy},
     secret::Secret,
     session::{SessionDir, StoredSession},
     user_error::ToUserError,
 };
+
+/// How long to wait for another process that has the directory, and mostly refreshes the token, too.
+const SHARED: Duration = Duration::from_secs(30);
 
 /// An access token that the homeserver takes.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -81,7 +84,7 @@ async fn seen(
     policy: Policy,
 ) -> Result<(), AccessError> {
     let http = Http::new(policy).map_err(|error| error.to_user_error())?;
-    match homeserver(&http, &session)
+    match with_token_of(&session, &http)
         .whoami_within(Effort::BRIEF)
         .await
     {
@@ -99,7 +102,7 @@ impl Access {
     /// Another process may have refreshed it while this one waited for the lock.
     async fn token(&self, good_for: Duration) -> Result<AccessToken, AccessError> {
         let session = self.session().await;
-        if !is_good(&self.http, &session, good_for).await? {
+        if !is_good(self.http(), &session, good_for).await? {
             match session.user.refresh_token {
                 Some(_) => self.refresh(&session.user.access_token).await?,
                 None => self.stay_signed_in().await?,
@@ -121,7 +124,7 @@ async fn is_good(
     if session.time_left().is_none_or(|left| left < good_for) {
         return Ok(false);
     }
-    match homeserver(http, session).whoami().await {
+    match with_token_of(session, http).whoami().await {
         Err(HomeserverError::Expired) => Ok(false),
         other => other.map(|_| true).map_err(AccessError::from),
     }
