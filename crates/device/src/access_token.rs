@@ -12,7 +12,6 @@ use crate::{
     http::{Http, Policy},
     secret::Secret,
     session::{SessionDir, StoredSession},
-    user_error::ToUserError,
 };
 
 /// How long to wait for another process that has the directory, and mostly refreshes the token, too.
@@ -71,7 +70,7 @@ pub async fn access_token(
 pub async fn standing(directory: &Path, policy: Policy) -> Result<Standing, UserError> {
     let directory = SessionDir::new(directory);
     let session = directory.load()?;
-    match seen(directory, session, policy).await {
+    match seen(&directory, &session, policy).await {
         Ok(()) => Ok(Standing::SignedIn),
         Err(AccessError::SessionEnd(end)) => Err(end.into()),
         Err(AccessError::Other(error)) => Ok(Standing::Unknown(error)),
@@ -79,20 +78,19 @@ pub async fn standing(directory: &Path, policy: Policy) -> Result<Standing, User
 }
 
 async fn seen(
-    directory: SessionDir,
-    session: StoredSession,
+    directory: &SessionDir,
+    session: &StoredSession,
     policy: Policy,
 ) -> Result<(), AccessError> {
-    let http = Http::new(policy).map_err(|error| error.to_user_error())?;
-    match with_token_of(&session, &http)
+    let http = Http::new(policy).map_err(UserError::from)?;
+    match with_token_of(session, &http)
         .whoami_within(Effort::BRIEF)
         .await
     {
         Err(HomeserverError::Expired) => {
-            let lock = directory.lock().map_err(|error| error.to_user_error())?;
-            let access =
-                Access::locked(directory, lock, http).map_err(|error| error.to_user_error())?;
-            access.stay_signed_in().await
+            Access::open(directory.path(), policy)?
+                .stay_signed_in()
+                .await
         }
         other => other.map(drop).map_err(AccessError::from),
     }
@@ -141,11 +139,9 @@ fn handed_out(session: &StoredSession) -> AccessToken {
 
 fn too_short(left: Duration, asked: Duration) -> UserError {
     let (left, asked) = (left.as_secs(), asked.as_secs());
-    let what =
-        format!("the server's access tokens live for {left} s, and {asked} s were asked for");
     UserError::new(
         Cause::AuthorizationServer,
-        what,
+        format!("the server's access tokens live for {left} s, and {asked} s were asked for"),
         "Ask for a shorter time with --for, and more often.",
     )
 }

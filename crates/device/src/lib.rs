@@ -33,6 +33,7 @@
 //! |---|---|
 //! | [`http`] | every request: bounded, `https` only |
 //! | `retry` | repeats what failed for a moment |
+//! | `private` | files and directories that only their owner can read |
 //! | [`secret`], `random` | a text that is never printed; the operating system's random numbers |
 //! | `user_error` | this crate's errors as a sentence, a cause and advice |
 
@@ -52,6 +53,7 @@ pub mod http;
 mod new_device;
 pub mod oauth;
 mod person;
+mod private;
 mod random;
 pub mod rendezvous_client;
 mod retry;

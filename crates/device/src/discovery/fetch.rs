@@ -6,8 +6,7 @@ use matrix_qr_protocol::printable;
 use serde::de::DeserializeOwned;
 use url::Url;
 
-use super::document;
-use super::error::DiscoveryError;
+use super::{document, error::DiscoveryError};
 use crate::http::{Bounds, Http, HttpError, HttpResponse, host};
 
 /// Discovery documents are small, and a person waits for them.

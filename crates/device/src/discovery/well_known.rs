@@ -143,13 +143,10 @@ fn redirected(from: &Url, response: &HttpResponse) -> Result<Url, DiscoveryError
         host: host(from),
         why,
     };
-    let location = response
-        .headers()
-        .get("location")
-        .and_then(|value| value.to_str().ok());
-    let target = location
-        .and_then(|text| from.join(text).ok())
-        .ok_or_else(|| bad("to no usable place"))?;
+    let location = response.headers().get("location");
+    let text = location.and_then(|value| value.to_str().ok());
+    let target = text.and_then(|text| from.join(text).ok());
+    let target = target.ok_or_else(|| bad("to no usable place"))?;
     let safe = target.scheme() == "https" || (from.scheme() == "http" && target.scheme() == "http");
     if safe {
         Ok(target)

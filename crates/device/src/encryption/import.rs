@@ -96,19 +96,11 @@ impl Encryption {
         homeserver: &Homeserver,
         self_signing: &SelfSigningPubkey,
     ) -> Result<(), ImportError> {
-        let (id, request) = self
-            .signed_upload(self_signing)
-            .await?
-            .ok_or(ImportError::Unsigned)?;
-        let answer = homeserver
-            .call(request, Effort::REPEATABLE)
-            .await
-            .map_err(ImportError::Upload)?;
-        Ok(self
-            .machine
-            .mark_request_as_sent(&id, &answer)
-            .await
-            .map_err(StoreError::new)?)
+        let upload = self.signed_upload(self_signing).await?;
+        let (id, request) = upload.ok_or(ImportError::Unsigned)?;
+        let answer = homeserver.call(request, Effort::REPEATABLE).await;
+        let answer = answer.map_err(ImportError::Upload)?;
+        Ok(self.sent(&id, &answer).await?)
     }
 
     /// Puts this device into its own store as others see it from now on. matrix-sdk 0.19.1 relies
@@ -128,10 +120,8 @@ impl Encryption {
             .await
             .map_err(StoreError::new)?;
         Ok(upload.filter(|(_, request)| {
-            let keys = request
-                .device_keys
-                .as_ref()
-                .and_then(|keys| keys.deserialize_as::<DeviceKeys>().ok());
+            let keys = request.device_keys.as_ref();
+            let keys = keys.and_then(|keys| keys.deserialize_as::<DeviceKeys>().ok());
             keys.is_some_and(|keys| is_signed_twice(&keys, self_signing))
         }))
     }

@@ -67,9 +67,8 @@ impl HomeserverError {
         let status = answer.status();
         let body = serde_json::from_slice::<MatrixError>(answer.body()).ok();
         if status == StatusCode::TOO_MANY_REQUESTS {
-            let retry_after = retry_after_header(answer).or(body
-                .and_then(|body| body.retry_after_ms)
-                .map(Duration::from_millis));
+            let stated = body.and_then(|body| body.retry_after_ms);
+            let retry_after = retry_after_header(answer).or(stated.map(Duration::from_millis));
             return Self::RateLimited { retry_after };
         }
         match body {
@@ -136,15 +135,8 @@ impl ToUserError for HomeserverError {
 }
 
 fn retry_after_header(answer: &HttpResponse) -> Option<Duration> {
-    answer
-        .headers()
-        .get(RETRY_AFTER)?
-        .to_str()
-        .ok()?
-        .trim()
-        .parse()
-        .ok()
-        .map(Duration::from_secs)
+    let text = answer.headers().get(RETRY_AFTER)?.to_str().ok()?;
+    text.trim().parse().ok().map(Duration::from_secs)
 }
 
 #[cfg(test)]

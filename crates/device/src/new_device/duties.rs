@@ -149,8 +149,7 @@ impl<'a, P: Person> NewDevice<'a, P> {
     /// The token must be for the device that was asked for: it is what the existing device will
     /// look for.
     async fn check_device(&self, grant: &GrantedTokens) -> Result<OwnedUserId, UserError> {
-        let whoami = self.homeserver(grant).whoami().await;
-        let who = whoami.map_err(|error| error.to_user_error())?;
+        let who = self.homeserver(grant).whoami().await?;
         if who.device_id != grant.asked.device_id {
             return Err(UserError::new(
                 Cause::Homeserver,
@@ -191,19 +190,15 @@ impl<'a, P: Person> NewDevice<'a, P> {
     /// A courtesy: the server may have given it a name already, or let nobody name a device. Then
     /// it keeps that one.
     async fn name_itself(&self, grant: &GrantedTokens) {
-        let homeserver = self.homeserver(grant);
-        let named = homeserver
-            .name_device(&grant.asked.device_id, &self.options.name)
-            .await;
-        if let Err(error) = named {
+        let (homeserver, device_id) = (self.homeserver(grant), &grant.asked.device_id);
+        if let Err(error) = homeserver.name_device(device_id, &self.options.name).await {
             tracing::info!(%error, "the homeserver did not take the device's name");
         }
     }
 
     fn store(&self, account: Arc<AcceptedAccount>, imported: Imported) -> Result<(), NotImported> {
-        self.directory
-            .complete(&account.session())
-            .map_err(|error| NotImported::Failed(error.to_user_error()))?;
+        let completed = self.directory.complete(&account.session());
+        completed.map_err(|error| NotImported::Failed(error.to_user_error()))?;
         let asked = &account.grant.asked;
         let signed_in = SignedIn {
             user_id: account.user_id.to_string(),
@@ -243,23 +238,17 @@ fn wanted(asked: &PendingAuthorization) -> Option<Authorization> {
 }
 
 fn link(authorization: &DeviceAuthorization) -> Option<VerificationLink> {
-    let complete = authorization
-        .verification_uri_complete()
-        .map(Url::parse)
-        .transpose()
-        .ok()?;
-    let verification_uri = Url::parse(authorization.verification_uri()).ok()?;
+    let complete = authorization.verification_uri_complete().map(Url::parse);
     Some(VerificationLink {
-        verification_uri,
-        verification_uri_complete: complete,
+        verification_uri: Url::parse(authorization.verification_uri()).ok()?,
+        verification_uri_complete: complete.transpose().ok()?,
     })
 }
 
 fn unusable_link() -> UserError {
-    let what = "the authorization server's link cannot be read";
     UserError::new(
         Cause::AuthorizationServer,
-        what,
+        "the authorization server's link cannot be read",
         "Tell the server's administrator.",
     )
 }

@@ -81,22 +81,15 @@ async fn poll(
     };
     // Section 3.5: "before each new request", so before the first one, too; the library would begin
     // at once. What the other device needed to agree counts.
-    sleep(
-        authorization
-            .interval()
-            .saturating_sub(authorization.given_at.elapsed()),
-    )
-    .await;
+    let interval = authorization.interval();
+    sleep(interval.saturating_sub(authorization.given_at.elapsed())).await;
     let polling = client.exchange_device_access_token(&authorization.answer);
     let pause = |interval| sleep(patient.pace.keep(interval));
     // The library's own limit is by the wall clock, which may jump. Ours is the caller's.
-    match polling
-        .request_async(&patient, pause, Some(2 * MAX_LIFETIME))
-        .await
-    {
-        Ok(answer) => {
-            Tokens::read(&answer).map_or_else(TokenOutcome::Failed, TokenOutcome::Granted)
-        }
+    let answer = polling.request_async(&patient, pause, Some(2 * MAX_LIFETIME));
+    match answer.await.map(|answer| Tokens::read(&answer)) {
+        Ok(Ok(tokens)) => TokenOutcome::Granted(tokens),
+        Ok(Err(error)) => TokenOutcome::Failed(error),
         Err(error) => outcome(error, patient.lost.into_inner()),
     }
 }
