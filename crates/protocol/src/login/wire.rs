@@ -88,7 +88,7 @@ enum MessageJson<'a> {
 #[derive(Serialize)]
 #[serde(rename_all = "snake_case")]
 enum AccountLocation<'a> {
-    HomeserverAddress(&'a str),
+    Homeserver(&'a str),
     BaseUrl(&'a str),
 }
 
@@ -104,9 +104,7 @@ impl<'a> MessageJson<'a> {
                     &[]
                 },
                 account: match revision {
-                    Revision::Msc4108 => {
-                        AccountLocation::HomeserverAddress(offer.homeserver.as_str())
-                    }
+                    Revision::Msc4108 => AccountLocation::Homeserver(offer.homeserver.as_str()),
                     Revision::Msc4388 => AccountLocation::BaseUrl(offer.homeserver.as_str()),
                 },
             },
