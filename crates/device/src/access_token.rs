@@ -14,7 +14,7 @@ use crate::{
     session::{SessionDir, StoredSession},
 };
 
-/// How long to wait for another process that has the directory, and mostly refreshes the token, too.
+/// How long to wait for another process that has the directory: mostly it refreshes the token, too.
 const SHARED: Duration = Duration::from_secs(30);
 
 /// An access token that the homeserver takes.

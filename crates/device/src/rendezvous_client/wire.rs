@@ -53,8 +53,8 @@ fn outgoing(request: Request) -> Result<http::HttpRequest, HttpError> {
     Ok(request)
 }
 
-/// An HTTP response as [`matrix_qr_protocol::rendezvous`] reads it. A header that is not text has no
-/// meaning there, and is left out.
+/// An HTTP response as [`matrix_qr_protocol::rendezvous`] reads it. A header that is not text has
+/// no meaning there, and is left out.
 pub fn incoming(response: http::HttpResponse) -> Response {
     let (parts, body) = response.into_parts();
     let text = |value: &::http::HeaderValue| value.to_str().ok().map(str::to_owned);
