@@ -10,8 +10,8 @@ mod two_column_view;
 use std::time::{Duration, Instant};
 
 use matrix_qr_device::{
-    GrantOptions, Granted, Rendezvous, SignInOptions, SignedIn, Start, http::Policy, oauth::Client,
-    sign_in,
+    GrantOptions, Granted, RendezvousAt, SignInOptions, SignedIn, Start, http::Policy,
+    oauth::Client, sign_in,
 };
 use matrix_qr_protocol::{error::Error, homeserver::HomeserverAddress, qr::QrCode, revision::Role};
 use matrix_qr_sandbox::Options;
@@ -155,5 +155,5 @@ async fn start(
     }
     let homeserver =
         HomeserverAddress::parse(account.sandbox.homeserver().as_str()).map_err(|_| Error::Gone)?;
-    Ok(Start::Show(Rendezvous::Homeserver(homeserver)))
+    Ok(Start::Show(RendezvousAt::Homeserver(homeserver)))
 }

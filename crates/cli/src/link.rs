@@ -1,7 +1,7 @@
 //! `link`: this device signs in another one.
 
 use matrix_qr_device::{
-    Device, Facts, GrantOptions, Granted, Rendezvous, Start, encryption::CrossSigningError,
+    Device, Facts, GrantOptions, Granted, RendezvousAt, Start, encryption::CrossSigningError,
 };
 use matrix_qr_protocol::{error::ToUserError, homeserver::HomeserverAddress, revision::Role};
 use serde_json::json;
@@ -79,7 +79,7 @@ fn at_home(facts: &Facts) -> Result<Start, Failure> {
             "Sign in again.",
         )
     })?;
-    Ok(Start::Show(Rendezvous::Homeserver(homeserver)))
+    Ok(Start::Show(RendezvousAt::Homeserver(homeserver)))
 }
 
 fn report(out: Printer, facts: &Facts, granted: &Granted, too_late: bool) {

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use matrix_qr_device::{
-    DeviceName, Rendezvous, SignInOptions, SignedIn, Start,
+    DeviceName, RendezvousAt, SignInOptions, SignedIn, Start,
     encryption::BackupState,
     http::Policy,
     oauth::{Client, ClientMetadata},
@@ -95,7 +95,7 @@ async fn start(args: &args::LoginArgs, person: &TerminalPerson) -> Result<Start,
         })?,
         (None, None) => ask_homeserver(person).await?,
     };
-    Ok(Start::Show(Rendezvous::Homeserver(homeserver)))
+    Ok(Start::Show(RendezvousAt::Homeserver(homeserver)))
 }
 
 /// Reports a mistake in the command line before anything is started.
@@ -114,7 +114,7 @@ pub(crate) async fn given(
 ) -> Result<Option<Start>, Failure> {
     match (&exchange.scan, &exchange.rendezvous) {
         (Some(path), _) => scanned(path.clone(), person).await.map(Some),
-        (None, Some(url)) => Ok(Some(Start::Show(Rendezvous::Endpoint(url.clone())))),
+        (None, Some(url)) => Ok(Some(Start::Show(RendezvousAt::Endpoint(url.clone())))),
         (None, None) => Ok(None),
     }
 }

@@ -3,7 +3,7 @@
 //! There is no encryption here: a token can be had, and a device signed out, whatever has become of
 //! its keys.
 
-use std::{path::Path, sync::Arc, time::Duration};
+use std::{path::Path, sync::Arc};
 
 use matrix_qr_protocol::error::UserError;
 use tokio::sync::Mutex;
@@ -15,19 +15,13 @@ use crate::{
     oauth::Tokens,
     secret::Secret,
     session::{Revocable, SessionDir, SessionError, SessionLock, StoredSession},
-    user_error::ToUserError,
 };
 
 mod error;
 mod kept;
-mod token;
 
 pub(crate) use self::error::{AccessError, SessionEnd};
 use self::kept::{Kept, renewal, renewed};
-pub use self::token::{AccessToken, Standing, access_token, standing};
-
-/// How long another process may have the directory that only wants to refresh the token, too.
-const SHARED: Duration = Duration::from_secs(30);
 
 /// A session that this process alone uses, and its homeserver.
 pub(crate) struct Access {
@@ -41,14 +35,18 @@ impl Access {
     /// Contacts nobody.
     pub(crate) fn open(directory: &Path, policy: Policy) -> Result<Self, UserError> {
         let directory = SessionDir::new(directory);
-        let lock = directory.lock().map_err(|error| error.to_user_error())?;
-        let http = Http::new(policy).map_err(|error| error.to_user_error())?;
-        Self::locked(directory, lock, http).map_err(|error| error.to_user_error())
+        let lock = directory.lock()?;
+        Ok(Self::locked(directory, lock, Http::new(policy)?)?)
     }
 
-    fn locked(directory: SessionDir, lock: SessionLock, http: Http) -> Result<Self, SessionError> {
+    /// The same, with what the caller has already.
+    pub(crate) fn locked(
+        directory: SessionDir,
+        lock: SessionLock,
+        http: Http,
+    ) -> Result<Self, SessionError> {
         let session = directory.load()?;
-        let plain = homeserver(&http, &session);
+        let plain = with_token_of(&session, &http);
         let kept = Kept {
             directory: directory.clone(),
             http: http.clone(),
@@ -85,17 +83,20 @@ impl Access {
     /// not.
     pub(crate) async fn stay_signed_in(&self) -> Result<(), AccessError> {
         let session = self.session().await;
-        match homeserver(&self.http, &session).whoami().await {
+        match with_token_of(&session, &self.http).whoami().await {
             Err(HomeserverError::Expired) => self.refresh(&session.user.access_token).await,
             other => other.map(drop).map_err(AccessError::from),
         }
     }
 
     /// Gets a token in place of this one, and sees that the homeserver takes it.
-    async fn refresh(&self, refused: &Secret) -> Result<(), AccessError> {
+    pub(crate) async fn refresh(&self, refused: &Secret) -> Result<(), AccessError> {
         let token = renewed(self.kept.clone(), refused).await?;
         self.homeserver.replace_token(token).await;
-        match homeserver(&self.http, &self.session().await).whoami().await {
+        match with_token_of(&self.session().await, &self.http)
+            .whoami()
+            .await
+        {
             Err(HomeserverError::Expired) => Err(SessionEnd::Refused.into()),
             other => other.map(drop).map_err(AccessError::from),
         }
@@ -116,15 +117,15 @@ impl Access {
 
     /// Removes the session from this machine, without a word to the server.
     pub(crate) fn forget(&self) -> Result<(), UserError> {
-        self.directory.wipe().map_err(|error| error.to_user_error())
+        Ok(self.directory.wipe()?)
     }
 }
 
-/// With the session's token as it is.
-fn homeserver(http: &Http, session: &StoredSession) -> Homeserver {
-    Homeserver::new(
-        http.clone(),
+/// The homeserver, with the session's token as it is.
+pub(crate) fn with_token_of(session: &StoredSession, http: &Http) -> Homeserver {
+    let (base, token) = (
         session.homeserver.clone(),
         session.user.access_token.clone(),
-    )
+    );
+    Homeserver::new(http.clone(), base, token)
 }

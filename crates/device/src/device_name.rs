@@ -64,16 +64,9 @@ impl DeviceName {
     /// quoting there.
     pub(crate) fn user_agent(&self) -> HeaderValue {
         let plain = |c: char| c == ' ' || (c.is_ascii_graphic() && !"();/\\\"".contains(c));
-        let place: String = self
-            .place
-            .chars()
-            .map(|c| if plain(c) { c } else { '-' })
-            .collect();
-        let text = format!(
-            "{PROGRAM}/{} ({place}; {})",
-            env!("CARGO_PKG_VERSION"),
-            system()
-        );
+        let place = self.place.replace(|c| !plain(c), "-");
+        let (version, system) = (env!("CARGO_PKG_VERSION"), system());
+        let text = format!("{PROGRAM}/{version} ({place}; {system})");
         HeaderValue::from_str(&text).unwrap_or(HeaderValue::from_static(PROGRAM))
     }
 }

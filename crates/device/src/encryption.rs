@@ -14,7 +14,10 @@
 
 use std::path::Path;
 
-use matrix_sdk_crypto::{DecryptionSettings, OlmMachine, TrustRequirement};
+use matrix_sdk_crypto::{
+    DecryptionSettings, OlmMachine, TrustRequirement,
+    types::requests::{AnyIncomingResponse, UploadSigningKeysRequest},
+};
 use matrix_sdk_sqlite::SqliteCryptoStore;
 use ruma::{
     DeviceId, RoomId, TransactionId, UserId,
@@ -38,7 +41,8 @@ mod verification;
 pub use backup::{BackupState, Restored};
 pub use bundle::Exported;
 pub use error::{
-    BackupProblem, CrossSigningError, DecryptError, ImportError, Refused, RestoreError, StoreError,
+    BackupProblem, BundleRefused, CrossSigningError, DecryptError, ImportError, RestoreError,
+    StoreError,
 };
 pub use export::{KeyExport, Passphrase};
 pub use identity::Identity;
@@ -69,10 +73,10 @@ impl Encryption {
         let store = SqliteCryptoStore::open(dir, None)
             .await
             .map_err(StoreError::new)?;
-        let machine = OlmMachine::with_store(user_id, device_id, store, None)
-            .await
-            .map_err(StoreError::new)?;
-        Ok(Self { machine })
+        let machine = OlmMachine::with_store(user_id, device_id, store, None).await;
+        Ok(Self {
+            machine: machine.map_err(StoreError::new)?,
+        })
     }
 
     /// The account.
@@ -100,11 +104,12 @@ impl Encryption {
         let settings = DecryptionSettings {
             sender_device_trust_requirement: TrustRequirement::Untrusted,
         };
+        let event = event.cast_ref_unchecked();
         let event = self
             .machine
-            .decrypt_room_event(event.cast_ref_unchecked(), room, &settings)
-            .await
-            .map_err(|error| DecryptError::Undecryptable(error.to_string()))?;
+            .decrypt_room_event(event, room, &settings)
+            .await;
+        let event = event.map_err(|error| DecryptError::Undecryptable(error.to_string()))?;
         match event.event.deserialize() {
             Ok(AnyTimelineEvent::MessageLike(message)) => {
                 text(message).ok_or(DecryptError::NotText)
@@ -131,10 +136,23 @@ impl Encryption {
     /// Gives an answer of `/keys/query` to the store; the caller has compared it with the keys held
     /// here.
     async fn learn(&self, published: &get_keys::v3::Response) -> Result<(), StoreError> {
-        self.machine
-            .mark_request_as_sent(&TransactionId::new(), published)
-            .await
-            .map_err(StoreError::new)
+        self.sent(&TransactionId::new(), published).await
+    }
+
+    /// Gives the answer to a request of the store to it.
+    pub(crate) async fn sent<'a>(
+        &self,
+        request: &TransactionId,
+        answer: impl Into<AnyIncomingResponse<'a>>,
+    ) -> Result<(), StoreError> {
+        let taken = self.machine.mark_request_as_sent(request, answer).await;
+        taken.map_err(StoreError::new)
+    }
+
+    /// Makes the account's identity, or restates the one that is complete.
+    pub(crate) async fn bootstrap(&self) -> Result<UploadSigningKeysRequest, StoreError> {
+        let identity = self.machine.bootstrap_cross_signing(false).await;
+        Ok(identity.map_err(StoreError::new)?.upload_signing_keys_req)
     }
 }
 

@@ -100,11 +100,10 @@ impl Device {
     /// "Cross-signing is mandatory", and so is a homeserver that can sign a device in.
     async fn check(&self) -> Result<(), Error> {
         self.stay_signed_in().await.map_err(Error::NoSecrets)?;
-        self.encryption()
-            .check_cross_signing(self.homeserver())
-            .await
-            .map_err(|error| Error::NoSecrets(error.to_user_error()))?;
-        let base = self.homeserver().base();
+        let homeserver = self.homeserver();
+        let checked = self.encryption().check_cross_signing(homeserver).await;
+        checked.map_err(|error| Error::NoSecrets(error.to_user_error()))?;
+        let base = homeserver.base();
         patiently(|| discovery::server_metadata(self.http(), base))
             .await
             .and_then(|metadata| metadata.device_grant().map(|_| ()))

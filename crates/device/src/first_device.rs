@@ -46,12 +46,8 @@ pub async fn set_up(
     if encryption.has_identity(homeserver).await? {
         return Err(FirstDeviceError::NotFirst);
     }
-    let identity = encryption
-        .machine()
-        .bootstrap_cross_signing(false)
-        .await
-        .map_err(StoreError::new)?;
-    publish_identity(homeserver, encryption, identity.upload_signing_keys_req).await?;
+    let identity = encryption.bootstrap().await?;
+    publish_identity(homeserver, encryption, identity).await?;
     create_backup(homeserver, encryption).await
 }
 
@@ -63,27 +59,19 @@ async fn publish_identity(
     identity: UploadSigningKeysRequest,
 ) -> Result<(), FirstDeviceError> {
     let signed_master = signed_master(&identity, encryption);
-    homeserver
-        .call(signing_keys(identity), Effort::REPEATABLE)
-        .await?;
+    let request = signing_keys(identity);
+    homeserver.call(request, Effort::REPEATABLE).await?;
     let published = encryption.learn_own_identity(homeserver).await?;
     encryption
         .upload_signed_keys(homeserver, &published.self_signing)
         .await?;
     let signatures = BTreeMap::from([(encryption.user_id().to_owned(), signed_master)]);
-    let answer = homeserver
-        .call(
-            upload_signatures::v3::Request::new(signatures),
-            Effort::REPEATABLE,
-        )
-        .await?;
+    let request = upload_signatures::v3::Request::new(signatures);
+    let answer = homeserver.call(request, Effort::REPEATABLE).await?;
     if answer.failures.is_empty() {
         Ok(())
     } else {
-        Err(HomeserverError::Malformed {
-            what: "it refused a signature that is valid",
-        }
-        .into())
+        Err(HomeserverError::malformed("it refused a signature that is valid").into())
     }
 }
 
@@ -123,9 +111,8 @@ async fn create_backup(
 ) -> Result<String, FirstDeviceError> {
     let key = BackupDecryptionKey::new();
     let mut info = key.to_backup_info();
-    encryption
-        .machine()
-        .backup_machine()
+    let backup = encryption.machine().backup_machine();
+    backup
         .sign_backup(&mut info)
         .await
         .map_err(StoreError::new)?;
@@ -145,14 +132,9 @@ pub async fn back_up(
     homeserver: &Homeserver,
     encryption: &Encryption,
 ) -> Result<usize, FirstDeviceError> {
+    let backup = encryption.machine().backup_machine();
     let mut uploaded = 0;
-    while let Some((id, request)) = encryption
-        .machine()
-        .backup_machine()
-        .backup()
-        .await
-        .map_err(StoreError::new)?
-    {
+    while let Some((id, request)) = backup.backup().await.map_err(StoreError::new)? {
         uploaded += request
             .rooms
             .values()
@@ -160,11 +142,7 @@ pub async fn back_up(
             .sum::<usize>();
         let upload = add_backup_keys::v3::Request::new(request.version, request.rooms);
         let answer = homeserver.call(upload, Effort::REPEATABLE).await?;
-        encryption
-            .machine()
-            .mark_request_as_sent(&id, &answer)
-            .await
-            .map_err(StoreError::new)?;
+        encryption.sent(&id, &answer).await?;
     }
     Ok(uploaded)
 }

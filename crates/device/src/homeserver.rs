@@ -27,7 +27,7 @@ use url::Url;
 
 use crate::{
     device_name::DeviceName,
-    http::{Bounds, Http, HttpError, Request, Response},
+    http::{Bounds, Http, HttpError, HttpRequest, HttpResponse, host},
     secret::Secret,
 };
 
@@ -107,9 +107,8 @@ impl Homeserver {
 
     pub(crate) async fn whoami_within(&self, effort: Effort) -> Result<WhoAmI, HomeserverError> {
         let answer = self.call(whoami::v3::Request::new(), effort).await?;
-        let device_id = answer.device_id.ok_or(HomeserverError::Malformed {
-            what: "whoami without a device",
-        })?;
+        let malformed = || HomeserverError::malformed("whoami without a device");
+        let device_id = answer.device_id.ok_or_else(malformed)?;
         Ok(WhoAmI {
             user_id: answer.user_id,
             device_id,
@@ -126,21 +125,16 @@ impl Homeserver {
     pub async fn device(&self, device_id: &DeviceId) -> Result<DeviceLookup, HomeserverError> {
         if matches!(device_id.as_str(), "" | "." | "..") {
             // Not even percent-encoding keeps these a path segment of their own.
-            return Err(HomeserverError::Malformed {
-                what: "a device ID that no path can hold",
-            });
+            return Err(HomeserverError::malformed(
+                "a device ID that no path can hold",
+            ));
         }
-        match self
-            .call(
-                get_device::v3::Request::new(device_id.to_owned()),
-                Effort::REPEATABLE,
-            )
-            .await
-        {
+        let request = get_device::v3::Request::new(device_id.to_owned());
+        match self.call(request, Effort::REPEATABLE).await {
             Ok(answer) if answer.device.device_id == device_id => Ok(DeviceLookup::Present),
-            Ok(_) => Err(HomeserverError::Malformed {
-                what: "the answer is about another device",
-            }),
+            Ok(_) => Err(HomeserverError::malformed(
+                "the answer is about another device",
+            )),
             Err(error) if error.is_not_found() => Ok(DeviceLookup::Absent),
             Err(error) => Err(error),
         }
@@ -199,14 +193,11 @@ impl Homeserver {
     {
         let request = self.build(request, token)?;
         let answer = self.exchange(&request, effort).await?;
-        R::IncomingResponse::try_from_http_response(answer).map_err(|_| {
-            HomeserverError::Malformed {
-                what: "an answer that is not what the API says",
-            }
-        })
+        R::IncomingResponse::try_from_http_response(answer)
+            .map_err(|_| HomeserverError::malformed("an answer that is not what the API says"))
     }
 
-    fn build<R>(&self, request: R, token: &Secret) -> Result<Request, HomeserverError>
+    fn build<R>(&self, request: R, token: &Secret) -> Result<HttpRequest, HomeserverError>
     where
         R: OutgoingRequest<Authentication = AccessToken, PathBuilder = VersionHistory>,
     {
@@ -226,9 +217,9 @@ impl Homeserver {
     /// Repeats the very same bytes while that may help, and no longer than the effort allows.
     async fn exchange(
         &self,
-        request: &Request,
+        request: &HttpRequest,
         effort: Effort,
-    ) -> Result<Response, HomeserverError> {
+    ) -> Result<HttpResponse, HomeserverError> {
         let deadline = Instant::now() + effort.within;
         let mut pause = FIRST_PAUSE;
         for _ in 1..effort.tries {
@@ -252,38 +243,22 @@ impl Homeserver {
     /// only one tried.
     async fn attempt(
         &self,
-        request: &Request,
+        request: &HttpRequest,
         effort: Effort,
         deadline: Instant,
-    ) -> Result<Response, HomeserverError> {
-        let time = if effort.tries > 1 {
-            effort.within / 2
-        } else {
-            effort.within
+    ) -> Result<HttpResponse, HomeserverError> {
+        let bounds = Bounds {
+            bytes: effort.bytes,
+            time: effort.within / effort.tries.min(2),
         };
-        let answer = self.http.send_within(
-            request.clone(),
-            Bounds {
-                bytes: effort.bytes,
-                time,
-            },
-        );
-        let answer = timeout_at(deadline, answer)
-            .await
-            .map_err(|_| self.too_late())??;
+        let answer = self.http.send_within(request.clone(), bounds);
+        let too_late = |_| HttpError::unreachable(host(&self.base), "it did not answer in time");
+        let answer = timeout_at(deadline, answer).await.map_err(too_late)??;
         if answer.status() == StatusCode::OK {
             Ok(answer)
         } else {
             Err(HomeserverError::from_answer(&answer))
         }
-    }
-
-    fn too_late(&self) -> HomeserverError {
-        let host = self.base.host_str().unwrap_or_default().to_owned();
-        HomeserverError::Http(HttpError::Unreachable {
-            host,
-            why: "it did not answer in time".to_owned(),
-        })
     }
 }
 

@@ -27,7 +27,7 @@ use crate::{
     rendezvous_client::{RendezvousClient, RendezvousError},
     showing::{Place, Showing},
     silence::{SILENCE, Wait, explained, unanswered_rendezvous},
-    start::{Rendezvous, Start},
+    start::{RendezvousAt, Start},
     user_error::ToUserError,
 };
 
@@ -68,12 +68,10 @@ impl<'a, P, D> HostAdapter<'a, P, D> {
     /// up.
     pub(crate) fn explained(&self, error: Error) -> Error {
         match error {
-            Error::Expired => {
-                let last = self.rendezvous.problem();
-                last.map_or(error, |last| {
-                    Error::ExpiredWithProblem(last.to_user_error())
-                })
-            }
+            Error::Expired => match self.rendezvous.problem() {
+                Some(last) => Error::ExpiredWithProblem(last.to_user_error()),
+                None => error,
+            },
             Error::Tampered | Error::Channel(ChannelError::NotAuthentic)
                 if self.rendezvous.has_lost_track() =>
             {
@@ -90,7 +88,7 @@ impl<'a, P, D> HostAdapter<'a, P, D> {
     {
         let tell = |error: RendezvousError| {
             self.person
-                .tell(ProgressEvent::Problem(&error.to_user_error()))
+                .tell(ProgressEvent::Problem(&error.to_user_error()));
         };
         tokio::select! {
             end = sign_in => end,
@@ -117,9 +115,8 @@ impl<'a, P, D> HostAdapter<'a, P, D> {
     }
 
     fn unanswered(&self) -> MutexGuard<'_, Option<Instant>> {
-        self.unanswered
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
+        let unanswered = self.unanswered.lock();
+        unanswered.unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -214,10 +211,10 @@ pub(crate) async fn open_session<P: Person>(
     Ok(rendezvous)
 }
 
-async fn place(http: &Http, at: &Rendezvous) -> Result<Place, Error> {
+async fn place(http: &Http, at: &RendezvousAt) -> Result<Place, Error> {
     match at {
-        Rendezvous::Endpoint(url) => Ok(Place::Endpoint(url.clone())),
-        Rendezvous::Homeserver(homeserver) => {
+        RendezvousAt::Endpoint(url) => Ok(Place::Endpoint(url.clone())),
+        RendezvousAt::Homeserver(homeserver) => {
             let base = discovery::resolve(http, homeserver).await;
             base.map(Place::Homeserver)
                 .map_err(|error| Error::Rendezvous(error.to_user_error()))

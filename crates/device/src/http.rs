@@ -5,7 +5,7 @@ mod error;
 mod names;
 mod policy;
 
-pub use client::{Bounds, Http, Request, Response, USUAL_ANSWER, USUAL_TIME};
+pub use client::{Bounds, Http, HttpRequest, HttpResponse, USUAL_ANSWER, USUAL_TIME};
 pub use error::HttpError;
 pub use policy::Policy;
 pub(crate) use policy::host;

@@ -1,20 +1,51 @@
-//! A Matrix device that signs in, or is signed in, by QR code (MSC4108, MSC4388): HTTP, OAuth 2.0,
-//! end-to-end encryption and the session on disk.
-//!
-//! There are two calls. [`sign_in`] makes this machine a new device of an account;
-//! [`Device::grant`] signs in somebody else's machine from a device that exists. A front end
-//! implements [`Person`], and is told and asked everything through it.
+#![doc = include_str!("../README.md")]
+//! # How it works
 //!
 //! What the two devices say to each other is in [`matrix_qr_protocol`]; this crate does what that
-//! asks for.
+//! asks for. A sign-in goes through these modules in this order:
+//!
+//! | module | what it does |
+//! |---|---|
+//! | `start`, `showing` | [`Start`]: show a code or scan one; which proposal the shown code follows |
+//! | `new_device` | [`sign_in`]: what the new device does at each step |
+//! | `existing_device` | [`Device::grant`]: what the existing device does at each step |
+//! | `person`, `silence` | [`Person`], the front end; what it is told when a step takes long |
+//! | `host` | a device as [`matrix_qr_protocol::driver`] needs it: session, person, answers |
+//! | [`discovery`] | from the name of a homeserver to the endpoints of its authorization server |
+//! | [`rendezvous_client`] | the rendezvous session over HTTP |
+//! | [`oauth`], `device_name` | client ID, device authorization grant, refresh, revocation; the device's name |
+//! | [`homeserver`] | the calls of the Client-Server API |
+//! | [`encryption`] | exports, checks and imports the secrets; signs the device; key backup |
+//! | [`session`] | the files: the session, its lock, what it takes to revoke an unfinished one |
+//!
+//! A device that is signed in uses:
+//!
+//! | module | what it does |
+//! |---|---|
+//! | `device`, `facts` | [`Device`], opened from disk; [`Facts`], what is not secret about it |
+//! | `access`, `access_token` | the session with tokens that are valid, refreshed when needed; a token for another program |
+//! | `sign_out`, `end_session` | [`SignOut`]; revokes the tokens and checks that they are refused |
+//! | [`first_device`] | sets up an account whose first device this is, for tests and the demonstration |
+//!
+//! All of them use:
+//!
+//! | module | what it does |
+//! |---|---|
+//! | [`http`] | every request: bounded, `https` only |
+//! | `retry` | repeats what failed for a moment |
+//! | `private` | files and directories that only their owner can read |
+//! | [`secret`], `random` | a text that is never printed; the operating system's random numbers |
+//! | `user_error` | this crate's errors as a sentence, a cause and advice |
 
 mod access;
+mod access_token;
 mod device;
 mod device_name;
 pub mod discovery;
 pub mod encryption;
 mod end_session;
 mod existing_device;
+mod facts;
 pub mod first_device;
 pub mod homeserver;
 mod host;
@@ -22,6 +53,7 @@ pub mod http;
 mod new_device;
 pub mod oauth;
 mod person;
+mod private;
 mod random;
 pub mod rendezvous_client;
 mod retry;
@@ -33,13 +65,14 @@ mod silence;
 mod start;
 mod user_error;
 
-pub use access::{AccessToken, Standing, access_token, standing};
-pub use device::{Device, Facts};
+pub use access_token::{AccessToken, Standing, access_token, standing};
+pub use device::Device;
 pub use device_name::{DeviceName, NotADeviceName};
 pub use existing_device::{Announce, GrantOptions, Granted};
+pub use facts::Facts;
 pub use new_device::{SignInOptions, SignedIn, sign_in};
 pub use person::{Opening, Person, ProgressEvent};
 pub use ruma::{OwnedUserId, UserId};
 pub use showing::Showing;
 pub use sign_out::{SignOut, Subject, sign_out_here};
-pub use start::{Rendezvous, Start};
+pub use start::{RendezvousAt, Start};

@@ -35,6 +35,7 @@ pub use content::STORE_FILE;
 use content::{Content, LOCK_FILE, PENDING_FILE, SESSION_FILE, our_files, stores};
 pub use error::SessionError;
 pub use files::SessionLock;
+pub(crate) use files::io_error;
 pub use stored::{Revocable, RevocableUser, StoredSession, UserSession};
 pub(crate) use stored::{expiry, place};
 
@@ -122,12 +123,11 @@ impl SessionDir {
     /// [`SessionError::None`] when there are none, [`SessionError::InUse`] when the sign-in is
     /// still at work.
     pub fn lock_remains(&self) -> Result<SessionLock, SessionError> {
-        let path = self.path.clone();
         match Content::of(&self.path)? {
             Content::Remains => files::lock(&self.file(LOCK_FILE)),
-            Content::Nothing | Content::Session | Content::Other => {
-                Err(SessionError::None { path })
-            }
+            Content::Nothing | Content::Session | Content::Other => Err(SessionError::None {
+                path: self.path.clone(),
+            }),
         }
     }
 
@@ -183,16 +183,8 @@ impl SessionDir {
 
     fn write(&self, name: &str, session: &impl Serialize) -> Result<(), SessionError> {
         let path = self.file(name);
-        let unwritable = |error: serde_json::Error| SessionError::Io {
-            path: path.clone(),
-            why: error.to_string(),
-        };
-        files::replace(
-            &path,
-            &serde_json::to_vec_pretty(session)
-                .map(Zeroizing::new)
-                .map_err(unwritable)?,
-        )
+        let json = serde_json::to_vec_pretty(session).map(Zeroizing::new);
+        files::replace(&path, &json.map_err(|error| io_error(&path, error))?)
     }
 
     /// Reads the session.

@@ -10,7 +10,7 @@ use crate::{
     end_session::{SignOutOutcome, end, unknown},
     http::{Http, Policy},
     oauth::Tokens,
-    session::{Revocable, SessionDir, SessionError, SessionLock, place},
+    session::{Revocable, SessionDir, SessionError, SessionLock, io_error, place},
 };
 
 /// A session, or the remains of an interrupted sign-in, about to be signed out.
@@ -112,10 +112,9 @@ pub fn sign_out_here(directory: &Path) -> Result<Subject, UserError> {
 impl Subject {
     fn of(revocable: Option<&Revocable>, interrupted: bool) -> Self {
         let user = revocable.map(|revocable| &revocable.user);
+        let user_id = user.and_then(|user| user.user_id.as_ref());
         Self {
-            user_id: user
-                .and_then(|user| user.user_id.as_ref())
-                .map(ToString::to_string),
+            user_id: user_id.map(ToString::to_string),
             device_id: user.map(|user| user.device_id.to_string()),
             interrupted,
             place: revocable.map_or_else(|| place(None), Revocable::place),
@@ -134,10 +133,7 @@ pub(crate) struct Remains {
 impl Remains {
     pub(crate) fn take(directory: &SessionDir, policy: Policy) -> Result<Self, SessionError> {
         let lock = directory.lock_remains()?;
-        let http = Http::new(policy).map_err(|error| SessionError::Io {
-            path: directory.path().to_owned(),
-            why: error.to_string(),
-        })?;
+        let http = Http::new(policy).map_err(|error| io_error(directory.path(), error))?;
         let revocable = directory.load_pending()?;
         Ok(Self {
             directory: directory.clone(),
@@ -155,10 +151,8 @@ impl Remains {
     /// if they are void, their session has ended.
     pub(crate) async fn clear(self) -> Result<(), UserError> {
         if let Some(revocable) = &self.revocable {
-            let keep = |fresh: &Tokens| {
-                self.directory
-                    .save_pending(&revocable.clone().refreshed(fresh))
-            };
+            let refreshed = |fresh: &Tokens| revocable.clone().refreshed(fresh);
+            let keep = |fresh: &Tokens| self.directory.save_pending(&refreshed(fresh));
             if let SignOutOutcome::Unknown(why) = end(&self.http, revocable.clone(), keep).await {
                 return Err(unknown(revocable, &why));
             }

@@ -11,14 +11,14 @@ use crate::person::Person;
 #[derive(Debug, Clone)]
 pub enum Start {
     /// It shows a QR code, for a session that it creates there.
-    Show(Rendezvous),
+    Show(RendezvousAt),
     /// It scanned the other device's QR code.
     Scan(QrCode),
 }
 
 /// Where a rendezvous session is created ("Choice of server").
 #[derive(Debug, Clone)]
-pub enum Rendezvous {
+pub enum RendezvousAt {
     /// At this homeserver, which may redirect to another server.
     Homeserver(HomeserverAddress),
     /// At exactly this URL, of a standalone rendezvous server.

@@ -25,7 +25,7 @@ mod test_env;
 
 use std::collections::BTreeSet;
 
-use matrix_qr_device::session::SessionDir;
+use matrix_qr_device::session::{Revocable, SessionDir};
 use matrix_qr_protocol::revision::{Revision, Role};
 use matrix_qr_sandbox::Fault;
 use matrix_sdk_crypto::vodozemac::base64_decode;
@@ -35,7 +35,7 @@ use crate::{
     fault_proxy::Exchange,
     log_capture::CapturedLog,
     meeting::{Digits, Plan},
-    test_env::{End, OLD_MESSAGE, TestEnv},
+    test_env::{OLD_MESSAGE, SignInEnd, TestEnv},
 };
 
 #[tokio::test]
@@ -122,7 +122,7 @@ fn sign_ins(shown_by: Role) -> Vec<(Option<Fault>, Plan)> {
 }
 
 /// What a front end was told and got, as `Debug` and `Display` have it.
-fn all_of(end: &End) -> String {
+fn all_of(end: &SignInEnd) -> String {
     let mut text = format!(
         "{}\n{:?}\n{:?}\n{:?}\n",
         end.printed, end.new, end.existing, end.code
@@ -247,7 +247,8 @@ fn values(exchanges: &[Exchange], names: &[&str]) -> Vec<String> {
 /// What is on disk, of both devices.
 fn stored(world: &TestEnv) -> Vec<String> {
     let directories = [world.new_dir(), world.existing_dir()];
-    let tokens = directories.map(|directory| SessionDir::new(directory).load().unwrap().tokens());
+    let tokens = directories
+        .map(|directory| Revocable::from(&SessionDir::new(directory).load().unwrap()).tokens());
     let both = |tokens: matrix_qr_device::oauth::Tokens| {
         [tokens.access_token, tokens.refresh_token.unwrap()]
     };

@@ -1,7 +1,7 @@
 //! What a browser lets a script request and read (Fetch, "CORS protocol"; MSC4108, "CORS").
 
 use http::{HeaderName, header};
-use matrix_qr_device::http::Response;
+use matrix_qr_device::http::HttpResponse;
 
 use crate::check::Check;
 use crate::finding::{Advice, Finding};
@@ -18,7 +18,7 @@ pub(crate) fn check(transcript: &Transcript) -> Vec<Finding> {
 }
 
 /// What keeps a script from reading this response at all.
-pub(crate) fn origin_fault(response: &Response) -> Option<String> {
+pub(crate) fn origin_fault(response: &HttpResponse) -> Option<String> {
     let name = header::ACCESS_CONTROL_ALLOW_ORIGIN;
     let mut values = response.headers().get_all(&name).iter();
     match (values.next(), values.next()) {
@@ -83,7 +83,7 @@ fn preflight_fault(preflight: &Preflight) -> Option<String> {
 }
 
 /// GET and POST are always allowed; the headers here must be listed.
-fn unlisted(preflight: &Preflight, response: &Response) -> Option<String> {
+fn unlisted(preflight: &Preflight, response: &HttpResponse) -> Option<String> {
     let lists = |name: &HeaderName, what| {
         header_lists(response, name, what) || header_lists(response, name, "*")
     };
@@ -136,13 +136,13 @@ fn cors(transcript: &Transcript) -> Finding {
 }
 
 /// A refusal by a proxy is reported by the check whose request it refused.
-fn is_from_proxy(response: &Response) -> bool {
+fn is_from_proxy(response: &HttpResponse) -> bool {
     let status = response.status();
     let is_expected = status.is_success() || matches!(status.as_u16(), 304 | 307);
     !is_expected && error_code(response).is_none()
 }
 
-fn fault(response: &Response) -> Option<String> {
+fn fault(response: &HttpResponse) -> Option<String> {
     let status = response.status().as_u16();
     if let Some(fault) = origin_fault(response) {
         return Some(format!("{status}: {fault}"));

@@ -1,7 +1,7 @@
 //! How a session is created: the path, the redirects from there, and the URL in the response.
 
 use http::{StatusCode, header};
-use matrix_qr_device::http::Response;
+use matrix_qr_device::http::HttpResponse;
 
 use crate::check::Check;
 use crate::finding::{Advice, Finding};
@@ -51,7 +51,7 @@ fn create(last: &Hop, redirects: usize) -> Finding {
     }
 }
 
-fn refused(response: &Response) -> Advice<'static> {
+fn refused(response: &HttpResponse) -> Advice<'static> {
     let status = response.status().as_u16();
     let effect = match status {
         429 => "Clients give up, or wait.",
@@ -125,7 +125,7 @@ const NOT_THERE: Advice<'_> = Advice {
 
 /// "Create a rendezvous session": clients follow 307 only, with method and body, and never away
 /// from https.
-fn bad_redirect(transcript: &Transcript, last: &Hop, response: &Response) -> Finding {
+fn bad_redirect(transcript: &Transcript, last: &Hop, response: &HttpResponse) -> Finding {
     let (check, at, status) = (Check::Delegation, origin(&last.url), response.status());
     let location = header_text(response, &header::LOCATION);
     let target = location.and_then(|location| last.url.join(&location).ok());

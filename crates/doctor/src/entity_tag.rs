@@ -1,7 +1,7 @@
 //! Which ETags MSC4108 accepts, and what proxies make of them.
 
 use http::header;
-use matrix_qr_device::http::Response;
+use matrix_qr_device::http::HttpResponse;
 
 use crate::finding::Advice;
 use crate::probe::ProbeResult;
@@ -11,7 +11,7 @@ use crate::response::header_text;
 const SUFFIXES: [&str; 4] = ["-gzip", "-br", "--gzip", ";gzip"];
 
 /// The ETag of a response if MSC4108 accepts it, else what is wrong with it.
-pub(crate) fn strong(response: &Response) -> Result<String, EtagFault> {
+pub(crate) fn strong(response: &HttpResponse) -> Result<String, EtagFault> {
     let mut values = response.headers().get_all(header::ETAG).iter();
     let value = values.next().ok_or(EtagFault::Missing)?;
     let text = value

@@ -3,7 +3,7 @@
 
 use http::{Method, StatusCode, header};
 use matrix_qr_device::discovery::join;
-use matrix_qr_device::http::Response;
+use matrix_qr_device::http::HttpResponse;
 use matrix_qr_device::rendezvous_client::PATHS;
 use matrix_qr_protocol::rendezvous::{MAX_PAYLOAD_BYTES, SessionUrl};
 use url::Url;
@@ -57,7 +57,7 @@ async fn create(probe: &Probe<'_>, start: Url) -> Vec<Hop> {
 }
 
 /// Where a 307 leads to: never away from https.
-fn redirect_target(from: &Url, response: &Response) -> Option<Url> {
+fn redirect_target(from: &Url, response: &HttpResponse) -> Option<Url> {
     let followed = response.status() == StatusCode::TEMPORARY_REDIRECT;
     let location = response
         .headers()
@@ -68,7 +68,7 @@ fn redirect_target(from: &Url, response: &Response) -> Option<Url> {
 }
 
 /// The session's URL in the response to a creation. The session is ours to delete from now on.
-fn session_url(probe: &Probe<'_>, response: &Response) -> Result<Url, String> {
+fn session_url(probe: &Probe<'_>, response: &HttpResponse) -> Result<Url, String> {
     let body = json(response).ok_or("the response is not JSON")?;
     let url = body
         .get("url")

@@ -12,7 +12,7 @@ use tokio::{
 };
 use url::Url;
 
-use matrix_qr_device::http::{Bounds, Http, HttpError, Policy, Request, Response};
+use matrix_qr_device::http::{Bounds, Http, HttpError, HttpRequest, HttpResponse, Policy};
 
 /// The origin of a web client on another host. The name can never exist (RFC 2606).
 pub(crate) const ORIGIN: &str = "https://matrix-qr.invalid";
@@ -42,7 +42,7 @@ pub(crate) enum NoResponse {
     Failed(HttpError),
 }
 
-pub(crate) type ProbeResult = Result<Response, NoResponse>;
+pub(crate) type ProbeResult = Result<HttpResponse, NoResponse>;
 
 /// A request as a web client would send it.
 #[derive(Debug, Clone)]
@@ -99,7 +99,7 @@ impl ProbeRequest {
         self.with_header(header::CONTENT_TYPE, content_type)
     }
 
-    fn into_http(self) -> Result<Request, HttpError> {
+    fn into_http(self) -> Result<HttpRequest, HttpError> {
         let builder = http::Request::builder()
             .method(self.method)
             .uri(self.url.as_str());

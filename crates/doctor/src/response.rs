@@ -1,13 +1,13 @@
 //! What is quoted from a response: bounded, without control characters, without a path.
 
 use http::{HeaderName, header};
-use matrix_qr_device::http::Response;
+use matrix_qr_device::http::HttpResponse;
 use matrix_qr_protocol::printable;
 use serde_json::Value;
 use url::Url;
 
 /// The status, and which server seems to have sent it.
-pub(crate) fn status_text(response: &Response) -> String {
+pub(crate) fn status_text(response: &HttpResponse) -> String {
     let status = response.status().as_u16();
     match (error_code(response), header_text(response, &header::SERVER)) {
         (Some(code), _) => format!("{status} {code}"),
@@ -19,18 +19,18 @@ pub(crate) fn status_text(response: &Response) -> String {
 }
 
 /// The error code of Matrix or OAuth. If there is one, no proxy sent the response.
-pub(crate) fn error_code(response: &Response) -> Option<String> {
+pub(crate) fn error_code(response: &HttpResponse) -> Option<String> {
     let body = json(response)?;
     let code = body.get("errcode").or_else(|| body.get("error"))?;
     code.as_str().map(printable)
 }
 
-pub(crate) fn json(response: &Response) -> Option<Value> {
+pub(crate) fn json(response: &HttpResponse) -> Option<Value> {
     serde_json::from_slice(response.body()).ok()
 }
 
 /// All values of a header, as one text.
-pub(crate) fn header_text(response: &Response, name: &HeaderName) -> Option<String> {
+pub(crate) fn header_text(response: &HttpResponse, name: &HeaderName) -> Option<String> {
     let values = response
         .headers()
         .get_all(name)
@@ -43,7 +43,7 @@ pub(crate) fn header_text(response: &Response, name: &HeaderName) -> Option<Stri
 }
 
 /// Whether the list in a header has this member, in upper or lower case.
-pub(crate) fn header_lists(response: &Response, name: &HeaderName, member: &str) -> bool {
+pub(crate) fn header_lists(response: &HttpResponse, name: &HeaderName, member: &str) -> bool {
     let values = response
         .headers()
         .get_all(name)

@@ -1,7 +1,7 @@
 //! The requests of a live session: read, write, delete, and their limits.
 
 use http::header;
-use matrix_qr_device::http::Response;
+use matrix_qr_device::http::HttpResponse;
 
 use crate::check::Check;
 use crate::finding::{Advice, Finding};
@@ -147,7 +147,7 @@ fn write(transcript: &Transcript) -> Checked {
 }
 
 /// What to change if this is the response to a PUT or a DELETE.
-fn refusal_remedy(response: &Response) -> &'static str {
+fn refusal_remedy(response: &HttpResponse) -> &'static str {
     match response.status().as_u16() {
         400 => {
             "The proxy drops If-Match, Content-Type or Content-Length: pass them on. nginx: no \

@@ -3,7 +3,7 @@
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use http::{HeaderName, header};
-use matrix_qr_device::http::Response;
+use matrix_qr_device::http::HttpResponse;
 
 use crate::check::Check;
 use crate::finding::{Advice, Finding};
@@ -40,7 +40,7 @@ fn lifetime(transcript: &Transcript) -> Finding {
         .flatten();
     let reads = reads.filter(|read| read.status().is_success() || read.status() == 304);
     let mut responses = std::iter::once(created).chain(reads);
-    let has_no_expiry = |response: &&Response| seconds(response, &header::EXPIRES).is_none();
+    let has_no_expiry = |response: &&HttpResponse| seconds(response, &header::EXPIRES).is_none();
     if let Some(response) = responses.find(has_no_expiry) {
         let value = header_text(response, &header::EXPIRES).unwrap_or_else(|| "missing".to_owned());
         let seen = format!("Expires is {value} in a {}", response.status().as_u16());
@@ -147,11 +147,11 @@ const WRONG_CLOCK: Advice<'_> = Advice {
 };
 
 /// How many seconds the server's clock is ahead of this machine's. The response has just arrived.
-fn skew(response: &Response) -> Option<i64> {
+fn skew(response: &HttpResponse) -> Option<i64> {
     Some(seconds(response, &header::DATE)? - since_epoch(SystemTime::now()))
 }
 
-fn seconds(response: &Response, name: &HeaderName) -> Option<i64> {
+fn seconds(response: &HttpResponse, name: &HeaderName) -> Option<i64> {
     let text = response.headers().get(name)?.to_str().ok()?;
     httpdate::parse_http_date(text).ok().map(since_epoch)
 }

@@ -1,7 +1,7 @@
 //! What was requested from one session, in this order, and what came back.
 
 use http::StatusCode;
-use matrix_qr_device::http::Response;
+use matrix_qr_device::http::HttpResponse;
 use url::Url;
 
 use crate::check::Check;
@@ -68,7 +68,7 @@ pub(crate) struct Transcript {
 
 impl Transcript {
     /// The response to the creation itself.
-    pub(crate) fn created(&self) -> Option<&Response> {
+    pub(crate) fn created(&self) -> Option<&HttpResponse> {
         let last = self.hops.last()?.result.as_ref().ok()?;
         last.status().is_success().then_some(last)
     }
@@ -125,7 +125,7 @@ impl Transcript {
         &self,
         check: Check,
         result: &'a Option<ProbeResult>,
-    ) -> Result<&'a Response, Finding> {
+    ) -> Result<&'a HttpResponse, Finding> {
         match result {
             None if self.session.is_none() => Err(Finding::not_checked(check, NO_SESSION)),
             None => Err(Finding::not_checked(check, EARLIER_STEP_FAILED)),

@@ -52,13 +52,13 @@ pub(crate) struct FallbackKey {
 }
 
 pub(crate) struct CrossSigningIdentity {
-    pub(crate) master: CrossSigningKey,
-    pub(crate) self_signing: Option<CrossSigningKey>,
-    pub(crate) user_signing: Option<CrossSigningKey>,
+    pub(crate) master: PublishedKey,
+    pub(crate) self_signing: Option<PublishedKey>,
+    pub(crate) user_signing: Option<PublishedKey>,
 }
 
 #[derive(Clone)]
-pub(crate) struct CrossSigningKey {
+pub(crate) struct PublishedKey {
     /// `ed25519:` and the key itself.
     pub(crate) id: String,
     pub(crate) key: Ed25519PublicKey,
@@ -193,7 +193,7 @@ impl Account {
 }
 
 impl CrossSigningIdentity {
-    pub(crate) fn keys(&self) -> impl Iterator<Item = &CrossSigningKey> {
+    pub(crate) fn keys(&self) -> impl Iterator<Item = &PublishedKey> {
         [
             Some(&self.master),
             self.self_signing.as_ref(),

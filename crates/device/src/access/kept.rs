@@ -6,7 +6,7 @@ use std::sync::Arc;
 use matrix_qr_protocol::error::{Cause, UserError};
 use tokio::sync::Mutex;
 
-use super::{AccessError, SessionEnd};
+use super::error::{AccessError, SessionEnd};
 use crate::{
     discovery,
     homeserver::Renew,
@@ -66,9 +66,7 @@ impl Kept {
             return Err(SessionEnd::Expired.into());
         };
         let oauth = self.oauth().await?;
-        let tokens = patiently(|| oauth.refresh(refresh_token))
-            .await
-            .map_err(AccessError::from)?;
+        let tokens = patiently(|| oauth.refresh(refresh_token)).await?;
         let refreshed = self.session.clone().refreshed(&tokens);
         self.directory
             .save(&refreshed)
@@ -79,25 +77,17 @@ impl Kept {
 
     async fn oauth(&self) -> Result<OAuth, UserError> {
         let find = || discovery::server_metadata(&self.http, &self.session.homeserver);
-        let metadata = patiently(find)
-            .await
-            .map_err(|error| error.to_user_error())?;
+        let metadata = patiently(find).await?;
         // The refresh token goes to the server that gave it, and to no other.
         if metadata.issuer != self.session.issuer {
-            let what = format!(
-                "the homeserver now names another OAuth server ({})",
-                metadata.issuer
-            );
+            let issuer = metadata.issuer;
             return Err(UserError::new(
                 Cause::Homeserver,
-                what,
+                format!("the homeserver now names another OAuth server ({issuer})"),
                 "Ask its administrator, then sign in again.",
             ));
         }
-        Ok(OAuth::resume(
-            self.http.clone(),
-            metadata,
-            self.session.client_id.clone(),
-        ))
+        let client_id = self.session.client_id.clone();
+        Ok(OAuth::resume(self.http.clone(), metadata, client_id))
     }
 }

@@ -3,7 +3,7 @@
 use matrix_qr_protocol::error::{Cause, ToUserError};
 use url::Url;
 
-use crate::http::HttpError;
+use crate::http::{HttpError, host};
 
 /// The way around a `.well-known` document.
 const INSTEAD: &str = "Give the homeserver's base URL instead of its name \
@@ -88,6 +88,13 @@ pub enum DiscoveryError {
 }
 
 impl DiscoveryError {
+    pub(super) fn malformed(url: &Url, what: &'static str) -> Self {
+        Self::Malformed {
+            host: host(url),
+            what,
+        }
+    }
+
     /// Whether the same may succeed a little later.
     pub fn is_transient(&self) -> bool {
         match self {

@@ -6,9 +6,8 @@ use matrix_qr_protocol::printable;
 use serde::de::DeserializeOwned;
 use url::Url;
 
-use super::document;
-use super::error::DiscoveryError;
-use crate::http::{Bounds, Http, HttpError, Response, host};
+use super::{document, error::DiscoveryError};
+use crate::http::{Bounds, Http, HttpError, HttpResponse, host};
 
 /// Discovery documents are small, and a person waits for them.
 const BOUNDS: Bounds = Bounds {
@@ -32,7 +31,7 @@ pub(super) async fn json<T: DeserializeOwned>(
 
 pub(super) fn read<T: DeserializeOwned>(
     url: &Url,
-    response: &Response,
+    response: &HttpResponse,
 ) -> Result<Found<T>, DiscoveryError> {
     let status = response.status().as_u16();
     let errcode = errcode(response);
@@ -62,14 +61,14 @@ pub(super) fn name(url: &Url) -> String {
     printable(url.as_str())
 }
 
-fn errcode(response: &Response) -> Option<String> {
+fn errcode(response: &HttpResponse) -> Option<String> {
     let body: serde_json::Value = serde_json::from_slice(response.body()).ok()?;
     let code = body.get("errcode")?.as_str()?;
     Some(printable(code))
 }
 
 /// One GET. The caller, who knows how much time there is, decides whether to try again.
-pub(super) async fn get(http: &Http, url: &Url) -> Result<Response, DiscoveryError> {
+pub(super) async fn get(http: &Http, url: &Url) -> Result<HttpResponse, DiscoveryError> {
     let request = http::Request::get(url.as_str())
         .header("accept", "application/json")
         .body(Vec::new());

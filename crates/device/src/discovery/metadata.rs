@@ -87,9 +87,8 @@ pub async fn server_metadata(
         }
     }
     for path in AUTH_ISSUER {
-        if let Found::Yes(advertised) =
-            fetch::json::<Advertised>(http, &join(homeserver, path)).await?
-        {
+        let url = join(homeserver, path);
+        if let Found::Yes(advertised) = fetch::json::<Advertised>(http, &url).await? {
             return openid_configuration(http, homeserver, &advertised.issuer).await;
         }
     }
@@ -105,19 +104,17 @@ pub(crate) async fn issuer_metadata(
     issuer: &Url,
 ) -> Result<ServerMetadata, DiscoveryError> {
     let mut plain_oauth = issuer.clone();
-    plain_oauth.set_path(&format!(
-        "{OAUTH_METADATA}{}",
-        issuer.path().trim_end_matches('/')
-    ));
+    let path = issuer.path().trim_end_matches('/');
+    plain_oauth.set_path(&format!("{OAUTH_METADATA}{path}"));
     for place in [join(issuer, OPENID_CONFIGURATION), plain_oauth] {
         if let Found::Yes(stated) = fetch::json::<Stated>(http, &place).await? {
             return stated.of(issuer)?.check(http.policy(), issuer);
         }
     }
-    Err(DiscoveryError::Malformed {
-        host: host(issuer),
-        what: "the issuer has no metadata",
-    })
+    Err(DiscoveryError::malformed(
+        issuer,
+        "the issuer has no metadata",
+    ))
 }
 
 #[derive(Deserialize)]
@@ -132,12 +129,9 @@ async fn openid_configuration(
     issuer: &Url,
 ) -> Result<ServerMetadata, DiscoveryError> {
     let issuer = check_issuer(http.policy(), homeserver, issuer.clone())?;
-    let malformed = |what| DiscoveryError::Malformed {
-        host: host(&issuer),
-        what,
-    };
+    let none = "the issuer has no openid-configuration";
     match fetch::json::<Stated>(http, &join(&issuer, OPENID_CONFIGURATION)).await? {
-        Found::No => Err(malformed("the issuer has no openid-configuration")),
+        Found::No => Err(DiscoveryError::malformed(&issuer, none)),
         Found::Yes(stated) => stated.of(&issuer)?.check(http.policy(), &issuer),
     }
 }
@@ -158,12 +152,10 @@ struct Stated {
 impl Stated {
     /// RFC 8414, section 3.3: the document must name the issuer that was asked.
     fn of(self, issuer: &Url) -> Result<Self, DiscoveryError> {
+        let other = "it is of another issuer than advertised";
         match self.issuer == *issuer {
             true => Ok(self),
-            false => Err(DiscoveryError::Malformed {
-                host: host(issuer),
-                what: "it is of another issuer than advertised",
-            }),
+            false => Err(DiscoveryError::malformed(issuer, other)),
         }
     }
 
@@ -188,10 +180,8 @@ impl Stated {
 /// RFC 8414, section 2: an issuer has neither a query nor a fragment.
 fn check_issuer(policy: Policy, from: &Url, issuer: Url) -> Result<Url, DiscoveryError> {
     if issuer.query().is_some() || issuer.fragment().is_some() {
-        return Err(DiscoveryError::Malformed {
-            host: host(from),
-            what: "its issuer has a query or a fragment",
-        });
+        let what = "its issuer has a query or a fragment";
+        return Err(DiscoveryError::malformed(from, what));
     }
     Ok(policy.permit(issuer)?)
 }

@@ -7,7 +7,7 @@ use url::Url;
 
 use super::error::{DiscoveryError, passes, said};
 use super::fetch::{self, Found};
-use crate::http::{Http, HttpError, Policy, Response, host};
+use crate::http::{Http, HttpError, HttpResponse, Policy, host};
 
 /// Finds the base URL of the Client-Server API: a base URL is one already, a server name is looked
 /// up.
@@ -138,18 +138,15 @@ pub fn well_known_url(policy: Policy, name: &str) -> Option<Url> {
 }
 
 /// Never away from `https`; the policy decides which `https` servers are permitted.
-fn redirected(from: &Url, response: &Response) -> Result<Url, DiscoveryError> {
+fn redirected(from: &Url, response: &HttpResponse) -> Result<Url, DiscoveryError> {
     let bad = |why| DiscoveryError::BadRedirect {
         host: host(from),
         why,
     };
-    let location = response
-        .headers()
-        .get("location")
-        .and_then(|value| value.to_str().ok());
-    let target = location
-        .and_then(|text| from.join(text).ok())
-        .ok_or_else(|| bad("to no usable place"))?;
+    let location = response.headers().get("location");
+    let text = location.and_then(|value| value.to_str().ok());
+    let target = text.and_then(|text| from.join(text).ok());
+    let target = target.ok_or_else(|| bad("to no usable place"))?;
     let safe = target.scheme() == "https" || (from.scheme() == "http" && target.scheme() == "http");
     if safe {
         Ok(target)

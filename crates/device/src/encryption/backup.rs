@@ -10,8 +10,7 @@ use matrix_sdk_crypto::{
 };
 use ruma::{
     OwnedRoomId,
-    api::client::backup::{KeyBackupData, RoomKeyBackup, get_backup_keys, get_latest_backup_info},
-    serde::Raw,
+    api::client::backup::{RoomKeyBackup, get_backup_keys, get_latest_backup_info},
 };
 
 use super::{
@@ -59,10 +58,8 @@ impl Encryption {
         let (key, version) = self.backup_key().await?.ok_or(RestoreError::NotConnected)?;
         let outdated = require_current(homeserver, &key, &version).await.err();
         let request = get_backup_keys::v3::Request::new(version.clone());
-        let rooms = match (
-            homeserver.call(request, Effort::WHOLE_BACKUP).await,
-            &outdated,
-        ) {
+        let answer = homeserver.call(request, Effort::WHOLE_BACKUP).await;
+        let rooms = match (answer, &outdated) {
             (Err(error), Some(problem)) if error.is_not_found() => {
                 return Err(RestoreError::Gone(problem.clone()));
             }
@@ -73,12 +70,11 @@ impl Encryption {
             .into_iter()
             .flat_map(|(id, room)| room_keys(&key, id, room))
             .collect();
-        let result = self
-            .machine
-            .store()
+        let store = self.machine.store();
+        let result = store
             .import_room_keys(readable, Some(&version), |_, _| {})
-            .await
-            .map_err(StoreError::new)?;
+            .await;
+        let result = result.map_err(StoreError::new)?;
         Ok(Restored {
             keys: result.imported_count,
             already_here: result.total_count - result.imported_count,
@@ -93,12 +89,8 @@ impl Encryption {
         &self,
         homeserver: &Homeserver,
     ) -> Result<Backup, BackupProblem> {
-        let (key, version) = self
-            .backup_key()
-            .await
-            .ok()
-            .flatten()
-            .ok_or(BackupProblem::NoKey)?;
+        let known = self.backup_key().await.ok().flatten();
+        let (key, version) = known.ok_or(BackupProblem::NoKey)?;
         require_current(homeserver, &key, &version).await?;
         Ok(Backup {
             algorithm: ALGORITHM.to_owned(),
@@ -128,10 +120,10 @@ impl Encryption {
         let backup = self.machine.backup_machine();
         let public = key.megolm_v1_public_key();
         public.set_version(version.clone());
-        backup
+        let saved = backup
             .save_decryption_key(Some(key), Some(version.clone()))
-            .await
-            .map_err(StoreError::new)?;
+            .await;
+        saved.map_err(StoreError::new)?;
         backup
             .enable_backup_v1(public)
             .await
@@ -192,23 +184,13 @@ fn room_keys(
     room_id: OwnedRoomId,
     backup: RoomKeyBackup,
 ) -> impl Iterator<Item = ExportedRoomKey> {
-    backup
-        .sessions
-        .into_iter()
-        .filter_map(move |(session_id, data)| {
-            let room_key = room_key(key, &data)?;
-            Some(ExportedRoomKey::from_backed_up_room_key(
-                room_id.clone(),
-                session_id,
-                room_key,
-            ))
-        })
-}
-
-fn room_key(
-    key: &BackupDecryptionKey,
-    data: &Raw<KeyBackupData>,
-) -> Option<matrix_sdk_crypto::olm::BackedUpRoomKey> {
-    key.decrypt_session_data(data.deserialize().ok()?.session_data)
-        .ok()
+    backup.sessions.into_iter().filter_map(move |(id, data)| {
+        let data = data.deserialize().ok()?.session_data;
+        let room_key = key.decrypt_session_data(data).ok()?;
+        Some(ExportedRoomKey::from_backed_up_room_key(
+            room_id.clone(),
+            id,
+            room_key,
+        ))
+    })
 }

@@ -51,12 +51,8 @@ impl Encryption {
     }
 
     pub(super) async fn private_keys(&self) -> Result<CrossSigning, CrossSigningError> {
-        let export = self
-            .machine
-            .export_cross_signing_keys()
-            .await
-            .map_err(StoreError::new)?
-            .unwrap_or_default();
+        let export = self.machine.export_cross_signing_keys().await;
+        let export = export.map_err(StoreError::new)?.unwrap_or_default();
         let key = |text: &Option<String>, which| {
             text.as_deref()
                 .and_then(SecretKey::from_base64)

@@ -92,7 +92,7 @@ impl ToUserError for CrossSigningError {
 
 /// Why a bundle was not taken. Nothing of it is stored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum Refused {
+pub enum BundleRefused {
     /// There is nothing to compare the keys with.
     #[error("the homeserver publishes no valid {0} key for this account")]
     NotPublished(CrossSigningKey),
@@ -113,7 +113,7 @@ pub enum Refused {
 pub enum ImportError {
     /// The bundle was not taken.
     #[error("the secrets of the other device were refused: {0}")]
-    Refused(#[from] Refused),
+    Refused(#[from] BundleRefused),
     /// What the homeserver publishes could not be asked for.
     #[error("the account's published keys could not be fetched: {0}")]
     Query(#[source] HomeserverError),

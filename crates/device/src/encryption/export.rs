@@ -36,15 +36,10 @@ impl Encryption {
     ///
     /// The store failed.
     pub async fn export_keys(&self, passphrase: &Passphrase) -> Result<KeyExport, StoreError> {
-        let keys = self
-            .machine
-            .store()
-            .export_room_keys(|_| true)
-            .await
-            .map_err(StoreError::new)?;
-        let mut text = encrypt_room_key_export(&keys, passphrase.0.expose(), ROUNDS)
-            .map_err(StoreError::new)?;
-        text.push('\n');
+        let keys = self.machine.store().export_room_keys(|_| true).await;
+        let keys = keys.map_err(StoreError::new)?;
+        let text = encrypt_room_key_export(&keys, passphrase.0.expose(), ROUNDS);
+        let text = text.map_err(StoreError::new)? + "\n";
         Ok(KeyExport {
             text,
             keys: keys.len(),

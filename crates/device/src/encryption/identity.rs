@@ -89,12 +89,7 @@ impl Encryption {
         self.require_private_keys().await?;
         // With a complete identity this makes nothing new: it restates the public halves, derived
         // from the private keys.
-        let restated = self
-            .machine
-            .bootstrap_cross_signing(false)
-            .await
-            .map_err(StoreError::new)?
-            .upload_signing_keys_req;
+        let restated = self.bootstrap().await?;
         let keys = || {
             Some(PublicKeys {
                 master: restated.master_key?.try_into().ok()?,
@@ -112,14 +107,12 @@ impl Encryption {
             (status.has_self_signing, CrossSigningKey::SelfSigning),
             (status.has_user_signing, CrossSigningKey::UserSigning),
         ];
-        let missing: Vec<_> = held
+        let missing = held
             .into_iter()
-            .filter_map(|(held, key)| (!held).then_some(key))
-            .collect();
-        if missing.is_empty() {
-            Ok(())
-        } else {
-            Err(CrossSigningError::Missing(missing))
+            .filter_map(|(held, key)| (!held).then_some(key));
+        match missing.collect::<Vec<_>>() {
+            missing if missing.is_empty() => Ok(()),
+            missing => Err(CrossSigningError::Missing(missing)),
         }
     }
 }

@@ -12,7 +12,7 @@ use ruma::{
 
 use super::{
     BackupState, Encryption,
-    error::{ImportError, Refused, StoreError},
+    error::{BundleRefused, ImportError, StoreError},
     public_keys::{CrossSigningKey, PublicKeys},
 };
 use crate::homeserver::{Effort, Homeserver};
@@ -61,7 +61,7 @@ impl Encryption {
     async fn learn_identity(&self, homeserver: &Homeserver) -> Result<PublicKeys, ImportError> {
         let answer = self.query(homeserver).await.map_err(ImportError::Query)?;
         let published =
-            PublicKeys::published(&answer, self.user_id()).map_err(Refused::NotPublished)?;
+            PublicKeys::published(&answer, self.user_id()).map_err(BundleRefused::NotPublished)?;
         self.learn(&answer).await?;
         Ok(published)
     }
@@ -85,7 +85,7 @@ impl Encryption {
         if status.is_complete() {
             Ok(())
         } else {
-            Err(Refused::InvalidIdentity.into())
+            Err(BundleRefused::InvalidIdentity.into())
         }
     }
 
@@ -96,19 +96,11 @@ impl Encryption {
         homeserver: &Homeserver,
         self_signing: &SelfSigningPubkey,
     ) -> Result<(), ImportError> {
-        let (id, request) = self
-            .signed_upload(self_signing)
-            .await?
-            .ok_or(ImportError::Unsigned)?;
-        let answer = homeserver
-            .call(request, Effort::REPEATABLE)
-            .await
-            .map_err(ImportError::Upload)?;
-        Ok(self
-            .machine
-            .mark_request_as_sent(&id, &answer)
-            .await
-            .map_err(StoreError::new)?)
+        let upload = self.signed_upload(self_signing).await?;
+        let (id, request) = upload.ok_or(ImportError::Unsigned)?;
+        let answer = homeserver.call(request, Effort::REPEATABLE).await;
+        let answer = answer.map_err(ImportError::Upload)?;
+        Ok(self.sent(&id, &answer).await?)
     }
 
     /// Puts this device into its own store as others see it from now on. matrix-sdk 0.19.1 relies
@@ -128,10 +120,8 @@ impl Encryption {
             .await
             .map_err(StoreError::new)?;
         Ok(upload.filter(|(_, request)| {
-            let keys = request
-                .device_keys
-                .as_ref()
-                .and_then(|keys| keys.deserialize_as::<DeviceKeys>().ok());
+            let keys = request.device_keys.as_ref();
+            let keys = keys.and_then(|keys| keys.deserialize_as::<DeviceKeys>().ok());
             keys.is_some_and(|keys| is_signed_twice(&keys, self_signing))
         }))
     }
@@ -145,7 +135,7 @@ pub(super) fn is_signed_twice(keys: &DeviceKeys, self_signing: &SelfSigningPubke
 fn import_error(error: SecretImportError) -> ImportError {
     match error {
         SecretImportError::MismatchedPublicKeys { name } | SecretImportError::Key { name, .. } => {
-            Refused::Mismatch(which(&name)).into()
+            BundleRefused::Mismatch(which(&name)).into()
         }
         other => StoreError::new(other).into(),
     }
@@ -186,7 +176,7 @@ mod tests {
         let (giver, _) = signed_device().await;
         let keys = giver.private_keys().await.unwrap();
         let refused = device().await.take_private_keys(&keys).await;
-        assert_eq!(refused, Err(Refused::InvalidIdentity.into()));
+        assert_eq!(refused, Err(BundleRefused::InvalidIdentity.into()));
     }
 
     #[tokio::test]

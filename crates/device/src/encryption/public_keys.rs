@@ -108,10 +108,6 @@ fn is_signed_by(key: &PublicKey, master: &MasterPubkey) -> Option<()> {
     };
     signed.remove("signatures");
     signed.remove("unsigned");
-    public
-        .verify(
-            CanonicalJsonValue::Object(signed).to_string().as_bytes(),
-            &signature,
-        )
-        .ok()
+    let signed = CanonicalJsonValue::Object(signed).to_string();
+    public.verify(signed.as_bytes(), &signature).ok()
 }

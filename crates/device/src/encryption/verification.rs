@@ -38,10 +38,11 @@ impl Encryption {
     ) -> Result<Verification, CrossSigningError> {
         let (answer, published) = self.agreed_keys(homeserver).await?;
         let keys = device_keys(&answer, self.user_id(), self.device_id());
+        let is_signed = |keys: &DeviceKeys| is_signed_twice(keys, &published.self_signing);
         Ok(Verification {
-            verified: keys.as_ref().is_some_and(|keys| {
-                self.is_own(keys) && is_signed_twice(keys, &published.self_signing)
-            }),
+            verified: keys
+                .as_ref()
+                .is_some_and(|keys| self.is_own(keys) && is_signed(keys)),
             signatures: keys
                 .map(|keys| signatures(&keys, self.user_id()))
                 .unwrap_or_default(),
@@ -92,20 +93,12 @@ fn device_keys(
     user: &UserId,
     device: &DeviceId,
 ) -> Option<DeviceKeys> {
-    let keys: DeviceKeys = answer
-        .device_keys
-        .get(user)?
-        .get(device)?
-        .deserialize_as()
-        .ok()?;
+    let keys = answer.device_keys.get(user)?.get(device)?;
+    let keys: DeviceKeys = keys.deserialize_as().ok()?;
     (keys.user_id == user && keys.device_id == device).then_some(keys)
 }
 
 fn signatures(keys: &DeviceKeys, user: &UserId) -> Vec<String> {
-    keys.signatures
-        .get(user)
-        .into_iter()
-        .flatten()
-        .map(|(id, _)| id.to_string())
-        .collect()
+    let signatures = keys.signatures.get(user).into_iter().flatten();
+    signatures.map(|(id, _)| id.to_string()).collect()
 }

@@ -17,7 +17,6 @@ use crate::{
     host::HostAdapter,
     person::{Opening, Person, ProgressEvent},
     silence::Wait,
-    user_error::ToUserError,
 };
 
 /// How long the homeserver may take to say whether it knows a device: less than one call may take,
@@ -92,19 +91,15 @@ impl<'a, P: Person> ExistingDevice<'a, P> {
 
     async fn look(&self, id: &DeviceId) -> Result<DeviceLookup, UserError> {
         self.device.stay_signed_in().await?;
-        let found = self.device.homeserver().device(id.as_str().into()).await;
-        found.map_err(|error| error.to_user_error())
+        Ok(self.device.homeserver().device(id.as_str().into()).await?)
     }
 
     async fn open(&self, link: &VerificationLink) -> Result<(), NotOpened> {
-        let url = link.to_open();
+        let (url, scheme) = (link.to_open(), link.to_open().scheme());
         if !self.device.http().policy().permits(url) {
             return Err(NotOpened::Unusable(UserError::new(
                 Cause::OtherDevice,
-                format!(
-                    "the link to agree at is not an https one ({}:)",
-                    url.scheme()
-                ),
+                format!("the link to agree at is not an https one ({scheme}:)"),
                 "Do not open it. Nothing was given away; tell the homeserver's administrator.",
             )));
         }
@@ -121,12 +116,8 @@ impl<'a, P: Person> ExistingDevice<'a, P> {
 
     async fn export(&self) -> Result<Secrets, UserError> {
         self.person.tell(ProgressEvent::SharingSecrets);
-        let exported = self
-            .device
-            .encryption()
-            .export_bundle(self.device.homeserver())
-            .await;
-        let exported = exported.map_err(|error| error.to_user_error())?;
+        let homeserver = self.device.homeserver();
+        let exported = self.device.encryption().export_bundle(homeserver).await?;
         if let Some(why) = exported.without_backup {
             tracing::info!(%why, "the key backup is not shared");
         }
@@ -214,13 +205,12 @@ impl<P: Person> ExistingDeviceHost for HostAdapter<'_, P, ExistingDevice<'_, P>>
 }
 
 fn no_answer(time: Duration) -> UserError {
-    let what = format!(
-        "the homeserver did not say within {} seconds whether it knows the new device",
-        time.as_secs()
-    );
+    let seconds = time.as_secs();
     UserError::new(
         Cause::Homeserver,
-        what,
+        format!(
+            "the homeserver did not say within {seconds} seconds whether it knows the new device"
+        ),
         "Nothing was given away. Begin again in a moment.",
     )
 }

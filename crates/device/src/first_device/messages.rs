@@ -54,20 +54,16 @@ async fn share_room_key(
     encryption: &Encryption,
     room: &RoomId,
 ) -> Result<(), FirstDeviceError> {
-    let machine = encryption.machine();
-    let users = [encryption.user_id()];
-    let requests = machine
-        .share_room_key(room, users.into_iter(), EncryptionSettings::default())
-        .await
-        .map_err(StoreError::new)?;
-    for request in requests {
+    let (users, settings) = ([encryption.user_id()], EncryptionSettings::default());
+    let requests = encryption
+        .machine()
+        .share_room_key(room, users.into_iter(), settings)
+        .await;
+    for request in requests.map_err(StoreError::new)? {
         let answer = homeserver
             .call(to_device(&request), Effort::REPEATABLE)
             .await?;
-        machine
-            .mark_request_as_sent(&request.txn_id, &answer)
-            .await
-            .map_err(StoreError::new)?;
+        encryption.sent(&request.txn_id, &answer).await?;
     }
     Ok(())
 }
@@ -87,11 +83,8 @@ async fn send_message(
     text: &str,
 ) -> Result<(), FirstDeviceError> {
     let content = RoomMessageEventContent::text_plain(text);
-    let encrypted = encryption
-        .machine()
-        .encrypt_room_event(room, content)
-        .await
-        .map_err(StoreError::new)?;
+    let encrypted = encryption.machine().encrypt_room_event(room, content).await;
+    let encrypted = encrypted.map_err(StoreError::new)?;
     let request = send_message_event::v3::Request::new_raw(
         room.to_owned(),
         TransactionId::new(),
@@ -116,13 +109,8 @@ pub async fn latest_messages(
     let mut request = get_message_events::v3::Request::backward(room.to_owned());
     request.limit = uint!(50);
     let mut texts = Vec::new();
-    for event in homeserver
-        .call(request, Effort::REPEATABLE)
-        .await?
-        .chunk
-        .iter()
-        .rev()
-    {
+    let answer = homeserver.call(request, Effort::REPEATABLE).await?;
+    for event in answer.chunk.iter().rev() {
         texts.extend(encryption.decrypt(event, room).await.ok());
     }
     Ok(texts)

@@ -9,7 +9,7 @@ use matrix_qr_protocol::{
 };
 use serde::Deserialize;
 
-use crate::http::{HttpError, Response};
+use crate::http::{HttpError, HttpResponse};
 
 /// Why a call to the homeserver failed. No variant holds a token, a body or the path of a URL.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -59,13 +59,16 @@ struct MatrixError {
 }
 
 impl HomeserverError {
-    pub(super) fn from_answer(answer: &Response) -> Self {
+    pub(crate) fn malformed(what: &'static str) -> Self {
+        Self::Malformed { what }
+    }
+
+    pub(super) fn from_answer(answer: &HttpResponse) -> Self {
         let status = answer.status();
         let body = serde_json::from_slice::<MatrixError>(answer.body()).ok();
         if status == StatusCode::TOO_MANY_REQUESTS {
-            let retry_after = retry_after_header(answer).or(body
-                .and_then(|body| body.retry_after_ms)
-                .map(Duration::from_millis));
+            let stated = body.and_then(|body| body.retry_after_ms);
+            let retry_after = retry_after_header(answer).or(stated.map(Duration::from_millis));
             return Self::RateLimited { retry_after };
         }
         match body {
@@ -131,16 +134,9 @@ impl ToUserError for HomeserverError {
     }
 }
 
-fn retry_after_header(answer: &Response) -> Option<Duration> {
-    answer
-        .headers()
-        .get(RETRY_AFTER)?
-        .to_str()
-        .ok()?
-        .trim()
-        .parse()
-        .ok()
-        .map(Duration::from_secs)
+fn retry_after_header(answer: &HttpResponse) -> Option<Duration> {
+    let text = answer.headers().get(RETRY_AFTER)?.to_str().ok()?;
+    text.trim().parse().ok().map(Duration::from_secs)
 }
 
 #[cfg(test)]

@@ -10,9 +10,9 @@ use super::names::{NoAddress, SystemNames, addresses};
 use super::policy::{Policy, host};
 
 /// An HTTP request with its whole body.
-pub type Request = http::Request<Vec<u8>>;
+pub type HttpRequest = http::Request<Vec<u8>>;
 /// An HTTP response with its whole body.
-pub type Response = http::Response<Vec<u8>>;
+pub type HttpResponse = http::Response<Vec<u8>>;
 
 /// The largest response that is read, in bytes, unless the caller sets another limit.
 pub const USUAL_ANSWER: usize = 1 << 20;
@@ -75,7 +75,7 @@ impl Http {
     /// # Errors
     ///
     /// See [`HttpError`]. Every status is an answer, not an error.
-    pub async fn send(&self, request: Request) -> Result<Response, HttpError> {
+    pub async fn send(&self, request: HttpRequest) -> Result<HttpResponse, HttpError> {
         self.send_within(request, Bounds::default()).await
     }
 
@@ -86,19 +86,16 @@ impl Http {
     /// See [`HttpError`]. Every status is an answer, not an error.
     pub async fn send_within(
         &self,
-        request: Request,
+        request: HttpRequest,
         bounds: Bounds,
-    ) -> Result<Response, HttpError> {
+    ) -> Result<HttpResponse, HttpError> {
         let mut request = reqwest::Request::try_from(request).map_err(|_| HttpError::BadRequest)?;
         let host = host(request.url());
         self.policy.check(request.url())?;
         say_length(&mut request);
         *request.timeout_mut() = Some(bounds.time);
-        let response = self
-            .client
-            .execute(request)
-            .await
-            .map_err(|error| unreachable(&host, error))?;
+        let response = self.client.execute(request).await;
+        let response = response.map_err(|error| unreachable(&host, error))?;
         read(response, &host, bounds.bytes).await
     }
 
@@ -111,14 +108,12 @@ impl Http {
         let Some(Host::Domain(name)) = url.host() else {
             return Ok(());
         };
-        let found = tokio::time::timeout(CONNECT, addresses(name)).await;
-        found
-            .ok()
-            .and_then(Result::ok)
-            .map(drop)
-            .ok_or_else(|| HttpError::Unresolved {
+        match tokio::time::timeout(CONNECT, addresses(name)).await {
+            Ok(Ok(_)) => Ok(()),
+            _ => Err(HttpError::Unresolved {
                 host: name.to_owned(),
-            })
+            }),
+        }
     }
 }
 
@@ -126,14 +121,10 @@ impl Http {
 /// out, and MSC4108 requires it.
 fn say_length(request: &mut reqwest::Request) {
     let has_content = matches!(*request.method(), Method::POST | Method::PUT);
-    let empty = request
-        .body()
-        .and_then(|body| body.as_bytes())
-        .is_none_or(<[u8]>::is_empty);
-    if has_content && empty {
-        request
-            .headers_mut()
-            .insert(CONTENT_LENGTH, HeaderValue::from_static("0"));
+    let content = request.body().and_then(|body| body.as_bytes());
+    if has_content && content.is_none_or(<[u8]>::is_empty) {
+        let headers = request.headers_mut();
+        headers.insert(CONTENT_LENGTH, HeaderValue::from_static("0"));
     }
 }
 
@@ -141,13 +132,10 @@ async fn read(
     mut response: reqwest::Response,
     host: &str,
     limit: usize,
-) -> Result<Response, HttpError> {
+) -> Result<HttpResponse, HttpError> {
     let mut body = Vec::new();
-    while let Some(chunk) = response
-        .chunk()
-        .await
-        .map_err(|error| unreachable(host, error))?
-    {
+    let broken = |error| unreachable(host, error);
+    while let Some(chunk) = response.chunk().await.map_err(broken)? {
         if body.len() + chunk.len() > limit {
             return Err(HttpError::TooLarge {
                 host: host.to_owned(),
@@ -156,7 +144,7 @@ async fn read(
         }
         body.extend_from_slice(&chunk);
     }
-    let mut whole = Response::new(body);
+    let mut whole = HttpResponse::new(body);
     *whole.status_mut() = response.status();
     *whole.headers_mut() = std::mem::take(response.headers_mut());
     Ok(whole)
@@ -166,10 +154,7 @@ async fn read(
 fn unreachable(host: &str, error: reqwest::Error) -> HttpError {
     let error = error.without_url();
     if error.is_timeout() {
-        return HttpError::Unreachable {
-            host: host.to_owned(),
-            why: "it did not answer in time".to_owned(),
-        };
+        return HttpError::unreachable(host.to_owned(), "it did not answer in time");
     }
     because(host.to_owned(), &error)
 }

@@ -64,6 +64,13 @@ pub enum HttpError {
 }
 
 impl HttpError {
+    pub(crate) fn unreachable(host: String, why: &str) -> Self {
+        Self::Unreachable {
+            host,
+            why: why.to_owned(),
+        }
+    }
+
     /// Whether trying again may help.
     pub fn is_transient(&self) -> bool {
         matches!(

@@ -31,17 +31,10 @@ impl Policy {
     /// [`HttpError::LoopbackHttp`] where the other policy would permit it, otherwise
     /// [`HttpError::NotAllowed`].
     pub fn check(self, url: &Url) -> Result<(), HttpError> {
-        let host = host(url);
-        if self.permits(url) {
-            Ok(())
-        } else if Self::HttpsOrLoopback.permits(url) {
-            Err(HttpError::LoopbackHttp { host })
-        } else {
-            Err(HttpError::NotAllowed {
-                scheme: url.scheme().to_owned(),
-                host,
-            })
+        if !self.permits(url) && Self::HttpsOrLoopback.permits(url) {
+            return Err(HttpError::LoopbackHttp { host: host(url) });
         }
+        self.permit(url.clone()).map(drop)
     }
 
     /// A URL that a server names. Whether it is permitted must not depend on what a person could
@@ -72,7 +65,7 @@ fn is_loopback(url: &Url) -> bool {
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
-    use matrix_qr_protocol::error::ToUserError;
+    use matrix_qr_protocol::error::{Cause, ToUserError};
 
     use super::*;
 
@@ -82,7 +75,11 @@ mod tests {
         let local = "http://127.0.0.1:1/";
         assert_eq!(check(Policy::HttpsOrLoopback, local), Ok(()));
         let error = check(Policy::HttpsOnly, local).unwrap_err();
-        assert_eq!(error.advice(), "Add --allow-loopback-http.");
+        let (cause, advice) = error.verdict();
+        assert_eq!(
+            (cause, advice),
+            (Cause::Person, "Add --allow-loopback-http.")
+        );
         for policy in [Policy::HttpsOnly, Policy::HttpsOrLoopback] {
             let refused = HttpError::NotAllowed {
                 scheme: "http".to_owned(),

@@ -8,7 +8,7 @@ use matrix_qr_protocol::{
     homeserver::HomeserverAddress,
     login::{
         NoAuthorization, NoToken, NotImported,
-        message::{Authorization as Wanted, DeviceId, Secrets, VerificationLink},
+        message::{Authorization, DeviceId, Secrets, VerificationLink},
     },
 };
 use ruma::{OwnedDeviceId, OwnedUserId};
@@ -28,7 +28,7 @@ use crate::{
     homeserver::Homeserver,
     host::HostAdapter,
     http::Http,
-    oauth::{Authorization, OAuth, OAuthError, TokenOutcome, new_device_id},
+    oauth::{DeviceAuthorization, OAuth, OAuthError, TokenOutcome, new_device_id},
     person::{Person, ProgressEvent},
     retry::patiently,
     session::SessionDir,
@@ -85,7 +85,7 @@ impl<'a, P: Person> NewDevice<'a, P> {
         *self.progress.lock().unwrap_or_else(PoisonError::into_inner) = to;
     }
 
-    async fn authorize(&self, named: HomeserverAddress) -> Result<Wanted, NoAuthorization> {
+    async fn authorize(&self, named: HomeserverAddress) -> Result<Authorization, NoAuthorization> {
         let (base, metadata) = find_oauth_server(&self.http, &named).await?;
         let failed = |error: OAuthError| NoAuthorization::Failed(error.to_user_error());
         let asked = self.ask(base, metadata).await.map_err(failed)?;
@@ -149,8 +149,7 @@ impl<'a, P: Person> NewDevice<'a, P> {
     /// The token must be for the device that was asked for: it is what the existing device will
     /// look for.
     async fn check_device(&self, grant: &GrantedTokens) -> Result<OwnedUserId, UserError> {
-        let whoami = self.homeserver(grant).whoami().await;
-        let who = whoami.map_err(|error| error.to_user_error())?;
+        let who = self.homeserver(grant).whoami().await?;
         if who.device_id != grant.asked.device_id {
             return Err(UserError::new(
                 Cause::Homeserver,
@@ -191,19 +190,15 @@ impl<'a, P: Person> NewDevice<'a, P> {
     /// A courtesy: the server may have given it a name already, or let nobody name a device. Then
     /// it keeps that one.
     async fn name_itself(&self, grant: &GrantedTokens) {
-        let homeserver = self.homeserver(grant);
-        let named = homeserver
-            .name_device(&grant.asked.device_id, &self.options.name)
-            .await;
-        if let Err(error) = named {
+        let (homeserver, device_id) = (self.homeserver(grant), &grant.asked.device_id);
+        if let Err(error) = homeserver.name_device(device_id, &self.options.name).await {
             tracing::info!(%error, "the homeserver did not take the device's name");
         }
     }
 
     fn store(&self, account: Arc<AcceptedAccount>, imported: Imported) -> Result<(), NotImported> {
-        self.directory
-            .complete(&account.session())
-            .map_err(|error| NotImported::Failed(error.to_user_error()))?;
+        let completed = self.directory.complete(&account.session());
+        completed.map_err(|error| NotImported::Failed(error.to_user_error()))?;
         let asked = &account.grant.asked;
         let signed_in = SignedIn {
             user_id: account.user_id.to_string(),
@@ -221,7 +216,7 @@ impl<P: Person> NewDeviceHost for HostAdapter<'_, P, NewDevice<'_, P>> {
     async fn request_authorization(
         &self,
         homeserver: HomeserverAddress,
-    ) -> Result<Wanted, NoAuthorization> {
+    ) -> Result<Authorization, NoAuthorization> {
         let asked = self.device.authorize(homeserver);
         self.answer(Wait::Authorization, asked).await
     }
@@ -235,31 +230,25 @@ impl<P: Person> NewDeviceHost for HostAdapter<'_, P, NewDevice<'_, P>> {
     }
 }
 
-fn wanted(asked: &PendingAuthorization) -> Option<Wanted> {
-    Some(Wanted {
+fn wanted(asked: &PendingAuthorization) -> Option<Authorization> {
+    Some(Authorization {
         link: link(&asked.authorization)?,
         device_id: DeviceId::parse(asked.device_id.as_str())?,
     })
 }
 
-fn link(authorization: &Authorization) -> Option<VerificationLink> {
-    let complete = authorization
-        .verification_uri_complete()
-        .map(Url::parse)
-        .transpose()
-        .ok()?;
-    let verification_uri = Url::parse(authorization.verification_uri()).ok()?;
+fn link(authorization: &DeviceAuthorization) -> Option<VerificationLink> {
+    let complete = authorization.verification_uri_complete().map(Url::parse);
     Some(VerificationLink {
-        verification_uri,
-        verification_uri_complete: complete,
+        verification_uri: Url::parse(authorization.verification_uri()).ok()?,
+        verification_uri_complete: complete.transpose().ok()?,
     })
 }
 
 fn unusable_link() -> UserError {
-    let what = "the authorization server's link cannot be read";
     UserError::new(
         Cause::AuthorizationServer,
-        what,
+        "the authorization server's link cannot be read",
         "Tell the server's administrator.",
     )
 }

@@ -10,7 +10,7 @@ use crate::{
     discovery::{self, DiscoveryError, ServerMetadata},
     http::Http,
     retry::patiently,
-    start::{Rendezvous, Start},
+    start::{RendezvousAt, Start},
     user_error::ToUserError,
 };
 
@@ -20,19 +20,15 @@ pub(super) async fn check_homeserver(http: &Http, start: &Start) -> Result<(), E
     match start {
         Start::Scan(code) if code.shown_by == ShownBy::New => Err(Error::SameRole(Role::New)),
         // A misspelt name is reported at once. Only a lost connection is worth a wait.
-        Start::Show(Rendezvous::Homeserver(named)) => {
-            discovery::look_up(http, named)
-                .await
-                .map_err(|error| Error::NotAuthorized(error.to_user_error()))?;
-            find_oauth_server(http, named)
-                .await
-                .map(|_| ())
-                .map_err(Error::from)
+        Start::Show(RendezvousAt::Homeserver(named)) => {
+            let found = discovery::look_up(http, named).await;
+            found.map_err(|error| Error::NotAuthorized(error.to_user_error()))?;
+            Ok(find_oauth_server(http, named).await.map(drop)?)
         }
-        Start::Show(Rendezvous::Endpoint(url)) => http
-            .look_up(url)
-            .await
-            .map_err(|error| Error::Rendezvous(error.to_user_error())),
+        Start::Show(RendezvousAt::Endpoint(url)) => {
+            let found = http.look_up(url).await;
+            found.map_err(|error| Error::Rendezvous(error.to_user_error()))
+        }
         Start::Scan(_) => Ok(()),
     }
 }
@@ -43,21 +39,19 @@ pub(super) async fn find_oauth_server(
     http: &Http,
     named: &HomeserverAddress,
 ) -> Result<(Url, ServerMetadata), NoAuthorization> {
-    let base = patiently(|| discovery::resolve(http, named))
-        .await
-        .map_err(undiscovered)?;
-    let metadata = patiently(|| discovery::server_metadata(http, &base))
-        .await
-        .map_err(undiscovered)?;
-    metadata.device_grant().map_err(undiscovered)?;
+    let base = patiently(|| discovery::resolve(http, named)).await?;
+    let metadata = patiently(|| discovery::server_metadata(http, &base)).await?;
+    metadata.device_grant()?;
     Ok((base, metadata))
 }
 
-fn undiscovered(error: DiscoveryError) -> NoAuthorization {
-    match error {
-        DiscoveryError::NoOauth { .. } | DiscoveryError::NoDeviceGrant { .. } => {
-            NoAuthorization::Unsupported(error.to_user_error())
+impl From<DiscoveryError> for NoAuthorization {
+    fn from(error: DiscoveryError) -> Self {
+        match error {
+            DiscoveryError::NoOauth { .. } | DiscoveryError::NoDeviceGrant { .. } => {
+                Self::Unsupported(error.to_user_error())
+            }
+            _ => Self::Failed(error.to_user_error()),
         }
-        _ => NoAuthorization::Failed(error.to_user_error()),
     }
 }

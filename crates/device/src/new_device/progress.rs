@@ -8,7 +8,7 @@ use url::Url;
 
 use super::options::SignedIn;
 use crate::{
-    oauth::{Authorization, OAuth, Tokens},
+    oauth::{DeviceAuthorization, OAuth, Tokens},
     session::{Revocable, RevocableUser, StoredSession, UserSession, expiry},
 };
 
@@ -31,7 +31,7 @@ pub(super) enum SignInProgress {
 pub(super) struct PendingAuthorization {
     pub(super) base: Url,
     pub(super) oauth: OAuth,
-    pub(super) authorization: Authorization,
+    pub(super) authorization: DeviceAuthorization,
     pub(super) device_id: OwnedDeviceId,
 }
 

@@ -1,21 +1,16 @@
 //! RFC 8628, the device authorization grant: the codes.
 
-use std::fmt;
-use std::sync::Arc;
-use std::time::Duration;
+use std::{fmt, sync::Arc, time::Duration};
 
-use oauth2::basic::BasicErrorResponseType;
 use oauth2::{
     DeviceAuthorizationUrl, RequestTokenError, Scope, StandardDeviceAuthorizationResponse,
+    basic::{BasicErrorResponse, BasicErrorResponseType},
 };
 use tokio::time::Instant;
 use url::Url;
 
-use super::OAuth;
-use super::error::OAuthError;
-use super::exchange::Wire;
-use super::registration::host;
-use super::under_way::UnderWay;
+use super::{client::OAuth, error::OAuthError, exchange::Wire, under_way::UnderWay};
+use crate::http::host;
 
 const WHAT: &str = "asking to let this device in";
 
@@ -34,13 +29,13 @@ pub(super) const MIN_INTERVAL: Duration = Duration::from_secs(1);
 
 /// The codes with which a person can let this device in (RFC 8628, section 3.2).
 #[derive(Clone)]
-pub struct Authorization {
+pub struct DeviceAuthorization {
     pub(super) answer: StandardDeviceAuthorizationResponse,
     pub(super) given_at: Instant,
     pub(super) under_way: Arc<UnderWay>,
 }
 
-impl Authorization {
+impl DeviceAuthorization {
     /// For the person, to compare or to type in: at most 64 bytes, without control characters.
     pub fn user_code(&self) -> &str {
         self.answer.user_code().secret()
@@ -88,83 +83,89 @@ impl Authorization {
     }
 }
 
-impl fmt::Debug for Authorization {
+impl fmt::Debug for DeviceAuthorization {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (lifetime, interval) = (self.expires_in(), self.interval());
         write!(
             f,
-            "Authorization {{ [redacted], expires_in: {lifetime:?}, interval: {interval:?} }}"
+            "DeviceAuthorization {{ [redacted], expires_in: {lifetime:?}, interval: {interval:?} }}"
         )
-    }
-}
-
-/// Section 3.1. A server of before MSC2967 was final knows only the unstable scopes, and says so
-/// with `invalid_scope`.
-pub(super) async fn authorize(oauth: &OAuth, device_id: &str) -> Result<Authorization, OAuthError> {
-    let answer = match request(oauth, scopes(oauth, STABLE, device_id)).await {
-        Err(RequestTokenError::ServerResponse(said))
-            if *said.error() == BasicErrorResponseType::InvalidScope =>
-        {
-            request(oauth, scopes(oauth, UNSTABLE, device_id)).await
-        }
-        answer => answer,
-    };
-    Authorization::read(answer.map_err(|error| unknown_client(oauth, OAuthError::of(WHAT, error)))?)
-}
-
-/// RFC 6749, section 5.2: the two codes that are about the client and not about the request.
-fn unknown_client(oauth: &OAuth, error: OAuthError) -> OAuthError {
-    match error {
-        OAuthError::Refused { error, .. }
-            if oauth.given
-                && matches!(error.as_str(), "invalid_client" | "unauthorized_client") =>
-        {
-            OAuthError::UnknownClient {
-                host: host(&oauth.metadata.issuer),
-                error,
-            }
-        }
-        error => error,
     }
 }
 
 type Answer<T, E> = Result<T, RequestTokenError<OAuthError, E>>;
 
-async fn request(
-    oauth: &OAuth,
-    scopes: Vec<Scope>,
-) -> Answer<StandardDeviceAuthorizationResponse, oauth2::basic::BasicErrorResponse> {
-    let endpoint = oauth
-        .metadata
-        .device_grant()
-        .map_err(|error| RequestTokenError::Request(error.into()))?;
-    let client = oauth
-        .client()
-        .set_device_authorization_url(DeviceAuthorizationUrl::from_url(endpoint.clone()));
-    let wire = Wire {
-        http: &oauth.http,
-        user_agent: oauth.user_agent.as_ref(),
-    };
-    client
-        .exchange_device_code()
-        .add_scopes(scopes)
-        .request_async(&wire)
-        .await
-}
+impl OAuth {
+    /// Asks for the codes with which a person can let this device in (RFC 8628, section 3.1).
+    ///
+    /// # Errors
+    ///
+    /// [`OAuthError::Discovery`] without the grant, [`OAuthError::UnknownClient`] when it is the
+    /// client ID that is refused, [`OAuthError::Refused`] when the server says no.
+    pub async fn authorize_device(
+        &self,
+        device_id: &str,
+    ) -> Result<DeviceAuthorization, OAuthError> {
+        // A server of before MSC2967 was final knows only the unstable scopes, and says so with
+        // `invalid_scope`.
+        let answer = match self.request_codes(STABLE, device_id).await {
+            Err(RequestTokenError::ServerResponse(said))
+                if *said.error() == BasicErrorResponseType::InvalidScope =>
+            {
+                self.request_codes(UNSTABLE, device_id).await
+            }
+            answer => answer,
+        };
+        let answer = answer.map_err(|error| self.unknown_client(OAuthError::of(WHAT, error)));
+        DeviceAuthorization::read(answer?)
+    }
 
-/// MSC2967: full access, as this device. `openid` only for a server that asks for it to be asked
-/// for.
-fn scopes(oauth: &OAuth, prefix: &str, device_id: &str) -> Vec<Scope> {
-    let advertised = oauth
-        .metadata
-        .scopes_supported
-        .iter()
-        .flatten()
-        .any(|scope| scope == "openid");
-    let openid = advertised.then(|| "openid".to_owned());
-    let matrix = [
-        format!("{prefix}:api:*"),
-        format!("{prefix}:device:{device_id}"),
-    ];
-    openid.into_iter().chain(matrix).map(Scope::new).collect()
+    async fn request_codes(
+        &self,
+        prefix: &str,
+        device_id: &str,
+    ) -> Answer<StandardDeviceAuthorizationResponse, BasicErrorResponse> {
+        let endpoint = self.metadata.device_grant().cloned();
+        let endpoint = endpoint.map_err(|error| RequestTokenError::Request(error.into()))?;
+        let url = DeviceAuthorizationUrl::from_url(endpoint);
+        let client = self.client().set_device_authorization_url(url);
+        let request = client
+            .exchange_device_code()
+            .add_scopes(self.scopes(prefix, device_id));
+        let wire = Wire {
+            http: &self.http,
+            user_agent: self.user_agent.as_ref(),
+        };
+        request.request_async(&wire).await
+    }
+
+    /// MSC2967: full access, as this device. `openid` only for a server that asks for it to be
+    /// asked for.
+    fn scopes(&self, prefix: &str, device_id: &str) -> Vec<Scope> {
+        let mut advertised = self.metadata.scopes_supported.iter().flatten();
+        let openid = advertised
+            .any(|scope| scope == "openid")
+            .then(|| "openid".to_owned());
+        let matrix = [
+            format!("{prefix}:api:*"),
+            format!("{prefix}:device:{device_id}"),
+        ];
+        openid.into_iter().chain(matrix).map(Scope::new).collect()
+    }
+
+    /// RFC 6749, section 5.2: the two codes that are about the client and not about the request.
+    fn unknown_client(&self, error: OAuthError) -> OAuthError {
+        match error {
+            OAuthError::Refused { error, .. }
+                if self.given
+                    && matches!(error.as_str(), "invalid_client" | "unauthorized_client") =>
+            {
+                OAuthError::UnknownClient {
+                    host: host(&self.metadata.issuer),
+                    error,
+                }
+            }
+            error => error,
+        }
+    }
 }

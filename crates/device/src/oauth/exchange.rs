@@ -6,7 +6,7 @@ use http::{HeaderValue, header::USER_AGENT};
 use oauth2::AsyncHttpClient;
 
 use super::error::OAuthError;
-use crate::http::{Bounds, Http, Request, Response};
+use crate::http::{Bounds, Http, HttpRequest, HttpResponse};
 
 /// Answers of an OAuth server are small; its work may take a moment.
 const BOUNDS: Bounds = Bounds {
@@ -17,7 +17,7 @@ const BOUNDS: Bounds = Bounds {
 /// An exchange under way. Boxed: a future of the oauth2 crate around an unnamed one could not cross
 /// threads.
 pub(super) type Exchanging<'a> =
-    Pin<Box<dyn Future<Output = Result<Response, OAuthError>> + Send + 'a>>;
+    Pin<Box<dyn Future<Output = Result<HttpResponse, OAuthError>> + Send + 'a>>;
 
 /// The HTTP client of the oauth2 crate; with another `User-Agent` where there is one.
 pub(super) struct Wire<'a> {
@@ -29,7 +29,7 @@ impl<'c> AsyncHttpClient<'c> for Wire<'_> {
     type Error = OAuthError;
     type Future = Exchanging<'c>;
 
-    fn call(&'c self, mut request: Request) -> Self::Future {
+    fn call(&'c self, mut request: HttpRequest) -> Self::Future {
         if let Some(user_agent) = self.user_agent {
             request.headers_mut().insert(USER_AGENT, user_agent.clone());
         }
@@ -39,7 +39,10 @@ impl<'c> AsyncHttpClient<'c> for Wire<'_> {
 
 /// One exchange of JSON. What does not come from the OAuth server itself (a proxy's page, a 5xx) is
 /// told apart.
-pub(super) async fn exchange(http: &Http, request: Request) -> Result<Response, OAuthError> {
+pub(super) async fn exchange(
+    http: &Http,
+    request: HttpRequest,
+) -> Result<HttpResponse, OAuthError> {
     let host = request.uri().host().unwrap_or_default().to_owned();
     let response = http.send_within(request, BOUNDS).await?;
     let status = response.status();

@@ -1,28 +1,28 @@
 //! RFC 8628, the device authorization grant: the polling for its outcome.
 
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::time::Duration;
+use std::{
+    sync::atomic::{AtomicBool, AtomicU64, Ordering},
+    time::Duration,
+};
 
-use oauth2::basic::{BasicClient, BasicErrorResponseType};
 use oauth2::{
     AsyncHttpClient, DeviceCodeErrorResponse, DeviceCodeErrorResponseType as Outcome,
-    EndpointNotSet, EndpointSet, RequestTokenError,
+    RequestTokenError, basic::BasicErrorResponseType,
 };
 use tokio::time::{sleep, timeout_at};
 
-use super::device_grant::{Authorization, MAX_LIFETIME, MIN_INTERVAL};
-use super::error::OAuthError;
-use super::exchange::Exchanging;
-use super::tokens::Tokens;
-use crate::http::{Request, Response};
+use super::{
+    client::{OAuth, TokenClient},
+    device_grant::{DeviceAuthorization, MAX_LIFETIME, MIN_INTERVAL},
+    error::OAuthError,
+    exchange::{Exchanging, exchange},
+    tokens::Tokens,
+};
+use crate::http::{HttpRequest, HttpResponse};
 
 const WHAT_TOKEN: &str = "waiting for the decision";
 
-/// The client as far as the token endpoint.
-pub(super) type TokenClient =
-    BasicClient<EndpointNotSet, EndpointNotSet, EndpointNotSet, EndpointNotSet, EndpointSet>;
-
-/// What became of an [`Authorization`].
+/// What became of a [`DeviceAuthorization`].
 #[derive(Debug)]
 pub enum TokenOutcome {
     /// The person agreed.
@@ -35,11 +35,31 @@ pub enum TokenOutcome {
     Failed(OAuthError),
 }
 
+impl OAuth {
+    /// Polls until the person has decided or the codes expire (RFC 8628, section 3.4).
+    ///
+    /// Can be dropped at any moment, and called again as long as no outcome came.
+    pub async fn await_token(&self, authorization: &DeviceAuthorization) -> TokenOutcome {
+        let send = |request| {
+            let http = self.http.clone();
+            let poll = async move { exchange(&http, request).await };
+            Box::pin(authorization.under_way.run(poll)) as Exchanging<'_>
+        };
+        await_token(&self.client(), authorization, &send).await
+    }
+
+    /// The tokens of a poll that was under way when [`Self::await_token`] was dropped, if it brings
+    /// any. Nobody will use them: they are to be revoked.
+    pub async fn late_tokens(&self, authorization: &DeviceAuthorization) -> Option<Tokens> {
+        authorization.under_way.late().await
+    }
+}
+
 /// Sections 3.4 and 3.5. The clock is tokio's, and the end is `expires_in`, whatever happens on the
 /// way.
-pub(super) async fn await_token(
+async fn await_token(
     client: &TokenClient,
-    authorization: &Authorization,
+    authorization: &DeviceAuthorization,
     send: &Send<'_>,
 ) -> TokenOutcome {
     let polling = timeout_at(
@@ -51,7 +71,7 @@ pub(super) async fn await_token(
 
 async fn poll(
     client: &TokenClient,
-    authorization: &Authorization,
+    authorization: &DeviceAuthorization,
     send: &Send<'_>,
 ) -> TokenOutcome {
     let patient = Patient {
@@ -61,28 +81,21 @@ async fn poll(
     };
     // Section 3.5: "before each new request", so before the first one, too; the library would begin
     // at once. What the other device needed to agree counts.
-    sleep(
-        authorization
-            .interval()
-            .saturating_sub(authorization.given_at.elapsed()),
-    )
-    .await;
+    let interval = authorization.interval();
+    sleep(interval.saturating_sub(authorization.given_at.elapsed())).await;
     let polling = client.exchange_device_access_token(&authorization.answer);
     let pause = |interval| sleep(patient.pace.keep(interval));
     // The library's own limit is by the wall clock, which may jump. Ours is the caller's.
-    match polling
-        .request_async(&patient, pause, Some(2 * MAX_LIFETIME))
-        .await
-    {
-        Ok(answer) => {
-            Tokens::read(&answer).map_or_else(TokenOutcome::Failed, TokenOutcome::Granted)
-        }
+    let answer = polling.request_async(&patient, pause, Some(2 * MAX_LIFETIME));
+    match answer.await.map(|answer| Tokens::read(&answer)) {
+        Ok(Ok(tokens)) => TokenOutcome::Granted(tokens),
+        Ok(Err(error)) => TokenOutcome::Failed(error),
         Err(error) => outcome(error, patient.lost.into_inner()),
     }
 }
 
 /// How a request is sent.
-pub(super) type Send<'a> = dyn Fn(Request) -> Exchanging<'a> + Sync + 'a;
+type Send<'a> = dyn Fn(HttpRequest) -> Exchanging<'a> + Sync + 'a;
 
 /// Section 3.5: after a lost connection, back off and ask again. A proxy's error page is no more
 /// than that.
@@ -97,13 +110,13 @@ impl<'c> AsyncHttpClient<'c> for Patient<'_, '_> {
     type Error = OAuthError;
     type Future = Exchanging<'c>;
 
-    fn call(&'c self, request: Request) -> Self::Future {
+    fn call(&'c self, request: HttpRequest) -> Self::Future {
         Box::pin(self.exchange(request))
     }
 }
 
 impl Patient<'_, '_> {
-    async fn exchange(&self, request: Request) -> Result<Response, OAuthError> {
+    async fn exchange(&self, request: HttpRequest) -> Result<HttpResponse, OAuthError> {
         let mut pause = self.pace.current();
         let longest = pause * 4;
         loop {

@@ -3,12 +3,12 @@
 use matrix_qr_protocol::printable;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
-use url::Url;
 
-use super::error::OAuthError;
-use super::exchange::exchange;
-use crate::discovery::{DEVICE_GRANT, ServerMetadata};
-use crate::http::{Http, HttpError, Response};
+use super::{error::OAuthError, exchange::exchange};
+use crate::{
+    discovery::{DEVICE_GRANT, ServerMetadata},
+    http::{Http, HttpError, HttpResponse, host},
+};
 
 const WHAT: &str = "registering as a client";
 
@@ -89,7 +89,7 @@ pub(super) async fn register(
     registered(host, &exchange(http, request).await?)
 }
 
-fn registered(host: String, response: &Response) -> Result<String, OAuthError> {
+fn registered(host: String, response: &HttpResponse) -> Result<String, OAuthError> {
     let malformed = |why| OAuthError::Malformed { what: WHAT, why };
     if !response.status().is_success() {
         let refusal: Refusal = serde_json::from_slice(response.body())
@@ -107,8 +107,4 @@ fn registered(host: String, response: &Response) -> Result<String, OAuthError> {
     } else {
         Ok(client_id)
     }
-}
-
-pub(super) fn host(url: &Url) -> String {
-    url.host_str().unwrap_or_default().to_owned()
 }

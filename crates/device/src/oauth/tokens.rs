@@ -2,8 +2,7 @@
 
 use std::time::Duration;
 
-use oauth2::TokenResponse;
-use oauth2::basic::BasicTokenResponse;
+use oauth2::{TokenResponse, basic::BasicTokenResponse};
 
 use super::error::OAuthError;
 use crate::secret::Secret;
@@ -32,11 +31,10 @@ impl Tokens {
         if access_token.is_empty() || !access_token.bytes().all(|b| b.is_ascii_graphic()) {
             return malformed("the access token has characters that no token has");
         }
+        let refresh_token = answer.refresh_token();
         Ok(Self {
             access_token: Secret::new(access_token.as_str()),
-            refresh_token: answer
-                .refresh_token()
-                .map(|token| Secret::new(token.secret().as_str())),
+            refresh_token: refresh_token.map(|token| Secret::new(token.secret().as_str())),
             expires_in: answer.expires_in(),
         })
     }

@@ -6,14 +6,13 @@ use std::time::Duration;
 use oauth2::basic::BasicTokenResponse;
 use tokio::{sync::Mutex, task::JoinHandle, time::timeout};
 
-use super::error::OAuthError;
-use super::tokens::Tokens;
-use crate::http::Response;
+use super::{error::OAuthError, tokens::Tokens};
+use crate::http::HttpResponse;
 
 /// How long a sign-in that is over waits for the answer.
 const LONGEST: Duration = Duration::from_secs(5);
 
-type Answer = Result<Response, OAuthError>;
+type Answer = Result<HttpResponse, OAuthError>;
 
 /// The poll of the moment.
 #[derive(Default)]
@@ -25,11 +24,11 @@ impl UnderWay {
         let mut task = self.0.lock().await;
         let answer = task.insert(tokio::spawn(poll)).await;
         *task = None;
-        let why = "the request for it was broken off";
-        answer.unwrap_or(Err(OAuthError::Malformed {
-            what: "waiting for the decision",
-            why,
-        }))
+        let (what, why) = (
+            "waiting for the decision",
+            "the request for it was broken off",
+        );
+        answer.unwrap_or(Err(OAuthError::Malformed { what, why }))
     }
 
     /// What a poll brings that nobody waited for.

@@ -1,7 +1,6 @@
 //! What is wrong with the connection to the server, as long as it is.
 
-use std::future::pending;
-use std::time::Duration;
+use std::{future::pending, time::Duration};
 
 use tokio::sync::watch;
 use tokio::time::{Instant, timeout};
@@ -24,9 +23,7 @@ impl Outages {
     /// Something did not work, or has not worked yet.
     pub(super) fn note(&self, last: RendezvousError) {
         self.0.send_modify(|now| {
-            let since = now
-                .as_ref()
-                .map_or_else(Instant::now, |outage| outage.since);
+            let since = since(now).unwrap_or_else(Instant::now);
             *now = Some(Outage { since, last });
         });
     }
@@ -44,11 +41,11 @@ impl Outages {
     pub(super) async fn report(&self, long: Duration, report: impl Fn(RendezvousError)) {
         let mut now = self.0.subscribe();
         loop {
-            let began = now
+            let Ok(began) = now
                 .wait_for(Option::is_some)
                 .await
-                .map(|outage| since(&outage));
-            let Ok(began) = began else {
+                .map(|outage| since(&outage))
+            else {
                 return pending().await;
             };
             let over = |now: &Option<Outage>| since(now) != began;

@@ -4,8 +4,7 @@ use std::time::Duration;
 
 use matrix_qr_protocol::rendezvous::RendezvousApiError;
 
-use super::error::RendezvousError;
-use super::state::Heard;
+use super::{error::RendezvousError, state::Heard};
 
 /// The first pause between two polls. Most answers come from a program, not from a person:
 /// docs/design.md has the figures.

@@ -30,14 +30,10 @@ pub(super) async fn exchange(
 
 /// The problem of a request that is under way.
 pub(super) fn unanswered(server: &Url) -> RendezvousError {
-    HttpError::Unreachable {
-        host: host(server),
-        why: "it has not answered yet".to_owned(),
-    }
-    .into()
+    HttpError::unreachable(host(server), "it has not answered yet").into()
 }
 
-fn outgoing(request: Request) -> Result<http::Request, HttpError> {
+fn outgoing(request: Request) -> Result<http::HttpRequest, HttpError> {
     let Request {
         method,
         url,
@@ -57,9 +53,9 @@ fn outgoing(request: Request) -> Result<http::Request, HttpError> {
     Ok(request)
 }
 
-/// An HTTP response as [`matrix_qr_protocol::rendezvous`] reads it. A header that is not text has no
-/// meaning there, and is left out.
-pub fn incoming(response: http::Response) -> Response {
+/// An HTTP response as [`matrix_qr_protocol::rendezvous`] reads it. A header that is not text has
+/// no meaning there, and is left out.
+pub fn incoming(response: http::HttpResponse) -> Response {
     let (parts, body) = response.into_parts();
     let text = |value: &::http::HeaderValue| value.to_str().ok().map(str::to_owned);
     let headers = parts

@@ -1,13 +1,16 @@
 //! Private files, written atomically.
 
-use std::ffi::OsString;
-use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
-use std::io::{self, ErrorKind, Read, Write};
-use std::path::Path;
+use std::{
+    ffi::OsString,
+    fs::{self, File, TryLockError},
+    io::{self, ErrorKind, Read, Write},
+    path::Path,
+};
 
 use zeroize::Zeroizing;
 
 use super::error::SessionError;
+use crate::private;
 
 /// Held as long as a process uses a session's directory; released when dropped, or when the process
 /// ends.
@@ -21,10 +24,9 @@ pub(super) fn create_dir(path: &Path) -> Result<(), SessionError> {
     let parent = path
         .parent()
         .filter(|parent| !parent.as_os_str().is_empty());
-    parent
-        .map_or(Ok(()), fs::create_dir_all)
-        .map_err(|error| io_error(path, error))?;
-    match private_dir().create(path) {
+    let made = parent.map_or(Ok(()), fs::create_dir_all);
+    made.map_err(|error| io_error(path, error))?;
+    match private::dir().create(path) {
         Err(error) if error.kind() == ErrorKind::AlreadyExists => make_private(path),
         other => other,
     }
@@ -34,7 +36,7 @@ pub(super) fn create_dir(path: &Path) -> Result<(), SessionError> {
 /// Only an empty directory: what is in another one is not ours to hide.
 fn make_private(path: &Path) -> io::Result<()> {
     match fs::read_dir(path)?.next() {
-        None => restrict(path),
+        None => private::restrict(path, 0o700),
         Some(_) => Ok(()),
     }
 }
@@ -51,7 +53,7 @@ pub(super) fn entries(path: &Path) -> Result<Vec<OsString>, SessionError> {
 
 /// Takes the lock or fails at once.
 pub(super) fn lock(path: &Path) -> Result<SessionLock, SessionError> {
-    let open = private_file().create(true).truncate(false).open(path);
+    let open = private::file().create(true).truncate(false).open(path);
     let file = open.map_err(|error| io_error(path, error))?;
     match file.try_lock() {
         Ok(()) => Ok(SessionLock { _file: file }),
@@ -76,7 +78,7 @@ pub(super) fn replace(path: &Path, bytes: &[u8]) -> Result<(), SessionError> {
     remove(&beside)?;
     let written = write_new(&beside, bytes)
         .and_then(|()| fs::rename(&beside, path))
-        .and_then(|()| sync_dir(path));
+        .and_then(|()| private::sync_dir(path));
     if written.is_err() {
         // The tokens must not stay in a file that nobody looks for. The first error is the one to
         // report.
@@ -88,12 +90,12 @@ pub(super) fn replace(path: &Path, bytes: &[u8]) -> Result<(), SessionError> {
 /// Gives a file another name in the same directory, in place of what has that name.
 pub(super) fn rename(from: &Path, to: &Path) -> Result<(), SessionError> {
     fs::rename(from, to)
-        .and_then(|()| sync_dir(to))
+        .and_then(|()| private::sync_dir(to))
         .map_err(|error| io_error(from, error))
 }
 
 fn write_new(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let mut file = private_file().create_new(true).open(path)?;
+    let mut file = private::file().create_new(true).open(path)?;
     file.write_all(bytes)?;
     file.sync_all()
 }
@@ -126,92 +128,28 @@ pub(super) fn remove(path: &Path) -> Result<(), SessionError> {
 /// Removes a directory in which nothing is left.
 pub(super) fn remove_if_empty(path: &Path) -> Result<(), SessionError> {
     match fs::remove_dir(path) {
-        Err(error)
-            if !matches!(
-                error.kind(),
-                ErrorKind::NotFound | ErrorKind::DirectoryNotEmpty
-            ) =>
-        {
-            Err(io_error(path, error))
-        }
-        _ => Ok(()),
+        Ok(()) => Ok(()),
+        Err(error) => match error.kind() {
+            ErrorKind::NotFound | ErrorKind::DirectoryNotEmpty => Ok(()),
+            _ => Err(io_error(path, error)),
+        },
     }
 }
 
-fn io_error(path: &Path, error: io::Error) -> SessionError {
+pub(crate) fn io_error(path: &Path, error: impl ToString) -> SessionError {
     SessionError::Io {
         path: path.to_owned(),
         why: error.to_string(),
     }
 }
 
-#[cfg(unix)]
-mod private {
-    use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
-
-    use super::*;
-
-    pub(in super::super) fn check_private(path: &Path) -> Result<(), SessionError> {
-        let metadata = fs::metadata(path).map_err(|error| io_error(path, error))?;
-        match metadata.permissions().mode() & 0o777 {
-            mode if mode & 0o077 != 0 => Err(SessionError::TooOpen {
-                path: path.to_owned(),
-                mode,
-            }),
-            _ => Ok(()),
-        }
-    }
-
-    pub(super) fn restrict(path: &Path) -> io::Result<()> {
-        fs::set_permissions(path, fs::Permissions::from_mode(0o700))
-    }
-
-    pub(super) fn private_dir() -> DirBuilder {
-        let mut builder = DirBuilder::new();
-        builder.mode(0o700);
-        builder
-    }
-
-    pub(super) fn private_file() -> OpenOptions {
-        let mut options = OpenOptions::new();
-        options.write(true).mode(0o600);
-        options
-    }
-
-    /// The rename itself must survive a crash.
-    pub(super) fn sync_dir(file: &Path) -> io::Result<()> {
-        file.parent()
-            .map_or(Ok(()), |parent| File::open(parent)?.sync_all())
+/// Whether nobody but the owner can read it.
+pub(super) fn check_private(path: &Path) -> Result<(), SessionError> {
+    match private::mode(path).map_err(|error| io_error(path, error))? {
+        mode if mode & 0o077 != 0 => Err(SessionError::TooOpen {
+            path: path.to_owned(),
+            mode,
+        }),
+        _ => Ok(()),
     }
 }
-
-/// Where there are no permission bits, the directory's own access list is what protects it.
-#[cfg(not(unix))]
-mod private {
-    use super::*;
-
-    pub(in super::super) fn check_private(_: &Path) -> Result<(), SessionError> {
-        Ok(())
-    }
-
-    pub(super) fn restrict(_: &Path) -> io::Result<()> {
-        Ok(())
-    }
-
-    pub(super) fn private_dir() -> DirBuilder {
-        DirBuilder::new()
-    }
-
-    pub(super) fn private_file() -> OpenOptions {
-        let mut options = OpenOptions::new();
-        options.write(true);
-        options
-    }
-
-    pub(super) fn sync_dir(_: &Path) -> io::Result<()> {
-        Ok(())
-    }
-}
-
-pub(super) use private::check_private;
-use private::{private_dir, private_file, restrict, sync_dir};

@@ -1,19 +1,15 @@
 //! What of a session is on disk: as it is when it is complete, and as much as it takes to end it.
 
-use std::{
-    fmt,
-    time::{Duration, SystemTime, UNIX_EPOCH},
-};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use ruma::{OwnedDeviceId, OwnedUserId};
 use serde::{Deserialize, Serialize};
 use url::Url;
 
-use crate::oauth::Tokens;
-use crate::secret::Secret;
+use crate::{oauth::Tokens, secret::Secret};
 
 /// A signed-in session: everything that a later process needs, next to the encryption store.
-#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StoredSession {
     /// The base URL of the Client-Server API.
     pub homeserver: Url,
@@ -32,7 +28,7 @@ pub struct StoredSession {
 }
 
 /// The part of a [`StoredSession`] that is matrix-sdk's `UserSession`.
-#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct UserSession {
     /// Whose session it is.
     pub user_id: OwnedUserId,
@@ -56,20 +52,6 @@ impl StoredSession {
         self
     }
 
-    /// Its tokens, to refresh or to revoke them.
-    pub fn tokens(&self) -> Tokens {
-        let UserSession {
-            access_token,
-            refresh_token,
-            ..
-        } = self.user.clone();
-        Tokens {
-            access_token,
-            refresh_token,
-            expires_in: None,
-        }
-    }
-
     /// How long the access token still lives, if that is known.
     pub fn time_left(&self) -> Option<Duration> {
         Some(Duration::from_secs(self.expires_at?.saturating_sub(now())))
@@ -89,7 +71,7 @@ fn now() -> u64 {
 }
 
 /// What it takes to end a session on the server. It reads from a [`StoredSession`]'s JSON, too.
-#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Revocable {
     /// The base URL of the Client-Server API.
     pub homeserver: Url,
@@ -105,7 +87,7 @@ pub struct Revocable {
 }
 
 /// The device of a [`Revocable`], and its tokens.
-#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RevocableUser {
     /// Whose device it is, once that is known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -184,48 +166,5 @@ impl From<&StoredSession> for Revocable {
                 refresh_token,
             },
         }
-    }
-}
-
-/// No token, and no more than what a person would call the session.
-impl fmt::Debug for StoredSession {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self {
-            homeserver, user, ..
-        } = self;
-        write!(
-            f,
-            "StoredSession({} as {} at {homeserver}, [redacted])",
-            user.device_id, user.user_id
-        )
-    }
-}
-
-/// Like [`StoredSession`]'s.
-impl fmt::Debug for UserSession {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "UserSession({} as {}, [redacted])",
-            self.device_id, self.user_id
-        )
-    }
-}
-
-/// Like [`StoredSession`]'s.
-impl fmt::Debug for Revocable {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "Revocable({} at {}, [redacted])",
-            self.user.device_id, self.homeserver
-        )
-    }
-}
-
-/// Like [`StoredSession`]'s.
-impl fmt::Debug for RevocableUser {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "RevocableUser({}, [redacted])", self.device_id)
     }
 }

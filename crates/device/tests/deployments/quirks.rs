@@ -17,7 +17,7 @@ use crate::{
     meddling_proxy::{MeddlingProxy, ProxyFault},
     meeting::{Meeting, Plan},
     scripted_peer::existing_device_against,
-    test_env::{End, TestEnv},
+    test_env::{SignInEnd, TestEnv},
 };
 
 const BOTH: [Role; 2] = [Role::New, Role::Existing];
@@ -73,7 +73,7 @@ async fn assert_named(fault: ProxyFault, (what, advice): (&str, &str)) {
 }
 
 /// No device, no keys and no directory came of it.
-fn assert_nothing(world: &TestEnv, end: &End) {
+fn assert_nothing(world: &TestEnv, end: &SignInEnd) {
     assert_eq!(end.record.devices, end.record.bootstrap);
     assert!(
         end.record
@@ -237,8 +237,8 @@ async fn matrix_sdk_0_19_1_ends_its_homeserver_in_a_slash() {
     let world = TestEnv::start().await;
     let (meeting, plan) = (Meeting::new(), Plan::shown_by(Role::Existing));
     let (new, existing) = (
-        meeting.robot(Role::New, &plan, &world),
-        meeting.robot(Role::Existing, &plan, &world),
+        meeting.robot(Role::New, &plan, &world.sandbox),
+        meeting.robot(Role::Existing, &plan, &world.sandbox),
     );
     let setup = world.setup(plan.dialect);
     let scan = async {

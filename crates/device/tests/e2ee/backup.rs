@@ -11,13 +11,13 @@ use serde_json::json;
 
 use crate::{
     proxy::Answer,
-    test_env::{BACKUP_KEYS, BACKUP_VERSION, Device, TestEnv},
+    test_env::{BACKUP_KEYS, BACKUP_VERSION, EncryptedDevice, TestEnv},
 };
 
 const TEXTS: [&str; 2] = ["the first old message", "the second old message"];
 
 /// The first device has sent messages and backed up their key.
-async fn with_old_messages() -> (TestEnv, Device, OwnedRoomId) {
+async fn with_old_messages() -> (TestEnv, EncryptedDevice, OwnedRoomId) {
     let (world, first) = TestEnv::with_first_device().await;
     let room = first_device::send_messages(&first.homeserver, &first.encryption, &TEXTS)
         .await
@@ -67,7 +67,7 @@ async fn the_new_device_reads_an_old_message() {
 #[tokio::test]
 async fn restoring_works_from_the_reopened_store() {
     let (world, first, room) = with_old_messages().await;
-    let Device {
+    let EncryptedDevice {
         homeserver,
         encryption,
     } = world.device("NEWDEVICE01").await;

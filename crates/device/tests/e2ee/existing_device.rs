@@ -15,7 +15,7 @@ use matrix_sdk_sqlite::SqliteCryptoStore;
 use ruma::{DeviceId, TransactionId};
 use serde_json::{Value, json};
 
-use crate::test_env::{BACKUP_VERSION, Device, KEYS_QUERY, TestEnv};
+use crate::test_env::{BACKUP_VERSION, EncryptedDevice, KEYS_QUERY, TestEnv};
 
 const KEYS: [(CrossSigningKey, &str); 3] = [
     (CrossSigningKey::Master, "master_keys"),
@@ -63,7 +63,7 @@ async fn each_missing_private_key_is_named() {
     let (world, first) = TestEnv::with_first_device().await;
     for (number, (missing, _)) in KEYS.into_iter().enumerate() {
         let id = format!("OTHERDEVICE{number}");
-        let other = Device {
+        let other = EncryptedDevice {
             homeserver: world.homeserver(&id).await,
             encryption: with_two_keys(&world, &first, (&id, missing)).await,
         };
@@ -96,7 +96,7 @@ async fn each_missing_private_key_is_named() {
 /// A store as a device has it that got only two of the keys.
 async fn with_two_keys(
     world: &TestEnv,
-    first: &Device,
+    first: &EncryptedDevice,
     (id, missing): (&str, CrossSigningKey),
 ) -> Encryption {
     let bundle = first.bundle().await;

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use matrix_qr_device::{
-    encryption::{BackupState, CrossSigningError, CrossSigningKey, ImportError, Refused},
+    encryption::{BackupState, BundleRefused, CrossSigningError, CrossSigningKey, ImportError},
     homeserver::HomeserverError,
 };
 use matrix_qr_protocol::login::message::{CrossSigning, SecretKey};
@@ -13,7 +13,7 @@ use matrix_sdk_sqlite::SqliteCryptoStore;
 use ruma::{DeviceId, TransactionId};
 use serde_json::json;
 
-use crate::test_env::{Device, KEYS_UPLOAD, TestEnv};
+use crate::test_env::{EncryptedDevice, KEYS_UPLOAD, TestEnv};
 
 const NEW: &str = "NEWDEVICE01";
 
@@ -62,7 +62,7 @@ async fn one_upload_with_both_signatures_and_it_is_verified() {
 #[tokio::test]
 async fn it_is_still_verified_when_the_store_is_opened_again() {
     let (world, first) = TestEnv::with_first_device().await;
-    let Device {
+    let EncryptedDevice {
         homeserver,
         encryption,
     } = world.device(NEW).await;
@@ -84,7 +84,7 @@ async fn it_is_still_verified_when_the_store_is_opened_again() {
 #[tokio::test]
 async fn its_own_store_says_that_it_is_verified() {
     let (world, first) = TestEnv::with_first_device().await;
-    let Device {
+    let EncryptedDevice {
         homeserver,
         encryption,
     } = world.device(NEW).await;
@@ -130,7 +130,7 @@ async fn each_wrong_key_is_refused_and_nothing_is_kept() {
         let id = format!("NEWDEVICE{number}");
         let new = world.device(&id).await;
         let refused = new.encryption.import_bundle(&new.homeserver, &bundle).await;
-        assert_eq!(refused, Err(Refused::Mismatch(which).into()));
+        assert_eq!(refused, Err(BundleRefused::Mismatch(which).into()));
         assert_holds_nothing(&world, &id, new).await;
     }
     assert_eq!(world.count(KEYS_UPLOAD), 1, "the first device's");
@@ -140,10 +140,10 @@ async fn each_wrong_key_is_refused_and_nothing_is_kept() {
 async fn assert_holds_nothing(
     world: &TestEnv,
     id: &str,
-    Device {
+    EncryptedDevice {
         homeserver,
         encryption,
-    }: Device,
+    }: EncryptedDevice,
 ) {
     let missing = |error: CrossSigningError| matches!(error, CrossSigningError::Missing(keys) if keys.len() == 3);
     assert!(missing(
@@ -173,7 +173,7 @@ async fn without_a_published_identity_it_is_refused() {
     let refused = new.encryption.import_bundle(&new.homeserver, &bundle).await;
     assert_eq!(
         refused,
-        Err(Refused::NotPublished(CrossSigningKey::Master).into())
+        Err(BundleRefused::NotPublished(CrossSigningKey::Master).into())
     );
     assert_holds_nothing(&world, NEW, new).await;
     assert_eq!(world.count(KEYS_UPLOAD), 1);
@@ -187,7 +187,7 @@ async fn an_identity_that_its_master_key_did_not_sign_is_refused() {
     let user = world.user_id();
     world.publish(move |keys| keys["self_signing_keys"][user.as_str()]["signatures"] = json!({}));
     let refused = new.encryption.import_bundle(&new.homeserver, &bundle).await;
-    assert_eq!(refused, Err(Refused::InvalidIdentity.into()));
+    assert_eq!(refused, Err(BundleRefused::InvalidIdentity.into()));
     assert_holds_nothing(&world, NEW, new).await;
     assert_eq!(world.count(KEYS_UPLOAD), 1);
 }
@@ -201,7 +201,7 @@ async fn another_identity_is_refused() {
     let refused = new.encryption.import_bundle(&new.homeserver, &bundle).await;
     assert_eq!(
         refused,
-        Err(Refused::Mismatch(CrossSigningKey::Master).into())
+        Err(BundleRefused::Mismatch(CrossSigningKey::Master).into())
     );
     assert_holds_nothing(&world, NEW, new).await;
 }

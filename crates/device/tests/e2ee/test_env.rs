@@ -29,7 +29,7 @@ pub(crate) struct TestEnv {
     dirs: TempDir,
 }
 
-pub(crate) struct Device {
+pub(crate) struct EncryptedDevice {
     pub(crate) homeserver: Homeserver,
     pub(crate) encryption: Encryption,
 }
@@ -46,7 +46,7 @@ impl TestEnv {
     }
 
     /// A world with an account whose first device is set up.
-    pub(crate) async fn with_first_device() -> (Self, Device) {
+    pub(crate) async fn with_first_device() -> (Self, EncryptedDevice) {
         let world = Self::start().await;
         let first = world.device("FIRSTDEVICE").await;
         first_device::set_up(&first.homeserver, &first.encryption)
@@ -56,8 +56,8 @@ impl TestEnv {
     }
 
     /// Signed in, with an empty store.
-    pub(crate) async fn device(&self, id: &str) -> Device {
-        Device {
+    pub(crate) async fn device(&self, id: &str) -> EncryptedDevice {
+        EncryptedDevice {
             homeserver: self.homeserver(id).await,
             encryption: self.encryption(id).await,
         }
@@ -134,7 +134,7 @@ impl TestEnv {
     }
 }
 
-impl Device {
+impl EncryptedDevice {
     pub(crate) async fn bundle(&self) -> Secrets {
         self.encryption
             .export_bundle(&self.homeserver)

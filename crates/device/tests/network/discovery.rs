@@ -3,7 +3,10 @@
 use crate::server::{Asked, Reply, Server, http};
 use matrix_qr_device::discovery::{DiscoveryError, resolve, server_metadata};
 use matrix_qr_device::http::{Http, HttpError, Policy};
-use matrix_qr_protocol::{error::ToUserError, homeserver::HomeserverAddress};
+use matrix_qr_protocol::{
+    error::{ToUserError, UserError},
+    homeserver::HomeserverAddress,
+};
 use serde_json::{Value, json};
 use url::Url;
 
@@ -129,12 +132,9 @@ async fn a_homeserver_without_oauth_says_so() {
 async fn only_what_may_pass_is_for_later() {
     for (status, later) in [(401, false), (403, false), (429, true), (502, true)] {
         let (_server, outcome) = always(move |_| Reply::html(status)).await;
-        let expected = if later {
-            "Try again later."
-        } else {
-            "Tell its administrator."
-        };
-        assert_eq!(outcome.unwrap_err().advice(), expected, "{status}");
+        let advice = outcome.unwrap_err().advice();
+        assert_eq!(advice == "Try again later.", later, "{advice}");
+        assert_eq!(advice == "Tell its administrator.", !later, "{advice}");
     }
 }
 
@@ -337,16 +337,18 @@ async fn a_document_that_cannot_be_read_is_named() {
     for (reply, what) in cases {
         let server = Server::start(move |_| reply.clone()).await;
         let error = resolve(&http(), &named(&server)).await.unwrap_err();
-        let text = error.to_string();
+        let UserError {
+            what: text, advice, ..
+        } = error.to_user_error();
         assert!(
             text.contains(what) && text.contains(server.url.authority()),
             "{text}"
         );
         assert!(
-            error.advice().starts_with(
+            advice.contains(
                 "Give the homeserver's base URL instead of its name (--homeserver https://"
             ),
-            "{text}"
+            "{advice}"
         );
         if what.starts_with("is ") {
             assert!(
@@ -396,7 +398,7 @@ async fn a_name_without_the_document_says_what_to_do() {
         matches!(error, DiscoveryError::NoWellKnown { .. }),
         "{error:?}"
     );
-    assert!(error.advice().contains("https://"), "{}", error.advice());
+    assert!(error.advice().contains("https://"), "{error}");
 }
 
 #[tokio::test]

@@ -13,15 +13,19 @@ use crate::{
     meeting::{Meeting, Plan, When},
     paths::assert_complete,
     revision::showing,
-    test_env::{End, TestEnv, ended},
+    test_env::{SignInEnd, TestEnv, ended},
 };
 
 /// One sign-in of a new device that is set up like this.
-pub(crate) async fn sign_in_with(world: &TestEnv, shown_by: Role, setup: &SignInOptions) -> End {
+pub(crate) async fn sign_in_with(
+    world: &TestEnv,
+    shown_by: Role,
+    setup: &SignInOptions,
+) -> SignInEnd {
     let (meeting, plan) = (Meeting::new(), Plan::shown_by(shown_by));
     let (new, existing) = (
-        meeting.robot(Role::New, &plan, world),
-        meeting.robot(Role::Existing, &plan, world),
+        meeting.robot(Role::New, &plan, &world.sandbox),
+        meeting.robot(Role::Existing, &plan, &world.sandbox),
     );
     let manner = GrantOptions {
         showing: showing(),
@@ -46,7 +50,7 @@ pub(crate) async fn sign_in_with(world: &TestEnv, shown_by: Role, setup: &SignIn
         }),
     );
     let (told, printed, code) = (meeting.told(), meeting.printed(), meeting.code());
-    End {
+    SignInEnd {
         new,
         existing,
         told,
@@ -57,7 +61,7 @@ pub(crate) async fn sign_in_with(world: &TestEnv, shown_by: Role, setup: &SignIn
 }
 
 /// One that may only be a device of this account.
-async fn sign_in_of(world: &TestEnv, shown_by: Role, user: &str) -> End {
+async fn sign_in_of(world: &TestEnv, shown_by: Role, user: &str) -> SignInEnd {
     let user = Some(user.parse::<OwnedUserId>().unwrap());
     sign_in_with(
         world,

@@ -170,7 +170,7 @@ async fn new_device<T>(
 ) -> (Result<SignedIn, Error>, T) {
     let meeting = Meeting::new();
     let (robot, setup) = (
-        meeting.robot(Role::New, plan, world),
+        meeting.robot(Role::New, plan, &world.sandbox),
         world.setup(plan.dialect),
     );
     let shown_by = ShownBy::Existing(HomeserverAddress::parse(world.door().as_str()).unwrap());
@@ -194,7 +194,7 @@ async fn existing_device<T>(
     script: impl AsyncFnOnce(&mut Browser, &Meeting) -> T,
 ) -> (Result<Granted, Error>, T) {
     let meeting = Meeting::new();
-    let robot = meeting.robot(Role::Existing, plan, world);
+    let robot = meeting.robot(Role::Existing, plan, &world.sandbox);
     let ours = ended(Role::Existing, &meeting, async {
         world
             .existing

@@ -1,6 +1,6 @@
 //! Which proposal the device follows that shows the code, and what it says where that cannot be.
 
-use matrix_qr_device::{GrantOptions, Rendezvous, Showing, Start, sign_in};
+use matrix_qr_device::{GrantOptions, RendezvousAt, Showing, Start, sign_in};
 use matrix_qr_protocol::{
     error::{Cause, Error},
     revision::{Revision, Role},
@@ -12,16 +12,16 @@ use crate::{
     meeting::{Meeting, Plan},
     paths::assert_complete,
     revision::SHOWING,
-    test_env::{End, TestEnv},
+    test_env::{SignInEnd, TestEnv},
 };
 
-async fn sign_in_with(world: &TestEnv, showing: Showing, shown_by: Role) -> End {
+async fn sign_in_with(world: &TestEnv, showing: Showing, shown_by: Role) -> SignInEnd {
     SHOWING
         .scope(showing, world.sign_in(&Plan::shown_by(shown_by)))
         .await
 }
 
-fn revision(end: &End) -> Option<Revision> {
+fn revision(end: &SignInEnd) -> Option<Revision> {
     end.code.as_ref().map(|code| (&code.location).into())
 }
 
@@ -55,7 +55,7 @@ async fn a_new_device_cannot_show_where_only_those_who_are_signed_in_may() {
     let world = TestEnv::start().await;
     world.sandbox.faults().set(Fault::RendezvousWantsToken);
     let (meeting, plan) = (Meeting::new(), Plan::shown_by(Role::New));
-    let robot = meeting.robot(Role::New, &plan, &world);
+    let robot = meeting.robot(Role::New, &plan, &world.sandbox);
     let setup = matrix_qr_device::SignInOptions {
         showing: Showing::Only(Revision::Msc4388),
         ..world.setup(plan.dialect)
@@ -103,14 +103,14 @@ async fn an_existing_device_meets_nobody_elsewhere() {
     let world = TestEnv::start().await;
     let elsewhere = TestEnv::with(Options::default()).await;
     let (meeting, plan) = (Meeting::new(), Plan::shown_by(Role::Existing));
-    let robot = meeting.robot(Role::Existing, &plan, &world);
+    let robot = meeting.robot(Role::Existing, &plan, &world.sandbox);
     let manner = GrantOptions {
         showing: Showing::Only(Revision::Msc4388),
         ..GrantOptions::default()
     };
     for at in [
-        Rendezvous::Endpoint(elsewhere.door()),
-        Rendezvous::Homeserver(elsewhere.homeserver()),
+        RendezvousAt::Endpoint(elsewhere.door()),
+        RendezvousAt::Homeserver(elsewhere.homeserver()),
     ] {
         let error = world
             .existing
@@ -144,13 +144,13 @@ async fn a_new_device_may_meet_the_other_elsewhere() {
         ..world.setup(plan.dialect)
     };
     let (new, existing) = (
-        meeting.robot(Role::New, &plan, &world),
-        meeting.robot(Role::Existing, &plan, &world),
+        meeting.robot(Role::New, &plan, &world.sandbox),
+        meeting.robot(Role::Existing, &plan, &world.sandbox),
     );
     let (signed_in, granted) = tokio::join!(
         sign_in(
             &setup,
-            Start::Show(Rendezvous::Endpoint(elsewhere.door())),
+            Start::Show(RendezvousAt::Endpoint(elsewhere.door())),
             &new
         ),
         async {

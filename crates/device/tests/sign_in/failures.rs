@@ -17,7 +17,7 @@ use matrix_qr_protocol::{
 
 use crate::{
     stranger,
-    test_env::{End, TestEnv},
+    test_env::{SignInEnd, TestEnv},
 };
 
 pub(crate) use self::secrets::secrets_of_the_account;
@@ -91,14 +91,14 @@ fn with_advice(cell: &str) -> String {
 }
 
 /// What is true after every failure before the secrets: no secret was even taken out of the store.
-pub(crate) async fn assert_failed(world: &TestEnv, end: &End, row: &str) {
+pub(crate) async fn assert_failed(world: &TestEnv, end: &SignInEnd, row: &str) {
     let shared = (Role::Existing, "SharingSecrets".to_owned());
     assert!(!end.told.contains(&shared), "{:?}", end.told);
     assert_failed_late(world, end, row).await;
 }
 
 /// What is true after every failure, and what the table says of this one.
-pub(crate) async fn assert_failed_late(world: &TestEnv, end: &End, row: &str) {
+pub(crate) async fn assert_failed_late(world: &TestEnv, end: &SignInEnd, row: &str) {
     let row = Row::of(row);
     if began(end, Role::New) {
         assert_told(world, end.new.as_ref().unwrap_err(), &row.new);
@@ -112,7 +112,7 @@ pub(crate) async fn assert_failed_late(world: &TestEnv, end: &End, row: &str) {
 }
 
 /// Without a code to scan, a side does not even begin.
-fn began(end: &End, role: Role) -> bool {
+fn began(end: &SignInEnd, role: Role) -> bool {
     end.told.contains(&(role, "Checking".to_owned()))
 }
 
@@ -154,7 +154,7 @@ fn plain(world: &TestEnv, error: &Error, sentence: &str) -> String {
 }
 
 /// The peer's word for it, if there was one, is the table's.
-fn assert_heard(end: &End, cell: &str) {
+fn assert_heard(end: &SignInEnd, cell: &str) {
     let errors = [end.new.as_ref().err(), end.existing.as_ref().err()];
     let heard: Vec<_> = errors.into_iter().flatten().filter_map(word).collect();
     for word in &heard {
@@ -177,7 +177,7 @@ fn word(error: &Error) -> Option<String> {
 }
 
 /// No device, no keys, no token, no file.
-pub(crate) fn assert_no_new_device(world: &TestEnv, end: &End) {
+pub(crate) fn assert_no_new_device(world: &TestEnv, end: &SignInEnd) {
     let record = &end.record;
     assert_eq!(record.devices, record.bootstrap, "{:?}", end.told);
     let foreign = |upload: &matrix_qr_sandbox::KeyUpload| {
@@ -200,7 +200,7 @@ pub(crate) fn assert_no_new_device(world: &TestEnv, end: &End) {
     );
 }
 
-async fn assert_no_session(end: &End) {
+async fn assert_no_session(end: &SignInEnd) {
     if let Some(code) = &end.code {
         assert!(
             !stranger::stands(code).await,
@@ -211,7 +211,7 @@ async fn assert_no_session(end: &End) {
 }
 
 /// How often the homeserver was given keys of a new device.
-pub(crate) fn uploads(end: &End) -> usize {
+pub(crate) fn uploads(end: &SignInEnd) -> usize {
     let record = &end.record;
     record
         .key_uploads
@@ -221,7 +221,7 @@ pub(crate) fn uploads(end: &End) -> usize {
 }
 
 /// Whether this side was told this.
-pub(crate) fn was_told(end: &End, role: Role, what: &str) -> bool {
+pub(crate) fn was_told(end: &SignInEnd, role: Role, what: &str) -> bool {
     end.told
         .iter()
         .any(|(by, told)| *by == role && told == what)

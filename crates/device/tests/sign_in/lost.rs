@@ -23,7 +23,7 @@ use crate::{
     paths::assert_complete,
     revision::SHOWING,
     sign_out::{REFRESH, refreshes},
-    test_env::{End, FIRST, TestEnv},
+    test_env::{FIRST, SignInEnd, TestEnv},
 };
 
 /// In a sign-in each, the first, the second, .. request of that method is struck, until one has
@@ -82,7 +82,7 @@ async fn the_creation_may_be_lost() {
 }
 
 /// The first answer to a write is lost, and the other device writes on before anybody knows.
-async fn lose_the_first_answer(world: &TestEnv, shown_by: Role) -> End {
+async fn lose_the_first_answer(world: &TestEnv, shown_by: Role) -> SignInEnd {
     let mut writes = 0;
     world.fault_proxy.as_ref().unwrap().judge(move |request| {
         writes += u32::from(request.starts_with("PUT "));
@@ -326,7 +326,7 @@ fn may_be_lost(request: &str, fate: Fate) -> bool {
 }
 
 /// As in a good sign-in; but the keys may have been uploaded twice.
-async fn assert_signed_in(world: &TestEnv, end: &End) {
+async fn assert_signed_in(world: &TestEnv, end: &SignInEnd) {
     let id = &end.new.as_ref().unwrap().device_id;
     assert!(end.existing.as_ref().unwrap().verified && was_told(end, Role::New, "KeysUploaded"));
     let uploads: Vec<_> = end

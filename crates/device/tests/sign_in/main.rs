@@ -9,7 +9,7 @@
 )]
 
 #[macro_use]
-mod revision;
+mod each_revision;
 
 mod account;
 mod browser;
@@ -20,6 +20,7 @@ mod lost;
 mod meeting;
 mod paths;
 mod remains;
+mod revision;
 mod scripted_peer;
 mod sign_out;
 mod stranger;

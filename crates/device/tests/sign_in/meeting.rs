@@ -15,8 +15,6 @@ use matrix_qr_sandbox::{Decision, Sandbox};
 use tokio::sync::watch;
 use url::Url;
 
-use crate::test_env::TestEnv;
-
 /// What the two people do at one sign-in.
 #[derive(Clone)]
 pub(crate) struct Plan {
@@ -102,12 +100,17 @@ impl Meeting {
         }
     }
 
-    pub(crate) fn robot<'a>(&'a self, role: Role, plan: &'a Plan, world: &'a TestEnv) -> Robot<'a> {
+    pub(crate) fn robot<'a>(
+        &'a self,
+        role: Role,
+        plan: &'a Plan,
+        sandbox: &'a Sandbox,
+    ) -> Robot<'a> {
         Robot {
             meeting: self,
             role,
             plan,
-            sandbox: &world.sandbox,
+            sandbox,
         }
     }
 

@@ -5,11 +5,11 @@ use matrix_qr_protocol::revision::{Dialect, Role};
 
 use crate::{
     meeting::{Meeting, Plan},
-    test_env::{End, OLD_MESSAGE, TestEnv},
+    test_env::{OLD_MESSAGE, SignInEnd, TestEnv},
 };
 
 /// What must be true at the end of every sign-in that ends well.
-pub(crate) async fn assert_complete(world: &TestEnv, end: &End) {
+pub(crate) async fn assert_complete(world: &TestEnv, end: &SignInEnd) {
     let signed_in = end
         .new
         .as_ref()
@@ -101,10 +101,10 @@ async fn a_server_name_leads_to_the_homeserver_too() {
 fn a_sign_in_can_be_sent_to_another_thread() {
     fn is_send<T: Send>(_: &T) {}
     fn check(world: &TestEnv, plan: &Plan, meeting: &Meeting) {
-        let robot = meeting.robot(Role::New, plan, world);
+        let robot = meeting.robot(Role::New, plan, &world.sandbox);
         let setup = world.setup(Dialect::default());
         let there = || {
-            matrix_qr_device::Start::Show(matrix_qr_device::Rendezvous::Homeserver(
+            matrix_qr_device::Start::Show(matrix_qr_device::RendezvousAt::Homeserver(
                 world.homeserver(),
             ))
         };

@@ -29,7 +29,7 @@ async fn killed(world: &TestEnv, at: When) -> Meeting {
         let dies = dying.clone();
         scope.spawn(move || {
             let runtime = Runtime::new().unwrap();
-            let new = meeting.robot(Role::New, plan, world);
+            let new = meeting.robot(Role::New, plan, &world.sandbox);
             runtime.block_on(async {
                 tokio::select! {
                     biased;
@@ -39,7 +39,7 @@ async fn killed(world: &TestEnv, at: When) -> Meeting {
             });
             runtime.shutdown_background();
         });
-        let existing = meeting.robot(Role::Existing, plan, world);
+        let existing = meeting.robot(Role::Existing, plan, &world.sandbox);
         tokio::task::block_in_place(|| {
             tokio::runtime::Handle::current().block_on(async {
                 let grant = async {

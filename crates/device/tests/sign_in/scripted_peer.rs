@@ -109,7 +109,7 @@ pub(crate) async fn new_device_against<T>(
 ) -> (Result<SignedIn, Error>, T) {
     let (meeting, plan) = (Meeting::new(), Plan::shown_by(Role::New));
     let (robot, setup) = (
-        meeting.robot(Role::New, &plan, world),
+        meeting.robot(Role::New, &plan, &world.sandbox),
         world.setup(plan.dialect),
     );
     let scripted_peer = async { script(&mut ScriptedPeer::scan(&meeting).await).await };
@@ -139,7 +139,7 @@ pub(crate) async fn existing_device_with<T>(
     script: impl AsyncFnOnce(&mut ScriptedPeer, &Meeting) -> T,
 ) -> (Result<Granted, Error>, Vec<(Role, String)>, T) {
     let meeting = Meeting::new();
-    let robot = meeting.robot(Role::Existing, plan, world);
+    let robot = meeting.robot(Role::Existing, plan, &world.sandbox);
     let scripted_peer = async { script(&mut ScriptedPeer::scan(&meeting).await, &meeting).await };
     let grant = world.existing.grant(
         world.show(),

@@ -7,8 +7,8 @@ use std::{
 };
 
 use matrix_qr_device::{
-    Device, DeviceName, GrantOptions, Granted, Rendezvous, Showing, SignInOptions, SignedIn, Start,
-    first_device,
+    Device, DeviceName, GrantOptions, Granted, RendezvousAt, Showing, SignInOptions, SignedIn,
+    Start, first_device,
     http::Policy,
     oauth::Client,
     secret::Secret,
@@ -51,7 +51,7 @@ pub(crate) struct TestEnv {
 }
 
 /// What became of a sign-in.
-pub(crate) struct End {
+pub(crate) struct SignInEnd {
     pub(crate) new: Result<SignedIn, Error>,
     pub(crate) existing: Result<Granted, Error>,
     /// What each side was told, by name.
@@ -167,7 +167,7 @@ impl TestEnv {
 
     /// To show a code for a session at the homeserver.
     pub(crate) fn show(&self) -> Start {
-        Start::Show(Rendezvous::Homeserver(self.homeserver()))
+        Start::Show(RendezvousAt::Homeserver(self.homeserver()))
     }
 
     /// The device that the new one became, opened again from disk.
@@ -178,7 +178,7 @@ impl TestEnv {
     }
 
     /// One sign-in, from both sides at once.
-    pub(crate) async fn sign_in(&self, plan: &Plan) -> End {
+    pub(crate) async fn sign_in(&self, plan: &Plan) -> SignInEnd {
         Box::pin(self.sign_in_while(plan, async |_| {})).await
     }
 
@@ -187,7 +187,7 @@ impl TestEnv {
         &self,
         plan: &Plan,
         meanwhile: impl AsyncFnOnce(&Meeting),
-    ) -> End {
+    ) -> SignInEnd {
         let meeting = Meeting::new();
         let both = self.both(&meeting, plan);
         let (new, existing) = tokio::select! {
@@ -199,7 +199,7 @@ impl TestEnv {
         if let (Some(code), Showing::Only(revision)) = (&code, showing()) {
             assert_eq!(Revision::from(&code.location), revision);
         }
-        End {
+        SignInEnd {
             new,
             existing,
             told,
@@ -215,8 +215,8 @@ impl TestEnv {
         plan: &Plan,
     ) -> (Result<SignedIn, Error>, Result<Granted, Error>) {
         let (new, existing) = (
-            meeting.robot(Role::New, plan, self),
-            meeting.robot(Role::Existing, plan, self),
+            meeting.robot(Role::New, plan, &self.sandbox),
+            meeting.robot(Role::Existing, plan, &self.sandbox),
         );
         let setup = self.setup(plan.dialect);
         let manner = GrantOptions {

@@ -144,8 +144,8 @@ impl Pair {
         let world = Rc::new(TestEnv::new(self.clone()));
         let scanner_role = self.both_are.unwrap_or(self.shown_by.other());
         let (shower, scanner) = (
-            Device::new(&world, self.shown_by, true),
-            Device::new(&world, scanner_role, false),
+            SimulatedDevice::new(&world, self.shown_by, true),
+            SimulatedDevice::new(&world, scanner_role, false),
         );
         let (mut shown, mut scanned) = (None, None);
         {
@@ -182,7 +182,7 @@ fn poll<F: Future>(
     }
 }
 
-async fn show(device: &Device) -> Result<(), Error> {
+async fn show(device: &SimulatedDevice) -> Result<(), Error> {
     let Variant { revision, dialect } = device.world.plan.variant;
     let (location, rng) = (location(revision), &mut UnwrapErr(SysRng));
     match device.role {
@@ -216,7 +216,7 @@ pub fn binding(base_url: &str, id: &str, payloads: usize) -> Binding {
     Binding::new(&session_id(base_url, id), &token)
 }
 
-async fn scan(device: &Device, dialect: Dialect) -> Result<(), Error> {
+async fn scan(device: &SimulatedDevice, dialect: Dialect) -> Result<(), Error> {
     let code = device
         .world
         .until(|world| world.code.borrow().clone())
@@ -234,7 +234,7 @@ async fn scan(device: &Device, dialect: Dialect) -> Result<(), Error> {
 /// A device that a test plays by hand, on the same secure channel.
 pub struct ScriptedPeer<'a> {
     world: &'a TestEnv,
-    device: Device,
+    device: SimulatedDevice,
     channel: SecureChannel,
 }
 
@@ -285,7 +285,7 @@ impl Pair {
     ) -> (Result<(), Error>, T) {
         let (shown_by, Variant { revision, dialect }) = (self.shown_by, self.variant);
         let world = Rc::new(TestEnv::new(self));
-        let ours = Device::new(&world, shown_by, true);
+        let ours = SimulatedDevice::new(&world, shown_by, true);
         let (mut result, mut heard) = (None, None);
         {
             let mut ours = pin!(async {
@@ -294,7 +294,7 @@ impl Pair {
                 result
             });
             let mut theirs = pin!(async {
-                let device = Device::new(&world, shown_by.other(), false);
+                let device = SimulatedDevice::new(&world, shown_by.other(), false);
                 let code = world.until(|world| world.code.borrow().clone()).await;
                 let (initiated, payload) = Initiated::new(
                     &code.key,
@@ -477,7 +477,7 @@ impl TestEnv {
     }
 }
 
-pub struct Device {
+pub struct SimulatedDevice {
     world: Rc<TestEnv>,
     role: Role,
     shows: bool,
@@ -488,7 +488,7 @@ pub struct Device {
     requests: Cell<usize>,
 }
 
-impl Device {
+impl SimulatedDevice {
     fn new(world: &Rc<TestEnv>, role: Role, shows: bool) -> Self {
         Self {
             world: world.clone(),
@@ -549,7 +549,7 @@ macro_rules! planned {
     }};
 }
 
-impl Host for Device {
+impl Host for SimulatedDevice {
     async fn receive(&self) -> Result<Payload, Ended> {
         self.requests.set(self.requests.get() + 1);
         loop {
@@ -662,7 +662,7 @@ impl Host for Device {
     }
 }
 
-impl NewDeviceHost for Device {
+impl NewDeviceHost for SimulatedDevice {
     async fn request_authorization(
         &self,
         _: HomeserverAddress,
@@ -687,7 +687,7 @@ impl NewDeviceHost for Device {
     }
 }
 
-impl ExistingDeviceHost for Device {
+impl ExistingDeviceHost for SimulatedDevice {
     async fn find_device(&self, _: DeviceId) -> Result<DeviceLookup, UserError> {
         planned!(
             self,

@@ -12,7 +12,7 @@ use serde_json::{Map, Value, json};
 
 use super::request::{Caller, JsonBody, JsonResult};
 use crate::{
-    account::{Account, CrossSigningIdentity, CrossSigningKey},
+    account::{Account, CrossSigningIdentity, PublishedKey},
     matrix_error::MatrixError,
     signatures::{Ed25519PublicKey, is_signed_by, merge, signed_part, signers},
     state::SandboxState,
@@ -68,9 +68,9 @@ pub(super) async fn upload(
 /// The current key if the new one is absent or equal; the new key if there is none yet. Another key
 /// is refused.
 fn keep(
-    before: Option<&CrossSigningKey>,
-    new: Option<CrossSigningKey>,
-) -> Result<Option<CrossSigningKey>, MatrixError> {
+    before: Option<&PublishedKey>,
+    new: Option<PublishedKey>,
+) -> Result<Option<PublishedKey>, MatrixError> {
     match (before, new) {
         (Some(before), Some(new)) if before.key != new.key => Err(MatrixError::forbidden(
             "the identity cannot be replaced: the sandbox has no way to confirm it",
@@ -80,7 +80,7 @@ fn keep(
     }
 }
 
-fn parse_key(json: &Value, user_id: &str, usage: &str) -> Result<CrossSigningKey, MatrixError> {
+fn parse_key(json: &Value, user_id: &str, usage: &str) -> Result<PublishedKey, MatrixError> {
     if json.get("user_id").and_then(Value::as_str) != Some(user_id) {
         return Err(MatrixError::invalid_param(
             "a cross-signing key of another user",
@@ -109,7 +109,7 @@ fn parse_key(json: &Value, user_id: &str, usage: &str) -> Result<CrossSigningKey
         MatrixError::invalid_param("a cross-signing key is not named after itself")
     })?;
     signed_part(json)?;
-    Ok(CrossSigningKey {
+    Ok(PublishedKey {
         id: id.clone(),
         key: Ed25519PublicKey::parse(text)?,
         json: json.clone(),

@@ -3,19 +3,19 @@
 use std::collections::VecDeque;
 use std::sync::Mutex;
 
-use oauth2::{ClientId, TokenUrl};
+use oauth2::{ClientId, TokenUrl, basic::BasicClient};
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
 use super::*;
 use crate::{http::HttpError, oauth::OAuth};
 
-fn authorization(expires_in: u64, interval: u64) -> Authorization {
+fn authorization(expires_in: u64, interval: u64) -> DeviceAuthorization {
     let answer = json!({
         "device_code": "device-code-1", "user_code": "ABCDEF", "verification_uri": "https://a.example/link",
         "expires_in": expires_in, "interval": interval,
     });
-    Authorization::read(serde_json::from_value(answer).unwrap()).unwrap()
+    DeviceAuthorization::read(serde_json::from_value(answer).unwrap()).unwrap()
 }
 
 fn client() -> TokenClient {
@@ -23,25 +23,25 @@ fn client() -> TokenClient {
         .set_token_uri(TokenUrl::new("https://a.example/token".to_owned()).unwrap())
 }
 
-fn says(status: u16, body: Value) -> Result<Response, OAuthError> {
+fn says(status: u16, body: Value) -> Result<HttpResponse, OAuthError> {
     let answer = http::Response::builder()
         .status(status)
         .header("content-type", "application/json");
     Ok(answer.body(body.to_string().into_bytes()).unwrap())
 }
 
-fn error(code: &str) -> Result<Response, OAuthError> {
+fn error(code: &str) -> Result<HttpResponse, OAuthError> {
     says(400, json!({ "error": code }))
 }
 
-fn granted() -> Result<Response, OAuthError> {
+fn granted() -> Result<HttpResponse, OAuthError> {
     says(
         200,
         json!({ "access_token": "access-1", "refresh_token": "refresh-1", "token_type": "Bearer", "expires_in": 300 }),
     )
 }
 
-fn lost() -> Result<Response, OAuthError> {
+fn lost() -> Result<HttpResponse, OAuthError> {
     Err(HttpError::Unreachable {
         host: "a.example".to_owned(),
         why: "lost".to_owned(),
@@ -49,24 +49,24 @@ fn lost() -> Result<Response, OAuthError> {
     .into())
 }
 
-fn bad_gateway() -> Result<Response, OAuthError> {
+fn bad_gateway() -> Result<HttpResponse, OAuthError> {
     Err(OAuthError::Unavailable {
         host: "a.example".to_owned(),
         status: 502,
     })
 }
 
-type Script = Vec<Result<Response, OAuthError>>;
+type Script = Vec<Result<HttpResponse, OAuthError>>;
 
 /// Plays the answers in turn, and `authorization_pending` from then on. Says at which seconds it
 /// was asked.
-async fn play(authorization: &Authorization, script: Script) -> (TokenOutcome, Vec<u64>) {
+async fn play(authorization: &DeviceAuthorization, script: Script) -> (TokenOutcome, Vec<u64>) {
     let (begin, script, asked) = (
         Instant::now(),
         Mutex::new(VecDeque::from(script)),
         Mutex::new(Vec::new()),
     );
-    let send = |request: Request| {
+    let send = |request: HttpRequest| {
         let body = String::from_utf8(request.into_body()).unwrap();
         assert!(
             body.contains("device_code=device-code-1") && body.contains("client_id=client"),
@@ -263,14 +263,17 @@ fn nothing_secret_is_printed() {
     let printed = runtime.block_on(async { format!("{:?}", authorization(300, 5)) });
     assert_eq!(
         printed,
-        "Authorization { [redacted], expires_in: 300s, interval: 5s }"
+        "DeviceAuthorization { [redacted], expires_in: 300s, interval: 5s }"
     );
 }
 
 /// The driver may be spawned.
 #[test]
 fn the_futures_can_cross_threads() {
-    fn is_send<T: std::marker::Send>(_: impl FnOnce(&'static OAuth, &'static Authorization) -> T) {}
+    fn is_send<T: std::marker::Send>(
+        _: impl FnOnce(&'static OAuth, &'static DeviceAuthorization) -> T,
+    ) {
+    }
     is_send(|oauth, authorization| oauth.await_token(authorization));
     is_send(|oauth, _| oauth.authorize_device(""));
 }

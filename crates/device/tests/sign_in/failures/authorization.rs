@@ -15,14 +15,14 @@ use crate::{
     fault_proxy::Fate,
     meeting::{Digits, Meeting, Plan, When},
     paths::assert_complete,
-    test_env::{End, TestEnv},
+    test_env::{SignInEnd, TestEnv},
 };
 
 /// Both ways in the same world: a sign-in that failed leaves nothing that the next one could meet.
 async fn each_way(
     world: &TestEnv,
     change: impl Fn(Plan) -> Plan,
-    check: impl Fn(&End, Role),
+    check: impl Fn(&SignInEnd, Role),
     row: &str,
 ) {
     for shown_by in BOTH {
@@ -32,7 +32,7 @@ async fn each_way(
     }
 }
 
-async fn with_fault(fault: Fault, check: impl Fn(&End, Role), row: &str) {
+async fn with_fault(fault: Fault, check: impl Fn(&SignInEnd, Role), row: &str) {
     let world = TestEnv::start().await;
     world.sandbox.faults().set(fault);
     each_way(&world, |plan| plan, check, row).await;
@@ -40,7 +40,7 @@ async fn with_fault(fault: Fault, check: impl Fn(&End, Role), row: &str) {
 
 async fn wrong_digits() {
     let world = TestEnv::start().await;
-    let check = |end: &End, shown_by| {
+    let check = |end: &SignInEnd, shown_by| {
         let (new, existing) = (
             end.new.as_ref().unwrap_err(),
             end.existing.as_ref().unwrap_err(),
@@ -73,7 +73,7 @@ async fn wrong_digits() {
 }
 
 async fn unusable_link(fault: Fault, row: &str) {
-    let check = |end: &End, _| {
+    let check = |end: &SignInEnd, _| {
         let Err(Error::LinkUnusable(trouble)) = &end.existing else {
             panic!("{:?}", end.existing)
         };
@@ -97,7 +97,7 @@ async fn a_link_that_is_a_script() {
 
 async fn the_link_is_refused() {
     let world = TestEnv::start().await;
-    let check = |end: &End, _| {
+    let check = |end: &SignInEnd, _| {
         let error = end.existing.as_ref().unwrap_err();
         assert_eq!((error, error.cause()), (&Error::LinkRefused, Cause::Person));
         assert_eq!(end.record.token_polls, 0);
@@ -116,7 +116,7 @@ async fn the_link_is_refused() {
 
 async fn the_browser_fails() {
     let world = TestEnv::start().await;
-    let check = |end: &End, _| {
+    let check = |end: &SignInEnd, _| {
         let Err(Error::LinkUnusable(trouble)) = &end.existing else {
             panic!("{:?}", end.existing)
         };
@@ -138,7 +138,7 @@ async fn the_browser_fails() {
 
 async fn the_consent_is_denied() {
     let world = TestEnv::start().await;
-    let check = |end: &End, _| {
+    let check = |end: &SignInEnd, _| {
         assert_eq!(end.new.as_ref().unwrap_err(), &Error::Declined);
         assert_eq!(end.existing.as_ref().unwrap_err(), &Error::Declined);
         assert!(was_told(end, Role::Existing, "received m.login.declined"));
@@ -151,7 +151,7 @@ async fn the_consent_is_denied() {
     each_way(&world, deny, check, "the_consent_is_denied").await;
 }
 
-fn assert_authorization_expired(end: &End, _: Role) {
+fn assert_authorization_expired(end: &SignInEnd, _: Role) {
     let (new, existing) = (
         end.new.as_ref().unwrap_err(),
         end.existing.as_ref().unwrap_err(),
@@ -190,7 +190,7 @@ async fn the_authorization_expires() {
 }
 
 async fn no_registration() {
-    let check = |end: &End, _| {
+    let check = |end: &SignInEnd, _| {
         let Err(Error::NotAuthorized(trouble)) = &end.new else {
             panic!("{:?}", end.new)
         };

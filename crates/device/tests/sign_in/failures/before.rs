@@ -18,7 +18,7 @@ use serde_json::json;
 use super::{BOTH, assert_failed, was_told};
 use crate::{
     meeting::{Meeting, Plan, When},
-    test_env::{End, TestEnv},
+    test_env::{SignInEnd, TestEnv},
 };
 
 /// The one that shows the code waits until the person there gives up, too.
@@ -28,7 +28,7 @@ fn plan(shown_by: Role) -> Plan {
 }
 
 /// The existing device has not made or touched a session.
-fn assert_no_rendezvous(end: &End, shown_by: Role) {
+fn assert_no_rendezvous(end: &SignInEnd, shown_by: Role) {
     assert!(!was_told(end, Role::Existing, "Session"));
     let requests = &end.record.rendezvous_requests;
     match shown_by {
@@ -194,8 +194,8 @@ async fn two_new_devices() {
     let world = TestEnv::start().await;
     let (meeting, plan) = (Meeting::new(), plan(Role::New));
     let (shows, scans) = (
-        meeting.robot(Role::New, &plan, &world),
-        meeting.robot(Role::Existing, &plan, &world),
+        meeting.robot(Role::New, &plan, &world.sandbox),
+        meeting.robot(Role::Existing, &plan, &world.sandbox),
     );
     let setup = world.setup(plan.dialect);
     let mut other = world.setup(plan.dialect);
@@ -215,8 +215,8 @@ async fn two_existing_devices() {
     let world = TestEnv::start().await;
     let (meeting, plan) = (Meeting::new(), plan(Role::New));
     let (shows, scans) = (
-        meeting.robot(Role::New, &plan, &world),
-        meeting.robot(Role::Existing, &plan, &world),
+        meeting.robot(Role::New, &plan, &world.sandbox),
+        meeting.robot(Role::Existing, &plan, &world.sandbox),
     );
     let manner = matrix_qr_device::GrantOptions {
         showing: crate::revision::showing(),

@@ -17,7 +17,7 @@ use crate::{
     fault_proxy::Fate,
     meeting::{Meeting, Plan, When},
     scripted_peer::{existing_device_with, has_a_token},
-    test_env::{End, TestEnv},
+    test_env::{SignInEnd, TestEnv},
 };
 
 /// Gives up at each piece of news of that side, in a sign-in each, until one is complete before.
@@ -59,7 +59,7 @@ fn plan((shown_by, who): (Role, Role), step: usize) -> Plan {
     }
 }
 
-fn sides(end: &End, who: Role) -> (Option<&Error>, Option<&Error>) {
+fn sides(end: &SignInEnd, who: Role) -> (Option<&Error>, Option<&Error>) {
     let (new, existing) = (end.new.as_ref().err(), end.existing.as_ref().err());
     if who == Role::New {
         (new, existing)
@@ -69,7 +69,7 @@ fn sides(end: &End, who: Role) -> (Option<&Error>, Option<&Error>) {
 }
 
 /// By message once there is a channel; before that by the end of the session.
-fn assert_heard(end: &End, there: Option<&Error>, untouched: bool) {
+fn assert_heard(end: &SignInEnd, there: Option<&Error>, untouched: bool) {
     let channel = end.told.iter().any(|(_, what)| what == "secure");
     match there {
         Some(Error::Cancelled) => assert!(untouched),
@@ -96,7 +96,7 @@ fn assert_heard(end: &End, there: Option<&Error>, untouched: bool) {
 }
 
 /// The secrets were out, and the other device had done its part.
-async fn assert_too_late(world: &TestEnv, end: &End, who: Role) {
+async fn assert_too_late(world: &TestEnv, end: &SignInEnd, who: Role) {
     assert!(
         was_told(end, Role::Existing, "sent m.login.secrets"),
         "{:?}",

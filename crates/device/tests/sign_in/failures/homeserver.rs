@@ -10,11 +10,11 @@ use matrix_qr_sandbox::Fault;
 use super::{BOTH, assert_failed, uploads, was_told};
 use crate::{
     meeting::{Meeting, Plan, When},
-    test_env::{End, TestEnv},
+    test_env::{SignInEnd, TestEnv},
 };
 
 /// The fault is there from the moment on, in a sign-in that way round.
-async fn with_fault(world: &TestEnv, shown_by: Role, (fault, at): (Fault, When)) -> End {
+async fn with_fault(world: &TestEnv, shown_by: Role, (fault, at): (Fault, When)) -> SignInEnd {
     let misbehave = async |meeting: &Meeting| {
         meeting.until(&at).await;
         world.sandbox.faults().set(fault);

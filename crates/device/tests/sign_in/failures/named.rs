@@ -1,7 +1,7 @@
 //! What the person named in the command: a homeserver, a client ID. Nobody but they can mend it.
 
 use axum::{Router, routing::get};
-use matrix_qr_device::{Rendezvous, SignInOptions, Start, http::Policy, oauth::Client, sign_in};
+use matrix_qr_device::{RendezvousAt, SignInOptions, Start, http::Policy, oauth::Client, sign_in};
 use matrix_qr_protocol::{
     error::{Cause, Error},
     homeserver::HomeserverAddress,
@@ -19,12 +19,12 @@ use crate::{
 /// How a new device ends that would show a code for a session there.
 async fn show_at(world: &TestEnv, policy: Policy, named: &str) -> Error {
     let (meeting, plan) = (Meeting::new(), Plan::shown_by(Role::New));
-    let robot = meeting.robot(Role::New, &plan, world);
+    let robot = meeting.robot(Role::New, &plan, &world.sandbox);
     let setup = SignInOptions {
         policy,
         ..world.setup(Dialect::default())
     };
-    let start = Start::Show(Rendezvous::Homeserver(
+    let start = Start::Show(RendezvousAt::Homeserver(
         HomeserverAddress::parse(named).unwrap(),
     ));
     let error = sign_in(&setup, start, &robot).await.unwrap_err();

@@ -26,7 +26,7 @@ use crate::{
     meeting::{Digits, Meeting, Plan, When},
     revision::showing,
     stranger,
-    test_env::{End, TestEnv},
+    test_env::{SignInEnd, TestEnv},
 };
 
 async fn short_lived(seconds: u64) -> TestEnv {
@@ -132,7 +132,7 @@ async fn the_time_runs_out_in_trouble() {
     });
     for role in BOTH {
         let (meeting, plan) = (Meeting::new(), Plan::shown_by(role));
-        let robot = meeting.robot(role, &plan, &world);
+        let robot = meeting.robot(role, &plan, &world.sandbox);
         let manner = GrantOptions {
             showing: showing(),
             ..GrantOptions::default()
@@ -182,7 +182,7 @@ async fn a_code_that_was_used() {
             location: location.clone(),
         });
         let (meeting, plan) = (Meeting::new(), Plan::shown_by(role.other()));
-        let robot = meeting.robot(role, &plan, &world);
+        let robot = meeting.robot(role, &plan, &world.sandbox);
         let error = match role {
             Role::New => sign_in(&world.setup(Dialect::default()), start, &robot)
                 .await
@@ -257,7 +257,7 @@ async fn at_each_step(
 }
 
 /// Whoever disturbs can end it, and can never bring it to a wrong end.
-async fn assert_all_or_nothing(world: &TestEnv, end: &End, row: &str) {
+async fn assert_all_or_nothing(world: &TestEnv, end: &SignInEnd, row: &str) {
     if end.new.is_ok() {
         assert!(
             end.existing.as_ref().is_ok_and(|granted| granted.verified),

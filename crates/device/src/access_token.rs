@@ -5,15 +5,17 @@ use std::{path::Path, time::Duration};
 
 use matrix_qr_protocol::error::{Cause, UserError};
 
-use super::{Access, AccessError, SHARED, homeserver};
 use crate::{
-    device::Facts,
+    access::{Access, AccessError, with_token_of},
+    facts::Facts,
     homeserver::{Effort, HomeserverError},
     http::{Http, Policy},
     secret::Secret,
     session::{SessionDir, StoredSession},
-    user_error::ToUserError,
 };
+
+/// How long to wait for another process that has the directory: mostly it refreshes the token, too.
+const SHARED: Duration = Duration::from_secs(30);
 
 /// An access token that the homeserver takes.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -68,7 +70,7 @@ pub async fn access_token(
 pub async fn standing(directory: &Path, policy: Policy) -> Result<Standing, UserError> {
     let directory = SessionDir::new(directory);
     let session = directory.load()?;
-    match seen(directory, session, policy).await {
+    match seen(&directory, &session, policy).await {
         Ok(()) => Ok(Standing::SignedIn),
         Err(AccessError::SessionEnd(end)) => Err(end.into()),
         Err(AccessError::Other(error)) => Ok(Standing::Unknown(error)),
@@ -76,20 +78,19 @@ pub async fn standing(directory: &Path, policy: Policy) -> Result<Standing, User
 }
 
 async fn seen(
-    directory: SessionDir,
-    session: StoredSession,
+    directory: &SessionDir,
+    session: &StoredSession,
     policy: Policy,
 ) -> Result<(), AccessError> {
-    let http = Http::new(policy).map_err(|error| error.to_user_error())?;
-    match homeserver(&http, &session)
+    let http = Http::new(policy).map_err(UserError::from)?;
+    match with_token_of(session, &http)
         .whoami_within(Effort::BRIEF)
         .await
     {
         Err(HomeserverError::Expired) => {
-            let lock = directory.lock().map_err(|error| error.to_user_error())?;
-            let access =
-                Access::locked(directory, lock, http).map_err(|error| error.to_user_error())?;
-            access.stay_signed_in().await
+            Access::open(directory.path(), policy)?
+                .stay_signed_in()
+                .await
         }
         other => other.map(drop).map_err(AccessError::from),
     }
@@ -99,7 +100,7 @@ impl Access {
     /// Another process may have refreshed it while this one waited for the lock.
     async fn token(&self, good_for: Duration) -> Result<AccessToken, AccessError> {
         let session = self.session().await;
-        if !is_good(&self.http, &session, good_for).await? {
+        if !is_good(self.http(), &session, good_for).await? {
             match session.user.refresh_token {
                 Some(_) => self.refresh(&session.user.access_token).await?,
                 None => self.stay_signed_in().await?,
@@ -121,7 +122,7 @@ async fn is_good(
     if session.time_left().is_none_or(|left| left < good_for) {
         return Ok(false);
     }
-    match homeserver(http, session).whoami().await {
+    match with_token_of(session, http).whoami().await {
         Err(HomeserverError::Expired) => Ok(false),
         other => other.map(|_| true).map_err(AccessError::from),
     }
@@ -138,11 +139,9 @@ fn handed_out(session: &StoredSession) -> AccessToken {
 
 fn too_short(left: Duration, asked: Duration) -> UserError {
     let (left, asked) = (left.as_secs(), asked.as_secs());
-    let what =
-        format!("the server's access tokens live for {left} s, and {asked} s were asked for");
     UserError::new(
         Cause::AuthorizationServer,
-        what,
+        format!("the server's access tokens live for {left} s, and {asked} s were asked for"),
         "Ask for a shorter time with --for, and more often.",
     )
 }
