@@ -46,7 +46,7 @@ pub(crate) async fn cell(env: &TestEnv<'_>) -> Result<Duration> {
     }
     let since = Instant::now();
     let end = new.end().await?;
-    ended(&end, OTHER_DEVICE, "the session's time ran out")?;
+    ended(&end, OTHER_DEVICE, "the session expired")?;
     ensure!(
         !directory.exists(),
         "something is left in {}",

@@ -118,7 +118,7 @@ async fn existing_disappears(env: &TestEnv<'_>) -> Result<Duration> {
     existing.kill().await?;
     let since = Instant::now();
     let end = new.end().await?;
-    ended(&end, TIME, "ran out")?;
+    ended(&end, TIME, "timed out")?;
     ensure!(
         !directory.exists(),
         "something is left in {}",
@@ -137,7 +137,7 @@ async fn new_disappears(env: &TestEnv<'_>) -> Result<Duration> {
     new.kill().await?;
     let since = Instant::now();
     let end = existing.end().await?;
-    ended(&end, TIME, "ran out")?;
+    ended(&end, TIME, "timed out")?;
     within(SESSION, since, &end)
 }
 

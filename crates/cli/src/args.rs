@@ -72,10 +72,10 @@ pub(crate) enum Command {
         &[Done, Failed, Usage, Server, Network, NotReady, LeftAtOnce]
     ))]
     Sandbox(SandboxArgs),
-    /// Sign in this device, with the help of one that is signed in already
+    /// Sign in this device, with the help of one that is already signed in
     #[command(after_help = help::LOGIN, after_long_help = long(help::LOGIN, &exit::all()))]
     Login(LoginArgs),
-    /// Sign in another device, with the help of this one, which is signed in already
+    /// Sign in another device, with the help of this one, which is already signed in
     #[command(after_help = help::LINK, after_long_help = long(help::LINK, &exit::all()))]
     Link(LinkArgs),
     /// Show what a QR code contains, without contacting any server
@@ -123,7 +123,7 @@ pub(crate) enum Command {
     Man(ManArgs),
 }
 
-/// The end of a long help text: what it teaches, then the exit codes.
+/// The end of a long help text: the examples, then the exit codes.
 fn long(text: &str, exits: &[Exit]) -> String {
     format!("{text}\n\n{}", exit::table(exits))
 }

@@ -31,7 +31,7 @@ const TABLE: [(Exit, &str); 12] = [
     (Exit::Done, "done"),
     (
         Exit::Failed,
-        "failed on this machine: a file, the browser, or a defect of this program",
+        "failed on this machine: a file, the browser, or a bug in this program",
     ),
     (Exit::Usage, "wrong usage: nothing was started"),
     (
@@ -42,7 +42,7 @@ const TABLE: [(Exit, &str); 12] = [
         Exit::OtherDevice,
         "the other device ended the sign-in, or it was declined on the consent page",
     ),
-    (Exit::Time, "time ran out"),
+    (Exit::Time, "the sign-in timed out"),
     (
         Exit::QrCode,
         "no usable QR code: none, damaged, unsupported, already used, or of the same role",
@@ -105,7 +105,7 @@ impl Failure {
         }
     }
 
-    /// Something on this machine, which is neither device nor server.
+    /// A failure on this machine that neither a device nor a server caused.
     pub(crate) fn here(what: impl Into<String>, advice: impl Into<String>) -> Self {
         Self::new(Exit::Failed, what, advice)
     }
@@ -128,17 +128,18 @@ impl Failure {
 
     /// There was a question, and nobody to answer it any more.
     pub(crate) fn input_ended() -> Self {
-        let advice = "Begin again in a terminal, or answer each question with a line (--json).";
+        let advice =
+            "Start again in a terminal, or use --json and answer each question with a line.";
         Self::new(Exit::Cancelled, "standard input ended", advice)
     }
 
     /// There will be a question, and nobody to answer it.
     pub(crate) fn nobody_to_ask() -> Self {
         let advice =
-            "Run it in a terminal. A script adds --json, and answers each question with a line.";
+            "Run it in a terminal. In a script, add --json, and answer each question with a line.";
         Self::new(
             Exit::Usage,
-            "nobody is there to be asked: standard input is not a terminal",
+            "there is nobody to ask: standard input is not a terminal",
             advice,
         )
     }
@@ -200,7 +201,7 @@ fn exit_of(error: &Error) -> Exit {
         Error::DeviceAlreadyExists(_) | Error::DeviceNotFound(_) => Exit::Server,
         Error::Rendezvous(error) => by_cause(error.cause, Exit::Usage, Exit::Network),
         Error::UnsupportedProtocol(error) => by_cause(error.cause, Exit::Server, Exit::Server),
-        // Here: this device's own session has ended meanwhile.
+        // `Cause::Here`: this device's own session has ended in the meantime.
         Error::DeviceUnknown(error) => by_cause(error.cause, Exit::NotReady, Exit::Server),
         Error::NotAuthorized(error) | Error::NotSetUp(error) => {
             by_cause(error.cause, Exit::Failed, Exit::Server)
@@ -225,7 +226,7 @@ fn exit_of_peer(reason: &Reason) -> Exit {
     }
 }
 
-/// What neither this device nor a server can do anything about has codes of its own.
+/// Causes that neither this device nor a server can fix have exit codes of their own.
 fn by_cause(cause: Cause, here: Exit, elsewhere: Exit) -> Exit {
     match cause {
         Cause::Network => Exit::Network,
@@ -270,7 +271,7 @@ fn exit_of_link(cause: Cause) -> Exit {
     }
 }
 
-/// The cause, for a person. Where it goes without saying, nothing.
+/// The cause, for a person. `None` where it is obvious.
 pub(crate) fn cause_name(cause: Cause) -> Option<&'static str> {
     Some(match cause {
         Cause::Person => return None,
@@ -280,8 +281,8 @@ pub(crate) fn cause_name(cause: Cause) -> Option<&'static str> {
         Cause::Homeserver => "the homeserver",
         Cause::AuthorizationServer => "the homeserver's authorization server",
         Cause::Network => "the network, or the name of the server",
-        Cause::Clock => "nobody: the time was up",
-        Cause::ThirdParty => "neither device: somebody in between",
+        Cause::Clock => "the time limit",
+        Cause::ThirdParty => "a third party",
     })
 }
 

@@ -1,4 +1,4 @@
-//! The texts of `--help` that teach: examples, and what the options do not say.
+//! The texts of `--help`: examples, and what the options do not say.
 
 use std::fmt::Write as _;
 
@@ -7,12 +7,13 @@ use matrix_qr_sandbox::Fault;
 pub(crate) const ABOUT: &str = "\
 Sign in a Matrix device by QR code, from the terminal.
 
-A device that is signed in already signs in a new one (MSC4108 or MSC4388). One of the two shows \
-a QR code, and the other scans it. Two digits prove that nobody is in between, and you agree \
+A device that is already signed in helps a new one to sign in (MSC4108 or MSC4388). One of the \
+two shows a QR code, and the other scans it. Two digits prove that nobody intercepts the \
+connection, and you agree \
 once in the browser. Afterwards the new device is verified and can read your old messages.";
 
 pub(crate) const START: &str = "\
-Where to begin:
+Getting started:
   matrix-qr demo --auto                     watch how it works; nothing else is needed
   matrix-qr login --homeserver example.org  sign in this device
   matrix-qr link                            sign in another device from this one
@@ -22,9 +23,9 @@ Ctrl-C stops at once.";
 
 pub(crate) const DEMO: &str = "\
 Examples:
-  matrix-qr demo                            you are the person: type the digits, agree on a page
+  matrix-qr demo                            you type the digits and agree on a page
   matrix-qr demo --auto                     only watch
-  matrix-qr demo --shown-by existing        the device that is signed in already shows the code
+  matrix-qr demo --shown-by existing        the device that is already signed in shows the code
   matrix-qr demo --auto --revision msc4388  follow the successor, which apps do not support yet
   matrix-qr demo --auto --json --all-paths | tail -n 1
 
@@ -60,7 +61,7 @@ Examples:
   matrix-qr link --scan - --no-browser  paste the code as text; open the consent page by hand
 
 This device sends nothing secret until the digits are right, you have agreed, and the homeserver \
-shows the new device. In scripts (--json), each question is an event, and one line on standard \
+lists the new device. In scripts (--json), each question is an event, and one line on standard \
 input answers it: `y` agrees, anything else refuses.";
 
 pub(crate) const INSPECT: &str = "\
@@ -75,7 +76,7 @@ Examples:
   matrix-qr doctor https://matrix.example.org  only what this URL serves
   matrix-qr doctor example.org --json | jq 'select(.verdict == \"bad\")'
 
-It sees what a client on this machine sees: run it outside of the server's own network. It needs \
+It sees what a client on this machine sees, so run it outside the server's own network. It needs \
 no account, signs nobody in, registers no client, and deletes the rendezvous sessions that it \
 creates.
 

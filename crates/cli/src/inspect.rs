@@ -87,7 +87,7 @@ fn human(scanned: &Scanned) -> String {
             "matrix-qr link --scan",
         ),
         Role::Existing => (
-            "a device that is signed in already",
+            "a device that is already signed in",
             "matrix-qr login --scan",
         ),
     };

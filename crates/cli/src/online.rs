@@ -52,7 +52,7 @@ pub(crate) fn check_url(online: &OnlineArgs, url: &Url) -> Result<(), Failure> {
     Err(Failure::new(
         Exit::Usage,
         what,
-        "Use https. Only for this machine itself, there is --allow-loopback-http.",
+        "Use https. For a server on this machine itself, add --allow-loopback-http.",
     ))
 }
 

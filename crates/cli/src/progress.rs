@@ -94,7 +94,7 @@ pub(crate) fn words(event: &ProgressEvent<'_>, role: Role) -> String {
         ProgressEvent::LookingForDevice(id) => {
             format!("checks whether the device ID {id} is unused")
         }
-        ProgressEvent::DeviceFound(_) => "the homeserver shows the new device".to_owned(),
+        ProgressEvent::DeviceFound(_) => "the homeserver lists the new device".to_owned(),
         ProgressEvent::SharingSecrets => "reads the secrets from its store".to_owned(),
         ProgressEvent::ImportingSecrets => "checks the secrets, signs itself".to_owned(),
         ProgressEvent::KeysUploaded => "uploads its signed keys".to_owned(),
@@ -105,7 +105,7 @@ pub(crate) fn words(event: &ProgressEvent<'_>, role: Role) -> String {
             format!("does not use the key backup: {why}")
         }
         ProgressEvent::Verified(_) => "sees the new device verified".to_owned(),
-        ProgressEvent::Cleared { .. } => "removes the rest of an earlier sign-in".to_owned(),
+        ProgressEvent::Cleared { .. } => "removes the remains of an earlier sign-in".to_owned(),
         ProgressEvent::DeviceLeft { device_id, .. } => {
             format!("left behind: the device {device_id}")
         }

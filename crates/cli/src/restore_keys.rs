@@ -63,7 +63,7 @@ fn summary(restored: &Restored) -> String {
     let mut text = format!("{} {keys} restored", paint(GOOD, "✓"));
     if restored.already_here > 0 {
         text.push_str(&format!(
-            ", {} here already",
+            ", {} already here",
             count(restored.already_here, "was", "were")
         ));
     }
@@ -194,7 +194,7 @@ fn from_file(file: &Path) -> Result<Secret, Failure> {
 }
 
 fn exists(file: &Path) -> Failure {
-    let what = format!("{} exists already", file.display());
+    let what = format!("{} already exists", file.display());
     Failure::new(
         Exit::Usage,
         what,
@@ -245,11 +245,11 @@ mod tests {
         );
         assert_eq!(
             summary(&restored(2, 1)),
-            "✓ 2 keys of old messages restored, 1 was here already."
+            "✓ 2 keys of old messages restored, 1 was already here."
         );
         assert_eq!(
             summary(&restored(0, 3)),
-            "✓ 0 keys of old messages restored, 3 were here already."
+            "✓ 0 keys of old messages restored, 3 were already here."
         );
         let unread = Restored {
             undecryptable: 1,
@@ -284,7 +284,7 @@ mod tests {
             ..restored(1, 0)
         });
         assert!(
-            summary.contains("the key is for backup version 1, and the homeserver's is 2"),
+            summary.contains("the key is for backup version 1, but the homeserver has version 2"),
             "{summary}"
         );
     }

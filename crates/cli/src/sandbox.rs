@@ -140,7 +140,7 @@ fn announce(out: Printer, sandbox: &Sandbox, room: &str, directory: &Path) {
     lines.extend([
         "\nIn a second terminal, the new device:\n".to_owned(),
         format!("  {login}"),
-        "\nIn a third one, the device that is signed in already:\n".to_owned(),
+        "\nIn a third one, the device that is already signed in:\n".to_owned(),
         format!("  {link}\n"),
     ]);
     let json = json!({

@@ -46,8 +46,8 @@ pub(crate) fn from_argument(argument: &str, out: Printer) -> Result<Scanned, Fai
         text => in_text(text).map_err(|error| match error {
             NoCodeInText::NotText => Failure::new(
                 Exit::QrCode,
-                format!("there is no file of this name; read as a code, {error}"),
-                "Give a picture, or the complete text that the other device shows.",
+                format!("there is no file with this name, and it is not a valid code: {error}"),
+                "Give a picture file, or the complete text that the other device shows.",
             ),
             NoCodeInText::Refused(error) => refused_text(error),
         }),

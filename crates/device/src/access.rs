@@ -1,7 +1,7 @@
-//! The access of a device that is signed in: its session on disk, and tokens that are good.
+//! The access of a signed-in device: its session on disk, and valid tokens.
 //!
-//! There is no encryption here: a token can be had, and a device signed out, whatever has become of
-//! its keys.
+//! Nothing here needs the encryption keys: a token can be fetched, and a device signed out, even if
+//! the keys are lost or damaged.
 
 use std::{path::Path, sync::Arc};
 
@@ -79,7 +79,7 @@ impl Access {
         self.kept.lock().await.session.clone()
     }
 
-    /// Asks the homeserver whether the access token still holds, and refreshes it where it does
+    /// Asks the homeserver whether the access token is still valid, and refreshes it if it is
     /// not.
     pub(crate) async fn stay_signed_in(&self) -> Result<(), AccessError> {
         let session = self.session().await;
@@ -89,7 +89,7 @@ impl Access {
         }
     }
 
-    /// Gets a token in place of this one, and sees that the homeserver takes it.
+    /// Replaces this token, and checks that the homeserver accepts the new one.
     pub(crate) async fn refresh(&self, refused: &Secret) -> Result<(), AccessError> {
         let token = renewed(self.kept.clone(), refused).await?;
         self.homeserver.replace_token(token).await;
@@ -115,7 +115,7 @@ impl Access {
         }
     }
 
-    /// Removes the session from this machine, without a word to the server.
+    /// Removes the session from this machine, without contacting the server.
     pub(crate) fn forget(&self) -> Result<(), UserError> {
         Ok(self.directory.wipe()?)
     }

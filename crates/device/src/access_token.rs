@@ -1,5 +1,5 @@
-//! An access token for another program, and whether the session still stands. Two that want one at
-//! once refresh once.
+//! An access token for another program, and whether the session is still valid. Concurrent callers
+//! cause one refresh.
 
 use std::{path::Path, time::Duration};
 
@@ -17,7 +17,7 @@ use crate::{
 /// How long to wait for another process that has the directory: mostly it refreshes the token, too.
 const SHARED: Duration = Duration::from_secs(30);
 
-/// An access token that the homeserver takes.
+/// An access token that the homeserver accepts.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AccessToken {
     /// For the `Authorization` header.
@@ -33,14 +33,14 @@ pub struct AccessToken {
 /// What is known of a session that is on disk.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Standing {
-    /// The homeserver takes its token, or one that was refreshed.
+    /// The homeserver accepts its token, or a refreshed one.
     SignedIn,
-    /// That could not be found out.
+    /// This is unknown: the homeserver could not be asked.
     Unknown(UserError),
 }
 
-/// The session's access token, good for at least this long; refreshed where it is not. A server
-/// that does not say how long its tokens live is taken at its word: then it is a fresh one.
+/// The session's access token, good for at least this long; refreshed where it is not. If the
+/// server does not say how long its tokens live, a refreshed one is assumed to live long enough.
 ///
 /// # Errors
 ///
@@ -141,7 +141,7 @@ fn too_short(left: Duration, asked: Duration) -> UserError {
     let (left, asked) = (left.as_secs(), asked.as_secs());
     UserError::new(
         Cause::AuthorizationServer,
-        format!("the server's access tokens live for {left} s, and {asked} s were asked for"),
-        "Ask for a shorter time with --for, and more often.",
+        format!("the server's access tokens are valid for {left} s, but {asked} s were requested"),
+        "Request a shorter time with --for, and request tokens more often.",
     )
 }

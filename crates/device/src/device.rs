@@ -21,7 +21,7 @@ pub struct Device {
 }
 
 impl Device {
-    /// Opens the device that lives in this directory. Contacts nobody.
+    /// Opens the device that is stored in this directory. Contacts nobody.
     ///
     /// # Errors
     ///
@@ -58,7 +58,7 @@ impl Device {
         self.access.http()
     }
 
-    /// Asks the homeserver whether the access token still holds, and refreshes it where it does
+    /// Asks the homeserver whether the access token is still valid, and refreshes it if it is
     /// not.
     ///
     /// # Errors
@@ -101,12 +101,13 @@ impl Device {
     ///
     /// # Errors
     ///
-    /// It could not be seen to have ended: nothing was removed, so that it can be tried again.
+    /// The end of the session could not be confirmed: nothing was removed, so that the caller can
+    /// try again.
     pub async fn log_out(self) -> Result<(), UserError> {
         self.access.sign_out().await
     }
 
-    /// Removes the session from this machine, without a word to the server.
+    /// Removes the session from this machine, without contacting the server.
     ///
     /// # Errors
     ///

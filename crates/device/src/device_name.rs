@@ -59,8 +59,8 @@ impl DeviceName {
         &self.shown
     }
 
-    /// RFC 9110, section 10.1.5. matrix-authentication-service calls a device what stands first in
-    /// the comment, if that has two parts. So the name is one part, in characters that need no
+    /// RFC 9110, section 10.1.5. matrix-authentication-service names a device after the first part
+    /// of the comment, if it has two parts. So the name is one part, in characters that need no
     /// quoting there.
     pub(crate) fn user_agent(&self) -> HeaderValue {
         let plain = |c: char| c == ' ' || (c.is_ascii_graphic() && !"();/\\\"".contains(c));

@@ -44,8 +44,8 @@ pub(crate) fn void(session: &Revocable) -> UserError {
     UserError::new(
         Cause::AuthorizationServer,
         format!(
-            "{} may still be signed in: the tokens that are kept here are worth nothing, because the \
-             session has ended or a copy of its directory is in use elsewhere",
+            "{} may still be signed in: the tokens that are stored here no longer work, because \
+             the session has ended or a copy of its directory is in use elsewhere",
             session.device()
         ),
         format!(
@@ -108,7 +108,7 @@ pub(crate) async fn end_at(
     let (session, fresh) = match refreshed(oauth, &session).await {
         Some(tokens) => {
             if let Err(error) = keep(&tokens) {
-                tracing::debug!(%error, "the refreshed tokens are not kept");
+                tracing::debug!(%error, "the refreshed tokens could not be stored");
             }
             (session.refreshed(&tokens), true)
         }
@@ -149,7 +149,7 @@ async fn refusal(
             }
         }
     }
-    Err("the homeserver still takes its token after it was revoked".to_owned())
+    Err("the homeserver still accepts its token after it was revoked".to_owned())
 }
 
 async fn refused_at_issuer(oauth: &OAuth, session: &Revocable, why: &str) -> Result<(), String> {

@@ -1,6 +1,6 @@
-//! What an account's first device does: it makes the identity, the key backup and something worth
-//! restoring. For the demonstration, the sandbox and tests; a sign-in by QR code needs an account
-//! where this has happened.
+//! What an account's first device does: it creates the identity, the key backup and messages that
+//! can be restored. For the demonstration, the sandbox and tests; a sign-in by QR code needs an
+//! account where this has happened.
 
 use std::collections::BTreeMap;
 

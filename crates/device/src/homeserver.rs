@@ -126,7 +126,7 @@ impl Homeserver {
         if matches!(device_id.as_str(), "" | "." | "..") {
             // Not even percent-encoding keeps these a path segment of their own.
             return Err(HomeserverError::malformed(
-                "a device ID that no path can hold",
+                "a device ID that does not fit in a URL path",
             ));
         }
         let request = get_device::v3::Request::new(device_id.to_owned());
@@ -194,7 +194,7 @@ impl Homeserver {
         let request = self.build(request, token)?;
         let answer = self.exchange(&request, effort).await?;
         R::IncomingResponse::try_from_http_response(answer)
-            .map_err(|_| HomeserverError::malformed("an answer that is not what the API says"))
+            .map_err(|_| HomeserverError::malformed("an answer that does not follow the API"))
     }
 
     fn build<R>(&self, request: R, token: &Secret) -> Result<HttpRequest, HomeserverError>

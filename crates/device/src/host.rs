@@ -225,9 +225,9 @@ async fn place(http: &Http, at: &RendezvousAt) -> Result<Place, Error> {
 fn lost_track() -> UserError {
     UserError::new(
         Cause::RendezvousServer,
-        "an answer of the rendezvous server was lost on the way, the one that cannot be asked for \
+        "an answer of the rendezvous server was lost in transit and cannot be requested \
          again",
-        "Nothing was given away. Begin again with a new code; if it happens again, use another \
+        "No secrets were sent. Start again with a new code; if it happens again, use another \
          network.",
     )
 }

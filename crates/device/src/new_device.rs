@@ -25,12 +25,12 @@ mod take_back;
 pub use self::options::{SignInOptions, SignedIn};
 use self::{duties::NewDevice, oauth_server::check_homeserver};
 
-/// Signs this machine in as a new device, with the help of one that is signed in already.
+/// Signs this machine in as a new device, with the help of one that is already signed in.
 ///
 /// # Errors
 ///
 /// Why it ended. No token, no device and no file is left behind then; where one had to be, that was
-/// reported to the person. Until a token is confirmed as revoked, what it takes to revoke it stays
+/// reported to the person. Until a token is confirmed as revoked, what is needed to revoke it stays
 /// in the directory, and the next sign-in there tries again.
 pub async fn sign_in<P: Person>(
     options: &SignInOptions,

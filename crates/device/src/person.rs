@@ -73,7 +73,7 @@ pub enum ProgressEvent<'a> {
     Account(&'a UserId),
     /// Existing device: asking whether this device ID is free.
     LookingForDevice(&'a DeviceId),
-    /// Existing device: the homeserver shows the new device.
+    /// Existing device: the homeserver lists the new device.
     DeviceFound(&'a DeviceId),
     /// Existing device: the secrets are taken out of the store.
     SharingSecrets,
@@ -83,7 +83,7 @@ pub enum ProgressEvent<'a> {
     KeysUploaded,
     /// New device: what became of the key backup.
     Backup(&'a BackupState),
-    /// Existing device: the homeserver shows the new device as signed by its owner.
+    /// Existing device: the homeserver lists the new device as signed by its owner.
     Verified(&'a DeviceId),
     /// New device: an earlier sign-in was interrupted in its directory. Its device was signed out
     /// again, and its files are removed.
@@ -95,16 +95,16 @@ pub enum ProgressEvent<'a> {
     DeviceLeft {
         /// The device.
         device_id: &'a str,
-        /// Why it is not seen to be gone.
+        /// Why its sign-out could not be confirmed.
         why: &'a str,
         /// What to do about it: a sentence.
         advice: &'a str,
     },
-    /// This takes longer than a person waits without a word, or does not work at the moment. It is
-    /// tried on.
+    /// Something takes so long that the person should know why, or does not work at the moment.
+    /// The program keeps trying.
     Problem(&'a UserError),
-    /// Existing device: the person gave up when the secrets were out already. The homeserver is
-    /// asked what came of it.
+    /// Existing device: the person gave up after the secrets were sent. The homeserver is asked
+    /// for the result.
     TooLate(&'a DeviceId),
     /// Something could not be taken away at the end. What it is, for the person to remove.
     LeftBehind(&'a str),

@@ -1,4 +1,4 @@
-//! The rendezvous session over HTTP: patient with the network, suspicious of what it brings.
+//! The rendezvous session over HTTP. Network errors are retried, and every response is checked.
 //!
 //! MSC4108 and MSC4388, section "Insecure rendezvous session". `matrix_qr_protocol::rendezvous`
 //! says what is sent and what an answer means; this module knows time, lost connections and the

@@ -1,4 +1,4 @@
-//! A lost connection is not a failure: what may pass is tried again for a while.
+//! A lost connection is not a failure: what may be temporary is retried for a while.
 
 use std::{future::Future, time::Duration};
 
@@ -18,10 +18,10 @@ const PAUSES: [Duration; 6] = [
 
 /// The pauses where something else has failed already, or a person waits for the end.
 const SHORT_PAUSES: [Duration; 2] = [Duration::from_millis(500), Duration::from_secs(1)];
-/// After this long nothing is begun any more, and what is under way is not waited for.
+/// After this time no new attempt starts, and a running one is abandoned.
 const LONGEST: Duration = Duration::from_secs(30);
 
-/// An error that knows whether it may pass.
+/// An error that says whether it may be temporary.
 pub(crate) trait Transient {
     fn may_pass(&self) -> bool;
 }

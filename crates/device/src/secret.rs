@@ -1,4 +1,4 @@
-//! A text that must not be seen: wiped when dropped, never printed.
+//! A secret text: wiped when dropped, never printed.
 
 use std::fmt;
 

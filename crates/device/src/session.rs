@@ -5,7 +5,7 @@
 //! ```text
 //! session.json                  this module's; 0600, replaced atomically
 //! session.pending.json          in its place from the first token until the sign-in is complete:
-//!                               what it takes to revoke it
+//!                               what is needed to revoke it
 //! session.lock                  held by the process that uses the directory
 //! matrix-sdk-crypto.sqlite3     the encryption store, under the name that matrix-sdk looks for
 //! matrix-sdk-*.sqlite3          its other databases, once a program on matrix-sdk has used it
@@ -241,7 +241,7 @@ impl SessionDir {
         files::remove_if_empty(&self.path)
     }
 
-    /// The same after a sign-in that failed, except that what it takes to revoke it stays as long
+    /// The same after a sign-in that failed, except that what is needed to revoke it stays as long
     /// as it is not revoked.
     ///
     /// # Errors

@@ -1,4 +1,4 @@
-//! A person who waits for long is told what for.
+//! Tells a person who has waited for a while what the program is waiting for.
 
 use std::{future::Future, pin::pin, time::Duration};
 
@@ -35,7 +35,7 @@ pub(crate) enum Wait {
     Authorization,
     /// Whether the new device's ID is free.
     FreeId,
-    /// Until the homeserver shows the new device.
+    /// Until the homeserver lists the new device.
     Appearance,
     /// For the published keys, before the secrets are exported.
     PublishedKeys,
@@ -46,16 +46,16 @@ pub(crate) enum Wait {
 }
 
 impl Wait {
-    /// What the person hears when it takes long. Nothing where a person decides.
+    /// What the person is told when it takes long. Nothing while a person decides.
     pub(crate) fn slow(self) -> Option<UserError> {
         let what = match self {
             Self::Person => return None,
             Self::Authorization => return Some(unanswered_login()),
-            Self::FreeId => "the homeserver has not said yet whether the new device's ID is free",
-            Self::Appearance => "the homeserver does not show the new device yet",
-            Self::PublishedKeys => "the homeserver has not said yet which keys the account has",
+            Self::FreeId => "the homeserver has not yet said whether the new device's ID is free",
+            Self::Appearance => "the homeserver does not list the new device yet",
+            Self::PublishedKeys => "the homeserver has not yet said which keys the account has",
             Self::Verification => "the new device has not signed itself yet",
-            Self::Upload => "the homeserver has not taken this device's keys yet",
+            Self::Upload => "the homeserver has not accepted this device's keys yet",
         };
         Some(waiting(Cause::Homeserver, what))
     }
@@ -78,7 +78,7 @@ pub(crate) fn unanswered_rendezvous() -> UserError {
 }
 
 fn waiting(cause: Cause, what: &str) -> UserError {
-    UserError::new(cause, what, "It is given a little more time.")
+    UserError::new(cause, what, "Waiting a little longer.")
 }
 
 #[cfg(test)]

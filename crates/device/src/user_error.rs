@@ -8,8 +8,8 @@ use matrix_qr_protocol::error::{Cause, UserError};
 pub(crate) fn out_of_order() -> UserError {
     UserError::new(
         Cause::Here,
-        "the steps of the sign-in came in the wrong order",
-        "This is a defect: please report it.",
+        "the steps of the sign-in ran in the wrong order",
+        "This is a bug: please report it.",
     )
 }
 

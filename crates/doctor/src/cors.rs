@@ -24,7 +24,7 @@ pub(crate) fn origin_fault(response: &HttpResponse) -> Option<String> {
     match (values.next(), values.next()) {
         (None, _) => Some(format!("{name} is missing")),
         (Some(_), Some(_)) => Some(format!(
-            "{name} is there twice, and browsers accept neither"
+            "{name} is present twice, and browsers accept neither"
         )),
         (Some(value), None) if value == "*" || value == ORIGIN => None,
         (Some(_), None) => {

@@ -1,4 +1,4 @@
-//! What came of the checks.
+//! The results of the checks.
 
 use crate::check::Check;
 
@@ -33,7 +33,7 @@ pub struct Finding {
     pub remedy: String,
 }
 
-/// What a person who reads a finding needs to know.
+/// The consequences of a finding and the remedy.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Advice<'a> {
     /// What breaks for users.

@@ -189,7 +189,7 @@ fn expect<T: PartialEq>(
 ) -> Result<(), Finding> {
     let seen = match got {
         got if got == *expected => return Ok(()),
-        Ok(_) => format!("{what} has another effect than it should"),
+        Ok(_) => format!("{what} does not have the expected effect"),
         Err(error) => format!("{what} fails: {error}"),
     };
     Err(Finding::warning(CHECK, seen, NOT_AS_PROPOSED))

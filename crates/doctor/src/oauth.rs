@@ -113,7 +113,7 @@ fn issuer(metadata: &ServerMetadata, own: &IssuerDocument) -> Finding {
     let differences = own.differences(metadata);
     if !differences.is_empty() {
         let names = differences.join(" and ");
-        let seen = format!("the homeserver has another {names} than the issuer itself");
+        let seen = format!("the homeserver reports a different {names} from the issuer itself");
         return Finding::bad(check, seen, OLD_ENDPOINTS);
     }
     match &own.openid_configuration {

@@ -86,7 +86,7 @@ fn conditional_read(transcript: &Transcript) -> Checked {
         304 => Finding::good(check, "304"),
         200 => {
             let effect =
-                "Element X takes its own message for the other device's, and ends the sign-in.";
+                "Element X mistakes its own message for the other device's, and ends the sign-in.";
             Finding::bad(
                 check,
                 "200, although nothing has changed",
@@ -249,7 +249,7 @@ fn delete(transcript: &Transcript) -> Checked {
         204 => {}
         200..=299 => {
             let advice = Advice {
-                effect: "Strict clients take it for a failure.",
+                effect: "Strict clients treat it as a failure.",
                 remedy: "Update the rendezvous server: MSC4108 says 204.",
             };
             return Err(Finding::warning(check, status_text(deleted), advice));

@@ -50,7 +50,7 @@ fn median(times: &[(Url, Duration)], server: &str) -> Duration {
 const TOO_SLOW: Advice<'_> = Advice {
     effect: "A sign-in takes half a minute or more, and some run out of time.",
     remedy: "Check that server's load, its database and its proxy. The network may also be slow: \
-        examine it from another one.",
+        run this command from another one.",
 };
 
 #[cfg(test)]

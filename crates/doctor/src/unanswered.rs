@@ -36,7 +36,7 @@ fn advice(error: &HttpError) -> Advice<'static> {
             remedy: "Serve it with TLS, and write its URL with https://.",
         },
         HttpError::LoopbackHttp { .. } => Advice {
-            effect: "Nothing for other people: only this command refuses http URLs of its own \
+            effect: "Nothing for other people: only this command refuses http URLs on its own \
                 machine.",
             remedy: "To examine a server on this machine, run this command with \
                 --allow-loopback-http.",

@@ -1,7 +1,7 @@
 //! Why a sign-in ended without success: one type for both roles, written for the person who reads
 //! it.
 //!
-//! What the peer learns is a smaller thing: a [`Reason`], or nothing.
+//! The peer learns less: a [`Reason`], or nothing.
 
 pub use crate::user_error::{Cause, ToUserError, UserError, advice_on_refusal};
 use crate::{
@@ -18,10 +18,10 @@ pub enum Error {
     #[error("no secure connection: {0}")]
     Channel(ChannelError),
     /// A payload came that neither device wrote.
-    #[error("somebody other than the other device wrote to the rendezvous session")]
+    #[error("a third party wrote to the rendezvous session")]
     Tampered,
     /// The digits are not those that the other device shows.
-    #[error("the two digits are not those of the other device")]
+    #[error("the two digits do not match those on the other device")]
     WrongCheckCode,
     /// The person at this device gave up.
     #[error("cancelled")]
@@ -29,18 +29,18 @@ pub enum Error {
     /// The person at this device gave up after the secrets were sent, and the homeserver does not
     /// say what came of it.
     #[error(
-        "the keys were sent before it was cancelled, and what became of the new device {0} is not \
-         known"
+        "the keys were sent before you cancelled, and the state of the new device {0} is \
+         unknown"
     )]
     CancelledTooLate(DeviceId),
     /// The session's time ran out.
-    #[error("the time for this sign-in ran out")]
+    #[error("this sign-in timed out")]
     Expired,
     /// The same, while something did not work: the last problem.
-    #[error("the time for this sign-in ran out; the last problem was: {0}")]
+    #[error("this sign-in timed out; the last problem was: {0}")]
     ExpiredWithProblem(UserError),
     /// The session does not exist any more.
-    #[error("the other device cancelled, or the session's time ran out")]
+    #[error("the other device cancelled, or the session expired")]
     Gone,
     /// Something was written to the scanned code's session before.
     #[error("this QR code has been used already")]
@@ -59,7 +59,7 @@ pub enum Error {
     #[error("the sign-in was cancelled on the new device, or declined on the consent page")]
     CancelledOrDeclined,
     /// A message that does not belong here.
-    #[error("the other device sent {0} where it does not belong")]
+    #[error("the other device sent {0} at the wrong step")]
     UnexpectedMessage(&'static str),
     /// A message that cannot be read.
     #[error("the other device sent {0}")]
@@ -80,10 +80,10 @@ pub enum Error {
     #[error("the account already has a device {0}")]
     DeviceAlreadyExists(DeviceId),
     /// The new device said that it is signed in, and the homeserver does not show it.
-    #[error("the homeserver does not show the new device {0}")]
+    #[error("the homeserver does not list the new device {0}")]
     DeviceNotFound(DeviceId),
     /// The new device was signed in, and was signed out before it was seen verified.
-    #[error("the new device {0} is gone again")]
+    #[error("the new device {0} is no longer in the account")]
     DeviceGone(DeviceId),
     /// The homeserver did not say whether the device is there.
     #[error("{0}")]
@@ -104,7 +104,7 @@ pub enum Error {
     #[error("{0}")]
     NotSetUp(UserError),
     /// The program that drives the sign-in gave an answer that was not asked for.
-    #[error("the steps of the sign-in came in the wrong order")]
+    #[error("the steps of the sign-in ran in the wrong order")]
     OutOfOrder,
 }
 
@@ -126,36 +126,36 @@ impl Error {
             Self::SameRole(role) => (Cause::Person, same_role(*role).1),
             Self::Channel(_) | Self::Tampered => (Cause::ThirdParty, INTERFERENCE),
             Self::WrongCheckCode => (Cause::Person, WRONG_DIGITS),
-            Self::Cancelled => (Cause::Person, "Begin again when you are ready."),
+            Self::Cancelled => (Cause::Person, "Start again when you are ready."),
             Self::CancelledTooLate(_) => (
                 Cause::Person,
-                "Look at the account's devices, and remove that one if you do not want it.",
+                "Check the account's list of devices, and remove that one if you do not want it.",
             ),
             Self::Declined | Self::CancelledOrDeclined => (
                 Cause::Person,
-                "If it was a mistake, begin again with a new code.",
+                "If this was a mistake, start again with a new code.",
             ),
             Self::LinkRefused => (
                 Cause::Person,
-                "Nothing was given away. Begin again if you want to sign in the other device.",
+                "No secrets were sent. Start again if you want to sign in the other device.",
             ),
             Self::Expired | Self::AuthorizationExpired => (
                 Cause::Clock,
-                "Begin again with a new code; it must be done in one go.",
+                "Start again with a new code, and complete the sign-in without a pause.",
             ),
             Self::AlreadyUsed => (Cause::OtherDevice, "Start again with a new one."),
             Self::Gone | Self::DeviceGone(_) => (
                 Cause::OtherDevice,
-                "Look at the other device for the reason, then begin again with a new code.",
+                "Check the other device for the reason, then start again with a new code.",
             ),
             Self::Peer(reason) => (Cause::OtherDevice, reason.advice()),
             Self::UnexpectedMessage(_) | Self::Unreadable(_) => (Cause::OtherDevice, UPDATE),
             Self::DeviceAlreadyExists(_) => (
                 Cause::Homeserver,
-                "Begin again on the new device: it then asks for another name.",
+                "Start again on the new device: it then requests another device ID.",
             ),
             Self::DeviceNotFound(_) => (Cause::Homeserver, ANOTHER_ACCOUNT),
-            Self::OutOfOrder => (Cause::Here, "This is a defect: please report it."),
+            Self::OutOfOrder => (Cause::Here, "This is a bug: please report it."),
             Self::Rendezvous(error)
             | Self::ExpiredWithProblem(error)
             | Self::UnsupportedProtocol(error)
@@ -175,22 +175,22 @@ fn same_role(role: Role) -> (&'static str, &'static str) {
     match role {
         Role::New => (
             "new",
-            "Scan the code of a device that is signed in already.",
+            "Scan the code of a device that is already signed in.",
         ),
-        Role::Existing => ("signed in already", CHOOSE_NEW),
+        Role::Existing => ("already signed in", CHOOSE_NEW),
     }
 }
 
-const CHOOSE_NEW: &str = "Choose the sign-in by QR code on the device that is not signed in yet.";
-const INTERFERENCE: &str = "Nothing was given away. Begin again with a new code; \
+const CHOOSE_NEW: &str = "Choose sign-in by QR code on the device that is not signed in yet.";
+const INTERFERENCE: &str = "No secrets were sent. Start again with a new code; \
     if it happens again, use another network.";
-const WRONG_DIGITS: &str = "Nothing was given away. Begin again, and type the digits that the \
+const WRONG_DIGITS: &str = "No secrets were sent. Start again, and type the digits that the \
     other device shows. If it shows none, somebody else scanned your code.";
-const UPDATE: &str = "Update both apps, then begin again; \
+const UPDATE: &str = "Update both apps, then start again; \
     if the problem persists, report it to their developers.";
-const ANOTHER_ACCOUNT: &str = "Nothing was given away. Was the consent page signed in to another \
-    account? Begin again, and agree in this device's account; if it was that one, ask the \
-    homeserver's operator.";
+const ANOTHER_ACCOUNT: &str = "No secrets were sent. Was the consent page signed in to a \
+    different account? If so, start again, and agree in this device's account. If not, ask the \
+    homeserver's administrator.";
 
 /// Why bytes that did authenticate are still not a message.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -207,6 +207,6 @@ pub enum Unreadable {
     Malformed(&'static str),
     /// Another one was written over it before it was read, and that one is not the other device's
     /// last word.
-    #[error("a message and wrote over it before it could be read")]
+    #[error("a message and overwrote it before it could be read")]
     Overwritten,
 }

@@ -75,7 +75,7 @@ impl HomeserverAddress {
         }
     }
 
-    /// The text exactly as it came, without an added or removed slash.
+    /// The text exactly as it was received, without an added or removed slash.
     #[must_use]
     pub fn as_str(&self) -> &str {
         match &self.0 {
@@ -111,7 +111,7 @@ impl BaseUrl {
         Ok(Self(url))
     }
 
-    /// The text exactly as it came, without an added or removed slash.
+    /// The text exactly as it was received, without an added or removed slash.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0.text

@@ -55,7 +55,7 @@ use crate::{error::Error, homeserver::HomeserverAddress};
 
 /// The login of a device that is being signed in.
 pub type NewDeviceLogin = Login<NewDeviceState>;
-/// The login of a device that is signed in already.
+/// The login of a device that is already signed in.
 pub type ExistingDeviceLogin = Login<ExistingDeviceState>;
 
 /// One device's side of a sign-in, from the moment when the channel is established.
@@ -193,7 +193,7 @@ impl<S: RoleState> Login<S> {
     }
 }
 
-/// The other device is told that it said something wrong.
+/// The other device is told that its message was unexpected.
 fn surprise<S: RoleState>(error: Error) -> LoginStep<S> {
     LoginStep::fail(Reason::UnexpectedMessageReceived, error)
 }

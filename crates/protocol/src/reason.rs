@@ -5,8 +5,7 @@ use std::fmt;
 
 use crate::{printable, revision::Revision};
 
-const LOOK_THERE: &str =
-    "Look at the other device for what to do, then begin again with a new code.";
+const LOOK_THERE: &str = "Follow the advice on the other device, then start again with a new code.";
 
 /// What is known about a reason.
 struct Row {
@@ -55,19 +54,19 @@ reasons! {
         "nobody agreed on the consent page in time", LOOK_THERE;
     /// The device ID is taken.
     DeviceAlreadyExists = "device_already_exists", "device_already_exists",
-        "the account already has a device of that name",
-        "Begin again: the new device then asks for another name.";
+        "the account already has a device with that ID",
+        "Start again: the new device then requests another device ID.";
     /// The homeserver does not show the new device.
     DeviceNotFound = "device_not_found", "device_not_found",
-        "the homeserver does not show the new device",
-        "Did you agree in another account than the other device's? Begin again, and agree in that \
-         one; otherwise look at the other device for what to do.";
+        "the homeserver does not list the new device",
+        "Did you agree in a different account? If so, start again, and agree in the other \
+         device's account. If not, follow the advice on the other device.";
     /// A message came that was not expected.
     UnexpectedMessageReceived = "unexpected_message_received", "unexpected_message_received",
-        "it received something that it did not expect", LOOK_THERE;
+        "it received an unexpected message", LOOK_THERE;
     /// No suitable protocol.
     UnsupportedProtocol = "unsupported_protocol", "unsupported_protocol",
-        "it knows no way to sign in on this homeserver", LOOK_THERE;
+        "it supports no way to sign in on this homeserver", LOOK_THERE;
     /// The person gave up.
     UserCancelled = "user_cancelled", "user_cancelled",
         "it was cancelled there", LOOK_THERE;
@@ -96,7 +95,7 @@ impl Reason {
         }
     }
 
-    /// What the other device means by it. An unknown name is all that there is to say.
+    /// What the other device means by it. For an unknown reason, its name.
     pub(crate) fn what(&self) -> String {
         self.row().map_or_else(printable, |row| row.what.to_owned())
     }

@@ -52,7 +52,7 @@ impl Prefix {
 pub enum Role {
     /// The device that is being signed in.
     New,
-    /// The device that is signed in already and shares its secrets.
+    /// The device that is already signed in and shares its secrets.
     Existing,
 }
 

@@ -88,7 +88,7 @@ impl<E: ToUserError> From<E> for UserError {
 #[must_use]
 pub fn advice_on_refusal(transient: bool) -> &'static str {
     if transient {
-        "Begin again in a moment; if the problem persists, tell the server's administrator."
+        "Try again in a moment; if the problem persists, tell the server's administrator."
     } else {
         "Tell the server's administrator."
     }

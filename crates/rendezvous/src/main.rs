@@ -91,7 +91,7 @@ fn show(
     if options.print_config {
         print!("{}", toml::to_string(settings).unwrap_or_default());
     } else {
-        println!("The settings are fine.");
+        println!("The settings are valid.");
     }
 }
 

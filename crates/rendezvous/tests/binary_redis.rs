@@ -202,7 +202,7 @@ async fn a_redis_that_removes_live_sessions_is_warned_of() {
     let warning = "Redis evicts live sessions";
     let (fine, unknown) = (
         "Redis evicts no live sessions",
-        "Redis does not tell its eviction policy",
+        "Redis does not report its eviction policy",
     );
     let output = async |policy: &str| {
         assert!(

@@ -7,11 +7,11 @@ use super::exchange::{DialectChoice, RevisionChoice};
 
 #[derive(Debug, Args)]
 pub(crate) struct DemoArgs {
-    /// Play the person, too: type the digits and agree to the sign-in
+    /// Act as the user, too: type the digits and agree to the sign-in
     #[arg(long)]
     pub(crate) auto: bool,
 
-    /// How many seconds the played person needs for each of the two
+    /// How many seconds the simulated user takes for each of these two steps
     #[arg(long, requires = "auto", default_value_t = 0, value_name = "SECONDS")]
     #[arg(value_parser = clap::value_parser!(u64).range(..=60))]
     pub(crate) person_takes: u64,
@@ -47,6 +47,6 @@ pub(crate) struct DemoArgs {
 pub(crate) enum ShownByChoice {
     /// The device that is being signed in
     New,
-    /// The device that is signed in already
+    /// The device that is already signed in
     Existing,
 }

@@ -13,7 +13,7 @@ pub(crate) struct SandboxArgs {
     #[arg(long, default_value_t, hide_default_value = true)]
     pub(crate) port: u16,
 
-    /// Be the authorization server of this Synapse, on this machine, instead of a homeserver
+    /// Act as the authorization server of this Synapse, on this machine, instead of a homeserver
     #[arg(long, value_name = "URL", requires_all = ["synapse_secret_file", "oauth_port"])]
     pub(crate) synapse: Option<Url>,
 

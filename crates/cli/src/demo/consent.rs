@@ -1,4 +1,4 @@
-//! The person at the consent page: in the browser, at the keyboard, or played by the program.
+//! The person at the consent page: in the browser, at the keyboard, or simulated by the program.
 
 use std::convert::Infallible;
 

@@ -24,7 +24,7 @@ pub(super) struct DemoReport {
     device_id: String,
     /// The public master key that signed for the new device.
     master_key: String,
-    /// The homeserver shows the new device as signed by the identity that both devices know, and
+    /// The homeserver lists the new device as signed by the identity that both devices know, and
     /// both devices have seen that.
     verified: bool,
     /// The account's signatures on the new device's keys, as the homeserver publishes them.
@@ -144,7 +144,7 @@ impl DemoReport {
             (
                 self.key_uploads == 1 && self.signed_twice && !self.signatures.is_empty(),
                 format!(
-                    "its keys came in {} upload, signed by itself and by the account",
+                    "its keys were uploaded in {} request, signed by itself and by the account",
                     self.key_uploads
                 ),
             ),
@@ -171,7 +171,7 @@ impl DemoReport {
             None => Ok(()),
             Some((_, claim)) => Err(Failure::here(
                 format!("this is not true: {claim}"),
-                "Report it: this is a defect.",
+                "Report it: this is a bug.",
             )),
         }
     }
@@ -181,10 +181,7 @@ impl DemoReport {
     }
 
     fn human(&self) -> String {
-        let mut lines = vec![paint(
-            BOLD,
-            "\nWhat is true now, according to the homeserver:",
-        )];
+        let mut lines = vec![paint(BOLD, "\nThe result, according to the homeserver:")];
         for (is_so, claim) in self.claims() {
             let mark = if is_so {
                 paint(GOOD, "✓")

@@ -118,7 +118,7 @@ fn too_small(smallest: &Drawing, waiting: &str, canvas: Canvas) -> String {
     let ascii = match canvas.blocks {
         Blocks::Half => "",
         Blocks::Ascii => {
-            " If the terminal does show UTF-8, --qr-style half-blocks needs half of that."
+            " If the terminal supports UTF-8, --qr-style half-blocks needs half the space."
         }
     };
     warning(&format!(

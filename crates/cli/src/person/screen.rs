@@ -73,7 +73,7 @@ impl SignInScreen {
                 self.wait("Checking whether the new device's ID is unused.")
             }
             ProgressEvent::DeviceFound(_) => {
-                self.done("Sharing the keys.", "The homeserver shows the new device")
+                self.done("Sharing the keys.", "The homeserver lists the new device")
             }
             ProgressEvent::SharingSecrets => self.wait("Sharing the keys."),
             ProgressEvent::ImportingSecrets => {
@@ -199,7 +199,7 @@ impl SignInScreen {
     fn invitation(&self) -> &'static str {
         match self.role {
             Role::New => {
-                "On the device that is signed in already, choose to link a new device, \
+                "On the device that is already signed in, choose to link a new device, \
                  and scan this code:"
             }
             Role::Existing => {

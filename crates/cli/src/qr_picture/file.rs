@@ -55,7 +55,7 @@ impl PictureFile {
         let picture = picture.ok_or_else(|| {
             Failure::here(
                 "the QR code could not be drawn",
-                "Report it: this is a defect.",
+                "Report it: this is a bug.",
             )
         })?;
         new_file::write(path, &picture).map_err(|error| match error.kind() {
@@ -86,7 +86,7 @@ fn unwritable(path: &Path, error: &io::Error) -> Failure {
 fn exists(path: &Path) -> Failure {
     Failure::new(
         Exit::Usage,
-        format!("{} exists already", path.display()),
+        format!("{} already exists", path.display()),
         "Remove it, or choose another file for --qr.",
     )
 }

@@ -179,7 +179,7 @@ fn a_token_is_alone_on_standard_output() {
     );
     let said = servers.command("new", &["token", "--for", "4000"]).ends(8);
     assert!(
-        said.contains("and 4000 s were asked for") && !said.contains(token.trim_end()),
+        said.contains("but 4000 s were requested") && !said.contains(token.trim_end()),
         "{said}"
     );
     servers.command("new", &["token", "--for", "0"]).ends(2);

@@ -46,7 +46,7 @@ fn a_script_names_the_only_account_that_it_takes() {
         error["what"]
             .as_str()
             .unwrap()
-            .ends_with("@bot:example.org was asked for"),
+            .ends_with("@bot:example.org was requested"),
         "{error}"
     );
     login.ends(7);

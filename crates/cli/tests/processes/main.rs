@@ -77,7 +77,7 @@ fn the_new_device_shows_the_code_as_text_and_lives_on() {
     );
     let again = sandbox.command(&["restore-keys"]).ends(0);
     assert!(
-        again.contains("0 keys of old messages restored, 1 was here already."),
+        again.contains("0 keys of old messages restored, 1 was already here."),
         "{again}"
     );
     exports_the_keys(&sandbox);
@@ -132,7 +132,7 @@ fn exports_the_keys(sandbox: &SandboxProcess) {
         fs::metadata(&export).unwrap().permissions().mode() & 0o777,
         0o600
     );
-    assert!(sandbox.command(&args).ends(2).contains("exists already"));
+    assert!(sandbox.command(&args).ends(2).contains("already exists"));
     assert_eq!(fs::read_to_string(&export).unwrap(), text);
 }
 
@@ -353,7 +353,7 @@ fn what_will_be_asked_is_refused_before_there_is_a_session() {
         }
         let said = RunningCommand::start(&args).ends(2);
         assert!(
-            said.contains("nobody is there to be asked") && !said.contains("as text"),
+            said.contains("there is nobody to ask") && !said.contains("as text"),
             "{said}"
         );
     }

@@ -15,10 +15,10 @@ pub(crate) enum AccessError {
     Other(#[from] UserError),
 }
 
-/// How it was seen that a session has ended.
+/// How this device learned that a session has ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum SessionEnd {
-    /// The authorization server does not take the refresh token (RFC 6749, section 5.2,
+    /// The authorization server does not accept the refresh token (RFC 6749, section 5.2,
     /// `invalid_grant`).
     #[error(
         "this session has ended: it was removed in the account, or a copy of its directory is in \
@@ -26,9 +26,9 @@ pub(crate) enum SessionEnd {
     )]
     Void,
     /// There is no refresh token.
-    #[error("this session has ended: its token has expired, and there is none to refresh it with")]
+    #[error("this session has ended: its token has expired, and there is no refresh token")]
     Expired,
-    /// The homeserver refuses a token that was just given.
+    /// The homeserver refuses a token that was just issued.
     #[error(
         "this session has ended: the homeserver refuses even a fresh token, as it does when an \
          account is locked or deactivated"
@@ -47,7 +47,7 @@ impl ToUserError for SessionEnd {
                  `matrix-qr login`."
             }
             Self::Refused | Self::Locked => {
-                "Ask the homeserver's administrator. To give it up, clear it here with \
+                "Ask the homeserver's administrator. To give up the session, clear it here with \
                  `matrix-qr logout --local`, then sign in again with `matrix-qr login`."
             }
         };

@@ -37,8 +37,8 @@ pub(super) async fn renewed(
     if current != refused {
         return Ok(current.clone());
     }
-    // In a task of its own: who waits for it may give up, and then the answer must be kept all the
-    // same.
+    // In a task of its own: the caller may stop waiting, but the answer must still be
+    // stored.
     tokio::spawn(async move { kept.refresh().await })
         .await
         .unwrap_or_else(|_| Err(out_of_order().into()))
@@ -59,8 +59,8 @@ pub(super) fn renewal(kept: &Arc<Mutex<Kept>>) -> Renew {
 
 impl Kept {
     /// The new tokens are on disk before they are used: the old refresh token may already be worth
-    /// nothing. If the answer is lost, the same refresh is asked for again: without an answer the
-    /// session is lost, whatever the server makes of that.
+    /// nothing. If the answer is lost, the same refresh is requested again: without an answer the
+    /// session is lost, so a repeated refresh cannot make it worse.
     async fn refresh(&mut self) -> Result<Secret, AccessError> {
         let Some(refresh_token) = &self.session.user.refresh_token else {
             return Err(SessionEnd::Expired.into());

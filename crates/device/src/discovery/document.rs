@@ -19,14 +19,14 @@ fn fault(body: &[u8], error: &serde_json::Error) -> String {
     if text.is_empty() {
         "is empty".to_owned()
     } else if BYTE_ORDER_MARKS.iter().any(|mark| body.starts_with(mark)) {
-        "begins with a byte order mark, which JSON has none of".to_owned()
+        "begins with a byte order mark, which JSON does not allow".to_owned()
     } else if text.starts_with(b"<") {
         "is a web page (HTML), not JSON".to_owned()
     } else if has_comment(text) {
-        "has a comment in it, which JSON has none of".to_owned()
+        "contains a comment, which JSON does not allow".to_owned()
     } else if error.is_data() {
         format!(
-            "is not what it should be: {}",
+            "does not have the expected content: {}",
             printable(&error.to_string())
         )
     } else {
@@ -73,10 +73,10 @@ mod tests {
             ),
             (b"\xff\xfe{\0", "begins with a byte order mark"),
             (b"\n<!DOCTYPE html>", "is a web page (HTML)"),
-            (b"{\"url\":\"https://a\" // ours\n}", "has a comment"),
-            (b"/* ours */ {\"url\":\"a\"}", "has a comment"),
-            (b"{\"url\":\"a\"}\n# ours", "has a comment"),
-            (b"{} // ours", "has a comment"),
+            (b"{\"url\":\"https://a\" // ours\n}", "contains a comment"),
+            (b"/* ours */ {\"url\":\"a\"}", "contains a comment"),
+            (b"{\"url\":\"a\"}\n# ours", "contains a comment"),
+            (b"{} // ours", "contains a comment"),
             (
                 b"{\"url\":\"https://a\\\"//#\",}",
                 "is not JSON (line 1, column 25)",

@@ -13,7 +13,7 @@ const TELL: &str = "Tell its administrator.";
 /// Why a homeserver or its OAuth server was not found.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum DiscoveryError {
-    /// A server could not be spoken to, or must not be.
+    /// A server could not be reached, or must not be contacted.
     #[error(transparent)]
     Http(#[from] HttpError),
     /// A server name without the document that says where its homeserver is.

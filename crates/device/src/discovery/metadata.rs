@@ -152,7 +152,7 @@ struct Stated {
 impl Stated {
     /// RFC 8414, section 3.3: the document must name the issuer that was asked.
     fn of(self, issuer: &Url) -> Result<Self, DiscoveryError> {
-        let other = "it is of another issuer than advertised";
+        let other = "its issuer differs from the advertised one";
         match self.issuer == *issuer {
             true => Ok(self),
             false => Err(DiscoveryError::malformed(issuer, other)),

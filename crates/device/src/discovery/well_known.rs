@@ -146,7 +146,7 @@ fn redirected(from: &Url, response: &HttpResponse) -> Result<Url, DiscoveryError
     let location = response.headers().get("location");
     let text = location.and_then(|value| value.to_str().ok());
     let target = text.and_then(|text| from.join(text).ok());
-    let target = target.ok_or_else(|| bad("to no usable place"))?;
+    let target = target.ok_or_else(|| bad("to an unusable URL"))?;
     let safe = target.scheme() == "https" || (from.scheme() == "http" && target.scheme() == "http");
     if safe {
         Ok(target)

@@ -34,9 +34,9 @@ impl StoreError {
 impl ToUserError for StoreError {
     fn verdict(&self) -> (Cause, &'static str) {
         let advice = match self {
-            Self::Busy(_) => "End that program or wait for it, then begin again.",
+            Self::Busy(_) => "Stop that program or wait until it ends, then try again.",
             Self::Failed(_) => {
-                "Begin again; if the problem persists, sign out with `matrix-qr logout`, then sign \
+                "Try again; if the problem persists, sign out with `matrix-qr logout`, then sign \
                  in again."
             }
         };
@@ -59,7 +59,7 @@ pub enum CrossSigningError {
          the account's identity was reset, or the homeserver is not honest"
     )]
     Mismatch(CrossSigningKey),
-    /// The published keys could not be asked for.
+    /// The published keys could not be fetched.
     #[error(transparent)]
     Homeserver(#[from] HomeserverError),
     /// The store of this device failed.
@@ -82,7 +82,7 @@ impl ToUserError for CrossSigningError {
                  again."
             }
             Self::NotPublished(_) => "Set up cross-signing (secure backup) first, then try again.",
-            Self::Mismatch(_) => "Verify this device again before you try again.",
+            Self::Mismatch(_) => "Verify this device again, then try again.",
             Self::Homeserver(error) => return error.verdict(),
             Self::Store(error) => return error.verdict(),
         };
@@ -99,7 +99,7 @@ pub enum BundleRefused {
     /// A key belongs to another identity.
     #[error("its {0} key is not the one that the homeserver publishes for this account")]
     Mismatch(CrossSigningKey),
-    /// The published identity does not hold together: its keys are not signed by its master key.
+    /// The published identity is inconsistent: its keys are not signed by its master key.
     #[error(
         "the identity that the homeserver publishes for this account is not signed by its own \
          master key"
@@ -107,17 +107,17 @@ pub enum BundleRefused {
     InvalidIdentity,
 }
 
-/// Why this device is not set up. Revoke the token and wipe the store: no half-made device may stay
-/// behind.
+/// Why this device is not set up. Revoke the token and wipe the store: no incomplete device may
+/// remain.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ImportError {
     /// The bundle was not taken.
     #[error("the secrets of the other device were refused: {0}")]
     Refused(#[from] BundleRefused),
-    /// What the homeserver publishes could not be asked for.
+    /// What the homeserver publishes could not be fetched.
     #[error("the account's published keys could not be fetched: {0}")]
     Query(#[source] HomeserverError),
-    /// The device's keys would have gone out without both signatures, so they did not.
+    /// The device's keys did not have both signatures, so they were not published.
     #[error(
         "this device's keys are not signed by the account's self-signing key, so they were not \
          published"
@@ -131,9 +131,9 @@ pub enum ImportError {
     Store(#[from] StoreError),
 }
 
-const REFUSED: &str = "Nothing was stored. See that the other device is a verified one of this \
-    account, then begin again.";
-const DEFECT: &str = "Begin again; if the problem persists, report it: this is a defect.";
+const REFUSED: &str = "Nothing was stored. Make sure that the other device is a verified \
+    device of this account, then start again.";
+const DEFECT: &str = "Try again; if the problem persists, report it: this is a bug.";
 
 impl ToUserError for ImportError {
     fn verdict(&self) -> (Cause, &'static str) {
@@ -150,19 +150,19 @@ impl ToUserError for ImportError {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum BackupProblem {
     /// The existing device has no backup key, or sent none.
-    #[error("there is no key for a backup")]
+    #[error("there is no key for the backup")]
     NoKey,
     /// The secret is not a key of 32 bytes in base64.
-    #[error("the backup's key is not a key")]
+    #[error("the backup's key is malformed")]
     MalformedKey,
     /// The secret or the homeserver names an algorithm that is not known here.
-    #[error("the backup's algorithm is not known")]
+    #[error("the backup's algorithm is not supported")]
     UnknownAlgorithm,
     /// The account has no backup.
     #[error("the homeserver has no backup for this account")]
     NoneOnServer,
     /// The key is for a version that is no longer, or not yet, the homeserver's current one.
-    #[error("the key is for backup version {ours}, and the homeserver's is {current}")]
+    #[error("the key is for backup version {ours}, but the homeserver has version {current}")]
     OtherVersion {
         /// The version that the key is for.
         ours: String,
@@ -184,7 +184,7 @@ pub enum RestoreError {
     #[error("this device is not connected to a key backup")]
     NotConnected,
     /// The backup that this device is connected to is gone from the homeserver.
-    #[error("the key backup that this device knows is gone: {0}")]
+    #[error("the key backup that this device uses no longer exists: {0}")]
     Gone(BackupProblem),
     /// The homeserver did not hand it out.
     #[error("the key backup could not be fetched: {0}")]
@@ -198,10 +198,10 @@ impl ToUserError for RestoreError {
     fn verdict(&self) -> (Cause, &'static str) {
         let advice = match self {
             Self::NotConnected => {
-                "Sign this device out and in again, with the help of one that has the backup's key."
+                "Sign this device out and in again, using a device that has the backup's key."
             }
             Self::Gone(_) => {
-                "Sign this device out and in again, with the help of one that has the new key."
+                "Sign this device out and in again, using a device that has the new key."
             }
             Self::Homeserver(error) => return error.verdict(),
             Self::Store(error) => return error.verdict(),

@@ -1,7 +1,7 @@
 //! The account's cross-signing identity: what the homeserver publishes, what this device holds, and
 //! whether they agree.
 //!
-//! Cross-signing is what MSC4108 stands on: "The feature is also only available where a user has
+//! MSC4108 depends on cross-signing: "The feature is also only available where a user has
 //! cross-signing set up and the existing device to be used has the Master Signing Key, Self Signing
 //! Key and User Signing Key stored locally".
 

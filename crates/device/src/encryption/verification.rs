@@ -1,4 +1,4 @@
-//! What is now true, by what the homeserver shows to everyone.
+//! The verification state of devices, as the homeserver publishes it to everyone.
 
 use std::time::Duration;
 

@@ -99,8 +99,8 @@ impl<'a, P: Person> ExistingDevice<'a, P> {
         if !self.device.http().policy().permits(url) {
             return Err(NotOpened::Unusable(UserError::new(
                 Cause::OtherDevice,
-                format!("the link to agree at is not an https one ({scheme}:)"),
-                "Do not open it. Nothing was given away; tell the homeserver's administrator.",
+                format!("the link to the consent page is not an https link ({scheme}:)"),
+                "Do not open it. No secrets were sent; tell the homeserver's administrator.",
             )));
         }
         match self.person.open_link(url).await {
@@ -109,7 +109,7 @@ impl<'a, P: Person> ExistingDevice<'a, P> {
             Opening::Failed(why) => Err(NotOpened::Unusable(UserError::new(
                 Cause::Here,
                 format!("the link could not be opened: {why}"),
-                "Begin again with --no-browser and open the link yourself.",
+                "Start again with --no-browser and open the link yourself.",
             ))),
         }
     }
@@ -211,6 +211,6 @@ fn no_answer(time: Duration) -> UserError {
         format!(
             "the homeserver did not say within {seconds} seconds whether it knows the new device"
         ),
-        "Nothing was given away. Begin again in a moment.",
+        "No secrets were sent. Try again in a moment.",
     )
 }

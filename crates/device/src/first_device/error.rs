@@ -9,7 +9,7 @@ use crate::{
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum FirstDeviceError {
     /// The account has an identity already: this device is not its first.
-    #[error("the account has a cross-signing identity already: this is not its first device")]
+    #[error("the account already has a cross-signing identity: this is not its first device")]
     NotFirst,
     /// The identity could not be published.
     #[error(transparent)]

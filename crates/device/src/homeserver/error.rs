@@ -1,4 +1,4 @@
-//! What a homeserver may answer other than what was asked for.
+//! How a call to the homeserver can fail.
 
 use std::time::Duration;
 
@@ -40,7 +40,7 @@ pub enum HomeserverError {
         status: u16,
     },
     /// A success whose content is not what the API says.
-    #[error("the homeserver's answer makes no sense: {what}")]
+    #[error("the homeserver's answer is not usable: {what}")]
     Malformed {
         /// What is wrong with it.
         what: &'static str,
@@ -121,7 +121,7 @@ impl ToUserError for HomeserverError {
     fn verdict(&self) -> (Cause, &'static str) {
         let advice = match self {
             Self::Http(error) => return error.verdict_at(Cause::Homeserver),
-            Self::Expired => "Begin again; if the problem persists, sign in again.",
+            Self::Expired => "Try again; if the problem persists, sign in again.",
             Self::NotMatrix { .. } if !self.is_transient() => {
                 "Check the homeserver's address; if it is right, tell the server's administrator."
             }

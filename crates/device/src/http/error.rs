@@ -4,8 +4,7 @@ use matrix_qr_protocol::error::{Cause, ToUserError, advice_on_refusal};
 
 const CHECK_NAME: &str = "Check the spelling of that name, and this machine's network connection.";
 const CHECK_NETWORK: &str = "Check this machine's network connection.";
-const CHECK_BOTH: &str =
-    "Check this machine's network connection and the address, then begin again.";
+const CHECK_BOTH: &str = "Check this machine's network connection and the address, then try again.";
 
 /// Why there is no answer. None of these says a URL's path or query: they may hold a secret.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -20,8 +19,8 @@ pub enum HttpError {
     },
     /// `http` to this machine itself, and nobody has allowed it.
     #[error(
-        "http://{host} was refused: only https is allowed, unless this command says otherwise for \
-         this machine itself"
+        "http://{host} was refused: by default, only https is allowed, even to this machine \
+         itself"
     )]
     LoopbackHttp {
         /// The URL's host.
@@ -29,7 +28,7 @@ pub enum HttpError {
     },
     /// A name without an address. A machine without a network cannot tell it from a name that does
     /// not exist.
-    #[error("no address is known for {host}")]
+    #[error("no address was found for {host}")]
     Unresolved {
         /// The name.
         host: String,

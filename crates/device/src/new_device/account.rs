@@ -1,6 +1,6 @@
-//! Whose device this becomes. Whoever holds the other device chooses the account, and the person
-//! here may mean another one (MSC4108, "Threat analysis": the new device is signed in to the
-//! attacker's account).
+//! The account that this device joins. Whoever holds the other device chooses the account, and the
+//! person here may want a different one (MSC4108, "Threat analysis": the new device is signed in to
+//! the attacker's account).
 
 use matrix_qr_protocol::{
     error::{Cause, UserError},
@@ -30,9 +30,9 @@ fn another(wanted: &UserId, user_id: &UserId) -> UserError {
     let (wanted, user_id) = (printable(wanted.as_str()), printable(user_id.as_str()));
     UserError::new(
         Cause::OtherDevice,
-        format!("this sign-in is to the account {user_id}, and {wanted} was asked for"),
+        format!("this sign-in is to the account {user_id}, but {wanted} was requested"),
         format!(
-            "Nothing was stored. Begin again with a device of {wanted}, and agree in that account."
+            "Nothing was stored. Start again with a device of {wanted}, and agree in that account."
         ),
     )
 }
@@ -41,9 +41,10 @@ fn not_taken(user_id: &UserId) -> UserError {
     UserError::new(
         Cause::Person,
         format!(
-            "you did not take the account {}",
+            "you did not accept the account {}",
             printable(user_id.as_str())
         ),
-        "Nothing was stored. Begin again with a device of your own account, and agree in that account.",
+        "Nothing was stored. Start again with a device of your own account, and agree in that \
+         account.",
     )
 }

@@ -63,7 +63,7 @@ impl<'a, P: Person> NewDevice<'a, P> {
         }
     }
 
-    /// The sign-in is over: what was built is handed out, or taken down again.
+    /// The sign-in is over: returns the device, or removes everything that was created.
     pub(super) async fn close(self, end: Result<(), Error>) -> Result<SignedIn, Error> {
         let error = match (end, self.progress()) {
             (Ok(()), SignInProgress::SignedIn(_, signed_in)) => return Ok(*signed_in),
@@ -71,7 +71,7 @@ impl<'a, P: Person> NewDevice<'a, P> {
             (Err(error), _) => error,
         };
         take_back(&self.progress(), &self.http, self.directory, self.person).await;
-        // With the token gone it comes to its end soon, if it is still at work.
+        // Without a valid token it ends soon, if it still runs.
         self.import.settled().await;
         Err(error)
     }
@@ -153,7 +153,7 @@ impl<'a, P: Person> NewDevice<'a, P> {
         if who.device_id != grant.asked.device_id {
             return Err(UserError::new(
                 Cause::Homeserver,
-                "the homeserver signed in another device than the one that was asked for",
+                "the homeserver signed in a different device from the one that was requested",
                 "Tell the homeserver's administrator.",
             ));
         }
@@ -187,12 +187,12 @@ impl<'a, P: Person> NewDevice<'a, P> {
         self.store(account, imported)
     }
 
-    /// A courtesy: the server may have given it a name already, or let nobody name a device. Then
-    /// it keeps that one.
+    /// Optional: the server may already have named the device, or may let nobody name one. Then
+    /// that name stays.
     async fn name_itself(&self, grant: &GrantedTokens) {
         let (homeserver, device_id) = (self.homeserver(grant), &grant.asked.device_id);
         if let Err(error) = homeserver.name_device(device_id, &self.options.name).await {
-            tracing::info!(%error, "the homeserver did not take the device's name");
+            tracing::info!(%error, "the homeserver did not accept the device's name");
         }
     }
 

@@ -26,7 +26,7 @@ type ImportOutcome = Result<Imported, NotImported>;
 pub(super) struct Importing(Mutex<Option<JoinHandle<ImportOutcome>>>);
 
 impl Importing {
-    /// Runs it to its end, or until the caller loses interest.
+    /// Runs it to its end, or until the caller is dropped.
     pub(super) async fn run(
         &self,
         work: impl Future<Output = ImportOutcome> + Send + 'static,

@@ -19,7 +19,7 @@ use crate::{
 pub(super) async fn check_homeserver(http: &Http, start: &Start) -> Result<(), Error> {
     match start {
         Start::Scan(code) if code.shown_by == ShownBy::New => Err(Error::SameRole(Role::New)),
-        // A misspelt name is reported at once. Only a lost connection is worth a wait.
+        // A misspelt name is reported at once. Only a lost connection is retried.
         Start::Show(RendezvousAt::Homeserver(named)) => {
             let found = discovery::look_up(http, named).await;
             found.map_err(|error| Error::NotAuthorized(error.to_user_error()))?;

@@ -1,5 +1,5 @@
-//! How far a new device has come: what it asked for, what it was given, and what of it goes to
-//! disk.
+//! The progress of a new device: what it requested, what it received, and which part of that
+//! is stored on disk.
 
 use std::sync::Arc;
 
@@ -12,10 +12,10 @@ use crate::{
     session::{Revocable, RevocableUser, StoredSession, UserSession, expiry},
 };
 
-/// How far a new device has come.
+/// The progress of a new device.
 #[derive(Clone)]
 pub(super) enum SignInProgress {
-    /// No authorization was asked for.
+    /// No authorization was requested.
     Begun,
     /// The person decides.
     Asked(Arc<PendingAuthorization>),
@@ -27,7 +27,7 @@ pub(super) enum SignInProgress {
     SignedIn(Arc<AcceptedAccount>, Box<SignedIn>),
 }
 
-/// An authorization that was asked for.
+/// An authorization that was requested.
 pub(super) struct PendingAuthorization {
     pub(super) base: Url,
     pub(super) oauth: OAuth,
@@ -35,7 +35,7 @@ pub(super) struct PendingAuthorization {
     pub(super) device_id: OwnedDeviceId,
 }
 
-/// An authorization that was given.
+/// An authorization that was granted.
 pub(super) struct GrantedTokens {
     pub(super) asked: Arc<PendingAuthorization>,
     pub(super) tokens: Tokens,
@@ -58,7 +58,7 @@ impl GrantedTokens {
         }
     }
 
-    /// What it takes to take it back.
+    /// What is needed to revoke it.
     pub(super) fn revocable(&self, user_id: Option<&OwnedUserId>) -> Revocable {
         let asked = &self.asked;
         Revocable {

@@ -1,4 +1,4 @@
-//! "No unverified device stays behind": a sign-in that failed signs its device out.
+//! After a failed sign-in, its device is signed out: "no unverified device stays behind".
 
 use matrix_qr_protocol::error::{Cause, UserError};
 
@@ -34,7 +34,7 @@ pub(super) async fn take_back<P: Person>(
             (&grant.asked, grant.revocable(Some(&account.user_id)))
         }
     };
-    // Where one of the next steps fails, there is nothing left that could be done about it.
+    // If one of the next steps fails, this process can do nothing more about it.
     let _ = directory.withdraw();
     let keep = |fresh: &Tokens| directory.save_pending(&revocable.clone().refreshed(fresh));
     match end_session::end_at(&asked.oauth, http, revocable.clone(), keep).await {
@@ -58,15 +58,15 @@ pub(super) fn token_lost<P: Person>(asked: &PendingAuthorization, person: &P) ->
     let place = place(asked.oauth.metadata().account_management_uri.as_ref());
     person.tell(ProgressEvent::DeviceLeft {
         device_id,
-        why: "the answer with its token was lost on the way",
+        why: "the answer with its token was lost in transit",
         advice: &format!("Remove it {place}."),
     });
     let what = format!(
-        "the answer with the token was lost on the way, and the device {device_id} is left behind"
+        "the answer with the token was lost in transit, and the device {device_id} is left behind"
     );
     UserError::new(
         Cause::AuthorizationServer,
         what,
-        format!("Remove it {place}, then begin again."),
+        format!("Remove it {place}, then start again."),
     )
 }

@@ -12,7 +12,7 @@ use url::Url;
 use super::{client::OAuth, error::OAuthError, exchange::Wire, under_way::UnderWay};
 use crate::http::host;
 
-const WHAT: &str = "asking to let this device in";
+const WHAT: &str = "requesting authorization";
 
 /// MSC2967's scopes, and what they were called before.
 const STABLE: &str = "urn:matrix:client";

@@ -14,7 +14,7 @@ const RANDOMNESS: &str = "Check that the operating system of this machine provid
 /// Why a step with the OAuth server failed. No token or code is in any of them.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum OAuthError {
-    /// No answer, or none that may be asked for.
+    /// No answer, or the request is not allowed.
     #[error(transparent)]
     Http(#[from] HttpError),
     /// The server lacks what this needs.
@@ -72,9 +72,9 @@ pub enum OAuthError {
         description: Option<String>,
     },
     /// The server has given the token out already, and an answer of it was lost before that.
-    #[error("the answer with the token was lost on the way")]
+    #[error("the answer with the token was lost in transit")]
     TokenLost,
-    /// An answer that makes no sense.
+    /// An answer that is not usable.
     #[error("{what} failed: the OAuth server's answer is not usable ({why})")]
     Malformed {
         /// What was asked for.
@@ -83,7 +83,7 @@ pub enum OAuthError {
         why: &'static str,
     },
     /// The operating system gives no random numbers.
-    #[error("this machine gives no random numbers, so no device ID can be made")]
+    #[error("this machine provides no random numbers, so no device ID can be created")]
     NoRandomness,
 }
 
@@ -171,7 +171,7 @@ impl ToUserError for OAuthError {
             }
             Self::NoRevocation { .. } => "Remove the device in the account's settings.",
             Self::TokenLost => {
-                "Begin again, and remove the device that is left behind in the account's settings."
+                "Start again, and remove the device that is left behind in the account's settings."
             }
             Self::Refused { .. } | Self::Malformed { .. } => advice_on_refusal(false),
         };

@@ -1,4 +1,4 @@
-//! How a device comes by a client ID (MSC2966, RFC 7591).
+//! How a device gets a client ID (MSC2966, RFC 7591).
 
 use matrix_qr_protocol::printable;
 use serde::{Deserialize, Serialize};

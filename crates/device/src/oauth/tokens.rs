@@ -29,7 +29,7 @@ impl Tokens {
             return malformed("it is not a bearer token");
         }
         if access_token.is_empty() || !access_token.bytes().all(|b| b.is_ascii_graphic()) {
-            return malformed("the access token has characters that no token has");
+            return malformed("the access token has invalid characters");
         }
         let refresh_token = answer.refresh_token();
         Ok(Self {

@@ -1,5 +1,5 @@
-//! A poll for the token, which is never broken off: its answer may be the only one that ever brings
-//! it (RFC 8628 gives a token once).
+//! A poll for the token, which is never interrupted: its answer may be the only one that ever
+//! brings it (RFC 8628 gives a token once).
 
 use std::time::Duration;
 
@@ -19,19 +19,19 @@ type Answer = Result<HttpResponse, OAuthError>;
 pub(super) struct UnderWay(Mutex<Option<JoinHandle<Answer>>>);
 
 impl UnderWay {
-    /// Runs a poll to its end, also when the caller loses interest.
+    /// Runs a poll to its end, even if the caller is dropped.
     pub(super) async fn run(&self, poll: impl Future<Output = Answer> + Send + 'static) -> Answer {
         let mut task = self.0.lock().await;
         let answer = task.insert(tokio::spawn(poll)).await;
         *task = None;
         let (what, why) = (
             "waiting for the decision",
-            "the request for it was broken off",
+            "the request for it was interrupted",
         );
         answer.unwrap_or(Err(OAuthError::Malformed { what, why }))
     }
 
-    /// What a poll brings that nobody waited for.
+    /// The result of a poll that nobody waits for any longer.
     pub(super) async fn late(&self) -> Option<Tokens> {
         let task = self.0.lock().await.take()?;
         let answer = timeout(LONGEST, task).await.ok()?.ok()?.ok()?;

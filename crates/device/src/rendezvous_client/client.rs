@@ -19,7 +19,7 @@ use crate::http::Http;
 const WAIT: u8 = 25;
 /// `Expires` and `Date` count whole seconds.
 const GRAIN: Duration = Duration::from_secs(1);
-/// How long the farewell may take.
+/// How long the last request, which deletes the session, may take.
 const FAREWELL: Duration = Duration::from_secs(5);
 /// How long a session lives when the server does not say.
 const USUAL_LIFETIME: Duration = Duration::from_secs(300);
@@ -28,7 +28,7 @@ const LONGEST_LIFETIME: Duration = Duration::from_secs(60 * 60);
 
 /// One device's end of a rendezvous session.
 ///
-/// Its `Debug` does not say where: who knows the URL can write there.
+/// Its `Debug` does not show the URL: anyone who knows it can write there.
 pub struct RendezvousClient {
     pub(super) http: Http,
     location: Location,

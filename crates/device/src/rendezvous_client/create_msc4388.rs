@@ -115,8 +115,8 @@ async fn is_available(
     }
 }
 
-/// The server decides who may create a session; what to do about it depends on whether this device
-/// is signed in there.
+/// The server decides who may create a session; the advice depends on whether this device is
+/// signed in there.
 fn not_let(error: RendezvousError, base_url: &BaseUrl, token: Option<&str>) -> RendezvousError {
     let host = host(base_url.url());
     match (error, token) {

@@ -17,7 +17,7 @@ pub enum RendezvousError {
     #[error(transparent)]
     Http(#[from] HttpError),
     /// 404: expired, or deleted by the other device, which is how some clients cancel.
-    #[error("the rendezvous session is over: it expired or the other device cancelled")]
+    #[error("the rendezvous session has ended: it expired or the other device cancelled")]
     Gone,
     /// Its time is up, by the server's clock.
     #[error("the QR code has expired")]
@@ -29,7 +29,7 @@ pub enum RendezvousError {
         host: String,
     },
     /// More than three hops.
-    #[error("{host} and the servers that it names redirect in circles")]
+    #[error("{host} and the servers that it names redirect in a loop")]
     TooManyRedirects {
         /// The last of them.
         host: String,
@@ -41,16 +41,16 @@ pub enum RendezvousError {
     /// it so, which adds `-gzip` to ETags and does not take it off again.
     #[error(
         "a proxy in front of the rendezvous server rewrites its ETags: nothing has changed, \
-         yet it refuses to be written to"
+         yet it refuses a write"
     )]
     Contradiction,
     /// The homeserver has no sessions of MSC4388.
-    #[error("{host} has no rendezvous sessions of the upcoming kind (MSC4388)")]
+    #[error("{host} does not offer MSC4388 rendezvous sessions")]
     NoNewer {
         /// The homeserver.
         host: String,
     },
-    /// MSC4388: only who is signed in there may create a session, and this device is not.
+    /// MSC4388: only devices that are signed in there may create a session, and this one is not.
     #[error("{host} lets only devices that are signed in there create rendezvous sessions")]
     MustScan {
         /// The server.
@@ -63,10 +63,10 @@ pub enum RendezvousError {
         host: String,
     },
     /// MSC4388's code of an existing device has room for one server.
-    #[error("this kind of QR code names one server for the session and the account")]
+    #[error("this kind of QR code can name only one server, for both the session and the account")]
     Elsewhere,
     /// MSC4388's codes name their server by a base URL: `https`, at most 512 bytes, no query.
-    #[error("the rendezvous server's URL is no base URL of a homeserver")]
+    #[error("the rendezvous server's URL is not the base URL of a homeserver")]
     NoBaseUrl,
     /// Anything else that the server did.
     #[error(transparent)]
@@ -108,17 +108,20 @@ impl ToUserError for RendezvousError {
             Self::Http(error) => return error.verdict_at(Cause::RendezvousServer),
             Self::Server(error) => return error.verdict(),
             Self::AlreadyUsed => return (Cause::OtherDevice, "Start again with a new one."),
-            Self::NoBaseUrl => return (Cause::Here, "Name it without a query, or another one."),
+            Self::NoBaseUrl => {
+                let advice = "Name it without a query, or name another server.";
+                return (Cause::Here, advice);
+            }
             Self::Elsewhere => return (Cause::Here, ELSEWHERE),
             Self::Gone => "Start again with a new QR code.",
             Self::Expired => "Start again with a new one.",
             Self::NotSupported { .. } => "Name another rendezvous server.",
             Self::TooManyRedirects { .. } => "Tell its administrator.",
             Self::Contradiction => {
-                "Tell its administrator to turn compression off there (Apache: SetEnv no-gzip 1) \
-                 and to pass the ETag header on as it is."
+                "Tell its administrator to turn off compression there (Apache: SetEnv no-gzip 1) \
+                 and to pass on the ETag header unchanged."
             }
-            Self::NoNewer { .. } => "Show a code of MSC4108, or let the other device show one.",
+            Self::NoNewer { .. } => "Show an MSC4108 code, or let the other device show one.",
             Self::MustScan { .. } => {
                 "Let the other device show the QR code and scan it here, or name another \
                  rendezvous server."

@@ -11,9 +11,9 @@ use super::wire::unanswered;
 
 /// How long it may take until a session is created or joined, whatever is tried on the way.
 const LONGEST: Duration = Duration::from_secs(30);
-/// How often the first exchange is tried when connections break.
+/// How often the first exchange is tried when connections fail.
 const ATTEMPTS: u32 = 5;
-/// How long a server may ask us to stay away before there is a session at all.
+/// The longest `Retry-After` that is accepted before a session exists.
 const LONGEST_PAUSE: Duration = Duration::from_secs(10);
 
 /// Reports a server that never answers as such, before the person gives up on this program.

@@ -21,7 +21,7 @@ pub enum SessionError {
     },
     /// The directory is not empty.
     #[error(
-        "{} is not empty: it holds a session, the rest of one, or something else",
+        "{} is not empty: it holds a session, the remains of one, or something else",
         .path.display()
     )]
     Occupied {
@@ -36,7 +36,7 @@ pub enum SessionError {
     },
     /// Others than the owner can read what must be private.
     #[error(
-        "others can read {} (mode {mode:03o}), and with it the session's tokens",
+        "other users can read {} (mode {mode:03o}), and with it the session's tokens",
         .path.display()
     )]
     TooOpen {
@@ -55,7 +55,7 @@ pub enum SessionError {
         /// Where in that line.
         column: usize,
     },
-    /// The file system said no.
+    /// The file system reported an error.
     #[error("{}: {why}", .path.display())]
     Io {
         /// The file or directory.
@@ -74,7 +74,7 @@ impl ToUserError for SessionError {
                  that and sign in."
             }
             Self::Occupied { .. } => "Name another directory, or sign out there first.",
-            Self::InUse { .. } => "Wait for it or end it.",
+            Self::InUse { .. } => "Wait until it ends, or stop it.",
             Self::TooOpen { .. } => {
                 "Run `chmod go-rwx` on it, and sign out if someone may have read it."
             }

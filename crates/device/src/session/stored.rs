@@ -70,7 +70,7 @@ fn now() -> u64 {
         .as_secs()
 }
 
-/// What it takes to end a session on the server. It reads from a [`StoredSession`]'s JSON, too.
+/// What is needed to end a session on the server. It reads from a [`StoredSession`]'s JSON, too.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Revocable {
     /// The base URL of the Client-Server API.

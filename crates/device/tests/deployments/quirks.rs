@@ -90,7 +90,7 @@ const A_PROXY: &str = "a proxy in front of the rendezvous server";
 async fn nginx_with_gzip_makes_etags_weak() {
     assert_named(
         ProxyFault::EtagWeak,
-        (A_PROXY, "turn compression off there"),
+        (A_PROXY, "turn off compression there"),
     )
     .await;
 }
@@ -99,7 +99,7 @@ async fn nginx_with_gzip_makes_etags_weak() {
 async fn nginx_with_proxy_hide_header_strips_etags() {
     assert_named(
         ProxyFault::EtagMissing,
-        (A_PROXY, "pass the ETag header on as it is"),
+        (A_PROXY, "pass on the ETag header unchanged"),
     )
     .await;
 }
@@ -226,7 +226,7 @@ async fn a_delegation_to_a_third_host_that_is_no_rendezvous_server() {
 async fn a_delegation_in_a_circle() {
     assert_named(
         ProxyFault::RedirectLoop,
-        ("redirect in circles", "Tell its administrator"),
+        ("redirect in a loop", "Tell its administrator"),
     )
     .await;
 }

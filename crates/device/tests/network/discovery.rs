@@ -207,7 +207,7 @@ async fn the_issuer_must_name_itself() {
         matches!(
             error,
             DiscoveryError::Malformed {
-                what: "it is of another issuer than advertised",
+                what: "its issuer differs from the advertised one",
                 ..
             }
         ),
@@ -320,7 +320,7 @@ async fn a_document_that_cannot_be_read_is_named() {
         ),
         (
             Reply::new(200, &[], format!("// ours\n{good}")),
-            "has a comment",
+            "contains a comment",
         ),
         (Reply::new(200, &[], "{"), "is not JSON (line 1, column 1)"),
         (

@@ -191,7 +191,7 @@ async fn consent_in_another_account_is_asked_about_first() {
     assert_told(&world, &Error::DeviceNotFound(id), &row.existing);
     for cell in [&row.new, &row.existing] {
         assert!(
-            cell.contains("in another account") || cell.contains("to another account"),
+            cell.contains("in a different account") || cell.contains("to another account"),
             "{cell}"
         );
     }

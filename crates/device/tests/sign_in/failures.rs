@@ -143,7 +143,7 @@ fn plain(world: &TestEnv, error: &Error, sentence: &str) -> String {
         (user_id.as_str(), "ACCOUNT"),
         (world.sandbox.issuer().as_str(), "ISSUER"),
         ("127.0.0.1", "HOST"),
-        ("a fault that was asked for", "WORDS"),
+        ("a requested fault", "WORDS"),
         ("its master key", "its KEY key"),
         ("its self-signing key", "its KEY key"),
         ("its user-signing key", "its KEY key"),

@@ -349,7 +349,7 @@ async fn a_token_is_good_for_as_long_as_was_asked() {
     let longer = access_token(&directory, POLICY, Duration::from_secs(4000))
         .await
         .unwrap_err();
-    assert!(longer.what.contains("4000 s were asked for"), "{longer:?}");
+    assert!(longer.what.contains("4000 s were requested"), "{longer:?}");
     assert_eq!(
         (longer.cause, refreshes(&world)),
         (Cause::AuthorizationServer, 2)

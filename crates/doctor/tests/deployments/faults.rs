@@ -803,7 +803,7 @@ async fn a_name_without_an_address() {
         assert_eq!(faults(&report), bad(Check::Dns));
         assert_eq!(report.findings.len(), 1, "{}", describe(&report));
         let finding = report.of(Check::Dns).unwrap();
-        assert_eq!(finding.seen, format!("no address is known for {nameless}"));
+        assert_eq!(finding.seen, format!("no address was found for {nameless}"));
         assert!(
             finding.remedy.starts_with("First check the spelling"),
             "{}",

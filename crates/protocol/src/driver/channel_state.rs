@@ -1,4 +1,4 @@
-//! The secure channel, in the shape that it has at each point of a login, and the messages in it.
+//! The state of the secure channel at each point of a login, and the messages in it.
 
 use zeroize::Zeroizing;
 
@@ -18,14 +18,14 @@ pub(super) struct ChannelState<'a> {
     location: &'a Location,
 }
 
-/// The channel in the shape that it has at this point of the login.
+/// The state of the channel at this point of the login.
 pub(super) enum Shape {
-    /// Device G before the check code: it can listen, and say one last word.
+    /// Device G before the check code: it can receive, and send one final message.
     Unconfirmed(Unconfirmed),
-    /// The check code was wrong: one last word is left.
+    /// The check code was wrong: one final message can be sent.
     Refused(Refused),
     Secure(SecureChannel),
-    /// The last word is said.
+    /// The final message was sent.
     Spent,
 }
 

@@ -14,7 +14,7 @@ use crate::{
     rendezvous::{Binding, Payload},
 };
 
-/// What became of a payload that was to be written.
+/// The result of writing a payload.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Delivery {
     /// It is stored in the session.
@@ -48,7 +48,7 @@ pub trait Host {
     fn cancelled(&self) -> impl Future<Output = ()>;
     /// Is ready when a last word has had time enough to be written: a few seconds.
     fn patience(&self) -> impl Future<Output = ()>;
-    /// Shows the person how far the sign-in is.
+    /// Shows the person the progress of the sign-in.
     fn tell(&self, progress: Progress<'_>);
 }
 
@@ -66,7 +66,7 @@ pub trait NewDeviceHost: Host {
     fn import_secrets(&self, secrets: Secrets) -> impl Future<Output = Result<(), NotImported>>;
 }
 
-/// The device that is signed in already: one method for each question of its login. A future is
+/// The device that is already signed in: one method for each question of its login. A future is
 /// dropped when the sign-in ends before it is ready.
 pub trait ExistingDeviceHost: Host {
     /// Step 5: is this device ID free?
@@ -81,7 +81,7 @@ pub trait ExistingDeviceHost: Host {
     fn await_verified(&self, id: DeviceId) -> impl Future<Output = VerificationOutcome>;
 }
 
-/// How far a sign-in is.
+/// The progress of a sign-in.
 #[derive(Debug)]
 pub enum Progress<'a> {
     /// Show this code to the other device.

@@ -79,7 +79,7 @@ fn seal<H: Host>(
     message: &Message,
 ) -> Result<Payload, Unsaid> {
     channel.seal(message, host.binding()).map_err(|error| {
-        let advice = "Begin again; if the problem persists, report it: this is a defect.";
+        let advice = "Try again; if the problem persists, report it: this is a bug.";
         let error = UserError::new(Cause::Here, error.to_string(), advice);
         Unsaid::Unsent(Ended::Unusable(error))
     })

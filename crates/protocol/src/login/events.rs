@@ -60,7 +60,7 @@ pub enum Output<Q> {
 /// How a login ends.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Outcome {
-    /// Whether it did what it is for.
+    /// Whether it succeeded.
     pub result: Result<(), Error>,
     /// What becomes of the rendezvous session.
     pub session: Leave,

@@ -1,4 +1,4 @@
-//! The device that is signed in already, and what it checks before it gives anything away.
+//! The device that is already signed in, and what it checks before it sends any secret.
 
 use super::{
     events::{
@@ -33,8 +33,8 @@ pub enum ExistingDeviceState {
     ExpectPresent(DeviceId),
     /// Secret sharing, step 2: the store gives the secrets.
     ExpectSecrets(DeviceId),
-    /// The secrets are out. What the new device makes of them can still be heard. With how the
-    /// session ended, if it did before it was known that they were stored in it.
+    /// The secrets were sent. The new device can still report a failure. Holds how the session
+    /// ended, if it ended before the secrets were known to be stored in it.
     ExpectVerified { id: DeviceId, unsure: Option<Ended> },
 }
 
@@ -43,7 +43,7 @@ impl RoleState for ExistingDeviceState {
     type Answer = ExistingDeviceAnswer;
     const SHOWN: Self = Self::ExpectProtocol;
 
-    /// This device speaks next, and says where the account lives.
+    /// This device speaks next, and says which homeserver the account is on.
     fn scanned(homeserver: HomeserverAddress) -> (Self, Vec<Output<ExistingDeviceAsk>>) {
         let offer = Protocols {
             device_authorization_grant: true,
@@ -140,10 +140,10 @@ impl RoleState for ExistingDeviceState {
 
 fn unsupported(name: &str) -> LoginStep<ExistingDeviceState> {
     let what = format!(
-        "the new device wants to sign in by {}, which this one does not know",
+        "the new device wants to sign in by {}, which this device does not support",
         printable(name)
     );
-    LoginStep::unsupported(what, "Update this app, then begin again.")
+    LoginStep::unsupported(what, "Update this app, then start again.")
 }
 
 /// Only a clear "no such device" lets the sign-in go on.

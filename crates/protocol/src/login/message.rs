@@ -33,7 +33,7 @@ pub enum Message {
 pub struct Protocols {
     /// Whether `device_authorization_grant` is among the protocols on offer.
     pub device_authorization_grant: bool,
-    /// Where the account lives.
+    /// Which homeserver the account is on.
     pub homeserver: HomeserverAddress,
 }
 

@@ -14,7 +14,7 @@ use crate::{error::Error, homeserver::HomeserverAddress};
     reason = "a state is named after what it expects"
 )]
 pub enum NewDeviceState {
-    /// Step 1, when the existing device scanned: it says where the account lives.
+    /// Step 1, when the existing device scanned: it says which homeserver the account is on.
     ExpectProtocols,
     /// Step 2: the authorization server was asked.
     ExpectAuthorization,
@@ -83,7 +83,7 @@ fn choose(offer: Protocols) -> LoginStep<NewDeviceState> {
         return LoginStep::Next(state, outputs);
     }
     LoginStep::unsupported(
-        "the other device offers no way to sign in that this one knows",
+        "the other device offers no way to sign in that this device supports",
         "Update both apps; if the problem persists, the homeserver does not offer the device \
          authorization grant.",
     )

@@ -91,7 +91,7 @@ impl<'de> Deserialize<'de> for SecretKey {
     }
 }
 
-/// A secret whose form is not ours to know. Wiped on drop, `[redacted]` in `Debug`.
+/// A secret whose format this crate does not know. Wiped on drop, `[redacted]` in `Debug`.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize, Zeroize, ZeroizeOnDrop)]
 #[serde(transparent)]
 #[cfg_attr(test, derive(Hash))]

@@ -84,7 +84,7 @@ enum MessageJson<'a> {
     },
 }
 
-/// Where the account lives: the field's name depends on the revision.
+/// Which homeserver the account is on: the field's name depends on the revision.
 #[derive(Serialize)]
 #[serde(rename_all = "snake_case")]
 enum AccountLocation<'a> {

@@ -172,7 +172,7 @@ fn errors_say_what_to_do() {
     assert_eq!(message(b"hello"), "this is not a Matrix QR code");
     assert_eq!(
         QrCode::decode(b"hello").unwrap_err().advice(),
-        "Scan the one that the other device shows for signing in."
+        "Scan the code that the other device shows for sign-in."
     );
     assert!(message(b"MATRIX\x02\x01").contains("already signed in"));
     assert!(message(b"MATRIX\x04\x00").contains("version 4"));

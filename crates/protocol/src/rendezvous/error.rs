@@ -20,16 +20,17 @@ const UNSTABLE_ERRCODE: &str = "org.matrix.msc4108.errcode";
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum RendezvousApiError {
     /// 404: the session has expired, or someone deleted it, which is how some clients cancel.
-    #[error("the rendezvous session is over: it expired or the other device cancelled")]
+    #[error("the rendezvous session has ended: it expired or the other device cancelled")]
     Gone,
     /// Our payload is larger than 4096 bytes or than the server takes (413).
     #[error(
-        "the message is too large for the rendezvous server, which takes {MAX_PAYLOAD_BYTES} bytes"
+        "the message is too large for the rendezvous server, which accepts at most \
+         {MAX_PAYLOAD_BYTES} bytes"
     )]
     TooLarge,
     /// The server sent a payload of more than 4096 bytes.
     #[error(
-        "the rendezvous session holds {size} bytes, and {MAX_PAYLOAD_BYTES} are allowed: \
+        "the rendezvous session holds {size} bytes, but at most {MAX_PAYLOAD_BYTES} are allowed: \
          someone else may have written to it"
     )]
     Oversized {
@@ -37,12 +38,12 @@ pub enum RendezvousApiError {
         size: usize,
     },
     /// 429. It can be asked again after a while.
-    #[error("the rendezvous server asks for fewer requests")]
+    #[error("the rendezvous server reports too many requests")]
     RateLimited {
         /// How long, if the server says so. It can say anything: bound it.
         retry_after: Option<Duration>,
     },
-    /// Another status that says no.
+    /// Another status that means a refusal.
     #[error(
         "the rendezvous server refused with status {status}{}",
         said(.errcode.as_deref(), .error.as_deref())
@@ -55,7 +56,7 @@ pub enum RendezvousApiError {
         /// Its explanation, likewise.
         error: Option<String>,
     },
-    /// A status that passes: 5xx, or 408.
+    /// A status that is temporary: 5xx, or 408.
     #[error("the rendezvous server is not available at the moment (status {status})")]
     Unavailable {
         /// The status code.
@@ -66,7 +67,7 @@ pub enum RendezvousApiError {
     #[error("the rendezvous server does not let this device create a session")]
     CreationForbidden,
     /// An answer whose ETag is missing or weak: something between here and the server rewrites it.
-    #[error("a proxy in front of the rendezvous server changes its answers: this one {what}")]
+    #[error("a proxy in front of the rendezvous server changes its responses: this one {what}")]
     BrokenProxy {
         /// What is wrong with the answer.
         what: &'static str,
@@ -88,8 +89,8 @@ pub enum RendezvousApiError {
         /// The rule that it breaks.
         why: &'static str,
     },
-    /// An answer that makes no sense.
-    #[error("the rendezvous server's answer is not one of the rendezvous API: {what}")]
+    /// An answer that is not usable.
+    #[error("the rendezvous server's answer does not follow the rendezvous API: {what}")]
     Malformed {
         /// What is wrong with it.
         what: &'static str,
@@ -99,7 +100,7 @@ pub enum RendezvousApiError {
     #[error("nothing can be sent before the rendezvous session has been read")]
     NotReadYet,
     /// MSC4388's sessions carry text, and this is not text.
-    #[error("the message is not text, and the rendezvous session carries nothing else")]
+    #[error("the message is not text, but the rendezvous session carries only text")]
     NotText,
 }
 
@@ -129,7 +130,7 @@ impl RendezvousApiError {
         }
     }
 
-    /// Reads a status that is none of those that a step expects, on a session that exists.
+    /// Reads a status that a step does not expect, on a session that exists.
     pub(super) fn of(response: &Response) -> Self {
         match response.status {
             404 => Self::Gone,
@@ -151,7 +152,7 @@ impl RendezvousApiError {
                 status,
                 why: "only the creation of a session can be redirected, with status 307",
             },
-            200..=299 => Self::malformed("its status says that it succeeded in something else"),
+            200..=299 => Self::malformed("its status reports the success of a different request"),
             _ => refused(response),
         }
     }
@@ -161,10 +162,10 @@ impl ToUserError for RendezvousApiError {
     fn verdict(&self) -> (Cause, &'static str) {
         let advice = match self {
             Self::Gone => "Start again with a new QR code.",
-            Self::RateLimited { .. } => "Wait a moment.",
+            Self::RateLimited { .. } => "Wait a moment, then try again.",
             Self::BrokenProxy { .. } => {
-                "Tell its administrator to turn compression off there and to pass the ETag header \
-                 on as it is."
+                "Tell its administrator to turn off compression there and to pass on the ETag \
+                 header unchanged."
             }
             Self::TooLarge
             | Self::Oversized { .. }

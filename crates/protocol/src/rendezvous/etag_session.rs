@@ -49,7 +49,7 @@ impl EtagSession {
             304 if self.etag.is_some() => true,
             304 => {
                 return Err(RendezvousApiError::malformed(
-                    "it says that nothing changed, and nothing was known",
+                    "it says that nothing has changed, but nothing had been read",
                 ));
             }
             _ => return Err(RendezvousApiError::of(response)),
@@ -121,9 +121,7 @@ fn etag(response: &Response) -> Result<&str, RendezvousApiError> {
     let broken = |what| Err(RendezvousApiError::BrokenProxy { what });
     match response.header("ETag") {
         None | Some("" | "\"\"") => broken("has no ETag"),
-        Some(etag) if etag.starts_with("W/") => {
-            broken("has a weak ETag (compressing an answer does that)")
-        }
+        Some(etag) if etag.starts_with("W/") => broken("has a weak ETag (compression does that)"),
         Some(etag)
             if etag.len() > MAX_ETAG_BYTES
                 || !etag.bytes().all(|b| b.is_ascii_graphic())

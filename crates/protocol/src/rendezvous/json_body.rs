@@ -28,7 +28,7 @@ pub(super) fn read<T: DeserializeOwned>(response: &Response) -> Result<T, Rendez
         ));
     }
     serde_json::from_slice(&response.body)
-        .map_err(|_| RendezvousApiError::malformed("it is not the JSON object that belongs there"))
+        .map_err(|_| RendezvousApiError::malformed("it is not the expected JSON object"))
 }
 
 pub(super) fn token(text: &str) -> Result<SequenceToken, RendezvousApiError> {

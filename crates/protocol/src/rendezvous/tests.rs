@@ -352,7 +352,7 @@ mod receiving {
             .received(&answer(200, &[TEXT, ("ETag", "W/\"x\"")], "x"))
             .unwrap_err();
         assert!(
-            error.to_string().contains("weak ETag (compressing")
+            error.to_string().contains("weak ETag (compression")
                 && error.to_string().contains("proxy")
         );
     }

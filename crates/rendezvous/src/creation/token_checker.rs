@@ -158,7 +158,7 @@ impl TokenChecker {
                 tracing::warn!(%error, "the homeserver does not say who owns an access token");
             }
             None if was_unanswered => {
-                tracing::info!("the homeserver says again who owns an access token")
+                tracing::info!("the homeserver answers questions about access tokens again")
             }
             _ => {}
         }
@@ -175,7 +175,7 @@ mod tests {
 
     use super::*;
 
-    /// Says what it is told to, and counts.
+    /// Gives a configured answer, and counts the questions.
     struct FakeHomeserver {
         answer: Arc<Mutex<(StatusCode, usize)>>,
         checker: TokenChecker,
@@ -266,7 +266,7 @@ mod tests {
             homeserver.checker.is_user(&headers, || Ok(())).await,
             Ok(true)
         ));
-        // What is known is nobody's to grant.
+        // A cached answer does not need permission.
         assert!(matches!(
             homeserver
                 .checker

@@ -41,7 +41,7 @@ pub(crate) struct Settings {
     #[arg(long, env = "MATRIX_QR_RENDEZVOUS_PUBLIC_URL", value_name = "URL")]
     pub(super) public_url: Option<BaseUrlSetting>,
 
-    /// Accepts plain http for the public URL and the homeserver, for trials: clients refuse such a
+    /// Accepts plain http for the public URL and the homeserver, for testing: clients refuse such a
     /// public URL unless it is on their own machine
     #[arg(long, env = "MATRIX_QR_RENDEZVOUS_ALLOW_HTTP", num_args = 0..=1, default_missing_value = "true")]
     pub(super) allow_http: Option<bool>,
@@ -135,7 +135,7 @@ pub(crate) struct Settings {
     #[arg(long, env = "MATRIX_QR_RENDEZVOUS_LOG_FORMAT", value_name = "FORMAT")]
     pub(crate) log_format: Option<LogFormat>,
 
-    /// The networks of the proxies that are trusted to say who a client is. [default:
+    /// The networks of the proxies that are trusted to report a client's address. [default:
     /// 127.0.0.0/8,::1/128]
     #[arg(
         long,
@@ -145,8 +145,9 @@ pub(crate) struct Settings {
     )]
     pub(super) trusted_proxies: Option<Vec<Net>>,
 
-    /// The header in which they say it: x-forwarded-for, forwarded, or any header with a single
-    /// address, such as CF-Connecting-IP. All other headers are ignored. [default: x-forwarded-for]
+    /// The header that contains the client's address: x-forwarded-for, forwarded, or any header
+    /// with a single address, such as CF-Connecting-IP. All other headers are ignored. [default:
+    /// x-forwarded-for]
     #[arg(
         long,
         env = "MATRIX_QR_RENDEZVOUS_CLIENT_HEADER",

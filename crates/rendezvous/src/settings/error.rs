@@ -48,7 +48,8 @@ pub(crate) enum SettingsError {
     )]
     NoMetricsListen,
     #[error(
-        "the public URL {0} is not https, and clients refuse that; with --allow-http it is accepted, for trials"
+        "the public URL {0} is not https, and clients refuse that; with --allow-http it is \
+         accepted, for testing"
     )]
     NotHttps(String),
     #[error(
@@ -59,7 +60,7 @@ pub(crate) enum SettingsError {
     NoHomeserver,
     #[error(
         "the homeserver's URL {0} is neither https nor on this machine, and access tokens are sent \
-         there; with --allow-http it is accepted, for trials"
+         there; with --allow-http it is accepted, for testing"
     )]
     HomeserverNotHttps(String),
     #[cfg(feature = "whoami")]

@@ -271,7 +271,7 @@ fn certificates_are_only_for_a_store_with_tls() {
     for (arguments, says) in [
         (
             &["--store", "rediss://a", "--store-ca-file", pem][..],
-            "among the authorities",
+            "the file of authorities",
         ),
         (
             &["--store", "rediss://a", "--store-cert-file", pem],

@@ -62,7 +62,7 @@ pub(super) async fn name(
     JsonBody(body): JsonBody,
 ) -> JsonResult {
     if state.faults.is_set(&Fault::DeviceNameRefused) {
-        return Err(MatrixError::forbidden("a fault that was asked for"));
+        return Err(MatrixError::forbidden("a requested fault"));
     }
     let mut account = state.account();
     let device = account
@@ -90,7 +90,7 @@ async fn misbehave(state: &SandboxState) -> Result<(), MatrixError> {
         return Err(MatrixError::new(
             StatusCode::INTERNAL_SERVER_ERROR,
             "M_UNKNOWN",
-            "a fault that was asked for",
+            "a requested fault",
         ));
     }
     Ok(())

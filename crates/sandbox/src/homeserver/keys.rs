@@ -42,11 +42,11 @@ fn misbehave(state: &SandboxState) -> Result<(), MatrixError> {
         return Err(MatrixError::new(
             StatusCode::INTERNAL_SERVER_ERROR,
             "M_UNKNOWN",
-            "a fault that was asked for",
+            "a requested fault",
         ));
     }
     if state.faults.is_set(&Fault::KeysUploadRefused) {
-        return Err(MatrixError::invalid_param("a fault that was asked for"));
+        return Err(MatrixError::invalid_param("a requested fault"));
     }
     Ok(())
 }

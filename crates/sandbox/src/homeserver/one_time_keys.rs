@@ -97,7 +97,7 @@ pub(super) fn check_not_replaced(
     };
     match keys.iter().any(other) {
         true => Err(MatrixError::invalid_param(
-            "a one-time key with that id exists already",
+            "a one-time key with that id already exists",
         )),
         false => Ok(()),
     }

@@ -57,7 +57,7 @@ impl OAuthErrorResponse {
     }
 
     pub(crate) fn expired_token() -> Self {
-        Self::bad("expired_token", "the device_code has expired: begin again")
+        Self::bad("expired_token", "the device_code has expired: start again")
     }
 
     pub(crate) fn overloaded() -> Self {

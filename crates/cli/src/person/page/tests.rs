@@ -7,7 +7,7 @@ use crate::camera::{self, DARK, LIGHT, TIGHT};
 
 const WAITING: &str = "⠋ Waiting for the other device. Ctrl-C cancels. (59:59 left)";
 const INVITATION: &str =
-    "On the device that is signed in already, choose to link a new device, and scan this code:";
+    "On the device that is already signed in, choose to link a new device, and scan this code:";
 
 /// A code for a session at a URL, with this length in bytes.
 fn code(length: usize) -> ShownCode {

@@ -67,7 +67,7 @@ async fn a_well_known_that_cannot_be_read() {
         ("<!DOCTYPE html><title>Welcome</title>", "is a web page"),
         ("", "is empty"),
         ("\u{feff}{}", "begins with a byte order mark"),
-        ("{} // ours", "has a comment"),
+        ("{} // ours", "contains a comment"),
         ("{", "is not JSON"),
     ];
     for (body, what) in cases {

@@ -41,7 +41,7 @@ fn warn(memory: &str) {
 fn log_unknown(error: &RedisError) {
     tracing::debug!(
         code = unavailable(error).code(),
-        "Redis does not tell its eviction policy"
+        "Redis does not report its eviction policy"
     );
 }
 

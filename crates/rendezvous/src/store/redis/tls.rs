@@ -31,7 +31,7 @@ pub struct ClientCertificate {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum RedisTlsError {
     /// The certificates of the authorities.
-    #[error("among the authorities there is no certificate in PEM, or one that cannot be parsed")]
+    #[error("the file of authorities contains no certificate in PEM, or one that cannot be parsed")]
     Authorities,
     /// The client certificate.
     #[error("the client certificate is not one in PEM")]
