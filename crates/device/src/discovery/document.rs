@@ -82,7 +82,10 @@ mod tests {
                 "is not JSON (line 1, column 25)",
             ),
             (b"{\"url\":", "is not JSON (line 1, column 7)"),
-            (b"{}", "is not what it should be: missing field `url`"),
+            (
+                b"{}",
+                "does not have the expected content: missing field `url`",
+            ),
         ];
         for (body, fault) in cases {
             let said = read::<Document>(body).unwrap_err();

@@ -325,7 +325,7 @@ async fn a_document_that_cannot_be_read_is_named() {
         (Reply::new(200, &[], "{"), "is not JSON (line 1, column 1)"),
         (
             Reply::json(200, json!({ "m.homeserver": {} })),
-            "is not what it should be: missing field `base_url`",
+            "does not have the expected content: missing field `base_url`",
         ),
         (Reply::html(403), "is refused with status 403"),
         (Reply::html(404), "no /.well-known/matrix/client"),
