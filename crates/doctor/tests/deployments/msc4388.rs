@@ -93,15 +93,15 @@ async fn each_oddity_is_reported() {
         ),
         (
             |method, _, puts| nth_put(method, puts, 2)?.then(409, "{}"),
-            "a repeated write has another effect",
+            "a repeated write does not have the expected effect",
         ),
         (
             |method, _, puts| nth_put(method, puts, 2)?.then(200, TOKEN),
-            "a repeated write has another effect",
+            "a repeated write does not have the expected effect",
         ),
         (
             |method, _, puts| nth_put(method, puts, 3)?.then(200, TOKEN),
-            "a write with an old token has another effect",
+            "a write with an old token does not have the expected effect",
         ),
         (
             |method, _, puts| {
@@ -109,7 +109,7 @@ async fn each_oddity_is_reported() {
                     .then_some(Odd)?
                     .then(200, OTHER)
             },
-            "a read has another effect",
+            "a read does not have the expected effect",
         ),
         (
             |method, _, _| (*method == Method::DELETE).then_some(Odd)?.then(200, "{}"),
