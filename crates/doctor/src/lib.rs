@@ -13,7 +13,10 @@
 //! | `plain_http` | what happens to a client that starts with `http://` |
 //! | `oauth`, `issuer_document` | the authorization server; its own metadata |
 //! | `exercise`, `transcript` | uses one session from creation to deletion; what came back |
-//! | `creation`, `session`, `etag`, `caching`, `time`, `cors` | judge that transcript |
+//! | `creation`, `session` | judge how the session was created, and each of its requests |
+//! | `etag`, `caching` | judge what a proxy did to the ETags, and whether it caches |
+//! | `time` | judges the servers' clocks and the session's expiry |
+//! | `cors` | judges what a page in a browser may read |
 //! | `entity_tag` | which ETags MSC4108 accepts, and what proxies do to them |
 //! | `msc4388` | the same for the sessions of MSC4388, in one check |
 //! | `speed` | how long the servers took for all of this |
