@@ -33,7 +33,7 @@ pub(super) struct CodePage {
 impl CodeToShow {
     pub(super) fn new(code: &ShownCode, invitation: &'static str, blocks: Blocks) -> Self {
         Self {
-            text: qr_text::encode(code),
+            text: code.to_base64(),
             invitation,
             drawings: drawings(code.bytes(), blocks),
         }
