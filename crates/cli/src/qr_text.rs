@@ -4,7 +4,6 @@
 use base64::{
     Engine as _, alphabet,
     engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig},
-    prelude::BASE64_STANDARD_NO_PAD,
 };
 use matrix_qr_protocol::qr::{MAX_QR_BYTES, QrCode, QrError};
 use thiserror::Error;

@@ -7,7 +7,6 @@ use crate::{
     measure::rows,
     output::{BAD, BOLD, DIM, paint},
     qr_picture::{Blocks, Drawing, Ink, drawings},
-    qr_text,
     terminal::Canvas,
 };
 
