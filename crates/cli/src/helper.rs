@@ -7,12 +7,13 @@
 //! | `caller` | the program at the other end: what it is told and asked, and its answers |
 //! | `requests`, `params` | what the caller asks for |
 //! | `sign_in`, `account` | what is done then |
-//! | `person` | the person, whom the caller asks for us |
+//! | `person`, `keys` | the person, and the device's keys, for which we ask the caller |
 //! | `errors` | errors in both directions |
 
 mod account;
 mod caller;
 mod errors;
+mod keys;
 mod lines;
 mod message;
 mod params;
@@ -101,6 +102,7 @@ async fn converse(
     }
     requests.tidy();
     let had_sign_in = requests.cancel_sign_in(Failure::cancelled());
+    caller.hang_up();
     let end = timeout(CLEAN_UP, requests.end()).await;
     caller.close();
     if !writing.is_finished() {

@@ -1,11 +1,12 @@
 //! `login`: this machine becomes a new device.
 
-use std::path::PathBuf;
+use std::{path::PathBuf, sync::Arc};
 
 use matrix_qr_device::{
     DeviceName, OwnedUserId, RendezvousAt, SignInOptions, SignedIn, Start,
-    encryption::BackupState,
+    encryption::StoreKeys,
     http::Policy,
+    keys::BackupState,
     oauth::{Client, ClientMetadata},
     sign_in,
 };
@@ -40,7 +41,8 @@ pub(crate) async fn run(args: &args::LoginArgs) -> Result<(), Failure> {
     let options = options(args)?;
     let person = TerminalPerson::new(out, Role::New, &args.exchange)?;
     let start = person.unless_cancelled(start(args, &person)).await?;
-    let signed_in = sign_in(&options, start, &person)
+    let keys = Arc::new(StoreKeys::new(&options.directory));
+    let signed_in = sign_in(&options, start, &person, keys)
         .await
         .map_err(|error| failure(error, &person));
     drop(person);

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use etcetera::BaseStrategy as _;
-use matrix_qr_device::{Device, http::Policy};
+use matrix_qr_device::{Device, encryption::Encryption, http::Policy};
 use url::Url;
 
 use crate::{
@@ -57,7 +57,7 @@ pub(crate) fn check_url(policy: Policy, url: &Url) -> Result<(), Failure> {
 }
 
 /// Opens the device that is signed in here.
-pub(crate) async fn open(online: &OnlineArgs) -> Result<Device, Failure> {
+pub(crate) async fn open(online: &OnlineArgs) -> Result<Device<Encryption>, Failure> {
     let directory = directory(&online.directory)?;
     Device::open(&directory, policy(online.allow_loopback_http))
         .await

@@ -1,6 +1,6 @@
 //! The progress of a sign-in: as an event for scripts, and in a few words for the demonstration.
 
-use matrix_qr_device::{ProgressEvent, encryption::BackupState};
+use matrix_qr_device::{ProgressEvent, keys::BackupState};
 use matrix_qr_protocol::{driver::Progress, revision::Role};
 use serde_json::{Value, json};
 

@@ -32,6 +32,8 @@ pub(super) struct Caller(Arc<Mutex<Conversation>>);
 struct Conversation {
     /// `None` once the caller does not read any more.
     queue: Option<mpsc::Sender<OutputLine>>,
+    /// Whether the caller can still answer.
+    answers: bool,
     /// What is done with the answer to each of our requests that has none.
     unanswered: BTreeMap<u64, OnAnswer>,
     last_id: u64,
@@ -42,6 +44,7 @@ impl Caller {
     pub(super) fn new(queue: mpsc::Sender<OutputLine>) -> Self {
         Self(Arc::new(Mutex::new(Conversation {
             queue: Some(queue),
+            answers: true,
             unanswered: BTreeMap::new(),
             last_id: 0,
         })))
@@ -120,6 +123,9 @@ impl Caller {
             params,
         };
         let line = line(&request).ok_or(NoAnswer::TooLong(method))?;
+        if !conversation.answers {
+            return Err(NoAnswer::Gone);
+        }
         conversation.unanswered.insert(id, on_answer);
         conversation.send(line);
         let caller = self.clone();
@@ -132,6 +138,13 @@ impl Caller {
         if let Some(on_answer) = on_answer {
             on_answer(answer);
         }
+    }
+
+    /// There will be no more answers.
+    pub(super) fn hang_up(&self) {
+        let mut conversation = self.conversation();
+        conversation.answers = false;
+        conversation.unanswered.clear();
     }
 
     /// Nothing is written after what is in the queue.

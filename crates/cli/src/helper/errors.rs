@@ -96,17 +96,22 @@ pub(super) enum NoAnswer {
     LostLine,
     #[error("{0} is too long for a line")]
     TooLong(&'static str),
-    #[error("the program that uses the helper does not read any more")]
+    #[error("{0} was not answered before the sign-in was cancelled")]
+    Cancelled(&'static str),
+    #[error("the program that uses the helper is gone")]
     Gone,
 }
 
 /// How long a program may take for what needs no person, in seconds.
 pub(super) const LATEST: u64 = 30;
 
+/// What to do about it.
+pub(super) const REMEDY: &str =
+    "Check that program: docs/helper.md describes the answer to each request.";
+
 impl From<NoAnswer> for UserError {
     fn from(error: NoAnswer) -> Self {
-        let advice = "Check that program; docs/helper.md has the form of each answer.";
-        Self::new(Cause::Here, error.to_string(), advice)
+        Self::new(Cause::Here, error.to_string(), REMEDY)
     }
 }
 

@@ -132,7 +132,11 @@ impl Requests {
             let result = match request.method.as_str() {
                 "token" => run(&request, |params| account::token(params, policy)).await,
                 "restore_keys" => {
-                    run(&request, |params| account::restore_keys(params, policy)).await
+                    let caller = caller.clone();
+                    run(&request, |params| {
+                        account::restore_keys(params, policy, caller)
+                    })
+                    .await
                 }
                 _ => run(&request, |params| account::logout(params, policy)).await,
             };

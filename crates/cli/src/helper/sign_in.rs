@@ -1,8 +1,10 @@
 //! `login` and `link`, for the caller.
 
+use std::sync::Arc;
+
 use matrix_qr_device::{
     Device, Facts, GrantOptions, Granted, RendezvousAt, SignInOptions, SignedIn, Start,
-    http::Policy, sign_in,
+    encryption::StoreKeys, http::Policy, sign_in,
 };
 use serde_json::{Value, json};
 use url::Url;
@@ -10,6 +12,7 @@ use url::Url;
 use super::{
     caller::Caller,
     errors::RpcError,
+    keys::RemoteKeys,
     params::{KeysHeldBy, LinkParams, LoginParams, given},
     person::RemotePerson,
 };
@@ -39,10 +42,16 @@ impl RemoteSignIn {
             None => at_named(&params)?,
         };
         let options = options(&params, policy);
-        let person = RemotePerson::new(self.caller, self.cancel);
+        let person = RemotePerson::new(self.caller.clone(), self.cancel.clone());
         let signed_in = match params.keys {
-            KeysHeldBy::Store => sign_in(&options, start, &person).await,
-            KeysHeldBy::Caller => return Err(RpcError::wrong_parameters("not yet")),
+            KeysHeldBy::Store => {
+                let keys = StoreKeys::new(&params.directory);
+                sign_in(&options, start, &person, Arc::new(keys)).await
+            }
+            KeysHeldBy::Caller => {
+                let keys = RemoteKeys::new(self.caller, self.cancel);
+                sign_in(&options, start, &person, Arc::new(keys)).await
+            }
         };
         signed_in
             .map(|signed_in| result_of_login(&options, &signed_in))
@@ -66,11 +75,21 @@ impl RemoteSignIn {
                 .map(AnnounceChoice::into)
                 .unwrap_or_default(),
         };
-        let person = RemotePerson::new(self.caller, self.cancel.clone());
-        let device = Device::open(&params.directory, self.policy)
-            .await
-            .map_err(Failure::not_ready)?;
-        let granted = device.grant(start, options, &person).await;
+        let person = RemotePerson::new(self.caller.clone(), self.cancel.clone());
+        let (directory, policy) = (&params.directory, self.policy);
+        let granted = match params.keys {
+            KeysHeldBy::Store => {
+                let device = Device::open(directory, policy).await;
+                let device = device.map_err(Failure::not_ready)?;
+                device.grant(start, options, &person).await
+            }
+            KeysHeldBy::Caller => {
+                let keys = RemoteKeys::new(self.caller, self.cancel.clone());
+                let device = Device::with_keys(directory, policy, keys).await;
+                let device = device.map_err(Failure::not_ready)?;
+                device.grant(start, options, &person).await
+            }
+        };
         granted
             .map(|granted| result_of_link(&facts, &granted, self.cancel.is_cancelled()))
             .map_err(|error| person.explained(error))

@@ -77,7 +77,7 @@ impl InProcessSandbox {
             let first = Device::open(&directory, Policy::HttpsOrLoopback)
                 .await
                 .unwrap();
-            Box::pin(first_device::set_up(first.homeserver(), first.encryption()))
+            Box::pin(first_device::set_up(first.homeserver(), first.keys()))
                 .await
                 .unwrap();
         });
