@@ -131,6 +131,20 @@ impl Device<Encryption> {
         if !directory.join(STORE_FILE).exists() {
             return Err(keys_elsewhere(directory));
         }
+        Self::with_store(access, directory).await
+    }
+
+    /// The same for a device that has no keys yet, such as an account's first one: its store is
+    /// made.
+    ///
+    /// # Errors
+    ///
+    /// There is no session, another process has it, or something cannot be read or written.
+    pub async fn with_new_keys(directory: &Path, policy: Policy) -> Result<Self, UserError> {
+        Self::with_store(Access::open(directory, policy)?, directory).await
+    }
+
+    async fn with_store(access: Access, directory: &Path) -> Result<Self, UserError> {
         let UserSession {
             user_id, device_id, ..
         } = access.session().await.user;

@@ -108,7 +108,7 @@ impl TestEnv {
             doors,
             &directory,
         );
-        let existing = Device::open(&directory, Policy::HttpsOrLoopback)
+        let existing = Device::with_new_keys(&directory, Policy::HttpsOrLoopback)
             .await
             .unwrap();
         first_device::set_up(existing.homeserver(), existing.keys())
