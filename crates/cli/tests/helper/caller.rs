@@ -205,13 +205,22 @@ impl TestCaller {
     pub(crate) fn ends(&mut self, code: i32) -> String {
         let until = Instant::now() + PATIENCE;
         while self.child.try_wait().unwrap().is_none() {
-            assert!(Instant::now() < until, "it wrote:\n{}", self.heard.join("\n"));
+            assert!(
+                Instant::now() < until,
+                "it wrote:\n{}",
+                self.heard.join("\n")
+            );
             thread::sleep(Duration::from_millis(20));
         }
         while let Ok(Some(_)) = self.hear(Duration::from_secs(1)) {}
         let errors = self.errors.take().unwrap().join().unwrap();
         let status = self.child.wait().unwrap();
-        assert_eq!(status.code(), Some(code), "{errors}\n{}", self.heard.join("\n"));
+        assert_eq!(
+            status.code(),
+            Some(code),
+            "{errors}\n{}",
+            self.heard.join("\n")
+        );
         errors
     }
 }

@@ -6,7 +6,7 @@ use vodozemac::Ed25519SecretKey;
 use crate::{
     account::FIRST,
     holder::{OwnKeys, signed},
-    meet::{Existing, HelperAccount, HelperEnd, Mischief, New, Side, texts},
+    meet::{Change, Existing, HelperAccount, HelperEnd, Mischief, New, Side, texts},
 };
 
 /// Every question of a sign-in, when this side shows the code, and when the other does.
@@ -31,7 +31,9 @@ fn ends(
     mischief: Mischief,
 ) -> HelperEnd {
     let why = format!("{side:?} {method} {mischief:?}");
-    let mut meeting = account.meeting("msc4108", shown_by).with(side, method, mischief);
+    let mut meeting = account
+        .meeting("msc4108", shown_by)
+        .with(side, method, mischief);
     let [new, existing] = meeting.run();
     let (this, other) = match side {
         New => (new, existing),
@@ -108,7 +110,9 @@ fn a_line_that_may_have_been_an_answer_ends_the_sign_in() {
         for line in ["rubbish", "[]", r#"{"jsonrpc":"2.0","id":1}{"#] {
             let end = ends(&account, question, Mischief::Say(line));
             let message = end.error()["message"].as_str().unwrap().to_owned();
-            let known = ["a line was lost", "cancelled"].iter().any(|part| message.contains(part));
+            let known = ["a line was lost", "cancelled"]
+                .iter()
+                .any(|part| message.contains(part));
             assert!(known, "{question:?} {message}");
         }
     }
@@ -120,7 +124,11 @@ fn digits_are_two_digits_and_final() {
     for (digits, code) in [("7", 1), ("", 1), ("123", 1)] {
         let question = (New, New, "enter_check_code");
         let answer = Mischief::Answer(json!({ "digits": digits }));
-        assert_eq!(ends(&account, question, answer).error()["code"], code, "{digits}");
+        assert_eq!(
+            ends(&account, question, answer).error()["code"],
+            code,
+            "{digits}"
+        );
     }
     let wrong = Mischief::Change(|_, answer| {
         let other = if answer["digits"] == "00" { "01" } else { "00" };
@@ -134,20 +142,32 @@ fn digits_are_two_digits_and_final() {
 fn a_no_is_a_no() {
     let account = HelperAccount::start();
     let no = Mischief::Answer(json!({ "confirmed": false }));
-    assert_eq!(ends(&account, (New, New, "confirm_user"), no).error()["code"], 3);
+    assert_eq!(
+        ends(&account, (New, New, "confirm_user"), no).error()["code"],
+        3
+    );
     let no = Mischief::Answer(json!({ "opened": false }));
-    assert_eq!(ends(&account, (Existing, New, "open_link"), no).error()["code"], 3);
+    assert_eq!(
+        ends(&account, (Existing, New, "open_link"), no).error()["code"],
+        3
+    );
 }
 
 #[test]
 fn keys_that_are_not_those_of_the_device_are_not_published() {
     let account = HelperAccount::start();
     let another_user = |keys: &OwnKeys, answer: &mut Value| {
-        let device_id = answer["device_keys"]["device_id"].as_str().unwrap().to_owned();
+        let device_id = answer["device_keys"]["device_id"]
+            .as_str()
+            .unwrap()
+            .to_owned();
         *answer = keys.upload("@mallory:example.org", &device_id);
     };
     let another_device = |keys: &OwnKeys, answer: &mut Value| {
-        let user_id = answer["device_keys"]["user_id"].as_str().unwrap().to_owned();
+        let user_id = answer["device_keys"]["user_id"]
+            .as_str()
+            .unwrap()
+            .to_owned();
         *answer = keys.upload(&user_id, "ANOTHERDEVICE");
     };
     let unsigned = |_: &OwnKeys, answer: &mut Value| {
@@ -161,18 +181,25 @@ fn keys_that_are_not_those_of_the_device_are_not_published() {
         let (user_id, device_id) = (user_id.as_str().unwrap(), device_id.as_str().unwrap());
         answer["device_keys"] = signed(keys, user_id, device_id, sign);
     };
-    let cases: [(fn(&OwnKeys, &mut Value), &str); 4] = [
+    let cases: [(Change, &str); 4] = [
         (another_user, "for another account"),
         (another_device, "for another device"),
         (unsigned, "the device did not sign them"),
         (by_another, "the device did not sign them"),
     ];
     for (change, why) in cases {
-        let end = ends(&account, (New, New, "device_keys"), Mischief::Change(change));
+        let end = ends(
+            &account,
+            (New, New, "device_keys"),
+            Mischief::Change(change),
+        );
         let message = end.error()["message"].as_str().unwrap();
         assert!(message.contains(why), "{message}");
         let uploads = account.account.sandbox.record().key_uploads;
-        assert!(uploads.iter().all(|upload| upload.device_id == FIRST), "{why}");
+        assert!(
+            uploads.iter().all(|upload| upload.device_id == FIRST),
+            "{why}"
+        );
     }
 }
 

@@ -26,6 +26,9 @@ pub(crate) enum Side {
 
 pub(crate) use Side::{Existing, New};
 
+/// Changes an answer that would be right.
+pub(crate) type Change = fn(&OwnKeys, &mut Value);
+
 /// What a program does in place of the right answer.
 #[derive(Debug, Clone)]
 pub(crate) enum Mischief {
@@ -38,7 +41,7 @@ pub(crate) enum Mischief {
     /// This is the whole line.
     Say(&'static str),
     /// The answer is what this makes of the right one.
-    Change(fn(&OwnKeys, &mut Value)),
+    Change(Change),
 }
 
 /// How a sign-in ended at one device.
@@ -114,7 +117,12 @@ impl HelperMeeting {
         let until = Instant::now() + PATIENCE;
         self.begin(self.shown_by, None);
         while self.ends.iter().any(Option::is_none) {
-            assert!(Instant::now() < until, "{:?} {:?}", self.new.heard, self.existing.heard);
+            assert!(
+                Instant::now() < until,
+                "{:?} {:?}",
+                self.new.heard,
+                self.existing.heard
+            );
             for side in [New, Existing] {
                 if self.ends[side as usize].is_none() {
                     self.listen(side);
@@ -128,9 +136,9 @@ impl HelperMeeting {
     /// If the device that shows the code has ended before, nobody scans it.
     fn do_not_wait_for_the_other(&mut self) {
         let [new, existing] = &self.ends;
-        if self.ids[1] == None && new.is_some() {
+        if self.ids[1].is_none() && new.is_some() {
             self.ends[1] = Some(HelperEnd::Closed);
-        } else if self.ids[0] == None && existing.is_some() {
+        } else if self.ids[0].is_none() && existing.is_some() {
             self.ends[0] = Some(HelperEnd::Closed);
         }
     }
