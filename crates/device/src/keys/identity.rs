@@ -5,7 +5,7 @@
 //! cross-signing set up and the existing device to be used has the Master Signing Key, Self Signing
 //! Key and User Signing Key stored locally".
 
-use std::{collections::BTreeMap, fmt};
+use std::collections::BTreeMap;
 
 use matrix_qr_protocol::login::message::{CrossSigning, SecretKey};
 use ruma::{
@@ -15,43 +15,10 @@ use ruma::{
 use serde::{Deserialize, Serialize};
 use vodozemac::{Ed25519PublicKey, Ed25519SecretKey};
 
-use super::{error::CrossSigningError, signed_json::SignedJson};
-use crate::homeserver::{Effort, Homeserver, HomeserverError};
-
-/// One of the three cross-signing keys.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum CrossSigningKey {
-    /// The master signing key (MSK): the account's identity.
-    Master,
-    /// The self-signing key (SSK): vouches for the account's own devices.
-    SelfSigning,
-    /// The user-signing key (USK): vouches for other people.
-    UserSigning,
-}
-
-impl CrossSigningKey {
-    /// In the order in which they are compared.
-    pub(crate) const ALL: [Self; 3] = [Self::Master, Self::SelfSigning, Self::UserSigning];
-
-    /// The value of `usage` in a published key.
-    fn usage(self) -> &'static str {
-        match self {
-            Self::Master => "master",
-            Self::SelfSigning => "self_signing",
-            Self::UserSigning => "user_signing",
-        }
-    }
-}
-
-impl fmt::Display for CrossSigningKey {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Master => "master",
-            Self::SelfSigning => "self-signing",
-            Self::UserSigning => "user-signing",
-        })
-    }
-}
+use super::{
+    cross_signing_key::CrossSigningKey, error::CrossSigningError, signed_json::SignedJson,
+};
+use crate::client_server_api::{Effort, Homeserver, HomeserverError};
 
 /// The three public keys of an account, as the homeserver publishes them.
 #[derive(Debug, Clone, Serialize)]
@@ -89,12 +56,12 @@ pub(super) fn signing_key(key: &SecretKey) -> Ed25519SecretKey {
 pub(crate) struct PublishedIdentity {
     user_id: OwnedUserId,
     /// In the order of [`CrossSigningKey::ALL`].
-    keys: [PublishedKey; 3],
+    keys: [CrossSigningPublicKey; 3],
     pub(super) raw: Identity,
 }
 
 /// A published key: what it is called, what it is, and who signed it.
-pub(super) struct PublishedKey {
+pub(super) struct CrossSigningPublicKey {
     pub(super) id: String,
     pub(super) key: Ed25519PublicKey,
     /// Client-Server API, "Cross-signing": exactly one key.
@@ -114,7 +81,7 @@ impl PublishedIdentity {
     ) -> Result<Self, CrossSigningKey> {
         let read = |keys: &BTreeMap<OwnedUserId, Raw<RawKey>>, which| {
             let raw = keys.get(user_id).ok_or(which)?;
-            let key = PublishedKey::read(raw, user_id, which).ok_or(which)?;
+            let key = CrossSigningPublicKey::read(raw, user_id, which).ok_or(which)?;
             Ok((raw.clone(), key))
         };
         let (master_key, master) = read(&answer.master_keys, CrossSigningKey::Master)?;
@@ -133,19 +100,20 @@ impl PublishedIdentity {
         })
     }
 
-    fn master(&self) -> &PublishedKey {
+    fn master(&self) -> &CrossSigningPublicKey {
         let [master, _, _] = &self.keys;
         master
     }
 
-    pub(super) fn self_signing(&self) -> &PublishedKey {
+    pub(super) fn self_signing(&self) -> &CrossSigningPublicKey {
         let [_, self_signing, _] = &self.keys;
         self_signing
     }
 
     /// The first key that is not the one held here.
     pub(super) fn first_difference(&self, held: &HeldIdentity) -> Option<CrossSigningKey> {
-        let differs = |published: &PublishedKey, held| !published.is_only || published.key != held;
+        let differs =
+            |published: &CrossSigningPublicKey, held| !published.is_only || published.key != held;
         let pairs = self.keys.iter().zip(held.0).zip(CrossSigningKey::ALL);
         pairs
             .into_iter()
@@ -170,7 +138,7 @@ impl PublishedIdentity {
     }
 }
 
-impl PublishedKey {
+impl CrossSigningPublicKey {
     fn read(raw: &Raw<RawKey>, user_id: &UserId, which: CrossSigningKey) -> Option<Self> {
         #[derive(Deserialize)]
         struct Fields {
