@@ -6,6 +6,7 @@ import { findProgram } from "./program.js";
 
 /** The longest line, in bytes, that either side may send. */
 const LONGEST_LINE = 1024 * 1024;
+const TOO_LONG = "a line of more than 1 MiB";
 /** How long the helper may take to clean up after its standard input has ended, in milliseconds. */
 const LONGEST_END = 60_000;
 
@@ -135,11 +136,10 @@ export class Helper {
     for (let end; !this.#over && (end = this.#buffer.indexOf(0x0a)) >= 0; ) {
       const line = this.#buffer.subarray(0, end);
       this.#buffer = this.#buffer.subarray(end + 1);
-      if (line.length > LONGEST_LINE) break;
+      if (line.length > LONGEST_LINE) return this.#finish(notOurs(TOO_LONG));
       if (line.length > 0) this.#receive(line);
     }
-    // Only a line that is too long is left over at such a length.
-    if (!this.#over && this.#buffer.length > LONGEST_LINE) this.#finish(notOurs("a line of more than 1 MiB"));
+    if (this.#buffer.length > LONGEST_LINE) this.#finish(notOurs(TOO_LONG));
   }
 
   /** @param {Buffer} line */
