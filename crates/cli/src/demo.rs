@@ -7,11 +7,14 @@ mod person;
 mod report;
 mod two_column_view;
 
-use std::time::{Duration, Instant};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use matrix_qr_device::{
-    GrantOptions, Granted, RendezvousAt, SignInOptions, SignedIn, Start, http::Policy,
-    oauth::Client, sign_in,
+    GrantOptions, Granted, RendezvousAt, SignInOptions, SignedIn, Start, encryption::StoreKeys,
+    http::Policy, oauth::Client, sign_in,
 };
 use matrix_qr_protocol::{error::Error, homeserver::HomeserverAddress, qr::QrCode, revision::Role};
 use matrix_qr_sandbox::Options;
@@ -119,7 +122,8 @@ async fn meet(
     };
     let new = async {
         let person = DemoPerson::new(context, Role::New, new_shows);
-        sign_in(options, start(new_scans, account).await?, &person).await
+        let keys = Arc::new(StoreKeys::new(&options.directory));
+        sign_in(options, start(new_scans, account).await?, &person, keys).await
     };
     let existing = async {
         let person = DemoPerson::new(context, Role::Existing, existing_shows);

@@ -3,7 +3,9 @@
 use std::{io, path::Path};
 
 use matrix_qr_device::{
-    Device, first_device,
+    Device,
+    encryption::Encryption,
+    first_device,
     http::Policy,
     oauth::new_device_id,
     secret::Secret,
@@ -23,7 +25,7 @@ pub(crate) const OLD_MESSAGES: [&str; 3] = [
 /// The servers, and the account's first device.
 pub(crate) struct DemoAccount {
     pub(crate) sandbox: Sandbox,
-    pub(crate) existing: Device,
+    pub(crate) existing: Device<Encryption>,
     /// The encrypted room with the old messages.
     pub(crate) room: String,
 }
@@ -36,7 +38,7 @@ impl DemoAccount {
             .await
             .map_err(|error| broken("the sandbox cannot start", error))?;
         let existing = first_device(&sandbox, existing).await?;
-        let (homeserver, encryption) = (existing.homeserver(), existing.encryption());
+        let (homeserver, encryption) = (existing.homeserver(), existing.keys());
         let set_up = |error| broken("the account could not be set up", error);
         first_device::set_up(homeserver, encryption)
             .await
@@ -55,7 +57,7 @@ impl DemoAccount {
     }
 }
 
-async fn first_device(sandbox: &Sandbox, directory: &Path) -> Result<Device, Failure> {
+async fn first_device(sandbox: &Sandbox, directory: &Path) -> Result<Device<Encryption>, Failure> {
     let id = new_device_id().map_err(|error| broken("no device ID", error))?;
     let session = sandbox
         .first_session(&id)
@@ -70,7 +72,7 @@ async fn first_device(sandbox: &Sandbox, directory: &Path) -> Result<Device, Fai
         .save(&stored)
         .map_err(|error| broken("the existing device cannot be stored", error))?;
     drop(lock);
-    Device::open(directory.path(), Policy::HttpsOrLoopback)
+    Device::with_new_keys(directory.path(), Policy::HttpsOrLoopback)
         .await
         .map_err(Failure::not_ready)
 }

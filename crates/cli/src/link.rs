@@ -1,9 +1,7 @@
 //! `link`: this device signs in another one.
 
-use matrix_qr_device::{
-    Device, Facts, GrantOptions, Granted, RendezvousAt, Start, encryption::CrossSigningError,
-};
-use matrix_qr_protocol::{error::ToUserError, homeserver::HomeserverAddress, revision::Role};
+use matrix_qr_device::{Device, Facts, GrantOptions, Granted, RendezvousAt, Start};
+use matrix_qr_protocol::{homeserver::HomeserverAddress, revision::Role};
 use serde_json::json;
 
 use crate::{
@@ -16,17 +14,26 @@ use crate::{
 
 pub(crate) async fn run(args: &args::LinkArgs) -> Result<(), Failure> {
     let out = Printer::new(args.online.json);
-    login::check(&args.exchange, &args.online)?;
+    let policy = online::policy(args.online.allow_loopback_http);
+    login::check(&args.exchange, policy)?;
     let directory = online::directory(&args.online.directory)?;
     let facts = Facts::read(&directory).map_err(Failure::not_ready)?;
-    let device = Device::open(&directory, online::policy(args.online.allow_loopback_http))
+    let device = Device::open(&directory, policy)
         .await
         .map_err(Failure::not_ready)?;
     keyboard::require_someone_to_answer(out)?;
     let mut person = TerminalPerson::new(out, Role::Existing, &args.exchange)?;
     person.browser = !args.no_browser;
     if args.exchange.scan.is_some() {
-        person.unless_cancelled(check_keys(&device)).await?;
+        // "Secret sharing": a device without the account's keys says so before it reads a code.
+        // `grant` checks this first, too.
+        let checked = async {
+            device
+                .check_cross_signing()
+                .await
+                .map_err(Failure::not_ready)
+        };
+        person.unless_cancelled(checked).await?;
     }
     let given = person
         .unless_cancelled(login::given(&args.exchange, &person))
@@ -47,30 +54,8 @@ pub(crate) async fn run(args: &args::LinkArgs) -> Result<(), Failure> {
     Ok(())
 }
 
-/// "Secret sharing": a device without the account's keys says so before it reads a code. `grant`
-/// checks this first, too.
-async fn check_keys(device: &Device) -> Result<(), Failure> {
-    device.stay_signed_in().await.map_err(Failure::not_ready)?;
-    let checked = device
-        .encryption()
-        .check_cross_signing(device.homeserver())
-        .await;
-    checked
-        .map(drop)
-        .map_err(|error| Failure::new(exit_of(&error), error.what(), error.advice()))
-}
-
-fn exit_of(error: &CrossSigningError) -> Exit {
-    match error {
-        CrossSigningError::Homeserver(_) => Exit::Server,
-        CrossSigningError::Missing(_)
-        | CrossSigningError::NotPublished(_)
-        | CrossSigningError::Mismatch(_)
-        | CrossSigningError::Store(_) => Exit::NotReady,
-    }
-}
-
-fn at_home(facts: &Facts) -> Result<Start, Failure> {
+/// At this device's own homeserver.
+pub(crate) fn at_home(facts: &Facts) -> Result<Start, Failure> {
     let homeserver = HomeserverAddress::parse(facts.homeserver.as_str());
     let homeserver = homeserver.map_err(|error| {
         Failure::new(

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use etcetera::BaseStrategy as _;
-use matrix_qr_device::{Device, http::Policy};
+use matrix_qr_device::{Device, encryption::Encryption, http::Policy};
 use url::Url;
 
 use crate::{
@@ -40,8 +40,8 @@ pub(crate) fn policy(allow_loopback_http: bool) -> Policy {
 }
 
 /// Refuses a URL in the command that no device may contact.
-pub(crate) fn check_url(online: &OnlineArgs, url: &Url) -> Result<(), Failure> {
-    if policy(online.allow_loopback_http).permits(url) {
+pub(crate) fn check_url(policy: Policy, url: &Url) -> Result<(), Failure> {
+    if policy.permits(url) {
         return Ok(());
     }
     let what = format!(
@@ -57,7 +57,7 @@ pub(crate) fn check_url(online: &OnlineArgs, url: &Url) -> Result<(), Failure> {
 }
 
 /// Opens the device that is signed in here.
-pub(crate) async fn open(online: &OnlineArgs) -> Result<Device, Failure> {
+pub(crate) async fn open(online: &OnlineArgs) -> Result<Device<Encryption>, Failure> {
     let directory = directory(&online.directory)?;
     Device::open(&directory, policy(online.allow_loopback_http))
         .await

@@ -9,7 +9,7 @@ use std::{
 
 use matrix_qr_device::{
     Device,
-    encryption::{Passphrase, Restored},
+    encryption::{Encryption, Passphrase, Restored},
     secret::Secret,
 };
 use serde_json::json;
@@ -41,7 +41,7 @@ pub(crate) async fn run(args: &RestoreKeysArgs) -> Result<(), Failure> {
     }
 }
 
-async fn restore(out: Printer, device: &Device) -> Result<(), Failure> {
+async fn restore(out: Printer, device: &Device<Encryption>) -> Result<(), Failure> {
     out.event(json!({ "event": "restoring" }));
     let waiting = out.waiting("Fetching the keys from the backup.", None);
     let restored = device.restore_keys().await;
@@ -109,7 +109,7 @@ impl<'a> Export<'a> {
         })
     }
 
-    async fn write(self, out: Printer, device: &Device) -> Result<(), Failure> {
+    async fn write(self, out: Printer, device: &Device<Encryption>) -> Result<(), Failure> {
         let waiting = out.waiting("Encrypting the keys.", None);
         let export = device
             .export_keys(&self.passphrase)
@@ -222,7 +222,7 @@ fn empty() -> Failure {
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
-    use matrix_qr_device::encryption::BackupProblem;
+    use matrix_qr_device::keys::BackupProblem;
 
     use super::*;
 

@@ -63,10 +63,6 @@ impl Access {
         })
     }
 
-    pub(crate) fn directory(&self) -> &Path {
-        self.directory.path()
-    }
-
     pub(crate) fn http(&self) -> &Http {
         &self.http
     }

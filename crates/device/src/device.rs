@@ -1,41 +1,46 @@
-//! A device that is signed in: its session and its encryption, opened from disk.
+//! A device that is signed in: its session, opened from disk, and the holder of its keys.
 
 use std::path::Path;
 
+#[cfg(feature = "matrix-sdk")]
+use matrix_qr_protocol::error::Cause;
 use matrix_qr_protocol::error::UserError;
 use ruma::{OwnedUserId, UserId};
 
 use crate::{
     access::Access,
-    encryption::{Encryption, KeyExport, Passphrase, Restored, Verification},
     homeserver::Homeserver,
     http::{Http, Policy},
-    session::UserSession,
+    keys::{BackedUpRoomKeys, KeyHolder, RestoreError, check_cross_signing, room_keys_of_backup},
+};
+#[cfg(feature = "matrix-sdk")]
+use crate::{
+    encryption::{Encryption, KeyExport, Passphrase, Restored, Verification},
+    session::{STORE_FILE, UserSession},
 };
 
-/// A device of an account, on this machine. One process at a time can have it open.
-pub struct Device {
+/// A device of an account, on this machine. One process at a time can have it open. `K` holds its
+/// keys.
+pub struct Device<K> {
     access: Access,
     user_id: OwnedUserId,
-    encryption: Encryption,
+    keys: K,
 }
 
-impl Device {
-    /// Opens the device that is stored in this directory. Contacts nobody.
+impl<K: KeyHolder> Device<K> {
+    /// Opens the device whose session is stored in this directory, and whose keys somebody else
+    /// holds. Contacts nobody.
     ///
     /// # Errors
     ///
     /// There is no session, another process has it, or it cannot be read.
-    pub async fn open(directory: &Path, policy: Policy) -> Result<Self, UserError> {
+    pub async fn with_keys(directory: &Path, policy: Policy, keys: K) -> Result<Self, UserError> {
         let access = Access::open(directory, policy)?;
-        let UserSession {
-            user_id, device_id, ..
-        } = access.session().await.user;
-        let encryption = Encryption::open(access.directory(), &user_id, &device_id).await?;
+        let user_id = access.session().await.user.user_id;
         Ok(Self {
             access,
             user_id,
-            encryption,
+            keys,
         })
     }
 
@@ -49,9 +54,9 @@ impl Device {
         self.access.homeserver()
     }
 
-    /// This device's keys.
-    pub fn encryption(&self) -> &Encryption {
-        &self.encryption
+    /// Whoever holds this device's keys.
+    pub fn keys(&self) -> &K {
+        &self.keys
     }
 
     pub(crate) fn http(&self) -> &Http {
@@ -68,33 +73,28 @@ impl Device {
         Ok(self.access.stay_signed_in().await?)
     }
 
-    /// Whether the homeserver shows this device as signed by its owner, and by whom.
+    /// Checks that this device may sign another one in ([`check_cross_signing`]).
     ///
     /// # Errors
     ///
-    /// The homeserver did not say, or this device does not know its own owner.
-    pub async fn verification(&self) -> Result<Verification, UserError> {
+    /// The session has ended, or see [`crate::keys::CrossSigningError`].
+    pub async fn check_cross_signing(&self) -> Result<(), UserError> {
         self.stay_signed_in().await?;
-        Ok(self.encryption.verification(self.homeserver()).await?)
+        check_cross_signing(&self.keys, self.homeserver(), &self.user_id).await?;
+        Ok(())
     }
 
-    /// Brings the room keys of the backup onto this device.
+    /// The room keys in the key backup, for a holder that imports them itself. At most 256 MiB,
+    /// 5 minutes.
     ///
     /// # Errors
     ///
-    /// This device is not connected to a backup, or the homeserver did not hand it out.
-    pub async fn restore_keys(&self) -> Result<Restored, UserError> {
+    /// The holder has no key for the backup, or the homeserver did not hand it out.
+    pub async fn backed_up_room_keys(&self) -> Result<BackedUpRoomKeys, UserError> {
         self.stay_signed_in().await?;
-        Ok(self.encryption.restore_keys(self.homeserver()).await?)
-    }
-
-    /// All room keys of this device, as a file that other clients import. Contacts nobody.
-    ///
-    /// # Errors
-    ///
-    /// The store of this device failed.
-    pub async fn export_keys(&self, passphrase: &Passphrase) -> Result<KeyExport, UserError> {
-        Ok(self.encryption.export_keys(passphrase).await?)
+        let backup = self.keys.secrets().await?.backup;
+        let backup = backup.ok_or(RestoreError::NotConnected)?;
+        Ok(room_keys_of_backup(self.homeserver(), &backup).await?)
     }
 
     /// Ends the session on the server and removes it from this machine.
@@ -115,4 +115,85 @@ impl Device {
     pub fn forget(self) -> Result<(), UserError> {
         self.access.forget()
     }
+}
+
+/// With the keys in matrix-sdk-crypto's store.
+#[cfg(feature = "matrix-sdk")]
+impl Device<Encryption> {
+    /// Opens the device that is stored in this directory. Contacts nobody.
+    ///
+    /// # Errors
+    ///
+    /// There is no session, another process has it, its keys are not in the directory, or something
+    /// cannot be read.
+    pub async fn open(directory: &Path, policy: Policy) -> Result<Self, UserError> {
+        let access = Access::open(directory, policy)?;
+        if !directory.join(STORE_FILE).exists() {
+            return Err(keys_elsewhere(directory));
+        }
+        Self::with_store(access, directory).await
+    }
+
+    /// The same for a device that has no keys yet, such as an account's first one: its store is
+    /// made.
+    ///
+    /// # Errors
+    ///
+    /// There is no session, another process has it, or something cannot be read or written.
+    pub async fn with_new_keys(directory: &Path, policy: Policy) -> Result<Self, UserError> {
+        Self::with_store(Access::open(directory, policy)?, directory).await
+    }
+
+    async fn with_store(access: Access, directory: &Path) -> Result<Self, UserError> {
+        let UserSession {
+            user_id, device_id, ..
+        } = access.session().await.user;
+        let keys = Encryption::open(directory, &user_id, &device_id).await?;
+        Ok(Self {
+            access,
+            user_id,
+            keys,
+        })
+    }
+
+    /// Whether the homeserver shows this device as signed by its owner, and by whom.
+    ///
+    /// # Errors
+    ///
+    /// The homeserver did not say, or this device does not know its own owner.
+    pub async fn verification(&self) -> Result<Verification, UserError> {
+        self.stay_signed_in().await?;
+        Ok(self.keys.verification(self.homeserver()).await?)
+    }
+
+    /// Brings the room keys of the backup onto this device.
+    ///
+    /// # Errors
+    ///
+    /// This device is not connected to a backup, or the homeserver did not hand it out.
+    pub async fn restore_keys(&self) -> Result<Restored, UserError> {
+        self.stay_signed_in().await?;
+        Ok(self.keys.restore_keys(self.homeserver()).await?)
+    }
+
+    /// All room keys of this device, as a file that other clients import. Contacts nobody.
+    ///
+    /// # Errors
+    ///
+    /// The store of this device failed.
+    pub async fn export_keys(&self, passphrase: &Passphrase) -> Result<KeyExport, UserError> {
+        Ok(self.keys.export_keys(passphrase).await?)
+    }
+}
+
+#[cfg(feature = "matrix-sdk")]
+fn keys_elsewhere(directory: &Path) -> UserError {
+    UserError::new(
+        Cause::Here,
+        format!(
+            "the keys of this device are not in {}: the program that signed it in holds them",
+            directory.display()
+        ),
+        "Use that program. Here, `session`, `token` and `logout` work.",
+    )
 }

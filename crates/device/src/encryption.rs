@@ -1,12 +1,5 @@
-//! End-to-end encryption: the device's keys and the account's secrets, on matrix-sdk-crypto and its
-//! SQLite store.
-//!
-//! MSC4108, "Secret sharing and device verification". Who does what:
-//!
-//! - the existing device: [`Encryption::check_cross_signing`] before anything else happens, then
-//!   [`Encryption::export_bundle`], then [`Encryption::await_verified`];
-//! - the new device: [`Encryption::import_bundle`], which ends in the one `/keys/upload`, then
-//!   [`Encryption::restore_keys`].
+//! matrix-sdk-crypto and its SQLite store: a holder of a device's keys ([`crate::keys`]), in the form
+//! that matrix-sdk opens.
 //!
 //! A homeserver that suddenly publishes another identity makes matrix-sdk-crypto forget its private
 //! keys. So an answer of `/keys/query` is first compared with the keys held here, and reaches the
@@ -26,28 +19,17 @@ use ruma::{
     serde::Raw,
 };
 
-use crate::homeserver::{Effort, Homeserver, HomeserverError};
-
 mod backup;
-mod bundle;
 mod error;
 mod export;
 mod files;
-mod identity;
-mod import;
-mod public_keys;
+mod holder;
 mod verification;
 
-pub use backup::{BackupState, Restored};
-pub use bundle::Exported;
-pub use error::{
-    BackupProblem, BundleRefused, CrossSigningError, DecryptError, ImportError, RestoreError,
-    StoreError,
-};
+pub use backup::Restored;
+pub use error::{DecryptError, StoreError};
 pub use export::{KeyExport, Passphrase};
-pub use identity::Identity;
-pub use import::Imported;
-pub use public_keys::CrossSigningKey;
+pub use holder::StoreKeys;
 pub use verification::Verification;
 
 /// A device's end-to-end encryption.
@@ -122,20 +104,9 @@ impl Encryption {
         &self.machine
     }
 
-    /// What the homeserver publishes for this account right now. Changes nothing in the store.
-    async fn query(
-        &self,
-        homeserver: &Homeserver,
-    ) -> Result<get_keys::v3::Response, HomeserverError> {
-        let (_, query) = self.machine.query_keys_for_users([self.user_id()]);
-        let mut request = get_keys::v3::Request::new();
-        request.device_keys = query.device_keys;
-        homeserver.call(request, Effort::REPEATABLE).await
-    }
-
     /// Gives an answer of `/keys/query` to the store; the caller has compared it with the keys held
     /// here.
-    async fn learn(&self, published: &get_keys::v3::Response) -> Result<(), StoreError> {
+    pub(crate) async fn learn(&self, published: &get_keys::v3::Response) -> Result<(), StoreError> {
         self.sent(&TransactionId::new(), published).await
     }
 

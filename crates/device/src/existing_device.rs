@@ -12,6 +12,7 @@ use crate::{
     device::Device,
     discovery,
     host::{HostAdapter, open_session},
+    keys::KeyHolder,
     person::{Person, ProgressEvent},
     random::rng,
     retry::patiently,
@@ -48,7 +49,7 @@ pub enum Announce {
     ServerName,
 }
 
-impl Device {
+impl<K: KeyHolder> Device<K> {
     /// Signs in a new device: asks the person, and shares this device's secrets with it at the very
     /// end.
     ///
@@ -99,11 +100,8 @@ impl Device {
 
     /// "Cross-signing is mandatory", and so is a homeserver that can sign a device in.
     async fn check(&self) -> Result<(), Error> {
-        self.stay_signed_in().await.map_err(Error::NoSecrets)?;
-        let homeserver = self.homeserver();
-        let checked = self.encryption().check_cross_signing(homeserver).await;
-        checked.map_err(|error| Error::NoSecrets(error.to_user_error()))?;
-        let base = homeserver.base();
+        self.check_cross_signing().await.map_err(Error::NoSecrets)?;
+        let base = self.homeserver().base();
         patiently(|| discovery::server_metadata(self.http(), base))
             .await
             .and_then(|metadata| metadata.device_grant().map(|_| ()))

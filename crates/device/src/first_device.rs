@@ -8,10 +8,11 @@ use matrix_sdk_crypto::{
     store::types::BackupDecryptionKey, types::requests::UploadSigningKeysRequest,
 };
 use ruma::{
-    DeviceKeyAlgorithm, DeviceKeyId,
+    DeviceKeyAlgorithm, DeviceKeyId, TransactionId, UserId,
     api::client::{
         backup::{add_backup_keys, create_backup_version},
         keys::{
+            upload_keys,
             upload_signatures::{self, v3::SignedKeys},
             upload_signing_keys,
         },
@@ -22,6 +23,9 @@ use ruma::{
 use crate::{
     encryption::{Encryption, StoreError},
     homeserver::{Effort, Homeserver, HomeserverError},
+    keys::{
+        HeldIdentity, KeyHolder as _, NewSession, agreed_identity, publish_signed, published_keys,
+    },
 };
 
 mod error;
@@ -43,12 +47,20 @@ pub async fn set_up(
     homeserver: &Homeserver,
     encryption: &Encryption,
 ) -> Result<String, FirstDeviceError> {
-    if encryption.has_identity(homeserver).await? {
+    if has_identity(homeserver, encryption.user_id()).await? {
         return Err(FirstDeviceError::NotFirst);
     }
     let identity = encryption.bootstrap().await?;
     publish_identity(homeserver, encryption, identity).await?;
     create_backup(homeserver, encryption).await
+}
+
+/// Whether the homeserver publishes any part of an identity for this account.
+async fn has_identity(homeserver: &Homeserver, user_id: &UserId) -> Result<bool, HomeserverError> {
+    let answer = published_keys(homeserver, user_id).await?;
+    Ok(answer.master_keys.contains_key(user_id)
+        || answer.self_signing_keys.contains_key(user_id)
+        || answer.user_signing_keys.contains_key(user_id))
 }
 
 /// Nothing is published before the key that signed it: the identity, then this device, then this
@@ -61,10 +73,7 @@ async fn publish_identity(
     let signed_master = signed_master(&identity, encryption);
     let request = signing_keys(identity);
     homeserver.call(request, Effort::REPEATABLE).await?;
-    let published = encryption.learn_own_identity(homeserver).await?;
-    encryption
-        .upload_signed_keys(homeserver, &published.self_signing)
-        .await?;
+    upload_device_keys(homeserver, encryption).await?;
     let signatures = BTreeMap::from([(encryption.user_id().to_owned(), signed_master)]);
     let request = upload_signatures::v3::Request::new(signatures);
     let answer = homeserver.call(request, Effort::REPEATABLE).await?;
@@ -73,6 +82,28 @@ async fn publish_identity(
     } else {
         Err(HomeserverError::malformed("it refused a signature that is valid").into())
     }
+}
+
+async fn upload_device_keys(
+    homeserver: &Homeserver,
+    encryption: &Encryption,
+) -> Result<(), FirstDeviceError> {
+    let (user_id, device_id) = (encryption.user_id(), encryption.device_id());
+    let secrets = encryption.secrets().await?.cross_signing;
+    let held = HeldIdentity::of(&secrets);
+    let (published, identity) = agreed_identity(homeserver, user_id, &held).await?;
+    encryption.learn(&published).await?;
+    let upload = encryption.device_keys(user_id, device_id).await?;
+    let self_signing = &secrets.self_signing_key;
+    let device = NewSession {
+        homeserver,
+        user_id,
+        device_id,
+        expires_at: None,
+    };
+    let accepted = publish_signed(device, upload, &identity, self_signing).await?;
+    let answer = upload_keys::v3::Response::new(accepted.one_time_key_counts);
+    Ok(encryption.sent(&TransactionId::new(), &answer).await?)
 }
 
 fn signing_keys(mut identity: UploadSigningKeysRequest) -> upload_signing_keys::v3::Request {

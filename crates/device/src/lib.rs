@@ -15,7 +15,8 @@
 //! | [`rendezvous_client`] | the rendezvous session over HTTP |
 //! | [`oauth`], `device_name` | client ID, device authorization grant, refresh, revocation; the device's name |
 //! | [`homeserver`] | the calls of the Client-Server API |
-//! | [`encryption`] | exports, checks and imports the secrets; signs the device; key backup |
+//! | [`keys`] | the device's keys and the account's secrets, whoever holds them: checks, signature, the one upload, key backup |
+//! | [`encryption`] | matrix-sdk-crypto with its store as the holder of the keys (feature `matrix-sdk`) |
 //! | [`session`] | the files: the session, its lock, what it takes to revoke an unfinished one |
 //!
 //! A device that is signed in uses:
@@ -42,14 +43,17 @@ mod access_token;
 mod device;
 mod device_name;
 pub mod discovery;
+#[cfg(feature = "matrix-sdk")]
 pub mod encryption;
 mod end_session;
 mod existing_device;
 mod facts;
+#[cfg(feature = "matrix-sdk")]
 pub mod first_device;
 pub mod homeserver;
 mod host;
 pub mod http;
+pub mod keys;
 mod new_device;
 pub mod oauth;
 mod person;
@@ -72,7 +76,7 @@ pub use existing_device::{Announce, GrantOptions, Granted};
 pub use facts::Facts;
 pub use new_device::{SignInOptions, SignedIn, sign_in};
 pub use person::{Opening, Person, ProgressEvent};
-pub use ruma::{OwnedUserId, UserId};
+pub use ruma::{DeviceId, OwnedUserId, UserId};
 pub use showing::Showing;
 pub use sign_out::{SignOut, Subject, sign_out_here};
 pub use start::{RendezvousAt, Start};

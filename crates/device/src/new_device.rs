@@ -1,10 +1,13 @@
 //! Signing in as the new device.
 
+use std::sync::Arc;
+
 use matrix_qr_protocol::{driver, error::Error};
 
 use crate::{
     host::{HostAdapter, open_session},
     http::Http,
+    keys::KeyHolder,
     person::{Person, ProgressEvent},
     random::rng,
     session::{SessionDir, SessionLock},
@@ -25,32 +28,36 @@ mod take_back;
 pub use self::options::{SignInOptions, SignedIn};
 use self::{duties::NewDevice, oauth_server::check_homeserver};
 
-/// Signs this machine in as a new device, with the help of one that is already signed in.
+/// Signs this machine in as a new device, with the help of one that is already signed in. `keys`
+/// makes the device's keys, and keeps them with the account's secrets; the session is stored in the
+/// directory.
 ///
 /// # Errors
 ///
 /// Why it ended. No token, no device and no file is left behind then; where one had to be, that was
 /// reported to the person. Until a token is confirmed as revoked, what is needed to revoke it stays
 /// in the directory, and the next sign-in there tries again.
-pub async fn sign_in<P: Person>(
+pub async fn sign_in<P: Person, K: KeyHolder>(
     options: &SignInOptions,
     start: Start,
     person: &P,
+    keys: Arc<K>,
 ) -> Result<SignedIn, Error> {
     let directory = SessionDir::new(&options.directory);
     let lock = remains::claim(&directory, options.policy, person).await?;
-    let attempt = Box::pin(attempt(options, &directory, start, person)).await;
+    let attempt = Box::pin(attempt(options, &directory, start, person, keys)).await;
     if attempt.is_err() {
         clean_up(&directory, lock, person);
     }
     attempt
 }
 
-async fn attempt<P: Person>(
+async fn attempt<P: Person, K: KeyHolder>(
     options: &SignInOptions,
     directory: &SessionDir,
     start: Start,
     person: &P,
+    keys: Arc<K>,
 ) -> Result<SignedIn, Error> {
     let http = Http::new(options.policy).map_err(|error| Error::NotSetUp(error.to_user_error()))?;
     person.tell(ProgressEvent::Checking);
@@ -65,7 +72,7 @@ async fn attempt<P: Person>(
     })
     .await?;
     let location = rendezvous.location().clone();
-    let device = NewDevice::new(options, http, directory, person);
+    let device = NewDevice::new(options, http, directory, person, keys);
     let host = HostAdapter::new(rendezvous, person, device);
     // Boxed, here and elsewhere: what is in it is deep, and this may run on a small stack.
     let end = host.while_reporting(Box::pin(async {

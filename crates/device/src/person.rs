@@ -11,7 +11,7 @@ use matrix_qr_protocol::{
 use ruma::UserId;
 use url::Url;
 
-use crate::encryption::BackupState;
+use crate::keys::BackupState;
 
 /// A front end: it shows, asks and tells. Every future may be dropped when its answer is not needed
 /// any more; an implementation then takes its question off the screen.

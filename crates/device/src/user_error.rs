@@ -20,9 +20,10 @@ mod tests {
     use super::*;
     use crate::{
         discovery::DiscoveryError,
-        encryption::{CrossSigningError, ImportError, RestoreError, StoreError},
+        encryption::StoreError,
         homeserver::HomeserverError,
         http::HttpError,
+        keys::{CrossSigningError, ImportError, RestoreError},
         oauth::OAuthError,
         rendezvous_client::RendezvousError,
         session::SessionError,

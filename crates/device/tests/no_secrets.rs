@@ -25,6 +25,7 @@ mod test_env;
 
 use std::collections::BTreeSet;
 
+use matrix_qr_device::keys::KeyHolder as _;
 use matrix_qr_device::session::{Revocable, SessionDir};
 use matrix_qr_protocol::revision::{Revision, Role};
 use matrix_qr_sandbox::Fault;
@@ -86,7 +87,7 @@ async fn each_way(shown_by: Role, log: &CapturedLog) {
     let setup = world.setup(plan(shown_by).dialect);
     printed.push_str(&format!(
         "{:?} {:?} {setup:?}",
-        new.encryption(),
+        new.keys(),
         new.homeserver()
     ));
     search(&world, &log.text(), &printed).await;
@@ -184,12 +185,7 @@ fn line_of<'a>(text: &'a str, secret: &str) -> &'a str {
 /// The account's private keys, in every form in which they might be printed.
 async fn private_keys(world: &TestEnv) -> Vec<String> {
     let existing = &world.existing;
-    let bundle = existing
-        .encryption()
-        .export_bundle(existing.homeserver())
-        .await
-        .unwrap()
-        .bundle;
+    let bundle = existing.keys().secrets().await.unwrap();
     let keys = [
         &bundle.cross_signing.master_key,
         &bundle.cross_signing.self_signing_key,

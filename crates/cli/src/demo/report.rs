@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use matrix_qr_device::{
-    Device, Granted, SignInOptions, SignedIn, encryption::BackupState, first_device, http::Policy,
+    Device, Granted, SignInOptions, SignedIn, encryption::Encryption, first_device, http::Policy,
+    keys::BackupState,
 };
 use matrix_qr_protocol::revision::Revision;
 use serde_json::{Value, json};
@@ -93,7 +94,7 @@ pub(super) async fn collect(
     })
 }
 
-async fn messages(new: &Device, room: &str) -> Result<Vec<String>, Failure> {
+async fn messages(new: &Device<Encryption>, room: &str) -> Result<Vec<String>, Failure> {
     let unread = |why: String| {
         Failure::here(
             format!("the old messages could not be read: {why}"),
@@ -103,7 +104,7 @@ async fn messages(new: &Device, room: &str) -> Result<Vec<String>, Failure> {
     let room = room
         .try_into()
         .map_err(|error| unread(format!("{error}")))?;
-    let texts = first_device::latest_messages(new.homeserver(), new.encryption(), room).await;
+    let texts = first_device::latest_messages(new.homeserver(), new.keys(), room).await;
     texts.map_err(|error| unread(error.to_string()))
 }
 

@@ -6,7 +6,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use matrix_qr_device::{ProgressEvent, encryption::BackupState};
+use matrix_qr_device::{ProgressEvent, keys::BackupState};
 use matrix_qr_protocol::{driver::Progress, qr::ShownCode, revision::Role};
 use url::Url;
 

@@ -74,10 +74,10 @@ impl InProcessSandbox {
     fn set_up(&self) {
         let directory = self.signed_in("existing", "FIRSTDEVICE");
         self.runtime.block_on(async {
-            let first = Device::open(&directory, Policy::HttpsOrLoopback)
+            let first = Device::with_new_keys(&directory, Policy::HttpsOrLoopback)
                 .await
                 .unwrap();
-            Box::pin(first_device::set_up(first.homeserver(), first.encryption()))
+            Box::pin(first_device::set_up(first.homeserver(), first.keys()))
                 .await
                 .unwrap();
         });

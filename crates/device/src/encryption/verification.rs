@@ -1,18 +1,13 @@
-//! The verification state of devices, as the homeserver publishes it to everyone.
-
-use std::time::Duration;
+//! The verification state of this device, as the homeserver publishes it to everyone.
 
 use matrix_sdk_crypto::types::DeviceKeys;
-use ruma::{DeviceId, UserId, api::client::keys::get_keys};
-use tokio::time::{sleep, timeout};
+use ruma::UserId;
 
-use super::{
-    Encryption, error::CrossSigningError, import::is_signed_twice, public_keys::PublicKeys,
+use super::Encryption;
+use crate::{
+    homeserver::Homeserver,
+    keys::{CrossSigningError, HeldIdentity, KeyHolder as _, agreed_identity, is_signed_twice},
 };
-use crate::homeserver::{Homeserver, HomeserverError};
-
-/// How often [`Encryption::await_verified`] looks.
-const PAUSE: Duration = Duration::from_millis(200);
 
 /// How the account's other devices see this one.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -36,49 +31,23 @@ impl Encryption {
         &self,
         homeserver: &Homeserver,
     ) -> Result<Verification, CrossSigningError> {
-        let (answer, published) = self.agreed_keys(homeserver).await?;
-        let keys = device_keys(&answer, self.user_id(), self.device_id());
-        let is_signed = |keys: &DeviceKeys| is_signed_twice(keys, &published.self_signing);
+        let (user_id, device_id) = (self.user_id(), self.device_id());
+        let held = HeldIdentity::of(&self.secrets().await?.cross_signing);
+        let (answer, identity) = agreed_identity(homeserver, user_id, &held).await?;
+        let raw = answer
+            .device_keys
+            .get(user_id)
+            .and_then(|devices| devices.get(device_id));
+        let keys = raw.and_then(|keys| keys.deserialize_as::<DeviceKeys>().ok());
         Ok(Verification {
-            verified: keys
-                .as_ref()
-                .is_some_and(|keys| self.is_own(keys) && is_signed(keys)),
+            verified: keys.as_ref().is_some_and(|keys| self.is_own(keys))
+                && raw.is_some_and(|keys| is_signed_twice(keys, user_id, device_id, &identity)),
             signatures: keys
-                .map(|keys| signatures(&keys, self.user_id()))
+                .filter(|keys| keys.user_id == user_id && keys.device_id == device_id)
+                .map(|keys| signatures(&keys, user_id))
                 .unwrap_or_default(),
-            master_key: published.fingerprint(),
+            master_key: identity.fingerprint(),
         })
-    }
-
-    /// Waits until a device of the account is published with a valid signature of the self-signing
-    /// key: whether that happened within the given time. Asks five times a second; an answer that
-    /// cannot be had is asked for again, unless this device's own session has ended.
-    pub async fn await_verified(
-        &self,
-        homeserver: &Homeserver,
-        device: &DeviceId,
-        within: Duration,
-    ) -> bool {
-        let verified = async {
-            loop {
-                match self.is_published_verified(homeserver, device).await {
-                    Ok(true) => return true,
-                    Err(CrossSigningError::Homeserver(HomeserverError::Expired)) => return false,
-                    _ => sleep(PAUSE).await,
-                }
-            }
-        };
-        timeout(within, verified).await.unwrap_or(false)
-    }
-
-    async fn is_published_verified(
-        &self,
-        homeserver: &Homeserver,
-        device: &DeviceId,
-    ) -> Result<bool, CrossSigningError> {
-        let (answer, PublicKeys { self_signing, .. }) = self.agreed_keys(homeserver).await?;
-        let keys = device_keys(&answer, self.user_id(), device);
-        Ok(keys.is_some_and(|keys| is_signed_twice(&keys, &self_signing)))
     }
 
     /// Published under our name, and with our keys.
@@ -86,16 +55,6 @@ impl Encryption {
         keys.ed25519_key() == Some(self.machine.identity_keys().ed25519)
             && keys.curve25519_key() == Some(self.machine.identity_keys().curve25519)
     }
-}
-
-fn device_keys(
-    answer: &get_keys::v3::Response,
-    user: &UserId,
-    device: &DeviceId,
-) -> Option<DeviceKeys> {
-    let keys = answer.device_keys.get(user)?.get(device)?;
-    let keys: DeviceKeys = keys.deserialize_as().ok()?;
-    (keys.user_id == user && keys.device_id == device).then_some(keys)
 }
 
 fn signatures(keys: &DeviceKeys, user: &UserId) -> Vec<String> {

@@ -15,6 +15,7 @@ use tokio::time::{sleep, timeout};
 use crate::{
     device::Device,
     host::HostAdapter,
+    keys::{HeldIdentity, KeyHolder, await_verified, export_secrets},
     person::{Opening, Person, ProgressEvent},
     silence::Wait,
 };
@@ -42,17 +43,20 @@ pub struct Granted {
 }
 
 /// The existing device, and what it has seen of the new one.
-pub(super) struct ExistingDevice<'a, P> {
-    device: &'a Device,
+pub(super) struct ExistingDevice<'a, P, K> {
+    device: &'a Device<K>,
     person: &'a P,
+    /// The public halves of the secrets that were sent.
+    shared: OnceLock<HeldIdentity>,
     granted: OnceLock<Granted>,
 }
 
-impl<'a, P: Person> ExistingDevice<'a, P> {
-    pub(super) fn new(device: &'a Device, person: &'a P) -> Self {
+impl<'a, P: Person, K: KeyHolder> ExistingDevice<'a, P, K> {
+    pub(super) fn new(device: &'a Device<K>, person: &'a P) -> Self {
         Self {
             device,
             person,
+            shared: OnceLock::new(),
             granted: OnceLock::new(),
         }
     }
@@ -116,12 +120,13 @@ impl<'a, P: Person> ExistingDevice<'a, P> {
 
     async fn export(&self) -> Result<Secrets, UserError> {
         self.person.tell(ProgressEvent::SharingSecrets);
-        let homeserver = self.device.homeserver();
-        let exported = self.device.encryption().export_bundle(homeserver).await?;
+        let device = self.device;
+        let exported = export_secrets(device.keys(), device.homeserver(), device.user_id()).await?;
         if let Some(why) = exported.without_backup {
             tracing::info!(%why, "the key backup is not shared");
         }
-        Ok(exported.bundle)
+        let _ = self.shared.set(exported.identity);
+        Ok(exported.secrets)
     }
 
     async fn verified(&self, id: DeviceId) -> VerificationOutcome {
@@ -154,9 +159,13 @@ impl<'a, P: Person> ExistingDevice<'a, P> {
 
     /// A device that was revoked is gone, even if it was verified a moment ago.
     async fn outcome(&self, id: &DeviceId) -> VerificationOutcome {
-        let (device, homeserver) = (self.device, self.device.homeserver());
+        let Some(held) = self.shared.get() else {
+            return VerificationOutcome::Unseen;
+        };
+        let (homeserver, user_id) = (self.device.homeserver(), self.device.user_id());
+        let published = await_verified(homeserver, user_id, held, id.as_str().into(), SIGN);
         let verified = tokio::select! {
-            verified = device.encryption().await_verified(homeserver, id.as_str().into(), SIGN) => verified,
+            verified = published => verified,
             () = self.vanishes(id) => return VerificationOutcome::Gone,
         };
         match timeout(LAST_LOOK, self.is_gone(id)).await {
@@ -181,7 +190,7 @@ impl<'a, P: Person> ExistingDevice<'a, P> {
     }
 }
 
-impl<P: Person> ExistingDeviceHost for HostAdapter<'_, P, ExistingDevice<'_, P>> {
+impl<P: Person, K: KeyHolder> ExistingDeviceHost for HostAdapter<'_, P, ExistingDevice<'_, P, K>> {
     async fn find_device(&self, id: DeviceId) -> Result<DeviceLookup, UserError> {
         self.answer(Wait::FreeId, self.device.find(&id)).await
     }

@@ -1,8 +1,9 @@
 //! Why an account's first device could not be set up or used.
 
 use crate::{
-    encryption::{CrossSigningError, ImportError, StoreError},
+    encryption::StoreError,
     homeserver::HomeserverError,
+    keys::{CrossSigningError, ImportError, KeyHolderError},
 };
 
 /// Why the account could not be set up or used.
@@ -17,6 +18,9 @@ pub enum FirstDeviceError {
     /// The device's keys could not be published.
     #[error(transparent)]
     Keys(#[from] ImportError),
+    /// The device's keys could not be made.
+    #[error(transparent)]
+    KeyHolder(#[from] KeyHolderError),
     /// Another call failed.
     #[error(transparent)]
     Homeserver(#[from] HomeserverError),

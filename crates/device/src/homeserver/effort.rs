@@ -20,6 +20,7 @@ impl Effort {
         bytes: USUAL_ANSWER,
     };
     /// A call that would do its work twice.
+    #[cfg(feature = "matrix-sdk")]
     pub(crate) const ONCE: Self = Self {
         tries: 1,
         ..Self::REPEATABLE

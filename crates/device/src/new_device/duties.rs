@@ -16,7 +16,7 @@ use url::Url;
 
 use super::{
     account::check_account,
-    import::{Import, Importing},
+    import::{Importing, not_imported},
     oauth_server::find_oauth_server,
     options::{SignInOptions, SignedIn},
     progress::{AcceptedAccount, GrantedTokens, PendingAuthorization, SignInProgress},
@@ -24,10 +24,10 @@ use super::{
 };
 use crate::{
     discovery::ServerMetadata,
-    encryption::Imported,
     homeserver::Homeserver,
     host::HostAdapter,
     http::Http,
+    keys::{Imported, KeyHolder, NewSession, take_secrets},
     oauth::{DeviceAuthorization, OAuth, OAuthError, TokenOutcome, new_device_id},
     person::{Person, ProgressEvent},
     retry::patiently,
@@ -37,27 +37,30 @@ use crate::{
 };
 
 /// The new device, as far as it has come.
-pub(super) struct NewDevice<'a, P> {
+pub(super) struct NewDevice<'a, P, K> {
     options: &'a SignInOptions,
     http: Http,
     directory: &'a SessionDir,
     person: &'a P,
+    keys: Arc<K>,
     progress: Mutex<SignInProgress>,
     import: Importing,
 }
 
-impl<'a, P: Person> NewDevice<'a, P> {
+impl<'a, P: Person, K: KeyHolder> NewDevice<'a, P, K> {
     pub(super) fn new(
         options: &'a SignInOptions,
         http: Http,
         directory: &'a SessionDir,
         person: &'a P,
+        keys: Arc<K>,
     ) -> Self {
         Self {
             options,
             http,
             directory,
             person,
+            keys,
             progress: Mutex::new(SignInProgress::Begun),
             import: Importing::default(),
         }
@@ -171,16 +174,21 @@ impl<'a, P: Person> NewDevice<'a, P> {
         let SignInProgress::Accepted(account) = self.progress() else {
             return Err(NotImported::Failed(out_of_order()));
         };
-        let import = Import {
-            directory: self.directory.path().to_owned(),
-            user_id: account.user_id.clone(),
-            device_id: account.grant.asked.device_id.clone(),
-            homeserver: self.homeserver(&account.grant),
+        let (user_id, grant) = (account.user_id.clone(), &account.grant);
+        let (device_id, homeserver) = (grant.asked.device_id.clone(), self.homeserver(grant));
+        let (keys, expires_at) = (self.keys.clone(), grant.expires_at);
+        let import = async move {
+            let session = NewSession {
+                user_id: &user_id,
+                device_id: &device_id,
+                homeserver: &homeserver,
+                expires_at,
+            };
+            let taken = take_secrets(&*keys, session, secrets).await;
+            taken.map_err(not_imported)
         };
-        let (imported, ()) = tokio::join!(
-            self.import.run(import.take(secrets)),
-            self.name_itself(&account.grant)
-        );
+        let (imported, ()) =
+            tokio::join!(self.import.run(import), self.name_itself(&account.grant));
         let imported = imported?;
         self.person.tell(ProgressEvent::KeysUploaded);
         self.person.tell(ProgressEvent::Backup(&imported.backup));
@@ -212,7 +220,7 @@ impl<'a, P: Person> NewDevice<'a, P> {
     }
 }
 
-impl<P: Person> NewDeviceHost for HostAdapter<'_, P, NewDevice<'_, P>> {
+impl<P: Person, K: KeyHolder> NewDeviceHost for HostAdapter<'_, P, NewDevice<'_, P, K>> {
     async fn request_authorization(
         &self,
         homeserver: HomeserverAddress,

@@ -4,15 +4,13 @@
 //! their future was dropped, and bring back the keys that were just wiped. So it is never dropped:
 //! the clean-up waits for its end.
 
-use std::{future::Future, path::PathBuf, time::Duration};
+use std::{future::Future, time::Duration};
 
-use matrix_qr_protocol::login::{NotImported, message::Secrets};
-use ruma::{OwnedDeviceId, OwnedUserId};
+use matrix_qr_protocol::login::NotImported;
 use tokio::{sync::Mutex, task::JoinHandle, time::timeout};
 
 use crate::{
-    encryption::{Encryption, ImportError, Imported},
-    homeserver::Homeserver,
+    keys::{ImportError, Imported},
     user_error::{ToUserError, out_of_order},
 };
 
@@ -45,28 +43,8 @@ impl Importing {
     }
 }
 
-/// What an import needs.
-pub(super) struct Import {
-    pub(super) directory: PathBuf,
-    pub(super) user_id: OwnedUserId,
-    pub(super) device_id: OwnedDeviceId,
-    pub(super) homeserver: Homeserver,
-}
-
-impl Import {
-    /// Checks the secrets, stores them, signs, uploads, connects the backup.
-    pub(super) async fn take(self, secrets: Secrets) -> ImportOutcome {
-        let encryption = Encryption::open(&self.directory, &self.user_id, &self.device_id)
-            .await
-            .map_err(|error| NotImported::Failed(ImportError::Store(error).to_user_error()))?;
-        encryption
-            .import_bundle(&self.homeserver, &secrets)
-            .await
-            .map_err(not_imported)
-    }
-}
-
-fn not_imported(error: ImportError) -> NotImported {
+/// How an import that failed is reported to the login.
+pub(super) fn not_imported(error: ImportError) -> NotImported {
     match error {
         ImportError::Refused(_) => NotImported::Refused(error.to_user_error()),
         _ => NotImported::Failed(error.to_user_error()),

@@ -7,13 +7,13 @@ use ruma::OwnedUserId;
 use url::Url;
 
 use crate::{
-    device_name::DeviceName, encryption::BackupState, http::Policy, oauth::Client, showing::Showing,
+    device_name::DeviceName, http::Policy, keys::BackupState, oauth::Client, showing::Showing,
 };
 
 /// What a sign-in needs to know.
 #[derive(Debug, Clone)]
 pub struct SignInOptions {
-    /// Where the session and the encryption store will live. It must be empty or not exist.
+    /// Where the session will be stored. It must be empty or not exist.
     pub directory: PathBuf,
     /// Which servers it may connect to.
     pub policy: Policy,

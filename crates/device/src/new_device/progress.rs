@@ -40,7 +40,7 @@ pub(super) struct GrantedTokens {
     pub(super) asked: Arc<PendingAuthorization>,
     pub(super) tokens: Tokens,
     /// When the access token expires, in seconds since 1970.
-    expires_at: Option<u64>,
+    pub(super) expires_at: Option<u64>,
 }
 
 /// The account that it was given for.

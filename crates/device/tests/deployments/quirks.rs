@@ -3,7 +3,7 @@
 //! digits are typed (matrix-js-sdk) is in its tests/pair.rs.
 
 use axum::http::header;
-use matrix_qr_device::{GrantOptions, Start, sign_in};
+use matrix_qr_device::{GrantOptions, Start};
 use matrix_qr_protocol::{
     error::{Cause, Error},
     homeserver::HomeserverAddress,
@@ -17,7 +17,7 @@ use crate::{
     meddling_proxy::{MeddlingProxy, ProxyFault},
     meeting::{Meeting, Plan},
     scripted_peer::existing_device_against,
-    test_env::{SignInEnd, TestEnv},
+    test_env::{SignInEnd, TestEnv, sign_in},
 };
 
 const BOTH: [Role; 2] = [Role::New, Role::Existing];

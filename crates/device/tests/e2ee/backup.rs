@@ -1,8 +1,9 @@
 //! The key backup, seen from the new device.
 
 use matrix_qr_device::{
-    encryption::{BackupProblem, BackupState, RestoreError, Restored},
+    encryption::Restored,
     first_device,
+    keys::{BackupProblem, BackupState, RestoreError},
 };
 use matrix_qr_protocol::login::message::{SecretText, Secrets};
 use matrix_qr_sandbox::Fault;
@@ -11,7 +12,7 @@ use serde_json::json;
 
 use crate::{
     proxy::Answer,
-    test_env::{BACKUP_KEYS, BACKUP_VERSION, EncryptedDevice, TestEnv},
+    test_env::{BACKUP_KEYS, BACKUP_VERSION, EncryptedDevice, SignInSteps as _, TestEnv},
 };
 
 const TEXTS: [&str; 2] = ["the first old message", "the second old message"];

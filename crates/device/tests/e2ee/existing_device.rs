@@ -3,8 +3,9 @@
 use std::time::Duration;
 
 use matrix_qr_device::{
-    encryption::{BackupProblem, CrossSigningError, CrossSigningKey, Encryption},
+    encryption::Encryption,
     homeserver::HomeserverError,
+    keys::{BackupProblem, CrossSigningError, CrossSigningKey},
 };
 use matrix_qr_protocol::login::message::SecretKey;
 use matrix_qr_sandbox::Fault;
@@ -15,7 +16,7 @@ use matrix_sdk_sqlite::SqliteCryptoStore;
 use ruma::{DeviceId, TransactionId};
 use serde_json::{Value, json};
 
-use crate::test_env::{BACKUP_VERSION, EncryptedDevice, KEYS_QUERY, TestEnv};
+use crate::test_env::{BACKUP_VERSION, EncryptedDevice, KEYS_QUERY, SignInSteps as _, TestEnv};
 
 const KEYS: [(CrossSigningKey, &str); 3] = [
     (CrossSigningKey::Master, "master_keys"),
@@ -291,20 +292,20 @@ async fn the_bundle_holds_the_three_keys_and_the_backup() {
         .await
         .unwrap();
     assert_eq!(exported.without_backup, None);
-    let backup = exported.bundle.backup.as_ref().unwrap();
+    let backup = exported.secrets.backup.as_ref().unwrap();
     assert_eq!(
         (backup.algorithm.as_str(), backup.backup_version.as_str()),
         ("m.megolm_backup.v1.curve25519-aes-sha2", "1")
     );
     let master =
-        Ed25519SecretKey::from_base64(&exported.bundle.cross_signing.master_key.to_base64())
+        Ed25519SecretKey::from_base64(&exported.secrets.cross_signing.master_key.to_base64())
             .unwrap();
     let identity = first
         .encryption
         .check_cross_signing(&first.homeserver)
         .await
         .unwrap();
-    assert_eq!(master.public_key().to_base64(), identity.master_key);
+    assert_eq!(master.public_key().to_base64(), identity);
 }
 
 #[tokio::test]
@@ -320,7 +321,7 @@ async fn a_backup_that_is_not_the_current_one_is_left_out_and_reported() {
 
     world.sandbox.faults().set(Fault::BackupOtherVersion);
     let exported = export().await;
-    assert_eq!(exported.bundle.backup, None);
+    assert_eq!(exported.secrets.backup, None);
     let other = BackupProblem::OtherVersion {
         ours: "1".to_owned(),
         current: "2".to_owned(),
@@ -341,7 +342,7 @@ async fn a_backup_that_is_not_the_current_one_is_left_out_and_reported() {
         }
     });
     let exported = export().await;
-    assert_eq!(exported.bundle.backup, None);
+    assert_eq!(exported.secrets.backup, None);
     assert!(matches!(
         exported.without_backup,
         Some(BackupProblem::Unchecked(_))
@@ -358,7 +359,7 @@ async fn secrets_do_not_print() {
         .unwrap();
     let printed = format!("{exported:?} {:?} {:?}", first.encryption, first.homeserver);
     assert_eq!(printed.matches("[redacted]").count(), 3 + 1 + 1 + 1);
-    for secret in crate::logs::secrets(&exported.bundle) {
+    for secret in crate::logs::secrets(&exported.secrets) {
         assert!(!printed.contains(&secret));
     }
 }

@@ -2,7 +2,7 @@
 
 use matrix_qr_device::first_device::{self, FirstDeviceError};
 
-use crate::test_env::{KEYS_UPLOAD, TestEnv};
+use crate::test_env::{KEYS_UPLOAD, SignInSteps as _, TestEnv};
 
 #[tokio::test]
 async fn sets_the_account_up() {
@@ -24,8 +24,7 @@ async fn sets_the_account_up() {
         .verification(&first.homeserver)
         .await
         .unwrap();
-    assert_eq!(identity.user_id, world.user_id());
-    assert_eq!(identity.master_key, verification.master_key);
+    assert_eq!(identity, verification.master_key);
     assert!(verification.verified);
     assert_eq!(verification.signatures.len(), 2);
     assert!(

@@ -4,7 +4,10 @@ use matrix_qr_device::first_device;
 use matrix_qr_protocol::login::message::Secrets;
 use matrix_sdk_crypto::vodozemac::base64_decode;
 
-use crate::{log_capture::CapturedLog, test_env::TestEnv};
+use crate::{
+    log_capture::CapturedLog,
+    test_env::{SignInSteps as _, TestEnv},
+};
 
 /// Each secret of a bundle in every form in which it might be printed.
 pub(crate) fn secrets(bundle: &Secrets) -> Vec<String> {

@@ -1,10 +1,16 @@
 //! The sandbox, the proxy, and devices with a directory each.
 
+use std::time::Duration;
+
 use matrix_qr_device::{
     encryption::Encryption,
     first_device,
     homeserver::Homeserver,
     http::{Http, Policy},
+    keys::{
+        self, CrossSigningError, ExportedSecrets, HeldIdentity, ImportError, Imported,
+        KeyHolder as _, NewSession,
+    },
     secret::Secret,
 };
 use matrix_qr_protocol::login::message::Secrets;
@@ -134,12 +140,53 @@ impl TestEnv {
     }
 }
 
+/// The steps of a sign-in, with a store of matrix-sdk-crypto as the holder of the keys.
+pub(crate) trait SignInSteps {
+    async fn check_cross_signing(&self, at: &Homeserver) -> Result<String, CrossSigningError>;
+    async fn export_bundle(&self, at: &Homeserver) -> Result<ExportedSecrets, CrossSigningError>;
+    async fn import_bundle(
+        &self,
+        at: &Homeserver,
+        secrets: &Secrets,
+    ) -> Result<Imported, ImportError>;
+    async fn await_verified(&self, at: &Homeserver, device: &DeviceId, within: Duration) -> bool;
+}
+
+impl SignInSteps for Encryption {
+    async fn check_cross_signing(&self, at: &Homeserver) -> Result<String, CrossSigningError> {
+        keys::check_cross_signing(self, at, self.user_id()).await
+    }
+
+    async fn export_bundle(&self, at: &Homeserver) -> Result<ExportedSecrets, CrossSigningError> {
+        keys::export_secrets(self, at, self.user_id()).await
+    }
+
+    async fn import_bundle(
+        &self,
+        at: &Homeserver,
+        secrets: &Secrets,
+    ) -> Result<Imported, ImportError> {
+        let device = NewSession {
+            user_id: self.user_id(),
+            device_id: self.device_id(),
+            homeserver: at,
+            expires_at: None,
+        };
+        keys::take_secrets(self, device, secrets.clone()).await
+    }
+
+    async fn await_verified(&self, at: &Homeserver, device: &DeviceId, within: Duration) -> bool {
+        let held = HeldIdentity::of(&self.secrets().await.unwrap().cross_signing);
+        keys::await_verified(at, self.user_id(), &held, device, within).await
+    }
+}
+
 impl EncryptedDevice {
     pub(crate) async fn bundle(&self) -> Secrets {
         self.encryption
             .export_bundle(&self.homeserver)
             .await
             .unwrap()
-            .bundle
+            .secrets
     }
 }

@@ -1,6 +1,6 @@
 //! Whose device it becomes, and what it is called.
 
-use matrix_qr_device::{GrantOptions, OwnedUserId, SignInOptions, sign_in};
+use matrix_qr_device::{GrantOptions, OwnedUserId, SignInOptions};
 use matrix_qr_protocol::{
     error::{Cause, Error},
     login::message::DeviceId,
@@ -13,7 +13,7 @@ use crate::{
     meeting::{Meeting, Plan, When},
     paths::assert_complete,
     revision::showing,
-    test_env::{SignInEnd, TestEnv, ended},
+    test_env::{SignInEnd, TestEnv, ended, sign_in},
 };
 
 /// One sign-in of a new device that is set up like this.

@@ -6,7 +6,7 @@
 use std::time::Duration;
 
 use getrandom::SysRng;
-use matrix_qr_device::{GrantOptions, Granted, Opening, SignedIn, sign_in};
+use matrix_qr_device::{GrantOptions, Granted, Opening, SignedIn};
 use matrix_qr_protocol::{
     channel::{Generator, SecureChannel},
     error::Error,
@@ -27,7 +27,7 @@ use url::Url;
 use crate::{
     failures::{Row, assert_told, secrets_of_the_account},
     meeting::{Meeting, Plan, When},
-    test_env::{TestEnv, ended},
+    test_env::{TestEnv, ended, sign_in},
 };
 
 const POLL: Duration = Duration::from_secs(1);

@@ -1,6 +1,6 @@
 //! Which proposal the device follows that shows the code, and what it says where that cannot be.
 
-use matrix_qr_device::{GrantOptions, RendezvousAt, Showing, Start, sign_in};
+use matrix_qr_device::{GrantOptions, RendezvousAt, Showing, Start};
 use matrix_qr_protocol::{
     error::{Cause, Error},
     revision::{Revision, Role},
@@ -12,7 +12,7 @@ use crate::{
     meeting::{Meeting, Plan},
     paths::assert_complete,
     revision::SHOWING,
-    test_env::{SignInEnd, TestEnv},
+    test_env::{SignInEnd, TestEnv, sign_in},
 };
 
 async fn sign_in_with(world: &TestEnv, showing: Showing, shown_by: Role) -> SignInEnd {

@@ -1,10 +1,11 @@
 //! The paths that end well.
 
-use matrix_qr_device::{Announce, encryption::BackupState, first_device};
+use matrix_qr_device::{Announce, first_device, keys::BackupState};
 use matrix_qr_protocol::revision::{Dialect, Role};
 
 use crate::{
     meeting::{Meeting, Plan},
+    test_env::sign_in,
     test_env::{OLD_MESSAGE, SignInEnd, TestEnv},
 };
 
@@ -42,7 +43,7 @@ pub(crate) async fn assert_complete(world: &TestEnv, end: &SignInEnd) {
     assert_eq!(verification.master_key, signed_in.master_key);
     assert!(matches!(signed_in.backup, BackupState::Connected { .. }));
     assert_eq!(new.restore_keys().await.unwrap().keys, 1);
-    let read = first_device::latest_messages(new.homeserver(), new.encryption(), &world.room)
+    let read = first_device::latest_messages(new.homeserver(), new.keys(), &world.room)
         .await
         .unwrap();
     assert_eq!(read, [OLD_MESSAGE]);
@@ -108,7 +109,7 @@ fn a_sign_in_can_be_sent_to_another_thread() {
                 world.homeserver(),
             ))
         };
-        is_send(&matrix_qr_device::sign_in(&setup, there(), &robot));
+        is_send(&sign_in(&setup, there(), &robot));
         is_send(
             &world
                 .existing

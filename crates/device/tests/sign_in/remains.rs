@@ -3,7 +3,7 @@
 
 use std::{path::Path, sync::Arc, thread};
 
-use matrix_qr_device::{SignOut, http::Policy, sign_in, sign_out_here};
+use matrix_qr_device::{SignOut, http::Policy, sign_out_here};
 use matrix_qr_protocol::{error::Error, revision::Role};
 use matrix_qr_sandbox::Fault;
 use tokio::{runtime::Runtime, sync::Notify};
@@ -12,7 +12,7 @@ use crate::{
     failures::{Row, was_told},
     meeting::{Meeting, Plan, When},
     paths::assert_complete,
-    test_env::TestEnv,
+    test_env::{TestEnv, sign_in},
 };
 
 const PENDING: &str = "session.pending.json";

@@ -6,7 +6,6 @@ use matrix_qr_device::{
     GrantOptions, Granted, SignedIn,
     http::{Http, Policy},
     rendezvous_client::{RendezvousClient, RendezvousError},
-    sign_in,
 };
 use matrix_qr_protocol::{
     channel::{Initiated, SecureChannel},
@@ -20,7 +19,7 @@ use serde_json::{Value, json};
 use crate::{
     meeting::{Meeting, Plan},
     revision::showing,
-    test_env::TestEnv,
+    test_env::{TestEnv, sign_in},
 };
 
 pub(crate) struct ScriptedPeer {

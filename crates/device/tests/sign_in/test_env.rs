@@ -3,17 +3,19 @@
 
 use std::{
     path::{Path, PathBuf},
+    sync::Arc,
     time::Duration,
 };
 
 use matrix_qr_device::{
-    Device, DeviceName, GrantOptions, Granted, RendezvousAt, Showing, SignInOptions, SignedIn,
-    Start, first_device,
+    Device, DeviceName, GrantOptions, Granted, Person, RendezvousAt, Showing, SignInOptions,
+    SignedIn, Start,
+    encryption::{Encryption, StoreKeys},
+    first_device,
     http::Policy,
     oauth::Client,
     secret::Secret,
     session::{SessionDir, StoredSession, UserSession},
-    sign_in,
 };
 use matrix_qr_protocol::{
     error::Error,
@@ -31,6 +33,16 @@ use crate::{
     revision::showing,
 };
 
+/// Signs in a device whose keys are in the store of matrix-sdk-crypto.
+pub(crate) async fn sign_in<P: Person>(
+    options: &SignInOptions,
+    start: Start,
+    person: &P,
+) -> Result<SignedIn, Error> {
+    let keys = Arc::new(StoreKeys::new(&options.directory));
+    matrix_qr_device::sign_in(options, start, person, keys).await
+}
+
 /// An old message of the account, sent before the new device existed.
 pub(crate) const OLD_MESSAGE: &str = "the first old message";
 
@@ -43,7 +55,7 @@ const EXISTING: &str = "existing";
 /// An account whose first device is set up: cross-signed, with an old message and a key backup.
 pub(crate) struct TestEnv {
     pub(crate) sandbox: Sandbox,
-    pub(crate) existing: Device,
+    pub(crate) existing: Device<Encryption>,
     pub(crate) room: ruma::OwnedRoomId,
     pub(crate) dirs: TempDir,
     /// Where the devices meet the servers: the sandbox itself, or what stands before it.
@@ -96,20 +108,17 @@ impl TestEnv {
             doors,
             &directory,
         );
-        let existing = Device::open(&directory, Policy::HttpsOrLoopback)
+        let existing = Device::with_new_keys(&directory, Policy::HttpsOrLoopback)
             .await
             .unwrap();
-        first_device::set_up(existing.homeserver(), existing.encryption())
+        first_device::set_up(existing.homeserver(), existing.keys())
             .await
             .unwrap();
-        let room = first_device::send_messages(
-            existing.homeserver(),
-            existing.encryption(),
-            &[OLD_MESSAGE],
-        )
-        .await
-        .unwrap();
-        first_device::back_up(existing.homeserver(), existing.encryption())
+        let room =
+            first_device::send_messages(existing.homeserver(), existing.keys(), &[OLD_MESSAGE])
+                .await
+                .unwrap();
+        first_device::back_up(existing.homeserver(), existing.keys())
             .await
             .unwrap();
         Self {
@@ -171,7 +180,7 @@ impl TestEnv {
     }
 
     /// The device that the new one became, opened again from disk.
-    pub(crate) async fn reopen_new(&self) -> Device {
+    pub(crate) async fn reopen_new(&self) -> Device<Encryption> {
         Device::open(&self.new_dir(), Policy::HttpsOrLoopback)
             .await
             .unwrap()

@@ -1,6 +1,7 @@
 //! What is refused before there is a rendezvous session.
 
-use matrix_qr_device::{Device, encryption::CrossSigningKey, http::Policy, sign_in};
+use matrix_qr_device::keys::KeyHolder as _;
+use matrix_qr_device::{Device, encryption::Encryption, http::Policy, keys::CrossSigningKey};
 use matrix_qr_protocol::{
     error::{Cause, Error},
     login::message::SecretKey,
@@ -18,7 +19,7 @@ use serde_json::json;
 use super::{BOTH, assert_failed, was_told};
 use crate::{
     meeting::{Meeting, Plan, When},
-    test_env::{SignInEnd, TestEnv},
+    test_env::{SignInEnd, TestEnv, sign_in},
 };
 
 /// The one that shows the code waits until the person there gives up, too.
@@ -75,15 +76,9 @@ async fn keys_that_are_not_the_published_ones() {
 }
 
 /// A device of the account that was verified, and got only two of the keys.
-async fn lacking(world: &TestEnv, missing: CrossSigningKey) -> Device {
+async fn lacking(world: &TestEnv, missing: CrossSigningKey) -> Device<Encryption> {
     let directory = world.signed_in_device("OTHERDEVICE").await;
-    let bundle = world
-        .existing
-        .encryption()
-        .export_bundle(world.existing.homeserver())
-        .await
-        .unwrap()
-        .bundle;
+    let bundle = world.existing.keys().secrets().await.unwrap();
     let unless_missing =
         |which, key: &SecretKey| (which != missing).then(|| key.to_base64().to_string());
     let export = CrossSigningKeyExport {

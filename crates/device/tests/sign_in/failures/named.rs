@@ -1,7 +1,7 @@
 //! What the person named in the command: a homeserver, a client ID. Nobody but they can mend it.
 
 use axum::{Router, routing::get};
-use matrix_qr_device::{RendezvousAt, SignInOptions, Start, http::Policy, oauth::Client, sign_in};
+use matrix_qr_device::{RendezvousAt, SignInOptions, Start, http::Policy, oauth::Client};
 use matrix_qr_protocol::{
     error::{Cause, Error},
     homeserver::HomeserverAddress,
@@ -13,7 +13,7 @@ use super::{BOTH, Row, assert_failed, assert_told};
 use crate::{
     account::sign_in_with,
     meeting::{Meeting, Plan},
-    test_env::TestEnv,
+    test_env::{TestEnv, sign_in},
 };
 
 /// How a new device ends that would show a code for a session there.

@@ -1,6 +1,7 @@
 //! The bundle, and what the new device makes of it.
 
-use matrix_qr_device::encryption::{BackupProblem, BackupState};
+use matrix_qr_device::keys::KeyHolder as _;
+use matrix_qr_device::keys::{BackupProblem, BackupState};
 use matrix_qr_protocol::{
     error::{Cause, Error},
     login::message::{Reason, SecretKey},
@@ -63,12 +64,7 @@ async fn refused(world: &TestEnv, secrets: Value, row: &str) -> Error {
 /// What the account's first device would have sent.
 pub(crate) async fn secrets_of_the_account(world: &TestEnv) -> Value {
     let existing = &world.existing;
-    let bundle = existing
-        .encryption()
-        .export_bundle(existing.homeserver())
-        .await
-        .unwrap()
-        .bundle;
+    let bundle = existing.keys().secrets().await.unwrap();
     json!({
         "type": "m.login.secrets",
         "cross_signing": {

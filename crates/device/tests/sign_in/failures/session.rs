@@ -7,7 +7,6 @@ use matrix_qr_device::{
     GrantOptions, Start,
     http::{Http, Policy},
     rendezvous_client::RendezvousClient,
-    sign_in,
 };
 use matrix_qr_protocol::{
     channel::Generator,
@@ -26,7 +25,7 @@ use crate::{
     meeting::{Digits, Meeting, Plan, When},
     revision::showing,
     stranger,
-    test_env::{SignInEnd, TestEnv},
+    test_env::{SignInEnd, TestEnv, sign_in},
 };
 
 async fn short_lived(seconds: u64) -> TestEnv {

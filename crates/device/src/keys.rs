@@ -1,0 +1,50 @@
+//! The keys of a device, whoever holds them: matrix-sdk-crypto with its store
+//! ([`StoreKeys`](crate::encryption::StoreKeys)), or the caller's own library.
+//!
+//! MSC4108, "Secret sharing and device verification". A [`KeyHolder`] makes the device's keys and
+//! keeps what is secret. Everything that makes a sign-in safe is here, and is the same for every
+//! holder:
+//!
+//! - the new device ([`take_secrets`]): the private keys are compared with the published identity,
+//!   the device's keys are checked and signed by the self-signing key, there is one `/keys/upload`
+//!   with both signatures, and the backup's key is checked;
+//! - the existing device: [`check_cross_signing`] before anything else happens, then
+//!   [`export_secrets`], then [`await_verified`];
+//! - both: [`room_keys_of_backup`], the keys of old messages.
+//!
+//! | module | what it is |
+//! |---|---|
+//! | `holder` | [`KeyHolder`], and what it hands over and is given |
+//! | `signed_json` | signing JSON, and verifying it |
+//! | `identity` | the three cross-signing keys: as published, as held, and whether they agree |
+//! | `device_keys` | the device's keys: what is checked before they are signed and published |
+//! | `new_device`, `existing_device` | what each role does |
+//! | `backup` | the key backup: whether a key opens it, and the room keys in it |
+//! | `error` | what can go wrong |
+
+mod backup;
+mod device_keys;
+mod error;
+mod existing_device;
+mod holder;
+mod identity;
+mod new_device;
+mod signed_json;
+
+#[cfg(feature = "matrix-sdk")]
+pub(crate) use backup::ALGORITHM;
+pub use backup::{BackedUpRoomKeys, BackupState, RoomKey, room_keys_of_backup};
+pub use device_keys::DeviceKeysProblem;
+#[cfg(feature = "matrix-sdk")]
+pub(crate) use device_keys::is_signed_twice;
+pub use error::{
+    BackupProblem, BundleRefused, CrossSigningError, ImportError, KeyHolderError, RestoreError,
+};
+pub use existing_device::{ExportedSecrets, await_verified, check_cross_signing, export_secrets};
+pub use holder::{KeyHolder, KeyUpload, VerifiedDevice};
+pub use identity::{CrossSigningKey, HeldIdentity, Identity};
+#[cfg(feature = "matrix-sdk")]
+pub(crate) use identity::{agreed_identity, published_keys};
+#[cfg(feature = "matrix-sdk")]
+pub(crate) use new_device::publish_signed;
+pub use new_device::{Imported, NewSession, take_secrets};
