@@ -25,7 +25,7 @@ export class Sandbox {
    */
   static async start(context, ...args) {
     const directory = mkdtempSync(join(tmpdir(), "matrix-qr-"));
-    const options = ["sandbox", "--json", "--directory", join(directory, "existing"), ...args];
+    const options = ["sandbox", "--json", "--directory", join(directory, "sandbox"), ...args];
     const child = spawn(program(), options, { stdio: ["ignore", "pipe", "inherit"] });
     const ended = new Promise((resolve) => child.on("exit", resolve));
     context.after(async () => {
@@ -70,12 +70,17 @@ export class Meeting {
     return this.#code.promise;
   }
 
+  /** The digits that either device shows. */
+  get digits() {
+    return this.#digits.promise;
+  }
+
   /** The person at one device, who also has the other. */
   person(changes = {}) {
     return {
       showCode: ({ code }) => this.#code.resolve(code),
       showCheckCode: (digits) => this.#digits.resolve(digits),
-      enterCheckCode: () => this.#digits.promise,
+      enterCheckCode: () => this.digits,
       openLink: async (link) => (await decide(link, "allow"), true),
       confirmUser: () => true,
       progress: (event) => this.events.push(event),
@@ -93,18 +98,20 @@ export class Meeting {
  */
 export async function signInBetween(signIn, existing, { shownBy = "new", person = {}, ...more }) {
   const meeting = new Meeting();
-  const grantIt = (options) => grant({ ...existing, person: meeting.person(), ...options });
-  const signItIn = (options) => signIn({ ...more, ...options, person: meeting.person(person) });
+  const options = { ...more, person: meeting.person(person) };
+  const help = (how) => grant({ ...existing, ...how, person: meeting.person() });
   if (shownBy === "new") {
-    const device = signItIn({});
-    const scan = await Promise.race([meeting.code, device.then(() => assert.fail("no code was shown"))]);
-    return Promise.all([device, grantIt({ scan })]);
+    const device = signIn(options);
+    return Promise.all([device, shown(meeting, device).then((scan) => help({ scan }))]);
   }
-  const granted = grantIt({ rendezvous: undefined });
-  const scan = await Promise.race([meeting.code, granted.then(() => assert.fail("no code was shown"))]);
-  const { homeserver, ...rest } = more;
-  void homeserver;
-  return Promise.all([signIn({ ...rest, scan, person: meeting.person(person) }), granted]);
+  const granted = help({});
+  // The code says which homeserver it is.
+  return Promise.all([shown(meeting, granted).then((scan) => signIn({ ...options, scan, homeserver: undefined })), granted]);
+}
+
+/** The code, unless the sign-in of the device that should show it fails before. */
+export function shown(meeting, signIn) {
+  return Promise.race([meeting.code, signIn.then(() => assert.fail("no code was shown"))]);
 }
 
 /** The person at the consent page. */
