@@ -240,6 +240,17 @@ test("another IndexedDB is not touched", async () => {
   await store.close();
 });
 
+test("a store is closed although somebody still has its database open", async () => {
+  const file = join(folder(), "keys");
+  const store = new DiskStore();
+  const db = await database(store);
+  await store.save(file);
+  await write(db, (a) => a.put({ size: 1 }, "x"));
+  await store.close();
+  assert.deepEqual((await contents(db)).a, {}, "its memory is free");
+  assert.deepEqual(Object.keys((await afterACrash(file, contents)).a), ['"x"']);
+});
+
 test("a machine starts again with its keys", async () => {
   await initAsync();
   const file = join(folder(), "keys");

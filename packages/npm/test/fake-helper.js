@@ -1,6 +1,6 @@
 #!/usr/bin/env node
 // A helper that follows a script instead of signing in. FAKE_HELPER names the script;
-// FAKE_HELPER_LINES is a file for the lines that it receives.
+// FAKE_HELPER_LINES is a file for the lines that it receives (`>`), and those that it writes (`<`).
 import { appendFileSync } from "node:fs";
 import { createInterface } from "node:readline";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -11,12 +11,16 @@ let lastId = 0;
 async function read() {
   const { value, done } = await lines.next();
   if (done) process.exit(0);
-  if (process.env.FAKE_HELPER_LINES) appendFileSync(process.env.FAKE_HELPER_LINES, `${value}\n`);
+  appendFileSync(process.env.FAKE_HELPER_LINES, `>${value}\n`);
   return JSON.parse(value);
 }
 
 const raw = (bytes) => new Promise((resolve) => process.stdout.write(bytes, resolve));
-const write = (message) => raw(`${JSON.stringify({ jsonrpc: "2.0", ...message })}\n`);
+function write(message) {
+  const line = `${JSON.stringify({ jsonrpc: "2.0", ...message })}\n`;
+  appendFileSync(process.env.FAKE_HELPER_LINES, `<${line}`);
+  return raw(line);
+}
 const result = (request, value) => write({ id: request.id, result: value });
 const progress = (event) => write({ method: "progress", params: event });
 
@@ -33,20 +37,22 @@ async function hello() {
   await result(await read(), { protocol: 1, version: "0.1.0", capabilities: { revisions: ["msc4108"], keys: ["store", "caller"], requests: ["login"] } });
 }
 
-const CODE = { code: "TUFUUklY", drawing: "█▀█\n▀▀▀", svg: "<svg/>" };
+const CODE = { code: "TUFUUklY", drawing: "█▀█\n▀▀▀", svg: '<svg xmlns=""/>' };
+/** The form of a private key. */
+const key = (name) => `SECRET${name}`.padEnd(43, "A");
 const SIGNED_IN = {
-  user_id: "@bot:example.org", device_id: "DEVICE", homeserver: "https://matrix.example.org/", master_key: "MASTER",
+  user_id: "@bot:example.org", device_id: "DEVICE", homeserver: "https://matrix.example.org/", master_key: key("public").replace("SECRET", "PUBLIC"),
   backup: { connected: true, version: "1" }, directory: "/tmp/bot",
 };
-export const KEEP = {
+const KEEP = {
   user_id: "@bot:example.org", device_id: "DEVICE", homeserver: "https://matrix.example.org/",
   access_token: "SECRET-token", expires_at: 1790000000,
   uploaded: { one_time_key_counts: { signed_curve25519: 50 } },
   identity: { master_key: {}, self_signing_key: {}, user_signing_key: {} },
   device_keys: {},
   secrets: {
-    cross_signing: { master_key: "SECRET-master", self_signing_key: "SECRET-self", user_signing_key: "SECRET-user" },
-    backup: { algorithm: "m.megolm_backup.v1.curve25519-aes-sha2", key: "SECRET-backup", backup_version: "1" },
+    cross_signing: { master_key: key("master"), self_signing_key: key("self"), user_signing_key: key("user") },
+    backup: { algorithm: "m.megolm_backup.v1.curve25519-aes-sha2", key: key("backup"), backup_version: "1" },
   },
 };
 const failure = (request, error) => write({ id: request.id, error });
