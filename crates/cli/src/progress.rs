@@ -4,7 +4,7 @@ use matrix_qr_device::{ProgressEvent, keys::BackupState};
 use matrix_qr_protocol::{driver::Progress, revision::Role};
 use serde_json::{Value, json};
 
-use crate::{exit::cause_name, qr_text};
+use crate::exit::cause_name;
 
 /// One JSON object, named by `event`. It includes the check code and the user code, because a
 /// script must pass them on.
@@ -63,7 +63,7 @@ pub(crate) fn event(event: &ProgressEvent<'_>) -> Value {
 
 fn progress_event(progress: &Progress<'_>) -> Value {
     match progress {
-        Progress::Show(code) => json!({ "event": "show", "code": qr_text::encode(code) }),
+        Progress::Show(code) => json!({ "event": "show", "code": code.to_base64() }),
         Progress::Connected => json!({ "event": "connected" }),
         Progress::Secure(digits) => json!({ "event": "check_code", "digits": digits.to_string() }),
         Progress::Confirmed => json!({ "event": "confirmed" }),

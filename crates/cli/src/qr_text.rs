@@ -4,9 +4,8 @@
 use base64::{
     Engine as _, alphabet,
     engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig},
-    prelude::BASE64_STANDARD_NO_PAD,
 };
-use matrix_qr_protocol::qr::{MAX_QR_BYTES, QrCode, QrError, ShownCode};
+use matrix_qr_protocol::qr::{MAX_QR_BYTES, QrCode, QrError};
 use thiserror::Error;
 
 /// The longest text that is read, in bytes, with everything around the code.
@@ -35,10 +34,6 @@ impl NoCodeInText {
             Self::NotText | Self::Refused(QrError::NotMatrix | QrError::Truncated)
         )
     }
-}
-
-pub(crate) fn encode(code: &ShownCode) -> String {
-    BASE64_STANDARD_NO_PAD.encode(code.bytes())
 }
 
 /// The first code in a text, and its bytes: hexadecimal, or base64 in either alphabet. Any other

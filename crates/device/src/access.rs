@@ -9,8 +9,8 @@ use matrix_qr_protocol::error::UserError;
 use tokio::sync::Mutex;
 
 use crate::{
+    client_server_api::{Homeserver, HomeserverError},
     end_session::{self, SignOutOutcome},
-    homeserver::{Homeserver, HomeserverError},
     http::{Http, Policy},
     oauth::Tokens,
     secret::Secret,

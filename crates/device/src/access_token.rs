@@ -7,8 +7,8 @@ use matrix_qr_protocol::error::{Cause, UserError};
 
 use crate::{
     access::{Access, AccessError, with_token_of},
+    client_server_api::{Effort, HomeserverError},
     facts::Facts,
-    homeserver::{Effort, HomeserverError},
     http::{Http, Policy},
     secret::Secret,
     session::{SessionDir, StoredSession},

@@ -9,7 +9,7 @@ use ruma::{OwnedUserId, UserId};
 
 use crate::{
     access::Access,
-    homeserver::Homeserver,
+    client_server_api::Homeserver,
     http::{Http, Policy},
     keys::{BackedUpRoomKeys, KeyHolder, RestoreError, check_cross_signing, room_keys_of_backup},
 };

@@ -10,8 +10,8 @@ use matrix_qr_protocol::error::{Cause, UserError};
 use tokio::time::{sleep, timeout};
 
 use crate::{
+    client_server_api::{Effort, Homeserver, HomeserverError},
     discovery::{self, DiscoveryError, ServerMetadata},
-    homeserver::{Effort, Homeserver, HomeserverError},
     http::Http,
     oauth::{OAuth, Tokens},
     retry::briefly,

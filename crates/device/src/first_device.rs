@@ -21,10 +21,11 @@ use ruma::{
 };
 
 use crate::{
+    client_server_api::{Effort, Homeserver, HomeserverError},
     encryption::{Encryption, StoreError},
-    homeserver::{Effort, Homeserver, HomeserverError},
     keys::{
-        HeldIdentity, KeyHolder as _, NewSession, agreed_identity, publish_signed, published_keys,
+        HeldIdentity, KeyHolder as _, UnpublishedDevice, agreed_identity, publish_signed,
+        published_keys,
     },
 };
 
@@ -95,7 +96,7 @@ async fn upload_device_keys(
     encryption.learn(&published).await?;
     let upload = encryption.device_keys(user_id, device_id).await?;
     let self_signing = &secrets.self_signing_key;
-    let device = NewSession {
+    let device = UnpublishedDevice {
         homeserver,
         user_id,
         device_id,

@@ -20,8 +20,8 @@ use matrix_qr_protocol::{
 use tokio::time::{Instant, sleep, timeout_at};
 
 use crate::{
+    client_server_api::Homeserver,
     discovery,
-    homeserver::Homeserver,
     http::Http,
     person::{Person, ProgressEvent},
     rendezvous_client::{RendezvousClient, RendezvousError},

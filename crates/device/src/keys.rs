@@ -16,13 +16,15 @@
 //! |---|---|
 //! | `holder` | [`KeyHolder`], and what it hands over and is given |
 //! | `signed_json` | signing JSON, and verifying it |
-//! | `identity` | the three cross-signing keys: as published, as held, and whether they agree |
+//! | `cross_signing_key` | the three kinds of cross-signing keys |
+//! | `identity` | the three keys: as published, as held, and whether they agree |
 //! | `device_keys` | the device's keys: what is checked before they are signed and published |
 //! | `new_device`, `existing_device` | what each role does |
 //! | `backup` | the key backup: whether a key opens it, and the room keys in it |
 //! | `error` | what can go wrong |
 
 mod backup;
+mod cross_signing_key;
 mod device_keys;
 mod error;
 mod existing_device;
@@ -34,17 +36,18 @@ mod signed_json;
 #[cfg(feature = "matrix-sdk")]
 pub(crate) use backup::ALGORITHM;
 pub use backup::{BackedUpRoomKeys, BackupState, RoomKey, room_keys_of_backup};
-pub use device_keys::DeviceKeysProblem;
+pub use cross_signing_key::CrossSigningKey;
 #[cfg(feature = "matrix-sdk")]
 pub(crate) use device_keys::is_signed_twice;
 pub use error::{
-    BackupProblem, BundleRefused, CrossSigningError, ImportError, KeyHolderError, RestoreError,
+    BackupProblem, BundleRefused, CrossSigningError, DeviceKeysProblem, ImportError,
+    KeyHolderError, RestoreError,
 };
 pub use existing_device::{ExportedSecrets, await_verified, check_cross_signing, export_secrets};
 pub use holder::{KeyHolder, KeyUpload, VerifiedDevice};
-pub use identity::{CrossSigningKey, HeldIdentity, Identity};
+pub use identity::{HeldIdentity, Identity};
 #[cfg(feature = "matrix-sdk")]
 pub(crate) use identity::{agreed_identity, published_keys};
 #[cfg(feature = "matrix-sdk")]
 pub(crate) use new_device::publish_signed;
-pub use new_device::{Imported, NewSession, take_secrets};
+pub use new_device::{Imported, UnpublishedDevice, take_secrets};

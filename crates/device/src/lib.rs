@@ -14,7 +14,7 @@
 //! | [`discovery`] | from the name of a homeserver to the endpoints of its authorization server |
 //! | [`rendezvous_client`] | the rendezvous session over HTTP |
 //! | [`oauth`], `device_name` | client ID, device authorization grant, refresh, revocation; the device's name |
-//! | [`homeserver`] | the calls of the Client-Server API |
+//! | [`client_server_api`] | the calls of the Client-Server API |
 //! | [`keys`] | the device's keys and the account's secrets, whoever holds them: checks, signature, the one upload, key backup |
 //! | [`encryption`] | matrix-sdk-crypto with its store as the holder of the keys (feature `matrix-sdk`) |
 //! | [`session`] | the files: the session, its lock, what it takes to revoke an unfinished one |
@@ -38,8 +38,26 @@
 //! | [`secret`], `random` | a text that is never printed; the operating system's random numbers |
 //! | `user_error` | this crate's errors as a sentence, a cause and advice |
 
+//!
+//! # A program that becomes a device
+//!
+//! This is `examples/sign_in.rs`.
+//!
+//! ```no_run
+#![doc = include_str!("../examples/sign_in.rs")]
+//! ```
+//!
+//! # A holder of keys
+//!
+//! This is `examples/own_keys.rs`.
+//!
+//! ```no_run
+#![doc = include_str!("../examples/own_keys.rs")]
+//! ```
+
 mod access;
 mod access_token;
+pub mod client_server_api;
 mod device;
 mod device_name;
 pub mod discovery;
@@ -50,7 +68,6 @@ mod existing_device;
 mod facts;
 #[cfg(feature = "matrix-sdk")]
 pub mod first_device;
-pub mod homeserver;
 mod host;
 pub mod http;
 pub mod keys;

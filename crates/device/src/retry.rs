@@ -4,7 +4,7 @@ use std::{future::Future, time::Duration};
 
 use tokio::time::{Instant, sleep, timeout_at};
 
-use crate::{discovery::DiscoveryError, homeserver::HomeserverError, oauth::OAuthError};
+use crate::{client_server_api::HomeserverError, discovery::DiscoveryError, oauth::OAuthError};
 
 /// The pauses between the attempts: about 15 seconds in all. The session's own end cuts them short.
 const PAUSES: [Duration; 6] = [

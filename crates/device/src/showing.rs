@@ -4,7 +4,7 @@ use matrix_qr_protocol::{homeserver::BaseUrl, revision::Revision};
 use url::Url;
 
 use crate::{
-    homeserver::Homeserver,
+    client_server_api::Homeserver,
     http::Http,
     rendezvous_client::{RendezvousClient, RendezvousError},
 };

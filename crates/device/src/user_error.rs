@@ -19,9 +19,9 @@ mod tests {
 
     use super::*;
     use crate::{
+        client_server_api::HomeserverError,
         discovery::DiscoveryError,
         encryption::StoreError,
-        homeserver::HomeserverError,
         http::HttpError,
         keys::{CrossSigningError, ImportError, RestoreError},
         oauth::OAuthError,

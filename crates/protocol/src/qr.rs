@@ -7,6 +7,7 @@ mod code;
 mod error;
 mod msc4108;
 mod msc4388;
+pub mod picture;
 mod prefix;
 mod reader;
 
@@ -83,6 +84,13 @@ impl ShownCode {
     #[must_use]
     pub fn code(&self) -> &QrCode {
         &self.code
+    }
+
+    /// The bytes as unpadded base64: for a device without a camera. [`QrCode::decode`] reads the
+    /// bytes again.
+    #[must_use]
+    pub fn to_base64(&self) -> String {
+        crate::base64::encode(&self.bytes)
     }
 
     /// The bytes to show as a QR code. Anyone who reads them can write to the session.

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use serde_json::Value;
 
 use crate::{
-    record::{KeyUpload, Record},
+    record::{Record, RecordedUpload},
     signatures::{Ed25519PublicKey, is_signed_by},
 };
 
@@ -20,7 +20,7 @@ pub(crate) struct Account {
     pub(crate) account_data: BTreeMap<String, (u64, Value)>,
     /// The response to each transaction, by device and path.
     pub(crate) transactions: BTreeMap<(String, String), Value>,
-    pub(crate) key_uploads: Vec<KeyUpload>,
+    pub(crate) key_uploads: Vec<RecordedUpload>,
     /// The position in the stream of the last change of any keys.
     pub(crate) keys_changed: u64,
     /// The next position in the stream of everything that `/sync` reports.

@@ -65,7 +65,7 @@ pub use crate::{
     first_session::FirstSession,
     oauth::grant::Decision,
     options::Options,
-    record::{KeyUpload, Record},
+    record::{Record, RecordedUpload},
     sandbox::Sandbox,
     synapse::{Synapse, SynapseError},
 };

@@ -17,7 +17,7 @@ pub struct Record {
     /// after their first upload.
     pub bootstrap: Vec<String>,
     /// Every `/keys/upload` that was understood, refused ones included, in order.
-    pub key_uploads: Vec<KeyUpload>,
+    pub key_uploads: Vec<RecordedUpload>,
     /// How often a device that is not in `bootstrap` had published keys without a valid signature
     /// of the account's self-signing key. MSC4108 requires 0.
     pub unsigned_moments: u32,
@@ -34,7 +34,7 @@ pub struct Record {
 /// One `/keys/upload`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
-pub struct KeyUpload {
+pub struct RecordedUpload {
     /// The device whose access token was used.
     pub device_id: String,
     /// Whether the homeserver stored it.

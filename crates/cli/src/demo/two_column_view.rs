@@ -17,7 +17,6 @@ use crate::{
     output::{BOLD, DIM, GOOD, Printer, harmless, paint},
     progress,
     qr_picture::drawings,
-    qr_text,
     terminal::result_canvas,
 };
 
@@ -139,7 +138,7 @@ impl TwoColumnView {
             Some(drawing) => self.line(&format!("\n{}\n", drawing.text(canvas.ink))),
             None => self.line(&format!(
                 "\nThis window is too narrow for the QR code. As text:\n{}\n",
-                qr_text::encode(code)
+                code.to_base64()
             )),
         }
     }

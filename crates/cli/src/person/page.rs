@@ -7,7 +7,6 @@ use crate::{
     measure::rows,
     output::{BAD, BOLD, DIM, paint},
     qr_picture::{Blocks, Drawing, Ink, drawings},
-    qr_text,
     terminal::Canvas,
 };
 
@@ -33,7 +32,7 @@ pub(super) struct CodePage {
 impl CodeToShow {
     pub(super) fn new(code: &ShownCode, invitation: &'static str, blocks: Blocks) -> Self {
         Self {
-            text: qr_text::encode(code),
+            text: code.to_base64(),
             invitation,
             drawings: drawings(code.bytes(), blocks),
         }

@@ -46,13 +46,28 @@ fn each_mistake_has_its_code() {
         ("{", -32700),
         ("\u{1}", -32700),
         ("[]", -32600),
-        ("[{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"cancel\"}]", -32600),
-        ("{\"jsonrpc\":\"1.0\",\"id\":1,\"method\":\"cancel\"}", -32600),
+        (
+            "[{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"cancel\"}]",
+            -32600,
+        ),
+        (
+            "{\"jsonrpc\":\"1.0\",\"id\":1,\"method\":\"cancel\"}",
+            -32600,
+        ),
         ("{\"id\":1,\"method\":\"cancel\"}", -32600),
         ("{\"jsonrpc\":\"2.0\",\"method\":\"cancel\"}", -32600),
-        ("{\"jsonrpc\":\"2.0\",\"id\":null,\"method\":\"cancel\"}", -32600),
-        ("{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"cancel\",\"more\":1}", -32600),
-        ("{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"cancel\",\"result\":1}", -32600),
+        (
+            "{\"jsonrpc\":\"2.0\",\"id\":null,\"method\":\"cancel\"}",
+            -32600,
+        ),
+        (
+            "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"cancel\",\"more\":1}",
+            -32600,
+        ),
+        (
+            "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"cancel\",\"result\":1}",
+            -32600,
+        ),
         ("{\"jsonrpc\":\"2.0\",\"id\":\"1\",\"result\":1}", -32600),
         (&long, -32600),
     ] {
@@ -80,33 +95,97 @@ fn parameters_are_read_as_the_command_line_is() {
         ("login", json!([d]), -32602),
         ("login", json!({ "directory": d }), -32602),
         ("login", json!({ "directory": d, "user": null }), -32602),
-        ("login", json!({ "directory": d, "user": "example.org" }), -32602),
-        ("login", json!({ "directory": d, "homeserver": "two words" }), -32602),
-        ("login", json!({ "directory": d, "homeserver": "a.example", "keys": "mine" }), -32602),
-        ("login", json!({ "directory": d, "homeserver": "a.example", "revision": "1" }), -32602),
-        ("login", json!({ "directory": d, "homeserver": "a.example", "device_name": "" }), -32602),
-        ("login", json!({ "directory": d, "homeserver": "a.example", "scan": "TUFU" }), -32602),
-        ("login", json!({ "directory": d, "revision": "newest", "scan": "TUFU" }), -32602),
-        ("login", json!({ "directory": d, "rendezvous": "ftp://a.example" }), -32602),
+        (
+            "login",
+            json!({ "directory": d, "user": "example.org" }),
+            -32602,
+        ),
+        (
+            "login",
+            json!({ "directory": d, "homeserver": "two words" }),
+            -32602,
+        ),
+        (
+            "login",
+            json!({ "directory": d, "homeserver": "a.example", "keys": "mine" }),
+            -32602,
+        ),
+        (
+            "login",
+            json!({ "directory": d, "homeserver": "a.example", "revision": "1" }),
+            -32602,
+        ),
+        (
+            "login",
+            json!({ "directory": d, "homeserver": "a.example", "device_name": "" }),
+            -32602,
+        ),
+        (
+            "login",
+            json!({ "directory": d, "homeserver": "a.example", "scan": "TUFU" }),
+            -32602,
+        ),
+        (
+            "login",
+            json!({ "directory": d, "revision": "newest", "scan": "TUFU" }),
+            -32602,
+        ),
+        (
+            "login",
+            json!({ "directory": d, "rendezvous": "ftp://a.example" }),
+            -32602,
+        ),
         (
             "login",
             json!({ "directory": d, "rendezvous": "https://a.example", "homeserver": "a.example" }),
             -32602,
         ),
-        ("link", json!({ "directory": d, "rendezvous": "https://a.example", "scan": "T" }), -32602),
-        ("link", json!({ "directory": d, "announce": "loudly" }), -32602),
+        (
+            "link",
+            json!({ "directory": d, "rendezvous": "https://a.example", "scan": "T" }),
+            -32602,
+        ),
+        (
+            "link",
+            json!({ "directory": d, "announce": "loudly" }),
+            -32602,
+        ),
         ("token", json!({ "directory": d, "good_for": 0 }), -32602),
-        ("token", json!({ "directory": d, "good_for": 86_401 }), -32602),
-        ("restore_keys", json!({ "directory": d, "keys": null }), -32602),
+        (
+            "token",
+            json!({ "directory": d, "good_for": 86_401 }),
+            -32602,
+        ),
+        (
+            "restore_keys",
+            json!({ "directory": d, "keys": null }),
+            -32602,
+        ),
         ("logout", json!({ "directory": 1 }), -32602),
         ("login", json!({ "directory": d, "scan": "no code" }), 6),
-        ("login", json!({ "directory": d, "homeserver": "http://a.example" }), 2),
-        ("login", json!({ "directory": d, "rendezvous": "http://a.example" }), 2),
-        ("login", json!({ "directory": "/proc/nowhere", "user": "@a:a.example" }), 1),
+        (
+            "login",
+            json!({ "directory": d, "homeserver": "http://a.example" }),
+            2,
+        ),
+        (
+            "login",
+            json!({ "directory": d, "rendezvous": "http://a.example" }),
+            2,
+        ),
+        (
+            "login",
+            json!({ "directory": "/proc/nowhere", "user": "@a:a.example" }),
+            1,
+        ),
         ("link", json!({ "directory": d }), 10),
         ("token", json!({ "directory": d }), 10),
         ("restore_keys", json!({ "directory": d }), 10),
-        ("restore_keys", json!({ "directory": d, "keys": "caller" }), 10),
+        (
+            "restore_keys",
+            json!({ "directory": d, "keys": "caller" }),
+            10,
+        ),
         ("logout", json!({ "directory": d }), 10),
     ];
     for (id, (method, params, expected)) in (1000..).zip(wrong) {
@@ -128,7 +207,12 @@ fn an_id_may_be_a_text_and_parameters_may_be_missing() {
     caller.say(r#"{"jsonrpc":"2.0","id":"b","method":"token","params":{"directory":"nowhere"}}"#);
     caller.close();
     caller.ends(0);
-    let ids = |id: &str| caller.heard.iter().any(|line| line.contains(&format!("\"id\":\"{id}\"")));
+    let ids = |id: &str| {
+        caller
+            .heard
+            .iter()
+            .any(|line| line.contains(&format!("\"id\":\"{id}\"")))
+    };
     assert!(ids("a") && ids("b"), "{:?}", caller.heard);
 }
 

@@ -32,11 +32,15 @@ pub(crate) fn problem(value: &Value, definition: &str) -> Option<String> {
 pub(crate) fn check(value: &Value, definition: &str) {
     if let Some(problem) = problem(value, definition) {
         // What is wrong with a request is said best by its own definition.
-        let own = value["method"].as_str().and_then(|own| problem_of(value, own));
+        let own = value["method"]
+            .as_str()
+            .and_then(|own| problem_of(value, own));
         panic!("{definition}: {value}\n{}", own.unwrap_or(problem));
     }
 }
 
 fn problem_of(value: &Value, method: &str) -> Option<String> {
-    schema()["$defs"].get(method).and_then(|_| problem(value, method))
+    schema()["$defs"]
+        .get(method)
+        .and_then(|_| problem(value, method))
 }

@@ -32,7 +32,10 @@ fn a_script_with_jq_signs_a_device_in() {
 
     let mut link = sandbox.command(&["link", "--json", "--scan", "-"]);
     link.say(&code);
-    let digits = link.event("check_code")["digits"].as_str().unwrap().to_owned();
+    let digits = link.event("check_code")["digits"]
+        .as_str()
+        .unwrap()
+        .to_owned();
     writeln!(stdin, "{digits}").unwrap();
     let question = link.question("open_link");
     link.say("y");

@@ -36,12 +36,18 @@ fn with_the_stores_keys_a_device_is_signed_in_and_out() {
         let [signed_in, granted] = meeting.run().map(|end| end.unwrap());
         assert_eq!(granted["verified"], true);
         assert_eq!(granted["device_id"], signed_in["device_id"]);
-        assert_eq!(signed_in["backup"], json!({ "connected": true, "version": "1" }));
+        assert_eq!(
+            signed_in["backup"],
+            json!({ "connected": true, "version": "1" })
+        );
         assert_eq!(signed_in["directory"], json!(directory));
 
         let params = json!({ "directory": directory });
         let restored = asked(&mut meeting.new, "restore_keys", params.clone());
-        assert_eq!(restored, json!({ "keys": 1, "undecryptable": 0, "outdated": null }));
+        assert_eq!(
+            restored,
+            json!({ "keys": 1, "undecryptable": 0, "outdated": null })
+        );
         let token = asked(&mut meeting.new, "token", params.clone());
         assert_eq!(token["access_token"], tokens(&directory)[0]);
         assert_eq!(token["device_id"], signed_in["device_id"]);
@@ -91,19 +97,32 @@ fn with_the_callers_keys_on_both_sides_there_is_one_upload_with_both_signatures(
 /// After all of it was on the pipe.
 fn no_secret_is_printed(account: &HelperAccount, meeting: &mut HelperMeeting) {
     let directories = [account.new_directory(), account.existing_directory()];
-    let mut secrets: Vec<_> = directories.iter().flat_map(|directory| tokens(directory)).collect();
+    let mut secrets: Vec<_> = directories
+        .iter()
+        .flat_map(|directory| tokens(directory))
+        .collect();
     secrets.extend(texts(&meeting.secrets["cross_signing"]));
-    secrets.push(meeting.secrets["backup"]["key"].as_str().unwrap().to_owned());
+    secrets.push(
+        meeting.secrets["backup"]["key"]
+            .as_str()
+            .unwrap()
+            .to_owned(),
+    );
     assert_eq!(secrets.len(), 8);
     let errors = meeting.end();
     assert!(errors.contains("TRACE matrix_qr"), "{errors}");
-    let heard = [&meeting.new, &meeting.existing].map(|caller| caller.heard.clone()).concat();
+    let heard = [&meeting.new, &meeting.existing]
+        .map(|caller| caller.heard.clone())
+        .concat();
     let is_for_the_keys = |line: &&String| line.contains("\"method\":\"keep\"");
     assert_eq!(heard.iter().filter(is_for_the_keys).count(), 1);
     let others = heard.iter().filter(|line| !is_for_the_keys(line));
     let others: String = others.map(String::as_str).collect();
     for secret in &secrets {
-        assert!(!errors.contains(secret) && !others.contains(secret), "{secret}");
+        assert!(
+            !errors.contains(secret) && !others.contains(secret),
+            "{secret}"
+        );
     }
 }
 
@@ -111,11 +130,14 @@ fn no_secret_is_printed(account: &HelperAccount, meeting: &mut HelperMeeting) {
 fn a_device_whose_keys_the_caller_holds_lives_on() {
     let account = HelperAccount::start();
     let mut meeting = account.meeting("msc4108", New);
-    meeting.run().map(|end| end.unwrap());
+    let [_, _] = meeting.run().map(|end| end.unwrap());
     let directory = json!({ "directory": account.new_directory() });
     let mut caller = TestCaller::initialized();
     let token = asked(&mut caller, "token", directory.clone());
-    assert_eq!(token["access_token"], meeting.kept.as_ref().unwrap()["access_token"]);
+    assert_eq!(
+        token["access_token"],
+        meeting.kept.as_ref().unwrap()["access_token"]
+    );
 
     let params = json!({ "directory": account.new_directory(), "keys": "caller" });
     let id = caller.request("restore_keys", params);
@@ -130,12 +152,20 @@ fn a_device_whose_keys_the_caller_holds_lives_on() {
     }
     caller.answer(question, &Value::Null);
     let restored = caller.result(id).unwrap();
-    assert_eq!(restored, json!({ "keys": 1, "undecryptable": 1, "outdated": null }));
+    assert_eq!(
+        restored,
+        json!({ "keys": 1, "undecryptable": 1, "outdated": null })
+    );
 
     // The store is not here, and the error says where the keys are.
     let id = caller.request("restore_keys", directory.clone());
     let error = caller.result(id).unwrap_err();
-    assert!(error["message"].as_str().unwrap().contains("the program that signed it in"));
+    assert!(
+        error["message"]
+            .as_str()
+            .unwrap()
+            .contains("the program that signed it in")
+    );
 
     asked(&mut caller, "logout", directory);
     assert!(fs::metadata(account.new_directory()).is_err());
@@ -180,16 +210,27 @@ fn one_sign_in_runs_at_a_time_and_can_be_cancelled() {
     let cancel = caller.request("cancel", json!({}));
     assert_eq!(caller.result(cancel).unwrap(), json!({ "cancelled": true }));
     let error = caller.result(login).unwrap_err();
-    assert_eq!((&error["code"], &error["message"]), (&3.into(), &"cancelled".into()));
+    assert_eq!(
+        (&error["code"], &error["message"]),
+        (&3.into(), &"cancelled".into())
+    );
     let taken_back = r#"{"jsonrpc":"2.0","method":"cancel_request","params":{"id":1}}"#;
-    assert!(caller.heard.iter().any(|line| line == taken_back), "{:?}", caller.heard);
+    assert!(
+        caller.heard.iter().any(|line| line == taken_back),
+        "{:?}",
+        caller.heard
+    );
 
     let third = caller.request("login", params);
     caller.question("show_code");
     caller.close();
     caller.ends(3);
-    let answered = format!("\"id\":{third},\"jsonrpc\"");
-    assert!(caller.heard.last().unwrap().contains(&answered), "{:?}", caller.heard);
+    let answered = format!("\"id\":{third},\"error\"");
+    assert!(
+        caller.heard.last().unwrap().contains(&answered),
+        "{:?}",
+        caller.heard
+    );
     account.assert_undone("FIRSTDEVICE", "cancelled twice");
 }
 
@@ -199,8 +240,14 @@ fn only_the_user_who_was_named_is_not_asked_about() {
     let user_id = account.account.sandbox.user_id();
     let mut meeting = account.meeting("msc4108", New);
     meeting.new_params["user"] = json!(user_id);
-    meeting.run().map(|end| end.unwrap());
-    assert!(!meeting.new.heard.iter().any(|line| line.contains("confirm_user")));
+    let [_, _] = meeting.run().map(|end| end.unwrap());
+    assert!(
+        !meeting
+            .new
+            .heard
+            .iter()
+            .any(|line| line.contains("confirm_user"))
+    );
 
     let account = HelperAccount::start();
     let mut meeting = account.meeting("msc4108", New);

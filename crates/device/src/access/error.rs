@@ -2,7 +2,7 @@
 
 use matrix_qr_protocol::error::{Cause, ToUserError, UserError};
 
-use crate::{homeserver::HomeserverError, oauth::OAuthError};
+use crate::{client_server_api::HomeserverError, oauth::OAuthError};
 
 /// Why there is no good token.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

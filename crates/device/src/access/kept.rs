@@ -8,8 +8,8 @@ use tokio::sync::Mutex;
 
 use super::error::{AccessError, SessionEnd};
 use crate::{
+    client_server_api::Renew,
     discovery,
-    homeserver::Renew,
     http::Http,
     oauth::OAuth,
     retry::patiently,

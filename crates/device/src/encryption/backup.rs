@@ -5,7 +5,7 @@ use zeroize::Zeroizing;
 
 use super::{Encryption, error::StoreError};
 use crate::{
-    homeserver::Homeserver,
+    client_server_api::Homeserver,
     keys::{BackupProblem, RestoreError, RoomKey, room_keys_of_backup},
 };
 

@@ -5,7 +5,7 @@ use ruma::UserId;
 
 use super::Encryption;
 use crate::{
-    homeserver::Homeserver,
+    client_server_api::Homeserver,
     keys::{CrossSigningError, HeldIdentity, KeyHolder as _, agreed_identity, is_signed_twice},
 };
 

@@ -1,8 +1,8 @@
 //! Why an account's first device could not be set up or used.
 
 use crate::{
+    client_server_api::HomeserverError,
     encryption::StoreError,
-    homeserver::HomeserverError,
     keys::{CrossSigningError, ImportError, KeyHolderError},
 };
 

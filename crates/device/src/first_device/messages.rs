@@ -17,8 +17,8 @@ use ruma::{
 
 use super::error::FirstDeviceError;
 use crate::{
+    client_server_api::{Effort, Homeserver, HomeserverError},
     encryption::{Encryption, StoreError},
-    homeserver::{Effort, Homeserver, HomeserverError},
 };
 
 /// Creates an encrypted room and sends these messages to it.

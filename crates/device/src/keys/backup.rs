@@ -22,7 +22,7 @@ use zeroize::Zeroizing;
 
 use super::error::{BackupProblem, RestoreError};
 use crate::{
-    homeserver::{Effort, Homeserver},
+    client_server_api::{Effort, Homeserver},
     secret::Secret,
 };
 

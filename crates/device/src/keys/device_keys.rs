@@ -8,36 +8,13 @@ use ruma::{
 };
 use vodozemac::{Curve25519PublicKey, Ed25519PublicKey};
 
-use super::{holder::KeyUpload, identity::PublishedIdentity, signed_json::SignedJson};
+use super::{
+    error::DeviceKeysProblem, holder::KeyUpload, identity::PublishedIdentity,
+    signed_json::SignedJson,
+};
 
 /// Without both a device cannot be written to ("Messaging algorithms" of the specification).
 const ALGORITHMS: [&str; 2] = ["m.olm.v1.curve25519-aes-sha2", "m.megolm.v1.aes-sha2"];
-
-/// Why the keys that a holder handed over are not signed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum DeviceKeysProblem {
-    /// They are not of the form that the specification gives device keys.
-    #[error("they are malformed")]
-    Malformed,
-    /// They name another account.
-    #[error("they are for another account")]
-    OtherUser,
-    /// They name another device.
-    #[error("they are for another device")]
-    OtherDevice,
-    /// An algorithm is missing.
-    #[error("they do not support end-to-end encryption with Olm and Megolm")]
-    Algorithms,
-    /// The device's Ed25519 or Curve25519 key is missing or malformed.
-    #[error("an identity key is missing or malformed")]
-    IdentityKey,
-    /// The device has not signed them.
-    #[error("the device did not sign them")]
-    Unsigned,
-    /// A one-time key or a fallback key is not signed by the device.
-    #[error("the device did not sign a one-time key or a fallback key")]
-    UnsignedOneTimeKey,
-}
 
 /// Checks everything that a holder hands over for a device; returns its keys, to be signed.
 pub(super) fn check(

@@ -2,8 +2,8 @@
 
 use matrix_qr_protocol::error::{Cause, ToUserError};
 
-use super::{device_keys::DeviceKeysProblem, identity::CrossSigningKey};
-use crate::homeserver::HomeserverError;
+use super::cross_signing_key::CrossSigningKey;
+use crate::client_server_api::HomeserverError;
 
 /// The holder of the keys failed: its store, or the program that it is. The texts hold no secret.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -82,6 +82,32 @@ pub enum BundleRefused {
          master key"
     )]
     InvalidIdentity,
+}
+
+/// Why the keys that a holder handed over are not signed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum DeviceKeysProblem {
+    /// They are not of the form that the specification gives device keys.
+    #[error("they are malformed")]
+    Malformed,
+    /// They name another account.
+    #[error("they are for another account")]
+    OtherUser,
+    /// They name another device.
+    #[error("they are for another device")]
+    OtherDevice,
+    /// An algorithm is missing.
+    #[error("they do not support end-to-end encryption with Olm and Megolm")]
+    Algorithms,
+    /// The device's Ed25519 or Curve25519 key is missing or malformed.
+    #[error("an identity key is missing or malformed")]
+    IdentityKey,
+    /// The device has not signed them.
+    #[error("the device did not sign them")]
+    Unsigned,
+    /// A one-time key or a fallback key is not signed by the device.
+    #[error("the device did not sign a one-time key or a fallback key")]
+    UnsignedOneTimeKey,
 }
 
 /// Why this device is not set up. Revoke the token and wipe the store: no incomplete device may

@@ -14,7 +14,7 @@ use super::{
     holder::KeyHolder,
     identity::{HeldIdentity, agreed_identity},
 };
-use crate::homeserver::{Homeserver, HomeserverError};
+use crate::client_server_api::{Homeserver, HomeserverError};
 
 /// How often [`await_verified`] looks.
 const PAUSE: Duration = Duration::from_millis(200);

@@ -5,7 +5,7 @@
 //! cross-signing set up and the existing device to be used has the Master Signing Key, Self Signing
 //! Key and User Signing Key stored locally".
 
-use std::{collections::BTreeMap, fmt};
+use std::collections::BTreeMap;
 
 use matrix_qr_protocol::login::message::{CrossSigning, SecretKey};
 use ruma::{
@@ -15,43 +15,10 @@ use ruma::{
 use serde::{Deserialize, Serialize};
 use vodozemac::{Ed25519PublicKey, Ed25519SecretKey};
 
-use super::{error::CrossSigningError, signed_json::SignedJson};
-use crate::homeserver::{Effort, Homeserver, HomeserverError};
-
-/// One of the three cross-signing keys.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum CrossSigningKey {
-    /// The master signing key (MSK): the account's identity.
-    Master,
-    /// The self-signing key (SSK): vouches for the account's own devices.
-    SelfSigning,
-    /// The user-signing key (USK): vouches for other people.
-    UserSigning,
-}
-
-impl CrossSigningKey {
-    /// In the order in which they are compared.
-    pub(crate) const ALL: [Self; 3] = [Self::Master, Self::SelfSigning, Self::UserSigning];
-
-    /// The value of `usage` in a published key.
-    fn usage(self) -> &'static str {
-        match self {
-            Self::Master => "master",
-            Self::SelfSigning => "self_signing",
-            Self::UserSigning => "user_signing",
-        }
-    }
-}
-
-impl fmt::Display for CrossSigningKey {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Master => "master",
-            Self::SelfSigning => "self-signing",
-            Self::UserSigning => "user-signing",
-        })
-    }
-}
+use super::{
+    cross_signing_key::CrossSigningKey, error::CrossSigningError, signed_json::SignedJson,
+};
+use crate::client_server_api::{Effort, Homeserver, HomeserverError};
 
 /// The three public keys of an account, as the homeserver publishes them.
 #[derive(Debug, Clone, Serialize)]
@@ -89,12 +56,12 @@ pub(super) fn signing_key(key: &SecretKey) -> Ed25519SecretKey {
 pub(crate) struct PublishedIdentity {
     user_id: OwnedUserId,
     /// In the order of [`CrossSigningKey::ALL`].
-    keys: [PublishedKey; 3],
+    keys: [CrossSigningPublicKey; 3],
     pub(super) raw: Identity,
 }
 
 /// A published key: what it is called, what it is, and who signed it.
-pub(super) struct PublishedKey {
+pub(super) struct CrossSigningPublicKey {
     pub(super) id: String,
     pub(super) key: Ed25519PublicKey,
     /// Client-Server API, "Cross-signing": exactly one key.
@@ -114,7 +81,7 @@ impl PublishedIdentity {
     ) -> Result<Self, CrossSigningKey> {
         let read = |keys: &BTreeMap<OwnedUserId, Raw<RawKey>>, which| {
             let raw = keys.get(user_id).ok_or(which)?;
-            let key = PublishedKey::read(raw, user_id, which).ok_or(which)?;
+            let key = CrossSigningPublicKey::read(raw, user_id, which).ok_or(which)?;
             Ok((raw.clone(), key))
         };
         let (master_key, master) = read(&answer.master_keys, CrossSigningKey::Master)?;
@@ -133,19 +100,20 @@ impl PublishedIdentity {
         })
     }
 
-    fn master(&self) -> &PublishedKey {
+    fn master(&self) -> &CrossSigningPublicKey {
         let [master, _, _] = &self.keys;
         master
     }
 
-    pub(super) fn self_signing(&self) -> &PublishedKey {
+    pub(super) fn self_signing(&self) -> &CrossSigningPublicKey {
         let [_, self_signing, _] = &self.keys;
         self_signing
     }
 
     /// The first key that is not the one held here.
     pub(super) fn first_difference(&self, held: &HeldIdentity) -> Option<CrossSigningKey> {
-        let differs = |published: &PublishedKey, held| !published.is_only || published.key != held;
+        let differs =
+            |published: &CrossSigningPublicKey, held| !published.is_only || published.key != held;
         let pairs = self.keys.iter().zip(held.0).zip(CrossSigningKey::ALL);
         pairs
             .into_iter()
@@ -170,7 +138,7 @@ impl PublishedIdentity {
     }
 }
 
-impl PublishedKey {
+impl CrossSigningPublicKey {
     fn read(raw: &Raw<RawKey>, user_id: &UserId, which: CrossSigningKey) -> Option<Self> {
         #[derive(Deserialize)]
         struct Fields {
@@ -218,5 +186,92 @@ pub(crate) async fn agreed_identity(
     match published.first_unsigned() {
         Some(key) => Err(CrossSigningError::NotPublished(key)),
         None => Ok((answer, published)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic)]
+    use matrix_qr_protocol::login::message::CrossSigning;
+    use ruma::user_id;
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    const KINDS: [&str; 3] = ["master", "self_signing", "user_signing"];
+
+    fn secrets() -> CrossSigning {
+        CrossSigning {
+            master_key: SecretKey::new(&[1; 32]),
+            self_signing_key: SecretKey::new(&[2; 32]),
+            user_signing_key: SecretKey::new(&[3; 32]),
+        }
+    }
+
+    /// An answer of `/keys/query`, after a change to one of the three keys.
+    fn published(kind: usize, change: impl FnOnce(&mut Value)) -> get_keys::v3::Response {
+        let user_id = user_id!("@alice:example.org");
+        let HeldIdentity(keys) = HeldIdentity::of(&secrets());
+        let mut published = [0, 1, 2].map(|kind| {
+            let key = keys[kind].to_base64();
+            let named = json!({ format!("ed25519:{key}"): key });
+            json!({ "user_id": user_id, "usage": [KINDS[kind]], "keys": named })
+        });
+        change(&mut published[kind]);
+        let [master, self_signing, user_signing] =
+            published.map(|key| BTreeMap::from([(user_id.to_owned(), Raw::new(&key).unwrap())]));
+        let mut answer = get_keys::v3::Response::default();
+        answer.master_keys = cast(master);
+        answer.self_signing_keys = cast(self_signing);
+        answer.user_signing_keys = cast(user_signing);
+        answer
+    }
+
+    fn cast(keys: BTreeMap<OwnedUserId, Raw<Value>>) -> BTreeMap<OwnedUserId, Raw<RawKey>> {
+        let cast = |(user, key): (_, Raw<Value>)| (user, key.cast_unchecked());
+        keys.into_iter().map(cast).collect()
+    }
+
+    fn read(answer: &get_keys::v3::Response) -> Result<PublishedIdentity, CrossSigningKey> {
+        PublishedIdentity::of(answer, user_id!("@alice:example.org"))
+    }
+
+    #[test]
+    fn the_three_keys_are_read() {
+        let identity = read(&published(0, |_| {})).unwrap_or_else(|key| panic!("{key}"));
+        let held = HeldIdentity::of(&secrets());
+        assert_eq!(identity.first_difference(&held), None);
+        assert_eq!(identity.fingerprint(), held.0[0].to_base64());
+    }
+
+    #[test]
+    fn a_key_of_another_user_or_of_another_kind_is_not_one() {
+        for (kind, which) in CrossSigningKey::ALL.into_iter().enumerate() {
+            let changes: [fn(&mut Value); 5] = [
+                |key| key["user_id"] = json!("@mallory:example.org"),
+                |key| key["usage"] = json!(["another"]),
+                |key| key["usage"] = json!([]),
+                |key| key["keys"] = json!({}),
+                |key| key["keys"] = json!({ "curve25519:AAAA": "AAAA" }),
+            ];
+            for change in changes {
+                assert_eq!(read(&published(kind, change)).err(), Some(which));
+            }
+        }
+    }
+
+    #[test]
+    fn another_key_beside_the_right_one_is_a_difference() {
+        let held = HeldIdentity::of(&secrets());
+        for (kind, which) in CrossSigningKey::ALL.into_iter().enumerate() {
+            // One that comes before it in the order of names, and one that comes after it.
+            for name in ["ed25519:+", "ed25519:z"] {
+                let add = |key: &mut Value| {
+                    key["keys"][name] = json!(Ed25519SecretKey::new().public_key().to_base64());
+                };
+                let identity = read(&published(kind, add)).unwrap_or_else(|key| panic!("{key}"));
+                assert_eq!(identity.first_difference(&held), Some(which), "{name}");
+            }
+        }
     }
 }

@@ -15,11 +15,11 @@ use super::{
     holder::{KeyHolder, KeyUpload, VerifiedDevice},
     identity::{HeldIdentity, PublishedIdentity, published_keys, signing_key},
 };
-use crate::homeserver::{Effort, Homeserver};
+use crate::client_server_api::{Effort, Homeserver};
 
 /// A device that has a session, and has not published any keys.
 #[derive(Debug, Clone, Copy)]
-pub struct NewSession<'a> {
+pub struct UnpublishedDevice<'a> {
     /// Whose device it is.
     pub user_id: &'a UserId,
     /// Which device it is.
@@ -53,10 +53,10 @@ pub struct Imported {
 /// See [`ImportError`]. A backup that cannot be used is not an error.
 pub async fn take_secrets<K: KeyHolder>(
     keys: &K,
-    session: NewSession<'_>,
+    session: UnpublishedDevice<'_>,
     mut secrets: Secrets,
 ) -> Result<Imported, ImportError> {
-    let NewSession {
+    let UnpublishedDevice {
         user_id,
         device_id,
         homeserver,
@@ -118,7 +118,7 @@ pub(crate) struct AcceptedKeys {
 /// The only way in which a device's keys are published: with the signatures of the device and of
 /// the self-signing key.
 pub(crate) async fn publish_signed(
-    device: NewSession<'_>,
+    device: UnpublishedDevice<'_>,
     upload: KeyUpload,
     identity: &PublishedIdentity,
     self_signing: &SecretKey,
@@ -136,12 +136,12 @@ pub(crate) async fn publish_signed(
 }
 
 fn signed(
-    device: NewSession<'_>,
+    device: UnpublishedDevice<'_>,
     upload: &KeyUpload,
     identity: &PublishedIdentity,
     self_signing: &SecretKey,
 ) -> Result<Raw<DeviceKeys>, ImportError> {
-    let NewSession {
+    let UnpublishedDevice {
         user_id, device_id, ..
     } = device;
     let mut json = device_keys::check(upload, user_id, device_id)?;

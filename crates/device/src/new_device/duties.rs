@@ -23,11 +23,11 @@ use super::{
     take_back::{take_back, token_lost},
 };
 use crate::{
+    client_server_api::Homeserver,
     discovery::ServerMetadata,
-    homeserver::Homeserver,
     host::HostAdapter,
     http::Http,
-    keys::{Imported, KeyHolder, NewSession, take_secrets},
+    keys::{Imported, KeyHolder, UnpublishedDevice, take_secrets},
     oauth::{DeviceAuthorization, OAuth, OAuthError, TokenOutcome, new_device_id},
     person::{Person, ProgressEvent},
     retry::patiently,
@@ -178,7 +178,7 @@ impl<'a, P: Person, K: KeyHolder> NewDevice<'a, P, K> {
         let (device_id, homeserver) = (grant.asked.device_id.clone(), self.homeserver(grant));
         let (keys, expires_at) = (self.keys.clone(), grant.expires_at);
         let import = async move {
-            let session = NewSession {
+            let session = UnpublishedDevice {
                 user_id: &user_id,
                 device_id: &device_id,
                 homeserver: &homeserver,

@@ -9,7 +9,7 @@ use super::error::RendezvousError;
 use super::patience::{in_time, patiently};
 use super::state::State;
 use super::wire::{QUICK, exchange};
-use crate::homeserver::Homeserver;
+use crate::client_server_api::Homeserver;
 use crate::http::{Http, host};
 use crate::secret::Secret;
 

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use matrix_qr_device::{
+    client_server_api::HomeserverError,
     encryption::Encryption,
-    homeserver::HomeserverError,
     keys::{BackupProblem, CrossSigningError, CrossSigningKey},
 };
 use matrix_qr_protocol::login::message::SecretKey;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use matrix_qr_device::{homeserver::HomeserverError, secret::Secret};
+use matrix_qr_device::{client_server_api::HomeserverError, secret::Secret};
 use matrix_qr_protocol::login::DeviceLookup;
 use matrix_qr_sandbox::Fault;
 use ruma::{DeviceId, device_id};

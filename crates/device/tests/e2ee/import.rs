@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use matrix_qr_device::{
-    homeserver::HomeserverError,
+    client_server_api::HomeserverError,
     keys::{BackupState, BundleRefused, CrossSigningError, CrossSigningKey, ImportError},
 };
 use matrix_qr_protocol::login::message::{CrossSigning, SecretKey};

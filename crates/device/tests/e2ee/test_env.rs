@@ -3,13 +3,13 @@
 use std::time::Duration;
 
 use matrix_qr_device::{
+    client_server_api::Homeserver,
     encryption::Encryption,
     first_device,
-    homeserver::Homeserver,
     http::{Http, Policy},
     keys::{
         self, CrossSigningError, ExportedSecrets, HeldIdentity, ImportError, Imported,
-        KeyHolder as _, NewSession,
+        KeyHolder as _, UnpublishedDevice,
     },
     secret::Secret,
 };
@@ -166,7 +166,7 @@ impl SignInSteps for Encryption {
         at: &Homeserver,
         secrets: &Secrets,
     ) -> Result<Imported, ImportError> {
-        let device = NewSession {
+        let device = UnpublishedDevice {
             user_id: self.user_id(),
             device_id: self.device_id(),
             homeserver: at,

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use matrix_qr_device::homeserver::Homeserver;
+use matrix_qr_device::client_server_api::Homeserver;
 use matrix_qr_device::rendezvous_client::{RendezvousClient, RendezvousError};
 use matrix_qr_device::secret::Secret;
 use matrix_qr_protocol::driver::Delivery;

@@ -180,7 +180,7 @@ fn word(error: &Error) -> Option<String> {
 pub(crate) fn assert_no_new_device(world: &TestEnv, end: &SignInEnd) {
     let record = &end.record;
     assert_eq!(record.devices, record.bootstrap, "{:?}", end.told);
-    let foreign = |upload: &matrix_qr_sandbox::KeyUpload| {
+    let foreign = |upload: &matrix_qr_sandbox::RecordedUpload| {
         upload.accepted
             && !record.bootstrap.contains(&upload.device_id)
             && !record.revocations.contains(&upload.device_id)

@@ -178,3 +178,31 @@ fn errors_say_what_to_do() {
     assert!(message(b"MATRIX\x04\x00").contains("version 4"));
     assert!(message(b"IO_ELEMENT_MSC4388\x02\x03").contains("version 2"));
 }
+
+#[test]
+fn a_shown_code_is_text_and_a_drawing() {
+    for code in all() {
+        let shown = ShownCode::new(code.clone()).unwrap();
+        let bytes = crate::base64::decode(shown.to_base64()).unwrap();
+        assert_eq!(QrCode::decode(&bytes), Ok(code));
+
+        // Every module, from its half of a character: a block is light.
+        let expected = picture::byte_mode(shown.bytes(), qrcode::EcLevel::Q).unwrap();
+        let (width, drawing) = (expected.width(), shown.drawing());
+        let lines: Vec<Vec<char>> = drawing.lines().map(|line| line.chars().collect()).collect();
+        let is_dark = |x: usize, y: usize| match (lines[y / 2][x], y % 2) {
+            (' ', _) | ('▄', 0) | ('▀', 1) => true,
+            ('█', _) | ('▀', 0) | ('▄', 1) => false,
+            (other, _) => panic!("{other:?}"),
+        };
+        assert_eq!(lines.len(), (width + 8).div_ceil(2));
+        for (x, y) in (0..width).flat_map(|x| (0..width).map(move |y| (x, y))) {
+            let dark = expected[(x, y)] == qrcode::Color::Dark;
+            assert_eq!(is_dark(x + 4, y + 4), dark, "{x}, {y}");
+        }
+        assert!(
+            (0..width + 8).all(|x| !is_dark(x, 0) && !is_dark(0, x)),
+            "the border is light"
+        );
+    }
+}

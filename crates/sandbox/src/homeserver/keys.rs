@@ -15,7 +15,7 @@ use crate::{
     account::{Account, AccountDevice, DeviceKeys, FallbackKey},
     faults::Fault,
     matrix_error::MatrixError,
-    record::KeyUpload,
+    record::RecordedUpload,
     signatures::{Ed25519PublicKey, is_signed_by, merge, signed_part, signers},
     state::SandboxState,
 };
@@ -52,9 +52,9 @@ fn misbehave(state: &SandboxState) -> Result<(), MatrixError> {
 }
 
 /// For the record: what an upload contains, stored or refused.
-fn observe(account: &Account, device_id: &str, body: &Value) -> KeyUpload {
+fn observe(account: &Account, device_id: &str, body: &Value) -> RecordedUpload {
     let keys = body.get("device_keys").filter(|keys| keys.is_object());
-    KeyUpload {
+    RecordedUpload {
         device_id: device_id.to_owned(),
         accepted: false,
         has_device_keys: keys.is_some(),

@@ -1,4 +1,4 @@
-use matrix_qr_sandbox::KeyUpload;
+use matrix_qr_sandbox::RecordedUpload;
 use serde_json::{Value, json};
 
 use crate::common::{FIRST, IdentitySigners, JsonResponse, Signer, TestEnv, env, text};
@@ -124,7 +124,7 @@ async fn one_upload_with_both_signatures_is_recorded_as_such() {
     );
     let record = account.env.sandbox.record();
     assert_eq!(record.unsigned_moments, 0);
-    let of_new: Vec<&KeyUpload> = record
+    let of_new: Vec<&RecordedUpload> = record
         .key_uploads
         .iter()
         .filter(|upload| upload.device_id == NEW)
