@@ -209,6 +209,11 @@ for (const [name, pattern] of Object.entries({
   });
 }
 
+test("a helper that could not read a line", async () => {
+  script("couldNotRead");
+  await assert.rejects(signIn({ ...bot, person: person() }), refused(-32700, /this line is not JSON/));
+});
+
 test("a helper that refuses this protocol", async () => {
   script("refusesProtocol");
   await assert.rejects(signIn({ ...bot, person: person() }), refused(-32602, /protocol 2/));

@@ -194,6 +194,12 @@ test("an interrupted write is forgotten, a damaged file is refused", async () =>
   }
 });
 
+test("there is nothing to open before something was saved", async () => {
+  const file = join(folder(), "keys");
+  await assert.rejects(DiskStore.open(file), { name: "MatrixQrError", code: 1 });
+  assert.ok(!existsSync(`${file}.lock`));
+});
+
 test("one process at a time", async () => {
   const file = join(folder(), "keys");
   const store = new DiskStore();

@@ -55,7 +55,8 @@ const KEEP = {
     backup: { algorithm: "m.megolm_backup.v1.curve25519-aes-sha2", key: key("backup"), backup_version: "1" },
   },
 };
-const failure = (request, error) => write({ id: request.id, error });
+const NOTHING_MORE = { cause: null, advice: "Start again.", device_left: null };
+const failure = (request, error) => write({ id: request.id, error: { data: NOTHING_MORE, ...error } });
 
 /** What it does with the first request after `initialize`, or instead of `initialize`. */
 const scripts = {
@@ -118,7 +119,7 @@ const scripts = {
     await result(cancel, { cancelled: true });
     await write({ method: "cancel_request", params: { id: 1 } });
     await sleep(300);
-    return failure(request, { code: 3, message: "cancelled", data: { cause: null, advice: "Start again.", device_left: null } });
+    return failure(request, { code: 3, message: "cancelled" });
   },
   async dies() {
     await write({ id: 1, method: "enter_check_code", params: {} });
@@ -147,6 +148,7 @@ const scripts = {
   notJson: () => raw("Segmentation fault\n"),
   notUtf8: () => raw(Buffer.from([0x22, 0xff, 0x22, 0x0a])),
   notAnObject: () => raw("[]\n"),
+  couldNotRead: () => write({ id: null, error: { code: -32700, message: "this line is not JSON" } }),
   nobodyAsked: () => write({ id: 99, result: null }),
   noResult: (request) => write({ id: request.id }),
   noCode: (request) => failure(request, { message: "SECRET" }),
