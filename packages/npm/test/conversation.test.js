@@ -9,6 +9,7 @@ import { fileURLToPath } from "node:url";
 import { inspect } from "node:util";
 
 import { AccessToken, MatrixQrError, Session, grant, signIn } from "matrix-qr";
+import { clientOptions } from "matrix-qr/matrix-js-sdk";
 
 import { Helper } from "../src/helper.js";
 import { checkLines } from "./schema.js";
@@ -251,30 +252,52 @@ test("a token is asked for again only when it ends too soon", async () => {
   const session = new Session(directory, { program });
   const [a, b] = await Promise.all([session.accessToken(), session.accessToken()]);
   assert.equal(a, b);
-  assert.equal((await session.accessToken({ goodFor: 90 })).token, "SECRET-token");
+  assert.equal(await session.accessToken({ goodFor: 90 }), a);
   assert.equal(lines().length, 2);
   await session.accessToken({ goodFor: 200 });
   assert.deepEqual(lines().at(-1).params, { directory, good_for: 200 });
 });
 
-test("a request has the token of the homeserver, on the homeserver only", async () => {
+/** A homeserver that gives these statuses one after the other, and remembers the tokens. */
+async function homeserver(context, statuses) {
   const seen = [];
   const server = createServer((request, response) => {
     seen.push(request.headers.authorization);
-    response.writeHead(seen.length === 1 ? 403 : 200).end(JSON.stringify({ errcode: "M_FORBIDDEN" }));
+    response.writeHead(statuses.shift()).end(JSON.stringify({ errcode: "M_FORBIDDEN" }));
   }).listen(0, "127.0.0.1");
+  context.after(() => server.close());
   await new Promise((resolve) => server.once("listening", resolve));
-  try {
-    script("token", { FAKE_EXPIRES_IN: "100", FAKE_HOMESERVER: `http://127.0.0.1:${server.address().port}/` });
-    const session = new Session(directory, { program });
-    await assert.rejects(session.request("GET", "/x?secret=1"), refused(8, /refused GET \/x; 403 M_FORBIDDEN/));
-    assert.deepEqual(await session.request("GET", "/x"), { errcode: "M_FORBIDDEN" });
-    assert.deepEqual(seen, ["Bearer SECRET-token", "Bearer SECRET-token"]);
-    await assert.rejects(session.fetch("https://elsewhere.example/"), /not on the homeserver/);
-    await assert.rejects(session.fetch("//elsewhere.example/x"), /not on the homeserver/);
-  } finally {
-    server.close();
-  }
+  script("token", { FAKE_EXPIRES_IN: "100", FAKE_HOMESERVER: `http://127.0.0.1:${server.address().port}/` });
+  return { seen, session: new Session(directory, { program }) };
+}
+
+test("a request has the token of the homeserver, on the homeserver only", async (context) => {
+  const { seen, session } = await homeserver(context, [403, 200]);
+  await assert.rejects(session.request("GET", "/x?secret=1"), refused(8, /refused GET \/x; 403 M_FORBIDDEN/));
+  assert.deepEqual(await session.request("GET", "/x"), { errcode: "M_FORBIDDEN" });
+  assert.match(seen[0], /^Bearer SECRET-token-\d+$/);
+  assert.equal(seen[0], seen[1]);
+  await assert.rejects(session.fetch("https://elsewhere.example/"), /not on the homeserver/);
+  await assert.rejects(session.fetch("//elsewhere.example/x"), /not on the homeserver/);
+  assert.equal(seen.length, 2);
+});
+
+test("a token that ended before its time is replaced once", async (context) => {
+  const { seen, session } = await homeserver(context, [401, 200, 401, 401]);
+  assert.equal((await session.fetch("/x")).status, 200);
+  assert.notEqual(seen[0], seen[1]);
+  assert.equal((await session.fetch("/x")).status, 401);
+  assert.equal(seen.length, 4);
+});
+
+test("matrix-js-sdk's requests have the token, and those to others do not", async (context) => {
+  const { seen, session } = await homeserver(context, [200, 200, 200]);
+  const { fetchFn, baseUrl, accessToken } = await clientOptions(session);
+  const headers = { Authorization: "Bearer of an earlier time" };
+  await fetchFn(`${baseUrl}x`, { method: "POST", body: "{}", headers });
+  await fetchFn(`${baseUrl}x`);
+  await fetchFn(baseUrl.replace("127.0.0.1", "localhost"), { headers });
+  assert.deepEqual(seen, [`Bearer ${accessToken}`, undefined, "Bearer of an earlier time"]);
 });
 
 test("logout", async () => {

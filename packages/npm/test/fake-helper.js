@@ -87,7 +87,7 @@ const scripts = {
   },
   async token(request) {
     return result(request, {
-      access_token: "SECRET-token", expires_at: null, expires_in: Number(process.env.FAKE_EXPIRES_IN),
+      access_token: `SECRET-token-${process.pid}`, expires_at: null, expires_in: Number(process.env.FAKE_EXPIRES_IN),
       user_id: "@bot:example.org", device_id: "DEVICE", homeserver: process.env.FAKE_HOMESERVER ?? "https://matrix.example.org/",
     });
   },
