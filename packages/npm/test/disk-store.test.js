@@ -160,6 +160,27 @@ test("the file starts over before it is long, and loses nothing that is written 
   assert.ok(!existsSync(`${file}.new`));
 });
 
+test("what is written while the file starts over is in the new one", async () => {
+  const file = join(folder(), "keys");
+  const store = new DiskStore();
+  const db = await database(store);
+  // This one comes second, and takes a while.
+  const other = indexedDB.open(`${store.name}::zzz`, 1);
+  other.onupgradeneeded = () => {
+    for (let i = 0; i < 40; i++) other.result.createObjectStore(`s${i}`).put(new Uint8Array(10_000), 1);
+  };
+  (await done(other)).close();
+  let saved = false;
+  const saving = store.save(file).then(() => (saved = true));
+  let writes = 0;
+  for (; !saved; writes++) await write(db, (a) => a.put({ size: writes }, writes));
+  await saving;
+  assert.ok(writes > 5);
+  assert.deepEqual(await afterACrash(file, contents), await contents(db));
+  db.close();
+  await store.close();
+});
+
 test("an interrupted write is forgotten, a damaged file is refused", async () => {
   const file = join(folder(), "keys");
   const store = new DiskStore();
@@ -167,7 +188,7 @@ test("an interrupted write is forgotten, a damaged file is refused", async () =>
   await store.save(file);
   const first = statSync(file).size;
   await write(db, (a) => a.put({ size: 1 }, "x"));
-  await write(db, (a) => a.put({ size: 2 }, "y"));
+  await write(db, (a) => a.put({ size: 2, long: "y".repeat(1000) }, "y"));
   db.close();
   await store.close();
   const whole = readFileSync(file);
