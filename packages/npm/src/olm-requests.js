@@ -2,21 +2,30 @@ import { randomUUID } from "node:crypto";
 
 import { DeviceLists, EncryptionSettings, RequestType, RoomId, UserId } from "@matrix-org/matrix-sdk-crypto-wasm";
 
+import { MatrixQrError } from "./errors.js";
+
 /** @typedef {import("@matrix-org/matrix-sdk-crypto-wasm").OlmMachine} OlmMachine */
 /** @typedef {import("./session.js").Session} Session */
 /** @typedef {import("./keys.js").Json} Json */
 
 /**
  * Sends all requests that the machine wants to send, among them new room keys for the key backup.
- * Call it after each sync.
+ * Call it after each sync. If the account's key backup was replaced, the machine goes on without one.
  *
  * @param {Session} session
  * @param {OlmMachine} machine
  */
 export async function sendRequests(session, machine) {
   for (const request of await machine.outgoingRequests()) await send(session, machine, request);
-  if (!(await machine.isBackupEnabled())) return;
-  for (let request; (request = await machine.backupRoomKeys()); ) await send(session, machine, request);
+  try {
+    for (let request; await machine.isBackupEnabled() && (request = await machine.backupRoomKeys()); ) {
+      await send(session, machine, request);
+    }
+  } catch (error) {
+    // The account has another backup now, or none. The bot goes on without.
+    if (!(error instanceof MatrixQrError && /M_WRONG_ROOM_KEYS_VERSION|M_NOT_FOUND/.test(String(error.cause)))) throw error;
+    await machine.disableBackup();
+  }
 }
 
 /**

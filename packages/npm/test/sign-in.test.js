@@ -5,8 +5,9 @@ import { join } from "node:path";
 import { test } from "node:test";
 import { fileURLToPath } from "node:url";
 
+import { RoomId } from "@matrix-org/matrix-sdk-crypto-wasm";
 import { MatrixQrError, Session, grant, signIn } from "matrix-qr";
-import { OlmKeys, isVerified, sendRequests } from "matrix-qr/olm-machine";
+import { OlmKeys, isVerified, sendEncrypted, sendRequests } from "matrix-qr/olm-machine";
 
 import { Meeting, Sandbox, program, shown, signInBetween } from "./sandbox.js";
 import { checkLines } from "./schema.js";
@@ -96,6 +97,23 @@ test("the token is renewed before it ends", async (context) => {
   assert.ok(second.isGoodFor(9));
   assert.equal((await session.request("GET", "/_matrix/client/v3/account/whoami")).device_id, device.deviceId);
   await assert.rejects(session.accessToken({ goodFor: 3600 }), (error) => error instanceof MatrixQrError && error.code === 8);
+  await keys.close();
+});
+
+test("new room keys go to the backup, until the account has another one", async (context) => {
+  const { sandbox, device: { session }, keys } = await signedIn(context);
+  const stored = async () => (await session.request("GET", "/_matrix/client/v3/room_keys/version"));
+  const before = await stored();
+  await sendEncrypted(session, keys.machine, sandbox.roomId, "m.room.message", { msgtype: "m.text", body: "x" });
+  await sendRequests(session, keys.machine);
+  assert.equal((await stored()).count, before.count + 1);
+  const { algorithm, auth_data } = before;
+  await session.request("POST", "/_matrix/client/v3/room_keys/version", { algorithm, auth_data });
+  await keys.machine.invalidateGroupSession(new RoomId(sandbox.roomId));
+  await sendEncrypted(session, keys.machine, sandbox.roomId, "m.room.message", { msgtype: "m.text", body: "y" });
+  await sendRequests(session, keys.machine);
+  assert.equal(await keys.machine.isBackupEnabled(), false);
+  assert.equal((await stored()).count, 0);
   await keys.close();
 });
 

@@ -6,7 +6,7 @@ export type Json = import("./keys.js").Json;
 /** @typedef {import("./keys.js").Json} Json */
 /**
  * Sends all requests that the machine wants to send, among them new room keys for the key backup.
- * Call it after each sync.
+ * Call it after each sync. If the account's key backup was replaced, the machine goes on without one.
  *
  * @param {Session} session
  * @param {OlmMachine} machine
