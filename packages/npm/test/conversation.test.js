@@ -1,8 +1,7 @@
 // The conversation with the helper, against one that follows a script.
 import assert from "node:assert/strict";
-import { mkdtempSync, readFileSync } from "node:fs";
+import { readFileSync } from "node:fs";
 import { createServer } from "node:http";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
 import { fileURLToPath } from "node:url";
@@ -13,6 +12,7 @@ import { clientOptions } from "matrix-qr/matrix-js-sdk";
 
 import { Helper } from "../src/helper.js";
 import { checkLines } from "./schema.js";
+import { folder } from "./folder.js";
 
 const program = fileURLToPath(new URL("fake-helper.js", import.meta.url));
 const directory = "/nowhere";
@@ -22,7 +22,7 @@ const [M, S, U] = ["M", "S", "U"].map((letter) => letter.repeat(43));
 
 /** Follow this script, and return what the helper receives. */
 function script(name, env = {}) {
-  const lines = join(mkdtempSync(join(tmpdir(), "matrix-qr-")), "lines");
+  const lines = join(folder(), "lines");
   Object.assign(process.env, { FAKE_HELPER: name, FAKE_HELPER_LINES: lines, ...env });
   const received = () => readFileSync(lines, "utf8").split("\n").filter((line) => line.startsWith(">")).map((line) => JSON.parse(line.slice(1)));
   return Object.assign(received, { check: () => checkLines(readFileSync(lines, "utf8")) });

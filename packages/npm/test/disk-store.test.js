@@ -1,7 +1,6 @@
 // The store on disk: what a machine was told is complete is there after a crash.
 import assert from "node:assert/strict";
-import { existsSync, mkdtempSync, readFileSync, statSync, truncateSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { existsSync, readFileSync, statSync, truncateSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { spawn, spawnSync } from "node:child_process";
 import { test } from "node:test";
@@ -11,7 +10,8 @@ import { IDBKeyRange } from "fake-indexeddb";
 import { DeviceId, OlmMachine, RequestType, UserId, initAsync } from "@matrix-org/matrix-sdk-crypto-wasm";
 import { DiskStore } from "matrix-qr/olm-machine";
 
-const folder = () => mkdtempSync(join(tmpdir(), "matrix-qr-"));
+import { folder } from "./folder.js";
+
 const done = (request) => new Promise((resolve, reject) => {
   request.onsuccess = () => resolve(request.result);
   request.onerror = () => reject(request.error);

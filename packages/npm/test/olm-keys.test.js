@@ -1,8 +1,7 @@
 // What a machine makes of a new device, and of one that is not what it should be.
 import assert from "node:assert/strict";
 import { createPrivateKey, sign } from "node:crypto";
-import { existsSync, mkdtempSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 
@@ -11,6 +10,7 @@ import { AccountSecrets, NewDevice } from "matrix-qr";
 import { OlmKeys, isVerified } from "matrix-qr/olm-machine";
 
 import { canonical } from "./signatures.js";
+import { folder } from "./folder.js";
 
 const userId = "@bot:example.org";
 const deviceId = "DEVICE";
@@ -44,7 +44,7 @@ function signed(deviceKeys, { identity, secrets }) {
 
 /** A sign-in up to `keep`. */
 async function begun() {
-  const keys = new OlmKeys(join(mkdtempSync(join(tmpdir(), "matrix-qr-")), "keys"));
+  const keys = new OlmKeys(join(folder(), "keys"));
   const { device_keys } = await keys.deviceKeys(userId, deviceId);
   const device = (account, deviceKeys = signed(device_keys, account)) => new NewDevice({
     accessToken: "token", userId, deviceId, homeserver: "https://example.org/", expiresAt: null,

@@ -2,8 +2,7 @@
 import assert from "node:assert/strict";
 import { execFileSync, spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdirSync, mkdtempSync, readFileSync, readdirSync, statSync, symlinkSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { mkdirSync, readFileSync, readdirSync, statSync, symlinkSync, writeFileSync } from "node:fs";
 import { delimiter, join } from "node:path";
 import { test } from "node:test";
 import { fileURLToPath } from "node:url";
@@ -11,9 +10,9 @@ import { fileURLToPath } from "node:url";
 import { grant } from "matrix-qr";
 
 import { Meeting, Sandbox, program } from "./sandbox.js";
+import { folder } from "./folder.js";
 
 const root = fileURLToPath(new URL("..", import.meta.url));
-const folder = () => mkdtempSync(join(tmpdir(), "matrix-qr-"));
 const tsc = (...args) => {
   try {
     execFileSync(process.execPath, [join(root, "node_modules/typescript/bin/tsc"), ...args], { cwd: root, stdio: "pipe" });
