@@ -88,14 +88,18 @@ _BY_CODE: dict[int, type[MatrixQrError]] = {
 }
 
 
-def from_json(error: dict[str, Any]) -> MatrixQrError:
+def from_json(error: Any) -> MatrixQrError:
     """The error of a JSON-RPC answer."""
-    code: int = error["code"]
-    data = error.get("data") or {}
-    return _BY_CODE.get(code, MatrixQrError)(
-        error["message"],
-        code=code,
-        cause=data.get("cause"),
-        advice=data.get("advice"),
-        device_left=data.get("device_left"),
-    )
+    match error:
+        case {"code": int(code), "message": str(message), **more}:
+            data = more.get("data")
+            details = data if isinstance(data, dict) else {}
+            return _BY_CODE.get(code, MatrixQrError)(
+                message,
+                code=code,
+                cause=details.get("cause"),
+                advice=details.get("advice"),
+                device_left=details.get("device_left"),
+            )
+        case _:
+            return HelperError("matrix-qr helper sent an error that is not of its protocol")
