@@ -88,7 +88,8 @@ async def sign_in(
         has_store = bool(client.user_id)
         _forget(client)
         client.homeserver = asked
-        if has_store:
+        # If it was cancelled when everything was done, the device stays.
+        if has_store and not _is_signed_in(store.parent):
             _remove_store(client, store)
             _remove_if_empty(store.parent)
         raise
@@ -244,7 +245,7 @@ def _forget(client: nio.AsyncClient) -> None:
 def _clear_remains(client: nio.AsyncClient, store: Path) -> None:
     """Removes what a sign-in left that was killed, unless one is at work in this directory."""
     directory = store.parent
-    if (directory / "session.json").exists():
+    if _is_signed_in(directory):
         return
     try:
         with (directory / "session.lock").open() as lock:
@@ -254,6 +255,10 @@ def _clear_remains(client: nio.AsyncClient, store: Path) -> None:
         _remove_store(client, store)
     except BlockingIOError:
         pass
+
+
+def _is_signed_in(directory: Path) -> bool:
+    return (directory / "session.json").exists()
 
 
 def _remove_store(client: nio.AsyncClient, store: Path) -> None:
