@@ -17,6 +17,7 @@ from typing import Any
 
 import aiohttp
 import nio
+import pytest
 import pytest_asyncio
 import vodozemac
 
@@ -123,17 +124,31 @@ class Bot:
         self.process.stdin.write(f"{line}\n".encode())
 
 
+#: A program that is killed when it has made its keys, and they are uploaded.
+KILLED = """
+import os, signal, sys
+import drive
+from matrix_qr._nio_keys import NioKeys
+NioKeys.keep = lambda *_: os.kill(os.getpid(), signal.SIGKILL)
+drive.main(sys.argv[1:])
+"""
+
+
 @contextlib.asynccontextmanager
-async def bot(sandbox: Sandbox, directory: Path) -> AsyncIterator[Bot]:
+async def bot(sandbox: Sandbox, directory: Path, *, killed: bool = False) -> AsyncIterator[Bot]:
+    program = ["-c", KILLED] if killed else [HERE / "drive.py"]
     process = await asyncio.create_subprocess_exec(
-        *(sys.executable, HERE / "drive.py", "nio", EXAMPLE, directory, sandbox.homeserver),
+        *(sys.executable, *program, "nio", EXAMPLE, directory, sandbox.homeserver),
         stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,
         env=os.environ
-        | {"MATRIX_QR_PROGRAM": sandbox.program, "PYTHONPATH": str(HERE.parent / "src")},
+        | {"MATRIX_QR_PROGRAM": sandbox.program, "PYTHONPATH": f"{HERE.parent / 'src'}:{HERE}"},
     )
     try:
         yield Bot(process)
+        if killed:
+            assert await process.wait() == -signal.SIGKILL
+            return
         process.send_signal(signal.SIGINT)
         await asyncio.wait_for(process.wait(), 10)
     finally:
@@ -302,3 +317,24 @@ async def test_a_scanned_code_and_old_messages(sandbox: Sandbox, tmp_path: Path)
     assert OLD_MESSAGE in [getattr(event, "body", None) for event in page.chunk]
     await matrix_qr.nio.logout(client, directory, program=sandbox.program, allow_loopback_http=True)
     assert not directory.exists()
+
+
+async def test_a_bot_that_was_killed_at_its_sign_in(sandbox: Sandbox, tmp_path: Path) -> None:
+    directory = tmp_path / "bot"
+    [existing] = [device["device_id"] for device in (await sandbox.get("devices"))["devices"]]
+    async with bot(sandbox, directory, killed=True) as first:
+        with pytest.raises(matrix_qr.MatrixQrError):
+            await sign_in_by_its_code(sandbox, first)
+    # The helper signs the device out again.
+    for _ in range(100):
+        devices = (await sandbox.get("devices"))["devices"]
+        if len(devices) == 1:
+            break
+        await asyncio.sleep(0.1)
+    assert [device["device_id"] for device in devices] == [existing]
+    assert [file.suffix for file in (directory / "nio").iterdir()] == [".db"]
+    async with bot(sandbox, directory) as second:
+        granted = await sign_in_by_its_code(sandbox, second)
+        await second.line(sandbox.user_id)
+    devices = (await sandbox.get("devices"))["devices"]
+    assert {device["device_id"] for device in devices} == {existing, granted.device_id}
