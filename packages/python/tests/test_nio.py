@@ -476,6 +476,7 @@ async def test_unreadable_room_keys_are_left_out(
         other.room_key(session_key="not base64!"),
         other.room_key(session_id=good.sending.session_id),
         other.room_key(sender_claimed_keys={}),
+        other.room_key(algorithm="m.megolm.v2.aes-sha2"),
         good.room_key(),
     ]
     client = new_client()
@@ -580,16 +581,19 @@ async def test_it_goes_on_from_disk(
     assert isinstance(rooms, nio.JoinedRoomsResponse)
 
 
-async def test_without_its_store_no_new_keys_are_made(
-    helper: Helper, new_client: NewClient, directory: Path
+@pytest.mark.parametrize("files", [[], [f"{USER}_{DEVICE}.db"]])
+async def test_without_its_keys_nio_makes_no_others(
+    files: list[str], helper: Helper, new_client: NewClient, directory: Path
 ) -> None:
-    directory.mkdir()
-    (directory / "session.json").write_text("{}")
+    (directory / "nio").mkdir(parents=True)
+    for file in files:
+        (directory / "nio" / file).touch()
     client = new_client()
-    with pytest.raises(errors.NotReady, match="nio's store of the device NIODEVICE is missing"):
+    with pytest.raises(errors.NotReady, match="nio's keys of the device NIODEVICE are not in"):
         await matrix_qr.nio.restore_login(client, directory)
-    assert list(directory.iterdir()) == [directory / "session.json"]
     assert (client.olm, client.access_token, client.store_path) == (None, "", "")
+    with pytest.raises(nio.LocalProtocolError):
+        await client.keys_upload()
 
 
 async def test_a_token_is_renewed_before_it_ends(

@@ -71,6 +71,8 @@ class NioKeys(Keys):
 
 
 def _group_session(room_key: dict[str, Any]) -> InboundGroupSession:
+    if room_key["algorithm"] != "m.megolm.v1.aes-sha2":
+        raise ValueError("a key of another algorithm")
     sender_key = room_key["sender_key"]
     session = InboundGroupSession.import_session(
         room_key["session_key"],
