@@ -585,8 +585,9 @@ async def test_it_goes_on_from_disk(
 async def test_without_its_keys_nio_makes_no_others(
     files: list[str], helper: Helper, new_client: NewClient, directory: Path
 ) -> None:
-    (directory / "nio").mkdir(parents=True)
+    directory.mkdir()
     for file in files:
+        (directory / "nio").mkdir()
         (directory / "nio" / file).touch()
     client = new_client()
     with pytest.raises(errors.NotReady, match="nio's keys of the device NIODEVICE are not in"):
