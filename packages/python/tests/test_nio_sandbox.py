@@ -301,3 +301,17 @@ async def test_a_bot_that_was_killed_at_its_sign_in(sandbox: Sandbox, tmp_path: 
         granted = await sign_in_by_its_code(sandbox, second)
         await second.line(sandbox.user_id)
     assert await devices(sandbox) == before | {granted.device_id}
+
+
+async def test_a_session_that_was_ended_elsewhere(sandbox: Sandbox, tmp_path: Path) -> None:
+    client = nio.AsyncClient(sandbox.homeserver)
+    await sign_in_by_scanning(sandbox, client, tmp_path / "bot")
+    headers = {"Authorization": f"Bearer {client.access_token}"}
+    url = f"{sandbox.homeserver}_matrix/client/v3/logout"
+    async with aiohttp.ClientSession(headers=headers) as http, http.post(url) as answer:
+        assert answer.status == 200
+    with pytest.raises(matrix_qr.NotReady, match="this session has ended"):
+        await client.sync_forever()
+    await client.close()
+    assert client.store
+    client.store.database.close()
