@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import dataclasses
 import fcntl
 import json
 import time
@@ -464,6 +465,7 @@ async def test_it_goes_on_from_disk(
     await matrix_qr.mautrix.restore_login(again, directory)
     assert (again.mxid, again.device_id) == (USER, DEVICE)
     assert machine_of(again).own_identity == own
+    assert await machine_of(again).crypto_store.get_device_id() == DEVICE
     assert await again.sync_store.get_next_batch() == token == "s1"
     assert str(again.api.base_url) == server.url + "/"
     await again.api.request(Method.GET, ROOMS)
@@ -490,11 +492,12 @@ async def test_without_its_store_no_new_keys_are_made(
 async def test_a_token_is_renewed_before_it_ends(
     helper: Helper, server: Server, new_client: NewClient, directory: Path
 ) -> None:
-    server.lifetime = 6
     client = new_client()
     await matrix_qr.mautrix.sign_in(client, directory)
     await client.api.request(Method.GET, ROOMS)
-    await asyncio.sleep(2)
+    assert helper.session.last
+    soon = int(time.time()) + 4
+    helper.session.last = dataclasses.replace(helper.session.last, expires_at=soon)
     await client.api.request(Method.GET, ROOMS)
     assert server.requests == [("joined_rooms", "token-1"), ("joined_rooms", "token-2")]
 
