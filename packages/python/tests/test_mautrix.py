@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 import pytest_asyncio
-from aiohttp import web
+from aiohttp import ClientResponseError, web
 from homeserver import (
     DEVICE,
     ROOM,
@@ -31,9 +31,10 @@ from homeserver import (
 from mautrix.api import Method
 from mautrix.api import Path as ApiPath
 from mautrix.client import Client
-from mautrix.crypto import OlmAccount, OlmMachine
+from mautrix.crypto import OlmAccount, OlmMachine, PgCryptoStore
 from mautrix.errors import MatrixConnectionError, MUnknownToken
 from mautrix.types import (
+    ContentURI,
     DeviceID,
     DeviceIdentity,
     EventType,
@@ -172,19 +173,21 @@ async def test_device_keys_are_uploaded_once(
         server.timeline.put_nowait([])
         await until(lambda: len(server.uploads) == 2)
     assert server.one_time_keys == 50
-    await until(lambda: server.waiting == 0)
-    again = new_client()
-    await matrix_qr.mautrix.restore_login(again, directory)
-    await machine_of(again).share_keys()
-    async with syncing(again):
-        server.timeline.put_nowait([])
-        await until(lambda: server.timeline.empty() and server.waiting == 1)
-    # mautrix asks for the count with an empty upload.
     assert [list(body) for body in server.uploads] == [
         ["device_keys", "one_time_keys"],
         ["one_time_keys"],
-        [],
     ]
+
+
+async def test_device_keys_are_not_uploaded_after_a_restart(
+    helper: Helper, server: Server, new_client: NewClient, directory: Path
+) -> None:
+    await matrix_qr.mautrix.sign_in(new_client(), directory)
+    client = new_client()
+    await matrix_qr.mautrix.restore_login(client, directory)
+    await machine_of(client).share_keys()
+    # mautrix asks for the count with an empty upload.
+    assert [list(body) for body in server.uploads] == [["device_keys", "one_time_keys"], []]
 
 
 async def test_the_device_is_trusted_by_mautrix(
@@ -232,13 +235,30 @@ async def test_a_device_that_mautrix_does_not_trust_is_not_kept(
     assert client.api.token == ""
 
 
-async def test_another_device_is_verified(
-    helper: Helper, server: Server, new_client: NewClient, directory: Path
+async def test_a_device_whose_signatures_are_not_stored_is_not_kept(
+    helper: Helper, new_client: NewClient, directory: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """mautrix has the private keys, also after a restart."""
-    await matrix_qr.mautrix.sign_in(new_client(), directory)
+    """mautrix only logs it when it cannot store them."""
+
+    async def fails(*_: Any) -> None:
+        pass
+
+    monkeypatch.setattr(PgCryptoStore, "put_signature", fails)
+    with pytest.raises(ValueError, match="does not regard this device as verified"):
+        await matrix_qr.mautrix.sign_in(new_client(), directory)
+    assert not directory.exists()
+
+
+@pytest.mark.parametrize("restarts", [False, True])
+async def test_another_device_is_verified(
+    restarts: bool, helper: Helper, server: Server, new_client: NewClient, directory: Path
+) -> None:
+    """mautrix has the private keys."""
     client = new_client()
-    await matrix_qr.mautrix.restore_login(client, directory)
+    await matrix_qr.mautrix.sign_in(client, directory)
+    if restarts:
+        client = new_client()
+        await matrix_qr.mautrix.restore_login(client, directory)
     other = OlmAccount()
     device_keys = other.get_device_keys(UserID(USER), DeviceID("OTHER"))
     server.answers["keys/query"] = helper.account.published(device_keys.serialize())
@@ -346,7 +366,7 @@ async def test_room_keys_that_cannot_be_read_are_left_out(
     room = OldRoom()
     helper.session.room_keys = [
         room.room_key(session_key="AAAA"),
-        room.room_key(session_id=OldRoom().sending.session_id),
+        OldRoom().room_key(session_id=room.sending.session_id),
         room.room_key(sender_claimed_keys={}),
         room.room_key(),
     ]
@@ -536,6 +556,7 @@ async def test_a_stream_is_not_repeated(
 async def test_downloads_have_valid_tokens(
     helper: Helper, server: Server, new_client: NewClient, directory: Path
 ) -> None:
+    picture = ContentURI("mxc://example.org/x")
     server.answers["client/versions"] = {"versions": ["v1.11"]}
     for kind in ("download", "thumbnail"):
         path = f"client/v1/media/{kind}/example.org/x"
@@ -544,16 +565,27 @@ async def test_downloads_have_valid_tokens(
     await matrix_qr.mautrix.sign_in(client, directory)
     await client.versions()
     server.token = "another"
-    assert await client.download_media("mxc://example.org/x") == b"picture"  # type: ignore[arg-type]
+    assert await client.download_media(picture) == b"picture"
     server.token = "another"
-    server.answers["client/v1/media/thumbnail/example.org/x"] = web.Response(body=b"picture")
-    assert await client.download_thumbnail("mxc://example.org/x") == b"picture"  # type: ignore[arg-type]
+    assert await client.download_thumbnail(picture) == b"picture"
     assert [token for _, token in server.requests[1:]] == [
         "token-1",
         "token-2",
         "token-2",
         "token-3",
     ]
+
+
+async def test_other_refusals_are_left_to_mautrix(
+    helper: Helper, server: Server, new_client: NewClient, directory: Path
+) -> None:
+    server.answers["client/versions"] = {"versions": ["v1.11"]}
+    server.answers["client/v1/media/download/example.org/x"] = web.Response(status=404)
+    client = new_client()
+    await matrix_qr.mautrix.sign_in(client, directory)
+    with pytest.raises(ClientResponseError):
+        await client.download_media(ContentURI("mxc://example.org/x"))
+    assert len(server.requests) == 2
 
 
 async def test_a_long_poll_outlasts_its_token(
@@ -588,7 +620,9 @@ async def test_the_end_of_the_session_ends_the_sync(
     client = new_client()
     await matrix_qr.mautrix.sign_in(client, directory)
     helper.session.fails = [errors.NotReady("this session has ended")]
-    await asyncio.wait_for(client.start(None), 5)
+    task = client.start(None)
+    await asyncio.wait([task], timeout=3)
+    assert task.done()
 
 
 @pytest.mark.parametrize("step", ["device_keys", "keep"])

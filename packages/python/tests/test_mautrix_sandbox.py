@@ -166,4 +166,6 @@ async def test_a_session_that_was_ended_elsewhere(
     url = f"{sandbox.homeserver}_matrix/client/v3/logout"
     async with aiohttp.ClientSession(headers=headers) as http, http.post(url) as answer:
         assert answer.status == 200
-    await asyncio.wait_for(client.start(None), 10)
+    task = client.start(None)
+    await asyncio.wait([task], timeout=10)
+    assert task.done()
