@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import contextlib
 import dataclasses
 import fcntl
@@ -31,7 +32,7 @@ from homeserver import (
 from mautrix.api import Method
 from mautrix.api import Path as ApiPath
 from mautrix.client import Client
-from mautrix.crypto import OlmAccount, OlmMachine, PgCryptoStore
+from mautrix.crypto import InboundGroupSession, OlmAccount, OlmMachine, PgCryptoStore
 from mautrix.errors import MatrixConnectionError, MUnknownToken
 from mautrix.types import (
     ContentURI,
@@ -378,33 +379,37 @@ async def test_room_keys_that_cannot_be_read_are_left_out(
 
 
 async def test_a_known_room_key_is_replaced_by_an_earlier_one_only(
-    helper: Helper, new_client: NewClient, directory: Path
+    helper: Helper, new_client: NewClient, directory: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     client = new_client()
     await matrix_qr.mautrix.sign_in(client, directory)
     room = OldRoom()
-    room.message("a"), room.message("b")
     holder = MautrixKeys(client, directory)
     store = machine_of(client).crypto_store
 
-    async def first_known() -> int:
-        known = await store.get_group_session(RoomID(ROOM), SessionID(room.sending.session_id))
-        assert known
-        return int(known.first_known_index)
+    async def known() -> InboundGroupSession:
+        session = await store.get_group_session(RoomID(ROOM), SessionID(room.sending.session_id))
+        assert session
+        return session
 
     await holder.room_keys([room.room_key(1)])
     # As if the sender had sent it.
-    known = await store.get_group_session(RoomID(ROOM), SessionID(room.sending.session_id))
-    assert known
-    known.forwarding_chain = []
-    await store.put_group_session(RoomID(ROOM), known.sender_key, SessionID(known.id), known)
-    await holder.room_keys([room.room_key(2)])
-    assert await first_known() == 1
-    await holder.room_keys([room.room_key(0, sender_key=IdentityKey("B" * 43))])
-    assert await first_known() == 0
-    earlier = await store.get_group_session(RoomID(ROOM), SessionID(room.sending.session_id))
-    assert earlier and earlier.forwarding_chain == []
-    assert earlier.sender_key == known.sender_key
+    direct = await known()
+    direct.forwarding_chain = []
+    await store.put_group_session(RoomID(ROOM), direct.sender_key, SessionID(direct.id), direct)
+    # The room key of another ratchet. It cannot decrypt what the known one can.
+    forged = bytearray(base64.b64decode(room.room_key()["session_key"] + "=="))
+    forged[5] ^= 1
+    forged_key = base64.b64encode(forged).decode().rstrip("=")
+    for worse in (room.room_key(2), room.room_key(0, session_key=forged_key)):
+        await holder.room_keys([worse])
+        assert (await known()).first_known_index == 1
+    await holder.room_keys([room.room_key(0, sender_key="B" * 43)])
+    earlier = await known()
+    assert earlier.first_known_index == 0
+    assert (earlier.sender_key, earlier.forwarding_chain) == (direct.sender_key, [])
+    # None of them could not be read.
+    assert caplog.messages == []
 
 
 async def test_without_the_backups_key_nothing_is_restored(
@@ -672,6 +677,7 @@ async def test_what_a_killed_sign_in_left_is_cleared(
         # It is not dead.
         with pytest.raises(errors.MatrixQrError, match="not empty"):
             await matrix_qr.mautrix.sign_in(new_client(), directory)
+        assert (directory / "mautrix" / "mautrix.db").exists()
     await matrix_qr.mautrix.sign_in(new_client(), directory)
 
 
