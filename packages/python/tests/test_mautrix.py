@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 import pytest_asyncio
-from aiohttp import ClientResponseError, web
+from aiohttp import ClientResponseError
 from homeserver import (
     DEVICE,
     ROOM,
@@ -565,7 +565,7 @@ async def test_downloads_have_valid_tokens(
     server.answers["client/versions"] = {"versions": ["v1.11"]}
     for kind in ("download", "thumbnail"):
         path = f"client/v1/media/{kind}/example.org/x"
-        server.answers[path] = web.Response(body=b"picture")
+        server.answers[path] = b"picture"
     client = new_client()
     await matrix_qr.mautrix.sign_in(client, directory)
     await client.versions()
@@ -585,7 +585,7 @@ async def test_other_refusals_are_left_to_mautrix(
     helper: Helper, server: Server, new_client: NewClient, directory: Path
 ) -> None:
     server.answers["client/versions"] = {"versions": ["v1.11"]}
-    server.answers["client/v1/media/download/example.org/x"] = web.Response(status=404)
+    server.answers["client/v1/media/download/example.org/x"] = 404
     client = new_client()
     await matrix_qr.mautrix.sign_in(client, directory)
     with pytest.raises(ClientResponseError):
