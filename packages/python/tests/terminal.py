@@ -70,7 +70,7 @@ def started(code: str, *arguments: str, path: Path, **environment: str) -> Itera
         stderr=screen,
         start_new_session=True,
         cwd=path,
-        env={**os.environ, "PYTHONPATH": str(SOURCE), **environment},
+        env={**os.environ, "PYTHONPATH": str(SOURCE), "PYTHON_COLORS": "0", **environment},
     )
     os.close(screen)
     try:
