@@ -20,13 +20,13 @@ DOCS = Path(__file__).parents[3] / "docs"
 @pytest.fixture(scope="session")
 def program() -> str:
     """The real program."""
-    path = os.environ.get("MATRIX_QR_PROGRAM", "")
-    if not shutil.which(path):
+    path = shutil.which(os.environ.get("MATRIX_QR_PROGRAM", ""))
+    if path is None:
         pytest.fail(
             "These tests need the program. Build it with `cargo build --package matrix-qr`, "
             "then set MATRIX_QR_PROGRAM=target/debug/matrix-qr (with its full path)."
         )
-    return path
+    return os.path.abspath(path)
 
 
 @pytest.fixture
