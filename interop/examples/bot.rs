@@ -1,7 +1,7 @@
 //! A bot on matrix-sdk that answers `!ping`, with the session that `matrix-qr login --directory
 //! DIR` made: `bot DIR`
 //!
-//! See `docs/bots.md`.
+//! See `docs/bots/matrix-sdk.md`.
 #![allow(clippy::print_stdout, reason = "it is a program of its own")]
 
 use std::{env, fs, io::Write as _, os::unix::fs::OpenOptionsExt as _, path::Path, path::PathBuf};

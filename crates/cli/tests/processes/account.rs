@@ -199,11 +199,11 @@ fn two_tokens_at_once_are_one() {
     servers.command("new", &["session"]).ends(0);
 }
 
-/// The line of docs/bots.md.
+/// The line of docs/bots/tokens.md.
 #[test]
 #[ignore = "needs curl: cargo xtask test"]
 fn a_token_is_for_curl() {
-    const BOTS: &str = include_str!("../../../../docs/bots.md");
+    const BOTS: &str = include_str!("../../../../docs/bots/tokens.md");
     let servers = InProcessSandbox::start();
     let directory = servers.signed_in("new", DEVICE);
     let (_, line) = BOTS.split_once("$ printf ").unwrap();
