@@ -55,6 +55,11 @@ impl Cancel {
         self.0.borrow().is_some()
     }
 
+    /// Why it is cancelled, if it is.
+    pub(crate) fn reason(&self) -> Option<Failure> {
+        self.0.borrow().clone()
+    }
+
     /// The error of a sign-in, explained by how the person cancelled it.
     pub(crate) fn explained(&self, error: Error) -> Failure {
         match (error, &*self.0.borrow()) {

@@ -39,7 +39,13 @@ impl RemotePerson {
     /// Why the sign-in failed, with the device that it left in the account.
     pub(super) fn explained(&self, error: Error) -> RpcError {
         let device_left = lock(&self.device_left).clone();
-        RpcError::with_device_left(self.cancel.explained(error), device_left)
+        let failure = match (&error, self.cancel.reason()) {
+            // The caller was asked for its keys when the sign-in was cancelled. Whichever end is
+            // seen first, the cancel caused it.
+            (Error::NotSetUp(_) | Error::NoSecrets(_), Some(reason)) => reason,
+            _ => self.cancel.explained(error),
+        };
+        RpcError::with_device_left(failure, device_left)
     }
 
     fn show(&self, method: &'static str, params: Value) {

@@ -86,7 +86,8 @@ pub(crate) struct HelperMeeting {
     ids: [Option<u64>; 2],
     ends: [Option<HelperEnd>; 2],
     digits: Option<String>,
-    digits_wanted: Option<(Side, u64)>,
+    /// Who waits for them, and how they are changed.
+    digits_wanted: Option<(Side, u64, Option<Change>)>,
 }
 
 impl HelperMeeting {
@@ -214,9 +215,12 @@ impl HelperMeeting {
             }
             Some((_, _, Mischief::Say(line))) => self.caller(side).say(line),
             Some((_, _, Mischief::Change(change))) => {
-                let mut answer = self.usual(side, id, method, params).unwrap();
-                change(&self.keys, &mut answer);
-                self.caller(side).answer(id, &answer);
+                if let Some(mut answer) = self.usual(side, id, method, params) {
+                    change(&self.keys, &mut answer);
+                    self.caller(side).answer(id, &answer);
+                } else if let Some((_, _, later)) = &mut self.digits_wanted {
+                    *later = Some(change);
+                }
             }
             None => {
                 if let Some(answer) = self.usual(side, id, method, params) {
@@ -237,8 +241,10 @@ impl HelperMeeting {
             }
             "show_check_code" => {
                 let digits = text("digits").to_owned();
-                if let Some((side, id)) = self.digits_wanted.take() {
-                    self.caller(side).answer(id, &json!({ "digits": digits }));
+                if let Some((side, id, change)) = self.digits_wanted.take() {
+                    let mut answer = json!({ "digits": digits });
+                    change.inspect(|change| change(&self.keys, &mut answer));
+                    self.caller(side).answer(id, &answer);
                 }
                 self.digits = Some(digits);
                 Value::Null
@@ -246,7 +252,7 @@ impl HelperMeeting {
             "enter_check_code" => match &self.digits {
                 Some(digits) => json!({ "digits": digits }),
                 None => {
-                    self.digits_wanted = Some((side, id));
+                    self.digits_wanted = Some((side, id, None));
                     return None;
                 }
             },
