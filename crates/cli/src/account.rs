@@ -4,4 +4,8 @@ mod logout;
 mod session;
 mod token;
 
-pub(crate) use self::{logout::logout, session::session, token::token};
+pub(crate) use self::{
+    logout::logout,
+    session::session,
+    token::{token, token_facts},
+};

@@ -4,6 +4,7 @@ mod demo;
 mod device;
 mod drawing;
 mod exchange;
+mod helper;
 mod sandbox;
 mod shared;
 mod sign_in;
@@ -15,10 +16,11 @@ pub(crate) use self::{
     demo::{DemoArgs, ShownByChoice},
     device::{LogoutArgs, RestoreKeysArgs, SessionArgs, TokenArgs},
     drawing::{DrawingArgs, QrBackground, QrStyle},
-    exchange::{DialectChoice, ExchangeArgs, RevisionChoice},
+    exchange::{DialectChoice, ExchangeArgs, RevisionChoice, endpoint},
+    helper::HelperArgs,
     sandbox::SandboxArgs,
     shared::{DirectoryArgs, OnlineArgs},
-    sign_in::{LinkArgs, LoginArgs},
+    sign_in::{AnnounceChoice, LinkArgs, LoginArgs},
     tools::{CompletionsArgs, DoctorArgs, InspectArgs, ManArgs},
 };
 use crate::{
@@ -114,6 +116,10 @@ pub(crate) enum Command {
         &[Done, Failed, Usage, Cancelled, Server, Network, NotReady, LeftAtOnce]
     ))]
     Logout(LogoutArgs),
+    /// Sign in devices for another program, which asks and answers in JSON (JSON-RPC)
+    #[command(after_help = help::HELPER)]
+    #[command(after_long_help = long(help::HELPER, &exit::all()))]
+    Helper(HelperArgs),
     /// Print a shell's completion script for the commands and options of this program
     #[command(after_help = help::COMPLETIONS)]
     #[command(after_long_help = long(help::COMPLETIONS, &[Done, Failed, Usage]))]
@@ -142,7 +148,7 @@ impl Command {
             Self::Token(args) => args.online.json,
             Self::RestoreKeys(args) => args.online.json,
             Self::Logout(args) => args.online.json,
-            Self::Completions(_) | Self::Man(_) => false,
+            Self::Helper(_) | Self::Completions(_) | Self::Man(_) => false,
         }
     }
 }

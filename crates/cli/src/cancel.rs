@@ -11,27 +11,25 @@ use matrix_qr_protocol::error::Error;
 
 use crate::exit::{Exit, Failure};
 
-/// Whether the person has cancelled, and how. Clones share this state.
+/// Whether the person has cancelled, and what to report then. Clones share this state.
 #[derive(Debug, Clone)]
-pub(crate) struct Cancel(watch::Sender<Option<CancelReason>>);
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum CancelReason {
-    Signal,
-    /// Standard input has ended, so nobody can answer.
-    InputEnded,
-}
+pub(crate) struct Cancel(watch::Sender<Option<Failure>>);
 
 impl Cancel {
+    /// Without signals.
+    pub(crate) fn new() -> Self {
+        Self(watch::Sender::new(None))
+    }
+
     /// From now on, Ctrl-C, SIGTERM and a closed terminal cancel. `on_first` is called for the
     /// first of them.
     pub(crate) fn on_signals(on_first: impl FnOnce() + Send + 'static) -> Result<Self, Failure> {
-        let cancel = Self(watch::Sender::new(None));
+        let cancel = Self::new();
         let mut signals = Signals::new().map_err(no_signals)?;
         let cancelled = cancel.clone();
         tokio::spawn(async move {
             signals.next().await;
-            cancelled.0.send_replace(Some(CancelReason::Signal));
+            cancelled.0.send_replace(Some(Failure::cancelled()));
             on_first();
             signals.next().await;
             std::process::exit((Exit::LeftAtOnce as u8).into());
@@ -41,8 +39,16 @@ impl Cancel {
 
     /// Cancels because standard input has ended while a question is open.
     pub(crate) fn input_ended(&self) {
-        self.0
-            .send_if_modified(|why| why.replace(CancelReason::InputEnded).is_none());
+        self.because(Failure::input_ended());
+    }
+
+    /// Cancels for this reason, unless there is one already.
+    pub(crate) fn because(&self, failure: Failure) {
+        self.0.send_if_modified(|why| {
+            let is_first = why.is_none();
+            why.get_or_insert(failure);
+            is_first
+        });
     }
 
     pub(crate) fn is_cancelled(&self) -> bool {
@@ -51,11 +57,9 @@ impl Cancel {
 
     /// The error of a sign-in, explained by how the person cancelled it.
     pub(crate) fn explained(&self, error: Error) -> Failure {
-        match error {
-            Error::Cancelled if *self.0.borrow() == Some(CancelReason::InputEnded) => {
-                Failure::input_ended()
-            }
-            error => error.into(),
+        match (error, &*self.0.borrow()) {
+            (Error::Cancelled, Some(failure)) => failure.clone(),
+            (error, _) => error.into(),
         }
     }
 

@@ -112,6 +112,20 @@ Examples:
 The file has the key export format of the Matrix specification. Nobody can read it without its \
 passphrase.";
 
+pub(crate) const HELPER: &str = "\
+A program starts this command and talks to it: one JSON object per line, requests in both \
+directions. It is for programs that hold the keys of their device themselves, in any language. \
+docs/helper.md describes every request.
+
+A conversation begins like this (> from the program, < from this command):
+  > {\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"initialize\",\"params\":{\"protocol\":1}}
+  > {\"jsonrpc\":\"2.0\",\"id\":2,\"method\":\"login\",\"params\":{\"directory\":\"bot\",\
+\"user\":\"@bot:example.org\"}}
+  < {\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"show_code\",\"params\":{\"code\":\"TUFU…\",…}}
+
+When standard input ends, a sign-in that is running is cancelled, and the exit code is 3. The exit \
+codes are also the codes of the errors in the conversation.";
+
 pub(crate) const COMPLETIONS: &str = "\
 Examples:
   matrix-qr completions bash > ~/.local/share/bash-completion/completions/matrix-qr

@@ -14,10 +14,11 @@ use crate::{
 
 pub(crate) async fn run(args: &args::LinkArgs) -> Result<(), Failure> {
     let out = Printer::new(args.online.json);
-    login::check(&args.exchange, &args.online)?;
+    let policy = online::policy(args.online.allow_loopback_http);
+    login::check(&args.exchange, policy)?;
     let directory = online::directory(&args.online.directory)?;
     let facts = Facts::read(&directory).map_err(Failure::not_ready)?;
-    let device = Device::open(&directory, online::policy(args.online.allow_loopback_http))
+    let device = Device::open(&directory, policy)
         .await
         .map_err(Failure::not_ready)?;
     keyboard::require_someone_to_answer(out)?;
@@ -53,7 +54,8 @@ pub(crate) async fn run(args: &args::LinkArgs) -> Result<(), Failure> {
     Ok(())
 }
 
-fn at_home(facts: &Facts) -> Result<Start, Failure> {
+/// At this device's own homeserver.
+pub(crate) fn at_home(facts: &Facts) -> Result<Start, Failure> {
     let homeserver = HomeserverAddress::parse(facts.homeserver.as_str());
     let homeserver = homeserver.map_err(|error| {
         Failure::new(

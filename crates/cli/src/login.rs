@@ -3,7 +3,7 @@
 use std::{path::PathBuf, sync::Arc};
 
 use matrix_qr_device::{
-    DeviceName, RendezvousAt, SignInOptions, SignedIn, Start,
+    DeviceName, OwnedUserId, RendezvousAt, SignInOptions, SignedIn, Start,
     encryption::StoreKeys,
     http::Policy,
     keys::BackupState,
@@ -18,7 +18,7 @@ use matrix_qr_protocol::{
 use serde_json::json;
 
 use crate::{
-    args::{self, ExchangeArgs, OnlineArgs},
+    args::{self, ExchangeArgs},
     exit::{Exit, Failure},
     keyboard, online,
     output::{BOLD, GOOD, Printer, harmless, paint},
@@ -29,12 +29,9 @@ use crate::{
 
 pub(crate) async fn run(args: &args::LoginArgs) -> Result<(), Failure> {
     let out = Printer::new(args.online.json);
-    check(&args.exchange, &args.online)?;
-    if let Some(HomeserverKind::BaseUrl(url)) =
-        args.homeserver.as_ref().map(HomeserverAddress::kind)
-    {
-        online::check_url(&args.online, url)?;
-    }
+    let policy = online::policy(args.online.allow_loopback_http);
+    check(&args.exchange, policy)?;
+    check_homeserver(args.homeserver.as_ref(), policy)?;
     // A device that scans asks for no digits. A missing homeserver is asked for, or refused, later.
     if args.exchange.rendezvous.is_some()
         || (args.exchange.scan.is_none() && args.homeserver.is_some())
@@ -72,13 +69,18 @@ fn options(args: &args::LoginArgs) -> Result<SignInOptions, Failure> {
         policy: online::policy(args.online.allow_loopback_http),
         dialect: args.exchange.dialect.into(),
         showing: args.exchange.revision.into(),
-        client: match &args.client_id {
-            Some(id) => Client::Registered(id.clone()),
-            None => Client::Dynamic(ClientMetadata::default()),
-        },
+        client: client(args.client_id.clone()),
         user: args.user.clone(),
         name: device_name(args.device_name.clone()),
     })
+}
+
+/// A client that the authorization server knows, or one that is registered there.
+pub(crate) fn client(id: Option<String>) -> Client {
+    id.map_or_else(
+        || Client::Dynamic(ClientMetadata::default()),
+        Client::Registered,
+    )
 }
 
 /// The given name, or one after this machine.
@@ -90,23 +92,46 @@ async fn start(args: &args::LoginArgs, person: &TerminalPerson) -> Result<Start,
     if let Some(start) = given(&args.exchange, person).await? {
         return Ok(start);
     }
-    let homeserver = match (&args.homeserver, &args.user) {
-        (Some(homeserver), _) => homeserver.clone(),
-        (None, Some(user)) => typed::homeserver_of(user).map_err(|error| {
-            Failure::new(Exit::Usage, error, "Name one: --homeserver example.org")
-        })?,
-        (None, None) => ask_homeserver(person).await?,
+    let homeserver = match named(args.homeserver.clone(), args.user.as_ref())? {
+        Some(homeserver) => homeserver,
+        None => ask_homeserver(person).await?,
     };
     Ok(Start::Show(RendezvousAt::Homeserver(homeserver)))
 }
 
 /// Reports a mistake in the command line before anything is started.
-pub(crate) fn check(exchange: &ExchangeArgs, args: &OnlineArgs) -> Result<(), Failure> {
+pub(crate) fn check(exchange: &ExchangeArgs, policy: Policy) -> Result<(), Failure> {
     exchange
         .rendezvous
         .as_ref()
-        .map_or(Ok(()), |url| online::check_url(args, url))?;
+        .map_or(Ok(()), |url| online::check_url(policy, url))?;
     exchange.qr.as_deref().map_or(Ok(()), PictureFile::check)
+}
+
+/// The homeserver, if it is named, or its user.
+pub(crate) fn named(
+    homeserver: Option<HomeserverAddress>,
+    user: Option<&OwnedUserId>,
+) -> Result<Option<HomeserverAddress>, Failure> {
+    let of_user = |user| {
+        typed::homeserver_of(user)
+            .map_err(|error| Failure::new(Exit::Usage, error, "Name one: --homeserver example.org"))
+    };
+    match homeserver {
+        Some(homeserver) => Ok(Some(homeserver)),
+        None => user.map(of_user).transpose(),
+    }
+}
+
+/// Reports a homeserver that may not be contacted.
+pub(crate) fn check_homeserver(
+    homeserver: Option<&HomeserverAddress>,
+    policy: Policy,
+) -> Result<(), Failure> {
+    match homeserver.map(HomeserverAddress::kind) {
+        Some(HomeserverKind::BaseUrl(url)) => online::check_url(policy, url),
+        _ => Ok(()),
+    }
 }
 
 /// How the devices meet, if the command line says it.

@@ -7,6 +7,7 @@
 //! | `person`, `progress` | the person at a sign-in: questions, the screen, events for scripts |
 //! | `qr_picture`, `terminal`, `measure` | drawing a QR code, and finding one in a picture |
 //! | `account`, `restore_keys`, `online` | the device that is signed in here |
+//! | `helper` | sign-ins for another program, with JSON-RPC over standard input and output |
 //! | `demo`, `sandbox`, `demo_account` | sign-ins against the servers of `matrix-qr-sandbox` |
 //! | `inspect`, `doctor`, `completions` | the commands that need no session |
 //! | `output`, `keyboard`, `cancel`, `logging`, `new_file` | output, input, signals, logs, files |
@@ -30,6 +31,7 @@ mod demo_account;
 mod doctor;
 mod exit;
 mod help;
+mod helper;
 mod inspect;
 mod keyboard;
 mod link;
@@ -106,7 +108,8 @@ fn run(command: &Command) -> Result<Exit, Failure> {
     result
 }
 
-/// Runs the command. Only `doctor` can end without an error and still not with [`Exit::Done`].
+/// Runs the command. Only `doctor` and `helper` can end without an error and still not with
+/// [`Exit::Done`].
 async fn dispatch(command: &Command) -> Result<Exit, Failure> {
     match command {
         Command::Demo(args) => demo::run(args).await,
@@ -119,6 +122,7 @@ async fn dispatch(command: &Command) -> Result<Exit, Failure> {
         Command::Token(args) => account::token(args).await,
         Command::RestoreKeys(args) => restore_keys::run(args).await,
         Command::Logout(args) => account::logout(args).await,
+        Command::Helper(args) => return helper::run(args).await,
         Command::Completions(args) => completions::print(args),
         Command::Man(args) => completions::man(args),
     }?;

@@ -31,7 +31,13 @@ pub(crate) fn event(event: &ProgressEvent<'_>) -> Value {
         ProgressEvent::SharingSecrets => json!({ "event": "sharing_secrets" }),
         ProgressEvent::ImportingSecrets => json!({ "event": "importing_secrets" }),
         ProgressEvent::KeysUploaded => json!({ "event": "keys_uploaded" }),
-        ProgressEvent::Backup(state) => backup_event(state),
+        ProgressEvent::Backup(state) => {
+            let mut event = json!({ "event": "backup" });
+            if let (Some(event), Value::Object(fields)) = (event.as_object_mut(), backup(state)) {
+                event.extend(fields);
+            }
+            event
+        }
         ProgressEvent::Verified(id) => json!({ "event": "verified", "device_id": id.as_str() }),
         ProgressEvent::Cleared { device_id } => {
             json!({ "event": "cleared", "device_id": device_id })
@@ -66,14 +72,11 @@ fn progress_event(progress: &Progress<'_>) -> Value {
     }
 }
 
-fn backup_event(state: &BackupState) -> Value {
+/// Whether the key backup is connected, and if not, why.
+pub(crate) fn backup(state: &BackupState) -> Value {
     match state {
-        BackupState::Connected { version } => {
-            json!({ "event": "backup", "connected": true, "version": version })
-        }
-        BackupState::Unused(why) => {
-            json!({ "event": "backup", "connected": false, "why": why.to_string() })
-        }
+        BackupState::Connected { version } => json!({ "connected": true, "version": version }),
+        BackupState::Unused(why) => json!({ "connected": false, "why": why.to_string() }),
     }
 }
 

@@ -9,7 +9,7 @@ mod read;
 
 pub(crate) use self::{
     draw::{Blocks, Drawing, Ink, drawings},
-    file::PictureFile,
+    file::{PictureFile, svg},
     read::{PictureError, from_picture, is_markup},
 };
 

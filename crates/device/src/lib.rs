@@ -76,7 +76,7 @@ pub use existing_device::{Announce, GrantOptions, Granted};
 pub use facts::Facts;
 pub use new_device::{SignInOptions, SignedIn, sign_in};
 pub use person::{Opening, Person, ProgressEvent};
-pub use ruma::{OwnedUserId, UserId};
+pub use ruma::{DeviceId, OwnedUserId, UserId};
 pub use showing::Showing;
 pub use sign_out::{SignOut, Subject, sign_out_here};
 pub use start::{RendezvousAt, Start};

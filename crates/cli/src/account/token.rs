@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use matrix_qr_device::access_token;
-use serde_json::json;
+use matrix_qr_device::{AccessToken, access_token};
+use serde_json::{Value, json};
 
 use crate::{
     args,
@@ -23,14 +23,18 @@ pub(crate) async fn token(args: &args::TokenArgs) -> Result<(), Failure> {
     )
     .await
     .map_err(Failure::not_ready)?;
-    let json = json!({
+    Printer::new(args.online.json).result(token.token.expose(), token_facts(&token));
+    Ok(())
+}
+
+/// For another program.
+pub(crate) fn token_facts(token: &AccessToken) -> Value {
+    json!({
         "access_token": token.token.expose(),
         "expires_at": token.expires_at,
         "expires_in": token.expires_in.map(|time| time.as_secs()),
         "user_id": token.facts.user_id,
         "device_id": token.facts.device_id,
         "homeserver": token.facts.homeserver,
-    });
-    Printer::new(args.online.json).result(token.token.expose(), json);
-    Ok(())
+    })
 }

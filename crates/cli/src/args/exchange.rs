@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, ValueEnum};
 use matrix_qr_device::Showing;
 use matrix_qr_protocol::revision::{self, Dialect};
+use serde::Deserialize;
 use url::Url;
 
 use super::drawing::DrawingArgs;
@@ -47,7 +48,8 @@ pub(crate) struct ExchangeArgs {
 }
 
 /// The text of the proposal and the apps in use differ.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub(crate) enum DialectChoice {
     /// As the apps in use do
     AsDeployed,
@@ -65,7 +67,8 @@ impl From<DialectChoice> for Dialect {
 }
 
 /// Which proposal the device that shows the code follows.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub(crate) enum RevisionChoice {
     /// The one that the apps in use support
     Msc4108,
@@ -96,7 +99,7 @@ impl From<Showing> for RevisionChoice {
     }
 }
 
-fn endpoint(text: &str) -> Result<Url, String> {
+pub(crate) fn endpoint(text: &str) -> Result<Url, String> {
     let url = Url::parse(text).map_err(|error| error.to_string())?;
     if matches!(url.scheme(), "https" | "http") {
         Ok(url)

@@ -3,6 +3,7 @@
 use clap::{Args, ValueEnum};
 use matrix_qr_device::{Announce, DeviceName, OwnedUserId};
 use matrix_qr_protocol::homeserver::HomeserverAddress;
+use serde::Deserialize;
 
 use super::{exchange::ExchangeArgs, shared::OnlineArgs};
 use crate::typed;
@@ -53,7 +54,8 @@ pub(crate) struct LinkArgs {
 }
 
 /// How the existing device names its homeserver to the new one.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub(crate) enum AnnounceChoice {
     /// The URL of its client API
     BaseUrl,

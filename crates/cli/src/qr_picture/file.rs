@@ -127,7 +127,7 @@ pub(super) fn png(bytes: &[u8]) -> Option<Vec<u8>> {
     Some(png)
 }
 
-pub(super) fn svg(bytes: &[u8]) -> Option<String> {
+pub(crate) fn svg(bytes: &[u8]) -> Option<String> {
     let code = code(bytes, EcLevel::Q).ok()?;
     Some(
         code.render::<svg::Color<'_>>()

@@ -1,0 +1,153 @@
+//! The person, whom the caller asks for us.
+
+use std::{
+    future::pending,
+    sync::{Mutex, MutexGuard, PoisonError},
+};
+
+use matrix_qr_device::{Opening, Person, ProgressEvent, UserId};
+use matrix_qr_protocol::{channel::CheckCode, driver::Progress, error::Error, qr::ShownCode};
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use serde_json::{Value, json};
+use url::Url;
+
+use super::{
+    caller::{Caller, OpenQuestion},
+    errors::{NoAnswer, RpcError},
+};
+use crate::{
+    args::QrBackground,
+    cancel::Cancel,
+    progress,
+    qr_picture::{Blocks, Ink, drawings, svg},
+    qr_text,
+};
+
+/// The person at the caller. A question that is not answered as it should be cancels the sign-in.
+pub(super) struct RemotePerson {
+    caller: Caller,
+    cancel: Cancel,
+    /// What the caller shows: the code, then the digits.
+    shown: Mutex<Option<OpenQuestion>>,
+    device_left: Mutex<Option<String>>,
+}
+
+impl RemotePerson {
+    pub(super) fn new(caller: Caller, cancel: Cancel) -> Self {
+        Self {
+            caller,
+            cancel,
+            shown: Mutex::default(),
+            device_left: Mutex::default(),
+        }
+    }
+
+    /// Why the sign-in failed, with the device that it left in the account.
+    pub(super) fn explained(&self, error: Error) -> RpcError {
+        let device_left = lock(&self.device_left).clone();
+        RpcError::with_device_left(self.cancel.explained(error), device_left)
+    }
+
+    fn show(&self, method: &'static str, params: Value) {
+        let cancel = self.cancel.clone();
+        let failed = move |error: NoAnswer| cancel.because(error.into());
+        *lock(&self.shown) = None;
+        *lock(&self.shown) = self.caller.show(method, params, failed);
+    }
+
+    async fn ask<T: DeserializeOwned>(&self, method: &'static str, params: impl Serialize) -> T {
+        match self.caller.ask(method, params).answer().await {
+            Ok(answer) => answer,
+            Err(error) => self.give_up(error).await,
+        }
+    }
+
+    async fn give_up<T>(&self, error: NoAnswer) -> T {
+        self.cancel.because(error.into());
+        pending().await
+    }
+}
+
+impl Person for RemotePerson {
+    fn tell(&self, event: ProgressEvent<'_>) {
+        match &event {
+            ProgressEvent::Progress(Progress::Show(code)) => {
+                return self.show("show_code", drawn(code));
+            }
+            ProgressEvent::Progress(Progress::Secure(digits)) => {
+                return self.show("show_check_code", json!({ "digits": digits.to_string() }));
+            }
+            ProgressEvent::Progress(Progress::Connected | Progress::Confirmed) => {
+                *lock(&self.shown) = None;
+            }
+            ProgressEvent::DeviceLeft { device_id, .. } => {
+                *lock(&self.device_left) = Some((*device_id).to_owned());
+            }
+            _ => {}
+        }
+        self.caller.notify("progress", progress::event(&event));
+    }
+
+    async fn enter_check_code(&self) -> CheckCode {
+        #[derive(Deserialize)]
+        #[serde(deny_unknown_fields)]
+        struct Entered {
+            digits: String,
+        }
+        let method = "enter_check_code";
+        let entered: Entered = self.ask(method, json!({})).await;
+        match entered.digits.parse() {
+            Ok(digits) => digits,
+            Err(_) => self.give_up(NoAnswer::Malformed(method)).await,
+        }
+    }
+
+    async fn open_link(&self, link: &Url) -> Opening {
+        #[derive(Deserialize)]
+        #[serde(deny_unknown_fields)]
+        struct Opened {
+            opened: bool,
+        }
+        let host = link.host_str().unwrap_or_default();
+        let opened: Opened = self
+            .ask("open_link", json!({ "link": link, "host": host }))
+            .await;
+        if opened.opened {
+            Opening::Opened
+        } else {
+            Opening::Refused
+        }
+    }
+
+    async fn confirm_account(&self, user_id: &UserId) -> bool {
+        #[derive(Deserialize)]
+        #[serde(deny_unknown_fields)]
+        struct Confirmed {
+            confirmed: bool,
+        }
+        let confirmed: Confirmed = self
+            .ask("confirm_user", json!({ "user_id": user_id }))
+            .await;
+        confirmed.confirmed
+    }
+
+    async fn cancelled(&self) {
+        self.cancel.cancelled().await;
+    }
+}
+
+fn drawn(code: &ShownCode) -> Value {
+    let drawing = drawings(code.bytes(), Blocks::Half);
+    let drawing = drawing
+        .first()
+        .map(|best| best.text(Ink::Plain(QrBackground::Dark)));
+    json!({
+        "code": qr_text::encode(code),
+        "drawing": drawing,
+        "svg": svg(code.bytes()),
+    })
+}
+
+fn lock<T>(of: &Mutex<T>) -> MutexGuard<'_, T> {
+    of.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,145 @@
+//! `login` and `link`, for the caller.
+
+use std::sync::Arc;
+
+use matrix_qr_device::{
+    Device, Facts, GrantOptions, Granted, RendezvousAt, SignInOptions, SignedIn, Start,
+    encryption::StoreKeys, http::Policy, sign_in,
+};
+use serde_json::{Value, json};
+use url::Url;
+
+use super::{
+    caller::Caller,
+    errors::RpcError,
+    keys::RemoteKeys,
+    params::{KeysHeldBy, LinkParams, LoginParams, given},
+    person::RemotePerson,
+};
+use crate::{
+    args::{AnnounceChoice, DialectChoice, RevisionChoice},
+    cancel::Cancel,
+    exit::Failure,
+    link::at_home,
+    login, online, progress,
+};
+
+/// One sign-in: whom to ask, and what ends it.
+pub(super) struct RemoteSignIn {
+    pub(super) caller: Caller,
+    pub(super) cancel: Cancel,
+    pub(super) policy: Policy,
+}
+
+impl RemoteSignIn {
+    pub(super) async fn login(self, params: LoginParams) -> Result<Value, RpcError> {
+        params.check()?;
+        let policy = self.policy;
+        login::check_homeserver(params.homeserver.as_ref(), policy)?;
+        check_url(params.rendezvous.as_ref(), policy)?;
+        let start = match given(params.scan.as_deref(), params.rendezvous.clone())? {
+            Some(start) => start,
+            None => at_named(&params)?,
+        };
+        let options = options(&params, policy);
+        let person = RemotePerson::new(self.caller.clone(), self.cancel.clone());
+        let signed_in = match params.keys {
+            KeysHeldBy::Store => {
+                let keys = StoreKeys::new(&params.directory);
+                sign_in(&options, start, &person, Arc::new(keys)).await
+            }
+            KeysHeldBy::Caller => {
+                let keys = RemoteKeys::new(self.caller, self.cancel);
+                sign_in(&options, start, &person, Arc::new(keys)).await
+            }
+        };
+        signed_in
+            .map(|signed_in| result_of_login(&options, &signed_in))
+            .map_err(|error| person.explained(error))
+    }
+
+    pub(super) async fn link(self, params: LinkParams) -> Result<Value, RpcError> {
+        params.check()?;
+        check_url(params.rendezvous.as_ref(), self.policy)?;
+        let facts = Facts::read(&params.directory).map_err(Failure::not_ready)?;
+        let given = given(params.scan.as_deref(), params.rendezvous.clone())?;
+        let start = given.map_or_else(|| at_home(&facts), Ok)?;
+        let options = GrantOptions {
+            dialect: params.dialect.map(DialectChoice::into).unwrap_or_default(),
+            showing: params
+                .revision
+                .map(RevisionChoice::into)
+                .unwrap_or_default(),
+            announce: params
+                .announce
+                .map(AnnounceChoice::into)
+                .unwrap_or_default(),
+        };
+        let person = RemotePerson::new(self.caller.clone(), self.cancel.clone());
+        let (directory, policy) = (&params.directory, self.policy);
+        let granted = match params.keys {
+            KeysHeldBy::Store => {
+                let device = Device::open(directory, policy).await;
+                let device = device.map_err(Failure::not_ready)?;
+                device.grant(start, options, &person).await
+            }
+            KeysHeldBy::Caller => {
+                let keys = RemoteKeys::new(self.caller, self.cancel.clone());
+                let device = Device::with_keys(directory, policy, keys).await;
+                let device = device.map_err(Failure::not_ready)?;
+                device.grant(start, options, &person).await
+            }
+        };
+        granted
+            .map(|granted| result_of_link(&facts, &granted, self.cancel.is_cancelled()))
+            .map_err(|error| person.explained(error))
+    }
+}
+
+fn check_url(url: Option<&Url>, policy: Policy) -> Result<(), Failure> {
+    url.map_or(Ok(()), |url| online::check_url(policy, url))
+}
+
+/// At the homeserver that is named, or at that of the user.
+fn at_named(params: &LoginParams) -> Result<Start, RpcError> {
+    let named = login::named(params.homeserver.clone(), params.user.as_ref())?;
+    let missing = || RpcError::wrong_parameters("no homeserver is named");
+    named
+        .map(|homeserver| Start::Show(RendezvousAt::Homeserver(homeserver)))
+        .ok_or_else(missing)
+}
+
+fn options(params: &LoginParams, policy: Policy) -> SignInOptions {
+    SignInOptions {
+        directory: params.directory.clone(),
+        policy,
+        dialect: params.dialect.map(DialectChoice::into).unwrap_or_default(),
+        showing: params
+            .revision
+            .map(RevisionChoice::into)
+            .unwrap_or_default(),
+        client: login::client(params.client_id.clone()),
+        user: params.user.clone(),
+        name: login::device_name(params.device_name.clone()),
+    }
+}
+
+fn result_of_login(options: &SignInOptions, signed_in: &SignedIn) -> Value {
+    json!({
+        "user_id": signed_in.user_id,
+        "device_id": signed_in.device_id,
+        "homeserver": signed_in.homeserver,
+        "master_key": signed_in.master_key,
+        "backup": progress::backup(&signed_in.backup),
+        "directory": options.directory,
+    })
+}
+
+fn result_of_link(facts: &Facts, granted: &Granted, too_late: bool) -> Value {
+    json!({
+        "user_id": facts.user_id,
+        "device_id": granted.device_id.as_str(),
+        "verified": granted.verified,
+        "too_late_to_cancel": too_late,
+    })
+}

@@ -1,0 +1,214 @@
+//! Programs that go away or answer rubbish, in the middle of a sign-in: nothing is half done.
+
+use serde_json::{Value, json};
+use vodozemac::Ed25519SecretKey;
+
+use crate::{
+    account::FIRST,
+    holder::{OwnKeys, signed},
+    meet::{Change, Existing, HelperAccount, HelperEnd, Mischief, New, Side, texts},
+};
+
+/// Every question of a sign-in, when this side shows the code, and when the other does.
+const QUESTIONS: [(Side, Side, &str); 11] = [
+    (New, New, "show_code"),
+    (New, New, "enter_check_code"),
+    (New, Existing, "show_check_code"),
+    (New, New, "confirm_user"),
+    (New, New, "device_keys"),
+    (New, New, "keep"),
+    (Existing, Existing, "show_code"),
+    (Existing, Existing, "enter_check_code"),
+    (Existing, New, "show_check_code"),
+    (Existing, New, "open_link"),
+    (Existing, New, "secrets"),
+];
+
+/// The sign-in ends in this way at the side of the mischief, and nothing is left.
+fn ends(
+    account: &HelperAccount,
+    (side, shown_by, method): (Side, Side, &'static str),
+    mischief: Mischief,
+) -> HelperEnd {
+    let why = format!("{side:?} {method} {mischief:?}");
+    let mut meeting = account
+        .meeting("msc4108", shown_by)
+        .with(side, method, mischief);
+    let [new, existing] = meeting.run();
+    let (this, other) = match side {
+        New => (new, existing),
+        Existing => (existing, new),
+    };
+    assert!(!matches!(this, HelperEnd::Result(_)), "{why}: {this:?}");
+    assert!(!matches!(other, HelperEnd::Result(_)), "{why}: {other:?}");
+    account.assert_undone(FIRST, &why);
+    no_secret_in_errors(&meeting.secrets, [&this, &other]);
+    this
+}
+
+fn no_secret_in_errors(secrets: &Value, ends: [&HelperEnd; 2]) {
+    let said = format!("{ends:?}");
+    for secret in texts(&secrets["cross_signing"]) {
+        assert!(!said.contains(&secret), "{said}");
+    }
+}
+
+#[test]
+fn a_program_that_closes_the_pipe_leaves_nothing() {
+    let account = HelperAccount::start();
+    for question in QUESTIONS {
+        let end = ends(&account, question, Mischief::Close);
+        // It still writes how it ended, though nobody asked for more.
+        assert_eq!(end.error()["code"], 3, "{question:?}");
+    }
+}
+
+#[test]
+fn a_helper_that_is_terminated_leaves_nothing() {
+    let account = HelperAccount::start();
+    for question in QUESTIONS {
+        let end = ends(&account, question, Mischief::Terminate);
+        assert_eq!(end.error()["code"], 3, "{question:?}");
+    }
+}
+
+#[test]
+fn a_sign_in_can_be_cancelled_at_every_question() {
+    let account = HelperAccount::start();
+    for question in QUESTIONS {
+        let end = ends(&account, question, Mischief::Cancel);
+        assert_eq!(end.error()["code"], 3, "{question:?}");
+    }
+}
+
+#[test]
+fn an_answer_that_is_not_one_ends_the_sign_in() {
+    let account = HelperAccount::start();
+    for question in QUESTIONS {
+        let (_, _, method) = question;
+        for mischief in [
+            Mischief::AnswerError,
+            Mischief::Answer(json!({ "rubbish": "a secret" })),
+            Mischief::Answer(json!([["a secret"]])),
+            Mischief::Answer(json!("a secret")),
+        ] {
+            let end = ends(&account, question, mischief);
+            let error = end.error();
+            let of_this_side = [1, 10].contains(&error["code"].as_i64().unwrap());
+            assert!(of_this_side, "{question:?} {error}");
+            let message = error["message"].as_str().unwrap();
+            assert!(message.contains(method), "{question:?} {error}");
+            assert!(!error.to_string().contains("a secret"), "{error}");
+        }
+    }
+}
+
+#[test]
+fn a_line_that_may_have_been_an_answer_ends_the_sign_in() {
+    let account = HelperAccount::start();
+    for question in QUESTIONS {
+        for line in ["rubbish", "[]", r#"{"jsonrpc":"2.0","id":1}{"#] {
+            let end = ends(&account, question, Mischief::Say(line));
+            let message = end.error()["message"].as_str().unwrap().to_owned();
+            let known = ["a line was lost", "cancelled"]
+                .iter()
+                .any(|part| message.contains(part));
+            assert!(known, "{question:?} {message}");
+        }
+    }
+}
+
+#[test]
+fn digits_are_two_digits_and_final() {
+    let account = HelperAccount::start();
+    for (digits, code) in [("7", 1), ("", 1), ("123", 1)] {
+        let question = (New, New, "enter_check_code");
+        let answer = Mischief::Answer(json!({ "digits": digits }));
+        assert_eq!(
+            ends(&account, question, answer).error()["code"],
+            code,
+            "{digits}"
+        );
+    }
+    let wrong = Mischief::Change(|_, answer| {
+        let other = if answer["digits"] == "00" { "01" } else { "00" };
+        answer["digits"] = json!(other);
+    });
+    let end = ends(&account, (New, New, "enter_check_code"), wrong);
+    assert_eq!(end.error()["code"], 7);
+}
+
+#[test]
+fn a_no_is_a_no() {
+    let account = HelperAccount::start();
+    let no = Mischief::Answer(json!({ "confirmed": false }));
+    assert_eq!(
+        ends(&account, (New, New, "confirm_user"), no).error()["code"],
+        3
+    );
+    let no = Mischief::Answer(json!({ "opened": false }));
+    assert_eq!(
+        ends(&account, (Existing, New, "open_link"), no).error()["code"],
+        3
+    );
+}
+
+#[test]
+fn keys_that_are_not_those_of_the_device_are_not_published() {
+    let account = HelperAccount::start();
+    let another_user = |keys: &OwnKeys, answer: &mut Value| {
+        let device_id = answer["device_keys"]["device_id"]
+            .as_str()
+            .unwrap()
+            .to_owned();
+        *answer = keys.upload("@mallory:example.org", &device_id);
+    };
+    let another_device = |keys: &OwnKeys, answer: &mut Value| {
+        let user_id = answer["device_keys"]["user_id"]
+            .as_str()
+            .unwrap()
+            .to_owned();
+        *answer = keys.upload(&user_id, "ANOTHERDEVICE");
+    };
+    let unsigned = |_: &OwnKeys, answer: &mut Value| {
+        answer["device_keys"]["signatures"] = json!({});
+    };
+    let by_another = |_: &OwnKeys, answer: &mut Value| {
+        let keys = answer["device_keys"].take();
+        let another = Ed25519SecretKey::new();
+        let sign = |text: &str| another.sign(text.as_bytes()).to_base64();
+        let (user_id, device_id) = (keys["user_id"].clone(), keys["device_id"].clone());
+        let (user_id, device_id) = (user_id.as_str().unwrap(), device_id.as_str().unwrap());
+        answer["device_keys"] = signed(keys, user_id, device_id, sign);
+    };
+    let cases: [(Change, &str); 4] = [
+        (another_user, "for another account"),
+        (another_device, "for another device"),
+        (unsigned, "the device did not sign them"),
+        (by_another, "the device did not sign them"),
+    ];
+    for (change, why) in cases {
+        let end = ends(
+            &account,
+            (New, New, "device_keys"),
+            Mischief::Change(change),
+        );
+        let message = end.error()["message"].as_str().unwrap();
+        assert!(message.contains(why), "{message}");
+        let uploads = account.account.sandbox.record().key_uploads;
+        assert!(
+            uploads.iter().all(|upload| upload.device_id == FIRST),
+            "{why}"
+        );
+    }
+}
+
+#[test]
+fn secrets_that_are_not_the_accounts_are_not_sent() {
+    let account = HelperAccount::start();
+    let other = Mischief::Change(|_, answer| {
+        answer["cross_signing"]["user_signing_key"] = json!("A".repeat(43));
+    });
+    let end = ends(&account, (Existing, New, "secrets"), other);
+    assert_eq!(end.error()["code"], 10);
+}
