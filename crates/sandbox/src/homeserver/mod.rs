@@ -122,6 +122,10 @@ fn room_routes() -> Router<Arc<SandboxState>> {
             "/_matrix/client/v3/rooms/{room}/state",
             get(rooms::get_state),
         )
+        .route(
+            "/_matrix/client/v3/rooms/{room}/joined_members",
+            get(rooms::joined_members),
+        )
         .route("/_matrix/client/v3/sync", get(sync::sync))
         .route(
             "/_matrix/client/v3/sendToDevice/{type}/{txn}",

@@ -118,6 +118,17 @@ pub(super) async fn get_state(
     )))
 }
 
+/// `GET /_matrix/client/v3/rooms/{roomId}/joined_members`
+pub(super) async fn joined_members(
+    State(state): State<Arc<SandboxState>>,
+    _caller: Caller,
+    Path(room_id): Path<String>,
+) -> JsonResult {
+    let account = state.account();
+    room(&account, &room_id)?;
+    Ok(Json(json!({ "joined": { &account.user_id: {} } })))
+}
+
 /// `GET /_matrix/client/v3/rooms/{roomId}/messages`. A token is a position between events.
 pub(super) async fn messages(
     State(state): State<Arc<SandboxState>>,

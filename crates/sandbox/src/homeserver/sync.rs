@@ -31,10 +31,12 @@ pub(super) struct SyncQuery {
     since: Option<String>,
     #[serde(default)]
     timeout: u64,
+    #[serde(default)]
+    full_state: bool,
 }
 
 /// `GET /_matrix/client/v3/sync`. With `since` and `timeout` (milliseconds) it waits until
-/// something has changed.
+/// something has changed, unless `full_state` asks for all rooms.
 pub(super) async fn sync(
     State(state): State<Arc<SandboxState>>,
     caller: Caller,
@@ -45,7 +47,12 @@ pub(super) async fn sync(
     let mut changes = state.changed.subscribe();
     loop {
         changes.mark_unchanged();
-        let response = changes_for(&mut state.account(), &caller.device_id, since)?;
+        let response = changes_for(
+            &mut state.account(),
+            &caller.device_id,
+            since,
+            query.full_state,
+        )?;
         let left = deadline.saturating_duration_since(Instant::now());
         let waits = !response.has_changes && since.is_some() && !left.is_zero();
         if !waits {
@@ -65,6 +72,7 @@ fn changes_for(
     account: &mut Account,
     device_id: &str,
     since: Option<u64>,
+    full_state: bool,
 ) -> Result<SyncResponse, MatrixError> {
     let from = since.unwrap_or_default();
     let device = account
@@ -99,7 +107,7 @@ fn changes_for(
     let rooms: Map<_, _> = account
         .rooms
         .iter()
-        .filter_map(|(id, room)| Some((id.clone(), new_in(room, since)?)))
+        .filter_map(|(id, room)| Some((id.clone(), new_in(room, since, full_state)?)))
         .collect();
     let has_changes =
         !(to_device.is_empty() && changed.is_empty() && data.is_empty() && rooms.is_empty());
@@ -115,8 +123,9 @@ fn changes_for(
     Ok(SyncResponse { has_changes, body })
 }
 
-/// The first sync, and one after a gap, include the state; others only the timeline.
-fn new_in(room: &Room, since: Option<u64>) -> Option<Value> {
+/// The first sync, one after a gap, and one that asks for it include the state; others only the
+/// timeline.
+fn new_in(room: &Room, since: Option<u64>, full_state: bool) -> Option<Value> {
     let new = room
         .timeline
         .iter()
@@ -125,11 +134,12 @@ fn new_in(room: &Room, since: Option<u64>) -> Option<Value> {
     let limited = events.len() > TIMELINE_LIMIT;
     events.truncate(TIMELINE_LIMIT);
     events.reverse();
-    let before = events.first().map(|(at, _)| *at)?;
+    let oldest = events.first().map(|(at, _)| *at);
+    let before = oldest.or(since.filter(|_| full_state))?;
     let state: Vec<_> = room
         .state
         .values()
-        .filter(|_| since.is_none() || limited)
+        .filter(|_| since.is_none() || limited || full_state)
         .collect();
     let events: Vec<_> = events.into_iter().map(|(_, event)| event).collect();
     let timeline = json!({ "events": events, "limited": limited, "prev_batch": token(before) });

@@ -69,6 +69,10 @@ async fn the_state_says_who_is_there_and_that_it_is_encrypted() {
         "m.megolm.v1.aes-sha2"
     );
     assert_eq!(of("m.room.name")["content"]["name"], "Old messages");
+    let (_, members) = env
+        .get(&token, &format!("v3/rooms/{room}/joined_members"))
+        .await;
+    assert_eq!(members, json!({ "joined": { env.sandbox.user_id(): {} } }));
     assert_eq!(
         env.get(&token, "v3/rooms/!other:example/state").await.0,
         403
@@ -91,6 +95,14 @@ async fn sync_tells_what_is_new_and_wakes_up() {
 
     let (_, nothing) = env.get(&token, &format!("v3/sync?since={since}")).await;
     assert_eq!(nothing["rooms"]["join"], json!({}));
+    let again = format!("v3/sync?since={since}&full_state=true");
+    let (_, again) = env.get(&token, &again).await;
+    let (was, is) = (
+        &first["rooms"]["join"][&room],
+        &again["rooms"]["join"][&room],
+    );
+    assert_eq!(is["state"], was["state"]);
+    assert_eq!(is["timeline"]["events"], json!([]));
     let waiting = format!("v3/sync?since={since}&timeout=30000");
     let path = format!("v3/rooms/{room}/send/m.room.message/1");
     let message = json!({ "body": "hello" });

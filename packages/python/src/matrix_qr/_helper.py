@@ -1,0 +1,232 @@
+"""The conversation with `matrix-qr helper` (docs/helper.md): JSON-RPC, one object per line."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import subprocess
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from itertools import count
+from typing import Any
+
+from . import errors
+from .errors import HelperError, MatrixQrError
+
+_PROTOCOL = 1
+#: In bytes.
+_LONGEST_LINE = 1 << 20
+#: How long a cancelled request may take to end, in seconds: a new device is signed out again.
+_CLEAN_UP = 60.0
+#: How long `progress` may take after everything else has ended, in seconds.
+_LAST_EVENTS = 5.0
+#: How long the program may take to end after its output has ended, in seconds.
+_EXIT = 10.0
+#: The code of an answer that cannot be given. JSON-RPC leaves it to implementations.
+_CANNOT_ANSWER = -32000
+
+Answer = Callable[[str, dict[str, Any]], Awaitable[Any]]
+Progress = Callable[[dict[str, Any]], Awaitable[None]]
+
+
+@asynccontextmanager
+async def started(
+    program: str, allow_loopback_http: bool, answer: Answer, progress: Progress
+) -> AsyncIterator[Helper]:
+    """A helper that is ready for requests. `answer` gets the method and parameters of its own."""
+    command = [program, "helper"] + ["--allow-loopback-http"] * allow_loopback_http
+    # Not asyncio's subprocess, which kills a program that it forgets: the helper ends by itself
+    # when its input ends, after it has signed out a device that is not complete. In a session of
+    # its own, it gets no Ctrl-C of the terminal.
+    try:
+        process = subprocess.Popen(  # noqa: ASYNC220 - it returns as soon as the program runs
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, start_new_session=True
+        )
+    except OSError as error:
+        raise HelperError(f"{program} cannot be started: {error.strerror}") from error
+    helper = Helper(process, answer, progress)
+    await helper._connect()
+    try:
+        answered = await helper.request("initialize", {"protocol": _PROTOCOL})
+        if not isinstance(answered, dict) or answered.get("protocol") != _PROTOCOL:
+            raise HelperError(f"{program} speaks another protocol")
+        yield helper
+    finally:
+        await helper._close()
+
+
+class Helper:
+    """A running helper."""
+
+    _input: asyncio.WriteTransport
+    _output: asyncio.ReadTransport
+    _reading: asyncio.Task[None]
+    _telling: asyncio.Task[None]
+
+    def __init__(
+        self, process: subprocess.Popen[bytes], answer: Answer, progress: Progress
+    ) -> None:
+        self._process = process
+        self._answer = answer
+        self._progress = progress
+        self._numbers = count(1)
+        self._waiting: dict[int, asyncio.Future[Any]] = {}
+        self._questions: dict[int | str, asyncio.Task[None]] = {}
+        self._events: asyncio.Queue[dict[str, Any] | None] = asyncio.Queue()
+        self._lines = asyncio.StreamReader(limit=_LONGEST_LINE)
+        #: Why no request is answered any more.
+        self._ended: MatrixQrError | None = None
+        #: The first exception of `answer` and `progress`.
+        self._failure: BaseException | None = None
+
+    async def _connect(self) -> None:
+        loop = asyncio.get_running_loop()
+        self._input, _ = await loop.connect_write_pipe(asyncio.BaseProtocol, self._process.stdin)
+        self._output, _ = await loop.connect_read_pipe(
+            lambda: asyncio.StreamReaderProtocol(self._lines), self._process.stdout
+        )
+        self._reading = asyncio.create_task(self._read())
+        self._telling = asyncio.create_task(self._tell())
+
+    async def request(self, method: str, params: dict[str, Any]) -> Any:
+        """The result of a request.
+
+        If the caller is cancelled, the request ends properly first: a sign-in is cancelled and
+        undone, and a token that is being refreshed gets to the disk.
+        """
+        answered = self._asked(method, params)
+        try:
+            return await asyncio.shield(answered)
+        except MatrixQrError as error:
+            raise error from self._failure
+        except asyncio.CancelledError:
+            if method in ("login", "link"):
+                self._asked("cancel", {})
+            await asyncio.wait([answered], timeout=_CLEAN_UP)
+            if answered.done() and (why := answered.exception()) is not None:
+                # It may say that a device is left.
+                raise asyncio.CancelledError from why
+            raise
+
+    def _asked(self, method: str, params: dict[str, Any]) -> asyncio.Future[Any]:
+        answered: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+        # There may be nobody to read an exception.
+        answered.add_done_callback(asyncio.Future.exception)
+        if self._ended is not None:
+            answered.set_exception(self._ended)
+            return answered
+        number = next(self._numbers)
+        line = _line({"id": number, "method": method, "params": params})
+        self._waiting[number] = answered
+        self._input.write(line)
+        return answered
+
+    async def _read(self) -> None:
+        """Until the helper ends."""
+        try:
+            while line := await self._next_line():
+                if line.strip():
+                    self._received(line)
+            self._end(HelperError(await self._how_it_ended(), advice=_AFTER_THE_END))
+        except MatrixQrError as error:
+            self._end(error)
+            # It cancels a sign-in now, and must be able to write.
+            self._input.close()
+            while await self._lines.read(_LONGEST_LINE):
+                pass
+
+    async def _next_line(self) -> bytes:
+        """Empty if the helper has ended, whether after a line or within one."""
+        try:
+            line = await self._lines.readline()
+        except ValueError:
+            raise HelperError("matrix-qr helper sent a line longer than 1 MiB") from None
+        return line if line.endswith(b"\n") else b""
+
+    async def _how_it_ended(self) -> str:
+        try:
+            status = await asyncio.to_thread(self._process.wait, _EXIT)
+        except subprocess.TimeoutExpired:
+            return "matrix-qr helper has closed its output"
+        how = f"signal {-status}" if status < 0 else f"exit status {status}"
+        return f"matrix-qr helper has ended ({how})"
+
+    def _end(self, why: MatrixQrError) -> None:
+        self._ended = why
+        for question in self._questions.values():
+            question.cancel()
+        for answered in self._waiting.values():
+            answered.set_exception(why)
+        self._waiting.clear()
+
+    def _received(self, line: bytes) -> None:
+        try:
+            message = json.loads(line)
+        except (ValueError, RecursionError):
+            # The line may have secrets.
+            raise HelperError("matrix-qr helper sent a line that is not JSON") from None
+        match message:
+            case {"id": int() | str() as number, "method": str(method), "params": dict(params)}:
+                self._questions[number] = asyncio.create_task(
+                    self._question(number, method, params)
+                )
+            case {"method": "progress", "params": dict(event)}:
+                self._events.put_nowait(event)
+            case {"method": "cancel_request", "params": {"id": int() | str() as number}}:
+                if question := self._questions.pop(number, None):
+                    question.cancel()
+            case {"id": int(number), "result": result} if number in self._waiting:
+                self._waiting.pop(number).set_result(result)
+            case {"id": int(number), "error": error} if number in self._waiting:
+                self._waiting.pop(number).set_exception(errors.from_json(error))
+            case {"id": None, "error": error}:
+                raise errors.from_json(error)
+            case _:
+                raise HelperError("matrix-qr helper sent a line that is not of its protocol")
+
+    async def _question(self, number: int | str, method: str, params: dict[str, Any]) -> None:
+        try:
+            line = _line({"id": number, "result": await self._answer(method, params)})
+        except (Exception, asyncio.CancelledError) as error:
+            if number not in self._questions or self._ended is not None:
+                return  # The answer is not needed any more.
+            self._failure = self._failure or error
+            # Not the text of the exception, which may have secrets.
+            text = f"{method} could not be answered: {type(error).__name__}"
+            line = _line({"id": number, "error": {"code": _CANNOT_ANSWER, "message": text}})
+        self._questions.pop(number, None)
+        self._input.write(line)
+
+    async def _tell(self) -> None:
+        """One event after the other. `None` is the last one."""
+        while (event := await self._events.get()) is not None:
+            try:
+                await self._progress(event)
+            except Exception as error:
+                if self._failure is None:
+                    self._failure = error
+                    self._asked("cancel", {})
+
+    async def _close(self) -> None:
+        try:
+            self._input.close()
+            await asyncio.wait([self._reading], timeout=_CLEAN_UP)
+            self._events.put_nowait(None)
+            await asyncio.wait([self._telling], timeout=_LAST_EVENTS)
+        finally:
+            self._telling.cancel()
+            self._reading.cancel()
+            self._output.close()
+
+
+_AFTER_THE_END = (
+    "What it wrote to standard error may say why. If a sign-in was running, the account may have a "
+    "device that is not verified: remove it there."
+)
+
+
+def _line(message: dict[str, Any]) -> bytes:
+    line = json.dumps({"jsonrpc": "2.0", **message}).encode() + b"\n"
+    if len(line) > _LONGEST_LINE:
+        raise ValueError("a message to matrix-qr helper is longer than 1 MiB")
+    return line

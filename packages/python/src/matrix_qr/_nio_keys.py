@@ -1,0 +1,108 @@
+"""The keys of a device in matrix-nio's account and store."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+from pathlib import Path
+from typing import Any
+
+import nio
+from nio.crypto import InboundGroupSession, Olm
+
+from .keys import Keys, Secrets, VerifiedDevice
+
+_log = logging.getLogger(__name__)
+
+#: The secrets, beside nio's store, until they were used.
+SECRETS = "secrets.json"
+
+
+class NioKeys(Keys):
+    """The keys of a new device, in nio's account and store for it."""
+
+    def __init__(self, client: nio.AsyncClient, store: Path) -> None:
+        self._client = client
+        self._store = store
+
+    async def device_keys(self, user_id: str, device_id: str) -> dict[str, Any]:
+        """Makes the account and the store. Returns what nio would upload for them.
+
+        nio has no fallback keys.
+        """
+        self._store.mkdir(mode=0o700)
+        self._client.user_id = user_id
+        self._client.device_id = device_id
+        self._client.load_store()
+        body: dict[str, Any] = loaded(self._client).share_keys()
+        return body
+
+    async def keep(self, device: VerifiedDevice) -> None:
+        """Signs the client in, and tells nio that its keys are uploaded, which nio stores."""
+        answer = nio.KeysUploadResponse.from_dict(device.uploaded)
+        if not isinstance(answer, nio.KeysUploadResponse):
+            raise ValueError("the homeserver's answer to the upload has no counts")
+        if device.secrets.backup is not None:
+            _write_private(self._store / SECRETS, json.dumps(device.secrets.to_json()))
+        # The paths that nio appends begin with a slash.
+        self._client.homeserver = device.homeserver.rstrip("/")
+        self._client.access_token = device.access_token
+        await self._client.receive_response(answer)
+
+    async def secrets(self) -> Secrets:
+        """What `keep` stored."""
+        return Secrets.from_json(json.loads((self._store / SECRETS).read_text()))
+
+    async def room_keys(self, room_keys: list[dict[str, Any]]) -> None:
+        """Imports the keys. Those that nio cannot read are left out."""
+        olm = loaded(self._client)
+        with olm.store.database.atomic():
+            for room_key in room_keys:
+                try:
+                    session = _group_session(room_key)
+                except (KeyError, ValueError) as error:
+                    _log.warning("a room key was left out: %s", type(error).__name__)
+                    continue
+                known = olm.inbound_group_store.get(session.room_id, session.sender_key, session.id)
+                if known is None or _reaches_further_back(session, known):
+                    olm.inbound_group_store.add(session)
+                    olm.save_inbound_group_session(session)
+
+
+def _group_session(room_key: dict[str, Any]) -> InboundGroupSession:
+    sender_key = room_key["sender_key"]
+    session = InboundGroupSession.import_session(
+        room_key["session_key"],
+        room_key["sender_claimed_keys"]["ed25519"],
+        sender_key,
+        room_key["room_id"],
+        # Whoever can write to the backup can claim any sender. nio calls a message verified if its
+        # sender is, unless its key was forwarded.
+        room_key["forwarding_curve25519_key_chain"] or [sender_key],
+    )
+    if session.id != room_key["session_id"]:
+        raise ValueError("another session's key")
+    return session
+
+
+def _reaches_further_back(session: InboundGroupSession, known: InboundGroupSession) -> bool:
+    """Whether it can replace the known one: it decrypts the same messages, and earlier ones."""
+    first = known.first_known_index
+    return session.first_known_index < first and session.export_session(
+        first
+    ) == known.export_session(first)
+
+
+def _write_private(path: Path, text: str) -> None:
+    """Writes a new file that only its owner can read, and waits until it is on disk."""
+    with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def loaded(client: nio.AsyncClient) -> Olm:
+    if client.olm is None:
+        raise ValueError("this client is not signed in")
+    return client.olm

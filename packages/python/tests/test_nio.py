@@ -1,0 +1,772 @@
+"""`matrix_qr.nio` with a homeserver of the test's own. Here the test is the helper."""
+
+# ruff: noqa: ASYNC240 -- the files are few, and on a local disk
+from __future__ import annotations
+
+import asyncio
+import base64
+import contextlib
+import fcntl
+import json
+import stat
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import nio
+import pytest
+import pytest_asyncio
+import vodozemac
+from aiohttp import web
+from nio.crypto import OlmDevice
+
+import matrix_qr.nio
+from matrix_qr import errors, keys, session
+
+USER = "@bot:example.org"
+DEVICE = "NIODEVICE"
+ROOM = "!room:example.org"
+CROSS_SIGNING = keys.CrossSigningKeys("bWFzdGVy", "c2VsZg", "dXNlcg")
+BACKUP = keys.BackupKey("m.megolm_backup.v1.curve25519-aes-sha2", "YmFja3Vw", "1")
+
+
+@dataclass
+class Server:
+    """A homeserver for one device. Each token that it issues ends those before it."""
+
+    url: str = ""
+    lifetime: float = 300
+    token: str = "token-0"
+    issued: int = 0
+    #: What was uploaded, and with which token each request came.
+    uploads: list[dict[str, Any]] = field(default_factory=list)
+    requests: list[tuple[str, str]] = field(default_factory=list)
+    one_time_keys: int = 0
+    #: `/sync` waits for these.
+    timeline: asyncio.Queue[list[dict[str, Any]]] = field(default_factory=asyncio.Queue)
+    waiting: int = 0
+
+    def issue(self) -> session.Token:
+        self.issued += 1
+        self.token = f"token-{self.issued}"
+        expires_at = int(time.time() + self.lifetime)
+        return session.Token(self.token, expires_at, USER, DEVICE, self.url + "/")
+
+    def upload(self, body: dict[str, Any]) -> dict[str, Any]:
+        self.uploads.append(body)
+        self.one_time_keys += len(body.get("one_time_keys", {}))
+        return {"one_time_key_counts": {"signed_curve25519": self.one_time_keys}}
+
+    async def answer(self, request: web.Request) -> web.Response:
+        path = request.path.removeprefix("/_matrix/client/v3/")
+        token = request.headers["Authorization"].removeprefix("Bearer ")
+        self.requests.append((path, token))
+        if token != self.token:
+            return web.json_response({"errcode": "M_UNKNOWN_TOKEN", "error": "ended"}, status=401)
+        if path == "keys/upload":
+            return web.json_response(self.upload(await request.json()))
+        if path == "sync":
+            return web.json_response(await self.sync())
+        if path == "devices/OTHER":
+            return web.json_response({"flows": [], "session": "1", "params": {}}, status=401)
+        assert path == "joined_rooms", path
+        return web.json_response({"joined_rooms": [ROOM]})
+
+    async def sync(self) -> dict[str, Any]:
+        self.waiting += 1
+        try:
+            events = await self.timeline.get()
+        finally:
+            self.waiting -= 1
+        room = {
+            "timeline": {"events": events, "limited": False, "prev_batch": "p"},
+            "state": {"events": []},
+            "ephemeral": {"events": []},
+            "account_data": {"events": []},
+        }
+        return {
+            "next_batch": f"s{len(self.requests)}",
+            "device_one_time_keys_count": {"signed_curve25519": self.one_time_keys},
+            "device_lists": {"changed": [], "left": []},
+            "rooms": {"join": {ROOM: room} if events else {}, "invite": {}, "leave": {}},
+            "to_device": {"events": []},
+        }
+
+
+class FakeSession:
+    """The session of the core, without a helper: its tokens come from the server."""
+
+    def __init__(self, server: Server, room_keys: list[dict[str, Any]]) -> None:
+        self.server = server
+        self.last: session.Token | None = None
+        self.fails: list[errors.MatrixQrError] = []
+        self.room_keys = room_keys
+        self.directory = Path()
+
+    async def token(self, good_for: int = 60, *, fresh: bool = False) -> session.Token:
+        if self.fails:
+            raise self.fails.pop(0)
+        left = (self.last.expires_at or 0) - time.time() if self.last else 0
+        if self.last is None or fresh or left < good_for:
+            self.last = self.server.issue()
+        return self.last
+
+    async def access_token(self, good_for: int = 60, *, fresh: bool = False) -> str:
+        return (await self.token(good_for, fresh=fresh)).access_token
+
+    async def restore_keys(self, holder: keys.Keys) -> session.RestoredKeys:
+        if self.fails:
+            raise self.fails.pop(0)
+        assert await holder.secrets() == keys.Secrets(CROSS_SIGNING, BACKUP)
+        await holder.room_keys(self.room_keys)
+        return session.RestoredKeys(len(self.room_keys), 0, None)
+
+    async def logout(self) -> None:
+        (self.directory / "session.json").unlink()
+        with contextlib.suppress(OSError):
+            self.directory.rmdir()
+
+
+class Helper:
+    """Takes the place of `matrix_qr.sign_in` and `matrix_qr.Session`."""
+
+    def __init__(self, server: Server) -> None:
+        self.server = server
+        self.self_signing = vodozemac.Account()
+        self.session = FakeSession(server, [])
+        self.backup: keys.BackupKey | None = BACKUP
+        self.fails_after: str | None = None
+        self.asked: dict[str, Any] = {}
+
+    async def sign_in(
+        self, directory: Path, *, keys: keys.Keys, **asked: Any
+    ) -> matrix_qr.SignedIn:
+        self.asked = asked
+        if (directory / "session.json").exists() or any(
+            file.name != "session.lock" for file in directory.glob("*")
+        ):
+            raise errors.MatrixQrError("the directory is not empty", code=2)
+        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self.session.directory = directory
+        try:
+            device = self.verified(await keys.device_keys(USER, DEVICE))
+            if self.fails_after == "device_keys":
+                raise errors.TimedOut("too late", code=5)
+            await keys.keep(device)
+            if self.fails_after == "keep":
+                raise errors.ServerFailed("no", code=8)
+        except BaseException:
+            with contextlib.suppress(OSError):
+                directory.rmdir()
+            raise
+        (directory / "session.json").write_text("{}")
+        return matrix_qr.SignedIn(
+            user_id=USER,
+            device_id=DEVICE,
+            homeserver=self.server.url + "/",
+            master_key="m",
+            backup=matrix_qr.Backup(self.backup is not None, "1", None),
+            session=self.session,  # type: ignore[arg-type]
+        )
+
+    def verified(self, body: dict[str, Any]) -> keys.VerifiedDevice:
+        device_keys = body["device_keys"]
+        signatures = device_keys["signatures"][USER]
+        signed = self.self_signing.sign(canonical(device_keys)).to_base64()
+        signatures[f"ed25519:{self.self_signing.ed25519_key.to_base64()}"] = signed
+        token = self.server.issue()
+        self.session.last = token
+        return keys.VerifiedDevice(
+            user_id=USER,
+            device_id=DEVICE,
+            homeserver=token.homeserver,
+            access_token=token.access_token,
+            expires_at=token.expires_at,
+            uploaded=self.server.upload(body),
+            identity=keys.Identity({}, {}, {}),
+            device_keys=device_keys,
+            secrets=keys.Secrets(CROSS_SIGNING, self.backup),
+        )
+
+
+def canonical(value: dict[str, Any]) -> bytes:
+    """What is signed of a JSON object."""
+    signed = {name: part for name, part in value.items() if name not in ("signatures", "unsigned")}
+    return json.dumps(signed, ensure_ascii=False, separators=(",", ":"), sort_keys=True).encode()
+
+
+def assert_signed(value: dict[str, Any], key: str) -> None:
+    signature = value["signatures"][USER][f"ed25519:{DEVICE}"]
+    vodozemac.Ed25519PublicKey.from_base64(key).verify_signature(
+        canonical(value), vodozemac.Ed25519Signature.from_base64(signature)
+    )
+
+
+@dataclass
+class OldRoom:
+    """A room of another device: its encrypted messages, and the key of them."""
+
+    sending: vodozemac.GroupSession = field(default_factory=vodozemac.GroupSession)
+    sender: vodozemac.Account = field(default_factory=vodozemac.Account)
+
+    def __post_init__(self) -> None:
+        self.receiving = vodozemac.InboundGroupSession(self.sending.session_key)
+
+    def room_key(self, index: int = 0, **other: Any) -> dict[str, Any]:
+        exported = self.receiving.export_at(index)
+        assert exported
+        return {
+            "algorithm": "m.megolm.v1.aes-sha2",
+            "room_id": ROOM,
+            "session_id": self.sending.session_id,
+            "session_key": exported.to_base64(),
+            "sender_key": self.sender.curve25519_key.to_base64(),
+            "sender_claimed_keys": {"ed25519": self.sender.ed25519_key.to_base64()},
+            "forwarding_curve25519_key_chain": [],
+        } | other
+
+    def message(self, text: str) -> dict[str, Any]:
+        content = {"msgtype": "m.text", "body": text}
+        plain = {"type": "m.room.message", "room_id": ROOM, "content": content}
+        ciphertext = self.sending.encrypt(json.dumps(plain).encode()).to_base64()
+        return {
+            "type": "m.room.encrypted",
+            "event_id": f"${text}",
+            "sender": USER,
+            "origin_server_ts": 1,
+            "content": {
+                "algorithm": "m.megolm.v1.aes-sha2",
+                "ciphertext": ciphertext,
+                "sender_key": self.sender.curve25519_key.to_base64(),
+                "device_id": "OTHER",
+                "session_id": self.sending.session_id,
+            },
+        }
+
+
+@pytest_asyncio.fixture
+async def server() -> AsyncIterator[Server]:
+    server = Server()
+    app = web.Application()
+    app.router.add_route("*", "/{path:.*}", server.answer)
+    # A client that has gone must not take what the next one waits for.
+    runner = web.AppRunner(app, handler_cancellation=True, shutdown_timeout=0.1)
+    await runner.setup()
+    site = web.TCPSite(runner, "127.0.0.1", 0)
+    await site.start()
+    host, port = runner.addresses[0][:2]
+    server.url = f"http://{host}:{port}"
+    yield server
+    await runner.cleanup()
+
+
+@pytest.fixture
+def helper(server: Server, monkeypatch: pytest.MonkeyPatch) -> Helper:
+    helper = Helper(server)
+
+    def session_in(directory: Path, **_options: Any) -> FakeSession:
+        helper.session.directory = Path(directory)
+        return helper.session
+
+    monkeypatch.setattr(matrix_qr.nio, "_sign_in", helper.sign_in)
+    monkeypatch.setattr(matrix_qr.nio, "Session", session_in)
+    return helper
+
+
+NewClient = Callable[[], nio.AsyncClient]
+
+
+@pytest_asyncio.fixture
+async def new_client() -> AsyncIterator[NewClient]:
+    clients: list[nio.AsyncClient] = []
+
+    def new() -> nio.AsyncClient:
+        config = nio.AsyncClientConfig(store_sync_tokens=True, backoff_factor=0.001)
+        clients.append(nio.AsyncClient("example.org", config=config))
+        return clients[-1]
+
+    yield new
+    for client in clients:
+        await client.close()
+        if client.store:
+            client.store.database.close()
+
+
+@pytest.fixture
+def directory(tmp_path: Path) -> Path:
+    return tmp_path / "bot"
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 10
+    while not condition():
+        assert time.monotonic() < deadline
+        await asyncio.sleep(0.01)
+
+
+@contextlib.asynccontextmanager
+async def running(work: Awaitable[Any]) -> AsyncIterator[None]:
+    task = asyncio.ensure_future(work)
+    try:
+        yield
+        assert not task.done(), task
+    finally:
+        task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await task
+
+
+async def test_nio_makes_the_keys_of_the_upload(
+    helper: Helper, new_client: NewClient, directory: Path
+) -> None:
+    client = new_client()
+    signed_in = await matrix_qr.nio.sign_in(client, directory)
+    assert (signed_in.user_id, client.user_id) == (USER, USER)
+    assert client.device_id == DEVICE
+    [body] = helper.server.uploads
+    device_keys = body["device_keys"]
+    assert client.olm
+    own = client.olm.account.identity_keys
+    assert device_keys["keys"] == {
+        f"ed25519:{DEVICE}": own["ed25519"],
+        f"curve25519:{DEVICE}": own["curve25519"],
+    }
+    assert (device_keys["user_id"], device_keys["device_id"]) == (USER, DEVICE)
+    assert set(device_keys["algorithms"]) == {
+        "m.olm.v1.curve25519-aes-sha2",
+        "m.megolm.v1.aes-sha2",
+    }
+    assert_signed(device_keys, own["ed25519"])
+    assert len(body["one_time_keys"]) == 50
+    for one_time_key in body["one_time_keys"].values():
+        assert_signed(one_time_key, own["ed25519"])
+
+
+async def test_the_homeserver_is_the_clients_unless_another_is_given(
+    helper: Helper, new_client: NewClient, directory: Path
+) -> None:
+    client = new_client()
+    await matrix_qr.nio.sign_in(client, directory / "1", device_name="bot")
+    assert helper.asked["homeserver"] == "example.org"
+    assert helper.asked["device_name"] == "bot"
+    # What the homeserver's API is at, without the slash with which nio begins its paths.
+    assert client.homeserver == helper.server.url
+    await matrix_qr.nio.sign_in(new_client(), directory / "2", scan="TUFU")
+    assert (helper.asked["homeserver"], helper.asked["scan"]) == (None, "TUFU")
+    await matrix_qr.nio.sign_in(new_client(), directory / "3", homeserver="other.org")
+    assert helper.asked["homeserver"] == "other.org"
+
+
+async def test_device_keys_are_uploaded_once(
+    helper: Helper, server: Server, new_client: NewClient, directory: Path
+) -> None:
+    client = new_client()
+    await matrix_qr.nio.sign_in(client, directory)
+    assert not client.should_upload_keys
+    async with running(client.sync_forever(timeout=30_000)):
+        server.timeline.put_nowait([])
+        await until(lambda: client.next_batch != "")
+        assert len(server.uploads) == 1
+        # Another device has taken some.
+        server.one_time_keys = 20
+        server.timeline.put_nowait([])
+        await until(lambda: len(server.uploads) == 2)
+    assert server.one_time_keys == 50
+    await until(lambda: server.waiting == 0)
+    again = new_client()
+    await matrix_qr.nio.restore_login(again, directory)
+    async with running(again.sync_forever(timeout=30_000)):
+        server.timeline.put_nowait([])
+        await until(lambda: again.next_batch != "")
+    assert [list(body) for body in server.uploads] == [
+        ["device_keys", "one_time_keys"],
+        ["one_time_keys"],
+    ]
+
+
+async def test_one_time_keys_that_ran_out_are_replaced_after_a_restart(
+    helper: Helper, server: Server, new_client: NewClient, directory: Path
+) -> None:
+    await matrix_qr.nio.sign_in(new_client(), directory)
+    server.one_time_keys = 0
+    client = new_client()
+    await matrix_qr.nio.restore_login(client, directory)
+    async with running(client.sync_forever(timeout=30_000)):
+        server.timeline.put_nowait([])
+        await until(lambda: len(server.uploads) == 2)
+    assert list(server.uploads[1]) == ["one_time_keys"]
+    assert server.one_time_keys == 50
+
+
+async def test_old_messages_are_read_with_keys_of_the_backup(
+    helper: Helper, server: Server, new_client: NewClient, directory: Path
+) -> None:
+    room = OldRoom()
+    old = [room.message("one"), room.message("two")]
+    helper.session.room_keys = [room.room_key()]
+    client = new_client()
+    await matrix_qr.nio.sign_in(client, directory)
+    restored = await matrix_qr.nio.restore_keys(client, directory)
+    assert restored == session.RestoredKeys(1, 0, None)
+    assert await bodies(client, server, old) == ["one", "two"]
+
+    again = new_client()
+    await matrix_qr.nio.restore_login(again, directory)
+    assert await bodies(again, server, [*old, room.message("three")]) == ["one", "two", "three"]
+
+
+async def bodies(
+    client: nio.AsyncClient, server: Server, events: list[dict[str, Any]]
+) -> list[str]:
+    """What nio reads of a timeline."""
+    seen: list[str] = []
+
+    async def see(_room: nio.MatrixRoom, event: Any) -> None:
+        seen.append(event.body)
+
+    client.add_event_callback(see, nio.RoomMessageText)
+    server.timeline.put_nowait(events)
+    await client.sync()
+    return seen
+
+
+async def test_a_key_of_the_backup_proves_no_sender(
+    helper: Helper, server: Server, new_client: NewClient, directory: Path
+) -> None:
+    forged, passed_on = OldRoom(), OldRoom()
+    helper.session.room_keys = [
+        forged.room_key(),
+        passed_on.room_key(forwarding_curve25519_key_chain=["a", "b"]),
+    ]
+    client = new_client()
+    await matrix_qr.nio.sign_in(client, directory)
+    await matrix_qr.nio.restore_keys(client, directory)
+    assert client.olm
+    device = OlmDevice(
+        USER,
+        "OTHER",
+        {
+            "ed25519": forged.sender.ed25519_key.to_base64(),
+            "curve25519": forged.sender.curve25519_key.to_base64(),
+        },
+    )
+    client.olm.device_store.add(device)
+    client.verify_device(device)
+    event = nio.Event.parse_encrypted_event(forged.message("forged"))
+    assert isinstance(event, nio.MegolmEvent)
+    event.room_id = ROOM
+    message = client.decrypt_event(event)
+    assert isinstance(message, nio.RoomMessageText)
+    assert (message.body, message.verified) == ("forged", False)
+    chains = {session.id: session.forwarding_chain for session in client.olm.inbound_group_store}
+    assert chains[passed_on.sending.session_id] == ["a", "b"]
+
+
+async def test_unreadable_room_keys_are_left_out(
+    helper: Helper, server: Server, new_client: NewClient, directory: Path
+) -> None:
+    good, other = OldRoom(), OldRoom()
+    helper.session.room_keys = [
+        other.room_key(session_key="AAAA"),
+        other.room_key(session_key="not base64!"),
+        other.room_key(session_id=good.sending.session_id),
+        other.room_key(sender_claimed_keys={}),
+        good.room_key(),
+    ]
+    client = new_client()
+    await matrix_qr.nio.sign_in(client, directory)
+    await matrix_qr.nio.restore_keys(client, directory)
+    assert client.olm
+    [session] = client.olm.inbound_group_store
+    assert session.id == good.sending.session_id
+
+
+async def test_only_a_key_that_reaches_further_back_replaces_one(
+    helper: Helper, new_client: NewClient, directory: Path
+) -> None:
+    room = OldRoom()
+    event = room.message("one")
+    room.message("two")
+    client = new_client()
+    await matrix_qr.nio.sign_in(client, directory)
+    holder = matrix_qr.nio.NioKeys(client, directory / "nio")
+
+    def first_known() -> int:
+        assert client.olm and client.store
+        [session] = client.olm.inbound_group_store
+        [stored] = client.store.load_inbound_group_sessions()
+        assert session.first_known_index == stored.first_known_index
+        return session.first_known_index
+
+    await holder.room_keys([room.room_key(2)])
+    assert first_known() == 2
+    # The ID, the index and the public key of this session, with another ratchet.
+    exported = from_base64(room.room_key(1)["session_key"])
+    forged = exported[:5] + bytes(128) + exported[133:]
+    await holder.room_keys([room.room_key(session_key=to_base64(forged))])
+    assert first_known() == 2
+    await holder.room_keys([room.room_key(0)])
+    assert first_known() == 0
+    await holder.room_keys([room.room_key(1)])
+    assert first_known() == 0
+    assert client.olm
+    session = next(iter(client.olm.inbound_group_store))
+    assert "one" in session.decrypt(event["content"]["ciphertext"])[0]
+
+
+def from_base64(text: str) -> bytes:
+    return base64.b64decode(text + "=" * (-len(text) % 4))
+
+
+def to_base64(data: bytes) -> str:
+    return base64.b64encode(data).decode().rstrip("=")
+
+
+async def test_the_secrets_are_kept_until_the_backup_is_restored(
+    helper: Helper, new_client: NewClient, directory: Path
+) -> None:
+    client = new_client()
+    await matrix_qr.nio.sign_in(client, directory)
+    secrets = directory / "nio" / "secrets.json"
+    assert stat.S_IMODE(secrets.stat().st_mode) == 0o600
+    assert stat.S_IMODE(secrets.parent.stat().st_mode) == 0o700
+    helper.session.fails = [errors.NetworkFailed("no", code=9)]
+    with pytest.raises(errors.NetworkFailed):
+        await matrix_qr.nio.restore_keys(client, directory)
+    again = new_client()
+    await matrix_qr.nio.restore_login(again, directory)
+    assert await matrix_qr.nio.restore_keys(again, directory)
+    assert not secrets.exists()
+    assert await matrix_qr.nio.restore_keys(again, directory) is None
+
+
+async def test_secrets_without_use_are_not_kept(
+    helper: Helper, new_client: NewClient, directory: Path
+) -> None:
+    helper.backup = None
+    client = new_client()
+    await matrix_qr.nio.sign_in(client, directory)
+    assert not (directory / "nio" / "secrets.json").exists()
+    assert await matrix_qr.nio.restore_keys(client, directory) is None
+    for file in (directory / "nio").iterdir():
+        assert CROSS_SIGNING.master_key.encode() not in file.read_bytes()
+
+
+async def test_it_goes_on_from_disk(
+    helper: Helper, server: Server, new_client: NewClient, directory: Path
+) -> None:
+    client = new_client()
+    await matrix_qr.nio.sign_in(client, directory)
+    server.timeline.put_nowait([])
+    await client.sync()
+    assert client.olm and client.store
+    own, token = client.olm.account.identity_keys, client.next_batch
+    await client.close()
+    client.store.database.close()
+
+    again = new_client()
+    await matrix_qr.nio.restore_login(again, directory)
+    assert again.olm
+    assert (again.user_id, again.device_id) == (USER, DEVICE)
+    assert again.olm.account.identity_keys == own
+    assert again.loaded_sync_token == token
+    assert again.homeserver == server.url
+    rooms = await again.joined_rooms()
+    assert isinstance(rooms, nio.JoinedRoomsResponse)
+
+
+async def test_without_its_store_no_new_keys_are_made(
+    helper: Helper, new_client: NewClient, directory: Path
+) -> None:
+    directory.mkdir()
+    (directory / "session.json").write_text("{}")
+    client = new_client()
+    with pytest.raises(errors.NotReady, match="nio's store of the device NIODEVICE is missing"):
+        await matrix_qr.nio.restore_login(client, directory)
+    assert list(directory.iterdir()) == [directory / "session.json"]
+    assert (client.olm, client.access_token, client.store_path) == (None, "", "")
+
+
+async def test_a_token_is_renewed_before_it_ends(
+    helper: Helper, server: Server, new_client: NewClient, directory: Path
+) -> None:
+    server.lifetime = 6
+    client = new_client()
+    await matrix_qr.nio.sign_in(client, directory)
+    await client.joined_rooms()
+    await asyncio.sleep(2)
+    await client.joined_rooms()
+    assert server.requests == [("joined_rooms", "token-1"), ("joined_rooms", "token-2")]
+    assert client.access_token == "token-2"
+
+
+async def test_a_refused_token_is_replaced_and_the_request_repeated(
+    helper: Helper, server: Server, new_client: NewClient, directory: Path
+) -> None:
+    client = new_client()
+    await matrix_qr.nio.sign_in(client, directory)
+    server.token = "another"
+    rooms = await client.joined_rooms()
+    assert isinstance(rooms, nio.JoinedRoomsResponse)
+    assert server.requests == [("joined_rooms", "token-1"), ("joined_rooms", "token-2")]
+
+
+async def test_a_long_poll_outlasts_its_token(
+    helper: Helper, server: Server, new_client: NewClient, directory: Path
+) -> None:
+    client = new_client()
+    await matrix_qr.nio.sign_in(client, directory)
+    async with running(client.sync_forever(timeout=30_000)):
+        server.timeline.put_nowait([])
+        await until(lambda: len(server.requests) == 2)
+        server.token = "another"
+        server.timeline.put_nowait([])
+        await until(lambda: len(server.requests) == 4)
+        server.timeline.put_nowait([])
+        await until(lambda: len(server.requests) == 5)
+    assert [token for _, token in server.requests] == [
+        "token-1",
+        "token-1",
+        "token-1",
+        "token-2",
+        "token-2",
+    ]
+
+
+async def test_other_refusals_are_left_to_nio(
+    helper: Helper, server: Server, new_client: NewClient, directory: Path
+) -> None:
+    client = new_client()
+    await matrix_qr.nio.sign_in(client, directory)
+    await client.update_device("OTHER", {"display_name": "x"})
+    assert server.requests == [("devices/OTHER", "token-1")]
+
+
+async def test_a_token_that_cannot_be_had_now_is_asked_for_again(
+    helper: Helper, server: Server, new_client: NewClient, directory: Path
+) -> None:
+    client = new_client()
+    await matrix_qr.nio.sign_in(client, directory)
+    helper.session.fails = [
+        errors.NetworkFailed("no network", code=9),
+        errors.ServerFailed("502", code=8),
+    ]
+    assert isinstance(await client.joined_rooms(), nio.JoinedRoomsResponse)
+
+
+async def test_the_end_of_the_session_ends_the_sync(
+    helper: Helper, server: Server, new_client: NewClient, directory: Path
+) -> None:
+    client = new_client()
+    await matrix_qr.nio.sign_in(client, directory)
+    helper.session.fails = [errors.MatrixQrError("this session has ended", code=1)]
+    with pytest.raises(errors.MatrixQrError, match="this session has ended"):
+        await client.sync_forever()
+
+
+async def test_a_request_without_a_token_gets_none(
+    helper: Helper, server: Server, new_client: NewClient, directory: Path
+) -> None:
+    client = new_client()
+    await matrix_qr.nio.sign_in(client, directory)
+    answer = await client.send("get", "/_matrix/client/v3/anything")
+    assert answer.status == 500, "the server expects a token"
+    assert isinstance(answer, aiohttp.ClientResponse)
+
+
+@pytest.mark.parametrize("step", ["device_keys", "keep"])
+async def test_a_sign_in_that_fails_leaves_nothing(
+    step: str, helper: Helper, new_client: NewClient, directory: Path
+) -> None:
+    helper.fails_after = step
+    client = new_client()
+    with pytest.raises(errors.MatrixQrError):
+        await matrix_qr.nio.sign_in(client, directory)
+    assert not directory.exists()
+    assert (client.access_token, client.user_id, client.olm) == ("", "", None)
+    helper.fails_after = None
+    await matrix_qr.nio.sign_in(client, directory)
+    assert helper.asked["homeserver"] == "example.org"
+    assert isinstance(await client.joined_rooms(), nio.JoinedRoomsResponse)
+
+
+async def test_a_bad_answer_to_the_upload_ends_the_sign_in(
+    helper: Helper, server: Server, new_client: NewClient, directory: Path
+) -> None:
+    client = new_client()
+    client.store_path = str(directory / "nio")
+    directory.mkdir()
+    holder = matrix_qr.nio.NioKeys(client, directory / "nio")
+    device = helper.verified(await holder.device_keys(USER, DEVICE))
+    vars(device)["uploaded"] = {"one_time_key_counts": "many"}
+    with pytest.raises(ValueError, match="no counts"):
+        await holder.keep(device)
+    assert client.access_token == ""
+
+
+async def test_the_keys_of_a_session_outlive_a_second_sign_in(
+    helper: Helper, new_client: NewClient, directory: Path
+) -> None:
+    await matrix_qr.nio.sign_in(new_client(), directory)
+    with pytest.raises(errors.MatrixQrError, match="not empty"):
+        await matrix_qr.nio.sign_in(new_client(), directory)
+    await matrix_qr.nio.restore_login(new_client(), directory)
+
+
+async def test_what_a_killed_sign_in_left_is_cleared(
+    helper: Helper, new_client: NewClient, directory: Path
+) -> None:
+    await matrix_qr.nio.sign_in(new_client(), directory)
+    (directory / "session.json").unlink()
+    (directory / "session.lock").touch()
+    with (directory / "session.lock").open() as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        # It is not dead.
+        with pytest.raises(errors.MatrixQrError, match="not empty"):
+            await matrix_qr.nio.sign_in(new_client(), directory)
+    await matrix_qr.nio.sign_in(new_client(), directory)
+
+
+async def test_files_of_others_are_not_removed(
+    helper: Helper, new_client: NewClient, directory: Path
+) -> None:
+    (directory / "nio").mkdir(parents=True)
+    (directory / "nio" / "README.md").touch()
+    with pytest.raises(errors.MatrixQrError, match="not empty"):
+        await matrix_qr.nio.sign_in(new_client(), directory)
+    assert (directory / "nio" / "README.md").exists()
+
+
+async def test_nothing_is_left_after_a_logout(
+    helper: Helper, server: Server, new_client: NewClient, directory: Path
+) -> None:
+    client = new_client()
+    await matrix_qr.nio.sign_in(client, directory)
+    await client.joined_rooms()
+    await matrix_qr.nio.logout(client, directory)
+    assert not directory.exists()
+    assert (client.access_token, client.olm, client.client_session) == ("", None, None)
+    await matrix_qr.nio.sign_in(client, directory)
+    server.requests.clear()
+    await client.joined_rooms()
+    assert len(server.requests) == 1
+
+
+async def test_a_client_in_use_is_refused(
+    helper: Helper, new_client: NewClient, directory: Path
+) -> None:
+    client = new_client()
+    client.access_token = "old"
+    with pytest.raises(ValueError, match="signed in already"):
+        await matrix_qr.nio.sign_in(client, directory)
+    client = new_client()
+    client.store_path = "/elsewhere"
+    with pytest.raises(ValueError, match="leave store_path empty"):
+        await matrix_qr.nio.sign_in(client, directory)
+    client = nio.AsyncClient("example.org", config=nio.AsyncClientConfig(encryption_enabled=False))
+    with pytest.raises(ValueError, match=r"matrix-nio\[e2e\]"):
+        await matrix_qr.nio.sign_in(client, directory)
+    assert not directory.exists()
