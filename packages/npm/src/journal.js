@@ -1,0 +1,258 @@
+import { createHash } from "node:crypto";
+import {
+  closeSync, fdatasyncSync, fsyncSync, ftruncateSync, mkdirSync, openSync, readFileSync, renameSync, rmSync, writeSync,
+} from "node:fs";
+import { dirname, resolve } from "node:path";
+import { deserialize, serialize } from "node:v8";
+
+import { MatrixQrError } from "./errors.js";
+
+const MAGIC = Buffer.from("matrix-qr journal 1\n");
+/** The length of an entry (4 bytes, big endian), and the beginning of its SHA-256. */
+const HEADER = 12;
+/** A file is written anew once it is so much longer than at its beginning, and so long, in bytes. */
+const GROWTH = 4;
+const LEAST_REWRITTEN = 4 * 1024 * 1024;
+
+/** The files that this process has locked. @type {Set<string>} */
+const locked = new Set();
+
+/**
+ * One transaction. `version` is set if it changed the database's schema, `whole` if it is all that
+ * the database has.
+ *
+ * @typedef {{ database: string, version?: number, whole?: boolean, changes: Change[] }} Entry
+ */
+
+/**
+ * One change of a database: the object store (or `null` for the database itself), the method, and
+ * its arguments.
+ *
+ * @typedef {[store: string | null, method: string, args: unknown[]]} Change
+ */
+
+/**
+ * A file of transactions, each of which is whole on the disk or not there. It starts over now and
+ * then: a new file, with all that the databases have, takes its place.
+ */
+export class Journal {
+  /** @type {OpenFile | null} `null` until the first file is whole. */
+  #current = null;
+  /** @type {{ file: OpenFile, has: Set<string> } | null} The file that will take its place. */
+  #next = null;
+
+  /** @param {string} path The file's directory is made if it does not exist. */
+  constructor(path) {
+    this.path = resolve(path);
+    mkdirSync(dirname(this.path), { recursive: true, mode: 0o700 });
+    lock(this.path);
+  }
+
+  /**
+   * Reads the file. What an interrupted write left at its end is removed: nobody
+   * was told that this was written.
+   *
+   * @returns {Entry[]}
+   */
+  read() {
+    const bytes = readFileSync(this.path);
+    if (!bytes.subarray(0, MAGIC.length).equals(MAGIC)) throw this.#damaged();
+    const entries = [];
+    let end = MAGIC.length;
+    for (let found; (found = entryAt(bytes, end)); end = found.end) entries.push(found.entry);
+    const rest = bytes.subarray(end);
+    if (!isTorn(rest)) throw this.#damaged();
+    this.#current = new OpenFile(this.path, "r+", end);
+    if (rest.length > 0) this.#current.truncate();
+    return entries;
+  }
+
+  /** @param {Entry} entry */
+  append(entry) {
+    const bytes = encoded(entry);
+    this.#current?.append(bytes);
+    if (this.#next?.has.has(entry.database)) this.#next.file.append(bytes);
+  }
+
+  /** Whether it is time to start over. */
+  isLong() {
+    const file = this.#current;
+    return file !== null && this.#next === null && file.size > Math.max(LEAST_REWRITTEN, GROWTH * file.sizeAtStart);
+  }
+
+  startOver() {
+    rmSync(this.#newPath, { force: true });
+    const file = new OpenFile(this.#newPath, "wx", 0);
+    file.append(MAGIC);
+    this.#next = { file, has: new Set() };
+  }
+
+  /**
+   * All that one database has, for the new file.
+   *
+   * @param {Entry} entry
+   */
+  appendWhole(entry) {
+    this.#next?.file.append(encoded(entry));
+    this.#next?.has.add(entry.database);
+  }
+
+  /** The new file is whole: it takes the place of the old one. */
+  replace() {
+    const next = this.#next?.file;
+    if (!next) return;
+    next.sizeAtStart = next.size;
+    renameSync(this.#newPath, this.path);
+    syncDirectory(dirname(this.path));
+    this.#current?.close();
+    this.#current = next;
+    this.#next = null;
+  }
+
+  close() {
+    this.#current?.close();
+    if (this.#next) {
+      this.#next.file.close();
+      rmSync(this.#newPath, { force: true });
+    }
+    this.#current = this.#next = null;
+    unlock(this.path);
+  }
+
+  get #newPath() {
+    return `${this.path}.new`;
+  }
+
+  #damaged() {
+    const advice = "Restore it from a backup only if nothing was sent since then. Otherwise sign out, and sign in again.";
+    return new MatrixQrError(`${this.path} is damaged`, { advice });
+  }
+}
+
+/** A file that is written at its end. Its owner alone can read it. */
+class OpenFile {
+  #fd;
+  #broken = false;
+
+  /** @param {string} path @param {string} flags @param {number} size */
+  constructor(path, flags, size) {
+    this.#fd = openSync(path, flags, 0o600);
+    this.size = size;
+    this.sizeAtStart = size;
+  }
+
+  /** Returns once the bytes are on the disk. @param {Buffer} bytes */
+  append(bytes) {
+    // After a failed write the end of the file is unknown: nothing can be added any more.
+    if (this.#broken) throw new MatrixQrError("an earlier write to the file of the keys failed");
+    this.#broken = true;
+    for (let done = 0; done < bytes.length; ) {
+      done += writeSync(this.#fd, bytes, done, bytes.length - done, this.size + done);
+    }
+    fdatasyncSync(this.#fd);
+    this.size += bytes.length;
+    this.#broken = false;
+  }
+
+  truncate() {
+    ftruncateSync(this.#fd, this.size);
+  }
+
+  close() {
+    closeSync(this.#fd);
+  }
+}
+
+/** @param {Entry} entry */
+function encoded(entry) {
+  const payload = serialize(entry);
+  const header = Buffer.alloc(HEADER);
+  header.writeUInt32BE(payload.length);
+  digest(payload).copy(header, 4);
+  return Buffer.concat([header, payload]);
+}
+
+/**
+ * @param {Buffer} bytes
+ * @param {number} start
+ * @returns {{ entry: Entry, end: number } | null}
+ */
+function entryAt(bytes, start) {
+  if (bytes.length - start < HEADER) return null;
+  const end = start + HEADER + bytes.readUInt32BE(start);
+  const payload = bytes.subarray(start + HEADER, end);
+  if (end > bytes.length || !digest(payload).equals(bytes.subarray(start + 4, start + HEADER))) return null;
+  return { entry: deserialize(payload), end };
+}
+
+/**
+ * Whether this may be what an interrupted write left: no whole entry, or bytes that never came.
+ *
+ * @param {Buffer} rest
+ */
+function isTorn(rest) {
+  if (rest.length < HEADER || rest.every((byte) => byte === 0)) return true;
+  return HEADER + rest.readUInt32BE(0) >= rest.length;
+}
+
+/** @param {Buffer} payload */
+function digest(payload) {
+  return createHash("sha256").update(payload).digest().subarray(0, HEADER - 4);
+}
+
+/** @param {string} path */
+function syncDirectory(path) {
+  if (process.platform === "win32") return;
+  const fd = openSync(path, "r");
+  try {
+    fsyncSync(fd);
+  } finally {
+    closeSync(fd);
+  }
+}
+
+/**
+ * Keeps a second process out: two machines on one file would break each other's sessions.
+ *
+ * @param {string} path
+ */
+function lock(path) {
+  const file = `${path}.lock`;
+  for (let attempt = 1; ; attempt++) {
+    try {
+      const fd = openSync(file, "wx", 0o600);
+      writeSync(fd, String(process.pid));
+      closeSync(fd);
+      break;
+    } catch (error) {
+      if (/** @type {NodeJS.ErrnoException} */ (error).code !== "EEXIST" || attempt > 1) throw error;
+      const owner = Number(readFileSync(file, "utf8"));
+      if (owner === process.pid ? locked.has(path) : isAlive(owner)) throw inUse(path, owner);
+      // Its owner ended without removing it.
+      rmSync(file, { force: true });
+    }
+  }
+  locked.add(path);
+}
+
+/** @param {string} path */
+function unlock(path) {
+  if (locked.delete(path)) rmSync(`${path}.lock`, { force: true });
+}
+
+/** @param {number} pid */
+function isAlive(pid) {
+  if (!Number.isInteger(pid) || pid <= 0) return false;
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch (error) {
+    return /** @type {NodeJS.ErrnoException} */ (error).code === "EPERM";
+  }
+}
+
+/** @param {string} path @param {number} owner */
+function inUse(path, owner) {
+  const advice = `End process ${owner} first. If it has nothing to do with this file, remove ${path}.lock.`;
+  return new MatrixQrError(`${path} is in use by process ${owner}`, { advice });
+}

@@ -1,0 +1,115 @@
+import { createInterface } from "node:readline";
+
+import { MatrixQrError } from "./errors.js";
+
+/**
+ * What a person is shown as a QR code.
+ *
+ * @typedef {object} ShownCode
+ * @property {string} code The code as text (base64), for a device that takes a pasted one.
+ * @property {string} drawing Unicode half blocks, for a terminal with a dark background.
+ * @property {string} svg A picture.
+ */
+
+/**
+ * The person at a sign-in. Any object with these methods will do. Each question comes with a signal
+ * that is aborted when its answer is not needed any more: take it off the screen then.
+ *
+ * @typedef {object} Person
+ * @property {(code: ShownCode, signal: AbortSignal) => void | Promise<void>} showCode
+ *   Shows the QR code that the other device scans.
+ * @property {(digits: string, signal: AbortSignal) => void | Promise<void>} showCheckCode
+ *   Shows the two digits that the person types on the other device.
+ * @property {(signal: AbortSignal) => string | Promise<string>} enterCheckCode
+ *   Asks for the two digits that the other device shows, for example "07". There is one attempt.
+ * @property {(link: string, host: string, signal: AbortSignal) => boolean | Promise<boolean>} openLink
+ *   Opens the link in a browser, where the person agrees. `false`: the person refuses.
+ * @property {(userId: string, signal: AbortSignal) => boolean | Promise<boolean>} confirmUser
+ *   Whether this is the account to join. It is not asked if `user` was given.
+ * @property {(event: Record<string, unknown>) => void} [progress]
+ *   What happens: the events of docs/json-events.md. The new device must show the `user_code` of the
+ *   event with that name, because the page where the person agrees may ask for it.
+ */
+
+/**
+ * A person at a terminal.
+ *
+ * @param {{ input?: NodeJS.ReadableStream, output?: NodeJS.WritableStream }} [streams]
+ *   Standard input and standard output by default.
+ * @returns {Person}
+ */
+export function terminalPerson({ input = process.stdin, output = process.stdout } = {}) {
+  /** @param {string} text */
+  const say = (text) => void output.write(`${clean(text)}\n`);
+  /** @param {string} question @param {AbortSignal} signal */
+  const yes = async (question, signal) => {
+    const answer = await ask({ input, output }, `${question} [y/n] `, /^(y|yes|n|no)$/i, signal);
+    return /^y/i.test(answer);
+  };
+  return {
+    showCode({ code, drawing }) {
+      say("Scan this code with the other device:\n");
+      say(drawing);
+      say(`\nOr paste it as text:\n${code}\n`);
+    },
+    showCheckCode(digits) {
+      say(`Type these digits on the other device: ${digits}`);
+    },
+    enterCheckCode(signal) {
+      return ask({ input, output }, "Which two digits does the other device show? ", /^[0-9]{2}$/, signal);
+    },
+    openLink(link, host, signal) {
+      say(`Open this link in a browser, and agree there:\n${link}`);
+      return yes(`Did you open the page of ${host}?`, signal);
+    },
+    confirmUser(userId, signal) {
+      return yes(`Sign in as ${userId}?`, signal);
+    },
+    progress(event) {
+      if (event["event"] !== "user_code") return;
+      say(`If the page asks for a code, enter: ${event["user_code"]}`);
+    },
+  };
+}
+
+/**
+ * Asks until the answer has the right form.
+ *
+ * @param {{ input: NodeJS.ReadableStream, output: NodeJS.WritableStream }} streams
+ * @param {string} question
+ * @param {RegExp} form
+ * @param {AbortSignal} signal
+ * @returns {Promise<string>}
+ */
+function ask(streams, question, form, signal) {
+  return new Promise((resolve, reject) => {
+    const lines = createInterface(streams);
+    const put = () => {
+      lines.setPrompt(clean(question));
+      lines.prompt();
+    };
+    const gone = () => lines.close();
+    signal.addEventListener("abort", gone, { once: true });
+    lines.on("line", (line) => {
+      const answer = line.trim();
+      if (!form.test(answer)) return put();
+      resolve(answer);
+      lines.close();
+    });
+    // After an answer this changes nothing any more.
+    lines.on("close", () => {
+      signal.removeEventListener("abort", gone);
+      reject(new MatrixQrError("there is nobody to answer", { code: 3, cause: "end of input" }));
+    });
+    put();
+  });
+}
+
+/**
+ * Text from a server must not steer the terminal.
+ *
+ * @param {string} text
+ */
+function clean(text) {
+  return text.replace(/[\p{Cc}\p{Cf}\u2028\u2029]/gu, (character) => (character === "\n" ? "\n" : "\ufffd"));
+}

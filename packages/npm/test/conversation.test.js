@@ -1,0 +1,270 @@
+// The conversation with the helper, against one that follows a script.
+import assert from "node:assert/strict";
+import { mkdtempSync, readFileSync } from "node:fs";
+import { createServer } from "node:http";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { test } from "node:test";
+import { fileURLToPath } from "node:url";
+import { inspect } from "node:util";
+
+import { AccessToken, MatrixQrError, Session, grant, signIn } from "matrix-qr";
+
+import { Helper } from "../src/helper.js";
+
+const program = fileURLToPath(new URL("fake-helper.js", import.meta.url));
+const directory = "/nowhere";
+
+/** Follow this script, and return what the helper receives. */
+function script(name, env = {}) {
+  const lines = join(mkdtempSync(join(tmpdir(), "matrix-qr-")), "lines");
+  Object.assign(process.env, { FAKE_HELPER: name, FAKE_HELPER_LINES: lines, ...env });
+  return () => readFileSync(lines, "utf8").trim().split("\n").map((line) => JSON.parse(line));
+}
+
+/** A person who answers at once, and remembers what was said. */
+function person(changes = {}) {
+  const said = [];
+  return {
+    said,
+    showCode: (code) => void said.push(code),
+    showCheckCode: (digits) => void said.push(digits),
+    enterCheckCode: () => "07",
+    openLink: (link, host) => said.push(link, host) > 0,
+    confirmUser: (userId) => said.push(userId) > 0,
+    progress: (event) => void said.push(event.event),
+    ...changes,
+  };
+}
+
+function keys(changes = {}) {
+  const kept = [];
+  const secrets = { masterKey: "m", selfSigningKey: "s", userSigningKey: "u", backup: { algorithm: "a", key: "k", version: "1" } };
+  return {
+    kept,
+    deviceKeys: (user_id, device_id) => ({ device_keys: { user_id, device_id } }),
+    keep: (device) => void kept.push(device),
+    secrets: () => secrets,
+    roomKeys: (list) => void kept.push(list),
+    ...changes,
+  };
+}
+
+const refused = (code, pattern, more = {}) => (error) => {
+  assert.ok(error instanceof MatrixQrError, String(error));
+  assert.equal(error.code, code);
+  assert.match(`${error.message}; ${error.cause}`, pattern);
+  for (const [name, value] of Object.entries(more)) assert.deepEqual(error[name], value);
+  return true;
+};
+
+test("a sign-in with keys of one's own", async () => {
+  const lines = script("login");
+  const who = person();
+  const own = keys();
+  const device = await signIn({ program, directory: "/d", homeserver: "example.org", deviceName: "bot", person: who, keys: own });
+  assert.equal(device.userId, "@bot:example.org");
+  assert.equal(device.backupConnected, true);
+  assert.equal(device.backupProblem, null);
+  assert.equal(device.session.directory, "/d");
+  assert.deepEqual(who.said, [
+    { code: "TUFUUklY", drawing: "█▀█\n▀▀▀", svg: "<svg/>" }, "connected", "user_code", "@bot:example.org",
+  ]);
+  assert.equal(own.kept[0].accessToken, "SECRET-token");
+  assert.equal(own.kept[0].secrets.backup.key, "SECRET-backup");
+  assert.deepEqual(lines(), [
+    { jsonrpc: "2.0", id: 1, method: "initialize", params: { protocol: 1 } },
+    { jsonrpc: "2.0", id: 2, method: "login", params: { directory: "/d", keys: "caller", homeserver: "example.org", device_name: "bot" } },
+    { jsonrpc: "2.0", id: 1, result: null },
+    { jsonrpc: "2.0", id: 2, result: { digits: "07" } },
+    { jsonrpc: "2.0", id: 3, result: { confirmed: true } },
+    { jsonrpc: "2.0", id: 4, result: { device_keys: { user_id: "@bot:example.org", device_id: "DEVICE" } } },
+    { jsonrpc: "2.0", id: 5, result: null },
+  ]);
+});
+
+test("a grant with secrets of one's own", async () => {
+  const lines = script("link");
+  const who = person();
+  const granted = await grant({ program, directory, scan: "TUFU", person: who, keys: keys() });
+  assert.deepEqual(granted, { userId: "@bot:example.org", deviceId: "DEVICE", verified: true, tooLateToCancel: false });
+  assert.deepEqual(who.said, ["07", "https://account.example.org/link", "account.example.org"]);
+  assert.deepEqual(lines().at(-1).result, {
+    cross_signing: { master_key: "m", self_signing_key: "s", user_signing_key: "u" },
+    backup: { algorithm: "a", key: "k", backup_version: "1" },
+  });
+});
+
+test("room keys are handed to the keys", async () => {
+  script("restore");
+  const own = keys();
+  assert.deepEqual(await new Session(directory, { program }).restoreKeys({ keys: own }), { keys: 1, undecryptable: 0, outdated: null });
+  assert.deepEqual(own.kept, [[{ session_id: "S" }]]);
+});
+
+test("lines come in any pieces", async () => {
+  script("fragments");
+  const who = person();
+  assert.equal((await signIn({ program, directory, homeserver: "example.org", person: who })).deviceId, "DEVICE");
+  assert.equal(who.said[0].drawing, "█▀█\n▀▀▀");
+  assert.equal(who.said[1], "connected");
+});
+
+test("answers come in any order", async () => {
+  script("answersInReverse");
+  const helper = await Helper.start({ program });
+  assert.deepEqual(await Promise.all([helper.request("a", {}), helper.request("b", {})]), ["first", "second"]);
+  await helper.close();
+});
+
+test("an error says what the helper says", async () => {
+  script("errorWithEverything");
+  const more = { advice: "Try again.", deviceLeft: "DEVICE" };
+  await assert.rejects(signIn({ program, directory, person: person() }), refused(8, /homeserver failed; the answer was 503/, more));
+});
+
+test("a question is taken back", async () => {
+  const lines = script("takesBackAQuestion");
+  let takenBack = false;
+  const enterCheckCode = (signal) => new Promise((resolve) => {
+    signal.addEventListener("abort", () => resolve(void (takenBack = true)));
+  });
+  await assert.rejects(signIn({ program, directory, person: person({ enterCheckCode }) }), refused(4, /other device/));
+  assert.ok(takenBack);
+  assert.equal(lines().length, 2, "the question that was taken back has no answer");
+});
+
+test("a signal cancels the sign-in, and its clean-up is waited for", async () => {
+  script("isCancelled");
+  const stop = new AbortController();
+  const enterCheckCode = () => (setTimeout(() => stop.abort(), 20), new Promise(() => {}));
+  const started = Date.now();
+  const own = keys({ discard: () => void own.kept.push("discarded") });
+  const options = { program, directory, signal: stop.signal, keys: own, person: person({ enterCheckCode }) };
+  await assert.rejects(signIn(options), refused(3, /cancelled/, { advice: "Start again." }));
+  assert.ok(Date.now() - started >= 300);
+  assert.deepEqual(own.kept, ["discarded"]);
+});
+
+test("a signal that was aborted before starts nothing", async () => {
+  const signal = AbortSignal.abort();
+  await assert.rejects(signIn({ program: "/nowhere", directory, signal }), refused(3, /before anything/));
+});
+
+test("what the caller throws is its own affair", async () => {
+  const lines = script("letsTheCallerFail");
+  const mine = new RangeError("SECRET of the caller");
+  const showCode = () => { throw mine; };
+  await assert.rejects(signIn({ program, directory, person: person({ showCode }) }), (error) => error.cause === mine);
+  assert.ok(!JSON.stringify(lines()).includes("SECRET"));
+});
+
+test("keys that cannot be sent end the sign-in", async () => {
+  script("login");
+  const deviceKeys = () => ({ device_keys: "x".repeat(1024 * 1024) });
+  await assert.rejects(signIn({ program, directory, person: person(), keys: keys({ deviceKeys }) }), refused(2, /more than 1 MiB/));
+});
+
+test("only the questions of the protocol are answered", async () => {
+  for (const name of ["asksAnOddThing", "asksAPropertyOfObjects"]) {
+    script(name);
+    await assert.rejects(signIn({ program, directory, person: person() }), refused(1, /it said -32601/));
+  }
+});
+
+test("a helper that dies is an error, and its question is taken back", async () => {
+  script("dies");
+  let takenBack = false;
+  const enterCheckCode = (signal) => new Promise(() => signal.addEventListener("abort", () => (takenBack = true)));
+  await assert.rejects(signIn({ program, directory, person: person({ enterCheckCode }) }), refused(1, /without an answer; exit code 101/));
+  assert.ok(takenBack);
+});
+
+for (const [name, pattern] of Object.entries({
+  otherProtocol: /another protocol/,
+  tooLong: /more than 1 MiB/,
+  tooLongWithAnEnd: /more than 1 MiB/,
+  notJson: /not JSON/,
+  notUtf8: /not JSON/,
+  notAnObject: /not an object/,
+  nobodyAsked: /nobody waits for/,
+  noResult: /neither a result nor an error/,
+  noCode: /without a code/,
+  wrongType: /no usable `device_id`/,
+  noParameters: /parameters that are not an object/,
+})) {
+  test(`rubbish is refused: ${name}`, async () => {
+    script(name);
+    const helped = signIn({ program, directory, person: person() });
+    await assert.rejects(helped, (error) => refused(1, pattern)(error) && !inspect(error).includes("SECRET"));
+  });
+}
+
+test("a helper that refuses this protocol", async () => {
+  script("refusesProtocol");
+  await assert.rejects(signIn({ program, directory, person: person() }), refused(-32602, /protocol 2/));
+});
+
+test("a program that is missing, or cannot be run", async () => {
+  await assert.rejects(signIn({ program: "/nowhere/matrix-qr", directory }), refused(1, /could not be started; .*ENOENT/));
+  const path = process.env.PATH;
+  process.env.PATH = "";
+  try {
+    await assert.rejects(signIn({ directory }), (error) => {
+      return refused(1, /was not found; .* nor on the PATH/)(error) && /Install it .* or name it/.test(error.advice);
+    });
+  } finally {
+    process.env.PATH = path;
+  }
+});
+
+test("no secret is printed", async () => {
+  script("login");
+  const own = keys();
+  await signIn({ program, directory, person: person(), keys: own });
+  const device = own.kept[0];
+  const token = new AccessToken("SECRET-token", { expiresAt: null, userId: "@a:b", deviceId: "D", homeserver: "https://b/" });
+  for (const value of [device, device.secrets, token]) {
+    for (const text of [inspect(value, { showHidden: true, depth: 9 }), JSON.stringify(value), `${value}`]) {
+      assert.ok(!text.includes("SECRET"), text);
+    }
+  }
+  assert.match(inspect(device), /@bot:example.org/);
+});
+
+test("a token is asked for again only when it ends too soon", async () => {
+  const lines = script("token", { FAKE_EXPIRES_IN: "100" });
+  const session = new Session(directory, { program });
+  const [a, b] = await Promise.all([session.accessToken(), session.accessToken()]);
+  assert.equal(a, b);
+  assert.equal((await session.accessToken({ goodFor: 90 })).token, "SECRET-token");
+  assert.equal(lines().length, 2);
+  await session.accessToken({ goodFor: 200 });
+  assert.deepEqual(lines().at(-1).params, { directory, good_for: 200 });
+});
+
+test("a request has the token of the homeserver, on the homeserver only", async () => {
+  const seen = [];
+  const server = createServer((request, response) => {
+    seen.push(request.headers.authorization);
+    response.writeHead(seen.length === 1 ? 403 : 200).end(JSON.stringify({ errcode: "M_FORBIDDEN" }));
+  }).listen(0, "127.0.0.1");
+  await new Promise((resolve) => server.once("listening", resolve));
+  try {
+    script("token", { FAKE_EXPIRES_IN: "100", FAKE_HOMESERVER: `http://127.0.0.1:${server.address().port}/` });
+    const session = new Session(directory, { program });
+    await assert.rejects(session.request("GET", "/x?secret=1"), refused(8, /refused GET \/x; 403 M_FORBIDDEN/));
+    assert.deepEqual(await session.request("GET", "/x"), { errcode: "M_FORBIDDEN" });
+    assert.deepEqual(seen, ["Bearer SECRET-token", "Bearer SECRET-token"]);
+    await assert.rejects(session.fetch("https://elsewhere.example/"), /not on the homeserver/);
+    await assert.rejects(session.fetch("//elsewhere.example/x"), /not on the homeserver/);
+  } finally {
+    server.close();
+  }
+});
+
+test("logout", async () => {
+  const lines = script("logout");
+  assert.deepEqual(await new Session(directory, { program }).logout(), { userId: "@bot:example.org", deviceId: "DEVICE" });
+  assert.deepEqual(lines().at(-1).params, { directory });
+});

@@ -1,0 +1,38 @@
+/**
+ * Why something failed, what caused it, and what to do now.
+ */
+export declare class MatrixQrError extends Error {
+    /**
+     * The exit code that the command would have: 1 this machine, 2 wrong usage, 3 cancelled here,
+     * 4 declined, 5 timed out, 6 no usable code, 7 a security check failed, 8 the homeserver, 9 the
+     * network, 10 this device cannot do it. A mistake in the conversation has a negative code.
+     * @type {number}
+     */
+    code: number;
+    /**
+     * What caused it: a text, or the error that your own code threw.
+     * @override
+     * @type {unknown}
+     */
+    cause: unknown;
+    /**
+     * What to do now.
+     * @type {string | null}
+     */
+    advice: string | null;
+    /**
+     * The ID of a device that is still in the account, and that has to be removed by hand.
+     * @type {string | null}
+     */
+    deviceLeft: string | null;
+    /**
+     * @param {string} message
+     * @param {{ code?: number, cause?: unknown, advice?: string | null, deviceLeft?: string | null }} [about]
+     */
+    constructor(message: string, { code, cause, advice, deviceLeft }?: {
+        code?: number;
+        cause?: unknown;
+        advice?: string | null;
+        deviceLeft?: string | null;
+    });
+}

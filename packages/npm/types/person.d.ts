@@ -1,0 +1,79 @@
+export type ShownCode = {
+    /**
+     * The code as text (base64), for a device that takes a pasted one.
+     */
+    code: string;
+    /**
+     * Unicode half blocks, for a terminal with a dark background.
+     */
+    drawing: string;
+    /**
+     * A picture.
+     */
+    svg: string;
+};
+export type Person = {
+    /**
+     *   Shows the QR code that the other device scans.
+     */
+    showCode: (code: ShownCode, signal: AbortSignal) => void | Promise<void>;
+    /**
+     *   Shows the two digits that the person types on the other device.
+     */
+    showCheckCode: (digits: string, signal: AbortSignal) => void | Promise<void>;
+    /**
+     *   Asks for the two digits that the other device shows, for example "07". There is one attempt.
+     */
+    enterCheckCode: (signal: AbortSignal) => string | Promise<string>;
+    /**
+     *   Opens the link in a browser, where the person agrees. `false`: the person refuses.
+     */
+    openLink: (link: string, host: string, signal: AbortSignal) => boolean | Promise<boolean>;
+    /**
+     *   Whether this is the account to join. It is not asked if `user` was given.
+     */
+    confirmUser: (userId: string, signal: AbortSignal) => boolean | Promise<boolean>;
+    /**
+     * What happens: the events of docs/json-events.md. The new device must show the `user_code` of the
+     * event with that name, because the page where the person agrees may ask for it.
+     */
+    progress?: (event: Record<string, unknown>) => void;
+};
+/**
+ * What a person is shown as a QR code.
+ *
+ * @typedef {object} ShownCode
+ * @property {string} code The code as text (base64), for a device that takes a pasted one.
+ * @property {string} drawing Unicode half blocks, for a terminal with a dark background.
+ * @property {string} svg A picture.
+ */
+/**
+ * The person at a sign-in. Any object with these methods will do. Each question comes with a signal
+ * that is aborted when its answer is not needed any more: take it off the screen then.
+ *
+ * @typedef {object} Person
+ * @property {(code: ShownCode, signal: AbortSignal) => void | Promise<void>} showCode
+ *   Shows the QR code that the other device scans.
+ * @property {(digits: string, signal: AbortSignal) => void | Promise<void>} showCheckCode
+ *   Shows the two digits that the person types on the other device.
+ * @property {(signal: AbortSignal) => string | Promise<string>} enterCheckCode
+ *   Asks for the two digits that the other device shows, for example "07". There is one attempt.
+ * @property {(link: string, host: string, signal: AbortSignal) => boolean | Promise<boolean>} openLink
+ *   Opens the link in a browser, where the person agrees. `false`: the person refuses.
+ * @property {(userId: string, signal: AbortSignal) => boolean | Promise<boolean>} confirmUser
+ *   Whether this is the account to join. It is not asked if `user` was given.
+ * @property {(event: Record<string, unknown>) => void} [progress]
+ *   What happens: the events of docs/json-events.md. The new device must show the `user_code` of the
+ *   event with that name, because the page where the person agrees may ask for it.
+ */
+/**
+ * A person at a terminal.
+ *
+ * @param {{ input?: NodeJS.ReadableStream, output?: NodeJS.WritableStream }} [streams]
+ *   Standard input and standard output by default.
+ * @returns {Person}
+ */
+export declare function terminalPerson({ input, output }?: {
+    input?: NodeJS.ReadableStream;
+    output?: NodeJS.WritableStream;
+}): Person;

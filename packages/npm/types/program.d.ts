@@ -1,0 +1,7 @@
+/**
+ * The program `matrix-qr`: the one that is named, the one beside this package, or one on the PATH.
+ *
+ * @param {string} [named]
+ * @returns {string}
+ */
+export declare function findProgram(named?: string): string;
