@@ -7,7 +7,7 @@ use anyhow::{Context as _, Result, ensure};
 use serde_json::Value;
 
 use crate::{
-    bot,
+    bot, bots,
     case::{
         RevisionOption::Msc4108,
         SessionHost::{self, Homeserver, OurServer},
@@ -88,13 +88,24 @@ pub(crate) async fn all(config: &InteropConfig, report: &mut InteropReport) -> R
         },
     };
     let mut times = Times::default();
-    on_synapse(config, &peers, &mut times, report)
-        .await
-        .context("with sessions on Synapse")?;
-    delegated(config, &peers, &mut times, report)
-        .await
-        .context("with a redirect from Synapse to our server")?;
+    let wanted = |group| config.only.as_deref().is_none_or(|only| only == group);
+    if wanted("synapse") {
+        on_synapse(config, &peers, &mut times, report)
+            .await
+            .context("with sessions on Synapse")?;
+    }
+    if !bots::wanted(config).is_empty() {
+        bots::all(config, report).await.context("with bots")?;
+    }
+    if wanted("delegated") {
+        delegated(config, &peers, &mut times, report)
+            .await
+            .context("with a redirect from Synapse to our server")?;
+    }
     for kind in [RendezvousSetup::Proxied, RendezvousSetup::ProxiedForAll] {
+        if !wanted("proxied") {
+            break;
+        }
         let mut env = TestEnv::start(config, kind)
             .await
             .context("with our server behind the homeserver's proxy")?;
@@ -253,7 +264,7 @@ async fn reverse(env: &TestEnv<'_>) -> Result<Duration> {
     Ok(began.elapsed())
 }
 
-fn ids(devices: &Value, name: &str) -> Result<Vec<String>> {
+pub(crate) fn ids(devices: &Value, name: &str) -> Result<Vec<String>> {
     Ok(serde_json::from_value(
         devices
             .get(name)
