@@ -8,8 +8,9 @@ import { deserialize, serialize } from "node:v8";
 import { MatrixQrError } from "./errors.js";
 
 const MAGIC = Buffer.from("matrix-qr journal 1\n");
-/** The length of an entry (4 bytes, big endian), and the beginning of its SHA-256. */
-const HEADER = 12;
+/** The length of an entry (4 bytes, big endian), its complement, and the beginning of its SHA-256. */
+const HEADER = 16;
+const DIGEST = 8;
 /** A file is written anew once it is so much longer than at its beginning, and so long, in bytes. */
 const GROWTH = 4;
 const LEAST_REWRITTEN = 4 * 1024 * 1024;
@@ -168,7 +169,8 @@ function encoded(entry) {
   const payload = serialize(entry);
   const header = Buffer.alloc(HEADER);
   header.writeUInt32BE(payload.length);
-  digest(payload).copy(header, 4);
+  header.writeUInt32BE(~payload.length >>> 0, 4);
+  digest(payload).copy(header, HEADER - DIGEST);
   return Buffer.concat([header, payload]);
 }
 
@@ -178,10 +180,12 @@ function encoded(entry) {
  * @returns {{ entry: Entry, end: number } | null}
  */
 function entryAt(bytes, start) {
-  if (bytes.length - start < HEADER) return null;
-  const end = start + HEADER + bytes.readUInt32BE(start);
+  const length = lengthAt(bytes, start);
+  if (length === null) return null;
+  const end = start + HEADER + length;
   const payload = bytes.subarray(start + HEADER, end);
-  if (end > bytes.length || !digest(payload).equals(bytes.subarray(start + 4, start + HEADER))) return null;
+  const expected = bytes.subarray(start + HEADER - DIGEST, start + HEADER);
+  if (end > bytes.length || !digest(payload).equals(expected)) return null;
   return { entry: deserialize(payload), end };
 }
 
@@ -192,12 +196,20 @@ function entryAt(bytes, start) {
  */
 function isTorn(rest) {
   if (rest.length < HEADER || rest.every((byte) => byte === 0)) return true;
-  return HEADER + rest.readUInt32BE(0) >= rest.length;
+  const length = lengthAt(rest, 0);
+  return length !== null && HEADER + length >= rest.length;
+}
+
+/** @param {Buffer} bytes @param {number} start */
+function lengthAt(bytes, start) {
+  if (bytes.length - start < HEADER) return null;
+  const length = bytes.readUInt32BE(start);
+  return bytes.readUInt32BE(start + 4) === ~length >>> 0 ? length : null;
 }
 
 /** @param {Buffer} payload */
 function digest(payload) {
-  return createHash("sha256").update(payload).digest().subarray(0, HEADER - 4);
+  return createHash("sha256").update(payload).digest().subarray(0, DIGEST);
 }
 
 /** @param {string} path */

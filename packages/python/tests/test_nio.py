@@ -15,7 +15,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import aiohttp
 import nio
 import pytest
 import pytest_asyncio
@@ -25,6 +24,7 @@ from nio.crypto import OlmDevice
 
 import matrix_qr.nio
 from matrix_qr import errors, keys, session
+from matrix_qr._nio_keys import NioKeys
 
 USER = "@bot:example.org"
 DEVICE = "NIODEVICE"
@@ -62,7 +62,7 @@ class Server:
 
     async def answer(self, request: web.Request) -> web.Response:
         path = request.path.removeprefix("/_matrix/client/v3/")
-        token = request.headers["Authorization"].removeprefix("Bearer ")
+        token = request.headers.get("Authorization", "").removeprefix("Bearer ")
         self.requests.append((path, token))
         if token != self.token:
             return web.json_response({"errcode": "M_UNKNOWN_TOKEN", "error": "ended"}, status=401)
@@ -163,6 +163,8 @@ class Helper:
                 directory.rmdir()
             raise
         (directory / "session.json").write_text("{}")
+        if self.fails_after == "everything":
+            raise asyncio.CancelledError
         return matrix_qr.SignedIn(
             user_id=USER,
             device_id=DEVICE,
@@ -474,6 +476,7 @@ async def test_unreadable_room_keys_are_left_out(
         other.room_key(session_key="not base64!"),
         other.room_key(session_id=good.sending.session_id),
         other.room_key(sender_claimed_keys={}),
+        other.room_key(algorithm="m.megolm.v2.aes-sha2"),
         good.room_key(),
     ]
     client = new_client()
@@ -492,14 +495,14 @@ async def test_only_a_key_that_reaches_further_back_replaces_one(
     room.message("two")
     client = new_client()
     await matrix_qr.nio.sign_in(client, directory)
-    holder = matrix_qr.nio.NioKeys(client, directory / "nio")
+    holder = NioKeys(client, directory / "nio")
 
     def first_known() -> int:
         assert client.olm and client.store
         [session] = client.olm.inbound_group_store
         [stored] = client.store.load_inbound_group_sessions()
         assert session.first_known_index == stored.first_known_index
-        return session.first_known_index
+        return int(session.first_known_index)
 
     await holder.room_keys([room.room_key(2)])
     assert first_known() == 2
@@ -578,16 +581,20 @@ async def test_it_goes_on_from_disk(
     assert isinstance(rooms, nio.JoinedRoomsResponse)
 
 
-async def test_without_its_store_no_new_keys_are_made(
-    helper: Helper, new_client: NewClient, directory: Path
+@pytest.mark.parametrize("files", [[], [f"{USER}_{DEVICE}.db"]])
+async def test_without_its_keys_nio_makes_no_others(
+    files: list[str], helper: Helper, new_client: NewClient, directory: Path
 ) -> None:
     directory.mkdir()
-    (directory / "session.json").write_text("{}")
+    for file in files:
+        (directory / "nio").mkdir()
+        (directory / "nio" / file).touch()
     client = new_client()
-    with pytest.raises(errors.NotReady, match="nio's store of the device NIODEVICE is missing"):
+    with pytest.raises(errors.NotReady, match="nio's keys of the device NIODEVICE are not in"):
         await matrix_qr.nio.restore_login(client, directory)
-    assert list(directory.iterdir()) == [directory / "session.json"]
     assert (client.olm, client.access_token, client.store_path) == (None, "", "")
+    with pytest.raises(nio.LocalProtocolError):
+        await client.keys_upload()
 
 
 async def test_a_token_is_renewed_before_it_ends(
@@ -612,6 +619,11 @@ async def test_a_refused_token_is_replaced_and_the_request_repeated(
     rooms = await client.joined_rooms()
     assert isinstance(rooms, nio.JoinedRoomsResponse)
     assert server.requests == [("joined_rooms", "token-1"), ("joined_rooms", "token-2")]
+
+    again = new_client()
+    await matrix_qr.nio.restore_login(again, directory)
+    server.token = "another"
+    assert isinstance(await again.joined_rooms(), nio.JoinedRoomsResponse)
 
 
 async def test_a_long_poll_outlasts_its_token(
@@ -672,9 +684,9 @@ async def test_a_request_without_a_token_gets_none(
 ) -> None:
     client = new_client()
     await matrix_qr.nio.sign_in(client, directory)
-    answer = await client.send("get", "/_matrix/client/v3/anything")
-    assert answer.status == 500, "the server expects a token"
-    assert isinstance(answer, aiohttp.ClientResponse)
+    answer = await client.send("get", "/_matrix/client/v3/joined_rooms")
+    assert answer.status == 401
+    assert server.requests == [("joined_rooms", "")]
 
 
 @pytest.mark.parametrize("step", ["device_keys", "keep"])
@@ -693,13 +705,24 @@ async def test_a_sign_in_that_fails_leaves_nothing(
     assert isinstance(await client.joined_rooms(), nio.JoinedRoomsResponse)
 
 
+async def test_a_device_that_is_complete_stays_when_it_is_cancelled(
+    helper: Helper, new_client: NewClient, directory: Path
+) -> None:
+    helper.fails_after = "everything"
+    client = new_client()
+    with pytest.raises(asyncio.CancelledError):
+        await matrix_qr.nio.sign_in(client, directory)
+    await matrix_qr.nio.restore_login(client, directory)
+    assert isinstance(await client.joined_rooms(), nio.JoinedRoomsResponse)
+
+
 async def test_a_bad_answer_to_the_upload_ends_the_sign_in(
     helper: Helper, server: Server, new_client: NewClient, directory: Path
 ) -> None:
     client = new_client()
     client.store_path = str(directory / "nio")
     directory.mkdir()
-    holder = matrix_qr.nio.NioKeys(client, directory / "nio")
+    holder = NioKeys(client, directory / "nio")
     device = helper.verified(await holder.device_keys(USER, DEVICE))
     vars(device)["uploaded"] = {"one_time_key_counts": "many"}
     with pytest.raises(ValueError, match="no counts"):
@@ -749,10 +772,10 @@ async def test_nothing_is_left_after_a_logout(
     await matrix_qr.nio.logout(client, directory)
     assert not directory.exists()
     assert (client.access_token, client.olm, client.client_session) == ("", None, None)
+    # The client asks this session for no more tokens.
+    assert "send" not in vars(client)
     await matrix_qr.nio.sign_in(client, directory)
-    server.requests.clear()
-    await client.joined_rooms()
-    assert len(server.requests) == 1
+    assert isinstance(await client.joined_rooms(), nio.JoinedRoomsResponse)
 
 
 async def test_a_client_in_use_is_refused(

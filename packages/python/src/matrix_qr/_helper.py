@@ -16,8 +16,8 @@ from .errors import HelperError, MatrixQrError
 _PROTOCOL = 1
 #: In bytes.
 _LONGEST_LINE = 1 << 20
-#: How long a cancelled request may take to end, in seconds: a new device is signed out again.
-_CLEAN_UP = 60.0
+#: How long the helper may take to end a request, in seconds. It gives up after 60 itself.
+_CLEAN_UP = 70.0
 #: How long `progress` may take after everything else has ended, in seconds.
 _LAST_EVENTS = 5.0
 #: How long the program may take to end after its output has ended, in seconds.
@@ -71,7 +71,7 @@ class Helper:
         self._progress = progress
         self._numbers = count(1)
         self._waiting: dict[int, asyncio.Future[Any]] = {}
-        self._questions: dict[int | str, asyncio.Task[None]] = {}
+        self._questions: dict[int, asyncio.Task[None]] = {}
         self._events: asyncio.Queue[dict[str, Any] | None] = asyncio.Queue()
         self._lines = asyncio.StreamReader(limit=_LONGEST_LINE)
         #: Why no request is answered any more.
@@ -134,6 +134,7 @@ class Helper:
             self._input.close()
             while await self._lines.read(_LONGEST_LINE):
                 pass
+            await self._how_it_ended()
 
     async def _next_line(self) -> bytes:
         """Empty if the helper has ended, whether after a line or within one."""
@@ -166,13 +167,13 @@ class Helper:
             # The line may have secrets.
             raise HelperError("matrix-qr helper sent a line that is not JSON") from None
         match message:
-            case {"id": int() | str() as number, "method": str(method), "params": dict(params)}:
+            case {"id": int(number), "method": str(method), "params": dict(params)}:
                 self._questions[number] = asyncio.create_task(
                     self._question(number, method, params)
                 )
             case {"method": "progress", "params": dict(event)}:
                 self._events.put_nowait(event)
-            case {"method": "cancel_request", "params": {"id": int() | str() as number}}:
+            case {"method": "cancel_request", "params": {"id": int(number)}}:
                 if question := self._questions.pop(number, None):
                     question.cancel()
             case {"id": int(number), "result": result} if number in self._waiting:
@@ -184,7 +185,7 @@ class Helper:
             case _:
                 raise HelperError("matrix-qr helper sent a line that is not of its protocol")
 
-    async def _question(self, number: int | str, method: str, params: dict[str, Any]) -> None:
+    async def _question(self, number: int, method: str, params: dict[str, Any]) -> None:
         try:
             line = _line({"id": number, "result": await self._answer(method, params)})
         except (Exception, asyncio.CancelledError) as error:

@@ -71,6 +71,8 @@ class NioKeys(Keys):
 
 
 def _group_session(room_key: dict[str, Any]) -> InboundGroupSession:
+    if room_key["algorithm"] != "m.megolm.v1.aes-sha2":
+        raise ValueError("a key of another algorithm")
     sender_key = room_key["sender_key"]
     session = InboundGroupSession.import_session(
         room_key["session_key"],
@@ -88,10 +90,10 @@ def _group_session(room_key: dict[str, Any]) -> InboundGroupSession:
 
 def _reaches_further_back(session: InboundGroupSession, known: InboundGroupSession) -> bool:
     """Whether it can replace the known one: it decrypts the same messages, and earlier ones."""
-    first = known.first_known_index
-    return session.first_known_index < first and session.export_session(
-        first
-    ) == known.export_session(first)
+    first: int = known.first_known_index
+    if session.first_known_index >= first:
+        return False
+    return bool(session.export_session(first) == known.export_session(first))
 
 
 def _write_private(path: Path, text: str) -> None:

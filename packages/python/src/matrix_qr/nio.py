@@ -63,7 +63,7 @@ async def sign_in(
     the homeserver is the client's if neither `homeserver` nor `scan` is given. From then on each
     request of the client has a valid access token.
 
-    A sign-in that fails leaves nothing behind, and the client can be used for another one.
+    A sign-in that fails leaves nothing in the directory, and the client can be used for another.
     """
     store = _store_for(client, directory)
     _clear_remains(client, store)
@@ -88,7 +88,8 @@ async def sign_in(
         has_store = bool(client.user_id)
         _forget(client)
         client.homeserver = asked
-        if has_store:
+        # If it was cancelled when everything was done, the device stays.
+        if has_store and not _is_signed_in(store.parent):
             _remove_store(client, store)
             _remove_if_empty(store.parent)
         raise
@@ -111,16 +112,19 @@ async def restore_login(
     session = Session(directory, program=program, allow_loopback_http=allow_loopback_http)
     try:
         token = await session.token(_GOOD_FOR)
-        database = client.config.store_name or f"{token.user_id}_{token.device_id}.db"
-        # nio would make new keys, for a device that has other ones already.
-        if not (store / database).exists():
-            raise NotReady(
-                f"nio's store of the device {token.device_id} is missing: {store / database}",
-                code=10,
-                advice="Sign this device out, and sign in again.",
-            )
+        database = store / (client.config.store_name or f"{token.user_id}_{token.device_id}.db")
+        # Without its keys, nio would make new ones, for a device that has others already.
+        no_keys = NotReady(
+            f"nio's keys of the device {token.device_id} are not in {database}",
+            code=10,
+            advice="Sign this device out, and sign in again.",
+        )
+        if not database.exists():
+            raise no_keys
         client.homeserver = token.homeserver.rstrip("/")
         client.restore_login(token.user_id, token.device_id, token.access_token)
+        if not client.olm_account_shared:
+            raise no_keys
     except BaseException:
         _forget(client)
         raise
@@ -244,7 +248,7 @@ def _forget(client: nio.AsyncClient) -> None:
 def _clear_remains(client: nio.AsyncClient, store: Path) -> None:
     """Removes what a sign-in left that was killed, unless one is at work in this directory."""
     directory = store.parent
-    if (directory / "session.json").exists():
+    if _is_signed_in(directory):
         return
     try:
         with (directory / "session.lock").open() as lock:
@@ -254,6 +258,10 @@ def _clear_remains(client: nio.AsyncClient, store: Path) -> None:
         _remove_store(client, store)
     except BlockingIOError:
         pass
+
+
+def _is_signed_in(directory: Path) -> bool:
+    return (directory / "session.json").exists()
 
 
 def _remove_store(client: nio.AsyncClient, store: Path) -> None:

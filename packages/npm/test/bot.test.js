@@ -1,0 +1,123 @@
+// examples/bot.js as it is: a process that signs in, is killed, and starts again.
+import assert from "node:assert/strict";
+import { spawn } from "node:child_process";
+import { existsSync } from "node:fs";
+import { createInterface } from "node:readline";
+import { test } from "node:test";
+import { fileURLToPath } from "node:url";
+
+import { DecryptionSettings, RoomId, TrustRequirement } from "@matrix-org/matrix-sdk-crypto-wasm";
+import { Session, grant, signIn } from "matrix-qr";
+import { OlmKeys, receiveSync, sendEncrypted, sendRequests } from "matrix-qr/olm-machine";
+
+import { Meeting, Sandbox, signInBetween } from "./sandbox.js";
+
+const driver = fileURLToPath(new URL("bot-driver.js", import.meta.url));
+
+class Bot {
+  constructor(context, options) {
+    this.child = spawn(process.execPath, [driver, JSON.stringify(options)], { stdio: ["pipe", "pipe", "inherit"] });
+    this.ended = new Promise((resolve) => this.child.on("exit", resolve));
+    this.lines = createInterface({ input: this.child.stdout })[Symbol.asyncIterator]();
+    this.said = [];
+    context.after(() => this.kill());
+  }
+
+  /** The next line that has this field. */
+  async next(field) {
+    for (;;) {
+      const { value, done } = await this.lines.next();
+      assert.ok(!done, `the bot ended: ${this.said.join(" ")}`);
+      this.said.push(value);
+      const line = JSON.parse(value);
+      if (field in line) return line[field];
+    }
+  }
+
+  async logs(text) {
+    while ((await this.next("log")) !== text);
+  }
+
+  answer(line) {
+    this.child.stdin.write(`${JSON.stringify(line)}\n`);
+  }
+
+  kill() {
+    this.child.kill("SIGKILL");
+    return this.ended;
+  }
+}
+
+/** Another device of the account, which talks to the bot. */
+class Friend {
+  constructor(session, keys, roomId) {
+    Object.assign(this, { session, machine: keys.machine, roomId, since: undefined });
+  }
+
+  say(body) {
+    return sendEncrypted(this.session, this.machine, this.roomId, "m.room.message", { msgtype: "m.text", body });
+  }
+
+  /** Waits for a message of this device. Only devices that their owner has verified are heard. */
+  async hears(deviceId) {
+    for (;;) {
+      const query = new URLSearchParams({ timeout: "20000", ...(this.since && { since: this.since }) });
+      const sync = await this.session.request("GET", `/_matrix/client/v3/sync?${query}`);
+      this.since = sync.next_batch;
+      await receiveSync(this.machine, sync);
+      await sendRequests(this.session, this.machine);
+      const settings = new DecryptionSettings(TrustRequirement.CrossSigned);
+      for (const event of sync.rooms?.join?.[this.roomId]?.timeline.events ?? []) {
+        if (event.type !== "m.room.encrypted") continue;
+        const found = await this.machine.decryptRoomEvent(JSON.stringify(event), new RoomId(this.roomId), settings).catch(() => null);
+        if (found?.senderDevice?.toString() === deviceId) return JSON.parse(found.event).content.body;
+      }
+    }
+  }
+}
+
+test("a bot signs in, reads, answers, is killed, starts again, and signs out", async (context) => {
+  const sandbox = await Sandbox.start(context, "--token-lifetime", "15");
+  const options = { directory: sandbox.path("bot"), homeserver: sandbox.homeserver, ...sandbox.options };
+  let bot = new Bot(context, options);
+  const meeting = new Meeting();
+  const granted = grant({
+    ...sandbox.existing, scan: await bot.next("code"),
+    person: meeting.person({ showCheckCode: (digits) => void bot.next("ask").then(() => bot.answer({ digits })) }),
+  });
+  const { deviceId } = await granted;
+  assert.equal(await bot.next("log"), `${sandbox.userId} ${deviceId}`);
+  assert.match(await bot.next("log"), /^old: Did you find the old photographs/, "the message of the sandbox is from before this device");
+
+  const keys = new OlmKeys(sandbox.path("friend-keys"));
+  const [{ session }] = await signInBetween(signIn, sandbox.existing, {
+    ...sandbox.options, homeserver: sandbox.homeserver, directory: sandbox.path("friend"), keys,
+  });
+  const friend = new Friend(session, keys, sandbox.roomId);
+  const talk = async () => {
+    await friend.say("!ping");
+    await bot.logs("new: !ping");
+    assert.equal(await friend.hears(deviceId), "pong");
+  };
+  await talk();
+  // Over the end of the token, which lives for 15 seconds.
+  await new Promise((resolve) => setTimeout(resolve, 16_000));
+  await talk();
+
+  // Nothing is said to the bot before it is killed; while it is away, it is spoken to.
+  await bot.kill();
+  await friend.say("while you were away");
+  bot = new Bot(context, options);
+  assert.equal(await bot.next("log"), `${sandbox.userId} ${deviceId}`);
+  await bot.logs("old: while you were away");
+  await talk();
+  await bot.kill();
+
+  bot = new Bot(context, { ...options, out: true });
+  await bot.logs("signed out");
+  assert.equal(await bot.ended, 0);
+  const { devices } = await new Session(sandbox.existing.directory, sandbox.options).request("GET", "/_matrix/client/v3/devices");
+  assert.ok(!devices.some(({ device_id }) => device_id === deviceId));
+  for (const name of ["session", "keys", "keys.lock"]) assert.ok(!existsSync(sandbox.path(`bot/${name}`)), name);
+  await keys.close();
+});

@@ -1,0 +1,340 @@
+"""`matrix_qr.nio` and its example, with the real program and the homeserver of its sandbox."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import html
+import json
+import os
+import re
+import signal
+import sys
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import nio
+import pytest
+import pytest_asyncio
+import vodozemac
+
+import matrix_qr.nio
+from matrix_qr import CallbackPerson
+
+HERE = Path(__file__).parent
+EXAMPLE = HERE.parent / "examples" / "nio_bot.py"
+#: How long access tokens live, in seconds.
+TOKEN_LIFETIME = 8
+#: What the account's first device wrote before there was another one.
+OLD_MESSAGE = "All of them. They were in the blue suitcase."
+
+
+@dataclass
+class Sandbox:
+    """The sandbox's homeserver, and the session of its account's first device."""
+
+    homeserver: str
+    user_id: str
+    room_id: str
+    existing: Path
+    program: str
+
+    async def get(self, path: str, body: Any = None) -> Any:
+        """What the homeserver answers the first device."""
+        session = matrix_qr.Session(self.existing, program=self.program, allow_loopback_http=True)
+        headers = {"Authorization": f"Bearer {await session.access_token(5)}"}
+        method = "GET" if body is None else "POST"
+        url = f"{self.homeserver}_matrix/client/v3/{path}"
+        async with (
+            aiohttp.ClientSession(headers=headers) as http,
+            http.request(method, url, json=body) as answer,
+        ):
+            return await answer.json()
+
+    async def grant(self, **options: Any) -> matrix_qr.Granted:
+        return await matrix_qr.grant(
+            self.existing, program=self.program, allow_loopback_http=True, **options
+        )
+
+
+@pytest_asyncio.fixture
+async def sandbox(program: str, tmp_path: Path) -> AsyncIterator[Sandbox]:
+    process = await asyncio.create_subprocess_exec(
+        program,
+        "sandbox",
+        "--json",
+        f"--token-lifetime={TOKEN_LIFETIME}",
+        f"--directory={tmp_path / 'sandbox'}",
+        stdout=asyncio.subprocess.PIPE,
+    )
+    assert process.stdout
+    try:
+        ready = json.loads(await asyncio.wait_for(process.stdout.readline(), 60))
+        assert ready["event"] == "ready", ready
+        existing = Path(ready["existing_directory"])
+        yield Sandbox(ready["homeserver"], ready["user_id"], ready["room_id"], existing, program)
+    finally:
+        process.kill()
+        await process.wait()
+
+
+async def agree(link: str, _host: str) -> bool:
+    """The person at the consent page."""
+    async with aiohttp.ClientSession() as browser:
+        async with browser.get(link) as answer:
+            page = await answer.text()
+        form = {
+            name: html.unescape(value)
+            for name, value in re.findall(r'name="(code|csrf)" value="([^"]*)"', page)
+        }
+        target = answer.url.with_path("/link").with_query(None)
+        async with browser.post(target, data=form | {"action": "allow"}) as answer:
+            return answer.status == 200
+
+
+class Bot:
+    """The example, as a process."""
+
+    def __init__(self, process: asyncio.subprocess.Process) -> None:
+        self.process = process
+        self.lines: list[str] = []
+
+    async def line(self, start: str) -> str:
+        """The next line of it that starts so."""
+        assert self.process.stdout
+        while True:
+            line = (await asyncio.wait_for(self.process.stdout.readline(), 60)).decode()
+            assert line, self.lines
+            self.lines.append(line)
+            if line.startswith(start):
+                return line.strip()
+
+    async def event(self, name: str) -> dict[str, Any]:
+        """The next event of this name."""
+        while True:
+            event: dict[str, Any] = json.loads(await self.line("{"))
+            if event["event"] == name:
+                return event
+
+    def answer(self, line: str) -> None:
+        assert self.process.stdin
+        self.process.stdin.write(f"{line}\n".encode())
+
+
+#: A program that is killed when it has made its keys, and they are uploaded.
+KILLED = """
+import os, signal, sys
+import drive
+from matrix_qr._nio_keys import NioKeys
+NioKeys.keep = lambda *_: os.kill(os.getpid(), signal.SIGKILL)
+drive.main(sys.argv[1:])
+"""
+
+
+@contextlib.asynccontextmanager
+async def bot(sandbox: Sandbox, directory: Path, *, killed: bool = False) -> AsyncIterator[Bot]:
+    program = ["-c", KILLED] if killed else [HERE / "drive.py"]
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, *program, "nio", EXAMPLE, directory, sandbox.homeserver),
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
+        env=os.environ
+        | {"MATRIX_QR_PROGRAM": sandbox.program, "PYTHONPATH": f"{HERE.parent / 'src'}:{HERE}"},
+    )
+    try:
+        yield Bot(process)
+        if killed:
+            assert await process.wait() == -signal.SIGKILL
+            return
+        process.send_signal(signal.SIGINT)
+        await asyncio.wait_for(process.wait(), 10)
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
+
+
+async def sign_in_by_its_code(sandbox: Sandbox, bot: Bot) -> matrix_qr.Granted:
+    """The bot shows the code, and the first device scans it."""
+    code = (await bot.event("show"))["code"]
+    shown: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+    person = CallbackPerson(show_check_code=shown.set_result, open_link=agree)
+    granting = asyncio.create_task(sandbox.grant(scan=code, person=person))
+    assert (await bot.event("question"))["question"] == "check_code"
+    bot.answer(await shown)
+    question = await bot.event("question")
+    assert (question["question"], question["user_id"]) == ("confirm_user", sandbox.user_id)
+    bot.answer("y")
+    return await granting
+
+
+async def sign_in_by_scanning(
+    sandbox: Sandbox, client: nio.AsyncClient, directory: Path
+) -> matrix_qr.SignedIn:
+    """The first device shows the code."""
+    loop = asyncio.get_running_loop()
+    code: asyncio.Future[matrix_qr.Code] = loop.create_future()
+    digits: asyncio.Future[str] = loop.create_future()
+
+    async def enter_check_code() -> str:
+        return await digits
+
+    existing = CallbackPerson(
+        show_code=code.set_result, enter_check_code=enter_check_code, open_link=agree
+    )
+    new = CallbackPerson(show_check_code=digits.set_result, confirm_user=lambda _user: True)
+    granting = asyncio.create_task(sandbox.grant(person=existing))
+    signed_in = await matrix_qr.nio.sign_in(
+        client,
+        directory,
+        scan=(await code).text,
+        person=new,
+        program=sandbox.program,
+        allow_loopback_http=True,
+    )
+    assert (await granting).device_id == signed_in.device_id
+    return signed_in
+
+
+def assert_cross_signed(published: dict[str, Any], user_id: str, device_id: str) -> None:
+    """The homeserver publishes keys that the master key vouches for."""
+    master = public_key(published["master_keys"][user_id])
+    self_signing_keys = published["self_signing_keys"][user_id]
+    assert_signed(self_signing_keys, user_id, master, master)
+    device_keys = published["device_keys"][user_id][device_id]
+    assert_signed(device_keys, user_id, *[public_key(self_signing_keys)] * 2)
+    own = device_keys["keys"][f"ed25519:{device_id}"]
+    assert_signed(device_keys, user_id, device_id, own)
+
+
+def public_key(keys: dict[str, Any]) -> str:
+    [key] = keys["keys"].values()
+    assert isinstance(key, str)
+    return key
+
+
+def assert_signed(value: dict[str, Any], user_id: str, key_id: str, key: str) -> None:
+    signature = value["signatures"][user_id][f"ed25519:{key_id}"]
+    signed = {name: part for name, part in value.items() if name not in ("signatures", "unsigned")}
+    text = json.dumps(signed, ensure_ascii=False, separators=(",", ":"), sort_keys=True)
+    vodozemac.Ed25519PublicKey.from_base64(key).verify_signature(
+        text.encode(), vodozemac.Ed25519Signature.from_base64(signature)
+    )
+
+
+class Friend:
+    """Another device of the account, on nio, which writes to the bot."""
+
+    def __init__(self, sandbox: Sandbox) -> None:
+        self.client = nio.AsyncClient(sandbox.homeserver)
+        self.room_id = sandbox.room_id
+        self.read: asyncio.Queue[nio.RoomMessageText] = asyncio.Queue()
+
+    async def see(self, _room: nio.MatrixRoom, event: Any) -> None:
+        await self.read.put(event)
+
+    async def ping(self) -> None:
+        """Writes, encrypted, and reads the answer, which was encrypted."""
+        content = {"msgtype": "m.text", "body": "!ping"}
+        await self.client.room_send(
+            self.room_id, "m.room.message", content, ignore_unverified_devices=True
+        )
+        while (event := await asyncio.wait_for(self.read.get(), 30)).body != "pong":
+            assert event.body == "!ping"
+        assert event.decrypted
+
+
+@contextlib.asynccontextmanager
+async def friend(sandbox: Sandbox, directory: Path) -> AsyncIterator[Friend]:
+    friend = Friend(sandbox)
+    await sign_in_by_scanning(sandbox, friend.client, directory)
+    await friend.client.sync()
+    friend.client.add_event_callback(friend.see, nio.RoomMessageText)
+    syncing = asyncio.create_task(friend.client.sync_forever(timeout=30_000))
+    try:
+        yield friend
+        assert not syncing.done(), syncing
+    finally:
+        syncing.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await syncing
+        await friend.client.close()
+        assert friend.client.store
+        friend.client.store.database.close()
+
+
+async def test_the_example_from_its_first_sign_in_to_its_logout(
+    sandbox: Sandbox, tmp_path: Path
+) -> None:
+    directory = tmp_path / "bot"
+    async with bot(sandbox, directory) as first:
+        granted = await sign_in_by_its_code(sandbox, first)
+        assert granted.verified
+        ready = await first.line(sandbox.user_id)
+        assert ready == f"{sandbox.user_id} is ready, on {granted.device_id}"
+        assert f"{sandbox.room_id} {sandbox.user_id}: {OLD_MESSAGE}\n" in first.lines
+        published = await sandbox.get("keys/query", {"device_keys": {sandbox.user_id: []}})
+        assert_cross_signed(published, sandbox.user_id, granted.device_id)
+
+        async with friend(sandbox, tmp_path / "friend") as other:
+            await other.ping()
+            # Over the end of its token, while it waits for messages.
+            await asyncio.sleep(TOKEN_LIFETIME + 1)
+            await other.ping()
+
+    async with bot(sandbox, directory) as second:
+        assert await second.line(sandbox.user_id) == ready
+        async with friend(sandbox, tmp_path / "another") as other:
+            await other.ping()
+    after = await sandbox.get("keys/query", {"device_keys": {sandbox.user_id: []}})
+    assert_cross_signed(after, sandbox.user_id, granted.device_id)
+
+    client = nio.AsyncClient(sandbox.homeserver)
+    options: Any = {"program": sandbox.program, "allow_loopback_http": True}
+    await matrix_qr.nio.restore_login(client, directory, **options)
+    await matrix_qr.nio.logout(client, directory, **options)
+    assert not directory.exists()
+    devices = (await sandbox.get("devices"))["devices"]
+    assert granted.device_id not in [device["device_id"] for device in devices]
+
+
+async def test_a_scanned_code_and_old_messages(sandbox: Sandbox, tmp_path: Path) -> None:
+    directory = tmp_path / "bot"
+    client = nio.AsyncClient(sandbox.homeserver)
+    signed_in = await sign_in_by_scanning(sandbox, client, directory)
+    assert signed_in.backup.connected
+    restored = await matrix_qr.nio.restore_keys(
+        client, directory, program=sandbox.program, allow_loopback_http=True
+    )
+    assert restored is not None
+    assert (restored.keys, restored.undecryptable) == (1, 0)
+    await client.sync()
+    page = await client.room_messages(sandbox.room_id, "", limit=10)
+    assert isinstance(page, nio.RoomMessagesResponse)
+    assert OLD_MESSAGE in [getattr(event, "body", None) for event in page.chunk]
+    await matrix_qr.nio.logout(client, directory, program=sandbox.program, allow_loopback_http=True)
+    assert not directory.exists()
+
+
+async def test_a_bot_that_was_killed_at_its_sign_in(sandbox: Sandbox, tmp_path: Path) -> None:
+    directory = tmp_path / "bot"
+    [existing] = [device["device_id"] for device in (await sandbox.get("devices"))["devices"]]
+    async with bot(sandbox, directory, killed=True) as first:
+        with pytest.raises(matrix_qr.MatrixQrError):
+            await sign_in_by_its_code(sandbox, first)
+    # The helper signs the device out again.
+    for _ in range(100):
+        devices = (await sandbox.get("devices"))["devices"]
+        if len(devices) == 1:
+            break
+        await asyncio.sleep(0.1)
+    assert [device["device_id"] for device in devices] == [existing]
+    assert [file.suffix for file in (directory / "nio").iterdir()] == [".db"]
+    async with bot(sandbox, directory) as second:
+        granted = await sign_in_by_its_code(sandbox, second)
+        await second.line(sandbox.user_id)
+    devices = (await sandbox.get("devices"))["devices"]
+    assert {device["device_id"] for device in devices} == {existing, granted.device_id}

@@ -1,0 +1,202 @@
+"""Real sign-ins: both devices are this package, with the real program and its sandbox."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Coroutine, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from people import Agreeing
+from sandbox import Sandbox, consent, running
+
+import matrix_qr
+
+
+@pytest.fixture
+def sandbox(program: str, tmp_path: Path) -> Iterator[Sandbox]:
+    with running(program, tmp_path / "sandbox") as sandbox:
+        yield sandbox
+
+
+class Consenting(Agreeing):
+    """The person at the existing device, who answers on the consent page."""
+
+    def __init__(self, action: str = "allow") -> None:
+        super().__init__()
+        self.action = action
+
+    async def open_link(self, link: str, host: str) -> bool:
+        assert host == "127.0.0.1"
+        await consent(link, self.action)
+        return True
+
+
+async def new_shows(
+    sandbox: Sandbox, directory: Path, new: Agreeing, existing: Agreeing, **options: Any
+) -> tuple[matrix_qr.SignedIn, matrix_qr.Granted]:
+    """A sign-in in which the new device shows the code."""
+    new.other = existing.digits
+
+    async def grant() -> matrix_qr.Granted:
+        scan = (await new.code).text
+        return await matrix_qr.grant(
+            sandbox.existing, person=existing, scan=scan, **sandbox.options
+        )
+
+    options = {"homeserver": sandbox.homeserver, "device_name": "the bot", **options}
+    return await both(
+        matrix_qr.sign_in(directory, person=new, **options, **sandbox.options), grant()
+    )
+
+
+async def existing_shows(
+    sandbox: Sandbox, directory: Path, new: Agreeing, existing: Agreeing, **options: Any
+) -> tuple[matrix_qr.SignedIn, matrix_qr.Granted]:
+    """A sign-in in which the existing device shows the code."""
+    existing.other = new.digits
+
+    async def sign_in() -> matrix_qr.SignedIn:
+        scan = (await existing.code).text
+        return await matrix_qr.sign_in(
+            directory,
+            person=new,
+            scan=scan,
+            **{"user": sandbox.user_id, "device_name": "the bot", **options},
+            **sandbox.options,
+        )
+
+    return await both(
+        sign_in(), matrix_qr.grant(sandbox.existing, person=existing, **sandbox.options)
+    )
+
+
+async def both(
+    sign_in: Coroutine[Any, Any, matrix_qr.SignedIn],
+    grant: Coroutine[Any, Any, matrix_qr.Granted],
+) -> tuple[matrix_qr.SignedIn, matrix_qr.Granted]:
+    """The results of both devices, or the error of the new one if both fail."""
+    ends = asyncio.gather(sign_in, grant, return_exceptions=True)
+    signed_in, granted = await asyncio.wait_for(ends, 60)
+    if isinstance(signed_in, BaseException):
+        assert isinstance(granted, matrix_qr.MatrixQrError), granted
+        raise signed_in
+    assert not isinstance(granted, BaseException), granted
+    return signed_in, granted
+
+
+async def check(
+    sandbox: Sandbox, signed_in: matrix_qr.SignedIn, granted: matrix_qr.Granted
+) -> None:
+    """What must be true after a sign-in, and after a logout."""
+    assert signed_in.user_id == granted.user_id == sandbox.user_id
+    assert signed_in.device_id == granted.device_id
+    assert signed_in.homeserver == sandbox.homeserver
+    assert signed_in.backup.connected and signed_in.backup.version is not None
+    assert granted.verified and not granted.too_late_to_cancel
+    session = matrix_qr.Session(signed_in.session.directory, **sandbox.options)
+    token = await session.token()
+    assert (token.user_id, token.device_id) == (signed_in.user_id, signed_in.device_id)
+    device = sandbox.get(f"devices/{signed_in.device_id}", token.access_token)
+    assert device["display_name"] == "the bot"
+    restored = await session.restore_keys()
+    assert restored == matrix_qr.RestoredKeys(restored.keys, 0, None)
+    assert restored.keys > 0
+    await session.logout()
+    assert signed_in.device_id not in await devices(sandbox)
+    with pytest.raises(matrix_qr.NotReady):
+        await session.access_token()
+
+
+async def devices(sandbox: Sandbox) -> list[str]:
+    """The devices of the account, as the first one sees them."""
+    token = await matrix_qr.Session(sandbox.existing, **sandbox.options).access_token()
+    return [device["device_id"] for device in sandbox.get("devices", token)["devices"]]
+
+
+@pytest.mark.parametrize("revision", ["msc4108", "msc4388"])
+async def test_the_new_device_shows_the_code(
+    sandbox: Sandbox, tmp_path: Path, revision: str
+) -> None:
+    new, existing = Agreeing(), Consenting()
+    signed_in, granted = await new_shows(
+        sandbox, tmp_path / "new", new, existing, revision=revision
+    )
+    # The account was not named.
+    assert new.asked == ["enter_check_code", sandbox.user_id]
+    events = [event["event"] for event in new.events]
+    assert "user_code" in events and "keys_uploaded" in events
+    assert new.code.result().svg.endswith("</svg>")
+    await check(sandbox, signed_in, granted)
+
+
+async def test_the_existing_device_shows_the_code(sandbox: Sandbox, tmp_path: Path) -> None:
+    new, existing = Agreeing(), Consenting()
+    signed_in, granted = await existing_shows(sandbox, tmp_path / "new", new, existing)
+    # The account was named.
+    assert new.asked == []
+    assert "verified" in [event["event"] for event in existing.events]
+    await check(sandbox, signed_in, granted)
+
+
+async def test_a_denied_sign_in(sandbox: Sandbox, tmp_path: Path) -> None:
+    with pytest.raises(matrix_qr.Declined) as raised:
+        await new_shows(sandbox, tmp_path / "new", Agreeing(), Consenting("deny"))
+    assert raised.value.device_left is None
+    assert len(await devices(sandbox)) == 1
+
+
+async def test_the_wrong_account(sandbox: Sandbox, tmp_path: Path) -> None:
+    user = sandbox.user_id.replace("alice", "bob")
+    with pytest.raises(matrix_qr.SecurityCheckFailed):
+        await existing_shows(sandbox, tmp_path / "new", Agreeing(), Consenting(), user=user)
+    assert len(await devices(sandbox)) == 1
+
+
+async def test_wrong_digits(sandbox: Sandbox, tmp_path: Path) -> None:
+    class Mistyping(Agreeing):
+        async def enter_check_code(self) -> str:
+            return f"{(int(await super().enter_check_code()) + 1) % 100:02}"
+
+    with pytest.raises(matrix_qr.SecurityCheckFailed):
+        await new_shows(sandbox, tmp_path / "new", Mistyping(), Consenting())
+    assert len(await devices(sandbox)) == 1
+
+
+async def test_a_cancelled_sign_in_leaves_nothing(sandbox: Sandbox, tmp_path: Path) -> None:
+    """It is cancelled when the new device has a token, and is asked whether this is its account."""
+    asked = asyncio.Event()
+
+    class Undecided(Agreeing):
+        async def confirm_user(self, user_id: str) -> bool:
+            asked.set()
+            return await asyncio.Event().wait()
+
+    existing = Consenting()
+    both = asyncio.create_task(new_shows(sandbox, tmp_path / "new", Undecided(), existing))
+    await asyncio.wait_for(asked.wait(), 30)
+    both.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await both
+    assert not (tmp_path / "new" / "session.json").exists()
+    assert len(await devices(sandbox)) == 1
+
+
+async def test_a_directory_without_a_session(program: str, tmp_path: Path) -> None:
+    with pytest.raises(matrix_qr.NotReady) as raised:
+        await matrix_qr.Session(tmp_path, program=program).access_token()
+    assert raised.value.code == 10
+    assert raised.value.advice
+
+
+async def test_a_time_limit_while_the_code_is_shown(sandbox: Sandbox, tmp_path: Path) -> None:
+    new = Agreeing()
+    with pytest.raises(asyncio.TimeoutError):
+        await asyncio.wait_for(
+            matrix_qr.sign_in(
+                tmp_path / "new", person=new, homeserver=sandbox.homeserver, **sandbox.options
+            ),
+            2,
+        )
+    assert new.code.done()
