@@ -38,6 +38,23 @@
 //! | [`secret`], `random` | a text that is never printed; the operating system's random numbers |
 //! | `user_error` | this crate's errors as a sentence, a cause and advice |
 
+//!
+//! # A program that becomes a device
+//!
+//! This is `examples/sign_in.rs`.
+//!
+//! ```no_run
+#![doc = include_str!("../examples/sign_in.rs")]
+//! ```
+//!
+//! # A holder of keys
+//!
+//! This is `examples/own_keys.rs`.
+//!
+//! ```no_run
+#![doc = include_str!("../examples/own_keys.rs")]
+//! ```
+
 mod access;
 mod access_token;
 pub mod client_server_api;

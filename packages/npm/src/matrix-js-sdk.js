@@ -6,7 +6,7 @@
  * @returns {Promise<ClientOptions>}
  */
 export async function clientOptions(session) {
-  const { token, homeserver, userId, deviceId } = await session.accessToken();
+  const { token, homeserver, userId, deviceId } = await session.accessToken({ goodFor: 10 });
   return {
     baseUrl: homeserver,
     userId,

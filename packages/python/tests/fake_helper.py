@@ -234,6 +234,19 @@ def withdraws(caller: Caller, login: JsonObject) -> None:
     caller.signs_in(login)
 
 
+def says_what_a_server_said(caller: Caller, login: JsonObject) -> None:
+    evil = "\x1b[2J\u202eevil"
+    trouble = {"event": "trouble", "what": evil, "side": None}
+    caller.send(method="progress", params=trouble)
+    caller.send(id=1, method="confirm_user", params={"user_id": f"@{evil}:example.org"})
+    assert caller.receive()["result"] == {"confirmed": True}
+    caller.send(id=2, method="open_link", params={"link": LINK["link"] + evil, "host": evil})
+    assert caller.receive()["result"] == {"opened": True}
+    user_code = {"event": "user_code", "user_code": evil, "link": LINK["link"]}
+    caller.send(method="progress", params=user_code)
+    caller.signs_in(login)
+
+
 def asks_too_much(caller: Caller, login: JsonObject) -> None:
     caller.send(id=1, method="secrets", params={})
     error = caller.receive()["error"]

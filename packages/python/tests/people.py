@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
+from sandbox import consent
+
 from matrix_qr import CallbackPerson, Code, Secrets, VerifiedDevice
 
 
@@ -41,6 +43,19 @@ class Agreeing:
 
     async def progress(self, event: dict[str, Any]) -> None:
         self.events.append(event)
+
+
+class Consenting(Agreeing):
+    """The person at the existing device, who answers on the consent page."""
+
+    def __init__(self, action: str = "allow") -> None:
+        super().__init__()
+        self.action = action
+
+    async def open_link(self, link: str, host: str) -> bool:
+        assert host == "127.0.0.1"
+        await consent(link, self.action)
+        return True
 
 
 class MemoryKeys:

@@ -8,11 +8,13 @@ import re
 import subprocess
 import urllib.parse
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Coroutine, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+import matrix_qr
 
 
 @dataclass(frozen=True)
@@ -50,6 +52,20 @@ def running(program: str, directory: Path, *arguments: str) -> Iterator[Sandbox]
             yield Sandbox(program, ready["homeserver"], ready["user_id"], existing)
         finally:
             process.terminate()
+
+
+async def both(
+    sign_in: Coroutine[Any, Any, matrix_qr.SignedIn],
+    grant: Coroutine[Any, Any, matrix_qr.Granted],
+) -> tuple[matrix_qr.SignedIn, matrix_qr.Granted]:
+    """The results of both devices, or the error of the new one if both fail."""
+    ends = asyncio.gather(sign_in, grant, return_exceptions=True)
+    signed_in, granted = await asyncio.wait_for(ends, 60)
+    if isinstance(signed_in, BaseException):
+        assert isinstance(granted, matrix_qr.MatrixQrError), granted
+        raise signed_in
+    assert not isinstance(granted, BaseException), granted
+    return signed_in, granted
 
 
 async def consent(link: str, action: str = "allow") -> None:

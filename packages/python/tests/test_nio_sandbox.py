@@ -4,22 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import html
 import json
 import os
-import re
 import signal
 import sys
-from collections.abc import AsyncIterator
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
 
 import aiohttp
 import nio
 import pytest
-import pytest_asyncio
 import vodozemac
+from sandbox import Sandbox, consent, running
 
 import matrix_qr.nio
 from matrix_qr import CallbackPerson
@@ -32,67 +29,33 @@ TOKEN_LIFETIME = 8
 OLD_MESSAGE = "All of them. They were in the blue suitcase."
 
 
-@dataclass
-class Sandbox:
-    """The sandbox's homeserver, and the session of its account's first device."""
-
-    homeserver: str
-    user_id: str
-    room_id: str
-    existing: Path
-    program: str
-
-    async def get(self, path: str, body: Any = None) -> Any:
-        """What the homeserver answers the first device."""
-        session = matrix_qr.Session(self.existing, program=self.program, allow_loopback_http=True)
-        headers = {"Authorization": f"Bearer {await session.access_token(5)}"}
-        method = "GET" if body is None else "POST"
-        url = f"{self.homeserver}_matrix/client/v3/{path}"
-        async with (
-            aiohttp.ClientSession(headers=headers) as http,
-            http.request(method, url, json=body) as answer,
-        ):
-            return await answer.json()
-
-    async def grant(self, **options: Any) -> matrix_qr.Granted:
-        return await matrix_qr.grant(
-            self.existing, program=self.program, allow_loopback_http=True, **options
-        )
+@pytest.fixture
+def sandbox(program: str, tmp_path: Path) -> Iterator[Sandbox]:
+    lifetime = f"--token-lifetime={TOKEN_LIFETIME}"
+    with running(program, tmp_path / "sandbox", lifetime) as sandbox:
+        yield sandbox
 
 
-@pytest_asyncio.fixture
-async def sandbox(program: str, tmp_path: Path) -> AsyncIterator[Sandbox]:
-    process = await asyncio.create_subprocess_exec(
-        program,
-        "sandbox",
-        "--json",
-        f"--token-lifetime={TOKEN_LIFETIME}",
-        f"--directory={tmp_path / 'sandbox'}",
-        stdout=asyncio.subprocess.PIPE,
-    )
-    assert process.stdout
-    try:
-        ready = json.loads(await asyncio.wait_for(process.stdout.readline(), 60))
-        assert ready["event"] == "ready", ready
-        existing = Path(ready["existing_directory"])
-        yield Sandbox(ready["homeserver"], ready["user_id"], ready["room_id"], existing, program)
-    finally:
-        process.kill()
-        await process.wait()
+async def ask(sandbox: Sandbox, path: str, body: Any = None) -> Any:
+    """What the homeserver answers the account's first device."""
+    session = matrix_qr.Session(sandbox.existing, **sandbox.options)
+    headers = {"Authorization": f"Bearer {await session.access_token(5)}"}
+    method = "GET" if body is None else "POST"
+    url = f"{sandbox.homeserver}_matrix/client/v3/{path}"
+    async with (
+        aiohttp.ClientSession(headers=headers) as http,
+        http.request(method, url, json=body) as answer,
+    ):
+        return await answer.json()
+
+
+async def devices(sandbox: Sandbox) -> set[str]:
+    return {device["device_id"] for device in (await ask(sandbox, "devices"))["devices"]}
 
 
 async def agree(link: str, _host: str) -> bool:
-    """The person at the consent page."""
-    async with aiohttp.ClientSession() as browser:
-        async with browser.get(link) as answer:
-            page = await answer.text()
-        form = {
-            name: html.unescape(value)
-            for name, value in re.findall(r'name="(code|csrf)" value="([^"]*)"', page)
-        }
-        target = answer.url.with_path("/link").with_query(None)
-        async with browser.post(target, data=form | {"action": "allow"}) as answer:
-            return answer.status == 200
+    await consent(link)
+    return True
 
 
 class Bot:
@@ -162,7 +125,9 @@ async def sign_in_by_its_code(sandbox: Sandbox, bot: Bot) -> matrix_qr.Granted:
     code = (await bot.event("show"))["code"]
     shown: asyncio.Future[str] = asyncio.get_running_loop().create_future()
     person = CallbackPerson(show_check_code=shown.set_result, open_link=agree)
-    granting = asyncio.create_task(sandbox.grant(scan=code, person=person))
+    granting = asyncio.create_task(
+        matrix_qr.grant(sandbox.existing, scan=code, person=person, **sandbox.options)
+    )
     assert (await bot.event("question"))["question"] == "check_code"
     bot.answer(await shown)
     question = await bot.event("question")
@@ -186,14 +151,15 @@ async def sign_in_by_scanning(
         show_code=code.set_result, enter_check_code=enter_check_code, open_link=agree
     )
     new = CallbackPerson(show_check_code=digits.set_result, confirm_user=lambda _user: True)
-    granting = asyncio.create_task(sandbox.grant(person=existing))
+    granting = asyncio.create_task(
+        matrix_qr.grant(sandbox.existing, person=existing, **sandbox.options)
+    )
     signed_in = await matrix_qr.nio.sign_in(
         client,
         directory,
         scan=(await code).text,
         person=new,
-        program=sandbox.program,
-        allow_loopback_http=True,
+        **sandbox.options,
     )
     assert (await granting).device_id == signed_in.device_id
     return signed_in
@@ -230,7 +196,7 @@ class Friend:
 
     def __init__(self, sandbox: Sandbox) -> None:
         self.client = nio.AsyncClient(sandbox.homeserver)
-        self.room_id = sandbox.room_id
+        self.room_id = ""
         self.read: asyncio.Queue[nio.RoomMessageText] = asyncio.Queue()
 
     async def see(self, _room: nio.MatrixRoom, event: Any) -> None:
@@ -252,6 +218,7 @@ async def friend(sandbox: Sandbox, directory: Path) -> AsyncIterator[Friend]:
     friend = Friend(sandbox)
     await sign_in_by_scanning(sandbox, friend.client, directory)
     await friend.client.sync()
+    [friend.room_id] = friend.client.rooms
     friend.client.add_event_callback(friend.see, nio.RoomMessageText)
     syncing = asyncio.create_task(friend.client.sync_forever(timeout=30_000))
     try:
@@ -275,8 +242,9 @@ async def test_the_example_from_its_first_sign_in_to_its_logout(
         assert granted.verified
         ready = await first.line(sandbox.user_id)
         assert ready == f"{sandbox.user_id} is ready, on {granted.device_id}"
-        assert f"{sandbox.room_id} {sandbox.user_id}: {OLD_MESSAGE}\n" in first.lines
-        published = await sandbox.get("keys/query", {"device_keys": {sandbox.user_id: []}})
+        [room_id] = (await ask(sandbox, "joined_rooms"))["joined_rooms"]
+        assert f"{room_id} {sandbox.user_id}: {OLD_MESSAGE}\n" in first.lines
+        published = await ask(sandbox, "keys/query", {"device_keys": {sandbox.user_id: []}})
         assert_cross_signed(published, sandbox.user_id, granted.device_id)
 
         async with friend(sandbox, tmp_path / "friend") as other:
@@ -289,16 +257,14 @@ async def test_the_example_from_its_first_sign_in_to_its_logout(
         assert await second.line(sandbox.user_id) == ready
         async with friend(sandbox, tmp_path / "another") as other:
             await other.ping()
-    after = await sandbox.get("keys/query", {"device_keys": {sandbox.user_id: []}})
+    after = await ask(sandbox, "keys/query", {"device_keys": {sandbox.user_id: []}})
     assert_cross_signed(after, sandbox.user_id, granted.device_id)
 
     client = nio.AsyncClient(sandbox.homeserver)
-    options: Any = {"program": sandbox.program, "allow_loopback_http": True}
-    await matrix_qr.nio.restore_login(client, directory, **options)
-    await matrix_qr.nio.logout(client, directory, **options)
+    await matrix_qr.nio.restore_login(client, directory, **sandbox.options)
+    await matrix_qr.nio.logout(client, directory, **sandbox.options)
     assert not directory.exists()
-    devices = (await sandbox.get("devices"))["devices"]
-    assert granted.device_id not in [device["device_id"] for device in devices]
+    assert granted.device_id not in await devices(sandbox)
 
 
 async def test_a_scanned_code_and_old_messages(sandbox: Sandbox, tmp_path: Path) -> None:
@@ -306,13 +272,12 @@ async def test_a_scanned_code_and_old_messages(sandbox: Sandbox, tmp_path: Path)
     client = nio.AsyncClient(sandbox.homeserver)
     signed_in = await sign_in_by_scanning(sandbox, client, directory)
     assert signed_in.backup.connected
-    restored = await matrix_qr.nio.restore_keys(
-        client, directory, program=sandbox.program, allow_loopback_http=True
-    )
+    restored = await matrix_qr.nio.restore_keys(client, directory, **sandbox.options)
     assert restored is not None
     assert (restored.keys, restored.undecryptable) == (1, 0)
     await client.sync()
-    page = await client.room_messages(sandbox.room_id, "", limit=10)
+    [room_id] = client.rooms
+    page = await client.room_messages(room_id, "", limit=10)
     assert isinstance(page, nio.RoomMessagesResponse)
     assert OLD_MESSAGE in [getattr(event, "body", None) for event in page.chunk]
     await matrix_qr.nio.logout(client, directory, program=sandbox.program, allow_loopback_http=True)
@@ -321,20 +286,32 @@ async def test_a_scanned_code_and_old_messages(sandbox: Sandbox, tmp_path: Path)
 
 async def test_a_bot_that_was_killed_at_its_sign_in(sandbox: Sandbox, tmp_path: Path) -> None:
     directory = tmp_path / "bot"
-    [existing] = [device["device_id"] for device in (await sandbox.get("devices"))["devices"]]
+    before = await devices(sandbox)
     async with bot(sandbox, directory, killed=True) as first:
         with pytest.raises(matrix_qr.MatrixQrError):
             await sign_in_by_its_code(sandbox, first)
     # The helper signs the device out again.
     for _ in range(100):
-        devices = (await sandbox.get("devices"))["devices"]
-        if len(devices) == 1:
+        if await devices(sandbox) == before:
             break
         await asyncio.sleep(0.1)
-    assert [device["device_id"] for device in devices] == [existing]
+    assert await devices(sandbox) == before
     assert [file.suffix for file in (directory / "nio").iterdir()] == [".db"]
     async with bot(sandbox, directory) as second:
         granted = await sign_in_by_its_code(sandbox, second)
         await second.line(sandbox.user_id)
-    devices = (await sandbox.get("devices"))["devices"]
-    assert {device["device_id"] for device in devices} == {existing, granted.device_id}
+    assert await devices(sandbox) == before | {granted.device_id}
+
+
+async def test_a_session_that_was_ended_elsewhere(sandbox: Sandbox, tmp_path: Path) -> None:
+    client = nio.AsyncClient(sandbox.homeserver)
+    await sign_in_by_scanning(sandbox, client, tmp_path / "bot")
+    headers = {"Authorization": f"Bearer {client.access_token}"}
+    url = f"{sandbox.homeserver}_matrix/client/v3/logout"
+    async with aiohttp.ClientSession(headers=headers) as http, http.post(url) as answer:
+        assert answer.status == 200
+    with pytest.raises(matrix_qr.NotReady, match="this session has ended"):
+        await client.sync_forever()
+    await client.close()
+    assert client.store
+    client.store.database.close()

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from people import Agreeing
-from sandbox import Sandbox, consent, running
+from people import Agreeing, Consenting
+from sandbox import Sandbox, both, running
 
 import matrix_qr
 
@@ -18,19 +18,6 @@ import matrix_qr
 def sandbox(program: str, tmp_path: Path) -> Iterator[Sandbox]:
     with running(program, tmp_path / "sandbox") as sandbox:
         yield sandbox
-
-
-class Consenting(Agreeing):
-    """The person at the existing device, who answers on the consent page."""
-
-    def __init__(self, action: str = "allow") -> None:
-        super().__init__()
-        self.action = action
-
-    async def open_link(self, link: str, host: str) -> bool:
-        assert host == "127.0.0.1"
-        await consent(link, self.action)
-        return True
 
 
 async def new_shows(
@@ -70,20 +57,6 @@ async def existing_shows(
     return await both(
         sign_in(), matrix_qr.grant(sandbox.existing, person=existing, **sandbox.options)
     )
-
-
-async def both(
-    sign_in: Coroutine[Any, Any, matrix_qr.SignedIn],
-    grant: Coroutine[Any, Any, matrix_qr.Granted],
-) -> tuple[matrix_qr.SignedIn, matrix_qr.Granted]:
-    """The results of both devices, or the error of the new one if both fail."""
-    ends = asyncio.gather(sign_in, grant, return_exceptions=True)
-    signed_in, granted = await asyncio.wait_for(ends, 60)
-    if isinstance(signed_in, BaseException):
-        assert isinstance(granted, matrix_qr.MatrixQrError), granted
-        raise signed_in
-    assert not isinstance(granted, BaseException), granted
-    return signed_in, granted
 
 
 async def check(

@@ -15,13 +15,7 @@ use super::{
     caller::{Caller, OpenQuestion},
     errors::{NoAnswer, RpcError},
 };
-use crate::{
-    args::QrBackground,
-    cancel::Cancel,
-    progress,
-    qr_picture::{Blocks, Ink, drawings, svg},
-    qr_text,
-};
+use crate::{cancel::Cancel, progress, qr_picture::svg};
 
 /// The person at the caller. A question that is not answered as it should be cancels the sign-in.
 pub(super) struct RemotePerson {
@@ -137,14 +131,11 @@ impl Person for RemotePerson {
 }
 
 fn drawn(code: &ShownCode) -> Value {
-    let drawing = drawings(code.bytes(), Blocks::Half);
-    let drawing = drawing
-        .first()
-        .map(|best| best.text(Ink::Plain(QrBackground::Dark)));
     json!({
-        "code": qr_text::encode(code),
-        "drawing": drawing,
-        "svg": svg(code.bytes()),
+        "code": code.to_base64(),
+        "drawing": code.drawing(),
+        // There is one: no code has more bytes than level Q holds (`MAX_QR_BYTES`).
+        "svg": svg(code.bytes()).unwrap_or_default(),
     })
 }
 

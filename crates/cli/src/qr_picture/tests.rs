@@ -193,7 +193,7 @@ fn what_holds_no_code_says_so() {
     assert_eq!(from_picture(b"hello"), Err(PictureError::NotAPicture));
     assert_eq!(from_picture(b""), Err(PictureError::NotAPicture));
     assert_eq!(
-        from_picture(file::svg(&bytes()).unwrap().as_bytes()),
+        from_picture(svg(&bytes()).unwrap().as_bytes()),
         Err(PictureError::Svg)
     );
     let png = file::png(&bytes()).unwrap();

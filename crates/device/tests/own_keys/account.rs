@@ -6,6 +6,7 @@ use matrix_qr_device::{
     Device, DeviceName, GrantOptions, Granted, RendezvousAt, Showing, SignInOptions, SignedIn,
     Start,
     http::Policy,
+    keys::KeyHolder,
     oauth::Client,
     secret::Secret,
     session::{SessionDir, StoredSession, UserSession},
@@ -48,10 +49,10 @@ pub(crate) struct OwnKeysAccount {
 }
 
 /// What came of a sign-in, and who holds the new device's keys.
-pub(crate) struct OwnKeysEnd {
+pub(crate) struct OwnKeysEnd<K> {
     pub(crate) new: Result<SignedIn, Error>,
     pub(crate) existing: Result<Granted, Error>,
-    pub(crate) keys: OwnKeys,
+    pub(crate) keys: K,
 }
 
 struct PrivateKeys {
@@ -143,38 +144,42 @@ impl OwnKeysAccount {
     }
 
     /// The new device, opened from disk.
-    pub(crate) async fn reopened(&self, keys: OwnKeys) -> Device<OwnKeys> {
+    pub(crate) async fn reopened<K: KeyHolder>(&self, keys: K) -> Device<K> {
         let directory = self.new_directory();
         Device::with_keys(&directory, Policy::HttpsOrLoopback, keys)
             .await
             .unwrap()
     }
 
-    pub(crate) async fn sign_in(
+    pub(crate) async fn sign_in<K: KeyHolder>(
         &self,
         revision: Revision,
         shown_by: Role,
-        keys: OwnKeys,
-    ) -> OwnKeysEnd {
+        keys: K,
+    ) -> OwnKeysEnd<K> {
         let directory = self.new_directory();
         Box::pin(self.meet(&self.existing, directory, revision, shown_by, keys)).await
     }
 
     /// With the help of this device.
-    pub(crate) async fn sign_in_with(&self, existing: &Device<OwnKeys>, name: &str) -> OwnKeysEnd {
+    pub(crate) async fn sign_in_with<K: KeyHolder>(
+        &self,
+        existing: &Device<K>,
+        name: &str,
+    ) -> OwnKeysEnd<OwnKeys> {
         let directory = self.directories.path().join(name);
         let keys = OwnKeys::default();
         Box::pin(self.meet(existing, directory, Revision::Msc4108, Role::Existing, keys)).await
     }
 
-    async fn meet(
+    async fn meet<E: KeyHolder, K: KeyHolder>(
         &self,
-        existing: &Device<OwnKeys>,
+        existing: &Device<E>,
         directory: PathBuf,
         revision: Revision,
         shown_by: Role,
-        keys: OwnKeys,
-    ) -> OwnKeysEnd {
+        keys: K,
+    ) -> OwnKeysEnd<K> {
         let (plan, meeting) = (Plan::shown_by(shown_by), Meeting::new());
         let showing = Showing::Only(revision);
         let options = SignInOptions {

@@ -11,12 +11,16 @@
 )]
 
 mod account;
+/// The example, which is a holder of keys, too.
+#[path = "../../examples/own_keys.rs"]
+mod example;
 mod existing_device;
 mod holder;
 #[path = "../sign_in/meeting.rs"]
 mod meeting;
 mod new_device;
 
+use matrix_qr_device::keys::KeyHolder as _;
 use matrix_qr_protocol::revision::{Revision, Role};
 use ruma::OneTimeKeyAlgorithm;
 use vodozemac::megolm::{ExportedSessionKey, InboundGroupSession, SessionConfig};
@@ -66,6 +70,23 @@ async fn a_device_with_keys_of_its_own_is_signed_in_by_another_one() {
         assert_eq!(kept.access_token, session.user.access_token);
         assert_eq!(kept.expires_at, session.expires_at);
     }
+}
+
+#[tokio::test]
+async fn the_keys_of_the_example_are_those_of_a_verified_device() {
+    let account = OwnKeysAccount::start().await;
+    let end = account
+        .sign_in(Revision::Msc4108, Role::New, example::MyKeys::default())
+        .await;
+    assert!(end.existing.unwrap().verified);
+    let signed_in = end.new.unwrap();
+    let next = account.reopened(end.keys).await;
+    assert_eq!(next.keys().secrets().await.unwrap(), account.secrets());
+    let uploads = account.sandbox.record().key_uploads;
+    let uploads = uploads
+        .iter()
+        .filter(|one| one.device_id == signed_in.device_id);
+    assert_eq!(uploads.count(), 1);
 }
 
 #[tokio::test]

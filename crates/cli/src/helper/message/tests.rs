@@ -1,1 +1,75 @@
+#![allow(clippy::unwrap_used, clippy::panic)]
 
+use serde_json::json;
+
+use super::*;
+
+fn request(line: &str) -> Request {
+    match read(line).unwrap() {
+        Message::Request(request) => request,
+        other => panic!("{other:?}"),
+    }
+}
+
+fn answer(line: &str) -> (Option<u64>, Answer) {
+    match read(line).unwrap() {
+        Message::Answer { id, answer } => (id, answer),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn a_request_has_an_id_and_may_have_parameters() {
+    let read = request(r#"{"jsonrpc":"2.0","id":"a","method":"m","params":{"n":1}}"#);
+    assert_eq!((read.id.clone(), read.method.as_str()), (json!("a"), "m"));
+    assert_eq!(read.params::<Value>().unwrap(), json!({ "n": 1 }));
+    let read = request(r#"{"method":"m","id":1,"jsonrpc":"2.0"}"#);
+    assert_eq!(read.params::<Value>().unwrap(), json!({}));
+}
+
+#[test]
+fn an_array_is_not_an_object() {
+    #[derive(Debug, Deserialize)]
+    struct Params {
+        _n: u64,
+    }
+    let read = request(r#"{"jsonrpc":"2.0","id":1,"method":"m","params":[1]}"#);
+    assert!(read.params::<Params>().is_err());
+}
+
+#[test]
+fn an_answer_has_a_result_or_an_error() {
+    let null = r#"{"jsonrpc":"2.0","id":7,"result":null}"#;
+    assert!(matches!(answer(null), (Some(7), Answer::Result(json)) if json.read::<()>().is_ok()));
+    let error = r#"{"jsonrpc":"2.0","id":7,"error":{"code":1,"message":"m"}}"#;
+    assert!(matches!(answer(error), (Some(7), Answer::Error)));
+    for neither in [
+        r#"{"jsonrpc":"2.0","id":7}"#,
+        r#"{"jsonrpc":"2.0","id":7,"result":null,"error":null}"#,
+    ] {
+        assert!(
+            matches!(answer(neither), (Some(7), Answer::Malformed)),
+            "{neither}"
+        );
+    }
+    let about_a_line = r#"{"jsonrpc":"2.0","id":null,"error":{"code":-32700,"message":"m"}}"#;
+    assert!(matches!(answer(about_a_line), (None, Answer::Error)));
+}
+
+#[test]
+fn an_error_quotes_nothing() {
+    for line in [
+        r#"{"jsonrpc":"2.0","id":1,"result":{"key":"secret"#,
+        r#"{"jsonrpc":"2.0","id":1,"secret":1}"#,
+        r#"{"jsonrpc":"secret","id":1,"result":1}"#,
+        r#"{"jsonrpc":"2.0","id":"secret","result":1}"#,
+        r#"{"jsonrpc":"2.0","id":{"secret":1},"method":"m"}"#,
+        r#""secret""#,
+        "secret",
+    ] {
+        let error = format!("{:?}", read(line).unwrap_err());
+        assert!(!error.contains("secret"), "{error}");
+    }
+    let read = request(r#"{"jsonrpc":"2.0","id":1,"method":"m","params":{"key":"secret"}}"#);
+    assert!(!format!("{read:?}").contains("secret"));
+}

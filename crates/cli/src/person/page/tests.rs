@@ -3,7 +3,10 @@
 use matrix_qr_protocol::qr::QrCode;
 
 use super::*;
-use crate::camera::{self, DARK, LIGHT, TIGHT};
+use crate::{
+    camera::{self, DARK, LIGHT, TIGHT},
+    qr_text,
+};
 
 const WAITING: &str = "⠋ Waiting for the other device. Ctrl-C cancels. (59:59 left)";
 const INVITATION: &str =
