@@ -31,7 +31,7 @@ use crate::{
         BotStart,
     },
     process::DrivenProcess,
-    report::{InteropReport, PeerSoftware},
+    report::InteropReport,
     sign_in::{agree, code, introduce},
     test_env::{RendezvousSetup, TOKEN_LIFETIME, TestEnv},
     uploads,
@@ -106,7 +106,7 @@ pub(crate) async fn all(config: &InteropConfig, report: &mut InteropReport) -> R
     };
     let mut peers = Vec::new();
     for library in wanted(config) {
-        peers.push((library, library.installed(config).await?));
+        peers.push((library, library.software(config).await?));
     }
     let cases: Vec<_> = WAYS
         .iter()
@@ -316,15 +316,5 @@ impl SharedAccount<'_> {
             "{heard}"
         );
         other.succeed().await
-    }
-}
-
-impl BotLibrary {
-    /// Its version.
-    async fn installed(self, _config: &InteropConfig) -> Result<PeerSoftware> {
-        Ok(PeerSoftware {
-            name: self.package(),
-            version: String::new(),
-        })
     }
 }

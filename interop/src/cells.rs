@@ -18,7 +18,7 @@ use crate::{
     compare,
     config::InteropConfig,
     devices::peer,
-    doctor, evict, failing, homeserver, newer,
+    doctor, evict, failing, newer,
     report::{InteropReport, PeerSoftware},
     test_env::{RendezvousSetup, TestEnv},
 };
@@ -76,10 +76,8 @@ struct Times {
 }
 
 pub(crate) async fn all(config: &InteropConfig, report: &mut InteropReport) -> Result<()> {
-    let synapse = PeerSoftware {
-        name: "Synapse",
-        version: homeserver::version(config).await?,
-    };
+    let mut synapse = PeerSoftware::from_pypi("matrix-synapse", &config.python).await?;
+    synapse.name = "Synapse";
     let peers = Peers {
         synapse,
         sdk: PeerSoftware {

@@ -14,13 +14,11 @@ pub(crate) struct InteropConfig {
     pub(crate) python: PathBuf,
     /// The Python that has the bots' libraries.
     pub(crate) bots: PathBuf,
-    /// The directory with `node_modules` of the bots' libraries, `matrix-qr` among them.
-    pub(crate) node: PathBuf,
     /// The directory of this run, for configurations, stores and logs. It is emptied at the start.
     pub(crate) run: PathBuf,
     /// Whether times are compared. `--untimed` turns that off, for a machine that is busy.
     pub(crate) timed: bool,
-    /// The one group of cells that runs, if not all of them do: `--only bots`.
+    /// The one group of cells that runs, or the one library's bots, if not all of them do.
     pub(crate) only: Option<String>,
 }
 
@@ -37,7 +35,6 @@ pub(crate) fn parse(options: &[String]) -> Result<InteropConfig> {
         theirs: place("--theirs")?,
         python: place("--python")?,
         bots: place("--bots")?,
-        node: place("--node")?,
         run: place("--run")?,
         only: options
             .iter()

@@ -1,14 +1,24 @@
 //! Bots on libraries by others, whose keys are the library's own: the examples of our packages, as
 //! they are. A driver next to each example passes on what the person is told and asked.
 
-use std::path::{Path, PathBuf};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
 
-use anyhow::Result;
+use anyhow::{Context as _, Result};
+use serde_json::Value;
 use tokio::process::Command;
 
-use crate::{process::DrivenProcess, test_env::TestEnv};
+use crate::{
+    config::InteropConfig, process::DrivenProcess, report::PeerSoftware, test_env::TestEnv,
+};
 
 const ROOT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
+const BOT_JS: &str = concat!(
+    env!("CARGO_MANIFEST_DIR"),
+    "/../packages/npm/examples/bot.js"
+);
 
 /// The library of a bot.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -33,8 +43,22 @@ impl BotLibrary {
         match self {
             Self::Nio => "matrix-nio",
             Self::Mautrix => "mautrix",
-            Self::CryptoWasm => "@matrix-org/matrix-sdk-crypto-wasm",
+            Self::CryptoWasm => "matrix-sdk-crypto-wasm",
         }
+    }
+
+    /// With the version that is installed.
+    pub(crate) async fn software(self, config: &InteropConfig) -> Result<PeerSoftware> {
+        let name = self.package();
+        if self != Self::CryptoWasm {
+            return PeerSoftware::from_pypi(name, &config.bots).await;
+        }
+        let file = format!("{ROOT}/packages/npm/node_modules/@matrix-org/{name}/package.json");
+        let file = fs::read(&file).with_context(|| format!("{file}: run `npm ci` there"))?;
+        let package: Value = serde_json::from_slice(&file)?;
+        let version = package.get("version").and_then(Value::as_str);
+        let version = version.context("no version")?.to_owned();
+        Ok(PeerSoftware { name, version })
     }
 
     fn module(self) -> &'static str {
@@ -85,7 +109,7 @@ impl BotLibrary {
                 ))
                 .arg(directory)
                 .arg(&env.homeserver),
-            Self::CryptoWasm => command.arg(bot_js(env)).arg(directory).arg(&env.user),
+            Self::CryptoWasm => command.arg(BOT_JS).arg(directory).arg(&env.user),
         };
         DrivenProcess::start(&log_name(directory, "bot"), &mut command, &env.run)
     }
@@ -103,8 +127,7 @@ impl BotLibrary {
             }
             Self::CryptoWasm => {
                 let mut command = self.driver(env);
-                let command_of_bot = command.arg(bot_js(env)).arg(directory);
-                command_of_bot.arg(&env.user).arg("out");
+                command.arg(BOT_JS).arg(directory).arg(&env.user).arg("out");
                 command
             }
         };
@@ -139,13 +162,6 @@ fn python(env: &TestEnv<'_>) -> Command {
 
 fn program(env: &TestEnv<'_>) -> PathBuf {
     env.config.ours.join("matrix-qr")
-}
-
-/// The example, in the package as it is installed.
-fn bot_js(env: &TestEnv<'_>) -> PathBuf {
-    env.config
-        .node
-        .join("node_modules/matrix-qr/examples/bot.js")
 }
 
 fn log_name(directory: &Path, what: &str) -> String {

@@ -2,6 +2,7 @@
 //! the program of the debug build; then the wheel is built, and both are installed as a user would.
 
 use std::{
+    collections::BTreeMap,
     fs,
     path::{Path, PathBuf},
     process::Command,
@@ -36,8 +37,9 @@ pub(crate) fn packages() -> TaskResult {
 /// An environment with what the Python package is checked with, and the libraries of the bots.
 pub(crate) fn tools() -> Result<PathBuf, String> {
     let python = python::environment(&format!("{PLACE}/tools"))?;
+    let python = here(&python)?;
     python::install(&python, ["-r", &format!("{PYTHON}/requirements-dev.txt")])?;
-    here(&python)
+    Ok(python)
 }
 
 /// The libraries of the bot in Node, beside the package, in the versions of its lock file.
@@ -73,59 +75,107 @@ fn python_checks(python: &Path) -> TaskResult {
         let mut command = Command::new(python);
         command.arg("-m").args(module).current_dir(PYTHON);
         command.env("MATRIX_QR_PROGRAM", here("target/debug/matrix-qr")?);
-        run(
-            &mut command,
-            &format!("{} in {PYTHON}", module.join(" ")),
-        )?;
+        run(&mut command, &format!("{} in {PYTHON}", module.join(" ")))?;
     }
     Ok(())
 }
 
-/// Its tests, and its types as the compiler writes them.
+/// Its tests, and its types, which must be those that the compiler writes.
 fn node_checks() -> TaskResult {
     let mut test = Command::new("npm");
     test.args(["test", "--silent"]).current_dir(NODE);
     test.env("MATRIX_QR_PROGRAM", here("target/debug/matrix-qr")?);
     run(&mut test, &format!("npm test in {NODE}"))?;
-    npm(NODE, &["run", "types", "--silent"])
+    let types = format!("{NODE}/types");
+    let before = texts(&types)?;
+    npm(NODE, &["run", "types", "--silent"])?;
+    if texts(&types)? == before {
+        Ok(())
+    } else {
+        Err(format!(
+            "{types} was out of date, and is not any more: commit it"
+        ))
+    }
 }
 
-/// Builds the wheel, checks its size, and installs it into a fresh environment.
+/// Builds the wheel, checks its size, and installs it into a fresh environment. There the README's
+/// lines run.
 fn wheel(tools: &Path) -> TaskResult {
     let wheels = format!("{PLACE}/wheels");
-    fresh(&wheels)?;
+    empty(&wheels)?;
     let mut maturin = Command::new(tools);
     maturin.args(["-m", "maturin", "build", "--quiet", "--release", "--locked"]);
-    // With the features that `cargo xtask package` has built the program's libraries with.
+    // The libraries have the features with which `cargo xtask package` has built them.
     maturin.args(["--features", "matrix-qr-sandbox/server-defaults"]);
     maturin.args(["--manifest-path", "crates/cli/Cargo.toml"]);
     run(maturin.args(["--out", &wheels]), "maturin build")?;
     let wheel = only_file(&wheels)?;
-    let size = fs::metadata(&wheel).map_err(|error| error.to_string())?.len();
-    eprintln!("the wheel has {} KiB", size / 1024);
+    let size = fs::metadata(&wheel)
+        .map_err(|error| error.to_string())?
+        .len();
+    eprintln!("{}: {} KiB", wheel.display(), size / 1024);
     if size > LARGEST_WHEEL {
-        return Err(format!("{} has {size} bytes", wheel.display()));
+        return Err(format!(
+            "the wheel is larger than {} KiB",
+            LARGEST_WHEEL / 1024
+        ));
     }
-    let fresh_place = format!("{PLACE}/fresh");
-    fresh(&fresh_place)?;
-    let python = python::environment(&fresh_place)?;
-    python::install(&python, [&wheel])?;
-    Ok(())
+    let fresh = format!("{PLACE}/fresh");
+    empty(&fresh)?;
+    let python = here(&python::environment(&fresh)?)?;
+    python::install(&python, [wheel])?;
+    let requirements = read(format!("{PYTHON}/requirements-dev.txt"))?;
+    let pytest = requirements
+        .lines()
+        .filter(|line| line.starts_with("pytest"));
+    python::install(&python, pytest)?;
+    let mut lines = Command::new(&python);
+    lines.args(["-m", "pytest", "--quiet", "tests/test_readme.py"]);
+    // Not the source beside it.
+    lines.args(["--override-ini", "pythonpath="]);
+    lines.env("MATRIX_QR_PROGRAM", python.with_file_name("matrix-qr"));
+    run(
+        lines.current_dir(PYTHON),
+        "the README's lines with the wheel",
+    )
 }
 
+/// Installs the Node package as npm packs it, and imports it.
 fn tarball() -> TaskResult {
-    Ok(())
+    let place = format!("{PLACE}/node");
+    empty(&place)?;
+    let destination = here(&place)?.display().to_string();
+    // Its types have just been checked.
+    npm(
+        NODE,
+        &[
+            "pack",
+            "--ignore-scripts",
+            "--pack-destination",
+            &destination,
+        ],
+    )?;
+    let tarball = only_file(&place)?.display().to_string();
+    npm(&place, &["install", &tarball])?;
+    let import = "import { signIn, Session } from 'matrix-qr'; new Session('x'); signIn.call";
+    let mut node = Command::new("node");
+    node.args(["--input-type=module", "--eval", import]);
+    run(
+        node.current_dir(&place),
+        "the import of the installed package",
+    )
 }
 
 fn npm(directory: &str, arguments: &[&str]) -> TaskResult {
     let mut npm = Command::new("npm");
-    npm.args(arguments).args(["--no-audit", "--no-fund", "--loglevel=error"]);
+    npm.args(arguments)
+        .args(["--no-audit", "--no-fund", "--loglevel=error"]);
     let name = format!("npm {} in {directory}", arguments.join(" "));
     run(npm.current_dir(directory), &name)
 }
 
-/// An empty directory.
-fn fresh(directory: &str) -> TaskResult {
+/// Makes an empty directory.
+fn empty(directory: &str) -> TaskResult {
     let failed = |error| format!("{directory}: {error}");
     if Path::new(directory).exists() {
         fs::remove_dir_all(directory).map_err(failed)?;
@@ -139,6 +189,23 @@ fn only_file(directory: &str) -> Result<PathBuf, String> {
         (Some(Ok(file)), None) => Ok(file.path()),
         _ => Err(format!("not one file in {directory}")),
     }
+}
+
+/// The texts of a directory's files, by name.
+fn texts(directory: &str) -> Result<BTreeMap<PathBuf, String>, String> {
+    let files = fs::read_dir(directory).map_err(|error| format!("{directory}: {error}"))?;
+    files
+        .map(|file| {
+            let path = file.map_err(|error| error.to_string())?.path();
+            let text = read(&path)?;
+            Ok((path, text))
+        })
+        .collect()
+}
+
+fn read(path: impl AsRef<Path>) -> Result<String, String> {
+    let path = path.as_ref();
+    fs::read_to_string(path).map_err(|error| format!("{}: {error}", path.display()))
 }
 
 /// Absolute, for a program that runs in another directory.

@@ -18,7 +18,10 @@ pub(crate) fn environment(directory: &str) -> Result<String, String> {
 }
 
 /// Installs what is not installed yet.
-pub(crate) fn install(python: &str, what: impl IntoIterator<Item: AsRef<OsStr>>) -> TaskResult {
+pub(crate) fn install(
+    python: impl AsRef<OsStr>,
+    what: impl IntoIterator<Item: AsRef<OsStr>>,
+) -> TaskResult {
     let mut pip = Command::new(python);
     pip.args(["-m", "pip", "install", "--quiet"]);
     pip.args(["--disable-pip-version-check"]);
