@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 import logging
-import os
 from pathlib import Path
 from typing import Any
 
 import nio
 from nio.crypto import InboundGroupSession, Olm
 
+from ._files import create_private
 from .keys import Keys, Secrets, VerifiedDevice
 
 _log = logging.getLogger(__name__)
@@ -44,7 +44,7 @@ class NioKeys(Keys):
         if not isinstance(answer, nio.KeysUploadResponse):
             raise ValueError("the homeserver's answer to the upload has no counts")
         if device.secrets.backup is not None:
-            _write_private(self._store / SECRETS, json.dumps(device.secrets.to_json()))
+            create_private(self._store / SECRETS, json.dumps(device.secrets.to_json()))
         # The paths that nio appends begin with a slash.
         self._client.homeserver = device.homeserver.rstrip("/")
         self._client.access_token = device.access_token
@@ -94,14 +94,6 @@ def _reaches_further_back(session: InboundGroupSession, known: InboundGroupSessi
     if session.first_known_index >= first:
         return False
     return bool(session.export_session(first) == known.export_session(first))
-
-
-def _write_private(path: Path, text: str) -> None:
-    """Writes a new file that only its owner can read, and waits until it is on disk."""
-    with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
 
 
 def loaded(client: nio.AsyncClient) -> Olm:

@@ -15,11 +15,9 @@ What nio can do of cross-signing, and what it cannot:
 
 from __future__ import annotations
 
-import fcntl
 import logging
 import os
 from collections.abc import Awaitable, Callable
-from contextlib import suppress
 from pathlib import Path
 from typing import Any, Literal
 
@@ -28,6 +26,7 @@ import nio
 
 from . import SignedIn
 from . import sign_in as _sign_in
+from ._files import is_abandoned, is_signed_in, remove_if_empty
 from ._nio_keys import SECRETS, NioKeys, loaded
 from .errors import NetworkFailed, NotReady, ServerFailed
 from .person import Person
@@ -66,7 +65,8 @@ async def sign_in(
     A sign-in that fails leaves nothing in the directory, and the client can be used for another.
     """
     store = _store_for(client, directory)
-    _clear_remains(client, store)
+    if is_abandoned(store.parent):
+        _remove_store(client, store)
     asked = client.homeserver
     try:
         signed_in = await _sign_in(
@@ -89,9 +89,9 @@ async def sign_in(
         _forget(client)
         client.homeserver = asked
         # If it was cancelled when everything was done, the device stays.
-        if has_store and not _is_signed_in(store.parent):
+        if has_store and not is_signed_in(store.parent):
             _remove_store(client, store)
-            _remove_if_empty(store.parent)
+            remove_if_empty(store.parent)
         raise
     _keep_token_fresh(client, signed_in.session)
     return signed_in
@@ -172,7 +172,7 @@ async def logout(
     _forget(client)
     vars(client).pop("send", None)
     _remove_store(client, Path(directory) / _STORE)
-    _remove_if_empty(Path(directory))
+    remove_if_empty(Path(directory))
 
 
 def _keep_token_fresh(client: nio.AsyncClient, session: Session) -> None:
@@ -245,25 +245,6 @@ def _forget(client: nio.AsyncClient) -> None:
     client.user_id = client.device_id = client.access_token = client.store_path = ""
 
 
-def _clear_remains(client: nio.AsyncClient, store: Path) -> None:
-    """Removes what a sign-in left that was killed, unless one is at work in this directory."""
-    directory = store.parent
-    if _is_signed_in(directory):
-        return
-    try:
-        with (directory / "session.lock").open() as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            _remove_store(client, store)
-    except FileNotFoundError:
-        _remove_store(client, store)
-    except BlockingIOError:
-        pass
-
-
-def _is_signed_in(directory: Path) -> bool:
-    return (directory / "session.json").exists()
-
-
 def _remove_store(client: nio.AsyncClient, store: Path) -> None:
     """Removes the files that nio and this package made, and their directory if it is empty then.
 
@@ -274,9 +255,4 @@ def _remove_store(client: nio.AsyncClient, store: Path) -> None:
         for file in store.iterdir():
             if file.name.startswith(ours):
                 file.unlink()
-        _remove_if_empty(store)
-
-
-def _remove_if_empty(directory: Path) -> None:
-    with suppress(OSError):
-        directory.rmdir()
+        remove_if_empty(store)
