@@ -42,7 +42,7 @@ const USAGE: &str = "\
                                the rendezvous server: its rates relative to a bare axum server, and its other targets";
 
 /// What the tests need besides Rust, and the Debian package that has it.
-const NEEDED: [(&str, &str); 14] = [
+const NEEDED: [(&str, &str); 15] = [
     ("/usr/bin/chromium", "apt-get install chromium"),
     ("/usr/bin/chromedriver", "apt-get install chromium-driver"),
     ("/usr/sbin/nginx", "apt-get install nginx-light"),
@@ -56,6 +56,7 @@ const NEEDED: [(&str, &str); 14] = [
     ("/usr/bin/promtool", "apt-get install prometheus"),
     ("/usr/bin/tmux", "apt-get install tmux"),
     ("/usr/bin/curl", "apt-get install curl"),
+    ("/usr/bin/jq", "apt-get install jq"),
     ("/usr/bin/codespell", "apt-get install codespell"),
 ];
 

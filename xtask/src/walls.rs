@@ -37,12 +37,12 @@ pub(crate) fn walls() -> TaskResult {
     for directory in DIRECTORIES {
         read(Path::new(directory), &mut sources)?;
     }
-    sources.retain(|path, _| !path.contains("/examples/") && !path.contains("/benches/"));
     let allowed = fs::read_to_string(ALLOWED).map_err(|error| format!("{ALLOWED}: {error}"))?;
     let mut findings = dependencies::check()?;
-    findings.extend(names::check(&sources, &allowed));
     findings.extend(circles::check(&sources));
     findings.extend(maps::check(&sources));
+    sources.retain(|path, _| !path.contains("/examples/") && !path.contains("/benches/"));
+    findings.extend(names::check(&sources, &allowed));
     findings.sort();
     if findings.is_empty() {
         return Ok(());

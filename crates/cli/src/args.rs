@@ -172,7 +172,7 @@ mod tests {
             .filter(|line| line.starts_with("matrix-qr "))
             .map(|line| CommandLine::try_parse_from(line.split_whitespace()))
             .collect();
-        assert_eq!(commands.len(), 6);
+        assert_eq!(commands.len(), 7);
         for parsed in commands {
             assert!(parsed.is_ok(), "{}", parsed.unwrap_err());
         }

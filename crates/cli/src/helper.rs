@@ -33,10 +33,10 @@ use matrix_qr_device::http::Policy;
 use tokio::{sync::mpsc, time::timeout};
 
 use self::{
-    caller::{Caller, QUEUE},
+    caller::{QUEUE, RemoteCaller},
     errors::{NoAnswer, RpcError},
     lines::{InputLine, Lines, MAX_LINE},
-    message::Message,
+    message::CallerMessage,
     requests::{RequestEnd, Requests},
 };
 use crate::{
@@ -86,7 +86,7 @@ async fn converse(
 ) -> Exit {
     let (queue, written) = mpsc::channel(QUEUE);
     let mut writing = tokio::spawn(lines::write(output, written));
-    let caller = Caller::new(queue);
+    let caller = RemoteCaller::new(queue);
     let mut requests = Requests::new(caller.clone(), policy);
     let mut lines = listen(input);
     loop {
@@ -130,7 +130,7 @@ fn listen(input: impl Read + Send + 'static) -> mpsc::Receiver<InputLine> {
     receiver
 }
 
-fn take(line: InputLine, caller: &Caller, requests: &mut Requests) {
+fn take(line: InputLine, caller: &RemoteCaller, requests: &mut Requests) {
     let message = match line {
         InputLine::Text(line) => message::read(&line),
         InputLine::NotText => Err(RpcError::not_json("the line is not UTF-8")),
@@ -140,12 +140,12 @@ fn take(line: InputLine, caller: &Caller, requests: &mut Requests) {
         }
     };
     match message {
-        Ok(Message::Request(request)) => requests.begin(request),
-        Ok(Message::Answer {
+        Ok(CallerMessage::Request(request)) => requests.begin(request),
+        Ok(CallerMessage::Answer {
             id: Some(id),
             answer,
         }) => caller.take(id, answer),
-        Ok(Message::Answer { id: None, .. }) => {
+        Ok(CallerMessage::Answer { id: None, .. }) => {
             requests.cancel_sign_in(NoAnswer::LostLine.into());
         }
         Err(error) => {

@@ -1,4 +1,5 @@
-//! The protocol stays free of I/O, and the doctor needs no library that the device does not need.
+//! The protocol stays free of I/O, the doctor needs no library that the device does not need, and a
+//! device whose keys the caller holds needs no encryption store.
 
 use std::collections::BTreeSet;
 
@@ -16,15 +17,31 @@ const NOT_IN_PROTOCOL: [&str; 7] = [
     "matrix-sdk-crypto",
 ];
 
+/// What a device does not need whose keys the caller holds.
+const NOT_WITHOUT_STORE: [&str; 3] = ["matrix-sdk-crypto", "matrix-sdk-sqlite", "libsqlite3-sys"];
+
 pub(super) fn check() -> Result<Vec<String>, String> {
     let protocol = tree("matrix-qr-protocol")?;
     let (device, doctor) = (tree("matrix-qr-device")?, tree("matrix-qr-doctor")?);
     let of_both = exceeds(&dependencies(&doctor), &dependencies(&device));
-    Ok([does_io(&dependencies(&protocol)), of_both].concat())
+    Ok([
+        does_io(&dependencies(&protocol)),
+        of_both,
+        has_store(&dependencies(&device)),
+    ]
+    .concat())
 }
 
+/// What a package depends on with none of its optional features.
 fn tree(package: &str) -> Result<String, String> {
-    let options = ["--edges", "normal", "--prefix", "none", "--locked"];
+    let options = [
+        "--edges",
+        "normal",
+        "--prefix",
+        "none",
+        "--locked",
+        "--no-default-features",
+    ];
     let tree = output(&[&["tree", "--package", package], &options[..]].concat())?;
     match tree.lines().count() {
         0..10 => Err(format!("cargo tree did not list what {package} depends on")),
@@ -43,6 +60,13 @@ fn does_io(protocol: &BTreeSet<&str>) -> Vec<String> {
     let finding = |name| format!("dependency: the protocol depends on {name}, which does I/O");
     let forbidden = |name: &&&str| NOT_IN_PROTOCOL.contains(*name);
     protocol.iter().filter(forbidden).map(finding).collect()
+}
+
+fn has_store(device: &BTreeSet<&str>) -> Vec<String> {
+    let finding =
+        |name| format!("dependency: a device whose keys the caller holds depends on {name}");
+    let forbidden = |name: &&&str| NOT_WITHOUT_STORE.contains(*name);
+    device.iter().filter(forbidden).map(finding).collect()
 }
 
 fn exceeds(doctor: &BTreeSet<&str>, device: &BTreeSet<&str>) -> Vec<String> {
@@ -66,6 +90,15 @@ mod tests {
         assert_eq!(does_io(&dependencies(tree)), [wanted]);
         let none = "sha2 v0.11.0\ntokio-util-not v1.0.0";
         assert_eq!(does_io(&dependencies(none)), [""; 0]);
+    }
+
+    #[test]
+    fn an_encryption_store_is_found() {
+        let tree = "matrix-qr-device v0.1.0\nvodozemac v0.10.0\nmatrix-sdk-crypto v0.18.0";
+        let wanted =
+            "dependency: a device whose keys the caller holds depends on matrix-sdk-crypto";
+        assert_eq!(has_store(&dependencies(tree)), [wanted]);
+        assert_eq!(has_store(&dependencies("vodozemac v0.10.0")), [""; 0]);
     }
 
     #[test]

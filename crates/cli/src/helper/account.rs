@@ -6,7 +6,7 @@ use matrix_qr_device::{Device, SignOut, access_token, http::Policy, keys::Backup
 use serde_json::{Value, json};
 
 use super::{
-    caller::Caller,
+    caller::RemoteCaller,
     errors::RpcError,
     keys::{RemoteKeys, hand_over},
     params::{KeysHeldBy, LogoutParams, RestoreKeysParams, TokenParams},
@@ -29,7 +29,7 @@ pub(super) async fn token(params: TokenParams, policy: Policy) -> Result<Value, 
 pub(super) async fn restore_keys(
     params: RestoreKeysParams,
     policy: Policy,
-    caller: Caller,
+    caller: RemoteCaller,
 ) -> Result<Value, RpcError> {
     let directory = &params.directory;
     match params.keys {

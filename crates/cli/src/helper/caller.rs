@@ -2,7 +2,6 @@
 
 use std::{
     collections::BTreeMap,
-    fmt,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
@@ -17,17 +16,17 @@ use tokio::{
 use super::{
     errors::{LATEST, NoAnswer, RpcError},
     lines::{OutputLine, line},
-    message::Answer,
+    message::CallerAnswer,
 };
 
 /// How many lines may wait until the caller reads them.
 pub(super) const QUEUE: usize = 1024;
 
-type OnAnswer = Box<dyn FnOnce(Answer) + Send>;
+type OnAnswer = Box<dyn FnOnce(CallerAnswer) + Send>;
 
 /// The program that has started the helper. Clones are the same one.
 #[derive(Clone)]
-pub(super) struct Caller(Arc<Mutex<Conversation>>);
+pub(super) struct RemoteCaller(Arc<Mutex<Conversation>>);
 
 struct Conversation {
     /// `None` once the caller does not read any more.
@@ -39,7 +38,7 @@ struct Conversation {
     last_id: u64,
 }
 
-impl Caller {
+impl RemoteCaller {
     /// What it is to read goes into this queue.
     pub(super) fn new(queue: mpsc::Sender<OutputLine>) -> Self {
         Self(Arc::new(Mutex::new(Conversation {
@@ -69,12 +68,20 @@ impl Caller {
 
     /// Answers a request; with an error, if the result does not fit into a line.
     pub(super) fn answer(&self, id: &Value, result: Result<Value, RpcError>) {
-        let ok = result.and_then(|result| {
-            let line = line(&json!({ "jsonrpc": "2.0", "id": id, "result": result }));
-            line.ok_or_else(|| RpcError::not_a_request("the answer is too long for a line"))
+        let answer = |result, error| {
+            line(&OutgoingAnswer {
+                jsonrpc: "2.0",
+                id,
+                result,
+                error,
+            })
+        };
+        let result = result.and_then(|result| {
+            let too_long = || RpcError::not_a_request("the answer is too long for a line");
+            answer(Some(result), None).ok_or_else(too_long)
         });
-        let error = |error| line(&json!({ "jsonrpc": "2.0", "id": id, "error": error }));
-        if let Some(line) = ok.map_or_else(error, Some) {
+        let line = result.map_or_else(|error| answer(None, Some(error)), Some);
+        if let Some(line) = line {
             self.conversation().send(line);
         }
     }
@@ -98,8 +105,8 @@ impl Caller {
         method: &'static str,
         params: impl Serialize,
         failed: impl FnOnce(NoAnswer) + Send + 'static,
-    ) -> Option<OpenQuestion> {
-        let on_answer = move |given: Answer| {
+    ) -> Option<OpenRequest> {
+        let on_answer = move |given: CallerAnswer| {
             if let Err(error) = read::<()>(method, &given) {
                 failed(error);
             }
@@ -112,7 +119,7 @@ impl Caller {
         method: &'static str,
         params: impl Serialize,
         on_answer: OnAnswer,
-    ) -> Result<OpenQuestion, NoAnswer> {
+    ) -> Result<OpenRequest, NoAnswer> {
         let mut conversation = self.conversation();
         conversation.last_id += 1;
         let id = conversation.last_id;
@@ -129,11 +136,11 @@ impl Caller {
         conversation.unanswered.insert(id, on_answer);
         conversation.send(line);
         let caller = self.clone();
-        Ok(OpenQuestion { caller, id })
+        Ok(OpenRequest { caller, id })
     }
 
     /// Takes an answer. One that nobody waits for is late.
-    pub(super) fn take(&self, id: u64, answer: Answer) {
+    pub(super) fn take(&self, id: u64, answer: CallerAnswer) {
         let on_answer = self.conversation().unanswered.remove(&id);
         if let Some(on_answer) = on_answer {
             on_answer(answer);
@@ -177,13 +184,24 @@ struct Outgoing<'a, P> {
     params: P,
 }
 
-/// A request that the caller has not answered, or not yet. Dropping it takes it back.
-pub(super) struct OpenQuestion {
-    caller: Caller,
+/// An answer to the caller: with a result or an error.
+#[derive(Serialize)]
+struct OutgoingAnswer<'a> {
+    jsonrpc: &'static str,
+    id: &'a Value,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    result: Option<Value>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    error: Option<RpcError>,
+}
+
+/// A request that the caller has not answered. Dropping it takes it back.
+pub(super) struct OpenRequest {
+    caller: RemoteCaller,
     id: u64,
 }
 
-impl Drop for OpenQuestion {
+impl Drop for OpenRequest {
     fn drop(&mut self) {
         let was_open = self.caller.conversation().unanswered.remove(&self.id);
         if was_open.is_some() {
@@ -195,9 +213,9 @@ impl Drop for OpenQuestion {
 
 /// A request whose answer somebody waits for.
 pub(super) struct Ask {
-    question: Result<OpenQuestion, NoAnswer>,
+    question: Result<OpenRequest, NoAnswer>,
     method: &'static str,
-    answer: oneshot::Receiver<Answer>,
+    answer: oneshot::Receiver<CallerAnswer>,
 }
 
 impl Ask {
@@ -216,17 +234,11 @@ impl Ask {
     }
 }
 
-fn read<T: DeserializeOwned>(method: &'static str, answer: &Answer) -> Result<T, NoAnswer> {
+fn read<T: DeserializeOwned>(method: &'static str, answer: &CallerAnswer) -> Result<T, NoAnswer> {
     match answer {
-        Answer::Result(result) => result.read().map_err(|_| NoAnswer::Malformed(method)),
-        Answer::Error => Err(NoAnswer::Refused(method)),
-        Answer::Malformed => Err(NoAnswer::Malformed(method)),
-    }
-}
-
-impl fmt::Debug for Caller {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Caller")
+        CallerAnswer::Result(result) => result.read().map_err(|_| NoAnswer::Malformed(method)),
+        CallerAnswer::Error => Err(NoAnswer::Refused(method)),
+        CallerAnswer::Malformed => Err(NoAnswer::Malformed(method)),
     }
 }
 

@@ -2,7 +2,7 @@
 
 use matrix_qr_device::{
     DeviceId, UserId,
-    keys::{CrossSigningError, KeyHolder, KeyHolderError, KeyUpload, RoomKey, VerifiedDevice},
+    keys::{CrossSigningError, KeyHolder, KeyHolderError, KeyUpload, VerifiedDevice},
 };
 use matrix_qr_protocol::login::message::Secrets;
 use serde::{
@@ -13,7 +13,7 @@ use serde::{
 use serde_json::json;
 
 use super::{
-    caller::Caller,
+    caller::RemoteCaller,
     errors::{NoAnswer, REMEDY},
     lines::{MAX_LINE, line},
 };
@@ -24,13 +24,13 @@ const ROOM_KEYS: usize = 100;
 
 /// Asks the caller for everything that needs the keys.
 pub(super) struct RemoteKeys {
-    caller: Caller,
+    caller: RemoteCaller,
     /// After this, nothing is waited for.
     cancel: Cancel,
 }
 
 impl RemoteKeys {
-    pub(super) fn new(caller: Caller, cancel: Cancel) -> Self {
+    pub(super) fn new(caller: RemoteCaller, cancel: Cancel) -> Self {
         Self { caller, cancel }
     }
 
@@ -108,11 +108,14 @@ pub(super) struct HandedOver {
 }
 
 /// Gives the room keys to the caller.
-pub(super) async fn hand_over(
-    caller: &Caller,
-    room_keys: impl IntoIterator<Item = RoomKey>,
+pub(super) async fn hand_over<K: Serialize>(
+    caller: &RemoteCaller,
+    room_keys: impl IntoIterator<Item = K>,
 ) -> Result<HandedOver, NoAnswer> {
-    let mut batch = Batch::default();
+    let mut batch = Batch {
+        room_keys: Vec::new(),
+        length: 0,
+    };
     let mut result = HandedOver {
         keys: 0,
         too_long: 0,
@@ -136,28 +139,91 @@ pub(super) async fn hand_over(
     Ok(result)
 }
 
-#[derive(Default)]
-struct Batch {
-    room_keys: Vec<RoomKey>,
+struct Batch<K> {
+    room_keys: Vec<K>,
     length: usize,
 }
 
-impl Batch {
+impl<K: Serialize> Batch<K> {
     fn is_full(&self, more: usize) -> bool {
         self.room_keys.len() == ROOM_KEYS || self.length + more > MAX_LINE / 2
     }
 
-    async fn send(&mut self, caller: &Caller) -> Result<(), NoAnswer> {
+    async fn send(&mut self, caller: &RemoteCaller) -> Result<(), NoAnswer> {
         #[derive(Serialize)]
-        struct RoomKeys<'a> {
-            room_keys: &'a [RoomKey],
+        struct RoomKeys<'a, K> {
+            room_keys: &'a [K],
         }
         let room_keys = &self.room_keys;
         caller
             .ask("room_keys", RoomKeys { room_keys })
             .soon::<()>()
             .await?;
-        *self = Self::default();
+        self.room_keys.clear();
+        self.length = 0;
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use serde_json::{Value, from_slice};
+    use tokio::sync::mpsc;
+
+    use super::*;
+    use crate::helper::{
+        caller::QUEUE,
+        message::{CallerMessage, read},
+    };
+
+    /// How many keys each request has.
+    async fn requests(lengths: &[usize]) -> (HandedOver, Vec<usize>) {
+        let (queue, mut lines) = mpsc::channel(QUEUE);
+        let caller = RemoteCaller::new(queue);
+        let program = async {
+            let mut counts = Vec::new();
+            while let Some(line) = lines.recv().await {
+                assert!(line.len() <= MAX_LINE);
+                let request: Value = from_slice(&line).unwrap();
+                counts.push(request["params"]["room_keys"].as_array().unwrap().len());
+                let answer = json!({ "jsonrpc": "2.0", "id": request["id"], "result": null });
+                match read(&answer.to_string()) {
+                    Ok(CallerMessage::Answer {
+                        id: Some(id),
+                        answer,
+                    }) => caller.take(id, answer),
+                    other => unreachable!("{other:?}"),
+                }
+            }
+            counts
+        };
+        let handing_over = async {
+            let keys = lengths.iter().map(|length| "x".repeat(*length));
+            let handed_over = hand_over(&caller, keys).await.unwrap();
+            caller.close();
+            handed_over
+        };
+        tokio::join!(handing_over, program)
+    }
+
+    #[tokio::test]
+    async fn room_keys_go_out_in_lines_that_are_not_too_long() {
+        let cases = [
+            (vec![], 0, vec![]),
+            (vec![500; 1], 0, vec![1]),
+            (vec![500; 100], 0, vec![100]),
+            (vec![500; 201], 0, vec![100, 100, 1]),
+            (vec![400_000; 3], 0, vec![1, 1, 1]),
+            (vec![200_000; 5], 0, vec![2, 2, 1]),
+            (vec![500, 2_000_000, 500, 600_000], 2, vec![2]),
+        ];
+        for (lengths, too_long, counts) in cases {
+            let (handed_over, requests) = requests(&lengths).await;
+            assert_eq!(requests, counts);
+            let keys = lengths.len() - too_long;
+            assert_eq!(handed_over, HandedOver { keys, too_long });
+        }
     }
 }

@@ -8,18 +8,18 @@ use super::errors::RpcError;
 
 /// A line of the caller.
 #[derive(Debug)]
-pub(super) enum Message {
-    Request(Request),
+pub(super) enum CallerMessage {
+    Request(CallerRequest),
     /// Without an ID the caller reports that it could not read a line of ours.
     Answer {
         id: Option<u64>,
-        answer: Answer,
+        answer: CallerAnswer,
     },
 }
 
 /// What the caller asks for.
 #[derive(Debug)]
-pub(super) struct Request {
+pub(super) struct CallerRequest {
     pub(super) id: Value,
     pub(super) method: String,
     params: Json,
@@ -27,7 +27,7 @@ pub(super) struct Request {
 
 /// What the caller answers.
 #[derive(Debug)]
-pub(super) enum Answer {
+pub(super) enum CallerAnswer {
     Result(Json),
     Error,
     /// With a result and an error, or with neither.
@@ -49,7 +49,7 @@ impl Json {
     }
 }
 
-impl Request {
+impl CallerRequest {
     pub(super) fn params<T: DeserializeOwned>(&self) -> Result<T, RpcError> {
         let wrong = |error: serde_json::Error| RpcError::wrong_parameters(error.to_string());
         self.params.read().map_err(wrong)
@@ -86,7 +86,7 @@ fn json(raw: &RawValue) -> Json {
 /// # Errors
 ///
 /// It is neither a request nor an answer. The error quotes nothing of the line.
-pub(super) fn read(line: &str) -> Result<Message, RpcError> {
+pub(super) fn read(line: &str) -> Result<CallerMessage, RpcError> {
     let members: Members<'_> = serde_json::from_str(line).map_err(|error| {
         if error.is_data() {
             RpcError::not_a_request("the line is not a request or an answer of JSON-RPC 2.0")
@@ -107,19 +107,19 @@ pub(super) fn read(line: &str) -> Result<Message, RpcError> {
         (Some(method), Some(id @ (Value::Number(_) | Value::String(_)))) => {
             let empty = || Json(Zeroizing::new("{}".to_owned()));
             let params = members.params.map_or_else(empty, json);
-            Ok(Message::Request(Request { id, method, params }))
+            Ok(CallerMessage::Request(CallerRequest { id, method, params }))
         }
         (Some(_), _) => Err(RpcError::not_a_request(
             "a request needs an id: a number or a string",
         )),
         (None, Some(id)) if id.is_null() || id.is_u64() => {
             let answer = match (members.result, members.error) {
-                (Some(result), None) => Answer::Result(json(result)),
-                (None, Some(_)) => Answer::Error,
-                _ => Answer::Malformed,
+                (Some(result), None) => CallerAnswer::Result(json(result)),
+                (None, Some(_)) => CallerAnswer::Error,
+                _ => CallerAnswer::Malformed,
             };
             let id = id.as_u64();
-            Ok(Message::Answer { id, answer })
+            Ok(CallerMessage::Answer { id, answer })
         }
         (None, _) => Err(RpcError::not_a_request(
             "the line has no method, nor the id of a request of the helper",

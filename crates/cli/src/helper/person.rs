@@ -12,22 +12,22 @@ use serde_json::{Value, json};
 use url::Url;
 
 use super::{
-    caller::{Caller, OpenQuestion},
+    caller::{OpenRequest, RemoteCaller},
     errors::{NoAnswer, RpcError},
 };
 use crate::{cancel::Cancel, progress, qr_picture::svg};
 
 /// The person at the caller. A question that is not answered as it should be cancels the sign-in.
 pub(super) struct RemotePerson {
-    caller: Caller,
+    caller: RemoteCaller,
     cancel: Cancel,
     /// What the caller shows: the code, then the digits.
-    shown: Mutex<Option<OpenQuestion>>,
+    shown: Mutex<Option<OpenRequest>>,
     device_left: Mutex<Option<String>>,
 }
 
 impl RemotePerson {
-    pub(super) fn new(caller: Caller, cancel: Cancel) -> Self {
+    pub(super) fn new(caller: RemoteCaller, cancel: Cancel) -> Self {
         Self {
             caller,
             cancel,

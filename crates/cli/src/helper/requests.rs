@@ -8,9 +8,9 @@ use tokio::task::JoinSet;
 
 use super::{
     account,
-    caller::Caller,
+    caller::RemoteCaller,
     errors::RpcError,
-    message::Request,
+    message::CallerRequest,
     params::{CancelParams, InitializeParams, PROTOCOL},
     sign_in::RemoteSignIn,
 };
@@ -29,7 +29,7 @@ pub(super) enum RequestEnd {
 
 /// The requests that are running.
 pub(super) struct Requests {
-    caller: Caller,
+    caller: RemoteCaller,
     policy: Policy,
     is_initialized: bool,
     sign_in: SignInSlot,
@@ -40,7 +40,7 @@ pub(super) struct Requests {
 type SignInSlot = Arc<Mutex<Option<Cancel>>>;
 
 impl Requests {
-    pub(super) fn new(caller: Caller, policy: Policy) -> Self {
+    pub(super) fn new(caller: RemoteCaller, policy: Policy) -> Self {
         Self {
             caller,
             policy,
@@ -51,7 +51,7 @@ impl Requests {
     }
 
     /// Begins it. The answer comes when there is one.
-    pub(super) fn begin(&mut self, request: Request) {
+    pub(super) fn begin(&mut self, request: CallerRequest) {
         let now = match request.method.as_str() {
             "initialize" => self.initialize(&request),
             method if !METHODS.contains(&method) => Err(RpcError::no_such_method(method)),
@@ -68,7 +68,7 @@ impl Requests {
         self.caller.answer(&request.id, now);
     }
 
-    fn initialize(&mut self, request: &Request) -> Result<Value, RpcError> {
+    fn initialize(&mut self, request: &CallerRequest) -> Result<Value, RpcError> {
         let params: InitializeParams = request.params()?;
         if self.is_initialized {
             return Err(RpcError::not_a_request("initialize comes only once"));
@@ -102,7 +102,7 @@ impl Requests {
         Some(cancel)
     }
 
-    fn sign_in(&mut self, request: Request, cancel: Cancel) {
+    fn sign_in(&mut self, request: CallerRequest, cancel: Cancel) {
         let (caller, slot) = (self.caller.clone(), self.sign_in.clone());
         let sign_in = RemoteSignIn {
             caller: caller.clone(),
@@ -126,7 +126,7 @@ impl Requests {
         });
     }
 
-    fn run(&mut self, request: Request) {
+    fn run(&mut self, request: CallerRequest) {
         let (caller, policy) = (self.caller.clone(), self.policy);
         self.running.spawn(async move {
             let result = match request.method.as_str() {
@@ -172,7 +172,7 @@ impl Requests {
 }
 
 /// Reads the parameters, then does it.
-async fn run<P, F>(request: &Request, work: impl FnOnce(P) -> F) -> Result<Value, RpcError>
+async fn run<P, F>(request: &CallerRequest, work: impl FnOnce(P) -> F) -> Result<Value, RpcError>
 where
     P: serde::de::DeserializeOwned,
     F: Future<Output = Result<Value, RpcError>>,

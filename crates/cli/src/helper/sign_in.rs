@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use url::Url;
 
 use super::{
-    caller::Caller,
+    caller::RemoteCaller,
     errors::RpcError,
     keys::RemoteKeys,
     params::{KeysHeldBy, LinkParams, LoginParams, given},
@@ -26,7 +26,7 @@ use crate::{
 
 /// One sign-in: whom to ask, and what ends it.
 pub(super) struct RemoteSignIn {
-    pub(super) caller: Caller,
+    pub(super) caller: RemoteCaller,
     pub(super) cancel: Cancel,
     pub(super) policy: Policy,
 }

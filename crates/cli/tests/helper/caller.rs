@@ -28,11 +28,13 @@ pub(crate) struct TestCaller {
     last_id: u64,
     /// Every line of the helper.
     pub(crate) heard: Vec<String>,
+    /// Every line of ours.
+    pub(crate) said: Vec<String>,
 }
 
 /// What the helper wrote.
 #[derive(Debug)]
-pub(crate) enum Heard {
+pub(crate) enum HelperLine {
     Question {
         id: u64,
         method: String,
@@ -80,6 +82,7 @@ impl TestCaller {
             questions: BTreeMap::new(),
             last_id: 0,
             heard: Vec::new(),
+            said: Vec::new(),
         }
     }
 
@@ -112,6 +115,7 @@ impl TestCaller {
 
     /// Whatever it is. A helper that has ended does not read it.
     pub(crate) fn say(&mut self, line: &str) {
+        self.said.push(line.to_owned());
         if let Some(stdin) = &mut self.stdin {
             let _ = writeln!(stdin, "{line}");
         }
@@ -128,7 +132,7 @@ impl TestCaller {
     }
 
     /// The next line, if there is one within this time. `Err` if there will be none.
-    pub(crate) fn hear(&mut self, within: Duration) -> Result<Option<Heard>, ()> {
+    pub(crate) fn hear(&mut self, within: Duration) -> Result<Option<HelperLine>, ()> {
         let line = match self.lines.recv_timeout(within) {
             Ok(line) => line,
             Err(RecvTimeoutError::Timeout) => return Ok(None),
@@ -140,7 +144,7 @@ impl TestCaller {
         Ok(Some(self.understand(value)))
     }
 
-    fn understand(&mut self, mut value: Value) -> Heard {
+    fn understand(&mut self, mut value: Value) -> HelperLine {
         let (id, params) = (value["id"].take(), value["params"].take());
         let Some(method) = value["method"].as_str().map(str::to_owned) else {
             let ours = id.as_u64().and_then(|id| self.requests.remove(&id));
@@ -152,18 +156,18 @@ impl TestCaller {
                     Ok(value["result"].take())
                 }
             };
-            return Heard::Answer { id, result };
+            return HelperLine::Answer { id, result };
         };
         match id.as_u64() {
             Some(id) => {
                 self.questions.insert(id, method.clone());
-                Heard::Question { id, method, params }
+                HelperLine::Question { id, method, params }
             }
-            None => Heard::Notification { method, params },
+            None => HelperLine::Notification { method, params },
         }
     }
 
-    fn next(&mut self) -> Heard {
+    fn next(&mut self) -> HelperLine {
         let heard = self.hear(PATIENCE);
         let heard = heard.expect("it has ended");
         heard.unwrap_or_else(|| panic!("it only wrote:\n{}", self.heard.join("\n")))
@@ -172,7 +176,7 @@ impl TestCaller {
     /// The answer to this request.
     pub(crate) fn result(&mut self, wanted: u64) -> Result<Value, Value> {
         loop {
-            if let Heard::Answer { id, result } = self.next()
+            if let HelperLine::Answer { id, result } = self.next()
                 && id == wanted
             {
                 return result;
@@ -183,7 +187,7 @@ impl TestCaller {
     /// The error with which a line without an ID is answered.
     pub(crate) fn complaint(&mut self) -> Value {
         loop {
-            if let Heard::Answer { id, result } = self.next()
+            if let HelperLine::Answer { id, result } = self.next()
                 && id.is_null()
             {
                 return result.unwrap_err();
@@ -194,7 +198,7 @@ impl TestCaller {
     /// The next question, which must be this one.
     pub(crate) fn question(&mut self, wanted: &str) -> (u64, Value) {
         loop {
-            if let Heard::Question { id, method, params } = self.next() {
+            if let HelperLine::Question { id, method, params } = self.next() {
                 assert_eq!(method, wanted);
                 return (id, params);
             }

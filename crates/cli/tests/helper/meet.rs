@@ -12,7 +12,7 @@ use tokio::runtime::Runtime;
 
 use crate::{
     account::OwnKeysAccount,
-    caller::{Heard, PATIENCE, TestCaller},
+    caller::{HelperLine, PATIENCE, TestCaller},
     holder::OwnKeys,
     support::sandbox::decide,
 };
@@ -174,10 +174,12 @@ impl HelperMeeting {
     fn listen(&mut self, side: Side) {
         match self.caller(side).hear(Duration::from_millis(20)) {
             Err(()) => self.ends[side as usize] = Some(HelperEnd::Closed),
-            Ok(Some(Heard::Question { id, method, params })) => {
+            Ok(Some(HelperLine::Question { id, method, params })) => {
                 self.asked(side, id, &method, &params);
             }
-            Ok(Some(Heard::Answer { id, result })) if id.as_u64() == self.ids[side as usize] => {
+            Ok(Some(HelperLine::Answer { id, result }))
+                if id.as_u64() == self.ids[side as usize] =>
+            {
                 self.ends[side as usize] = Some(match result {
                     Ok(result) => HelperEnd::Result(result),
                     Err(error) => HelperEnd::Error(error),

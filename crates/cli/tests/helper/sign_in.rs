@@ -225,7 +225,7 @@ fn one_sign_in_runs_at_a_time_and_can_be_cancelled() {
     caller.question("show_code");
     caller.close();
     caller.ends(3);
-    let answered = format!("\"id\":{third},\"jsonrpc\"");
+    let answered = format!("\"id\":{third},\"error\"");
     assert!(
         caller.heard.last().unwrap().contains(&answered),
         "{:?}",

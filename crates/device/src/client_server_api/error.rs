@@ -109,6 +109,11 @@ impl HomeserverError {
         matches!(self, Self::Matrix { status: 401, errcode, .. } if errcode == "M_USER_LOCKED")
     }
 
+    /// Whether it is about this device's own session: that has ended, or cannot be used.
+    pub(crate) fn ends_session(&self) -> bool {
+        matches!(self, Self::Expired) || self.is_locked()
+    }
+
     pub(super) fn retry_after(&self) -> Option<Duration> {
         match self {
             Self::RateLimited { retry_after } => *retry_after,

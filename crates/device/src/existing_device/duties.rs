@@ -13,6 +13,7 @@ use matrix_qr_protocol::{
 use tokio::time::{sleep, timeout};
 
 use crate::{
+    client_server_api::HomeserverError,
     device::Device,
     host::HostAdapter,
     keys::{HeldIdentity, KeyHolder, await_verified, export_secrets},
@@ -94,8 +95,12 @@ impl<'a, P: Person, K: KeyHolder> ExistingDevice<'a, P, K> {
     }
 
     async fn look(&self, id: &DeviceId) -> Result<DeviceLookup, UserError> {
-        self.device.stay_signed_in().await?;
-        Ok(self.device.homeserver().device(id.as_str().into()).await?)
+        let found = self.device.homeserver().device(id.as_str().into()).await;
+        if found.as_ref().is_err_and(HomeserverError::ends_session) {
+            // The call has tried another token. This says why there is none.
+            self.device.stay_signed_in().await?;
+        }
+        Ok(found?)
     }
 
     async fn open(&self, link: &VerificationLink) -> Result<(), NotOpened> {

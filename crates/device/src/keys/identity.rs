@@ -188,3 +188,90 @@ pub(crate) async fn agreed_identity(
         None => Ok((answer, published)),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic)]
+    use matrix_qr_protocol::login::message::CrossSigning;
+    use ruma::user_id;
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    const KINDS: [&str; 3] = ["master", "self_signing", "user_signing"];
+
+    fn secrets() -> CrossSigning {
+        CrossSigning {
+            master_key: SecretKey::new(&[1; 32]),
+            self_signing_key: SecretKey::new(&[2; 32]),
+            user_signing_key: SecretKey::new(&[3; 32]),
+        }
+    }
+
+    /// An answer of `/keys/query`, after a change to one of the three keys.
+    fn published(kind: usize, change: impl FnOnce(&mut Value)) -> get_keys::v3::Response {
+        let user_id = user_id!("@alice:example.org");
+        let HeldIdentity(keys) = HeldIdentity::of(&secrets());
+        let mut published = [0, 1, 2].map(|kind| {
+            let key = keys[kind].to_base64();
+            let named = json!({ format!("ed25519:{key}"): key });
+            json!({ "user_id": user_id, "usage": [KINDS[kind]], "keys": named })
+        });
+        change(&mut published[kind]);
+        let [master, self_signing, user_signing] =
+            published.map(|key| BTreeMap::from([(user_id.to_owned(), Raw::new(&key).unwrap())]));
+        let mut answer = get_keys::v3::Response::default();
+        answer.master_keys = cast(master);
+        answer.self_signing_keys = cast(self_signing);
+        answer.user_signing_keys = cast(user_signing);
+        answer
+    }
+
+    fn cast(keys: BTreeMap<OwnedUserId, Raw<Value>>) -> BTreeMap<OwnedUserId, Raw<RawKey>> {
+        let cast = |(user, key): (_, Raw<Value>)| (user, key.cast_unchecked());
+        keys.into_iter().map(cast).collect()
+    }
+
+    fn read(answer: &get_keys::v3::Response) -> Result<PublishedIdentity, CrossSigningKey> {
+        PublishedIdentity::of(answer, user_id!("@alice:example.org"))
+    }
+
+    #[test]
+    fn the_three_keys_are_read() {
+        let identity = read(&published(0, |_| {})).unwrap_or_else(|key| panic!("{key}"));
+        let held = HeldIdentity::of(&secrets());
+        assert_eq!(identity.first_difference(&held), None);
+        assert_eq!(identity.fingerprint(), held.0[0].to_base64());
+    }
+
+    #[test]
+    fn a_key_of_another_user_or_of_another_kind_is_not_one() {
+        for (kind, which) in CrossSigningKey::ALL.into_iter().enumerate() {
+            let changes: [fn(&mut Value); 5] = [
+                |key| key["user_id"] = json!("@mallory:example.org"),
+                |key| key["usage"] = json!(["another"]),
+                |key| key["usage"] = json!([]),
+                |key| key["keys"] = json!({}),
+                |key| key["keys"] = json!({ "curve25519:AAAA": "AAAA" }),
+            ];
+            for change in changes {
+                assert_eq!(read(&published(kind, change)).err(), Some(which));
+            }
+        }
+    }
+
+    #[test]
+    fn another_key_beside_the_right_one_is_a_difference() {
+        let held = HeldIdentity::of(&secrets());
+        for (kind, which) in CrossSigningKey::ALL.into_iter().enumerate() {
+            // One that comes before it in the order of names, and one that comes after it.
+            for name in ["ed25519:+", "ed25519:z"] {
+                let add = |key: &mut Value| {
+                    key["keys"][name] = json!(Ed25519SecretKey::new().public_key().to_base64());
+                };
+                let identity = read(&published(kind, add)).unwrap_or_else(|key| panic!("{key}"));
+                assert_eq!(identity.first_difference(&held), Some(which), "{name}");
+            }
+        }
+    }
+}

@@ -12,19 +12,19 @@ use crate::{
     cancel::Cancel,
     helper::{
         keys::RemoteKeys,
-        message::{Message, read as read_message},
+        message::{CallerMessage, read as read_message},
     },
 };
 
 struct Pipe {
-    caller: Caller,
+    caller: RemoteCaller,
     lines: mpsc::Receiver<OutputLine>,
 }
 
 impl Pipe {
     fn new() -> Self {
         let (queue, lines) = mpsc::channel(QUEUE);
-        let caller = Caller::new(queue);
+        let caller = RemoteCaller::new(queue);
         Self { caller, lines }
     }
 
@@ -36,7 +36,7 @@ impl Pipe {
     fn answer(&self, id: u64, result: &str) {
         let line = format!(r#"{{"jsonrpc":"2.0","id":{id},{result}}}"#);
         match read_message(&line).unwrap() {
-            Message::Answer {
+            CallerMessage::Answer {
                 id: Some(id),
                 answer,
             } => self.caller.take(id, answer),

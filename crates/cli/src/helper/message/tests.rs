@@ -4,16 +4,16 @@ use serde_json::json;
 
 use super::*;
 
-fn request(line: &str) -> Request {
+fn request(line: &str) -> CallerRequest {
     match read(line).unwrap() {
-        Message::Request(request) => request,
+        CallerMessage::Request(request) => request,
         other => panic!("{other:?}"),
     }
 }
 
-fn answer(line: &str) -> (Option<u64>, Answer) {
+fn answer(line: &str) -> (Option<u64>, CallerAnswer) {
     match read(line).unwrap() {
-        Message::Answer { id, answer } => (id, answer),
+        CallerMessage::Answer { id, answer } => (id, answer),
         other => panic!("{other:?}"),
     }
 }
@@ -40,20 +40,22 @@ fn an_array_is_not_an_object() {
 #[test]
 fn an_answer_has_a_result_or_an_error() {
     let null = r#"{"jsonrpc":"2.0","id":7,"result":null}"#;
-    assert!(matches!(answer(null), (Some(7), Answer::Result(json)) if json.read::<()>().is_ok()));
+    assert!(
+        matches!(answer(null), (Some(7), CallerAnswer::Result(json)) if json.read::<()>().is_ok())
+    );
     let error = r#"{"jsonrpc":"2.0","id":7,"error":{"code":1,"message":"m"}}"#;
-    assert!(matches!(answer(error), (Some(7), Answer::Error)));
+    assert!(matches!(answer(error), (Some(7), CallerAnswer::Error)));
     for neither in [
         r#"{"jsonrpc":"2.0","id":7}"#,
         r#"{"jsonrpc":"2.0","id":7,"result":null,"error":null}"#,
     ] {
         assert!(
-            matches!(answer(neither), (Some(7), Answer::Malformed)),
+            matches!(answer(neither), (Some(7), CallerAnswer::Malformed)),
             "{neither}"
         );
     }
     let about_a_line = r#"{"jsonrpc":"2.0","id":null,"error":{"code":-32700,"message":"m"}}"#;
-    assert!(matches!(answer(about_a_line), (None, Answer::Error)));
+    assert!(matches!(answer(about_a_line), (None, CallerAnswer::Error)));
 }
 
 #[test]
