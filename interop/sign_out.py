@@ -1,18 +1,22 @@
 """Signs out a bot of packages/python/examples: python sign_out.py LIBRARY DIRECTORY"""
 
 import asyncio
-import importlib
 import os
 import sys
-from pathlib import Path
-
-import nio
 
 
-async def main(library: str, directory: Path) -> None:
-    module = importlib.import_module(f"matrix_qr.{library}")
-    program = os.environ["MATRIX_QR_PROGRAM"]
-    await module.logout(nio.AsyncClient(""), directory, program=program, allow_loopback_http=True)
+async def main(library: str, directory: str) -> None:
+    options = {"program": os.environ["MATRIX_QR_PROGRAM"], "allow_loopback_http": True}
+    if library == "nio":
+        import matrix_qr.nio
+        import nio
+
+        await matrix_qr.nio.logout(nio.AsyncClient(""), directory, **options)
+    else:
+        import matrix_qr.mautrix
+        from mautrix.client import Client
+
+        await matrix_qr.mautrix.logout(Client(base_url="http://localhost"), directory, **options)
 
 
-asyncio.run(main(sys.argv[1], Path(sys.argv[2])))
+asyncio.run(main(*sys.argv[1:]))
