@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import gc
 import os
 import signal
 import sys
@@ -241,9 +240,17 @@ async def test_an_exception_of_progress_cancels(fake: str, tmp_path: Path) -> No
     assert isinstance(raised.value.__cause__, OSError)
 
 
-async def cancelled(fake: str, directory: Path, person: Agreeing) -> asyncio.Task[Any]:
+async def cancelled(
+    fake: str, directory: Path, person: Agreeing
+) -> asyncio.Task[asyncio.CancelledError]:
     """A sign-in that was cancelled while it asks for the digits."""
-    task = asyncio.create_task(sign_in(fake, directory, person))
+
+    async def until_cancelled() -> asyncio.CancelledError:
+        with pytest.raises(asyncio.CancelledError) as raised:
+            await sign_in(fake, directory, person)
+        return raised.value
+
+    task = asyncio.create_task(until_cancelled())
     await person.is_asked.wait()
     task.cancel()
     return task
@@ -251,14 +258,25 @@ async def cancelled(fake: str, directory: Path, person: Agreeing) -> asyncio.Tas
 
 async def test_a_cancelled_sign_in_is_cleaned_up_first(fake: str, tmp_path: Path) -> None:
     person = Agreeing()
-    task = await cancelled(fake, tmp_path / "is_cancelled", person)
-    with pytest.raises(asyncio.CancelledError) as raised:
-        await task
+    error = await (await cancelled(fake, tmp_path / "is_cancelled", person))
     assert (tmp_path / "is_cancelled.cleaned").exists()
     # What is left is said.
     assert person.events[-1]["event"] == "left_behind"
-    assert isinstance(raised.value.__cause__, matrix_qr.Cancelled)
-    assert raised.value.__cause__.device_left == DEVICE
+    assert isinstance(error.__cause__, matrix_qr.Cancelled)
+    assert error.__cause__.device_left == DEVICE
+
+
+async def test_all_tasks_are_cancelled(fake: str, tmp_path: Path) -> None:
+    """Not only ours: some programs end in this way."""
+    person = Agreeing()
+    task = asyncio.create_task(sign_in(fake, tmp_path / "is_cancelled", person))
+    await person.is_asked.wait()
+    for each in asyncio.all_tasks() - {asyncio.current_task()}:
+        each.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await asyncio.wait_for(task, 10)
+    assert (tmp_path / "is_cancelled.cleaned").exists()
+    assert person.events[-1]["event"] == "left_behind"
 
 
 async def test_a_time_limit_cancels(fake: str, tmp_path: Path) -> None:
@@ -273,11 +291,7 @@ async def test_a_sign_in_that_is_cancelled_again_and_again(fake: str, tmp_path: 
     for _ in range(4):
         await asyncio.sleep(0.05)
         task.cancel()
-    with pytest.raises(asyncio.CancelledError):
-        await task
-    with pytest.warns(ResourceWarning, match="is still running"):
-        del task
-        gc.collect()
+    await task
     assert not (tmp_path / "is_cancelled.cleaned").exists()
     await asyncio.sleep(1)
     assert (tmp_path / "is_cancelled.cleaned").exists()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import subprocess
+from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from itertools import count
@@ -22,6 +23,8 @@ _CLEAN_UP = 70.0
 _LAST_EVENTS = 5.0
 #: How long the program may take to end after its output has ended, in seconds.
 _EXIT = 10.0
+#: How long to wait before it is asked again, in seconds.
+_SOON = 0.01
 #: The code of an answer that cannot be given. JSON-RPC leaves it to implementations.
 _CANNOT_ANSWER = -32000
 
@@ -55,13 +58,15 @@ async def started(
         await helper._close()
 
 
-class Helper:
-    """A running helper."""
+class Helper(asyncio.Protocol):
+    """A running helper.
+
+    What it says is received without a task: a program that ends may cancel all of its tasks, and
+    then wants to know how the sign-in ended.
+    """
 
     _input: asyncio.WriteTransport
     _output: asyncio.ReadTransport
-    _reading: asyncio.Task[None]
-    _telling: asyncio.Task[None]
 
     def __init__(
         self, process: subprocess.Popen[bytes], answer: Answer, progress: Progress
@@ -72,21 +77,21 @@ class Helper:
         self._numbers = count(1)
         self._waiting: dict[int, asyncio.Future[Any]] = {}
         self._questions: dict[int, asyncio.Task[None]] = {}
-        self._events: asyncio.Queue[dict[str, Any] | None] = asyncio.Queue()
-        self._lines = asyncio.StreamReader(limit=_LONGEST_LINE)
+        self._events: deque[dict[str, Any]] = deque()
+        self._telling: asyncio.Task[None] | None = None
+        #: The beginning of a line.
+        self._begun = b""
         #: Why no request is answered any more.
         self._ended: MatrixQrError | None = None
+        #: Whether the program has ended.
+        self._gone: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         #: The first exception of `answer` and `progress`.
         self._failure: BaseException | None = None
 
     async def _connect(self) -> None:
         loop = asyncio.get_running_loop()
         self._input, _ = await loop.connect_write_pipe(asyncio.BaseProtocol, self._process.stdin)
-        self._output, _ = await loop.connect_read_pipe(
-            lambda: asyncio.StreamReaderProtocol(self._lines), self._process.stdout
-        )
-        self._reading = asyncio.create_task(self._read())
-        self._telling = asyncio.create_task(self._tell())
+        self._output, _ = await loop.connect_read_pipe(lambda: self, self._process.stdout)
 
     async def request(self, method: str, params: dict[str, Any]) -> Any:
         """The result of a request.
@@ -116,51 +121,48 @@ class Helper:
             answered.set_exception(self._ended)
             return answered
         number = next(self._numbers)
-        line = _line({"id": number, "method": method, "params": params})
+        line = _encoded({"id": number, "method": method, "params": params})
         self._waiting[number] = answered
         self._input.write(line)
         return answered
 
-    async def _read(self) -> None:
-        """Until the helper ends."""
+    def data_received(self, data: bytes) -> None:
+        if self._ended is not None:
+            return
+        *lines, self._begun = (self._begun + data).split(b"\n")
         try:
-            while line := await self._next_line():
-                if line.strip():
-                    self._received(line)
-            self._end(HelperError(await self._how_it_ended(), advice=_AFTER_THE_END))
+            for line in lines:
+                self._line(line)
+            _check_length(self._begun)
         except MatrixQrError as error:
             self._end(error)
-            # It cancels a sign-in now, and must be able to write.
+            # It cancels a sign-in now. What it still writes is read, and ignored.
             self._input.close()
-            while await self._lines.read(_LONGEST_LINE):
-                pass
-            await self._how_it_ended()
 
-    async def _next_line(self) -> bytes:
-        """Empty if the helper has ended, whether after a line or within one."""
-        try:
-            line = await self._lines.readline()
-        except ValueError:
-            raise HelperError("matrix-qr helper sent a line longer than 1 MiB") from None
-        return line if line.endswith(b"\n") else b""
-
-    async def _how_it_ended(self) -> str:
-        try:
-            status = await asyncio.to_thread(self._process.wait, _EXIT)
-        except subprocess.TimeoutExpired:
-            return "matrix-qr helper has closed its output"
-        how = f"signal {-status}" if status < 0 else f"exit status {status}"
-        return f"matrix-qr helper has ended ({how})"
+    def connection_lost(self, _error: Exception | None, left: float = _EXIT) -> None:
+        status = self._process.poll()
+        if status is None and left > 0:
+            loop = asyncio.get_running_loop()
+            loop.call_later(_SOON, self.connection_lost, None, left - _SOON)
+            return
+        how = f"signal {-status}" if status and status < 0 else f"exit status {status}"
+        self._end(HelperError(f"matrix-qr helper has ended ({how})", advice=_AFTER_THE_END))
+        if not self._gone.done():
+            self._gone.set_result(None)
 
     def _end(self, why: MatrixQrError) -> None:
-        self._ended = why
+        """Only the first reason counts."""
+        self._ended = self._ended or why
         for question in self._questions.values():
             question.cancel()
         for answered in self._waiting.values():
-            answered.set_exception(why)
+            answered.set_exception(self._ended)
         self._waiting.clear()
 
-    def _received(self, line: bytes) -> None:
+    def _line(self, line: bytes) -> None:
+        _check_length(line)
+        if not line.strip() or self._ended is not None:
+            return
         try:
             message = json.loads(line)
         except (ValueError, RecursionError):
@@ -172,7 +174,9 @@ class Helper:
                     self._question(number, method, params)
                 )
             case {"method": "progress", "params": dict(event)}:
-                self._events.put_nowait(event)
+                self._events.append(event)
+                if self._telling is None or self._telling.done():
+                    self._telling = asyncio.create_task(self._tell())
             case {"method": "cancel_request", "params": {"id": int(number)}}:
                 if question := self._questions.pop(number, None):
                     question.cancel()
@@ -187,22 +191,22 @@ class Helper:
 
     async def _question(self, number: int, method: str, params: dict[str, Any]) -> None:
         try:
-            line = _line({"id": number, "result": await self._answer(method, params)})
+            line = _encoded({"id": number, "result": await self._answer(method, params)})
         except (Exception, asyncio.CancelledError) as error:
             if number not in self._questions or self._ended is not None:
                 return  # The answer is not needed any more.
             self._failure = self._failure or error
             # Not the text of the exception, which may have secrets.
             text = f"{method} could not be answered: {type(error).__name__}"
-            line = _line({"id": number, "error": {"code": _CANNOT_ANSWER, "message": text}})
+            line = _encoded({"id": number, "error": {"code": _CANNOT_ANSWER, "message": text}})
         self._questions.pop(number, None)
         self._input.write(line)
 
     async def _tell(self) -> None:
-        """One event after the other. `None` is the last one."""
-        while (event := await self._events.get()) is not None:
+        """One event after the other."""
+        while self._events:
             try:
-                await self._progress(event)
+                await self._progress(self._events.popleft())
             except Exception as error:
                 if self._failure is None:
                     self._failure = error
@@ -211,12 +215,12 @@ class Helper:
     async def _close(self) -> None:
         try:
             self._input.close()
-            await asyncio.wait([self._reading], timeout=_CLEAN_UP)
-            self._events.put_nowait(None)
-            await asyncio.wait([self._telling], timeout=_LAST_EVENTS)
+            await asyncio.wait([self._gone], timeout=_CLEAN_UP)
+            if self._telling is not None:
+                await asyncio.wait([self._telling], timeout=_LAST_EVENTS)
         finally:
-            self._telling.cancel()
-            self._reading.cancel()
+            if self._telling is not None:
+                self._telling.cancel()
             self._output.close()
 
 
@@ -226,8 +230,13 @@ _AFTER_THE_END = (
 )
 
 
-def _line(message: dict[str, Any]) -> bytes:
+def _encoded(message: dict[str, Any]) -> bytes:
     line = json.dumps({"jsonrpc": "2.0", **message}).encode() + b"\n"
     if len(line) > _LONGEST_LINE:
         raise ValueError("a message to matrix-qr helper is longer than 1 MiB")
     return line
+
+
+def _check_length(line: bytes) -> None:
+    if len(line) > _LONGEST_LINE:
+        raise HelperError("matrix-qr helper sent a line longer than 1 MiB")
