@@ -23,9 +23,8 @@ use crate::{
         SignInCase,
         Software::{self, MatrixSdk, Ours},
     },
-    cells::ids,
     config::InteropConfig,
-    devices::{FirstStep, peer},
+    devices::{self, FirstStep, peer},
     library::{
         BotLibrary::{self, CryptoWasm, Mautrix, Nio},
         BotStart,
@@ -294,11 +293,12 @@ impl SharedAccount<'_> {
     /// Whether matrix-sdk's device sees this one as verified, if it is in the account.
     async fn is_verified(&self, device: &str) -> Result<Option<bool>> {
         let _only = self.only(MatrixSdk).await;
-        let mut lists = peer(self.env, "devices", &[])?;
-        let devices = lists.event("devices").await?;
-        lists.succeed().await?;
-        let has = |name| anyhow::Ok(ids(&devices, name)?.iter().any(|id| id == device));
-        let (verified, unverified) = (has("verified")?, has("unverified")?);
+        let devices = devices::list(self.env).await?;
+        let is = |id: &String| id == device;
+        let (verified, unverified) = (
+            devices.verified.iter().any(is),
+            devices.unverified.iter().any(is),
+        );
         Ok((verified || unverified).then_some(verified))
     }
 

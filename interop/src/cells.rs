@@ -4,7 +4,6 @@
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, ensure};
-use serde_json::Value;
 
 use crate::{
     bot, bots,
@@ -17,7 +16,7 @@ use crate::{
     },
     compare,
     config::InteropConfig,
-    devices::peer,
+    devices::{self, DeviceList},
     doctor, evict, failing, newer,
     report::{InteropReport, PeerSoftware},
     test_env::{RendezvousSetup, TestEnv},
@@ -241,10 +240,10 @@ fn name(case: &SignInCase, kind: RendezvousSetup) -> String {
 /// account.
 async fn reverse(env: &TestEnv<'_>) -> Result<Duration> {
     let began = Instant::now();
-    let mut lists = peer(env, "devices", &[])?;
-    let devices = lists.event("devices").await?;
-    lists.succeed().await?;
-    let (verified, unverified) = (ids(&devices, "verified")?, ids(&devices, "unverified")?);
+    let DeviceList {
+        verified,
+        unverified,
+    } = devices::list(env).await?;
     let missing: Vec<_> = env
         .ours
         .iter()
@@ -260,15 +259,6 @@ async fn reverse(env: &TestEnv<'_>) -> Result<Duration> {
         "not verified: {missing:?}, {unverified:?}"
     );
     Ok(began.elapsed())
-}
-
-pub(crate) fn ids(devices: &Value, name: &str) -> Result<Vec<String>> {
-    Ok(serde_json::from_value(
-        devices
-            .get(name)
-            .cloned()
-            .with_context(|| format!("no {name}"))?,
-    )?)
 }
 
 /// The version of a package in this workspace's lock file.

@@ -8,7 +8,7 @@ use serde_json::Value;
 
 /// A line of nginx's log: see `proxy`.
 #[derive(Deserialize)]
-struct RecordedUpload {
+struct LoggedUpload {
     status: u16,
     body: String,
 }
@@ -18,7 +18,7 @@ pub(crate) fn published_once(run: &Path, user: &str, device: &str) -> Result<()>
     let log = fs::read_to_string(run.join("uploads.log"))?;
     let mut published = Vec::new();
     for line in log.lines() {
-        let RecordedUpload { status, body } =
+        let LoggedUpload { status, body } =
             serde_json::from_str(line).context("nginx's log of uploads")?;
         let mut body: Value = serde_json::from_str(&body).context("an upload")?;
         let keys = body.get_mut("device_keys").map(Value::take);

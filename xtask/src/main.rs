@@ -86,6 +86,7 @@ fn main() -> ExitCode {
 
 fn test() -> TaskResult {
     needed(&[&NEEDED[..], &package::NEEDED].concat())?;
+    packages::needed()?;
     step("formatting", || cargo(&["fmt", "--all", "--check"]))?;
     step("lints", || {
         cargo(&[

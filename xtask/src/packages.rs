@@ -44,17 +44,27 @@ pub(crate) fn tools() -> Result<PathBuf, String> {
 
 /// The libraries of the bot in Node, beside the package, in the versions of its lock file.
 pub(crate) fn node() -> TaskResult {
-    let missing = format!("Node {OLDEST_NODE} or newer with npm is missing: https://nodejs.org");
-    let version = said(Command::new("node").arg("--version"), "node")
-        .map_err(|error| format!("{error}\n{missing}"))?;
-    let major = version.trim_start_matches('v').split('.').next();
+    needed()?;
+    npm(NODE, &["ci"])
+}
+
+/// Reports whether Node is missing, before anything slow runs.
+pub(crate) fn needed() -> TaskResult {
+    let missing = |found: &str| {
+        format!("{found}: Node {OLDEST_NODE} or newer with npm is needed, from https://nodejs.org")
+    };
+    let version = |program| said(Command::new(program).arg("--version"), program);
+    let node = version("node").map_err(|error| missing(&error))?;
+    version("npm").map_err(|error| missing(&error))?;
+    let major = node.trim_start_matches('v').split('.').next();
     let is_new = major
         .and_then(|major| major.parse().ok())
         .is_some_and(|major: u32| major >= OLDEST_NODE);
-    if !is_new {
-        return Err(format!("Node is {}: {missing}", version.trim()));
+    if is_new {
+        Ok(())
+    } else {
+        Err(missing(&format!("this is Node {}", node.trim())))
     }
-    npm(NODE, &["ci"]).map_err(|error| format!("{error}\n{missing}"))
 }
 
 /// What the tests run, and the interop cells.
