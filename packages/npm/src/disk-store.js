@@ -68,7 +68,7 @@ export class DiskStore {
     stores.delete(this.name);
     this.#journal?.close();
     this.#journal = null;
-    for (const name of await this.#databases()) await settled(memory.deleteDatabase(`${this.name}::${name}`));
+    for (const name of await this.#databases()) await empty(`${this.name}::${name}`);
   }
 
   /**
@@ -102,6 +102,23 @@ export class DiskStore {
     const prefix = `${this.name}::`;
     return names.filter((name) => name.startsWith(prefix)).map((name) => name.slice(prefix.length));
   }
+}
+
+/**
+ * Frees the memory of a database. It cannot be deleted: a machine that was closed has it open until
+ * all that it has handed out is collected.
+ *
+ * @param {string} name
+ */
+async function empty(name) {
+  const database = await settled(memory.open(name));
+  const stores = [...database.objectStoreNames];
+  if (stores.length > 0) {
+    const transaction = database.transaction(stores, "readwrite");
+    for (const store of stores) transaction.objectStore(store).clear();
+    await completed(transaction);
+  }
+  database.close();
 }
 
 /** @param {string} database */

@@ -7,8 +7,8 @@ import { findProgram } from "./program.js";
 /** The longest line, in bytes, that either side may send. */
 const LONGEST_LINE = 1024 * 1024;
 const TOO_LONG = "a line of more than 1 MiB";
-/** How long the helper may take to clean up after its standard input has ended, in milliseconds. */
-const LONGEST_END = 60_000;
+/** The helper cleans up within 60 seconds after its standard input has ended. In milliseconds. */
+const LONGEST_END = 65_000;
 
 /**
  * Which program is run, and how.
@@ -165,6 +165,8 @@ export class Helper {
    * @param {Record<string, unknown>} message
    */
   #settle(id, message) {
+    // The helper could not read one of our lines, and does not say which.
+    if (id === null && message["error"] !== undefined) return this.#finish(this.#errorFrom(message["error"]));
     const waiting = this.#waiting.get(id);
     this.#waiting.delete(id);
     if (!waiting) return this.#finish(notOurs("an answer that nobody waits for"));

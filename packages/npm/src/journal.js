@@ -56,7 +56,7 @@ export class Journal {
    * @returns {Entry[]}
    */
   read() {
-    const bytes = readFileSync(this.path);
+    const bytes = this.#bytes();
     if (!bytes.subarray(0, MAGIC.length).equals(MAGIC)) throw this.#damaged();
     const entries = [];
     let end = MAGIC.length;
@@ -66,6 +66,16 @@ export class Journal {
     this.#current = new OpenFile(this.path, "r+", end);
     if (rest.length > 0) this.#current.truncate();
     return entries;
+  }
+
+  #bytes() {
+    try {
+      return readFileSync(this.path);
+    } catch (error) {
+      if (/** @type {NodeJS.ErrnoException} */ (error).code !== "ENOENT") throw error;
+      const advice = "If they are lost, sign out (`logout` of the session), and sign in again.";
+      throw new MatrixQrError(`there are no keys at ${this.path}`, { advice });
+    }
   }
 
   /** @param {Entry} entry */

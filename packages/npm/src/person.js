@@ -83,6 +83,7 @@ export function terminalPerson({ input = process.stdin, output = process.stdout 
  */
 function ask(streams, question, form, signal) {
   return new Promise((resolve, reject) => {
+    const release = hold(streams.input);
     const lines = createInterface(streams);
     const put = () => {
       lines.setPrompt(clean(question));
@@ -99,10 +100,26 @@ function ask(streams, question, form, signal) {
     // After an answer this changes nothing any more.
     lines.on("close", () => {
       signal.removeEventListener("abort", gone);
+      release();
       reject(new MatrixQrError("there is nobody to answer", { code: 3, cause: "end of input" }));
     });
-    put();
+    if (signal.aborted) lines.close();
+    else put();
   });
+}
+
+/**
+ * A pipe that was read once keeps the process from ending, even when nobody reads it any more.
+ *
+ * @param {NodeJS.ReadableStream & { readableFlowing?: boolean | null, ref?: () => void, unref?: () => void }} input
+ * @returns {() => void} Undoes that, unless somebody else reads it too.
+ */
+function hold(input) {
+  const isReadByOthers = input.readableFlowing === true;
+  input.ref?.();
+  return () => {
+    if (!isReadByOthers) input.unref?.();
+  };
 }
 
 /**

@@ -122,12 +122,13 @@ export class Session {
    * Ends the session on the server, and removes the files of the directory. Keys of your own that
    * are elsewhere are yours to remove.
    *
-   * @returns {Promise<{ userId: string, deviceId: string }>}
+   * @returns {Promise<{ userId: string | null, deviceId: string | null }>} Whose it was; `null` if an
+   *   interrupted sign-in left the directory.
    */
   async logout() {
     this.#last = null;
     const result = await this.#helped("logout", { directory: this.directory });
-    const { user_id, device_id } = shaped(result, { user_id: "string", device_id: "string" });
+    const { user_id, device_id } = shaped(result, { user_id: "string?", device_id: "string?" });
     return { userId: user_id, deviceId: device_id };
   }
 

@@ -9,17 +9,23 @@ import { fileURLToPath } from "node:url";
 import { inspect } from "node:util";
 
 import { AccessToken, MatrixQrError, Session, grant, signIn } from "matrix-qr";
+import { clientOptions } from "matrix-qr/matrix-js-sdk";
 
 import { Helper } from "../src/helper.js";
+import { checkLines } from "./schema.js";
 
 const program = fileURLToPath(new URL("fake-helper.js", import.meta.url));
 const directory = "/nowhere";
+const bot = { program, directory, homeserver: "example.org" };
+/** Private keys by their form. */
+const [M, S, U] = ["M", "S", "U"].map((letter) => letter.repeat(43));
 
 /** Follow this script, and return what the helper receives. */
 function script(name, env = {}) {
   const lines = join(mkdtempSync(join(tmpdir(), "matrix-qr-")), "lines");
   Object.assign(process.env, { FAKE_HELPER: name, FAKE_HELPER_LINES: lines, ...env });
-  return () => readFileSync(lines, "utf8").trim().split("\n").map((line) => JSON.parse(line));
+  const received = () => readFileSync(lines, "utf8").split("\n").filter((line) => line.startsWith(">")).map((line) => JSON.parse(line.slice(1)));
+  return Object.assign(received, { check: () => checkLines(readFileSync(lines, "utf8")) });
 }
 
 /** A person who answers at once, and remembers what was said. */
@@ -39,7 +45,7 @@ function person(changes = {}) {
 
 function keys(changes = {}) {
   const kept = [];
-  const secrets = { masterKey: "m", selfSigningKey: "s", userSigningKey: "u", backup: { algorithm: "a", key: "k", version: "1" } };
+  const secrets = { masterKey: M, selfSigningKey: S, userSigningKey: U, backup: { algorithm: "a", key: "k", version: "1" } };
   return {
     kept,
     deviceKeys: (user_id, device_id) => ({ device_keys: { user_id, device_id } }),
@@ -62,16 +68,16 @@ test("a sign-in with keys of one's own", async () => {
   const lines = script("login");
   const who = person();
   const own = keys();
-  const device = await signIn({ program, directory: "/d", homeserver: "example.org", deviceName: "bot", person: who, keys: own });
+  const device = await signIn({ ...bot, directory: "/d", deviceName: "bot", person: who, keys: own });
   assert.equal(device.userId, "@bot:example.org");
   assert.equal(device.backupConnected, true);
   assert.equal(device.backupProblem, null);
   assert.equal(device.session.directory, "/d");
   assert.deepEqual(who.said, [
-    { code: "TUFUUklY", drawing: "█▀█\n▀▀▀", svg: "<svg/>" }, "connected", "user_code", "@bot:example.org",
+    { code: "TUFUUklY", drawing: "█▀█\n▀▀▀", svg: '<svg xmlns=""/>' }, "connected", "user_code", "@bot:example.org",
   ]);
   assert.equal(own.kept[0].accessToken, "SECRET-token");
-  assert.equal(own.kept[0].secrets.backup.key, "SECRET-backup");
+  assert.equal(own.kept[0].secrets.backup.key, `SECRETbackup${"A".repeat(31)}`);
   assert.deepEqual(lines(), [
     { jsonrpc: "2.0", id: 1, method: "initialize", params: { protocol: 1 } },
     { jsonrpc: "2.0", id: 2, method: "login", params: { directory: "/d", keys: "caller", homeserver: "example.org", device_name: "bot" } },
@@ -81,6 +87,7 @@ test("a sign-in with keys of one's own", async () => {
     { jsonrpc: "2.0", id: 4, result: { device_keys: { user_id: "@bot:example.org", device_id: "DEVICE" } } },
     { jsonrpc: "2.0", id: 5, result: null },
   ]);
+  lines.check();
 });
 
 test("a grant with secrets of one's own", async () => {
@@ -90,22 +97,24 @@ test("a grant with secrets of one's own", async () => {
   assert.deepEqual(granted, { userId: "@bot:example.org", deviceId: "DEVICE", verified: true, tooLateToCancel: false });
   assert.deepEqual(who.said, ["07", "https://account.example.org/link", "account.example.org"]);
   assert.deepEqual(lines().at(-1).result, {
-    cross_signing: { master_key: "m", self_signing_key: "s", user_signing_key: "u" },
+    cross_signing: { master_key: M, self_signing_key: S, user_signing_key: U },
     backup: { algorithm: "a", key: "k", backup_version: "1" },
   });
+  lines.check();
 });
 
 test("room keys are handed to the keys", async () => {
-  script("restore");
+  const lines = script("restore");
   const own = keys();
   assert.deepEqual(await new Session(directory, { program }).restoreKeys({ keys: own }), { keys: 1, undecryptable: 0, outdated: null });
   assert.deepEqual(own.kept, [[{ session_id: "S" }]]);
+  assert.deepEqual(lines()[1].params, { directory, keys: "caller" });
 });
 
 test("lines come in any pieces", async () => {
   script("fragments");
   const who = person();
-  assert.equal((await signIn({ program, directory, homeserver: "example.org", person: who })).deviceId, "DEVICE");
+  assert.equal((await signIn({ ...bot, person: who })).deviceId, "DEVICE");
   assert.equal(who.said[0].drawing, "█▀█\n▀▀▀");
   assert.equal(who.said[1], "connected");
 });
@@ -120,7 +129,7 @@ test("answers come in any order", async () => {
 test("an error says what the helper says", async () => {
   script("errorWithEverything");
   const more = { advice: "Try again.", deviceLeft: "DEVICE" };
-  await assert.rejects(signIn({ program, directory, person: person() }), refused(8, /homeserver failed; the answer was 503/, more));
+  await assert.rejects(signIn({ ...bot, person: person() }), refused(8, /homeserver failed; the answer was 503/, more));
 });
 
 test("a question is taken back", async () => {
@@ -129,8 +138,9 @@ test("a question is taken back", async () => {
   const enterCheckCode = (signal) => new Promise((resolve) => {
     signal.addEventListener("abort", () => resolve(void (takenBack = true)));
   });
-  await assert.rejects(signIn({ program, directory, person: person({ enterCheckCode }) }), refused(4, /other device/));
+  await assert.rejects(signIn({ ...bot, person: person({ enterCheckCode }) }), refused(4, /other device/));
   assert.ok(takenBack);
+  lines.check();
   assert.equal(lines().length, 2, "the question that was taken back has no answer");
 });
 
@@ -140,7 +150,7 @@ test("a signal cancels the sign-in, and its clean-up is waited for", async () =>
   const enterCheckCode = () => (setTimeout(() => stop.abort(), 20), new Promise(() => {}));
   const started = Date.now();
   const own = keys({ discard: () => void own.kept.push("discarded") });
-  const options = { program, directory, signal: stop.signal, keys: own, person: person({ enterCheckCode }) };
+  const options = { ...bot, signal: stop.signal, keys: own, person: person({ enterCheckCode }) };
   await assert.rejects(signIn(options), refused(3, /cancelled/, { advice: "Start again." }));
   assert.ok(Date.now() - started >= 300);
   assert.deepEqual(own.kept, ["discarded"]);
@@ -155,20 +165,20 @@ test("what the caller throws is its own affair", async () => {
   const lines = script("letsTheCallerFail");
   const mine = new RangeError("SECRET of the caller");
   const showCode = () => { throw mine; };
-  await assert.rejects(signIn({ program, directory, person: person({ showCode }) }), (error) => error.cause === mine);
+  await assert.rejects(signIn({ ...bot, person: person({ showCode }) }), (error) => error.cause === mine);
   assert.ok(!JSON.stringify(lines()).includes("SECRET"));
 });
 
 test("keys that cannot be sent end the sign-in", async () => {
   script("login");
   const deviceKeys = () => ({ device_keys: "x".repeat(1024 * 1024) });
-  await assert.rejects(signIn({ program, directory, person: person(), keys: keys({ deviceKeys }) }), refused(2, /more than 1 MiB/));
+  await assert.rejects(signIn({ ...bot, person: person(), keys: keys({ deviceKeys }) }), refused(2, /more than 1 MiB/));
 });
 
 test("only the questions of the protocol are answered", async () => {
   for (const name of ["asksAnOddThing", "asksAPropertyOfObjects"]) {
     script(name);
-    await assert.rejects(signIn({ program, directory, person: person() }), refused(1, /it said -32601/));
+    await assert.rejects(signIn({ ...bot, person: person() }), refused(1, /it said -32601/));
   }
 });
 
@@ -176,7 +186,7 @@ test("a helper that dies is an error, and its question is taken back", async () 
   script("dies");
   let takenBack = false;
   const enterCheckCode = (signal) => new Promise(() => signal.addEventListener("abort", () => (takenBack = true)));
-  await assert.rejects(signIn({ program, directory, person: person({ enterCheckCode }) }), refused(1, /without an answer; exit code 101/));
+  await assert.rejects(signIn({ ...bot, person: person({ enterCheckCode }) }), refused(1, /without an answer; exit code 101/));
   assert.ok(takenBack);
 });
 
@@ -195,14 +205,19 @@ for (const [name, pattern] of Object.entries({
 })) {
   test(`rubbish is refused: ${name}`, async () => {
     script(name);
-    const helped = signIn({ program, directory, person: person() });
+    const helped = signIn({ ...bot, person: person() });
     await assert.rejects(helped, (error) => refused(1, pattern)(error) && !inspect(error).includes("SECRET"));
   });
 }
 
+test("a helper that could not read a line", async () => {
+  script("couldNotRead");
+  await assert.rejects(signIn({ ...bot, person: person() }), refused(-32700, /this line is not JSON/));
+});
+
 test("a helper that refuses this protocol", async () => {
   script("refusesProtocol");
-  await assert.rejects(signIn({ program, directory, person: person() }), refused(-32602, /protocol 2/));
+  await assert.rejects(signIn({ ...bot, person: person() }), refused(-32602, /protocol 2/));
 });
 
 test("a program that is missing, or cannot be run", async () => {
@@ -221,7 +236,7 @@ test("a program that is missing, or cannot be run", async () => {
 test("no secret is printed", async () => {
   script("login");
   const own = keys();
-  await signIn({ program, directory, person: person(), keys: own });
+  await signIn({ ...bot, person: person(), keys: own });
   const device = own.kept[0];
   const token = new AccessToken("SECRET-token", { expiresAt: null, userId: "@a:b", deviceId: "D", homeserver: "https://b/" });
   for (const value of [device, device.secrets, token]) {
@@ -237,34 +252,57 @@ test("a token is asked for again only when it ends too soon", async () => {
   const session = new Session(directory, { program });
   const [a, b] = await Promise.all([session.accessToken(), session.accessToken()]);
   assert.equal(a, b);
-  assert.equal((await session.accessToken({ goodFor: 90 })).token, "SECRET-token");
+  assert.equal(await session.accessToken({ goodFor: 90 }), a);
   assert.equal(lines().length, 2);
   await session.accessToken({ goodFor: 200 });
   assert.deepEqual(lines().at(-1).params, { directory, good_for: 200 });
 });
 
-test("a request has the token of the homeserver, on the homeserver only", async () => {
+/** A homeserver that gives these statuses one after the other, and remembers the tokens. */
+async function homeserver(context, statuses) {
   const seen = [];
   const server = createServer((request, response) => {
     seen.push(request.headers.authorization);
-    response.writeHead(seen.length === 1 ? 403 : 200).end(JSON.stringify({ errcode: "M_FORBIDDEN" }));
+    response.writeHead(statuses.shift()).end(JSON.stringify({ errcode: "M_FORBIDDEN" }));
   }).listen(0, "127.0.0.1");
+  context.after(() => server.close());
   await new Promise((resolve) => server.once("listening", resolve));
-  try {
-    script("token", { FAKE_EXPIRES_IN: "100", FAKE_HOMESERVER: `http://127.0.0.1:${server.address().port}/` });
-    const session = new Session(directory, { program });
-    await assert.rejects(session.request("GET", "/x?secret=1"), refused(8, /refused GET \/x; 403 M_FORBIDDEN/));
-    assert.deepEqual(await session.request("GET", "/x"), { errcode: "M_FORBIDDEN" });
-    assert.deepEqual(seen, ["Bearer SECRET-token", "Bearer SECRET-token"]);
-    await assert.rejects(session.fetch("https://elsewhere.example/"), /not on the homeserver/);
-    await assert.rejects(session.fetch("//elsewhere.example/x"), /not on the homeserver/);
-  } finally {
-    server.close();
-  }
+  script("token", { FAKE_EXPIRES_IN: "100", FAKE_HOMESERVER: `http://127.0.0.1:${server.address().port}/` });
+  return { seen, session: new Session(directory, { program }) };
+}
+
+test("a request has the token of the homeserver, on the homeserver only", async (context) => {
+  const { seen, session } = await homeserver(context, [403, 200]);
+  await assert.rejects(session.request("GET", "/x?secret=1"), refused(8, /refused GET \/x; 403 M_FORBIDDEN/));
+  assert.deepEqual(await session.request("GET", "/x"), { errcode: "M_FORBIDDEN" });
+  assert.match(seen[0], /^Bearer SECRET-token-\d+$/);
+  assert.equal(seen[0], seen[1]);
+  await assert.rejects(session.fetch("https://elsewhere.example/"), /not on the homeserver/);
+  await assert.rejects(session.fetch("//elsewhere.example/x"), /not on the homeserver/);
+  assert.equal(seen.length, 2);
+});
+
+test("a token that ended before its time is replaced once", async (context) => {
+  const { seen, session } = await homeserver(context, [401, 200, 401, 401]);
+  assert.equal((await session.fetch("/x")).status, 200);
+  assert.notEqual(seen[0], seen[1]);
+  assert.equal((await session.fetch("/x")).status, 401);
+  assert.equal(seen.length, 4);
+});
+
+test("matrix-js-sdk's requests have the token, and those to others do not", async (context) => {
+  const { seen, session } = await homeserver(context, [200, 200, 200]);
+  const { fetchFn, baseUrl, accessToken } = await clientOptions(session);
+  const headers = { Authorization: "Bearer of an earlier time" };
+  await fetchFn(`${baseUrl}x`, { method: "POST", body: "{}", headers });
+  await fetchFn(`${baseUrl}x`);
+  await fetchFn(baseUrl.replace("127.0.0.1", "localhost"), { headers });
+  assert.deepEqual(seen, [`Bearer ${accessToken}`, undefined, "Bearer of an earlier time"]);
 });
 
 test("logout", async () => {
   const lines = script("logout");
   assert.deepEqual(await new Session(directory, { program }).logout(), { userId: "@bot:example.org", deviceId: "DEVICE" });
   assert.deepEqual(lines().at(-1).params, { directory });
+  lines.check();
 });

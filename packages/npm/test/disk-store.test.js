@@ -194,6 +194,12 @@ test("an interrupted write is forgotten, a damaged file is refused", async () =>
   }
 });
 
+test("there is nothing to open before something was saved", async () => {
+  const file = join(folder(), "keys");
+  await assert.rejects(DiskStore.open(file), { name: "MatrixQrError", code: 1 });
+  assert.ok(!existsSync(`${file}.lock`));
+});
+
 test("one process at a time", async () => {
   const file = join(folder(), "keys");
   const store = new DiskStore();
@@ -238,6 +244,17 @@ test("another IndexedDB is not touched", async () => {
   request.onupgradeneeded = () => request.result.createObjectStore("x", { keyPath: "id", autoIncrement: true }).put({});
   assert.deepEqual([...(await done(request)).objectStoreNames], ["x"]);
   await store.close();
+});
+
+test("a store is closed although somebody still has its database open", async () => {
+  const file = join(folder(), "keys");
+  const store = new DiskStore();
+  const db = await database(store);
+  await store.save(file);
+  await write(db, (a) => a.put({ size: 1 }, "x"));
+  await store.close();
+  assert.deepEqual((await contents(db)).a, {}, "its memory is free");
+  assert.deepEqual(Object.keys((await afterACrash(file, contents)).a), ['"x"']);
 });
 
 test("a machine starts again with its keys", async () => {

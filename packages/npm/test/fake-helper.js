@@ -1,6 +1,6 @@
 #!/usr/bin/env node
 // A helper that follows a script instead of signing in. FAKE_HELPER names the script;
-// FAKE_HELPER_LINES is a file for the lines that it receives.
+// FAKE_HELPER_LINES is a file for the lines that it receives (`>`), and those that it writes (`<`).
 import { appendFileSync } from "node:fs";
 import { createInterface } from "node:readline";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -11,12 +11,16 @@ let lastId = 0;
 async function read() {
   const { value, done } = await lines.next();
   if (done) process.exit(0);
-  if (process.env.FAKE_HELPER_LINES) appendFileSync(process.env.FAKE_HELPER_LINES, `${value}\n`);
+  appendFileSync(process.env.FAKE_HELPER_LINES, `>${value}\n`);
   return JSON.parse(value);
 }
 
 const raw = (bytes) => new Promise((resolve) => process.stdout.write(bytes, resolve));
-const write = (message) => raw(`${JSON.stringify({ jsonrpc: "2.0", ...message })}\n`);
+function write(message) {
+  const line = `${JSON.stringify({ jsonrpc: "2.0", ...message })}\n`;
+  appendFileSync(process.env.FAKE_HELPER_LINES, `<${line}`);
+  return raw(line);
+}
 const result = (request, value) => write({ id: request.id, result: value });
 const progress = (event) => write({ method: "progress", params: event });
 
@@ -33,23 +37,26 @@ async function hello() {
   await result(await read(), { protocol: 1, version: "0.1.0", capabilities: { revisions: ["msc4108"], keys: ["store", "caller"], requests: ["login"] } });
 }
 
-const CODE = { code: "TUFUUklY", drawing: "█▀█\n▀▀▀", svg: "<svg/>" };
+const CODE = { code: "TUFUUklY", drawing: "█▀█\n▀▀▀", svg: '<svg xmlns=""/>' };
+/** The form of a private key. */
+const key = (name) => `SECRET${name}`.padEnd(43, "A");
 const SIGNED_IN = {
-  user_id: "@bot:example.org", device_id: "DEVICE", homeserver: "https://matrix.example.org/", master_key: "MASTER",
+  user_id: "@bot:example.org", device_id: "DEVICE", homeserver: "https://matrix.example.org/", master_key: key("public").replace("SECRET", "PUBLIC"),
   backup: { connected: true, version: "1" }, directory: "/tmp/bot",
 };
-export const KEEP = {
+const KEEP = {
   user_id: "@bot:example.org", device_id: "DEVICE", homeserver: "https://matrix.example.org/",
   access_token: "SECRET-token", expires_at: 1790000000,
   uploaded: { one_time_key_counts: { signed_curve25519: 50 } },
   identity: { master_key: {}, self_signing_key: {}, user_signing_key: {} },
   device_keys: {},
   secrets: {
-    cross_signing: { master_key: "SECRET-master", self_signing_key: "SECRET-self", user_signing_key: "SECRET-user" },
-    backup: { algorithm: "m.megolm_backup.v1.curve25519-aes-sha2", key: "SECRET-backup", backup_version: "1" },
+    cross_signing: { master_key: key("master"), self_signing_key: key("self"), user_signing_key: key("user") },
+    backup: { algorithm: "m.megolm_backup.v1.curve25519-aes-sha2", key: key("backup"), backup_version: "1" },
   },
 };
-const failure = (request, error) => write({ id: request.id, error });
+const NOTHING_MORE = { cause: null, advice: "Start again.", device_left: null };
+const failure = (request, error) => write({ id: request.id, error: { data: NOTHING_MORE, ...error } });
 
 /** What it does with the first request after `initialize`, or instead of `initialize`. */
 const scripts = {
@@ -80,7 +87,7 @@ const scripts = {
   },
   async token(request) {
     return result(request, {
-      access_token: "SECRET-token", expires_at: null, expires_in: Number(process.env.FAKE_EXPIRES_IN),
+      access_token: `SECRET-token-${process.pid}`, expires_at: null, expires_in: Number(process.env.FAKE_EXPIRES_IN),
       user_id: "@bot:example.org", device_id: "DEVICE", homeserver: process.env.FAKE_HOMESERVER ?? "https://matrix.example.org/",
     });
   },
@@ -112,7 +119,7 @@ const scripts = {
     await result(cancel, { cancelled: true });
     await write({ method: "cancel_request", params: { id: 1 } });
     await sleep(300);
-    return failure(request, { code: 3, message: "cancelled", data: { cause: null, advice: "Start again.", device_left: null } });
+    return failure(request, { code: 3, message: "cancelled" });
   },
   async dies() {
     await write({ id: 1, method: "enter_check_code", params: {} });
@@ -141,6 +148,7 @@ const scripts = {
   notJson: () => raw("Segmentation fault\n"),
   notUtf8: () => raw(Buffer.from([0x22, 0xff, 0x22, 0x0a])),
   notAnObject: () => raw("[]\n"),
+  couldNotRead: () => write({ id: null, error: { code: -32700, message: "this line is not JSON" } }),
   nobodyAsked: () => write({ id: 99, result: null }),
   noResult: (request) => write({ id: request.id }),
   noCode: (request) => failure(request, { message: "SECRET" }),

@@ -14,8 +14,16 @@ const directions = {
   "<": ajv.compile({ $ref: "helper.schema.json#/$defs/from_helper" }),
 };
 
+/** The shape of a result has the name of its request. */
+const results = new Map();
+function resultOf(method) {
+  if (!results.has(method)) results.set(method, ajv.compile({ $ref: `helper.schema.json#/$defs/result_of_${method}` }));
+  return results.get(method);
+}
+
 /**
- * Checks lines that begin with `>` (to the helper) or `<` (from it).
+ * Checks lines that begin with `>` (to the helper) or `<` (from it): of any number of conversations,
+ * each of which begins with `initialize`.
  *
  * @param {string} text
  * @returns {{ to: boolean, message: any }[]}
@@ -23,10 +31,15 @@ const directions = {
 export function checkLines(text) {
   const lines = text.split("\n").filter(Boolean);
   assert.ok(lines.length > 0, "nothing was said");
+  let open = {};
   return lines.map((line) => {
-    const check = directions[line[0]];
-    const message = JSON.parse(line.slice(1));
-    assert.ok(check(message), `${line}\n${ajv.errorsText(check.errors)}`);
-    return { to: line[0] === ">", message };
+    const [from, message] = [line[0], JSON.parse(line.slice(1))];
+    if (message.method === "initialize") open = { ">": new Map(), "<": new Map() };
+    const fits = (check, value) => assert.ok(check(value), `${line}\n${ajv.errorsText(check.errors)}`);
+    fits(directions[from], message);
+    if (message.method && "id" in message) open[from].set(message.id, message.method);
+    const asked = open[from === ">" ? "<" : ">"];
+    if (message.result !== undefined) fits(resultOf(asked.get(message.id)), message.result);
+    return { to: from === ">", message };
   });
 }

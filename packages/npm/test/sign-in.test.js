@@ -1,6 +1,5 @@
 // Sign-ins with the program itself, in a sandbox.
 import assert from "node:assert/strict";
-import { createPublicKey, verify } from "node:crypto";
 import { existsSync, readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
@@ -11,6 +10,7 @@ import { OlmKeys, isVerified, sendRequests } from "matrix-qr/olm-machine";
 
 import { Meeting, Sandbox, program, shown, signInBetween } from "./sandbox.js";
 import { checkLines } from "./schema.js";
+import { isSigned } from "./signatures.js";
 
 const tee = fileURLToPath(new URL("tee.js", import.meta.url));
 
@@ -29,20 +29,6 @@ async function devices(sandbox) {
   const session = new Session(sandbox.existing.directory, sandbox.options);
   const { devices } = await session.request("GET", "/_matrix/client/v3/devices");
   return devices.map(({ device_id }) => device_id);
-}
-
-/** JSON as it is signed: without white space, the keys sorted. */
-function canonical(value) {
-  if (Array.isArray(value)) return `[${value.map(canonical).join(",")}]`;
-  if (typeof value !== "object" || value === null) return JSON.stringify(value);
-  return `{${Object.keys(value).sort().map((key) => `${JSON.stringify(key)}:${canonical(value[key])}`).join(",")}}`;
-}
-
-function isSigned(object, userId, keyId, publicKey) {
-  const { signatures, unsigned, ...signed } = object;
-  const x = Buffer.from(publicKey, "base64").toString("base64url");
-  const key = createPublicKey({ format: "jwk", key: { kty: "OKP", crv: "Ed25519", x } });
-  return verify(null, Buffer.from(canonical(signed)), key, Buffer.from(signatures[userId][keyId], "base64"));
 }
 
 for (const shownBy of ["new", "existing"]) {

@@ -84,10 +84,11 @@ export declare class Session {
      * Ends the session on the server, and removes the files of the directory. Keys of your own that
      * are elsewhere are yours to remove.
      *
-     * @returns {Promise<{ userId: string, deviceId: string }>}
+     * @returns {Promise<{ userId: string | null, deviceId: string | null }>} Whose it was; `null` if an
+     *   interrupted sign-in left the directory.
      */
     logout(): Promise<{
-        userId: string;
-        deviceId: string;
+        userId: string | null;
+        deviceId: string | null;
     }>;
 }

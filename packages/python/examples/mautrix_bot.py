@@ -13,12 +13,12 @@ import matrix_qr.mautrix
 
 async def main(directory: Path, server: str) -> None:
     client = Client(base_url=server)
-    ready = time.time() * 1000
+    started = time.time() * 1000
 
     async def show(event: MessageEvent) -> None:
         print(f"{event.room_id} {event.sender}: {event.content.body}", flush=True)
         # What came before is shown, and not answered.
-        if event.content.body == "!ping" and event.timestamp > ready:
+        if event.content.body == "!ping" and event.timestamp > started:
             await client.send_text(event.room_id, "pong")
 
     try:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import json
 import os
 import signal
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
@@ -132,9 +133,11 @@ async def sign_in_by_its_code(sandbox: Sandbox, bot: Bot) -> matrix_qr.Granted:
 
 
 async def sign_in_by_scanning(
-    sandbox: Sandbox, client: nio.AsyncClient, directory: Path
+    sandbox: Sandbox,
+    sign_in: Callable[..., Awaitable[matrix_qr.SignedIn]],
+    grant: Callable[..., Awaitable[matrix_qr.Granted]] | None = None,
 ) -> matrix_qr.SignedIn:
-    """The first device shows the code."""
+    """The device that grants shows the code. By default that is the first one."""
     loop = asyncio.get_running_loop()
     code: asyncio.Future[matrix_qr.Code] = loop.create_future()
     digits: asyncio.Future[str] = loop.create_future()
@@ -146,17 +149,12 @@ async def sign_in_by_scanning(
         show_code=code.set_result, enter_check_code=enter_check_code, open_link=agree
     )
     new = CallbackPerson(show_check_code=digits.set_result, confirm_user=lambda _user: True)
-    granting = asyncio.create_task(
-        matrix_qr.grant(sandbox.existing, person=existing, **sandbox.options)
-    )
-    signed_in = await matrix_qr.nio.sign_in(
-        client,
-        directory,
-        scan=(await code).text,
-        person=new,
-        **sandbox.options,
-    )
-    assert (await granting).device_id == signed_in.device_id
+    grant = grant or functools.partial(matrix_qr.grant, sandbox.existing)
+    granting = asyncio.ensure_future(grant(person=existing, **sandbox.options))
+    signed_in = await sign_in(scan=(await code).text, person=new, **sandbox.options)
+    granted = await granting
+    assert granted.verified
+    assert granted.device_id == signed_in.device_id
     return signed_in
 
 
@@ -211,7 +209,9 @@ class Friend:
 @contextlib.asynccontextmanager
 async def friend(sandbox: Sandbox, directory: Path) -> AsyncIterator[Friend]:
     friend = Friend(sandbox)
-    await sign_in_by_scanning(sandbox, friend.client, directory)
+    await sign_in_by_scanning(
+        sandbox, functools.partial(matrix_qr.nio.sign_in, friend.client, directory)
+    )
     await friend.client.sync()
     [friend.room_id] = friend.client.rooms
     friend.client.add_event_callback(friend.see, nio.RoomMessageText)

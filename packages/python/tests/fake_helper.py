@@ -182,6 +182,11 @@ def too_long(caller: Caller, _login: JsonObject) -> None:
     caller.until_the_end()
 
 
+def endless(caller: Caller, _login: JsonObject) -> None:
+    caller.write(" " * ((1 << 20) + 1))
+    caller.until_the_end()
+
+
 def as_long_as_possible(caller: Caller, login: JsonObject) -> None:
     caller.write(" " * (1 << 20) + "\n")
     caller.signs_in(login)

@@ -45,7 +45,7 @@ class Server:
     waiting: int = 0
     #: What the next answer of `/sync` has for the device.
     to_device: list[dict[str, Any]] = field(default_factory=list)
-    #: What is answered to other requests, and their bodies.
+    #: What is answered to other requests: JSON, a file, or an HTTP status. And their bodies.
     answers: dict[str, Any] = field(default_factory=lambda: {"joined_rooms": {}})
     bodies: dict[str, Any] = field(default_factory=dict)
 
@@ -73,7 +73,9 @@ class Server:
             return web.json_response(self.upload(json.loads(body)))
         self.bodies[path] = body
         answer = self.answers[path]
-        return answer if isinstance(answer, web.Response) else web.json_response(answer)
+        if isinstance(answer, bytes):
+            return web.Response(body=answer)
+        return web.Response(status=answer) if isinstance(answer, int) else web.json_response(answer)
 
     async def sync(self) -> dict[str, Any]:
         self.waiting += 1

@@ -15,7 +15,8 @@ from fake_helper import ROOM_KEY, SECRETS
 from people import Agreeing, MemoryKeys, nobody
 
 import matrix_qr
-from matrix_qr import CallbackPerson, Code, HelperError, MatrixQrError
+from matrix_qr import CallbackPerson, Code, HelperError, MatrixQrError, _helper
+from matrix_qr._conversation import _Answers
 
 DEVICE = "JML4LTCICTXL2WP35O6V"
 
@@ -113,6 +114,7 @@ def test_secrets_are_read_as_they_were_written() -> None:
         ("not_a_message", "a line that is not of its protocol"),
         ("answers_another_request", "a line that is not of its protocol"),
         ("too_long", "a line longer than 1 MiB"),
+        ("endless", "a line longer than 1 MiB"),
         ("half_an_answer", "an incomplete answer: .*connected"),
         ("no_object", "another answer to login than an object"),
         ("no_error", "an error that is not of its protocol"),
@@ -347,6 +349,19 @@ async def test_another_program(
         await sign_in(str(program), tmp_path / "bot")
     # What it writes to standard error is seen.
     assert ("no such command" in capfd.readouterr().err) == ("no such command" in script)
+
+
+async def test_a_request_after_the_end(tmp_path: Path) -> None:
+    program = tmp_path / "program"
+    answer = '{"jsonrpc":"2.0","id":1,"result":{"protocol":1}}'
+    program.write_text(f"#!/bin/sh\nread line\necho '{answer}'\n")
+    program.chmod(0o700)
+    answers = _Answers(None, None)
+    started = _helper.started(str(program), False, answers.answer, answers.progress)
+    async with started as helper:
+        await asyncio.sleep(0.5)
+        with pytest.raises(HelperError, match=r"has ended \(exit status 0\)"):
+            await asyncio.wait_for(helper.request("token", {}), 10)
 
 
 async def test_a_program_that_is_not_there(tmp_path: Path) -> None:

@@ -4,7 +4,9 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import contextlib
+import dataclasses
 import fcntl
 import json
 import time
@@ -14,7 +16,7 @@ from typing import Any
 
 import pytest
 import pytest_asyncio
-from aiohttp import web
+from aiohttp import ClientResponseError
 from homeserver import (
     DEVICE,
     ROOM,
@@ -30,9 +32,10 @@ from homeserver import (
 from mautrix.api import Method
 from mautrix.api import Path as ApiPath
 from mautrix.client import Client
-from mautrix.crypto import OlmAccount, OlmMachine
+from mautrix.crypto import InboundGroupSession, OlmAccount, OlmMachine, PgCryptoStore
 from mautrix.errors import MatrixConnectionError, MUnknownToken
 from mautrix.types import (
+    ContentURI,
     DeviceID,
     DeviceIdentity,
     EventType,
@@ -171,19 +174,21 @@ async def test_device_keys_are_uploaded_once(
         server.timeline.put_nowait([])
         await until(lambda: len(server.uploads) == 2)
     assert server.one_time_keys == 50
-    await until(lambda: server.waiting == 0)
-    again = new_client()
-    await matrix_qr.mautrix.restore_login(again, directory)
-    await machine_of(again).share_keys()
-    async with syncing(again):
-        server.timeline.put_nowait([])
-        await until(lambda: server.timeline.empty() and server.waiting == 1)
-    # mautrix asks for the count with an empty upload.
     assert [list(body) for body in server.uploads] == [
         ["device_keys", "one_time_keys"],
         ["one_time_keys"],
-        [],
     ]
+
+
+async def test_device_keys_are_not_uploaded_after_a_restart(
+    helper: Helper, server: Server, new_client: NewClient, directory: Path
+) -> None:
+    await matrix_qr.mautrix.sign_in(new_client(), directory)
+    client = new_client()
+    await matrix_qr.mautrix.restore_login(client, directory)
+    await machine_of(client).share_keys()
+    # mautrix asks for the count with an empty upload.
+    assert [list(body) for body in server.uploads] == [["device_keys", "one_time_keys"], []]
 
 
 async def test_the_device_is_trusted_by_mautrix(
@@ -231,13 +236,30 @@ async def test_a_device_that_mautrix_does_not_trust_is_not_kept(
     assert client.api.token == ""
 
 
-async def test_another_device_is_verified(
-    helper: Helper, server: Server, new_client: NewClient, directory: Path
+async def test_a_device_whose_signatures_are_not_stored_is_not_kept(
+    helper: Helper, new_client: NewClient, directory: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """mautrix has the private keys, also after a restart."""
-    await matrix_qr.mautrix.sign_in(new_client(), directory)
+    """mautrix only logs it when it cannot store them."""
+
+    async def fails(*_: Any) -> None:
+        pass
+
+    monkeypatch.setattr(PgCryptoStore, "put_signature", fails)
+    with pytest.raises(ValueError, match="does not regard this device as verified"):
+        await matrix_qr.mautrix.sign_in(new_client(), directory)
+    assert not directory.exists()
+
+
+@pytest.mark.parametrize("restarts", [False, True])
+async def test_another_device_is_verified(
+    restarts: bool, helper: Helper, server: Server, new_client: NewClient, directory: Path
+) -> None:
+    """mautrix has the private keys."""
     client = new_client()
-    await matrix_qr.mautrix.restore_login(client, directory)
+    await matrix_qr.mautrix.sign_in(client, directory)
+    if restarts:
+        client = new_client()
+        await matrix_qr.mautrix.restore_login(client, directory)
     other = OlmAccount()
     device_keys = other.get_device_keys(UserID(USER), DeviceID("OTHER"))
     server.answers["keys/query"] = helper.account.published(device_keys.serialize())
@@ -345,7 +367,7 @@ async def test_room_keys_that_cannot_be_read_are_left_out(
     room = OldRoom()
     helper.session.room_keys = [
         room.room_key(session_key="AAAA"),
-        room.room_key(session_id=OldRoom().sending.session_id),
+        OldRoom().room_key(session_id=room.sending.session_id),
         room.room_key(sender_claimed_keys={}),
         room.room_key(),
     ]
@@ -357,33 +379,37 @@ async def test_room_keys_that_cannot_be_read_are_left_out(
 
 
 async def test_a_known_room_key_is_replaced_by_an_earlier_one_only(
-    helper: Helper, new_client: NewClient, directory: Path
+    helper: Helper, new_client: NewClient, directory: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     client = new_client()
     await matrix_qr.mautrix.sign_in(client, directory)
     room = OldRoom()
-    room.message("a"), room.message("b")
     holder = MautrixKeys(client, directory)
     store = machine_of(client).crypto_store
 
-    async def first_known() -> int:
-        known = await store.get_group_session(RoomID(ROOM), SessionID(room.sending.session_id))
-        assert known
-        return int(known.first_known_index)
+    async def known() -> InboundGroupSession:
+        session = await store.get_group_session(RoomID(ROOM), SessionID(room.sending.session_id))
+        assert session
+        return session
 
     await holder.room_keys([room.room_key(1)])
     # As if the sender had sent it.
-    known = await store.get_group_session(RoomID(ROOM), SessionID(room.sending.session_id))
-    assert known
-    known.forwarding_chain = []
-    await store.put_group_session(RoomID(ROOM), known.sender_key, SessionID(known.id), known)
-    await holder.room_keys([room.room_key(2)])
-    assert await first_known() == 1
-    await holder.room_keys([room.room_key(0, sender_key=IdentityKey("B" * 43))])
-    assert await first_known() == 0
-    earlier = await store.get_group_session(RoomID(ROOM), SessionID(room.sending.session_id))
-    assert earlier and earlier.forwarding_chain == []
-    assert earlier.sender_key == known.sender_key
+    direct = await known()
+    direct.forwarding_chain = []
+    await store.put_group_session(RoomID(ROOM), direct.sender_key, SessionID(direct.id), direct)
+    # The room key of another ratchet. It cannot decrypt what the known one can.
+    forged = bytearray(base64.b64decode(room.room_key()["session_key"] + "=="))
+    forged[5] ^= 1
+    forged_key = base64.b64encode(forged).decode().rstrip("=")
+    for worse in (room.room_key(2), room.room_key(0, session_key=forged_key)):
+        await holder.room_keys([worse])
+        assert (await known()).first_known_index == 1
+    await holder.room_keys([room.room_key(0, sender_key="B" * 43)])
+    earlier = await known()
+    assert earlier.first_known_index == 0
+    assert (earlier.sender_key, earlier.forwarding_chain) == (direct.sender_key, [])
+    # None of them could not be read.
+    assert caplog.messages == []
 
 
 async def test_without_the_backups_key_nothing_is_restored(
@@ -464,6 +490,7 @@ async def test_it_goes_on_from_disk(
     await matrix_qr.mautrix.restore_login(again, directory)
     assert (again.mxid, again.device_id) == (USER, DEVICE)
     assert machine_of(again).own_identity == own
+    assert await machine_of(again).crypto_store.get_device_id() == DEVICE
     assert await again.sync_store.get_next_batch() == token == "s1"
     assert str(again.api.base_url) == server.url + "/"
     await again.api.request(Method.GET, ROOMS)
@@ -490,11 +517,12 @@ async def test_without_its_store_no_new_keys_are_made(
 async def test_a_token_is_renewed_before_it_ends(
     helper: Helper, server: Server, new_client: NewClient, directory: Path
 ) -> None:
-    server.lifetime = 6
     client = new_client()
     await matrix_qr.mautrix.sign_in(client, directory)
     await client.api.request(Method.GET, ROOMS)
-    await asyncio.sleep(2)
+    assert helper.session.last
+    soon = int(time.time()) + 4
+    helper.session.last = dataclasses.replace(helper.session.last, expires_at=soon)
     await client.api.request(Method.GET, ROOMS)
     assert server.requests == [("joined_rooms", "token-1"), ("joined_rooms", "token-2")]
 
@@ -533,24 +561,36 @@ async def test_a_stream_is_not_repeated(
 async def test_downloads_have_valid_tokens(
     helper: Helper, server: Server, new_client: NewClient, directory: Path
 ) -> None:
+    picture = ContentURI("mxc://example.org/x")
     server.answers["client/versions"] = {"versions": ["v1.11"]}
     for kind in ("download", "thumbnail"):
         path = f"client/v1/media/{kind}/example.org/x"
-        server.answers[path] = web.Response(body=b"picture")
+        server.answers[path] = b"picture"
     client = new_client()
     await matrix_qr.mautrix.sign_in(client, directory)
     await client.versions()
     server.token = "another"
-    assert await client.download_media("mxc://example.org/x") == b"picture"  # type: ignore[arg-type]
+    assert await client.download_media(picture) == b"picture"
     server.token = "another"
-    server.answers["client/v1/media/thumbnail/example.org/x"] = web.Response(body=b"picture")
-    assert await client.download_thumbnail("mxc://example.org/x") == b"picture"  # type: ignore[arg-type]
+    assert await client.download_thumbnail(picture) == b"picture"
     assert [token for _, token in server.requests[1:]] == [
         "token-1",
         "token-2",
         "token-2",
         "token-3",
     ]
+
+
+async def test_other_refusals_are_left_to_mautrix(
+    helper: Helper, server: Server, new_client: NewClient, directory: Path
+) -> None:
+    server.answers["client/versions"] = {"versions": ["v1.11"]}
+    server.answers["client/v1/media/download/example.org/x"] = 404
+    client = new_client()
+    await matrix_qr.mautrix.sign_in(client, directory)
+    with pytest.raises(ClientResponseError):
+        await client.download_media(ContentURI("mxc://example.org/x"))
+    assert len(server.requests) == 2
 
 
 async def test_a_long_poll_outlasts_its_token(
@@ -585,7 +625,9 @@ async def test_the_end_of_the_session_ends_the_sync(
     client = new_client()
     await matrix_qr.mautrix.sign_in(client, directory)
     helper.session.fails = [errors.NotReady("this session has ended")]
-    await asyncio.wait_for(client.start(None), 5)
+    task = client.start(None)
+    await asyncio.wait([task], timeout=3)
+    assert task.done()
 
 
 @pytest.mark.parametrize("step", ["device_keys", "keep"])
@@ -635,6 +677,7 @@ async def test_what_a_killed_sign_in_left_is_cleared(
         # It is not dead.
         with pytest.raises(errors.MatrixQrError, match="not empty"):
             await matrix_qr.mautrix.sign_in(new_client(), directory)
+        assert (directory / "mautrix" / "mautrix.db").exists()
     await matrix_qr.mautrix.sign_in(new_client(), directory)
 
 

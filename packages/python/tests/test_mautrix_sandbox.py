@@ -3,15 +3,31 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
+import functools
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
+import aiohttp
 import pytest
-from bots import OLD_MESSAGE, ask, assert_cross_signed, bot, devices, friend, sign_in_by_its_code
+import pytest_asyncio
+from bots import (
+    OLD_MESSAGE,
+    ask,
+    assert_cross_signed,
+    bot,
+    devices,
+    friend,
+    sign_in_by_its_code,
+    sign_in_by_scanning,
+)
 from mautrix.client import Client
+from mautrix.types import EventType, MessageEvent, TrustState, UserID
 from sandbox import Sandbox, running
 
 import matrix_qr.mautrix
+
+# mautrix reads fields that it calls deprecated.
+pytestmark = pytest.mark.filterwarnings("ignore:The .* field in Megolm events was deprecated")
 
 #: How long access tokens live, in seconds.
 TOKEN_LIFETIME = 8
@@ -22,6 +38,13 @@ def sandbox(program: str, tmp_path: Path) -> Iterator[Sandbox]:
     lifetime = f"--token-lifetime={TOKEN_LIFETIME}"
     with running(program, tmp_path / "sandbox", lifetime) as sandbox:
         yield sandbox
+
+
+@pytest_asyncio.fixture
+async def client(sandbox: Sandbox) -> AsyncIterator[Client]:
+    client = Client(base_url=sandbox.homeserver)
+    yield client
+    await matrix_qr.mautrix.close(client)
 
 
 async def test_the_example_from_its_first_sign_in_to_its_logout(
@@ -56,3 +79,93 @@ async def test_the_example_from_its_first_sign_in_to_its_logout(
     await matrix_qr.mautrix.logout(client, directory, **sandbox.options)
     assert not directory.exists()
     assert granted.device_id not in await devices(sandbox)
+
+
+async def test_a_scanned_code_and_old_messages(
+    sandbox: Sandbox, client: Client, tmp_path: Path
+) -> None:
+    directory = tmp_path / "bot"
+    signed_in = await sign_in_by_scanning(
+        sandbox, functools.partial(matrix_qr.mautrix.sign_in, client, directory)
+    )
+    assert signed_in.backup.connected
+    restored = await matrix_qr.mautrix.restore_keys(client, directory, **sandbox.options)
+    assert restored is not None
+    assert (restored.keys, restored.undecryptable) == (1, 0)
+    read: asyncio.Queue[MessageEvent] = asyncio.Queue()
+    client.add_event_handler(EventType.ROOM_MESSAGE, read.put)
+    client.start(None)
+    while (event := await asyncio.wait_for(read.get(), 10)).content.body != OLD_MESSAGE:
+        pass
+    assert event["mautrix"]["trust_state"] == TrustState.FORWARDED
+    await matrix_qr.mautrix.logout(client, directory, **sandbox.options)
+    assert not directory.exists()
+
+
+async def test_mautrix_trusts_the_devices_of_the_account(
+    sandbox: Sandbox, client: Client, tmp_path: Path
+) -> None:
+    """From what the homeserver publishes."""
+    await sign_in_by_scanning(
+        sandbox, functools.partial(matrix_qr.mautrix.sign_in, client, tmp_path / "bot")
+    )
+    machine = client.crypto
+    assert machine is not None
+    found = await machine._fetch_keys([UserID(sandbox.user_id)], include_untracked=True)
+    identities = found[UserID(sandbox.user_id)]
+    assert set(identities) == await devices(sandbox)
+    for identity in identities.values():
+        assert await machine.resolve_trust(identity) == TrustState.CROSS_SIGNED_TOFU
+
+
+async def test_the_bot_helps_another_device(
+    sandbox: Sandbox, client: Client, tmp_path: Path
+) -> None:
+    directory = tmp_path / "bot"
+    await sign_in_by_scanning(
+        sandbox, functools.partial(matrix_qr.mautrix.sign_in, client, directory)
+    )
+    holder = matrix_qr.mautrix.MautrixKeys(client, directory)
+    other = await sign_in_by_scanning(
+        sandbox,
+        functools.partial(matrix_qr.sign_in, tmp_path / "other"),
+        functools.partial(matrix_qr.grant, directory, keys=holder),
+    )
+    assert other.backup.connected
+    published = await ask(sandbox, "keys/query", {"device_keys": {sandbox.user_id: []}})
+    assert_cross_signed(published, sandbox.user_id, other.device_id)
+
+
+async def test_a_bot_that_was_killed_at_its_sign_in(sandbox: Sandbox, tmp_path: Path) -> None:
+    directory = tmp_path / "bot"
+    before = await devices(sandbox)
+    keys = "matrix_qr._mautrix_keys.MautrixKeys"
+    async with bot("mautrix", sandbox, directory, killed=keys) as first:
+        with pytest.raises(matrix_qr.MatrixQrError):
+            await sign_in_by_its_code(sandbox, first)
+    # The helper signs the device out again.
+    for _ in range(100):
+        if await devices(sandbox) == before:
+            break
+        await asyncio.sleep(0.1)
+    assert await devices(sandbox) == before
+    assert (directory / "mautrix" / "mautrix.db").exists()
+    async with bot("mautrix", sandbox, directory) as second:
+        granted = await sign_in_by_its_code(sandbox, second)
+        await second.line(sandbox.user_id)
+    assert await devices(sandbox) == before | {granted.device_id}
+
+
+async def test_a_session_that_was_ended_elsewhere(
+    sandbox: Sandbox, client: Client, tmp_path: Path
+) -> None:
+    await sign_in_by_scanning(
+        sandbox, functools.partial(matrix_qr.mautrix.sign_in, client, tmp_path / "bot")
+    )
+    headers = {"Authorization": f"Bearer {client.api.token}"}
+    url = f"{sandbox.homeserver}_matrix/client/v3/logout"
+    async with aiohttp.ClientSession(headers=headers) as http, http.post(url) as answer:
+        assert answer.status == 200
+    task = client.start(None)
+    await asyncio.wait([task], timeout=10)
+    assert task.done()

@@ -66,9 +66,13 @@ impl RemoteCaller {
         }
     }
 
-    /// Answers a request; with an error, if the result does not fit into a line.
-    pub(super) fn answer(&self, id: &Value, result: Result<Value, RpcError>) {
-        let answer = |result, error| {
+    /// Answers a request. What does not fit into a line becomes an error; so does an ID.
+    pub(super) fn answer(&self, id: &Value, answer: Result<Value, RpcError>) {
+        let outgoing = |id, answer: Result<Value, RpcError>| {
+            let (result, error) = match answer {
+                Ok(result) => (Some(result), None),
+                Err(error) => (None, Some(error)),
+            };
             line(&OutgoingAnswer {
                 jsonrpc: "2.0",
                 id,
@@ -76,11 +80,10 @@ impl RemoteCaller {
                 error,
             })
         };
-        let result = result.and_then(|result| {
-            let too_long = || RpcError::not_a_request("the answer is too long for a line");
-            answer(Some(result), None).ok_or_else(too_long)
-        });
-        let line = result.map_or_else(|error| answer(None, Some(error)), Some);
+        let too_long = || Err(RpcError::not_a_request("the answer is too long for a line"));
+        let line = outgoing(id, answer)
+            .or_else(|| outgoing(id, too_long()))
+            .or_else(|| outgoing(&Value::Null, too_long()));
         if let Some(line) = line {
             self.conversation().send(line);
         }

@@ -15,7 +15,7 @@ use serde_json::json;
 use super::{
     caller::RemoteCaller,
     errors::{NoAnswer, REMEDY},
-    lines::{MAX_LINE, line},
+    lines::{MAX_LINE, length},
 };
 use crate::cancel::Cancel;
 
@@ -121,7 +121,7 @@ pub(super) async fn hand_over<K: Serialize>(
         too_long: 0,
     };
     for key in room_keys {
-        match line(&key).map(|line| line.len()) {
+        match length(&key) {
             Some(length) if length <= MAX_LINE / 2 => {
                 result.keys += 1;
                 if batch.is_full(length) {

@@ -1,7 +1,7 @@
 //! Lines from the caller and to it, as they are. What is read or written is wiped from memory.
 
 use std::{
-    io::{ErrorKind, Read, Write},
+    io::{self, ErrorKind, Read, Write},
     mem, str,
     time::Duration,
 };
@@ -114,14 +114,32 @@ impl<R: Read> Lines<R> {
 
 /// The line of a message; `None` if it is too long.
 pub(super) fn line(message: &impl Serialize) -> Option<OutputLine> {
-    let mut buffer = Zeroizing::new(vec![0; MAX_LINE]);
-    let mut free = buffer.as_mut_slice();
-    serde_json::to_writer(&mut free, message).ok()?;
-    let length = MAX_LINE - free.len();
+    let length = length(message).filter(|length| *length <= MAX_LINE)?;
     let mut line = Zeroizing::new(Vec::with_capacity(length + 1));
-    line.extend_from_slice(buffer.get(..length)?);
+    serde_json::to_writer(&mut *line, message).ok()?;
     line.push(b'\n');
     Some(line)
+}
+
+/// How long its line is, without the line break. Known in advance, it needs one allocation.
+pub(super) fn length(message: &impl Serialize) -> Option<usize> {
+    let mut length = ByteCount(0);
+    serde_json::to_writer(&mut length, message).ok()?;
+    Some(length.0)
+}
+
+/// Counts what is written.
+struct ByteCount(usize);
+
+impl Write for ByteCount {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0 += bytes.len();
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
 }
 
 /// Writes line by line, to the end of the queue. Ends earlier if nobody reads.

@@ -135,9 +135,8 @@ class Helper(asyncio.Protocol):
                 self._line(line)
             _check_length(self._begun)
         except MatrixQrError as error:
+            # What it still writes while it ends is read, and ignored.
             self._end(error)
-            # It cancels a sign-in now. What it still writes is read, and ignored.
-            self._input.close()
 
     def connection_lost(self, _error: Exception | None, left: float = _EXIT) -> None:
         status = self._process.poll()
@@ -145,8 +144,13 @@ class Helper(asyncio.Protocol):
             loop = asyncio.get_running_loop()
             loop.call_later(_SOON, self.connection_lost, None, left - _SOON)
             return
-        how = f"signal {-status}" if status and status < 0 else f"exit status {status}"
-        self._end(HelperError(f"matrix-qr helper has ended ({how})", advice=_AFTER_THE_END))
+        if status is None:
+            how = "matrix-qr helper has closed its output"
+        elif status < 0:
+            how = f"matrix-qr helper has ended (signal {-status})"
+        else:
+            how = f"matrix-qr helper has ended (exit status {status})"
+        self._end(HelperError(how, advice=_AFTER_THE_END))
         if not self._gone.done():
             self._gone.set_result(None)
 

@@ -2,7 +2,9 @@
 
     client = Client(base_url="example.org")
     await matrix_qr.mautrix.sign_in(client, directory)
+    await matrix_qr.mautrix.restore_keys(client, directory)
     await client.start(None)
+    await matrix_qr.mautrix.close(client)
 
 What mautrix 0.21 can do of cross-signing, and what it cannot:
 
@@ -19,6 +21,8 @@ What mautrix 0.21 can do of cross-signing, and what it cannot:
 - `client.crypto.sign_own_device` verifies another device of the account. mautrix' store has no
   place for the private keys that it needs, and none for the key of the key backup. They are in the
   session's directory. Whoever can read it can act as the account.
+- `client.crypto.generate_recovery_key` without `seeds` replaces the account's cross-signing keys:
+  every device of the account has to be verified again. There is no need for it here.
 - It does not back up the room keys that it receives.
 """
 

@@ -199,4 +199,9 @@ async fn what_does_not_fit_into_a_line_is_not_sent() {
     assert_eq!(too_long, Err(NoAnswer::TooLong("keep")));
     pipe.caller.answer(&json!(1), Ok(json!(long)));
     assert_eq!(pipe.next()["error"]["code"], -32600);
+    let error = RpcError::wrong_parameters(&long);
+    pipe.caller.answer(&json!(1), Err(error.clone()));
+    assert_eq!(pipe.next()["error"]["code"], -32600);
+    pipe.caller.answer(&json!(long), Err(error));
+    assert_eq!(pipe.next()["id"], Value::Null);
 }

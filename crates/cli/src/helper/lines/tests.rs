@@ -1,7 +1,7 @@
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic)]
 
 use std::{
-    io::{self, Cursor},
+    io::Cursor,
     sync::{Arc, Mutex, mpsc as std_mpsc},
 };
 
