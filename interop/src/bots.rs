@@ -11,7 +11,7 @@ use futures_util::future::join_all;
 use serde_json::Value;
 use tokio::{
     sync::{Mutex, MutexGuard},
-    time::sleep,
+    time::{sleep, timeout},
 };
 
 use crate::{
@@ -35,6 +35,11 @@ use crate::{
     test_env::{RendezvousSetup, TOKEN_LIFETIME, TestEnv},
     uploads,
 };
+
+/// The longest time of all cells together.
+const LIMIT: Duration = Duration::from_secs(300);
+/// How long an answer may take.
+const SOON: Duration = Duration::from_secs(40);
 
 /// How much of a bot's life a cell has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -121,9 +126,13 @@ pub(crate) async fn all(config: &InteropConfig, report: &mut InteropReport) -> R
             })
         })
         .collect();
-    // All at the same time, because most of it is waiting.
-    let results = join_all(cases.iter().map(|(case, _)| case.cell(&account))).await;
+    // All at the same time, because most of it is waiting. When one fails, the others wait for it.
+    let work = cases
+        .iter()
+        .map(|(case, _)| timeout(LIMIT, case.cell(&account)));
+    let results = join_all(work).await;
     for ((case, peer), result) in cases.iter().zip(results) {
+        let result = result.map_err(anyhow::Error::from).flatten();
         report.run(&peer.cell(case.name()), async { result }).await;
     }
     Ok(())
@@ -156,7 +165,8 @@ impl BotCase {
         let env = account.env;
         let mut bot = self.sign_in(account).await.context("sign-in")?;
         let took = bot.began.elapsed();
-        let signed_in = Instant::now();
+        let session = self.library.session(&bot.directory);
+        let (token, since) = (bot::token(&session)?, Instant::now());
         uploads::published_once(&env.run, &env.user, &bot.device)?;
         ensure!(
             account.is_verified(&bot.device).await? == Some(true),
@@ -167,14 +177,13 @@ impl BotCase {
             account.ping(&bot.device).await?;
             return Ok(took);
         }
-        let token = bot::token(&self.library.session(&bot.directory))?;
-        sleep(TOKEN_LIFETIME.saturating_sub(signed_in.elapsed())).await;
+        sleep(TOKEN_LIFETIME.saturating_sub(since.elapsed())).await;
         account
             .ping(&bot.device)
             .await
             .context("after the token's end")?;
         ensure!(
-            bot::token(&self.library.session(&bot.directory))? != token,
+            bot::token(&session)? != token,
             "the token was not refreshed"
         );
         bot.process.kill().await?;
@@ -310,7 +319,8 @@ impl SharedAccount<'_> {
             "--room", room, "--say", "!ping", "--hear", "pong", "--from", from,
         ];
         let mut other = peer(self.env, "talk", &options)?;
-        let heard = other.event("heard").await?;
+        let heard = timeout(SOON, other.event("heard"));
+        let heard = heard.await.context("no answer")??;
         ensure!(
             heard.get("device_id").and_then(Value::as_str) == Some(device),
             "{heard}"

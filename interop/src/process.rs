@@ -87,15 +87,19 @@ impl DrivenProcess {
     /// Waits until each text was in a line, in any order, of a program without JSON. Returns the
     /// lines.
     pub(crate) async fn lines<const N: usize>(&mut self, texts: [&str; N]) -> Result<[String; N]> {
-        loop {
-            let found = texts.map(|text| self.said(text));
-            if found.iter().all(Option::is_some) {
-                return Ok(found.map(Option::unwrap_or_default));
+        let all = timeout(PATIENCE, async {
+            loop {
+                let found = texts.map(|text| self.said(text));
+                if found.iter().all(Option::is_some) {
+                    return Ok(found.map(Option::unwrap_or_default));
+                }
+                self.find(Value::is_string).await?;
             }
-            let next = timeout(PATIENCE, self.find(Value::is_string)).await;
-            next.with_context(|| format!("{} never said all of {texts:?}", self.name))?
-                .with_context(|| format!("waiting for {texts:?}"))?;
-        }
+        });
+        all.await
+            .map_err(anyhow::Error::from)
+            .flatten()
+            .with_context(|| format!("waiting for {texts:?}"))
     }
 
     fn said(&self, text: &str) -> Option<String> {
