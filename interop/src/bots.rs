@@ -6,7 +6,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Context as _, Result, anyhow, ensure};
 use futures_util::future::join_all;
 use serde_json::Value;
 use tokio::{
@@ -132,7 +132,8 @@ pub(crate) async fn all(config: &InteropConfig, report: &mut InteropReport) -> R
         .map(|(case, _)| timeout(LIMIT, case.cell(&account)));
     let results = join_all(work).await;
     for ((case, peer), result) in cases.iter().zip(results) {
-        let result = result.map_err(anyhow::Error::from).flatten();
+        let late = |_| anyhow!("no time was left for it: {} s in all", LIMIT.as_secs());
+        let result = result.map_err(late).flatten();
         report.run(&peer.cell(case.name()), async { result }).await;
     }
     Ok(())
@@ -203,7 +204,7 @@ impl BotCase {
     async fn sign_in(&self, account: &SharedAccount<'_>) -> Result<RunningBot> {
         let (env, library) = (account.env, self.library);
         let directory = env.run.join(self.directory());
-        let _only = account.only(self.existing).await;
+        let only = account.only(self.existing).await;
         let began = Instant::now();
         let (mut process, mut existing) = match self.shows {
             New => {
@@ -230,6 +231,7 @@ impl BotCase {
         }
         existing.event("granted").await?;
         existing.succeed().await?;
+        drop(only);
         let device = self.is_ready(env, &mut process, None).await?;
         Ok(RunningBot {
             process,
