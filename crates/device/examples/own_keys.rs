@@ -9,7 +9,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use matrix_qr_device::keys::{
     CrossSigningError, KeyHolder, KeyHolderError, KeyUpload, VerifiedDevice,
 };
-use matrix_qr_protocol::login::message::Secrets;
+use matrix_qr_protocol::login::message::{Backup, Secrets};
 use ruma::{DeviceId, UserId, canonical_json::to_canonical_value, device_id, user_id};
 use serde_json::{Map, Value, json};
 use vodozemac::olm::Account;
@@ -61,13 +61,20 @@ impl KeyHolder for MyKeys {
         Ok(())
     }
 
-    /// For the next device, and for the key backup.
+    /// For the next device.
     async fn secrets(&self) -> Result<Secrets, CrossSigningError> {
         let kept = locked(&self.kept);
         let device = kept
             .as_ref()
             .ok_or_else(|| failed("this device is not signed in"))?;
         Ok(device.secrets.clone())
+    }
+
+    /// For old messages.
+    async fn backup_key(&self) -> Result<Option<Backup>, KeyHolderError> {
+        Ok(locked(&self.kept)
+            .as_ref()
+            .and_then(|device| device.secrets.backup.clone()))
     }
 }
 

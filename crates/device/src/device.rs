@@ -92,8 +92,11 @@ impl<K: KeyHolder> Device<K> {
     /// The holder has no key for the backup, or the homeserver did not hand it out.
     pub async fn backed_up_room_keys(&self) -> Result<BackedUpRoomKeys, UserError> {
         self.stay_signed_in().await?;
-        let backup = self.keys.secrets().await?.backup;
-        let backup = backup.ok_or(RestoreError::NotConnected)?;
+        let backup = self
+            .keys
+            .backup_key()
+            .await?
+            .ok_or(RestoreError::NotConnected)?;
         Ok(room_keys_of_backup(self.homeserver(), &backup).await?)
     }
 

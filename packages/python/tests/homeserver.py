@@ -45,8 +45,9 @@ class Server:
     waiting: int = 0
     #: What the next answer of `/sync` has for the device.
     to_device: list[dict[str, Any]] = field(default_factory=list)
-    #: What is answered to other requests: JSON, a file, or an HTTP status. And their bodies.
-    answers: dict[str, Any] = field(default_factory=lambda: {"joined_rooms": {}})
+    #: What is answered to other requests: JSON or a file, with another HTTP status than 200 in
+    #: front of it. And their bodies.
+    answers: dict[str, Any] = field(default_factory=lambda: {"joined_rooms": {"joined_rooms": []}})
     bodies: dict[str, Any] = field(default_factory=dict)
 
     def issue(self) -> session.Token:
@@ -73,9 +74,10 @@ class Server:
             return web.json_response(self.upload(json.loads(body)))
         self.bodies[path] = body
         answer = self.answers[path]
-        if isinstance(answer, bytes):
-            return web.Response(body=answer)
-        return web.Response(status=answer) if isinstance(answer, int) else web.json_response(answer)
+        status, value = answer if isinstance(answer, tuple) else (200, answer)
+        if isinstance(value, bytes):
+            return web.Response(body=value, status=status)
+        return web.json_response(value, status=status)
 
     async def sync(self) -> dict[str, Any]:
         self.waiting += 1

@@ -6,275 +6,36 @@ from __future__ import annotations
 import asyncio
 import base64
 import contextlib
+import dataclasses
 import fcntl
-import json
 import stat
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import nio
 import pytest
 import pytest_asyncio
-import vodozemac
-from aiohttp import web
+from homeserver import DEVICE, ROOM, USER, Helper, OldRoom, Server, assert_signed
+from homeserver import running as serving
 from nio.crypto import OlmDevice
 
 import matrix_qr.nio
-from matrix_qr import errors, keys, session
+from matrix_qr import errors, session
 from matrix_qr._nio_keys import NioKeys
-
-USER = "@bot:example.org"
-DEVICE = "NIODEVICE"
-ROOM = "!room:example.org"
-CROSS_SIGNING = keys.CrossSigningKeys("bWFzdGVy", "c2VsZg", "dXNlcg")
-BACKUP = keys.BackupKey("m.megolm_backup.v1.curve25519-aes-sha2", "YmFja3Vw", "1")
-
-
-@dataclass
-class Server:
-    """A homeserver for one device. Each token that it issues ends those before it."""
-
-    url: str = ""
-    lifetime: float = 300
-    token: str = "token-0"
-    issued: int = 0
-    #: What was uploaded, and with which token each request came.
-    uploads: list[dict[str, Any]] = field(default_factory=list)
-    requests: list[tuple[str, str]] = field(default_factory=list)
-    one_time_keys: int = 0
-    #: `/sync` waits for these.
-    timeline: asyncio.Queue[list[dict[str, Any]]] = field(default_factory=asyncio.Queue)
-    waiting: int = 0
-
-    def issue(self) -> session.Token:
-        self.issued += 1
-        self.token = f"token-{self.issued}"
-        expires_at = int(time.time() + self.lifetime)
-        return session.Token(self.token, expires_at, USER, DEVICE, self.url + "/")
-
-    def upload(self, body: dict[str, Any]) -> dict[str, Any]:
-        self.uploads.append(body)
-        self.one_time_keys += len(body.get("one_time_keys", {}))
-        return {"one_time_key_counts": {"signed_curve25519": self.one_time_keys}}
-
-    async def answer(self, request: web.Request) -> web.Response:
-        path = request.path.removeprefix("/_matrix/client/v3/")
-        token = request.headers.get("Authorization", "").removeprefix("Bearer ")
-        self.requests.append((path, token))
-        if token != self.token:
-            return web.json_response({"errcode": "M_UNKNOWN_TOKEN", "error": "ended"}, status=401)
-        if path == "keys/upload":
-            return web.json_response(self.upload(await request.json()))
-        if path == "sync":
-            return web.json_response(await self.sync())
-        if path == "devices/OTHER":
-            return web.json_response({"flows": [], "session": "1", "params": {}}, status=401)
-        assert path == "joined_rooms", path
-        return web.json_response({"joined_rooms": [ROOM]})
-
-    async def sync(self) -> dict[str, Any]:
-        self.waiting += 1
-        try:
-            events = await self.timeline.get()
-        finally:
-            self.waiting -= 1
-        room = {
-            "timeline": {"events": events, "limited": False, "prev_batch": "p"},
-            "state": {"events": []},
-            "ephemeral": {"events": []},
-            "account_data": {"events": []},
-        }
-        return {
-            "next_batch": f"s{len(self.requests)}",
-            "device_one_time_keys_count": {"signed_curve25519": self.one_time_keys},
-            "device_lists": {"changed": [], "left": []},
-            "rooms": {"join": {ROOM: room} if events else {}, "invite": {}, "leave": {}},
-            "to_device": {"events": []},
-        }
-
-
-class FakeSession:
-    """The session of the core, without a helper: its tokens come from the server."""
-
-    def __init__(self, server: Server, room_keys: list[dict[str, Any]]) -> None:
-        self.server = server
-        self.last: session.Token | None = None
-        self.fails: list[errors.MatrixQrError] = []
-        self.room_keys = room_keys
-        self.directory = Path()
-
-    async def token(self, good_for: int = 60, *, fresh: bool = False) -> session.Token:
-        if self.fails:
-            raise self.fails.pop(0)
-        left = (self.last.expires_at or 0) - time.time() if self.last else 0
-        if self.last is None or fresh or left < good_for:
-            self.last = self.server.issue()
-        return self.last
-
-    async def access_token(self, good_for: int = 60, *, fresh: bool = False) -> str:
-        return (await self.token(good_for, fresh=fresh)).access_token
-
-    async def restore_keys(self, holder: keys.Keys) -> session.RestoredKeys:
-        if self.fails:
-            raise self.fails.pop(0)
-        assert await holder.secrets() == keys.Secrets(CROSS_SIGNING, BACKUP)
-        await holder.room_keys(self.room_keys)
-        return session.RestoredKeys(len(self.room_keys), 0, None)
-
-    async def logout(self) -> None:
-        (self.directory / "session.json").unlink()
-        with contextlib.suppress(OSError):
-            self.directory.rmdir()
-
-
-class Helper:
-    """Takes the place of `matrix_qr.sign_in` and `matrix_qr.Session`."""
-
-    def __init__(self, server: Server) -> None:
-        self.server = server
-        self.self_signing = vodozemac.Account()
-        self.session = FakeSession(server, [])
-        self.backup: keys.BackupKey | None = BACKUP
-        self.fails_after: str | None = None
-        self.asked: dict[str, Any] = {}
-
-    async def sign_in(
-        self, directory: Path, *, keys: keys.Keys, **asked: Any
-    ) -> matrix_qr.SignedIn:
-        self.asked = asked
-        if (directory / "session.json").exists() or any(
-            file.name != "session.lock" for file in directory.glob("*")
-        ):
-            raise errors.MatrixQrError("the directory is not empty", code=2)
-        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-        self.session.directory = directory
-        try:
-            device = self.verified(await keys.device_keys(USER, DEVICE))
-            if self.fails_after == "device_keys":
-                raise errors.TimedOut("too late", code=5)
-            await keys.keep(device)
-            if self.fails_after == "keep":
-                raise errors.ServerFailed("no", code=8)
-        except BaseException:
-            with contextlib.suppress(OSError):
-                directory.rmdir()
-            raise
-        (directory / "session.json").write_text("{}")
-        if self.fails_after == "everything":
-            raise asyncio.CancelledError
-        return matrix_qr.SignedIn(
-            user_id=USER,
-            device_id=DEVICE,
-            homeserver=self.server.url + "/",
-            master_key="m",
-            backup=matrix_qr.Backup(self.backup is not None, "1", None),
-            session=self.session,  # type: ignore[arg-type]
-        )
-
-    def verified(self, body: dict[str, Any]) -> keys.VerifiedDevice:
-        device_keys = body["device_keys"]
-        signatures = device_keys["signatures"][USER]
-        signed = self.self_signing.sign(canonical(device_keys)).to_base64()
-        signatures[f"ed25519:{self.self_signing.ed25519_key.to_base64()}"] = signed
-        token = self.server.issue()
-        self.session.last = token
-        return keys.VerifiedDevice(
-            user_id=USER,
-            device_id=DEVICE,
-            homeserver=token.homeserver,
-            access_token=token.access_token,
-            expires_at=token.expires_at,
-            uploaded=self.server.upload(body),
-            identity=keys.Identity({}, {}, {}),
-            device_keys=device_keys,
-            secrets=keys.Secrets(CROSS_SIGNING, self.backup),
-        )
-
-
-def canonical(value: dict[str, Any]) -> bytes:
-    """What is signed of a JSON object."""
-    signed = {name: part for name, part in value.items() if name not in ("signatures", "unsigned")}
-    return json.dumps(signed, ensure_ascii=False, separators=(",", ":"), sort_keys=True).encode()
-
-
-def assert_signed(value: dict[str, Any], key: str) -> None:
-    signature = value["signatures"][USER][f"ed25519:{DEVICE}"]
-    vodozemac.Ed25519PublicKey.from_base64(key).verify_signature(
-        canonical(value), vodozemac.Ed25519Signature.from_base64(signature)
-    )
-
-
-@dataclass
-class OldRoom:
-    """A room of another device: its encrypted messages, and the key of them."""
-
-    sending: vodozemac.GroupSession = field(default_factory=vodozemac.GroupSession)
-    sender: vodozemac.Account = field(default_factory=vodozemac.Account)
-
-    def __post_init__(self) -> None:
-        self.receiving = vodozemac.InboundGroupSession(self.sending.session_key)
-
-    def room_key(self, index: int = 0, **other: Any) -> dict[str, Any]:
-        exported = self.receiving.export_at(index)
-        assert exported
-        return {
-            "algorithm": "m.megolm.v1.aes-sha2",
-            "room_id": ROOM,
-            "session_id": self.sending.session_id,
-            "session_key": exported.to_base64(),
-            "sender_key": self.sender.curve25519_key.to_base64(),
-            "sender_claimed_keys": {"ed25519": self.sender.ed25519_key.to_base64()},
-            "forwarding_curve25519_key_chain": [],
-        } | other
-
-    def message(self, text: str) -> dict[str, Any]:
-        content = {"msgtype": "m.text", "body": text}
-        plain = {"type": "m.room.message", "room_id": ROOM, "content": content}
-        ciphertext = self.sending.encrypt(json.dumps(plain).encode()).to_base64()
-        return {
-            "type": "m.room.encrypted",
-            "event_id": f"${text}",
-            "sender": USER,
-            "origin_server_ts": 1,
-            "content": {
-                "algorithm": "m.megolm.v1.aes-sha2",
-                "ciphertext": ciphertext,
-                "sender_key": self.sender.curve25519_key.to_base64(),
-                "device_id": "OTHER",
-                "session_id": self.sending.session_id,
-            },
-        }
 
 
 @pytest_asyncio.fixture
 async def server() -> AsyncIterator[Server]:
-    server = Server()
-    app = web.Application()
-    app.router.add_route("*", "/{path:.*}", server.answer)
-    # A client that has gone must not take what the next one waits for.
-    runner = web.AppRunner(app, handler_cancellation=True, shutdown_timeout=0.1)
-    await runner.setup()
-    site = web.TCPSite(runner, "127.0.0.1", 0)
-    await site.start()
-    host, port = runner.addresses[0][:2]
-    server.url = f"http://{host}:{port}"
-    yield server
-    await runner.cleanup()
+    async with serving() as server:
+        yield server
 
 
 @pytest.fixture
 def helper(server: Server, monkeypatch: pytest.MonkeyPatch) -> Helper:
     helper = Helper(server)
-
-    def session_in(directory: Path, **_options: Any) -> FakeSession:
-        helper.session.directory = Path(directory)
-        return helper.session
-
-    monkeypatch.setattr(matrix_qr.nio, "_sign_in", helper.sign_in)
-    monkeypatch.setattr(matrix_qr.nio, "Session", session_in)
+    helper.takes_over(monkeypatch, matrix_qr.nio)
     return helper
 
 
@@ -555,7 +316,7 @@ async def test_secrets_without_use_are_not_kept(
     assert not (directory / "nio" / "secrets.json").exists()
     assert await matrix_qr.nio.restore_keys(client, directory) is None
     for file in (directory / "nio").iterdir():
-        assert CROSS_SIGNING.master_key.encode() not in file.read_bytes()
+        assert helper.account.private.master_key.encode() not in file.read_bytes()
 
 
 async def test_it_goes_on_from_disk(
@@ -590,7 +351,7 @@ async def test_without_its_keys_nio_makes_no_others(
         (directory / "nio").mkdir()
         (directory / "nio" / file).touch()
     client = new_client()
-    with pytest.raises(errors.NotReady, match="nio's keys of the device NIODEVICE are not in"):
+    with pytest.raises(errors.NotReady, match="nio's keys of the device BOTDEVICE are not in"):
         await matrix_qr.nio.restore_login(client, directory)
     assert (client.olm, client.access_token, client.store_path) == (None, "", "")
     with pytest.raises(nio.LocalProtocolError):
@@ -600,11 +361,12 @@ async def test_without_its_keys_nio_makes_no_others(
 async def test_a_token_is_renewed_before_it_ends(
     helper: Helper, server: Server, new_client: NewClient, directory: Path
 ) -> None:
-    server.lifetime = 6
     client = new_client()
     await matrix_qr.nio.sign_in(client, directory)
     await client.joined_rooms()
-    await asyncio.sleep(2)
+    assert helper.session.last
+    soon = int(time.time()) + 4
+    helper.session.last = dataclasses.replace(helper.session.last, expires_at=soon)
     await client.joined_rooms()
     assert server.requests == [("joined_rooms", "token-1"), ("joined_rooms", "token-2")]
     assert client.access_token == "token-2"
@@ -653,6 +415,7 @@ async def test_other_refusals_are_left_to_nio(
 ) -> None:
     client = new_client()
     await matrix_qr.nio.sign_in(client, directory)
+    server.answers["devices/OTHER"] = 401, {"flows": [], "session": "1", "params": {}}
     await client.update_device("OTHER", {"display_name": "x"})
     assert server.requests == [("devices/OTHER", "token-1")]
 

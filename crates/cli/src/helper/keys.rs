@@ -2,15 +2,13 @@
 
 use matrix_qr_device::{
     DeviceId, UserId,
-    keys::{CrossSigningError, KeyHolder, KeyHolderError, KeyUpload, VerifiedDevice},
+    keys::{CrossSigningError, Identity, KeyHolder, KeyHolderError, KeyUpload, VerifiedDevice},
+    secret::Secret,
 };
-use matrix_qr_protocol::login::message::Secrets;
-use serde::{
-    Serialize, Serializer,
-    de::DeserializeOwned,
-    ser::{Error as _, SerializeMap as _},
-};
+use matrix_qr_protocol::login::message::{Backup, Secrets};
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::json;
+use url::Url;
 
 use super::{
     caller::RemoteCaller,
@@ -60,11 +58,34 @@ impl KeyHolder for RemoteKeys {
     }
 
     async fn keep(&self, device: &VerifiedDevice) -> Result<(), KeyHolderError> {
-        self.ask("keep", DeviceToKeep(device)).await
+        let params = DeviceToKeep {
+            user_id: &device.user_id,
+            device_id: &device.device_id,
+            homeserver: &device.homeserver,
+            access_token: &device.access_token,
+            expires_at: device.expires_at,
+            uploaded: Uploaded {
+                one_time_key_counts: &device.one_time_key_counts,
+            },
+            identity: &device.identity,
+            device_keys: &device.device_keys,
+            secrets: &device.secrets,
+        };
+        self.ask("keep", params).await
     }
 
     async fn secrets(&self) -> Result<Secrets, CrossSigningError> {
         Ok(self.ask("secrets", json!({})).await?)
+    }
+
+    /// From the same answer. The private keys in it are not needed, and not read.
+    async fn backup_key(&self) -> Result<Option<Backup>, KeyHolderError> {
+        #[derive(Deserialize)]
+        struct SecretOfBackup {
+            backup: Option<Backup>,
+        }
+        let secrets: SecretOfBackup = self.ask("secrets", json!({})).await?;
+        Ok(secrets.backup)
     }
 }
 
@@ -78,25 +99,23 @@ impl From<NoAnswer> for KeyHolderError {
 }
 
 /// Everything that is to be stored, with the secrets. They go from here into the line, and nowhere
-/// else.
-struct DeviceToKeep<'a>(&'a VerifiedDevice);
+/// else. `C` and `D` are the counts and the keys in the form of the homeserver.
+#[derive(Serialize)]
+struct DeviceToKeep<'a, C, D> {
+    user_id: &'a UserId,
+    device_id: &'a DeviceId,
+    homeserver: &'a Url,
+    access_token: &'a Secret,
+    expires_at: Option<u64>,
+    uploaded: Uploaded<'a, C>,
+    identity: &'a Identity,
+    device_keys: &'a D,
+    secrets: &'a Secrets,
+}
 
-impl Serialize for DeviceToKeep<'_> {
-    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
-        let Self(device) = self;
-        let counts = serde_json::to_value(&device.one_time_key_counts).map_err(S::Error::custom)?;
-        let mut map = to.serialize_map(None)?;
-        map.serialize_entry("user_id", &device.user_id)?;
-        map.serialize_entry("device_id", &device.device_id)?;
-        map.serialize_entry("homeserver", &device.homeserver)?;
-        map.serialize_entry("access_token", &device.access_token)?;
-        map.serialize_entry("expires_at", &device.expires_at)?;
-        map.serialize_entry("uploaded", &json!({ "one_time_key_counts": counts }))?;
-        map.serialize_entry("identity", &device.identity)?;
-        map.serialize_entry("device_keys", &device.device_keys)?;
-        map.serialize_entry("secrets", &device.secrets)?;
-        map.end()
-    }
+#[derive(Serialize)]
+struct Uploaded<'a, C> {
+    one_time_key_counts: &'a C,
 }
 
 /// What became of the room keys of a backup.

@@ -94,7 +94,11 @@ fn parameters_are_read_as_the_command_line_is() {
         ("login", json!({}), -32602),
         ("login", json!([d]), -32602),
         ("login", json!({ "directory": d }), -32602),
-        ("login", json!({ "directory": d, "user": null }), -32602),
+        (
+            "login",
+            json!({ "directory": d, "homeserver": "a.example", "user": null }),
+            -32602,
+        ),
         (
             "login",
             json!({ "directory": d, "user": "example.org" }),

@@ -6,7 +6,7 @@ use zeroize::Zeroizing;
 use super::{Encryption, error::StoreError};
 use crate::{
     client_server_api::Homeserver,
-    keys::{BackupProblem, RestoreError, RoomKey, room_keys_of_backup},
+    keys::{BackupProblem, KeyHolder as _, RestoreError, RoomKey, room_keys_of_backup},
 };
 
 /// What came out of the backup.
@@ -30,7 +30,7 @@ impl Encryption {
     ///
     /// See [`RestoreError`]. Entries that cannot be read are counted, and the others imported.
     pub async fn restore_keys(&self, homeserver: &Homeserver) -> Result<Restored, RestoreError> {
-        let backup = self.backup().await?.ok_or(RestoreError::NotConnected)?;
+        let backup = self.backup_key().await?.ok_or(RestoreError::NotConnected)?;
         let fetched = room_keys_of_backup(homeserver, &backup).await?;
         let total = fetched.room_keys.len() + fetched.undecryptable;
         let readable: Vec<_> = fetched.room_keys.iter().filter_map(exported).collect();

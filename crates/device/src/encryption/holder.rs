@@ -54,6 +54,10 @@ impl KeyHolder for StoreKeys {
     async fn secrets(&self) -> Result<Secrets, CrossSigningError> {
         self.opened()?.secrets().await
     }
+
+    async fn backup_key(&self) -> Result<Option<Backup>, KeyHolderError> {
+        self.opened()?.backup_key().await
+    }
 }
 
 impl KeyHolder for Encryption {
@@ -99,8 +103,20 @@ impl KeyHolder for Encryption {
         let cross_signing = self.private_keys().await?;
         Ok(Secrets {
             cross_signing,
-            backup: self.backup().await?,
+            backup: self.backup_key().await?,
         })
+    }
+
+    /// What this device knows of a backup. Whether that is current is not known here.
+    async fn backup_key(&self) -> Result<Option<Backup>, KeyHolderError> {
+        let backup = self.machine.backup_machine();
+        let keys = backup.get_backup_keys().await.map_err(StoreError::new)?;
+        let known = keys.decryption_key.zip(keys.backup_version);
+        Ok(known.map(|(key, backup_version)| Backup {
+            algorithm: ALGORITHM.to_owned(),
+            key: SecretText::new(key.to_base64()),
+            backup_version,
+        }))
     }
 }
 
@@ -129,18 +145,6 @@ impl Encryption {
         let held = keys.iter().zip(CrossSigningKey::ALL);
         let missing = held.filter_map(|(key, which)| key.is_none().then_some(which));
         Err(CrossSigningError::Missing(missing.collect()))
-    }
-
-    /// What this device knows of a backup. Whether that is current is not known here.
-    pub(super) async fn backup(&self) -> Result<Option<Backup>, StoreError> {
-        let backup = self.machine.backup_machine();
-        let keys = backup.get_backup_keys().await.map_err(StoreError::new)?;
-        let known = keys.decryption_key.zip(keys.backup_version);
-        Ok(known.map(|(key, backup_version)| Backup {
-            algorithm: ALGORITHM.to_owned(),
-            key: SecretText::new(key.to_base64()),
-            backup_version,
-        }))
     }
 
     async fn take_private_keys(&self, keys: &CrossSigning) -> Result<(), StoreError> {

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, future::Future};
 
-use matrix_qr_protocol::login::message::Secrets;
+use matrix_qr_protocol::login::message::{Backup, Secrets};
 use ruma::{
     DeviceId, OneTimeKeyAlgorithm, OwnedDeviceId, OwnedOneTimeKeyId, OwnedUserId, UInt, UserId,
     api::client::keys::get_keys,
@@ -45,6 +45,9 @@ pub trait KeyHolder: Send + Sync + 'static {
     ///
     /// [`CrossSigningError::Missing`] or [`CrossSigningError::KeyHolder`].
     fn secrets(&self) -> impl Future<Output = Result<Secrets, CrossSigningError>> + Send;
+
+    /// The key of the backup, if there is one: for old messages. Nothing else is needed for them.
+    fn backup_key(&self) -> impl Future<Output = Result<Option<Backup>, KeyHolderError>> + Send;
 }
 
 /// The body of `POST /keys/upload`, as a library would send it for a new device.

@@ -8,7 +8,7 @@ use std::sync::{
 use matrix_qr_device::keys::{
     CrossSigningError, KeyHolder, KeyHolderError, KeyUpload, VerifiedDevice,
 };
-use matrix_qr_protocol::login::message::Secrets;
+use matrix_qr_protocol::login::message::{Backup, Secrets};
 use ruma::{DeviceId, UserId, canonical_json::to_canonical_value};
 use serde_json::{Value, json};
 use vodozemac::{Ed25519SecretKey, olm::Account};
@@ -209,6 +209,11 @@ impl KeyHolder for OwnKeys {
             return Ok(secrets.remove(0));
         }
         Ok(secrets.first().cloned().ok_or_else(failed)?)
+    }
+
+    async fn backup_key(&self) -> Result<Option<Backup>, KeyHolderError> {
+        let secrets = self.secrets.lock().unwrap();
+        Ok(secrets.first().and_then(|secrets| secrets.backup.clone()))
     }
 }
 
