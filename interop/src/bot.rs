@@ -89,7 +89,7 @@ async fn log_out(env: &TestEnv<'_>, directory: &Path) -> Result<()> {
 }
 
 /// The access token on disk, in a file that only its owner may read.
-fn token(directory: &Path) -> Result<String> {
+pub(crate) fn token(directory: &Path) -> Result<String> {
     let file = directory.join("session.json");
     let mode = fs::metadata(&file)?.permissions().mode();
     ensure!(mode & 0o077 == 0, "others can read the session: {mode:o}");

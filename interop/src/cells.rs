@@ -4,10 +4,9 @@
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, ensure};
-use serde_json::Value;
 
 use crate::{
-    bot,
+    bot, bots,
     case::{
         RevisionOption::Msc4108,
         SessionHost::{self, Homeserver, OurServer},
@@ -17,8 +16,8 @@ use crate::{
     },
     compare,
     config::InteropConfig,
-    devices::peer,
-    doctor, evict, failing, homeserver, newer,
+    devices::{self, DeviceList},
+    doctor, evict, failing, newer,
     report::{InteropReport, PeerSoftware},
     test_env::{RendezvousSetup, TestEnv},
 };
@@ -76,10 +75,8 @@ struct Times {
 }
 
 pub(crate) async fn all(config: &InteropConfig, report: &mut InteropReport) -> Result<()> {
-    let synapse = PeerSoftware {
-        name: "Synapse",
-        version: homeserver::version(config).await?,
-    };
+    let mut synapse = PeerSoftware::from_pypi("matrix-synapse", &config.python).await?;
+    synapse.name = "Synapse";
     let peers = Peers {
         synapse,
         sdk: PeerSoftware {
@@ -88,13 +85,24 @@ pub(crate) async fn all(config: &InteropConfig, report: &mut InteropReport) -> R
         },
     };
     let mut times = Times::default();
-    on_synapse(config, &peers, &mut times, report)
-        .await
-        .context("with sessions on Synapse")?;
-    delegated(config, &peers, &mut times, report)
-        .await
-        .context("with a redirect from Synapse to our server")?;
+    let wanted = |group| config.only.as_deref().is_none_or(|only| only == group);
+    if wanted("synapse") {
+        on_synapse(config, &peers, &mut times, report)
+            .await
+            .context("with sessions on Synapse")?;
+    }
+    if !bots::wanted(config).is_empty() {
+        bots::all(config, report).await.context("with bots")?;
+    }
+    if wanted("delegated") {
+        delegated(config, &peers, &mut times, report)
+            .await
+            .context("with a redirect from Synapse to our server")?;
+    }
     for kind in [RendezvousSetup::Proxied, RendezvousSetup::ProxiedForAll] {
+        if !wanted("proxied") {
+            break;
+        }
         let mut env = TestEnv::start(config, kind)
             .await
             .context("with our server behind the homeserver's proxy")?;
@@ -232,10 +240,10 @@ fn name(case: &SignInCase, kind: RendezvousSetup) -> String {
 /// account.
 async fn reverse(env: &TestEnv<'_>) -> Result<Duration> {
     let began = Instant::now();
-    let mut lists = peer(env, "devices", &[])?;
-    let devices = lists.event("devices").await?;
-    lists.succeed().await?;
-    let (verified, unverified) = (ids(&devices, "verified")?, ids(&devices, "unverified")?);
+    let DeviceList {
+        verified,
+        unverified,
+    } = devices::list(env).await?;
     let missing: Vec<_> = env
         .ours
         .iter()
@@ -251,15 +259,6 @@ async fn reverse(env: &TestEnv<'_>) -> Result<Duration> {
         "not verified: {missing:?}, {unverified:?}"
     );
     Ok(began.elapsed())
-}
-
-fn ids(devices: &Value, name: &str) -> Result<Vec<String>> {
-    Ok(serde_json::from_value(
-        devices
-            .get(name)
-            .cloned()
-            .with_context(|| format!("no {name}"))?,
-    )?)
 }
 
 /// The version of a package in this workspace's lock file.

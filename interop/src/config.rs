@@ -12,10 +12,14 @@ pub(crate) struct InteropConfig {
     pub(crate) theirs: PathBuf,
     /// The Python that has Synapse.
     pub(crate) python: PathBuf,
+    /// The Python that has the bots' libraries.
+    pub(crate) bots: PathBuf,
     /// The directory of this run, for configurations, stores and logs. It is emptied at the start.
     pub(crate) run: PathBuf,
     /// Whether times are compared. `--untimed` turns that off, for a machine that is busy.
     pub(crate) timed: bool,
+    /// The one group of cells that runs, or the one library's bots, if not all of them do.
+    pub(crate) only: Option<String>,
 }
 
 pub(crate) fn parse(options: &[String]) -> Result<InteropConfig> {
@@ -30,7 +34,13 @@ pub(crate) fn parse(options: &[String]) -> Result<InteropConfig> {
         ours: place("--ours")?,
         theirs: place("--theirs")?,
         python: place("--python")?,
+        bots: place("--bots")?,
         run: place("--run")?,
+        only: options
+            .iter()
+            .skip_while(|word| *word != "--only")
+            .nth(1)
+            .cloned(),
         timed: !options.iter().any(|word| word == "--untimed"),
     })
 }

@@ -4,6 +4,7 @@
 use std::path::Path;
 
 use anyhow::{Context as _, Result};
+use serde::Deserialize;
 use tokio::process::Command;
 
 use crate::{
@@ -100,6 +101,20 @@ pub(crate) fn peer(env: &TestEnv<'_>, name: &str, options: &[&str]) -> Result<Dr
     let mut command = Software::MatrixSdk.command(env.config, name, directory);
     command.args(options);
     DrivenProcess::start(&log_name(directory, name), &mut command, &env.run)
+}
+
+/// The account's devices, as matrix-sdk's device sees them.
+#[derive(Deserialize)]
+pub(crate) struct DeviceList {
+    pub(crate) verified: Vec<String>,
+    pub(crate) unverified: Vec<String>,
+}
+
+pub(crate) async fn list(env: &TestEnv<'_>) -> Result<DeviceList> {
+    let mut peer = peer(env, "devices", &[])?;
+    let devices = peer.event("devices").await?;
+    peer.succeed().await?;
+    Ok(serde_json::from_value(devices)?)
 }
 
 fn log_name(directory: &Path, command: &str) -> String {

@@ -87,13 +87,3 @@ async fn healthy(port: u16) -> Result<()> {
     }
     bail!("Synapse did not start within {} s", START.as_secs())
 }
-
-/// The installed version.
-pub(crate) async fn version(config: &InteropConfig) -> Result<String> {
-    let ask = "import importlib.metadata as m; print(m.version('matrix-synapse'))";
-    let said = Command::new(&config.python)
-        .args(["-c", ask])
-        .output()
-        .await?;
-    Ok(String::from_utf8(said.stdout)?.trim().to_owned())
-}

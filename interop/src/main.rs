@@ -11,6 +11,9 @@
 //! | `compare` | cells: the time of a sign-in, compared with matrix-sdk |
 //! | `doctor` | cells: `matrix-qr doctor` |
 //! | `bot` | cells: a bot that uses our session |
+//! | `bots` | cells: bots with keys of their own |
+//! | `library` | how the bots with keys of their own are started |
+//! | `uploads` | uploads of keys that nginx has seen |
 //! | `sign_in` | a whole sign-in between two programs |
 //! | `devices` | how each kind of device is started |
 //! | `consent` | the person at the consent page |
@@ -24,6 +27,7 @@
 //! | `config` | the command line |
 
 mod bot;
+mod bots;
 mod case;
 mod cells;
 mod compare;
@@ -34,6 +38,7 @@ mod doctor;
 mod evict;
 mod failing;
 mod homeserver;
+mod library;
 mod newer;
 mod ports;
 mod process;
@@ -41,6 +46,7 @@ mod proxy;
 mod report;
 mod sign_in;
 mod test_env;
+mod uploads;
 
 use std::process::ExitCode;
 

@@ -127,7 +127,7 @@ fn place(kind: RendezvousSetup) -> &'static str {
         RendezvousSetup::Proxied => {
             "our server behind the homeserver's proxy (for signed-in users)"
         }
-        RendezvousSetup::ProxiedForAll => {
+        RendezvousSetup::ProxiedForAll | RendezvousSetup::Recorded => {
             "our server behind the homeserver's proxy (for everybody)"
         }
     }

@@ -84,6 +84,29 @@ impl DrivenProcess {
             .map(drop)
     }
 
+    /// Waits until each text was in a line, in any order, of a program without JSON. Returns the
+    /// lines.
+    pub(crate) async fn lines<const N: usize>(&mut self, texts: [&str; N]) -> Result<[String; N]> {
+        let all = timeout(PATIENCE, async {
+            loop {
+                let found = texts.map(|text| self.said(text));
+                if found.iter().all(Option::is_some) {
+                    return Ok(found.map(Option::unwrap_or_default));
+                }
+                self.find(Value::is_string).await?;
+            }
+        });
+        all.await
+            .map_err(anyhow::Error::from)
+            .flatten()
+            .with_context(|| format!("waiting for {texts:?}"))
+    }
+
+    fn said(&self, text: &str) -> Option<String> {
+        let mut lines = self.seen.iter().filter_map(Value::as_str);
+        lines.find(|line| line.contains(text)).map(str::to_owned)
+    }
+
     async fn find(&mut self, wanted: impl Fn(&Value) -> bool) -> Result<Value> {
         while let Some(line) = self.lines.next_line().await? {
             let event: Value = serde_json::from_str(&line).unwrap_or(Value::String(line));

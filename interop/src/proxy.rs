@@ -63,11 +63,19 @@ fn configuration(
         "daemon off; master_process off; pid nginx.pid; error_log stderr; events {{}}
 http {{
     access_log off;
+    log_format upload escape=json '{{\"status\":$status,\"body\":\"$request_body\"}}';
+    client_body_buffer_size 1m;
     client_body_temp_path body; proxy_temp_path proxied; fastcgi_temp_path fastcgi; uwsgi_temp_path uwsgi; scgi_temp_path scgi;
     server {{
         listen 127.0.0.1:{public};
         listen [::1]:{public};
 {lines}
+        location ~ ^/_matrix/client/[^/]+/keys/upload {{
+            access_log uploads.log upload;
+            proxy_pass http://127.0.0.1:{homeserver};
+            proxy_http_version 1.1;
+            proxy_set_header Host $http_host;
+        }}
         location / {{
             proxy_pass http://127.0.0.1:{homeserver};
             proxy_http_version 1.1;

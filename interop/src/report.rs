@@ -3,12 +3,13 @@
 
 use std::{
     fmt::Display,
+    path::Path,
     time::{Duration, Instant},
 };
 
-use anyhow::Result;
+use anyhow::{Result, ensure};
 use serde_json::json;
-use tokio::time::timeout;
+use tokio::{process::Command, time::timeout};
 
 /// The longest time of a cell.
 const LIMIT: Duration = Duration::from_secs(180);
@@ -32,6 +33,22 @@ pub(crate) struct PeerSoftware {
 }
 
 impl PeerSoftware {
+    /// With the version that is installed for this Python.
+    pub(crate) async fn from_pypi(name: &'static str, python: &Path) -> Result<Self> {
+        let ask = "import importlib.metadata as m, sys; print(m.version(sys.argv[1]))";
+        let said = Command::new(python)
+            .args(["-c", ask, name])
+            .output()
+            .await?;
+        ensure!(
+            said.status.success(),
+            "{name} is not installed for {}",
+            python.display()
+        );
+        let version = String::from_utf8(said.stdout)?.trim().to_owned();
+        Ok(Self { name, version })
+    }
+
     pub(crate) fn cell(&self, name: impl Into<String>) -> Cell<'_> {
         Cell {
             name: name.into(),

@@ -87,14 +87,16 @@ impl SignInCase {
                 let mut new = login(show)?;
                 let code = code(&mut new).await?;
                 let mut existing = link(FirstStep::Scan)?;
-                introduce(&mut new, &mut existing, &code).await?;
+                existing.say(&code).await?;
+                introduce(&mut new, &mut existing).await?;
                 (new, existing)
             }
             ShowingDevice::Existing => {
                 let mut existing = link(show)?;
                 let code = code(&mut existing).await?;
                 let mut new = login(FirstStep::Scan)?;
-                introduce(&mut existing, &mut new, &code).await?;
+                new.say(&code).await?;
+                introduce(&mut existing, &mut new).await?;
                 (new, existing)
             }
         };
@@ -107,7 +109,7 @@ impl SignInCase {
     }
 }
 
-async fn code(shows: &mut DrivenProcess) -> Result<String> {
+pub(crate) async fn code(shows: &mut DrivenProcess) -> Result<String> {
     let shown = shows.event("show").await?;
     shown
         .get("code")
@@ -116,9 +118,8 @@ async fn code(shows: &mut DrivenProcess) -> Result<String> {
         .context("no code")
 }
 
-/// Passes the code and the digits from one device to the other.
-async fn introduce(shows: &mut DrivenProcess, scans: &mut DrivenProcess, code: &str) -> Result<()> {
-    scans.say(code).await?;
+/// Passes the digits from the device that scanned the code to the one that shows it.
+pub(crate) async fn introduce(shows: &mut DrivenProcess, scans: &mut DrivenProcess) -> Result<()> {
     let shown = scans.event("check_code").await?;
     let digits = shown
         .get("digits")

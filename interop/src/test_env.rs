@@ -37,11 +37,13 @@ pub(crate) enum RendezvousSetup {
     Proxied,
     /// The same, but everybody may create sessions.
     ProxiedForAll,
+    /// For bots: a proxy that records uploads of keys.
+    Recorded,
 }
 
 impl RendezvousSetup {
     fn is_proxied(self) -> bool {
-        matches!(self, Self::Proxied | Self::ProxiedForAll)
+        matches!(self, Self::Proxied | Self::ProxiedForAll | Self::Recorded)
     }
 
     /// The line of Synapse's configuration.
@@ -51,7 +53,7 @@ impl RendezvousSetup {
             Self::Delegated => {
                 format!("msc4108_delegation_endpoint: \"{ours}\", msc4388_mode: authenticated")
             }
-            Self::Proxied | Self::ProxiedForAll => {
+            Self::Proxied | Self::ProxiedForAll | Self::Recorded => {
                 format!("msc4108_delegation_endpoint: \"{ours}\"")
             }
         }
@@ -65,6 +67,8 @@ pub(crate) struct TestEnv<'a> {
     pub(crate) homeserver: String,
     /// Our rendezvous server.
     pub(crate) rendezvous: String,
+    /// The account.
+    pub(crate) user: String,
     /// The encrypted room with the old messages.
     pub(crate) room: String,
     /// The account's first device, ours.
@@ -97,7 +101,7 @@ impl<'a> TestEnv<'a> {
             text.map(str::to_owned)
                 .with_context(|| format!("the sandbox does not report its {name}"))
         };
-        let room = text("room_id")?;
+        let (user, room) = (text("user_id")?, text("room_id")?);
         let first = text("existing_directory")?.into();
         servers.push(sandbox);
         Ok(Self {
@@ -105,6 +109,7 @@ impl<'a> TestEnv<'a> {
             kind,
             homeserver,
             rendezvous,
+            user,
             room,
             first,
             peer: None,

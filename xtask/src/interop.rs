@@ -1,19 +1,24 @@
-//! `cargo xtask interop`: our programs against implementations by others. Everything it needs goes
-//! into `target/interop`.
+//! `cargo xtask interop`: our programs against implementations by others. What it needs goes into
+//! `target/interop`; the libraries of the bots are those that `packages` installs.
 
 use std::process::Command;
 
-use crate::run::{TaskResult, at_the_root, cargo, run};
+use crate::{
+    packages, python,
+    run::{TaskResult, at_the_root, cargo, run},
+};
 
 /// Its directory, from the root of the checkout.
 const PLACE: &str = "target/interop";
 /// The homeserver, from PyPI.
 const SYNAPSE: &str = "matrix-synapse==1.163.*";
 
-/// Installs, builds, runs. The arguments go to the driver (`--json`).
+/// Installs, builds, runs. The arguments go to the driver (`--json`, `--only`).
 pub(crate) fn interop(arguments: &[String]) -> TaskResult {
     at_the_root()?;
-    synapse()?;
+    let synapse = synapse()?;
+    let bots = packages::tools()?;
+    packages::node()?;
     cargo(&[
         "build",
         "--locked",
@@ -31,35 +36,22 @@ pub(crate) fn interop(arguments: &[String]) -> TaskResult {
         "--theirs",
         &format!("{PLACE}/debug"),
     ]);
-    driver.args([
-        "--python",
-        &format!("{PLACE}/venv/bin/python"),
-        "--run",
-        &format!("{PLACE}/run"),
-    ]);
+    driver.args(["--python", &synapse, "--run", &format!("{PLACE}/run")]);
+    driver.arg("--bots").arg(bots);
     run(driver.args(arguments), "the interop driver")
 }
 
-/// Makes a Python environment with Synapse, unless Synapse can be imported already.
-fn synapse() -> TaskResult {
-    let python = format!("{PLACE}/venv/bin/python");
+/// An environment with Synapse.
+fn synapse() -> Result<String, String> {
+    let python = python::environment(&format!("{PLACE}/venv"))?;
     let there = Command::new(&python)
         .args(["-c", "import synapse"])
         .status()
         .is_ok_and(|status| status.success());
-    if there {
-        return Ok(());
+    if !there {
+        python::install(&python, [SYNAPSE])?;
     }
-    let venv = format!("{PLACE}/venv");
-    run(
-        Command::new("python3").args(["-m", "venv", &venv]),
-        "python3 -m venv",
-    )
-    .map_err(|error| format!("{error}; Synapse needs Python: apt-get install python3-venv"))?;
-    run(
-        Command::new(&python).args(["-m", "pip", "install", "--quiet", SYNAPSE]),
-        "pip install matrix-synapse",
-    )
+    Ok(python)
 }
 
 /// `interop/` is a workspace of its own and has its own checks. matrix-sdk declares a newer Rust

@@ -5,16 +5,20 @@
 //! |---|---|
 //! | `walls` | type names, import circles, module maps, and what the protocol depends on |
 //! | `package` | builds, installs, starts and removes the Debian packages |
+//! | `packages` | checks the packages for Python and Node, builds them, and installs them |
 //! | `interop` | runs our programs against Synapse and matrix-sdk |
 //! | `pictures` | compares what we read of photographed QR codes with what zxing-cpp reads |
 //! | `bench` | measures the rendezvous server |
+//! | `python` | Python environments |
 //! | `run` | what all of them need: other programs, from the root of the checkout |
 #![allow(clippy::print_stderr, reason = "it says what runs and what is missing")]
 
 mod bench;
 mod interop;
 mod package;
+mod packages;
 mod pictures;
+mod python;
 mod run;
 mod walls;
 
@@ -27,10 +31,12 @@ use std::{
 use crate::run::{TaskResult, at_the_root, cargo, command, run};
 
 const USAGE: &str = "\
-  cargo xtask test             formatting, lints, spelling, walls, dependencies, documentation, every test, the package, interop
+  cargo xtask test             formatting, lints, spelling, walls, dependencies, documentation, every test, the packages, interop
   cargo xtask walls            type names, import circles, module maps, what the protocol depends on
-  cargo xtask interop [--json] our programs against Synapse and matrix-sdk, which go into target/interop
+  cargo xtask interop [--json] [--only synapse|delegated|proxied|bots|LIBRARY]
+                               our programs against Synapse, matrix-sdk and the bots' libraries, which go into target/interop
   cargo xtask package          installs the Debian packages into target/package and starts the server there; checks the container files
+  cargo xtask packages         the packages for Python and Node: their checks and tests, the wheel, and both installed
   cargo xtask pictures         photographs of QR codes: how many we read, and how many zxing-cpp reads
   cargo xtask bench [--json] [--quick] [rates|memory|million|flood|slow|waiters|redis|instances|sign-in ..]
                                the rendezvous server: its rates relative to a bare axum server, and its other targets";
@@ -63,6 +69,7 @@ fn main() -> ExitCode {
         Some(("test", [])) => test(),
         Some(("interop", rest)) => interop::interop(rest),
         Some(("bench", rest)) => bench::bench(rest),
+        Some(("packages", [])) => packages::packages(),
         Some(("walls", [])) => walls::walls(),
         Some(("pictures", [])) => pictures::pictures(),
         Some(("package", [])) => needed(&package::NEEDED).and_then(|()| package::package()),
@@ -79,6 +86,7 @@ fn main() -> ExitCode {
 
 fn test() -> TaskResult {
     needed(&[&NEEDED[..], &package::NEEDED].concat())?;
+    packages::needed()?;
     step("formatting", || cargo(&["fmt", "--all", "--check"]))?;
     step("lints", || {
         cargo(&[
@@ -120,6 +128,8 @@ fn test() -> TaskResult {
         ])
     })?;
     step("package", package::package)?;
+    // After it, because the wheel is made from the same build.
+    step("packages", packages::packages)?;
     // Only `cargo xtask interop` by itself compares times: it needs a machine that is idle
     // otherwise.
     step("interop", || interop::interop(&["--untimed".to_owned()]))

@@ -1,8 +1,11 @@
 //! `cargo xtask pictures`: how many photographs of QR codes we read, compared with zxing-cpp.
 
-use std::{path::Path, process::Command};
+use std::process::Command;
 
-use crate::run::{TaskResult, at_the_root, cargo, run};
+use crate::{
+    python,
+    run::{TaskResult, at_the_root, cargo, run},
+};
 
 const VENV: &str = "target/photographs/venv";
 const OTHERS: [&str; 3] = ["zxing-cpp==3.1.1", "numpy", "pillow"];
@@ -22,21 +25,8 @@ pub(crate) fn pictures() -> TaskResult {
         "--ignored",
         TEST,
     ])?;
-    let python = format!("{VENV}/bin/python");
-    if !Path::new(&python).exists() {
-        run(
-            Command::new("python3").args(["-m", "venv", VENV]),
-            "python3 -m venv",
-        )
-        .map_err(|error| {
-            format!("{error}; zxing-cpp comes from PyPI: apt-get install python3-venv")
-        })?;
-    }
-    let mut pip = Command::new(&python);
-    run(
-        pip.args(["-m", "pip", "install", "--quiet"]).args(OTHERS),
-        "pip install zxing-cpp",
-    )?;
+    let python = python::environment(VENV)?;
+    python::install(&python, OTHERS)?;
     run(
         Command::new(&python).args(["xtask/src/pictures.py", "target/photographs"]),
         "the comparison",

@@ -30,7 +30,7 @@ use crate::stdio::event;
 const USAGE: &str = "peer login|link --directory DIR [--homeserver URL] [--scan -]\n\
                      peer devices --directory DIR\n\
                      peer rendezvous --homeserver URL\n\
-                     peer talk --directory DIR --room ID --say TEXT --hear TEXT";
+                     peer talk --directory DIR --room ID --say TEXT --hear TEXT [--from DEVICE]";
 
 /// The options. Each has a value.
 struct PeerOptions(Vec<String>);
@@ -89,8 +89,12 @@ async fn run() -> Result<()> {
         "link" => grant::run(&directory, scanned).await,
         "devices" => account::devices(&directory).await,
         "talk" => {
+            let answer = room::ExpectedAnswer {
+                text: options.need("--hear")?,
+                device: options.get("--from"),
+            };
             let (room, say) = (options.need("--room")?, options.need("--say")?);
-            room::talk(&directory, room, say, options.need("--hear")?).await
+            room::talk(&directory, room, say, answer).await
         }
         _ => bail!(USAGE),
     }

@@ -13,8 +13,26 @@ use serde_json::{Value, json};
 
 use crate::{account, stdio::event};
 
-/// Sends `say`, and waits until another device sends `hear`. Only encrypted messages count.
-pub(crate) async fn talk(directory: &Path, room: &str, say: &str, hear: &str) -> Result<()> {
+/// The message to wait for: of any device, if none is named.
+pub(crate) struct ExpectedAnswer<'a> {
+    pub(crate) text: &'a str,
+    pub(crate) device: Option<&'a str>,
+}
+
+impl ExpectedAnswer<'_> {
+    fn is(&self, heard: &Value) -> bool {
+        let is = |name: &str, text: &str| heard.get(name).and_then(Value::as_str) == Some(text);
+        is("text", self.text) && self.device.is_none_or(|device| is("device_id", device))
+    }
+}
+
+/// Sends `say`, and waits until another device sends the answer. Only encrypted messages count.
+pub(crate) async fn talk(
+    directory: &Path,
+    room: &str,
+    say: &str,
+    answer: ExpectedAnswer<'_>,
+) -> Result<()> {
     let client = account::open(directory).await?;
     let room = RoomId::parse(room)?;
     let first = client.sync_once(account::at_once()).await?;
@@ -38,7 +56,7 @@ pub(crate) async fn talk(directory: &Path, room: &str, say: &str, hear: &str) ->
         if let Some(heard) = events
             .iter()
             .filter_map(decrypted)
-            .find(|heard| heard.get("text") == Some(&json!(hear)))
+            .find(|heard| answer.is(heard))
         {
             event(&heard);
             return Ok(());

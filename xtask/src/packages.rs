@@ -1,0 +1,224 @@
+//! `cargo xtask packages`: the packages for Python and Node. Their own checks and tests run with
+//! the program of the debug build; then the wheel is built, and both are installed as a user would.
+
+use std::{
+    collections::BTreeMap,
+    fs,
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+use crate::{
+    python,
+    run::{TaskResult, at_the_root, cargo, run, said},
+};
+
+/// Where it all is, from the root of the checkout.
+const PLACE: &str = "target/packages";
+const PYTHON: &str = "packages/python";
+const NODE: &str = "packages/npm";
+/// The oldest Node that the package supports.
+const OLDEST_NODE: u32 = 20;
+/// What a wheel may weigh.
+const LARGEST_WHEEL: u64 = 15 * 1024 * 1024;
+
+/// The whole task.
+pub(crate) fn packages() -> TaskResult {
+    at_the_root()?;
+    node()?;
+    let tools = tools()?;
+    programs()?;
+    python_checks(&tools)?;
+    node_checks()?;
+    wheel(&tools)?;
+    tarball()
+}
+
+/// An environment with what the Python package is checked with, and the libraries of the bots.
+pub(crate) fn tools() -> Result<PathBuf, String> {
+    let python = python::environment(&format!("{PLACE}/tools"))?;
+    let python = here(&python)?;
+    python::install(&python, ["-r", &format!("{PYTHON}/requirements-dev.txt")])?;
+    Ok(python)
+}
+
+/// The libraries of the bot in Node, beside the package, in the versions of its lock file.
+pub(crate) fn node() -> TaskResult {
+    needed()?;
+    npm(NODE, &["ci"])
+}
+
+/// Reports whether Node is missing, before anything slow runs.
+pub(crate) fn needed() -> TaskResult {
+    let missing = |found: &str| {
+        format!("{found}: Node {OLDEST_NODE} or newer with npm is needed, from https://nodejs.org")
+    };
+    let version = |program| said(Command::new(program).arg("--version"), program);
+    let node = version("node").map_err(|error| missing(&error))?;
+    version("npm").map_err(|error| missing(&error))?;
+    let major = node.trim_start_matches('v').split('.').next();
+    let is_new = major
+        .and_then(|major| major.parse().ok())
+        .is_some_and(|major: u32| major >= OLDEST_NODE);
+    if is_new {
+        Ok(())
+    } else {
+        Err(missing(&format!("this is Node {}", node.trim())))
+    }
+}
+
+/// What the tests run, and the interop cells.
+fn programs() -> TaskResult {
+    cargo(&[
+        "build",
+        "--locked",
+        "--package",
+        "matrix-qr",
+        "--package",
+        "matrix-qr-rendezvous",
+        "--bins",
+    ])
+}
+
+fn python_checks(python: &Path) -> TaskResult {
+    for module in [&["ruff", "check"][..], &["mypy"], &["pytest", "--quiet"]] {
+        let mut command = Command::new(python);
+        command.arg("-m").args(module).current_dir(PYTHON);
+        command.env("MATRIX_QR_PROGRAM", here("target/debug/matrix-qr")?);
+        run(&mut command, &format!("{} in {PYTHON}", module.join(" ")))?;
+    }
+    Ok(())
+}
+
+/// Its tests, and its types, which must be those that the compiler writes.
+fn node_checks() -> TaskResult {
+    let mut test = Command::new("npm");
+    test.args(["test", "--silent"]).current_dir(NODE);
+    test.env("MATRIX_QR_PROGRAM", here("target/debug/matrix-qr")?);
+    run(&mut test, &format!("npm test in {NODE}"))?;
+    let types = format!("{NODE}/types");
+    let before = texts(&types)?;
+    npm(NODE, &["run", "types", "--silent"])?;
+    if texts(&types)? == before {
+        Ok(())
+    } else {
+        Err(format!(
+            "{types} was out of date, and is not any more: commit it"
+        ))
+    }
+}
+
+/// Builds the wheel, checks its size, and installs it into a fresh environment. There the README's
+/// lines run.
+fn wheel(tools: &Path) -> TaskResult {
+    let wheels = format!("{PLACE}/wheels");
+    empty(&wheels)?;
+    let mut maturin = Command::new(tools);
+    maturin.args(["-m", "maturin", "build", "--quiet", "--release", "--locked"]);
+    // The libraries have the features with which `cargo xtask package` has built them.
+    maturin.args(["--features", "matrix-qr-sandbox/server-defaults"]);
+    maturin.args(["--manifest-path", "crates/cli/Cargo.toml"]);
+    run(maturin.args(["--out", &wheels]), "maturin build")?;
+    let wheel = only_file(&wheels)?;
+    let size = fs::metadata(&wheel)
+        .map_err(|error| error.to_string())?
+        .len();
+    eprintln!("{}: {} KiB", wheel.display(), size / 1024);
+    if size > LARGEST_WHEEL {
+        return Err(format!(
+            "the wheel is larger than {} KiB",
+            LARGEST_WHEEL / 1024
+        ));
+    }
+    let fresh = format!("{PLACE}/fresh");
+    empty(&fresh)?;
+    let python = here(&python::environment(&fresh)?)?;
+    python::install(&python, [wheel])?;
+    let requirements = read(format!("{PYTHON}/requirements-dev.txt"))?;
+    let pytest = requirements
+        .lines()
+        .filter(|line| line.starts_with("pytest"));
+    python::install(&python, pytest)?;
+    let mut lines = Command::new(&python);
+    lines.args(["-m", "pytest", "--quiet", "tests/test_readme.py"]);
+    // Not the source beside it.
+    lines.args(["--override-ini", "pythonpath="]);
+    lines.env("MATRIX_QR_PROGRAM", python.with_file_name("matrix-qr"));
+    run(
+        lines.current_dir(PYTHON),
+        "the README's lines with the wheel",
+    )
+}
+
+/// Installs the Node package as npm packs it, and imports it.
+fn tarball() -> TaskResult {
+    let place = format!("{PLACE}/node");
+    empty(&place)?;
+    let destination = here(&place)?.display().to_string();
+    // Its types have just been checked.
+    npm(
+        NODE,
+        &[
+            "pack",
+            "--ignore-scripts",
+            "--pack-destination",
+            &destination,
+        ],
+    )?;
+    let tarball = only_file(&place)?.display().to_string();
+    npm(&place, &["install", &tarball])?;
+    let import = "import { signIn, Session } from 'matrix-qr'; new Session('x'); signIn.call";
+    let mut node = Command::new("node");
+    node.args(["--input-type=module", "--eval", import]);
+    run(
+        node.current_dir(&place),
+        "the import of the installed package",
+    )
+}
+
+fn npm(directory: &str, arguments: &[&str]) -> TaskResult {
+    let mut npm = Command::new("npm");
+    npm.args(arguments)
+        .args(["--no-audit", "--no-fund", "--loglevel=error"]);
+    let name = format!("npm {} in {directory}", arguments.join(" "));
+    run(npm.current_dir(directory), &name)
+}
+
+/// Makes an empty directory.
+fn empty(directory: &str) -> TaskResult {
+    let failed = |error| format!("{directory}: {error}");
+    if Path::new(directory).exists() {
+        fs::remove_dir_all(directory).map_err(failed)?;
+    }
+    fs::create_dir_all(directory).map_err(failed)
+}
+
+fn only_file(directory: &str) -> Result<PathBuf, String> {
+    let mut files = fs::read_dir(directory).map_err(|error| format!("{directory}: {error}"))?;
+    match (files.next(), files.next()) {
+        (Some(Ok(file)), None) => Ok(file.path()),
+        _ => Err(format!("not one file in {directory}")),
+    }
+}
+
+/// The texts of a directory's files, by name.
+fn texts(directory: &str) -> Result<BTreeMap<PathBuf, String>, String> {
+    let files = fs::read_dir(directory).map_err(|error| format!("{directory}: {error}"))?;
+    files
+        .map(|file| {
+            let path = file.map_err(|error| error.to_string())?.path();
+            let text = read(&path)?;
+            Ok((path, text))
+        })
+        .collect()
+}
+
+fn read(path: impl AsRef<Path>) -> Result<String, String> {
+    let path = path.as_ref();
+    fs::read_to_string(path).map_err(|error| format!("{}: {error}", path.display()))
+}
+
+/// Absolute, for a program that runs in another directory.
+fn here(path: &str) -> Result<PathBuf, String> {
+    std::path::absolute(path).map_err(|error| format!("{path}: {error}"))
+}
