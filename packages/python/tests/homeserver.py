@@ -142,7 +142,7 @@ class FakeSession:
     async def restore_keys(self, holder: keys.Keys) -> session.RestoredKeys:
         if self.fails:
             raise self.fails.pop(0)
-        assert await holder.secrets() == self.secrets
+        assert await holder.secrets() in (self.secrets, self.secrets.backup)
         await holder.room_keys(self.room_keys)
         return session.RestoredKeys(len(self.room_keys), 0, None)
 

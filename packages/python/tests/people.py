@@ -7,7 +7,7 @@ from typing import Any
 
 from sandbox import consent
 
-from matrix_qr import CallbackPerson, Code, Secrets, VerifiedDevice
+from matrix_qr import BackupKey, CallbackPerson, Code, Secrets, VerifiedDevice
 
 
 class Agreeing:
@@ -61,7 +61,7 @@ class Consenting(Agreeing):
 class MemoryKeys:
     """Keys that are kept in memory. They are none that a homeserver would take."""
 
-    def __init__(self, secrets: Secrets | None = None) -> None:
+    def __init__(self, secrets: Secrets | BackupKey | None = None) -> None:
         self.kept: VerifiedDevice | None = None
         self.given = secrets
         self.imported: list[dict[str, Any]] = []
@@ -72,7 +72,7 @@ class MemoryKeys:
     async def keep(self, device: VerifiedDevice) -> None:
         self.kept = device
 
-    async def secrets(self) -> Secrets:
+    async def secrets(self) -> Secrets | BackupKey:
         assert self.given is not None
         return self.given
 

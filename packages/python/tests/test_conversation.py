@@ -93,6 +93,13 @@ async def test_keys_of_the_caller(fake: str, tmp_path: Path) -> None:
     }
 
 
+async def test_the_key_of_the_backup_is_enough_for_old_messages(fake: str, tmp_path: Path) -> None:
+    backup = matrix_qr.BackupKey("m.megolm", "S4", "1")
+    session = matrix_qr.Session(tmp_path / "restores", program=fake)
+    await session.restore_keys(MemoryKeys(backup))
+    assert answers(tmp_path / "restores")[0]["result"] == {"backup": vars(backup)}
+
+
 def test_secrets_are_read_as_they_were_written() -> None:
     cross_signing = matrix_qr.CrossSigningKeys("S1", "S2", "S3")
     secrets = matrix_qr.Secrets(cross_signing, matrix_qr.BackupKey("m.megolm", "S4", "1"))

@@ -289,21 +289,23 @@ def to_base64(data: bytes) -> str:
     return base64.b64encode(data).decode().rstrip("=")
 
 
-async def test_the_secrets_are_kept_until_the_backup_is_restored(
+async def test_only_the_backups_key_is_kept_until_the_backup_is_restored(
     helper: Helper, new_client: NewClient, directory: Path
 ) -> None:
     client = new_client()
     await matrix_qr.nio.sign_in(client, directory)
-    secrets = directory / "nio" / "secrets.json"
-    assert stat.S_IMODE(secrets.stat().st_mode) == 0o600
-    assert stat.S_IMODE(secrets.parent.stat().st_mode) == 0o700
+    kept = directory / "nio" / "backup-key.json"
+    assert stat.S_IMODE(kept.stat().st_mode) == 0o600
+    assert stat.S_IMODE(kept.parent.stat().st_mode) == 0o700
+    for file in kept.parent.iterdir():
+        assert helper.account.private.self_signing_key.encode() not in file.read_bytes()
     helper.session.fails = [errors.NetworkFailed("no", code=9)]
     with pytest.raises(errors.NetworkFailed):
         await matrix_qr.nio.restore_keys(client, directory)
     again = new_client()
     await matrix_qr.nio.restore_login(again, directory)
     assert await matrix_qr.nio.restore_keys(again, directory)
-    assert not secrets.exists()
+    assert not kept.exists()
     assert await matrix_qr.nio.restore_keys(again, directory) is None
 
 
@@ -313,7 +315,7 @@ async def test_secrets_without_use_are_not_kept(
     helper.backup = None
     client = new_client()
     await matrix_qr.nio.sign_in(client, directory)
-    assert not (directory / "nio" / "secrets.json").exists()
+    assert not (directory / "nio" / "backup-key.json").exists()
     assert await matrix_qr.nio.restore_keys(client, directory) is None
     for file in (directory / "nio").iterdir():
         assert helper.account.private.master_key.encode() not in file.read_bytes()

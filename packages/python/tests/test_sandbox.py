@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -10,6 +13,7 @@ from typing import Any
 import pytest
 from people import Agreeing, Consenting
 from sandbox import Sandbox, both, running
+from terminal import SOURCE
 
 import matrix_qr
 
@@ -154,6 +158,51 @@ async def test_a_cancelled_sign_in_leaves_nothing(sandbox: Sandbox, tmp_path: Pa
         await both
     assert not (tmp_path / "new" / "session.json").exists()
     assert len(await devices(sandbox)) == 1
+
+
+UNDECIDED = """
+import asyncio, sys, matrix_qr
+def say(text):
+    print(text, flush=True)
+async def confirm(user):
+    say("asked")
+    await asyncio.Event().wait()
+person = matrix_qr.CallbackPerson(
+    show_code=lambda code: say(code.text), enter_check_code=input, confirm_user=confirm
+)
+directory, homeserver, program = sys.argv[1:]
+options = {"homeserver": homeserver, "program": program, "allow_loopback_http": True}
+asyncio.run(matrix_qr.sign_in(directory, person=person, **options))
+"""
+
+
+async def test_a_program_that_is_killed_leaves_nothing(sandbox: Sandbox, tmp_path: Path) -> None:
+    """It is killed when the new device has a token. The helper notices it."""
+    # The directory is in use later.
+    token = await matrix_qr.Session(sandbox.existing, **sandbox.options).access_token()
+    pipe = asyncio.subprocess.PIPE
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-c", UNDECIDED, tmp_path / "new", sandbox.homeserver, sandbox.program),
+        stdin=pipe,
+        stdout=pipe,
+        env={**os.environ, "PYTHONPATH": str(SOURCE)},
+    )
+    assert process.stdin is not None and process.stdout is not None
+    scan = (await process.stdout.readline()).decode().strip()
+    existing = Consenting()
+    granting = asyncio.create_task(
+        matrix_qr.grant(sandbox.existing, person=existing, scan=scan, **sandbox.options)
+    )
+    process.stdin.write(f"{await existing.digits}\n".encode())
+    assert await process.stdout.readline() == b"asked\n"
+    assert len(sandbox.get("devices", token)["devices"]) == 2
+    process.kill()
+    await process.wait()
+    with pytest.raises(matrix_qr.MatrixQrError):
+        await asyncio.wait_for(granting, 30)
+    deadline = time.monotonic() + 10
+    while len(sandbox.get("devices", token)["devices"]) > 1:
+        assert time.monotonic() < deadline
 
 
 async def test_a_directory_without_a_session(program: str, tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 from . import _helper, _program
 from .errors import HelperError
-from .keys import Keys, VerifiedDevice
+from .keys import BackupKey, Keys, VerifiedDevice
 from .person import Code, Person
 
 StrPath = str | os.PathLike[str]
@@ -100,7 +100,10 @@ async def _keep(keys: Keys, params: dict[str, Any]) -> None:
 
 
 async def _secrets(keys: Keys, _params: dict[str, Any]) -> dict[str, Any]:
-    return (await keys.secrets()).to_json()
+    secrets = await keys.secrets()
+    if isinstance(secrets, BackupKey):
+        return {"backup": dict(vars(secrets))}
+    return secrets.to_json()
 
 
 async def _room_keys(keys: Keys, params: dict[str, Any]) -> None:

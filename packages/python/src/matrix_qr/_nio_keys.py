@@ -11,12 +11,12 @@ import nio
 from nio.crypto import InboundGroupSession, Olm
 
 from ._files import create_private
-from .keys import Keys, Secrets, VerifiedDevice
+from .keys import BackupKey, Keys, VerifiedDevice
 
 _log = logging.getLogger(__name__)
 
-#: The secrets, beside nio's store, until they were used.
-SECRETS = "secrets.json"
+#: The key of the backup, beside nio's store, until it was used.
+BACKUP_KEY = "backup-key.json"
 
 
 class NioKeys(Keys):
@@ -44,15 +44,16 @@ class NioKeys(Keys):
         if not isinstance(answer, nio.KeysUploadResponse):
             raise ValueError("the homeserver's answer to the upload has no counts")
         if device.secrets.backup is not None:
-            create_private(self._store / SECRETS, json.dumps(device.secrets.to_json()))
+            # nio cannot use the other secrets: they are not stored.
+            create_private(self._store / BACKUP_KEY, json.dumps(vars(device.secrets.backup)))
         # The paths that nio appends begin with a slash.
         self._client.homeserver = device.homeserver.rstrip("/")
         self._client.access_token = device.access_token
         await self._client.receive_response(answer)
 
-    async def secrets(self) -> Secrets:
-        """What `keep` stored."""
-        return Secrets.from_json(json.loads((self._store / SECRETS).read_text()))
+    async def secrets(self) -> BackupKey:
+        """What `keep` stored: enough for old messages."""
+        return BackupKey(**json.loads((self._store / BACKUP_KEY).read_text()))
 
     async def room_keys(self, room_keys: list[dict[str, Any]]) -> None:
         """Imports the keys. Those that nio cannot read are left out."""

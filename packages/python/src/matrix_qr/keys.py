@@ -118,8 +118,10 @@ class Keys(Protocol):
         """New device: stores everything of `device`. Returns when it is on disk."""
         ...
 
-    async def secrets(self) -> Secrets:
-        """Existing device, and `Session.restore_keys`: the secrets that `keep` stored."""
+    async def secrets(self) -> Secrets | BackupKey:
+        """Existing device: the secrets that `keep` stored. The key of the backup is enough for
+        `Session.restore_keys`.
+        """
         ...
 
     async def room_keys(self, room_keys: list[dict[str, Any]]) -> None:

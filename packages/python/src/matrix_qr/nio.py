@@ -27,7 +27,7 @@ import nio
 from . import SignedIn
 from . import sign_in as _sign_in
 from ._files import is_abandoned, is_signed_in, remove_if_empty
-from ._nio_keys import SECRETS, NioKeys, loaded
+from ._nio_keys import BACKUP_KEY, NioKeys, loaded
 from .errors import NetworkFailed, NotReady, ServerFailed
 from .person import Person
 from .session import RestoredKeys, Session
@@ -148,11 +148,11 @@ async def restore_keys(
     be repeated, also after `restore_login`. `None`: it was done, or the backup was not connected.
     """
     store = Path(directory) / _STORE
-    if not (store / SECRETS).exists():
+    if not (store / BACKUP_KEY).exists():
         return None
     session = Session(directory, program=program, allow_loopback_http=allow_loopback_http)
     restored = await session.restore_keys(NioKeys(client, store))
-    (store / SECRETS).unlink()
+    (store / BACKUP_KEY).unlink()
     return restored
 
 
@@ -250,7 +250,7 @@ def _remove_store(client: nio.AsyncClient, store: Path) -> None:
 
     nio names its files after the user ID, and one of them by `store_name` if that is set.
     """
-    ours = tuple(filter(None, ("@", SECRETS, client.config.store_name)))
+    ours = tuple(filter(None, ("@", BACKUP_KEY, client.config.store_name)))
     if store.is_dir():
         for file in store.iterdir():
             if file.name.startswith(ours):
