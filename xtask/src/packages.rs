@@ -116,7 +116,7 @@ fn wheel(tools: &Path) -> TaskResult {
     let mut maturin = Command::new(tools);
     maturin.args(["-m", "maturin", "build", "--quiet", "--release", "--locked"]);
     // The libraries have the features with which `cargo xtask package` has built them.
-    maturin.args(["--features", "matrix-qr-sandbox/server-defaults"]);
+    maturin.args(["--features", "matrix-qr-rendezvous/default"]);
     maturin.args(["--manifest-path", "crates/cli/Cargo.toml"]);
     run(maturin.args(["--out", &wheels]), "maturin build")?;
     let wheel = only_file(&wheels)?;
@@ -135,10 +135,8 @@ fn wheel(tools: &Path) -> TaskResult {
     let python = here(&python::environment(&fresh)?)?;
     python::install(&python, [wheel])?;
     let requirements = read(format!("{PYTHON}/requirements-dev.txt"))?;
-    let pytest = requirements
-        .lines()
-        .filter(|line| line.starts_with("pytest"));
-    python::install(&python, pytest)?;
+    let of_tests = |line: &&str| line.starts_with("pytest") || line.starts_with("jsonschema");
+    python::install(&python, requirements.lines().filter(of_tests))?;
     let mut lines = Command::new(&python);
     lines.args(["-m", "pytest", "--quiet", "tests/test_readme.py"]);
     // Not the source beside it.
