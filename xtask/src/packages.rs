@@ -117,8 +117,8 @@ fn wheel(tools: &Path) -> TaskResult {
     maturin.args(["-m", "maturin", "build", "--quiet", "--release", "--locked"]);
     // The libraries have the features with which `cargo xtask package` has built them.
     maturin.args(["--features", "matrix-qr-rendezvous/default"]);
-    maturin.args(["--manifest-path", "crates/cli/Cargo.toml"]);
-    run(maturin.args(["--out", &wheels]), "maturin build")?;
+    maturin.arg("--out").arg(here(&wheels)?);
+    run(maturin.current_dir(PYTHON), "maturin build")?;
     let wheel = only_file(&wheels)?;
     let size = fs::metadata(&wheel)
         .map_err(|error| error.to_string())?
