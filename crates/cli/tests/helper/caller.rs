@@ -23,6 +23,8 @@ pub(crate) struct TestCaller {
     errors: Option<JoinHandle<String>>,
     /// The methods of our requests without an answer.
     requests: BTreeMap<u64, String>,
+    /// Answers that came while another one was waited for.
+    answers: BTreeMap<u64, Result<Value, Value>>,
     /// The methods of its requests without an answer.
     pub(crate) questions: BTreeMap<u64, String>,
     last_id: u64,
@@ -79,6 +81,7 @@ impl TestCaller {
             lines,
             errors: Some(errors),
             requests: BTreeMap::new(),
+            answers: BTreeMap::new(),
             questions: BTreeMap::new(),
             last_id: 0,
             heard: Vec::new(),
@@ -176,10 +179,11 @@ impl TestCaller {
     /// The answer to this request.
     pub(crate) fn result(&mut self, wanted: u64) -> Result<Value, Value> {
         loop {
-            if let HelperLine::Answer { id, result } = self.next()
-                && id == wanted
-            {
+            if let Some(result) = self.answers.remove(&wanted) {
                 return result;
+            }
+            if let HelperLine::Answer { id, result } = self.next() {
+                id.as_u64().map(|id| self.answers.insert(id, result));
             }
         }
     }

@@ -158,6 +158,25 @@ fn a_device_whose_keys_the_caller_holds_lives_on() {
         json!({ "keys": 1, "undecryptable": 1, "outdated": null })
     );
 
+    // Each answer to it must be one, too.
+    for rubbish in ["secrets", "room_keys"] {
+        let params = json!({ "directory": account.new_directory(), "keys": "caller" });
+        let id = caller.request("restore_keys", params);
+        let (mut question, _) = caller.question("secrets");
+        if rubbish == "room_keys" {
+            caller.answer(question, &json!({ "backup": backup }));
+            question = caller.question("room_keys").0;
+        }
+        let line = json!({ "jsonrpc": "2.0", "id": question, "result": ["rubbish"] });
+        caller.say(&line.to_string());
+        let error = caller.result(id).unwrap_err();
+        let message = error["message"].as_str().unwrap();
+        assert!(
+            message.contains(rubbish) && !message.contains("\"rubbish\""),
+            "{error}"
+        );
+    }
+
     // The store is not here, and the error says where the keys are.
     let id = caller.request("restore_keys", directory.clone());
     let error = caller.result(id).unwrap_err();
