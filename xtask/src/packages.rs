@@ -45,6 +45,11 @@ pub(crate) fn tools() -> Result<PathBuf, String> {
 /// The libraries of the bot in Node, beside the package, in the versions of its lock file.
 pub(crate) fn node() -> TaskResult {
     needed()?;
+    let mut list = Command::new("npm");
+    list.arg("ls").current_dir(NODE);
+    if said(&mut list, "npm ls").is_ok() {
+        return Ok(());
+    }
     npm(NODE, &["ci"])
 }
 
