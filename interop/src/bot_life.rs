@@ -17,7 +17,7 @@ use crate::{
         Software::{self, Ours},
     },
     devices::FirstStep,
-    library::{BotLibrary, BotStart},
+    library::BotLibrary,
     process::DrivenProcess,
     shared_account::SharedAccount,
     sign_in::{agree, code, introduce},
@@ -100,7 +100,7 @@ impl BotCase {
             "the token was not refreshed"
         );
         bot.process.kill().await?;
-        bot.process = self.library.start(env, &bot.directory, BotStart::Plain)?;
+        bot.process = self.library.start(env, &bot.directory, None)?;
         self.is_ready(env, &mut bot.process, Some(&bot.device))
             .await
             .context("started again")?;
@@ -120,7 +120,7 @@ impl BotCase {
         let began = Instant::now();
         let (mut process, mut existing) = match self.shows {
             New => {
-                let mut bot = library.start(env, &directory, BotStart::Plain)?;
+                let mut bot = library.start(env, &directory, None)?;
                 let code = code(&mut bot).await?;
                 let mut existing = self.existing.link(env, FirstStep::Scan)?;
                 existing.say(&code).await?;
@@ -131,7 +131,7 @@ impl BotCase {
                 let show = FirstStep::ShowAtHomeserver(Msc4108);
                 let mut existing = self.existing.link(env, show)?;
                 let code = code(&mut existing).await?;
-                let mut bot = library.start(env, &directory, BotStart::Scan(&code))?;
+                let mut bot = library.start(env, &directory, Some(&code))?;
                 introduce(&mut existing, &mut bot).await?;
                 (bot, existing)
             }
