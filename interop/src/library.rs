@@ -28,15 +28,6 @@ pub(crate) enum BotLibrary {
     CryptoWasm,
 }
 
-/// What a bot is started for.
-#[derive(Debug, Clone, Copy)]
-pub(crate) enum BotStart<'a> {
-    /// The first time, or to go on with what is stored.
-    Plain,
-    /// To sign in with this code of the existing device.
-    Scan(&'a str),
-}
-
 impl BotLibrary {
     /// Its name in the registry.
     pub(crate) fn package(self) -> &'static str {
@@ -90,16 +81,15 @@ impl BotLibrary {
         }
     }
 
+    /// `scan`: the existing device's code, for a sign-in where that one shows it.
     pub(crate) fn start(
         self,
         env: &TestEnv<'_>,
         directory: &Path,
-        start: BotStart<'_>,
+        scan: Option<&str>,
     ) -> Result<DrivenProcess> {
         let mut command = self.driver(env);
-        if let BotStart::Scan(code) = start {
-            command.args(["--scan", code]);
-        }
+        command.args(scan.into_iter().flat_map(|code| ["--scan", code]));
         match self {
             Self::Nio | Self::Mautrix => command
                 .arg(self.module())

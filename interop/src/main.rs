@@ -12,6 +12,8 @@
 //! | `doctor` | cells: `matrix-qr doctor` |
 //! | `bot` | cells: a bot that uses our session |
 //! | `bots` | cells: bots with keys of their own |
+//! | `bot_life` | what such a bot does in a cell |
+//! | `shared_account` | the existing devices, which such bots use one after the other |
 //! | `library` | how the bots with keys of their own are started |
 //! | `uploads` | uploads of keys that nginx has seen |
 //! | `sign_in` | a whole sign-in between two programs |
@@ -27,6 +29,7 @@
 //! | `config` | the command line |
 
 mod bot;
+mod bot_life;
 mod bots;
 mod case;
 mod cells;
@@ -44,6 +47,7 @@ mod ports;
 mod process;
 mod proxy;
 mod report;
+mod shared_account;
 mod sign_in;
 mod test_env;
 mod uploads;

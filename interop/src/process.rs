@@ -36,9 +36,10 @@ pub(crate) struct ProcessEnd {
 }
 
 impl DrivenProcess {
-    /// Its standard error goes to `NAME.log`.
+    /// Its standard error goes to the end of `NAME.log`.
     pub(crate) fn start(name: &str, command: &mut Command, logs: &Path) -> Result<Self> {
-        let log = File::create(logs.join(format!("{name}.log")))?;
+        let log = logs.join(format!("{name}.log"));
+        let log = File::options().create(true).append(true).open(log)?;
         command
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())

@@ -45,6 +45,11 @@ pub(crate) fn tools() -> Result<PathBuf, String> {
 /// The libraries of the bot in Node, beside the package, in the versions of its lock file.
 pub(crate) fn node() -> TaskResult {
     needed()?;
+    let mut list = Command::new("npm");
+    list.arg("ls").current_dir(NODE);
+    if said(&mut list, "npm ls").is_ok() {
+        return Ok(());
+    }
     npm(NODE, &["ci"])
 }
 
@@ -116,9 +121,9 @@ fn wheel(tools: &Path) -> TaskResult {
     let mut maturin = Command::new(tools);
     maturin.args(["-m", "maturin", "build", "--quiet", "--release", "--locked"]);
     // The libraries have the features with which `cargo xtask package` has built them.
-    maturin.args(["--features", "matrix-qr-sandbox/server-defaults"]);
-    maturin.args(["--manifest-path", "crates/cli/Cargo.toml"]);
-    run(maturin.args(["--out", &wheels]), "maturin build")?;
+    maturin.args(["--features", "matrix-qr-rendezvous/default"]);
+    maturin.arg("--out").arg(here(&wheels)?);
+    run(maturin.current_dir(PYTHON), "maturin build")?;
     let wheel = only_file(&wheels)?;
     let size = fs::metadata(&wheel)
         .map_err(|error| error.to_string())?
@@ -135,10 +140,8 @@ fn wheel(tools: &Path) -> TaskResult {
     let python = here(&python::environment(&fresh)?)?;
     python::install(&python, [wheel])?;
     let requirements = read(format!("{PYTHON}/requirements-dev.txt"))?;
-    let pytest = requirements
-        .lines()
-        .filter(|line| line.starts_with("pytest"));
-    python::install(&python, pytest)?;
+    let of_tests = |line: &&str| line.starts_with("pytest") || line.starts_with("jsonschema");
+    python::install(&python, requirements.lines().filter(of_tests))?;
     let mut lines = Command::new(&python);
     lines.args(["-m", "pytest", "--quiet", "tests/test_readme.py"]);
     // Not the source beside it.
