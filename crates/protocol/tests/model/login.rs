@@ -6,7 +6,7 @@ use matrix_qr_protocol::{
     login::{
         DeviceLookup, Ended, ExistingDeviceAnswer, ExistingDeviceAsk, ExistingDeviceLogin, Input,
         NewDeviceAnswer, NewDeviceAsk, NewDeviceLogin, NoAuthorization, NoToken, NotImported,
-        NotOpened, Output, VerificationOutcome,
+        NotLookedUp, NotOpened, Output, VerificationOutcome,
         message::{
             Authorization, CrossSigning, DeviceId, Message, Protocol, Protocols, Reason, SecretKey,
             Secrets, Unreadable, VerificationLink,
@@ -15,7 +15,7 @@ use matrix_qr_protocol::{
     revision::Role,
 };
 
-use crate::symbols::{Account, Id, Said, Server};
+use crate::symbols::{AccountOf, Id, Said, ServerOf};
 
 /// The login of an honest device: the code that devices run.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -26,11 +26,11 @@ pub enum RealLogin {
 
 /// A question of either login.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Asked {
+pub enum Question {
     CheckCode,
-    Authorization(Server),
+    Authorization(ServerOf),
     Token,
-    Import(Account),
+    Import(AccountOf),
     Find(Id),
     Open(u8),
     Appear(Id),
@@ -39,7 +39,7 @@ pub enum Asked {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Answered {
+pub enum Replied {
     Authorized(u8, Id),
     NotAuthorized,
     Token,
@@ -50,6 +50,7 @@ pub enum Answered {
     SecretsRefused,
     NotImported,
     Found(bool),
+    Unbound,
     NotLookedUp,
     Opened,
     NotOpened,
@@ -61,13 +62,13 @@ pub enum Answered {
 }
 
 #[derive(Debug, Clone, Copy)]
-pub enum Heard {
+pub enum Hears {
     CheckCode(bool),
     Said(Said),
     /// Authentic, and overwritten before it was read.
     Overwritten,
     Tampered,
-    Answered(Answered),
+    Replied(Replied),
     Cancel,
     Expired,
     /// Over, and perhaps before the last message was stored.
@@ -77,7 +78,7 @@ pub enum Heard {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Does {
     Say(Said),
-    Ask(Asked),
+    Ask(Question),
     /// It is over; whether it succeeded.
     End(bool),
 }
@@ -96,7 +97,7 @@ impl RealLogin {
         }
     }
 
-    pub fn scanned(role: Role, server: Server) -> (Self, Vec<Does>) {
+    pub fn scanned(role: Role, server: ServerOf) -> (Self, Vec<Does>) {
         match role {
             Role::New => {
                 let (login, outputs) = NewDeviceLogin::scanned(address(server));
@@ -109,7 +110,7 @@ impl RealLogin {
         }
     }
 
-    pub fn handle(&mut self, heard: Heard) -> Vec<Does> {
+    pub fn handle(&mut self, heard: Hears) -> Vec<Does> {
         match self {
             Self::New(login) => new_does(login.handle(input(heard, new_answer))),
             Self::Existing(login) => existing_does(login.handle(input(heard, existing_answer))),
@@ -117,21 +118,21 @@ impl RealLogin {
     }
 }
 
-fn input<A>(heard: Heard, answer: impl Fn(Answered) -> A) -> Input<A> {
+fn input<A>(heard: Hears, answer: impl Fn(Replied) -> A) -> Input<A> {
     match heard {
-        Heard::CheckCode(right) => Input::CheckCode(right),
-        Heard::Said(said) => Input::Message(message(said)),
-        Heard::Overwritten => Input::Unreadable(Unreadable::Overwritten),
-        Heard::Tampered => Input::Tampered,
-        Heard::Answered(answered) => Input::Answer(answer(answered)),
-        Heard::Cancel => Input::Cancel,
-        Heard::Expired => Input::Ended(Ended::Expired),
-        Heard::Unsent => Input::Unsent(Ended::Gone),
+        Hears::CheckCode(right) => Input::CheckCode(right),
+        Hears::Said(said) => Input::Message(message(said)),
+        Hears::Overwritten => Input::Unreadable(Unreadable::Overwritten),
+        Hears::Tampered => Input::Tampered,
+        Hears::Replied(answered) => Input::Answer(answer(answered)),
+        Hears::Cancel => Input::Cancel,
+        Hears::Expired => Input::Ended(Ended::Expired),
+        Hears::Unsent => Input::Unsent(Ended::Gone),
     }
 }
 
-fn new_answer(answered: Answered) -> NewDeviceAnswer {
-    use {Answered as Is, NewDeviceAnswer as Answer};
+fn new_answer(answered: Replied) -> NewDeviceAnswer {
+    use {NewDeviceAnswer as Answer, Replied as Is};
     match answered {
         Is::Authorized(grant, id) => Answer::RequestAuthorization(Ok(authorization(grant, id))),
         Is::NotAuthorized => Answer::RequestAuthorization(Err(NoAuthorization::Failed(why()))),
@@ -146,15 +147,16 @@ fn new_answer(answered: Answered) -> NewDeviceAnswer {
     }
 }
 
-fn existing_answer(answered: Answered) -> ExistingDeviceAnswer {
-    use {Answered as Is, ExistingDeviceAnswer as Answer};
+fn existing_answer(answered: Replied) -> ExistingDeviceAnswer {
+    use {ExistingDeviceAnswer as Answer, Replied as Is};
     match answered {
         Is::Found(there) => Answer::FindDevice(Ok(lookup(there))),
-        Is::NotLookedUp => Answer::FindDevice(Err(why())),
+        Is::Unbound => Answer::FindDevice(Err(NotLookedUp::Unbound)),
+        Is::NotLookedUp => Answer::FindDevice(Err(NotLookedUp::Failed(why()))),
         Is::Opened => Answer::OpenUri(Ok(())),
         Is::NotOpened => Answer::OpenUri(Err(NotOpened::Refused)),
         Is::Appeared(there) => Answer::AwaitDevice(Ok(lookup(there))),
-        Is::Exported => Answer::ExportSecrets(Ok(secrets(Account::Victim))),
+        Is::Exported => Answer::ExportSecrets(Ok(secrets(AccountOf::Victim))),
         Is::NotExported => Answer::ExportSecrets(Err(why())),
         Is::Verified => Answer::AwaitVerified(VerificationOutcome::Verified),
         Is::Unseen => Answer::AwaitVerified(VerificationOutcome::Unseen),
@@ -164,27 +166,27 @@ fn existing_answer(answered: Answered) -> ExistingDeviceAnswer {
 
 fn new_does(outputs: Vec<Output<NewDeviceAsk>>) -> Vec<Does> {
     does(outputs, |ask| match ask {
-        NewDeviceAsk::RequestAuthorization(address) => Asked::Authorization(server(&address)),
-        NewDeviceAsk::AwaitToken => Asked::Token,
-        NewDeviceAsk::ImportSecrets(secrets) => Asked::Import(account(&secrets)),
+        NewDeviceAsk::RequestAuthorization(address) => Question::Authorization(server(&address)),
+        NewDeviceAsk::AwaitToken => Question::Token,
+        NewDeviceAsk::ImportSecrets(secrets) => Question::Import(account(&secrets)),
     })
 }
 
 fn existing_does(outputs: Vec<Output<ExistingDeviceAsk>>) -> Vec<Does> {
     does(outputs, |ask| match ask {
-        ExistingDeviceAsk::FindDevice(id) => Asked::Find(Id::parse(id.as_str())),
-        ExistingDeviceAsk::OpenUri(link) => Asked::Open(grant(&link)),
-        ExistingDeviceAsk::AwaitDevice(id) => Asked::Appear(Id::parse(id.as_str())),
-        ExistingDeviceAsk::ExportSecrets => Asked::Export,
-        ExistingDeviceAsk::AwaitVerified(id) => Asked::Verify(Id::parse(id.as_str())),
+        ExistingDeviceAsk::FindDevice(id) => Question::Find(Id::parse(id.as_str())),
+        ExistingDeviceAsk::OpenUri(link) => Question::Open(grant(&link)),
+        ExistingDeviceAsk::AwaitDevice(id) => Question::Appear(Id::parse(id.as_str())),
+        ExistingDeviceAsk::ExportSecrets => Question::Export,
+        ExistingDeviceAsk::AwaitVerified(id) => Question::Verify(Id::parse(id.as_str())),
     })
 }
 
-fn does<Q>(outputs: Vec<Output<Q>>, asked: impl Fn(Q) -> Asked) -> Vec<Does> {
+fn does<Q>(outputs: Vec<Output<Q>>, asked: impl Fn(Q) -> Question) -> Vec<Does> {
     let outputs = outputs.into_iter();
     let each = outputs.map(|output| match output {
         Output::Send(message) => Does::Say(said(&message)),
-        Output::AskCheckCode => Does::Ask(Asked::CheckCode),
+        Output::AskCheckCode => Does::Ask(Question::CheckCode),
         Output::Ask(ask) => Does::Ask(asked(ask)),
         Output::End(outcome) => Does::End(outcome.result.is_ok()),
     });
@@ -240,23 +242,23 @@ fn grant(link: &VerificationLink) -> u8 {
     path.trim_start_matches('/').parse().expect("a number")
 }
 
-fn address(server: Server) -> HomeserverAddress {
+fn address(server: ServerOf) -> HomeserverAddress {
     let address = match server {
-        Server::Home => "https://home.example.org",
-        Server::Evil => "https://evil.example.org",
+        ServerOf::Home => "https://home.example.org",
+        ServerOf::Evil => "https://evil.example.org",
     };
     HomeserverAddress::parse(address).expect("an address")
 }
 
-fn server(address: &HomeserverAddress) -> Server {
+fn server(address: &HomeserverAddress) -> ServerOf {
     if address.as_str().contains("home") {
-        Server::Home
+        ServerOf::Home
     } else {
-        Server::Evil
+        ServerOf::Evil
     }
 }
 
-fn secrets(account: Account) -> Secrets {
+fn secrets(account: AccountOf) -> Secrets {
     let key = || SecretKey::new(&[account as u8; 32]);
     Secrets {
         cross_signing: CrossSigning {
@@ -268,10 +270,10 @@ fn secrets(account: Account) -> Secrets {
     }
 }
 
-fn account(secrets: &Secrets) -> Account {
+fn account(secrets: &Secrets) -> AccountOf {
     match secrets.cross_signing.master_key.as_bytes()[0] {
-        0 => Account::Victim,
-        _ => Account::Attacker,
+        0 => AccountOf::Victim,
+        _ => AccountOf::Attacker,
     }
 }
 

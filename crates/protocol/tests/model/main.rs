@@ -142,6 +142,18 @@ fn an_attacker_whose_device_is_signed_in_by_the_person() {
 }
 
 #[test]
+fn an_attacker_whose_device_is_signed_in_by_the_person_at_its_own_homeserver() {
+    for (revision, shown_by) in WAYS {
+        let phishing = Scenario::phishing(revision, shown_by);
+        holds(&Scenario {
+            name: "phishing, hostile homeserver",
+            is_homeserver: true,
+            ..phishing
+        });
+    }
+}
+
+#[test]
 fn an_attacker_who_signs_in_the_device_of_the_person() {
     for (revision, shown_by) in WAYS {
         holds(&Scenario::lured(revision, shown_by));

@@ -3,10 +3,10 @@
 use matrix_qr_protocol::revision::{Revision, Role};
 
 use crate::{
-    login::{Answered, Asked},
+    login::{Question, Replied},
     scenario::{Check, Scenario},
     state::{Party, World},
-    symbols::{Account, Agent, Channel, Id, Plain, Said, Sealed, Server},
+    symbols::{AccountOf, Agent, Channel, Id, Plain, Said, Sealed, ServerOf},
 };
 
 /// A link that leads to no authorization: a page of the attacker's.
@@ -26,9 +26,9 @@ pub enum Move {
     Cancel(u8),
     /// The person types the digits at this device.
     Type(u8, bool),
-    Answer(u8, Answered),
+    Answer(u8, Replied),
     /// Somebody decides on the page of an authorization, signed in to this account.
-    Decide(u8, Account, bool),
+    Decide(u8, AccountOf, bool),
     AttackerAsks(Id),
     /// The attacker's authorization has been agreed to, and it fetches the token.
     AttackerPolls(u8),
@@ -53,8 +53,8 @@ impl Scenario {
             let polls = grant.by == Agent::Attacker;
             match grant.decided {
                 None if grant.offered => {
-                    moves.push(Move::Decide(number, Account::Victim, true));
-                    moves.push(Move::Decide(number, Account::Victim, false));
+                    moves.push(Move::Decide(number, AccountOf::Victim, true));
+                    moves.push(Move::Decide(number, AccountOf::Victim, false));
                 }
                 Some(Some(account))
                     if polls && !world.has_device(grant.server, account, grant.id) =>
@@ -63,12 +63,12 @@ impl Scenario {
                 }
                 _ => {}
             }
-            let knows = grant.leaked || grant.server == Server::Evil || self.is_homeserver;
+            let knows = grant.leaked || grant.server == ServerOf::Evil || self.is_homeserver;
             if grant.decided.is_none() && knows && self.has_account {
-                moves.push(Move::Decide(number, Account::Attacker, true));
+                moves.push(Move::Decide(number, AccountOf::Attacker, true));
             }
             if grant.decided.is_none() && self.is_homeserver && !grant.offered {
-                moves.push(Move::Decide(number, Account::Victim, true));
+                moves.push(Move::Decide(number, AccountOf::Victim, true));
             }
         }
         let asked = world.grants.iter().any(|grant| grant.by == Agent::Attacker);
@@ -92,7 +92,7 @@ impl Scenario {
             moves.push(Move::Cancel(place));
         }
         match party.asked {
-            Some(Asked::CheckCode) => self.digits(world, place, party, moves),
+            Some(Question::CheckCode) => self.digits(world, place, party, moves),
             Some(asked) => {
                 let answers = self.answers(world, place, party, asked);
                 moves.extend(answers.into_iter().map(|how| Move::Answer(place, how)));
@@ -179,14 +179,14 @@ impl Scenario {
                 party.past.shared.is_some() && party.channel.is_some_and(known)
             });
             let mut said = vec![
-                Said::Protocols(Server::Home),
-                Said::Protocols(Server::Evil),
+                Said::Protocols(ServerOf::Home),
+                Said::Protocols(ServerOf::Evil),
                 Said::Accepted,
                 Said::Failure,
                 Said::Success,
-                Said::Secrets(Account::Attacker),
+                Said::Secrets(AccountOf::Attacker),
             ];
-            said.extend(knows.then_some(Said::Secrets(Account::Victim)));
+            said.extend(knows.then_some(Said::Secrets(AccountOf::Victim)));
             return said;
         }
         let links = (0..).zip(&world.grants);
@@ -213,89 +213,87 @@ impl Scenario {
                 other.channel.filter(|_| other.login.is_some())
             }
         };
+        // Or whatever comes to mind: it is wrong, but for one chance in a hundred.
+        if self.failures {
+            moves.push(Move::Type(place, false));
+        }
         if self.lacks(Check::Digits) {
             moves.push(Move::Type(place, true));
         } else if let Some(shown) = shown {
             moves.push(Move::Type(place, Some(shown) == party.channel));
-            if self.failures {
-                moves.push(Move::Type(place, false));
-            }
         }
     }
 
-    fn answers(&self, world: &World, place: u8, party: &Party, asked: Asked) -> Vec<Answered> {
-        let there = |id| world.has_device(Server::Home, Account::Victim, id);
+    fn answers(&self, world: &World, place: u8, party: &Party, asked: Question) -> Vec<Replied> {
+        let there = |id| world.has_device(ServerOf::Home, AccountOf::Victim, id);
         let grant = party.grant.map(|grant| &world.grants[usize::from(grant)]);
         let (mut answers, failure) = match asked {
-            Asked::CheckCode => (vec![], None),
-            Asked::Authorization(_) => {
+            Question::CheckCode => (vec![], None),
+            Question::Authorization(_) => {
                 let number = u8::try_from(world.grants.len()).expect("a few");
                 let id = match party.channel {
                     Some(channel) if self.derived_ids => Id::Derived(channel),
                     _ => Id::Chosen(place),
                 };
                 (
-                    vec![Answered::Authorized(number, id)],
-                    Some(Answered::NotAuthorized),
+                    vec![Replied::Authorized(number, id)],
+                    Some(Replied::NotAuthorized),
                 )
             }
-            Asked::Token => {
+            Question::Token => {
                 let grant = grant.expect("it asked for one");
                 let answer = match grant.decided {
                     None => None,
-                    Some(None) => Some(Answered::Denied),
-                    Some(Some(Account::Attacker)) if self.confirms_account => {
-                        Some(Answered::WrongAccount)
+                    Some(None) => Some(Replied::Denied),
+                    Some(Some(AccountOf::Attacker)) if self.confirms_account => {
+                        Some(Replied::WrongAccount)
                     }
                     Some(Some(account)) if world.has_device(grant.server, account, grant.id) => {
-                        Some(Answered::NoToken)
+                        Some(Replied::NoToken)
                     }
-                    Some(Some(_)) => Some(Answered::Token),
+                    Some(Some(_)) => Some(Replied::Token),
                 };
-                (answer.into_iter().collect(), Some(Answered::NoToken))
+                (answer.into_iter().collect(), Some(Replied::NoToken))
             }
-            Asked::Import(of) => {
+            Question::Import(of) => {
                 let account = grant.and_then(|grant| grant.decided).flatten();
                 if account == Some(of) || self.lacks(Check::SecretsOfAccount) {
-                    (vec![Answered::Imported], Some(Answered::NotImported))
+                    (vec![Replied::Imported], Some(Replied::NotImported))
                 } else {
-                    (vec![Answered::SecretsRefused], None)
+                    (vec![Replied::SecretsRefused], None)
                 }
             }
-            Asked::Find(id) => {
+            Question::Find(id) => {
                 let derived = party.channel.map(Id::Derived);
                 if self.requires_bound && Some(id) != derived {
-                    (vec![Answered::NotLookedUp], None)
+                    (vec![Replied::Unbound], None)
                 } else if self.lacks(Check::FreeId) {
-                    (vec![Answered::Found(false)], None)
+                    (vec![Replied::Found(false)], None)
                 } else if self.is_homeserver {
-                    (vec![Answered::Found(true), Answered::Found(false)], None)
+                    (vec![Replied::Found(true), Replied::Found(false)], None)
                 } else {
-                    (
-                        vec![Answered::Found(there(id))],
-                        Some(Answered::NotLookedUp),
-                    )
+                    (vec![Replied::Found(there(id))], Some(Replied::NotLookedUp))
                 }
             }
-            Asked::Open(_) => (vec![Answered::Opened, Answered::NotOpened], None),
-            Asked::Appear(id) => {
+            Question::Open(_) => (vec![Replied::Opened, Replied::NotOpened], None),
+            Question::Appear(id) => {
                 if self.lacks(Check::Presence) {
-                    (vec![Answered::Appeared(true)], None)
+                    (vec![Replied::Appeared(true)], None)
                 } else if self.is_homeserver {
                     (
-                        vec![Answered::Appeared(true), Answered::Appeared(false)],
+                        vec![Replied::Appeared(true), Replied::Appeared(false)],
                         None,
                     )
                 } else {
-                    (vec![Answered::Appeared(there(id))], None)
+                    (vec![Replied::Appeared(there(id))], None)
                 }
             }
-            Asked::Export => (vec![Answered::Exported], Some(Answered::NotExported)),
-            Asked::Verify(id) => {
+            Question::Export => (vec![Replied::Exported], Some(Replied::NotExported)),
+            Question::Verify(id) => {
                 let mut devices = world.devices.iter();
                 let seen = devices.any(|device| device.id == id && device.published.is_some());
                 (
-                    [Answered::Unseen, Answered::Verified][..=usize::from(seen)].to_vec(),
+                    [Replied::Unseen, Replied::Verified][..=usize::from(seen)].to_vec(),
                     None,
                 )
             }

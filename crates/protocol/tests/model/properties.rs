@@ -4,11 +4,11 @@ use matrix_qr_protocol::revision::{Revision, Role};
 use stateright::{Model, Property};
 
 use crate::{
-    login::Asked,
+    login::Question,
     moves::Move,
     scenario::{Check, Honest, Scenario},
     state::{Party, World},
-    symbols::{Account, Agent, Server},
+    symbols::{AccountOf, Agent, ServerOf},
 };
 
 /// More inputs than any login takes.
@@ -106,7 +106,7 @@ fn authenticated(scenario: &Scenario, world: &World) -> bool {
         };
         let mut devices = world.devices.iter();
         devices.any(|device| {
-            (device.server, device.account, device.id) == (Server::Home, Account::Victim, id)
+            (device.server, device.account, device.id) == (ServerOf::Home, AccountOf::Victim, id)
                 && Some(device.owner) == peer
         })
     })
@@ -140,14 +140,14 @@ fn agreement(scenario: &Scenario, world: &World) -> bool {
             return false;
         }
         let Some(Agent::Party(other)) = peer else {
-            return meant == Agent::Attacker && account == Account::Victim;
+            return meant == Agent::Attacker && account == AccountOf::Victim;
         };
         let existing = &world.parties[usize::from(other)];
         peer == Some(meant)
             && scenario.honest[usize::from(other)].role == Role::Existing
             && existing.channel == party.channel
             && existing.past.shared == Some(device.id)
-            && (device.server, account) == (Server::Home, Account::Victim)
+            && (device.server, account) == (ServerOf::Home, AccountOf::Victim)
     })
 }
 
@@ -172,7 +172,7 @@ fn ends(scenario: &Scenario, world: &World) -> bool {
         .filter(|party| !party.is_over(scenario));
     running.all(|party| {
         let clock = !party.expired && !scenario.lacks(Check::Clock);
-        let own = matches!(party.asked, Some(Asked::Import(_) | Asked::Verify(_)));
+        let own = matches!(party.asked, Some(Question::Import(_) | Question::Verify(_)));
         (clock || own) && party.inputs <= MOST_INPUTS
     })
 }

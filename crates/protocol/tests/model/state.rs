@@ -1,9 +1,9 @@
 //! The state of the world.
 
 use crate::{
-    login::{Asked, RealLogin},
+    login::{Question, RealLogin},
     scenario::{Check, Scenario},
-    symbols::{Account, Agent, Channel, Id, Plain, Sealed, Server},
+    symbols::{AccountOf, Agent, Channel, Id, Plain, Sealed, ServerOf},
 };
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -11,8 +11,8 @@ pub struct World {
     pub parties: Vec<Party>,
     /// Every payload of an honest device that some device could still open. The attacker has all.
     pub payloads: Vec<Sealed>,
-    pub grants: Vec<Grant>,
-    pub devices: Vec<Device>,
+    pub grants: Vec<ModelGrant>,
+    pub devices: Vec<ModelDevice>,
 }
 
 /// An honest device.
@@ -27,7 +27,7 @@ pub struct Party {
     /// Not any more after the end of the session, or after a payload of somebody else.
     pub listens: bool,
     pub expired: bool,
-    pub asked: Option<Asked>,
+    pub asked: Option<Question>,
     pub inputs: u8,
     /// Whether it succeeded.
     pub end: Option<bool>,
@@ -46,7 +46,7 @@ pub struct Past {
     /// It sent its secrets, for this device; the last one, whether after a tampered payload.
     pub shared: Option<Id>,
     pub shared_after_tampering: bool,
-    pub imported: Option<Account>,
+    pub imported: Option<AccountOf>,
     pub spoke_after_end: bool,
     /// It took a payload that is not its peer's next one.
     pub misled: bool,
@@ -56,23 +56,23 @@ pub struct Past {
 
 /// A device authorization.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct Grant {
+pub struct ModelGrant {
     pub by: Agent,
-    pub server: Server,
+    pub server: ServerOf,
     pub id: Id,
     /// The person has its page open.
     pub offered: bool,
     /// The attacker knows its link.
     pub leaked: bool,
     /// In whose account it was agreed to, if it was not denied.
-    pub decided: Option<Option<Account>>,
+    pub decided: Option<Option<AccountOf>>,
 }
 
 /// A device of an account.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Device {
-    pub server: Server,
-    pub account: Account,
+pub struct ModelDevice {
+    pub server: ServerOf,
+    pub account: AccountOf,
     pub id: Id,
     pub owner: Agent,
     /// Its keys are published, and whether the account has signed them.
@@ -89,9 +89,9 @@ impl World {
             });
             Party::new(channel)
         });
-        let old = Device {
-            server: Server::Home,
-            account: Account::Victim,
+        let old = ModelDevice {
+            server: ServerOf::Home,
+            account: AccountOf::Victim,
             id: Id::Old,
             owner: Agent::Party(u8::MAX),
             published: Some(true),
@@ -114,7 +114,7 @@ impl World {
         }
     }
 
-    pub fn has_device(&self, server: Server, account: Account, id: Id) -> bool {
+    pub fn has_device(&self, server: ServerOf, account: AccountOf, id: Id) -> bool {
         let mut devices = self.devices.iter();
         devices.any(|device| (device.server, device.account, device.id) == (server, account, id))
     }

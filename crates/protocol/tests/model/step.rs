@@ -2,11 +2,11 @@
 
 use crate::{
     diagram::{Event, Who},
-    login::{Answered, Asked, Does, Heard, RealLogin},
+    login::{Does, Hears, Question, RealLogin, Replied},
     moves::{Move, NOWHERE, Opens},
     scenario::{Check, Scenario},
-    state::{Device, Grant, World},
-    symbols::{Account, Agent, Plain, Said, Sealed, Server},
+    state::{ModelDevice, ModelGrant, World},
+    symbols::{AccountOf, Agent, Plain, Said, Sealed, ServerOf},
 };
 
 /// A world that a move changes, and the record of it.
@@ -40,18 +40,18 @@ impl Step<'_> {
                 let party = self.party(place);
                 party.expired = true;
                 party.listens = false;
-                self.feed(place, Heard::Expired);
+                self.feed(place, Hears::Expired);
             }
             Move::Lose(place) => {
                 self.event(Who::Server, Who::Party(place), "the session is lost");
                 let party = self.party(place);
                 party.expired = true;
                 party.listens = false;
-                self.feed(place, Heard::Unsent);
+                self.feed(place, Hears::Unsent);
             }
             Move::Cancel(place) => {
                 self.event(Who::Person, Who::Party(place), "gives up");
-                self.feed(place, Heard::Cancel);
+                self.feed(place, Hears::Cancel);
             }
             Move::Type(place, right) => {
                 let digits = if right {
@@ -61,14 +61,14 @@ impl Step<'_> {
                 };
                 self.event(Who::Person, Who::Party(place), digits);
                 self.party(place).asked = None;
-                self.feed(place, Heard::CheckCode(right));
+                self.feed(place, Hears::CheckCode(right));
             }
             Move::Answer(place, how) => self.answer(place, how),
             Move::Decide(number, account, agrees) => {
                 let word = if agrees { "agrees" } else { "refuses" };
                 let by = match account {
-                    Account::Victim => Who::Person,
-                    Account::Attacker => Who::Attacker,
+                    AccountOf::Victim => Who::Person,
+                    AccountOf::Attacker => Who::Attacker,
                 };
                 self.event(
                     by,
@@ -84,7 +84,7 @@ impl Step<'_> {
                     Who::Server,
                     format!("asks to be device {id}: link {number}"),
                 );
-                self.ask(Agent::Attacker, Server::Home, id);
+                self.ask(Agent::Attacker, ServerOf::Home, id);
             }
             Move::AttackerPolls(number) => {
                 self.event(
@@ -126,7 +126,7 @@ impl Step<'_> {
                 self.all(place, does);
             }
             Plain::Ok => {
-                let (login, does) = RealLogin::scanned(honest.role, Server::Home);
+                let (login, does) = RealLogin::scanned(honest.role, ServerOf::Home);
                 self.party(place).login = Some(login);
                 self.party(place).inputs += 1;
                 self.all(place, does);
@@ -134,9 +134,9 @@ impl Step<'_> {
             Plain::Said(said) => {
                 let heard = match (opens, said) {
                     (Opens::PastOne, Said::Failure | Said::Declined) | (Opens::Next, _) => {
-                        Heard::Said(said)
+                        Hears::Said(said)
                     }
-                    (Opens::PastOne, _) => Heard::Overwritten,
+                    (Opens::PastOne, _) => Hears::Overwritten,
                 };
                 if let Said::Protocol(_, id) = said {
                     self.party(place).claimed.get_or_insert(id);
@@ -151,50 +151,50 @@ impl Step<'_> {
         self.party(place).past.tampered = true;
         if !self.scenario.lacks(Check::Tampering) {
             self.party(place).listens = false;
-            self.feed(place, Heard::Tampered);
+            self.feed(place, Hears::Tampered);
         }
     }
 
-    fn answer(&mut self, place: u8, how: Answered) {
+    fn answer(&mut self, place: u8, how: Replied) {
         let who = Who::Party(place);
         let asked = self.party(place).asked.take().expect("it was asked");
         let other = match asked {
-            Asked::Open(_) => Who::Person,
+            Question::Open(_) => Who::Person,
             _ => Who::Server,
         };
-        if asked != Asked::Export {
+        if asked != Question::Export {
             self.event(who, other, format!("{asked:?}?"));
             self.event(other, who, format!("{how:?}"));
         }
         let mut said = how;
         match (asked, how) {
-            (Asked::Authorization(server), Answered::Authorized(number, id)) => {
+            (Question::Authorization(server), Replied::Authorized(number, id)) => {
                 self.ask(Agent::Party(place), server, id);
                 self.party(place).grant = Some(number);
             }
-            (Asked::Token, Answered::Token) => {
+            (Question::Token, Replied::Token) => {
                 let number = self.party(place).grant.expect("it asked for one");
                 let unsigned = self.scenario.lacks(Check::Signature).then_some(false);
                 self.sign_in(number, unsigned);
             }
-            (Asked::Import(account), Answered::Imported) => self.import(place, account),
-            (Asked::Open(link), Answered::Opened) => {
+            (Question::Import(account), Replied::Imported) => self.import(place, account),
+            (Question::Open(link), Replied::Opened) => {
                 self.party(place).past.agreed = true;
                 if link != NOWHERE {
                     self.world.grants[usize::from(link)].offered = true;
                 }
             }
-            (Asked::Open(_), Answered::NotOpened) if self.scenario.lacks(Check::Agreement) => {
-                said = Answered::Opened;
+            (Question::Open(_), Replied::NotOpened) if self.scenario.lacks(Check::Agreement) => {
+                said = Replied::Opened;
             }
             _ => {}
         }
-        self.feed(place, Heard::Answered(said));
+        self.feed(place, Hears::Replied(said));
     }
 
-    fn ask(&mut self, by: Agent, server: Server, id: crate::symbols::Id) {
+    fn ask(&mut self, by: Agent, server: ServerOf, id: crate::symbols::Id) {
         let leaked = by == Agent::Attacker;
-        self.world.grants.push(Grant {
+        self.world.grants.push(ModelGrant {
             by,
             server,
             id,
@@ -206,7 +206,7 @@ impl Step<'_> {
 
     fn sign_in(&mut self, number: u8, published: Option<bool>) {
         let grant = &self.world.grants[usize::from(number)];
-        self.world.devices.push(Device {
+        self.world.devices.push(ModelDevice {
             server: grant.server,
             account: grant.decided.flatten().expect("somebody agreed"),
             id: grant.id,
@@ -215,7 +215,7 @@ impl Step<'_> {
         });
     }
 
-    fn import(&mut self, place: u8, secrets: Account) {
+    fn import(&mut self, place: u8, secrets: AccountOf) {
         let me = Agent::Party(place);
         let device = self
             .world
@@ -230,7 +230,7 @@ impl Step<'_> {
     }
 
     /// The real login takes an input.
-    fn feed(&mut self, place: u8, heard: Heard) {
+    fn feed(&mut self, place: u8, heard: Hears) {
         let party = &mut self.world.parties[usize::from(place)];
         party.inputs += 1;
         let Some(login) = &mut party.login else {
@@ -315,17 +315,17 @@ impl Step<'_> {
 /// Whether a login that has ended does anything at any input.
 fn speaks_again(login: &RealLogin) -> bool {
     let answer = match login {
-        RealLogin::New(_) => Answered::Token,
-        RealLogin::Existing(_) => Answered::Exported,
+        RealLogin::New(_) => Replied::Token,
+        RealLogin::Existing(_) => Replied::Exported,
     };
     let inputs = [
-        Heard::Cancel,
-        Heard::Expired,
-        Heard::Unsent,
-        Heard::Tampered,
-        Heard::CheckCode(true),
-        Heard::Said(Said::Success),
-        Heard::Answered(answer),
+        Hears::Cancel,
+        Hears::Expired,
+        Hears::Unsent,
+        Hears::Tampered,
+        Hears::CheckCode(true),
+        Hears::Said(Said::Success),
+        Hears::Replied(answer),
     ];
     inputs
         .into_iter()

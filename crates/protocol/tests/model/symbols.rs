@@ -31,14 +31,14 @@ impl Channel {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Account {
+pub enum AccountOf {
     /// That of the person.
     Victim,
     Attacker,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Server {
+pub enum ServerOf {
     /// The person's homeserver.
     Home,
     /// One that the attacker runs, for anybody who can be made to use it.
@@ -61,14 +61,14 @@ pub enum Id {
 /// A message of the login.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Said {
-    Protocols(Server),
+    Protocols(ServerOf),
     /// The authorization to agree to, by its place among all of them, and the device ID.
     Protocol(u8, Id),
     Accepted,
     Failure,
     Declined,
     Success,
-    Secrets(Account),
+    Secrets(AccountOf),
 }
 
 /// What a payload of the rendezvous session is, once it is opened.
