@@ -46,6 +46,12 @@ impl Model for Scenario {
         (next != *world).then_some(next)
     }
 
+    /// One input more than any login takes shows that it does not end.
+    fn within_boundary(&self, world: &World) -> bool {
+        let mut parties = world.parties.iter();
+        parties.all(|party| party.inputs <= MOST_INPUTS + 1)
+    }
+
     fn properties(&self) -> Vec<Property<Self>> {
         let mut properties = vec![
             Property::always(CONFIRMED, confirmed),
