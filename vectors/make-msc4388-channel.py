@@ -34,6 +34,7 @@ PLACES = [
     ("https://matrix-client.matrix.org", "e8da6355-550b-4a32-a193-1619d9830668", lambda n: str(n)),
     ("http://localhost:8008/", "~", lambda n: base64.b64encode(digest(f"token {n}")).decode()),
 ]
+BASE32 = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567"
 
 
 def digest(text):
@@ -138,6 +139,8 @@ def case(dialect, place):
 
     # Step 6.
     check = export(exporter_secret, b"MATRIX_QR_CODE_LOGIN_CHECKCODE" + gp + sp, 2)
+    # Not of the proposal: see "Bound device IDs" in docs/design.md.
+    device = export(exporter_secret, b"MATRIX_QR_CODE_LOGIN_DEVICE_ID" + gp + sp, 20)
 
     contexts = {"S": (key, base_nonce), "G": (response_key, response_base_nonce)}
     prefaces = {"S": sp, "G": response_nonce}
@@ -159,7 +162,9 @@ def case(dialect, place):
         "exporter_secret": exporter_secret.hex(), "response_nonce": response_nonce.hex(),
         "response_secret": response_secret.hex(), "response_key": response_key.hex(),
         "response_base_nonce": response_base_nonce.hex(), "check_bytes": check.hex(),
-        "check_code": f"{check[0] % 9 + 1}{check[1] % 10}", "messages": messages,
+        "check_code": f"{check[0] % 9 + 1}{check[1] % 10}",
+        "device_id_bytes": device.hex(), "device_id": "".join(BASE32[byte % 32] for byte in device),
+        "messages": messages,
     }
 
 

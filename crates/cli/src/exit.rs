@@ -192,6 +192,7 @@ fn exit_of(error: &Error) -> Exit {
         Error::Channel(_) | Error::Tampered | Error::WrongCheckCode | Error::SecretsRefused(_) => {
             Exit::Security
         }
+        Error::DeviceUnbound(_) => Exit::Security,
         Error::Cancelled | Error::CancelledTooLate(_) | Error::LinkRefused => Exit::Cancelled,
         Error::Expired | Error::ExpiredWithProblem(_) | Error::AuthorizationExpired => Exit::Time,
         Error::Peer(reason) => exit_of_peer(reason),

@@ -43,6 +43,7 @@ pub(crate) async fn run(args: &args::LinkArgs) -> Result<(), Failure> {
         dialect: args.exchange.dialect.into(),
         showing: args.exchange.revision.into(),
         announce: args.announce.into(),
+        require_bound_device: args.require_bound_device,
     };
     let granted = device
         .grant(start, options, &person)
@@ -92,6 +93,7 @@ fn report(out: Printer, facts: &Facts, granted: &Granted, too_late: bool) {
         "event": "granted",
         "user_id": facts.user_id,
         "device_id": granted.device_id.as_str(),
+        "bound": granted.bound,
         "verified": granted.verified,
         "too_late_to_cancel": too_late,
     });

@@ -22,6 +22,9 @@ pub(crate) fn event(event: &ProgressEvent<'_>) -> Value {
         ProgressEvent::Account(user_id) => {
             json!({ "event": "account", "user_id": user_id.as_str() })
         }
+        ProgressEvent::DeviceBound { id, bound } => {
+            json!({ "event": "device_bound", "device_id": id.as_str(), "bound": bound })
+        }
         ProgressEvent::LookingForDevice(id) => {
             json!({ "event": "looking_for_device", "device_id": id.as_str() })
         }
@@ -94,6 +97,12 @@ pub(crate) fn words(event: &ProgressEvent<'_>, role: Role) -> String {
         ProgressEvent::UserCode { code, .. } => format!("waits for the consent; user code {code}"),
         ProgressEvent::Token => "receives its access token".to_owned(),
         ProgressEvent::Account(user_id) => format!("becomes a device of {user_id}"),
+        ProgressEvent::DeviceBound { bound: true, .. } => {
+            "the new device's ID is bound to this connection".to_owned()
+        }
+        ProgressEvent::DeviceBound { bound: false, .. } => {
+            "the new device's ID is not bound to this connection".to_owned()
+        }
         ProgressEvent::LookingForDevice(id) => {
             format!("checks whether the device ID {id} is unused")
         }

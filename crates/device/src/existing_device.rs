@@ -36,6 +36,9 @@ pub struct GrantOptions {
     pub showing: Showing,
     /// How it names its homeserver to the new device, where the revision does not settle that.
     pub announce: Announce,
+    /// Refuses a new device whose ID is not derived from the secure channel, before any link is
+    /// opened ([`Error::DeviceUnbound`]). No other implementation derives it so far.
+    pub require_bound_device: bool,
 }
 
 /// How a homeserver is named to the new device. The proposal says by its base URL; some deployed
@@ -79,7 +82,8 @@ impl<K: KeyHolder> Device<K> {
         let location = rendezvous.location().clone();
         let homeserver = self.announced(options.announce, &location)?;
         let dialect = options.dialect;
-        let host = HostAdapter::new(rendezvous, person, ExistingDevice::new(self, person));
+        let device = ExistingDevice::new(self, person, options.require_bound_device);
+        let host = HostAdapter::new(rendezvous, person, device);
         let end = host.while_reporting(Box::pin(async {
             let rng = &mut rng();
             match &start {

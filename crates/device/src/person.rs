@@ -71,6 +71,14 @@ pub enum ProgressEvent<'a> {
     Token,
     /// New device: whose device it is about to become. Nothing is stored yet.
     Account(&'a UserId),
+    /// Existing device: the new device's ID, and whether it is derived from the secure channel. If
+    /// not, any device could have it, and only the person knows which one asks.
+    DeviceBound {
+        /// The device ID.
+        id: &'a DeviceId,
+        /// Whether it is bound.
+        bound: bool,
+    },
     /// Existing device: asking whether this device ID is free.
     LookingForDevice(&'a DeviceId),
     /// Existing device: the homeserver lists the new device.

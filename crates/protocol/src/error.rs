@@ -79,6 +79,10 @@ pub enum Error {
     /// The new device wants a device ID that the account already has.
     #[error("the account already has a device {0}")]
     DeviceAlreadyExists(DeviceId),
+    /// The new device's ID could be that of any device, and this device insists on one that could
+    /// not.
+    #[error("the new device's ID {0} is not bound to this connection")]
+    DeviceUnbound(DeviceId),
     /// The new device said that it is signed in, and the homeserver does not show it.
     #[error("the homeserver does not list the new device {0}")]
     DeviceNotFound(DeviceId),
@@ -153,6 +157,11 @@ impl Error {
             Self::DeviceAlreadyExists(_) => (
                 Cause::Homeserver,
                 "Start again on the new device: it then requests another device ID.",
+            ),
+            Self::DeviceUnbound(_) => (
+                Cause::OtherDevice,
+                "No secrets were sent. The other device's app may not know bound device IDs: start \
+                 again without requiring one if you trust that device.",
             ),
             Self::DeviceNotFound(_) => (Cause::Homeserver, ANOTHER_ACCOUNT),
             Self::OutOfOrder => (Cause::Here, "This is a bug: please report it."),

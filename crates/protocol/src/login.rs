@@ -41,7 +41,7 @@ mod wire;
 
 pub use self::events::{
     DeviceLookup, Ended, ExistingDeviceAnswer, ExistingDeviceAsk, Input, Leave, NewDeviceAnswer,
-    NewDeviceAsk, NoAuthorization, NoToken, NotImported, NotOpened, Outcome, Output,
+    NewDeviceAsk, NoAuthorization, NoToken, NotImported, NotLookedUp, NotOpened, Outcome, Output,
     VerificationOutcome,
 };
 pub(crate) use self::{

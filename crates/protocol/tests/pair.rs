@@ -18,7 +18,7 @@ use matrix_qr_protocol::{
     error::Error,
     login::{
         DeviceLookup, Ended, ExistingDeviceAnswer, NewDeviceAnswer, NoAuthorization, NoToken,
-        NotImported, NotOpened,
+        NotImported, NotLookedUp, NotOpened,
         message::{Message, Protocol, Protocols, Reason, Unreadable},
     },
     rendezvous::Binding,
@@ -256,6 +256,19 @@ fn both_devices_of_one_role_never_meet() {
     }
 }
 
+/// Both ends of a channel derive one ID, and no other is taken for it.
+#[test]
+fn the_existing_device_knows_whether_the_id_is_bound_to_the_channel() {
+    for (shown_by, variant) in ways() {
+        let plan = Pair::new(shown_by).variant(variant);
+        for (plan, bound) in [(plan.clone().binds_id(), true), (plan, false)] {
+            let end = plan.run();
+            assert_eq!((end.new, end.existing), (Ok(()), Ok(())), "{variant:?}");
+            assert_eq!(end.bound, Some(bound), "{shown_by:?} {variant:?}");
+        }
+    }
+}
+
 /// An answer of one side that ends it, what that side makes of it, and what the other hears.
 fn failing_answers(revision: Revision) -> Vec<(PlannedAnswer, Error, Reason)> {
     use {
@@ -315,7 +328,12 @@ fn failing_answers(revision: Revision) -> Vec<(PlannedAnswer, Error, Reason)> {
             Reason::DeviceAlreadyExists,
         ),
         (
-            Existing(FindDevice(Err(user_error()))),
+            Existing(FindDevice(Err(NotLookedUp::Unbound))),
+            Error::DeviceUnbound(id()),
+            Reason::UserCancelled,
+        ),
+        (
+            Existing(FindDevice(Err(NotLookedUp::Failed(user_error())))),
             Error::DeviceUnknown(user_error()),
             Reason::UserCancelled,
         ),

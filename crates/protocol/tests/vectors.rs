@@ -35,6 +35,7 @@ struct Channel {
     public_g: String,
     public_s: String,
     check_code: String,
+    device_id: String,
     messages: Vec<Message>,
 }
 
@@ -151,6 +152,8 @@ fn replay(v: &Channel) {
     assert_eq!(payload, ok.payload());
     let (mut s, code) = initiated.finish(&ok.payload()).unwrap();
     assert_eq!(code.to_string(), v.check_code);
+    assert_eq!(s.device_id().as_str(), v.device_id);
+    assert_eq!(unconfirmed.device_id(), s.device_id());
     let mut g = unconfirmed
         .confirm(&v.check_code.parse().unwrap())
         .expect("the published code is the code");

@@ -41,6 +41,7 @@ struct Channel {
     public_s: String,
     response_nonce: String,
     check_code: String,
+    device_id: String,
     messages: Vec<Message>,
 }
 
@@ -173,6 +174,8 @@ fn replay(v: &Channel) {
     assert_eq!(payload, v.payload(ok));
     let (mut s, code) = initiated.finish(&v.payload(ok)).unwrap();
     assert_eq!(code.to_string(), v.check_code);
+    assert_eq!(s.device_id().as_str(), v.device_id);
+    assert_eq!(unconfirmed.device_id(), s.device_id());
     let mut g = unconfirmed
         .confirm(&v.check_code.parse().unwrap())
         .expect("the published code is the code");

@@ -43,7 +43,7 @@ export { AccessToken, Session } from "./session.js";
  */
 
 /** @typedef {MeetingOptions & NewDeviceOptions & ProgramOptions} SignInOptions */
-/** @typedef {MeetingOptions & { announce?: "base-url" | "server-name" } & ProgramOptions} GrantOptions */
+/** @typedef {MeetingOptions & { announce?: "base-url" | "server-name", requireBoundDevice?: boolean } & ProgramOptions} GrantOptions */
 
 /**
  * The device that was signed in.
@@ -93,16 +93,19 @@ export async function signIn(options) {
  * Signs in another device, with the help of this one.
  *
  * @param {GrantOptions} options
- * @returns {Promise<{ userId: string, deviceId: string, verified: boolean, tooLateToCancel: boolean }>}
+ * @returns {Promise<{ userId: string, deviceId: string, bound: boolean, verified: boolean, tooLateToCancel: boolean }>}
  */
 export async function grant(options) {
-  const params = { ...meeting(options), announce: options.announce };
+  const params = {
+    ...meeting(options), announce: options.announce, require_bound_device: options.requireBoundDevice,
+  };
   const result = shaped(await converse("link", params, options), {
-    user_id: "string", device_id: "string", verified: "boolean", too_late_to_cancel: "boolean",
+    user_id: "string", device_id: "string", bound: "boolean", verified: "boolean", too_late_to_cancel: "boolean",
   });
   return {
     userId: result.user_id,
     deviceId: result.device_id,
+    bound: result.bound,
     verified: result.verified,
     tooLateToCancel: result.too_late_to_cancel,
   };

@@ -94,7 +94,7 @@ test("a grant with secrets of one's own", async () => {
   const lines = script("link");
   const who = person();
   const granted = await grant({ program, directory, scan: "TUFU", person: who, keys: keys() });
-  assert.deepEqual(granted, { userId: "@bot:example.org", deviceId: "DEVICE", verified: true, tooLateToCancel: false });
+  assert.deepEqual(granted, { userId: "@bot:example.org", deviceId: "DEVICE", bound: true, verified: true, tooLateToCancel: false });
   assert.deepEqual(who.said, ["07", "https://account.example.org/link", "account.example.org"]);
   assert.deepEqual(lines().at(-1).result, {
     cross_signing: { master_key: M, self_signing_key: S, user_signing_key: U },

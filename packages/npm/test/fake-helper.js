@@ -78,7 +78,7 @@ const scripts = {
     const opened = await ask("open_link", { link: "https://account.example.org/link", host: "account.example.org" });
     if (!opened.result.opened) return failure(request, { code: 3, message: "refused" });
     await ask("secrets", {});
-    return result(request, { user_id: "@bot:example.org", device_id: "DEVICE", verified: true, too_late_to_cancel: false });
+    return result(request, { user_id: "@bot:example.org", device_id: "DEVICE", bound: true, verified: true, too_late_to_cancel: false });
   },
   async restore(request) {
     await ask("secrets", {});

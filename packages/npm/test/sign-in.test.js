@@ -37,7 +37,7 @@ for (const shownBy of ["new", "existing"]) {
     const { sandbox, keys, device, granted, conversation } = await signedIn(context, { shownBy });
     const { userId, deviceId, session } = device;
     assert.equal(userId, sandbox.userId);
-    assert.deepEqual(granted, { userId, deviceId, verified: true, tooLateToCancel: false });
+    assert.deepEqual(granted, { userId, deviceId, bound: true, verified: true, tooLateToCancel: false });
     assert.ok(await isVerified(keys.machine));
     assert.equal(keys.machine.deviceId.toString(), deviceId);
 

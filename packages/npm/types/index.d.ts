@@ -61,6 +61,7 @@ export type NewDeviceOptions = {
 export type SignInOptions = MeetingOptions & NewDeviceOptions & ProgramOptions;
 export type GrantOptions = MeetingOptions & {
     announce?: "base-url" | "server-name";
+    requireBoundDevice?: boolean;
 } & ProgramOptions;
 export type SignedIn = {
     userId: string;
@@ -113,7 +114,7 @@ export type SignedIn = {
  * @property {string} [clientId] The OAuth client ID of a client that is registered already.
  */
 /** @typedef {MeetingOptions & NewDeviceOptions & ProgramOptions} SignInOptions */
-/** @typedef {MeetingOptions & { announce?: "base-url" | "server-name" } & ProgramOptions} GrantOptions */
+/** @typedef {MeetingOptions & { announce?: "base-url" | "server-name", requireBoundDevice?: boolean } & ProgramOptions} GrantOptions */
 /**
  * The device that was signed in.
  *
@@ -138,11 +139,12 @@ export declare function signIn(options: SignInOptions): Promise<SignedIn>;
  * Signs in another device, with the help of this one.
  *
  * @param {GrantOptions} options
- * @returns {Promise<{ userId: string, deviceId: string, verified: boolean, tooLateToCancel: boolean }>}
+ * @returns {Promise<{ userId: string, deviceId: string, bound: boolean, verified: boolean, tooLateToCancel: boolean }>}
  */
 export declare function grant(options: GrantOptions): Promise<{
     userId: string;
     deviceId: string;
+    bound: boolean;
     verified: boolean;
     tooLateToCancel: boolean;
 }>;

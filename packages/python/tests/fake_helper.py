@@ -108,8 +108,8 @@ def grants(caller: Caller, link: JsonObject) -> None:
     caller.receive()
     caller.send(id=2, method="open_link", params=LINK)
     caller.receive()
-    result = {**SIGNED_IN, "verified": True, "too_late_to_cancel": False}
-    names = ("user_id", "device_id", "verified", "too_late_to_cancel")
+    result = {**SIGNED_IN, "bound": True, "verified": True, "too_late_to_cancel": False}
+    names = ("user_id", "device_id", "bound", "verified", "too_late_to_cancel")
     caller.send(id=link["id"], result={name: result[name] for name in names})
 
 

@@ -62,7 +62,7 @@ async def test_a_grant(fake: str, tmp_path: Path) -> None:
     granted = await matrix_qr.grant(
         tmp_path / "grants", person=person, scan="TUFU", announce="server-name", program=fake
     )
-    assert granted == matrix_qr.Granted("@bot:example.org", DEVICE, True, False)
+    assert granted == matrix_qr.Granted("@bot:example.org", DEVICE, True, True, False)
     results = [answer["result"] for answer in answers(tmp_path / "grants")]
     assert results == [{"digits": "07"}, {"opened": True}]
 

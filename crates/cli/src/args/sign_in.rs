@@ -49,6 +49,10 @@ pub(crate) struct LinkArgs {
     #[arg(long)]
     pub(crate) no_browser: bool,
 
+    /// Refuse a new device whose ID is not bound to the connection; so far only matrix-qr binds it
+    #[arg(long)]
+    pub(crate) require_bound_device: bool,
+
     #[command(flatten)]
     pub(crate) online: OnlineArgs,
 }

@@ -83,6 +83,8 @@ pub(super) struct LinkParams {
     pub(super) dialect: Option<DialectChoice>,
     #[serde(default, deserialize_with = "present")]
     pub(super) announce: Option<AnnounceChoice>,
+    #[serde(default)]
+    pub(super) require_bound_device: bool,
 }
 
 #[derive(Debug, Deserialize)]

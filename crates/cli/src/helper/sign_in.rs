@@ -74,6 +74,7 @@ impl RemoteSignIn {
                 .announce
                 .map(AnnounceChoice::into)
                 .unwrap_or_default(),
+            require_bound_device: params.require_bound_device,
         };
         let person = RemotePerson::new(self.caller.clone(), self.cancel.clone());
         let (directory, policy) = (&params.directory, self.policy);
@@ -139,6 +140,7 @@ fn result_of_link(facts: &Facts, granted: &Granted, too_late: bool) -> Value {
     json!({
         "user_id": facts.user_id,
         "device_id": granted.device_id.as_str(),
+        "bound": granted.bound,
         "verified": granted.verified,
         "too_late_to_cancel": too_late,
     })

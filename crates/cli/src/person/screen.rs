@@ -1,5 +1,7 @@
 //! What a person sees of a sign-in: what to do next, what is done, and what the program waits for.
 
+mod notices;
+
 use std::{
     path::PathBuf,
     sync::{Mutex, MutexGuard, PoisonError},
@@ -13,7 +15,7 @@ use url::Url;
 use super::page::CodeToShow;
 use crate::{
     args::{DrawingArgs, ExchangeArgs},
-    output::{BAD, BOLD, GOOD, Printer, WaitingLine, boxed, harmless, paint, waiting_line},
+    output::{BOLD, GOOD, Printer, WaitingLine, boxed, harmless, paint, waiting_line},
     qr_picture::PictureFile,
     terminal::{Canvas, dialogue_canvas},
 };
@@ -69,6 +71,7 @@ impl SignInScreen {
                     harmless(user_id.as_str())
                 ),
             ),
+            ProgressEvent::DeviceBound { bound, .. } => self.bound(*bound),
             ProgressEvent::LookingForDevice(_) => {
                 self.wait("Checking whether the new device's ID is unused.")
             }
@@ -246,28 +249,6 @@ impl SignInScreen {
         if !next.is_empty() {
             self.wait(next);
         }
-    }
-
-    fn cleared(&self, device_id: Option<&str>) {
-        self.clear();
-        let device = match device_id {
-            Some(id) => format!("Its device {} was signed out again.", harmless(id)),
-            None => {
-                "If your account lists a device that you do not know, remove it there.".to_owned()
-            }
-        };
-        self.out.say(format_args!(
-            "An earlier sign-in was interrupted here. Its files were removed. {device}"
-        ));
-    }
-
-    fn warn(&self, what: &str) {
-        self.clear();
-        self.out.say(format_args!(
-            "{} {}.",
-            paint(BAD, "warning:"),
-            harmless(what)
-        ));
     }
 
     fn ends_in(&self, time: Duration) {

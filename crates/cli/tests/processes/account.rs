@@ -44,7 +44,7 @@ impl InProcessSandbox {
         self.directory.path().join(name)
     }
 
-    /// A session in a directory with this name, without keys.
+    /// A session in a directory with this name, whose store has no keys of the account.
     fn signed_in(&self, name: &str, device: &str) -> PathBuf {
         let session = self
             .runtime
@@ -57,7 +57,7 @@ impl InProcessSandbox {
             refresh_token: Some(Secret::new(session.refresh_token)),
         };
         let directory = SessionDir::new(self.path(name));
-        let _lock = directory.create().unwrap();
+        drop(directory.create().unwrap());
         let session = StoredSession {
             homeserver: self.sandbox.homeserver().clone(),
             issuer: self.sandbox.issuer().clone(),
@@ -67,6 +67,11 @@ impl InProcessSandbox {
             user,
         };
         directory.save(&session).unwrap();
+        self.runtime.block_on(async {
+            let path = directory.path();
+            let device = Device::with_new_keys(path, Policy::HttpsOrLoopback);
+            drop(device.await.unwrap());
+        });
         directory.path().to_owned()
     }
 
@@ -74,7 +79,7 @@ impl InProcessSandbox {
     fn set_up(&self) {
         let directory = self.signed_in("existing", "FIRSTDEVICE");
         self.runtime.block_on(async {
-            let first = Device::with_new_keys(&directory, Policy::HttpsOrLoopback)
+            let first = Device::open(&directory, Policy::HttpsOrLoopback)
                 .await
                 .unwrap();
             Box::pin(first_device::set_up(first.homeserver(), first.keys()))
@@ -197,6 +202,21 @@ fn two_tokens_at_once_are_one() {
     let tokens = both.each_mut().map(|process| process.ends(0));
     assert_eq!(tokens[0], tokens[1]);
     servers.command("new", &["session"]).ends(0);
+}
+
+#[test]
+fn a_device_without_the_accounts_keys_says_so_before_it_looks_at_a_code() {
+    let servers = InProcessSandbox::start();
+    servers.signed_in("new", DEVICE);
+    for args in [
+        &["link", "--json", "--scan", "-"][..],
+        &["link", "--json"],
+        &["link", "--json", "--scan", "no-such-picture.png"],
+    ] {
+        let said = servers.command("new", args).ends(10);
+        let wanted = "does not hold the account's private master";
+        assert!(said.contains(wanted), "{said}");
+    }
 }
 
 /// The line of docs/bots/tokens.md.

@@ -389,7 +389,7 @@ fn no_answer_is_no_consent() {
 }
 
 #[test]
-fn a_device_without_the_accounts_keys_says_so_before_it_looks_at_a_code() {
+fn a_device_whose_keys_are_elsewhere_says_so_before_it_looks_at_a_code() {
     let sandbox = SandboxProcess::start();
     for file in fs::read_dir(sandbox.path("existing"))
         .unwrap()
@@ -411,7 +411,7 @@ fn a_device_without_the_accounts_keys_says_so_before_it_looks_at_a_code() {
     ] {
         let said = sandbox.command(args).ends(10);
         assert!(
-            said.contains("does not hold the account's private master"),
+            said.contains("the program that signed it in holds them"),
             "{said}"
         );
     }

@@ -6,7 +6,7 @@ use matrix_qr_protocol::{
     driver::ExistingDeviceHost,
     error::{Cause, Error, UserError},
     login::{
-        DeviceLookup, NotOpened, VerificationOutcome,
+        DeviceLookup, NotLookedUp, NotOpened, VerificationOutcome,
         message::{DeviceId, Secrets, VerificationLink},
     },
 };
@@ -38,6 +38,9 @@ const LAST_LOOK: Duration = Duration::from_secs(2);
 pub struct Granted {
     /// The new device.
     pub device_id: DeviceId,
+    /// Whether its ID is derived from the secure channel. If not, the device that was signed in
+    /// under this ID may be another one than that which has the secrets.
+    pub bound: bool,
     /// Whether the homeserver was seen to show it as signed by its owner. If not, that may still
     /// happen.
     pub verified: bool,
@@ -47,16 +50,21 @@ pub struct Granted {
 pub(super) struct ExistingDevice<'a, P, K> {
     device: &'a Device<K>,
     person: &'a P,
+    require_bound: bool,
+    /// Whether the new device's ID is bound to the channel, once it is known.
+    bound: OnceLock<bool>,
     /// The public halves of the secrets that were sent.
     shared: OnceLock<HeldIdentity>,
     granted: OnceLock<Granted>,
 }
 
 impl<'a, P: Person, K: KeyHolder> ExistingDevice<'a, P, K> {
-    pub(super) fn new(device: &'a Device<K>, person: &'a P) -> Self {
+    pub(super) fn new(device: &'a Device<K>, person: &'a P, require_bound: bool) -> Self {
         Self {
             device,
             person,
+            require_bound,
+            bound: OnceLock::new(),
             shared: OnceLock::new(),
             granted: OnceLock::new(),
         }
@@ -66,12 +74,19 @@ impl<'a, P: Person, K: KeyHolder> ExistingDevice<'a, P, K> {
         self.granted.get().cloned().ok_or(Error::OutOfOrder)
     }
 
-    /// Step 5: nobody may be signed in under the name of a device that exists.
-    async fn find(&self, id: &DeviceId) -> Result<DeviceLookup, UserError> {
+    /// Step 5: nobody may be signed in under the name of a device that exists. A name that is
+    /// derived from the channel is nobody else's.
+    async fn find(&self, id: &DeviceId, bound: bool) -> Result<DeviceLookup, NotLookedUp> {
+        let _ = self.bound.set(bound);
+        self.person.tell(ProgressEvent::DeviceBound { id, bound });
+        if self.require_bound && !bound {
+            return Err(NotLookedUp::Unbound);
+        }
         self.person.tell(ProgressEvent::LookingForDevice(id));
-        timeout(LOOKUP, self.look(id))
-            .await
+        let found = timeout(LOOKUP, self.look(id)).await;
+        found
             .unwrap_or_else(|_| Err(no_answer(LOOKUP)))
+            .map_err(NotLookedUp::Failed)
     }
 
     /// Secret sharing, step 1: only a device that the homeserver shows gets the secrets.
@@ -141,22 +156,25 @@ impl<'a, P: Person, K: KeyHolder> ExistingDevice<'a, P, K> {
             self.person.tell(ProgressEvent::Verified(&id));
         }
         if outcome != VerificationOutcome::Gone {
-            let _ = self.granted.set(Granted {
-                device_id: id,
-                verified,
-            });
+            let _ = self.granted.set(self.granted_to(id, verified));
         }
         outcome
+    }
+
+    fn granted_to(&self, device_id: DeviceId, verified: bool) -> Granted {
+        let bound = self.bound.get().copied().unwrap_or_default();
+        Granted {
+            device_id,
+            bound,
+            verified,
+        }
     }
 
     /// The person gave up after the secrets were sent: what the homeserver shows now is the result.
     pub(super) async fn too_late(&self, id: DeviceId) -> Result<Granted, Error> {
         self.person.tell(ProgressEvent::TooLate(&id));
         match self.outcome(&id).await {
-            VerificationOutcome::Verified => Ok(Granted {
-                device_id: id,
-                verified: true,
-            }),
+            VerificationOutcome::Verified => Ok(self.granted_to(id, true)),
             VerificationOutcome::Gone => Err(Error::Cancelled),
             VerificationOutcome::Unseen => Err(Error::CancelledTooLate(id)),
         }
@@ -196,8 +214,9 @@ impl<'a, P: Person, K: KeyHolder> ExistingDevice<'a, P, K> {
 }
 
 impl<P: Person, K: KeyHolder> ExistingDeviceHost for HostAdapter<'_, P, ExistingDevice<'_, P, K>> {
-    async fn find_device(&self, id: DeviceId) -> Result<DeviceLookup, UserError> {
-        self.answer(Wait::FreeId, self.device.find(&id)).await
+    async fn find_device(&self, id: DeviceId, bound: bool) -> Result<DeviceLookup, NotLookedUp> {
+        self.answer(Wait::FreeId, self.device.find(&id, bound))
+            .await
     }
 
     async fn open_uri(&self, link: VerificationLink) -> Result<(), NotOpened> {

@@ -28,7 +28,7 @@ use crate::{
     host::HostAdapter,
     http::Http,
     keys::{Imported, KeyHolder, UnpublishedDevice, take_secrets},
-    oauth::{DeviceAuthorization, OAuth, OAuthError, TokenOutcome, new_device_id},
+    oauth::{DeviceAuthorization, OAuth, OAuthError, TokenOutcome},
     person::{Person, ProgressEvent},
     retry::patiently,
     session::SessionDir,
@@ -88,24 +88,30 @@ impl<'a, P: Person, K: KeyHolder> NewDevice<'a, P, K> {
         *self.progress.lock().unwrap_or_else(PoisonError::into_inner) = to;
     }
 
-    async fn authorize(&self, named: HomeserverAddress) -> Result<Authorization, NoAuthorization> {
+    async fn authorize(
+        &self,
+        named: HomeserverAddress,
+        device_id: DeviceId,
+    ) -> Result<Authorization, NoAuthorization> {
         let (base, metadata) = find_oauth_server(&self.http, &named).await?;
         let failed = |error: OAuthError| NoAuthorization::Failed(error.to_user_error());
-        let asked = self.ask(base, metadata).await.map_err(failed)?;
+        let asked = self.ask(base, metadata, device_id).await.map_err(failed)?;
         let wanted = wanted(&asked).ok_or_else(|| NoAuthorization::Failed(unusable_link()))?;
         self.advance(SignInProgress::Asked(Arc::new(asked)));
         Ok(wanted)
     }
 
-    /// Step 2: registration if need be, then RFC 8628, section 3.1.
+    /// Step 2: registration if need be, then RFC 8628, section 3.1, for the device ID that shows the
+    /// existing device who asks.
     async fn ask(
         &self,
         base: Url,
         metadata: ServerMetadata,
+        device_id: DeviceId,
     ) -> Result<PendingAuthorization, OAuthError> {
         let connect = || OAuth::connect(self.http.clone(), metadata.clone(), &self.options.client);
         let oauth = patiently(connect).await?.on_device(&self.options.name);
-        let device_id = OwnedDeviceId::from(new_device_id()?);
+        let device_id = OwnedDeviceId::from(device_id.as_str());
         let authorization = patiently(|| oauth.authorize_device(device_id.as_str())).await?;
         Ok(PendingAuthorization {
             base,
@@ -224,8 +230,9 @@ impl<P: Person, K: KeyHolder> NewDeviceHost for HostAdapter<'_, P, NewDevice<'_,
     async fn request_authorization(
         &self,
         homeserver: HomeserverAddress,
+        device_id: DeviceId,
     ) -> Result<Authorization, NoAuthorization> {
-        let asked = self.device.authorize(homeserver);
+        let asked = self.device.authorize(homeserver, device_id);
         self.answer(Wait::Authorization, asked).await
     }
 

@@ -9,6 +9,7 @@ mod named;
 mod secrets;
 mod session;
 mod strange;
+mod unbound;
 
 use matrix_qr_protocol::{
     error::{Error, UserError},
@@ -132,6 +133,7 @@ pub(crate) fn assert_told(world: &TestEnv, error: &Error, cell: &str) {
 fn plain(world: &TestEnv, error: &Error, sentence: &str) -> String {
     let sentence = match error {
         Error::DeviceAlreadyExists(id)
+        | Error::DeviceUnbound(id)
         | Error::DeviceNotFound(id)
         | Error::DeviceGone(id)
         | Error::CancelledTooLate(id) => sentence.replace(id.as_str(), "DEVICE"),

@@ -22,6 +22,8 @@ pub(crate) struct Plan {
     pub(crate) dialect: Dialect,
     pub(crate) announce: Announce,
     pub(crate) decision: Option<Decision>,
+    /// Whether the existing device insists on an ID that is derived from the channel.
+    pub(crate) require_bound_device: bool,
     pub(crate) opening: Opening,
     pub(crate) digits: Digits,
     /// Whether the person at the new device takes the account.
@@ -65,6 +67,7 @@ impl Plan {
             dialect: Dialect::default(),
             announce: Announce::default(),
             decision: Some(Decision::Allow),
+            require_bound_device: true,
             opening: Opening::Opened,
             digits: Digits::Right,
             takes_account: true,

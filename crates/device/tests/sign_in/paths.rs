@@ -21,6 +21,7 @@ pub(crate) async fn assert_complete(world: &TestEnv, end: &SignInEnd) {
         .unwrap_or_else(|error| panic!("{error:?} {:?}", end.told));
     assert_eq!(granted.device_id.as_str(), signed_in.device_id);
     assert!(granted.verified, "the existing device saw it");
+    assert!(granted.bound, "both derived its ID from the channel");
 
     let record = &end.record;
     let uploads: Vec<_> = record

@@ -49,6 +49,11 @@ impl ScriptedPeer {
         Self { line, channel }
     }
 
+    /// The device ID that is bound to the channel.
+    pub(crate) fn device_id(&self) -> String {
+        self.channel.device_id().as_str().to_owned()
+    }
+
     pub(crate) async fn say(&mut self, message: Value) {
         self.say_bytes(message.to_string().as_bytes()).await;
     }
@@ -126,6 +131,7 @@ pub(crate) async fn existing_device_against<T>(
 ) -> (Result<Granted, Error>, Vec<(Role, String)>, T) {
     let plan = Plan {
         decision: None,
+        require_bound_device: false,
         ..Plan::shown_by(Role::Existing)
     };
     existing_device_with(world, &plan, async |peer, _| script(peer).await).await
@@ -144,6 +150,7 @@ pub(crate) async fn existing_device_with<T>(
         world.show(),
         GrantOptions {
             showing: showing(),
+            require_bound_device: plan.require_bound_device,
             ..GrantOptions::default()
         },
         &robot,

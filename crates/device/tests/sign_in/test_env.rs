@@ -232,6 +232,7 @@ impl TestEnv {
             dialect: plan.dialect,
             showing: showing(),
             announce: plan.announce,
+            require_bound_device: plan.require_bound_device,
         };
         let scan = || meeting.scan(plan.scan_at.as_ref());
         let start = async |role| {

@@ -4,6 +4,7 @@ use zeroize::Zeroizing;
 
 use super::check_code::CheckCode;
 use super::error::ChannelError;
+use crate::device_id::DeviceId;
 
 /// Our direction of the channel.
 pub(super) trait Seal: Send + Sync {
@@ -33,6 +34,7 @@ pub(super) struct SentInitiate {
     pub(super) ours: Box<dyn Seal>,
     pub(super) awaited: Box<dyn AwaitOk>,
     pub(super) code: CheckCode,
+    pub(super) device_id: DeviceId,
 }
 
 /// Device G in step 5, once LoginInitiate has opened.
@@ -40,6 +42,7 @@ pub(super) struct AcceptedInitiate {
     pub(super) ours: Box<dyn Seal>,
     pub(super) theirs: Box<dyn Open>,
     pub(super) code: CheckCode,
+    pub(super) device_id: DeviceId,
     pub(super) greeting: Zeroizing<Vec<u8>>,
     /// What LoginOk begins with, in front of the ciphertext.
     pub(super) preface: Vec<u8>,

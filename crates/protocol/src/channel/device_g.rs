@@ -9,6 +9,7 @@ use super::keys::{KeyPair, PublicKey};
 use super::payload::{INITIATE, OK, expect_greeting, payload};
 use super::secure_channel::SecureChannel;
 use super::{ecies, hpke};
+use crate::device_id::DeviceId;
 use crate::rendezvous::{Binding, Payload};
 use crate::revision::{Dialect, Revision};
 
@@ -60,7 +61,7 @@ impl Generator {
         let mut login_ok = accepted.preface;
         login_ok.extend(accepted.ours.seal(OK, binding.as_bytes())?);
         let unconfirmed = Unconfirmed {
-            channel: SecureChannel::new(accepted.ours, accepted.theirs),
+            channel: SecureChannel::new(accepted.ours, accepted.theirs, accepted.device_id),
             code: accepted.code,
         };
         Ok((unconfirmed, payload(&login_ok, binding)))
@@ -84,6 +85,12 @@ impl Unconfirmed {
     /// As [`SecureChannel::open`].
     pub fn open(&mut self, payload: &Payload) -> Result<Zeroizing<Vec<u8>>, ChannelError> {
         self.channel.open(payload)
+    }
+
+    /// As [`SecureChannel::device_id`]. Before the check code it is that of whoever scanned the code.
+    #[must_use]
+    pub fn device_id(&self) -> &DeviceId {
+        self.channel.device_id()
     }
 
     /// As [`SecureChannel::open_past_one`].

@@ -46,6 +46,7 @@ impl Initiated {
         let message = decode(&login_ok.bytes)?;
         let (theirs, plaintext) = sent.awaited.finish(&message, login_ok.binding.as_bytes())?;
         expect_greeting(&plaintext, OK)?;
-        Ok((SecureChannel::new(sent.ours, theirs), sent.code))
+        let channel = SecureChannel::new(sent.ours, theirs, sent.device_id);
+        Ok((channel, sent.code))
     }
 }

@@ -15,13 +15,15 @@ use super::error::ChannelError;
 use super::keys::{KeyPair, PublicKey};
 use super::payload::{INITIATE, decode};
 use crate::rendezvous::{Binding, Payload};
-use crate::{base64, revision::Dialect};
+use crate::{base64, device_id::DeviceId, revision::Dialect};
 
 /// Step 4, the keys' labels; `|Gp|Sp` follows.
 const LABEL_ENCKEY_S: &str = "MATRIX_QR_CODE_LOGIN_ENCKEY_S";
 const LABEL_ENCKEY_G: &str = "MATRIX_QR_CODE_LOGIN_ENCKEY_G";
 /// Step 6, the check code's.
 const LABEL_CHECK_CODE: &str = "MATRIX_QR_CODE_LOGIN_CHECKCODE";
+/// Ours: the device ID's (docs/design.md, "Bound device IDs").
+const LABEL_DEVICE_ID: &str = "MATRIX_QR_CODE_LOGIN_DEVICE_ID";
 
 /// Steps 1 and 4: `LoginInitiateMessage := UnpaddedBase64(TaggedCiphertext) || "|" ||
 /// UnpaddedBase64(Sp)`.
@@ -40,6 +42,7 @@ pub(super) fn initiate(
         ours: Box::new(ours),
         awaited: Box::new(Half::new(&keys.from_g)),
         code: keys.check_code,
+        device_id: keys.device_id,
     };
     let message = format!("{}|{}", base64::encode(&ciphertext), sp.to_base64());
     Ok((sent, message.into_bytes()))
@@ -58,6 +61,7 @@ pub(super) fn accept(pair: KeyPair, payload: &Payload) -> Result<AcceptedInitiat
             ours: Box::new(Half::new(&keys.from_g)),
             theirs: Box::new(theirs),
             code: keys.check_code,
+            device_id: keys.device_id,
             greeting,
             preface: Vec::new(),
         })
@@ -91,6 +95,7 @@ pub(super) struct Keys {
     pub(super) from_s: Zeroizing<[u8; 32]>,
     pub(super) from_g: Zeroizing<[u8; 32]>,
     pub(super) check_code: CheckCode,
+    pub(super) device_id: DeviceId,
 }
 
 impl Agreement {
@@ -118,6 +123,7 @@ impl Agreement {
             from_s: self.expand(dialect, LABEL_ENCKEY_S)?,
             from_g: self.expand(dialect, LABEL_ENCKEY_G)?,
             check_code: CheckCode::from_check_bytes(*self.expand(dialect, LABEL_CHECK_CODE)?),
+            device_id: DeviceId::from_bytes(&*self.expand(dialect, LABEL_DEVICE_ID)?),
         })
     }
 
@@ -276,6 +282,7 @@ mod tests {
             assert_eq!(*keys.from_s, bytes(text("enckey_s")));
             assert_eq!(*keys.from_g, bytes(text("enckey_g")));
             assert_eq!(keys.check_code.to_string(), text("check_code"));
+            assert_eq!(keys.device_id.as_str(), text("device_id"));
         }
     }
 

@@ -26,7 +26,7 @@ use super::error::ChannelError;
 use super::keys::PublicKey;
 use super::payload::{INITIATE, decode};
 use crate::rendezvous::{Binding, Payload};
-use crate::{base64, revision::Dialect};
+use crate::{base64, device_id::DeviceId, revision::Dialect};
 
 /// Step 4: `info`.
 const INFO: &[u8] = b"MATRIX_QR_CODE_LOGIN";
@@ -36,6 +36,8 @@ const LABEL_RESPONSE_AS_WRITTEN: &[u8] = b"MATRIX_QR_CODE_LOGIN response";
 const LABEL_RESPONSE_AS_DEPLOYED: &[u8] = b"MATRIX_QR_CODE_LOGIN_RESPONSE";
 /// Step 6, the check code's; `Gp || Sp` follows.
 const LABEL_CHECK_CODE: &[u8] = b"MATRIX_QR_CODE_LOGIN_CHECKCODE";
+/// Ours: the device ID's (docs/design.md, "Bound device IDs"); `Gp || Sp` follows.
+const LABEL_DEVICE_ID: &[u8] = b"MATRIX_QR_CODE_LOGIN_DEVICE_ID";
 
 type Kem = X25519HkdfSha256;
 /// What seals. The contexts wipe their keys.
@@ -80,12 +82,14 @@ impl Waiting {
         let sp = PublicKey::from_bytes(*sp);
         let secret = export(|out| theirs.export(response_label(self.dialect), out))?;
         let response = Response::new(&secret, &sp, &self.response_nonce)?;
-        let label = check_code_label(&self.public, &sp);
-        let check_bytes = export(|out| theirs.export(&label, out))?;
+        let keys = [self.public, sp];
+        let check_bytes = export(|out| theirs.export(&label(LABEL_CHECK_CODE, keys), out))?;
+        let id_bytes = export(|out| theirs.export(&label(LABEL_DEVICE_ID, keys), out))?;
         Ok(AcceptedInitiate {
             ours: Box::new(response.sealing()),
             theirs: Box::new(theirs),
             code: CheckCode::without_leading_zero(*check_bytes),
+            device_id: DeviceId::from_bytes(&id_bytes),
             greeting,
             preface: self.response_nonce.to_vec(),
         })
@@ -102,8 +106,9 @@ pub(super) fn initiate(
     let (sp, mut ours): (_, Sealing) = setup_sender_with_rng(&OpModeS::<Kem>::Base, &gp, INFO, rng)
         .map_err(|_| ChannelError::NonContributoryKey)?;
     let sp = PublicKey::from_bytes(sp.to_bytes().into());
-    let label = check_code_label(generator, &sp);
-    let check_bytes = export(|out| ours.export(&label, out))?;
+    let keys = [*generator, sp];
+    let check_bytes = export(|out| ours.export(&label(LABEL_CHECK_CODE, keys), out))?;
+    let id_bytes = export(|out| ours.export(&label(LABEL_DEVICE_ID, keys), out))?;
     let secret = |dialect| export(|out| ours.export(response_label(dialect), out));
     let secrets = [secret(Dialect::AsDeployed)?, secret(Dialect::AsWritten)?];
     let ciphertext = Seal::seal(&mut ours, INITIATE, binding.as_bytes())?;
@@ -112,6 +117,7 @@ pub(super) fn initiate(
         ours: Box::new(ours),
         awaited: Box::new(Awaited { sp, secrets }),
         code: CheckCode::without_leading_zero(*check_bytes),
+        device_id: DeviceId::from_bytes(&id_bytes),
     };
     Ok((sent, payload))
 }
@@ -187,9 +193,9 @@ fn response_label(dialect: Dialect) -> &'static [u8] {
     }
 }
 
-/// Step 6: `Export("MATRIX_QR_CODE_LOGIN_CHECKCODE" || Gp || Sp, size=2)`.
-fn check_code_label(gp: &PublicKey, sp: &PublicKey) -> Vec<u8> {
-    [LABEL_CHECK_CODE, gp.as_bytes(), sp.as_bytes()].concat()
+/// As in step 6: `Export("MATRIX_QR_CODE_LOGIN_CHECKCODE" || Gp || Sp, size=2)`.
+fn label(label: &[u8], [gp, sp]: [PublicKey; 2]) -> Vec<u8> {
+    [label, gp.as_bytes(), sp.as_bytes()].concat()
 }
 
 /// The first message of either device begins with 32 bytes in the clear.

@@ -5,6 +5,7 @@ use zeroize::Zeroizing;
 use super::cipher::{Open, Seal};
 use super::error::ChannelError;
 use super::payload::{decode, payload, payload_len};
+use crate::device_id::DeviceId;
 use crate::rendezvous::{Binding, MAX_PAYLOAD_BYTES, Payload};
 
 /// An established channel: section "Secure operations".
@@ -14,15 +15,25 @@ pub struct SecureChannel {
     theirs: Option<Box<dyn Open>>,
     /// What is left then, for [`Self::open_past_one`].
     past_one: Option<Box<dyn Open>>,
+    device_id: DeviceId,
 }
 
 impl SecureChannel {
-    pub(super) fn new(ours: Box<dyn Seal>, theirs: Box<dyn Open>) -> Self {
+    pub(super) fn new(ours: Box<dyn Seal>, theirs: Box<dyn Open>, device_id: DeviceId) -> Self {
         Self {
             ours,
             theirs: Some(theirs),
             past_one: None,
+            device_id,
         }
+    }
+
+    /// The device ID that a new device takes, so that the existing device knows it to be that of
+    /// its peer: 20 characters of `A-Z2-7`, derived from the channel's keys. It is no secret, and
+    /// tells nothing of them. Neither proposal has it.
+    #[must_use]
+    pub fn device_id(&self) -> &DeviceId {
+        &self.device_id
     }
 
     /// Makes the payload that carries `plaintext`; each can be opened once, in this order, and

@@ -297,6 +297,7 @@ fn the_first_messages_must_say_what_the_text_lays_down() {
             ours: Box::new(ours),
             awaited: Box::new(Half::new(&keys.from_g)),
             code: keys.check_code,
+            device_id: keys.device_id,
         });
         let payload = base64::encode(&Half::new(&keys.from_g).seal(INITIATE, b"").unwrap());
         assert_eq!(

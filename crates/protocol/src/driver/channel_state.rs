@@ -7,7 +7,7 @@ use crate::{
     channel::{ChannelError, CheckCode, Refused, SecureChannel, Unconfirmed},
     login::{
         Input,
-        message::{Message, Unreadable},
+        message::{DeviceId, Message, Unreadable},
     },
     rendezvous::{Binding, Location, Payload},
 };
@@ -15,11 +15,12 @@ use crate::{
 /// The channel, and the session that says which revision's messages go over it.
 pub(super) struct ChannelState<'a> {
     shape: Shape,
+    device_id: DeviceId,
     location: &'a Location,
 }
 
 /// The state of the channel at this point of the login.
-pub(super) enum Shape {
+enum Shape {
     /// Device G before the check code: it can receive, and send one final message.
     Unconfirmed(Unconfirmed),
     /// The check code was wrong: one final message can be sent.
@@ -30,8 +31,25 @@ pub(super) enum Shape {
 }
 
 impl<'a> ChannelState<'a> {
-    pub(super) fn new(shape: Shape, location: &'a Location) -> Self {
-        Self { shape, location }
+    pub(super) fn unconfirmed(unconfirmed: Unconfirmed, location: &'a Location) -> Self {
+        Self {
+            device_id: unconfirmed.device_id().clone(),
+            shape: Shape::Unconfirmed(unconfirmed),
+            location,
+        }
+    }
+
+    pub(super) fn secure(channel: SecureChannel, location: &'a Location) -> Self {
+        Self {
+            device_id: channel.device_id().clone(),
+            shape: Shape::Secure(channel),
+            location,
+        }
+    }
+
+    /// The device ID that is bound to this channel.
+    pub(super) fn device_id(&self) -> &DeviceId {
+        &self.device_id
     }
 
     pub(super) fn confirm(&mut self, code: &CheckCode) -> bool {

@@ -6,7 +6,7 @@ use std::future::Future;
 use rand_core::CryptoRng;
 
 use super::{
-    channel_state::{ChannelState, Shape},
+    channel_state::ChannelState,
     host::{ExistingDeviceHost, Host, NewDeviceHost, Progress},
     questions::AnsweredBy,
     run::run,
@@ -113,7 +113,7 @@ async fn show<H: Host, S: AnsweredBy<H>>(
     let accepted = generator.accept(&initiate, host.binding());
     let (unconfirmed, login_ok) = abandon_if_err(host, accepted.map_err(Error::Channel)).await?;
     establish(host, host.send(login_ok)).await?;
-    let channel = ChannelState::new(Shape::Unconfirmed(unconfirmed), &shown.code().location);
+    let channel = ChannelState::unconfirmed(unconfirmed, &shown.code().location);
     let (login, outputs) = Login::<S>::shown();
     run(host, channel, login, outputs).await
 }
@@ -133,7 +133,7 @@ async fn scan<H: Host, S: AnsweredBy<H>>(
     let finished = initiated.finish(&login_ok).map_err(Error::Channel);
     let (channel, check_code) = abandon_if_err(host, finished).await?;
     host.tell(Progress::Secure(&check_code));
-    let channel = ChannelState::new(Shape::Secure(channel), &code.location);
+    let channel = ChannelState::secure(channel, &code.location);
     let (login, outputs) = Login::<S>::scanned(homeserver);
     run(host, channel, login, outputs).await
 }

@@ -7,7 +7,8 @@ use crate::{
     error::UserError,
     homeserver::HomeserverAddress,
     login::{
-        DeviceLookup, Ended, NoAuthorization, NoToken, NotImported, NotOpened, VerificationOutcome,
+        DeviceLookup, Ended, NoAuthorization, NoToken, NotImported, NotLookedUp, NotOpened,
+        VerificationOutcome,
         message::{Authorization, DeviceId, Secrets, VerificationLink},
     },
     qr::ShownCode,
@@ -55,10 +56,12 @@ pub trait Host {
 /// The device that is being signed in: one method for each question of its login. A future is
 /// dropped when the sign-in ends before it is ready.
 pub trait NewDeviceHost: Host {
-    /// Step 2: asks the homeserver's authorization server for a device authorization.
+    /// Step 2: asks the homeserver's authorization server for a device authorization. With this
+    /// device ID it is bound to the channel, so that the existing device can tell it from others.
     fn request_authorization(
         &self,
         homeserver: HomeserverAddress,
+        device_id: DeviceId,
     ) -> impl Future<Output = Result<Authorization, NoAuthorization>>;
     /// Step 4: shows the user code, and waits for the person's decision.
     fn await_token(&self) -> impl Future<Output = Result<(), NoToken>>;
@@ -69,8 +72,13 @@ pub trait NewDeviceHost: Host {
 /// The device that is already signed in: one method for each question of its login. A future is
 /// dropped when the sign-in ends before it is ready.
 pub trait ExistingDeviceHost: Host {
-    /// Step 5: is this device ID free?
-    fn find_device(&self, id: DeviceId) -> impl Future<Output = Result<DeviceLookup, UserError>>;
+    /// Step 5: is this device ID free? `bound`: it is derived from the channel, so it is that of the
+    /// device at its other end, and of no other.
+    fn find_device(
+        &self,
+        id: DeviceId,
+        bound: bool,
+    ) -> impl Future<Output = Result<DeviceLookup, NotLookedUp>>;
     /// Step 5: shows the link's host, and opens it if the person agrees.
     fn open_uri(&self, link: VerificationLink) -> impl Future<Output = Result<(), NotOpened>>;
     /// Secret sharing, step 1: waits up to 10 s for the homeserver to show this device.

@@ -13,13 +13,14 @@ use super::{
 };
 use crate::{
     error::Error,
-    login::{Input, Leave, Login, Outcome, Output},
+    login::{Input, Leave, Login, Outcome, Output, message::DeviceId},
 };
 
 /// What the login asks of this device, or of its person.
 enum HostQuestion<Q> {
     CheckCode,
-    Device(Q),
+    /// With the device ID that is bound to the channel.
+    Device(Q, DeviceId),
 }
 
 /// A login, from its first outputs to its end.
@@ -51,7 +52,7 @@ pub(super) async fn run<H: Host, S: AnsweredBy<H>>(
                 }
                 Output::End(outcome) => return finish(host, outcome, unsaid).await,
                 Output::AskCheckCode => HostQuestion::CheckCode,
-                Output::Ask(ask) => HostQuestion::Device(ask),
+                Output::Ask(ask) => HostQuestion::Device(ask, channel.device_id().clone()),
             };
             asked = Some(Box::pin(put::<H, S>(host, question)));
         }
@@ -87,7 +88,7 @@ async fn put<H: Host, S: AnsweredBy<H>>(
 ) -> HostReply<S::Answer> {
     match question {
         HostQuestion::CheckCode => HostReply::CheckCode(host.enter_check_code().await),
-        HostQuestion::Device(ask) => HostReply::Answer(S::put_to(host, ask).await),
+        HostQuestion::Device(ask, bound) => HostReply::Answer(S::put_to(host, ask, &bound).await),
     }
 }
 

@@ -121,7 +121,7 @@ pub enum ExistingDeviceAsk {
 #[derive(Debug, Clone)]
 pub enum ExistingDeviceAnswer {
     /// Whether the device ID is taken.
-    FindDevice(Result<DeviceLookup, UserError>),
+    FindDevice(Result<DeviceLookup, NotLookedUp>),
     /// Whether the link is open.
     OpenUri(Result<(), NotOpened>),
     /// Whether the device appeared in time.
@@ -171,6 +171,15 @@ pub enum NoToken {
     /// It is for another account than the person wants to be signed in to.
     WrongAccount(UserError),
     /// The token is not what was asked for, or the server gave none.
+    Failed(UserError),
+}
+
+/// Why it is not known whether a device ID is free.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum NotLookedUp {
+    /// It is not bound to the channel, and this device insists on that.
+    Unbound,
+    /// The homeserver did not say.
     Failed(UserError),
 }
 

@@ -2,8 +2,8 @@
 
 use super::{
     events::{
-        DeviceLookup, Ended, ExistingDeviceAnswer, ExistingDeviceAsk, Leave, NotOpened, Output,
-        VerificationOutcome,
+        DeviceLookup, Ended, ExistingDeviceAnswer, ExistingDeviceAsk, Leave, NotLookedUp,
+        NotOpened, Output, VerificationOutcome,
     },
     message::{Authorization, DeviceId, Message, Protocol, Protocols, Reason},
     role_state::{LoginStep, RoleState},
@@ -149,7 +149,7 @@ fn unsupported(name: &str) -> LoginStep<ExistingDeviceState> {
 /// Only a clear "no such device" lets the sign-in go on.
 fn absent(
     wanted: Authorization,
-    found: Result<DeviceLookup, UserError>,
+    found: Result<DeviceLookup, NotLookedUp>,
 ) -> LoginStep<ExistingDeviceState> {
     match found {
         Ok(DeviceLookup::Absent) => LoginStep::next(
@@ -160,7 +160,10 @@ fn absent(
             Reason::DeviceAlreadyExists,
             Error::DeviceAlreadyExists(wanted.device_id),
         ),
-        Err(user_error) => LoginStep::cancel(Error::DeviceUnknown(user_error)),
+        // The text has no reason for it. The other device has done nothing that the text forbids,
+        // and another ID would not help: it is this device's person who wants it so.
+        Err(NotLookedUp::Unbound) => LoginStep::cancel(Error::DeviceUnbound(wanted.device_id)),
+        Err(NotLookedUp::Failed(user_error)) => LoginStep::cancel(Error::DeviceUnknown(user_error)),
     }
 }
 

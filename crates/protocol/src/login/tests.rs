@@ -113,7 +113,8 @@ impl TestRole for ExistingDeviceState {
         vec![
             FindDevice(Ok(DeviceLookup::Present)),
             FindDevice(Ok(DeviceLookup::Absent)),
-            FindDevice(Err(user_error())),
+            FindDevice(Err(NotLookedUp::Unbound)),
+            FindDevice(Err(NotLookedUp::Failed(user_error()))),
             OpenUri(Ok(())),
             OpenUri(Err(NotOpened::Refused)),
             OpenUri(Err(NotOpened::Unusable(user_error()))),

@@ -16,7 +16,7 @@ use matrix_qr_protocol::{
     homeserver::{BaseUrl, HomeserverAddress},
     login::{
         DeviceLookup, Ended, ExistingDeviceAnswer, NewDeviceAnswer, NoAuthorization, NoToken,
-        NotImported, NotOpened, VerificationOutcome,
+        NotImported, NotLookedUp, NotOpened, VerificationOutcome,
         message::{
             Authorization, CrossSigning, DeviceId, Message, SecretKey, Secrets, VerificationLink,
         },
@@ -68,6 +68,7 @@ pub struct Pair {
     never_appears: bool,
     slow_person: bool,
     polls: bool,
+    binds_id: bool,
 }
 
 /// What became of it.
@@ -82,6 +83,8 @@ pub struct End {
     pub exported: bool,
     pub imported: bool,
     pub intruded: bool,
+    /// What the existing device was told of the new one's ID.
+    pub bound: Option<bool>,
     pub session_deleted: bool,
 }
 
@@ -121,6 +124,7 @@ impl Pair {
             never_appears: false,
             slow_person: false,
             polls: false,
+            binds_id: false,
         }
     }
 
@@ -138,6 +142,7 @@ impl Pair {
         never_appears() => never_appears = true;
         slow_person() => slow_person = true;
         polls() => polls = true;
+        binds_id() => binds_id = true;
     }
 
     pub fn run(self) -> End {
@@ -344,6 +349,7 @@ pub struct TestEnv {
     exported: Cell<bool>,
     imported: Cell<bool>,
     intruded: Cell<bool>,
+    bound: Cell<Option<bool>>,
     now: Cell<u64>,
     busy: Cell<bool>,
 }
@@ -364,6 +370,7 @@ impl TestEnv {
             exported: Cell::default(),
             imported: Cell::default(),
             intruded: Cell::default(),
+            bound: Cell::default(),
             now: Cell::default(),
             busy: Cell::default(),
         }
@@ -472,6 +479,7 @@ impl TestEnv {
             exported: self.exported.get(),
             imported: self.imported.get(),
             intruded: self.intruded.get(),
+            bound: self.bound.get(),
             session_deleted: self.deleted.get(),
         }
     }
@@ -666,12 +674,20 @@ impl NewDeviceHost for SimulatedDevice {
     async fn request_authorization(
         &self,
         _: HomeserverAddress,
+        bound: DeviceId,
     ) -> Result<Authorization, NoAuthorization> {
-        planned!(
-            self,
-            New(NewDeviceAnswer::RequestAuthorization),
-            Ok(wanted())
-        )
+        planned!(self, New(NewDeviceAnswer::RequestAuthorization), {
+            let usual = wanted().device_id;
+            let device_id = if self.world.plan.binds_id {
+                bound
+            } else {
+                usual
+            };
+            Ok(Authorization {
+                device_id,
+                ..wanted()
+            })
+        })
     }
 
     async fn await_token(&self) -> Result<(), NoToken> {
@@ -688,7 +704,8 @@ impl NewDeviceHost for SimulatedDevice {
 }
 
 impl ExistingDeviceHost for SimulatedDevice {
-    async fn find_device(&self, _: DeviceId) -> Result<DeviceLookup, UserError> {
+    async fn find_device(&self, _: DeviceId, bound: bool) -> Result<DeviceLookup, NotLookedUp> {
+        self.world.bound.set(Some(bound));
         planned!(
             self,
             Existing(ExistingDeviceAnswer::FindDevice),

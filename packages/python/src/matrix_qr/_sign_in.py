@@ -46,6 +46,8 @@ class Granted:
 
     user_id: str
     device_id: str
+    #: Whether its ID is derived from the secure channel: nobody else could have signed it in.
+    bound: bool
     #: Whether the homeserver lists it as verified already.
     verified: bool
     #: Whether it was cancelled only after the secrets were sent.
@@ -122,6 +124,7 @@ async def grant(
     revision: Revision | None = None,
     dialect: Dialect | None = None,
     announce: Literal["base-url", "server-name"] | None = None,
+    require_bound_device: bool = False,
     program: StrPath | None = None,
     allow_loopback_http: bool = False,
 ) -> Granted:
@@ -132,6 +135,8 @@ async def grant(
         which this device was signed in.
     :param scan: the text of the code that the new device shows. Without it, this device shows one.
     :param announce: how the homeserver is named to the new device; by default `base-url`.
+    :param require_bound_device: refuses a device whose ID is not derived from the secure channel, as
+        apps in use do not do it yet.
 
     The other parameters and the errors are those of `sign_in`.
 
@@ -146,6 +151,7 @@ async def grant(
         "revision": revision,
         "dialect": dialect,
         "announce": announce,
+        "require_bound_device": require_bound_device,
     }
     answer = await session._connection.request("link", params, person or TerminalPerson(), keys)
     return read(Granted, answer)

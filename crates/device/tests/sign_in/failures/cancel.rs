@@ -184,6 +184,7 @@ async fn ctrl_c_after_the_secrets_to_a_device_that_never_signs_itself() {
         let sent = When::Told(Role::Existing, "sent m.login.secrets");
         let plan = Plan {
             decision: None,
+            require_bound_device: false,
             ..Plan::shown_by(Role::Existing)
         };
         let plan = plan.cancel(Role::Existing, sent.clone());

@@ -132,7 +132,7 @@ async fn to_existing_device(
     peer.say_bytes(said).await;
 }
 
-fn wish(device_id: &str, link: &str) -> Value {
+pub(super) fn wish(device_id: &str, link: &str) -> Value {
     json!({
         "type": "m.login.protocol",
         "protocol": "device_authorization_grant",
