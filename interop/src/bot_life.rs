@@ -74,7 +74,7 @@ impl BotCase {
     }
 
     /// Returns the time from the start of the first program until the bot has read old messages.
-    pub(crate) async fn cell(&self, account: &SharedAccount<'_>) -> Result<Duration> {
+    pub(crate) async fn cell(&self, account: &SharedAccount<'_>, room: &str) -> Result<Duration> {
         let env = account.env;
         let mut bot = self.sign_in(account).await.context("sign-in")?;
         let took = bot.began.elapsed();
@@ -87,12 +87,12 @@ impl BotCase {
             bot.device
         );
         if self.life == BotLife::Start {
-            account.ping(&bot.device).await?;
+            account.ping(room, &bot.device).await?;
             return Ok(took);
         }
         sleep(TOKEN_LIFETIME.saturating_sub(since.elapsed())).await;
         account
-            .ping(&bot.device)
+            .ping(room, &bot.device)
             .await
             .context("after the token's end")?;
         ensure!(
@@ -104,7 +104,10 @@ impl BotCase {
         self.is_ready(env, &mut bot.process, Some(&bot.device))
             .await
             .context("started again")?;
-        account.ping(&bot.device).await.context("started again")?;
+        account
+            .ping(room, &bot.device)
+            .await
+            .context("started again")?;
         bot.process.kill().await?;
         uploads::published_once(&env.run, &env.user, &bot.device)?;
         self.sign_out(account, &bot.device, &bot.directory)

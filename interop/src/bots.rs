@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use anyhow::{Context as _, Result, anyhow};
+use anyhow::{Context as _, Result};
 use futures_util::future::join_all;
 use tokio::time::timeout;
 
@@ -17,15 +17,12 @@ use crate::{
     },
     config::InteropConfig,
     library::BotLibrary::{self, CryptoWasm, Mautrix, Nio},
-    report::InteropReport,
+    report::{InteropReport, LIMIT},
     shared_account::SharedAccount,
     test_env::{RendezvousSetup, TestEnv},
 };
 
-/// The longest time of all cells together.
-const LIMIT: Duration = Duration::from_secs(300);
-
-/// In this order: what takes longest begins first.
+/// Each existing device shows the code once, and scans it once.
 const WAYS: [(Software, ShowingDevice, BotLife); 4] = [
     (Ours, New, BotLife::Whole),
     (MatrixSdk, Existing, BotLife::Whole),
@@ -59,27 +56,36 @@ pub(crate) async fn all(config: &InteropConfig, report: &mut InteropReport) -> R
     for library in wanted(config) {
         peers.push((library, library.software(config).await?));
     }
-    let mut cases = Vec::new();
-    for (existing, shows, life) in WAYS {
-        cases.extend(peers.iter().map(|(library, peer)| {
-            let case = BotCase {
-                library: *library,
-                existing,
-                shows,
-                life,
-            };
-            (case, peer)
-        }));
-    }
-    // All at the same time, because most of it is waiting. When one fails, the others wait for it.
-    let work = cases
+    // At the same time, because most of it is waiting; but one bot of each library: all of them
+    // answer each message, and a sync has only ten messages of a room.
+    let libraries = peers
         .iter()
-        .map(|(case, _)| timeout(LIMIT, case.cell(&account)));
-    let results = join_all(work).await;
-    for ((case, peer), result) in cases.iter().zip(results) {
-        let late = |_| anyhow!("no time was left for it: {} s in all", LIMIT.as_secs());
-        let result = result.map_err(late).flatten();
-        report.run(&peer.cell(case.name()), async { result }).await;
+        .map(|(library, _)| one_by_one(*library, &account));
+    for ((_, peer), results) in peers.iter().zip(join_all(libraries).await) {
+        for (case, result) in results? {
+            report.run(&peer.cell(case.name()), async { result }).await;
+        }
     }
     Ok(())
+}
+
+/// All cells of a library. They talk in a room of their own, so that the old messages stay the last
+/// ones in theirs.
+async fn one_by_one(
+    library: BotLibrary,
+    account: &SharedAccount<'_>,
+) -> Result<Vec<(BotCase, Result<Duration>)>> {
+    let room = account.new_room().await?;
+    let mut results = Vec::new();
+    for (existing, shows, life) in WAYS {
+        let case = BotCase {
+            library,
+            existing,
+            shows,
+            life,
+        };
+        let result = timeout(LIMIT, case.cell(account, &room)).await;
+        results.push((case, result.map_err(Into::into).flatten()));
+    }
+    Ok(results)
 }

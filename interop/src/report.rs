@@ -12,7 +12,7 @@ use serde_json::json;
 use tokio::{process::Command, time::timeout};
 
 /// The longest time of a cell.
-const LIMIT: Duration = Duration::from_secs(180);
+pub(crate) const LIMIT: Duration = Duration::from_secs(180);
 
 const HEAD: &str =
     "| tested | with | result | ms | matrix-sdk with itself, ms |\n|---|---|---|---|---|";

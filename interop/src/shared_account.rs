@@ -54,12 +54,21 @@ impl<'a> SharedAccount<'a> {
         Ok((verified || unverified).then_some(verified))
     }
 
-    /// matrix-sdk's device sends a message, and reads the answer of this one.
-    pub(crate) async fn ping(&self, device: &str) -> Result<()> {
+    /// matrix-sdk's device creates an encrypted room.
+    pub(crate) async fn new_room(&self) -> Result<String> {
         let _only = self.only(MatrixSdk).await;
-        let (room, from) = (self.env.room.as_str(), device);
+        let mut creates = peer(self.env, "room", &[])?;
+        let room = creates.event("room").await?;
+        creates.succeed().await?;
+        let id = room.get("room_id").and_then(Value::as_str);
+        id.map(str::to_owned).context("no room ID")
+    }
+
+    /// matrix-sdk's device sends a message, and reads the answer of this one.
+    pub(crate) async fn ping(&self, room: &str, device: &str) -> Result<()> {
+        let _only = self.only(MatrixSdk).await;
         let options = [
-            "--room", room, "--say", "!ping", "--hear", "pong", "--from", from,
+            "--room", room, "--say", "!ping", "--hear", "pong", "--from", device,
         ];
         let mut other = peer(self.env, "talk", &options)?;
         let heard = timeout(SOON, other.event("heard"));

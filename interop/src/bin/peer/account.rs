@@ -9,6 +9,7 @@ use matrix_sdk::{
     authentication::oauth::{ClientId, OAuthSession},
     config::SyncSettings,
     encryption::identities::Device,
+    ruma::api::client::filter::FilterDefinition,
     store::RoomLoadSettings,
 };
 use serde_json::{Value, json};
@@ -96,4 +97,11 @@ pub(crate) async fn devices(directory: &Path) -> Result<()> {
 /// A sync that does not wait for new events.
 pub(crate) fn at_once() -> SyncSettings {
     SyncSettings::default().timeout(Duration::ZERO)
+}
+
+/// A sync that has more than ten messages, if there are more.
+pub(crate) fn with_many_messages() -> SyncSettings {
+    let mut filter = FilterDefinition::default();
+    filter.room.timeline.limit = Some(100u32.into());
+    SyncSettings::default().filter(filter.into())
 }

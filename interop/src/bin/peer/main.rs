@@ -8,7 +8,7 @@
 //! | `grant` | matrix-sdk as the existing device |
 //! | `establish` | the steps of both roles up to the confirmed channel |
 //! | `rendezvous` | MSC4388's sessions |
-//! | `room` | messages in an encrypted room |
+//! | `room` | encrypted rooms, and messages in them |
 //! | `account` | the session on disk, and the account's devices |
 //! | `stdio` | events and answers |
 
@@ -30,6 +30,7 @@ use crate::stdio::event;
 const USAGE: &str = "peer login|link --directory DIR [--homeserver URL] [--scan -]\n\
                      peer devices --directory DIR\n\
                      peer rendezvous --homeserver URL\n\
+                     peer room --directory DIR\n\
                      peer talk --directory DIR --room ID --say TEXT --hear TEXT [--from DEVICE]";
 
 /// The options. Each has a value.
@@ -88,6 +89,7 @@ async fn run() -> Result<()> {
         "login" => login::run(&directory, scanned, options.get("--homeserver")).await,
         "link" => grant::run(&directory, scanned).await,
         "devices" => account::devices(&directory).await,
+        "room" => room::create(&directory).await,
         "talk" => {
             let answer = room::ExpectedAnswer {
                 text: options.need("--hear")?,

@@ -1,17 +1,34 @@
-//! Messages in an encrypted room.
+//! Encrypted rooms, and messages in them.
 
 use std::path::Path;
 
 use anyhow::{Context as _, Result, bail};
 use futures_util::StreamExt as _;
 use matrix_sdk::{
-    config::SyncSettings,
     deserialized_responses::{TimelineEvent, TimelineEventKind},
-    ruma::{RoomId, events::room::message::RoomMessageEventContent},
+    ruma::{
+        RoomId,
+        api::client::room::create_room::v3 as create_room,
+        events::{
+            InitialStateEvent,
+            room::{encryption::RoomEncryptionEventContent, message::RoomMessageEventContent},
+        },
+    },
 };
 use serde_json::{Value, json};
 
 use crate::{account, stdio::event};
+
+/// Creates a room.
+pub(crate) async fn create(directory: &Path) -> Result<()> {
+    let client = account::open(directory).await?;
+    let encryption = RoomEncryptionEventContent::with_recommended_defaults();
+    let mut request = create_room::Request::new();
+    request.initial_state = vec![InitialStateEvent::with_empty_state_key(encryption).to_raw_any()];
+    let room = client.create_room(request).await?;
+    event(&json!({ "event": "room", "room_id": room.room_id() }));
+    Ok(())
+}
 
 /// The message to wait for: of any device, if none is named.
 pub(crate) struct ExpectedAnswer<'a> {
@@ -45,7 +62,7 @@ pub(crate) async fn talk(
     event(&json!({ "event": "said", "text": say }));
     let mut syncs = Box::pin(
         client
-            .sync_stream(SyncSettings::default().token(first.next_batch))
+            .sync_stream(account::with_many_messages().token(first.next_batch))
             .await,
     );
     while let Some(sync) = syncs.next().await {
