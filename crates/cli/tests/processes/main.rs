@@ -30,6 +30,7 @@ fn the_new_device_shows_the_code_as_text_and_lives_on() {
     login.say("no digits");
     login.question("check_code");
     login.say(&digits);
+    assert_eq!(link.event("device_bound")["bound"], true);
     let question = link.question("open_link");
     assert!(
         question["link"]
@@ -42,7 +43,11 @@ fn the_new_device_shows_the_code_as_text_and_lives_on() {
     let signed_in = login.event("signed_in");
     assert_eq!(signed_in["backup_connected"], true);
     let secrets = [sandbox.tokens("new"), sandbox.tokens("existing")].concat();
-    assert_eq!(link.event("granted")["verified"], true);
+    let granted = link.event("granted");
+    assert_eq!(
+        (&granted["bound"], &granted["verified"]),
+        (&true.into(), &true.into())
+    );
     let said = [
         login.ends(0),
         link.ends(0),
@@ -146,7 +151,16 @@ fn in_a_file(revision: &str) {
     let sandbox = SandboxProcess::start();
     let picture = sandbox.path("code.png");
     let file = picture.to_str().unwrap();
-    let mut link = sandbox.command(&["link", "--json", "--qr", file, "--revision", revision]);
+    let link = [
+        "link",
+        "--json",
+        "--require-bound-device",
+        "--qr",
+        file,
+        "--revision",
+        revision,
+    ];
+    let mut link = sandbox.command(&link);
     let code = link.event("show")["code"].as_str().unwrap().to_owned();
     let said: Value =
         serde_json::from_str(&RunningCommand::start(&["inspect", "--json", &code]).ends(0))

@@ -241,6 +241,7 @@ fn the_table_names_tests_that_exist() {
         include_str!("failures/secrets.rs"),
         include_str!("failures/session.rs"),
         include_str!("failures/strange.rs"),
+        include_str!("failures/unbound.rs"),
         include_str!("account.rs"),
         include_str!("choosing.rs"),
         include_str!("lost.rs"),

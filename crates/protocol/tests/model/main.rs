@@ -192,6 +192,21 @@ fn device_id_confusion_is_possible_where_ids_are_chosen() {
     }
 }
 
+/// Genuine devices that derive their IDs do not help a device that serves others, too: the person
+/// has to mind that the ID is not bound.
+#[test]
+fn device_id_confusion_is_possible_where_unbound_ids_are_served() {
+    for (revision, shown_by) in WAYS {
+        let scenario = Scenario::device_id_confusion(revision, shown_by, New).bound();
+        let serving = Scenario {
+            requires_bound: false,
+            ..scenario
+        };
+        let run = counterexample(&serving, AUTHENTICATED);
+        assert!(!run.contains("the token of link"), "{run}");
+    }
+}
+
 #[test]
 fn device_id_confusion_is_impossible_where_ids_are_derived() {
     for (revision, shown_by) in WAYS {

@@ -46,6 +46,12 @@ impl Model for Scenario {
         (next != *world).then_some(next)
     }
 
+    /// One input more than any login takes shows that it does not end.
+    fn within_boundary(&self, world: &World) -> bool {
+        let mut parties = world.parties.iter();
+        parties.all(|party| party.inputs <= MOST_INPUTS + 1)
+    }
+
     fn properties(&self) -> Vec<Property<Self>> {
         let mut properties = vec![
             Property::always(CONFIRMED, confirmed),
@@ -124,11 +130,23 @@ fn untampered(_: &Scenario, world: &World) -> bool {
         .any(|party| party.past.shared_after_tampering)
 }
 
-/// A new device that took secrets has them from the device that its person means, which means it,
+/// Whoever reports success has shared secrets, or taken them. A new device that took secrets has them from the device that its person means, which means it,
 /// is an existing one, and shared them for it; and they are those of the account that it is in. One
 /// whose person was deceived can have them from the attacker, but not in the attacker's account, if
 /// it asks its person for the account.
 fn agreement(scenario: &Scenario, world: &World) -> bool {
+    let roles = scenario.honest.iter().map(|honest| honest.role);
+    let truthful = roles.zip(&world.parties).all(|(role, party)| {
+        let done = match role {
+            Role::New => party.past.imported.is_some(),
+            Role::Existing => party.past.shared.is_some(),
+        };
+        done || party.end != Some(true)
+    });
+    truthful && agree_on_secrets(scenario, world)
+}
+
+fn agree_on_secrets(scenario: &Scenario, world: &World) -> bool {
     all(scenario, world).all(|(me, meant, peer, party)| {
         let Some(account) = party.past.imported else {
             return true;
