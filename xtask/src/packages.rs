@@ -168,7 +168,7 @@ fn tarball() -> TaskResult {
             &destination,
         ],
     )?;
-    let tarball = only_file(&place)?.display().to_string();
+    let tarball = here(&only_file(&place)?)?.display().to_string();
     npm(&place, &["install", &tarball])?;
     let import = "import { signIn, Session } from 'matrix-qr'; new Session('x'); signIn.call";
     let mut node = Command::new("node");
@@ -222,6 +222,7 @@ fn read(path: impl AsRef<Path>) -> Result<String, String> {
 }
 
 /// Absolute, for a program that runs in another directory.
-fn here(path: &str) -> Result<PathBuf, String> {
-    std::path::absolute(path).map_err(|error| format!("{path}: {error}"))
+fn here(path: impl AsRef<Path>) -> Result<PathBuf, String> {
+    let path = path.as_ref();
+    std::path::absolute(path).map_err(|error| format!("{}: {error}", path.display()))
 }
