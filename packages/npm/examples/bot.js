@@ -1,22 +1,20 @@
 // A bot that answers `!ping` in encrypted rooms, with keys of its own:
 //   node bot.js DIRECTORY @bot:example.org       the first time it signs in; stop it with Ctrl-C
 //   node bot.js DIRECTORY @bot:example.org out   signs out, and removes its keys
+import { existsSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 
 import { DecryptionSettings, RoomId, TrustRequirement } from "@matrix-org/matrix-sdk-crypto-wasm";
-import { MatrixQrError, Session, signIn } from "matrix-qr";
+import { Session, signIn } from "matrix-qr";
 import { OlmKeys, receiveSync, sendEncrypted, sendRequests } from "matrix-qr/olm-machine";
 
 /** Opens what is stored, or signs in. `options` are those of `signIn`. */
 export async function open({ directory, ...options }) {
   const places = { directory: join(directory, "session"), keys: join(directory, "keys") };
-  try {
+  if (existsSync(join(places.directory, "session.json"))) {
     const session = new Session(places.directory, options);
     return { session, keys: await OlmKeys.open(places.keys, await session.accessToken({ goodFor: 10 })) };
-  } catch (error) {
-    const nobodyIsSignedIn = error instanceof MatrixQrError && error.code === 10;
-    if (!nobodyIsSignedIn) throw error;
   }
   const keys = new OlmKeys(places.keys);
   const { session, backupConnected } = await signIn({ ...options, directory: places.directory, keys });

@@ -1,4 +1,4 @@
-"""Shows the messages in encrypted rooms, answers `!ping`: python mautrix_bot.py DIRECTORY SERVER"""
+"""Shows the messages, and answers `!ping`: python mautrix_bot.py DIRECTORY SERVER USER"""
 
 import asyncio
 import sys
@@ -11,7 +11,7 @@ from mautrix.types import EventType, MessageEvent
 import matrix_qr.mautrix
 
 
-async def main(directory: Path, server: str) -> None:
+async def main(directory: Path, server: str, user: str | None = None) -> None:
     client = Client(base_url=server)
     started = time.time() * 1000
 
@@ -25,7 +25,7 @@ async def main(directory: Path, server: str) -> None:
         if (directory / "session.json").exists():
             await matrix_qr.mautrix.restore_login(client, directory)
         else:  # The first time, a person scans a QR code.
-            await matrix_qr.mautrix.sign_in(client, directory)
+            await matrix_qr.mautrix.sign_in(client, directory, user=user)
             await matrix_qr.mautrix.restore_keys(client, directory)
         client.add_event_handler(EventType.ROOM_MESSAGE, show)
         print(f"{client.mxid} is ready, on {client.device_id}", flush=True)
@@ -34,4 +34,4 @@ async def main(directory: Path, server: str) -> None:
         await matrix_qr.mautrix.close(client)
 
 
-asyncio.run(main(Path(sys.argv[1]), sys.argv[2]))
+asyncio.run(main(Path(sys.argv[1]), *sys.argv[2:]))

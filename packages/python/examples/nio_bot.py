@@ -1,4 +1,4 @@
-"""Shows the messages in encrypted rooms, and answers `!ping`: python nio_bot.py DIRECTORY SERVER"""
+"""Shows the messages, and answers `!ping`: python nio_bot.py DIRECTORY SERVER USER"""
 
 import asyncio
 import sys
@@ -10,7 +10,7 @@ import nio
 import matrix_qr.nio
 
 
-async def main(directory: Path, server: str) -> None:
+async def main(directory: Path, server: str, user: str | None = None) -> None:
     client = nio.AsyncClient(server, config=nio.AsyncClientConfig(store_sync_tokens=True))
 
     async def show(room: nio.MatrixRoom, event: Any) -> None:
@@ -26,7 +26,7 @@ async def main(directory: Path, server: str) -> None:
         if (directory / "session.json").exists():
             await matrix_qr.nio.restore_login(client, directory)
         else:  # The first time, a person scans a QR code.
-            await matrix_qr.nio.sign_in(client, directory)
+            await matrix_qr.nio.sign_in(client, directory, user=user)
         await matrix_qr.nio.restore_keys(client, directory)
         client.add_event_callback(show, nio.RoomMessageText)
         await client.sync(full_state=True)  # What came before is shown, and not answered.
@@ -37,4 +37,4 @@ async def main(directory: Path, server: str) -> None:
         await client.close()
 
 
-asyncio.run(main(Path(sys.argv[1]), sys.argv[2]))
+asyncio.run(main(Path(sys.argv[1]), *sys.argv[2:]))

@@ -69,7 +69,7 @@ async def test_the_first_lines(sandbox: Sandbox, tmp_path: Path) -> None:
 
 
 async def test_tokens(sandbox: Sandbox, tmp_path: Path) -> None:
-    code = PACKAGE.joinpath("examples", "token.py").read_text()
+    code = PACKAGE.joinpath("examples", "whoami.py").read_text()
     for is_first in (True, False):
         with run(code, sandbox, tmp_path, "bot", sandbox.user_id) as terminal:
             if is_first:

@@ -135,8 +135,8 @@ async def grant(
         which this device was signed in.
     :param scan: the text of the code that the new device shows. Without it, this device shows one.
     :param announce: how the homeserver is named to the new device; by default `base-url`.
-    :param require_bound_device: refuses a device whose ID is not derived from the secure channel, as
-        apps in use do not do it yet.
+    :param require_bound_device: refuses a device whose ID is not derived from the secure channel.
+        By default it is not refused: the apps in use do not derive it yet.
 
     The other parameters and the errors are those of `sign_in`.
 

@@ -1,4 +1,4 @@
-"""Says whose device this is, to show how any program gets tokens: python token.py DIRECTORY USER"""
+"""Says whose device this is: how any program gets tokens. python whoami.py DIRECTORY USER"""
 
 import asyncio
 import json
