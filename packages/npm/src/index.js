@@ -1,3 +1,6 @@
+import { existsSync } from "node:fs";
+import { join } from "node:path";
+
 import { MatrixQrError } from "./errors.js";
 import { Helper } from "./helper.js";
 import { keysAnswers } from "./keys.js";
@@ -71,7 +74,8 @@ export async function signIn(options) {
     device_name: options.deviceName, client_id: options.clientId,
   };
   const result = await converse("login", params, options).catch(async (error) => {
-    await options.keys?.discard?.();
+    // The helper may have died when everything was done: then the device has a session, and its keys.
+    if (!existsSync(join(options.directory, "session.json"))) await options.keys?.discard?.();
     throw error;
   });
   const { backup, ...found } = shaped(result, {

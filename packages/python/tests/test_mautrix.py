@@ -287,7 +287,7 @@ async def test_files_are_private(helper: Helper, new_client: NewClient, director
     store = directory / "mautrix"
     assert store.stat().st_mode & 0o777 == 0o700
     names = {file.name for file in store.iterdir()}
-    assert names == {"mautrix.db", "mautrix.db-wal", "mautrix.db-shm", "secrets.json"}
+    assert names == {".matrix-qr", "mautrix.db", "mautrix.db-wal", "mautrix.db-shm", "secrets.json"}
     for file in store.iterdir():
         assert file.stat().st_mode & 0o777 == 0o600, file
 
@@ -685,10 +685,26 @@ async def test_files_of_others_are_not_removed(
     helper: Helper, new_client: NewClient, directory: Path
 ) -> None:
     (directory / "mautrix").mkdir(parents=True)
-    (directory / "mautrix" / "README.md").touch()
+    # A store of another sign-in of the library, which this package did not make.
+    others = [directory / "mautrix" / name for name in ("README.md", "mautrix.db")]
+    for file in others:
+        file.touch()
     with pytest.raises(errors.MatrixQrError, match="not empty"):
         await matrix_qr.mautrix.sign_in(new_client(), directory)
-    assert (directory / "mautrix" / "README.md").exists()
+    assert all(file.exists() for file in others)
+
+
+async def test_keys_of_a_session_that_is_over_can_be_removed(
+    helper: Helper, new_client: NewClient, directory: Path
+) -> None:
+    client = new_client()
+    await matrix_qr.mautrix.sign_in(client, directory)
+    helper.session.fails = [errors.NotReady("this session has ended")]
+    with pytest.raises(errors.NotReady):
+        await matrix_qr.mautrix.logout(client, directory)
+    (directory / "session.json").unlink()  # matrix-qr logout --local
+    await matrix_qr.mautrix.logout(client, directory)
+    assert not directory.exists()
 
 
 async def test_nothing_is_left_after_a_logout(

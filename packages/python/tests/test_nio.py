@@ -522,10 +522,26 @@ async def test_files_of_others_are_not_removed(
     helper: Helper, new_client: NewClient, directory: Path
 ) -> None:
     (directory / "nio").mkdir(parents=True)
-    (directory / "nio" / "README.md").touch()
+    # A store of another sign-in of the library, which this package did not make.
+    others = [directory / "nio" / name for name in ("README.md", "@bot:example.org_DEVICE.db")]
+    for file in others:
+        file.touch()
     with pytest.raises(errors.MatrixQrError, match="not empty"):
         await matrix_qr.nio.sign_in(new_client(), directory)
-    assert (directory / "nio" / "README.md").exists()
+    assert all(file.exists() for file in others)
+
+
+async def test_keys_of_a_session_that_is_over_can_be_removed(
+    helper: Helper, new_client: NewClient, directory: Path
+) -> None:
+    client = new_client()
+    await matrix_qr.nio.sign_in(client, directory)
+    helper.session.fails = [errors.NotReady("this session has ended")]
+    with pytest.raises(errors.NotReady):
+        await matrix_qr.nio.logout(client, directory)
+    (directory / "session.json").unlink()  # matrix-qr logout --local
+    await matrix_qr.nio.logout(client, directory)
+    assert not directory.exists()
 
 
 async def test_nothing_is_left_after_a_logout(

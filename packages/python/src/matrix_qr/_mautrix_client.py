@@ -16,7 +16,7 @@ from mautrix.types import DeviceID, EncryptedEvent, EncryptedMegolmEventContent,
 from mautrix.util.async_db import Database
 from yarl import URL
 
-from ._files import create_private
+from ._files import create_private, make_store
 from .errors import MatrixQrError, NetworkFailed, NotReady, ServerFailed
 from .session import Session
 
@@ -59,7 +59,7 @@ async def open_again(client: Client, store: Path, user: UserID, device: DeviceID
 
 
 def _make(store: Path) -> None:
-    store.mkdir(mode=0o700)
+    make_store(store)
     # SQLite gives its other files the mode of this one.
     create_private(store / DATABASE)
 

@@ -10,7 +10,7 @@ from typing import Any
 import nio
 from nio.crypto import InboundGroupSession, Olm
 
-from ._files import create_private
+from ._files import create_private, make_store
 from .keys import BackupKey, Keys, VerifiedDevice
 
 _log = logging.getLogger(__name__)
@@ -31,7 +31,7 @@ class NioKeys(Keys):
 
         nio has no fallback keys.
         """
-        self._store.mkdir(mode=0o700)
+        make_store(self._store)
         self._client.user_id = user_id
         self._client.device_id = device_id
         self._client.load_store()

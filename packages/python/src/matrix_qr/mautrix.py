@@ -39,7 +39,7 @@ from yarl import URL
 
 from . import SignedIn
 from . import sign_in as _sign_in
-from ._files import is_abandoned, is_signed_in, remove_if_empty
+from ._files import is_abandoned, is_over, is_signed_in, remove_if_empty, remove_store
 from ._mautrix_client import DATABASE, GOOD_FOR, STORE, keep_token_fresh, open_again
 from ._mautrix_keys import SECRETS, MautrixKeys, import_private_keys, read_secrets
 from .person import Person
@@ -161,11 +161,15 @@ async def logout(
 ) -> None:
     """Ends the session on the server, closes the client, and removes the directory with mautrix'
     stores.
+
+    A session that has ended on the server cannot be ended again: remove it with `matrix-qr logout
+    --local --directory DIRECTORY`, then call this once more to remove the keys.
     """
     client.stop()
     path = Path(directory)
     session = Session(path, program=program, allow_loopback_http=allow_loopback_http)
-    await session.logout()
+    if not is_over(path):
+        await session.logout()
     await close(client)
     _remove_store(path)
     remove_if_empty(path)
@@ -189,9 +193,4 @@ def _for_new_client(client: Client, directory: str | os.PathLike[str]) -> Path:
 
 def _remove_store(directory: Path) -> None:
     """Removes the files that mautrix and this package made, and their directory if it is empty."""
-    store = directory / STORE
-    if store.is_dir():
-        for file in store.iterdir():
-            if file.name.startswith((DATABASE, SECRETS)):
-                file.unlink()
-        remove_if_empty(store)
+    remove_store(directory / STORE, (DATABASE, SECRETS))

@@ -26,7 +26,7 @@ import nio
 
 from . import SignedIn
 from . import sign_in as _sign_in
-from ._files import is_abandoned, is_signed_in, remove_if_empty
+from ._files import is_abandoned, is_over, is_signed_in, remove_if_empty, remove_store
 from ._nio_keys import BACKUP_KEY, NioKeys, loaded
 from .errors import NetworkFailed, NotReady, ServerFailed
 from .person import Person
@@ -165,9 +165,13 @@ async def logout(
 ) -> None:
     """Ends the session on the server, removes the directory with nio's store, and closes the
     client.
+
+    A session that has ended on the server cannot be ended again: remove it with `matrix-qr logout
+    --local --directory DIRECTORY`, then call this once more to remove the keys.
     """
     session = Session(directory, program=program, allow_loopback_http=allow_loopback_http)
-    await session.logout()
+    if not is_over(Path(directory)):
+        await session.logout()
     await client.close()
     _forget(client)
     vars(client).pop("send", None)
@@ -251,8 +255,4 @@ def _remove_store(client: nio.AsyncClient, store: Path) -> None:
     nio names its files after the user ID, and one of them by `store_name` if that is set.
     """
     ours = tuple(filter(None, ("@", BACKUP_KEY, client.config.store_name)))
-    if store.is_dir():
-        for file in store.iterdir():
-            if file.name.startswith(ours):
-                file.unlink()
-        remove_if_empty(store)
+    remove_store(store, ours)
