@@ -111,4 +111,4 @@ async def test_the_person(
     signed_in, granted = await both(matrix_qr.sign_in("bot", person=person, **options), grant())
     assert signed_in.device_id == granted.device_id
     assert "</svg>" in (tmp_path / "code.svg").read_text()
-    assert re.search(r"^The page may ask for \w{6}$", capsys.readouterr().out, re.MULTILINE)
+    assert re.search(r"^For the page: \w{6}$", capsys.readouterr().out, re.MULTILINE)
