@@ -155,7 +155,7 @@ async fn require_current(
     };
     if current.version != version {
         return Err(BackupProblem::OtherVersion {
-            ours: version.to_owned(),
+            ours: printable(version),
             current: printable(&current.version),
         });
     }

@@ -1,11 +1,14 @@
 //! The device's keys: what must be true of them before they are signed and published, and
 //! afterwards.
 
+use std::collections::BTreeMap;
+
 use ruma::{
-    DeviceId, UserId,
+    DeviceId, OneTimeKeyAlgorithm, OwnedOneTimeKeyId, UserId,
     encryption::{DeviceKeys, OneTimeKey},
     serde::Raw,
 };
+use serde::Deserialize;
 use vodozemac::{Curve25519PublicKey, Ed25519PublicKey};
 
 use super::{
@@ -16,23 +19,32 @@ use super::{
 /// Without both a device cannot be written to ("Messaging algorithms" of the specification).
 const ALGORITHMS: [&str; 2] = ["m.olm.v1.curve25519-aes-sha2", "m.megolm.v1.aes-sha2"];
 
-/// Checks everything that a holder hands over for a device; returns its keys, to be signed.
+/// What a holder handed over for a device, checked, and in the form in which it was checked: a text
+/// with a repeated name has two readings.
+pub(super) struct CheckedKeys {
+    /// To be signed.
+    pub(super) device_keys: SignedJson,
+    pub(super) one_time_keys: OneTimeKeys,
+    pub(super) fallback_keys: OneTimeKeys,
+}
+
+type OneTimeKeys = BTreeMap<OwnedOneTimeKeyId, Raw<OneTimeKey>>;
+
+/// Checks everything that a holder hands over for a device.
 pub(super) fn check(
     upload: &KeyUpload,
     user_id: &UserId,
     device_id: &DeviceId,
-) -> Result<SignedJson, DeviceKeysProblem> {
+) -> Result<CheckedKeys, DeviceKeysProblem> {
     let device = OwnKeys::read(&upload.device_keys, user_id, device_id)?;
     if !device.has_signed(&device.json) {
         return Err(DeviceKeysProblem::Unsigned);
     }
-    let mut others = upload.one_time_keys.iter().chain(&upload.fallback_keys);
-    let is_signed =
-        |key: &Raw<OneTimeKey>| SignedJson::parse(key).is_some_and(|json| device.has_signed(&json));
-    if !others.all(|(_, key)| is_signed(key)) {
-        return Err(DeviceKeysProblem::UnsignedOneTimeKey);
-    }
-    Ok(device.json)
+    Ok(CheckedKeys {
+        one_time_keys: device.check_all(&upload.one_time_keys, false)?,
+        fallback_keys: device.check_all(&upload.fallback_keys, true)?,
+        device_keys: device.json,
+    })
 }
 
 /// Signed by the device itself and by the self-signing key, both signatures verified.
@@ -102,6 +114,41 @@ impl<'a> OwnKeys<'a> {
             key: key.ok_or(DeviceKeysProblem::IdentityKey)?,
             json,
         })
+    }
+
+    fn check_all(
+        &self,
+        keys: &OneTimeKeys,
+        are_fallback: bool,
+    ) -> Result<OneTimeKeys, DeviceKeysProblem> {
+        let checked = |(id, key): (&OwnedOneTimeKeyId, _)| {
+            let key = self.check_one_time_key(id, key, are_fallback);
+            Ok((id.clone(), key.ok_or(DeviceKeysProblem::OneTimeKey)?))
+        };
+        keys.iter().map(checked).collect()
+    }
+
+    /// Client-Server API, "One-time and fallback keys": a signed Curve25519 key, and nothing else
+    /// that the device has signed.
+    fn check_one_time_key(
+        &self,
+        id: &OwnedOneTimeKeyId,
+        key: &Raw<OneTimeKey>,
+        is_fallback: bool,
+    ) -> Option<Raw<OneTimeKey>> {
+        #[derive(Deserialize)]
+        struct Fields {
+            key: String,
+            #[serde(default)]
+            fallback: bool,
+        }
+        let json = SignedJson::parse(key)?;
+        let raw = json.to_raw::<OneTimeKey>()?;
+        let fields: Fields = raw.deserialize_as_unchecked().ok()?;
+        let is_key = Curve25519PublicKey::from_base64(&fields.key).is_ok();
+        let is_of_kind = id.algorithm() == OneTimeKeyAlgorithm::SignedCurve25519
+            && fields.fallback == is_fallback;
+        (is_key && is_of_kind && self.has_signed(&json)).then_some(raw)
     }
 
     fn has_signed(&self, json: &SignedJson) -> bool {

@@ -105,9 +105,9 @@ pub enum DeviceKeysProblem {
     /// The device has not signed them.
     #[error("the device did not sign them")]
     Unsigned,
-    /// A one-time key or a fallback key is not signed by the device.
-    #[error("the device did not sign a one-time key or a fallback key")]
-    UnsignedOneTimeKey,
+    /// A one-time key or a fallback key is not a Curve25519 key that the device has signed.
+    #[error("a one-time key or a fallback key is malformed, or the device did not sign it")]
+    OneTimeKey,
 }
 
 /// Why this device is not set up. Revoke the token and wipe the store: no incomplete device may

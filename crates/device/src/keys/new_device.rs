@@ -123,35 +123,27 @@ pub(crate) async fn publish_signed(
     identity: &PublishedIdentity,
     self_signing: &SecretKey,
 ) -> Result<AcceptedKeys, ImportError> {
-    let device_keys = signed(device, &upload, identity, self_signing)?;
+    let UnpublishedDevice {
+        user_id, device_id, ..
+    } = device;
+    let mut checked = device_keys::check(&upload, user_id, device_id)?;
+    checked.device_keys.sign(
+        user_id,
+        &identity.self_signing().id,
+        &signing_key(self_signing),
+    );
+    let device_keys = checked
+        .device_keys
+        .to_raw()
+        .filter(|keys| is_signed_twice(keys, user_id, device_id, identity))
+        .ok_or(ImportError::Unsigned)?;
     let mut request = upload_keys::v3::Request::new();
     request.device_keys = Some(device_keys.clone());
-    request.one_time_keys = upload.one_time_keys;
-    request.fallback_keys = upload.fallback_keys;
+    request.one_time_keys = checked.one_time_keys;
+    request.fallback_keys = checked.fallback_keys;
     let answer = device.homeserver.call(request, Effort::REPEATABLE).await;
     Ok(AcceptedKeys {
         device_keys,
         one_time_key_counts: answer.map_err(ImportError::Upload)?.one_time_key_counts,
     })
-}
-
-fn signed(
-    device: UnpublishedDevice<'_>,
-    upload: &KeyUpload,
-    identity: &PublishedIdentity,
-    self_signing: &SecretKey,
-) -> Result<Raw<DeviceKeys>, ImportError> {
-    let UnpublishedDevice {
-        user_id, device_id, ..
-    } = device;
-    let mut json = device_keys::check(upload, user_id, device_id)?;
-    json.sign(
-        user_id,
-        &identity.self_signing().id,
-        &signing_key(self_signing),
-    );
-    let signed = json
-        .to_raw()
-        .filter(|keys| is_signed_twice(keys, user_id, device_id, identity));
-    signed.ok_or(ImportError::Unsigned)
 }

@@ -27,6 +27,10 @@ pub(crate) enum Mistake {
     ChangedAfterwards,
     UnsignedOneTimeKey,
     UnsignedFallbackKey,
+    /// Something else that the device has signed.
+    OneTimeKeyIsAnotherObject,
+    OneTimeKeyOfAnotherAlgorithm,
+    FallbackKeyIsNotMarked,
     NotAnObject,
     /// It has no keys to hand over.
     NoKeys,
@@ -157,6 +161,18 @@ impl OwnKeys {
                 keys["keys"][own] = json!(another);
             }
             Some(Mistake::NotAnObject) => *keys = json!(["device_keys"]),
+            Some(Mistake::OneTimeKeyIsAnotherObject) => {
+                let another = keys.clone();
+                upload["one_time_keys"] = json!({ "signed_curve25519:AAAA": another });
+            }
+            Some(Mistake::OneTimeKeyOfAnotherAlgorithm) => {
+                let key = first(&upload["one_time_keys"]);
+                upload["one_time_keys"] = json!({ "curve25519:AAAA": key });
+            }
+            Some(Mistake::FallbackKeyIsNotMarked) => {
+                let key = first(&upload["one_time_keys"]);
+                upload["fallback_keys"] = json!({ "signed_curve25519:AAAA": key });
+            }
             Some(Mistake::UnsignedOneTimeKey) => unsign(&mut upload["one_time_keys"]),
             Some(Mistake::UnsignedFallbackKey) => unsign(&mut upload["fallback_keys"]),
             _ => {}
@@ -222,6 +238,10 @@ fn failed() -> KeyHolderError {
         what: "the library has no keys".to_owned(),
         advice: "Ask the library.",
     }
+}
+
+fn first(keys: &Value) -> Value {
+    keys.as_object().unwrap().values().next().unwrap().clone()
 }
 
 fn unsign(keys: &mut Value) {

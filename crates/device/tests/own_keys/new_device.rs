@@ -10,6 +10,8 @@ use crate::{
     holder::{Mistake, OwnKeys},
 };
 
+const ONE_TIME_KEY: &str = "a one-time key or a fallback key is malformed";
+
 #[tokio::test]
 async fn keys_that_are_not_those_of_the_device_are_not_published() {
     let cases = [
@@ -21,14 +23,11 @@ async fn keys_that_are_not_those_of_the_device_are_not_published() {
         (Mistake::SignedByAnother, "the device did not sign them"),
         (Mistake::ChangedAfterwards, "the device did not sign them"),
         (Mistake::NotAnObject, "malformed"),
-        (
-            Mistake::UnsignedOneTimeKey,
-            "did not sign a one-time key or a fallback key",
-        ),
-        (
-            Mistake::UnsignedFallbackKey,
-            "did not sign a one-time key or a fallback key",
-        ),
+        (Mistake::UnsignedOneTimeKey, ONE_TIME_KEY),
+        (Mistake::UnsignedFallbackKey, ONE_TIME_KEY),
+        (Mistake::OneTimeKeyIsAnotherObject, ONE_TIME_KEY),
+        (Mistake::OneTimeKeyOfAnotherAlgorithm, ONE_TIME_KEY),
+        (Mistake::FallbackKeyIsNotMarked, ONE_TIME_KEY),
         (Mistake::NoKeys, "the library has no keys"),
     ];
     let account = OwnKeysAccount::start().await;
