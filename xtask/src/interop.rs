@@ -5,7 +5,7 @@ use std::process::Command;
 
 use crate::{
     packages, python,
-    run::{TaskResult, at_the_root, cargo, run},
+    run::{TaskResult, at_the_root, run},
 };
 
 /// Its directory, from the root of the checkout.
@@ -19,15 +19,7 @@ pub(crate) fn interop(arguments: &[String]) -> TaskResult {
     let synapse = synapse()?;
     let bots = packages::tools()?;
     packages::node()?;
-    cargo(&[
-        "build",
-        "--locked",
-        "--package",
-        "matrix-qr",
-        "--package",
-        "matrix-qr-rendezvous",
-        "--bins",
-    ])?;
+    packages::programs()?;
     peers()?;
     let mut driver = Command::new(format!("{PLACE}/debug/matrix-qr-interop"));
     driver.args([

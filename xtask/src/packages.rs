@@ -73,7 +73,7 @@ pub(crate) fn needed() -> TaskResult {
 }
 
 /// What the tests run, and the interop cells.
-fn programs() -> TaskResult {
+pub(crate) fn programs() -> TaskResult {
     cargo(&[
         "build",
         "--locked",
