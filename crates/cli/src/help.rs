@@ -60,7 +60,9 @@ Examples:
   matrix-qr link --scan photo.jpg       the new device shows the code
   matrix-qr link --scan - --no-browser  paste the code as text; open the consent page by hand
 
-This device sends nothing secret until the digits are right, you have agreed, and the homeserver \
+First you are told what a code from somebody else would do, and asked whether the new device is \
+yours; a script answers that, too, or says it in advance (--confirm-own-device). This device sends \
+nothing secret until the digits are right, you have agreed, and the homeserver \
 lists the new device. In scripts (--json), each question is an event, and one line on standard \
 input answers it: `y` agrees, anything else refuses.";
 

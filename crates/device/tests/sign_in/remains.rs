@@ -3,7 +3,7 @@
 
 use std::{path::Path, sync::Arc, thread};
 
-use matrix_qr_device::{SignOut, http::Policy, sign_out_here};
+use matrix_qr_device::{OwnDevice, SignOut, http::Policy, sign_out_here};
 use matrix_qr_protocol::{error::Error, revision::Role};
 use matrix_qr_sandbox::Fault;
 use tokio::{runtime::Runtime, sync::Notify};
@@ -44,9 +44,10 @@ async fn killed(world: &TestEnv, at: When) -> Meeting {
             tokio::runtime::Handle::current().block_on(async {
                 let grant = async {
                     let manner = matrix_qr_device::GrantOptions::default();
+                    let own = OwnDevice::ask(&existing).await?;
                     world
                         .existing
-                        .grant(meeting.scan(None).await?, manner, &existing)
+                        .grant(own, meeting.scan(None).await?, manner, &existing)
                         .await
                 };
                 tokio::select! {

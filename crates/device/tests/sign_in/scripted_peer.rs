@@ -17,7 +17,7 @@ use rand_core::UnwrapErr;
 use serde_json::{Value, json};
 
 use crate::{
-    meeting::{Meeting, Plan},
+    meeting::{Meeting, Plan, own},
     revision::showing,
     test_env::{TestEnv, sign_in},
 };
@@ -147,6 +147,7 @@ pub(crate) async fn existing_device_with<T>(
     let robot = meeting.robot(Role::Existing, plan, &world.sandbox);
     let scripted_peer = async { script(&mut ScriptedPeer::scan(&meeting).await, &meeting).await };
     let grant = world.existing.grant(
+        own(&robot).await,
         world.show(),
         GrantOptions {
             showing: showing(),

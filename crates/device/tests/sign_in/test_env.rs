@@ -8,8 +8,8 @@ use std::{
 };
 
 use matrix_qr_device::{
-    Device, DeviceName, GrantOptions, Granted, Person, RendezvousAt, Showing, SignInOptions,
-    SignedIn, Start,
+    Device, DeviceName, GrantOptions, Granted, OwnDevice, Person, RendezvousAt, Showing,
+    SignInOptions, SignedIn, Start,
     encryption::{Encryption, StoreKeys},
     first_device,
     http::Policy,
@@ -247,8 +247,9 @@ impl TestEnv {
                 sign_in(&setup, start(Role::New).await?, &new).await
             }),
             ended(Role::Existing, meeting, async {
+                let own = OwnDevice::ask(&existing).await?;
                 self.existing
-                    .grant(start(Role::Existing).await?, manner, &existing)
+                    .grant(own, start(Role::Existing).await?, manner, &existing)
                     .await
             }),
         )
