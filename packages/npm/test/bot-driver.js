@@ -13,6 +13,7 @@ const person = {
   showCode: ({ code }) => say({ code }),
   showCheckCode: (digits) => say({ digits }),
   enterCheckCode: async () => (say({ ask: "digits" }), JSON.parse((await lines.next()).value).digits),
+  confirmOwnDevice: () => false,
   openLink: () => false,
   confirmUser: () => true,
   progress: (event) => say({ event }),

@@ -14,6 +14,12 @@ export type ShownCode = {
 };
 export type Person = {
     /**
+     *   Existing device, before it shows a code or looks at one: tells the person what that can lead to (in
+     *   `warning`, or in the program's own words), and asks whether the new device is theirs and they started
+     *   the sign-in themselves. `false` ends it.
+     */
+    confirmOwnDevice: (warning: string, signal: AbortSignal) => boolean | Promise<boolean>;
+    /**
      *   Shows the QR code that the other device scans.
      */
     showCode: (code: ShownCode, signal: AbortSignal) => void | Promise<void>;
@@ -52,6 +58,10 @@ export type Person = {
  * that is aborted when its answer is not needed any more: take it off the screen then.
  *
  * @typedef {object} Person
+ * @property {(warning: string, signal: AbortSignal) => boolean | Promise<boolean>} confirmOwnDevice
+ *   Existing device, before it shows a code or looks at one: tells the person what that can lead to (in
+ *   `warning`, or in the program's own words), and asks whether the new device is theirs and they started
+ *   the sign-in themselves. `false` ends it.
  * @property {(code: ShownCode, signal: AbortSignal) => void | Promise<void>} showCode
  *   Shows the QR code that the other device scans.
  * @property {(digits: string, signal: AbortSignal) => void | Promise<void>} showCheckCode
