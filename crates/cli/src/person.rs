@@ -13,7 +13,7 @@ use std::{
     time::Duration,
 };
 
-use matrix_qr_device::{Opening, OwnDevice, Person, ProgressEvent, UserId};
+use matrix_qr_device::{ConsentLink, Opening, OwnDevice, Person, ProgressEvent, UserId};
 use matrix_qr_protocol::{channel::CheckCode, driver::Progress, error::Error, revision::Role};
 use serde_json::{Value, json};
 use tokio::signal::unix::{SignalKind, signal};
@@ -202,10 +202,14 @@ impl Person for TerminalPerson {
         self.input_ended().await
     }
 
-    async fn open_link(&self, link: &Url) -> Opening {
-        let host = link.host_str().unwrap_or_default();
-        let question =
-            json!({ "event": "question", "question": "open_link", "host": host, "link": link });
+    async fn open_link(&self, link: &ConsentLink) -> Opening {
+        let question = json!({
+            "event": "question",
+            "question": "open_link",
+            "host": link.host(),
+            "link": link.url,
+            "warning": link.warning,
+        });
         self.screen.introduce(link, self.browser);
         let prompt = if self.browser {
             "Open it in your browser? [y/N] "
@@ -218,7 +222,7 @@ impl Person for TerminalPerson {
             None => return self.input_ended().await,
         }
         if self.browser && self.out == Printer::Human {
-            self.open(link).await;
+            self.open(&link.url).await;
         }
         self.screen
             .wait("Waiting for your consent. The new device shows the code for it.");

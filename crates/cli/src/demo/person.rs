@@ -3,7 +3,7 @@
 
 use std::sync::{Mutex, PoisonError};
 
-use matrix_qr_device::{Opening, OwnDevice, Person, ProgressEvent, UserId};
+use matrix_qr_device::{ConsentLink, Opening, OwnDevice, Person, ProgressEvent, UserId};
 use matrix_qr_protocol::{
     channel::CheckCode,
     driver::Progress,
@@ -11,7 +11,6 @@ use matrix_qr_protocol::{
     revision::Role,
 };
 use tokio::sync::oneshot;
-use url::Url;
 
 use super::context::{DemoContext, PlayedBy, once};
 use crate::{keyboard::Keyboard, measure::wrap, person::IS_OWN_DEVICE};
@@ -135,13 +134,13 @@ impl Person for DemoPerson<'_> {
         }
     }
 
-    async fn open_link(&self, link: &Url) -> Opening {
+    async fn open_link(&self, link: &ConsentLink) -> Opening {
         self.context.mark("authorization requested");
-        let host = link.host_str().unwrap_or_default();
+        let host = link.host();
         self.context
             .view
             .act(self.role, &format!("open the page at {host}"));
-        self.context.link.send_replace(Some(link.clone()));
+        self.context.link.send_replace(Some(link.url.clone()));
         Opening::Opened
     }
 

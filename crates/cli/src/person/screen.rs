@@ -8,15 +8,13 @@ use std::{
     time::{Duration, Instant},
 };
 
-use matrix_qr_device::{ProgressEvent, keys::BackupState};
+use matrix_qr_device::{ConsentLink, ProgressEvent, keys::BackupState};
 use matrix_qr_protocol::{driver::Progress, qr::ShownCode, revision::Role};
-use url::Url;
 
 use super::page::CodeToShow;
 use crate::{
     args::{DrawingArgs, ExchangeArgs},
-    measure::wrap,
-    output::{BAD, BOLD, GOOD, Printer, WaitingLine, boxed, harmless, paint, waiting_line},
+    output::{BOLD, GOOD, Printer, WaitingLine, boxed, harmless, paint, waiting_line},
     qr_picture::PictureFile,
     terminal::{Canvas, dialogue_canvas},
 };
@@ -63,7 +61,7 @@ impl SignInScreen {
             }
             ProgressEvent::Checking => self.wait("Checking the homeserver."),
             ProgressEvent::Session { time_left } => self.ends_in(*time_left),
-            ProgressEvent::UserCode { code, .. } => self.user_code(code),
+            ProgressEvent::UserCode { code, link } => self.user_code(code, link),
             ProgressEvent::Token => self.consented(),
             ProgressEvent::Account(user_id) => self.done(
                 "Waiting for the keys.",
@@ -212,11 +210,13 @@ impl SignInScreen {
         }
     }
 
-    fn user_code(&self, code: &str) {
+    fn user_code(&self, code: &str, link: &ConsentLink) {
         self.clear();
+        self.out
+            .say("The other device opens a page of this host in its browser:");
+        self.show_host(link);
         self.out.say(format_args!(
-            "The other device opens a page in its browser. Agree there; \
-             if it asks for a code, it is:\n{}",
+            "Agree there; if it asks for a code, it is:\n{}",
             boxed(code)
         ));
         self.state().user_code = Some(code.to_owned());
@@ -229,27 +229,6 @@ impl SignInScreen {
             "Waiting for the keys.",
             "You have agreed: this device may sign in",
         );
-    }
-
-    /// Shows what a sign-in can lead to, before the existing device begins one.
-    pub(super) fn warn_before(&self, warning: &str) {
-        self.out
-            .say(paint(BAD, "Before you sign in another device:"));
-        for line in wrap(warning, 76) {
-            self.out.say(format_args!("  {line}"));
-        }
-    }
-
-    /// Shows where the link leads, before the question whether to open it.
-    pub(super) fn introduce(&self, link: &Url, browser: bool) {
-        self.clear();
-        let host = link.host_str().unwrap_or_default();
-        self.out
-            .say("To sign in the new device, agree on this page of your authorization server:");
-        self.out.say(format_args!("  host  {}", paint(BOLD, host)));
-        if !browser {
-            self.out.say(format_args!("  link  {link}"));
-        }
     }
 
     /// A step is done; the program waits for the next one.

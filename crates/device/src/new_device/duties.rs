@@ -24,6 +24,7 @@ use super::{
 };
 use crate::{
     client_server_api::Homeserver,
+    consent_link::{AccountServers, ConsentLink},
     discovery::ServerMetadata,
     host::HostAdapter,
     http::Http,
@@ -127,9 +128,15 @@ impl<'a, P: Person, K: KeyHolder> NewDevice<'a, P, K> {
             return Err(NoToken::Failed(out_of_order()));
         };
         let link = link(&asked.authorization).ok_or_else(|| NoToken::Failed(unusable_link()))?;
+        // The servers that this device found itself.
+        let servers = AccountServers {
+            homeserver: &asked.base,
+            issuer: &asked.oauth.metadata().issuer,
+            server_name: None,
+        };
         self.person.tell(ProgressEvent::UserCode {
             code: asked.authorization.user_code(),
-            link: &link,
+            link: &ConsentLink::new(link.to_open().clone(), &servers),
         });
         let tokens = match asked.oauth.await_token(&asked.authorization).await {
             TokenOutcome::Granted(tokens) => tokens,

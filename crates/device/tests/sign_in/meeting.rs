@@ -3,7 +3,9 @@
 
 use std::sync::Mutex;
 
-use matrix_qr_device::{Announce, Opening, OwnDevice, Person, ProgressEvent, Start, UserId};
+use matrix_qr_device::{
+    Announce, ConsentLink, Opening, OwnDevice, Person, ProgressEvent, Start, UserId,
+};
 use matrix_qr_protocol::{
     channel::CheckCode,
     driver::Progress,
@@ -267,12 +269,15 @@ impl Person for Robot<'_> {
         }
     }
 
-    async fn open_link(&self, link: &Url) -> Opening {
+    async fn open_link(&self, link: &ConsentLink) -> Opening {
         self.meeting.note(self.role, "asked to open");
+        if let Some(warning) = &link.warning {
+            self.meeting.note(self.role, warning);
+        }
         if self.plan.opening == Opening::Opened
             && let Some(decision) = self.plan.decision
         {
-            self.decide(link, decision).await;
+            self.decide(&link.url, decision).await;
         }
         self.plan.opening.clone()
     }
