@@ -18,7 +18,11 @@ from typing import Any, NoReturn
 
 JsonObject = dict[str, Any]
 
-LINK = {"link": "https://account.example.org/link?code=JTNGTN", "host": "account.example.org"}
+LINK: JsonObject = {
+    "link": "https://account.example.org/link?code=JTNGTN",
+    "host": "account.example.org",
+    "warning": None,
+}
 WARNING = "This signs another device in to your account. Support staff never ask for this."
 SIGNED_IN = {
     "user_id": "@bot:example.org",
@@ -99,7 +103,7 @@ def works(caller: Caller, login: JsonObject) -> None:
     caller.receive()
     caller.send(id=3, method="confirm_user", params={"user_id": "@bot:example.org"})
     caller.receive()
-    user_code = {"event": "user_code", "user_code": "JTNGTN", "link": LINK["link"]}
+    user_code = {"event": "user_code", "user_code": "JTNGTN", "link": LINK["link"], "warning": None}
     caller.send(method="progress", params=user_code)
     caller.signs_in(login)
 
@@ -249,9 +253,13 @@ def says_what_a_server_said(caller: Caller, login: JsonObject) -> None:
     caller.send(method="progress", params=trouble)
     caller.send(id=1, method="confirm_user", params={"user_id": f"@{evil}:example.org"})
     assert caller.receive()["result"] == {"confirmed": True}
-    caller.send(id=2, method="open_link", params={"link": LINK["link"] + evil, "host": evil})
+    caller.send(
+        id=2,
+        method="open_link",
+        params={"link": LINK["link"] + evil, "host": evil, "warning": evil},
+    )
     assert caller.receive()["result"] == {"opened": True}
-    user_code = {"event": "user_code", "user_code": evil, "link": LINK["link"]}
+    user_code = {"event": "user_code", "user_code": evil, "link": LINK["link"], "warning": None}
     caller.send(method="progress", params=user_code)
     caller.signs_in(login)
 

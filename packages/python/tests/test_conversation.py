@@ -15,7 +15,7 @@ from fake_helper import ROOM_KEY, SECRETS, WARNING
 from people import Agreeing, MemoryKeys, nobody
 
 import matrix_qr
-from matrix_qr import CallbackPerson, Code, HelperError, MatrixQrError, _helper
+from matrix_qr import CallbackPerson, Code, ConsentLink, HelperError, MatrixQrError, _helper
 from matrix_qr._conversation import _Answers
 
 DEVICE = "JML4LTCICTXL2WP35O6V"
@@ -196,7 +196,7 @@ async def test_two_questions_at_once(fake: str, tmp_path: Path) -> None:
     async def show_code(_code: Code) -> None:
         await asked.wait()
 
-    def open_link(_link: str, _host: str) -> bool:
+    def open_link(_link: ConsentLink) -> bool:
         asked.set()
         return False
 

@@ -78,7 +78,7 @@ async def test_an_existing_device(fake: str, tmp_path: Path) -> None:
             terminal.type(f"{wrong}\n")
         await terminal.until("That is not two digits")
         terminal.type(" 07 \n")
-        await terminal.until("host  account.example.org")
+        await terminal.until("\r\n    account.example.org\r\n")
         await terminal.until(r"link  https://account.example.org/link\?code=JTNGTN")
         await terminal.until(r"Will you open it\? \[y/N\] ")
         terminal.type("YES\n")
@@ -103,7 +103,7 @@ async def test_text_of_a_server_cannot_control_the_terminal(fake: str, tmp_path:
             await terminal.until(r"\[y/N\] ")
             terminal.type("y\n")
         await then(terminal)
-        assert terminal.screen.count("evil") == 4
+        assert terminal.screen.count("evil") == 5
         assert "\x1b" not in terminal.screen and "\u202e" not in terminal.screen
 
 

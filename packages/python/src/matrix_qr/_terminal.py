@@ -10,7 +10,7 @@ import termios
 import textwrap
 from typing import Any
 
-from .person import Code
+from .person import Code, ConsentLink
 
 
 class TerminalPerson:
@@ -47,11 +47,13 @@ class TerminalPerson:
                 return digits
             prompt = "That is not two digits. Type both, including a leading zero: "
 
-    async def open_link(self, link: str, host: str) -> bool:
+    async def open_link(self, link: ConsentLink) -> bool:
         _say(
-            "To sign in the new device, agree on this page of your authorization server:\n"
-            f"  host  {_harmless(host)}\n  link  {_harmless(link)}"
+            "To sign in the new device, agree on a page of this host, and of no other:\n\n"
+            f"    {_harmless(link.host)}\n\n  link  {_harmless(link.url)}"
         )
+        if link.warning is not None:
+            _say("Warning:\n" + textwrap.fill(_harmless(link.warning), 76))
         return await self._agrees("Will you open it? [y/N] ")
 
     async def confirm_user(self, user_id: str) -> bool:
@@ -63,6 +65,8 @@ class TerminalPerson:
     async def progress(self, event: dict[str, Any]) -> None:
         match event:
             case {"event": "user_code", "user_code": code}:
+                if warning := event.get("warning"):
+                    _say("Warning:\n" + textwrap.fill(_harmless(warning), 76))
                 _say("The page where you agree may ask for this code:\n" + _boxed(code))
             case {"event": "backup", "connected": False, "why": why}:
                 _say(f"Warning: the key backup is not used: {_harmless(why)}.")
