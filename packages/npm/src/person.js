@@ -12,6 +12,17 @@ import { MatrixQrError } from "./errors.js";
  */
 
 /**
+ * The page where the person agrees to the sign-in.
+ *
+ * @typedef {object} ConsentLink
+ * @property {string} link The whole link.
+ * @property {string} host Its host, to be compared with what the browser shows. In ASCII: a name with other
+ *   letters is in Punycode.
+ * @property {string | null} warning What the person must know first; `null` if the page is on the site of the
+ *   account's homeserver or of its authorization server.
+ */
+
+/**
  * The person at a sign-in. Any object with these methods will do. Each question comes with a signal
  * that is aborted when its answer is not needed any more: take it off the screen then.
  *
@@ -26,8 +37,9 @@ import { MatrixQrError } from "./errors.js";
  *   Shows the two digits that the person types on the other device.
  * @property {(signal: AbortSignal) => string | Promise<string>} enterCheckCode
  *   Asks for the two digits that the other device shows, for example "07". There is one attempt.
- * @property {(link: string, host: string, signal: AbortSignal) => boolean | Promise<boolean>} openLink
- *   Opens the link in a browser, where the person agrees. `false`: the person refuses.
+ * @property {(link: ConsentLink, signal: AbortSignal) => boolean | Promise<boolean>} openLink
+ *   Shows the host and the warning, and opens the link in a browser, where the person agrees. `false`: the
+ *   person refuses.
  * @property {(userId: string, signal: AbortSignal) => boolean | Promise<boolean>} confirmUser
  *   Whether this is the account to join. It is not asked if `user` was given.
  * @property {(event: Record<string, unknown>) => void} [progress]
@@ -66,8 +78,10 @@ export function terminalPerson({ input = process.stdin, output = process.stdout 
     enterCheckCode(signal) {
       return ask({ input, output }, "Which two digits does the other device show? ", /^[0-9]{2}$/, signal);
     },
-    openLink(link, host, signal) {
+    openLink({ link, host, warning }, signal) {
       say(`Open this link in a browser, and agree there:\n${link}`);
+      say(`The browser must show this host:\n\n    ${host}\n`);
+      if (warning !== null) say(`Warning: ${warning}`);
       return yes(`Did you open the page of ${host}?`, signal);
     },
     confirmUser(userId, signal) {
@@ -75,6 +89,7 @@ export function terminalPerson({ input = process.stdin, output = process.stdout 
     },
     progress(event) {
       if (event["event"] !== "user_code") return;
+      if (event["warning"]) say(`Warning: ${event["warning"]}`);
       say(`If the page asks for a code, enter: ${event["user_code"]}`);
     },
   };

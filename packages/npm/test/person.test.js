@@ -41,8 +41,12 @@ test("digits are asked for until they are two", async () => {
 
 test("questions, one after the other", async () => {
   const { person, input, shows } = terminal();
-  const opened = person.openLink("https://account.example.org/link?code=X", "account.example.org", never);
-  assert.match(await shows("[y/n] "), /\nhttps:\/\/account.example.org\/link\?code=X\n.*page of account.example.org\?/s);
+  const page = { link: "https://account.example.org/link?code=X", host: "account.example.org" };
+  const opened = person.openLink({ ...page, warning: "whose\u202e page?" }, never);
+  assert.match(
+    await shows("[y/n] "),
+    /\nhttps:\/\/account.example.org\/link\?code=X\n.*\n {4}account.example.org\n\nWarning: whose\ufffd page\?\n.*page of account.example.org\?/s,
+  );
   input.write("y\n");
   assert.equal(await opened, true);
   const own = person.confirmOwnDevice("Support staff never ask for this.", never);

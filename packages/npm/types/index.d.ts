@@ -10,6 +10,7 @@ export type BackupKey = import("./keys.js").BackupKey;
 export type Json = import("./keys.js").Json;
 export type Person = import("./person.js").Person;
 export type ShownCode = import("./person.js").ShownCode;
+export type ConsentLink = import("./person.js").ConsentLink;
 export type MeetingOptions = {
     /**
      * The directory of the session.
@@ -91,6 +92,7 @@ export type SignedIn = {
 /** @typedef {import("./keys.js").Json} Json */
 /** @typedef {import("./person.js").Person} Person */
 /** @typedef {import("./person.js").ShownCode} ShownCode */
+/** @typedef {import("./person.js").ConsentLink} ConsentLink */
 /**
  * What `signIn` and `grant` have in common.
  *
