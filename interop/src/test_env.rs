@@ -85,7 +85,7 @@ impl<'a> TestEnv<'a> {
     pub(crate) async fn start(config: &'a InteropConfig, kind: RendezvousSetup) -> Result<Self> {
         let run = config.run.join(format!("{kind:?}").to_lowercase());
         fs::create_dir_all(&run)?;
-        let ports = Ports::free(kind.is_proxied())?;
+        let ports = Ports::free(kind.is_proxied());
         let homeserver = format!("http://localhost:{}/", ports.public);
         let users_of = (kind == RendezvousSetup::Proxied).then_some(homeserver.as_str());
         let (server, rendezvous) = rendezvous(config, &run, ports.rendezvous, users_of)?;
