@@ -23,7 +23,7 @@ const ROOM_KEYS: usize = 100;
 /// Asks the caller for everything that needs the keys.
 pub(super) struct RemoteKeys {
     caller: RemoteCaller,
-    /// After this, nothing is waited for.
+    /// After this, nothing is asked, and nothing is waited for.
     cancel: Cancel,
 }
 
@@ -37,6 +37,10 @@ impl RemoteKeys {
         method: &'static str,
         params: impl Serialize + Send,
     ) -> Result<T, KeyHolderError> {
+        // The question may hold secrets.
+        if self.cancel.is_cancelled() {
+            return Err(NoAnswer::Cancelled(method).into());
+        }
         let ask = self.caller.ask(method, params);
         let answer = tokio::select! {
             biased;
@@ -225,6 +229,19 @@ mod tests {
             handed_over
         };
         tokio::join!(handing_over, program)
+    }
+
+    /// `keep` would hand over the secrets.
+    #[tokio::test]
+    async fn after_a_cancel_the_caller_is_asked_nothing() {
+        let (queue, mut lines) = mpsc::channel(QUEUE);
+        let cancel = Cancel::new();
+        let keys = RemoteKeys::new(RemoteCaller::new(queue), cancel.clone());
+        cancel.because(crate::exit::Failure::cancelled());
+        let answer = keys.backup_key().await;
+        assert_eq!(answer, Err(NoAnswer::Cancelled("secrets").into()));
+        drop(keys);
+        assert_eq!(lines.recv().await, None);
     }
 
     #[tokio::test]

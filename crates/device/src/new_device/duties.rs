@@ -73,9 +73,11 @@ impl<'a, P: Person, K: KeyHolder> NewDevice<'a, P, K> {
             (Ok(()), _) => Error::OutOfOrder,
             (Err(error), _) => error,
         };
-        take_back(&self.progress(), &self.http, self.directory, self.person).await;
-        // Without a valid token it ends soon, if it still runs.
-        self.import.settled().await;
+        let progress = self.progress();
+        tokio::join!(
+            self.import.give_up(),
+            take_back(&progress, &self.http, self.directory, self.person),
+        );
         Err(error)
     }
 
@@ -185,7 +187,7 @@ impl<'a, P: Person, K: KeyHolder> NewDevice<'a, P, K> {
         };
         let (user_id, grant) = (account.user_id.clone(), &account.grant);
         let (device_id, homeserver) = (grant.asked.device_id.clone(), self.homeserver(grant));
-        let (keys, expires_at) = (self.keys.clone(), grant.expires_at);
+        let (keys, expires_at) = (self.import.holder(self.keys.clone()), grant.expires_at);
         let import = async move {
             let session = UnpublishedDevice {
                 user_id: &user_id,
@@ -193,7 +195,7 @@ impl<'a, P: Person, K: KeyHolder> NewDevice<'a, P, K> {
                 homeserver: &homeserver,
                 expires_at,
             };
-            let taken = take_secrets(&*keys, session, secrets).await;
+            let taken = take_secrets(&keys, session, secrets).await;
             taken.map_err(not_imported)
         };
         let (imported, ()) =
