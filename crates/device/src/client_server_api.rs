@@ -6,7 +6,7 @@
 use std::{borrow::Cow, collections::BTreeSet, future::Future, pin::Pin, time::Duration};
 
 use http::{StatusCode, header};
-use matrix_qr_protocol::login::DeviceLookup;
+use matrix_qr_protocol::{is_identifier, login::DeviceLookup};
 use ruma::{
     DeviceId, OwnedDeviceId, OwnedUserId,
     api::{
@@ -96,23 +96,30 @@ impl Homeserver {
         *self.token.write().await = token;
     }
 
-    /// Asks whose session the token is.
+    /// Asks whose session the token is. Both names are shown to people and handed to programs, so
+    /// they must be of the form that the specification gives them (appendices, "Historical user
+    /// IDs": a longer name, a space or a control character is none). ruma takes others, too.
     ///
     /// # Errors
     ///
-    /// See [`HomeserverError`]; `Malformed` for a token without a device.
+    /// See [`HomeserverError`]; `Malformed` for a token without a device, and for a name that is
+    /// none.
     pub async fn whoami(&self) -> Result<WhoAmI, HomeserverError> {
         self.whoami_within(Effort::REPEATABLE).await
     }
 
     pub(crate) async fn whoami_within(&self, effort: Effort) -> Result<WhoAmI, HomeserverError> {
         let answer = self.call(whoami::v3::Request::new(), effort).await?;
-        let malformed = || HomeserverError::malformed("whoami without a device");
-        let device_id = answer.device_id.ok_or_else(malformed)?;
-        Ok(WhoAmI {
-            user_id: answer.user_id,
-            device_id,
-        })
+        let malformed = HomeserverError::malformed;
+        let (user_id, device_id) = (answer.user_id, answer.device_id);
+        let device_id = device_id.ok_or_else(|| malformed("whoami without a device"))?;
+        if user_id.validate_historical().is_err() || !is_identifier(user_id.as_str()) {
+            return Err(malformed("whoami with an invalid user ID"));
+        }
+        if !is_identifier(device_id.as_str()) {
+            return Err(malformed("whoami with an invalid device ID"));
+        }
+        Ok(WhoAmI { user_id, device_id })
     }
 
     /// Asks whether the account has this device.

@@ -38,7 +38,7 @@ pub struct DeviceAuthorization {
 }
 
 impl DeviceAuthorization {
-    /// For the person, to compare or to type in: at most 64 bytes, without control characters.
+    /// For the person, to compare or to type in: at most 64 characters of ASCII that can be shown.
     pub fn user_code(&self) -> &str {
         self.answer.user_code().secret()
     }
@@ -65,7 +65,8 @@ impl DeviceAuthorization {
     ) -> Result<Self, OAuthError> {
         let malformed = |why| OAuthError::Malformed { what: WHAT, why };
         let code = answer.user_code().secret();
-        if code.is_empty() || code.len() > MAX_USER_CODE || code.chars().any(char::is_control) {
+        let shown = |byte: u8| byte.is_ascii_graphic() || byte == b' ';
+        if !(1..=MAX_USER_CODE).contains(&code.len()) || !code.bytes().all(shown) {
             return Err(malformed("its user code cannot be shown"));
         }
         let link = link(&answer, policy).map_err(malformed)?;

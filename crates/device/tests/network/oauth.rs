@@ -345,6 +345,8 @@ async fn codes_that_are_of_no_use_are_refused() {
         codes(&grows, None),
         with("user_code", "".into()),
         with("user_code", "AB\u{1b}[2J".into()),
+        with("user_code", "AB\u{202e}CD".into()),
+        with("user_code", "AB\u{2028}CD".into()),
         with("user_code", "x".repeat(65).into()),
         with("device_code", Value::Null),
         with("expires_in", "soon".into()),
