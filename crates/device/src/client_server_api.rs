@@ -173,11 +173,26 @@ impl Homeserver {
     where
         R: OutgoingRequest<Authentication = AccessToken, PathBuilder = VersionHistory>,
     {
+        let answer = self.answer(request, effort).await?;
+        R::IncomingResponse::try_from_http_response(answer)
+            .map_err(|_| HomeserverError::malformed("an answer that does not follow the API"))
+    }
+
+    /// The same, for an answer that is not read as a whole.
+    pub(crate) async fn answer<R>(
+        &self,
+        request: R,
+        effort: Effort,
+    ) -> Result<HttpResponse, HomeserverError>
+    where
+        R: OutgoingRequest<Authentication = AccessToken, PathBuilder = VersionHistory>,
+    {
         let token = self.token().await;
-        match self.call_with(&token, request.clone(), effort).await {
+        let authorized = self.build(request.clone(), &token)?;
+        match self.exchange(&authorized, effort).await {
             Err(HomeserverError::Expired) => {
                 let token = self.renewed(token).await.ok_or(HomeserverError::Expired)?;
-                self.call_with(&token, request, effort).await
+                self.exchange(&self.build(request, &token)?, effort).await
             }
             outcome => outcome,
         }
@@ -187,21 +202,6 @@ impl Homeserver {
         let token = self.renew.as_ref()?(refused).await?;
         self.replace_token(token.clone()).await;
         Some(token)
-    }
-
-    async fn call_with<R>(
-        &self,
-        token: &Secret,
-        request: R,
-        effort: Effort,
-    ) -> Result<R::IncomingResponse, HomeserverError>
-    where
-        R: OutgoingRequest<Authentication = AccessToken, PathBuilder = VersionHistory>,
-    {
-        let request = self.build(request, token)?;
-        let answer = self.exchange(&request, effort).await?;
-        R::IncomingResponse::try_from_http_response(answer)
-            .map_err(|_| HomeserverError::malformed("an answer that does not follow the API"))
     }
 
     fn build<R>(&self, request: R, token: &Secret) -> Result<HttpRequest, HomeserverError>
