@@ -84,8 +84,8 @@ impl<K: KeyHolder> Device<K> {
         Ok(())
     }
 
-    /// The room keys in the key backup, for a holder that imports them itself. At most 256 MiB,
-    /// 5 minutes.
+    /// The room keys in the key backup, for a holder that imports them itself. It is fetched as a
+    /// whole (at most 256 MiB, 5 minutes), and decrypted as the keys are taken.
     ///
     /// # Errors
     ///

@@ -1,12 +1,12 @@
 //! A sign-in that is killed: at each of its steps the account can be rid of the device, by the next
 //! sign-in or by a sign-out.
 
-use std::{path::Path, sync::Arc, thread};
+use std::{future::pending, path::Path, sync::Arc, thread, time::Duration};
 
 use matrix_qr_device::{SignOut, http::Policy, sign_out_here};
 use matrix_qr_protocol::{error::Error, revision::Role};
 use matrix_qr_sandbox::Fault;
-use tokio::{runtime::Runtime, sync::Notify};
+use tokio::{runtime::Runtime, sync::Notify, time::timeout};
 
 use crate::{
     failures::{Row, was_told},
@@ -17,6 +17,9 @@ use crate::{
 
 const PENDING: &str = "session.pending.json";
 const SESSION: &str = "session.json";
+
+/// How long a sign-in may take until it is killed.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A sign-in whose new device is killed when this side is told this: its threads end where they
 /// are, and nothing is tidied up.
@@ -49,11 +52,13 @@ async fn killed(world: &TestEnv, at: When) -> Meeting {
                         .grant(meeting.scan(None).await?, manner, &existing)
                         .await
                 };
-                tokio::select! {
-                    _ = Box::pin(grant) => {}
-                    () = meeting.until(&at) => {}
-                }
+                // The other device may have its end before the new one has come that far.
+                let reached = tokio::select! {
+                    () = async { drop(Box::pin(grant).await); pending().await } => unreachable!(),
+                    reached = timeout(PATIENCE, meeting.until(&at)) => reached,
+                };
                 dying.notify_one();
+                assert!(reached.is_ok(), "{at:?} is not in {:?}", meeting.told());
             });
         });
     });
