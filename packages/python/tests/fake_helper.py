@@ -268,6 +268,15 @@ def asks_and_takes_the_error(caller: Caller, login: JsonObject) -> None:
     caller.error(login, 1, caller.receive()["error"]["message"])
 
 
+def is_cancelled_and_undone(caller: Caller, login: JsonObject) -> None:
+    caller.send(id=1, method="enter_check_code", params={})
+    while (cancel := caller.receive()).get("method") != "cancel":
+        assert "error" in cancel, cancel
+    caller.send(id=cancel["id"], result={"cancelled": True})
+    caller.error(login, 3, "cancelled", cause=None)
+    caller.until_the_end()
+
+
 def is_cancelled(caller: Caller, login: JsonObject) -> None:
     caller.send(method="progress", params={"event": "checking"})
     caller.send(id=1, method="enter_check_code", params={})

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import signal
 import sys
@@ -265,7 +266,20 @@ async def cancelled(
     return task
 
 
-async def test_a_cancelled_sign_in_is_cleaned_up_first(fake: str, tmp_path: Path) -> None:
+def warnings(caplog: pytest.LogCaptureFixture) -> list[str]:
+    found = (record for record in caplog.records if record.levelno == logging.WARNING)
+    return [record.getMessage() for record in found if record.name.startswith("matrix_qr.")]
+
+
+LEFT = (
+    "login was cancelled, and ended with this: "
+    f"cancelled The device {DEVICE} is still in the account. Try again."
+)
+
+
+async def test_a_cancelled_sign_in_is_cleaned_up_first(
+    fake: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     person = Agreeing()
     error = await (await cancelled(fake, tmp_path / "is_cancelled", person))
     assert (tmp_path / "is_cancelled.cleaned").exists()
@@ -273,6 +287,15 @@ async def test_a_cancelled_sign_in_is_cleaned_up_first(fake: str, tmp_path: Path
     assert person.events[-1]["event"] == "left_behind"
     assert isinstance(error.__cause__, matrix_qr.Cancelled)
     assert error.__cause__.device_left == DEVICE
+    assert warnings(caplog) == [LEFT]
+
+
+async def test_a_cancelled_sign_in_that_leaves_nothing_is_not_worth_a_warning(
+    fake: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    error = await (await cancelled(fake, tmp_path / "is_cancelled_and_undone", Agreeing()))
+    assert isinstance(error.__cause__, matrix_qr.Cancelled)
+    assert warnings(caplog) == []
 
 
 async def test_all_tasks_are_cancelled(fake: str, tmp_path: Path) -> None:
@@ -288,13 +311,21 @@ async def test_all_tasks_are_cancelled(fake: str, tmp_path: Path) -> None:
     assert person.events[-1]["event"] == "left_behind"
 
 
-async def test_a_time_limit_cancels(fake: str, tmp_path: Path) -> None:
+async def test_a_time_limit_cancels(
+    fake: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    person = Agreeing()
+    task = asyncio.create_task(sign_in(fake, tmp_path / "is_cancelled", person))
+    await person.is_asked.wait()
     with pytest.raises(asyncio.TimeoutError):
-        await asyncio.wait_for(sign_in(fake, tmp_path / "is_cancelled", Agreeing()), 0.5)
+        await asyncio.wait_for(task, 0.1)
     assert (tmp_path / "is_cancelled.cleaned").exists()
+    assert warnings(caplog) == [LEFT]
 
 
-async def test_a_sign_in_that_is_cancelled_again_and_again(fake: str, tmp_path: Path) -> None:
+async def test_a_sign_in_that_is_cancelled_again_and_again(
+    fake: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     """The program is left alone, so that it can clean up."""
     task = await cancelled(fake, tmp_path / "is_cancelled", Agreeing())
     for _ in range(4):
@@ -304,6 +335,8 @@ async def test_a_sign_in_that_is_cancelled_again_and_again(fake: str, tmp_path: 
     assert not (tmp_path / "is_cancelled.cleaned").exists()
     await asyncio.sleep(1)
     assert (tmp_path / "is_cancelled.cleaned").exists()
+    [warning] = warnings(caplog)
+    assert "the account may have a device that is not verified" in warning
 
 
 async def test_ctrl_c(fake: str, tmp_path: Path) -> None:
