@@ -12,11 +12,11 @@ from typing import Any
 
 import pytest
 from conftest import said
-from fake_helper import ROOM_KEY, SECRETS
+from fake_helper import EVIL, HARMLESS, ROOM_KEY, SECRETS
 from people import Agreeing, MemoryKeys, nobody
 
 import matrix_qr
-from matrix_qr import CallbackPerson, Code, HelperError, MatrixQrError, _helper
+from matrix_qr import CallbackPerson, Code, HelperError, MatrixQrError, _helper, errors
 from matrix_qr._conversation import _Answers
 
 DEVICE = "JML4LTCICTXL2WP35O6V"
@@ -178,6 +178,15 @@ async def test_errors(fake: str, tmp_path: Path, code: int, kind: type[MatrixQrE
     assert (error.code, error.message, error.cause) == (code, "it failed", "the homeserver")
     assert (error.advice, error.device_left) == ("Wait.", DEVICE)
     assert str(error) == f"it failed\nThe device {DEVICE} is still in the account.\nWait."
+
+
+def test_what_others_wrote_cannot_control_a_terminal() -> None:
+    """An error is printed somewhere, at the latest when the program ends with it."""
+    data = {"cause": EVIL, "advice": EVIL, "device_left": EVIL}
+    error = errors.from_json({"code": 8, "message": EVIL, "data": data})
+    assert (error.message, error.cause, error.advice, error.device_left) == (HARMLESS,) * 4
+    assert str(error) == f"{HARMLESS}\nThe device {HARMLESS} is still in the account.\n{HARMLESS}"
+    assert matrix_qr.harmless("Ünïcode 07 ✓") == "Ünïcode 07 ✓"
 
 
 async def test_two_questions_at_once(fake: str, tmp_path: Path) -> None:
