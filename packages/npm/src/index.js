@@ -12,6 +12,7 @@ export { MatrixQrError } from "./errors.js";
 export { AccountSecrets, NewDevice } from "./keys.js";
 export { terminalPerson } from "./person.js";
 export { AccessToken, Session } from "./session.js";
+export { harmless } from "./text.js";
 
 /** @typedef {import("./helper.js").ProgramOptions} ProgramOptions */
 /** @typedef {import("./keys.js").Keys} Keys */

@@ -3,6 +3,7 @@ export { MatrixQrError } from "./errors.js";
 export { AccountSecrets, NewDevice } from "./keys.js";
 export { terminalPerson } from "./person.js";
 export { AccessToken, Session } from "./session.js";
+export { harmless } from "./text.js";
 export type ProgramOptions = import("./helper.js").ProgramOptions;
 export type Keys = import("./keys.js").Keys;
 export type SecretKeys = import("./keys.js").SecretKeys;

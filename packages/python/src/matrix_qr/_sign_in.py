@@ -93,8 +93,9 @@ async def sign_in(
         otherwise `device_left` names it.
 
     If the task is cancelled, the other device is told, and the new one is signed out again, before
-    `asyncio.CancelledError` is raised. This can take some seconds. If everything was done already,
-    the device stays signed in; `Session(directory).logout()` signs it out.
+    `asyncio.CancelledError` is raised. This can take some seconds. If it ends in another way, for
+    example because the device could not be signed out, that is logged as a warning. If everything
+    was done already, the device stays signed in; `Session(directory).logout()` signs it out.
     """
     session = Session(directory, program=program, allow_loopback_http=allow_loopback_http)
     params: dict[str, Any] = {

@@ -25,7 +25,8 @@ class Code:
 class Person(Protocol):
     """Shows codes, asks a person, and shows progress. An exception ends the sign-in.
 
-    A question that needs no answer any more is cancelled (`asyncio.CancelledError`).
+    A question that needs no answer any more is cancelled (`asyncio.CancelledError`). Servers wrote
+    parts of what is shown: use `matrix_qr.harmless` for what goes to a terminal.
     """
 
     async def show_code(self, code: Code) -> None:
