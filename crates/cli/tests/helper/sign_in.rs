@@ -68,7 +68,7 @@ fn a_store_with_a_passphrase_is_used_with_it_only() {
     });
     let existing = json!({ "directory": sandbox.path("existing") });
     let mut meeting = HelperMeeting::new(new, existing, New);
-    meeting.run().map(|end| end.unwrap());
+    let [_, _] = meeting.run().map(|end| end.unwrap());
 
     let caller = &mut meeting.new;
     for (given, code, wanted) in [
@@ -83,7 +83,10 @@ fn a_store_with_a_passphrase_is_used_with_it_only() {
             let id = caller.request(method, params);
             let error = caller.result(id).unwrap_err();
             assert_eq!(error["code"], code, "{method}: {error}");
-            assert!(error["message"].as_str().unwrap().contains(wanted), "{error}");
+            assert!(
+                error["message"].as_str().unwrap().contains(wanted),
+                "{error}"
+            );
         }
     }
     let params = json!({ "directory": sandbox.path("new"), "passphrase": PASSPHRASE });
