@@ -1,6 +1,6 @@
 //! `link`: this device signs in another one.
 
-use matrix_qr_device::{Device, Facts, GrantOptions, Granted, RendezvousAt, Start};
+use matrix_qr_device::{Facts, GrantOptions, Granted, RendezvousAt, Start};
 use matrix_qr_protocol::{homeserver::HomeserverAddress, revision::Role};
 use serde_json::json;
 
@@ -18,9 +18,7 @@ pub(crate) async fn run(args: &args::LinkArgs) -> Result<(), Failure> {
     login::check(&args.exchange, policy)?;
     let directory = online::directory(&args.online.directory)?;
     let facts = Facts::read(&directory).map_err(Failure::not_ready)?;
-    let device = Device::open(&directory, policy)
-        .await
-        .map_err(Failure::not_ready)?;
+    let device = online::open(&args.online, &args.passphrase).await?;
     keyboard::require_someone_to_answer(out)?;
     let mut person = TerminalPerson::new(out, Role::Existing, &args.exchange)?;
     person.browser = !args.no_browser;

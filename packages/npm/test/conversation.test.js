@@ -103,6 +103,15 @@ test("a grant with secrets of one's own", async () => {
   lines.check();
 });
 
+test("a passphrase is in the request", async () => {
+  const given = { ...bot, passphrase: "a passphrase", person: person() };
+  for (const [name, run] of [["fragments", () => signIn(given)], ["link", () => grant({ ...given, directory, scan: "TUFU" })]]) {
+    const lines = script(name);
+    await run().catch(() => {});
+    assert.equal(lines()[1].params.passphrase, "a passphrase");
+  }
+});
+
 test("room keys are handed to the keys", async () => {
   const lines = script("restore");
   const own = keys();

@@ -68,6 +68,16 @@ async def test_a_grant(fake: str, tmp_path: Path) -> None:
     assert results == [{"digits": "07"}, {"opened": True}]
 
 
+async def test_a_passphrase_is_in_the_request(fake: str, tmp_path: Path) -> None:
+    await sign_in(fake, tmp_path / "works", Agreeing(), passphrase="a passphrase")
+    person = Agreeing()
+    person.other.set_result("07")
+    options = {"passphrase": "a passphrase", "program": fake}
+    await matrix_qr.grant(tmp_path / "grants", person=person, scan="TUFU", **options)
+    for directory in (tmp_path / "works", tmp_path / "grants"):
+        assert said(directory)[2]["message"]["params"]["passphrase"] == "a passphrase"
+
+
 async def test_keys_of_the_caller(fake: str, tmp_path: Path) -> None:
     keys = MemoryKeys()
     await sign_in(fake, tmp_path / "all_keys", keys=keys)

@@ -31,10 +31,11 @@ pub(super) async fn restore_keys(
     policy: Policy,
     caller: RemoteCaller,
 ) -> Result<Value, RpcError> {
+    params.check()?;
     let directory = &params.directory;
     match params.keys {
         KeysHeldBy::Store => {
-            let device = Device::open(directory, policy).await;
+            let device = Device::open(directory, policy, params.passphrase.as_ref()).await;
             let restored = device.map_err(Failure::not_ready)?.restore_keys().await;
             let restored = restored.map_err(Failure::not_ready)?;
             let (keys, outdated) = (restored.keys, restored.outdated.as_ref());

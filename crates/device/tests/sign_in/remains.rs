@@ -3,7 +3,7 @@
 
 use std::{future::pending, path::Path, sync::Arc, thread, time::Duration};
 
-use matrix_qr_device::{SignOut, http::Policy, sign_out_here};
+use matrix_qr_device::{SignOut, http::Policy, sign_in, sign_out_here};
 use matrix_qr_protocol::{error::Error, revision::Role};
 use matrix_qr_sandbox::Fault;
 use tokio::{runtime::Runtime, sync::Notify, time::timeout};
@@ -12,7 +12,7 @@ use crate::{
     failures::{Row, was_told},
     meeting::{Meeting, Plan, When},
     paths::assert_complete,
-    test_env::{TestEnv, sign_in},
+    test_env::TestEnv,
 };
 
 const PENDING: &str = "session.pending.json";
@@ -23,7 +23,7 @@ const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A sign-in whose new device is killed when this side is told this: its threads end where they
 /// are, and nothing is tidied up.
-async fn killed(world: &TestEnv, at: When) -> Meeting {
+pub(crate) async fn killed(world: &TestEnv, at: When) -> Meeting {
     let (meeting, plan) = (Meeting::new(), Plan::shown_by(Role::New));
     let setup = world.setup(plan.dialect);
     let dying = Arc::new(Notify::new());
@@ -37,7 +37,7 @@ async fn killed(world: &TestEnv, at: When) -> Meeting {
                 tokio::select! {
                     biased;
                     () = dies.notified() => {}
-                    _ = Box::pin(sign_in(&setup, world.show(), &new)) => {}
+                    _ = Box::pin(sign_in(&setup, world.show(), &new, world.new_keys())) => {}
                 }
             });
             runtime.shutdown_background();

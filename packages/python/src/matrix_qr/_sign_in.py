@@ -59,6 +59,7 @@ async def sign_in(
     *,
     person: Person | None = None,
     keys: Keys | None = None,
+    passphrase: str | None = None,
     homeserver: str | None = None,
     user: str | None = None,
     scan: str | None = None,
@@ -76,6 +77,7 @@ async def sign_in(
     :param person: who shows and types what is needed; by default the person at this terminal.
     :param keys: who makes and holds the device's keys; by default an encryption store for
         matrix-sdk in the directory.
+    :param passphrase: what that store is encrypted with; `grant` and `restore_keys` then need it.
     :param homeserver: `example.org`, or the base URL of its client API.
     :param user: the only account to which the device may be signed in, `@bot:example.org`. It
         names the homeserver, too.
@@ -100,6 +102,7 @@ async def sign_in(
     session = Session(directory, program=program, allow_loopback_http=allow_loopback_http)
     params: dict[str, Any] = {
         "directory": str(session.directory),
+        "passphrase": passphrase,
         "homeserver": homeserver,
         "user": user,
         "scan": scan,
@@ -120,6 +123,7 @@ async def grant(
     *,
     person: Person | None = None,
     keys: Keys | None = None,
+    passphrase: str | None = None,
     scan: str | None = None,
     rendezvous: str | None = None,
     revision: Revision | None = None,
@@ -134,6 +138,7 @@ async def grant(
     :param directory: the session of this device.
     :param keys: who holds the secrets; by default the store in the directory. Give the `keys` with
         which this device was signed in.
+    :param passphrase: what that store is encrypted with.
     :param scan: the text of the code that the new device shows. Without it, this device shows one.
     :param announce: how the homeserver is named to the new device; by default `base-url`.
     :param require_bound_device: refuses a device whose ID is not derived from the secure channel.
@@ -147,6 +152,7 @@ async def grant(
     session = Session(directory, program=program, allow_loopback_http=allow_loopback_http)
     params = {
         "directory": str(session.directory),
+        "passphrase": passphrase,
         "scan": scan,
         "rendezvous": rendezvous,
         "revision": revision,

@@ -79,7 +79,7 @@ class NetworkFailed(MatrixQrError):
 
 
 class NotReady(MatrixQrError):
-    """This device cannot do it: it has no session, or no cross-signing keys (code 10)."""
+    """This device has no session, no cross-signing keys, or the wrong passphrase (code 10)."""
 
 
 _BY_CODE: dict[int, type[MatrixQrError]] = {
