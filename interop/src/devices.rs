@@ -65,6 +65,9 @@ impl Software {
     ) -> Result<DrivenProcess> {
         let directory = self.existing(env)?;
         let mut command = self.command(env.config, "link", directory);
+        if self == Self::Ours {
+            command.arg("--confirm-own-device");
+        }
         match first_step {
             FirstStep::Scan => command.args(["--scan", "-"]),
             FirstStep::ShowAtHomeserver(_) => &mut command,

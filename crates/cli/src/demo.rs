@@ -13,8 +13,8 @@ use std::{
 };
 
 use matrix_qr_device::{
-    GrantOptions, Granted, RendezvousAt, SignInOptions, SignedIn, Start, encryption::StoreKeys,
-    http::Policy, oauth::Client, sign_in,
+    GrantOptions, Granted, OwnDevice, RendezvousAt, SignInOptions, SignedIn, Start,
+    encryption::StoreKeys, http::Policy, oauth::Client, sign_in,
 };
 use matrix_qr_protocol::{error::Error, homeserver::HomeserverAddress, qr::QrCode, revision::Role};
 use matrix_qr_sandbox::Options;
@@ -132,9 +132,13 @@ async fn meet(
             showing: path.revision.into(),
             ..GrantOptions::default()
         };
+        // After a no, the new device would wait for somebody to scan its code.
+        let own = OwnDevice::ask(&person)
+            .await
+            .inspect_err(|error| context.cancel.because(error.clone().into()))?;
         account
             .existing
-            .grant(start(existing_scans, account).await?, options, &person)
+            .grant(own, start(existing_scans, account).await?, options, &person)
             .await
     };
     let (new, existing) = tokio::join!(new, existing);

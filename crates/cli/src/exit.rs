@@ -193,7 +193,8 @@ fn exit_of(error: &Error) -> Exit {
             Exit::Security
         }
         Error::DeviceUnbound(_) => Exit::Security,
-        Error::Cancelled | Error::CancelledTooLate(_) | Error::LinkRefused => Exit::Cancelled,
+        Error::Cancelled | Error::CancelledTooLate(_) => Exit::Cancelled,
+        Error::NotOwnDevice | Error::LinkRefused => Exit::Cancelled,
         Error::Expired | Error::ExpiredWithProblem(_) | Error::AuthorizationExpired => Exit::Time,
         Error::Peer(reason) => exit_of_peer(reason),
         Error::Gone | Error::DeviceGone(_) => Exit::OtherDevice,
@@ -323,6 +324,7 @@ mod tests {
             (Error::WrongAccount(failed(Cause::Person)), Exit::Cancelled),
             (Error::Cancelled, Exit::Cancelled),
             (Error::LinkRefused, Exit::Cancelled),
+            (Error::NotOwnDevice, Exit::Cancelled),
             (Error::Expired, Exit::Time),
             (
                 Error::ExpiredWithProblem(failed(Cause::RendezvousServer)),

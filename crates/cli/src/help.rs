@@ -65,10 +65,10 @@ Examples:
   matrix-qr link --scan photo.jpg       the new device shows the code
   matrix-qr link --scan - --no-browser  paste the code as text; open the consent page by hand
 
-If this device was signed in with a passphrase, you are asked for it first, or name a file with it \
-(--passphrase-file).
-
-This device sends nothing secret until the digits are right, you have agreed, and the homeserver \
+First you are told what a code from somebody else would do, and asked whether the new device is \
+yours; a script answers that, too, or says it in advance (--confirm-own-device). If this device was \
+signed in with a passphrase, you are asked for it, or name a file with it (--passphrase-file). This \
+device sends nothing secret until the digits are right, you have agreed, and the homeserver \
 lists the new device. In scripts (--json), each question is an event, and one line on standard \
 input answers it: `y` agrees, anything else refuses.";
 

@@ -172,7 +172,6 @@ async fn scanned(path: PathBuf, person: &TerminalPerson) -> Result<Start, Failur
         )
     };
     let scanned = read.map_err(unreadable)??;
-    person.listen().await;
     Ok(Start::Scan(scanned.code))
 }
 

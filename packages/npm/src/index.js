@@ -96,7 +96,9 @@ export async function signIn(options) {
 }
 
 /**
- * Signs in another device, with the help of this one.
+ * Signs in another device, with the help of this one. First the person is asked whether that device is
+ * theirs (`confirmOwnDevice`): whoever has it can read all messages of the account and act as its user.
+ * Do not scan a code before that.
  *
  * @param {GrantOptions} options
  * @returns {Promise<{ userId: string, deviceId: string, bound: boolean, verified: boolean, tooLateToCancel: boolean }>}
@@ -159,6 +161,9 @@ function refuseIfAborted(signal) {
  */
 function personAnswers(person) {
   return {
+    async confirm_own_device(params, signal) {
+      return { confirmed: await person.confirmOwnDevice(shaped(params, { warning: "string" }).warning, signal) };
+    },
     async show_code(params, signal) {
       await person.showCode(shaped(params, { code: "string", drawing: "string", svg: "string" }), signal);
     },

@@ -18,6 +18,10 @@ import { harmless } from "./text.js";
  * parts of what is shown: use `harmless` for what goes to a terminal.
  *
  * @typedef {object} Person
+ * @property {(warning: string, signal: AbortSignal) => boolean | Promise<boolean>} confirmOwnDevice
+ *   Existing device, before it shows a code or looks at one: tells the person what that can lead to (in
+ *   `warning`, or in the program's own words), and asks whether the new device is theirs and they started
+ *   the sign-in themselves. `false` ends it.
  * @property {(code: ShownCode, signal: AbortSignal) => void | Promise<void>} showCode
  *   Shows the QR code that the other device scans.
  * @property {(digits: string, signal: AbortSignal) => void | Promise<void>} showCheckCode
@@ -58,6 +62,10 @@ export function terminalPerson({ input = process.stdin, output = process.stdout 
     return /^y/i.test(answer);
   };
   return {
+    confirmOwnDevice(warning, signal) {
+      say(`Before you sign in another device:\n${warning}`);
+      return yes("Is the new device yours, and did you start this yourself?", signal);
+    },
     showCode({ code, drawing }) {
       say("Scan this code with the other device:\n");
       say(drawing.split("\n").map(harmless).join("\n"));

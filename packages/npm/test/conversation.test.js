@@ -33,6 +33,7 @@ function person(changes = {}) {
   const said = [];
   return {
     said,
+    confirmOwnDevice: (warning) => said.push(warning) > 0,
     showCode: (code) => void said.push(code),
     showCheckCode: (digits) => void said.push(digits),
     enterCheckCode: () => "07",
@@ -95,6 +96,7 @@ test("a grant with secrets of one's own", async () => {
   const who = person();
   const granted = await grant({ program, directory, scan: "TUFU", person: who, keys: keys() });
   assert.deepEqual(granted, { userId: "@bot:example.org", deviceId: "DEVICE", bound: true, verified: true, tooLateToCancel: false });
+  assert.match(who.said.shift(), /Support staff never ask/);
   assert.deepEqual(who.said, ["07", "https://account.example.org/link", "account.example.org"]);
   assert.deepEqual(lines().at(-1).result, {
     cross_signing: { master_key: M, self_signing_key: S, user_signing_key: U },
@@ -109,6 +111,17 @@ test("a passphrase is in the request", async () => {
     const lines = script(name);
     await run().catch(() => {});
     assert.equal(lines()[1].params.passphrase, "a passphrase");
+  }
+});
+
+test("a grant needs the word that the new device is theirs", async () => {
+  const notAsked = (error) => error.cause instanceof TypeError;
+  for (const [confirmOwnDevice, ends] of [[() => false, refused(3, /not your device/)], [undefined, notAsked]]) {
+    const lines = script("link");
+    const who = person({ confirmOwnDevice });
+    await assert.rejects(grant({ program, directory, scan: "TUFU", person: who }), ends);
+    assert.deepEqual(who.said, []);
+    assert.ok(lines().length <= 3);
   }
 });
 

@@ -50,6 +50,10 @@ test("questions, one after the other", async () => {
   assert.match(await shows("[y/n] "), /\nhttps:\/\/account.example.org\/link\?code=X\n.*page of account.example.org\?/s);
   input.write("y\n");
   assert.equal(await opened, true);
+  const own = person.confirmOwnDevice("Support staff never ask for this.", never);
+  assert.match(await shows("[y/n] "), /\nSupport staff never ask for this.\nIs the new device yours, and did you start/);
+  input.write("n\n");
+  assert.equal(await own, false);
   const confirmed = person.confirmUser("@bot:example.org", never);
   await shows("Sign in as @bot:example.org? [y/n] ");
   input.write("maybe\nNO\n");

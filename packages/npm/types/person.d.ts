@@ -14,6 +14,12 @@ export type ShownCode = {
 };
 export type Person = {
     /**
+     *   Existing device, before it shows a code or looks at one: tells the person what that can lead to (in
+     *   `warning`, or in the program's own words), and asks whether the new device is theirs and they started
+     *   the sign-in themselves. `false` ends it.
+     */
+    confirmOwnDevice: (warning: string, signal: AbortSignal) => boolean | Promise<boolean>;
+    /**
      *   Shows the QR code that the other device scans.
      */
     showCode: (code: ShownCode, signal: AbortSignal) => void | Promise<void>;
@@ -60,6 +66,10 @@ export type Keyboard = NodeJS.ReadableStream & {
  * parts of what is shown: use `harmless` for what goes to a terminal.
  *
  * @typedef {object} Person
+ * @property {(warning: string, signal: AbortSignal) => boolean | Promise<boolean>} confirmOwnDevice
+ *   Existing device, before it shows a code or looks at one: tells the person what that can lead to (in
+ *   `warning`, or in the program's own words), and asks whether the new device is theirs and they started
+ *   the sign-in themselves. `false` ends it.
  * @property {(code: ShownCode, signal: AbortSignal) => void | Promise<void>} showCode
  *   Shows the QR code that the other device scans.
  * @property {(digits: string, signal: AbortSignal) => void | Promise<void>} showCheckCode

@@ -120,7 +120,11 @@ async def sign_in_by_its_code(sandbox: Sandbox, bot: Bot) -> matrix_qr.Granted:
     """The bot shows the code, and the first device scans it."""
     code = (await bot.event("show"))["code"]
     shown: asyncio.Future[str] = asyncio.get_running_loop().create_future()
-    person = CallbackPerson(show_check_code=shown.set_result, open_link=agree)
+    person = CallbackPerson(
+        confirm_own_device=lambda _warning: True,
+        show_check_code=shown.set_result,
+        open_link=agree,
+    )
     granting = asyncio.create_task(
         matrix_qr.grant(sandbox.existing, scan=code, person=person, **sandbox.options)
     )
@@ -146,7 +150,10 @@ async def sign_in_by_scanning(
         return await digits
 
     existing = CallbackPerson(
-        show_code=code.set_result, enter_check_code=enter_check_code, open_link=agree
+        confirm_own_device=lambda _warning: True,
+        show_code=code.set_result,
+        enter_check_code=enter_check_code,
+        open_link=agree,
     )
     new = CallbackPerson(show_check_code=digits.set_result, confirm_user=lambda _user: True)
     grant = grant or functools.partial(matrix_qr.grant, sandbox.existing)

@@ -19,6 +19,7 @@ from typing import Any, NoReturn
 JsonObject = dict[str, Any]
 
 LINK = {"link": "https://account.example.org/link?code=JTNGTN", "host": "account.example.org"}
+WARNING = "This signs another device in to your account. Support staff never ask for this."
 SIGNED_IN = {
     "user_id": "@bot:example.org",
     "device_id": "JML4LTCICTXL2WP35O6V",
@@ -108,9 +109,12 @@ def works(caller: Caller, login: JsonObject) -> None:
 
 
 def grants(caller: Caller, link: JsonObject) -> None:
-    caller.send(id=1, method="enter_check_code", params={})
+    caller.send(id=1, method="confirm_own_device", params={"warning": WARNING})
+    if not caller.receive()["result"]["confirmed"]:
+        return caller.error(link, 3, "you did not confirm that the new device is yours")
+    caller.send(id=2, method="enter_check_code", params={})
     caller.receive()
-    caller.send(id=2, method="open_link", params=LINK)
+    caller.send(id=3, method="open_link", params=LINK)
     caller.receive()
     result = {**SIGNED_IN, "bound": True, "verified": True, "too_late_to_cancel": False}
     names = ("user_id", "device_id", "bound", "verified", "too_late_to_cancel")

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 from conftest import said
-from fake_helper import EVIL, HARMLESS, ROOM_KEY, SECRETS
+from fake_helper import EVIL, HARMLESS, ROOM_KEY, SECRETS, WARNING
 from people import Agreeing, MemoryKeys, nobody
 
 import matrix_qr
@@ -65,7 +65,18 @@ async def test_a_grant(fake: str, tmp_path: Path) -> None:
     )
     assert granted == matrix_qr.Granted("@bot:example.org", DEVICE, True, True, False)
     results = [answer["result"] for answer in answers(tmp_path / "grants")]
-    assert results == [{"digits": "07"}, {"opened": True}]
+    assert results == [{"confirmed": True}, {"digits": "07"}, {"opened": True}]
+    assert person.asked[0] == WARNING
+
+
+@pytest.mark.parametrize("person", [CallbackPerson(confirm_own_device=lambda _: False), nobody()])
+async def test_a_grant_needs_the_word_that_the_new_device_is_theirs(
+    fake: str, tmp_path: Path, person: matrix_qr.Person
+) -> None:
+    with pytest.raises(MatrixQrError):
+        await matrix_qr.grant(tmp_path / "grants", person=person, scan="TUFU", program=fake)
+    asked = [line["message"].get("method") for line in said(tmp_path / "grants")]
+    assert "enter_check_code" not in asked
 
 
 async def test_a_passphrase_is_in_the_request(fake: str, tmp_path: Path) -> None:

@@ -76,6 +76,10 @@ async def test_what_is_typed_before_the_question_does_not_answer_it(
 async def test_an_existing_device(fake: str, tmp_path: Path) -> None:
     directory = tmp_path / "grants"
     with started(GRANT, str(directory), fake, path=tmp_path) as terminal:
+        await terminal.until("Before you sign in another device:")
+        await terminal.until("Support staff")
+        await terminal.until(r"did you start this yourself\? \[y/N\] ")
+        terminal.type("y\n")
         for wrong in (
             "7",
             "007",
@@ -92,7 +96,7 @@ async def test_an_existing_device(fake: str, tmp_path: Path) -> None:
         await terminal.until(r"Will you open it\? \[y/N\] ")
         terminal.type("YES\n")
         await then(terminal)
-    assert answers(directory) == [{"digits": "07"}, {"opened": True}]
+    assert answers(directory) == [{"confirmed": True}, {"digits": "07"}, {"opened": True}]
 
 
 async def test_a_question_that_is_not_needed_any_more(fake: str, tmp_path: Path) -> None:
@@ -134,7 +138,7 @@ async def test_nobody_answers(fake: str, tmp_path: Path) -> None:
 def test_answers_from_a_pipe_or_a_file(fake: str, tmp_path: Path, kind: str) -> None:
     directory = tmp_path / "grants"
     command = [sys.executable, "-c", GRANT, str(directory), fake]
-    text = b"07\ny\nhello\n"
+    text = b"y\n07\ny\nhello\n"
     (tmp_path / "answers").write_bytes(text)
     with (tmp_path / "answers").open("rb") as file:
         ended = subprocess.run(
@@ -146,4 +150,4 @@ def test_answers_from_a_pipe_or_a_file(fake: str, tmp_path: Path, kind: str) -> 
             timeout=30,
         )
     assert ended.stdout.endswith(b"then: hello\n"), ended.stderr
-    assert answers(directory) == [{"digits": "07"}, {"opened": True}]
+    assert answers(directory) == [{"confirmed": True}, {"digits": "07"}, {"opened": True}]

@@ -59,6 +59,12 @@ pub(crate) struct LinkArgs {
     #[arg(long, value_enum, default_value = "base-url", value_name = "AS")]
     pub(crate) announce: AnnounceChoice,
 
+    /// Say beforehand that the new device is yours, instead of being asked: you have it with you and
+    /// started this sign-in yourself. Whoever has that device can read all your messages and act as
+    /// you
+    #[arg(long)]
+    pub(crate) confirm_own_device: bool,
+
     /// Print the link to the consent page instead of opening a browser
     #[arg(long)]
     pub(crate) no_browser: bool,

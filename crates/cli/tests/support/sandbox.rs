@@ -48,11 +48,25 @@ impl SandboxProcess {
     }
 
     /// A command of the new device or of the existing one: at a terminal if it will ask questions.
+    /// The person at the existing one has said beforehand that the new one is theirs.
     pub(crate) fn command(&self, args: &[&str]) -> RunningCommand {
         self.command_with(args, |_| {})
     }
 
     pub(crate) fn command_with(
+        &self,
+        args: &[&str],
+        change: impl FnOnce(&mut Command),
+    ) -> RunningCommand {
+        let beforehand: &[_] = match args[0] {
+            "link" => &["--confirm-own-device"],
+            _ => &[],
+        };
+        self.command_exactly(&[args, beforehand].concat(), change)
+    }
+
+    /// With these options, and those that say where the sandbox is.
+    pub(crate) fn command_exactly(
         &self,
         args: &[&str],
         change: impl FnOnce(&mut Command),

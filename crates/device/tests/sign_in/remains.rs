@@ -3,7 +3,7 @@
 
 use std::{future::pending, path::Path, sync::Arc, thread, time::Duration};
 
-use matrix_qr_device::{SignOut, http::Policy, sign_in, sign_out_here};
+use matrix_qr_device::{OwnDevice, SignOut, http::Policy, sign_in, sign_out_here};
 use matrix_qr_protocol::{error::Error, revision::Role};
 use matrix_qr_sandbox::Fault;
 use tokio::{runtime::Runtime, sync::Notify, time::timeout};
@@ -47,9 +47,10 @@ pub(crate) async fn killed(world: &TestEnv, at: When) -> Meeting {
             tokio::runtime::Handle::current().block_on(async {
                 let grant = async {
                     let manner = matrix_qr_device::GrantOptions::default();
+                    let own = OwnDevice::ask(&existing).await?;
                     world
                         .existing
-                        .grant(meeting.scan(None).await?, manner, &existing)
+                        .grant(own, meeting.scan(None).await?, manner, &existing)
                         .await
                 };
                 // The other device may have its end before the new one has come that far.

@@ -22,7 +22,7 @@ use rand_core::UnwrapErr;
 use serde_json::{Value, json};
 
 use crate::{
-    meeting::{Meeting, Plan},
+    meeting::{Meeting, Plan, own},
     revision::showing,
     test_env::TestEnv,
 };
@@ -116,7 +116,7 @@ pub(crate) async fn new_device_against<T>(
     world: &TestEnv,
     script: impl AsyncFnOnce(&mut ScriptedPeer) -> T,
 ) -> (Result<SignedIn, Error>, T) {
-    let keys = Arc::new(StoreKeys::new(world.new_dir()));
+    let keys = Arc::new(StoreKeys::new(world.new_dir(), None));
     new_device_with_keys(world, keys, async |peer, _| script(peer).await).await
 }
 
@@ -162,6 +162,7 @@ pub(crate) async fn existing_device_with<T>(
     let robot = meeting.robot(Role::Existing, plan, &world.sandbox);
     let scripted_peer = async { script(&mut ScriptedPeer::scan(&meeting).await, &meeting).await };
     let grant = world.existing.grant(
+        own(&robot).await,
         world.show(),
         GrantOptions {
             showing: showing(),

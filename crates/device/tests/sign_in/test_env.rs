@@ -8,8 +8,8 @@ use std::{
 };
 
 use matrix_qr_device::{
-    Device, DeviceName, GrantOptions, Granted, Person, RendezvousAt, Showing, SignInOptions,
-    SignedIn, Start,
+    Device, DeviceName, GrantOptions, Granted, OwnDevice, Person, RendezvousAt, Showing,
+    SignInOptions, SignedIn, Start,
     encryption::{Encryption, Passphrase, StoreKeys},
     first_device,
     http::Policy,
@@ -283,8 +283,9 @@ impl TestEnv {
                 matrix_qr_device::sign_in(&setup, start, &new, keys).await
             }),
             ended(Role::Existing, meeting, async {
+                let own = OwnDevice::ask(&existing).await?;
                 self.existing
-                    .grant(start(Role::Existing).await?, manner, &existing)
+                    .grant(own, start(Role::Existing).await?, manner, &existing)
                     .await
             }),
         )

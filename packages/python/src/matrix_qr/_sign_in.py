@@ -135,6 +135,9 @@ async def grant(
 ) -> Granted:
     """Signs in another device, with the help of this one.
 
+    First the person is asked whether that device is theirs (`confirm_own_device`): whoever has it
+    can read all messages of the account and act as its user. Do not scan a code before that.
+
     :param directory: the session of this device.
     :param keys: who holds the secrets; by default the store in the directory. Give the `keys` with
         which this device was signed in.

@@ -7,6 +7,7 @@ import os
 import re
 import sys
 import termios
+import textwrap
 from typing import Any
 
 from ._text import harmless
@@ -23,6 +24,12 @@ class TerminalPerson:
     def __init__(self) -> None:
         #: One question after the other.
         self._asking = asyncio.Lock()
+
+    async def confirm_own_device(self, warning: str) -> bool:
+        _say("Before you sign in another device:\n" + textwrap.fill(_harmless(warning), 76))
+        return await self._agrees(
+            "Is the new device yours, and did you start this yourself? [y/N] "
+        )
 
     async def show_code(self, code: Code) -> None:
         drawing = "\n".join(map(harmless, code.drawing.split("\n")))

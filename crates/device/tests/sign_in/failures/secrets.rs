@@ -219,7 +219,7 @@ async fn an_import_that_is_given_up_does_not_go_on() {
     let world = TestEnv::start().await;
     let secrets = secrets_of_the_account(&world).await;
     let keys = Arc::new(LateKeys {
-        keys: StoreKeys::new(world.new_dir()),
+        keys: StoreKeys::new(world.new_dir(), None),
         may: Notify::new(),
         kept: AtomicBool::new(false),
     });
