@@ -27,6 +27,7 @@
 //! | `api` | the two rendezvous APIs, as far as a client must know them |
 //! | `requests` | the bytes of a request |
 //! | `client` | a small HTTP/1.1 client |
+//! | `free_port` | a port that nobody else takes |
 //! | `process` | child processes: their memory and processor time |
 //! | `error` | why something could not be measured |
 #![allow(
@@ -41,6 +42,9 @@ mod client;
 mod error;
 mod fill;
 mod flood;
+#[path = "../../crates/rendezvous/tests/conformance/free_port.rs"]
+#[allow(clippy::panic, reason = "a file of tests")]
+mod free_port;
 mod responses;
 // One checker for the benchmark and for the tests of the server. A crate of its own would be one
 // more for 200 lines, and a dependency of the server on the benchmark would be a circle of

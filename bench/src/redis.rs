@@ -1,7 +1,7 @@
 //! Starts a Redis, and measures the exchange over it.
 
 use std::{
-    net::{Ipv4Addr, TcpListener},
+    net::Ipv4Addr,
     path::Path,
     process::{Command, Stdio},
     time::Duration,
@@ -16,6 +16,7 @@ use tokio::{
 
 use crate::{
     error::BenchError,
+    free_port::free_port,
     load::Load,
     options::BenchOptions,
     process::ChildProcess,
@@ -67,7 +68,7 @@ impl RedisProcess {
         if !Path::new(SERVER).exists() {
             return Err(BenchError::NoRedis(SERVER));
         }
-        let (directory, port) = (TempDir::new()?, free_port()?);
+        let (directory, port) = (TempDir::new()?, free_port());
         let mut command = Command::new(SERVER);
         command.args([
             "--bind",
@@ -105,11 +106,4 @@ impl RedisProcess {
         stream.read_exact(&mut response).await?;
         Ok(&response == b"+PONG")
     }
-}
-
-/// Redis cannot choose a free port and report it.
-fn free_port() -> Result<u16, BenchError> {
-    Ok(TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?
-        .local_addr()?
-        .port())
 }

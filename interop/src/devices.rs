@@ -51,6 +51,9 @@ impl Software {
             (FirstStep::ShowAt(url, _), Self::MatrixSdk) => command.args(["--homeserver", url]),
         };
         command.args(first_step.options());
+        if let (Self::Ours, Some(file)) = (self, &env.passphrase) {
+            command.arg("--passphrase-file").arg(file);
+        }
         DrivenProcess::start(&log_name(directory, "login"), &mut command, &env.run)
     }
 

@@ -23,6 +23,7 @@
 //! | `homeserver` | starts Synapse |
 //! | `proxy` | starts nginx in front of Synapse |
 //! | `ports` | the ports of the servers |
+//! | `free_port` | a port that nobody else takes |
 //! | `case` | one way to sign in: who, how, where |
 //! | `report` | runs cells and prints their results |
 //! | `process` | a child process that prints JSON lines |
@@ -40,6 +41,9 @@ mod devices;
 mod doctor;
 mod evict;
 mod failing;
+#[path = "../../crates/rendezvous/tests/conformance/free_port.rs"]
+#[allow(clippy::panic, reason = "a file of tests")]
+mod free_port;
 mod homeserver;
 mod library;
 mod newer;

@@ -75,6 +75,8 @@ pub(crate) struct TestEnv<'a> {
     pub(crate) first: PathBuf,
     /// matrix-sdk's first device, once it has been signed in.
     pub(crate) peer: Option<PathBuf>,
+    /// A file with the passphrase of the devices of ours that are signed in now.
+    pub(crate) passphrase: Option<PathBuf>,
     /// Our devices that were signed in.
     pub(crate) ours: Vec<String>,
     devices: Cell<usize>,
@@ -85,7 +87,7 @@ impl<'a> TestEnv<'a> {
     pub(crate) async fn start(config: &'a InteropConfig, kind: RendezvousSetup) -> Result<Self> {
         let run = config.run.join(format!("{kind:?}").to_lowercase());
         fs::create_dir_all(&run)?;
-        let ports = Ports::free(kind.is_proxied())?;
+        let ports = Ports::free(kind.is_proxied());
         let homeserver = format!("http://localhost:{}/", ports.public);
         let users_of = (kind == RendezvousSetup::Proxied).then_some(homeserver.as_str());
         let (server, rendezvous) = rendezvous(config, &run, ports.rendezvous, users_of)?;
@@ -113,6 +115,7 @@ impl<'a> TestEnv<'a> {
             room,
             first,
             peer: None,
+            passphrase: None,
             ours: Vec::new(),
             run,
             devices: Cell::new(0),

@@ -6,6 +6,7 @@
 //! | `names` | one type name has one meaning |
 //! | `circles` | no file imports its importer |
 //! | `maps` | the documentation of a crate's root names every module |
+//! | `threats` | the threat model has a row for each threat, and names tests that exist |
 //! | `modules` | the modules of a crate, and which file a path leads to |
 //! | `items` | the items of a module, and the paths in them |
 //! | `tokens` | the words of a file |
@@ -17,6 +18,7 @@ mod maps;
 mod modules;
 mod names;
 mod sources;
+mod threats;
 mod tokens;
 
 use std::{fs, path::Path};
@@ -37,10 +39,12 @@ pub(crate) fn walls() -> TaskResult {
     for directory in DIRECTORIES {
         read(Path::new(directory), &mut sources)?;
     }
-    let allowed = fs::read_to_string(ALLOWED).map_err(|error| format!("{ALLOWED}: {error}"))?;
+    let allowed = text(ALLOWED)?;
     let mut findings = dependencies::check()?;
     findings.extend(circles::check(&sources));
     findings.extend(maps::check(&sources));
+    let threat_model = text(threats::THREAT_MODEL)?;
+    findings.extend(threats::check(&threat_model, &sources));
     sources.retain(|path, _| !path.contains("/examples/") && !path.contains("/benches/"));
     findings.extend(names::check(&sources, &allowed));
     findings.sort();
@@ -52,4 +56,8 @@ pub(crate) fn walls() -> TaskResult {
         findings.len(),
         findings.join("\n")
     ))
+}
+
+fn text(path: &str) -> Result<String, String> {
+    fs::read_to_string(path).map_err(|error| format!("{path}: {error}"))
 }

@@ -122,7 +122,7 @@ async fn meet(
     };
     let new = async {
         let person = DemoPerson::new(context, Role::New, new_shows);
-        let keys = Arc::new(StoreKeys::new(&options.directory));
+        let keys = Arc::new(StoreKeys::new(&options.directory, None));
         sign_in(options, start(new_scans, account).await?, &person, keys).await
     };
     let existing = async {

@@ -61,7 +61,7 @@ const TABLE: [(Exit, &str); 12] = [
     ),
     (
         Exit::NotReady,
-        "this device cannot do it: no session, or no cross-signing keys",
+        "this device cannot do it: no session, no cross-signing keys, or the wrong passphrase",
     ),
     (Exit::LeftAtOnce, "stopped at once: Ctrl-C, pressed twice"),
 ];

@@ -20,9 +20,7 @@ pub(crate) async fn run(args: &args::LinkArgs) -> Result<(), Failure> {
     login::check(&args.exchange, policy)?;
     let directory = online::directory(&args.online.directory)?;
     let facts = Facts::read(&directory).map_err(Failure::not_ready)?;
-    let device = Device::open(&directory, policy)
-        .await
-        .map_err(Failure::not_ready)?;
+    let device = online::open(&args.online, &args.passphrase).await?;
     keyboard::require_someone_to_answer(out)?;
     let mut person = TerminalPerson::new(out, Role::Existing, &args.exchange)?;
     person.browser = !args.no_browser;

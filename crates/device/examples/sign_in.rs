@@ -87,7 +87,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let start = Start::Show(RendezvousAt::Homeserver(HomeserverAddress::parse(
         &homeserver,
     )?));
-    let keys = Arc::new(StoreKeys::new(&options.directory));
+    let keys = Arc::new(StoreKeys::new(&options.directory, None));
     let device = sign_in(&options, start, &Terminal, keys).await?;
     say(&format!(
         "Signed in as {}, device {}",

@@ -1,6 +1,6 @@
 // The conversation with the helper, against one that follows a script.
 import assert from "node:assert/strict";
-import { readFileSync } from "node:fs";
+import { readFileSync, writeFileSync } from "node:fs";
 import { createServer } from "node:http";
 import { join } from "node:path";
 import { test } from "node:test";
@@ -105,6 +105,15 @@ test("a grant with secrets of one's own", async () => {
   lines.check();
 });
 
+test("a passphrase is in the request", async () => {
+  const given = { ...bot, passphrase: "a passphrase", person: person() };
+  for (const [name, run] of [["fragments", () => signIn(given)], ["link", () => grant({ ...given, directory, scan: "TUFU" })]]) {
+    const lines = script(name);
+    await run().catch(() => {});
+    assert.equal(lines()[1].params.passphrase, "a passphrase");
+  }
+});
+
 test("a grant needs the word that the new device is theirs", async () => {
   const notAsked = (error) => error.cause instanceof TypeError;
   for (const [confirmOwnDevice, ends] of [[() => false, refused(3, /not your device/)], [undefined, notAsked]]) {
@@ -145,6 +154,14 @@ test("an error says what the helper says", async () => {
   await assert.rejects(signIn({ ...bot, person: person() }), refused(8, /homeserver failed; the answer was 503/, more));
 });
 
+test("what others wrote in an error does not steer a terminal", () => {
+  const evil = "\u001b[2J\n\u202eevil";
+  const error = new MatrixQrError(evil, { cause: evil, advice: evil, deviceLeft: evil });
+  for (const text of [error.message, error.cause, error.advice, error.deviceLeft]) assert.equal(text, "\ufffd[2J\ufffd\ufffdevil");
+  const own = new RangeError("of the caller");
+  assert.equal(new MatrixQrError("x", { cause: own }).cause, own);
+});
+
 test("a question is taken back", async () => {
   const lines = script("takesBackAQuestion");
   let takenBack = false;
@@ -167,6 +184,17 @@ test("a signal cancels the sign-in, and its clean-up is waited for", async () =>
   await assert.rejects(signIn(options), refused(3, /cancelled/, { advice: "Start again." }));
   assert.ok(Date.now() - started >= 300);
   assert.deepEqual(own.kept, ["discarded"]);
+});
+
+test("the keys stay if the device is signed in, although the helper died", async () => {
+  for (const [isSignedIn, expected] of [[true, []], [false, ["discarded"]]]) {
+    script("dies");
+    const own = keys({ discard: () => void own.kept.push("discarded") });
+    const options = { ...bot, directory: folder(), keys: own, person: person({ enterCheckCode: () => new Promise(() => {}) }) };
+    if (isSignedIn) writeFileSync(join(options.directory, "session.json"), "{}");
+    await assert.rejects(signIn(options), refused(1, /without an answer/));
+    assert.deepEqual(own.kept, expected);
+  }
 });
 
 test("a signal that was aborted before starts nothing", async () => {

@@ -3,6 +3,7 @@ export { MatrixQrError } from "./errors.js";
 export { AccountSecrets, NewDevice } from "./keys.js";
 export { terminalPerson } from "./person.js";
 export { AccessToken, Session } from "./session.js";
+export { harmless } from "./text.js";
 export type ProgramOptions = import("./helper.js").ProgramOptions;
 export type Keys = import("./keys.js").Keys;
 export type SecretKeys = import("./keys.js").SecretKeys;
@@ -21,6 +22,10 @@ export type MeetingOptions = {
      * matrix-sdk in the directory, which JavaScript cannot open.
      */
     keys?: Keys;
+    /**
+     * What that store is encrypted with.
+     */
+    passphrase?: string;
     /**
      * Who is asked. By default the person at this terminal.
      */
@@ -100,6 +105,7 @@ export type SignedIn = {
  * @property {string} directory The directory of the session.
  * @property {Keys} [keys] Whoever holds the device's keys. By default an encryption store for
  *   matrix-sdk in the directory, which JavaScript cannot open.
+ * @property {string} [passphrase] What that store is encrypted with.
  * @property {Person} [person] Who is asked. By default the person at this terminal.
  * @property {string} [scan] The text of the other device's code. Without it, this device shows one.
  * @property {string} [rendezvous] The URL of the rendezvous server.

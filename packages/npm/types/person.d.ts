@@ -62,6 +62,13 @@ export type Person = {
      */
     progress?: (event: Record<string, unknown>) => void;
 };
+export type Keyboard = NodeJS.ReadableStream & {
+    isTTY?: boolean;
+    setRawMode?: (on: boolean) => unknown;
+    readableFlowing?: boolean | null;
+    ref?: () => void;
+    unref?: () => void;
+};
 /**
  * What a person is shown as a QR code.
  *
@@ -82,7 +89,8 @@ export type Person = {
  */
 /**
  * The person at a sign-in. Any object with these methods will do. Each question comes with a signal
- * that is aborted when its answer is not needed any more: take it off the screen then.
+ * that is aborted when its answer is not needed any more: take it off the screen then. Servers wrote
+ * parts of what is shown: use `harmless` for what goes to a terminal.
  *
  * @typedef {object} Person
  * @property {(warning: string, signal: AbortSignal) => boolean | Promise<boolean>} confirmOwnDevice
@@ -105,13 +113,21 @@ export type Person = {
  *   event with that name, because the page where the person agrees may ask for it.
  */
 /**
- * A person at a terminal.
+ * Standard input, whatever it is.
  *
- * @param {{ input?: NodeJS.ReadableStream, output?: NodeJS.WritableStream }} [streams]
+ * @typedef {NodeJS.ReadableStream & {
+ *   isTTY?: boolean, setRawMode?: (on: boolean) => unknown,
+ *   readableFlowing?: boolean | null, ref?: () => void, unref?: () => void,
+ * }} Keyboard
+ */
+/**
+ * A person at a terminal. What was typed there before a question does not answer it.
+ *
+ * @param {{ input?: Keyboard, output?: NodeJS.WritableStream }} [streams]
  *   Standard input and standard output by default.
  * @returns {Person}
  */
 export declare function terminalPerson({ input, output }?: {
-    input?: NodeJS.ReadableStream;
+    input?: Keyboard;
     output?: NodeJS.WritableStream;
 }): Person;

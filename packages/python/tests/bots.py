@@ -202,12 +202,16 @@ class Friend:
     async def see(self, _room: nio.MatrixRoom, event: Any) -> None:
         await self.read.put(event)
 
-    async def ping(self) -> None:
-        """Writes, encrypted, and reads the answer, which was encrypted."""
-        content = {"msgtype": "m.text", "body": "!ping"}
+    async def say(self, body: str) -> None:
+        """Writes, encrypted."""
+        content = {"msgtype": "m.text", "body": body}
         await self.client.room_send(
             self.room_id, "m.room.message", content, ignore_unverified_devices=True
         )
+
+    async def ping(self) -> None:
+        """Reads the answer, which was encrypted."""
+        await self.say("!ping")
         while (event := await asyncio.wait_for(self.read.get(), 30)).body != "pong":
             assert event.body == "!ping"
         assert event.decrypted

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -43,6 +44,18 @@ async def test_a_new_device(fake: str, tmp_path: Path) -> None:
         await terminal.until("│   J  T  N  G  T  N   │")
         await then(terminal)
     assert answers(directory) == [None, None, {"confirmed": True}]
+
+
+async def test_what_is_half_typed_before_the_question_does_not_answer_it(
+    fake: str, tmp_path: Path
+) -> None:
+    directory = tmp_path / "works"
+    with started(SIGN_IN, str(directory), fake, path=tmp_path) as terminal:
+        terminal.type("y")
+        await terminal.until(r"\[y/N\] ")
+        terminal.type("\n")
+        await then(terminal)
+    assert answers(directory)[2] == {"confirmed": False}
 
 
 @pytest.mark.parametrize("answer", ["\n", "n\n", "yeah\n"])
@@ -102,9 +115,14 @@ async def test_text_of_a_server_cannot_control_the_terminal(fake: str, tmp_path:
         for _ in range(2):
             await terminal.until(r"\[y/N\] ")
             terminal.type("y\n")
-        await then(terminal)
-        assert terminal.screen.count("evil") == 5
-        assert "\x1b" not in terminal.screen and "\u202e" not in terminal.screen
+        assert await terminal.end() == 1
+    assert len(re.findall("e ?v ?i ?l|e  v  i  l", terminal.screen)) == 15, terminal.screen
+    for control in ("\x1b", "\u202e", "\u2028"):
+        assert control not in terminal.screen
+    # No line break but those of our own text, which the terminal writes as \r\n.
+    for line in (line for line in terminal.screen.split("\r\n") if "evil" in line):
+        assert re.search(r"\ufffd\[2J\ufffd{3,4}evil", line), line
+        assert "\r" not in line and "\n" not in line
 
 
 async def test_nobody_answers(fake: str, tmp_path: Path) -> None:

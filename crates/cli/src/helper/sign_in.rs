@@ -45,7 +45,7 @@ impl RemoteSignIn {
         let person = RemotePerson::new(self.caller.clone(), self.cancel.clone());
         let signed_in = match params.keys {
             KeysHeldBy::Store => {
-                let keys = StoreKeys::new(&params.directory);
+                let keys = StoreKeys::new(&params.directory, params.passphrase);
                 sign_in(&options, start, &person, Arc::new(keys)).await
             }
             KeysHeldBy::Caller => {
@@ -82,7 +82,7 @@ impl RemoteSignIn {
         let (directory, policy) = (&params.directory, self.policy);
         let granted = match params.keys {
             KeysHeldBy::Store => {
-                let device = Device::open(directory, policy).await;
+                let device = Device::open(directory, policy, params.passphrase.as_ref()).await;
                 let device = device.map_err(Failure::not_ready)?;
                 device.grant(own, start, options, &person).await
             }

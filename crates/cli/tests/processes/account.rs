@@ -71,7 +71,7 @@ impl InProcessSandbox {
         directory.save(&session).unwrap();
         self.runtime.block_on(async {
             let path = directory.path();
-            let device = Device::with_new_keys(path, Policy::HttpsOrLoopback);
+            let device = Device::with_new_keys(path, Policy::HttpsOrLoopback, None);
             drop(device.await.unwrap());
         });
         directory.path().to_owned()
@@ -81,7 +81,7 @@ impl InProcessSandbox {
     fn set_up(&self) {
         let directory = self.signed_in("existing", "FIRSTDEVICE");
         self.runtime.block_on(async {
-            let first = Device::open(&directory, Policy::HttpsOrLoopback)
+            let first = Device::open(&directory, Policy::HttpsOrLoopback, None)
                 .await
                 .unwrap();
             Box::pin(first_device::set_up(first.homeserver(), first.keys()))

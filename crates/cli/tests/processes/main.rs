@@ -12,6 +12,7 @@ mod account_choice;
 mod command_line;
 mod consent_link;
 mod own_device;
+mod passphrase;
 #[path = "../support/mod.rs"]
 #[allow(dead_code, reason = "other tests use the rest")]
 mod support;
@@ -22,7 +23,7 @@ use serde_json::Value;
 
 use self::support::{
     command::RunningCommand,
-    sandbox::{SandboxProcess, decide},
+    sandbox::{SandboxProcess, decide, private_file},
 };
 
 #[test]
@@ -106,16 +107,16 @@ fn exports_the_keys(sandbox: &SandboxProcess) {
         "restore-keys",
         "--export",
         names.1,
-        "--passphrase-file",
+        "--export-passphrase-file",
         names.0,
     ];
     assert!(
         sandbox
             .command(&args[..3])
             .ends(2)
-            .contains("--passphrase-file FILE")
+            .contains("--export-passphrase-file FILE")
     );
-    fs::write(&passphrase, "\n").unwrap();
+    private_file(&passphrase, "\n");
     assert!(
         sandbox
             .command(&args)
@@ -123,7 +124,7 @@ fn exports_the_keys(sandbox: &SandboxProcess) {
             .contains("the passphrase is empty")
     );
     assert!(!export.exists());
-    fs::write(&passphrase, "a passphrase\n").unwrap();
+    private_file(&passphrase, "a passphrase\n");
     assert!(
         sandbox
             .command(&args)

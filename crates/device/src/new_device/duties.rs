@@ -8,7 +8,7 @@ use matrix_qr_protocol::{
     homeserver::HomeserverAddress,
     login::{
         NoAuthorization, NoToken, NotImported,
-        message::{Authorization, DeviceId, Secrets, VerificationLink},
+        message::{Authorization, DeviceId, Secrets},
     },
 };
 use ruma::{OwnedDeviceId, OwnedUserId};
@@ -29,7 +29,7 @@ use crate::{
     host::HostAdapter,
     http::Http,
     keys::{Imported, KeyHolder, UnpublishedDevice, take_secrets},
-    oauth::{DeviceAuthorization, OAuth, OAuthError, TokenOutcome},
+    oauth::{OAuth, OAuthError, TokenOutcome},
     person::{Person, ProgressEvent},
     retry::patiently,
     session::SessionDir,
@@ -74,9 +74,11 @@ impl<'a, P: Person, K: KeyHolder> NewDevice<'a, P, K> {
             (Ok(()), _) => Error::OutOfOrder,
             (Err(error), _) => error,
         };
-        take_back(&self.progress(), &self.http, self.directory, self.person).await;
-        // Without a valid token it ends soon, if it still runs.
-        self.import.settled().await;
+        let progress = self.progress();
+        tokio::join!(
+            self.import.give_up(),
+            take_back(&progress, &self.http, self.directory, self.person),
+        );
         Err(error)
     }
 
@@ -96,8 +98,12 @@ impl<'a, P: Person, K: KeyHolder> NewDevice<'a, P, K> {
     ) -> Result<Authorization, NoAuthorization> {
         let (base, metadata) = find_oauth_server(&self.http, &named).await?;
         let failed = |error: OAuthError| NoAuthorization::Failed(error.to_user_error());
-        let asked = self.ask(base, metadata, device_id).await.map_err(failed)?;
-        let wanted = wanted(&asked).ok_or_else(|| NoAuthorization::Failed(unusable_link()))?;
+        let asked = self.ask(base, metadata, &device_id).await;
+        let asked = asked.map_err(failed)?;
+        let wanted = Authorization {
+            link: asked.authorization.link().clone(),
+            device_id,
+        };
         self.advance(SignInProgress::Asked(Arc::new(asked)));
         Ok(wanted)
     }
@@ -108,7 +114,7 @@ impl<'a, P: Person, K: KeyHolder> NewDevice<'a, P, K> {
         &self,
         base: Url,
         metadata: ServerMetadata,
-        device_id: DeviceId,
+        device_id: &DeviceId,
     ) -> Result<PendingAuthorization, OAuthError> {
         let connect = || OAuth::connect(self.http.clone(), metadata.clone(), &self.options.client);
         let oauth = patiently(connect).await?.on_device(&self.options.name);
@@ -127,7 +133,6 @@ impl<'a, P: Person, K: KeyHolder> NewDevice<'a, P, K> {
         let SignInProgress::Asked(asked) = self.progress() else {
             return Err(NoToken::Failed(out_of_order()));
         };
-        let link = link(&asked.authorization).ok_or_else(|| NoToken::Failed(unusable_link()))?;
         // The servers that this device found itself.
         let servers = AccountServers {
             homeserver: &asked.base,
@@ -136,7 +141,7 @@ impl<'a, P: Person, K: KeyHolder> NewDevice<'a, P, K> {
         };
         self.person.tell(ProgressEvent::UserCode {
             code: asked.authorization.user_code(),
-            link: &ConsentLink::new(link.to_open().clone(), &servers),
+            link: &ConsentLink::new(asked.authorization.link().to_open().clone(), &servers),
         });
         let tokens = match asked.oauth.await_token(&asked.authorization).await {
             TokenOutcome::Granted(tokens) => tokens,
@@ -189,7 +194,7 @@ impl<'a, P: Person, K: KeyHolder> NewDevice<'a, P, K> {
         };
         let (user_id, grant) = (account.user_id.clone(), &account.grant);
         let (device_id, homeserver) = (grant.asked.device_id.clone(), self.homeserver(grant));
-        let (keys, expires_at) = (self.keys.clone(), grant.expires_at);
+        let (keys, expires_at) = (self.import.holder(self.keys.clone()), grant.expires_at);
         let import = async move {
             let session = UnpublishedDevice {
                 user_id: &user_id,
@@ -197,7 +202,7 @@ impl<'a, P: Person, K: KeyHolder> NewDevice<'a, P, K> {
                 homeserver: &homeserver,
                 expires_at,
             };
-            let taken = take_secrets(&*keys, session, secrets).await;
+            let taken = take_secrets(&keys, session, secrets).await;
             taken.map_err(not_imported)
         };
         let (imported, ()) =
@@ -250,27 +255,4 @@ impl<P: Person, K: KeyHolder> NewDeviceHost for HostAdapter<'_, P, NewDevice<'_,
     async fn import_secrets(&self, secrets: Secrets) -> Result<(), NotImported> {
         self.answer(Wait::Upload, self.device.import(secrets)).await
     }
-}
-
-fn wanted(asked: &PendingAuthorization) -> Option<Authorization> {
-    Some(Authorization {
-        link: link(&asked.authorization)?,
-        device_id: DeviceId::parse(asked.device_id.as_str())?,
-    })
-}
-
-fn link(authorization: &DeviceAuthorization) -> Option<VerificationLink> {
-    let complete = authorization.verification_uri_complete().map(Url::parse);
-    Some(VerificationLink {
-        verification_uri: Url::parse(authorization.verification_uri()).ok()?,
-        verification_uri_complete: complete.transpose().ok()?,
-    })
-}
-
-fn unusable_link() -> UserError {
-    UserError::new(
-        Cause::AuthorizationServer,
-        "the authorization server's link cannot be read",
-        "Tell the server's administrator.",
-    )
 }

@@ -1,7 +1,7 @@
 //! A real nginx in front of our server, configured as in docs/nginx.conf, and in each bad way that
 //! nginx offers.
 
-use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::net::{Ipv4Addr, SocketAddr};
 
 use matrix_qr_doctor::Check;
 use matrix_qr_protocol::revision::Role;
@@ -12,7 +12,7 @@ use url::Url;
 use crate::{
     faults::{describe, examined, faults},
     meeting::Plan,
-    proxy_program::{ProxyProcess, ProxyProgram},
+    proxy_program::{ProxyProcess, ProxyProgram, free_port},
     test_env::TestEnv,
 };
 
@@ -30,15 +30,12 @@ struct Ports {
 }
 
 impl Ports {
-    /// Free a moment ago: nginx cannot be told to take any.
+    /// nginx cannot be told to take any.
     fn free() -> Self {
-        let listeners = [(); 3].map(|()| TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap());
-        let [server_name, homeserver, rendezvous] =
-            listeners.map(|listener| listener.local_addr().unwrap().port());
         Self {
-            server_name,
-            homeserver,
-            rendezvous,
+            server_name: free_port(),
+            homeserver: free_port(),
+            rendezvous: free_port(),
         }
     }
 

@@ -2,13 +2,10 @@
 
 use std::{
     io::{Read, Write},
-    net::{Ipv4Addr, TcpListener, TcpStream},
+    net::{Ipv4Addr, TcpStream},
     path::Path,
     process::{Child, Command, Stdio},
-    sync::{
-        Arc, Mutex, Weak,
-        atomic::{AtomicU16, Ordering::Relaxed},
-    },
+    sync::{Arc, Mutex, Weak},
     thread,
     time::Duration,
 };
@@ -16,16 +13,16 @@ use std::{
 use matrix_qr_rendezvous::Redis;
 use tempfile::TempDir;
 
+pub(crate) use self::free_port::free_port;
 use crate::certificates::Certificates;
+
+#[path = "free_port.rs"]
+mod free_port;
 
 /// The path in Debian. `REDIS_SERVER` names another, a Valkey for example.
 fn server() -> String {
     std::env::var("REDIS_SERVER").unwrap_or_else(|_| "/usr/bin/redis-server".to_owned())
 }
-
-/// Below those that the system gives to connections: one of those could take the port while the
-/// server is away. As is the port that a node of a cluster opens beside it, 10 000 above.
-const PORTS: std::ops::Range<u16> = 12_000..22_000;
 
 pub(crate) struct RedisServer {
     port: u16,
@@ -179,17 +176,4 @@ impl Drop for RedisServer {
     fn drop(&mut self) {
         self.kill();
     }
-}
-
-pub(crate) fn free_port() -> u16 {
-    static NEXT: AtomicU16 = AtomicU16::new(0);
-    // Test programs that run in parallel start at different ports.
-    let start = u16::try_from(std::process::id() % u32::from(PORTS.end - PORTS.start)).unwrap();
-    for _ in 0..1000 {
-        let port = PORTS.start + (start + NEXT.fetch_add(1, Relaxed)) % (PORTS.end - PORTS.start);
-        if TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_ok() {
-            return port;
-        }
-    }
-    panic!("no port is free");
 }

@@ -21,7 +21,7 @@ use tokio::net::TcpListener;
 
 use crate::{
     browser::{Browser, chunked},
-    program::{ProxyProcess, ProxyProgram},
+    program::{ProxyProcess, ProxyProgram, free_port},
 };
 
 const CREATE: &str = "/_matrix/client/v1/rendezvous";
@@ -276,4 +276,17 @@ async fn bodies_without_a_length_come_through_caddy() {
 #[ignore = "needs varnish: cargo xtask test"]
 async fn bodies_without_a_length_come_through_varnish() {
     streamed(ProxyProgram::Varnish, &sites::plain(ProxyProgram::Varnish)).await;
+}
+
+/// A port that the system may give to a connection is taken now and then before its program binds
+/// it: the program in front of which a test finds itself is then another one.
+#[test]
+fn nobody_else_gets_the_port_of_a_program() {
+    let ours = [free_port(), free_port()];
+    assert_ne!(ours[0], ours[1], "nothing listens on either yet");
+    let file = "/proc/sys/net/ipv4/ip_local_port_range";
+    let range = std::fs::read_to_string(file).unwrap();
+    let (first, _) = range.split_once(char::is_whitespace).unwrap();
+    let first: u16 = first.parse().unwrap();
+    assert!(ours.iter().all(|port| *port < first), "{ours:?}, {range}");
 }

@@ -2,7 +2,7 @@
 //! use this file, too.
 
 use std::{
-    net::{Ipv4Addr, SocketAddr, TcpListener},
+    net::{Ipv4Addr, SocketAddr},
     path::Path,
     process::{Child, Command, Stdio},
     time::{Duration, Instant},
@@ -10,6 +10,11 @@ use std::{
 
 use tempfile::TempDir;
 use tokio::net::TcpStream;
+
+pub(crate) use self::free_port::free_port;
+
+#[path = "../conformance/free_port.rs"]
+mod free_port;
 
 /// The longest time that a test waits for anything.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
@@ -85,10 +90,9 @@ pub(crate) struct ProxyProcess {
     _directory: TempDir,
 }
 
-/// An address that is free now: none of the programs can choose one and report it.
+/// None of the programs can choose one and report it.
 pub(crate) fn free_address() -> SocketAddr {
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
-    listener.local_addr().unwrap()
+    (Ipv4Addr::LOCALHOST, free_port()).into()
 }
 
 impl ProxyProcess {

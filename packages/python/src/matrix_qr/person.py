@@ -39,7 +39,8 @@ class ConsentLink:
 class Person(Protocol):
     """Shows codes, asks a person, and shows progress. An exception ends the sign-in.
 
-    A question that needs no answer any more is cancelled (`asyncio.CancelledError`).
+    A question that needs no answer any more is cancelled (`asyncio.CancelledError`). Servers wrote
+    parts of what is shown: use `matrix_qr.harmless` for what goes to a terminal.
     """
 
     async def confirm_own_device(self, warning: str) -> bool:

@@ -15,7 +15,7 @@ use crate::{
     fault_proxy::Fate,
     meeting::{Digits, Meeting, Plan, When},
     paths::assert_complete,
-    scripted_peer::existing_device_with,
+    scripted_peer::{existing_device_against, existing_device_with},
     test_env::{SignInEnd, TestEnv},
 };
 
@@ -73,16 +73,20 @@ async fn wrong_digits() {
     .await;
 }
 
+/// It does not leave the new device.
 async fn unusable_link(fault: Fault, row: &str) {
     let check = |end: &SignInEnd, _| {
-        let Err(Error::LinkUnusable(trouble)) = &end.existing else {
-            panic!("{:?}", end.existing)
+        let Err(Error::NotAuthorized(trouble)) = &end.new else {
+            panic!("{:?}", end.new)
         };
-        assert_eq!(trouble.cause, Cause::OtherDevice);
-        assert!(
-            !was_told(end, Role::Existing, "asked to open"),
-            "nobody is shown it"
-        );
+        assert_eq!(trouble.cause, Cause::AuthorizationServer);
+        for (role, never) in [
+            (Role::New, "UserCode"),
+            (Role::New, "sent m.login.protocol"),
+            (Role::Existing, "asked to open"),
+        ] {
+            assert!(!was_told(end, role, never), "{:?}", end.told);
+        }
         assert_eq!(end.record.token_polls, 0);
     };
     with_fault(fault, check, row).await;
@@ -148,6 +152,30 @@ async fn a_page_of_another_site_comes_with_a_warning() {
     let warned = |(_, what): &(_, String)| what.contains("belongs neither");
     assert!(was_told(&end, Role::Existing, "asked to open"));
     assert!(!end.told.iter().any(warned) && !end.printed.contains("belongs neither"));
+}
+
+/// The existing device relies on no other device for this.
+async fn a_link_that_a_dishonest_device_sends() {
+    let world = TestEnv::start().await;
+    let row = Row::of("a_link_that_a_dishonest_device_sends");
+    for link in ["http://a.example/link", "javascript:alert(1)//"] {
+        let (result, told, heard) = existing_device_against(&world, async |peer| {
+            peer.say(wish("PUPPETDEVICE", link)).await;
+            peer.hear().await
+        })
+        .await;
+        let error = result.unwrap_err();
+        let Error::LinkUnusable(trouble) = &error else {
+            panic!("{error:?}")
+        };
+        assert_eq!(trouble.cause, Cause::OtherDevice);
+        assert_told(&world, &error, &row.existing);
+        let reason = heard["reason"].as_str().unwrap();
+        assert!(row.heard.contains(&format!("`{reason}`")), "{heard}");
+        for never in ["asked to open", "SharingSecrets"] {
+            assert!(!told.contains(&(Role::Existing, never.to_owned())));
+        }
+    }
 }
 
 async fn the_link_is_refused() {
@@ -351,6 +379,7 @@ each_revision![
     a_link_that_is_not_https,
     a_link_that_is_a_script,
     a_link_with_a_user_name,
+    a_link_that_a_dishonest_device_sends,
     the_link_is_refused,
     the_browser_fails,
     the_consent_is_denied,

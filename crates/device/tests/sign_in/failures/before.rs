@@ -103,7 +103,7 @@ async fn lacking(world: &TestEnv, missing: CrossSigningKey) -> Device<Encryption
         .unwrap();
     machine.import_cross_signing_keys(export).await.unwrap();
     drop(machine);
-    Device::open(&directory, Policy::HttpsOrLoopback)
+    Device::open(&directory, Policy::HttpsOrLoopback, None)
         .await
         .unwrap()
 }

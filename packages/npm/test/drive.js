@@ -1,4 +1,4 @@
-// Runs packages/npm/examples/bot.js as it is, for a driver that plays the person:
+// Runs examples/bot.js as it is, for a test that plays the person:
 //   node drive.js [--scan CODE] BOT DIRECTORY USER [out]
 //
 // The person is told and asked what `matrix-qr login --json` tells and asks: JSON objects on standard
