@@ -83,9 +83,11 @@ async def test_a_passphrase_is_in_the_request(fake: str, tmp_path: Path) -> None
     await sign_in(fake, tmp_path / "works", Agreeing(), passphrase="a passphrase")
     person = Agreeing()
     person.other.set_result("07")
-    options = {"passphrase": "a passphrase", "program": fake}
-    await matrix_qr.grant(tmp_path / "grants", person=person, scan="TUFU", **options)
-    for directory in (tmp_path / "works", tmp_path / "grants"):
+    grants = tmp_path / "grants"
+    await matrix_qr.grant(
+        grants, person=person, scan="TUFU", passphrase="a passphrase", program=fake
+    )
+    for directory in (tmp_path / "works", grants):
         assert said(directory)[2]["message"]["params"]["passphrase"] == "a passphrase"
 
 
