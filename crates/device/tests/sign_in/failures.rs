@@ -245,6 +245,7 @@ fn the_table_names_tests_that_exist() {
         include_str!("account.rs"),
         include_str!("choosing.rs"),
         include_str!("lost.rs"),
+        include_str!("passphrase.rs"),
         include_str!("remains.rs"),
         include_str!("sign_out.rs"),
     ]
