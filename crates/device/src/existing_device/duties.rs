@@ -18,7 +18,7 @@ use crate::{
     consent_link::{AccountServers, ConsentLink},
     device::Device,
     host::HostAdapter,
-    keys::{HeldIdentity, KeyHolder, await_verified, export_secrets},
+    keys::{CrossSigningError, HeldIdentity, KeyHolder, await_verified, export_secrets},
     person::{Opening, Person, ProgressEvent},
     silence::Wait,
 };
@@ -121,11 +121,19 @@ impl<'a, P: Person, K: KeyHolder> ExistingDevice<'a, P, K> {
 
     async fn look(&self, id: &DeviceId) -> Result<DeviceLookup, UserError> {
         let found = self.device.homeserver().device(id.as_str().into()).await;
-        if found.as_ref().is_err_and(HomeserverError::ends_session) {
-            // The call has tried another token. This says why there is none.
-            self.device.stay_signed_in().await?;
+        if let Err(error) = &found {
+            self.explain(error).await?;
         }
         Ok(found?)
+    }
+
+    /// Where a call failed because this device's own session has ended: says why. The call has
+    /// tried another token.
+    async fn explain(&self, error: &HomeserverError) -> Result<(), UserError> {
+        if error.ends_session() {
+            self.device.stay_signed_in().await?;
+        }
+        Ok(())
     }
 
     async fn open(&self, link: &VerificationLink) -> Result<(), NotOpened> {
@@ -170,7 +178,11 @@ impl<'a, P: Person, K: KeyHolder> ExistingDevice<'a, P, K> {
     async fn export(&self) -> Result<Secrets, UserError> {
         self.person.tell(ProgressEvent::SharingSecrets);
         let device = self.device;
-        let exported = export_secrets(device.keys(), device.homeserver(), device.user_id()).await?;
+        let exported = export_secrets(device.keys(), device.homeserver(), device.user_id()).await;
+        if let Err(CrossSigningError::Homeserver(error)) = &exported {
+            self.explain(error).await?;
+        }
+        let exported = exported?;
         if let Some(why) = exported.without_backup {
             tracing::info!(%why, "the key backup is not shared");
         }

@@ -147,8 +147,8 @@ impl<'a, P: Person, K: KeyHolder> NewDevice<'a, P, K> {
             TokenOutcome::Granted(tokens) => tokens,
             TokenOutcome::Denied => return Err(NoToken::Denied),
             TokenOutcome::Expired => return Err(NoToken::Expired),
-            TokenOutcome::Failed(OAuthError::TokenLost) => {
-                return Err(NoToken::Failed(token_lost(&asked, self.person)));
+            TokenOutcome::Failed(error) if error.may_have_lost_token() => {
+                return Err(NoToken::Failed(token_lost(&asked, &error, self.person)));
             }
             TokenOutcome::Failed(error) => return Err(NoToken::Failed(error.to_user_error())),
         };

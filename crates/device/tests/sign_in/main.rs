@@ -16,6 +16,7 @@ mod browser;
 mod choosing;
 mod failures;
 mod fault_proxy;
+mod hostile;
 mod lost;
 mod meeting;
 mod passphrase;
