@@ -9,6 +9,7 @@
 //! | `interop` | runs our programs against Synapse and matrix-sdk |
 //! | `pictures` | compares what we read of photographed QR codes with what zxing-cpp reads |
 //! | `bench` | measures the rendezvous server |
+//! | `reproducible` | builds the rendezvous server twice, and compares |
 //! | `python` | Python environments |
 //! | `run` | what all of them need: other programs, from the root of the checkout |
 #![allow(clippy::print_stderr, reason = "it says what runs and what is missing")]
@@ -19,6 +20,7 @@ mod package;
 mod packages;
 mod pictures;
 mod python;
+mod reproducible;
 mod run;
 mod walls;
 
@@ -38,6 +40,7 @@ const USAGE: &str = "\
   cargo xtask package          installs the Debian packages into target/package and starts the server there; checks the container files
   cargo xtask packages         the packages for Python and Node: their checks and tests, the wheel, and both installed
   cargo xtask pictures         photographs of QR codes: how many we read, and how many zxing-cpp reads
+  cargo xtask reproducible     the rendezvous server, built twice in two directories: the same program?
   cargo xtask bench [--json] [--quick] [rates|memory|million|flood|slow|waiters|redis|instances|sign-in ..]
                                the rendezvous server: its rates relative to a bare axum server, and its other targets";
 
@@ -70,6 +73,7 @@ fn main() -> ExitCode {
         Some(("interop", rest)) => interop::interop(rest),
         Some(("bench", rest)) => bench::bench(rest),
         Some(("packages", [])) => packages::packages(),
+        Some(("reproducible", [])) => reproducible::reproducible(),
         Some(("walls", [])) => walls::walls(),
         Some(("pictures", [])) => pictures::pictures(),
         Some(("package", [])) => needed(&package::NEEDED).and_then(|()| package::package()),
