@@ -4,6 +4,7 @@
 //! | module | task |
 //! |---|---|
 //! | `walls` | type names, import circles, module maps, and what the protocol depends on |
+//! | `advisories` | known vulnerabilities of dependencies |
 //! | `package` | builds, installs, starts and removes the Debian packages |
 //! | `packages` | checks the packages for Python and Node, builds them, and installs them |
 //! | `interop` | runs our programs against Synapse and matrix-sdk |
@@ -14,6 +15,7 @@
 //! | `run` | what all of them need: other programs, from the root of the checkout |
 #![allow(clippy::print_stderr, reason = "it says what runs and what is missing")]
 
+mod advisories;
 mod bench;
 mod interop;
 mod package;
@@ -35,6 +37,7 @@ use crate::run::{TaskResult, at_the_root, cargo, command, run};
 const USAGE: &str = "\
   cargo xtask test             formatting, lints, spelling, walls, dependencies, documentation, every test, the packages, interop
   cargo xtask walls            type names, import circles, module maps, what the protocol depends on
+  cargo xtask advisories       known vulnerabilities in Cargo.lock; needs github.com
   cargo xtask interop [--json] [--only synapse|delegated|proxied|bots|LIBRARY]
                                our programs against Synapse, matrix-sdk and the bots' libraries, which go into target/interop
   cargo xtask package          installs the Debian packages into target/package and starts the server there; checks the container files
@@ -73,6 +76,7 @@ fn main() -> ExitCode {
         Some(("interop", rest)) => interop::interop(rest),
         Some(("bench", rest)) => bench::bench(rest),
         Some(("packages", [])) => packages::packages(),
+        Some(("advisories", [])) => advisories::advisories(),
         Some(("reproducible", [])) => reproducible::reproducible(),
         Some(("walls", [])) => walls::walls(),
         Some(("pictures", [])) => pictures::pictures(),
@@ -120,6 +124,11 @@ fn test() -> TaskResult {
             format!("{error}; if it is not installed: cargo install --locked cargo-deny")
         })
     })?;
+    let mut not_checked = None;
+    step("advisories", || {
+        not_checked = advisories::advisories_where_reachable()?;
+        Ok(())
+    })?;
     step("documentation", documentation)?;
     step("tests", || {
         cargo(&[
@@ -139,7 +148,9 @@ fn test() -> TaskResult {
     step("packages", packages::packages)?;
     // Only `cargo xtask interop` by itself compares times: it needs a machine that is idle
     // otherwise.
-    step("interop", || interop::interop(&["--untimed".to_owned()]))
+    step("interop", || interop::interop(&["--untimed".to_owned()]))?;
+    not_checked.iter().for_each(|words| eprintln!("{words}"));
+    Ok(())
 }
 
 /// Reports all missing programs at once, before anything slow runs.

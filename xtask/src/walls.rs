@@ -3,6 +3,7 @@
 //! | module | rule |
 //! |---|---|
 //! | `dependencies` | the protocol depends on no I/O |
+//! | `trust` | `SECURITY.md` names each library that a shipped crate depends on |
 //! | `names` | one type name has one meaning |
 //! | `circles` | no file imports its importer |
 //! | `maps` | the documentation of a crate's root names every module |
@@ -18,6 +19,7 @@ mod modules;
 mod names;
 mod sources;
 mod tokens;
+mod trust;
 
 use std::{fs, path::Path};
 
@@ -39,6 +41,7 @@ pub(crate) fn walls() -> TaskResult {
     }
     let allowed = fs::read_to_string(ALLOWED).map_err(|error| format!("{ALLOWED}: {error}"))?;
     let mut findings = dependencies::check()?;
+    findings.extend(trust::check()?);
     findings.extend(circles::check(&sources));
     findings.extend(maps::check(&sources));
     sources.retain(|path, _| !path.contains("/examples/") && !path.contains("/benches/"));
