@@ -11,6 +11,7 @@
 //! | `pictures` | compares what we read of photographed QR codes with what zxing-cpp reads |
 //! | `bench` | measures the rendezvous server |
 //! | `reproducible` | builds the rendezvous server twice, and compares |
+//! | `sbom` | what is linked into a program, as a list in its packages |
 //! | `python` | Python environments |
 //! | `run` | what all of them need: other programs, from the root of the checkout |
 #![allow(clippy::print_stderr, reason = "it says what runs and what is missing")]
@@ -24,6 +25,7 @@ mod pictures;
 mod python;
 mod reproducible;
 mod run;
+mod sbom;
 mod walls;
 
 use std::{

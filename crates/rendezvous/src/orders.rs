@@ -3,14 +3,14 @@
 //! | module | what it has |
 //! |---|---|
 //! | `sync` | what `crate::sync` is here |
-//! | `world` | a server's sessions, and what threads do with them |
+//! | `server` | a server's sessions, and what threads do with them |
 //! | `properties` | what must be true in every order |
 //! | `broken` | servers that are wrong on purpose: each must be found |
 
 pub(crate) mod broken;
 pub(crate) mod properties;
+mod server;
 pub(crate) mod sync;
-mod world;
 
 use std::{
     panic::{AssertUnwindSafe, catch_unwind},

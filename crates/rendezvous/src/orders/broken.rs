@@ -7,8 +7,8 @@ use shuttle::future::block_on;
 use super::{
     Run,
     properties::{assert_one_wins, come_and_go},
+    server::{LIFETIME, MemoryServer, Seen, Written, client, join, seen_of, start, tag, write},
     sync::pass,
-    world::{LIFETIME, Seen, World, Written, client, join, seen_of, start, tag, write},
 };
 use crate::{
     Permit,
@@ -74,50 +74,62 @@ pub(crate) const BROKEN: [(&str, Run, &str); 10] = [
 
 /// What is written between the look and the wait is missed.
 fn looks_before_it_waits() {
-    let world = World::new();
-    let reader = start(&world, |world| {
-        let early = block_on(world.read_at(1, now()));
+    let server = MemoryServer::new();
+    let reader = start(&server, |server| {
+        let early = block_on(server.read_at(1, now()));
         let early = std::cell::Cell::new(Some(early));
         let read = async |now| match early.take() {
             Some(early) => early,
-            None => world.read_at(1, now).await,
+            None => server.read_at(1, now).await,
         };
         let deadline = now() + 10 * LIFETIME;
         seen_of(block_on(
-            world.sessions.waiters.hold(world.id, deadline, read),
+            server.sessions.waiters.hold(server.id, deadline, read),
         ))
     });
-    assert_eq!(world.write(1, 2), Written::Yes);
+    assert_eq!(server.write(1, 2), Written::Yes);
     reader.join().unwrap();
 }
 
 fn wakes_before_it_writes() {
-    let world = World::new();
-    let reader = start(&world, |world| world.wait(1));
-    world.sessions.waiters.wake(StoreChange::One(world.id));
-    block_on(world.sessions.store.write(world.id, Some(tag(1)), write(2))).unwrap();
+    let server = MemoryServer::new();
+    let reader = start(&server, |server| server.wait(1));
+    server.sessions.waiters.wake(StoreChange::One(server.id));
+    block_on(
+        server
+            .sessions
+            .store
+            .write(server.id, Some(tag(1)), write(2)),
+    )
+    .unwrap();
     reader.join().unwrap();
 }
 
 fn wakes_nobody() {
-    let world = World::new();
-    let reader = start(&world, |world| world.wait(1));
-    block_on(world.sessions.store.write(world.id, Some(tag(1)), write(2))).unwrap();
+    let server = MemoryServer::new();
+    let reader = start(&server, |server| server.wait(1));
+    block_on(
+        server
+            .sessions
+            .store
+            .write(server.id, Some(tag(1)), write(2)),
+    )
+    .unwrap();
     reader.join().unwrap();
 }
 
 fn ends_and_wakes_nobody() {
-    let world = World::new();
-    let reader = start(&world, |world| world.wait(1));
-    assert!(block_on(world.sessions.store.delete(world.id, now())).unwrap());
+    let server = MemoryServer::new();
+    let reader = start(&server, |server| server.wait(1));
+    assert!(block_on(server.sessions.store.delete(server.id, now())).unwrap());
     reader.join().unwrap();
 }
 
 fn does_not_expect_the_end() {
-    let world = World::new();
-    let reader = start(&world, |world| {
+    let server = MemoryServer::new();
+    let reader = start(&server, |server| {
         let read = async |now| {
-            let mut read = world.read_at(1, now).await;
+            let mut read = server.read_at(1, now).await;
             if let Ok(ReadOutcome::Unchanged(session)) = &mut read {
                 session.expires += Duration::from_secs(1_000_000);
             }
@@ -125,22 +137,22 @@ fn does_not_expect_the_end() {
         };
         let deadline = now() + 10 * LIFETIME;
         seen_of(block_on(
-            world.sessions.waiters.hold(world.id, deadline, read),
+            server.sessions.waiters.hold(server.id, deadline, read),
         ))
     });
     pass(LIFETIME);
-    world.sessions.store.sweep(now());
+    server.sessions.store.sweep(now());
     reader.join().unwrap();
 }
 
 /// It takes every wake-up for a write to its own session.
 fn does_not_compare() {
-    let world = World::new();
-    let reader = start(&world, |world| {
+    let server = MemoryServer::new();
+    let reader = start(&server, |server| {
         let looks = std::cell::Cell::new(0);
         let read = async |now| {
             looks.set(looks.get() + 1);
-            match world.read_at(1, now).await {
+            match server.read_at(1, now).await {
                 Ok(ReadOutcome::Unchanged(session)) if looks.get() > 1 => {
                     Ok(ReadOutcome::Changed(session))
                 }
@@ -148,22 +160,22 @@ fn does_not_compare() {
             }
         };
         let deadline = now() + 10 * LIFETIME;
-        let read = block_on(world.sessions.waiters.hold(world.id, deadline, read));
+        let read = block_on(server.sessions.waiters.hold(server.id, deadline, read));
         let seen = seen_of(read);
         assert_eq!(seen, Seen::New(2), "nothing new");
     });
-    world.sessions.waiters.wake(StoreChange::One(world.id));
-    assert_eq!(world.write(1, 2), Written::Yes);
+    server.sessions.waiters.wake(StoreChange::One(server.id));
+    assert_eq!(server.write(1, 2), Written::Yes);
     reader.join().unwrap();
 }
 
 fn is_counted_for_ever() {
-    let world = World::new();
+    let server = MemoryServer::new();
     let gone = Arc::new(Notify::new());
     let client = gone.clone();
-    let reader = start(&world, move |world| {
-        let world = world.clone();
-        let mut held = Box::pin(async move { world.hold(1).await });
+    let reader = start(&server, move |server| {
+        let server = server.clone();
+        let mut held = Box::pin(async move { server.hold(1).await });
         block_on(async {
             tokio::select! {
                 biased;
@@ -174,23 +186,23 @@ fn is_counted_for_ever() {
         std::mem::forget(held);
     });
     gone.notify_one();
-    assert_eq!(world.write(1, 2), Written::Yes);
+    assert_eq!(server.write(1, 2), Written::Yes);
     reader.join().unwrap();
-    assert!(world.delete(world.id));
-    world.assert_empty();
+    assert!(server.delete(server.id));
+    server.assert_empty();
 }
 
 fn compare_and_then_write() {
-    let world = World::new();
+    let server = MemoryServer::new();
     let writers = [2, 3].map(|version| {
-        start(&world, move |world| {
-            let Ok(ReadOutcome::Unchanged(_)) = block_on(world.read_at(1, now())) else {
+        start(&server, move |server| {
+            let Ok(ReadOutcome::Unchanged(_)) = block_on(server.read_at(1, now())) else {
                 return Written::Conflict(if version == 2 { 3 } else { 2 });
             };
             // Whatever is there now.
             let other = if version == 2 { 3 } else { 2 };
-            match world.write(1, version) {
-                Written::Conflict(_) => world.write(other, version),
+            match server.write(1, version) {
+                Written::Conflict(_) => server.write(other, version),
                 written => written,
             }
         })
@@ -199,16 +211,16 @@ fn compare_and_then_write() {
 }
 
 fn outlives_its_permit() {
-    come_and_go(|world, id, network| create_apart(world, id, network, drop));
+    come_and_go(|server, id, network| create_apart(server, id, network, drop));
 }
 
 fn permit_outlives_it() {
-    come_and_go(|world, id, network| create_apart(world, id, network, std::mem::forget));
+    come_and_go(|server, id, network| create_apart(server, id, network, std::mem::forget));
 }
 
 /// The store gets no permit; this happens to the real one.
-fn create_apart(world: &World, id: SessionId, network: u8, permit: fn(Permit)) -> bool {
-    let Ok(reserved) = world.limiter.reserve(client(network)) else {
+fn create_apart(server: &MemoryServer, id: SessionId, network: u8, permit: fn(Permit)) -> bool {
+    let Ok(reserved) = server.limiter.reserve(client(network)) else {
         return false;
     };
     permit(reserved);
@@ -218,6 +230,6 @@ fn create_apart(world: &World, id: SessionId, network: u8, permit: fn(Permit)) -
         errcodes: Errcodes::Stable,
         permit: Permit::default(),
     };
-    block_on(world.sessions.store.create(id, new)).unwrap();
+    block_on(server.sessions.store.create(id, new)).unwrap();
     true
 }

@@ -49,23 +49,23 @@ pub(super) enum Written {
 
 /// The state of a server. All clones are one.
 #[derive(Clone)]
-pub(super) struct World {
+pub(super) struct MemoryServer {
     pub(super) sessions: Arc<WaitableStore<Memory>>,
     pub(super) limiter: Arc<Limiter>,
     /// The session that most threads meet at.
     pub(super) id: SessionId,
 }
 
-impl World {
+impl MemoryServer {
     /// With one session, which has version 1.
     pub(super) fn new() -> Self {
-        let world = Self {
+        let server = Self {
             sessions: Arc::new(WaitableStore::new(Memory::default())),
             limiter: Arc::new(Limiter::new(limits())),
             id: SessionId::from_bytes([0; 16]),
         };
-        assert!(world.create(world.id, 0));
-        world
+        assert!(server.create(server.id, 0));
+        server
     }
 
     /// Whether the limits allow it.
@@ -162,13 +162,13 @@ pub(super) fn client(network: u8) -> ClientAddress {
     ClientAddress::Known([192, 0, 2, network].into())
 }
 
-/// Starts a thread on the world.
+/// Starts a thread on the server.
 pub(super) fn start<T: Send + 'static>(
-    world: &World,
-    work: impl FnOnce(&World) -> T + Send + 'static,
+    server: &MemoryServer,
+    work: impl FnOnce(&MemoryServer) -> T + Send + 'static,
 ) -> JoinHandle<T> {
-    let world = world.clone();
-    spawn(move || work(&world))
+    let server = server.clone();
+    spawn(move || work(&server))
 }
 
 /// Waits for the end of all of them.
