@@ -203,8 +203,9 @@ fn checksums(lock: &str) -> BTreeMap<Library, String> {
 fn named(program: &[u8]) -> BTreeSet<Library> {
     let text = String::from_utf8_lossy(program);
     let directories = text.split("/registry/src/").skip(1).filter_map(|rest| {
-        let (_, rest) = rest.get(..200).unwrap_or(rest).split_once('/')?;
-        rest.split_once('/').map(|(directory, _)| directory)
+        let (_, rest) = rest.split_once('/')?;
+        let is_part = |letter: char| letter.is_ascii_alphanumeric() || "-_.+".contains(letter);
+        rest.split(|letter| !is_part(letter)).next()
     });
     directories
         .filter_map(|directory| {
@@ -281,7 +282,7 @@ mod tests {
     #[test]
     fn a_program_names_its_libraries() {
         let program = b"\0/h/.cargo/registry/src/index-1/aws-lc-rs-1.2.3/src/a.rs\xff\
-            /cargo/registry/src/index-1/toml-1.2.1+spec-1.1.0/src/b.rs";
+            /cargo/registry/src/index-1/toml-1.2.1+spec-1.1.0\0/src/b.rs";
         let wanted = BTreeSet::from([
             library("aws-lc-rs", "1.2.3"),
             library("toml", "1.2.1+spec-1.1.0"),

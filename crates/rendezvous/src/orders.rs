@@ -18,7 +18,7 @@ use std::{
 };
 
 use shuttle::{
-    Config, FailurePersistence, Runner,
+    Config, FailurePersistence, MaxSteps, Runner,
     scheduler::{PctScheduler, RandomScheduler, Scheduler},
 };
 
@@ -71,5 +71,7 @@ fn tried(scheduler: impl Scheduler + 'static, run: Run, persistence: FailurePers
     config.failure_persistence = persistence;
     // That its counters are stronger than ours is said in docs/verification.md.
     config.silence_warnings = true;
+    // None needs a tenth of it: a thread goes round in circles.
+    config.max_steps = MaxSteps::FailAfter(20_000);
     Runner::new(scheduler, config).run(run)
 }
