@@ -17,6 +17,7 @@ use std::{
     time::Instant,
 };
 
+use libtest_mimic::Failed;
 use shuttle::{
     Config, FailurePersistence, MaxSteps, Runner,
     scheduler::{PctScheduler, RandomScheduler, Scheduler},
@@ -33,29 +34,29 @@ fn orders() -> usize {
     std::env::var("ORDERS").map_or(2_000, |orders| orders.parse().expect("a number"))
 }
 
-pub(crate) fn holds(name: &str, run: Run) {
+pub(crate) fn holds(name: &str, run: Run) -> Result<(), Failed> {
     let begun = Instant::now();
     let tried = explore(run, FailurePersistence::Print);
     println!(
         "{name}: {tried} orders in {:.1} s",
         begun.elapsed().as_secs_f64()
     );
+    Ok(())
 }
 
 /// Some order must lead to the failure that is described.
-pub(crate) fn fails(name: &str, run: Run, found: &str) {
+pub(crate) fn fails(name: &str, run: Run, found: &str) -> Result<(), Failed> {
+    println!("{name}: the failure that follows is wanted");
     let outcome = catch_unwind(AssertUnwindSafe(|| explore(run, FailurePersistence::None)));
     let Err(failure) = outcome else {
-        panic!("{name} is not found");
+        return Err(format!("{name} is not found").into());
     };
-    let text = failure.downcast_ref::<String>().cloned();
-    let text = text.or_else(|| {
-        failure
-            .downcast_ref::<&str>()
-            .map(|text| (*text).to_owned())
-    });
-    let text = text.unwrap_or_default();
-    assert!(text.contains(found), "{name}: “{text}” is not “{found}”");
+    let text = failure.downcast_ref::<String>().map(String::as_str);
+    let text = text.or_else(|| failure.downcast_ref::<&str>().copied());
+    match text {
+        Some(text) if text.contains(found) => Ok(()),
+        _ => Err(format!("{name}: {text:?} is not “{found}”").into()),
+    }
 }
 
 /// Tries random orders, and orders in which few threads overtake others: the second kind finds what
