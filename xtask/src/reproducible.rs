@@ -24,11 +24,17 @@ struct BuildFlags {
 /// The whole task: it builds what is committed.
 pub(crate) fn reproducible() -> TaskResult {
     at_the_root()?;
+    // Once: somebody may commit meanwhile.
+    let commit = said(
+        Command::new("git").args(["rev-parse", "HEAD"]),
+        "git rev-parse",
+    )?;
+    eprintln!("commit {}", commit.trim());
     let mut programs = Vec::new();
     for directory in DIRECTORIES {
         let started = Instant::now();
         let directory = format!("{PLACE}/{directory}");
-        let program = build(&directory)?;
+        let program = build(&directory, commit.trim())?;
         let sum = said(Command::new("sha256sum").arg(&program), "sha256sum")?;
         let sum = sum.split_whitespace().next().unwrap_or_default();
         eprintln!("{sum}  {program} ({} s)", started.elapsed().as_secs());
@@ -50,14 +56,14 @@ pub(crate) fn reproducible() -> TaskResult {
     Ok(())
 }
 
-/// Unpacks the last commit into an empty directory, and builds the server there.
-fn build(directory: &str) -> Result<String, String> {
+/// Unpacks the commit into an empty directory, and builds the server there.
+fn build(directory: &str, commit: &str) -> Result<String, String> {
     if Path::new(directory).exists() {
         fs::remove_dir_all(directory).map_err(|error| format!("{directory}: {error}"))?;
     }
     fs::create_dir_all(directory).map_err(|error| format!("{directory}: {error}"))?;
-    let script = format!("git archive HEAD | tar -x -C '{directory}'");
-    run(Command::new("sh").args(["-c", &script]), "git archive HEAD")?;
+    let script = format!("git archive {commit} | tar -x -C '{directory}'");
+    run(Command::new("sh").args(["-c", &script]), "git archive")?;
     let flags = flags(&absolute(directory)?)?;
     let mut build = command(&[
         "build",
