@@ -1,16 +1,13 @@
 //! How many sessions there are, in total and per network. A session has a permit, and is counted
 //! until the permit is dropped.
 
-use std::{
-    collections::HashMap,
-    fmt,
-    sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicUsize, Ordering::Relaxed},
-    },
-};
+use std::{collections::HashMap, fmt};
 
 use super::{denied::Denied, network::Network};
+use crate::sync::{
+    Arc, Mutex, MutexGuard, PoisonError,
+    atomic::{AtomicUsize, Ordering::Relaxed},
+};
 
 #[derive(Default)]
 pub(super) struct SessionCounts {
