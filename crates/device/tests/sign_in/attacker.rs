@@ -93,15 +93,22 @@ async fn beat() {
 fn cases(scene: &Scene, alternating: bool) -> VecDeque<(&'static Attack, Step)> {
     let mut cases = VecDeque::new();
     for attack in ATTACKS {
-        for (number, step) in scene.steps.iter().enumerate() {
-            // Not by the attack's place in the list: one more would change the others.
-            let turn = (attack.name.len() + number) % 2 == usize::from(scene.shown_by == Role::New);
-            if scene.has(attack, *step) && (turn || !alternating) {
+        for step in scene.steps.iter().filter(|step| scene.has(attack, **step)) {
+            if !alternating || is_turn(attack, *step, scene.shown_by) {
                 cases.push_back((attack, *step));
             }
         }
     }
     cases
+}
+
+/// Whether the attack hits this step in this direction, if it does so in one only. The third message
+/// is said only where the new device shows the code.
+fn is_turn(attack: &Attack, step: Step, shown_by: Role) -> bool {
+    let number = step.number(shown_by);
+    // Not by the attack's place in the list: one more would change the others.
+    let turn = (attack.name.len() + number + usize::from(matches!(step, Step::Read(_)))) % 2;
+    number == 3 || turn == usize::from(shown_by == Role::New)
 }
 
 /// One sign-in after the other.
@@ -118,12 +125,6 @@ async fn scene(revision: Revision, shown_by: Role, alternating: bool, shared: &S
             attack.name
         );
         let (new, existing) = (&end.new.result, &end.existing.result);
-        if let Ok(path) = std::env::var("LIVE") {
-            use std::io::Write as _;
-            writeln!(std::fs::OpenOptions::new().create(true).append(true).open(path).unwrap(),
-                "{name} | at {:?} | new: {:?} {new:?} | existing: {:?} {existing:?} | {wrongs:?} | {:?}", scene.role(step.side()), end.new.after, end.existing.after,
-                if wrongs.is_empty() { Vec::new() } else { end.told.clone() }).unwrap();
-        }
         let mut ends = shared.ends.borrow_mut();
         for wrong in wrongs {
             let told = &end.told;

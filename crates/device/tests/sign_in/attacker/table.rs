@@ -36,6 +36,9 @@ pub(crate) struct Seen {
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 struct Place(char, usize);
 
+/// Where, and whether with MSC4388.
+type Places = BTreeSet<(Place, bool)>;
+
 /// What happened, and what to do.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord)]
 struct Said {
@@ -74,17 +77,13 @@ impl Seen {
 
 impl Place {
     fn of(step: Step, shown_by: Role) -> Self {
-        // A new device that scans knows its homeserver from the code: there is no third message.
-        let number = |message| match shown_by {
-            Role::Existing if message >= 3 => message + 1,
-            _ => message,
-        };
+        let number = step.number(shown_by);
         match step {
             Step::Ask => Self('A', 0),
             Step::Create => Self('C', 0),
             Step::Join => Self('J', 0),
-            Step::Write(message) => Self('W', number(message)),
-            Step::Read(message) => Self('R', number(message)),
+            Step::Write(_) => Self('W', number),
+            Step::Read(_) => Self('R', number),
             Step::Delete(_) => Self('X', 0),
         }
     }
@@ -147,13 +146,13 @@ fn made(seen: &[Seen]) -> String {
         |---|---|---|---|---|\n"
         .to_owned();
     for (number, attack) in ATTACKS.iter().enumerate() {
-        let mut rows: BTreeMap<(&[Said; 2], &str), BTreeSet<(Place, bool)>> = BTreeMap::new();
+        let mut rows: BTreeMap<(&[Said; 2], &str), Places> = BTreeMap::new();
         let all: Vec<_> = seen.iter().filter(|one| one.attack == number).collect();
         for one in &all {
             let places = rows.entry((&one.says, one.latest)).or_default();
             places.insert((one.place, one.is_msc4388));
         }
-        let everywhere: BTreeSet<_> = all.iter().map(|one| (one.place, one.is_msc4388)).collect();
+        let everywhere: Places = all.iter().map(|one| (one.place, one.is_msc4388)).collect();
         let mut rows: Vec<_> = rows.into_iter().collect();
         rows.sort_by_key(|(_, places)| places.iter().next().copied());
         for (([this, other], latest), places) in rows {
@@ -171,14 +170,14 @@ fn made(seen: &[Seen]) -> String {
 }
 
 /// `C, W1-7`; where the revisions differ, after their names.
-fn whereabouts(places: &BTreeSet<(Place, bool)>, everywhere: &BTreeSet<(Place, bool)>) -> String {
+fn whereabouts(places: &Places, everywhere: &Places) -> String {
     let mut groups: BTreeMap<&str, Vec<Place>> = BTreeMap::new();
     for place in places
         .iter()
         .map(|(place, _)| *place)
         .collect::<BTreeSet<_>>()
     {
-        let of = |set: &BTreeSet<(Place, bool)>, is_msc4388| set.contains(&(place, is_msc4388));
+        let of = |set: &Places, is_msc4388| set.contains(&(place, is_msc4388));
         let name = if [false, true]
             .iter()
             .all(|one| of(places, *one) == of(everywhere, *one))

@@ -26,6 +26,10 @@ use super::{
     http_text::{AnswerText, Reply, RequestText, is_gone},
 };
 
+/// How long a session lives, as the devices are told. The server lets it live longer, because its
+/// own clock does not leap.
+const LIFETIME: Duration = Duration::from_secs(60);
+
 /// In front of the paths of the device that shows the code and of the one that scans, in MSC4108.
 pub(crate) const SHOWS: &str = "/shows";
 pub(crate) const SCANS: &str = "/scans";
@@ -49,6 +53,8 @@ pub(crate) struct Wire {
 /// One sign-in.
 #[derive(Default)]
 pub(crate) struct Case {
+    /// When the session was created.
+    created: Option<Instant>,
     planned: Option<(&'static Attack, Step)>,
     /// Whether it was done.
     pub(crate) struck: bool,
@@ -167,7 +173,8 @@ impl Wire {
                 let answer = self.forward(&upstream).await;
                 self.forward(&upstream).await;
                 self.changes.send_modify(|changes| *changes += 1);
-                return Reply::Answer(self.noted(side, step, &upstream, answer));
+                let answer = self.noted(side, step, &upstream, answer);
+                return Reply::Answer(self.dated(answer));
             }
             Some(Act::Request(OnRequest::TwiceSecondAnswer)) => drop(self.forward(&upstream).await),
             Some(Act::Request(change)) => self.change_request(change, &mut upstream),
@@ -179,7 +186,7 @@ impl Wire {
         };
         let step =
             step.filter(|step| !matches!(step, Step::Read(_)) || self.is_news(&upstream, &answer));
-        let clean = self.noted(side, step, &upstream, answer);
+        let clean = self.dated(self.noted(side, step, &upstream, answer));
         let held_back = self.case.lock().unwrap().held_back[side as usize].take();
         let reply = match step.and_then(|step| self.strike(step, side, false)) {
             Some(Act::Answer(what)) => self.change_answer(what, side, clean.clone()).await,
@@ -204,7 +211,8 @@ impl Wire {
                     upstream.target = path.to_owned();
                     Side::Scans
                 } else {
-                    (request.path() == STABLE && request.method == "POST").then_some(Side::Shows)?
+                    (request.path().ends_with("/rendezvous") && request.method == "POST")
+                        .then_some(Side::Shows)?
                 }
             }
             Revision::Msc4388 => {
@@ -338,6 +346,7 @@ impl Wire {
         let succeeded = matches!(answer.status, 200..=299);
         match step {
             Some(Step::Create) if succeeded => {
+                case.created = Some(Instant::now());
                 case.session = self.place(&answer);
                 if self.revision == Revision::Msc4108 {
                     let place = case.session.clone().unwrap();
@@ -354,6 +363,27 @@ impl Wire {
                 case.brought.push(answer.clone());
             }
             _ => {}
+        }
+        answer
+    }
+
+    /// With the time that the session has left by the devices' clock.
+    fn dated(&self, mut answer: AnswerText) -> AnswerText {
+        let created = self.case.lock().unwrap().created;
+        let left = LIFETIME.saturating_sub(created.map_or(Duration::ZERO, |at| at.elapsed()));
+        match self.revision {
+            Revision::Msc4108 => {
+                if let (Some(date), Some(_)) = (answer.header("date"), answer.header("expires")) {
+                    let ends = httpdate::parse_http_date(date).unwrap() + left;
+                    answer.set("expires", Some(httpdate::fmt_http_date(ends)));
+                }
+            }
+            Revision::Msc4388 => {
+                if json(&answer.body).get("expires_in_ms").is_some() {
+                    let left = left.as_millis() as u64;
+                    answer.body = edited(&answer.body, "expires_in_ms", Some(left.into()));
+                }
+            }
         }
         answer
     }
