@@ -195,6 +195,11 @@ impl Scene {
         if is_good && !may_be_good {
             return vec!["it ends well".to_owned()];
         }
+        // Somebody has to notice a forgery, or nothing is read until the time is up.
+        let notices = |error: &Error| matches!(error.cause(), Cause::ThirdParty | Cause::Clock);
+        if causes == [Cause::ThirdParty] && !is_good && !end.errors().any(notices) {
+            return vec!["nobody says that a third party wrote".to_owned()];
+        }
         let may_be_named = |error: &&Error| {
             // Without a code to scan a device does not begin.
             matches!(error, Error::CancelledOrDeclined | Error::Cancelled)
