@@ -15,7 +15,7 @@ use matrix_qr_protocol::revision::{Revision, Role};
 use tokio::runtime;
 
 use self::{
-    attack::{ATTACKS, Attack, Step},
+    attack::{ATTACKS, Attack, SessionStep},
     case::Scene,
     table::Seen,
 };
@@ -77,7 +77,7 @@ fn each_of(revision: Revision, shown_by: Role, alternating: bool) -> (Vec<Seen>,
 /// What the sign-ins that run at the same time share.
 #[derive(Default)]
 struct Shared {
-    queue: RefCell<Option<VecDeque<(&'static Attack, Step)>>>,
+    queue: RefCell<Option<VecDeque<(&'static Attack, SessionStep)>>>,
     ends: RefCell<(Vec<Seen>, Vec<String>)>,
 }
 
@@ -90,7 +90,7 @@ async fn beat() {
     }
 }
 
-fn cases(scene: &Scene, alternating: bool) -> VecDeque<(&'static Attack, Step)> {
+fn cases(scene: &Scene, alternating: bool) -> VecDeque<(&'static Attack, SessionStep)> {
     let mut cases = VecDeque::new();
     for attack in ATTACKS {
         for step in scene.steps.iter().filter(|step| scene.has(attack, **step)) {
@@ -104,10 +104,10 @@ fn cases(scene: &Scene, alternating: bool) -> VecDeque<(&'static Attack, Step)> 
 
 /// Whether the attack hits this step in this direction, if it does so in one only. The third message
 /// is said only where the new device shows the code.
-fn is_turn(attack: &Attack, step: Step, shown_by: Role) -> bool {
+fn is_turn(attack: &Attack, step: SessionStep, shown_by: Role) -> bool {
     let number = step.number(shown_by);
     // Not by the attack's place in the list: one more would change the others.
-    let turn = (attack.name.len() + number + usize::from(matches!(step, Step::Read(_)))) % 2;
+    let turn = (attack.name.len() + number + usize::from(matches!(step, SessionStep::Read(_)))) % 2;
     number == 3 || turn == usize::from(shown_by == Role::New)
 }
 

@@ -14,7 +14,7 @@ use self::{
 
 /// A request of the rendezvous session. Messages are counted from 1: `LoginInitiate`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(crate) enum Step {
+pub(crate) enum SessionStep {
     /// Only MSC4388: whether a session can be created.
     Ask,
     Create,
@@ -23,23 +23,23 @@ pub(crate) enum Step {
     Write(usize),
     /// The read that brings this message, or would.
     Read(usize),
-    Delete(Side),
+    Delete(SessionSide),
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(crate) enum Side {
+pub(crate) enum SessionSide {
     Shows,
     Scans,
 }
 
-impl Step {
+impl SessionStep {
     /// Whose request it is. The one that scans writes first, then they take turns.
-    pub(crate) fn side(self) -> Side {
+    pub(crate) fn side(self) -> SessionSide {
         match self {
-            Self::Ask | Self::Create => Side::Shows,
-            Self::Join => Side::Scans,
-            Self::Write(message) => Side::of_writer(message),
-            Self::Read(message) => Side::of_writer(message + 1),
+            Self::Ask | Self::Create => SessionSide::Shows,
+            Self::Join => SessionSide::Scans,
+            Self::Write(message) => SessionSide::of_writer(message),
+            Self::Read(message) => SessionSide::of_writer(message + 1),
             Self::Delete(side) => side,
         }
     }
@@ -66,7 +66,7 @@ impl Step {
     }
 }
 
-impl Side {
+impl SessionSide {
     fn of_writer(message: usize) -> Self {
         if message % 2 == 1 {
             Self::Scans
@@ -78,7 +78,7 @@ impl Side {
 
 /// What becomes of a payload.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Change {
+pub(crate) enum PayloadChange {
     /// An earlier one of the same writer.
     Replayed,
     /// The last one of the other device.
@@ -102,7 +102,7 @@ pub(crate) enum OnRequest {
     Twice,
     /// Executed twice, and the second answer is given.
     TwiceSecondAnswer,
-    Payload(Change),
+    Payload(PayloadChange),
     /// One bit of the tag that it names.
     Tag,
     /// One bit of the session's ID.
@@ -120,7 +120,7 @@ pub(crate) enum OnAnswer {
     Reordered,
     /// The whole answer that brought an earlier message.
     Old,
-    Payload(Change),
+    Payload(PayloadChange),
     TagFlipped,
     TagNew,
     /// Where the session is.
@@ -176,28 +176,33 @@ pub(crate) struct Attack {
 }
 
 impl Attack {
-    pub(crate) fn fits(&self, step: Step, revision: Revision) -> bool {
+    pub(crate) fn fits(&self, step: SessionStep, revision: Revision) -> bool {
         let change = |change, step_fits: bool| {
-            let (Step::Write(message) | Step::Read(message)) = step else {
+            let (SessionStep::Write(message) | SessionStep::Read(message)) = step else {
                 return false;
             };
             let first = match change {
-                Change::Replayed => 3,
-                Change::Reflected => 2,
+                PayloadChange::Replayed => 3,
+                PayloadChange::Reflected => 2,
                 _ => 1,
             };
             step_fits && message >= first
         };
         match self.act {
-            Request(OnRequest::Payload(what)) => change(what, matches!(step, Step::Write(_))),
-            Request(OnRequest::Tag) => matches!(step, Step::Write(_) | Step::Read(_)),
+            Request(OnRequest::Payload(what)) => {
+                change(what, matches!(step, SessionStep::Write(_)))
+            }
+            Request(OnRequest::Tag) => matches!(step, SessionStep::Write(_) | SessionStep::Read(_)),
             Request(OnRequest::Id | OnRequest::ToOtherSession) => step.is_in_session(),
-            Answer(OnAnswer::Payload(what)) => change(what, matches!(step, Step::Read(_))),
-            Answer(OnAnswer::Old) => change(Change::Replayed, matches!(step, Step::Read(_))),
-            Answer(OnAnswer::IdFlipped | OnAnswer::OtherSessionsId) => step == Step::Create,
+            Answer(OnAnswer::Payload(what)) => change(what, matches!(step, SessionStep::Read(_))),
+            Answer(OnAnswer::Old) => change(
+                PayloadChange::Replayed,
+                matches!(step, SessionStep::Read(_)),
+            ),
+            Answer(OnAnswer::IdFlipped | OnAnswer::OtherSessionsId) => step == SessionStep::Create,
             Answer(OnAnswer::Reordered) => {
-                !matches!(step, Step::Ask | Step::Join)
-                    && (step != Step::Create || revision == Revision::Msc4388)
+                !matches!(step, SessionStep::Ask | SessionStep::Join)
+                    && (step != SessionStep::Create || revision == Revision::Msc4388)
             }
             Answer(
                 OnAnswer::TagFlipped
@@ -210,7 +215,7 @@ impl Attack {
                 | OnAnswer::ExpiresNonsense,
             ) => step.has_tag(),
             Answer(OnAnswer::WeakTag) => step.has_tag() && revision == Revision::Msc4108,
-            _ => step != Step::Ask || revision == Revision::Msc4388,
+            _ => step != SessionStep::Ask || revision == Revision::Msc4388,
         }
     }
 }
@@ -293,62 +298,62 @@ pub(crate) const ATTACKS: &[Attack] = &[
     ),
     once(
         "the payload on its way to the server is an earlier one of the same device",
-        Request(OnRequest::Payload(Change::Replayed)),
+        Request(OnRequest::Payload(PayloadChange::Replayed)),
         Ends(THIRD),
     ),
     once(
         "the payload on its way to the server is the last one of the other device",
-        Request(OnRequest::Payload(Change::Reflected)),
+        Request(OnRequest::Payload(PayloadChange::Reflected)),
         Ends(THIRD),
     ),
     once(
         "the payload on its way to the server is cut in half",
-        Request(OnRequest::Payload(Change::Truncated)),
+        Request(OnRequest::Payload(PayloadChange::Truncated)),
         Ends(THIRD),
     ),
     once(
         "a bit of the payload on its way to the server is flipped",
-        Request(OnRequest::Payload(Change::Flipped)),
+        Request(OnRequest::Payload(PayloadChange::Flipped)),
         Ends(THIRD),
     ),
     once(
         "a bit at the end of the payload on its way to the server is flipped",
-        Request(OnRequest::Payload(Change::FlippedAtEnd)),
+        Request(OnRequest::Payload(PayloadChange::FlippedAtEnd)),
         Ends(THIRD),
     ),
     once(
         "the payload on its way to the server is that of another sign-in",
-        Request(OnRequest::Payload(Change::OtherSession)),
+        Request(OnRequest::Payload(PayloadChange::OtherSession)),
         Ends(THIRD),
     ),
     once(
         "the payload that is read is an earlier one",
-        Answer(OnAnswer::Payload(Change::Replayed)),
+        Answer(OnAnswer::Payload(PayloadChange::Replayed)),
         Ends(THIRD),
     ),
     once(
         "the payload that is read is the reader's own last one",
-        Answer(OnAnswer::Payload(Change::Reflected)),
+        Answer(OnAnswer::Payload(PayloadChange::Reflected)),
         Ends(THIRD),
     ),
     once(
         "the payload that is read is cut in half",
-        Answer(OnAnswer::Payload(Change::Truncated)),
+        Answer(OnAnswer::Payload(PayloadChange::Truncated)),
         Ends(THIRD),
     ),
     once(
         "a bit of the payload that is read is flipped",
-        Answer(OnAnswer::Payload(Change::Flipped)),
+        Answer(OnAnswer::Payload(PayloadChange::Flipped)),
         Ends(THIRD),
     ),
     once(
         "a bit at the end of the payload that is read is flipped",
-        Answer(OnAnswer::Payload(Change::FlippedAtEnd)),
+        Answer(OnAnswer::Payload(PayloadChange::FlippedAtEnd)),
         Ends(THIRD),
     ),
     once(
         "the payload that is read is that of another sign-in",
-        Answer(OnAnswer::Payload(Change::OtherSession)),
+        Answer(OnAnswer::Payload(PayloadChange::OtherSession)),
         Ends(THIRD),
     ),
     once(

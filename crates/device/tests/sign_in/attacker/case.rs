@@ -17,8 +17,8 @@ use matrix_qr_sandbox::Options;
 use tokio::time::Instant;
 
 use super::{
-    attack::{Act, Attack, Expect, Side, Step},
-    wire::{Case, SCANS, SHOWS, Wire},
+    attack::{Act, Attack, Expect, SessionSide, SessionStep},
+    wire::{AttackedWire, Case, SCANS, SHOWS},
 };
 use crate::{
     meeting::{Meeting, Plan},
@@ -36,13 +36,13 @@ const LOOKS: Duration = Duration::from_secs(10);
 /// An account, and the attacker on the way to its homeserver.
 pub(crate) struct Scene {
     world: TestEnv,
-    wire: Arc<Wire>,
+    wire: Arc<AttackedWire>,
     pub(crate) revision: Revision,
     pub(crate) shown_by: Role,
     /// What another sign-in wrote.
     others: Vec<String>,
     /// The steps that a sign-in has which nobody attacks.
-    pub(crate) steps: Vec<Step>,
+    pub(crate) steps: Vec<SessionStep>,
 }
 
 /// How a device ended, and how long after it learned of its session.
@@ -69,7 +69,7 @@ impl Scene {
             ..Options::default()
         };
         let world = Box::pin(TestEnv::with(options)).await;
-        let wire = Wire::start(world.sandbox.homeserver(), revision).await;
+        let wire = AttackedWire::start(world.sandbox.homeserver(), revision).await;
         let world = Box::pin(behind(world, &wire)).await;
         let mut scene = Self {
             world,
@@ -87,20 +87,20 @@ impl Scene {
     }
 
     /// Whose device this is.
-    pub(crate) fn role(&self, side: Side) -> Role {
+    pub(crate) fn role(&self, side: SessionSide) -> Role {
         match side {
-            Side::Shows => self.shown_by,
-            Side::Scans => self.shown_by.other(),
+            SessionSide::Shows => self.shown_by,
+            SessionSide::Scans => self.shown_by.other(),
         }
     }
 
     /// Whether this can be done. The last read brings nothing: the session ends.
-    pub(crate) fn has(&self, attack: &Attack, step: Step) -> bool {
-        let is_last = matches!(step, Step::Read(message) if message > self.others.len());
+    pub(crate) fn has(&self, attack: &Attack, step: SessionStep) -> bool {
+        let is_last = matches!(step, SessionStep::Read(message) if message > self.others.len());
         attack.fits(step, self.revision) && (!is_last || matches!(attack.act, Act::Request(_)))
     }
 
-    pub(crate) async fn sign_in(&self, planned: Option<(&'static Attack, Step)>) -> CaseEnd {
+    pub(crate) async fn sign_in(&self, planned: Option<(&'static Attack, SessionStep)>) -> CaseEnd {
         let other_session = self.wire.other_session().await;
         self.wire.plan(planned, &self.others, Some(other_session));
         let (meeting, plan) = (Meeting::new(), Plan::shown_by(self.shown_by));
@@ -175,13 +175,13 @@ impl Scene {
     }
 
     /// What the attack does not allow.
-    fn unexpected(&self, attack: &Attack, step: Step, end: &CaseEnd) -> Vec<String> {
+    fn unexpected(&self, attack: &Attack, step: SessionStep, end: &CaseEnd) -> Vec<String> {
         let is_good = end.new.result.is_ok() && end.existing.result.is_ok();
         let last = self.others.len();
         let is_over = match step {
-            Step::Delete(_) => true,
-            Step::Read(message) => message > last,
-            Step::Write(message) => message == last && matches!(attack.act, Act::Answer(_)),
+            SessionStep::Delete(_) => true,
+            SessionStep::Read(message) => message > last,
+            SessionStep::Write(message) => message == last && matches!(attack.act, Act::Answer(_)),
             _ => false,
         };
         let (may_be_good, must_be_good, causes) = match attack.expect {
@@ -215,7 +215,7 @@ impl Scene {
     /// What is wrong with this end, whatever was done.
     pub(crate) async fn wrongs(
         &self,
-        planned: Option<(&'static Attack, Step)>,
+        planned: Option<(&'static Attack, SessionStep)>,
         end: &CaseEnd,
     ) -> Vec<String> {
         let mut wrongs = Vec::new();
@@ -293,7 +293,7 @@ impl Scene {
         must(end.case.struck, "it was not done");
         // It ends by itself, and so it does for a device that was told that it had ended.
         let is_left = attack.lasts
-            || matches!(step, Step::Delete(_) | Step::Create)
+            || matches!(step, SessionStep::Delete(_) | SessionStep::Create)
             || end
                 .errors()
                 .any(|error| error.cause() == Cause::Clock || is_left(error));
@@ -325,7 +325,7 @@ fn is_clear(error: &Error) -> bool {
 }
 
 /// The same account, whose first device knows the homeserver by the attacker's address.
-async fn behind(world: TestEnv, wire: &Wire) -> TestEnv {
+async fn behind(world: TestEnv, wire: &AttackedWire) -> TestEnv {
     let directory = world.existing_dir();
     let TestEnv {
         sandbox,

@@ -117,7 +117,7 @@ impl AnswerText {
 }
 
 /// What is written to a connection instead of, or as, an answer.
-pub(crate) enum Reply {
+pub(crate) enum WireReply {
     Answer(AnswerText),
     /// The answer, and the same once more.
     Twice(AnswerText),
@@ -136,7 +136,7 @@ pub(crate) enum Reply {
     Silence,
 }
 
-impl Reply {
+impl WireReply {
     /// Whether the connection can be used again afterwards.
     pub(crate) async fn write(self, stream: &mut TcpStream) -> bool {
         match self {

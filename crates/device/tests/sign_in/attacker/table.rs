@@ -12,7 +12,7 @@ use matrix_qr_protocol::{
 };
 
 use super::{
-    attack::{ATTACKS, Attack, Step},
+    attack::{ATTACKS, Attack, SessionStep},
     case::CaseEnd,
 };
 
@@ -48,7 +48,7 @@ struct Said {
 
 impl Seen {
     pub(crate) fn new(
-        (attack, step): (&'static Attack, Step),
+        (attack, step): (&'static Attack, SessionStep),
         (revision, shown_by, attacked): (Revision, Role, Role),
         end: &CaseEnd,
     ) -> Self {
@@ -76,15 +76,15 @@ impl Seen {
 }
 
 impl Place {
-    fn of(step: Step, shown_by: Role) -> Self {
+    fn of(step: SessionStep, shown_by: Role) -> Self {
         let number = step.number(shown_by);
         match step {
-            Step::Ask => Self('A', 0),
-            Step::Create => Self('C', 0),
-            Step::Join => Self('J', 0),
-            Step::Write(_) => Self('W', number),
-            Step::Read(_) => Self('R', number),
-            Step::Delete(_) => Self('X', 0),
+            SessionStep::Ask => Self('A', 0),
+            SessionStep::Create => Self('C', 0),
+            SessionStep::Join => Self('J', 0),
+            SessionStep::Write(_) => Self('W', number),
+            SessionStep::Read(_) => Self('R', number),
+            SessionStep::Delete(_) => Self('X', 0),
         }
     }
 }

@@ -22,8 +22,8 @@ use tokio::{
 use url::Url;
 
 use super::{
-    attack::{Act, Attack, Change, OnAnswer, OnRequest, Side, Step},
-    http_text::{AnswerText, Reply, RequestText, is_gone},
+    attack::{Act, Attack, OnAnswer, OnRequest, PayloadChange, SessionSide, SessionStep},
+    http_text::{AnswerText, RequestText, WireReply, is_gone},
 };
 
 /// How long a session lives, as the devices are told. The server lets it live longer, because its
@@ -40,7 +40,7 @@ const STABLE: &str = "/_matrix/client/v1/rendezvous";
 const PAGE: &str = "<!DOCTYPE html>\n<html><head><title>Welcome</title></head>\
     <body>Please agree to our terms.</body></html>\n";
 
-pub(crate) struct Wire {
+pub(crate) struct AttackedWire {
     pub(crate) url: Url,
     upstream: Url,
     client: reqwest::Client,
@@ -55,11 +55,11 @@ pub(crate) struct Wire {
 pub(crate) struct Case {
     /// When the session was created.
     created: Option<Instant>,
-    planned: Option<(&'static Attack, Step)>,
+    planned: Option<(&'static Attack, SessionStep)>,
     /// Whether it was done.
     pub(crate) struck: bool,
     /// What was asked for, in order, each once.
-    pub(crate) steps: Vec<Step>,
+    pub(crate) steps: Vec<SessionStep>,
     /// Where the session is on the server.
     pub(crate) session: Option<String>,
     /// The payloads as they were written.
@@ -79,7 +79,7 @@ pub(crate) struct Case {
     held_back: [Option<AnswerText>; 2],
 }
 
-impl Wire {
+impl AttackedWire {
     pub(crate) async fn start(upstream: &Url, revision: Revision) -> Arc<Self> {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
@@ -107,7 +107,7 @@ impl Wire {
     /// The next sign-in begins: this happens in it.
     pub(crate) fn plan(
         &self,
-        planned: Option<(&'static Attack, Step)>,
+        planned: Option<(&'static Attack, SessionStep)>,
         others: &[String],
         other_session: Option<String>,
     ) {
@@ -150,15 +150,15 @@ impl Wire {
         self.forward(&request).await.status == 200
     }
 
-    async fn reply(self: &Arc<Self>, request: RequestText, stream: &TcpStream) -> Reply {
+    async fn reply(self: &Arc<Self>, request: RequestText, stream: &TcpStream) -> WireReply {
         let Some((side, mut upstream)) = self.addressed(&request) else {
-            return Reply::Answer(self.rewritten(self.forward(&request).await));
+            return WireReply::Answer(self.rewritten(self.forward(&request).await));
         };
         let step = self.step(side, &request);
         let act = step.and_then(|step| self.strike(step, side, true));
         match act {
             None => {}
-            Some(Act::Request(OnRequest::Lost)) => return Reply::Close,
+            Some(Act::Request(OnRequest::Lost)) => return WireReply::Close,
             Some(Act::Request(OnRequest::Late(time))) => sleep(time).await,
             Some(Act::Request(OnRequest::AfterTimeout)) => {
                 let wire = self.clone();
@@ -167,14 +167,14 @@ impl Wire {
                     wire.forward(&upstream).await;
                     wire.changes.send_modify(|changes| *changes += 1);
                 });
-                return Reply::Silence;
+                return WireReply::Silence;
             }
             Some(Act::Request(OnRequest::Twice)) => {
                 let answer = self.forward(&upstream).await;
                 self.forward(&upstream).await;
                 self.changes.send_modify(|changes| *changes += 1);
                 let answer = self.noted(side, step, &upstream, answer);
-                return Reply::Answer(self.dated(answer));
+                return WireReply::Answer(self.dated(answer));
             }
             Some(Act::Request(OnRequest::TwiceSecondAnswer)) => drop(self.forward(&upstream).await),
             Some(Act::Request(change)) => self.change_request(change, &mut upstream),
@@ -182,15 +182,16 @@ impl Wire {
         }
         let answer = tokio::select! {
             answer = self.held(&upstream, request.header("prefer").is_some()) => answer,
-            () = is_gone(stream), if request.method == "GET" => return Reply::Close,
+            () = is_gone(stream), if request.method == "GET" => return WireReply::Close,
         };
-        let step =
-            step.filter(|step| !matches!(step, Step::Read(_)) || self.is_news(&upstream, &answer));
+        let step = step.filter(|step| {
+            !matches!(step, SessionStep::Read(_)) || self.is_news(&upstream, &answer)
+        });
         let clean = self.dated(self.noted(side, step, &upstream, answer));
         let held_back = self.case.lock().unwrap().held_back[side as usize].take();
         let reply = match step.and_then(|step| self.strike(step, side, false)) {
             Some(Act::Answer(what)) => self.change_answer(what, side, clean.clone()).await,
-            _ => Reply::Answer(held_back.unwrap_or_else(|| clean.clone())),
+            _ => WireReply::Answer(held_back.unwrap_or_else(|| clean.clone())),
         };
         self.case.lock().unwrap().last[side as usize] = Some(clean);
         reply
@@ -198,7 +199,7 @@ impl Wire {
 
     /// Whose request it is, and the request as the server must get it. `None`: nothing of a
     /// rendezvous session.
-    fn addressed(&self, request: &RequestText) -> Option<(Side, RequestText)> {
+    fn addressed(&self, request: &RequestText) -> Option<(SessionSide, RequestText)> {
         let mut upstream = request.clone();
         upstream.headers.retain(|(name, _)| name != "prefer");
         let target = &request.target;
@@ -206,13 +207,13 @@ impl Wire {
             Revision::Msc4108 => {
                 if let Some(path) = target.strip_prefix(SHOWS) {
                     upstream.target = path.to_owned();
-                    Side::Shows
+                    SessionSide::Shows
                 } else if let Some(path) = target.strip_prefix(SCANS) {
                     upstream.target = path.to_owned();
-                    Side::Scans
+                    SessionSide::Scans
                 } else {
                     (request.path().ends_with("/rendezvous") && request.method == "POST")
-                        .then_some(Side::Shows)?
+                        .then_some(SessionSide::Shows)?
                 }
             }
             Revision::Msc4388 => {
@@ -228,9 +229,9 @@ impl Wire {
                 let is_first_read = request.method == "GET" && request.query().is_none();
                 let joins = case.payloads.is_empty() && is_first_read;
                 if is_root(request) || is_stable == case.shown_as_stable && !joins {
-                    Side::Shows
+                    SessionSide::Shows
                 } else {
-                    Side::Scans
+                    SessionSide::Scans
                 }
             }
         };
@@ -238,26 +239,26 @@ impl Wire {
     }
 
     /// Which step this request is. `None`: one of a further kind, such as a read in between.
-    fn step(&self, side: Side, request: &RequestText) -> Option<Step> {
+    fn step(&self, side: SessionSide, request: &RequestText) -> Option<SessionStep> {
         let case = self.case.lock().unwrap();
         match request.method.as_str() {
-            "POST" => Some(Step::Create),
-            "DELETE" => Some(Step::Delete(side)),
+            "POST" => Some(SessionStep::Create),
+            "DELETE" => Some(SessionStep::Delete(side)),
             "PUT" => {
                 let message = case.payloads.len() + 1;
-                (Step::Write(message).side() == side).then_some(Step::Write(message))
+                (SessionStep::Write(message).side() == side).then_some(SessionStep::Write(message))
             }
-            _ if is_root(request) => Some(Step::Ask),
-            _ if side == Side::Scans && !case.joined => Some(Step::Join),
+            _ if is_root(request) => Some(SessionStep::Ask),
+            _ if side == SessionSide::Scans && !case.joined => Some(SessionStep::Join),
             _ => {
-                let first = if side == Side::Shows { 1 } else { 2 };
-                Some(Step::Read(case.delivered[side as usize].max(first)))
+                let first = if side == SessionSide::Shows { 1 } else { 2 };
+                Some(SessionStep::Read(case.delivered[side as usize].max(first)))
             }
         }
     }
 
     /// What is to be done to this request, or to its answer.
-    fn strike(&self, step: Step, side: Side, is_request: bool) -> Option<Act> {
+    fn strike(&self, step: SessionStep, side: SessionSide, is_request: bool) -> Option<Act> {
         let mut case = self.case.lock().unwrap();
         if !case.steps.contains(&step) {
             case.steps.push(step);
@@ -337,15 +338,15 @@ impl Wire {
     /// Remembers what happened, and makes the answer one of this place.
     fn noted(
         &self,
-        side: Side,
-        step: Option<Step>,
+        side: SessionSide,
+        step: Option<SessionStep>,
         request: &RequestText,
         mut answer: AnswerText,
     ) -> AnswerText {
         let mut case = self.case.lock().unwrap();
         let succeeded = matches!(answer.status, 200..=299);
         match step {
-            Some(Step::Create) if succeeded => {
+            Some(SessionStep::Create) if succeeded => {
                 case.created = Some(Instant::now());
                 case.session = self.place(&answer);
                 if self.revision == Revision::Msc4108 {
@@ -353,12 +354,12 @@ impl Wire {
                     answer.body = self.created(&format!("{SHOWS}{place}"));
                 }
             }
-            Some(Step::Join) if succeeded => case.joined = true,
-            Some(Step::Write(_)) if succeeded => {
+            Some(SessionStep::Join) if succeeded => case.joined = true,
+            Some(SessionStep::Write(_)) if succeeded => {
                 let payload = self.payload(&request.body);
                 case.payloads.push(payload);
             }
-            Some(Step::Read(message)) if succeeded => {
+            Some(SessionStep::Read(message)) if succeeded => {
                 case.delivered[side as usize] = message + 2;
                 case.brought.push(answer.clone());
             }
@@ -434,16 +435,16 @@ impl Wire {
     }
 
     /// `side` has written, or reads, this payload.
-    fn changed(&self, change: Change, payload: &str, message: usize) -> String {
+    fn changed(&self, change: PayloadChange, payload: &str, message: usize) -> String {
         let case = self.case.lock().unwrap();
         let nth = |message: usize| case.payloads[message - 1].clone();
         match change {
-            Change::Replayed => nth(message - 2),
-            Change::Reflected => nth(message - 1),
-            Change::Truncated => payload[..payload.len() / 2].to_owned(),
-            Change::Flipped => flipped(payload, payload.len() / 2),
-            Change::FlippedAtEnd => flipped(payload, payload.len() - 2),
-            Change::OtherSession => case.others[message - 1].clone(),
+            PayloadChange::Replayed => nth(message - 2),
+            PayloadChange::Reflected => nth(message - 1),
+            PayloadChange::Truncated => payload[..payload.len() / 2].to_owned(),
+            PayloadChange::Flipped => flipped(payload, payload.len() / 2),
+            PayloadChange::FlippedAtEnd => flipped(payload, payload.len() - 2),
+            PayloadChange::OtherSession => case.others[message - 1].clone(),
         }
     }
 
@@ -484,13 +485,18 @@ impl Wire {
         }
     }
 
-    async fn change_answer(&self, what: OnAnswer, side: Side, mut answer: AnswerText) -> Reply {
+    async fn change_answer(
+        &self,
+        what: OnAnswer,
+        side: SessionSide,
+        mut answer: AnswerText,
+    ) -> WireReply {
         let length = answer.body.len();
         match what {
-            OnAnswer::Lost => return Reply::Close,
-            OnAnswer::Never => return Reply::Silence,
+            OnAnswer::Lost => return WireReply::Close,
+            OnAnswer::Never => return WireReply::Silence,
             OnAnswer::Late(time) => sleep(time).await,
-            OnAnswer::Twice => return Reply::Twice(answer),
+            OnAnswer::Twice => return WireReply::Twice(answer),
             OnAnswer::Reordered => {
                 let mut case = self.case.lock().unwrap();
                 case.held_back[side as usize] = Some(answer);
@@ -552,10 +558,10 @@ impl Wire {
                 answer.set("retry-after", Some(seconds.to_string()));
             }
             OnAnswer::TenMegabytes => answer.body = vec![b'x'; 10 << 20],
-            OnAnswer::Drip => return Reply::Drip(answer),
+            OnAnswer::Drip => return WireReply::Drip(answer),
             OnAnswer::TooShort | OnAnswer::TooShortAndOpen => {
                 let open = what == OnAnswer::TooShortAndOpen;
-                return Reply::WrongLength {
+                return WireReply::WrongLength {
                     answer,
                     length: length + 10,
                     open,
@@ -563,7 +569,7 @@ impl Wire {
             }
             OnAnswer::TooLong => {
                 let length = length / 2;
-                return Reply::WrongLength {
+                return WireReply::WrongLength {
                     answer,
                     length,
                     open: false,
@@ -591,7 +597,7 @@ impl Wire {
                 self.change_end(&mut answer, Some("tomorrow"), Some((-1).into()))
             }
         }
-        Reply::Answer(answer)
+        WireReply::Answer(answer)
     }
 
     fn change_tag(&self, answer: &mut AnswerText, change: impl Fn(&str) -> String) {
@@ -618,7 +624,7 @@ impl Wire {
     }
 }
 
-async fn connection(wire: Arc<Wire>, mut stream: TcpStream) {
+async fn connection(wire: Arc<AttackedWire>, mut stream: TcpStream) {
     while let Some(request) = RequestText::read(&mut stream).await {
         let reply = wire.reply(request, &stream).await;
         if !reply.write(&mut stream).await {
