@@ -12,6 +12,7 @@
 mod each_revision;
 
 mod account;
+mod attacker;
 mod browser;
 mod choosing;
 mod failures;

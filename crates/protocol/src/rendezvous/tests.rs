@@ -359,7 +359,7 @@ mod receiving {
 
     #[test]
     fn other_content_is_refused() {
-        for content_type in ["text/html", "application/json", "text/plainer", "", "text"] {
+        for content_type in ["application/json", "text/plainer", "", "text"] {
             let mut session = session();
             let result = session.received(&answer(
                 200,
@@ -381,6 +381,39 @@ mod receiving {
                 found: "of no stated type".into()
             })
         );
+    }
+
+    /// As a network sends it that wants to be logged in to: no administrator of a server can mend
+    /// that.
+    #[test]
+    fn a_web_page_is_called_one() {
+        use crate::user_error::{Cause, ToUserError as _};
+        let page = |etag| {
+            let headers = [("Content-Type", "text/html; charset=utf-8"), etag];
+            answer(200, &headers, "<!DOCTYPE html><title>Welcome</title>")
+        };
+        for page in [page(("Server", "portal")), page(("ETag", "\"p\""))] {
+            let error = session().received(&page).unwrap_err();
+            assert_eq!(error, RendezvousApiError::WebPage);
+            assert_eq!(error.cause(), Cause::Network);
+            assert_eq!(session().sent(&page), Err(RendezvousApiError::WebPage));
+            assert_eq!(
+                created(&endpoint(), &page),
+                Err(RendezvousApiError::WebPage)
+            );
+        }
+        // What Twisted says of an answer without a body.
+        let accepted = answer(202, &[("Content-Type", "text/html"), ("ETag", "2")], "");
+        assert_eq!(session().sent(&accepted), Ok(Sent::Accepted));
+    }
+
+    /// Whatever a proxy did to the tag: neither device wrote it.
+    #[test]
+    fn the_empty_payload_of_the_beginning_is_nobodys() {
+        let mut session = session();
+        let empty = answer(200, &[TEXT, ("ETag", "2")], "");
+        assert_eq!(session.received(&empty), Ok(Received::Ours));
+        assert_eq!(seen(&mut session), "2");
     }
 
     #[test]
