@@ -172,18 +172,11 @@ fn check_text(text: &str, wire: &Wire) {
 }
 
 fn check_secrets(text: &str, wire: &Wire) {
-    // What a server says itself may be shown.
-    let is_told = |secret: &&str| {
-        let mut bodies = wire
-            .answers
-            .iter()
-            .map(|answer| String::from_utf8_lossy(answer.body()));
-        bodies.any(|body| body.contains(*secret))
-    };
-    let ours = [ACCESS, REFRESH]
-        .into_iter()
-        .filter(|secret| !is_told(secret));
-    for secret in tokens(wire).iter().map(String::as_str).chain(ours) {
+    for secret in tokens(wire)
+        .iter()
+        .map(String::as_str)
+        .chain([ACCESS, REFRESH])
+    {
         assert!(!text.contains(secret), "{text:?}");
     }
 }
@@ -341,6 +334,15 @@ fuzz_target!(|bytes: &[u8]| {
     let Some((&call, answers)) = bytes.split_first() else {
         return;
     };
+    // What a server says itself may be shown. (libFuzzer reads constants out of comparisons.)
+    let says = |secret: &str| {
+        answers
+            .windows(secret.len())
+            .any(|text| text == secret.as_bytes())
+    };
+    if says(ACCESS) || says(REFRESH) {
+        return;
+    }
     let wire = listen(answers);
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_time()
