@@ -334,6 +334,15 @@ fuzz_target!(|bytes: &[u8]| {
     let Some((&call, answers)) = bytes.split_first() else {
         return;
     };
+    // What a server says itself may be shown. (libFuzzer reads constants out of comparisons.)
+    let says = |secret: &str| {
+        answers
+            .windows(secret.len())
+            .any(|text| text == secret.as_bytes())
+    };
+    if says(ACCESS) || says(REFRESH) {
+        return;
+    }
     let wire = listen(answers);
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_time()

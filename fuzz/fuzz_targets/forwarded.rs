@@ -80,15 +80,16 @@ fn without_quotes(
     None
 }
 
-/// An address, or one with a numeric port.
+/// An address, or an IPv4 address with a port of one to five digits.
 fn plain(hop: &str) -> Option<IpAddr> {
-    let address = hop.parse::<IpAddr>().ok();
-    let socket = || {
-        hop.parse::<std::net::SocketAddr>()
-            .ok()
-            .map(|socket| socket.ip())
-    };
-    Some(address.or_else(socket)?.to_canonical())
+    if let Ok(address) = hop.parse::<IpAddr>() {
+        return Some(address.to_canonical());
+    }
+    let (address, port) = hop.split_once(':')?;
+    let digits = (1..=5).contains(&port.len()) && port.bytes().all(|byte| byte.is_ascii_digit());
+    let port = port.parse::<u32>().ok().filter(|port| *port <= 65_535);
+    port.filter(|_| digits)?;
+    address.parse().ok().map(IpAddr::V4)
 }
 
 fuzz_target!(|bytes: &[u8]| {
