@@ -1,8 +1,6 @@
 //! The reasons of `m.login.failure`: one table for what is written, what is read and what a person
 //! is told.
 
-use std::fmt;
-
 use crate::{printable, revision::Revision};
 
 const LOOK_THERE: &str = "Follow the advice on the other device, then start again with a new code.";
@@ -103,13 +101,6 @@ impl Reason {
     /// What the person at the device that reads it should do.
     pub(crate) fn advice(&self) -> &'static str {
         self.row().map_or(LOOK_THERE, |row| row.advice)
-    }
-}
-
-/// The name in MSC4108 of 2024.
-impl fmt::Display for Reason {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&printable(self.name(Revision::Msc4108)))
     }
 }
 

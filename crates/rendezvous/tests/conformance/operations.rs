@@ -20,8 +20,11 @@ each_store! {
 
 async fn it_lives_and_is_ready<S: TestStore>() {
     let server = TestServer::<S>::start().await;
-    for path in ["/health", "/ready"] {
-        assert_eq!(ask(&server, path).await.0, 200);
+    for (path, text) in [
+        ("/health", "the server is running\n"),
+        ("/ready", "the server is ready\n"),
+    ] {
+        assert_eq!(ask(&server, path).await, (200, text.to_owned()));
     }
     assert_eq!(
         ask(&server, "/rendezvous/x").await.0,
