@@ -264,3 +264,16 @@ const UNSTABLE_ERRCODE: &str = "org.matrix.msc4108.errcode";
 fn whole_seconds(time: Duration) -> u64 {
     (time.as_secs() + u64::from(time.subsec_nanos() > 0)).max(1)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_client_does_not_retry_too_early() {
+        for (milliseconds, seconds) in [(0, 1), (1, 1), (1000, 1), (1001, 2), (1999, 2)] {
+            let time = Duration::from_millis(milliseconds);
+            assert_eq!(whole_seconds(time), seconds, "{time:?}");
+        }
+    }
+}

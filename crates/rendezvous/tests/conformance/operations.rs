@@ -77,6 +77,7 @@ async fn what_happens_is_counted<S: TestStore>() {
         ("rendezvous_payload_received_bytes_total".to_owned(), 17.0),
         ("rendezvous_payload_sent_bytes_total".to_owned(), 10.0),
         ("rendezvous_sessions".to_owned(), 3.0),
+        ("rendezvous_sessions_expired_total".to_owned(), 0.0),
         (
             "rendezvous_request_duration_seconds_count{method=\"PUT\",revision=\"msc4108\"}"
                 .to_owned(),
