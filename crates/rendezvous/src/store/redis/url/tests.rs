@@ -111,6 +111,7 @@ fn invalid_urls_are_refused_and_not_repeated() {
         "redis://:geheim@a.example:x",
         "redis://:geheim@a.example:",
         "redis://:geheim@[::1",
+        "redis://:geheim@[::1]6379",
         "redis://:geheim@[geheim]:1",
         "redis://:geheim@a.example,b.example",
         "redis://:geheim@a.example/x",
