@@ -139,8 +139,8 @@ mod tests {
     async fn json_may_be_longer_and_needs_no_content_length() {
         for (length, fits) in [
             (0, true),
-            (MAX_JSON, true),
-            (MAX_JSON + 1, false),
+            (32_768, true),
+            (32_769, false),
             (DISCARDED + 1, false),
         ] {
             let request =
