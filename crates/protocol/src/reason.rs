@@ -1,6 +1,8 @@
 //! The reasons of `m.login.failure`: one table for what is written, what is read and what a person
 //! is told.
 
+use std::fmt;
+
 use crate::{printable, revision::Revision};
 
 const LOOK_THERE: &str = "Follow the advice on the other device, then start again with a new code.";
@@ -104,6 +106,13 @@ impl Reason {
     }
 }
 
+/// The name in MSC4108 of 2024.
+impl fmt::Display for Reason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&printable(self.name(Revision::Msc4108)))
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeSet;
@@ -152,5 +161,7 @@ mod tests {
             assert_eq!(Reason::parse("moon_phase", revision), other);
             assert_eq!(other.name(revision), "moon_phase");
         }
+        assert_eq!(Reason::UserCancelled.to_string(), "user_cancelled");
+        assert_eq!(Reason::Other("a\nb".to_owned()).to_string(), "a\u{fffd}b");
     }
 }

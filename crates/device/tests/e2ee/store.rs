@@ -1,6 +1,9 @@
 //! The store on disk.
 
-use matrix_qr_device::encryption::{Encryption, StoreError};
+use matrix_qr_device::{
+    encryption::{Encryption, StoreError, StoreKeys},
+    keys::KeyHolder as _,
+};
 use ruma::device_id;
 
 use crate::test_env::TestEnv;
@@ -87,4 +90,14 @@ async fn a_store_that_another_program_has_open_is_not_a_broken_one() {
     );
     drop(other);
     assert!(open().await.is_ok());
+}
+
+/// No backup key, and no key store, are two things.
+#[tokio::test]
+async fn without_keys_there_is_no_answer_about_them() {
+    let world = TestEnv::start().await;
+    let keys = StoreKeys::new(world.dir("DEVICE"));
+    assert!(keys.secrets().await.is_err());
+    assert!(keys.backup_key().await.is_err());
+    assert!(!world.dir("DEVICE").exists(), "nothing was touched");
 }
