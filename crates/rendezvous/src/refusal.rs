@@ -270,6 +270,16 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_refusal_says_what_to_do() {
+        let said = |refusal: Refusal| refusal.message();
+        assert_eq!(said(Refusal::NotJson), "the body is not JSON");
+        assert_eq!(
+            said(Refusal::TooLarge),
+            "the payload is larger than 4096 bytes"
+        );
+    }
+
+    #[test]
     fn a_client_does_not_retry_too_early() {
         for (milliseconds, seconds) in [(0, 1), (1, 1), (1000, 1), (1001, 2), (1999, 2)] {
             let time = Duration::from_millis(milliseconds);
