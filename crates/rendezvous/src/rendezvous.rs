@@ -227,6 +227,19 @@ mod tests {
 
     use super::*;
 
+    #[test]
+    fn no_session_lives_longer_than_a_day() {
+        for (set, lifetime) in [(86_399, 86_399), (86_401, 86_400)] {
+            let public_url = "https://rendezvous.example".parse().unwrap();
+            let config = Config {
+                lifetime: Duration::from_secs(set),
+                ..Config::new(public_url)
+            };
+            let rendezvous = Rendezvous::new(config);
+            assert_eq!(rendezvous.config().lifetime.as_secs(), lifetime);
+        }
+    }
+
     #[tokio::test]
     async fn an_idle_server_forgets_expired_sessions() {
         let public_url = "https://rendezvous.example".parse().unwrap();
