@@ -134,7 +134,8 @@ function ask(part, question, n) {
   });
   part.replaceChildren(form);
   if (question.kind === "code") part.stopCamera = scan(form, question.id);
-  form.querySelector("input:not([type=file]), button")?.focus();
+  // Never a button: a key that is pressed too early must not agree to anything.
+  (form.querySelector("input:not([type=file])") ?? form).focus();
 }
 
 // The camera, a picture that is chosen, dropped or pasted. Returns what turns the camera off.
