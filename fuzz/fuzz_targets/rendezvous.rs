@@ -1,9 +1,11 @@
-//! Any response of a rendezvous server: no crash, and no payload above the maximum size.
+//! Any response of a rendezvous server: no payload above the maximum size, no session that is not
+//! https, and no error that drives a terminal.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
 use matrix_qr_protocol::rendezvous::{
-    self, Location, MAX_PAYLOAD_BYTES, Received, RendezvousSession, Response, SessionUrl,
+    self, Created, Location, MAX_PAYLOAD_BYTES, Received, RendezvousApiError, RendezvousSession,
+    Response, SessionUrl,
 };
 
 /// The status in two bytes, headers as `name: value` lines, an empty line, the body.
@@ -28,6 +30,12 @@ fn response(bytes: &[u8]) -> Option<Response> {
     })
 }
 
+fn check<T>(outcome: Result<T, RendezvousApiError>) -> Option<T> {
+    let shown = outcome.as_ref().err().map(ToString::to_string).unwrap_or_default();
+    assert!(!shown.contains(char::is_control), "{shown:?}");
+    outcome.ok()
+}
+
 fuzz_target!(|bytes: &[u8]| {
     let Some(response) = response(bytes) else {
         return;
@@ -35,14 +43,21 @@ fuzz_target!(|bytes: &[u8]| {
     let endpoint = "https://example.org/_matrix/client/v1/rendezvous"
         .parse()
         .unwrap();
-    let _ = rendezvous::created(&endpoint, &response);
+    match check(rendezvous::created(&endpoint, &response)) {
+        Some(Created::Session(session)) => {
+            let Location::Url(url) = session.location() else { unreachable!() };
+            assert_eq!(SessionUrl::parse(url.as_str()), Ok(url));
+        }
+        Some(Created::Redirect(url)) => assert_eq!(url.scheme(), "https"),
+        None => {}
+    }
     let mut session = RendezvousSession::join(Location::Url(
         SessionUrl::parse("https://example.org/abc").unwrap(),
     ));
-    if let Ok(Received::Payload(payload)) = session.received(&response) {
+    if let Some(Received::Payload(payload)) = check(session.received(&response)) {
         assert!(payload.bytes.len() <= MAX_PAYLOAD_BYTES);
         let _ = session.send(&payload).unwrap();
     }
-    let _ = session.sent(&response);
+    let _ = check(session.sent(&response));
     let _ = session.time_left();
 });

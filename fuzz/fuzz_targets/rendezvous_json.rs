@@ -6,7 +6,8 @@ use libfuzzer_sys::fuzz_target;
 use matrix_qr_protocol::{
     homeserver::BaseUrl,
     rendezvous::{
-        ApiRoot, Location, MAX_PAYLOAD_BYTES, Payload, Received, RendezvousSession, Response, json,
+        ApiRoot, Location, MAX_PAYLOAD_BYTES, Payload, Received, RendezvousApiError,
+        RendezvousSession, Response, json,
     },
     revision::Prefix,
 };
@@ -35,6 +36,12 @@ fn session(api: &ApiRoot) -> RendezvousSession {
     .unwrap()
 }
 
+fn check<T>(outcome: Result<T, RendezvousApiError>) -> Option<T> {
+    let shown = outcome.as_ref().err().map(ToString::to_string).unwrap_or_default();
+    assert!(!shown.contains(char::is_control), "{shown:?}");
+    outcome.ok()
+}
+
 fuzz_target!(|bytes: &[u8]| {
     let Some(response) = response(bytes) else {
         return;
@@ -43,8 +50,8 @@ fuzz_target!(|bytes: &[u8]| {
         BaseUrl::parse("https://example.org").unwrap(),
         Prefix::Unstable,
     );
-    let _ = json::discovered(&response);
-    if let Ok(session) = json::created(&api, &response) {
+    let _ = check(json::discovered(&response));
+    if let Some(session) = check(json::created(&api, &response)) {
         let Location::Id(id) = session.location() else {
             unreachable!()
         };
@@ -54,7 +61,7 @@ fuzz_target!(|bytes: &[u8]| {
         );
     }
     let mut session = session(&api);
-    if let Ok(Received::Payload(payload)) = session.received(&response) {
+    if let Some(Received::Payload(payload)) = check(session.received(&response)) {
         assert!(payload.bytes.len() <= MAX_PAYLOAD_BYTES);
         let answer = Payload {
             bytes: payload.bytes,
@@ -63,5 +70,5 @@ fuzz_target!(|bytes: &[u8]| {
         let _ = session.send(&answer).unwrap();
         let _ = session.receive(Some(30));
     }
-    let _ = session.sent(&response);
+    let _ = check(session.sent(&response));
 });

@@ -1,5 +1,5 @@
 //! A bot on matrix-sdk that answers `!ping`, with the session that `matrix-qr login --directory
-//! DIR` made: `bot DIR`
+//! DIR` made: `bot DIR`, or `bot DIR FILE` after `login --passphrase-file FILE`
 //!
 //! See `docs/bots/matrix-sdk.md`.
 #![allow(clippy::print_stdout, reason = "it is a program of its own")]
@@ -26,8 +26,11 @@ struct Stored {
 
 #[tokio::main]
 async fn main() -> Result<()> {
-    let directory = PathBuf::from(env::args_os().nth(1).context("usage: bot DIRECTORY")?);
-    let client = open(directory).await?;
+    let mut args = env::args_os().skip(1).map(PathBuf::from);
+    let directory = args.next().context("usage: bot DIRECTORY [FILE]")?;
+    let passphrase = args.next().map(fs::read_to_string).transpose()?;
+    let passphrase = passphrase.as_deref().and_then(|text| text.lines().next());
+    let client = open(directory, passphrase).await?;
     let device = client
         .encryption()
         .get_own_device()
@@ -75,7 +78,7 @@ async fn pong(event: OriginalSyncRoomMessageEvent, room: Room) -> Result<(), mat
 
 /// Opens the session and the keys that `matrix-qr login` stored. No other process may have them
 /// open.
-async fn open(directory: PathBuf) -> Result<Client> {
+async fn open(directory: PathBuf, passphrase: Option<&str>) -> Result<Client> {
     let file = directory.join("session.json");
     let stored: Stored = serde_json::from_slice(&fs::read(&file)?)?;
     let session = OAuthSession {
@@ -84,7 +87,7 @@ async fn open(directory: PathBuf) -> Result<Client> {
     };
     let builder = Client::builder()
         .homeserver_url(&stored.homeserver)
-        .sqlite_store(directory, None);
+        .sqlite_store(directory, passphrase);
     let client = builder.handle_refresh_tokens().build().await?;
     let save = move |client: Client| Ok(save(&client, stored.clone(), &file)?);
     client.set_session_callbacks(

@@ -1,7 +1,7 @@
 //! `examples/bot.rs`, as the author of a bot would run it.
 
 use std::{
-    fs,
+    fs::{self, Permissions},
     os::unix::fs::PermissionsExt as _,
     path::Path,
     time::{Duration, Instant},
@@ -22,6 +22,22 @@ use crate::{
 /// The bot opens the session that `matrix-qr login` stored, reads an old message, refreshes its
 /// token, answers another device, starts again, and is logged out without leaving a file.
 pub(crate) async fn cell(env: &mut TestEnv<'_>) -> Result<Duration> {
+    life(env, None).await
+}
+
+/// The same with a store that `matrix-qr login` has encrypted, and that matrix-sdk opens with the
+/// passphrase and not without it.
+pub(crate) async fn encrypted_cell(env: &mut TestEnv<'_>) -> Result<Duration> {
+    let passphrase = env.run.join("passphrase");
+    fs::write(&passphrase, "a passphrase of a bot\n")?;
+    fs::set_permissions(&passphrase, Permissions::from_mode(0o600))?;
+    env.passphrase = Some(passphrase.clone());
+    let took = life(env, Some(&passphrase)).await;
+    env.passphrase = None;
+    took
+}
+
+async fn life(env: &mut TestEnv<'_>, passphrase: Option<&Path>) -> Result<Duration> {
     let pair = SignInCase {
         new: Ours,
         existing: Ours,
@@ -30,8 +46,11 @@ pub(crate) async fn cell(env: &mut TestEnv<'_>) -> Result<Duration> {
         revision: Msc4108,
     };
     let SignedInDevice { directory, id, .. } = pair.sign_in(env).await?;
+    if passphrase.is_some() {
+        refused_without_passphrase(env, &directory).await?;
+    }
     let (began, token) = (Instant::now(), token(&directory)?);
-    let mut bot = start(env, &directory)?;
+    let mut bot = start(env, &directory, passphrase)?;
     bot.line(&format!("{id} is verified: true")).await?;
     bot.line("old photographs").await?;
     let took = began.elapsed();
@@ -52,7 +71,7 @@ pub(crate) async fn cell(env: &mut TestEnv<'_>) -> Result<Duration> {
         "the token was not refreshed, or the new one is not on disk"
     );
     bot.kill().await?;
-    let mut again = start(env, &directory)?;
+    let mut again = start(env, &directory, passphrase)?;
     again.line("old photographs").await?;
     again.kill().await?;
     log_out(env, &directory).await?;
@@ -60,9 +79,22 @@ pub(crate) async fn cell(env: &mut TestEnv<'_>) -> Result<Duration> {
     Ok(took)
 }
 
-fn start(env: &TestEnv<'_>, directory: &Path) -> Result<DrivenProcess> {
+/// On a copy: matrix-sdk makes its other databases before it opens this one.
+async fn refused_without_passphrase(env: &TestEnv<'_>, directory: &Path) -> Result<()> {
+    let copy = directory.with_extension("copy");
+    fs::create_dir(&copy)?;
+    for file in ["session.json", "matrix-sdk-crypto.sqlite3"] {
+        fs::copy(directory.join(file), copy.join(file))?;
+    }
+    let opened = start(env, &copy, None)?.succeed().await;
+    ensure!(opened.is_err(), "the bot opened it without the passphrase");
+    Ok(fs::remove_dir_all(copy)?)
+}
+
+fn start(env: &TestEnv<'_>, directory: &Path, passphrase: Option<&Path>) -> Result<DrivenProcess> {
     let mut command = Command::new(env.config.theirs.join("examples/bot"));
-    DrivenProcess::start("bot", command.arg(directory), &env.run)
+    command.arg(directory).args(passphrase);
+    DrivenProcess::start("bot", &mut command, &env.run)
 }
 
 /// Removes what matrix-sdk stored, too.

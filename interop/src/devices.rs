@@ -51,6 +51,9 @@ impl Software {
             (FirstStep::ShowAt(url, _), Self::MatrixSdk) => command.args(["--homeserver", url]),
         };
         command.args(first_step.options());
+        if let (Self::Ours, Some(file)) = (self, &env.passphrase) {
+            command.arg("--passphrase-file").arg(file);
+        }
         DrivenProcess::start(&log_name(directory, "login"), &mut command, &env.run)
     }
 
@@ -62,6 +65,9 @@ impl Software {
     ) -> Result<DrivenProcess> {
         let directory = self.existing(env)?;
         let mut command = self.command(env.config, "link", directory);
+        if self == Self::Ours {
+            command.arg("--confirm-own-device");
+        }
         match first_step {
             FirstStep::Scan => command.args(["--scan", "-"]),
             FirstStep::ShowAtHomeserver(_) => &mut command,

@@ -134,7 +134,7 @@ impl BotLibrary {
             Self::CryptoWasm => {
                 let mut command = Command::new("node");
                 command
-                    .arg(format!("{ROOT}/interop/drive.js"))
+                    .arg(format!("{ROOT}/packages/npm/test/drive.js"))
                     .env("MATRIX_QR_PROGRAM", program(env));
                 command
             }

@@ -75,6 +75,8 @@ pub(crate) struct TestEnv<'a> {
     pub(crate) first: PathBuf,
     /// matrix-sdk's first device, once it has been signed in.
     pub(crate) peer: Option<PathBuf>,
+    /// A file with the passphrase of the devices of ours that are signed in now.
+    pub(crate) passphrase: Option<PathBuf>,
     /// Our devices that were signed in.
     pub(crate) ours: Vec<String>,
     devices: Cell<usize>,
@@ -113,6 +115,7 @@ impl<'a> TestEnv<'a> {
             room,
             first,
             peer: None,
+            passphrase: None,
             ours: Vec::new(),
             run,
             devices: Cell::new(0),

@@ -8,12 +8,14 @@
 //! | `packages` | checks the packages for Python and Node, builds them, and installs them |
 //! | `interop` | runs our programs against Synapse and matrix-sdk |
 //! | `pictures` | compares what we read of photographed QR codes with what zxing-cpp reads |
+//! | `fuzz` | fuzzes whatever reads bytes from outside |
 //! | `bench` | measures the rendezvous server |
 //! | `python` | Python environments |
 //! | `run` | what all of them need: other programs, from the root of the checkout |
 #![allow(clippy::print_stderr, reason = "it says what runs and what is missing")]
 
 mod bench;
+mod fuzz;
 mod interop;
 mod package;
 mod packages;
@@ -31,12 +33,14 @@ use std::{
 use crate::run::{TaskResult, at_the_root, cargo, command, run};
 
 const USAGE: &str = "\
-  cargo xtask test             formatting, lints, spelling, walls, dependencies, documentation, every test, the packages, interop
+  cargo xtask test             formatting, lints, spelling, walls, dependencies, documentation, every test, the packages, interop, fuzzing
   cargo xtask walls            type names, import circles, module maps, what the protocol depends on
   cargo xtask interop [--json] [--only synapse|delegated|proxied|bots|LIBRARY]
                                our programs against Synapse, matrix-sdk and the bots' libraries, which go into target/interop
   cargo xtask package          installs the Debian packages into target/package and starts the server there; checks the container files
   cargo xtask packages         the packages for Python and Node: their checks and tests, the wheel, and both installed
+  cargo xtask fuzz [SECONDS] [TARGET..]
+                               fuzz targets, each for a minute, from the corpus in fuzz/corpus
   cargo xtask pictures         photographs of QR codes: how many we read, and how many zxing-cpp reads
   cargo xtask bench [--json] [--quick] [rates|memory|million|flood|slow|waiters|redis|instances|sign-in ..]
                                the rendezvous server: its rates relative to a bare axum server, and its other targets";
@@ -68,6 +72,7 @@ fn main() -> ExitCode {
     {
         Some(("test", [])) => test(),
         Some(("interop", rest)) => interop::interop(rest),
+        Some(("fuzz", rest)) => fuzz::fuzz(rest),
         Some(("bench", rest)) => bench::bench(rest),
         Some(("packages", [])) => packages::packages(),
         Some(("walls", [])) => walls::walls(),
@@ -135,7 +140,8 @@ fn test() -> TaskResult {
     step("packages", packages::packages)?;
     // Only `cargo xtask interop` by itself compares times: it needs a machine that is idle
     // otherwise.
-    step("interop", || interop::interop(&["--untimed".to_owned()]))
+    step("interop", || interop::interop(&["--untimed".to_owned()]))?;
+    step("fuzzing", || fuzz::fuzz(&[]))
 }
 
 /// Reports all missing programs at once, before anything slow runs.

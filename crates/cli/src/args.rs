@@ -19,7 +19,7 @@ pub(crate) use self::{
     exchange::{DialectChoice, ExchangeArgs, RevisionChoice, endpoint},
     helper::HelperArgs,
     sandbox::SandboxArgs,
-    shared::{DirectoryArgs, OnlineArgs},
+    shared::{DirectoryArgs, OnlineArgs, PassphraseArgs},
     sign_in::{AnnounceChoice, LinkArgs, LoginArgs},
     tools::{CompletionsArgs, DoctorArgs, InspectArgs, ManArgs},
 };

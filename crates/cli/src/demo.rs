@@ -13,8 +13,8 @@ use std::{
 };
 
 use matrix_qr_device::{
-    GrantOptions, Granted, RendezvousAt, SignInOptions, SignedIn, Start, encryption::StoreKeys,
-    http::Policy, oauth::Client, sign_in,
+    GrantOptions, Granted, OwnDevice, RendezvousAt, SignInOptions, SignedIn, Start,
+    encryption::StoreKeys, http::Policy, oauth::Client, sign_in,
 };
 use matrix_qr_protocol::{error::Error, homeserver::HomeserverAddress, qr::QrCode, revision::Role};
 use matrix_qr_sandbox::Options;
@@ -122,7 +122,7 @@ async fn meet(
     };
     let new = async {
         let person = DemoPerson::new(context, Role::New, new_shows);
-        let keys = Arc::new(StoreKeys::new(&options.directory));
+        let keys = Arc::new(StoreKeys::new(&options.directory, None));
         sign_in(options, start(new_scans, account).await?, &person, keys).await
     };
     let existing = async {
@@ -132,9 +132,13 @@ async fn meet(
             showing: path.revision.into(),
             ..GrantOptions::default()
         };
+        // After a no, the new device would wait for somebody to scan its code.
+        let own = OwnDevice::ask(&person)
+            .await
+            .inspect_err(|error| context.cancel.because(error.clone().into()))?;
         account
             .existing
-            .grant(start(existing_scans, account).await?, options, &person)
+            .grant(own, start(existing_scans, account).await?, options, &person)
             .await
     };
     let (new, existing) = tokio::join!(new, existing);

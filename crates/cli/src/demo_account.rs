@@ -72,7 +72,7 @@ async fn first_device(sandbox: &Sandbox, directory: &Path) -> Result<Device<Encr
         .save(&stored)
         .map_err(|error| broken("the existing device cannot be stored", error))?;
     drop(lock);
-    Device::with_new_keys(directory.path(), Policy::HttpsOrLoopback)
+    Device::with_new_keys(directory.path(), Policy::HttpsOrLoopback, None)
         .await
         .map_err(Failure::not_ready)
 }

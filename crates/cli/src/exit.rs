@@ -61,7 +61,7 @@ const TABLE: [(Exit, &str); 12] = [
     ),
     (
         Exit::NotReady,
-        "this device cannot do it: no session, or no cross-signing keys",
+        "this device cannot do it: no session, no cross-signing keys, or the wrong passphrase",
     ),
     (Exit::LeftAtOnce, "stopped at once: Ctrl-C, pressed twice"),
 ];
@@ -193,7 +193,8 @@ fn exit_of(error: &Error) -> Exit {
             Exit::Security
         }
         Error::DeviceUnbound(_) => Exit::Security,
-        Error::Cancelled | Error::CancelledTooLate(_) | Error::LinkRefused => Exit::Cancelled,
+        Error::Cancelled | Error::CancelledTooLate(_) => Exit::Cancelled,
+        Error::NotOwnDevice | Error::LinkRefused => Exit::Cancelled,
         Error::Expired | Error::ExpiredWithProblem(_) | Error::AuthorizationExpired => Exit::Time,
         Error::Peer(reason) => exit_of_peer(reason),
         Error::Gone | Error::DeviceGone(_) => Exit::OtherDevice,
@@ -323,6 +324,7 @@ mod tests {
             (Error::WrongAccount(failed(Cause::Person)), Exit::Cancelled),
             (Error::Cancelled, Exit::Cancelled),
             (Error::LinkRefused, Exit::Cancelled),
+            (Error::NotOwnDevice, Exit::Cancelled),
             (Error::Expired, Exit::Time),
             (
                 Error::ExpiredWithProblem(failed(Cause::RendezvousServer)),

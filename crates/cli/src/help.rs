@@ -49,10 +49,15 @@ Examples:
   matrix-qr login --homeserver example.org --revision newest  show an MSC4388 code if possible
   matrix-qr login --scan photo.jpg                            the other device shows the code
   matrix-qr login --scan -                                    paste the code as text
+  matrix-qr login --homeserver example.org --passphrase       encrypt the keys of this device
 
 You type the two digits; they are never given as an argument. In scripts (--json), each question \
 is an event, and one line on standard input answers it. Before anything is stored, you see the \
-account and are asked to confirm it; a script names it in advance (--user).";
+account and are asked to confirm it; a script names it in advance (--user).
+
+A passphrase protects the keys of this device on its disk: without it nobody can sign in another \
+device here, or read old messages. It does not protect the tokens. It cannot be changed; sign out \
+and in again instead.";
 
 pub(crate) const LINK: &str = "\
 Examples:
@@ -60,7 +65,10 @@ Examples:
   matrix-qr link --scan photo.jpg       the new device shows the code
   matrix-qr link --scan - --no-browser  paste the code as text; open the consent page by hand
 
-This device sends nothing secret until the digits are right, you have agreed, and the homeserver \
+First you are told what a code from somebody else would do, and asked whether the new device is \
+yours; a script answers that, too, or says it in advance (--confirm-own-device). If this device was \
+signed in with a passphrase, you are asked for it, or name a file with it (--passphrase-file). This \
+device sends nothing secret until the digits are right, you have agreed, and the homeserver \
 lists the new device. In scripts (--json), each question is an event, and one line on standard \
 input answers it: `y` agrees, anything else refuses.";
 
@@ -110,7 +118,8 @@ Examples:
   matrix-qr restore-keys --export keys.txt  for Element (Settings, \"Import keys\"), matrix-nio, …
 
 The file has the key export format of the Matrix specification. Nobody can read it without its \
-passphrase.";
+passphrase (--export-passphrase-file), which has nothing to do with the one of this device \
+(--passphrase-file).";
 
 pub(crate) const HELPER: &str = "\
 A program starts this command and talks to it: one JSON object per line, requests in both \

@@ -5,7 +5,11 @@ use std::{
     thread,
 };
 
-use tokio::sync::{Mutex, mpsc};
+use rustix::termios::{QueueSelector, tcflush};
+use tokio::sync::{
+    Mutex,
+    oneshot::{self, error::TryRecvError},
+};
 use zeroize::Zeroizing;
 
 use crate::{exit::Failure, output::Printer};
@@ -15,29 +19,33 @@ const MAX_LINE: u64 = 4096;
 
 type TypedLine = Zeroizing<String>;
 
-/// Reads lines on demand. A question that is no longer needed loses nothing: the next one gets its
-/// line.
+/// Reads a line when one is asked for, and nothing beyond it. A question that is no longer needed
+/// loses nothing: the next one gets its line.
 #[derive(Debug, Default)]
-pub(crate) struct Keyboard(Mutex<Option<mpsc::Receiver<TypedLine>>>);
+pub(crate) struct Keyboard(Mutex<Option<oneshot::Receiver<TypedLine>>>);
 
 impl Keyboard {
     /// The next line; `None` at the end of the input.
     pub(crate) async fn line(&self) -> Option<TypedLine> {
-        self.0.lock().await.get_or_insert_with(listen).recv().await
+        let mut reading = self.0.lock().await;
+        let line = reading.get_or_insert_with(read).await;
+        *reading = None;
+        line.ok()
     }
 
-    /// Reads in the background from now on.
-    pub(crate) async fn listen(&self) {
-        self.0.lock().await.get_or_insert_with(listen);
-    }
-
-    /// On a terminal, discards what was typed before the question: it is not an answer to it.
+    /// On a terminal, discards what was typed before the question: it is not an answer to it. Who
+    /// gives a person commands to paste could otherwise give the answers, too.
     pub(crate) async fn forget(&self) {
         if !is_terminal() {
             return;
         }
-        if let Some(lines) = self.0.lock().await.as_mut() {
-            while lines.try_recv().is_ok() {}
+        let mut reading = self.0.lock().await;
+        // What the terminal holds and nobody has read yet. If it cannot, it holds nothing.
+        let _ = tcflush(io::stdin(), QueueSelector::IFlush);
+        if let Some(line) = reading.as_mut()
+            && !matches!(line.try_recv(), Err(TryRecvError::Empty))
+        {
+            *reading = None;
         }
     }
 }
@@ -57,12 +65,10 @@ pub(crate) fn is_terminal() -> bool {
 }
 
 /// A thread, because a read from a terminal cannot be cancelled. It ends with the process.
-fn listen() -> mpsc::Receiver<TypedLine> {
-    let (sender, receiver) = mpsc::channel(16);
-    thread::spawn(
-        move || while read_line().is_some_and(|line| sender.blocking_send(line).is_ok()) {},
-    );
-    receiver
+fn read() -> oneshot::Receiver<TypedLine> {
+    let (sender, line) = oneshot::channel();
+    thread::spawn(move || read_line().map(|line| sender.send(line)));
+    line
 }
 
 fn read_line() -> Option<TypedLine> {

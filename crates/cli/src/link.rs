@@ -1,6 +1,8 @@
 //! `link`: this device signs in another one.
 
-use matrix_qr_device::{Device, Facts, GrantOptions, Granted, RendezvousAt, Start};
+use matrix_qr_device::{
+    Device, Facts, GrantOptions, Granted, OwnDevice, RendezvousAt, Start, encryption::Encryption,
+};
 use matrix_qr_protocol::{homeserver::HomeserverAddress, revision::Role};
 use serde_json::json;
 
@@ -18,27 +20,17 @@ pub(crate) async fn run(args: &args::LinkArgs) -> Result<(), Failure> {
     login::check(&args.exchange, policy)?;
     let directory = online::directory(&args.online.directory)?;
     let facts = Facts::read(&directory).map_err(Failure::not_ready)?;
-    let device = Device::open(&directory, policy)
-        .await
-        .map_err(Failure::not_ready)?;
+    let device = online::open(&args.online, &args.passphrase).await?;
     keyboard::require_someone_to_answer(out)?;
     let mut person = TerminalPerson::new(out, Role::Existing, &args.exchange)?;
     person.browser = !args.no_browser;
-    if args.exchange.scan.is_some() {
-        // "Secret sharing": a device without the account's keys says so before it reads a code.
-        // `grant` checks this first, too.
-        let checked = async {
-            device
-                .check_cross_signing()
-                .await
-                .map_err(Failure::not_ready)
-        };
-        person.unless_cancelled(checked).await?;
-    }
-    let given = person
-        .unless_cancelled(login::given(&args.exchange, &person))
+    person.own_device = args.confirm_own_device;
+    let own = OwnDevice::ask(&person)
+        .await
+        .map_err(|error| person.explained(error))?;
+    let start = person
+        .unless_cancelled(start(&own, args, &device, &facts, &person))
         .await?;
-    let start = given.map_or_else(|| at_home(&facts), Ok)?;
     let options = GrantOptions {
         dialect: args.exchange.dialect.into(),
         showing: args.exchange.revision.into(),
@@ -46,13 +38,32 @@ pub(crate) async fn run(args: &args::LinkArgs) -> Result<(), Failure> {
         require_bound_device: args.require_bound_device,
     };
     let granted = device
-        .grant(start, options, &person)
+        .grant(own, start, options, &person)
         .await
         .map_err(|error| person.explained(error));
     let too_late = person.is_cancelled();
     drop(person);
     report(out, &facts, &granted?, too_late);
     Ok(())
+}
+
+/// Reads the other device's code, or says where to make a session for one: only for a device of
+/// this person.
+async fn start(
+    _own: &OwnDevice,
+    args: &args::LinkArgs,
+    device: &Device<Encryption>,
+    facts: &Facts,
+    person: &TerminalPerson,
+) -> Result<Start, Failure> {
+    if args.exchange.scan.is_some() {
+        // "Secret sharing": a device without the account's keys says so before it reads a code.
+        // `grant` checks this first, too.
+        let checked = device.check_cross_signing().await;
+        checked.map_err(Failure::not_ready)?;
+    }
+    let given = login::given(&args.exchange, person).await?;
+    given.map_or_else(|| at_home(facts), Ok)
 }
 
 /// At this device's own homeserver.

@@ -4,7 +4,7 @@ use std::{path::PathBuf, sync::Arc};
 
 use matrix_qr_device::{
     DeviceName, OwnedUserId, RendezvousAt, SignInOptions, SignedIn, Start,
-    encryption::StoreKeys,
+    encryption::{Passphrase, StoreKeys},
     http::Policy,
     keys::BackupState,
     oauth::{Client, ClientMetadata},
@@ -22,6 +22,7 @@ use crate::{
     exit::{Exit, Failure},
     keyboard, online,
     output::{BOLD, GOOD, Printer, harmless, paint},
+    passphrase,
     person::TerminalPerson,
     qr_picture::PictureFile,
     scan, typed,
@@ -39,9 +40,10 @@ pub(crate) async fn run(args: &args::LoginArgs) -> Result<(), Failure> {
         keyboard::require_someone_to_answer(out)?;
     }
     let options = options(args)?;
+    let passphrase = new_passphrase(args, out)?;
     let person = TerminalPerson::new(out, Role::New, &args.exchange)?;
     let start = person.unless_cancelled(start(args, &person)).await?;
-    let keys = Arc::new(StoreKeys::new(&options.directory));
+    let keys = Arc::new(StoreKeys::new(&options.directory, passphrase));
     let signed_in = sign_in(&options, start, &person, keys)
         .await
         .map_err(|error| failure(error, &person));
@@ -73,6 +75,15 @@ fn options(args: &args::LoginArgs) -> Result<SignInOptions, Failure> {
         user: args.user.clone(),
         name: device_name(args.device_name.clone()),
     })
+}
+
+/// What the keys will be encrypted with, if they are to be.
+fn new_passphrase(args: &args::LoginArgs, out: Printer) -> Result<Option<Passphrase>, Failure> {
+    match &args.passphrase_file {
+        Some(file) => passphrase::from_file(file).map(Some),
+        None if args.passphrase => passphrase::OF_KEYS.ask_for_new(out).map(Some),
+        None => Ok(None),
+    }
 }
 
 /// A client that the authorization server knows, or one that is registered there.
@@ -161,7 +172,6 @@ async fn scanned(path: PathBuf, person: &TerminalPerson) -> Result<Start, Failur
         )
     };
     let scanned = read.map_err(unreadable)??;
-    person.listen().await;
     Ok(Start::Scan(scanned.code))
 }
 

@@ -11,6 +11,7 @@
 //! | `demo`, `sandbox`, `demo_account` | sign-ins against the servers of `matrix-qr-sandbox` |
 //! | `inspect`, `doctor`, `completions` | the commands that need no session |
 //! | `output`, `keyboard`, `cancel`, `logging`, `new_file` | output, input, signals, logs, files |
+//! | `passphrase` | a passphrase, from a file or from a person |
 //! | `exit` | how a command fails, and the table of exit codes |
 //!
 //! `main` parses the command line (`args`) and runs the command. Each command prints its results
@@ -41,6 +42,7 @@ mod measure;
 mod new_file;
 mod online;
 mod output;
+mod passphrase;
 mod person;
 mod progress;
 mod qr_picture;

@@ -7,9 +7,10 @@ use matrix_qr_device::{Device, encryption::Encryption, http::Policy};
 use url::Url;
 
 use crate::{
-    args::{DirectoryArgs, OnlineArgs},
+    args::{DirectoryArgs, OnlineArgs, PassphraseArgs},
     exit::{Exit, Failure},
-    output::harmless,
+    output::{Printer, harmless},
+    passphrase,
 };
 
 /// Where the session is: as given, or in the person's own data directory.
@@ -56,10 +57,16 @@ pub(crate) fn check_url(policy: Policy, url: &Url) -> Result<(), Failure> {
     ))
 }
 
-/// Opens the device that is signed in here.
-pub(crate) async fn open(online: &OnlineArgs) -> Result<Device<Encryption>, Failure> {
+/// Opens the device that is signed in here, and its keys.
+pub(crate) async fn open(
+    online: &OnlineArgs,
+    passphrase: &PassphraseArgs,
+) -> Result<Device<Encryption>, Failure> {
     let directory = directory(&online.directory)?;
-    Device::open(&directory, policy(online.allow_loopback_http))
+    let file = passphrase.passphrase_file.as_deref();
+    let passphrase = passphrase::of_keys(&directory, file, Printer::new(online.json)).await?;
+    let policy = policy(online.allow_loopback_http);
+    Device::open(&directory, policy, passphrase.as_ref())
         .await
         .map_err(Failure::not_ready)
 }

@@ -13,7 +13,7 @@ use std::{
     time::Duration,
 };
 
-use matrix_qr_device::{Opening, Person, ProgressEvent, UserId};
+use matrix_qr_device::{Opening, OwnDevice, Person, ProgressEvent, UserId};
 use matrix_qr_protocol::{channel::CheckCode, driver::Progress, error::Error, revision::Role};
 use serde_json::{Value, json};
 use tokio::signal::unix::{SignalKind, signal};
@@ -33,6 +33,10 @@ use crate::{
 /// A window that is being resized has many sizes: the last one counts.
 const SETTLED: Duration = Duration::from_millis(100);
 
+/// The question before an existing device reads or shows a code.
+pub(crate) const IS_OWN_DEVICE: &str =
+    "Is the new device yours, and did you start this yourself? [y/N] ";
+
 /// What Ctrl-C does: before another device has connected, after that, and after the keys were sent.
 const BEFORE_CONNECTION: &str = "Cancelling.";
 const CONNECTED: &str = "Cancelling, and informing the other device.";
@@ -47,6 +51,8 @@ pub(crate) struct TerminalPerson {
     cancel: Cancel,
     /// What Ctrl-C would print now.
     on_cancel: Arc<Mutex<&'static str>>,
+    /// Whether the person said beforehand that the new device is theirs.
+    pub(crate) own_device: bool,
     /// Whether to open links in a browser instead of printing them.
     pub(crate) browser: bool,
     device_left: AtomicBool,
@@ -68,6 +74,7 @@ impl TerminalPerson {
             keyboard: Keyboard::default(),
             cancel,
             on_cancel,
+            own_device: false,
             browser: true,
             device_left: AtomicBool::new(false),
         })
@@ -76,11 +83,6 @@ impl TerminalPerson {
     /// Whether a sign-in that failed may have left its device in the account.
     pub(crate) fn device_left(&self) -> bool {
         self.device_left.load(Ordering::Relaxed)
-    }
-
-    /// Reads the input from now on, so that text typed before a question does not answer it.
-    pub(crate) async fn listen(&self) {
-        self.keyboard.listen().await;
     }
 
     pub(crate) fn out(&self) -> Printer {
@@ -170,6 +172,21 @@ impl Person for TerminalPerson {
         // First the screen: a script may open the picture as soon as it reads the event.
         self.screen.tell(&event);
         self.out.event(progress::event(&event));
+    }
+
+    async fn confirm_own_device(&self) -> bool {
+        let warning = OwnDevice::WARNING;
+        self.screen.warn_before(warning);
+        if self.own_device {
+            self.out
+                .event(json!({ "event": "warning", "what": warning }));
+            return true;
+        }
+        let question = json!({ "event": "question", "question": "own_device", "warning": warning });
+        match self.agrees(IS_OWN_DEVICE, question).await {
+            Some(answer) => answer,
+            None => self.input_ended().await,
+        }
     }
 
     async fn enter_check_code(&self) -> CheckCode {

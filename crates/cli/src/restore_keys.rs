@@ -1,29 +1,21 @@
 //! `restore-keys`: fetches the keys of old messages from the backup and, with `--export`, writes
 //! them to a file.
 
-use std::{
-    fs::File,
-    io::{self, BufRead as _, BufReader, Read as _},
-    path::Path,
-};
+use std::{io, path::Path};
 
 use matrix_qr_device::{
     Device,
     encryption::{Encryption, Passphrase, Restored},
-    secret::Secret,
 };
 use serde_json::json;
-use zeroize::Zeroizing;
 
 use crate::{
     args::RestoreKeysArgs,
     exit::{Exit, Failure},
-    keyboard, new_file, online,
+    new_file, online,
     output::{BAD, GOOD, Printer, harmless, paint},
+    passphrase::{self, PassphrasePrompt},
 };
-
-/// The longest passphrase in a file, in bytes.
-const MAX_PASSPHRASE: u64 = 4096;
 
 pub(crate) async fn run(args: &RestoreKeysArgs) -> Result<(), Failure> {
     let out = Printer::new(args.online.json);
@@ -33,7 +25,7 @@ pub(crate) async fn run(args: &RestoreKeysArgs) -> Result<(), Failure> {
         .as_deref()
         .map(|file| Export::begin(file, args))
         .transpose()?;
-    let device = online::open(&args.online).await?;
+    let device = online::open(&args.online, &args.passphrase).await?;
     restore(out, &device).await?;
     match export {
         Some(export) => export.write(out, &device).await,
@@ -98,15 +90,15 @@ impl<'a> Export<'a> {
         if file.symlink_metadata().is_ok() {
             return Err(exists(file));
         }
-        let passphrase = match &args.passphrase_file {
-            Some(file) => from_file(file)?,
-            None if args.online.json || !keyboard::is_terminal() => return Err(nobody()),
-            None => asked()?,
+        let prompt = PassphrasePrompt {
+            of: "the exported keys",
+            option: "--export-passphrase-file FILE",
         };
-        Ok(Self {
-            file,
-            passphrase: Passphrase::new(passphrase).ok_or_else(empty)?,
-        })
+        let passphrase = match &args.export_passphrase_file {
+            Some(file) => passphrase::from_file(file)?,
+            None => prompt.ask_for_new(Printer::new(args.online.json))?,
+        };
+        Ok(Self { file, passphrase })
     }
 
     async fn write(self, out: Printer, device: &Device<Encryption>) -> Result<(), Failure> {
@@ -141,81 +133,12 @@ fn not_written(file: &Path, error: &io::Error) -> String {
     format!("{} could not be written: {error}", file.display())
 }
 
-/// Asks twice, because the person does not see what they type.
-fn asked() -> Result<Secret, Failure> {
-    let ask = |prompt: &str| {
-        rpassword::prompt_password(prompt)
-            .map(Secret::new)
-            .map_err(|error| {
-                Failure::here(
-                    format!("the passphrase could not be read: {error}"),
-                    "Use --passphrase-file FILE.",
-                )
-            })
-    };
-    let passphrase = ask("Passphrase for the exported keys: ")?;
-    if passphrase.expose().is_empty() || passphrase == ask("Repeat the passphrase: ")? {
-        return Ok(passphrase);
-    }
-    Err(Failure::new(
-        Exit::Usage,
-        "the two passphrases differ",
-        "Try again.",
-    ))
-}
-
-/// The first line of a file, without its line break.
-fn from_file(file: &Path) -> Result<Secret, Failure> {
-    // One allocation that is large enough: a growing one would leave copies of the text in memory.
-    let mut line = Zeroizing::new(String::with_capacity(MAX_PASSPHRASE as usize + 1));
-    let read = File::open(file).and_then(|opened| {
-        BufReader::with_capacity(1, opened)
-            .take(MAX_PASSPHRASE + 1)
-            .read_line(&mut line)
-    });
-    let unusable = |why: String| {
-        let what = format!(
-            "the passphrase could not be read from {}: {why}",
-            file.display()
-        );
-        Failure::new(
-            Exit::Usage,
-            what,
-            "Write it on the first line of a file, and name that file.",
-        )
-    };
-    match read {
-        Err(error) => Err(unusable(error.to_string())),
-        Ok(length) if length as u64 > MAX_PASSPHRASE => {
-            Err(unusable("its first line is too long".to_owned()))
-        }
-        Ok(_) => Ok(Secret::new(line.trim_end_matches(['\r', '\n']))),
-    }
-}
-
 fn exists(file: &Path) -> Failure {
     let what = format!("{} already exists", file.display());
     Failure::new(
         Exit::Usage,
         what,
         "Remove it, or choose another file for --export.",
-    )
-}
-
-fn nobody() -> Failure {
-    let advice = "Put the passphrase into a file: --passphrase-file FILE.";
-    Failure::new(
-        Exit::Usage,
-        "nobody can enter a passphrase for the exported keys",
-        advice,
-    )
-}
-
-fn empty() -> Failure {
-    Failure::new(
-        Exit::Usage,
-        "the passphrase is empty",
-        "Choose one that nobody can guess.",
     )
 }
 
@@ -258,19 +181,6 @@ mod tests {
         assert!(
             summary(&unread).ends_with("restored.\n  1 entry of the backup could not be read.")
         );
-    }
-
-    #[test]
-    fn a_passphrase_is_the_first_line_of_its_file() {
-        let directory = tempfile::tempdir().unwrap();
-        let file = directory.path().join("passphrase");
-        for (contents, passphrase) in [(" p w \r\nsecond", " p w "), ("p", "p"), ("", "")] {
-            std::fs::write(&file, contents).unwrap();
-            assert_eq!(from_file(&file), Ok(Secret::new(passphrase)));
-        }
-        std::fs::write(&file, "x".repeat(5000)).unwrap();
-        assert_eq!(from_file(&file).unwrap_err().exit, Exit::Usage);
-        assert_eq!(from_file(directory.path()).unwrap_err().exit, Exit::Usage);
     }
 
     #[test]

@@ -191,6 +191,7 @@ fn link_announces_the_server_name_where_it_is_told_to() {
     for (announce, is_name) in [("server-name", true), ("base-url", false)] {
         let args = [
             "link",
+            "--confirm-own-device",
             "--json",
             "--allow-loopback-http",
             "--directory",

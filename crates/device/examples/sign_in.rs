@@ -53,6 +53,11 @@ impl Person for Terminal {
         ask(&format!("Become a device of {user_id}? [y/N] ")).await == "y"
     }
 
+    /// Only an existing device is asked this.
+    async fn confirm_own_device(&self) -> bool {
+        false
+    }
+
     /// Only an existing device is asked to open a link.
     async fn open_link(&self, _link: &Url) -> Opening {
         Opening::Refused
@@ -83,7 +88,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let start = Start::Show(RendezvousAt::Homeserver(HomeserverAddress::parse(
         &homeserver,
     )?));
-    let keys = Arc::new(StoreKeys::new(&options.directory));
+    let keys = Arc::new(StoreKeys::new(&options.directory, None));
     let device = sign_in(&options, start, &Terminal, keys).await?;
     say(&format!(
         "Signed in as {}, device {}",

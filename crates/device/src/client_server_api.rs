@@ -6,7 +6,7 @@
 use std::{borrow::Cow, collections::BTreeSet, future::Future, pin::Pin, time::Duration};
 
 use http::{StatusCode, header};
-use matrix_qr_protocol::login::DeviceLookup;
+use matrix_qr_protocol::{is_identifier, login::DeviceLookup};
 use ruma::{
     DeviceId, OwnedDeviceId, OwnedUserId,
     api::{
@@ -96,23 +96,30 @@ impl Homeserver {
         *self.token.write().await = token;
     }
 
-    /// Asks whose session the token is.
+    /// Asks whose session the token is. Both names are shown to people and handed to programs, so
+    /// they must be of the form that the specification gives them (appendices, "Historical user
+    /// IDs": a longer name, a space or a control character is none). ruma takes others, too.
     ///
     /// # Errors
     ///
-    /// See [`HomeserverError`]; `Malformed` for a token without a device.
+    /// See [`HomeserverError`]; `Malformed` for a token without a device, and for a name that is
+    /// none.
     pub async fn whoami(&self) -> Result<WhoAmI, HomeserverError> {
         self.whoami_within(Effort::REPEATABLE).await
     }
 
     pub(crate) async fn whoami_within(&self, effort: Effort) -> Result<WhoAmI, HomeserverError> {
         let answer = self.call(whoami::v3::Request::new(), effort).await?;
-        let malformed = || HomeserverError::malformed("whoami without a device");
-        let device_id = answer.device_id.ok_or_else(malformed)?;
-        Ok(WhoAmI {
-            user_id: answer.user_id,
-            device_id,
-        })
+        let malformed = HomeserverError::malformed;
+        let (user_id, device_id) = (answer.user_id, answer.device_id);
+        let device_id = device_id.ok_or_else(|| malformed("whoami without a device"))?;
+        if user_id.validate_historical().is_err() || !is_identifier(user_id.as_str()) {
+            return Err(malformed("whoami with an invalid user ID"));
+        }
+        if !is_identifier(device_id.as_str()) {
+            return Err(malformed("whoami with an invalid device ID"));
+        }
+        Ok(WhoAmI { user_id, device_id })
     }
 
     /// Asks whether the account has this device.
@@ -166,11 +173,26 @@ impl Homeserver {
     where
         R: OutgoingRequest<Authentication = AccessToken, PathBuilder = VersionHistory>,
     {
+        let answer = self.answer(request, effort).await?;
+        R::IncomingResponse::try_from_http_response(answer)
+            .map_err(|_| HomeserverError::malformed("an answer that does not follow the API"))
+    }
+
+    /// The same, for an answer that is not read as a whole.
+    pub(crate) async fn answer<R>(
+        &self,
+        request: R,
+        effort: Effort,
+    ) -> Result<HttpResponse, HomeserverError>
+    where
+        R: OutgoingRequest<Authentication = AccessToken, PathBuilder = VersionHistory>,
+    {
         let token = self.token().await;
-        match self.call_with(&token, request.clone(), effort).await {
+        let authorized = self.build(request.clone(), &token)?;
+        match self.exchange(&authorized, effort).await {
             Err(HomeserverError::Expired) => {
                 let token = self.renewed(token).await.ok_or(HomeserverError::Expired)?;
-                self.call_with(&token, request, effort).await
+                self.exchange(&self.build(request, &token)?, effort).await
             }
             outcome => outcome,
         }
@@ -180,21 +202,6 @@ impl Homeserver {
         let token = self.renew.as_ref()?(refused).await?;
         self.replace_token(token.clone()).await;
         Some(token)
-    }
-
-    async fn call_with<R>(
-        &self,
-        token: &Secret,
-        request: R,
-        effort: Effort,
-    ) -> Result<R::IncomingResponse, HomeserverError>
-    where
-        R: OutgoingRequest<Authentication = AccessToken, PathBuilder = VersionHistory>,
-    {
-        let request = self.build(request, token)?;
-        let answer = self.exchange(&request, effort).await?;
-        R::IncomingResponse::try_from_http_response(answer)
-            .map_err(|_| HomeserverError::malformed("an answer that does not follow the API"))
     }
 
     fn build<R>(&self, request: R, token: &Secret) -> Result<HttpRequest, HomeserverError>

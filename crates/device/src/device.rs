@@ -15,8 +15,8 @@ use crate::{
 };
 #[cfg(feature = "matrix-sdk")]
 use crate::{
-    encryption::{Encryption, KeyExport, Passphrase, Restored, Verification},
-    session::{STORE_FILE, UserSession},
+    encryption::{Encryption, KeyExport, Passphrase, Restored, StoreContent, Verification},
+    session::UserSession,
 };
 
 /// A device of an account, on this machine. One process at a time can have it open. `K` holds its
@@ -84,8 +84,8 @@ impl<K: KeyHolder> Device<K> {
         Ok(())
     }
 
-    /// The room keys in the key backup, for a holder that imports them itself. At most 256 MiB,
-    /// 5 minutes.
+    /// The room keys in the key backup, for a holder that imports them itself. It is fetched as a
+    /// whole (at most 256 MiB, 5 minutes), and decrypted as the keys are taken.
     ///
     /// # Errors
     ///
@@ -128,30 +128,44 @@ impl Device<Encryption> {
     /// # Errors
     ///
     /// There is no session, another process has it, its keys are not in the directory, or something
-    /// cannot be read.
-    pub async fn open(directory: &Path, policy: Policy) -> Result<Self, UserError> {
+    /// cannot be read. The passphrase is missing, wrong, or for keys that are not encrypted
+    /// ([`crate::encryption::needs_passphrase`] says whether they are).
+    pub async fn open(
+        directory: &Path,
+        policy: Policy,
+        passphrase: Option<&Passphrase>,
+    ) -> Result<Self, UserError> {
         let access = Access::open(directory, policy)?;
-        if !directory.join(STORE_FILE).exists() {
+        // Opening it would make the keys of a new device.
+        if StoreContent::of(directory).await? == StoreContent::NoKeys {
             return Err(keys_elsewhere(directory));
         }
-        Self::with_store(access, directory).await
+        Self::with_store(access, directory, passphrase).await
     }
 
     /// The same for a device that has no keys yet, such as an account's first one: its store is
-    /// made.
+    /// made, and encrypted if there is a passphrase.
     ///
     /// # Errors
     ///
     /// There is no session, another process has it, or something cannot be read or written.
-    pub async fn with_new_keys(directory: &Path, policy: Policy) -> Result<Self, UserError> {
-        Self::with_store(Access::open(directory, policy)?, directory).await
+    pub async fn with_new_keys(
+        directory: &Path,
+        policy: Policy,
+        passphrase: Option<&Passphrase>,
+    ) -> Result<Self, UserError> {
+        Self::with_store(Access::open(directory, policy)?, directory, passphrase).await
     }
 
-    async fn with_store(access: Access, directory: &Path) -> Result<Self, UserError> {
+    async fn with_store(
+        access: Access,
+        directory: &Path,
+        passphrase: Option<&Passphrase>,
+    ) -> Result<Self, UserError> {
         let UserSession {
             user_id, device_id, ..
         } = access.session().await.user;
-        let keys = Encryption::open(directory, &user_id, &device_id).await?;
+        let keys = Encryption::open(directory, &user_id, &device_id, passphrase).await?;
         Ok(Self {
             access,
             user_id,

@@ -11,7 +11,7 @@ use matrix_sdk_crypto::{
     DecryptionSettings, OlmMachine, TrustRequirement,
     types::requests::{AnyIncomingResponse, UploadSigningKeysRequest},
 };
-use matrix_sdk_sqlite::SqliteCryptoStore;
+use matrix_sdk_sqlite::{OpenStoreError, SqliteCryptoStore};
 use ruma::{
     DeviceId, RoomId, TransactionId, UserId,
     api::client::keys::get_keys,
@@ -20,16 +20,21 @@ use ruma::{
 };
 
 mod backup;
+mod content;
 mod error;
 mod export;
 mod files;
 mod holder;
+mod passphrase;
 mod verification;
 
 pub use backup::Restored;
+pub(crate) use content::StoreContent;
+pub use content::needs_passphrase;
 pub use error::{DecryptError, StoreError};
-pub use export::{KeyExport, Passphrase};
+pub use export::KeyExport;
 pub use holder::StoreKeys;
+pub use passphrase::Passphrase;
 pub use verification::Verification;
 
 /// A device's end-to-end encryption.
@@ -40,21 +45,29 @@ pub struct Encryption {
 impl Encryption {
     /// Opens the store in `dir`, or makes it; the file has the name that matrix-sdk gives it.
     ///
+    /// With a passphrase, a new store is encrypted with it (matrix-sdk: PBKDF2, 200,000 rounds, a
+    /// tenth of a second), and an existing one is opened with it.
+    ///
     /// The directory ends up 0700 and the files 0600 on Unix: the store holds the account's private
     /// keys.
     ///
     /// # Errors
     ///
-    /// The directory or the database cannot be used, or holds the keys of another device.
+    /// The directory or the database cannot be used, or holds the keys of another device. The
+    /// passphrase is missing, wrong, or for a store that is not encrypted: then nothing was changed.
     pub async fn open(
         dir: &Path,
         user_id: &UserId,
         device_id: &DeviceId,
+        passphrase: Option<&Passphrase>,
     ) -> Result<Self, StoreError> {
         files::prepare(dir).map_err(StoreError::new)?;
-        let store = SqliteCryptoStore::open(dir, None)
-            .await
-            .map_err(StoreError::new)?;
+        StoreContent::of(dir).await?.check(passphrase)?;
+        let store = SqliteCryptoStore::open(dir, passphrase.map(Passphrase::expose)).await;
+        let store = store.map_err(|error| match error {
+            OpenStoreError::InitCipher(_) => StoreError::WrongPassphrase,
+            error => StoreError::new(error),
+        })?;
         let machine = OlmMachine::with_store(user_id, device_id, store, None).await;
         Ok(Self {
             machine: machine.map_err(StoreError::new)?,

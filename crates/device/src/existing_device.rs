@@ -13,6 +13,7 @@ use crate::{
     discovery,
     host::{HostAdapter, open_session},
     keys::KeyHolder,
+    own_device::OwnDevice,
     person::{Person, ProgressEvent},
     random::rng,
     retry::patiently,
@@ -53,8 +54,8 @@ pub enum Announce {
 }
 
 impl<K: KeyHolder> Device<K> {
-    /// Signs in a new device: asks the person, and shares this device's secrets with it at the very
-    /// end.
+    /// Signs in a new device, which the person has said is their own: asks the person for the rest,
+    /// and shares this device's secrets with it at the very end.
     ///
     /// # Errors
     ///
@@ -65,6 +66,7 @@ impl<K: KeyHolder> Device<K> {
     /// rendezvous session.
     pub async fn grant<P: Person>(
         &self,
+        _own: OwnDevice,
         start: Start,
         options: GrantOptions,
         person: &P,

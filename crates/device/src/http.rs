@@ -2,6 +2,8 @@
 
 mod client;
 mod error;
+#[cfg(fuzzing)]
+pub mod fuzzing;
 mod names;
 mod policy;
 

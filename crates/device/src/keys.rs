@@ -20,7 +20,8 @@
 //! | `identity` | the three keys: as published, as held, and whether they agree |
 //! | `device_keys` | the device's keys: what is checked before they are signed and published |
 //! | `new_device`, `existing_device` | what each role does |
-//! | `backup` | the key backup: whether a key opens it, and the room keys in it |
+//! | `backup` | the key backup: whether a key opens it |
+//! | `room_keys` | the room keys in the backup, decrypted as they are taken |
 //! | `error` | what can go wrong |
 
 mod backup;
@@ -31,11 +32,12 @@ mod existing_device;
 mod holder;
 mod identity;
 mod new_device;
+mod room_keys;
 mod signed_json;
 
 #[cfg(feature = "matrix-sdk")]
 pub(crate) use backup::ALGORITHM;
-pub use backup::{BackedUpRoomKeys, BackupState, RoomKey, room_keys_of_backup};
+pub use backup::{BackupState, room_keys_of_backup};
 pub use cross_signing_key::CrossSigningKey;
 #[cfg(feature = "matrix-sdk")]
 pub(crate) use device_keys::is_signed_twice;
@@ -51,3 +53,4 @@ pub(crate) use identity::{agreed_identity, published_keys};
 #[cfg(feature = "matrix-sdk")]
 pub(crate) use new_device::publish_signed;
 pub use new_device::{Imported, UnpublishedDevice, take_secrets};
+pub use room_keys::{BackedUpRoomKeys, RoomKey};

@@ -7,6 +7,7 @@
 //! | module | what it does |
 //! |---|---|
 //! | `start`, `showing` | [`Start`]: show a code or scan one; which proposal the shown code follows |
+//! | `own_device` | [`OwnDevice`]: the existing device asks first whether the new one is its person's |
 //! | `new_device` | [`sign_in`]: what the new device does at each step |
 //! | `existing_device` | [`Device::grant`]: what the existing device does at each step |
 //! | `person`, `silence` | [`Person`], the front end; what it is told when a step takes long |
@@ -73,6 +74,7 @@ pub mod http;
 pub mod keys;
 mod new_device;
 pub mod oauth;
+mod own_device;
 mod person;
 mod private;
 mod random;
@@ -92,6 +94,7 @@ pub use device_name::{DeviceName, NotADeviceName};
 pub use existing_device::{Announce, GrantOptions, Granted};
 pub use facts::Facts;
 pub use new_device::{SignInOptions, SignedIn, sign_in};
+pub use own_device::OwnDevice;
 pub use person::{Opening, Person, ProgressEvent};
 pub use ruma::{DeviceId, OwnedUserId, UserId};
 pub use showing::Showing;

@@ -19,6 +19,11 @@ pub trait Person: Sync {
     /// Shows where the sign-in is. Must return at once.
     fn tell(&self, event: ProgressEvent<'_>);
 
+    /// Existing device, before it scans or shows a code: tells the person what that can lead to
+    /// ([`crate::OwnDevice::WARNING`]), and asks whether the new device is theirs. An
+    /// implementation that has nobody to ask says no, unless somebody has said yes beforehand.
+    fn confirm_own_device(&self) -> impl Future<Output = bool> + Send;
+
     /// Asks for the two digits that the other device shows. There is one attempt: what is not two
     /// digits may be asked for again, what is two digits is final.
     fn enter_check_code(&self) -> impl Future<Output = CheckCode> + Send;

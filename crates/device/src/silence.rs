@@ -103,6 +103,10 @@ mod tests {
             }
         }
 
+        async fn confirm_own_device(&self) -> bool {
+            true
+        }
+
         async fn confirm_account(&self, _: &ruma::UserId) -> bool {
             true
         }

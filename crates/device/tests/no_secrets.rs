@@ -23,10 +23,16 @@ mod revision;
 #[path = "sign_in/test_env.rs"]
 mod test_env;
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, path::Path};
 
-use matrix_qr_device::keys::KeyHolder as _;
-use matrix_qr_device::session::{Revocable, SessionDir};
+use matrix_qr_device::{
+    Device,
+    encryption::Passphrase,
+    http::Policy,
+    keys::KeyHolder as _,
+    secret::Secret,
+    session::{Revocable, SessionDir},
+};
 use matrix_qr_protocol::revision::{Revision, Role};
 use matrix_qr_sandbox::Fault;
 use matrix_sdk_crypto::vodozemac::base64_decode;
@@ -38,6 +44,9 @@ use crate::{
     meeting::{Digits, Plan},
     test_env::{OLD_MESSAGE, SignInEnd, TestEnv},
 };
+
+/// Of the stores of both devices.
+const PASSPHRASE: &str = "what opens the keys";
 
 #[tokio::test]
 async fn no_secret_is_printed() {
@@ -72,7 +81,7 @@ async fn no_secret_is_printed() {
 }
 
 async fn each_way(shown_by: Role, log: &CapturedLog) {
-    let world = TestEnv::with_fault_proxy().await;
+    let world = TestEnv::with_passphrase_and_fault_proxy(PASSPHRASE).await;
     let mut printed = String::new();
     for (fault, plan) in sign_ins(shown_by) {
         fault
@@ -86,11 +95,22 @@ async fn each_way(shown_by: Role, log: &CapturedLog) {
     assert_eq!(new.restore_keys().await.unwrap().keys, 1);
     let setup = world.setup(plan(shown_by).dialect);
     printed.push_str(&format!(
-        "{:?} {:?} {setup:?}",
+        "{:?} {:?} {setup:?} {:?}",
         new.keys(),
-        new.homeserver()
+        new.homeserver(),
+        world.new_keys()
     ));
+    drop(new);
+    printed.push_str(&refused(&world.new_dir()).await);
     search(&world, &log.text(), &printed).await;
+}
+
+/// What is said of a passphrase that is wrong, or that the store does not have.
+async fn refused(directory: &Path) -> String {
+    let wrong = Passphrase::new(Secret::new(format!("not {PASSPHRASE}")));
+    let opened = Device::open(directory, Policy::HttpsOrLoopback, wrong.as_ref()).await;
+    let error = opened.err().unwrap();
+    format!("{wrong:?}\n{error}\n{error:#?}\n")
 }
 
 fn plan(shown_by: Role) -> Plan {
@@ -144,6 +164,7 @@ async fn search(world: &TestEnv, log: &str, printed: &str) {
         .chain(tokens(&exchanges))
         .chain(stored(world))
         .chain(sessions(&exchanges))
+        .chain([PASSPHRASE.to_owned()])
         .collect();
     assert!(secrets.len() > 40, "{} secrets", secrets.len());
     for secret in &secrets {

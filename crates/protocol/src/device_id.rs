@@ -2,21 +2,18 @@
 
 use std::fmt;
 
-use crate::printable;
+use crate::is_identifier;
 
-/// A device ID: any text of 1 to 255 bytes. What deployed clients send has `/` and `+` in it.
+/// A device ID: 1 to 255 characters of ASCII, without spaces and control characters. It is a part of
+/// an OAuth scope, which has no others (RFC 6749, section 3.3). What deployed clients send has `/`
+/// and `+` in it.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct DeviceId(String);
 
 impl DeviceId {
-    /// The longest device ID that we take, in bytes.
-    pub const MAX_LEN: usize = 255;
-
-    /// A device ID, or nothing if it is empty or too long.
+    /// A device ID, or nothing if it is empty, too long, or has other characters.
     pub fn parse(text: &str) -> Option<Self> {
-        (1..=Self::MAX_LEN)
-            .contains(&text.len())
-            .then(|| Self(text.to_owned()))
+        is_identifier(text).then(|| Self(text.to_owned()))
     }
 
     /// 20 characters of `A-Z2-7`, one of each byte: 100 bits, if the bytes are random.
@@ -43,7 +40,7 @@ fn letter(byte: u8) -> char {
 
 impl fmt::Display for DeviceId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&printable(&self.0))
+        f.write_str(&self.0)
     }
 }
 

@@ -14,6 +14,9 @@ pub enum Error {
     /// The QR code was shown by a device of our own role.
     #[error("both devices are {}", same_role(*.0).0)]
     SameRole(Role),
+    /// The person at the existing device did not say that the new device is theirs.
+    #[error("you did not confirm that the new device is yours")]
+    NotOwnDevice,
     /// The secure channel could not be established.
     #[error("no secure connection: {0}")]
     Channel(ChannelError),
@@ -128,6 +131,7 @@ impl Error {
     fn verdict(&self) -> (Cause, &str) {
         match self {
             Self::SameRole(role) => (Cause::Person, same_role(*role).1),
+            Self::NotOwnDevice => (Cause::Person, NOT_OWN_DEVICE),
             Self::Channel(_) | Self::Tampered => (Cause::ThirdParty, INTERFERENCE),
             Self::WrongCheckCode => (Cause::Person, WRONG_DIGITS),
             Self::Cancelled => (Cause::Person, "Start again when you are ready."),
@@ -190,6 +194,8 @@ fn same_role(role: Role) -> (&'static str, &'static str) {
     }
 }
 
+const NOT_OWN_DEVICE: &str = "Nothing was read, shown or sent. If somebody asks you to do this, do \
+    not: it would sign in their device to your account.";
 const CHOOSE_NEW: &str = "Choose sign-in by QR code on the device that is not signed in yet.";
 const INTERFERENCE: &str = "No secrets were sent. Start again with a new code; \
     if it happens again, use another network.";

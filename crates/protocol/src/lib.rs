@@ -23,7 +23,7 @@
 //! | `user_error`, `reason` | what a person is told; the reasons of `m.login.failure`, one table |
 //! | [`homeserver`], [`web_url`] | how a homeserver is named; the checks on URLs that others gave |
 //! | `device_id`, `base64` | device IDs; Matrix's base64 |
-//! | `printable` | text that others wrote, made fit to be shown |
+//! | `printable` | text that others wrote: made fit to be shown, or refused as an identifier |
 //!
 //! A [`Location`](rendezvous::Location) says which of the two is spoken, and so does every scanned
 //! code. It is matched on in four places: the bytes of the QR code, the dialect of the rendezvous
@@ -163,7 +163,7 @@ pub mod revision;
 mod user_error;
 pub mod web_url;
 
-pub use printable::{harmless, printable};
+pub use printable::{harmless, is_identifier, printable};
 
 /// The code of the README, compiled.
 #[cfg(doctest)]

@@ -20,6 +20,13 @@ pub fn harmless(text: &str) -> String {
     text.chars().map(safe).collect()
 }
 
+/// Whether a text can be an identifier that others made up: 1 to 255 characters of ASCII, without
+/// spaces and control characters.
+#[must_use]
+pub fn is_identifier(text: &str) -> bool {
+    (1..=255).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_graphic())
+}
+
 fn safe(c: char) -> char {
     let turns_text_around =
         matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
@@ -43,5 +50,24 @@ mod tests {
         assert_eq!(printable(&"x".repeat(101)).chars().count(), 101);
         assert_eq!(printable("Ünïcode/+"), "Ünïcode/+");
         assert_eq!(harmless("ours; as it is\u{1b}"), "ours; as it is\u{fffd}");
+    }
+
+    #[test]
+    fn an_identifier_can_be_shown_as_it_is() {
+        for good in ["A", "a/b+c=", "!~", &"x".repeat(255)] {
+            assert!(is_identifier(good), "{good}");
+        }
+        for bad in [
+            "",
+            "a b",
+            "a\n",
+            "\u{1b}[2J",
+            "\u{7f}",
+            "a\u{202e}b",
+            "é",
+            &"x".repeat(256),
+        ] {
+            assert!(!is_identifier(bad), "{bad:?}");
+        }
     }
 }

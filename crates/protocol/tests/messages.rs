@@ -216,6 +216,15 @@ fn what_is_not_a_message_is_refused() {
         ),
         (with_id(""), Unreadable::Malformed("m.login.protocol")),
         (with_id(&long_id), Unreadable::Malformed("m.login.protocol")),
+        (with_id("A B"), Unreadable::Malformed("m.login.protocol")),
+        (
+            with_id("A\\u001b[2J"),
+            Unreadable::Malformed("m.login.protocol"),
+        ),
+        (
+            with_id("A\u{202e}B"),
+            Unreadable::Malformed("m.login.protocol"),
+        ),
     ] {
         assert_eq!(
             Message::parse(json.as_bytes(), Revision::Msc4108),

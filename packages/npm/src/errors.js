@@ -1,5 +1,8 @@
+import { harmless } from "./text.js";
+
 /**
- * Why something failed, what caused it, and what to do now.
+ * Why something failed, what caused it, and what to do now. Its texts can be printed: they have no
+ * control characters, although servers may have written parts of them.
  */
 export class MatrixQrError extends Error {
   /**
@@ -7,7 +10,7 @@ export class MatrixQrError extends Error {
    * @param {{ code?: number, cause?: unknown, advice?: string | null, deviceLeft?: string | null }} [about]
    */
   constructor(message, { code = 1, cause = null, advice = null, deviceLeft = null } = {}) {
-    super(message);
+    super(harmless(message));
     /** @override */
     this.name = "MatrixQrError";
     /**
@@ -22,16 +25,16 @@ export class MatrixQrError extends Error {
      * @override
      * @type {unknown}
      */
-    this.cause = cause;
+    this.cause = typeof cause === "string" ? harmless(cause) : cause;
     /**
      * What to do now.
      * @type {string | null}
      */
-    this.advice = advice;
+    this.advice = advice === null ? null : harmless(advice);
     /**
      * The ID of a device that is still in the account, and that has to be removed by hand.
      * @type {string | null}
      */
-    this.deviceLeft = deviceLeft;
+    this.deviceLeft = deviceLeft === null ? null : harmless(deviceLeft);
   }
 }

@@ -12,6 +12,7 @@ export { MatrixQrError } from "./errors.js";
 export { AccountSecrets, NewDevice } from "./keys.js";
 export { terminalPerson } from "./person.js";
 export { AccessToken, Session } from "./session.js";
+export { harmless } from "./text.js";
 
 /** @typedef {import("./helper.js").ProgramOptions} ProgramOptions */
 /** @typedef {import("./keys.js").Keys} Keys */
@@ -28,6 +29,7 @@ export { AccessToken, Session } from "./session.js";
  * @property {string} directory The directory of the session.
  * @property {Keys} [keys] Whoever holds the device's keys. By default an encryption store for
  *   matrix-sdk in the directory, which JavaScript cannot open.
+ * @property {string} [passphrase] What that store is encrypted with.
  * @property {Person} [person] Who is asked. By default the person at this terminal.
  * @property {string} [scan] The text of the other device's code. Without it, this device shows one.
  * @property {string} [rendezvous] The URL of the rendezvous server.
@@ -94,7 +96,9 @@ export async function signIn(options) {
 }
 
 /**
- * Signs in another device, with the help of this one.
+ * Signs in another device, with the help of this one. First the person is asked whether that device is
+ * theirs (`confirmOwnDevice`): whoever has it can read all messages of the account and act as its user.
+ * Do not scan a code before that.
  *
  * @param {GrantOptions} options
  * @returns {Promise<{ userId: string, deviceId: string, bound: boolean, verified: boolean, tooLateToCancel: boolean }>}
@@ -116,8 +120,8 @@ export async function grant(options) {
 }
 
 /** @param {MeetingOptions} options */
-function meeting({ directory, keys, scan, rendezvous, revision, dialect }) {
-  return { directory, keys: keys ? "caller" : "store", scan, rendezvous, revision, dialect };
+function meeting({ directory, keys, passphrase, scan, rendezvous, revision, dialect }) {
+  return { directory, keys: keys ? "caller" : "store", passphrase, scan, rendezvous, revision, dialect };
 }
 
 /**
@@ -157,6 +161,9 @@ function refuseIfAborted(signal) {
  */
 function personAnswers(person) {
   return {
+    async confirm_own_device(params, signal) {
+      return { confirmed: await person.confirmOwnDevice(shaped(params, { warning: "string" }).warning, signal) };
+    },
     async show_code(params, signal) {
       await person.showCode(shaped(params, { code: "string", drawing: "string", svg: "string" }), signal);
     },

@@ -6,6 +6,8 @@ import { dirname, resolve } from "node:path";
 import { deserialize, serialize } from "node:v8";
 
 import { MatrixQrError } from "./errors.js";
+import { lock } from "./lock.js";
+import { openPrivate } from "./private-file.js";
 
 const MAGIC = Buffer.from("matrix-qr journal 1\n");
 /** The length of an entry (4 bytes, big endian), its complement, and the beginning of its SHA-256. */
@@ -14,9 +16,6 @@ const DIGEST = 8;
 /** A file is written anew once it is so much longer than at its beginning, and so long, in bytes. */
 const GROWTH = 4;
 const LEAST_REWRITTEN = 4 * 1024 * 1024;
-
-/** The files that this process has locked. @type {Set<string>} */
-const locked = new Set();
 
 /**
  * One transaction. `version` is set if it changed the database's schema, `whole` if it is all that
@@ -41,12 +40,14 @@ export class Journal {
   #current = null;
   /** @type {{ file: OpenFile, has: Set<string> } | null} The file that will take its place. */
   #next = null;
+  #unlock;
 
   /** @param {string} path The file's directory is made if it does not exist. */
   constructor(path) {
     this.path = resolve(path);
     mkdirSync(dirname(this.path), { recursive: true, mode: 0o700 });
-    lock(this.path);
+    // Two machines on one file would break each other's sessions.
+    this.#unlock = lock(`${this.path}.lock`);
   }
 
   /**
@@ -56,21 +57,22 @@ export class Journal {
    * @returns {Entry[]}
    */
   read() {
-    const bytes = this.#bytes();
+    const file = (this.#current = new OpenFile(this.#opened()));
+    const bytes = file.read();
     if (!bytes.subarray(0, MAGIC.length).equals(MAGIC)) throw this.#damaged();
     const entries = [];
     let end = MAGIC.length;
     for (let found; (found = entryAt(bytes, end)); end = found.end) entries.push(found.entry);
     const rest = bytes.subarray(end);
     if (!isTorn(rest)) throw this.#damaged();
-    this.#current = new OpenFile(this.path, "r+", end);
-    if (rest.length > 0) this.#current.truncate();
+    file.size = file.sizeAtStart = end;
+    if (rest.length > 0) file.truncate();
     return entries;
   }
 
-  #bytes() {
+  #opened() {
     try {
-      return readFileSync(this.path);
+      return openPrivate(this.path);
     } catch (error) {
       if (/** @type {NodeJS.ErrnoException} */ (error).code !== "ENOENT") throw error;
       const advice = "If they are lost, sign out (`logout` of the session), and sign in again.";
@@ -93,7 +95,7 @@ export class Journal {
 
   startOver() {
     rmSync(this.#newPath, { force: true });
-    const file = new OpenFile(this.#newPath, "wx", 0);
+    const file = new OpenFile(openSync(this.#newPath, "wx", 0o600));
     file.append(MAGIC);
     this.#next = { file, has: new Set() };
   }
@@ -127,7 +129,7 @@ export class Journal {
       rmSync(this.#newPath, { force: true });
     }
     this.#current = this.#next = null;
-    unlock(this.path);
+    this.#unlock();
   }
 
   get #newPath() {
@@ -140,16 +142,21 @@ export class Journal {
   }
 }
 
-/** A file that is written at its end. Its owner alone can read it. */
+/** A file that is written at its end. */
 class OpenFile {
   #fd;
   #broken = false;
+  size = 0;
+  sizeAtStart = 0;
 
-  /** @param {string} path @param {string} flags @param {number} size */
-  constructor(path, flags, size) {
-    this.#fd = openSync(path, flags, 0o600);
-    this.size = size;
-    this.sizeAtStart = size;
+  /** @param {number} fd */
+  constructor(fd) {
+    this.#fd = fd;
+  }
+
+  /** All that it has. */
+  read() {
+    return readFileSync(this.#fd);
   }
 
   /** Returns once the bytes are on the disk. @param {Buffer} bytes */
@@ -231,50 +238,4 @@ function syncDirectory(path) {
   } finally {
     closeSync(fd);
   }
-}
-
-/**
- * Keeps a second process out: two machines on one file would break each other's sessions.
- *
- * @param {string} path
- */
-function lock(path) {
-  const file = `${path}.lock`;
-  for (let attempt = 1; ; attempt++) {
-    try {
-      const fd = openSync(file, "wx", 0o600);
-      writeSync(fd, String(process.pid));
-      closeSync(fd);
-      break;
-    } catch (error) {
-      if (/** @type {NodeJS.ErrnoException} */ (error).code !== "EEXIST" || attempt > 1) throw error;
-      const owner = Number(readFileSync(file, "utf8"));
-      if (owner === process.pid ? locked.has(path) : isAlive(owner)) throw inUse(path, owner);
-      // Its owner ended without removing it.
-      rmSync(file, { force: true });
-    }
-  }
-  locked.add(path);
-}
-
-/** @param {string} path */
-function unlock(path) {
-  if (locked.delete(path)) rmSync(`${path}.lock`, { force: true });
-}
-
-/** @param {number} pid */
-function isAlive(pid) {
-  if (!Number.isInteger(pid) || pid <= 0) return false;
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch (error) {
-    return /** @type {NodeJS.ErrnoException} */ (error).code === "EPERM";
-  }
-}
-
-/** @param {string} path @param {number} owner */
-function inUse(path, owner) {
-  const advice = `End process ${owner} first. If it has nothing to do with this file, remove ${path}.lock.`;
-  return new MatrixQrError(`${path} is in use by process ${owner}`, { advice });
 }

@@ -1,6 +1,7 @@
 import { createInterface } from "node:readline";
 
 import { MatrixQrError } from "./errors.js";
+import { harmless } from "./text.js";
 
 /**
  * What a person is shown as a QR code.
@@ -13,9 +14,14 @@ import { MatrixQrError } from "./errors.js";
 
 /**
  * The person at a sign-in. Any object with these methods will do. Each question comes with a signal
- * that is aborted when its answer is not needed any more: take it off the screen then.
+ * that is aborted when its answer is not needed any more: take it off the screen then. Servers wrote
+ * parts of what is shown: use `harmless` for what goes to a terminal.
  *
  * @typedef {object} Person
+ * @property {(warning: string, signal: AbortSignal) => boolean | Promise<boolean>} confirmOwnDevice
+ *   Existing device, before it shows a code or looks at one: tells the person what that can lead to (in
+ *   `warning`, or in the program's own words), and asks whether the new device is theirs and they started
+ *   the sign-in themselves. `false` ends it.
  * @property {(code: ShownCode, signal: AbortSignal) => void | Promise<void>} showCode
  *   Shows the QR code that the other device scans.
  * @property {(digits: string, signal: AbortSignal) => void | Promise<void>} showCheckCode
@@ -32,42 +38,55 @@ import { MatrixQrError } from "./errors.js";
  */
 
 /**
- * A person at a terminal.
+ * Standard input, whatever it is.
  *
- * @param {{ input?: NodeJS.ReadableStream, output?: NodeJS.WritableStream }} [streams]
+ * @typedef {NodeJS.ReadableStream & {
+ *   isTTY?: boolean, setRawMode?: (on: boolean) => unknown,
+ *   readableFlowing?: boolean | null, ref?: () => void, unref?: () => void,
+ * }} Keyboard
+ */
+
+/**
+ * A person at a terminal. What was typed there before a question does not answer it.
+ *
+ * @param {{ input?: Keyboard, output?: NodeJS.WritableStream }} [streams]
  *   Standard input and standard output by default.
  * @returns {Person}
  */
 export function terminalPerson({ input = process.stdin, output = process.stdout } = {}) {
   /** @param {string} text */
-  const say = (text) => void output.write(`${clean(text)}\n`);
+  const say = (text) => void output.write(`${text}\n`);
   /** @param {string} question @param {AbortSignal} signal */
   const yes = async (question, signal) => {
     const answer = await ask({ input, output }, `${question} [y/n] `, /^(y|yes|n|no)$/i, signal);
     return /^y/i.test(answer);
   };
   return {
+    confirmOwnDevice(warning, signal) {
+      say(`Before you sign in another device:\n${warning}`);
+      return yes("Is the new device yours, and did you start this yourself?", signal);
+    },
     showCode({ code, drawing }) {
       say("Scan this code with the other device:\n");
-      say(drawing);
-      say(`\nOr paste it as text:\n${code}\n`);
+      say(drawing.split("\n").map(harmless).join("\n"));
+      say(`\nOr paste it as text:\n${harmless(code)}\n`);
     },
     showCheckCode(digits) {
-      say(`Type these digits on the other device: ${digits}`);
+      say(`Type these digits on the other device: ${harmless(digits)}`);
     },
     enterCheckCode(signal) {
       return ask({ input, output }, "Which two digits does the other device show? ", /^[0-9]{2}$/, signal);
     },
     openLink(link, host, signal) {
-      say(`Open this link in a browser, and agree there:\n${link}`);
-      return yes(`Did you open the page of ${host}?`, signal);
+      say(`Open this link in a browser, and agree there:\n${harmless(link)}`);
+      return yes(`Did you open the page of ${harmless(host)}?`, signal);
     },
     confirmUser(userId, signal) {
-      return yes(`Sign in as ${userId}?`, signal);
+      return yes(`Sign in as ${harmless(userId)}?`, signal);
     },
     progress(event) {
       if (event["event"] !== "user_code") return;
-      say(`If the page asks for a code, enter: ${event["user_code"]}`);
+      say(`If the page asks for a code, enter: ${harmless(String(event["user_code"]))}`);
     },
   };
 }
@@ -75,18 +94,34 @@ export function terminalPerson({ input = process.stdin, output = process.stdout 
 /**
  * Asks until the answer has the right form.
  *
- * @param {{ input: NodeJS.ReadableStream, output: NodeJS.WritableStream }} streams
+ * @param {{ input: Keyboard, output: NodeJS.WritableStream }} streams
  * @param {string} question
  * @param {RegExp} form
  * @param {AbortSignal} signal
  * @returns {Promise<string>}
  */
-function ask(streams, question, form, signal) {
+async function ask(streams, question, form, signal) {
+  const release = hold(streams.input);
+  try {
+    await forget(streams.input);
+    return await answer(streams, question, form, signal);
+  } finally {
+    release();
+  }
+}
+
+/**
+ * @param {{ input: Keyboard, output: NodeJS.WritableStream }} streams
+ * @param {string} question
+ * @param {RegExp} form
+ * @param {AbortSignal} signal
+ * @returns {Promise<string>}
+ */
+function answer(streams, question, form, signal) {
   return new Promise((resolve, reject) => {
-    const release = hold(streams.input);
     const lines = createInterface(streams);
     const put = () => {
-      lines.setPrompt(clean(question));
+      lines.setPrompt(question);
       lines.prompt();
     };
     const gone = () => lines.close();
@@ -100,18 +135,39 @@ function ask(streams, question, form, signal) {
     // After an answer this changes nothing any more.
     lines.on("close", () => {
       signal.removeEventListener("abort", gone);
-      release();
       reject(new MatrixQrError("there is nobody to answer", { code: 3, cause: "end of input" }));
     });
-    if (signal.aborted) lines.close();
+    if (signal.aborted || !streams.input.readable) lines.close();
     else put();
   });
 }
 
 /**
+ * Drops what was typed at a terminal before a question: it is not an answer to it.
+ *
+ * @param {Keyboard} input
+ */
+async function forget(input) {
+  if (!input.isTTY) return;
+  // A terminal hands out half a line, too, then.
+  input.setRawMode?.(true);
+  let isEmpty = false;
+  const drop = () => void (isEmpty = false);
+  input.on("data", drop).resume();
+  // Each turn of the event loop reads once.
+  while (!isEmpty) {
+    isEmpty = true;
+    for (let turn = 0; turn < 2; turn++) await new Promise((resolve) => setImmediate(resolve));
+  }
+  input.off("data", drop);
+  input.pause();
+  input.setRawMode?.(false);
+}
+
+/**
  * A pipe that was read once keeps the process from ending, even when nobody reads it any more.
  *
- * @param {NodeJS.ReadableStream & { readableFlowing?: boolean | null, ref?: () => void, unref?: () => void }} input
+ * @param {Keyboard} input
  * @returns {() => void} Undoes that, unless somebody else reads it too.
  */
 function hold(input) {
@@ -120,13 +176,4 @@ function hold(input) {
   return () => {
     if (!isReadByOthers) input.unref?.();
   };
-}
-
-/**
- * Text from a server must not steer the terminal.
- *
- * @param {string} text
- */
-function clean(text) {
-  return text.replace(/[\p{Cc}\p{Cf}\u2028\u2029]/gu, (character) => (character === "\n" ? "\n" : "\ufffd"));
 }

@@ -1,5 +1,5 @@
 import { accessSync, constants, statSync } from "node:fs";
-import { delimiter, join } from "node:path";
+import { delimiter, isAbsolute, join } from "node:path";
 import { fileURLToPath } from "node:url";
 
 import { MatrixQrError } from "./errors.js";
@@ -15,14 +15,22 @@ const NAME = process.platform === "win32" ? "matrix-qr.exe" : "matrix-qr";
 export function findProgram(named) {
   if (named !== undefined) return named;
   const beside = fileURLToPath(new URL(`../bin/${NAME}`, import.meta.url));
-  // An empty entry of PATH would mean the current directory, which anybody may have written to.
-  const folders = (process.env["PATH"] ?? "").split(delimiter).filter((folder) => folder !== "");
-  const found = [beside, ...folders.map((folder) => join(folder, NAME))].find(isProgram);
+  const found = isProgram(beside) ? beside : findOnPath(NAME);
   if (found) return found;
   throw new MatrixQrError("the program `matrix-qr` was not found", {
     cause: `it is neither at ${beside} nor on the PATH`,
     advice: "Install it (https://github.com/matrix-qr/matrix-qr#install), or name it: { program: \"/path/to/matrix-qr\" }.",
   });
+}
+
+/**
+ * @param {string} name
+ * @returns {string | undefined}
+ */
+export function findOnPath(name) {
+  // An entry that is empty or relative would mean a directory to which anybody may have written.
+  const folders = (process.env["PATH"] ?? "").split(delimiter).filter(isAbsolute);
+  return folders.map((folder) => join(folder, name)).find(isProgram);
 }
 
 /** @param {string} path */

@@ -109,11 +109,11 @@ export class Session {
   /**
    * Fetches the keys of old messages from the key backup, and hands them to the device's keys.
    *
-   * @param {{ keys?: import("./keys.js").Keys }} [options] `keys`: as in `signIn`.
+   * @param {{ keys?: import("./keys.js").Keys, passphrase?: string }} [options] As in `signIn`.
    * @returns {Promise<{ keys: number, undecryptable: number, outdated: string | null }>}
    */
-  async restoreKeys({ keys } = {}) {
-    const params = { directory: this.directory, keys: keys ? "caller" : "store" };
+  async restoreKeys({ keys, passphrase } = {}) {
+    const params = { directory: this.directory, keys: keys ? "caller" : "store", passphrase };
     const result = await this.#helped("restore_keys", params, keys ? keysAnswers(keys) : {});
     return shaped(result, { keys: "number", undecryptable: "number", outdated: "string?" });
   }

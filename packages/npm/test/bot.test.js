@@ -10,36 +10,53 @@ import { DecryptionSettings, RoomId, TrustRequirement } from "@matrix-org/matrix
 import { Session, grant, signIn } from "matrix-qr";
 import { OlmKeys, receiveSync, sendEncrypted, sendRequests } from "matrix-qr/olm-machine";
 
-import { Meeting, Sandbox, signInBetween } from "./sandbox.js";
+import { Meeting, Sandbox, program, signInBetween } from "./sandbox.js";
 
-const driver = fileURLToPath(new URL("bot-driver.js", import.meta.url));
+const here = (path) => fileURLToPath(new URL(path, import.meta.url));
 
 class Bot {
-  constructor(context, options) {
-    this.child = spawn(process.execPath, [driver, JSON.stringify(options)], { stdio: ["pipe", "pipe", "inherit"] });
+  constructor(context, ...args) {
+    const words = [here("drive.js"), here("../examples/bot.js"), ...args];
+    const env = { ...process.env, MATRIX_QR_PROGRAM: program() };
+    this.child = spawn(process.execPath, words, { env, stdio: ["pipe", "pipe", "inherit"] });
     this.ended = new Promise((resolve) => this.child.on("exit", resolve));
     this.lines = createInterface({ input: this.child.stdout })[Symbol.asyncIterator]();
     this.said = [];
     context.after(() => this.kill());
   }
 
-  /** The next line that has this field. */
-  async next(field) {
+  async next() {
+    const { value, done } = await this.lines.next();
+    assert.ok(!done, `the bot ended: ${this.said.join(" ")}`);
+    this.said.push(value);
+    return value;
+  }
+
+  /** The next event of this name. */
+  async event(name) {
     for (;;) {
-      const { value, done } = await this.lines.next();
-      assert.ok(!done, `the bot ended: ${this.said.join(" ")}`);
-      this.said.push(value);
-      const line = JSON.parse(value);
-      if (field in line) return line[field];
+      const line = await this.next();
+      const event = line.startsWith("{") ? JSON.parse(line) : {};
+      if (event.event === name) return event;
+    }
+  }
+
+  /** The next line of the bot itself. */
+  async line() {
+    for (;;) {
+      const line = await this.next();
+      if (!line.startsWith("{")) return line;
     }
   }
 
   async logs(text) {
-    while ((await this.next("log")) !== text);
+    while ((await this.line()) !== text);
   }
 
-  answer(line) {
-    this.child.stdin.write(`${JSON.stringify(line)}\n`);
+  /** Answers the next question. */
+  async answer(text) {
+    await this.event("question");
+    this.child.stdin.write(`${text}\n`);
   }
 
   kill() {
@@ -78,16 +95,16 @@ class Friend {
 
 test("a bot signs in, reads, answers, is killed, starts again, and signs out", async (context) => {
   const sandbox = await Sandbox.start(context, "--token-lifetime", "15");
-  const options = { directory: sandbox.path("bot"), homeserver: sandbox.homeserver, ...sandbox.options };
-  let bot = new Bot(context, options);
+  const words = [sandbox.path("bot"), sandbox.userId];
+  let bot = new Bot(context, ...words);
   const meeting = new Meeting();
   const granted = grant({
-    ...sandbox.existing, scan: await bot.next("code"),
-    person: meeting.person({ showCheckCode: (digits) => void bot.next("ask").then(() => bot.answer({ digits })) }),
+    ...sandbox.existing, scan: (await bot.event("show")).code,
+    person: meeting.person({ showCheckCode: (digits) => void bot.answer(digits) }),
   });
   const { deviceId } = await granted;
-  assert.equal(await bot.next("log"), `${sandbox.userId} ${deviceId}`);
-  assert.match(await bot.next("log"), /^old: Did you find the old photographs/, "the message of the sandbox is from before this device");
+  assert.equal(await bot.line(), `${sandbox.userId} ${deviceId}`);
+  assert.match(await bot.line(), /^old: Did you find the old photographs/, "the message of the sandbox is from before this device");
 
   const keys = new OlmKeys(sandbox.path("friend-keys"));
   const [{ session }] = await signInBetween(signIn, sandbox.existing, {
@@ -100,6 +117,9 @@ test("a bot signs in, reads, answers, is killed, starts again, and signs out", a
     assert.equal(await friend.hears(deviceId), "pong");
   };
   await talk();
+  // What steers a terminal is not shown as it is.
+  await friend.say("\u001b[2J\nnew: !ping");
+  await bot.logs("new: \ufffd[2J\ufffdnew: !ping");
   // Over the end of the token, which lives for 15 seconds.
   await new Promise((resolve) => setTimeout(resolve, 16_000));
   await talk();
@@ -107,14 +127,13 @@ test("a bot signs in, reads, answers, is killed, starts again, and signs out", a
   // Nothing is said to the bot before it is killed; while it is away, it is spoken to.
   await bot.kill();
   await friend.say("while you were away");
-  bot = new Bot(context, options);
-  assert.equal(await bot.next("log"), `${sandbox.userId} ${deviceId}`);
+  bot = new Bot(context, ...words);
+  assert.equal(await bot.line(), `${sandbox.userId} ${deviceId}`);
   await bot.logs("old: while you were away");
   await talk();
   await bot.kill();
 
-  bot = new Bot(context, { ...options, out: true });
-  await bot.logs("signed out");
+  bot = new Bot(context, ...words, "out");
   assert.equal(await bot.ended, 0);
   const { devices } = await new Session(sandbox.existing.directory, sandbox.options).request("GET", "/_matrix/client/v3/devices");
   assert.ok(!devices.some(({ device_id }) => device_id === deviceId));

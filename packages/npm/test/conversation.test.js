@@ -1,6 +1,6 @@
 // The conversation with the helper, against one that follows a script.
 import assert from "node:assert/strict";
-import { readFileSync } from "node:fs";
+import { readFileSync, writeFileSync } from "node:fs";
 import { createServer } from "node:http";
 import { join } from "node:path";
 import { test } from "node:test";
@@ -33,6 +33,7 @@ function person(changes = {}) {
   const said = [];
   return {
     said,
+    confirmOwnDevice: (warning) => said.push(warning) > 0,
     showCode: (code) => void said.push(code),
     showCheckCode: (digits) => void said.push(digits),
     enterCheckCode: () => "07",
@@ -95,12 +96,33 @@ test("a grant with secrets of one's own", async () => {
   const who = person();
   const granted = await grant({ program, directory, scan: "TUFU", person: who, keys: keys() });
   assert.deepEqual(granted, { userId: "@bot:example.org", deviceId: "DEVICE", bound: true, verified: true, tooLateToCancel: false });
+  assert.match(who.said.shift(), /Support staff never ask/);
   assert.deepEqual(who.said, ["07", "https://account.example.org/link", "account.example.org"]);
   assert.deepEqual(lines().at(-1).result, {
     cross_signing: { master_key: M, self_signing_key: S, user_signing_key: U },
     backup: { algorithm: "a", key: "k", backup_version: "1" },
   });
   lines.check();
+});
+
+test("a passphrase is in the request", async () => {
+  const given = { ...bot, passphrase: "a passphrase", person: person() };
+  for (const [name, run] of [["fragments", () => signIn(given)], ["link", () => grant({ ...given, directory, scan: "TUFU" })]]) {
+    const lines = script(name);
+    await run().catch(() => {});
+    assert.equal(lines()[1].params.passphrase, "a passphrase");
+  }
+});
+
+test("a grant needs the word that the new device is theirs", async () => {
+  const notAsked = (error) => error.cause instanceof TypeError;
+  for (const [confirmOwnDevice, ends] of [[() => false, refused(3, /not your device/)], [undefined, notAsked]]) {
+    const lines = script("link");
+    const who = person({ confirmOwnDevice });
+    await assert.rejects(grant({ program, directory, scan: "TUFU", person: who }), ends);
+    assert.deepEqual(who.said, []);
+    assert.ok(lines().length <= 3);
+  }
 });
 
 test("room keys are handed to the keys", async () => {
@@ -132,6 +154,14 @@ test("an error says what the helper says", async () => {
   await assert.rejects(signIn({ ...bot, person: person() }), refused(8, /homeserver failed; the answer was 503/, more));
 });
 
+test("what others wrote in an error does not steer a terminal", () => {
+  const evil = "\u001b[2J\n\u202eevil";
+  const error = new MatrixQrError(evil, { cause: evil, advice: evil, deviceLeft: evil });
+  for (const text of [error.message, error.cause, error.advice, error.deviceLeft]) assert.equal(text, "\ufffd[2J\ufffd\ufffdevil");
+  const own = new RangeError("of the caller");
+  assert.equal(new MatrixQrError("x", { cause: own }).cause, own);
+});
+
 test("a question is taken back", async () => {
   const lines = script("takesBackAQuestion");
   let takenBack = false;
@@ -154,6 +184,17 @@ test("a signal cancels the sign-in, and its clean-up is waited for", async () =>
   await assert.rejects(signIn(options), refused(3, /cancelled/, { advice: "Start again." }));
   assert.ok(Date.now() - started >= 300);
   assert.deepEqual(own.kept, ["discarded"]);
+});
+
+test("the keys stay if the device is signed in, although the helper died", async () => {
+  for (const [isSignedIn, expected] of [[true, []], [false, ["discarded"]]]) {
+    script("dies");
+    const own = keys({ discard: () => void own.kept.push("discarded") });
+    const options = { ...bot, directory: folder(), keys: own, person: person({ enterCheckCode: () => new Promise(() => {}) }) };
+    if (isSignedIn) writeFileSync(join(options.directory, "session.json"), "{}");
+    await assert.rejects(signIn(options), refused(1, /without an answer/));
+    assert.deepEqual(own.kept, expected);
+  }
 });
 
 test("a signal that was aborted before starts nothing", async () => {

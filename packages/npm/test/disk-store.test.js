@@ -1,6 +1,9 @@
 // The store on disk: what a machine was told is complete is there after a crash.
 import assert from "node:assert/strict";
-import { existsSync, readFileSync, statSync, truncateSync, writeFileSync } from "node:fs";
+import { once } from "node:events";
+import {
+  chmodSync, existsSync, readFileSync, renameSync, rmSync, statSync, symlinkSync, truncateSync, writeFileSync,
+} from "node:fs";
 import { join } from "node:path";
 import { spawn, spawnSync } from "node:child_process";
 import { test } from "node:test";
@@ -52,7 +55,7 @@ async function contents(db) {
 /** Opens the file as a process would after a crash: from a copy, as the lock is still held. */
 async function afterACrash(file, look) {
   const copy = join(folder(), "keys");
-  writeFileSync(copy, readFileSync(file));
+  writeFileSync(copy, readFileSync(file), { mode: 0o600 });
   const store = await DiskStore.open(copy);
   const db = await database(store, null);
   try {
@@ -221,17 +224,120 @@ test("there is nothing to open before something was saved", async () => {
   assert.ok(!existsSync(`${file}.lock`));
 });
 
-test("one process at a time", async () => {
+/** Another process, which opens the store of this file, or finds it in use, and waits for its end. */
+async function another(context, file) {
+  const code = `
+    import { DiskStore } from ${JSON.stringify(new URL("../src/disk-store.js", import.meta.url).href)};
+    const said = await DiskStore.open(${JSON.stringify(file)}).then(() => "open", (error) => error.message);
+    console.log(said);
+    process.stdin.on("end", () => process.exit()).resume();`;
+  const child = spawn(process.execPath, ["--input-type=module", "-e", code], { stdio: ["pipe", "pipe", "inherit"] });
+  context.after(() => child.kill("SIGKILL"));
+  const ended = once(child, "exit");
+  const [said] = await once(child.stdout.setEncoding("utf8"), "data");
+  return { said: said.trim(), end: () => (child.stdin.end(), ended), kill: () => (child.kill("SIGKILL"), ended) };
+}
+
+/** A saved store that nobody has open. */
+async function saved() {
   const file = join(folder(), "keys");
   const store = new DiskStore();
   await store.save(file);
-  await assert.rejects(DiskStore.open(file), new RegExp(`in use by process ${process.pid}`));
   await store.close();
-  const other = spawn("sleep", ["60"]);
-  writeFileSync(`${file}.lock`, String(other.pid));
-  await assert.rejects(DiskStore.open(file), (error) => /in use/.test(error.message) && /remove/.test(error.advice));
-  other.kill();
-  await new Promise((resolve) => other.on("exit", resolve));
+  return file;
+}
+
+test("one process at a time, and each of its stores alone", async (context) => {
+  const file = join(folder(), "keys");
+  const store = new DiskStore();
+  await store.save(file);
+  await assert.rejects(DiskStore.open(file), (error) => /in use/.test(error.message) && /close it/.test(error.advice));
+  const refused = await another(context, file);
+  assert.match(refused.said, /in use/);
+  await refused.end();
+  await store.close();
+  assert.ok(!existsSync(`${file}.lock`));
+  const other = await another(context, file);
+  assert.equal(other.said, "open");
+  await assert.rejects(DiskStore.open(file), /in use/);
+  await other.kill();
+  await (await DiskStore.open(file)).close();
+});
+
+test("what is written in the lock file says nothing about its owner", async (context) => {
+  const file = await saved();
+  // A process of a container that is gone: here, another one has its ID.
+  writeFileSync(`${file}.lock`, String(process.ppid));
+  const other = await another(context, file);
+  assert.equal(other.said, "open");
+  // A process of another container: here, nobody has its ID. Or it has not been written yet.
+  for (const text of [String(2 ** 30), ""]) {
+    writeFileSync(`${file}.lock`, text);
+    await assert.rejects(DiskStore.open(file), /in use/);
+  }
+});
+
+test("of many that find a lock left behind, one gets it", async (context) => {
+  const file = await saved();
+  const { kill } = await another(context, file);
+  await kill();
+  assert.ok(existsSync(`${file}.lock`));
+  const said = (await Promise.all(Array.from({ length: 8 }, () => another(context, file)))).map(({ said }) => said);
+  assert.equal(said.filter((text) => text === "open").length, 1, said.join("\n"));
+  assert.equal(said.filter((text) => /in use/.test(text)).length, 7, said.join("\n"));
+});
+
+test("a lock whose owner removes it just then is not taken for the next one", { skip: process.platform === "darwin" }, async (context) => {
+  const file = await saved();
+  const path = process.env.PATH;
+  const bin = folder();
+  // It removes the file that was opened, once, and then locks it.
+  const script = `#!/bin/sh\nPATH=${path}\nmkdir ${bin}/once && rm ${file}.lock\nexec flock "$@" 2>/dev/null\n`;
+  writeFileSync(join(bin, "flock"), script, { mode: 0o755 });
+  process.env.PATH = bin;
+  const opening = DiskStore.open(file).finally(() => (process.env.PATH = path));
+  const store = await opening;
+  assert.ok(existsSync(join(bin, "once")));
+  assert.match((await another(context, file)).said, /in use/);
+  await store.close();
+});
+
+test("without the program `flock` there is no lock, and so no store", { skip: process.platform === "darwin" }, async () => {
+  const file = await saved();
+  const path = process.env.PATH;
+  try {
+    process.env.PATH = "";
+    await assert.rejects(DiskStore.open(file), (error) => /`flock`/.test(error.message) && /util-linux/.test(error.advice));
+    const broken = folder();
+    writeFileSync(join(broken, "flock"), "#!/bin/sh\necho no such system call >&2; exit 1\n", { mode: 0o755 });
+    process.env.PATH = broken;
+    await assert.rejects(DiskStore.open(file), (error) => /cannot be locked/.test(error.message) && /no such system call/.test(error.cause));
+  } finally {
+    process.env.PATH = path;
+  }
+  await (await DiskStore.open(file)).close();
+});
+
+test("keys that somebody else could read are not used", async (context) => {
+  const file = await saved();
+  const refused = (pattern, advice) => assert.rejects(DiskStore.open(file), (error) => pattern.test(error.message) && advice.test(error.advice));
+  for (const mode of [0o640, 0o604, 0o666]) {
+    chmodSync(file, mode);
+    await refused(new RegExp(`mode ${mode.toString(8)}`), new RegExp(`chmod 600 ${file}`));
+  }
+  chmodSync(file, 0o600);
+  const user = process.geteuid();
+  context.mock.method(process, "geteuid", () => user + 1);
+  await refused(new RegExp(`belongs to user ${user}, and this is user ${user + 1}`), /the user to whom/);
+  process.geteuid.mock.restore();
+  renameSync(file, `${file}.elsewhere`);
+  symlinkSync(`${file}.elsewhere`, file);
+  await refused(/is a symbolic link/, /points/);
+  rmSync(file);
+  spawnSync("mkfifo", ["--mode=600", file]);
+  await assert.rejects(DiskStore.open(file), /is not a file/);
+  rmSync(file);
+  renameSync(`${file}.elsewhere`, file);
   await (await DiskStore.open(file)).close();
 });
 
@@ -289,7 +395,7 @@ test("a machine starts again with its keys", async () => {
   const counts = { one_time_key_counts: { signed_curve25519: 50 } };
   await machine.markRequestAsSent(upload.id, upload.type, JSON.stringify(counts));
   const copy = join(folder(), "keys");
-  writeFileSync(copy, readFileSync(file));
+  writeFileSync(copy, readFileSync(file), { mode: 0o600 });
   const again = await DiskStore.open(copy);
   const second = await start(again);
   assert.equal(second.identityKeys.ed25519.toBase64(), machine.identityKeys.ed25519.toBase64());

@@ -37,6 +37,7 @@ async function hello() {
   await result(await read(), { protocol: 1, version: "0.1.0", capabilities: { revisions: ["msc4108"], keys: ["store", "caller"], requests: ["login"] } });
 }
 
+const WARNING = "This signs another device in to your account. Support staff never ask for this.";
 const CODE = { code: "TUFUUklY", drawing: "█▀█\n▀▀▀", svg: '<svg xmlns=""/>' };
 /** The form of a private key. */
 const key = (name) => `SECRET${name}`.padEnd(43, "A");
@@ -74,6 +75,8 @@ const scripts = {
     return result(request, SIGNED_IN);
   },
   async link(request) {
+    const own = await ask("confirm_own_device", { warning: WARNING });
+    if (!own.result?.confirmed) return failure(request, { code: 3, message: "not your device" });
     await ask("show_check_code", { digits: "07" });
     const opened = await ask("open_link", { link: "https://account.example.org/link", host: "account.example.org" });
     if (!opened.result.opened) return failure(request, { code: 3, message: "refused" });

@@ -1,10 +1,15 @@
 // The person at a terminal.
 import assert from "node:assert/strict";
+import { spawn } from "node:child_process";
 import { once } from "node:events";
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
 import { PassThrough } from "node:stream";
 import { test } from "node:test";
 
 import { terminalPerson } from "matrix-qr";
+
+import { folder } from "./folder.js";
 
 function terminal() {
   const [input, output] = [new PassThrough(), new PassThrough()];
@@ -45,6 +50,10 @@ test("questions, one after the other", async () => {
   assert.match(await shows("[y/n] "), /\nhttps:\/\/account.example.org\/link\?code=X\n.*page of account.example.org\?/s);
   input.write("y\n");
   assert.equal(await opened, true);
+  const own = person.confirmOwnDevice("Support staff never ask for this.", never);
+  assert.match(await shows("[y/n] "), /\nSupport staff never ask for this.\nIs the new device yours, and did you start/);
+  input.write("n\n");
+  assert.equal(await own, false);
   const confirmed = person.confirmUser("@bot:example.org", never);
   await shows("Sign in as @bot:example.org? [y/n] ");
   input.write("maybe\nNO\n");
@@ -67,14 +76,92 @@ test("the end of input is no answer", async () => {
   await shows("Which two digits");
   input.end();
   await assert.rejects(digits, { code: 3, cause: "end of input" });
+  await assert.rejects(person.enterCheckCode(never), { code: 3, cause: "end of input" });
 });
 
-test("the user code is shown, and nothing steers the terminal", async () => {
+test("the user code is shown", async () => {
   const { person, shows, screen } = terminal();
   person.progress({ event: "connected" });
   assert.equal(screen(), "");
-  person.progress({ event: "user_code", user_code: "JT\u001b[2J\u202eGTN", link: "https://account.example.org" });
-  assert.equal(await shows("GTN\n"), "If the page asks for a code, enter: JT\ufffd[2J\ufffdGTN\n");
-  void person.confirmUser("@a\u001b[1A\r:b", never);
-  assert.match(await shows("[y/n] "), /@a\ufffd\[1A\ufffd:b/);
+  person.progress({ event: "user_code", user_code: "JTNGTN", link: "https://account.example.org" });
+  assert.equal(await shows("JTNGTN\n"), "If the page asks for a code, enter: JTNGTN\n");
+});
+
+// It clears the screen, begins a new line, and turns the text around.
+const evil = "\u001b[2J\n\r\u202e\u2028evil";
+const shownOfIt = "\ufffd[2J\ufffd\ufffd\ufffd\ufffdevil";
+
+test("nothing that others wrote steers the terminal", async () => {
+  const [oneLine, shownOfLine] = [evil.replace("\n", ""), shownOfIt.replace("\ufffdevil", "evil")];
+  for (const [call, ...expected] of [
+    [(person) => person.showCode({ code: evil, drawing: `█\n${oneLine}`, svg: evil }, never), shownOfLine, shownOfIt],
+    [(person) => person.showCheckCode(evil, never), `Type these digits on the other device: ${shownOfIt}`],
+    [(person) => person.openLink(evil, evil, never), shownOfIt, `Did you open the page of ${shownOfIt}? [y/n] `],
+    [(person) => person.confirmUser(evil, never), `Sign in as ${shownOfIt}? [y/n] `],
+    [(person) => person.progress({ event: "user_code", user_code: evil }), `If the page asks for a code, enter: ${shownOfIt}`],
+  ]) {
+    const { person, shows } = terminal();
+    void call(person);
+    const lines = (await shows(expected.at(-1))).split("\n");
+    assert.deepEqual(lines.filter((line) => line.includes("evil")), expected);
+  }
+});
+
+/** What a program shows in a terminal of its own, and a keyboard for it. */
+function realTerminal(context, code) {
+  const path = folder();
+  writeFileSync(join(path, "code.mjs"), code);
+  const command = `${process.execPath} ${join(path, "code.mjs")}`;
+  // Of util-linux. It does not start at all where it is missing: then the test fails.
+  const child = spawn("script", ["--quiet", "--return", "--command", command, "/dev/null"], { cwd: path });
+  context.after(() => child.kill());
+  const ended = once(child, "close");
+  let screen = "";
+  child.stdout.setEncoding("utf8").on("data", (text) => (screen += text));
+  const shows = async (text) => {
+    while (!screen.includes(text)) {
+      const fail = () => assert.fail(`it ended without ${JSON.stringify(text)}: ${screen}`);
+      await Promise.race([once(child.stdout, "data"), ended.then(fail)]);
+    }
+    screen = screen.slice(screen.indexOf(text) + text.length);
+  };
+  return { path, shows, type: (text) => void child.stdin.write(text) };
+}
+
+test("what is typed before a question does not answer it, and what follows it is not lost", async (context) => {
+  const { path, shows, type } = realTerminal(context, `
+    import { existsSync } from "node:fs";
+    import { createInterface } from "node:readline/promises";
+    import { setTimeout as sleep } from "node:timers/promises";
+    import { terminalPerson } from ${JSON.stringify(import.meta.resolve("matrix-qr"))};
+    const person = terminalPerson();
+    const signal = new AbortController().signal;
+    console.log("not yet");
+    while (!existsSync("typed")) await sleep(5);
+    console.log("confirmed: " + await person.confirmUser("@a:b", signal));
+    while (!existsSync("again")) await sleep(5);
+    console.log("digits: " + await person.enterCheckCode(signal));
+    const lines = createInterface({ input: process.stdin.ref(), output: process.stdout });
+    console.log("then: " + await lines.question("go on "));
+    lines.close();
+  `);
+  await shows("not yet");
+  // The terminal echoes it, so it has it. The last line has no end yet.
+  type("y\n".repeat(40) + "yes");
+  await shows("yes");
+  writeFileSync(join(path, "typed"), "");
+  await shows("Sign in as @a:b? [y/n] ");
+  type("\n");
+  await shows("Sign in as @a:b? [y/n] ");
+  type("n\n");
+  await shows("confirmed: false");
+  type("07\n07\n");
+  await shows("07");
+  writeFileSync(join(path, "again"), "");
+  await shows("Which two digits does the other device show? ");
+  type("42\n");
+  await shows("digits: 42");
+  await shows("go on ");
+  type("hello\n");
+  await shows("then: hello");
 });

@@ -78,6 +78,7 @@ export class Meeting {
   /** The person at one device, who also has the other. */
   person(changes = {}) {
     return {
+      confirmOwnDevice: () => true,
       showCode: ({ code }) => this.#code.resolve(code),
       showCheckCode: (digits) => this.#digits.resolve(digits),
       enterCheckCode: () => this.digits,

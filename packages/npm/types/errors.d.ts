@@ -1,5 +1,6 @@
 /**
- * Why something failed, what caused it, and what to do now.
+ * Why something failed, what caused it, and what to do now. Its texts can be printed: they have no
+ * control characters, although servers may have written parts of them.
  */
 export declare class MatrixQrError extends Error {
     /**

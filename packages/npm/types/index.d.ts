@@ -3,6 +3,7 @@ export { MatrixQrError } from "./errors.js";
 export { AccountSecrets, NewDevice } from "./keys.js";
 export { terminalPerson } from "./person.js";
 export { AccessToken, Session } from "./session.js";
+export { harmless } from "./text.js";
 export type ProgramOptions = import("./helper.js").ProgramOptions;
 export type Keys = import("./keys.js").Keys;
 export type SecretKeys = import("./keys.js").SecretKeys;
@@ -136,7 +137,9 @@ export type SignedIn = {
  */
 export declare function signIn(options: SignInOptions): Promise<SignedIn>;
 /**
- * Signs in another device, with the help of this one.
+ * Signs in another device, with the help of this one. First the person is asked whether that device is
+ * theirs (`confirmOwnDevice`): whoever has it can read all messages of the account and act as its user.
+ * Do not scan a code before that.
  *
  * @param {GrantOptions} options
  * @returns {Promise<{ userId: string, deviceId: string, bound: boolean, verified: boolean, tooLateToCancel: boolean }>}

@@ -14,6 +14,12 @@ export type ShownCode = {
 };
 export type Person = {
     /**
+     *   Existing device, before it shows a code or looks at one: tells the person what that can lead to (in
+     *   `warning`, or in the program's own words), and asks whether the new device is theirs and they started
+     *   the sign-in themselves. `false` ends it.
+     */
+    confirmOwnDevice: (warning: string, signal: AbortSignal) => boolean | Promise<boolean>;
+    /**
      *   Shows the QR code that the other device scans.
      */
     showCode: (code: ShownCode, signal: AbortSignal) => void | Promise<void>;
@@ -39,6 +45,13 @@ export type Person = {
      */
     progress?: (event: Record<string, unknown>) => void;
 };
+export type Keyboard = NodeJS.ReadableStream & {
+    isTTY?: boolean;
+    setRawMode?: (on: boolean) => unknown;
+    readableFlowing?: boolean | null;
+    ref?: () => void;
+    unref?: () => void;
+};
 /**
  * What a person is shown as a QR code.
  *
@@ -49,9 +62,14 @@ export type Person = {
  */
 /**
  * The person at a sign-in. Any object with these methods will do. Each question comes with a signal
- * that is aborted when its answer is not needed any more: take it off the screen then.
+ * that is aborted when its answer is not needed any more: take it off the screen then. Servers wrote
+ * parts of what is shown: use `harmless` for what goes to a terminal.
  *
  * @typedef {object} Person
+ * @property {(warning: string, signal: AbortSignal) => boolean | Promise<boolean>} confirmOwnDevice
+ *   Existing device, before it shows a code or looks at one: tells the person what that can lead to (in
+ *   `warning`, or in the program's own words), and asks whether the new device is theirs and they started
+ *   the sign-in themselves. `false` ends it.
  * @property {(code: ShownCode, signal: AbortSignal) => void | Promise<void>} showCode
  *   Shows the QR code that the other device scans.
  * @property {(digits: string, signal: AbortSignal) => void | Promise<void>} showCheckCode
@@ -67,13 +85,21 @@ export type Person = {
  *   event with that name, because the page where the person agrees may ask for it.
  */
 /**
- * A person at a terminal.
+ * Standard input, whatever it is.
  *
- * @param {{ input?: NodeJS.ReadableStream, output?: NodeJS.WritableStream }} [streams]
+ * @typedef {NodeJS.ReadableStream & {
+ *   isTTY?: boolean, setRawMode?: (on: boolean) => unknown,
+ *   readableFlowing?: boolean | null, ref?: () => void, unref?: () => void,
+ * }} Keyboard
+ */
+/**
+ * A person at a terminal. What was typed there before a question does not answer it.
+ *
+ * @param {{ input?: Keyboard, output?: NodeJS.WritableStream }} [streams]
  *   Standard input and standard output by default.
  * @returns {Person}
  */
 export declare function terminalPerson({ input, output }?: {
-    input?: NodeJS.ReadableStream;
+    input?: Keyboard;
     output?: NodeJS.WritableStream;
 }): Person;

@@ -5,3 +5,8 @@
  * @returns {string}
  */
 export declare function findProgram(named?: string): string;
+/**
+ * @param {string} name
+ * @returns {string | undefined}
+ */
+export declare function findOnPath(name: string): string | undefined;

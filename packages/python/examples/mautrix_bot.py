@@ -16,7 +16,8 @@ async def main(directory: Path, server: str, user: str | None = None) -> None:
     started = time.time() * 1000
 
     async def show(event: MessageEvent) -> None:
-        print(f"{event.room_id} {event.sender}: {event.content.body}", flush=True)
+        shown = matrix_qr.harmless(f"{event.room_id} {event.sender}: {event.content.body}")
+        print(shown, flush=True)
         # What came before is shown, and not answered.
         if event.content.body == "!ping" and event.timestamp > started:
             await client.send_text(event.room_id, "pong")

@@ -14,7 +14,7 @@ async def main(directory: Path, server: str, user: str | None = None) -> None:
     client = nio.AsyncClient(server, config=nio.AsyncClientConfig(store_sync_tokens=True))
 
     async def show(room: nio.MatrixRoom, event: Any) -> None:
-        print(f"{room.room_id} {event.sender}: {event.body}", flush=True)
+        print(matrix_qr.harmless(f"{room.room_id} {event.sender}: {event.body}"), flush=True)
 
     async def answer(room: nio.MatrixRoom, event: Any) -> None:
         if event.body == "!ping":

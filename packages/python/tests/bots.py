@@ -120,7 +120,11 @@ async def sign_in_by_its_code(sandbox: Sandbox, bot: Bot) -> matrix_qr.Granted:
     """The bot shows the code, and the first device scans it."""
     code = (await bot.event("show"))["code"]
     shown: asyncio.Future[str] = asyncio.get_running_loop().create_future()
-    person = CallbackPerson(show_check_code=shown.set_result, open_link=agree)
+    person = CallbackPerson(
+        confirm_own_device=lambda _warning: True,
+        show_check_code=shown.set_result,
+        open_link=agree,
+    )
     granting = asyncio.create_task(
         matrix_qr.grant(sandbox.existing, scan=code, person=person, **sandbox.options)
     )
@@ -146,7 +150,10 @@ async def sign_in_by_scanning(
         return await digits
 
     existing = CallbackPerson(
-        show_code=code.set_result, enter_check_code=enter_check_code, open_link=agree
+        confirm_own_device=lambda _warning: True,
+        show_code=code.set_result,
+        enter_check_code=enter_check_code,
+        open_link=agree,
     )
     new = CallbackPerson(show_check_code=digits.set_result, confirm_user=lambda _user: True)
     grant = grant or functools.partial(matrix_qr.grant, sandbox.existing)
@@ -195,12 +202,16 @@ class Friend:
     async def see(self, _room: nio.MatrixRoom, event: Any) -> None:
         await self.read.put(event)
 
-    async def ping(self) -> None:
-        """Writes, encrypted, and reads the answer, which was encrypted."""
-        content = {"msgtype": "m.text", "body": "!ping"}
+    async def say(self, body: str) -> None:
+        """Writes, encrypted."""
+        content = {"msgtype": "m.text", "body": body}
         await self.client.room_send(
             self.room_id, "m.room.message", content, ignore_unverified_devices=True
         )
+
+    async def ping(self) -> None:
+        """Reads the answer, which was encrypted."""
+        await self.say("!ping")
         while (event := await asyncio.wait_for(self.read.get(), 30)).body != "pong":
             assert event.body == "!ping"
         assert event.decrypted

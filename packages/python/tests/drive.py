@@ -28,6 +28,10 @@ class Script:
     def __init__(self) -> None:
         self._input: asyncio.StreamReader | None = None
 
+    async def confirm_own_device(self, warning: str) -> bool:
+        _event({"event": "question", "question": "own_device", "warning": warning})
+        return await self._line() == "y"
+
     async def show_code(self, code: Code) -> None:
         _event({"event": "show", "code": code.text})
 

@@ -19,6 +19,7 @@ from typing import Any, NoReturn
 JsonObject = dict[str, Any]
 
 LINK = {"link": "https://account.example.org/link?code=JTNGTN", "host": "account.example.org"}
+WARNING = "This signs another device in to your account. Support staff never ask for this."
 SIGNED_IN = {
     "user_id": "@bot:example.org",
     "device_id": "JML4LTCICTXL2WP35O6V",
@@ -28,6 +29,10 @@ SIGNED_IN = {
 }
 BROKEN = {"cause": "this device", "advice": "Try again.", "device_left": None}
 CODE = {"code": "TUFU", "drawing": "█▀▀", "svg": "<svg />"}
+#: It clears the screen, begins a new line, and turns the text around.
+EVIL = "\x1b[2J\n\r\u202e\u2028evil"
+#: What is shown of it.
+HARMLESS = "\ufffd[2J\ufffd\ufffd\ufffd\ufffdevil"
 #: Private keys.
 SECRETS = [name * 43 for name in "ABC"]
 ROOM_KEY = {
@@ -104,9 +109,12 @@ def works(caller: Caller, login: JsonObject) -> None:
 
 
 def grants(caller: Caller, link: JsonObject) -> None:
-    caller.send(id=1, method="enter_check_code", params={})
+    caller.send(id=1, method="confirm_own_device", params={"warning": WARNING})
+    if not caller.receive()["result"]["confirmed"]:
+        return caller.error(link, 3, "you did not confirm that the new device is yours")
+    caller.send(id=2, method="enter_check_code", params={})
     caller.receive()
-    caller.send(id=2, method="open_link", params=LINK)
+    caller.send(id=3, method="open_link", params=LINK)
     caller.receive()
     result = {**SIGNED_IN, "bound": True, "verified": True, "too_late_to_cancel": False}
     names = ("user_id", "device_id", "bound", "verified", "too_late_to_cancel")
@@ -240,16 +248,34 @@ def withdraws(caller: Caller, login: JsonObject) -> None:
 
 
 def says_what_a_server_said(caller: Caller, login: JsonObject) -> None:
-    evil = "\x1b[2J\u202eevil"
-    trouble = {"event": "trouble", "what": evil, "side": None}
+    trouble = {"event": "trouble", "what": EVIL, "side": None}
     caller.send(method="progress", params=trouble)
-    caller.send(id=1, method="confirm_user", params={"user_id": f"@{evil}:example.org"})
+    backup = {"event": "backup", "connected": False, "why": EVIL}
+    caller.send(method="progress", params=backup)
+    left = {"event": "left_behind", "what": EVIL, "advice": EVIL}
+    caller.send(method="progress", params=left)
+    one_line = EVIL.replace("\n", "")
+    code = {**CODE, "code": EVIL, "drawing": f"█\n{one_line}"}
+    caller.send(id=3, method="show_code", params=code)
+    caller.receive()
+    caller.send(id=1, method="confirm_user", params={"user_id": f"@{one_line}:example.org"})
     assert caller.receive()["result"] == {"confirmed": True}
-    caller.send(id=2, method="open_link", params={"link": LINK["link"] + evil, "host": evil})
+    caller.send(id=2, method="open_link", params={"link": LINK["link"] + EVIL, "host": EVIL})
     assert caller.receive()["result"] == {"opened": True}
-    user_code = {"event": "user_code", "user_code": evil, "link": LINK["link"]}
+    user_code = {"event": "user_code", "user_code": EVIL, "link": LINK["link"]}
     caller.send(method="progress", params=user_code)
-    caller.signs_in(login)
+    caller.error(login, 8, EVIL, cause=EVIL, advice=EVIL, device_left=EVIL)
+
+
+def lets_a_script_show_what_others_wrote(caller: Caller, login: JsonObject) -> None:
+    one_line = EVIL.replace("\n", "")
+    caller.send(id=1, method="show_code", params={**CODE, "code": EVIL})
+    caller.receive()
+    user_code = {"event": "user_code", "user_code": EVIL, "link": LINK["link"]}
+    caller.send(method="progress", params=user_code)
+    caller.send(id=2, method="confirm_user", params={"user_id": f"@{one_line}:example.org"})
+    assert caller.receive()["result"] == {"confirmed": True}
+    caller.error(login, 8, EVIL)
 
 
 def asks_too_much(caller: Caller, login: JsonObject) -> None:
@@ -266,6 +292,15 @@ def asks_something_new(caller: Caller, login: JsonObject) -> None:
 def asks_and_takes_the_error(caller: Caller, login: JsonObject) -> None:
     caller.send(id=1, method="enter_check_code", params={})
     caller.error(login, 1, caller.receive()["error"]["message"])
+
+
+def is_cancelled_and_undone(caller: Caller, login: JsonObject) -> None:
+    caller.send(id=1, method="enter_check_code", params={})
+    while (cancel := caller.receive()).get("method") != "cancel":
+        assert "error" in cancel, cancel
+    caller.send(id=cancel["id"], result={"cancelled": True})
+    caller.error(login, 3, "cancelled", cause=None)
+    caller.until_the_end()
 
 
 def is_cancelled(caller: Caller, login: JsonObject) -> None:

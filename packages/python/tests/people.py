@@ -22,6 +22,10 @@ class Agreeing:
         self.is_asked = asyncio.Event()
         self.events: list[dict[str, Any]] = []
 
+    async def confirm_own_device(self, warning: str) -> bool:
+        self.asked.append(warning)
+        return True
+
     async def show_code(self, code: Code) -> None:
         self.code.set_result(code)
 

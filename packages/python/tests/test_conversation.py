@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import signal
 import sys
@@ -11,11 +12,11 @@ from typing import Any
 
 import pytest
 from conftest import said
-from fake_helper import ROOM_KEY, SECRETS
+from fake_helper import EVIL, HARMLESS, ROOM_KEY, SECRETS, WARNING
 from people import Agreeing, MemoryKeys, nobody
 
 import matrix_qr
-from matrix_qr import CallbackPerson, Code, HelperError, MatrixQrError, _helper
+from matrix_qr import CallbackPerson, Code, HelperError, MatrixQrError, _helper, errors
 from matrix_qr._conversation import _Answers
 
 DEVICE = "JML4LTCICTXL2WP35O6V"
@@ -64,7 +65,28 @@ async def test_a_grant(fake: str, tmp_path: Path) -> None:
     )
     assert granted == matrix_qr.Granted("@bot:example.org", DEVICE, True, True, False)
     results = [answer["result"] for answer in answers(tmp_path / "grants")]
-    assert results == [{"digits": "07"}, {"opened": True}]
+    assert results == [{"confirmed": True}, {"digits": "07"}, {"opened": True}]
+    assert person.asked[0] == WARNING
+
+
+@pytest.mark.parametrize("person", [CallbackPerson(confirm_own_device=lambda _: False), nobody()])
+async def test_a_grant_needs_the_word_that_the_new_device_is_theirs(
+    fake: str, tmp_path: Path, person: matrix_qr.Person
+) -> None:
+    with pytest.raises(MatrixQrError):
+        await matrix_qr.grant(tmp_path / "grants", person=person, scan="TUFU", program=fake)
+    asked = [line["message"].get("method") for line in said(tmp_path / "grants")]
+    assert "enter_check_code" not in asked
+
+
+async def test_a_passphrase_is_in_the_request(fake: str, tmp_path: Path) -> None:
+    await sign_in(fake, tmp_path / "works", Agreeing(), passphrase="a passphrase")
+    person = Agreeing()
+    person.other.set_result("07")
+    options = {"passphrase": "a passphrase", "program": fake}
+    await matrix_qr.grant(tmp_path / "grants", person=person, scan="TUFU", **options)
+    for directory in (tmp_path / "works", tmp_path / "grants"):
+        assert said(directory)[2]["message"]["params"]["passphrase"] == "a passphrase"
 
 
 async def test_keys_of_the_caller(fake: str, tmp_path: Path) -> None:
@@ -179,6 +201,15 @@ async def test_errors(fake: str, tmp_path: Path, code: int, kind: type[MatrixQrE
     assert str(error) == f"it failed\nThe device {DEVICE} is still in the account.\nWait."
 
 
+def test_what_others_wrote_cannot_control_a_terminal() -> None:
+    """An error is printed somewhere, at the latest when the program ends with it."""
+    data = {"cause": EVIL, "advice": EVIL, "device_left": EVIL}
+    error = errors.from_json({"code": 8, "message": EVIL, "data": data})
+    assert (error.message, error.cause, error.advice, error.device_left) == (HARMLESS,) * 4
+    assert str(error) == f"{HARMLESS}\nThe device {HARMLESS} is still in the account.\n{HARMLESS}"
+    assert matrix_qr.harmless("Ünïcode 07 ✓") == "Ünïcode 07 ✓"
+
+
 async def test_two_questions_at_once(fake: str, tmp_path: Path) -> None:
     asked = asyncio.Event()
 
@@ -265,7 +296,20 @@ async def cancelled(
     return task
 
 
-async def test_a_cancelled_sign_in_is_cleaned_up_first(fake: str, tmp_path: Path) -> None:
+def warnings(caplog: pytest.LogCaptureFixture) -> list[str]:
+    found = (record for record in caplog.records if record.levelno == logging.WARNING)
+    return [record.getMessage() for record in found if record.name.startswith("matrix_qr.")]
+
+
+LEFT = (
+    "login was cancelled, and ended with this: "
+    f"cancelled The device {DEVICE} is still in the account. Try again."
+)
+
+
+async def test_a_cancelled_sign_in_is_cleaned_up_first(
+    fake: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     person = Agreeing()
     error = await (await cancelled(fake, tmp_path / "is_cancelled", person))
     assert (tmp_path / "is_cancelled.cleaned").exists()
@@ -273,6 +317,15 @@ async def test_a_cancelled_sign_in_is_cleaned_up_first(fake: str, tmp_path: Path
     assert person.events[-1]["event"] == "left_behind"
     assert isinstance(error.__cause__, matrix_qr.Cancelled)
     assert error.__cause__.device_left == DEVICE
+    assert warnings(caplog) == [LEFT]
+
+
+async def test_a_cancelled_sign_in_that_leaves_nothing_is_not_worth_a_warning(
+    fake: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    error = await (await cancelled(fake, tmp_path / "is_cancelled_and_undone", Agreeing()))
+    assert isinstance(error.__cause__, matrix_qr.Cancelled)
+    assert warnings(caplog) == []
 
 
 async def test_all_tasks_are_cancelled(fake: str, tmp_path: Path) -> None:
@@ -288,13 +341,21 @@ async def test_all_tasks_are_cancelled(fake: str, tmp_path: Path) -> None:
     assert person.events[-1]["event"] == "left_behind"
 
 
-async def test_a_time_limit_cancels(fake: str, tmp_path: Path) -> None:
+async def test_a_time_limit_cancels(
+    fake: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    person = Agreeing()
+    task = asyncio.create_task(sign_in(fake, tmp_path / "is_cancelled", person))
+    await person.is_asked.wait()
     with pytest.raises(asyncio.TimeoutError):
-        await asyncio.wait_for(sign_in(fake, tmp_path / "is_cancelled", Agreeing()), 0.5)
+        await asyncio.wait_for(task, 0.1)
     assert (tmp_path / "is_cancelled.cleaned").exists()
+    assert warnings(caplog) == [LEFT]
 
 
-async def test_a_sign_in_that_is_cancelled_again_and_again(fake: str, tmp_path: Path) -> None:
+async def test_a_sign_in_that_is_cancelled_again_and_again(
+    fake: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     """The program is left alone, so that it can clean up."""
     task = await cancelled(fake, tmp_path / "is_cancelled", Agreeing())
     for _ in range(4):
@@ -304,6 +365,8 @@ async def test_a_sign_in_that_is_cancelled_again_and_again(fake: str, tmp_path: 
     assert not (tmp_path / "is_cancelled.cleaned").exists()
     await asyncio.sleep(1)
     assert (tmp_path / "is_cancelled.cleaned").exists()
+    [warning] = warnings(caplog)
+    assert "the account may have a device that is not verified" in warning
 
 
 async def test_ctrl_c(fake: str, tmp_path: Path) -> None:

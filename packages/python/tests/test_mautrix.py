@@ -736,3 +736,20 @@ async def test_a_client_in_use_is_refused(
     used.state_store = client.state_store
     with pytest.raises(ValueError, match="leave state_store empty"):
         await matrix_qr.mautrix.sign_in(used, directory / "2")
+
+
+async def test_keys_that_others_can_read_are_not_used(
+    helper: Helper, new_client: NewClient, directory: Path
+) -> None:
+    client = new_client()
+    await matrix_qr.mautrix.sign_in(client, directory)
+    kept = directory / "mautrix" / "secrets.json"
+    kept.chmod(0o644)
+    with pytest.raises(errors.MatrixQrError, match="chmod 600"):
+        await matrix_qr.mautrix.restore_keys(client, directory)
+    kept.chmod(0o600)
+    kept.parent.chmod(0o755)
+    with pytest.raises(errors.MatrixQrError, match="chmod 700"):
+        await matrix_qr.mautrix.restore_login(new_client(), directory)
+    kept.parent.chmod(0o700)
+    await matrix_qr.mautrix.restore_login(new_client(), directory)

@@ -21,6 +21,7 @@ from bots import (
     sign_in_by_its_code,
     sign_in_by_scanning,
 )
+from fake_helper import EVIL, HARMLESS
 from mautrix.client import Client
 from mautrix.types import EventType, MessageEvent, TrustState, UserID
 from sandbox import Sandbox, running
@@ -67,6 +68,9 @@ async def test_the_example_from_its_first_sign_in_to_its_logout(
             # Over the end of its token, while it waits for messages.
             await asyncio.sleep(TOKEN_LIFETIME + 1)
             await other.ping()
+            # What steers a terminal is not shown as it is.
+            await other.say(EVIL)
+            await first.line(f"{room_id} {sandbox.user_id}: {HARMLESS}")
 
     async with bot("mautrix", sandbox, directory) as second:
         assert await second.line(sandbox.user_id) == ready

@@ -350,7 +350,7 @@ async def test_without_its_keys_nio_makes_no_others(
 ) -> None:
     directory.mkdir()
     for file in files:
-        (directory / "nio").mkdir()
+        (directory / "nio").mkdir(mode=0o700)
         (directory / "nio" / file).touch()
     client = new_client()
     with pytest.raises(errors.NotReady, match="nio's keys of the device BOTDEVICE are not in"):
@@ -574,3 +574,20 @@ async def test_a_client_in_use_is_refused(
     with pytest.raises(ValueError, match=r"matrix-nio\[e2e\]"):
         await matrix_qr.nio.sign_in(client, directory)
     assert not directory.exists()
+
+
+async def test_keys_that_others_can_read_are_not_used(
+    helper: Helper, new_client: NewClient, directory: Path
+) -> None:
+    client = new_client()
+    await matrix_qr.nio.sign_in(client, directory)
+    kept = directory / "nio" / "backup-key.json"
+    kept.chmod(0o644)
+    with pytest.raises(errors.MatrixQrError, match="chmod 600"):
+        await matrix_qr.nio.restore_keys(client, directory)
+    kept.chmod(0o600)
+    kept.parent.chmod(0o755)
+    with pytest.raises(errors.MatrixQrError, match="chmod 700"):
+        await matrix_qr.nio.restore_login(new_client(), directory)
+    kept.parent.chmod(0o700)
+    await matrix_qr.nio.restore_login(new_client(), directory)

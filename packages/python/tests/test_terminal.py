@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -45,6 +46,18 @@ async def test_a_new_device(fake: str, tmp_path: Path) -> None:
     assert answers(directory) == [None, None, {"confirmed": True}]
 
 
+async def test_what_is_half_typed_before_the_question_does_not_answer_it(
+    fake: str, tmp_path: Path
+) -> None:
+    directory = tmp_path / "works"
+    with started(SIGN_IN, str(directory), fake, path=tmp_path) as terminal:
+        terminal.type("y")
+        await terminal.until(r"\[y/N\] ")
+        terminal.type("\n")
+        await then(terminal)
+    assert answers(directory)[2] == {"confirmed": False}
+
+
 @pytest.mark.parametrize("answer", ["\n", "n\n", "yeah\n"])
 async def test_what_is_typed_before_the_question_does_not_answer_it(
     fake: str, tmp_path: Path, answer: str
@@ -63,6 +76,10 @@ async def test_what_is_typed_before_the_question_does_not_answer_it(
 async def test_an_existing_device(fake: str, tmp_path: Path) -> None:
     directory = tmp_path / "grants"
     with started(GRANT, str(directory), fake, path=tmp_path) as terminal:
+        await terminal.until("Before you sign in another device:")
+        await terminal.until("Support staff")
+        await terminal.until(r"did you start this yourself\? \[y/N\] ")
+        terminal.type("y\n")
         for wrong in (
             "7",
             "007",
@@ -79,7 +96,7 @@ async def test_an_existing_device(fake: str, tmp_path: Path) -> None:
         await terminal.until(r"Will you open it\? \[y/N\] ")
         terminal.type("YES\n")
         await then(terminal)
-    assert answers(directory) == [{"digits": "07"}, {"opened": True}]
+    assert answers(directory) == [{"confirmed": True}, {"digits": "07"}, {"opened": True}]
 
 
 async def test_a_question_that_is_not_needed_any_more(fake: str, tmp_path: Path) -> None:
@@ -98,9 +115,14 @@ async def test_text_of_a_server_cannot_control_the_terminal(fake: str, tmp_path:
         for _ in range(2):
             await terminal.until(r"\[y/N\] ")
             terminal.type("y\n")
-        await then(terminal)
-        assert terminal.screen.count("evil") == 4
-        assert "\x1b" not in terminal.screen and "\u202e" not in terminal.screen
+        assert await terminal.end() == 1
+    assert len(re.findall("e ?v ?i ?l|e  v  i  l", terminal.screen)) == 13, terminal.screen
+    for control in ("\x1b", "\u202e", "\u2028"):
+        assert control not in terminal.screen
+    # No line break but those of our own text, which the terminal writes as \r\n.
+    for line in (line for line in terminal.screen.split("\r\n") if "evil" in line):
+        assert re.search(r"\ufffd\[2J\ufffd{3,4}evil", line), line
+        assert "\r" not in line and "\n" not in line
 
 
 async def test_nobody_answers(fake: str, tmp_path: Path) -> None:
@@ -116,7 +138,7 @@ async def test_nobody_answers(fake: str, tmp_path: Path) -> None:
 def test_answers_from_a_pipe_or_a_file(fake: str, tmp_path: Path, kind: str) -> None:
     directory = tmp_path / "grants"
     command = [sys.executable, "-c", GRANT, str(directory), fake]
-    text = b"07\ny\nhello\n"
+    text = b"y\n07\ny\nhello\n"
     (tmp_path / "answers").write_bytes(text)
     with (tmp_path / "answers").open("rb") as file:
         ended = subprocess.run(
@@ -128,4 +150,4 @@ def test_answers_from_a_pipe_or_a_file(fake: str, tmp_path: Path, kind: str) -> 
             timeout=30,
         )
     assert ended.stdout.endswith(b"then: hello\n"), ended.stderr
-    assert answers(directory) == [{"digits": "07"}, {"opened": True}]
+    assert answers(directory) == [{"confirmed": True}, {"digits": "07"}, {"opened": True}]

@@ -7,11 +7,12 @@ use super::exchange::{DialectChoice, RevisionChoice};
 
 #[derive(Debug, Args)]
 pub(crate) struct DemoArgs {
-    /// Act as the user, too: type the digits and agree to the sign-in
+    /// Act as the user, too: confirm whose the new device is, type the digits, and agree to the
+    /// sign-in
     #[arg(long)]
     pub(crate) auto: bool,
 
-    /// How many seconds the simulated user takes for each of these two steps
+    /// How many seconds the simulated user takes for each of these steps
     #[arg(long, requires = "auto", default_value_t = 0, value_name = "SECONDS")]
     #[arg(value_parser = clap::value_parser!(u64).range(..=60))]
     pub(crate) person_takes: u64,

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::shared::{DirectoryArgs, OnlineArgs};
+use super::shared::{DirectoryArgs, OnlineArgs, PassphraseArgs};
 
 #[derive(Debug, Args)]
 pub(crate) struct SessionArgs {
@@ -42,9 +42,13 @@ pub(crate) struct RestoreKeysArgs {
     #[arg(long, value_name = "FILE")]
     pub(crate) export: Option<PathBuf>,
 
-    /// The file whose first line is the passphrase. If it is missing, you are asked for one
+    /// The file whose first line is the passphrase of the exported keys; by default you are asked
+    /// for one
     #[arg(long, value_name = "FILE", requires = "export")]
-    pub(crate) passphrase_file: Option<PathBuf>,
+    pub(crate) export_passphrase_file: Option<PathBuf>,
+
+    #[command(flatten)]
+    pub(crate) passphrase: PassphraseArgs,
 
     #[command(flatten)]
     pub(crate) online: OnlineArgs,

@@ -20,6 +20,15 @@ pub(crate) struct OnlineArgs {
     pub(crate) json: bool,
 }
 
+/// What every command needs that uses the keys of the device that is signed in here.
+#[derive(Debug, Args)]
+pub(crate) struct PassphraseArgs {
+    /// The file whose first line is the passphrase of this device, if it was signed in with one;
+    /// by default you are asked for it
+    #[arg(long, value_name = "FILE")]
+    pub(crate) passphrase_file: Option<PathBuf>,
+}
+
 #[derive(Debug, Args)]
 pub(crate) struct DirectoryArgs {
     /// Where the session of this device is stored; by default in your own data directory

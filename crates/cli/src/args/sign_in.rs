@@ -1,11 +1,16 @@
 //! `login` and `link`
 
+use std::path::PathBuf;
+
 use clap::{Args, ValueEnum};
 use matrix_qr_device::{Announce, DeviceName, OwnedUserId};
 use matrix_qr_protocol::homeserver::HomeserverAddress;
 use serde::Deserialize;
 
-use super::{exchange::ExchangeArgs, shared::OnlineArgs};
+use super::{
+    exchange::ExchangeArgs,
+    shared::{OnlineArgs, PassphraseArgs},
+};
 use crate::typed;
 
 #[derive(Debug, Args)]
@@ -24,6 +29,15 @@ pub(crate) struct LoginArgs {
     /// The name of this device in the account; by default the names of this machine and program
     #[arg(long, value_name = "NAME", value_parser = DeviceName::parse)]
     pub(crate) device_name: Option<DeviceName>,
+
+    /// Encrypt the keys of this device with a passphrase, for which you are asked; `link` and
+    /// `restore-keys` then need it
+    #[arg(long, conflicts_with = "passphrase_file")]
+    pub(crate) passphrase: bool,
+
+    /// The same, with the passphrase on the first line of this file, which only its owner can read
+    #[arg(long, value_name = "FILE")]
+    pub(crate) passphrase_file: Option<PathBuf>,
 
     #[command(flatten)]
     pub(crate) exchange: ExchangeArgs,
@@ -45,6 +59,12 @@ pub(crate) struct LinkArgs {
     #[arg(long, value_enum, default_value = "base-url", value_name = "AS")]
     pub(crate) announce: AnnounceChoice,
 
+    /// Say beforehand that the new device is yours, instead of being asked: you have it with you and
+    /// started this sign-in yourself. Whoever has that device can read all your messages and act as
+    /// you
+    #[arg(long)]
+    pub(crate) confirm_own_device: bool,
+
     /// Print the link to the consent page instead of opening a browser
     #[arg(long)]
     pub(crate) no_browser: bool,
@@ -52,6 +72,9 @@ pub(crate) struct LinkArgs {
     /// Refuse a new device whose ID is not bound to the connection; so far only matrix-qr binds it
     #[arg(long)]
     pub(crate) require_bound_device: bool,
+
+    #[command(flatten)]
+    pub(crate) passphrase: PassphraseArgs,
 
     #[command(flatten)]
     pub(crate) online: OnlineArgs,

@@ -3,7 +3,7 @@
 
 use std::sync::{Mutex, PoisonError};
 
-use matrix_qr_device::{Opening, Person, ProgressEvent, UserId};
+use matrix_qr_device::{Opening, OwnDevice, Person, ProgressEvent, UserId};
 use matrix_qr_protocol::{
     channel::CheckCode,
     driver::Progress,
@@ -14,6 +14,7 @@ use tokio::sync::oneshot;
 use url::Url;
 
 use super::context::{DemoContext, PlayedBy, once};
+use crate::{keyboard::Keyboard, measure::wrap, person::IS_OWN_DEVICE};
 
 pub(super) struct DemoPerson<'a> {
     context: &'a DemoContext<'a>,
@@ -50,6 +51,20 @@ impl<'a> DemoPerson<'a> {
     }
 }
 
+impl DemoPerson<'_> {
+    async fn asks(&self, keyboard: &Keyboard) -> bool {
+        let context = self.context;
+        keyboard.forget().await;
+        let mut prompt = context.view.ask(IS_OWN_DEVICE);
+        let Some(line) = keyboard.line().await else {
+            context.cancel.input_ended();
+            return std::future::pending().await;
+        };
+        prompt.answered();
+        matches!(line.trim(), "y" | "Y" | "yes")
+    }
+}
+
 impl Person for DemoPerson<'_> {
     fn tell(&self, event: ProgressEvent<'_>) {
         self.context.view.note(self.role, &event);
@@ -70,6 +85,24 @@ impl Person for DemoPerson<'_> {
             ProgressEvent::ImportingSecrets => self.context.mark("secrets shared"),
             ProgressEvent::KeysUploaded => self.context.mark("keys checked, signed and uploaded"),
             _ => {}
+        }
+    }
+
+    async fn confirm_own_device(&self) -> bool {
+        match self.context.person {
+            PlayedBy::User(keyboard) => {
+                self.context.view.announce(&format!(
+                    "The existing device asks, before it scans or shows a code:\n\n{}\n",
+                    wrap(OwnDevice::WARNING, 76).join("\n")
+                ));
+                self.asks(keyboard).await
+            }
+            PlayedBy::Program(time) => {
+                tokio::time::sleep(time).await;
+                let does = "confirm, after a warning, that the new device is yours";
+                self.context.view.act(self.role, does);
+                true
+            }
         }
     }
 

@@ -64,7 +64,7 @@ pub(super) async fn collect(
         .iter()
         .filter(|upload| upload.device_id == signed_in.device_id)
         .collect();
-    let new = Device::open(&options.directory, Policy::HttpsOrLoopback)
+    let new = Device::open(&options.directory, Policy::HttpsOrLoopback, None)
         .await
         .map_err(Failure::not_ready)?;
     let seen = new.verification().await.map_err(Failure::not_ready)?;

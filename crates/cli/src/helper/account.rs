@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use super::{
     caller::RemoteCaller,
     errors::RpcError,
-    keys::{RemoteKeys, hand_over},
+    keys::{Handover, RemoteKeys},
     params::{KeysHeldBy, LogoutParams, RestoreKeysParams, TokenParams},
 };
 use crate::{account::token_facts, cancel::Cancel, exit::Failure};
@@ -31,10 +31,11 @@ pub(super) async fn restore_keys(
     policy: Policy,
     caller: RemoteCaller,
 ) -> Result<Value, RpcError> {
+    params.check()?;
     let directory = &params.directory;
     match params.keys {
         KeysHeldBy::Store => {
-            let device = Device::open(directory, policy).await;
+            let device = Device::open(directory, policy, params.passphrase.as_ref()).await;
             let restored = device.map_err(Failure::not_ready)?.restore_keys().await;
             let restored = restored.map_err(Failure::not_ready)?;
             let (keys, outdated) = (restored.keys, restored.outdated.as_ref());
@@ -47,11 +48,14 @@ pub(super) async fn restore_keys(
                 .map_err(Failure::not_ready)?
                 .backed_up_room_keys()
                 .await;
-            let found = found.map_err(Failure::not_ready)?;
-            let done = hand_over(&caller, found.room_keys)
-                .await
-                .map_err(Failure::from)?;
-            let (unread, outdated) = (found.undecryptable + done.too_long, found.outdated.as_ref());
+            let mut found = found.map_err(Failure::not_ready)?;
+            let mut handover = Handover::new(&caller);
+            while let Some(room_keys) = found.next().await {
+                handover.give(room_keys).await.map_err(Failure::from)?;
+            }
+            let done = handover.end().await.map_err(Failure::from)?;
+            let unread = found.undecryptable() + done.too_long;
+            let outdated = found.outdated.as_ref();
             Ok(restored_keys(done.keys, unread, outdated))
         }
     }

@@ -23,7 +23,7 @@ const ROOM_KEYS: usize = 100;
 /// Asks the caller for everything that needs the keys.
 pub(super) struct RemoteKeys {
     caller: RemoteCaller,
-    /// After this, nothing is waited for.
+    /// After this, nothing is asked, and nothing is waited for.
     cancel: Cancel,
 }
 
@@ -37,6 +37,10 @@ impl RemoteKeys {
         method: &'static str,
         params: impl Serialize + Send,
     ) -> Result<T, KeyHolderError> {
+        // The question may hold secrets.
+        if self.cancel.is_cancelled() {
+            return Err(NoAnswer::Cancelled(method).into());
+        }
         let ask = self.caller.ask(method, params);
         let answer = tokio::select! {
             biased;
@@ -126,59 +130,66 @@ pub(super) struct HandedOver {
     pub(super) too_long: usize,
 }
 
-/// Gives the room keys to the caller.
-pub(super) async fn hand_over<K: Serialize>(
-    caller: &RemoteCaller,
-    room_keys: impl IntoIterator<Item = K>,
-) -> Result<HandedOver, NoAnswer> {
-    let mut batch = Batch {
-        room_keys: Vec::new(),
-        length: 0,
-    };
-    let mut result = HandedOver {
-        keys: 0,
-        too_long: 0,
-    };
-    for key in room_keys {
-        match length(&key) {
-            Some(length) if length <= MAX_LINE / 2 => {
-                result.keys += 1;
-                if batch.is_full(length) {
-                    batch.send(caller).await?;
-                }
-                batch.length += length;
-                batch.room_keys.push(key);
-            }
-            _ => result.too_long += 1,
+/// Gives room keys to the caller.
+pub(super) struct Handover<'a, K> {
+    caller: &'a RemoteCaller,
+    batch: Vec<K>,
+    /// The length of those in the line.
+    length: usize,
+    result: HandedOver,
+}
+
+impl<'a, K: Serialize> Handover<'a, K> {
+    pub(super) fn new(caller: &'a RemoteCaller) -> Self {
+        Self {
+            caller,
+            batch: Vec::new(),
+            length: 0,
+            result: HandedOver {
+                keys: 0,
+                too_long: 0,
+            },
         }
     }
-    if !batch.room_keys.is_empty() {
-        batch.send(caller).await?;
+
+    pub(super) async fn give(
+        &mut self,
+        room_keys: impl IntoIterator<Item = K>,
+    ) -> Result<(), NoAnswer> {
+        for key in room_keys {
+            match length(&key) {
+                Some(length) if length <= MAX_LINE / 2 => {
+                    self.result.keys += 1;
+                    if self.batch.len() == ROOM_KEYS || self.length + length > MAX_LINE / 2 {
+                        self.send().await?;
+                    }
+                    self.length += length;
+                    self.batch.push(key);
+                }
+                _ => self.result.too_long += 1,
+            }
+        }
+        Ok(())
     }
-    Ok(result)
-}
 
-struct Batch<K> {
-    room_keys: Vec<K>,
-    length: usize,
-}
-
-impl<K: Serialize> Batch<K> {
-    fn is_full(&self, more: usize) -> bool {
-        self.room_keys.len() == ROOM_KEYS || self.length + more > MAX_LINE / 2
+    pub(super) async fn end(mut self) -> Result<HandedOver, NoAnswer> {
+        if !self.batch.is_empty() {
+            self.send().await?;
+        }
+        Ok(self.result)
     }
 
-    async fn send(&mut self, caller: &RemoteCaller) -> Result<(), NoAnswer> {
+    async fn send(&mut self) -> Result<(), NoAnswer> {
         #[derive(Serialize)]
         struct RoomKeys<'a, K> {
             room_keys: &'a [K],
         }
-        let room_keys = &self.room_keys;
-        caller
+        let room_keys = &self.batch;
+        self.caller
             .ask("room_keys", RoomKeys { room_keys })
             .soon::<()>()
             .await?;
-        self.room_keys.clear();
+        self.batch.clear();
         self.length = 0;
         Ok(())
     }
@@ -219,12 +230,30 @@ mod tests {
             counts
         };
         let handing_over = async {
-            let keys = lengths.iter().map(|length| "x".repeat(*length));
-            let handed_over = hand_over(&caller, keys).await.unwrap();
+            let mut handover = Handover::new(&caller);
+            // However they come.
+            for some in lengths.chunks(7) {
+                let keys = some.iter().map(|length| "x".repeat(*length));
+                handover.give(keys).await.unwrap();
+            }
+            let handed_over = handover.end().await.unwrap();
             caller.close();
             handed_over
         };
         tokio::join!(handing_over, program)
+    }
+
+    /// `keep` would hand over the secrets.
+    #[tokio::test]
+    async fn after_a_cancel_the_caller_is_asked_nothing() {
+        let (queue, mut lines) = mpsc::channel(QUEUE);
+        let cancel = Cancel::new();
+        let keys = RemoteKeys::new(RemoteCaller::new(queue), cancel.clone());
+        cancel.because(crate::exit::Failure::cancelled());
+        let answer = keys.backup_key().await;
+        assert_eq!(answer, Err(NoAnswer::Cancelled("secrets").into()));
+        drop(keys);
+        assert_eq!(lines.recv().await, None);
     }
 
     #[tokio::test]

@@ -117,6 +117,11 @@ pub(super) fn line(message: &impl Serialize) -> Option<OutputLine> {
     let length = length(message).filter(|length| *length <= MAX_LINE)?;
     let mut line = Zeroizing::new(Vec::with_capacity(length + 1));
     serde_json::to_writer(&mut *line, message).ok()?;
+    // JSON that is passed on as others wrote it may have line breaks between its tokens. Inside of
+    // a text they are escaped.
+    for byte in line.iter_mut().filter(|byte| matches!(byte, b'\n' | b'\r')) {
+        *byte = b' ';
+    }
     line.push(b'\n');
     Some(line)
 }

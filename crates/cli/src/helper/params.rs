@@ -2,7 +2,9 @@
 
 use std::path::PathBuf;
 
-use matrix_qr_device::{DeviceName, OwnedUserId, RendezvousAt, Start};
+use matrix_qr_device::{
+    DeviceName, OwnedUserId, RendezvousAt, Start, encryption::Passphrase, secret::Secret,
+};
 use matrix_qr_protocol::homeserver::HomeserverAddress;
 use serde::{Deserialize, Deserializer, de::Error as _};
 use url::Url;
@@ -49,6 +51,8 @@ pub(super) struct LoginParams {
     pub(super) directory: PathBuf,
     #[serde(default)]
     pub(super) keys: KeysHeldBy,
+    #[serde(default, deserialize_with = "passphrase")]
+    pub(super) passphrase: Option<Passphrase>,
     #[serde(default, deserialize_with = "homeserver")]
     pub(super) homeserver: Option<HomeserverAddress>,
     #[serde(default, deserialize_with = "user")]
@@ -73,6 +77,8 @@ pub(super) struct LinkParams {
     pub(super) directory: PathBuf,
     #[serde(default)]
     pub(super) keys: KeysHeldBy,
+    #[serde(default, deserialize_with = "passphrase")]
+    pub(super) passphrase: Option<Passphrase>,
     #[serde(default, deserialize_with = "rendezvous")]
     pub(super) rendezvous: Option<Url>,
     #[serde(default, deserialize_with = "present")]
@@ -101,6 +107,8 @@ pub(super) struct RestoreKeysParams {
     pub(super) directory: PathBuf,
     #[serde(default)]
     pub(super) keys: KeysHeldBy,
+    #[serde(default, deserialize_with = "passphrase")]
+    pub(super) passphrase: Option<Passphrase>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -137,17 +145,34 @@ impl LoginParams {
         if scan.is_none() && homeserver.is_none() && rendezvous.is_none() && user.is_none() {
             return wrong("one of scan, homeserver, user and rendezvous is needed");
         }
+        no_passphrase(self.keys, self.passphrase.as_ref())?;
         no_revision(scan.as_ref(), self.revision)
     }
 }
 
 impl LinkParams {
     pub(super) fn check(&self) -> Result<(), RpcError> {
+        no_passphrase(self.keys, self.passphrase.as_ref())?;
         if self.scan.is_some() && self.rendezvous.is_some() {
             return Err(RpcError::wrong_parameters("scan excludes rendezvous"));
         }
         no_revision(self.scan.as_ref(), self.revision)
     }
+}
+
+impl RestoreKeysParams {
+    pub(super) fn check(&self) -> Result<(), RpcError> {
+        no_passphrase(self.keys, self.passphrase.as_ref())
+    }
+}
+
+/// How the caller stores the keys is its own business.
+fn no_passphrase(keys: KeysHeldBy, passphrase: Option<&Passphrase>) -> Result<(), RpcError> {
+    if keys == KeysHeldBy::Caller && passphrase.is_some() {
+        let message = "passphrase is for keys in the store";
+        return Err(RpcError::wrong_parameters(message));
+    }
+    Ok(())
 }
 
 /// A scanned code determines the revision.
@@ -188,6 +213,14 @@ fn device_name<'de, D: Deserializer<'de>>(from: D) -> Result<Option<DeviceName>,
     parsed(from, |name| {
         DeviceName::parse(name).map_err(|error| error.to_string())
     })
+}
+
+/// An error does not quote it.
+fn passphrase<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Passphrase>, D::Error> {
+    let text = Secret::deserialize(from).ok();
+    let passphrase = text.and_then(Passphrase::new);
+    let wrong = || D::Error::custom("a passphrase is a text that is not empty");
+    passphrase.map(Some).ok_or_else(wrong)
 }
 
 /// Reads a text as the command line does.

@@ -5,7 +5,7 @@ use std::{
     sync::{Mutex, MutexGuard, PoisonError},
 };
 
-use matrix_qr_device::{Opening, Person, ProgressEvent, UserId};
+use matrix_qr_device::{Opening, OwnDevice, Person, ProgressEvent, UserId};
 use matrix_qr_protocol::{channel::CheckCode, driver::Progress, error::Error, qr::ShownCode};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::{Value, json};
@@ -68,6 +68,13 @@ impl RemotePerson {
     }
 }
 
+/// The answer to a question that begins with `confirm_`.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Confirmed {
+    confirmed: bool,
+}
+
 impl Person for RemotePerson {
     fn tell(&self, event: ProgressEvent<'_>) {
         match &event {
@@ -86,6 +93,12 @@ impl Person for RemotePerson {
             _ => {}
         }
         self.caller.notify("progress", progress::event(&event));
+    }
+
+    async fn confirm_own_device(&self) -> bool {
+        let warning = json!({ "warning": OwnDevice::WARNING });
+        let confirmed: Confirmed = self.ask("confirm_own_device", warning).await;
+        confirmed.confirmed
     }
 
     async fn enter_check_code(&self) -> CheckCode {
@@ -120,11 +133,6 @@ impl Person for RemotePerson {
     }
 
     async fn confirm_account(&self, user_id: &UserId) -> bool {
-        #[derive(Deserialize)]
-        #[serde(deny_unknown_fields)]
-        struct Confirmed {
-            confirmed: bool,
-        }
         let confirmed: Confirmed = self
             .ask("confirm_user", json!({ "user_id": user_id }))
             .await;

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use matrix_qr_device::{
-    Device, Facts, GrantOptions, Granted, RendezvousAt, SignInOptions, SignedIn, Start,
+    Device, Facts, GrantOptions, Granted, OwnDevice, RendezvousAt, SignInOptions, SignedIn, Start,
     encryption::StoreKeys, http::Policy, sign_in,
 };
 use serde_json::{Value, json};
@@ -45,7 +45,7 @@ impl RemoteSignIn {
         let person = RemotePerson::new(self.caller.clone(), self.cancel.clone());
         let signed_in = match params.keys {
             KeysHeldBy::Store => {
-                let keys = StoreKeys::new(&params.directory);
+                let keys = StoreKeys::new(&params.directory, params.passphrase);
                 sign_in(&options, start, &person, Arc::new(keys)).await
             }
             KeysHeldBy::Caller => {
@@ -62,8 +62,11 @@ impl RemoteSignIn {
         params.check()?;
         check_url(params.rendezvous.as_ref(), self.policy)?;
         let facts = Facts::read(&params.directory).map_err(Failure::not_ready)?;
-        let given = given(params.scan.as_deref(), params.rendezvous.clone())?;
-        let start = given.map_or_else(|| at_home(&facts), Ok)?;
+        let person = RemotePerson::new(self.caller.clone(), self.cancel.clone());
+        let own = OwnDevice::ask(&person)
+            .await
+            .map_err(|error| person.explained(error))?;
+        let start = start_of_link(&own, &params, &facts)?;
         let options = GrantOptions {
             dialect: params.dialect.map(DialectChoice::into).unwrap_or_default(),
             showing: params
@@ -76,19 +79,18 @@ impl RemoteSignIn {
                 .unwrap_or_default(),
             require_bound_device: params.require_bound_device,
         };
-        let person = RemotePerson::new(self.caller.clone(), self.cancel.clone());
         let (directory, policy) = (&params.directory, self.policy);
         let granted = match params.keys {
             KeysHeldBy::Store => {
-                let device = Device::open(directory, policy).await;
+                let device = Device::open(directory, policy, params.passphrase.as_ref()).await;
                 let device = device.map_err(Failure::not_ready)?;
-                device.grant(start, options, &person).await
+                device.grant(own, start, options, &person).await
             }
             KeysHeldBy::Caller => {
                 let keys = RemoteKeys::new(self.caller, self.cancel.clone());
                 let device = Device::with_keys(directory, policy, keys).await;
                 let device = device.map_err(Failure::not_ready)?;
-                device.grant(start, options, &person).await
+                device.grant(own, start, options, &person).await
             }
         };
         granted
@@ -99,6 +101,13 @@ impl RemoteSignIn {
 
 fn check_url(url: Option<&Url>, policy: Policy) -> Result<(), Failure> {
     url.map_or(Ok(()), |url| online::check_url(policy, url))
+}
+
+/// Reads the other device's code, or says where to make a session for one: only for a device of
+/// this person.
+fn start_of_link(_own: &OwnDevice, params: &LinkParams, facts: &Facts) -> Result<Start, Failure> {
+    let given = given(params.scan.as_deref(), params.rendezvous.clone())?;
+    given.map_or_else(|| at_home(facts), Ok)
 }
 
 /// At the homeserver that is named, or at that of the user.

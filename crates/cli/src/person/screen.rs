@@ -15,7 +15,8 @@ use url::Url;
 use super::page::CodeToShow;
 use crate::{
     args::{DrawingArgs, ExchangeArgs},
-    output::{BOLD, GOOD, Printer, WaitingLine, boxed, harmless, paint, waiting_line},
+    measure::wrap,
+    output::{BAD, BOLD, GOOD, Printer, WaitingLine, boxed, harmless, paint, waiting_line},
     qr_picture::PictureFile,
     terminal::{Canvas, dialogue_canvas},
 };
@@ -228,6 +229,15 @@ impl SignInScreen {
             "Waiting for the keys.",
             "You have agreed: this device may sign in",
         );
+    }
+
+    /// Shows what a sign-in can lead to, before the existing device begins one.
+    pub(super) fn warn_before(&self, warning: &str) {
+        self.out
+            .say(paint(BAD, "Before you sign in another device:"));
+        for line in wrap(warning, 76) {
+            self.out.say(format_args!("  {line}"));
+        }
     }
 
     /// Shows where the link leads, before the question whether to open it.

@@ -154,6 +154,17 @@ fn parameters_are_read_as_the_command_line_is() {
             json!({ "directory": d, "announce": "loudly" }),
             -32602,
         ),
+        ("link", json!({ "directory": d, "passphrase": "" }), -32602),
+        (
+            "link",
+            json!({ "directory": d, "keys": "caller", "passphrase": "a" }),
+            -32602,
+        ),
+        (
+            "restore_keys",
+            json!({ "directory": d, "keys": "caller", "passphrase": "a" }),
+            -32602,
+        ),
         ("token", json!({ "directory": d, "good_for": 0 }), -32602),
         (
             "token",
@@ -199,6 +210,12 @@ fn parameters_are_read_as_the_command_line_is() {
         assert_eq!(error["code"], expected, "{line}: {error}");
         assert_eq!(error["data"].is_object(), expected > 0, "{error}");
     }
+    let unquoted = json!({ "directory": d, "homeserver": "a.example", "passphrase": 271_828 });
+    let line = json!({ "jsonrpc": "2.0", "id": 1, "method": "login", "params": unquoted });
+    caller.say(&line.to_string());
+    let error = caller.result(1).unwrap_err().to_string();
+    assert!(error.contains("a passphrase is a text"), "{error}");
+    assert!(!error.contains("271828"), "{error}");
     assert!(!std::path::Path::new(d).exists());
     caller.close();
     caller.ends(0);

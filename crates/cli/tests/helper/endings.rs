@@ -5,18 +5,20 @@ use vodozemac::Ed25519SecretKey;
 
 use crate::{
     account::FIRST,
+    caller::TestCaller,
     holder::{OwnKeys, signed},
     meet::{Change, Existing, HelperAccount, HelperEnd, Mischief, New, Side, texts},
 };
 
 /// Every question of a sign-in, when this side shows the code, and when the other does.
-const QUESTIONS: [(Side, Side, &str); 12] = [
+const QUESTIONS: [(Side, Side, &str); 13] = [
     (New, New, "show_code"),
     (New, New, "enter_check_code"),
     (New, Existing, "show_check_code"),
     (New, New, "confirm_user"),
     (New, New, "device_keys"),
     (New, New, "keep"),
+    (Existing, Existing, "confirm_own_device"),
     (Existing, Existing, "show_code"),
     (Existing, Existing, "enter_check_code"),
     (Existing, New, "show_check_code"),
@@ -156,11 +158,31 @@ fn a_no_is_a_no() {
         ends(&account, (New, New, "confirm_user"), no).error()["code"],
         3
     );
+    let no = Mischief::Answer(json!({ "confirmed": false }));
+    let end = ends(&account, (Existing, Existing, "confirm_own_device"), no);
+    assert_eq!(end.error()["code"], 3);
     let no = Mischief::Answer(json!({ "opened": false }));
     assert_eq!(
         ends(&account, (Existing, New, "open_link"), no).error()["code"],
         3
     );
+}
+
+/// The code is not even read before the person has said that the new device is theirs.
+#[test]
+fn the_person_is_asked_whose_device_it_is_before_a_code_is_read() {
+    let account = HelperAccount::start();
+    for (confirmed, code) in [(false, 3), (true, 6)] {
+        let mut caller = TestCaller::initialized();
+        let directory = account.existing_directory();
+        let params = json!({ "directory": directory, "keys": "caller", "scan": "no code" });
+        let link = caller.request("link", params);
+        let (id, _) = caller.question("confirm_own_device");
+        caller.answer(id, &json!({ "confirmed": confirmed }));
+        assert_eq!(caller.result(link).unwrap_err()["code"], code);
+        caller.close();
+        caller.ends(0);
+    }
 }
 
 #[test]

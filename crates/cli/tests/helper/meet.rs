@@ -256,6 +256,10 @@ impl HelperMeeting {
                     return None;
                 }
             },
+            "confirm_own_device" => {
+                assert!(text("warning").contains("Support staff never ask"));
+                json!({ "confirmed": true })
+            }
             "open_link" => {
                 decide(text("link"), "allow");
                 json!({ "opened": true })

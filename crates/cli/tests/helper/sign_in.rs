@@ -59,6 +59,54 @@ fn with_the_stores_keys_a_device_is_signed_in_and_out() {
 }
 
 #[test]
+fn a_store_with_a_passphrase_is_used_with_it_only() {
+    const PASSPHRASE: &str = "in the request, and nowhere else";
+    let sandbox = SandboxProcess::start();
+    let new = json!({
+        "directory": sandbox.path("new"), "homeserver": sandbox.homeserver(),
+        "passphrase": PASSPHRASE,
+    });
+    let existing = json!({ "directory": sandbox.path("existing") });
+    let mut meeting = HelperMeeting::new(new, existing, New);
+    let [_, _] = meeting.run().map(|end| end.unwrap());
+
+    let caller = &mut meeting.new;
+    for (given, code, wanted) in [
+        (None, 2, "their passphrase was not given"),
+        (Some("another one"), 10, "the passphrase is wrong"),
+    ] {
+        for method in ["link", "restore_keys"] {
+            let mut params = json!({ "directory": sandbox.path("new") });
+            if let Some(given) = given {
+                params["passphrase"] = json!(given);
+            }
+            let id = caller.request(method, params);
+            let error = caller.result(id).unwrap_err();
+            assert_eq!(error["code"], code, "{method}: {error}");
+            assert!(
+                error["message"].as_str().unwrap().contains(wanted),
+                "{error}"
+            );
+        }
+    }
+    let params = json!({ "directory": sandbox.path("new"), "passphrase": PASSPHRASE });
+    assert_eq!(asked(caller, "restore_keys", params.clone())["keys"], 1);
+    let of_plain = json!({ "directory": sandbox.path("existing"), "passphrase": PASSPHRASE });
+    let id = caller.request("link", of_plain);
+    assert_eq!(caller.result(id).unwrap_err()["code"], 2);
+    let heard = caller.heard.join("\n");
+    assert!(!heard.contains(PASSPHRASE), "{heard}");
+
+    // From the device that was just signed in, another one.
+    let third = json!({ "directory": sandbox.path("third"), "homeserver": sandbox.homeserver() });
+    let mut next = HelperMeeting::new(third, params, Existing);
+    let [_, granted] = next.run().map(|end| end.unwrap());
+    assert_eq!(granted["verified"], true);
+    meeting.end();
+    next.end();
+}
+
+#[test]
 fn with_the_callers_keys_on_both_sides_there_is_one_upload_with_both_signatures() {
     for (revision, shown_by) in EACH_WAY {
         let account = HelperAccount::start();

@@ -19,6 +19,8 @@ use tokio::runtime::Runtime;
 
 use super::support::command::RunningCommand;
 
+/// What is tested here comes after the question whose device it is.
+const CONFIRMED: &str = "--confirm-own-device";
 const DEVICE: &str = "SECONDDEVICE";
 
 struct InProcessSandbox {
@@ -69,7 +71,7 @@ impl InProcessSandbox {
         directory.save(&session).unwrap();
         self.runtime.block_on(async {
             let path = directory.path();
-            let device = Device::with_new_keys(path, Policy::HttpsOrLoopback);
+            let device = Device::with_new_keys(path, Policy::HttpsOrLoopback, None);
             drop(device.await.unwrap());
         });
         directory.path().to_owned()
@@ -79,7 +81,7 @@ impl InProcessSandbox {
     fn set_up(&self) {
         let directory = self.signed_in("existing", "FIRSTDEVICE");
         self.runtime.block_on(async {
-            let first = Device::open(&directory, Policy::HttpsOrLoopback)
+            let first = Device::open(&directory, Policy::HttpsOrLoopback, None)
                 .await
                 .unwrap();
             Box::pin(first_device::set_up(first.homeserver(), first.keys()))
@@ -139,7 +141,7 @@ impl InProcessSandbox {
                 self.sandbox.homeserver().as_str(),
             ],
         );
-        let mut link = self.command("existing", &["link", "--json", "--scan", "-"]);
+        let mut link = self.command("existing", &["link", CONFIRMED, "--json", "--scan", "-"]);
         link.say(login.event("show")["code"].as_str().unwrap());
         let digits = link.event("check_code")["digits"]
             .as_str()
@@ -209,9 +211,9 @@ fn a_device_without_the_accounts_keys_says_so_before_it_looks_at_a_code() {
     let servers = InProcessSandbox::start();
     servers.signed_in("new", DEVICE);
     for args in [
-        &["link", "--json", "--scan", "-"][..],
-        &["link", "--json"],
-        &["link", "--json", "--scan", "no-such-picture.png"],
+        &["link", CONFIRMED, "--json", "--scan", "-"][..],
+        &["link", CONFIRMED, "--json"],
+        &["link", CONFIRMED, "--json", "--scan", "no-such-picture.png"],
     ] {
         let said = servers.command("new", args).ends(10);
         let wanted = "does not hold the account's private master";
@@ -292,12 +294,12 @@ fn a_session_says_whether_it_is_still_good() {
 
 /// Every command says the same and has the same exit code.
 fn assert_all_say_that_it_has_ended(servers: &InProcessSandbox) {
-    let scan = ["link", "--json", "--scan", "-"];
+    let scan = ["link", CONFIRMED, "--json", "--scan", "-"];
     for args in [
         &["session"][..],
         &["token"],
         &["restore-keys"],
-        &["link", "--json"],
+        &["link", CONFIRMED, "--json"],
         &scan,
     ] {
         let said = servers.command("new", args).ends(10);

@@ -9,7 +9,8 @@ fn a_forgotten_flag_is_not_the_servers_fault() {
     let sandbox = SandboxProcess::start();
     let directory = sandbox.path("existing");
     let directory = directory.to_str().unwrap();
-    for command in [&["restore-keys"][..], &["link"], &["logout", "--yes"]] {
+    let link = ["link", "--confirm-own-device"];
+    for command in [&["restore-keys"][..], &link, &["logout", "--yes"]] {
         let args = [command, &["--json", "--directory", directory]].concat();
         let mut process = RunningCommand::start(&args);
         let error = process.event("error");

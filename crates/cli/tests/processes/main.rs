@@ -10,6 +10,8 @@
 mod account;
 mod account_choice;
 mod command_line;
+mod own_device;
+mod passphrase;
 #[path = "../support/mod.rs"]
 #[allow(dead_code, reason = "other tests use the rest")]
 mod support;
@@ -20,7 +22,7 @@ use serde_json::Value;
 
 use self::support::{
     command::RunningCommand,
-    sandbox::{SandboxProcess, decide},
+    sandbox::{SandboxProcess, decide, private_file},
 };
 
 #[test]
@@ -104,16 +106,16 @@ fn exports_the_keys(sandbox: &SandboxProcess) {
         "restore-keys",
         "--export",
         names.1,
-        "--passphrase-file",
+        "--export-passphrase-file",
         names.0,
     ];
     assert!(
         sandbox
             .command(&args[..3])
             .ends(2)
-            .contains("--passphrase-file FILE")
+            .contains("--export-passphrase-file FILE")
     );
-    fs::write(&passphrase, "\n").unwrap();
+    private_file(&passphrase, "\n");
     assert!(
         sandbox
             .command(&args)
@@ -121,7 +123,7 @@ fn exports_the_keys(sandbox: &SandboxProcess) {
             .contains("the passphrase is empty")
     );
     assert!(!export.exists());
-    fs::write(&passphrase, "a passphrase\n").unwrap();
+    private_file(&passphrase, "a passphrase\n");
     assert!(
         sandbox
             .command(&args)
@@ -199,7 +201,7 @@ fn a_person_at_two_terminals_signs_in_a_device() {
     });
     link.say(&code);
     let digits = link.find(boxed);
-    login.say(&digits);
+    login.answer_digits(&digits);
     login.find(|line| line.contains("Now agree on the other device").then_some(()));
     link.find(|line| line.contains("host  127.0.0.1").then_some(()));
     link.answer("y");
@@ -221,7 +223,7 @@ fn without_a_browser_the_link_is_printed_and_it_goes_on() {
     });
     link.say(&code);
     let digits = link.find(boxed);
-    login.say(&digits);
+    login.answer_digits(&digits);
     link.answer("y");
     link.find(|line| line.contains("No browser could be opened").then_some(()));
     let url = link.find(|line| {
@@ -438,6 +440,7 @@ fn the_demonstration_asks_a_person_and_leaves_nothing_behind() {
         let mut demo = RunningCommand::start_with(&["demo"], |command| {
             command.env("TMPDIR", place.path());
         });
+        demo.answer("y");
         let digits = demo.find(|line| {
             line.split_once("shows the digits ")
                 .map(|(_, digits)| digits.to_owned())
@@ -448,9 +451,19 @@ fn the_demonstration_asks_a_person_and_leaves_nothing_behind() {
     };
     assert!(demo("y", 0).contains("3 old messages can be read"));
     assert!(demo("n", 4).contains("declined on the consent page"));
+    let mut refused = RunningCommand::start_with(&["demo"], |command| {
+        command.env("TMPDIR", place.path());
+    });
+    refused.answer("n");
+    let said = refused.ends(3);
+    assert!(
+        said.contains("you did not confirm that the new device is yours"),
+        "{said}"
+    );
     let mut cancelled = RunningCommand::start_with(&["demo"], |command| {
         command.env("TMPDIR", place.path());
     });
+    cancelled.answer("y");
     cancelled.find(|line| line.contains("shows the digits").then_some(()));
     cancelled.signal("INT");
     cancelled.ends(3);

@@ -16,6 +16,9 @@ use super::schema;
 /// The end of a question that is answered with yes or no.
 const QUESTION: &str = "[y/N] ";
 
+/// The end of the question for the digits.
+const DIGITS: &str = "the other device shows: ";
+
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A running command. It is killed when the test ends.
@@ -105,6 +108,12 @@ impl RunningCommand {
         self.say(line);
     }
 
+    /// Waits until the digits are asked for, and types them.
+    pub(crate) fn answer_digits(&mut self, digits: &str) {
+        self.find(|line| line.ends_with(DIGITS).then_some(()));
+        self.say(digits);
+    }
+
     pub(crate) fn say(&mut self, line: &str) {
         writeln!(self.stdin.as_mut().unwrap(), "{line}").unwrap();
     }
@@ -172,7 +181,8 @@ fn forward(stream: impl Read + Send + 'static, sender: mpsc::Sender<String>) {
         let mut line = Vec::new();
         for byte in BufReader::new(stream).bytes().map_while(Result::ok) {
             line.push(byte);
-            if byte == b'\n' || line.ends_with(QUESTION.as_bytes()) {
+            let asks = [QUESTION, DIGITS].map(|end| line.ends_with(end.as_bytes()));
+            if byte == b'\n' || asks.contains(&true) {
                 let _ = sender.send(
                     String::from_utf8_lossy(&line)
                         .trim_end_matches('\n')

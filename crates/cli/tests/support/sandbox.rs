@@ -1,9 +1,11 @@
 //! A sandbox as a process, and the person at its consent page.
 
 use std::{
+    fs,
     io::{Read as _, Write as _},
     net::TcpStream,
-    path::PathBuf,
+    os::unix::fs::PermissionsExt as _,
+    path::{Path, PathBuf},
     process::Command,
 };
 
@@ -46,11 +48,25 @@ impl SandboxProcess {
     }
 
     /// A command of the new device or of the existing one: at a terminal if it will ask questions.
+    /// The person at the existing one has said beforehand that the new one is theirs.
     pub(crate) fn command(&self, args: &[&str]) -> RunningCommand {
         self.command_with(args, |_| {})
     }
 
     pub(crate) fn command_with(
+        &self,
+        args: &[&str],
+        change: impl FnOnce(&mut Command),
+    ) -> RunningCommand {
+        let beforehand: &[_] = match args[0] {
+            "link" => &["--confirm-own-device"],
+            _ => &[],
+        };
+        self.command_exactly(&[args, beforehand].concat(), change)
+    }
+
+    /// With these options, and those that say where the sandbox is.
+    pub(crate) fn command_exactly(
         &self,
         args: &[&str],
         change: impl FnOnce(&mut Command),
@@ -71,8 +87,16 @@ impl SandboxProcess {
     /// The new device shows a code, and the existing one scans it: `(login, link, digits)`,
     /// connected, with the digits to type.
     pub(crate) fn connect(&self) -> (RunningCommand, RunningCommand, String) {
-        let mut login =
-            self.command(&["login", "--json", "-vvv", "--homeserver", &self.homeserver]);
+        self.connect_with(&[])
+    }
+
+    /// The same, with these options of the new device.
+    pub(crate) fn connect_with(
+        &self,
+        options: &[&str],
+    ) -> (RunningCommand, RunningCommand, String) {
+        let login = ["login", "--json", "-vvv", "--homeserver", &self.homeserver];
+        let mut login = self.command(&[&login, options].concat());
         let mut link = self.command(&["link", "--json", "-vvv", "--scan", "-"]);
         link.say(login.event("show")["code"].as_str().unwrap());
         let digits = link.event("check_code")["digits"]
@@ -86,7 +110,7 @@ impl SandboxProcess {
 
     /// The tokens of a device, which must never be printed.
     pub(crate) fn tokens(&self, whose: &str) -> Vec<String> {
-        let session = std::fs::read(self.path(whose).join("session.json")).unwrap();
+        let session = fs::read(self.path(whose).join("session.json")).unwrap();
         let session: Value = serde_json::from_slice(&session).unwrap();
         ["access_token", "refresh_token"]
             .map(|name| session["user"][name].as_str().unwrap().to_owned())
@@ -96,6 +120,12 @@ impl SandboxProcess {
     pub(crate) fn homeserver(&self) -> &str {
         &self.homeserver
     }
+}
+
+/// Writes a file that only its owner can read.
+pub(crate) fn private_file(path: &Path, contents: &str) {
+    fs::write(path, contents).unwrap();
+    fs::set_permissions(path, fs::Permissions::from_mode(0o600)).unwrap();
 }
 
 /// The person at the consent page, who only sends forms.

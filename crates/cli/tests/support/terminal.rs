@@ -32,7 +32,19 @@ impl TestTerminal {
         size: (u16, u16),
         variables: &[(&str, &str)],
     ) -> Self {
+        Self::open_after("", program, args, size, variables)
+    }
+
+    /// The same, where this was typed before the command began.
+    pub(crate) fn open_after(
+        typed: &str,
+        program: &str,
+        args: &[&str],
+        size: (u16, u16),
+        variables: &[(&str, &str)],
+    ) -> Self {
         let (pty, inside) = open().unwrap();
+        (&pty).write_all(typed.as_bytes()).unwrap();
         pty.resize(Size::new(size.1, size.0)).unwrap();
         let mut command = Command::new(program)
             .args(args)

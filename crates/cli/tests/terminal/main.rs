@@ -214,7 +214,9 @@ fn what_is_pasted_after_the_code_answers_no_question_and_digits_may_be_typed_as_
     ];
     let args = [&args[..], &["--scan", "-"]].concat();
     let link = TestTerminal::open(env!("CARGO_BIN_EXE_matrix-qr"), &args, (120, 40), &[]);
-    link.until(|screen| screen.contents().contains("then press Enter").then_some(()));
+    link.until_text("did you start this yourself? [y/N]");
+    link.type_in("y\n");
+    link.until_text("then press Enter");
     let (first, second) = code.split_at(70);
     link.type_in(&format!("The code:\n\n\"{first}\n{second}\"\n\n\n"));
     let digits = link.until(|screen| {

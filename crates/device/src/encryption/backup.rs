@@ -31,18 +31,21 @@ impl Encryption {
     /// See [`RestoreError`]. Entries that cannot be read are counted, and the others imported.
     pub async fn restore_keys(&self, homeserver: &Homeserver) -> Result<Restored, RestoreError> {
         let backup = self.backup_key().await?.ok_or(RestoreError::NotConnected)?;
-        let fetched = room_keys_of_backup(homeserver, &backup).await?;
-        let total = fetched.room_keys.len() + fetched.undecryptable;
-        let readable: Vec<_> = fetched.room_keys.iter().filter_map(exported).collect();
-        let store = self.machine.store();
-        let result = store
-            .import_room_keys(readable, Some(&backup.backup_version), |_, _| {})
-            .await;
-        let result = result.map_err(StoreError::new)?;
+        let mut fetched = room_keys_of_backup(homeserver, &backup).await?;
+        let (store, version) = (self.machine.store(), Some(backup.backup_version.as_str()));
+        let (mut keys, mut already_here, mut no_keys) = (0, 0, 0);
+        while let Some(batch) = fetched.next().await {
+            let readable: Vec<_> = batch.iter().filter_map(exported).collect();
+            let result = store.import_room_keys(readable, version, |_, _| {}).await;
+            let result = result.map_err(StoreError::new)?;
+            keys += result.imported_count;
+            already_here += result.total_count - result.imported_count;
+            no_keys += batch.len() - result.total_count;
+        }
         Ok(Restored {
-            keys: result.imported_count,
-            already_here: result.total_count - result.imported_count,
-            undecryptable: total - result.total_count,
+            keys,
+            already_here,
+            undecryptable: fetched.undecryptable() + no_keys,
             outdated: fetched.outdated,
         })
     }

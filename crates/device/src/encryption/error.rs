@@ -10,6 +10,15 @@ pub enum StoreError {
     /// Another program has it open, and nothing is wrong with it.
     #[error("another program has the encryption store of this device open ({0})")]
     Busy(String),
+    /// It is encrypted, and no passphrase was given.
+    #[error("the keys of this device are encrypted, and their passphrase was not given")]
+    PassphraseMissing,
+    /// It is encrypted with another passphrase.
+    #[error("the passphrase is wrong: it does not open the keys of this device")]
+    WrongPassphrase,
+    /// A passphrase was given, and it has none.
+    #[error("a passphrase was given, but the keys of this device are not encrypted")]
+    NotEncrypted,
     /// The disk, a damaged file, or a store of another device.
     #[error("the encryption store of this device failed: {0}")]
     Failed(String),
@@ -32,14 +41,32 @@ impl StoreError {
 
 impl ToUserError for StoreError {
     fn verdict(&self) -> (Cause, &'static str) {
-        let advice = match self {
-            Self::Busy(_) => "Stop that program or wait until it ends, then try again.",
-            Self::Failed(_) => {
+        match self {
+            Self::Busy(_) => (
+                Cause::Here,
+                "Stop that program or wait until it ends, then try again.",
+            ),
+            Self::PassphraseMissing => (
+                Cause::Person,
+                "Name a file whose first line is the passphrase: --passphrase-file FILE. At a \
+                 terminal you are asked for it.",
+            ),
+            Self::WrongPassphrase => (
+                Cause::Here,
+                "Try again. If the passphrase is lost, sign out with `matrix-qr logout`, which \
+                 does not need it, then sign in again.",
+            ),
+            Self::NotEncrypted => (
+                Cause::Person,
+                "Leave the passphrase out. To have one, sign out, then sign in again with \
+                 `matrix-qr login --passphrase`.",
+            ),
+            Self::Failed(_) => (
+                Cause::Here,
                 "Try again; if the problem persists, sign out with `matrix-qr logout`, then sign \
-                 in again."
-            }
-        };
-        (Cause::Here, advice)
+                 in again.",
+            ),
+        }
     }
 }
 

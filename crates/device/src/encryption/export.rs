@@ -2,23 +2,11 @@
 
 use matrix_sdk_crypto::encrypt_room_key_export;
 
-use super::{Encryption, error::StoreError};
-use crate::secret::Secret;
+use super::{Encryption, error::StoreError, passphrase::Passphrase};
 
 /// Rounds of PBKDF2. The text asks for at least 100,000; Element writes as many as this. A second
 /// at most.
 const ROUNDS: u32 = 500_000;
-
-/// What the file is encrypted with. Not empty: that would be no encryption.
-#[derive(Debug, Clone)]
-pub struct Passphrase(Secret);
-
-impl Passphrase {
-    /// Takes the passphrase as it is, blanks included; nothing if it is empty.
-    pub fn new(passphrase: Secret) -> Option<Self> {
-        (!passphrase.expose().is_empty()).then_some(Self(passphrase))
-    }
-}
 
 /// All room keys of a device, encrypted.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -38,7 +26,7 @@ impl Encryption {
     pub async fn export_keys(&self, passphrase: &Passphrase) -> Result<KeyExport, StoreError> {
         let keys = self.machine.store().export_room_keys(|_| true).await;
         let keys = keys.map_err(StoreError::new)?;
-        let text = encrypt_room_key_export(&keys, passphrase.0.expose(), ROUNDS);
+        let text = encrypt_room_key_export(&keys, passphrase.expose(), ROUNDS);
         let text = text.map_err(StoreError::new)? + "\n";
         Ok(KeyExport {
             text,

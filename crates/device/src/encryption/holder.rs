@@ -7,7 +7,7 @@ use matrix_sdk_crypto::store::types::{BackupDecryptionKey, CrossSigningKeyExport
 use ruma::{DeviceId, TransactionId, UserId, api::client::keys::upload_keys};
 use tokio::sync::OnceCell;
 
-use super::{Encryption, error::StoreError};
+use super::{Encryption, error::StoreError, passphrase::Passphrase};
 use crate::keys::{
     ALGORITHM, CrossSigningError, CrossSigningKey, KeyHolder, KeyHolderError, KeyUpload,
     VerifiedDevice,
@@ -18,14 +18,17 @@ use crate::keys::{
 #[derive(Debug)]
 pub struct StoreKeys {
     directory: PathBuf,
+    passphrase: Option<Passphrase>,
     encryption: OnceCell<Encryption>,
 }
 
 impl StoreKeys {
-    /// Names the directory: that of the session. Nothing is touched yet.
-    pub fn new(directory: impl Into<PathBuf>) -> Self {
+    /// Names the directory: that of the session. With a passphrase the store will be encrypted, and
+    /// every later use of the keys needs it. Nothing is touched yet.
+    pub fn new(directory: impl Into<PathBuf>, passphrase: Option<Passphrase>) -> Self {
         Self {
             directory: directory.into(),
+            passphrase,
             encryption: OnceCell::new(),
         }
     }
@@ -42,7 +45,8 @@ impl KeyHolder for StoreKeys {
         user_id: &UserId,
         device_id: &DeviceId,
     ) -> Result<KeyUpload, KeyHolderError> {
-        let open = || Encryption::open(&self.directory, user_id, device_id);
+        let passphrase = self.passphrase.as_ref();
+        let open = || Encryption::open(&self.directory, user_id, device_id, passphrase);
         let encryption = self.encryption.get_or_try_init(open).await?;
         encryption.device_keys(user_id, device_id).await
     }

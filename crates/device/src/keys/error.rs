@@ -164,6 +164,9 @@ pub enum BackupProblem {
     /// The secret is not a key of 32 bytes in base64.
     #[error("the backup's key is malformed")]
     MalformedKey,
+    /// The secret names a version that cannot be one.
+    #[error("the backup's version is malformed")]
+    MalformedVersion,
     /// The secret or the homeserver names an algorithm that is not known here.
     #[error("the backup's algorithm is not supported")]
     UnknownAlgorithm,

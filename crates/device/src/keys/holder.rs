@@ -22,6 +22,9 @@ use crate::secret::Secret;
 ///
 /// A holder is not trusted to get a sign-in right: what it hands over is checked. A call may be
 /// slow; a holder that may hang must limit the time itself. Its errors are for the person.
+///
+/// If a sign-in is given up during a call of the new device, that call has 15 seconds to end. Then
+/// it is dropped. No other call follows, and none goes on when the sign-in has returned.
 pub trait KeyHolder: Send + Sync + 'static {
     /// New device: makes the keys of this device. `device_keys` is signed by the device itself, and
     /// by nobody else. Called once.

@@ -20,7 +20,8 @@ use super::{
 };
 use crate::client_server_api::{Effort, Homeserver, HomeserverError};
 
-/// The three public keys of an account, as the homeserver publishes them.
+/// The three public keys of an account, as the homeserver publishes them: in the form that was
+/// checked, with each name once and on one line.
 #[derive(Debug, Clone, Serialize)]
 pub struct Identity {
     /// The public master key.
@@ -80,9 +81,10 @@ impl PublishedIdentity {
         user_id: &UserId,
     ) -> Result<Self, CrossSigningKey> {
         let read = |keys: &BTreeMap<OwnedUserId, Raw<RawKey>>, which| {
-            let raw = keys.get(user_id).ok_or(which)?;
-            let key = CrossSigningPublicKey::read(raw, user_id, which).ok_or(which)?;
-            Ok((raw.clone(), key))
+            let json = keys.get(user_id).and_then(SignedJson::parse).ok_or(which)?;
+            let checked = json.to_raw().ok_or(which)?;
+            let key = CrossSigningPublicKey::read(json, user_id, which).ok_or(which)?;
+            Ok((checked, key))
         };
         let (master_key, master) = read(&answer.master_keys, CrossSigningKey::Master)?;
         let (self_signing_key, self_signing) =
@@ -132,6 +134,23 @@ impl PublishedIdentity {
         })
     }
 
+    /// What is left of an answer of `/keys/query` for whoever stores it: what it says about this
+    /// account, with the three keys as they were checked.
+    pub(super) fn narrow(&self, answer: &mut get_keys::v3::Response) {
+        let Identity {
+            master_key,
+            self_signing_key,
+            user_signing_key,
+        } = self.raw.clone();
+        let of_user = |key| BTreeMap::from([(self.user_id.clone(), key)]);
+        answer.master_keys = of_user(master_key);
+        answer.self_signing_keys = of_user(self_signing_key);
+        answer.user_signing_keys = of_user(user_signing_key);
+        answer
+            .device_keys
+            .retain(|user_id, _| *user_id == self.user_id);
+    }
+
     /// The public master key in unpadded base64: what a person compares.
     pub(crate) fn fingerprint(&self) -> String {
         self.master().key.to_base64()
@@ -139,14 +158,14 @@ impl PublishedIdentity {
 }
 
 impl CrossSigningPublicKey {
-    fn read(raw: &Raw<RawKey>, user_id: &UserId, which: CrossSigningKey) -> Option<Self> {
+    fn read(json: SignedJson, user_id: &UserId, which: CrossSigningKey) -> Option<Self> {
         #[derive(Deserialize)]
         struct Fields {
             user_id: OwnedUserId,
             usage: Vec<String>,
             keys: BTreeMap<String, String>,
         }
-        let fields: Fields = raw.deserialize_as_unchecked().ok()?;
+        let fields: Fields = json.to_raw()?.deserialize().ok()?;
         let is_of_kind = fields.usage.iter().any(|usage| usage == which.usage());
         let is_only = fields.keys.len() == 1;
         let (id, key) = fields.keys.into_iter().next()?;
@@ -156,7 +175,7 @@ impl CrossSigningPublicKey {
             id,
             key: Ed25519PublicKey::from_base64(&key).ok()?,
             is_only,
-            json: SignedJson::parse(raw)?,
+            json,
         })
     }
 }
@@ -177,7 +196,7 @@ pub(crate) async fn agreed_identity(
     user_id: &UserId,
     held: &HeldIdentity,
 ) -> Result<(get_keys::v3::Response, PublishedIdentity), CrossSigningError> {
-    let answer = published_keys(homeserver, user_id).await?;
+    let mut answer = published_keys(homeserver, user_id).await?;
     let published =
         PublishedIdentity::of(&answer, user_id).map_err(CrossSigningError::NotPublished)?;
     if let Some(key) = published.first_difference(held) {
@@ -185,7 +204,10 @@ pub(crate) async fn agreed_identity(
     }
     match published.first_unsigned() {
         Some(key) => Err(CrossSigningError::NotPublished(key)),
-        None => Ok((answer, published)),
+        None => {
+            published.narrow(&mut answer);
+            Ok((answer, published))
+        }
     }
 }
 
@@ -258,6 +280,27 @@ mod tests {
                 assert_eq!(read(&published(kind, change)).err(), Some(which));
             }
         }
+    }
+
+    /// A homeserver may write JSON that two parsers read differently, over several lines.
+    #[test]
+    fn what_is_handed_out_is_what_was_checked() {
+        let mut answer = published(0, |_| {});
+        let (user_id, other) = (user_id!("@alice:example.org"), user_id!("@bob:example.org"));
+        let key = answer.master_keys[user_id].json().get().to_owned();
+        let twice = key.replace("\"usage\":[", "\"usage\":[\"self_signing\"],\n\"usage\":[");
+        let raw = Raw::from_json_string(twice).unwrap();
+        answer.master_keys.insert(user_id.to_owned(), raw.clone());
+        answer.master_keys.insert(other.to_owned(), raw);
+        answer.device_keys.insert(other.to_owned(), BTreeMap::new());
+        let identity = read(&answer).unwrap_or_else(|key| panic!("{key}"));
+        let checked = identity.raw.master_key.json().get();
+        assert!(!checked.contains('\n'), "{checked}");
+        assert_eq!(checked.matches("usage").count(), 1, "{checked}");
+        identity.narrow(&mut answer);
+        assert_eq!(answer.master_keys.len(), 1);
+        assert_eq!(answer.master_keys[user_id].json().get(), checked);
+        assert!(answer.device_keys.is_empty());
     }
 
     #[test]

@@ -76,6 +76,7 @@ pub async fn take_secrets<K: KeyHolder>(
     if let BackupState::Unused(_) = backup {
         secrets.backup = None;
     }
+    identity.narrow(&mut published);
     // As others see this device from now on.
     let devices = published.device_keys.entry(user_id.to_owned()).or_default();
     devices.insert(device_id.to_owned(), accepted.device_keys.clone());

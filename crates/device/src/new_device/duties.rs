@@ -8,7 +8,7 @@ use matrix_qr_protocol::{
     homeserver::HomeserverAddress,
     login::{
         NoAuthorization, NoToken, NotImported,
-        message::{Authorization, DeviceId, Secrets, VerificationLink},
+        message::{Authorization, DeviceId, Secrets},
     },
 };
 use ruma::{OwnedDeviceId, OwnedUserId};
@@ -28,7 +28,7 @@ use crate::{
     host::HostAdapter,
     http::Http,
     keys::{Imported, KeyHolder, UnpublishedDevice, take_secrets},
-    oauth::{DeviceAuthorization, OAuth, OAuthError, TokenOutcome},
+    oauth::{OAuth, OAuthError, TokenOutcome},
     person::{Person, ProgressEvent},
     retry::patiently,
     session::SessionDir,
@@ -73,9 +73,11 @@ impl<'a, P: Person, K: KeyHolder> NewDevice<'a, P, K> {
             (Ok(()), _) => Error::OutOfOrder,
             (Err(error), _) => error,
         };
-        take_back(&self.progress(), &self.http, self.directory, self.person).await;
-        // Without a valid token it ends soon, if it still runs.
-        self.import.settled().await;
+        let progress = self.progress();
+        tokio::join!(
+            self.import.give_up(),
+            take_back(&progress, &self.http, self.directory, self.person),
+        );
         Err(error)
     }
 
@@ -95,8 +97,12 @@ impl<'a, P: Person, K: KeyHolder> NewDevice<'a, P, K> {
     ) -> Result<Authorization, NoAuthorization> {
         let (base, metadata) = find_oauth_server(&self.http, &named).await?;
         let failed = |error: OAuthError| NoAuthorization::Failed(error.to_user_error());
-        let asked = self.ask(base, metadata, device_id).await.map_err(failed)?;
-        let wanted = wanted(&asked).ok_or_else(|| NoAuthorization::Failed(unusable_link()))?;
+        let asked = self.ask(base, metadata, &device_id).await;
+        let asked = asked.map_err(failed)?;
+        let wanted = Authorization {
+            link: asked.authorization.link().clone(),
+            device_id,
+        };
         self.advance(SignInProgress::Asked(Arc::new(asked)));
         Ok(wanted)
     }
@@ -107,7 +113,7 @@ impl<'a, P: Person, K: KeyHolder> NewDevice<'a, P, K> {
         &self,
         base: Url,
         metadata: ServerMetadata,
-        device_id: DeviceId,
+        device_id: &DeviceId,
     ) -> Result<PendingAuthorization, OAuthError> {
         let connect = || OAuth::connect(self.http.clone(), metadata.clone(), &self.options.client);
         let oauth = patiently(connect).await?.on_device(&self.options.name);
@@ -126,10 +132,9 @@ impl<'a, P: Person, K: KeyHolder> NewDevice<'a, P, K> {
         let SignInProgress::Asked(asked) = self.progress() else {
             return Err(NoToken::Failed(out_of_order()));
         };
-        let link = link(&asked.authorization).ok_or_else(|| NoToken::Failed(unusable_link()))?;
         self.person.tell(ProgressEvent::UserCode {
             code: asked.authorization.user_code(),
-            link: &link,
+            link: asked.authorization.link(),
         });
         let tokens = match asked.oauth.await_token(&asked.authorization).await {
             TokenOutcome::Granted(tokens) => tokens,
@@ -182,7 +187,7 @@ impl<'a, P: Person, K: KeyHolder> NewDevice<'a, P, K> {
         };
         let (user_id, grant) = (account.user_id.clone(), &account.grant);
         let (device_id, homeserver) = (grant.asked.device_id.clone(), self.homeserver(grant));
-        let (keys, expires_at) = (self.keys.clone(), grant.expires_at);
+        let (keys, expires_at) = (self.import.holder(self.keys.clone()), grant.expires_at);
         let import = async move {
             let session = UnpublishedDevice {
                 user_id: &user_id,
@@ -190,7 +195,7 @@ impl<'a, P: Person, K: KeyHolder> NewDevice<'a, P, K> {
                 homeserver: &homeserver,
                 expires_at,
             };
-            let taken = take_secrets(&*keys, session, secrets).await;
+            let taken = take_secrets(&keys, session, secrets).await;
             taken.map_err(not_imported)
         };
         let (imported, ()) =
@@ -243,27 +248,4 @@ impl<P: Person, K: KeyHolder> NewDeviceHost for HostAdapter<'_, P, NewDevice<'_,
     async fn import_secrets(&self, secrets: Secrets) -> Result<(), NotImported> {
         self.answer(Wait::Upload, self.device.import(secrets)).await
     }
-}
-
-fn wanted(asked: &PendingAuthorization) -> Option<Authorization> {
-    Some(Authorization {
-        link: link(&asked.authorization)?,
-        device_id: DeviceId::parse(asked.device_id.as_str())?,
-    })
-}
-
-fn link(authorization: &DeviceAuthorization) -> Option<VerificationLink> {
-    let complete = authorization.verification_uri_complete().map(Url::parse);
-    Some(VerificationLink {
-        verification_uri: Url::parse(authorization.verification_uri()).ok()?,
-        verification_uri_complete: complete.transpose().ok()?,
-    })
-}
-
-fn unusable_link() -> UserError {
-    UserError::new(
-        Cause::AuthorizationServer,
-        "the authorization server's link cannot be read",
-        "Tell the server's administrator.",
-    )
 }

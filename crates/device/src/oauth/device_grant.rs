@@ -2,6 +2,7 @@
 
 use std::{fmt, sync::Arc, time::Duration};
 
+use matrix_qr_protocol::login::message::VerificationLink;
 use oauth2::{
     DeviceAuthorizationUrl, RequestTokenError, Scope, StandardDeviceAuthorizationResponse,
     basic::{BasicErrorResponse, BasicErrorResponseType},
@@ -10,7 +11,7 @@ use tokio::time::Instant;
 use url::Url;
 
 use super::{client::OAuth, error::OAuthError, exchange::Wire, under_way::UnderWay};
-use crate::http::host;
+use crate::http::{Policy, host};
 
 const WHAT: &str = "requesting authorization";
 
@@ -20,7 +21,7 @@ const UNSTABLE: &str = "urn:matrix:org.matrix.msc2967.client";
 
 /// What is taken as a code for a person, in bytes.
 const MAX_USER_CODE: usize = 64;
-/// Two of these, sealed, must fit into one payload of 4096 bytes.
+/// The longest URI, in bytes: two of them, sealed, must fit into one payload of 4096 bytes.
 const MAX_URI: usize = 1024;
 /// No authorization waits longer than this, whatever the server says.
 pub(super) const MAX_LIFETIME: Duration = Duration::from_secs(24 * 60 * 60);
@@ -31,27 +32,21 @@ pub(super) const MIN_INTERVAL: Duration = Duration::from_secs(1);
 #[derive(Clone)]
 pub struct DeviceAuthorization {
     pub(super) answer: StandardDeviceAuthorizationResponse,
+    link: VerificationLink,
     pub(super) given_at: Instant,
     pub(super) under_way: Arc<UnderWay>,
 }
 
 impl DeviceAuthorization {
-    /// For the person, to compare or to type in: at most 64 bytes, without control characters.
+    /// For the person, to compare or to type in: at most 64 characters of ASCII that can be shown.
     pub fn user_code(&self) -> &str {
         self.answer.user_code().secret()
     }
 
-    /// The page for the decision, exactly as the server wrote it. It is a URL; which kind is for
-    /// the other device to judge.
-    pub fn verification_uri(&self) -> &str {
-        self.answer.verification_uri()
-    }
-
-    /// The same with the code filled in, exactly as the server wrote it, when it offers that.
-    pub fn verification_uri_complete(&self) -> Option<&str> {
-        self.answer
-            .verification_uri_complete()
-            .map(|uri| uri.secret().as_str())
+    /// The page for the decision, and the same with the code filled in, when the server offers
+    /// that. Both have passed the policy.
+    pub fn link(&self) -> &VerificationLink {
+        &self.link
     }
 
     /// How long the codes live, from when they were given; a day at most.
@@ -64,23 +59,46 @@ impl DeviceAuthorization {
         self.answer.interval().max(MIN_INTERVAL)
     }
 
-    pub(super) fn read(answer: StandardDeviceAuthorizationResponse) -> Result<Self, OAuthError> {
-        let this = Self {
-            given_at: Instant::now(),
-            answer,
-            under_way: Arc::default(),
-        };
+    pub(super) fn read(
+        answer: StandardDeviceAuthorizationResponse,
+        policy: Policy,
+    ) -> Result<Self, OAuthError> {
         let malformed = |why| OAuthError::Malformed { what: WHAT, why };
-        let code = this.user_code();
-        if code.is_empty() || code.len() > MAX_USER_CODE || code.chars().any(char::is_control) {
+        let code = answer.user_code().secret();
+        let shown = |byte: u8| byte.is_ascii_graphic() || byte == b' ';
+        if !(1..=MAX_USER_CODE).contains(&code.len()) || !code.bytes().all(shown) {
             return Err(malformed("its user code cannot be shown"));
         }
-        let is_bad = |uri: &str| uri.len() > MAX_URI || Url::parse(uri).is_err();
-        if is_bad(this.verification_uri()) || this.verification_uri_complete().is_some_and(is_bad) {
-            return Err(malformed("its verification URI is not a usable URL"));
-        }
-        Ok(this)
+        let link = link(&answer, policy).map_err(malformed)?;
+        Ok(Self {
+            given_at: Instant::now(),
+            answer,
+            link,
+            under_way: Arc::default(),
+        })
     }
+}
+
+/// The two URIs, in the form in which they are sent: a parser makes them longer.
+fn link(
+    answer: &StandardDeviceAuthorizationResponse,
+    policy: Policy,
+) -> Result<VerificationLink, &'static str> {
+    let usable = |uri: &str| {
+        let url = Url::parse(uri).map_err(|_| "its verification URI is not a URL")?;
+        if url.as_str().len() > MAX_URI {
+            return Err("its verification URI is too long");
+        }
+        if !policy.permits(&url) {
+            return Err("its verification URI is not an https link");
+        }
+        Ok(url)
+    };
+    let complete = answer.verification_uri_complete();
+    Ok(VerificationLink {
+        verification_uri: usable(answer.verification_uri())?,
+        verification_uri_complete: complete.map(|uri| usable(uri.secret())).transpose()?,
+    })
 }
 
 impl fmt::Debug for DeviceAuthorization {
@@ -117,7 +135,7 @@ impl OAuth {
             answer => answer,
         };
         let answer = answer.map_err(|error| self.unknown_client(OAuthError::of(WHAT, error)));
-        DeviceAuthorization::read(answer?)
+        DeviceAuthorization::read(answer?, self.http.policy())
     }
 
     async fn request_codes(

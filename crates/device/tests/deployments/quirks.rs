@@ -15,7 +15,7 @@ use serde_json::json;
 
 use crate::{
     meddling_proxy::{MeddlingProxy, ProxyFault},
-    meeting::{Meeting, Plan},
+    meeting::{Meeting, Plan, own},
     scripted_peer::existing_device_against,
     test_env::{SignInEnd, TestEnv, sign_in},
 };
@@ -252,9 +252,9 @@ async fn matrix_sdk_0_19_1_ends_its_homeserver_in_a_slash() {
         };
         sign_in(&setup, Start::Scan(code), &new).await
     };
-    let grant = world
-        .existing
-        .grant(world.show(), GrantOptions::default(), &existing);
+    let options = GrantOptions::default();
+    let own = own(&existing).await;
+    let grant = world.existing.grant(own, world.show(), options, &existing);
     let (new, existing) = tokio::join!(Box::pin(scan), Box::pin(grant));
     assert!(existing.unwrap().verified);
     new.unwrap();

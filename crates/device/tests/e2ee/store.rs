@@ -1,6 +1,10 @@
 //! The store on disk.
 
-use matrix_qr_device::encryption::{Encryption, StoreError};
+use matrix_qr_device::{
+    encryption::{Encryption, Passphrase, StoreError, needs_passphrase},
+    keys::KeyHolder as _,
+    secret::Secret,
+};
 use ruma::device_id;
 
 use crate::test_env::TestEnv;
@@ -41,7 +45,13 @@ async fn only_its_owner_can_read_it() {
 async fn it_belongs_to_one_device() {
     let world = TestEnv::start().await;
     drop(world.encryption("DEVICE").await);
-    let other = Encryption::open(&world.dir("DEVICE"), &world.user_id(), device_id!("OTHER")).await;
+    let other = Encryption::open(
+        &world.dir("DEVICE"),
+        &world.user_id(),
+        device_id!("OTHER"),
+        None,
+    )
+    .await;
     let error = other.unwrap_err().to_string();
     assert!(
         error.starts_with("the encryption store of this device failed"),
@@ -59,7 +69,7 @@ async fn a_file_that_is_no_database_is_an_error() {
         "not a database, whatever its name says".repeat(100),
     )
     .unwrap();
-    Encryption::open(&dir, &world.user_id(), device_id!("DEVICE"))
+    Encryption::open(&dir, &world.user_id(), device_id!("DEVICE"), None)
         .await
         .unwrap_err();
 }
@@ -75,7 +85,13 @@ async fn a_store_that_another_program_has_open_is_not_a_broken_one() {
         .execute_batch("PRAGMA locking_mode = EXCLUSIVE; BEGIN EXCLUSIVE;")
         .unwrap();
     let open = || async {
-        Encryption::open(&world.dir("DEVICE"), &world.user_id(), device_id!("DEVICE")).await
+        Encryption::open(
+            &world.dir("DEVICE"),
+            &world.user_id(),
+            device_id!("DEVICE"),
+            None,
+        )
+        .await
     };
     let error = open().await.unwrap_err();
     assert!(matches!(error, StoreError::Busy(_)), "{error:?}");
@@ -87,4 +103,44 @@ async fn a_store_that_another_program_has_open_is_not_a_broken_one() {
     );
     drop(other);
     assert!(open().await.is_ok());
+}
+
+fn passphrase(text: &str) -> Option<Passphrase> {
+    Passphrase::new(Secret::new(text))
+}
+
+/// matrix-sdk would take it, and encrypt nothing.
+#[tokio::test]
+async fn a_plain_store_takes_no_passphrase() {
+    let world = TestEnv::start().await;
+    drop(world.encryption("DEVICE").await);
+    let (dir, user_id) = (world.dir("DEVICE"), world.user_id());
+    assert!(!needs_passphrase(&dir).await.unwrap());
+    let given = passphrase("a passphrase");
+    let open = |given| Encryption::open(&dir, &user_id, device_id!("DEVICE"), given);
+    let error = open(given.as_ref()).await.unwrap_err();
+    assert_eq!(error, StoreError::NotEncrypted);
+    assert!(!needs_passphrase(&dir).await.unwrap());
+    open(None).await.unwrap();
+}
+
+#[tokio::test]
+async fn an_encrypted_store_opens_with_its_passphrase_only() {
+    let world = TestEnv::start().await;
+    let (dir, user_id) = (world.dir("DEVICE"), world.user_id());
+    assert!(!needs_passphrase(&dir).await.unwrap(), "there is none yet");
+    let open = async |given: Option<Passphrase>| {
+        Encryption::open(&dir, &user_id, device_id!("DEVICE"), given.as_ref()).await
+    };
+    let first = open(passphrase("a passphrase")).await.unwrap();
+    let upload = first.device_keys(&user_id, device_id!("DEVICE")).await;
+    let keys = upload.unwrap().device_keys;
+    drop(first);
+    assert!(needs_passphrase(&dir).await.unwrap());
+    assert_eq!(open(None).await.unwrap_err(), StoreError::PassphraseMissing);
+    let wrong = open(passphrase("a passphrase ")).await.unwrap_err();
+    assert_eq!(wrong, StoreError::WrongPassphrase);
+    let again = open(passphrase("a passphrase")).await.unwrap();
+    let upload = again.device_keys(&user_id, device_id!("DEVICE")).await;
+    assert_eq!(upload.unwrap().device_keys.json().get(), keys.json().get());
 }

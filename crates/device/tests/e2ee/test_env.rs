@@ -88,6 +88,7 @@ impl TestEnv {
             &self.dir(device),
             &self.user_id(),
             <&DeviceId>::from(device),
+            None,
         )
         .await
         .unwrap()

@@ -9,6 +9,7 @@
 )]
 
 mod discovery;
+mod homeserver;
 mod oauth;
 mod rendezvous_client;
 mod rendezvous_client_msc4388;

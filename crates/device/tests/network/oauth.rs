@@ -222,11 +222,11 @@ async fn the_codes_come_with_the_stable_scopes() {
     .await;
     let authorization = oauth.authorize_device("DEVICEIDDEVICEID").await.unwrap();
     assert_eq!(authorization.user_code(), "ABCDEF");
-    // Exactly as received: the other device judges the text, not what a parser made of it.
-    assert_eq!(authorization.verification_uri(), "HTTPS://A.example/link");
+    let link = authorization.link();
+    assert_eq!(link.verification_uri.as_str(), "https://a.example/link");
     assert_eq!(
-        authorization.verification_uri_complete(),
-        Some("https://a.example/link?code=ABCDEF")
+        link.to_open().as_str(),
+        "https://a.example/link?code=ABCDEF"
     );
     assert_eq!(
         (
@@ -291,7 +291,7 @@ async fn openid_is_asked_for_where_it_is_advertised() {
     };
     let oauth = OAuth::resume(http(), metadata, "client".to_owned());
     let authorization = oauth.authorize_device("DEVICE").await.unwrap();
-    assert_eq!(authorization.verification_uri_complete(), None);
+    assert_eq!(authorization.link().verification_uri_complete, None);
     let scope = server.asked()[0].field("scope").unwrap();
     assert_eq!(
         scope,
@@ -331,6 +331,8 @@ async fn the_unstable_scopes_are_tried_once_and_only_for_invalid_scope() {
 #[tokio::test]
 async fn codes_that_are_of_no_use_are_refused() {
     let long = format!("https://a.example/{}", "x".repeat(1100));
+    // Each of these letters becomes six characters in what is sent.
+    let grows = format!("https://a.example/{}", "é".repeat(400));
     let with = |field: &str, value: Value| {
         let mut json = codes_json("https://a.example/", None);
         json[field] = value;
@@ -340,8 +342,11 @@ async fn codes_that_are_of_no_use_are_refused() {
         codes("not a URL", None),
         codes("https://a.example/", Some("not a URL")),
         codes(&long, None),
+        codes(&grows, None),
         with("user_code", "".into()),
         with("user_code", "AB\u{1b}[2J".into()),
+        with("user_code", "AB\u{202e}CD".into()),
+        with("user_code", "AB\u{2028}CD".into()),
         with("user_code", "x".repeat(65).into()),
         with("device_code", Value::Null),
         with("expires_in", "soon".into()),
@@ -357,20 +362,27 @@ async fn codes_that_are_of_no_use_are_refused() {
     }
 }
 
-/// What is not a URL for a browser still is a URL: it is the existing device that refuses it, for
-/// all to see.
+/// A person is to open them: what no request may go to is no link either. One of the two is enough.
 #[tokio::test]
-async fn a_hostile_uri_reaches_the_device_that_judges_it() {
-    for uri in ["javascript:alert(1)", "http://evil.example/"] {
-        let (_server, oauth) = client(vec![codes(uri, None)]).await;
-        assert_eq!(
-            oauth
-                .authorize_device("DEVICE")
-                .await
-                .unwrap()
-                .verification_uri(),
-            uri
-        );
+async fn a_link_that_must_not_be_opened_is_refused() {
+    let good = "https://a.example/";
+    for uri in [
+        "javascript:alert(1)",
+        "http://a.example/",
+        "data:text/html,hello",
+        "file:///etc/passwd",
+        "intent://a.example/#Intent;scheme=https;end",
+    ] {
+        for reply in [codes(uri, Some(good)), codes(good, Some(uri))] {
+            let (_server, oauth) = client(vec![reply]).await;
+            let error = oauth.authorize_device("DEVICE").await.unwrap_err();
+            let why = "its verification URI is not an https link";
+            assert!(
+                matches!(error, OAuthError::Malformed { why: this, .. } if this == why),
+                "{uri}: {error:?}"
+            );
+            assert!(!format!("{error} {error:?}").contains(uri));
+        }
     }
 }
 

@@ -3,8 +3,8 @@
 use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use matrix_qr_device::{
-    Device, DeviceName, GrantOptions, Granted, RendezvousAt, Showing, SignInOptions, SignedIn,
-    Start,
+    Device, DeviceName, GrantOptions, Granted, OwnDevice, RendezvousAt, Showing, SignInOptions,
+    SignedIn, Start,
     http::Policy,
     keys::KeyHolder,
     oauth::Client,
@@ -208,8 +208,9 @@ impl OwnKeysAccount {
                 showing,
                 ..GrantOptions::default()
             };
+            let own = OwnDevice::ask(&person).await?;
             let granted = existing
-                .grant(start(Role::Existing).await?, options, &person)
+                .grant(own, start(Role::Existing).await?, options, &person)
                 .await;
             granted.inspect_err(|_| meeting.end())
         };

@@ -98,10 +98,12 @@ async fn it_reads_old_messages_and_signs_in_the_next_device() {
     let first = end.new.unwrap();
     let device = account.reopened(end.keys).await;
 
-    let backup = device.backed_up_room_keys().await.unwrap();
-    assert_eq!((backup.room_keys.len(), backup.undecryptable), (1, 1));
+    let mut backup = device.backed_up_room_keys().await.unwrap();
+    let room_keys = backup.next().await.unwrap();
+    assert!(backup.next().await.is_none());
+    assert_eq!((room_keys.len(), backup.undecryptable()), (1, 1));
     assert_eq!(backup.outdated, None);
-    let key = serde_json::to_value(&backup.room_keys[0]).unwrap();
+    let key = serde_json::to_value(&room_keys[0]).unwrap();
     assert_eq!(key["room_id"], account.room_key["room_id"]);
     assert_eq!(key["session_id"], account.room_key["session_id"]);
     assert_eq!(

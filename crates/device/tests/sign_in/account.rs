@@ -1,6 +1,6 @@
 //! Whose device it becomes, and what it is called.
 
-use matrix_qr_device::{GrantOptions, OwnedUserId, SignInOptions};
+use matrix_qr_device::{GrantOptions, OwnDevice, OwnedUserId, SignInOptions};
 use matrix_qr_protocol::{
     error::{Cause, Error},
     login::message::DeviceId,
@@ -43,9 +43,10 @@ pub(crate) async fn sign_in_with(
             sign_in(setup, start(Role::New).await?, &new).await
         }),
         ended(Role::Existing, &meeting, async {
+            let own = OwnDevice::ask(&existing).await?;
             world
                 .existing
-                .grant(start(Role::Existing).await?, manner, &existing)
+                .grant(own, start(Role::Existing).await?, manner, &existing)
                 .await
         }),
     );

@@ -26,7 +26,7 @@ use url::Url;
 
 use crate::{
     failures::{Row, assert_told, secrets_of_the_account},
-    meeting::{Meeting, Plan, When},
+    meeting::{Meeting, Plan, When, own},
     test_env::{TestEnv, ended, sign_in},
 };
 
@@ -198,7 +198,12 @@ async fn existing_device<T>(
     let ours = ended(Role::Existing, &meeting, async {
         world
             .existing
-            .grant(meeting.scan(None).await?, GrantOptions::default(), &robot)
+            .grant(
+                own(&robot).await,
+                meeting.scan(None).await?,
+                GrantOptions::default(),
+                &robot,
+            )
             .await
     });
     let theirs = async {

@@ -9,7 +9,7 @@ use matrix_qr_sandbox::{Fault, Options};
 
 use crate::{
     failures::{BOTH, Row, assert_told},
-    meeting::{Meeting, Plan},
+    meeting::{Meeting, Plan, own},
     paths::assert_complete,
     revision::SHOWING,
     test_env::{SignInEnd, TestEnv, sign_in},
@@ -114,7 +114,7 @@ async fn an_existing_device_meets_nobody_elsewhere() {
     ] {
         let error = world
             .existing
-            .grant(Start::Show(at), manner, &robot)
+            .grant(own(&robot).await, Start::Show(at), manner, &robot)
             .await
             .unwrap_err();
         assert!(
@@ -157,6 +157,7 @@ async fn a_new_device_may_meet_the_other_elsewhere() {
             world
                 .existing
                 .grant(
+                    own(&existing).await,
                     meeting.scan(None).await?,
                     GrantOptions::default(),
                     &existing,

@@ -18,6 +18,7 @@ mod failures;
 mod fault_proxy;
 mod lost;
 mod meeting;
+mod passphrase;
 mod paths;
 mod remains;
 mod revision;

@@ -3,7 +3,7 @@
 
 use std::sync::Mutex;
 
-use matrix_qr_device::{Announce, Opening, Person, ProgressEvent, Start, UserId};
+use matrix_qr_device::{Announce, Opening, OwnDevice, Person, ProgressEvent, Start, UserId};
 use matrix_qr_protocol::{
     channel::CheckCode,
     driver::Progress,
@@ -24,6 +24,8 @@ pub(crate) struct Plan {
     pub(crate) decision: Option<Decision>,
     /// Whether the existing device insists on an ID that is derived from the channel.
     pub(crate) require_bound_device: bool,
+    /// Whether the person at the existing device says that the new one is theirs.
+    pub(crate) is_own_device: bool,
     pub(crate) opening: Opening,
     pub(crate) digits: Digits,
     /// Whether the person at the new device takes the account.
@@ -68,6 +70,7 @@ impl Plan {
             announce: Announce::default(),
             decision: Some(Decision::Allow),
             require_bound_device: true,
+            is_own_device: true,
             opening: Opening::Opened,
             digits: Digits::Right,
             takes_account: true,
@@ -226,6 +229,11 @@ impl Robot<'_> {
     }
 }
 
+/// The word of a person who gives it.
+pub(crate) async fn own(robot: &Robot<'_>) -> OwnDevice {
+    OwnDevice::ask(robot).await.unwrap()
+}
+
 impl Person for Robot<'_> {
     fn tell(&self, event: ProgressEvent<'_>) {
         match &event {
@@ -241,6 +249,11 @@ impl Person for Robot<'_> {
             .unwrap()
             .push_str(&format!("{event:?}\n"));
         self.meeting.note(self.role, &name(&event));
+    }
+
+    async fn confirm_own_device(&self) -> bool {
+        self.meeting.note(self.role, "asked whether it is theirs");
+        self.plan.is_own_device
     }
 
     async fn enter_check_code(&self) -> CheckCode {

@@ -1,6 +1,6 @@
 //! The paths that end well.
 
-use matrix_qr_device::{Announce, first_device, keys::BackupState};
+use matrix_qr_device::{Announce, OwnDevice, first_device, keys::BackupState};
 use matrix_qr_protocol::revision::{Dialect, Role};
 
 use crate::{
@@ -111,11 +111,11 @@ fn a_sign_in_can_be_sent_to_another_thread() {
             ))
         };
         is_send(&sign_in(&setup, there(), &robot));
-        is_send(
-            &world
-                .existing
-                .grant(there(), matrix_qr_device::GrantOptions::default(), &robot),
-        );
+        is_send(&async {
+            let options = matrix_qr_device::GrantOptions::default();
+            let own = OwnDevice::ask(&robot).await?;
+            world.existing.grant(own, there(), options, &robot).await
+        });
     }
     let _ = check;
 }

@@ -1,26 +1,29 @@
 //! A sign-in that is killed: at each of its steps the account can be rid of the device, by the next
 //! sign-in or by a sign-out.
 
-use std::{path::Path, sync::Arc, thread};
+use std::{future::pending, path::Path, sync::Arc, thread, time::Duration};
 
-use matrix_qr_device::{SignOut, http::Policy, sign_out_here};
+use matrix_qr_device::{OwnDevice, SignOut, http::Policy, sign_in, sign_out_here};
 use matrix_qr_protocol::{error::Error, revision::Role};
 use matrix_qr_sandbox::Fault;
-use tokio::{runtime::Runtime, sync::Notify};
+use tokio::{runtime::Runtime, sync::Notify, time::timeout};
 
 use crate::{
     failures::{Row, was_told},
     meeting::{Meeting, Plan, When},
     paths::assert_complete,
-    test_env::{TestEnv, sign_in},
+    test_env::TestEnv,
 };
 
 const PENDING: &str = "session.pending.json";
 const SESSION: &str = "session.json";
 
+/// How long a sign-in may take until it is killed.
+const PATIENCE: Duration = Duration::from_secs(60);
+
 /// A sign-in whose new device is killed when this side is told this: its threads end where they
 /// are, and nothing is tidied up.
-async fn killed(world: &TestEnv, at: When) -> Meeting {
+pub(crate) async fn killed(world: &TestEnv, at: When) -> Meeting {
     let (meeting, plan) = (Meeting::new(), Plan::shown_by(Role::New));
     let setup = world.setup(plan.dialect);
     let dying = Arc::new(Notify::new());
@@ -34,7 +37,7 @@ async fn killed(world: &TestEnv, at: When) -> Meeting {
                 tokio::select! {
                     biased;
                     () = dies.notified() => {}
-                    _ = Box::pin(sign_in(&setup, world.show(), &new)) => {}
+                    _ = Box::pin(sign_in(&setup, world.show(), &new, world.new_keys())) => {}
                 }
             });
             runtime.shutdown_background();
@@ -44,16 +47,19 @@ async fn killed(world: &TestEnv, at: When) -> Meeting {
             tokio::runtime::Handle::current().block_on(async {
                 let grant = async {
                     let manner = matrix_qr_device::GrantOptions::default();
+                    let own = OwnDevice::ask(&existing).await?;
                     world
                         .existing
-                        .grant(meeting.scan(None).await?, manner, &existing)
+                        .grant(own, meeting.scan(None).await?, manner, &existing)
                         .await
                 };
-                tokio::select! {
-                    _ = Box::pin(grant) => {}
-                    () = meeting.until(&at) => {}
-                }
+                // The other device may have its end before the new one has come that far.
+                let reached = tokio::select! {
+                    () = async { drop(Box::pin(grant).await); pending().await } => unreachable!(),
+                    reached = timeout(PATIENCE, meeting.until(&at)) => reached,
+                };
                 dying.notify_one();
+                assert!(reached.is_ok(), "{at:?} is not in {:?}", meeting.told());
             });
         });
     });

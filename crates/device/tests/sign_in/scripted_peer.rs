@@ -1,11 +1,16 @@
 //! A device that a test plays by hand: the other one's equal on the secure channel, without a login
 //! of its own.
 
+use std::sync::Arc;
+
 use getrandom::SysRng;
 use matrix_qr_device::{
     GrantOptions, Granted, SignedIn,
+    encryption::StoreKeys,
     http::{Http, Policy},
+    keys::KeyHolder,
     rendezvous_client::{RendezvousClient, RendezvousError},
+    sign_in,
 };
 use matrix_qr_protocol::{
     channel::{Initiated, SecureChannel},
@@ -17,9 +22,9 @@ use rand_core::UnwrapErr;
 use serde_json::{Value, json};
 
 use crate::{
-    meeting::{Meeting, Plan},
+    meeting::{Meeting, Plan, own},
     revision::showing,
-    test_env::{TestEnv, sign_in},
+    test_env::TestEnv,
 };
 
 pub(crate) struct ScriptedPeer {
@@ -111,14 +116,24 @@ pub(crate) async fn new_device_against<T>(
     world: &TestEnv,
     script: impl AsyncFnOnce(&mut ScriptedPeer) -> T,
 ) -> (Result<SignedIn, Error>, T) {
+    let keys = Arc::new(StoreKeys::new(world.new_dir(), None));
+    new_device_with_keys(world, keys, async |peer, _| script(peer).await).await
+}
+
+/// The same, and this holds the keys of the new device.
+pub(crate) async fn new_device_with_keys<K: KeyHolder, T>(
+    world: &TestEnv,
+    keys: Arc<K>,
+    script: impl AsyncFnOnce(&mut ScriptedPeer, &Meeting) -> T,
+) -> (Result<SignedIn, Error>, T) {
     let (meeting, plan) = (Meeting::new(), Plan::shown_by(Role::New));
     let (robot, setup) = (
         meeting.robot(Role::New, &plan, &world.sandbox),
         world.setup(plan.dialect),
     );
-    let scripted_peer = async { script(&mut ScriptedPeer::scan(&meeting).await).await };
+    let scripted_peer = async { script(&mut ScriptedPeer::scan(&meeting).await, &meeting).await };
     tokio::join!(
-        Box::pin(sign_in(&setup, world.show(), &robot)),
+        Box::pin(sign_in(&setup, world.show(), &robot, keys)),
         Box::pin(scripted_peer)
     )
 }
@@ -147,6 +162,7 @@ pub(crate) async fn existing_device_with<T>(
     let robot = meeting.robot(Role::Existing, plan, &world.sandbox);
     let scripted_peer = async { script(&mut ScriptedPeer::scan(&meeting).await, &meeting).await };
     let grant = world.existing.grant(
+        own(&robot).await,
         world.show(),
         GrantOptions {
             showing: showing(),

@@ -236,7 +236,7 @@ async fn a_device_is_signed_out_whatever_has_become_of_its_keys() {
         "not a database".repeat(1000),
     )
     .unwrap();
-    assert!(Device::open(&directory, POLICY).await.is_err());
+    assert!(Device::open(&directory, POLICY, None).await.is_err());
     sign_out(&directory).await.unwrap();
     assert!(!is_signed_in(&world) && !directory.exists());
 }
@@ -245,12 +245,16 @@ async fn a_device_is_signed_out_whatever_has_become_of_its_keys() {
 async fn a_store_that_another_program_has_open_is_no_reason_to_remove_anything() {
     let world = TestEnv::start().await;
     let directory = world.signed_in_device(DEVICE).await;
-    drop(Device::with_new_keys(&directory, POLICY).await.unwrap());
+    drop(
+        Device::with_new_keys(&directory, POLICY, None)
+            .await
+            .unwrap(),
+    );
     let other = rusqlite::Connection::open(directory.join("matrix-sdk-crypto.sqlite3")).unwrap();
     other
         .execute_batch("PRAGMA locking_mode = EXCLUSIVE; BEGIN EXCLUSIVE;")
         .unwrap();
-    let trouble = Device::open(&directory, POLICY).await.err().unwrap();
+    let trouble = Device::open(&directory, POLICY, None).await.err().unwrap();
     Row::of("a_store_that_another_program_has_open_is_no_reason_to_remove_anything")
         .assert_told(&trouble, &world, DEVICE);
     let said = format!("{} {}", trouble.what, trouble.advice);
@@ -265,7 +269,9 @@ async fn a_store_that_another_program_has_open_is_no_reason_to_remove_anything()
 /// What each way to use a session says of one that has ended.
 async fn all_say(world: &TestEnv, directory: &Path, row: &str) {
     let row = Row::of(row);
-    let device = Device::with_new_keys(directory, POLICY).await.unwrap();
+    let device = Device::with_new_keys(directory, POLICY, None)
+        .await
+        .unwrap();
     row.assert_told(&device.stay_signed_in().await.unwrap_err(), world, DEVICE);
     row.assert_told(&device.restore_keys().await.unwrap_err(), world, DEVICE);
     drop(device);

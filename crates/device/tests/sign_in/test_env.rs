@@ -8,9 +8,9 @@ use std::{
 };
 
 use matrix_qr_device::{
-    Device, DeviceName, GrantOptions, Granted, Person, RendezvousAt, Showing, SignInOptions,
-    SignedIn, Start,
-    encryption::{Encryption, StoreKeys},
+    Device, DeviceName, GrantOptions, Granted, OwnDevice, Person, RendezvousAt, Showing,
+    SignInOptions, SignedIn, Start,
+    encryption::{Encryption, Passphrase, StoreKeys},
     first_device,
     http::Policy,
     oauth::Client,
@@ -39,7 +39,7 @@ pub(crate) async fn sign_in<P: Person>(
     start: Start,
     person: &P,
 ) -> Result<SignedIn, Error> {
-    let keys = Arc::new(StoreKeys::new(&options.directory));
+    let keys = Arc::new(StoreKeys::new(&options.directory, None));
     matrix_qr_device::sign_in(options, start, person, keys).await
 }
 
@@ -60,6 +60,8 @@ pub(crate) struct TestEnv {
     pub(crate) dirs: TempDir,
     /// Where the devices meet the servers: the sandbox itself, or what stands before it.
     pub(crate) fault_proxy: Option<FaultProxy>,
+    /// What the stores of both devices are encrypted with.
+    passphrase: Option<Passphrase>,
 }
 
 /// What became of a sign-in.
@@ -82,7 +84,28 @@ impl TestEnv {
     }
 
     pub(crate) async fn with(options: Options) -> Self {
-        Box::pin(Self::build(Sandbox::start(options).await.unwrap(), None)).await
+        Box::pin(Self::build(
+            Sandbox::start(options).await.unwrap(),
+            None,
+            None,
+        ))
+        .await
+    }
+
+    /// Both devices encrypt their stores.
+    pub(crate) async fn with_passphrase(passphrase: &str) -> Self {
+        let sandbox = Sandbox::start(Options::default()).await.unwrap();
+        let passphrase = Passphrase::new(Secret::new(passphrase));
+        Box::pin(Self::build(sandbox, None, passphrase)).await
+    }
+
+    /// The same, with a proxy.
+    #[allow(dead_code, reason = "used by no_secrets.rs")]
+    pub(crate) async fn with_passphrase_and_fault_proxy(passphrase: &str) -> Self {
+        let sandbox = Sandbox::start(Options::default()).await.unwrap();
+        let fault_proxy = FaultProxy::start(&sandbox).await;
+        let passphrase = Passphrase::new(Secret::new(passphrase));
+        Box::pin(Self::build(sandbox, Some(fault_proxy), passphrase)).await
     }
 
     /// With something between the devices and both servers that sees and may disturb everything.
@@ -93,10 +116,14 @@ impl TestEnv {
     pub(crate) async fn with_fault_proxy_and(options: Options) -> Self {
         let sandbox = Sandbox::start(options).await.unwrap();
         let fault_proxy = FaultProxy::start(&sandbox).await;
-        Box::pin(Self::build(sandbox, Some(fault_proxy))).await
+        Box::pin(Self::build(sandbox, Some(fault_proxy), None)).await
     }
 
-    async fn build(sandbox: Sandbox, fault_proxy: Option<FaultProxy>) -> Self {
+    async fn build(
+        sandbox: Sandbox,
+        fault_proxy: Option<FaultProxy>,
+        passphrase: Option<Passphrase>,
+    ) -> Self {
         let dirs = tempfile::tempdir().unwrap();
         let directory = dirs.path().join(EXISTING);
         let doors = (
@@ -108,9 +135,10 @@ impl TestEnv {
             doors,
             &directory,
         );
-        let existing = Device::with_new_keys(&directory, Policy::HttpsOrLoopback)
-            .await
-            .unwrap();
+        let existing =
+            Device::with_new_keys(&directory, Policy::HttpsOrLoopback, passphrase.as_ref())
+                .await
+                .unwrap();
         first_device::set_up(existing.homeserver(), existing.keys())
             .await
             .unwrap();
@@ -127,6 +155,7 @@ impl TestEnv {
             room,
             dirs,
             fault_proxy,
+            passphrase,
         }
     }
 
@@ -181,9 +210,15 @@ impl TestEnv {
 
     /// The device that the new one became, opened again from disk.
     pub(crate) async fn reopen_new(&self) -> Device<Encryption> {
-        Device::open(&self.new_dir(), Policy::HttpsOrLoopback)
+        let passphrase = self.passphrase.as_ref();
+        Device::open(&self.new_dir(), Policy::HttpsOrLoopback, passphrase)
             .await
             .unwrap()
+    }
+
+    /// Where the new device will keep its keys.
+    pub(crate) fn new_keys(&self) -> Arc<StoreKeys> {
+        Arc::new(StoreKeys::new(self.new_dir(), self.passphrase.clone()))
     }
 
     /// One sign-in, from both sides at once.
@@ -244,11 +279,13 @@ impl TestEnv {
         };
         tokio::join!(
             ended(Role::New, meeting, async {
-                sign_in(&setup, start(Role::New).await?, &new).await
+                let (start, keys) = (start(Role::New).await?, self.new_keys());
+                matrix_qr_device::sign_in(&setup, start, &new, keys).await
             }),
             ended(Role::Existing, meeting, async {
+                let own = OwnDevice::ask(&existing).await?;
                 self.existing
-                    .grant(start(Role::Existing).await?, manner, &existing)
+                    .grant(own, start(Role::Existing).await?, manner, &existing)
                     .await
             }),
         )

@@ -6,6 +6,7 @@ tokens of a device.
 
 from ._sign_in import Backup, Granted, SignedIn, grant, sign_in
 from ._terminal import TerminalPerson
+from ._text import harmless
 from .errors import (
     Cancelled,
     Declined,
@@ -50,5 +51,6 @@ __all__ = [
     "UnusableCode",
     "VerifiedDevice",
     "grant",
+    "harmless",
     "sign_in",
 ]

@@ -71,6 +71,10 @@ class _Answers:
         raise LookupError(f"the helper asks for {method}, which was not expected")
 
 
+async def _confirm_own_device(person: Person, params: dict[str, Any]) -> dict[str, bool]:
+    return {"confirmed": await person.confirm_own_device(params["warning"])}
+
+
 async def _show_code(person: Person, params: dict[str, Any]) -> None:
     await person.show_code(Code(params["code"], params["drawing"], params["svg"]))
 
@@ -111,6 +115,7 @@ async def _room_keys(keys: Keys, params: dict[str, Any]) -> None:
 
 
 _OF_THE_PERSON = {
+    "confirm_own_device": _confirm_own_device,
     "show_code": _show_code,
     "show_check_code": _show_check_code,
     "enter_check_code": _enter_check_code,

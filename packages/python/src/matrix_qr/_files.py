@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
+import stat
 from contextlib import suppress
 from pathlib import Path
+
+from .errors import MatrixQrError
 
 #: In each store that this package made. Without it, nothing there is ours to remove.
 _MARKER = ".matrix-qr"
@@ -60,6 +64,58 @@ def create_private(path: Path, text: str = "") -> None:
         file.write(text)
         file.flush()
         os.fsync(file.fileno())
+
+
+def read_private(path: Path) -> str:
+    """The text of a file that nobody but this user could read, or write."""
+    file, mode = _opened(path)
+    with open(file) as text:
+        if not stat.S_ISREG(mode):
+            raise MatrixQrError(f"{path} is not a file")
+        return text.read()
+
+
+def require_private(directory: Path) -> None:
+    """Refuses a directory that others can enter."""
+    file, _ = _opened(directory)
+    os.close(file)
+
+
+def _opened(path: Path) -> tuple[int, int]:
+    """A file descriptor, and the mode. It is that file which is examined, whatever happens to the
+    path meanwhile. A pipe with this name keeps nobody waiting.
+    """
+    try:
+        file = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+    except OSError as error:
+        if error.errno != errno.ELOOP:
+            raise
+        raise MatrixQrError(
+            f"{path} is a symbolic link", advice="Put what it points to in its place."
+        ) from error
+    try:
+        found = os.fstat(file)
+        _check_owner(path, found)
+    except BaseException:
+        os.close(file)
+        raise
+    return file, found.st_mode
+
+
+def _check_owner(path: Path, found: os.stat_result) -> None:
+    mode = stat.S_IMODE(found.st_mode)
+    if found.st_uid != os.geteuid():
+        raise MatrixQrError(
+            f"{path} belongs to user {found.st_uid}, and this is user {os.geteuid()}",
+            advice="Run this program as the user to whom the keys belong.",
+        )
+    if mode & 0o077:
+        private = 700 if stat.S_ISDIR(found.st_mode) else 600
+        raise MatrixQrError(
+            f"other users have access to {path} (mode {mode:03o}), and so to this device's keys",
+            advice=f"Run `chmod {private} {path}`. If somebody may have read it, sign this device "
+            "out, and sign in again.",
+        )
 
 
 def remove_if_empty(directory: Path) -> None:

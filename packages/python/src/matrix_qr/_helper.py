@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import json
+import logging
 import subprocess
 from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -12,7 +14,9 @@ from itertools import count
 from typing import Any
 
 from . import errors
-from .errors import HelperError, MatrixQrError
+from .errors import Cancelled, HelperError, MatrixQrError
+
+_log = logging.getLogger(__name__)
 
 _PROTOCOL = 1
 #: In bytes.
@@ -106,10 +110,10 @@ class Helper(asyncio.Protocol):
             raise error from self._failure
         except asyncio.CancelledError:
             if method in ("login", "link"):
+                answered.add_done_callback(functools.partial(_warn_of_what_is_left, method))
                 self._asked("cancel", {})
             await asyncio.wait([answered], timeout=_CLEAN_UP)
             if answered.done() and (why := answered.exception()) is not None:
-                # It may say that a device is left.
                 raise asyncio.CancelledError from why
             raise
 
@@ -226,6 +230,17 @@ class Helper(asyncio.Protocol):
             if self._telling is not None:
                 self._telling.cancel()
             self._output.close()
+
+
+def _warn_of_what_is_left(method: str, answered: asyncio.Future[Any]) -> None:
+    """Of an exception that comes with `CancelledError`, which is seldom looked at: a person has to
+    learn of a device that is still in the account.
+    """
+    why = answered.exception()
+    if why is None or (isinstance(why, Cancelled) and why.device_left is None):
+        return
+    text = " ".join(str(why).splitlines())
+    _log.warning("%s was cancelled, and ended with this: %s", method, text)
 
 
 _AFTER_THE_END = (

@@ -16,7 +16,7 @@ from mautrix.types import DeviceID, EncryptedEvent, EncryptedMegolmEventContent,
 from mautrix.util.async_db import Database
 from yarl import URL
 
-from ._files import create_private, make_store
+from ._files import create_private, make_store, require_private
 from .errors import MatrixQrError, NetworkFailed, NotReady, ServerFailed
 from .session import Session
 
@@ -50,6 +50,7 @@ async def open_again(client: Client, store: Path, user: UserID, device: DeviceID
     )
     if not (store / DATABASE).exists():
         raise missing
+    require_private(store)
     machine = await _open(client, store, user, device)
     # mautrix would make new keys, for a device that has other ones already.
     if await machine.crypto_store.get_account() is None:

@@ -24,7 +24,7 @@ from olm.group_session import OlmGroupSessionError
 from unpaddedbase64 import decode_base64
 from yarl import URL
 
-from ._files import create_private
+from ._files import create_private, read_private
 from ._mautrix_client import STORE, account_of, create, machine_of
 from .keys import Keys, Secrets, VerifiedDevice
 
@@ -94,7 +94,7 @@ class MautrixKeys(Keys):
 
 
 def read_secrets(store: Path) -> Secrets:
-    return Secrets.from_json(json.loads((store / SECRETS).read_text()))
+    return Secrets.from_json(json.loads(read_private(store / SECRETS)))
 
 
 def import_private_keys(machine: OlmMachine, secrets: Secrets) -> None:

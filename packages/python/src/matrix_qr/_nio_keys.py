@@ -10,7 +10,7 @@ from typing import Any
 import nio
 from nio.crypto import InboundGroupSession, Olm
 
-from ._files import create_private, make_store
+from ._files import create_private, make_store, read_private
 from .keys import BackupKey, Keys, VerifiedDevice
 
 _log = logging.getLogger(__name__)
@@ -53,7 +53,7 @@ class NioKeys(Keys):
 
     async def secrets(self) -> BackupKey:
         """What `keep` stored: enough for old messages."""
-        return BackupKey(**json.loads((self._store / BACKUP_KEY).read_text()))
+        return BackupKey(**json.loads(read_private(self._store / BACKUP_KEY)))
 
     async def room_keys(self, room_keys: list[dict[str, Any]]) -> None:
         """Imports the keys. Those that nio cannot read are left out."""

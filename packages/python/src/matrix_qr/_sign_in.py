@@ -59,6 +59,7 @@ async def sign_in(
     *,
     person: Person | None = None,
     keys: Keys | None = None,
+    passphrase: str | None = None,
     homeserver: str | None = None,
     user: str | None = None,
     scan: str | None = None,
@@ -76,6 +77,7 @@ async def sign_in(
     :param person: who shows and types what is needed; by default the person at this terminal.
     :param keys: who makes and holds the device's keys; by default an encryption store for
         matrix-sdk in the directory.
+    :param passphrase: what that store is encrypted with; `grant` and `restore_keys` then need it.
     :param homeserver: `example.org`, or the base URL of its client API.
     :param user: the only account to which the device may be signed in, `@bot:example.org`. It
         names the homeserver, too.
@@ -93,12 +95,14 @@ async def sign_in(
         otherwise `device_left` names it.
 
     If the task is cancelled, the other device is told, and the new one is signed out again, before
-    `asyncio.CancelledError` is raised. This can take some seconds. If everything was done already,
-    the device stays signed in; `Session(directory).logout()` signs it out.
+    `asyncio.CancelledError` is raised. This can take some seconds. If it ends in another way, for
+    example because the device could not be signed out, that is logged as a warning. If everything
+    was done already, the device stays signed in; `Session(directory).logout()` signs it out.
     """
     session = Session(directory, program=program, allow_loopback_http=allow_loopback_http)
     params: dict[str, Any] = {
         "directory": str(session.directory),
+        "passphrase": passphrase,
         "homeserver": homeserver,
         "user": user,
         "scan": scan,
@@ -119,6 +123,7 @@ async def grant(
     *,
     person: Person | None = None,
     keys: Keys | None = None,
+    passphrase: str | None = None,
     scan: str | None = None,
     rendezvous: str | None = None,
     revision: Revision | None = None,
@@ -130,9 +135,13 @@ async def grant(
 ) -> Granted:
     """Signs in another device, with the help of this one.
 
+    First the person is asked whether that device is theirs (`confirm_own_device`): whoever has it
+    can read all messages of the account and act as its user. Do not scan a code before that.
+
     :param directory: the session of this device.
     :param keys: who holds the secrets; by default the store in the directory. Give the `keys` with
         which this device was signed in.
+    :param passphrase: what that store is encrypted with.
     :param scan: the text of the code that the new device shows. Without it, this device shows one.
     :param announce: how the homeserver is named to the new device; by default `base-url`.
     :param require_bound_device: refuses a device whose ID is not derived from the secure channel.
@@ -146,6 +155,7 @@ async def grant(
     session = Session(directory, program=program, allow_loopback_http=allow_loopback_http)
     params = {
         "directory": str(session.directory),
+        "passphrase": passphrase,
         "scan": scan,
         "rendezvous": rendezvous,
         "revision": revision,

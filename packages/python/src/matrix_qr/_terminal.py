@@ -7,8 +7,10 @@ import os
 import re
 import sys
 import termios
+import textwrap
 from typing import Any
 
+from ._text import harmless
 from .person import Code
 
 
@@ -23,10 +25,17 @@ class TerminalPerson:
         #: One question after the other.
         self._asking = asyncio.Lock()
 
+    async def confirm_own_device(self, warning: str) -> bool:
+        _say("Before you sign in another device:\n" + textwrap.fill(_harmless(warning), 76))
+        return await self._agrees(
+            "Is the new device yours, and did you start this yourself? [y/N] "
+        )
+
     async def show_code(self, code: Code) -> None:
+        drawing = "\n".join(map(harmless, code.drawing.split("\n")))
         _say(
-            f"The code as text, for a device that cannot scan:\n\n{code.text}\n\n"
-            f"{code.drawing}\n\nScan this code with the other device. Ctrl-C cancels."
+            f"The code as text, for a device that cannot scan:\n\n{harmless(code.text)}\n\n"
+            f"{drawing}\n\nScan this code with the other device. Ctrl-C cancels."
         )
 
     async def show_check_code(self, digits: str) -> None:
@@ -43,12 +52,12 @@ class TerminalPerson:
     async def open_link(self, link: str, host: str) -> bool:
         _say(
             "To sign in the new device, agree on this page of your authorization server:\n"
-            f"  host  {_harmless(host)}\n  link  {_harmless(link)}"
+            f"  host  {harmless(host)}\n  link  {harmless(link)}"
         )
         return await self._agrees("Will you open it? [y/N] ")
 
     async def confirm_user(self, user_id: str) -> bool:
-        _say(f"This device will be added to {_harmless(user_id)}.")
+        _say(f"This device will be added to {harmless(user_id)}.")
         return await self._agrees(
             "Is this your account, and do you want to add this device to it? [y/N] "
         )
@@ -58,12 +67,12 @@ class TerminalPerson:
             case {"event": "user_code", "user_code": code}:
                 _say("The page where you agree may ask for this code:\n" + _boxed(code))
             case {"event": "backup", "connected": False, "why": why}:
-                _say(f"Warning: the key backup is not used: {_harmless(why)}.")
+                _say(f"Warning: the key backup is not used: {harmless(why)}.")
             case {"event": "trouble" | "warning", "what": what}:
-                _say(f"Warning: {_harmless(what)}.")
+                _say(f"Warning: {harmless(what)}.")
             case {"event": "left_behind", "what": what}:
-                _say(f"Warning: this is left behind: {_harmless(what)}.")
-                _say(_harmless(event.get("advice", "Please remove it yourself.")))
+                _say(f"Warning: this is left behind: {harmless(what)}.")
+                _say(harmless(event.get("advice", "Please remove it yourself.")))
             case {"event": str(name)} if name in _STEPS:
                 _say(_STEPS[name])
 
@@ -101,14 +110,9 @@ def _say(text: str) -> None:
 
 def _boxed(text: Any) -> str:
     """In large: a few characters with space around them."""
-    inner = "  ".join(_harmless(text))
+    inner = "  ".join(harmless(text))
     rule = "─" * (len(inner) + 6)
     return f"\n    ┌{rule}┐\n    │   {inner}   │\n    └{rule}┘\n"
-
-
-def _harmless(text: Any) -> str:
-    """Text from a server, which could have control characters for this terminal."""
-    return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in str(text))
 
 
 async def _line(file: int) -> str:

@@ -4,9 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
+from ._text import harmless
+
 
 class MatrixQrError(Exception):
-    """A request failed. The subclasses are for the codes on which a program may want to act."""
+    """A request failed. The subclasses are for the codes on which a program may want to act.
+
+    Its texts can be printed: they have no control characters, although servers may have written
+    parts of them.
+    """
 
     #: The exit code that the command would have (`matrix-qr --help`), or a code of JSON-RPC.
     code: int
@@ -28,12 +34,12 @@ class MatrixQrError(Exception):
         advice: str | None = None,
         device_left: str | None = None,
     ) -> None:
-        super().__init__(message)
         self.code = code
-        self.message = message
-        self.cause = cause
-        self.advice = advice
-        self.device_left = device_left
+        self.message = harmless(message)
+        self.cause = cause and harmless(cause)
+        self.advice = advice and harmless(advice)
+        self.device_left = device_left and harmless(device_left)
+        super().__init__(self.message)
 
     def __str__(self) -> str:
         left = self.device_left and f"The device {self.device_left} is still in the account."
@@ -73,7 +79,7 @@ class NetworkFailed(MatrixQrError):
 
 
 class NotReady(MatrixQrError):
-    """This device cannot do it: it has no session, or no cross-signing keys (code 10)."""
+    """This device has no session, no cross-signing keys, or the wrong passphrase (code 10)."""
 
 
 _BY_CODE: dict[int, type[MatrixQrError]] = {

@@ -26,7 +26,14 @@ import nio
 
 from . import SignedIn
 from . import sign_in as _sign_in
-from ._files import is_abandoned, is_over, is_signed_in, remove_if_empty, remove_store
+from ._files import (
+    is_abandoned,
+    is_over,
+    is_signed_in,
+    remove_if_empty,
+    remove_store,
+    require_private,
+)
 from ._nio_keys import BACKUP_KEY, NioKeys, loaded
 from .errors import NetworkFailed, NotReady, ServerFailed
 from .person import Person
@@ -121,6 +128,7 @@ async def restore_login(
         )
         if not database.exists():
             raise no_keys
+        require_private(store)
         client.homeserver = token.homeserver.rstrip("/")
         client.restore_login(token.user_id, token.device_id, token.access_token)
         if not client.olm_account_shared:
@@ -150,8 +158,10 @@ async def restore_keys(
     store = Path(directory) / _STORE
     if not (store / BACKUP_KEY).exists():
         return None
+    keys = NioKeys(client, store)
+    await keys.secrets()  # If they cannot be read, the reason is said here, and not by the helper.
     session = Session(directory, program=program, allow_loopback_http=allow_loopback_http)
-    restored = await session.restore_keys(NioKeys(client, store))
+    restored = await session.restore_keys(keys)
     (store / BACKUP_KEY).unlink()
     return restored
 

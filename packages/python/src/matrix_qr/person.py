@@ -25,8 +25,15 @@ class Code:
 class Person(Protocol):
     """Shows codes, asks a person, and shows progress. An exception ends the sign-in.
 
-    A question that needs no answer any more is cancelled (`asyncio.CancelledError`).
+    A question that needs no answer any more is cancelled (`asyncio.CancelledError`). Servers wrote
+    parts of what is shown: use `matrix_qr.harmless` for what goes to a terminal.
     """
+
+    async def confirm_own_device(self, warning: str) -> bool:
+        """Existing device, before it shows a code or looks at one: tells the person what that can
+        lead to (in `warning`, or in the program's own words), and asks whether the new device is
+        theirs and they started the sign-in themselves. `False` ends it."""
+        ...
 
     async def show_code(self, code: Code) -> None:
         """Shows the code until the other device has connected (progress event `connected`)."""
@@ -67,6 +74,7 @@ class CallbackPerson:
     def __init__(
         self,
         *,
+        confirm_own_device: Callable[[str], bool | Awaitable[bool]] | None = None,
         show_code: Callable[[Code], Awaitable[None] | None] | None = None,
         show_check_code: Callable[[str], Awaitable[None] | None] | None = None,
         enter_check_code: Callable[[], str | Awaitable[str]] | None = None,
@@ -74,12 +82,16 @@ class CallbackPerson:
         confirm_user: Callable[[str], bool | Awaitable[bool]] | None = None,
         progress: Callable[[dict[str, Any]], Awaitable[None] | None] | None = None,
     ) -> None:
+        self._confirm_own_device = confirm_own_device
         self._show_code = show_code
         self._show_check_code = show_check_code
         self._enter_check_code = enter_check_code
         self._open_link = open_link
         self._confirm_user = confirm_user
         self._progress = progress
+
+    async def confirm_own_device(self, warning: str) -> bool:
+        return await _result(_given(self._confirm_own_device, "confirm_own_device")(warning))
 
     async def show_code(self, code: Code) -> None:
         await _result(_given(self._show_code, "show_code")(code))

@@ -78,12 +78,15 @@ class Session:
                 self._token = token
             return token
 
-    async def restore_keys(self, keys: Keys | None = None) -> RestoredKeys:
+    async def restore_keys(
+        self, keys: Keys | None = None, *, passphrase: str | None = None
+    ) -> RestoredKeys:
         """Fetches the keys of old messages from the key backup.
 
-        They are given to `keys.room_keys`, or go into the store of the directory.
+        They are given to `keys.room_keys`, or go into the store of the directory; `passphrase` is
+        what that is encrypted with.
         """
-        params = {"directory": str(self.directory)}
+        params = {"directory": str(self.directory), "passphrase": passphrase}
         answer = await self._connection.request("restore_keys", params, keys=keys)
         return read(RestoredKeys, answer)
 

@@ -113,3 +113,20 @@ async fn a_reader_that_does_not_read_for_half_a_minute_ends_it() {
     assert!(queue.send(line(&3).unwrap()).await.is_err());
     drop(reads);
 }
+
+/// A homeserver could write messages to the caller in our name otherwise.
+#[test]
+fn a_message_is_one_line_whatever_is_passed_on() {
+    let foreign = "{\"a\":[\n{\"jsonrpc\":\"2.0\",\"id\":1,\"result\":{}}\r\n],\"b\":\"c\\n\"}";
+    let foreign = serde_json::value::RawValue::from_string(foreign.to_owned()).unwrap();
+    let written = line(&serde_json::json!({ "identity": 1 })).unwrap();
+    assert_eq!(*written, b"{\"identity\":1}\n");
+    let written = line(&[&foreign]).unwrap();
+    let text = str::from_utf8(&written).unwrap();
+    assert_eq!(text.matches(['\n', '\r']).count(), 1, "{text}");
+    let (sent, read): (serde_json::Value, serde_json::Value) = (
+        serde_json::from_str(foreign.get()).unwrap(),
+        serde_json::from_str(text).unwrap(),
+    );
+    assert_eq!(read[0], sent);
+}

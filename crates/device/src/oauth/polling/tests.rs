@@ -8,14 +8,18 @@ use serde_json::{Value, json};
 use tokio::time::Instant;
 
 use super::*;
-use crate::{http::HttpError, oauth::OAuth};
+use crate::{
+    http::{HttpError, Policy},
+    oauth::OAuth,
+};
 
 fn authorization(expires_in: u64, interval: u64) -> DeviceAuthorization {
     let answer = json!({
         "device_code": "device-code-1", "user_code": "ABCDEF", "verification_uri": "https://a.example/link",
         "expires_in": expires_in, "interval": interval,
     });
-    DeviceAuthorization::read(serde_json::from_value(answer).unwrap()).unwrap()
+    let answer = serde_json::from_value(answer).unwrap();
+    DeviceAuthorization::read(answer, Policy::HttpsOnly).unwrap()
 }
 
 fn client() -> TokenClient {

@@ -10,11 +10,12 @@ use matrix_qr_protocol::{
 };
 use matrix_qr_sandbox::{Decision, Fault, Options};
 
-use super::{BOTH, Row, assert_failed, assert_told, uploads, was_told};
+use super::{BOTH, Row, assert_failed, assert_told, strange::wish, uploads, was_told};
 use crate::{
     fault_proxy::Fate,
     meeting::{Digits, Meeting, Plan, When},
     paths::assert_complete,
+    scripted_peer::existing_device_against,
     test_env::{SignInEnd, TestEnv},
 };
 
@@ -72,16 +73,20 @@ async fn wrong_digits() {
     .await;
 }
 
+/// It does not leave the new device.
 async fn unusable_link(fault: Fault, row: &str) {
     let check = |end: &SignInEnd, _| {
-        let Err(Error::LinkUnusable(trouble)) = &end.existing else {
-            panic!("{:?}", end.existing)
+        let Err(Error::NotAuthorized(trouble)) = &end.new else {
+            panic!("{:?}", end.new)
         };
-        assert_eq!(trouble.cause, Cause::OtherDevice);
-        assert!(
-            !was_told(end, Role::Existing, "asked to open"),
-            "nobody is shown it"
-        );
+        assert_eq!(trouble.cause, Cause::AuthorizationServer);
+        for (role, never) in [
+            (Role::New, "UserCode"),
+            (Role::New, "sent m.login.protocol"),
+            (Role::Existing, "asked to open"),
+        ] {
+            assert!(!was_told(end, role, never), "{:?}", end.told);
+        }
         assert_eq!(end.record.token_polls, 0);
     };
     with_fault(fault, check, row).await;
@@ -93,6 +98,30 @@ async fn a_link_that_is_not_https() {
 
 async fn a_link_that_is_a_script() {
     unusable_link(Fault::VerificationUriScript, "a_link_that_is_a_script").await;
+}
+
+/// The existing device relies on no other device for this.
+async fn a_link_that_a_dishonest_device_sends() {
+    let world = TestEnv::start().await;
+    let row = Row::of("a_link_that_a_dishonest_device_sends");
+    for link in ["http://a.example/link", "javascript:alert(1)//"] {
+        let (result, told, heard) = existing_device_against(&world, async |peer| {
+            peer.say(wish("PUPPETDEVICE", link)).await;
+            peer.hear().await
+        })
+        .await;
+        let error = result.unwrap_err();
+        let Error::LinkUnusable(trouble) = &error else {
+            panic!("{error:?}")
+        };
+        assert_eq!(trouble.cause, Cause::OtherDevice);
+        assert_told(&world, &error, &row.existing);
+        let reason = heard["reason"].as_str().unwrap();
+        assert!(row.heard.contains(&format!("`{reason}`")), "{heard}");
+        for never in ["asked to open", "SharingSecrets"] {
+            assert!(!told.contains(&(Role::Existing, never.to_owned())));
+        }
+    }
 }
 
 async fn the_link_is_refused() {
@@ -295,6 +324,7 @@ each_revision![
     wrong_digits,
     a_link_that_is_not_https,
     a_link_that_is_a_script,
+    a_link_that_a_dishonest_device_sends,
     the_link_is_refused,
     the_browser_fails,
     the_consent_is_denied,

@@ -18,7 +18,7 @@ use serde_json::json;
 
 use super::{BOTH, assert_failed, was_told};
 use crate::{
-    meeting::{Meeting, Plan, When},
+    meeting::{Meeting, Plan, When, own},
     test_env::{SignInEnd, TestEnv, sign_in},
 };
 
@@ -103,7 +103,7 @@ async fn lacking(world: &TestEnv, missing: CrossSigningKey) -> Device<Encryption
         .unwrap();
     machine.import_cross_signing_keys(export).await.unwrap();
     drop(machine);
-    Device::open(&directory, Policy::HttpsOrLoopback)
+    Device::open(&directory, Policy::HttpsOrLoopback, None)
         .await
         .unwrap()
 }
@@ -206,6 +206,31 @@ async fn two_new_devices() {
     assert!(!other.directory.exists());
 }
 
+/// Whoever scans or shows the other code: this device does neither, and nobody hears of it.
+async fn the_new_device_is_somebody_elses() {
+    for shown_by in BOTH {
+        let world = TestEnv::start().await;
+        let end = world
+            .sign_in(&Plan {
+                is_own_device: false,
+                ..plan(shown_by)
+            })
+            .await;
+        let error = end.existing.as_ref().unwrap_err();
+        assert_eq!(
+            (error, error.cause()),
+            (&Error::NotOwnDevice, Cause::Person)
+        );
+        let row = "the_new_device_is_somebody_elses";
+        super::assert_told(&world, error, &super::Row::of(row).existing);
+        let of_existing = end.told.iter().filter(|(role, _)| *role == Role::Existing);
+        let of_existing: Vec<_> = of_existing.map(|(_, told)| told.as_str()).collect();
+        assert_eq!(of_existing, ["asked whether it is theirs", "ended"]);
+        assert_no_rendezvous(&end, shown_by);
+        assert_failed(&world, &end, row).await;
+    }
+}
+
 async fn two_existing_devices() {
     let world = TestEnv::start().await;
     let (meeting, plan) = (Meeting::new(), plan(Role::New));
@@ -221,12 +246,14 @@ async fn two_existing_devices() {
         crate::test_env::ended(
             Role::New,
             &meeting,
-            world.existing.grant(world.show(), manner, &shows)
+            world
+                .existing
+                .grant(own(&shows).await, world.show(), manner, &shows)
         ),
         crate::test_env::ended(Role::Existing, &meeting, async {
             world
                 .existing
-                .grant(meeting.scan(None).await?, manner, &scans)
+                .grant(own(&scans).await, meeting.scan(None).await?, manner, &scans)
                 .await
         }),
     );
@@ -257,6 +284,7 @@ fn assert_same_role(world: &TestEnv, meeting: &Meeting, error: &Error, row: &str
 }
 
 each_revision![
+    the_new_device_is_somebody_elses,
     missing_master_key,
     missing_self_signing_key,
     missing_user_signing_key,

@@ -1,26 +1,48 @@
 //! The bundle, and what the new device makes of it.
 
-use matrix_qr_device::keys::KeyHolder as _;
-use matrix_qr_device::keys::{BackupProblem, BackupState};
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
+
+use matrix_qr_device::{
+    UserId,
+    encryption::StoreKeys,
+    keys::{
+        BackupProblem, BackupState, CrossSigningError, KeyHolder, KeyHolderError, KeyUpload,
+        VerifiedDevice,
+    },
+};
 use matrix_qr_protocol::{
     error::{Cause, Error},
-    login::message::{Reason, SecretKey},
+    login::message::{Backup, Reason, SecretKey, Secrets},
     revision::Role,
 };
 use matrix_qr_sandbox::Fault;
 use serde_json::{Value, json};
+use tokio::sync::Notify;
 
 use super::{BOTH, Row, assert_failed_late, assert_told, uploads, was_told};
 use crate::{
     meeting::{Meeting, Plan, When},
     scripted_peer::{
-        ScriptedPeer, existing_device_against, has_a_token, new_device_against, offer,
+        ScriptedPeer, existing_device_against, has_a_token, new_device_against,
+        new_device_with_keys, offer,
     },
     test_env::TestEnv,
 };
 
 /// A man-made existing device: everything as it should be, up to the secrets.
 async fn give(world: &TestEnv, peer: &mut ScriptedPeer, secrets: &Value) -> Value {
+    to_the_secrets(world, peer).await;
+    peer.say(secrets.clone()).await;
+    peer.hear().await
+}
+
+async fn to_the_secrets(world: &TestEnv, peer: &mut ScriptedPeer) {
     peer.say(offer(world, json!(["device_authorization_grant"])))
         .await;
     assert_eq!(peer.hear().await["type"], "m.login.protocol");
@@ -34,8 +56,6 @@ async fn give(world: &TestEnv, peer: &mut ScriptedPeer, secrets: &Value) -> Valu
         .await;
     assert_eq!(peer.hear().await["type"], "m.login.success");
     assert_eq!(world.sandbox.record().devices.len(), 2, "it has a token");
-    peer.say(secrets.clone()).await;
-    peer.hear().await
 }
 
 /// The new device refuses these secrets, says so, and leaves nothing.
@@ -162,6 +182,71 @@ async fn the_keys_upload_is_refused() {
     upload_fails(Fault::KeysUploadRefused, 1, "the_keys_upload_is_refused").await;
 }
 
+/// A holder that does not hand over the keys before it may.
+struct LateKeys {
+    keys: StoreKeys,
+    may: Notify,
+    kept: AtomicBool,
+}
+
+impl KeyHolder for LateKeys {
+    async fn device_keys(
+        &self,
+        user_id: &UserId,
+        device_id: &ruma::DeviceId,
+    ) -> Result<KeyUpload, KeyHolderError> {
+        self.may.notified().await;
+        self.keys.device_keys(user_id, device_id).await
+    }
+
+    async fn keep(&self, device: &VerifiedDevice) -> Result<(), KeyHolderError> {
+        self.kept.store(true, Ordering::Relaxed);
+        self.keys.keep(device).await
+    }
+
+    async fn secrets(&self) -> Result<Secrets, CrossSigningError> {
+        self.keys.secrets().await
+    }
+
+    async fn backup_key(&self) -> Result<Option<Backup>, KeyHolderError> {
+        self.keys.backup_key().await
+    }
+}
+
+/// The other device ends the sign-in while the keys are made. They are not published then, and
+/// nobody is asked to keep anything, even while the token is still good.
+async fn an_import_that_is_given_up_does_not_go_on() {
+    let world = TestEnv::start().await;
+    let secrets = secrets_of_the_account(&world).await;
+    let keys = Arc::new(LateKeys {
+        keys: StoreKeys::new(world.new_dir(), None),
+        may: Notify::new(),
+        kept: AtomicBool::new(false),
+    });
+    let failure = json!({ "type": "m.login.failure", "reason": "user_cancelled" });
+    let (signed_in, ()) = new_device_with_keys(&world, keys.clone(), async |peer, meeting| {
+        to_the_secrets(&world, peer).await;
+        peer.say(secrets).await;
+        let importing = When::Told(Role::New, "ImportingSecrets");
+        meeting.until(&importing).await;
+        // The token is not taken back at once.
+        let faults = world.sandbox.faults();
+        faults.set(Fault::TokenPoll502 { times: 2 });
+        peer.say(failure).await;
+        let heard = When::Told(Role::New, "received m.login.failure");
+        meeting.until(&heard).await;
+        tokio::time::sleep(Duration::from_millis(500)).await;
+        keys.may.notify_one();
+    })
+    .await;
+    assert_eq!(signed_in.unwrap_err(), Error::Peer(Reason::UserCancelled));
+    assert_eq!(Arc::strong_count(&keys), 1, "the import still has them");
+    assert!(!keys.kept.load(Ordering::Relaxed));
+    let record = world.sandbox.record();
+    let mut uploads = record.key_uploads.iter();
+    assert!(uploads.all(|upload| record.bootstrap.contains(&upload.device_id)));
+}
+
 /// What the new device says of the backup when the fault is there from this moment on. The sign-in
 /// succeeds.
 async fn backup(fault: Fault, at: When) -> BackupState {
@@ -262,6 +347,7 @@ each_revision![
     a_bundle_of_another_identity,
     the_keys_upload_fails,
     the_keys_upload_is_refused,
+    an_import_that_is_given_up_does_not_go_on,
     a_backup_of_another_version,
     a_backup_with_another_key,
     the_identity_changes_in_between,

@@ -22,7 +22,7 @@ use super::{
 };
 use crate::{
     fault_proxy::Fate,
-    meeting::{Digits, Meeting, Plan, When},
+    meeting::{Digits, Meeting, Plan, When, own},
     revision::showing,
     stranger,
     test_env::{SignInEnd, TestEnv, sign_in},
@@ -142,7 +142,7 @@ async fn the_time_runs_out_in_trouble() {
                 .unwrap_err(),
             Role::Existing => world
                 .existing
-                .grant(world.show(), manner, &robot)
+                .grant(own(&robot).await, world.show(), manner, &robot)
                 .await
                 .unwrap_err(),
         };
@@ -188,7 +188,7 @@ async fn a_code_that_was_used() {
                 .unwrap_err(),
             Role::Existing => world
                 .existing
-                .grant(start, GrantOptions::default(), &robot)
+                .grant(own(&robot).await, start, GrantOptions::default(), &robot)
                 .await
                 .unwrap_err(),
         };

@@ -1,4 +1,4 @@
-// Runs packages/npm/examples/bot.js as it is, for a driver that plays the person:
+// Runs examples/bot.js as it is, for a test that plays the person:
 //   node drive.js [--scan CODE] BOT DIRECTORY USER [out]
 //
 // The person is told and asked what `matrix-qr login --json` tells and asks: JSON objects on standard
@@ -25,6 +25,7 @@ const person = {
   showCode: ({ code }) => event({ event: "show", code }),
   showCheckCode: (digits) => event({ event: "check_code", digits }),
   enterCheckCode: () => ask({ question: "check_code" }),
+  confirmOwnDevice: () => true,
   openLink: async (link) => (await ask({ question: "open_link", link })) === "y",
   confirmUser: async (user_id) => (await ask({ question: "confirm_user", user_id })) === "y",
   progress: event,

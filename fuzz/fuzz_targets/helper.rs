@@ -1,0 +1,208 @@
+//! What the helper reads from the program that runs it: lines of any bytes in pieces of any size.
+//! Every line has one outcome, and no error quotes what may be a secret or drives a terminal.
+#![no_main]
+
+use std::io::{self, Read};
+
+use libfuzzer_sys::fuzz_target;
+
+#[path = "../../crates/cli/src"]
+#[allow(dead_code, unreachable_pub)]
+mod command {
+    pub(crate) mod exit;
+    pub(crate) mod qr_text;
+    pub(crate) mod typed;
+}
+#[path = "../../crates/cli/src/args"]
+#[allow(dead_code, unreachable_pub)]
+mod args {
+    mod drawing;
+    mod exchange;
+    mod shared;
+    mod sign_in;
+
+    pub(crate) use self::{
+        exchange::{DialectChoice, RevisionChoice, endpoint},
+        sign_in::AnnounceChoice,
+    };
+}
+/// The command's own source: it is a program, not a library.
+#[path = "../../crates/cli/src/helper"]
+#[allow(dead_code, unreachable_pub)]
+mod helper {
+    mod errors;
+    mod lines;
+    mod message;
+    mod params;
+
+    use std::io::Read;
+
+    use serde::de::DeserializeOwned;
+
+    use self::{
+        errors::RpcError,
+        lines::{InputLine, Lines, MAX_LINE},
+        message::{CallerAnswer, CallerMessage, CallerRequest},
+        params::{
+            CancelParams, InitializeParams, LinkParams, LoginParams, LogoutParams,
+            RestoreKeysParams, TokenParams,
+        },
+    };
+
+    /// What became of a line.
+    #[derive(Debug, PartialEq)]
+    pub(super) enum LineRead {
+        Text(String),
+        NotText,
+        TooLong,
+    }
+
+    pub(super) fn lines(input: impl Read) -> Vec<LineRead> {
+        let mut lines = Lines::new(input);
+        std::iter::from_fn(|| lines.next())
+            .map(|line| match line {
+                InputLine::Text(text) => {
+                    assert!(text.len() <= MAX_LINE);
+                    LineRead::Text(text.as_str().to_owned())
+                }
+                InputLine::NotText => LineRead::NotText,
+                InputLine::TooLong => LineRead::TooLong,
+            })
+            .collect()
+    }
+
+    /// Reads a line as the helper does, and returns what is answered where it cannot be read.
+    pub(super) fn message(line: &str) -> Option<String> {
+        let answer = match message::read(line) {
+            Ok(CallerMessage::Request(request)) => {
+                // The ID is given back as it came.
+                assert!(request.id.is_string() || request.id.is_number());
+                written(&parameters(&request)?)
+            }
+            Ok(CallerMessage::Answer { answer, .. }) => {
+                // An answer that cannot be read is not quoted to anybody.
+                if let CallerAnswer::Result(json) = answer {
+                    let _ = json.read::<serde_json::Value>();
+                }
+                return None;
+            }
+            Err(error) => {
+                let answer = written(&error);
+                assert!(!answer.contains(super::SECRET), "{line}\n{answer}");
+                answer
+            }
+        };
+        Some(answer)
+    }
+
+    fn parameters(request: &CallerRequest) -> Option<RpcError> {
+        fn check<T: DeserializeOwned>(request: &CallerRequest) -> Option<RpcError> {
+            request.params::<T>().err()
+        }
+        match request.method.as_str() {
+            "initialize" => check::<InitializeParams>(request),
+            "login" => match request.params::<LoginParams>() {
+                Ok(params) => {
+                    let found = params.check().err();
+                    let _ = params::given(params.scan.as_deref(), params.rendezvous);
+                    found
+                }
+                Err(error) => Some(error),
+            },
+            "link" => match request.params::<LinkParams>() {
+                Ok(params) => {
+                    let found = params.check().err();
+                    let _ = params::given(params.scan.as_deref(), params.rendezvous);
+                    found
+                }
+                Err(error) => Some(error),
+            },
+            "token" => check::<TokenParams>(request),
+            "restore_keys" => check::<RestoreKeysParams>(request),
+            "logout" => check::<LogoutParams>(request),
+            "cancel" => check::<CancelParams>(request),
+            method => Some(RpcError::no_such_method(method)),
+        }
+    }
+
+    /// The line of an answer, as it is sent.
+    fn written(error: &RpcError) -> String {
+        let answer = serde_json::json!({ "jsonrpc": "2.0", "id": null, "error": error });
+        match lines::line(&answer) {
+            Some(line) => String::from_utf8(line.to_vec()).expect("JSON is text"),
+            None => String::new(),
+        }
+    }
+}
+
+use command::{exit, qr_text, typed};
+
+/// Gives so many bytes at a time, and is sometimes interrupted.
+struct Pieces<'a> {
+    rest: &'a [u8],
+    size: usize,
+    interrupted: bool,
+}
+
+impl Read for Pieces<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.interrupted = !self.interrupted;
+        if self.interrupted {
+            return Err(io::ErrorKind::Interrupted.into());
+        }
+        assert!(!buffer.is_empty(), "a read of nothing would be taken for the end");
+        let (now, later) = self.rest.split_at(self.rest.len().min(self.size).min(buffer.len()));
+        buffer[..now.len()].copy_from_slice(now);
+        self.rest = later;
+        Ok(now.len())
+    }
+}
+
+/// A line that is too long, if the input asks for it: the fuzzer itself makes no megabytes.
+fn stretched(bytes: &[u8]) -> Vec<u8> {
+    let mut stretched = Vec::new();
+    for (number, part) in bytes.split(|byte| *byte == 0xff).enumerate() {
+        if number > 0 {
+            stretched.extend(std::iter::repeat_n(b' ', if number < 4 { 700_000 } else { 1 }));
+        }
+        stretched.extend_from_slice(part);
+    }
+    stretched
+}
+
+/// What the lines are, read at once.
+fn expected(bytes: &[u8]) -> Vec<helper::LineRead> {
+    const MAX_LINE: usize = 1 << 20;
+    let mut lines: Vec<&[u8]> = bytes.split(|byte| *byte == b'\n').collect();
+    let cut_off = lines.pop().unwrap_or_default();
+    let mut read: Vec<_> = lines
+        .into_iter()
+        .filter_map(|line| match std::str::from_utf8(line) {
+            _ if line.len() > MAX_LINE => Some(helper::LineRead::TooLong),
+            Ok(text) if text.trim().is_empty() => None,
+            Ok(text) => Some(helper::LineRead::Text(text.to_owned())),
+            Err(_) => Some(helper::LineRead::NotText),
+        })
+        .collect();
+    if cut_off.len() > MAX_LINE {
+        read.push(helper::LineRead::TooLong);
+    }
+    read
+}
+
+/// Stands for a secret in a line.
+const SECRET: &str = "hunter2!";
+
+fuzz_target!(|bytes: &[u8]| {
+    let Some((&size, bytes)) = bytes.split_first() else { return };
+    let bytes = stretched(bytes);
+    let size = if bytes.len() > 10_000 { 1 << 18 } else { usize::from(size) + 1 };
+    let lines = helper::lines(Pieces { rest: &bytes, size, interrupted: false });
+    assert_eq!(lines, expected(&bytes));
+    for line in &lines {
+        let helper::LineRead::Text(line) = line else { continue };
+        let Some(answer) = helper::message(line) else { continue };
+        assert!(!answer.trim_end().contains(char::is_control), "{answer:?}");
+        assert!(answer.lines().count() <= 1, "{answer:?}");
+    }
+});

@@ -1,0 +1,8 @@
+/**
+ * Text that others wrote (a server, another device, the author of a message), for a terminal or a
+ * log: one line, without characters that steer a terminal or turn the text around. Each of them
+ * becomes U+FFFD.
+ *
+ * @param {string} text
+ */
+export declare function harmless(text: string): string;
