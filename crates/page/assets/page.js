@@ -124,6 +124,7 @@ function ask(part, question, n) {
   set(".host", question.host);
   set(".link", question.link);
   set(".user-id", question.user_id);
+  set(".warning", question.warning);
   form.addEventListener("submit", (event) => {
     event.preventDefault();
     const button = event.submitter?.value;

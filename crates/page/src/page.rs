@@ -1,6 +1,6 @@
 //! Starts the page, and ends it.
 
-use std::{io, net::SocketAddr, sync::Arc, time::Duration};
+use std::{future::pending, io, net::SocketAddr, sync::Arc, time::Duration};
 
 use matrix_qr_protocol::{qr::QrCode, revision::Role};
 use tokio::{
@@ -60,6 +60,15 @@ pub(crate) struct Shared {
     pub(crate) reader: Semaphore,
 }
 
+impl Shared {
+    pub(crate) async fn cancelled(&self) {
+        let mut cancelled = self.is_cancelled.subscribe();
+        if cancelled.wait_for(|cancelled| *cancelled).await.is_err() {
+            pending().await
+        }
+    }
+}
+
 impl Page {
     /// Starts to serve it.
     ///
@@ -107,6 +116,17 @@ impl Page {
         let view = self.shared.view.borrow();
         let device = view.devices.iter().position(|device| device.role == role)?;
         Some(PagePerson::new(self.shared.clone(), device, role))
+    }
+
+    /// Is ready as soon as somebody has cancelled the sign-in there.
+    pub fn cancelled(&self) -> impl Future<Output = ()> + Send + use<> {
+        let shared = self.shared.clone();
+        async move { shared.cancelled().await }
+    }
+
+    /// Is ready as soon as somebody has opened it.
+    pub async fn opened(&self) {
+        self.shared.viewer.arrived().await;
     }
 
     /// Stops, as soon as the page that is open has shown the end, at most after three seconds.

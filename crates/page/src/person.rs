@@ -2,7 +2,7 @@
 
 use std::{future::pending, sync::Arc, time::Instant};
 
-use matrix_qr_device::{Opening, Person, ProgressEvent, UserId};
+use matrix_qr_device::{Opening, OwnDevice, Person, ProgressEvent, UserId};
 use matrix_qr_protocol::{
     channel::CheckCode,
     driver::Progress,
@@ -33,6 +33,12 @@ impl PagePerson {
             device,
             role,
         }
+    }
+
+    /// The device that this person is at.
+    #[must_use]
+    pub fn role(&self) -> Role {
+        self.role
     }
 
     /// Asks for the other device's code, until there is one: from the camera, a picture or a text.
@@ -150,13 +156,24 @@ impl Person for PagePerson {
         match words::step(&event, self.role) {
             Step::Waits(what) => self.wait(what),
             Step::Done { what, next } => {
-                self.line(LineKind::Done, what);
+                self.line(LineKind::Done, words::sentence(&what));
                 self.wait(next);
             }
-            Step::Warning(what) => self.line(LineKind::Warning, what),
+            Step::Warning { what, advice, next } => {
+                let text = format!("{} {advice}", words::sentence(&what));
+                self.line(LineKind::Warning, text.trim_end().to_owned());
+                if !next.is_empty() {
+                    self.wait(next);
+                }
+            }
             Step::Note(what) => self.line(LineKind::Note, what),
             Step::Nothing => {}
         }
+    }
+
+    async fn confirm_own_device(&self) -> bool {
+        let warning = OwnDevice::WARNING;
+        self.agrees(Question::OwnDevice { warning }).await
     }
 
     async fn enter_check_code(&self) -> CheckCode {
@@ -191,10 +208,7 @@ impl Person for PagePerson {
     }
 
     async fn cancelled(&self) {
-        let mut cancelled = self.shared.is_cancelled.subscribe();
-        if cancelled.wait_for(|cancelled| *cancelled).await.is_err() {
-            pending().await
-        }
+        self.shared.cancelled().await;
     }
 }
 

@@ -75,6 +75,8 @@ pub(crate) struct QuestionView {
 #[derive(Debug, Clone, Serialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub(crate) enum Question {
+    /// Whether the new device is the person's own.
+    OwnDevice { warning: &'static str },
     /// The two digits of the other device.
     CheckCode,
     /// Whether to open this link.

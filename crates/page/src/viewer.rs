@@ -1,12 +1,10 @@
 //! One page at a time: a second one that is open somewhere else learns only that it is the second,
 //! and takes over when the first is gone.
 
-use std::{
-    fmt::Write as _,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
-};
+use std::{fmt::Write as _, future::pending, sync::Arc};
 
 use subtle::ConstantTimeEq as _;
+use tokio::sync::watch;
 
 /// 128 random bits, in hexadecimal.
 #[derive(Clone, PartialEq, Eq)]
@@ -36,7 +34,7 @@ impl Token {
 
 /// The place of the page that is open.
 #[derive(Clone, Default)]
-pub(crate) struct Viewer(Arc<Mutex<Option<Token>>>);
+pub(crate) struct Viewer(Arc<watch::Sender<Option<Token>>>);
 
 /// A page is open. The place is free again when this is dropped.
 pub(crate) struct Viewing {
@@ -47,24 +45,29 @@ pub(crate) struct Viewing {
 impl Viewer {
     /// Takes the place, if it is free.
     pub(crate) fn take(&self) -> Option<Viewing> {
-        let mut place = self.place();
-        if place.is_some() {
-            return None;
-        }
         let token = Token::random()?;
-        *place = Some(token.clone());
-        drop(place);
+        let is_taken = self.0.send_if_modified(|place| {
+            let is_free = place.is_none();
+            place.get_or_insert_with(|| token.clone());
+            is_free
+        });
         let viewer = self.clone();
-        Some(Viewing { viewer, token })
+        is_taken.then_some(Viewing { viewer, token })
     }
 
     /// Whether this is the token of the page that is open.
     pub(crate) fn is(&self, token: &str) -> bool {
-        self.place().as_ref().is_some_and(|place| place.is(token))
+        self.0
+            .borrow()
+            .as_ref()
+            .is_some_and(|place| place.is(token))
     }
 
-    fn place(&self) -> MutexGuard<'_, Option<Token>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    /// Is ready as soon as a page is open.
+    pub(crate) async fn arrived(&self) {
+        if self.0.subscribe().wait_for(Option::is_some).await.is_err() {
+            pending().await
+        }
     }
 }
 
@@ -77,7 +80,7 @@ impl Viewing {
 
 impl Drop for Viewing {
     fn drop(&mut self) {
-        *self.viewer.place() = None;
+        self.viewer.0.send_replace(None);
     }
 }
 

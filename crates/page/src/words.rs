@@ -13,13 +13,20 @@ pub enum Step {
     Waits(&'static str),
     /// Something is done, and what the device waits for next; empty if that is said by what follows.
     Done {
-        /// A sentence.
+        /// A sentence without its full stop.
         what: String,
         /// What it waits for.
         next: &'static str,
     },
-    /// Something is not as it should be: a sentence, and perhaps what to do.
-    Warning(String),
+    /// Something is not as it should be.
+    Warning {
+        /// The part of a sentence that follows "warning:".
+        what: String,
+        /// What to do about it: a sentence, or nothing.
+        advice: String,
+        /// What the device waits for; empty if that has not changed.
+        next: &'static str,
+    },
     /// Something to know: sentences.
     Note(String),
     /// Nothing, or something that needs more than a sentence: a code, digits.
@@ -49,18 +56,18 @@ pub fn step(event: &ProgressEvent<'_>, role: Role) -> Step {
         ProgressEvent::Checking => Step::Waits("Checking the homeserver."),
         ProgressEvent::UserCode { .. } => Step::Waits("Waiting for you to agree there."),
         ProgressEvent::Token => done(
-            "You have agreed: this device may sign in.",
+            "You have agreed: this device may sign in",
             "Waiting for the keys.",
         ),
         ProgressEvent::Account(user_id) => Step::Done {
             what: format!(
-                "This device will be added to {}.",
+                "This device will be added to {}",
                 harmless(user_id.as_str())
             ),
             next: "Waiting for the keys.",
         },
         ProgressEvent::DeviceBound { bound: true, .. } => {
-            done("The new device's ID is bound to this connection.", "")
+            done("The new device's ID is bound to this connection", "")
         }
         // Most apps do not do that: it is no reason for alarm.
         ProgressEvent::DeviceBound { bound: false, .. } => {
@@ -70,31 +77,39 @@ pub fn step(event: &ProgressEvent<'_>, role: Role) -> Step {
             Step::Waits("Checking whether the new device's ID is unused.")
         }
         ProgressEvent::DeviceFound(_) => {
-            done("The homeserver lists the new device.", "Sharing the keys.")
+            done("The homeserver lists the new device", "Sharing the keys.")
         }
         ProgressEvent::SharingSecrets => Step::Waits("Sharing the keys."),
         ProgressEvent::ImportingSecrets => {
             Step::Waits("Checking the keys, and signing this device with them.")
         }
         ProgressEvent::KeysUploaded => {
-            done("This device is verified.", "Connecting the key backup.")
+            done("This device is verified", "Connecting the key backup.")
         }
         ProgressEvent::Backup(BackupState::Connected { .. }) => {
-            done("The key backup is connected.", "Finishing.")
+            done("The key backup is connected", "Finishing.")
         }
         ProgressEvent::Backup(BackupState::Unused(why)) => {
             warning(&format!("the key backup is not used: {why}"))
         }
-        ProgressEvent::Verified(_) => done("The new device is verified.", "Finishing."),
+        ProgressEvent::Verified(_) => done("The new device is verified", "Finishing."),
         ProgressEvent::Cleared { device_id } => cleared(*device_id),
         ProgressEvent::DeviceLeft {
             device_id,
             why,
             advice,
-        } => Step::Warning(harmless(&format!(
-            "The device {device_id} may still be in your account: {why}. {advice}"
-        ))),
-        ProgressEvent::Problem(error) => warning(&error.what),
+        } => Step::Warning {
+            what: harmless(&format!(
+                "the device {device_id} may still be in your account: {why}"
+            )),
+            advice: harmless(advice),
+            next: "",
+        },
+        ProgressEvent::Problem(error) => Step::Warning {
+            what: harmless(&error.what),
+            advice: String::new(),
+            next: "Still waiting.",
+        },
         ProgressEvent::TooLate(_) => Step::Waits("Checking on the new device."),
         ProgressEvent::LeftBehind(what) => warning(&format!(
             "this could not be removed, please remove it yourself: {what}"
@@ -105,17 +120,16 @@ pub fn step(event: &ProgressEvent<'_>, role: Role) -> Step {
 
 fn progress_step(progress: &Progress<'_>, role: Role) -> Step {
     match (progress, role) {
-        (Progress::Connected, _) => done("The other device has connected.", ""),
+        (Progress::Connected, _) => done("The other device has connected", ""),
         (Progress::Secure(_), Role::New) => {
             Step::Waits("Waiting for the other device: type the digits there, then agree there.")
         }
         (Progress::Secure(_), Role::Existing) => Step::Waits(WAITING),
-        (Progress::Confirmed, Role::New) => done(
-            "The connection is secure.",
-            "Now agree on the other device.",
-        ),
+        (Progress::Confirmed, Role::New) => {
+            done("The connection is secure", "Now agree on the other device.")
+        }
         (Progress::Confirmed, Role::Existing) => done(
-            "The connection is secure.",
+            "The connection is secure",
             "Waiting for the new device to ask for your consent.",
         ),
         _ => Step::Nothing,
@@ -141,16 +155,28 @@ fn note(what: &str) -> Step {
     Step::Note(what.to_owned())
 }
 
-/// A part of a sentence becomes one.
 fn warning(what: &str) -> Step {
-    let what = harmless(what);
-    let mut letters = what.chars();
-    let first = letters
+    Step::Warning {
+        what: harmless(what),
+        advice: String::new(),
+        next: "",
+    }
+}
+
+/// A part of a sentence, perhaps with words of others, as a whole one.
+#[must_use]
+pub fn sentence(part: &str) -> String {
+    let part = harmless(part);
+    let mut letters = part.chars();
+    let first: String = letters
         .next()
-        .map(|letter| letter.to_uppercase().to_string());
-    Step::Warning(format!(
-        "{}{}.",
-        first.unwrap_or_default(),
-        letters.as_str()
-    ))
+        .into_iter()
+        .flat_map(char::to_uppercase)
+        .collect();
+    let end = if part.ends_with(['.', '?', '!']) {
+        ""
+    } else {
+        "."
+    };
+    format!("{first}{}{end}", letters.as_str())
 }
