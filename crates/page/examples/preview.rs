@@ -19,17 +19,36 @@ use matrix_qr_protocol::{
     revision::Role,
 };
 
-const STATES: &str =
-    "code digits check-code open-link user-code account scan homeserver done failed both";
+/// All of them.
+pub const STATES: [&str; 12] = [
+    "code",
+    "digits",
+    "own-device",
+    "check-code",
+    "open-link",
+    "user-code",
+    "account",
+    "scan",
+    "homeserver",
+    "done",
+    "failed",
+    "both",
+];
+
+/// The devices that the page has then.
+pub fn roles(state: &str) -> Vec<Role> {
+    match state {
+        "both" => vec![Role::New, Role::Existing],
+        "own-device" | "check-code" | "open-link" | "scan" => vec![Role::Existing],
+        _ => vec![Role::New],
+    }
+}
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() {
     let state = std::env::args().nth(1).unwrap_or_default();
-    let roles = match &*state {
-        "both" => vec![Role::New, Role::Existing],
-        "check-code" | "open-link" | "scan" => vec![Role::Existing],
-        _ => vec![Role::New],
-    };
+    assert!(STATES.contains(&&*state), "which one? {STATES:?}");
+    let roles = roles(&state);
     let page = Page::start(PageOptions {
         listen: ([127, 0, 0, 1], 0).into(),
         public: None,
@@ -42,9 +61,6 @@ async fn main() {
     let people = roles.iter().map(|role| page.person(*role).unwrap());
     let people: Vec<_> = people.collect();
     let person = people.first().unwrap();
-    person.tell(ProgressEvent::Session {
-        time_left: Duration::from_secs(55),
-    });
     let cancelled = person.cancelled();
     tokio::select! {
         () = show(&state, person, people.get(1)) => {}
@@ -52,7 +68,11 @@ async fn main() {
     }
 }
 
-async fn show(state: &str, person: &PagePerson, other: Option<&PagePerson>) {
+/// Brings the page there, for as long as this is not dropped.
+pub async fn show(state: &str, person: &PagePerson, other: Option<&PagePerson>) {
+    person.tell(ProgressEvent::Session {
+        time_left: Duration::from_secs(55),
+    });
     let code = ShownCode::new(QrCode::decode(&code()).unwrap()).unwrap();
     let user = <&UserId>::try_from("@alice:example.org").unwrap();
     let link: url::Url = "https://auth.example.org/link?code=ABC123".parse().unwrap();
@@ -71,6 +91,7 @@ async fn show(state: &str, person: &PagePerson, other: Option<&PagePerson>) {
             let digits = "07".parse().unwrap();
             person.tell(ProgressEvent::Progress(Progress::Secure(&digits)));
         }
+        "own-device" => drop(person.confirm_own_device().await),
         "check-code" => {
             connected();
             let _ = person.enter_check_code().await;
@@ -114,7 +135,7 @@ async fn show(state: &str, person: &PagePerson, other: Option<&PagePerson>) {
             });
             let _ = other.open_link(&link).await;
         }
-        _ => panic!("which one? {STATES}"),
+        _ => panic!("which one? {STATES:?}"),
     }
     std::future::pending().await
 }

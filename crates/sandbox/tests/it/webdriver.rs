@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 const DRIVER: &str = "/usr/bin/chromedriver";
 /// WebDriver, section 12: the key of an element in a response.
-const ELEMENT: &str = "element-6066-11e4-a52e-4f735466cecf";
+pub(crate) const ELEMENT: &str = "element-6066-11e4-a52e-4f735466cecf";
 
 /// A browser window. Chromium and its driver end when it is dropped.
 pub(crate) struct Browser {
