@@ -275,7 +275,7 @@ async fn another_origin_can_neither_read_nor_do_anything() {
              Promise.allSettled(attempts).then((all) => done(all.map((one) => one.status)));"
         ))
         .await;
-    assert_eq!(outcomes, serde_json::json!(["rejected"; 6]));
+    assert_eq!(outcomes, Value::from(vec!["rejected"; 6]));
     // Framed, it shows nothing.
     browser
         .run(&format!(
